@@ -1,0 +1,145 @@
+// A kind: everything the engine needs to know about one sort of object, in one value. The API server, the
+// client, controllers and kubectl all work from it; built-in kinds and custom ones are the same thing.
+import type { Path, Problem } from './path.ts'
+import { string, struct } from './schema/build.ts'
+import type { DeepReadonly, Fields, Infer, Struct } from './schema/node.ts'
+import { ObjectMeta } from './meta.ts'
+
+export type { DeepReadonly, Draft, Of } from './schema/node.ts'
+
+export const allVerbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'] as const
+export type Verb = (typeof allVerbs)[number]
+
+/** What every object has. */
+export interface KubeObject {
+  apiVersion: string
+  kind: string
+  metadata: ObjectMeta
+}
+
+/** One column of `kubectl get`. `value` is a JSONPath without braces (`.spec.replicas`) or computes the cell. */
+export interface Column<T = KubeObject> {
+  name: string
+  type: 'string' | 'integer' | 'date' | 'boolean' | 'number'
+  value: string | ((object: DeepReadonly<T>, now: number) => string | number | boolean | null)
+  /** Above 0: shown only with -o wide. */
+  wide?: boolean
+  doc?: string
+}
+
+/** Where /scale finds its numbers: JSONPaths. */
+export interface ScalePaths {
+  spec: string
+  status: string
+  /** A label selector in text form, or a LabelSelector object. */
+  selector: string
+}
+
+export interface KindOptions<F extends Fields> {
+  group: string
+  version: string
+  kind: string
+  /** '' for kinds that are only bodies (Scale, Eviction) and have no path of their own. */
+  plural: string
+  scope: 'Namespaced' | 'Cluster'
+  doc: string
+  fields: F
+  singular?: string
+  shortNames?: readonly string[]
+  categories?: readonly string[]
+  verbs?: readonly Verb[]
+  /** Subresources besides `status` and `scale`, by name. */
+  subresources?: readonly string[]
+  /** It has a /status subresource: spec and status are written separately, and generation counts spec changes. */
+  status?: boolean
+  scale?: ScalePaths
+  columns?: readonly Column<Infer<F> & KubeObject>[]
+  /** Fields that field selectors may name besides metadata.name and metadata.namespace. */
+  selectable?: Readonly<Record<string, (object: DeepReadonly<Infer<F> & KubeObject>) => string>>
+  /** Defaults that depend on other fields; the schema holds the plain ones. Changes the object in place. */
+  defaults?(object: Infer<F> & KubeObject): void
+  /** Sets what only the server may set, on create (`old` undefined) and update. Changes `object` in place. */
+  prepare?(object: Infer<F> & KubeObject, old: DeepReadonly<Infer<F> & KubeObject> | undefined): void
+  /** What fields must agree on; the schema has already checked each alone. */
+  validate?(object: DeepReadonly<Infer<F> & KubeObject>, at: Path): Iterable<Problem>
+  /** What may not change, after `validate`. */
+  validateUpdate?(
+    object: DeepReadonly<Infer<F> & KubeObject>,
+    old: DeepReadonly<Infer<F> & KubeObject>,
+    at: Path,
+  ): Iterable<Problem>
+  /** Checks of a name beyond a DNS subdomain; returns what is wrong with it. */
+  validateName?(name: string): string[]
+}
+
+export interface Kind<T extends KubeObject = KubeObject>
+  extends Omit<
+    KindOptions<Fields>,
+    'fields' | 'columns' | 'selectable' | 'defaults' | 'prepare' | 'validate' | 'validateUpdate'
+  > {
+  readonly singular: string
+  readonly shortNames: readonly string[]
+  readonly categories: readonly string[]
+  readonly verbs: readonly Verb[]
+  readonly subresources: readonly string[]
+  readonly status: boolean
+  readonly namespaced: boolean
+  readonly apiVersion: string
+  readonly schema: Struct<T>
+  readonly columns: readonly Column<T>[]
+  readonly selectable: Readonly<Record<string, (object: DeepReadonly<T>) => string>>
+  defaults?(object: T): void
+  prepare?(object: T, old: DeepReadonly<T> | undefined): void
+  validate?(object: DeepReadonly<T>, at: Path): Iterable<Problem>
+  validateUpdate?(object: DeepReadonly<T>, old: DeepReadonly<T>, at: Path): Iterable<Problem>
+}
+
+/** Any kind, where the type of its objects does not matter. */
+// biome-ignore lint: variance makes a common supertype impossible
+// oxlint-disable-next-line typescript/no-explicit-any
+export type AnyKind = Kind<any>
+
+/** The objects of a kind. */
+export type ObjectOf<K> = K extends Kind<infer T> ? T : never
+
+/** `apps/v1`, or `v1` for the core group. */
+export const apiVersionOf = (group: string, version: string): string => (group ? `${group}/${version}` : version)
+
+/** Splits `apps/v1`. */
+export function parseApiVersion(apiVersion: string): { group: string; version: string } {
+  const slash = apiVersion.indexOf('/')
+  return slash < 0
+    ? { group: '', version: apiVersion }
+    : { group: apiVersion.slice(0, slash), version: apiVersion.slice(slash + 1) }
+}
+
+/** Writes a kind down. */
+export function defineKind<const F extends Fields>(options: KindOptions<F>): Kind<Infer<F> & KubeObject> {
+  type T = Infer<F> & KubeObject
+  const { fields, ...rest } = options
+  const schema = struct(schemaName(options.group, options.version, options.kind), options.doc, {
+    kind: string({ doc: 'The kind of this object.' }),
+    apiVersion: string({ doc: 'The group and version of this object’s schema.' }),
+    metadata: ObjectMeta.value({ proto: 1, doc: 'Name, labels and what the server keeps about the object.' }),
+    ...fields,
+  }) as unknown as Struct<T>
+  return {
+    ...rest,
+    singular: options.singular ?? options.kind.toLowerCase(),
+    shortNames: options.shortNames ?? [],
+    categories: options.categories ?? [],
+    verbs: options.verbs ?? allVerbs,
+    subresources: options.subresources ?? [],
+    status: options.status ?? false,
+    namespaced: options.scope === 'Namespaced',
+    apiVersion: apiVersionOf(options.group, options.version),
+    columns: options.columns ?? [],
+    selectable: options.selectable ?? {},
+    schema,
+  } as unknown as Kind<T>
+}
+
+/** `core.v1.Pod`: the package is the group's first word. */
+function schemaName(group: string, version: string, kind: string): string {
+  return `${group === '' ? 'core' : group.split('.')[0]}.${version}.${kind}`
+}

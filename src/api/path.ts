@@ -1,0 +1,119 @@
+// Paths to fields and what can be wrong there. Wording and causes follow Kubernetes' field errors, since
+// clients and people match on them. Source: apimachinery validation/field/errors.go.
+import { type Cause, StatusError } from '../base/errors.ts'
+
+export type ProblemType =
+  | 'FieldValueNotFound'
+  | 'FieldValueRequired'
+  | 'FieldValueDuplicate'
+  | 'FieldValueInvalid'
+  | 'FieldValueNotSupported'
+  | 'FieldValueForbidden'
+  | 'FieldValueTooLong'
+  | 'FieldValueTooMany'
+  | 'InternalError'
+  | 'FieldValueTypeInvalid'
+
+export interface Problem {
+  type: ProblemType
+  field: string
+  /** The whole sentence without the field's name. */
+  body: string
+}
+
+/** Where a value stands, as `spec.containers[0].image`. */
+export class Path {
+  readonly #text: string
+
+  constructor(text = '') {
+    this.#text = text
+  }
+
+  toString(): string {
+    return this.#text || '<nil>'
+  }
+
+  field(...names: string[]): Path {
+    return new Path([this.#text, ...names].filter(Boolean).join('.'))
+  }
+
+  index(i: number): Path {
+    return new Path(`${this.#text}[${i}]`)
+  }
+
+  key(key: string): Path {
+    return new Path(`${this.#text}[${key}]`)
+  }
+
+  invalid(value: unknown, detail: string): Problem {
+    return this.#problem('FieldValueInvalid', `Invalid value: ${quote(value)}${detail && `: ${detail}`}`)
+  }
+
+  typeInvalid(value: unknown, detail: string): Problem {
+    return this.#problem('FieldValueTypeInvalid', `Invalid value: ${quote(value)}${detail && `: ${detail}`}`)
+  }
+
+  required(detail = ''): Problem {
+    return this.#problem('FieldValueRequired', `Required value${detail && `: ${detail}`}`)
+  }
+
+  duplicate(value: unknown): Problem {
+    return this.#problem('FieldValueDuplicate', `Duplicate value: ${quote(value)}`)
+  }
+
+  notFound(value: unknown): Problem {
+    return this.#problem('FieldValueNotFound', `Not found: ${quote(value)}`)
+  }
+
+  forbidden(detail: string): Problem {
+    return this.#problem('FieldValueForbidden', `Forbidden${detail && `: ${detail}`}`)
+  }
+
+  notSupported(value: unknown, supported: readonly string[]): Problem {
+    const list = supported.map(s => JSON.stringify(s)).join(', ')
+    return this.#problem(
+      'FieldValueNotSupported',
+      `Unsupported value: ${quote(value)}${list && `: supported values: ${list}`}`,
+    )
+  }
+
+  tooLong(maxLength: number): Problem {
+    return this.#problem(
+      'FieldValueTooLong',
+      `Too long: may not be more than ${maxLength} ${maxLength === 1 ? 'byte' : 'bytes'}`,
+    )
+  }
+
+  tooMany(actual: number, max: number): Problem {
+    return this.#problem(
+      'FieldValueTooMany',
+      `Too many: ${actual}: must have at most ${max} ${max === 1 ? 'item' : 'items'}`,
+    )
+  }
+
+  #problem(type: ProblemType, body: string): Problem {
+    return { type, field: this.toString(), body }
+  }
+}
+
+export const root: Path = new Path()
+
+// Go prints values of structs and lists as JSON, strings quoted, and nothing as null.
+function quote(value: unknown): string {
+  return value === undefined ? 'null' : JSON.stringify(value)
+}
+
+/** The 422 that Kubernetes answers for a list of problems. `kind` is as `Deployment.apps`. */
+export function invalidError(
+  kind: { group: string; kind: string },
+  name: string,
+  problems: readonly Problem[],
+): StatusError {
+  const causes: Cause[] = problems.map(p => ({ reason: p.type, message: p.body, field: p.field }))
+  const sentences = problems.map(p => `${p.field}: ${p.body}`)
+  const unique = [...new Set(sentences)]
+  const text = unique.length === 1 ? unique[0] : `[${unique.join(', ')}]`
+  const qualified = kind.group ? `${kind.kind}.${kind.group}` : kind.kind
+  const details = { ...(name && { name }), ...(kind.group && { group: kind.group }), kind: kind.kind, causes }
+  return new StatusError('Invalid', `${qualified} ${JSON.stringify(name)} is invalid: ${text}`, { details })
+}

@@ -1,0 +1,132 @@
+// Quantities: `500m` of a core, `1Gi` of memory. Parsed exactly and written in the canonical form that
+// Kubernetes stores. Source: apimachinery pkg/api/resource (quantity.go, suffix.go).
+
+export const quantityError =
+  "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+
+const pattern = /^([+-]?)(\d*)(?:\.(\d*))?(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?\d+)?$/
+const decimalExponents: Record<string, number> = { n: -9, u: -6, m: -3, '': 0, k: 3, M: 6, G: 9, T: 12, P: 15, E: 18 }
+const binaryShifts: Record<string, bigint> = { Ki: 10n, Mi: 20n, Gi: 30n, Ti: 40n, Pi: 50n, Ei: 60n }
+const maxAmount = (1n << 63n) - 1n
+const nano = 1_000_000_000n
+
+type Format = 'decimal' | 'binary' | 'exponent'
+interface Parsed {
+  /** In billionths, the finest a quantity goes. */
+  nanos: bigint
+  format: Format
+}
+
+const parsed = new Map<string, Parsed | null>()
+const maxParsedCached = 10_000
+
+function parse(text: string): Parsed | null {
+  let result = parsed.get(text)
+  if (result === undefined) {
+    result = parseUncached(text)
+    if (parsed.size >= maxParsedCached) parsed.clear()
+    parsed.set(text, result)
+  }
+  return result
+}
+
+function parseUncached(text: string): Parsed | null {
+  const match = pattern.exec(text)
+  if (!match || text.length > 256) return null
+  const [, sign, whole = '', fraction = '', suffix = ''] = match
+  if (whole === '' && fraction === '') return null
+  const digits = BigInt(whole + fraction)
+  let format: Format = 'decimal'
+  let numerator = digits
+  let exponent = -fraction.length
+  if (suffix in binaryShifts) {
+    format = 'binary'
+    numerator <<= binaryShifts[suffix]!
+  } else if (/^[eE][+-]?\d/.test(suffix)) {
+    format = 'exponent'
+    exponent += Number(suffix.slice(1))
+  } else exponent += decimalExponents[suffix]!
+  exponent += 9
+  if (exponent > 60 || exponent < -300)
+    return exponent > 0 ? { nanos: (sign === '-' ? -1n : 1n) * maxAmount * nano, format } : { nanos: 0n, format }
+  let nanos = exponent >= 0 ? numerator * 10n ** BigInt(exponent) : ceilDivide(numerator, 10n ** BigInt(-exponent))
+  if (nanos > maxAmount * nano) nanos = maxAmount * nano
+  return { nanos: sign === '-' ? -nanos : nanos, format }
+}
+
+// Precision finer than a billionth is rounded up (away from zero).
+const ceilDivide = (a: bigint, b: bigint) => (a + b - 1n) / b
+
+export const isQuantity = (text: string): boolean => parse(text) !== null
+
+/** The form Kubernetes stores: `1024Mi` becomes `1Gi`, `0.5` becomes `500m`. Throws on anything malformed. */
+export function canonicalQuantity(value: string | number): string {
+  const text = typeof value === 'number' ? numberText(value) : value.trim()
+  const quantity = parse(text)
+  if (!quantity) throw new Error(quantityError)
+  return write(quantity.nanos, quantity.format)
+}
+
+const numberText = (value: number) =>
+  Number.isInteger(value) && Math.abs(value) < 1e21 ? BigInt(value).toString() : String(value)
+
+function write(nanos: bigint, format: Format): string {
+  if (nanos === 0n) return '0'
+  const negative = nanos < 0n
+  const amount = negative ? -nanos : nanos
+  const text =
+    format === 'binary' && amount % nano === 0n && amount / nano >= 1024n
+      ? writeBinary(amount / nano)
+      : writeDecimal(amount, format)
+  return negative ? `-${text}` : text
+}
+
+function writeBinary(units: bigint): string {
+  let suffix = ''
+  for (const [name, shift] of Object.entries(binaryShifts)) if (units % (1n << shift) === 0n) suffix = name
+  return suffix ? `${units >> binaryShifts[suffix]!}${suffix}` : `${units}`
+}
+
+function writeDecimal(nanos: bigint, format: Format): string {
+  let exponent = -9
+  let mantissa = nanos
+  while (mantissa % 1000n === 0n && exponent < 18) {
+    mantissa /= 1000n
+    exponent += 3
+  }
+  if (format === 'exponent') return exponent === 0 ? `${mantissa}` : `${mantissa}e${exponent}`
+  const suffix = Object.entries(decimalExponents).find(([, e]) => e === exponent)![0]
+  return `${mantissa}${suffix}`
+}
+
+/** As a number in whole units, rounded up: bytes, counts. Malformed text counts as 0. */
+export function quantityValue(text: string | undefined): number {
+  const nanos = text === undefined ? 0n : (parse(text)?.nanos ?? 0n)
+  return Number(nanos >= 0n ? ceilDivide(nanos, nano) : nanos / nano)
+}
+
+/** As a number in thousandths, rounded up: CPU. Malformed text counts as 0. */
+export function quantityMilli(text: string | undefined): number {
+  const nanos = text === undefined ? 0n : (parse(text)?.nanos ?? 0n)
+  return Number(nanos >= 0n ? ceilDivide(nanos, 1_000_000n) : nanos / 1_000_000n)
+}
+
+/** Negative, zero or positive as a is less than, equal to or more than b. */
+export function compareQuantities(a: string, b: string): number {
+  const difference = (parse(a)?.nanos ?? 0n) - (parse(b)?.nanos ?? 0n)
+  return difference < 0n ? -1 : difference > 0n ? 1 : 0
+}
+
+/** The sum, in the format of `a` (of `b` when a is zero). */
+export function addQuantities(a: string, b: string): string {
+  const [x, y] = [parse(a), parse(b)]
+  if (!x || !y) throw new Error(quantityError)
+  return write(x.nanos + y.nanos, x.nanos === 0n ? y.format : x.format)
+}
+
+/** a - b, in the format of `a`. */
+export function subtractQuantities(a: string, b: string): string {
+  const [x, y] = [parse(a), parse(b)]
+  if (!x || !y) throw new Error(quantityError)
+  return write(x.nanos - y.nanos, x.nanos === 0n ? y.format : x.format)
+}

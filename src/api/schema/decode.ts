@@ -1,0 +1,262 @@
+// From JSON as a client sent it to the canonical value: fields in Go's order, zero values dropped or written
+// as Go would, quantities and times in their one spelling, defaults filled in. Decoding what was decoded
+// changes nothing, so this also puts an edited object back in order before it is stored.
+import { canonicalQuantity, quantityError } from '../quantity.ts'
+import { canonicalMicroTime, canonicalTime, durationText, parseDuration } from '../time.ts'
+import type { Json, JsonObject, Node, Struct } from './node.ts'
+
+/** A value of the wrong type. The text is the one Go's decoder gives, which clients know. */
+export class DecodeError extends Error {
+  override name = 'DecodeError'
+}
+
+export interface DecodeOptions {
+  /** Fill in the defaults the schema names. */
+  defaults?: boolean
+  /** Called with the path of each field the schema does not know; such fields are dropped. */
+  onUnknown?: (path: string) => void
+}
+
+/** Decodes one struct. Throws DecodeError on a value of the wrong type. */
+export function decode<T>(schema: Struct<T>, input: unknown, options: DecodeOptions = {}): T {
+  const context: Context = { ...options, path: [], owner: schema as Struct }
+  return decodeStruct(schema as Struct, input, context) as T
+}
+
+interface Context extends DecodeOptions {
+  /** Field names and indexes from the root. */
+  path: (string | number)[]
+  /** The struct whose field is being read, for messages. */
+  owner: Struct
+}
+
+interface Row {
+  name: string
+  node: Node
+}
+const rowsOf = new WeakMap<Struct, { rows: Row[]; names: Set<string> }>()
+
+function compile(schema: Struct) {
+  let compiled = rowsOf.get(schema)
+  if (!compiled) {
+    const rows = Object.entries(schema.fields).map(([name, node]) => ({ name, node }))
+    compiled = { rows, names: new Set(rows.map(r => r.name)) }
+    rowsOf.set(schema, compiled)
+  }
+  return compiled
+}
+
+function decodeStruct(schema: Struct, input: unknown, context: Context): JsonObject {
+  if (typeof input !== 'object' || input === null || Array.isArray(input))
+    throw mismatch(input, goStructName(schema), context)
+  const source = input as JsonObject
+  const { rows, names } = compile(schema)
+  const out: JsonObject = {}
+  const outer = context.owner
+  context.owner = schema
+  for (const { name, node } of rows) {
+    const raw = source[name]
+    let result: Json | undefined
+    if (raw !== undefined && raw !== null) {
+      context.path.push(name)
+      result = decodeNode(node, raw, context)
+      context.path.pop()
+    }
+    if (result === undefined && context.defaults && node.default !== undefined)
+      result = structuredClone(node.default) as Json
+    if (result === undefined && node.always) result = zero(node, context)
+    if (result !== undefined) out[name] = result
+  }
+  if (context.onUnknown)
+    for (const key of Object.keys(source)) if (!names.has(key)) context.onUnknown(pathText([...context.path, key]))
+  context.owner = outer
+  return out
+}
+
+/** Undefined means: zero, and not to be written. */
+function decodeNode(node: Node, raw: Json, context: Context): Json | undefined {
+  switch (node.type) {
+    case 'string':
+    case 'bytes':
+      if (typeof raw !== 'string') throw mismatch(raw, node.type === 'bytes' ? '[]uint8' : 'string', context)
+      if (node.type === 'bytes' && !isBase64(raw)) throw new DecodeError('illegal base64 data at input byte 0')
+      return raw === '' && !node.optional ? undefined : raw
+    case 'bool':
+      if (typeof raw !== 'boolean') throw mismatch(raw, 'bool', context)
+      return raw || node.optional ? raw : undefined
+    case 'int32':
+    case 'int64':
+      if (typeof raw !== 'number' || !Number.isInteger(raw) || (node.type === 'int32' && (raw | 0) !== raw))
+        throw mismatch(raw, node.type, context)
+      return raw !== 0 || node.optional ? raw : undefined
+    case 'double':
+      if (typeof raw !== 'number') throw mismatch(raw, 'float64', context)
+      return raw !== 0 || node.optional ? raw : undefined
+    case 'quantity':
+      return decodeQuantity(raw)
+    case 'intOrString':
+      if (typeof raw === 'string' || (typeof raw === 'number' && Number.isInteger(raw))) return raw
+      throw mismatch(raw, 'int32', context)
+    case 'time':
+    case 'microTime':
+    case 'duration':
+      return decodeMoment(node, raw, context)
+    case 'json':
+      return raw
+    case 'struct':
+      return decodeStructNode(node, raw, context)
+    case 'list':
+      return decodeList(node, raw, context)
+    case 'map':
+      return decodeMap(node, raw, context)
+  }
+}
+
+function decodeStructNode(node: Node, raw: Json, context: Context): Json | undefined {
+  const result = decodeStruct(node.struct!(), raw, context)
+  return node.omitZero && Object.keys(result).length === 0 ? undefined : result
+}
+
+function decodeQuantity(raw: Json): Json {
+  if (typeof raw !== 'string' && typeof raw !== 'number') throw new DecodeError(quantityError)
+  if (raw === '') return '0'
+  try {
+    return canonicalQuantity(raw)
+  } catch (cause) {
+    throw new DecodeError(quantityError, { cause })
+  }
+}
+
+function decodeMoment(node: Node, raw: Json, context: Context): Json | undefined {
+  if (typeof raw !== 'string') throw mismatch(raw, node.type === 'duration' ? 'string' : 'time.Time', context)
+  if (node.type === 'duration') {
+    const nanos = parseDuration(raw)
+    if (nanos === undefined) throw new DecodeError(`time: invalid duration ${JSON.stringify(raw)}`)
+    return durationText(nanos)
+  }
+  if (raw === '') return undefined
+  const text = node.type === 'time' ? canonicalTime(raw) : canonicalMicroTime(raw)
+  if (text === undefined) {
+    throw new DecodeError(
+      `parsing time ${JSON.stringify(raw)} as "2006-01-02T15:04:05Z07:00": cannot parse ${JSON.stringify(raw)} as "2006"`,
+    )
+  }
+  return text
+}
+
+function decodeList(node: Node, raw: Json, context: Context): Json | undefined {
+  if (!Array.isArray(raw)) throw mismatch(raw, goType(node), context)
+  if (raw.length === 0 && !node.always && !node.optional) return undefined
+  const item = node.item!
+  const out: Json[] = []
+  for (let i = 0; i < raw.length; i++) {
+    const element = raw[i] as Json
+    // A null among structs is a zero struct in Go.
+    context.path.push(i)
+    out.push(element === null ? zero(item, context) : (decodeNode(item, element, context) ?? zero(item, context)))
+    context.path.pop()
+  }
+  return out
+}
+
+function decodeMap(node: Node, raw: Json, context: Context): Json | undefined {
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) throw mismatch(raw, goType(node), context)
+  const keys = Object.keys(raw)
+  if (keys.length === 0 && !node.always && !node.optional) return undefined
+  const item = node.item!
+  const out: JsonObject = {}
+  // Go writes maps sorted by key.
+  for (const key of keys.sort()) {
+    const element = raw[key]!
+    context.path.push(key)
+    define(
+      out,
+      key,
+      element === null ? zero(item, context) : (decodeNode(item, element, context) ?? zero(item, context)),
+    )
+    context.path.pop()
+  }
+  return out
+}
+
+// A plain assignment to __proto__ would change the prototype instead of making a key.
+function define(target: JsonObject, key: string, value: Json): void {
+  if (key === '__proto__')
+    Object.defineProperty(target, key, { value, enumerable: true, writable: true, configurable: true })
+  else target[key] = value
+}
+
+function zero(node: Node, context: Context): Json {
+  switch (node.type) {
+    case 'string':
+      return ''
+    case 'bool':
+      return false
+    case 'int32':
+    case 'int64':
+    case 'double':
+    case 'intOrString':
+      return 0
+    case 'quantity':
+      return '0'
+    case 'duration':
+      return '0s'
+    case 'struct':
+      return decodeStruct(node.struct!(), {}, context)
+    case 'bytes':
+    case 'time':
+    case 'microTime':
+    case 'json':
+    case 'list':
+    case 'map':
+      return null
+  }
+}
+
+const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
+const isBase64 = (text: string) =>
+  base64.test(text.includes('\n') || text.includes('\r') ? text.replace(/[\r\n]/g, '') : text)
+
+function mismatch(raw: unknown, type: string, context: Context): DecodeError {
+  const what =
+    typeof raw === 'number' ? (type === 'int32' || type === 'int64' ? `number ${raw}` : 'number') : jsonTypeName(raw)
+  const fields = context.path.filter(p => typeof p === 'string')
+  const where = fields.length ? `Go struct field ${typeName(context.owner.name)}.${fields.join('.')}` : 'Go value'
+  return new DecodeError(`json: cannot unmarshal ${what} into ${where} of type ${type}`)
+}
+
+function jsonTypeName(raw: unknown): string {
+  if (Array.isArray(raw)) return 'array'
+  return raw === null ? 'null' : typeof raw === 'boolean' ? 'bool' : typeof raw
+}
+
+const typeName = (name: string) => name.slice(name.lastIndexOf('.') + 1)
+const goStructName = (schema: Struct) => schema.name.split('.').slice(-2).join('.')
+
+/** The Go type of a field, as decoding errors name it. */
+function goType(node: Node): string {
+  switch (node.type) {
+    case 'list':
+      return `[]${goType(node.item!)}`
+    case 'map':
+      return `map[string]${goType(node.item!)}`
+    case 'struct':
+      return goStructName(node.struct!())
+    case 'double':
+      return 'float64'
+    case 'bytes':
+      return '[]uint8'
+    case 'quantity':
+      return 'resource.Quantity'
+    default:
+      return node.type
+  }
+}
+
+/** `spec.containers[0].image` */
+export function pathText(path: readonly (string | number)[]): string {
+  return path.reduce<string>(
+    (text, part) => (typeof part === 'number' ? `${text}[${part}]` : text ? `${text}.${part}` : part),
+    '',
+  )
+}

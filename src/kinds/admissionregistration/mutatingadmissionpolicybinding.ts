@@ -1,0 +1,28 @@
+// DESCRIBE
+import { defineKind, type Of } from '../../api/kind.ts'
+import { string, struct } from '../../api/schema/build.ts'
+import { MatchResources, ParamRef } from './types.ts'
+
+export const MutatingAdmissionPolicyBindingSpec = struct(
+  'admissionregistration.v1.MutatingAdmissionPolicyBindingSpec',
+  '',
+  {
+    policyName: string({ proto: 1 }),
+    paramRef: ParamRef.field({ proto: 2 }),
+    matchResources: MatchResources.field({ proto: 3 }),
+  },
+)
+export type MutatingAdmissionPolicyBindingSpec = Of<typeof MutatingAdmissionPolicyBindingSpec>
+
+export const MutatingAdmissionPolicyBinding = defineKind({
+  group: 'admissionregistration.k8s.io',
+  version: 'v1',
+  kind: 'MutatingAdmissionPolicyBinding',
+  plural: 'mutatingadmissionpolicybindings',
+  scope: 'Cluster',
+  doc: '',
+  fields: {
+    spec: MutatingAdmissionPolicyBindingSpec.value({ proto: 2 }),
+  },
+})
+export type MutatingAdmissionPolicyBinding = Of<typeof MutatingAdmissionPolicyBinding>

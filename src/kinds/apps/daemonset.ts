@@ -1,0 +1,66 @@
+// DESCRIBE
+import { defineKind, type Of } from '../../api/kind.ts'
+import { LabelSelector } from '../../api/meta.ts'
+import { int32, int64, intOrString, listByKey, string, struct, time } from '../../api/schema/build.ts'
+import { PodTemplateSpec } from '../core/podtemplatespec.ts'
+
+export const RollingUpdateDaemonSet = struct('apps.v1.RollingUpdateDaemonSet', '', {
+  maxUnavailable: intOrString({ proto: 1, optional: true }),
+  maxSurge: intOrString({ proto: 2, optional: true }),
+})
+export type RollingUpdateDaemonSet = Of<typeof RollingUpdateDaemonSet>
+
+export const DaemonSetUpdateStrategy = struct('apps.v1.DaemonSetUpdateStrategy', '', {
+  type: string({ proto: 1, enum: ['RollingUpdate', 'OnDelete'] }),
+  rollingUpdate: RollingUpdateDaemonSet.field({ proto: 2 }),
+})
+export type DaemonSetUpdateStrategy = Of<typeof DaemonSetUpdateStrategy>
+
+export const DaemonSetSpec = struct('apps.v1.DaemonSetSpec', '', {
+  selector: LabelSelector.field({ proto: 1, required: true }),
+  template: PodTemplateSpec.value({ proto: 2, required: true }),
+  updateStrategy: DaemonSetUpdateStrategy.value({ proto: 3 }),
+  minReadySeconds: int32({ proto: 4 }),
+  revisionHistoryLimit: int32({ proto: 6, optional: true }),
+})
+export type DaemonSetSpec = Of<typeof DaemonSetSpec>
+
+export const DaemonSetCondition = struct('apps.v1.DaemonSetCondition', '', {
+  type: string({ proto: 1, always: true }),
+  status: string({ proto: 2, always: true }),
+  lastTransitionTime: time({ proto: 3, always: true }),
+  reason: string({ proto: 4 }),
+  message: string({ proto: 5 }),
+})
+export type DaemonSetCondition = Of<typeof DaemonSetCondition>
+
+export const DaemonSetStatus = struct('apps.v1.DaemonSetStatus', '', {
+  currentNumberScheduled: int32({ proto: 1, always: true }),
+  numberMisscheduled: int32({ proto: 2, always: true }),
+  desiredNumberScheduled: int32({ proto: 3, always: true }),
+  numberReady: int32({ proto: 4, always: true }),
+  observedGeneration: int64({ proto: 5 }),
+  updatedNumberScheduled: int32({ proto: 6 }),
+  numberAvailable: int32({ proto: 7 }),
+  numberUnavailable: int32({ proto: 8 }),
+  collisionCount: int32({ proto: 9, optional: true }),
+  conditions: listByKey('type', DaemonSetCondition, { proto: 10, mergeKey: 'type' }),
+})
+export type DaemonSetStatus = Of<typeof DaemonSetStatus>
+
+export const DaemonSet = defineKind({
+  group: 'apps',
+  version: 'v1',
+  kind: 'DaemonSet',
+  plural: 'daemonsets',
+  scope: 'Namespaced',
+  shortNames: ['ds'],
+  categories: ['all'],
+  status: true,
+  doc: '',
+  fields: {
+    spec: DaemonSetSpec.value({ proto: 2, required: true }),
+    status: DaemonSetStatus.value({ proto: 3 }),
+  },
+})
+export type DaemonSet = Of<typeof DaemonSet>

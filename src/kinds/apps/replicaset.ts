@@ -1,0 +1,51 @@
+// DESCRIBE
+import { defineKind, type Of } from '../../api/kind.ts'
+import { LabelSelector } from '../../api/meta.ts'
+import { int32, int64, listByKey, string, struct, time } from '../../api/schema/build.ts'
+import { PodTemplateSpec } from '../core/podtemplatespec.ts'
+
+export const ReplicaSetSpec = struct('apps.v1.ReplicaSetSpec', '', {
+  replicas: int32({ proto: 1, optional: true }),
+  minReadySeconds: int32({ proto: 4 }),
+  selector: LabelSelector.field({ proto: 2, required: true }),
+  template: PodTemplateSpec.value({ proto: 3 }),
+})
+export type ReplicaSetSpec = Of<typeof ReplicaSetSpec>
+
+export const ReplicaSetCondition = struct('apps.v1.ReplicaSetCondition', '', {
+  type: string({ proto: 1, always: true }),
+  status: string({ proto: 2, always: true }),
+  lastTransitionTime: time({ proto: 3, always: true }),
+  reason: string({ proto: 4 }),
+  message: string({ proto: 5 }),
+})
+export type ReplicaSetCondition = Of<typeof ReplicaSetCondition>
+
+export const ReplicaSetStatus = struct('apps.v1.ReplicaSetStatus', '', {
+  replicas: int32({ proto: 1, always: true }),
+  fullyLabeledReplicas: int32({ proto: 2 }),
+  readyReplicas: int32({ proto: 4 }),
+  availableReplicas: int32({ proto: 5 }),
+  terminatingReplicas: int32({ proto: 7, optional: true }),
+  observedGeneration: int64({ proto: 3 }),
+  conditions: listByKey('type', ReplicaSetCondition, { proto: 6, mergeKey: 'type' }),
+})
+export type ReplicaSetStatus = Of<typeof ReplicaSetStatus>
+
+export const ReplicaSet = defineKind({
+  group: 'apps',
+  version: 'v1',
+  kind: 'ReplicaSet',
+  plural: 'replicasets',
+  scope: 'Namespaced',
+  shortNames: ['rs'],
+  categories: ['all'],
+  status: true,
+  scale: { spec: '.spec.replicas', status: '.status.replicas', selector: '.spec.selector' },
+  doc: '',
+  fields: {
+    spec: ReplicaSetSpec.value({ proto: 2, required: true }),
+    status: ReplicaSetStatus.value({ proto: 3 }),
+  },
+})
+export type ReplicaSet = Of<typeof ReplicaSet>

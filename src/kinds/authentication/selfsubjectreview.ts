@@ -1,0 +1,23 @@
+// DESCRIBE
+import { defineKind, type Of } from '../../api/kind.ts'
+import { struct } from '../../api/schema/build.ts'
+import { UserInfo } from './types.ts'
+
+export const SelfSubjectReviewStatus = struct('authentication.v1.SelfSubjectReviewStatus', '', {
+  userInfo: UserInfo.value({ proto: 1 }),
+})
+export type SelfSubjectReviewStatus = Of<typeof SelfSubjectReviewStatus>
+
+export const SelfSubjectReview = defineKind({
+  group: 'authentication.k8s.io',
+  version: 'v1',
+  kind: 'SelfSubjectReview',
+  plural: 'selfsubjectreviews',
+  scope: 'Cluster',
+  verbs: ['create'],
+  doc: '',
+  fields: {
+    status: SelfSubjectReviewStatus.value({ proto: 2 }),
+  },
+})
+export type SelfSubjectReview = Of<typeof SelfSubjectReview>

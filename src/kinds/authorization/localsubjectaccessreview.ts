@@ -1,0 +1,18 @@
+// DESCRIBE
+import { defineKind, type Of } from '../../api/kind.ts'
+import { SubjectAccessReviewSpec, SubjectAccessReviewStatus } from './types.ts'
+
+export const LocalSubjectAccessReview = defineKind({
+  group: 'authorization.k8s.io',
+  version: 'v1',
+  kind: 'LocalSubjectAccessReview',
+  plural: 'localsubjectaccessreviews',
+  scope: 'Namespaced',
+  verbs: ['create'],
+  doc: '',
+  fields: {
+    spec: SubjectAccessReviewSpec.value({ proto: 2 }),
+    status: SubjectAccessReviewStatus.value({ proto: 3 }),
+  },
+})
+export type LocalSubjectAccessReview = Of<typeof LocalSubjectAccessReview>

@@ -1,0 +1,25 @@
+// DESCRIBE
+import { defineKind, type Of } from '../../api/kind.ts'
+import { struct } from '../../api/schema/build.ts'
+import { NonResourceAttributes, ResourceAttributes, SubjectAccessReviewStatus } from './types.ts'
+
+export const SelfSubjectAccessReviewSpec = struct('authorization.v1.SelfSubjectAccessReviewSpec', '', {
+  resourceAttributes: ResourceAttributes.field({ proto: 1 }),
+  nonResourceAttributes: NonResourceAttributes.field({ proto: 2 }),
+})
+export type SelfSubjectAccessReviewSpec = Of<typeof SelfSubjectAccessReviewSpec>
+
+export const SelfSubjectAccessReview = defineKind({
+  group: 'authorization.k8s.io',
+  version: 'v1',
+  kind: 'SelfSubjectAccessReview',
+  plural: 'selfsubjectaccessreviews',
+  scope: 'Cluster',
+  verbs: ['create'],
+  doc: '',
+  fields: {
+    spec: SelfSubjectAccessReviewSpec.value({ proto: 2 }),
+    status: SubjectAccessReviewStatus.value({ proto: 3 }),
+  },
+})
+export type SelfSubjectAccessReview = Of<typeof SelfSubjectAccessReview>

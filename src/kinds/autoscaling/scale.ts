@@ -1,0 +1,29 @@
+// DESCRIBE
+import { defineKind, type Of } from '../../api/kind.ts'
+import { int32, string, struct } from '../../api/schema/build.ts'
+
+export const ScaleSpec = struct('autoscaling.v1.ScaleSpec', '', {
+  replicas: int32({ proto: 1, default: 0 }),
+})
+export type ScaleSpec = Of<typeof ScaleSpec>
+
+export const ScaleStatus = struct('autoscaling.v1.ScaleStatus', '', {
+  replicas: int32({ proto: 1, always: true }),
+  selector: string({ proto: 2 }),
+})
+export type ScaleStatus = Of<typeof ScaleStatus>
+
+export const Scale = defineKind({
+  group: 'autoscaling',
+  version: 'v1',
+  kind: 'Scale',
+  plural: '',
+  scope: 'Namespaced',
+  verbs: ['create'],
+  doc: '',
+  fields: {
+    spec: ScaleSpec.value({ proto: 2 }),
+    status: ScaleStatus.value({ proto: 3 }),
+  },
+})
+export type Scale = Of<typeof Scale>

@@ -1,0 +1,48 @@
+// DESCRIBE
+import { defineKind, type Of } from '../../api/kind.ts'
+import { ObjectMeta } from '../../api/meta.ts'
+import { bool, int32, int64, list, string, struct, time } from '../../api/schema/build.ts'
+import { JobSpec } from './jobspec.ts'
+import { ObjectReference } from '../core/reference.ts'
+
+export const JobTemplateSpec = struct('batch.v1.JobTemplateSpec', '', {
+  metadata: ObjectMeta.value({ proto: 1 }),
+  spec: JobSpec.value({ proto: 2 }),
+})
+export type JobTemplateSpec = Of<typeof JobTemplateSpec>
+
+export const CronJobSpec = struct('batch.v1.CronJobSpec', '', {
+  schedule: string({ proto: 1, always: true, required: true }),
+  timeZone: string({ proto: 8, optional: true }),
+  startingDeadlineSeconds: int64({ proto: 2, optional: true }),
+  concurrencyPolicy: string({ proto: 3, enum: ['Allow', 'Forbid', 'Replace'] }),
+  suspend: bool({ proto: 4, optional: true }),
+  jobTemplate: JobTemplateSpec.value({ proto: 5 }),
+  successfulJobsHistoryLimit: int32({ proto: 6, optional: true }),
+  failedJobsHistoryLimit: int32({ proto: 7, optional: true }),
+})
+export type CronJobSpec = Of<typeof CronJobSpec>
+
+export const CronJobStatus = struct('batch.v1.CronJobStatus', '', {
+  active: list(ObjectReference, { proto: 1 }),
+  lastScheduleTime: time({ proto: 4, optional: true }),
+  lastSuccessfulTime: time({ proto: 5, optional: true }),
+})
+export type CronJobStatus = Of<typeof CronJobStatus>
+
+export const CronJob = defineKind({
+  group: 'batch',
+  version: 'v1',
+  kind: 'CronJob',
+  plural: 'cronjobs',
+  scope: 'Namespaced',
+  shortNames: ['cj'],
+  categories: ['all'],
+  status: true,
+  doc: '',
+  fields: {
+    spec: CronJobSpec.value({ proto: 2, required: true }),
+    status: CronJobStatus.value({ proto: 3 }),
+  },
+})
+export type CronJob = Of<typeof CronJob>

@@ -1,0 +1,22 @@
+// DESCRIBE
+import { defineKind, type Of } from '../../api/kind.ts'
+import { string, struct } from '../../api/schema/build.ts'
+
+export const ClusterTrustBundleSpec = struct('certificates.v1.ClusterTrustBundleSpec', '', {
+  signerName: string({ proto: 1 }),
+  trustBundle: string({ proto: 2, always: true }),
+})
+export type ClusterTrustBundleSpec = Of<typeof ClusterTrustBundleSpec>
+
+export const ClusterTrustBundle = defineKind({
+  group: 'certificates.k8s.io',
+  version: 'v1',
+  kind: 'ClusterTrustBundle',
+  plural: 'clustertrustbundles',
+  scope: 'Cluster',
+  doc: '',
+  fields: {
+    spec: ClusterTrustBundleSpec.value({ proto: 2 }),
+  },
+})
+export type ClusterTrustBundle = Of<typeof ClusterTrustBundle>

@@ -1,0 +1,27 @@
+// DESCRIBE
+import { defineKind, type Of } from '../../api/kind.ts'
+import { int32, microTime, string, struct } from '../../api/schema/build.ts'
+
+export const LeaseSpec = struct('coordination.v1.LeaseSpec', '', {
+  holderIdentity: string({ proto: 1, optional: true }),
+  leaseDurationSeconds: int32({ proto: 2, optional: true }),
+  acquireTime: microTime({ proto: 3, optional: true }),
+  renewTime: microTime({ proto: 4, optional: true }),
+  leaseTransitions: int32({ proto: 5, optional: true }),
+  strategy: string({ proto: 6, optional: true }),
+  preferredHolder: string({ proto: 7, optional: true }),
+})
+export type LeaseSpec = Of<typeof LeaseSpec>
+
+export const Lease = defineKind({
+  group: 'coordination.k8s.io',
+  version: 'v1',
+  kind: 'Lease',
+  plural: 'leases',
+  scope: 'Namespaced',
+  doc: '',
+  fields: {
+    spec: LeaseSpec.value({ proto: 2 }),
+  },
+})
+export type Lease = Of<typeof Lease>

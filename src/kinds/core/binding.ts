@@ -1,0 +1,17 @@
+// DESCRIBE
+import { defineKind, type Of } from '../../api/kind.ts'
+import { ObjectReference } from './reference.ts'
+
+export const Binding = defineKind({
+  group: '',
+  version: 'v1',
+  kind: 'Binding',
+  plural: 'bindings',
+  scope: 'Namespaced',
+  verbs: ['create'],
+  doc: '',
+  fields: {
+    target: ObjectReference.value({ proto: 2 }),
+  },
+})
+export type Binding = Of<typeof Binding>

@@ -1,0 +1,32 @@
+// DESCRIBE
+import { defineKind, type Of } from '../../api/kind.ts'
+import { list, map, quantity, string, struct } from '../../api/schema/build.ts'
+
+export const LimitRangeItem = struct('core.v1.LimitRangeItem', '', {
+  type: string({ proto: 1, always: true }),
+  max: map(quantity({}), { proto: 2 }),
+  min: map(quantity({}), { proto: 3 }),
+  default: map(quantity({}), { proto: 4 }),
+  defaultRequest: map(quantity({}), { proto: 5 }),
+  maxLimitRequestRatio: map(quantity({}), { proto: 6 }),
+})
+export type LimitRangeItem = Of<typeof LimitRangeItem>
+
+export const LimitRangeSpec = struct('core.v1.LimitRangeSpec', '', {
+  limits: list(LimitRangeItem, { proto: 1, always: true }),
+})
+export type LimitRangeSpec = Of<typeof LimitRangeSpec>
+
+export const LimitRange = defineKind({
+  group: '',
+  version: 'v1',
+  kind: 'LimitRange',
+  plural: 'limitranges',
+  scope: 'Namespaced',
+  shortNames: ['limits'],
+  doc: '',
+  fields: {
+    spec: LimitRangeSpec.value({ proto: 2 }),
+  },
+})
+export type LimitRange = Of<typeof LimitRange>

@@ -1,0 +1,41 @@
+// DESCRIBE
+import { defineKind, type Of } from '../../api/kind.ts'
+import { list, listByKey, string, struct, time } from '../../api/schema/build.ts'
+
+export const NamespaceSpec = struct('core.v1.NamespaceSpec', '', {
+  finalizers: list(string({}), { proto: 1 }),
+})
+export type NamespaceSpec = Of<typeof NamespaceSpec>
+
+export const NamespaceCondition = struct('core.v1.NamespaceCondition', '', {
+  type: string({ proto: 1, always: true }),
+  status: string({ proto: 2, always: true }),
+  lastTransitionTime: time({ proto: 4, always: true }),
+  reason: string({ proto: 5 }),
+  message: string({ proto: 6 }),
+})
+export type NamespaceCondition = Of<typeof NamespaceCondition>
+
+export const NamespaceStatus = struct('core.v1.NamespaceStatus', '', {
+  phase: string({ proto: 1, enum: ['Active', 'Terminating'] }),
+  conditions: listByKey('type', NamespaceCondition, { proto: 2, mergeKey: 'type' }),
+})
+export type NamespaceStatus = Of<typeof NamespaceStatus>
+
+export const Namespace = defineKind({
+  group: '',
+  version: 'v1',
+  kind: 'Namespace',
+  plural: 'namespaces',
+  scope: 'Cluster',
+  shortNames: ['ns'],
+  verbs: ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'],
+  subresources: ['finalize'],
+  status: true,
+  doc: '',
+  fields: {
+    spec: NamespaceSpec.value({ proto: 2 }),
+    status: NamespaceStatus.value({ proto: 3 }),
+  },
+})
+export type Namespace = Of<typeof Namespace>

@@ -1,0 +1,21 @@
+// DESCRIBE
+import { defineKind, type Of } from '../../api/kind.ts'
+import { bool, list, listByKey } from '../../api/schema/build.ts'
+import { LocalObjectReference, ObjectReference } from './reference.ts'
+
+export const ServiceAccount = defineKind({
+  group: '',
+  version: 'v1',
+  kind: 'ServiceAccount',
+  plural: 'serviceaccounts',
+  scope: 'Namespaced',
+  shortNames: ['sa'],
+  subresources: ['token'],
+  doc: '',
+  fields: {
+    secrets: listByKey('name', ObjectReference, { proto: 2, mergeKey: 'name' }),
+    imagePullSecrets: list(LocalObjectReference, { proto: 3 }),
+    automountServiceAccountToken: bool({ proto: 4, optional: true }),
+  },
+})
+export type ServiceAccount = Of<typeof ServiceAccount>

@@ -1,0 +1,31 @@
+// DESCRIBE
+import { defineKind, type Of } from '../../api/kind.ts'
+import { string, struct } from '../../api/schema/build.ts'
+
+export const IngressClassParametersReference = struct('networking.v1.IngressClassParametersReference', '', {
+  apiGroup: string({ proto: 1, optional: true }),
+  kind: string({ proto: 2, always: true, required: true }),
+  name: string({ proto: 3, always: true, required: true }),
+  scope: string({ proto: 4, optional: true }),
+  namespace: string({ proto: 5, optional: true }),
+})
+export type IngressClassParametersReference = Of<typeof IngressClassParametersReference>
+
+export const IngressClassSpec = struct('networking.v1.IngressClassSpec', '', {
+  controller: string({ proto: 1 }),
+  parameters: IngressClassParametersReference.field({ proto: 2 }),
+})
+export type IngressClassSpec = Of<typeof IngressClassSpec>
+
+export const IngressClass = defineKind({
+  group: 'networking.k8s.io',
+  version: 'v1',
+  kind: 'IngressClass',
+  plural: 'ingressclasses',
+  scope: 'Cluster',
+  doc: '',
+  fields: {
+    spec: IngressClassSpec.value({ proto: 2 }),
+  },
+})
+export type IngressClass = Of<typeof IngressClass>

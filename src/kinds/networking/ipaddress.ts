@@ -1,0 +1,30 @@
+// DESCRIBE
+import { defineKind, type Of } from '../../api/kind.ts'
+import { string, struct } from '../../api/schema/build.ts'
+
+export const ParentReference = struct('networking.v1.ParentReference', '', {
+  group: string({ proto: 1 }),
+  resource: string({ proto: 2, required: true }),
+  namespace: string({ proto: 3 }),
+  name: string({ proto: 4, required: true }),
+})
+export type ParentReference = Of<typeof ParentReference>
+
+export const IPAddressSpec = struct('networking.v1.IPAddressSpec', '', {
+  parentRef: ParentReference.field({ proto: 1, required: true }),
+})
+export type IPAddressSpec = Of<typeof IPAddressSpec>
+
+export const IPAddress = defineKind({
+  group: 'networking.k8s.io',
+  version: 'v1',
+  kind: 'IPAddress',
+  plural: 'ipaddresses',
+  scope: 'Cluster',
+  shortNames: ['ip'],
+  doc: '',
+  fields: {
+    spec: IPAddressSpec.value({ proto: 2, required: true }),
+  },
+})
+export type IPAddress = Of<typeof IPAddress>

@@ -1,0 +1,29 @@
+// DESCRIBE
+import { defineKind, type Of } from '../../api/kind.ts'
+import { Condition } from '../../api/meta.ts'
+import { list, listByKey, string, struct } from '../../api/schema/build.ts'
+
+export const ServiceCIDRSpec = struct('networking.v1.ServiceCIDRSpec', '', {
+  cidrs: list(string({}), { proto: 1 }),
+})
+export type ServiceCIDRSpec = Of<typeof ServiceCIDRSpec>
+
+export const ServiceCIDRStatus = struct('networking.v1.ServiceCIDRStatus', '', {
+  conditions: listByKey('type', Condition, { proto: 1, mergeKey: 'type' }),
+})
+export type ServiceCIDRStatus = Of<typeof ServiceCIDRStatus>
+
+export const ServiceCIDR = defineKind({
+  group: 'networking.k8s.io',
+  version: 'v1',
+  kind: 'ServiceCIDR',
+  plural: 'servicecidrs',
+  scope: 'Cluster',
+  status: true,
+  doc: '',
+  fields: {
+    spec: ServiceCIDRSpec.value({ proto: 2 }),
+    status: ServiceCIDRStatus.value({ proto: 3 }),
+  },
+})
+export type ServiceCIDR = Of<typeof ServiceCIDR>

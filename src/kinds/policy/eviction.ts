@@ -1,0 +1,17 @@
+// DESCRIBE
+import { defineKind, type Of } from '../../api/kind.ts'
+import { DeleteOptions } from '../../api/meta.ts'
+
+export const Eviction = defineKind({
+  group: 'policy',
+  version: 'v1',
+  kind: 'Eviction',
+  plural: '',
+  scope: 'Namespaced',
+  verbs: ['create'],
+  doc: '',
+  fields: {
+    deleteOptions: DeleteOptions.field({ proto: 2 }),
+  },
+})
+export type Eviction = Of<typeof Eviction>

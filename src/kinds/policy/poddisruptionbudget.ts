@@ -1,0 +1,39 @@
+// DESCRIBE
+import { defineKind, type Of } from '../../api/kind.ts'
+import { Condition, LabelSelector } from '../../api/meta.ts'
+import { int32, int64, intOrString, listByKey, map, string, struct, time } from '../../api/schema/build.ts'
+
+export const PodDisruptionBudgetSpec = struct('policy.v1.PodDisruptionBudgetSpec', '', {
+  minAvailable: intOrString({ proto: 1, optional: true }),
+  selector: LabelSelector.field({ proto: 2 }),
+  maxUnavailable: intOrString({ proto: 3, optional: true }),
+  unhealthyPodEvictionPolicy: string({ proto: 4, optional: true, enum: ['IfHealthyBudget', 'AlwaysAllow'] }),
+})
+export type PodDisruptionBudgetSpec = Of<typeof PodDisruptionBudgetSpec>
+
+export const PodDisruptionBudgetStatus = struct('policy.v1.PodDisruptionBudgetStatus', '', {
+  observedGeneration: int64({ proto: 1 }),
+  disruptedPods: map(time({}), { proto: 2 }),
+  disruptionsAllowed: int32({ proto: 3, always: true }),
+  currentHealthy: int32({ proto: 4, always: true }),
+  desiredHealthy: int32({ proto: 5, always: true }),
+  expectedPods: int32({ proto: 6, always: true }),
+  conditions: listByKey('type', Condition, { proto: 7, mergeKey: 'type' }),
+})
+export type PodDisruptionBudgetStatus = Of<typeof PodDisruptionBudgetStatus>
+
+export const PodDisruptionBudget = defineKind({
+  group: 'policy',
+  version: 'v1',
+  kind: 'PodDisruptionBudget',
+  plural: 'poddisruptionbudgets',
+  scope: 'Namespaced',
+  shortNames: ['pdb'],
+  status: true,
+  doc: '',
+  fields: {
+    spec: PodDisruptionBudgetSpec.value({ proto: 2 }),
+    status: PodDisruptionBudgetStatus.value({ proto: 3 }),
+  },
+})
+export type PodDisruptionBudget = Of<typeof PodDisruptionBudget>

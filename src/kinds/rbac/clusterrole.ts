@@ -1,0 +1,24 @@
+// DESCRIBE
+import { defineKind, type Of } from '../../api/kind.ts'
+import { LabelSelector } from '../../api/meta.ts'
+import { list, struct } from '../../api/schema/build.ts'
+import { PolicyRule } from './types.ts'
+
+export const AggregationRule = struct('rbac.v1.AggregationRule', '', {
+  clusterRoleSelectors: list(LabelSelector, { proto: 1 }),
+})
+export type AggregationRule = Of<typeof AggregationRule>
+
+export const ClusterRole = defineKind({
+  group: 'rbac.authorization.k8s.io',
+  version: 'v1',
+  kind: 'ClusterRole',
+  plural: 'clusterroles',
+  scope: 'Cluster',
+  doc: '',
+  fields: {
+    rules: list(PolicyRule, { proto: 2, always: true }),
+    aggregationRule: AggregationRule.field({ proto: 3 }),
+  },
+})
+export type ClusterRole = Of<typeof ClusterRole>

@@ -1,0 +1,17 @@
+// DESCRIBE
+import { defineKind, type Of } from '../../api/kind.ts'
+import { list } from '../../api/schema/build.ts'
+import { PolicyRule } from './types.ts'
+
+export const Role = defineKind({
+  group: 'rbac.authorization.k8s.io',
+  version: 'v1',
+  kind: 'Role',
+  plural: 'roles',
+  scope: 'Namespaced',
+  doc: '',
+  fields: {
+    rules: list(PolicyRule, { proto: 2, always: true }),
+  },
+})
+export type Role = Of<typeof Role>

@@ -1,0 +1,24 @@
+// DESCRIBE
+import { defineKind, type Of } from '../../api/kind.ts'
+import { ObjectMeta } from '../../api/meta.ts'
+import { struct } from '../../api/schema/build.ts'
+import { ResourceClaimSpec } from './types.ts'
+
+export const ResourceClaimTemplateSpec = struct('resource.v1.ResourceClaimTemplateSpec', '', {
+  metadata: ObjectMeta.value({ proto: 1 }),
+  spec: ResourceClaimSpec.value({ proto: 2 }),
+})
+export type ResourceClaimTemplateSpec = Of<typeof ResourceClaimTemplateSpec>
+
+export const ResourceClaimTemplate = defineKind({
+  group: 'resource.k8s.io',
+  version: 'v1',
+  kind: 'ResourceClaimTemplate',
+  plural: 'resourceclaimtemplates',
+  scope: 'Namespaced',
+  doc: '',
+  fields: {
+    spec: ResourceClaimTemplateSpec.value({ proto: 2 }),
+  },
+})
+export type ResourceClaimTemplate = Of<typeof ResourceClaimTemplate>

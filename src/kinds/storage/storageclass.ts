@@ -1,0 +1,24 @@
+// DESCRIBE
+import { defineKind, type Of } from '../../api/kind.ts'
+import { bool, list, map, string } from '../../api/schema/build.ts'
+import { TopologySelectorTerm } from '../core/affinity.ts'
+
+export const StorageClass = defineKind({
+  group: 'storage.k8s.io',
+  version: 'v1',
+  kind: 'StorageClass',
+  plural: 'storageclasses',
+  scope: 'Cluster',
+  shortNames: ['sc'],
+  doc: '',
+  fields: {
+    provisioner: string({ proto: 2, always: true, required: true }),
+    parameters: map(string({}), { proto: 3 }),
+    reclaimPolicy: string({ proto: 4, optional: true }),
+    mountOptions: list(string({}), { proto: 5 }),
+    allowVolumeExpansion: bool({ proto: 6, optional: true }),
+    volumeBindingMode: string({ proto: 7, optional: true, enum: ['Immediate', 'WaitForFirstConsumer'] }),
+    allowedTopologies: list(TopologySelectorTerm, { proto: 8 }),
+  },
+})
+export type StorageClass = Of<typeof StorageClass>

@@ -1,0 +1,18 @@
+// DESCRIBE
+import { defineKind, type Of } from '../../api/kind.ts'
+import { map, string } from '../../api/schema/build.ts'
+
+export const VolumeAttributesClass = defineKind({
+  group: 'storage.k8s.io',
+  version: 'v1',
+  kind: 'VolumeAttributesClass',
+  plural: 'volumeattributesclasses',
+  scope: 'Cluster',
+  shortNames: ['vac'],
+  doc: '',
+  fields: {
+    driverName: string({ proto: 2, always: true }),
+    parameters: map(string({}), { proto: 3 }),
+  },
+})
+export type VolumeAttributesClass = Of<typeof VolumeAttributesClass>
