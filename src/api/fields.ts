@@ -1,0 +1,57 @@
+// Field selectors: `status.phase=Running,spec.nodeName!=a`. Each kind says which fields may be named.
+// Source: apimachinery pkg/fields/selector.go.
+import { StatusError } from '../base/errors.ts'
+import type { AnyKind, KubeObject } from './kind.ts'
+import type { DeepReadonly } from './schema/node.ts'
+
+export interface FieldRequirement {
+  field: string
+  value: string
+  equal: boolean
+}
+export type FieldSelector = readonly FieldRequirement[]
+
+/** Parses a field selector and checks its fields against the kind. Throws BadRequest. */
+export function parseFieldSelector(kind: AnyKind, text: string): FieldSelector {
+  const result: FieldRequirement[] = []
+  for (const term of splitTerms(text)) {
+    const match = /^(.*?)(!=|==|=)(.*)$/s.exec(term)
+    if (!match) throw new StatusError('BadRequest', `invalid selector: '${text}'; can't understand '${term}'`)
+    const [, field = '', operator, raw = ''] = match
+    if (!(field in kind.selectable) && !(field in common)) {
+      throw new StatusError('BadRequest', `Unable to find "${kind.apiVersion}, Resource=${kind.plural}" that match label selector "", field selector ${JSON.stringify(text)}: field label not supported: ${field}`)
+    }
+    result.push({ field, equal: operator !== '!=', value: raw.replace(/\\(.)/gs, '$1') })
+  }
+  return result
+}
+
+const common: Record<string, (object: DeepReadonly<KubeObject>) => string> = {
+  'metadata.name': o => o.metadata.name ?? '',
+  'metadata.namespace': o => o.metadata.namespace ?? '',
+}
+
+export function matchesFields(kind: AnyKind, selector: FieldSelector, object: DeepReadonly<KubeObject>): boolean {
+  return selector.every(({ field, value, equal }) => {
+    const read = common[field] ?? kind.selectable[field]
+    return (read?.(object) === value) === equal
+  })
+}
+
+/** The name that a selector pins down, if it does: then a get answers a list. */
+export function selectedName(selector: FieldSelector): string | undefined {
+  return selector.find(r => r.field === 'metadata.name' && r.equal)?.value
+}
+
+function splitTerms(text: string): string[] {
+  const terms: string[] = []
+  let term = ''
+  for (let i = 0; i < text.length; i++) {
+    if (text[i] === '\\' && i + 1 < text.length) term += text[i]! + text[++i]!
+    else if (text[i] === ',') {
+      terms.push(term)
+      term = ''
+    } else term += text[i]
+  }
+  return [...terms, term].filter(t => t !== '')
+}

@@ -1,0 +1,190 @@
+// A mirror is an indexed, always current copy of all objects of one kind. The same class is the API server's
+// watch cache, a controller's informer, the kubelet's and the proxy's source: whoever fills it by list and watch.
+// In one process all share one copy, so its objects are never changed, only replaced.
+import { StatusError } from '../base/errors.ts'
+import type { KubeObject } from './kind.ts'
+import type { DeepReadonly } from './schema/node.ts'
+
+/** One object with the revision of its last write and its JSON, encoded at most once. */
+export class Item<T extends KubeObject = KubeObject> {
+  readonly object: DeepReadonly<T>
+  readonly revision: number
+  #bytes: Buffer | undefined
+
+  constructor(object: DeepReadonly<T>, revision: number) {
+    this.object = object
+    this.revision = revision
+  }
+
+  /** The object's JSON in UTF-8. */
+  get bytes(): Buffer {
+    return (this.#bytes ??= Buffer.from(JSON.stringify(this.object)))
+  }
+}
+
+export interface MirrorChange<T extends KubeObject = KubeObject> {
+  type: 'ADDED' | 'MODIFIED' | 'DELETED'
+  /** The object now; of a deletion its last state, at the revision of the deletion. */
+  item: Item<T>
+  before: Item<T> | undefined
+}
+
+export type MirrorListener<T extends KubeObject> = (changes: readonly MirrorChange<T>[]) => void
+
+const keyOf = (namespace: string | undefined, name: string) => (namespace ? `${namespace}/${name}` : name)
+
+/** Names an object within its kind: `namespace/name`, or `name` for cluster-scoped ones. */
+export const objectKey = (object: { readonly metadata: { readonly namespace?: string; readonly name?: string } }): string =>
+  keyOf(object.metadata.namespace, object.metadata.name ?? '')
+
+export class Mirror<T extends KubeObject = KubeObject> {
+  /** Everything up to here has been applied. */
+  #revision = 0
+  #synced = false
+  readonly #items = new Map<string, Item<T>>()
+  readonly #byNamespace = new Map<string, Map<string, Item<T>>>()
+  readonly #byOwner = new Map<string, Map<string, Item<T>>>()
+  readonly #indexes = new Map<string, Index<T>>()
+  readonly #listeners = new Set<MirrorListener<T>>()
+  #waiters: { revision: number; wake: () => void }[] = []
+
+  get revision(): number {
+    return this.#revision
+  }
+
+  /** Whether the first list has arrived. */
+  get synced(): boolean {
+    return this.#synced
+  }
+
+  get size(): number {
+    return this.#items.size
+  }
+
+  get(namespace: string | undefined, name: string): DeepReadonly<T> | undefined {
+    return this.#items.get(keyOf(namespace, name))?.object
+  }
+
+  item(namespace: string | undefined, name: string): Item<T> | undefined {
+    return this.#items.get(keyOf(namespace, name))
+  }
+
+  byKey(key: string): DeepReadonly<T> | undefined {
+    return this.#items.get(key)?.object
+  }
+
+  /** All items, or those of one namespace, in no order. */
+  items(namespace?: string): Iterable<Item<T>> {
+    return namespace ? (this.#byNamespace.get(namespace)?.values() ?? []) : this.#items.values()
+  }
+
+  list(namespace?: string): DeepReadonly<T>[] {
+    return Array.from(this.items(namespace), item => item.object)
+  }
+
+  /** The objects that name `owner` in an owner reference. */
+  ownedBy(owner: { readonly metadata: { readonly uid?: string } } | string): DeepReadonly<T>[] {
+    const uid = typeof owner === 'string' ? owner : (owner.metadata.uid ?? '')
+    return Array.from(this.#byOwner.get(uid)?.values() ?? [], item => item.object)
+  }
+
+  /** The objects that `keys` gave this value; the index is built on first use and kept from then on. */
+  byIndex(name: string, keys: (object: DeepReadonly<T>) => readonly string[], value: string): DeepReadonly<T>[] {
+    let index = this.#indexes.get(name)
+    if (!index) {
+      index = { keys, values: new Map() }
+      for (const [key, item] of this.#items) enter(index, key, item)
+      this.#indexes.set(name, index)
+    }
+    return Array.from(index.values.get(value)?.values() ?? [], item => item.object)
+  }
+
+  /** Hears every change after it was applied; returns how to stop. */
+  subscribe(listener: MirrorListener<T>): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** Resolves once everything up to `revision` has been applied (and the first list has arrived). */
+  async waitFor(revision: number, signal?: AbortSignal): Promise<void> {
+    if (this.#synced && this.#revision >= revision) return
+    if (signal?.aborted) throw signal.reason
+    await new Promise<void>((resolve, reject) => {
+      const waiter = { revision, wake: () => (signal?.removeEventListener('abort', onAbort), resolve()) }
+      const onAbort = () => {
+        this.#waiters = this.#waiters.filter(w => w !== waiter)
+        reject(signal?.reason ?? new StatusError('Timeout', 'gave up waiting for the cache'))
+      }
+      signal?.addEventListener('abort', onAbort, { once: true })
+      this.#waiters.push(waiter)
+    })
+  }
+
+  /** Replaces everything by a fresh list; listeners hear the difference. */
+  reset(items: Iterable<Item<T>>, revision: number): void {
+    const changes: MirrorChange<T>[] = []
+    const gone = new Map(this.#items)
+    for (const item of items) {
+      const key = objectKey(item.object)
+      const before = gone.get(key)
+      gone.delete(key)
+      if (!before) changes.push({ type: 'ADDED', item, before })
+      else if (before.revision !== item.revision) changes.push({ type: 'MODIFIED', item, before })
+    }
+    for (const before of gone.values()) changes.push({ type: 'DELETED', item: before, before })
+    this.#synced = true
+    this.apply(changes, revision)
+  }
+
+  /** Applies changes in order and moves on to `revision`. `before` of each change is filled in here. */
+  apply(changes: readonly Omit<MirrorChange<T>, 'before'>[], revision: number): void {
+    const applied = changes.map(change => this.#applyOne(change))
+    this.#revision = Math.max(this.#revision, revision)
+    if (applied.length) for (const listener of this.#listeners) listener(applied)
+    if (!this.#waiters.length || !this.#synced) return
+    const ready = this.#waiters.filter(w => w.revision <= this.#revision)
+    if (!ready.length) return
+    this.#waiters = this.#waiters.filter(w => w.revision > this.#revision)
+    for (const waiter of ready) waiter.wake()
+  }
+
+  #applyOne({ type, item }: Omit<MirrorChange<T>, 'before'>): MirrorChange<T> {
+    const key = objectKey(item.object)
+    const before = this.#items.get(key)
+    if (before) this.#remove(key, before)
+    if (type === 'DELETED') return { type, item, before }
+    this.#items.set(key, item)
+    put(this.#byNamespace, item.object.metadata.namespace ?? '', key, item)
+    for (const owner of item.object.metadata.ownerReferences ?? []) put(this.#byOwner, owner.uid, key, item)
+    for (const index of this.#indexes.values()) enter(index, key, item)
+    return { type: before ? 'MODIFIED' : 'ADDED', item, before }
+  }
+
+  #remove(key: string, item: Item<T>): void {
+    this.#items.delete(key)
+    drop(this.#byNamespace, item.object.metadata.namespace ?? '', key)
+    for (const owner of item.object.metadata.ownerReferences ?? []) drop(this.#byOwner, owner.uid, key)
+    for (const index of this.#indexes.values()) for (const value of index.keys(item.object)) drop(index.values, value, key)
+  }
+}
+
+interface Index<T extends KubeObject> {
+  keys: (object: DeepReadonly<T>) => readonly string[]
+  values: Map<string, Map<string, Item<T>>>
+}
+
+function enter<T extends KubeObject>(index: Index<T>, key: string, item: Item<T>): void {
+  for (const value of index.keys(item.object)) put(index.values, value, key, item)
+}
+
+function put<V>(map: Map<string, Map<string, V>>, group: string, key: string, value: V): void {
+  let inner = map.get(group)
+  if (!inner) map.set(group, (inner = new Map()))
+  inner.set(key, value)
+}
+
+function drop<V>(map: Map<string, Map<string, V>>, group: string, key: string): void {
+  const inner = map.get(group)
+  inner?.delete(key)
+  if (inner?.size === 0) map.delete(group)
+}

@@ -1,0 +1,74 @@
+// An operation is a request with the HTTP taken off: verb, resource, name, user, options, body. The API server's
+// `serve` answers it; the HTTP server and the in-process client are two ways to make one.
+import type { AnyKind, KubeObject } from './kind.ts'
+import type { Item } from './mirror.ts'
+import type { DeepReadonly, Json, JsonObject } from './schema/node.ts'
+
+/** Who asks. */
+export interface User {
+  name: string
+  uid?: string
+  groups: readonly string[]
+  extra?: Readonly<Record<string, readonly string[]>>
+}
+
+export type OperationVerb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete' | 'deletecollection'
+
+export type PatchType = 'json' | 'merge' | 'strategic' | 'apply'
+
+/** Query parameters, already typed. Sources: ListOptions, CreateOptions, PatchOptions … of meta/v1. */
+export interface OperationOptions {
+  labelSelector?: string
+  fieldSelector?: string
+  limit?: number
+  continue?: string
+  resourceVersion?: string
+  resourceVersionMatch?: 'Exact' | 'NotOlderThan'
+  timeoutSeconds?: number
+  allowWatchBookmarks?: boolean
+  sendInitialEvents?: boolean
+  dryRun?: boolean
+  fieldManager?: string
+  fieldValidation?: 'Strict' | 'Warn' | 'Ignore'
+  /** Server-side apply takes over fields others own. */
+  force?: boolean
+}
+
+export interface Operation {
+  verb: OperationVerb
+  kind: AnyKind
+  /** '' for none. */
+  subresource: string
+  /** '' for cluster-scoped kinds, and for lists over all namespaces. */
+  namespace: string
+  /** '' for collections. */
+  name: string
+  user: User
+  options: OperationOptions
+  /** The object to write, or DeleteOptions. */
+  body?: Json
+  patchType?: PatchType
+  /** Names the program that writes, where options.fieldManager does not. */
+  userAgent?: string
+  signal?: AbortSignal
+}
+
+export interface WatchEvent {
+  type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR'
+  /** BOOKMARK: an object with nothing but its resourceVersion; ERROR: a Status. */
+  item: Item
+}
+
+export type OperationResult =
+  | { type: 'object'; kind: AnyKind; item: Item; created?: boolean }
+  | { type: 'list'; kind: AnyKind; items: Item[]; revision: number; continue?: string; remaining?: number }
+  | { type: 'watch'; kind: AnyKind; events: AsyncIterable<readonly WatchEvent[]> }
+  | { type: 'status'; status: JsonObject }
+
+export type ServedResult = OperationResult & { warnings?: readonly string[] }
+
+/** Answers operations. Throws StatusError. */
+export type Serve = (operation: Operation) => Promise<ServedResult>
+
+/** An item for an object that does not come from a mirror. */
+export type LooseObject = DeepReadonly<KubeObject>
