@@ -53,6 +53,14 @@ export interface KindOptions<F extends Fields> {
   /** It has a /status subresource: spec and status are written separately, and generation counts spec changes. */
   status?: boolean
   scale?: ScalePaths
+  /** metadata.generation counts changes of everything but metadata and status. */
+  generation?: boolean
+  /** A delete answers with the object instead of a Status. */
+  returnsDeleted?: boolean
+  /** PUT without a resourceVersion is refused. */
+  conditionalUpdate?: boolean
+  /** Deletion in two steps: how many seconds the object has to end in order; 0 is at once. */
+  gracePeriod?(object: DeepReadonly<Infer<F> & KubeObject>, asked: number | undefined): number
   columns?: readonly Column<Infer<F> & KubeObject>[]
   /** Fields that field selectors may name besides metadata.name and metadata.namespace. */
   selectable?: Readonly<Record<string, (object: DeepReadonly<Infer<F> & KubeObject>) => string>>
@@ -75,7 +83,7 @@ export interface KindOptions<F extends Fields> {
 export interface Kind<T extends KubeObject = KubeObject>
   extends Omit<
     KindOptions<Fields>,
-    'fields' | 'columns' | 'selectable' | 'defaults' | 'prepare' | 'validate' | 'validateUpdate'
+    'fields' | 'columns' | 'selectable' | 'gracePeriod' | 'defaults' | 'prepare' | 'validate' | 'validateUpdate'
   > {
   readonly singular: string
   readonly shortNames: readonly string[]
@@ -88,6 +96,7 @@ export interface Kind<T extends KubeObject = KubeObject>
   readonly schema: Struct<T>
   readonly columns: readonly Column<T>[]
   readonly selectable: Readonly<Record<string, (object: DeepReadonly<T>) => string>>
+  gracePeriod?(object: DeepReadonly<T>, asked: number | undefined): number
   defaults?(object: T): void
   prepare?(object: T, old: DeepReadonly<T> | undefined): void
   validate?(object: DeepReadonly<T>, at: Path): Iterable<Problem>

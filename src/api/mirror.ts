@@ -73,6 +73,10 @@ export class Mirror<T extends KubeObject = KubeObject> {
     return this.#items.get(key)?.object
   }
 
+  itemByKey(key: string): Item<T> | undefined {
+    return this.#items.get(key)
+  }
+
   /** All items, or those of one namespace, in no order. */
   items(namespace?: string): Iterable<Item<T>> {
     return namespace ? (this.#byNamespace.get(namespace)?.values() ?? []) : this.#items.values()
@@ -136,14 +140,18 @@ export class Mirror<T extends KubeObject = KubeObject> {
     this.apply(changes, revision)
   }
 
-  /** Applies changes in order and moves on to `revision`. `before` of each change is filled in here. */
-  apply(changes: readonly Omit<MirrorChange<T>, 'before'>[], revision: number): void {
+  /** Applies changes in order, moves on to `revision` and returns the changes with `before` filled in. */
+  apply(changes: readonly Omit<MirrorChange<T>, 'before'>[], revision: number): readonly MirrorChange<T>[] {
     const applied = changes.map(change => this.#applyOne(change))
     this.#revision = Math.max(this.#revision, revision)
     if (applied.length) for (const listener of this.#listeners) listener(applied)
+    this.#wake()
+    return applied
+  }
+
+  #wake(): void {
     if (!this.#waiters.length || !this.#synced) return
     const ready = this.#waiters.filter(w => w.revision <= this.#revision)
-    if (!ready.length) return
     this.#waiters = this.#waiters.filter(w => w.revision > this.#revision)
     for (const waiter of ready) waiter.wake()
   }

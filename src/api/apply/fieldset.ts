@@ -1,0 +1,155 @@
+// Sets of fields, as managed fields record them: a tree whose keys are path elements.
+//   f:name        a field            k:{"name":"a"}   the list element with this key
+//   v:"x"         the element x      .                the thing itself
+// Source: KEP-555; sigs.k8s.io/structured-merge-diff fieldpath/serialize.go.
+import type { Json, JsonObject, Node, Struct } from '../schema/node.ts'
+import { isObject } from '../patch/merge.ts'
+
+export interface FieldSet {
+  /** The path itself is in the set. */
+  self: boolean
+  children: Map<string, FieldSet>
+}
+
+export const emptySet = (): FieldSet => ({ self: false, children: new Map() })
+
+export const isEmpty = (set: FieldSet): boolean => !set.self && set.children.size === 0
+
+/** From the JSON in managedFields; tolerates anything, since clients may write it. */
+export function parseFieldSet(json: Json | undefined): FieldSet {
+  const set = emptySet()
+  if (!isObject(json)) return set
+  for (const [key, value] of Object.entries(json)) {
+    if (key === '.') set.self = true
+    else {
+      const child = parseFieldSet(value)
+      // A leaf is written {}: it is a member.
+      if (isEmpty(child)) child.self = true
+      set.children.set(key, child)
+    }
+  }
+  return set
+}
+
+/** As JSON, children sorted. */
+export function fieldSetJson(set: FieldSet): JsonObject {
+  const out: JsonObject = {}
+  if (set.self && set.children.size) out['.'] = {}
+  for (const key of [...set.children.keys()].sort()) out[key] = fieldSetJson(set.children.get(key)!)
+  return out
+}
+
+export function union(a: FieldSet, b: FieldSet): FieldSet {
+  const out: FieldSet = { self: a.self || b.self, children: new Map(a.children) }
+  for (const [key, child] of b.children) out.children.set(key, out.children.has(key) ? union(out.children.get(key)!, child) : child)
+  return out
+}
+
+/** Members of `a` that are not in `b`. */
+export function difference(a: FieldSet, b: FieldSet): FieldSet {
+  const out: FieldSet = { self: a.self && !b.self, children: new Map() }
+  for (const [key, child] of a.children) {
+    const other = b.children.get(key)
+    const left = other ? difference(child, other) : child
+    if (!isEmpty(left)) out.children.set(key, left)
+  }
+  return out
+}
+
+/** As `difference`, and whatever lies below a member of `b` goes too. */
+export function recursiveDifference(a: FieldSet, b: FieldSet): FieldSet {
+  if (b.self) return emptySet()
+  const out: FieldSet = { self: a.self, children: new Map() }
+  for (const [key, child] of a.children) {
+    const other = b.children.get(key)
+    const left = other ? recursiveDifference(child, other) : child
+    if (!isEmpty(left)) out.children.set(key, left)
+  }
+  return out
+}
+
+export function intersection(a: FieldSet, b: FieldSet): FieldSet {
+  const out: FieldSet = { self: a.self && b.self, children: new Map() }
+  for (const [key, child] of a.children) {
+    const other = b.children.get(key)
+    const common = other && intersection(child, other)
+    if (common && !isEmpty(common)) out.children.set(key, common)
+  }
+  return out
+}
+
+export const equalSets = (a: FieldSet, b: FieldSet): boolean => isEmpty(difference(a, b)) && isEmpty(difference(b, a))
+
+/** Every member's path, as conflicts name them: `.spec.template.spec.containers[name="a"].image`. */
+export function* paths(set: FieldSet, prefix = ''): Iterable<string> {
+  if (set.self && prefix) yield prefix
+  for (const [key, child] of set.children) yield* paths(child, prefix + elementText(key))
+}
+
+function elementText(key: string): string {
+  if (key.startsWith('f:')) return `.${key.slice(2)}`
+  if (key.startsWith('v:')) return `[=${key.slice(2)}]`
+  if (key.startsWith('k:')) {
+    const keys = JSON.parse(key.slice(2)) as JsonObject
+    return `[${Object.entries(keys).map(([k, v]) => `${k}=${JSON.stringify(v)}`).join(',')}]`
+  }
+  return `[${key.slice(2)}]`
+}
+
+/** The path element of a list element, or undefined when the list is owned as a whole. */
+export function elementKey(list: Node, element: Json): string | undefined {
+  if (list.listType === 'set') return `v:${JSON.stringify(element)}`
+  if (list.listType !== 'map' || !isObject(element)) return undefined
+  const schema = list.item?.type === 'struct' ? list.item.struct!() : undefined
+  const keys: JsonObject = {}
+  for (const key of [...(list.keys ?? [])].sort()) {
+    const value = element[key] ?? (schema?.fields[key]?.default as Json | undefined)
+    if (value !== undefined) keys[key] = value
+  }
+  return `k:${JSON.stringify(keys)}`
+}
+
+/** Whether a node is owned as a whole. */
+export function isAtomic(node: Node): boolean {
+  switch (node.type) {
+    case 'struct':
+      return (node.atomic ?? false) || node.struct!().atomic
+    case 'map':
+      return node.atomic ?? false
+    case 'list':
+      return node.listType !== 'map' && node.listType !== 'set'
+    default:
+      return true
+  }
+}
+
+/** The children of a value that is not atomic: path element, its node, its value. */
+export function* childrenOf(node: Node, value: Json): Iterable<[key: string, node: Node, value: Json]> {
+  if (node.type === 'list') {
+    if (Array.isArray(value)) for (const element of value) yield [elementKey(node, element)!, node.item!, element]
+  } else if (isObject(value)) {
+    const schema = node.type === 'struct' ? node.struct!() : undefined
+    for (const [name, child] of Object.entries(value)) {
+      const childNode = schema ? schema.fields[name] : node.item
+      if (childNode) yield [`f:${name}`, childNode, child]
+    }
+  }
+}
+
+/** Everything a value specifies: its leaves, and its list elements by key. */
+export function fieldsOf(node: Node, value: Json): FieldSet {
+  const set = emptySet()
+  if (isAtomic(node) || value === null) {
+    set.self = true
+    return set
+  }
+  for (const [key, childNode, child] of childrenOf(node, value)) {
+    const childSet = fieldsOf(childNode, child)
+    if (!key.startsWith('f:')) childSet.self = true
+    set.children.set(key, childSet)
+  }
+  if (set.children.size === 0) set.self = true
+  return set
+}
+
+export const structNode = (schema: Struct): Node => ({ type: 'struct', struct: () => schema })

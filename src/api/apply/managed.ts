@@ -1,0 +1,94 @@
+// Managed fields: who set which field. Every write moves ownership of what it changed to its manager.
+// Source: apimachinery pkg/util/managedfields, KEP-555.
+import type { ManagedFieldsEntry } from '../meta.ts'
+import type { JsonObject, Struct } from '../schema/node.ts'
+import { compare } from './compare.ts'
+import { difference, emptySet, equalSets, type FieldSet, fieldSetJson, isEmpty, parseFieldSet, structNode, union } from './fieldset.ts'
+
+/** More managers than this by Update are folded into one. */
+const maxUpdateManagers = 10
+const foldedManager = 'ancient-changes'
+
+export interface Manager {
+  manager: string
+  operation: 'Apply' | 'Update'
+  apiVersion: string
+  subresource: string
+}
+
+export interface Managed extends Manager {
+  time: string | undefined
+  fields: FieldSet
+}
+
+/** Reads metadata.managedFields; a damaged entry counts as owning nothing. */
+export function readManaged(entries: readonly ManagedFieldsEntry[] | undefined): Managed[] {
+  return (entries ?? []).map(e => ({
+    manager: e.manager ?? '',
+    operation: e.operation === 'Apply' ? 'Apply' : 'Update',
+    apiVersion: e.apiVersion ?? '',
+    subresource: e.subresource ?? '',
+    time: e.time,
+    fields: parseFieldSet(e.fieldsV1),
+  }))
+}
+
+/** As metadata.managedFields: applies first, then by time. */
+export function writeManaged(managed: readonly Managed[]): ManagedFieldsEntry[] {
+  return managed
+    .filter(m => !isEmpty(m.fields))
+    .sort((a, b) => compareText(a.operation, b.operation) || compareText(a.time ?? '', b.time ?? '') || compareText(a.manager, b.manager))
+    .map(m => ({
+      manager: m.manager,
+      operation: m.operation,
+      apiVersion: m.apiVersion,
+      ...(m.time && { time: m.time }),
+      fieldsType: 'FieldsV1',
+      fieldsV1: fieldSetJson(m.fields),
+      ...(m.subresource && { subresource: m.subresource }),
+    }))
+}
+
+const compareText = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
+
+export const sameManager = (a: Manager, b: Manager): boolean =>
+  a.manager === b.manager && a.operation === b.operation && a.apiVersion === b.apiVersion && a.subresource === b.subresource
+
+/** Ownership after `manager` turned `before` into `after` by anything but apply. */
+export function managedAfterUpdate(schema: Struct, before: JsonObject, after: JsonObject, entries: readonly ManagedFieldsEntry[] | undefined, manager: Manager, now: string): ManagedFieldsEntry[] {
+  const { changed, removed } = compare(structNode(schema), before, after)
+  stripSystemFields(changed)
+  stripSystemFields(removed)
+  const touched = union(changed, removed)
+  const managed = readManaged(entries)
+  if (isEmpty(touched)) return writeManaged(managed)
+  const mine = managed.find(m => sameManager(m, manager))
+  const others = managed.filter(m => m !== mine).map(m => ({ ...m, fields: difference(m.fields, touched) }))
+  const fields = union(difference(mine?.fields ?? emptySet(), removed), changed)
+  const time = mine && equalSets(mine.fields, fields) ? mine.time : now
+  return writeManaged(fold([...others, { ...manager, time, fields }]))
+}
+
+function fold(managed: Managed[]): Managed[] {
+  const updates = managed.filter(m => m.operation === 'Update')
+  if (updates.length <= maxUpdateManagers) return managed
+  const oldest = [...updates].sort((a, b) => compareText(a.time ?? '', b.time ?? '')).slice(0, updates.length - maxUpdateManagers + 1)
+  const merged = oldest.reduce((sum, m) => union(sum, m.fields), emptySet())
+  return [...managed.filter(m => !oldest.includes(m)), { ...oldest.at(-1)!, manager: foldedManager, fields: merged }]
+}
+
+const systemFields = ['name', 'namespace', 'creationTimestamp', 'selfLink', 'uid', 'generation', 'managedFields', 'resourceVersion', 'deletionTimestamp', 'deletionGracePeriodSeconds']
+
+/** Takes out what no client owns. Changes the set in place. */
+export function stripSystemFields(set: FieldSet): FieldSet {
+  set.children.delete('f:apiVersion')
+  set.children.delete('f:kind')
+  set.self = false
+  const metadata = set.children.get('f:metadata')
+  if (!metadata) return set
+  metadata.self = false
+  for (const field of systemFields) metadata.children.delete(`f:${field}`)
+  if (isEmpty(metadata)) set.children.delete('f:metadata')
+  return set
+}
+

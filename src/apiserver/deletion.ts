@@ -1,0 +1,156 @@
+// Deletion, in one step or several. An object with finalizers is only marked; one with a grace period is marked
+// with the time it may take; the rest goes at once.
+//
+//   live ──► marked, grace period running ──► marked, finalizers left ──► gone
+//      └───────────────────────────────────────────────────────────────►
+//
+// Source: apiserver pkg/registry/rest/delete.go, generic/registry/store.go.
+import { isReason, StatusError } from '../base/errors.ts'
+import type { AnyKind, KubeObject } from '../api/kind.ts'
+import { Item } from '../api/mirror.ts'
+import { DeleteOptions } from '../api/meta.ts'
+import type { Operation, OperationResult } from '../api/operation.ts'
+import { decode, DecodeError } from '../api/schema/decode.ts'
+import type { JsonObject } from '../api/schema/node.ts'
+import { parseTime, timeText } from '../api/time.ts'
+import { StoreConflict } from '../store/index.ts'
+import { conflict, notFound, objectModified } from './errors.ts'
+import { filterOf, passes } from './lists.ts'
+import { editable, hasOtherFinalizers, type Registry } from './registry.ts'
+
+const maxConflictRetries = 20
+const parallelDeletes = 16
+
+/** Deletes one object, or begins to. */
+export async function remove(registry: Registry, operation: Operation): Promise<OperationResult> {
+  const options = deleteOptions(operation)
+  const { kind, namespace, name } = operation
+  await registry.storage.fresh(operation.signal)
+  for (let attempt = 1; ; attempt++) {
+    const item = registry.storage.of(kind).mirror.item(kind.namespaced ? namespace : undefined, name)
+    if (!item) throw notFound(kind, name)
+    try {
+      return await removeOnce(registry, operation, item, options)
+    } catch (error) {
+      if (!(error instanceof StoreConflict)) throw error
+      if (attempt >= maxConflictRetries) throw conflict(kind, name, objectModified)
+      await registry.storage.fresh(operation.signal)
+    }
+  }
+}
+
+async function removeOnce(registry: Registry, operation: Operation, item: Item, options: DeleteOptions): Promise<OperationResult> {
+  const { kind } = operation
+  checkPreconditions(kind, item, options)
+  await registry.admission.validate({ type: 'DELETE', operation, old: item.object })
+  const next = planDeletion(kind, item.object as KubeObject, options, registry.clock.now())
+  if (operation.options.dryRun) return result(kind, next === 'unchanged' || next === 'gone' ? item : new Item(next, item.revision), next === 'gone')
+  if (next === 'unchanged') return result(kind, item, false)
+  if (next === 'gone') return result(kind, await registry.storage.remove(kind, item), true)
+  return result(kind, await registry.storage.write(kind, next, item.revision), false)
+}
+
+/** What a delete makes of an object: nothing new, a marked copy, or nothing at all. */
+export function planDeletion(kind: AnyKind, object: KubeObject, options: DeleteOptions, now: number): KubeObject | 'unchanged' | 'gone' {
+  const finalizers = planFinalizers(object, options)
+  const finalizersChanged = JSON.stringify(finalizers) !== JSON.stringify(object.metadata.finalizers ?? [])
+  const grace = kind.gracePeriod?.(object, options.gracePeriodSeconds) ?? 0
+  const marked = object.metadata.deletionTimestamp !== undefined
+  const held = finalizers.length > 0 || hasOtherFinalizers(object)
+  if (marked) {
+    const left = object.metadata.deletionGracePeriodSeconds ?? 0
+    if (left > 0 && grace < left && options.gracePeriodSeconds !== undefined) {
+      if (grace === 0 && !held) return 'gone'
+      const began = parseTime(object.metadata.deletionTimestamp)! - left * 1000
+      return mark(kind, object, finalizers, began + grace * 1000, grace)
+    }
+    if (left === 0 && !held) return 'gone'
+    return finalizersChanged ? mark(kind, object, finalizers, parseTime(object.metadata.deletionTimestamp)!, left) : 'unchanged'
+  }
+  if (grace === 0 && !held) return 'gone'
+  return mark(kind, object, finalizers, now + grace * 1000, grace)
+}
+
+function mark(kind: AnyKind, object: KubeObject, finalizers: string[], at: number, grace: number): KubeObject {
+  const next = editable<KubeObject>(kind, object)
+  if (next.metadata.deletionTimestamp === undefined && next.metadata.generation) next.metadata.generation++
+  next.metadata.deletionTimestamp = timeText(at)
+  next.metadata.deletionGracePeriodSeconds = grace
+  if (finalizers.length) next.metadata.finalizers = finalizers
+  else delete next.metadata.finalizers
+  if (kind.kind === 'Namespace') (next as unknown as { status: JsonObject }).status = { ...(next as unknown as { status?: JsonObject }).status, phase: 'Terminating' }
+  return decode(kind.schema, next) as KubeObject
+}
+
+// How dependents are treated is written down as a finalizer that the garbage collector works off.
+function planFinalizers(object: KubeObject, options: DeleteOptions): string[] {
+  const current = object.metadata.finalizers ?? []
+  const policy = options.propagationPolicy ?? (options.orphanDependents === undefined ? undefined : options.orphanDependents ? 'Orphan' : 'Background')
+  if (policy === undefined) return [...current]
+  const rest = current.filter(f => f !== 'orphan' && f !== 'foregroundDeletion')
+  if (policy === 'Orphan') return [...rest, 'orphan']
+  if (policy === 'Foreground') return [...rest, 'foregroundDeletion']
+  return rest
+}
+
+function checkPreconditions(kind: AnyKind, item: Item, { preconditions }: DeleteOptions): void {
+  const { uid, name = '' } = item.object.metadata
+  if (preconditions?.uid && preconditions.uid !== uid) {
+    throw conflict(kind, name, `Precondition failed: UID in precondition: ${preconditions.uid}, UID in object meta: ${uid}`)
+  }
+  if (preconditions?.resourceVersion && preconditions.resourceVersion !== String(item.revision)) {
+    throw conflict(kind, name, `Precondition failed: ResourceVersion in precondition: ${preconditions.resourceVersion}, ResourceVersion in object meta: ${item.revision}`)
+  }
+}
+
+function result(kind: AnyKind, item: Item, gone: boolean): OperationResult {
+  if (!gone || kind.returnsDeleted) return { type: 'object', kind, item }
+  const { name = '', uid = '' } = item.object.metadata
+  const details = { name, ...(kind.group && { group: kind.group }), kind: kind.plural, uid }
+  return { type: 'status', status: { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details } }
+}
+
+/** Deletes everything a list would show; answers with that list. */
+export async function removeCollection(registry: Registry, operation: Operation): Promise<OperationResult> {
+  await registry.storage.fresh(operation.signal)
+  const { kind } = operation
+  deleteOptions(operation)
+  const filter = filterOf(operation)
+  const items = registry.storage.of(kind).sorted(filter.namespace).filter(item => passes(kind, filter, item))
+  const left = [...items]
+  const worker = async () => {
+    for (let item = left.shift(); item; item = left.shift()) {
+      const { name = '', namespace = '' } = item.object.metadata
+      try {
+        await remove(registry, { ...operation, verb: 'delete', name, namespace })
+      } catch (error) {
+        if (!isReason(error, 'NotFound')) throw error
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: parallelDeletes }, worker))
+  return { type: 'list', kind, items: [...items], revision: registry.storage.revision }
+}
+
+/** The options of a delete, from its body. Throws BadRequest or Invalid. */
+export function deleteOptions(operation: Operation): DeleteOptions {
+  let options: DeleteOptions
+  try {
+    options = decode(DeleteOptions, operation.body ?? {})
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error
+    throw new StatusError('BadRequest', `DeleteOptions in version "v1" cannot be handled as a DeleteOptions: ${error.message}`)
+  }
+  const problem = (field: string, text: string) =>
+    new StatusError('Invalid', `DeleteOptions.meta.k8s.io "" is invalid: ${field}: ${text}`, {
+      details: { group: 'meta.k8s.io', kind: 'DeleteOptions', causes: [{ reason: 'FieldValueInvalid', message: text, field }] },
+    })
+  if (options.orphanDependents !== undefined && options.propagationPolicy !== undefined) {
+    throw problem('propagationPolicy', `Invalid value: ${JSON.stringify(options.propagationPolicy)}: orphanDependents and deletionPropagation cannot be both set`)
+  }
+  if (options.propagationPolicy !== undefined && !['Foreground', 'Background', 'Orphan'].includes(options.propagationPolicy)) {
+    throw problem('propagationPolicy', `Unsupported value: ${JSON.stringify(options.propagationPolicy)}: supported values: "Foreground", "Background", "Orphan"`)
+  }
+  if ((options.gracePeriodSeconds ?? 0) < 0) options.gracePeriodSeconds = 1
+  return options
+}

@@ -1,0 +1,150 @@
+// Lists: from the mirror when the newest state is asked for, from the store's history when a page of an older
+// one is. Sources: API concepts "chunks", "resource versions"; apiserver storage/continue.go.
+import { isReason, StatusError } from '../base/errors.ts'
+import type { AnyKind } from '../api/kind.ts'
+import { type FieldSelector, matchesFields, parseFieldSelector, selectedName } from '../api/fields.ts'
+import { matchesSelector, parseSelector, type Selector } from '../api/labels.ts'
+import type { Item } from '../api/mirror.ts'
+import type { Operation, OperationResult } from '../api/operation.ts'
+import { prefixOf, type Storage } from './storage.ts'
+
+/** What a list or watch lets through. */
+export interface Filter {
+  namespace: string
+  labels: Selector
+  fields: FieldSelector
+}
+
+export function filterOf(operation: Operation): Filter {
+  const { kind, options, namespace, name } = operation
+  const fields = options.fieldSelector ? parseFieldSelector(kind, options.fieldSelector) : []
+  return {
+    namespace: kind.namespaced ? namespace : '',
+    labels: options.labelSelector ? parseSelector(options.labelSelector) : [],
+    fields: name ? [...fields, { field: 'metadata.name', value: name, equal: true }] : fields,
+  }
+}
+
+export function passes(kind: AnyKind, filter: Filter, item: Item): boolean {
+  const { metadata } = item.object
+  return (
+    (!filter.namespace || metadata.namespace === filter.namespace) &&
+    (filter.labels.length === 0 || matchesSelector(filter.labels, metadata.labels)) &&
+    (filter.fields.length === 0 || matchesFields(kind, filter.fields, item.object))
+  )
+}
+
+interface Token {
+  v: 'meta.k8s.io/v1'
+  rv: number
+  start: string
+}
+
+/** Answers a list. Throws BadRequest on contradictory options, Expired when the state asked for is gone. */
+export async function list(storage: Storage, operation: Operation): Promise<OperationResult> {
+  const { kind, options } = operation
+  const filter = filterOf(operation)
+  checkOptions(options)
+  const token = options.continue ? decodeToken(options.continue) : undefined
+  const exact = options.resourceVersionMatch === 'Exact' ? Number(options.resourceVersion) : undefined
+  if (token || exact !== undefined) return pageOfHistory(storage, operation, filter, token, exact)
+  const wanted = Number(options.resourceVersion ?? '')
+  if (options.resourceVersion === undefined || options.resourceVersion === '') await storage.fresh(operation.signal)
+  else if (wanted > storage.revision) await waitForFuture(storage, wanted, operation.signal)
+  return pageOfMirror(storage, kind, filter, options.limit ?? 0)
+}
+
+function pageOfMirror(storage: Storage, kind: AnyKind, filter: Filter, limit: number): OperationResult {
+  const revision = storage.revision
+  const items: Item[] = []
+  const source = candidates(storage, kind, filter)
+  for (const [i, item] of source.entries()) {
+    if (!passes(kind, filter, item)) continue
+    items.push(item)
+    if (limit === 0 || items.length < limit) continue
+    const rest = source.slice(i + 1)
+    if (!rest.some(other => passes(kind, filter, other))) break
+    const { namespace, name } = item.object.metadata
+    const start = `${kind.namespaced ? `${namespace}/` : ''}${name}`
+    const plain = filter.labels.length === 0 && filter.fields.length === 0
+    const remaining = filter.namespace ? rest.filter(other => other.object.metadata.namespace === filter.namespace).length : rest.length
+    return { type: 'list', kind, items, revision, continue: encodeToken(revision, start), ...(plain && { remaining }) }
+  }
+  return { type: 'list', kind, items, revision }
+}
+
+/** A selector on the name, or on one namespace, spares looking at everything. */
+function candidates(storage: Storage, kind: AnyKind, filter: Filter): readonly Item[] {
+  const of = storage.of(kind)
+  const name = selectedName(filter.fields)
+  if (name !== undefined && (filter.namespace || !kind.namespaced)) {
+    const item = of.mirror.item(kind.namespaced ? filter.namespace : undefined, name)
+    return item ? [item] : []
+  }
+  return of.sorted(filter.namespace)
+}
+
+async function pageOfHistory(storage: Storage, operation: Operation, filter: Filter, token: Token | undefined, exact: number | undefined): Promise<OperationResult> {
+  const { kind, options } = operation
+  const limit = options.limit ?? 0
+  const at = token ? token.rv : exact!
+  const base = prefixOf(kind)
+  const prefix = filter.namespace ? `${base}${filter.namespace}/` : base
+  const items: Item[] = []
+  let after = token && base + token.start
+  try {
+    for (;;) {
+      const page = await storage.page(kind, prefix, { at, ...(limit && { limit: Math.max(limit, 100) }), ...(after !== undefined && { after }) })
+      for (const [i, { key, item }] of page.items.entries()) {
+        if (passes(kind, filter, item)) items.push(item)
+        const more = i < page.items.length - 1 || page.next !== undefined
+        if (limit && items.length === limit && more) {
+          const plain = filter.labels.length === 0 && filter.fields.length === 0
+          const remaining = (page.remaining ?? 0) + page.items.length - 1 - i
+          return { type: 'list', kind, items, revision: at, continue: encodeToken(at, key.slice(base.length)), ...(plain && { remaining }) }
+        }
+      }
+      if (page.next === undefined) return { type: 'list', kind, items, revision: at }
+      after = page.next
+    }
+  } catch (error) {
+    if (!isReason(error, 'Expired') || !token) throw error
+    throw new StatusError(
+      'Expired',
+      'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.',
+      { cause: error },
+    )
+  }
+}
+
+async function waitForFuture(storage: Storage, wanted: number, signal: AbortSignal | undefined): Promise<void> {
+  const newest = await storage.store.revision()
+  if (wanted > newest) {
+    throw new StatusError('Timeout', `Too large resource version: ${wanted}, current: ${newest}`, {
+      details: { causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version', field: '' }], retryAfterSeconds: 1 },
+    })
+  }
+  await storage.waitFor(wanted, signal)
+}
+
+function checkOptions(options: Operation['options']): void {
+  const { resourceVersion, resourceVersionMatch, continue: token } = options
+  const bad = (message: string) => new StatusError('BadRequest', message)
+  if (resourceVersion !== undefined && resourceVersion !== '' && !/^\d+$/.test(resourceVersion)) throw bad(`invalid resource version: ${JSON.stringify(resourceVersion)}: strconv.ParseUint: parsing ${JSON.stringify(resourceVersion)}: invalid syntax`)
+  if (resourceVersionMatch && token) throw bad('resourceVersionMatch is forbidden when continue is provided')
+  if (resourceVersionMatch && !resourceVersion) throw bad('resourceVersionMatch is forbidden unless resourceVersion is provided')
+  if (resourceVersionMatch === 'Exact' && resourceVersion === '0') throw bad('resourceVersionMatch "exact" is forbidden for resourceVersion "0"')
+  if (token && resourceVersion && resourceVersion !== '0') throw bad('specifying resource version is not allowed when using continue')
+}
+
+const encodeToken = (rv: number, start: string): string => Buffer.from(JSON.stringify({ v: 'meta.k8s.io/v1', rv, start } satisfies Token)).toString('base64url')
+
+function decodeToken(text: string): Token {
+  try {
+    const token = JSON.parse(Buffer.from(text, 'base64url').toString()) as Token
+    if (token.v === 'meta.k8s.io/v1' && Number.isSafeInteger(token.rv) && typeof token.start === 'string' && !token.start.includes('..')) return token
+  } catch (cause) {
+    throw new StatusError('BadRequest', 'continue key is not valid', { cause })
+  }
+  throw new StatusError('BadRequest', 'continue key is not valid')
+}
