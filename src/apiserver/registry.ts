@@ -18,6 +18,7 @@ import { StoreConflict } from '../store/index.ts'
 import { canonical } from './body.ts'
 import { alreadyExists, conflict, notFound, objectModified } from './errors.ts'
 import type { Storage } from './storage.ts'
+import { trackFields } from './managed.ts'
 
 /** Attempts of a read-change-write before its conflict is reported. */
 const maxConflictRetries = 20
@@ -99,6 +100,7 @@ export class Registry {
     const next = canonical(kind, object)
     throwProblems(kind, next.metadata.name ?? '', validateObject(kind, next))
     await this.admission.validate({ type: 'CREATE', operation: target, object: next })
+    if (operation.patchType !== 'apply') trackFields(operation, next, undefined, this.clock.now())
     if (options.dryRun) {
       if (this.storage.of(kind).mirror.item(kind.namespaced ? metadata.namespace : undefined, metadata.name ?? '')) throw alreadyExists(kind, metadata.name ?? '')
       return new ItemClass(next, 0)
@@ -135,11 +137,14 @@ export class Registry {
     const next = canonical(kind, object)
     next.metadata.resourceVersion = old.metadata.resourceVersion ?? ''
     countGeneration(kind, next, old)
+    next.metadata.managedFields ??= structuredClone(old.metadata.managedFields) as NonNullable<typeof next.metadata.managedFields>
+    if (!next.metadata.managedFields) delete next.metadata.managedFields
     if (sameObject(next, old)) return item
     throwProblems(kind, name, validateMetaUpdate(next.metadata, old.metadata))
     throwProblems(kind, name, validateObject(kind, next))
     if (kind.validateUpdate && !options.trusted) throwProblems(kind, name, kind.validateUpdate(next, old, root))
     await this.admission.validate({ type: 'UPDATE', operation, object: next, old })
+    if (operation.patchType !== 'apply') trackFields(operation, next, old, this.clock.now())
     if (operation.options.dryRun) return new ItemClass(next, item.revision)
     // The last finalizer of an object in deletion has gone: so has the object.
     if (next.metadata.deletionTimestamp && !next.metadata.finalizers?.length && !next.metadata.deletionGracePeriodSeconds && !hasOtherFinalizers(next)) {

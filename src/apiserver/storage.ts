@@ -3,7 +3,7 @@
 // come from here.
 import type { Clock } from '../base/clock.ts'
 import { StatusError } from '../base/errors.ts'
-import type { AnyKind, KubeObject } from '../api/kind.ts'
+import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
 import { Item, Mirror, type MirrorChange, objectKey } from '../api/mirror.ts'
 import type { JsonObject } from '../api/schema/node.ts'
 import type { Change, Entry, Store } from '../store/index.ts'
@@ -96,6 +96,11 @@ export class Storage {
     return storage
   }
 
+  /** The mirror of a kind, typed. */
+  mirror<T extends KubeObject>(kind: Kind<T>): Mirror<T> {
+    return this.of(kind).mirror as unknown as Mirror<T>
+  }
+
   /** Reads everything once and follows the store from there. */
   async load(): Promise<void> {
     const byKind = new Map<KindStorage, Item[]>()
@@ -144,7 +149,7 @@ export class Storage {
     this.#written.set(bytes, object)
     const revision = await this.store.put(storageKey(kind, namespace, name), bytes, { expect })
     await this.waitFor(revision)
-    const current = this.of(kind).mirror.item(kind.namespaced ? namespace : undefined, name)
+    const current: Item | undefined = this.of(kind).mirror.item(kind.namespaced ? namespace : undefined, name)
     return current?.revision === revision ? current : this.#item(bytes, revision)
   }
 

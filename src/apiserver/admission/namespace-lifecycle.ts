@@ -1,0 +1,34 @@
+// NamespaceLifecycle: nothing is created in a namespace that does not exist or is ending, and the namespaces
+// the cluster lives in cannot be deleted.
+import { StatusError } from '../../base/errors.ts'
+import { Namespace } from '../../kinds/core/namespace.ts'
+import { forbidden, notFound } from '../errors.ts'
+import type { Storage } from '../storage.ts'
+import type { AdmissionPlugin } from './chain.ts'
+
+const immortal = ['default', 'kube-system', 'kube-public']
+
+export function namespaceLifecycle(storage: Storage): AdmissionPlugin {
+  return {
+    name: 'NamespaceLifecycle',
+    async mutate({ type, operation, object }) {
+      const { kind, namespace } = operation
+      if (type !== 'CREATE' || !kind.namespaced || operation.subresource) return
+      let found = storage.mirror(Namespace).get(undefined, namespace)
+      if (!found) {
+        await storage.fresh(operation.signal)
+        found = storage.mirror(Namespace).get(undefined, namespace)
+      }
+      if (!found) throw notFound(Namespace, namespace)
+      if (!found.metadata.deletionTimestamp) return
+      const name = object?.metadata.name ?? ''
+      const refused = forbidden(kind, name, `unable to create new content in namespace ${namespace} because it is being terminated`)
+      const cause = { reason: 'NamespaceTerminating', message: `namespace ${namespace} is being terminated`, field: 'metadata.namespace' }
+      throw new StatusError('Forbidden', refused.message, { details: { ...refused.details, causes: [cause] } })
+    },
+    validate({ type, operation }) {
+      if (type !== 'DELETE' || operation.kind.plural !== 'namespaces' || operation.kind.group !== '') return
+      if (immortal.includes(operation.name)) throw forbidden(Namespace, operation.name, 'this namespace may not be deleted')
+    },
+  }
+}

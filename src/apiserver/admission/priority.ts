@@ -1,0 +1,46 @@
+// Priority: a pod's priority number comes from its PriorityClass. Source: plugin/pkg/admission/priority.
+import type { DeepReadonly } from '../../api/schema/node.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
+import { PriorityClass } from '../../kinds/scheduling/priorityclass.ts'
+import { forbidden } from '../errors.ts'
+import type { Storage } from '../storage.ts'
+import { type AdmissionPlugin, isFor } from './chain.ts'
+
+export function priorityAdmission(storage: Storage): AdmissionPlugin {
+  return {
+    name: 'Priority',
+    mutate(request) {
+      if (!isFor(request, '', 'pods')) return
+      const pod = request.object as Pod
+      const { kind, name } = request.operation
+      if (request.type === 'UPDATE') {
+        const old = request.old as DeepReadonly<Pod>
+        pod.spec.priority ??= old.spec.priority as number
+        pod.spec.preemptionPolicy ??= old.spec.preemptionPolicy as NonNullable<Pod['spec']['preemptionPolicy']>
+        if (pod.spec.priority === undefined) delete pod.spec.priority
+        if (pod.spec.preemptionPolicy === undefined) delete pod.spec.preemptionPolicy
+        return
+      }
+      if (request.type !== 'CREATE') return
+      const asked = pod.spec.priorityClassName
+      const found = asked ? storage.mirror(PriorityClass).get(undefined, asked) : defaultClass(storage)
+      if (asked && !found) throw forbidden(kind, name, `no PriorityClass with name ${asked} was found`)
+      if (found && !asked) pod.spec.priorityClassName = found.metadata.name ?? ''
+      const priority = found?.value ?? 0
+      if (pod.spec.priority !== undefined && pod.spec.priority !== priority) {
+        throw forbidden(kind, name, `the integer value of priority (${pod.spec.priority}) must not be provided in pod spec; priority admission controller computed ${priority} from the given PriorityClass name`)
+      }
+      pod.spec.priority = priority
+      pod.spec.preemptionPolicy ??= (found?.preemptionPolicy as 'Never' | undefined) ?? 'PreemptLowerPriority'
+    },
+  }
+}
+
+/** Among several global defaults the lowest counts. */
+function defaultClass(storage: Storage): DeepReadonly<PriorityClass> | undefined {
+  return storage
+    .mirror(PriorityClass)
+    .list()
+    .filter(c => c.globalDefault)
+    .sort((a, b) => (a.value ?? 0) - (b.value ?? 0))[0]
+}

@@ -1,0 +1,97 @@
+// What a node may do: read the pods bound to it and what those pods use, and keep its own Node and Lease.
+// Source: plugin/pkg/auth/authorizer/node; kubernetes.io/docs/reference/access-authn-authz/node.
+import type { DeepReadonly } from '../../api/schema/node.ts'
+import { Pod } from '../../kinds/core/pod.ts'
+import type { Storage } from '../storage.ts'
+import type { AccessRequest, Authorizer, Decision } from './authorizer.ts'
+
+const no: Decision = { allowed: false, reason: '' }
+const yes: Decision = { allowed: true, reason: '' }
+const nodePrefix = 'system:node:'
+
+/** The node a user is, if it is one. */
+export function nodeNameOf(user: AccessRequest['user']): string | undefined {
+  return user.groups.includes('system:nodes') && user.name.startsWith(nodePrefix) ? user.name.slice(nodePrefix.length) : undefined
+}
+
+export function nodeAuthorizer(storage: Storage): Authorizer {
+  const podsOn = (node: string) =>
+    storage.mirror(Pod).byIndex('node', pod => [pod.spec.nodeName ?? ''], node)
+  return {
+    authorize(request) {
+      const node = nodeNameOf(request.user)
+      if (node === undefined || request.path !== undefined) return no
+      return decide(request, node, podsOn)
+    },
+  }
+}
+
+const readVerbs = ['get', 'list', 'watch']
+
+function decide(request: AccessRequest, node: string, podsOn: (node: string) => DeepReadonly<Pod>[]): Decision {
+  const { group, resource, subresource, verb, name, namespace } = request
+  const inNamespace = () => podsOn(node).filter(pod => pod.metadata.namespace === namespace)
+  switch (`${group}/${resource}`) {
+    case '/secrets':
+    case '/configmaps': {
+      if (!readVerbs.includes(verb) || !name) return { allowed: false, reason: `No Object name found` }
+      const uses = resource === 'secrets' ? secretsOf : configMapsOf
+      return inNamespace().some(pod => uses(pod).includes(name)) ? yes : { allowed: false, reason: `no relationship found between node '${node}' and this object` }
+    }
+    case '/persistentvolumeclaims':
+    case '/persistentvolumes':
+      return verb === 'get' || readVerbs.includes(verb) ? yes : no
+    case '/serviceaccounts':
+      if (subresource === 'token' && verb === 'create') return inNamespace().some(pod => pod.spec.serviceAccountName === name) ? yes : no
+      return verb === 'get' ? yes : no
+    case '/nodes':
+      if (verb === 'create' || readVerbs.includes(verb)) return yes
+      return name === node && (verb === 'update' || verb === 'patch') ? yes : no
+    case '/pods':
+      if (readVerbs.includes(verb) && subresource === '') return yes
+      if (subresource === 'status') return verb === 'patch' || verb === 'update' ? yes : no
+      if (subresource === 'eviction') return verb === 'create' ? yes : no
+      return subresource === '' && (verb === 'create' || verb === 'delete') ? yes : no
+    case '/services':
+      return readVerbs.includes(verb) ? yes : no
+    case '/events':
+    case 'events.k8s.io/events':
+      return ['create', 'update', 'patch'].includes(verb) ? yes : no
+    case 'coordination.k8s.io/leases':
+      return namespace === 'kube-node-lease' && (verb === 'create' || name === node) ? yes : no
+    case 'authentication.k8s.io/tokenreviews':
+    case 'authorization.k8s.io/subjectaccessreviews':
+    case 'authorization.k8s.io/localsubjectaccessreviews':
+      return verb === 'create' ? yes : no
+    case 'certificates.k8s.io/certificatesigningrequests':
+      return ['create', ...readVerbs].includes(verb) ? yes : no
+    case 'storage.k8s.io/csinodes':
+      return name === node || verb === 'create' ? yes : no
+    case 'node.k8s.io/runtimeclasses':
+    case 'storage.k8s.io/csidrivers':
+    case 'storage.k8s.io/volumeattachments':
+      return readVerbs.includes(verb) ? yes : no
+    default:
+      return no
+  }
+}
+
+const containersOf = (pod: DeepReadonly<Pod>) => [...(pod.spec.containers ?? []), ...(pod.spec.initContainers ?? []), ...(pod.spec.ephemeralContainers ?? [])]
+const present = (names: (string | undefined)[]) => names.filter((name): name is string => !!name)
+
+/** The Secrets a pod names. */
+export function secretsOf(pod: DeepReadonly<Pod>): string[] {
+  return present([
+    ...(pod.spec.imagePullSecrets ?? []).map(ref => ref.name),
+    ...containersOf(pod).flatMap(c => [...(c.env ?? []).map(e => e.valueFrom?.secretKeyRef?.name), ...(c.envFrom ?? []).map(e => e.secretRef?.name)]),
+    ...(pod.spec.volumes ?? []).flatMap(v => [v.secret?.secretName, ...(v.projected?.sources ?? []).map(s => s.secret?.name), v.csi?.nodePublishSecretRef?.name]),
+  ])
+}
+
+/** The ConfigMaps a pod names. */
+export function configMapsOf(pod: DeepReadonly<Pod>): string[] {
+  return present([
+    ...containersOf(pod).flatMap(c => [...(c.env ?? []).map(e => e.valueFrom?.configMapKeyRef?.name), ...(c.envFrom ?? []).map(e => e.configMapRef?.name)]),
+    ...(pod.spec.volumes ?? []).flatMap(v => [v.configMap?.name, ...(v.projected?.sources ?? []).map(s => s.configMap?.name)]),
+  ])
+}

@@ -1,0 +1,78 @@
+// Role-based access control: a user may do what some bound role allows. Source: plugin/pkg/auth/authorizer/rbac.
+import type { DeepReadonly } from '../../api/schema/node.ts'
+import type { User } from '../../api/operation.ts'
+import { ClusterRole } from '../../kinds/rbac/clusterrole.ts'
+import { ClusterRoleBinding } from '../../kinds/rbac/clusterrolebinding.ts'
+import { Role } from '../../kinds/rbac/role.ts'
+import { RoleBinding } from '../../kinds/rbac/rolebinding.ts'
+import type { PolicyRule, RoleRef, Subject } from '../../kinds/rbac/types.ts'
+import type { Storage } from '../storage.ts'
+import type { AccessRequest, Authorizer } from './authorizer.ts'
+
+type Rule = DeepReadonly<PolicyRule>
+
+/** Allows what the cluster's roles and bindings allow; never denies, it only has no opinion. */
+export function rbacAuthorizer(storage: Storage): Authorizer {
+  return {
+    authorize(request) {
+      let problem = ''
+      for (const { rules, why } of rulesOf(storage, request.user, request.namespace)) {
+        if (typeof rules === 'string') problem ||= rules
+        else if (rules.some(rule => allows(rule, request))) return { allowed: true, reason: why }
+      }
+      return { allowed: false, reason: problem && `RBAC: ${problem}` }
+    },
+  }
+}
+
+/** Every rule that applies to a user in a namespace ('' for cluster scope), binding by binding. */
+export function* rulesOf(storage: Storage, user: User, namespace: string): Iterable<{ rules: readonly Rule[] | string; why: string }> {
+  for (const binding of storage.mirror(ClusterRoleBinding).items()) {
+    const subject = binding.object.subjects?.find(s => concerns(s, user, ''))
+    if (subject) yield { rules: resolve(storage, binding.object.roleRef, ''), why: `RBAC: allowed by ClusterRoleBinding ${JSON.stringify(binding.object.metadata.name)} of ${binding.object.roleRef.kind} ${JSON.stringify(binding.object.roleRef.name)} to ${describe(subject)}` }
+  }
+  if (!namespace) return
+  for (const binding of storage.mirror(RoleBinding).items(namespace)) {
+    const subject = binding.object.subjects?.find(s => concerns(s, user, namespace))
+    if (subject) yield { rules: resolve(storage, binding.object.roleRef, namespace), why: `RBAC: allowed by RoleBinding ${JSON.stringify(`${binding.object.metadata.name}/${namespace}`)} of ${binding.object.roleRef.kind} ${JSON.stringify(binding.object.roleRef.name)} to ${describe(subject)}` }
+  }
+}
+
+const describe = (s: DeepReadonly<Subject>) => `${s.kind} ${JSON.stringify(s.namespace ? `${s.name}/${s.namespace}` : s.name)}`
+
+function resolve(storage: Storage, ref: DeepReadonly<RoleRef>, namespace: string): readonly Rule[] | string {
+  const role =
+    ref.kind === 'ClusterRole'
+      ? storage.mirror(ClusterRole).get(undefined, ref.name)
+      : storage.mirror(Role).get(namespace, ref.name)
+  return role ? (role.rules ?? []) : `${ref.kind === 'ClusterRole' ? 'clusterrole' : 'role'}.rbac.authorization.k8s.io ${JSON.stringify(ref.name)} not found`
+}
+
+function concerns(subject: DeepReadonly<Subject>, user: User, bindingNamespace: string): boolean {
+  switch (subject.kind) {
+    case 'User':
+      return user.name === subject.name
+    case 'Group':
+      return user.groups.includes(subject.name)
+    case 'ServiceAccount':
+      return user.name === `system:serviceaccount:${subject.namespace || bindingNamespace}:${subject.name}`
+    default:
+      return false
+  }
+}
+
+const has = (list: readonly string[] | null | undefined, value: string) => list?.some(entry => entry === '*' || entry === value) ?? false
+
+/** Whether one rule covers a request. */
+export function allows(rule: Rule, request: AccessRequest): boolean {
+  if (!has(rule.verbs, request.verb)) return false
+  if (request.path !== undefined) {
+    return rule.nonResourceURLs?.some(url => url === request.path || (url.endsWith('*') && request.path!.startsWith(url.slice(0, -1)))) ?? false
+  }
+  const resource = request.subresource ? `${request.resource}/${request.subresource}` : request.resource
+  return (
+    has(rule.apiGroups, request.group) &&
+    (has(rule.resources, resource) || (request.subresource !== '' && (rule.resources?.includes(`*/${request.subresource}`) ?? false))) &&
+    (!rule.resourceNames?.length || rule.resourceNames.includes(request.name))
+  )
+}

@@ -1,0 +1,22 @@
+// ComponentStatus: an old, read-only summary that some tools still ask for. All parts live in one process here.
+import { Item } from '../../api/mirror.ts'
+import { ComponentStatus } from '../../kinds/core/componentstatus.ts'
+import { canonical } from '../body.ts'
+import { notFound } from '../errors.ts'
+import type { Handler } from '../serve.ts'
+
+const components = ['controller-manager', 'etcd-0', 'scheduler']
+
+const statusOf = (name: string) =>
+  new Item(canonical(ComponentStatus, { metadata: { name }, conditions: [{ type: 'Healthy', status: 'True', message: 'ok' }] }), 0)
+
+export const listComponentStatuses: Handler = async ({ storage }, _operation, warn) => {
+  warn('v1 ComponentStatus is deprecated in v1.19+')
+  return { type: 'list', kind: ComponentStatus, items: components.map(statusOf), revision: storage.revision }
+}
+
+export const getComponentStatus: Handler = async (_core, { name }, warn) => {
+  warn('v1 ComponentStatus is deprecated in v1.19+')
+  if (!components.includes(name)) throw notFound(ComponentStatus, name)
+  return { type: 'object', kind: ComponentStatus, item: statusOf(name) }
+}

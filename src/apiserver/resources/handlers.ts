@@ -1,0 +1,60 @@
+// The resources that are more than stored objects, by resource, subresource and verb.
+import { Pod } from '../../kinds/core/pod.ts'
+import { Binding } from '../../kinds/core/binding.ts'
+import { CertificateSigningRequest } from '../../kinds/certificates/certificatesigningrequest.ts'
+import { ComponentStatus } from '../../kinds/core/componentstatus.ts'
+import { LocalSubjectAccessReview } from '../../kinds/authorization/localsubjectaccessreview.ts'
+import { Namespace } from '../../kinds/core/namespace.ts'
+import { SelfSubjectAccessReview } from '../../kinds/authorization/selfsubjectaccessreview.ts'
+import { SelfSubjectReview } from '../../kinds/authentication/selfsubjectreview.ts'
+import { SelfSubjectRulesReview } from '../../kinds/authorization/selfsubjectrulesreview.ts'
+import { ServiceAccount } from '../../kinds/core/serviceaccount.ts'
+import { SubjectAccessReview } from '../../kinds/authorization/subjectaccessreview.ts'
+import { TokenReview } from '../../kinds/authentication/tokenreview.ts'
+import type { AnyKind } from '../../api/kind.ts'
+import { getComponentStatus, listComponentStatuses } from './component-status.ts'
+import { createBinding } from './binding.ts'
+import { createEviction } from './eviction.ts'
+import { createToken } from './token.ts'
+import { getScale, patchScale, updateScale } from './scale.ts'
+import { partUpdate } from './part-update.ts'
+import { reviewAccess, reviewLocalAccess, reviewOwnAccess, reviewOwnRules, reviewSelf, reviewToken } from './reviews.ts'
+import type { Handler } from '../serve.ts'
+
+export const handlers: Map<string, Handler> = new Map()
+
+function on(kind: AnyKind, subresource: string, verbs: Record<string, Handler>): void {
+  for (const [verb, handler] of Object.entries(verbs)) handlers.set(`${kind.group}/${kind.plural}/${subresource}:${verb}`, handler)
+}
+
+on(Pod, 'binding', { create: createBinding })
+on(Binding, '', { create: createBinding })
+on(Pod, 'eviction', { create: createEviction })
+on(Pod, 'ephemeralcontainers', partUpdate('ephemeralcontainers', (next, sent) => void (next.spec.ephemeralContainers = sent.spec.ephemeralContainers!)))
+on(
+  Pod,
+  'resize',
+  partUpdate('resize', (next, sent) => {
+    for (const container of next.spec.containers) {
+      const from = sent.spec.containers.find((c: { name: string }) => c.name === container.name)
+      if (from) container.resources = from.resources
+    }
+  }),
+)
+on(Namespace, 'finalize', partUpdate('finalize', (next, sent) => void (next.spec = sent.spec)))
+on(
+  CertificateSigningRequest,
+  'approval',
+  partUpdate('approval', (next, sent) => void (next.status = { ...next.status, conditions: sent.status.conditions! })),
+)
+on(ServiceAccount, 'token', { create: createToken })
+on(TokenReview, '', { create: reviewToken })
+on(SubjectAccessReview, '', { create: reviewAccess })
+on(LocalSubjectAccessReview, '', { create: reviewLocalAccess })
+on(SelfSubjectAccessReview, '', { create: reviewOwnAccess })
+on(SelfSubjectRulesReview, '', { create: reviewOwnRules })
+on(SelfSubjectReview, '', { create: reviewSelf })
+on(ComponentStatus, '', { get: getComponentStatus, list: listComponentStatuses })
+handlers.set('scale:get', getScale)
+handlers.set('scale:update', updateScale)
+handlers.set('scale:patch', patchScale)

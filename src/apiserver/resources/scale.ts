@@ -1,0 +1,60 @@
+// The scale subresource: one shape for the replica count of every kind that has one.
+// Source: pkg/registry/apps/deployment/storage (ScaleREST).
+import { Item } from '../../api/mirror.ts'
+import type { AnyKind, KubeObject } from '../../api/kind.ts'
+import { selectorOf, selectorText } from '../../api/labels.ts'
+import type { LabelSelector } from '../../api/meta.ts'
+import { readPath, writePath } from '../../api/jsonpath.ts'
+import { isObject } from '../../api/patch/merge.ts'
+import type { DeepReadonly, JsonObject } from '../../api/schema/node.ts'
+import { invalidError, root } from '../../api/path.ts'
+import { Scale } from '../../kinds/autoscaling/scale.ts'
+import { canonical, decodeBody } from '../body.ts'
+import { editable } from '../registry.ts'
+import type { Handler } from '../serve.ts'
+import { patchedBody } from '../writes.ts'
+
+/** The Scale of an object. */
+export function scaleOf(kind: AnyKind, object: DeepReadonly<KubeObject>): KubeObject {
+  const paths = kind.scale!
+  const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata
+  const selector = readPath(object, paths.selector)
+  const text = typeof selector === 'string' ? selector : isObject(selector) ? selectorText(asSelector(selector)) : ''
+  return canonical(Scale, {
+    metadata: { name, namespace, uid, resourceVersion, creationTimestamp },
+    spec: { replicas: readPath(object, paths.spec) ?? 0 },
+    status: { replicas: readPath(object, paths.status) ?? 0, ...(text && { selector: text }) },
+  })
+}
+
+// ReplicationController has a plain map where the others have a LabelSelector.
+function asSelector(selector: JsonObject) {
+  const isLabelSelector = 'matchLabels' in selector || 'matchExpressions' in selector
+  return selectorOf((isLabelSelector ? selector : { matchLabels: selector }) as LabelSelector)!
+}
+
+export const getScale: Handler = async ({ registry }, operation) => {
+  const item = await registry.get(operation)
+  return { type: 'object', kind: Scale, item: new Item(scaleOf(operation.kind, item.object), item.revision) }
+}
+
+export const updateScale: Handler = (core, operation, warn) => write(core, operation, warn, false)
+export const patchScale: Handler = (core, operation, warn) => write(core, operation, warn, true)
+
+const write = async ({ registry }: Parameters<Handler>[0], operation: Parameters<Handler>[1], warn: Parameters<Handler>[2], retry: boolean) => {
+  const { kind, patchType, body, options } = operation
+  const item = await registry.update(
+    operation,
+    old => {
+      const sent = decodeBody(Scale, patchType && patchType !== 'apply' ? patchedBody(Scale, patchType, scaleOf(kind, old), body ?? null) : body, options, warn) as Scale
+      const replicas = sent.spec.replicas ?? 0
+      if (replicas < 0) throw invalidError(Scale, operation.name, [root.field('spec', 'replicas').invalid(replicas, 'must be greater than or equal to 0')])
+      const next = editable<KubeObject>(kind, old as KubeObject)
+      writePath(next, kind.scale!.spec, replicas)
+      if (sent.metadata.resourceVersion) next.metadata.resourceVersion = sent.metadata.resourceVersion
+      return next
+    },
+    { retry, subresource: 'scale' },
+  )
+  return { type: 'object' as const, kind: Scale, item: new Item(scaleOf(kind, item.object), item.revision) }
+}

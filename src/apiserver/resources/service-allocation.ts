@@ -1,0 +1,172 @@
+// Cluster IPs and node ports: each Service gets its own, or the one it asks for if that is free.
+// Source: pkg/registry/core/service (alloc.go), ipallocator, portallocator.
+import type { Clock } from '../../base/clock.ts'
+import type { Random } from '../../base/random.ts'
+import { type Cidr, cidrContains, formatIP, parseCidr } from '../../api/ip.ts'
+import { invalidError, type Problem, root } from '../../api/path.ts'
+import type { DeepReadonly } from '../../api/schema/node.ts'
+import { Service, type ServicePort } from '../../kinds/core/service.ts'
+import type { AdmissionPlugin } from '../admission/chain.ts'
+import type { Storage } from '../storage.ts'
+
+export interface ServiceRanges {
+  /** `10.96.0.0/16` */
+  serviceCidr: string
+  /** First and last node port. */
+  nodePorts: readonly [number, number]
+}
+
+/** A number or address handed out stays taken this long even if its Service is not stored in the end. */
+const reservationMs = 10_000
+
+/** Hands out addresses and ports, as an admission plugin so that a dry run shows them too. */
+export function serviceAllocation(storage: Storage, clock: Clock, random: Random, ranges: ServiceRanges): AdmissionPlugin {
+  const cidr = parseCidr(ranges.serviceCidr)!
+  const reservations = new Map<string, { uid: string; until: number }>()
+  const takenBy = (what: string): string | undefined => {
+    const found = storage.mirror(Service).byIndex('allocations', allocationsOf, what)[0]
+    if (found) return found.metadata.uid
+    const held = reservations.get(what)
+    if (!held) return undefined
+    if (held.until > clock.now()) return held.uid
+    reservations.delete(what)
+    return undefined
+  }
+  const context: Allocator = {
+    cidr,
+    ranges,
+    random,
+    free: (what, uid) => [undefined, uid].includes(takenBy(what)),
+    reserve: (what, uid) => reservations.set(what, { uid, until: clock.now() + reservationMs }),
+  }
+  return {
+    name: 'ServiceAllocation',
+    mutate({ type, operation, object, old }) {
+      if (operation.kind.plural !== 'services' || operation.kind.group !== '' || operation.subresource || (type !== 'CREATE' && type !== 'UPDATE')) return
+      const service = object as Service
+      const problems = [...allocate(context, service, old as DeepReadonly<Service> | undefined)]
+      if (problems.length) throw invalidError(Service, service.metadata.name ?? '', problems)
+    },
+  }
+}
+
+interface Allocator {
+  cidr: Cidr
+  ranges: ServiceRanges
+  random: Random
+  free(what: string, uid: string): boolean
+  reserve(what: string, uid: string): void
+}
+
+const portKey = (protocol: string, port: number) => `${protocol}:${port}`
+
+function allocationsOf(service: DeepReadonly<Service>): string[] {
+  const ips = (service.spec.clusterIPs ?? []).filter(ip => ip !== 'None')
+  return [...ips, ...(service.spec.ports ?? []).flatMap(p => (p.nodePort ? [portKey(p.protocol, p.nodePort)] : [])), ...(service.spec.healthCheckNodePort ? [portKey('TCP', service.spec.healthCheckNodePort)] : [])]
+}
+
+function* allocate(context: Allocator, service: Service, old: DeepReadonly<Service> | undefined): Iterable<Problem> {
+  const { spec } = service
+  keepAllocations(service, old)
+  if (spec.type === 'ExternalName') {
+    delete spec.clusterIP
+    delete spec.clusterIPs
+  } else yield* allocateAddress(context, service)
+  if (spec.type === 'NodePort' || (spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts !== false)) yield* allocatePorts(context, service)
+  else if (spec.type !== 'LoadBalancer') for (const port of spec.ports ?? []) if (old && old.spec.type !== spec.type) delete port.nodePort
+  if (spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local' && !spec.healthCheckNodePort) {
+    const port = freePort(context, 'TCP', service.metadata.uid ?? '')
+    if (port) spec.healthCheckNodePort = port
+  }
+}
+
+// What a client left out of a PUT or patch was not meant to be given up.
+function keepAllocations({ spec }: Service, old: DeepReadonly<Service> | undefined): void {
+  if (!old) {
+    if (!spec.clusterIP && spec.clusterIPs?.[0]) spec.clusterIP = spec.clusterIPs[0]
+    return
+  }
+  if (old.spec.type !== 'ExternalName' && spec.type !== 'ExternalName') {
+    if (!spec.clusterIP && old.spec.clusterIP) spec.clusterIP = old.spec.clusterIP
+    if (!spec.clusterIPs?.length && old.spec.clusterIPs) spec.clusterIPs = [...old.spec.clusterIPs]
+  }
+  if (spec.type !== 'NodePort' && spec.type !== 'LoadBalancer') return
+  for (const port of spec.ports ?? []) {
+    const before = old.spec.ports?.find(p => p.port === port.port && p.protocol === port.protocol)
+    if (!port.nodePort && before?.nodePort) port.nodePort = before.nodePort
+  }
+}
+
+function* allocateAddress(context: Allocator, { spec, metadata }: Service): Iterable<Problem> {
+  const at = root.field('spec', 'clusterIPs')
+  const uid = metadata.uid ?? ''
+  if (spec.clusterIP === 'None') {
+    spec.clusterIPs = ['None']
+    return
+  }
+  if (!spec.clusterIP) {
+    const address = freeAddress(context, uid)
+    if (!address) return yield at.invalid([], 'failed to allocate a serviceIP: range is full')
+    spec.clusterIP = address
+  } else if (!cidrContains(context.cidr, spec.clusterIP)) {
+    return yield at.invalid([spec.clusterIP], `failed to allocate IP ${spec.clusterIP}: the provided IP (${spec.clusterIP}) is not in the valid range. The range of valid IPs is ${context.ranges.serviceCidr}`)
+  } else if (!context.free(spec.clusterIP, uid)) {
+    return yield at.invalid([spec.clusterIP], `failed to allocate IP ${spec.clusterIP}: provided IP is already allocated`)
+  }
+  context.reserve(spec.clusterIP, uid)
+  spec.clusterIPs = [spec.clusterIP, ...(spec.clusterIPs ?? []).slice(1)]
+}
+
+// The low end of the range is kept for addresses people ask for by hand (KEP-3070).
+function freeAddress({ cidr, random, free }: Allocator, uid: string): string | undefined {
+  const usable = Number(cidr.size) - 2
+  const reserved = Math.min(Math.max(16, Math.floor(usable / 16)), 256)
+  const pick = (from: number, count: number) => {
+    const start = Math.floor(random.float() * count)
+    for (let i = 0; i < count; i++) {
+      const address = formatIP(cidr.family, cidr.base + 1n + BigInt(from + ((start + i) % count)))
+      if (free(address, uid)) return address
+    }
+    return undefined
+  }
+  return (usable > reserved ? pick(reserved, usable - reserved) : undefined) ?? pick(0, Math.min(reserved, usable))
+}
+
+function* allocatePorts(context: Allocator, { spec, metadata }: Service): Iterable<Problem> {
+  const [first, last] = context.ranges.nodePorts
+  const uid = metadata.uid ?? ''
+  const mine = new Map<string, ServicePort>()
+  for (const [i, port] of (spec.ports ?? []).entries()) {
+    const at = root.field('spec', 'ports').index(i).field('nodePort')
+    const key = () => portKey(port.protocol, port.nodePort!)
+    if (port.nodePort) {
+      if (port.nodePort < first || port.nodePort > last) yield at.invalid(port.nodePort, `provided port is not in the valid range. The range of valid ports is ${first}-${last}`)
+      else if (!context.free(key(), uid) || mine.has(key())) yield at.invalid(port.nodePort, 'provided port is already allocated')
+      mine.set(key(), port)
+      context.reserve(key(), uid)
+      continue
+    }
+    const twin = spec.ports!.find(p => p !== port && p.port === port.port && p.nodePort && !mine.has(portKey(port.protocol, p.nodePort)))
+    const found = twin?.nodePort && context.free(portKey(port.protocol, twin.nodePort), uid) ? twin.nodePort : freePort(context, port.protocol, uid)
+    if (!found) yield at.invalid(0, 'failed to allocate a nodePort: range is full')
+    else {
+      port.nodePort = found
+      mine.set(key(), port)
+      context.reserve(key(), uid)
+    }
+  }
+}
+
+function freePort({ ranges, random, free }: Allocator, protocol: string, uid: string): number | undefined {
+  const [first, last] = ranges.nodePorts
+  const total = last - first + 1
+  // As with addresses, the low end is left to those who ask by number.
+  const reserved = Math.min(Math.max(16, Math.floor(total / 32)), 128)
+  const skip = total > reserved * 2 ? reserved : 0
+  const start = Math.floor(random.float() * (total - skip))
+  for (let i = 0; i < total; i++) {
+    const port = first + ((skip + ((start + i) % (total - skip))) % total)
+    if (free(portKey(protocol, port), uid)) return port
+  }
+  return undefined
+}

@@ -1,0 +1,142 @@
+// Create, update and patch of whole objects and of their status and scale: from request bodies to registry calls.
+// Source: apiserver pkg/endpoints/handlers (create.go, update.go, patch.go).
+import { isReason, StatusError } from '../base/errors.ts'
+import { apply as serverSideApply } from '../api/apply/apply.ts'
+import type { AnyKind, KubeObject } from '../api/kind.ts'
+import type { Operation, ServedResult } from '../api/operation.ts'
+import { isObject, mergePatch } from '../api/patch/merge.ts'
+import { jsonPatch } from '../api/patch/json.ts'
+import { strategicPatch } from '../api/patch/strategic.ts'
+import type { DeepReadonly, Json, JsonObject } from '../api/schema/node.ts'
+import { timeText } from '../api/time.ts'
+import { decodeBody, type Warn } from './body.ts'
+import { managerOf } from './managed.ts'
+import { editable, type Registry } from './registry.ts'
+
+export async function create(registry: Registry, operation: Operation, warn: Warn): Promise<ServedResult> {
+  const { kind } = operation
+  const object = decodeBody(kind, operation.body, operation.options, warn)
+  placeInNamespace(operation, object)
+  delete object.metadata.managedFields
+  const item = await registry.create(operation, object)
+  return { type: 'object', kind, item, created: true }
+}
+
+/** PUT of the object or of its status. A missing object is created where the kind allows it. */
+export async function update(registry: Registry, operation: Operation, warn: Warn): Promise<ServedResult> {
+  const { kind, name, subresource } = operation
+  const sent = decodeBody(kind, operation.body, operation.options, warn)
+  if (sent.metadata.name && sent.metadata.name !== name) {
+    throw new StatusError('BadRequest', `the name of the object (${sent.metadata.name}) does not match the name on the URL (${name})`)
+  }
+  sent.metadata.name = name
+  placeInNamespace(operation, sent)
+  const item = await registry.update(operation, old => merge(kind, subresource, structuredClone(sent), old), {
+    retry: !sent.metadata.resourceVersion,
+    subresource,
+  })
+  return { type: 'object', kind, item }
+}
+
+/** All four patch types. Apply creates what is not there. */
+export async function patch(registry: Registry, operation: Operation, warn: Warn): Promise<ServedResult> {
+  const { kind, subresource, patchType, body, options } = operation
+  if (patchType === 'apply') return apply(registry, operation, warn)
+  if (options.force !== undefined) throw invalidPatchOption('force', 'Forbidden: may not be specified for non-apply patch')
+  // A patch that names a resourceVersion is conditional; others are tried again on the newest state.
+  const conditional = patchType !== 'json' && isObject(body) && isObject(body.metadata) && !!body.metadata.resourceVersion
+  const item = await registry.update(
+    operation,
+    old => {
+      const patched = patchedBody(kind, patchType!, old, body ?? null)
+      const sent = decodeBody(kind, patched, options, warn)
+      if (sent.metadata.name !== operation.name) throw new StatusError('BadRequest', `the name of the object (${sent.metadata.name}) does not match the name on the URL (${operation.name})`)
+      placeInNamespace(operation, sent)
+      return merge(kind, subresource, sent, old)
+    },
+    { retry: !conditional, subresource },
+  )
+  return { type: 'object', kind, item }
+}
+
+/** The object a patch makes of `old`, as JSON. */
+export function patchedBody(kind: AnyKind, type: Exclude<Operation['patchType'], undefined | 'apply'>, old: DeepReadonly<KubeObject>, body: Json): Json {
+  const target = structuredClone(old) as unknown as JsonObject
+  if (type === 'json') return jsonPatch(target, body)
+  if (!isObject(body)) throw new StatusError('BadRequest', 'error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}')
+  return type === 'merge' ? mergePatch(target, body) : strategicPatch(kind.schema, target, body)
+}
+
+async function apply(registry: Registry, operation: Operation, warn: Warn): Promise<ServedResult> {
+  const { kind, subresource, options, name } = operation
+  if (!options.fieldManager) throw invalidPatchOption('fieldManager', 'Required value: is required for apply patch')
+  const wanted = isObject(operation.body) ? operation.body : {}
+  checkApplied(operation, wanted)
+  // Only what was written counts as wanted: no defaults here.
+  const bare = plainDecode(kind, wanted, options, warn)
+  const force = options.force ?? false
+  const now = timeText(registry.clock.now())
+  const change = (old: DeepReadonly<KubeObject>) => {
+    const applied = serverSideApply(kind.schema, structuredClone(old) as unknown as JsonObject, bare, { manager: managerOf(operation), force, now })
+    const sent = decodeBody(kind, applied.object, { fieldValidation: 'Ignore' }, warn)
+    sent.metadata.managedFields = applied.managedFields
+    return merge(kind, subresource, sent, old)
+  }
+  try {
+    return { type: 'object', kind, item: await registry.update(operation, change, { retry: true, subresource }) }
+  } catch (error) {
+    if (!isReason(error, 'NotFound') || subresource || error.details?.name !== name) throw error
+  }
+  const empty = editable<KubeObject>(kind, { kind: kind.kind, apiVersion: kind.apiVersion, metadata: {} })
+  const object = await change(empty)
+  object.metadata.name = name
+  placeInNamespace(operation, object)
+  delete object.metadata.uid
+  delete object.metadata.resourceVersion
+  return { type: 'object', kind, item: await registry.create(operation, object), created: true }
+}
+
+function plainDecode(kind: AnyKind, wanted: JsonObject, options: Operation['options'], warn: Warn): JsonObject {
+  // The strict decode checks types and unknown fields; what was explicitly written is kept as written.
+  const full = decodeBody(kind, wanted, options, warn) as unknown as Json
+  const keep = (source: Json, target: Json): Json => {
+    if (Array.isArray(source) && Array.isArray(target)) return source.map((element, i) => keep(element, target[i] ?? element))
+    if (!isObject(source) || !isObject(target)) return target
+    return Object.fromEntries(Object.entries(source).flatMap(([key, value]) => (value === null || target[key] === undefined ? [] : [[key, keep(value, target[key])]])))
+  }
+  return keep(wanted, full) as JsonObject
+}
+
+function checkApplied(operation: Operation, wanted: JsonObject): void {
+  const meta = isObject(wanted.metadata) ? wanted.metadata : {}
+  if (!wanted.apiVersion || !wanted.kind) throw new StatusError('BadRequest', 'error decoding YAML: Object \'Kind\' or \'apiVersion\' is missing')
+  if (meta.managedFields !== undefined) throw new StatusError('BadRequest', 'metadata.managedFields must be nil')
+  if (meta.name !== undefined && meta.name !== operation.name) {
+    throw new StatusError('BadRequest', `the name of the object (${String(meta.name)}) does not match the name on the URL (${operation.name})`)
+  }
+}
+
+function invalidPatchOption(field: string, body: string): StatusError {
+  const [reason, message] = body.startsWith('Forbidden') ? ['FieldValueForbidden', body] : ['FieldValueRequired', body]
+  return new StatusError('Invalid', `PatchOptions.meta.k8s.io "" is invalid: ${field}: ${body}`, {
+    details: { group: 'meta.k8s.io', kind: 'PatchOptions', causes: [{ reason, message, field }] },
+  })
+}
+
+/** Through /status only the status changes (and labels and annotations); through the object all else. */
+function merge(kind: AnyKind, subresource: string, sent: KubeObject, old: DeepReadonly<KubeObject>): KubeObject {
+  if (subresource !== 'status') return sent
+  const next = editable<KubeObject>(kind, old as KubeObject)
+  const { resourceVersion, labels, annotations, finalizers, managedFields, uid } = sent.metadata
+  Object.assign(next.metadata, { resourceVersion, labels, annotations, finalizers, managedFields, ...(uid && { uid }) })
+  const status = (sent as unknown as JsonObject).status
+  return { ...next, status: status ?? {} } as unknown as KubeObject
+}
+
+function placeInNamespace({ kind, namespace }: Operation, object: KubeObject): void {
+  if (!kind.namespaced) return
+  if (object.metadata.namespace && object.metadata.namespace !== namespace) {
+    throw new StatusError('BadRequest', `the namespace of the provided object does not match the namespace sent on the request`)
+  }
+  object.metadata.namespace = namespace
+}
