@@ -1,0 +1,44 @@
+// Tables: what `kubectl get` prints, made by the server from a kind's columns. Source: meta/v1 Table.
+import { shortAge, parseTime } from './time.ts'
+import type { AnyKind, Column, KubeObject } from './kind.ts'
+import { readAll } from './jsonpath.ts'
+import type { DeepReadonly, Json, JsonObject } from './schema/node.ts'
+
+const nameColumn: Column = { name: 'Name', type: 'string', value: '.metadata.name', doc: 'The name of the object.' }
+const ageColumn: Column = { name: 'Age', type: 'date', value: '.metadata.creationTimestamp', doc: 'Time since the object was created.' }
+
+/** The columns of a kind: its own between the name and the age, unless it names an age itself. */
+export function columnsOf(kind: AnyKind): readonly Column[] {
+  const own = kind.columns as readonly Column[]
+  const hasAge = own.some(c => c.name === 'Age')
+  if (hasAge) return [nameColumn, ...own]
+  // Wide columns come last, after the age.
+  return [nameColumn, ...own.filter(c => !c.wide), ageColumn, ...own.filter(c => c.wide)]
+}
+
+export function columnDefinitions(kind: AnyKind): JsonObject[] {
+  return columnsOf(kind).map(({ name, type, wide, doc }, i) => ({
+    name,
+    type: type === 'date' ? 'string' : type,
+    format: i === 0 ? 'name' : '',
+    description: doc ?? '',
+    priority: wide ? 1 : 0,
+  }))
+}
+
+/** One row's cells. `now` in milliseconds since the epoch. */
+export function cellsOf(kind: AnyKind, object: DeepReadonly<KubeObject>, now: number): Json[] {
+  return columnsOf(kind).map(column => {
+    if (typeof column.value === 'function') return column.value(object, now)
+    const values = readAll(object, column.value).filter(v => v !== null)
+    if (column.type === 'date') return values.length ? age(values[0] as string, now) : '<unknown>'
+    if (values.length === 0) return column.type === 'integer' || column.type === 'number' ? 0 : '<none>'
+    return values.length === 1 && typeof values[0] !== 'object' ? values[0]! : values.map(String).join(',')
+  })
+}
+
+/** As kubectl's AGE column. */
+export function age(timestamp: string | undefined, now: number): string {
+  const at = parseTime(timestamp)
+  return at === undefined ? '<unknown>' : shortAge(now - at)
+}

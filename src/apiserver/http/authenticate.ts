@@ -1,0 +1,69 @@
+// Who is asking: a client certificate signed by the cluster's CA, a service account token, or nobody.
+// Source: kubernetes.io/docs/reference/access-authn-authz/authentication.
+import type { Duplex } from 'node:stream'
+import type { TLSSocket } from 'node:tls'
+import { StatusError } from '../../base/errors.ts'
+import type { User } from '../../api/operation.ts'
+import type { ServerCore } from '../serve.ts'
+import { checkToken } from '../tokens.ts'
+
+export const anonymous: User = { name: 'system:anonymous', groups: ['system:unauthenticated'] }
+
+const bySocket = new WeakMap<Duplex, User | null>()
+
+/** The user of a request. Throws Unauthorized when credentials were given and are no good. */
+export function authenticate(core: ServerCore, socket: Duplex, headers: Record<string, string | string[] | undefined>): User {
+  const user = certificateUser(socket as TLSSocket) ?? tokenUser(core, headers.authorization as string | undefined)
+  if (!user) return anonymous
+  return impersonated(core, user, headers)
+}
+
+function certificateUser(socket: TLSSocket): User | undefined {
+  let user = bySocket.get(socket)
+  if (user === undefined) {
+    // Only a certificate that the CA signed counts; Node has already checked the chain.
+    const certificate = socket.authorized ? socket.getPeerCertificate() : undefined
+    const subject = certificate?.subject as { CN?: string; O?: string | string[] } | undefined
+    const groups = subject?.O === undefined ? [] : Array.isArray(subject.O) ? subject.O : [subject.O]
+    user = subject?.CN ? { name: subject.CN, groups: [...groups, 'system:authenticated'] } : null
+    bySocket.set(socket, user)
+  }
+  return user ?? undefined
+}
+
+function tokenUser(core: ServerCore, authorization: string | undefined): User | undefined {
+  const token = /^Bearer (.+)$/i.exec(authorization ?? '')?.[1]?.trim()
+  if (!token) return undefined
+  const checked = checkToken(core.tokens, core.storage, core.clock, token, core.tokens.audiences)
+  if ('error' in checked) {
+    core.log.debug('token refused', { why: checked.error })
+    throw new StatusError('Unauthorized', 'Unauthorized')
+  }
+  return checked.user
+}
+
+// kubectl --as: acting as another user is itself a permission.
+function impersonated(core: ServerCore, user: User, headers: Record<string, string | string[] | undefined>): User {
+  const name = headers['impersonate-user'] as string | undefined
+  const groups = [headers['impersonate-group'] ?? []].flat().flatMap(g => g.split(',').map(s => s.trim()))
+  if (!name) {
+    if (groups.length || headers['impersonate-uid']) throw new StatusError('BadRequest', 'requested impersonation without impersonating a user')
+    return user
+  }
+  const account = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(name)
+  const targets = account
+    ? [{ resource: 'serviceaccounts', namespace: account[1]!, name: account[2]! }]
+    : [{ resource: 'users', namespace: '', name }]
+  for (const group of groups) targets.push({ resource: 'groups', namespace: '', name: group })
+  for (const target of targets) {
+    const decision = core.authorizer.authorize({ user, verb: 'impersonate', group: '', subresource: '', ...target })
+    if (!decision.allowed) {
+      throw new StatusError('Forbidden', `${target.resource} ${JSON.stringify(target.name)} is forbidden: User ${JSON.stringify(user.name)} cannot impersonate resource ${JSON.stringify(target.resource)} in API group "" ${target.namespace ? `in the namespace ${JSON.stringify(target.namespace)}` : 'at the cluster scope'}`)
+    }
+  }
+  const defaults = account ? ['system:serviceaccounts', `system:serviceaccounts:${account[1]}`] : []
+  const all = [...(groups.length ? groups : defaults), ...(name === 'system:anonymous' ? ['system:unauthenticated'] : ['system:authenticated'])]
+  const extra: Record<string, string[]> = {}
+  for (const [key, value] of Object.entries(headers)) if (key.startsWith('impersonate-extra-')) extra[decodeURIComponent(key.slice(18))] = [value ?? []].flat()
+  return { name, groups: [...new Set(all)], ...(Object.keys(extra).length && { extra }) }
+}

@@ -1,0 +1,154 @@
+// Results to bytes: JSON, YAML or protobuf, of the object itself, of a table, or of its metadata alone.
+import { stringify } from 'yaml'
+import type { AnyKind } from '../../api/kind.ts'
+import type { Item } from '../../api/mirror.ts'
+import { ListMeta, ObjectMeta, Status } from '../../api/meta.ts'
+import { encodeEnvelope, encodeProto } from '../../api/schema/proto.ts'
+import type { JsonObject } from '../../api/schema/node.ts'
+import { struct } from '../../api/schema/build.ts'
+import { cellsOf, columnDefinitions } from '../../api/table.ts'
+import { ProtoWriter } from '../../wire/protobuf.ts'
+import { StatusError } from '../../base/errors.ts'
+import type { Accepted } from './negotiate.ts'
+
+export interface EncodeContext extends Accepted {
+  now: number
+  /** includeObject of a table: what of each object its row carries. */
+  includeObject: 'None' | 'Metadata' | 'Object'
+}
+
+export interface ListInfo {
+  revision: number
+  continue?: string
+  remaining?: number
+}
+
+const PartialObjectMetadata = struct('meta.v1.PartialObjectMetadata', '', { metadata: ObjectMeta.value({ proto: 1 }) })
+
+/** One object. */
+export function encodeObject(context: EncodeContext, kind: AnyKind, item: Item): Buffer {
+  switch (context.view) {
+    case 'object':
+      if (context.encoding === 'json') return item.bytes
+      if (context.encoding === 'yaml') return Buffer.from(yaml(item.object))
+      return encodeEnvelope(kind.apiVersion, kind.kind, encodeProto(kind.schema, item.object))
+    case 'table':
+      return text(context, table(context, kind, [item], { revision: Number(item.object.metadata.resourceVersion ?? 0) }, true))
+    case 'metadata': {
+      if (context.encoding === 'protobuf') return encodeEnvelope(`meta.k8s.io/${context.viewVersion}`, 'PartialObjectMetadata', encodeProto(PartialObjectMetadata, item.object))
+      return text(context, partial(context, item))
+    }
+  }
+}
+
+/** A list. In JSON it is made of the bytes each object already has. */
+export function encodeList(context: EncodeContext, kind: AnyKind, items: readonly Item[], info: ListInfo): Buffer {
+  const metadata = listMeta(info)
+  switch (context.view) {
+    case 'object':
+      if (context.encoding === 'json') return jsonList(`${kind.kind}List`, kind.apiVersion, metadata, items)
+      if (context.encoding === 'yaml') return Buffer.from(yaml({ kind: `${kind.kind}List`, apiVersion: kind.apiVersion, metadata, items: items.map(i => i.object) }))
+      return protoList(kind, metadata, items)
+    case 'table':
+      return text(context, table(context, kind, items, info, true))
+    case 'metadata': {
+      const apiVersion = `meta.k8s.io/${context.viewVersion}`
+      if (context.encoding !== 'protobuf') return text(context, { kind: 'PartialObjectMetadataList', apiVersion, metadata, items: items.map(item => partial(context, item)) })
+      const writer = new ProtoWriter()
+      writer.bytes(1, encodeProto(ListMeta, metadata))
+      for (const item of items) writer.bytes(2, encodeProto(PartialObjectMetadata, item.object))
+      return encodeEnvelope(apiVersion, 'PartialObjectMetadataList', writer.finish())
+    }
+  }
+}
+
+/** One watch event, framed as the encoding wants it. */
+export function encodeEvent(context: EncodeContext, kind: AnyKind, type: string, item: Item, first: boolean): Buffer {
+  const isStatus = type === 'ERROR'
+  if (context.encoding === 'protobuf') {
+    const object = isStatus ? encodeStatus({ ...context, view: 'object' }, item.object as unknown as JsonObject) : encodeObject(context, kind, item)
+    const raw = new ProtoWriter(object.length + 16)
+    raw.bytes(1, object)
+    const event = new ProtoWriter(object.length + 32)
+    event.string(1, type)
+    event.bytes(2, raw.finish())
+    const message = event.finish()
+    const length = Buffer.alloc(4)
+    length.writeUInt32BE(message.length)
+    return Buffer.concat([length, message])
+  }
+  const object = isStatus || context.view === 'object' ? item.bytes : Buffer.from(JSON.stringify(viewOf(context, kind, item, first)))
+  return Buffer.concat([Buffer.from(`{"type":"${type}","object":`), object, Buffer.from('}\n')])
+}
+
+function viewOf(context: EncodeContext, kind: AnyKind, item: Item, first: boolean): JsonObject {
+  if (context.view === 'metadata') return partial(context, item)
+  return table(context, kind, [item], { revision: item.revision }, first)
+}
+
+/** A Status in the encoding a client wants. */
+export function encodeStatus(context: Pick<Accepted, 'encoding' | 'view'>, status: JsonObject): Buffer {
+  if (context.encoding === 'protobuf') return encodeEnvelope('v1', 'Status', encodeProto(Status, status))
+  return Buffer.from(context.encoding === 'yaml' ? yaml(status) : `${JSON.stringify(status)}\n`)
+}
+
+/** The Status of an error. */
+export function statusOf(error: unknown): JsonObject {
+  const known = error instanceof StatusError ? error : new StatusError('InternalError', `Internal error occurred: ${error instanceof Error ? error.message : String(error)}`)
+  const { reason, code, message, details } = known
+  return {
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Failure',
+    message,
+    ...(reason && { reason }),
+    ...(details && { details: details as unknown as JsonObject }),
+    code,
+  }
+}
+
+// YAML 1.1, so that strings like "yes" are quoted for the parsers of this world.
+const yaml = (value: unknown) => stringify(value, { version: '1.1', aliasDuplicateObjects: false })
+
+const text = (context: EncodeContext, value: unknown) => Buffer.from(context.encoding === 'yaml' ? yaml(value) : JSON.stringify(value))
+
+function listMeta({ revision, continue: token, remaining }: ListInfo): JsonObject {
+  return { resourceVersion: String(revision), ...(token && { continue: token }), ...(remaining !== undefined && { remainingItemCount: remaining }) }
+}
+
+const comma = Buffer.from(',')
+const close = Buffer.from(']}\n')
+
+function jsonList(kind: string, apiVersion: string, metadata: JsonObject, items: readonly Item[]): Buffer {
+  const parts: Buffer[] = [Buffer.from(`{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},"metadata":${JSON.stringify(metadata)},"items":[`)]
+  for (const [i, item] of items.entries()) {
+    if (i) parts.push(comma)
+    parts.push(item.bytes)
+  }
+  parts.push(close)
+  return Buffer.concat(parts)
+}
+
+function protoList(kind: AnyKind, metadata: JsonObject, items: readonly Item[]): Buffer {
+  const writer = new ProtoWriter(4096)
+  writer.bytes(1, encodeProto(ListMeta, metadata))
+  for (const item of items) writer.bytes(2, encodeProto(kind.schema, item.object))
+  return encodeEnvelope(kind.apiVersion, `${kind.kind}List`, writer.finish())
+}
+
+function partial({ viewVersion }: EncodeContext, item: Item): JsonObject {
+  return { kind: 'PartialObjectMetadata', apiVersion: `meta.k8s.io/${viewVersion || 'v1'}`, metadata: item.object.metadata as JsonObject }
+}
+
+function table(context: EncodeContext, kind: AnyKind, items: readonly Item[], info: ListInfo, columns: boolean): JsonObject {
+  const apiVersion = `meta.k8s.io/${context.viewVersion}`
+  const rows = items.map(item => ({ cells: cellsOf(kind, item.object, context.now), ...rowObject(context, item) }))
+  return { kind: 'Table', apiVersion, metadata: listMeta(info), columnDefinitions: columns ? columnDefinitions(kind) : [], rows }
+}
+
+function rowObject(context: EncodeContext, item: Item): JsonObject {
+  if (context.includeObject === 'None') return {}
+  if (context.includeObject === 'Object') return { object: item.object as unknown as JsonObject }
+  return { object: partial(context, item) }
+}

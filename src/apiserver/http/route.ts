@@ -1,0 +1,59 @@
+// From a URL's path to the resource it names. Source: API concepts "resource URIs"; apiserver request/requestinfo.go.
+import type { AnyKind } from '../../api/kind.ts'
+
+/** A path below /api or /apis that names a resource. */
+export interface ResourcePath {
+  group: string
+  version: string
+  namespace: string
+  plural: string
+  name: string
+  subresource: string
+  /** What follows a subresource, as in .../proxy/some/path; without the leading slash. */
+  rest: string
+  /** The old form /api/v1/watch/… */
+  watch: boolean
+}
+
+/** Undefined when the path is not that of a resource; malformed escapes count as such. */
+export function parsePath(pathname: string): ResourcePath | undefined {
+  let parts: string[]
+  try {
+    parts = pathname.split('/').slice(1).map(decodeURIComponent)
+  } catch {
+    return undefined
+  }
+  const core = parts[0] === 'api'
+  if (!core && parts[0] !== 'apis') return undefined
+  const [group, version] = core ? ['', parts[1]] : [parts[1], parts[2]]
+  let rest = parts.slice(core ? 2 : 3)
+  if (!version || rest.length === 0 || rest[0] === '') return undefined
+  const watch = rest[0] === 'watch' && rest.length > 1
+  if (watch) rest = rest.slice(1)
+  let namespace = ''
+  // /namespaces/x/status and /finalize are about the namespace itself.
+  if (rest[0] === 'namespaces' && rest.length > 2 && !(core && rest.length === 3 && ['status', 'finalize'].includes(rest[2]!))) {
+    namespace = rest[1]!
+    rest = rest.slice(2)
+  }
+  const [plural = '', name = '', subresource = '', ...tail] = rest
+  if ([namespace, name, plural].some(part => part.includes('/') || part === '.' || part === '..')) return undefined
+  return { group: group!, version, namespace, plural, name, subresource, rest: tail.join('/'), watch }
+}
+
+/** Finds kinds by group, version and plural. */
+export class KindIndex {
+  readonly #byPath = new Map<string, AnyKind>()
+
+  constructor(kinds: Iterable<AnyKind>) {
+    for (const kind of kinds) if (kind.plural) this.#byPath.set(`${kind.group}/${kind.version}/${kind.plural}`, kind)
+  }
+
+  find({ group, version, plural }: Pick<ResourcePath, 'group' | 'version' | 'plural'>): AnyKind | undefined {
+    return this.#byPath.get(`${group}/${version}/${plural}`)
+  }
+
+  all(): AnyKind[] {
+    return [...this.#byPath.values()]
+  }
+}
