@@ -1,0 +1,192 @@
+// The store against a model simple enough to be right: all states of a small map, one per revision.
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import type { Change, Revision, Store } from './store.ts'
+
+type State = Map<string, { value: string; revision: Revision; created: Revision }>
+type Outcome = { reason: string } | { ok: unknown }
+
+const key = fc.constantFrom('/a', '/a/1', '/a/2', '/b')
+const back = fc.nat({ max: 6 })
+const step = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constant('put' as const),
+      key,
+      right: fc.boolean(),
+      value: fc.string({ maxLength: 3 }),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('delete' as const), key, right: fc.boolean() }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('get' as const), key, back: fc.option(back) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('list' as const),
+      prefix: fc.constantFrom('', '/a', '/a/'),
+      back: fc.option(back),
+      limit: fc.nat({ max: 3 }),
+      after: fc.option(key),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('compact' as const), back }) },
+)
+type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
+
+/** Random steps, in random parallel groups; after each group a watcher from the start has seen the same log. */
+export function modelTest(open: () => Promise<Store>) {
+  return fc.asyncProperty(fc.array(fc.array(step, { minLength: 1, maxLength: 4 }), { maxLength: 15 }), async groups => {
+    const store = await open()
+    const abort = new AbortController()
+    const seen: Change[] = []
+    const watching = (async () => {
+      for await (const changes of store.watch('/', { after: 0, signal: abort.signal })) seen.push(...changes)
+    })()
+    try {
+      const model = new Model()
+      for (const group of groups) {
+        // Writes of a group go in order before its reads start: that is all the order a caller is promised.
+        const ordered = [...group.filter(isWrite), ...group.filter(s => !isWrite(s))]
+        const expected = ordered.map(s => model.apply(s))
+        const writing = ordered.filter(isWrite).map((s, i) => outcome(write(store, s, expected[i]!.expect)))
+        const results = await Promise.all(writing)
+        for (const s of ordered.slice(results.length)) results.push(await outcome(read(store, s, model)))
+        assert.deepEqual(
+          results,
+          expected.map(e => e.outcome),
+        )
+        assert.equal(await store.revision(), model.states.length - 1)
+        assert.equal(store.stats().keys, model.now.size)
+        assert.deepEqual(seen.map(view), model.changes)
+      }
+    } finally {
+      abort.abort()
+      await watching
+      await store.close()
+    }
+  })
+}
+
+type WriteStep = Extract<Step, { do: 'put' | 'delete' }>
+const isWrite = (s: Step): s is WriteStep => s.do === 'put' || s.do === 'delete'
+
+class Model {
+  states: State[] = [new Map()]
+  compacted = 0
+  changes: unknown[] = []
+
+  get now(): State {
+    return this.states[this.states.length - 1]!
+  }
+
+  /** What the step must come to, and what it should expect of its key. */
+  apply(s: Step): { outcome: Outcome; expect?: Revision | 'absent' } {
+    const revision = this.states.length
+    const head = revision - 1
+    switch (s.do) {
+      case 'put':
+      case 'delete': {
+        const now = this.now.get(s.key)
+        const actual = now?.revision ?? 'absent'
+        const expect = s.right ? actual : revision + 100
+        if (expect !== actual || (s.do === 'delete' && !now)) return { outcome: { reason: 'StoreConflict' }, expect }
+        const next = new Map(this.now)
+        const previous = now ? { previous: now } : {}
+        if (s.do === 'delete') {
+          next.delete(s.key)
+          this.changes.push({ type: 'delete', key: s.key, revision, ...previous })
+        } else {
+          const made = { value: s.value, revision, created: now?.created ?? revision }
+          next.set(s.key, made)
+          this.changes.push({ type: 'put', key: s.key, ...made, ...previous })
+        }
+        this.states.push(next)
+        return { outcome: { ok: revision }, expect }
+      }
+      case 'get': {
+        const at = this.#at(s.back)
+        if (at < this.compacted) return { outcome: { reason: 'Expired' } }
+        return { outcome: { ok: this.states[at]!.get(s.key) ?? null } }
+      }
+      case 'list': {
+        const at = this.#at(s.back)
+        if (at < this.compacted) return { outcome: { reason: 'Expired' } }
+        const all = [...this.states[at]!]
+          .filter(([k]) => k.startsWith(s.prefix) && (s.after === null || k > s.after))
+          .sort(([a], [b]) => (a < b ? -1 : 1))
+        const shown = s.limit ? all.slice(0, s.limit) : all
+        const left = all.length - shown.length
+        return {
+          outcome: {
+            ok: [at, shown.map(([k, v]) => ({ key: k, ...v })), left, left ? shown[shown.length - 1]![0] : null],
+          },
+        }
+      }
+      case 'compact':
+        this.compacted = Math.max(this.compacted, Math.max(0, head - s.back))
+        return { outcome: { ok: null } }
+    }
+  }
+
+  #at(steps: number | null): Revision {
+    return steps === null ? this.states.length - 1 : Math.max(0, this.states.length - 1 - steps)
+  }
+}
+
+async function write(store: Store, s: WriteStep, expect: Revision | 'absent' | undefined): Promise<unknown> {
+  if (s.do === 'put') return store.put(s.key, new TextEncoder().encode(s.value), { expect: expect! })
+  // A model that expects nothing to be there cannot say so to delete: any revision is wrong.
+  return store.delete(s.key, { expect: expect === 'absent' ? 1e9 : expect! })
+}
+
+async function read(store: Store, s: Step, model: Model): Promise<unknown> {
+  const head = model.states.length - 1
+  const at = 'back' in s && s.back !== null ? { at: Math.max(0, head - s.back) } : {}
+  switch (s.do) {
+    case 'get': {
+      const entry = await store.get(s.key, at.at)
+      return entry ? plain(entry) : null
+    }
+    case 'list': {
+      const page = await store.list(s.prefix, {
+        limit: s.limit,
+        ...(s.after === null ? {} : { after: s.after }),
+        ...at,
+      })
+      return [
+        page.revision,
+        page.entries.map(e => ({ key: e.key, ...plain(e) })),
+        page.remaining ?? 0,
+        page.next ?? null,
+      ]
+    }
+    case 'compact':
+      await store.compact(at.at!)
+      return null
+    default:
+      throw new Error('a write among the reads')
+  }
+}
+
+const plain = (e: { value: Uint8Array; revision: Revision; created: Revision }) => ({
+  value: new TextDecoder().decode(e.value),
+  revision: e.revision,
+  created: e.created,
+})
+
+function view({ previous, value, ...change }: Change): unknown {
+  return {
+    ...change,
+    ...(value ? { value: new TextDecoder().decode(value) } : {}),
+    ...(previous ? { previous: plain(previous) } : {}),
+  }
+}
+
+async function outcome(promise: Promise<unknown>): Promise<Outcome> {
+  try {
+    return { ok: await promise }
+  } catch (error) {
+    return { reason: (error as { reason?: string }).reason ?? (error as Error).name }
+  }
+}

@@ -1,0 +1,122 @@
+// The thread that writes the embedded store: it commits and syncs while the main thread goes on serving, so
+// a slow disk slows writers and nobody else. A bundle needs this file as an entry of its own, beside the main one.
+import type { DatabaseSync } from 'node:sqlite'
+import { parentPort, workerData } from 'node:worker_threads'
+import { messageOf } from '../base/errors.ts'
+import { checksum, openSqlite } from './sqlite-file.ts'
+import type { Row } from './log.ts'
+import type { Revision } from './store.ts'
+
+export interface WorkerData {
+  file: string
+  maxSizeBytes: number
+}
+
+export type Request =
+  | { id: number; type: 'append'; rows: PackedRows }
+  | { id: number; type: 'remove'; revisions: readonly Revision[]; compacted: Revision }
+  | { id: number; type: 'close' }
+
+export interface Reply {
+  id: number
+  error?: { message: string; errcode?: number }
+}
+
+/** Rows on their way between threads: one buffer, moved instead of copied. Revisions count up from `first`. */
+export interface PackedRows {
+  first: Revision
+  keys: string[]
+  created: Revision[]
+  /** -1 for a tombstone. */
+  lengths: number[]
+  values: Uint8Array<ArrayBuffer>
+}
+
+export function pack(rows: readonly Row[]): PackedRows {
+  let sizeBytes = 0
+  for (const row of rows) sizeBytes += row.value.byteLength
+  const values = new Uint8Array(sizeBytes)
+  const packed: PackedRows = { first: rows[0]!.revision, keys: [], created: [], lengths: [], values }
+  let at = 0
+  for (const { key, created, deleted, value } of rows) {
+    packed.keys.push(key)
+    packed.created.push(created)
+    packed.lengths.push(deleted ? -1 : value.byteLength)
+    values.set(value, at)
+    at += value.byteLength
+  }
+  return packed
+}
+
+/** Removals and moves of pages go in steps, so that appends get their turn between. */
+const removeRows = 1000
+const vacuumPages = 256
+/** Free pages are for the next writes; only what goes past a quarter of the file, or this, is given back. */
+const keptFreePages = 4096
+
+if (parentPort && (workerData as { kutterStore?: WorkerData } | null)?.kutterStore)
+  serve(parentPort, (workerData as { kutterStore: WorkerData }).kutterStore)
+
+function serve(port: NonNullable<typeof parentPort>, { file, maxSizeBytes }: WorkerData): void {
+  const db = openSqlite(file, maxSizeBytes)
+  const append = appender(db)
+  port.on('message', async (request: Request) => {
+    const reply: Reply = { id: request.id }
+    try {
+      if (request.type === 'append') append(request.rows)
+      else if (request.type === 'remove') await remove(db, request.revisions, request.compacted)
+      else db.close()
+    } catch (error) {
+      reply.error = { message: messageOf(error), errcode: (error as { errcode?: number }).errcode }
+    }
+    port.postMessage(reply)
+    if (request.type === 'close') port.close()
+  })
+}
+
+function appender(db: DatabaseSync): (rows: PackedRows) => void {
+  const insert = db.prepare('INSERT INTO log (rev, k, created, deleted, crc, v) VALUES (?, ?, ?, ?, ?, ?)')
+  return ({ first, keys, created, lengths, values }) =>
+    transaction(db, () => {
+      let at = 0
+      for (let i = 0; i < keys.length; i++) {
+        const length = Math.max(0, lengths[i]!)
+        const row = { revision: first + i, key: keys[i]!, value: values.subarray(at, at + length) }
+        insert.run(row.revision, row.key, created[i]!, lengths[i]! < 0 ? 1 : 0, checksum(row), row.value)
+        at += length
+      }
+    })
+}
+
+async function remove(db: DatabaseSync, revisions: readonly Revision[], compacted: Revision): Promise<void> {
+  const note = db.prepare("UPDATE meta SET value = max(value, ?) WHERE name = 'compacted'")
+  const drop = db.prepare('DELETE FROM log WHERE rev = ?')
+  // First the point, then the rows: what is gone must be known to be gone.
+  transaction(db, () => note.run(compacted))
+  for (let at = 0; at < revisions.length; at += removeRows) {
+    transaction(db, () => {
+      for (const revision of revisions.slice(at, at + removeRows)) drop.run(revision)
+    })
+    await turn()
+  }
+  const pragma = (name: string) => Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0] as number
+  while (pragma('freelist_count') > Math.max(keptFreePages, pragma('page_count') / 4)) {
+    db.exec(`PRAGMA incremental_vacuum(${vacuumPages})`)
+    await turn()
+  }
+  db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+}
+
+function transaction(db: DatabaseSync, body: () => void): void {
+  db.exec('BEGIN IMMEDIATE')
+  try {
+    body()
+    db.exec('COMMIT')
+  } catch (error) {
+    // Some errors (a full disk) have rolled back already.
+    if (db.isTransaction) db.exec('ROLLBACK')
+    throw error
+  }
+}
+
+const turn = () => new Promise<void>(resolve => setImmediate(resolve))

@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { after, test } from 'node:test'
+import { bytes, has, text } from './contract.ts'
+import { openEmbeddedStore } from './index.ts'
+import type { EmbeddedOptions, Store } from './index.ts'
+
+const scratch = mkdtempSync(join(tmpdir(), 'kutter-embedded-'))
+let made = 0
+const stores: Store[] = []
+after(async () => {
+  for (const store of stores) await store.close()
+  rmSync(scratch, { recursive: true })
+})
+const fresh = () => join(scratch, `${made++}`)
+/** The store is closed at the end at the latest, so that a failed test leaves no thread behind. */
+async function open(directory: string, options?: EmbeddedOptions): Promise<Store> {
+  const store = await openEmbeddedStore(directory, options)
+  stores.push(store)
+  return store
+}
+const fails = (directory: string, message: RegExp) => assert.rejects(openEmbeddedStore(directory), { message })
+
+test('everything is there after reopening, in files only the owner can read', async () => {
+  const directory = fresh()
+  let store = await open(directory)
+  await store.put('/a', bytes('1'), { expect: 'absent' })
+  await store.put('/a', bytes('2'), { expect: 1 })
+  await store.put('/b', bytes('b'), { expect: 'absent' })
+  await store.delete('/b', { expect: 3 })
+  for (const [name, mode] of [
+    ['', 0o700],
+    ['log.db', 0o600],
+    ['log.db-wal', 0o600],
+    ['log.db-shm', 0o600],
+    ['lock', 0o600],
+  ] as const)
+    assert.equal(statSync(join(directory, name)).mode & 0o777, mode, name)
+  await store.close()
+  store = await open(directory)
+  assert.equal(await store.revision(), 4)
+  assert.equal(text((await store.get('/a'))?.value), '2')
+  assert.equal(text((await store.get('/b', 3))?.value), 'b')
+  // Compacted down to less than the newest revision: the counter must not go back.
+  await store.compact(4)
+  await store.close()
+  store = await open(directory)
+  assert.deepEqual([await store.revision(), store.stats().compacted, store.stats().keys], [4, 4, 1])
+  await assert.rejects(store.get('/a', 3), has('Expired'))
+  assert.equal(await store.put('/b', bytes('again'), { expect: 'absent' }), 5)
+  await store.close()
+})
+
+test('a second opener is refused, in this process and in another, until the first closes', async () => {
+  const directory = fresh()
+  const store = await open(directory)
+  await fails(directory, /is open already; stop the other server/)
+  const program = `import('${import.meta.dirname}/index.ts').then(s => s.openEmbeddedStore(process.argv[1])).then(() => process.exit(0), e => { console.log(e.message); process.exit(3) })`
+  const other = spawnSync(process.execPath, ['-e', program, directory], { encoding: 'utf8' })
+  assert.equal(other.status, 3, other.stderr)
+  assert.match(other.stdout, /is open already/)
+  await store.close()
+  await (await open(directory)).close()
+})
+
+test('says in one sentence what is wrong with a directory that is not a store', async () => {
+  const foreign = fresh()
+  mkdirSync(foreign)
+  writeFileSync(join(foreign, 'letter.txt'), 'hello')
+  await fails(foreign, /holds other files \(letter\.txt\); choose an empty directory/)
+
+  const text = fresh()
+  mkdirSync(text)
+  writeFileSync(join(text, 'log.db'), 'this is not a database at all, but a long enough text. '.repeat(100))
+  await fails(text, /log\.db: it is not a store of Kutter; move it away/)
+
+  const other = fresh()
+  mkdirSync(other)
+  const db = new DatabaseSync(join(other, 'log.db'))
+  db.exec('CREATE TABLE songs (name)')
+  db.close()
+  await fails(other, /database of another program/)
+
+  const file = fresh()
+  writeFileSync(file, '')
+  await fails(file, /cannot open the store .*(EEXIST|ENOTDIR)/)
+
+  const later = fresh()
+  await (await open(later)).close()
+  const newer = new DatabaseSync(join(later, 'log.db'))
+  newer.exec('PRAGMA user_version = 9')
+  newer.close()
+  await fails(later, /has format 9, this Kutter knows format 1/)
+})
+
+test('damage is found: of the tree when opening, of a value when reading it', async () => {
+  const directory = fresh()
+  const file = join(directory, 'log.db')
+  const store = await open(directory)
+  for (let i = 0; i < 200; i++) await store.put(`/${i}`, bytes(`value-${i} `.repeat(50)), { expect: 'absent' })
+  await store.close()
+  const whole = readFileSync(file)
+
+  const changed = Buffer.from(whole)
+  changed.write('VALUE', changed.indexOf('value-77 '))
+  writeFileSync(file, changed)
+  const reopened = await open(directory)
+  await assert.rejects(reopened.get('/77'), (error: unknown) => {
+    assert.ok(has('InternalError')(error))
+    assert.match((error as Error).message, /the value of \/77 at revision 78 .* is damaged/)
+    return true
+  })
+  assert.ok(await reopened.get('/78'))
+  // Replacing the damaged value is how one gets rid of it.
+  assert.equal(await reopened.put('/77', bytes('new'), { expect: 78 }), 201)
+  await reopened.close()
+
+  const torn = Buffer.from(whole)
+  for (let at = 8192; at < torn.length; at += 4096) torn.fill(0xee, at, at + 512)
+  writeFileSync(file, torn)
+  await fails(directory, /is damaged .*restore it from a backup/)
+})
+
+test('a full store refuses writes, stays consistent, and goes on once compacted', async () => {
+  const store = await open(fresh(), { maxSizeBytes: 2 << 20 })
+  const value = (i: number) => new Uint8Array(50_000).fill(i)
+  let last = 0
+  let refused: unknown
+  for (let i = 0; !refused; i++) {
+    // Two keys at a time: a batch goes in whole or not at all.
+    const both = [
+      store.put('/a', value(i), { expect: last ? last - 1 : 'absent' }),
+      store.put('/b', value(i), { expect: last || 'absent' }),
+    ]
+    const [a, b] = await Promise.allSettled(both)
+    assert.equal(a!.status, b!.status)
+    if (b!.status === 'fulfilled') last = b!.value
+    else refused = b!.reason
+  }
+  assert.ok(has('ServiceUnavailable')(refused), String(refused))
+  assert.match((refused as Error).message, /cannot write to the store .*no space left/)
+  assert.equal(await store.revision(), last)
+  assert.equal((await store.get('/b'))?.revision, last)
+  await store.compact(last)
+  assert.equal(await store.put('/a', value(1), { expect: last - 1 }), last + 1)
+  await store.close()
+})
+
+test('compaction gives space back', async () => {
+  const store = await open(fresh())
+  const big = await overwrite(store, 1500, 40_000)
+  await store.compact(await store.revision())
+  const { sizeBytes, keys } = store.stats()
+  assert.equal(keys, 1)
+  assert.ok(big > 50 << 20 && sizeBytes < 20 << 20, `${big} then ${sizeBytes}`)
+  await store.close()
+})
+
+test('history is bounded even when nobody compacts', async () => {
+  const errors: unknown[] = []
+  const store = await open(fresh(), { historyRows: 100, onError: error => errors.push(error) })
+  await overwrite(store, 1000, 100)
+  assert.ok(store.stats().compacted > 800, `${store.stats().compacted}`)
+  await store.close()
+  assert.deepEqual(errors, [])
+})
+
+async function overwrite(store: Store, times: number, sizeBytes: number): Promise<number> {
+  let expect: number | 'absent' = 'absent'
+  for (let i = 0; i < times; i++) expect = await store.put('/key', new Uint8Array(sizeBytes), { expect })
+  return store.stats().sizeBytes
+}

@@ -1,0 +1,206 @@
+// The store of one machine: a SQLite log in a directory, written by a thread of its own and read here. The
+// index is in memory, so the file needs none: a write is one append to one table.
+import { chmodSync, closeSync, mkdirSync, openSync, readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { Worker } from 'node:worker_threads'
+import { StatusError, assert } from '../base/errors.ts'
+import { pack } from './disk-worker.ts'
+import type { Reply, Request, WorkerData } from './disk-worker.ts'
+import type { Log, Row, RowHead } from './log.ts'
+import { LogStore } from './log-store.ts'
+import type { LogStoreOptions } from './log-store.ts'
+import { OpenError, fileName, openError, openSqlite, primaryCode, toRow, writeError } from './sqlite-file.ts'
+import type { SqlRow } from './sqlite-file.ts'
+import type { Revision, Store } from './store.ts'
+
+export interface EmbeddedOptions extends LogStoreOptions {
+  /** The file grows no further; writes fail until the store is compacted. Default 8 GiB. */
+  maxSizeBytes?: number
+}
+
+/**
+ * Opens the store in `directory`, making it (0700, files 0600) when missing. Throws an Error of one sentence
+ * when the directory holds something else, is damaged, or is open already, in this process or another.
+ */
+export async function openEmbeddedStore(directory: string, options: EmbeddedOptions = {}): Promise<Store> {
+  const lock = prepare(directory)
+  let log: EmbeddedLog | undefined
+  try {
+    log = new EmbeddedLog(join(directory, fileName), options.maxSizeBytes ?? 8 * 1024 ** 3, lock)
+    return new LogStore(log, options)
+  } catch (error) {
+    if (log) await log.close()
+    else lock.close()
+    throw error instanceof OpenError ? error : openError(join(directory, fileName), error)
+  }
+}
+
+class EmbeddedLog implements Log {
+  #file: string
+  #lock: DatabaseSync
+  #db: DatabaseSync
+  #worker: Worker
+  #read
+  #range
+  #nextId = 1
+  #waiting = new Map<number, { resolve(): void; reject(error: unknown): void }>()
+  /** Why the thread is gone. Nothing can be written any more. */
+  #dead: StatusError | undefined
+
+  constructor(file: string, maxSizeBytes: number, lock: DatabaseSync) {
+    this.#file = file
+    this.#lock = lock
+    this.#db = openSqlite(file, maxSizeBytes)
+    this.#read = this.#db.prepare('SELECT rev, k, created, deleted, crc, v FROM log WHERE rev = ?')
+    this.#range = this.#db.prepare(
+      'SELECT rev, k, created, deleted, crc, v FROM log WHERE rev > ? AND rev <= ? AND substr(k, 1, ?) = ? ORDER BY rev',
+    )
+    const data: WorkerData = { file, maxSizeBytes }
+    // In a bundle the thread's file lies beside the bundle.
+    const suffix = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+    this.#worker = new Worker(new URL(`./disk-worker.${suffix}`, import.meta.url), {
+      workerData: { kutterStore: data },
+    })
+    this.#worker.on('message', reply => this.#answer(reply as Reply))
+    this.#worker.on('error', error => this.#fail(error))
+    this.#worker.on('exit', () => this.#fail(new Error('it ended')))
+  }
+
+  load() {
+    const { value } = this.#db.prepare("SELECT value FROM meta WHERE name = 'compacted'").get() as { value: number }
+    return { compacted: value, rows: heads(this.#db) }
+  }
+
+  append(rows: readonly Row[]): Promise<void> {
+    const packed = pack(rows)
+    return this.#ask({ id: this.#nextId++, type: 'append', rows: packed }, [packed.values.buffer])
+  }
+
+  read(revision: Revision): Row {
+    const sql = this.#read.get(revision) as SqlRow | undefined
+    assert(sql, `revision ${revision} is in ${this.#file}`)
+    return toRow(sql, this.#file)
+  }
+
+  /** One transaction saves SQLite taking and giving its read lock for every row, half of the time. */
+  reading<T>(fn: () => T): T {
+    this.#db.exec('BEGIN')
+    try {
+      return fn()
+    } finally {
+      this.#db.exec('COMMIT')
+    }
+  }
+
+  *range(prefix: string, after: Revision, upTo: Revision): Iterable<Row> {
+    // SQLite counts characters, not UTF-16 units.
+    const length = Array.from(prefix).length
+    for (const sql of this.#range.iterate(after, upTo, length, prefix)) yield toRow(sql as SqlRow, this.#file)
+  }
+
+  remove(revisions: readonly Revision[], compacted: Revision): Promise<void> {
+    return this.#ask({ id: this.#nextId++, type: 'remove', revisions, compacted })
+  }
+
+  turn(fn: () => void): void {
+    setImmediate(fn)
+  }
+
+  sizeBytes(): number {
+    const size = (suffix: string) => statSync(this.#file + suffix, { throwIfNoEntry: false })?.size ?? 0
+    return size('') + size('-wal')
+  }
+
+  async close(): Promise<void> {
+    try {
+      this.#db.close()
+      if (!this.#dead) await this.#ask({ id: this.#nextId++, type: 'close' })
+    } finally {
+      await this.#worker.terminate()
+      this.#lock.close()
+    }
+  }
+
+  #ask(request: Request, transfer: ArrayBuffer[] = []): Promise<void> {
+    if (this.#dead) return Promise.reject(this.#dead)
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(request.id, { resolve, reject })
+      this.#worker.postMessage(request, transfer)
+    })
+  }
+
+  #answer({ id, error }: Reply): void {
+    const waiting = this.#waiting.get(id)!
+    this.#waiting.delete(id)
+    if (error)
+      waiting.reject(writeError(this.#file, Object.assign(new Error(error.message), { errcode: error.errcode })))
+    else waiting.resolve()
+  }
+
+  #fail(cause: Error): void {
+    const message = `the thread that writes ${this.#file} failed (${cause.message}); restart Kutter`
+    this.#dead ??= new StatusError('InternalError', message, { cause })
+    for (const { reject } of this.#waiting.values()) reject(this.#dead)
+    this.#waiting.clear()
+  }
+}
+
+function* heads(db: DatabaseSync): Generator<RowHead> {
+  const rows = db.prepare('SELECT rev, k, created, deleted, length(v) AS size FROM log ORDER BY rev').iterate()
+  for (const { rev, k, created, deleted, size } of rows as Iterable<SqlRow & { size: number }>)
+    yield { revision: rev, key: k, created, deleted: deleted === 1, sizeBytes: size }
+}
+
+/** Makes or checks the directory and takes its lock, which the kernel releases however this process ends. */
+function prepare(directory: string): DatabaseSync {
+  const file = join(directory, fileName)
+  const lockFile = join(directory, 'lock')
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    const names = readdirSync(directory)
+    if (!names.includes(fileName) && names.some(name => name !== 'lock'))
+      throw new OpenError(
+        `cannot make a store in ${directory}: it holds other files (${names[0]}); choose an empty directory`,
+      )
+    chmodSync(directory, 0o700)
+    const lock = takeLock(directory, lockFile)
+    touch(file)
+    return lock
+  } catch (error) {
+    throw error instanceof OpenError ? error : openError(file, error)
+  }
+}
+
+function takeLock(directory: string, lockFile: string): DatabaseSync {
+  // Only SQLite may open this file: closing any other descriptor of it would drop the lock (fcntl(2)).
+  touchNew(lockFile)
+  const lock = new DatabaseSync(lockFile, { timeout: 0 })
+  try {
+    lock.exec('BEGIN EXCLUSIVE')
+    return lock
+  } catch (error) {
+    lock.close()
+    if (primaryCode(error) !== 5) throw error
+    throw new OpenError(
+      `the store ${directory} is open already; stop the other server or choose another data directory`,
+      {
+        cause: error,
+      },
+    )
+  }
+}
+
+/** Makes the file with mode 0600, so that SQLite gives its companions the same. */
+function touch(file: string): void {
+  closeSync(openSync(file, 'a', 0o600))
+  chmodSync(file, 0o600)
+}
+
+function touchNew(file: string): void {
+  try {
+    closeSync(openSync(file, 'wx', 0o600))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
+}

@@ -1,0 +1,268 @@
+// The Store over any Log: an index of keys in memory, one batch of writes on its way to the log at a time,
+// and the watch hub. A write becomes visible, in the index and to watchers, only after the log has it.
+//
+//   put ──▶ queue ──turn──▶ planBatch ──▶ log.append ──durable──▶ index, watchers, then the writers
+//                   ▲                                      │
+//                   └───── writes that came meanwhile ◀────┘
+import { StatusError } from '../base/errors.ts'
+import { KeyIndex } from './key-index.ts'
+import type { Log, Row } from './log.ts'
+import { checkKey, checkValue, listExpired, storeLimits, tooLarge } from './store.ts'
+import type { Change, Entry, ListOptions, Page, Revision, Store, StoreStats } from './store.ts'
+import { WatchHub, storeClosed } from './watch-hub.ts'
+import { planBatch } from './write-batch.ts'
+import type { Batch, Write } from './write-batch.ts'
+
+export const logStoreLimits = {
+  /** One append takes at most this many rows and about this many bytes. */
+  batchRows: 1024,
+  batchBytes: 16 << 20,
+  /** Past this much history the store compacts the older half by itself, whether or not anybody asks. */
+  historyRows: 200_000,
+  historyBytes: 512 << 20,
+} as const
+
+export interface LogStoreOptions {
+  historyRows?: number
+  historyBytes?: number
+  /** Hears of failures that no caller can be told of: the store's own compaction, a damaged old value. */
+  onError?: (error: unknown) => void
+}
+
+export class LogStore implements Store {
+  #log: Log
+  #index = new KeyIndex()
+  #hub: WatchHub
+  #limits: { historyRows: number; historyBytes: number }
+  #onError: (error: unknown) => void
+  #revision: Revision
+  #compacted: Revision
+  #queue: Write[] = []
+  #queuedBytes = 0
+  #flushing: Promise<void> | undefined
+  /** Compactions run one after the other. */
+  #compacting: Promise<void> = Promise.resolve()
+  #selfCompacting = false
+  /** Rows out of the index whose removal has not succeeded yet, oldest first: a tombstone must never go before what it ended. */
+  #doomed: Revision[]
+  #closed = false
+
+  constructor(log: Log, options: LogStoreOptions = {}) {
+    this.#log = log
+    this.#limits = {
+      historyRows: options.historyRows ?? logStoreLimits.historyRows,
+      historyBytes: options.historyBytes ?? logStoreLimits.historyBytes,
+    }
+    this.#onError = options.onError ?? (() => {})
+    const { compacted, rows } = log.load()
+    let newest = compacted
+    const noting = function* () {
+      for (const row of rows) {
+        newest = Math.max(newest, row.revision)
+        yield row
+      }
+    }
+    this.#index.fill(noting())
+    this.#revision = newest
+    this.#compacted = compacted
+    this.#hub = new WatchHub({
+      revision: () => this.#revision,
+      compacted: () => this.#compacted,
+      changes: (prefix, after) => this.#changes(prefix, after),
+    })
+    // A crash in the middle of a compaction leaves rows that nobody can see.
+    this.#doomed = this.#index.compact(compacted)
+    if (this.#doomed.length > 0) this.#compacting = this.#remove().catch(error => this.#onError(error))
+  }
+
+  async revision(): Promise<Revision> {
+    this.#mustBeOpen()
+    return this.#revision
+  }
+
+  async get(key: string, at?: Revision): Promise<Entry | undefined> {
+    const position = this.#position(at)
+    const revision = at === undefined ? this.#index.current(key)?.revision : this.#index.at(key, position)
+    return revision === undefined ? undefined : entryOf(this.#log.read(revision))
+  }
+
+  async list(prefix: string, { limit = 0, after, at }: ListOptions = {}): Promise<Page> {
+    const position = this.#position(at)
+    const found: Revision[] = []
+    let remaining = 0
+    for (const key of this.#index.keys(prefix, after)) {
+      const revision = this.#index.at(key, position)
+      if (revision === undefined) continue
+      if (limit > 0 && found.length >= limit) remaining++
+      else found.push(revision)
+    }
+    const entries = this.#log.reading(() => found.map(revision => entryOf(this.#log.read(revision))))
+    if (remaining === 0) return { entries, revision: position }
+    return { entries, revision: position, next: entries[entries.length - 1]!.key, remaining }
+  }
+
+  put(key: string, value: Uint8Array, { expect }: { expect: Revision | 'absent' }): Promise<Revision> {
+    return this.#write(key, value, expect)
+  }
+
+  delete(key: string, { expect }: { expect: Revision }): Promise<Revision> {
+    return this.#write(key, undefined, expect)
+  }
+
+  watch(prefix: string, { after, signal }: { after: Revision; signal: AbortSignal }): AsyncIterable<readonly Change[]> {
+    return this.#hub.watch(prefix, after, signal)
+  }
+
+  compact(upTo: Revision): Promise<void> {
+    this.#compacting = this.#compacting.catch(() => {}).then(() => this.#compact(upTo))
+    return this.#compacting
+  }
+
+  stats(): StoreStats {
+    const sizeBytes = this.#closed ? 0 : this.#log.sizeBytes()
+    return { revision: this.#revision, compacted: this.#compacted, sizeBytes, keys: this.#index.live }
+  }
+
+  /** Waits for the writes on their way; those still queued are refused. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    for (const write of this.#queue.splice(0)) write.reject(storeClosed())
+    await this.#flushing
+    // Whoever asked for the compaction hears of its failure.
+    await this.#compacting.catch(() => {})
+    this.#hub.close()
+    await this.#log.close()
+  }
+
+  #mustBeOpen(): void {
+    if (this.#closed) throw storeClosed()
+  }
+
+  #position(at: Revision | undefined): Revision {
+    this.#mustBeOpen()
+    if (at === undefined) return this.#revision
+    if (at > this.#revision) throw tooLarge(at, this.#revision)
+    if (at < this.#compacted) throw listExpired()
+    return at
+  }
+
+  #write(key: string, value: Uint8Array | undefined, expect: Revision | 'absent'): Promise<Revision> {
+    return new Promise((resolve, reject) => {
+      this.#mustBeOpen()
+      checkKey(key)
+      if (value) checkValue(key, value)
+      const { queuedWrites, queuedBytes } = storeLimits
+      if (this.#queue.length >= queuedWrites || this.#queuedBytes >= queuedBytes)
+        throw new StatusError('TooManyRequests', 'too many writes are waiting for the disk, please try again later', {
+          details: { retryAfterSeconds: 1 },
+        })
+      this.#queue.push({ key, value, expect, resolve, reject })
+      this.#queuedBytes += value?.byteLength ?? 0
+      this.#flushing ??= this.#turn().then(() => this.#flush())
+    })
+  }
+
+  /** Carries batches to the log until the queue is empty. Never rejects: a failure belongs to the writers. */
+  async #flush(): Promise<void> {
+    for (; this.#queue.length > 0; await this.#turn()) {
+      const batch = planBatch(this.#takeBatch(), this.#revision, key => this.#index.current(key))
+      for (const { write, conflict } of batch.stale) write.reject(conflict)
+      if (batch.rows.length === 0) continue
+      try {
+        await this.#log.append(batch.rows)
+      } catch (error) {
+        for (const write of batch.winners) write.reject(error)
+        for (const { write } of batch.losers) write.reject(error)
+        continue
+      }
+      this.#show(batch)
+      this.#boundHistory()
+    }
+    this.#flushing = undefined
+  }
+
+  /** Writers that just heard of their success get to queue the next write, so that it joins the next batch. */
+  #turn(): Promise<void> {
+    return new Promise(resolve => this.#log.turn(resolve))
+  }
+
+  #takeBatch(): Write[] {
+    const { batchRows, batchBytes } = logStoreLimits
+    let rows = 0
+    let sizeBytes = 0
+    while (rows < this.#queue.length && rows < batchRows && sizeBytes < batchBytes)
+      sizeBytes += this.#queue[rows++]!.value?.byteLength ?? 0
+    this.#queuedBytes -= sizeBytes
+    return this.#queue.splice(0, rows)
+  }
+
+  /** The batch is durable: from here on readers see it. Watchers first, then the writers. */
+  #show({ rows, winners, losers }: Batch): void {
+    const watched = this.#hub.watched
+    const changes: Change[] = []
+    for (const row of rows) {
+      if (watched) changes.push(this.#change(row, this.#index.current(row.key)?.revision, changes))
+      this.#index.add({ ...row, sizeBytes: row.value.byteLength })
+    }
+    this.#revision = rows[rows.length - 1]!.revision
+    this.#hub.publish(changes)
+    winners.forEach((write, i) => write.resolve(rows[i]!.revision))
+    for (const { write, conflict } of losers) write.reject(conflict)
+  }
+
+  /** `newer`: changes of the same batch, not in the ring yet. */
+  #change(row: Row, previous: Revision | undefined, newer: readonly Change[]): Change {
+    const { key, revision, created, value } = row
+    const change: Change = row.deleted
+      ? { type: 'delete', key, revision }
+      : { type: 'put', key, value, revision, created }
+    if (previous === undefined) return change
+    const known = newer[previous - (newer[0]?.revision ?? 0)] ?? this.#hub.recent(previous)
+    try {
+      change.previous = entryOf(known ?? this.#log.read(previous))
+    } catch (error) {
+      // A damaged old value must not keep a newer one, already durable, from being seen.
+      this.#onError(error)
+    }
+    return change
+  }
+
+  *#changes(prefix: string, after: Revision): Generator<Change> {
+    for (const row of this.#log.range(prefix, after, this.#revision))
+      yield this.#change(row, this.#index.at(row.key, row.revision - 1), [])
+  }
+
+  async #compact(upTo: Revision): Promise<void> {
+    this.#mustBeOpen()
+    if (upTo <= this.#compacted) return
+    if (upTo > this.#revision)
+      throw new StatusError('BadRequest', `cannot compact up to revision ${upTo}: the newest is ${this.#revision}`)
+    this.#compacted = upTo
+    this.#doomed = this.#doomed.concat(this.#index.compact(upTo))
+    await this.#remove()
+  }
+
+  async #remove(): Promise<void> {
+    const { length } = this.#doomed
+    await this.#log.remove(this.#doomed, this.#compacted)
+    this.#doomed = this.#doomed.slice(length)
+  }
+
+  #boundHistory(): void {
+    const { rows, sizeBytes } = this.#index.garbage
+    const { historyRows, historyBytes } = this.#limits
+    if (this.#selfCompacting || this.#closed || (rows <= historyRows && sizeBytes <= historyBytes)) return
+    this.#selfCompacting = true
+    this.compact(this.#index.halfOfGarbage())
+      .catch(error => this.#onError(error))
+      .finally(() => {
+        this.#selfCompacting = false
+      })
+  }
+}
+
+/** Of a row or a change that has a value. */
+function entryOf({ key, value, revision, created }: Row | Change): Entry {
+  return { key, value: value!, revision, created: created! }
+}

@@ -1,0 +1,65 @@
+// The store that forgets: rows in a map. For tests and simulated clusters; it keeps the whole contract but
+// the disk, and needs nothing but promises to run, so a virtual clock sees every write end in its turn.
+import { assert } from '../base/errors.ts'
+import type { Log, Row } from './log.ts'
+import { LogStore } from './log-store.ts'
+import type { LogStoreOptions } from './log-store.ts'
+import type { Revision, Store } from './store.ts'
+
+export function openMemoryStore(options: LogStoreOptions = {}): Store {
+  return new LogStore(new MemoryLog(), options)
+}
+
+class MemoryLog implements Log {
+  #rows = new Map<Revision, Row>()
+  #sizeBytes = 0
+
+  load() {
+    return { compacted: 0, rows: [] }
+  }
+
+  async append(rows: readonly Row[]): Promise<void> {
+    for (const row of rows) {
+      this.#rows.set(row.revision, row)
+      this.#sizeBytes += sizeOf(row)
+    }
+  }
+
+  read(revision: Revision): Row {
+    const row = this.#rows.get(revision)
+    assert(row, `revision ${revision} is in the log`)
+    return row
+  }
+
+  reading<T>(fn: () => T): T {
+    return fn()
+  }
+
+  *range(prefix: string, after: Revision, upTo: Revision): Iterable<Row> {
+    for (let revision = after + 1; revision <= upTo; revision++) {
+      const row = this.#rows.get(revision)
+      if (row?.key.startsWith(prefix)) yield row
+    }
+  }
+
+  async remove(revisions: readonly Revision[]): Promise<void> {
+    for (const revision of revisions) {
+      this.#sizeBytes -= sizeOf(this.read(revision))
+      this.#rows.delete(revision)
+    }
+  }
+
+  turn(fn: () => void): void {
+    queueMicrotask(fn)
+  }
+
+  sizeBytes(): number {
+    return this.#sizeBytes
+  }
+
+  async close(): Promise<void> {
+    this.#rows.clear()
+  }
+}
+
+const sizeOf = (row: Row) => row.key.length + row.value.byteLength

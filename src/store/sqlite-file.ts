@@ -1,0 +1,121 @@
+// The SQLite file of the embedded store: its form, its settings, and plain words for what goes wrong.
+// Why SQLite in WAL mode: a commit is one append and one fdatasync, and readers see only synced commits.
+import { closeSync, fsyncSync, openSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { crc32 } from 'node:zlib'
+import { StatusError, messageOf } from '../base/errors.ts'
+import type { Row } from './log.ts'
+
+export const fileName = 'log.db'
+
+/** 'KUTT': tells our files from any other SQLite file. */
+const applicationId = 0x4b555454
+const formatVersion = 1
+const pageBytes = 4096
+
+export type SqlRow = { rev: number; k: string; created: number; deleted: number; crc: number; v: Uint8Array }
+
+/** Opens the file, making or checking its form. Throws an Error of one sentence when it is not ours or damaged. */
+export function openSqlite(file: string, maxSizeBytes: number): DatabaseSync {
+  let db: DatabaseSync | undefined
+  try {
+    db = new DatabaseSync(file, { timeout: 10_000 })
+    const { tables } = db.prepare('SELECT count(*) AS tables FROM sqlite_schema').get() as { tables: number }
+    if (tables === 0) create(db, file)
+    else check(db, file)
+    // FULL: a commit returns after fdatasync of the WAL. The size limit keeps a WAL that once grew from staying so.
+    db.exec(`PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = ${64 << 20}`)
+    db.exec(`PRAGMA max_page_count = ${Math.ceil(maxSizeBytes / pageBytes)}; PRAGMA cache_size = -4096`)
+    return db
+  } catch (error) {
+    db?.close()
+    throw error instanceof OpenError ? error : openError(file, error)
+  }
+}
+
+/** Ties a value to its key and revision, so that damage is found on reading. */
+export function checksum({ revision, key, value }: Pick<Row, 'revision' | 'key' | 'value'>): number {
+  return crc32(value, crc32(`${revision} ${key}`))
+}
+
+export function toRow(sql: SqlRow, file: string): Row {
+  const row = { revision: sql.rev, key: sql.k, created: sql.created, deleted: sql.deleted === 1, value: sql.v }
+  if (checksum(row) === sql.crc) return row
+  const where = `the value of ${row.key} at revision ${row.revision} in ${file}`
+  throw new StatusError(
+    'InternalError',
+    `${where} is damaged: its checksum does not match; restore the file from a backup`,
+  )
+}
+
+/** What a failed write means to the writer, who may try again: the store itself goes on. */
+export function writeError(file: string, error: unknown): StatusError {
+  const what =
+    primaryCode(error) === 13 ? 'there is no space left; free some space or compact the store' : messageOf(error)
+  return new StatusError('ServiceUnavailable', `cannot write to the store ${file}: ${what}`, {
+    cause: error,
+    details: { retryAfterSeconds: 1 },
+  })
+}
+
+/** Already in its final words. */
+export class OpenError extends Error {}
+
+export function openError(file: string, error: unknown): OpenError {
+  return new OpenError(`cannot open the store ${file}: ${reasonOf(error)}`, { cause: error })
+}
+
+/** The primary result code of an error of SQLite, see sqlite.org/rescode.html. */
+export function primaryCode(error: unknown): number | undefined {
+  const code = (error as { errcode?: unknown } | null)?.errcode
+  return typeof code === 'number' ? code & 0xff : undefined
+}
+
+function reasonOf(error: unknown): string {
+  switch (primaryCode(error)) {
+    case 26:
+      return 'it is not a store of Kutter; move it away or choose another data directory'
+    case 11:
+      return `it is damaged (${messageOf(error)}); restore it from a backup, or move it away to start empty`
+    case 13:
+      return 'there is no space left on the disk'
+    case 3:
+    case 8:
+    case 14:
+      return `it cannot be opened for writing (${messageOf(error)}); check that it is a file and who owns it`
+    default:
+      return messageOf(error)
+  }
+}
+
+function create(db: DatabaseSync, file: string): void {
+  db.exec(`PRAGMA page_size = ${pageBytes}; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL`)
+  db.exec(`
+    BEGIN;
+    PRAGMA application_id = ${applicationId};
+    PRAGMA user_version = ${formatVersion};
+    CREATE TABLE log (
+      rev INTEGER PRIMARY KEY, k TEXT NOT NULL, created INTEGER NOT NULL, deleted INTEGER NOT NULL,
+      crc INTEGER NOT NULL, v BLOB NOT NULL) STRICT;
+    CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
+    INSERT INTO meta VALUES ('compacted', 0);
+    COMMIT`)
+  // The file's name must be as durable as what is in it.
+  const directory = openSync(dirname(file), 'r')
+  fsyncSync(directory)
+  closeSync(directory)
+}
+
+function check(db: DatabaseSync, file: string): void {
+  const pragma = (name: string) => Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0]
+  if (pragma('application_id') !== applicationId)
+    throw new OpenError(
+      `cannot open the store ${file}: it is a database of another program; move it away or choose another data directory`,
+    )
+  const version = pragma('user_version')
+  if (version !== formatVersion)
+    throw new OpenError(
+      `cannot open the store ${file}: it has format ${version}, this Kutter knows format ${formatVersion}; use the Kutter that wrote it`,
+    )
+}

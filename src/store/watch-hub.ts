@@ -1,0 +1,207 @@
+// Hands changes to watchers. A watcher is a position in the log and nothing more: it reads on from a ring
+// of the newest changes, or from the log itself when it has fallen further behind. Nothing queues per
+// watcher, so a slow one costs no memory.
+import { StatusError } from '../base/errors.ts'
+import { watchExpired } from './store.ts'
+import type { Change, Revision } from './store.ts'
+
+export const hubLimits = {
+  /** The ring keeps at most this many changes and bytes; further back is read from the log. */
+  ringChanges: 8192,
+  ringBytes: 16 << 20,
+  /** A lagging watcher gets at most this many changes and bytes at once. */
+  batchChanges: 1000,
+  batchBytes: 4 << 20,
+} as const
+
+/** What the hub reads from the store behind it. */
+export interface Past {
+  revision(): Revision
+  compacted(): Revision
+  /** Changes after `after` in order, for keys with `prefix`, with `previous` filled in; read lazily. */
+  changes(prefix: string, after: Revision): Iterable<Change>
+}
+
+type Result = IteratorResult<readonly Change[], undefined>
+interface Waiter {
+  resolve(result: Result): void
+  reject(error: unknown): void
+}
+
+export class WatchHub {
+  #past: Past
+  #watchers = new Set<Watcher>()
+  #ring: Change[] = []
+  #ringBytes = 0
+  #closed = false
+
+  constructor(past: Past) {
+    this.#past = past
+  }
+
+  get watched(): boolean {
+    return this.#watchers.size > 0
+  }
+
+  watch(prefix: string, after: Revision, signal: AbortSignal): AsyncIterable<readonly Change[]> {
+    return { [Symbol.asyncIterator]: () => new Watcher(this, prefix, after, signal) }
+  }
+
+  /** Newest changes, in order, without a gap to those published before. */
+  publish(changes: readonly Change[]): void {
+    if (this.#watchers.size === 0) {
+      // The ring must have no gap: without watchers nobody filled in what this batch replaced.
+      this.#ring = []
+      this.#ringBytes = 0
+      return
+    }
+    for (const change of changes) {
+      this.#ring.push(change)
+      this.#ringBytes += sizeOf(change)
+    }
+    for (const watcher of this.#watchers) watcher.offer(changes)
+    this.#trim()
+  }
+
+  /** The value of a revision that is still in the ring. */
+  recent(revision: Revision): Change | undefined {
+    const first = this.#ring[0]?.revision
+    return first === undefined ? undefined : this.#ring[revision - first]
+  }
+
+  close(): void {
+    this.#closed = true
+    for (const watcher of this.#watchers) watcher.fail(storeClosed())
+  }
+
+  /** For Watcher: a batch of changes after `after`, and how far it reaches. */
+  read(prefix: string, after: Revision): { changes: Change[]; position: Revision } {
+    const { batchChanges, batchBytes } = hubLimits
+    const changes: Change[] = []
+    let sizeBytes = 0
+    for (const change of this.#source(prefix, after)) {
+      if (changes.length >= batchChanges || sizeBytes >= batchBytes)
+        return { changes, position: changes[changes.length - 1]!.revision }
+      changes.push(change)
+      sizeBytes += sizeOf(change)
+    }
+    return { changes, position: Math.max(after, this.#past.revision()) }
+  }
+
+  /** For Watcher. */
+  join(watcher: Watcher): void {
+    if (this.#closed) throw storeClosed()
+    this.#watchers.add(watcher)
+  }
+
+  /** For Watcher. */
+  leave(watcher: Watcher): void {
+    this.#watchers.delete(watcher)
+  }
+
+  /** For Watcher. */
+  expired(after: Revision): boolean {
+    return after < this.#past.compacted()
+  }
+
+  #source(prefix: string, after: Revision): Iterable<Change> {
+    if (after >= this.#past.revision()) return []
+    const first = this.#ring[0]?.revision
+    if (first === undefined || after + 1 < first) return this.#past.changes(prefix, after)
+    return fromRing(this.#ring, after + 1 - first, prefix)
+  }
+
+  #trim(): void {
+    const { ringChanges, ringBytes } = hubLimits
+    if (this.#ring.length <= ringChanges && this.#ringBytes <= ringBytes) return
+    // Half goes at once, so that the cost of moving the rest is spread.
+    const drop = this.#ring.splice(0, Math.ceil(this.#ring.length / 2))
+    for (const change of drop) this.#ringBytes -= sizeOf(change)
+  }
+}
+
+/** One iteration. `next` is answered from the past if there is any, else by the next publish. */
+class Watcher implements AsyncIterator<readonly Change[], undefined> {
+  #hub: WatchHub
+  #prefix: string
+  #position: Revision
+  #signal: AbortSignal
+  #waiter: Waiter | undefined
+  #done = false
+  #error: unknown
+
+  constructor(hub: WatchHub, prefix: string, after: Revision, signal: AbortSignal) {
+    this.#hub = hub
+    this.#prefix = prefix
+    this.#position = after
+    this.#signal = signal
+    if (signal.aborted) {
+      this.#done = true
+      return
+    }
+    hub.join(this)
+    signal.addEventListener('abort', this.#stop, { once: true })
+  }
+
+  next(): Promise<Result> {
+    if (this.#error !== undefined) {
+      const error = this.#error
+      this.#error = undefined
+      return Promise.reject(error)
+    }
+    if (this.#done) return Promise.resolve({ done: true, value: undefined })
+    if (this.#waiter) return Promise.reject(new Error('invariant broken: a watch has one reader at a time'))
+    try {
+      if (this.#hub.expired(this.#position)) throw watchExpired()
+      const { changes, position } = this.#hub.read(this.#prefix, this.#position)
+      this.#position = position
+      if (changes.length > 0) return Promise.resolve({ done: false, value: changes })
+    } catch (error) {
+      this.#stop()
+      return Promise.reject(error)
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiter = { resolve, reject }
+    })
+  }
+
+  return(): Promise<Result> {
+    this.#stop()
+    return Promise.resolve({ done: true, value: undefined })
+  }
+
+  /** The hub has newer changes. One that is not waiting finds them by its position later. */
+  offer(changes: readonly Change[]): void {
+    if (!this.#waiter) return
+    const mine = changes.filter(c => c.revision > this.#position && c.key.startsWith(this.#prefix))
+    this.#position = Math.max(this.#position, changes[changes.length - 1]!.revision)
+    if (mine.length === 0) return
+    this.#waiter.resolve({ done: false, value: mine })
+    this.#waiter = undefined
+  }
+
+  fail(error: StatusError): void {
+    const waiter = this.#waiter
+    if (!waiter) this.#error = error
+    this.#waiter = undefined
+    this.#stop()
+    waiter?.reject(error)
+  }
+
+  #stop = () => {
+    this.#done = true
+    this.#hub.leave(this)
+    this.#signal.removeEventListener('abort', this.#stop)
+    this.#waiter?.resolve({ done: true, value: undefined })
+    this.#waiter = undefined
+  }
+}
+
+export const storeClosed = () => new StatusError('ServiceUnavailable', 'the store is closed')
+
+function* fromRing(ring: readonly Change[], start: number, prefix: string): Generator<Change> {
+  for (let i = start; i < ring.length; i++) if (ring[i]!.key.startsWith(prefix)) yield ring[i]!
+}
+
+const sizeOf = (change: Change) =>
+  256 + change.key.length + (change.value?.byteLength ?? 0) + (change.previous?.value.byteLength ?? 0)
