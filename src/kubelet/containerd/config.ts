@@ -15,6 +15,8 @@ export interface ContainerdPlace {
   snapshotter?: 'overlayfs' | 'native'
   /** Lines in a container's log longer than this are cut in two. */
   maxLogLineBytes?: number
+  /** This machine lets us lower OOM scores (CAP_SYS_RESOURCE). Default true. */
+  mayLowerOomScore?: boolean
 }
 
 /** Where the files of the containerd in `dir` are. */
@@ -47,16 +49,16 @@ const disabled = [
   'io.containerd.internal.v1.tracing',
   'io.containerd.tracing.processor.v1.otlp',
   'io.containerd.monitor.v1.cgroups',
-  'io.containerd.runtime.v1.linux',
 ]
 
 /** The text of config.toml. */
 export function containerdConfig(place: ContainerdPlace): string {
   const paths = containerdPaths(place.dir)
   const cri = 'plugins."io.containerd.grpc.v1.cri"'
+  const mayLower = place.mayLowerOomScore ?? true
   const registry = place.registryDir ? section(`${cri}.registry`, { config_path: place.registryDir }) : ''
   return [
-    values({ version: 2, root: paths.root, state: paths.state, oom_score: -999, disabled_plugins: disabled }),
+    values({ version: 2, root: paths.root, state: paths.state, oom_score: mayLower ? -999 : 0, disabled_plugins: disabled }),
     section('grpc', { address: paths.socket, max_recv_message_size: 16 << 20, max_send_message_size: 64 << 20 }),
     section('ttrpc', { address: paths.ttrpcSocket }),
     section('debug', { level: 'warn' }),
@@ -71,6 +73,8 @@ export function containerdConfig(place: ContainerdPlace): string {
       // As containerd 2 has it: a pod may bind port 80 and send pings without extra capabilities.
       enable_unprivileged_ports: true,
       enable_unprivileged_icmp: true,
+      // Else a pod whose score is to be below ours cannot start where scores may not be lowered.
+      restrict_oom_score_adj: !mayLower,
     }),
     section(`${cri}.cni`, {
       bin_dir: place.cniBinDir ?? '/usr/lib/cni',

@@ -97,12 +97,19 @@ export async function snapshotterFor(dir: string): Promise<'overlayfs' | 'native
   return (await statfs(dir)).type === overlayMagic ? 'native' : 'overlayfs'
 }
 
+// CAP_SYS_RESOURCE is bit 24.
+async function mayLowerOomScores(): Promise<boolean> {
+  const bits = /^CapEff:\s*([0-9a-f]+)/m.exec(await readFile('/proc/self/status', 'utf8'))?.[1] ?? '0'
+  return ((BigInt(`0x${bits}`) >> 24n) & 1n) === 1n
+}
+
 async function start(o: ContainerdOptions): Promise<number> {
   const paths = containerdPaths(o.dir)
   await mkdir(o.dir, { recursive: true, mode: 0o700 })
   await mkdir(o.cniConfDir, { recursive: true })
   const snapshotter = o.snapshotter ?? (await snapshotterFor(o.dir))
-  await writeFile(paths.config, containerdConfig({ ...o, snapshotter }), { mode: 0o600 })
+  const mayLowerOomScore = o.mayLowerOomScore ?? (await mayLowerOomScores())
+  await writeFile(paths.config, containerdConfig({ ...o, snapshotter, mayLowerOomScore }), { mode: 0o600 })
   await rm(paths.socket, { force: true })
   await rm(paths.ttrpcSocket, { force: true })
   const log = await stat(paths.log).catch(() => undefined)
