@@ -52,6 +52,12 @@ function fieldsOf(message: string): { name: string; n: number; type: string; rep
     .filter(field => !field.type.startsWith('Windows'))
 }
 
+function typeOf(message: string, field: { name: string; type: string }): string {
+  // The same on the wire, and an environment variable's value is a string everywhere else in Kubernetes.
+  if (message === 'KeyValue' && field.name === 'value') return 'string'
+  return field.type === 'map<string,string>' ? 'map' : field.type
+}
+
 // As protobuf's JSON mapping names fields: cgroup_parent is cgroupParent.
 function camel(name: string): string {
   return name.replace(/^CDI_/, 'cdi_').replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
@@ -75,7 +81,7 @@ function draft(): string {
   for (const name of Object.keys(facts.messages)) {
     if (!messages.has(name)) continue
     const fields = fieldsOf(name).map(field => {
-      const type = field.type === 'map<string,string>' ? 'map' : field.type
+      const type = typeOf(name, field)
       return `${field.name}: '${type}${field.repeated ? '[]' : ''} = ${field.n}'`
     })
     lines.push(`${name}: { ${fields.join(', ')} },`)

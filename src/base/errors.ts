@@ -46,7 +46,11 @@ export class StatusError extends Error {
   readonly code: number
   readonly details: StatusDetails | undefined
 
-  constructor(reason: Reason | '', message: string, options: { details?: StatusDetails; code?: number; cause?: unknown } = {}) {
+  constructor(
+    reason: Reason | '',
+    message: string,
+    options: { details?: StatusDetails; code?: number; cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'StatusError'
     this.reason = reason

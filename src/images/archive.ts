@@ -66,7 +66,7 @@ export async function eachEntry(file: string, visit: (name: string, size: number
   try {
     for await (const entry of reader) {
       const name = entry.header.name.replace(/^\.\//, '')
-      if (entry.header.type === 'file') await visit(name, entry.header.size ?? 0, entry)
+      if (entry.header.type === 'file') await visit(name, entry.header.size ?? 0, entry as unknown as Readable)
       else entry.resume()
     }
     await reading

@@ -26,7 +26,10 @@ type Scalars = {
   int64: number
   uint64: number
 }
-type Words<S extends string> = S extends `${infer Head} ${infer Tail}` ? Head | Words<Tail> : S
+// The second argument collects, which lets TypeScript recurse as often as CRI's list of signals needs.
+type Words<S extends string, Found = never> = S extends `${infer Head} ${infer Tail}`
+  ? Words<Tail, Found | Head>
+  : Found | S
 type TypeOf<T, M extends MessageWords, E extends EnumWords> = T extends `${infer Item}[]`
   ? TypeOf<Item, M, E>[]
   : T extends keyof Scalars

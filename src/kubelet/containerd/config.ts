@@ -58,7 +58,13 @@ export function containerdConfig(place: ContainerdPlace): string {
   const mayLower = place.mayLowerOomScore ?? true
   const registry = place.registryDir ? section(`${cri}.registry`, { config_path: place.registryDir }) : ''
   return [
-    values({ version: 2, root: paths.root, state: paths.state, oom_score: mayLower ? -999 : 0, disabled_plugins: disabled }),
+    values({
+      version: 2,
+      root: paths.root,
+      state: paths.state,
+      oom_score: mayLower ? -999 : 0,
+      disabled_plugins: disabled,
+    }),
     section('grpc', { address: paths.socket, max_recv_message_size: 16 << 20, max_send_message_size: 64 << 20 }),
     section('ttrpc', { address: paths.ttrpcSocket }),
     section('debug', { level: 'warn' }),

@@ -160,7 +160,7 @@ export const messages = {
     runtimeHandler: 'string = 19',
     imageRef: 'string = 20',
   },
-  KeyValue: { key: 'string = 1', value: 'bytes = 2' },
+  KeyValue: { key: 'string = 1', value: 'string = 2' },
   LinuxContainerResources: {
     cpuPeriod: 'int64 = 1',
     cpuQuota: 'int64 = 2',
