@@ -87,8 +87,15 @@ export async function readPins(file: string): Promise<Set<string>> {
   }
 }
 
+const labelsAtOnce = 4
+
 async function pin(names: readonly string[], store: ImageStore, signal?: AbortSignal): Promise<void> {
-  for (const name of names) await ctr(store, ['images', 'label', name, 'io.cri-containerd.pinned=pinned'], signal)
+  for (let i = 0; i < names.length; i += labelsAtOnce) {
+    const some = names.slice(i, i + labelsAtOnce)
+    await Promise.all(
+      some.map(name => ctr(store, ['images', 'label', name, 'io.cri-containerd.pinned=pinned'], signal)),
+    )
+  }
   const pins = await readPins(store.pinsFile)
   await writePins(store.pinsFile, new Set([...pins, ...names]))
 }

@@ -80,12 +80,13 @@ after(async () => {
   const left = {
     mounts: (await realMounts.list()).filter(m => m.point.startsWith(dir)),
     processes: await processesNaming(dir),
+    cniResults: (await readdir('/var/lib/cni/results').catch(() => [])).filter(name => name.startsWith('test-')),
     cgroup: await (await findCgroups()).exists(cgroupRoot),
     links: (await makeIp().links()).filter(l => l.name === bridge || l.master === bridge),
     files: (await readdir(dir)).filter(name => name === 'c'),
   }
   await rm(dir, { recursive: true, force: true })
-  assert.deepEqual(left, { mounts: [], processes: [], cgroup: false, links: [], files: [] })
+  assert.deepEqual(left, { mounts: [], processes: [], cniResults: [], cgroup: false, links: [], files: [] })
 })
 
 async function processesNaming(text: string): Promise<string[]> {
@@ -251,6 +252,13 @@ test('nginx and redis from Debian run as pods', { skip, timeout: 300_000 }, asyn
   const addressOf = async (podSandboxId: string) =>
     (await cri.cri.podSandboxStatus({ podSandboxId })).status?.network?.ip ?? ''
   const master = await addressOf(redis.podSandboxId)
+  const redisCli = async (containerId: string, ...args: string[]) => {
+    const { stdout } = await cri.cri.execSync({ containerId, cmd: ['redis-cli', ...args], timeout: 10 })
+    return Buffer.from(stdout).toString().trim()
+  }
+  // Redis waits five seconds for more replicas before it sends its data.
+  const hurry = ['config', 'set', 'repl-diskless-sync-delay', '0']
+  await eventually('redis answers', async () => (await redisCli(redis.containerId, ...hurry)) === 'OK')
   const slave = await runPod('slave', false, {
     ...main,
     image: { image: 'kubeguide/guestbook-redis-slave' },
@@ -264,10 +272,6 @@ test('nginx and redis from Debian run as pods', { skip, timeout: 300_000 }, asyn
   await eventually('the access log', async () =>
     /GET \/ HTTP/.test(await readFile(join(dir, 'logs/nginx/main/0.log'), 'utf8')),
   )
-  const redisCli = async (containerId: string, ...args: string[]) => {
-    const { stdout } = await cri.cri.execSync({ containerId, cmd: ['redis-cli', ...args], timeout: 10 })
-    return Buffer.from(stdout).toString().trim()
-  }
   await eventually('redis answers', async () => (await redisCli(redis.containerId, 'set', 'k', 'v')) === 'OK')
   await eventually('the replica has it', async () => (await redisCli(slave.containerId, 'get', 'k')) === 'v')
   for (const pod of [nginx, redis, slave]) await removePod(pod.podSandboxId)

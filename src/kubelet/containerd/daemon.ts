@@ -142,15 +142,33 @@ async function start(o: ContainerdOptions): Promise<number> {
 async function waitReady(o: ContainerdOptions, pid: number, clock: Clock, signal?: AbortSignal): Promise<void> {
   const paths = containerdPaths(o.dir)
   const deadline = clock.now() + startTimeoutMs
-  while (!(await accepts(paths.socket))) {
-    if (!isAlive(pid))
-      throw new StatusError('InternalError', `containerd ended at once: ${await lastLogLine(paths.log)}`)
-    if (clock.now() > deadline)
-      throw new StatusError('Timeout', `containerd does not answer after ${startTimeoutMs} ms`)
+  let refusal = 'its socket does not accept'
+  for (;;) {
+    if (await accepts(paths.socket)) {
+      // The socket is there before the CRI plugin has looked over the containers it finds.
+      const answer = await askVersion(paths.socket, signal)
+      if (answer === 'ready') return
+      refusal = answer
+    }
+    signal?.throwIfAborted()
+    if (!isAlive(pid)) throw new StatusError('InternalError', `containerd ended: ${await lastLogLine(paths.log)}`)
+    if (clock.now() > deadline) {
+      throw new StatusError('Timeout', `containerd is not ready after ${startTimeoutMs} ms: ${refusal}`)
+    }
     await clock.sleep(probePauseMs, signal)
   }
-  using client = connectCri(paths.socket)
-  await client.cri.version({ version: 'v1' }, { signal, timeoutMs: startTimeoutMs })
+}
+
+const askTimeoutMs = 5000
+
+async function askVersion(socket: string, signal?: AbortSignal): Promise<string> {
+  using client = connectCri(socket)
+  try {
+    await client.cri.version({ version: 'v1' }, { signal, timeoutMs: askTimeoutMs })
+    return 'ready'
+  } catch (error) {
+    return messageOf(error)
+  }
 }
 
 function accepts(socket: string): Promise<boolean> {

@@ -38,7 +38,7 @@ export async function stopEverything(o: TeardownOptions): Promise<void> {
     await rm(path, { recursive: true, force: true })
   if (o.purge) await rm(o.dir, { recursive: true, force: true })
   // Shims and libcni make these whatever the configuration says; they stay while anyone uses them.
-  for (const shared of ['/run/containerd/s', '/run/containerd', '/var/lib/cni/results', '/var/lib/cni']) {
+  for (const shared of ['/run/containerd/s', '/run/containerd', cniResults, '/var/lib/cni']) {
     await removeIfEmpty(shared)
   }
 }
@@ -73,7 +73,18 @@ async function endShims(o: TeardownOptions): Promise<void> {
     const address = await readFile(join(bundle, 'address'), 'utf8').catch(() => '')
     if (address.startsWith('unix://')) await rm(address.slice('unix://'.length).trim(), { force: true })
   }
+  await forgetNetworks(await readdir(paths.bundles).catch(() => []))
   for (const pid of await shims(paths.socket)) await end(pid, o, 'SIGKILL')
+}
+
+const cniResults = '/var/lib/cni/results'
+
+// libcni remembers what it set up for each sandbox, as `NETWORK-SANDBOX-INTERFACE`, until the plugins take it down.
+// The interfaces themselves go with the network namespace.
+async function forgetNetworks(sandboxes: readonly string[]): Promise<void> {
+  for (const name of await readdir(cniResults).catch(() => [])) {
+    if (sandboxes.some(id => name.includes(`-${id}-`))) await rm(join(cniResults, name), { force: true })
+  }
 }
 
 // Process ids are used again: the container's id must be in its cgroup path.
