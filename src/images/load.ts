@@ -1,0 +1,170 @@
+// Loads image archives into a node's containerd, with whole names, for this machine's platform alone, and pinned: what
+// a user loaded by hand cannot be pulled again, so image garbage collection must never take it.
+//
+// Pins: containerd reports `pinned` over CRI only from 1.7 on (from the label io.cri-containerd.pinned). The label is
+// set for those; for 1.6 the names also stand in a file (`readPins`) that the kubelet adds to its own list.
+import { createWriteStream } from 'node:fs'
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { pack } from 'tar-stream'
+import { isReason, StatusError } from '../base/errors.ts'
+import { run } from '../linux/index.ts'
+import { type Archive, type ArchiveImage, eachEntry, readArchive } from './archive.ts'
+import { annotationsOf } from './build.ts'
+import { normalizeName } from './names.ts'
+
+export interface ImageStore {
+  /** containerd's socket. */
+  socket: string
+  /** Where the names of pinned images are kept: a JSON list. */
+  pinsFile: string
+  namespace?: string
+  snapshotter?: string
+}
+
+export interface Loaded {
+  names: readonly string[]
+}
+
+/** Loads every image in `file`. Images without a name get the file's (`web.tar` → `docker.io/library/web:latest`). */
+export async function loadArchive(file: string, store: ImageStore, o: { signal?: AbortSignal } = {}): Promise<Loaded> {
+  const archive = named(await readArchive(file))
+  const names = archive.images.flatMap(image => image.names)
+  const dir = await mkdtemp(join(tmpdir(), 'kutter-load-'))
+  try {
+    const ready = archive.needsRewrite ? await rewrite(archive, join(dir, 'image.tar')) : file
+    const snapshotter = store.snapshotter ? ['--snapshotter', store.snapshotter] : []
+    await ctr(store, ['images', 'import', ...snapshotter, ready], o.signal)
+  } finally {
+    await rm(dir, { recursive: true, force: true })
+  }
+  await pin(names, store, o.signal)
+  return { names }
+}
+
+export interface Listed {
+  name: string
+  digest: string
+  size: string
+  pinned: boolean
+}
+
+/** The images of the node by name. containerd also keeps each under its digest; those are left out. */
+export async function listImages(store: ImageStore, signal?: AbortSignal): Promise<Listed[]> {
+  const pins = await readPins(store.pinsFile)
+  const { stdout } = await ctr(store, ['images', 'list'], signal)
+  return stdout
+    .split('\n')
+    .slice(1)
+    .flatMap(line => {
+      // REF TYPE DIGEST SIZE PLATFORMS LABELS; the size is two words, as `1.0 MiB`.
+      const [name, , digest, amount, unit] = line.trim().split(/\s+/)
+      if (!name || !digest || name.startsWith('sha256:') || name.includes('@')) return []
+      return [{ name, digest, size: `${amount} ${unit}`, pinned: pins.has(name) }]
+    })
+}
+
+/** Removes an image by name, and its pin. NotFound when there is none. */
+export async function removeImage(name: string, store: ImageStore, signal?: AbortSignal): Promise<void> {
+  const whole = normalizeName(name)
+  if (!(await listImages(store, signal)).some(image => image.name === whole)) {
+    throw new StatusError('NotFound', `no image ${whole} on this node`)
+  }
+  await ctr(store, ['images', 'remove', '--sync', whole], signal)
+  const pins = await readPins(store.pinsFile)
+  if (pins.delete(whole)) await writePins(store.pinsFile, pins)
+}
+
+/** The names of the images that must stay. */
+export async function readPins(file: string): Promise<Set<string>> {
+  try {
+    return new Set(JSON.parse(await readFile(file, 'utf8')) as string[])
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Set()
+    throw new StatusError('Invalid', `${file}: is not a list of image names; remove it to start anew`, { cause: error })
+  }
+}
+
+const labelsAtOnce = 4
+
+async function pin(names: readonly string[], store: ImageStore, signal?: AbortSignal): Promise<void> {
+  for (let i = 0; i < names.length; i += labelsAtOnce) {
+    const some = names.slice(i, i + labelsAtOnce)
+    await Promise.all(
+      some.map(name => ctr(store, ['images', 'label', name, 'io.cri-containerd.pinned=pinned'], signal)),
+    )
+  }
+  const pins = await readPins(store.pinsFile)
+  await writePins(store.pinsFile, new Set([...pins, ...names]))
+}
+
+async function writePins(file: string, pins: ReadonlySet<string>): Promise<void> {
+  await writeFile(`${file}.part`, `${JSON.stringify([...pins].sort(), null, 1)}\n`)
+  await rename(`${file}.part`, file)
+}
+
+const importTimeoutMs = 600_000
+
+async function ctr(store: ImageStore, args: string[], signal?: AbortSignal) {
+  const all = ['-a', store.socket, '-n', store.namespace ?? 'k8s.io', ...args]
+  return run('ctr', all, {
+    label: `ctr ${args.slice(0, 2).join(' ')}`,
+    timeoutMs: importTimeoutMs,
+    ...(signal ? { signal } : {}),
+  })
+}
+
+function named(archive: Archive): Archive {
+  if (archive.images.every(image => image.names.length > 0)) return archive
+  const base = basename(archive.file)
+    .replace(/\.(tar|tgz|tar\.gz)$/, '')
+    .toLowerCase()
+  const nameless = () => {
+    try {
+      return normalizeName(base)
+    } catch (error) {
+      if (!isReason(error, 'Invalid')) throw error
+      throw new StatusError(
+        'Invalid',
+        `${archive.file}: the image has no name, and the file's is none either; rename the file`,
+      )
+    }
+  }
+  if (archive.format === 'docker') {
+    throw new StatusError(
+      'Invalid',
+      `${archive.file}: an image in it has no name; save it by name: docker save NAME:TAG`,
+    )
+  }
+  const images = archive.images.map(image => (image.names.length > 0 ? image : { ...image, names: [nameless()] }))
+  return { ...archive, images, needsRewrite: true }
+}
+
+// containerd 1.6 wants every blob an index names, of all platforms. The copy has one manifest per image.
+async function rewrite(archive: Archive, target: string): Promise<string> {
+  const wanted = new Set(archive.images.flatMap(image => image.blobs))
+  const packer = pack()
+  const writing = pipeline(packer, createWriteStream(target))
+  writing.catch(() => {})
+  packer.entry({ name: 'oci-layout' }, JSON.stringify({ imageLayoutVersion: '1.0.0' }))
+  packer.entry({ name: 'index.json' }, JSON.stringify(indexOf(archive.images)))
+  await eachEntry(archive.file, async (name, size, body) => {
+    if (wanted.delete(name)) await pipeline(body, packer.entry({ name, size }))
+    else for await (const _ of body);
+  })
+  packer.finalize()
+  await writing
+  return target
+}
+
+function indexOf(images: readonly ArchiveImage[]): object {
+  const manifests = images.flatMap(({ names, manifest }) =>
+    names.map(name => ({ ...manifest, annotations: annotationsOf(name) })),
+  )
+  return { schemaVersion: 2, mediaType: 'application/vnd.oci.image.index.v1+json', manifests }
+}
+
+/** The file of pins beside a containerd's socket. */
+export const pinsFileFor = (socket: string) => join(dirname(socket), 'pinned-images.json')

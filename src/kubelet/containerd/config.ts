@@ -1,0 +1,107 @@
+// The configuration of a node's own containerd, as a pure function of where its files are. Everything lies under
+// one directory, so that several nodes and a containerd of the machine's own live side by side.
+// Source: containerd 1.6 docs/ops.md, docs/cri/config.md.
+import { join } from 'node:path'
+
+export interface ContainerdPlace {
+  /** Everything of this containerd: images, snapshots, sockets, its log. Short: a socket's path has 107 bytes. */
+  dir: string
+  cniConfDir: string
+  cniBinDir?: string
+  /** The image of the container that holds a pod's namespaces. */
+  sandboxImage: string
+  /** A directory of hosts.toml files, one per registry; see containerd docs/hosts.md. */
+  registryDir?: string
+  snapshotter?: 'overlayfs' | 'native'
+  /** Lines in a container's log longer than this are cut in two. */
+  maxLogLineBytes?: number
+  /** This machine lets us lower OOM scores (CAP_SYS_RESOURCE). Default true. */
+  mayLowerOomScore?: boolean
+}
+
+/** Where the files of the containerd in `dir` are. */
+export function containerdPaths(dir: string) {
+  return {
+    config: join(dir, 'config.toml'),
+    root: join(dir, 'root'),
+    state: join(dir, 'state'),
+    socket: join(dir, 'containerd.sock'),
+    /** Shims report here, and it is held open to notice when containerd dies. */
+    ttrpcSocket: join(dir, 'containerd.sock.ttrpc'),
+    log: join(dir, 'containerd.log'),
+    pid: join(dir, 'containerd.pid'),
+    bundles: join(dir, 'state', 'io.containerd.runtime.v2.task', 'k8s.io'),
+  }
+}
+
+/** containerd's namespace for what the kubelet runs; fixed in its CRI plugin. */
+export const criNamespace = 'k8s.io'
+
+// What a node has no use for. `opt` would make /opt/containerd, `cgroups` gathers metrics nobody reads (OOM events come
+// from the shims), and each snapshotter probes the machine at start.
+const disabled = [
+  'io.containerd.snapshotter.v1.aufs',
+  'io.containerd.snapshotter.v1.btrfs',
+  'io.containerd.snapshotter.v1.devmapper',
+  'io.containerd.snapshotter.v1.zfs',
+  'io.containerd.internal.v1.opt',
+  'io.containerd.internal.v1.restart',
+  'io.containerd.internal.v1.tracing',
+  'io.containerd.tracing.processor.v1.otlp',
+  'io.containerd.monitor.v1.cgroups',
+]
+
+/** The text of config.toml. */
+export function containerdConfig(place: ContainerdPlace): string {
+  const paths = containerdPaths(place.dir)
+  const cri = 'plugins."io.containerd.grpc.v1.cri"'
+  const mayLower = place.mayLowerOomScore ?? true
+  const registry = place.registryDir ? section(`${cri}.registry`, { config_path: place.registryDir }) : ''
+  return [
+    values({
+      version: 2,
+      root: paths.root,
+      state: paths.state,
+      oom_score: mayLower ? -999 : 0,
+      disabled_plugins: disabled,
+    }),
+    section('grpc', { address: paths.socket, max_recv_message_size: 16 << 20, max_send_message_size: 64 << 20 }),
+    section('ttrpc', { address: paths.ttrpcSocket }),
+    section('debug', { level: 'warn' }),
+    section(cri, {
+      sandbox_image: place.sandboxImage,
+      max_container_log_line_size: place.maxLogLineBytes ?? 16384,
+      stream_server_address: '127.0.0.1',
+      stream_server_port: '0',
+      disable_tcp_service: true,
+      // Network namespaces lie under our directory, not among those of `ip netns`.
+      netns_mounts_under_state_dir: true,
+      // As containerd 2 has it: a pod may bind port 80 and send pings without extra capabilities.
+      enable_unprivileged_ports: true,
+      enable_unprivileged_icmp: true,
+      // Else a pod whose score is to be below ours cannot start where scores may not be lowered.
+      restrict_oom_score_adj: !mayLower,
+    }),
+    section(`${cri}.cni`, {
+      bin_dir: place.cniBinDir ?? '/usr/lib/cni',
+      conf_dir: place.cniConfDir,
+      max_conf_num: 1,
+    }),
+    section(`${cri}.containerd`, { snapshotter: place.snapshotter ?? 'overlayfs', default_runtime_name: 'runc' }),
+    section(`${cri}.containerd.runtimes.runc`, { runtime_type: 'io.containerd.runc.v2' }),
+    section(`${cri}.containerd.runtimes.runc.options`, { SystemdCgroup: false, Root: join(paths.state, 'runc') }),
+    registry,
+  ]
+    .filter(Boolean)
+    .join('\n')
+}
+
+type Value = string | number | boolean | readonly string[]
+
+const section = (name: string, entries: Record<string, Value>) => `[${name}]\n${values(entries)}`
+
+// A JSON string, number, boolean or array of strings is also valid TOML.
+const values = (entries: Record<string, Value>) =>
+  Object.entries(entries)
+    .map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`)
+    .join('')

@@ -1,0 +1,217 @@
+// Starts, finds again and watches over a node's own containerd. It is spawned detached: containers, their shims and
+// containerd itself outlive the agent, and the next agent attaches to what runs.
+//
+//   ensure ──running already?──yes──▶ attached ─┐
+//     │ no                                      ├──▶ ready ──socket closes──▶ ensure again (with backoff)
+//     └──write config, spawn, wait for CRI──────┘
+import { spawn } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
+import { mkdir, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { type Clock, realClock } from '../../base/clock.ts'
+import { messageOf, StatusError } from '../../base/errors.ts'
+import type { Log } from '../../base/log.ts'
+import { connectCri } from '../cri/index.ts'
+import { type ContainerdPlace, containerdConfig, containerdPaths } from './config.ts'
+
+export interface ContainerdOptions extends ContainerdPlace {
+  log: Log
+  clock?: Clock
+}
+
+export interface Running {
+  pid: number
+  /** False when it was running already. */
+  started: boolean
+  /** From spawn to the first CRI answer. */
+  readyMs: number
+}
+
+const startTimeoutMs = 30_000
+const probePauseMs = 15
+const maxLogBytes = 10 * 1024 * 1024
+const maxSocketPathBytes = 107
+
+/** Makes sure containerd runs and answers CRI calls; starts it if it does not. */
+export async function ensureContainerd(o: ContainerdOptions, signal?: AbortSignal): Promise<Running> {
+  const clock = o.clock ?? realClock
+  const paths = containerdPaths(o.dir)
+  if (Buffer.byteLength(paths.ttrpcSocket) > maxSocketPathBytes) {
+    throw new StatusError(
+      'InternalError',
+      `${paths.ttrpcSocket} is longer than a socket's path may be; use a shorter data directory`,
+    )
+  }
+  const startedAt = clock.now()
+  const pid = await runningPid(o.dir)
+  if (pid !== undefined) {
+    await waitReady(o, pid, clock, signal)
+    return { pid, started: false, readyMs: clock.now() - startedAt }
+  }
+  const spawned = await start(o)
+  try {
+    await waitReady(o, spawned, clock, signal)
+  } catch (error) {
+    killQuietly(spawned, 'SIGKILL')
+    throw error
+  }
+  return { pid: spawned, started: true, readyMs: clock.now() - startedAt }
+}
+
+const backoffMs = { first: 100, most: 10_000 }
+
+/** Keeps containerd running until `signal` aborts. Calls `onRestart` after each time it had to be started again. */
+export async function keepContainerd(o: ContainerdOptions, signal: AbortSignal, onRestart: () => void): Promise<void> {
+  const clock = o.clock ?? realClock
+  let delayMs = backoffMs.first
+  while (!signal.aborted) {
+    try {
+      const { started } = await ensureContainerd(o, signal)
+      if (started) onRestart()
+      const heldAt = clock.now()
+      await socketClosed(containerdPaths(o.dir).ttrpcSocket, signal)
+      if (clock.now() - heldAt > backoffMs.most) delayMs = backoffMs.first
+      if (!signal.aborted) o.log.warn('containerd closed its socket')
+    } catch (error) {
+      if (signal.aborted) return
+      o.log.error('containerd does not start', { error: messageOf(error), retryInMs: delayMs })
+    }
+    await clock.sleep(delayMs, signal).catch(() => {})
+    delayMs = Math.min(delayMs * 2, backoffMs.most)
+  }
+}
+
+/** The process id of the containerd that runs in `dir`; undefined when none does. */
+export async function runningPid(dir: string): Promise<number | undefined> {
+  const paths = containerdPaths(dir)
+  const pid = Number(await readFile(paths.pid, 'utf8').catch(() => ''))
+  if (!pid) return undefined
+  // The number may be someone else's by now: our configuration must be on the command line.
+  const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+  return commandLine.split('\0').includes(paths.config) ? pid : undefined
+}
+
+/** The snapshotter that works in `dir`: overlayfs cannot stand on another overlay, as inside a container. */
+export async function snapshotterFor(dir: string): Promise<'overlayfs' | 'native'> {
+  const overlayMagic = 0x794c7630
+  return (await statfs(dir)).type === overlayMagic ? 'native' : 'overlayfs'
+}
+
+// CAP_SYS_RESOURCE is bit 24.
+async function mayLowerOomScores(): Promise<boolean> {
+  const bits = /^CapEff:\s*([0-9a-f]+)/m.exec(await readFile('/proc/self/status', 'utf8'))?.[1] ?? '0'
+  return ((BigInt(`0x${bits}`) >> 24n) & 1n) === 1n
+}
+
+async function start(o: ContainerdOptions): Promise<number> {
+  const paths = containerdPaths(o.dir)
+  await mkdir(o.dir, { recursive: true, mode: 0o700 })
+  await mkdir(o.cniConfDir, { recursive: true })
+  const snapshotter = o.snapshotter ?? (await snapshotterFor(o.dir))
+  const mayLowerOomScore = o.mayLowerOomScore ?? (await mayLowerOomScores())
+  await writeFile(paths.config, containerdConfig({ ...o, snapshotter, mayLowerOomScore }), { mode: 0o600 })
+  await rm(paths.socket, { force: true })
+  await rm(paths.ttrpcSocket, { force: true })
+  const log = await stat(paths.log).catch(() => undefined)
+  if (log && log.size > maxLogBytes) await rename(paths.log, `${paths.log}.1`)
+
+  const out = openSync(paths.log, 'a', 0o600)
+  try {
+    const child = spawn('containerd', ['--config', paths.config], {
+      cwd: '/',
+      detached: true,
+      stdio: ['ignore', out, out],
+      env: { ...process.env, PATH: `${process.env.PATH ?? ''}:/usr/sbin:/usr/bin:/sbin:/bin`, NOTIFY_SOCKET: '' },
+    })
+    await new Promise<void>((resolve, reject) => {
+      child.once('spawn', resolve)
+      child.once('error', cause => {
+        const missing = 'containerd: program not found; install the package containerd'
+        reject(new StatusError('InternalError', missing, { cause }))
+      })
+    })
+    child.unref()
+    await writeFile(paths.pid, String(child.pid))
+    o.log.info('containerd started', { pid: child.pid, dir: o.dir })
+    return child.pid!
+  } finally {
+    closeSync(out)
+  }
+}
+
+async function waitReady(o: ContainerdOptions, pid: number, clock: Clock, signal?: AbortSignal): Promise<void> {
+  const paths = containerdPaths(o.dir)
+  const deadline = clock.now() + startTimeoutMs
+  let refusal = 'its socket does not accept'
+  for (;;) {
+    if (await accepts(paths.socket)) {
+      // The socket is there before the CRI plugin has looked over the containers it finds.
+      const answer = await askVersion(paths.socket, signal)
+      if (answer === 'ready') return
+      refusal = answer
+    }
+    signal?.throwIfAborted()
+    if (!isAlive(pid)) throw new StatusError('InternalError', `containerd ended: ${await lastLogLine(paths.log)}`)
+    if (clock.now() > deadline) {
+      throw new StatusError('Timeout', `containerd is not ready after ${startTimeoutMs} ms: ${refusal}`)
+    }
+    await clock.sleep(probePauseMs, signal)
+  }
+}
+
+const askTimeoutMs = 5000
+
+async function askVersion(socket: string, signal?: AbortSignal): Promise<string> {
+  using client = connectCri(socket)
+  try {
+    await client.cri.version({ version: 'v1' }, { signal, timeoutMs: askTimeoutMs })
+    return 'ready'
+  } catch (error) {
+    return messageOf(error)
+  }
+}
+
+function accepts(socket: string): Promise<boolean> {
+  return new Promise(resolve => {
+    const probe = connect(socket)
+    probe.once('connect', () => {
+      probe.destroy()
+      resolve(true)
+    })
+    probe.once('error', () => resolve(false))
+  })
+}
+
+// Nothing is ever sent: the kernel closes the connection the moment the other process is gone.
+function socketClosed(socket: string, signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    const held = connect(socket)
+    const onAbort = () => held.destroy()
+    signal.addEventListener('abort', onAbort, { once: true })
+    held.on('error', () => {})
+    held.once('close', () => {
+      signal.removeEventListener('abort', onAbort)
+      resolve()
+    })
+  })
+}
+
+async function lastLogLine(path: string): Promise<string> {
+  const text = await readFile(path, 'utf8').catch(() => '')
+  return text.trim().split('\n').at(-1) || `no message in ${path}`
+}
+
+/** True while a process (that is not a zombie of ours) has this id. */
+export function isAlive(pid: number): boolean {
+  return killQuietly(pid, 0)
+}
+
+/** Sends a signal; false when the process is gone. */
+export function killQuietly(pid: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(pid, signal)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
+    throw error
+  }
+}

@@ -1,0 +1,133 @@
+// Takes a node's containerd down with everything it runs, and leaves nothing: first politely through CRI (so that CNI
+// plugins give back addresses), then by force for whatever is left (a containerd that does not answer, or is gone).
+import { readdir, readFile, rm, rmdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Clock, realClock } from '../../base/clock.ts'
+import { messageOf, StatusError } from '../../base/errors.ts'
+import type { Log } from '../../base/log.ts'
+import { findCgroups, realMounts } from '../../linux/index.ts'
+import { connectCri } from '../cri/index.ts'
+import { containerdPaths } from './config.ts'
+import { isAlive, killQuietly, runningPid } from './daemon.ts'
+
+export interface TeardownOptions {
+  /** The directory given to `ensureContainerd`. */
+  dir: string
+  log: Log
+  clock?: Clock
+  /** Cgroup subtrees that hold the pods, as `/kutter/node-1`: removed with all that is in them. */
+  cgroups?: readonly string[]
+  /** Also removes images, logs and configuration. */
+  purge?: boolean
+}
+
+const politeMs = 20_000
+const atOnce = 16
+
+/** Stops all pods, their shims and containerd; unmounts and removes what they left. May be called again at any time. */
+export async function stopEverything(o: TeardownOptions): Promise<void> {
+  const paths = containerdPaths(o.dir)
+  const pid = await runningPid(o.dir)
+  if (pid !== undefined) await stopPods(paths.socket, o)
+  if (pid !== undefined) await end(pid, o)
+  await endShims(o)
+  const cgroups = await findCgroups()
+  for (const path of o.cgroups ?? []) await cgroups.remove(path, { kill: true, ...(o.clock ? { clock: o.clock } : {}) })
+  await realMounts.unmountAll(o.dir)
+  for (const path of [paths.state, paths.socket, paths.ttrpcSocket, paths.pid])
+    await rm(path, { recursive: true, force: true })
+  if (o.purge) await rm(o.dir, { recursive: true, force: true })
+  // Shims and libcni make these whatever the configuration says; they stay while anyone uses them.
+  for (const shared of ['/run/containerd/s', '/run/containerd', cniResults, '/var/lib/cni']) {
+    await removeIfEmpty(shared)
+  }
+}
+
+async function stopPods(socket: string, o: TeardownOptions): Promise<void> {
+  const { cri, close } = connectCri(socket)
+  const limit = { timeoutMs: politeMs }
+  try {
+    const { items } = await cri.listPodSandbox({}, limit)
+    for (let i = 0; i < items.length; i += atOnce) {
+      await Promise.all(
+        items.slice(i, i + atOnce).map(async ({ id }) => {
+          await cri.stopPodSandbox({ podSandboxId: id }, limit)
+          await cri.removePodSandbox({ podSandboxId: id }, limit)
+        }),
+      )
+    }
+  } catch (error) {
+    o.log.warn('containerd did not stop its pods; killing them', { error: messageOf(error) })
+  } finally {
+    close()
+  }
+}
+
+// Shims outlive containerd by design. Each bundle names its container's first process and its shim's socket.
+async function endShims(o: TeardownOptions): Promise<void> {
+  const paths = containerdPaths(o.dir)
+  for (const id of await readdir(paths.bundles).catch(() => [])) {
+    const bundle = join(paths.bundles, id)
+    const init = Number(await readFile(join(bundle, 'init.pid'), 'utf8').catch(() => ''))
+    if (init && (await belongs(init, id))) killQuietly(init, 'SIGKILL')
+    const address = await readFile(join(bundle, 'address'), 'utf8').catch(() => '')
+    if (address.startsWith('unix://')) await rm(address.slice('unix://'.length).trim(), { force: true })
+  }
+  await forgetNetworks(await readdir(paths.bundles).catch(() => []))
+  for (const pid of await shims(paths.socket)) await end(pid, o, 'SIGKILL')
+}
+
+const cniResults = '/var/lib/cni/results'
+
+// libcni remembers what it set up for each sandbox, as `NETWORK-SANDBOX-INTERFACE`, until the plugins take it down.
+// The interfaces themselves go with the network namespace.
+async function forgetNetworks(sandboxes: readonly string[]): Promise<void> {
+  for (const name of await readdir(cniResults).catch(() => [])) {
+    if (sandboxes.some(id => name.includes(`-${id}-`))) await rm(join(cniResults, name), { force: true })
+  }
+}
+
+// Process ids are used again: the container's id must be in its cgroup path.
+async function belongs(pid: number, containerId: string): Promise<boolean> {
+  const cgroup = await readFile(`/proc/${pid}/cgroup`, 'utf8').catch(() => '')
+  return cgroup.includes(containerId)
+}
+
+async function shims(socket: string): Promise<number[]> {
+  const found: number[] = []
+  for (const name of await readdir('/proc')) {
+    if (!/^\d+$/.test(name)) continue
+    const words = (await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '')).split('\0')
+    if (words[0]?.includes('containerd-shim') && words[words.indexOf('-address') + 1] === socket)
+      found.push(Number(name))
+  }
+  return found
+}
+
+const endMs = 5000
+const endPauseMs = 10
+
+async function end(pid: number, o: TeardownOptions, first: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+  const clock = o.clock ?? realClock
+  for (const signal of [first, 'SIGKILL'] as const) {
+    killQuietly(pid, signal)
+    for (let waitedMs = 0; waitedMs < endMs; waitedMs += endPauseMs) {
+      if (!isAlive(pid) || (await isZombie(pid))) return
+      await clock.sleep(endPauseMs)
+    }
+  }
+  throw new StatusError('Timeout', `process ${pid} is still there after SIGKILL`)
+}
+
+async function isZombie(pid: number): Promise<boolean> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
+  return stat === '' || /\) [ZX] /.test(stat)
+}
+
+async function removeIfEmpty(path: string): Promise<void> {
+  try {
+    await rmdir(path)
+  } catch (error) {
+    if (!['ENOENT', 'ENOTEMPTY', 'EBUSY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+  }
+}

@@ -1,0 +1,203 @@
+// Protobuf services written down as plain objects: `{ id: 'string = 1', envs: 'KeyValue[] = 6' }` says the same as a
+// .proto file, TypeScript derives the message types from it, and a gRPC client over a Unix socket is made from it.
+// CRI, containerd's events and CSI are all written this way.
+import * as grpc from '@grpc/grpc-js'
+import { fromJSON, type MessageTypeDefinition } from '@grpc/proto-loader'
+import { realClock } from '../base/clock.ts'
+import { type Reason, StatusError } from '../base/errors.ts'
+
+/** Message name → field name → `TYPE = NUMBER`. A type is a scalar, `map`, a message or an enum; `[]` repeats it. */
+export type MessageWords = Readonly<Record<string, Readonly<Record<string, string>>>>
+/** Enum name → its names in order from 0, with one space between. */
+export type EnumWords = Readonly<Record<string, string>>
+/** Method, first letter small → `Request Response`; `stream ` before the response makes it a stream. */
+export type ServiceWords = Readonly<Record<string, string>>
+
+type Scalars = {
+  string: string
+  bool: boolean
+  bytes: Uint8Array
+  /** A map from string to string. */
+  map: Record<string, string>
+  double: number
+  int32: number
+  uint32: number
+  /** 64-bit numbers are read as doubles: nanosecond stamps lose their last two digits. */
+  int64: number
+  uint64: number
+}
+// The second argument collects, which lets TypeScript recurse as often as CRI's list of signals needs.
+type Words<S extends string, Found = never> = S extends `${infer Head} ${infer Tail}`
+  ? Words<Tail, Found | Head>
+  : Found | S
+type TypeOf<T, M extends MessageWords, E extends EnumWords> = T extends `${infer Item}[]`
+  ? TypeOf<Item, M, E>[]
+  : T extends keyof Scalars
+    ? Scalars[T]
+    : T extends keyof M
+      ? Received<M, E, T> | null
+      : T extends keyof E
+        ? Words<E[T]>
+        : never
+
+/** A message as it is received: every scalar, list and map is there; an absent message is null. */
+export type Received<M extends MessageWords, E extends EnumWords, N extends keyof M> = {
+  [K in keyof M[N]]: M[N][K] extends `${infer T} = ${number}`
+    ? T extends `${infer Item}[]`
+      ? NonNullable<TypeOf<Item, M, E>>[]
+      : TypeOf<T, M, E>
+    : never
+}
+
+/** A message as it is sent: whatever is left out has its zero value. */
+export type Sent<T> = T extends string | number | boolean | Uint8Array
+  ? T
+  : T extends (infer Item)[]
+    ? readonly Sent<Item>[]
+    : { readonly [K in keyof T]?: Sent<NonNullable<T[K]>> | undefined }
+
+export interface Definition {
+  package: string
+  messages: MessageWords
+  enums: EnumWords
+  services: Readonly<Record<string, ServiceWords>>
+}
+
+/** Makes proto-loader's package definition of ours. */
+export function loadDefinition({ package: name, messages, enums, services }: Definition): grpc.GrpcObject {
+  return grpc.loadPackageDefinition(packageOf({ package: name, messages, enums, services }))
+}
+
+/** Reads messages that travel inside others as bytes (`Any`), by the message's short name. */
+export function messageReader(definition: Definition): (message: string, bytes: Uint8Array) => unknown {
+  const loaded = packageOf(definition)
+  return (message, bytes) => {
+    const type = loaded[`${definition.package}.${message}`] as MessageTypeDefinition<object, object>
+    return type.deserialize(Buffer.from(bytes))
+  }
+}
+
+function packageOf(definition: Definition): ReturnType<typeof fromJSON> {
+  const nested: Record<string, object> = {}
+  for (const [name, words] of Object.entries(definition.messages)) {
+    const fields = Object.entries(words).map(([field, text]) => [field, readField(text)])
+    nested[name] = { fields: Object.fromEntries(fields) }
+  }
+  for (const [name, words] of Object.entries(definition.enums)) {
+    nested[name] = { values: Object.fromEntries(words.split(' ').map((word, number) => [word, number])) }
+  }
+  for (const [name, words] of Object.entries(definition.services)) {
+    const methods = Object.entries(words).map(([method, text]) => {
+      const [requestType, ...rest] = text.split(' ')
+      return [capital(method), { requestType, responseType: rest.at(-1), responseStream: rest.length > 1 }]
+    })
+    nested[name] = { methods: Object.fromEntries(methods) }
+  }
+  let json: object = { nested }
+  for (const part of definition.package.split('.').reverse()) json = { nested: { [part]: json } }
+  return fromJSON(json as Parameters<typeof fromJSON>[0], { longs: Number, enums: String, defaults: true })
+}
+
+function readField(text: string): object {
+  const [type = '', number] = text.split(' = ')
+  const id = Number(number)
+  if (type === 'map') return { keyType: 'string', type: 'string', id }
+  return type.endsWith('[]') ? { rule: 'repeated', type: type.slice(0, -2), id } : { type, id }
+}
+
+export interface CallOptions {
+  signal?: AbortSignal | undefined
+  /** Reason Timeout after this long; without it the caller waits as long as the other side takes. */
+  timeoutMs?: number | undefined
+}
+
+/** Clients made by `loadDefinition` have their methods by name; this is the shape of one. */
+export type UnaryMethod = (
+  request: object,
+  metadata: grpc.Metadata,
+  options: grpc.CallOptions,
+  callback: (error: grpc.ServiceError | null, response: object) => void,
+) => grpc.ClientUnaryCall
+
+/** One call, one answer. Throws what `errorOf` makes of a failure, or the signal's reason. */
+export function callUnary(client: grpc.Client, method: string, request: object, o: CallOptions): Promise<object> {
+  return new Promise((resolve, reject) => {
+    if (o.signal?.aborted) return reject(o.signal.reason)
+    // grpc-js wants a point in time; `deadlineAfter` keeps the clock in one place.
+    const options: grpc.CallOptions = o.timeoutMs === undefined ? {} : { deadline: deadlineAfter(o.timeoutMs) }
+    const call = (client as unknown as Record<string, UnaryMethod>)[capital(method)]!.call(
+      client,
+      request,
+      new grpc.Metadata(),
+      options,
+      (error, response) => {
+        o.signal?.removeEventListener('abort', onAbort)
+        if (!error) resolve(response)
+        else reject(o.signal?.aborted ? o.signal.reason : errorOf(error))
+      },
+    )
+    const onAbort = () => call.cancel()
+    o.signal?.addEventListener('abort', onAbort, { once: true })
+  })
+}
+
+const codeNames = new Map(
+  Object.entries(grpc.status).flatMap(([name, code]) => (typeof code === 'number' ? [[code, camel(name)]] : [])) as [
+    number,
+    string,
+  ][],
+)
+
+const reasons: Readonly<Record<string, Reason>> = {
+  NotFound: 'NotFound',
+  AlreadyExists: 'AlreadyExists',
+  InvalidArgument: 'BadRequest',
+  FailedPrecondition: 'Conflict',
+  Aborted: 'Conflict',
+  PermissionDenied: 'Forbidden',
+  Unauthenticated: 'Unauthorized',
+  ResourceExhausted: 'TooManyRequests',
+  DeadlineExceeded: 'Timeout',
+  Unavailable: 'ServiceUnavailable',
+  Unimplemented: 'MethodNotAllowed',
+}
+
+/**
+ * A gRPC failure as a StatusError: the reason that fits, and the message as Go programs print it
+ * (`rpc error: code = NotFound desc = …`), since events and statuses quote it.
+ */
+export function errorOf(error: grpc.ServiceError): StatusError {
+  const code = codeNames.get(error.code) ?? 'Unknown'
+  const message = `rpc error: code = ${code} desc = ${error.details}`
+  return new StatusError(reasons[code] ?? 'InternalError', message, { cause: error })
+}
+
+/** The gRPC code (`NotFound`) and the other side's own words behind an error from here; undefined for other errors. */
+export function grpcOf(error: unknown): { code: string; desc: string } | undefined {
+  if (!(error instanceof StatusError)) return undefined
+  const cause = error.cause as Partial<grpc.ServiceError> | undefined
+  if (typeof cause?.code !== 'number' || typeof cause.details !== 'string') return undefined
+  return { code: codeNames.get(cause.code) ?? 'Unknown', desc: cause.details }
+}
+
+/** How a client over a Unix socket reconnects: quickly, since the other side is on the same machine. */
+export const socketChannelOptions: grpc.ChannelOptions = {
+  'grpc.initial_reconnect_backoff_ms': 50,
+  'grpc.min_reconnect_backoff_ms': 50,
+  'grpc.max_reconnect_backoff_ms': 1000,
+  'grpc.max_receive_message_length': 64 * 1024 * 1024,
+  'grpc.enable_retries': 0,
+  // One socket per client: two clients for one path must not share a broken one.
+  'grpc.use_local_subchannel_pool': 1,
+}
+
+function deadlineAfter(ms: number): Date {
+  return new Date(realClock.now() + ms)
+}
+
+/** `runPodSandbox` here is `RunPodSandbox` on the wire. */
+export const capital = (method: string) => `${method[0]!.toUpperCase()}${method.slice(1)}`
+
+function camel(name: string): string {
+  return name.toLowerCase().replace(/(^|_)([a-z])/g, (_, __, letter: string) => letter.toUpperCase())
+}

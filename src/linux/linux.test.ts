@@ -1,0 +1,176 @@
+// The kernel room against the real kernel: each test makes what it needs in places of its own and takes it down.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { isReason } from '../base/errors.ts'
+import { cpuWeightOf, findCgroups, makeIp, makeNft, openBeneath, parseMountinfo, realMounts, run } from './index.ts'
+
+const needsRoot = process.getuid?.() === 0 ? false : 'needs root'
+
+test('run hands back code and output', async () => {
+  assert.deepEqual(await run('cat', [], { stdin: 'hello' }), { code: 0, stdout: 'hello', stderr: '' })
+  const result = await run('sh', ['-c', 'echo no >&2; exit 3'], { accept: 'any' })
+  assert.deepEqual(result, { code: 3, stdout: '', stderr: 'no\n' })
+})
+
+test('run names the program and what it said', async () => {
+  await assert.rejects(
+    run('sh', ['-c', 'echo; echo bad thing >&2; exit 3']),
+    /^StatusError: sh -c: exit code 3: bad thing$/,
+  )
+  await assert.rejects(run('no-such-program', []), /no-such-program: program not found/)
+  await assert.rejects(run('sleep', ['60'], { timeoutMs: 20 }), error => isReason(error, 'Timeout'))
+  await assert.rejects(run('yes', [], { maxOutputBytes: 1000 }), /yes: wrote more than 1000 bytes/)
+  await assert.rejects(run('sh', ['-c', 'kill -TERM $$']), /ended by SIGTERM/)
+  const abort = new AbortController()
+  const running = run('sleep', ['60'], { signal: abort.signal })
+  abort.abort(new Error('enough'))
+  await assert.rejects(running, /enough/)
+})
+
+test('mountinfo is read with escapes and optional fields', () => {
+  const [mount] = parseMountinfo('36 35 98:0 /a /mnt\\040x rw,noatime master:1 shared:2 - ext3 /dev/root rw,size=5k\n')
+  assert.deepEqual(mount, {
+    id: 36,
+    parent: 35,
+    root: '/a',
+    point: '/mnt x',
+    options: ['rw', 'noatime'],
+    type: 'ext3',
+    source: '/dev/root',
+    superOptions: ['rw', 'size=5k'],
+  })
+})
+
+async function inTemp(work: (dir: string) => Promise<void>): Promise<void> {
+  const dir = await mkdtemp(join(tmpdir(), 'kutter-linux-'))
+  try {
+    await work(dir)
+  } finally {
+    if (!needsRoot) await realMounts.unmountAll(dir)
+    await rm(dir, { recursive: true, force: true })
+  }
+}
+
+test('bind mounts, tmpfs, and taking both down', { skip: needsRoot }, () =>
+  inTemp(async dir => {
+    for (const name of ['source', 'target', 'memory']) await mkdir(join(dir, name))
+    await writeFile(join(dir, 'source/file'), 'x')
+    await realMounts.bind(join(dir, 'source'), join(dir, 'target'), { readOnly: true })
+    assert.equal(await readFile(join(dir, 'target/file'), 'utf8'), 'x')
+    await assert.rejects(writeFile(join(dir, 'target/file'), 'y'), { code: 'EROFS' })
+    await realMounts.tmpfs(join(dir, 'memory'), { sizeBytes: 65536, mode: 0o700 })
+    await mkdir(join(dir, 'memory/inner'))
+    await realMounts.tmpfs(join(dir, 'memory/inner'))
+    assert.equal((await stat(join(dir, 'memory'))).mode & 0o7777, 0o700)
+    assert.ok(await realMounts.isMounted(join(dir, 'memory')))
+    await realMounts.unmountAll(dir)
+    assert.ok(!(await realMounts.list()).some(m => m.point.startsWith(dir)))
+    await assert.rejects(realMounts.unmountAll('/'), /refused/)
+  }),
+)
+
+test('a path beneath a root never leads outside', () =>
+  inTemp(async dir => {
+    const root = join(dir, 'root')
+    await mkdir(join(root, 'a/b'), { recursive: true })
+    await writeFile(join(dir, 'secret'), 'no')
+    await writeFile(join(root, 'a/b/file'), 'yes')
+    for (const [name, target] of [
+      ['a/out', '../../secret'],
+      ['a/abs', '/etc'],
+      ['a/loop', 'loop'],
+      ['a/in', '../a/b'],
+      ['a/absin', join(root, 'a/b')],
+    ] as const)
+      await symlink(target, join(root, name))
+    for (const path of ['a/b/file', 'a/in/file', 'a/absin/file', 'a/./b/../b/file']) {
+      const found = await openBeneath(root, path)
+      assert.equal(await readFile(found.path, 'utf8'), 'yes', path)
+      assert.equal(found.isDirectory, false)
+      await found.close()
+    }
+    for (const path of ['a/out', 'a/abs', 'a/abs/passwd', '../secret', 'a/../../secret', '/etc', 'a/loop']) {
+      await assert.rejects(openBeneath(root, path), error => isReason(error, 'Forbidden'), path)
+    }
+    await assert.rejects(openBeneath(root, 'a/missing'), error => isReason(error, 'NotFound'))
+    const made = await openBeneath(root, 'new/deep', { create: true })
+    assert.equal(made.isDirectory, true)
+    await made.close()
+    assert.equal((await stat(join(root, 'new/deep'))).mode & 0o777, 0o750)
+  }))
+
+test('cpu shares become the weight the OCI runtimes use', () => {
+  assert.deepEqual([2, 1024, 262144, 0].map(cpuWeightOf), [1, 39, 10000, 1])
+})
+
+test('a cgroup limits, counts and goes with its processes', { skip: needsRoot }, async () => {
+  const cgroups = await findCgroups()
+  const top = `/kutter-test-${process.pid}`
+  const pod = `${top}/kubepods/pod1`
+  try {
+    await cgroups.ensure(pod, { cpuShares: 512, cpuQuotaUs: 50_000, memoryBytes: 64 << 20, pids: 100 })
+    assert.ok(await cgroups.exists(pod))
+    const child = spawn('sleep', ['600'])
+    const ended = new Promise(resolve => child.on('exit', (_, signal) => resolve(signal)))
+    const base = cgroups.version === 2 ? '/sys/fs/cgroup' : '/sys/fs/cgroup/memory'
+    await writeFile(join(base, pod, 'cgroup.procs'), String(child.pid))
+    assert.deepEqual(await cgroups.processes(top), [child.pid])
+    const usage = await cgroups.usage(pod)
+    assert.ok(usage && usage.memoryBytes >= 0)
+    await assert.rejects(cgroups.remove(top), /cannot be removed/)
+    await cgroups.remove(top, { kill: true })
+    assert.equal(await ended, 'SIGKILL')
+    assert.equal(await cgroups.exists(top), false)
+    assert.equal(await cgroups.usage(pod), undefined)
+  } finally {
+    await cgroups.remove(top, { kill: true })
+  }
+})
+
+test('namespaces, links, addresses, routes and nft tables', { skip: needsRoot }, async () => {
+  const ip = makeIp()
+  const name = `kutter-test-${process.pid}`
+  await ip.addNamespace(name)
+  try {
+    await ip.addNamespace(name)
+    const inside = ip.inside(name)
+    await inside.batch([
+      'link add v0 type veth peer name v1',
+      'addr add 10.9.0.1/24 dev v0',
+      'link set v0 up',
+      'link set v1 up',
+    ])
+    await inside.batch(['route add 10.10.0.0/16 via 10.9.0.2'])
+    assert.deepEqual((await inside.links()).map(l => [l.name, l.kind, l.up]).slice(1), [
+      ['v1', 'veth', true],
+      ['v0', 'veth', true],
+    ])
+    assert.ok(
+      (await inside.addresses()).some(a => a.address === '10.9.0.1' && a.prefixLength === 24 && a.link === 'v0'),
+    )
+    assert.ok((await inside.routes()).some(r => r.to === '10.10.0.0/16' && r.via === '10.9.0.2'))
+    await assert.rejects(
+      inside.batch(['link set v0 up', 'link set nope up']),
+      /ip link set nope up: Cannot find device/,
+    )
+
+    const nft = makeNft({ netns: `/run/netns/${name}` })
+    assert.equal(await nft.list('ip', 'kutter'), undefined)
+    await nft.apply('table ip kutter {\nchain c {\ntcp dport 80 accept\n}\n}\n')
+    assert.deepEqual(await nft.tables(), ['ip kutter'])
+    assert.deepEqual(
+      (await nft.list('ip', 'kutter'))!.map(item => Object.keys(item)[0]),
+      ['table', 'chain', 'rule'],
+    )
+    await assert.rejects(nft.apply('add table ip other\nadd rule ip kutter nochain accept'), /No such file/)
+    assert.deepEqual(await nft.tables(), ['ip kutter'])
+  } finally {
+    await ip.deleteNamespace(name)
+    await ip.deleteNamespace(name)
+  }
+  assert.ok(!(await ip.namespaces()).includes(name))
+})

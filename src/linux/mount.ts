@@ -1,0 +1,143 @@
+// Mounts: what is mounted (from /proc/self/mountinfo), bind mounts, tmpfs, and taking whole trees of mounts down.
+// Source: proc(5), mount(8), umount(8).
+import { readFile, realpath } from 'node:fs/promises'
+import { isAbsolute } from 'node:path'
+import { StatusError } from '../base/errors.ts'
+import { run } from './exec.ts'
+
+export interface Mount {
+  id: number
+  parent: number
+  /** The directory inside the filesystem that is mounted: not `/` for a bind mount of a part. */
+  root: string
+  /** Where it is mounted. */
+  point: string
+  options: readonly string[]
+  type: string
+  source: string
+  /** Options of the filesystem rather than of this mount: `size=…` of a tmpfs, say. */
+  superOptions: readonly string[]
+}
+
+export interface Mounts {
+  list(): Promise<readonly Mount[]>
+  isMounted(path: string): Promise<boolean>
+  /**
+   * Shows `source` at `target`, which must exist. A `/proc/PID/fd/N` source is used as it stands, so that what was
+   * checked is what is mounted.
+   */
+  bind(source: string, target: string, o?: BindOptions): Promise<void>
+  tmpfs(target: string, o?: { sizeBytes?: number; mode?: number }): Promise<void>
+  /** Any other filesystem, as `mount -t TYPE -o OPTIONS SOURCE TARGET`. */
+  mount(type: string, source: string, target: string, options?: readonly string[]): Promise<void>
+  /**
+   * Unmounts everything at and below `path`, innermost first, lazily (a busy mount goes when its last user does).
+   * Nothing mounted there is no error.
+   */
+  unmountAll(path: string): Promise<void>
+}
+
+export interface BindOptions {
+  readOnly?: boolean
+  /** Mounts below `source` come along. */
+  recursive?: boolean
+  propagation?: 'private' | 'rslave' | 'rshared'
+}
+
+/** The kernel's mounts, in this process's mount namespace. */
+export const realMounts: Mounts = {
+  list: listMounts,
+  async isMounted(path) {
+    const real = await realpathOr(path)
+    return (await listMounts()).some(mount => mount.point === real)
+  },
+  async bind(source, target, o = {}) {
+    await mount(['--no-canonicalize', o.recursive ? '--rbind' : '--bind', source, target])
+    // The kernel ignores `ro` on the bind itself: it takes a second step.
+    if (o.readOnly) await mount(['--no-canonicalize', '-o', 'remount,bind,ro', target])
+    if (o.propagation) await mount([`--make-${o.propagation}`, target])
+  },
+  async tmpfs(target, o = {}) {
+    const options = ['nosuid', 'nodev', `mode=${(o.mode ?? 0o777).toString(8)}`]
+    if (o.sizeBytes !== undefined) options.push(`size=${o.sizeBytes}`)
+    await mount(['-t', 'tmpfs', '-o', options.join(','), 'tmpfs', target])
+  },
+  async mount(type, source, target, options = []) {
+    await mount(['-t', type, ...(options.length > 0 ? ['-o', options.join(',')] : []), source, target])
+  },
+  unmountAll,
+}
+
+/** Reads the text of a mountinfo file, in mount order. */
+export function parseMountinfo(text: string): Mount[] {
+  return text.split('\n').flatMap(line => {
+    // 36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
+    const [before = '', after = ''] = line.split(' - ')
+    const [id, parent, , root, point, options] = before.split(' ')
+    const [type, source, superOptions] = after.split(' ')
+    if (!point || !type) return []
+    return [
+      {
+        id: Number(id),
+        parent: Number(parent),
+        root: unescapeOctal(root ?? ''),
+        point: unescapeOctal(point),
+        options: (options ?? '').split(','),
+        type,
+        source: unescapeOctal(source ?? ''),
+        superOptions: (superOptions ?? '').split(','),
+      },
+    ]
+  })
+}
+
+async function listMounts(): Promise<Mount[]> {
+  return parseMountinfo(await readFile('/proc/self/mountinfo', 'utf8'))
+}
+
+// Mounts can hide one another: unmounting may uncover more, so look again until nothing is left.
+const maxUnmountRounds = 32
+const umountBatch = 200
+
+async function unmountAll(path: string): Promise<void> {
+  if (!isAbsolute(path) || path === '/') {
+    throw new StatusError('InternalError', `unmounting below ${JSON.stringify(path)} is refused`)
+  }
+  const real = await realpathOr(path)
+  for (let round = 0; round < maxUnmountRounds; round++) {
+    const points = (await listMounts()).map(m => m.point).filter(p => p === real || p.startsWith(`${real}/`))
+    if (points.length === 0) return
+    points.reverse()
+    for (let i = 0; i < points.length; i += umountBatch) {
+      // Propagation may have taken some of them down already: what counts is the next look.
+      const batch = points.slice(i, i + umountBatch)
+      await run('umount', ['--lazy', '--no-canonicalize', ...batch], { accept: 'any' })
+    }
+  }
+  throw new StatusError(
+    'InternalError',
+    `mounts below ${real} are still there after ${maxUnmountRounds} rounds of umount`,
+  )
+}
+
+async function mount(args: string[]): Promise<void> {
+  await run('mount', args)
+}
+
+async function realpathOr(path: string): Promise<string> {
+  try {
+    return await realpath(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return path
+    // A dead network filesystem or FUSE server cannot be looked at, yet must be unmountable by name.
+    if (['ENOTCONN', 'ESTALE', 'EIO'].includes((error as NodeJS.ErrnoException).code ?? '')) return path
+    throw error
+  }
+}
+
+// The kernel writes space, tab, newline and backslash as \040 and the like.
+function unescapeOctal(text: string): string {
+  if (!text.includes('\\')) return text
+  const bytes = text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))
+  return bytes
+}

@@ -1,0 +1,59 @@
+// nftables by its own program: `nft -f -` applies a text as one transaction (all of it or nothing), and
+// `nft -j list table` reads a table back. Source: nft(8), libnftables-json(5).
+import { StatusError } from '../base/errors.ts'
+import { run } from './exec.ts'
+
+/** One entry of a listing: `{ table: … }`, `{ chain: … }`, `{ rule: … }`, `{ set: … }`, `{ map: … }`. */
+export type NftItem = Readonly<Record<string, unknown>>
+
+export interface Nft {
+  /** Applies all of `transaction` or none of it. */
+  apply(transaction: string, signal?: AbortSignal): Promise<void>
+  /** What is in one table; undefined when there is no such table. */
+  list(family: NftFamily, table: string, signal?: AbortSignal): Promise<readonly NftItem[] | undefined>
+  /** The tables there are, as `family name`. */
+  tables(signal?: AbortSignal): Promise<readonly string[]>
+}
+
+export type NftFamily = 'ip' | 'ip6' | 'inet' | 'arp' | 'bridge' | 'netdev'
+
+// Ten thousand services are about 20 MB of text; reading them back as JSON is five times that.
+const maxListBytes = 256 * 1024 * 1024
+
+/** The kernel's nftables, in this network namespace or in the one whose file (`/run/netns/x`) is given. */
+export function makeNft(o: { netns?: string } = {}): Nft {
+  const nft = (args: string[], options: { stdin?: string; signal?: AbortSignal; any?: boolean }) => {
+    const { stdin, signal, any } = options
+    const [program, all] = o.netns ? ['nsenter', [`--net=${o.netns}`, 'nft', ...args]] : ['nft', args]
+    return run(program as string, all as string[], {
+      label: 'nft',
+      ...(stdin === undefined ? {} : { stdin }),
+      ...(signal ? { signal } : {}),
+      ...(any ? { accept: 'any' as const } : {}),
+      maxOutputBytes: maxListBytes,
+    })
+  }
+  return {
+    async apply(transaction, signal) {
+      await nft(['-f', '-'], { stdin: transaction, ...(signal ? { signal } : {}) })
+    },
+    async list(family, table, signal) {
+      const result = await nft(['-j', 'list', 'table', family, table], { any: true, ...(signal ? { signal } : {}) })
+      if (result.code === 0) return items(result.stdout)
+      if (/No such file or directory/.test(result.stderr)) return undefined
+      throw new StatusError('InternalError', `nft list table ${family} ${table}: ${result.stderr.trim()}`)
+    },
+    async tables(signal) {
+      const { stdout } = await nft(['-j', 'list', 'tables'], signal ? { signal } : {})
+      return items(stdout).flatMap(item => {
+        const table = item.table as { family: string; name: string } | undefined
+        return table ? [`${table.family} ${table.name}`] : []
+      })
+    },
+  }
+}
+
+function items(json: string): NftItem[] {
+  const { nftables } = JSON.parse(json) as { nftables: NftItem[] }
+  return nftables.filter(item => !('metainfo' in item))
+}
