@@ -83,7 +83,7 @@ export async function startHttp(options: HttpOptions, host: string, port: number
   const sockets = new Set<Duplex>()
   server.on('secureConnection', socket => {
     sockets.add(socket)
-    socket.on('error', error => options.core.log.debug('connection failed', { error }))
+    socket.on('error', (error: Error) => options.core.log.debug('connection failed', { error }))
     socket.on('close', () => sockets.delete(socket))
   })
   await listen(server, host, port)

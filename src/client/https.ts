@@ -1,0 +1,180 @@
+// The transport over HTTPS: each operation becomes a request on one HTTP/2 connection, each answer a result.
+import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2'
+import { StatusError, type StatusDetails } from '../base/errors.ts'
+import type { KubeObject } from '../api/kind.ts'
+import { Item } from '../api/mirror.ts'
+import type { Operation, Serve, ServedResult, WatchEvent } from '../api/operation.ts'
+import type { JsonObject } from '../api/schema/node.ts'
+
+export interface Credentials {
+  /** `https://host:port` */
+  server: string
+  /** PEM of the CA that signed the server's certificate. */
+  ca: string
+  /** PEM; either these or a token. */
+  cert?: string
+  key?: string
+  /** Read before every request, so that a renewed token is used at once. */
+  token?: () => string | undefined
+}
+
+/** How long a request may take when nothing else ends it. */
+const requestTimeoutMs = 60_000
+const pingEveryMs = 30_000
+
+export interface HttpsTransport {
+  serve: Serve
+  /** A GET of a path that is no resource, as text. */
+  fetch(path: string, signal?: AbortSignal): Promise<string>
+  close(): void
+}
+
+/** Connects on first use and again after a loss. */
+export function httpsTransport(credentials: () => Credentials): HttpsTransport {
+  let session: ClientHttp2Session | undefined
+  const current = () => {
+    if (session && !session.closed && !session.destroyed) return session
+    session = open(credentials())
+    return session
+  }
+  return {
+    serve: operation => serve(current(), credentials(), operation),
+    fetch: async (path, signal) => {
+      const stream = current().request(headersOf(credentials(), 'GET', path), signal ? { signal } : {})
+      return (await readAll(stream)).body
+    },
+    close: () => session?.destroy(),
+  }
+}
+
+function open({ server, ca, cert, key }: Credentials): ClientHttp2Session {
+  const session = connect(server, { ca, ...(cert && { cert }), ...(key && { key }), settings: { enablePush: false } })
+  // Errors reach each request; without a listener the session's own would end the process.
+  session.on('error', () => {})
+  session.socket.setNoDelay(true)
+  session.setTimeout(pingEveryMs, () => {
+    // A peer that does not answer a ping is gone; requests then fail and are made again on a new connection.
+    session.ping(error => error && session.destroy())
+  })
+  session.unref()
+  return session
+}
+
+function headersOf({ token }: Credentials, method: string, path: string, contentType?: string, userAgent?: string) {
+  const bearer = token?.()
+  return {
+    ':method': method,
+    ':path': path,
+    accept: 'application/json',
+    ...(contentType && { 'content-type': contentType }),
+    ...(userAgent && { 'user-agent': userAgent }),
+    ...(bearer && { authorization: `Bearer ${bearer}` }),
+  }
+}
+
+const patchContentTypes = {
+  json: 'application/json-patch+json',
+  merge: 'application/merge-patch+json',
+  strategic: 'application/strategic-merge-patch+json',
+  apply: 'application/apply-patch+yaml',
+}
+const methods = { get: 'GET', list: 'GET', watch: 'GET', create: 'POST', update: 'PUT', patch: 'PATCH', delete: 'DELETE', deletecollection: 'DELETE' }
+
+async function serve(session: ClientHttp2Session, credentials: Credentials, operation: Operation): Promise<ServedResult> {
+  const { verb, kind, signal } = operation
+  const type = operation.patchType ? patchContentTypes[operation.patchType] : 'application/json'
+  session.ref()
+  const stream = session.request(headersOf(credentials, methods[verb], pathOf(operation), type, operation.userAgent), signal ? { signal } : {})
+  if (operation.body === undefined) stream.end()
+  else stream.end(JSON.stringify(withType(operation)))
+  if (verb === 'watch') return { type: 'watch', kind, events: watchEvents(stream, await statusOf(stream)) }
+  stream.setTimeout(requestTimeoutMs, () => stream.destroy(new StatusError('Timeout', `the server did not answer within ${requestTimeoutMs / 1000} seconds`)))
+  const { status, body } = await readAll(stream)
+  const object = parse(body, status)
+  if (status >= 400) throw errorOf(object, status)
+  return resultOf(operation, object)
+}
+
+function withType({ verb, kind, body, subresource }: Operation): unknown {
+  if ((verb !== 'create' && verb !== 'update') || (subresource !== '' && subresource !== 'status')) return body
+  return { kind: kind.kind, apiVersion: kind.apiVersion, ...(body as JsonObject) }
+}
+
+function pathOf({ verb, kind, namespace, name, subresource, options }: Operation): string {
+  const base = kind.group ? `/apis/${kind.group}/${kind.version}` : `/api/${kind.version}`
+  const parts = [kind.namespaced && namespace ? `namespaces/${namespace}` : '', kind.plural, name, subresource].filter(Boolean)
+  const query = new URLSearchParams()
+  for (const [key, value] of Object.entries(options)) if (value !== undefined) query.set(key, key === 'dryRun' ? 'All' : String(value))
+  if (verb === 'watch') query.set('watch', 'true')
+  const text = query.toString()
+  return `${base}/${parts.join('/')}${text ? `?${text}` : ''}`
+}
+
+function resultOf({ kind, verb }: Operation, object: JsonObject): ServedResult {
+  if (verb === 'list' || (verb === 'deletecollection' && Array.isArray(object.items))) {
+    const { resourceVersion = '0', continue: token } = (object.metadata ?? {}) as { resourceVersion?: string; continue?: string }
+    const items = ((object.items ?? []) as unknown as KubeObject[]).map(o => itemOf({ ...o, kind: kind.kind, apiVersion: kind.apiVersion }))
+    return { type: 'list', kind, items, revision: Number(resourceVersion), ...(token && { continue: token }) }
+  }
+  if (object.kind === 'Status' && object.apiVersion === 'v1') return { type: 'status', status: object }
+  return { type: 'object', kind, item: itemOf(object as unknown as KubeObject) }
+}
+
+const itemOf = (object: KubeObject) => new Item(object, Number(object.metadata?.resourceVersion ?? 0))
+
+function statusOf(stream: ClientHttp2Stream): Promise<number> {
+  return new Promise((resolve, reject) => {
+    stream.once('response', headers => resolve(headers[':status'] ?? 0))
+    stream.once('error', reject)
+    stream.once('close', () => reject(new StatusError('ServiceUnavailable', 'the connection to the server was lost')))
+  })
+}
+
+async function readAll(stream: ClientHttp2Stream): Promise<{ status: number; body: string }> {
+  const status = await statusOf(stream)
+  const chunks: Buffer[] = []
+  for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk)
+  return { status, body: Buffer.concat(chunks).toString() }
+}
+
+async function* watchEvents(stream: ClientHttp2Stream, status: number): AsyncGenerator<readonly WatchEvent[]> {
+  try {
+    if (status >= 400) {
+      const chunks: Buffer[] = []
+      for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk)
+      const body = Buffer.concat(chunks).toString()
+      throw errorOf(parse(body, status), status)
+    }
+    let rest: Buffer = Buffer.alloc(0)
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      const data = rest.length ? Buffer.concat([rest, chunk]) : chunk
+      const end = data.lastIndexOf(10)
+      rest = data.subarray(end + 1)
+      if (end < 0) continue
+      yield data
+        .subarray(0, end)
+        .toString()
+        .split('\n')
+        .filter(Boolean)
+        .map(line => {
+          const { type, object } = JSON.parse(line) as { type: WatchEvent['type']; object: KubeObject }
+          return { type, item: itemOf(object) }
+        })
+    }
+  } finally {
+    stream.destroy()
+  }
+}
+
+function parse(body: string, status: number): JsonObject {
+  try {
+    return JSON.parse(body) as JsonObject
+  } catch (cause) {
+    throw new StatusError('InternalError', `the server answered ${status} with something that is not JSON: ${body.slice(0, 200)}`, { code: status, cause })
+  }
+}
+
+function errorOf(object: JsonObject, code: number): StatusError {
+  const { reason = '', message = `the server answered ${code}`, details } = object as { reason?: StatusError['reason']; message?: string; details?: StatusDetails }
+  return new StatusError(reason, message, { code, ...(details && { details }) })
+}

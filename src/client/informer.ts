@@ -1,0 +1,110 @@
+// Informers: each keeps one mirror current, by listing once and watching from there. When a watch ends it goes on
+// from the last revision; when that is too old it lists again and the mirror's listeners hear the difference.
+import type { Clock } from '../base/clock.ts'
+import { isReason, messageOf, StatusError } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
+import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
+import { Mirror, type MirrorChange } from '../api/mirror.ts'
+import type { Operation, OperationVerb, ServedResult, WatchEvent } from '../api/operation.ts'
+
+/** A part of a kind. */
+export interface MirrorScope {
+  namespace?: string
+  labelSelector?: string
+  fieldSelector?: string
+}
+
+interface InformersOptions {
+  clock: Clock
+  log: Log
+  run(kind: AnyKind, verb: OperationVerb, more: Partial<Operation>): Promise<ServedResult>
+  shared?: <T extends KubeObject>(kind: Kind<T>) => Mirror<T> | undefined
+}
+
+const firstBackoffMs = 200
+const maxBackoffMs = 10_000
+/** Servers end watches now and then; asking for it keeps dead connections from lasting. */
+const watchSeconds = 540
+
+export class Informers {
+  readonly #options: InformersOptions
+  readonly #mirrors = new Map<string, Mirror>()
+  readonly #abort = new AbortController()
+
+  constructor(options: InformersOptions) {
+    this.#options = options
+  }
+
+  mirror<T extends KubeObject>(kind: Kind<T>, scope: MirrorScope): Mirror<T> {
+    const whole = !scope.namespace && !scope.labelSelector && !scope.fieldSelector
+    const shared = whole ? this.#options.shared?.(kind) : undefined
+    if (shared) return shared
+    const key = JSON.stringify([kind.apiVersion, kind.plural, scope.namespace, scope.labelSelector, scope.fieldSelector])
+    let mirror = this.#mirrors.get(key)
+    if (!mirror) {
+      mirror = new Mirror()
+      this.#mirrors.set(key, mirror)
+      void this.#follow(kind, scope, mirror)
+    }
+    return mirror as unknown as Mirror<T>
+  }
+
+  close(): void {
+    this.#abort.abort()
+  }
+
+  async #follow(kind: AnyKind, scope: MirrorScope, mirror: Mirror): Promise<void> {
+    const { clock, log } = this.#options
+    const { signal } = this.#abort
+    let backoffMs = firstBackoffMs
+    let revision: number | undefined
+    while (!signal.aborted) {
+      try {
+        revision ??= await this.#list(kind, scope, mirror)
+        revision = await this.#watch(kind, scope, mirror, revision)
+        backoffMs = firstBackoffMs
+      } catch (error) {
+        if (signal.aborted) return
+        if (isReason(error, 'Expired', 'Gone')) revision = undefined
+        else log.warn('watch failed, trying again', { resource: kind.plural, why: messageOf(error), backoffMs })
+        try {
+          await clock.sleep(backoffMs, signal)
+        } catch {
+          return
+        }
+        backoffMs = Math.min(backoffMs * 2, maxBackoffMs)
+      }
+    }
+  }
+
+  async #list(kind: AnyKind, { namespace = '', ...options }: MirrorScope, mirror: Mirror): Promise<number> {
+    const result = await this.#options.run(kind, 'list', { namespace, options, signal: this.#abort.signal })
+    if (result.type !== 'list') throw new Error(`a list of ${kind.plural} was answered with ${result.type}`)
+    mirror.reset(result.items, result.revision)
+    return result.revision
+  }
+
+  /** Returns the revision to go on from. */
+  async #watch(kind: AnyKind, { namespace = '', ...selectors }: MirrorScope, mirror: Mirror, from: number): Promise<number> {
+    const options = { ...selectors, resourceVersion: String(from), allowWatchBookmarks: true, timeoutSeconds: watchSeconds }
+    const result = await this.#options.run(kind, 'watch', { namespace, options, signal: this.#abort.signal })
+    if (result.type !== 'watch') throw new Error(`a watch of ${kind.plural} was answered with ${result.type}`)
+    let revision = from
+    for await (const events of result.events) {
+      const changes: Omit<MirrorChange, 'before'>[] = []
+      for (const { type, item } of events) {
+        if (type === 'ERROR') throw statusError(item)
+        revision = Math.max(revision, item.revision)
+        if (type !== 'BOOKMARK') changes.push({ type, item })
+      }
+      mirror.apply(changes, revision)
+    }
+    return revision
+  }
+}
+
+function statusError(item: WatchEvent['item']): StatusError {
+  const { reason, message, code } = item.object as unknown as { reason?: StatusError['reason']; message?: string; code?: number }
+  return new StatusError(reason ?? 'InternalError', message ?? 'watch failed', code === undefined ? {} : { code })
+}
+
