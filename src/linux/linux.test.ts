@@ -131,6 +131,35 @@ test('a cgroup limits, counts and goes with its processes', { skip: needsRoot },
   }
 })
 
+test('cgroup v2 gets weights, quotas and limits in its own files', () =>
+  inTemp(async dir => {
+    await writeFile(join(dir, 'cgroup.controllers'), 'cpu memory pids\n')
+    const cgroups = await findCgroups(dir)
+    assert.equal(cgroups.version, 2)
+    await cgroups.ensure('/a/b', { cpuShares: 1024, cpuQuotaUs: 50_000, memoryBytes: -1, pids: 10 })
+    const read = (name: string) => readFile(join(dir, name), 'utf8')
+    assert.equal(await read('cgroup.subtree_control'), '+cpu +memory +pids')
+    assert.deepEqual(
+      await Promise.all(['cpu.weight', 'cpu.max', 'memory.max', 'pids.max'].map(f => read(`a/b/${f}`))),
+      ['39', '50000 100000', 'max', '10'],
+    )
+    await writeFile(join(dir, 'a/b/cpu.stat'), 'usage_usec 7\nuser_usec 5\n')
+    await writeFile(join(dir, 'a/b/memory.current'), '1000\n')
+    await writeFile(join(dir, 'a/b/memory.stat'), 'anon 300\ninactive_file 400\npgfault 2\npgmajfault 1\n')
+    await writeFile(join(dir, 'a/b/pids.current'), '3\n')
+    assert.deepEqual(await cgroups.usage('/a/b'), {
+      cpuNs: 7000,
+      memoryBytes: 1000,
+      workingSetBytes: 600,
+      rssBytes: 300,
+      pageFaults: 2,
+      majorPageFaults: 1,
+      pids: 3,
+    })
+    await assert.rejects(cgroups.ensure('/'), /not the path of a cgroup/)
+    await assert.rejects(cgroups.ensure('/a/../b'), /not the path of a cgroup/)
+  }))
+
 test('namespaces, links, addresses, routes and nft tables', { skip: needsRoot }, async () => {
   const ip = makeIp()
   const name = `kutter-test-${process.pid}`

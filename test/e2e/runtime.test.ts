@@ -1,10 +1,13 @@
 // Everything below the kubelet, for real: a containerd of our own, images built here, a pod on the host's network and
 // one behind a CNI bridge, logs, exec, events, and afterwards nothing left.
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { get } from 'node:http'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { gzipSync } from 'node:zlib'
+import { pack } from 'tar-stream'
 import { realClock } from '../../src/base/clock.ts'
 import { isReason } from '../../src/base/errors.ts'
 import { silentLog } from '../../src/base/log.ts'
@@ -12,6 +15,7 @@ import {
   buildDescription,
   buildImage,
   buildPause,
+  eachEntry,
   listImages,
   loadArchive,
   pauseImage,
@@ -289,6 +293,50 @@ test('loaded images have whole names and are pinned; removed ones are not', { sk
   await removeImage('gone:1', store())
   assert.ok(!(await readPins(store().pinsFile)).has('docker.io/library/gone:1'))
   await assert.rejects(removeImage('gone:1', store()), error => isReason(error, 'NotFound'))
+})
+
+test('an archive for many machines loads, though only ours is whole in it', { skip }, async () => {
+  const built = await buildDescription(
+    { names: ['multi'], files: [{ to: '/x', text: 'x' }] },
+    dir,
+    join(dir, 'one.tar'),
+    {
+      cacheDir: cache,
+    },
+  )
+  const files = new Map<string, Buffer>()
+  await eachEntry(built.file, async (name, _size, body) => {
+    const chunks: Buffer[] = []
+    for await (const chunk of body) chunks.push(chunk as Buffer)
+    files.set(name, Buffer.concat(chunks))
+  })
+  files.delete('manifest.json')
+  const { manifests } = JSON.parse(String(files.get('index.json'))) as { manifests: { annotations?: object }[] }
+  const ours = { ...manifests[0], annotations: undefined }
+  const other = { ...ours, digest: `sha256:${'0'.repeat(64)}`, platform: { os: 'linux', architecture: 'mips64le' } }
+  const mediaType = 'application/vnd.oci.image.index.v1+json'
+  const inner = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, manifests: [other, ours] }))
+  const hex = createHash('sha256').update(inner).digest('hex')
+  files.set(`blobs/sha256/${hex}`, inner)
+  const top = {
+    mediaType,
+    digest: `sha256:${hex}`,
+    size: inner.length,
+    annotations: { 'io.containerd.image.name': 'multi:2' },
+  }
+  files.set('index.json', Buffer.from(JSON.stringify({ schemaVersion: 2, manifests: [top] })))
+  const packer = pack()
+  for (const [name, content] of files) packer.entry({ name }, content)
+  packer.finalize()
+  const chunks: Buffer[] = []
+  for await (const chunk of packer) chunks.push(chunk as Buffer)
+  await writeFile(join(dir, 'many.tar.gz'), gzipSync(Buffer.concat(chunks)))
+  assert.deepEqual((await loadArchive(join(dir, 'many.tar.gz'), store())).names, ['docker.io/library/multi:2'])
+  const { image } = await eventually('the image', async () => {
+    const found = await cri.cri.imageStatus({ image: { image: 'multi:2' } })
+    return found.image ? found : undefined
+  })
+  assert.deepEqual(image?.repoTags, ['docker.io/library/multi:2'])
 })
 
 test('containers outlive containerd, which is started again', { skip }, async t => {

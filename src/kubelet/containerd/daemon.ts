@@ -12,6 +12,7 @@ import { type Clock, realClock } from '../../base/clock.ts'
 import { messageOf, StatusError } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import { connectCri } from '../cri/index.ts'
+import { textOf, whenThere } from './files.ts'
 import { type ContainerdPlace, containerdConfig, containerdPaths } from './config.ts'
 
 export interface ContainerdOptions extends ContainerdPlace {
@@ -76,6 +77,7 @@ export async function keepContainerd(o: ContainerdOptions, signal: AbortSignal, 
       if (signal.aborted) return
       o.log.error('containerd does not start', { error: messageOf(error), retryInMs: delayMs })
     }
+    // Rejects only when aborted, which the loop's condition sees.
     await clock.sleep(delayMs, signal).catch(() => {})
     delayMs = Math.min(delayMs * 2, backoffMs.most)
   }
@@ -84,10 +86,10 @@ export async function keepContainerd(o: ContainerdOptions, signal: AbortSignal, 
 /** The process id of the containerd that runs in `dir`; undefined when none does. */
 export async function runningPid(dir: string): Promise<number | undefined> {
   const paths = containerdPaths(dir)
-  const pid = Number(await readFile(paths.pid, 'utf8').catch(() => ''))
+  const pid = Number(await textOf(paths.pid))
   if (!pid) return undefined
   // The number may be someone else's by now: our configuration must be on the command line.
-  const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+  const commandLine = await textOf(`/proc/${pid}/cmdline`)
   return commandLine.split('\0').includes(paths.config) ? pid : undefined
 }
 
@@ -112,7 +114,7 @@ async function start(o: ContainerdOptions): Promise<number> {
   await writeFile(paths.config, containerdConfig({ ...o, snapshotter, mayLowerOomScore }), { mode: 0o600 })
   await rm(paths.socket, { force: true })
   await rm(paths.ttrpcSocket, { force: true })
-  const log = await stat(paths.log).catch(() => undefined)
+  const log = await whenThere(() => stat(paths.log), undefined)
   if (log && log.size > maxLogBytes) await rename(paths.log, `${paths.log}.1`)
 
   const out = openSync(paths.log, 'a', 0o600)
@@ -197,7 +199,7 @@ function socketClosed(socket: string, signal: AbortSignal): Promise<void> {
 }
 
 async function lastLogLine(path: string): Promise<string> {
-  const text = await readFile(path, 'utf8').catch(() => '')
+  const text = await textOf(path)
   return text.trim().split('\n').at(-1) || `no message in ${path}`
 }
 

@@ -1,6 +1,6 @@
 // Takes a node's containerd down with everything it runs, and leaves nothing: first politely through CRI (so that CNI
 // plugins give back addresses), then by force for whatever is left (a containerd that does not answer, or is gone).
-import { readdir, readFile, rm, rmdir } from 'node:fs/promises'
+import { rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Clock, realClock } from '../../base/clock.ts'
 import { messageOf, StatusError } from '../../base/errors.ts'
@@ -8,6 +8,7 @@ import type { Log } from '../../base/log.ts'
 import { findCgroups, realMounts } from '../../linux/index.ts'
 import { connectCri } from '../cri/index.ts'
 import { containerdPaths } from './config.ts'
+import { namesIn, textOf } from './files.ts'
 import { isAlive, killQuietly, runningPid } from './daemon.ts'
 
 export interface TeardownOptions {
@@ -66,14 +67,14 @@ async function stopPods(socket: string, o: TeardownOptions): Promise<void> {
 // Shims outlive containerd by design. Each bundle names its container's first process and its shim's socket.
 async function endShims(o: TeardownOptions): Promise<void> {
   const paths = containerdPaths(o.dir)
-  for (const id of await readdir(paths.bundles).catch(() => [])) {
+  for (const id of await namesIn(paths.bundles)) {
     const bundle = join(paths.bundles, id)
-    const init = Number(await readFile(join(bundle, 'init.pid'), 'utf8').catch(() => ''))
+    const init = Number(await textOf(join(bundle, 'init.pid')))
     if (init && (await belongs(init, id))) killQuietly(init, 'SIGKILL')
-    const address = await readFile(join(bundle, 'address'), 'utf8').catch(() => '')
+    const address = await textOf(join(bundle, 'address'))
     if (address.startsWith('unix://')) await rm(address.slice('unix://'.length).trim(), { force: true })
   }
-  await forgetNetworks(await readdir(paths.bundles).catch(() => []))
+  await forgetNetworks(await namesIn(paths.bundles))
   for (const pid of await shims(paths.socket)) await end(pid, o, 'SIGKILL')
 }
 
@@ -82,22 +83,22 @@ const cniResults = '/var/lib/cni/results'
 // libcni remembers what it set up for each sandbox, as `NETWORK-SANDBOX-INTERFACE`, until the plugins take it down.
 // The interfaces themselves go with the network namespace.
 async function forgetNetworks(sandboxes: readonly string[]): Promise<void> {
-  for (const name of await readdir(cniResults).catch(() => [])) {
+  for (const name of await namesIn(cniResults)) {
     if (sandboxes.some(id => name.includes(`-${id}-`))) await rm(join(cniResults, name), { force: true })
   }
 }
 
 // Process ids are used again: the container's id must be in its cgroup path.
 async function belongs(pid: number, containerId: string): Promise<boolean> {
-  const cgroup = await readFile(`/proc/${pid}/cgroup`, 'utf8').catch(() => '')
+  const cgroup = await textOf(`/proc/${pid}/cgroup`)
   return cgroup.includes(containerId)
 }
 
 async function shims(socket: string): Promise<number[]> {
   const found: number[] = []
-  for (const name of await readdir('/proc')) {
+  for (const name of await namesIn('/proc')) {
     if (!/^\d+$/.test(name)) continue
-    const words = (await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '')).split('\0')
+    const words = (await textOf(`/proc/${name}/cmdline`)).split('\0')
     if (words[0]?.includes('containerd-shim') && words[words.indexOf('-address') + 1] === socket)
       found.push(Number(name))
   }
@@ -120,7 +121,7 @@ async function end(pid: number, o: TeardownOptions, first: NodeJS.Signals = 'SIG
 }
 
 async function isZombie(pid: number): Promise<boolean> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
+  const stat = await textOf(`/proc/${pid}/stat`)
   return stat === '' || /\) [ZX] /.test(stat)
 }
 
