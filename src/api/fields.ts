@@ -19,7 +19,10 @@ export function parseFieldSelector(kind: AnyKind, text: string): FieldSelector {
     if (!match) throw new StatusError('BadRequest', `invalid selector: '${text}'; can't understand '${term}'`)
     const [, field = '', operator, raw = ''] = match
     if (!(field in kind.selectable) && !(field in common)) {
-      throw new StatusError('BadRequest', `Unable to find "${kind.apiVersion}, Resource=${kind.plural}" that match label selector "", field selector ${JSON.stringify(text)}: field label not supported: ${field}`)
+      throw new StatusError(
+        'BadRequest',
+        `Unable to find "${kind.apiVersion}, Resource=${kind.plural}" that match label selector "", field selector ${JSON.stringify(text)}: field label not supported: ${field}`,
+      )
     }
     result.push({ field, equal: operator !== '!=', value: raw.replace(/\\(.)/gs, '$1') })
   }

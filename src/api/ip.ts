@@ -22,7 +22,10 @@ export function parseIP(text: string): { family: 4 | 6; value: bigint } | undefi
   const left = groups(head)
   const right = groups(tail ?? '')
   const middle = tail === undefined ? [] : Array.from({ length: 8 - left.length - right.length }, () => '0')
-  return { family: 6, value: [...left, ...middle, ...right].reduce((sum, group) => sum * 65536n + BigInt(`0x${group}`), 0n) }
+  return {
+    family: 6,
+    value: [...left, ...middle, ...right].reduce((sum, group) => sum * 65536n + BigInt(`0x${group}`), 0n),
+  }
 }
 
 const hexPair = (value: bigint) => `${(value >> 16n).toString(16)}:${(value & 0xffffn).toString(16)}`

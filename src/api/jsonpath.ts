@@ -12,7 +12,8 @@ export function compilePath(path: string): Step[] {
   const known = compiled.get(path)
   if (known) return known
   const steps: Step[] = []
-  const pattern = /\.((?:\\.|[^.[\]\\])+)|\[(\d+)\]|\[(\*)\]|\[['"]([^'"]*)['"]\]|\[\?\(@((?:\.[\w-]+)+)\s*==\s*['"]([^'"]*)['"]\)\]/gy
+  const pattern =
+    /\.((?:\\.|[^.[\]\\])+)|\[(\d+)\]|\[(\*)\]|\[['"]([^'"]*)['"]\]|\[\?\(@((?:\.[\w-]+)+)\s*==\s*['"]([^'"]*)['"]\)\]/gy
   let at = 0
   for (let match = pattern.exec(path); match; match = pattern.exec(path)) {
     at = pattern.lastIndex
@@ -22,7 +23,8 @@ export function compilePath(path: string): Step[] {
     else if (where) steps.push({ where: where.slice(1).split('.'), equals: equals! })
     else steps.push({ field: (field ?? quoted)!.replace(/\\(.)/g, '$1') })
   }
-  if (at !== path.length) throw new Error(`JSONPath ${JSON.stringify(path)}: cannot read ${JSON.stringify(path.slice(at))}`)
+  if (at !== path.length)
+    throw new Error(`JSONPath ${JSON.stringify(path)}: cannot read ${JSON.stringify(path.slice(at))}`)
   if (compiled.size >= maxCompiled) compiled.clear()
   compiled.set(path, steps)
   return steps
@@ -45,7 +47,9 @@ function take(value: Json, step: Step): Json[] {
   if ('index' in step) return Array.isArray(value) && step.index < value.length ? [value[step.index]!] : []
   const elements = Array.isArray(value) ? value : Object.values(value)
   if ('all' in step) return elements
-  return elements.filter(e => step.where.reduce<Json | undefined>((v, name) => (v as JsonObject | undefined)?.[name], e) === step.equals)
+  return elements.filter(
+    e => step.where.reduce<Json | undefined>((v, name) => (v as JsonObject | undefined)?.[name], e) === step.equals,
+  )
 }
 
 /** Sets the value at a path of plain fields, making objects on the way. */

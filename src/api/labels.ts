@@ -48,8 +48,16 @@ export function selectorOf(selector: DeepReadonly<LabelSelector> | undefined): S
   let result = converted.get(selector)
   if (!result) {
     result = [
-      ...Object.entries(selector.matchLabels ?? {}).map(([key, value]) => ({ key, operator: 'in' as const, values: [value] })),
-      ...(selector.matchExpressions ?? []).map(e => ({ key: e.key, operator: objectOperators[e.operator] ?? 'in', values: e.values ?? [] })),
+      ...Object.entries(selector.matchLabels ?? {}).map(([key, value]) => ({
+        key,
+        operator: 'in' as const,
+        values: [value],
+      })),
+      ...(selector.matchExpressions ?? []).map(e => ({
+        key: e.key,
+        operator: objectOperators[e.operator] ?? 'in',
+        values: e.values ?? [],
+      })),
     ]
     converted.set(selector, result)
   }
@@ -86,12 +94,19 @@ const maxSelectorLength = 64 * 1024
 
 /** Parses `a=b,c!=d,e in (f,g),!h`. Throws BadRequest. */
 export function parseSelector(text: string): Selector {
-  if (text.length > maxSelectorLength) throw new StatusError('BadRequest', `unable to parse requirement: the selector is longer than ${maxSelectorLength} characters`)
+  if (text.length > maxSelectorLength)
+    throw new StatusError(
+      'BadRequest',
+      `unable to parse requirement: the selector is longer than ${maxSelectorLength} characters`,
+    )
   const tokens = text.match(/[(),]|!=|==|=|!|<|>|[^\s(),=!<>]+/g) ?? []
   const result: Requirement[] = []
   let at = 0
   const fail = (expected: string): never => {
-    throw new StatusError('BadRequest', `unable to parse requirement: found '${tokens[at] ?? ''}', expected: ${expected}`)
+    throw new StatusError(
+      'BadRequest',
+      `unable to parse requirement: found '${tokens[at] ?? ''}', expected: ${expected}`,
+    )
   }
   const isWord = (token: string | undefined) => token !== undefined && !/^([(),]|!=|==|=|!|<|>)$/.test(token)
   const values = (): string[] => {
@@ -116,8 +131,10 @@ export function parseSelector(text: string): Selector {
     else {
       at++
       if (operator === 'in' || operator === 'notin') result.push({ key, operator, values: values() })
-      else if (operator === '=' || operator === '==') result.push({ key, operator: 'in', values: [isWord(tokens[at]) ? tokens[at++]! : ''] })
-      else if (operator === '!=') result.push({ key, operator: 'notin', values: [isWord(tokens[at]) ? tokens[at++]! : ''] })
+      else if (operator === '=' || operator === '==')
+        result.push({ key, operator: 'in', values: [isWord(tokens[at]) ? tokens[at++]! : ''] })
+      else if (operator === '!=')
+        result.push({ key, operator: 'notin', values: [isWord(tokens[at]) ? tokens[at++]! : ''] })
       else if (operator === '>' || operator === '<') result.push({ key, operator, values: [tokens[at++] ?? ''] })
       else {
         at--

@@ -34,8 +34,9 @@ export type MirrorListener<T extends KubeObject> = (changes: readonly MirrorChan
 const keyOf = (namespace: string | undefined, name: string) => (namespace ? `${namespace}/${name}` : name)
 
 /** Names an object within its kind: `namespace/name`, or `name` for cluster-scoped ones. */
-export const objectKey = (object: { readonly metadata: { readonly namespace?: string; readonly name?: string } }): string =>
-  keyOf(object.metadata.namespace, object.metadata.name ?? '')
+export const objectKey = (object: {
+  readonly metadata: { readonly namespace?: string; readonly name?: string }
+}): string => keyOf(object.metadata.namespace, object.metadata.name ?? '')
 
 export class Mirror<T extends KubeObject = KubeObject> {
   /** Everything up to here has been applied. */
@@ -172,7 +173,8 @@ export class Mirror<T extends KubeObject = KubeObject> {
     this.#items.delete(key)
     drop(this.#byNamespace, item.object.metadata.namespace ?? '', key)
     for (const owner of item.object.metadata.ownerReferences ?? []) drop(this.#byOwner, owner.uid, key)
-    for (const index of this.#indexes.values()) for (const value of index.keys(item.object)) drop(index.values, value, key)
+    for (const index of this.#indexes.values())
+      for (const value of index.keys(item.object)) drop(index.values, value, key)
   }
 }
 

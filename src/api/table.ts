@@ -5,7 +5,12 @@ import { readAll } from './jsonpath.ts'
 import type { DeepReadonly, Json, JsonObject } from './schema/node.ts'
 
 const nameColumn: Column = { name: 'Name', type: 'string', value: '.metadata.name', doc: 'The name of the object.' }
-const ageColumn: Column = { name: 'Age', type: 'date', value: '.metadata.creationTimestamp', doc: 'Time since the object was created.' }
+const ageColumn: Column = {
+  name: 'Age',
+  type: 'date',
+  value: '.metadata.creationTimestamp',
+  doc: 'Time since the object was created.',
+}
 
 /** The columns of a kind: its own between the name and the age, unless it names an age itself. */
 export function columnsOf(kind: AnyKind): readonly Column[] {

@@ -112,7 +112,9 @@ export function* validateObject(kind: AnyKind, object: DeepReadonly<KubeObject>)
 function* validateMeta(kind: AnyKind, meta: DeepReadonly<KubeObject['metadata']>): Iterable<Problem> {
   const at = root.field('metadata')
   const nameErrors = kind.validateName ?? dnsSubdomainErrors
-  if (meta.generateName) for (const error of nameErrors(`${meta.generateName}x`.slice(0, 253))) yield at.field('generateName').invalid(meta.generateName, error)
+  if (meta.generateName)
+    for (const error of nameErrors(`${meta.generateName}x`.slice(0, 253)))
+      yield at.field('generateName').invalid(meta.generateName, error)
   if (!meta.name) yield at.field('name').required('name or generateName is required')
   else for (const error of nameErrors(meta.name)) yield at.field('name').invalid(meta.name, error)
   if (kind.namespaced) {
@@ -141,7 +143,10 @@ function* validateOwners(meta: DeepReadonly<KubeObject['metadata']>, at: Path): 
     if (!owner.uid) yield at.index(i).field('uid').invalid(owner.uid, 'uid must not be empty')
     if (!owner.controller) continue
     if (controller !== undefined) {
-      yield at.invalid(meta.ownerReferences, `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${owner.kind}/${owner.name}`)
+      yield at.invalid(
+        meta.ownerReferences,
+        `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${owner.kind}/${owner.name}`,
+      )
     }
     controller = `${owner.kind}/${owner.name}`
   }
@@ -159,7 +164,10 @@ export function* validateStruct(schema: Struct, value: JsonObject, at: Path): It
 }
 
 const isMissing = (node: Node, value: unknown) =>
-  value === undefined || value === null || (value === '' && node.type === 'string' && !node.optional) || (Array.isArray(value) && value.length === 0 && !node.always)
+  value === undefined ||
+  value === null ||
+  (value === '' && node.type === 'string' && !node.optional) ||
+  (Array.isArray(value) && value.length === 0 && !node.always)
 
 function* validateNode(node: Node, value: unknown, at: Path): Iterable<Problem> {
   switch (node.type) {
@@ -169,17 +177,23 @@ function* validateNode(node: Node, value: unknown, at: Path): Iterable<Problem> 
       for (const [i, element] of (value as unknown[]).entries()) yield* validateNode(node.item!, element, at.index(i))
       return
     case 'map':
-      for (const [key, element] of Object.entries(value as JsonObject)) yield* validateNode(node.item!, element, at.key(key))
+      for (const [key, element] of Object.entries(value as JsonObject))
+        yield* validateNode(node.item!, element, at.key(key))
       return
     case 'string':
-      if (node.enum && value !== '' && !node.enum.includes(value as string)) yield at.notSupported(value, [...node.enum].sort())
+      if (node.enum && value !== '' && !node.enum.includes(value as string))
+        yield at.notSupported(value, [...node.enum].sort())
       return
     case 'int32':
     case 'int64':
       if (node.min !== undefined && (value as number) < node.min) {
-        yield at.invalid(value, node.min === 0 ? 'must be greater than or equal to 0' : `must be greater than or equal to ${node.min}`)
+        yield at.invalid(
+          value,
+          node.min === 0 ? 'must be greater than or equal to 0' : `must be greater than or equal to ${node.min}`,
+        )
       }
-      if (node.max !== undefined && (value as number) > node.max) yield at.invalid(value, `must be less than or equal to ${node.max}`)
+      if (node.max !== undefined && (value as number) > node.max)
+        yield at.invalid(value, `must be less than or equal to ${node.max}`)
       return
   }
 }
@@ -187,13 +201,28 @@ function* validateNode(node: Node, value: unknown, at: Path): Iterable<Problem> 
 const immutable = 'field is immutable'
 
 /** Metadata that may not change on an update. */
-export function* validateMetaUpdate(next: DeepReadonly<KubeObject['metadata']>, old: DeepReadonly<KubeObject['metadata']>): Iterable<Problem> {
+export function* validateMetaUpdate(
+  next: DeepReadonly<KubeObject['metadata']>,
+  old: DeepReadonly<KubeObject['metadata']>,
+): Iterable<Problem> {
   const at = root.field('metadata')
-  for (const field of ['name', 'namespace', 'uid', 'creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds'] as const) {
+  for (const field of [
+    'name',
+    'namespace',
+    'uid',
+    'creationTimestamp',
+    'deletionTimestamp',
+    'deletionGracePeriodSeconds',
+  ] as const) {
     if (next[field] !== old[field]) yield at.field(field).invalid(next[field], immutable)
   }
   if (old.deletionTimestamp) {
     const added = (next.finalizers ?? []).filter(f => !(old.finalizers ?? []).includes(f))
-    if (added.length) yield at.field('finalizers').forbidden(`no new finalizers can be added if the object is being deleted, found new finalizers []string{${added.map(f => JSON.stringify(f)).join(', ')}}`)
+    if (added.length)
+      yield at
+        .field('finalizers')
+        .forbidden(
+          `no new finalizers can be added if the object is being deleted, found new finalizers []string{${added.map(f => JSON.stringify(f)).join(', ')}}`,
+        )
   }
 }

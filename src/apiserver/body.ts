@@ -11,19 +11,33 @@ import type { OperationOptions } from '../api/operation.ts'
 export type Warn = (text: string) => void
 
 /** Decodes with defaults. Throws BadRequest worded as Kubernetes words it. */
-export function decodeBody(kind: AnyKind, body: Json | undefined, options: Pick<OperationOptions, 'fieldValidation'>, warn: Warn): KubeObject {
+export function decodeBody(
+  kind: AnyKind,
+  body: Json | undefined,
+  options: Pick<OperationOptions, 'fieldValidation'>,
+  warn: Warn,
+): KubeObject {
   const source = checkType(kind, body)
   const unknown: string[] = []
   const strictness = options.fieldValidation ?? 'Warn'
   let object: KubeObject
   try {
-    object = decode(kind.schema, source, { defaults: true, ...(strictness !== 'Ignore' && { onUnknown: path => unknown.push(`unknown field ${JSON.stringify(path)}`) }) })
+    object = decode(kind.schema, source, {
+      defaults: true,
+      ...(strictness !== 'Ignore' && { onUnknown: path => unknown.push(`unknown field ${JSON.stringify(path)}`) }),
+    })
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error
-    throw new StatusError('BadRequest', `${kind.kind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: ${messageOf(error)}`)
+    throw new StatusError(
+      'BadRequest',
+      `${kind.kind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: ${messageOf(error)}`,
+    )
   }
   if (unknown.length && strictness === 'Strict') {
-    throw new StatusError('BadRequest', `${kind.kind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: strict decoding error: ${unknown.join(', ')}`)
+    throw new StatusError(
+      'BadRequest',
+      `${kind.kind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: strict decoding error: ${unknown.join(', ')}`,
+    )
   }
   for (const text of unknown) warn(text)
   return stamp(kind, withDefaults(kind, object))
@@ -46,18 +60,31 @@ function stamp(kind: AnyKind, object: KubeObject): KubeObject {
 }
 
 function checkType(kind: AnyKind, body: Json | undefined): JsonObject {
-  if (!isObject(body)) throw new StatusError('BadRequest', `the object provided is unrecognized (must be of type ${kind.kind}): couldn't get version/kind; json parse error: a JSON object was expected`)
+  if (!isObject(body))
+    throw new StatusError(
+      'BadRequest',
+      `the object provided is unrecognized (must be of type ${kind.kind}): couldn't get version/kind; json parse error: a JSON object was expected`,
+    )
   const { apiVersion, kind: name } = body
   if (typeof name !== 'string' || name === '') {
     if (name === undefined && apiVersion === undefined) return body
-    throw new StatusError('BadRequest', `the object provided is unrecognized (must be of type ${kind.kind}): Object 'Kind' is missing in '${JSON.stringify(body).slice(0, 200)}'`)
+    throw new StatusError(
+      'BadRequest',
+      `the object provided is unrecognized (must be of type ${kind.kind}): Object 'Kind' is missing in '${JSON.stringify(body).slice(0, 200)}'`,
+    )
   }
   const { group, version } = parseApiVersion(typeof apiVersion === 'string' ? apiVersion : '')
   if (version !== '' && (group !== kind.group || version !== kind.version)) {
-    throw new StatusError('BadRequest', `the API version in the data (${String(apiVersion)}) does not match the expected API version (${kind.apiVersion})`)
+    throw new StatusError(
+      'BadRequest',
+      `the API version in the data (${String(apiVersion)}) does not match the expected API version (${kind.apiVersion})`,
+    )
   }
   if (name !== kind.kind) {
-    throw new StatusError('BadRequest', `${name} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: the kind in the data does not match the resource of the path`)
+    throw new StatusError(
+      'BadRequest',
+      `${name} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: the kind in the data does not match the resource of the path`,
+    )
   }
   return body
 }

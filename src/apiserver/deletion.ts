@@ -39,19 +39,30 @@ export async function remove(registry: Registry, operation: Operation): Promise<
   }
 }
 
-async function removeOnce(registry: Registry, operation: Operation, item: Item, options: DeleteOptions): Promise<OperationResult> {
+async function removeOnce(
+  registry: Registry,
+  operation: Operation,
+  item: Item,
+  options: DeleteOptions,
+): Promise<OperationResult> {
   const { kind } = operation
   checkPreconditions(kind, item, options)
   await registry.admission.validate({ type: 'DELETE', operation, old: item.object })
   const next = planDeletion(kind, item.object as KubeObject, options, registry.clock.now())
-  if (operation.options.dryRun) return result(kind, next === 'unchanged' || next === 'gone' ? item : new Item(next, item.revision), next === 'gone')
+  if (operation.options.dryRun)
+    return result(kind, next === 'unchanged' || next === 'gone' ? item : new Item(next, item.revision), next === 'gone')
   if (next === 'unchanged') return result(kind, item, false)
   if (next === 'gone') return result(kind, await registry.storage.remove(kind, item), true)
   return result(kind, await registry.storage.write(kind, next, item.revision), false)
 }
 
 /** What a delete makes of an object: nothing new, a marked copy, or nothing at all. */
-export function planDeletion(kind: AnyKind, object: KubeObject, options: DeleteOptions, now: number): KubeObject | 'unchanged' | 'gone' {
+export function planDeletion(
+  kind: AnyKind,
+  object: KubeObject,
+  options: DeleteOptions,
+  now: number,
+): KubeObject | 'unchanged' | 'gone' {
   const finalizers = planFinalizers(object, options)
   const finalizersChanged = JSON.stringify(finalizers) !== JSON.stringify(object.metadata.finalizers ?? [])
   const grace = kind.gracePeriod?.(object, options.gracePeriodSeconds) ?? 0
@@ -65,7 +76,9 @@ export function planDeletion(kind: AnyKind, object: KubeObject, options: DeleteO
       return mark(kind, object, finalizers, began + grace * 1000, grace)
     }
     if (left === 0 && !held) return 'gone'
-    return finalizersChanged ? mark(kind, object, finalizers, parseTime(object.metadata.deletionTimestamp)!, left) : 'unchanged'
+    return finalizersChanged
+      ? mark(kind, object, finalizers, parseTime(object.metadata.deletionTimestamp)!, left)
+      : 'unchanged'
   }
   if (grace === 0 && !held) return 'gone'
   return mark(kind, object, finalizers, now + grace * 1000, grace)
@@ -78,14 +91,20 @@ function mark(kind: AnyKind, object: KubeObject, finalizers: string[], at: numbe
   next.metadata.deletionGracePeriodSeconds = grace
   if (finalizers.length) next.metadata.finalizers = finalizers
   else delete next.metadata.finalizers
-  if (kind.kind === 'Namespace') (next as unknown as { status: JsonObject }).status = { ...(next as unknown as { status?: JsonObject }).status, phase: 'Terminating' }
+  if (kind.kind === 'Namespace')
+    (next as unknown as { status: JsonObject }).status = {
+      ...(next as unknown as { status?: JsonObject }).status,
+      phase: 'Terminating',
+    }
   return decode(kind.schema, next) as KubeObject
 }
 
 // How dependents are treated is written down as a finalizer that the garbage collector works off.
 function planFinalizers(object: KubeObject, options: DeleteOptions): string[] {
   const current = object.metadata.finalizers ?? []
-  const policy = options.propagationPolicy ?? (options.orphanDependents === undefined ? undefined : options.orphanDependents ? 'Orphan' : 'Background')
+  const policy =
+    options.propagationPolicy ??
+    (options.orphanDependents === undefined ? undefined : options.orphanDependents ? 'Orphan' : 'Background')
   if (policy === undefined) return [...current]
   const rest = current.filter(f => f !== 'orphan' && f !== 'foregroundDeletion')
   if (policy === 'Orphan') return [...rest, 'orphan']
@@ -96,10 +115,18 @@ function planFinalizers(object: KubeObject, options: DeleteOptions): string[] {
 function checkPreconditions(kind: AnyKind, item: Item, { preconditions }: DeleteOptions): void {
   const { uid, name = '' } = item.object.metadata
   if (preconditions?.uid && preconditions.uid !== uid) {
-    throw conflict(kind, name, `Precondition failed: UID in precondition: ${preconditions.uid}, UID in object meta: ${uid}`)
+    throw conflict(
+      kind,
+      name,
+      `Precondition failed: UID in precondition: ${preconditions.uid}, UID in object meta: ${uid}`,
+    )
   }
   if (preconditions?.resourceVersion && preconditions.resourceVersion !== String(item.revision)) {
-    throw conflict(kind, name, `Precondition failed: ResourceVersion in precondition: ${preconditions.resourceVersion}, ResourceVersion in object meta: ${item.revision}`)
+    throw conflict(
+      kind,
+      name,
+      `Precondition failed: ResourceVersion in precondition: ${preconditions.resourceVersion}, ResourceVersion in object meta: ${item.revision}`,
+    )
   }
 }
 
@@ -116,7 +143,10 @@ export async function removeCollection(registry: Registry, operation: Operation)
   const { kind } = operation
   deleteOptions(operation)
   const filter = filterOf(operation)
-  const items = registry.storage.of(kind).sorted(filter.namespace).filter(item => passes(kind, filter, item))
+  const items = registry.storage
+    .of(kind)
+    .sorted(filter.namespace)
+    .filter(item => passes(kind, filter, item))
   const left = [...items]
   const worker = async () => {
     for (let item = left.shift(); item; item = left.shift()) {
@@ -139,17 +169,33 @@ export function deleteOptions(operation: Operation): DeleteOptions {
     options = decode(DeleteOptions, operation.body ?? {})
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error
-    throw new StatusError('BadRequest', `DeleteOptions in version "v1" cannot be handled as a DeleteOptions: ${error.message}`)
+    throw new StatusError(
+      'BadRequest',
+      `DeleteOptions in version "v1" cannot be handled as a DeleteOptions: ${error.message}`,
+    )
   }
   const problem = (field: string, text: string) =>
     new StatusError('Invalid', `DeleteOptions.meta.k8s.io "" is invalid: ${field}: ${text}`, {
-      details: { group: 'meta.k8s.io', kind: 'DeleteOptions', causes: [{ reason: 'FieldValueInvalid', message: text, field }] },
+      details: {
+        group: 'meta.k8s.io',
+        kind: 'DeleteOptions',
+        causes: [{ reason: 'FieldValueInvalid', message: text, field }],
+      },
     })
   if (options.orphanDependents !== undefined && options.propagationPolicy !== undefined) {
-    throw problem('propagationPolicy', `Invalid value: ${JSON.stringify(options.propagationPolicy)}: orphanDependents and deletionPropagation cannot be both set`)
+    throw problem(
+      'propagationPolicy',
+      `Invalid value: ${JSON.stringify(options.propagationPolicy)}: orphanDependents and deletionPropagation cannot be both set`,
+    )
   }
-  if (options.propagationPolicy !== undefined && !['Foreground', 'Background', 'Orphan'].includes(options.propagationPolicy)) {
-    throw problem('propagationPolicy', `Unsupported value: ${JSON.stringify(options.propagationPolicy)}: supported values: "Foreground", "Background", "Orphan"`)
+  if (
+    options.propagationPolicy !== undefined &&
+    !['Foreground', 'Background', 'Orphan'].includes(options.propagationPolicy)
+  ) {
+    throw problem(
+      'propagationPolicy',
+      `Unsupported value: ${JSON.stringify(options.propagationPolicy)}: supported values: "Foreground", "Background", "Orphan"`,
+    )
   }
   if ((options.gracePeriodSeconds ?? 0) < 0) options.gracePeriodSeconds = 1
   return options

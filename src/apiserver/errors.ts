@@ -4,29 +4,49 @@ import type { AnyKind } from '../api/kind.ts'
 import type { Operation } from '../api/operation.ts'
 
 const qualified = (kind: AnyKind) => (kind.group ? `${kind.plural}.${kind.group}` : kind.plural)
-const detailsOf = (kind: AnyKind, name: string) => ({ ...(name && { name }), ...(kind.group && { group: kind.group }), kind: kind.plural })
+const detailsOf = (kind: AnyKind, name: string) => ({
+  ...(name && { name }),
+  ...(kind.group && { group: kind.group }),
+  kind: kind.plural,
+})
 
 export const notFound = (kind: AnyKind, name: string) =>
-  new StatusError('NotFound', `${qualified(kind)} ${JSON.stringify(name)} not found`, { details: detailsOf(kind, name) })
+  new StatusError('NotFound', `${qualified(kind)} ${JSON.stringify(name)} not found`, {
+    details: detailsOf(kind, name),
+  })
 
 export const alreadyExists = (kind: AnyKind, name: string) =>
-  new StatusError('AlreadyExists', `${qualified(kind)} ${JSON.stringify(name)} already exists`, { details: detailsOf(kind, name) })
+  new StatusError('AlreadyExists', `${qualified(kind)} ${JSON.stringify(name)} already exists`, {
+    details: detailsOf(kind, name),
+  })
 
 export const conflict = (kind: AnyKind, name: string, why: string) =>
-  new StatusError('Conflict', `Operation cannot be fulfilled on ${qualified(kind)} ${JSON.stringify(name)}: ${why}`, { details: detailsOf(kind, name) })
+  new StatusError('Conflict', `Operation cannot be fulfilled on ${qualified(kind)} ${JSON.stringify(name)}: ${why}`, {
+    details: detailsOf(kind, name),
+  })
 
-export const objectModified = 'the object has been modified; please apply your changes to the latest version and try again'
+export const objectModified =
+  'the object has been modified; please apply your changes to the latest version and try again'
 
 export const forbidden = (kind: AnyKind, name: string, why: string) =>
-  new StatusError('Forbidden', `${qualified(kind)} ${name ? `${JSON.stringify(name)} ` : ''}is forbidden: ${why}`, { details: detailsOf(kind, name) })
+  new StatusError('Forbidden', `${qualified(kind)} ${name ? `${JSON.stringify(name)} ` : ''}is forbidden: ${why}`, {
+    details: detailsOf(kind, name),
+  })
 
 export const methodNotSupported = (kind: AnyKind, verb: string) =>
-  new StatusError('MethodNotAllowed', `${verb} is not supported on resources of kind ${JSON.stringify(qualified(kind))}`, { details: detailsOf(kind, '') })
+  new StatusError(
+    'MethodNotAllowed',
+    `${verb} is not supported on resources of kind ${JSON.stringify(qualified(kind))}`,
+    { details: detailsOf(kind, '') },
+  )
 
 export const resourceNotFound = () => new StatusError('NotFound', 'the server could not find the requested resource')
 
 /** The 403 of a user who may not do this. */
-export function accessDenied(operation: Pick<Operation, 'kind' | 'subresource' | 'namespace' | 'name' | 'verb' | 'user'>, reason: string): StatusError {
+export function accessDenied(
+  operation: Pick<Operation, 'kind' | 'subresource' | 'namespace' | 'name' | 'verb' | 'user'>,
+  reason: string,
+): StatusError {
   const { kind, subresource, namespace, name, verb, user } = operation
   const resource = subresource ? `${kind.plural}/${subresource}` : kind.plural
   const where = namespace ? ` in the namespace ${JSON.stringify(namespace)}` : ' at the cluster scope'

@@ -67,7 +67,9 @@ function pageOfMirror(storage: Storage, kind: AnyKind, filter: Filter, limit: nu
     const { namespace, name } = item.object.metadata
     const start = `${kind.namespaced ? `${namespace}/` : ''}${name}`
     const plain = filter.labels.length === 0 && filter.fields.length === 0
-    const remaining = filter.namespace ? rest.filter(other => other.object.metadata.namespace === filter.namespace).length : rest.length
+    const remaining = filter.namespace
+      ? rest.filter(other => other.object.metadata.namespace === filter.namespace).length
+      : rest.length
     return { type: 'list', kind, items, revision, continue: encodeToken(revision, start), ...(plain && { remaining }) }
   }
   return { type: 'list', kind, items, revision }
@@ -84,7 +86,13 @@ function candidates(storage: Storage, kind: AnyKind, filter: Filter): readonly I
   return of.sorted(filter.namespace)
 }
 
-async function pageOfHistory(storage: Storage, operation: Operation, filter: Filter, token: Token | undefined, exact: number | undefined): Promise<OperationResult> {
+async function pageOfHistory(
+  storage: Storage,
+  operation: Operation,
+  filter: Filter,
+  token: Token | undefined,
+  exact: number | undefined,
+): Promise<OperationResult> {
   const { kind, options } = operation
   const limit = options.limit ?? 0
   const at = token ? token.rv : exact!
@@ -94,14 +102,25 @@ async function pageOfHistory(storage: Storage, operation: Operation, filter: Fil
   let after = token && base + token.start
   try {
     for (;;) {
-      const page = await storage.page(kind, prefix, { at, ...(limit && { limit: Math.max(limit, 100) }), ...(after !== undefined && { after }) })
+      const page = await storage.page(kind, prefix, {
+        at,
+        ...(limit && { limit: Math.max(limit, 100) }),
+        ...(after !== undefined && { after }),
+      })
       for (const [i, { key, item }] of page.items.entries()) {
         if (passes(kind, filter, item)) items.push(item)
         const more = i < page.items.length - 1 || page.next !== undefined
         if (limit && items.length === limit && more) {
           const plain = filter.labels.length === 0 && filter.fields.length === 0
           const remaining = (page.remaining ?? 0) + page.items.length - 1 - i
-          return { type: 'list', kind, items, revision: at, continue: encodeToken(at, key.slice(base.length)), ...(plain && { remaining }) }
+          return {
+            type: 'list',
+            kind,
+            items,
+            revision: at,
+            continue: encodeToken(at, key.slice(base.length)),
+            ...(plain && { remaining }),
+          }
         }
       }
       if (page.next === undefined) return { type: 'list', kind, items, revision: at }
@@ -121,7 +140,10 @@ async function waitForFuture(storage: Storage, wanted: number, signal: AbortSign
   const newest = await storage.store.revision()
   if (wanted > newest) {
     throw new StatusError('Timeout', `Too large resource version: ${wanted}, current: ${newest}`, {
-      details: { causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version', field: '' }], retryAfterSeconds: 1 },
+      details: {
+        causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version', field: '' }],
+        retryAfterSeconds: 1,
+      },
     })
   }
   await storage.waitFor(wanted, signal)
@@ -130,19 +152,32 @@ async function waitForFuture(storage: Storage, wanted: number, signal: AbortSign
 function checkOptions(options: Operation['options']): void {
   const { resourceVersion, resourceVersionMatch, continue: token } = options
   const bad = (message: string) => new StatusError('BadRequest', message)
-  if (resourceVersion !== undefined && resourceVersion !== '' && !/^\d+$/.test(resourceVersion)) throw bad(`invalid resource version: ${JSON.stringify(resourceVersion)}: strconv.ParseUint: parsing ${JSON.stringify(resourceVersion)}: invalid syntax`)
+  if (resourceVersion !== undefined && resourceVersion !== '' && !/^\d+$/.test(resourceVersion))
+    throw bad(
+      `invalid resource version: ${JSON.stringify(resourceVersion)}: strconv.ParseUint: parsing ${JSON.stringify(resourceVersion)}: invalid syntax`,
+    )
   if (resourceVersionMatch && token) throw bad('resourceVersionMatch is forbidden when continue is provided')
-  if (resourceVersionMatch && !resourceVersion) throw bad('resourceVersionMatch is forbidden unless resourceVersion is provided')
-  if (resourceVersionMatch === 'Exact' && resourceVersion === '0') throw bad('resourceVersionMatch "exact" is forbidden for resourceVersion "0"')
-  if (token && resourceVersion && resourceVersion !== '0') throw bad('specifying resource version is not allowed when using continue')
+  if (resourceVersionMatch && !resourceVersion)
+    throw bad('resourceVersionMatch is forbidden unless resourceVersion is provided')
+  if (resourceVersionMatch === 'Exact' && resourceVersion === '0')
+    throw bad('resourceVersionMatch "exact" is forbidden for resourceVersion "0"')
+  if (token && resourceVersion && resourceVersion !== '0')
+    throw bad('specifying resource version is not allowed when using continue')
 }
 
-const encodeToken = (rv: number, start: string): string => Buffer.from(JSON.stringify({ v: 'meta.k8s.io/v1', rv, start } satisfies Token)).toString('base64url')
+const encodeToken = (rv: number, start: string): string =>
+  Buffer.from(JSON.stringify({ v: 'meta.k8s.io/v1', rv, start } satisfies Token)).toString('base64url')
 
 function decodeToken(text: string): Token {
   try {
     const token = JSON.parse(Buffer.from(text, 'base64url').toString()) as Token
-    if (token.v === 'meta.k8s.io/v1' && Number.isSafeInteger(token.rv) && typeof token.start === 'string' && !token.start.includes('..')) return token
+    if (
+      token.v === 'meta.k8s.io/v1' &&
+      Number.isSafeInteger(token.rv) &&
+      typeof token.start === 'string' &&
+      !token.start.includes('..')
+    )
+      return token
   } catch (cause) {
     throw new StatusError('BadRequest', 'continue key is not valid', { cause })
   }

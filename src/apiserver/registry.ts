@@ -69,7 +69,8 @@ export class Registry {
   async create(operation: Operation, object: KubeObject): Promise<Item> {
     const { kind } = operation
     const meta = object.metadata
-    if (meta.resourceVersion) throw new StatusError('BadRequest', 'resourceVersion should not be set on objects to be created')
+    if (meta.resourceVersion)
+      throw new StatusError('BadRequest', 'resourceVersion should not be set on objects to be created')
     const generated = !meta.name && meta.generateName
     for (let attempt = 1; ; attempt++) {
       const next = structuredClone(object)
@@ -102,14 +103,19 @@ export class Registry {
     await this.admission.validate({ type: 'CREATE', operation: target, object: next })
     if (operation.patchType !== 'apply') trackFields(operation, next, undefined, this.clock.now())
     if (options.dryRun) {
-      if (this.storage.of(kind).mirror.item(kind.namespaced ? metadata.namespace : undefined, metadata.name ?? '')) throw alreadyExists(kind, metadata.name ?? '')
+      if (this.storage.of(kind).mirror.item(kind.namespaced ? metadata.namespace : undefined, metadata.name ?? ''))
+        throw alreadyExists(kind, metadata.name ?? '')
       return new ItemClass(next, 0)
     }
     return this.storage.write(kind, next, 'absent')
   }
 
   /** Changes an object, again from the newest state as long as others change it too. */
-  async update(operation: Operation, change: Change, options: { retry: boolean; subresource?: string; trusted?: boolean }): Promise<Item> {
+  async update(
+    operation: Operation,
+    change: Change,
+    options: { retry: boolean; subresource?: string; trusted?: boolean },
+  ): Promise<Item> {
     const { kind, namespace, name } = operation
     await this.storage.fresh(operation.signal)
     for (let attempt = 1; ; attempt++) {
@@ -125,7 +131,12 @@ export class Registry {
     }
   }
 
-  async #updateOnce(operation: Operation, item: Item, change: Change, options: { subresource?: string; trusted?: boolean }): Promise<Item> {
+  async #updateOnce(
+    operation: Operation,
+    item: Item,
+    change: Change,
+    options: { subresource?: string; trusted?: boolean },
+  ): Promise<Item> {
     const { kind, name } = operation
     const old = item.object
     const object = await change(old)
@@ -137,7 +148,9 @@ export class Registry {
     const next = canonical(kind, object)
     next.metadata.resourceVersion = old.metadata.resourceVersion ?? ''
     countGeneration(kind, next, old)
-    next.metadata.managedFields ??= structuredClone(old.metadata.managedFields) as NonNullable<typeof next.metadata.managedFields>
+    next.metadata.managedFields ??= structuredClone(old.metadata.managedFields) as NonNullable<
+      typeof next.metadata.managedFields
+    >
     if (!next.metadata.managedFields) delete next.metadata.managedFields
     if (sameObject(next, old)) return item
     throwProblems(kind, name, validateMetaUpdate(next.metadata, old.metadata))
@@ -147,7 +160,12 @@ export class Registry {
     if (operation.patchType !== 'apply') trackFields(operation, next, old, this.clock.now())
     if (operation.options.dryRun) return new ItemClass(next, item.revision)
     // The last finalizer of an object in deletion has gone: so has the object.
-    if (next.metadata.deletionTimestamp && !next.metadata.finalizers?.length && !next.metadata.deletionGracePeriodSeconds && !hasOtherFinalizers(next)) {
+    if (
+      next.metadata.deletionTimestamp &&
+      !next.metadata.finalizers?.length &&
+      !next.metadata.deletionGracePeriodSeconds &&
+      !hasOtherFinalizers(next)
+    ) {
       await this.storage.remove(kind, item)
       return new ItemClass(next, item.revision)
     }
@@ -158,11 +176,18 @@ export class Registry {
     const { kind, name } = operation
     const { resourceVersion, uid } = object.metadata
     if (uid && uid !== item.object.metadata.uid) {
-      throw conflict(kind, name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${item.object.metadata.uid}`)
+      throw conflict(
+        kind,
+        name,
+        `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${item.object.metadata.uid}`,
+      )
     }
-    if (resourceVersion && resourceVersion !== '0' && resourceVersion !== String(item.revision)) throw conflict(kind, name, objectModified)
+    if (resourceVersion && resourceVersion !== '0' && resourceVersion !== String(item.revision))
+      throw conflict(kind, name, objectModified)
     if (!resourceVersion && kind.conditionalUpdate) {
-      throw invalidError(kind, name, [root.field('metadata', 'resourceVersion').invalid(0, 'must be specified for an update')])
+      throw invalidError(kind, name, [
+        root.field('metadata', 'resourceVersion').invalid(0, 'must be specified for an update'),
+      ])
     }
   }
 }
@@ -175,12 +200,20 @@ export function throwProblems(kind: AnyKind, name: string, problems: Iterable<Pr
 
 /** A namespace keeps its finalizers in spec. */
 export const hasOtherFinalizers = (object: DeepReadonly<KubeObject>): boolean =>
-  object.kind === 'Namespace' && ((object as unknown as { spec?: { finalizers?: string[] } }).spec?.finalizers?.length ?? 0) > 0
+  object.kind === 'Namespace' &&
+  ((object as unknown as { spec?: { finalizers?: string[] } }).spec?.finalizers?.length ?? 0) > 0
 
 // What a client cannot change by leaving it out.
 function keepSystemFields(object: KubeObject, old: DeepReadonly<KubeObject>): void {
   const meta = object.metadata
-  for (const field of ['uid', 'creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds', 'generation', 'generateName'] as const) {
+  for (const field of [
+    'uid',
+    'creationTimestamp',
+    'deletionTimestamp',
+    'deletionGracePeriodSeconds',
+    'generation',
+    'generateName',
+  ] as const) {
     if (old.metadata[field] === undefined) delete meta[field]
     else if (meta[field] === undefined || field === 'generation') Object.assign(meta, { [field]: old.metadata[field] })
   }

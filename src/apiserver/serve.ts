@@ -13,7 +13,13 @@ import { namespaceLifecycle } from './admission/namespace-lifecycle.ts'
 import { nodeRestriction } from './admission/node-restriction.ts'
 import { priorityAdmission } from './admission/priority.ts'
 import { serviceAccountAdmission } from './admission/service-account.ts'
-import { type AccessRequest, type Authorizer, chain, mastersAuthorizer, publicPathAuthorizer } from './authz/authorizer.ts'
+import {
+  type AccessRequest,
+  type Authorizer,
+  chain,
+  mastersAuthorizer,
+  publicPathAuthorizer,
+} from './authz/authorizer.ts'
 import { nodeAuthorizer } from './authz/node.ts'
 import { rbacAuthorizer } from './authz/rbac.ts'
 import type { Warn } from './body.ts'
@@ -52,10 +58,13 @@ export interface ServerCore {
 export type Handler = (core: ServerCore, operation: Operation, warn: Warn) => Promise<ServedResult>
 
 /** `group/plural/subresource:verb`, the key of a special handler. */
-export const handlerKey = (kind: AnyKind, subresource: string, verb: string): string => `${kind.group}/${kind.plural}/${subresource}:${verb}`
+export const handlerKey = (kind: AnyKind, subresource: string, verb: string): string =>
+  `${kind.group}/${kind.plural}/${subresource}:${verb}`
 
 /** Opens the server's state over a store. */
-export async function openServer(options: ServerOptions): Promise<{ core: ServerCore; serve: Serve; close(): Promise<void> }> {
+export async function openServer(
+  options: ServerOptions,
+): Promise<{ core: ServerCore; serve: Serve; close(): Promise<void> }> {
   const { store, kinds, clock, random, log, tokens } = options
   const storage = new Storage(store, clock)
   for (const kind of kinds) if (kind.plural) storage.add(kind)
@@ -88,12 +97,23 @@ export function authorize(core: Pick<ServerCore, 'authorizer'>, operation: Opera
 }
 
 function accessRequest({ user, verb, kind, subresource, namespace, name, options }: Operation): AccessRequest {
-  return { user, verb, group: kind.group, resource: kind.plural, subresource, namespace, name, ...(options.fieldSelector && { fieldSelector: options.fieldSelector }) }
+  return {
+    user,
+    verb,
+    group: kind.group,
+    resource: kind.plural,
+    subresource,
+    namespace,
+    name,
+    ...(options.fieldSelector && { fieldSelector: options.fieldSelector }),
+  }
 }
 
 async function dispatch(core: ServerCore, operation: Operation, warn: Warn): Promise<ServedResult> {
   const { kind, subresource, verb } = operation
-  const special = handlers.get(handlerKey(kind, subresource, verb)) ?? (subresource === 'scale' && kind.scale ? handlers.get(`scale:${verb}`) : undefined)
+  const special =
+    handlers.get(handlerKey(kind, subresource, verb)) ??
+    (subresource === 'scale' && kind.scale ? handlers.get(`scale:${verb}`) : undefined)
   if (special) return special(core, operation, warn)
   const isStatus = subresource === 'status' && kind.status
   if (subresource && !isStatus) throw resourceNotFound()
@@ -104,7 +124,8 @@ async function dispatch(core: ServerCore, operation: Operation, warn: Warn): Pro
 /** What every stored kind can do. */
 export async function generic(registry: Registry, operation: Operation, warn: Warn): Promise<ServedResult> {
   const { kind, verb, namespace } = operation
-  if (kind.namespaced && namespace === '' && !['list', 'watch', 'deletecollection'].includes(verb)) throw new StatusError('BadRequest', 'namespace is required')
+  if (kind.namespaced && namespace === '' && !['list', 'watch', 'deletecollection'].includes(verb))
+    throw new StatusError('BadRequest', 'namespace is required')
   switch (verb) {
     case 'get':
       return { type: 'object', kind, item: await registry.get(operation) }
@@ -124,4 +145,3 @@ export async function generic(registry: Registry, operation: Operation, warn: Wa
       return removeCollection(registry, operation)
   }
 }
-

@@ -123,7 +123,8 @@ export class Storage {
   async close(): Promise<void> {
     this.#abort.abort()
     await this.#watching
-    for (const waiter of this.#waiters) waiter.reject(new StatusError('ServiceUnavailable', 'the server is shutting down'))
+    for (const waiter of this.#waiters)
+      waiter.reject(new StatusError('ServiceUnavailable', 'the server is shutting down'))
   }
 
   /** Resolves when everything acknowledged so far is visible here: reads after it are linearizable. */
@@ -167,14 +168,20 @@ export class Storage {
   }
 
   #item(value: Uint8Array, revision: number): Item {
-    const object = this.#written.get(value) ?? (JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString()) as KubeObject)
+    const object =
+      this.#written.get(value) ??
+      (JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString()) as KubeObject)
     this.#written.delete(value)
     object.metadata.resourceVersion = String(revision)
     return new Item(freezeInTests(object), revision)
   }
 
   /** Reads a page as it was at `at`. */
-  async page(kind: AnyKind, prefix: string, options: { limit?: number; after?: string; at?: number }): Promise<{ items: { key: string; item: Item }[]; revision: number; next?: string; remaining?: number }> {
+  async page(
+    kind: AnyKind,
+    prefix: string,
+    options: { limit?: number; after?: string; at?: number },
+  ): Promise<{ items: { key: string; item: Item }[]; revision: number; next?: string; remaining?: number }> {
     const page = await this.store.list(prefix, options)
     return {
       items: page.entries.map((entry: Entry) => ({ key: entry.key, item: this.#item(entry.value, entry.revision) })),
@@ -215,7 +222,8 @@ export class Storage {
 
   /** `earlier` are the changes of the same batch, not yet in the mirror. */
   #mirrorChange(storage: KindStorage, change: Change, earlier: readonly MirrorChange[]): MirrorChange | undefined {
-    if (change.type === 'put') return { type: 'MODIFIED', item: this.#item(change.value!, change.revision), before: undefined }
+    if (change.type === 'put')
+      return { type: 'MODIFIED', item: this.#item(change.value!, change.revision), before: undefined }
     const key = change.key.slice(prefixOf(storage.kind).length)
     const before = earlier.findLast(c => objectKey(c.item.object) === key)?.item ?? storage.mirror.itemByKey(key)
     return before && { type: 'DELETED', item: atRevision(before, change.revision), before: undefined }
@@ -223,7 +231,10 @@ export class Storage {
 }
 
 function atRevision(item: Item, revision: number): Item {
-  return new Item({ ...item.object, metadata: { ...item.object.metadata, resourceVersion: String(revision) } }, revision)
+  return new Item(
+    { ...item.object, metadata: { ...item.object.metadata, resourceVersion: String(revision) } },
+    revision,
+  )
 }
 
 const freezing = process.env.KUTTER_FREEZE === '1'

@@ -36,7 +36,14 @@ interface Claims {
   iss: string
   jti: string
   sub: string
-  'kubernetes.io': { namespace: string; serviceaccount: Reference; pod?: Reference; secret?: Reference; node?: Reference; warnafter?: number }
+  'kubernetes.io': {
+    namespace: string
+    serviceaccount: Reference
+    pod?: Reference
+    secret?: Reference
+    node?: Reference
+    warnafter?: number
+  }
 }
 
 export interface TokenSubject {
@@ -48,7 +55,11 @@ export interface TokenSubject {
 }
 
 /** A token for a service account; lives `seconds`. */
-export function issueToken(issuer: TokenIssuer, subject: TokenSubject, options: { audiences: readonly string[]; seconds: number; now: number; id: string }): string {
+export function issueToken(
+  issuer: TokenIssuer,
+  subject: TokenSubject,
+  options: { audiences: readonly string[]; seconds: number; now: number; id: string },
+): string {
   const at = Math.floor(options.now / 1000)
   const { namespace, account, pod, secret, node } = subject
   const claims: Claims = {
@@ -57,7 +68,13 @@ export function issueToken(issuer: TokenIssuer, subject: TokenSubject, options: 
     iat: at,
     iss: issuer.issuer,
     jti: options.id,
-    'kubernetes.io': { namespace, ...(node && { node }), ...(pod && { pod }), ...(secret && { secret }), serviceaccount: account },
+    'kubernetes.io': {
+      namespace,
+      ...(node && { node }),
+      ...(pod && { pod }),
+      ...(secret && { secret }),
+      serviceaccount: account,
+    },
     nbf: at,
     sub: `system:serviceaccount:${namespace}:${account.name}`,
   }
@@ -65,7 +82,13 @@ export function issueToken(issuer: TokenIssuer, subject: TokenSubject, options: 
 }
 
 /** Whose token this is, or why it is not good. Everything it is bound to must still exist. */
-export function checkToken(issuer: TokenIssuer, storage: Storage, clock: Clock, token: string, audiences: readonly string[]): { user: User; audiences: string[] } | { error: string } {
+export function checkToken(
+  issuer: TokenIssuer,
+  storage: Storage,
+  clock: Clock,
+  token: string,
+  audiences: readonly string[],
+): { user: User; audiences: string[] } | { error: string } {
   const claims = issuer.verify(token) as Claims | undefined
   if (!claims) return { error: 'invalid bearer token' }
   if (claims.iss !== issuer.issuer) return { error: 'invalid bearer token, token issuer is not known' }
@@ -73,13 +96,20 @@ export function checkToken(issuer: TokenIssuer, storage: Storage, clock: Clock, 
   if (claims.exp <= now) return { error: 'invalid bearer token, service account token has expired' }
   if (claims.nbf > now + 60) return { error: 'invalid bearer token, token is not valid yet' }
   const common = claims.aud.filter(a => audiences.includes(a))
-  if (!common.length) return { error: `invalid bearer token, token audiences ${JSON.stringify(claims.aud)} is invalid for the target audiences ${JSON.stringify(audiences)}` }
+  if (!common.length)
+    return {
+      error: `invalid bearer token, token audiences ${JSON.stringify(claims.aud)} is invalid for the target audiences ${JSON.stringify(audiences)}`,
+    }
   const bound = claims['kubernetes.io']
   const { namespace, serviceaccount: account } = bound
-  if (storage.mirror(ServiceAccount).get(namespace, account.name)?.metadata.uid !== account.uid) return { error: 'invalid bearer token, service account UID does not match claim' }
-  if (bound.pod && storage.mirror(Pod).get(namespace, bound.pod.name)?.metadata.uid !== bound.pod.uid) return { error: 'invalid bearer token, pod has been deleted' }
-  if (bound.secret && storage.mirror(Secret).get(namespace, bound.secret.name)?.metadata.uid !== bound.secret.uid) return { error: 'invalid bearer token, secret has been deleted' }
-  if (bound.node && !bound.pod && storage.mirror(Node).get(undefined, bound.node.name)?.metadata.uid !== bound.node.uid) return { error: 'invalid bearer token, node has been deleted' }
+  if (storage.mirror(ServiceAccount).get(namespace, account.name)?.metadata.uid !== account.uid)
+    return { error: 'invalid bearer token, service account UID does not match claim' }
+  if (bound.pod && storage.mirror(Pod).get(namespace, bound.pod.name)?.metadata.uid !== bound.pod.uid)
+    return { error: 'invalid bearer token, pod has been deleted' }
+  if (bound.secret && storage.mirror(Secret).get(namespace, bound.secret.name)?.metadata.uid !== bound.secret.uid)
+    return { error: 'invalid bearer token, secret has been deleted' }
+  if (bound.node && !bound.pod && storage.mirror(Node).get(undefined, bound.node.name)?.metadata.uid !== bound.node.uid)
+    return { error: 'invalid bearer token, node has been deleted' }
   return { user: userOf(claims), audiences: common }
 }
 
@@ -99,5 +129,8 @@ function userOf(claims: Claims): User {
 
 /** The user a service account is. */
 export function serviceAccountUser(namespace: string, name: string): User {
-  return { name: `system:serviceaccount:${namespace}:${name}`, groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'] }
+  return {
+    name: `system:serviceaccount:${namespace}:${name}`,
+    groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'],
+  }
 }

@@ -21,22 +21,30 @@ export async function watch(storage: Storage, operation: Operation): Promise<Asy
   const { kind, options } = operation
   const filter = filterOf(operation)
   const asked = options.resourceVersion ?? ''
-  if (asked !== '' && !/^\d+$/.test(asked)) throw new StatusError('BadRequest', `invalid resource version: ${JSON.stringify(asked)}`)
+  if (asked !== '' && !/^\d+$/.test(asked))
+    throw new StatusError('BadRequest', `invalid resource version: ${JSON.stringify(asked)}`)
   const fromNow = asked === '' || asked === '0'
   if (fromNow) await storage.fresh(operation.signal)
-  else if (Number(asked) > storage.revision) await storage.waitFor(Math.min(Number(asked), await storage.store.revision()), operation.signal)
+  else if (Number(asked) > storage.revision)
+    await storage.waitFor(Math.min(Number(asked), await storage.store.revision()), operation.signal)
   const of = storage.of(kind)
   const backlog: WatchEvent[] = []
   // From here to the subscription nothing may wait, or a change would be missed.
   const initial = options.sendInitialEvents ?? fromNow
   if (initial) {
-    for (const item of of.sorted(filter.namespace)) if (passes(kind, filter, item)) backlog.push({ type: 'ADDED', item })
+    for (const item of of.sorted(filter.namespace))
+      if (passes(kind, filter, item)) backlog.push({ type: 'ADDED', item })
     if (options.sendInitialEvents) backlog.push(bookmark(kind, storage.revision, true))
   } else if (!fromNow) for (const change of of.since(Number(asked))) pushFiltered(backlog, kind, filter, change)
   return stream(storage, operation, filter, backlog)
 }
 
-async function* stream(storage: Storage, operation: Operation, filter: Filter, backlog: WatchEvent[]): AsyncGenerator<readonly WatchEvent[]> {
+async function* stream(
+  storage: Storage,
+  operation: Operation,
+  filter: Filter,
+  backlog: WatchEvent[],
+): AsyncGenerator<readonly WatchEvent[]> {
   const { kind, options, signal } = operation
   const done = new AbortController()
   let wake: () => void = () => {}
@@ -46,7 +54,9 @@ async function* stream(storage: Storage, operation: Operation, filter: Filter, b
     if (backlog.length > maxBacklog) end()
     wake()
   })
-  const cancelBookmarks = options.allowWatchBookmarks ? every(storage.clock, bookmarkEveryMs, () => (backlog.push(bookmark(kind, storage.revision, false)), wake())) : undefined
+  const cancelBookmarks = options.allowWatchBookmarks
+    ? every(storage.clock, bookmarkEveryMs, () => (backlog.push(bookmark(kind, storage.revision, false)), wake()))
+    : undefined
   const cancelTimeout = options.timeoutSeconds ? storage.clock.after(options.timeoutSeconds * 1000, end) : undefined
   signal?.addEventListener('abort', end, { once: true })
   try {
@@ -77,7 +87,10 @@ function lastState(before: Item, now: Item): Item {
 }
 
 function bookmark(kind: AnyKind, revision: number, initialEnd: boolean): WatchEvent {
-  const metadata = { resourceVersion: String(revision), ...(initialEnd && { annotations: { 'k8s.io/initial-events-end': 'true' } }) }
+  const metadata = {
+    resourceVersion: String(revision),
+    ...(initialEnd && { annotations: { 'k8s.io/initial-events-end': 'true' } }),
+  }
   return { type: 'BOOKMARK', item: new Item({ kind: kind.kind, apiVersion: kind.apiVersion, metadata }, revision) }
 }
 

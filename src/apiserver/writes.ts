@@ -27,7 +27,10 @@ export async function update(registry: Registry, operation: Operation, warn: War
   const { kind, name, subresource } = operation
   const sent = decodeBody(kind, operation.body, operation.options, warn)
   if (sent.metadata.name && sent.metadata.name !== name) {
-    throw new StatusError('BadRequest', `the name of the object (${sent.metadata.name}) does not match the name on the URL (${name})`)
+    throw new StatusError(
+      'BadRequest',
+      `the name of the object (${sent.metadata.name}) does not match the name on the URL (${name})`,
+    )
   }
   sent.metadata.name = name
   placeInNamespace(operation, sent)
@@ -42,15 +45,21 @@ export async function update(registry: Registry, operation: Operation, warn: War
 export async function patch(registry: Registry, operation: Operation, warn: Warn): Promise<ServedResult> {
   const { kind, subresource, patchType, body, options } = operation
   if (patchType === 'apply') return apply(registry, operation, warn)
-  if (options.force !== undefined) throw invalidPatchOption('force', 'Forbidden: may not be specified for non-apply patch')
+  if (options.force !== undefined)
+    throw invalidPatchOption('force', 'Forbidden: may not be specified for non-apply patch')
   // A patch that names a resourceVersion is conditional; others are tried again on the newest state.
-  const conditional = patchType !== 'json' && isObject(body) && isObject(body.metadata) && !!body.metadata.resourceVersion
+  const conditional =
+    patchType !== 'json' && isObject(body) && isObject(body.metadata) && !!body.metadata.resourceVersion
   const item = await registry.update(
     operation,
     old => {
       const patched = patchedBody(kind, patchType!, old, body ?? null)
       const sent = decodeBody(kind, patched, options, warn)
-      if (sent.metadata.name !== operation.name) throw new StatusError('BadRequest', `the name of the object (${sent.metadata.name}) does not match the name on the URL (${operation.name})`)
+      if (sent.metadata.name !== operation.name)
+        throw new StatusError(
+          'BadRequest',
+          `the name of the object (${sent.metadata.name}) does not match the name on the URL (${operation.name})`,
+        )
       placeInNamespace(operation, sent)
       return merge(kind, subresource, sent, old)
     },
@@ -60,10 +69,19 @@ export async function patch(registry: Registry, operation: Operation, warn: Warn
 }
 
 /** The object a patch makes of `old`, as JSON. */
-export function patchedBody(kind: AnyKind, type: Exclude<Operation['patchType'], undefined | 'apply'>, old: DeepReadonly<KubeObject>, body: Json): Json {
+export function patchedBody(
+  kind: AnyKind,
+  type: Exclude<Operation['patchType'], undefined | 'apply'>,
+  old: DeepReadonly<KubeObject>,
+  body: Json,
+): Json {
   const target = structuredClone(old) as unknown as JsonObject
   if (type === 'json') return jsonPatch(target, body)
-  if (!isObject(body)) throw new StatusError('BadRequest', 'error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}')
+  if (!isObject(body))
+    throw new StatusError(
+      'BadRequest',
+      'error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}',
+    )
   return type === 'merge' ? mergePatch(target, body) : strategicPatch(kind.schema, target, body)
 }
 
@@ -77,7 +95,11 @@ async function apply(registry: Registry, operation: Operation, warn: Warn): Prom
   const force = options.force ?? false
   const now = timeText(registry.clock.now())
   const change = (old: DeepReadonly<KubeObject>) => {
-    const applied = serverSideApply(kind.schema, structuredClone(old) as unknown as JsonObject, bare, { manager: managerOf(operation), force, now })
+    const applied = serverSideApply(kind.schema, structuredClone(old) as unknown as JsonObject, bare, {
+      manager: managerOf(operation),
+      force,
+      now,
+    })
     const sent = decodeBody(kind, applied.object, { fieldValidation: 'Ignore' }, warn)
     sent.metadata.managedFields = applied.managedFields
     return merge(kind, subresource, sent, old)
@@ -100,19 +122,28 @@ function plainDecode(kind: AnyKind, wanted: JsonObject, options: Operation['opti
   // The strict decode checks types and unknown fields; what was explicitly written is kept as written.
   const full = decodeBody(kind, wanted, options, warn) as unknown as Json
   const keep = (source: Json, target: Json): Json => {
-    if (Array.isArray(source) && Array.isArray(target)) return source.map((element, i) => keep(element, target[i] ?? element))
+    if (Array.isArray(source) && Array.isArray(target))
+      return source.map((element, i) => keep(element, target[i] ?? element))
     if (!isObject(source) || !isObject(target)) return target
-    return Object.fromEntries(Object.entries(source).flatMap(([key, value]) => (value === null || target[key] === undefined ? [] : [[key, keep(value, target[key])]])))
+    return Object.fromEntries(
+      Object.entries(source).flatMap(([key, value]) =>
+        value === null || target[key] === undefined ? [] : [[key, keep(value, target[key])]],
+      ),
+    )
   }
   return keep(wanted, full) as JsonObject
 }
 
 function checkApplied(operation: Operation, wanted: JsonObject): void {
   const meta = isObject(wanted.metadata) ? wanted.metadata : {}
-  if (!wanted.apiVersion || !wanted.kind) throw new StatusError('BadRequest', 'error decoding YAML: Object \'Kind\' or \'apiVersion\' is missing')
+  if (!wanted.apiVersion || !wanted.kind)
+    throw new StatusError('BadRequest', "error decoding YAML: Object 'Kind' or 'apiVersion' is missing")
   if (meta.managedFields !== undefined) throw new StatusError('BadRequest', 'metadata.managedFields must be nil')
   if (meta.name !== undefined && meta.name !== operation.name) {
-    throw new StatusError('BadRequest', `the name of the object (${String(meta.name)}) does not match the name on the URL (${operation.name})`)
+    throw new StatusError(
+      'BadRequest',
+      `the name of the object (${String(meta.name)}) does not match the name on the URL (${operation.name})`,
+    )
   }
 }
 
@@ -136,7 +167,10 @@ function merge(kind: AnyKind, subresource: string, sent: KubeObject, old: DeepRe
 function placeInNamespace({ kind, namespace }: Operation, object: KubeObject): void {
   if (!kind.namespaced) return
   if (object.metadata.namespace && object.metadata.namespace !== namespace) {
-    throw new StatusError('BadRequest', `the namespace of the provided object does not match the namespace sent on the request`)
+    throw new StatusError(
+      'BadRequest',
+      `the namespace of the provided object does not match the namespace sent on the request`,
+    )
   }
   object.metadata.namespace = namespace
 }

@@ -5,7 +5,15 @@ import { isReason } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
 import type { Mirror } from '../api/mirror.ts'
-import type { Operation, OperationOptions, OperationVerb, PatchType, Serve, ServedResult, User } from '../api/operation.ts'
+import type {
+  Operation,
+  OperationOptions,
+  OperationVerb,
+  PatchType,
+  Serve,
+  ServedResult,
+  User,
+} from '../api/operation.ts'
 import type { DeepReadonly, Draft, Json } from '../api/schema/node.ts'
 import { Informers, type MirrorScope } from './informer.ts'
 
@@ -59,11 +67,20 @@ export class Client {
     this.#options = options
     this.clock = options.clock
     this.log = options.log
-    this.#informers = new Informers({ clock: options.clock, log: options.log, run: (kind, verb, more) => this.#run(kind, verb, more), ...(options.shared && { shared: options.shared }) })
+    this.#informers = new Informers({
+      clock: options.clock,
+      log: options.log,
+      run: (kind, verb, more) => this.#run(kind, verb, more),
+      ...(options.shared && { shared: options.shared }),
+    })
   }
 
   /** Throws NotFound. */
-  async get<T extends KubeObject>(kind: Kind<T>, ref: Reference, options: { subresource?: string; signal?: AbortSignal } = {}): Promise<DeepReadonly<T>> {
+  async get<T extends KubeObject>(
+    kind: Kind<T>,
+    ref: Reference,
+    options: { subresource?: string; signal?: AbortSignal } = {},
+  ): Promise<DeepReadonly<T>> {
     return objectOf<T>(await this.#run(kind, 'get', { ...ref, ...options }))
   }
 
@@ -77,40 +94,90 @@ export class Client {
     }
   }
 
-  async list<T extends KubeObject>(kind: Kind<T>, request: ListRequest = {}): Promise<{ items: DeepReadonly<T>[]; revision: number }> {
+  async list<T extends KubeObject>(
+    kind: Kind<T>,
+    request: ListRequest = {},
+  ): Promise<{ items: DeepReadonly<T>[]; revision: number }> {
     const { namespace, signal, ...options } = request
-    const result = await this.#run(kind, 'list', { options, ...(namespace && { namespace }), ...(signal && { signal }) })
+    const result = await this.#run(kind, 'list', {
+      options,
+      ...(namespace && { namespace }),
+      ...(signal && { signal }),
+    })
     if (result.type !== 'list') throw new Error(`a list of ${kind.plural} was answered with ${result.type}`)
     return { items: result.items.map(item => item.object as DeepReadonly<T>), revision: result.revision }
   }
 
-  async create<T extends KubeObject>(kind: Kind<T>, object: Draft<T>, options: WriteOptions = {}): Promise<DeepReadonly<T>> {
+  async create<T extends KubeObject>(
+    kind: Kind<T>,
+    object: Draft<T>,
+    options: WriteOptions = {},
+  ): Promise<DeepReadonly<T>> {
     const { namespace } = (object as Draft<KubeObject>).metadata ?? {}
-    return objectOf<T>(await this.#run(kind, 'create', { ...(namespace && { namespace }), body: object as Json, ...split(options) }))
+    return objectOf<T>(
+      await this.#run(kind, 'create', { ...(namespace && { namespace }), body: object as Json, ...split(options) }),
+    )
   }
 
   /** Creates a body under an object: a Binding of a pod, a TokenRequest of a service account, an Eviction. */
-  async createUnder<B extends KubeObject>(kind: AnyKind, ref: Reference, subresource: string, bodyKind: Kind<B>, body: Draft<B>, options: WriteOptions = {}): Promise<DeepReadonly<B> | undefined> {
+  async createUnder<B extends KubeObject>(
+    kind: AnyKind,
+    ref: Reference,
+    subresource: string,
+    bodyKind: Kind<B>,
+    body: Draft<B>,
+    options: WriteOptions = {},
+  ): Promise<DeepReadonly<B> | undefined> {
     const full = { kind: bodyKind.kind, apiVersion: bodyKind.apiVersion, ...(body as object) }
     const result = await this.#run(kind, 'create', { ...ref, subresource, body: full as Json, ...split(options) })
     return result.type === 'object' ? (result.item.object as unknown as DeepReadonly<B>) : undefined
   }
 
   /** Replaces an object; with metadata.resourceVersion only if it has not changed since (else Conflict). */
-  async update<T extends KubeObject>(kind: Kind<T>, object: Draft<T>, options: WriteOptions & { subresource?: string } = {}): Promise<DeepReadonly<T>> {
+  async update<T extends KubeObject>(
+    kind: Kind<T>,
+    object: Draft<T>,
+    options: WriteOptions & { subresource?: string } = {},
+  ): Promise<DeepReadonly<T>> {
     const { namespace, name } = (object as Draft<KubeObject>).metadata ?? {}
     const { subresource, ...rest } = options
-    return objectOf<T>(await this.#run(kind, 'update', { name: name ?? '', ...(namespace && { namespace }), ...(subresource && { subresource }), body: object as Json, ...split(rest) }))
+    return objectOf<T>(
+      await this.#run(kind, 'update', {
+        name: name ?? '',
+        ...(namespace && { namespace }),
+        ...(subresource && { subresource }),
+        body: object as Json,
+        ...split(rest),
+      }),
+    )
   }
 
   /** Replaces an object's status. */
-  updateStatus<T extends KubeObject>(kind: Kind<T>, object: Draft<T>, options: WriteOptions = {}): Promise<DeepReadonly<T>> {
+  updateStatus<T extends KubeObject>(
+    kind: Kind<T>,
+    object: Draft<T>,
+    options: WriteOptions = {},
+  ): Promise<DeepReadonly<T>> {
     return this.update(kind, object, { ...options, subresource: 'status' })
   }
 
-  async patch<T extends KubeObject>(kind: Kind<T>, ref: Reference, patchType: PatchType, body: unknown, options: WriteOptions & { subresource?: string } = {}): Promise<DeepReadonly<T>> {
+  async patch<T extends KubeObject>(
+    kind: Kind<T>,
+    ref: Reference,
+    patchType: PatchType,
+    body: unknown,
+    options: WriteOptions & { subresource?: string } = {},
+  ): Promise<DeepReadonly<T>> {
     const { subresource, ...rest } = options
-    return objectOf<T>(await this.#run(kind, 'patch', { ...ref, patchType, body: body as Json, ...(subresource && { subresource }), ...split(rest) }))
+    return objectOf<T>(
+      await this.#run(kind, 'patch', {
+        ...ref,
+        patchType,
+        body: body as Json,
+        ...(subresource && { subresource }),
+        ...split(rest),
+      }),
+    )
   }
 
   async delete(kind: AnyKind, ref: Reference, request: DeleteRequest = {}): Promise<void> {
@@ -135,7 +202,11 @@ export class Client {
     this.#informers.close()
   }
 
-  #run(kind: AnyKind, verb: OperationVerb, more: Partial<Operation> & { options?: OperationOptions }): Promise<ServedResult> {
+  #run(
+    kind: AnyKind,
+    verb: OperationVerb,
+    more: Partial<Operation> & { options?: OperationOptions },
+  ): Promise<ServedResult> {
     const { user, userAgent, serve } = this.#options
     return serve({ verb, kind, subresource: '', namespace: '', name: '', user, userAgent, options: {}, ...more })
   }

@@ -78,17 +78,35 @@ const patchContentTypes = {
   strategic: 'application/strategic-merge-patch+json',
   apply: 'application/apply-patch+yaml',
 }
-const methods = { get: 'GET', list: 'GET', watch: 'GET', create: 'POST', update: 'PUT', patch: 'PATCH', delete: 'DELETE', deletecollection: 'DELETE' }
+const methods = {
+  get: 'GET',
+  list: 'GET',
+  watch: 'GET',
+  create: 'POST',
+  update: 'PUT',
+  patch: 'PATCH',
+  delete: 'DELETE',
+  deletecollection: 'DELETE',
+}
 
-async function serve(session: ClientHttp2Session, credentials: Credentials, operation: Operation): Promise<ServedResult> {
+async function serve(
+  session: ClientHttp2Session,
+  credentials: Credentials,
+  operation: Operation,
+): Promise<ServedResult> {
   const { verb, kind, signal } = operation
   const type = operation.patchType ? patchContentTypes[operation.patchType] : 'application/json'
   session.ref()
-  const stream = session.request(headersOf(credentials, methods[verb], pathOf(operation), type, operation.userAgent), signal ? { signal } : {})
+  const stream = session.request(
+    headersOf(credentials, methods[verb], pathOf(operation), type, operation.userAgent),
+    signal ? { signal } : {},
+  )
   if (operation.body === undefined) stream.end()
   else stream.end(JSON.stringify(withType(operation)))
   if (verb === 'watch') return { type: 'watch', kind, events: watchEvents(stream, await statusOf(stream)) }
-  stream.setTimeout(requestTimeoutMs, () => stream.destroy(new StatusError('Timeout', `the server did not answer within ${requestTimeoutMs / 1000} seconds`)))
+  stream.setTimeout(requestTimeoutMs, () =>
+    stream.destroy(new StatusError('Timeout', `the server did not answer within ${requestTimeoutMs / 1000} seconds`)),
+  )
   const { status, body } = await readAll(stream)
   const object = parse(body, status)
   if (status >= 400) throw errorOf(object, status)
@@ -102,9 +120,12 @@ function withType({ verb, kind, body, subresource }: Operation): unknown {
 
 function pathOf({ verb, kind, namespace, name, subresource, options }: Operation): string {
   const base = kind.group ? `/apis/${kind.group}/${kind.version}` : `/api/${kind.version}`
-  const parts = [kind.namespaced && namespace ? `namespaces/${namespace}` : '', kind.plural, name, subresource].filter(Boolean)
+  const parts = [kind.namespaced && namespace ? `namespaces/${namespace}` : '', kind.plural, name, subresource].filter(
+    Boolean,
+  )
   const query = new URLSearchParams()
-  for (const [key, value] of Object.entries(options)) if (value !== undefined) query.set(key, key === 'dryRun' ? 'All' : String(value))
+  for (const [key, value] of Object.entries(options))
+    if (value !== undefined) query.set(key, key === 'dryRun' ? 'All' : String(value))
   if (verb === 'watch') query.set('watch', 'true')
   const text = query.toString()
   return `${base}/${parts.join('/')}${text ? `?${text}` : ''}`
@@ -112,8 +133,13 @@ function pathOf({ verb, kind, namespace, name, subresource, options }: Operation
 
 function resultOf({ kind, verb }: Operation, object: JsonObject): ServedResult {
   if (verb === 'list' || (verb === 'deletecollection' && Array.isArray(object.items))) {
-    const { resourceVersion = '0', continue: token } = (object.metadata ?? {}) as { resourceVersion?: string; continue?: string }
-    const items = ((object.items ?? []) as unknown as KubeObject[]).map(o => itemOf({ ...o, kind: kind.kind, apiVersion: kind.apiVersion }))
+    const { resourceVersion = '0', continue: token } = (object.metadata ?? {}) as {
+      resourceVersion?: string
+      continue?: string
+    }
+    const items = ((object.items ?? []) as unknown as KubeObject[]).map(o =>
+      itemOf({ ...o, kind: kind.kind, apiVersion: kind.apiVersion }),
+    )
     return { type: 'list', kind, items, revision: Number(resourceVersion), ...(token && { continue: token }) }
   }
   if (object.kind === 'Status' && object.apiVersion === 'v1') return { type: 'status', status: object }
@@ -170,11 +196,19 @@ function parse(body: string, status: number): JsonObject {
   try {
     return JSON.parse(body) as JsonObject
   } catch (cause) {
-    throw new StatusError('InternalError', `the server answered ${status} with something that is not JSON: ${body.slice(0, 200)}`, { code: status, cause })
+    throw new StatusError(
+      'InternalError',
+      `the server answered ${status} with something that is not JSON: ${body.slice(0, 200)}`,
+      { code: status, cause },
+    )
   }
 }
 
 function errorOf(object: JsonObject, code: number): StatusError {
-  const { reason = '', message = `the server answered ${code}`, details } = object as { reason?: StatusError['reason']; message?: string; details?: StatusDetails }
+  const {
+    reason = '',
+    message = `the server answered ${code}`,
+    details,
+  } = object as { reason?: StatusError['reason']; message?: string; details?: StatusDetails }
   return new StatusError(reason, message, { code, ...(details && { details }) })
 }

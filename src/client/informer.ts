@@ -39,7 +39,13 @@ export class Informers {
     const whole = !scope.namespace && !scope.labelSelector && !scope.fieldSelector
     const shared = whole ? this.#options.shared?.(kind) : undefined
     if (shared) return shared
-    const key = JSON.stringify([kind.apiVersion, kind.plural, scope.namespace, scope.labelSelector, scope.fieldSelector])
+    const key = JSON.stringify([
+      kind.apiVersion,
+      kind.plural,
+      scope.namespace,
+      scope.labelSelector,
+      scope.fieldSelector,
+    ])
     let mirror = this.#mirrors.get(key)
     if (!mirror) {
       mirror = new Mirror()
@@ -85,8 +91,18 @@ export class Informers {
   }
 
   /** Returns the revision to go on from. */
-  async #watch(kind: AnyKind, { namespace = '', ...selectors }: MirrorScope, mirror: Mirror, from: number): Promise<number> {
-    const options = { ...selectors, resourceVersion: String(from), allowWatchBookmarks: true, timeoutSeconds: watchSeconds }
+  async #watch(
+    kind: AnyKind,
+    { namespace = '', ...selectors }: MirrorScope,
+    mirror: Mirror,
+    from: number,
+  ): Promise<number> {
+    const options = {
+      ...selectors,
+      resourceVersion: String(from),
+      allowWatchBookmarks: true,
+      timeoutSeconds: watchSeconds,
+    }
     const result = await this.#options.run(kind, 'watch', { namespace, options, signal: this.#abort.signal })
     if (result.type !== 'watch') throw new Error(`a watch of ${kind.plural} was answered with ${result.type}`)
     let revision = from
@@ -104,7 +120,10 @@ export class Informers {
 }
 
 function statusError(item: WatchEvent['item']): StatusError {
-  const { reason, message, code } = item.object as unknown as { reason?: StatusError['reason']; message?: string; code?: number }
+  const { reason, message, code } = item.object as unknown as {
+    reason?: StatusError['reason']
+    message?: string
+    code?: number
+  }
   return new StatusError(reason ?? 'InternalError', message ?? 'watch failed', code === undefined ? {} : { code })
 }
-

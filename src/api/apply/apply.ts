@@ -6,7 +6,20 @@ import { isObject, setKey } from '../patch/merge.ts'
 import type { ManagedFieldsEntry } from '../meta.ts'
 import type { Json, JsonObject, Node, Struct } from '../schema/node.ts'
 import { compare } from './compare.ts'
-import { childrenOf, difference, elementKey, emptySet, equalSets, type FieldSet, fieldsOf, intersection, isAtomic, isEmpty, paths, structNode } from './fieldset.ts'
+import {
+  childrenOf,
+  difference,
+  elementKey,
+  emptySet,
+  equalSets,
+  type FieldSet,
+  fieldsOf,
+  intersection,
+  isAtomic,
+  isEmpty,
+  paths,
+  structNode,
+} from './fieldset.ts'
 import { type Manager, type Managed, readManaged, sameManager, stripSystemFields, writeManaged } from './managed.ts'
 
 export interface Applied {
@@ -15,7 +28,12 @@ export interface Applied {
 }
 
 /** Applies `wanted` to `live`. Throws Conflict naming every contested field, BadRequest on duplicate list keys. */
-export function apply(schema: Struct, live: JsonObject, wanted: JsonObject, options: { manager: Manager; force: boolean; now: string }): Applied {
+export function apply(
+  schema: Struct,
+  live: JsonObject,
+  wanted: JsonObject,
+  options: { manager: Manager; force: boolean; now: string },
+): Applied {
   const node = structNode(schema)
   checkDuplicates(node, wanted, '')
   const { managedFields, ...bareMeta } = (live.metadata ?? {}) as JsonObject
@@ -27,10 +45,14 @@ export function apply(schema: Struct, live: JsonObject, wanted: JsonObject, opti
   const mine = managed.find(m => sameManager(m, options.manager))
   let others = managed.filter(m => m !== mine)
   const contested = intersection(stripSystemFields(changed), wantedSet)
-  const conflicts = others.map(other => ({ other, fields: intersection(other.fields, contested) })).filter(c => !isEmpty(c.fields))
+  const conflicts = others
+    .map(other => ({ other, fields: intersection(other.fields, contested) }))
+    .filter(c => !isEmpty(c.fields))
   if (conflicts.length && !options.force) throw conflictError(conflicts)
   others = others.map(other => ({ ...other, fields: difference(other.fields, contested) }))
-  const dropped = mine ? others.reduce((left, other) => difference(left, other.fields), difference(mine.fields, wantedSet)) : emptySet()
+  const dropped = mine
+    ? others.reduce((left, other) => difference(left, other.fields), difference(mine.fields, wantedSet))
+    : emptySet()
   const object = prune(node, merged, dropped) as JsonObject
   const time = mine && equalSets(mine.fields, wantedSet) ? mine.time : options.now
   return { object, managedFields: writeManaged([...others, { ...options.manager, time, fields: wantedSet }]) }
@@ -43,7 +65,9 @@ function conflictError(conflicts: { other: Managed; fields: FieldSet }[]): Statu
     const who = `conflict with ${JSON.stringify(other.manager)}${other.subresource ? ` with subresource ${JSON.stringify(other.subresource)}` : ''}${other.operation === 'Update' ? ` using ${other.apiVersion}` : ''}`
     const fieldList = [...paths(fields)]
     for (const field of fieldList) causes.push({ reason: 'FieldManagerConflict', message: who, field })
-    groups.push(fieldList.length === 1 ? `${who}: ${fieldList[0]}` : `${who}:\n${fieldList.map(f => `- ${f}`).join('\n')}`)
+    groups.push(
+      fieldList.length === 1 ? `${who}: ${fieldList[0]}` : `${who}:\n${fieldList.map(f => `- ${f}`).join('\n')}`,
+    )
   }
   const count = `${causes.length} conflict${causes.length === 1 ? '' : 's'}`
   const text = groups.length === 1 ? groups[0] : groups.join('\n')
@@ -53,7 +77,8 @@ function conflictError(conflicts: { other: Managed; fields: FieldSet }[]): Statu
 /** `wanted` over `live`: fields it names take its values, all else stays. */
 function mergeInto(node: Node, live: Json | undefined, wanted: Json): Json {
   if (live === undefined || live === null || isAtomic(node)) return wanted
-  if (node.type === 'list') return mergeLists(node, Array.isArray(live) ? live : [], Array.isArray(wanted) ? wanted : [])
+  if (node.type === 'list')
+    return mergeLists(node, Array.isArray(live) ? live : [], Array.isArray(wanted) ? wanted : [])
   if (!isObject(live) || !isObject(wanted)) return wanted
   const schema = node.type === 'struct' ? node.struct!() : undefined
   const out: JsonObject = { ...live }
@@ -113,9 +138,12 @@ function checkDuplicates(node: Node, value: Json, at: string): void {
   if (isAtomic(node) || value === null) return
   const seen = new Set<string>()
   for (const [key, child, element] of childrenOf(node, value)) {
-    if (seen.has(key)) throw new StatusError('BadRequest', `failed to create manager for existing fields: ${at}: duplicate entries for key [${key.slice(2)}]`)
+    if (seen.has(key))
+      throw new StatusError(
+        'BadRequest',
+        `failed to create manager for existing fields: ${at}: duplicate entries for key [${key.slice(2)}]`,
+      )
     seen.add(key)
     checkDuplicates(child, element, key.startsWith('f:') ? `${at}.${key.slice(2)}` : at)
   }
 }
-

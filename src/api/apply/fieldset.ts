@@ -41,7 +41,8 @@ export function fieldSetJson(set: FieldSet): JsonObject {
 
 export function union(a: FieldSet, b: FieldSet): FieldSet {
   const out: FieldSet = { self: a.self || b.self, children: new Map(a.children) }
-  for (const [key, child] of b.children) out.children.set(key, out.children.has(key) ? union(out.children.get(key)!, child) : child)
+  for (const [key, child] of b.children)
+    out.children.set(key, out.children.has(key) ? union(out.children.get(key)!, child) : child)
   return out
 }
 
@@ -91,7 +92,9 @@ function elementText(key: string): string {
   if (key.startsWith('v:')) return `[=${key.slice(2)}]`
   if (key.startsWith('k:')) {
     const keys = JSON.parse(key.slice(2)) as JsonObject
-    return `[${Object.entries(keys).map(([k, v]) => `${k}=${JSON.stringify(v)}`).join(',')}]`
+    return `[${Object.entries(keys)
+      .map(([k, v]) => `${k}=${JSON.stringify(v)}`)
+      .join(',')}]`
   }
   return `[${key.slice(2)}]`
 }

@@ -3,7 +3,17 @@
 import type { ManagedFieldsEntry } from '../meta.ts'
 import type { JsonObject, Struct } from '../schema/node.ts'
 import { compare } from './compare.ts'
-import { difference, emptySet, equalSets, type FieldSet, fieldSetJson, isEmpty, parseFieldSet, structNode, union } from './fieldset.ts'
+import {
+  difference,
+  emptySet,
+  equalSets,
+  type FieldSet,
+  fieldSetJson,
+  isEmpty,
+  parseFieldSet,
+  structNode,
+  union,
+} from './fieldset.ts'
 
 /** More managers than this by Update are folded into one. */
 const maxUpdateManagers = 10
@@ -37,7 +47,12 @@ export function readManaged(entries: readonly ManagedFieldsEntry[] | undefined):
 export function writeManaged(managed: readonly Managed[]): ManagedFieldsEntry[] {
   return managed
     .filter(m => !isEmpty(m.fields))
-    .sort((a, b) => compareText(a.operation, b.operation) || compareText(a.time ?? '', b.time ?? '') || compareText(a.manager, b.manager))
+    .sort(
+      (a, b) =>
+        compareText(a.operation, b.operation) ||
+        compareText(a.time ?? '', b.time ?? '') ||
+        compareText(a.manager, b.manager),
+    )
     .map(m => ({
       manager: m.manager,
       operation: m.operation,
@@ -52,10 +67,20 @@ export function writeManaged(managed: readonly Managed[]): ManagedFieldsEntry[] 
 const compareText = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
 
 export const sameManager = (a: Manager, b: Manager): boolean =>
-  a.manager === b.manager && a.operation === b.operation && a.apiVersion === b.apiVersion && a.subresource === b.subresource
+  a.manager === b.manager &&
+  a.operation === b.operation &&
+  a.apiVersion === b.apiVersion &&
+  a.subresource === b.subresource
 
 /** Ownership after `manager` turned `before` into `after` by anything but apply. */
-export function managedAfterUpdate(schema: Struct, before: JsonObject, after: JsonObject, entries: readonly ManagedFieldsEntry[] | undefined, manager: Manager, now: string): ManagedFieldsEntry[] {
+export function managedAfterUpdate(
+  schema: Struct,
+  before: JsonObject,
+  after: JsonObject,
+  entries: readonly ManagedFieldsEntry[] | undefined,
+  manager: Manager,
+  now: string,
+): ManagedFieldsEntry[] {
   const { changed, removed } = compare(structNode(schema), before, after)
   stripSystemFields(changed)
   stripSystemFields(removed)
@@ -72,12 +97,25 @@ export function managedAfterUpdate(schema: Struct, before: JsonObject, after: Js
 function fold(managed: Managed[]): Managed[] {
   const updates = managed.filter(m => m.operation === 'Update')
   if (updates.length <= maxUpdateManagers) return managed
-  const oldest = [...updates].sort((a, b) => compareText(a.time ?? '', b.time ?? '')).slice(0, updates.length - maxUpdateManagers + 1)
+  const oldest = [...updates]
+    .sort((a, b) => compareText(a.time ?? '', b.time ?? ''))
+    .slice(0, updates.length - maxUpdateManagers + 1)
   const merged = oldest.reduce((sum, m) => union(sum, m.fields), emptySet())
   return [...managed.filter(m => !oldest.includes(m)), { ...oldest.at(-1)!, manager: foldedManager, fields: merged }]
 }
 
-const systemFields = ['name', 'namespace', 'creationTimestamp', 'selfLink', 'uid', 'generation', 'managedFields', 'resourceVersion', 'deletionTimestamp', 'deletionGracePeriodSeconds']
+const systemFields = [
+  'name',
+  'namespace',
+  'creationTimestamp',
+  'selfLink',
+  'uid',
+  'generation',
+  'managedFields',
+  'resourceVersion',
+  'deletionTimestamp',
+  'deletionGracePeriodSeconds',
+]
 
 /** Takes out what no client owns. Changes the set in place. */
 export function stripSystemFields(set: FieldSet): FieldSet {
@@ -91,4 +129,3 @@ export function stripSystemFields(set: FieldSet): FieldSet {
   if (isEmpty(metadata)) set.children.delete('f:metadata')
   return set
 }
-

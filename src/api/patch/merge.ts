@@ -1,7 +1,8 @@
 // JSON merge patch: objects merge key by key, null removes, everything else replaces. Source: RFC 7396.
 import type { Json, JsonObject } from '../schema/node.ts'
 
-export const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value)
+export const isObject = (value: unknown): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** The patched value; neither argument is changed. */
 export function mergePatch(target: Json | undefined, patch: Json): Json {
@@ -16,6 +17,7 @@ export function mergePatch(target: Json | undefined, patch: Json): Json {
 
 /** Sets a key even where a plain assignment would do something else (`__proto__`). */
 export function setKey(target: JsonObject, key: string, value: Json): void {
-  if (key === '__proto__') Object.defineProperty(target, key, { value, enumerable: true, writable: true, configurable: true })
+  if (key === '__proto__')
+    Object.defineProperty(target, key, { value, enumerable: true, writable: true, configurable: true })
   else target[key] = value
 }

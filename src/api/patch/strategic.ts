@@ -73,7 +73,8 @@ function mergeList(node: Node, current: Json[], patch: Json[]): Json[] {
   const out = [...current]
   for (const element of patch) {
     if (!isObject(element)) throw bad(`expected a map in a list merged by ${key}`)
-    if (element[key] === undefined) throw bad(`map: map[${Object.keys(element).join(' ')}] does not contain declared merge key: ${key}`)
+    if (element[key] === undefined)
+      throw bad(`map: map[${Object.keys(element).join(' ')}] does not contain declared merge key: ${key}`)
     const at = out.findIndex(existing => isObject(existing) && existing[key] === element[key])
     if (element.$patch === 'delete') {
       if (at >= 0) out.splice(at, 1)
@@ -107,5 +108,6 @@ function retain(target: JsonObject, patch: JsonObject): JsonObject {
   return Object.fromEntries(Object.entries(target).filter(([key]) => keep.includes(key)))
 }
 
-const without = (object: JsonObject, key: string): JsonObject => Object.fromEntries(Object.entries(object).filter(([k]) => k !== key))
+const without = (object: JsonObject, key: string): JsonObject =>
+  Object.fromEntries(Object.entries(object).filter(([k]) => k !== key))
 const bad = (message: string) => new StatusError('BadRequest', message)

@@ -98,7 +98,9 @@ function makeStruct<T>(name: string, doc: string, fields: Fields, options: { ato
 
 /** Spreads another struct's fields into this one; in protobuf they sit in message number `via`. */
 export function inline<F extends Struct>(source: F, via: number): InlineFields<F> {
-  return Object.fromEntries(Object.entries(source.fields).map(([k, node]) => [k, { ...node, via: [via, ...(node.via ?? [])] }])) as InlineFields<F>
+  return Object.fromEntries(
+    Object.entries(source.fields).map(([k, node]) => [k, { ...node, via: [via, ...(node.via ?? [])] }]),
+  ) as InlineFields<F>
 }
 
 type InlineFields<S> =

@@ -110,7 +110,11 @@ export interface Struct<T = unknown> {
 }
 
 /** The TypeScript type of a struct or kind. */
-export type Of<S> = S extends { readonly schema: Struct<infer T> } ? T : S extends { readonly [value]?: infer T } ? NonNullable<T> : never
+export type Of<S> = S extends { readonly schema: Struct<infer T> }
+  ? T
+  : S extends { readonly [value]?: infer T }
+    ? NonNullable<T>
+    : never
 
 /** What a client may write: every field optional, at every depth. */
 export type Draft<T> = T extends readonly (infer E)[]

@@ -12,7 +12,11 @@ import { type AdmissionPlugin, isFor } from './chain.ts'
 const annotation = 'kubernetes.io/limit-ranger'
 
 export function limitRanger(storage: Storage): AdmissionPlugin {
-  const limitsIn = (namespace: string) => storage.mirror(LimitRange).list(namespace).flatMap(range => range.spec.limits ?? [])
+  const limitsIn = (namespace: string) =>
+    storage
+      .mirror(LimitRange)
+      .list(namespace)
+      .flatMap(range => range.spec.limits ?? [])
   return {
     name: 'LimitRanger',
     mutate(request) {
@@ -24,7 +28,12 @@ export function limitRanger(storage: Storage): AdmissionPlugin {
       if (request.type !== 'CREATE' || !isFor(request, '', 'pods')) return
       const pod = request.object as Pod
       const problems = limitsIn(request.operation.namespace).flatMap(item => [...violations(pod, item)])
-      if (problems.length) throw forbidden(request.operation.kind, request.operation.name, problems.length === 1 ? problems[0]! : `[${problems.join(', ')}]`)
+      if (problems.length)
+        throw forbidden(
+          request.operation.kind,
+          request.operation.name,
+          problems.length === 1 ? problems[0]! : `[${problems.join(', ')}]`,
+        )
     },
   }
 }
@@ -33,11 +42,17 @@ type Quantities = Record<string, string>
 
 function setDefaults(pod: Pod, item: DeepReadonly<LimitRangeItem>): void {
   const notes: string[] = []
-  for (const [what, list] of [['container', pod.spec.containers], ['init container', pod.spec.initContainers ?? []]] as const) {
+  for (const [what, list] of [
+    ['container', pod.spec.containers],
+    ['init container', pod.spec.initContainers ?? []],
+  ] as const) {
     for (const container of list) {
       const limits = missing(container.resources.limits, item.default)
       // A default limit is also the request, where no default request is named.
-      const requests = missing(container.resources.requests, { ...pick(item.default, container.resources.limits), ...item.defaultRequest })
+      const requests = missing(container.resources.requests, {
+        ...pick(item.default, container.resources.limits),
+        ...item.defaultRequest,
+      })
       if (Object.keys(limits).length) container.resources.limits = { ...container.resources.limits, ...limits }
       if (Object.keys(requests).length) container.resources.requests = { ...container.resources.requests, ...requests }
       const names = (q: Quantities) => Object.keys(q).sort().join(', ')
@@ -45,7 +60,11 @@ function setDefaults(pod: Pod, item: DeepReadonly<LimitRangeItem>): void {
       if (Object.keys(limits).length) notes.push(`${names(limits)} limit for ${what} ${container.name}`)
     }
   }
-  if (notes.length) pod.metadata.annotations = { ...pod.metadata.annotations, [annotation]: `LimitRanger plugin set: ${notes.join('; ')}` }
+  if (notes.length)
+    pod.metadata.annotations = {
+      ...pod.metadata.annotations,
+      [annotation]: `LimitRanger plugin set: ${notes.join('; ')}`,
+    }
 }
 
 const missing = (have: Quantities | undefined, defaults: Readonly<Quantities> | undefined): Quantities =>
@@ -56,7 +75,8 @@ const pick = (defaults: Readonly<Quantities> | undefined, have: Quantities | und
 
 function* violations(pod: Pod, item: DeepReadonly<LimitRangeItem>): Iterable<string> {
   if (item.type === 'Container') {
-    for (const container of [...pod.spec.containers, ...(pod.spec.initContainers ?? [])]) yield* check('Container', container.resources, item)
+    for (const container of [...pod.spec.containers, ...(pod.spec.initContainers ?? [])])
+      yield* check('Container', container.resources, item)
   } else if (item.type === 'Pod') yield* check('Pod', podTotals(pod), item)
 }
 
@@ -66,24 +86,29 @@ function* check(type: string, resources: Resources, item: DeepReadonly<LimitRang
   for (const [name, min] of Object.entries(item.min ?? {})) {
     const request = resources.requests?.[name]
     if (request === undefined) yield `minimum ${name} usage per ${type} is ${min}.  No request is specified`
-    else if (compareQuantities(request, min) < 0) yield `minimum ${name} usage per ${type} is ${min}, but request is ${request}`
+    else if (compareQuantities(request, min) < 0)
+      yield `minimum ${name} usage per ${type} is ${min}, but request is ${request}`
   }
   for (const [name, max] of Object.entries(item.max ?? {})) {
     const limit = resources.limits?.[name]
     if (limit === undefined) yield `maximum ${name} usage per ${type} is ${max}.  No limit is specified`
-    else if (compareQuantities(limit, max) > 0) yield `maximum ${name} usage per ${type} is ${max}, but limit is ${limit}`
+    else if (compareQuantities(limit, max) > 0)
+      yield `maximum ${name} usage per ${type} is ${max}, but limit is ${limit}`
   }
   for (const [name, ratio] of Object.entries(item.maxLimitRequestRatio ?? {})) {
     const [limit, request] = [quantityMilli(resources.limits?.[name]), quantityMilli(resources.requests?.[name])]
-    if (request === 0 || limit === 0) yield `${name} max limit to request ratio per ${type} is ${ratio}, but no request is specified or request is 0`
-    else if (limit / request > quantityMilli(ratio) / 1000) yield `${name} max limit to request ratio per ${type} is ${ratio}, but provided ratio is ${(limit / request).toFixed(6)}`
+    if (request === 0 || limit === 0)
+      yield `${name} max limit to request ratio per ${type} is ${ratio}, but no request is specified or request is 0`
+    else if (limit / request > quantityMilli(ratio) / 1000)
+      yield `${name} max limit to request ratio per ${type} is ${ratio}, but provided ratio is ${(limit / request).toFixed(6)}`
   }
 }
 
 function podTotals(pod: Pod): Resources {
   const sum = (of: (c: Container) => Quantities | undefined): Quantities => {
     const totals: Record<string, number> = {}
-    for (const container of pod.spec.containers) for (const [name, q] of Object.entries(of(container) ?? {})) totals[name] = (totals[name] ?? 0) + quantityMilli(q)
+    for (const container of pod.spec.containers)
+      for (const [name, q] of Object.entries(of(container) ?? {})) totals[name] = (totals[name] ?? 0) + quantityMilli(q)
     return Object.fromEntries(Object.entries(totals).map(([name, milli]) => [name, `${milli}m`]))
   }
   return { requests: sum(c => c.resources.requests), limits: sum(c => c.resources.limits) }

@@ -22,13 +22,22 @@ export function namespaceLifecycle(storage: Storage): AdmissionPlugin {
       if (!found) throw notFound(Namespace, namespace)
       if (!found.metadata.deletionTimestamp) return
       const name = object?.metadata.name ?? ''
-      const refused = forbidden(kind, name, `unable to create new content in namespace ${namespace} because it is being terminated`)
-      const cause = { reason: 'NamespaceTerminating', message: `namespace ${namespace} is being terminated`, field: 'metadata.namespace' }
+      const refused = forbidden(
+        kind,
+        name,
+        `unable to create new content in namespace ${namespace} because it is being terminated`,
+      )
+      const cause = {
+        reason: 'NamespaceTerminating',
+        message: `namespace ${namespace} is being terminated`,
+        field: 'metadata.namespace',
+      }
       throw new StatusError('Forbidden', refused.message, { details: { ...refused.details, causes: [cause] } })
     },
     validate({ type, operation }) {
       if (type !== 'DELETE' || operation.kind.plural !== 'namespaces' || operation.kind.group !== '') return
-      if (immortal.includes(operation.name)) throw forbidden(Namespace, operation.name, 'this namespace may not be deleted')
+      if (immortal.includes(operation.name))
+        throw forbidden(Namespace, operation.name, 'this namespace may not be deleted')
     },
   }
 }

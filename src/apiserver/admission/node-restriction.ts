@@ -28,10 +28,17 @@ export function nodeRestriction(storage: Storage): AdmissionPlugin {
   }
 }
 
-function podProblem({ type, operation, object, old }: AdmissionRequest, node: string, storage: Storage): string | undefined {
-  const pod = (old ?? object ?? storage.mirror(Pod).get(operation.namespace, operation.name)) as DeepReadonly<Pod> | undefined
+function podProblem(
+  { type, operation, object, old }: AdmissionRequest,
+  node: string,
+  storage: Storage,
+): string | undefined {
+  const pod = (old ?? object ?? storage.mirror(Pod).get(operation.namespace, operation.name)) as
+    | DeepReadonly<Pod>
+    | undefined
   if (type === 'CREATE' && operation.subresource === '') {
-    if (!pod?.metadata.annotations?.['kubernetes.io/config.mirror']) return `pod does not have "kubernetes.io/config.mirror" annotation, node "${node}" can only create mirror pods`
+    if (!pod?.metadata.annotations?.['kubernetes.io/config.mirror'])
+      return `pod does not have "kubernetes.io/config.mirror" annotation, node "${node}" can only create mirror pods`
   }
   if (pod?.spec.nodeName !== node) return `node "${node}" can only ${verbs[type]} pods with spec.nodeName set to itself`
   return undefined
@@ -39,14 +46,18 @@ function podProblem({ type, operation, object, old }: AdmissionRequest, node: st
 
 const verbs = { CREATE: 'create', UPDATE: 'update status for', DELETE: 'delete', CONNECT: 'connect to' }
 
-const ownLabels = /^(kubernetes\.io\/(hostname|arch|os)|node\.kubernetes\.io\/.*|.*\.node\.kubernetes\.io\/.*|kubelet\.kubernetes\.io\/.*|(beta\.)?kubernetes\.io\/(arch|os)|topology\.kubernetes\.io\/(zone|region)|(failure-domain\.)beta\.kubernetes\.io\/(zone|region))$/
+const ownLabels =
+  /^(kubernetes\.io\/(hostname|arch|os)|node\.kubernetes\.io\/.*|.*\.node\.kubernetes\.io\/.*|kubelet\.kubernetes\.io\/.*|(beta\.)?kubernetes\.io\/(arch|os)|topology\.kubernetes\.io\/(zone|region)|(failure-domain\.)beta\.kubernetes\.io\/(zone|region))$/
 
 function nodeProblem({ type, operation, object, old }: AdmissionRequest, node: string): string | undefined {
-  if (type === 'CREATE' ? object?.metadata.name !== node : operation.name !== node) return `node "${node}" is not allowed to modify node "${operation.name}"`
+  if (type === 'CREATE' ? object?.metadata.name !== node : operation.name !== node)
+    return `node "${node}" is not allowed to modify node "${operation.name}"`
   if (type === 'CREATE' || type === 'UPDATE') {
     const before = (old?.metadata.labels ?? {}) as Record<string, string>
     const after = object?.metadata.labels ?? {}
-    const changed = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter(key => before[key] !== after[key])
+    const changed = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter(
+      key => before[key] !== after[key],
+    )
     const wrong = changed.filter(key => /(^|\.)kubernetes\.io\/|(^|\.)k8s\.io\//.test(key) && !ownLabels.test(key))
     if (wrong.length) return `is not allowed to modify labels: ${wrong.sort().join(', ')}`
     if (object?.metadata.ownerReferences?.length) return 'is not allowed to modify ownerReferences'

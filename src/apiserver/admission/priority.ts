@@ -28,7 +28,11 @@ export function priorityAdmission(storage: Storage): AdmissionPlugin {
       if (found && !asked) pod.spec.priorityClassName = found.metadata.name ?? ''
       const priority = found?.value ?? 0
       if (pod.spec.priority !== undefined && pod.spec.priority !== priority) {
-        throw forbidden(kind, name, `the integer value of priority (${pod.spec.priority}) must not be provided in pod spec; priority admission controller computed ${priority} from the given PriorityClass name`)
+        throw forbidden(
+          kind,
+          name,
+          `the integer value of priority (${pod.spec.priority}) must not be provided in pod spec; priority admission controller computed ${priority} from the given PriorityClass name`,
+        )
       }
       pod.spec.priority = priority
       pod.spec.preemptionPolicy ??= (found?.preemptionPolicy as 'Never' | undefined) ?? 'PreemptLowerPriority'

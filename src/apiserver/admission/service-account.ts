@@ -29,7 +29,11 @@ export function serviceAccountAdmission(storage: Storage, random: Random): Admis
         account = storage.mirror(ServiceAccount).get(namespace, pod.spec.serviceAccountName)
       }
       if (!account) {
-        throw forbidden(kind, name, `error looking up service account ${namespace}/${pod.spec.serviceAccountName}: serviceaccount ${JSON.stringify(pod.spec.serviceAccountName)} not found`)
+        throw forbidden(
+          kind,
+          name,
+          `error looking up service account ${namespace}/${pod.spec.serviceAccountName}: serviceaccount ${JSON.stringify(pod.spec.serviceAccountName)} not found`,
+        )
       }
       complete(pod, account, random)
     },
@@ -37,7 +41,10 @@ export function serviceAccountAdmission(storage: Storage, random: Random): Admis
 }
 
 function complete(pod: Pod, account: DeepReadonly<ServiceAccount>, random: Random): void {
-  if (!pod.spec.imagePullSecrets?.length && account.imagePullSecrets?.length) pod.spec.imagePullSecrets = structuredClone(account.imagePullSecrets) as NonNullable<Pod['spec']['imagePullSecrets']>
+  if (!pod.spec.imagePullSecrets?.length && account.imagePullSecrets?.length)
+    pod.spec.imagePullSecrets = structuredClone(account.imagePullSecrets) as NonNullable<
+      Pod['spec']['imagePullSecrets']
+    >
   if (!(pod.spec.automountServiceAccountToken ?? account.automountServiceAccountToken ?? true)) return
   const existing = pod.spec.volumes?.find(v => v.name.startsWith('kube-api-access-'))?.name
   const name = existing ?? `kube-api-access-${nameSuffix(random)}`
@@ -58,7 +65,11 @@ function tokenVolume(name: string): Volume {
       sources: [
         { serviceAccountToken: { expirationSeconds: tokenSeconds, path: 'token' } },
         { configMap: { name: 'kube-root-ca.crt', items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
-        { downwardAPI: { items: [{ path: 'namespace', fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.namespace' } }] } },
+        {
+          downwardAPI: {
+            items: [{ path: 'namespace', fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.namespace' } }],
+          },
+        },
       ],
     },
   } as Volume

@@ -36,7 +36,10 @@ export const mastersAuthorizer: Authorizer = {
 const publicPaths = /^\/(healthz|livez|readyz|version)(\/|$)/
 
 export const publicPathAuthorizer: Authorizer = {
-  authorize: ({ path, verb }) => ({ allowed: path !== undefined && (verb === 'get' || verb === 'head') && publicPaths.test(path), reason: '' }),
+  authorize: ({ path, verb }) => ({
+    allowed: path !== undefined && (verb === 'get' || verb === 'head') && publicPaths.test(path),
+    reason: '',
+  }),
 }
 
 /** Asks each in turn. */

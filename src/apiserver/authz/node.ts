@@ -11,12 +11,13 @@ const nodePrefix = 'system:node:'
 
 /** The node a user is, if it is one. */
 export function nodeNameOf(user: AccessRequest['user']): string | undefined {
-  return user.groups.includes('system:nodes') && user.name.startsWith(nodePrefix) ? user.name.slice(nodePrefix.length) : undefined
+  return user.groups.includes('system:nodes') && user.name.startsWith(nodePrefix)
+    ? user.name.slice(nodePrefix.length)
+    : undefined
 }
 
 export function nodeAuthorizer(storage: Storage): Authorizer {
-  const podsOn = (node: string) =>
-    storage.mirror(Pod).byIndex('node', pod => [pod.spec.nodeName ?? ''], node)
+  const podsOn = (node: string) => storage.mirror(Pod).byIndex('node', pod => [pod.spec.nodeName ?? ''], node)
   return {
     authorize(request) {
       const node = nodeNameOf(request.user)
@@ -36,13 +37,16 @@ function decide(request: AccessRequest, node: string, podsOn: (node: string) => 
     case '/configmaps': {
       if (!readVerbs.includes(verb) || !name) return { allowed: false, reason: `No Object name found` }
       const uses = resource === 'secrets' ? secretsOf : configMapsOf
-      return inNamespace().some(pod => uses(pod).includes(name)) ? yes : { allowed: false, reason: `no relationship found between node '${node}' and this object` }
+      return inNamespace().some(pod => uses(pod).includes(name))
+        ? yes
+        : { allowed: false, reason: `no relationship found between node '${node}' and this object` }
     }
     case '/persistentvolumeclaims':
     case '/persistentvolumes':
       return verb === 'get' || readVerbs.includes(verb) ? yes : no
     case '/serviceaccounts':
-      if (subresource === 'token' && verb === 'create') return inNamespace().some(pod => pod.spec.serviceAccountName === name) ? yes : no
+      if (subresource === 'token' && verb === 'create')
+        return inNamespace().some(pod => pod.spec.serviceAccountName === name) ? yes : no
       return verb === 'get' ? yes : no
     case '/nodes':
       if (verb === 'create' || readVerbs.includes(verb)) return yes
@@ -76,22 +80,39 @@ function decide(request: AccessRequest, node: string, podsOn: (node: string) => 
   }
 }
 
-const containersOf = (pod: DeepReadonly<Pod>) => [...(pod.spec.containers ?? []), ...(pod.spec.initContainers ?? []), ...(pod.spec.ephemeralContainers ?? [])]
+const containersOf = (pod: DeepReadonly<Pod>) => [
+  ...(pod.spec.containers ?? []),
+  ...(pod.spec.initContainers ?? []),
+  ...(pod.spec.ephemeralContainers ?? []),
+]
 const present = (names: (string | undefined)[]) => names.filter((name): name is string => !!name)
 
 /** The Secrets a pod names. */
 export function secretsOf(pod: DeepReadonly<Pod>): string[] {
   return present([
     ...(pod.spec.imagePullSecrets ?? []).map(ref => ref.name),
-    ...containersOf(pod).flatMap(c => [...(c.env ?? []).map(e => e.valueFrom?.secretKeyRef?.name), ...(c.envFrom ?? []).map(e => e.secretRef?.name)]),
-    ...(pod.spec.volumes ?? []).flatMap(v => [v.secret?.secretName, ...(v.projected?.sources ?? []).map(s => s.secret?.name), v.csi?.nodePublishSecretRef?.name]),
+    ...containersOf(pod).flatMap(c => [
+      ...(c.env ?? []).map(e => e.valueFrom?.secretKeyRef?.name),
+      ...(c.envFrom ?? []).map(e => e.secretRef?.name),
+    ]),
+    ...(pod.spec.volumes ?? []).flatMap(v => [
+      v.secret?.secretName,
+      ...(v.projected?.sources ?? []).map(s => s.secret?.name),
+      v.csi?.nodePublishSecretRef?.name,
+    ]),
   ])
 }
 
 /** The ConfigMaps a pod names. */
 export function configMapsOf(pod: DeepReadonly<Pod>): string[] {
   return present([
-    ...containersOf(pod).flatMap(c => [...(c.env ?? []).map(e => e.valueFrom?.configMapKeyRef?.name), ...(c.envFrom ?? []).map(e => e.configMapRef?.name)]),
-    ...(pod.spec.volumes ?? []).flatMap(v => [v.configMap?.name, ...(v.projected?.sources ?? []).map(s => s.configMap?.name)]),
+    ...containersOf(pod).flatMap(c => [
+      ...(c.env ?? []).map(e => e.valueFrom?.configMapKeyRef?.name),
+      ...(c.envFrom ?? []).map(e => e.configMapRef?.name),
+    ]),
+    ...(pod.spec.volumes ?? []).flatMap(v => [
+      v.configMap?.name,
+      ...(v.projected?.sources ?? []).map(s => s.configMap?.name),
+    ]),
   ])
 }

@@ -26,26 +26,41 @@ export function rbacAuthorizer(storage: Storage): Authorizer {
 }
 
 /** Every rule that applies to a user in a namespace ('' for cluster scope), binding by binding. */
-export function* rulesOf(storage: Storage, user: User, namespace: string): Iterable<{ rules: readonly Rule[] | string; why: string }> {
+export function* rulesOf(
+  storage: Storage,
+  user: User,
+  namespace: string,
+): Iterable<{ rules: readonly Rule[] | string; why: string }> {
   for (const binding of storage.mirror(ClusterRoleBinding).items()) {
     const subject = binding.object.subjects?.find(s => concerns(s, user, ''))
-    if (subject) yield { rules: resolve(storage, binding.object.roleRef, ''), why: `RBAC: allowed by ClusterRoleBinding ${JSON.stringify(binding.object.metadata.name)} of ${binding.object.roleRef.kind} ${JSON.stringify(binding.object.roleRef.name)} to ${describe(subject)}` }
+    if (subject)
+      yield {
+        rules: resolve(storage, binding.object.roleRef, ''),
+        why: `RBAC: allowed by ClusterRoleBinding ${JSON.stringify(binding.object.metadata.name)} of ${binding.object.roleRef.kind} ${JSON.stringify(binding.object.roleRef.name)} to ${describe(subject)}`,
+      }
   }
   if (!namespace) return
   for (const binding of storage.mirror(RoleBinding).items(namespace)) {
     const subject = binding.object.subjects?.find(s => concerns(s, user, namespace))
-    if (subject) yield { rules: resolve(storage, binding.object.roleRef, namespace), why: `RBAC: allowed by RoleBinding ${JSON.stringify(`${binding.object.metadata.name}/${namespace}`)} of ${binding.object.roleRef.kind} ${JSON.stringify(binding.object.roleRef.name)} to ${describe(subject)}` }
+    if (subject)
+      yield {
+        rules: resolve(storage, binding.object.roleRef, namespace),
+        why: `RBAC: allowed by RoleBinding ${JSON.stringify(`${binding.object.metadata.name}/${namespace}`)} of ${binding.object.roleRef.kind} ${JSON.stringify(binding.object.roleRef.name)} to ${describe(subject)}`,
+      }
   }
 }
 
-const describe = (s: DeepReadonly<Subject>) => `${s.kind} ${JSON.stringify(s.namespace ? `${s.name}/${s.namespace}` : s.name)}`
+const describe = (s: DeepReadonly<Subject>) =>
+  `${s.kind} ${JSON.stringify(s.namespace ? `${s.name}/${s.namespace}` : s.name)}`
 
 function resolve(storage: Storage, ref: DeepReadonly<RoleRef>, namespace: string): readonly Rule[] | string {
   const role =
     ref.kind === 'ClusterRole'
       ? storage.mirror(ClusterRole).get(undefined, ref.name)
       : storage.mirror(Role).get(namespace, ref.name)
-  return role ? (role.rules ?? []) : `${ref.kind === 'ClusterRole' ? 'clusterrole' : 'role'}.rbac.authorization.k8s.io ${JSON.stringify(ref.name)} not found`
+  return role
+    ? (role.rules ?? [])
+    : `${ref.kind === 'ClusterRole' ? 'clusterrole' : 'role'}.rbac.authorization.k8s.io ${JSON.stringify(ref.name)} not found`
 }
 
 function concerns(subject: DeepReadonly<Subject>, user: User, bindingNamespace: string): boolean {
@@ -61,18 +76,24 @@ function concerns(subject: DeepReadonly<Subject>, user: User, bindingNamespace: 
   }
 }
 
-const has = (list: readonly string[] | null | undefined, value: string) => list?.some(entry => entry === '*' || entry === value) ?? false
+const has = (list: readonly string[] | null | undefined, value: string) =>
+  list?.some(entry => entry === '*' || entry === value) ?? false
 
 /** Whether one rule covers a request. */
 export function allows(rule: Rule, request: AccessRequest): boolean {
   if (!has(rule.verbs, request.verb)) return false
   if (request.path !== undefined) {
-    return rule.nonResourceURLs?.some(url => url === request.path || (url.endsWith('*') && request.path!.startsWith(url.slice(0, -1)))) ?? false
+    return (
+      rule.nonResourceURLs?.some(
+        url => url === request.path || (url.endsWith('*') && request.path!.startsWith(url.slice(0, -1))),
+      ) ?? false
+    )
   }
   const resource = request.subresource ? `${request.resource}/${request.subresource}` : request.resource
   return (
     has(rule.apiGroups, request.group) &&
-    (has(rule.resources, resource) || (request.subresource !== '' && (rule.resources?.includes(`*/${request.subresource}`) ?? false))) &&
+    (has(rule.resources, resource) ||
+      (request.subresource !== '' && (rule.resources?.includes(`*/${request.subresource}`) ?? false))) &&
     (!rule.resourceNames?.length || rule.resourceNames.includes(request.name))
   )
 }

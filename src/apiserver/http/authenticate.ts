@@ -12,7 +12,11 @@ export const anonymous: User = { name: 'system:anonymous', groups: ['system:unau
 const bySocket = new WeakMap<Duplex, User | null>()
 
 /** The user of a request. Throws Unauthorized when credentials were given and are no good. */
-export function authenticate(core: ServerCore, socket: Duplex, headers: Record<string, string | string[] | undefined>): User {
+export function authenticate(
+  core: ServerCore,
+  socket: Duplex,
+  headers: Record<string, string | string[] | undefined>,
+): User {
   const user = certificateUser(socket as TLSSocket) ?? tokenUser(core, headers.authorization as string | undefined)
   if (!user) return anonymous
   return impersonated(core, user, headers)
@@ -47,7 +51,8 @@ function impersonated(core: ServerCore, user: User, headers: Record<string, stri
   const name = headers['impersonate-user'] as string | undefined
   const groups = [headers['impersonate-group'] ?? []].flat().flatMap(g => g.split(',').map(s => s.trim()))
   if (!name) {
-    if (groups.length || headers['impersonate-uid']) throw new StatusError('BadRequest', 'requested impersonation without impersonating a user')
+    if (groups.length || headers['impersonate-uid'])
+      throw new StatusError('BadRequest', 'requested impersonation without impersonating a user')
     return user
   }
   const account = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(name)
@@ -58,12 +63,19 @@ function impersonated(core: ServerCore, user: User, headers: Record<string, stri
   for (const target of targets) {
     const decision = core.authorizer.authorize({ user, verb: 'impersonate', group: '', subresource: '', ...target })
     if (!decision.allowed) {
-      throw new StatusError('Forbidden', `${target.resource} ${JSON.stringify(target.name)} is forbidden: User ${JSON.stringify(user.name)} cannot impersonate resource ${JSON.stringify(target.resource)} in API group "" ${target.namespace ? `in the namespace ${JSON.stringify(target.namespace)}` : 'at the cluster scope'}`)
+      throw new StatusError(
+        'Forbidden',
+        `${target.resource} ${JSON.stringify(target.name)} is forbidden: User ${JSON.stringify(user.name)} cannot impersonate resource ${JSON.stringify(target.resource)} in API group "" ${target.namespace ? `in the namespace ${JSON.stringify(target.namespace)}` : 'at the cluster scope'}`,
+      )
     }
   }
   const defaults = account ? ['system:serviceaccounts', `system:serviceaccounts:${account[1]}`] : []
-  const all = [...(groups.length ? groups : defaults), ...(name === 'system:anonymous' ? ['system:unauthenticated'] : ['system:authenticated'])]
+  const all = [
+    ...(groups.length ? groups : defaults),
+    ...(name === 'system:anonymous' ? ['system:unauthenticated'] : ['system:authenticated']),
+  ]
   const extra: Record<string, string[]> = {}
-  for (const [key, value] of Object.entries(headers)) if (key.startsWith('impersonate-extra-')) extra[decodeURIComponent(key.slice(18))] = [value ?? []].flat()
+  for (const [key, value] of Object.entries(headers))
+    if (key.startsWith('impersonate-extra-')) extra[decodeURIComponent(key.slice(18))] = [value ?? []].flat()
   return { name, groups: [...new Set(all)], ...(Object.keys(extra).length && { extra }) }
 }

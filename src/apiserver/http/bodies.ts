@@ -38,7 +38,10 @@ const mediaType = (contentType: string | undefined) => (contentType ?? '').split
 export function patchTypeOf(contentType: string | undefined): PatchType {
   const type = patchTypes[mediaType(contentType)]
   if (!type) {
-    throw new StatusError('UnsupportedMediaType', `the body of the request was in an unknown format - accepted media types include: ${Object.keys(patchTypes).join(', ')}`)
+    throw new StatusError(
+      'UnsupportedMediaType',
+      `the body of the request was in an unknown format - accepted media types include: ${Object.keys(patchTypes).join(', ')}`,
+    )
   }
   return type
 }
@@ -60,7 +63,10 @@ export function parseBody(body: Buffer, contentType: string | undefined, kinds: 
     case 'application/vnd.kubernetes.protobuf':
       return parseProto(body, kinds)
     default:
-      throw new StatusError('UnsupportedMediaType', `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf`)
+      throw new StatusError(
+        'UnsupportedMediaType',
+        `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf`,
+      )
   }
 }
 
@@ -70,7 +76,11 @@ function parseJson(body: Buffer): Json {
   try {
     return JSON.parse(text) as Json
   } catch (cause) {
-    throw new StatusError('BadRequest', `the object provided is unrecognized (must be valid JSON): ${messageOf(cause)}`, { cause })
+    throw new StatusError(
+      'BadRequest',
+      `the object provided is unrecognized (must be valid JSON): ${messageOf(cause)}`,
+      { cause },
+    )
   }
 }
 
@@ -104,7 +114,11 @@ function parseProto(body: Buffer, kinds: readonly AnyKind[]): JsonObject {
     if (name === 'DeleteOptions') return decodeProto(DeleteOptions, raw) as unknown as JsonObject
     const { group, version } = parseApiVersion(apiVersion)
     const kind = kinds.find(k => k.group === group && k.version === version && k.kind === name)
-    if (!kind) throw new StatusError('BadRequest', `no kind ${JSON.stringify(name)} is registered for version ${JSON.stringify(apiVersion)}`)
+    if (!kind)
+      throw new StatusError(
+        'BadRequest',
+        `no kind ${JSON.stringify(name)} is registered for version ${JSON.stringify(apiVersion)}`,
+      )
     return { ...(decodeProto(kind.schema, raw) as JsonObject), apiVersion, kind: name }
   } catch (cause) {
     if (cause instanceof StatusError) throw cause

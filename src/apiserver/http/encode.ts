@@ -33,9 +33,17 @@ export function encodeObject(context: EncodeContext, kind: AnyKind, item: Item):
       if (context.encoding === 'yaml') return Buffer.from(yaml(item.object))
       return encodeEnvelope(kind.apiVersion, kind.kind, encodeProto(kind.schema, item.object))
     case 'table':
-      return text(context, table(context, kind, [item], { revision: Number(item.object.metadata.resourceVersion ?? 0) }, true))
+      return text(
+        context,
+        table(context, kind, [item], { revision: Number(item.object.metadata.resourceVersion ?? 0) }, true),
+      )
     case 'metadata': {
-      if (context.encoding === 'protobuf') return encodeEnvelope(`meta.k8s.io/${context.viewVersion}`, 'PartialObjectMetadata', encodeProto(PartialObjectMetadata, item.object))
+      if (context.encoding === 'protobuf')
+        return encodeEnvelope(
+          `meta.k8s.io/${context.viewVersion}`,
+          'PartialObjectMetadata',
+          encodeProto(PartialObjectMetadata, item.object),
+        )
       return text(context, partial(context, item))
     }
   }
@@ -47,13 +55,22 @@ export function encodeList(context: EncodeContext, kind: AnyKind, items: readonl
   switch (context.view) {
     case 'object':
       if (context.encoding === 'json') return jsonList(`${kind.kind}List`, kind.apiVersion, metadata, items)
-      if (context.encoding === 'yaml') return Buffer.from(yaml({ kind: `${kind.kind}List`, apiVersion: kind.apiVersion, metadata, items: items.map(i => i.object) }))
+      if (context.encoding === 'yaml')
+        return Buffer.from(
+          yaml({ kind: `${kind.kind}List`, apiVersion: kind.apiVersion, metadata, items: items.map(i => i.object) }),
+        )
       return protoList(kind, metadata, items)
     case 'table':
       return text(context, table(context, kind, items, info, true))
     case 'metadata': {
       const apiVersion = `meta.k8s.io/${context.viewVersion}`
-      if (context.encoding !== 'protobuf') return text(context, { kind: 'PartialObjectMetadataList', apiVersion, metadata, items: items.map(item => partial(context, item)) })
+      if (context.encoding !== 'protobuf')
+        return text(context, {
+          kind: 'PartialObjectMetadataList',
+          apiVersion,
+          metadata,
+          items: items.map(item => partial(context, item)),
+        })
       const writer = new ProtoWriter()
       writer.bytes(1, encodeProto(ListMeta, metadata))
       for (const item of items) writer.bytes(2, encodeProto(PartialObjectMetadata, item.object))
@@ -66,7 +83,9 @@ export function encodeList(context: EncodeContext, kind: AnyKind, items: readonl
 export function encodeEvent(context: EncodeContext, kind: AnyKind, type: string, item: Item, first: boolean): Buffer {
   const isStatus = type === 'ERROR'
   if (context.encoding === 'protobuf') {
-    const object = isStatus ? encodeStatus({ ...context, view: 'object' }, item.object as unknown as JsonObject) : encodeObject(context, kind, item)
+    const object = isStatus
+      ? encodeStatus({ ...context, view: 'object' }, item.object as unknown as JsonObject)
+      : encodeObject(context, kind, item)
     const raw = new ProtoWriter(object.length + 16)
     raw.bytes(1, object)
     const event = new ProtoWriter(object.length + 32)
@@ -77,7 +96,8 @@ export function encodeEvent(context: EncodeContext, kind: AnyKind, type: string,
     length.writeUInt32BE(message.length)
     return Buffer.concat([length, message])
   }
-  const object = isStatus || context.view === 'object' ? item.bytes : Buffer.from(JSON.stringify(viewOf(context, kind, item, first)))
+  const object =
+    isStatus || context.view === 'object' ? item.bytes : Buffer.from(JSON.stringify(viewOf(context, kind, item, first)))
   return Buffer.concat([Buffer.from(`{"type":"${type}","object":`), object, Buffer.from('}\n')])
 }
 
@@ -94,7 +114,13 @@ export function encodeStatus(context: Pick<Accepted, 'encoding' | 'view'>, statu
 
 /** The Status of an error. */
 export function statusOf(error: unknown): JsonObject {
-  const known = error instanceof StatusError ? error : new StatusError('InternalError', `Internal error occurred: ${error instanceof Error ? error.message : String(error)}`)
+  const known =
+    error instanceof StatusError
+      ? error
+      : new StatusError(
+          'InternalError',
+          `Internal error occurred: ${error instanceof Error ? error.message : String(error)}`,
+        )
   const { reason, code, message, details } = known
   return {
     kind: 'Status',
@@ -111,17 +137,26 @@ export function statusOf(error: unknown): JsonObject {
 // YAML 1.1, so that strings like "yes" are quoted for the parsers of this world.
 const yaml = (value: unknown) => stringify(value, { version: '1.1', aliasDuplicateObjects: false })
 
-const text = (context: EncodeContext, value: unknown) => Buffer.from(context.encoding === 'yaml' ? yaml(value) : JSON.stringify(value))
+const text = (context: EncodeContext, value: unknown) =>
+  Buffer.from(context.encoding === 'yaml' ? yaml(value) : JSON.stringify(value))
 
 function listMeta({ revision, continue: token, remaining }: ListInfo): JsonObject {
-  return { resourceVersion: String(revision), ...(token && { continue: token }), ...(remaining !== undefined && { remainingItemCount: remaining }) }
+  return {
+    resourceVersion: String(revision),
+    ...(token && { continue: token }),
+    ...(remaining !== undefined && { remainingItemCount: remaining }),
+  }
 }
 
 const comma = Buffer.from(',')
 const close = Buffer.from(']}\n')
 
 function jsonList(kind: string, apiVersion: string, metadata: JsonObject, items: readonly Item[]): Buffer {
-  const parts: Buffer[] = [Buffer.from(`{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},"metadata":${JSON.stringify(metadata)},"items":[`)]
+  const parts: Buffer[] = [
+    Buffer.from(
+      `{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},"metadata":${JSON.stringify(metadata)},"items":[`,
+    ),
+  ]
   for (const [i, item] of items.entries()) {
     if (i) parts.push(comma)
     parts.push(item.bytes)
@@ -138,13 +173,29 @@ function protoList(kind: AnyKind, metadata: JsonObject, items: readonly Item[]):
 }
 
 function partial({ viewVersion }: EncodeContext, item: Item): JsonObject {
-  return { kind: 'PartialObjectMetadata', apiVersion: `meta.k8s.io/${viewVersion || 'v1'}`, metadata: item.object.metadata as JsonObject }
+  return {
+    kind: 'PartialObjectMetadata',
+    apiVersion: `meta.k8s.io/${viewVersion || 'v1'}`,
+    metadata: item.object.metadata as JsonObject,
+  }
 }
 
-function table(context: EncodeContext, kind: AnyKind, items: readonly Item[], info: ListInfo, columns: boolean): JsonObject {
+function table(
+  context: EncodeContext,
+  kind: AnyKind,
+  items: readonly Item[],
+  info: ListInfo,
+  columns: boolean,
+): JsonObject {
   const apiVersion = `meta.k8s.io/${context.viewVersion}`
   const rows = items.map(item => ({ cells: cellsOf(kind, item.object, context.now), ...rowObject(context, item) }))
-  return { kind: 'Table', apiVersion, metadata: listMeta(info), columnDefinitions: columns ? columnDefinitions(kind) : [], rows }
+  return {
+    kind: 'Table',
+    apiVersion,
+    metadata: listMeta(info),
+    columnDefinitions: columns ? columnDefinitions(kind) : [],
+    rows,
+  }
 }
 
 function rowObject(context: EncodeContext, item: Item): JsonObject {

@@ -29,13 +29,21 @@ export function negotiate(header: string | undefined): Accepted {
     if (!encoding) continue
     const parameters = Object.fromEntries(rest.map(p => p.split('=') as [string, string]))
     if (!parameters.as) return { encoding, view: 'object', viewVersion: '' }
-    const view = parameters.as === 'Table' ? 'table' : /^PartialObjectMetadata(List)?$/.test(parameters.as) ? 'metadata' : undefined
+    const view =
+      parameters.as === 'Table'
+        ? 'table'
+        : /^PartialObjectMetadata(List)?$/.test(parameters.as)
+          ? 'metadata'
+          : undefined
     const version = parameters.v ?? 'v1'
     if (!view || (parameters.g ?? 'meta.k8s.io') !== 'meta.k8s.io' || !['v1', 'v1beta1'].includes(version)) continue
     if (view === 'table' && encoding === 'protobuf') continue
     return { encoding, view, viewVersion: version }
   }
-  throw new StatusError('NotAcceptable', 'only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf')
+  throw new StatusError(
+    'NotAcceptable',
+    'only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf',
+  )
 }
 
 export const contentTypes: Record<Encoding, string> = {

@@ -21,7 +21,9 @@ function flag(query: URLSearchParams, name: string): boolean | undefined {
 }
 
 const invalid = (kind: string, field: string, message: string, reason: string) =>
-  new StatusError('Invalid', `${kind}.meta.k8s.io "" is invalid: ${field}: ${message}`, { details: { group: 'meta.k8s.io', kind, causes: [{ reason, message, field }] } })
+  new StatusError('Invalid', `${kind}.meta.k8s.io "" is invalid: ${field}: ${message}`, {
+    details: { group: 'meta.k8s.io', kind, causes: [{ reason, message, field }] },
+  })
 
 /** Throws BadRequest or Invalid on values that mean nothing. */
 export function parseOptions(query: URLSearchParams): OperationOptions {
@@ -41,20 +43,39 @@ export function parseOptions(query: URLSearchParams): OperationOptions {
   }
   const match = query.get('resourceVersionMatch')
   if (match) {
-    if (match !== 'Exact' && match !== 'NotOlderThan') throw invalid('ListOptions', 'resourceVersionMatch', `Unsupported value: ${JSON.stringify(match)}: supported values: "Exact", "NotOlderThan"`, 'FieldValueNotSupported')
+    if (match !== 'Exact' && match !== 'NotOlderThan')
+      throw invalid(
+        'ListOptions',
+        'resourceVersionMatch',
+        `Unsupported value: ${JSON.stringify(match)}: supported values: "Exact", "NotOlderThan"`,
+        'FieldValueNotSupported',
+      )
     options.resourceVersionMatch = match
   }
   const validation = query.get('fieldValidation')
   if (validation) {
-    if (validation !== 'Strict' && validation !== 'Warn' && validation !== 'Ignore') throw invalid('CreateOptions', 'fieldValidation', `Unsupported value: ${JSON.stringify(validation)}: supported values: "Ignore", "Strict", "Warn"`, 'FieldValueNotSupported')
+    if (validation !== 'Strict' && validation !== 'Warn' && validation !== 'Ignore')
+      throw invalid(
+        'CreateOptions',
+        'fieldValidation',
+        `Unsupported value: ${JSON.stringify(validation)}: supported values: "Ignore", "Strict", "Warn"`,
+        'FieldValueNotSupported',
+      )
     options.fieldValidation = validation
   }
   const dryRun = query.getAll('dryRun')
   if (dryRun.length) {
-    if (dryRun.some(value => value !== 'All')) throw invalid('CreateOptions', 'dryRun', `Unsupported value: ${JSON.stringify(dryRun)}: supported values: "All"`, 'FieldValueNotSupported')
+    if (dryRun.some(value => value !== 'All'))
+      throw invalid(
+        'CreateOptions',
+        'dryRun',
+        `Unsupported value: ${JSON.stringify(dryRun)}: supported values: "All"`,
+        'FieldValueNotSupported',
+      )
     options.dryRun = true
   }
-  if ((options.fieldManager?.length ?? 0) > 128) throw invalid('CreateOptions', 'fieldManager', 'Too long: may not be more than 128 bytes', 'FieldValueTooLong')
+  if ((options.fieldManager?.length ?? 0) > 128)
+    throw invalid('CreateOptions', 'fieldManager', 'Too long: may not be more than 128 bytes', 'FieldValueTooLong')
   return options
 }
 

@@ -32,7 +32,11 @@ export function parsePath(pathname: string): ResourcePath | undefined {
   if (watch) rest = rest.slice(1)
   let namespace = ''
   // /namespaces/x/status and /finalize are about the namespace itself.
-  if (rest[0] === 'namespaces' && rest.length > 2 && !(core && rest.length === 3 && ['status', 'finalize'].includes(rest[2]!))) {
+  if (
+    rest[0] === 'namespaces' &&
+    rest.length > 2 &&
+    !(core && rest.length === 3 && ['status', 'finalize'].includes(rest[2]!))
+  ) {
     namespace = rest[1]!
     rest = rest.slice(2)
   }

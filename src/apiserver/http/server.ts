@@ -39,7 +39,14 @@ export interface Streams {
   /** Whether this subresource streams instead of returning an object. */
   handles(path: ResourcePath): boolean
   request(call: Call, path: ResourcePath): Promise<void>
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, path: ResourcePath, user: User, url: URL): Promise<void>
+  upgrade(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    path: ResourcePath,
+    user: User,
+    url: URL,
+  ): Promise<void>
 }
 
 export interface HttpOptions {
@@ -76,8 +83,14 @@ export async function startHttp(options: HttpOptions, host: string, port: number
     streamResetBurst: 1000,
   })
   const frontend = new Frontend(options)
-  server.on('request', (request, response) => void frontend.handle(request as unknown as Request, response as unknown as Response))
-  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => void frontend.upgrade(request, socket, head))
+  server.on(
+    'request',
+    (request, response) => void frontend.handle(request as unknown as Request, response as unknown as Response),
+  )
+  server.on(
+    'upgrade',
+    (request: IncomingMessage, socket: Duplex, head: Buffer) => void frontend.upgrade(request, socket, head),
+  )
   server.on('sessionError', (error: Error) => options.core.log.debug('session failed', { error }))
   server.on('tlsClientError', (error: Error) => options.core.log.debug('TLS handshake failed', { error }))
   const sockets = new Set<Duplex>()
@@ -129,15 +142,33 @@ class Frontend {
       if (path && (this.#kinds.find(path) || this.#options.streams.handles(path))) await this.#resource(call, path)
       else await this.#path(call)
     } catch (error) {
-      this.#fail(response, error, request.headers.accept?.includes('protobuf') ? { ...accepted, encoding: 'protobuf' } : accepted)
+      this.#fail(
+        response,
+        error,
+        request.headers.accept?.includes('protobuf') ? { ...accepted, encoding: 'protobuf' } : accepted,
+      )
     }
   }
 
   async #path(call: Call): Promise<void> {
     const { user, url, request } = call
     const verb = (request.method ?? 'GET').toLowerCase()
-    const decision = this.#options.core.authorizer.authorize({ user, verb, path: url.pathname, group: '', resource: '', subresource: '', namespace: '', name: '' })
-    if (!decision.allowed) throw new StatusError('Forbidden', `forbidden: User ${JSON.stringify(user.name)} cannot ${verb} path ${JSON.stringify(url.pathname)}`, { details: {} })
+    const decision = this.#options.core.authorizer.authorize({
+      user,
+      verb,
+      path: url.pathname,
+      group: '',
+      resource: '',
+      subresource: '',
+      namespace: '',
+      name: '',
+    })
+    if (!decision.allowed)
+      throw new StatusError(
+        'Forbidden',
+        `forbidden: User ${JSON.stringify(user.name)} cannot ${verb} path ${JSON.stringify(url.pathname)}`,
+        { details: {} },
+      )
     for (const handler of this.#options.paths) if (await handler(call)) return
     throw resourceNotFound()
   }
@@ -148,7 +179,11 @@ class Frontend {
     const accepted = negotiate(request.headers.accept)
     const operation = await this.#operation(call, path)
     const include = url.searchParams.get('includeObject') as EncodeContext['includeObject'] | null
-    const context: EncodeContext = { ...accepted, now: this.#options.core.clock.now(), includeObject: include ?? 'Metadata' }
+    const context: EncodeContext = {
+      ...accepted,
+      now: this.#options.core.clock.now(),
+      includeObject: include ?? 'Metadata',
+    }
     const result = await this.#options.serve(operation)
     for (const text of result.warnings ?? []) response.appendHeader('Warning', `299 - ${JSON.stringify(text)}`)
     if (result.type === 'watch') await this.#watch(response, context, result)
@@ -163,7 +198,17 @@ class Frontend {
     const verb = verbOf(method, path, query)
     const namespace = kind.namespaced || path.namespace ? path.namespace : ''
     if (!kind.namespaced && path.namespace) throw resourceNotFound()
-    const operation: Operation = { verb, kind, subresource: path.subresource, namespace, name: path.name, user, options: parseOptions(query), signal, userAgent: String(request.headers['user-agent'] ?? '') }
+    const operation: Operation = {
+      verb,
+      kind,
+      subresource: path.subresource,
+      namespace,
+      name: path.name,
+      user,
+      options: parseOptions(query),
+      signal,
+      userAgent: String(request.headers['user-agent'] ?? ''),
+    }
     if (verb === 'get' || verb === 'list' || verb === 'watch') return operation
     const bytes = await readBody(request)
     const body = parseBody(bytes, request.headers['content-type'], this.#options.core.kinds)
@@ -172,12 +217,22 @@ class Frontend {
       operation.body = deleteBody(query, body)
       if (Array.isArray((operation.body as { dryRun?: unknown }).dryRun)) operation.options.dryRun = true
     } else if (body !== undefined) operation.body = body
-    else if (verb !== 'patch') throw new StatusError('BadRequest', `the object provided is unrecognized (must be of type ${kind.kind}): couldn't get version/kind; json parse error: unexpected end of JSON input`)
+    else if (verb !== 'patch')
+      throw new StatusError(
+        'BadRequest',
+        `the object provided is unrecognized (must be of type ${kind.kind}): couldn't get version/kind; json parse error: unexpected end of JSON input`,
+      )
     return operation
   }
 
   #send(response: Response, context: EncodeContext, result: Exclude<ServedResult, { type: 'watch' }>): void {
-    if (result.type === 'status') return send(response, (result.status.code as number | undefined) ?? 200, contentTypes[context.encoding], encodeStatus(context, result.status))
+    if (result.type === 'status')
+      return send(
+        response,
+        (result.status.code as number | undefined) ?? 200,
+        contentTypes[context.encoding],
+        encodeStatus(context, result.status),
+      )
     const code = result.type === 'object' && result.created ? 201 : 200
     const bytes =
       result.type === 'object'
@@ -187,9 +242,15 @@ class Frontend {
   }
 
   async #watch(response: Response, context: EncodeContext, result: ServedResult & { type: 'watch' }): Promise<void> {
-    const stream = context.encoding === 'protobuf' || context.encoding === 'yaml' ? { ...context, encoding: context.encoding === 'yaml' ? ('json' as const) : context.encoding } : context
+    const stream =
+      context.encoding === 'protobuf' || context.encoding === 'yaml'
+        ? { ...context, encoding: context.encoding === 'yaml' ? ('json' as const) : context.encoding }
+        : context
     const type = contentTypes[stream.encoding]
-    response.writeHead(200, { 'content-type': stream.encoding === 'protobuf' ? `${type};stream=watch` : type, 'cache-control': 'no-cache, private' })
+    response.writeHead(200, {
+      'content-type': stream.encoding === 'protobuf' ? `${type};stream=watch` : type,
+      'cache-control': 'no-cache, private',
+    })
     response.flushHeaders()
     let first = true
     for await (const events of result.events) {
@@ -214,7 +275,9 @@ class Frontend {
     } catch (error) {
       const status = statusOf(error)
       const body = JSON.stringify(status)
-      socket.end(`HTTP/1.1 ${String(status.code)} ${String(status.reason ?? 'Error')}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`)
+      socket.end(
+        `HTTP/1.1 ${String(status.code)} ${String(status.reason ?? 'Error')}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+      )
     }
   }
 
@@ -238,18 +301,24 @@ function verbOf(method: string, path: ResourcePath, query: URLSearchParams): Ope
   }
   if (method === 'DELETE') return path.name ? 'delete' : 'deletecollection'
   const verb = methods[method]
-  if (!verb || (verb !== 'create' && !path.name)) throw new StatusError('MethodNotAllowed', 'the server does not allow this method on the requested resource')
+  if (!verb || (verb !== 'create' && !path.name))
+    throw new StatusError('MethodNotAllowed', 'the server does not allow this method on the requested resource')
   return verb
 }
 
 /** Sends a whole response. */
 export function send(response: Response, code: number, type: string, body: Buffer): void {
-  response.writeHead(code, { 'content-type': type, 'content-length': body.length, 'cache-control': 'no-cache, private' })
+  response.writeHead(code, {
+    'content-type': type,
+    'content-length': body.length,
+    'cache-control': 'no-cache, private',
+  })
   response.end(body)
 }
 
 /** Sends a JSON document. */
-export const sendJson = (response: Response, value: unknown): void => send(response, 200, 'application/json', Buffer.from(JSON.stringify(value)))
+export const sendJson = (response: Response, value: unknown): void =>
+  send(response, 200, 'application/json', Buffer.from(JSON.stringify(value)))
 
 function drained(response: Response): Promise<void> {
   return new Promise(resolve => {
@@ -258,4 +327,3 @@ function drained(response: Response): Promise<void> {
     response.on('close', done)
   })
 }
-

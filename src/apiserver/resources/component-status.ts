@@ -8,7 +8,13 @@ import type { Handler } from '../serve.ts'
 const components = ['controller-manager', 'etcd-0', 'scheduler']
 
 const statusOf = (name: string) =>
-  new Item(canonical(ComponentStatus, { metadata: { name }, conditions: [{ type: 'Healthy', status: 'True', message: 'ok' }] }), 0)
+  new Item(
+    canonical(ComponentStatus, {
+      metadata: { name },
+      conditions: [{ type: 'Healthy', status: 'True', message: 'ok' }],
+    }),
+    0,
+  )
 
 export const listComponentStatuses: Handler = async ({ storage }, _operation, warn) => {
   warn('v1 ComponentStatus is deprecated in v1.19+')

@@ -17,28 +17,60 @@ export const createEviction: Handler = async (core, operation, warn) => {
   const { registry, storage } = core
   const eviction = decodeBody(Eviction, operation.body, operation.options, warn) as Eviction
   const { namespace, name } = operation
-  if (eviction.metadata.name && eviction.metadata.name !== name) throw new StatusError('BadRequest', 'name in URL does not match name in Eviction object')
+  if (eviction.metadata.name && eviction.metadata.name !== name)
+    throw new StatusError('BadRequest', 'name in URL does not match name in Eviction object')
   await storage.fresh(operation.signal)
   const pod = storage.mirror(Pod).get(namespace, name)
   if (!pod) throw notFound(Pod, name)
-  const target: Operation = { ...operation, kind: Pod, subresource: '', verb: 'delete', body: (eviction.deleteOptions ?? {}) as never }
-  const done = ['Succeeded', 'Failed'].includes(pod.status.phase ?? '') || pod.metadata.deletionTimestamp !== undefined || pod.status.phase === 'Pending'
+  const target: Operation = {
+    ...operation,
+    kind: Pod,
+    subresource: '',
+    verb: 'delete',
+    body: (eviction.deleteOptions ?? {}) as never,
+  }
+  const done =
+    ['Succeeded', 'Failed'].includes(pod.status.phase ?? '') ||
+    pod.metadata.deletionTimestamp !== undefined ||
+    pod.status.phase === 'Pending'
   if (!done) await spendBudget(core, operation, pod)
   await remove(registry, target)
   return { type: 'status', status: { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 } }
 }
 
-async function spendBudget({ registry, storage, clock }: ServerCore, operation: Operation, pod: DeepReadonly<Pod>): Promise<void> {
+async function spendBudget(
+  { registry, storage, clock }: ServerCore,
+  operation: Operation,
+  pod: DeepReadonly<Pod>,
+): Promise<void> {
   const { namespace, name } = operation
-  const budgets = storage.mirror(PodDisruptionBudget).list(namespace).filter(b => matches(b.spec.selector, pod.metadata.labels))
-  if (budgets.length > 1) throw new StatusError('InternalError', `This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.`)
+  const budgets = storage
+    .mirror(PodDisruptionBudget)
+    .list(namespace)
+    .filter(b => matches(b.spec.selector, pod.metadata.labels))
+  if (budgets.length > 1)
+    throw new StatusError(
+      'InternalError',
+      `This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.`,
+    )
   const budget = budgets[0]
   if (!budget) return
   const ready = pod.status.conditions?.some(c => c.type === 'Ready' && c.status === 'True') ?? false
   const { currentHealthy = 0, desiredHealthy = 0 } = budget.status
-  if (!ready && (budget.spec.unhealthyPodEvictionPolicy === 'AlwaysAllow' || (currentHealthy >= desiredHealthy && desiredHealthy > 0))) return
+  if (
+    !ready &&
+    (budget.spec.unhealthyPodEvictionPolicy === 'AlwaysAllow' ||
+      (currentHealthy >= desiredHealthy && desiredHealthy > 0))
+  )
+    return
   await registry.update(
-    { ...operation, kind: PodDisruptionBudget, name: budget.metadata.name ?? '', verb: 'update', subresource: 'status' },
+    {
+      ...operation,
+      kind: PodDisruptionBudget,
+      name: budget.metadata.name ?? '',
+      verb: 'update',
+      subresource: 'status',
+    },
     old => {
       const next = editable<PodDisruptionBudget>(PodDisruptionBudget, old as PodDisruptionBudget)
       checkBudget(next)
@@ -52,8 +84,15 @@ async function spendBudget({ registry, storage, clock }: ServerCore, operation: 
 
 function checkBudget({ metadata, status }: PodDisruptionBudget): void {
   const refuse = (message: string, cause: string) =>
-    new StatusError('TooManyRequests', message, { details: { causes: [{ reason: 'DisruptionBudget', message: cause, field: '' }] } })
+    new StatusError('TooManyRequests', message, {
+      details: { causes: [{ reason: 'DisruptionBudget', message: cause, field: '' }] },
+    })
   const text = "Cannot evict pod as it would violate the pod's disruption budget."
-  if ((status.observedGeneration ?? 0) < (metadata.generation ?? 0)) throw refuse(text, `The disruption budget ${metadata.name} is still being processed by the server.`)
-  if (status.disruptionsAllowed <= 0) throw refuse(text, `The disruption budget ${metadata.name} needs ${status.desiredHealthy} healthy pods and has ${status.currentHealthy} currently`)
+  if ((status.observedGeneration ?? 0) < (metadata.generation ?? 0))
+    throw refuse(text, `The disruption budget ${metadata.name} is still being processed by the server.`)
+  if (status.disruptionsAllowed <= 0)
+    throw refuse(
+      text,
+      `The disruption budget ${metadata.name} needs ${status.desiredHealthy} healthy pods and has ${status.currentHealthy} currently`,
+    )
 }

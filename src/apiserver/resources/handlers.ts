@@ -24,13 +24,21 @@ import type { Handler } from '../serve.ts'
 export const handlers: Map<string, Handler> = new Map()
 
 function on(kind: AnyKind, subresource: string, verbs: Record<string, Handler>): void {
-  for (const [verb, handler] of Object.entries(verbs)) handlers.set(`${kind.group}/${kind.plural}/${subresource}:${verb}`, handler)
+  for (const [verb, handler] of Object.entries(verbs))
+    handlers.set(`${kind.group}/${kind.plural}/${subresource}:${verb}`, handler)
 }
 
 on(Pod, 'binding', { create: createBinding })
 on(Binding, '', { create: createBinding })
 on(Pod, 'eviction', { create: createEviction })
-on(Pod, 'ephemeralcontainers', partUpdate('ephemeralcontainers', (next, sent) => void (next.spec.ephemeralContainers = sent.spec.ephemeralContainers!)))
+on(
+  Pod,
+  'ephemeralcontainers',
+  partUpdate(
+    'ephemeralcontainers',
+    (next, sent) => void (next.spec.ephemeralContainers = sent.spec.ephemeralContainers!),
+  ),
+)
 on(
   Pod,
   'resize',
@@ -41,7 +49,11 @@ on(
     }
   }),
 )
-on(Namespace, 'finalize', partUpdate('finalize', (next, sent) => void (next.spec = sent.spec)))
+on(
+  Namespace,
+  'finalize',
+  partUpdate('finalize', (next, sent) => void (next.spec = sent.spec)),
+)
 on(
   CertificateSigningRequest,
   'approval',

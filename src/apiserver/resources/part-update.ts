@@ -19,7 +19,10 @@ export function partUpdate(subresource: string, copy: CopyPart): { get: Handler;
       const item = await registry.update(
         operation,
         old => {
-          const body = patchType && patchType !== 'apply' ? patchedBody(kind, patchType, old, operation.body ?? null) : operation.body
+          const body =
+            patchType && patchType !== 'apply'
+              ? patchedBody(kind, patchType, old, operation.body ?? null)
+              : operation.body
           const sent = decodeBody(kind, body, options, warn)
           const next = editable<KubeObject>(kind, old as KubeObject)
           copy(next, sent)
@@ -31,7 +34,11 @@ export function partUpdate(subresource: string, copy: CopyPart): { get: Handler;
       return { type: 'object', kind, item }
     }
   return {
-    get: async ({ registry }, operation) => ({ type: 'object', kind: operation.kind, item: await registry.get(operation) }),
+    get: async ({ registry }, operation) => ({
+      type: 'object',
+      kind: operation.kind,
+      item: await registry.get(operation),
+    }),
     update: write(false),
     patch: write(true),
   }

@@ -41,14 +41,27 @@ export const getScale: Handler = async ({ registry }, operation) => {
 export const updateScale: Handler = (core, operation, warn) => write(core, operation, warn, false)
 export const patchScale: Handler = (core, operation, warn) => write(core, operation, warn, true)
 
-const write = async ({ registry }: Parameters<Handler>[0], operation: Parameters<Handler>[1], warn: Parameters<Handler>[2], retry: boolean) => {
+const write = async (
+  { registry }: Parameters<Handler>[0],
+  operation: Parameters<Handler>[1],
+  warn: Parameters<Handler>[2],
+  retry: boolean,
+) => {
   const { kind, patchType, body, options } = operation
   const item = await registry.update(
     operation,
     old => {
-      const sent = decodeBody(Scale, patchType && patchType !== 'apply' ? patchedBody(Scale, patchType, scaleOf(kind, old), body ?? null) : body, options, warn) as Scale
+      const sent = decodeBody(
+        Scale,
+        patchType && patchType !== 'apply' ? patchedBody(Scale, patchType, scaleOf(kind, old), body ?? null) : body,
+        options,
+        warn,
+      ) as Scale
       const replicas = sent.spec.replicas ?? 0
-      if (replicas < 0) throw invalidError(Scale, operation.name, [root.field('spec', 'replicas').invalid(replicas, 'must be greater than or equal to 0')])
+      if (replicas < 0)
+        throw invalidError(Scale, operation.name, [
+          root.field('spec', 'replicas').invalid(replicas, 'must be greater than or equal to 0'),
+        ])
       const next = editable<KubeObject>(kind, old as KubeObject)
       writePath(next, kind.scale!.spec, replicas)
       if (sent.metadata.resourceVersion) next.metadata.resourceVersion = sent.metadata.resourceVersion

@@ -20,7 +20,12 @@ export interface ServiceRanges {
 const reservationMs = 10_000
 
 /** Hands out addresses and ports, as an admission plugin so that a dry run shows them too. */
-export function serviceAllocation(storage: Storage, clock: Clock, random: Random, ranges: ServiceRanges): AdmissionPlugin {
+export function serviceAllocation(
+  storage: Storage,
+  clock: Clock,
+  random: Random,
+  ranges: ServiceRanges,
+): AdmissionPlugin {
   const cidr = parseCidr(ranges.serviceCidr)!
   const reservations = new Map<string, { uid: string; until: number }>()
   const takenBy = (what: string): string | undefined => {
@@ -42,7 +47,13 @@ export function serviceAllocation(storage: Storage, clock: Clock, random: Random
   return {
     name: 'ServiceAllocation',
     mutate({ type, operation, object, old }) {
-      if (operation.kind.plural !== 'services' || operation.kind.group !== '' || operation.subresource || (type !== 'CREATE' && type !== 'UPDATE')) return
+      if (
+        operation.kind.plural !== 'services' ||
+        operation.kind.group !== '' ||
+        operation.subresource ||
+        (type !== 'CREATE' && type !== 'UPDATE')
+      )
+        return
       const service = object as Service
       const problems = [...allocate(context, service, old as DeepReadonly<Service> | undefined)]
       if (problems.length) throw invalidError(Service, service.metadata.name ?? '', problems)
@@ -62,7 +73,11 @@ const portKey = (protocol: string, port: number) => `${protocol}:${port}`
 
 function allocationsOf(service: DeepReadonly<Service>): string[] {
   const ips = (service.spec.clusterIPs ?? []).filter(ip => ip !== 'None')
-  return [...ips, ...(service.spec.ports ?? []).flatMap(p => (p.nodePort ? [portKey(p.protocol, p.nodePort)] : [])), ...(service.spec.healthCheckNodePort ? [portKey('TCP', service.spec.healthCheckNodePort)] : [])]
+  return [
+    ...ips,
+    ...(service.spec.ports ?? []).flatMap(p => (p.nodePort ? [portKey(p.protocol, p.nodePort)] : [])),
+    ...(service.spec.healthCheckNodePort ? [portKey('TCP', service.spec.healthCheckNodePort)] : []),
+  ]
 }
 
 function* allocate(context: Allocator, service: Service, old: DeepReadonly<Service> | undefined): Iterable<Problem> {
@@ -72,8 +87,10 @@ function* allocate(context: Allocator, service: Service, old: DeepReadonly<Servi
     delete spec.clusterIP
     delete spec.clusterIPs
   } else yield* allocateAddress(context, service)
-  if (spec.type === 'NodePort' || (spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts !== false)) yield* allocatePorts(context, service)
-  else if (spec.type !== 'LoadBalancer') for (const port of spec.ports ?? []) if (old && old.spec.type !== spec.type) delete port.nodePort
+  if (spec.type === 'NodePort' || (spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts !== false))
+    yield* allocatePorts(context, service)
+  else if (spec.type !== 'LoadBalancer')
+    for (const port of spec.ports ?? []) if (old && old.spec.type !== spec.type) delete port.nodePort
   if (spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local' && !spec.healthCheckNodePort) {
     const port = freePort(context, 'TCP', service.metadata.uid ?? '')
     if (port) spec.healthCheckNodePort = port
@@ -109,9 +126,15 @@ function* allocateAddress(context: Allocator, { spec, metadata }: Service): Iter
     if (!address) return yield at.invalid([], 'failed to allocate a serviceIP: range is full')
     spec.clusterIP = address
   } else if (!cidrContains(context.cidr, spec.clusterIP)) {
-    return yield at.invalid([spec.clusterIP], `failed to allocate IP ${spec.clusterIP}: the provided IP (${spec.clusterIP}) is not in the valid range. The range of valid IPs is ${context.ranges.serviceCidr}`)
+    return yield at.invalid(
+      [spec.clusterIP],
+      `failed to allocate IP ${spec.clusterIP}: the provided IP (${spec.clusterIP}) is not in the valid range. The range of valid IPs is ${context.ranges.serviceCidr}`,
+    )
   } else if (!context.free(spec.clusterIP, uid)) {
-    return yield at.invalid([spec.clusterIP], `failed to allocate IP ${spec.clusterIP}: provided IP is already allocated`)
+    return yield at.invalid(
+      [spec.clusterIP],
+      `failed to allocate IP ${spec.clusterIP}: provided IP is already allocated`,
+    )
   }
   context.reserve(spec.clusterIP, uid)
   spec.clusterIPs = [spec.clusterIP, ...(spec.clusterIPs ?? []).slice(1)]
@@ -140,14 +163,24 @@ function* allocatePorts(context: Allocator, { spec, metadata }: Service): Iterab
     const at = root.field('spec', 'ports').index(i).field('nodePort')
     const key = () => portKey(port.protocol, port.nodePort!)
     if (port.nodePort) {
-      if (port.nodePort < first || port.nodePort > last) yield at.invalid(port.nodePort, `provided port is not in the valid range. The range of valid ports is ${first}-${last}`)
-      else if (!context.free(key(), uid) || mine.has(key())) yield at.invalid(port.nodePort, 'provided port is already allocated')
+      if (port.nodePort < first || port.nodePort > last)
+        yield at.invalid(
+          port.nodePort,
+          `provided port is not in the valid range. The range of valid ports is ${first}-${last}`,
+        )
+      else if (!context.free(key(), uid) || mine.has(key()))
+        yield at.invalid(port.nodePort, 'provided port is already allocated')
       mine.set(key(), port)
       context.reserve(key(), uid)
       continue
     }
-    const twin = spec.ports!.find(p => p !== port && p.port === port.port && p.nodePort && !mine.has(portKey(port.protocol, p.nodePort)))
-    const found = twin?.nodePort && context.free(portKey(port.protocol, twin.nodePort), uid) ? twin.nodePort : freePort(context, port.protocol, uid)
+    const twin = spec.ports!.find(
+      p => p !== port && p.port === port.port && p.nodePort && !mine.has(portKey(port.protocol, p.nodePort)),
+    )
+    const found =
+      twin?.nodePort && context.free(portKey(port.protocol, twin.nodePort), uid)
+        ? twin.nodePort
+        : freePort(context, port.protocol, uid)
     if (!found) yield at.invalid(0, 'failed to allocate a nodePort: range is full')
     else {
       port.nodePort = found

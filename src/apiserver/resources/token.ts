@@ -26,10 +26,16 @@ export const createToken: Handler = async (core, operation, warn) => {
   if (!account) throw notFound(ServiceAccount, name)
   const seconds = request.spec.expirationSeconds ?? defaultSeconds
   const at = root.field('spec', 'expirationSeconds')
-  if (seconds < minSeconds) throw invalidError(TokenRequest, '', [at.invalid(seconds, 'may not specify a duration less than 10 minutes')])
-  if (seconds > maxSeconds) throw invalidError(TokenRequest, '', [at.invalid(seconds, 'may not specify a duration larger than 2^32 seconds')])
+  if (seconds < minSeconds)
+    throw invalidError(TokenRequest, '', [at.invalid(seconds, 'may not specify a duration less than 10 minutes')])
+  if (seconds > maxSeconds)
+    throw invalidError(TokenRequest, '', [at.invalid(seconds, 'may not specify a duration larger than 2^32 seconds')])
   const audiences = request.spec.audiences?.length ? request.spec.audiences : tokens.audiences
-  const subject: TokenSubject = { namespace, account: { name, uid: account.metadata.uid ?? '' }, ...boundTo(core, namespace, request) }
+  const subject: TokenSubject = {
+    namespace,
+    account: { name, uid: account.metadata.uid ?? '' },
+    ...boundTo(core, namespace, request),
+  }
   const now = clock.now()
   const token = issueToken(tokens, subject, { audiences, seconds, now, id: registry.random.uuid() })
   const answer = canonical(TokenRequest, {
@@ -48,7 +54,12 @@ function boundTo({ storage }: ServerCore, namespace: string, { spec }: TokenRequ
   const find = (kind: AnyKind) => {
     const found = storage.of(kind).mirror.get(kind.namespaced ? namespace : undefined, ref.name!)
     if (!found) throw notFound(kind, ref.name!)
-    if (ref.uid && ref.uid !== found.metadata.uid) throw conflict(kind, ref.name!, `the UID in the bound object reference (${ref.uid}) does not match the UID in record. The object might have been deleted and then recreated`)
+    if (ref.uid && ref.uid !== found.metadata.uid)
+      throw conflict(
+        kind,
+        ref.name!,
+        `the UID in the bound object reference (${ref.uid}) does not match the UID in record. The object might have been deleted and then recreated`,
+      )
     return { name: ref.name!, uid: found.metadata.uid ?? '' }
   }
   switch (ref.kind) {
@@ -63,6 +74,10 @@ function boundTo({ storage }: ServerCore, namespace: string, { spec }: TokenRequ
     case 'Node':
       return { node: find(Node) }
     default:
-      throw invalidError(TokenRequest, '', [root.field('spec', 'boundObjectRef').invalid(ref.kind, `cannot bind token for ${ref.apiVersion}, Kind=${ref.kind}`)])
+      throw invalidError(TokenRequest, '', [
+        root
+          .field('spec', 'boundObjectRef')
+          .invalid(ref.kind, `cannot bind token for ${ref.apiVersion}, Kind=${ref.kind}`),
+      ])
   }
 }

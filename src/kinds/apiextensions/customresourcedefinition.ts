@@ -1,6 +1,7 @@
-// DESCRIBE
+// The definition of a kind that users add.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { bool, bytes, int32, int64, json, list, listByKey, string, struct, time } from '../../api/schema/build.ts'
+import { createdColumn } from '../columns.ts'
 
 export const CustomResourceDefinitionNames = struct('apiextensions.v1.CustomResourceDefinitionNames', '', {
   plural: string({ proto: 1, always: true }),
@@ -124,7 +125,10 @@ export const CustomResourceDefinition = defineKind({
   scope: 'Cluster',
   shortNames: ['crd', 'crds'],
   status: true,
-  doc: '',
+  doc: 'The definition of a kind that users add.',
+  generation: true,
+  conditionalUpdate: true,
+  columns: [createdColumn as never],
   fields: {
     spec: CustomResourceDefinitionSpec.value({ proto: 2 }),
     status: CustomResourceDefinitionStatus.value({ proto: 3 }),

@@ -1,4 +1,4 @@
-// DESCRIBE
+// Where requests for one group and version go: to this server, or to another one.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { bool, bytes, int32, listByKey, string, struct, time } from '../../api/schema/build.ts'
 
@@ -41,7 +41,19 @@ export const APIService = defineKind({
   plural: 'apiservices',
   scope: 'Cluster',
   status: true,
-  doc: '',
+  doc: 'Where requests for one group and version go: to this server, or to another one.',
+  columns: [
+    {
+      name: 'Service',
+      type: 'string',
+      value: o => (o.spec.service ? `${o.spec.service.namespace}/${o.spec.service.name}` : 'Local'),
+    },
+    {
+      name: 'Available',
+      type: 'string',
+      value: o => o.status.conditions?.find(c => c.type === 'Available')?.status ?? 'Unknown',
+    },
+  ],
   fields: {
     spec: APIServiceSpec.value({ proto: 2 }),
     status: APIServiceStatus.value({ proto: 3 }),

@@ -1,4 +1,4 @@
-// DESCRIBE
+// A snapshot of a workload’s template, to go back to.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { int64, json } from '../../api/schema/build.ts'
 
@@ -8,7 +8,18 @@ export const ControllerRevision = defineKind({
   kind: 'ControllerRevision',
   plural: 'controllerrevisions',
   scope: 'Namespaced',
-  doc: '',
+  doc: 'A snapshot of a workload’s template, to go back to.',
+  columns: [
+    {
+      name: 'Controller',
+      type: 'string',
+      value: o => {
+        const c = o.metadata.ownerReferences?.find(r => r.controller)
+        return c ? `${c.kind.toLowerCase()}.${c.apiVersion.split('/')[0]}/${c.name}` : '<none>'
+      },
+    },
+    { name: 'Revision', type: 'integer', value: '.revision' },
+  ],
   fields: {
     data: json({ proto: 2, always: true, required: true }),
     revision: int64({ proto: 3, always: true }),

@@ -1,30 +1,33 @@
-// DESCRIBE
+// A deployment: N identical pods, and how to change them without an interruption.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { LabelSelector } from '../../api/meta.ts'
 import { bool, int32, int64, intOrString, listByKey, string, struct, time } from '../../api/schema/build.ts'
 import { PodTemplateSpec } from '../core/podtemplatespec.ts'
+import { selectorColumn, templateColumns } from '../columns.ts'
+import { validateRollingUpdate } from './rolling-update.ts'
+import { defaultTemplate, notNegative, selectorUnchanged, validateWorkload } from './workload-rules.ts'
 
 export const RollingUpdateDeployment = struct('apps.v1.RollingUpdateDeployment', '', {
-  maxUnavailable: intOrString({ proto: 1, optional: true }),
-  maxSurge: intOrString({ proto: 2, optional: true }),
+  maxUnavailable: intOrString({ proto: 1, default: '25%', optional: true }),
+  maxSurge: intOrString({ proto: 2, default: '25%', optional: true }),
 })
 export type RollingUpdateDeployment = Of<typeof RollingUpdateDeployment>
 
 export const DeploymentStrategy = struct('apps.v1.DeploymentStrategy', '', {
-  type: string({ proto: 1, enum: ['Recreate', 'RollingUpdate'] }),
+  type: string({ proto: 1, default: 'RollingUpdate', enum: ['Recreate', 'RollingUpdate'] }),
   rollingUpdate: RollingUpdateDeployment.field({ proto: 2 }),
 })
 export type DeploymentStrategy = Of<typeof DeploymentStrategy>
 
 export const DeploymentSpec = struct('apps.v1.DeploymentSpec', '', {
-  replicas: int32({ proto: 1, optional: true }),
+  replicas: int32({ proto: 1, default: 1, optional: true }),
   selector: LabelSelector.field({ proto: 2, required: true }),
   template: PodTemplateSpec.value({ proto: 3, required: true }),
   strategy: DeploymentStrategy.value({ proto: 4, retainKeys: true }),
   minReadySeconds: int32({ proto: 5 }),
-  revisionHistoryLimit: int32({ proto: 6, optional: true }),
+  revisionHistoryLimit: int32({ proto: 6, default: 10, optional: true }),
   paused: bool({ proto: 7 }),
-  progressDeadlineSeconds: int32({ proto: 9, optional: true }),
+  progressDeadlineSeconds: int32({ proto: 9, default: 600, optional: true }),
 })
 export type DeploymentSpec = Of<typeof DeploymentSpec>
 
@@ -61,7 +64,38 @@ export const Deployment = defineKind({
   categories: ['all'],
   status: true,
   scale: { spec: '.spec.replicas', status: '.status.replicas', selector: '.spec.selector' },
-  doc: '',
+  doc: 'A deployment: N identical pods, and how to change them without an interruption.',
+  generation: true,
+  columns: [
+    { name: 'Ready', type: 'string', value: o => `${o.status.readyReplicas ?? 0}/${o.spec.replicas}` },
+    { name: 'Up-to-date', type: 'integer', value: '.status.updatedReplicas' },
+    { name: 'Available', type: 'integer', value: '.status.availableReplicas' },
+    ...(templateColumns as []),
+    selectorColumn as never,
+  ],
+  defaults: d => {
+    defaultTemplate(d)
+    const { strategy } = d.spec
+    if (strategy.type === 'RollingUpdate') strategy.rollingUpdate ??= { maxUnavailable: '25%', maxSurge: '25%' }
+  },
+  *validate({ spec }, at) {
+    const { replicas, minReadySeconds, revisionHistoryLimit, progressDeadlineSeconds } = spec
+    const field = at.field('spec')
+    yield* notNegative({ replicas, minReadySeconds, revisionHistoryLimit, progressDeadlineSeconds }, field)
+    if (progressDeadlineSeconds <= (minReadySeconds ?? 0))
+      yield field
+        .field('progressDeadlineSeconds')
+        .invalid(progressDeadlineSeconds, 'must be greater than minReadySeconds')
+    if (spec.strategy.type === 'Recreate' && spec.strategy.rollingUpdate)
+      yield field
+        .field('strategy', 'rollingUpdate')
+        .forbidden("may not be specified when strategy `type` is 'Recreate'")
+    yield* validateRollingUpdate(spec.strategy.rollingUpdate, field.field('strategy', 'rollingUpdate'))
+    yield* validateWorkload(spec, field)
+  },
+  *validateUpdate(next, old, at) {
+    yield* selectorUnchanged(next.spec.selector, old.spec.selector, at)
+  },
   fields: {
     spec: DeploymentSpec.value({ proto: 2, required: true }),
     status: DeploymentStatus.value({ proto: 3 }),

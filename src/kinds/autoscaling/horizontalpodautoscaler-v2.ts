@@ -89,7 +89,7 @@ export type HorizontalPodAutoscalerBehavior = Of<typeof HorizontalPodAutoscalerB
 
 export const HorizontalPodAutoscalerSpec = struct('autoscaling.v2.HorizontalPodAutoscalerSpec', '', {
   scaleTargetRef: CrossVersionObjectReference.value({ proto: 1 }),
-  minReplicas: int32({ proto: 2, optional: true }),
+  minReplicas: int32({ proto: 2, default: 1, optional: true }),
   maxReplicas: int32({ proto: 3, always: true, required: true }),
   metrics: list(MetricSpec, { proto: 4 }),
   behavior: HorizontalPodAutoscalerBehavior.field({ proto: 5 }),

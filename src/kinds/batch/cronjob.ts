@@ -1,9 +1,13 @@
-// DESCRIBE
+// A cron job makes Jobs at the times of a schedule.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { ObjectMeta } from '../../api/meta.ts'
 import { bool, int32, int64, list, string, struct, time } from '../../api/schema/build.ts'
 import { JobSpec } from './jobspec.ts'
 import { ObjectReference } from '../core/reference.ts'
+import { ageColumn } from '../columns.ts'
+import { age } from '../../api/table.ts'
+import { notNegative } from '../apps/workload-rules.ts'
+import { defaultJobSpec, validateJobSpec } from './job-rules.ts'
 
 export const JobTemplateSpec = struct('batch.v1.JobTemplateSpec', '', {
   metadata: ObjectMeta.value({ proto: 1 }),
@@ -15,11 +19,11 @@ export const CronJobSpec = struct('batch.v1.CronJobSpec', '', {
   schedule: string({ proto: 1, always: true, required: true }),
   timeZone: string({ proto: 8, optional: true }),
   startingDeadlineSeconds: int64({ proto: 2, optional: true }),
-  concurrencyPolicy: string({ proto: 3, enum: ['Allow', 'Forbid', 'Replace'] }),
-  suspend: bool({ proto: 4, optional: true }),
+  concurrencyPolicy: string({ proto: 3, default: 'Allow', enum: ['Allow', 'Forbid', 'Replace'] }),
+  suspend: bool({ proto: 4, default: false, optional: true }),
   jobTemplate: JobTemplateSpec.value({ proto: 5 }),
-  successfulJobsHistoryLimit: int32({ proto: 6, optional: true }),
-  failedJobsHistoryLimit: int32({ proto: 7, optional: true }),
+  successfulJobsHistoryLimit: int32({ proto: 6, default: 3, optional: true }),
+  failedJobsHistoryLimit: int32({ proto: 7, default: 1, optional: true }),
 })
 export type CronJobSpec = Of<typeof CronJobSpec>
 
@@ -39,7 +43,33 @@ export const CronJob = defineKind({
   shortNames: ['cj'],
   categories: ['all'],
   status: true,
-  doc: '',
+  doc: 'A cron job makes Jobs at the times of a schedule.',
+  generation: true,
+  columns: [
+    { name: 'Schedule', type: 'string', value: '.spec.schedule' },
+    { name: 'Timezone', type: 'string', value: '.spec.timeZone' },
+    { name: 'Suspend', type: 'string', value: o => (o.spec.suspend ? 'True' : 'False') },
+    { name: 'Active', type: 'integer', value: o => o.status.active?.length ?? 0 },
+    {
+      name: 'Last Schedule',
+      type: 'string',
+      value: (o, now) => (o.status.lastScheduleTime ? age(o.status.lastScheduleTime, now) : '<none>'),
+    },
+    ageColumn as never,
+  ],
+  defaults: c => defaultJobSpec(c.spec.jobTemplate.spec),
+  *validate({ spec }, at) {
+    if (!spec.schedule) yield at.field('spec', 'schedule').required()
+    yield* notNegative(
+      {
+        successfulJobsHistoryLimit: spec.successfulJobsHistoryLimit,
+        failedJobsHistoryLimit: spec.failedJobsHistoryLimit,
+        startingDeadlineSeconds: spec.startingDeadlineSeconds,
+      },
+      at.field('spec'),
+    )
+    yield* validateJobSpec(spec.jobTemplate.spec, at.field('spec', 'jobTemplate', 'spec'))
+  },
   fields: {
     spec: CronJobSpec.value({ proto: 2, required: true }),
     status: CronJobStatus.value({ proto: 3 }),

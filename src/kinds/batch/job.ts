@@ -1,7 +1,17 @@
-// DESCRIBE
+// A job runs pods until enough of them have succeeded.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { int32, list, string, struct, time } from '../../api/schema/build.ts'
 import { JobSpec } from './jobspec.ts'
+import { ageColumn, selectorColumn, templateColumns } from '../columns.ts'
+import {
+  defaultJob,
+  jobCompletions,
+  jobDuration,
+  jobStatus,
+  prepareJob,
+  validateJob,
+  validateJobUpdate,
+} from './job-rules.ts'
 
 export const JobCondition = struct('batch.v1.JobCondition', '', {
   type: string({ proto: 1, always: true }),
@@ -42,7 +52,21 @@ export const Job = defineKind({
   scope: 'Namespaced',
   categories: ['all'],
   status: true,
-  doc: '',
+  doc: 'A job runs pods until enough of them have succeeded.',
+  generation: true,
+  selectable: { 'status.successful': j => String(j.status.succeeded ?? 0) },
+  columns: [
+    { name: 'Status', type: 'string', value: o => jobStatus(o) },
+    { name: 'Completions', type: 'string', value: o => jobCompletions(o) },
+    { name: 'Duration', type: 'string', value: (o, now) => jobDuration(o, now) },
+    ageColumn as never,
+    ...(templateColumns as []),
+    selectorColumn as never,
+  ],
+  defaults: defaultJob,
+  prepare: prepareJob,
+  validate: validateJob,
+  validateUpdate: validateJobUpdate,
   fields: {
     spec: JobSpec.value({ proto: 2 }),
     status: JobStatus.value({ proto: 3 }),

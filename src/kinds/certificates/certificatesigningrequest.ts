@@ -1,6 +1,8 @@
-// DESCRIBE
+// A request to sign a certificate.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { bytes, int32, list, listByKey, map, string, struct, time } from '../../api/schema/build.ts'
+import { ageColumn } from '../columns.ts'
+import { shortAge } from '../../api/time.ts'
 
 export const CertificateSigningRequestSpec = struct('certificates.v1.CertificateSigningRequestSpec', '', {
   request: bytes({ proto: 1, always: true }),
@@ -39,7 +41,27 @@ export const CertificateSigningRequest = defineKind({
   shortNames: ['csr'],
   subresources: ['approval'],
   status: true,
-  doc: '',
+  doc: 'A request to sign a certificate.',
+  selectable: { 'spec.signerName': c => c.spec.signerName ?? '' },
+  columns: [
+    ageColumn as never,
+    { name: 'SignerName', type: 'string', value: o => o.spec.signerName ?? '' },
+    { name: 'Requestor', type: 'string', value: o => o.spec.username ?? '' },
+    {
+      name: 'RequestedDuration',
+      type: 'string',
+      value: o => (o.spec.expirationSeconds ? shortAge(o.spec.expirationSeconds * 1000) : '<none>'),
+    },
+    {
+      name: 'Condition',
+      type: 'string',
+      value: o => {
+        const types = (o.status.conditions ?? []).map(c => c.type)
+        const text = types.join(',') || 'Pending'
+        return o.status.certificate ? `${text},Issued` : text
+      },
+    },
+  ],
   fields: {
     spec: CertificateSigningRequestSpec.value({ proto: 2 }),
     status: CertificateSigningRequestStatus.value({ proto: 3 }),

@@ -1,4 +1,4 @@
-// DESCRIBE
+// A lease: who holds something, and until when. Nodes and leaders keep theirs alive.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { int32, microTime, string, struct } from '../../api/schema/build.ts'
 
@@ -19,7 +19,8 @@ export const Lease = defineKind({
   kind: 'Lease',
   plural: 'leases',
   scope: 'Namespaced',
-  doc: '',
+  doc: 'A lease: who holds something, and until when. Nodes and leaders keep theirs alive.',
+  columns: [{ name: 'Holder', type: 'string', value: o => o.spec.holderIdentity ?? '' }],
   fields: {
     spec: LeaseSpec.value({ proto: 2 }),
   },

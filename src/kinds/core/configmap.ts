@@ -1,6 +1,7 @@
-// DESCRIBE
+// A config map: configuration for pods, as files or environment variables.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { bool, bytes, map, string } from '../../api/schema/build.ts'
+import { validateDataKeys, validateImmutableData } from './data-rules.ts'
 
 export const ConfigMap = defineKind({
   group: '',
@@ -9,7 +10,24 @@ export const ConfigMap = defineKind({
   plural: 'configmaps',
   scope: 'Namespaced',
   shortNames: ['cm'],
-  doc: '',
+  doc: 'A config map: configuration for pods, as files or environment variables.',
+  columns: [
+    {
+      name: 'Data',
+      type: 'integer',
+      value: o => Object.keys(o.data ?? {}).length + Object.keys(o.binaryData ?? {}).length,
+    },
+  ],
+  *validate(c, at) {
+    yield* validateDataKeys(c.data, at.field('data'))
+    yield* validateDataKeys(c.binaryData, at.field('binaryData'))
+    for (const key of Object.keys(c.binaryData ?? {}))
+      if (c.data?.[key] !== undefined)
+        yield at.field('data').key(key).invalid(key, 'duplicate of key present in binaryData')
+  },
+  *validateUpdate(next, old, at) {
+    yield* validateImmutableData(next, old, at, ['data', 'binaryData'])
+  },
   fields: {
     immutable: bool({ proto: 4, optional: true }),
     data: map(string({}), { proto: 2 }),

@@ -1,7 +1,8 @@
-// DESCRIBE
+// The addresses behind a service, in the older form.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { int32, list, string, struct } from '../../api/schema/build.ts'
 import { ObjectReference } from './reference.ts'
+import { endpointsText } from './endpoints-text.ts'
 
 export const EndpointAddress = struct('core.v1.EndpointAddress', '', {
   ip: string({ proto: 1, always: true }),
@@ -33,7 +34,8 @@ export const Endpoints = defineKind({
   plural: 'endpoints',
   scope: 'Namespaced',
   shortNames: ['ep'],
-  doc: '',
+  doc: 'The addresses behind a service, in the older form.',
+  columns: [{ name: 'Endpoints', type: 'string', value: o => endpointsText(o.subsets) }],
   fields: {
     subsets: list(EndpointSubset, { proto: 2 }),
   },

@@ -1,7 +1,8 @@
-// DESCRIBE
+// An event: something worth telling happened to an object. Kept for an hour.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { int32, microTime, string, struct, time } from '../../api/schema/build.ts'
 import { ObjectReference } from './reference.ts'
+import { age } from '../../api/table.ts'
 
 export const EventSource = struct('core.v1.EventSource', '', {
   component: string({ proto: 1 }),
@@ -22,7 +23,46 @@ export const Event = defineKind({
   plural: 'events',
   scope: 'Namespaced',
   shortNames: ['ev'],
-  doc: '',
+  doc: 'An event: something worth telling happened to an object. Kept for an hour.',
+  selectable: {
+    'involvedObject.kind': e => e.involvedObject.kind ?? '',
+    'involvedObject.namespace': e => e.involvedObject.namespace ?? '',
+    'involvedObject.name': e => e.involvedObject.name ?? '',
+    'involvedObject.uid': e => e.involvedObject.uid ?? '',
+    'involvedObject.apiVersion': e => e.involvedObject.apiVersion ?? '',
+    'involvedObject.resourceVersion': e => e.involvedObject.resourceVersion ?? '',
+    'involvedObject.fieldPath': e => e.involvedObject.fieldPath ?? '',
+    reason: e => e.reason ?? '',
+    reportingComponent: e => e.reportingComponent || e.source.component || '',
+    source: e => e.source.component || e.reportingComponent || '',
+    type: e => e.type ?? '',
+  },
+  columns: [
+    {
+      name: 'Last Seen',
+      type: 'string',
+      value: (o, now) => age(o.series?.lastObservedTime ?? o.lastTimestamp ?? o.eventTime ?? o.firstTimestamp, now),
+    },
+    { name: 'Type', type: 'string', value: o => o.type ?? '' },
+    { name: 'Reason', type: 'string', value: o => o.reason ?? '' },
+    {
+      name: 'Object',
+      type: 'string',
+      value: o => `${(o.involvedObject.kind ?? '').toLowerCase()}/${o.involvedObject.name ?? ''}`,
+    },
+    { name: 'Subobject', type: 'string', value: o => o.involvedObject.fieldPath ?? '', wide: true },
+    {
+      name: 'Source',
+      type: 'string',
+      value: o =>
+        [o.source.component || o.reportingComponent, o.source.host || o.reportingInstance].filter(Boolean).join(', '),
+      wide: true,
+    },
+    { name: 'Message', type: 'string', value: o => (o.message ?? '').trim() },
+    { name: 'First Seen', type: 'string', value: (o, now) => age(o.firstTimestamp ?? o.eventTime, now), wide: true },
+    { name: 'Count', type: 'string', value: o => String(o.series?.count ?? o.count ?? 1), wide: true },
+    { name: 'Name', type: 'string', value: '.metadata.name', wide: true },
+  ],
   fields: {
     involvedObject: ObjectReference.value({ proto: 2 }),
     reason: string({ proto: 3 }),

@@ -1,6 +1,7 @@
-// DESCRIBE
+// A limit range: defaults and bounds of what containers in a namespace ask for.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { list, map, quantity, string, struct } from '../../api/schema/build.ts'
+import { createdColumn } from '../columns.ts'
 
 export const LimitRangeItem = struct('core.v1.LimitRangeItem', '', {
   type: string({ proto: 1, always: true }),
@@ -24,7 +25,8 @@ export const LimitRange = defineKind({
   plural: 'limitranges',
   scope: 'Namespaced',
   shortNames: ['limits'],
-  doc: '',
+  doc: 'A limit range: defaults and bounds of what containers in a namespace ask for.',
+  columns: [createdColumn as never],
   fields: {
     spec: LimitRangeSpec.value({ proto: 2 }),
   },

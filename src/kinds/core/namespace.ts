@@ -1,6 +1,7 @@
-// DESCRIBE
+// A namespace: names are unique within it, and deleting it deletes what is in it.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { list, listByKey, string, struct, time } from '../../api/schema/build.ts'
+import { dnsLabelErrors } from '../../api/validate.ts'
 
 export const NamespaceSpec = struct('core.v1.NamespaceSpec', '', {
   finalizers: list(string({}), { proto: 1 }),
@@ -32,7 +33,22 @@ export const Namespace = defineKind({
   verbs: ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'],
   subresources: ['finalize'],
   status: true,
-  doc: '',
+  doc: 'A namespace: names are unique within it, and deleting it deletes what is in it.',
+  selectable: { 'status.phase': n => n.status.phase ?? '', name: n => n.metadata.name ?? '' },
+  columns: [{ name: 'Status', type: 'string', value: '.status.phase' }],
+  validateName: dnsLabelErrors,
+  defaults: n => {
+    n.metadata.labels = {
+      ...n.metadata.labels,
+      ...(n.metadata.name && { 'kubernetes.io/metadata.name': n.metadata.name }),
+    }
+  },
+  prepare: (n, old) => {
+    if (old) return
+    n.status = { phase: 'Active' }
+    // Deleting waits until the namespace controller has emptied the namespace and taken this away.
+    if (!n.spec.finalizers?.includes('kubernetes')) n.spec.finalizers = [...(n.spec.finalizers ?? []), 'kubernetes']
+  },
   fields: {
     spec: NamespaceSpec.value({ proto: 2 }),
     status: NamespaceStatus.value({ proto: 3 }),

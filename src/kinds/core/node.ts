@@ -1,6 +1,7 @@
-// DESCRIBE
+// A node: a machine that runs pods.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { bool, int32, int64, list, listByKey, map, quantity, string, struct, time } from '../../api/schema/build.ts'
+import { nodeColumns } from './node-columns.ts'
 
 export const Taint = struct('core.v1.Taint', '', {
   key: string({ proto: 1, always: true }),
@@ -151,7 +152,9 @@ export const Node = defineKind({
   shortNames: ['no'],
   subresources: ['proxy'],
   status: true,
-  doc: '',
+  doc: 'A node: a machine that runs pods.',
+  columns: nodeColumns,
+  selectable: { 'spec.unschedulable': n => String(n.spec.unschedulable ?? false) },
   fields: {
     spec: NodeSpec.value({ proto: 2 }),
     status: NodeStatus.value({ proto: 3 }),

@@ -1,19 +1,21 @@
-// DESCRIBE
+// A piece of storage, as the cluster sees it.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { inline, list, map, quantity, string, struct, time } from '../../api/schema/build.ts'
 import { VolumeNodeAffinity } from './affinity.ts'
 import { PersistentVolumeSource } from './persistentvolumesource.ts'
 import { ObjectReference } from './reference.ts'
+import { ageColumn } from '../columns.ts'
+import { accessModesText } from './access-modes.ts'
 
 export const PersistentVolumeSpec = struct('core.v1.PersistentVolumeSpec', '', {
   capacity: map(quantity({}), { proto: 1 }),
   ...inline(PersistentVolumeSource, 2),
   accessModes: list(string({}), { proto: 3 }),
   claimRef: ObjectReference.field({ proto: 4 }),
-  persistentVolumeReclaimPolicy: string({ proto: 5, enum: ['Recycle', 'Delete', 'Retain'] }),
+  persistentVolumeReclaimPolicy: string({ proto: 5, default: 'Retain', enum: ['Recycle', 'Delete', 'Retain'] }),
   storageClassName: string({ proto: 6 }),
   mountOptions: list(string({}), { proto: 7 }),
-  volumeMode: string({ proto: 8, optional: true, enum: ['Block', 'Filesystem'] }),
+  volumeMode: string({ proto: 8, default: 'Filesystem', optional: true, enum: ['Block', 'Filesystem'] }),
   nodeAffinity: VolumeNodeAffinity.field({ proto: 9 }),
   volumeAttributesClassName: string({ proto: 10, optional: true }),
 })
@@ -35,7 +37,31 @@ export const PersistentVolume = defineKind({
   scope: 'Cluster',
   shortNames: ['pv'],
   status: true,
-  doc: '',
+  doc: 'A piece of storage, as the cluster sees it.',
+  returnsDeleted: true,
+  columns: [
+    { name: 'Capacity', type: 'string', value: o => o.spec.capacity?.storage ?? '' },
+    { name: 'Access Modes', type: 'string', value: o => accessModesText(o.spec.accessModes) },
+    { name: 'Reclaim Policy', type: 'string', value: o => o.spec.persistentVolumeReclaimPolicy },
+    {
+      name: 'Status',
+      type: 'string',
+      value: o => (o.metadata.deletionTimestamp ? 'Terminating' : (o.status.phase ?? 'Pending')),
+    },
+    {
+      name: 'Claim',
+      type: 'string',
+      value: o => (o.spec.claimRef ? `${o.spec.claimRef.namespace}/${o.spec.claimRef.name}` : ''),
+    },
+    { name: 'StorageClass', type: 'string', value: o => o.spec.storageClassName ?? '' },
+    { name: 'VolumeAttributesClass', type: 'string', value: o => o.spec.volumeAttributesClassName ?? '<unset>' },
+    { name: 'Reason', type: 'string', value: o => o.status.reason ?? '' },
+    ageColumn as never,
+    { name: 'VolumeMode', type: 'string', value: o => o.spec.volumeMode ?? '<unset>', wide: true },
+  ],
+  prepare: (volume, old) => {
+    if (!old) volume.status = { phase: 'Pending' } as typeof volume.status
+  },
   fields: {
     spec: PersistentVolumeSpec.value({ proto: 2 }),
     status: PersistentVolumeStatus.value({ proto: 3 }),

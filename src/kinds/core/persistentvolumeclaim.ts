@@ -1,8 +1,10 @@
-// DESCRIBE
+// A claim for storage: what a pod asks for, bound to a volume that has it.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { list, listByKey, map, quantity, string, struct, time } from '../../api/schema/build.ts'
 import { PersistentVolumeClaimSpec } from './persistentvolumeclaimspec.ts'
 import { VolumeHealthStatus } from './podstatus.ts'
+import { ageColumn } from '../columns.ts'
+import { accessModesText } from './access-modes.ts'
 
 export const PersistentVolumeClaimCondition = struct('core.v1.PersistentVolumeClaimCondition', '', {
   type: string({ proto: 1, always: true }),
@@ -41,7 +43,29 @@ export const PersistentVolumeClaim = defineKind({
   scope: 'Namespaced',
   shortNames: ['pvc'],
   status: true,
-  doc: '',
+  doc: 'A claim for storage: what a pod asks for, bound to a volume that has it.',
+  returnsDeleted: true,
+  columns: [
+    {
+      name: 'Status',
+      type: 'string',
+      value: o => (o.metadata.deletionTimestamp ? 'Terminating' : (o.status.phase ?? 'Pending')),
+    },
+    { name: 'Volume', type: 'string', value: o => o.spec.volumeName ?? '' },
+    { name: 'Capacity', type: 'string', value: o => o.status.capacity?.storage ?? '' },
+    { name: 'Access Modes', type: 'string', value: o => accessModesText(o.status.accessModes) },
+    { name: 'StorageClass', type: 'string', value: o => o.spec.storageClassName ?? '' },
+    {
+      name: 'VolumeAttributesClass',
+      type: 'string',
+      value: o => o.status.currentVolumeAttributesClassName ?? '<unset>',
+    },
+    ageColumn as never,
+    { name: 'VolumeMode', type: 'string', value: o => o.spec.volumeMode ?? '<unset>', wide: true },
+  ],
+  prepare: (claim, old) => {
+    if (!old) claim.status = { phase: 'Pending' } as typeof claim.status
+  },
   fields: {
     spec: PersistentVolumeClaimSpec.value({ proto: 2 }),
     status: PersistentVolumeClaimStatus.value({ proto: 3 }),

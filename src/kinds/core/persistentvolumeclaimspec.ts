@@ -24,7 +24,7 @@ export const PersistentVolumeClaimSpec = struct('core.v1.PersistentVolumeClaimSp
   resources: VolumeResourceRequirements.value({ proto: 2 }),
   volumeName: string({ proto: 3 }),
   storageClassName: string({ proto: 5, optional: true }),
-  volumeMode: string({ proto: 6, optional: true, enum: ['Block', 'Filesystem'] }),
+  volumeMode: string({ proto: 6, default: 'Filesystem', optional: true, enum: ['Block', 'Filesystem'] }),
   dataSource: TypedLocalObjectReference.field({ proto: 7 }),
   dataSourceRef: TypedObjectReference.field({ proto: 8 }),
   volumeAttributesClassName: string({ proto: 9, optional: true }),

@@ -1,7 +1,10 @@
-// DESCRIBE
+// A pod: containers that run together on one node, with one address and shared volumes.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { PodSpec } from './podspec.ts'
 import { PodStatus } from './podstatus.ts'
+import { podColumns } from './pod-columns.ts'
+import { defaultPodSpec, defaultRequests, preparePod } from './pod-defaults.ts'
+import { validatePodSpec, validatePodUpdate } from './pod-validation.ts'
 
 export const Pod = defineKind({
   group: '',
@@ -23,7 +26,34 @@ export const Pod = defineKind({
     'resize',
   ],
   status: true,
-  doc: '',
+  doc: 'A pod: containers that run together on one node, with one address and shared volumes.',
+  generation: true,
+  returnsDeleted: true,
+  columns: podColumns,
+  selectable: {
+    'spec.nodeName': pod => pod.spec.nodeName ?? '',
+    'spec.restartPolicy': pod => pod.spec.restartPolicy,
+    'spec.schedulerName': pod => pod.spec.schedulerName,
+    'spec.serviceAccountName': pod => pod.spec.serviceAccountName ?? '',
+    'spec.hostNetwork': pod => String(pod.spec.hostNetwork ?? false),
+    'status.phase': pod => pod.status.phase ?? '',
+    'status.podIP': pod => pod.status.podIP ?? '',
+    'status.nominatedNodeName': pod => pod.status.nominatedNodeName ?? '',
+  },
+  // Nobody has to stop a pod that never reached a node, or that has ended.
+  gracePeriod: (pod, asked) => {
+    if (!pod.spec.nodeName || pod.status.phase === 'Succeeded' || pod.status.phase === 'Failed') return 0
+    return Math.max(0, asked ?? pod.spec.terminationGracePeriodSeconds)
+  },
+  defaults: pod => {
+    defaultPodSpec(pod.spec)
+    defaultRequests(pod.spec)
+  },
+  prepare: preparePod,
+  *validate(pod, at) {
+    yield* validatePodSpec(pod.spec, at.field('spec'))
+  },
+  validateUpdate: validatePodUpdate,
   fields: {
     spec: PodSpec.value({ proto: 2 }),
     status: PodStatus.value({ proto: 3 }),

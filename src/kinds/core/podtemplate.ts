@@ -1,6 +1,7 @@
-// DESCRIBE
+// A pod template kept as an object of its own.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { PodTemplateSpec } from './podtemplatespec.ts'
+import { defaultPodSpec } from './pod-defaults.ts'
 
 export const PodTemplate = defineKind({
   group: '',
@@ -8,7 +9,9 @@ export const PodTemplate = defineKind({
   kind: 'PodTemplate',
   plural: 'podtemplates',
   scope: 'Namespaced',
-  doc: '',
+  doc: 'A pod template kept as an object of its own.',
+  returnsDeleted: true,
+  defaults: t => defaultPodSpec(t.template.spec),
   fields: {
     template: PodTemplateSpec.value({ proto: 2 }),
   },

@@ -14,10 +14,10 @@ export const HTTPHeader = struct('core.v1.HTTPHeader', '', {
 export type HTTPHeader = Of<typeof HTTPHeader>
 
 export const HTTPGetAction = struct('core.v1.HTTPGetAction', '', {
-  path: string({ proto: 1 }),
+  path: string({ proto: 1, default: '/' }),
   port: intOrString({ proto: 2, always: true }),
   host: string({ proto: 3 }),
-  scheme: string({ proto: 4, enum: ['HTTP', 'HTTPS'] }),
+  scheme: string({ proto: 4, default: 'HTTP', enum: ['HTTP', 'HTTPS'] }),
   httpHeaders: list(HTTPHeader, { proto: 5 }),
   protocol: string({ proto: 6, optional: true, enum: ['HTTP1', 'HTTP2'] }),
 })
@@ -47,10 +47,10 @@ export type ProbeHandler = Of<typeof ProbeHandler>
 export const Probe = struct('core.v1.Probe', '', {
   ...inline(ProbeHandler, 1),
   initialDelaySeconds: int32({ proto: 2 }),
-  timeoutSeconds: int32({ proto: 3 }),
-  periodSeconds: int32({ proto: 4 }),
-  successThreshold: int32({ proto: 5 }),
-  failureThreshold: int32({ proto: 6 }),
+  timeoutSeconds: int32({ proto: 3, default: 1 }),
+  periodSeconds: int32({ proto: 4, default: 10 }),
+  successThreshold: int32({ proto: 5, default: 1 }),
+  failureThreshold: int32({ proto: 6, default: 3 }),
   terminationGracePeriodSeconds: int64({ proto: 7, optional: true }),
 })
 export type Probe = Of<typeof Probe>

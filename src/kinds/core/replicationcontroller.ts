@@ -1,7 +1,11 @@
-// DESCRIBE
+// A replication controller keeps N identical pods running; the older form of ReplicaSet.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { int32, int64, listByKey, map, string, struct, time } from '../../api/schema/build.ts'
 import { PodTemplateSpec } from './podtemplatespec.ts'
+import { selectorColumn, templateColumns } from '../columns.ts'
+import { matchesPairs } from '../../api/labels.ts'
+import { notNegative, validateTemplate } from '../apps/workload-rules.ts'
+import { defaultPodSpec } from './pod-defaults.ts'
 
 export const ReplicationControllerSpec = struct('core.v1.ReplicationControllerSpec', '', {
   replicas: int32({ proto: 1, optional: true, default: 1 }),
@@ -40,7 +44,35 @@ export const ReplicationController = defineKind({
   categories: ['all'],
   status: true,
   scale: { spec: '.spec.replicas', status: '.status.replicas', selector: '.spec.selector' },
-  doc: '',
+  doc: 'A replication controller keeps N identical pods running; the older form of ReplicaSet.',
+  generation: true,
+  returnsDeleted: true,
+  selectable: { 'status.replicas': rc => String(rc.status.replicas ?? 0) },
+  columns: [
+    { name: 'Desired', type: 'integer', value: '.spec.replicas' },
+    { name: 'Current', type: 'integer', value: '.status.replicas' },
+    { name: 'Ready', type: 'integer', value: '.status.readyReplicas' },
+    ...(templateColumns as []),
+    selectorColumn as never,
+  ],
+  defaults: rc => {
+    rc.spec.replicas ??= 1
+    if (!rc.spec.template) return
+    defaultPodSpec(rc.spec.template.spec)
+    const labels = rc.spec.template.metadata.labels
+    if (labels && !Object.keys(rc.spec.selector ?? {}).length) rc.spec.selector = { ...labels }
+    if (labels && !Object.keys(rc.metadata.labels ?? {}).length) rc.metadata.labels = { ...labels }
+  },
+  *validate({ spec }, at) {
+    yield* notNegative({ replicas: spec.replicas, minReadySeconds: spec.minReadySeconds }, at.field('spec'))
+    if (!Object.keys(spec.selector ?? {}).length) yield at.field('spec', 'selector').required()
+    if (!spec.template) return yield at.field('spec', 'template').required()
+    if (!matchesPairs(spec.selector, spec.template.metadata.labels))
+      yield at
+        .field('spec', 'template', 'metadata', 'labels')
+        .invalid(spec.template.metadata.labels ?? null, '`selector` does not match template `labels`')
+    yield* validateTemplate(spec.template, at.field('spec', 'template'))
+  },
   fields: {
     spec: ReplicationControllerSpec.value({ proto: 2 }),
     status: ReplicationControllerStatus.value({ proto: 3 }),

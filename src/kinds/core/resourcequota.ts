@@ -1,4 +1,4 @@
-// DESCRIBE
+// A resource quota: how much all objects of a namespace may use together.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { list, map, quantity, string, struct } from '../../api/schema/build.ts'
 
@@ -47,7 +47,8 @@ export const ResourceQuota = defineKind({
   scope: 'Namespaced',
   shortNames: ['quota'],
   status: true,
-  doc: '',
+  doc: 'A resource quota: how much all objects of a namespace may use together.',
+  returnsDeleted: true,
   fields: {
     spec: ResourceQuotaSpec.value({ proto: 2 }),
     status: ResourceQuotaStatus.value({ proto: 3 }),

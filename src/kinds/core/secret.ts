@@ -1,6 +1,13 @@
-// DESCRIBE
+// A secret: small confidential data for pods, as files or environment variables.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { bool, bytes, map, string } from '../../api/schema/build.ts'
+import { validateDataKeys, validateImmutableData } from './data-rules.ts'
+
+const requiredKeys = {
+  'kubernetes.io/dockerconfigjson': '.dockerconfigjson',
+  'kubernetes.io/dockercfg': '.dockercfg',
+  'kubernetes.io/ssh-auth': 'ssh-privatekey',
+}
 
 export const Secret = defineKind({
   group: '',
@@ -8,12 +15,33 @@ export const Secret = defineKind({
   kind: 'Secret',
   plural: 'secrets',
   scope: 'Namespaced',
-  doc: '',
+  doc: 'A secret: small confidential data for pods, as files or environment variables.',
+  selectable: { type: s => s.type },
+  columns: [
+    { name: 'Type', type: 'string', value: '.type' },
+    { name: 'Data', type: 'integer', value: o => Object.keys(o.data ?? {}).length },
+  ],
+  prepare: s => {
+    // stringData is only a way to write; it is stored as data.
+    for (const [key, text] of Object.entries(s.stringData ?? {}))
+      s.data = { ...s.data, [key]: Buffer.from(text).toString('base64') }
+    delete s.stringData
+  },
+  *validate(s, at) {
+    yield* validateDataKeys(s.data, at.field('data'))
+    for (const [type, key] of Object.entries(requiredKeys)) {
+      if (s.type === type && s.data?.[key] === undefined) yield at.field('data').key(key).required()
+    }
+  },
+  *validateUpdate(next, old, at) {
+    if (next.type !== old.type) yield at.field('type').invalid(next.type, 'field is immutable')
+    yield* validateImmutableData(next, old, at, ['data'])
+  },
   fields: {
     immutable: bool({ proto: 5, optional: true }),
     data: map(bytes({}), { proto: 2 }),
     stringData: map(string({}), { proto: 4 }),
-    type: string({ proto: 3 }),
+    type: string({ proto: 3, default: 'Opaque' }),
   },
 })
 export type Secret = Of<typeof Secret>

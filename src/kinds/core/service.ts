@@ -1,7 +1,14 @@
-// DESCRIBE
+// A service: one stable address and name in front of the pods a selector finds.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { Condition } from '../../api/meta.ts'
 import { bool, int32, intOrString, list, listByKey, map, string, struct } from '../../api/schema/build.ts'
+import {
+  defaultService,
+  serviceColumns,
+  serviceNameErrors,
+  validateService,
+  validateServiceUpdate,
+} from './service-rules.ts'
 
 export const ServicePort = struct('core.v1.ServicePort', '', {
   name: string({ proto: 1 }),
@@ -14,7 +21,7 @@ export const ServicePort = struct('core.v1.ServicePort', '', {
 export type ServicePort = Of<typeof ServicePort>
 
 export const ClientIPConfig = struct('core.v1.ClientIPConfig', '', {
-  timeoutSeconds: int32({ proto: 1, optional: true }),
+  timeoutSeconds: int32({ proto: 1, default: 10800, optional: true }),
 })
 export type ClientIPConfig = Of<typeof ClientIPConfig>
 
@@ -28,9 +35,9 @@ export const ServiceSpec = struct('core.v1.ServiceSpec', '', {
   selector: map(string({}), { proto: 2 }),
   clusterIP: string({ proto: 3 }),
   clusterIPs: list(string({}), { proto: 18 }),
-  type: string({ proto: 4, enum: ['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName'] }),
+  type: string({ proto: 4, default: 'ClusterIP', enum: ['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName'] }),
   externalIPs: list(string({}), { proto: 5 }),
-  sessionAffinity: string({ proto: 7, enum: ['ClientIP', 'None'] }),
+  sessionAffinity: string({ proto: 7, default: 'None', enum: ['ClientIP', 'None'] }),
   loadBalancerIP: string({ proto: 8 }),
   loadBalancerSourceRanges: list(string({}), { proto: 9 }),
   externalName: string({ proto: 10 }),
@@ -83,7 +90,14 @@ export const Service = defineKind({
   categories: ['all'],
   subresources: ['proxy'],
   status: true,
-  doc: '',
+  doc: 'A service: one stable address and name in front of the pods a selector finds.',
+  returnsDeleted: true,
+  columns: serviceColumns,
+  selectable: { 'spec.clusterIP': s => s.spec.clusterIP ?? '', 'spec.type': s => s.spec.type },
+  defaults: defaultService,
+  validate: validateService,
+  validateUpdate: validateServiceUpdate,
+  validateName: serviceNameErrors,
   fields: {
     spec: ServiceSpec.value({ proto: 2 }),
     status: ServiceStatus.value({ proto: 3 }),

@@ -1,4 +1,4 @@
-// DESCRIBE
+// A service account: the identity that programs in pods act under.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { bool, list, listByKey } from '../../api/schema/build.ts'
 import { LocalObjectReference, ObjectReference } from './reference.ts'
@@ -11,7 +11,9 @@ export const ServiceAccount = defineKind({
   scope: 'Namespaced',
   shortNames: ['sa'],
   subresources: ['token'],
-  doc: '',
+  doc: 'A service account: the identity that programs in pods act under.',
+  returnsDeleted: true,
+  columns: [{ name: 'Secrets', type: 'integer', value: o => o.secrets?.length ?? 0 }],
   fields: {
     secrets: listByKey('name', ObjectReference, { proto: 2, mergeKey: 'name' }),
     imagePullSecrets: list(LocalObjectReference, { proto: 3 }),

@@ -25,6 +25,7 @@ export const HostPathVolumeSource = struct('core.v1.HostPathVolumeSource', '', {
   path: string({ proto: 1, always: true }),
   type: string({
     proto: 2,
+    default: '',
     optional: true,
     enum: ['', 'DirectoryOrCreate', 'Directory', 'FileOrCreate', 'File', 'Socket', 'CharDevice', 'BlockDevice'],
   }),
@@ -125,7 +126,7 @@ export type KeyToPath = Of<typeof KeyToPath>
 export const SecretVolumeSource = struct('core.v1.SecretVolumeSource', '', {
   secretName: string({ proto: 1 }),
   items: list(KeyToPath, { proto: 2 }),
-  defaultMode: int32({ proto: 3, optional: true }),
+  defaultMode: int32({ proto: 3, default: 0o644, optional: true }),
   optional: bool({ proto: 4, optional: true }),
   defaultUser: int64({ proto: 5, optional: true }),
 })
@@ -199,7 +200,7 @@ export const CephFSVolumeSource = struct('core.v1.CephFSVolumeSource', '', {
 export type CephFSVolumeSource = Of<typeof CephFSVolumeSource>
 
 export const ObjectFieldSelector = struct('core.v1.ObjectFieldSelector', '', {
-  apiVersion: string({ proto: 1 }),
+  apiVersion: string({ proto: 1, default: 'v1' }),
   fieldPath: string({ proto: 2, always: true }),
 })
 export type ObjectFieldSelector = Of<typeof ObjectFieldSelector>
@@ -222,7 +223,7 @@ export type DownwardAPIVolumeFile = Of<typeof DownwardAPIVolumeFile>
 
 export const DownwardAPIVolumeSource = struct('core.v1.DownwardAPIVolumeSource', '', {
   items: list(DownwardAPIVolumeFile, { proto: 1 }),
-  defaultMode: int32({ proto: 2, optional: true }),
+  defaultMode: int32({ proto: 2, default: 0o644, optional: true }),
   defaultUser: int64({ proto: 3, optional: true }),
 })
 export type DownwardAPIVolumeSource = Of<typeof DownwardAPIVolumeSource>
@@ -237,7 +238,7 @@ export type AzureFileVolumeSource = Of<typeof AzureFileVolumeSource>
 export const ConfigMapVolumeSource = struct('core.v1.ConfigMapVolumeSource', '', {
   ...inline(LocalObjectReference, 1),
   items: list(KeyToPath, { proto: 2 }),
-  defaultMode: int32({ proto: 3, optional: true }),
+  defaultMode: int32({ proto: 3, default: 0o644, optional: true }),
   optional: bool({ proto: 4, optional: true }),
   defaultUser: int64({ proto: 5, optional: true }),
 })
@@ -278,7 +279,7 @@ export type ConfigMapProjection = Of<typeof ConfigMapProjection>
 
 export const ServiceAccountTokenProjection = struct('core.v1.ServiceAccountTokenProjection', '', {
   audience: string({ proto: 1 }),
-  expirationSeconds: int64({ proto: 2, optional: true }),
+  expirationSeconds: int64({ proto: 2, default: 3600, optional: true }),
   path: string({ proto: 3, always: true }),
   user: int64({ proto: 4, optional: true }),
 })
@@ -318,7 +319,7 @@ export type VolumeProjection = Of<typeof VolumeProjection>
 
 export const ProjectedVolumeSource = struct('core.v1.ProjectedVolumeSource', '', {
   sources: list(VolumeProjection, { proto: 1, always: true }),
-  defaultMode: int32({ proto: 2, optional: true }),
+  defaultMode: int32({ proto: 2, default: 0o644, optional: true }),
   defaultUser: int64({ proto: 3, optional: true }),
 })
 export type ProjectedVolumeSource = Of<typeof ProjectedVolumeSource>

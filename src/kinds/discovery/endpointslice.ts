@@ -1,7 +1,10 @@
-// DESCRIBE
+// A slice of the endpoints of a service: up to a hundred addresses with their conditions.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { bool, int32, list, map, string, struct } from '../../api/schema/build.ts'
 import { ObjectReference } from '../core/reference.ts'
+
+const short = (all: readonly string[], none: string) =>
+  all.length ? all.slice(0, 3).join(',') + (all.length > 3 ? ` + ${all.length - 3} more...` : '') : none
 
 export const EndpointConditions = struct('discovery.v1.EndpointConditions', '', {
   ready: bool({ proto: 1, optional: true }),
@@ -52,7 +55,29 @@ export const EndpointSlice = defineKind({
   kind: 'EndpointSlice',
   plural: 'endpointslices',
   scope: 'Namespaced',
-  doc: '',
+  doc: 'A slice of the endpoints of a service: up to a hundred addresses with their conditions.',
+  generation: true,
+  columns: [
+    { name: 'AddressType', type: 'string', value: '.addressType' },
+    {
+      name: 'Ports',
+      type: 'string',
+      value: o =>
+        short(
+          (o.ports ?? []).map(p => String(p.port ?? '*')),
+          '<unset>',
+        ),
+    },
+    {
+      name: 'Endpoints',
+      type: 'string',
+      value: o =>
+        short(
+          (o.endpoints ?? []).flatMap(e => e.addresses),
+          '<unset>',
+        ),
+    },
+  ],
   fields: {
     addressType: string({ proto: 4, always: true, required: true }),
     endpoints: list(Endpoint, { proto: 2, always: true }),

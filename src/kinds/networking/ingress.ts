@@ -1,4 +1,4 @@
-// DESCRIBE
+// An ingress: which outside HTTP requests go to which service.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { inline, int32, list, string, struct } from '../../api/schema/build.ts'
 import { TypedLocalObjectReference } from '../core/reference.ts'
@@ -90,7 +90,18 @@ export const Ingress = defineKind({
   scope: 'Namespaced',
   shortNames: ['ing'],
   status: true,
-  doc: '',
+  doc: 'An ingress: which outside HTTP requests go to which service.',
+  generation: true,
+  columns: [
+    { name: 'Class', type: 'string', value: o => o.spec.ingressClassName ?? '<none>' },
+    { name: 'Hosts', type: 'string', value: o => (o.spec.rules ?? []).map(r => r.host || '*').join(',') || '*' },
+    {
+      name: 'Address',
+      type: 'string',
+      value: o => (o.status.loadBalancer.ingress ?? []).map(i => i.ip || i.hostname).join(','),
+    },
+    { name: 'Ports', type: 'string', value: o => (o.spec.tls?.length ? '80, 443' : '80') },
+  ],
   fields: {
     spec: IngressSpec.value({ proto: 2 }),
     status: IngressStatus.value({ proto: 3 }),

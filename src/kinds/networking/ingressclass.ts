@@ -1,4 +1,4 @@
-// DESCRIBE
+// An ingress class: which controller serves an ingress.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { string, struct } from '../../api/schema/build.ts'
 
@@ -23,7 +23,19 @@ export const IngressClass = defineKind({
   kind: 'IngressClass',
   plural: 'ingressclasses',
   scope: 'Cluster',
-  doc: '',
+  doc: 'An ingress class: which controller serves an ingress.',
+  generation: true,
+  columns: [
+    { name: 'Controller', type: 'string', value: o => o.spec.controller ?? '' },
+    {
+      name: 'Parameters',
+      type: 'string',
+      value: o =>
+        o.spec.parameters
+          ? `${o.spec.parameters.kind}.${o.spec.parameters.apiGroup ?? ''}/${o.spec.parameters.name}`
+          : '<none>',
+    },
+  ],
   fields: {
     spec: IngressClassSpec.value({ proto: 2 }),
   },

@@ -1,7 +1,8 @@
-// DESCRIBE
+// A network policy: who may talk to the pods it selects, and to whom they may.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { LabelSelector } from '../../api/meta.ts'
 import { int32, intOrString, list, string, struct } from '../../api/schema/build.ts'
+import { selectorCell } from '../columns.ts'
 
 export const NetworkPolicyPort = struct('networking.v1.NetworkPolicyPort', '', {
   protocol: string({ proto: 1, optional: true }),
@@ -50,7 +51,9 @@ export const NetworkPolicy = defineKind({
   plural: 'networkpolicies',
   scope: 'Namespaced',
   shortNames: ['netpol'],
-  doc: '',
+  doc: 'A network policy: who may talk to the pods it selects, and to whom they may.',
+  generation: true,
+  columns: [{ name: 'Pod-Selector', type: 'string', value: o => selectorCell(o.spec.podSelector) }],
   fields: {
     spec: NetworkPolicySpec.value({ proto: 2 }),
   },

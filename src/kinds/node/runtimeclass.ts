@@ -1,4 +1,4 @@
-// DESCRIBE
+// A runtime class: which container runtime runs a pod.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { list, map, quantity, string, struct } from '../../api/schema/build.ts'
 import { Toleration } from '../core/affinity.ts'
@@ -20,7 +20,8 @@ export const RuntimeClass = defineKind({
   kind: 'RuntimeClass',
   plural: 'runtimeclasses',
   scope: 'Cluster',
-  doc: '',
+  doc: 'A runtime class: which container runtime runs a pod.',
+  columns: [{ name: 'Handler', type: 'string', value: '.handler' }],
   fields: {
     handler: string({ proto: 2, always: true, required: true }),
     overhead: Overhead.field({ proto: 3 }),

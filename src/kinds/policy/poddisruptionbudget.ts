@@ -1,4 +1,4 @@
-// DESCRIBE
+// A disruption budget: how many pods of an application may be taken away at once.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { Condition, LabelSelector } from '../../api/meta.ts'
 import { int32, int64, intOrString, listByKey, map, string, struct, time } from '../../api/schema/build.ts'
@@ -30,7 +30,13 @@ export const PodDisruptionBudget = defineKind({
   scope: 'Namespaced',
   shortNames: ['pdb'],
   status: true,
-  doc: '',
+  doc: 'A disruption budget: how many pods of an application may be taken away at once.',
+  generation: true,
+  columns: [
+    { name: 'Min Available', type: 'string', value: o => String(o.spec.minAvailable ?? 'N/A') },
+    { name: 'Max Unavailable', type: 'string', value: o => String(o.spec.maxUnavailable ?? 'N/A') },
+    { name: 'Allowed Disruptions', type: 'integer', value: o => o.status.disruptionsAllowed },
+  ],
   fields: {
     spec: PodDisruptionBudgetSpec.value({ proto: 2 }),
     status: PodDisruptionBudgetStatus.value({ proto: 3 }),

@@ -1,8 +1,10 @@
-// DESCRIBE
+// A cluster role: what may be done anywhere, or in whichever namespace it is bound.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { LabelSelector } from '../../api/meta.ts'
 import { list, struct } from '../../api/schema/build.ts'
 import { PolicyRule } from './types.ts'
+import { createdColumn } from '../columns.ts'
+import { pathSegmentErrors } from '../../api/validate.ts'
 
 export const AggregationRule = struct('rbac.v1.AggregationRule', '', {
   clusterRoleSelectors: list(LabelSelector, { proto: 1 }),
@@ -15,7 +17,9 @@ export const ClusterRole = defineKind({
   kind: 'ClusterRole',
   plural: 'clusterroles',
   scope: 'Cluster',
-  doc: '',
+  doc: 'A cluster role: what may be done anywhere, or in whichever namespace it is bound.',
+  columns: [createdColumn as never],
+  validateName: pathSegmentErrors,
   fields: {
     rules: list(PolicyRule, { proto: 2, always: true }),
     aggregationRule: AggregationRule.field({ proto: 3 }),

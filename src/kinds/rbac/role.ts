@@ -1,7 +1,9 @@
-// DESCRIBE
+// A role: what may be done in one namespace.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { list } from '../../api/schema/build.ts'
 import { PolicyRule } from './types.ts'
+import { createdColumn } from '../columns.ts'
+import { pathSegmentErrors } from '../../api/validate.ts'
 
 export const Role = defineKind({
   group: 'rbac.authorization.k8s.io',
@@ -9,7 +11,9 @@ export const Role = defineKind({
   kind: 'Role',
   plural: 'roles',
   scope: 'Namespaced',
-  doc: '',
+  doc: 'A role: what may be done in one namespace.',
+  columns: [createdColumn as never],
+  validateName: pathSegmentErrors,
   fields: {
     rules: list(PolicyRule, { proto: 2, always: true }),
   },

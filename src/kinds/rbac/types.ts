@@ -11,7 +11,7 @@ export const Subject = struct('rbac.v1.Subject', '', {
 export type Subject = Of<typeof Subject>
 
 export const RoleRef = struct('rbac.v1.RoleRef', '', {
-  apiGroup: string({ proto: 1, always: true }),
+  apiGroup: string({ proto: 1, default: 'rbac.authorization.k8s.io', always: true }),
   kind: string({ proto: 2, always: true, required: true }),
   name: string({ proto: 3, always: true, required: true }),
 })

@@ -1,6 +1,7 @@
-// DESCRIBE
+// A priority class: how much a pod matters, as a number.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { bool, int32, string } from '../../api/schema/build.ts'
+import { ageColumn } from '../columns.ts'
 
 export const PriorityClass = defineKind({
   group: 'scheduling.k8s.io',
@@ -9,7 +10,14 @@ export const PriorityClass = defineKind({
   plural: 'priorityclasses',
   scope: 'Cluster',
   shortNames: ['pc'],
-  doc: '',
+  doc: 'A priority class: how much a pod matters, as a number.',
+  generation: true,
+  columns: [
+    { name: 'Value', type: 'integer', value: '.value' },
+    { name: 'Global-Default', type: 'boolean', value: o => o.globalDefault ?? false },
+    ageColumn as never,
+    { name: 'PreemptionPolicy', type: 'string', value: o => o.preemptionPolicy ?? 'PreemptLowerPriority' },
+  ],
   fields: {
     value: int32({ proto: 2, always: true }),
     globalDefault: bool({ proto: 3 }),

@@ -1,4 +1,4 @@
-// DESCRIBE
+// A storage class: how volumes of one sort are made.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { bool, list, map, string } from '../../api/schema/build.ts'
 import { TopologySelectorTerm } from '../core/affinity.ts'
@@ -10,14 +10,25 @@ export const StorageClass = defineKind({
   plural: 'storageclasses',
   scope: 'Cluster',
   shortNames: ['sc'],
-  doc: '',
+  doc: 'A storage class: how volumes of one sort are made.',
+  columns: [
+    { name: 'Provisioner', type: 'string', value: '.provisioner' },
+    { name: 'ReclaimPolicy', type: 'string', value: '.reclaimPolicy' },
+    { name: 'VolumeBindingMode', type: 'string', value: '.volumeBindingMode' },
+    { name: 'AllowVolumeExpansion', type: 'boolean', value: o => o.allowVolumeExpansion ?? false },
+  ],
   fields: {
     provisioner: string({ proto: 2, always: true, required: true }),
     parameters: map(string({}), { proto: 3 }),
-    reclaimPolicy: string({ proto: 4, optional: true }),
+    reclaimPolicy: string({ proto: 4, default: 'Delete', optional: true }),
     mountOptions: list(string({}), { proto: 5 }),
     allowVolumeExpansion: bool({ proto: 6, optional: true }),
-    volumeBindingMode: string({ proto: 7, optional: true, enum: ['Immediate', 'WaitForFirstConsumer'] }),
+    volumeBindingMode: string({
+      proto: 7,
+      default: 'Immediate',
+      optional: true,
+      enum: ['Immediate', 'WaitForFirstConsumer'],
+    }),
     allowedTopologies: list(TopologySelectorTerm, { proto: 8 }),
   },
 })

@@ -1,0 +1,53 @@
+// Columns that several kinds share. Source: pkg/printers/internalversion/printers.go.
+import type { Column } from '../api/kind.ts'
+import { selectorOf, selectorText } from '../api/labels.ts'
+import type { LabelSelector } from '../api/meta.ts'
+import type { DeepReadonly } from '../api/schema/node.ts'
+
+interface HasTemplate {
+  spec: { template?: { spec: { containers?: { name?: string; image?: string }[] } }; selector?: unknown }
+}
+
+const containers = (object: unknown) => (object as DeepReadonly<HasTemplate>).spec.template?.spec.containers ?? []
+
+/** A selector as text; a plain map (ReplicationController, Service) counts as matchLabels. */
+export function selectorCell(selector: unknown): string {
+  if (!selector || typeof selector !== 'object') return '<none>'
+  const isLabelSelector = 'matchLabels' in selector || 'matchExpressions' in selector
+  const text = selectorText(selectorOf((isLabelSelector ? selector : { matchLabels: selector }) as LabelSelector)!)
+  return text || '<none>'
+}
+
+/** Containers, images and selector of a workload, shown with -o wide. */
+export const templateColumns: readonly Column[] = [
+  {
+    name: 'Containers',
+    type: 'string',
+    wide: true,
+    value: o =>
+      containers(o)
+        .map(c => c.name)
+        .join(','),
+  },
+  {
+    name: 'Images',
+    type: 'string',
+    wide: true,
+    value: o =>
+      containers(o)
+        .map(c => c.image)
+        .join(','),
+  },
+]
+
+export const selectorColumn: Column = {
+  name: 'Selector',
+  type: 'string',
+  wide: true,
+  value: o => selectorCell((o as unknown as HasTemplate).spec.selector),
+}
+
+/** The age, for kinds that do not show it last. */
+export const ageColumn: Column = { name: 'Age', type: 'date', value: '.metadata.creationTimestamp' }
+/** The full creation time, for kinds that show it instead of an age. */
+export const createdColumn: Column = { name: 'Created At', type: 'string', value: '.metadata.creationTimestamp' }

@@ -1,0 +1,77 @@
+// Defaults of pods that depend on more than one field, for pods and for the templates they are made from.
+// Source: pkg/apis/core/v1/defaults.go.
+import { compareQuantities } from '../../api/quantity.ts'
+import type { KubeObject } from '../../api/kind.ts'
+import type { DeepReadonly } from '../../api/schema/node.ts'
+import type { Container } from './container.ts'
+import type { PodSpec } from './podspec.ts'
+import type { PodStatus } from './podstatus.ts'
+
+// Spelled out, since the kind's own type is inferred from a definition that uses this file.
+type Pod = KubeObject & { spec: PodSpec; status: PodStatus }
+
+/** Completes a pod's spec, or a template's. Changes it in place. */
+export function defaultPodSpec(spec: PodSpec): void {
+  for (const container of containersOf(spec)) {
+    if (!container.imagePullPolicy) container.imagePullPolicy = defaultPullPolicy(container.image ?? '')
+    if (spec.hostNetwork) for (const port of container.ports ?? []) port.hostPort ||= port.containerPort
+    if (container.livenessProbe?.grpc) container.livenessProbe.grpc.service ??= ''
+  }
+  for (const volume of spec.volumes ?? []) if (Object.keys(volume).length === 1) volume.emptyDir = {}
+}
+
+/** A pod asks for what it may use at most, where it does not say what it asks for. */
+export function defaultRequests(spec: PodSpec): void {
+  for (const { resources } of [...spec.containers, ...(spec.initContainers ?? [])]) {
+    for (const [name, limit] of Object.entries(resources.limits ?? {})) {
+      if (resources.requests?.[name] !== undefined) continue
+      resources.requests = { ...resources.requests, [name]: limit }
+    }
+  }
+}
+
+export const containersOf = (spec: PodSpec): Container[] => [
+  ...(spec.initContainers ?? []),
+  ...(spec.containers ?? []),
+  ...((spec.ephemeralContainers ?? []) as unknown as Container[]),
+]
+
+/** An image without a tag, or with the tag latest, is pulled each time. */
+function defaultPullPolicy(image: string): 'Always' | 'IfNotPresent' {
+  const digest = image.includes('@')
+  const tag = /:([^/:]+)$/.exec(image)?.[1]
+  return !digest && (tag === undefined || tag === 'latest') ? 'Always' : 'IfNotPresent'
+}
+
+/** Guaranteed: every container has equal requests and limits of CPU and memory; BestEffort: none has any. */
+export function qosClass(spec: DeepReadonly<PodSpec>): 'Guaranteed' | 'Burstable' | 'BestEffort' {
+  const resources = ['cpu', 'memory']
+  const all = [...(spec.containers ?? []), ...(spec.initContainers ?? [])].map(c => c.resources)
+  if (spec.resources) all.splice(0, all.length, spec.resources)
+  const named = all.some(r => resources.some(name => isSet(r.requests?.[name]) || isSet(r.limits?.[name])))
+  if (!named) return 'BestEffort'
+  const guaranteed = all.every(r =>
+    resources.every(
+      name =>
+        isSet(r.limits?.[name]) && compareQuantities(r.requests?.[name] ?? r.limits![name]!, r.limits![name]!) === 0,
+    ),
+  )
+  return guaranteed ? 'Guaranteed' : 'Burstable'
+}
+
+const isSet = (quantity: string | undefined) => quantity !== undefined && compareQuantities(quantity, '0') > 0
+
+/** What a new pod's status starts as, and what stays the server's to say. Changes the pod in place. */
+export function preparePod(pod: Pod, old: DeepReadonly<Pod> | undefined): void {
+  if (old) return
+  pod.status = { phase: 'Pending', qosClass: qosClass(pod.spec) } as Pod['status']
+  if (!pod.spec.schedulingGates?.length) return
+  pod.status.conditions = [
+    {
+      type: 'PodScheduled',
+      status: 'False',
+      reason: 'SchedulingGated',
+      message: 'Scheduling is blocked due to non-empty scheduling gates',
+    } as NonNullable<Pod['status']['conditions']>[number],
+  ]
+}
