@@ -3,14 +3,14 @@
 // leaves what it gave to the kernel; that fdatasync comes before the acknowledgement is SQLite's own promise.)
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { crashValue, readCount } from './crash-writer.ts'
 import { openEmbeddedStore } from './index.ts'
 
-const kills = Number(process.env.KUTTER_CRASH_KILLS ?? 200)
+const kills = Number(process.env.KUTTER_CRASH_KILLS ?? 120)
 const scratch = mkdtempSync(join(tmpdir(), 'kutter-crash-'))
 after(() => rmSync(scratch, { recursive: true }))
 
@@ -34,29 +34,25 @@ describe('a killed writer', { concurrency: true }, () => {
     })
 })
 
-/** Kills the writer after `lines` acknowledgements; those written before its death still arrive and count. */
+/** Kills the writer soon after `lines` acknowledgements. */
 async function writeUntilKilled(directory: string, compacts: boolean, lines: number, known: Map<string, Acknowledged>) {
   const program = join(import.meta.dirname, 'crash-writer.ts')
   const counts = Object.fromEntries([...known].map(([key, { count }]) => [key, count]))
-  const child = spawn(process.execPath, [program, directory, compacts ? 'compact' : 'keep', JSON.stringify(counts)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+  const args = [program, directory, compacts ? 'compact' : 'keep', JSON.stringify(counts), `${lines}`]
+  const file = `${directory}.acknowledged`
+  const descriptor = openSync(file, 'w')
+  const child = spawn(process.execPath, args, {
+    stdio: ['ignore', 'pipe', 'inherit', descriptor],
     env: { ...process.env, NODE_COMPILE_CACHE: join(scratch, 'cache') },
   })
-  let seen = 0
-  let rest = ''
-  child.stdout.setEncoding('utf8')
-  child.stdout.on('data', (chunk: string) => {
-    const parts = (rest + chunk).split('\n')
-    rest = parts.pop()!
-    for (const line of parts) {
-      const [key, count, revision, deleted] = line.split(' ')
-      known.set(key!, { count: Number(count), revision: Number(revision), deleted: deleted !== undefined })
-    }
-    seen += parts.length
-    if (seen >= lines) child.kill('SIGKILL')
-  })
+  closeSync(descriptor)
+  child.stdout!.on('data', () => child.kill('SIGKILL'))
   const signal = await new Promise(resolve => child.on('close', (_code, by) => resolve(by)))
   assert.equal(signal, 'SIGKILL', 'the writer ended by itself')
+  for (const line of readFileSync(file, 'utf8').split('\n').slice(0, -1)) {
+    const [key, count, revision, deleted] = line.split(' ')
+    known.set(key!, { count: Number(count), revision: Number(revision), deleted: deleted !== undefined })
+  }
 }
 
 async function verify(directory: string, known: Map<string, Acknowledged>, before: number): Promise<number> {

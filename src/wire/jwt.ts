@@ -1,0 +1,153 @@
+// Signed tokens (RFC 7519, RFC 7515) as service accounts carry them, and the public keys (RFC 7517) with
+// which others check them. Node's own crypto does all of it; checked signatures are remembered.
+import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
+import type { Clock } from '../base/clock.ts'
+import { StatusError } from '../base/errors.ts'
+
+export interface SigningKey {
+  /** SHA-256 of the public key, as kube-apiserver names its keys. */
+  keyId: string
+  algorithm: 'RS256' | 'ES256'
+  publicKey: KeyObject
+  /** Absent when the key only checks. */
+  privateKey?: KeyObject
+}
+
+/** The registered claims; private ones (`kubernetes.io`) are beside them. Times in seconds. */
+export interface Claims {
+  iss?: string
+  sub?: string
+  aud?: string | string[]
+  exp?: number
+  nbf?: number
+  iat?: number
+  jti?: string
+  [name: string]: unknown
+}
+
+export const jwtLimits = {
+  tokenBytes: 16 << 10,
+  /** Tokens whose signature is known to be right. */
+  verifiedTokens: 4096,
+  /** How far clocks may be apart. */
+  leewaySeconds: 60,
+} as const
+
+/** A new private key, as PEM. RSA, because every library that reads a cluster's keys knows RS256. */
+export function makeSigningKey(): string {
+  return generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({
+    type: 'pkcs8',
+    format: 'pem',
+  }) as string
+}
+
+/** Takes a private or a public key as PEM, RSA or P-256. */
+export function readSigningKey(pem: string): SigningKey {
+  const privateKey = pem.includes('PRIVATE KEY') ? createPrivateKey(pem) : undefined
+  const publicKey = createPublicKey(privateKey ?? pem)
+  const type = publicKey.asymmetricKeyType
+  if (type !== 'rsa' && publicKey.asymmetricKeyDetails?.namedCurve !== 'prime256v1')
+    throw new StatusError('InternalError', `a key for tokens must be RSA or P-256, not ${type}`)
+  const keyId = createHash('sha256')
+    .update(publicKey.export({ type: 'spki', format: 'der' }))
+    .digest('base64url')
+  return { keyId, algorithm: type === 'rsa' ? 'RS256' : 'ES256', publicKey, ...(privateKey ? { privateKey } : {}) }
+}
+
+export function signToken(key: SigningKey, claims: Claims): string {
+  if (!key.privateKey)
+    throw new StatusError('InternalError', `the key ${key.keyId} cannot sign: it has no private part`)
+  const head = encode({ alg: key.algorithm, kid: key.keyId })
+  const text = `${head}.${encode(claims)}`
+  const signature = sign('sha256', Buffer.from(text), { key: key.privateKey, dsaEncoding: 'ieee-p1363' })
+  return `${text}.${signature.toString('base64url')}`
+}
+
+/** The document under /openid/v1/jwks. */
+export function keySet(keys: readonly SigningKey[]): { keys: Record<string, unknown>[] } {
+  return {
+    keys: keys.map(({ publicKey, keyId, algorithm }) => ({
+      use: 'sig',
+      kid: keyId,
+      alg: algorithm,
+      ...publicKey.export({ format: 'jwk' }),
+    })),
+  }
+}
+
+/** The claims of a token nobody has checked: only to choose who should. Undefined when it is no token. */
+export function peekClaims(token: string): Claims | undefined {
+  const parts = token.split('.')
+  return parts.length === 3 ? decode(parts[1]!) : undefined
+}
+
+/** Checks tokens against a set of keys. Issuer, audience and what the claims mean are the caller's part. */
+export class TokenVerifier {
+  #keys: readonly SigningKey[]
+  #clock: Clock
+  /** Oldest use first. The signature is what is remembered, never the time. */
+  #verified = new Map<string, Claims>()
+
+  constructor(keys: readonly SigningKey[], clock: Clock) {
+    this.#keys = keys
+    this.#clock = clock
+  }
+
+  /** The claims. Throws Unauthorized when the signature is wrong or now lies outside the token's time. */
+  verify(token: string): Readonly<Claims> {
+    const claims = this.#remembered(token) ?? this.#check(token)
+    const now = Math.floor(this.#clock.now() / 1000)
+    if (claims.nbf !== undefined && now + jwtLimits.leewaySeconds < claims.nbf)
+      throw unauthorized('the token is not valid yet')
+    if (claims.exp !== undefined && now - jwtLimits.leewaySeconds >= claims.exp)
+      throw unauthorized('the token has expired')
+    return claims
+  }
+
+  #remembered(token: string): Claims | undefined {
+    const claims = this.#verified.get(token)
+    if (!claims) return undefined
+    this.#verified.delete(token)
+    this.#verified.set(token, claims)
+    return claims
+  }
+
+  #check(token: string): Claims {
+    const parts = token.split('.')
+    if (token.length > jwtLimits.tokenBytes || parts.length !== 3) throw unauthorized('it is not a signed token')
+    const [head, body, signature] = parts as [string, string, string]
+    const header = decode(head)
+    const claims = decode(body)
+    if (!header || !claims) throw unauthorized('it is not a signed token')
+    const text = Buffer.from(`${head}.${body}`)
+    const bytes = Buffer.from(signature, 'base64url')
+    // The key says which algorithm counts; the header may only agree ("none" and mix-ups of kinds of keys).
+    const good = this.#keys.some(
+      ({ algorithm, keyId, publicKey }) =>
+        header.alg === algorithm &&
+        (header.kid === undefined || header.kid === keyId) &&
+        verify('sha256', text, { key: publicKey, dsaEncoding: 'ieee-p1363' }, bytes),
+    )
+    if (!good) throw unauthorized('the signature of the token is by none of the known keys')
+    for (const name of ['exp', 'nbf', 'iat'] as const)
+      if (claims[name] !== undefined && !Number.isFinite(claims[name]))
+        throw unauthorized(`the claim ${name} is not a number`)
+    this.#verified.set(token, Object.freeze(claims))
+    if (this.#verified.size > jwtLimits.verifiedTokens) this.#verified.delete(this.#verified.keys().next().value!)
+    return claims
+  }
+}
+
+const unauthorized = (message: string) => new StatusError('Unauthorized', message)
+const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+
+function decode(part: string): Claims | undefined {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(part, 'base64url').toString())
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Claims) : undefined
+  } catch {
+    // Not JSON is an expected outcome here, not a failure: the caller says what it means.
+    return undefined
+  }
+}

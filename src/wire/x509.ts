@@ -1,0 +1,292 @@
+// Certificates: make an authority, issue server and client certificates, make, read and sign requests
+// (RFC 5280, RFC 2986). Everything goes in and out as PEM text, for that is what files and Secrets hold.
+import 'reflect-metadata'
+import { X509Certificate as NodeCertificate, createPrivateKey, createPublicKey } from 'node:crypto'
+import type { KeyObject, webcrypto } from 'node:crypto'
+import * as x509 from '@peculiar/x509'
+import { StatusError, messageOf } from '../base/errors.ts'
+import { secretBytes } from '../base/random.ts'
+
+/** A certificate (perhaps with its chain) and the private key (PKCS #8) that goes with it. */
+export interface KeyPair {
+  certPem: string
+  keyPem: string
+}
+
+export interface Subject {
+  commonName: string
+  organizations?: readonly string[]
+  dnsNames?: readonly string[]
+  ips?: readonly string[]
+}
+
+/** In the words of the certificates.k8s.io API. */
+export type Usage = keyof typeof keyUsages | keyof typeof extendedUsages
+
+export interface Validity {
+  /** Milliseconds since the epoch. Certificates begin some minutes earlier, for clocks that are behind. */
+  now: number
+  validMs: number
+}
+
+const keyUsages = {
+  signing: x509.KeyUsageFlags.digitalSignature,
+  'digital signature': x509.KeyUsageFlags.digitalSignature,
+  'content commitment': x509.KeyUsageFlags.nonRepudiation,
+  'key encipherment': x509.KeyUsageFlags.keyEncipherment,
+  'key agreement': x509.KeyUsageFlags.keyAgreement,
+  'data encipherment': x509.KeyUsageFlags.dataEncipherment,
+  'cert sign': x509.KeyUsageFlags.keyCertSign,
+  'crl sign': x509.KeyUsageFlags.cRLSign,
+} as const
+
+const extendedUsages = {
+  any: '2.5.29.37.0',
+  'server auth': '1.3.6.1.5.5.7.3.1',
+  'client auth': '1.3.6.1.5.5.7.3.2',
+  'code signing': '1.3.6.1.5.5.7.3.3',
+  'email protection': '1.3.6.1.5.5.7.3.4',
+  timestamping: '1.3.6.1.5.5.7.3.8',
+  'ocsp signing': '1.3.6.1.5.5.7.3.9',
+} as const
+
+const backdateMs = 5 * 60_000
+
+/** A new self-signed authority. */
+export async function makeAuthority({ commonName, now, validMs }: { commonName: string } & Validity): Promise<KeyPair> {
+  const keys = await newKeys()
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    serialNumber: serialNumber(),
+    name: nameOf({ commonName }),
+    notBefore: new Date(now - backdateMs),
+    notAfter: new Date(now + validMs),
+    keys,
+    signingAlgorithm: ecdsa,
+    extensions: [
+      new x509.BasicConstraintsExtension(true, undefined, true),
+      new x509.KeyUsagesExtension(flags(['digital signature', 'cert sign', 'crl sign']), true),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+    ],
+  })
+  return { certPem: pem(certificate), keyPem: await exportKey(keys.privateKey) }
+}
+
+/** A new key and the authority's certificate for it. Never outlives the authority. */
+export async function issue(
+  authority: KeyPair,
+  subject: Subject,
+  options: { usages: readonly Usage[] } & Validity,
+): Promise<KeyPair> {
+  const keys = await newKeys()
+  const certPem = await sign(authority, nameOf(subject), altNames(subject), keys.publicKey, options)
+  return { certPem, keyPem: await exportKey(keys.privateKey) }
+}
+
+/** A new key and a request for a certificate for it. */
+export async function makeRequest(subject: Subject): Promise<{ requestPem: string; keyPem: string }> {
+  const keys = await newKeys()
+  const names = altNames(subject)
+  const request = await x509.Pkcs10CertificateRequestGenerator.create({
+    name: nameOf(subject),
+    keys,
+    signingAlgorithm: ecdsa,
+    extensions: names.length > 0 ? [new x509.SubjectAlternativeNameExtension(names)] : [],
+  })
+  return { requestPem: pem(request), keyPem: await exportKey(keys.privateKey) }
+}
+
+export interface RequestInfo extends Required<Subject> {
+  emails: string[]
+  uris: string[]
+}
+
+/** What a request asks for. Throws BadRequest when it cannot be read or its signature is not by its own key. */
+export async function readRequest(requestPem: string): Promise<RequestInfo> {
+  return subjectOf(await parseRequest(requestPem))
+}
+
+/** Grants a request as it stands: whoever calls has checked what it asks for. */
+export async function signRequest(
+  authority: KeyPair,
+  requestPem: string,
+  options: { usages: readonly Usage[] } & Validity,
+): Promise<string> {
+  const request = await parseRequest(requestPem)
+  return sign(authority, request.subjectName, alternatives(request), await request.publicKey.export(), options)
+}
+
+export interface CertificateInfo extends RequestInfo {
+  issuer: string
+  /** Hex. */
+  serialNumber: string
+  /** Milliseconds since the epoch. */
+  notBefore: number
+  notAfter: number
+  isAuthority: boolean
+}
+
+/** The first certificate of a PEM text. */
+export function readCertificate(certPem: string): CertificateInfo {
+  const certificate = parse(() => new x509.X509Certificate(decodeFirst(certPem)), 'certificate')
+  return {
+    ...subjectOf(certificate),
+    issuer: certificate.issuer,
+    serialNumber: certificate.serialNumber,
+    notBefore: certificate.notBefore.getTime(),
+    notAfter: certificate.notAfter.getTime(),
+    isAuthority: certificate.getExtension(x509.BasicConstraintsExtension)?.ca ?? false,
+  }
+}
+
+/** When to renew: four fifths into the life of the certificate, so that a failed renewal has time to be tried again. */
+export function renewAt(certPem: string): number {
+  const { notBefore, notAfter } = readCertificate(certPem)
+  return notBefore + (notAfter - notBefore) * 0.8
+}
+
+/** Whether the key belongs to the certificate and the authority, if given, signed it. */
+export function isPair({ certPem, keyPem }: KeyPair, authorityPem?: string): boolean {
+  const certificate = new NodeCertificate(certPem)
+  if (!certificate.checkPrivateKey(createPrivateKey(keyPem))) return false
+  if (authorityPem === undefined) return true
+  const authority = new NodeCertificate(authorityPem)
+  return certificate.checkIssued(authority) && certificate.verify(authority.publicKey)
+}
+
+/** The certificates of a bundle, each as PEM. */
+export function splitBundle(bundlePem: string): string[] {
+  return bundlePem.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g)?.map(p => `${p}\n`) ?? []
+}
+
+/** SHA-256 of the public key, as `sha256:<hex>`: how a join token proves the authority (RFC 7469 takes the same bytes). */
+export async function publicKeyHash(certPem: string): Promise<string> {
+  const der = new NodeCertificate(certPem).publicKey.export({ type: 'spki', format: 'der' })
+  return `sha256:${Buffer.from(await crypto.subtle.digest('SHA-256', new Uint8Array(der))).toString('hex')}`
+}
+
+const ecdsa = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
+
+type Named = x509.X509Certificate | x509.Pkcs10CertificateRequest
+
+async function newKeys(): Promise<webcrypto.CryptoKeyPair> {
+  return crypto.subtle.generateKey(ecdsa, true, ['sign', 'verify'])
+}
+
+async function sign(
+  authority: KeyPair,
+  subject: x509.Name | x509.JsonName,
+  names: x509.JsonGeneralNames,
+  publicKey: webcrypto.CryptoKey,
+  { usages, now, validMs }: { usages: readonly Usage[] } & Validity,
+): Promise<string> {
+  const issuer = parse(() => new x509.X509Certificate(decodeFirst(authority.certPem)), 'authority certificate')
+  const signer = await importSigner(createPrivateKey(authority.keyPem))
+  const extended = usages.flatMap(u => (u in extendedUsages ? [extendedUsages[u as keyof typeof extendedUsages]] : []))
+  const certificate = await x509.X509CertificateGenerator.create({
+    serialNumber: serialNumber(),
+    subject: subject instanceof x509.Name ? subject.toJSON() : subject,
+    issuer: issuer.subjectName,
+    notBefore: new Date(Math.max(now - backdateMs, issuer.notBefore.getTime())),
+    notAfter: new Date(Math.min(now + validMs, issuer.notAfter.getTime())),
+    publicKey,
+    signingKey: signer.key,
+    signingAlgorithm: signer.algorithm,
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(flags(usages), true),
+      ...(extended.length > 0 ? [new x509.ExtendedKeyUsageExtension(extended)] : []),
+      ...(names.length > 0 ? [new x509.SubjectAlternativeNameExtension(names)] : []),
+      await x509.AuthorityKeyIdentifierExtension.create(issuer),
+      await x509.SubjectKeyIdentifierExtension.create(publicKey),
+    ],
+  })
+  return pem(certificate)
+}
+
+/** Authorities brought by the user may have RSA keys or larger curves. */
+async function importSigner(key: KeyObject) {
+  const curves: Record<string, [string, string]> = { prime256v1: ['P-256', 'SHA-256'], secp384r1: ['P-384', 'SHA-384'] }
+  const der = key.export({ type: 'pkcs8', format: 'der' })
+  const [namedCurve, hash] = curves[key.asymmetricKeyDetails?.namedCurve ?? ''] ?? ['', 'SHA-256']
+  if (key.asymmetricKeyType !== 'rsa' && namedCurve === '')
+    throw new StatusError('InternalError', `an authority key must be RSA, P-256 or P-384, not ${key.asymmetricKeyType}`)
+  const algorithm = namedCurve ? { name: 'ECDSA', namedCurve, hash } : { name: 'RSASSA-PKCS1-v1_5', hash }
+  return { algorithm, key: await crypto.subtle.importKey('pkcs8', new Uint8Array(der), algorithm, false, ['sign']) }
+}
+
+async function parseRequest(requestPem: string): Promise<x509.Pkcs10CertificateRequest> {
+  const request = parse(() => new x509.Pkcs10CertificateRequest(decodeFirst(requestPem)), 'certificate request')
+  // Proof of possession: nobody gets a certificate for somebody else's key.
+  if (!(await request.verify()))
+    throw new StatusError('BadRequest', 'the certificate request is not signed by its own key')
+  return request
+}
+
+function parse<T>(read: () => T, what: string): T {
+  try {
+    return read()
+  } catch (error) {
+    throw new StatusError('BadRequest', `cannot read the ${what}: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+function decodeFirst(text: string): ArrayBuffer {
+  const [first] = x509.PemConverter.decode(text)
+  if (!first) throw new Error('it holds no PEM block')
+  return first
+}
+
+/** Organizations first, as Go writes names: tools that print subjects then print the same. */
+function nameOf({ commonName, organizations = [] }: Subject): x509.JsonName {
+  return [...organizations.map(name => ({ O: [name] })), ...(commonName ? [{ CN: [commonName] }] : [])]
+}
+
+function altNames({ dnsNames = [], ips = [] }: Subject): x509.JsonGeneralName[] {
+  return [
+    ...dnsNames.map(value => ({ type: 'dns' as const, value })),
+    ...ips.map(value => ({ type: 'ip' as const, value })),
+  ]
+}
+
+function alternatives(from: Named): x509.JsonGeneralName[] {
+  const extension = from.extensions.find(e => e instanceof x509.SubjectAlternativeNameExtension)
+  return extension ? extension.names.toJSON() : []
+}
+
+function subjectOf(from: Named): RequestInfo {
+  const names = alternatives(from)
+  const of = (type: string) => names.filter(n => n.type === type).map(n => n.value)
+  return {
+    commonName: from.subjectName.getField('CN')[0] ?? '',
+    organizations: from.subjectName.getField('O'),
+    dnsNames: of('dns'),
+    ips: of('ip'),
+    emails: of('email'),
+    uris: of('url'),
+  }
+}
+
+function flags(usages: readonly Usage[]): x509.KeyUsageFlags {
+  let all = 0
+  for (const usage of usages) if (usage in keyUsages) all |= keyUsages[usage as keyof typeof keyUsages]
+  return all
+}
+
+/** 16 random bytes, positive and without a leading zero, as RFC 5280 wants it. */
+function serialNumber(): string {
+  const bytes = secretBytes(16)
+  bytes[0] = (bytes[0]! & 0x3f) | 0x40
+  return bytes.toString('hex')
+}
+
+const pem = (data: x509.PemData<unknown>) => `${data.toString('pem').trim()}\n`
+
+async function exportKey(key: webcrypto.CryptoKey): Promise<string> {
+  const der = Buffer.from(await crypto.subtle.exportKey('pkcs8', key))
+  return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }).export({ type: 'pkcs8', format: 'pem' }) as string
+}
+
+/** The public half of a private key or certificate, as PEM. */
+export function publicKeyPem(keyOrCertPem: string): string {
+  return createPublicKey(keyOrCertPem).export({ type: 'spki', format: 'pem' }) as string
+}
