@@ -1,0 +1,152 @@
+// Discovery: which groups, versions and resources this server has, in the old form (one document a group) and
+// the aggregated one. Sources: meta/v1 APIGroup, APIResource; KEP-3352.
+import type { AnyKind } from '../../api/kind.ts'
+import type { JsonObject } from '../../api/schema/node.ts'
+import type { Call, PathHandler } from './server.ts'
+import { send, sendJson } from './server.ts'
+
+/** Groups come in this order; what is not named comes after. */
+const groupOrder = ['apiregistration.k8s.io', 'apps', 'events.k8s.io', 'authentication.k8s.io', 'authorization.k8s.io', 'autoscaling', 'batch', 'certificates.k8s.io', 'networking.k8s.io', 'policy', 'rbac.authorization.k8s.io', 'storage.k8s.io', 'admissionregistration.k8s.io', 'apiextensions.k8s.io', 'scheduling.k8s.io', 'coordination.k8s.io', 'node.k8s.io', 'discovery.k8s.io', 'flowcontrol.apiserver.k8s.io', 'resource.k8s.io', 'storagemigration.k8s.io']
+
+interface Subresource {
+  kind: string
+  group?: string
+  version?: string
+  verbs: readonly string[]
+}
+
+const rw = ['get', 'patch', 'update']
+const anyMethod = ['create', 'delete', 'get', 'patch', 'update']
+const special: Record<string, Subresource> = {
+  'pods/attach': { kind: 'PodAttachOptions', verbs: ['create', 'get'] },
+  'pods/binding': { kind: 'Binding', verbs: ['create'] },
+  'pods/ephemeralcontainers': { kind: 'Pod', verbs: rw },
+  'pods/eviction': { kind: 'Eviction', group: 'policy', version: 'v1', verbs: ['create'] },
+  'pods/exec': { kind: 'PodExecOptions', verbs: ['create', 'get'] },
+  'pods/log': { kind: 'Pod', verbs: ['get'] },
+  'pods/portforward': { kind: 'PodPortForwardOptions', verbs: ['create', 'get'] },
+  'pods/proxy': { kind: 'PodProxyOptions', verbs: anyMethod },
+  'pods/resize': { kind: 'Pod', verbs: rw },
+  'services/proxy': { kind: 'ServiceProxyOptions', verbs: anyMethod },
+  'nodes/proxy': { kind: 'NodeProxyOptions', verbs: anyMethod },
+  'namespaces/finalize': { kind: 'Namespace', verbs: ['update'] },
+  'serviceaccounts/token': { kind: 'TokenRequest', group: 'authentication.k8s.io', version: 'v1', verbs: ['create'] },
+  'certificatesigningrequests/approval': { kind: 'CertificateSigningRequest', verbs: rw },
+}
+
+/** A kind's subresources by name, with what each takes and returns. */
+export function subresourcesOf(kind: AnyKind): [name: string, subresource: Subresource][] {
+  const out: [string, Subresource][] = kind.subresources.map(name => [name, special[`${kind.plural}/${name}`] ?? { kind: kind.kind, verbs: rw }])
+  if (kind.scale) out.push(['scale', { kind: 'Scale', group: 'autoscaling', version: 'v1', verbs: rw }])
+  if (kind.status) out.push(['status', { kind: kind.kind, verbs: rw }])
+  return out
+}
+
+/** Answers /api, /apis and everything below that is not a resource. */
+export function discovery(kinds: () => readonly AnyKind[]): PathHandler {
+  return call => {
+    const parts = call.url.pathname.replace(/\/$/, '').split('/').slice(1)
+    const served = kinds().filter(kind => kind.plural)
+    if (parts[0] === 'api') return core(call, parts, served)
+    if (parts[0] !== 'apis') return false
+    const [, group, version] = parts
+    if (group === undefined) {
+      if (aggregated(call, served.filter(k => k.group !== ''))) return true
+      sendJson(call.response, { kind: 'APIGroupList', apiVersion: 'v1', groups: groupsOf(served).map(g => apiGroup(served, g)) })
+      return true
+    }
+    if (!served.some(k => k.group === group) || group === '') return false
+    if (version === undefined) sendJson(call.response, { kind: 'APIGroup', apiVersion: 'v1', ...apiGroup(served, group) })
+    else if (parts.length === 3 && served.some(k => k.group === group && k.version === version)) sendJson(call.response, resourceList(served, group, version))
+    else return false
+    return true
+  }
+}
+
+function core(call: Call, parts: string[], served: readonly AnyKind[]): boolean {
+  if (parts.length === 1) {
+    if (aggregated(call, served.filter(k => k.group === ''))) return true
+    const address = call.request.headers.host ?? ''
+    sendJson(call.response, { kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress: address }] })
+    return true
+  }
+  if (parts.length !== 2 || parts[1] !== 'v1') return false
+  sendJson(call.response, resourceList(served, '', 'v1'))
+  return true
+}
+
+function groupsOf(served: readonly AnyKind[]): string[] {
+  const groups = [...new Set(served.map(k => k.group))].filter(Boolean)
+  const rank = (group: string) => (groupOrder.includes(group) ? groupOrder.indexOf(group) : groupOrder.length)
+  return groups.sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))
+}
+
+/** Stable versions first, newer before older. */
+function versionsOf(served: readonly AnyKind[], group: string): string[] {
+  const versions = [...new Set(served.filter(k => k.group === group).map(k => k.version))]
+  const rank = (version: string) => {
+    const [, major = '0', stage = 'x', minor = '0'] = /^v(\d+)(?:(alpha|beta)(\d+))?$/.exec(version) ?? []
+    return (stage === 'x' ? 2e6 : stage === 'beta' ? 1e6 : 0) + Number(major) * 1000 + Number(minor)
+  }
+  return versions.sort((a, b) => rank(b) - rank(a))
+}
+
+function apiGroup(served: readonly AnyKind[], group: string): JsonObject {
+  const versions = versionsOf(served, group).map(version => ({ groupVersion: `${group}/${version}`, version }))
+  return { name: group, versions, preferredVersion: versions[0]! }
+}
+
+function resourceList(served: readonly AnyKind[], group: string, version: string): JsonObject {
+  const resources: JsonObject[] = []
+  for (const kind of kindsOf(served, group, version)) {
+    resources.push({
+      name: kind.plural,
+      singularName: kind.singular,
+      namespaced: kind.namespaced,
+      kind: kind.kind,
+      verbs: [...kind.verbs].sort(),
+      ...(kind.shortNames.length && { shortNames: [...kind.shortNames] }),
+      ...(kind.categories.length && { categories: [...kind.categories] }),
+    })
+    for (const [name, sub] of subresourcesOf(kind)) {
+      resources.push({ name: `${kind.plural}/${name}`, singularName: '', namespaced: kind.namespaced, ...(sub.group && { group: sub.group, version: sub.version! }), kind: sub.kind, verbs: [...sub.verbs] })
+    }
+  }
+  return { kind: 'APIResourceList', ...(group && { apiVersion: 'v1' }), groupVersion: group ? `${group}/${version}` : version, resources }
+}
+
+const kindsOf = (served: readonly AnyKind[], group: string, version: string) =>
+  served.filter(k => k.group === group && k.version === version).sort((a, b) => (a.plural < b.plural ? -1 : 1))
+
+/** Answers in the aggregated form when the client asks for it. */
+function aggregated(call: Call, served: readonly AnyKind[]): boolean {
+  const version = /as=APIGroupDiscoveryList/.test(call.request.headers.accept ?? '') && /v=(v2(?:beta1)?)/.exec(call.request.headers.accept ?? '')?.[1]
+  if (!version) return false
+  const groups = ['', ...groupsOf(served)].filter(group => served.some(k => k.group === group))
+  const items = groups.map(group => ({
+    metadata: { ...(group && { name: group }), creationTimestamp: null },
+    versions: versionsOf(served, group).map(v => ({ version: v, resources: kindsOf(served, group, v).map(aggregatedResource), freshness: 'Current' })),
+  }))
+  const body = { kind: 'APIGroupDiscoveryList', apiVersion: `apidiscovery.k8s.io/${version}`, metadata: {}, items }
+  call.response.setHeader('vary', 'Accept')
+  send(call.response, 200, `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`, Buffer.from(JSON.stringify(body)))
+  return true
+}
+
+function aggregatedResource(kind: AnyKind): JsonObject {
+  const subresources = subresourcesOf(kind).map(([name, sub]) => ({
+    subresource: name,
+    responseKind: { group: sub.group ?? kind.group, version: sub.version ?? kind.version, kind: sub.kind },
+    verbs: [...sub.verbs],
+  }))
+  return {
+    resource: kind.plural,
+    responseKind: { group: kind.group, version: kind.version, kind: kind.kind },
+    scope: kind.namespaced ? 'Namespaced' : 'Cluster',
+    singularResource: kind.singular,
+    verbs: [...kind.verbs].sort(),
+    ...(kind.shortNames.length && { shortNames: [...kind.shortNames] }),
+    ...(kind.categories.length && { categories: [...kind.categories] }),
+    ...(subresources.length && { subresources }),
+  }
+}

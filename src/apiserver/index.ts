@@ -1,0 +1,10 @@
+// The API server: the only room that touches the store. Requests come in as operations (serve.ts), from the HTTPS
+// server (http/) or from clients in the same process; they pass authorization (authz/), admission (admission/) and the
+// registry (registry.ts), and are kept and watched through storage.ts. stream/ carries exec, attach, logs and
+// port-forward through to the kubelets; bootstrap/ makes what every cluster starts with.
+export { bootstrap, apiServiceAddress } from './bootstrap/index.ts'
+export { discovery } from './http/discovery.ts'
+export { health, kubernetesVersion } from './http/health.ts'
+export { startHttp, type HttpOptions, type PathHandler, type RunningHttp, type Streams } from './http/server.ts'
+export { openServer, type ServerCore, type ServerOptions } from './serve.ts'
+export type { TokenIssuer } from './tokens.ts'

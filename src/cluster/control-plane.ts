@@ -1,0 +1,75 @@
+// The server role: API server, controllers and scheduler in one process, over a store.
+import type { Clock } from '../base/clock.ts'
+import type { Log } from '../base/log.ts'
+import type { Random } from '../base/random.ts'
+import type { Serve } from '../api/operation.ts'
+import { type ServerCore, type TokenIssuer, bootstrap, openServer } from '../apiserver/index.ts'
+import { Client } from '../client/index.ts'
+import { builtinKinds } from '../kinds/all.ts'
+import type { Store } from '../store/index.ts'
+import { keySet, readSigningKey, signToken, TokenVerifier } from '../wire/jwt.ts'
+
+export interface ControlPlaneOptions {
+  store: Store
+  clock: Clock
+  random: Random
+  log: Log
+  /** PEM of the key that signs service account tokens. */
+  tokenKey: string
+  serviceCidr: string
+  nodePorts: readonly [number, number]
+  /** Where pods reach the API server. */
+  advertise: { address: string; port: number }
+}
+
+export interface ControlPlane {
+  core: ServerCore
+  serve: Serve
+  /** A client in this process, acting as `user`. */
+  client(user: string, groups?: readonly string[]): Client
+  close(): Promise<void>
+}
+
+export const issuerUrl = 'https://kubernetes.default.svc.cluster.local'
+
+/** Opens the API server's state; nothing listens yet. */
+export async function openControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  const { store, clock, random, log } = options
+  const { core, serve, close } = await openServer({ ...options, kinds: builtinKinds, tokens: tokenIssuer(options.tokenKey, clock) })
+  await bootstrap(serve, options)
+  const clients: Client[] = []
+  return {
+    core,
+    serve,
+    client: (name, groups = []) => {
+      const user = { name, groups: [...groups, 'system:authenticated'] }
+      const client = new Client({ serve, user, userAgent: name.replace(/^system:/, ''), clock, log, shared: kind => core.storage.mirror(kind) })
+      clients.push(client)
+      return client
+    },
+    close: async () => {
+      for (const client of clients) client.close()
+      await close()
+      await store.close()
+    },
+  }
+
+  function tokenIssuer(pem: string, at: Clock): TokenIssuer {
+    const key = readSigningKey(pem)
+    const verifier = new TokenVerifier([key], at)
+    return {
+      issuer: issuerUrl,
+      audiences: [issuerUrl, 'kutter'],
+      sign: claims => signToken(key, claims),
+      verify: token => {
+        try {
+          return verifier.verify(token)
+        } catch (error) {
+          log.debug('token refused', { error })
+          return undefined
+        }
+      },
+      jwks: () => keySet([key]),
+    }
+  }
+}
