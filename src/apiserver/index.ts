@@ -4,6 +4,7 @@
 // port-forward through to the kubelets; bootstrap/ makes what every cluster starts with.
 export { bootstrap, apiServiceAddress } from './bootstrap/index.ts'
 export { discovery } from './http/discovery.ts'
+export { openapi } from './openapi/index.ts'
 export { health, kubernetesVersion } from './http/health.ts'
 export { startHttp, type HttpOptions, type PathHandler, type RunningHttp, type Streams } from './http/server.ts'
 export { openServer, type ServerCore, type ServerOptions } from './serve.ts'

@@ -23,7 +23,10 @@ const labelText = (labels: Readonly<Record<string, string>>) =>
     .join(',')
 
 /** A number that only grows. */
-export function counter(name: string, help: string): { add(labels?: Readonly<Record<string, string>>, amount?: number): void } {
+export function counter(
+  name: string,
+  help: string,
+): { add(labels?: Readonly<Record<string, string>>, amount?: number): void } {
   const family = series(name, help, 'counter')
   return {
     add(labels = {}, amount = 1) {
@@ -36,7 +39,10 @@ export function counter(name: string, help: string): { add(labels?: Readonly<Rec
 }
 
 /** A number that goes up and down. */
-export function gauge(name: string, help: string): { set(value: number, labels?: Readonly<Record<string, string>>): void } {
+export function gauge(
+  name: string,
+  help: string,
+): { set(value: number, labels?: Readonly<Record<string, string>>): void } {
   const family = series(name, help, 'gauge')
   return {
     set(value, labels = {}) {

@@ -35,7 +35,11 @@ export const issuerUrl = 'https://kubernetes.default.svc.cluster.local'
 /** Opens the API server's state; nothing listens yet. */
 export async function openControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { store, clock, random, log } = options
-  const { core, serve, close } = await openServer({ ...options, kinds: builtinKinds, tokens: tokenIssuer(options.tokenKey, clock) })
+  const { core, serve, close } = await openServer({
+    ...options,
+    kinds: builtinKinds,
+    tokens: tokenIssuer(options.tokenKey, clock),
+  })
   await bootstrap(serve, options)
   const clients: Client[] = []
   return {
@@ -43,7 +47,14 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
     serve,
     client: (name, groups = []) => {
       const user = { name, groups: [...groups, 'system:authenticated'] }
-      const client = new Client({ serve, user, userAgent: name.replace(/^system:/, ''), clock, log, shared: kind => core.storage.mirror(kind) })
+      const client = new Client({
+        serve,
+        user,
+        userAgent: name.replace(/^system:/, ''),
+        clock,
+        log,
+        shared: kind => core.storage.mirror(kind),
+      })
       clients.push(client)
       return client
     },

@@ -3,7 +3,16 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
 import { makeSigningKey } from '../wire/jwt.ts'
-import { issue, isPair, type KeyPair, makeAuthority, readCertificate, renewAt, type Subject, type Usage } from '../wire/x509.ts'
+import {
+  issue,
+  isPair,
+  type KeyPair,
+  makeAuthority,
+  readCertificate,
+  renewAt,
+  type Subject,
+  type Usage,
+} from '../wire/x509.ts'
 
 const yearMs = 365 * 24 * 3600 * 1000
 const authorityMs = 10 * yearMs
@@ -19,17 +28,28 @@ export class Pki {
 
   /** The cluster's authority; everything else is signed by it. */
   authority(): Promise<KeyPair> {
-    return this.#pair('ca', () => true, () => makeAuthority({ commonName: 'kutter-ca', now: this.#clock.now(), validMs: authorityMs }))
+    return this.#pair(
+      'ca',
+      () => true,
+      () => makeAuthority({ commonName: 'kutter-ca', now: this.#clock.now(), validMs: authorityMs }),
+    )
   }
 
   /** A certificate kept in `<name>.crt` and `<name>.key`; made again when its names differ or its end is near. */
   async certificate(name: string, subject: Subject, usages: readonly Usage[]): Promise<KeyPair> {
     const authority = await this.authority()
-    const wanted = [subject.commonName, ...(subject.organizations ?? []), ...(subject.dnsNames ?? []), ...(subject.ips ?? [])]
+    const wanted = [
+      subject.commonName,
+      ...(subject.organizations ?? []),
+      ...(subject.dnsNames ?? []),
+      ...(subject.ips ?? []),
+    ]
     const good = (pair: KeyPair) => {
       const { commonName, organizations, dnsNames, ips } = readCertificate(pair.certPem)
       const has = new Set([commonName, ...organizations, ...dnsNames, ...ips])
-      return isPair(pair, authority.certPem) && renewAt(pair.certPem) > this.#clock.now() && wanted.every(n => has.has(n))
+      return (
+        isPair(pair, authority.certPem) && renewAt(pair.certPem) > this.#clock.now() && wanted.every(n => has.has(n))
+      )
     }
     return this.#pair(name, good, () => issue(authority, subject, { usages, now: this.#clock.now(), validMs: yearMs }))
   }

@@ -31,17 +31,24 @@ export function apiServiceAddress(serviceCidr: string): string {
 
 /** Makes what is missing. */
 export async function bootstrap(serve: Serve, options: BootstrapOptions): Promise<void> {
-  for (const name of ['default', 'kube-system', 'kube-public', 'kube-node-lease']) await ensure(serve, Namespace, { metadata: { name } })
+  for (const name of ['default', 'kube-system', 'kube-public', 'kube-node-lease'])
+    await ensure(serve, Namespace, { metadata: { name } })
   await Promise.all([roles(serve), priorityClasses(serve)])
   await ensure(serve, ServiceCIDR, { metadata: { name: 'kubernetes' }, spec: { cidrs: [options.serviceCidr] } })
   await kubernetesService(serve, options)
 }
 
-const bootstrapped = { labels: { 'kubernetes.io/bootstrapping': 'rbac-defaults' }, annotations: { 'rbac.authorization.kubernetes.io/autoupdate': 'true' } }
+const bootstrapped = {
+  labels: { 'kubernetes.io/bootstrapping': 'rbac-defaults' },
+  annotations: { 'rbac.authorization.kubernetes.io/autoupdate': 'true' },
+}
 
 async function roles(serve: Serve): Promise<void> {
   for (const [name, { rules, labels }] of Object.entries(clusterRoles)) {
-    await ensure(serve, ClusterRole, { metadata: { name, ...bootstrapped, labels: { ...bootstrapped.labels, ...labels } }, rules: rules as unknown as Json })
+    await ensure(serve, ClusterRole, {
+      metadata: { name, ...bootstrapped, labels: { ...bootstrapped.labels, ...labels } },
+      rules: rules as unknown as Json,
+    })
   }
   for (const [name, { role, subjects }] of Object.entries(clusterRoleBindings)) {
     await ensure(serve, ClusterRoleBinding, {
@@ -53,9 +60,23 @@ async function roles(serve: Serve): Promise<void> {
 }
 
 async function priorityClasses(serve: Serve): Promise<void> {
-  const classes = { 'system-cluster-critical': [2_000_000_000, 'Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.'], 'system-node-critical': [2_000_001_000, 'Used for system critical pods that must not be moved from their current node.'] } as const
+  const classes = {
+    'system-cluster-critical': [
+      2_000_000_000,
+      'Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.',
+    ],
+    'system-node-critical': [
+      2_000_001_000,
+      'Used for system critical pods that must not be moved from their current node.',
+    ],
+  } as const
   for (const [name, [value, description]] of Object.entries(classes)) {
-    await ensure(serve, PriorityClass, { metadata: { name }, value, description, preemptionPolicy: 'PreemptLowerPriority' })
+    await ensure(serve, PriorityClass, {
+      metadata: { name },
+      value,
+      description,
+      preemptionPolicy: 'PreemptLowerPriority',
+    })
   }
 }
 
@@ -65,7 +86,12 @@ async function kubernetesService(serve: Serve, { serviceCidr, advertise }: Boots
   const namespace = 'default'
   await ensure(serve, Service, {
     metadata: { name, namespace, labels },
-    spec: { type: 'ClusterIP', clusterIP: apiServiceAddress(serviceCidr), sessionAffinity: 'None', ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: advertise.port }] },
+    spec: {
+      type: 'ClusterIP',
+      clusterIP: apiServiceAddress(serviceCidr),
+      sessionAffinity: 'None',
+      ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: advertise.port }],
+    },
   })
   const ports = [{ name: 'https', port: advertise.port, protocol: 'TCP' }]
   // The address may have changed since the last start: these two are always rewritten.
@@ -83,7 +109,17 @@ async function kubernetesService(serve: Serve, { serviceCidr, advertise }: Boots
 
 const operation = (verb: Operation['verb'], kind: AnyKind, object: JsonObject): Operation => {
   const { name = '', namespace = '' } = object.metadata as { name?: string; namespace?: string }
-  return { verb, kind, subresource: '', namespace, name: verb === 'create' ? '' : name, user: self, options: {}, userAgent: 'kutter-apiserver', body: object }
+  return {
+    verb,
+    kind,
+    subresource: '',
+    namespace,
+    name: verb === 'create' ? '' : name,
+    user: self,
+    options: {},
+    userAgent: 'kutter-apiserver',
+    body: object,
+  }
 }
 
 async function ensure(serve: Serve, kind: AnyKind, object: JsonObject): Promise<boolean> {

@@ -16,19 +16,81 @@ const all = [...read, ...write]
 const on = (group: string, resources: string[], verbs: string[]): Rule => ({ apiGroups: [group], resources, verbs })
 const url = (...nonResourceURLs: string[]): Rule => ({ nonResourceURLs, verbs: ['get'] })
 
-const discoveryPaths = ['/api', '/api/*', '/apis', '/apis/*', '/healthz', '/livez', '/openapi', '/openapi/*', '/readyz', '/version', '/version/']
+const discoveryPaths = [
+  '/api',
+  '/api/*',
+  '/apis',
+  '/apis/*',
+  '/healthz',
+  '/livez',
+  '/openapi',
+  '/openapi/*',
+  '/readyz',
+  '/version',
+  '/version/',
+]
 const publicPaths = ['/healthz', '/livez', '/readyz', '/version', '/version/']
-const events: Rule[] = [on('', ['events'], ['create', 'patch', 'update']), on('events.k8s.io', ['events'], ['create', 'patch', 'update'])]
+const events: Rule[] = [
+  on('', ['events'], ['create', 'patch', 'update']),
+  on('events.k8s.io', ['events'], ['create', 'patch', 'update']),
+]
 const leaderElection = (name: string): Rule[] => [
   on('coordination.k8s.io', ['leases'], ['create', 'get', 'list', 'update', 'watch']),
   { apiGroups: ['coordination.k8s.io'], resources: ['leases'], resourceNames: [name], verbs: ['get', 'update'] },
 ]
 
 const viewRules: Rule[] = [
-  on('', ['configmaps', 'endpoints', 'persistentvolumeclaims', 'persistentvolumeclaims/status', 'pods', 'replicationcontrollers', 'replicationcontrollers/scale', 'serviceaccounts', 'services', 'services/status'], read),
-  on('', ['bindings', 'events', 'limitranges', 'namespaces/status', 'pods/log', 'pods/status', 'replicationcontrollers/status', 'resourcequotas', 'resourcequotas/status', 'namespaces'], read),
+  on(
+    '',
+    [
+      'configmaps',
+      'endpoints',
+      'persistentvolumeclaims',
+      'persistentvolumeclaims/status',
+      'pods',
+      'replicationcontrollers',
+      'replicationcontrollers/scale',
+      'serviceaccounts',
+      'services',
+      'services/status',
+    ],
+    read,
+  ),
+  on(
+    '',
+    [
+      'bindings',
+      'events',
+      'limitranges',
+      'namespaces/status',
+      'pods/log',
+      'pods/status',
+      'replicationcontrollers/status',
+      'resourcequotas',
+      'resourcequotas/status',
+      'namespaces',
+    ],
+    read,
+  ),
   on('discovery.k8s.io', ['endpointslices'], read),
-  on('apps', ['controllerrevisions', 'daemonsets', 'daemonsets/status', 'deployments', 'deployments/scale', 'deployments/status', 'replicasets', 'replicasets/scale', 'replicasets/status', 'statefulsets', 'statefulsets/scale', 'statefulsets/status'], read),
+  on(
+    'apps',
+    [
+      'controllerrevisions',
+      'daemonsets',
+      'daemonsets/status',
+      'deployments',
+      'deployments/scale',
+      'deployments/status',
+      'replicasets',
+      'replicasets/scale',
+      'replicasets/status',
+      'statefulsets',
+      'statefulsets/scale',
+      'statefulsets/status',
+    ],
+    read,
+  ),
   on('autoscaling', ['horizontalpodautoscalers', 'horizontalpodautoscalers/status'], read),
   on('batch', ['cronjobs', 'cronjobs/status', 'jobs', 'jobs/status'], read),
   on('policy', ['poddisruptionbudgets', 'poddisruptionbudgets/status'], read),
@@ -40,9 +102,36 @@ const editRules: Rule[] = [
   on('', ['serviceaccounts'], ['impersonate']),
   on('', ['pods', 'pods/attach', 'pods/exec', 'pods/portforward', 'pods/proxy'], write),
   on('', ['pods/eviction'], ['create']),
-  on('', ['configmaps', 'events', 'persistentvolumeclaims', 'replicationcontrollers', 'replicationcontrollers/scale', 'secrets', 'serviceaccounts', 'services', 'services/proxy'], write),
+  on(
+    '',
+    [
+      'configmaps',
+      'events',
+      'persistentvolumeclaims',
+      'replicationcontrollers',
+      'replicationcontrollers/scale',
+      'secrets',
+      'serviceaccounts',
+      'services',
+      'services/proxy',
+    ],
+    write,
+  ),
   on('', ['serviceaccounts/token'], ['create']),
-  on('apps', ['daemonsets', 'deployments', 'deployments/rollback', 'deployments/scale', 'replicasets', 'replicasets/scale', 'statefulsets', 'statefulsets/scale'], write),
+  on(
+    'apps',
+    [
+      'daemonsets',
+      'deployments',
+      'deployments/rollback',
+      'deployments/scale',
+      'replicasets',
+      'replicasets/scale',
+      'statefulsets',
+      'statefulsets/scale',
+    ],
+    write,
+  ),
   on('autoscaling', ['horizontalpodautoscalers'], write),
   on('batch', ['cronjobs', 'jobs'], write),
   on('policy', ['poddisruptionbudgets'], write),
@@ -57,39 +146,93 @@ const adminRules: Rule[] = [
 
 /** Cluster roles by name. */
 export const clusterRoles: Readonly<Record<string, { rules: Rule[]; labels?: Record<string, string> }>> = {
-  'cluster-admin': { rules: [{ apiGroups: ['*'], resources: ['*'], verbs: ['*'] }, { nonResourceURLs: ['*'], verbs: ['*'] }] },
+  'cluster-admin': {
+    rules: [
+      { apiGroups: ['*'], resources: ['*'], verbs: ['*'] },
+      { nonResourceURLs: ['*'], verbs: ['*'] },
+    ],
+  },
   'system:discovery': { rules: [url(...discoveryPaths)] },
   'system:public-info-viewer': { rules: [url(...publicPaths)] },
-  'system:monitoring': { rules: [url('/healthz', '/healthz/*', '/livez', '/livez/*', '/metrics', '/metrics/slis', '/readyz', '/readyz/*')] },
+  'system:monitoring': {
+    rules: [url('/healthz', '/healthz/*', '/livez', '/livez/*', '/metrics', '/metrics/slis', '/readyz', '/readyz/*')],
+  },
   'system:basic-user': {
-    rules: [on('authorization.k8s.io', ['selfsubjectaccessreviews', 'selfsubjectrulesreviews'], ['create']), on('authentication.k8s.io', ['selfsubjectreviews'], ['create'])],
+    rules: [
+      on('authorization.k8s.io', ['selfsubjectaccessreviews', 'selfsubjectrulesreviews'], ['create']),
+      on('authentication.k8s.io', ['selfsubjectreviews'], ['create']),
+    ],
   },
   admin: { rules: [...viewRules, ...editRules, ...adminRules], labels: {} },
   edit: { rules: [...viewRules, ...editRules], labels: { 'rbac.authorization.k8s.io/aggregate-to-admin': 'true' } },
   view: { rules: viewRules, labels: { 'rbac.authorization.k8s.io/aggregate-to-edit': 'true' } },
-  'system:auth-delegator': { rules: [on('authentication.k8s.io', ['tokenreviews'], ['create']), on('authorization.k8s.io', ['subjectaccessreviews'], ['create'])] },
+  'system:auth-delegator': {
+    rules: [
+      on('authentication.k8s.io', ['tokenreviews'], ['create']),
+      on('authorization.k8s.io', ['subjectaccessreviews'], ['create']),
+    ],
+  },
   'system:node': { rules: [] },
   'system:node-proxier': {
-    rules: [on('', ['services', 'endpoints'], ['list', 'watch']), on('', ['nodes'], read), ...events, on('discovery.k8s.io', ['endpointslices'], ['list', 'watch']), on('networking.k8s.io', ['servicecidrs'], ['list', 'watch'])],
+    rules: [
+      on('', ['services', 'endpoints'], ['list', 'watch']),
+      on('', ['nodes'], read),
+      ...events,
+      on('discovery.k8s.io', ['endpointslices'], ['list', 'watch']),
+      on('networking.k8s.io', ['servicecidrs'], ['list', 'watch']),
+    ],
   },
-  'system:node-bootstrapper': { rules: [on('certificates.k8s.io', ['certificatesigningrequests'], ['create', ...read])] },
-  'system:kubelet-api-admin': { rules: [on('', ['nodes'], ['get', 'list', 'watch', 'proxy']), on('', ['nodes/log', 'nodes/metrics', 'nodes/proxy', 'nodes/stats'], ['*'])] },
-  'system:kube-dns': { rules: [on('', ['endpoints', 'services', 'pods', 'namespaces'], ['list', 'watch']), on('discovery.k8s.io', ['endpointslices'], ['list', 'watch'])] },
-  'system:certificates.k8s.io:certificatesigningrequests:nodeclient': { rules: [on('certificates.k8s.io', ['certificatesigningrequests/nodeclient'], ['create'])] },
-  'system:certificates.k8s.io:certificatesigningrequests:selfnodeclient': { rules: [on('certificates.k8s.io', ['certificatesigningrequests/selfnodeclient'], ['create'])] },
-  'system:service-account-issuer-discovery': { rules: [url('/.well-known/openid-configuration', '/.well-known/openid-configuration/', '/openid/v1/jwks', '/openid/v1/jwks/')] },
+  'system:node-bootstrapper': {
+    rules: [on('certificates.k8s.io', ['certificatesigningrequests'], ['create', ...read])],
+  },
+  'system:kubelet-api-admin': {
+    rules: [
+      on('', ['nodes'], ['get', 'list', 'watch', 'proxy']),
+      on('', ['nodes/log', 'nodes/metrics', 'nodes/proxy', 'nodes/stats'], ['*']),
+    ],
+  },
+  'system:kube-dns': {
+    rules: [
+      on('', ['endpoints', 'services', 'pods', 'namespaces'], ['list', 'watch']),
+      on('discovery.k8s.io', ['endpointslices'], ['list', 'watch']),
+    ],
+  },
+  'system:certificates.k8s.io:certificatesigningrequests:nodeclient': {
+    rules: [on('certificates.k8s.io', ['certificatesigningrequests/nodeclient'], ['create'])],
+  },
+  'system:certificates.k8s.io:certificatesigningrequests:selfnodeclient': {
+    rules: [on('certificates.k8s.io', ['certificatesigningrequests/selfnodeclient'], ['create'])],
+  },
+  'system:service-account-issuer-discovery': {
+    rules: [
+      url(
+        '/.well-known/openid-configuration',
+        '/.well-known/openid-configuration/',
+        '/openid/v1/jwks',
+        '/openid/v1/jwks/',
+      ),
+    ],
+  },
   'system:kube-scheduler': {
     rules: [
       ...events,
       ...leaderElection('kube-scheduler'),
-      on('', ['nodes', 'namespaces', 'persistentvolumeclaims', 'persistentvolumes', 'replicationcontrollers', 'services'], read),
+      on(
+        '',
+        ['nodes', 'namespaces', 'persistentvolumeclaims', 'persistentvolumes', 'replicationcontrollers', 'services'],
+        read,
+      ),
       on('', ['pods'], ['delete', ...read]),
       on('', ['bindings', 'pods/binding'], ['create']),
       on('', ['pods/status'], ['patch', 'update']),
       on('apps', ['replicasets', 'statefulsets'], read),
       on('policy', ['poddisruptionbudgets'], read),
       on('scheduling.k8s.io', ['priorityclasses'], read),
-      on('storage.k8s.io', ['csidrivers', 'csinodes', 'csistoragecapacities', 'storageclasses', 'volumeattachments'], read),
+      on(
+        'storage.k8s.io',
+        ['csidrivers', 'csinodes', 'csistoragecapacities', 'storageclasses', 'volumeattachments'],
+        read,
+      ),
       on('resource.k8s.io', ['deviceclasses', 'resourceclaims', 'resourceslices'], read),
     ],
   },
@@ -97,7 +240,11 @@ export const clusterRoles: Readonly<Record<string, { rules: Rule[]; labels?: Rec
     rules: [
       ...events,
       ...leaderElection('kube-controller-manager'),
-      { apiGroups: ['*'], resources: ['*'], verbs: ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'] },
+      {
+        apiGroups: ['*'],
+        resources: ['*'],
+        verbs: ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'],
+      },
       on('', ['serviceaccounts/token'], ['create']),
       on('authentication.k8s.io', ['tokenreviews'], ['create']),
       on('authorization.k8s.io', ['subjectaccessreviews'], ['create']),
@@ -127,6 +274,12 @@ export const clusterRoleBindings: Readonly<Record<string, { role?: string; subje
   'system:service-account-issuer-discovery': { subjects: [group('system:serviceaccounts')] },
   'system:kubelet-api-admin': { subjects: [user('system:kube-apiserver')] },
   'system:node-bootstrapper': { subjects: [group('system:bootstrappers')] },
-  'system:node-autoapprove-bootstrap': { role: 'system:certificates.k8s.io:certificatesigningrequests:nodeclient', subjects: [group('system:bootstrappers')] },
-  'system:node-autoapprove-certificate-rotation': { role: 'system:certificates.k8s.io:certificatesigningrequests:selfnodeclient', subjects: [group('system:nodes')] },
+  'system:node-autoapprove-bootstrap': {
+    role: 'system:certificates.k8s.io:certificatesigningrequests:nodeclient',
+    subjects: [group('system:bootstrappers')],
+  },
+  'system:node-autoapprove-certificate-rotation': {
+    role: 'system:certificates.k8s.io:certificatesigningrequests:selfnodeclient',
+    subjects: [group('system:nodes')],
+  },
 }

@@ -6,7 +6,29 @@ import type { Call, PathHandler } from './server.ts'
 import { send, sendJson } from './server.ts'
 
 /** Groups come in this order; what is not named comes after. */
-const groupOrder = ['apiregistration.k8s.io', 'apps', 'events.k8s.io', 'authentication.k8s.io', 'authorization.k8s.io', 'autoscaling', 'batch', 'certificates.k8s.io', 'networking.k8s.io', 'policy', 'rbac.authorization.k8s.io', 'storage.k8s.io', 'admissionregistration.k8s.io', 'apiextensions.k8s.io', 'scheduling.k8s.io', 'coordination.k8s.io', 'node.k8s.io', 'discovery.k8s.io', 'flowcontrol.apiserver.k8s.io', 'resource.k8s.io', 'storagemigration.k8s.io']
+const groupOrder = [
+  'apiregistration.k8s.io',
+  'apps',
+  'events.k8s.io',
+  'authentication.k8s.io',
+  'authorization.k8s.io',
+  'autoscaling',
+  'batch',
+  'certificates.k8s.io',
+  'networking.k8s.io',
+  'policy',
+  'rbac.authorization.k8s.io',
+  'storage.k8s.io',
+  'admissionregistration.k8s.io',
+  'apiextensions.k8s.io',
+  'scheduling.k8s.io',
+  'coordination.k8s.io',
+  'node.k8s.io',
+  'discovery.k8s.io',
+  'flowcontrol.apiserver.k8s.io',
+  'resource.k8s.io',
+  'storagemigration.k8s.io',
+]
 
 interface Subresource {
   kind: string
@@ -36,7 +58,10 @@ const special: Record<string, Subresource> = {
 
 /** A kind's subresources by name, with what each takes and returns. */
 export function subresourcesOf(kind: AnyKind): [name: string, subresource: Subresource][] {
-  const out: [string, Subresource][] = kind.subresources.map(name => [name, special[`${kind.plural}/${name}`] ?? { kind: kind.kind, verbs: rw }])
+  const out: [string, Subresource][] = kind.subresources.map(name => [
+    name,
+    special[`${kind.plural}/${name}`] ?? { kind: kind.kind, verbs: rw },
+  ])
   if (kind.scale) out.push(['scale', { kind: 'Scale', group: 'autoscaling', version: 'v1', verbs: rw }])
   if (kind.status) out.push(['status', { kind: kind.kind, verbs: rw }])
   return out
@@ -51,13 +76,25 @@ export function discovery(kinds: () => readonly AnyKind[]): PathHandler {
     if (parts[0] !== 'apis') return false
     const [, group, version] = parts
     if (group === undefined) {
-      if (aggregated(call, served.filter(k => k.group !== ''))) return true
-      sendJson(call.response, { kind: 'APIGroupList', apiVersion: 'v1', groups: groupsOf(served).map(g => apiGroup(served, g)) })
+      if (
+        aggregated(
+          call,
+          served.filter(k => k.group !== ''),
+        )
+      )
+        return true
+      sendJson(call.response, {
+        kind: 'APIGroupList',
+        apiVersion: 'v1',
+        groups: groupsOf(served).map(g => apiGroup(served, g)),
+      })
       return true
     }
     if (!served.some(k => k.group === group) || group === '') return false
-    if (version === undefined) sendJson(call.response, { kind: 'APIGroup', apiVersion: 'v1', ...apiGroup(served, group) })
-    else if (parts.length === 3 && served.some(k => k.group === group && k.version === version)) sendJson(call.response, resourceList(served, group, version))
+    if (version === undefined)
+      sendJson(call.response, { kind: 'APIGroup', apiVersion: 'v1', ...apiGroup(served, group) })
+    else if (parts.length === 3 && served.some(k => k.group === group && k.version === version))
+      sendJson(call.response, resourceList(served, group, version))
     else return false
     return true
   }
@@ -65,9 +102,19 @@ export function discovery(kinds: () => readonly AnyKind[]): PathHandler {
 
 function core(call: Call, parts: string[], served: readonly AnyKind[]): boolean {
   if (parts.length === 1) {
-    if (aggregated(call, served.filter(k => k.group === ''))) return true
+    if (
+      aggregated(
+        call,
+        served.filter(k => k.group === ''),
+      )
+    )
+      return true
     const address = call.request.headers.host ?? ''
-    sendJson(call.response, { kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress: address }] })
+    sendJson(call.response, {
+      kind: 'APIVersions',
+      versions: ['v1'],
+      serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress: address }],
+    })
     return true
   }
   if (parts.length !== 2 || parts[1] !== 'v1') return false
@@ -109,10 +156,22 @@ function resourceList(served: readonly AnyKind[], group: string, version: string
       ...(kind.categories.length && { categories: [...kind.categories] }),
     })
     for (const [name, sub] of subresourcesOf(kind)) {
-      resources.push({ name: `${kind.plural}/${name}`, singularName: '', namespaced: kind.namespaced, ...(sub.group && { group: sub.group, version: sub.version! }), kind: sub.kind, verbs: [...sub.verbs] })
+      resources.push({
+        name: `${kind.plural}/${name}`,
+        singularName: '',
+        namespaced: kind.namespaced,
+        ...(sub.group && { group: sub.group, version: sub.version! }),
+        kind: sub.kind,
+        verbs: [...sub.verbs],
+      })
     }
   }
-  return { kind: 'APIResourceList', ...(group && { apiVersion: 'v1' }), groupVersion: group ? `${group}/${version}` : version, resources }
+  return {
+    kind: 'APIResourceList',
+    ...(group && { apiVersion: 'v1' }),
+    groupVersion: group ? `${group}/${version}` : version,
+    resources,
+  }
 }
 
 const kindsOf = (served: readonly AnyKind[], group: string, version: string) =>
@@ -120,16 +179,27 @@ const kindsOf = (served: readonly AnyKind[], group: string, version: string) =>
 
 /** Answers in the aggregated form when the client asks for it. */
 function aggregated(call: Call, served: readonly AnyKind[]): boolean {
-  const version = /as=APIGroupDiscoveryList/.test(call.request.headers.accept ?? '') && /v=(v2(?:beta1)?)/.exec(call.request.headers.accept ?? '')?.[1]
+  const version =
+    /as=APIGroupDiscoveryList/.test(call.request.headers.accept ?? '') &&
+    /v=(v2(?:beta1)?)/.exec(call.request.headers.accept ?? '')?.[1]
   if (!version) return false
   const groups = ['', ...groupsOf(served)].filter(group => served.some(k => k.group === group))
   const items = groups.map(group => ({
     metadata: { ...(group && { name: group }), creationTimestamp: null },
-    versions: versionsOf(served, group).map(v => ({ version: v, resources: kindsOf(served, group, v).map(aggregatedResource), freshness: 'Current' })),
+    versions: versionsOf(served, group).map(v => ({
+      version: v,
+      resources: kindsOf(served, group, v).map(aggregatedResource),
+      freshness: 'Current',
+    })),
   }))
   const body = { kind: 'APIGroupDiscoveryList', apiVersion: `apidiscovery.k8s.io/${version}`, metadata: {}, items }
   call.response.setHeader('vary', 'Accept')
-  send(call.response, 200, `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`, Buffer.from(JSON.stringify(body)))
+  send(
+    call.response,
+    200,
+    `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`,
+    Buffer.from(JSON.stringify(body)),
+  )
   return true
 }
 

@@ -23,7 +23,13 @@ export function health(core: ServerCore): PathHandler {
         send(response, 200, 'text/plain; version=0.0.4; charset=utf-8', Buffer.from(metricsText()))
         return true
       case '/.well-known/openid-configuration':
-        sendJson(response, { issuer: core.tokens.issuer, jwks_uri: `${core.tokens.issuer}/openid/v1/jwks`, response_types_supported: ['id_token'], subject_types_supported: ['public'], id_token_signing_alg_values_supported: ['RS256', 'ES256'] })
+        sendJson(response, {
+          issuer: core.tokens.issuer,
+          jwks_uri: `${core.tokens.issuer}/openid/v1/jwks`,
+          response_types_supported: ['id_token'],
+          subject_types_supported: ['public'],
+          id_token_signing_alg_values_supported: ['RS256', 'ES256'],
+        })
         return true
       case '/openid/v1/jwks':
         send(response, 200, 'application/jwk-set+json', Buffer.from(JSON.stringify(core.tokens.jwks())))
@@ -46,7 +52,12 @@ export function health(core: ServerCore): PathHandler {
     }
     const verdict = `${endpoint} check ${failed.length ? 'failed' : 'passed'}`
     const verbose = url.searchParams.has('verbose') || failed.length > 0
-    send(response, failed.length ? 500 : 200, 'text/plain; charset=utf-8', Buffer.from(verbose ? `${lines.join('\n')}\n${verdict}\n` : 'ok'))
+    send(
+      response,
+      failed.length ? 500 : 200,
+      'text/plain; charset=utf-8',
+      Buffer.from(verbose ? `${lines.join('\n')}\n${verdict}\n` : 'ok'),
+    )
     return true
   }
 }

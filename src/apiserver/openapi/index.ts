@@ -1,0 +1,108 @@
+// The OpenAPI documents, made from the kinds when first asked for and kept. Version 2 is one document, as JSON or
+// protobuf; version 3 is one for each group and version, with a hash in its address so that clients may keep it.
+import { createHash } from 'node:crypto'
+import { apiVersionOf, type AnyKind } from '../../api/kind.ts'
+import type { JsonObject } from '../../api/schema/node.ts'
+import type { PathHandler } from '../http/server.ts'
+import { send, sendJson } from '../http/server.ts'
+import { kubernetesVersion } from '../http/health.ts'
+import { encodeOpenAPIv2 } from './gnostic.ts'
+import { pathsOf } from './paths.ts'
+import { SchemaBook } from './schemas.ts'
+
+const info = { title: 'Kubernetes', version: kubernetesVersion }
+const protobufType = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf'
+
+export function openapiV2(kinds: readonly AnyKind[]): JsonObject {
+  return { swagger: '2.0', info, paths: pathsOf(2, kinds), definitions: new SchemaBook(2, kinds).schemas }
+}
+
+export function openapiV3(kinds: readonly AnyKind[], all: readonly AnyKind[]): JsonObject {
+  // Bodies of subresources (Scale, Eviction, TokenRequest) belong to every document that names them.
+  const bodies = all.filter(kind => !kind.plural && !kinds.includes(kind))
+  return {
+    openapi: '3.0.0',
+    info,
+    paths: pathsOf(3, kinds),
+    components: { schemas: new SchemaBook(3, [...kinds, ...bodies]).schemas },
+  }
+}
+
+/** Answers /openapi/v2 and /openapi/v3. The documents follow the kinds: `kinds` returns a new array when they change. */
+export function openapi(kinds: () => readonly AnyKind[]): PathHandler {
+  const cache = new Map<string, Buffer>()
+  let of: readonly AnyKind[] | undefined
+  const cached = (key: string, make: () => Buffer): Buffer => {
+    const current = kinds()
+    if (of !== current) cache.clear()
+    of = current
+    let bytes = cache.get(key)
+    if (!bytes) cache.set(key, (bytes = make()))
+    return bytes
+  }
+  const v3 = (prefix: string) =>
+    cached(prefix, () =>
+      Buffer.from(
+        JSON.stringify(
+          openapiV3(
+            kinds().filter(kind => pathPrefix(kind) === prefix),
+            kinds(),
+          ),
+        ),
+      ),
+    )
+  return ({ url, request, response }) => {
+    const path = url.pathname.replace(/\/$/, '')
+    if (path === '/openapi/v2') {
+      const asProto = (request.headers.accept ?? '').includes('proto-openapi')
+      if (asProto)
+        send(
+          response,
+          200,
+          protobufType,
+          cached('v2.pb', () => encodeOpenAPIv2(openapiV2(kinds()))),
+        )
+      else
+        send(
+          response,
+          200,
+          'application/json',
+          cached('v2', () => Buffer.from(JSON.stringify(openapiV2(kinds())))),
+        )
+      return true
+    }
+    if (path === '/openapi/v3') {
+      const prefixes = [
+        ...new Set(
+          kinds()
+            .filter(k => k.plural)
+            .map(pathPrefix),
+        ),
+      ].sort()
+      sendJson(response, {
+        paths: Object.fromEntries(
+          prefixes.map(p => [p, { serverRelativeURL: `/openapi/v3/${p}?hash=${hash(kinds(), p)}` }]),
+        ),
+      })
+      return true
+    }
+    const prefix = /^\/openapi\/v3\/(.+)$/.exec(path)?.[1]
+    if (!prefix || !kinds().some(kind => pathPrefix(kind) === prefix)) return false
+    response.setHeader('etag', JSON.stringify(hash(kinds(), prefix)))
+    send(response, 200, 'application/json', v3(prefix))
+    return true
+  }
+}
+
+const pathPrefix = (kind: AnyKind) =>
+  kind.group ? `apis/${apiVersionOf(kind.group, kind.version)}` : `api/${kind.version}`
+
+// Cheap to make without the document: which kinds there are is what the built-in documents depend on.
+const hash = (kinds: readonly AnyKind[], prefix: string) =>
+  createHash('sha256')
+    .update(
+      JSON.stringify(kinds.filter(k => pathPrefix(k) === prefix).map(k => [k.kind, Object.keys(k.schema.fields)])),
+    )
+    .digest('hex')
+    .slice(0, 32)
+    .toUpperCase()
