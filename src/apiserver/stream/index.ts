@@ -1,0 +1,136 @@
+// Streams: exec, attach, port-forward and logs go through to the kubelet of the pod's node; proxy goes to pods,
+// services and nodes. After authorization bytes are passed as they come, in both directions.
+import { request as httpRequest, type IncomingMessage } from 'node:http'
+import { request as httpsRequest, type RequestOptions } from 'node:https'
+import type { Duplex } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { messageOf, StatusError } from '../../base/errors.ts'
+import type { User } from '../../api/operation.ts'
+import { Node } from '../../kinds/core/node.ts'
+import { Pod } from '../../kinds/core/pod.ts'
+import { Service } from '../../kinds/core/service.ts'
+import { accessDenied } from '../errors.ts'
+import type { Call, Streams } from '../http/server.ts'
+import type { ResourcePath } from '../http/route.ts'
+import type { ServerCore } from '../serve.ts'
+import { proxyTarget } from './proxy.ts'
+import { podTarget } from './target.ts'
+
+/** How this server shows itself to kubelets, and how it knows them. PEM. */
+export interface KubeletCredentials {
+  ca: string
+  certPem: string
+  keyPem: string
+}
+
+const podStreams = new Set(['exec', 'attach', 'portforward', 'log'])
+const kinds = { pods: Pod, services: Service, nodes: Node }
+
+export function streams(core: ServerCore, credentials: KubeletCredentials): Streams {
+  const tls = { ca: credentials.ca, cert: credentials.certPem, key: credentials.keyPem }
+  return {
+    handles: path => isStream(path),
+    async request(call, path) {
+      allow(core, call.user, path, call.request.method ?? 'GET')
+      await forward(call, await targetOf(core, path, call.url, tls))
+    },
+    async upgrade(request, socket, head, path, user, url) {
+      allow(core, user, path, request.method ?? 'GET')
+      await tunnel(request, socket, head, await targetOf(core, path, url, tls))
+    },
+  }
+}
+
+function isStream({ group, version, plural, subresource }: ResourcePath): boolean {
+  if (group !== '' || version !== 'v1') return false
+  return (plural === 'pods' && podStreams.has(subresource)) || (subresource === 'proxy' && plural in kinds)
+}
+
+function allow(core: ServerCore, user: User, path: ResourcePath, method: string): void {
+  const verb = ({ POST: 'create', PUT: 'update', PATCH: 'patch', DELETE: 'delete' } as Record<string, string>)[method] ?? 'get'
+  const kind = kinds[path.plural as keyof typeof kinds]
+  const name = path.subresource === 'proxy' ? (path.name.split(':').length === 3 ? path.name.split(':')[1]! : path.name.split(':')[0]!) : path.name
+  const decision = core.authorizer.authorize({ user, verb, group: '', resource: path.plural, subresource: path.subresource, namespace: path.namespace, name })
+  if (!decision.allowed) throw accessDenied({ kind, subresource: path.subresource, namespace: path.namespace, name, verb: verb as 'get', user }, decision.reason)
+}
+
+interface Destination {
+  secure: boolean
+  options: RequestOptions
+}
+
+async function targetOf(core: ServerCore, path: ResourcePath, url: URL, tls: object): Promise<Destination> {
+  // A kubelet's certificate is signed by the cluster's authority for the node's name; its address is looked up, not trusted.
+  const kubelet = { ...tls, checkServerIdentity: () => undefined }
+  if (path.subresource !== 'proxy') {
+    const { host, port, path: there } = await podTarget(core.storage, path, url.searchParams)
+    return { secure: true, options: { host, port, path: there, ...kubelet } }
+  }
+  await core.storage.fresh()
+  const target = proxyTarget(core.storage, path)
+  const options = { host: target.host, port: target.port, path: `/${encodeURI(path.rest)}${url.search}` }
+  if (target.kubelet) return { secure: true, options: { ...options, ...kubelet } }
+  // What runs in a pod has a certificate of its own making.
+  return { secure: target.scheme === 'https', options: { ...options, rejectUnauthorized: false } }
+}
+
+/** Headers about one hop only, or about who asks, do not travel on. */
+const dropped = new Set(['connection', 'keep-alive', 'proxy-authorization', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'authorization', 'host', 'http2-settings', 'impersonate-user', 'impersonate-group'])
+
+function travelling(headers: IncomingMessage['headers']): Record<string, string | string[]> {
+  const out: Record<string, string | string[]> = {}
+  for (const [name, value] of Object.entries(headers)) if (!name.startsWith(':') && !dropped.has(name) && value !== undefined) out[name] = value
+  return out
+}
+
+function open(destination: Destination, extra: RequestOptions) {
+  return (destination.secure ? httpsRequest : httpRequest)({ ...destination.options, ...extra })
+}
+
+const unreachableError = (cause: unknown) => new StatusError('ServiceUnavailable', `error trying to reach service: ${messageOf(cause)}`, { cause })
+
+async function forward({ request, response, signal }: Call, destination: Destination): Promise<void> {
+  const upstream = open(destination, { method: request.method ?? 'GET', headers: travelling(request.headers), signal })
+  const answered = new Promise<IncomingMessage>((resolve, reject) => {
+    upstream.once('response', resolve)
+    upstream.once('error', error => reject(unreachableError(error)))
+  })
+  request.pipe(upstream)
+  const answer = await answered
+  response.writeHead(answer.statusCode ?? 502, travelling(answer.headers))
+  try {
+    await pipeline(answer, response)
+  } catch (error) {
+    // The client went away, or the other end did: either way there is nobody to tell.
+    if (!signal.aborted) response.destroy(error as Error)
+  }
+}
+
+async function tunnel(request: IncomingMessage, socket: Duplex, head: Buffer, destination: Destination): Promise<void> {
+  const headers = { ...travelling(request.headers), connection: 'Upgrade', upgrade: request.headers.upgrade ?? '' }
+  const upstream = open(destination, { method: request.method ?? 'GET', headers })
+  upstream.end()
+  const answer = await new Promise<{ response: IncomingMessage; socket?: Duplex; head?: Buffer }>((resolve, reject) => {
+    upstream.once('upgrade', (response, up, upHead) => resolve({ response, socket: up, head: upHead }))
+    upstream.once('response', response => resolve({ response }))
+    upstream.once('error', error => reject(unreachableError(error)))
+  })
+  const { response } = answer
+  const lines = [`HTTP/1.1 ${response.statusCode} ${response.statusMessage}`]
+  for (let i = 0; i < response.rawHeaders.length; i += 2) lines.push(`${response.rawHeaders[i]}: ${response.rawHeaders[i + 1]}`)
+  socket.write(`${lines.join('\r\n')}\r\n\r\n`)
+  if (!answer.socket) return void response.pipe(socket)
+  join(socket, head, answer.socket, answer.head ?? Buffer.alloc(0))
+}
+
+/** Joins two connections until either ends. */
+function join(a: Duplex, aHead: Buffer, b: Duplex, bHead: Buffer): void {
+  if (aHead.length) b.write(aHead)
+  if (bHead.length) a.write(bHead)
+  a.pipe(b)
+  b.pipe(a)
+  for (const [one, other] of [[a, b], [b, a]] as const) {
+    one.on('error', () => other.destroy())
+    one.on('close', () => other.destroy())
+  }
+}

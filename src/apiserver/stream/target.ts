@@ -1,0 +1,79 @@
+// Where a stream goes: from a pod's subresource to the kubelet that runs it, and the kubelet's own path.
+// Source: pkg/registry/core/pod/strategy.go (ExecLocation, LogLocation …).
+import { StatusError } from '../../base/errors.ts'
+import type { DeepReadonly } from '../../api/schema/node.ts'
+import { Node } from '../../kinds/core/node.ts'
+import { Pod } from '../../kinds/core/pod.ts'
+import { notFound } from '../errors.ts'
+import type { ResourcePath } from '../http/route.ts'
+import type { Storage } from '../storage.ts'
+
+export interface KubeletTarget {
+  host: string
+  port: number
+  /** Path and query on the kubelet. */
+  path: string
+}
+
+/** The kubelet's address of a node. Throws NotFound, or ServiceUnavailable while it has none. */
+export function kubeletOf(storage: Storage, nodeName: string): { host: string; port: number } {
+  const node = storage.mirror(Node).get(undefined, nodeName)
+  if (!node) throw notFound(Node, nodeName)
+  const order = ['InternalIP', 'ExternalIP', 'Hostname']
+  const address = [...(node.status.addresses ?? [])].sort((a, b) => order.indexOf(a.type) - order.indexOf(b.type))[0]
+  if (!address) throw new StatusError('ServiceUnavailable', `node ${nodeName} has told no address yet`)
+  return { host: address.address, port: node.status.daemonEndpoints.kubeletEndpoint.Port || 10250 }
+}
+
+export async function podTarget(storage: Storage, { namespace, name, subresource }: ResourcePath, query: URLSearchParams): Promise<KubeletTarget> {
+  await storage.fresh()
+  const pod = storage.mirror(Pod).get(namespace, name)
+  if (!pod) throw notFound(Pod, name)
+  if (subresource === 'portforward') {
+    if (!pod.spec.nodeName) throw new StatusError('BadRequest', `pod ${name} does not have a host assigned`)
+    return { ...kubeletOf(storage, pod.spec.nodeName), path: `/portForward/${namespace}/${name}${suffix(query, ['port'])}` }
+  }
+  const container = containerOf(pod, query.get('container') ?? '')
+  if (!pod.spec.nodeName) {
+    if (subresource === 'log') throw new StatusError('BadRequest', `container ${JSON.stringify(container)} in pod ${JSON.stringify(name)} is waiting to start: pod not scheduled`)
+    throw new StatusError('BadRequest', `pod ${name} does not have a host assigned`)
+  }
+  const at = kubeletOf(storage, pod.spec.nodeName)
+  if (subresource === 'log') {
+    checkStarted(pod, container, query)
+    const wanted = ['follow', 'previous', 'sinceSeconds', 'sinceTime', 'timestamps', 'tailLines', 'limitBytes', 'stream']
+    return { ...at, path: `/containerLogs/${namespace}/${name}/${container}${suffix(query, wanted)}` }
+  }
+  const translated = new URLSearchParams()
+  for (const [from, to] of [['stdin', 'input'], ['stdout', 'output'], ['stderr', 'error'], ['tty', 'tty']] as const) {
+    if (['true', '1', ''].includes(query.get(from) ?? 'no')) translated.set(to, '1')
+  }
+  for (const word of query.getAll('command')) translated.append('command', word)
+  return { ...at, path: `/${subresource}/${namespace}/${name}/${container}?${translated.toString()}` }
+}
+
+function suffix(query: URLSearchParams, names: string[]): string {
+  const kept = new URLSearchParams([...query].filter(([name]) => names.includes(name)))
+  return kept.size ? `?${kept.toString()}` : ''
+}
+
+function containerOf(pod: DeepReadonly<Pod>, asked: string): string {
+  const name = pod.metadata.name ?? ''
+  const containers = pod.spec.containers.map(c => c.name)
+  const others = [...(pod.spec.initContainers ?? []), ...(pod.spec.ephemeralContainers ?? [])].map(c => c.name)
+  if (asked) {
+    if (![...containers, ...others].includes(asked)) throw new StatusError('BadRequest', `container ${asked} is not valid for pod ${name}`)
+    return asked
+  }
+  if (containers.length === 1) return containers[0]!
+  const init = (pod.spec.initContainers ?? []).map(c => c.name)
+  throw new StatusError('BadRequest', `a container name must be specified for pod ${name}, choose one of: [${containers.join(' ')}]${init.length ? ` or one of the init containers: [${init.join(' ')}]` : ''}`)
+}
+
+function checkStarted(pod: DeepReadonly<Pod>, container: string, query: URLSearchParams): void {
+  if (query.get('previous') === 'true') return
+  const status = [...(pod.status.containerStatuses ?? []), ...(pod.status.initContainerStatuses ?? []), ...(pod.status.ephemeralContainerStatuses ?? [])].find(s => s.name === container)
+  const waiting = status?.state?.waiting
+  if (!waiting || status?.lastState?.terminated) return
+  throw new StatusError('BadRequest', `container ${JSON.stringify(container)} in pod ${JSON.stringify(pod.metadata.name)} is waiting to start: ${waiting.message && waiting.reason !== 'ContainerCreating' ? waiting.message : (waiting.reason ?? 'unknown')}`)
+}

@@ -1,0 +1,47 @@
+// The command line: options with values, switches, and words. Unknown options are refused by name.
+
+export interface OptionSpec {
+  /** Option takes a value. */
+  value?: boolean
+  help: string
+}
+
+export interface Parsed {
+  words: string[]
+  options: Record<string, string>
+  flags: Set<string>
+}
+
+/** A mistake on the command line; printed without a stack. */
+export class UsageError extends Error {}
+
+/** Reads `--name value`, `--name=value`, `--switch`, `-o value`. Throws UsageError. */
+export function parseArgs(args: readonly string[], specs: Readonly<Record<string, OptionSpec>>): Parsed {
+  const parsed: Parsed = { words: [], options: {}, flags: new Set() }
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i]!
+    const match = /^--?([a-z][a-z-]*)(?:=(.*))?$/s.exec(arg)
+    if (!match) {
+      parsed.words.push(arg)
+      continue
+    }
+    const [, name = '', inline] = match
+    const spec = specs[name]
+    if (!spec) throw new UsageError(`unknown option --${name}; known: ${Object.keys(specs).map(n => `--${n}`).join(', ')}`)
+    if (!spec.value) parsed.flags.add(name)
+    else {
+      const value = inline ?? args[++i]
+      if (value === undefined) throw new UsageError(`option --${name} needs a value`)
+      parsed.options[name] = value
+    }
+  }
+  return parsed
+}
+
+export function integerOption(parsed: Parsed, name: string, min: number, max: number): number | undefined {
+  const text = parsed.options[name]
+  if (text === undefined) return undefined
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < min || value > max) throw new UsageError(`option --${name} must be a whole number from ${min} to ${max}, not ${text}`)
+  return value
+}

@@ -1,0 +1,109 @@
+// What a cluster on this machine is: its name, ports, ranges and directories. Chosen at the first `up`, kept in
+// <data-dir>/<name>/cluster.json, the same from then on.
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { mkdir, rename, writeFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { createHash } from 'node:crypto'
+
+export interface ClusterConfig {
+  name: string
+  port: number
+  kubeletPort: number
+  /** Where the API server listens for scheduler-free reads of DNS and the like: nothing; pods reach it by the node's address. */
+  nodeName: string
+  podCidr: string
+  serviceCidr: string
+  dnsAddress: string
+  nodePorts: [number, number]
+  domain: string
+  /** Which of the machine's clusters this is: 0 for the first. Keeps ranges and ports apart. */
+  slot: number
+}
+
+export const defaultDataDir = '/var/lib/kutter'
+export const defaultName = 'default'
+const maxSlots = 60
+
+/** The files and directories of one cluster. */
+export function pathsOf(dataDir: string, name: string) {
+  const root = join(dataDir, name)
+  return {
+    dataDir,
+    root,
+    config: join(root, 'cluster.json'),
+    pki: join(root, 'pki'),
+    store: join(root, 'store'),
+    kubeconfig: join(root, 'kubeconfig'),
+    logs: join(root, 'logs'),
+    run: join(root, 'run'),
+    manifests: join(root, 'manifests'),
+    images: join(root, 'images'),
+    debs: join(dataDir, '.debs'),
+    socket: join(root, 'run', 'supervisor.sock'),
+    node: (node: string) => join(root, 'agents', node),
+  }
+}
+
+export type ClusterPaths = ReturnType<typeof pathsOf>
+
+/** What tells one cluster's interfaces, tables and cgroups from another's: short, for interface names have 15 characters. */
+export function clusterTag(paths: ClusterPaths, name: string): string {
+  return createHash('sha256').update(`${paths.dataDir}/${name}`).digest('hex').slice(0, 6)
+}
+
+export function readConfig(paths: ClusterPaths): ClusterConfig | undefined {
+  if (!existsSync(paths.config)) return undefined
+  try {
+    return JSON.parse(readFileSync(paths.config, 'utf8')) as ClusterConfig
+  } catch (cause) {
+    throw new Error(`${paths.config} is damaged: it is not JSON. Put back a copy of it, or remove ${paths.root} to start over without its data.`, { cause })
+  }
+}
+
+/** Keeps an existing configuration; makes one that collides with no other cluster of this data directory. */
+export async function ensureConfig(paths: ClusterPaths, wanted: { name: string; port?: number }): Promise<ClusterConfig> {
+  const existing = readConfig(paths)
+  if (existing) {
+    if (wanted.port === undefined || wanted.port === existing.port) return existing
+    const changed = { ...existing, port: wanted.port }
+    await writeConfig(paths, changed)
+    return changed
+  }
+  const taken = new Set(otherClusters(paths).map(c => c.slot))
+  const slot = Array.from({ length: maxSlots }, (_, i) => i).find(i => !taken.has(i))
+  if (slot === undefined) throw new Error(`${paths.dataDir} holds ${maxSlots} clusters already; remove one with: kutter down --purge --name NAME`)
+  const config: ClusterConfig = {
+    name: wanted.name,
+    port: wanted.port ?? 6443 + slot,
+    kubeletPort: 10250 + slot * 20,
+    nodeName: nodeNameOf(hostname()),
+    podCidr: `10.${244 - slot}.0.0/16`,
+    serviceCidr: `10.${96 + slot}.0.0/16`,
+    dnsAddress: `10.${96 + slot}.0.10`,
+    nodePorts: [30000, 32767],
+    domain: 'cluster.local',
+    slot,
+  }
+  await writeConfig(paths, config)
+  return config
+}
+
+async function writeConfig(paths: ClusterPaths, config: ClusterConfig): Promise<void> {
+  await mkdir(paths.root, { recursive: true, mode: 0o700 })
+  await writeFile(`${paths.config}.new`, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 })
+  await rename(`${paths.config}.new`, paths.config)
+}
+
+function otherClusters(paths: ClusterPaths): ClusterConfig[] {
+  if (!existsSync(paths.dataDir)) return []
+  return readdirSync(paths.dataDir, { withFileTypes: true })
+    .filter(entry => entry.isDirectory() && !entry.name.startsWith('.'))
+    .flatMap(entry => readConfig(pathsOf(paths.dataDir, entry.name)) ?? [])
+}
+
+/** A machine's name as a node's: a DNS subdomain. */
+function nodeNameOf(text: string): string {
+  const clean = text.toLowerCase().replace(/[^a-z0-9.-]/g, '-').replace(/^[^a-z0-9]+|[^a-z0-9]+$/g, '')
+  return clean || 'node-1'
+}

@@ -1,0 +1,71 @@
+// The server role as a process: opens the store, serves the API over HTTPS, runs controllers and scheduler.
+import { join } from 'node:path'
+import { realClock } from '../base/clock.ts'
+import type { Log } from '../base/log.ts'
+import { realRandom } from '../base/random.ts'
+import { apiServiceAddress, discovery, health, openapi, startHttp, streams as makeStreams } from '../apiserver/index.ts'
+import { openEmbeddedStore } from '../store/index.ts'
+import type { ClusterConfig, ClusterPaths } from './config.ts'
+import { openControlPlane } from './control-plane.ts'
+import { startControllers } from './controllers.ts'
+import { keepLifeline } from './lifeline.ts'
+import { hostAddresses } from './machine.ts'
+import { Pki } from './pki.ts'
+
+
+export interface RoleOptions {
+  config: ClusterConfig
+  paths: ClusterPaths
+  log: Log
+  signal: AbortSignal
+  /** Starts a new supervisor. */
+  revive(): void
+}
+
+/** Runs the server until the signal aborts. */
+export async function runServer({ config, paths, log, signal, revive }: RoleOptions): Promise<void> {
+  const clock = realClock
+  const lifeline = keepLifeline({ socket: paths.socket, hello: { role: 'server' }, clock, log, revive, signal })
+  const pki = new Pki(paths.pki, clock)
+  const [authority, serving, kubeletClient, tokenKey, store] = await Promise.all([
+    pki.authority(),
+    servingCertificate(pki, config),
+    pki.authority().then(() => pki.certificate('apiserver-kubelet-client', { commonName: 'system:kube-apiserver', organizations: ['system:masters'] }, ['client auth', 'digital signature'])),
+    pki.tokenKey(),
+    openEmbeddedStore(paths.store),
+  ])
+  const plane = await openControlPlane({
+    store,
+    clock,
+    random: realRandom,
+    log,
+    tokenKey,
+    serviceCidr: config.serviceCidr,
+    nodePorts: config.nodePorts,
+    advertise: { address: hostAddresses()[0] ?? '127.0.0.1', port: config.port },
+  })
+  const streams = makeStreams(plane.core, { ca: authority.certPem, ...kubeletClient })
+  const kinds = () => plane.core.kinds
+  const http = await startHttp(
+    { core: plane.core, serve: plane.serve, key: serving.keyPem, cert: serving.certPem, clientCa: authority.certPem, paths: [health(plane.core), discovery(kinds), openapi(kinds)], streams },
+    '0.0.0.0',
+    config.port,
+  )
+  const controllers = startControllers(plane, config, authority, signal)
+  lifeline.tell({ ready: true })
+  log.info('serving', { port: http.port, startedInMs: Math.round(performance.now()) })
+  await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))
+  await controllers
+  await http.close()
+  await plane.close()
+}
+
+/** The API server's certificate names every way it is reached. */
+export function servingCertificate(pki: Pki, config: ClusterConfig) {
+  const dnsNames = ['localhost', 'kubernetes', 'kubernetes.default', 'kubernetes.default.svc', `kubernetes.default.svc.${config.domain}`]
+  const ips = ['127.0.0.1', '::1', apiServiceAddress(config.serviceCidr), ...hostAddresses()]
+  return pki.certificate('apiserver', { commonName: 'kube-apiserver', dnsNames, ips }, ['server auth', 'digital signature', 'key encipherment'])
+}
+
+/** Where the process of a role writes its log. */
+export const logFile = (paths: ClusterPaths, role: string): string => join(paths.logs, `${role}.log`)
