@@ -6,6 +6,7 @@
 // - it drops data that comes before the answer to a stream, so nothing is sent before;
 // - it resets streams to close them, after the last data: a reset ends a stream, it does not break it.
 import { EventEmitter } from 'node:events'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { FrameReader, FrameWriter, initialWindowSetting, resetStatus } from './frames.ts'
 import type { Frame } from './frames.ts'
@@ -67,6 +68,8 @@ export class SpdyConnection extends EventEmitter<SpdyEvents> {
     this.#role = role
     this.#nextStream = role === 'client' ? 1 : 2
     this.#nextPing = this.#nextStream
+    // A window update or an answer must not wait for the acknowledgement of what went before (Nagle).
+    if ('setNoDelay' in socket) (socket as Socket).setNoDelay(true)
     socket.on('data', (bytes: Buffer) => this.#receive(bytes))
     socket.on('drain', () => this.#drain())
     socket.on('end', () => this.#end(undefined))

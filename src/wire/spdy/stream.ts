@@ -101,9 +101,10 @@ export class SpdyStream extends Duplex {
         continue
       }
       if (this.#carrier.congested()) return this.#carrier.waitForRoom(this)
-      const size = Math.min(bytes.length, streamLimits.frameBytes, this.#room())
+      // The window may be below zero: what was sent before the peer showed that it knows windows counts too.
+      const size = Math.min(bytes.length, streamLimits.frameBytes, Math.max(0, this.#room()))
       // A window update will call again.
-      if (size <= 0 && bytes.length > 0) return
+      if (size === 0 && bytes.length > 0) return
       const last = size === bytes.length
       this.#sendWindow -= size
       this.#localDone = fin && last
