@@ -1,0 +1,195 @@
+// exec, attach and port-forward between a WebSocket client and a SPDY backend, as kube-apiserver translates
+// for kubelets (KEP-4006). Either each channel of the WebSocket becomes a SPDY stream:
+//
+//   message = channel (1 byte) + bytes        0 stdin   1 stdout   2 stderr   3 error   4 resize
+//                                             255 close: the next byte names the channel (v5 only)
+//
+// or the WebSocket is a tunnel for SPDY as it is.
+import type { Duplex } from 'node:stream'
+import { WebSocket } from 'ws'
+import type { RawData } from 'ws'
+import { messageOf } from '../base/errors.ts'
+import { SpdyConnection } from './spdy/index.ts'
+import type { SpdyStream } from './spdy/index.ts'
+
+export const channelProtocols = ['v5.channel.k8s.io', 'v4.channel.k8s.io'] as const
+export type ChannelProtocol = (typeof channelProtocols)[number]
+
+/** The WebSocket subprotocol of `tunnelWebSocketToSpdy`. */
+export const tunnelProtocol = 'SPDY/3.1+portforward.k8s.io'
+
+export interface StreamOptions {
+  stdin?: boolean
+  stdout?: boolean
+  stderr?: boolean
+  tty?: boolean
+}
+
+const channel = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4, close: 255 } as const
+
+/**
+ * Connects a WebSocket that speaks `protocol` with a SPDY socket on which a kubelet or a CRI runtime waits for
+ * the streams of one exec or attach. Resolves when both are closed; whatever goes wrong is told to the client,
+ * on the error channel, as a Status.
+ */
+export async function bridgeWebSocketToSpdy(
+  ws: WebSocket,
+  protocol: ChannelProtocol,
+  socket: Duplex,
+  options: StreamOptions,
+  head?: Buffer,
+): Promise<void> {
+  const connection = new SpdyConnection(socket, { role: 'client', ...(head ? { head } : {}) })
+  const gone = new Promise<void>(resolve => {
+    connection.once('close', () => resolve())
+    if (connection.closed) resolve()
+  })
+  ws.once('close', () => connection.destroy())
+  // The 'close' that follows is what ends the bridge; the client cannot be told why.
+  ws.on('error', error => connection.destroy(error))
+  if (ws.readyState !== WebSocket.OPEN) connection.destroy()
+  let status: 'told' | 'missing' = 'missing'
+  try {
+    const streams = openStreams(connection, options)
+    receive(ws, protocol, streams)
+    // kubectl takes the first message, empty, as the sign that the connection stands.
+    await send(ws, options.stdout ? channel.stdout : options.stderr ? channel.stderr : channel.error, Buffer.alloc(0))
+    const [told] = await Promise.all([
+      pump(streams.error, channel.error, ws),
+      pump(streams.stdout, channel.stdout, ws),
+      pump(streams.stderr, channel.stderr, ws),
+    ])
+    if (told > 0) status = 'told'
+    else throw new Error('the connection to the container ended without saying how the command did')
+  } catch (error) {
+    if (status === 'missing' && ws.readyState === WebSocket.OPEN)
+      // Without waiting: a client that has just gone cannot be told, and the bridge is ending anyway.
+      ws.send(Buffer.concat([Buffer.from([channel.error]), Buffer.from(JSON.stringify(failure(messageOf(error))))]))
+  } finally {
+    ws.close(1000)
+    connection.close()
+    // Streams the backend has not ended, such as a stdin nobody read, must not keep the connection.
+    connection.destroy()
+    await gone
+  }
+}
+
+/**
+ * Connects a WebSocket with a SPDY socket, byte for byte: the client speaks SPDY inside binary messages, which
+ * is how kubectl forwards ports. Resolves when both are closed.
+ */
+export async function tunnelWebSocketToSpdy(ws: WebSocket, socket: Duplex, head?: Buffer): Promise<void> {
+  const closed = [
+    new Promise(resolve => ws.once('close', resolve)),
+    new Promise(resolve => socket.once('close', resolve)),
+  ]
+  ws.on('message', (data: RawData) => {
+    if (!socket.writable || socket.write(bytesOf(data))) return
+    ws.pause()
+    socket.once('drain', () => ws.resume())
+  })
+  ws.once('close', () => {
+    // A paused WebSocket is never resumed once its socket is gone; what it held has nowhere to go.
+    if (socket.writable) socket.end(() => socket.destroy())
+    else socket.destroy()
+  })
+  ws.on('error', () => socket.destroy())
+  // 1011: the backend broke (RFC 6455, section 7.4.1).
+  socket.on('error', () => ws.close(1011))
+  socket.once('close', () => ws.close(1000))
+  if (ws.readyState !== WebSocket.OPEN) socket.destroy()
+  try {
+    if (head && head.length > 0) await sendBytes(ws, head)
+    for await (const bytes of socket) await sendBytes(ws, bytes as Buffer)
+    ws.close(1000)
+  } catch {
+    // The listeners above have told the other side already.
+    socket.destroy()
+  }
+  await Promise.all(closed)
+}
+
+interface Streams {
+  error: SpdyStream
+  stdin?: SpdyStream
+  stdout?: SpdyStream
+  stderr?: SpdyStream
+  resize?: SpdyStream
+}
+
+/** In the order of client-go: the error stream first. The server waits until all are there. */
+function openStreams(connection: SpdyConnection, { stdin, stdout, stderr, tty }: StreamOptions): Streams {
+  const open = (streamtype: string) => connection.openStream({ streamtype })
+  const streams: Streams = { error: open('error') }
+  if (stdin) streams.stdin = open('stdin')
+  if (stdout) streams.stdout = open('stdout')
+  // A terminal has one output.
+  if (stderr && !tty) streams.stderr = open('stderr')
+  if (tty) streams.resize = open('resize')
+  for (const stream of [streams.stdin, streams.resize]) {
+    // Nothing is read from these, but their end must be seen. A broken one breaks the connection too.
+    stream?.resume()
+    stream?.on('error', error => connection.destroy(error))
+  }
+  // Nothing is written to these.
+  for (const stream of [streams.error, streams.stdout, streams.stderr]) stream?.end()
+  return streams
+}
+
+/** What the client sends, to the streams. */
+function receive(ws: WebSocket, protocol: ChannelProtocol, streams: Streams): void {
+  const writable = (id: number | undefined) =>
+    id === channel.stdin ? streams.stdin : id === channel.resize ? streams.resize : undefined
+  ws.on('message', (data: RawData) => {
+    const bytes = bytesOf(data)
+    if (bytes[0] === channel.close && protocol === 'v5.channel.k8s.io') return void writable(bytes[1])?.end()
+    const stream = writable(bytes[0])
+    if (bytes.length < 2 || !stream || stream.writableEnded) return
+    if (stream.write(bytes.subarray(1))) return
+    ws.pause()
+    const resume = () => {
+      stream.off('drain', resume)
+      stream.off('close', resume)
+      ws.resume()
+    }
+    stream.on('drain', resume)
+    stream.on('close', resume)
+  })
+}
+
+/** A stream to its channel, as fast as the client reads; returns how many bytes there were. */
+async function pump(stream: SpdyStream | undefined, to: number, ws: WebSocket): Promise<number> {
+  let total = 0
+  if (!stream) return 0
+  for await (const bytes of stream as AsyncIterable<Buffer>) {
+    total += bytes.length
+    await send(ws, to, bytes)
+  }
+  return total
+}
+
+function send(ws: WebSocket, to: number, bytes: Buffer): Promise<void> {
+  return sendBytes(ws, Buffer.concat([Buffer.from([to]), bytes]))
+}
+
+/** Resolves when the bytes are with the kernel. */
+function sendBytes(ws: WebSocket, bytes: Buffer): Promise<void> {
+  return new Promise((resolve, reject) =>
+    ws.send(bytes, { binary: true }, error => (error ? reject(error) : resolve())),
+  )
+}
+
+function bytesOf(data: RawData): Buffer {
+  if (Array.isArray(data)) return Buffer.concat(data)
+  return Buffer.isBuffer(data) ? data : Buffer.from(data)
+}
+
+const failure = (message: string) => ({
+  kind: 'Status',
+  apiVersion: 'v1',
+  metadata: {},
+  status: 'Failure',
+  message,
+  reason: 'InternalError',
+  code: 500,
+})

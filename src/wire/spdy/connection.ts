@@ -1,0 +1,303 @@
+// A SPDY/3.1 connection over an upgraded socket, at either end. Its peers are our own and, above all, Go's
+// moby/spdystream in kubectl and containerd, which shapes three decisions:
+//
+// - spdystream neither grants nor heeds windows: we keep to windows only with a peer that shows it knows them
+//   (SETTINGS or WINDOW_UPDATE), and hold up the socket when one that does not outruns the reader;
+// - it drops data that comes before the answer to a stream, so nothing is sent before;
+// - it resets streams to close them, after the last data: a reset ends a stream, it does not break it.
+import { EventEmitter } from 'node:events'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { FrameReader, FrameWriter, initialWindowSetting, resetStatus } from './frames.ts'
+import type { Frame } from './frames.ts'
+import type { Headers } from './headers.ts'
+import { SpdyStream, streamLimits } from './stream.ts'
+import type { StreamCarrier } from './stream.ts'
+
+export const connectionLimits = {
+  /** Streams a peer may have open at once. */
+  streams: 2000,
+  /** Control frames that wait because the peer does not read. */
+  pendingBytes: 4 << 20,
+  pings: 16,
+  /** What a peer that heeds windows may have on its way over all streams. */
+  sessionWindowBytes: 1 << 20,
+} as const
+
+/** Both ends begin with this, on the connection and, unless SETTINGS says otherwise, on each stream. */
+const defaultWindow = 64 << 10
+const windowLimit = 2 ** 31 - 1
+
+export interface SpdyOptions {
+  role: 'client' | 'server'
+  /** Bytes that came with the upgrade. */
+  head?: Buffer
+}
+
+interface SpdyEvents {
+  /** The peer opened a stream. It is answered when the listener returns, unless destroyed by then. */
+  stream: [stream: SpdyStream, headers: Headers]
+  /** The peer opens and takes no more streams. */
+  goaway: []
+  /** The last event. With the error that ended the connection, if one did. */
+  close: [error: Error | undefined]
+}
+
+export class SpdyConnection extends EventEmitter<SpdyEvents> {
+  #socket: Duplex
+  #role: 'client' | 'server'
+  #reader = new FrameReader()
+  #writer = new FrameWriter()
+  #streams = new Map<number, SpdyStream>()
+  #waiting = new Set<SpdyStream>()
+  #clogged = new Set<SpdyStream>()
+  #pings = new Map<number, { resolve(): void; reject(error: Error): void }>()
+  #nextStream: number
+  #nextPing: number
+  #lastPeerStream = 0
+  #heedsWindows = false
+  #sessionWindow = defaultWindow
+  #initialSendWindow = defaultWindow
+  #sessionReceived = 0
+  #closing = false
+  #closed = false
+
+  constructor(socket: Duplex, { role, head }: SpdyOptions) {
+    super()
+    this.#socket = socket
+    this.#role = role
+    this.#nextStream = role === 'client' ? 1 : 2
+    this.#nextPing = this.#nextStream
+    // A window update or an answer must not wait for the acknowledgement of what went before (Nagle).
+    if ('setNoDelay' in socket) (socket as Socket).setNoDelay(true)
+    socket.on('data', (bytes: Buffer) => this.#receive(bytes))
+    socket.on('drain', () => this.#drain())
+    socket.on('end', () => this.#end(undefined))
+    socket.on('error', error => this.#end(error))
+    socket.on('close', () => this.#end(undefined))
+    this.#send(this.#writer.settings(streamLimits.windowBytes))
+    // Not before the caller has added its listeners.
+    if (head && head.length > 0) process.nextTick(() => this.#receive(head))
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /** Streams open now. */
+  get streams(): number {
+    return this.#streams.size
+  }
+
+  /** Opens a stream. It can be written to at once; bytes go out when the peer has answered ('reply'). */
+  openStream(headers: Headers): SpdyStream {
+    if (this.#closed || this.#closing) throw new Error('the SPDY connection is closing')
+    const id = this.#nextStream
+    if (id > windowLimit) throw new Error('the SPDY connection has no stream ids left')
+    this.#nextStream += 2
+    const stream = new SpdyStream(this.#carrier, id, headers, this.#initialSendWindow)
+    this.#streams.set(id, stream)
+    this.#send(this.#writer.synStream(id, headers))
+    return stream
+  }
+
+  /** Resolves when the peer answers. */
+  ping(): Promise<void> {
+    if (this.#closed) return Promise.reject(new Error('the SPDY connection is closed'))
+    if (this.#pings.size >= connectionLimits.pings)
+      return Promise.reject(new Error('too many pings wait for an answer'))
+    const id = this.#nextPing
+    this.#nextPing = (this.#nextPing + 2) % windowLimit || this.#nextPing % 2
+    return new Promise((resolve, reject) => {
+      this.#pings.set(id, { resolve, reject })
+      this.#send(this.#writer.ping(id))
+    })
+  }
+
+  /** No new streams; closes the socket when those that are open have ended. */
+  close(): void {
+    if (this.#closed || this.#closing) return
+    this.#closing = true
+    this.#send(this.#writer.goaway(this.#lastPeerStream))
+    if (this.#streams.size === 0) this.#socket.end()
+  }
+
+  /** Ends everything now. */
+  destroy(error?: Error): void {
+    this.#end(error)
+  }
+
+  /** What streams see of the connection. */
+  #carrier: StreamCarrier = {
+    heedsWindows: () => this.#heedsWindows,
+    sessionWindow: () => this.#sessionWindow,
+    congested: () => this.#socket.writableNeedDrain,
+    sendData: (id, bytes, fin) => this.#sendData(id, bytes, fin),
+    sendReset: (id, status) => this.#send(this.#writer.rstStream(id, status)),
+    sendWindowUpdate: (id, delta) => this.#send(this.#writer.windowUpdate(id, delta)),
+    waitForRoom: stream => void this.#waiting.add(stream),
+    clogged: (stream, is) => this.#clog(stream, is),
+    gone: stream => this.#forget(stream),
+  }
+
+  #receive(bytes: Buffer): void {
+    if (this.#closed) return
+    try {
+      for (const frame of this.#reader.read(bytes)) {
+        this.#handle(frame)
+        if (this.#closed) return
+      }
+    } catch (error) {
+      this.#end(error as Error)
+    }
+  }
+
+  #handle(frame: Frame): void {
+    switch (frame.type) {
+      case 'data':
+        return this.#onData(frame.id, frame.bytes, frame.fin)
+      case 'syn-stream':
+        return this.#onOpen(frame.id, frame.headers, frame.fin)
+      case 'syn-reply':
+        this.#streams.get(frame.id)?.answered(frame.headers)
+        if (frame.fin) this.#streams.get(frame.id)?.finished({ cut: false })
+        return
+      case 'rst-stream':
+        return this.#onReset(frame.id, frame.status)
+      case 'settings':
+        return this.#onSettings(frame.values.get(initialWindowSetting))
+      case 'ping':
+        return this.#onPing(frame.id)
+      case 'goaway':
+        this.#closing = true
+        this.emit('goaway')
+        if (this.#streams.size === 0) this.#socket.end()
+        return
+      case 'headers':
+        if (frame.fin) this.#streams.get(frame.id)?.finished({ cut: false })
+        return
+      case 'window-update':
+        return this.#onWindowUpdate(frame.id, frame.delta)
+      case 'unknown':
+        return
+    }
+  }
+
+  #onOpen(id: number, headers: Headers, fin: boolean): void {
+    const peerParity = this.#role === 'client' ? 0 : 1
+    if (id % 2 !== peerParity || id <= this.#lastPeerStream) throw new Error(`the peer may not open the stream ${id}`)
+    this.#lastPeerStream = id
+    // Peers that have announced their end may not open more; this one may not have heard of ours yet.
+    if (this.#closing || this.#streams.size >= connectionLimits.streams)
+      return this.#send(this.#writer.rstStream(id, resetStatus.refusedStream))
+    const stream = new SpdyStream(this.#carrier, id, headers, this.#initialSendWindow)
+    this.#streams.set(id, stream)
+    const taken = this.emit('stream', stream, headers)
+    if (!taken) stream.destroy()
+    if (stream.destroyed) return
+    // Whatever the listener wrote follows the answer.
+    this.#send(this.#writer.synReply(id, {}))
+    stream.begin()
+    if (fin) stream.finished({ cut: false })
+  }
+
+  #onData(id: number, bytes: Buffer, fin: boolean): void {
+    this.#sessionReceived += bytes.length
+    if (this.#heedsWindows && this.#sessionReceived >= connectionLimits.sessionWindowBytes / 2) {
+      this.#send(this.#writer.windowUpdate(0, this.#sessionReceived))
+      this.#sessionReceived = 0
+    }
+    // A stream we have given up may still get what was on its way.
+    const stream = this.#streams.get(id)
+    stream?.received(bytes)
+    if (fin) stream?.finished({ cut: false })
+  }
+
+  #onReset(id: number, status: number): void {
+    const stream = this.#streams.get(id)
+    if (!stream) return
+    const refused = id % 2 === this.#nextStream % 2 && !stream.replyHeaders
+    stream.finished({ cut: true })
+    if (refused) stream.destroy(new Error(`the peer refused the stream (SPDY status ${status})`))
+  }
+
+  #onSettings(initialWindow: number | undefined): void {
+    if (initialWindow === undefined) return
+    const delta = initialWindow - this.#initialSendWindow
+    this.#heed()
+    this.#initialSendWindow = initialWindow
+    for (const stream of this.#streams.values()) stream.granted(delta)
+  }
+
+  #onWindowUpdate(id: number, delta: number): void {
+    this.#heed()
+    if (id !== 0) return this.#streams.get(id)?.granted(delta)
+    this.#sessionWindow += delta
+    for (const stream of this.#streams.values()) stream.pump()
+  }
+
+  #heed(): void {
+    if (this.#heedsWindows) return
+    this.#heedsWindows = true
+    this.#send(this.#writer.windowUpdate(0, connectionLimits.sessionWindowBytes - defaultWindow))
+  }
+
+  #onPing(id: number): void {
+    const ours = this.#role === 'client' ? 1 : 0
+    if (id % 2 !== ours) return this.#send(this.#writer.ping(id))
+    this.#pings.get(id)?.resolve()
+    this.#pings.delete(id)
+  }
+
+  #send(frame: Buffer): void {
+    if (this.#closed || !this.#socket.writable) return
+    if (this.#socket.writableLength > connectionLimits.pendingBytes)
+      return this.#end(new Error('the SPDY peer sends but does not read'))
+    this.#socket.write(frame)
+  }
+
+  #sendData(id: number, bytes: Buffer, fin: boolean): void {
+    if (this.#closed || !this.#socket.writable) return
+    this.#sessionWindow -= bytes.length
+    this.#socket.cork()
+    this.#socket.write(this.#writer.data(id, bytes.length, fin))
+    if (bytes.length > 0) this.#socket.write(bytes)
+    this.#socket.uncork()
+  }
+
+  #drain(): void {
+    const waiting = [...this.#waiting]
+    this.#waiting.clear()
+    for (const stream of waiting) stream.pump()
+  }
+
+  #clog(stream: SpdyStream, is: boolean): void {
+    if (is) this.#clogged.add(stream)
+    else if (!this.#clogged.delete(stream)) return
+    if (this.#clogged.size > 0) this.#socket.pause()
+    else this.#socket.resume()
+  }
+
+  #forget(stream: SpdyStream): void {
+    this.#streams.delete(stream.id)
+    this.#waiting.delete(stream)
+    this.#clog(stream, false)
+    if (this.#closing && this.#streams.size === 0) this.#socket.end()
+  }
+
+  #end(error: Error | undefined): void {
+    if (this.#closed) return
+    this.#closed = true
+    const gone = error ?? new Error('the SPDY connection is closed')
+    for (const { reject } of this.#pings.values()) reject(gone)
+    this.#pings.clear()
+    for (const stream of this.#streams.values()) {
+      if (error) stream.destroy(error)
+      else stream.finished({ cut: true })
+    }
+    // Without an error the last frames still go out.
+    if (error || !this.#socket.writable) this.#socket.destroy()
+    else this.#socket.end(() => this.#socket.destroy())
+    this.emit('close', error)
+  }
+}
