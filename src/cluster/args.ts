@@ -27,7 +27,12 @@ export function parseArgs(args: readonly string[], specs: Readonly<Record<string
     }
     const [, name = '', inline] = match
     const spec = specs[name]
-    if (!spec) throw new UsageError(`unknown option --${name}; known: ${Object.keys(specs).map(n => `--${n}`).join(', ')}`)
+    if (!spec)
+      throw new UsageError(
+        `unknown option --${name}; known: ${Object.keys(specs)
+          .map(n => `--${n}`)
+          .join(', ')}`,
+      )
     if (!spec.value) parsed.flags.add(name)
     else {
       const value = inline ?? args[++i]
@@ -42,6 +47,7 @@ export function integerOption(parsed: Parsed, name: string, min: number, max: nu
   const text = parsed.options[name]
   if (text === undefined) return undefined
   const value = Number(text)
-  if (!Number.isInteger(value) || value < min || value > max) throw new UsageError(`option --${name} must be a whole number from ${min} to ${max}, not ${text}`)
+  if (!Number.isInteger(value) || value < min || value > max)
+    throw new UsageError(`option --${name} must be a whole number from ${min} to ${max}, not ${text}`)
   return value
 }

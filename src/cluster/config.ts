@@ -57,12 +57,18 @@ export function readConfig(paths: ClusterPaths): ClusterConfig | undefined {
   try {
     return JSON.parse(readFileSync(paths.config, 'utf8')) as ClusterConfig
   } catch (cause) {
-    throw new Error(`${paths.config} is damaged: it is not JSON. Put back a copy of it, or remove ${paths.root} to start over without its data.`, { cause })
+    throw new Error(
+      `${paths.config} is damaged: it is not JSON. Put back a copy of it, or remove ${paths.root} to start over without its data.`,
+      { cause },
+    )
   }
 }
 
 /** Keeps an existing configuration; makes one that collides with no other cluster of this data directory. */
-export async function ensureConfig(paths: ClusterPaths, wanted: { name: string; port?: number }): Promise<ClusterConfig> {
+export async function ensureConfig(
+  paths: ClusterPaths,
+  wanted: { name: string; port?: number },
+): Promise<ClusterConfig> {
   const existing = readConfig(paths)
   if (existing) {
     if (wanted.port === undefined || wanted.port === existing.port) return existing
@@ -72,7 +78,10 @@ export async function ensureConfig(paths: ClusterPaths, wanted: { name: string; 
   }
   const taken = new Set(otherClusters(paths).map(c => c.slot))
   const slot = Array.from({ length: maxSlots }, (_, i) => i).find(i => !taken.has(i))
-  if (slot === undefined) throw new Error(`${paths.dataDir} holds ${maxSlots} clusters already; remove one with: kutter down --purge --name NAME`)
+  if (slot === undefined)
+    throw new Error(
+      `${paths.dataDir} holds ${maxSlots} clusters already; remove one with: kutter down --purge --name NAME`,
+    )
   const config: ClusterConfig = {
     name: wanted.name,
     port: wanted.port ?? 6443 + slot,
@@ -104,6 +113,9 @@ function otherClusters(paths: ClusterPaths): ClusterConfig[] {
 
 /** A machine's name as a node's: a DNS subdomain. */
 function nodeNameOf(text: string): string {
-  const clean = text.toLowerCase().replace(/[^a-z0-9.-]/g, '-').replace(/^[^a-z0-9]+|[^a-z0-9]+$/g, '')
+  const clean = text
+    .toLowerCase()
+    .replace(/[^a-z0-9.-]/g, '-')
+    .replace(/^[^a-z0-9]+|[^a-z0-9]+$/g, '')
   return clean || 'node-1'
 }

@@ -53,7 +53,9 @@ export async function listenExclusive(path: string): Promise<Server | undefined>
   for (let attempt = 0; attempt < 2; attempt++) {
     const server = createServer()
     const taken = await new Promise<boolean>((resolve, reject) => {
-      server.once('error', (error: NodeJS.ErrnoException) => (error.code === 'EADDRINUSE' ? resolve(true) : reject(error)))
+      server.once('error', (error: NodeJS.ErrnoException) =>
+        error.code === 'EADDRINUSE' ? resolve(true) : reject(error),
+      )
       server.listen(path, () => resolve(false))
     })
     if (!taken) return server

@@ -7,8 +7,12 @@ import { delimiter, join } from 'node:path'
 
 /** IPv4 addresses of the machine that others can reach, the most usual first. */
 export function hostAddresses(): string[] {
-  const all = Object.entries(networkInterfaces()).flatMap(([name, addresses]) => (addresses ?? []).map(a => ({ name, ...a })))
-  return all.filter(a => a.family === 'IPv4' && !a.internal && !/^(kt|veth|cni|docker|br-)/.test(a.name)).map(a => a.address)
+  const all = Object.entries(networkInterfaces()).flatMap(([name, addresses]) =>
+    (addresses ?? []).map(a => ({ name, ...a })),
+  )
+  return all
+    .filter(a => a.family === 'IPv4' && !a.internal && !/^(kt|veth|cni|docker|br-)/.test(a.name))
+    .map(a => a.address)
 }
 
 /** A program a node needs, and the Debian package that has it. */
@@ -26,7 +30,9 @@ const searchPath = () => [...(process.env.PATH ?? '').split(delimiter), '/usr/lo
 
 /** Debian packages that are missing. */
 export function missingPackages(): string[] {
-  const missing = programs.filter(({ program, path }) => !(path ? [path] : searchPath()).some(dir => existsSync(join(dir, program))))
+  const missing = programs.filter(
+    ({ program, path }) => !(path ? [path] : searchPath()).some(dir => existsSync(join(dir, program))),
+  )
   // The package catatonit has its program in a directory of its own on some releases.
   return [...new Set(missing.map(m => m.package))]
 }
@@ -34,7 +40,8 @@ export function missingPackages(): string[] {
 /** One sentence about why a cluster cannot run here, or undefined. */
 export function machineProblem(): string | undefined {
   if (process.platform !== 'linux') return `kutter runs containers, which needs Linux; this is ${process.platform}`
-  if (process.getuid?.() !== 0) return 'kutter starts containers and sets up networks, which only root may do; run it with sudo'
+  if (process.getuid?.() !== 0)
+    return 'kutter starts containers and sets up networks, which only root may do; run it with sudo'
   return undefined
 }
 
@@ -55,5 +62,7 @@ export async function diskProblem(dir: string): Promise<string | undefined> {
   while (!existsSync(existing)) existing = join(existing, '..')
   const { bavail, bsize } = await statfs(existing)
   const free = bavail * bsize
-  return free < minFreeBytes ? `the disk of ${dir} is full: ${Math.floor(free / 1024 / 1024)} MiB are free, kutter needs ${minFreeBytes / 1024 / 1024}` : undefined
+  return free < minFreeBytes
+    ? `the disk of ${dir} is full: ${Math.floor(free / 1024 / 1024)} MiB are free, kutter needs ${minFreeBytes / 1024 / 1024}`
+    : undefined
 }

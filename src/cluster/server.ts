@@ -12,7 +12,6 @@ import { keepLifeline } from './lifeline.ts'
 import { hostAddresses } from './machine.ts'
 import { Pki } from './pki.ts'
 
-
 export interface RoleOptions {
   config: ClusterConfig
   paths: ClusterPaths
@@ -30,7 +29,15 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
   const [authority, serving, kubeletClient, tokenKey, store] = await Promise.all([
     pki.authority(),
     servingCertificate(pki, config),
-    pki.authority().then(() => pki.certificate('apiserver-kubelet-client', { commonName: 'system:kube-apiserver', organizations: ['system:masters'] }, ['client auth', 'digital signature'])),
+    pki
+      .authority()
+      .then(() =>
+        pki.certificate(
+          'apiserver-kubelet-client',
+          { commonName: 'system:kube-apiserver', organizations: ['system:masters'] },
+          ['client auth', 'digital signature'],
+        ),
+      ),
     pki.tokenKey(),
     openEmbeddedStore(paths.store),
   ])
@@ -47,7 +54,15 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
   const streams = makeStreams(plane.core, { ca: authority.certPem, ...kubeletClient })
   const kinds = () => plane.core.kinds
   const http = await startHttp(
-    { core: plane.core, serve: plane.serve, key: serving.keyPem, cert: serving.certPem, clientCa: authority.certPem, paths: [health(plane.core), discovery(kinds), openapi(kinds)], streams },
+    {
+      core: plane.core,
+      serve: plane.serve,
+      key: serving.keyPem,
+      cert: serving.certPem,
+      clientCa: authority.certPem,
+      paths: [health(plane.core), discovery(kinds), openapi(kinds)],
+      streams,
+    },
     '0.0.0.0',
     config.port,
   )
@@ -62,9 +77,19 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
 
 /** The API server's certificate names every way it is reached. */
 export function servingCertificate(pki: Pki, config: ClusterConfig) {
-  const dnsNames = ['localhost', 'kubernetes', 'kubernetes.default', 'kubernetes.default.svc', `kubernetes.default.svc.${config.domain}`]
+  const dnsNames = [
+    'localhost',
+    'kubernetes',
+    'kubernetes.default',
+    'kubernetes.default.svc',
+    `kubernetes.default.svc.${config.domain}`,
+  ]
   const ips = ['127.0.0.1', '::1', apiServiceAddress(config.serviceCidr), ...hostAddresses()]
-  return pki.certificate('apiserver', { commonName: 'kube-apiserver', dnsNames, ips }, ['server auth', 'digital signature', 'key encipherment'])
+  return pki.certificate('apiserver', { commonName: 'kube-apiserver', dnsNames, ips }, [
+    'server auth',
+    'digital signature',
+    'key encipherment',
+  ])
 }
 
 /** Where the process of a role writes its log. */

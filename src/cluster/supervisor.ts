@@ -12,7 +12,15 @@ import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import { unreachable } from '../base/errors.ts'
 import type { ClusterConfig, ClusterPaths } from './config.ts'
-import { type Command, type Hello, listenExclusive, type ProcessState, readLines, sendLine, type SupervisorState } from './link.ts'
+import {
+  type Command,
+  type Hello,
+  listenExclusive,
+  type ProcessState,
+  readLines,
+  sendLine,
+  type SupervisorState,
+} from './link.ts'
 
 /** Processes of an earlier supervisor get this long to report before they are started anew. */
 const adoptMs = 400
@@ -67,7 +75,14 @@ class Supervisor {
   constructor(options: SupervisorOptions, charges: { key: string; args: string[] }[], server: Server) {
     this.#options = options
     this.#server = server
-    this.#charges = charges.map(c => ({ ...c, state: undefined, child: undefined, pauseMs: firstPauseMs, startedAt: 0, restarts: 0 }))
+    this.#charges = charges.map(c => ({
+      ...c,
+      state: undefined,
+      child: undefined,
+      pauseMs: firstPauseMs,
+      startedAt: 0,
+      restarts: 0,
+    }))
   }
 
   async run(): Promise<void> {
@@ -75,7 +90,9 @@ class Supervisor {
     this.#server.on('connection', socket => this.#connected(socket))
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void this.#stop())
     const adopting = process.env.KUTTER_ADOPT === '1'
-    this.#options.clock.after(adopting ? adoptMs : 0, () => this.#charges.filter(c => !c.state).forEach(c => this.#start(c)))
+    this.#options.clock.after(adopting ? adoptMs : 0, () =>
+      this.#charges.filter(c => !c.state).forEach(c => this.#start(c)),
+    )
     await finished
     this.#server.close()
     await rm(this.#options.paths.socket, { force: true })
@@ -114,7 +131,10 @@ class Supervisor {
     if (this.#stopping || charge.state || charge.child) return
     const { program, paths, clock, log } = this.#options
     const file = openSync(join(paths.logs, `${charge.key.replace('/', '-')}.log`), 'a', 0o600)
-    const child = spawn(program.command, [...program.args, ...charge.args], { detached: true, stdio: ['ignore', file, file] })
+    const child = spawn(program.command, [...program.args, ...charge.args], {
+      detached: true,
+      stdio: ['ignore', file, file],
+    })
     closeSync(file)
     charge.child = child
     charge.startedAt = clock.now()
@@ -172,14 +192,21 @@ export function isAlive(pid: number): boolean {
 }
 
 /** Starts a supervisor that outlives this process. */
-export function spawnSupervisor(options: Pick<SupervisorOptions, 'paths' | 'config' | 'program'>, adopt: boolean): void {
+export function spawnSupervisor(
+  options: Pick<SupervisorOptions, 'paths' | 'config' | 'program'>,
+  adopt: boolean,
+): void {
   const { paths, config, program } = options
   const file = openSync(join(paths.logs, 'supervisor.log'), 'a', 0o600)
-  const child = spawn(program.command, [...program.args, 'supervisor', '--name', config.name, '--data-dir', paths.dataDir], {
-    detached: true,
-    stdio: ['ignore', file, file],
-    env: { ...process.env, KUTTER_ADOPT: adopt ? '1' : '0' },
-  })
+  const child = spawn(
+    program.command,
+    [...program.args, 'supervisor', '--name', config.name, '--data-dir', paths.dataDir],
+    {
+      detached: true,
+      stdio: ['ignore', file, file],
+      env: { ...process.env, KUTTER_ADOPT: adopt ? '1' : '0' },
+    },
+  )
   closeSync(file)
   child.unref()
 }

@@ -47,11 +47,29 @@ function isStream({ group, version, plural, subresource }: ResourcePath): boolea
 }
 
 function allow(core: ServerCore, user: User, path: ResourcePath, method: string): void {
-  const verb = ({ POST: 'create', PUT: 'update', PATCH: 'patch', DELETE: 'delete' } as Record<string, string>)[method] ?? 'get'
+  const verb =
+    ({ POST: 'create', PUT: 'update', PATCH: 'patch', DELETE: 'delete' } as Record<string, string>)[method] ?? 'get'
   const kind = kinds[path.plural as keyof typeof kinds]
-  const name = path.subresource === 'proxy' ? (path.name.split(':').length === 3 ? path.name.split(':')[1]! : path.name.split(':')[0]!) : path.name
-  const decision = core.authorizer.authorize({ user, verb, group: '', resource: path.plural, subresource: path.subresource, namespace: path.namespace, name })
-  if (!decision.allowed) throw accessDenied({ kind, subresource: path.subresource, namespace: path.namespace, name, verb: verb as 'get', user }, decision.reason)
+  const name =
+    path.subresource === 'proxy'
+      ? path.name.split(':').length === 3
+        ? path.name.split(':')[1]!
+        : path.name.split(':')[0]!
+      : path.name
+  const decision = core.authorizer.authorize({
+    user,
+    verb,
+    group: '',
+    resource: path.plural,
+    subresource: path.subresource,
+    namespace: path.namespace,
+    name,
+  })
+  if (!decision.allowed)
+    throw accessDenied(
+      { kind, subresource: path.subresource, namespace: path.namespace, name, verb: verb as 'get', user },
+      decision.reason,
+    )
 }
 
 interface Destination {
@@ -75,11 +93,25 @@ async function targetOf(core: ServerCore, path: ResourcePath, url: URL, tls: obj
 }
 
 /** Headers about one hop only, or about who asks, do not travel on. */
-const dropped = new Set(['connection', 'keep-alive', 'proxy-authorization', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'authorization', 'host', 'http2-settings', 'impersonate-user', 'impersonate-group'])
+const dropped = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'authorization',
+  'host',
+  'http2-settings',
+  'impersonate-user',
+  'impersonate-group',
+])
 
 function travelling(headers: IncomingMessage['headers']): Record<string, string | string[]> {
   const out: Record<string, string | string[]> = {}
-  for (const [name, value] of Object.entries(headers)) if (!name.startsWith(':') && !dropped.has(name) && value !== undefined) out[name] = value
+  for (const [name, value] of Object.entries(headers))
+    if (!name.startsWith(':') && !dropped.has(name) && value !== undefined) out[name] = value
   return out
 }
 
@@ -87,7 +119,8 @@ function open(destination: Destination, extra: RequestOptions) {
   return (destination.secure ? httpsRequest : httpRequest)({ ...destination.options, ...extra })
 }
 
-const unreachableError = (cause: unknown) => new StatusError('ServiceUnavailable', `error trying to reach service: ${messageOf(cause)}`, { cause })
+const unreachableError = (cause: unknown) =>
+  new StatusError('ServiceUnavailable', `error trying to reach service: ${messageOf(cause)}`, { cause })
 
 async function forward({ request, response, signal }: Call, destination: Destination): Promise<void> {
   const upstream = open(destination, { method: request.method ?? 'GET', headers: travelling(request.headers), signal })
@@ -117,7 +150,8 @@ async function tunnel(request: IncomingMessage, socket: Duplex, head: Buffer, de
   })
   const { response } = answer
   const lines = [`HTTP/1.1 ${response.statusCode} ${response.statusMessage}`]
-  for (let i = 0; i < response.rawHeaders.length; i += 2) lines.push(`${response.rawHeaders[i]}: ${response.rawHeaders[i + 1]}`)
+  for (let i = 0; i < response.rawHeaders.length; i += 2)
+    lines.push(`${response.rawHeaders[i]}: ${response.rawHeaders[i + 1]}`)
   socket.write(`${lines.join('\r\n')}\r\n\r\n`)
   if (!answer.socket) return void response.pipe(socket)
   join(socket, head, answer.socket, answer.head ?? Buffer.alloc(0))
@@ -129,7 +163,10 @@ function join(a: Duplex, aHead: Buffer, b: Duplex, bHead: Buffer): void {
   if (bHead.length) a.write(bHead)
   a.pipe(b)
   b.pipe(a)
-  for (const [one, other] of [[a, b], [b, a]] as const) {
+  for (const [one, other] of [
+    [a, b],
+    [b, a],
+  ] as const) {
     one.on('error', () => other.destroy())
     one.on('close', () => other.destroy())
   }

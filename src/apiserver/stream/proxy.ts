@@ -31,21 +31,32 @@ export function proxyTarget(storage: Storage, path: ResourcePath): ProxyTarget {
   switch (path.plural) {
     case 'nodes': {
       const kubelet = kubeletOf(storage, name)
-      return { scheme: 'https', ...kubelet, ...(port && { port: Number(port) }), kubelet: !port || Number(port) === kubelet.port }
+      return {
+        scheme: 'https',
+        ...kubelet,
+        ...(port && { port: Number(port) }),
+        kubelet: !port || Number(port) === kubelet.port,
+      }
     }
     case 'pods': {
       const pod = storage.mirror(Pod).get(path.namespace, name)
       if (!pod) throw notFound(Pod, name)
       if (!pod.status.podIP) throw new StatusError('BadRequest', `pod ${name} does not have an address yet`)
       const declared = pod.spec.containers.flatMap(c => c.ports ?? [])
-      const number = port ? (declared.find(p => p.name === port)?.containerPort ?? Number(port)) : (declared[0]?.containerPort ?? 80)
+      const number = port
+        ? (declared.find(p => p.name === port)?.containerPort ?? Number(port))
+        : (declared[0]?.containerPort ?? 80)
       return { scheme, host: checkedAddress(pod.status.podIP), port: number, kubelet: false }
     }
     default: {
       const service = storage.mirror(Service).get(path.namespace, name)
       if (!service) throw notFound(Service, name)
       const wanted = (service.spec.ports ?? []).find(p => (port ? p.name === port || String(p.port) === port : true))
-      if (!wanted) throw new StatusError('ServiceUnavailable', `no service port ${JSON.stringify(port)} found for service ${JSON.stringify(name)}`)
+      if (!wanted)
+        throw new StatusError(
+          'ServiceUnavailable',
+          `no service port ${JSON.stringify(port)} found for service ${JSON.stringify(name)}`,
+        )
       for (const subset of storage.mirror(Endpoints).get(path.namespace, name)?.subsets ?? []) {
         const address = subset.addresses?.[0]
         const target = (subset.ports ?? []).find(p => (p.name ?? '') === (wanted.name ?? ''))

@@ -25,27 +25,52 @@ export function kubeletOf(storage: Storage, nodeName: string): { host: string; p
   return { host: address.address, port: node.status.daemonEndpoints.kubeletEndpoint.Port || 10250 }
 }
 
-export async function podTarget(storage: Storage, { namespace, name, subresource }: ResourcePath, query: URLSearchParams): Promise<KubeletTarget> {
+export async function podTarget(
+  storage: Storage,
+  { namespace, name, subresource }: ResourcePath,
+  query: URLSearchParams,
+): Promise<KubeletTarget> {
   await storage.fresh()
   const pod = storage.mirror(Pod).get(namespace, name)
   if (!pod) throw notFound(Pod, name)
   if (subresource === 'portforward') {
     if (!pod.spec.nodeName) throw new StatusError('BadRequest', `pod ${name} does not have a host assigned`)
-    return { ...kubeletOf(storage, pod.spec.nodeName), path: `/portForward/${namespace}/${name}${suffix(query, ['port'])}` }
+    return {
+      ...kubeletOf(storage, pod.spec.nodeName),
+      path: `/portForward/${namespace}/${name}${suffix(query, ['port'])}`,
+    }
   }
   const container = containerOf(pod, query.get('container') ?? '')
   if (!pod.spec.nodeName) {
-    if (subresource === 'log') throw new StatusError('BadRequest', `container ${JSON.stringify(container)} in pod ${JSON.stringify(name)} is waiting to start: pod not scheduled`)
+    if (subresource === 'log')
+      throw new StatusError(
+        'BadRequest',
+        `container ${JSON.stringify(container)} in pod ${JSON.stringify(name)} is waiting to start: pod not scheduled`,
+      )
     throw new StatusError('BadRequest', `pod ${name} does not have a host assigned`)
   }
   const at = kubeletOf(storage, pod.spec.nodeName)
   if (subresource === 'log') {
     checkStarted(pod, container, query)
-    const wanted = ['follow', 'previous', 'sinceSeconds', 'sinceTime', 'timestamps', 'tailLines', 'limitBytes', 'stream']
+    const wanted = [
+      'follow',
+      'previous',
+      'sinceSeconds',
+      'sinceTime',
+      'timestamps',
+      'tailLines',
+      'limitBytes',
+      'stream',
+    ]
     return { ...at, path: `/containerLogs/${namespace}/${name}/${container}${suffix(query, wanted)}` }
   }
   const translated = new URLSearchParams()
-  for (const [from, to] of [['stdin', 'input'], ['stdout', 'output'], ['stderr', 'error'], ['tty', 'tty']] as const) {
+  for (const [from, to] of [
+    ['stdin', 'input'],
+    ['stdout', 'output'],
+    ['stderr', 'error'],
+    ['tty', 'tty'],
+  ] as const) {
     if (['true', '1', ''].includes(query.get(from) ?? 'no')) translated.set(to, '1')
   }
   for (const word of query.getAll('command')) translated.append('command', word)
@@ -62,18 +87,29 @@ function containerOf(pod: DeepReadonly<Pod>, asked: string): string {
   const containers = pod.spec.containers.map(c => c.name)
   const others = [...(pod.spec.initContainers ?? []), ...(pod.spec.ephemeralContainers ?? [])].map(c => c.name)
   if (asked) {
-    if (![...containers, ...others].includes(asked)) throw new StatusError('BadRequest', `container ${asked} is not valid for pod ${name}`)
+    if (![...containers, ...others].includes(asked))
+      throw new StatusError('BadRequest', `container ${asked} is not valid for pod ${name}`)
     return asked
   }
   if (containers.length === 1) return containers[0]!
   const init = (pod.spec.initContainers ?? []).map(c => c.name)
-  throw new StatusError('BadRequest', `a container name must be specified for pod ${name}, choose one of: [${containers.join(' ')}]${init.length ? ` or one of the init containers: [${init.join(' ')}]` : ''}`)
+  throw new StatusError(
+    'BadRequest',
+    `a container name must be specified for pod ${name}, choose one of: [${containers.join(' ')}]${init.length ? ` or one of the init containers: [${init.join(' ')}]` : ''}`,
+  )
 }
 
 function checkStarted(pod: DeepReadonly<Pod>, container: string, query: URLSearchParams): void {
   if (query.get('previous') === 'true') return
-  const status = [...(pod.status.containerStatuses ?? []), ...(pod.status.initContainerStatuses ?? []), ...(pod.status.ephemeralContainerStatuses ?? [])].find(s => s.name === container)
+  const status = [
+    ...(pod.status.containerStatuses ?? []),
+    ...(pod.status.initContainerStatuses ?? []),
+    ...(pod.status.ephemeralContainerStatuses ?? []),
+  ].find(s => s.name === container)
   const waiting = status?.state?.waiting
   if (!waiting || status?.lastState?.terminated) return
-  throw new StatusError('BadRequest', `container ${JSON.stringify(container)} in pod ${JSON.stringify(pod.metadata.name)} is waiting to start: ${waiting.message && waiting.reason !== 'ContainerCreating' ? waiting.message : (waiting.reason ?? 'unknown')}`)
+  throw new StatusError(
+    'BadRequest',
+    `container ${JSON.stringify(container)} in pod ${JSON.stringify(pod.metadata.name)} is waiting to start: ${waiting.message && waiting.reason !== 'ContainerCreating' ? waiting.message : (waiting.reason ?? 'unknown')}`,
+  )
 }

@@ -1,0 +1,126 @@
+// The cluster's DNS: answers for services and pods out of mirrors (records.ts), passes the rest on to the machine's
+// resolvers (upstream.ts). One server per node, on the address of its bridge; the Service kube-dns leads there.
+import { createSocket, type Socket } from 'node:dgram'
+import { createServer, type Server } from 'node:net'
+import { decode, encode, type Packet } from 'dns-packet'
+import type { Clock } from '../base/clock.ts'
+import { messageOf } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
+import type { Client } from '../client/index.ts'
+import { Namespace } from '../kinds/core/namespace.ts'
+import { Service } from '../kinds/core/service.ts'
+import { EndpointSlice } from '../kinds/discovery/endpointslice.ts'
+import { answer, replyTo } from './answer.ts'
+import type { Names } from './records.ts'
+import { Upstream } from './upstream.ts'
+
+export interface DnsOptions {
+  client: Client
+  address: string
+  port: number
+  domain: string
+  /** Names the resolvers for everything else. */
+  resolvConf: string
+  clock: Clock
+  log: Log
+  signal: AbortSignal
+}
+
+const maxUdpBytes = 512
+const maxEdnsBytes = 1232
+const maxTcpConnections = 200
+const tcpIdleMs = 10_000
+
+/** Serves on UDP and TCP until the signal aborts. */
+export async function startDns(options: DnsOptions): Promise<{ port: number }> {
+  const { client, signal, domain, clock, resolvConf } = options
+  const names: Names = { services: client.mirror(Service), slices: client.mirror(EndpointSlice), namespaces: client.mirror(Namespace), domain }
+  await client.synced([names.services, names.slices, names.namespaces] as never, signal)
+  const upstream = new Upstream(resolvConf, clock)
+  const handle = (query: Buffer) => handleQuery(names, upstream, query, options.log)
+  const udp = await listenUdp(options, handle)
+  const port = udp.address().port
+  const tcp = await listenTcp({ ...options, port }, handle)
+  signal.addEventListener('abort', () => (udp.close(), tcp.close()), { once: true })
+  return { port }
+}
+
+async function handleQuery(names: Names, upstream: Upstream, query: Buffer, log: Log): Promise<{ packet?: Packet; raw?: Buffer; query?: Packet }> {
+  let packet: Packet
+  try {
+    packet = decode(query)
+  } catch {
+    return {}
+  }
+  const question = packet.questions?.[0]
+  if (packet.type !== 'query' || !question) return { packet: replyTo(packet, { rcode: 'FORMERR' }), query: packet }
+  try {
+    const reply = await answer(names, question, (name, type) => upstream.resolve(name, type))
+    if (reply) return { packet: replyTo(packet, reply), query: packet }
+    const raw = await upstream.forward(query)
+    return raw ? { raw } : { packet: replyTo(packet, { rcode: 'SERVFAIL' }), query: packet }
+  } catch (error) {
+    log.warn('cannot answer a DNS query', { name: question.name, why: messageOf(error) })
+    return { packet: replyTo(packet, { rcode: 'SERVFAIL' }), query: packet }
+  }
+}
+
+type Handle = (query: Buffer) => ReturnType<typeof handleQuery>
+
+function listenUdp({ address, port, log }: DnsOptions, handle: Handle): Promise<Socket> {
+  const socket = createSocket('udp4')
+  socket.on('message', async (message, peer) => {
+    const { packet, raw, query } = await handle(message)
+    if (raw) return void socket.send(raw, peer.port, peer.address)
+    if (packet) socket.send(fit(packet, query), peer.port, peer.address)
+  })
+  return new Promise((resolve, reject) => {
+    socket.once('error', reject)
+    socket.bind(port, address, () => {
+      socket.off('error', reject)
+      socket.on('error', error => log.warn('DNS over UDP failed', { error }))
+      resolve(socket)
+    })
+  })
+}
+
+/** Cuts an answer that is too long for UDP; the resolver then asks again over TCP. */
+function fit(packet: Packet, query: Packet | undefined): Buffer {
+  const bytes = encode(packet)
+  const edns = (query?.additionals ?? []).find(a => a.type === 'OPT') as { udpPayloadSize?: number } | undefined
+  const limit = Math.min(Math.max(edns?.udpPayloadSize ?? maxUdpBytes, maxUdpBytes), maxEdnsBytes)
+  if (bytes.length <= limit) return bytes
+  const truncated = 1 << 9
+  return encode({ ...packet, flags: (packet.flags ?? 0) | truncated, answers: [], authorities: [] })
+}
+
+function listenTcp({ address, port, log }: DnsOptions, handle: Handle): Promise<Server> {
+  const server = createServer(socket => {
+    let buffer = Buffer.alloc(0)
+    socket.setTimeout(tcpIdleMs, () => socket.destroy())
+    socket.on('error', () => socket.destroy())
+    socket.on('data', async chunk => {
+      buffer = Buffer.concat([buffer, chunk as Buffer])
+      while (buffer.length >= 2 && buffer.length >= 2 + buffer.readUInt16BE(0)) {
+        const length = buffer.readUInt16BE(0)
+        const query = buffer.subarray(2, 2 + length)
+        buffer = buffer.subarray(2 + length)
+        const { packet, raw } = await handle(query)
+        const reply = raw ?? (packet && encode(packet))
+        if (!reply) return void socket.destroy()
+        const head = Buffer.alloc(2)
+        head.writeUInt16BE(reply.length)
+        socket.write(Buffer.concat([head, reply]))
+      }
+    })
+  })
+  server.maxConnections = maxTcpConnections
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, address, () => {
+      server.off('error', reject)
+      server.on('error', error => log.warn('DNS over TCP failed', { error }))
+      resolve(server)
+    })
+  })
+}

@@ -1,0 +1,78 @@
+// Makes and removes the bridge, and the kernel settings pod traffic needs.
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Log } from '../base/log.ts'
+import { messageOf } from '../base/errors.ts'
+import { makeIp } from '../linux/index.ts'
+import { gatewayOf, podNetworkText } from './cni.ts'
+
+export interface PodNetworkOptions {
+  bridge: string
+  podCidr: string
+  /** Where containerd looks for network configurations. */
+  confDir: string
+  stateDir: string
+  log: Log
+}
+
+const confFile = '10-kutter.conflist'
+const defaultMtu = 1500
+
+/** Brings the network up; may be called again at any time. Returns the bridge's address. */
+export async function startPodNetwork({ bridge, podCidr, confDir, stateDir, log }: PodNetworkOptions): Promise<string> {
+  const gateway = gatewayOf(podCidr)
+  const ip = makeIp()
+  const links = await ip.links()
+  // Packets of pods must fit what carries them out of the machine.
+  const uplinks = links.filter(
+    link =>
+      link.name !== 'lo' &&
+      link.name !== bridge &&
+      link.up && link.kind === '' &&
+      !/^(veth|kt|docker|br-|cni)/.test(link.name),
+  )
+  const mtu = Math.min(defaultMtu, ...uplinks.map(link => link.mtu))
+  if (!links.some(link => link.name === bridge)) await ip.batch([`link add name ${bridge} type bridge`])
+  await ip.batch([
+    `address replace ${gateway}/${podCidr.split('/')[1]} dev ${bridge}`,
+    `link set dev ${bridge} mtu ${mtu} up`,
+  ])
+  await sysctl('net/ipv4/ip_forward', '1', log)
+  // NodePorts on 127.0.0.1 leave through the bridge; the proxy's table drops what comes in this way for 127/8.
+  await sysctl(`net/ipv4/conf/${bridge}/route_localnet`, '1', log)
+  // A reply between two pods of this bridge must pass the address translation, too.
+  await sysctl('net/bridge/bridge-nf-call-iptables', '1', log)
+  await mkdir(confDir, { recursive: true })
+  await mkdir(stateDir, { recursive: true })
+  const text = podNetworkText({ bridge, podCidr, stateDir, mtu })
+  const file = join(confDir, confFile)
+  if ((await readFile(file, 'utf8').catch(() => '')) !== text) {
+    await writeFile(`${file}.new`, text)
+    await rename(`${file}.new`, file)
+  }
+  return gateway
+}
+
+/** Removes the bridge and the addresses handed out. */
+export async function stopPodNetwork({
+  bridge,
+  confDir,
+  stateDir,
+}: Omit<PodNetworkOptions, 'podCidr' | 'log'>): Promise<void> {
+  const ip = makeIp()
+  if ((await ip.links()).some(link => link.name === bridge)) await ip.batch([`link delete dev ${bridge}`])
+  await rm(join(confDir, confFile), { force: true })
+  await rm(stateDir, { recursive: true, force: true })
+}
+
+async function sysctl(name: string, value: string, log: Log): Promise<void> {
+  const file = `/proc/sys/${name}`
+  try {
+    if ((await readFile(file, 'utf8')).trim() !== value) await writeFile(file, value)
+  } catch (error) {
+    log.warn('cannot set a kernel setting that pods need', {
+      setting: name.replaceAll('/', '.'),
+      why: messageOf(error),
+    })
+  }
+}

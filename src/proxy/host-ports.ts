@@ -1,0 +1,25 @@
+// Host ports: a port of the node that leads to one pod. In the same table as services, one fragment per pod.
+import { createHash } from 'node:crypto'
+import type { DeepReadonly } from '../api/schema/node.ts'
+import type { Pod } from '../kinds/core/pod.ts'
+import { add, emptyFragment, type Fragment } from './plan.ts'
+import { masqueradeMark } from './table.ts'
+
+export function hostPortFragment(pod: DeepReadonly<Pod>): Fragment {
+  const fragment = emptyFragment()
+  const ip = pod.status.podIP
+  if (!ip || pod.spec.hostNetwork || pod.status.phase === 'Succeeded' || pod.status.phase === 'Failed') return fragment
+  for (const port of pod.spec.containers.flatMap(c => c.ports ?? [])) {
+    if (!port.hostPort) continue
+    const protocol = port.protocol.toLowerCase()
+    const chain = `host-${createHash('sha256').update(`${pod.metadata.uid}/${protocol}/${port.hostPort}`).digest('hex').slice(0, 8)}-${port.hostPort}`
+    fragment.chains.set(chain, [
+      `meta mark set meta mark or ${masqueradeMark}`,
+      `meta l4proto ${protocol} dnat ip to ${ip}:${port.containerPort}`,
+    ])
+    if (port.hostIP && port.hostIP !== '0.0.0.0')
+      add(fragment, 'service-ips', `${port.hostIP} . ${protocol} . ${port.hostPort}`, `goto ${chain}`)
+    else add(fragment, 'node-ports', `${protocol} . ${port.hostPort}`, `goto ${chain}`)
+  }
+  return fragment
+}

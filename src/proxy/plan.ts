@@ -1,0 +1,181 @@
+// What one service needs in the table: pure, so that it is tested by tables of services and endpoints.
+import { createHash } from 'node:crypto'
+import { parseIP } from '../api/ip.ts'
+import type { DeepReadonly } from '../api/schema/node.ts'
+import type { Service, ServicePort } from '../kinds/core/service.ts'
+import type { EndpointSlice } from '../kinds/discovery/endpointslice.ts'
+import { masqueradeMark } from './table.ts'
+
+/** A part of the table: chains with their rules, extra sets, and elements of maps and sets ('' for a set). */
+export interface Fragment {
+  chains: Map<string, readonly string[]>
+  sets: Map<string, string>
+  elements: Map<string, Map<string, string>>
+}
+
+export interface Backend {
+  ip: string
+  port: number
+  local: boolean
+}
+
+export interface PlanContext {
+  nodeName: string
+  podCidr: string
+}
+
+export const emptyFragment = (): Fragment => ({ chains: new Map(), sets: new Map(), elements: new Map() })
+
+type ReadService = DeepReadonly<Service>
+
+/** The rules for a service and its slices. */
+export function planService(
+  service: ReadService,
+  slices: readonly DeepReadonly<EndpointSlice>[],
+  context: PlanContext,
+): Fragment {
+  const fragment = emptyFragment()
+  const { spec } = service
+  if (spec.type === 'ExternalName' || !spec.clusterIP || spec.clusterIP === 'None') return fragment
+  const clusterIPs = (spec.clusterIPs ?? [spec.clusterIP]).filter(ip => parseIP(ip)?.family === 4)
+  for (const ip of clusterIPs) add(fragment, 'cluster-ips', ip, '')
+  for (const port of spec.ports ?? []) planPort(fragment, service, port, clusterIPs, slices, context)
+  return fragment
+}
+
+function planPort(
+  fragment: Fragment,
+  service: ReadService,
+  port: DeepReadonly<ServicePort>,
+  clusterIPs: readonly string[],
+  slices: readonly DeepReadonly<EndpointSlice>[],
+  context: PlanContext,
+): void {
+  const { spec, metadata } = service
+  const protocol = port.protocol.toLowerCase()
+  const all = backendsOf(port, slices, context.nodeName)
+  const local = all.filter(b => b.local)
+  const inside = spec.internalTrafficPolicy === 'Local' ? local : all
+  const outside = spec.externalTrafficPolicy === 'Local' ? local : all
+  const name = chainName(metadata.namespace ?? '', metadata.name ?? '', port)
+  const verdict = (chain: string, backends: readonly Backend[]) =>
+    backends.length ? `goto ${chain}` : 'goto refuse-now'
+  for (const ip of clusterIPs)
+    add(
+      fragment,
+      inside.length ? 'service-ips' : 'no-endpoints',
+      `${ip} . ${protocol} . ${port.port}`,
+      verdict(`${name}-in`, inside),
+    )
+  if (inside.length) {
+    // Who is not a pod gets its source rewritten, so that the answer comes back this way.
+    const mark =
+      spec.internalTrafficPolicy === 'Local'
+        ? []
+        : [`ip saddr != ${context.podCidr} meta mark set meta mark or ${masqueradeMark}`]
+    balance(fragment, `${name}-in`, mark, service, protocol, inside)
+  }
+  const external = [
+    ...(spec.externalIPs ?? []),
+    ...(service.status.loadBalancer.ingress ?? []).flatMap(i => (i.ip && i.ipMode !== 'Proxy' ? [i.ip] : [])),
+  ]
+  if (!external.length && !port.nodePort) return
+  for (const ip of external.filter(ip => parseIP(ip)?.family === 4))
+    add(
+      fragment,
+      outside.length ? 'service-ips' : 'no-endpoints',
+      `${ip} . ${protocol} . ${port.port}`,
+      verdict(`${name}-out`, outside),
+    )
+  if (port.nodePort)
+    add(
+      fragment,
+      outside.length ? 'node-ports' : 'no-endpoint-node-ports',
+      `${protocol} . ${port.nodePort}`,
+      verdict(`${name}-out`, outside),
+    )
+  if (outside.length) {
+    const mark =
+      spec.externalTrafficPolicy === 'Local'
+        ? [`ip saddr 127.0.0.0/8 meta mark set meta mark or ${masqueradeMark}`]
+        : [`meta mark set meta mark or ${masqueradeMark}`]
+    balance(fragment, `${name}-out`, mark, service, protocol, outside)
+  }
+  for (const { ip } of local) add(fragment, 'hairpin', `${ip} . ${ip}`, '')
+}
+
+/** The endpoints behind one port: the ready ones, or, when there are none, those that still serve while they end. */
+export function backendsOf(
+  port: DeepReadonly<ServicePort>,
+  slices: readonly DeepReadonly<EndpointSlice>[],
+  nodeName: string,
+): Backend[] {
+  const ready: Backend[] = []
+  const ending: Backend[] = []
+  for (const slice of slices) {
+    if (slice.addressType !== 'IPv4') continue
+    const target = slice.ports?.find(
+      p => (p.name ?? '') === (port.name ?? '') && (p.protocol ?? 'TCP') === port.protocol,
+    )
+    if (!target?.port) continue
+    for (const endpoint of slice.endpoints ?? []) {
+      const ip = endpoint.addresses[0]
+      if (!ip || parseIP(ip)?.family !== 4) continue
+      const backend = {
+        ip,
+        port: target.port,
+        local: endpoint.nodeName === nodeName || endpoint.nodeName === undefined,
+      }
+      const { ready: isReady, serving, terminating } = endpoint.conditions
+      if (isReady ?? true) ready.push(backend)
+      else if (serving && terminating) ending.push(backend)
+    }
+  }
+  const chosen = ready.length ? ready : ending
+  const unique = new Map(chosen.map(b => [`${b.ip}:${b.port}`, b]))
+  return [...unique.values()].sort((a, b) => (`${a.ip}:${a.port}` < `${b.ip}:${b.port}` ? -1 : 1))
+}
+
+function balance(
+  fragment: Fragment,
+  chain: string,
+  mark: readonly string[],
+  service: ReadService,
+  protocol: string,
+  backends: readonly Backend[],
+): void {
+  const l4 = `meta l4proto ${protocol}`
+  if (service.spec.sessionAffinity !== 'ClientIP') {
+    fragment.chains.set(chain, [...mark, `${l4} ${dnat(backends)}`])
+    return
+  }
+  const seconds = service.spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? 10800
+  const names = backends.map(b => `${chain}-${b.ip.replaceAll('.', '-')}-${b.port}`)
+  for (const [i, backend] of backends.entries()) {
+    fragment.sets.set(names[i]!, `{ type ipv4_addr ; flags dynamic,timeout ; timeout ${seconds}s ; size 65535 ; }`)
+    fragment.chains.set(names[i]!, [
+      `update @${names[i]} { ip saddr }`,
+      `${l4} dnat ip to ${backend.ip}:${backend.port}`,
+    ])
+  }
+  const known = names.map(name => `ip saddr @${name} goto ${name}`)
+  const pick = `numgen random mod ${backends.length} vmap { ${names.map((name, i) => `${i} : goto ${name}`).join(', ')} }`
+  fragment.chains.set(chain, [...mark, ...known, pick])
+}
+
+function dnat(backends: readonly Backend[]): string {
+  if (backends.length === 1) return `dnat ip to ${backends[0]!.ip}:${backends[0]!.port}`
+  return `dnat ip addr . port to numgen random mod ${backends.length} map { ${backends.map((b, i) => `${i} : ${b.ip} . ${b.port}`).join(', ')} }`
+}
+
+export function add(fragment: Fragment, collection: string, key: string, value: string): void {
+  const elements = fragment.elements.get(collection) ?? new Map<string, string>()
+  elements.set(key, value)
+  fragment.elements.set(collection, elements)
+}
+
+// Readable and unique: a hash, for names may be long, then what it is for people who list the table.
+function chainName(namespace: string, name: string, port: DeepReadonly<ServicePort>): string {
+  const full = `${namespace}/${name}/${port.protocol}/${port.name || port.port}`
+  return `svc-${createHash('sha256').update(full).digest('hex').slice(0, 8)}-${name.slice(0, 30)}-${port.port}`
+}
