@@ -48,11 +48,11 @@ function authority(domain: string): Answer {
 }
 
 /** The packet that answers `query`. */
-export function replyTo(query: Packet, reply: Partial<Reply> & { rcode: string }): Packet {
+export function replyTo(query: Packet, reply: Partial<Omit<Reply, 'rcode'>> & { rcode: string }): Packet {
   // The response code is the low four bits of the flags.
   const codes: Readonly<Record<string, number>> = { NOERROR: 0, FORMERR: 1, SERVFAIL: 2, NXDOMAIN: 3, NOTIMP: 4, REFUSED: 5 }
   const authoritative = 1 << 10
-  const recursion = (1 << 7) | (query.flags ?? 0 & (1 << 8))
+  const recursion = (1 << 7) | ((query.flags ?? 0) & (1 << 8))
   const edns = (query.additionals ?? []).some(a => a.type === 'OPT')
   return {
     id: query.id ?? 0,

@@ -1,0 +1,17 @@
+// `kutter check`: what this machine lacks, before anything is started.
+import { machineProblem, missingPackages, diskProblem, hostAddresses } from './machine.ts'
+import { defaultDataDir } from './config.ts'
+
+export async function check(out: (text: string) => void): Promise<number> {
+  const problems: string[] = []
+  const machine = machineProblem()
+  if (machine) problems.push(machine)
+  const missing = missingPackages()
+  if (missing.length) problems.push(`missing Debian packages: ${missing.join(', ')} (kutter up installs them)`)
+  const disk = await diskProblem(defaultDataDir)
+  if (disk) problems.push(disk)
+  if (!hostAddresses().length) problems.push('this machine has no IPv4 address but loopback; pods could not reach the API server')
+  for (const problem of problems) out(`  ! ${problem}\n`)
+  if (!problems.length) out('Nothing is missing.\n')
+  return problems.length ? 1 : 0
+}

@@ -1,0 +1,23 @@
+// Asks a DNS server one question, to see whether it answers.
+import { createSocket } from 'node:dgram'
+import { decode, encode } from 'dns-packet'
+
+const waitMs = 300
+
+/** Whether `server` knows an address for `name`. */
+export function dnsAnswers(server: string, name: string): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = createSocket('udp4')
+    let open = true
+    const finish = (result: boolean) => {
+      if (!open) return
+      open = false
+      socket.close()
+      resolve(result)
+    }
+    AbortSignal.timeout(waitMs).addEventListener('abort', () => finish(false))
+    socket.on('error', () => finish(false))
+    socket.on('message', message => finish((decode(message).answers ?? []).length > 0))
+    socket.send(encode({ type: 'query', id: 1, flags: 1 << 8, questions: [{ name, type: 'A' }] }), 53, server)
+  })
+}

@@ -1,0 +1,116 @@
+// The `kutter` command: reads the command line and calls the role or action it names.
+import 'reflect-metadata'
+import { existsSync } from 'node:fs'
+import { messageOf } from '../base/errors.ts'
+import { stderrLog } from '../base/log.ts'
+import { realClock } from '../base/clock.ts'
+import { runAgent } from './agent.ts'
+import { integerOption, type OptionSpec, parseArgs, UsageError } from './args.ts'
+import { check } from './check.ts'
+import { type ClusterConfig, type ClusterPaths, defaultDataDir, defaultName, pathsOf, readConfig } from './config.ts'
+import { down } from './down.ts'
+import { imageCommand } from './image-command.ts'
+import { type RoleOptions, runServer } from './server.ts'
+import { status } from './status.ts'
+import { spawnSupervisor, supervise } from './supervisor.ts'
+import { up } from './up.ts'
+
+const options: Readonly<Record<string, OptionSpec>> = {
+  name: { value: true, help: 'name of the cluster (default)' },
+  'data-dir': { value: true, help: `where clusters are kept (${defaultDataDir})` },
+  port: { value: true, help: 'port of the API server (6443)' },
+  node: { value: true, help: 'name of the node' },
+  'no-install': { help: 'only say what is missing, install nothing' },
+  purge: { help: 'remove the data, too' },
+  o: { value: true, help: 'json: output for programs' },
+  help: { help: 'this text' },
+}
+
+const usage = `kutter: Kubernetes on this machine
+
+  kutter up [--name NAME] [--port P] [--data-dir DIR] [--no-install]   start a cluster
+  kutter down [--name NAME] [--purge]                                  stop it (and remove its data)
+  kutter status [--name NAME] [-o json]                                how it is
+  kutter kubeconfig [--name NAME]                                      path of an admin kubeconfig
+  kutter image build DIR… | import FILE.tar… | list                    images of the nodes
+  kutter check                                                         what this machine lacks
+  kutter server | agent                                                the roles by themselves
+`
+
+const program = { command: process.execPath, args: ['--disable-warning=ExperimentalWarning', process.argv[1]!] }
+const out = (text: string) => void process.stdout.write(text)
+const command = existsSync('./kutter') ? './kutter' : 'kutter'
+
+async function main(args: readonly string[]): Promise<number> {
+  const parsed = parseArgs(args, options)
+  const [action = 'help', ...words] = parsed.words
+  if (parsed.flags.has('help')) {
+    out(usage)
+    return 0
+  }
+  const name = parsed.options.name ?? defaultName
+  if (!/^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$/.test(name)) throw new UsageError(`a cluster's name is up to 32 lower case letters, digits and dashes, not ${JSON.stringify(name)}`)
+  const paths = pathsOf(parsed.options['data-dir'] ?? defaultDataDir, name)
+  switch (action) {
+    case 'up': {
+      const port = integerOption(parsed, 'port', 1, 65535)
+      return up({ paths, name, install: !parsed.flags.has('no-install'), program, command, out, ...(port !== undefined && { port }) })
+    }
+    case 'down':
+      return down({ paths, name, purge: parsed.flags.has('purge'), out })
+    case 'status':
+      return status(paths, name, parsed.options.o === 'json', out)
+    case 'kubeconfig':
+      existing(paths, name)
+      out(`${paths.kubeconfig}\n`)
+      return 0
+    case 'image':
+      return imageCommand(words, { paths, config: existing(paths, name), out })
+    case 'check':
+      return check(out)
+    case 'supervisor':
+      await supervise({ config: existing(paths, name), paths, clock: realClock, log: stderrLog(), program })
+      return 0
+    case 'server':
+      await role(paths, name, runServer)
+      return 0
+    case 'agent':
+      await role(paths, name, o => runAgent({ ...o, nodeName: parsed.options.node ?? o.config.nodeName }))
+      return 0
+    case 'help':
+      out(usage)
+      return parsed.words.length ? 0 : 2
+    default:
+      throw new UsageError(`unknown command ${JSON.stringify(action)}; kutter --help lists them`)
+  }
+}
+
+function existing(paths: ClusterPaths, name: string): ClusterConfig {
+  const config = readConfig(paths)
+  if (!config) throw new UsageError(`there is no cluster ${name} in ${paths.dataDir}; make one with: kutter up --name ${name}`)
+  return config
+}
+
+/** Runs a role until SIGTERM. */
+async function role(paths: ClusterPaths, name: string, run: (options: RoleOptions) => Promise<void>): Promise<void> {
+  const config = existing(paths, name)
+  const abort = new AbortController()
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => abort.abort())
+  const log = stderrLog().with({ cluster: name })
+  process.on('unhandledRejection', error => {
+    if (abort.signal.aborted) return
+    log.error('a promise nobody waited for failed', { error })
+    process.exit(1)
+  })
+  await run({ config, paths, log, signal: abort.signal, revive: () => spawnSupervisor({ paths, config, program }, true) })
+}
+
+
+main(process.argv.slice(2)).then(
+  code => process.exit(code),
+  error => {
+    process.stderr.write(`kutter: ${messageOf(error)}\n`)
+    if (process.env.KUTTER_LOG === 'debug' && error instanceof Error) process.stderr.write(`${error.stack}\n`)
+    process.exit(error instanceof UsageError ? 2 : 1)
+  },
+)

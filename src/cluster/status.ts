@@ -1,0 +1,78 @@
+// `kutter status`: every process with role, node and pid, and whether all of it is well. Exit code 0 only then.
+import { realClock } from '../base/clock.ts'
+import { messageOf } from '../base/errors.ts'
+import { silentLog } from '../base/log.ts'
+import { Client, httpsTransport } from '../client/index.ts'
+import { Node } from '../kinds/core/node.ts'
+import { type ClusterPaths, readConfig } from './config.ts'
+import { dnsAnswers } from './dns-probe.ts'
+import { contextName } from './kubeconfig.ts'
+import { ask } from './link.ts'
+import { Pki } from './pki.ts'
+
+interface Status {
+  name: string
+  ready: boolean
+  server: string
+  context: string
+  dataDir: string
+  processes: { role: string; node?: string; pid: number; ready: boolean; restarts: number; problem?: string }[]
+  nodes: { name: string; ready: boolean; version: string }[]
+  dns: boolean
+  problems: string[]
+}
+
+export async function status(paths: ClusterPaths, name: string, json: boolean, out: (text: string) => void): Promise<number> {
+  const result = await inspect(paths, name)
+  out(json ? `${JSON.stringify(result, null, 2)}\n` : describe(result))
+  return result.ready ? 0 : 1
+}
+
+async function inspect(paths: ClusterPaths, name: string): Promise<Status> {
+  const config = readConfig(paths)
+  const empty: Status = { name, ready: false, server: '', context: contextName(name), dataDir: paths.root, processes: [], nodes: [], dns: false, problems: [] }
+  if (!config) return { ...empty, problems: [`there is no cluster ${name} in ${paths.dataDir}`] }
+  const server = `https://127.0.0.1:${config.port}`
+  const state = await ask(paths.socket, { command: 'status' })
+  if (!state) return { ...empty, server, problems: ['it is not running'] }
+  const problems: string[] = []
+  const processes: Status['processes'] = [{ role: 'supervisor', pid: state.supervisor, ready: true, restarts: 0 }, ...state.processes]
+  for (const role of ['server', 'agent']) if (!state.processes.some(p => p.role === role)) problems.push(`the ${role} is not running`)
+  for (const p of state.processes) if (!p.ready) problems.push(`the ${p.role} is not ready${p.problem ? `: ${p.problem}` : ''}`)
+  const nodes = await readNodes(paths, server, problems)
+  for (const node of nodes) if (!node.ready) problems.push(`node ${node.name} is not Ready`)
+  const dns = await dnsAnswers(config.dnsAddress, `kubernetes.default.svc.${config.domain}`)
+  if (!dns) problems.push('DNS does not answer')
+  return { ...empty, server, processes, nodes, dns, problems, ready: problems.length === 0 && nodes.length > 0 }
+}
+
+const waitMs = 3_000
+
+async function readNodes(paths: ClusterPaths, server: string, problems: string[]): Promise<Status['nodes']> {
+  const pki = new Pki(paths.pki, realClock)
+  const [authority, admin] = await Promise.all([pki.authority(), pki.certificate('admin', { commonName: 'kutter-admin', organizations: ['system:masters'] }, ['client auth', 'digital signature'])])
+  const transport = httpsTransport(() => ({ server, ca: authority.certPem, cert: admin.certPem, key: admin.keyPem }))
+  const client = new Client({ serve: transport.serve, user: { name: 'kutter-admin', groups: [] }, userAgent: 'kutter', clock: realClock, log: silentLog })
+  try {
+    const { items } = await client.list(Node, { signal: AbortSignal.timeout(waitMs) })
+    return items.map(node => ({
+      name: node.metadata.name ?? '',
+      ready: node.status.conditions?.some(c => c.type === 'Ready' && c.status === 'True') ?? false,
+      version: node.status.nodeInfo.kubeletVersion,
+    }))
+  } catch (error) {
+    problems.push(`the API server does not answer: ${messageOf(error)}`)
+    return []
+  } finally {
+    client.close()
+    transport.close()
+  }
+}
+
+function describe(s: Status): string {
+  const lines = [`Cluster ${s.name}: ${s.ready ? 'ready' : 'not ready'}${s.server && ` at ${s.server}`} (kubectl --context ${s.context})`]
+  for (const p of s.processes) lines.push(`  ${p.role.padEnd(10)} ${(p.node ?? '').padEnd(20)} pid ${String(p.pid).padEnd(8)} ${p.ready ? 'ready' : 'not ready'}${p.restarts ? `, restarted ${p.restarts} times` : ''}`)
+  for (const node of s.nodes) lines.push(`  node       ${node.name.padEnd(20)} ${node.version.padEnd(12)} ${node.ready ? 'Ready' : 'NotReady'}`)
+  for (const problem of s.problems) lines.push(`  ! ${problem}`)
+  return `${lines.join('\n')}\n`
+}
