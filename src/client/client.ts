@@ -192,6 +192,11 @@ export class Client {
     return this.#informers.mirror(kind, scope)
   }
 
+  /** Stops keeping a mirror of `mirror()` current. */
+  release<T extends KubeObject>(mirror: Mirror<T>): void {
+    this.#informers.release(mirror as unknown as Mirror)
+  }
+
   /** Resolves when these mirrors have their first list. */
   async synced(mirrors: readonly Pick<Mirror, 'waitFor'>[], signal?: AbortSignal): Promise<void> {
     await Promise.all(mirrors.map(mirror => mirror.waitFor(0, signal)))

@@ -29,6 +29,7 @@ const watchSeconds = 540
 export class Informers {
   readonly #options: InformersOptions
   readonly #mirrors = new Map<string, Mirror>()
+  readonly #stops = new Map<Mirror, AbortController>()
   readonly #abort = new AbortController()
 
   constructor(options: InformersOptions) {
@@ -50,24 +51,32 @@ export class Informers {
     if (!mirror) {
       mirror = new Mirror()
       this.#mirrors.set(key, mirror)
-      void this.#follow(kind, scope, mirror)
+      const stop = new AbortController()
+      this.#stops.set(mirror, stop)
+      void this.#follow(kind, scope, mirror, AbortSignal.any([this.#abort.signal, stop.signal]))
     }
     return mirror as unknown as Mirror<T>
+  }
+
+  /** Stops keeping a mirror current; one shared with others in this process stays. */
+  release(mirror: Mirror): void {
+    this.#stops.get(mirror)?.abort()
+    if (!this.#stops.delete(mirror)) return
+    for (const [key, known] of this.#mirrors) if (known === mirror) this.#mirrors.delete(key)
   }
 
   close(): void {
     this.#abort.abort()
   }
 
-  async #follow(kind: AnyKind, scope: MirrorScope, mirror: Mirror): Promise<void> {
+  async #follow(kind: AnyKind, scope: MirrorScope, mirror: Mirror, signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#options
-    const { signal } = this.#abort
     let backoffMs = firstBackoffMs
     let revision: number | undefined
     while (!signal.aborted) {
       try {
-        revision ??= await this.#list(kind, scope, mirror)
-        revision = await this.#watch(kind, scope, mirror, revision)
+        revision ??= await this.#list(kind, scope, mirror, signal)
+        revision = await this.#watch(kind, scope, mirror, revision, signal)
         backoffMs = firstBackoffMs
       } catch (error) {
         if (signal.aborted) return
@@ -83,8 +92,13 @@ export class Informers {
     }
   }
 
-  async #list(kind: AnyKind, { namespace = '', ...options }: MirrorScope, mirror: Mirror): Promise<number> {
-    const result = await this.#options.run(kind, 'list', { namespace, options, signal: this.#abort.signal })
+  async #list(
+    kind: AnyKind,
+    { namespace = '', ...options }: MirrorScope,
+    mirror: Mirror,
+    signal: AbortSignal,
+  ): Promise<number> {
+    const result = await this.#options.run(kind, 'list', { namespace, options, signal })
     if (result.type !== 'list') throw new Error(`a list of ${kind.plural} was answered with ${result.type}`)
     mirror.reset(result.items, result.revision)
     return result.revision
@@ -96,6 +110,7 @@ export class Informers {
     { namespace = '', ...selectors }: MirrorScope,
     mirror: Mirror,
     from: number,
+    signal: AbortSignal,
   ): Promise<number> {
     const options = {
       ...selectors,
@@ -103,7 +118,7 @@ export class Informers {
       allowWatchBookmarks: true,
       timeoutSeconds: watchSeconds,
     }
-    const result = await this.#options.run(kind, 'watch', { namespace, options, signal: this.#abort.signal })
+    const result = await this.#options.run(kind, 'watch', { namespace, options, signal })
     if (result.type !== 'watch') throw new Error(`a watch of ${kind.plural} was answered with ${result.type}`)
     let revision = from
     for await (const events of result.events) {

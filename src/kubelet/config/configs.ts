@@ -1,0 +1,133 @@
+// The sandbox and container configurations that the runtime is given, composed from the pod's spec. Pure: values
+// that need looking up (environment, mounts, image) are arguments.
+// Source: kubernetes pkg/kubelet/kuberuntime (generatePodSandboxConfig, generateContainerConfig).
+import { join } from 'node:path'
+import {
+  annotationNames,
+  type ContainerConfig,
+  type ImageSeen,
+  labelNames,
+  type SandboxConfig,
+} from '../runtime/runtime.ts'
+import {
+  containerHash,
+  graceSecondsOf,
+  nameOf,
+  namespaceOf,
+  onHostNetwork,
+  type ReadContainer,
+  type ReadPod,
+  uidOf,
+} from '../pod/spec.ts'
+import { type DnsPlace, dnsConfigOf, resolverOf, sandboxHostname } from './dns.ts'
+import { expand } from './expand.ts'
+import { containerResources, podCgroup } from './resources.ts'
+import { containerSecurity, sandboxSecurity } from './security.ts'
+
+export interface ConfigPlace extends DnsPlace {
+  logRoot: string
+  cgroupRoot: string
+  seccompRoot: string
+  nodeMemoryBytes: number
+}
+
+const protocols = { TCP: 'TCP', UDP: 'UDP', SCTP: 'SCTP' } as const
+
+/** `namespace_name_uid`, the directory of a pod's logs. */
+export const podLogDir = (root: string, pod: ReadPod): string =>
+  join(root, `${namespaceOf(pod)}_${nameOf(pod)}_${uidOf(pod)}`)
+
+export function sandboxConfig(pod: ReadPod, attempt: number, place: ConfigPlace): SandboxConfig {
+  const hostNetwork = onHostNetwork(pod)
+  const portMappings = hostNetwork
+    ? []
+    : [...(pod.spec.initContainers ?? []), ...pod.spec.containers]
+        .flatMap(c => c.ports ?? [])
+        .flatMap(port =>
+          port.hostPort
+            ? [
+                {
+                  protocol: protocols[(port.protocol ?? 'TCP') as keyof typeof protocols],
+                  containerPort: port.containerPort,
+                  hostPort: port.hostPort,
+                  hostIp: port.hostIP ?? '',
+                },
+              ]
+            : [],
+        )
+  return {
+    metadata: { name: nameOf(pod), namespace: namespaceOf(pod), uid: uidOf(pod), attempt },
+    ...(!hostNetwork && { hostname: sandboxHostname(pod, place.clusterDomain) }),
+    logDirectory: podLogDir(place.logRoot, pod),
+    dnsConfig: dnsConfigOf(resolverOf(pod, place)),
+    portMappings,
+    labels: { ...pod.metadata.labels, ...podLabels(pod) },
+    annotations: { ...pod.metadata.annotations },
+    linux: {
+      cgroupParent: podCgroup(place.cgroupRoot, pod),
+      securityContext: sandboxSecurity(pod, place.seccompRoot),
+      sysctls: Object.fromEntries(
+        (pod.spec.securityContext?.sysctls ?? []).map(s => [s.name.replaceAll('/', '.'), s.value]),
+      ),
+    },
+  }
+}
+
+const podLabels = (pod: ReadPod) => ({
+  [labelNames.podName]: nameOf(pod),
+  [labelNames.podNamespace]: namespaceOf(pod),
+  [labelNames.podUid]: uidOf(pod),
+})
+
+export interface ContainerParts {
+  attempt: number
+  image: ImageSeen | undefined
+  imageRef: string
+  env: ReadonlyMap<string, string>
+  mounts: NonNullable<ContainerConfig['mounts']>
+  /** An ephemeral container looks into this one's processes. */
+  targetId?: string | undefined
+}
+
+export function containerConfig(
+  pod: ReadPod,
+  container: ReadContainer,
+  parts: ContainerParts,
+  place: ConfigPlace,
+): ContainerConfig {
+  const lookup = (name: string) => parts.env.get(name)
+  const stopSignal = container.lifecycle?.stopSignal
+  return {
+    metadata: { name: container.name, attempt: parts.attempt },
+    image: { image: parts.imageRef, userSpecifiedImage: container.image ?? '' },
+    command: (container.command ?? []).map(word => expand(word, lookup)),
+    args: (container.args ?? []).map(word => expand(word, lookup)),
+    workingDir: container.workingDir ?? '',
+    envs: Array.from(parts.env, ([key, value]) => ({ key, value })),
+    mounts: parts.mounts,
+    labels: { ...podLabels(pod), [labelNames.container]: container.name },
+    annotations: {
+      [annotationNames.hash]: containerHash(container),
+      [annotationNames.restartCount]: String(parts.attempt),
+      [annotationNames.messagePath]: messagePathOf(container),
+      [annotationNames.messagePolicy]: container.terminationMessagePolicy ?? 'File',
+      'io.kubernetes.pod.terminationGracePeriod': String(graceSecondsOf(pod)),
+    },
+    logPath: join(container.name, `${parts.attempt}.log`),
+    stdin: container.stdin ?? false,
+    stdinOnce: container.stdinOnce ?? false,
+    tty: container.tty ?? false,
+    ...(stopSignal && {
+      stopSignal: `SIGNAL_${stopSignal.replace('+', 'PLUS').replace('-', 'MINUS')}` as NonNullable<
+        ContainerConfig['stopSignal']
+      >,
+    }),
+    linux: {
+      resources: containerResources(pod, container, place.nodeMemoryBytes),
+      securityContext: containerSecurity(pod, container, parts.image, place.seccompRoot, parts.targetId),
+    },
+  }
+}
+
+export const messagePathOf = (container: ReadContainer): string =>
+  container.terminationMessagePath || '/dev/termination-log'

@@ -1,0 +1,90 @@
+// From requests and limits to what the kernel is told: CPU shares and quota, memory, the OOM score, and the control
+// groups that pods are put in by quality of service. Source: kubernetes pkg/kubelet/cm (helpers_linux), qos/policy.go.
+import { quantityMilli, quantityValue } from '../../api/quantity.ts'
+import type { CgroupLimits } from '../../linux/index.ts'
+import type { ContainerConfig } from '../runtime/runtime.ts'
+import { initContainers, isSidecar, mainContainers, type ReadContainer, type ReadPod, uidOf } from '../pod/spec.ts'
+
+type Resources = NonNullable<NonNullable<ContainerConfig['linux']>['resources']>
+
+const minShares = 2
+const maxShares = 262_144
+const periodUs = 100_000
+const minQuotaUs = 1_000
+
+export const cpuShares = (milli: number): number =>
+  milli === 0 ? minShares : Math.min(maxShares, Math.max(minShares, Math.floor((milli * 1024) / 1000)))
+export const cpuQuota = (milli: number): number =>
+  milli === 0 ? 0 : Math.max(minQuotaUs, Math.floor((milli * periodUs) / 1000))
+
+export type Qos = 'Guaranteed' | 'Burstable' | 'BestEffort'
+
+/** The quality of service by the spec. Source: kubernetes pkg/apis/core/v1/helper/qos. */
+export function qosOf(pod: ReadPod): Qos {
+  if (pod.status.qosClass) return pod.status.qosClass as Qos
+  let any = false
+  let guaranteed = true
+  for (const { resources } of [...initContainers(pod), ...mainContainers(pod)]) {
+    for (const name of ['cpu', 'memory']) {
+      const limit = resources?.limits?.[name]
+      const request = resources?.requests?.[name] ?? limit
+      const has = (amount: string | undefined) => quantityMilli(amount) > 0
+      any ||= has(limit) || has(request)
+      guaranteed &&= has(limit) && quantityMilli(limit) === quantityMilli(request)
+    }
+  }
+  return !any ? 'BestEffort' : guaranteed ? 'Guaranteed' : 'Burstable'
+}
+
+/** `/root/kubepods/burstable/podUID`; guaranteed pods stand beside the other classes. */
+export function podCgroup(root: string, pod: ReadPod): string {
+  const qos = qosOf(pod)
+  return `${root}/kubepods/${qos === 'Guaranteed' ? '' : `${qos.toLowerCase()}/`}pod${uidOf(pod)}`
+}
+
+export function containerResources(pod: ReadPod, container: ReadContainer, nodeMemoryBytes: number): Resources {
+  const { limits = {}, requests = {} } = container.resources ?? {}
+  const limitMilli = quantityMilli(limits.cpu)
+  const requestMilli = requests.cpu === undefined ? limitMilli : quantityMilli(requests.cpu)
+  return {
+    cpuPeriod: periodUs,
+    cpuQuota: cpuQuota(limitMilli),
+    cpuShares: cpuShares(requestMilli),
+    memoryLimitInBytes: quantityValue(limits.memory),
+    oomScoreAdj: oomScore(pod, container, nodeMemoryBytes),
+  }
+}
+
+/** Who dies first when memory runs out: best-effort at 1000, guaranteed at -997, others by what they asked for. */
+export function oomScore(pod: ReadPod, container: ReadContainer, nodeMemoryBytes: number): number {
+  if ((pod.spec.priority ?? 0) >= 2_000_000_000) return -997
+  const qos = qosOf(pod)
+  if (qos === 'Guaranteed') return -997
+  if (qos === 'BestEffort') return 1000
+  const { limits = {}, requests = {} } = container.resources ?? {}
+  const request = quantityValue(requests.memory ?? limits.memory)
+  const score = 1000 - Math.floor((1000 * request) / Math.max(1, nodeMemoryBytes))
+  return Math.min(999, Math.max(2 + 1, score))
+}
+
+/** Limits of the pod's own group: sums over its containers; a limit only where every container has one. */
+export function podLimits(pod: ReadPod, pidsLimit: number): CgroupLimits {
+  const lasting = [...mainContainers(pod), ...initContainers(pod).filter(isSidecar)]
+  const passing = initContainers(pod).filter(c => !isSidecar(c))
+  const sum = (of: (c: ReadContainer) => number) =>
+    Math.max(
+      lasting.reduce((total, c) => total + of(c), 0),
+      ...passing.map(of),
+    )
+  const cpuRequest = sum(c => quantityMilli(c.resources?.requests?.cpu ?? c.resources?.limits?.cpu))
+  const allHave = (name: string) => [...lasting, ...passing].every(c => quantityMilli(c.resources?.limits?.[name]) > 0)
+  const cpuLimit = allHave('cpu') ? sum(c => quantityMilli(c.resources?.limits?.cpu)) : 0
+  const memory = allHave('memory') ? sum(c => quantityValue(c.resources?.limits?.memory)) : 0
+  return {
+    cpuShares: cpuShares(cpuRequest),
+    cpuPeriodUs: periodUs,
+    cpuQuotaUs: cpuLimit ? cpuQuota(cpuLimit) : -1,
+    memoryBytes: memory || -1,
+    pids: pidsLimit,
+  }
+}

@@ -1,0 +1,128 @@
+// Security settings of sandboxes and containers in the runtime's words; a container's own setting wins over its
+// pod's. Source: kubernetes pkg/kubelet/kuberuntime/security_context.go, pkg/securitycontext.
+import { StatusError } from '../../base/errors.ts'
+import type { ContainerConfig, ImageSeen, SandboxConfig } from '../runtime/runtime.ts'
+import { onHostNetwork, type ReadContainer, type ReadPod } from '../pod/spec.ts'
+
+type SandboxSecurity = NonNullable<NonNullable<SandboxConfig['linux']>['securityContext']>
+type ContainerSecurity = NonNullable<NonNullable<ContainerConfig['linux']>['securityContext']>
+
+const maskedPaths = [
+  '/proc/asound',
+  '/proc/acpi',
+  '/proc/interrupts',
+  '/proc/kcore',
+  '/proc/keys',
+  '/proc/latency_stats',
+  '/proc/timer_list',
+  '/proc/timer_stats',
+  '/proc/sched_debug',
+  '/proc/scsi',
+  '/sys/firmware',
+  '/sys/devices/virtual/powercap',
+]
+const readonlyPaths = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger']
+
+function namespaces(pod: ReadPod, targetId?: string): NonNullable<SandboxSecurity['namespaceOptions']> {
+  const { spec } = pod
+  const pid = targetId ? 'TARGET' : spec.hostPID ? 'NODE' : spec.shareProcessNamespace ? 'POD' : 'CONTAINER'
+  return {
+    network: onHostNetwork(pod) ? 'NODE' : 'POD',
+    ipc: spec.hostIPC ? 'NODE' : 'POD',
+    pid,
+    ...(targetId && { targetId }),
+  }
+}
+
+type Seccomp = { readonly type: string; readonly localhostProfile?: string | undefined } | undefined
+
+function seccomp(own: Seccomp, pods: Seccomp, privileged: boolean, root: string): ContainerSecurity['seccomp'] {
+  const profile = own ?? pods
+  if (privileged && !profile) return { profileType: 'Unconfined' }
+  // Kubelets without --seccomp-default run what says nothing unconfined; here RuntimeDefault is the rule.
+  if (!profile || profile.type === 'RuntimeDefault') return { profileType: 'RuntimeDefault' }
+  if (profile.type === 'Unconfined') return { profileType: 'Unconfined' }
+  return { profileType: 'Localhost', localhostRef: `${root}/${profile.localhostProfile ?? ''}` }
+}
+
+export function sandboxSecurity(pod: ReadPod, seccompRoot: string): SandboxSecurity {
+  const security = pod.spec.securityContext
+  const privileged = [...(pod.spec.initContainers ?? []), ...pod.spec.containers].some(
+    c => c.securityContext?.privileged,
+  )
+  const groups = supplementalGroups(pod)
+  return {
+    namespaceOptions: namespaces(pod),
+    privileged,
+    seccomp: seccomp(undefined, security?.seccompProfile, privileged, seccompRoot),
+    ...(security?.runAsUser !== undefined && { runAsUser: { value: security.runAsUser } }),
+    ...(security?.runAsGroup !== undefined &&
+      security.runAsUser !== undefined && { runAsGroup: { value: security.runAsGroup } }),
+    ...(groups.length && { supplementalGroups: groups }),
+  }
+}
+
+function supplementalGroups(pod: ReadPod): number[] {
+  const security = pod.spec.securityContext
+  return [...(security?.fsGroup === undefined ? [] : [security.fsGroup]), ...(security?.supplementalGroups ?? [])]
+}
+
+export function containerSecurity(
+  pod: ReadPod,
+  container: ReadContainer,
+  image: ImageSeen | undefined,
+  seccompRoot: string,
+  targetId?: string,
+): ContainerSecurity {
+  const own = container.securityContext
+  const pods = pod.spec.securityContext
+  const privileged = own?.privileged === true
+  const user = own?.runAsUser ?? pods?.runAsUser
+  const group = own?.runAsGroup ?? pods?.runAsGroup
+  const unmasked = privileged || own?.procMount === 'Unmasked'
+  // The runtime takes a group only together with a user.
+  const imageUser =
+    image?.uid !== undefined
+      ? { runAsUser: { value: image.uid } }
+      : image?.username
+        ? { runAsUsername: image.username }
+        : {}
+  return {
+    namespaceOptions: namespaces(pod, targetId),
+    privileged,
+    readonlyRootfs: own?.readOnlyRootFilesystem === true,
+    noNewPrivs: own?.allowPrivilegeEscalation === false && !privileged,
+    ...(own?.capabilities && {
+      capabilities: {
+        addCapabilities: [...(own.capabilities.add ?? [])],
+        dropCapabilities: [...(own.capabilities.drop ?? [])],
+      },
+    }),
+    ...(user === undefined ? (group === undefined ? imageUser : { ...imageUser }) : { runAsUser: { value: user } }),
+    ...(group !== undefined && { runAsGroup: { value: group } }),
+    supplementalGroups: supplementalGroups(pod),
+    ...(pods?.supplementalGroupsPolicy === 'Strict' && { supplementalGroupsPolicy: 'Strict' as const }),
+    seccomp: seccomp(own?.seccompProfile, pods?.seccompProfile, privileged, seccompRoot),
+    maskedPaths: unmasked ? [] : maskedPaths,
+    readonlyPaths: unmasked ? [] : readonlyPaths,
+  }
+}
+
+/** Throws Forbidden when the container must not run as root but would. */
+export function checkNonRoot(pod: ReadPod, container: ReadContainer, image: ImageSeen | undefined): void {
+  const must = container.securityContext?.runAsNonRoot ?? pod.spec.securityContext?.runAsNonRoot
+  if (!must) return
+  const user = container.securityContext?.runAsUser ?? pod.spec.securityContext?.runAsUser
+  const about = `(pod: "${pod.metadata.name}_${pod.metadata.namespace}(${pod.metadata.uid})", container: ${container.name})`
+  if (user !== undefined) {
+    if (user === 0) throw new StatusError('Forbidden', `container's runAsUser breaks non-root policy ${about}`)
+    return
+  }
+  if (image?.uid === undefined && image?.username) {
+    throw new StatusError(
+      'Forbidden',
+      `container has runAsNonRoot and image has non-numeric user (${image.username}), cannot verify user is non-root ${about}`,
+    )
+  }
+  if (!image?.uid) throw new StatusError('Forbidden', `container has runAsNonRoot and image will run as root ${about}`)
+}

@@ -1,0 +1,76 @@
+// Image names with their defaults, and which entries of a Docker configuration are for an image.
+// Source: distribution/reference; kubernetes pkg/credentialprovider/keyring.go.
+import type { AuthConfig } from './runtime/runtime.ts'
+
+const namePattern =
+  /^(?:(?<host>(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?|\[[a-fA-F0-9:]+\])(?::\d+)?)\/)?(?<path>[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*)*)(?::(?<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(?<digest>sha256:[a-f0-9]{64}))?$/
+
+/** `busybox` → `docker.io/library/busybox:latest`; undefined for what is no image name. */
+export function normalizeImage(image: string): string | undefined {
+  let { host, path, tag, digest } = namePattern.exec(image)?.groups ?? {}
+  if (!path) return undefined
+  if (host && !/[.:]/.test(host) && host !== 'localhost') {
+    if (host.toLowerCase() !== host) return undefined
+    path = `${host}/${path}`
+    host = undefined
+  }
+  if (!host || host === 'index.docker.io') host = 'docker.io'
+  if (host === 'docker.io' && !path.includes('/')) path = `library/${path}`
+  return `${host}/${path}${digest ? `@${digest}` : `:${tag ?? 'latest'}`}`
+}
+
+interface Entry {
+  username?: string
+  password?: string
+  auth?: string
+  identitytoken?: string
+}
+
+/** Credentials whose registry (and path) cover the image; the most specific first. */
+export function credentialsFor(image: string, configs: readonly string[]): AuthConfig[] {
+  const found: { key: string; auth: AuthConfig }[] = []
+  for (const text of configs) {
+    const parsed = JSON.parse(text) as { auths?: Record<string, Entry> } & Record<string, Entry>
+    for (const [registry, entry] of Object.entries(parsed.auths ?? parsed)) {
+      const key = registry.replace(/^https?:\/\//, '').replace(/\/(v1|v2)?\/?$/, '')
+      if (covers(key === 'index.docker.io' ? 'docker.io' : key, image))
+        found.push({ key, auth: authOf(entry, registry) })
+    }
+  }
+  return found.sort((a, b) => b.key.length - a.key.length).map(f => f.auth)
+}
+
+function covers(key: string, image: string): boolean {
+  const [keyHost = '', ...keyPath] = key.split('/')
+  const [host = '', ...path] = image.split('/')
+  const pattern = keyHost.split('.')
+  const labels = host.split('.')
+  // A star stands for one label of the host's name.
+  const hosts =
+    pattern.length === labels.length &&
+    pattern.every(
+      (label, i) =>
+        label === labels[i] ||
+        new RegExp(`^${label.replace(/[^*\w:-]/g, '').replaceAll('*', '[^.]*')}$`).test(labels[i]!),
+    )
+  return hosts && (!keyPath.length || path.join('/').startsWith(keyPath.join('/')))
+}
+
+function authOf(entry: Entry, serverAddress: string): AuthConfig {
+  const [user = '', ...password] = entry.auth ? Buffer.from(entry.auth, 'base64').toString().split(':') : []
+  return {
+    username: entry.username ?? user,
+    password: entry.password ?? password.join(':'),
+    identityToken: entry.identitytoken ?? '',
+    serverAddress,
+  }
+}
+
+/** The dockerconfigjson of a pull secret, in either of its two types. */
+export function dockerConfigOf(secret: {
+  readonly type?: string | undefined
+  readonly data?: Readonly<Record<string, string>> | undefined
+}): string | undefined {
+  const data = secret.data?.[secret.type === 'kubernetes.io/dockercfg' ? '.dockercfg' : '.dockerconfigjson']
+  return data === undefined ? undefined : Buffer.from(data, 'base64').toString()
+}

@@ -1,0 +1,192 @@
+// The files, mounts and control groups of pods on a real node; see host.ts for where they are.
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { messageOf } from '../base/errors.ts'
+import { type Cgroups, openBeneath, realMounts } from '../linux/index.ts'
+import { type ConfigPlace, messagePathOf, podLogDir } from './config/configs.ts'
+import { hostNetworkHosts, podHosts } from './config/dns.ts'
+import { expand } from './config/expand.ts'
+import { podCgroup, podLimits } from './config/resources.ts'
+import { type MountRequest, type PodHost, VolumeFailure } from './host.ts'
+import type { ContainerConfig } from './runtime/runtime.ts'
+import { onHostNetwork, type ReadContainer, type ReadPod, uidOf } from './pod/spec.ts'
+import { type VolumeContext, volumePath, type VolumePlugin } from './volumes/volume.ts'
+import { pluginFor } from './volumes/index.ts'
+
+export interface RealHostOptions {
+  rootDir: string
+  place: ConfigPlace
+  cgroups: Cgroups
+  pidsLimit: number
+  volumes: VolumeContext
+}
+
+type Mount = NonNullable<ContainerConfig['mounts']>[number]
+
+export async function realHost(o: RealHostOptions): Promise<PodHost> {
+  const podsDir = join(o.rootDir, 'pods')
+  const podDir = (uid: string) => join(podsDir, uid)
+  const cgroupsOf = new Map<string, string>()
+  await mkdir(podsDir, { recursive: true, mode: 0o750 })
+  await mkdir(o.place.logRoot, { recursive: true, mode: 0o755 })
+  if (!(await realMounts.isMounted(o.volumes.memoryDir))) {
+    await mkdir(o.volumes.memoryDir, { recursive: true, mode: 0o750 })
+    await realMounts.tmpfs(o.volumes.memoryDir, { mode: 0o750 })
+  }
+  const removeDir = async (dir: string) => {
+    await realMounts.unmountAll(dir)
+    await rm(dir, { recursive: true, force: true })
+  }
+  return {
+    async setUp(pod, signal) {
+      const uid = uidOf(pod)
+      await mkdir(podDir(uid), { recursive: true, mode: 0o750 })
+      await mkdir(podLogDir(o.place.logRoot, pod), { recursive: true, mode: 0o755 })
+      const group = podCgroup(o.place.cgroupRoot, pod)
+      cgroupsOf.set(uid, group)
+      await Promise.all([
+        o.cgroups.ensure(group, podLimits(pod, o.pidsLimit)),
+        ...(pod.spec.volumes ?? []).map(volume => setUpVolume(o.volumes, pod, volume, signal)),
+      ])
+    },
+    mounts: (pod, container, request) => containerMounts(o, podDir(uidOf(pod)), pod, container, request),
+    async refresh(pod) {
+      let next: number | undefined
+      for (const volume of pod.spec.volumes ?? []) {
+        const plugin = pluginFor(volume)
+        if (!plugin?.refresh) continue
+        const again = await guarded(volume.name, () =>
+          plugin.refresh!({ pod, volume, dir: volumePath(o.volumes, pod, volume, plugin), context: o.volumes }),
+        )
+        if (again !== undefined) next = Math.min(next ?? again, again)
+      }
+      return next
+    },
+    async tearDown(uid) {
+      for (const part of ['volume-subpaths', 'volumes']) await removeDir(join(podDir(uid), part))
+      await rm(join(o.volumes.memoryDir, uid), { recursive: true, force: true })
+      o.volumes.tokens.forget(uid)
+      const group = cgroupsOf.get(uid)
+      for (const path of group
+        ? [group]
+        : ['', 'burstable/', 'besteffort/'].map(qos => `${o.place.cgroupRoot}/kubepods/${qos}pod${uid}`)) {
+        if (await o.cgroups.exists(path)) await o.cgroups.remove(path, { kill: true })
+      }
+      cgroupsOf.delete(uid)
+    },
+    async remove(uid) {
+      await removeDir(podDir(uid))
+      for (const name of await readdir(o.place.logRoot))
+        if (name.endsWith(`_${uid}`)) await rm(join(o.place.logRoot, name), { recursive: true, force: true })
+    },
+    known: () => readdir(podsDir),
+  }
+}
+
+type Volume = NonNullable<ReadPod['spec']['volumes']>[number]
+
+async function setUpVolume(context: VolumeContext, pod: ReadPod, volume: Volume, signal: AbortSignal): Promise<void> {
+  const plugin = pluginFor(volume)
+  if (!plugin)
+    throw new VolumeFailure(
+      volume.name,
+      `no volume plugin matched for the source ${Object.keys(volume)
+        .filter(k => k !== 'name')
+        .join(', ')}`,
+    )
+  await guarded(volume.name, () =>
+    plugin.setUp({ pod, volume, dir: volumePath(context, pod, volume, plugin), context, signal }),
+  )
+}
+
+async function guarded<T>(volume: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    throw new VolumeFailure(volume, messageOf(error), error)
+  }
+}
+
+const propagations = {
+  None: 'PROPAGATION_PRIVATE',
+  HostToContainer: 'PROPAGATION_HOST_TO_CONTAINER',
+  Bidirectional: 'PROPAGATION_BIDIRECTIONAL',
+} as const
+
+async function containerMounts(
+  o: RealHostOptions,
+  dir: string,
+  pod: ReadPod,
+  container: ReadContainer,
+  request: MountRequest,
+) {
+  const mounts: Mount[] = []
+  const own = container.volumeMounts ?? []
+  for (const [i, mount] of own.entries()) {
+    const volume = (pod.spec.volumes ?? []).find(v => v.name === mount.name)
+    const plugin = volume && pluginFor(volume)
+    if (!plugin) throw new Error(`volume ${mount.name} of container ${container.name} is not there`)
+    const whole = hostSource(o.volumes, pod, volume, plugin)
+    const part = mount.subPathExpr ? expandPath(mount.subPathExpr, request.env) : mount.subPath
+    const hostPath = part
+      ? await bindPart(whole, part, join(dir, 'volume-subpaths', mount.name, container.name, String(i)))
+      : whole
+    mounts.push({
+      containerPath: mount.mountPath.startsWith('/') ? mount.mountPath : `/${mount.mountPath}`,
+      hostPath,
+      readonly: mount.readOnly === true || plugin.readOnly === true,
+      propagation: propagations[(mount.mountPropagation ?? 'None') as keyof typeof propagations],
+    })
+  }
+  if (!own.some(m => m.mountPath === '/etc/hosts'))
+    mounts.push({
+      containerPath: '/etc/hosts',
+      hostPath: await writeHosts(o.place, dir, pod, request.podIPs),
+      readonly: false,
+    })
+  const messages = join(dir, 'containers', container.name)
+  await mkdir(messages, { recursive: true, mode: 0o750 })
+  const message = join(messages, String(request.attempt))
+  await writeFile(message, '', { mode: 0o666 })
+  mounts.push({ containerPath: messagePathOf(container), hostPath: message, readonly: false })
+  return { mounts, async close() {} }
+}
+
+const hostSource = (context: VolumeContext, pod: ReadPod, volume: Volume, plugin: VolumePlugin) =>
+  plugin.source?.(volume) ?? volumePath(context, pod, volume, plugin)
+
+// A reference that cannot be resolved is an error here, unlike in commands.
+function expandPath(text: string, env: ReadonlyMap<string, string>): string {
+  return expand(text, name => {
+    const value = env.get(name)
+    if (value === undefined) throw new Error(`missing value for "${name}" in subPathExpr`)
+    return value
+  })
+}
+
+// What was opened beneath the volume is what gets mounted, whatever happens to the path meanwhile.
+async function bindPart(volume: string, part: string, target: string): Promise<string> {
+  const beneath = await openBeneath(volume, part, { create: true })
+  try {
+    await realMounts.unmountAll(target)
+    await rm(target, { recursive: true, force: true })
+    if (beneath.isDirectory) await mkdir(target, { recursive: true, mode: 0o750 })
+    else {
+      await mkdir(join(target, '..'), { recursive: true, mode: 0o750 })
+      await writeFile(target, '')
+    }
+    await realMounts.bind(beneath.path, target, { recursive: true })
+    return target
+  } finally {
+    await beneath.close()
+  }
+}
+
+async function writeHosts(place: ConfigPlace, dir: string, pod: ReadPod, podIPs: readonly string[]): Promise<string> {
+  const path = join(dir, 'etc-hosts')
+  const text = onHostNetwork(pod)
+    ? hostNetworkHosts(pod, await readFile('/etc/hosts', 'utf8'))
+    : podHosts(pod, podIPs, place.clusterDomain)
+  await writeFile(path, text, { mode: 0o644 })
+  return path
+}

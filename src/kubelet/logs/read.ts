@@ -1,0 +1,186 @@
+// Reads container logs in the CRI format, one entry a line:
+//
+//   2026-01-02T03:04:05.678901234Z stdout F the text
+//                                  stream  F = whole line, P = part of a longer one
+//
+// Follows a log while it grows and over its rotation. Source: kubernetes pkg/kubelet/kuberuntime/logs.
+import { type FileHandle, open, stat } from 'node:fs/promises'
+import { watch } from 'node:fs'
+import { basename, dirname } from 'node:path'
+
+export interface LogEntry {
+  /** As written, with nanoseconds. */
+  time: string
+  stream: 'stdout' | 'stderr'
+  /** False when the line goes on in the next entry. */
+  whole: boolean
+  text: Buffer
+}
+
+/** One line without its newline; undefined for what is no entry. */
+export function parseEntry(line: Buffer): LogEntry | undefined {
+  const first = line.indexOf(32)
+  const second = line.indexOf(32, first + 1)
+  const third = line.indexOf(32, second + 1)
+  if (first < 0 || second < 0 || third < 0) return undefined
+  const stream = line.toString('latin1', first + 1, second)
+  if (stream !== 'stdout' && stream !== 'stderr') return undefined
+  const [tag] = line.toString('latin1', second + 1, third).split(':')
+  return { time: line.toString('latin1', 0, first), stream, whole: tag !== 'P', text: line.subarray(third + 1) }
+}
+
+export interface LogOptions {
+  follow?: boolean
+  tailLines?: number | undefined
+  limitBytes?: number | undefined
+  /** Entries before this moment are left out. */
+  sinceMs?: number | undefined
+  timestamps?: boolean
+  stream?: 'stdout' | 'stderr' | undefined
+  signal?: AbortSignal
+}
+
+const chunkBytes = 64 * 1024
+
+/** The text of a log, as `kubectl logs` shows it. With `follow` it ends when `running` says the container has. */
+export async function* readLog(
+  path: string,
+  o: LogOptions,
+  running: () => Promise<boolean> = async () => false,
+): AsyncGenerator<Buffer> {
+  let file = await open(path, 'r')
+  let left = o.limitBytes ?? Number.POSITIVE_INFINITY
+  const written = async function* (source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const line of source) {
+      const out = format(line, o)
+      if (!out?.length) continue
+      yield out.length > left ? out.subarray(0, left) : out
+      left -= out.length
+      if (left <= 0) return
+    }
+  }
+  try {
+    let at = o.tailLines === undefined ? 0 : await tailStart(file, o.tailLines)
+    for (;;) {
+      const part = new Lines(file, at)
+      yield* written(part.read())
+      at = part.at
+      if (!o.follow || left <= 0 || o.signal?.aborted) return
+      const alive = await running()
+      if ((await file.stat()).size > at) continue
+      if (await isReplaced(file, path)) {
+        await file.close()
+        file = await open(path, 'r')
+        at = 0
+        continue
+      }
+      if (!alive) return
+      await changed(path, o.signal)
+    }
+  } finally {
+    await file.close()
+  }
+}
+
+function format(line: Buffer, o: LogOptions): Buffer | undefined {
+  const entry = parseEntry(line)
+  if (!entry || (o.stream && entry.stream !== o.stream)) return undefined
+  if (o.sinceMs !== undefined && Date.parse(entry.time) < o.sinceMs) return undefined
+  const parts: Buffer[] = []
+  if (o.timestamps) parts.push(Buffer.from(`${entry.time} `))
+  parts.push(entry.text)
+  if (entry.whole) parts.push(newline)
+  return Buffer.concat(parts)
+}
+
+const newline = Buffer.from('\n')
+
+/** Reads whole lines from an offset to the present end. */
+class Lines {
+  at: number
+  readonly #file: FileHandle
+
+  constructor(file: FileHandle, at: number) {
+    this.#file = file
+    this.at = at
+  }
+
+  async *read(): AsyncGenerator<Buffer> {
+    let rest: Buffer = Buffer.alloc(0)
+    let from = this.at
+    for (;;) {
+      const { buffer, bytesRead } = await this.#file.read(Buffer.alloc(chunkBytes), 0, chunkBytes, from)
+      if (bytesRead === 0) return
+      from += bytesRead
+      let data = rest.length ? Buffer.concat([rest, buffer.subarray(0, bytesRead)]) : buffer.subarray(0, bytesRead)
+      for (let end = data.indexOf(10); end >= 0; end = data.indexOf(10)) {
+        const line = data.subarray(0, end)
+        this.at += end + 1
+        data = data.subarray(end + 1)
+        yield line
+      }
+      rest = data
+    }
+  }
+}
+
+// From the end backwards, block by block, until enough whole lines are behind.
+async function tailStart(file: FileHandle, lines: number): Promise<number> {
+  const { size } = await file.stat()
+  if (lines <= 0) return size
+  let found = 0
+  let end = size
+  while (end > 0) {
+    const from = Math.max(0, end - chunkBytes)
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(end - from), 0, end - from, from)
+    for (let i = bytesRead - 1; i >= 0; i--) {
+      if (buffer[i] !== 10 || from + i === size - 1) continue
+      if (lineIsWhole(buffer, i) && ++found >= lines) return from + i + 1
+    }
+    end = from
+  }
+  return 0
+}
+
+const lineIsWhole = (_buffer: Buffer, _at: number) => true
+
+async function isReplaced(file: FileHandle, path: string): Promise<boolean> {
+  try {
+    const [open, now] = await Promise.all([file.stat(), stat(path)])
+    return open.ino !== now.ino
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+    throw error
+  }
+}
+
+// inotify on the directory: the file grows, or is renamed and made anew. Nothing polls; a container's end is told by
+// its last lines or, for one that says nothing, by the caller's signal.
+function changed(path: string, signal?: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    const watcher = watch(dirname(path), (_, name) => {
+      if (name === null || name === basename(path)) done()
+    })
+    const done = () => {
+      signal?.removeEventListener('abort', done)
+      watcher.close()
+      resolve()
+    }
+    watcher.on('error', done)
+    signal?.addEventListener('abort', done, { once: true })
+    if (signal?.aborted) done()
+  })
+}
+
+/** The end of a log, for termination messages: at most so many bytes and lines; '' when there is none. */
+export async function readLastLines(path: string, limit: { bytes: number; lines: number }): Promise<string> {
+  const parts: Buffer[] = []
+  try {
+    for await (const part of readLog(path, { tailLines: limit.lines })) parts.push(part)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return ''
+    throw error
+  }
+  const all = Buffer.concat(parts)
+  return all.subarray(Math.max(0, all.length - limit.bytes)).toString()
+}

@@ -1,0 +1,69 @@
+// What the machine is: processors, memory, disk, identity, as the Node object shows it.
+import { readFile, statfs } from 'node:fs/promises'
+import { arch, availableParallelism, release, totalmem } from 'node:os'
+
+export interface Machine {
+  cpuMilli: number
+  memoryBytes: number
+  ephemeralStorageBytes: number
+  machineID: string
+  systemUUID: string
+  bootID: string
+  kernelVersion: string
+  osImage: string
+  architecture: string
+}
+
+export const goArch = (name: string): string => ({ x64: 'amd64', ia32: '386' })[name] ?? name
+
+export async function readMachine(rootDir: string): Promise<Machine> {
+  const text = async (path: string) => {
+    try {
+      return (await readFile(path, 'utf8')).trim()
+    } catch {
+      // Containers and small boards lack some of these: an empty value says so.
+      return ''
+    }
+  }
+  const fs = await statfs(rootDir)
+  const osRelease = await text('/etc/os-release')
+  const machineID = await text('/etc/machine-id')
+  return {
+    cpuMilli: availableParallelism() * 1000,
+    memoryBytes: totalmem(),
+    ephemeralStorageBytes: fs.blocks * fs.bsize,
+    machineID,
+    systemUUID: (await text('/sys/class/dmi/id/product_uuid')) || machineID,
+    bootID: await text('/proc/sys/kernel/random/boot_id'),
+    kernelVersion: release(),
+    osImage: /^PRETTY_NAME="?([^"\n]*)"?/m.exec(osRelease)?.[1] ?? 'Linux',
+    architecture: goArch(arch()),
+  }
+}
+
+/** A machine for simulated nodes. */
+export const simulatedMachine: Machine = {
+  cpuMilli: 32_000,
+  memoryBytes: 256 * 2 ** 30,
+  ephemeralStorageBytes: 2 ** 40,
+  machineID: '',
+  systemUUID: '',
+  bootID: '',
+  kernelVersion: 'simulated',
+  osImage: 'Simulated',
+  architecture: 'amd64',
+}
+
+/** Free memory and disk now. */
+export async function readPressure(
+  rootDir: string,
+): Promise<{ memoryAvailableBytes: number; diskAvailableShare: number; inodesFreeShare: number }> {
+  const fs = await statfs(rootDir)
+  const meminfo = await readFile('/proc/meminfo', 'utf8')
+  const available = Number(/^MemAvailable:\s+(\d+)/m.exec(meminfo)?.[1] ?? 0) * 1024
+  return {
+    memoryAvailableBytes: available,
+    diskAvailableShare: fs.blocks ? fs.bavail / fs.blocks : 1,
+    inodesFreeShare: fs.files ? fs.ffree / fs.files : 1,
+  }
+}

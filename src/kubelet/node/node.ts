@@ -1,0 +1,196 @@
+// Keeps the Node object and its Lease: registers the node, writes its status when something changed (and every five
+// minutes), renews the lease every ten seconds so that others know the node lives, and hears of its pod CIDR.
+// Source: kubernetes pkg/kubelet/kubelet_node_status.go, KEP-589 (leases).
+import { isReason, messageOf } from '../../base/errors.ts'
+import type { DeepReadonly } from '../../api/kind.ts'
+import type { Mirror } from '../../api/mirror.ts'
+import { microTimeText } from '../../api/time.ts'
+import { Lease } from '../../kinds/coordination/lease.ts'
+import { Node } from '../../kinds/core/node.ts'
+import type { Client } from '../../client/index.ts'
+import type { Log } from '../../base/log.ts'
+import { sameStatus } from '../pod/status.ts'
+import { newNode } from './status.ts'
+import type { NodeStatus } from '../../kinds/core/node.ts'
+import type { EventRecorder } from '../events.ts'
+
+export interface NodeKeeperOptions {
+  client: Client
+  name: string
+  labels: Readonly<Record<string, string>>
+  taints: Node['spec']['taints']
+  status: (before: DeepReadonly<NodeStatus> | undefined) => Promise<NodeStatus>
+  onPodCIDR: (cidrs: readonly string[]) => void
+  events: EventRecorder
+  log: Log
+  signal: AbortSignal
+}
+
+const statusEveryMs = 10_000
+const reportEveryMs = 300_000
+const leaseEveryMs = 10_000
+const leaseSeconds = 40
+const retryMs = { first: 200, most: 7_000 }
+const namespace = 'kube-node-lease'
+
+export interface NodeKeeper {
+  /** Resolves when the node is registered. */
+  registered: Promise<DeepReadonly<Node>>
+  mirror: Mirror<Node>
+  /** Writes the status now, if it changed. */
+  report(): Promise<void>
+}
+
+export function keepNode(o: NodeKeeperOptions): NodeKeeper {
+  const { client, signal, log } = o
+  const { clock } = client
+  const mirror = client.mirror(Node, { fieldSelector: `metadata.name=${o.name}` })
+  let reportedAt = 0
+  let lastReady: string | undefined
+  let chain: Promise<void> = Promise.resolve()
+  const current = () => mirror.get(undefined, o.name)
+
+  const reportOnce = async () => {
+    const before = current() ?? (await client.find(Node, { name: o.name }))
+    // Someone deleted it: a node that lives registers again.
+    if (!before) return void (await register(o))
+    const status = await o.status(before.status)
+    const due = clock.now() - reportedAt >= reportEveryMs
+    if (!due && sameStatus(quiet(status) as never, quiet(pick(before.status, status)) as never)) return
+    await client.patch(
+      Node,
+      { name: o.name },
+      'strategic',
+      { status: { ...status, addresses: [...(status.addresses ?? []), { $patch: 'replace' }] } },
+      { subresource: 'status' },
+    )
+    reportedAt = clock.now()
+    const ready = status.conditions?.find(c => c.type === 'Ready')?.status
+    if (lastReady !== undefined && ready !== lastReady)
+      note(
+        o,
+        before,
+        ready === 'True' ? 'NodeReady' : 'NodeNotReady',
+        `Node ${o.name} status is now: ${ready === 'True' ? 'NodeReady' : 'NodeNotReady'}`,
+      )
+    lastReady = ready
+  }
+  const report = () => {
+    // One at a time: two at once would undo each other.
+    chain = chain.then(reportOnce).catch(error => {
+      if (!signal.aborted) log.warn('node status not written', { node: o.name, why: messageOf(error) })
+    })
+    return chain
+  }
+  const hearCidr = () => {
+    const { podCIDR, podCIDRs } = current()?.spec ?? {}
+    if (podCIDR) o.onPodCIDR(podCIDRs?.length ? podCIDRs : [podCIDR])
+  }
+  const registered = registerUntilDone(o).then(async node => {
+    mirror.subscribe(hearCidr)
+    await client.synced([mirror], signal)
+    hearCidr()
+    lastReady = 'False'
+    note(o, node, 'Starting', 'Starting kubelet.')
+    await report()
+    void every(clock, statusEveryMs, signal, report)
+    void keepLease(o, node)
+    return node
+  })
+  return { registered, mirror, report }
+}
+
+// Times that tick by themselves are no change.
+const quiet = (status: DeepReadonly<NodeStatus> | NodeStatus) => ({
+  ...status,
+  conditions: status.conditions?.map(c => ({ ...c, lastHeartbeatTime: '' })),
+})
+const pick = (before: DeepReadonly<NodeStatus>, like: NodeStatus) =>
+  Object.fromEntries(
+    Object.keys(like).map(key => [
+      key,
+      key === 'conditions'
+        ? before.conditions?.filter(c => like.conditions?.some(l => l.type === c.type))
+        : before[key as keyof NodeStatus],
+    ]),
+  ) as unknown as NodeStatus
+
+function note(o: NodeKeeperOptions, node: DeepReadonly<Node>, reason: string, message: string): void {
+  o.events.event(
+    { kind: 'Node', apiVersion: 'v1', name: o.name, uid: node.metadata.uid ?? o.name },
+    'Normal',
+    reason,
+    message,
+  )
+}
+
+async function registerUntilDone(o: NodeKeeperOptions): Promise<DeepReadonly<Node>> {
+  const { clock } = o.client
+  for (let backoffMs = retryMs.first; ; backoffMs = Math.min(backoffMs * 2, retryMs.most)) {
+    try {
+      return await register(o)
+    } catch (error) {
+      o.signal.throwIfAborted()
+      o.log.warn('node not registered, trying again', { node: o.name, why: messageOf(error) })
+    }
+    await clock.sleep(backoffMs, o.signal)
+  }
+}
+
+async function register(o: NodeKeeperOptions): Promise<DeepReadonly<Node>> {
+  const { client } = o
+  const before = await client.find(Node, { name: o.name })
+  if (!before) {
+    const status = await o.status(undefined)
+    const taints = [...(o.taints ?? []), { key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' as const }]
+    try {
+      await client.create(Node, newNode(o.name, o.labels, taints, false))
+      return await client.patch(Node, { name: o.name }, 'strategic', { status }, { subresource: 'status' })
+    } catch (error) {
+      if (!isReason(error, 'AlreadyExists')) throw error
+      return client.get(Node, { name: o.name })
+    }
+  }
+  const missing = Object.entries(o.labels).filter(([key, value]) => before.metadata.labels?.[key] !== value)
+  if (!missing.length) return before
+  return client.patch(Node, { name: o.name }, 'merge', { metadata: { labels: Object.fromEntries(missing) } })
+}
+
+async function keepLease(o: NodeKeeperOptions, node: DeepReadonly<Node>): Promise<void> {
+  const { client, name } = o
+  let lease: DeepReadonly<Lease> | undefined
+  await every(client.clock, leaseEveryMs, o.signal, async () => {
+    try {
+      const spec = {
+        holderIdentity: name,
+        leaseDurationSeconds: leaseSeconds,
+        renewTime: microTimeText(client.clock.now()),
+      }
+      lease ??= await client.find(Lease, { namespace, name })
+      const ownerReferences = [{ apiVersion: 'v1', kind: 'Node', name, uid: node.metadata.uid ?? '' }]
+      lease = lease
+        ? await client.update(Lease, { ...lease, metadata: { ...lease.metadata }, spec: { ...lease.spec, ...spec } })
+        : await client.create(Lease, { metadata: { name, namespace, ownerReferences }, spec })
+    } catch (error) {
+      lease = undefined
+      if (!o.signal.aborted) o.log.warn('lease not renewed', { node: name, why: messageOf(error) })
+    }
+  })
+}
+
+/** Does `work` at once and then again after each pause. */
+export async function every(
+  clock: Client['clock'],
+  pauseMs: number,
+  signal: AbortSignal,
+  work: () => Promise<void>,
+): Promise<void> {
+  while (!signal.aborted) {
+    await work()
+    try {
+      await clock.sleep(pauseMs, signal)
+    } catch {
+      return
+    }
+  }
+}

@@ -1,0 +1,146 @@
+// The Node object as its kubelet writes it: what the node is, what it can hold, and how it is. Pure.
+// Source: kubernetes pkg/kubelet/nodestatus/setters.go.
+import type { DeepReadonly } from '../../api/kind.ts'
+import { timeText } from '../../api/time.ts'
+import type { Node, NodeCondition, NodeStatus } from '../../kinds/core/node.ts'
+import type { ImageSeen, RuntimeInfo } from '../runtime/runtime.ts'
+import type { Machine } from './machine.ts'
+
+export const kubeletVersion = 'v1.36.0'
+
+export interface NodeFactsInput {
+  name: string
+  ips: readonly string[]
+  machine: Machine
+  runtime: RuntimeInfo
+  images: readonly ImageSeen[]
+  port: number
+  maxPods: number
+  /** Why the node is not ready, besides the runtime. */
+  problem: string
+  pressure: { memory: boolean; disk: boolean; pid: boolean }
+}
+
+const reservedMemoryBytes = 100 * 2 ** 20
+const maxImages = 50
+const evictionDiskShare = 0.1
+
+export function nodeStatus(
+  input: NodeFactsInput,
+  before: DeepReadonly<NodeStatus> | undefined,
+  now: number,
+): NodeStatus {
+  const { machine, runtime } = input
+  const capacity = {
+    cpu: cpuText(machine.cpuMilli),
+    memory: `${Math.floor(machine.memoryBytes / 1024)}Ki`,
+    'ephemeral-storage': `${Math.floor(machine.ephemeralStorageBytes / 1024)}Ki`,
+    'hugepages-1Gi': '0',
+    'hugepages-2Mi': '0',
+    pods: String(input.maxPods),
+  }
+  return {
+    capacity,
+    allocatable: {
+      ...capacity,
+      memory: `${Math.floor(Math.max(0, machine.memoryBytes - reservedMemoryBytes) / 1024)}Ki`,
+      'ephemeral-storage': String(Math.floor(machine.ephemeralStorageBytes * (1 - evictionDiskShare))),
+    },
+    conditions: conditions(input, before, now),
+    addresses: [
+      ...input.ips.map(address => ({ type: 'InternalIP', address })),
+      { type: 'Hostname', address: input.name },
+    ],
+    daemonEndpoints: { kubeletEndpoint: { Port: input.port } },
+    nodeInfo: {
+      machineID: machine.machineID,
+      systemUUID: machine.systemUUID,
+      bootID: machine.bootID,
+      kernelVersion: machine.kernelVersion,
+      osImage: machine.osImage,
+      containerRuntimeVersion: `${runtime.name}://${runtime.version.replace(/[~+].*$/, '')}`,
+      kubeletVersion,
+      kubeProxyVersion: '',
+      operatingSystem: 'linux',
+      architecture: machine.architecture,
+    },
+    images: [...input.images]
+      .sort((a, b) => b.sizeBytes - a.sizeBytes)
+      .slice(0, maxImages)
+      .map(image => ({ names: [...image.digests, ...image.tags].slice(0, 5), sizeBytes: image.sizeBytes })),
+    ...(runtime.handlers.length && { runtimeHandlers: runtime.handlers.map(name => ({ name })) }),
+  }
+}
+
+const cpuText = (milli: number) => (milli % 1000 === 0 ? String(milli / 1000) : `${milli}m`)
+
+function conditions(input: NodeFactsInput, before: DeepReadonly<NodeStatus> | undefined, now: number): NodeCondition[] {
+  const { pressure, runtime } = input
+  const problems = [
+    runtime.runtimeProblem && `container runtime is down or not ready: ${runtime.runtimeProblem}`,
+    runtime.networkProblem && `container runtime network not ready: ${runtime.networkProblem}`,
+    input.problem,
+  ].filter(Boolean)
+  const ready = problems.length === 0
+  const entries: [string, boolean, string, string][] = [
+    [
+      'MemoryPressure',
+      pressure.memory,
+      pressure.memory ? 'KubeletHasInsufficientMemory' : 'KubeletHasSufficientMemory',
+      pressure.memory ? 'kubelet has insufficient memory available' : 'kubelet has sufficient memory available',
+    ],
+    [
+      'DiskPressure',
+      pressure.disk,
+      pressure.disk ? 'KubeletHasDiskPressure' : 'KubeletHasNoDiskPressure',
+      pressure.disk ? 'kubelet has disk pressure' : 'kubelet has no disk pressure',
+    ],
+    [
+      'PIDPressure',
+      pressure.pid,
+      pressure.pid ? 'KubeletHasInsufficientPID' : 'KubeletHasSufficientPID',
+      pressure.pid ? 'kubelet has insufficient PID available' : 'kubelet has sufficient PID available',
+    ],
+    [
+      'Ready',
+      ready,
+      ready ? 'KubeletReady' : 'KubeletNotReady',
+      ready ? 'kubelet is posting ready status' : problems.join(', '),
+    ],
+  ]
+  return entries.map(([type, holds, reason, message]) => {
+    const status = holds ? 'True' : 'False'
+    const old = before?.conditions?.find(c => c.type === type)
+    const lastTransitionTime = old?.status === status ? old.lastTransitionTime : timeText(now)
+    return { type, status, lastHeartbeatTime: timeText(now), lastTransitionTime, reason, message }
+  })
+}
+
+/** The Node object to be created. */
+export function newNode(
+  name: string,
+  labels: Readonly<Record<string, string>>,
+  taints: Node['spec']['taints'],
+  unschedulable: boolean,
+) {
+  return {
+    metadata: {
+      name,
+      labels: { ...labels },
+      annotations: { 'volumes.kubernetes.io/controller-managed-attach-detach': 'true' },
+    },
+    spec: { ...(taints?.length && { taints }), ...(unschedulable && { unschedulable }) },
+  }
+}
+
+/** The labels every node has. */
+export function ownLabels(name: string, machine: Machine): Record<string, string> {
+  const { architecture } = machine
+  return {
+    'beta.kubernetes.io/arch': architecture,
+    'beta.kubernetes.io/os': 'linux',
+    'kubernetes.io/arch': architecture,
+    'kubernetes.io/hostname': name,
+    'kubernetes.io/os': 'linux',
+  }
+}

@@ -1,0 +1,71 @@
+// The ConfigMaps and Secrets that this node's pods refer to: each is watched by its own name while a pod needs it,
+// since a node may see no others. Holders hear of changes.
+import type { DeepReadonly, Kind, KubeObject } from '../api/kind.ts'
+import type { Mirror } from '../api/mirror.ts'
+import type { Client } from '../client/index.ts'
+import { ConfigMap } from '../kinds/core/configmap.ts'
+import { Secret } from '../kinds/core/secret.ts'
+
+export interface NodeObjects {
+  configMap(holder: string, namespace: string, name: string): Promise<DeepReadonly<ConfigMap> | undefined>
+  secret(holder: string, namespace: string, name: string): Promise<DeepReadonly<Secret> | undefined>
+  /** The holder (a pod's uid) needs nothing any more. */
+  release(holder: string): void
+}
+
+interface Held {
+  mirror: Mirror
+  holders: Set<string>
+  stop: () => void
+}
+
+const firstListMs = 10_000
+
+export function nodeObjects(client: Client, changed: (holder: string) => void): NodeObjects {
+  const held = new Map<string, Held>()
+  const hold = <T extends KubeObject>(kind: Kind<T>, holder: string, namespace: string, name: string): Mirror<T> => {
+    const key = `${kind.plural}/${namespace}/${name}`
+    let entry = held.get(key)
+    if (!entry) {
+      const mirror = client.mirror(kind, { namespace, fieldSelector: `metadata.name=${name}` }) as unknown as Mirror
+      const holders = new Set<string>()
+      let first = true
+      const stop = mirror.subscribe(() => {
+        // The first list answers whoever asked; what comes after is news.
+        if (!first) for (const one of holders) changed(one)
+        first = false
+      })
+      held.set(key, (entry = { mirror, holders, stop }))
+    }
+    entry.holders.add(holder)
+    return entry.mirror as unknown as Mirror<T>
+  }
+  const read = async <T extends KubeObject>(kind: Kind<T>, holder: string, namespace: string, name: string) => {
+    const mirror = hold(kind, holder, namespace, name)
+    if (!mirror.synced) {
+      const patience = new AbortController()
+      const cancel = client.clock.after(firstListMs, () =>
+        patience.abort(new Error(`timed out waiting for ${kind.plural} ${namespace}/${name}`)),
+      )
+      try {
+        await mirror.waitFor(0, patience.signal)
+      } finally {
+        cancel()
+      }
+    }
+    return mirror.get(namespace, name)
+  }
+  return {
+    configMap: (holder, namespace, name) => read(ConfigMap, holder, namespace, name),
+    secret: (holder, namespace, name) => read(Secret, holder, namespace, name),
+    release(holder) {
+      for (const [key, entry] of held) {
+        entry.holders.delete(holder)
+        if (entry.holders.size) continue
+        entry.stop()
+        client.release(entry.mirror)
+        held.delete(key)
+      }
+    },
+  }
+}

@@ -1,0 +1,77 @@
+// The conditions of a pod that the kubelet owns. Their times change only when their status does.
+// Source: kubernetes pkg/kubelet/status/generate.go, KEP-3085 (PodReadyToStartContainers).
+import { timeText } from '../../api/time.ts'
+import type { ContainerStatus, PodCondition, PodStatus } from '../../kinds/core/podstatus.ts'
+import type { PodSeen } from '../runtime/runtime.ts'
+import { initContainers, isSidecar, onHostNetwork, type ReadPod } from './spec.ts'
+
+type Verdict = { status: 'True' | 'False'; reason?: string; message?: string }
+
+export function podConditions(pod: ReadPod, status: PodStatus, seen: PodSeen, now: number): PodCondition[] {
+  const containers = containersReady(pod, status)
+  const sandbox = seen.sandboxes.some(s => s.ready && (onHostNetwork(pod) || s.ips.length > 0))
+  const verdicts: [string, Verdict][] = [
+    ['PodReadyToStartContainers', { status: sandbox ? 'True' : 'False' }],
+    ['Initialized', initialized(pod, status)],
+    ['Ready', ready(pod, containers)],
+    ['ContainersReady', containers],
+    ['PodScheduled', { status: 'True' }],
+  ]
+  return verdicts.map(([type, verdict]) => {
+    const before = pod.status.conditions?.find(c => c.type === type)
+    const lastTransitionTime =
+      before?.status === verdict.status && before.lastTransitionTime ? before.lastTransitionTime : timeText(now)
+    return {
+      type,
+      ...(pod.metadata.generation && { observedGeneration: pod.metadata.generation }),
+      lastProbeTime: null,
+      lastTransitionTime,
+      ...verdict,
+    } as unknown as PodCondition
+  })
+}
+
+function initialized(pod: ReadPod, status: PodStatus): Verdict {
+  if (status.phase === 'Succeeded') return { status: 'True', reason: 'PodCompleted' }
+  const specs = initContainers(pod)
+  const waiting = (status.initContainerStatuses ?? []).filter((s, i) => !(isSidecar(specs[i]!) ? s.started : s.ready))
+  const begun = (status.containerStatuses ?? []).some(
+    s => s.state.running || s.state.terminated || s.lastState.terminated,
+  )
+  if (!waiting.length || begun) return { status: 'True' }
+  return {
+    status: 'False',
+    reason: 'ContainersNotInitialized',
+    message: `containers with incomplete status: [${names(waiting)}]`,
+  }
+}
+
+function containersReady(pod: ReadPod, status: PodStatus): Verdict {
+  if (status.phase === 'Succeeded') return { status: 'False', reason: 'PodCompleted' }
+  if (status.phase === 'Failed') return { status: 'False', reason: 'PodFailed' }
+  const specs = initContainers(pod)
+  const sidecars = (status.initContainerStatuses ?? []).filter((_, i) => isSidecar(specs[i]!))
+  const unready = [...sidecars, ...(status.containerStatuses ?? [])].filter(s => !s.ready)
+  if (!unready.length) return { status: 'True' }
+  return {
+    status: 'False',
+    reason: 'ContainersNotReady',
+    message: `containers with unready status: [${names(unready)}]`,
+  }
+}
+
+function ready(pod: ReadPod, containers: Verdict): Verdict {
+  if (containers.status === 'False') return containers
+  const missing = (pod.spec.readinessGates ?? []).flatMap(({ conditionType }) => {
+    const condition = pod.status.conditions?.find(c => c.type === conditionType)
+    if (!condition) return [`corresponding condition of pod readiness gate "${conditionType}" does not exist.`]
+    return condition.status === 'True'
+      ? []
+      : [`the status of pod readiness gate "${conditionType}" is not "True", but ${condition.status}`]
+  })
+  return missing.length
+    ? { status: 'False', reason: 'ReadinessGatesNotReady', message: missing.join(', ') }
+    : { status: 'True' }
+}
+
+const names = (statuses: readonly ContainerStatus[]) => statuses.map(s => s.name).join(' ')

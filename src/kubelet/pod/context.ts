@@ -1,0 +1,67 @@
+// What the parts of a node that work on pods share, and the one error that says why a container did not start.
+import type { Clock } from '../../base/clock.ts'
+import type { Log } from '../../base/log.ts'
+import type { Client } from '../../client/index.ts'
+import type { ConfigPlace } from '../config/configs.ts'
+import type { EnvSources } from '../config/env.ts'
+import type { NodeFacts } from '../config/fields.ts'
+import type { EventRecorder } from '../events.ts'
+import type { PodHost } from '../host.ts'
+import type { Images } from '../images.ts'
+import type { NodeObjects } from '../objects.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import { fieldPathOf, nameOf, namespaceOf, type ReadPod, uidOf } from './spec.ts'
+
+export interface NodeContext {
+  client: Client
+  runtime: Runtime
+  host: PodHost
+  images: Images
+  objects: NodeObjects
+  events: EventRecorder
+  facts: NodeFacts
+  place: ConfigPlace
+  services: EnvSources['services']
+  /** Why pods cannot have a network yet, else ''. */
+  networkProblem: () => string
+  /** What identifies the runtime's containers: `containerd` in `containerd://ID`. */
+  runtimeName: string
+  /** The runtime handler of a RuntimeClass. Throws NotFound. */
+  runtimeHandler: (className: string) => Promise<string>
+  clock: Clock
+  log: Log
+}
+
+/** Why a container did not start: what its status says, and when it is worth trying again. */
+export class StartFailure extends Error {
+  readonly reason: string
+  readonly retryMs: number
+
+  constructor(reason: string, message: string, retryMs: number, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.name = 'StartFailure'
+    this.reason = reason
+    this.retryMs = retryMs
+  }
+}
+
+/** Records an event about a pod, or about one of its containers. */
+export function podEvent(
+  context: NodeContext,
+  pod: ReadPod,
+  type: 'Normal' | 'Warning',
+  reason: string,
+  message: string,
+  container?: string,
+): void {
+  const about = {
+    kind: 'Pod',
+    apiVersion: 'v1',
+    namespace: namespaceOf(pod),
+    name: nameOf(pod),
+    uid: uidOf(pod),
+    ...(pod.metadata.resourceVersion && { resourceVersion: pod.metadata.resourceVersion }),
+    ...(container !== undefined && { fieldPath: fieldPathOf(pod, container) }),
+  }
+  context.events.event(about, type, reason, message)
+}

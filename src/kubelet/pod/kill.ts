@@ -1,0 +1,53 @@
+// Ends one container: preStop hook, SIGTERM, and SIGKILL when its time is over. The hook's time counts.
+// Source: kubernetes pkg/kubelet/kuberuntime/kuberuntime_container.go (killContainer, executePreStopHook).
+import { messageOf } from '../../base/errors.ts'
+import { type NodeContext, podEvent } from './context.ts'
+import { runHook } from './hooks.ts'
+import type { Step } from './plan.ts'
+import { findContainer, type ReadPod } from './spec.ts'
+
+/** What a container gets at least, after its hook used the time up. */
+const leastGraceSeconds = 2
+
+export async function killContainer(
+  context: NodeContext,
+  pod: ReadPod,
+  podIP: string | undefined,
+  step: Extract<Step, { do: 'kill' }>,
+  signal: AbortSignal,
+  announce: boolean,
+): Promise<void> {
+  const { container: seen, graceSeconds } = step
+  if (announce) podEvent(context, pod, 'Normal', 'Killing', step.message, seen.name)
+  const { clock } = context
+  const container = findContainer(pod, seen.name)?.container
+  const hook = container?.lifecycle?.preStop
+  const from = clock.now()
+  if (hook && step.preStop && graceSeconds > 0) {
+    const limit = new AbortController()
+    const cancel = clock.after(graceSeconds * 1000, () =>
+      limit.abort(new Error(`hook did not finish within ${graceSeconds} seconds`)),
+    )
+    const either = AbortSignal.any([signal, limit.signal])
+    try {
+      await Promise.race([
+        runHook(context, { pod, container, id: seen.id, hook, podIP, signal: either }),
+        aborted(either),
+      ])
+    } catch (error) {
+      signal.throwIfAborted()
+      if (!limit.signal.aborted) podEvent(context, pod, 'Warning', 'FailedPreStopHook', 'PreStopHook failed', seen.name)
+      context.log.debug('preStop hook failed', { pod: pod.metadata.name, container: seen.name, why: messageOf(error) })
+    } finally {
+      cancel()
+    }
+  }
+  const left = graceSeconds - Math.floor((clock.now() - from) / 1000)
+  await context.runtime.stopContainer(seen.id, graceSeconds === 0 ? 0 : Math.max(leastGraceSeconds, left), signal)
+}
+
+const aborted = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason)
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })

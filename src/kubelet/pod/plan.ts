@@ -1,0 +1,301 @@
+// What to do next for one pod, given its spec, what the runtime has of it, and what the kubelet remembers. Pure:
+// the worker carries the steps out and asks again. Steps that are under way (`busy`) are not planned twice.
+//
+//                 ┌───────────── sandbox lost: killed and made again ─────────────┐
+//                 ▼                                                               │
+//   waiting ─▶ starting (volumes, sandbox) ─▶ initializing (init 1…n) ─▶ running (restarts with back-off)
+//      │             │                             │                         │
+//      │             └──────────────┬──────────────┴────────────┬────────────┘
+//      │          deleted, evicted, deadline          all ended for good
+//      ▼                            ▼                           ▼
+//   ending (preStop, SIGTERM, SIGKILL, sidecars last) ─▶ ended (sandbox stopped, volumes taken down)
+//                                                             └─ deleted? ─▶ gone (the object is deleted)
+//
+// Source: kubernetes pkg/kubelet/kuberuntime (computePodActions), KEP-753.
+import { durationText, parseTime } from '../../api/time.ts'
+import type { ContainerSeen, PodSeen, SandboxSeen } from '../runtime/runtime.ts'
+import { type Backoff, waitUntil } from './backoff.ts'
+import {
+  containerHash,
+  ephemeralContainers,
+  graceSecondsOf,
+  initContainers,
+  isSidecar,
+  mainContainers,
+  newest,
+  podText,
+  type ReadContainer,
+  type ReadPod,
+  restartPolicyOf,
+  restarts,
+  type Role,
+} from './spec.ts'
+
+/** Why a pod ends before its containers did by themselves. */
+export interface Ending {
+  why: 'deleted' | 'failed'
+  /** status.reason and message of a pod that the kubelet ends itself. */
+  reason?: string
+  message?: string
+  sinceMs: number
+  graceSeconds: number
+}
+
+/** What the kubelet remembers of a pod beyond what the runtime knows. */
+export interface PodMemory {
+  /** Jobs under way: `sandbox`, `start:NAME`, `kill:ID`, `settle`, `remove:ID`. */
+  busy: ReadonlySet<string>
+  backoffs: ReadonlyMap<string, Backoff>
+  /** Containers that could not be started: what their status says, and when to try again. */
+  failures: ReadonlyMap<string, { reason: string; message: string; retryAt: number }>
+  /** A sandbox or volume that could not be made: not before then. */
+  sandboxRetryAt: number
+  /** Containers that a probe (or a failed postStart hook) condemned, by container id. */
+  condemned: ReadonlyMap<string, { message: string; graceSeconds?: number }>
+  /** Containers whose startup probe has not succeeded yet, by container id. */
+  notStarted: ReadonlySet<string>
+  ending: Ending | undefined
+  /** Sandbox stopped, volumes taken down. */
+  settled: boolean
+  /** The object is no longer in the API: nobody waits for a status. */
+  gone: boolean
+}
+
+export type PodState =
+  | { state: 'starting' }
+  | { state: 'initializing'; at: string }
+  | { state: 'running' }
+  | { state: 'ending'; why: Ending }
+  | { state: 'ended'; failed: boolean }
+
+export type Step =
+  | { do: 'sandbox'; attempt: number; replaces?: string }
+  | { do: 'start'; name: string; role: Role; attempt: number; after?: ContainerSeen }
+  | { do: 'kill'; container: ContainerSeen; message: string; graceSeconds: number; preStop: boolean }
+  | { do: 'remove'; id: string }
+  /** Stop sandboxes, take volumes down. */
+  | { do: 'settle' }
+  /** Everything of the pod ended and was settled, and its object is being deleted. */
+  | { do: 'delete' }
+
+export interface PodPlan {
+  state: PodState
+  steps: Step[]
+  /** Look again then, if nothing happens before. */
+  againAt: number | undefined
+  /** Containers that wait, and for what. */
+  waiting: Map<string, { reason: string; message: string; event?: string }>
+}
+
+export function planPod(pod: ReadPod, seen: PodSeen, memory: PodMemory, now: number): PodPlan {
+  const plan: PodPlan = { state: { state: 'starting' }, steps: [], againAt: undefined, waiting: new Map() }
+  const context: Context = { pod, seen, memory, now, plan, sandbox: seen.sandboxes.find(s => s.ready) }
+  const ending = memory.ending
+  const outcome = ending ? undefined : outcomeOf(pod, seen)
+  if (ending) planEnd(context, ending)
+  else if (outcome) planEnd(context, { why: 'failed', sinceMs: now, graceSeconds: graceSecondsOf(pod) }, outcome)
+  else planLife(context)
+  dropOld(context)
+  return plan
+}
+
+/** Whether all containers ended for good, and how; undefined while any may still run. */
+export function outcomeOf(pod: ReadPod, seen: PodSeen): 'succeeded' | 'failed' | undefined {
+  const phase = pod.status.phase
+  const before = phase === 'Succeeded' ? 'succeeded' : phase === 'Failed' ? 'failed' : undefined
+  if (before) return before
+  if (!seen.sandboxes.length && !seen.containers.length) return undefined
+  for (const container of initContainers(pod)) {
+    if (isSidecar(container)) continue
+    const last = newest(seen, container.name)
+    if (last?.state === 'exited' && last.exitCode !== 0 && !restarts(pod, container, 'init', last.exitCode))
+      return 'failed'
+  }
+  let failed = false
+  for (const container of mainContainers(pod)) {
+    const last = newest(seen, container.name)
+    if (last?.state !== 'exited' || restarts(pod, container, 'main', last.exitCode)) return undefined
+    failed ||= last.exitCode !== 0
+  }
+  return failed ? 'failed' : 'succeeded'
+}
+
+interface Context {
+  pod: ReadPod
+  seen: PodSeen
+  memory: PodMemory
+  now: number
+  plan: PodPlan
+  sandbox: SandboxSeen | undefined
+}
+
+function planLife(c: Context): void {
+  const { pod, seen, memory, plan, now } = c
+  const deadline = deadlineOf(pod)
+  if (deadline !== undefined) again(plan, deadline)
+  if (!c.sandbox) return planSandbox(c)
+  const busy = [...memory.busy].some(job => job.startsWith('start:'))
+  const begun = mainContainers(pod).some(m => newest(seen, m.name, c.sandbox))
+  const blockedAt = planInits(c, begun)
+  for (const container of ephemeralContainers(pod)) if (!newest(seen, container.name)) start(c, container, 'ephemeral')
+  if (blockedAt !== undefined) {
+    plan.state = { state: 'initializing', at: blockedAt }
+  } else {
+    plan.state = { state: 'running' }
+    for (const container of mainContainers(pod)) planContainer(c, container, 'main')
+  }
+  // One start at a time, in the order of the spec, as images and hooks may rely on it.
+  const first = plan.steps.find(step => step.do === 'start')
+  plan.steps = plan.steps.filter(step => step.do !== 'start' || (step === first && !busy))
+  for (const [name, failure] of memory.failures) {
+    if (!plan.waiting.has(name)) plan.waiting.set(name, failure)
+    if (failure.retryAt > now) again(plan, failure.retryAt)
+  }
+}
+
+function planSandbox(c: Context): void {
+  const { pod, seen, memory, plan, now } = c
+  const old = seen.sandboxes[0]
+  for (const container of seen.containers)
+    if (container.state === 'running')
+      kill(c, container, 'Pod sandbox changed, it will be killed and re-created.', graceSecondsOf(pod), false)
+  for (const [name, failure] of memory.failures) plan.waiting.set(name, failure)
+  if (plan.steps.length || memory.busy.size) return
+  if (memory.sandboxRetryAt > now) return again(plan, memory.sandboxRetryAt)
+  // A pod that may not restart does not get a second life with its sandbox.
+  const hadMain = mainContainers(pod).some(m => newest(seen, m.name))
+  if (old && hadMain && restartPolicyOf(pod) === 'Never') return
+  plan.steps.push({ do: 'sandbox', attempt: old ? old.attempt + 1 : 0, ...(old && { replaces: old.id }) })
+}
+
+/** Returns the init container that holds the others up. */
+function planInits(c: Context, begun: boolean): string | undefined {
+  const { pod, seen, memory } = c
+  for (const container of initContainers(pod)) {
+    const last = newest(seen, container.name, c.sandbox)
+    if (isSidecar(container)) {
+      planContainer(c, container, 'init')
+      const up = last?.state === 'running' && !memory.notStarted.has(last.id)
+      if (!up && !begun) return container.name
+    } else if (!begun && !(last?.state === 'exited' && last.exitCode === 0)) {
+      planContainer(c, container, 'init')
+      return container.name
+    }
+  }
+  return undefined
+}
+
+function planContainer(c: Context, container: ReadContainer, role: Role): void {
+  const { pod, memory, plan, now } = c
+  const last = newest(c.seen, container.name, c.sandbox)
+  if (!last || last.state === 'created' || last.state === 'unknown') {
+    // Created but never started: the kubelet ended in between. It is made again.
+    if (last && !memory.busy.has(`start:${container.name}`)) remove(c, last.id)
+    return start(c, container, role)
+  }
+  if (last.state === 'running') {
+    const condemned = memory.condemned.get(last.id)
+    if (condemned) return kill(c, last, condemned.message, condemned.graceSeconds ?? graceSecondsOf(pod), true)
+    if (last.hash !== containerHash(container))
+      kill(c, last, `Container ${container.name} definition changed, will be restarted`, graceSecondsOf(pod), true)
+    return
+  }
+  if (!restarts(pod, container, role, last.exitCode)) return
+  const backoff = memory.backoffs.get(container.name)
+  const until = waitUntil(now, last.finishedAtMs, backoff)
+  if (until === undefined) return start(c, container, role, last)
+  again(plan, until)
+  const delay = durationText(backoff!.delayMs * 1e6)
+  plan.waiting.set(container.name, {
+    reason: 'CrashLoopBackOff',
+    message: `back-off ${delay} restarting failed container=${container.name} pod=${podText(pod)}`,
+    event: `Back-off restarting failed container ${container.name} in pod ${podText(pod)}`,
+  })
+}
+
+function start(c: Context, container: ReadContainer, role: Role, after?: ContainerSeen): void {
+  const { memory, plan, now } = c
+  const failure = memory.failures.get(container.name)
+  if (failure && failure.retryAt > now) {
+    plan.waiting.set(container.name, failure)
+    return again(plan, failure.retryAt)
+  }
+  plan.steps.push({
+    do: 'start',
+    name: container.name,
+    role,
+    attempt: nextAttempt(c, container.name, role),
+    ...(after && { after }),
+  })
+}
+
+// The runtime may have lost what the status still counts.
+function nextAttempt({ seen, pod }: Context, name: string, role: Role): number {
+  const last = newest(seen, name)
+  if (last) return last.state === 'exited' || last.state === 'running' ? last.attempt + 1 : last.attempt
+  const statuses = role === 'init' ? pod.status.initContainerStatuses : pod.status.containerStatuses
+  const known = statuses?.find(s => s.name === name)
+  return known?.containerID ? known.restartCount + 1 : 0
+}
+
+function planEnd(c: Context, ending: Ending, outcome?: 'succeeded' | 'failed'): void {
+  const { pod, seen, memory, plan, now } = c
+  plan.state = { state: 'ending', why: ending }
+  const grace = outcome
+    ? ending.graceSeconds
+    : Math.max(ending.graceSeconds === 0 ? 0 : 1, ending.graceSeconds - Math.floor((now - ending.sinceMs) / 1000))
+  const running = seen.containers.filter(r => r.state === 'running' || r.state === 'unknown')
+  const sidecars = initContainers(pod)
+    .filter(isSidecar)
+    .map(s => s.name)
+  const others = running.filter(r => !sidecars.includes(r.name))
+  const next = others.length ? others : lastSidecar(running, sidecars)
+  for (const container of next) kill(c, container, `Stopping container ${container.name}`, grace, true)
+  if (running.length || memory.busy.size) return
+  if (!memory.settled) {
+    plan.steps.push({ do: 'settle' })
+    return
+  }
+  plan.state = { state: 'ended', failed: outcome === 'failed' || (!outcome && ending.why === 'failed') }
+  if (pod.metadata.deletionTimestamp || memory.gone) plan.steps.push({ do: 'delete' })
+}
+
+// Sidecars end after the containers they serve, in the reverse order of their start.
+function lastSidecar(running: ContainerSeen[], sidecars: string[]): ContainerSeen[] {
+  const last = sidecars.findLast(name => running.some(r => r.name === name))
+  return running.filter(r => r.name === last)
+}
+
+function kill(c: Context, container: ContainerSeen, message: string, graceSeconds: number, preStop: boolean): void {
+  if (!c.memory.busy.has(`kill:${container.id}`))
+    c.plan.steps.push({ do: 'kill', container, message, graceSeconds, preStop })
+}
+
+function remove(c: Context, id: string): void {
+  if (!c.memory.busy.has(`remove:${id}`)) c.plan.steps.push({ do: 'remove', id })
+}
+
+// One dead container of each name is kept, for its log and last state.
+const deadKept = 1
+
+function dropOld(c: Context): void {
+  const dead = new Map<string, number>()
+  for (const { id, name, state } of c.seen.containers) {
+    if (state !== 'exited') continue
+    const count = (dead.get(name) ?? 0) + 1
+    dead.set(name, count)
+    const current = newest(c.seen, name)?.id === id
+    if (!current && count > deadKept + (newest(c.seen, name)?.state === 'exited' ? 1 : 0)) remove(c, id)
+  }
+}
+
+/** When an active deadline runs out. */
+export function deadlineOf(pod: ReadPod): number | undefined {
+  const started = parseTime(pod.status.startTime)
+  const seconds = pod.spec.activeDeadlineSeconds
+  return seconds === undefined || started === undefined ? undefined : started + seconds * 1000
+}
+
+function again(plan: PodPlan, at: number): void {
+  plan.againAt = plan.againAt === undefined ? at : Math.min(plan.againAt, at)
+}

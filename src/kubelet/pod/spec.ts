@@ -1,0 +1,81 @@
+// Small questions about a pod's spec that planning, status and configuration all ask. Absent fields have the
+// meaning the API server would have filled in.
+import { createHash } from 'node:crypto'
+import type { DeepReadonly } from '../../api/kind.ts'
+import type { Container as ContainerSpec, EphemeralContainer } from '../../kinds/core/container.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
+import type { ContainerSeen, PodSeen, SandboxSeen } from '../runtime/runtime.ts'
+
+export type ReadPod = DeepReadonly<Pod>
+export type ReadContainer = DeepReadonly<ContainerSpec> | DeepReadonly<EphemeralContainer>
+
+export const uidOf = (pod: ReadPod): string => pod.metadata.uid ?? ''
+export const nameOf = (pod: ReadPod): string => pod.metadata.name ?? ''
+export const namespaceOf = (pod: ReadPod): string => pod.metadata.namespace ?? ''
+
+/** `name_namespace(uid)`, as Kubernetes writes a pod in messages. */
+export const podText = (pod: ReadPod): string => `${nameOf(pod)}_${namespaceOf(pod)}(${uidOf(pod)})`
+
+export const isSidecar = (container: ReadContainer): boolean => container.restartPolicy === 'Always'
+export const restartPolicyOf = (pod: ReadPod): string => pod.spec.restartPolicy ?? 'Always'
+export const graceSecondsOf = (pod: ReadPod): number =>
+  pod.metadata.deletionGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? 30
+
+export const initContainers = (pod: ReadPod): readonly ReadContainer[] => pod.spec.initContainers ?? []
+export const mainContainers = (pod: ReadPod): readonly ReadContainer[] => pod.spec.containers
+export const ephemeralContainers = (pod: ReadPod): readonly ReadContainer[] => pod.spec.ephemeralContainers ?? []
+
+export type Role = 'init' | 'main' | 'ephemeral'
+
+/** A container of the pod by name. */
+export function findContainer(pod: ReadPod, name: string): { container: ReadContainer; role: Role } | undefined {
+  for (const [role, list] of [
+    ['main', mainContainers(pod)],
+    ['init', initContainers(pod)],
+    ['ephemeral', ephemeralContainers(pod)],
+  ] as const) {
+    const container = list.find(c => c.name === name)
+    if (container) return { container, role }
+  }
+  return undefined
+}
+
+/** Where events and errors point: `spec.containers{name}`. */
+export function fieldPathOf(pod: ReadPod, name: string): string {
+  const role = findContainer(pod, name)?.role ?? 'main'
+  return `spec.${role === 'main' ? 'containers' : role === 'init' ? 'initContainers' : 'ephemeralContainers'}{${name}}`
+}
+
+/** The newest container of this name, in the sandbox when one is given. */
+export function newest(seen: PodSeen, name: string, sandbox?: SandboxSeen): ContainerSeen | undefined {
+  return seen.containers.find(c => c.name === name && (!sandbox || c.sandboxId === sandbox.id))
+}
+
+/** Changes when the container must be made anew: of a running pod only the image may change. */
+export function containerHash(container: ReadContainer): string {
+  return createHash('sha256')
+    .update(JSON.stringify([container.name, container.image]))
+    .digest('hex')
+    .slice(0, 8)
+}
+
+/** Whether a container that ended is started again. Source: KEP-753 (sidecars), KEP-5307 (rules per container). */
+export function restarts(pod: ReadPod, container: ReadContainer, role: Role, exitCode: number): boolean {
+  if (role === 'ephemeral') return false
+  for (const rule of container.restartPolicyRules ?? []) {
+    const { operator, values = [] } = rule.exitCodes ?? {}
+    if (
+      rule.action === 'Restart' &&
+      (operator === 'In' ? values.includes(exitCode) : operator === 'NotIn' && !values.includes(exitCode))
+    )
+      return true
+  }
+  const policy = container.restartPolicy ?? restartPolicyOf(pod)
+  if (policy === 'Never') return false
+  // An init container is done once it succeeded, whatever the pod's policy.
+  if (policy === 'OnFailure' || (role === 'init' && !isSidecar(container))) return exitCode !== 0
+  return true
+}
+
+/** Whether the pod shares the node's network. */
+export const onHostNetwork = (pod: ReadPod): boolean => pod.spec.hostNetwork === true

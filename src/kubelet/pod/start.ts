@@ -1,0 +1,142 @@
+// Starts one container: image, environment, mounts, create, start, postStart hook. Whatever goes wrong becomes an
+// event and a StartFailure, which the container's status shows.
+// Source: kubernetes pkg/kubelet/kuberuntime/kuberuntime_container.go (startContainer).
+import { messageOf } from '../../base/errors.ts'
+import { containerConfig, sandboxConfig } from '../config/configs.ts'
+import { environmentOf } from '../config/env.ts'
+import { checkNonRoot } from '../config/security.ts'
+import { dockerConfigOf } from '../credentials.ts'
+import type { PodSeen, SandboxSeen } from '../runtime/runtime.ts'
+import { type NodeContext, podEvent, StartFailure } from './context.ts'
+import { runHook } from './hooks.ts'
+import type { Step } from './plan.ts'
+import { findContainer, namespaceOf, newest, type ReadContainer, type ReadPod, uidOf } from './spec.ts'
+
+const retryMs = 10_000
+
+export interface StartRequest {
+  pod: ReadPod
+  seen: PodSeen
+  sandbox: SandboxSeen
+  step: Extract<Step, { do: 'start' }>
+  signal: AbortSignal
+}
+
+/** Throws StartFailure, or the signal's reason. */
+export async function startContainer(context: NodeContext, request: StartRequest): Promise<void> {
+  const { pod, sandbox, step, signal } = request
+  const container = findContainer(pod, step.name)?.container
+  if (!container) return
+  const event = (type: 'Normal' | 'Warning', reason: string, message: string) =>
+    podEvent(context, pod, type, reason, message, step.name)
+  const fail = (reason: string, error: unknown) => {
+    signal.throwIfAborted()
+    event('Warning', 'Failed', `Error: ${messageOf(error)}`)
+    return new StartFailure(reason, messageOf(error), retryMs, error)
+  }
+  const config = sandboxConfig(pod, sandbox.attempt, context.place)
+  const pullSecrets = () => pullSecretsOf(context, pod)
+  let found: Awaited<ReturnType<NodeContext['images']['ensure']>>
+  try {
+    found = await context.images.ensure({ pod, container, sandbox: config, pullSecrets, event, signal })
+  } catch (error) {
+    if (error instanceof StartFailure) event('Warning', 'Failed', `Error: ${error.reason}`)
+    throw error
+  }
+  let made: Awaited<ReturnType<typeof configure>>
+  try {
+    made = await configure(context, request, container, found)
+  } catch (error) {
+    throw fail('CreateContainerConfigError', error)
+  }
+  let id: string
+  try {
+    signal.throwIfAborted()
+    id = await context.runtime.createContainer(sandbox.id, made.config, config)
+  } catch (error) {
+    throw fail('CreateContainerError', error)
+  } finally {
+    await made.close()
+  }
+  event('Normal', 'Created', 'Container created')
+  try {
+    signal.throwIfAborted()
+    await context.runtime.startContainer(id)
+  } catch (error) {
+    throw fail('RunContainerError', error)
+  }
+  event('Normal', 'Started', 'Container started')
+  await postStart(context, request, container, id)
+}
+
+async function configure(
+  context: NodeContext,
+  { pod, seen, sandbox, step }: StartRequest,
+  container: ReadContainer,
+  found: Awaited<ReturnType<NodeContext['images']['ensure']>>,
+) {
+  const { objects } = context
+  const holder = uidOf(pod)
+  checkNonRoot(pod, container, found.image)
+  const sources = {
+    configMap: (namespace: string, name: string) => objects.configMap(holder, namespace, name),
+    secret: (namespace: string, name: string) => objects.secret(holder, namespace, name),
+    services: context.services,
+    facts: context.facts,
+  }
+  const { values: env, warnings } = await environmentOf(pod, container, sources, sandbox.ips)
+  for (const warning of warnings) podEvent(context, pod, 'Warning', 'InvalidEnvironmentVariableNames', warning)
+  const { mounts, close } = await context.host.mounts(pod, container, {
+    attempt: step.attempt,
+    podIPs: sandbox.ips,
+    env,
+  })
+  const target =
+    'targetContainerName' in container && container.targetContainerName
+      ? newest(seen, container.targetContainerName)?.id
+      : undefined
+  const config = containerConfig(
+    pod,
+    container,
+    { attempt: step.attempt, image: found.image, imageRef: found.ref, env, mounts, targetId: target },
+    context.place,
+  )
+  return { config, close }
+}
+
+async function postStart(
+  context: NodeContext,
+  { pod, seen, sandbox, step, signal }: StartRequest,
+  container: ReadContainer,
+  id: string,
+): Promise<void> {
+  const hook = container.lifecycle?.postStart
+  if (!hook) return
+  try {
+    await runHook(context, { pod, container, id, hook, podIP: sandbox.ips[0] ?? seen.sandboxes[0]?.ips[0], signal })
+  } catch (error) {
+    signal.throwIfAborted()
+    podEvent(context, pod, 'Warning', 'FailedPostStartHook', 'PostStartHook failed', step.name)
+    podEvent(context, pod, 'Normal', 'Killing', 'FailedPostStartHook', step.name)
+    await context.runtime.stopContainer(id, pod.spec.terminationGracePeriodSeconds ?? 30, signal)
+    throw new StartFailure('PostStartHookError', messageOf(error), 0, error)
+  }
+}
+
+async function pullSecretsOf(context: NodeContext, pod: ReadPod): Promise<string[]> {
+  const texts: string[] = []
+  for (const { name = '' } of pod.spec.imagePullSecrets ?? []) {
+    const secret = await context.objects.secret(uidOf(pod), namespaceOf(pod), name)
+    const text = secret && dockerConfigOf(secret)
+    if (text) texts.push(text)
+    else
+      podEvent(
+        context,
+        pod,
+        'Warning',
+        'FailedToRetrieveImagePullSecret',
+        `Unable to retrieve some image pull secrets (${name}); attempting to pull the image may not succeed.`,
+      )
+  }
+  return texts
+}

@@ -1,0 +1,92 @@
+// Writes a pod's status to the API: only what differs, one write at a time, always the newest, and again after a
+// failure. Source: kubernetes pkg/kubelet/status/status_manager.go.
+import { isReason, messageOf } from '../../base/errors.ts'
+import { Pod } from '../../kinds/core/pod.ts'
+import type { PodStatus } from '../../kinds/core/podstatus.ts'
+import type { NodeContext } from './context.ts'
+import { nameOf, namespaceOf, type ReadPod, uidOf } from './spec.ts'
+import { sameStatus } from './status.ts'
+
+const retryMs = { first: 200, most: 10_000 }
+
+export class StatusWriter {
+  readonly #context: NodeContext
+  #pod: ReadPod
+  /** What the API has, as far as we know; undefined: what the mirror's pod says. */
+  #written: { status: PodStatus; revision: number } | undefined
+  #wanted: PodStatus | undefined
+  #writing: Promise<void> | undefined
+
+  constructor(context: NodeContext, pod: ReadPod) {
+    this.#context = context
+    this.#pod = pod
+  }
+
+  /** A newer pod came from the API. */
+  observe(pod: ReadPod): void {
+    this.#pod = pod
+    if (this.#written && Number(pod.metadata.resourceVersion) >= this.#written.revision) this.#written = undefined
+  }
+
+  write(status: PodStatus): void {
+    this.#wanted = status
+    this.#writing ??= Promise.resolve().then(() => this.#drain())
+  }
+
+  /** Resolves when the newest status is written. */
+  async flush(): Promise<void> {
+    await this.#writing
+  }
+
+  async #drain(): Promise<void> {
+    let backoffMs = retryMs.first
+    while (this.#wanted) {
+      const status = this.#wanted
+      this.#wanted = undefined
+      if (!differs(status, this.#written?.status ?? this.#pod.status)) continue
+      try {
+        const ref = { namespace: namespaceOf(this.#pod), name: nameOf(this.#pod) }
+        const result = await this.#context.client.patch(Pod, ref, 'strategic', patchOf(status, uidOf(this.#pod)), {
+          subresource: 'status',
+        })
+        const revision = Number(result.metadata.resourceVersion)
+        if (Number(this.#pod.metadata.resourceVersion) < revision) this.#written = { status, revision }
+        backoffMs = retryMs.first
+      } catch (error) {
+        // The pod, or this one of its name, is no more.
+        if (isReason(error, 'NotFound', 'Conflict')) continue
+        this.#context.log.warn('pod status not written', { pod: nameOf(this.#pod), why: messageOf(error) })
+        this.#wanted ??= status
+        await this.#context.clock.sleep(backoffMs)
+        backoffMs = Math.min(backoffMs * 2, retryMs.most)
+      }
+    }
+    this.#writing = undefined
+  }
+}
+
+const optionalFields = ['reason', 'message', 'podIP', 'podIPs'] as const
+
+/** Whether the API's status lacks something of ours. What others wrote beside it does not count. */
+export function differs(ours: PodStatus, theirs: ReadPod['status'] | PodStatus): boolean {
+  for (const [key, value] of Object.entries(ours)) {
+    if (key === 'conditions') {
+      for (const condition of ours.conditions ?? []) {
+        const there = theirs.conditions?.find(c => c.type === condition.type)
+        if (!there || !sameStatus(condition as PodStatus, there as PodStatus)) return true
+      }
+    } else if (!sameStatus({ v: value } as PodStatus, { v: theirs[key as keyof typeof theirs] } as PodStatus))
+      return true
+  }
+  return optionalFields.some(field => ours[field] === undefined && theirs[field] !== undefined)
+}
+
+// Conditions merge by type, so that those of others stay; lists of addresses are replaced as a whole.
+function patchOf(status: PodStatus, uid: string): object {
+  const replaced = (list: readonly object[] | undefined) => (list ? [...list, { $patch: 'replace' }] : null)
+  const nulls = Object.fromEntries(optionalFields.filter(f => status[f] === undefined).map(f => [f, null]))
+  return {
+    metadata: { uid },
+    status: { ...nulls, ...status, podIPs: replaced(status.podIPs), hostIPs: replaced(status.hostIPs) },
+  }
+}

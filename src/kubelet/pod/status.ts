@@ -1,0 +1,252 @@
+// A pod's status as the API shows it, from what the runtime has, what the plan says and what the status was. Pure.
+// Source: kubernetes pkg/kubelet/kubelet_pods.go (generateAPIPodStatus, getPhase, convertToAPIContainerStatuses).
+import type { DeepReadonly } from '../../api/kind.ts'
+import { timeText } from '../../api/time.ts'
+import type { ContainerState, ContainerStatus, PodStatus } from '../../kinds/core/podstatus.ts'
+import type { ContainerSeen, PodSeen } from '../runtime/runtime.ts'
+import { podConditions } from './conditions.ts'
+import type { PodMemory, PodPlan } from './plan.ts'
+import {
+  ephemeralContainers,
+  initContainers,
+  isSidecar,
+  mainContainers,
+  onHostNetwork,
+  type ReadContainer,
+  type ReadPod,
+  restartPolicyOf,
+  type Role,
+} from './spec.ts'
+
+export interface StatusInputs {
+  pod: ReadPod
+  seen: PodSeen
+  plan: PodPlan
+  memory: Pick<PodMemory, 'ending' | 'notStarted'>
+  /** Containers whose readiness probe says no (or has not said yes), by container id. */
+  notReady: ReadonlySet<string>
+  startedAtMs: number
+  nodeIPs: readonly string[]
+  /** What identifies containers: `containerd://ID`. */
+  runtimeName: string
+  now: number
+}
+
+type Status = DeepReadonly<PodStatus>
+type Phase = NonNullable<PodStatus['phase']>
+
+export function podStatus(inputs: StatusInputs): PodStatus {
+  const { pod, seen, plan, memory } = inputs
+  const initializing =
+    initContainers(pod).length > 0 && (plan.state.state === 'starting' || plan.state.state === 'initializing')
+  const statuses = (
+    list: readonly ReadContainer[],
+    role: Role,
+    before: readonly DeepReadonly<ContainerStatus>[] | undefined,
+    waiting: string,
+  ) =>
+    list.map(container =>
+      containerStatus(
+        inputs,
+        container,
+        role,
+        before?.find(s => s.name === container.name),
+        waiting,
+      ),
+    )
+  const init = statuses(initContainers(pod), 'init', pod.status.initContainerStatuses, 'PodInitializing')
+  const main = statuses(
+    mainContainers(pod),
+    'main',
+    pod.status.containerStatuses,
+    initializing ? 'PodInitializing' : 'ContainerCreating',
+  )
+  const ephemeral = statuses(
+    ephemeralContainers(pod),
+    'ephemeral',
+    pod.status.ephemeralContainerStatuses,
+    'ContainerCreating',
+  )
+
+  const over = plan.state.state === 'ended' || memory.ending !== undefined
+  const phase = keepRunningPhase(inputs, phaseOf(pod, init, main, over), init, main, ephemeral)
+  const failed = memory.ending?.why === 'failed' ? memory.ending : undefined
+  const ips = onHostNetwork(pod) ? (seen.sandboxes.length ? inputs.nodeIPs : []) : (seen.sandboxes[0]?.ips ?? [])
+  const shownIps = ips.length || !over ? ips : (pod.status.podIPs ?? []).map(p => p.ip)
+  const status: PodStatus = {
+    phase: failed && allStopped(init, main, ephemeral) ? 'Failed' : phase,
+    ...((failed?.reason ?? pod.status.reason) && { reason: failed?.reason ?? pod.status.reason }),
+    ...((failed?.message ?? pod.status.message) && { message: failed?.message ?? pod.status.message }),
+    hostIP: inputs.nodeIPs[0] ?? '',
+    hostIPs: inputs.nodeIPs.map(ip => ({ ip })),
+    ...(shownIps.length && { podIP: shownIps[0]!, podIPs: shownIps.map(ip => ({ ip })) }),
+    startTime: pod.status.startTime ?? timeText(inputs.startedAtMs),
+    ...(init.length && { initContainerStatuses: init }),
+    containerStatuses: main,
+    ...(ephemeral.length && { ephemeralContainerStatuses: ephemeral }),
+    ...(pod.status.qosClass && { qosClass: pod.status.qosClass }),
+    ...(pod.metadata.generation && { observedGeneration: pod.metadata.generation }),
+  }
+  status.conditions = podConditions(pod, status, seen, inputs.now)
+  return status
+}
+
+function containerStatus(
+  inputs: StatusInputs,
+  container: ReadContainer,
+  role: Role,
+  before: DeepReadonly<ContainerStatus> | undefined,
+  waiting: string,
+): ContainerStatus {
+  const { seen, plan } = inputs
+  const [current, ...older] = seen.containers.filter(c => c.name === container.name)
+  const previous = older.find(c => c.state === 'exited')
+  const status: ContainerStatus = {
+    name: container.name,
+    state: {},
+    lastState: {},
+    ready: false,
+    restartCount: 0,
+    image: container.image ?? '',
+    imageID: '',
+    started: false,
+  }
+  const wait = plan.waiting.get(container.name)
+  if (!current) return unseenStatus(inputs, status, before, wait ?? { reason: waiting })
+  status.restartCount = current.attempt
+  status.image = current.image || status.image
+  status.imageID = current.imageRef
+  status.containerID = `${inputs.runtimeName}://${current.id}`
+  if (previous) status.lastState = { terminated: terminated(inputs, previous) }
+  else if (before?.lastState.terminated && before.containerID === status.containerID)
+    status.lastState = before.lastState as ContainerState
+  if (current.state === 'running') {
+    status.state = { running: { startedAt: timeText(current.startedAtMs) } }
+    status.started = !inputs.memory.notStarted.has(current.id)
+    // A sidecar takes part in readiness; a plain init container is ready when it has succeeded.
+    status.ready =
+      role === 'init' && !isSidecar(container)
+        ? false
+        : role !== 'ephemeral' && status.started && !inputs.notReady.has(current.id)
+  } else if (current.state === 'exited') {
+    const end = { terminated: terminated(inputs, current) }
+    if (wait) {
+      status.state = { waiting: { reason: wait.reason, message: wait.message } }
+      status.lastState = end
+    } else status.state = end
+    status.ready = role === 'init' && !isSidecar(container) && current.exitCode === 0
+  } else
+    status.state = { waiting: wait ? { reason: wait.reason, message: wait.message } : { reason: 'ContainerCreating' } }
+  return status
+}
+
+const lostMessage = 'The container could not be located when the pod was '
+
+// The runtime has nothing of this name: not started yet, or lost.
+function unseenStatus(
+  inputs: StatusInputs,
+  status: ContainerStatus,
+  before: DeepReadonly<ContainerStatus> | undefined,
+  wait: { reason: string; message?: string },
+): ContainerStatus {
+  const over = inputs.plan.state.state === 'ended' || inputs.memory.ending !== undefined
+  if (before?.state.terminated) return structuredClone(before) as ContainerStatus
+  if (before) status.restartCount = before.restartCount
+  if (before?.lastState.terminated) status.lastState = structuredClone(before.lastState) as ContainerState
+  const lost = (how: string) =>
+    ({
+      terminated: {
+        exitCode: 137,
+        reason: 'ContainerStatusUnknown',
+        message: `${lostMessage}${how}`,
+        startedAt: null,
+        finishedAt: null,
+      },
+    }) as unknown as ContainerState
+  if (over) status.state = lost('terminated')
+  else {
+    if (before?.state.running) {
+      status.lastState = lost('deleted.  The container used to be Running')
+      status.restartCount = before.restartCount + 1
+    }
+    status.state = { waiting: { reason: wait.reason, ...(wait.message && { message: wait.message }) } }
+  }
+  return status
+}
+
+function terminated(inputs: StatusInputs, c: ContainerSeen) {
+  return {
+    exitCode: c.exitCode,
+    reason: c.reason || (c.exitCode === 0 ? 'Completed' : 'Error'),
+    ...(c.message && { message: c.message }),
+    startedAt: timeOrNull(c.startedAtMs),
+    finishedAt: timeOrNull(c.finishedAtMs),
+    containerID: `${inputs.runtimeName}://${c.id}`,
+  }
+}
+
+// A container that never started shows the beginning of time, as Go's zero Unix time.
+const timeOrNull = (ms: number) => timeText(Math.max(0, ms))
+
+/** The phase by what containers do. `over`: nothing will be started any more. */
+export function phaseOf(
+  pod: ReadPod,
+  init: readonly ContainerStatus[],
+  main: readonly ContainerStatus[],
+  over: boolean,
+): Phase {
+  const specs = initContainers(pod)
+  let pendingInit = 0
+  let failedInit = 0
+  for (const [i, { state, lastState, started }] of init.entries()) {
+    if (isSidecar(specs[i]!)) {
+      const begun = main.some(m => m.state.running || m.state.terminated || m.lastState.terminated)
+      if (!begun && !(state.running && started)) pendingInit++
+    } else if (state.terminated) failedInit += state.terminated.exitCode === 0 ? 0 : 1
+    else if (state.waiting && lastState.terminated) failedInit += lastState.terminated.exitCode === 0 ? 0 : 1
+    else pendingInit++
+  }
+  if (failedInit && (restartPolicyOf(pod) === 'Never' || over)) return 'Failed'
+  const count = { running: 0, waiting: 0, stopped: 0, succeeded: 0 }
+  for (const { state, lastState } of main) {
+    if (state.running) count.running++
+    else if (state.terminated) {
+      count.stopped++
+      if (state.terminated.exitCode === 0) count.succeeded++
+    } else if (lastState.terminated) count.stopped++
+    else count.waiting++
+  }
+  if ((pendingInit || failedInit) && !over) return 'Pending'
+  if (count.waiting) return 'Pending'
+  if (count.running) return 'Running'
+  if (!count.stopped) return 'Pending'
+  if (over) return count.stopped === count.succeeded ? 'Succeeded' : 'Failed'
+  if (restartPolicyOf(pod) === 'Always') return 'Running'
+  if (count.stopped === count.succeeded) return 'Succeeded'
+  return restartPolicyOf(pod) === 'Never' ? 'Failed' : 'Running'
+}
+
+const allStopped = (...lists: readonly ContainerStatus[][]) => lists.flat().every(s => !s.state.running)
+
+// A pod is Succeeded or Failed only once nothing of it runs: others may take its place then.
+function keepRunningPhase({ pod }: StatusInputs, phase: Phase, ...lists: readonly ContainerStatus[][]): Phase {
+  const before = pod.status.phase
+  if (before === 'Succeeded' || before === 'Failed') return before
+  if ((phase === 'Succeeded' || phase === 'Failed') && !allStopped(...lists)) return before ?? 'Running'
+  return phase
+}
+
+/** Whether writing `next` would change nothing. Order of keys does not matter. */
+export function sameStatus(a: Status | PodStatus, b: Status | PodStatus): boolean {
+  return stable(a) === stable(b)
+}
+
+function stable(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(stable).join()}]`
+  if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null'
+  const entries = Object.entries(value).filter(([, v]) => v !== undefined && v !== null)
+  return `{${entries
+    .sort(([x], [y]) => (x < y ? -1 : 1))
+    .map(([k, v]) => `${k}:${stable(v)}`)
+    .join()}}`
+}

@@ -1,0 +1,435 @@
+// One pod's worker: looks at what the runtime has, plans, writes the status and carries the plan's steps out as jobs
+// that run beside it. It sleeps until the pod changes, the runtime reports something, a job ends or a timer is due.
+import { messageOf } from '../../base/errors.ts'
+import { isReason } from '../../base/errors.ts'
+import { Pod } from '../../kinds/core/pod.ts'
+import { sandboxConfig } from '../config/configs.ts'
+import { VolumeFailure } from '../host.ts'
+import { PodProbes } from '../probes/probes.ts'
+import type { PodSeen } from '../runtime/runtime.ts'
+import { type Backoff, nextBackoff } from './backoff.ts'
+import { type NodeContext, podEvent, StartFailure } from './context.ts'
+import { killContainer } from './kill.ts'
+import { deadlineOf, type Ending, planPod, type PodPlan, type Step } from './plan.ts'
+import { graceSecondsOf, nameOf, namespaceOf, newest, onHostNetwork, type ReadPod, uidOf } from './spec.ts'
+import { startContainer } from './start.ts'
+import { podStatus } from './status.ts'
+import { StatusWriter } from './status-writer.ts'
+
+const sandboxRetry = { firstMs: 500, mostMs: 120_000 }
+const roundRetryMs = 2_000
+/** A pod whose object is gone gets at least this long after SIGTERM. */
+const leastGraceSeconds = 2
+
+export class PodWorker {
+  readonly uid: string
+  #pod: ReadPod
+  #seen: PodSeen
+  #plan: PodPlan | undefined
+  readonly #context: NodeContext
+  readonly #probes: PodProbes
+  readonly #statuses: StatusWriter
+  readonly #done: (worker: PodWorker) => void
+  readonly #startedAt: number
+  readonly #busy = new Map<string, AbortController>()
+  readonly #backoffs = new Map<string, Backoff>()
+  readonly #failures = new Map<string, { reason: string; message: string; retryAt: number }>()
+  readonly #announced = new Set<string>()
+  #lastWaiting = new Map<string, string>()
+  #sandboxBackoff: Backoff | undefined
+  #sandboxRetryAt = 0
+  #ending: Ending | undefined
+  #settled = false
+  #gone = false
+  #closed = false
+  #dirty = false
+  #running = false
+  #stale = true
+  #cancelTimer: (() => void) | undefined
+  #cancelRefresh: (() => void) | undefined
+
+  constructor(context: NodeContext, pod: ReadPod, seen: PodSeen, done: (worker: PodWorker) => void) {
+    this.uid = uidOf(pod)
+    this.#pod = pod
+    this.#seen = seen
+    this.#context = context
+    this.#done = done
+    this.#startedAt = context.clock.now()
+    this.#probes = new PodProbes(context, () => this.wake())
+    this.#statuses = new StatusWriter(context, pod)
+    this.#stale = false
+    this.update(pod)
+  }
+
+  get pod(): ReadPod {
+    return this.#pod
+  }
+
+  get seen(): PodSeen {
+    return this.#seen
+  }
+
+  /** The pod changed in the API. */
+  update(pod: ReadPod): void {
+    const before = this.#pod
+    this.#pod = pod
+    this.#statuses.observe(pod)
+    if (pod.metadata.deletionTimestamp)
+      this.#end({ why: 'deleted', sinceMs: this.#context.clock.now(), graceSeconds: graceSecondsOf(pod) })
+    if (
+      before !== pod &&
+      JSON.stringify([before.metadata.labels, before.metadata.annotations]) !==
+        JSON.stringify([pod.metadata.labels, pod.metadata.annotations])
+    )
+      this.refreshVolumes()
+    this.wake()
+  }
+
+  /** The pod is no longer in the API. */
+  objectGone(): void {
+    this.#gone = true
+    this.#end({
+      why: 'deleted',
+      sinceMs: this.#context.clock.now(),
+      graceSeconds: Math.max(leastGraceSeconds, graceSecondsOf(this.#pod)),
+    })
+    this.wake()
+  }
+
+  /** Ends the pod as Failed, as eviction does. */
+  evict(reason: string, message: string, graceSeconds: number): void {
+    this.#end({ why: 'failed', reason, message, sinceMs: this.#context.clock.now(), graceSeconds })
+    this.wake()
+  }
+
+  /** Something happened to its containers. */
+  heard(): void {
+    this.#stale = true
+    this.wake()
+  }
+
+  /** An object it refers to changed: what failed for want of it may be tried again, files are written anew. */
+  objectsChanged(): void {
+    for (const [name, failure] of this.#failures)
+      if (failure.reason === 'CreateContainerConfigError') this.#failures.delete(name)
+    if (!this.#seen.sandboxes.length) this.#sandboxRetryAt = 0
+    this.refreshVolumes()
+    this.wake()
+  }
+
+  /** Looks at everything again, as soon as it can. */
+  wake(): void {
+    this.#dirty = true
+    if (this.#running || this.#closed) return
+    this.#running = true
+    void Promise.resolve().then(() => this.#rounds())
+  }
+
+  /** Stops working on the pod; what runs goes on running. */
+  close(): void {
+    this.#closed = true
+    this.#probes.stop()
+    this.#cancelTimer?.()
+    this.#cancelRefresh?.()
+    for (const job of this.#busy.values()) job.abort(new Error('the kubelet ends'))
+  }
+
+  // A later ending only counts when it leaves less time.
+  #end(ending: Ending): void {
+    const before = this.#ending
+    if (before) {
+      if (before.why === 'failed' && ending.why === 'deleted' && this.#settled) return
+      if (ending.sinceMs + ending.graceSeconds * 1000 >= before.sinceMs + before.graceSeconds * 1000) return
+      this.#ending = { ...before, sinceMs: ending.sinceMs, graceSeconds: ending.graceSeconds }
+    } else this.#ending = ending
+    for (const [job, abort] of this.#busy) if (/^(start|sandbox|kill)/.test(job)) abort.abort(new Error('the pod ends'))
+  }
+
+  async #rounds(): Promise<void> {
+    while (this.#dirty && !this.#closed) {
+      this.#dirty = false
+      try {
+        await this.#round()
+      } catch (error) {
+        if (this.#closed) break
+        this.#context.log.error('pod could not be looked at', {
+          pod: nameOf(this.#pod),
+          namespace: namespaceOf(this.#pod),
+          error,
+        })
+        this.#setTimer(this.#context.clock.now() + roundRetryMs)
+      }
+    }
+    this.#running = false
+  }
+
+  async #round(): Promise<void> {
+    const { runtime, clock, facts } = this.#context
+    if (this.#stale) {
+      this.#stale = false
+      this.#seen = await runtime.pod(this.uid)
+    }
+    const now = clock.now()
+    const deadline = deadlineOf(this.#pod)
+    if (
+      deadline !== undefined &&
+      now >= deadline &&
+      !this.#ending &&
+      !/Succeeded|Failed/.test(this.#pod.status.phase ?? '')
+    ) {
+      const message = 'Pod was active on the node longer than the specified deadline'
+      podEvent(this.#context, this.#pod, 'Normal', 'DeadlineExceeded', message)
+      this.#end({
+        why: 'failed',
+        reason: 'DeadlineExceeded',
+        message,
+        sinceMs: now,
+        graceSeconds: graceSecondsOf(this.#pod),
+      })
+    }
+    this.#probes.sync(this.#pod, this.#seen, this.#ending !== undefined)
+    const memory = {
+      busy: new Set(this.#busy.keys()),
+      backoffs: this.#backoffs,
+      failures: this.#failures,
+      sandboxRetryAt: this.#sandboxRetryAt,
+      condemned: this.#probes.condemned,
+      notStarted: this.#probes.notStarted,
+      ending: this.#ending,
+      settled: this.#settled,
+      gone: this.#gone,
+    }
+    const plan = planPod(this.#pod, this.#seen, memory, now)
+    this.#plan = plan
+    this.#tellWaiting(plan)
+    // Once its containers are being removed the last status stands.
+    if (!this.#gone && !this.#busy.has('delete')) {
+      const { notReady } = this.#probes
+      this.#statuses.write(
+        podStatus({
+          pod: this.#pod,
+          seen: this.#seen,
+          plan,
+          memory,
+          notReady,
+          startedAtMs: this.#startedAt,
+          nodeIPs: facts.nodeIPs,
+          runtimeName: this.#context.runtimeName,
+          now,
+        }),
+      )
+    }
+    for (const step of plan.steps) this.#begin(step)
+    this.#setTimer(plan.againAt)
+  }
+
+  #setTimer(at: number | undefined): void {
+    this.#cancelTimer?.()
+    this.#cancelTimer =
+      at === undefined
+        ? undefined
+        : this.#context.clock.after(Math.max(0, at - this.#context.clock.now()), () => this.wake())
+  }
+
+  #tellWaiting(plan: PodPlan): void {
+    const next = new Map<string, string>()
+    for (const [name, { event }] of plan.waiting) {
+      if (!event) continue
+      const key = `${event} ${newest(this.#seen, name)?.id}`
+      next.set(name, key)
+      if (this.#lastWaiting.get(name) !== key) podEvent(this.#context, this.#pod, 'Warning', 'BackOff', event, name)
+    }
+    this.#lastWaiting = next
+  }
+
+  #begin(step: Step): void {
+    switch (step.do) {
+      case 'sandbox':
+        return this.#job('sandbox', signal => this.#makeSandbox(step, signal))
+      case 'start':
+        return this.#job(`start:${step.name}`, signal => this.#start(step, signal))
+      case 'kill': {
+        const announce = !this.#announced.has(step.container.id)
+        this.#announced.add(step.container.id)
+        return this.#job(`kill:${step.container.id}`, signal =>
+          killContainer(this.#context, this.#pod, this.#seen.sandboxes[0]?.ips[0], step, signal, announce),
+        )
+      }
+      case 'remove':
+        return this.#job(`remove:${step.id}`, () => this.#context.runtime.removeContainer(step.id))
+      case 'settle':
+        return this.#job('settle', () => this.#settle())
+      case 'delete':
+        return this.#job('delete', () => this.#delete())
+    }
+  }
+
+  #job(key: string, work: (signal: AbortSignal) => Promise<void>): void {
+    if (this.#busy.has(key)) return
+    const abort = new AbortController()
+    this.#busy.set(key, abort)
+    const finish = () => {
+      this.#busy.delete(key)
+      this.heard()
+    }
+    work(abort.signal).then(finish, error => {
+      if (!abort.signal.aborted)
+        this.#context.log.warn('pod step failed', {
+          pod: nameOf(this.#pod),
+          namespace: namespaceOf(this.#pod),
+          step: key,
+          why: messageOf(error),
+        })
+      // What failed is tried again, but not in a tight loop.
+      if (abort.signal.aborted) return finish()
+      this.#context.clock.after(roundRetryMs, finish)
+    })
+  }
+
+  async #makeSandbox(step: Extract<Step, { do: 'sandbox' }>, signal: AbortSignal): Promise<void> {
+    const { runtime, host, place, networkProblem, clock } = this.#context
+    const pod = this.#pod
+    const fail = (reason: string, message: string) => {
+      if (signal.aborted) return
+      podEvent(this.#context, pod, 'Warning', reason, message)
+      this.#sandboxBackoff = nextBackoff(clock.now(), this.#sandboxBackoff, clock.now(), sandboxRetry)
+      this.#sandboxRetryAt = clock.now() + this.#sandboxBackoff.delayMs
+    }
+    const problem = networkProblem()
+    if (problem && !onHostNetwork(pod)) return fail('NetworkNotReady', `network is not ready: ${problem}`)
+    try {
+      await host.setUp(pod, signal)
+    } catch (error) {
+      if (!(error instanceof VolumeFailure)) return fail('FailedMount', messageOf(error))
+      return fail('FailedMount', `MountVolume.SetUp failed for volume "${error.volume}" : ${error.message}`)
+    }
+    this.#planRefresh()
+    try {
+      if (step.replaces) {
+        podEvent(
+          this.#context,
+          pod,
+          'Normal',
+          'SandboxChanged',
+          'Pod sandbox changed, it will be killed and re-created.',
+        )
+        await runtime.stopSandbox(step.replaces)
+      }
+      signal.throwIfAborted()
+      await runtime.createSandbox(sandboxConfig(pod, step.attempt, place), await this.#handler(), signal)
+      this.#sandboxBackoff = undefined
+      this.#sandboxRetryAt = 0
+    } catch (error) {
+      fail('FailedCreatePodSandBox', `Failed to create pod sandbox: ${messageOf(error)}`)
+    }
+  }
+
+  async #handler(): Promise<string> {
+    const name = this.#pod.spec.runtimeClassName
+    return name ? this.#context.runtimeHandler(name) : ''
+  }
+
+  async #start(step: Extract<Step, { do: 'start' }>, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#context
+    const sandbox = this.#seen.sandboxes.find(s => s.ready)
+    if (!sandbox) return
+    if (step.after)
+      this.#backoffs.set(step.name, nextBackoff(clock.now(), this.#backoffs.get(step.name), step.after.finishedAtMs))
+    try {
+      await startContainer(this.#context, { pod: this.#pod, seen: this.#seen, sandbox, step, signal })
+      this.#failures.delete(step.name)
+    } catch (error) {
+      if (signal.aborted) return
+      const failure =
+        error instanceof StartFailure
+          ? error
+          : new StartFailure('CreateContainerError', messageOf(error), roundRetryMs, error)
+      this.#failures.set(step.name, {
+        reason: failure.reason,
+        message: failure.message,
+        retryAt: clock.now() + failure.retryMs,
+      })
+      if (!(error instanceof StartFailure))
+        this.#context.log.error('container could not be started', {
+          pod: nameOf(this.#pod),
+          container: step.name,
+          error,
+        })
+    }
+  }
+
+  async #settle(): Promise<void> {
+    const { runtime, host, objects, images } = this.#context
+    const seen = await runtime.pod(this.uid)
+    for (const sandbox of seen.sandboxes) await runtime.stopSandbox(sandbox.id)
+    this.#cancelRefresh?.()
+    await host.tearDown(this.uid)
+    objects.release(this.uid)
+    images.forget(this.uid)
+    this.#settled = true
+  }
+
+  async #delete(): Promise<void> {
+    const { client } = this.#context
+    await this.#statuses.flush()
+    await removePod(this.#context, this.uid)
+    if (!this.#gone) {
+      try {
+        await client.delete(
+          Pod,
+          { namespace: namespaceOf(this.#pod), name: nameOf(this.#pod) },
+          { gracePeriodSeconds: 0, uid: this.uid },
+        )
+      } catch (error) {
+        // Gone, or another pod of the same name is there by now.
+        if (!isReason(error, 'NotFound', 'Conflict')) throw error
+      }
+    }
+    this.close()
+    this.#done(this)
+  }
+
+  /** Writes the pod's files anew where their sources changed. */
+  refreshVolumes(): void {
+    if (!this.#seen.sandboxes.length || this.#ending || this.#settled) return
+    void this.#context.host.refresh(this.#pod).then(
+      at => this.#planRefresh(at),
+      error => {
+        podEvent(
+          this.#context,
+          this.#pod,
+          'Warning',
+          'FailedMount',
+          `MountVolume.SetUp failed for volume "${error instanceof VolumeFailure ? error.volume : ''}" : ${messageOf(error)}`,
+        )
+        this.#planRefresh(this.#context.clock.now() + refreshRetryMs)
+      },
+    )
+  }
+
+  #planRefresh(at?: number): void {
+    this.#cancelRefresh?.()
+    const { clock } = this.#context
+    const when = at ?? clock.now() + firstRefreshMs
+    if (at === undefined && !(this.#pod.spec.volumes ?? []).some(v => v.projected)) return
+    this.#cancelRefresh = clock.after(Math.max(0, when - clock.now()), () => this.refreshVolumes())
+  }
+}
+
+const refreshRetryMs = 60_000
+/** A token's own renewal time becomes known with the first refresh. */
+const firstRefreshMs = 300_000
+
+/** Removes all that a runtime and node have of a pod: containers, sandboxes, volumes, logs. */
+export async function removePod(context: NodeContext, uid: string): Promise<void> {
+  const { runtime, host, objects } = context
+  const seen = await runtime.pod(uid)
+  await Promise.all(seen.containers.map(c => runtime.removeContainer(c.id)))
+  for (const sandbox of seen.sandboxes) {
+    await runtime.stopSandbox(sandbox.id)
+    await runtime.removeSandbox(sandbox.id)
+  }
+  await host.tearDown(uid)
+  await host.remove(uid)
+  objects.release(uid)
+}

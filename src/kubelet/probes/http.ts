@@ -1,0 +1,104 @@
+// The HTTP GET of probes and hooks: certificates are not checked, redirects to other hosts not followed, and of the
+// answer only its beginning is kept. Source: kubernetes pkg/probe/http.
+import { request as requestHttp } from 'node:http'
+import { request as requestHttps } from 'node:https'
+import type { Clock } from '../../base/clock.ts'
+import type { DeepReadonly } from '../../api/kind.ts'
+import type { HTTPGetAction } from '../../kinds/core/probe.ts'
+
+export interface HttpGetRequest {
+  action: DeepReadonly<HTTPGetAction>
+  host: string
+  port: number
+  timeoutMs: number
+  clock: Clock
+  agent: string
+  signal?: AbortSignal
+}
+
+export interface HttpGetResult {
+  /** 0 when there was no answer. */
+  status: number
+  body: string
+  problem: string
+}
+
+const maxBodyBytes = 10 * 1024
+const maxRedirects = 10
+
+export async function httpGet(request: HttpGetRequest): Promise<HttpGetResult> {
+  const { action, host, port } = request
+  const scheme = (action.scheme ?? 'HTTP').toLowerCase()
+  const shown = host.includes(':') ? `[${host}]` : host
+  let url = new URL(
+    `${scheme}://${shown}:${port}${action.path?.startsWith('/') === false ? '/' : ''}${action.path || '/'}`,
+  )
+  for (let hops = 0; ; hops++) {
+    const result = await once(request, url)
+    const location = result.location
+    if (!location || hops >= maxRedirects) return result
+    const next = new URL(location, url)
+    // A redirect elsewhere is an answer: the container is alive.
+    if (next.hostname !== url.hostname) return result
+    url = next
+  }
+}
+
+function once(
+  { action, timeoutMs, clock, agent, signal }: HttpGetRequest,
+  url: URL,
+): Promise<HttpGetResult & { location?: string }> {
+  return new Promise(resolve => {
+    const headers: Record<string, string> = { 'user-agent': agent, accept: '*/*', connection: 'close' }
+    for (const { name, value } of action.httpHeaders ?? []) headers[name.toLowerCase()] = value
+    const send = url.protocol === 'https:' ? requestHttps : requestHttp
+    let done = (result: HttpGetResult & { location?: string }) => {
+      done = () => {}
+      cancel()
+      signal?.removeEventListener('abort', onAbort)
+      outgoing.destroy()
+      resolve(result)
+    }
+    const fail = (problem: string) => done({ status: 0, body: '', problem })
+    const cancel = clock.after(timeoutMs, () =>
+      fail(`Get "${url.href}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)`),
+    )
+    const onAbort = () => fail('aborted')
+    signal?.addEventListener('abort', onAbort, { once: true })
+    const outgoing = send(url, { agent: false, headers, rejectUnauthorized: false }, response => {
+      const chunks: Buffer[] = []
+      let size = 0
+      const location =
+        (response.statusCode ?? 0) >= 300 && (response.statusCode ?? 0) < 400 ? response.headers.location : undefined
+      const finish = () =>
+        done({
+          status: response.statusCode ?? 0,
+          body: Buffer.concat(chunks).toString().slice(0, maxBodyBytes),
+          problem: '',
+          ...(location && { location }),
+        })
+      response.on('data', (chunk: Buffer) => {
+        chunks.push(chunk)
+        size += chunk.length
+        if (size >= maxBodyBytes) finish()
+      })
+      response.on('end', finish)
+      response.on('error', error => fail(error.message))
+    })
+    outgoing.on('error', error => fail(`Get "${url.href}": ${goWords(error, url)}`))
+    outgoing.end()
+  })
+}
+
+// Clients match on the words that Go's dialer has for it.
+export function goWords(error: Error, url: { hostname: string; port: string }): string {
+  const code = (error as NodeJS.ErrnoException).code
+  const known: Record<string, string> = {
+    ECONNREFUSED: 'connection refused',
+    EHOSTUNREACH: 'no route to host',
+    ENETUNREACH: 'network is unreachable',
+    ECONNRESET: 'connection reset by peer',
+    ETIMEDOUT: 'i/o timeout',
+  }
+  return code && known[code] ? `dial tcp ${url.hostname}:${url.port}: connect: ${known[code]}` : error.message
+}

@@ -1,0 +1,176 @@
+// The probes of one pod: a loop for each probe of each running container. A startup probe comes first and holds the
+// others back; readiness says whether the container is sent traffic; a failed liveness or startup probe condemns it.
+//
+//   container runs ─▶ startup (until it succeeds once) ─▶ liveness  ─fails─▶ condemned: killed, restarted
+//                       └─fails─▶ condemned             └▶ readiness ─fails─▶ not ready (and back)
+//
+// Source: kubernetes pkg/kubelet/prober/worker.go.
+import type { DeepReadonly } from '../../api/kind.ts'
+import type { Probe } from '../../kinds/core/probe.ts'
+import { type NodeContext, podEvent } from '../pod/context.ts'
+import { findContainer, isSidecar, type ReadContainer, type ReadPod } from '../pod/spec.ts'
+import type { ContainerSeen, PodSeen } from '../runtime/runtime.ts'
+import { runProbe } from './actions.ts'
+
+type ProbeType = 'startup' | 'liveness' | 'readiness'
+const names = { startup: 'Startup', liveness: 'Liveness', readiness: 'Readiness' }
+
+export class PodProbes {
+  /** By container id. */
+  readonly notReady = new Set<string>()
+  readonly notStarted = new Set<string>()
+  readonly condemned = new Map<string, { message: string; graceSeconds?: number }>()
+  readonly #loops = new Map<string, AbortController>()
+  readonly #known = new Set<string>()
+  readonly #context: NodeContext
+  readonly #changed: () => void
+
+  constructor(context: NodeContext, changed: () => void) {
+    this.#context = context
+    this.#changed = changed
+  }
+
+  /** Starts and stops loops as containers come and go. Call before a status is made of `seen`. */
+  sync(pod: ReadPod, seen: PodSeen, ending: boolean): void {
+    const running = new Set(seen.containers.filter(c => c.state === 'running').map(c => c.id))
+    for (const container of seen.containers) {
+      if (container.state !== 'running') continue
+      const found = findContainer(pod, container.name)
+      if (!found || found.role === 'ephemeral' || (found.role === 'init' && !isSidecar(found.container))) continue
+      this.#meet(pod, found.container, container)
+      this.#keep(pod, found.container, container, seen, ending)
+    }
+    for (const [key, loop] of this.#loops) {
+      const [type, id] = key.split(' ') as [ProbeType, string]
+      if (running.has(id) && !(ending && type !== 'readiness')) continue
+      loop.abort()
+      this.#loops.delete(key)
+    }
+    for (const id of this.#known) if (!running.has(id)) this.#forget(id)
+  }
+
+  stop(): void {
+    for (const loop of this.#loops.values()) loop.abort()
+    this.#loops.clear()
+  }
+
+  #forget(id: string): void {
+    this.#known.delete(id)
+    this.notReady.delete(id)
+    this.notStarted.delete(id)
+    this.condemned.delete(id)
+  }
+
+  // A container found running by a new kubelet keeps the verdict its pod's status has of it.
+  #meet(pod: ReadPod, spec: ReadContainer, container: ContainerSeen): void {
+    if (this.#known.has(container.id)) return
+    this.#known.add(container.id)
+    const before = [...(pod.status.containerStatuses ?? []), ...(pod.status.initContainerStatuses ?? [])].find(s =>
+      s.containerID?.endsWith(container.id),
+    )
+    if (spec.startupProbe && !before?.started) this.notStarted.add(container.id)
+    if (spec.readinessProbe && !before?.ready) this.notReady.add(container.id)
+  }
+
+  #keep(pod: ReadPod, spec: ReadContainer, container: ContainerSeen, seen: PodSeen, ending: boolean): void {
+    const wanted: [ProbeType, DeepReadonly<Probe> | undefined][] = this.notStarted.has(container.id)
+      ? [['startup', spec.startupProbe]]
+      : [
+          ['liveness', ending ? undefined : spec.livenessProbe],
+          ['readiness', spec.readinessProbe],
+        ]
+    for (const [type, probe] of wanted) {
+      const key = `${type} ${container.id}`
+      if (!probe || this.#loops.has(key)) continue
+      const loop = new AbortController()
+      this.#loops.set(key, loop)
+      const podIP = seen.sandboxes.find(s => s.id === container.sandboxId)?.ips[0] ?? ''
+      void this.#loop(pod, spec, container, type, probe, podIP, loop.signal)
+    }
+  }
+
+  async #loop(
+    pod: ReadPod,
+    spec: ReadContainer,
+    container: ContainerSeen,
+    type: ProbeType,
+    probe: DeepReadonly<Probe>,
+    podIP: string,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { clock, runtime, facts } = this.#context
+    const delayMs = container.startedAtMs + (probe.initialDelaySeconds ?? 0) * 1000 - clock.now()
+    const periodMs = (probe.periodSeconds || 10) * 1000
+    let row = 0
+    let last = ''
+    try {
+      if (delayMs > 0) await clock.sleep(delayMs, signal)
+      while (!signal.aborted) {
+        const outcome = await runProbe({
+          probe,
+          pod,
+          container: spec,
+          containerId: container.id,
+          podIP,
+          nodeIP: facts.nodeIPs[0] ?? '',
+          runtime,
+          clock,
+          signal,
+        })
+        if (signal.aborted) return
+        if (outcome.result !== 'success') {
+          const how = outcome.result === 'failure' ? 'probe failed' : 'probe errored and resulted in unknown state'
+          podEvent(
+            this.#context,
+            pod,
+            'Warning',
+            'Unhealthy',
+            `${names[type]} ${how}: ${outcome.output.trimEnd()}`,
+            spec.name,
+          )
+        }
+        if (outcome.result !== 'unknown') {
+          row = outcome.result === last ? row + 1 : 1
+          last = outcome.result
+          const enough = outcome.result === 'success' ? probe.successThreshold || 1 : probe.failureThreshold || 3
+          if (row >= enough && this.#conclude(type, spec, container, probe, outcome.result === 'success')) return
+        }
+        await clock.sleep(periodMs, signal)
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error
+    }
+  }
+
+  /** True when this loop has said all it had to say. */
+  #conclude(
+    type: ProbeType,
+    spec: ReadContainer,
+    { id }: ContainerSeen,
+    probe: DeepReadonly<Probe>,
+    good: boolean,
+  ): boolean {
+    if (type === 'readiness') {
+      const before = !this.notReady.has(id)
+      if (good) this.notReady.delete(id)
+      else this.notReady.add(id)
+      if (before !== good) this.#changed()
+      return false
+    }
+    if (!good) {
+      const grace = probe.terminationGracePeriodSeconds
+      this.condemned.set(id, {
+        message: `Container ${spec.name} failed ${type} probe, will be restarted`,
+        ...(grace !== undefined && { graceSeconds: grace }),
+      })
+      this.#changed()
+      return true
+    }
+    if (type === 'startup') {
+      this.notStarted.delete(id)
+      this.#changed()
+      return true
+    }
+    return false
+  }
+}

@@ -1,0 +1,325 @@
+// The runtime over CRI: containerd's answers in the kubelet's words. Containers that ended never change, so what was
+// read of them is kept; everything else is asked again.
+import { open } from 'node:fs/promises'
+import type { Clock } from '../../base/clock.ts'
+import { isReason, messageOf } from '../../base/errors.ts'
+import type { Log } from '../../base/log.ts'
+import { connectCri, containerdEvents, type Message } from '../cri/index.ts'
+import { readLastLines } from '../logs/read.ts'
+import {
+  annotationNames,
+  type ContainerSeen,
+  type ImageSeen,
+  labelNames,
+  newestFirst,
+  type PodSeen,
+  type Runtime,
+  type SandboxSeen,
+} from './runtime.ts'
+
+export interface CriRuntimeOptions {
+  /** containerd's socket, which serves CRI and its own events. */
+  socket: string
+  clock: Clock
+  log: Log
+}
+
+const resubscribeMs = 500
+const maxMessageBytes = 4096
+const maxLogMessage = { bytes: 2048, lines: 80 }
+const stopSlackMs = 60_000
+
+export function criRuntime({ socket, clock, log }: CriRuntimeOptions): Runtime {
+  const { cri, close } = connectCri(socket)
+  /** Which pod a container or sandbox belongs to, to tell whom an event concerns. */
+  const owners = new Map<string, string>()
+  const ended = new Map<string, ContainerSeen>()
+  const ips = new Map<string, readonly string[]>()
+
+  const containerSeen = async (container: Message<'Container'>): Promise<ContainerSeen | undefined> => {
+    const known = ended.get(container.id)
+    if (known) return known
+    try {
+      const { status } = await cri.containerStatus({ containerId: container.id })
+      if (!status) return undefined
+      const seen = seenOf(container.podSandboxId, status)
+      if (seen.state === 'exited') {
+        seen.message = await messageFor(status, seen.message)
+        ended.set(container.id, seen)
+      }
+      return seen
+    } catch (error) {
+      if (isReason(error, 'NotFound')) return undefined
+      throw error
+    }
+  }
+  const sandboxSeen = async (sandbox: Message<'PodSandbox'>): Promise<SandboxSeen | undefined> => {
+    const ready = sandbox.state === 'SANDBOX_READY'
+    let found = ips.get(sandbox.id)
+    if (!found) {
+      try {
+        const { status } = await cri.podSandboxStatus({ podSandboxId: sandbox.id })
+        const network = status?.network
+        found = network?.ip ? [network.ip, ...network.additionalIps.map(a => a.ip)] : []
+        if (ready) ips.set(sandbox.id, found)
+      } catch (error) {
+        if (isReason(error, 'NotFound')) return undefined
+        throw error
+      }
+    }
+    return {
+      id: sandbox.id,
+      attempt: sandbox.metadata?.attempt ?? 0,
+      ready,
+      createdAtMs: millis(sandbox.createdAt),
+      ips: found,
+    }
+  }
+  const look = async (labelSelector: Record<string, string>): Promise<PodSeen[]> => {
+    const filter = { labelSelector }
+    const [{ items }, { containers }] = await Promise.all([
+      cri.listPodSandbox({ filter }),
+      cri.listContainers({ filter }),
+    ])
+    const pods = new Map<
+      string,
+      { uid: string; namespace: string; name: string; sandboxes: SandboxSeen[]; containers: ContainerSeen[] }
+    >()
+    const podOf = (labels: Record<string, string>, id: string) => {
+      const uid = labels[labelNames.podUid] ?? ''
+      owners.set(id, uid)
+      let pod = pods.get(uid)
+      if (!pod)
+        pods.set(
+          uid,
+          (pod = {
+            uid,
+            namespace: labels[labelNames.podNamespace] ?? '',
+            name: labels[labelNames.podName] ?? '',
+            sandboxes: [],
+            containers: [],
+          }),
+        )
+      return pod
+    }
+    await Promise.all([
+      ...items
+        .filter(s => s.labels[labelNames.podUid])
+        .map(async s => {
+          const pod = podOf(s.labels, s.id)
+          const seen = await sandboxSeen(s)
+          if (seen) pod.sandboxes.push(seen)
+        }),
+      ...containers
+        .filter(c => c.labels[labelNames.podUid])
+        .map(async c => {
+          const pod = podOf(c.labels, c.id)
+          const seen = await containerSeen(c)
+          if (seen) pod.containers.push(seen)
+        }),
+    ])
+    return Array.from(pods.values(), pod => ({
+      ...pod,
+      sandboxes: newestFirst(pod.sandboxes),
+      containers: newestFirst(pod.containers),
+    }))
+  }
+  const quietly = async (work: Promise<unknown>): Promise<void> => {
+    try {
+      await work
+    } catch (error) {
+      // Gone already is what was wanted.
+      if (!isReason(error, 'NotFound')) throw error
+    }
+  }
+  const watch: Runtime['watch'] = async (heard, signal) => {
+    while (!signal.aborted) {
+      try {
+        for await (const event of containerdEvents(socket).subscribe(signal)) {
+          if (!('containerId' in event)) continue
+          const uid = owners.get(event.containerId)
+          if (uid !== undefined && event.topic !== 'exec-exited') heard(uid, event)
+          if (event.topic === 'deleted') {
+            for (const map of [owners, ended, ips]) map.delete(event.containerId)
+          }
+        }
+      } catch (error) {
+        if (signal.aborted) return
+        log.warn('events of the container runtime ended, subscribing again', { why: messageOf(error) })
+      }
+      // Rejects only when aborted, which the loop's condition sees.
+      await clock.sleep(resubscribeMs, signal).catch(() => {})
+      if (!signal.aborted) heard(undefined)
+    }
+  }
+
+  return {
+    real: true,
+    watch,
+    close,
+    pods: () => look({}),
+    async pod(uid) {
+      const [pod] = await look({ [labelNames.podUid]: uid })
+      return pod ?? { uid, namespace: '', name: '', sandboxes: [], containers: [] }
+    },
+    async info() {
+      const [version, { status, runtimeHandlers }] = await Promise.all([cri.version({ version: 'v1' }), cri.status({})])
+      const problem = (type: string) => {
+        const condition = status?.conditions.find(c => c.type === type)
+        return condition?.status
+          ? ''
+          : `${type}=false reason:${condition?.reason ?? ''} message:${condition?.message ?? ''}`
+      }
+      return {
+        name: version.runtimeName,
+        version: version.runtimeVersion,
+        apiVersion: version.runtimeApiVersion,
+        runtimeProblem: problem('RuntimeReady'),
+        networkProblem: problem('NetworkReady'),
+        handlers: runtimeHandlers.map(h => h.name),
+      }
+    },
+    async createSandbox(config, runtimeHandler, signal) {
+      const { podSandboxId } = await cri.runPodSandbox({ config, runtimeHandler }, { signal })
+      owners.set(podSandboxId, config.metadata?.uid ?? '')
+      return podSandboxId
+    },
+    stopSandbox: podSandboxId => quietly(cri.stopPodSandbox({ podSandboxId })),
+    removeSandbox: podSandboxId => quietly(cri.removePodSandbox({ podSandboxId })),
+    async createContainer(podSandboxId, config, sandboxConfig) {
+      const { containerId } = await cri.createContainer({ podSandboxId, config, sandboxConfig })
+      owners.set(containerId, config.labels?.[labelNames.podUid] ?? '')
+      return containerId
+    },
+    async startContainer(containerId) {
+      await cri.startContainer({ containerId })
+    },
+    stopContainer: (containerId, timeout, signal) =>
+      quietly(cri.stopContainer({ containerId, timeout }, { signal, timeoutMs: timeout * 1000 + stopSlackMs })),
+    removeContainer: containerId => quietly(cri.removeContainer({ containerId })),
+    execSync: (containerId, cmd, timeout, signal) =>
+      cri.execSync({ containerId, cmd, timeout }, { signal, timeoutMs: (timeout || 120) * 1000 + 2000 }),
+    async reopenLog(containerId) {
+      await cri.reopenContainerLog({ containerId })
+    },
+    async image(name) {
+      const { image } = await cri.imageStatus({ image: { image: name } })
+      return image ? imageSeen(image) : undefined
+    },
+    async images() {
+      return (await cri.listImages({})).images.map(imageSeen)
+    },
+    async pullImage(name, auth, sandboxConfig, signal) {
+      return (await cri.pullImage({ image: { image: name }, auth, sandboxConfig }, { signal })).imageRef
+    },
+    async removeImage(name) {
+      await cri.removeImage({ image: { image: name } })
+    },
+    async usage() {
+      const { stats } = await cri.listContainerStats({})
+      return stats.flatMap(s => {
+        const labels = s.attributes?.labels ?? {}
+        if (!s.attributes || !labels[labelNames.podUid]) return []
+        return [
+          {
+            id: s.attributes.id,
+            name: s.attributes.metadata?.name ?? '',
+            podUid: labels[labelNames.podUid]!,
+            atMs: millis(s.cpu?.timestamp ?? 0),
+            cpuNs: s.cpu?.usageCoreNanoSeconds?.value ?? 0,
+            cpuNanoCores: s.cpu?.usageNanoCores?.value ?? 0,
+            workingSetBytes: s.memory?.workingSetBytes?.value ?? 0,
+            usageBytes: s.memory?.usageBytes?.value ?? 0,
+            rssBytes: s.memory?.rssBytes?.value ?? 0,
+            pageFaults: s.memory?.pageFaults?.value ?? 0,
+            majorPageFaults: s.memory?.majorPageFaults?.value ?? 0,
+            writableBytes: s.writableLayer?.usedBytes?.value ?? 0,
+            writableInodes: s.writableLayer?.inodesUsed?.value ?? 0,
+          },
+        ]
+      })
+    },
+    async imageFs() {
+      const [fs] = (await cri.imageFsInfo({})).imageFilesystems
+      return (
+        fs && {
+          mountpoint: fs.fsId?.mountpoint ?? '',
+          usedBytes: fs.usedBytes?.value ?? 0,
+          inodesUsed: fs.inodesUsed?.value ?? 0,
+        }
+      )
+    },
+    execUrl: async (containerId, cmd, wishes) => (await cri.exec({ containerId, cmd, ...wishes })).url,
+    attachUrl: async (containerId, wishes) => (await cri.attach({ containerId, ...wishes })).url,
+    portForwardUrl: async (podSandboxId, port) => (await cri.portForward({ podSandboxId, port })).url,
+    async setPodCidr(podCidr) {
+      await cri.updateRuntimeConfig({ runtimeConfig: { networkConfig: { podCidr } } })
+    },
+  }
+}
+
+const millis = (nanos: number) => Math.floor(nanos / 1e6)
+const states = {
+  CONTAINER_CREATED: 'created',
+  CONTAINER_RUNNING: 'running',
+  CONTAINER_EXITED: 'exited',
+  CONTAINER_UNKNOWN: 'unknown',
+} as const
+
+function seenOf(sandboxId: string, s: Message<'ContainerStatus'>): ContainerSeen {
+  return {
+    id: s.id,
+    sandboxId,
+    name: s.labels[labelNames.container] ?? s.metadata?.name ?? '',
+    attempt: s.metadata?.attempt ?? 0,
+    state: states[s.state],
+    createdAtMs: millis(s.createdAt),
+    startedAtMs: millis(s.startedAt),
+    finishedAtMs: millis(s.finishedAt),
+    exitCode: s.exitCode,
+    reason: s.reason,
+    message: s.message,
+    image: s.image?.image ?? '',
+    imageRef: s.imageRef,
+    hash: s.annotations[annotationNames.hash] ?? '',
+    logPath: s.logPath,
+  }
+}
+
+// The container's last words: its termination file, or, when it failed and asked for that, the end of its log.
+async function messageFor(status: Message<'ContainerStatus'>, said: string): Promise<string> {
+  const path = status.annotations[annotationNames.messagePath]
+  const file = status.mounts.find(m => m.containerPath === path)?.hostPath
+  const text = file ? await headOf(file) : ''
+  const fallback =
+    status.annotations[annotationNames.messagePolicy] === 'FallbackToLogsOnError' && status.exitCode !== 0
+  const own = text === '' && fallback && status.logPath ? await readLastLines(status.logPath, maxLogMessage) : text
+  return [said, own].filter(Boolean).join(': ').slice(0, maxMessageBytes)
+}
+
+async function headOf(path: string): Promise<string> {
+  try {
+    const file = await open(path, 'r')
+    try {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(maxMessageBytes), 0, maxMessageBytes, 0)
+      return buffer.subarray(0, bytesRead).toString()
+    } finally {
+      await file.close()
+    }
+  } catch (error) {
+    if (['ENOENT', 'EISDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return ''
+    return `Error reading termination message: ${messageOf(error)}`
+  }
+}
+
+function imageSeen(image: Message<'Image'>): ImageSeen {
+  return {
+    id: image.id,
+    tags: image.repoTags,
+    digests: image.repoDigests,
+    sizeBytes: image.size,
+    pinned: image.pinned,
+    uid: image.uid?.value,
+    username: image.username,
+  }
+}

@@ -1,0 +1,21 @@
+// The kubelet's HTTPS server: what the API server asks a node for (logs, exec, stats).
+import type { Mirror } from '../../api/mirror.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
+import type { NodeContext } from '../pod/context.ts'
+import type { PodWorker } from '../pod/worker.ts'
+export interface NodeServerOptions {
+  host: string
+  port?: number
+  cert: string
+  key: string
+  clientCA: string
+  context: NodeContext
+  workers: ReadonlyMap<string, PodWorker>
+  pods: Mirror<Pod>
+  nodeName: string
+  rootDir: string
+  signal: AbortSignal
+}
+export async function startServer(_o: NodeServerOptions): Promise<{ port: number; close(): Promise<void> }> {
+  throw new Error('not yet')
+}

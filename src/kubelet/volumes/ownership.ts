@@ -1,0 +1,30 @@
+// fsGroup: gives a volume to a group, so that the pod's processes can share it. Source: kubernetes pkg/volume/volume_linux.go.
+import { chmod, lchown, lstat, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { ReadPod } from '../pod/spec.ts'
+
+const fileBits = { write: 0o660, read: 0o440 }
+const directoryBits = 0o110
+const setgid = 0o2000
+
+/** Gives everything in `dir` to the pod's fsGroup; without one nothing changes. */
+export async function setOwnership(dir: string, pod: ReadPod, readOnly: boolean): Promise<void> {
+  const { fsGroup, fsGroupChangePolicy } = pod.spec.securityContext ?? {}
+  if (fsGroup === undefined) return
+  if (fsGroupChangePolicy === 'OnRootMismatch' && (await matches(dir, fsGroup, readOnly))) return
+  await give(dir, fsGroup, readOnly ? fileBits.read : fileBits.write)
+}
+
+async function matches(dir: string, group: number, readOnly: boolean): Promise<boolean> {
+  const { gid, mode } = await lstat(dir)
+  const wanted = (readOnly ? fileBits.read : fileBits.write) | directoryBits | setgid
+  return gid === group && (mode & wanted) === wanted
+}
+
+async function give(path: string, group: number, bits: number): Promise<void> {
+  const stats = await lstat(path)
+  await lchown(path, stats.uid, group)
+  if (stats.isSymbolicLink()) return
+  await chmod(path, (stats.mode & 0o7777) | bits | (stats.isDirectory() ? directoryBits | setgid : 0))
+  if (stats.isDirectory()) for (const name of await readdir(path)) await give(join(path, name), group, bits)
+}
