@@ -51,7 +51,6 @@ function open({ server, ca, cert, key }: Credentials): ClientHttp2Session {
   const session = connect(server, { ca, ...(cert && { cert }), ...(key && { key }), settings: { enablePush: false } })
   // Errors reach each request; without a listener the session's own would end the process.
   session.on('error', () => {})
-  session.socket.setNoDelay(true)
   session.setTimeout(pingEveryMs, () => {
     // A peer that does not answer a ping is gone; requests then fail and are made again on a new connection.
     session.ping(error => error && session.destroy())

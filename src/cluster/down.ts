@@ -60,7 +60,7 @@ async function stopProcesses(paths: ClusterPaths): Promise<void> {
 /** What is still there of a cluster. */
 async function leftovers(paths: ClusterPaths, tag: string): Promise<string[]> {
   const left: string[] = []
-  for (const mount of await realMounts.list()) if (mount.path.startsWith(`${paths.root}/`)) left.push(`mount ${mount.path}`)
+  for (const mount of await realMounts.list()) if (mount.point.startsWith(`${paths.root}/`)) left.push(`mount ${mount.point}`)
   for (const link of await makeIp().links()) if (link.name === bridgeOf(tag)) left.push(`interface ${link.name}`)
   for (const table of await makeNft().tables()) if (table === `ip kutter-${tag}`) left.push(`nft table ${table}`)
   for (const pid of (await readdir('/proc')).filter(name => /^\d+$/.test(name))) {

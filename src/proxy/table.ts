@@ -4,7 +4,7 @@
 //   prerouting, output ─► services ─► service-ips: address . protocol . port ─► the service's chain ─► dnat
 //                                 └─► node-ports:  protocol . port (on an address of this node) ─► its chain
 //   postrouting        ─► masquerade what was marked, what a pod sends to itself, what leaves the cluster
-//   forward, output    ─► reject what goes to a service that has no endpoints
+//   forward, output    ─► (after translation) reject what goes to a service that has no endpoints
 //
 // Source of the rules: kube-proxy's nftables mode (KEP-3866).
 
@@ -58,12 +58,12 @@ export function tableText({ table, podCidr, serviceCidr, bridge }: TableOptions)
       ],
     },
     'filter-forward': {
-      hook: 'type filter hook forward priority -110 ;',
+      hook: 'type filter hook forward priority filter ;',
       rules: ['ct state new jump refuse', `iifname "${bridge}" accept`, `oifname "${bridge}" accept`],
     },
-    'filter-output': { hook: 'type filter hook output priority -110 ;', rules: ['ct state new jump refuse'] },
+    'filter-output': { hook: 'type filter hook output priority filter ;', rules: ['ct state new jump refuse'] },
     'filter-input': {
-      hook: 'type filter hook input priority -110 ;',
+      hook: 'type filter hook input priority filter ;',
       rules: ['ct state new fib daddr type local meta l4proto . th dport vmap @no-endpoint-node-ports'],
     },
     refuse: { rules: ['ip daddr . meta l4proto . th dport vmap @no-endpoints', 'ip daddr @cluster-ips reject'] },

@@ -271,6 +271,8 @@ export const clusterRoleBindings: Readonly<Record<string, { role?: string; subje
   'system:kube-scheduler': { subjects: [user('system:kube-scheduler')] },
   'system:kube-controller-manager': { subjects: [user('system:kube-controller-manager')] },
   'system:kube-dns': { subjects: [user('system:kube-dns')] },
+  // Every node runs a DNS server of its own, under the node's name.
+  'system:kube-dns:nodes': { role: 'system:kube-dns', subjects: [group('system:nodes')] },
   'system:service-account-issuer-discovery': { subjects: [group('system:serviceaccounts')] },
   'system:kubelet-api-admin': { subjects: [user('system:kube-apiserver')] },
   'system:node-bootstrapper': { subjects: [group('system:bootstrappers')] },

@@ -1,0 +1,76 @@
+// The Service kube-dns, which gives the nodes' DNS servers one address; its endpoints are the nodes that have a
+// range of pod addresses.
+import type { DeepReadonly } from '../api/schema/node.ts'
+import { isReason, messageOf } from '../base/errors.ts'
+import type { Client } from '../client/index.ts'
+import { Node } from '../kinds/core/node.ts'
+import { Service } from '../kinds/core/service.ts'
+import { EndpointSlice } from '../kinds/discovery/endpointslice.ts'
+import { gatewayOf } from '../network/index.ts'
+
+/** The nodes' servers listen here, on the address of their bridge: 53 may be taken for all addresses by another one. */
+export const dnsPort = 10053
+
+const namespace = 'kube-system'
+const name = 'kube-dns'
+const labels = { 'k8s-app': 'kube-dns', 'kubernetes.io/name': 'CoreDNS', 'kubernetes.io/cluster-service': 'true' }
+
+/** Makes the Service and keeps its endpoints until the signal aborts. */
+export async function keepDnsService(client: Client, address: string, signal: AbortSignal): Promise<void> {
+  await createIfMissing(() =>
+    client.create(Service, {
+      metadata: { name, namespace, labels },
+      spec: {
+        clusterIP: address,
+        ports: [
+          { name: 'dns', port: 53, protocol: 'UDP', targetPort: dnsPort },
+          { name: 'dns-tcp', port: 53, protocol: 'TCP', targetPort: dnsPort },
+        ],
+      },
+    }),
+  )
+  const nodes = client.mirror(Node)
+  await client.synced([nodes] as never, signal)
+  let last = ''
+  const write = async () => {
+    const slice = sliceOf(nodes.list())
+    const text = JSON.stringify(slice.endpoints)
+    if (text === last || signal.aborted) return
+    last = text
+    try {
+      if (await client.find(EndpointSlice, { namespace, name })) await client.update(EndpointSlice, slice)
+      else await client.create(EndpointSlice, slice)
+    } catch (error) {
+      last = ''
+      client.log.warn('cannot write the endpoints of kube-dns', { why: messageOf(error) })
+    }
+  }
+  const stop = nodes.subscribe(() => void write())
+  signal.addEventListener('abort', stop, { once: true })
+  await write()
+}
+
+/** The endpoints of DNS: every node that has a range. */
+export function sliceOf(nodes: readonly DeepReadonly<Node>[]) {
+  const endpoints = nodes
+    .filter(node => node.spec.podCIDR)
+    .map(node => ({ addresses: [gatewayOf(node.spec.podCIDR!)], conditions: { ready: true, serving: true, terminating: false }, nodeName: node.metadata.name ?? '' }))
+    .sort((a, b) => (a.nodeName < b.nodeName ? -1 : 1))
+  return {
+    metadata: { name, namespace, labels: { ...labels, 'kubernetes.io/service-name': name, 'endpointslice.kubernetes.io/managed-by': 'kutter' } },
+    addressType: 'IPv4' as const,
+    endpoints,
+    ports: [
+      { name: 'dns', port: dnsPort, protocol: 'UDP' as const },
+      { name: 'dns-tcp', port: dnsPort, protocol: 'TCP' as const },
+    ],
+  }
+}
+
+async function createIfMissing(create: () => Promise<unknown>): Promise<void> {
+  try {
+    await create()
+  } catch (error) {
+    if (!isReason(error, 'AlreadyExists')) throw error
+  }
+}
