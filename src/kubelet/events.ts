@@ -69,6 +69,7 @@ export function makeEventRecorder(o: {
   const buckets = new Map<string, Bucket>()
   const queue: Note[] = []
   let sending: Promise<void> | undefined
+  let lastNanos = 0n
 
   const send = async (note: Note): Promise<void> => {
     const folded = fold(similar, note)
@@ -99,7 +100,9 @@ export function makeEventRecorder(o: {
         known.delete(key)
       }
     }
-    const name = `${note.about.name}.${(BigInt(note.atMs) * 1_000_000n + BigInt(Math.floor(o.random.float() * 1e6))).toString(16)}`
+    // In the order of what happened, also within one millisecond.
+    lastNanos = BigInt(note.atMs) * 1_000_000n > lastNanos ? BigInt(note.atMs) * 1_000_000n : lastNanos + 1n
+    const name = `${note.about.name}.${lastNanos.toString(16)}`
     const namespace = note.about.namespace ?? 'default'
     await client.create(Event, {
       metadata: { name, namespace },

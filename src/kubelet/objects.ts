@@ -17,6 +17,7 @@ interface Held {
   mirror: Mirror
   holders: Set<string>
   stop: () => void
+  answered: boolean
 }
 
 const firstListMs = 10_000
@@ -29,13 +30,11 @@ export function nodeObjects(client: Client, changed: (holder: string) => void): 
     if (!entry) {
       const mirror = client.mirror(kind, { namespace, fieldSelector: `metadata.name=${name}` }) as unknown as Mirror
       const holders = new Set<string>()
-      let first = true
+      // The first list answers whoever asked; what comes after is news.
       const stop = mirror.subscribe(() => {
-        // The first list answers whoever asked; what comes after is news.
-        if (!first) for (const one of holders) changed(one)
-        first = false
+        if (held.get(key)?.answered) for (const one of holders) changed(one)
       })
-      held.set(key, (entry = { mirror, holders, stop }))
+      held.set(key, (entry = { mirror, holders, stop, answered: false }))
     }
     entry.holders.add(holder)
     return entry.mirror as unknown as Mirror<T>
@@ -53,6 +52,8 @@ export function nodeObjects(client: Client, changed: (holder: string) => void): 
         cancel()
       }
     }
+    const entry = held.get(`${kind.plural}/${namespace}/${name}`)
+    if (entry) entry.answered = true
     return mirror.get(namespace, name)
   }
   return {

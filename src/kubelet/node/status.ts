@@ -1,6 +1,7 @@
 // The Node object as its kubelet writes it: what the node is, what it can hold, and how it is. Pure.
 // Source: kubernetes pkg/kubelet/nodestatus/setters.go.
 import type { DeepReadonly } from '../../api/kind.ts'
+import { canonicalQuantity } from '../../api/quantity.ts'
 import { timeText } from '../../api/time.ts'
 import type { Node, NodeCondition, NodeStatus } from '../../kinds/core/node.ts'
 import type { ImageSeen, RuntimeInfo } from '../runtime/runtime.ts'
@@ -33,8 +34,8 @@ export function nodeStatus(
   const { machine, runtime } = input
   const capacity = {
     cpu: cpuText(machine.cpuMilli),
-    memory: `${Math.floor(machine.memoryBytes / 1024)}Ki`,
-    'ephemeral-storage': `${Math.floor(machine.ephemeralStorageBytes / 1024)}Ki`,
+    memory: kibi(machine.memoryBytes),
+    'ephemeral-storage': kibi(machine.ephemeralStorageBytes),
     'hugepages-1Gi': '0',
     'hugepages-2Mi': '0',
     pods: String(input.maxPods),
@@ -43,8 +44,8 @@ export function nodeStatus(
     capacity,
     allocatable: {
       ...capacity,
-      memory: `${Math.floor(Math.max(0, machine.memoryBytes - reservedMemoryBytes) / 1024)}Ki`,
-      'ephemeral-storage': String(Math.floor(machine.ephemeralStorageBytes * (1 - evictionDiskShare))),
+      memory: kibi(Math.max(0, machine.memoryBytes - reservedMemoryBytes)),
+      'ephemeral-storage': canonicalQuantity(Math.floor(machine.ephemeralStorageBytes * (1 - evictionDiskShare))),
     },
     conditions: conditions(input, before, now),
     addresses: [
@@ -72,6 +73,8 @@ export function nodeStatus(
   }
 }
 
+// In the form the API stores, so that what did not change compares equal.
+const kibi = (bytes: number) => canonicalQuantity(`${Math.floor(bytes / 1024)}Ki`)
 const cpuText = (milli: number) => (milli % 1000 === 0 ? String(milli / 1000) : `${milli}m`)
 
 function conditions(input: NodeFactsInput, before: DeepReadonly<NodeStatus> | undefined, now: number): NodeCondition[] {

@@ -244,7 +244,9 @@ export function sameStatus(a: Status | PodStatus, b: Status | PodStatus): boolea
 function stable(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(stable).join()}]`
   if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null'
-  const entries = Object.entries(value).filter(([, v]) => v !== undefined && v !== null)
+  const entries = Object.entries(value).filter(
+    ([, v]) => v !== undefined && v !== null && !(Array.isArray(v) && v.length === 0),
+  )
   return `{${entries
     .sort(([x], [y]) => (x < y ? -1 : 1))
     .map(([k, v]) => `${k}:${stable(v)}`)

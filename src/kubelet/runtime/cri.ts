@@ -25,6 +25,7 @@ export interface CriRuntimeOptions {
 }
 
 const resubscribeMs = 500
+const exitPausesMs = [2, 5, 10, 20, 50, 100, 200, 500]
 const maxMessageBytes = 4096
 const maxLogMessage = { bytes: 2048, lines: 80 }
 const stopSlackMs = 60_000
@@ -132,13 +133,42 @@ export function criRuntime({ socket, clock, log }: CriRuntimeOptions): Runtime {
       if (!isReason(error, 'NotFound')) throw error
     }
   }
+  // containerd tells of an exit before its CRI part has taken note of it.
+  const caughtUp = async (id: string, signal: AbortSignal): Promise<void> => {
+    for (const pauseMs of exitPausesMs) {
+      try {
+        if ((await stateOf(id)) === 'over') return
+        await clock.sleep(pauseMs, signal)
+      } catch (error) {
+        if (!signal.aborted) log.warn('an exit could not be looked at', { id, why: messageOf(error) })
+        return
+      }
+    }
+  }
+  const stateOf = async (id: string): Promise<'over' | 'on'> => {
+    try {
+      const { status } = await cri.containerStatus({ containerId: id })
+      return status?.state === 'CONTAINER_RUNNING' ? 'on' : 'over'
+    } catch (error) {
+      if (!isReason(error, 'NotFound')) throw error
+    }
+    try {
+      const { status } = await cri.podSandboxStatus({ podSandboxId: id })
+      return status?.state === 'SANDBOX_READY' ? 'on' : 'over'
+    } catch (error) {
+      if (!isReason(error, 'NotFound')) throw error
+      return 'over'
+    }
+  }
   const watch: Runtime['watch'] = async (heard, signal) => {
     while (!signal.aborted) {
       try {
         for await (const event of containerdEvents(socket).subscribe(signal)) {
           if (!('containerId' in event)) continue
           const uid = owners.get(event.containerId)
-          if (uid !== undefined && event.topic !== 'exec-exited') heard(uid, event)
+          if (uid === undefined || event.topic === 'exec-exited') continue
+          if (event.topic === 'exited') void caughtUp(event.containerId, signal).then(() => heard(uid, event))
+          else heard(uid, event)
           if (event.topic === 'deleted') {
             for (const map of [owners, ended, ips]) map.delete(event.containerId)
           }

@@ -1,0 +1,359 @@
+// The kubelet for real: a containerd of our own, images built here, the API server in this process, and pods that
+// run, are initialized, probed, read, restarted and deleted. Afterwards nothing is left.
+import assert from 'node:assert/strict'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { realClock } from '../../src/base/clock.ts'
+import { makeLog, silentLog } from '../../src/base/log.ts'
+import { realRandom } from '../../src/base/random.ts'
+import type { Draft } from '../../src/api/kind.ts'
+import { openServer } from '../../src/apiserver/serve.ts'
+import { Client } from '../../src/client/index.ts'
+import { buildImage, buildPause, loadArchive, pauseImage, pinsFileFor } from '../../src/images/index.ts'
+import { builtinKinds } from '../../src/kinds/all.ts'
+import { ConfigMap } from '../../src/kinds/core/configmap.ts'
+import { Event } from '../../src/kinds/core/event.ts'
+import { Namespace } from '../../src/kinds/core/namespace.ts'
+import { Node } from '../../src/kinds/core/node.ts'
+import { Pod } from '../../src/kinds/core/pod.ts'
+import { Secret } from '../../src/kinds/core/secret.ts'
+import { ServiceAccount } from '../../src/kinds/core/serviceaccount.ts'
+import { containerdPaths, ensureContainerd, stopEverything } from '../../src/kubelet/containerd/index.ts'
+import { criRuntime, type Kubelet, type Runtime, startKubelet } from '../../src/kubelet/index.ts'
+import { findCgroups, makeIp, realMounts, run } from '../../src/linux/index.ts'
+import { openMemoryStore } from '../../src/store/index.ts'
+
+const skip = await whyNot()
+const cache = join(process.env.XDG_CACHE_HOME ?? '/var/cache', 'kutter-test')
+const examples = new URL('../../examples/images/', import.meta.url).pathname
+const bridge = `kk${process.pid}`
+const cgroupRoot = `/kutter-kubelet-test-${process.pid}`
+const namespace = 'default'
+const problems: string[] = []
+const log = makeLog(line => problems.push(line), 'warn')
+const abort = new AbortController()
+let dir = ''
+let client: Client
+let server: Awaited<ReturnType<typeof openServer>>
+let runtime: Runtime
+let kubelet: Kubelet
+
+async function whyNot(): Promise<string | false> {
+  if (process.getuid?.() !== 0) return 'needs root'
+  for (const program of ['containerd', 'runc', 'ctr', 'apt-get', 'dpkg-deb']) {
+    const { code } = await run('sh', ['-c', `command -v ${program}`], { accept: 'any' })
+    if (code !== 0) return `needs ${program}`
+  }
+  return false
+}
+
+const containerd = () => ({
+  dir: join(dir, 'c'),
+  cniConfDir: join(dir, 'cni'),
+  sandboxImage: pauseImage,
+  log: silentLog,
+})
+const socket = () => containerdPaths(containerd().dir).socket
+
+async function start(): Promise<void> {
+  runtime = criRuntime({ socket: socket(), clock: realClock, log })
+  kubelet = await startKubelet({
+    client,
+    nodeName: 'n1',
+    nodeIP: '127.0.0.1',
+    runtime,
+    rootDir: join(dir, 'node'),
+    cgroupRoot,
+    clusterDNS: '10.96.0.10',
+    clusterDomain: 'cluster.local',
+    clock: realClock,
+    random: realRandom,
+    log,
+    signal: abort.signal,
+  })
+  await kubelet.ready
+}
+
+async function stop(): Promise<void> {
+  await kubelet.close()
+  runtime.close()
+}
+
+before(async () => {
+  if (skip) return
+  // Short, since a socket's path is.
+  dir = await mkdtemp('/tmp/kutter-k-')
+  await mkdir(join(dir, 'cni'))
+  const ipam = { type: 'host-local', subnet: '10.253.78.0/24', dataDir: join(dir, 'ipam') }
+  const plugins = [{ type: 'bridge', bridge, isGateway: true, ipMasq: false, ipam }]
+  await writeFile(join(dir, 'cni/10-test.conflist'), JSON.stringify({ cniVersion: '0.4.0', name: 'ktest', plugins }))
+  await ensureContainerd(containerd())
+  const store = { socket: socket(), pinsFile: pinsFileFor(socket()) }
+  await loadArchive((await buildPause(join(dir, 'pause.tar'), { cacheDir: cache })).file, store)
+  await loadArchive(
+    (await buildImage(join(examples, 'busybox'), join(dir, 'busybox.tar'), { cacheDir: cache })).file,
+    store,
+  )
+
+  const tokens = {
+    issuer: 'test',
+    audiences: ['test'],
+    sign: () => 'a.signed.token',
+    verify: () => undefined,
+    jwks: () => ({ keys: [] }),
+  }
+  const options = { store: openMemoryStore(), kinds: builtinKinds, clock: realClock, random: realRandom, log, tokens }
+  server = await openServer({ ...options, serviceCidr: '10.96.0.0/16', nodePorts: [30000, 32767] })
+  client = new Client({
+    serve: server.serve,
+    user: { name: 'test', groups: ['system:masters'] },
+    userAgent: 'test',
+    clock: realClock,
+    log,
+  })
+  for (const name of [namespace, 'kube-node-lease'])
+    if (!(await client.find(Namespace, { name }))) await client.create(Namespace, { metadata: { name } })
+  await client.create(ServiceAccount, { metadata: { name: 'default', namespace }, automountServiceAccountToken: false })
+  await start()
+})
+
+after(async () => {
+  if (skip) return
+  await stop()
+  abort.abort()
+  client.close()
+  await server.close()
+  await stopEverything({ dir: containerd().dir, log: silentLog, cgroups: [cgroupRoot], purge: true })
+  await realMounts.unmountAll(dir)
+  await run('ip', ['link', 'delete', bridge], { accept: 'any' })
+  const left = {
+    mounts: (await realMounts.list()).filter(m => m.point.startsWith(dir)),
+    cniResults: (await readdir('/var/lib/cni/results').catch(() => [])).filter(name => name.startsWith('ktest-')),
+    cgroup: await (await findCgroups()).exists(cgroupRoot),
+    links: (await makeIp().links()).filter(l => l.name === bridge || l.master === bridge),
+  }
+  await rm(dir, { recursive: true, force: true })
+  assert.deepEqual(left, { mounts: [], cniResults: [], cgroup: false, links: [] })
+})
+
+async function eventually<T>(what: string, look: () => Promise<T | undefined | false>): Promise<T> {
+  for (let tries = 0; tries < 1000; tries++) {
+    const found = await look()
+    if (found) return found
+    await realClock.sleep(20)
+  }
+  throw new Error(`did not happen: ${what}\n${problems.join('\n')}`)
+}
+
+const create = (name: string, spec: Draft<Pod>['spec'], labels: Record<string, string> = {}) =>
+  client.create(Pod, { metadata: { name, namespace, labels }, spec: { nodeName: 'n1', ...spec } })
+const pod = (name: string) => client.get(Pod, { namespace, name })
+const becomes = (name: string, type: string) =>
+  eventually(`${name} is ${type}`, async () => {
+    const found = await pod(name)
+    return (
+      (found.status.phase === type || found.status.conditions?.some(c => c.type === type && c.status === 'True')) &&
+      found
+    )
+  })
+const gone = (name: string) => eventually(`${name} is gone`, async () => !(await client.find(Pod, { namespace, name })))
+const sh = (script: string, more: object = {}) => ({
+  name: 'main',
+  image: 'busybox',
+  imagePullPolicy: 'IfNotPresent',
+  command: ['sh', '-c', script],
+  ...more,
+})
+const forever = 'trap "exit 0" TERM; while :; do sleep 0.1; done'
+const logPath = (found: { metadata: { uid?: string; name?: string } }, container: string, attempt = 0) =>
+  join(dir, 'node/logs', `${namespace}_${found.metadata.name}_${found.metadata.uid}`, container, `${attempt}.log`)
+const exec = async (name: string, ...command: string[]) => {
+  const id = (await pod(name)).status.containerStatuses![0]!.containerID!.replace('containerd://', '')
+  const { exitCode, stdout, stderr } = await runtime.execSync(id, command, 10)
+  return `${Buffer.concat([stdout, stderr])}${exitCode ? `(${exitCode})` : ''}`
+}
+
+test('the node is ready', { skip }, async () => {
+  const node = await eventually('ready', async () => {
+    const found = await client.get(Node, { name: 'n1' })
+    return found.status.conditions?.some(c => c.type === 'Ready' && c.status === 'True') && found
+  })
+  assert.match(node.status.nodeInfo.containerRuntimeVersion, /^containerd:\/\/\d/)
+  assert.ok(node.status.images?.some(i => i.names.includes('docker.io/library/busybox:latest')))
+})
+
+test('a pod with an init container, probes and a shared volume; a new kubelet; deletion', { skip }, async () => {
+  await create('whole', {
+    volumes: [{ name: 'shared', emptyDir: {} }],
+    initContainers: [
+      sh('echo from-init > /data/file', { name: 'init', volumeMounts: [{ name: 'shared', mountPath: '/data' }] }),
+    ],
+    containers: [
+      sh(`cat /data/file; touch /tmp/ready; ${forever}`, {
+        volumeMounts: [{ name: 'shared', mountPath: '/data' }],
+        readinessProbe: { exec: { command: ['test', '-f', '/tmp/ready'] }, periodSeconds: 1 },
+        livenessProbe: { exec: { command: ['true'] }, periodSeconds: 1 },
+        env: [
+          { name: 'IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
+          { name: 'TWICE', value: '$(IP)$(IP)' },
+        ],
+        lifecycle: { preStop: { exec: { command: ['sh', '-c', 'echo bye > /data/bye'] } } },
+      }),
+    ],
+  })
+  const running = await becomes('whole', 'Ready')
+  assert.match(running.status.podIP ?? '', /^10\.253\.78\./)
+  assert.equal(running.status.initContainerStatuses?.[0]?.state.terminated?.reason, 'Completed')
+  assert.match(await readFile(logPath(running, 'main'), 'utf8'), / stdout F from-init\n/)
+  assert.equal(await exec('whole', 'sh', '-c', 'echo $TWICE'), `${running.status.podIP}${running.status.podIP}\n`)
+  assert.match(await exec('whole', 'cat', '/etc/hosts'), new RegExp(`${running.status.podIP}\twhole\n`))
+  assert.match(
+    await exec('whole', 'cat', '/etc/resolv.conf'),
+    /search default\.svc\.cluster\.local svc\.cluster\.local cluster\.local[^\n]*\nnameserver 10\.96\.0\.10\noptions ndots:5/,
+  )
+  assert.equal(await exec('whole', 'hostname'), 'whole\n')
+
+  const before = running.status.containerStatuses![0]!
+  await stop()
+  await start()
+  await realClock.sleep(1500)
+  const after = (await becomes('whole', 'Ready')).status.containerStatuses![0]!
+  assert.deepEqual([after.containerID, after.restartCount], [before.containerID, 0])
+
+  await client.delete(Pod, { namespace, name: 'whole' })
+  await gone('whole')
+  const left = await readdir(join(dir, 'node/pods'))
+  assert.deepEqual(left, [])
+  const events = (await client.list(Event, { namespace })).items
+    .filter(e => e.involvedObject.name === 'whole')
+    .map(e => e.reason)
+  for (const reason of ['Pulled', 'Created', 'Started', 'Killing'])
+    assert.ok(events.includes(reason), `${reason} among ${events}`)
+})
+
+test('configuration volumes follow their objects; subPath does not', { skip }, async () => {
+  await client.create(ConfigMap, { metadata: { name: 'settings', namespace }, data: { a: 'one', b: 'two' } })
+  await client.create(Secret, {
+    metadata: { name: 'hidden', namespace },
+    data: { key: Buffer.from('s3cret').toString('base64') },
+  })
+  await create(
+    'files',
+    {
+      securityContext: { fsGroup: 1234 },
+      volumes: [
+        { name: 'config', configMap: { name: 'settings', items: [{ key: 'a', path: 'deep/a', mode: 0o400 }] } },
+        { name: 'secret', secret: { secretName: 'hidden' } },
+        { name: 'down', downwardAPI: { items: [{ path: 'labels', fieldRef: { fieldPath: 'metadata.labels' } }] } },
+        {
+          name: 'all',
+          projected: { sources: [{ configMap: { name: 'settings' } }, { serviceAccountToken: { path: 'token' } }] },
+        },
+        { name: 'memory', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } },
+      ],
+      containers: [
+        sh(forever, {
+          volumeMounts: [
+            { name: 'config', mountPath: '/config' },
+            { name: 'secret', mountPath: '/secret' },
+            { name: 'down', mountPath: '/down' },
+            { name: 'all', mountPath: '/all' },
+            { name: 'memory', mountPath: '/memory' },
+            { name: 'config', mountPath: '/part', subPath: 'deep/a' },
+          ],
+        }),
+      ],
+    },
+    { app: 'x' },
+  )
+  await becomes('files', 'Ready')
+  assert.equal(
+    await exec('files', 'sh', '-c', 'cat /config/deep/a /secret/key /down/labels /all/b /all/token /part'),
+    'ones3cretapp="x"twoa.signed.tokenone',
+  )
+  assert.match(await exec('files', 'mount'), /tmpfs on \/memory type tmpfs/)
+  assert.match(await exec('files', 'sh', '-c', 'stat -c %g /memory /secret/key -L'), /^1234\n1234\n$/)
+  await client.patch(ConfigMap, { namespace, name: 'settings' }, 'merge', { data: { a: 'changed' } })
+  await client.patch(Pod, { namespace, name: 'files' }, 'merge', { metadata: { labels: { app: 'y' } } })
+  await eventually(
+    'the new contents',
+    async () => (await exec('files', 'sh', '-c', 'cat /config/deep/a /down/labels')) === 'changedapp="y"',
+  )
+  assert.equal(await exec('files', 'cat', '/part'), 'one')
+  await client.delete(Pod, { namespace, name: 'files' }, { gracePeriodSeconds: 1 })
+  await gone('files')
+})
+
+test('a failing container leaves its last words and is restarted; a missing volume is told', { skip }, async () => {
+  await create('fails', { containers: [sh('echo last words > /dev/termination-log; exit 3')] })
+  const failing = await eventually('a back-off', async () => {
+    const found = await pod('fails')
+    return found.status.containerStatuses?.[0]?.state.waiting?.reason === 'CrashLoopBackOff' && found
+  })
+  const { lastState, restartCount } = failing.status.containerStatuses![0]!
+  assert.deepEqual(
+    [lastState.terminated?.exitCode, lastState.terminated?.reason, lastState.terminated?.message],
+    [3, 'Error', 'last words\n'],
+  )
+  assert.equal(restartCount, 1)
+  await create('words', {
+    restartPolicy: 'Never',
+    containers: [sh('echo in the log; exit 1', { terminationMessagePolicy: 'FallbackToLogsOnError' })],
+  })
+  assert.equal(
+    (await becomes('words', 'Failed')).status.containerStatuses![0]!.state.terminated?.message,
+    'in the log\n',
+  )
+  await create('lacks', {
+    volumes: [{ name: 'v', configMap: { name: 'nowhere' } }],
+    containers: [sh(forever, { volumeMounts: [{ name: 'v', mountPath: '/v' }] })],
+  })
+  await eventually('the event', async () =>
+    (await client.list(Event, { namespace })).items.some(
+      e =>
+        e.reason === 'FailedMount' &&
+        e.message === 'MountVolume.SetUp failed for volume "v" : configmap "nowhere" not found',
+    ),
+  )
+  for (const name of ['fails', 'words', 'lacks']) {
+    await client.delete(Pod, { namespace, name })
+    await gone(name)
+  }
+})
+
+test('security settings reach the container', { skip }, async () => {
+  await create('safe', {
+    hostNetwork: true,
+    securityContext: { runAsUser: 1000, runAsGroup: 3000, runAsNonRoot: true, supplementalGroups: [4000] },
+    containers: [
+      sh(forever, {
+        securityContext: {
+          readOnlyRootFilesystem: true,
+          allowPrivilegeEscalation: false,
+          capabilities: { drop: ['ALL'] },
+        },
+        resources: { limits: { memory: '64Mi', cpu: '500m' } },
+      }),
+    ],
+  })
+  const { status } = await becomes('safe', 'Ready')
+  assert.deepEqual([status.podIP, status.qosClass], ['127.0.0.1', 'Guaranteed'])
+  assert.match(await exec('safe', 'id'), /uid=1000 gid=3000 groups=3000,4000/)
+  assert.match(await exec('safe', 'touch', '/x'), /Read-only file system/)
+  assert.match(
+    await exec('safe', 'grep', '-E', 'NoNewPrivs|CapEff', '/proc/self/status'),
+    /CapEff:\t0+\nNoNewPrivs:\t1/,
+  )
+  await create('root', { securityContext: { runAsNonRoot: true }, containers: [sh(forever)] })
+  await eventually(
+    'the refusal',
+    async () =>
+      (await pod('root')).status.containerStatuses?.[0]?.state.waiting?.reason === 'CreateContainerConfigError',
+  )
+  for (const name of ['safe', 'root']) {
+    await client.delete(Pod, { namespace, name }, { gracePeriodSeconds: 0 })
+    await gone(name)
+  }
+  await eventually('nothing runs', async () => (await runtime.pods()).length === 0)
+})

@@ -1,0 +1,297 @@
+// One simulated node with the real API server on a memory store and a virtual clock: pods run, crash with back-off,
+// are initialized, probed and deleted as on a real node, in no time.
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { settle, VirtualClock } from '../../src/base/clock.ts'
+import { makeLog } from '../../src/base/log.ts'
+import { seededRandom } from '../../src/base/random.ts'
+import type { Draft } from '../../src/api/kind.ts'
+import { openServer } from '../../src/apiserver/serve.ts'
+import { Client } from '../../src/client/index.ts'
+import { ConfigMap } from '../../src/kinds/core/configmap.ts'
+import { Event } from '../../src/kinds/core/event.ts'
+import { Namespace } from '../../src/kinds/core/namespace.ts'
+import { Node } from '../../src/kinds/core/node.ts'
+import { Pod } from '../../src/kinds/core/pod.ts'
+import { ServiceAccount } from '../../src/kinds/core/serviceaccount.ts'
+import { Lease } from '../../src/kinds/coordination/lease.ts'
+import { builtinKinds } from '../../src/kinds/all.ts'
+import {
+  type Behaviour,
+  behaviourAnnotation,
+  type SimulatedOptions,
+  simulatedRuntime,
+  startKubelet,
+} from '../../src/kubelet/index.ts'
+import { openMemoryStore } from '../../src/store/index.ts'
+
+const namespace = 'default'
+
+async function makeNode(t: TestContext, simulated: Partial<SimulatedOptions> = {}) {
+  const clock = new VirtualClock()
+  const random = seededRandom(7)
+  const problems: string[] = []
+  const log = makeLog(line => problems.push(line), 'warn')
+  const tokens = {
+    issuer: 'test',
+    audiences: ['test'],
+    sign: () => 'token',
+    verify: () => undefined,
+    jwks: () => ({ keys: [] }),
+  }
+  const server = await openServer({
+    store: openMemoryStore(),
+    kinds: builtinKinds,
+    clock,
+    random,
+    log,
+    tokens,
+    serviceCidr: '10.96.0.0/16',
+    nodePorts: [30000, 32767],
+  })
+  const client = new Client({
+    serve: server.serve,
+    user: { name: 'test', groups: ['system:masters'] },
+    userAgent: 'test',
+    clock,
+    log,
+  })
+  for (const name of [namespace, 'kube-node-lease'])
+    if (!(await client.find(Namespace, { name }))) await client.create(Namespace, { metadata: { name } })
+  await client.create(ServiceAccount, { metadata: { name: 'default', namespace } })
+  const abort = new AbortController()
+  const runtime = simulatedRuntime({ clock, ...simulated })
+  const options = {
+    client,
+    nodeName: 'n1',
+    nodeIP: '10.0.0.1',
+    rootDir: '/nonexistent',
+    clusterDNS: '10.96.0.10',
+    clusterDomain: 'cluster.local',
+    clock,
+    random,
+    log,
+    signal: abort.signal,
+  }
+  const kubelet = await startKubelet({ ...options, runtime })
+  t.after(async () => {
+    abort.abort()
+    await kubelet.close()
+    client.close()
+    await server.close()
+  })
+  await clock.forward(1000)
+  await kubelet.ready
+  const run = (name: string, spec: Draft<Pod>['spec'], behaviour?: Record<string, Behaviour>) =>
+    client.create(Pod, {
+      metadata: {
+        name,
+        namespace,
+        ...(behaviour && { annotations: { [behaviourAnnotation]: JSON.stringify(behaviour) } }),
+      },
+      spec: { nodeName: 'n1', ...spec },
+    })
+  const pod = (name: string) => client.get(Pod, { namespace, name })
+  const main = async (name: string) => (await pod(name)).status.containerStatuses![0]!
+  const events = async (name: string) =>
+    (await client.list(Event, { namespace })).items
+      .filter(e => e.involvedObject.name === name)
+      .map(e => `${e.reason} ${e.count}`)
+  return { clock, client, kubelet, run, pod, main, events, problems, runtime, options }
+}
+
+const one = (more: object = {}) => ({ containers: [{ name: 'main', image: 'busybox:1', ...more }] })
+
+test('a node registers, is ready and renews its lease', async t => {
+  const { client, clock, problems } = await makeNode(t)
+  const node = await client.get(Node, { name: 'n1' })
+  assert.deepEqual(
+    node.status.conditions?.map(c => [c.type, c.status, c.reason]),
+    [
+      ['MemoryPressure', 'False', 'KubeletHasSufficientMemory'],
+      ['DiskPressure', 'False', 'KubeletHasNoDiskPressure'],
+      ['PIDPressure', 'False', 'KubeletHasSufficientPID'],
+      ['Ready', 'True', 'KubeletReady'],
+    ],
+  )
+  assert.equal(node.metadata.labels?.['kubernetes.io/hostname'], 'n1')
+  assert.equal(node.status.nodeInfo.kubeletVersion, 'v1.36.0')
+  const lease = () => client.get(Lease, { namespace: 'kube-node-lease', name: 'n1' })
+  const first = (await lease()).spec.renewTime!
+  await clock.forward(30_000)
+  assert.ok((await lease()).spec.renewTime! > first)
+  // Nothing but heartbeats changed, so the node was not written again.
+  assert.equal((await client.get(Node, { name: 'n1' })).metadata.resourceVersion, node.metadata.resourceVersion)
+  assert.deepEqual(problems, [])
+})
+
+test('a pod runs, is ready, and is deleted in order', async t => {
+  const { clock, client, run, pod, events, problems } = await makeNode(t)
+  await run('a', one(), { main: { stopMs: 5000 } })
+  await clock.forward(1000)
+  const running = await pod('a')
+  assert.equal(running.status.phase, 'Running')
+  assert.deepEqual(
+    running.status.conditions?.map(c => [c.type, c.status]),
+    [
+      ['PodReadyToStartContainers', 'True'],
+      ['Initialized', 'True'],
+      ['Ready', 'True'],
+      ['ContainersReady', 'True'],
+      ['PodScheduled', 'True'],
+    ],
+  )
+  assert.equal(running.status.podIP, '10.244.0.2')
+  assert.equal(running.status.hostIP, '10.0.0.1')
+  assert.equal(running.status.qosClass, 'BestEffort')
+  const [status] = running.status.containerStatuses!
+  assert.ok(status?.ready && status.started && status.state.running && status.restartCount === 0)
+  await client.delete(Pod, { namespace, name: 'a' })
+  await clock.forward(3000)
+  assert.ok((await pod('a')).metadata.deletionTimestamp)
+  await clock.forward(3000)
+  assert.equal(await client.find(Pod, { namespace, name: 'a' }), undefined)
+  assert.deepEqual(await events('a'), ['Pulling 1', 'Pulled 1', 'Created 1', 'Started 1', 'Killing 1'])
+  assert.deepEqual(problems, [])
+})
+
+test('a grace period that is made shorter ends the pod sooner', async t => {
+  const { clock, client, run, pod } = await makeNode(t)
+  await run('slow', one(), { main: { stopMs: 1e9 } })
+  await clock.forward(1000)
+  await client.delete(Pod, { namespace, name: 'slow' })
+  await clock.forward(5000)
+  assert.ok((await pod('slow')).metadata.deletionTimestamp)
+  await client.delete(Pod, { namespace, name: 'slow' }, { gracePeriodSeconds: 2 })
+  await clock.forward(3000)
+  assert.equal(await client.find(Pod, { namespace, name: 'slow' }), undefined)
+})
+
+test('a crashing container waits 10, 20, 40 … seconds', async t => {
+  const { clock, run, pod, main } = await makeNode(t)
+  await run('crash', one(), { main: { exitAfterMs: 1000, exitCode: 1 } })
+  const starts: number[] = []
+  let seen = -1
+  const from = clock.now()
+  for (let second = 0; second < 700; second++) {
+    await clock.forward(1000)
+    const { restartCount = 0 } = (await pod('crash')).status.containerStatuses?.[0] ?? {}
+    if (restartCount !== seen) starts.push(Math.round((clock.now() - from) / 1000))
+    seen = restartCount
+  }
+  const gaps = starts.slice(1).map((at, i) => at - starts[i]!)
+  assert.deepEqual(gaps.slice(0, 6), [11, 21, 41, 81, 161, 301])
+  const status = await main('crash')
+  assert.equal(status.state.waiting?.reason, 'CrashLoopBackOff')
+  assert.match(
+    status.state.waiting?.message ?? '',
+    /^back-off 5m0s restarting failed container=main pod=crash_default\(.*\)$/,
+  )
+  assert.equal(status.lastState.terminated?.exitCode, 1)
+  assert.equal((await pod('crash')).status.phase, 'Running')
+})
+
+test('init containers run in order, a sidecar outlives the others, a job succeeds', async t => {
+  const { clock, run, pod } = await makeNode(t)
+  const initContainers = [
+    { name: 'first', image: 'i:1' },
+    { name: 'side', image: 'i:1', restartPolicy: 'Always' },
+    { name: 'second', image: 'i:1' },
+  ]
+  const behaviour = {
+    first: { exitAfterMs: 2000 },
+    second: { exitAfterMs: 2000 },
+    main: { exitAfterMs: 2000 },
+    side: { stopMs: 1000 },
+  }
+  await run('job', { ...one(), restartPolicy: 'Never', initContainers }, behaviour)
+  const states = async () => {
+    const { phase, initContainerStatuses = [], containerStatuses = [] } = (await pod('job')).status
+    const words = [...initContainerStatuses, ...containerStatuses].map(
+      s => s.state.waiting?.reason ?? Object.keys(s.state)[0],
+    )
+    return [phase, ...words].join(' ')
+  }
+  await clock.forward(1000)
+  assert.equal(await states(), 'Pending running PodInitializing PodInitializing PodInitializing')
+  await clock.forward(2000)
+  assert.equal(await states(), 'Pending terminated running running PodInitializing')
+  await clock.forward(2000)
+  assert.equal(await states(), 'Running terminated running terminated running')
+  await clock.forward(5000)
+  assert.equal(await states(), 'Succeeded terminated terminated terminated terminated')
+  const ready = (await pod('job')).status.conditions?.find(c => c.type === 'Ready')
+  assert.deepEqual([ready?.status, ready?.reason], ['False', 'PodCompleted'])
+})
+
+test('a container that lacks its ConfigMap says so, and starts when it comes', async t => {
+  const { clock, client, run, pod, main } = await makeNode(t)
+  await run('env', one({ env: [{ name: 'A', valueFrom: { configMapKeyRef: { name: 'settings', key: 'a' } } }] }))
+  await clock.forward(1000)
+  assert.deepEqual((await main('env')).state.waiting, {
+    reason: 'CreateContainerConfigError',
+    message: 'configmap "settings" not found',
+  })
+  await client.create(ConfigMap, { metadata: { name: 'settings', namespace }, data: { a: '1' } })
+  await clock.forward(1000)
+  assert.equal((await pod('env')).status.phase, 'Running')
+})
+
+test('an image that cannot be pulled backs off', async t => {
+  const { clock, run, pod, main, events } = await makeNode(t, { behave: () => ({ pullError: 'no such image' }) })
+  await run('pull', one())
+  await clock.forward(1000)
+  assert.deepEqual((await main('pull')).state.waiting, { reason: 'ErrImagePull', message: 'no such image' })
+  await clock.forward(4000)
+  assert.deepEqual((await main('pull')).state.waiting, {
+    reason: 'ImagePullBackOff',
+    message: 'Back-off pulling image "busybox:1": ErrImagePull: no such image',
+  })
+  assert.equal((await pod('pull')).status.phase, 'Pending')
+  assert.ok((await events('pull')).some(e => e.startsWith('BackOff')))
+})
+
+test('liveness restarts, readiness only says so', async t => {
+  let healthy = true
+  const { clock, run, main, events } = await makeNode(t, {
+    behave: () => ({ exec: () => ({ exitCode: healthy ? 0 : 1, stdout: 'sick' }) }),
+  })
+  const probe = { exec: { command: ['check'] }, periodSeconds: 1, failureThreshold: 2 }
+  await run('p', one({ livenessProbe: { ...probe, failureThreshold: 4 }, readinessProbe: probe }))
+  await clock.forward(2500)
+  assert.equal((await main('p')).ready, true)
+  healthy = false
+  await clock.forward(2500)
+  assert.deepEqual([(await main('p')).ready, (await main('p')).restartCount], [false, 0])
+  await clock.forward(3000)
+  assert.equal((await main('p')).restartCount, 1)
+  assert.ok((await events('p')).some(e => e.startsWith('Unhealthy')))
+})
+
+test('a new kubelet takes over what runs, and removes what has no pod', async t => {
+  const { clock, kubelet, run, main, runtime, options, client } = await makeNode(t)
+  await run('kept', one())
+  await run('lost', one())
+  await clock.forward(1000)
+  const before = (await main('kept')).containerID
+  await kubelet.close()
+  await client.delete(Pod, { namespace, name: 'lost' }, { gracePeriodSeconds: 0 })
+  const again = await startKubelet({ ...options, runtime })
+  t.after(() => again.close())
+  await clock.forward(1000)
+  await again.ready
+  await settle()
+  assert.deepEqual([(await main('kept')).containerID, (await main('kept')).restartCount], [before, 0])
+  assert.deepEqual(
+    (await runtime.pods()).map(p => p.name),
+    ['kept'],
+  )
+})
+
+test('a pod past its deadline fails', async t => {
+  const { clock, run, pod } = await makeNode(t)
+  await run('late', { ...one(), activeDeadlineSeconds: 5 })
+  await clock.forward(7000)
+  const { status } = await pod('late')
+  assert.deepEqual([status.phase, status.reason], ['Failed', 'DeadlineExceeded'])
+})
