@@ -97,6 +97,8 @@ export function authorize(core: Pick<ServerCore, 'authorizer'>, operation: Opera
 }
 
 function accessRequest({ user, verb, kind, subresource, namespace, name, options }: Operation): AccessRequest {
+  // Listing or watching one name is authorized as a request for that name.
+  const only = name || (/(?:^|,)metadata\.name==?([^,]+)/.exec(options.fieldSelector ?? '')?.[1] ?? '')
   return {
     user,
     verb,
@@ -104,7 +106,7 @@ function accessRequest({ user, verb, kind, subresource, namespace, name, options
     resource: kind.plural,
     subresource,
     namespace,
-    name,
+    name: only,
     ...(options.fieldSelector && { fieldSelector: options.fieldSelector }),
   }
 }

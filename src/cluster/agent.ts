@@ -29,13 +29,40 @@ const hostResolvConf = '/etc/resolv.conf'
 export async function runAgent(options: AgentOptions): Promise<void> {
   const { config, paths, log, signal, revive, nodeName } = options
   const clock = realClock
-  const lifeline = keepLifeline({ socket: paths.socket, hello: { role: 'agent', node: nodeName }, clock, log, revive, signal })
+  const lifeline = keepLifeline({
+    socket: paths.socket,
+    hello: { role: 'agent', node: nodeName },
+    clock,
+    log,
+    revive,
+    signal,
+  })
   const dirs = nodeDirs(paths.node(nodeName))
   const tag = clusterTag(paths, config.name)
   const nodeIP = hostAddresses()[0] ?? '127.0.0.1'
-  const [{ transport, serving, ca }, runtimeSocket] = await Promise.all([connect(options, nodeIP), startRuntime(options)])
-  const client = (part: string) => new Client({ serve: transport.serve, user: { name: '', groups: [] }, userAgent: part, clock, log: log.with({ part }) })
-  const proxy = startProxy({ client: client('kube-proxy'), nodeName, table: tableOf(tag), podCidr: config.podCidr, serviceCidr: config.serviceCidr, bridge: bridgeOf(tag), clock, log: log.with({ part: 'kube-proxy' }), signal })
+  const [{ transport, serving, ca }, runtimeSocket] = await Promise.all([
+    connect(options, nodeIP),
+    startRuntime(options),
+  ])
+  const client = (part: string) =>
+    new Client({
+      serve: transport.serve,
+      user: { name: '', groups: [] },
+      userAgent: part,
+      clock,
+      log: log.with({ part }),
+    })
+  const proxy = startProxy({
+    client: client('kube-proxy'),
+    nodeName,
+    table: tableOf(tag),
+    podCidr: config.podCidr,
+    serviceCidr: config.serviceCidr,
+    bridge: bridgeOf(tag),
+    clock,
+    log: log.with({ part: 'kube-proxy' }),
+    signal,
+  })
   let networked: string | undefined
   const kubelet = await startKubelet({
     client: client('kubelet'),
@@ -58,9 +85,24 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     },
   })
   const network = async (podCidr: string) => {
-    const gateway = await startPodNetwork({ bridge: bridgeOf(tag), podCidr, confDir: dirs.cniConf, stateDir: dirs.cniState, log })
+    const gateway = await startPodNetwork({
+      bridge: bridgeOf(tag),
+      podCidr,
+      confDir: dirs.cniConf,
+      stateDir: dirs.cniState,
+      log,
+    })
     await kubelet.refresh()
-    await startDns({ client: client('dns'), address: gateway, port: dnsPort, domain: config.domain, resolvConf: hostResolvConf, clock, log: log.with({ part: 'dns' }), signal })
+    await startDns({
+      client: client('dns'),
+      address: gateway,
+      port: dnsPort,
+      domain: config.domain,
+      resolvConf: hostResolvConf,
+      clock,
+      log: log.with({ part: 'dns' }),
+      signal,
+    })
   }
   lifeline.tell({ ready: true })
   proxy.catch(error => {
@@ -80,8 +122,16 @@ async function connect({ config, paths, nodeName }: AgentOptions, nodeIP: string
   const own = new Pki(nodeDirs(paths.node(nodeName)).pki, realClock, authority)
   const subject = { commonName: `system:node:${nodeName}`, organizations: ['system:nodes'] }
   const client = await own.certificate('client', subject, ['client auth', 'digital signature'])
-  const serving = await own.certificate('serving', { ...subject, dnsNames: [nodeName], ips: [nodeIP, '127.0.0.1'] }, ['server auth', 'digital signature'])
-  const transport: HttpsTransport = httpsTransport(() => ({ server: `https://127.0.0.1:${config.port}`, ca: authority.certPem, cert: client.certPem, key: client.keyPem }))
+  const serving = await own.certificate('serving', { ...subject, dnsNames: [nodeName], ips: [nodeIP, '127.0.0.1'] }, [
+    'server auth',
+    'digital signature',
+  ])
+  const transport: HttpsTransport = httpsTransport(() => ({
+    server: `https://127.0.0.1:${config.port}`,
+    ca: authority.certPem,
+    cert: client.certPem,
+    key: client.keyPem,
+  }))
   return { transport, serving, ca: authority.certPem }
 }
 
@@ -90,7 +140,13 @@ async function startRuntime({ paths, nodeName, log, signal }: AgentOptions): Pro
   const dirs = nodeDirs(paths.node(nodeName))
   await mkdir(dirs.containerd, { recursive: true, mode: 0o711 })
   await mkdir(dirs.registry, { recursive: true })
-  const place = { dir: dirs.containerd, cniConfDir: dirs.cniConf, sandboxImage: pauseImage, registryDir: dirs.registry, log: log.with({ part: 'containerd' }) }
+  const place = {
+    dir: dirs.containerd,
+    cniConfDir: dirs.cniConf,
+    sandboxImage: pauseImage,
+    registryDir: dirs.registry,
+    log: log.with({ part: 'containerd' }),
+  }
   const archive = ensurePause(dirs.pauseArchive, paths.debs, log)
   await ensureContainerd(place, signal)
   keepContainerd(place, signal, () => log.info('containerd is watched')).catch(error => {
@@ -98,7 +154,8 @@ async function startRuntime({ paths, nodeName, log, signal }: AgentOptions): Pro
   })
   const { socket } = containerdPaths(dirs.containerd)
   const store = { socket, pinsFile: pinsFileFor(socket) }
-  if (!(await listImages(store, signal)).some(image => image.name === normalizeName(pauseImage))) await loadArchive(await archive, store, { signal })
+  if (!(await listImages(store, signal)).some(image => image.name === normalizeName(pauseImage)))
+    await loadArchive(await archive, store, { signal })
   return socket
 }
 

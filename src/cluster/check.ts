@@ -10,7 +10,8 @@ export async function check(out: (text: string) => void): Promise<number> {
   if (missing.length) problems.push(`missing Debian packages: ${missing.join(', ')} (kutter up installs them)`)
   const disk = await diskProblem(defaultDataDir)
   if (disk) problems.push(disk)
-  if (!hostAddresses().length) problems.push('this machine has no IPv4 address but loopback; pods could not reach the API server')
+  if (!hostAddresses().length)
+    problems.push('this machine has no IPv4 address but loopback; pods could not reach the API server')
   for (const problem of problems) out(`  ! ${problem}\n`)
   if (!problems.length) out('Nothing is missing.\n')
   return problems.length ? 1 : 0

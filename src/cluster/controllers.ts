@@ -6,8 +6,21 @@ import { keepDnsService } from './dns-service.ts'
 import { Node } from '../kinds/core/node.ts'
 
 /** Runs until the signal aborts. */
-export async function startControllers(plane: ControlPlane, config: ClusterConfig, _authority: KeyPair, signal: AbortSignal): Promise<void> {
+export async function startControllers(
+  plane: ControlPlane,
+  config: ClusterConfig,
+  _authority: KeyPair,
+  signal: AbortSignal,
+): Promise<void> {
   const c = plane.client('tmp', ['system:masters'])
-  c.mirror(Node).subscribe(ch => { for (const { item } of ch) if (!item.object.spec.podCIDR) void c.patch(Node, { name: item.object.metadata.name! }, 'merge', { spec: { podCIDR: '10.244.0.0/24', podCIDRs: ['10.244.0.0/24'] } }).catch(() => {}) })
+  c.mirror(Node).subscribe(ch => {
+    for (const { item } of ch)
+      if (!item.object.spec.podCIDR)
+        void c
+          .patch(Node, { name: item.object.metadata.name! }, 'merge', {
+            spec: { podCIDR: '10.244.0.0/24', podCIDRs: ['10.244.0.0/24'] },
+          })
+          .catch(() => {})
+  })
   await keepDnsService(plane.client('system:kube-controller-manager', ['system:masters']), config.dnsAddress, signal)
 }

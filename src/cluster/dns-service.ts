@@ -1,7 +1,7 @@
 // The Service kube-dns, which gives the nodes' DNS servers one address; its endpoints are the nodes that have a
 // range of pod addresses.
 import type { DeepReadonly } from '../api/schema/node.ts'
-import { isReason, messageOf } from '../base/errors.ts'
+import { messageOf } from '../base/errors.ts'
 import type { Client } from '../client/index.ts'
 import { Node } from '../kinds/core/node.ts'
 import { Service } from '../kinds/core/service.ts'
@@ -17,8 +17,8 @@ const labels = { 'k8s-app': 'kube-dns', 'kubernetes.io/name': 'CoreDNS', 'kubern
 
 /** Makes the Service and keeps its endpoints until the signal aborts. */
 export async function keepDnsService(client: Client, address: string, signal: AbortSignal): Promise<void> {
-  await createIfMissing(() =>
-    client.create(Service, {
+  if (!(await client.find(Service, { namespace, name }))) {
+    await client.create(Service, {
       metadata: { name, namespace, labels },
       spec: {
         clusterIP: address,
@@ -27,8 +27,8 @@ export async function keepDnsService(client: Client, address: string, signal: Ab
           { name: 'dns-tcp', port: 53, protocol: 'TCP', targetPort: dnsPort },
         ],
       },
-    }),
-  )
+    })
+  }
   const nodes = client.mirror(Node)
   await client.synced([nodes] as never, signal)
   let last = ''
@@ -54,23 +54,23 @@ export async function keepDnsService(client: Client, address: string, signal: Ab
 export function sliceOf(nodes: readonly DeepReadonly<Node>[]) {
   const endpoints = nodes
     .filter(node => node.spec.podCIDR)
-    .map(node => ({ addresses: [gatewayOf(node.spec.podCIDR!)], conditions: { ready: true, serving: true, terminating: false }, nodeName: node.metadata.name ?? '' }))
+    .map(node => ({
+      addresses: [gatewayOf(node.spec.podCIDR!)],
+      conditions: { ready: true, serving: true, terminating: false },
+      nodeName: node.metadata.name ?? '',
+    }))
     .sort((a, b) => (a.nodeName < b.nodeName ? -1 : 1))
   return {
-    metadata: { name, namespace, labels: { ...labels, 'kubernetes.io/service-name': name, 'endpointslice.kubernetes.io/managed-by': 'kutter' } },
+    metadata: {
+      name,
+      namespace,
+      labels: { ...labels, 'kubernetes.io/service-name': name, 'endpointslice.kubernetes.io/managed-by': 'kutter' },
+    },
     addressType: 'IPv4' as const,
     endpoints,
     ports: [
       { name: 'dns', port: dnsPort, protocol: 'UDP' as const },
       { name: 'dns-tcp', port: dnsPort, protocol: 'TCP' as const },
     ],
-  }
-}
-
-async function createIfMissing(create: () => Promise<unknown>): Promise<void> {
-  try {
-    await create()
-  } catch (error) {
-    if (!isReason(error, 'AlreadyExists')) throw error
   }
 }

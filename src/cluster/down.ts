@@ -37,14 +37,17 @@ export async function down({ paths, name, purge, out }: DownOptions): Promise<nu
   const left = await leftovers(paths, tag)
   if (purge) {
     await rm(paths.root, { recursive: true, force: true })
-    if (existsSync(paths.dataDir) && (await readdir(paths.dataDir)).length === 0) await rm(paths.dataDir, { recursive: true })
+    if (existsSync(paths.dataDir) && (await readdir(paths.dataDir)).length === 0)
+      await rm(paths.dataDir, { recursive: true })
     await removeFromUserConfig(contextName(name))
   }
   if (left.length) {
     out(`The cluster ${name} is stopped, but this is left: ${left.join(', ')}\n`)
     return 1
   }
-  out(`The cluster ${name} is stopped: no process, mount, interface, table, namespace or cgroup of it is left.${purge ? ' Its data is gone.' : ` Its data is in ${paths.root}.`}\n`)
+  out(
+    `The cluster ${name} is stopped: no process, mount, interface, table, namespace or cgroup of it is left.${purge ? ' Its data is gone.' : ` Its data is in ${paths.root}.`}\n`,
+  )
   return 0
 }
 
@@ -60,12 +63,14 @@ async function stopProcesses(paths: ClusterPaths): Promise<void> {
 /** What is still there of a cluster. */
 async function leftovers(paths: ClusterPaths, tag: string): Promise<string[]> {
   const left: string[] = []
-  for (const mount of await realMounts.list()) if (mount.point.startsWith(`${paths.root}/`)) left.push(`mount ${mount.point}`)
+  for (const mount of await realMounts.list())
+    if (mount.point.startsWith(`${paths.root}/`)) left.push(`mount ${mount.point}`)
   for (const link of await makeIp().links()) if (link.name === bridgeOf(tag)) left.push(`interface ${link.name}`)
   for (const table of await makeNft().tables()) if (table === `ip kutter-${tag}`) left.push(`nft table ${table}`)
   for (const pid of (await readdir('/proc')).filter(name => /^\d+$/.test(name))) {
     const line = await commandLine(pid)
-    if (line.includes(`${paths.root}/`) && Number(pid) !== process.pid) left.push(`process ${pid} (${line.slice(0, 60)})`)
+    if (line.includes(`${paths.root}/`) && Number(pid) !== process.pid)
+      left.push(`process ${pid} (${line.slice(0, 60)})`)
   }
   return left
 }

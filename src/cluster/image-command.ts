@@ -55,7 +55,8 @@ async function load(file: string, context: Context): Promise<void> {
 
 async function list(context: Context): Promise<number> {
   for (const { node, store } of await stores(context)) {
-    for (const image of await listImages(store)) context.out(`${node}  ${image.name}  ${image.size}${image.pinned ? '  pinned' : ''}\n`)
+    for (const image of await listImages(store))
+      context.out(`${node}  ${image.name}  ${image.size}${image.pinned ? '  pinned' : ''}\n`)
   }
   return 0
 }
@@ -67,6 +68,9 @@ async function stores({ paths, config }: Context) {
     const { socket } = containerdPaths(nodeDirs(paths.node(node)).containerd)
     return existsSync(socket) ? [{ node, store: { socket, pinsFile: pinsFileFor(socket) } }] : []
   })
-  if (!found.length) throw new UsageError(`no node of the cluster ${config.name} is running; start it with: kutter up --name ${config.name}`)
+  if (!found.length)
+    throw new UsageError(
+      `no node of the cluster ${config.name} is running; start it with: kutter up --name ${config.name}`,
+    )
   return found
 }

@@ -34,7 +34,9 @@ export function kubeconfigOf(name: string, server: string, ca: string, client: K
     'current-context': name,
     clusters: [{ name, cluster: { server, 'certificate-authority-data': base64(ca) } }],
     contexts: [{ name, context: { cluster: name, user: name } }],
-    users: [{ name, user: { 'client-certificate-data': base64(client.certPem), 'client-key-data': base64(client.keyPem) } }],
+    users: [
+      { name, user: { 'client-certificate-data': base64(client.certPem), 'client-key-data': base64(client.keyPem) } },
+    ],
   }
 }
 
@@ -51,7 +53,8 @@ export async function mergeIntoUserConfig(own: Kubeconfig): Promise<void> {
   const file = userKubeconfig()
   const existing = await readUserConfig(file)
   const merged: Kubeconfig = existing ?? { apiVersion: 'v1', kind: 'Config', clusters: [], contexts: [], users: [] }
-  for (const list of ['clusters', 'contexts', 'users'] as const) merged[list] = [...(merged[list] ?? []).filter(e => e.name !== own[list][0]!.name), ...own[list]]
+  for (const list of ['clusters', 'contexts', 'users'] as const)
+    merged[list] = [...(merged[list] ?? []).filter(e => e.name !== own[list][0]!.name), ...own[list]]
   merged['current-context'] = own['current-context'] ?? ''
   await writeKubeconfig(file, merged)
 }
@@ -61,7 +64,8 @@ export async function removeFromUserConfig(name: string): Promise<void> {
   const file = userKubeconfig()
   const existing = await readUserConfig(file)
   if (!existing) return
-  for (const list of ['clusters', 'contexts', 'users'] as const) existing[list] = (existing[list] ?? []).filter(e => e.name !== name)
+  for (const list of ['clusters', 'contexts', 'users'] as const)
+    existing[list] = (existing[list] ?? []).filter(e => e.name !== name)
   if (existing['current-context'] === name) existing['current-context'] = existing.contexts[0]?.name ?? ''
   await writeKubeconfig(file, existing)
 }
@@ -78,6 +82,9 @@ async function readUserConfig(file: string): Promise<Kubeconfig | undefined> {
   try {
     return parse(text) as Kubeconfig
   } catch (cause) {
-    throw new Error(`${file} cannot be read as YAML, so the cluster's context was not added to it; mend it or set KUBECONFIG to another file`, { cause })
+    throw new Error(
+      `${file} cannot be read as YAML, so the cluster's context was not added to it; mend it or set KUBECONFIG to another file`,
+      { cause },
+    )
   }
 }

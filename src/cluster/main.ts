@@ -49,12 +49,23 @@ async function main(args: readonly string[]): Promise<number> {
     return 0
   }
   const name = parsed.options.name ?? defaultName
-  if (!/^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$/.test(name)) throw new UsageError(`a cluster's name is up to 32 lower case letters, digits and dashes, not ${JSON.stringify(name)}`)
+  if (!/^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$/.test(name))
+    throw new UsageError(
+      `a cluster's name is up to 32 lower case letters, digits and dashes, not ${JSON.stringify(name)}`,
+    )
   const paths = pathsOf(parsed.options['data-dir'] ?? defaultDataDir, name)
   switch (action) {
     case 'up': {
       const port = integerOption(parsed, 'port', 1, 65535)
-      return up({ paths, name, install: !parsed.flags.has('no-install'), program, command, out, ...(port !== undefined && { port }) })
+      return up({
+        paths,
+        name,
+        install: !parsed.flags.has('no-install'),
+        program,
+        command,
+        out,
+        ...(port !== undefined && { port }),
+      })
     }
     case 'down':
       return down({ paths, name, purge: parsed.flags.has('purge'), out })
@@ -87,7 +98,8 @@ async function main(args: readonly string[]): Promise<number> {
 
 function existing(paths: ClusterPaths, name: string): ClusterConfig {
   const config = readConfig(paths)
-  if (!config) throw new UsageError(`there is no cluster ${name} in ${paths.dataDir}; make one with: kutter up --name ${name}`)
+  if (!config)
+    throw new UsageError(`there is no cluster ${name} in ${paths.dataDir}; make one with: kutter up --name ${name}`)
   return config
 }
 
@@ -102,9 +114,14 @@ async function role(paths: ClusterPaths, name: string, run: (options: RoleOption
     log.error('a promise nobody waited for failed', { error })
     process.exit(1)
   })
-  await run({ config, paths, log, signal: abort.signal, revive: () => spawnSupervisor({ paths, config, program }, true) })
+  await run({
+    config,
+    paths,
+    log,
+    signal: abort.signal,
+    revive: () => spawnSupervisor({ paths, config, program }, true),
+  })
 }
-
 
 main(process.argv.slice(2)).then(
   code => process.exit(code),

@@ -25,7 +25,18 @@ export function nodeDirs(dir: string) {
   }
 }
 
-export async function teardownNode({ dir, tag, log, purge }: { dir: string; tag: string; node: string; log: Log; purge: boolean }): Promise<void> {
+export async function teardownNode({
+  dir,
+  tag,
+  log,
+  purge,
+}: {
+  dir: string
+  tag: string
+  node: string
+  log: Log
+  purge: boolean
+}): Promise<void> {
   const dirs = nodeDirs(dir)
   await stopEverything({ dir: dirs.containerd, log, cgroups: [cgroupOf(tag)], purge })
   await realMounts.unmountAll(dir)

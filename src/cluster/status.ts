@@ -22,7 +22,12 @@ interface Status {
   problems: string[]
 }
 
-export async function status(paths: ClusterPaths, name: string, json: boolean, out: (text: string) => void): Promise<number> {
+export async function status(
+  paths: ClusterPaths,
+  name: string,
+  json: boolean,
+  out: (text: string) => void,
+): Promise<number> {
   const result = await inspect(paths, name)
   out(json ? `${JSON.stringify(result, null, 2)}\n` : describe(result))
   return result.ready ? 0 : 1
@@ -30,15 +35,30 @@ export async function status(paths: ClusterPaths, name: string, json: boolean, o
 
 async function inspect(paths: ClusterPaths, name: string): Promise<Status> {
   const config = readConfig(paths)
-  const empty: Status = { name, ready: false, server: '', context: contextName(name), dataDir: paths.root, processes: [], nodes: [], dns: false, problems: [] }
+  const empty: Status = {
+    name,
+    ready: false,
+    server: '',
+    context: contextName(name),
+    dataDir: paths.root,
+    processes: [],
+    nodes: [],
+    dns: false,
+    problems: [],
+  }
   if (!config) return { ...empty, problems: [`there is no cluster ${name} in ${paths.dataDir}`] }
   const server = `https://127.0.0.1:${config.port}`
   const state = await ask(paths.socket, { command: 'status' })
   if (!state) return { ...empty, server, problems: ['it is not running'] }
   const problems: string[] = []
-  const processes: Status['processes'] = [{ role: 'supervisor', pid: state.supervisor, ready: true, restarts: 0 }, ...state.processes]
-  for (const role of ['server', 'agent']) if (!state.processes.some(p => p.role === role)) problems.push(`the ${role} is not running`)
-  for (const p of state.processes) if (!p.ready) problems.push(`the ${p.role} is not ready${p.problem ? `: ${p.problem}` : ''}`)
+  const processes: Status['processes'] = [
+    { role: 'supervisor', pid: state.supervisor, ready: true, restarts: 0 },
+    ...state.processes,
+  ]
+  for (const role of ['server', 'agent'])
+    if (!state.processes.some(p => p.role === role)) problems.push(`the ${role} is not running`)
+  for (const p of state.processes)
+    if (!p.ready) problems.push(`the ${p.role} is not ready${p.problem ? `: ${p.problem}` : ''}`)
   const nodes = await readNodes(paths, server, problems)
   for (const node of nodes) if (!node.ready) problems.push(`node ${node.name} is not Ready`)
   const dns = await dnsAnswers(config.dnsAddress, `kubernetes.default.svc.${config.domain}`)
@@ -50,9 +70,21 @@ const waitMs = 3_000
 
 async function readNodes(paths: ClusterPaths, server: string, problems: string[]): Promise<Status['nodes']> {
   const pki = new Pki(paths.pki, realClock)
-  const [authority, admin] = await Promise.all([pki.authority(), pki.certificate('admin', { commonName: 'kutter-admin', organizations: ['system:masters'] }, ['client auth', 'digital signature'])])
+  const [authority, admin] = await Promise.all([
+    pki.authority(),
+    pki.certificate('admin', { commonName: 'kutter-admin', organizations: ['system:masters'] }, [
+      'client auth',
+      'digital signature',
+    ]),
+  ])
   const transport = httpsTransport(() => ({ server, ca: authority.certPem, cert: admin.certPem, key: admin.keyPem }))
-  const client = new Client({ serve: transport.serve, user: { name: 'kutter-admin', groups: [] }, userAgent: 'kutter', clock: realClock, log: silentLog })
+  const client = new Client({
+    serve: transport.serve,
+    user: { name: 'kutter-admin', groups: [] },
+    userAgent: 'kutter',
+    clock: realClock,
+    log: silentLog,
+  })
   try {
     const { items } = await client.list(Node, { signal: AbortSignal.timeout(waitMs) })
     return items.map(node => ({
@@ -70,9 +102,15 @@ async function readNodes(paths: ClusterPaths, server: string, problems: string[]
 }
 
 function describe(s: Status): string {
-  const lines = [`Cluster ${s.name}: ${s.ready ? 'ready' : 'not ready'}${s.server && ` at ${s.server}`} (kubectl --context ${s.context})`]
-  for (const p of s.processes) lines.push(`  ${p.role.padEnd(10)} ${(p.node ?? '').padEnd(20)} pid ${String(p.pid).padEnd(8)} ${p.ready ? 'ready' : 'not ready'}${p.restarts ? `, restarted ${p.restarts} times` : ''}`)
-  for (const node of s.nodes) lines.push(`  node       ${node.name.padEnd(20)} ${node.version.padEnd(12)} ${node.ready ? 'Ready' : 'NotReady'}`)
+  const lines = [
+    `Cluster ${s.name}: ${s.ready ? 'ready' : 'not ready'}${s.server && ` at ${s.server}`} (kubectl --context ${s.context})`,
+  ]
+  for (const p of s.processes)
+    lines.push(
+      `  ${p.role.padEnd(10)} ${(p.node ?? '').padEnd(20)} pid ${String(p.pid).padEnd(8)} ${p.ready ? 'ready' : 'not ready'}${p.restarts ? `, restarted ${p.restarts} times` : ''}`,
+    )
+  for (const node of s.nodes)
+    lines.push(`  node       ${node.name.padEnd(20)} ${node.version.padEnd(12)} ${node.ready ? 'Ready' : 'NotReady'}`)
   for (const problem of s.problems) lines.push(`  ! ${problem}`)
   return `${lines.join('\n')}\n`
 }

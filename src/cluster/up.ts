@@ -39,7 +39,9 @@ export async function up(options: UpOptions): Promise<number> {
   const running = await ask(paths.socket, { command: 'status' })
   if (running?.processes.length) {
     const config = readConfig(paths)
-    out(`The cluster ${name} is running already (https://127.0.0.1:${config?.port}). ${options.command} status tells how it is.\n`)
+    out(
+      `The cluster ${name} is running already (https://127.0.0.1:${config?.port}). ${options.command} status tells how it is.\n`,
+    )
     return 0
   }
   const steps = new Steps(out, process.stdout.isTTY === true)
@@ -47,16 +49,29 @@ export async function up(options: UpOptions): Promise<number> {
   const full = await diskProblem(paths.dataDir)
   if (full) throw new Error(full)
   const config = await ensureConfig(paths, { name, ...(options.port !== undefined && { port: options.port }) })
-  if (!(await portFree(config.port))) throw new Error(`port ${config.port} is taken by another program; choose another one with --port, or stop that program`)
-  if (!(await portFree(config.kubeletPort))) throw new Error(`port ${config.kubeletPort}, which the kubelet needs, is taken by another program; stop that program`)
+  if (!(await portFree(config.port)))
+    throw new Error(
+      `port ${config.port} is taken by another program; choose another one with --port, or stop that program`,
+    )
+  if (!(await portFree(config.kubeletPort)))
+    throw new Error(
+      `port ${config.kubeletPort}, which the kubelet needs, is taken by another program; stop that program`,
+    )
   const { client, close } = await steps.run('certificates and kubeconfig', () => prepare(paths, config))
   try {
-    for (const dir of [paths.run, paths.logs, paths.manifests, paths.images]) await mkdir(dir, { recursive: true, mode: 0o700 })
+    for (const dir of [paths.run, paths.logs, paths.manifests, paths.images])
+      await mkdir(dir, { recursive: true, mode: 0o700 })
     spawnSupervisor({ paths, config, program: options.program }, false)
     const deadline = realClock.now() + readyTimeoutMs
-    await steps.run('API server answers', () => until(deadline, paths, () => client.find(Service, { namespace: 'default', name: 'kubernetes' }).then(Boolean)))
-    await steps.run(`node ${config.nodeName} is Ready`, () => until(deadline, paths, () => nodeReady(client, config.nodeName)))
-    await steps.run('DNS answers', () => until(deadline, paths, () => dnsAnswers(config.dnsAddress, `kubernetes.default.svc.${config.domain}`)))
+    await steps.run('API server answers', () =>
+      until(deadline, paths, () => client.find(Service, { namespace: 'default', name: 'kubernetes' }).then(Boolean)),
+    )
+    await steps.run(`node ${config.nodeName} is Ready`, () =>
+      until(deadline, paths, () => nodeReady(client, config.nodeName)),
+    )
+    await steps.run('DNS answers', () =>
+      until(deadline, paths, () => dnsAnswers(config.dnsAddress, `kubernetes.default.svc.${config.domain}`)),
+    )
   } finally {
     close()
   }
@@ -82,10 +97,18 @@ The cluster is up: https://127.0.0.1:${config.port}, after ${durationText(ms)}. 
 async function install(options: UpOptions, steps: Steps): Promise<void> {
   const missing = missingPackages()
   if (!missing.length) return
-  if (!options.install) throw new Error(`missing Debian packages: ${missing.join(', ')}; install them with: apt-get install ${missing.join(' ')}`)
+  if (!options.install)
+    throw new Error(
+      `missing Debian packages: ${missing.join(', ')}; install them with: apt-get install ${missing.join(' ')}`,
+    )
   await steps.run(`installing ${missing.join(', ')}`, async () => {
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-    const get = () => run('apt-get', ['install', '-y', '--no-install-recommends', ...missing], { env, timeoutMs: 600_000, maxOutputBytes: 64 * 1024 * 1024 })
+    const get = () =>
+      run('apt-get', ['install', '-y', '--no-install-recommends', ...missing], {
+        env,
+        timeoutMs: 600_000,
+        maxOutputBytes: 64 * 1024 * 1024,
+      })
     try {
       await get()
     } catch {
@@ -100,13 +123,22 @@ async function prepare(paths: ClusterPaths, config: ClusterConfig) {
   const pki = new Pki(paths.pki, realClock)
   const authority = await pki.authority()
   await servingCertificate(pki, config)
-  const admin = await pki.certificate('admin', { commonName: 'kutter-admin', organizations: ['system:masters'] }, ['client auth', 'digital signature'])
+  const admin = await pki.certificate('admin', { commonName: 'kutter-admin', organizations: ['system:masters'] }, [
+    'client auth',
+    'digital signature',
+  ])
   const server = `https://127.0.0.1:${config.port}`
   const own = kubeconfigOf(contextName(config.name), server, authority.certPem, admin)
   await writeKubeconfig(paths.kubeconfig, own)
   await mergeIntoUserConfig(own)
   const transport = httpsTransport(() => ({ server, ca: authority.certPem, cert: admin.certPem, key: admin.keyPem }))
-  const client = new Client({ serve: transport.serve, user: { name: 'kutter-admin', groups: [] }, userAgent: 'kutter', clock: realClock, log: silentLog })
+  const client = new Client({
+    serve: transport.serve,
+    user: { name: 'kutter-admin', groups: [] },
+    userAgent: 'kutter',
+    clock: realClock,
+    log: silentLog,
+  })
   return { client, close: () => (client.close(), transport.close()) }
 }
 
@@ -130,6 +162,10 @@ async function until(deadline: number, paths: ClusterPaths, holds: () => Promise
     await realClock.sleep(pollMs)
   }
   const state = await ask(paths.socket, { command: 'status' })
-  const problems = state?.processes.flatMap(p => (p.problem ? [`${p.role}: ${p.problem}`] : [])) ?? ['the supervisor is not running']
-  throw new Error(`it did not get ready within ${readyTimeoutMs / 1000} s (${[...problems, ...(last ? [messageOf(last)] : [])].join('; ') || 'no problem reported'}); the logs are in ${paths.logs}`)
+  const problems = state?.processes.flatMap(p => (p.problem ? [`${p.role}: ${p.problem}`] : [])) ?? [
+    'the supervisor is not running',
+  ]
+  throw new Error(
+    `it did not get ready within ${readyTimeoutMs / 1000} s (${[...problems, ...(last ? [messageOf(last)] : [])].join('; ') || 'no problem reported'}); the logs are in ${paths.logs}`,
+  )
 }

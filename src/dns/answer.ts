@@ -8,7 +8,11 @@ const ttl = 5
 export type Reply = { answers: Answer[]; authorities: Answer[]; rcode: 'NOERROR' | 'NXDOMAIN' }
 
 /** The reply to a question about the cluster; undefined when it is somebody else's to answer. `resolve` follows a CNAME out of the cluster. */
-export async function answer(names: Names, question: Question, resolve: (name: string, type: string) => Promise<Answer[]>): Promise<Reply | undefined> {
+export async function answer(
+  names: Names,
+  question: Question,
+  resolve: (name: string, type: string) => Promise<Answer[]>,
+): Promise<Reply | undefined> {
   const name = question.name.toLowerCase().replace(/\.$/, '')
   const found = lookup(names, name)
   if (!found) return undefined
@@ -34,7 +38,12 @@ function toAnswer(record: DnsRecord, name: string): Answer {
     case 'AAAA':
       return { type: record.type, name, ttl, data: record.address }
     case 'SRV':
-      return { type: 'SRV', name, ttl, data: { target: record.target, port: record.port, priority: record.priority, weight: record.weight } }
+      return {
+        type: 'SRV',
+        name,
+        ttl,
+        data: { target: record.target, port: record.port, priority: record.priority, weight: record.weight },
+      }
     case 'CNAME':
     case 'PTR':
       return { type: record.type, name, ttl, data: record.target }
@@ -44,13 +53,33 @@ function toAnswer(record: DnsRecord, name: string): Answer {
 }
 
 function authority(domain: string): Answer {
-  return { type: 'SOA', name: domain, ttl, data: { mname: `ns.dns.${domain}`, rname: `hostmaster.${domain}`, serial: 1, refresh: 7200, retry: 1800, expire: 86400, minimum: ttl } }
+  return {
+    type: 'SOA',
+    name: domain,
+    ttl,
+    data: {
+      mname: `ns.dns.${domain}`,
+      rname: `hostmaster.${domain}`,
+      serial: 1,
+      refresh: 7200,
+      retry: 1800,
+      expire: 86400,
+      minimum: ttl,
+    },
+  }
 }
 
 /** The packet that answers `query`. */
 export function replyTo(query: Packet, reply: Partial<Omit<Reply, 'rcode'>> & { rcode: string }): Packet {
   // The response code is the low four bits of the flags.
-  const codes: Readonly<Record<string, number>> = { NOERROR: 0, FORMERR: 1, SERVFAIL: 2, NXDOMAIN: 3, NOTIMP: 4, REFUSED: 5 }
+  const codes: Readonly<Record<string, number>> = {
+    NOERROR: 0,
+    FORMERR: 1,
+    SERVFAIL: 2,
+    NXDOMAIN: 3,
+    NOTIMP: 4,
+    REFUSED: 5,
+  }
   const authoritative = 1 << 10
   const recursion = (1 << 7) | ((query.flags ?? 0) & (1 << 8))
   const edns = (query.additionals ?? []).some(a => a.type === 'OPT')
@@ -61,6 +90,8 @@ export function replyTo(query: Packet, reply: Partial<Omit<Reply, 'rcode'>> & { 
     questions: query.questions ?? [],
     answers: reply.answers ?? [],
     authorities: reply.authorities ?? [],
-    additionals: edns ? [{ type: 'OPT', name: '.', udpPayloadSize: 1232, flags: 0, options: [] } as unknown as Answer] : [],
+    additionals: edns
+      ? [{ type: 'OPT', name: '.', udpPayloadSize: 1232, flags: 0, options: [] } as unknown as Answer]
+      : [],
   }
 }

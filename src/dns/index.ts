@@ -34,7 +34,12 @@ const tcpIdleMs = 10_000
 /** Serves on UDP and TCP until the signal aborts. */
 export async function startDns(options: DnsOptions): Promise<{ port: number }> {
   const { client, signal, domain, clock, resolvConf } = options
-  const names: Names = { services: client.mirror(Service), slices: client.mirror(EndpointSlice), namespaces: client.mirror(Namespace), domain }
+  const names: Names = {
+    services: client.mirror(Service),
+    slices: client.mirror(EndpointSlice),
+    namespaces: client.mirror(Namespace),
+    domain,
+  }
   await client.synced([names.services, names.slices, names.namespaces] as never, signal)
   const upstream = new Upstream(resolvConf, clock)
   const handle = (query: Buffer) => handleQuery(names, upstream, query, options.log)
@@ -45,7 +50,12 @@ export async function startDns(options: DnsOptions): Promise<{ port: number }> {
   return { port }
 }
 
-async function handleQuery(names: Names, upstream: Upstream, query: Buffer, log: Log): Promise<{ packet?: Packet; raw?: Buffer; query?: Packet }> {
+async function handleQuery(
+  names: Names,
+  upstream: Upstream,
+  query: Buffer,
+  log: Log,
+): Promise<{ packet?: Packet; raw?: Buffer; query?: Packet }> {
   let packet: Packet
   try {
     packet = decode(query)

@@ -38,7 +38,8 @@ export function lookup(names: Names, name: string): Found | undefined {
   if (name === names.domain) return { exists: true, records: [] }
   if (!name.endsWith(suffix)) return undefined
   const labels = name.slice(0, -suffix.length).split('.')
-  if (labels.length === 1 && labels[0] === 'dns-version') return { exists: true, records: [{ type: 'TXT', name, text: '1.1.0' }] }
+  if (labels.length === 1 && labels[0] === 'dns-version')
+    return { exists: true, records: [{ type: 'TXT', name, text: '1.1.0' }] }
   const kind = labels.at(-1)
   const namespace = labels.at(-2)
   if (kind !== 'svc' && kind !== 'pod') return none
@@ -61,7 +62,12 @@ function lookupService(names: Names, name: string, rest: readonly string[], name
   const service = names.services.get(namespace, serviceName)
   if (!service) return none
   if (service.spec.type === 'ExternalName') {
-    return rest.length === 1 ? { exists: true, records: [{ type: 'CNAME', name, target: (service.spec.externalName ?? '').replace(/\.$/, '') }] } : none
+    return rest.length === 1
+      ? {
+          exists: true,
+          records: [{ type: 'CNAME', name, target: (service.spec.externalName ?? '').replace(/\.$/, '') }],
+        }
+      : none
   }
   const headless = service.spec.clusterIP === 'None'
   const endpoints = headless ? endpointsOf(names, service) : []
@@ -78,13 +84,31 @@ function lookupService(names: Names, name: string, rest: readonly string[], name
   return { exists: matching.length > 0, records: matching.map(e => addressRecord(name, e.address)) }
 }
 
-function services(service: ReadService, name: string, domain: string, endpoints: readonly Endpoint[], port: string, protocol: string): Found {
-  const srv = (target: string, number: number): Record => ({ type: 'SRV', name, target, port: number, priority: 0, weight: 100 })
+function services(
+  service: ReadService,
+  name: string,
+  domain: string,
+  endpoints: readonly Endpoint[],
+  port: string,
+  protocol: string,
+): Found {
+  const srv = (target: string, number: number): Record => ({
+    type: 'SRV',
+    name,
+    target,
+    port: number,
+    priority: 0,
+    weight: 100,
+  })
   if (service.spec.clusterIP !== 'None') {
     const found = (service.spec.ports ?? []).filter(p => p.name === port && p.protocol.toLowerCase() === protocol)
     return { exists: found.length > 0, records: found.map(p => srv(domain, p.port)) }
   }
-  const records = endpoints.flatMap(e => e.ports.filter(p => p.name === port && p.protocol.toLowerCase() === protocol).map(p => srv(`${e.label}.${domain}`, p.port)))
+  const records = endpoints.flatMap(e =>
+    e.ports
+      .filter(p => p.name === port && p.protocol.toLowerCase() === protocol)
+      .map(p => srv(`${e.label}.${domain}`, p.port)),
+  )
   return { exists: records.length > 0, records }
 }
 
@@ -97,27 +121,58 @@ interface Endpoint {
 
 function endpointsOf({ slices }: Names, service: ReadService): Endpoint[] {
   const key = `${service.metadata.namespace}/${service.metadata.name}`
-  const own = slices.byIndex('dns-service', s => [`${s.metadata.namespace}/${s.metadata.labels?.[serviceLabel] ?? ''}`], key)
+  const own = slices.byIndex(
+    'dns-service',
+    s => [`${s.metadata.namespace}/${s.metadata.labels?.[serviceLabel] ?? ''}`],
+    key,
+  )
   return own.flatMap(slice =>
     (slice.endpoints ?? [])
       .filter(e => (e.conditions.ready ?? true) || service.spec.publishNotReadyAddresses)
-      .flatMap(e => e.addresses.map(address => ({
-        address,
-        label: e.hostname || address.replaceAll('.', '-').replaceAll(':', '-'),
-        ports: (slice.ports ?? []).map(p => ({ name: p.name ?? '', protocol: p.protocol ?? 'TCP', port: p.port ?? 0 })),
-      }))),
+      .flatMap(e =>
+        e.addresses.map(address => ({
+          address,
+          label: e.hostname || address.replaceAll('.', '-').replaceAll(':', '-'),
+          ports: (slice.ports ?? []).map(p => ({
+            name: p.name ?? '',
+            protocol: p.protocol ?? 'TCP',
+            port: p.port ?? 0,
+          })),
+        })),
+      ),
   )
 }
 
 function lookupAddress(names: Names, name: string, address: string): Found | undefined {
-  const service = names.services.byIndex('dns-address', s => (s.spec.clusterIPs ?? []).filter(ip => ip !== 'None'), address)[0]
-  if (service) return { exists: true, records: [{ type: 'PTR', name, target: `${service.metadata.name}.${service.metadata.namespace}.svc.${names.domain}` }] }
+  const service = names.services.byIndex(
+    'dns-address',
+    s => (s.spec.clusterIPs ?? []).filter(ip => ip !== 'None'),
+    address,
+  )[0]
+  if (service)
+    return {
+      exists: true,
+      records: [
+        { type: 'PTR', name, target: `${service.metadata.name}.${service.metadata.namespace}.svc.${names.domain}` },
+      ],
+    }
   const slice = names.slices.byIndex('dns-endpoint', s => (s.endpoints ?? []).flatMap(e => e.addresses), address)[0]
   const serviceName = slice?.metadata.labels?.[serviceLabel]
   const owner = serviceName && names.services.get(slice.metadata.namespace, serviceName)
   if (!owner || owner.spec.clusterIP !== 'None') return undefined
   const label = endpointsOf(names, owner).find(e => e.address === address)?.label
-  return label ? { exists: true, records: [{ type: 'PTR', name, target: `${label}.${serviceName}.${slice.metadata.namespace}.svc.${names.domain}` }] } : undefined
+  return label
+    ? {
+        exists: true,
+        records: [
+          { type: 'PTR', name, target: `${label}.${serviceName}.${slice.metadata.namespace}.svc.${names.domain}` },
+        ],
+      }
+    : undefined
 }
 
-const addressRecord = (name: string, address: string): Record => ({ type: address.includes(':') ? 'AAAA' : 'A', name, address })
+const addressRecord = (name: string, address: string): Record => ({
+  type: address.includes(':') ? 'AAAA' : 'A',
+  name,
+  address,
+})

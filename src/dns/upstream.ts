@@ -35,7 +35,9 @@ export class Upstream {
 
   /** The answers to a question of our own. */
   async resolve(name: string, type: string): Promise<Answer[]> {
-    const reply = await this.forward(encode({ type: 'query', id: 1, flags: 1 << 8, questions: [{ name, type: type as 'A' }] }))
+    const reply = await this.forward(
+      encode({ type: 'query', id: 1, flags: 1 << 8, questions: [{ name, type: type as 'A' }] }),
+    )
     return reply ? (decode(reply).answers ?? []) : []
   }
 

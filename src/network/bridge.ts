@@ -28,7 +28,8 @@ export async function startPodNetwork({ bridge, podCidr, confDir, stateDir, log 
     link =>
       link.name !== 'lo' &&
       link.name !== bridge &&
-      link.up && link.kind === '' &&
+      link.up &&
+      link.kind === '' &&
       !/^(veth|kt|docker|br-|cni)/.test(link.name),
   )
   const mtu = Math.min(defaultMtu, ...uplinks.map(link => link.mtu))

@@ -27,10 +27,21 @@ export class HairpinCounts {
       } else if (!this.#counts.has(key)) fresh.set(key, '')
     }
     const shared: Pair = { before: only(gone), after: only(fresh) }
-    return { changes: [...changes.map(c => ({ before: without(c.before), after: without(c.after) })), shared], commit: () => (this.#counts = next) }
+    return {
+      changes: [...changes.map(c => ({ before: without(c.before), after: without(c.after) })), shared],
+      commit: () => (this.#counts = next),
+    }
   }
 }
 
-const only = (elements: Map<string, string>): Fragment => ({ chains: new Map(), sets: new Map(), elements: new Map([['hairpin', elements]]) })
+const only = (elements: Map<string, string>): Fragment => ({
+  chains: new Map(),
+  sets: new Map(),
+  elements: new Map([['hairpin', elements]]),
+})
 
-const without = ({ chains, sets, elements }: Fragment): Fragment => ({ chains, sets, elements: new Map([...elements].filter(([name]) => name !== 'hairpin')) })
+const without = ({ chains, sets, elements }: Fragment): Fragment => ({
+  chains,
+  sets,
+  elements: new Map([...elements].filter(([name]) => name !== 'hairpin')),
+})
