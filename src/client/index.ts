@@ -8,5 +8,6 @@ export {
   type Reference,
   type WriteOptions,
 } from './client.ts'
+export { EventRecorder, referenceTo } from './events.ts'
 export { type Credentials, httpsTransport, type HttpsTransport } from './https.ts'
 export type { MirrorScope } from './informer.ts'

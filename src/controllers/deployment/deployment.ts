@@ -1,0 +1,124 @@
+// The Deployment controller: rolls a change of the pod template out by growing one ReplicaSet and shrinking the
+// others. plan.ts decides; this file carries out.
+import { isReason } from '../../base/errors.ts'
+import { matches } from '../../api/labels.ts'
+import { ReplicaSet } from '../../kinds/apps/replicaset.ts'
+import { Deployment } from '../../kinds/apps/deployment.ts'
+import { Pod } from '../../kinds/core/pod.ts'
+import type { Context } from '../context.ts'
+import { defineController, keyOf, type Result, watch } from '../harness.ts'
+import { claim, controllerOf, isControlledBy, orphansOf } from '../owners.ts'
+import type { Pod as PodObject } from '../pods.ts'
+import { canonicalJson } from '../same.ts'
+import { revisionAnnotation } from './annotations.ts'
+import { type Deployment as DeploymentObject, type DeploymentPlan, findNew, planDeployment } from './plan.ts'
+import type { ReplicaSet as ReplicaSetObject } from './sizes.ts'
+import { untilDeadline } from './status.ts'
+
+export const deploymentController = defineController({
+  name: 'deployment-controller',
+  reconciles: Deployment,
+  owns: [ReplicaSet],
+  watches: [
+    orphansOf(ReplicaSet, Deployment, (d, rs) => matches(d.spec.selector, rs.metadata.labels)),
+    // Recreate waits for the last old pod to be gone.
+    watch(
+      Pod,
+      (pod, caches) => {
+        const owner = controllerOf(pod)
+        const namespace = pod.metadata.namespace ?? ''
+        const rs = owner?.kind === 'ReplicaSet' ? caches(ReplicaSet).get(namespace, owner.name) : undefined
+        const deployment = rs && controllerOf(rs)
+        const found = deployment && caches(Deployment).get(namespace, deployment.name)
+        return found?.spec.strategy.type === 'Recreate' ? [keyOf(namespace, deployment!.name)] : []
+      },
+      (pod, before) => pod.status.phase !== before?.status.phase,
+    ),
+  ],
+  async reconcile(deployment, ctx) {
+    if (selectsEverything(deployment)) return refuse(deployment, ctx)
+    const sets = await claim(ctx, ReplicaSet, Deployment, deployment, rs =>
+      matches(deployment.spec.selector, rs.metadata.labels),
+    )
+    const plan = planDeployment(deployment, sets, podsOf(ctx, sets), ctx.now())
+    if (plan.create && !(await create(deployment, plan, ctx))) return
+    for (const change of plan.changes) await resize(deployment, change, ctx)
+    for (const rs of plan.remove) await ctx.delete(ReplicaSet, rs)
+    const noted = await noteRevision(deployment, plan, ctx)
+    await ctx.writeStatus(Deployment, noted, plan.status)
+    const again = untilDeadline(deployment, plan.status, ctx.now())
+    return again === undefined ? undefined : { again }
+  },
+})
+
+const selectsEverything = ({ spec: { selector } }: DeploymentObject) =>
+  !Object.keys(selector?.matchLabels ?? {}).length && !selector?.matchExpressions?.length
+
+async function refuse(deployment: DeploymentObject, ctx: Context): Promise<Result> {
+  ctx.event(
+    deployment,
+    'Warning',
+    'SelectingAll',
+    'This deployment is selecting all pods. A non-empty selector is required.',
+  )
+  await ctx.writeStatus(Deployment, deployment, {
+    ...deployment.status,
+    observedGeneration: deployment.metadata.generation ?? 0,
+  })
+}
+
+function podsOf(ctx: Context, sets: readonly ReplicaSetObject[]): Map<string, PodObject[]> {
+  const pods = ctx.cache(Pod)
+  return new Map(sets.map(rs => [rs.metadata.uid ?? '', pods.ownedBy(rs).filter(pod => isControlledBy(pod, rs))]))
+}
+
+/** False when the name is taken: a collision was counted and the next try takes another name. */
+async function create(deployment: DeploymentObject, plan: DeploymentPlan, ctx: Context): Promise<boolean> {
+  const draft = plan.create!
+  const name = draft.metadata!.name!
+  try {
+    await ctx.create(ReplicaSet, draft, { owner: deployment })
+  } catch (error) {
+    if (!isReason(error, 'AlreadyExists')) throw error
+    const namespace = deployment.metadata.namespace ?? ''
+    const existing = await ctx.client.get(ReplicaSet, { namespace, name })
+    // It is ours, and the mirror has not shown it yet.
+    if (isControlledBy(existing, deployment) && findNew(deployment, [existing])) return true
+    const collisionCount = (deployment.status.collisionCount ?? 0) + 1
+    await ctx.writeStatus(Deployment, deployment, { ...deployment.status, collisionCount })
+    return false
+  }
+  const replicas = draft.spec!.replicas!
+  if (replicas > 0)
+    ctx.event(deployment, 'Normal', 'ScalingReplicaSet', `Scaled up replica set ${name} from 0 to ${replicas}`)
+  return true
+}
+
+async function resize(
+  deployment: DeploymentObject,
+  { rs, replicas, annotations, minReadySeconds }: DeploymentPlan['changes'][number],
+  ctx: Context,
+): Promise<void> {
+  await ctx.update(ReplicaSet, {
+    ...rs,
+    metadata: { ...rs.metadata, annotations: { ...rs.metadata.annotations, ...annotations } },
+    spec: { ...rs.spec, replicas, minReadySeconds },
+  })
+  const before = rs.spec.replicas
+  if (replicas === before) return
+  const direction = replicas > before ? 'up' : 'down'
+  const message = `Scaled ${direction} replica set ${rs.metadata.name} from ${before} to ${replicas}`
+  ctx.event(deployment, 'Normal', 'ScalingReplicaSet', message)
+}
+
+async function noteRevision(
+  deployment: DeploymentObject,
+  { revision }: DeploymentPlan,
+  ctx: Context,
+): Promise<DeploymentObject> {
+  if (revision === undefined || deployment.metadata.annotations?.[revisionAnnotation] === revision) return deployment
+  const annotations = { ...deployment.metadata.annotations, [revisionAnnotation]: revision }
+  return ctx.update(Deployment, { ...deployment, metadata: { ...deployment.metadata, annotations } })
+}
+
+export const sameTemplate = (a: unknown, b: unknown): boolean => canonicalJson(a) === canonicalJson(b)

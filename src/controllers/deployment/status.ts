@@ -1,0 +1,183 @@
+// What a Deployment's status says: numbers added up over its ReplicaSets, and the conditions Available, Progressing
+// and ReplicaFailure. Source: pkg/controller/deployment (progress.go, sync.go).
+import type { DeepReadonly } from '../../api/schema/node.ts'
+import { parseTime, timeText } from '../../api/time.ts'
+import type { Deployment, DeploymentCondition, DeploymentStatus } from '../../kinds/apps/deployment.ts'
+import { fenceposts, type ReplicaSet, totalAvailable } from './sizes.ts'
+
+type Condition = DeepReadonly<DeploymentCondition>
+type Status = DeepReadonly<DeploymentStatus>
+
+/** A deadline of this many seconds means none. */
+const noDeadline = 2 ** 31 - 1
+
+export const hasDeadline = ({ spec }: DeepReadonly<Deployment>): boolean => spec.progressDeadlineSeconds !== noDeadline
+
+export const findCondition = (status: Status, type: string): Condition | undefined =>
+  status.conditions?.find(c => c.type === type)
+
+/** A condition with these words; the time of transition stays when the status does. */
+export function withCondition(
+  conditions: readonly Condition[] | undefined,
+  type: string,
+  status: 'True' | 'False' | 'Unknown',
+  reason: string,
+  message: string,
+  now: number,
+): readonly Condition[] {
+  const old = conditions?.find(c => c.type === type)
+  if (old?.status === status && old.reason === reason) return conditions!
+  const at = timeText(now)
+  const next: Condition = {
+    type,
+    status,
+    lastUpdateTime: at,
+    lastTransitionTime: old?.status === status ? old.lastTransitionTime : at,
+    reason,
+    message,
+  }
+  return [...without(conditions, type), next]
+}
+
+export const without = (conditions: readonly Condition[] | undefined, type: string): Condition[] =>
+  (conditions ?? []).filter(c => c.type !== type)
+
+/** Numbers and Available, with the other conditions as they were. */
+export function countStatus(
+  deployment: DeepReadonly<Deployment>,
+  fresh: ReplicaSet | undefined,
+  old: readonly ReplicaSet[],
+  now: number,
+): Status {
+  const all = fresh ? [...old, fresh] : old
+  const sum = (of: (rs: ReplicaSet) => number | undefined) => all.reduce((total, rs) => total + (of(rs) ?? 0), 0)
+  const availableReplicas = totalAvailable(all)
+  const replicas = sum(rs => rs.status.replicas)
+  const enough = availableReplicas >= deployment.spec.replicas - fenceposts(deployment).unavailable
+  const { collisionCount, conditions } = deployment.status
+  return {
+    observedGeneration: deployment.metadata.generation ?? 0,
+    replicas,
+    updatedReplicas: fresh?.status.replicas ?? 0,
+    readyReplicas: sum(rs => rs.status.readyReplicas),
+    availableReplicas,
+    unavailableReplicas: Math.max(0, replicas - availableReplicas),
+    terminatingReplicas: sum(rs => rs.status.terminatingReplicas),
+    ...(collisionCount !== undefined && { collisionCount }),
+    conditions: enough
+      ? withCondition(
+          conditions,
+          'Available',
+          'True',
+          'MinimumReplicasAvailable',
+          'Deployment has minimum availability.',
+          now,
+        )
+      : withCondition(
+          conditions,
+          'Available',
+          'False',
+          'MinimumReplicasUnavailable',
+          'Deployment does not have minimum availability.',
+          now,
+        ),
+  }
+}
+
+/** The whole status during a rollout. */
+export function rolloutStatus(
+  deployment: DeepReadonly<Deployment>,
+  fresh: ReplicaSet | undefined,
+  old: readonly ReplicaSet[],
+  now: number,
+): Status {
+  const status = countStatus(deployment, fresh, old, now)
+  const conditions = progressCondition(deployment, status, fresh, now)
+  const failures = [...(fresh ? [fresh] : []), ...old].flatMap(rs => rs.status.conditions ?? [])
+  const failure = failures.find(c => c.type === 'ReplicaFailure')
+  return {
+    ...status,
+    conditions: failure
+      ? withCondition(
+          conditions,
+          'ReplicaFailure',
+          failure.status as 'True',
+          failure.reason ?? '',
+          failure.message ?? '',
+          now,
+        )
+      : without(conditions, 'ReplicaFailure'),
+  }
+}
+
+function progressCondition(
+  deployment: DeepReadonly<Deployment>,
+  status: Status,
+  fresh: ReplicaSet | undefined,
+  now: number,
+): readonly Condition[] {
+  const { conditions = [] } = status
+  if (!hasDeadline(deployment)) return without(conditions, 'Progressing')
+  const current = findCondition(status, 'Progressing')
+  if (status.replicas === status.updatedReplicas && current?.reason === 'NewReplicaSetAvailable') return conditions
+  const what = fresh ? `ReplicaSet "${fresh.metadata.name}"` : `Deployment "${deployment.metadata.name}"`
+  if (isComplete(deployment, status)) {
+    const message = `${what} has successfully progressed.`
+    return withCondition(conditions, 'Progressing', 'True', 'NewReplicaSetAvailable', message, now)
+  }
+  if (hasProgressed(deployment, status)) {
+    // Written anew each time: the deadline counts from the last progress.
+    const at = timeText(now)
+    const next = {
+      type: 'Progressing',
+      status: 'True',
+      lastUpdateTime: at,
+      lastTransitionTime: current?.status === 'True' ? current.lastTransitionTime : at,
+      reason: 'ReplicaSetUpdated',
+      message: `${what} is progressing.`,
+    }
+    return [...without(conditions, 'Progressing'), next]
+  }
+  if (isTimedOut(deployment, current, now)) {
+    const message = `${what} has timed out progressing.`
+    return withCondition(conditions, 'Progressing', 'False', 'ProgressDeadlineExceeded', message, now)
+  }
+  return conditions
+}
+
+/** All pods are of the current template, all are available, and no others are left. */
+export function isComplete({ spec, metadata }: DeepReadonly<Deployment>, status: Status): boolean {
+  return (
+    status.updatedReplicas === spec.replicas &&
+    status.replicas === spec.replicas &&
+    status.availableReplicas === spec.replicas &&
+    (status.observedGeneration ?? 0) >= (metadata.generation ?? 0)
+  )
+}
+
+function hasProgressed({ status: before }: DeepReadonly<Deployment>, now: Status): boolean {
+  const count = (status: Status, field: 'replicas' | 'updatedReplicas' | 'readyReplicas' | 'availableReplicas') =>
+    status[field] ?? 0
+  const oldPods = (status: Status) => count(status, 'replicas') - count(status, 'updatedReplicas')
+  return (
+    count(now, 'updatedReplicas') > count(before, 'updatedReplicas') ||
+    oldPods(now) < oldPods(before) ||
+    count(now, 'readyReplicas') > count(before, 'readyReplicas') ||
+    count(now, 'availableReplicas') > count(before, 'availableReplicas')
+  )
+}
+
+function isTimedOut({ spec }: DeepReadonly<Deployment>, current: Condition | undefined, now: number): boolean {
+  if (!current || current.reason === 'NewReplicaSetAvailable') return false
+  if (current.reason === 'ProgressDeadlineExceeded') return true
+  return (parseTime(current.lastUpdateTime) ?? now) + spec.progressDeadlineSeconds * 1000 < now
+}
+
+/** When the deadline has to be looked at, in ms from now; undefined when nothing is awaited. */
+export function untilDeadline(deployment: DeepReadonly<Deployment>, status: Status, now: number): number | undefined {
+  const current = findCondition(status, 'Progressing')
+  if (!hasDeadline(deployment) || !current || deployment.spec.paused) return undefined
+  if (isComplete(deployment, status) || current.reason === 'ProgressDeadlineExceeded') return undefined
+  const deadline = (parseTime(current.lastUpdateTime) ?? now) + deployment.spec.progressDeadlineSeconds * 1000
+  return Math.max(0, deadline - now) + 1000
+}

@@ -1,0 +1,14 @@
+// Short stable names for templates: two objects with equal templates get equal hashes, in every process and year.
+import { safeEncode } from '../base/random.ts'
+import { canonicalJson } from './same.ts'
+
+/** FNV-1a, 32 bits. */
+export function fnv32(text: string): number {
+  let hash = 0x811c9dc5
+  for (const byte of Buffer.from(text)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0
+  return hash
+}
+
+/** A hash of a template in the alphabet of generated names; `collisions` makes another one of the same template. */
+export const templateHash = (template: unknown, collisions = 0): string =>
+  safeEncode(String(fnv32(canonicalJson(template) + (collisions ? `#${collisions}` : ''))))

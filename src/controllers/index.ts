@@ -1,0 +1,61 @@
+// The controllers: each watches some kinds and moves what is towards what was asked for, one object and one step at
+// a time. Read harness.ts for what a controller is, replicaset.ts for the model of one, and the plan functions for
+// what they decide.
+import type { Clock } from '../base/clock.ts'
+import type { Log } from '../base/log.ts'
+import type { Random } from '../base/random.ts'
+import type { AnyKind } from '../api/kind.ts'
+import type { Client } from '../client/index.ts'
+import { deploymentController } from './deployment/deployment.ts'
+import { endpointsController } from './endpoints/endpoints.ts'
+import { endpointSliceController } from './endpoints/endpointslice.ts'
+import type { Controller } from './harness.ts'
+import { namespaceController } from './namespace.ts'
+import { replicaSetController } from './replicaset.ts'
+import { replicationControllerController } from './replicationcontroller.ts'
+import { rootCaController } from './root-ca.ts'
+import { runController } from './run.ts'
+import { serviceAccountController } from './serviceaccount.ts'
+
+export interface ControllersOptions {
+  /** A client that acts for the controller of this name; `controllers` reads for all of them. */
+  clientFor(name: string): Client
+  clock: Clock
+  random: Random
+  log: Log
+  /** Ends all controllers. */
+  signal: AbortSignal
+  /** Every kind the cluster serves: the garbage collector and the namespace controller work on all of them. */
+  kinds: readonly AnyKind[]
+  /** The certificate authority of the API server; without it no ConfigMap kube-root-ca.crt is published. */
+  caPem?: string
+  /** Addresses of pods; without it nodes get no podCIDR from here. */
+  clusterCidr?: string
+  /** Names of controllers not to run. */
+  disable?: readonly string[]
+}
+
+/** Starts the controllers; resolves when all of them work. They end with the signal. */
+export async function startControllers(options: ControllersOptions): Promise<void> {
+  const { clientFor, clock, random, log, signal, disable = [] } = options
+  const reader = clientFor('controllers')
+  const wanted = controllersFor(options).filter(controller => !disable.includes(controller.name))
+  await Promise.all(
+    wanted.map(controller =>
+      runController(controller, { reader, client: clientFor(controller.name), clock, random, log, signal }),
+    ),
+  )
+}
+
+function controllersFor({ kinds, caPem }: ControllersOptions): Controller[] {
+  return [
+    deploymentController,
+    replicaSetController,
+    replicationControllerController,
+    endpointsController,
+    endpointSliceController,
+    serviceAccountController,
+    ...(caPem ? [rootCaController(caPem)] : []),
+    namespaceController(kinds),
+  ]
+}

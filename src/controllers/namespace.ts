@@ -1,0 +1,158 @@
+// The namespace controller: empties a namespace that is being deleted, pods first, and then lets it go. What hinders
+// it is written into the namespace's conditions. Source: pkg/controller/namespace/deletion.
+import { isReason, messageOf } from '../base/errors.ts'
+import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
+import type { DeepReadonly, Draft } from '../api/schema/node.ts'
+import { timeText } from '../api/time.ts'
+import { Namespace as NamespaceKind, type NamespaceCondition } from '../kinds/core/namespace.ts'
+import { Pod } from '../kinds/core/pod.ts'
+import type { Context } from './context.ts'
+import { type Controller, defineController, type Watch } from './harness.ts'
+
+type Namespace = DeepReadonly<NamespaceKind>
+const parallelDeletes = 32
+
+/** Objects left in a namespace, by `plural.group`. */
+export interface Remaining {
+  counts: ReadonlyMap<string, number>
+  finalizers: ReadonlyMap<string, number>
+  errors: readonly string[]
+}
+
+/** @param kinds every kind whose objects live in namespaces and can be deleted */
+export function namespaceController(kinds: readonly AnyKind[]): Controller {
+  const content = kinds.filter(kind => kind.namespaced && kind.plural && kind.verbs.includes('delete'))
+  return defineController({
+    name: 'namespace-controller',
+    reconciles: NamespaceKind,
+    workers: 10,
+    when: namespace => namespace.metadata.deletionTimestamp !== undefined,
+    watches: content.map(kind => departures(kind)),
+    async reconcile(namespace, ctx) {
+      if (!namespace.metadata.deletionTimestamp || !namespace.spec.finalizers?.includes('kubernetes')) return
+      const name = namespace.metadata.name ?? ''
+      const errors = await empty(ctx, name, content)
+      const remaining = count(ctx, name, content, errors)
+      if (remaining.counts.size === 0 && errors.length === 0) return finalize(namespace, ctx)
+      const conditions = planNamespaceConditions(namespace.status.conditions, remaining, ctx.now())
+      await ctx.writeStatus(NamespaceKind, namespace, { ...namespace.status, phase: 'Terminating', conditions })
+      if (errors.length) throw new Error(errors.join('; '))
+    },
+  })
+}
+
+/** What leaves a namespace that is being deleted brings its end nearer. */
+const departures = (kind: AnyKind): Watch => ({
+  kind,
+  keys({ type, item }, caches) {
+    if (type !== 'DELETED') return []
+    const name = item.object.metadata.namespace ?? ''
+    return caches(NamespaceKind).get(undefined, name)?.metadata.deletionTimestamp ? [name] : []
+  },
+})
+
+const inNamespace = (ctx: Context, kind: AnyKind, namespace: string) =>
+  ctx.cache(kind as Kind<KubeObject>).list(namespace)
+
+/** Asks everything to go; everything but pods only once the pods are gone. Returns what failed. */
+async function empty(ctx: Context, namespace: string, kinds: readonly AnyKind[]): Promise<string[]> {
+  // Nothing new can come in: the API server refuses it. So a look at the mirrors, once they are current, is enough.
+  const errors: string[] = []
+  const pods = inNamespace(ctx, Pod, namespace)
+  const targets: [AnyKind, DeepReadonly<KubeObject>][] = pods.length
+    ? pods.map(pod => [Pod, pod])
+    : kinds.flatMap(kind =>
+        inNamespace(ctx, kind, namespace).map((object): [AnyKind, DeepReadonly<KubeObject>] => [kind, object]),
+      )
+  const left = targets.filter(([, object]) => !object.metadata.deletionTimestamp)
+  const worker = async () => {
+    for (let next = left.pop(); next; next = left.pop()) {
+      const [kind, object] = next
+      try {
+        await ctx.delete(kind, object, { propagationPolicy: 'Background' })
+      } catch (error) {
+        if (isReason(error, 'Conflict')) continue
+        errors.push(`${kind.plural} ${object.metadata.name}: ${messageOf(error)}`)
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(parallelDeletes, left.length) }, worker))
+  return errors
+}
+
+function count(ctx: Context, namespace: string, kinds: readonly AnyKind[], errors: readonly string[]): Remaining {
+  const counts = new Map<string, number>()
+  const finalizers = new Map<string, number>()
+  for (const kind of kinds) {
+    const objects = inNamespace(ctx, kind, namespace)
+    if (objects.length) counts.set(`${kind.plural}.${kind.group}`, objects.length)
+    for (const finalizer of objects.flatMap(object => object.metadata.finalizers ?? []))
+      finalizers.set(finalizer, (finalizers.get(finalizer) ?? 0) + 1)
+  }
+  return { counts, finalizers, errors }
+}
+
+async function finalize(namespace: Namespace, ctx: Context): Promise<void> {
+  const finalizers = namespace.spec.finalizers!.filter(f => f !== 'kubernetes')
+  try {
+    await ctx.client.update(NamespaceKind, { ...namespace, spec: { ...namespace.spec, finalizers } }, {
+      subresource: 'finalize',
+    })
+  } catch (error) {
+    if (!isReason(error, 'NotFound')) throw error
+  }
+}
+
+/** The five conditions that say what is still in the way. */
+export function planNamespaceConditions(
+  old: readonly DeepReadonly<NamespaceCondition>[] | undefined,
+  { counts, finalizers, errors }: Remaining,
+  now: number,
+): Draft<NamespaceCondition>[] {
+  const list = (entries: ReadonlyMap<string, number>, text: (name: string, n: number) => string) =>
+    [...entries]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, n]) => text(name, n))
+      .join(', ')
+  const wanted: [string, string | undefined, string, string, string][] = [
+    ['NamespaceDeletionDiscoveryFailure', undefined, '', 'ResourcesDiscovered', 'All resources successfully discovered'],
+    [
+      'NamespaceDeletionGroupVersionParsingFailure',
+      undefined,
+      '',
+      'ParsedGroupVersions',
+      'All legacy kube types successfully parsed',
+    ],
+    [
+      'NamespaceDeletionContentFailure',
+      errors.length ? `Failed to delete all resource types, ${errors.length} remaining: ${errors.join(', ')}` : undefined,
+      'ContentDeletionFailed',
+      'ContentDeleted',
+      'All content successfully deleted, may be waiting on finalization',
+    ],
+    [
+      'NamespaceContentRemaining',
+      counts.size
+        ? `Some resources are remaining: ${list(counts, (name, n) => `${name} has ${n} resource instances`)}`
+        : undefined,
+      'SomeResourcesRemain',
+      'ContentRemoved',
+      'All content successfully removed',
+    ],
+    [
+      'NamespaceFinalizersRemaining',
+      finalizers.size
+        ? `Some content in the namespace has finalizers remaining: ${list(finalizers, (name, n) => `${name} in ${n} resource instances`)}`
+        : undefined,
+      'SomeFinalizersRemain',
+      'ContentHasNoFinalizers',
+      'All content-preserving finalizers finished',
+    ],
+  ]
+  return wanted.map(([type, problem, badReason, goodReason, good]) => {
+    const status = problem ? 'True' : 'False'
+    const before = old?.find(c => c.type === type)
+    const lastTransitionTime = before?.status === status ? before.lastTransitionTime : timeText(now)
+    return { type, status, lastTransitionTime, reason: problem ? badReason : goodReason, message: problem ?? good }
+  })
+}

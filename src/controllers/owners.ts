@@ -1,0 +1,135 @@
+// Who manages whom. An object has at most one controller, named by an owner reference; a selector decides what an
+// owner may take in and must let go. Source: pkg/controller/controller_ref_manager.go.
+import { isReason } from '../base/errors.ts'
+import type { Kind, KubeObject } from '../api/kind.ts'
+import type { OwnerReference } from '../api/meta.ts'
+import type { DeepReadonly } from '../api/schema/node.ts'
+import type { Context } from './context.ts'
+import { type Watch, keyOf, watch } from './harness.ts'
+
+type Any = DeepReadonly<KubeObject>
+
+/** The reference that makes `owner` the controller of an object. */
+export const ownerReference = (owner: Any): OwnerReference => ({
+  apiVersion: owner.apiVersion,
+  kind: owner.kind,
+  name: owner.metadata.name ?? '',
+  uid: owner.metadata.uid ?? '',
+  controller: true,
+  blockOwnerDeletion: true,
+})
+
+export const controllerOf = (object: Any): DeepReadonly<OwnerReference> | undefined =>
+  object.metadata.ownerReferences?.find(r => r.controller)
+
+export const isControlledBy = (object: Any, owner: Any): boolean => controllerOf(object)?.uid === owner.metadata.uid
+
+/** Index of the objects that nobody controls, by namespace. */
+export const orphansIndex = (object: Any): readonly string[] =>
+  controllerOf(object) ? [] : [object.metadata.namespace ?? '']
+
+/** Everything of `kind` that `owner` controls or may take in. */
+export function candidates<T extends KubeObject>(ctx: Context, kind: Kind<T>, owner: Any): DeepReadonly<T>[] {
+  const mirror = ctx.cache(kind)
+  const namespace = owner.metadata.namespace ?? ''
+  return [
+    ...mirror.ownedBy(owner).filter(object => isControlledBy(object as Any, owner)),
+    ...mirror.byIndex('orphans', object => orphansIndex(object as Any), namespace),
+  ]
+}
+
+export type Claim = 'keep' | 'release' | 'adopt' | 'ignore'
+
+/** What to do with an object that an owner controls or could control. */
+export function planClaim(object: Any, owner: Any, matches: boolean): Claim {
+  const controller = controllerOf(object)
+  if (controller) {
+    if (controller.uid !== owner.metadata.uid) return 'ignore'
+    if (matches) return 'keep'
+    return owner.metadata.deletionTimestamp ? 'ignore' : 'release'
+  }
+  if (!matches || owner.metadata.deletionTimestamp || object.metadata.deletionTimestamp) return 'ignore'
+  return 'adopt'
+}
+
+/**
+ * The objects that `owner` controls, after taking in the matching ones that nobody controls and letting go of
+ * those that no longer match.
+ */
+export async function claim<T extends KubeObject, O extends KubeObject>(
+  ctx: Context,
+  kind: Kind<T>,
+  ownerKind: Kind<O>,
+  owner: DeepReadonly<O>,
+  matches: (object: DeepReadonly<T>) => boolean,
+): Promise<DeepReadonly<T>[]> {
+  const me = owner as unknown as Any
+  const claimed: DeepReadonly<T>[] = []
+  let mayAdopt: boolean | undefined
+  for (const object of candidates(ctx, kind, me)) {
+    const plan = planClaim(object as Any, me, matches(object))
+    if (plan === 'keep') claimed.push(object)
+    if (plan === 'release') await release(ctx, kind, object, me)
+    if (plan === 'adopt') {
+      // The mirror may be behind: an owner that is being deleted must not take anything in.
+      mayAdopt ??= await isAlive(ctx, ownerKind, me)
+      const adopted = mayAdopt && (await adopt(ctx, kind, object, me))
+      if (adopted) claimed.push(adopted)
+    }
+  }
+  return claimed
+}
+
+async function isAlive<O extends KubeObject>(ctx: Context, kind: Kind<O>, owner: Any): Promise<boolean> {
+  const { namespace = '', name = '', uid } = owner.metadata
+  const live = (await ctx.client.find(kind, { namespace, name })) as Any | undefined
+  return live?.metadata.uid === uid && !live?.metadata.deletionTimestamp
+}
+
+async function adopt<T extends KubeObject>(
+  ctx: Context,
+  kind: Kind<T>,
+  object: DeepReadonly<T>,
+  owner: Any,
+): Promise<DeepReadonly<T> | undefined> {
+  const { metadata } = object as Any
+  const body = { metadata: { uid: metadata.uid, ownerReferences: [ownerReference(owner)] } }
+  try {
+    return await ctx.patch(kind, object as Any, 'strategic', body)
+  } catch (error) {
+    if (isReason(error, 'NotFound')) return undefined
+    throw error
+  }
+}
+
+async function release<T extends KubeObject>(
+  ctx: Context,
+  kind: Kind<T>,
+  object: DeepReadonly<T>,
+  owner: Any,
+): Promise<void> {
+  const { metadata } = object as Any
+  const body = { metadata: { uid: metadata.uid, ownerReferences: [{ $patch: 'delete', uid: owner.metadata.uid }] } }
+  try {
+    await ctx.patch(kind, object as Any, 'strategic', body)
+  } catch (error) {
+    // Gone, or another object of the same name by now.
+    if (!isReason(error, 'NotFound', 'Invalid', 'Conflict')) throw error
+  }
+}
+
+/** Wakes the owners of a kind whose selector matches an object that nobody controls. */
+export function orphansOf<T extends KubeObject, O extends KubeObject>(
+  kind: Kind<T>,
+  owner: Kind<O>,
+  matches: (owner: DeepReadonly<O>, object: DeepReadonly<T>) => boolean,
+): Watch {
+  return watch(kind, (object, caches) => {
+    const { namespace = '' } = (object as Any).metadata
+    if (controllerOf(object as Any)) return []
+    return caches(owner)
+      .list(namespace)
+      .filter(candidate => matches(candidate, object))
+      .map(candidate => keyOf(namespace, (candidate as Any).metadata.name ?? ''))
+  })
+}

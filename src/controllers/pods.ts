@@ -1,0 +1,61 @@
+// What controllers ask about pods, and how a pod is made from a template.
+// Sources: pkg/api/v1/pod/util.go, pkg/controller/controller_utils.go.
+import type { Draft } from '../api/kind.ts'
+import type { DeepReadonly } from '../api/schema/node.ts'
+import { parseTime } from '../api/time.ts'
+import type { Pod as PodObject } from '../kinds/core/pod.ts'
+import type { PodCondition } from '../kinds/core/podstatus.ts'
+import type { PodTemplateSpec } from '../kinds/core/podtemplatespec.ts'
+
+export type Pod = DeepReadonly<PodObject>
+
+export const isTerminal = (pod: Pod): boolean => pod.status.phase === 'Succeeded' || pod.status.phase === 'Failed'
+
+/** It runs or will run: neither ended nor being deleted. */
+export const isActive = (pod: Pod): boolean => !isTerminal(pod) && !pod.metadata.deletionTimestamp
+
+export const isTerminating = (pod: Pod): boolean => !isTerminal(pod) && pod.metadata.deletionTimestamp !== undefined
+
+export const condition = (pod: Pod, type: string): DeepReadonly<PodCondition> | undefined =>
+  pod.status.conditions?.find(c => c.type === type)
+
+export const isReady = (pod: Pod): boolean => condition(pod, 'Ready')?.status === 'True'
+
+/** When a ready pod will count as available, in ms since the epoch; undefined when it is not ready. */
+export function availableAt(pod: Pod, minReadySeconds: number): number | undefined {
+  const ready = condition(pod, 'Ready')
+  if (ready?.status !== 'True') return undefined
+  if (minReadySeconds === 0) return 0
+  const since = parseTime(ready.lastTransitionTime)
+  return since === undefined ? undefined : since + minReadySeconds * 1000
+}
+
+export function isAvailable(pod: Pod, minReadySeconds: number, now: number): boolean {
+  const at = availableAt(pod, minReadySeconds)
+  return at !== undefined && at <= now
+}
+
+/** A pod of this template, still without a name of its own. */
+export function podFromTemplate(template: DeepReadonly<PodTemplateSpec>, ownerName: string): Draft<PodObject> {
+  const { labels, annotations, finalizers } = template.metadata
+  return {
+    metadata: {
+      generateName: `${ownerName}-`,
+      ...(labels && { labels }),
+      ...(annotations && { annotations }),
+      ...(finalizers && { finalizers }),
+    },
+    spec: template.spec,
+  }
+}
+
+export const restartsOf = (pod: Pod): number =>
+  Math.max(0, ...(pod.status.containerStatuses ?? []).map(status => status.restartCount))
+
+export const deletionCostAnnotation = 'controller.kubernetes.io/pod-deletion-cost'
+
+/** Users' wish which pods to lose first; lower goes first. */
+export function deletionCost(pod: Pod): number {
+  const text = pod.metadata.annotations?.[deletionCostAnnotation]
+  return text !== undefined && /^(0|-?[1-9]\d*)$/.test(text) && Math.abs(Number(text)) < 2 ** 31 ? Number(text) : 0
+}

@@ -1,0 +1,100 @@
+// The queue of a controller: names of objects to look at, each once, however often it was added.
+//
+//   add ──► waiting ──► running ──► done
+//              ▲           │ added meanwhile
+//   after ms ──┴───────────┘
+//
+// A key never runs twice at once: what is added while it runs waits until `done`.
+// Source of the behaviour: client-go util/workqueue.
+import type { Clock } from '../base/clock.ts'
+import type { Random } from '../base/random.ts'
+
+const firstBackoffMs = 5
+const maxBackoffMs = 1_000_000
+/** A tenth more or less, so that what failed together is not tried again together. */
+const jitter = 0.1
+
+export class KeyQueue {
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #onReady: () => void
+  /** Ready to run, in order. */
+  readonly #waiting = new Set<string>()
+  readonly #running = new Set<string>()
+  /** Added while running. */
+  readonly #again = new Set<string>()
+  readonly #timers = new Map<string, { at: number; cancel: () => void }>()
+  readonly #failures = new Map<string, number>()
+
+  constructor(clock: Clock, random: Random, onReady: () => void) {
+    this.#clock = clock
+    this.#random = random
+    this.#onReady = onReady
+  }
+
+  get size(): number {
+    return this.#waiting.size
+  }
+
+  /** Whether nothing waits and nothing runs; timers do not count. */
+  get idle(): boolean {
+    return this.#waiting.size === 0 && this.#running.size === 0
+  }
+
+  add(key: string): void {
+    if (this.#running.has(key)) {
+      this.#again.add(key)
+      return
+    }
+    this.#waiting.add(key)
+    this.#onReady()
+  }
+
+  /** Adds the key after a time, unless an earlier time is set already. */
+  addAfter(key: string, delayMs: number): void {
+    if (delayMs <= 0) return this.add(key)
+    const at = this.#clock.now() + delayMs
+    const timer = this.#timers.get(key)
+    if (timer && timer.at <= at) return
+    timer?.cancel()
+    const cancel = this.#clock.after(delayMs, () => {
+      this.#timers.delete(key)
+      this.add(key)
+    })
+    this.#timers.set(key, { at, cancel })
+  }
+
+  /** Adds the key after a wait that doubles with each failure; returns the wait. */
+  retry(key: string): number {
+    const failures = this.#failures.get(key) ?? 0
+    this.#failures.set(key, failures + 1)
+    const base = Math.min(firstBackoffMs * 2 ** Math.min(failures, 30), maxBackoffMs)
+    const delayMs = base * (1 + jitter * (2 * this.#random.float() - 1))
+    this.addAfter(key, delayMs)
+    return delayMs
+  }
+
+  /** The key is well: the next failure starts from the shortest wait. */
+  forget(key: string): void {
+    this.#failures.delete(key)
+  }
+
+  take(): string | undefined {
+    const key = this.#waiting.values().next().value
+    if (key === undefined) return undefined
+    this.#waiting.delete(key)
+    this.#running.add(key)
+    return key
+  }
+
+  done(key: string): void {
+    this.#running.delete(key)
+    if (this.#again.delete(key)) this.add(key)
+  }
+
+  close(): void {
+    for (const { cancel } of this.#timers.values()) cancel()
+    this.#timers.clear()
+    this.#waiting.clear()
+  }
+}

@@ -1,0 +1,234 @@
+// What ReplicaSet and ReplicationController have in common: how many pods to make or remove, which ones go first,
+// and what the status says. Sources: pkg/controller/replicaset, controller_utils.go (ActivePodsWithRanks).
+import { isReason, messageOf } from '../base/errors.ts'
+import type { Kind, KubeObject } from '../api/kind.ts'
+import type { DeepReadonly } from '../api/schema/node.ts'
+import { parseTime, timeText } from '../api/time.ts'
+import { Pod as PodKind } from '../kinds/core/pod.ts'
+import type { PodTemplateSpec } from '../kinds/core/podtemplatespec.ts'
+import type { Context } from './context.ts'
+import { controllerOf } from './owners.ts'
+import {
+  availableAt,
+  deletionCost,
+  isActive,
+  isAvailable,
+  isReady,
+  isTerminating,
+  type Pod,
+  podFromTemplate,
+  restartsOf,
+} from './pods.ts'
+
+/** Pods made or removed in one go; the rest follows when these are seen. */
+const burst = 500
+const firstBatch = 1
+
+export interface ReplicasSpec {
+  replicas: number
+  minReadySeconds: number
+  template: DeepReadonly<PodTemplateSpec> | undefined
+}
+
+export interface ReplicasPlan {
+  create: number
+  remove: Pod[]
+}
+
+/** How many pods are missing, or which are too many. `related` tells how many pods of all siblings a node runs. */
+export function planReplicas(
+  wanted: number,
+  pods: readonly Pod[],
+  now: number,
+  related: (pod: Pod) => number = () => 0,
+): ReplicasPlan {
+  const active = pods.filter(isActive)
+  const missing = wanted - active.length
+  if (missing >= 0) return { create: Math.min(missing, burst), remove: [] }
+  const extra = Math.min(-missing, burst)
+  if (extra >= active.length) return { create: 0, remove: active }
+  const ranked = active.map(pod => ({ pod, rank: related(pod) })).sort((a, b) => whoGoesFirst(a, b, now))
+  return { create: 0, remove: ranked.slice(0, extra).map(({ pod }) => pod) }
+}
+
+interface Ranked {
+  pod: Pod
+  rank: number
+}
+
+const phases: Record<string, number> = { Pending: 0, Unknown: 1, Running: 2 }
+
+/** Negative when `a` is the lesser loss. */
+function whoGoesFirst({ pod: a, rank: rankA }: Ranked, { pod: b, rank: rankB }: Ranked, now: number): number {
+  const yes = (value: unknown) => (value ? 1 : 0)
+  const order =
+    yes(a.spec.nodeName) - yes(b.spec.nodeName) ||
+    (phases[a.status.phase ?? ''] ?? 0) - (phases[b.status.phase ?? ''] ?? 0) ||
+    yes(isReady(a)) - yes(isReady(b)) ||
+    deletionCost(a) - deletionCost(b) ||
+    rankB - rankA
+  if (order) return order
+  if (isReady(a) && isReady(b)) {
+    // Ages count in powers of two: pods of about the same age are told apart by name, not by who came first.
+    const byReady = ageRank(readySince(b), now) - ageRank(readySince(a), now)
+    if (byReady) return -byReady
+  }
+  const restarts = restartsOf(b) - restartsOf(a)
+  if (restarts) return restarts
+  const byAge = ageRank(createdAt(a), now) - ageRank(createdAt(b), now)
+  return byAge || ((a.metadata.uid ?? '') < (b.metadata.uid ?? '') ? -1 : 1)
+}
+
+const readySince = (pod: Pod) => availableAt(pod, 1)! - 1000
+const createdAt = (pod: Pod) => parseTime(pod.metadata.creationTimestamp) ?? 0
+const ageRank = (since: number, now: number) => Math.floor(Math.log2(Math.max(1, now - since)))
+
+interface ReplicaCondition {
+  type: string
+  status: string
+  lastTransitionTime: string
+  reason?: string
+  message?: string
+}
+
+export interface ReplicasStatus {
+  replicas: number
+  fullyLabeledReplicas: number
+  readyReplicas: number
+  availableReplicas: number
+  observedGeneration: number
+  terminatingReplicas?: number
+  conditions?: readonly DeepReadonly<ReplicaCondition>[]
+}
+
+/** The status that follows from the pods and from what went wrong. */
+export function planReplicasStatus(
+  spec: ReplicasSpec,
+  pods: readonly Pod[],
+  old: { readonly conditions?: readonly DeepReadonly<ReplicaCondition>[] } | undefined,
+  failure: { reason: string; message: string } | undefined,
+  now: number,
+): Omit<ReplicasStatus, 'observedGeneration'> {
+  const active = pods.filter(isActive)
+  const labels = Object.entries(spec.template?.metadata.labels ?? {})
+  const others = (old?.conditions ?? []).filter(c => c.type !== 'ReplicaFailure')
+  const before = old?.conditions?.find(c => c.type === 'ReplicaFailure')
+  const failed: ReplicaCondition | undefined = failure && {
+    type: 'ReplicaFailure',
+    status: 'True',
+    lastTransitionTime: timeText(now),
+    ...failure,
+  }
+  const conditions = failed ? [...others, before && before.reason === failed.reason ? before : failed] : others
+  return {
+    replicas: active.length,
+    fullyLabeledReplicas: active.filter(pod => labels.every(([k, v]) => pod.metadata.labels?.[k] === v)).length,
+    readyReplicas: active.filter(isReady).length,
+    availableReplicas: active.filter(pod => isAvailable(pod, spec.minReadySeconds, now)).length,
+    conditions,
+  }
+}
+
+/** When the next ready pod becomes available, in ms from now. */
+export function nextAvailable(pods: readonly Pod[], minReadySeconds: number, now: number): number | undefined {
+  const waits = pods
+    .filter(isActive)
+    .map(pod => availableAt(pod, minReadySeconds))
+    .filter(at => at !== undefined && at > now)
+    .map(at => at! - now)
+  return waits.length ? Math.min(...waits) : undefined
+}
+
+export const countTerminating = (pods: readonly Pod[]): number => pods.filter(isTerminating).length
+
+/** Carries a plan out. Returns what went wrong, to be said in the status, and the error to back off with. */
+export async function carryOut(
+  ctx: Context,
+  owner: DeepReadonly<KubeObject>,
+  template: DeepReadonly<PodTemplateSpec>,
+  plan: ReplicasPlan,
+): Promise<{ failure?: { reason: string; message: string }; error?: unknown }> {
+  try {
+    if (plan.create) await createPods(ctx, owner, template, plan.create)
+    else await Promise.all(plan.remove.map(pod => removePod(ctx, owner, pod)))
+    return {}
+  } catch (error) {
+    // Nothing can be made in a namespace that is going away: no reason to complain or to try again.
+    if (isTerminatingNamespace(error)) return {}
+    return { failure: { reason: plan.create ? 'FailedCreate' : 'FailedDelete', message: messageOf(error) }, error }
+  }
+}
+
+const isTerminatingNamespace = (error: unknown) =>
+  isReason(error, 'Forbidden') && (error.details?.causes ?? []).some(c => c.reason === 'NamespaceTerminating')
+
+async function createPods(
+  ctx: Context,
+  owner: DeepReadonly<KubeObject>,
+  template: DeepReadonly<PodTemplateSpec>,
+  count: number,
+): Promise<void> {
+  await slowStart(count, firstBatch, () => createPod(ctx, owner, template))
+}
+
+/** Creates one pod for `owner` and tells so. */
+export async function createPod(
+  ctx: Context,
+  owner: DeepReadonly<KubeObject>,
+  template: DeepReadonly<PodTemplateSpec>,
+): Promise<Pod> {
+  try {
+    const pod = await ctx.create(PodKind, podFromTemplate(template, owner.metadata.name ?? ''), { owner })
+    ctx.event(owner, 'Normal', 'SuccessfulCreate', `Created pod: ${pod.metadata.name}`)
+    return pod
+  } catch (error) {
+    if (!isTerminatingNamespace(error))
+      ctx.event(owner, 'Warning', 'FailedCreate', `Error creating: ${messageOf(error)}`)
+    throw error
+  }
+}
+
+/** Deletes one pod of `owner` and tells so. */
+export async function removePod(ctx: Context, owner: DeepReadonly<KubeObject>, pod: Pod): Promise<void> {
+  try {
+    if (await ctx.delete(PodKind, pod))
+      ctx.event(owner, 'Normal', 'SuccessfulDelete', `Deleted pod: ${pod.metadata.name}`)
+  } catch (error) {
+    ctx.event(owner, 'Warning', 'FailedDelete', `Error deleting: ${messageOf(error)}`)
+    throw error
+  }
+}
+
+/**
+ * Runs `fn` `count` times in batches of 1, 2, 4, … and stops after a batch with a failure, so that a cause that
+ * strikes every time (a quota) is not met hundreds of times.
+ */
+export async function slowStart(count: number, first: number, fn: () => Promise<unknown>): Promise<number> {
+  let left = count
+  for (let batch = Math.min(left, first); batch > 0; batch = Math.min(2 * batch, left)) {
+    const results = await Promise.allSettled(Array.from({ length: batch }, fn))
+    const failed = results.find(result => result.status === 'rejected')
+    if (failed) throw failed.reason
+    left -= batch
+  }
+  return count
+}
+
+/** For each pod, how many active pods of the owner's siblings (owners with the same controller) its node runs. */
+export function relatedOnNode<O extends KubeObject>(
+  ctx: Context,
+  kind: Kind<O>,
+  owner: DeepReadonly<O>,
+): (pod: Pod) => number {
+  const me = owner as unknown as DeepReadonly<KubeObject>
+  const controller = controllerOf(me)
+  const siblings = controller ? ctx.cache(kind).ownedBy(controller.uid) : [owner]
+  const perNode = new Map<string, number>()
+  for (const sibling of siblings) {
+    for (const pod of ctx.cache(PodKind).ownedBy(sibling as unknown as DeepReadonly<KubeObject>)) {
+      if (!isActive(pod) || !pod.spec.nodeName) continue
+      perNode.set(pod.spec.nodeName, (perNode.get(pod.spec.nodeName) ?? 0) + 1)
+    }
+  }
+  return pod => perNode.get(pod.spec.nodeName ?? '') ?? 0
+}

@@ -1,0 +1,37 @@
+// The ReplicaSet controller: keeps as many pods as asked for. It takes in pods that fit its selector and belong to
+// nobody, makes what is missing and removes what is too much. Source: pkg/controller/replicaset.
+import { matches } from '../api/labels.ts'
+import { Pod } from '../kinds/core/pod.ts'
+import { ReplicaSet } from '../kinds/apps/replicaset.ts'
+import { defineController } from './harness.ts'
+import { claim, orphansOf } from './owners.ts'
+import {
+  carryOut,
+  countTerminating,
+  nextAvailable,
+  planReplicas,
+  planReplicasStatus,
+  relatedOnNode,
+} from './replicas.ts'
+
+export const replicaSetController = defineController({
+  name: 'replicaset-controller',
+  reconciles: ReplicaSet,
+  owns: [Pod],
+  watches: [orphansOf(Pod, ReplicaSet, (rs, pod) => matches(rs.spec.selector, pod.metadata.labels))],
+  async reconcile(rs, ctx) {
+    const { replicas, minReadySeconds = 0, template } = rs.spec
+    const pods = await claim(ctx, Pod, ReplicaSet, rs, pod => matches(rs.spec.selector, pod.metadata.labels))
+    const now = ctx.now()
+    const plan = planReplicas(replicas, pods, now, relatedOnNode(ctx, ReplicaSet, rs))
+    const { failure, error } = rs.metadata.deletionTimestamp ? {} : await carryOut(ctx, rs, template, plan)
+    await ctx.writeStatus(ReplicaSet, rs, {
+      ...planReplicasStatus({ replicas, minReadySeconds, template }, pods, rs.status, failure, now),
+      terminatingReplicas: countTerminating(pods),
+      observedGeneration: rs.metadata.generation ?? 0,
+    })
+    if (error) throw error
+    const again = nextAvailable(pods, minReadySeconds, now)
+    return again === undefined ? undefined : { again }
+  },
+})

@@ -1,0 +1,34 @@
+// The ReplicationController controller: the older form of ReplicaSet, with a plain selector.
+// Source: pkg/controller/replication.
+import { matchesPairs } from '../api/labels.ts'
+import type { DeepReadonly } from '../api/schema/node.ts'
+import { Pod } from '../kinds/core/pod.ts'
+import { ReplicationController } from '../kinds/core/replicationcontroller.ts'
+import { defineController } from './harness.ts'
+import { claim, orphansOf } from './owners.ts'
+import { carryOut, nextAvailable, planReplicas, planReplicasStatus, relatedOnNode } from './replicas.ts'
+
+const selects = (rc: DeepReadonly<ReplicationController>, pod: DeepReadonly<Pod>): boolean =>
+  Object.keys(rc.spec.selector ?? {}).length > 0 && matchesPairs(rc.spec.selector, pod.metadata.labels)
+
+export const replicationControllerController = defineController({
+  name: 'replication-controller',
+  reconciles: ReplicationController,
+  owns: [Pod],
+  watches: [orphansOf(Pod, ReplicationController, selects)],
+  async reconcile(rc, ctx) {
+    const { replicas, minReadySeconds, template } = rc.spec
+    const pods = await claim(ctx, Pod, ReplicationController, rc, pod => selects(rc, pod))
+    const now = ctx.now()
+    const plan = planReplicas(replicas, pods, now, relatedOnNode(ctx, ReplicationController, rc))
+    const mayAct = template && !rc.metadata.deletionTimestamp
+    const { failure, error } = mayAct ? await carryOut(ctx, rc, template, plan) : {}
+    await ctx.writeStatus(ReplicationController, rc, {
+      ...planReplicasStatus({ replicas, minReadySeconds, template }, pods, rc.status, failure, now),
+      observedGeneration: rc.metadata.generation ?? 0,
+    })
+    if (error) throw error
+    const again = nextAvailable(pods, minReadySeconds, now)
+    return again === undefined ? undefined : { again }
+  },
+})

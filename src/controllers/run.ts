@@ -1,0 +1,132 @@
+// Runs controllers: subscribes to their mirrors, fills their queues, and works the queues off with a few keys at a
+// time each.
+import type { Clock } from '../base/clock.ts'
+import { isReason, messageOf } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
+import { counter, gauge } from '../base/metrics.ts'
+import type { Random } from '../base/random.ts'
+import type { Kind, KubeObject } from '../api/kind.ts'
+import type { MirrorChange } from '../api/mirror.ts'
+import { type Client, EventRecorder } from '../client/index.ts'
+import { Context } from './context.ts'
+import type { Caches, Controller } from './harness.ts'
+import { KeyQueue } from './queue.ts'
+
+const reconciles = counter('kutter_controller_reconciles_total', 'Reconciles by controller and result.')
+const depth = gauge('kutter_controller_queue_depth', 'Keys waiting per controller.')
+
+export interface RunOptions {
+  /** Reads: all controllers share its mirrors. */
+  reader: Client
+  /** Writes under the controller's own name. */
+  client: Client
+  clock: Clock
+  random: Random
+  log: Log
+  signal: AbortSignal
+}
+
+/** Starts one controller; resolves when its mirrors are filled and it works. It ends with the signal. */
+export async function runController(controller: Controller, options: RunOptions): Promise<void> {
+  const { reader, signal } = options
+  const caches: Caches = kind => reader.mirror(kind)
+  const mirrors = controller.kinds.map(kind => caches(kind as Kind<KubeObject>))
+  await reader.synced(mirrors, signal)
+  const runner = new Runner(controller, caches, options)
+  const unsubscribe = controller.watches.map(watch =>
+    caches(watch.kind as Kind<KubeObject>).subscribe(changes => {
+      for (const change of changes) runner.wake(watch.keys(change, caches))
+    }),
+  )
+  // What is there already is as good as just added.
+  for (const watch of controller.watches) {
+    for (const item of caches(watch.kind as Kind<KubeObject>).items())
+      runner.wake(watch.keys({ type: 'ADDED', item, before: undefined } satisfies MirrorChange, caches))
+  }
+  signal.addEventListener(
+    'abort',
+    () => {
+      for (const stop of unsubscribe) stop()
+      runner.close()
+    },
+    { once: true },
+  )
+}
+
+class Runner {
+  readonly #controller: Controller
+  readonly #caches: Caches
+  readonly #options: RunOptions
+  readonly #queue: KeyQueue
+  readonly #recorder: EventRecorder
+  readonly #mirrored: ReadonlySet<Controller['kinds'][number]>
+  #busy = 0
+  #pumping = false
+
+  constructor(controller: Controller, caches: Caches, options: RunOptions) {
+    this.#controller = controller
+    this.#caches = caches
+    this.#options = options
+    this.#queue = new KeyQueue(options.clock, options.random, () => this.#pump())
+    this.#recorder = new EventRecorder(options.client, { component: controller.name })
+    this.#mirrored = new Set(controller.kinds)
+  }
+
+  wake(keys: Iterable<string>): void {
+    for (const key of keys) this.#queue.add(key)
+  }
+
+  close(): void {
+    this.#queue.close()
+  }
+
+  // Starts work in a later microtask: a batch of changes is applied whole before anybody acts on its first.
+  #pump(): void {
+    if (this.#pumping) return
+    this.#pumping = true
+    queueMicrotask(() => {
+      this.#pumping = false
+      while (this.#busy < this.#controller.workers && !this.#options.signal.aborted) {
+        const key = this.#queue.take()
+        if (key === undefined) break
+        this.#busy++
+        void this.#work(key)
+      }
+      depth.set(this.#queue.size, { controller: this.#controller.name })
+    })
+  }
+
+  async #work(key: string): Promise<void> {
+    const { client, clock, random, log, signal } = this.#options
+    const name = this.#controller.name
+    const ctx = new Context({ client, caches: this.#caches, recorder: this.#recorder, clock, random, log, signal })
+    try {
+      const result = await this.#controller.reconcile(key, ctx)
+      this.#queue.forget(key)
+      if (result) this.#queue.addAfter(key, result.again)
+      reconciles.add({ controller: name, result: 'ok' })
+    } catch (error) {
+      if (!signal.aborted) this.#failed(key, error)
+    }
+    this.#busy--
+    this.#pump()
+    // Until the mirrors show what was written the key stays taken, without holding a worker.
+    try {
+      await ctx.seen(this.#mirrored)
+    } catch (error) {
+      if (!signal.aborted) log.error('waiting for own writes failed', { controller: name, key, error })
+    }
+    this.#queue.done(key)
+  }
+
+  #failed(key: string, error: unknown): void {
+    const controller = this.#controller.name
+    const backoffMs = this.#queue.retry(key)
+    // Two writers meeting is everyday; the next try sees the newer state.
+    const everyday = isReason(error, 'Conflict', 'NotFound', 'AlreadyExists') || backoffMs < 100
+    reconciles.add({ controller, result: everyday ? 'retry' : 'error' })
+    const fields = { controller, key, why: messageOf(error), backoffMs: Math.round(backoffMs) }
+    if (everyday) this.#options.log.debug('reconcile again', fields)
+    else this.#options.log.warn('reconcile failed', fields)
+  }
+}

@@ -1,0 +1,251 @@
+// A whole cluster in one process for tests: the real API server on the memory store, the real controllers and
+// scheduler, a virtual clock, and nodes whose pods start and stop at once because nothing real runs on them.
+import { VirtualClock } from '../../src/base/clock.ts'
+import { isReason } from '../../src/base/errors.ts'
+import { makeLog, silentLog } from '../../src/base/log.ts'
+import { type Random, seededRandom } from '../../src/base/random.ts'
+import type { Draft } from '../../src/api/kind.ts'
+import type { DeepReadonly } from '../../src/api/schema/node.ts'
+import { microTimeText, timeText } from '../../src/api/time.ts'
+import type { Client } from '../../src/client/index.ts'
+import { type ControlPlane, openControlPlane } from '../../src/cluster/control-plane.ts'
+import { startControllers } from '../../src/controllers/index.ts'
+import { builtinKinds } from '../../src/kinds/all.ts'
+import { Deployment } from '../../src/kinds/apps/deployment.ts'
+import { Lease } from '../../src/kinds/coordination/lease.ts'
+import { Node } from '../../src/kinds/core/node.ts'
+import { Pod } from '../../src/kinds/core/pod.ts'
+import { type Scheduler, startScheduler } from '../../src/scheduler/index.ts'
+import { openMemoryStore } from '../../src/store/index.ts'
+import { makeSigningKey } from '../../src/wire/jwt.ts'
+
+export interface SimOptions {
+  nodes?: number
+  seed?: number
+  controllers?: boolean
+  scheduler?: boolean
+  /** Decides what becomes of a pod once it is on a node; default: Running and Ready. */
+  fate?(pod: DeepReadonly<Pod>): 'ready' | 'running' | 'succeeded' | 'failed' | 'pending'
+  cpu?: string
+}
+
+export interface Sim {
+  clock: VirtualClock
+  random: Random
+  plane: ControlPlane
+  client: Client
+  scheduler: Scheduler | undefined
+  fate: NonNullable<SimOptions['fate']>
+  /** Nodes that do not answer: their pods neither start nor stop, their leases are not renewed. */
+  cut: Set<string>
+  restartControllers(): Promise<void>
+  addNode(name: string, more?: Draft<Node>): Promise<void>
+  /** Lets time pass until `condition` holds; throws after ten simulated minutes. */
+  until(what: string, condition: () => boolean | Promise<boolean>, limitMs?: number): Promise<void>
+  pods(namespace?: string): DeepReadonly<Pod>[]
+  close(): Promise<void>
+}
+
+/** Runs a test against a cluster and takes the cluster down, whatever happens. The seed is in the message on failure. */
+export async function simulate(options: SimOptions, run: (sim: Sim) => Promise<void>): Promise<void> {
+  const seed = options.seed ?? Number(process.env.KUTTER_SEED ?? 1)
+  const sim = await openSim({ ...options, seed })
+  try {
+    await run(sim)
+  } catch (cause) {
+    throw new Error(`with seed ${seed}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  } finally {
+    await sim.close()
+  }
+}
+
+const log = process.env.KUTTER_LOG ? makeLog(line => process.stderr.write(`${line}\n`), 'debug') : silentLog
+const renewEveryMs = 10_000
+
+export async function openSim(options: SimOptions): Promise<Sim> {
+  const clock = new VirtualClock()
+  const random = seededRandom(options.seed ?? 1)
+  const plane = await openControlPlane({
+    store: openMemoryStore(),
+    clock,
+    random,
+    log,
+    tokenKey: makeSigningKey(),
+    serviceCidr: '10.96.0.0/16',
+    nodePorts: [30000, 32767],
+    advertise: { address: '192.0.2.1', port: 6443 },
+  })
+  const client = plane.client('tester', ['system:masters'])
+  const ending = new AbortController()
+  let controllers = new AbortController()
+  const control = () =>
+    startControllers({
+      clientFor: name => plane.client(`system:serviceaccount:kube-system:${name}`, ['system:masters']),
+      clock,
+      random,
+      log,
+      signal: controllers.signal,
+      kinds: builtinKinds,
+      caPem: 'not a real certificate',
+      clusterCidr: '10.244.0.0/16',
+    })
+  const cut = new Set<string>()
+  const sim: Sim = {
+    clock,
+    random,
+    plane,
+    client,
+    scheduler: undefined,
+    fate: options.fate ?? (() => 'ready'),
+    cut,
+    async restartControllers() {
+      controllers.abort()
+      controllers = new AbortController()
+      await control()
+    },
+    addNode: (name, more) => addNode(client, clock, name, options.cpu ?? '8', more),
+    async until(what, condition, limitMs = 600_000) {
+      for (let passed = 0; ; passed += 500) {
+        if (await condition()) return
+        if (passed >= limitMs) throw new Error(`still waiting for: ${what}`)
+        await clock.forward(passed < 2000 ? 20 : 500)
+      }
+    },
+    pods: namespace => client.mirror(Pod).list(namespace),
+    async close() {
+      controllers.abort()
+      ending.abort()
+      await clock.forward(1)
+      await plane.close()
+    },
+  }
+  const stopKubelets = runKubelets(sim, ending.signal)
+  ending.signal.addEventListener('abort', stopKubelets, { once: true })
+  for (let i = 0; i < (options.nodes ?? 0); i++) await sim.addNode(`node-${i}`)
+  if (options.controllers !== false) await control()
+  if (options.scheduler !== false) {
+    sim.scheduler = await startScheduler({
+      client: plane.client('system:kube-scheduler'),
+      clock,
+      random,
+      log,
+      signal: ending.signal,
+    })
+  }
+  return sim
+}
+
+async function addNode(
+  client: Client,
+  clock: VirtualClock,
+  name: string,
+  cpu: string,
+  more: Draft<Node> = {},
+): Promise<void> {
+  const capacity = { cpu, memory: '32Gi', pods: '110', 'ephemeral-storage': '100Gi' }
+  await client.create(Node, {
+    ...more,
+    metadata: { name, ...more.metadata, labels: { 'kubernetes.io/hostname': name, ...more.metadata?.labels } },
+  })
+  const now = timeText(clock.now())
+  const ready = { type: 'Ready', status: 'True', lastHeartbeatTime: now, lastTransitionTime: now, reason: 'KubeletReady' }
+  await client.patch(
+    Node,
+    { name },
+    'merge',
+    { status: { capacity, allocatable: capacity, ...more.status, conditions: [ready] } },
+    { subresource: 'status' },
+  )
+  await client.create(Lease, {
+    metadata: { name, namespace: 'kube-node-lease' },
+    spec: { holderIdentity: name, leaseDurationSeconds: 40, renewTime: microTimeText(clock.now()) },
+  })
+}
+
+/** Starts pods that reach a node, removes those that are told to go, and renews the leases of nodes. */
+function runKubelets(sim: Sim, signal: AbortSignal): () => void {
+  const { client, clock, cut } = sim
+  let address = 0
+  const setStatus = async (pod: DeepReadonly<Pod>) => {
+    const fate = sim.fate(pod)
+    if (fate === 'pending') return
+    const now = timeText(clock.now())
+    const phase = { ready: 'Running', running: 'Running', succeeded: 'Succeeded', failed: 'Failed' }[fate]
+    const ready = fate === 'ready' ? 'True' : 'False'
+    const podIP = `10.244.${Math.floor(++address / 250)}.${(address % 250) + 1}`
+    const conditions = ['ContainersReady', 'Ready', 'Initialized'].map(type => ({
+      type,
+      status: type === 'Initialized' ? 'True' : ready,
+      lastTransitionTime: now,
+    }))
+    const body = { status: { phase, podIP, podIPs: [{ ip: podIP }], startTime: now, conditions } }
+    await client.patch(Pod, ref(pod), 'strategic', body, { subresource: 'status' })
+  }
+  const look = async (pod: DeepReadonly<Pod>) => {
+    if (!pod.spec.nodeName || cut.has(pod.spec.nodeName)) return
+    try {
+      if (pod.metadata.deletionTimestamp)
+        await client.delete(Pod, ref(pod), { gracePeriodSeconds: 0, uid: pod.metadata.uid ?? '' })
+      else if (pod.status.phase === 'Pending') await setStatus(pod)
+    } catch (error) {
+      if (!isReason(error, 'NotFound', 'Conflict')) throw error
+    }
+  }
+  const unsubscribe = client.mirror(Pod).subscribe(changes => {
+    for (const { type, item } of changes) if (type !== 'DELETED') void look(item.object)
+  })
+  const renew = async () => {
+    while (!signal.aborted) {
+      await clock.sleep(renewEveryMs, signal)
+      for (const { metadata } of client.mirror(Node).list()) {
+        if (cut.has(metadata.name ?? '')) continue
+        const lease = { namespace: 'kube-node-lease', name: metadata.name ?? '' }
+        try {
+          await client.patch(Lease, lease, 'merge', { spec: { renewTime: microTimeText(clock.now()) } })
+        } catch (error) {
+          if (!isReason(error, 'NotFound')) throw error
+        }
+      }
+    }
+  }
+  renew().catch((error: unknown) => {
+    if (!signal.aborted) throw error
+  })
+  return unsubscribe
+}
+
+export const ref = (object: {
+  readonly metadata: { readonly namespace?: string; readonly name?: string }
+}): { namespace: string; name: string } => ({
+  namespace: object.metadata.namespace ?? '',
+  name: object.metadata.name ?? '',
+})
+
+export function deployment(name: string, replicas: number, more: Draft<Deployment['spec']> = {}): Draft<Deployment> {
+  const labels = { app: name }
+  return {
+    metadata: { name, namespace: 'default' },
+    spec: {
+      replicas,
+      selector: { matchLabels: labels },
+      template: { metadata: { labels }, spec: { containers: [{ name: 'c', image: 'app:1' }] } },
+      ...more,
+    },
+  }
+}
+
+export const setImage = (image: string): unknown => ({
+  spec: { template: { spec: { containers: [{ name: 'c', image }] } } },
+})
+
+/** How a Deployment's rollout stands, in the words of kubectl. */
+export function rolledOut(client: Client, name: string): boolean {
+  const d = client.mirror(Deployment).get('default', name)
+  return (
+    d !== undefined &&
+    (d.status.observedGeneration ?? 0) >= (d.metadata.generation ?? 0) &&
+    d.status.updatedReplicas === d.spec.replicas &&
+    d.status.replicas === d.spec.replicas &&
+    d.status.availableReplicas === d.spec.replicas
+  )
+}
