@@ -17,7 +17,9 @@ await build({
   sourcemap: 'linked',
   minifySyntax: true,
   // Packages written for CommonJS expect these names.
-  banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url); const __filename = import.meta.filename; const __dirname = import.meta.dirname;" },
+  banner: {
+    js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url); const __filename = import.meta.filename; const __dirname = import.meta.dirname;",
+  },
   logLevel: 'warning',
 })
 // A process that runs from the old bundle has read it already; a new one finds all of it or none.

@@ -104,13 +104,7 @@ export class EventRecorder {
       : `(combined from similar events): ${message}`
   }
 
-  async #write(
-    about: ObjectReference,
-    target: string,
-    type: string,
-    reason: string,
-    message: string,
-  ): Promise<void> {
+  async #write(about: ObjectReference, target: string, type: string, reason: string, message: string): Promise<void> {
     const key = `${target}/${type}/${reason}/${message}`
     const now = timeText(this.#clock.now())
     const known = this.#remembered.get(key)

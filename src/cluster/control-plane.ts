@@ -34,7 +34,7 @@ export const issuerUrl = 'https://kubernetes.default.svc.cluster.local'
 
 /** Opens the API server's state; nothing listens yet. */
 export async function openControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
-  const { store, clock, random, log } = options
+  const { store, clock, log } = options
   const { core, serve, close } = await openServer({
     ...options,
     kinds: builtinKinds,

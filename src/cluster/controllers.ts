@@ -1,17 +1,34 @@
 // Starts the controllers and the scheduler in the server's process.
 import type { KeyPair } from '../wire/x509.ts'
+import { realRandom } from '../base/random.ts'
+import { startControllers as startAll } from '../controllers/index.ts'
+import { builtinKinds } from '../kinds/all.ts'
 import type { ClusterConfig } from './config.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { keepDnsService } from './dns-service.ts'
 import { Node } from '../kinds/core/node.ts'
+import { Pod } from '../kinds/core/pod.ts'
+import { Binding } from '../kinds/core/binding.ts'
 
-/** Runs until the signal aborts. */
+/** Starts them all; they end with the signal. */
 export async function startControllers(
   plane: ControlPlane,
   config: ClusterConfig,
-  _authority: KeyPair,
+  authority: KeyPair,
   signal: AbortSignal,
 ): Promise<void> {
+  const { core } = plane
+  const manager = () => plane.client('system:kube-controller-manager')
+  await startAll({
+    clientFor: manager,
+    clock: core.clock,
+    random: realRandom,
+    log: core.log,
+    signal,
+    kinds: builtinKinds,
+    caPem: authority.certPem,
+    clusterCidr: config.podCidr,
+  })
   const c = plane.client('tmp', ['system:masters'])
   c.mirror(Node).subscribe(ch => {
     for (const { item } of ch)
@@ -22,5 +39,18 @@ export async function startControllers(
           })
           .catch(() => {})
   })
-  await keepDnsService(plane.client('system:kube-controller-manager', ['system:masters']), config.dnsAddress, signal)
+  c.mirror(Pod).subscribe(ch => {
+    for (const { type, item } of ch)
+      if (type === 'ADDED' && !item.object.spec.nodeName)
+        void c
+          .createUnder(
+            Pod,
+            { namespace: item.object.metadata.namespace!, name: item.object.metadata.name! },
+            'binding',
+            Binding,
+            { target: { kind: 'Node', name: config.nodeName } },
+          )
+          .catch(() => {})
+  })
+  await keepDnsService(manager(), config.dnsAddress, signal)
 }

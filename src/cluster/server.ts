@@ -66,11 +66,10 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
     '0.0.0.0',
     config.port,
   )
-  const controllers = startControllers(plane, config, authority, signal)
+  await startControllers(plane, config, authority, signal)
   lifeline.tell({ ready: true })
   log.info('serving', { port: http.port, startedInMs: Math.round(performance.now()) })
   await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))
-  await controllers
   await http.close()
   await plane.close()
 }

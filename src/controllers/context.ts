@@ -65,7 +65,11 @@ export class Context {
     const full = owner
       ? {
           ...object,
-          metadata: { namespace: owner.metadata.namespace ?? '', ...metadata, ownerReferences: [ownerReference(owner)] },
+          metadata: {
+            namespace: owner.metadata.namespace ?? '',
+            ...metadata,
+            ownerReferences: [ownerReference(owner)],
+          },
         }
       : object
     return this.#wrote(kind, await this.client.create(kind, full as Draft<T>))

@@ -95,9 +95,13 @@ function count(ctx: Context, namespace: string, kinds: readonly AnyKind[], error
 async function finalize(namespace: Namespace, ctx: Context): Promise<void> {
   const finalizers = namespace.spec.finalizers!.filter(f => f !== 'kubernetes')
   try {
-    await ctx.client.update(NamespaceKind, { ...namespace, spec: { ...namespace.spec, finalizers } }, {
-      subresource: 'finalize',
-    })
+    await ctx.client.update(
+      NamespaceKind,
+      { ...namespace, spec: { ...namespace.spec, finalizers } },
+      {
+        subresource: 'finalize',
+      },
+    )
   } catch (error) {
     if (!isReason(error, 'NotFound')) throw error
   }
@@ -115,7 +119,13 @@ export function planNamespaceConditions(
       .map(([name, n]) => text(name, n))
       .join(', ')
   const wanted: [string, string | undefined, string, string, string][] = [
-    ['NamespaceDeletionDiscoveryFailure', undefined, '', 'ResourcesDiscovered', 'All resources successfully discovered'],
+    [
+      'NamespaceDeletionDiscoveryFailure',
+      undefined,
+      '',
+      'ResourcesDiscovered',
+      'All resources successfully discovered',
+    ],
     [
       'NamespaceDeletionGroupVersionParsingFailure',
       undefined,
@@ -125,7 +135,9 @@ export function planNamespaceConditions(
     ],
     [
       'NamespaceDeletionContentFailure',
-      errors.length ? `Failed to delete all resource types, ${errors.length} remaining: ${errors.join(', ')}` : undefined,
+      errors.length
+        ? `Failed to delete all resource types, ${errors.length} remaining: ${errors.join(', ')}`
+        : undefined,
       'ContentDeletionFailed',
       'ContentDeleted',
       'All content successfully deleted, may be waiting on finalization',

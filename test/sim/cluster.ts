@@ -148,7 +148,13 @@ async function addNode(
     metadata: { name, ...more.metadata, labels: { 'kubernetes.io/hostname': name, ...more.metadata?.labels } },
   })
   const now = timeText(clock.now())
-  const ready = { type: 'Ready', status: 'True', lastHeartbeatTime: now, lastTransitionTime: now, reason: 'KubeletReady' }
+  const ready = {
+    type: 'Ready',
+    status: 'True',
+    lastHeartbeatTime: now,
+    lastTransitionTime: now,
+    reason: 'KubeletReady',
+  }
   await client.patch(
     Node,
     { name },

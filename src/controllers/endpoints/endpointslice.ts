@@ -59,7 +59,11 @@ export const endpointSliceController = defineController({
     const groups = planEndpoints(service, pods, name => zoneOf(ctx.cache(Node).get(undefined, name)))
     const existing = ctx
       .cache(EndpointSlice)
-      .byIndex('service', slice => serviceOf(slice), keyOf(service.metadata.namespace ?? '', service.metadata.name ?? ''))
+      .byIndex(
+        'service',
+        slice => serviceOf(slice),
+        keyOf(service.metadata.namespace ?? '', service.metadata.name ?? ''),
+      )
       .filter(slice => !slice.metadata.deletionTimestamp)
     await carryOut(service, pods, planSlices(groups, existing), ctx)
   },

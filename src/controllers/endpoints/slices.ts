@@ -32,7 +32,7 @@ export function planSlices(groups: readonly Group[], existing: readonly Endpoint
   }
   plan.remove.push(...left)
   // A slice that is no longer needed serves as one that is: an update costs less than a delete and a create.
-  for (const group of [...plan.create]) {
+  for (const group of plan.create.slice()) {
     const at = plan.remove.findIndex(slice => slice.addressType === group.addressType)
     if (at < 0) break
     const [slice] = plan.remove.splice(at, 1)

@@ -1,4 +1,4 @@
-// DESCRIBE
+// A policy in CEL that changes objects on their way in.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { list, listByKey, string, struct } from '../../api/schema/build.ts'
 import { MatchCondition, MatchResources, ParamKind, Variable } from './types.ts'
@@ -37,7 +37,7 @@ export const MutatingAdmissionPolicy = defineKind({
   kind: 'MutatingAdmissionPolicy',
   plural: 'mutatingadmissionpolicies',
   scope: 'Cluster',
-  doc: '',
+  doc: 'A policy in CEL that changes objects on their way in.',
   fields: {
     spec: MutatingAdmissionPolicySpec.value({ proto: 2 }),
   },

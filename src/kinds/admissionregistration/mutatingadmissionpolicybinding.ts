@@ -1,4 +1,4 @@
-// DESCRIBE
+// Puts a mutating admission policy into force, with parameters and for chosen objects.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { string, struct } from '../../api/schema/build.ts'
 import { MatchResources, ParamRef } from './types.ts'
@@ -20,7 +20,7 @@ export const MutatingAdmissionPolicyBinding = defineKind({
   kind: 'MutatingAdmissionPolicyBinding',
   plural: 'mutatingadmissionpolicybindings',
   scope: 'Cluster',
-  doc: '',
+  doc: 'Puts a mutating admission policy into force, with parameters and for chosen objects.',
   fields: {
     spec: MutatingAdmissionPolicyBindingSpec.value({ proto: 2 }),
   },

@@ -1,4 +1,4 @@
-// DESCRIBE
+// Webhooks that may change objects on their way in.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { LabelSelector } from '../../api/meta.ts'
 import { int32, list, listByKey, string, struct } from '../../api/schema/build.ts'
@@ -26,7 +26,7 @@ export const MutatingWebhookConfiguration = defineKind({
   kind: 'MutatingWebhookConfiguration',
   plural: 'mutatingwebhookconfigurations',
   scope: 'Cluster',
-  doc: '',
+  doc: 'Webhooks that may change objects on their way in.',
   fields: {
     webhooks: listByKey('name', MutatingWebhook, { proto: 2, mergeKey: 'name' }),
   },

@@ -1,4 +1,4 @@
-// DESCRIBE
+// What admission policies and webhooks share: rules that match requests, parameters, where a webhook is.
 import type { Of } from '../../api/kind.ts'
 import { LabelSelector } from '../../api/meta.ts'
 import { bytes, inline, int32, list, string, struct } from '../../api/schema/build.ts'

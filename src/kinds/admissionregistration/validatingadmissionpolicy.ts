@@ -1,4 +1,4 @@
-// DESCRIBE
+// A policy in CEL that refuses objects on their way in.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { Condition } from '../../api/meta.ts'
 import { int64, list, listByKey, string, struct } from '../../api/schema/build.ts'
@@ -54,7 +54,7 @@ export const ValidatingAdmissionPolicy = defineKind({
   plural: 'validatingadmissionpolicies',
   scope: 'Cluster',
   status: true,
-  doc: '',
+  doc: 'A policy in CEL that refuses objects on their way in.',
   fields: {
     spec: ValidatingAdmissionPolicySpec.value({ proto: 2 }),
     status: ValidatingAdmissionPolicyStatus.value({ proto: 3 }),

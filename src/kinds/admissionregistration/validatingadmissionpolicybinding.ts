@@ -1,4 +1,4 @@
-// DESCRIBE
+// Puts a validating admission policy into force.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { list, string, struct } from '../../api/schema/build.ts'
 import { MatchResources, ParamRef } from './types.ts'
@@ -21,7 +21,7 @@ export const ValidatingAdmissionPolicyBinding = defineKind({
   kind: 'ValidatingAdmissionPolicyBinding',
   plural: 'validatingadmissionpolicybindings',
   scope: 'Cluster',
-  doc: '',
+  doc: 'Puts a validating admission policy into force.',
   fields: {
     spec: ValidatingAdmissionPolicyBindingSpec.value({ proto: 2, required: true }),
   },

@@ -1,4 +1,4 @@
-// DESCRIBE
+// Webhooks that may refuse objects on their way in.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { LabelSelector } from '../../api/meta.ts'
 import { int32, list, listByKey, string, struct } from '../../api/schema/build.ts'
@@ -25,7 +25,7 @@ export const ValidatingWebhookConfiguration = defineKind({
   kind: 'ValidatingWebhookConfiguration',
   plural: 'validatingwebhookconfigurations',
   scope: 'Cluster',
-  doc: '',
+  doc: 'Webhooks that may refuse objects on their way in.',
   fields: {
     webhooks: listByKey('name', ValidatingWebhook, { proto: 2, mergeKey: 'name' }),
   },

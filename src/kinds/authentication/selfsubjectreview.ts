@@ -1,4 +1,4 @@
-// DESCRIBE
+// Tells the caller who it is.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { struct } from '../../api/schema/build.ts'
 import { UserInfo } from './types.ts'
@@ -15,7 +15,7 @@ export const SelfSubjectReview = defineKind({
   plural: 'selfsubjectreviews',
   scope: 'Cluster',
   verbs: ['create'],
-  doc: '',
+  doc: 'Tells the caller who it is.',
   fields: {
     status: SelfSubjectReviewStatus.value({ proto: 2 }),
   },

@@ -1,4 +1,4 @@
-// DESCRIBE
+// Asks for a token of a service account.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { int64, list, map, string, struct, time } from '../../api/schema/build.ts'
 
@@ -31,7 +31,7 @@ export const TokenRequest = defineKind({
   plural: '',
   scope: 'Namespaced',
   verbs: ['create'],
-  doc: '',
+  doc: 'Asks for a token of a service account.',
   fields: {
     spec: TokenRequestSpec.value({ proto: 2 }),
     status: TokenRequestStatus.value({ proto: 3 }),

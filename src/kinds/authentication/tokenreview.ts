@@ -1,4 +1,4 @@
-// DESCRIBE
+// Asks whose token this is.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { bool, list, string, struct } from '../../api/schema/build.ts'
 import { UserInfo } from './types.ts'
@@ -24,7 +24,7 @@ export const TokenReview = defineKind({
   plural: 'tokenreviews',
   scope: 'Cluster',
   verbs: ['create'],
-  doc: '',
+  doc: 'Asks whose token this is.',
   fields: {
     spec: TokenReviewSpec.value({ proto: 2, required: true }),
     status: TokenReviewStatus.value({ proto: 3 }),

@@ -1,4 +1,4 @@
-// DESCRIBE
+// Who a user is, as reviews tell it.
 import type { Of } from '../../api/kind.ts'
 import { list, map, string, struct } from '../../api/schema/build.ts'
 

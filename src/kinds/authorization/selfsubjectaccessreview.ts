@@ -1,4 +1,4 @@
-// DESCRIBE
+// Asks whether the caller may do something.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { struct } from '../../api/schema/build.ts'
 import { NonResourceAttributes, ResourceAttributes, SubjectAccessReviewStatus } from './types.ts'
@@ -16,7 +16,7 @@ export const SelfSubjectAccessReview = defineKind({
   plural: 'selfsubjectaccessreviews',
   scope: 'Cluster',
   verbs: ['create'],
-  doc: '',
+  doc: 'Asks whether the caller may do something.',
   fields: {
     spec: SelfSubjectAccessReviewSpec.value({ proto: 2 }),
     status: SubjectAccessReviewStatus.value({ proto: 3 }),

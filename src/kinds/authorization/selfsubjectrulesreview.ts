@@ -1,4 +1,4 @@
-// DESCRIBE
+// Lists what the caller may do in a namespace.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { bool, list, string, struct } from '../../api/schema/build.ts'
 
@@ -36,7 +36,7 @@ export const SelfSubjectRulesReview = defineKind({
   plural: 'selfsubjectrulesreviews',
   scope: 'Cluster',
   verbs: ['create'],
-  doc: '',
+  doc: 'Lists what the caller may do in a namespace.',
   fields: {
     spec: SelfSubjectRulesReviewSpec.value({ proto: 2 }),
     status: SubjectRulesReviewStatus.value({ proto: 3 }),

@@ -1,4 +1,4 @@
-// DESCRIBE
+// Asks whether a user may do something.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { SubjectAccessReviewSpec, SubjectAccessReviewStatus } from './types.ts'
 
@@ -9,7 +9,7 @@ export const SubjectAccessReview = defineKind({
   plural: 'subjectaccessreviews',
   scope: 'Cluster',
   verbs: ['create'],
-  doc: '',
+  doc: 'Asks whether a user may do something.',
   fields: {
     spec: SubjectAccessReviewSpec.value({ proto: 2 }),
     status: SubjectAccessReviewStatus.value({ proto: 3 }),

@@ -1,4 +1,4 @@
-// DESCRIBE
+// What access reviews share: the question and the answer.
 import type { Of } from '../../api/kind.ts'
 import { FieldSelectorRequirement, LabelSelectorRequirement } from '../../api/meta.ts'
 import { bool, list, map, string, struct } from '../../api/schema/build.ts'

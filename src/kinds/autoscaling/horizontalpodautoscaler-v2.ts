@@ -1,4 +1,4 @@
-// DESCRIBE
+// Scales a workload by what is measured of it.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { LabelSelector } from '../../api/meta.ts'
 import { int32, int64, list, listByKey, quantity, string, struct, time } from '../../api/schema/build.ts'
@@ -174,7 +174,7 @@ export const HorizontalPodAutoscaler = defineKind({
   shortNames: ['hpa'],
   categories: ['all'],
   status: true,
-  doc: '',
+  doc: 'Scales a workload by what is measured of it.',
   fields: {
     spec: HorizontalPodAutoscalerSpec.value({ proto: 2, required: true }),
     status: HorizontalPodAutoscalerStatus.value({ proto: 3 }),

@@ -1,4 +1,4 @@
-// DESCRIBE
+// The older form of the autoscaler: by CPU alone.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { int32, int64, string, struct, time } from '../../api/schema/build.ts'
 
@@ -34,7 +34,7 @@ export const HorizontalPodAutoscaler = defineKind({
   scope: 'Namespaced',
   shortNames: ['hpa'],
   status: true,
-  doc: '',
+  doc: 'The older form of the autoscaler: by CPU alone.',
   fields: {
     spec: HorizontalPodAutoscalerSpec.value({ proto: 2, required: true }),
     status: HorizontalPodAutoscalerStatus.value({ proto: 3 }),

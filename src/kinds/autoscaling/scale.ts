@@ -1,4 +1,4 @@
-// DESCRIBE
+// The replica count of any workload, in one shape.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { int32, string, struct } from '../../api/schema/build.ts'
 
@@ -20,7 +20,7 @@ export const Scale = defineKind({
   plural: '',
   scope: 'Namespaced',
   verbs: ['create'],
-  doc: '',
+  doc: 'The replica count of any workload, in one shape.',
   fields: {
     spec: ScaleSpec.value({ proto: 2 }),
     status: ScaleStatus.value({ proto: 3 }),

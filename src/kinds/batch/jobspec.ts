@@ -1,4 +1,4 @@
-// DESCRIBE
+// What a job is to do: shared by Job and by the template of CronJob.
 import type { Of } from '../../api/kind.ts'
 import { LabelSelector } from '../../api/meta.ts'
 import { bool, int32, int64, list, listByKey, string, struct } from '../../api/schema/build.ts'

@@ -1,4 +1,4 @@
-// DESCRIBE
+// A set of root certificates that pods may trust.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { string, struct } from '../../api/schema/build.ts'
 
@@ -14,7 +14,7 @@ export const ClusterTrustBundle = defineKind({
   kind: 'ClusterTrustBundle',
   plural: 'clustertrustbundles',
   scope: 'Cluster',
-  doc: '',
+  doc: 'A set of root certificates that pods may trust.',
   fields: {
     spec: ClusterTrustBundleSpec.value({ proto: 2 }),
   },

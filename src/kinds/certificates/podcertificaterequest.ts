@@ -1,4 +1,4 @@
-// DESCRIBE
+// A request for a certificate for one pod.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { Condition } from '../../api/meta.ts'
 import { bytes, int32, listByKey, map, string, struct, time } from '../../api/schema/build.ts'
@@ -33,7 +33,7 @@ export const PodCertificateRequest = defineKind({
   plural: 'podcertificaterequests',
   scope: 'Namespaced',
   status: true,
-  doc: '',
+  doc: 'A request for a certificate for one pod.',
   fields: {
     spec: PodCertificateRequestSpec.value({ proto: 2, required: true }),
     status: PodCertificateRequestStatus.value({ proto: 3 }),

@@ -1,4 +1,4 @@
-// DESCRIBE
+// Where a pod may run and would like to run: nodes, other pods, topology, taints it tolerates.
 import type { Of } from '../../api/kind.ts'
 import { LabelSelector } from '../../api/meta.ts'
 import { int32, int64, list, string, struct } from '../../api/schema/build.ts'

@@ -1,4 +1,4 @@
-// DESCRIBE
+// The decision that a pod runs on a node.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { ObjectReference } from './reference.ts'
 
@@ -9,7 +9,7 @@ export const Binding = defineKind({
   plural: 'bindings',
   scope: 'Namespaced',
   verbs: ['create'],
-  doc: '',
+  doc: 'The decision that a pod runs on a node.',
   fields: {
     target: ObjectReference.value({ proto: 2 }),
   },

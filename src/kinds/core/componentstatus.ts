@@ -1,4 +1,4 @@
-// DESCRIBE
+// The health of a part of the control plane; kept for old tools.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { listByKey, string, struct } from '../../api/schema/build.ts'
 
@@ -18,7 +18,7 @@ export const ComponentStatus = defineKind({
   scope: 'Cluster',
   shortNames: ['cs'],
   verbs: ['get', 'list'],
-  doc: '',
+  doc: 'The health of a part of the control plane; kept for old tools.',
   fields: {
     conditions: listByKey('type', ComponentCondition, { proto: 2, mergeKey: 'type' }),
   },

@@ -1,4 +1,4 @@
-// DESCRIBE
+// A container: image, command, environment, ports, resources, mounts, probes.
 import type { Of } from '../../api/kind.ts'
 import { bool, inline, int32, list, listByKey, map, quantity, string, struct } from '../../api/schema/build.ts'
 import { Lifecycle, Probe } from './probe.ts'

@@ -1,4 +1,4 @@
-// DESCRIBE
+// What a claim asks for: shared by claims and by the templates of ephemeral volumes.
 import type { Of } from '../../api/kind.ts'
 import { LabelSelector } from '../../api/meta.ts'
 import { list, map, quantity, string, struct } from '../../api/schema/build.ts'

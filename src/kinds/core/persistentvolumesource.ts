@@ -1,4 +1,4 @@
-// DESCRIBE
+// Where the bytes of a persistent volume are: one struct for each kind of storage.
 import type { Of } from '../../api/kind.ts'
 import { bool, int32, list, map, string, struct } from '../../api/schema/build.ts'
 import { ObjectReference, SecretReference } from './reference.ts'

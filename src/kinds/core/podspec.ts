@@ -1,4 +1,4 @@
-// DESCRIBE
+// What a pod is to be.
 import type { Of } from '../../api/kind.ts'
 import { bool, int32, int64, list, listByKey, map, quantity, string, struct } from '../../api/schema/build.ts'
 import { Affinity, Toleration, TopologySpreadConstraint } from './affinity.ts'

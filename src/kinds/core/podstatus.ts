@@ -1,4 +1,4 @@
-// DESCRIBE
+// What a pod is: phase, conditions, addresses, the state of each container.
 import type { Of } from '../../api/kind.ts'
 import { bool, int32, int64, list, listByKey, map, quantity, string, struct, time } from '../../api/schema/build.ts'
 import { ResourceRequirements } from './container.ts'

@@ -1,4 +1,4 @@
-// DESCRIBE
+// The pod that a workload makes again and again.
 import type { Of } from '../../api/kind.ts'
 import { ObjectMeta } from '../../api/meta.ts'
 import { struct } from '../../api/schema/build.ts'

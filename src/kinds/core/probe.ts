@@ -1,4 +1,4 @@
-// DESCRIBE
+// How the health of a container is looked at, and what runs at its start and end.
 import type { Of } from '../../api/kind.ts'
 import { inline, int32, int64, intOrString, list, string, struct } from '../../api/schema/build.ts'
 

@@ -1,4 +1,4 @@
-// DESCRIBE
+// References from one object to another.
 import type { Of } from '../../api/kind.ts'
 import { bool, inline, string, struct } from '../../api/schema/build.ts'
 

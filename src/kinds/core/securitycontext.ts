@@ -1,4 +1,4 @@
-// DESCRIBE
+// With what rights a container runs.
 import type { Of } from '../../api/kind.ts'
 import { bool, int64, list, string, struct } from '../../api/schema/build.ts'
 

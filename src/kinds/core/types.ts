@@ -1,4 +1,4 @@
-// DESCRIBE
+// Small pieces used by several core kinds.
 import type { Of } from '../../api/kind.ts'
 import { int32, string, struct } from '../../api/schema/build.ts'
 

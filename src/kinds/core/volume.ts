@@ -1,4 +1,4 @@
-// DESCRIBE
+// What a pod may mount: one struct for each kind of volume.
 import type { Of } from '../../api/kind.ts'
 import { LabelSelector, ObjectMeta } from '../../api/meta.ts'
 import { bool, inline, int32, int64, list, map, quantity, string, struct } from '../../api/schema/build.ts'

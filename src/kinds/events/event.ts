@@ -1,4 +1,4 @@
-// DESCRIBE
+// An event in the newer API group; stored as the core kind is.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { int32, microTime, string, struct, time } from '../../api/schema/build.ts'
 import { EventSource } from '../core/event.ts'
@@ -17,7 +17,7 @@ export const Event = defineKind({
   plural: 'events',
   scope: 'Namespaced',
   shortNames: ['ev'],
-  doc: '',
+  doc: 'An event in the newer API group; stored as the core kind is.',
   fields: {
     eventTime: microTime({ proto: 2, always: true }),
     series: EventSeries.field({ proto: 3 }),

@@ -1,4 +1,4 @@
-// DESCRIBE
+// Which requests belong to which priority level.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { bool, int32, list, listByKey, string, struct, time } from '../../api/schema/build.ts'
 
@@ -87,7 +87,7 @@ export const FlowSchema = defineKind({
   plural: 'flowschemas',
   scope: 'Cluster',
   status: true,
-  doc: '',
+  doc: 'Which requests belong to which priority level.',
   fields: {
     spec: FlowSchemaSpec.value({ proto: 2, required: true }),
     status: FlowSchemaStatus.value({ proto: 3 }),

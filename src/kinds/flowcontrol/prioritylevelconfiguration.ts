@@ -1,4 +1,4 @@
-// DESCRIBE
+// How many requests of a level are served at once, and which wait.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { int32, listByKey, string, struct, time } from '../../api/schema/build.ts'
 
@@ -57,7 +57,7 @@ export const PriorityLevelConfiguration = defineKind({
   plural: 'prioritylevelconfigurations',
   scope: 'Cluster',
   status: true,
-  doc: '',
+  doc: 'How many requests of a level are served at once, and which wait.',
   fields: {
     spec: PriorityLevelConfigurationSpec.value({ proto: 2, required: true }),
     status: PriorityLevelConfigurationStatus.value({ proto: 3 }),

@@ -1,4 +1,4 @@
-// DESCRIBE
+// One address of a service range that is taken.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { string, struct } from '../../api/schema/build.ts'
 
@@ -22,7 +22,7 @@ export const IPAddress = defineKind({
   plural: 'ipaddresses',
   scope: 'Cluster',
   shortNames: ['ip'],
-  doc: '',
+  doc: 'One address of a service range that is taken.',
   fields: {
     spec: IPAddressSpec.value({ proto: 2, required: true }),
   },

@@ -1,4 +1,4 @@
-// DESCRIBE
+// A range that service addresses come from.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { Condition } from '../../api/meta.ts'
 import { list, listByKey, string, struct } from '../../api/schema/build.ts'
@@ -20,7 +20,7 @@ export const ServiceCIDR = defineKind({
   plural: 'servicecidrs',
   scope: 'Cluster',
   status: true,
-  doc: '',
+  doc: 'A range that service addresses come from.',
   fields: {
     spec: ServiceCIDRSpec.value({ proto: 2 }),
     status: ServiceCIDRStatus.value({ proto: 3 }),

@@ -1,4 +1,4 @@
-// DESCRIBE
+// A request to delete a pod unless a disruption budget forbids it.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { DeleteOptions } from '../../api/meta.ts'
 
@@ -9,7 +9,7 @@ export const Eviction = defineKind({
   plural: '',
   scope: 'Namespaced',
   verbs: ['create'],
-  doc: '',
+  doc: 'A request to delete a pod unless a disruption budget forbids it.',
   fields: {
     deleteOptions: DeleteOptions.field({ proto: 2 }),
   },

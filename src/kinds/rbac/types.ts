@@ -1,4 +1,4 @@
-// DESCRIBE
+// What roles and bindings share: rules, subjects, the reference to a role.
 import type { Of } from '../../api/kind.ts'
 import { list, string, struct } from '../../api/schema/build.ts'
 

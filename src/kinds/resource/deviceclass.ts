@@ -1,4 +1,4 @@
-// DESCRIBE
+// A class of devices that claims may ask for.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { inline, list, string, struct } from '../../api/schema/build.ts'
 import { DeviceConfiguration, DeviceSelector } from './types.ts'
@@ -21,7 +21,7 @@ export const DeviceClass = defineKind({
   kind: 'DeviceClass',
   plural: 'deviceclasses',
   scope: 'Cluster',
-  doc: '',
+  doc: 'A class of devices that claims may ask for.',
   fields: {
     spec: DeviceClassSpec.value({ proto: 2 }),
   },

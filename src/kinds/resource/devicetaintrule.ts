@@ -1,4 +1,4 @@
-// DESCRIBE
+// Taints devices by a rule.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { Condition } from '../../api/meta.ts'
 import { listByKey, string, struct } from '../../api/schema/build.ts'
@@ -29,7 +29,7 @@ export const DeviceTaintRule = defineKind({
   plural: 'devicetaintrules',
   scope: 'Cluster',
   status: true,
-  doc: '',
+  doc: 'Taints devices by a rule.',
   fields: {
     spec: DeviceTaintRuleSpec.value({ proto: 2, required: true }),
     status: DeviceTaintRuleStatus.value({ proto: 3 }),

@@ -1,4 +1,4 @@
-// DESCRIBE
+// A claim for devices.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { Condition } from '../../api/meta.ts'
 import { bool, inline, json, list, listByKey, map, quantity, string, struct, time } from '../../api/schema/build.ts'
@@ -80,7 +80,7 @@ export const ResourceClaim = defineKind({
   plural: 'resourceclaims',
   scope: 'Namespaced',
   status: true,
-  doc: '',
+  doc: 'A claim for devices.',
   fields: {
     spec: ResourceClaimSpec.value({ proto: 2 }),
     status: ResourceClaimStatus.value({ proto: 3 }),

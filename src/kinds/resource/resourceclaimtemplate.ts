@@ -1,4 +1,4 @@
-// DESCRIBE
+// The claim that each pod of a workload gets.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { ObjectMeta } from '../../api/meta.ts'
 import { struct } from '../../api/schema/build.ts'
@@ -16,7 +16,7 @@ export const ResourceClaimTemplate = defineKind({
   kind: 'ResourceClaimTemplate',
   plural: 'resourceclaimtemplates',
   scope: 'Namespaced',
-  doc: '',
+  doc: 'The claim that each pod of a workload gets.',
   fields: {
     spec: ResourceClaimTemplateSpec.value({ proto: 2 }),
   },

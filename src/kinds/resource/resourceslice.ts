@@ -1,4 +1,4 @@
-// DESCRIBE
+// Devices that a driver offers on a node.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { bool, int64, list, map, quantity, string, struct } from '../../api/schema/build.ts'
 import { NodeSelector } from '../core/affinity.ts'
@@ -116,7 +116,7 @@ export const ResourceSlice = defineKind({
   kind: 'ResourceSlice',
   plural: 'resourceslices',
   scope: 'Cluster',
-  doc: '',
+  doc: 'Devices that a driver offers on a node.',
   fields: {
     spec: ResourceSliceSpec.value({ proto: 2, required: true }),
   },

@@ -1,4 +1,4 @@
-// DESCRIBE
+// What the kinds of dynamic resource allocation share.
 import type { Of } from '../../api/kind.ts'
 import { bool, inline, int64, json, list, map, quantity, string, struct, time } from '../../api/schema/build.ts'
 

@@ -1,4 +1,4 @@
-// DESCRIBE
+// Pod groups, as jobs name them.
 import type { Of } from '../../api/kind.ts'
 import { int32, list, string, struct } from '../../api/schema/build.ts'
 

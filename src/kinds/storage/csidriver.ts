@@ -1,4 +1,4 @@
-// DESCRIBE
+// A storage driver and what it can do.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { bool, int64, list, string, struct } from '../../api/schema/build.ts'
 
@@ -29,7 +29,7 @@ export const CSIDriver = defineKind({
   kind: 'CSIDriver',
   plural: 'csidrivers',
   scope: 'Cluster',
-  doc: '',
+  doc: 'A storage driver and what it can do.',
   fields: {
     spec: CSIDriverSpec.value({ proto: 2 }),
   },

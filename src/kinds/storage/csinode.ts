@@ -1,4 +1,4 @@
-// DESCRIBE
+// The storage drivers of a node.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { int32, list, listByKey, string, struct, time } from '../../api/schema/build.ts'
 
@@ -47,7 +47,7 @@ export const CSINode = defineKind({
   kind: 'CSINode',
   plural: 'csinodes',
   scope: 'Cluster',
-  doc: '',
+  doc: 'The storage drivers of a node.',
   fields: {
     spec: CSINodeSpec.value({ proto: 2 }),
     status: CSINodeStatus.value({ proto: 3 }),

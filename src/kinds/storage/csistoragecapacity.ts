@@ -1,4 +1,4 @@
-// DESCRIBE
+// How much storage a driver has left, and where.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { LabelSelector } from '../../api/meta.ts'
 import { quantity, string } from '../../api/schema/build.ts'
@@ -9,7 +9,7 @@ export const CSIStorageCapacity = defineKind({
   kind: 'CSIStorageCapacity',
   plural: 'csistoragecapacities',
   scope: 'Namespaced',
-  doc: '',
+  doc: 'How much storage a driver has left, and where.',
   fields: {
     nodeTopology: LabelSelector.field({ proto: 2 }),
     storageClassName: string({ proto: 3, always: true }),

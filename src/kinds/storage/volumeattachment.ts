@@ -1,4 +1,4 @@
-// DESCRIBE
+// The wish that a volume be attached to a node.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { bool, int32, map, string, struct, time } from '../../api/schema/build.ts'
 import { PersistentVolumeSpec } from '../core/persistentvolume.ts'
@@ -38,7 +38,7 @@ export const VolumeAttachment = defineKind({
   plural: 'volumeattachments',
   scope: 'Cluster',
   status: true,
-  doc: '',
+  doc: 'The wish that a volume be attached to a node.',
   fields: {
     spec: VolumeAttachmentSpec.value({ proto: 2, required: true }),
     status: VolumeAttachmentStatus.value({ proto: 3 }),

@@ -1,4 +1,4 @@
-// DESCRIBE
+// Attributes of volumes that may be changed while they are in use.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { map, string } from '../../api/schema/build.ts'
 
@@ -9,7 +9,7 @@ export const VolumeAttributesClass = defineKind({
   plural: 'volumeattributesclasses',
   scope: 'Cluster',
   shortNames: ['vac'],
-  doc: '',
+  doc: 'Attributes of volumes that may be changed while they are in use.',
   fields: {
     driverName: string({ proto: 2, always: true }),
     parameters: map(string({}), { proto: 3 }),

@@ -1,4 +1,4 @@
-// DESCRIBE
+// A rewrite of all objects of a resource in its newest form.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { Condition, GroupResource } from '../../api/meta.ts'
 import { listByKey, string, struct } from '../../api/schema/build.ts'
@@ -21,7 +21,7 @@ export const StorageVersionMigration = defineKind({
   plural: 'storageversionmigrations',
   scope: 'Cluster',
   status: true,
-  doc: '',
+  doc: 'A rewrite of all objects of a resource in its newest form.',
   fields: {
     spec: StorageVersionMigrationSpec.value({ proto: 2 }),
     status: StorageVersionMigrationStatus.value({ proto: 3 }),
