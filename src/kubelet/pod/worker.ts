@@ -129,6 +129,7 @@ export class PodWorker {
   close(): void {
     this.#closed = true
     this.#probes.stop()
+    this.#context.objects.release(this.uid)
     this.#cancelTimer?.()
     this.#cancelRefresh?.()
     for (const job of this.#busy.values()) job.abort(new Error('the kubelet ends'))
