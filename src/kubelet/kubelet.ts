@@ -138,7 +138,7 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
     await node.registered
     await client.synced([pods, services], signal)
     await adopt(context, pods, workers)
-    follow(context, pods, workers)
+    signal.addEventListener('abort', follow(context, pods, workers), { once: true })
     void runtime.watch(uid => hear(workers, uid), signal)
     void every(clock, relistMs, signal, () => relist(context, pods, workers, signal))
     if (runtime.real) void rotateLogs({ runtime, workers, clock, log, signal })
@@ -265,8 +265,8 @@ function addWorker(
   workers.set(uid, new PodWorker(context, pod, seen ?? nothing(uid), worker => workers.delete(worker.uid)))
 }
 
-function follow(context: NodeContext, pods: Mirror<Pod>, workers: Workers): void {
-  pods.subscribe(changes => {
+function follow(context: NodeContext, pods: Mirror<Pod>, workers: Workers): () => void {
+  return pods.subscribe(changes => {
     for (const { type, item } of changes) {
       const pod = item.object
       const worker = workers.get(uidOf(pod))

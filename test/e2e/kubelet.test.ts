@@ -161,7 +161,7 @@ const gone = (name: string) => eventually(`${name} is gone`, async () => !(await
 const sh = (script: string, more: object = {}) => ({
   name: 'main',
   image: 'busybox',
-  imagePullPolicy: 'IfNotPresent',
+  imagePullPolicy: 'IfNotPresent' as const,
   command: ['sh', '-c', script],
   ...more,
 })

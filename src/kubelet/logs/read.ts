@@ -42,43 +42,51 @@ export interface LogOptions {
 
 const chunkBytes = 64 * 1024
 
-/** The text of a log, as `kubectl logs` shows it. With `follow` it ends when `running` says the container has. */
-export async function* readLog(
-  path: string,
-  o: LogOptions,
-  running: () => Promise<boolean> = async () => false,
-): AsyncGenerator<Buffer> {
+/** Whose log it is: whether it still writes, and how to hear that something about it changed. */
+export interface LogWriter {
+  running(): boolean
+  listen(changed: () => void): () => void
+}
+
+/** The text of a log, as `kubectl logs` shows it. With `follow` it ends when the writer has. */
+export async function* readLog(path: string, o: LogOptions, writer?: LogWriter): AsyncGenerator<Buffer> {
   let file = await open(path, 'r')
-  let left = o.limitBytes ?? Number.POSITIVE_INFINITY
-  const written = async function* (source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-    for await (const line of source) {
-      const out = format(line, o)
-      if (!out?.length) continue
-      yield out.length > left ? out.subarray(0, left) : out
-      left -= out.length
-      if (left <= 0) return
-    }
-  }
+  const news = o.follow ? new News(path, writer, o.signal) : undefined
+  const budget = { left: o.limitBytes ?? Number.POSITIVE_INFINITY }
   try {
     let at = o.tailLines === undefined ? 0 : await tailStart(file, o.tailLines)
     for (;;) {
-      const part = new Lines(file, at)
-      yield* written(part.read())
-      at = part.at
-      if (!o.follow || left <= 0 || o.signal?.aborted) return
-      const alive = await running()
-      if ((await file.stat()).size > at) continue
+      // What happens from here on is news, so nothing is missed between reading and waiting.
+      const next = news?.next()
+      const alive = writer?.running() ?? false
+      const lines = new Lines(file, at)
+      yield* shown(lines.read(), o, budget)
+      at = lines.at
+      if (!next || budget.left <= 0 || o.signal?.aborted) return
       if (await isReplaced(file, path)) {
+        if ((await file.stat()).size > at) continue
         await file.close()
         file = await open(path, 'r')
         at = 0
         continue
       }
       if (!alive) return
-      await changed(path, o.signal)
+      await next
     }
   } finally {
+    news?.close()
     await file.close()
+  }
+}
+
+async function* shown(lines: AsyncIterable<Buffer>, o: LogOptions, budget: { left: number }): AsyncGenerator<Buffer> {
+  if (budget.left <= 0) return
+  for await (const line of lines) {
+    const out = format(line, o)
+    if (!out?.length) continue
+    yield out.subarray(0, Math.min(out.length, budget.left))
+    budget.left -= out.length
+    if (budget.left <= 0) return
   }
 }
 
@@ -135,14 +143,12 @@ async function tailStart(file: FileHandle, lines: number): Promise<number> {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(end - from), 0, end - from, from)
     for (let i = bytesRead - 1; i >= 0; i--) {
       if (buffer[i] !== 10 || from + i === size - 1) continue
-      if (lineIsWhole(buffer, i) && ++found >= lines) return from + i + 1
+      if (++found >= lines) return from + i + 1
     }
     end = from
   }
   return 0
 }
-
-const lineIsWhole = (_buffer: Buffer, _at: number) => true
 
 async function isReplaced(file: FileHandle, path: string): Promise<boolean> {
   try {
@@ -154,22 +160,35 @@ async function isReplaced(file: FileHandle, path: string): Promise<boolean> {
   }
 }
 
-// inotify on the directory: the file grows, or is renamed and made anew. Nothing polls; a container's end is told by
-// its last lines or, for one that says nothing, by the caller's signal.
-function changed(path: string, signal?: AbortSignal): Promise<void> {
-  return new Promise(resolve => {
-    const watcher = watch(dirname(path), (_, name) => {
-      if (name === null || name === basename(path)) done()
-    })
-    const done = () => {
-      signal?.removeEventListener('abort', done)
-      watcher.close()
-      resolve()
+/** Tells when a log grew, was renamed, or its writer changed; by inotify, so that nothing polls. */
+class News {
+  readonly #stops: (() => void)[] = []
+  #waiting: (() => void)[] = []
+
+  constructor(path: string, writer: LogWriter | undefined, signal: AbortSignal | undefined) {
+    const tell = () => {
+      for (const wake of this.#waiting.splice(0)) wake()
     }
-    watcher.on('error', done)
-    signal?.addEventListener('abort', done, { once: true })
-    if (signal?.aborted) done()
-  })
+    const watcher = watch(dirname(path), (_, name) => {
+      if (name === null || name === basename(path)) tell()
+    })
+    // Its directory may go with the pod.
+    watcher.on('error', tell)
+    signal?.addEventListener('abort', tell, { once: true })
+    this.#stops.push(
+      () => watcher.close(),
+      () => signal?.removeEventListener('abort', tell),
+      writer?.listen(tell) ?? (() => {}),
+    )
+  }
+
+  next(): Promise<void> {
+    return new Promise(resolve => this.#waiting.push(resolve))
+  }
+
+  close(): void {
+    for (const stop of this.#stops) stop()
+  }
 }
 
 /** The end of a log, for termination messages: at most so many bytes and lines; '' when there is none. */

@@ -87,7 +87,7 @@ export function keepNode(o: NodeKeeperOptions): NodeKeeper {
     if (podCIDR) o.onPodCIDR(podCIDRs?.length ? podCIDRs : [podCIDR])
   }
   const registered = registerUntilDone(o).then(async node => {
-    mirror.subscribe(hearCidr)
+    signal.addEventListener('abort', mirror.subscribe(hearCidr), { once: true })
     await client.synced([mirror], signal)
     hearCidr()
     lastReady = 'False'

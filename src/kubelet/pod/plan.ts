@@ -200,7 +200,7 @@ function planContainer(c: Context, container: ReadContainer, role: Role): void {
       kill(c, last, `Container ${container.name} definition changed, will be restarted`, graceSecondsOf(pod), true)
     return
   }
-  if (!restarts(pod, container, role, last.exitCode)) return
+  if (!restarts(pod, container, role, last.exitCode) || memory.busy.has(`start:${container.name}`)) return
   const backoff = memory.backoffs.get(container.name)
   const until = waitUntil(now, last.finishedAtMs, backoff)
   if (until === undefined) return start(c, container, role, last)

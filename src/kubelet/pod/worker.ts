@@ -35,6 +35,7 @@ export class PodWorker {
   readonly #backoffs = new Map<string, Backoff>()
   readonly #failures = new Map<string, { reason: string; message: string; retryAt: number }>()
   readonly #announced = new Set<string>()
+  readonly #listeners = new Set<() => void>()
   #lastWaiting = new Map<string, string>()
   #sandboxBackoff: Backoff | undefined
   #sandboxRetryAt = 0
@@ -67,6 +68,16 @@ export class PodWorker {
 
   get seen(): PodSeen {
     return this.#seen
+  }
+
+  get plan(): PodPlan | undefined {
+    return this.#plan
+  }
+
+  /** Calls `changed` after each look at the pod; returns how to stop. */
+  listen(changed: () => void): () => void {
+    this.#listeners.add(changed)
+    return () => this.#listeners.delete(changed)
   }
 
   /** The pod changed in the API. */
@@ -129,6 +140,7 @@ export class PodWorker {
   close(): void {
     this.#closed = true
     this.#probes.stop()
+    this.#context.objects.release(this.uid)
     this.#cancelTimer?.()
     this.#cancelRefresh?.()
     for (const job of this.#busy.values()) job.abort(new Error('the kubelet ends'))
@@ -202,6 +214,7 @@ export class PodWorker {
     const plan = planPod(this.#pod, this.#seen, memory, now)
     this.#plan = plan
     this.#tellWaiting(plan)
+    for (const changed of this.#listeners) changed()
     // Once its containers are being removed the last status stands.
     if (!this.#gone && !this.#busy.has('delete')) {
       const { notReady } = this.#probes

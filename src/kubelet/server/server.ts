@@ -1,8 +1,20 @@
-// The kubelet's HTTPS server: what the API server asks a node for (logs, exec, stats).
+// The kubelet's HTTPS server: what the API server (and whoever measures) asks a node for. Callers show a client
+// certificate of the cluster's authority or a token; what they may do the API server decides.
+// Source: kubernetes pkg/kubelet/server/server.go.
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { messageOf, StatusError } from '../../base/errors.ts'
 import type { Mirror } from '../../api/mirror.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import type { NodeContext } from '../pod/context.ts'
 import type { PodWorker } from '../pod/worker.ts'
+import { makeGuard } from './auth.ts'
+import { serveLogs } from './logs.ts'
+import { makeStats } from './stats.ts'
+import { serveStream } from './streams.ts'
+
 export interface NodeServerOptions {
   host: string
   port?: number
@@ -16,6 +28,115 @@ export interface NodeServerOptions {
   rootDir: string
   signal: AbortSignal
 }
-export async function startServer(_o: NodeServerOptions): Promise<{ port: number; close(): Promise<void> }> {
-  throw new Error('not yet')
+
+const defaultPort = 10250
+const limits = { headerBytes: 64 * 1024, headersMs: 10_000, connections: 2000 }
+
+export async function startServer(o: NodeServerOptions): Promise<{ port: number; close(): Promise<void> }> {
+  const { log } = o.context
+  const guard = makeGuard(o.context.client, o.nodeName)
+  const stats = makeStats(o)
+  const tls = {
+    cert: o.cert,
+    key: o.key,
+    ca: o.clientCA,
+    requestCert: true,
+    rejectUnauthorized: false,
+    minVersion: 'TLSv1.2' as const,
+  }
+  const server = createServer({ ...tls, maxHeaderSize: limits.headerBytes, headersTimeout: limits.headersMs })
+  const sockets = new Set<Duplex>()
+  server.maxConnections = limits.connections
+  server.on('connection', socket => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
+  server.on('request', (request, response) => {
+    answer(o, guard, stats, request, response).catch(error => refuse(response, error, log))
+  })
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    // The peer may go at any time; what it was told by then is all there is.
+    socket.on('error', () => socket.destroy())
+    guard(request)
+      .then(() => serveStream(o, request, socket, head))
+      .catch(error => refuseUpgrade(socket, error))
+  })
+  server.on('tlsClientError', (_error, socket) => socket.destroy())
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(o.port ?? defaultPort, o.host, () => resolve())
+  })
+  return {
+    port: (server.address() as AddressInfo).port,
+    async close() {
+      const closed = new Promise<void>(resolve => server.close(() => resolve()))
+      for (const socket of sockets) socket.destroy()
+      await closed
+    },
+  }
+}
+
+async function answer(
+  o: NodeServerOptions,
+  guard: ReturnType<typeof makeGuard>,
+  stats: ReturnType<typeof makeStats>,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  await guard(request)
+  const url = new URL(request.url ?? '/', 'https://node')
+  const [, first = '', ...rest] = url.pathname.split('/')
+  switch (first) {
+    case 'healthz':
+      return text(response, 'ok')
+    case 'pods':
+      return json(response, { kind: 'PodList', apiVersion: 'v1', metadata: {}, items: o.pods.list() })
+    case 'runningpods': {
+      const running = Array.from(o.workers.values()).filter(w => w.seen.containers.some(c => c.state === 'running'))
+      return json(response, { kind: 'PodList', apiVersion: 'v1', metadata: {}, items: running.map(w => w.pod) })
+    }
+    case 'containerLogs':
+      return serveLogs(o, rest.map(decodeURIComponent), url.searchParams, request, response)
+    case 'stats':
+      return json(response, await stats.summary())
+    case 'metrics':
+      return text(response, await stats.metrics(rest.join('/')), 'text/plain; version=0.0.4')
+    case 'exec':
+    case 'attach':
+    case 'portForward':
+      throw new StatusError('BadRequest', 'you must request an upgrade of the connection (SPDY or WebSocket)')
+    default:
+      throw new StatusError('NotFound', '404 page not found')
+  }
+}
+
+function text(response: ServerResponse, body: string, type = 'text/plain; charset=utf-8'): void {
+  response.writeHead(200, { 'content-type': type, 'x-content-type-options': 'nosniff' })
+  response.end(body)
+}
+
+function json(response: ServerResponse, body: unknown): void {
+  response.writeHead(200, { 'content-type': 'application/json' })
+  response.end(JSON.stringify(body))
+}
+
+const codeOf = (error: unknown) => (error instanceof StatusError ? error.code : 500)
+
+function refuse(response: ServerResponse, error: unknown, log: NodeContext['log']): void {
+  if (codeOf(error) >= 500) log.warn('a request to the node failed', { error })
+  if (response.headersSent) return void response.destroy()
+  response.writeHead(codeOf(error), { 'content-type': 'text/plain; charset=utf-8' })
+  response.end(messageOf(error))
+}
+
+function refuseUpgrade(socket: Duplex, error: unknown): void {
+  if (socket.destroyed) return
+  const body = messageOf(error)
+  const head = [
+    `HTTP/1.1 ${codeOf(error)} Refused`,
+    'content-type: text/plain; charset=utf-8',
+    `content-length: ${Buffer.byteLength(body)}`,
+    'connection: close',
+  ]
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
 }
