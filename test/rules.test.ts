@@ -125,7 +125,7 @@ test(`no file has more than ${maxLines} lines, and every file says what it is`, 
     [],
   )
   assert.deepEqual(
-    files.filter(file => !texts.get(file)!.startsWith('//')),
+    files.filter(file => !file.endsWith('.test.ts') && !texts.get(file)!.startsWith('//')),
     [],
   )
   assert.deepEqual(

@@ -76,7 +76,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     clock,
     random: realRandom,
     log: log.with({ part: 'kubelet' }),
-    //SRV server: { host: '0.0.0.0', port: config.kubeletPort, cert: serving.certPem, key: serving.keyPem, clientCA: ca },
+    server: { host: '0.0.0.0', port: config.kubeletPort, cert: serving.certPem, key: serving.keyPem, clientCA: ca },
     signal,
     onPodCIDR: ([podCidr]) => {
       if (!podCidr || podCidr === networked) return

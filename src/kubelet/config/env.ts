@@ -66,6 +66,7 @@ export async function environmentOf(
   return { values, warnings }
 }
 
+// oxlint-disable-next-line no-control-regex -- control characters are just what is refused
 const isEnvName = (name: string) => /^[^=\0-\x1f\x7f-\uffff]+$/.test(name) && name !== '.' && !name.startsWith('..')
 
 type EnvFrom = NonNullable<ReadContainer['envFrom']>[number]
