@@ -48,21 +48,21 @@ export async function bridgeWebSocketToSpdy(
   // The 'close' that follows is what ends the bridge; the client cannot be told why.
   ws.on('error', error => connection.destroy(error))
   if (ws.readyState !== WebSocket.OPEN) connection.destroy()
-  let status: 'told' | 'missing' = 'missing'
+  // What the command's end was: said once, by the container or else by this bridge.
+  let toldBytes = 0
   try {
     const streams = openStreams(connection, options)
     receive(ws, protocol, streams)
     // kubectl takes the first message, empty, as the sign that the connection stands.
     await send(ws, options.stdout ? channel.stdout : options.stderr ? channel.stderr : channel.error, Buffer.alloc(0))
-    const [told] = await Promise.all([
-      pump(streams.error, channel.error, ws),
+    await Promise.all([
+      pump(streams.error, channel.error, ws, bytes => (toldBytes += bytes)),
       pump(streams.stdout, channel.stdout, ws),
       pump(streams.stderr, channel.stderr, ws),
     ])
-    if (told > 0) status = 'told'
-    else throw new Error('the connection to the container ended without saying how the command did')
+    if (toldBytes === 0) throw new Error('the connection to the container ended without saying how the command did')
   } catch (error) {
-    if (status === 'missing' && ws.readyState === WebSocket.OPEN)
+    if (toldBytes === 0 && ws.readyState === WebSocket.OPEN)
       // Without waiting: a client that has just gone cannot be told, and the bridge is ending anyway.
       ws.send(Buffer.concat([Buffer.from([channel.error]), Buffer.from(JSON.stringify(failure(messageOf(error))))]))
   } finally {
@@ -157,15 +157,18 @@ function receive(ws: WebSocket, protocol: ChannelProtocol, streams: Streams): vo
   })
 }
 
-/** A stream to its channel, as fast as the client reads; returns how many bytes there were. */
-async function pump(stream: SpdyStream | undefined, to: number, ws: WebSocket): Promise<number> {
-  let total = 0
-  if (!stream) return 0
+/** A stream to its channel, as fast as the client reads. */
+async function pump(
+  stream: SpdyStream | undefined,
+  to: number,
+  ws: WebSocket,
+  sent?: (bytes: number) => void,
+): Promise<void> {
+  if (!stream) return
   for await (const bytes of stream as AsyncIterable<Buffer>) {
-    total += bytes.length
     await send(ws, to, bytes)
+    sent?.(bytes.length)
   }
-  return total
 }
 
 function send(ws: WebSocket, to: number, bytes: Buffer): Promise<void> {
