@@ -1,0 +1,33 @@
+// Which tolerations tolerate which taints. Source: core/v1/toleration.go, component-helpers/scheduling/corev1.
+import type { DeepReadonly } from '../../api/schema/node.ts'
+import type { Toleration } from '../../kinds/core/affinity.ts'
+
+interface TaintLike {
+  readonly key: string
+  readonly value?: string
+  readonly effect: string
+}
+
+export const tolerated = (tolerations: readonly DeepReadonly<Toleration>[] | undefined, taint: TaintLike): boolean =>
+  tolerations !== undefined && tolerations.some(toleration => tolerates(toleration, taint))
+
+export function tolerates(toleration: DeepReadonly<Toleration>, taint: TaintLike): boolean {
+  if (toleration.effect && toleration.effect !== taint.effect) return false
+  if (toleration.key && toleration.key !== taint.key) return false
+  switch (toleration.operator || 'Equal') {
+    case 'Exists':
+      return true
+    case 'Equal':
+      return (toleration.key ?? '') !== '' && (toleration.value ?? '') === (taint.value ?? '')
+    case 'Lt':
+      return comparable(toleration, taint) && Number(taint.value) < Number(toleration.value)
+    case 'Gt':
+      return comparable(toleration, taint) && Number(taint.value) > Number(toleration.value)
+    default:
+      return false
+  }
+}
+
+const isInteger = (text: string | undefined) => text !== undefined && /^(0|-?[1-9]\d*)$/.test(text)
+const comparable = (toleration: DeepReadonly<Toleration>, taint: TaintLike) =>
+  isInteger(toleration.value) && isInteger(taint.value)

@@ -1,0 +1,114 @@
+// What pods ask for and nodes have, as arrays of numbers: each resource has a fixed place. CPU counts in thousandths,
+// everything else in units.
+// Source: component-helpers/resource (PodRequests), scheduler/framework/types.go.
+import { quantityMilli, quantityValue } from '../api/quantity.ts'
+import type { DeepReadonly } from '../api/schema/node.ts'
+import type { Container } from '../kinds/core/container.ts'
+import type { PodSpec } from '../kinds/core/podspec.ts'
+
+export const cpu = 0
+export const memory = 1
+export const ephemeral = 2
+export const podCount = 3
+
+/** Names of resources by place; extended resources get the next place when first seen. */
+const names = ['cpu', 'memory', 'ephemeral-storage', 'pods']
+const places = new Map(names.map((name, i) => [name, i]))
+const maxResources = 1000
+
+export const resourceName = (place: number): string => names[place]!
+
+function placeOf(name: string): number | undefined {
+  const known = places.get(name)
+  if (known !== undefined) return known
+  if (names.length >= maxResources) return undefined
+  places.set(name, names.length)
+  return names.push(name) - 1
+}
+
+export type Amounts = number[]
+type Quantities = Readonly<Record<string, string>> | undefined
+
+/** Quantities by name as numbers by place. */
+export function amounts(quantities: Quantities): Amounts {
+  const result: Amounts = [0, 0, 0, 0]
+  for (const name in quantities) {
+    const place = placeOf(name)
+    if (place === undefined) continue
+    while (result.length <= place) result.push(0)
+    result[place] = place === cpu ? quantityMilli(quantities[name]) : quantityValue(quantities[name])
+  }
+  return result
+}
+
+/** What scoring takes a container to need when it does not say. */
+const assumedMilliCpu = 100
+const assumedMemory = 200 * 1024 * 1024
+
+export interface PodAmounts {
+  requests: Amounts
+  /** CPU and memory with assumptions in place of what is not said, for scoring. */
+  scored: readonly [number, number]
+}
+
+/**
+ * What a pod needs: all containers at once, or the largest init container with the sidecars before it, whichever
+ * is more, and the overhead. Resources of the pod as a whole replace the sums.
+ */
+export function podAmounts(spec: DeepReadonly<PodSpec>): PodAmounts {
+  const requests = total(spec, container => amounts(container.resources?.requests))
+  const scored = total(spec, ({ resources }) => {
+    const said = resources?.requests
+    const own = amounts(said)
+    return [
+      said?.cpu === undefined ? assumedMilliCpu : own[cpu]!,
+      said?.memory === undefined ? assumedMemory : own[memory]!,
+    ]
+  })
+  for (const name of ['cpu', 'memory'] as const) {
+    const said = spec.resources?.requests?.[name]
+    if (said === undefined) continue
+    const place = placeOf(name)!
+    requests[place] = scored[place] = amounts({ [name]: said })[place]!
+  }
+  const overhead = amounts(spec.overhead)
+  add(requests, overhead)
+  requests[podCount] = 1
+  return { requests, scored: [scored[0]! + overhead[cpu]!, scored[1]! + overhead[memory]!] }
+}
+
+function total(spec: DeepReadonly<PodSpec>, of: (container: DeepReadonly<Container>) => Amounts): Amounts {
+  const running: Amounts = [0, 0, 0, 0]
+  const sidecars: Amounts = [0, 0, 0, 0]
+  const starting: Amounts = [0, 0, 0, 0]
+  for (const container of spec.containers) add(running, of(container))
+  for (const container of spec.initContainers ?? []) {
+    const own = of(container)
+    if (container.restartPolicy === 'Always') {
+      add(running, own)
+      add(sidecars, own)
+      max(starting, sidecars)
+    } else {
+      const with_ = [...own]
+      add(with_, sidecars)
+      max(starting, with_)
+    }
+  }
+  max(running, starting)
+  return running
+}
+
+export function add(to: Amounts, from: Amounts): void {
+  while (to.length < from.length) to.push(0)
+  for (let i = 0; i < from.length; i++) to[i]! += from[i]!
+}
+
+export function subtract(to: Amounts, from: Amounts): void {
+  while (to.length < from.length) to.push(0)
+  for (let i = 0; i < from.length; i++) to[i]! -= from[i]!
+}
+
+function max(to: Amounts, from: Amounts): void {
+  while (to.length < from.length) to.push(0)
+  for (let i = 0; i < from.length; i++) to[i] = Math.max(to[i]!, from[i]!)
+}

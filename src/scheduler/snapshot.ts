@@ -1,0 +1,218 @@
+// The cluster as the scheduler sees it: nodes with the pods on them, those it has just decided on included, and
+// counters over them. It changes by increments only, and only between decisions, so every decision sees one state.
+import { type Labels, matches } from '../api/labels.ts'
+import type { LabelSelector } from '../api/meta.ts'
+import type { DeepReadonly } from '../api/schema/node.ts'
+import { PodCounter } from './counts.ts'
+import { type AffinityTerm, type Node, NodeInfo, type Pod, PodInfo } from './info.ts'
+
+/** Counters kept for selectors in use; the one used longest ago goes first. */
+const maxCounters = 256
+
+/** One affinity term that running pods have, with where they are. */
+export interface TermGroup {
+  term: AffinityTerm
+  /** Namespace of the pods that have the term. */
+  namespace: string
+  counter: PodCounter
+  /** How many pods have it. */
+  pods: number
+}
+
+export interface Cluster {
+  namespaceLabels(name: string): Labels | undefined
+  /** Selectors of the services and workloads a pod belongs to, for spreading by default. */
+  ownSelector(pod: PodInfo): { key: string; matches(labels: Labels): boolean } | undefined
+}
+
+export class Snapshot {
+  readonly cluster: Cluster
+  readonly #byName = new Map<string, NodeInfo>()
+  /** Nodes in the order they are tried in. */
+  #list: NodeInfo[] | undefined
+  readonly #where = new Map<string, { info: PodInfo; node: string; assumed: boolean }>()
+  /** Pods on nodes that are not known (yet). */
+  readonly #homeless = new Map<string, Map<string, PodInfo>>()
+  readonly #counters = new Map<string, PodCounter>()
+  readonly antiAffinityTerms = new Map<string, TermGroup>()
+  readonly preferredTerms = new Map<string, TermGroup & { weight: number }>()
+
+  constructor(cluster: Cluster) {
+    this.cluster = cluster
+  }
+
+  get nodes(): readonly NodeInfo[] {
+    return (this.#list ??= [...this.#byName.values()])
+  }
+
+  node(name: string): NodeInfo | undefined {
+    return this.#byName.get(name)
+  }
+
+  where(uid: string): { node: string; assumed: boolean } | undefined {
+    return this.#where.get(uid)
+  }
+
+  setNode(node: Node): void {
+    const name = node.metadata.name ?? ''
+    const info = this.#byName.get(name)
+    if (info) {
+      const relabelled = JSON.stringify(info.node.metadata.labels) !== JSON.stringify(node.metadata.labels)
+      info.setNode(node)
+      if (relabelled) this.#relabelled()
+      return
+    }
+    const fresh = new NodeInfo(node)
+    this.#byName.set(name, fresh)
+    this.#list = undefined
+    for (const pod of this.#homeless.get(name)?.values() ?? []) this.#put(pod, fresh)
+    this.#homeless.delete(name)
+  }
+
+  removeNode(name: string): void {
+    const info = this.#byName.get(name)
+    if (!info) return
+    for (const pod of info.pods.values()) {
+      this.#count(pod, info, 'remove')
+      this.#home(name).set(pod.uid, pod)
+    }
+    this.#byName.delete(name)
+    this.#list = undefined
+    this.#relabelled()
+  }
+
+  /** A pod has been given a node: by a decision that is not written yet (`assumed`), or for all to see. */
+  setPod(pod: PodInfo, node: string, assumed = false): void {
+    const before = this.#where.get(pod.uid)
+    if (before && before.node === node && before.info.pod === pod.pod) {
+      before.assumed &&= assumed
+      return
+    }
+    if (before) this.removePod(pod.uid)
+    this.#where.set(pod.uid, { info: pod, node, assumed })
+    const info = this.#byName.get(node)
+    if (info) this.#put(pod, info)
+    else this.#home(node).set(pod.uid, pod)
+  }
+
+  removePod(uid: string): PodInfo | undefined {
+    const entry = this.#where.get(uid)
+    if (!entry) return undefined
+    this.#where.delete(uid)
+    const info = this.#byName.get(entry.node)
+    if (info) {
+      info.removePod(entry.info)
+      this.#count(entry.info, info, 'remove')
+    } else {
+      const home = this.#homeless.get(entry.node)
+      home?.delete(uid)
+      if (home?.size === 0) this.#homeless.delete(entry.node)
+    }
+    return entry.info
+  }
+
+  /** A counter of the pods that match; `key` names the condition. */
+  counter(key: string, condition: (pod: PodInfo) => boolean): PodCounter {
+    let counter = this.#counters.get(key)
+    if (counter) {
+      this.#counters.delete(key)
+    } else {
+      counter = new PodCounter(condition)
+      for (const node of this.#byName.values()) for (const pod of node.pods.values()) counter.add(pod, node)
+      if (this.#counters.size >= maxCounters) this.#counters.delete(this.#counters.keys().next().value!)
+    }
+    this.#counters.set(key, counter)
+    return counter
+  }
+
+  /** Conditions may answer differently now (labels of a namespace have changed): counts begin anew. */
+  forgetCounters(): void {
+    this.#counters.clear()
+  }
+
+  /** What `fn` says while these pods are away. */
+  without<T>(pods: readonly PodInfo[], node: NodeInfo, fn: () => T): T {
+    for (const pod of pods) {
+      node.removePod(pod)
+      this.#count(pod, node, 'remove')
+    }
+    try {
+      return fn()
+    } finally {
+      for (const pod of pods) this.#put(pod, node)
+    }
+  }
+
+  /** Whether a term that a pod of `namespace` has selects `pod`. */
+  selects(term: AffinityTerm, namespace: string, pod: { namespace: string; labels: Labels }): boolean {
+    return this.#inNamespaces(term, namespace, pod.namespace) && matches(term.labelSelector, pod.labels)
+  }
+
+  #inNamespaces(term: AffinityTerm, own: string, namespace: string): boolean {
+    if (!term.namespaces?.length && !term.namespaceSelector) return namespace === own
+    if (term.namespaces?.includes(namespace)) return true
+    return (
+      term.namespaceSelector !== undefined &&
+      matches(term.namespaceSelector, this.cluster.namespaceLabels(namespace) ?? {})
+    )
+  }
+
+  #home(node: string): Map<string, PodInfo> {
+    let home = this.#homeless.get(node)
+    if (!home) this.#homeless.set(node, (home = new Map()))
+    return home
+  }
+
+  #put(pod: PodInfo, node: NodeInfo): void {
+    node.addPod(pod)
+    this.#count(pod, node, 'add')
+  }
+
+  #count(pod: PodInfo, node: NodeInfo, how: 'add' | 'remove'): void {
+    for (const counter of this.#counters.values()) counter[how](pod, node)
+    if (!pod.hasAffinity) return
+    for (const term of pod.antiAffinity) this.#countTerm(this.antiAffinityTerms, term, 0, pod, node, how)
+    // A required affinity also draws others a little: weight 1, as upstream's hardPodAffinityWeight.
+    for (const term of pod.affinity) this.#countTerm(this.preferredTerms, term, 1, pod, node, how)
+    for (const { podAffinityTerm, weight } of pod.preferred)
+      this.#countTerm(this.preferredTerms, podAffinityTerm, weight, pod, node, how)
+    for (const { podAffinityTerm, weight } of pod.preferredAnti)
+      this.#countTerm(this.preferredTerms, podAffinityTerm, -weight, pod, node, how)
+  }
+
+  #countTerm(
+    groups: Map<string, TermGroup>,
+    term: AffinityTerm,
+    weight: number,
+    pod: PodInfo,
+    node: NodeInfo,
+    how: 'add' | 'remove',
+  ): void {
+    const key = `${pod.namespace} ${weight} ${termKey(term)}`
+    let group = groups.get(key)
+    if (!group) {
+      const fresh = { term, namespace: pod.namespace, counter: new PodCounter(() => true), pods: 0, weight }
+      groups.set(key, (group = fresh))
+    }
+    group.counter[how](pod, node)
+    group.pods += how === 'add' ? 1 : -1
+    if (group.pods === 0) groups.delete(key)
+  }
+
+  #relabelled(): void {
+    for (const counter of this.#counters.values()) counter.nodesChanged()
+    for (const { counter } of this.antiAffinityTerms.values()) counter.nodesChanged()
+    for (const { counter } of this.preferredTerms.values()) counter.nodesChanged()
+  }
+}
+
+const texts = new WeakMap<object, string>()
+
+/** A term as text: equal terms have equal texts. */
+export function termKey(term: AffinityTerm | DeepReadonly<LabelSelector>): string {
+  let text = texts.get(term)
+  if (text === undefined) texts.set(term, (text = JSON.stringify(term)))
+  return text
+}
+
+export { NodeInfo, PodInfo, type Node, type Pod }
