@@ -8,7 +8,15 @@ import type { Log } from '../base/log.ts'
 import { realRandom } from '../base/random.ts'
 import { Client, type HttpsTransport, httpsTransport } from '../client/index.ts'
 import { startDns } from '../dns/index.ts'
-import { buildPause, listImages, loadArchive, normalizeName, pauseImage, pinsFileFor } from '../images/index.ts'
+import {
+  buildPause,
+  listImages,
+  loadArchive,
+  normalizeName,
+  pauseImage,
+  pinsFileFor,
+  readPins,
+} from '../images/index.ts'
 import { containerdPaths, ensureContainerd, keepContainerd } from '../kubelet/containerd/index.ts'
 import { criRuntime, startKubelet } from '../kubelet/index.ts'
 import { startPodNetwork } from '../network/index.ts'
@@ -68,7 +76,12 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     client: client('kubelet'),
     nodeName,
     nodeIP,
-    runtime: criRuntime({ socket: runtimeSocket, clock, log }),
+    runtime: criRuntime({
+      socket: runtimeSocket,
+      clock,
+      log,
+      pinnedImages: () => readPins(pinsFileFor(runtimeSocket)),
+    }),
     rootDir: paths.node(nodeName),
     cgroupRoot: `${cgroupOf(tag)}/${nodeName}`,
     clusterDNS: config.dnsAddress,

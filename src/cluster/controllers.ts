@@ -10,13 +10,43 @@ import type { ControlPlane } from './control-plane.ts'
 import { keepDnsService } from './dns-service.ts'
 
 /** Starts them all; they end with the signal. */
-export async function startControllers(plane: ControlPlane, config: ClusterConfig, authority: KeyPair, signal: AbortSignal): Promise<void> {
+export async function startControllers(
+  plane: ControlPlane,
+  config: ClusterConfig,
+  authority: KeyPair,
+  signal: AbortSignal,
+): Promise<void> {
   const { core } = plane
   const common = { clock: core.clock, random: realRandom, signal }
   const manager = () => plane.client('system:kube-controller-manager')
-  await startAll({ ...common, clientFor: manager, log: core.log.with({ part: 'controllers' }), kinds: builtinKinds, caPem: authority.certPem, clusterCidr: config.podCidr })
-  await startScheduler({ ...common, client: plane.client('system:kube-scheduler'), log: core.log.with({ part: 'scheduler' }) })
+  await startAll({
+    ...common,
+    clientFor: manager,
+    log: core.log.with({ part: 'controllers' }),
+    kinds: builtinKinds,
+    caPem: authority.certPem,
+    clusterCidr: config.podCidr,
+  })
+  await startScheduler({
+    ...common,
+    client: plane.client('system:kube-scheduler'),
+    log: core.log.with({ part: 'scheduler' }),
+  })
   const c = plane.client('tmp', ['system:masters'])
-  c.mirror(Node).subscribe(ch => { for (const { item } of ch) { if (!item.object.spec.podCIDR) void c.patch(Node, { name: item.object.metadata.name! }, 'merge', { spec: { podCIDR: '10.244.0.0/24', podCIDRs: ['10.244.0.0/24'] } }).catch(() => {}); if (item.object.spec.taints?.length && item.object.status.conditions?.some(c => c.type === 'Ready' && c.status === 'True')) void c.patch(Node, { name: item.object.metadata.name! }, 'merge', { spec: { taints: null } }).catch(() => {}) } })
+  c.mirror(Node).subscribe(ch => {
+    for (const { item } of ch) {
+      if (!item.object.spec.podCIDR)
+        void c
+          .patch(Node, { name: item.object.metadata.name! }, 'merge', {
+            spec: { podCIDR: '10.244.0.0/24', podCIDRs: ['10.244.0.0/24'] },
+          })
+          .catch(() => {})
+      if (
+        item.object.spec.taints?.length &&
+        item.object.status.conditions?.some(c => c.type === 'Ready' && c.status === 'True')
+      )
+        void c.patch(Node, { name: item.object.metadata.name! }, 'merge', { spec: { taints: null } }).catch(() => {})
+    }
+  })
   await keepDnsService(manager(), config.dnsAddress, signal)
 }

@@ -28,6 +28,8 @@ export interface ImageRequest {
 /** How soon ErrImagePull turns into ImagePullBackOff. */
 const showErrorMs = 3_000
 const badNameRetryMs = 60_000
+/** How long a registry is waited for where an image loaded by hand would do. */
+const loadedPullMs = 5_000
 
 export function makeImages(runtime: Runtime, clock: Clock): Images {
   const backoffs = new Map<string, { backoff: Backoff; failedAt: number; why: string }>()
@@ -72,6 +74,25 @@ export function makeImages(runtime: Runtime, clock: Clock): Images {
       throw new StartFailure('ErrImagePull', why, showErrorMs, error)
     }
   }
+  // Someone loaded this image by hand, as one does where no registry can be reached. Where one can be, it is asked,
+  // as the policy says; where not, what was loaded serves.
+  const pullOrKeep = async (request: ImageRequest, name: string, loaded: ImageSeen) => {
+    try {
+      const secrets = await request.pullSecrets()
+      const limit = AbortSignal.any([request.signal, AbortSignal.timeout(loadedPullMs)])
+      const ref = await pullWithAny(runtime, name, credentialsFor(name, secrets), request.sandbox, limit)
+      return { image: (await runtime.image(ref)) ?? loaded, ref }
+    } catch {
+      request.signal.throwIfAborted()
+      const shown = request.container.image ?? ''
+      request.event(
+        'Normal',
+        'Pulled',
+        `Container image "${shown}" already present on machine and can be accessed by the pod`,
+      )
+      return { image: loaded, ref: loaded.id }
+    }
+  }
   return {
     async ensure(request) {
       const { pod, container, event } = request
@@ -97,7 +118,8 @@ export function makeImages(runtime: Runtime, clock: Clock): Images {
         event('Warning', 'ErrImageNeverPull', why)
         throw new StartFailure('ErrImageNeverPull', why, badNameRetryMs)
       }
-      return pull(request, name, `${uidOf(pod)} ${name}`)
+      const loaded = policy === 'Always' ? await runtime.image(name) : undefined
+      return loaded?.pinned ? pullOrKeep(request, name, loaded) : pull(request, name, `${uidOf(pod)} ${name}`)
     },
     forget(podUid) {
       for (const key of backoffs.keys()) if (key.startsWith(`${podUid} `)) backoffs.delete(key)

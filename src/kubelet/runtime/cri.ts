@@ -22,6 +22,8 @@ export interface CriRuntimeOptions {
   socket: string
   clock: Clock
   log: Log
+  /** Names of images that were loaded by hand and so must stay, where the runtime itself cannot tell. */
+  pinnedImages?: () => Promise<ReadonlySet<string>>
 }
 
 const resubscribeMs = 500
@@ -30,7 +32,8 @@ const maxMessageBytes = 4096
 const maxLogMessage = { bytes: 2048, lines: 80 }
 const stopSlackMs = 60_000
 
-export function criRuntime({ socket, clock, log }: CriRuntimeOptions): Runtime {
+export function criRuntime({ socket, clock, log, pinnedImages }: CriRuntimeOptions): Runtime {
+  const pins = pinnedImages ?? (async () => new Set<string>())
   const { cri, close } = connectCri(socket)
   /** Which pod a container or sandbox belongs to, to tell whom an event concerns. */
   const owners = new Map<string, string>()
@@ -234,10 +237,11 @@ export function criRuntime({ socket, clock, log }: CriRuntimeOptions): Runtime {
     },
     async image(name) {
       const { image } = await cri.imageStatus({ image: { image: name } })
-      return image ? imageSeen(image) : undefined
+      return image ? withPins(imageSeen(image), await pins()) : undefined
     },
     async images() {
-      return (await cri.listImages({})).images.map(imageSeen)
+      const pinned = await pins()
+      return (await cri.listImages({})).images.map(image => withPins(imageSeen(image), pinned))
     },
     async pullImage(name, auth, sandboxConfig, signal) {
       return (await cri.pullImage({ image: { image: name }, auth, sandboxConfig }, { signal })).imageRef
@@ -341,6 +345,12 @@ async function headOf(path: string): Promise<string> {
     return `Error reading termination message: ${messageOf(error)}`
   }
 }
+
+// containerd 1.6 does not tell which images are pinned.
+const withPins = (image: ImageSeen, pins: ReadonlySet<string>): ImageSeen => ({
+  ...image,
+  pinned: image.pinned || image.tags.some(tag => pins.has(tag)),
+})
 
 function imageSeen(image: Message<'Image'>): ImageSeen {
   return {
