@@ -10,7 +10,6 @@ export interface ClusterConfig {
   name: string
   port: number
   kubeletPort: number
-  /** Where the API server listens for scheduler-free reads of DNS and the like: nothing; pods reach it by the node's address. */
   nodeName: string
   podCidr: string
   serviceCidr: string
@@ -39,7 +38,8 @@ export function pathsOf(dataDir: string, name: string) {
     run: join(root, 'run'),
     manifests: join(root, 'manifests'),
     images: join(root, 'images'),
-    debs: join(dataDir, '.debs'),
+    /** Debian packages that images are built from, kept for the next build. */
+    debs: process.env.KUTTER_PACKAGE_CACHE ?? join(dataDir, '.debs'),
     socket: join(root, 'run', 'supervisor.sock'),
     node: (node: string) => join(root, 'agents', node),
   }

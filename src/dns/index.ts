@@ -2,7 +2,7 @@
 // resolvers (upstream.ts). One server per node, on the address of its bridge; the Service kube-dns leads there.
 import { createSocket, type Socket } from 'node:dgram'
 import { createServer, type Server } from 'node:net'
-import { decode, encode, type Packet } from 'dns-packet'
+import { type Answer, decode, encode, type Packet, type Question } from 'dns-packet'
 import type { Clock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
@@ -68,12 +68,34 @@ async function handleQuery(
     const reply = await answer(names, question, (name, type) => upstream.resolve(name, type))
     if (reply) return { packet: replyTo(packet, reply), query: packet }
     const raw = await upstream.forward(query)
+    const short = isNoName(raw) ? await answer(names, inCluster(question, names.domain), async () => []) : undefined
+    if (short?.answers.length)
+      return {
+        packet: replyTo(packet, { ...short, answers: [aliasOf(question, names.domain), ...short.answers] }),
+        query: packet,
+      }
     return raw ? { raw } : { packet: replyTo(packet, { rcode: 'SERVFAIL' }), query: packet }
   } catch (error) {
     log.warn('cannot answer a DNS query', { name: question.name, why: messageOf(error) })
     return { packet: replyTo(packet, { rcode: 'SERVFAIL' }), query: packet }
   }
 }
+
+// Some resolvers never try their search domains on a name with a dot. Where nobody else knows such a name and it is
+// the SERVICE.NAMESPACE of the cluster, that is what was meant.
+const inCluster = (question: Question, domain: string): Question => ({
+  ...question,
+  name: clusterName(question, domain),
+})
+const clusterName = ({ name }: Question, domain: string) =>
+  /^[a-z0-9-]+\.[a-z0-9-]+$/i.test(name) ? `${name}.svc.${domain}` : name
+const aliasOf = (question: Question, domain: string): Answer => ({
+  type: 'CNAME',
+  name: question.name,
+  ttl: 5,
+  data: clusterName(question, domain),
+})
+const isNoName = (reply: Buffer | undefined) => reply === undefined || (reply.readUInt16BE(2) & 15) !== 0
 
 type Handle = (query: Buffer) => ReturnType<typeof handleQuery>
 

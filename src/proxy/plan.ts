@@ -58,6 +58,8 @@ function planPort(
   const inside = spec.internalTrafficPolicy === 'Local' ? local : all
   const outside = spec.externalTrafficPolicy === 'Local' ? local : all
   const name = chainName(metadata.namespace ?? '', metadata.name ?? '', port)
+  // A pod that reaches itself through the service must see another source than itself.
+  for (const { ip } of local) add(fragment, 'hairpin', `${ip} . ${ip}`, '')
   const verdict = (chain: string, backends: readonly Backend[]) =>
     backends.length ? `goto ${chain}` : 'goto refuse-now'
   for (const ip of clusterIPs)
@@ -101,7 +103,6 @@ function planPort(
         : [`meta mark set meta mark or ${masqueradeMark}`]
     balance(fragment, `${name}-out`, mark, service, protocol, outside)
   }
-  for (const { ip } of local) add(fragment, 'hairpin', `${ip} . ${ip}`, '')
 }
 
 /** The endpoints behind one port: the ready ones, or, when there are none, those that still serve while they end. */

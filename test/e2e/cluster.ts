@@ -1,0 +1,156 @@
+// A real cluster for end-to-end tests: started by the kutter command under a name, ports and directories of its own,
+// driven by the real kubectl, and taken down again whatever happens.
+import { spawn } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { after, before } from 'node:test'
+import { realClock } from '../../src/base/clock.ts'
+
+export const root = new URL('../..', import.meta.url).pathname
+const base = '/tmp/kutter-e2e'
+/** Debian packages are downloaded once for all runs. */
+const packageCache = '/var/cache/kutter-test'
+
+export interface Result {
+  code: number
+  stdout: string
+  stderr: string
+}
+
+export function run(
+  command: string,
+  args: readonly string[],
+  options: { env?: NodeJS.ProcessEnv; stdin?: string; timeoutMs?: number } = {},
+): Promise<Result> {
+  return new Promise(resolve => {
+    const child = spawn(command, args, {
+      cwd: root,
+      env: { ...process.env, ...options.env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    })
+    let stdout = ''
+    let stderr = ''
+    child.stdout.on('data', chunk => (stdout += chunk))
+    child.stderr.on('data', chunk => (stderr += chunk))
+    child.stdin.on('error', () => {})
+    child.stdin.end(options.stdin ?? '')
+    const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 120_000)
+    child.on('error', error => resolve({ code: 127, stdout, stderr: String(error) }))
+    child.on('close', code => {
+      clearTimeout(timer)
+      resolve({ code: code ?? 137, stdout, stderr })
+    })
+  })
+}
+
+/** Why these tests cannot run here, or false. */
+export const cannotRun: string | false =
+  process.platform !== 'linux' || process.getuid?.() !== 0
+    ? 'needs Linux and root'
+    : !['/usr/bin/containerd', '/usr/sbin/containerd', '/usr/local/bin/containerd'].some(existsSync)
+      ? 'containerd is not installed'
+      : !['/usr/bin/kubectl', '/usr/local/bin/kubectl'].some(existsSync)
+        ? 'kubectl is not installed'
+        : false
+
+export class TestCluster {
+  readonly name: string
+  readonly dataDir = base
+  readonly env: NodeJS.ProcessEnv
+
+  constructor(name: string) {
+    this.name = name
+    mkdirSync(base, { recursive: true })
+    this.env = { KUBECONFIG: `${base}/${name}.kubeconfig`, KUTTER_PACKAGE_CACHE: packageCache }
+  }
+
+  kutter(...args: string[]): Promise<Result> {
+    return run('./kutter', [...args, '--name', this.name, '--data-dir', this.dataDir], {
+      env: this.env,
+      timeoutMs: 300_000,
+    })
+  }
+
+  async up(): Promise<Result> {
+    const result = await this.kutter('up', '--port', String(portOf(this.name)))
+    if (result.code !== 0) throw new Error(`kutter up: ${result.stdout}${result.stderr}`)
+    return result
+  }
+
+  async down(): Promise<Result> {
+    const result = await this.kutter('down', '--purge')
+    rmSync(this.env.KUBECONFIG!, { force: true })
+    return result
+  }
+
+  async images(...names: string[]): Promise<void> {
+    const result = await this.kutter('image', 'build', ...names.map(name => `examples/images/${name}`))
+    if (result.code !== 0) throw new Error(`kutter image build: ${result.stderr}`)
+  }
+
+  /** Runs kubectl; throws when it fails. */
+  async kubectl(args: string, stdin?: string): Promise<string> {
+    const result = await this.tryKubectl(args, stdin)
+    if (result.code !== 0) throw new Error(`kubectl ${args}: exit ${result.code}: ${result.stderr}${result.stdout}`)
+    return result.stdout
+  }
+
+  /** Runs kubectl; words are split as a shell would. */
+  tryKubectl(args: string, stdin?: string): Promise<Result> {
+    return run('bash', ['-c', `exec kubectl ${args}`], { env: this.env, ...(stdin !== undefined && { stdin }) })
+  }
+
+  apply(manifest: object | string, options = ''): Promise<string> {
+    return this.kubectl(`apply ${options} -f -`, typeof manifest === 'string' ? manifest : JSON.stringify(manifest))
+  }
+
+  /** Any shell command with the cluster's kubeconfig. */
+  shell(script: string): Promise<Result> {
+    return run('bash', ['-c', script], { env: this.env })
+  }
+}
+
+/** A port of its own for each cluster, so that a crashed run does not stop the next. */
+function portOf(name: string): number {
+  let hash = 0
+  for (const char of name) hash = (hash * 31 + char.charCodeAt(0)) % 800
+  return 16_000 + hash
+}
+
+/** A cluster for all tests of a file; made before them and removed after. */
+export function clusterForFile(name: string, images: readonly string[] = []): TestCluster {
+  const cluster = new TestCluster(name)
+  if (cannotRun) return cluster
+  before(async () => {
+    // What a crashed run left behind goes first.
+    await cluster.down()
+    await cluster.up()
+    if (images.length) await cluster.images(...images)
+  })
+  after(async () => {
+    await cluster.down()
+    if (existsSync(base) && readdirSync(base).length === 0) rmSync(base, { recursive: true })
+  })
+  return cluster
+}
+
+/** Tries until it holds; throws the last failure when it does not in time. */
+export async function eventually<T>(
+  what: string,
+  attempt: () => Promise<T | false | undefined>,
+  timeoutMs = 60_000,
+): Promise<T> {
+  const deadline = realClock.now() + timeoutMs
+  let last: unknown
+  for (;;) {
+    try {
+      const result = await attempt()
+      if (result !== false && result !== undefined) return result
+      last = undefined
+    } catch (error) {
+      last = error
+    }
+    if (realClock.now() > deadline)
+      throw new Error(`${what}: not within ${timeoutMs / 1000} s${last ? `: ${String(last)}` : ''}`)
+    await realClock.sleep(200)
+  }
+}

@@ -1,0 +1,171 @@
+// Starting, living through kills, stopping: by the command a user types, looked at from outside.
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { after, before, test } from 'node:test'
+import { cannotRun, eventually, run, TestCluster } from './cluster.ts'
+
+const options = { skip: cannotRun }
+const cluster = new TestCluster('start')
+const second = new TestCluster('second')
+
+interface Status {
+  ready: boolean
+  server: string
+  processes: { role: string; node?: string; pid: number }[]
+}
+
+const status = async (of = cluster) => JSON.parse((await of.kutter('status', '-o', 'json')).stdout) as Status
+const pidOf = async (role: string) => (await status()).processes.find(p => p.role === role)!.pid
+const whole = () => eventually('the cluster is whole', async () => (await status()).ready, 60_000)
+
+before(async () => {
+  if (cannotRun) return
+  await cluster.down()
+  await second.down()
+})
+after(async () => {
+  if (cannotRun) return
+  await cluster.down()
+  await second.down()
+})
+
+test('up: every step with its time, context, hints; again: says it runs', options, async () => {
+  const first = await cluster.up()
+  for (const step of ['certificates and kubeconfig', 'API server answers', 'is Ready', 'DNS answers'])
+    assert.match(first.stdout, new RegExp(`✓ .*${step}.* (ms|s)`))
+  assert.match(first.stdout, /The cluster is up: https:\/\/127\.0\.0\.1:\d+, after/)
+  const again = await cluster.kutter('up')
+  assert.equal(again.code, 0)
+  assert.match(again.stdout, /is running already/)
+  assert.match(await cluster.kubectl('config get-contexts -o name'), /^kutter-start$/m)
+  assert.match(await cluster.kubectl('--context kutter-start get nodes'), / Ready /)
+  const { stdout } = await cluster.kutter('kubeconfig')
+  assert.equal((await run('kubectl', ['--kubeconfig', stdout.trim(), 'get', 'ns', 'default'])).code, 0)
+})
+
+test('status: every process with role, node and pid', options, async () => {
+  const { ready, processes } = await status()
+  assert.equal(ready, true)
+  assert.deepEqual(processes.map(p => p.role).sort(), ['agent', 'server', 'supervisor'])
+  for (const { pid } of processes) assert.ok(existsSync(`/proc/${pid}`))
+  assert.equal((await cluster.kutter('status')).code, 0)
+})
+
+test('keys and data are for root alone', options, async () => {
+  const dir = `${cluster.dataDir}/start`
+  assert.equal(statSync(dir).mode & 0o777, 0o700)
+  for (const file of ['pki/ca.key', 'pki/sa.key', 'kubeconfig', 'store/log.db'])
+    assert.equal(statSync(`${dir}/${file}`).mode & 0o077, 0, file)
+})
+
+test('anonymous requests reach only health and version', options, async () => {
+  const { server } = await status()
+  const code = async (path: string) =>
+    (await run('curl', ['-sk', '-o', '/dev/null', '-w', '%{http_code}', `${server}${path}`])).stdout
+  for (const path of ['/healthz', '/livez', '/readyz', '/version']) assert.equal(await code(path), '200', path)
+  for (const path of ['/api/v1/pods', '/metrics', '/openapi/v2', '/apis']) assert.equal(await code(path), '403', path)
+})
+
+test('a second cluster runs beside the first', options, async () => {
+  await second.up()
+  await cluster.kubectl('create configmap here --from-literal=a=1')
+  assert.equal((await second.tryKubectl('get configmap here')).code, 1)
+  assert.equal((await status(second)).ready, true)
+  assert.equal((await status()).ready, true)
+  const down = await second.kutter('down', '--purge')
+  assert.equal(down.code, 0, down.stdout)
+  assert.equal((await status()).ready, true)
+})
+
+test(
+  'kill -9 of each process: containers live on, the cluster becomes whole by itself, nothing is lost',
+  options,
+  async () => {
+    await cluster.images('busybox')
+    await cluster.kubectl('run sleeper --image=busybox --image-pull-policy=IfNotPresent -- sleep 3600')
+    await cluster.kubectl('wait pod/sleeper --for=condition=Ready --timeout=60s')
+    const started = () =>
+      cluster.kubectl(
+        `get pod sleeper -o jsonpath='{.status.containerStatuses[0].containerID} {.status.containerStatuses[0].restartCount}'`,
+      )
+    const before = await started()
+    for (const role of ['agent', 'server', 'supervisor']) {
+      await cluster.kubectl(`create configmap before-${role}`)
+      const pid = await pidOf(role)
+      process.kill(pid, 'SIGKILL')
+      await eventually(`another ${role}`, async () => (await pidOf(role)) !== pid, 30_000)
+      await whole()
+      await cluster.kubectl(`get configmap before-${role}`)
+      assert.equal(await started(), before, `after the ${role} was killed`)
+    }
+  },
+)
+
+test('down leaves nothing but the data; up brings the same objects back', options, async () => {
+  const down = await cluster.kutter('down')
+  assert.equal(down.code, 0, down.stdout)
+  const left = await run('bash', [
+    '-c',
+    `pgrep -af ${cluster.dataDir}/start; grep ${cluster.dataDir}/start /proc/mounts; ip -o link | grep -E ': (kt|veth)'; nft list tables | grep kutter; find /sys/fs/cgroup -maxdepth 2 -name 'kutter-*'; true`,
+  ])
+  assert.equal(left.stdout, '')
+  assert.equal((await cluster.kutter('status')).code, 1)
+  await cluster.up()
+  await cluster.kubectl('get configmap here')
+  await cluster.kubectl('wait pod/sleeper --for=condition=Ready --timeout=60s')
+})
+
+test('down --purge removes the rest', options, async () => {
+  assert.equal((await cluster.kutter('down', '--purge')).code, 0)
+  assert.equal(existsSync(`${cluster.dataDir}/start`), false)
+  assert.doesNotMatch(readFileSync(cluster.env.KUBECONFIG!, 'utf8'), /kutter-start/)
+})
+
+test('what cannot work is said in one sentence, and nothing is started', options, async () => {
+  const server = createServer().listen(16999)
+  try {
+    const taken = await cluster.kutter('up', '--port', '16999')
+    assert.equal(taken.code, 1)
+    assert.match(taken.stderr, /^kutter: port 16999 is taken by another program; .*\n$/)
+  } finally {
+    server.close()
+  }
+  const unknown = await cluster.kutter('up', '--colour')
+  assert.equal(unknown.code, 2)
+  assert.match(unknown.stderr, /unknown option --colour/)
+  const asNobody = await run('setpriv', [
+    '--reuid',
+    '65534',
+    '--clear-groups',
+    './kutter',
+    'up',
+    '--name',
+    'start',
+    '--data-dir',
+    cluster.dataDir,
+  ])
+  assert.notEqual(asNobody.code, 0)
+  assert.match(asNobody.stderr, /only root may do|Permission denied|EACCES/)
+  assert.equal((await cluster.kutter('status')).code, 1)
+})
+
+test('a damaged data directory is named', options, async () => {
+  await cluster.up()
+  await cluster.kutter('down')
+  const config = `${cluster.dataDir}/start/cluster.json`
+  const text = readFileSync(config, 'utf8')
+  await run('bash', ['-c', `echo '{' > ${config}`])
+  const result = await cluster.kutter('up')
+  assert.equal(result.code, 1)
+  assert.match(result.stderr, /cluster\.json is damaged/)
+  await run('bash', ['-c', `cat > ${config}`], { stdin: text })
+  rmSync(`${cluster.dataDir}/start/store`, { recursive: true })
+  await run('bash', [
+    '-c',
+    `mkdir ${cluster.dataDir}/start/store && echo rubbish > ${cluster.dataDir}/start/store/log.db`,
+  ])
+  const store = await cluster.kutter('up')
+  assert.equal(store.code, 1)
+  assert.match(store.stderr + readFileSync(`${cluster.dataDir}/start/logs/server.log`, 'utf8'), /log\.db/)
+})
