@@ -9,8 +9,14 @@ import type { Client } from '../client/index.ts'
 import { deploymentController } from './deployment/deployment.ts'
 import { endpointsController } from './endpoints/endpoints.ts'
 import { endpointSliceController } from './endpoints/endpointslice.ts'
+import { eventTtlController } from './event-ttl.ts'
+import { garbageCollector } from './gc/collector.ts'
 import type { Controller } from './harness.ts'
 import { namespaceController } from './namespace.ts'
+import { nodeIpamController } from './node-ipam.ts'
+import { taintEvictionController } from './node/eviction.ts'
+import { nodeLifecycleController } from './node/lifecycle.ts'
+import { podGcController } from './pod-gc.ts'
 import { replicaSetController } from './replicaset.ts'
 import { replicationControllerController } from './replicationcontroller.ts'
 import { rootCaController } from './root-ca.ts'
@@ -47,7 +53,7 @@ export async function startControllers(options: ControllersOptions): Promise<voi
   )
 }
 
-function controllersFor({ kinds, caPem }: ControllersOptions): Controller[] {
+function controllersFor({ kinds, caPem, clusterCidr }: ControllersOptions): Controller[] {
   return [
     deploymentController,
     replicaSetController,
@@ -57,5 +63,11 @@ function controllersFor({ kinds, caPem }: ControllersOptions): Controller[] {
     serviceAccountController,
     ...(caPem ? [rootCaController(caPem)] : []),
     namespaceController(kinds),
+    garbageCollector(kinds),
+    podGcController(),
+    nodeLifecycleController(),
+    taintEvictionController,
+    ...(clusterCidr ? [nodeIpamController(clusterCidr)] : []),
+    eventTtlController,
   ]
 }

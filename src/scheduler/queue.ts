@@ -126,7 +126,7 @@ export class SchedulingQueue {
 
   /** Wakes the pods that a change of the cluster may help. */
   wake(kind: AnyKind, change: MirrorChange): void {
-    for (const waiting of [...this.#asleep]) if (this.#helps(waiting, kind, change)) this.#backOff(waiting)
+    for (const waiting of this.#asleep) if (this.#helps(waiting, kind, change)) this.#backOff(waiting)
   }
 
   close(): void {

@@ -1,0 +1,22 @@
+// Events are news: an hour after the last time it was told, one is deleted.
+import { parseTime } from '../api/time.ts'
+import type { DeepReadonly } from '../api/schema/node.ts'
+import { Event } from '../kinds/core/event.ts'
+import { defineController } from './harness.ts'
+
+const ttlMs = 3_600_000
+
+export const eventTtlController = defineController({
+  name: 'event-ttl-controller',
+  reconciles: Event,
+  async reconcile(event, ctx) {
+    const again = lastTold(event) + ttlMs - ctx.now()
+    if (again > 0) return { again }
+    await ctx.delete(Event, event)
+  },
+})
+
+function lastTold({ metadata, ...event }: DeepReadonly<Event>): number {
+  const times = [metadata.creationTimestamp, event.lastTimestamp, event.eventTime, event.series?.lastObservedTime]
+  return Math.max(...times.map(time => parseTime(time) ?? 0))
+}

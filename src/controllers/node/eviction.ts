@@ -1,0 +1,74 @@
+// Taint eviction: a NoExecute taint sends away the pods that do not tolerate it, at once or after the time that they
+// say they can bear it. Source: pkg/controller/tainteviction.
+import type { DeepReadonly } from '../../api/schema/node.ts'
+import { parseTime, timeText } from '../../api/time.ts'
+import type { Toleration } from '../../kinds/core/affinity.ts'
+import { Node, type Taint } from '../../kinds/core/node.ts'
+import { Pod as PodKind } from '../../kinds/core/pod.ts'
+import { defineController, keyOf, watch } from '../harness.ts'
+import { podsOfNodeIndex } from '../pod-gc.ts'
+import type { Pod } from '../pods.ts'
+
+type NoExecute = DeepReadonly<Taint>
+
+const noExecute = (node: DeepReadonly<Node> | undefined): NoExecute[] =>
+  node?.spec.taints?.filter(taint => taint.effect === 'NoExecute') ?? []
+
+export const taintEvictionController = defineController({
+  name: 'taint-eviction-controller',
+  reconciles: PodKind,
+  workers: 8,
+  when: (pod, _before, caches) =>
+    !!pod.spec.nodeName && noExecute(caches(Node).get(undefined, pod.spec.nodeName)).length > 0,
+  watches: [
+    watch(
+      Node,
+      (node, caches) =>
+        caches(PodKind)
+          .byIndex('node', podsOfNodeIndex, node.metadata.name ?? '')
+          .map(pod => keyOf(pod.metadata.namespace ?? '', pod.metadata.name ?? '')),
+      (node, before) =>
+        noExecute(node).length > 0 && JSON.stringify(noExecute(node)) !== JSON.stringify(noExecute(before)),
+    ),
+  ],
+  async reconcile(pod, ctx) {
+    if (!pod.spec.nodeName || pod.metadata.deletionTimestamp) return
+    const taints = noExecute(ctx.cache(Node).get(undefined, pod.spec.nodeName))
+    const at = evictionTime(pod, taints, ctx.now())
+    if (at === undefined) return
+    const again = at - ctx.now()
+    if (again > 0) return { again }
+    const { namespace = '', name = '' } = pod.metadata
+    ctx.event(pod, 'Normal', 'TaintManagerEviction', `Marking for deletion Pod ${keyOf(namespace, name)}`)
+    const condition = {
+      type: 'DisruptionTarget',
+      status: 'True',
+      reason: 'DeletionByTaintManager',
+      message: 'Taint manager: deleting due to NoExecute taint',
+      lastTransitionTime: timeText(ctx.now()),
+    }
+    await ctx.patch(PodKind, pod, 'strategic', { status: { conditions: [condition] } }, { subresource: 'status' })
+    await ctx.delete(PodKind, pod)
+  },
+})
+
+/** When a pod has to leave: undefined for never, now for a taint it does not tolerate at all. */
+export function evictionTime(pod: Pod, taints: readonly NoExecute[], now: number): number | undefined {
+  let earliest: number | undefined
+  for (const taint of taints) {
+    const tolerations = (pod.spec.tolerations ?? []).filter(toleration => tolerates(toleration, taint))
+    if (!tolerations.length) return now
+    const seconds = tolerations.map(toleration => toleration.tolerationSeconds).filter(s => s !== undefined)
+    if (!seconds.length) continue
+    const at = (parseTime(taint.timeAdded) ?? now) + Math.max(0, Math.min(...seconds)) * 1000
+    earliest = Math.min(earliest ?? at, at)
+  }
+  return earliest
+}
+
+function tolerates(toleration: DeepReadonly<Toleration>, taint: NoExecute): boolean {
+  if (toleration.effect && toleration.effect !== taint.effect) return false
+  if (toleration.key && toleration.key !== taint.key) return false
+  if (toleration.operator === 'Exists') return true
+  return !!toleration.key && (toleration.value ?? '') === (taint.value ?? '')
+}

@@ -1,0 +1,89 @@
+// Pod GC: removes pods nobody else will: of nodes that are gone, deleted before they had a node, and ended ones when
+// there are too many. Source: pkg/controller/podgc.
+import type { DeepReadonly } from '../api/schema/node.ts'
+import { parseTime, timeText } from '../api/time.ts'
+import { Node } from '../kinds/core/node.ts'
+import { Pod as PodKind } from '../kinds/core/pod.ts'
+import type { Context } from './context.ts'
+import { type Controller, defineController, keyOf, watch } from './harness.ts'
+import { isTerminal, type Pod } from './pods.ts'
+
+/** A node may come back, or be new and unknown for a moment. */
+const quarantineMs = 40_000
+const defaultMaxTerminated = 12_500
+const outOfService = 'node.kubernetes.io/out-of-service'
+
+export const podsOfNodeIndex = (pod: Pod): readonly string[] => (pod.spec.nodeName ? [pod.spec.nodeName] : [])
+const terminatedIndex = (pod: Pod): readonly string[] => (isTerminal(pod) ? ['yes'] : [])
+
+export function podGcController(maxTerminated = defaultMaxTerminated): Controller {
+  /** Since when each missing node has been missed. */
+  const missed = new Map<string, number>()
+  return defineController({
+    name: 'pod-garbage-collector',
+    reconciles: PodKind,
+    when: (pod, before, caches) =>
+      (pod.metadata.deletionTimestamp !== undefined && !pod.spec.nodeName) ||
+      (isTerminal(pod) && !(before && isTerminal(before))) ||
+      (!!pod.spec.nodeName && !caches(Node).get(undefined, pod.spec.nodeName)),
+    watches: [
+      watch(
+        Node,
+        (node, caches) =>
+          caches(PodKind)
+            .byIndex('node', podsOfNodeIndex, node.metadata.name ?? '')
+            .map(pod => keyOf(pod.metadata.namespace ?? '', pod.metadata.name ?? '')),
+        (node, before) => isOutOfService(node) && !(before && isOutOfService(before)),
+      ),
+    ],
+    async reconcile(pod, ctx) {
+      const { nodeName } = pod.spec
+      if (!nodeName) return pod.metadata.deletionTimestamp ? remove(ctx, pod) : undefined
+      const node = ctx.cache(Node).get(undefined, nodeName)
+      if (!node) {
+        const since = missed.get(nodeName) ?? ctx.now()
+        missed.set(nodeName, since)
+        const again = since + quarantineMs - ctx.now()
+        if (again > 0) return { again }
+        // The mirror may be behind: the API server has the last word.
+        if (!(await ctx.client.find(Node, { name: nodeName }))) return evict(ctx, pod)
+      }
+      missed.delete(nodeName)
+      if (node && isOutOfService(node) && pod.metadata.deletionTimestamp) return evict(ctx, pod)
+      if (!isTerminal(pod)) return
+      const surplus = planSurplus(ctx.cache(PodKind).byIndex('terminated', terminatedIndex, 'yes'), maxTerminated)
+      for (const old of surplus) await remove(ctx, old)
+    },
+  })
+}
+
+const isOutOfService = (node: DeepReadonly<Node>): boolean =>
+  node.spec.taints?.some(taint => taint.key === outOfService) ?? false
+
+/** The oldest ended pods beyond the limit. */
+export function planSurplus(terminated: readonly Pod[], limit: number): Pod[] {
+  const surplus = terminated.length - limit
+  if (surplus <= 0) return []
+  const age = (pod: Pod) => parseTime(pod.metadata.creationTimestamp) ?? 0
+  return [...terminated].sort((a, b) => age(a) - age(b)).slice(0, surplus)
+}
+
+/** Says first that the pod was disrupted, so that its owner need not count it as a failure of its own. */
+async function evict(ctx: Context, pod: Pod): Promise<void> {
+  if (!isTerminal(pod)) {
+    const condition = {
+      type: 'DisruptionTarget',
+      status: 'True',
+      reason: 'DeletionByPodGC',
+      message: 'PodGC: node no longer exists',
+      lastTransitionTime: timeText(ctx.now()),
+    }
+    const status = { phase: 'Failed', conditions: [condition] }
+    await ctx.patch(PodKind, pod, 'strategic', { status }, { subresource: 'status' })
+  }
+  await remove(ctx, pod)
+}
+
+async function remove(ctx: Context, pod: Pod): Promise<void> {
+  await ctx.delete(PodKind, pod, { gracePeriodSeconds: 0 })
+}
