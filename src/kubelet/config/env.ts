@@ -66,7 +66,8 @@ export async function environmentOf(
   return { values, warnings }
 }
 
-const isEnvName = (name: string) => /^[^=\0-\x1f\x7f-\uffff]+$/.test(name) && name !== '.' && !name.startsWith('..')
+// Printable ASCII without `=`. Source: KEP-4369.
+const isEnvName = (name: string) => /^[ -<>-~]+$/.test(name)
 
 type EnvFrom = NonNullable<ReadContainer['envFrom']>[number]
 
