@@ -2,7 +2,6 @@
 import { realRandom } from '../base/random.ts'
 import { startControllers as startAll } from '../controllers/index.ts'
 import { builtinKinds } from '../kinds/all.ts'
-import { Node } from '../kinds/core/node.ts'
 import { startScheduler } from '../scheduler/index.ts'
 import type { KeyPair } from '../wire/x509.ts'
 import type { ClusterConfig } from './config.ts'
@@ -31,22 +30,6 @@ export async function startControllers(
     ...common,
     client: plane.client('system:kube-scheduler'),
     log: core.log.with({ part: 'scheduler' }),
-  })
-  const c = plane.client('tmp', ['system:masters'])
-  c.mirror(Node).subscribe(ch => {
-    for (const { item } of ch) {
-      if (!item.object.spec.podCIDR)
-        void c
-          .patch(Node, { name: item.object.metadata.name! }, 'merge', {
-            spec: { podCIDR: '10.244.0.0/24', podCIDRs: ['10.244.0.0/24'] },
-          })
-          .catch(() => {})
-      if (
-        item.object.spec.taints?.length &&
-        item.object.status.conditions?.some(c => c.type === 'Ready' && c.status === 'True')
-      )
-        void c.patch(Node, { name: item.object.metadata.name! }, 'merge', { spec: { taints: null } }).catch(() => {})
-    }
   })
   await keepDnsService(manager(), config.dnsAddress, signal)
 }
