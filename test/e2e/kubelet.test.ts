@@ -2,6 +2,7 @@
 // run, are initialized, probed, read, restarted and deleted. Afterwards nothing is left.
 import assert from 'node:assert/strict'
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { request } from 'node:https'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { realClock } from '../../src/base/clock.ts'
@@ -23,6 +24,8 @@ import { containerdPaths, ensureContainerd, stopEverything } from '../../src/kub
 import { criRuntime, type Kubelet, type Runtime, startKubelet } from '../../src/kubelet/index.ts'
 import { findCgroups, makeIp, realMounts, run } from '../../src/linux/index.ts'
 import { openMemoryStore } from '../../src/store/index.ts'
+import { dialWebSocket } from '../../src/wire/websocket.ts'
+import { issue, type KeyPair, makeAuthority } from '../../src/wire/x509.ts'
 
 const skip = await whyNot()
 const cache = join(process.env.XDG_CACHE_HOME ?? '/var/cache', 'kutter-test')
@@ -38,6 +41,7 @@ let client: Client
 let server: Awaited<ReturnType<typeof openServer>>
 let runtime: Runtime
 let kubelet: Kubelet
+let pki: { authority: KeyPair; serving: KeyPair; admin: KeyPair; nobody: KeyPair }
 
 async function whyNot(): Promise<string | false> {
   if (process.getuid?.() !== 0) return 'needs root'
@@ -70,9 +74,30 @@ async function start(): Promise<void> {
     clock: realClock,
     random: realRandom,
     log,
+    server: {
+      host: '127.0.0.1',
+      port: 0,
+      cert: pki.serving.certPem,
+      key: pki.serving.keyPem,
+      clientCA: pki.authority.certPem,
+    },
     signal: abort.signal,
   })
   await kubelet.ready
+}
+
+async function makePki() {
+  const validity = { now: realClock.now(), validMs: 3_600_000 }
+  const authority = await makeAuthority({ commonName: 'test', ...validity })
+  const usages = ['digital signature', 'server auth', 'client auth'] as const
+  const make = (commonName: string, organizations: string[] = []) =>
+    issue(authority, { commonName, organizations, ips: ['127.0.0.1'] }, { usages, ...validity })
+  return {
+    authority,
+    serving: await make('system:node:n1'),
+    admin: await make('admin', ['system:masters']),
+    nobody: await make('nobody'),
+  }
 }
 
 async function stop(): Promise<void> {
@@ -115,6 +140,7 @@ before(async () => {
   for (const name of [namespace, 'kube-node-lease'])
     if (!(await client.find(Namespace, { name }))) await client.create(Namespace, { metadata: { name } })
   await client.create(ServiceAccount, { metadata: { name: 'default', namespace }, automountServiceAccountToken: false })
+  pki = await makePki()
   await start()
 })
 
@@ -356,4 +382,93 @@ test('security settings reach the container', { skip }, async () => {
     await gone(name)
   }
   await eventually('nothing runs', async () => (await runtime.pods()).length === 0)
+})
+
+const tls = (pair: KeyPair | null) => ({
+  ca: pki.authority.certPem,
+  ...(pair && { cert: pair.certPem, key: pair.keyPem }),
+})
+
+function ask(
+  path: string,
+  pair: KeyPair | null = pki.admin,
+  seen: (text: string) => void = () => {},
+): Promise<{ status: number; body: string }> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request({ host: '127.0.0.1', port: kubelet.port, path, agent: false, ...tls(pair) }, response => {
+      let body = ''
+      response.on('data', chunk => seen((body += chunk)))
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, body }))
+      response.on('error', reject)
+    })
+    outgoing.on('error', reject)
+    outgoing.end()
+  })
+}
+
+/** What a WebSocket client of exec gets: the text of stdout and the Status on the error channel. */
+async function execOver(path: string, input?: string): Promise<{ stdout: string; status: string }> {
+  const { ws } = await dialWebSocket(`wss://127.0.0.1:${kubelet.port}${path}`, ['v5.channel.k8s.io'], tls(pki.admin))
+  const texts = ['', '', '', '']
+  ws.on('message', (data: Buffer) => {
+    texts[data[0]!] += data.subarray(1).toString()
+  })
+  const closed = new Promise<void>(resolve => ws.once('close', () => resolve()))
+  if (input !== undefined) {
+    ws.send(Buffer.concat([Buffer.from([0]), Buffer.from(input)]))
+    ws.send(Buffer.from([255, 0]))
+  }
+  await closed
+  return { stdout: texts[1]!, status: texts[3]! }
+}
+
+test('the server: who may ask, logs, exec, stats', { skip }, async () => {
+  await create('served', {
+    restartPolicy: 'Never',
+    containers: [sh(`echo one; echo two >&2; echo three; ${forever.replace('exit 0', 'echo end; exit 0')}`)],
+  })
+  await becomes('served', 'Ready')
+  assert.equal((await ask('/healthz')).body, 'ok')
+  assert.equal((await ask('/pods', null)).status, 401)
+  const refused = await ask('/pods', pki.nobody)
+  assert.deepEqual(
+    [refused.status, refused.body],
+    [403, 'Forbidden (user=nobody, verb=get, resource=nodes, subresource(s)=[pods proxy])'],
+  )
+  assert.match((await ask('/pods')).body, /"name":"served"/)
+
+  const logs = `/containerLogs/${namespace}/served/main`
+  await eventually('three lines', async () => (await ask(logs)).body === 'one\ntwo\nthree\n')
+  assert.equal((await ask(`${logs}?tailLines=1`)).body, 'three\n')
+  assert.equal((await ask(`${logs}?limitBytes=5`)).body, 'one\nt')
+  assert.match((await ask(`${logs}?timestamps=true&tailLines=1`)).body, /^\d{4}-\d\d-\d\dT[\d:.]+\S* three\n$/)
+  assert.deepEqual(await ask(`${logs}?previous=true`), {
+    status: 400,
+    body: 'previous terminated container "main" in pod "served" not found',
+  })
+
+  const told = await execOver(
+    `/exec/${namespace}/served/main?command=sh&command=-c&command=cat;exit+3&input=1&output=1`,
+    'typed',
+  )
+  assert.equal(told.stdout, 'typed')
+  assert.match(told.status, /"reason":"NonZeroExitCode".*"message":"3"/)
+
+  const stats = JSON.parse((await ask('/stats/summary')).body) as {
+    pods: { podRef: { name: string }; containers: { memory: { workingSetBytes: number } }[] }[]
+  }
+  const mine = stats.pods.find(p => p.podRef.name === 'served')
+  assert.ok((mine?.containers[0]?.memory.workingSetBytes ?? 0) > 0)
+  assert.match(
+    (await ask('/metrics/resource')).body,
+    /container_memory_working_set_bytes\{container="main",namespace="default",pod="served"\} \d+/,
+  )
+
+  let heard = ''
+  const following = ask(`${logs}?follow=true`, pki.admin, text => (heard = text))
+  await eventually('the log so far', async () => heard.endsWith('three\n'))
+  await client.delete(Pod, { namespace, name: 'served' })
+  assert.equal((await following).body, 'one\ntwo\nthree\nend\n')
+  await gone('served')
+  assert.equal((await ask(logs)).status, 404)
 })

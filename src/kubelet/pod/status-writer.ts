@@ -84,9 +84,11 @@ export function differs(ours: PodStatus, theirs: ReadPod['status'] | PodStatus):
 // Conditions merge by type, so that those of others stay; lists of addresses are replaced as a whole.
 function patchOf(status: PodStatus, uid: string): object {
   const replaced = (list: readonly object[] | undefined) => (list ? [...list, { $patch: 'replace' }] : null)
+  // Merged by type, a condition keeps what is not taken away.
+  const conditions = status.conditions?.map(c => ({ ...c, reason: c.reason ?? null, message: c.message ?? null }))
   const nulls = Object.fromEntries(optionalFields.filter(f => status[f] === undefined).map(f => [f, null]))
   return {
     metadata: { uid },
-    status: { ...nulls, ...status, podIPs: replaced(status.podIPs), hostIPs: replaced(status.hostIPs) },
+    status: { ...nulls, ...status, conditions, podIPs: replaced(status.podIPs), hostIPs: replaced(status.hostIPs) },
   }
 }

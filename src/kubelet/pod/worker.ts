@@ -1,7 +1,6 @@
 // One pod's worker: looks at what the runtime has, plans, writes the status and carries the plan's steps out as jobs
 // that run beside it. It sleeps until the pod changes, the runtime reports something, a job ends or a timer is due.
-import { messageOf } from '../../base/errors.ts'
-import { isReason } from '../../base/errors.ts'
+import { isReason, messageOf } from '../../base/errors.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import { sandboxConfig } from '../config/configs.ts'
 import { VolumeFailure } from '../host.ts'
@@ -48,6 +47,8 @@ export class PodWorker {
   #stale = true
   #cancelTimer: (() => void) | undefined
   #cancelRefresh: (() => void) | undefined
+  #refreshing = false
+  #refreshWanted = false
 
   constructor(context: NodeContext, pod: ReadPod, seen: PodSeen, done: (worker: PodWorker) => void) {
     this.uid = uidOf(pod)
@@ -60,6 +61,8 @@ export class PodWorker {
     this.#statuses = new StatusWriter(context, pod)
     this.#stale = false
     this.update(pod)
+    // A former kubelet made its volumes; this one keeps them current.
+    if (context.runtime.real) this.refreshVolumes()
   }
 
   get pod(): ReadPod {
@@ -316,7 +319,7 @@ export class PodWorker {
       if (!(error instanceof VolumeFailure)) return fail('FailedMount', messageOf(error))
       return fail('FailedMount', `MountVolume.SetUp failed for volume "${error.volume}" : ${error.message}`)
     }
-    this.#planRefresh()
+    if (runtime.real && pod.spec.volumes?.some(v => v.projected)) this.#planRefresh(clock.now() + firstRefreshMs)
     try {
       if (step.replaces) {
         podEvent(
@@ -405,27 +408,37 @@ export class PodWorker {
   /** Writes the pod's files anew where their sources changed. */
   refreshVolumes(): void {
     if (!this.#seen.sandboxes.length || this.#ending || this.#settled) return
-    void this.#context.host.refresh(this.#pod).then(
-      at => this.#planRefresh(at),
-      error => {
+    this.#refreshWanted = true
+    if (!this.#refreshing) void this.#refresh()
+  }
+
+  // One at a time: two writers of one directory would undo each other.
+  async #refresh(): Promise<void> {
+    this.#refreshing = true
+    while (this.#refreshWanted && !this.#closed) {
+      this.#refreshWanted = false
+      try {
+        this.#planRefresh(await this.#context.host.refresh(this.#pod))
+      } catch (error) {
+        const volume = error instanceof VolumeFailure ? error.volume : ''
         podEvent(
           this.#context,
           this.#pod,
           'Warning',
           'FailedMount',
-          `MountVolume.SetUp failed for volume "${error instanceof VolumeFailure ? error.volume : ''}" : ${messageOf(error)}`,
+          `MountVolume.SetUp failed for volume "${volume}" : ${messageOf(error)}`,
         )
         this.#planRefresh(this.#context.clock.now() + refreshRetryMs)
-      },
-    )
+      }
+    }
+    this.#refreshing = false
   }
 
-  #planRefresh(at?: number): void {
+  #planRefresh(at: number | undefined): void {
     this.#cancelRefresh?.()
     const { clock } = this.#context
-    const when = at ?? clock.now() + firstRefreshMs
-    if (at === undefined && !(this.#pod.spec.volumes ?? []).some(v => v.projected)) return
-    this.#cancelRefresh = clock.after(Math.max(0, when - clock.now()), () => this.refreshVolumes())
+    this.#cancelRefresh =
+      at === undefined ? undefined : clock.after(Math.max(0, at - clock.now()), () => this.refreshVolumes())
   }
 }
 

@@ -138,7 +138,8 @@ export class PodProbes {
         await clock.sleep(periodMs, signal)
       }
     } catch (error) {
-      if (!signal.aborted) throw error
+      if (!signal.aborted)
+        this.#context.log.error('a probe ended', { pod: pod.metadata.name, container: spec.name, error })
     }
   }
 

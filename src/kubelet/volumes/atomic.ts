@@ -38,6 +38,8 @@ export async function writeAtomically(
     await chmod(join(fresh, path), mode)
   }
   await prepare?.(fresh)
+  // One that ended in between left its link.
+  await rm(join(dir, '..data_tmp'), { force: true })
   await symlink(name, join(dir, '..data_tmp'))
   await rename(join(dir, '..data_tmp'), data)
   await link(dir, payload)

@@ -1,0 +1,260 @@
+// What the kubelet does next, as tables: a pod, what the runtime has, what is remembered → state and steps.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { ContainerSeen, PodSeen } from '../runtime/runtime.ts'
+import { nextBackoff, waitUntil } from './backoff.ts'
+import { type Ending, type PodMemory, planPod } from './plan.ts'
+import { containerHash, type ReadPod } from './spec.ts'
+import { phaseOf } from './status.ts'
+
+const now = 1_000_000
+type Spec = Record<string, unknown>
+
+function podOf(spec: Spec, status: object = {}, metadata: object = {}): ReadPod {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'p', namespace: 'd', uid: 'u', ...metadata },
+    spec: { containers: [{ name: 'a' }], ...spec },
+    status,
+  } as unknown as ReadPod
+}
+
+/** `a:running`, `a:exited:1`, `a@old:exited:0` (in another sandbox); newest first. */
+function seenOf(sandboxes: string[], ...containers: string[]): PodSeen {
+  return {
+    uid: 'u',
+    namespace: 'd',
+    name: 'p',
+    sandboxes: sandboxes.map((text, i) => ({
+      id: text.split(':')[0]!,
+      attempt: sandboxes.length - 1 - i,
+      ready: !text.endsWith(':dead'),
+      createdAtMs: 0,
+      ips: ['10.0.0.2'],
+    })),
+    containers: containers.map((text, i): ContainerSeen => {
+      const [place = '', state = '', code = '0'] = text.split(':')
+      const [name = '', sandboxId = 's'] = place.split('@')
+      const base = {
+        id: `${name}${containers.length - i}`,
+        sandboxId,
+        name,
+        attempt: containers.slice(i + 1).filter(t => t.startsWith(name)).length,
+      }
+      const times = { createdAtMs: 0, startedAtMs: 1, finishedAtMs: state === 'exited' ? now - 1000 : 0 }
+      return {
+        ...base,
+        ...times,
+        state: state as ContainerSeen['state'],
+        exitCode: Number(code),
+        reason: '',
+        message: '',
+        image: '',
+        imageRef: '',
+        hash: containerHash({ name } as never),
+        logPath: '',
+      }
+    }),
+  }
+}
+
+const nothing: PodMemory = {
+  busy: new Set(),
+  backoffs: new Map(),
+  failures: new Map(),
+  sandboxRetryAt: 0,
+  condemned: new Map(),
+  notStarted: new Set(),
+  ending: undefined,
+  settled: false,
+  gone: false,
+}
+const deleted: Ending = { why: 'deleted', sinceMs: now - 10_000, graceSeconds: 30 }
+const init = { initContainers: [{ name: 'i1' }, { name: 'i2' }] }
+const sidecar = { initContainers: [{ name: 'side', restartPolicy: 'Always' }, { name: 'i2' }] }
+
+const cases: [string, Spec, PodSeen, Partial<PodMemory>, string][] = [
+  ['a new pod gets a sandbox', {}, seenOf([]), {}, 'starting: sandbox#0'],
+  ['not while one is being made', {}, seenOf([]), { busy: new Set(['sandbox']) }, 'starting:'],
+  ['nor before it is time', {}, seenOf([]), { sandboxRetryAt: now + 5 }, 'starting: again+5'],
+  ['then its container', {}, seenOf(['s']), {}, 'running: start a#0'],
+  ['one start at a time', { containers: [{ name: 'a' }, { name: 'b' }] }, seenOf(['s']), {}, 'running: start a#0'],
+  [
+    'and none beside another',
+    { containers: [{ name: 'a' }, { name: 'b' }] },
+    seenOf(['s']),
+    { busy: new Set(['start:a']) },
+    'running:',
+  ],
+  ['nothing to do', {}, seenOf(['s'], 'a:running'), {}, 'running:'],
+  ['init containers first', init, seenOf(['s']), {}, 'initializing: start i1#0'],
+  ['in order', init, seenOf(['s'], 'i1:exited:0'), {}, 'initializing: start i2#0'],
+  ['until they are done', init, seenOf(['s'], 'i2:exited:0', 'i1:exited:0'), {}, 'running: start a#0'],
+  ['a failed one is tried again', init, seenOf(['s'], 'i1:exited:1'), {}, 'initializing: start i1#1'],
+  [
+    'unless the pod may not restart',
+    { ...init, restartPolicy: 'Never' },
+    seenOf(['s'], 'i1:exited:1'),
+    {},
+    'ending: settle',
+  ],
+  ['a sidecar need not end', sidecar, seenOf(['s'], 'side:running'), {}, 'initializing: start i2#0'],
+  [
+    'but must have started',
+    sidecar,
+    seenOf(['s'], 'side:running'),
+    { notStarted: new Set(['side1']) },
+    'initializing:',
+  ],
+  ['restart at once after the first failure', {}, seenOf(['s'], 'a:exited:1'), {}, 'running: start a#1'],
+  [
+    'with back-off after that',
+    {},
+    seenOf(['s'], 'a:exited:1'),
+    { backoffs: new Map([['a', { delayMs: 10_000, updatedAt: now - 2000 }]]) },
+    'running: again+9000 a=CrashLoopBackOff',
+  ],
+  ['OnFailure leaves success alone', { restartPolicy: 'OnFailure' }, seenOf(['s'], 'a:exited:0'), {}, 'ending: settle'],
+  ['Never leaves failure alone', { restartPolicy: 'Never' }, seenOf(['s'], 'a:exited:1'), { settled: true }, 'ended:'],
+  [
+    'a rule may restart it all the same',
+    {
+      restartPolicy: 'Never',
+      containers: [
+        { name: 'a', restartPolicyRules: [{ action: 'Restart', exitCodes: { operator: 'In', values: [42] } }] },
+      ],
+    },
+    seenOf(['s'], 'a:exited:42'),
+    {},
+    'running: start a#1',
+  ],
+  [
+    'a condemned container is killed',
+    {},
+    seenOf(['s'], 'a:running'),
+    { condemned: new Map([['a1', { message: 'sick', graceSeconds: 5 }]]) },
+    'running: kill a1 5s',
+  ],
+  [
+    'a changed image too',
+    { containers: [{ name: 'a', image: 'new' }] },
+    seenOf(['s'], 'a:running'),
+    {},
+    'running: kill a1 30s',
+  ],
+  ['a created container is made anew', {}, seenOf(['s'], 'a:created'), {}, 'running: remove a1 start a#0'],
+  ['a dead sandbox: its containers go first', {}, seenOf(['s:dead'], 'a:running'), {}, 'starting: kill a1 30s'],
+  ['then it is made again', {}, seenOf(['s:dead'], 'a:exited:137'), {}, 'starting: sandbox#1'],
+  [
+    'and everything starts afresh',
+    init,
+    seenOf(['t', 's:dead'], 'a:exited:137', 'i2:exited:0', 'i1:exited:0'),
+    {},
+    'initializing: start i1#1',
+  ],
+  [
+    'deleted: killed with the time that is left',
+    {},
+    seenOf(['s'], 'a:running'),
+    { ending: deleted },
+    'ending: kill a1 20s',
+  ],
+  ['then settled', {}, seenOf(['s'], 'a:exited:0'), { ending: deleted }, 'ending: settle'],
+  ['then gone', {}, seenOf(['s:dead'], 'a:exited:0'), { ending: deleted, settled: true, gone: true }, 'ended: delete'],
+  [
+    'sidecars end last',
+    { ...sidecar },
+    seenOf(['s'], 'a:running', 'side:running'),
+    { ending: deleted },
+    'ending: kill a2 20s',
+  ],
+  [
+    'when the others have',
+    { ...sidecar },
+    seenOf(['s'], 'a:exited:0', 'side:running'),
+    { ending: deleted },
+    'ending: kill side1 20s',
+  ],
+  ['old dead containers go', {}, seenOf(['s'], 'a:running', 'a:exited:1', 'a:exited:1'), {}, 'running: remove a1'],
+  [
+    'an ephemeral container joins',
+    { ephemeralContainers: [{ name: 'e' }] },
+    seenOf(['s'], 'a:running'),
+    {},
+    'running: start e#0',
+  ],
+  [
+    'and is never restarted',
+    { ephemeralContainers: [{ name: 'e' }] },
+    seenOf(['s'], 'e:exited:1', 'a:running'),
+    {},
+    'running:',
+  ],
+]
+
+for (const [what, spec, seen, memory, expected] of cases) {
+  test(what, () => {
+    const plan = planPod(podOf(spec), seen, { ...nothing, ...memory }, now)
+    const steps = plan.steps.map(step => {
+      if (step.do === 'sandbox') return `sandbox#${step.attempt}`
+      if (step.do === 'start') return `start ${step.name}#${step.attempt}`
+      if (step.do === 'kill') return `kill ${step.container.id} ${step.graceSeconds}s`
+      return step.do === 'remove' ? `remove ${step.id}` : step.do
+    })
+    const again = plan.againAt === undefined ? [] : [`again+${plan.againAt - now}`]
+    const waiting = Array.from(plan.waiting, ([name, { reason }]) => `${name}=${reason}`)
+    assert.equal([`${plan.state.state}:`, ...steps, ...again, ...waiting].join(' '), expected)
+  })
+}
+
+test('an object being deleted is deleted in the end', () => {
+  const pod = podOf({}, {}, { deletionTimestamp: '2026-01-01T00:00:00Z' })
+  const plan = planPod(pod, seenOf(['s:dead']), { ...nothing, ending: deleted, settled: true }, now)
+  assert.deepEqual(plan.steps, [{ do: 'delete' }])
+})
+
+test('back-off doubles to five minutes and is forgotten after ten', () => {
+  let backoff = nextBackoff(0, undefined)
+  const delays = [backoff.delayMs]
+  for (let i = 0; i < 6; i++) delays.push((backoff = nextBackoff(0, backoff)).delayMs)
+  assert.deepEqual(delays, [10_000, 20_000, 40_000, 80_000, 160_000, 300_000, 300_000])
+  assert.equal(waitUntil(5000, 1000, backoff), 301_000)
+  assert.equal(waitUntil(302_000, 1000, backoff), undefined)
+  assert.equal(waitUntil(700_000, 699_000, backoff), undefined)
+  assert.equal(nextBackoff(700_000, backoff, 699_000).delayMs, 10_000)
+})
+
+test('phases', () => {
+  const run = { state: { running: {} }, lastState: {}, started: true }
+  const wait = { state: { waiting: {} }, lastState: {} }
+  const ok = { state: { terminated: { exitCode: 0 } }, lastState: {} }
+  const bad = { state: { terminated: { exitCode: 1 } }, lastState: {} }
+  const crash = { state: { waiting: {} }, lastState: { terminated: { exitCode: 1 } } }
+  const phase = (restartPolicy: string, main: object[], initial: object[] = [], over = false) =>
+    phaseOf(
+      podOf({ restartPolicy, initContainers: initial.map((_, i) => ({ name: `i${i}` })) }),
+      initial as never,
+      main as never,
+      over,
+    )
+  const table: [string, string][] = [
+    [phase('Always', [wait]), 'Pending'],
+    [phase('Always', [run, wait]), 'Pending'],
+    [phase('Always', [run, crash]), 'Running'],
+    [phase('Always', [crash]), 'Running'],
+    [phase('Always', [ok]), 'Running'],
+    [phase('OnFailure', [ok, ok]), 'Succeeded'],
+    [phase('OnFailure', [ok, bad]), 'Running'],
+    [phase('Never', [ok, bad]), 'Failed'],
+    [phase('Never', [wait], [bad]), 'Failed'],
+    [phase('Always', [wait], [bad]), 'Pending'],
+    [phase('Always', [wait], [run]), 'Pending'],
+    [phase('Always', [ok], [], true), 'Succeeded'],
+    [phase('Always', [bad], [], true), 'Failed'],
+  ]
+  assert.deepEqual(
+    table.map(([got]) => got),
+    table.map(([, expected]) => expected),
+  )
+})
