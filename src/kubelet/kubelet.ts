@@ -18,7 +18,7 @@ import { realHost } from './host-real.ts'
 import { makeImages } from './images.ts'
 import { rotateLogs } from './logs/rotate.ts'
 import { type Machine, readMachine, readPressure, simulatedMachine } from './node/machine.ts'
-import { every, keepNode } from './node/node.ts'
+import { every, keepNode, type NodeKeeper } from './node/node.ts'
 import { nodeStatus, ownLabels } from './node/status.ts'
 import { nodeObjects } from './objects.ts'
 import type { NodeContext } from './pod/context.ts'
@@ -114,7 +114,9 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
     signal,
     onPodCIDR: cidrs => o.onPodCIDR?.(cidrs),
     status: async before => {
+      const hadNetwork = !info.current.networkProblem
       info.current = await runtimeInfo(runtime)
+      if (!hadNetwork && !info.current.networkProblem) for (const worker of workers.values()) worker.nodeReady()
       const images = info.current.runtimeProblem ? [] : await runtime.images()
       const pressure = runtime.real ? await pressures(o.rootDir) : { memory: false, disk: false, pid: false }
       return nodeStatus(
@@ -139,7 +141,7 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
     await client.synced([pods, services], signal)
     await adopt(context, pods, workers)
     signal.addEventListener('abort', follow(context, pods, workers), { once: true })
-    void runtime.watch(uid => hear(workers, uid), signal)
+    void runtime.watch((uid, event) => hear(workers, uid, event?.topic), signal)
     void every(clock, relistMs, signal, () => relist(context, pods, workers, signal))
     if (runtime.real) void rotateLogs({ runtime, workers, clock, log, signal })
   })()
@@ -148,7 +150,7 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   return {
     ready,
     port: server?.port ?? 0,
-    refresh: () => node.report(),
+    refresh: () => reportNetwork(node, info, clock, signal),
     async close() {
       stop.abort(new Error('the kubelet ends'))
       for (const worker of workers.values()) worker.close()
@@ -283,7 +285,26 @@ function follow(context: NodeContext, pods: Mirror<Pod>, workers: Workers): () =
   })
 }
 
-function hear(workers: Workers, uid: string | undefined): void {
+// The runtime notices a new network configuration a moment after it was written.
+const networkPauseMs = 50
+const networkTries = 60
+
+async function reportNetwork(
+  node: NodeKeeper,
+  info: { current: RuntimeInfo },
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let tries = 0; tries < networkTries; tries++) {
+    await node.report()
+    if (!info.current.networkProblem && !info.current.runtimeProblem) return
+    await clock.sleep(networkPauseMs, signal)
+  }
+}
+
+function hear(workers: Workers, uid: string | undefined, topic?: string): void {
+  // Who created or started something looks at it anyway.
+  if (topic === 'created' || topic === 'started') return
   if (uid !== undefined) return workers.get(uid)?.heard()
   for (const worker of workers.values()) worker.heard()
 }

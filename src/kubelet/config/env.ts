@@ -66,8 +66,8 @@ export async function environmentOf(
   return { values, warnings }
 }
 
-// oxlint-disable-next-line no-control-regex -- control characters are just what is refused
-const isEnvName = (name: string) => /^[^=\0-\x1f\x7f-\uffff]+$/.test(name) && name !== '.' && !name.startsWith('..')
+// Printable ASCII without `=`. Source: KEP-4369.
+const isEnvName = (name: string) => /^[ -<>-~]+$/.test(name)
 
 type EnvFrom = NonNullable<ReadContainer['envFrom']>[number]
 

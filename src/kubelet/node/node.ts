@@ -90,7 +90,7 @@ export function keepNode(o: NodeKeeperOptions): NodeKeeper {
     signal.addEventListener('abort', mirror.subscribe(hearCidr), { once: true })
     await client.synced([mirror], signal)
     hearCidr()
-    lastReady = 'False'
+    lastReady = undefined
     note(o, node, 'Starting', 'Starting kubelet.')
     await report()
     void every(clock, statusEveryMs, signal, report)

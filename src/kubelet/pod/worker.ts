@@ -122,6 +122,13 @@ export class PodWorker {
     this.wake()
   }
 
+  /** The node has a network now: a sandbox that waited for it need not wait longer. */
+  nodeReady(): void {
+    this.#sandboxRetryAt = 0
+    this.#sandboxBackoff = undefined
+    this.wake()
+  }
+
   /** An object it refers to changed: what failed for want of it may be tried again, files are written anew. */
   objectsChanged(): void {
     for (const [name, failure] of this.#failures)
