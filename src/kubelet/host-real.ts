@@ -1,8 +1,8 @@
 // The files, mounts and control groups of pods on a real node; see host.ts for where they are.
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { messageOf } from '../base/errors.ts'
-import { type Cgroups, openBeneath, realMounts } from '../linux/index.ts'
+import { isReason, messageOf } from '../base/errors.ts'
+import { type Beneath, type Cgroups, openBeneath, realMounts } from '../linux/index.ts'
 import { type ConfigPlace, messagePathOf, podLogDir } from './config/configs.ts'
 import { hostNetworkHosts, podHosts } from './config/dns.ts'
 import { expand } from './config/expand.ts'
@@ -147,7 +147,9 @@ async function containerMounts(
   const messages = join(dir, 'containers', container.name)
   await mkdir(messages, { recursive: true, mode: 0o750 })
   const message = join(messages, String(request.attempt))
-  await writeFile(message, '', { mode: 0o666 })
+  await writeFile(message, '')
+  // Whoever the container runs as may write here, and the umask has no say.
+  await chmod(message, 0o666)
   mounts.push({ containerPath: messagePathOf(container), hostPath: message, readonly: false })
   return { mounts, async close() {} }
 }
@@ -164,9 +166,21 @@ function expandPath(text: string, env: ReadonlyMap<string, string>): string {
   })
 }
 
+// A part that is made here may be used by those who may use the volume.
+async function openPart(volume: string, part: string): Promise<Beneath> {
+  try {
+    return await openBeneath(volume, part)
+  } catch (error) {
+    if (!isReason(error, 'NotFound')) throw error
+  }
+  const made = await openBeneath(volume, part, { create: true })
+  await chmod(made.path, (await stat(volume)).mode & 0o7777)
+  return made
+}
+
 // What was opened beneath the volume is what gets mounted, whatever happens to the path meanwhile.
 async function bindPart(volume: string, part: string, target: string): Promise<string> {
-  const beneath = await openBeneath(volume, part, { create: true })
+  const beneath = await openPart(volume, part)
   try {
     await realMounts.unmountAll(target)
     await rm(target, { recursive: true, force: true })

@@ -350,10 +350,12 @@ test('a failing container leaves its last words and is restarted; a missing volu
 
 test('security settings reach the container', { skip }, async () => {
   await create('safe', {
+    volumes: [{ name: 'v', emptyDir: {} }],
     hostNetwork: true,
     securityContext: { runAsUser: 1000, runAsGroup: 3000, runAsNonRoot: true, supplementalGroups: [4000] },
     containers: [
       sh(forever, {
+        volumeMounts: [{ name: 'v', mountPath: '/v', subPath: 'a/b' }],
         securityContext: {
           readOnlyRootFilesystem: true,
           allowPrivilegeEscalation: false,
@@ -366,6 +368,7 @@ test('security settings reach the container', { skip }, async () => {
   const { status } = await becomes('safe', 'Ready')
   assert.deepEqual([status.podIP, status.qosClass], ['127.0.0.1', 'Guaranteed'])
   assert.match(await exec('safe', 'id'), /uid=1000 gid=3000 groups=3000,4000/)
+  assert.equal(await exec('safe', 'sh', '-c', 'echo x > /v/file; echo y > /dev/termination-log; cat /v/file'), 'x\n')
   assert.match(await exec('safe', 'touch', '/x'), /Read-only file system/)
   assert.match(
     await exec('safe', 'grep', '-E', 'NoNewPrivs|CapEff', '/proc/self/status'),
@@ -425,7 +428,7 @@ async function execOver(path: string, input?: string): Promise<{ stdout: string;
 test('the server: who may ask, logs, exec, stats', { skip }, async () => {
   await create('served', {
     restartPolicy: 'Never',
-    containers: [sh(`echo one; echo two >&2; echo three; ${forever.replace('exit 0', 'echo end; exit 0')}`)],
+    containers: [sh(`echo one; echo two; echo three; ${forever.replace('exit 0', 'echo end; exit 0')}`)],
   })
   await becomes('served', 'Ready')
   assert.equal((await ask('/healthz')).body, 'ok')
