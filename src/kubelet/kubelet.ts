@@ -139,7 +139,7 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const ready = (async () => {
     await node.registered
     await client.synced([pods, services], signal)
-    await adopt(context, pods, workers)
+    await adoptUntilDone(context, pods, workers, signal)
     signal.addEventListener('abort', follow(context, pods, workers), { once: true })
     void runtime.watch((uid, event) => hear(workers, uid, event?.topic), signal)
     void every(clock, relistMs, signal, () => relist(context, pods, workers, signal))
@@ -249,6 +249,26 @@ async function pressures(rootDir: string) {
 const nothing = (uid: string): PodSeen => ({ uid, namespace: '', name: '', sandboxes: [], containers: [] })
 
 type Workers = Map<string, PodWorker>
+
+// A runtime that is not up yet will be.
+const adoptRetryMs = 1000
+
+async function adoptUntilDone(
+  context: NodeContext,
+  pods: Mirror<Pod>,
+  workers: Workers,
+  signal: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    try {
+      return await adopt(context, pods, workers)
+    } catch (error) {
+      signal.throwIfAborted()
+      context.log.warn('the container runtime could not be asked for its pods, trying again', { why: messageOf(error) })
+    }
+    await context.clock.sleep(adoptRetryMs, signal)
+  }
+}
 
 /** Takes over what a former kubelet left running, and ends what no pod stands for. */
 async function adopt(context: NodeContext, pods: Mirror<Pod>, workers: Workers): Promise<void> {
