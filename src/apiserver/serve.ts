@@ -8,6 +8,7 @@ import type { AnyKind } from '../api/kind.ts'
 import type { Operation, Serve, ServedResult } from '../api/operation.ts'
 import type { Store } from '../store/index.ts'
 import { admissionChain } from './admission/chain.ts'
+import { defaultTolerations } from './admission/default-tolerations.ts'
 import { limitRanger } from './admission/limit-ranger.ts'
 import { namespaceLifecycle } from './admission/namespace-lifecycle.ts'
 import { nodeRestriction } from './admission/node-restriction.ts'
@@ -74,6 +75,7 @@ export async function openServer(
     limitRanger(storage),
     serviceAccountAdmission(storage, random),
     priorityAdmission(storage),
+    defaultTolerations(),
     serviceAllocation(storage, clock, random, options),
     nodeRestriction(storage),
   ])

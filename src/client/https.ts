@@ -98,7 +98,8 @@ async function serve(
   session.ref()
   const stream = session.request(
     headersOf(credentials, methods[verb], pathOf(operation), type, operation.userAgent),
-    signal ? { signal } : {},
+    // Otherwise Node takes it that a DELETE has no body.
+    { endStream: false, ...(signal && { signal }) },
   )
   if (operation.body === undefined) stream.end()
   else stream.end(JSON.stringify(withType(operation)))

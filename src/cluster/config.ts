@@ -1,10 +1,11 @@
 // What a cluster on this machine is: its name, ports, ranges and directories. Chosen at the first `up`, kept in
 // <data-dir>/<name>/cluster.json, the same from then on.
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { createHash } from 'node:crypto'
+import { portFree } from './machine.ts'
 
 export interface ClusterConfig {
   name: string
@@ -71,13 +72,14 @@ export async function ensureConfig(
 ): Promise<ClusterConfig> {
   const existing = readConfig(paths)
   if (existing) {
+    claimSlot(existing.slot, paths.root)
     if (wanted.port === undefined || wanted.port === existing.port) return existing
     const changed = { ...existing, port: wanted.port }
     await writeConfig(paths, changed)
     return changed
   }
   const taken = new Set(otherClusters(paths).map(c => c.slot))
-  const slot = Array.from({ length: maxSlots }, (_, i) => i).find(i => !taken.has(i))
+  const slot = await freeSlot(paths.root, taken)
   if (slot === undefined)
     throw new Error(
       `${paths.dataDir} holds ${maxSlots} clusters already; remove one with: kutter down --purge --name NAME`,
@@ -85,7 +87,7 @@ export async function ensureConfig(
   const config: ClusterConfig = {
     name: wanted.name,
     port: wanted.port ?? 6443 + slot,
-    kubeletPort: 10250 + slot * 20,
+    kubeletPort: kubeletPortOf(slot),
     nodeName: nodeNameOf(hostname()),
     podCidr: `10.${244 - slot}.0.0/16`,
     serviceCidr: `10.${96 + slot}.0.0/16`,
@@ -96,6 +98,40 @@ export async function ensureConfig(
   }
   await writeConfig(paths, config)
   return config
+}
+
+const kubeletPortOf = (slot: number) => 10250 + slot * 20
+
+async function freeSlot(root: string, taken: ReadonlySet<number>): Promise<number | undefined> {
+  for (let slot = 0; slot < maxSlots; slot++) {
+    if (!taken.has(slot) && (await portFree(kubeletPortOf(slot))) && claimSlot(slot, root)) return slot
+  }
+  return undefined
+}
+
+const slotDir = '/run/kutter'
+const slotFile = (slot: number) => join(slotDir, `slot-${slot}`)
+
+/** Takes a slot for a cluster, machine-wide: clusters of other data directories must not collide either. */
+function claimSlot(slot: number, root: string): boolean {
+  mkdirSync(slotDir, { recursive: true, mode: 0o700 })
+  try {
+    writeFileSync(slotFile(slot), root, { flag: 'wx' })
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
+  const owner = readFileSync(slotFile(slot), 'utf8')
+  if (owner !== root && existsSync(join(owner, 'cluster.json'))) return false
+  writeFileSync(slotFile(slot), root)
+  return true
+}
+
+/** Gives a slot back when its cluster's data is removed. */
+export function releaseSlot(slot: number, root: string): void {
+  if (!existsSync(slotFile(slot)) || readFileSync(slotFile(slot), 'utf8') !== root) return
+  rmSync(slotFile(slot))
+  if (readdirSync(slotDir).length === 0) rmdirSync(slotDir)
 }
 
 async function writeConfig(paths: ClusterPaths, config: ClusterConfig): Promise<void> {

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { realClock } from '../base/clock.ts'
 import { stderrLog, silentLog } from '../base/log.ts'
 import { makeIp, makeNft, realMounts } from '../linux/index.ts'
-import { type ClusterPaths, clusterTag, readConfig } from './config.ts'
+import { type ClusterPaths, clusterTag, readConfig, releaseSlot } from './config.ts'
 import { contextName, removeFromUserConfig } from './kubeconfig.ts'
 import { ask } from './link.ts'
 import { isAlive } from './supervisor.ts'
@@ -36,6 +36,7 @@ export async function down({ paths, name, purge, out }: DownOptions): Promise<nu
   for (const node of nodes) await teardownNode({ dir: paths.node(node), tag, node, log, purge })
   const left = await leftovers(paths, tag)
   if (purge) {
+    releaseSlot(config.slot, paths.root)
     await rm(paths.root, { recursive: true, force: true })
     if (existsSync(paths.dataDir) && (await readdir(paths.dataDir)).length === 0)
       await rm(paths.dataDir, { recursive: true })
@@ -51,7 +52,8 @@ export async function down({ paths, name, purge, out }: DownOptions): Promise<nu
   return 0
 }
 
-async function stopProcesses(paths: ClusterPaths): Promise<void> {
+/** Stops supervisor, server and agents; containers go on running. */
+export async function stopProcesses(paths: ClusterPaths): Promise<void> {
   const state = await ask(paths.socket, { command: 'stop' })
   if (!state) return
   const pids = [state.supervisor, ...state.processes.map(p => p.pid)]

@@ -23,6 +23,8 @@ export interface ProcessState extends Hello {
 export interface SupervisorState {
   supervisor: number
   processes: ProcessState[]
+  /** Processes that ended and will be started again. */
+  failing: { process: string; restarts: number; lastWords: string }[]
 }
 
 const maxLineBytes = 64 * 1024

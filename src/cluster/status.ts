@@ -59,6 +59,7 @@ async function inspect(paths: ClusterPaths, name: string): Promise<Status> {
     if (!state.processes.some(p => p.role === role)) problems.push(`the ${role} is not running`)
   for (const p of state.processes)
     if (!p.ready) problems.push(`the ${p.role} is not ready${p.problem ? `: ${p.problem}` : ''}`)
+  for (const f of state.failing) problems.push(`the ${f.process} ended ${f.restarts} times: ${f.lastWords}`)
   const nodes = await readNodes(paths, server, problems)
   for (const node of nodes) if (!node.ready) problems.push(`node ${node.name} is not Ready`)
   const dns = await dnsAnswers(config.dnsAddress, `kubernetes.default.svc.${config.domain}`)

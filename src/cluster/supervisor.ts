@@ -4,7 +4,7 @@
 //
 //   missing ──start──► starting ──hello──► running ──life line breaks──► missing (again after a pause)
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Server, Socket } from 'node:net'
@@ -38,6 +38,8 @@ interface Charge {
   pauseMs: number
   startedAt: number
   restarts: number
+  /** The last line of its log when it ended by itself. */
+  lastWords: string
 }
 
 export interface SupervisorOptions {
@@ -82,6 +84,7 @@ class Supervisor {
       pauseMs: firstPauseMs,
       startedAt: 0,
       restarts: 0,
+      lastWords: '',
     }))
   }
 
@@ -124,13 +127,18 @@ class Supervisor {
   }
 
   #state(): SupervisorState {
-    return { supervisor: process.pid, processes: this.#charges.flatMap(c => c.state ?? []) }
+    const failing = this.#charges.filter(c => !c.state && c.restarts > 0)
+    return {
+      supervisor: process.pid,
+      processes: this.#charges.flatMap(c => c.state ?? []),
+      failing: failing.map(c => ({ process: c.key, restarts: c.restarts, lastWords: c.lastWords })),
+    }
   }
 
   #start(charge: Charge): void {
     if (this.#stopping || charge.state || charge.child) return
     const { program, paths, clock, log } = this.#options
-    const file = openSync(join(paths.logs, `${charge.key.replace('/', '-')}.log`), 'a', 0o600)
+    const file = openSync(logOf(paths, charge), 'a', 0o600)
     const child = spawn(program.command, [...program.args, ...charge.args], {
       detached: true,
       stdio: ['ignore', file, file],
@@ -141,7 +149,10 @@ class Supervisor {
     child.on('error', error => log.error('cannot start a process', { process: charge.key, error }))
     child.on('exit', (code, signal) => {
       charge.child = undefined
-      if (!this.#stopping) log.warn('a process ended', { process: charge.key, code, signal })
+      if (!this.#stopping) {
+        charge.lastWords = lastLine(logOf(paths, charge))
+        log.warn('a process ended', { process: charge.key, code, signal })
+      }
       this.#lost(charge)
     })
   }
@@ -171,6 +182,16 @@ class Supervisor {
     }
     this.#finish()
   }
+}
+
+const logOf = (paths: ClusterPaths, charge: Charge) => join(paths.logs, `${charge.key.replace('/', '-')}.log`)
+
+const tailBytes = 4096
+
+/** The last line a process wrote, without what only a machine wants to know. */
+function lastLine(file: string): string {
+  const text = readFileSync(file).subarray(-tailBytes).toString().trim()
+  return text.slice(text.lastIndexOf('\n') + 1).replace(/^kutter: /, '')
 }
 
 function kill(pid: number, signal: NodeJS.Signals): void {

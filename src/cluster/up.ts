@@ -9,6 +9,7 @@ import { Service } from '../kinds/core/service.ts'
 import { run } from '../linux/index.ts'
 import { type ClusterConfig, type ClusterPaths, ensureConfig, readConfig } from './config.ts'
 import { dnsAnswers } from './dns-probe.ts'
+import { stopProcesses } from './down.ts'
 import { contextName, kubeconfigOf, mergeIntoUserConfig, writeKubeconfig } from './kubeconfig.ts'
 import { ask } from './link.ts'
 import { diskProblem, machineProblem, missingPackages, portFree } from './machine.ts'
@@ -30,6 +31,10 @@ export interface UpOptions {
 
 const readyTimeoutMs = 120_000
 const pollMs = 15
+/** Polls between two looks at the processes. */
+const stateEvery = 20
+/** A process that ended this often at the start will not come up by itself. */
+const hopelessRestarts = 3
 
 /** Returns the exit code. Throws Error with one clear sentence when it cannot be done. */
 export async function up(options: UpOptions): Promise<number> {
@@ -72,6 +77,10 @@ export async function up(options: UpOptions): Promise<number> {
     await steps.run('DNS answers', () =>
       until(deadline, paths, () => dnsAnswers(config.dnsAddress, `kubernetes.default.svc.${config.domain}`)),
     )
+  } catch (error) {
+    // Nothing half-started stays.
+    await stopProcesses(paths)
+    throw error
   } finally {
     close()
   }
@@ -147,9 +156,16 @@ async function nodeReady(client: Client, name: string): Promise<boolean> {
   return node?.status.conditions?.some(c => c.type === 'Ready' && c.status === 'True') ?? false
 }
 
+async function throwIfFailing(paths: ClusterPaths): Promise<void> {
+  const state = await ask(paths.socket, { command: 'status' })
+  const hopeless = state?.failing.find(f => f.restarts >= hopelessRestarts)
+  if (hopeless) throw new Error(`the ${hopeless.process.split('/')[0]} cannot start: ${hopeless.lastWords}`)
+}
+
 /** Tries until it holds; says why when it does not in time, from what the processes report. */
 async function until(deadline: number, paths: ClusterPaths, holds: () => Promise<boolean>): Promise<void> {
   let last: unknown
+  let polls = 1
   for (;;) {
     try {
       if (await holds()) return
@@ -159,6 +175,7 @@ async function until(deadline: number, paths: ClusterPaths, holds: () => Promise
       last = error
     }
     if (realClock.now() > deadline) break
+    if (polls++ % stateEvery === 0) await throwIfFailing(paths)
     await realClock.sleep(pollMs)
   }
   const state = await ask(paths.socket, { command: 'status' })

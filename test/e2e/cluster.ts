@@ -111,6 +111,7 @@ export class TestCluster {
 
 /** A port of its own for each cluster, so that a crashed run does not stop the next. */
 function portOf(name: string): number {
+  // Below the ports the kernel hands out for outgoing connections.
   let hash = 0
   for (const char of name) hash = (hash * 31 + char.charCodeAt(0)) % 800
   return 16_000 + hash
