@@ -174,8 +174,9 @@ function planUpdate(
     }
     if (!active.some(available)) unavailable++
     if (fresh || !old) continue
-    if (maxSurge > 0) available(old) ? toSurge.push(name) : bad.push(old)
-    else (available(old) ? good : bad).push(old)
+    if (!available(old)) bad.push(old)
+    else if (maxSurge > 0) toSurge.push(name)
+    else good.push(old)
   }
   plan.remove.push(...bad)
   if (maxSurge > 0) plan.create.push(...toSurge.slice(0, Math.max(0, maxSurge - surging)))
