@@ -107,7 +107,13 @@ export const Condition = struct('meta.v1.Condition', 'One aspect of an object’
   observedGeneration: int64({ proto: 3, doc: 'The generation the status was computed for.' }),
   lastTransitionTime: time({ proto: 4, always: true, required: true, doc: 'When the status last changed.' }),
   reason: string({ proto: 5, always: true, required: true, doc: 'One CamelCase word why.' }),
-  message: string({ proto: 6, always: true, required: true, doc: 'The same for people.' }),
+  message: string({
+    proto: 6,
+    always: true,
+    required: true,
+    mayBeEmpty: true,
+    doc: 'The same for people.',
+  }),
 })
 export type Condition = Of<typeof Condition>
 

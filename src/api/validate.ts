@@ -166,7 +166,7 @@ export function* validateStruct(schema: Struct, value: JsonObject, at: Path): It
 const isMissing = (node: Node, value: unknown) =>
   value === undefined ||
   value === null ||
-  (value === '' && node.type === 'string' && !node.optional) ||
+  (value === '' && node.type === 'string' && !node.optional && !node.mayBeEmpty) ||
   (Array.isArray(value) && value.length === 0 && !node.always)
 
 function* validateNode(node: Node, value: unknown, at: Path): Iterable<Problem> {

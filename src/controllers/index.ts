@@ -6,6 +6,11 @@ import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import type { AnyKind } from '../api/kind.ts'
 import type { Client } from '../client/index.ts'
+import { cronJobController } from './cronjob/cronjob.ts'
+import { daemonSetController } from './daemonset/daemonset.ts'
+import { disruptionController } from './disruption.ts'
+import { jobController } from './job/job.ts'
+import { statefulSetController } from './statefulset/statefulset.ts'
 import { deploymentController } from './deployment/deployment.ts'
 import { endpointsController } from './endpoints/endpoints.ts'
 import { endpointSliceController } from './endpoints/endpointslice.ts'
@@ -58,6 +63,11 @@ function controllersFor({ kinds, caPem, clusterCidr }: ControllersOptions): Cont
     deploymentController,
     replicaSetController,
     replicationControllerController,
+    daemonSetController,
+    statefulSetController,
+    jobController,
+    cronJobController,
+    disruptionController,
     endpointsController,
     endpointSliceController,
     serviceAccountController,

@@ -35,6 +35,8 @@ export interface FieldOptions {
   optional?: boolean
   /** Clients must give it (OpenAPI `required`). */
   required?: boolean
+  /** Required, but the empty string will do. */
+  mayBeEmpty?: boolean
   /** What the field is for, shown by `kubectl explain`. */
   doc?: string
   /** Filled in when absent on a write. */

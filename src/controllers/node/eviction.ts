@@ -2,8 +2,8 @@
 // say they can bear it. Source: pkg/controller/tainteviction.
 import type { DeepReadonly } from '../../api/schema/node.ts'
 import { parseTime, timeText } from '../../api/time.ts'
-import type { Toleration } from '../../kinds/core/affinity.ts'
 import { Node, type Taint } from '../../kinds/core/node.ts'
+import { tolerates } from '../../kinds/core/tolerations.ts'
 import { Pod as PodKind } from '../../kinds/core/pod.ts'
 import { defineController, keyOf, watch } from '../harness.ts'
 import { podsOfNodeIndex } from '../pod-gc.ts'
@@ -64,11 +64,4 @@ export function evictionTime(pod: Pod, taints: readonly NoExecute[], now: number
     earliest = Math.min(earliest ?? at, at)
   }
   return earliest
-}
-
-function tolerates(toleration: DeepReadonly<Toleration>, taint: NoExecute): boolean {
-  if (toleration.effect && toleration.effect !== taint.effect) return false
-  if (toleration.key && toleration.key !== taint.key) return false
-  if (toleration.operator === 'Exists') return true
-  return !!toleration.key && (toleration.value ?? '') === (taint.value ?? '')
 }

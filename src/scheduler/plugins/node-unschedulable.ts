@@ -1,7 +1,7 @@
 // NodeUnschedulable: a cordoned node takes nothing, unless the pod tolerates just that.
 import { Node } from '../../kinds/core/node.ts'
 import { definePlugin, wake } from '../framework.ts'
-import { tolerated } from './taints.ts'
+import { tolerated } from '../../kinds/core/tolerations.ts'
 
 const no = { no: 'node(s) were unschedulable', ever: false } as const
 const taint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' } as const

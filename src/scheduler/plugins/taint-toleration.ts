@@ -5,7 +5,7 @@ import { Node } from '../../kinds/core/node.ts'
 import type { Toleration } from '../../kinds/core/affinity.ts'
 import { definePlugin, skip, spreadScores, wake } from '../framework.ts'
 import type { Node as NodeObject, Pod } from '../info.ts'
-import { tolerated } from './taints.ts'
+import { tolerated } from '../../kinds/core/tolerations.ts'
 
 type Tolerations = readonly DeepReadonly<Toleration>[]
 const none: Tolerations = []

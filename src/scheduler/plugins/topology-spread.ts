@@ -10,8 +10,8 @@ import type { PodCounter } from '../counts.ts'
 import { definePlugin, freed, maxScore, settled, skip, wake } from '../framework.ts'
 import type { NodeInfo, PodInfo } from '../info.ts'
 import type { Snapshot } from '../snapshot.ts'
-import { matchesNodeAffinity } from './node-affinity.ts'
-import { tolerated } from './taints.ts'
+import { matchesNodeAffinity } from '../../kinds/core/node-selection.ts'
+import { tolerated } from '../../kinds/core/tolerations.ts'
 
 type Constraint = DeepReadonly<TopologySpreadConstraint>
 

@@ -1,10 +1,42 @@
 // Whether a node meets node selector terms. Source: component-helpers/scheduling/corev1/nodeaffinity.
 import type { DeepReadonly } from '../../api/schema/node.ts'
-import type { NodeSelectorRequirement, NodeSelectorTerm } from '../../kinds/core/affinity.ts'
-import type { Node } from '../info.ts'
+import type { Affinity, NodeSelectorRequirement, NodeSelectorTerm } from './affinity.ts'
+
+/** As much of a node as selectors look at. */
+interface Node {
+  readonly metadata: { readonly name?: string; readonly labels?: Readonly<Record<string, string>> }
+}
 
 type Term = DeepReadonly<NodeSelectorTerm>
 type Requirement = DeepReadonly<NodeSelectorRequirement>
+
+interface Selecting {
+  readonly spec: {
+    readonly nodeSelector?: Readonly<Record<string, string>>
+    readonly affinity?: DeepReadonly<Affinity>
+  }
+}
+
+export interface RequiredNodes {
+  labels: readonly (readonly [string, string])[]
+  terms: readonly Term[] | undefined
+}
+
+/** Which nodes a pod (or template) asks for; undefined for any. */
+export function requiredNodes({ spec }: Selecting): RequiredNodes | undefined {
+  const terms = spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms
+  const labels = Object.entries(spec.nodeSelector ?? {})
+  return terms || labels.length ? { labels, terms } : undefined
+}
+
+export const isRequiredNode = ({ labels, terms }: RequiredNodes, node: Node): boolean =>
+  labels.every(([key, value]) => node.metadata.labels?.[key] === value) && (!terms || matchesTerms(node, terms))
+
+/** Whether the pod may run on the node as far as its labels and name go. */
+export function matchesNodeAffinity(pod: Selecting, node: Node): boolean {
+  const wanted = requiredNodes(pod)
+  return !wanted || isRequiredNode(wanted, node)
+}
 
 /** Any one term is enough; a term without requirements matches nothing. */
 export const matchesTerms = (node: Node, terms: readonly Term[]): boolean => terms.some(term => matchesTerm(node, term))

@@ -1,6 +1,6 @@
 // Which tolerations tolerate which taints. Source: core/v1/toleration.go, component-helpers/scheduling/corev1.
 import type { DeepReadonly } from '../../api/schema/node.ts'
-import type { Toleration } from '../../kinds/core/affinity.ts'
+import type { Toleration } from './affinity.ts'
 
 interface TaintLike {
   readonly key: string

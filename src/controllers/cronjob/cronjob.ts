@@ -1,0 +1,172 @@
+// The CronJob controller: makes a Job at each time of a schedule, and removes old ones.
+// Source: pkg/controller/cronjob.
+import { isReason, messageOf } from '../../base/errors.ts'
+import type { Draft } from '../../api/kind.ts'
+import type { DeepReadonly } from '../../api/schema/node.ts'
+import { parseTime, timeText } from '../../api/time.ts'
+import { CronJob as CronJobKind } from '../../kinds/batch/cronjob.ts'
+import { Job as JobKind } from '../../kinds/batch/job.ts'
+import { referenceTo } from '../../client/index.ts'
+import type { Context } from '../context.ts'
+import { defineController, type Result } from '../harness.ts'
+import { isControlledBy } from '../owners.ts'
+import { nextTime, parseSchedule, type Schedule } from './schedule.ts'
+
+type CronJob = DeepReadonly<CronJobKind>
+type Job = DeepReadonly<JobKind>
+
+/** With more missed times than this something is wrong, probably a clock. */
+const maxMissed = 100
+const scheduledAnnotation = 'batch.kubernetes.io/cronjob-scheduled-timestamp'
+/** The timer fires a little late rather than early. */
+const slackMs = 100
+
+export const cronJobController = defineController({
+  name: 'cronjob-controller',
+  reconciles: CronJobKind,
+  owns: [JobKind],
+  async reconcile(cron, ctx) {
+    const jobs = ctx
+      .cache(JobKind)
+      .ownedBy(cron)
+      .filter(job => isControlledBy(job, cron))
+    if (cron.metadata.deletionTimestamp) return
+    await removeOld(cron, jobs, ctx)
+    const tidy = await ctx.writeStatus(CronJobKind, cron, statusOf(cron, jobs))
+    return run(tidy, jobs, ctx)
+  },
+})
+
+const ended = (job: Job, type: 'Complete' | 'Failed') =>
+  job.status.conditions?.some(c => c.type === type && c.status === 'True') ?? false
+const isEnded = (job: Job) => ended(job, 'Complete') || ended(job, 'Failed')
+
+async function run(cron: CronJob, jobs: readonly Job[], ctx: Context): Promise<Result> {
+  if (cron.spec.suspend) return
+  let schedule: Schedule
+  try {
+    schedule = parseSchedule(cron.spec.schedule)
+  } catch (error) {
+    const text = `unparseable schedule: ${cron.spec.schedule} : ${messageOf(error)}`
+    ctx.event(cron, 'Warning', 'UnparseableSchedule', text)
+    return
+  }
+  const now = ctx.now()
+  const due = planDue(cron, schedule, now)
+  if (due.tooMany)
+    ctx.event(
+      cron,
+      'Warning',
+      'TooManyMissedTimes',
+      `too many missed start times: ${due.tooMany}. Set or decrease .spec.startingDeadlineSeconds or check clock skew`,
+    )
+  const next = nextTime(schedule, now, cron.spec.timeZone)
+  const again = next === undefined ? undefined : { again: next - now + slackMs }
+  if (due.at === undefined) return again
+  const deadline = cron.spec.startingDeadlineSeconds
+  if (deadline !== undefined && due.at + deadline * 1000 < now) {
+    ctx.event(
+      cron,
+      'Warning',
+      'MissSchedule',
+      `Missed scheduled time to start a job: ${new Date(due.at).toUTCString()}`,
+    )
+    return again
+  }
+  const active = jobs.filter(job => !isEnded(job) && !job.metadata.deletionTimestamp)
+  if (cron.spec.concurrencyPolicy === 'Forbid' && active.length) {
+    const text = 'Not starting job because prior execution is running and concurrency policy is Forbid'
+    ctx.event(cron, 'Normal', 'JobAlreadyActive', text)
+    return again
+  }
+  if (cron.spec.concurrencyPolicy === 'Replace') for (const job of active) await remove(cron, job, ctx)
+  await begin(cron, due.at, ctx)
+  return again
+}
+
+/** The latest time that has come since the last run; earlier missed ones are not made up for. */
+export function planDue(cron: CronJob, schedule: Schedule, now: number): { at?: number; tooMany?: number } {
+  const last = parseTime(cron.status.lastScheduleTime ?? cron.metadata.creationTimestamp) ?? now
+  const deadline = cron.spec.startingDeadlineSeconds
+  const from = deadline === undefined ? last : Math.max(last, now - deadline * 1000)
+  let at: number | undefined
+  let missed = 0
+  for (let time = nextTime(schedule, from, cron.spec.timeZone); time !== undefined && time <= now; missed++) {
+    at = time
+    // Far behind: jump close to now instead of stepping through months of minutes.
+    if (missed > maxMissed) time = Math.max(time, now - 2 * (time - from))
+    const after = nextTime(schedule, time, cron.spec.timeZone)
+    if (after === undefined || after <= time) break
+    time = after
+  }
+  if (at === undefined) return {}
+  return missed > maxMissed ? { at, tooMany: missed } : { at }
+}
+
+async function begin(cron: CronJob, at: number, ctx: Context): Promise<void> {
+  const draft = jobOf(cron, at)
+  const name = draft.metadata!.name!
+  try {
+    await ctx.create(JobKind, draft, { owner: cron })
+    ctx.event(cron, 'Normal', 'SuccessfulCreate', `Created job ${name}`)
+  } catch (error) {
+    // It was made before the last restart, and the status was not written.
+    if (!isReason(error, 'AlreadyExists')) {
+      ctx.event(cron, 'Warning', 'FailedCreate', `Error creating job: ${messageOf(error)}`)
+      throw error
+    }
+  }
+  const job = await ctx.client.find(JobKind, { namespace: cron.metadata.namespace ?? '', name })
+  const active = [...(cron.status.active ?? []), ...(job && !isEnded(job) ? [referenceTo(job)] : [])]
+  await ctx.writeStatus(CronJobKind, cron, { ...cron.status, active, lastScheduleTime: timeText(at) })
+}
+
+/** The Job of a time: its name follows from the time, so that none is made twice. */
+function jobOf(cron: CronJob, at: number): Draft<JobKind> {
+  const { metadata, spec } = cron.spec.jobTemplate
+  const { timeZone } = cron.spec
+  return {
+    metadata: {
+      name: `${cron.metadata.name}-${Math.floor(at / 60_000)}`,
+      ...(metadata.labels && { labels: metadata.labels }),
+      annotations: { ...metadata.annotations, [scheduledAnnotation]: zoned(at, timeZone) },
+    },
+    spec,
+  }
+}
+
+/** RFC 3339 with the offset of the time zone. */
+function zoned(at: number, timeZone = 'UTC'): string {
+  if (timeZone === 'UTC') return timeText(at)
+  const parts = new Intl.DateTimeFormat('en-US', { timeZone, timeZoneName: 'longOffset' }).formatToParts(at)
+  const offset = parts.find(part => part.type === 'timeZoneName')!.value.slice(3) || '+00:00'
+  const [, sign, hours, minutes] = /([+-])(\d\d):(\d\d)/.exec(offset)!
+  const shiftMs = (sign === '-' ? -1 : 1) * (Number(hours) * 60 + Number(minutes)) * 60_000
+  return `${timeText(at + shiftMs).slice(0, 19)}${offset}`
+}
+
+/** Which Jobs run, and when the last one succeeded. */
+function statusOf(cron: CronJob, jobs: readonly Job[]): Draft<CronJobKind['status']> {
+  const running = new Set(jobs.filter(job => !isEnded(job)).map(job => job.metadata.uid))
+  const active = (cron.status.active ?? []).filter(({ uid }) => running.has(uid))
+  const successes = jobs.filter(job => ended(job, 'Complete')).map(job => job.status.completionTime ?? '')
+  const last = [cron.status.lastSuccessfulTime ?? '', ...successes].sort().at(-1)
+  return { ...cron.status, active, ...(last && { lastSuccessfulTime: last }) }
+}
+
+async function removeOld(cron: CronJob, jobs: readonly Job[], ctx: Context): Promise<void> {
+  const age = (job: Job) => parseTime(job.status.startTime ?? job.metadata.creationTimestamp) ?? 0
+  const limits = [
+    ['Complete', cron.spec.successfulJobsHistoryLimit],
+    ['Failed', cron.spec.failedJobsHistoryLimit],
+  ] as const
+  for (const [type, limit] of limits) {
+    const old = jobs.filter(job => ended(job, type)).sort((a, b) => age(a) - age(b))
+    for (const job of old.slice(0, Math.max(0, old.length - limit))) await remove(cron, job, ctx)
+  }
+}
+
+async function remove(cron: CronJob, job: Job, ctx: Context): Promise<void> {
+  if (await ctx.delete(JobKind, job, { propagationPolicy: 'Background' }))
+    ctx.event(cron, 'Normal', 'SuccessfulDelete', `Deleted job ${job.metadata.name}`)
+}

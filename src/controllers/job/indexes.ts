@@ -1,0 +1,23 @@
+// Sets of completion indexes as a Job's status writes them: `1,3-5,7`.
+
+export function parseIndexes(text: string | undefined): Set<number> {
+  const result = new Set<number>()
+  for (const part of (text ?? '').split(',').filter(Boolean)) {
+    const [from = '', to = from] = part.split('-')
+    for (let i = Number(from); i <= Number(to); i++) result.add(i)
+  }
+  return result
+}
+
+export function formatIndexes(indexes: Iterable<number>): string {
+  const sorted = [...new Set(indexes)].sort((a, b) => a - b)
+  const parts: string[] = []
+  for (let i = 0; i < sorted.length; ) {
+    let end = i
+    while (sorted[end + 1] === sorted[end]! + 1) end++
+    const [first, last] = [sorted[i]!, sorted[end]!]
+    parts.push(first === last ? `${first}` : last === first + 1 ? `${first},${last}` : `${first}-${last}`)
+    i = end + 1
+  }
+  return parts.join(',')
+}
