@@ -28,51 +28,58 @@ const curl = async (url: string) => (await run('curl', ['-s', '-m', '3', url])).
 const fast = { periodSeconds: 1, failureThreshold: 1 }
 
 describe('it heals', { concurrency: 3, skip: cannotRun }, () => {
-  test('a Deployment: a deleted pod is replaced; an image that fails stops a rollout, and undo repairs it', options, async () => {
-    await kubectl('create deployment web --image=myapp:v1 --replicas=2')
-    await kubectl('expose deployment web --type=NodePort --port=80 --target-port=8080')
-    await kubectl('rollout status deployment/web --timeout=60s')
-    const port = await kubectl(`get svc web -o jsonpath='{.spec.ports[0].nodePort}'`)
-    const names = async (more = '') =>
-      (await kubectl(`get pods -l app=web ${more} -o jsonpath='{.items[*].metadata.name}'`)).split(' ').sort()
-    const before = await names()
-    assert.equal(before.length, 2)
-    await kubectl(`delete pod ${before[0]} --wait=false`)
-    const serving = await eventually('a new pod beside the old one', async () => {
-      const now = await names('--field-selector status.phase=Running')
-      const ready = await kubectl(`get deployment web -o jsonpath='{.status.readyReplicas}'`)
-      return now.length === 2 && !now.includes(before[0]!) && now.includes(before[1]!) && ready === '2' && now
-    })
+  test(
+    'a Deployment: a deleted pod is replaced; an image that fails stops a rollout, and undo repairs it',
+    options,
+    async () => {
+      await kubectl('create deployment web --image=myapp:v1 --replicas=2')
+      await kubectl('expose deployment web --type=NodePort --port=80 --target-port=8080')
+      await kubectl('rollout status deployment/web --timeout=60s')
+      const port = await kubectl(`get svc web -o jsonpath='{.spec.ports[0].nodePort}'`)
+      const names = async (more = '') =>
+        (await kubectl(`get pods -l app=web ${more} -o jsonpath='{.items[*].metadata.name}'`)).split(' ').sort()
+      const before = await names()
+      assert.equal(before.length, 2)
+      await kubectl(`delete pod ${before[0]} --wait=false`)
+      const serving = await eventually('a new pod beside the old one', async () => {
+        const now = await names('--field-selector status.phase=Running')
+        const ready = await kubectl(`get deployment web -o jsonpath='{.status.readyReplicas}'`)
+        return now.length === 2 && !now.includes(before[0]!) && now.includes(before[1]!) && ready === '2' && now
+      })
 
-    await kubectl('set image deployment/web myapp=nowhere.invalid/x:1')
-    const stuck = await eventually('the new pod', async () => (await names()).find(name => !serving.includes(name)))
-    await podIs(cluster, stuck, 'tried', p => ['ErrImagePull', 'ImagePullBackOff'].includes(waitingFor(p) ?? ''))
-    const waiting = await podIs(cluster, stuck, 'backs off', p => waitingFor(p) === 'ImagePullBackOff')
-    assert.match(mainOf(waiting)?.state.waiting?.message ?? '', /^Back-off pulling image "nowhere\.invalid\/x:1"/)
-    assert.equal(waiting.status.phase, 'Pending')
-    const events = await eventsOf(cluster, stuck)
-    for (const like of [
-      /^Pulling: Pulling image "nowhere\.invalid\/x:1"$/,
-      /^Failed: Failed to pull image "nowhere\.invalid\/x:1": /,
-      /^Failed: Error: ErrImagePull$/,
-      /^Failed: Error: ImagePullBackOff$/,
-      /^BackOff: Back-off pulling image "nowhere\.invalid\/x:1"/,
-    ])
-      assert.ok(events.some(e => like.test(e)), `${like} among\n${events.join('\n')}`)
-    assert.match(await kubectl('get pods -l app=web'), /0\/1 +(ErrImagePull|ImagePullBackOff) +0/)
-    const answers = new Set<string>()
-    await eventually('both old pods go on serving', async () => {
-      answers.add(await curl(`http://127.0.0.1:${port}`))
-      return serving.every(name => answers.has(name))
-    })
-    assert.deepEqual([...answers].sort(), serving)
+      await kubectl('set image deployment/web myapp=nowhere.invalid/x:1')
+      const stuck = await eventually('the new pod', async () => (await names()).find(name => !serving.includes(name)))
+      await podIs(cluster, stuck, 'tried', p => ['ErrImagePull', 'ImagePullBackOff'].includes(waitingFor(p) ?? ''))
+      const waiting = await podIs(cluster, stuck, 'backs off', p => waitingFor(p) === 'ImagePullBackOff')
+      assert.match(mainOf(waiting)?.state.waiting?.message ?? '', /^Back-off pulling image "nowhere\.invalid\/x:1"/)
+      assert.equal(waiting.status.phase, 'Pending')
+      const events = await eventsOf(cluster, stuck)
+      for (const like of [
+        /^Pulling: Pulling image "nowhere\.invalid\/x:1"$/,
+        /^Failed: Failed to pull image "nowhere\.invalid\/x:1": /,
+        /^Failed: Error: ErrImagePull$/,
+        /^Failed: Error: ImagePullBackOff$/,
+        /^BackOff: Back-off pulling image "nowhere\.invalid\/x:1"/,
+      ])
+        assert.ok(
+          events.some(e => like.test(e)),
+          `${like} among\n${events.join('\n')}`,
+        )
+      assert.match(await kubectl('get pods -l app=web'), /0\/1 +(ErrImagePull|ImagePullBackOff) +0/)
+      const answers = new Set<string>()
+      await eventually('both old pods go on serving', async () => {
+        answers.add(await curl(`http://127.0.0.1:${port}`))
+        return serving.every(name => answers.has(name))
+      })
+      assert.deepEqual([...answers].sort(), serving)
 
-    await kubectl('rollout undo deployment/web')
-    await kubectl('rollout status deployment/web --timeout=60s')
-    await eventually('the failing pod is gone', async () => !(await names()).includes(stuck))
-    assert.deepEqual(await names(), serving)
-    await kubectl('delete deployment,service web')
-  })
+      await kubectl('rollout undo deployment/web')
+      await kubectl('rollout status deployment/web --timeout=60s')
+      await eventually('the failing pod is gone', async () => !(await names()).includes(stuck))
+      assert.deepEqual(await names(), serving)
+      await kubectl('delete deployment,service web')
+    },
+  )
 
   test('a container killed from outside is restarted in place', options, async () => {
     await makePod(cluster, 'victim', { containers: [sh(`exec sleep 86397`), sh(forever, { name: 'other' })] })
@@ -86,7 +93,10 @@ describe('it heals', { concurrency: 3, skip: cannotRun }, () => {
     const status = mainOf(after)!
     assert.notEqual(status.containerID, mainOf(before)?.containerID)
     assert.deepEqual([status.lastState.terminated?.exitCode, status.lastState.terminated?.reason], [137, 'Error'])
-    assert.deepEqual(after.status.containerStatuses?.map(s => s.restartCount), [1, 0])
+    assert.deepEqual(
+      after.status.containerStatuses?.map(s => s.restartCount),
+      [1, 0],
+    )
     assert.match(await kubectl('get pod victim'), /victim +2\/2 +Running +1 \(\d+s ago\)/)
     await removePods(cluster, 'victim')
   })
@@ -153,37 +163,42 @@ describe('it heals', { concurrency: 3, skip: cannotRun }, () => {
     await removePods(cluster, ...Object.keys(probes).map(type => `live-${type}`))
   })
 
-  test('readiness: traffic goes only to the pod that says it is ready, and it may change its mind', options, async () => {
-    await makePod(
-      cluster,
-      'turns',
-      {
-        containers: [
-          sh(`mkdir /www; echo turns > /www/index.html; httpd -p 8080 -h /www; ${forever}`, {
-            readinessProbe: { httpGet: { path: '/ready', port: 8080 }, ...fast },
-          }),
-        ],
-      },
-      { labels: { app: 'turns' } },
-    )
-    await kubectl('expose pod turns --port=80 --target-port=8080')
-    const endpoints = async () =>
-      JSON.parse(await kubectl('get endpointslices -l kubernetes.io/service-name=turns -o json')).items[0]?.endpoints?.[0]
-    await podIs(cluster, 'turns', 'runs', p => mainOf(p)?.started)
-    await eventComes(cluster, 'turns', /^Unhealthy: Readiness probe failed: HTTP probe failed with statuscode: 404$/)
-    assert.equal(isReady(await getPod(cluster, 'turns')), false)
-    assert.equal((await eventually('an endpoint', endpoints)).conditions.ready, false)
-    const ip = await kubectl(`get svc turns -o jsonpath='{.spec.clusterIP}'`)
-    await inPod(cluster, 'turns', 'touch /www/ready')
-    await becomesReady(cluster, 'turns')
-    await eventually('it answers', async () => (await curl(`http://${ip}`)) === 'turns')
-    await inPod(cluster, 'turns', 'rm /www/ready')
-    await podIs(cluster, 'turns', 'is not ready', p => !isReady(p))
-    await eventually('it is refused', async () => (await run('curl', ['-s', '-m', '3', `http://${ip}`])).code === 7)
-    assert.equal(mainOf(await getPod(cluster, 'turns'))?.restartCount, 0)
-    await kubectl('delete service turns')
-    await removePods(cluster, 'turns')
-  })
+  test(
+    'readiness: traffic goes only to the pod that says it is ready, and it may change its mind',
+    options,
+    async () => {
+      await makePod(
+        cluster,
+        'turns',
+        {
+          containers: [
+            sh(`mkdir /www; echo turns > /www/index.html; httpd -p 8080 -h /www; ${forever}`, {
+              readinessProbe: { httpGet: { path: '/ready', port: 8080 }, ...fast },
+            }),
+          ],
+        },
+        { labels: { app: 'turns' } },
+      )
+      await kubectl('expose pod turns --port=80 --target-port=8080')
+      const endpoints = async () =>
+        JSON.parse(await kubectl('get endpointslices -l kubernetes.io/service-name=turns -o json')).items[0]
+          ?.endpoints?.[0]
+      await podIs(cluster, 'turns', 'runs', p => mainOf(p)?.started)
+      await eventComes(cluster, 'turns', /^Unhealthy: Readiness probe failed: HTTP probe failed with statuscode: 404$/)
+      assert.equal(isReady(await getPod(cluster, 'turns')), false)
+      assert.equal((await eventually('an endpoint', endpoints)).conditions.ready, false)
+      const ip = await kubectl(`get svc turns -o jsonpath='{.spec.clusterIP}'`)
+      await inPod(cluster, 'turns', 'touch /www/ready')
+      await becomesReady(cluster, 'turns')
+      await eventually('it answers', async () => (await curl(`http://${ip}`)) === 'turns')
+      await inPod(cluster, 'turns', 'rm /www/ready')
+      await podIs(cluster, 'turns', 'is not ready', p => !isReady(p))
+      await eventually('it is refused', async () => (await run('curl', ['-s', '-m', '3', `http://${ip}`])).code === 7)
+      assert.equal(mainOf(await getPod(cluster, 'turns'))?.restartCount, 0)
+      await kubectl('delete service turns')
+      await removePods(cluster, 'turns')
+    },
+  )
 
   test('startup: holds liveness back until it succeeds once, and ends one that never does', options, async () => {
     await makePod(cluster, 'slow', {
@@ -195,9 +210,7 @@ describe('it heals', { concurrency: 3, skip: cannotRun }, () => {
       ],
     })
     await makePod(cluster, 'never', {
-      containers: [
-        sh(forever, { startupProbe: { tcpSocket: { port: 9 }, periodSeconds: 1, failureThreshold: 2 } }),
-      ],
+      containers: [sh(forever, { startupProbe: { tcpSocket: { port: 9 }, periodSeconds: 1, failureThreshold: 2 } })],
     })
     const starting = await podIs(cluster, 'slow', 'runs', p => mainOf(p)?.state.running)
     assert.deepEqual([mainOf(starting)?.started, mainOf(starting)?.ready], [false, false])
@@ -246,7 +259,12 @@ describe('it heals', { concurrency: 3, skip: cannotRun }, () => {
       for (const [word, script] of Object.entries(ends))
         await makePod(cluster, `${restartPolicy.toLowerCase()}-${word}`, { restartPolicy, containers: [sh(script)] })
     const outcome = async (name: string, phase: string) => {
-      const pod = await podIs(cluster, name, `is ${phase}`, p => p.status.phase === phase && mainOf(p)?.state.terminated)
+      const pod = await podIs(
+        cluster,
+        name,
+        `is ${phase}`,
+        p => p.status.phase === phase && mainOf(p)?.state.terminated,
+      )
       const { restartCount, state } = mainOf(pod)!
       return [restartCount, state.terminated?.exitCode, state.terminated?.reason]
     }
@@ -300,33 +318,38 @@ describe('it heals', { concurrency: 3, skip: cannotRun }, () => {
     await removePods(cluster, 'steps', 'barred')
   })
 
-  test('containers of a pod share localhost, hostname, IPC and a volume; processes when asked to', options, async () => {
-    const volumeMounts = [{ name: 'v', mountPath: '/v' }]
-    const two = (web: string) => [
-      sh(web, { volumeMounts }),
-      sh(`exec sleep 4242`, { name: 'other', volumeMounts }),
-    ]
-    await makePod(cluster, 'pair', {
-      volumes: [{ name: 'v', emptyDir: {} }],
-      containers: two('mkdir /www; echo hello > /www/index.html; exec httpd -f -p 127.0.0.1:8080 -h /www'),
-    })
-    await makePod(cluster, 'crowd', { shareProcessNamespace: true, volumes: [{ name: 'v', emptyDir: {} }], containers: two(forever) })
-    await becomesReady(cluster, 'pair')
-    assert.equal(
-      await eventually('it answers', () => inPod(cluster, 'pair', 'wget -q -O - http://127.0.0.1:8080', 'other')),
-      'hello',
-    )
-    const seen = 'hostname; readlink /proc/self/ns/net /proc/self/ns/ipc /proc/self/ns/uts'
-    assert.equal(await inPod(cluster, 'pair', seen), await inPod(cluster, 'pair', seen, 'other'))
-    assert.equal(await inPod(cluster, 'pair', 'hostname'), 'pair')
-    await inPod(cluster, 'pair', 'echo disk > /v/x; echo shm > /dev/shm/x')
-    assert.equal(await inPod(cluster, 'pair', 'cat /v/x /dev/shm/x', 'other'), 'disk\nshm')
-    assert.doesNotMatch(await inPod(cluster, 'pair', 'ps'), /sleep 4242/)
-    await becomesReady(cluster, 'crowd')
-    assert.match(await inPod(cluster, 'crowd', 'ps'), /sleep 4242/)
-    assert.match(await inPod(cluster, 'crowd', 'cat /proc/1/comm'), /pause|catatonit/)
-    await removePods(cluster, 'pair', 'crowd')
-  })
+  test(
+    'containers of a pod share localhost, hostname, IPC and a volume; processes when asked to',
+    options,
+    async () => {
+      const volumeMounts = [{ name: 'v', mountPath: '/v' }]
+      const two = (web: string) => [sh(web, { volumeMounts }), sh(`exec sleep 4242`, { name: 'other', volumeMounts })]
+      await makePod(cluster, 'pair', {
+        volumes: [{ name: 'v', emptyDir: {} }],
+        containers: two('mkdir /www; echo hello > /www/index.html; exec httpd -f -p 127.0.0.1:8080 -h /www'),
+      })
+      await makePod(cluster, 'crowd', {
+        shareProcessNamespace: true,
+        volumes: [{ name: 'v', emptyDir: {} }],
+        containers: two(forever),
+      })
+      await becomesReady(cluster, 'pair')
+      assert.equal(
+        await eventually('it answers', () => inPod(cluster, 'pair', 'wget -q -O - http://127.0.0.1:8080', 'other')),
+        'hello',
+      )
+      const seen = 'hostname; readlink /proc/self/ns/net /proc/self/ns/ipc /proc/self/ns/uts'
+      assert.equal(await inPod(cluster, 'pair', seen), await inPod(cluster, 'pair', seen, 'other'))
+      assert.equal(await inPod(cluster, 'pair', 'hostname'), 'pair')
+      await inPod(cluster, 'pair', 'echo disk > /v/x; echo shm > /dev/shm/x')
+      assert.equal(await inPod(cluster, 'pair', 'cat /v/x /dev/shm/x', 'other'), 'disk\nshm')
+      assert.doesNotMatch(await inPod(cluster, 'pair', 'ps'), /sleep 4242/)
+      await becomesReady(cluster, 'crowd')
+      assert.match(await inPod(cluster, 'crowd', 'ps'), /sleep 4242/)
+      assert.match(await inPod(cluster, 'crowd', 'cat /proc/1/comm'), /pause|catatonit/)
+      await removePods(cluster, 'pair', 'crowd')
+    },
+  )
 })
 
 /** The process of this machine that was started with exactly these words. */

@@ -86,12 +86,16 @@ export async function eventsOf(cluster: TestCluster, name: string): Promise<stri
 }
 
 export const eventComes = (cluster: TestCluster, name: string, like: RegExp) =>
-  eventually(`event ${like} of ${name}`, async () => {
-    const events = await eventsOf(cluster, name)
-    const found = events.find(e => like.test(e))
-    if (!found) throw new Error(events.join('\n'))
-    return found
-  }, 30_000)
+  eventually(
+    `event ${like} of ${name}`,
+    async () => {
+      const events = await eventsOf(cluster, name)
+      const found = events.find(e => like.test(e))
+      if (!found) throw new Error(events.join('\n'))
+      return found
+    },
+    30_000,
+  )
 
 /** A shell in the pod; its output. */
 export const inPod = async (cluster: TestCluster, name: string, script: string, container = 'main') =>
