@@ -23,6 +23,8 @@ export interface ClusterConfig {
 
 export const defaultDataDir = '/var/lib/kutter'
 export const defaultName = 'default'
+/** Where packages for images are kept, beside the clusters. */
+export const packageDir = '.debs'
 const maxSlots = 60
 
 /** The files and directories of one cluster. */
@@ -40,7 +42,7 @@ export function pathsOf(dataDir: string, name: string) {
     manifests: join(root, 'manifests'),
     images: join(root, 'images'),
     /** Debian packages that images are built from, kept for the next build. */
-    debs: process.env.KUTTER_PACKAGE_CACHE ?? join(dataDir, '.debs'),
+    debs: process.env.KUTTER_PACKAGE_CACHE ?? join(dataDir, packageDir),
     socket: join(root, 'run', 'supervisor.sock'),
     node: (node: string) => join(root, 'agents', node),
   }
@@ -86,7 +88,8 @@ export async function ensureConfig(
     )
   const config: ClusterConfig = {
     name: wanted.name,
-    port: wanted.port ?? 6443 + slot,
+    // The usual port for the usual cluster; others keep apart from each other.
+    port: wanted.port ?? (wanted.name === defaultName ? 6443 : 6443 + slot),
     kubeletPort: kubeletPortOf(slot),
     nodeName: nodeNameOf(hostname()),
     podCidr: `10.${244 - slot}.0.0/16`,

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { realClock } from '../base/clock.ts'
 import { stderrLog, silentLog } from '../base/log.ts'
 import { makeIp, makeNft, realMounts } from '../linux/index.ts'
-import { type ClusterPaths, clusterTag, readConfig, releaseSlot } from './config.ts'
+import { type ClusterPaths, clusterTag, packageDir, readConfig, releaseSlot } from './config.ts'
 import { contextName, removeFromUserConfig } from './kubeconfig.ts'
 import { ask } from './link.ts'
 import { isAlive } from './supervisor.ts'
@@ -38,8 +38,8 @@ export async function down({ paths, name, purge, out }: DownOptions): Promise<nu
   if (purge) {
     releaseSlot(config.slot, paths.root)
     await rm(paths.root, { recursive: true, force: true })
-    if (existsSync(paths.dataDir) && (await readdir(paths.dataDir)).length === 0)
-      await rm(paths.dataDir, { recursive: true })
+    await removeDataDir(paths)
+    await rm(paths.dataDir, { recursive: true })
     await removeFromUserConfig(contextName(name))
   }
   if (left.length) {
@@ -50,6 +50,13 @@ export async function down({ paths, name, purge, out }: DownOptions): Promise<nu
     `The cluster ${name} is stopped: no process, mount, interface, table, namespace or cgroup of it is left.${purge ? ' Its data is gone.' : ` Its data is in ${paths.root}.`}\n`,
   )
   return 0
+}
+
+/** With its last cluster the data directory goes, too, and the packages that images were built from. */
+async function removeDataDir({ dataDir }: ClusterPaths): Promise<void> {
+  if (!existsSync(dataDir)) return
+  const others = (await readdir(dataDir)).filter(name => name !== packageDir)
+  if (others.length === 0) await rm(dataDir, { recursive: true, force: true })
 }
 
 /** Stops supervisor, server and agents; containers go on running. */
