@@ -14,7 +14,9 @@ import type { Client } from './client.ts'
 /** Different events remembered for counting. */
 const maxRemembered = 4096
 /** Events waiting to be written; more are dropped and counted in the log. */
-const maxWaiting = 1000
+const maxWaiting = 10_000
+/** Events written at once; those of one object keep their order. */
+const lanes = 8
 /** One object may have this many events at once, and then one more per refill. */
 const burst = 25
 const refillMs = 300_000
@@ -46,7 +48,7 @@ export class EventRecorder {
   readonly #remembered = new Map<string, Remembered>()
   readonly #similar = new Map<string, Similar>()
   readonly #buckets = new Map<string, Bucket>()
-  #tail: Promise<void> = Promise.resolve()
+  readonly #tails: Promise<void>[] = Array.from({ length: lanes }, () => Promise.resolve())
   #waiting = 0
   #sequence = 0
 
@@ -68,15 +70,15 @@ export class EventRecorder {
     }
     const text = this.#combined(`${target}/${type}/${reason}`, message)
     this.#waiting++
-    this.#tail = this.#tail
-      .then(() => this.#write(about, target, type, reason, text))
+    const lane = laneOf(target)
+    this.#tails[lane] = this.#tails[lane]!.then(() => this.#write(about, target, type, reason, text))
       .catch((error: unknown) => this.#log.warn('event not written', { reason, why: messageOf(error) }))
       .finally(() => void this.#waiting--)
   }
 
   /** Resolves when everything told so far has been written. */
-  flushed(): Promise<void> {
-    return this.#tail
+  async flushed(): Promise<void> {
+    await Promise.all(this.#tails)
   }
 
   #mayTell(target: string): boolean {
@@ -136,6 +138,12 @@ export class EventRecorder {
       count: 1,
     })
   }
+}
+
+function laneOf(target: string): number {
+  let sum = 0
+  for (let i = 0; i < target.length; i++) sum = (sum * 31 + target.charCodeAt(i)) >>> 0
+  return sum % lanes
 }
 
 /** The newest stay when there are too many. */

@@ -126,6 +126,24 @@ test('a job that keeps failing gives up, and one past its deadline is stopped', 
   )
 })
 
+test('an indexed job gives single indexes up, and runs the others', async () => {
+  const even = (pod: { metadata: { labels?: Record<string, string> } }) =>
+    Number(pod.metadata.labels?.['batch.kubernetes.io/job-completion-index']) % 2 === 0
+  await simulate(
+    { nodes: 2, fate: pod => (even(pod as never) ? 'failed' : 'succeeded') },
+    async ({ client, until }) => {
+      const spec = { completions: 4, parallelism: 2, completionMode: 'Indexed' as const, backoffLimitPerIndex: 1 }
+      await client.create(Job, job('some', spec))
+      const status = () => client.mirror(Job).get(namespace, 'some')!.status
+      await until('the end', () => status().conditions?.some(c => c.type === 'Failed') ?? false)
+      assert.equal(status().conditions?.find(c => c.type === 'Failed')?.reason, 'FailedIndexes')
+      assert.equal(status().completedIndexes, '1,3')
+      assert.equal(status().failedIndexes, '0,2')
+      assert.equal(status().failed, 4)
+    },
+  )
+})
+
 test('a cron job makes a job every minute and keeps three', async () => {
   await simulate(succeed, async ({ client, until, clock }) => {
     await client.create(CronJob, {

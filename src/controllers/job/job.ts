@@ -15,6 +15,7 @@ import { removePod, slowStart } from '../replicas.ts'
 import { formatIndexes } from './indexes.ts'
 import {
   findJobCondition,
+  indexFailures,
   indexOf,
   isIndexed,
   isTracked,
@@ -46,7 +47,7 @@ export const jobController = defineController({
     const verdict = planVerdict(started, pods, counted, ctx.now())
     const plan = verdict ? { create: [], remove: pods.filter(isActive) } : planPods(started, pods, counted, ctx.now())
     for (const pod of plan.remove) await stop(started, pod, ctx)
-    const created = await start(started, plan.create, ctx)
+    const created = await start(started, plan.create, indexFailures(pods, counted.ignored), ctx)
     const noted = await note(started, pods, counted, ctx)
     const stopped = new Set(plan.remove)
     const rest = pods.filter(pod => !stopped.has(pod))
@@ -118,11 +119,17 @@ async function stop(job: Job, pod: Pod, ctx: Context): Promise<void> {
   await removePod(ctx, job, pod)
 }
 
-async function start(job: Job, indexes: (number | undefined)[], ctx: Context): Promise<number> {
+async function start(
+  job: Job,
+  indexes: (number | undefined)[],
+  failures: ReadonlyMap<number, number>,
+  ctx: Context,
+): Promise<number> {
   const queue = [...indexes]
   return slowStart(indexes.length, 1, async () => {
+    const index = queue.shift()
     try {
-      const pod = await ctx.create(PodKind, jobPod(job, queue.shift()), { owner: job })
+      const pod = await ctx.create(PodKind, jobPod(job, index, failures.get(index ?? -1)), { owner: job })
       ctx.event(job, 'Normal', 'SuccessfulCreate', `Created pod: ${pod.metadata.name}`)
     } catch (error) {
       ctx.event(job, 'Warning', 'FailedCreate', `Error creating: ${messageOf(error)}`)
@@ -142,9 +149,12 @@ async function note(job: Job, pods: readonly Pod[], counted: Tally, ctx: Context
   const ended = new Set([...succeeded, ...failed, ...uids(counted.ignored), ...uids(counted.succeeded)])
   if (!ended.size) return job
   const completedIndexes = isIndexed(job) ? { completedIndexes: formatIndexes(counted.completedIndexes) } : {}
+  const failedIndexes =
+    job.spec.backoffLimitPerIndex === undefined ? {} : { failedIndexes: formatIndexes(counted.failedIndexes) }
   const noted = await ctx.writeStatus(JobKind, job, {
     ...job.status,
     ...completedIndexes,
+    ...failedIndexes,
     uncountedTerminatedPods: { succeeded, failed },
   })
   await letGo(

@@ -34,6 +34,8 @@ export interface Tally {
   totalSucceeded: number
   totalFailed: number
   completedIndexes: Set<number>
+  /** Indexes that are given up, where each has a limit of its own. */
+  failedIndexes: Set<number>
   /** A failure policy rule ends the Job. */
   failJob?: string
 }
@@ -59,6 +61,7 @@ export function tally(job: Job, pods: readonly Pod[]): Tally {
     totalSucceeded: succeeded + (noted?.succeeded?.length ?? 0),
     totalFailed: failed + (noted?.failed?.length ?? 0),
     completedIndexes: parseIndexes(completedIndexes),
+    failedIndexes: parseIndexes(job.status.failedIndexes),
   }
   const onlyFailed = job.spec.podReplacementPolicy === 'Failed'
   for (const pod of pods) {
@@ -74,7 +77,31 @@ export function tally(job: Job, pods: readonly Pod[]): Tally {
     result.totalSucceeded = result.completedIndexes.size
   } else result.totalSucceeded += result.succeeded.length
   result.totalFailed += result.failed.length
+  if (job.spec.backoffLimitPerIndex !== undefined) countFailedIndexes(job, pods, result)
   return result
+}
+
+/** How often an index has failed before this pod; each new pod of the index carries the count on. */
+export const failureCountAnnotation = 'batch.kubernetes.io/job-index-failure-count'
+
+export const failureCount = (pod: Pod): number => Number(pod.metadata.annotations?.[failureCountAnnotation] ?? 0)
+
+/** How often each index has failed so far. */
+export function indexFailures(pods: readonly Pod[], ignored: readonly Pod[]): Map<number, number> {
+  const counts = new Map<number, number>()
+  for (const pod of pods) {
+    const failed = pod.status.phase === 'Failed' && !ignored.includes(pod) ? 1 : 0
+    counts.set(indexOf(pod), Math.max(counts.get(indexOf(pod)) ?? 0, failureCount(pod) + failed))
+  }
+  return counts
+}
+
+function countFailedIndexes(job: Job, pods: readonly Pod[], result: Tally): void {
+  for (const [index, failures] of indexFailures(pods, result.ignored))
+    if (failures > job.spec.backoffLimitPerIndex! && !result.completedIndexes.has(index))
+      result.failedIndexes.add(index)
+  for (const pod of result.failed)
+    if (judge(pod, job.spec).action === 'FailIndex') result.failedIndexes.add(indexOf(pod))
 }
 
 function countFailure(job: Job, pod: Pod, result: Tally): void {
@@ -92,7 +119,12 @@ export function planVerdict(job: Job, pods: readonly Pod[], counted: Tally, now:
   if (met) return { type: 'Complete', reason: met.reason ?? '', message: met.message ?? '' }
   const failed = (reason: string, message: string): Verdict => ({ type: 'Failed', reason, message })
   if (counted.failJob) return failed('PodFailurePolicy', counted.failJob)
-  const { backoffLimit, activeDeadlineSeconds, completions, template, suspend } = job.spec
+  const { backoffLimit = 6, activeDeadlineSeconds, completions, template, suspend } = job.spec
+  const givenUp = counted.failedIndexes.size
+  if (job.spec.maxFailedIndexes !== undefined && givenUp > job.spec.maxFailedIndexes)
+    return failed('MaxFailedIndexesExceeded', 'Job has exceeded the specified maximal number of failed indexes')
+  if (givenUp > 0 && givenUp + counted.completedIndexes.size >= (completions ?? Infinity))
+    return failed('FailedIndexes', 'Job has failed indexes')
   const active = pods.filter(isActive)
   const restarts =
     template.spec.restartPolicy === 'OnFailure' ? active.reduce((sum, pod) => sum + restartsOf(pod), 0) : 0
@@ -139,7 +171,10 @@ export function planPods(job: Job, pods: readonly Pod[], counted: Tally, now: nu
   const active = pods.filter(isActive)
   if (job.spec.suspend) return { create: [], remove: active }
   const { completions, parallelism = 1, podReplacementPolicy } = job.spec
-  const left = completions === undefined ? parallelism : Math.max(0, completions - counted.totalSucceeded)
+  const left =
+    completions === undefined
+      ? parallelism
+      : Math.max(0, completions - counted.totalSucceeded - counted.failedIndexes.size)
   const wanted =
     completions === undefined && counted.totalSucceeded > 0
       ? Math.min(active.length, parallelism)
@@ -148,7 +183,7 @@ export function planPods(job: Job, pods: readonly Pod[], counted: Tally, now: nu
   const leaving = pods.filter(pod => pod.metadata.deletionTimestamp && !isTerminal(pod)).length
   const missing = Math.min(burst, wanted - active.length - (podReplacementPolicy === 'Failed' ? leaving : 0))
   if (missing <= 0) return { create: [], remove: [] }
-  const wait = backoff(counted, pods, now)
+  const wait = job.spec.backoffLimitPerIndex === undefined ? backoff(counted, pods, now) : 0
   if (wait > 0) return { create: [], remove: [], again: wait }
   return {
     create: isIndexed(job) ? freeIndexes(job, active, counted, missing) : Array(missing).fill(undefined),
@@ -163,11 +198,16 @@ const leastFirst = (pods: readonly Pod[]) =>
       (parseTime(b.metadata.creationTimestamp) ?? 0) - (parseTime(a.metadata.creationTimestamp) ?? 0),
   )
 
-function freeIndexes(job: Job, active: readonly Pod[], { completedIndexes }: Tally, count: number): number[] {
+function freeIndexes(
+  job: Job,
+  active: readonly Pod[],
+  { completedIndexes, failedIndexes }: Tally,
+  count: number,
+): number[] {
   const used = new Set(active.map(indexOf))
   const free: number[] = []
   for (let i = 0; i < (job.spec.completions ?? 0) && free.length < count; i++)
-    if (!used.has(i) && !completedIndexes.has(i)) free.push(i)
+    if (!used.has(i) && !completedIndexes.has(i) && !failedIndexes.has(i)) free.push(i)
   return free
 }
 

@@ -4,17 +4,19 @@ import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { Container } from '../../kinds/core/container.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import { podFromTemplate } from '../pods.ts'
-import { indexLabel, type Job, trackingFinalizer } from './plan.ts'
+import { failureCountAnnotation, indexLabel, type Job, trackingFinalizer } from './plan.ts'
 
 const indexVariable = 'JOB_COMPLETION_INDEX'
 const maxNameLength = 63
 
-export function jobPod(job: Job, index: number | undefined): Draft<Pod> {
+/** @param failures how often the index has failed before */
+export function jobPod(job: Job, index: number | undefined, failures = 0): Draft<Pod> {
   const name = job.metadata.name ?? ''
   const pod = podFromTemplate(job.spec.template, name)
   const finalizers = [...(pod.metadata?.finalizers ?? []), trackingFinalizer]
   if (index === undefined) return { ...pod, metadata: { ...pod.metadata, finalizers } }
   const mark = { [indexLabel]: String(index) }
+  const count = job.spec.backoffLimitPerIndex === undefined ? {} : { [failureCountAnnotation]: String(failures) }
   const { template } = job.spec
   return {
     metadata: {
@@ -22,7 +24,7 @@ export function jobPod(job: Job, index: number | undefined): Draft<Pod> {
       generateName: `${name}-${index}-`,
       finalizers,
       labels: { ...pod.metadata?.labels, ...mark } as Record<string, string>,
-      annotations: { ...pod.metadata?.annotations, ...mark } as Record<string, string>,
+      annotations: { ...pod.metadata?.annotations, ...mark, ...count } as Record<string, string>,
     },
     spec: {
       ...template.spec,

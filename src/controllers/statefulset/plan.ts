@@ -57,7 +57,11 @@ function steps(
     else if (well(pod)) continue
     if (oneByOne) return plan
   }
+  // An unwell pod halts the way down too, unless it is the only one: then it may go first.
+  const unwell = [...byOrdinal.values(), ...condemned].filter(pod => !well(pod))
+  const first = unwell.sort((a, b) => ordinalOf(set, a)! - ordinalOf(set, b)!)[0]
   for (const pod of condemned) {
+    if (oneByOne && !well(pod) && pod !== first) return plan
     if (pod.metadata.deletionTimestamp) {
       if (oneByOne) return plan
       continue

@@ -14,6 +14,8 @@ type Job = KubeObject & { spec: JobSpec; status: JobStatus }
 export function defaultJobSpec(spec: JobSpec): void {
   if (spec.completions === undefined && spec.parallelism === undefined) spec.completions = 1
   spec.parallelism ??= 1
+  // With a limit for each index the Job as a whole has none.
+  spec.backoffLimit ??= spec.backoffLimitPerIndex === undefined ? 6 : 2 ** 31 - 1
   defaultPodSpec(spec.template.spec)
 }
 

@@ -60,7 +60,7 @@ export const JobSpec = struct('batch.v1.JobSpec', '', {
   activeDeadlineSeconds: int64({ proto: 3, optional: true }),
   podFailurePolicy: PodFailurePolicy.field({ proto: 11 }),
   successPolicy: SuccessPolicy.field({ proto: 16 }),
-  backoffLimit: int32({ proto: 7, default: 6, optional: true }),
+  backoffLimit: int32({ proto: 7, optional: true }),
   backoffLimitPerIndex: int32({ proto: 12, optional: true }),
   maxFailedIndexes: int32({ proto: 13, optional: true }),
   selector: LabelSelector.field({ proto: 4 }),

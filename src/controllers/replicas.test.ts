@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Pod } from './pods.ts'
+import { planReplicas, slowStart } from './replicas.ts'
+
+const now = Date.UTC(2026, 0, 1, 12)
+interface Given {
+  node?: string
+  phase?: string
+  ready?: number
+  age?: number
+  restarts?: number
+  cost?: string
+  deleting?: boolean
+}
+
+/** `ready` and `age` in minutes ago. */
+const pod = (
+  name: string,
+  { node = 'n', phase = 'Running', ready, age = 60, restarts = 0, cost, deleting }: Given = {},
+): Pod => {
+  const ago = (minutes: number) => new Date(now - minutes * 60_000).toISOString()
+  return {
+    metadata: {
+      name,
+      uid: name,
+      creationTimestamp: ago(age),
+      ...(deleting && { deletionTimestamp: ago(0) }),
+      ...(cost && { annotations: { 'controller.kubernetes.io/pod-deletion-cost': cost } }),
+    },
+    spec: { nodeName: node },
+    status: {
+      phase,
+      conditions: ready === undefined ? [] : [{ type: 'Ready', status: 'True', lastTransitionTime: ago(ready) }],
+      containerStatuses: [{ restartCount: restarts }],
+    },
+  } as unknown as Pod
+}
+
+const cases: [string, Pod, Pod, ((pod: Pod) => number)?][] = [
+  ['without a node', pod('goes', { node: '' }), pod('stays', { phase: 'Pending' })],
+  ['pending', pod('goes', { phase: 'Pending', ready: 50 }), pod('stays')],
+  ['not ready', pod('goes', { cost: '100' }), pod('stays', { ready: 1 })],
+  ['cheaper to delete', pod('goes', { ready: 50, cost: '-1' }), pod('stays', { ready: 1 })],
+  ['a bad cost is none', pod('goes', { ready: 1, cost: '007' }), pod('stays', { ready: 1, cost: '1' })],
+  [
+    'more siblings on its node',
+    pod('goes', { ready: 50, node: 'full' }),
+    pod('stays', { ready: 1 }),
+    p => (p.spec.nodeName === 'full' ? 2 : 1),
+  ],
+  ['ready for a shorter time', pod('goes', { ready: 1 }), pod('stays', { ready: 50 })],
+  ['restarted more often', pod('goes', { ready: 10, restarts: 3 }), pod('stays', { ready: 10 })],
+  ['younger', pod('goes', { age: 1 }), pod('stays', { age: 100 })],
+]
+for (const [what, goes, stays, related] of cases) {
+  test(`the first to go: ${what}`, () => {
+    for (const pods of [
+      [goes, stays],
+      [stays, goes],
+    ])
+      assert.deepEqual(
+        planReplicas(1, pods, now, related).remove.map(p => p.metadata.name),
+        ['goes'],
+      )
+  })
+}
+
+test('only active pods count', () => {
+  const pods = [pod('a', { ready: 1 }), pod('b', { deleting: true }), pod('c', { phase: 'Failed' })]
+  assert.deepEqual(planReplicas(3, pods, now), { create: 2, remove: [] })
+  assert.deepEqual(
+    planReplicas(0, pods, now).remove.map(p => p.metadata.name),
+    ['a'],
+  )
+  assert.equal(planReplicas(10_000, [], now).create, 500)
+})
+
+test('a slow start doubles, and stops at the first batch with a failure', async () => {
+  let calls = 0
+  await slowStart(10, 1, async () => calls++)
+  assert.equal(calls, 10)
+  calls = 0
+  await assert.rejects(
+    slowStart(100, 1, async () => {
+      if (++calls === 3) throw new Error('quota')
+    }),
+    /quota/,
+  )
+  assert.equal(calls, 3)
+})

@@ -1,0 +1,264 @@
+// Each filter and score against nodes written out.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { seededRandom } from '../../base/random.ts'
+import { decide, nodesToFind } from '../decide.ts'
+import { type Node, type Pod, PodInfo } from '../info.ts'
+import { Snapshot } from '../snapshot.ts'
+import { defaultPlugins } from './index.ts'
+
+interface NodeGiven {
+  labels?: Record<string, string>
+  taints?: { key: string; value?: string; effect: string }[]
+  unschedulable?: boolean
+  cpu?: string
+  memory?: string
+  pods?: string
+  images?: { names: string[]; sizeBytes: number }[]
+}
+const node = (
+  name: string,
+  { labels, taints, unschedulable, cpu = '4', memory = '8Gi', pods = '10', images }: NodeGiven = {},
+): Node =>
+  ({
+    metadata: { name, labels: { 'kubernetes.io/hostname': name, ...labels } },
+    spec: { ...(taints && { taints }), ...(unschedulable && { unschedulable }) },
+    status: {
+      allocatable: { cpu, memory, pods, 'ephemeral-storage': '10Gi', 'example.com/gpu': '2' },
+      ...(images && { images }),
+    },
+  }) as unknown as Node
+
+let uid = 0
+const pod = (spec: object = {}, requests: Record<string, string> = {}, labels: Record<string, string> = {}): Pod =>
+  ({
+    metadata: { name: `p${++uid}`, namespace: 'ns', uid: `u${uid}`, labels },
+    spec: { containers: [{ name: 'c', image: 'img:1', resources: { requests } }], ...spec },
+    status: {},
+  }) as unknown as Pod
+
+function ask(wanted: Pod, nodes: Node[], running: [Pod, string][] = []) {
+  const snapshot = new Snapshot({ namespaceLabels: () => ({}), ownSelector: () => undefined })
+  for (const n of nodes) snapshot.setNode(n)
+  for (const [p, at] of running) snapshot.setPod(new PodInfo(p), at)
+  const options = { plugins: defaultPlugins, snapshot, random: seededRandom(1), nominations: new Map(), start: 0 }
+  const { outcome, refusals } = decide(new PodInfo(wanted), options)
+  return {
+    chosen: outcome.type === 'node' ? outcome.node.name : undefined,
+    message: outcome.type === 'none' ? outcome.message : undefined,
+    refused: Object.fromEntries(refusals.map(r => [r.node.name, r.plugin])),
+    ever: Object.fromEntries(refusals.map(r => [r.node.name, r.no.ever])),
+  }
+}
+
+const refusals: [string, Pod, Node, string, string][] = [
+  ['cordoned', pod(), node('n', { unschedulable: true }), 'NodeUnschedulable', '1 node(s) were unschedulable'],
+  [
+    'tainted',
+    pod(),
+    node('n', { taints: [{ key: 'k', value: 'v', effect: 'NoSchedule' }] }),
+    'TaintToleration',
+    '1 node(s) had untolerated taint {k: v}',
+  ],
+  [
+    'other node by name',
+    pod({ nodeName: 'x' }),
+    node('n'),
+    'NodeName',
+    "1 node(s) didn't match the requested node name",
+  ],
+  [
+    'selector',
+    pod({ nodeSelector: { a: 'b' } }),
+    node('n'),
+    'NodeAffinity',
+    "1 node(s) didn't match Pod's node affinity/selector",
+  ],
+  [
+    'cpu and memory',
+    pod({}, { cpu: '5', memory: '9Gi' }),
+    node('n'),
+    'NodeResourcesFit',
+    '1 Insufficient cpu, 1 Insufficient memory',
+  ],
+  ['extended', pod({}, { 'example.com/gpu': '3' }), node('n'), 'NodeResourcesFit', '1 Insufficient example.com/gpu'],
+  [
+    'unknown extended',
+    pod({}, { 'example.com/fpga': '1' }),
+    node('n'),
+    'NodeResourcesFit',
+    '1 Insufficient example.com/fpga',
+  ],
+  ['no pods', pod(), node('n', { pods: '0' }), 'NodeResourcesFit', '1 Too many pods'],
+  [
+    'spread without label',
+    pod({
+      topologySpreadConstraints: [
+        { maxSkew: 1, topologyKey: 'zone', whenUnsatisfiable: 'DoNotSchedule', labelSelector: {} },
+      ],
+    }),
+    node('n'),
+    'PodTopologySpread',
+    "1 node(s) didn't match pod topology spread constraints (missing required label)",
+  ],
+]
+for (const [what, wanted, on, plugin, message] of refusals) {
+  test(`refused: ${what}`, () => {
+    const result = ask(wanted, [on])
+    assert.deepEqual(result.refused, { n: plugin })
+    assert.equal(result.message, `0/1 nodes are available: ${message}.`)
+  })
+}
+
+const tolerating: [string, object[], string, boolean][] = [
+  ['equal', [{ key: 'k', value: 'v', effect: 'NoSchedule' }], 'NoSchedule', true],
+  ['another value', [{ key: 'k', value: 'w' }], 'NoSchedule', false],
+  ['exists', [{ key: 'k', operator: 'Exists' }], 'NoExecute', true],
+  ['everything', [{ operator: 'Exists' }], 'NoExecute', true],
+  ['another effect', [{ key: 'k', operator: 'Exists', effect: 'NoSchedule' }], 'NoExecute', false],
+  ['soft taints never refuse', [], 'PreferNoSchedule', true],
+]
+for (const [what, tolerations, effect, fits] of tolerating) {
+  test(`tolerations: ${what}`, () => {
+    const result = ask(pod({ tolerations }), [node('n', { taints: [{ key: 'k', value: 'v', effect }] })])
+    assert.equal(result.chosen !== undefined, fits)
+  })
+}
+
+const affine = (operator: string, values?: string[]) => ({
+  affinity: {
+    nodeAffinity: {
+      requiredDuringSchedulingIgnoredDuringExecution: {
+        nodeSelectorTerms: [{ matchExpressions: [{ key: 'size', operator, values }] }],
+      },
+    },
+  },
+})
+const affinities: [string, object, string | undefined][] = [
+  ['In', affine('In', ['5', '6']), 'five'],
+  ['NotIn', affine('NotIn', ['5']), 'none'],
+  ['Exists', affine('Exists'), 'five'],
+  ['DoesNotExist', affine('DoesNotExist'), 'none'],
+  ['Gt', affine('Gt', ['4']), 'five'],
+  ['Lt', affine('Lt', ['4']), undefined],
+]
+for (const [what, spec, expected] of affinities) {
+  test(`node affinity ${what}`, () =>
+    assert.equal(ask(pod(spec), [node('five', { labels: { size: '5' } }), node('none')]).chosen, expected))
+}
+
+test('host ports clash by protocol and address', () => {
+  const at = (hostPort: number, protocol = 'TCP', hostIP?: string) =>
+    pod({ containers: [{ name: 'c', ports: [{ containerPort: 1, hostPort, protocol, ...(hostIP && { hostIP }) }] }] })
+  const running: [Pod, string][] = [[at(80, 'TCP', '10.0.0.1'), 'n']]
+  assert.equal(ask(at(80), [node('n')], running).refused.n, 'NodePorts')
+  assert.equal(ask(at(80, 'TCP', '10.0.0.2'), [node('n')], running).chosen, 'n')
+  assert.equal(ask(at(80, 'UDP'), [node('n')], running).chosen, 'n')
+  assert.equal(ask(at(81), [node('n')], running).chosen, 'n')
+})
+
+test('resources: init containers count when larger, sidecars with the rest, and overhead on top', () => {
+  const sized = (cpu: string, more: object = {}) => ({ name: cpu, resources: { requests: { cpu } }, ...more })
+  const { requests } = new PodInfo(
+    pod({
+      initContainers: [sized('1', { restartPolicy: 'Always' }), sized('3')],
+      containers: [sized('500m'), sized('250m')],
+      overhead: { cpu: '10m' },
+    }),
+  )
+  assert.equal(requests[0], 4010)
+  assert.equal(new PodInfo(pod({ resources: { requests: { cpu: '7' } } }, { cpu: '1' })).requests[0], 7000)
+})
+
+test('a node that is too small even when empty is beyond help', () => {
+  const full: [Pod, string][] = [[pod({}, { cpu: '3' }), 'n']]
+  assert.deepEqual(ask(pod({}, { cpu: '2' }), [node('n')], full).ever, { n: true })
+  assert.deepEqual(ask(pod({}, { cpu: '5' }), [node('n')], full).ever, { n: false })
+})
+
+const better: [string, Pod, Node, Node, [Pod, string][]?][] = [
+  ['emptier', pod(), node('good'), node('bad'), [[pod({}, { cpu: '3', memory: '6Gi' }), 'bad']]],
+  ['without a soft taint', pod(), node('good'), node('bad', { taints: [{ key: 'k', effect: 'PreferNoSchedule' }] })],
+  [
+    'preferred by label',
+    pod({
+      affinity: {
+        nodeAffinity: {
+          preferredDuringSchedulingIgnoredDuringExecution: [
+            { weight: 1, preference: { matchExpressions: [{ key: 'x', operator: 'Exists' }] } },
+          ],
+        },
+      },
+    }),
+    node('good', { labels: { x: '' } }),
+    node('bad'),
+  ],
+  ['with the image', pod(), node('good', { images: [{ names: ['img:1'], sizeBytes: 900_000_000 }] }), node('bad')],
+  [
+    'away from its like',
+    pod({
+      affinity: {
+        podAntiAffinity: {
+          preferredDuringSchedulingIgnoredDuringExecution: [
+            {
+              weight: 100,
+              podAffinityTerm: { topologyKey: 'kubernetes.io/hostname', labelSelector: { matchLabels: { app: 'x' } } },
+            },
+          ],
+        },
+      },
+    }),
+    node('good'),
+    node('bad'),
+    [[pod({}, {}, { app: 'x' }), 'bad']],
+  ],
+  [
+    'spread, softly',
+    pod(
+      {
+        topologySpreadConstraints: [
+          {
+            maxSkew: 1,
+            topologyKey: 'kubernetes.io/hostname',
+            whenUnsatisfiable: 'ScheduleAnyway',
+            labelSelector: { matchLabels: { app: 'x' } },
+          },
+        ],
+      },
+      {},
+      { app: 'x' },
+    ),
+    node('good'),
+    node('bad'),
+    [[pod({}, {}, { app: 'x' }), 'bad']],
+  ],
+]
+for (const [what, wanted, good, bad, running] of better) {
+  test(`better: ${what}`, () => {
+    assert.equal(ask(wanted, [good, bad], running).chosen, 'good')
+    assert.equal(ask(wanted, [bad, good], running).chosen, 'good')
+  })
+}
+
+test('what runs already keeps others away', () => {
+  const hermit = pod({
+    affinity: {
+      podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey: 'zone', labelSelector: {} }] },
+    },
+  })
+  const zone = (z: string) => ({ labels: { zone: z } })
+  const result = ask(pod(), [node('a', zone('1')), node('b', zone('1')), node('c', zone('2'))], [[hermit, 'a']])
+  assert.equal(result.chosen, 'c')
+  assert.deepEqual(result.refused, { a: 'InterPodAffinity', b: 'InterPodAffinity' })
+})
+
+test('of many nodes a part is looked at', () => {
+  for (const [total, enough] of [
+    [50, 50],
+    [100, 100],
+    [1000, 420],
+    [5000, 500],
+    [10_000, 500],
+  ] as const)
+    assert.equal(nodesToFind(total), enough)
+})
