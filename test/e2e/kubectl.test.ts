@@ -84,7 +84,7 @@ test('logs: follow, tail, since, timestamps, of the previous container', options
   assert.match(await k('logs talker -p --timestamps --tail=1'), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z three\n$/)
   assert.equal(await k('logs talker -p --since=1h -c talker'), 'one\ntwo\nthree\n')
   await k(
-    'run counter --image=busybox --image-pull-policy=IfNotPresent --restart=Never -- sh -c "for i in 1 2 3; do echo $i; sleep 1; done"',
+    'run counter --image=busybox --image-pull-policy=IfNotPresent --restart=Never -- sh -c "for i in 1 2 3; do echo \\$i; sleep 1; done"',
   )
   await k('wait pod/counter --for=jsonpath={.status.phase}=Running --timeout=30s')
   assert.equal(await k('logs -f counter'), '1\n2\n3\n')
@@ -106,7 +106,7 @@ test('exec with output, exit code, standard input, and a terminal', options, asy
 
 test('attach, cp, port-forward to a pod and to a service', options, async () => {
   await k(
-    'run echo --image=busybox --image-pull-policy=IfNotPresent --restart=Never --stdin -- sh -c "read line; echo got $line"',
+    'run echo --image=busybox --image-pull-policy=IfNotPresent --restart=Never --stdin --attach=false -- sh -c "read line; echo got \\$line; sleep 1"',
   )
   await k('wait pod/echo --for=condition=Ready --timeout=30s')
   assert.match((await cluster.tryKubectl('attach -i echo', 'hello\n')).stdout, /got hello/)
