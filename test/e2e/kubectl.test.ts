@@ -86,7 +86,7 @@ test('logs: follow, tail, since, timestamps, of the previous container', options
   await k(
     'run counter --image=busybox --image-pull-policy=IfNotPresent --restart=Never -- sh -c "for i in 1 2 3; do echo \\$i; sleep 1; done"',
   )
-  await k('wait pod/counter --for=jsonpath={.status.phase}=Running --timeout=30s')
+  await k('wait pod/counter --for=condition=Ready --timeout=30s')
   assert.equal(await k('logs -f counter'), '1\n2\n3\n')
   await k('delete pod talker counter --grace-period=0 --force')
 })
@@ -144,7 +144,7 @@ test('server-side apply: ownership, conflicts, force', options, async () => {
   assert.equal(conflict.code, 1)
   assert.match(conflict.stderr, /Apply failed with 1 conflict: conflict with "first": \.data\.a/)
   await cluster.apply(config('2'), '--server-side --field-manager=second --force-conflicts')
-  const owned = JSON.parse(await k('get configmap owned -o json --show-managed-fields'))
+  const owned = JSON.parse(await k('get --raw /api/v1/namespaces/default/configmaps/owned'))
   assert.deepEqual(
     owned.metadata.managedFields.map((m: { manager: string }) => m.manager),
     ['second'],

@@ -11,7 +11,9 @@ import { pathsOf } from './paths.ts'
 import { SchemaBook } from './schemas.ts'
 
 const info = { title: 'Kubernetes', version: kubernetesVersion }
-const protobufType = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf'
+const protobufType = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf'
+/** Old clients ask with an @, which makes no valid media type: they get bytes without a name. */
+const unnamedType = 'application/octet-stream'
 
 export function openapiV2(kinds: readonly AnyKind[]): JsonObject {
   return { swagger: '2.0', info, paths: pathsOf(2, kinds), definitions: new SchemaBook(2, kinds).schemas }
@@ -54,15 +56,16 @@ export function openapi(kinds: () => readonly AnyKind[]): PathHandler {
   return ({ url, request, response }) => {
     const path = url.pathname.replace(/\/$/, '')
     if (path === '/openapi/v2') {
-      const asProto = (request.headers.accept ?? '').includes('proto-openapi')
-      if (asProto)
+      const accept = request.headers.accept ?? ''
+      if (accept.includes('proto-openapi')) {
+        const type = accept.includes('spec.v2@') ? unnamedType : protobufType
         send(
           response,
           200,
-          protobufType,
+          type,
           cached('v2.pb', () => encodeOpenAPIv2(openapiV2(kinds()))),
         )
-      else
+      } else
         send(
           response,
           200,

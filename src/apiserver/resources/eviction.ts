@@ -1,7 +1,8 @@
 // Eviction: a deletion that disruption budgets may refuse for now. Source: pkg/registry/core/pod/storage/eviction.go.
 import { StatusError } from '../../base/errors.ts'
 import { matches } from '../../api/labels.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
+import { isObject } from '../../api/patch/merge.ts'
+import type { DeepReadonly, Json } from '../../api/schema/node.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import { Eviction } from '../../kinds/policy/eviction.ts'
 import { PodDisruptionBudget } from '../../kinds/policy/poddisruptionbudget.ts'
@@ -15,7 +16,7 @@ import { timeText } from '../../api/time.ts'
 
 export const createEviction: Handler = async (core, operation, warn) => {
   const { registry, storage } = core
-  const eviction = decodeBody(Eviction, operation.body, operation.options, warn) as Eviction
+  const eviction = decodeBody(Eviction, asV1(operation.body), operation.options, warn) as Eviction
   const { namespace, name } = operation
   if (eviction.metadata.name && eviction.metadata.name !== name)
     throw new StatusError('BadRequest', 'name in URL does not match name in Eviction object')
@@ -37,6 +38,10 @@ export const createEviction: Handler = async (core, operation, warn) => {
   await remove(registry, target)
   return { type: 'status', status: { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 } }
 }
+
+// The kind is the same in both versions, and clients of years ago still send the older one.
+const asV1 = (body: Json | undefined): Json | undefined =>
+  isObject(body) && body.apiVersion === 'policy/v1beta1' ? { ...body, apiVersion: 'policy/v1' } : body
 
 async function spendBudget(
   { registry, storage, clock }: ServerCore,
