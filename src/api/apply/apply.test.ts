@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Deployment } from '../../kinds/apps/deployment.ts'
+import type { JsonObject } from '../schema/node.ts'
+import { apply } from './apply.ts'
+import { managedAfterUpdate, type Manager } from './managed.ts'
+
+const manager = (name: string): Manager => ({
+  manager: name,
+  operation: 'Apply',
+  apiVersion: 'apps/v1',
+  subresource: '',
+})
+const now = '2026-01-01T00:00:00Z'
+
+function applied(live: JsonObject, wanted: JsonObject, by: string, force = false): JsonObject {
+  const { object, managedFields } = apply(Deployment.schema, live, wanted, { manager: manager(by), force, now })
+  return { ...object, metadata: { ...(object.metadata as JsonObject), managedFields: managedFields as never } }
+}
+
+const containers = (...list: object[]): JsonObject =>
+  ({ spec: { template: { spec: { containers: list } } } }) as unknown as JsonObject
+const listOf = (object: JsonObject) =>
+  (object as unknown as { spec: { template: { spec: { containers: { name: string }[] } } } }).spec.template.spec
+    .containers
+
+test('what a manager no longer names goes, what others own stays', () => {
+  let live: JsonObject = applied({ metadata: {} }, { metadata: { labels: { a: '1', b: '1' } } }, 'one')
+  live = applied(live, { metadata: { labels: { c: '1' } } }, 'two')
+  live = applied(live, { metadata: { labels: { a: '1' } } }, 'one')
+  assert.deepEqual((live.metadata as JsonObject).labels, { a: '1', c: '1' })
+})
+
+test('another value for a field of another manager is a conflict, unless forced', () => {
+  const live = applied({ metadata: {} }, { spec: { replicas: 1 } }, 'one')
+  assert.throws(() => applied(live, { spec: { replicas: 2 } }, 'two'), {
+    reason: 'Conflict',
+    message: 'Apply failed with 1 conflict: conflict with "one": .spec.replicas',
+  })
+  // The same value may have two owners.
+  assert.doesNotThrow(() => applied(live, { spec: { replicas: 1 } }, 'two'))
+  const forced = applied(live, { spec: { replicas: 2 } }, 'two', true)
+  assert.deepEqual(
+    (forced.metadata as { managedFields: { manager: string }[] }).managedFields.map(m => m.manager),
+    ['two'],
+  )
+})
+
+test('list elements are owned by key', () => {
+  let live = applied({ metadata: {} }, containers({ name: 'a', image: '1' }), 'one')
+  live = applied(live, containers({ name: 'b', image: '1' }), 'two')
+  assert.deepEqual(
+    listOf(live).map(c => c.name),
+    ['a', 'b'],
+  )
+  live = applied(live, containers(), 'one')
+  assert.deepEqual(
+    listOf(live).map(c => c.name),
+    ['b'],
+  )
+  assert.throws(() => applied(live, containers({ name: 'x' }, { name: 'x' }), 'one'), { reason: 'BadRequest' })
+})
+
+test('an update takes over what it changes', () => {
+  const before = applied(
+    { metadata: { name: 'x' } },
+    { metadata: { labels: { a: '1' } }, spec: { replicas: 1 } },
+    'one',
+  )
+  const entries = (before.metadata as unknown as { managedFields: never[] }).managedFields
+  const after = { ...before, spec: { replicas: 5 } }
+  const managed = managedAfterUpdate(
+    Deployment.schema,
+    before,
+    after,
+    entries,
+    { ...manager('kubectl-scale'), operation: 'Update' },
+    now,
+  )
+  assert.deepEqual(
+    managed.map(m => [m.manager, m.operation, m.fieldsV1]),
+    [
+      ['one', 'Apply', { 'f:metadata': { 'f:labels': { 'f:a': {} } } }],
+      ['kubectl-scale', 'Update', { 'f:spec': { 'f:replicas': {} } }],
+    ],
+  )
+})

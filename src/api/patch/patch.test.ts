@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Deployment } from '../../kinds/apps/deployment.ts'
+import type { Json, JsonObject } from '../schema/node.ts'
+import { jsonPatch } from './json.ts'
+import { mergePatch } from './merge.ts'
+import { strategicPatch } from './strategic.ts'
+
+test('merge patch: RFC 7396, appendix A', () => {
+  const table: [Json, Json, Json][] = [
+    [{ a: 'b' }, { a: 'c' }, { a: 'c' }],
+    [{ a: 'b' }, { b: 'c' }, { a: 'b', b: 'c' }],
+    [{ a: 'b' }, { a: null }, {}],
+    [{ a: ['b'] }, { a: 'c' }, { a: 'c' }],
+    [{ a: { b: 'c' } }, { a: { b: 'd', c: null } }, { a: { b: 'd' } }],
+    [{ a: [{ b: 'c' }] }, { a: [1] }, { a: [1] }],
+    [
+      ['a', 'b'],
+      ['c', 'd'],
+      ['c', 'd'],
+    ],
+    [{}, { a: { bb: { ccc: null } } }, { a: { bb: {} } }],
+  ]
+  for (const [target, patch, expected] of table) assert.deepEqual(mergePatch(target, patch), expected)
+})
+
+test('JSON patch works and says what does not apply', () => {
+  const target = { a: [1, 2], b: { 'x/y': 1 } }
+  assert.deepEqual(
+    jsonPatch(target, [
+      { op: 'add', path: '/a/-', value: 3 },
+      { op: 'remove', path: '/b/x~1y' },
+    ]),
+    { a: [1, 2, 3], b: {} },
+  )
+  assert.deepEqual(target, { a: [1, 2], b: { 'x/y': 1 } })
+  assert.throws(() => jsonPatch(target, [{ op: 'test', path: '/a/0', value: 9 }]), { reason: 'Invalid' })
+  assert.throws(() => jsonPatch(target, [{ op: 'remove', path: '/nothing' }]), { reason: 'Invalid' })
+  assert.throws(() => jsonPatch(target, { op: 'add' }), { reason: 'BadRequest' })
+})
+
+const container = (name: string, image: string, more: object = {}) => ({ name, image, ...more })
+const withContainers = (containers: object[], more: object = {}): JsonObject =>
+  ({ spec: { template: { spec: { containers, ...more } } } }) as unknown as JsonObject
+const containersAfter = (target: JsonObject, patch: JsonObject) =>
+  (strategicPatch(Deployment.schema, target, patch) as { spec: { template: { spec: { containers: object[] } } } }).spec
+    .template.spec.containers
+
+test('strategic patch merges lists by their key', () => {
+  const target = withContainers([container('a', '1', { env: [{ name: 'X', value: '1' }] }), container('b', '1')])
+  assert.deepEqual(containersAfter(target, withContainers([{ name: 'b', image: '2' }, container('c', '1')])), [
+    container('a', '1', { env: [{ name: 'X', value: '1' }] }),
+    container('b', '2'),
+    container('c', '1'),
+  ])
+  assert.deepEqual(
+    containersAfter(
+      target,
+      withContainers([
+        {
+          name: 'a',
+          env: [
+            { name: 'X', $patch: 'delete' },
+            { name: 'Y', value: '2' },
+          ],
+        },
+      ]),
+    )[0],
+    container('a', '1', { env: [{ name: 'Y', value: '2' }] }),
+  )
+  assert.deepEqual(containersAfter(target, withContainers([container('z', '1'), { $patch: 'replace' }])), [
+    container('z', '1'),
+  ])
+})
+
+test('strategic patch: order, retained keys, deletions', () => {
+  const target = withContainers([container('a', '1'), container('b', '1')])
+  const order = withContainers([], { '$setElementOrder/containers': [{ name: 'b' }, { name: 'a' }] })
+  delete (order as { spec: { template: { spec: { containers?: unknown } } } }).spec.template.spec.containers
+  assert.deepEqual(containersAfter(target, order), [container('b', '1'), container('a', '1')])
+  const strategy = { spec: { strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1 } } } }
+  assert.deepEqual(
+    strategicPatch(Deployment.schema, strategy, { spec: { strategy: { $retainKeys: ['type'], type: 'Recreate' } } }),
+    { spec: { strategy: { type: 'Recreate' } } },
+  )
+  const finalizers = { metadata: { finalizers: ['a', 'b'] } }
+  assert.deepEqual(
+    strategicPatch(Deployment.schema, finalizers, {
+      metadata: { '$deleteFromPrimitiveList/finalizers': ['a'], finalizers: ['c'] },
+    }),
+    { metadata: { finalizers: ['b', 'c'] } },
+  )
+  assert.deepEqual(
+    strategicPatch(Deployment.schema, { metadata: { labels: { a: '1' } } }, { metadata: { labels: null } }),
+    { metadata: {} },
+  )
+})

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Deployment } from '../../kinds/apps/deployment.ts'
+import { Pod } from '../../kinds/core/pod.ts'
+import { decode } from './decode.ts'
+
+test('fields come in the order of the schema, zero values go, maps are sorted', () => {
+  const pod = decode(Pod.schema, {
+    spec: { containers: [{ image: 'x', name: 'a', stdin: false }], hostNetwork: false },
+    metadata: { labels: { b: '1', a: '2' }, name: 'p' },
+    kind: 'Pod',
+    apiVersion: 'v1',
+  })
+  assert.equal(
+    JSON.stringify(pod),
+    '{"kind":"Pod","apiVersion":"v1","metadata":{"name":"p","labels":{"a":"2","b":"1"}},"spec":{"containers":[{"name":"a","image":"x","resources":{}}]},"status":{}}',
+  )
+})
+
+test('a pointer keeps its zero, a plain field does not', () => {
+  const spec = decode(Deployment.schema, { spec: { replicas: 0, minReadySeconds: 0 } }).spec
+  assert.equal(spec.replicas, 0)
+  assert.equal('minReadySeconds' in spec, false)
+})
+
+test('decoding again changes nothing', () => {
+  const once = decode(
+    Pod.schema,
+    { metadata: { name: 'p' }, spec: { containers: [{ name: 'a', resources: { limits: { memory: '1024Mi' } } }] } },
+    { defaults: true },
+  )
+  assert.equal(JSON.stringify(decode(Pod.schema, structuredClone(once), { defaults: true })), JSON.stringify(once))
+  assert.equal(once.spec.containers[0]!.resources.limits!.memory, '1Gi')
+})
+
+test('unknown fields are named by their whole path', () => {
+  const unknown: string[] = []
+  decode(
+    Pod.schema,
+    { spec: { containers: [{ name: 'a', imagee: 'x' }], extra: 1 } },
+    { onUnknown: path => unknown.push(path) },
+  )
+  assert.deepEqual(unknown, ['spec.containers[0].imagee', 'spec.extra'])
+})
+
+test('a wrong type is told as Go tells it', () => {
+  const table: [object, string][] = [
+    [
+      { spec: { replicas: '2' } },
+      'json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32',
+    ],
+    [
+      { spec: { replicas: 1.5 } },
+      'json: cannot unmarshal number 1.5 into Go struct field DeploymentSpec.spec.replicas of type int32',
+    ],
+    [
+      { metadata: { labels: { a: 1 } } },
+      'json: cannot unmarshal number into Go struct field ObjectMeta.metadata.labels.a of type string',
+    ],
+    [
+      { spec: { template: { spec: { containers: {} } } } },
+      'json: cannot unmarshal object into Go struct field PodSpec.spec.template.spec.containers of type []v1.Container',
+    ],
+  ]
+  for (const [input, message] of table) assert.throws(() => decode(Deployment.schema, input), { message })
+})
+
+test('a key called __proto__ is a key', () => {
+  const input = JSON.parse('{"metadata":{"annotations":{"__proto__":"x"}}}')
+  assert.equal(JSON.stringify(decode(Pod.schema, input).metadata), '{"annotations":{"__proto__":"x"}}')
+})
