@@ -98,6 +98,8 @@ export class Registry {
     await this.admission.mutate({ type: 'CREATE', operation: target, object })
     if (kind.status) (object as unknown as JsonObject).status = {}
     kind.prepare?.(object, undefined)
+    // Holds the place of the revision, which is known after the write.
+    metadata.resourceVersion = '0'
     const next = canonical(kind, object)
     throwProblems(kind, next.metadata.name ?? '', validateObject(kind, next))
     await this.admission.validate({ type: 'CREATE', operation: target, object: next })
@@ -105,6 +107,7 @@ export class Registry {
     if (options.dryRun) {
       if (this.storage.of(kind).mirror.item(kind.namespaced ? metadata.namespace : undefined, metadata.name ?? ''))
         throw alreadyExists(kind, metadata.name ?? '')
+      delete next.metadata.resourceVersion
       return new ItemClass(next, 0)
     }
     return this.storage.write(kind, next, 'absent')
@@ -145,13 +148,14 @@ export class Registry {
     await this.admission.mutate({ type: 'UPDATE', operation, object, old })
     if (!options.subresource) keepStatus(kind, object, old)
     if (!options.trusted) kind.prepare?.(object, old)
+    object.metadata.resourceVersion = old.metadata.resourceVersion ?? ''
+    if (!object.metadata.managedFields && old.metadata.managedFields) {
+      object.metadata.managedFields = structuredClone(old.metadata.managedFields) as NonNullable<
+        typeof object.metadata.managedFields
+      >
+    }
     const next = canonical(kind, object)
-    next.metadata.resourceVersion = old.metadata.resourceVersion ?? ''
     countGeneration(kind, next, old)
-    next.metadata.managedFields ??= structuredClone(old.metadata.managedFields) as NonNullable<
-      typeof next.metadata.managedFields
-    >
-    if (!next.metadata.managedFields) delete next.metadata.managedFields
     if (sameObject(next, old)) return item
     throwProblems(kind, name, validateMetaUpdate(next.metadata, old.metadata))
     throwProblems(kind, name, validateObject(kind, next))
