@@ -9,7 +9,7 @@ import type { Item } from '../api/mirror.ts'
 import type { Operation } from '../api/operation.ts'
 import { invalidError, type Problem } from '../api/path.ts'
 import { decode } from '../api/schema/decode.ts'
-import type { DeepReadonly, JsonObject } from '../api/schema/node.ts'
+import type { DeepReadonly, Json, JsonObject } from '../api/schema/node.ts'
 import { timeText } from '../api/time.ts'
 import { validateMetaUpdate, validateObject } from '../api/validate.ts'
 import { root } from '../api/path.ts'
@@ -73,7 +73,8 @@ export class Registry {
       throw new StatusError('BadRequest', 'resourceVersion should not be set on objects to be created')
     const generated = !meta.name && meta.generateName
     for (let attempt = 1; ; attempt++) {
-      const next = structuredClone(object)
+      // Only a second attempt needs the object as it came.
+      const next = generated ? structuredClone(object) : object
       if (generated) next.metadata.name = meta.generateName!.slice(0, maxNameBase) + nameSuffix(this.random)
       try {
         return await this.#createOnce(operation, next)
@@ -231,21 +232,34 @@ function keepStatus(kind: AnyKind, object: KubeObject, old: DeepReadonly<KubeObj
 
 function countGeneration(kind: AnyKind, next: KubeObject, old: DeepReadonly<KubeObject>): void {
   if (!kind.generation) return
-  const desired = ({ metadata: _m, status: _s, ...rest }: JsonObject) => JSON.stringify(rest)
-  const changed = desired(next as unknown as JsonObject) !== desired(old as unknown as JsonObject)
+  const [a, b] = [next as unknown as JsonObject, old as unknown as JsonObject]
+  const desired = new Set([...Object.keys(a), ...Object.keys(b)])
+  desired.delete('metadata')
+  desired.delete('status')
+  const changed = [...desired].some(field => !sameValue(a[field], b[field]))
   next.metadata.generation = (old.metadata.generation ?? 0) + (changed ? 1 : 0)
 }
 
 /** Equal but for the time stamps of managed fields, which alone are no reason to write. */
-function sameObject(next: KubeObject, old: DeepReadonly<KubeObject>): boolean {
-  const bare = (object: DeepReadonly<KubeObject>) =>
-    JSON.stringify(object, function (key, value: unknown) {
-      return key === 'time' && 'fieldsV1' in (this as object) ? undefined : value
-    })
-  return bare(next) === bare(old)
+const sameObject = (next: KubeObject, old: DeepReadonly<KubeObject>): boolean =>
+  sameValue(next as unknown as Json, old as unknown as Json)
+
+function sameValue(a: Json | undefined, b: Json | undefined): boolean {
+  if (a === b) return true
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
+  if (Array.isArray(a) || Array.isArray(b)) {
+    return (
+      Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((element, i) => sameValue(element, b[i]))
+    )
+  }
+  const keys = Object.keys(a)
+  if (keys.length !== Object.keys(b).length) return false
+  const stamped = 'fieldsV1' in a
+  return keys.every(key => (stamped && key === 'time') || sameValue(a[key], b[key]))
 }
 
 /** A copy that may be changed. */
 export function editable<T extends KubeObject>(kind: AnyKind, object: DeepReadonly<T>): T {
-  return decode(kind.schema, structuredClone(object)) as T
+  // Decoding copies everything but what is opaque, which nobody changes in place.
+  return decode(kind.schema, object) as T
 }

@@ -75,7 +75,8 @@ export function patchedBody(
   old: DeepReadonly<KubeObject>,
   body: Json,
 ): Json {
-  const target = structuredClone(old) as unknown as JsonObject
+  // No patch changes its target.
+  const target = old as unknown as JsonObject
   if (type === 'json') return jsonPatch(target, body)
   if (!isObject(body))
     throw new StatusError(
