@@ -338,7 +338,7 @@ describe('it heals', { concurrency: 3, skip: cannotRun }, () => {
         await eventually('it answers', () => inPod(cluster, 'pair', 'wget -q -O - http://127.0.0.1:8080', 'other')),
         'hello',
       )
-      const seen = 'hostname; readlink /proc/self/ns/net /proc/self/ns/ipc /proc/self/ns/uts'
+      const seen = 'hostname; for kind in net ipc uts; do readlink /proc/self/ns/$kind; done'
       assert.equal(await inPod(cluster, 'pair', seen), await inPod(cluster, 'pair', seen, 'other'))
       assert.equal(await inPod(cluster, 'pair', 'hostname'), 'pair')
       await inPod(cluster, 'pair', 'echo disk > /v/x; echo shm > /dev/shm/x')
