@@ -43,9 +43,11 @@ function wordsOf(init: readonly string[], seen: readonly string[], state: PodPla
 test('of a pod that ended, what was never reached waits; what was is lost', () => {
   const ended = { state: 'ended', failed: true } as const
   const initializing = { state: 'initializing', at: 'one' } as const
+  const ending = { state: 'ending', why: { why: 'failed', sinceMs: 0, graceSeconds: 0 } } as const
   for (const [init, seen, state, expected] of [
     [[], [], { state: 'starting' }, 'main ContainerCreating, Pending'],
     [['one'], [], initializing, 'one PodInitializing, main PodInitializing, Pending'],
+    [['one'], ['one:1'], ending, 'one Error, main PodInitializing, Failed'],
     [['one'], ['one:1'], ended, 'one Error, main PodInitializing, Failed'],
     [['one', 'two'], ['one:1'], ended, 'one Error, two PodInitializing, main PodInitializing, Failed'],
     [['one', 'two'], ['two:1'], ended, 'one ContainerStatusUnknown, two Error, main PodInitializing, Failed'],

@@ -37,11 +37,7 @@ type Phase = NonNullable<PodStatus['phase']>
 
 export function podStatus(inputs: StatusInputs): PodStatus {
   const { pod, seen, plan, memory } = inputs
-  const initializing =
-    initContainers(pod).length > 0 &&
-    (plan.state.state === 'starting' ||
-      plan.state.state === 'initializing' ||
-      (over(inputs) && !wasReached(inputs, mainContainers(pod)[0]!, 'main')))
+  const hasInit = initContainers(pod).length > 0
   const statuses = (
     list: readonly ReadContainer[],
     role: Role,
@@ -62,7 +58,7 @@ export function podStatus(inputs: StatusInputs): PodStatus {
     mainContainers(pod),
     'main',
     pod.status.containerStatuses,
-    initializing ? 'PodInitializing' : 'ContainerCreating',
+    hasInit ? 'PodInitializing' : 'ContainerCreating',
   )
   const ephemeral = statuses(
     ephemeralContainers(pod),
