@@ -36,7 +36,7 @@ type Status = DeepReadonly<PodStatus>
 type Phase = NonNullable<PodStatus['phase']>
 
 export function podStatus(inputs: StatusInputs): PodStatus {
-  const { pod, seen, plan, memory } = inputs
+  const { pod, seen, memory } = inputs
   const hasInit = initContainers(pod).length > 0
   const statuses = (
     list: readonly ReadContainer[],
