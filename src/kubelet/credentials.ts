@@ -33,8 +33,7 @@ export function credentialsFor(image: string, configs: readonly string[]): AuthC
     const parsed = JSON.parse(text) as { auths?: Record<string, Entry> } & Record<string, Entry>
     for (const [registry, entry] of Object.entries(parsed.auths ?? parsed)) {
       const key = registry.replace(/^https?:\/\//, '').replace(/\/(v1|v2)?\/?$/, '')
-      if (covers(key === 'index.docker.io' ? 'docker.io' : key, image))
-        found.push({ key, auth: authOf(entry, registry) })
+      if (covers(key === 'index.docker.io' ? 'docker.io' : key, image)) found.push({ key, auth: authOf(entry) })
     }
   }
   return found.sort((a, b) => b.key.length - a.key.length).map(f => f.auth)
@@ -56,13 +55,13 @@ function covers(key: string, image: string): boolean {
   return hosts && (!keyPath.length || path.join('/').startsWith(keyPath.join('/')))
 }
 
-function authOf(entry: Entry, serverAddress: string): AuthConfig {
+// No server address: containerd would take it for a URL, and hold back what is for docker.io from registry-1.docker.io.
+function authOf(entry: Entry): AuthConfig {
   const [user = '', ...password] = entry.auth ? Buffer.from(entry.auth, 'base64').toString().split(':') : []
   return {
     username: entry.username ?? user,
     password: entry.password ?? password.join(':'),
     identityToken: entry.identitytoken ?? '',
-    serverAddress,
   }
 }
 

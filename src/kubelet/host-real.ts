@@ -1,7 +1,7 @@
 // The files, mounts and control groups of pods on a real node; see host.ts for where they are.
 import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isReason, messageOf } from '../base/errors.ts'
+import { isReason, messageOf, StatusError } from '../base/errors.ts'
 import { type Beneath, type Cgroups, openBeneath, realMounts } from '../linux/index.ts'
 import { type ConfigPlace, messagePathOf, podLogDir } from './config/configs.ts'
 import { hostNetworkHosts, podHosts } from './config/dns.ts'
@@ -128,8 +128,9 @@ async function containerMounts(
     if (!plugin) throw new Error(`volume ${mount.name} of container ${container.name} is not there`)
     const whole = hostSource(o.volumes, pod, volume, plugin)
     const part = mount.subPathExpr ? expandPath(mount.subPathExpr, request.env) : mount.subPath
+    const target = join(dir, 'volume-subpaths', mount.name, container.name, String(i))
     const hostPath = part
-      ? await bindPart(whole, part, join(dir, 'volume-subpaths', mount.name, container.name, String(i)))
+      ? await preparePart(`"${mount.name}" of container "${container.name}"`, whole, part, target)
       : whole
     mounts.push({
       containerPath: mount.mountPath.startsWith('/') ? mount.mountPath : `/${mount.mountPath}`,
@@ -176,6 +177,15 @@ async function openPart(volume: string, part: string): Promise<Beneath> {
   const made = await openBeneath(volume, part, { create: true })
   await chmod(made.path, (await stat(volume)).mode & 0o7777)
   return made
+}
+
+// Whoever wrote the spec learns which mount it is, and the node's own paths stay out of it.
+async function preparePart(mount: string, volume: string, part: string, target: string): Promise<string> {
+  try {
+    return await bindPart(volume, part, target)
+  } catch (cause) {
+    throw new StatusError('InternalError', `failed to prepare subPath for volumeMount ${mount}`, { cause })
+  }
 }
 
 // What was opened beneath the volume is what gets mounted, whatever happens to the path meanwhile.

@@ -8,7 +8,7 @@ import { realClock } from '../../src/base/clock.ts'
 export const root = new URL('../..', import.meta.url).pathname
 const base = '/tmp/kutter-e2e'
 /** Debian packages are downloaded once for all runs. */
-const packageCache = '/var/cache/kutter-test'
+export const packageCache = '/var/cache/kutter-test'
 
 export interface Result {
   code: number

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import * as grpc from '@grpc/grpc-js'
+import { realClock } from '../../src/base/clock.ts'
 import { cannotRun, clusterForFile, eventually, run } from './cluster.ts'
 import {
   becomesReady,
@@ -40,7 +41,7 @@ describe('it heals', { concurrency: 3, skip: cannotRun }, () => {
         (await kubectl(`get pods -l app=web ${more} -o jsonpath='{.items[*].metadata.name}'`)).split(' ').sort()
       const before = await names()
       assert.equal(before.length, 2)
-      await kubectl(`delete pod ${before[0]} --wait=false`)
+      await kubectl(`delete pod ${before[0]} --grace-period=1 --wait=false`)
       const serving = await eventually('a new pod beside the old one', async () => {
         const now = await names('--field-selector status.phase=Running')
         const ready = await kubectl(`get deployment web -o jsonpath='{.status.readyReplicas}'`)
@@ -144,7 +145,7 @@ describe('it heals', { concurrency: 3, skip: cannotRun }, () => {
         ],
       })
     for (const type of Object.keys(probes)) await becomesReady(cluster, `live-${type}`)
-    await new Promise(resolve => setTimeout(resolve, 2500))
+    await realClock.sleep(2500)
     for (const type of Object.keys(probes))
       assert.equal(mainOf(await getPod(cluster, `live-${type}`))?.restartCount, 0, type)
     await inPod(cluster, 'live-http', 'rm /tmp/www/healthz')
@@ -238,6 +239,8 @@ describe('it heals', { concurrency: 3, skip: cannotRun }, () => {
         ],
       })
       await becomesReady(cluster, 'asked')
+      await realClock.sleep(2500)
+      assert.equal(mainOf(await getPod(cluster, 'asked'))?.restartCount, 0)
       health.serving.delete('ready')
       await podIs(cluster, 'asked', 'is not ready', p => !isReady(p))
       await eventComes(
@@ -338,7 +341,7 @@ describe('it heals', { concurrency: 3, skip: cannotRun }, () => {
         await eventually('it answers', () => inPod(cluster, 'pair', 'wget -q -O - http://127.0.0.1:8080', 'other')),
         'hello',
       )
-      const seen = 'hostname; readlink /proc/self/ns/net /proc/self/ns/ipc /proc/self/ns/uts'
+      const seen = 'hostname; for kind in net ipc uts; do readlink /proc/self/ns/$kind; done'
       assert.equal(await inPod(cluster, 'pair', seen), await inPod(cluster, 'pair', seen, 'other'))
       assert.equal(await inPod(cluster, 'pair', 'hostname'), 'pair')
       await inPod(cluster, 'pair', 'echo disk > /v/x; echo shm > /dev/shm/x')
@@ -371,20 +374,20 @@ async function serveHealth(address: string): Promise<{ port: number; serving: Se
   const serving = new Set(['', 'ready'])
   const server = new grpc.Server()
   // The messages are small enough to be written by hand: one string in field 1, one enum in field 1.
-  const check: grpc.MethodDefinition<string, boolean> = {
+  const check: grpc.MethodDefinition<{ service: string }, boolean> = {
     path: '/grpc.health.v1.Health/Check',
     requestStream: false,
     responseStream: false,
-    requestSerialize: service => Buffer.from([10, service.length, ...Buffer.from(service)]),
-    requestDeserialize: bytes => bytes.subarray(2).toString(),
+    requestSerialize: ({ service }) => Buffer.from([10, service.length, ...Buffer.from(service)]),
+    requestDeserialize: bytes => ({ service: bytes.subarray(2).toString() }),
     responseSerialize: serves => Buffer.from([8, serves ? 1 : 2]),
     responseDeserialize: bytes => bytes[1] === 1,
   }
   server.addService(
     { check },
     {
-      check: (call: grpc.ServerUnaryCall<string, boolean>, answer: grpc.sendUnaryData<boolean>) =>
-        answer(null, serving.has(call.request)),
+      check: (call: grpc.ServerUnaryCall<{ service: string }, boolean>, answer: grpc.sendUnaryData<boolean>) =>
+        answer(null, serving.has(call.request.service)),
     },
   )
   const port = await new Promise<number>((resolve, reject) =>

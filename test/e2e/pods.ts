@@ -7,6 +7,7 @@ export interface ContainerState {
   started?: boolean
   restartCount: number
   containerID?: string
+  imageID?: string
   state: StateOf
   lastState: StateOf
 }

@@ -36,9 +36,8 @@ type Status = DeepReadonly<PodStatus>
 type Phase = NonNullable<PodStatus['phase']>
 
 export function podStatus(inputs: StatusInputs): PodStatus {
-  const { pod, seen, plan, memory } = inputs
-  const initializing =
-    initContainers(pod).length > 0 && (plan.state.state === 'starting' || plan.state.state === 'initializing')
+  const { pod, seen, memory } = inputs
+  const hasInit = initContainers(pod).length > 0
   const statuses = (
     list: readonly ReadContainer[],
     role: Role,
@@ -59,7 +58,7 @@ export function podStatus(inputs: StatusInputs): PodStatus {
     mainContainers(pod),
     'main',
     pod.status.containerStatuses,
-    initializing ? 'PodInitializing' : 'ContainerCreating',
+    hasInit ? 'PodInitializing' : 'ContainerCreating',
   )
   const ephemeral = statuses(
     ephemeralContainers(pod),
@@ -68,11 +67,10 @@ export function podStatus(inputs: StatusInputs): PodStatus {
     'ContainerCreating',
   )
 
-  const over = plan.state.state === 'ended' || memory.ending !== undefined
-  const phase = keepRunningPhase(inputs, phaseOf(pod, init, main, over), init, main, ephemeral)
+  const phase = keepRunningPhase(inputs, phaseOf(pod, init, main, over(inputs)), init, main, ephemeral)
   const failed = memory.ending?.why === 'failed' ? memory.ending : undefined
   const ips = onHostNetwork(pod) ? (seen.sandboxes.length ? inputs.nodeIPs : []) : (seen.sandboxes[0]?.ips ?? [])
-  const shownIps = ips.length || !over ? ips : (pod.status.podIPs ?? []).map(p => p.ip)
+  const shownIps = ips.length || !over(inputs) ? ips : (pod.status.podIPs ?? []).map(p => p.ip)
   const status: PodStatus = {
     phase: failed && allStopped(init, main, ephemeral) ? 'Failed' : phase,
     ...((failed?.reason ?? pod.status.reason) && { reason: failed?.reason ?? pod.status.reason }),
@@ -112,7 +110,10 @@ function containerStatus(
     started: false,
   }
   const wait = plan.waiting.get(container.name)
-  if (!current) return unseenStatus(inputs, status, before, wait ?? { reason: waiting })
+  if (!current) {
+    const lost = over(inputs) && wasReached(inputs, container, role)
+    return unseenStatus(lost, status, before, wait ?? { reason: waiting })
+  }
   status.restartCount = current.attempt
   status.image = current.image || status.image
   status.imageID = current.imageRef
@@ -142,14 +143,28 @@ function containerStatus(
 
 const lostMessage = 'The container could not be located when the pod was '
 
+const over = ({ plan, memory }: StatusInputs) => plan.state.state === 'ended' || memory.ending !== undefined
+
+// Of a pod that ended while it was initialized, the containers whose turn never came still wait. All others ran, or
+// would have had to.
+function wasReached({ pod, seen }: StatusInputs, container: ReadContainer, role: Role): boolean {
+  if (role === 'ephemeral') return true
+  const inits = initContainers(pod)
+  const begun = (list: readonly ReadContainer[]) => list.some(c => seen.containers.some(s => s.name === c.name))
+  if (begun(mainContainers(pod))) return true
+  if (role === 'init') return begun(inits.slice(inits.findIndex(c => c.name === container.name) + 1))
+  const last = inits.at(-1)
+  const succeeded = (s: ContainerSeen) => s.state === 'exited' && s.exitCode === 0
+  return !last || seen.containers.some(s => s.name === last.name && (isSidecar(last) || succeeded(s)))
+}
+
 // The runtime has nothing of this name: not started yet, or lost.
 function unseenStatus(
-  inputs: StatusInputs,
+  reached: boolean,
   status: ContainerStatus,
   before: DeepReadonly<ContainerStatus> | undefined,
   wait: { reason: string; message?: string },
 ): ContainerStatus {
-  const over = inputs.plan.state.state === 'ended' || inputs.memory.ending !== undefined
   if (before?.state.terminated) return structuredClone(before) as ContainerStatus
   if (before) status.restartCount = before.restartCount
   if (before?.lastState.terminated) status.lastState = structuredClone(before.lastState) as ContainerState
@@ -163,7 +178,7 @@ function unseenStatus(
         finishedAt: null,
       },
     }) as unknown as ContainerState
-  if (over) status.state = lost('terminated')
+  if (reached) status.state = lost('terminated')
   else {
     if (before?.state.running) {
       status.lastState = lost('deleted.  The container used to be Running')

@@ -1,0 +1,59 @@
+// What a pod's status says of containers that the runtime does not have.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { ContainerSeen, PodSeen } from '../runtime/runtime.ts'
+import type { PodPlan } from './plan.ts'
+import type { ReadPod } from './spec.ts'
+import { podStatus } from './status.ts'
+
+const seenOf = (names: readonly string[]): PodSeen => ({
+  uid: 'u',
+  namespace: 'd',
+  name: 'p',
+  sandboxes: [],
+  containers: names.map(text => {
+    const [name = '', code = '0'] = text.split(':')
+    return { id: name, name, state: 'exited', exitCode: Number(code), startedAtMs: 1, finishedAtMs: 2 } as ContainerSeen
+  }),
+})
+
+/** `name state reason` of every container, and the phase. */
+function wordsOf(init: readonly string[], seen: readonly string[], state: PodPlan['state']): string[] {
+  const spec = {
+    restartPolicy: 'Never',
+    initContainers: init.map(name => ({ name })),
+    containers: [{ name: 'main' }],
+  }
+  const status = podStatus({
+    pod: { metadata: { name: 'p', namespace: 'd', uid: 'u' }, spec, status: {} } as unknown as ReadPod,
+    seen: seenOf(seen),
+    plan: { state, steps: [], againAt: undefined, waiting: new Map() },
+    memory: { ending: undefined, notStarted: new Set() },
+    notReady: new Set(),
+    startedAtMs: 0,
+    nodeIPs: [],
+    runtimeName: 'r',
+    now: 0,
+  })
+  return [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])]
+    .map(({ name, state: s }) => `${name} ${s.waiting?.reason ?? s.terminated?.reason}`)
+    .concat(status.phase ?? '')
+}
+
+test('of a pod that ended, what was never reached waits; what was is lost', () => {
+  const ended = { state: 'ended', failed: true } as const
+  const initializing = { state: 'initializing', at: 'one' } as const
+  const ending = { state: 'ending', why: { why: 'failed', sinceMs: 0, graceSeconds: 0 } } as const
+  for (const [init, seen, state, expected] of [
+    [[], [], { state: 'starting' }, 'main ContainerCreating, Pending'],
+    [['one'], [], initializing, 'one PodInitializing, main PodInitializing, Pending'],
+    [['one'], ['one:1'], ending, 'one Error, main PodInitializing, Failed'],
+    [['one'], ['one:1'], ended, 'one Error, main PodInitializing, Failed'],
+    [['one', 'two'], ['one:1'], ended, 'one Error, two PodInitializing, main PodInitializing, Failed'],
+    [['one', 'two'], ['two:1'], ended, 'one ContainerStatusUnknown, two Error, main PodInitializing, Failed'],
+    [['one'], ['one:0'], ended, 'one Completed, main ContainerStatusUnknown, Failed'],
+    [['one'], ['main:0'], ended, 'one ContainerStatusUnknown, main Completed, Failed'],
+    [[], [], ended, 'main ContainerStatusUnknown, Failed'],
+  ] as [string[], string[], PodPlan['state'], string][])
+    assert.equal(wordsOf(init, seen, state).join(', '), expected, `${init} ${seen}`)
+})

@@ -1,0 +1,132 @@
+// Probes against servers of this process: what counts as success, and the words for what does not.
+import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import { type AddressInfo, createServer as createTcpServer } from 'node:net'
+import { test, type TestContext } from 'node:test'
+import * as grpc from '@grpc/grpc-js'
+import { realClock } from '../../base/clock.ts'
+import type { ReadContainer, ReadPod } from '../pod/spec.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import { type ProbeRequest, runProbe } from './actions.ts'
+
+async function probe(action: object, more: Partial<ProbeRequest> = {}): Promise<string> {
+  const result = await runProbe({
+    probe: { timeoutSeconds: 1, ...action } as ProbeRequest['probe'],
+    pod: { metadata: { name: 'p' }, spec: { containers: [] } } as unknown as ReadPod,
+    container: { name: 'c', ports: [{ name: 'web', containerPort: 1 }] } as unknown as ReadContainer,
+    containerId: 'id',
+    podIP: '127.0.0.1',
+    nodeIP: '127.0.0.1',
+    runtime: {} as Runtime,
+    clock: realClock,
+    signal: new AbortController().signal,
+    ...more,
+  })
+  return result.result === 'success' ? 'success' : `${result.result}: ${result.output}`
+}
+
+async function freePort(): Promise<number> {
+  const server = createTcpServer()
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise(resolve => server.close(resolve))
+  return port
+}
+
+test('HTTP: 200 to 399 succeed; headers are sent; redirects on the same host are followed', async t => {
+  const server = createServer((asked, answer) => {
+    if (asked.url === '/moved') return answer.writeHead(302, { location: '/500' }).end()
+    if (asked.url === '/away') return answer.writeHead(302, { location: 'http://elsewhere.invalid/' }).end()
+    if (asked.url === '/hangs') return
+    if (asked.url === '/agent')
+      return answer.writeHead(asked.headers['user-agent']?.startsWith('kube-probe/') ? 200 : 400).end()
+    if (asked.url === '/header') return answer.writeHead(asked.headers['x-a'] === '1' ? 204 : 400).end()
+    answer.writeHead(Number(asked.url?.slice(1))).end('body')
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => server.closeAllConnections())
+  t.after(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const get = (path: string, more: object = {}) => probe({ httpGet: { path, port, ...more } })
+  for (const path of ['/200', '/204', '/399', '/away', '/agent']) assert.equal(await get(path), 'success', path)
+  for (const code of [400, 404, 500])
+    assert.equal(await get(`/${code}`), `failure: HTTP probe failed with statuscode: ${code}`)
+  assert.equal(await get('/moved'), 'failure: HTTP probe failed with statuscode: 500')
+  assert.equal(await get('/header', { httpHeaders: [{ name: 'X-A', value: '1' }] }), 'success')
+  assert.match(await get('/hangs'), /^failure: Get "http:.*": context deadline exceeded/)
+  assert.match(
+    await get('/', { port: await freePort() }),
+    /^failure: Get ".*": dial tcp .*: connect: connection refused$/,
+  )
+  assert.match(await get('/', { port: 'none' }), /^unknown: couldn't find port: "none" in container c$/)
+})
+
+test('TCP: a connection is enough', async t => {
+  const server = createTcpServer(socket => socket.destroy())
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => server.close())
+  assert.equal(await probe({ tcpSocket: { port: (server.address() as AddressInfo).port } }), 'success')
+  const port = await freePort()
+  assert.equal(await probe({ tcpSocket: { port } }), `failure: dial tcp 127.0.0.1:${port}: connect: connection refused`)
+})
+
+test('exec: the exit code decides, the output is told', async () => {
+  const runtime = (exitCode: number) =>
+    ({
+      execSync: async () => ({ exitCode, stdout: Buffer.from('out'), stderr: Buffer.from('err') }),
+    }) as unknown as Runtime
+  assert.equal(await probe({ exec: { command: ['x'] } }, { runtime: runtime(0) }), 'success')
+  assert.equal(await probe({ exec: { command: ['x'] } }, { runtime: runtime(2) }), 'failure: outerr')
+})
+
+test('gRPC: the health service says SERVING', async t => {
+  const { port } = await serveHealth(t)
+  assert.equal(await probe({ grpc: { port } }), 'success')
+  assert.equal(await probe({ grpc: { port, service: 'up' } }), 'success')
+  assert.equal(
+    await probe({ grpc: { port, service: 'down' } }),
+    'failure: service unhealthy (responded with "NOT_SERVING")',
+  )
+  assert.match(await probe({ grpc: { port, service: 'unknown' } }), /^failure: error: health rpc probe failed: /)
+  const closed = await freePort()
+  assert.match(
+    await probe({ grpc: { port: closed } }),
+    new RegExp(`^failure: timeout: failed to connect service "127.0.0.1:${closed}" within 1s: `),
+  )
+  const bare = await serve(t, new grpc.Server())
+  assert.match(
+    await probe({ grpc: { port: bare } }),
+    /^failure: this server does not implement the grpc health protocol/,
+  )
+})
+
+async function serveHealth(t: TestContext): Promise<{ port: number }> {
+  const answers: Record<string, number> = { '': 1, up: 1, down: 2 }
+  const server = new grpc.Server()
+  // One string in field 1, and one enum in field 1: written by hand, they do not depend on what is tested.
+  const check: grpc.MethodDefinition<{ service: string }, number> = {
+    path: '/grpc.health.v1.Health/Check',
+    requestStream: false,
+    responseStream: false,
+    requestSerialize: ({ service }) => Buffer.from([10, service.length, ...Buffer.from(service)]),
+    requestDeserialize: bytes => ({ service: bytes.subarray(2).toString() }),
+    responseSerialize: status => Buffer.from([8, status]),
+    responseDeserialize: bytes => bytes[1]!,
+  }
+  const answer = (call: grpc.ServerUnaryCall<{ service: string }, number>, done: grpc.sendUnaryData<number>) => {
+    const status = answers[call.request.service]
+    if (status === undefined) done({ code: grpc.status.NOT_FOUND, details: 'unknown service' })
+    else done(null, status)
+  }
+  server.addService({ check }, { check: answer })
+  return { port: await serve(t, server) }
+}
+
+function serve(t: TestContext, server: grpc.Server): Promise<number> {
+  t.after(() => server.forceShutdown())
+  return new Promise((resolve, reject) =>
+    server.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), (error, port) =>
+      error ? reject(error) : resolve(port),
+    ),
+  )
+}

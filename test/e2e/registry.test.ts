@@ -1,0 +1,182 @@
+// Pulling from a registry: Debian's docker-registry on loopback, once open and once behind a password, filled by plain
+// HTTP calls as the distribution specification has them.
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { buildImage, eachEntry } from '../../src/images/index.ts'
+import { cannotRun, clusterForFile, eventually, packageCache, root } from './cluster.ts'
+import { becomesReady, eventComes, forever, mainOf, makePod, podIs, removePods, sh, waitingFor } from './pods.ts'
+
+const skip = cannotRun || (existsSync('/usr/bin/docker-registry') ? false : 'docker-registry is not installed')
+const options = { skip }
+const cluster = clusterForFile('registry')
+const dir = mkdtempSync(join(tmpdir(), 'kutter-registry-'))
+const user = 'puller'
+const password = 'let-me-in'
+/** The password above, hashed by bcrypt. */
+const passwordLine = 'puller:$2y$05$xm022oU4AllZvHwe9khz7eb4cvIAJ2VvSXZ5SSk1xJEB0d4GBmTJ.'
+const running: ChildProcess[] = []
+let open = ''
+let closed = ''
+let digest = ''
+
+const runs = (image: string, more: object = {}) => ({ containers: [sh(forever, { image, ...more })] })
+const cannotPull = (name: string) =>
+  podIs(cluster, name, 'cannot be pulled', p => /^(ErrImagePull|ImagePullBackOff)$/.test(waitingFor(p) ?? ''))
+const pullSecret = (name: string, word: string) =>
+  cluster.kubectl(
+    `create secret docker-registry ${name} --docker-server=${closed} --docker-username=${user} --docker-password=${word}`,
+  )
+
+describe('registries', { concurrency: 3, skip }, () => {
+  before(async () => {
+    open = await startRegistry('open')
+    closed = await startRegistry('closed', passwordLine)
+    const file = join(dir, 'busybox.tar')
+    digest = (await buildImage(join(root, 'examples/images/busybox'), file, { cacheDir: packageCache })).digest
+    for (const name of ['tool', 'other', 'third']) await push(file, open, `team/${name}`)
+    await push(file, closed, 'team/secret', { authorization: `Basic ${btoa(`${user}:${password}`)}` })
+  })
+
+  after(async () => {
+    for (const registry of running) {
+      const ended = new Promise(resolve => registry.once('exit', resolve))
+      if (registry.kill()) await ended
+    }
+    rmSync(dir, { recursive: true, force: true })
+  })
+
+  test('an image is pulled by tag and by digest; what is there is not pulled again', options, async () => {
+    await makePod(cluster, 'tag', runs(`${open}/team/tool:1`))
+    const pod = await becomesReady(cluster, 'tag')
+    assert.equal(mainOf(pod)?.imageID, `${open}/team/tool@${digest}`)
+    await eventComes(cluster, 'tag', /^Pulling: Pulling image "127\.0\.0\.1:\d+\/team\/tool:1"$/)
+    await eventComes(
+      cluster,
+      'tag',
+      /^Pulled: Successfully pulled image "[^"]+" in [\d.]+m?s \([\d.]+m?s including waiting\)\. Image size: \d+ bytes\.$/,
+    )
+    await makePod(cluster, 'again', runs(`${open}/team/tool:1`))
+    await eventComes(cluster, 'again', /^Pulled: Container image "[^"]+" already present on machine/)
+    await makePod(cluster, 'digest', runs(`${open}/team/other@${digest}`))
+    await becomesReady(cluster, 'digest')
+    await makePod(cluster, 'always', runs(`${open}/team/tool:1`, { imagePullPolicy: 'Always' }))
+    await becomesReady(cluster, 'always')
+    await eventComes(cluster, 'always', /^Pulled: Successfully pulled image /)
+    await removePods(cluster, 'tag', 'again', 'digest', 'always')
+  })
+
+  test('a tag that is not there, a policy that forbids to pull, a name that is none', options, async () => {
+    await makePod(cluster, 'no-tag', runs(`${open}/team/tool:nope`))
+    await makePod(cluster, 'never-pull', runs(`${open}/team/third:1`, { imagePullPolicy: 'Never' }))
+    await makePod(cluster, 'no-name', runs('Not/A/Name::'))
+    await cannotPull('no-tag')
+    await eventComes(cluster, 'no-tag', /^Failed: Failed to pull image "[^"]+": .*not found/)
+    await podIs(cluster, 'never-pull', 'is not pulled', p => waitingFor(p) === 'ErrImageNeverPull')
+    await podIs(cluster, 'no-name', 'is refused', p => waitingFor(p) === 'InvalidImageName')
+    await removePods(cluster, 'no-tag', 'never-pull', 'no-name')
+  })
+
+  test('a private image needs the right password: from the pod, or from its service account', options, async () => {
+    const image = `${closed}/team/secret:1`
+    await pullSecret('right', password)
+    await pullSecret('wrong', 'guessed')
+    await makePod(cluster, 'nobody', runs(image))
+    await makePod(cluster, 'guesser', { ...runs(image), imagePullSecrets: [{ name: 'wrong' }] })
+    await makePod(cluster, 'forgot', { ...runs(image), imagePullSecrets: [{ name: 'absent' }] })
+    for (const name of ['nobody', 'guesser', 'forgot']) {
+      await cannotPull(name)
+      await eventComes(
+        cluster,
+        name,
+        /^Failed: Failed to pull image "[^"]+": .*(authorization failed|401 Unauthorized|no basic auth)/,
+      )
+    }
+    await eventComes(
+      cluster,
+      'forgot',
+      /^FailedToRetrieveImagePullSecret: Unable to retrieve some image pull secrets \(absent\); attempting to pull the image may not succeed\.$/,
+    )
+    // Whoever waits gets it once the secret is there; nobody has to make the pod anew.
+    await pullSecret('absent', password)
+    await becomesReady(cluster, 'forgot')
+    await makePod(cluster, 'holder', {
+      ...runs(image, { imagePullPolicy: 'Always' }),
+      imagePullSecrets: [{ name: 'wrong' }, { name: 'right' }],
+    })
+    await cluster.kubectl('create serviceaccount builder')
+    await cluster.kubectl(`patch serviceaccount builder -p '{"imagePullSecrets":[{"name":"right"}]}'`)
+    await makePod(cluster, 'account', {
+      ...runs(image, { imagePullPolicy: 'Always' }),
+      serviceAccountName: 'builder',
+    })
+    await becomesReady(cluster, 'holder')
+    await becomesReady(cluster, 'account')
+    await removePods(cluster, 'nobody', 'guesser', 'forgot', 'holder', 'account')
+  })
+})
+
+/** Starts a registry on a port of loopback; returns `127.0.0.1:PORT`. */
+async function startRegistry(name: string, htpasswd?: string): Promise<string> {
+  const port = await freePort()
+  const config = {
+    version: 0.1,
+    log: { level: 'error', accesslog: { disabled: true } },
+    storage: { filesystem: { rootdirectory: join(dir, name) } },
+    http: { addr: `127.0.0.1:${port}` },
+    ...(htpasswd && { auth: { htpasswd: { realm: 'test', path: join(dir, `${name}.htpasswd`) } } }),
+  }
+  if (htpasswd) writeFileSync(join(dir, `${name}.htpasswd`), `${htpasswd}\n`)
+  // JSON is YAML.
+  writeFileSync(join(dir, `${name}.yaml`), JSON.stringify(config))
+  running.push(spawn('/usr/bin/docker-registry', ['serve', join(dir, `${name}.yaml`)], { stdio: 'ignore' }))
+  const address = `127.0.0.1:${port}`
+  await eventually('the registry answers', async () => (await fetch(`http://${address}/v2/`)).status > 0, 10_000)
+  return address
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise(resolve => server.close(resolve))
+  return port
+}
+
+/** Pushes an OCI archive's one image under the tag 1: its blobs, then its manifest. */
+async function push(file: string, registry: string, name: string, headers: Record<string, string> = {}): Promise<void> {
+  const blobs = new Map<string, Buffer>()
+  await eachEntry(file, async (path, _size, body) => {
+    const chunks: Buffer[] = []
+    for await (const chunk of body) chunks.push(chunk as Buffer)
+    const found = /^blobs\/sha256\/([0-9a-f]{64})$/.exec(path)
+    if (found) blobs.set(`sha256:${found[1]}`, Buffer.concat(chunks))
+  })
+  const manifest = blobs.get(digest)!
+  const { mediaType, config, layers } = JSON.parse(manifest.toString()) as {
+    mediaType: string
+    config: { digest: string }
+    layers: { digest: string }[]
+  }
+  const send = async (method: string, url: string, body: Buffer | undefined, type: string) => {
+    const answer = await fetch(url, {
+      method,
+      headers: { ...headers, 'content-type': type },
+      ...(body && { body: new Uint8Array(body) }),
+    })
+    if (!answer.ok) throw new Error(`${method} ${url}: ${answer.status} ${await answer.text()}`)
+    return answer
+  }
+  const base = `http://${registry}/v2/${name}`
+  for (const blob of [config, ...layers]) {
+    const upload = await send('POST', `${base}/blobs/uploads/`, undefined, 'application/octet-stream')
+    const place = new URL(upload.headers.get('location')!, base)
+    place.searchParams.set('digest', blob.digest)
+    await send('PUT', place.href, blobs.get(blob.digest), 'application/octet-stream')
+  }
+  await send('PUT', `${base}/manifests/1`, manifest, mediaType)
+}
