@@ -39,7 +39,6 @@ export async function down({ paths, name, purge, out }: DownOptions): Promise<nu
     releaseSlot(config.slot, paths.root)
     await rm(paths.root, { recursive: true, force: true })
     await removeDataDir(paths)
-    await rm(paths.dataDir, { recursive: true })
     await removeFromUserConfig(contextName(name))
   }
   if (left.length) {

@@ -75,6 +75,9 @@ test('a second cluster runs beside the first', options, async () => {
   assert.equal((await status()).ready, true)
   const down = await second.kutter('down', '--purge')
   assert.equal(down.code, 0, down.stdout)
+  // Removing one cluster's data leaves the other's alone.
+  await cluster.kubectl('get configmap here')
+  assert.ok(existsSync(`${cluster.dataDir}/start/pki/ca.key`))
   assert.equal((await status()).ready, true)
 })
 
