@@ -8,7 +8,11 @@ const fresh = `${root}.cache/bundle-${process.pid}`
 const target = `${root}.cache/bundle`
 
 await build({
-  entryPoints: { main: `${root}src/cluster/main.ts`, 'disk-worker': `${root}src/store/disk-worker.ts` },
+  entryPoints: {
+    main: `${root}src/cluster/main.ts`,
+    'supervisor-main': `${root}src/cluster/supervisor-main.ts`,
+    'disk-worker': `${root}src/store/disk-worker.ts`,
+  },
   outdir: fresh,
   bundle: true,
   platform: 'node',

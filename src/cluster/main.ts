@@ -1,9 +1,9 @@
 // The `kutter` command: reads the command line and calls the role or action it names.
 import 'reflect-metadata'
 import { existsSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { messageOf } from '../base/errors.ts'
 import { stderrLog } from '../base/log.ts'
-import { realClock } from '../base/clock.ts'
 import { runAgent } from './agent.ts'
 import { integerOption, type OptionSpec, parseArgs, UsageError } from './args.ts'
 import { check } from './check.ts'
@@ -12,7 +12,7 @@ import { down } from './down.ts'
 import { imageCommand } from './image-command.ts'
 import { type RoleOptions, runServer } from './server.ts'
 import { status } from './status.ts'
-import { spawnSupervisor, supervise } from './supervisor.ts'
+import { spawnSupervisor } from './supervisor.ts'
 import { up } from './up.ts'
 
 const options: Readonly<Record<string, OptionSpec>> = {
@@ -37,7 +37,8 @@ const usage = `kutter: Kubernetes on this machine
   kutter server | agent                                                the roles by themselves
 `
 
-const program = { command: process.execPath, args: ['--disable-warning=ExperimentalWarning', process.argv[1]!] }
+/** Where this program and the supervisor's lie. */
+const directory = dirname(process.argv[1]!)
 const out = (text: string) => void process.stdout.write(text)
 const command = existsSync('./kutter') ? './kutter' : 'kutter'
 
@@ -61,7 +62,7 @@ async function main(args: readonly string[]): Promise<number> {
         paths,
         name,
         install: !parsed.flags.has('no-install'),
-        program,
+        directory,
         command,
         out,
         ...(port !== undefined && { port }),
@@ -79,9 +80,6 @@ async function main(args: readonly string[]): Promise<number> {
       return imageCommand(words, { paths, config: existing(paths, name), out })
     case 'check':
       return check(out)
-    case 'supervisor':
-      await supervise({ config: existing(paths, name), paths, clock: realClock, log: stderrLog(), program })
-      return 0
     case 'server':
       await role(paths, name, runServer)
       return 0
@@ -119,7 +117,7 @@ async function role(paths: ClusterPaths, name: string, run: (options: RoleOption
     paths,
     log,
     signal: abort.signal,
-    revive: () => spawnSupervisor({ paths, config, program }, true),
+    revive: () => spawnSupervisor({ paths, config, directory }, true),
   })
 }
 

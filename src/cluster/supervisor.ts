@@ -4,7 +4,7 @@
 //
 //   missing ──start──► starting ──hello──► running ──life line breaks──► missing (again after a pause)
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Server, Socket } from 'node:net'
@@ -212,22 +212,18 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Starts a supervisor that outlives this process. */
+/** Starts a supervisor that outlives this process. `directory` is where this program's files are. */
 export function spawnSupervisor(
-  options: Pick<SupervisorOptions, 'paths' | 'config' | 'program'>,
+  { paths, config, directory }: { paths: ClusterPaths; config: ClusterConfig; directory: string },
   adopt: boolean,
 ): void {
-  const { paths, config, program } = options
   const file = openSync(join(paths.logs, 'supervisor.log'), 'a', 0o600)
-  const child = spawn(
-    program.command,
-    [...program.args, 'supervisor', '--name', config.name, '--data-dir', paths.dataDir],
-    {
-      detached: true,
-      stdio: ['ignore', file, file],
-      env: { ...process.env, KUTTER_ADOPT: adopt ? '1' : '0' },
-    },
-  )
+  const program = ['supervisor-main.js', 'supervisor-main.ts'].map(name => join(directory, name)).find(existsSync)!
+  const child = spawn(process.execPath, [...process.execArgv, program, config.name, paths.dataDir], {
+    detached: true,
+    stdio: ['ignore', file, file],
+    env: { ...process.env, KUTTER_ADOPT: adopt ? '1' : '0' },
+  })
   closeSync(file)
   child.unref()
 }

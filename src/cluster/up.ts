@@ -16,14 +16,15 @@ import { diskProblem, machineProblem, missingPackages, portFree } from './machin
 import { Pki } from './pki.ts'
 import { servingCertificate } from './server.ts'
 import { durationText, Steps } from './steps.ts'
-import { spawnSupervisor, type SupervisorOptions } from './supervisor.ts'
+import { spawnSupervisor } from './supervisor.ts'
 
 export interface UpOptions {
   paths: ClusterPaths
   name: string
   port?: number
   install: boolean
-  program: SupervisorOptions['program']
+  /** Where this program's files are. */
+  directory: string
   /** What the user typed to get here, for the hints at the end. */
   command: string
   out: (text: string) => void
@@ -66,7 +67,7 @@ export async function up(options: UpOptions): Promise<number> {
   try {
     for (const dir of [paths.run, paths.logs, paths.manifests, paths.images])
       await mkdir(dir, { recursive: true, mode: 0o700 })
-    spawnSupervisor({ paths, config, program: options.program }, false)
+    spawnSupervisor({ paths, config, directory: options.directory }, false)
     const deadline = realClock.now() + readyTimeoutMs
     await steps.run('API server answers', () =>
       until(deadline, paths, () => client.find(Service, { namespace: 'default', name: 'kubernetes' }).then(Boolean)),
