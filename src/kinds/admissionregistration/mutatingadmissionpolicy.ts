@@ -39,7 +39,7 @@ export const MutatingAdmissionPolicy = defineKind({
   scope: 'Cluster',
   doc: 'A policy in CEL that changes objects on their way in.',
   fields: {
-    spec: MutatingAdmissionPolicySpec.value({ proto: 2 }),
+    spec: MutatingAdmissionPolicySpec.value({ proto: 2, doc: 'What is wanted.' }),
   },
 })
 export type MutatingAdmissionPolicy = Of<typeof MutatingAdmissionPolicy>

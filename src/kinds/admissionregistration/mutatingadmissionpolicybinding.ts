@@ -22,7 +22,7 @@ export const MutatingAdmissionPolicyBinding = defineKind({
   scope: 'Cluster',
   doc: 'Puts a mutating admission policy into force, with parameters and for chosen objects.',
   fields: {
-    spec: MutatingAdmissionPolicyBindingSpec.value({ proto: 2 }),
+    spec: MutatingAdmissionPolicyBindingSpec.value({ proto: 2, doc: 'What is wanted.' }),
   },
 })
 export type MutatingAdmissionPolicyBinding = Of<typeof MutatingAdmissionPolicyBinding>

@@ -56,8 +56,8 @@ export const ValidatingAdmissionPolicy = defineKind({
   status: true,
   doc: 'A policy in CEL that refuses objects on their way in.',
   fields: {
-    spec: ValidatingAdmissionPolicySpec.value({ proto: 2 }),
-    status: ValidatingAdmissionPolicyStatus.value({ proto: 3 }),
+    spec: ValidatingAdmissionPolicySpec.value({ proto: 2, doc: 'What is wanted.' }),
+    status: ValidatingAdmissionPolicyStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type ValidatingAdmissionPolicy = Of<typeof ValidatingAdmissionPolicy>

@@ -23,7 +23,7 @@ export const ValidatingAdmissionPolicyBinding = defineKind({
   scope: 'Cluster',
   doc: 'Puts a validating admission policy into force.',
   fields: {
-    spec: ValidatingAdmissionPolicyBindingSpec.value({ proto: 2, required: true }),
+    spec: ValidatingAdmissionPolicyBindingSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
   },
 })
 export type ValidatingAdmissionPolicyBinding = Of<typeof ValidatingAdmissionPolicyBinding>

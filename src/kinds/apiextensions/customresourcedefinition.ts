@@ -130,8 +130,8 @@ export const CustomResourceDefinition = defineKind({
   conditionalUpdate: true,
   columns: [createdColumn as never],
   fields: {
-    spec: CustomResourceDefinitionSpec.value({ proto: 2 }),
-    status: CustomResourceDefinitionStatus.value({ proto: 3 }),
+    spec: CustomResourceDefinitionSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    status: CustomResourceDefinitionStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type CustomResourceDefinition = Of<typeof CustomResourceDefinition>

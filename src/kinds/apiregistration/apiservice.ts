@@ -55,8 +55,8 @@ export const APIService = defineKind({
     },
   ],
   fields: {
-    spec: APIServiceSpec.value({ proto: 2 }),
-    status: APIServiceStatus.value({ proto: 3 }),
+    spec: APIServiceSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    status: APIServiceStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type APIService = Of<typeof APIService>

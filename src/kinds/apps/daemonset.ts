@@ -87,8 +87,8 @@ export const DaemonSet = defineKind({
     yield* selectorUnchanged(next.spec.selector, old.spec.selector, at)
   },
   fields: {
-    spec: DaemonSetSpec.value({ proto: 2, required: true }),
-    status: DaemonSetStatus.value({ proto: 3 }),
+    spec: DaemonSetSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
+    status: DaemonSetStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type DaemonSet = Of<typeof DaemonSet>

@@ -97,8 +97,8 @@ export const Deployment = defineKind({
     yield* selectorUnchanged(next.spec.selector, old.spec.selector, at)
   },
   fields: {
-    spec: DeploymentSpec.value({ proto: 2, required: true }),
-    status: DeploymentStatus.value({ proto: 3 }),
+    spec: DeploymentSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
+    status: DeploymentStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type Deployment = Of<typeof Deployment>

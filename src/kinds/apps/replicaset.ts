@@ -63,8 +63,8 @@ export const ReplicaSet = defineKind({
     yield* selectorUnchanged(next.spec.selector, old.spec.selector, at)
   },
   fields: {
-    spec: ReplicaSetSpec.value({ proto: 2, required: true }),
-    status: ReplicaSetStatus.value({ proto: 3 }),
+    spec: ReplicaSetSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
+    status: ReplicaSetStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type ReplicaSet = Of<typeof ReplicaSet>

@@ -128,8 +128,8 @@ export const StatefulSet = defineKind({
         )
   },
   fields: {
-    spec: StatefulSetSpec.value({ proto: 2, required: true }),
-    status: StatefulSetStatus.value({ proto: 3 }),
+    spec: StatefulSetSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
+    status: StatefulSetStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type StatefulSet = Of<typeof StatefulSet>

@@ -17,7 +17,7 @@ export const SelfSubjectReview = defineKind({
   verbs: ['create'],
   doc: 'Tells the caller who it is.',
   fields: {
-    status: SelfSubjectReviewStatus.value({ proto: 2 }),
+    status: SelfSubjectReviewStatus.value({ proto: 2, doc: 'What is the case, as last observed.' }),
   },
 })
 export type SelfSubjectReview = Of<typeof SelfSubjectReview>

@@ -33,8 +33,8 @@ export const TokenRequest = defineKind({
   verbs: ['create'],
   doc: 'Asks for a token of a service account.',
   fields: {
-    spec: TokenRequestSpec.value({ proto: 2 }),
-    status: TokenRequestStatus.value({ proto: 3 }),
+    spec: TokenRequestSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    status: TokenRequestStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type TokenRequest = Of<typeof TokenRequest>

@@ -26,8 +26,8 @@ export const TokenReview = defineKind({
   verbs: ['create'],
   doc: 'Asks whose token this is.',
   fields: {
-    spec: TokenReviewSpec.value({ proto: 2, required: true }),
-    status: TokenReviewStatus.value({ proto: 3 }),
+    spec: TokenReviewSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
+    status: TokenReviewStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type TokenReview = Of<typeof TokenReview>

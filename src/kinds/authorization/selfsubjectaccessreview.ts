@@ -18,8 +18,8 @@ export const SelfSubjectAccessReview = defineKind({
   verbs: ['create'],
   doc: 'Asks whether the caller may do something.',
   fields: {
-    spec: SelfSubjectAccessReviewSpec.value({ proto: 2 }),
-    status: SubjectAccessReviewStatus.value({ proto: 3 }),
+    spec: SelfSubjectAccessReviewSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    status: SubjectAccessReviewStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type SelfSubjectAccessReview = Of<typeof SelfSubjectAccessReview>

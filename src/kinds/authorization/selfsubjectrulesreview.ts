@@ -38,8 +38,8 @@ export const SelfSubjectRulesReview = defineKind({
   verbs: ['create'],
   doc: 'Lists what the caller may do in a namespace.',
   fields: {
-    spec: SelfSubjectRulesReviewSpec.value({ proto: 2 }),
-    status: SubjectRulesReviewStatus.value({ proto: 3 }),
+    spec: SelfSubjectRulesReviewSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    status: SubjectRulesReviewStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type SelfSubjectRulesReview = Of<typeof SelfSubjectRulesReview>

@@ -176,8 +176,8 @@ export const HorizontalPodAutoscaler = defineKind({
   status: true,
   doc: 'Scales a workload by what is measured of it.',
   fields: {
-    spec: HorizontalPodAutoscalerSpec.value({ proto: 2, required: true }),
-    status: HorizontalPodAutoscalerStatus.value({ proto: 3 }),
+    spec: HorizontalPodAutoscalerSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
+    status: HorizontalPodAutoscalerStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type HorizontalPodAutoscaler = Of<typeof HorizontalPodAutoscaler>

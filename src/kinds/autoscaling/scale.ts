@@ -22,8 +22,8 @@ export const Scale = defineKind({
   verbs: ['create'],
   doc: 'The replica count of any workload, in one shape.',
   fields: {
-    spec: ScaleSpec.value({ proto: 2 }),
-    status: ScaleStatus.value({ proto: 3 }),
+    spec: ScaleSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    status: ScaleStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type Scale = Of<typeof Scale>

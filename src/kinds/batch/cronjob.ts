@@ -71,8 +71,8 @@ export const CronJob = defineKind({
     yield* validateJobSpec(spec.jobTemplate.spec, at.field('spec', 'jobTemplate', 'spec'))
   },
   fields: {
-    spec: CronJobSpec.value({ proto: 2, required: true }),
-    status: CronJobStatus.value({ proto: 3 }),
+    spec: CronJobSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
+    status: CronJobStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type CronJob = Of<typeof CronJob>

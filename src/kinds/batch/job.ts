@@ -68,8 +68,8 @@ export const Job = defineKind({
   validate: validateJob,
   validateUpdate: validateJobUpdate,
   fields: {
-    spec: JobSpec.value({ proto: 2 }),
-    status: JobStatus.value({ proto: 3 }),
+    spec: JobSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    status: JobStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type Job = Of<typeof Job>

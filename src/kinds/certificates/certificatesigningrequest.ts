@@ -63,8 +63,8 @@ export const CertificateSigningRequest = defineKind({
     },
   ],
   fields: {
-    spec: CertificateSigningRequestSpec.value({ proto: 2 }),
-    status: CertificateSigningRequestStatus.value({ proto: 3 }),
+    spec: CertificateSigningRequestSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    status: CertificateSigningRequestStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type CertificateSigningRequest = Of<typeof CertificateSigningRequest>

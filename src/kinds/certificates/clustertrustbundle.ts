@@ -16,7 +16,7 @@ export const ClusterTrustBundle = defineKind({
   scope: 'Cluster',
   doc: 'A set of root certificates that pods may trust.',
   fields: {
-    spec: ClusterTrustBundleSpec.value({ proto: 2 }),
+    spec: ClusterTrustBundleSpec.value({ proto: 2, doc: 'What is wanted.' }),
   },
 })
 export type ClusterTrustBundle = Of<typeof ClusterTrustBundle>

@@ -35,8 +35,8 @@ export const PodCertificateRequest = defineKind({
   status: true,
   doc: 'A request for a certificate for one pod.',
   fields: {
-    spec: PodCertificateRequestSpec.value({ proto: 2, required: true }),
-    status: PodCertificateRequestStatus.value({ proto: 3 }),
+    spec: PodCertificateRequestSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
+    status: PodCertificateRequestStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type PodCertificateRequest = Of<typeof PodCertificateRequest>

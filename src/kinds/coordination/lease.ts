@@ -22,7 +22,7 @@ export const Lease = defineKind({
   doc: 'A lease: who holds something, and until when. Nodes and leaders keep theirs alive.',
   columns: [{ name: 'Holder', type: 'string', value: o => o.spec.holderIdentity ?? '' }],
   fields: {
-    spec: LeaseSpec.value({ proto: 2 }),
+    spec: LeaseSpec.value({ proto: 2, doc: 'What is wanted.' }),
   },
 })
 export type Lease = Of<typeof Lease>

@@ -20,7 +20,11 @@ export const ComponentStatus = defineKind({
   verbs: ['get', 'list'],
   doc: 'The health of a part of the control plane; kept for old tools.',
   fields: {
-    conditions: listByKey('type', ComponentCondition, { proto: 2, mergeKey: 'type' }),
+    conditions: listByKey('type', ComponentCondition, {
+      proto: 2,
+      mergeKey: 'type',
+      doc: 'What can be said about the state, one entry per aspect.',
+    }),
   },
 })
 export type ComponentStatus = Of<typeof ComponentStatus>

@@ -65,8 +65,8 @@ export const Event = defineKind({
   ],
   fields: {
     involvedObject: ObjectReference.value({ proto: 2 }),
-    reason: string({ proto: 3 }),
-    message: string({ proto: 4 }),
+    reason: string({ proto: 3, doc: 'One CamelCase word why.' }),
+    message: string({ proto: 4, doc: 'The same for people.' }),
     source: EventSource.value({ proto: 5 }),
     firstTimestamp: time({ proto: 6, always: true }),
     lastTimestamp: time({ proto: 7, always: true }),

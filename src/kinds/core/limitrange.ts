@@ -28,7 +28,7 @@ export const LimitRange = defineKind({
   doc: 'A limit range: defaults and bounds of what containers in a namespace ask for.',
   columns: [createdColumn as never],
   fields: {
-    spec: LimitRangeSpec.value({ proto: 2 }),
+    spec: LimitRangeSpec.value({ proto: 2, doc: 'What is wanted.' }),
   },
 })
 export type LimitRange = Of<typeof LimitRange>

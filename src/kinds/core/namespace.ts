@@ -50,8 +50,8 @@ export const Namespace = defineKind({
     if (!n.spec.finalizers?.includes('kubernetes')) n.spec.finalizers = [...(n.spec.finalizers ?? []), 'kubernetes']
   },
   fields: {
-    spec: NamespaceSpec.value({ proto: 2 }),
-    status: NamespaceStatus.value({ proto: 3 }),
+    spec: NamespaceSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    status: NamespaceStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type Namespace = Of<typeof Namespace>

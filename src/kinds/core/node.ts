@@ -156,8 +156,8 @@ export const Node = defineKind({
   columns: nodeColumns,
   selectable: { 'spec.unschedulable': n => String(n.spec.unschedulable ?? false) },
   fields: {
-    spec: NodeSpec.value({ proto: 2 }),
-    status: NodeStatus.value({ proto: 3 }),
+    spec: NodeSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    status: NodeStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type Node = Of<typeof Node>

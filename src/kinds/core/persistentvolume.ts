@@ -63,8 +63,8 @@ export const PersistentVolume = defineKind({
     if (!old) volume.status = { phase: 'Pending' } as typeof volume.status
   },
   fields: {
-    spec: PersistentVolumeSpec.value({ proto: 2 }),
-    status: PersistentVolumeStatus.value({ proto: 3 }),
+    spec: PersistentVolumeSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    status: PersistentVolumeStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type PersistentVolume = Of<typeof PersistentVolume>

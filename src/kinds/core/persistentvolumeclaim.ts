@@ -67,8 +67,8 @@ export const PersistentVolumeClaim = defineKind({
     if (!old) claim.status = { phase: 'Pending' } as typeof claim.status
   },
   fields: {
-    spec: PersistentVolumeClaimSpec.value({ proto: 2 }),
-    status: PersistentVolumeClaimStatus.value({ proto: 3 }),
+    spec: PersistentVolumeClaimSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    status: PersistentVolumeClaimStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type PersistentVolumeClaim = Of<typeof PersistentVolumeClaim>

@@ -74,8 +74,8 @@ export const ReplicationController = defineKind({
     yield* validateTemplate(spec.template, at.field('spec', 'template'))
   },
   fields: {
-    spec: ReplicationControllerSpec.value({ proto: 2 }),
-    status: ReplicationControllerStatus.value({ proto: 3 }),
+    spec: ReplicationControllerSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    status: ReplicationControllerStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type ReplicationController = Of<typeof ReplicationController>

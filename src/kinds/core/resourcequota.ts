@@ -50,8 +50,8 @@ export const ResourceQuota = defineKind({
   doc: 'A resource quota: how much all objects of a namespace may use together.',
   returnsDeleted: true,
   fields: {
-    spec: ResourceQuotaSpec.value({ proto: 2 }),
-    status: ResourceQuotaStatus.value({ proto: 3 }),
+    spec: ResourceQuotaSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    status: ResourceQuotaStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type ResourceQuota = Of<typeof ResourceQuota>

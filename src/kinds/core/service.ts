@@ -99,8 +99,8 @@ export const Service = defineKind({
   validateUpdate: validateServiceUpdate,
   validateName: serviceNameErrors,
   fields: {
-    spec: ServiceSpec.value({ proto: 2 }),
-    status: ServiceStatus.value({ proto: 3 }),
+    spec: ServiceSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    status: ServiceStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type Service = Of<typeof Service>

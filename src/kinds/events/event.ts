@@ -24,7 +24,7 @@ export const Event = defineKind({
     reportingController: string({ proto: 4 }),
     reportingInstance: string({ proto: 5 }),
     action: string({ proto: 6 }),
-    reason: string({ proto: 7 }),
+    reason: string({ proto: 7, doc: 'One CamelCase word why.' }),
     regarding: ObjectReference.value({ proto: 8 }),
     related: ObjectReference.field({ proto: 9 }),
     note: string({ proto: 10 }),

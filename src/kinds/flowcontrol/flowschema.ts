@@ -89,8 +89,8 @@ export const FlowSchema = defineKind({
   status: true,
   doc: 'Which requests belong to which priority level.',
   fields: {
-    spec: FlowSchemaSpec.value({ proto: 2, required: true }),
-    status: FlowSchemaStatus.value({ proto: 3 }),
+    spec: FlowSchemaSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
+    status: FlowSchemaStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type FlowSchema = Of<typeof FlowSchema>

@@ -59,8 +59,8 @@ export const PriorityLevelConfiguration = defineKind({
   status: true,
   doc: 'How many requests of a level are served at once, and which wait.',
   fields: {
-    spec: PriorityLevelConfigurationSpec.value({ proto: 2, required: true }),
-    status: PriorityLevelConfigurationStatus.value({ proto: 3 }),
+    spec: PriorityLevelConfigurationSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
+    status: PriorityLevelConfigurationStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type PriorityLevelConfiguration = Of<typeof PriorityLevelConfiguration>

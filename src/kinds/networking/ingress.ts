@@ -103,8 +103,8 @@ export const Ingress = defineKind({
     { name: 'Ports', type: 'string', value: o => (o.spec.tls?.length ? '80, 443' : '80') },
   ],
   fields: {
-    spec: IngressSpec.value({ proto: 2 }),
-    status: IngressStatus.value({ proto: 3 }),
+    spec: IngressSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    status: IngressStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type Ingress = Of<typeof Ingress>

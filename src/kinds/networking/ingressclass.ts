@@ -37,7 +37,7 @@ export const IngressClass = defineKind({
     },
   ],
   fields: {
-    spec: IngressClassSpec.value({ proto: 2 }),
+    spec: IngressClassSpec.value({ proto: 2, doc: 'What is wanted.' }),
   },
 })
 export type IngressClass = Of<typeof IngressClass>

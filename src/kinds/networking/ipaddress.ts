@@ -24,7 +24,7 @@ export const IPAddress = defineKind({
   shortNames: ['ip'],
   doc: 'One address of a service range that is taken.',
   fields: {
-    spec: IPAddressSpec.value({ proto: 2, required: true }),
+    spec: IPAddressSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
   },
 })
 export type IPAddress = Of<typeof IPAddress>

@@ -55,7 +55,7 @@ export const NetworkPolicy = defineKind({
   generation: true,
   columns: [{ name: 'Pod-Selector', type: 'string', value: o => selectorCell(o.spec.podSelector) }],
   fields: {
-    spec: NetworkPolicySpec.value({ proto: 2 }),
+    spec: NetworkPolicySpec.value({ proto: 2, doc: 'What is wanted.' }),
   },
 })
 export type NetworkPolicy = Of<typeof NetworkPolicy>

@@ -22,8 +22,8 @@ export const ServiceCIDR = defineKind({
   status: true,
   doc: 'A range that service addresses come from.',
   fields: {
-    spec: ServiceCIDRSpec.value({ proto: 2 }),
-    status: ServiceCIDRStatus.value({ proto: 3 }),
+    spec: ServiceCIDRSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    status: ServiceCIDRStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type ServiceCIDR = Of<typeof ServiceCIDR>

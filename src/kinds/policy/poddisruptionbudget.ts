@@ -38,8 +38,8 @@ export const PodDisruptionBudget = defineKind({
     { name: 'Allowed Disruptions', type: 'integer', value: o => o.status.disruptionsAllowed },
   ],
   fields: {
-    spec: PodDisruptionBudgetSpec.value({ proto: 2 }),
-    status: PodDisruptionBudgetStatus.value({ proto: 3 }),
+    spec: PodDisruptionBudgetSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    status: PodDisruptionBudgetStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type PodDisruptionBudget = Of<typeof PodDisruptionBudget>

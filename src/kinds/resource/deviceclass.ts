@@ -23,7 +23,7 @@ export const DeviceClass = defineKind({
   scope: 'Cluster',
   doc: 'A class of devices that claims may ask for.',
   fields: {
-    spec: DeviceClassSpec.value({ proto: 2 }),
+    spec: DeviceClassSpec.value({ proto: 2, doc: 'What is wanted.' }),
   },
 })
 export type DeviceClass = Of<typeof DeviceClass>

@@ -31,8 +31,8 @@ export const DeviceTaintRule = defineKind({
   status: true,
   doc: 'Taints devices by a rule.',
   fields: {
-    spec: DeviceTaintRuleSpec.value({ proto: 2, required: true }),
-    status: DeviceTaintRuleStatus.value({ proto: 3 }),
+    spec: DeviceTaintRuleSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
+    status: DeviceTaintRuleStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type DeviceTaintRule = Of<typeof DeviceTaintRule>

@@ -82,8 +82,8 @@ export const ResourceClaim = defineKind({
   status: true,
   doc: 'A claim for devices.',
   fields: {
-    spec: ResourceClaimSpec.value({ proto: 2 }),
-    status: ResourceClaimStatus.value({ proto: 3 }),
+    spec: ResourceClaimSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    status: ResourceClaimStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type ResourceClaim = Of<typeof ResourceClaim>

@@ -18,7 +18,7 @@ export const ResourceClaimTemplate = defineKind({
   scope: 'Namespaced',
   doc: 'The claim that each pod of a workload gets.',
   fields: {
-    spec: ResourceClaimTemplateSpec.value({ proto: 2 }),
+    spec: ResourceClaimTemplateSpec.value({ proto: 2, doc: 'What is wanted.' }),
   },
 })
 export type ResourceClaimTemplate = Of<typeof ResourceClaimTemplate>

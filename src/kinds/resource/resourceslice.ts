@@ -118,7 +118,7 @@ export const ResourceSlice = defineKind({
   scope: 'Cluster',
   doc: 'Devices that a driver offers on a node.',
   fields: {
-    spec: ResourceSliceSpec.value({ proto: 2, required: true }),
+    spec: ResourceSliceSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
   },
 })
 export type ResourceSlice = Of<typeof ResourceSlice>

@@ -31,7 +31,7 @@ export const CSIDriver = defineKind({
   scope: 'Cluster',
   doc: 'A storage driver and what it can do.',
   fields: {
-    spec: CSIDriverSpec.value({ proto: 2 }),
+    spec: CSIDriverSpec.value({ proto: 2, doc: 'What is wanted.' }),
   },
 })
 export type CSIDriver = Of<typeof CSIDriver>

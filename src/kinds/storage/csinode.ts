@@ -49,8 +49,8 @@ export const CSINode = defineKind({
   scope: 'Cluster',
   doc: 'The storage drivers of a node.',
   fields: {
-    spec: CSINodeSpec.value({ proto: 2 }),
-    status: CSINodeStatus.value({ proto: 3 }),
+    spec: CSINodeSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    status: CSINodeStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type CSINode = Of<typeof CSINode>

@@ -40,8 +40,8 @@ export const VolumeAttachment = defineKind({
   status: true,
   doc: 'The wish that a volume be attached to a node.',
   fields: {
-    spec: VolumeAttachmentSpec.value({ proto: 2, required: true }),
-    status: VolumeAttachmentStatus.value({ proto: 3 }),
+    spec: VolumeAttachmentSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
+    status: VolumeAttachmentStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type VolumeAttachment = Of<typeof VolumeAttachment>

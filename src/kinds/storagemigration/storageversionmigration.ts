@@ -23,8 +23,8 @@ export const StorageVersionMigration = defineKind({
   status: true,
   doc: 'A rewrite of all objects of a resource in its newest form.',
   fields: {
-    spec: StorageVersionMigrationSpec.value({ proto: 2 }),
-    status: StorageVersionMigrationStatus.value({ proto: 3 }),
+    spec: StorageVersionMigrationSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    status: StorageVersionMigrationStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type StorageVersionMigration = Of<typeof StorageVersionMigration>
