@@ -2,20 +2,17 @@
 import type { Of } from '../../api/kind.ts'
 import { bool, int32, list, map, string, struct } from '../../api/schema/build.ts'
 import { ObjectReference, SecretReference } from './reference.ts'
+import { FCVolumeSource, HostPathVolumeSource, LocalVolumeSource, NFSVolumeSource } from './volume.ts'
 import {
   AWSElasticBlockStoreVolumeSource,
   AzureDiskVolumeSource,
-  FCVolumeSource,
   FlockerVolumeSource,
   GCEPersistentDiskVolumeSource,
-  HostPathVolumeSource,
-  LocalVolumeSource,
-  NFSVolumeSource,
   PhotonPersistentDiskVolumeSource,
   PortworxVolumeSource,
   QuobyteVolumeSource,
   VsphereVirtualDiskVolumeSource,
-} from './volume.ts'
+} from './volume-vendors.ts'
 
 export const GlusterfsPersistentVolumeSource = struct('core.v1.GlusterfsPersistentVolumeSource', '', {
   endpoints: string({ proto: 1, always: true }),
