@@ -29,7 +29,7 @@ export const StatefulSetUpdateStrategy = struct(
       proto: 1,
       default: 'RollingUpdate',
       enum: ['RollingUpdate', 'OnDelete', 'Recreate'],
-      doc: 'RollingUpdate, from the highest number down, or OnDelete to wait until somebody deletes them.',
+      doc: 'RollingUpdate from the highest number down, Recreate all at once, or OnDelete by hand.',
     }),
     rollingUpdate: RollingUpdateStatefulSetStrategy.field({ proto: 2, doc: 'Settings for RollingUpdate.' }),
   },

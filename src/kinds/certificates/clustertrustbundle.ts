@@ -2,10 +2,14 @@
 import { defineKind, type Of } from '../../api/kind.ts'
 import { string, struct } from '../../api/schema/build.ts'
 
-export const ClusterTrustBundleSpec = struct('certificates.v1.ClusterTrustBundleSpec', '', {
-  signerName: string({ proto: 1 }),
-  trustBundle: string({ proto: 2, always: true }),
-})
+export const ClusterTrustBundleSpec = struct(
+  'certificates.v1.ClusterTrustBundleSpec',
+  'Certificates of authorities to trust.',
+  {
+    signerName: string({ proto: 1, doc: 'Signer that the certificates belong to, if any; cannot change.' }),
+    trustBundle: string({ proto: 2, always: true, doc: 'The certificates in PEM.' }),
+  },
+)
 export type ClusterTrustBundleSpec = Of<typeof ClusterTrustBundleSpec>
 
 export const ClusterTrustBundle = defineKind({
