@@ -5,11 +5,11 @@ import { MatchResources, ParamRef } from './types.ts'
 
 export const MutatingAdmissionPolicyBindingSpec = struct(
   'admissionregistration.v1.MutatingAdmissionPolicyBindingSpec',
-  '',
+  'Where a policy is in force.',
   {
-    policyName: string({ proto: 1 }),
-    paramRef: ParamRef.field({ proto: 2 }),
-    matchResources: MatchResources.field({ proto: 3 }),
+    policyName: string({ proto: 1, doc: 'Name of the policy.' }),
+    paramRef: ParamRef.field({ proto: 2, doc: 'Objects with its parameters.' }),
+    matchResources: MatchResources.field({ proto: 3, doc: 'Requests it is in force for, among those of the policy.' }),
   },
 )
 export type MutatingAdmissionPolicyBindingSpec = Of<typeof MutatingAdmissionPolicyBindingSpec>
