@@ -71,7 +71,7 @@ export class SchemaBook {
       if (node.required) required.push(name)
     }
     return {
-      description: schema.doc || 'Not described yet.',
+      ...(schema.doc && { description: schema.doc }),
       type: 'object',
       ...(Object.keys(properties).length && { properties }),
       ...(required.length && { required: required.sort() }),

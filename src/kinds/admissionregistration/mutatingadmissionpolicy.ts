@@ -3,32 +3,58 @@ import { defineKind, type Of } from '../../api/kind.ts'
 import { list, listByKey, string, struct } from '../../api/schema/build.ts'
 import { MatchCondition, MatchResources, ParamKind, Variable } from './types.ts'
 
-export const ApplyConfiguration = struct('admissionregistration.v1.ApplyConfiguration', '', {
-  expression: string({ proto: 1 }),
-})
+export const ApplyConfiguration = struct(
+  'admissionregistration.v1.ApplyConfiguration',
+  'Changes an object by applying another to it.',
+  {
+    expression: string({ proto: 1, doc: 'CEL expression that gives the object to apply.' }),
+  },
+)
 export type ApplyConfiguration = Of<typeof ApplyConfiguration>
 
-export const JSONPatch = struct('admissionregistration.v1.JSONPatch', '', {
-  expression: string({ proto: 1 }),
+export const JSONPatch = struct('admissionregistration.v1.JSONPatch', 'Changes an object by a JSON patch.', {
+  expression: string({ proto: 1, doc: 'CEL expression that gives the list of patch operations.' }),
 })
 export type JSONPatch = Of<typeof JSONPatch>
 
-export const Mutation = struct('admissionregistration.v1.Mutation', '', {
-  patchType: string({ proto: 2, always: true, enum: ['ApplyConfiguration', 'JSONPatch'] }),
-  applyConfiguration: ApplyConfiguration.field({ proto: 3 }),
-  jsonPatch: JSONPatch.field({ proto: 4 }),
+export const Mutation = struct('admissionregistration.v1.Mutation', 'One change of an object.', {
+  patchType: string({
+    proto: 2,
+    always: true,
+    enum: ['ApplyConfiguration', 'JSONPatch'],
+    doc: 'ApplyConfiguration or JSONPatch.',
+  }),
+  applyConfiguration: ApplyConfiguration.field({ proto: 3, doc: 'The object to apply.' }),
+  jsonPatch: JSONPatch.field({ proto: 4, doc: 'The patch.' }),
 })
 export type Mutation = Of<typeof Mutation>
 
-export const MutatingAdmissionPolicySpec = struct('admissionregistration.v1.MutatingAdmissionPolicySpec', '', {
-  paramKind: ParamKind.field({ proto: 1 }),
-  matchConstraints: MatchResources.field({ proto: 2 }),
-  variables: list(Variable, { proto: 3 }),
-  mutations: list(Mutation, { proto: 4 }),
-  failurePolicy: string({ proto: 5, optional: true, enum: ['Ignore', 'Fail'] }),
-  matchConditions: listByKey('name', MatchCondition, { proto: 6, mergeKey: 'name' }),
-  reinvocationPolicy: string({ proto: 7, enum: ['Never', 'IfNeeded'] }),
-})
+export const MutatingAdmissionPolicySpec = struct(
+  'admissionregistration.v1.MutatingAdmissionPolicySpec',
+  'Which requests are changed, and how.',
+  {
+    paramKind: ParamKind.field({ proto: 1, doc: 'Kind of the objects that carry parameters.' }),
+    matchConstraints: MatchResources.field({ proto: 2, doc: 'Requests that the policy is for.' }),
+    variables: list(Variable, { proto: 3, doc: 'Expressions that others can refer to by name.' }),
+    mutations: list(Mutation, { proto: 4, doc: 'The changes, in order.' }),
+    failurePolicy: string({
+      proto: 5,
+      optional: true,
+      enum: ['Ignore', 'Fail'],
+      doc: 'Whether a policy that cannot be evaluated makes the request Fail, or is ignored.',
+    }),
+    matchConditions: listByKey('name', MatchCondition, {
+      proto: 6,
+      mergeKey: 'name',
+      doc: 'Further conditions on the request.',
+    }),
+    reinvocationPolicy: string({
+      proto: 7,
+      enum: ['Never', 'IfNeeded'],
+      doc: 'Whether it runs again after others changed the object.',
+    }),
+  },
+)
 export type MutatingAdmissionPolicySpec = Of<typeof MutatingAdmissionPolicySpec>
 
 export const MutatingAdmissionPolicy = defineKind({
@@ -39,7 +65,7 @@ export const MutatingAdmissionPolicy = defineKind({
   scope: 'Cluster',
   doc: 'A policy in CEL that changes objects on their way in.',
   fields: {
-    spec: MutatingAdmissionPolicySpec.value({ proto: 2 }),
+    spec: MutatingAdmissionPolicySpec.value({ proto: 2, doc: 'What is wanted.' }),
   },
 })
 export type MutatingAdmissionPolicy = Of<typeof MutatingAdmissionPolicy>

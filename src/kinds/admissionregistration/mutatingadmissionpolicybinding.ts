@@ -5,11 +5,11 @@ import { MatchResources, ParamRef } from './types.ts'
 
 export const MutatingAdmissionPolicyBindingSpec = struct(
   'admissionregistration.v1.MutatingAdmissionPolicyBindingSpec',
-  '',
+  'Where a policy is in force.',
   {
-    policyName: string({ proto: 1 }),
-    paramRef: ParamRef.field({ proto: 2 }),
-    matchResources: MatchResources.field({ proto: 3 }),
+    policyName: string({ proto: 1, doc: 'Name of the policy.' }),
+    paramRef: ParamRef.field({ proto: 2, doc: 'Objects with its parameters.' }),
+    matchResources: MatchResources.field({ proto: 3, doc: 'Requests it is in force for, among those of the policy.' }),
   },
 )
 export type MutatingAdmissionPolicyBindingSpec = Of<typeof MutatingAdmissionPolicyBindingSpec>
@@ -22,7 +22,7 @@ export const MutatingAdmissionPolicyBinding = defineKind({
   scope: 'Cluster',
   doc: 'Puts a mutating admission policy into force, with parameters and for chosen objects.',
   fields: {
-    spec: MutatingAdmissionPolicyBindingSpec.value({ proto: 2 }),
+    spec: MutatingAdmissionPolicyBindingSpec.value({ proto: 2, doc: 'What is wanted.' }),
   },
 })
 export type MutatingAdmissionPolicyBinding = Of<typeof MutatingAdmissionPolicyBinding>

@@ -4,20 +4,52 @@ import { LabelSelector } from '../../api/meta.ts'
 import { int32, list, listByKey, string, struct } from '../../api/schema/build.ts'
 import { MatchCondition, RuleWithOperations, WebhookClientConfig } from './types.ts'
 
-export const MutatingWebhook = struct('admissionregistration.v1.MutatingWebhook', '', {
-  name: string({ proto: 1, always: true }),
-  clientConfig: WebhookClientConfig.value({ proto: 2 }),
-  rules: list(RuleWithOperations, { proto: 3 }),
-  failurePolicy: string({ proto: 4, optional: true, enum: ['Ignore', 'Fail'] }),
-  matchPolicy: string({ proto: 9, optional: true, enum: ['Exact', 'Equivalent'] }),
-  namespaceSelector: LabelSelector.field({ proto: 5 }),
-  objectSelector: LabelSelector.field({ proto: 11 }),
-  sideEffects: string({ proto: 6, optional: true, enum: ['Unknown', 'None', 'Some', 'NoneOnDryRun'] }),
-  timeoutSeconds: int32({ proto: 7, optional: true }),
-  admissionReviewVersions: list(string({}), { proto: 8, always: true }),
-  reinvocationPolicy: string({ proto: 10, optional: true, enum: ['Never', 'IfNeeded'] }),
-  matchConditions: listByKey('name', MatchCondition, { proto: 12, mergeKey: 'name' }),
-})
+export const MutatingWebhook = struct(
+  'admissionregistration.v1.MutatingWebhook',
+  'A webhook that may change objects.',
+  {
+    name: string({ proto: 1, always: true, doc: 'Name, as a domain with at least three parts.' }),
+    clientConfig: WebhookClientConfig.value({ proto: 2, doc: 'How to reach it.' }),
+    rules: list(RuleWithOperations, { proto: 3, doc: 'Requests that it is asked about.' }),
+    failurePolicy: string({
+      proto: 4,
+      optional: true,
+      enum: ['Ignore', 'Fail'],
+      doc: 'Whether a webhook that does not answer makes the request Fail, or is ignored.',
+    }),
+    matchPolicy: string({
+      proto: 9,
+      optional: true,
+      enum: ['Exact', 'Equivalent'],
+      doc: 'Equivalent asks about other versions of a resource too, Exact does not.',
+    }),
+    namespaceSelector: LabelSelector.field({ proto: 5, doc: 'Namespaces that it is for.' }),
+    objectSelector: LabelSelector.field({ proto: 11, doc: 'Objects that it is for.' }),
+    sideEffects: string({
+      proto: 6,
+      optional: true,
+      enum: ['Unknown', 'None', 'Some', 'NoneOnDryRun'],
+      doc: 'Whether asking it has effects; None or NoneOnDryRun.',
+    }),
+    timeoutSeconds: int32({ proto: 7, optional: true, doc: 'Seconds to wait for its answer; 1 to 30.' }),
+    admissionReviewVersions: list(string({}), {
+      proto: 8,
+      always: true,
+      doc: 'Versions of AdmissionReview that it understands.',
+    }),
+    reinvocationPolicy: string({
+      proto: 10,
+      optional: true,
+      enum: ['Never', 'IfNeeded'],
+      doc: 'Whether it is asked again after others changed the object.',
+    }),
+    matchConditions: listByKey('name', MatchCondition, {
+      proto: 12,
+      mergeKey: 'name',
+      doc: 'Further conditions on the request, in CEL.',
+    }),
+  },
+)
 export type MutatingWebhook = Of<typeof MutatingWebhook>
 
 export const MutatingWebhookConfiguration = defineKind({
@@ -28,7 +60,7 @@ export const MutatingWebhookConfiguration = defineKind({
   scope: 'Cluster',
   doc: 'Webhooks that may change objects on their way in.',
   fields: {
-    webhooks: listByKey('name', MutatingWebhook, { proto: 2, mergeKey: 'name' }),
+    webhooks: listByKey('name', MutatingWebhook, { proto: 2, mergeKey: 'name', doc: 'The webhooks.' }),
   },
 })
 export type MutatingWebhookConfiguration = Of<typeof MutatingWebhookConfiguration>

@@ -3,72 +3,93 @@ import type { Of } from '../../api/kind.ts'
 import { LabelSelector } from '../../api/meta.ts'
 import { bytes, inline, int32, list, string, struct } from '../../api/schema/build.ts'
 
-export const ParamKind = struct('admissionregistration.v1.ParamKind', '', {
-  apiVersion: string({ proto: 1 }),
-  kind: string({ proto: 2 }),
+export const ParamKind = struct('admissionregistration.v1.ParamKind', 'Kind of the objects that carry parameters.', {
+  apiVersion: string({ proto: 1, doc: 'Group and version of the kind.' }),
+  kind: string({ proto: 2, doc: 'The kind.' }),
 })
 export type ParamKind = Of<typeof ParamKind>
 
-export const Rule = struct('admissionregistration.v1.Rule', '', {
-  apiGroups: list(string({}), { proto: 1 }),
-  apiVersions: list(string({}), { proto: 2 }),
-  resources: list(string({}), { proto: 3 }),
-  scope: string({ proto: 4, optional: true, enum: ['Cluster', 'Namespaced', '*'] }),
+export const Rule = struct('admissionregistration.v1.Rule', 'Resources that are meant.', {
+  apiGroups: list(string({}), { proto: 1, doc: 'Groups of the resources; * for all.' }),
+  apiVersions: list(string({}), { proto: 2, doc: 'Versions of the resources; * for all.' }),
+  resources: list(string({}), {
+    proto: 3,
+    doc: 'Resources, with subresources as pods/log; * for all but subresources.',
+  }),
+  scope: string({
+    proto: 4,
+    optional: true,
+    enum: ['Cluster', 'Namespaced', '*'],
+    doc: 'Cluster, Namespaced, or * for both.',
+  }),
 })
 export type Rule = Of<typeof Rule>
 
-export const RuleWithOperations = struct('admissionregistration.v1.RuleWithOperations', '', {
-  operations: list(string({}), { proto: 1 }),
+export const RuleWithOperations = struct('admissionregistration.v1.RuleWithOperations', 'Requests that are meant.', {
+  operations: list(string({}), { proto: 1, doc: 'CREATE, UPDATE, DELETE, CONNECT, or * for all.' }),
   ...inline(Rule, 2),
 })
 export type RuleWithOperations = Of<typeof RuleWithOperations>
 
-export const NamedRuleWithOperations = struct('admissionregistration.v1.NamedRuleWithOperations', '', {
-  resourceNames: list(string({}), { proto: 1 }),
-  ...inline(RuleWithOperations, 2),
-})
+export const NamedRuleWithOperations = struct(
+  'admissionregistration.v1.NamedRuleWithOperations',
+  'Requests that are meant, for some objects only.',
+  {
+    resourceNames: list(string({}), { proto: 1, doc: 'Names of the objects; otherwise all.' }),
+    ...inline(RuleWithOperations, 2),
+  },
+)
 export type NamedRuleWithOperations = Of<typeof NamedRuleWithOperations>
 
-export const MatchResources = struct('admissionregistration.v1.MatchResources', '', {
-  namespaceSelector: LabelSelector.field({ proto: 1 }),
-  objectSelector: LabelSelector.field({ proto: 2 }),
-  resourceRules: list(NamedRuleWithOperations, { proto: 3 }),
-  excludeResourceRules: list(NamedRuleWithOperations, { proto: 4 }),
-  matchPolicy: string({ proto: 7, optional: true, enum: ['Exact', 'Equivalent'] }),
+export const MatchResources = struct('admissionregistration.v1.MatchResources', 'Requests that a policy is for.', {
+  namespaceSelector: LabelSelector.field({ proto: 1, doc: 'Namespaces meant.' }),
+  objectSelector: LabelSelector.field({ proto: 2, doc: 'Objects meant.' }),
+  resourceRules: list(NamedRuleWithOperations, { proto: 3, doc: 'Requests meant.' }),
+  excludeResourceRules: list(NamedRuleWithOperations, { proto: 4, doc: 'Requests not meant after all.' }),
+  matchPolicy: string({
+    proto: 7,
+    optional: true,
+    enum: ['Exact', 'Equivalent'],
+    doc: 'Equivalent means other versions of a resource too, Exact does not.',
+  }),
 })
 export type MatchResources = Of<typeof MatchResources>
 
-export const Variable = struct('admissionregistration.v1.Variable', '', {
-  name: string({ proto: 1, always: true }),
-  expression: string({ proto: 2, always: true }),
+export const Variable = struct('admissionregistration.v1.Variable', 'An expression with a name.', {
+  name: string({ proto: 1, always: true, doc: 'Its name; others write variables.name.' }),
+  expression: string({ proto: 2, always: true, doc: 'The CEL expression.' }),
 })
 export type Variable = Of<typeof Variable>
 
-export const MatchCondition = struct('admissionregistration.v1.MatchCondition', '', {
-  name: string({ proto: 1, always: true }),
-  expression: string({ proto: 2, always: true }),
+export const MatchCondition = struct('admissionregistration.v1.MatchCondition', 'A condition on the request.', {
+  name: string({ proto: 1, always: true, doc: 'Its name.' }),
+  expression: string({ proto: 2, always: true, doc: 'CEL expression that must be true.' }),
 })
 export type MatchCondition = Of<typeof MatchCondition>
 
-export const ParamRef = struct('admissionregistration.v1.ParamRef', '', {
-  name: string({ proto: 1 }),
-  namespace: string({ proto: 2 }),
-  selector: LabelSelector.field({ proto: 3 }),
-  parameterNotFoundAction: string({ proto: 4, optional: true }),
+export const ParamRef = struct('admissionregistration.v1.ParamRef', 'Selects the objects with a policy’s parameters.', {
+  name: string({ proto: 1, doc: 'Name of one object.' }),
+  namespace: string({ proto: 2, doc: 'Namespace of the objects; otherwise that of the request.' }),
+  selector: LabelSelector.field({ proto: 3, doc: 'Labels of several objects.' }),
+  parameterNotFoundAction: string({ proto: 4, optional: true, doc: 'Allow or Deny when there is none.' }),
 })
 export type ParamRef = Of<typeof ParamRef>
 
-export const ServiceReference = struct('admissionregistration.v1.ServiceReference', '', {
-  namespace: string({ proto: 1, always: true }),
-  name: string({ proto: 2, always: true }),
-  path: string({ proto: 3, optional: true }),
-  port: int32({ proto: 4, optional: true }),
+export const ServiceReference = struct('admissionregistration.v1.ServiceReference', 'Points to a service.', {
+  namespace: string({ proto: 1, always: true, doc: 'Namespace of the service.' }),
+  name: string({ proto: 2, always: true, doc: 'Name of the service.' }),
+  path: string({ proto: 3, optional: true, doc: 'Path to ask for.' }),
+  port: int32({ proto: 4, optional: true, doc: 'Port of the service; 443 unless set.' }),
 })
 export type ServiceReference = Of<typeof ServiceReference>
 
-export const WebhookClientConfig = struct('admissionregistration.v1.WebhookClientConfig', '', {
-  url: string({ proto: 3, optional: true }),
-  service: ServiceReference.field({ proto: 1 }),
-  caBundle: bytes({ proto: 2 }),
-})
+export const WebhookClientConfig = struct(
+  'admissionregistration.v1.WebhookClientConfig',
+  'How to reach a webhook; by URL or by service.',
+  {
+    url: string({ proto: 3, optional: true, doc: 'The URL; must be HTTPS.' }),
+    service: ServiceReference.field({ proto: 1, doc: 'The service.' }),
+    caBundle: bytes({ proto: 2, doc: 'Certificates in PEM, as base64, that its certificate is checked against.' }),
+  },
+)
 export type WebhookClientConfig = Of<typeof WebhookClientConfig>

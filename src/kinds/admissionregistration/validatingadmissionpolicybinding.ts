@@ -5,12 +5,17 @@ import { MatchResources, ParamRef } from './types.ts'
 
 export const ValidatingAdmissionPolicyBindingSpec = struct(
   'admissionregistration.v1.ValidatingAdmissionPolicyBindingSpec',
-  '',
+  'Where a policy is in force.',
   {
-    policyName: string({ proto: 1, required: true }),
-    paramRef: ParamRef.field({ proto: 2 }),
-    matchResources: MatchResources.field({ proto: 3 }),
-    validationActions: list(string({}), { proto: 4, required: true, listType: 'set' }),
+    policyName: string({ proto: 1, required: true, doc: 'Name of the policy.' }),
+    paramRef: ParamRef.field({ proto: 2, doc: 'Objects with its parameters.' }),
+    matchResources: MatchResources.field({ proto: 3, doc: 'Requests it is in force for, among those of the policy.' }),
+    validationActions: list(string({}), {
+      proto: 4,
+      required: true,
+      listType: 'set',
+      doc: 'What a failed check does: Deny, Warn, Audit.',
+    }),
   },
 )
 export type ValidatingAdmissionPolicyBindingSpec = Of<typeof ValidatingAdmissionPolicyBindingSpec>
@@ -23,7 +28,7 @@ export const ValidatingAdmissionPolicyBinding = defineKind({
   scope: 'Cluster',
   doc: 'Puts a validating admission policy into force.',
   fields: {
-    spec: ValidatingAdmissionPolicyBindingSpec.value({ proto: 2, required: true }),
+    spec: ValidatingAdmissionPolicyBindingSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
   },
 })
 export type ValidatingAdmissionPolicyBinding = Of<typeof ValidatingAdmissionPolicyBinding>

@@ -21,8 +21,8 @@ export const ControllerRevision = defineKind({
     { name: 'Revision', type: 'integer', value: '.revision' },
   ],
   fields: {
-    data: json({ proto: 2, always: true, required: true }),
-    revision: int64({ proto: 3, always: true }),
+    data: json({ proto: 2, always: true, required: true, doc: 'The state that was kept.' }),
+    revision: int64({ proto: 3, always: true, doc: 'Its number; a later state has a higher one.' }),
   },
 })
 export type ControllerRevision = Of<typeof ControllerRevision>

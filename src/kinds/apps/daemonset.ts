@@ -6,47 +6,90 @@ import { PodTemplateSpec } from '../core/podtemplatespec.ts'
 import { selectorCell, selectorColumn, templateColumns } from '../columns.ts'
 import { defaultTemplate, notNegative, selectorUnchanged, validateWorkload } from './workload-rules.ts'
 
-export const RollingUpdateDaemonSet = struct('apps.v1.RollingUpdateDaemonSet', '', {
-  maxUnavailable: intOrString({ proto: 1, default: 1, optional: true }),
-  maxSurge: intOrString({ proto: 2, default: 0, optional: true }),
-})
+export const RollingUpdateDaemonSet = struct(
+  'apps.v1.RollingUpdateDaemonSet',
+  'How many pods a rolling update of a DaemonSet touches at a time.',
+  {
+    maxUnavailable: intOrString({
+      proto: 1,
+      default: 1,
+      optional: true,
+      doc: 'Most nodes whose pod may be away, as a number or a share such as 10%.',
+    }),
+    maxSurge: intOrString({
+      proto: 2,
+      default: 0,
+      optional: true,
+      doc: 'Most nodes that may have the old and the new pod at once, as a number or a share.',
+    }),
+  },
+)
 export type RollingUpdateDaemonSet = Of<typeof RollingUpdateDaemonSet>
 
-export const DaemonSetUpdateStrategy = struct('apps.v1.DaemonSetUpdateStrategy', '', {
-  type: string({ proto: 1, default: 'RollingUpdate', enum: ['RollingUpdate', 'OnDelete'] }),
-  rollingUpdate: RollingUpdateDaemonSet.field({ proto: 2 }),
-})
+export const DaemonSetUpdateStrategy = struct(
+  'apps.v1.DaemonSetUpdateStrategy',
+  'How the pods of a DaemonSet are replaced.',
+  {
+    type: string({
+      proto: 1,
+      default: 'RollingUpdate',
+      enum: ['RollingUpdate', 'OnDelete'],
+      doc: 'RollingUpdate, or OnDelete to wait until somebody deletes the old ones.',
+    }),
+    rollingUpdate: RollingUpdateDaemonSet.field({ proto: 2, doc: 'Settings for RollingUpdate.' }),
+  },
+)
 export type DaemonSetUpdateStrategy = Of<typeof DaemonSetUpdateStrategy>
 
-export const DaemonSetSpec = struct('apps.v1.DaemonSetSpec', '', {
-  selector: LabelSelector.field({ proto: 1, required: true }),
-  template: PodTemplateSpec.value({ proto: 2, required: true }),
-  updateStrategy: DaemonSetUpdateStrategy.value({ proto: 3 }),
-  minReadySeconds: int32({ proto: 4 }),
-  revisionHistoryLimit: int32({ proto: 6, default: 10, optional: true }),
+export const DaemonSetSpec = struct('apps.v1.DaemonSetSpec', 'What a DaemonSet is to be.', {
+  selector: LabelSelector.field({
+    proto: 1,
+    required: true,
+    doc: 'Labels of its pods; must fit those of the template; cannot change.',
+  }),
+  template: PodTemplateSpec.value({ proto: 2, required: true, doc: 'The pod to run on each node.' }),
+  updateStrategy: DaemonSetUpdateStrategy.value({
+    proto: 3,
+    doc: 'How pods are replaced after a change of the template.',
+  }),
+  minReadySeconds: int32({ proto: 4, doc: 'Seconds a pod must be ready to count as available.' }),
+  revisionHistoryLimit: int32({
+    proto: 6,
+    default: 10,
+    optional: true,
+    doc: 'How many old templates are kept to go back to.',
+  }),
 })
 export type DaemonSetSpec = Of<typeof DaemonSetSpec>
 
-export const DaemonSetCondition = struct('apps.v1.DaemonSetCondition', '', {
-  type: string({ proto: 1, always: true }),
-  status: string({ proto: 2, always: true }),
-  lastTransitionTime: time({ proto: 3, always: true }),
-  reason: string({ proto: 4 }),
-  message: string({ proto: 5 }),
+export const DaemonSetCondition = struct('apps.v1.DaemonSetCondition', 'One aspect of a DaemonSet’s state.', {
+  type: string({ proto: 1, always: true, doc: 'What the condition is about.' }),
+  status: string({ proto: 2, always: true, doc: 'Whether it holds: True, False or Unknown.' }),
+  lastTransitionTime: time({ proto: 3, always: true, doc: 'When the status last changed.' }),
+  reason: string({ proto: 4, doc: 'One CamelCase word why.' }),
+  message: string({ proto: 5, doc: 'The same for people.' }),
 })
 export type DaemonSetCondition = Of<typeof DaemonSetCondition>
 
-export const DaemonSetStatus = struct('apps.v1.DaemonSetStatus', '', {
-  currentNumberScheduled: int32({ proto: 1, always: true }),
-  numberMisscheduled: int32({ proto: 2, always: true }),
-  desiredNumberScheduled: int32({ proto: 3, always: true }),
-  numberReady: int32({ proto: 4, always: true }),
-  observedGeneration: int64({ proto: 5 }),
-  updatedNumberScheduled: int32({ proto: 6 }),
-  numberAvailable: int32({ proto: 7 }),
-  numberUnavailable: int32({ proto: 8 }),
-  collisionCount: int32({ proto: 9, optional: true }),
-  conditions: listByKey('type', DaemonSetCondition, { proto: 10, mergeKey: 'type' }),
+export const DaemonSetStatus = struct('apps.v1.DaemonSetStatus', 'What a DaemonSet is.', {
+  currentNumberScheduled: int32({ proto: 1, always: true, doc: 'Nodes that should have a pod and do.' }),
+  numberMisscheduled: int32({ proto: 2, always: true, doc: 'Nodes that should have no pod but do.' }),
+  desiredNumberScheduled: int32({ proto: 3, always: true, doc: 'Nodes that should have a pod.' }),
+  numberReady: int32({ proto: 4, always: true, doc: 'Nodes that should have a pod and have a ready one.' }),
+  observedGeneration: int64({ proto: 5, doc: 'The generation this was computed for.' }),
+  updatedNumberScheduled: int32({ proto: 6, doc: 'Nodes that have a pod of the current template.' }),
+  numberAvailable: int32({ proto: 7, doc: 'Nodes that should have a pod and have an available one.' }),
+  numberUnavailable: int32({ proto: 8, doc: 'Nodes that should have a pod and have no available one.' }),
+  collisionCount: int32({
+    proto: 9,
+    optional: true,
+    doc: 'How often the name of a revision was taken; makes the next one differ.',
+  }),
+  conditions: listByKey('type', DaemonSetCondition, {
+    proto: 10,
+    mergeKey: 'type',
+    doc: 'What can be said about the state, one entry per aspect.',
+  }),
 })
 export type DaemonSetStatus = Of<typeof DaemonSetStatus>
 
@@ -87,8 +130,8 @@ export const DaemonSet = defineKind({
     yield* selectorUnchanged(next.spec.selector, old.spec.selector, at)
   },
   fields: {
-    spec: DaemonSetSpec.value({ proto: 2, required: true }),
-    status: DaemonSetStatus.value({ proto: 3 }),
+    spec: DaemonSetSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
+    status: DaemonSetStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type DaemonSet = Of<typeof DaemonSet>

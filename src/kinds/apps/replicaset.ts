@@ -6,31 +6,39 @@ import { PodTemplateSpec } from '../core/podtemplatespec.ts'
 import { selectorColumn, templateColumns } from '../columns.ts'
 import { defaultTemplate, notNegative, selectorUnchanged, validateWorkload } from './workload-rules.ts'
 
-export const ReplicaSetSpec = struct('apps.v1.ReplicaSetSpec', '', {
-  replicas: int32({ proto: 1, default: 1, optional: true }),
-  minReadySeconds: int32({ proto: 4 }),
-  selector: LabelSelector.field({ proto: 2, required: true }),
-  template: PodTemplateSpec.value({ proto: 3 }),
+export const ReplicaSetSpec = struct('apps.v1.ReplicaSetSpec', 'What a ReplicaSet is to be.', {
+  replicas: int32({ proto: 1, default: 1, optional: true, doc: 'How many pods are wanted.' }),
+  minReadySeconds: int32({ proto: 4, doc: 'Seconds a pod must be ready to count as available.' }),
+  selector: LabelSelector.field({
+    proto: 2,
+    required: true,
+    doc: 'Labels of its pods; must fit those of the template; cannot change.',
+  }),
+  template: PodTemplateSpec.value({ proto: 3, doc: 'The pod to make.' }),
 })
 export type ReplicaSetSpec = Of<typeof ReplicaSetSpec>
 
-export const ReplicaSetCondition = struct('apps.v1.ReplicaSetCondition', '', {
-  type: string({ proto: 1, always: true }),
-  status: string({ proto: 2, always: true }),
-  lastTransitionTime: time({ proto: 3, always: true }),
-  reason: string({ proto: 4 }),
-  message: string({ proto: 5 }),
+export const ReplicaSetCondition = struct('apps.v1.ReplicaSetCondition', 'One aspect of a ReplicaSet’s state.', {
+  type: string({ proto: 1, always: true, doc: 'What the condition is about.' }),
+  status: string({ proto: 2, always: true, doc: 'Whether it holds: True, False or Unknown.' }),
+  lastTransitionTime: time({ proto: 3, always: true, doc: 'When the status last changed.' }),
+  reason: string({ proto: 4, doc: 'One CamelCase word why.' }),
+  message: string({ proto: 5, doc: 'The same for people.' }),
 })
 export type ReplicaSetCondition = Of<typeof ReplicaSetCondition>
 
-export const ReplicaSetStatus = struct('apps.v1.ReplicaSetStatus', '', {
-  replicas: int32({ proto: 1, always: true }),
-  fullyLabeledReplicas: int32({ proto: 2 }),
-  readyReplicas: int32({ proto: 4 }),
-  availableReplicas: int32({ proto: 5 }),
-  terminatingReplicas: int32({ proto: 7, optional: true }),
-  observedGeneration: int64({ proto: 3 }),
-  conditions: listByKey('type', ReplicaSetCondition, { proto: 6, mergeKey: 'type' }),
+export const ReplicaSetStatus = struct('apps.v1.ReplicaSetStatus', 'What a ReplicaSet is.', {
+  replicas: int32({ proto: 1, always: true, doc: 'Its pods.' }),
+  fullyLabeledReplicas: int32({ proto: 2, doc: 'Its pods with all labels of the template.' }),
+  readyReplicas: int32({ proto: 4, doc: 'Its pods that are ready.' }),
+  availableReplicas: int32({ proto: 5, doc: 'Its pods that have been ready for minReadySeconds.' }),
+  terminatingReplicas: int32({ proto: 7, optional: true, doc: 'Its pods that are being deleted.' }),
+  observedGeneration: int64({ proto: 3, doc: 'The generation this was computed for.' }),
+  conditions: listByKey('type', ReplicaSetCondition, {
+    proto: 6,
+    mergeKey: 'type',
+    doc: 'What can be said about the state, one entry per aspect.',
+  }),
 })
 export type ReplicaSetStatus = Of<typeof ReplicaSetStatus>
 
@@ -63,8 +71,8 @@ export const ReplicaSet = defineKind({
     yield* selectorUnchanged(next.spec.selector, old.spec.selector, at)
   },
   fields: {
-    spec: ReplicaSetSpec.value({ proto: 2, required: true }),
-    status: ReplicaSetStatus.value({ proto: 3 }),
+    spec: ReplicaSetSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
+    status: ReplicaSetStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type ReplicaSet = Of<typeof ReplicaSet>

@@ -3,17 +3,17 @@ import { defineKind, type Of } from '../../api/kind.ts'
 import { bool, list, string, struct } from '../../api/schema/build.ts'
 import { UserInfo } from './types.ts'
 
-export const TokenReviewSpec = struct('authentication.v1.TokenReviewSpec', '', {
-  token: string({ proto: 1, required: true }),
-  audiences: list(string({}), { proto: 2 }),
+export const TokenReviewSpec = struct('authentication.v1.TokenReviewSpec', 'The token to check.', {
+  token: string({ proto: 1, required: true, doc: 'The token.' }),
+  audiences: list(string({}), { proto: 2, doc: 'Whom the token should be for; otherwise the API server.' }),
 })
 export type TokenReviewSpec = Of<typeof TokenReviewSpec>
 
-export const TokenReviewStatus = struct('authentication.v1.TokenReviewStatus', '', {
-  authenticated: bool({ proto: 1 }),
-  user: UserInfo.value({ proto: 2 }),
-  audiences: list(string({}), { proto: 4 }),
-  error: string({ proto: 3 }),
+export const TokenReviewStatus = struct('authentication.v1.TokenReviewStatus', 'What the token says.', {
+  authenticated: bool({ proto: 1, doc: 'Whether it is valid.' }),
+  user: UserInfo.value({ proto: 2, doc: 'Who has it.' }),
+  audiences: list(string({}), { proto: 4, doc: 'Those asked for whom it is for.' }),
+  error: string({ proto: 3, doc: 'Why it could not be checked.' }),
 })
 export type TokenReviewStatus = Of<typeof TokenReviewStatus>
 
@@ -26,8 +26,8 @@ export const TokenReview = defineKind({
   verbs: ['create'],
   doc: 'Asks whose token this is.',
   fields: {
-    spec: TokenReviewSpec.value({ proto: 2, required: true }),
-    status: TokenReviewStatus.value({ proto: 3 }),
+    spec: TokenReviewSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
+    status: TokenReviewStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type TokenReview = Of<typeof TokenReview>

@@ -11,8 +11,8 @@ export const LocalSubjectAccessReview = defineKind({
   verbs: ['create'],
   doc: 'Asks whether a user may do something in one namespace.',
   fields: {
-    spec: SubjectAccessReviewSpec.value({ proto: 2 }),
-    status: SubjectAccessReviewStatus.value({ proto: 3 }),
+    spec: SubjectAccessReviewSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    status: SubjectAccessReviewStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type LocalSubjectAccessReview = Of<typeof LocalSubjectAccessReview>

@@ -3,10 +3,14 @@ import { defineKind, type Of } from '../../api/kind.ts'
 import { struct } from '../../api/schema/build.ts'
 import { NonResourceAttributes, ResourceAttributes, SubjectAccessReviewStatus } from './types.ts'
 
-export const SelfSubjectAccessReviewSpec = struct('authorization.v1.SelfSubjectAccessReviewSpec', '', {
-  resourceAttributes: ResourceAttributes.field({ proto: 1 }),
-  nonResourceAttributes: NonResourceAttributes.field({ proto: 2 }),
-})
+export const SelfSubjectAccessReviewSpec = struct(
+  'authorization.v1.SelfSubjectAccessReviewSpec',
+  'What the client asks whether it may; exactly one is set.',
+  {
+    resourceAttributes: ResourceAttributes.field({ proto: 1, doc: 'A request for a resource.' }),
+    nonResourceAttributes: NonResourceAttributes.field({ proto: 2, doc: 'A request for another path.' }),
+  },
+)
 export type SelfSubjectAccessReviewSpec = Of<typeof SelfSubjectAccessReviewSpec>
 
 export const SelfSubjectAccessReview = defineKind({
@@ -18,8 +22,8 @@ export const SelfSubjectAccessReview = defineKind({
   verbs: ['create'],
   doc: 'Asks whether the caller may do something.',
   fields: {
-    spec: SelfSubjectAccessReviewSpec.value({ proto: 2 }),
-    status: SubjectAccessReviewStatus.value({ proto: 3 }),
+    spec: SelfSubjectAccessReviewSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    status: SubjectAccessReviewStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type SelfSubjectAccessReview = Of<typeof SelfSubjectAccessReview>

@@ -11,8 +11,8 @@ export const SubjectAccessReview = defineKind({
   verbs: ['create'],
   doc: 'Asks whether a user may do something.',
   fields: {
-    spec: SubjectAccessReviewSpec.value({ proto: 2 }),
-    status: SubjectAccessReviewStatus.value({ proto: 3 }),
+    spec: SubjectAccessReviewSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    status: SubjectAccessReviewStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type SubjectAccessReview = Of<typeof SubjectAccessReview>

@@ -2,14 +2,14 @@
 import { defineKind, type Of } from '../../api/kind.ts'
 import { int32, string, struct } from '../../api/schema/build.ts'
 
-export const ScaleSpec = struct('autoscaling.v1.ScaleSpec', '', {
-  replicas: int32({ proto: 1, default: 0 }),
+export const ScaleSpec = struct('autoscaling.v1.ScaleSpec', 'How many are wanted.', {
+  replicas: int32({ proto: 1, default: 0, doc: 'How many pods are wanted.' }),
 })
 export type ScaleSpec = Of<typeof ScaleSpec>
 
-export const ScaleStatus = struct('autoscaling.v1.ScaleStatus', '', {
-  replicas: int32({ proto: 1, always: true }),
-  selector: string({ proto: 2 }),
+export const ScaleStatus = struct('autoscaling.v1.ScaleStatus', 'How many there are.', {
+  replicas: int32({ proto: 1, always: true, doc: 'How many pods there are.' }),
+  selector: string({ proto: 2, doc: 'Labels of the pods, as text.' }),
 })
 export type ScaleStatus = Of<typeof ScaleStatus>
 
@@ -22,8 +22,8 @@ export const Scale = defineKind({
   verbs: ['create'],
   doc: 'The replica count of any workload, in one shape.',
   fields: {
-    spec: ScaleSpec.value({ proto: 2 }),
-    status: ScaleStatus.value({ proto: 3 }),
+    spec: ScaleSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    status: ScaleStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type Scale = Of<typeof Scale>

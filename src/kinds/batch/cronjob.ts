@@ -9,28 +9,51 @@ import { age } from '../../api/table.ts'
 import { notNegative } from '../apps/workload-rules.ts'
 import { defaultJobSpec, validateJobSpec } from './job-rules.ts'
 
-export const JobTemplateSpec = struct('batch.v1.JobTemplateSpec', '', {
-  metadata: ObjectMeta.value({ proto: 1 }),
-  spec: JobSpec.value({ proto: 2 }),
+export const JobTemplateSpec = struct('batch.v1.JobTemplateSpec', 'The Job to make.', {
+  metadata: ObjectMeta.value({ proto: 1, doc: 'Labels and annotations of the Job.' }),
+  spec: JobSpec.value({ proto: 2, doc: 'What the Job is to be.' }),
 })
 export type JobTemplateSpec = Of<typeof JobTemplateSpec>
 
-export const CronJobSpec = struct('batch.v1.CronJobSpec', '', {
-  schedule: string({ proto: 1, always: true, required: true }),
-  timeZone: string({ proto: 8, optional: true }),
-  startingDeadlineSeconds: int64({ proto: 2, optional: true }),
-  concurrencyPolicy: string({ proto: 3, default: 'Allow', enum: ['Allow', 'Forbid', 'Replace'] }),
-  suspend: bool({ proto: 4, default: false, optional: true }),
-  jobTemplate: JobTemplateSpec.value({ proto: 5 }),
-  successfulJobsHistoryLimit: int32({ proto: 6, default: 3, optional: true }),
-  failedJobsHistoryLimit: int32({ proto: 7, default: 1, optional: true }),
+export const CronJobSpec = struct('batch.v1.CronJobSpec', 'What a CronJob is to be.', {
+  schedule: string({
+    proto: 1,
+    always: true,
+    required: true,
+    doc: 'When to start Jobs, as five cron fields: minute, hour, day, month, weekday.',
+  }),
+  timeZone: string({
+    proto: 8,
+    optional: true,
+    doc: 'Time zone of the schedule, such as Europe/Berlin; otherwise that of the controller.',
+  }),
+  startingDeadlineSeconds: int64({
+    proto: 2,
+    optional: true,
+    doc: 'Seconds by which a Job may start late; after that it is left out.',
+  }),
+  concurrencyPolicy: string({
+    proto: 3,
+    default: 'Allow',
+    enum: ['Allow', 'Forbid', 'Replace'],
+    doc: 'While a Job still runs: Allow a second, Forbid it, or Replace the first.',
+  }),
+  suspend: bool({ proto: 4, default: false, optional: true, doc: 'True to start no more Jobs.' }),
+  jobTemplate: JobTemplateSpec.value({ proto: 5, doc: 'The Job to make.' }),
+  successfulJobsHistoryLimit: int32({
+    proto: 6,
+    default: 3,
+    optional: true,
+    doc: 'How many successful Jobs are kept.',
+  }),
+  failedJobsHistoryLimit: int32({ proto: 7, default: 1, optional: true, doc: 'How many failed Jobs are kept.' }),
 })
 export type CronJobSpec = Of<typeof CronJobSpec>
 
-export const CronJobStatus = struct('batch.v1.CronJobStatus', '', {
-  active: list(ObjectReference, { proto: 1 }),
-  lastScheduleTime: time({ proto: 4, optional: true }),
-  lastSuccessfulTime: time({ proto: 5, optional: true }),
+export const CronJobStatus = struct('batch.v1.CronJobStatus', 'What a CronJob is.', {
+  active: list(ObjectReference, { proto: 1, doc: 'Its Jobs that run.' }),
+  lastScheduleTime: time({ proto: 4, optional: true, doc: 'When a Job was last due and started.' }),
+  lastSuccessfulTime: time({ proto: 5, optional: true, doc: 'When a Job last ended well.' }),
 })
 export type CronJobStatus = Of<typeof CronJobStatus>
 
@@ -71,8 +94,8 @@ export const CronJob = defineKind({
     yield* validateJobSpec(spec.jobTemplate.spec, at.field('spec', 'jobTemplate', 'spec'))
   },
   fields: {
-    spec: CronJobSpec.value({ proto: 2, required: true }),
-    status: CronJobStatus.value({ proto: 3 }),
+    spec: CronJobSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
+    status: CronJobStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type CronJob = Of<typeof CronJob>

@@ -4,32 +4,54 @@ import { bytes, int32, list, listByKey, map, string, struct, time } from '../../
 import { ageColumn } from '../columns.ts'
 import { shortAge } from '../../api/time.ts'
 
-export const CertificateSigningRequestSpec = struct('certificates.v1.CertificateSigningRequestSpec', '', {
-  request: bytes({ proto: 1, always: true }),
-  signerName: string({ proto: 7, always: true }),
-  expirationSeconds: int32({ proto: 8, optional: true }),
-  usages: list(string({}), { proto: 5 }),
-  username: string({ proto: 2 }),
-  uid: string({ proto: 3 }),
-  groups: list(string({}), { proto: 4 }),
-  extra: map(list(string({}), { wrapped: true }), { proto: 6 }),
-})
+export const CertificateSigningRequestSpec = struct(
+  'certificates.v1.CertificateSigningRequestSpec',
+  'The certificate that is asked for.',
+  {
+    request: bytes({ proto: 1, always: true, doc: 'The PKCS 10 request in PEM, as base64.' }),
+    signerName: string({ proto: 7, always: true, doc: 'Who should sign it.' }),
+    expirationSeconds: int32({
+      proto: 8,
+      optional: true,
+      doc: 'Seconds the certificate should be valid; at least 600.',
+    }),
+    usages: list(string({}), { proto: 5, doc: 'What the key may be used for, such as client auth.' }),
+    username: string({ proto: 2, doc: 'Who asked; set by the server.' }),
+    uid: string({ proto: 3, doc: 'UID of who asked; set by the server.' }),
+    groups: list(string({}), { proto: 4, doc: 'Groups of who asked; set by the server.' }),
+    extra: map(list(string({}), { wrapped: true }), {
+      proto: 6,
+      doc: 'Further values of who asked; set by the server.',
+    }),
+  },
+)
 export type CertificateSigningRequestSpec = Of<typeof CertificateSigningRequestSpec>
 
-export const CertificateSigningRequestCondition = struct('certificates.v1.CertificateSigningRequestCondition', '', {
-  type: string({ proto: 1, always: true }),
-  status: string({ proto: 6, always: true }),
-  reason: string({ proto: 2 }),
-  message: string({ proto: 3 }),
-  lastUpdateTime: time({ proto: 4, always: true }),
-  lastTransitionTime: time({ proto: 5, always: true }),
-})
+export const CertificateSigningRequestCondition = struct(
+  'certificates.v1.CertificateSigningRequestCondition',
+  'A decision about a request.',
+  {
+    type: string({ proto: 1, always: true, doc: 'Approved, Denied or Failed.' }),
+    status: string({ proto: 6, always: true, doc: 'Whether it holds: True, False or Unknown.' }),
+    reason: string({ proto: 2, doc: 'One CamelCase word why.' }),
+    message: string({ proto: 3, doc: 'The same for people.' }),
+    lastUpdateTime: time({ proto: 4, always: true, doc: 'When the condition was last written.' }),
+    lastTransitionTime: time({ proto: 5, always: true, doc: 'When the status last changed.' }),
+  },
+)
 export type CertificateSigningRequestCondition = Of<typeof CertificateSigningRequestCondition>
 
-export const CertificateSigningRequestStatus = struct('certificates.v1.CertificateSigningRequestStatus', '', {
-  conditions: listByKey('type', CertificateSigningRequestCondition, { proto: 1 }),
-  certificate: bytes({ proto: 2 }),
-})
+export const CertificateSigningRequestStatus = struct(
+  'certificates.v1.CertificateSigningRequestStatus',
+  'What became of a request.',
+  {
+    conditions: listByKey('type', CertificateSigningRequestCondition, {
+      proto: 1,
+      doc: 'What can be said about the state, one entry per aspect.',
+    }),
+    certificate: bytes({ proto: 2, doc: 'The certificate in PEM, as base64, once it is issued.' }),
+  },
+)
 export type CertificateSigningRequestStatus = Of<typeof CertificateSigningRequestStatus>
 
 export const CertificateSigningRequest = defineKind({
@@ -63,8 +85,8 @@ export const CertificateSigningRequest = defineKind({
     },
   ],
   fields: {
-    spec: CertificateSigningRequestSpec.value({ proto: 2 }),
-    status: CertificateSigningRequestStatus.value({ proto: 3 }),
+    spec: CertificateSigningRequestSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    status: CertificateSigningRequestStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type CertificateSigningRequest = Of<typeof CertificateSigningRequest>

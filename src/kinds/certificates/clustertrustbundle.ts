@@ -2,10 +2,14 @@
 import { defineKind, type Of } from '../../api/kind.ts'
 import { string, struct } from '../../api/schema/build.ts'
 
-export const ClusterTrustBundleSpec = struct('certificates.v1.ClusterTrustBundleSpec', '', {
-  signerName: string({ proto: 1 }),
-  trustBundle: string({ proto: 2, always: true }),
-})
+export const ClusterTrustBundleSpec = struct(
+  'certificates.v1.ClusterTrustBundleSpec',
+  'Certificates of authorities to trust.',
+  {
+    signerName: string({ proto: 1, doc: 'Signer that the certificates belong to, if any; cannot change.' }),
+    trustBundle: string({ proto: 2, always: true, doc: 'The certificates in PEM.' }),
+  },
+)
 export type ClusterTrustBundleSpec = Of<typeof ClusterTrustBundleSpec>
 
 export const ClusterTrustBundle = defineKind({
@@ -16,7 +20,7 @@ export const ClusterTrustBundle = defineKind({
   scope: 'Cluster',
   doc: 'A set of root certificates that pods may trust.',
   fields: {
-    spec: ClusterTrustBundleSpec.value({ proto: 2 }),
+    spec: ClusterTrustBundleSpec.value({ proto: 2, doc: 'What is wanted.' }),
   },
 })
 export type ClusterTrustBundle = Of<typeof ClusterTrustBundle>

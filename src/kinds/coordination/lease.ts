@@ -2,14 +2,18 @@
 import { defineKind, type Of } from '../../api/kind.ts'
 import { int32, microTime, string, struct } from '../../api/schema/build.ts'
 
-export const LeaseSpec = struct('coordination.v1.LeaseSpec', '', {
-  holderIdentity: string({ proto: 1, optional: true }),
-  leaseDurationSeconds: int32({ proto: 2, optional: true }),
-  acquireTime: microTime({ proto: 3, optional: true }),
-  renewTime: microTime({ proto: 4, optional: true }),
-  leaseTransitions: int32({ proto: 5, optional: true }),
-  strategy: string({ proto: 6, optional: true }),
-  preferredHolder: string({ proto: 7, optional: true }),
+export const LeaseSpec = struct('coordination.v1.LeaseSpec', 'Who holds a lease, and for how long.', {
+  holderIdentity: string({ proto: 1, optional: true, doc: 'Who holds it.' }),
+  leaseDurationSeconds: int32({
+    proto: 2,
+    optional: true,
+    doc: 'Seconds after renewTime at which others may take it.',
+  }),
+  acquireTime: microTime({ proto: 3, optional: true, doc: 'When the holder took it.' }),
+  renewTime: microTime({ proto: 4, optional: true, doc: 'When the holder last renewed it.' }),
+  leaseTransitions: int32({ proto: 5, optional: true, doc: 'How often it went to another holder.' }),
+  strategy: string({ proto: 6, optional: true, doc: 'How the next holder is chosen, such as OldestEmulationVersion.' }),
+  preferredHolder: string({ proto: 7, optional: true, doc: 'Who should have it next.' }),
 })
 export type LeaseSpec = Of<typeof LeaseSpec>
 
@@ -22,7 +26,7 @@ export const Lease = defineKind({
   doc: 'A lease: who holds something, and until when. Nodes and leaders keep theirs alive.',
   columns: [{ name: 'Holder', type: 'string', value: o => o.spec.holderIdentity ?? '' }],
   fields: {
-    spec: LeaseSpec.value({ proto: 2 }),
+    spec: LeaseSpec.value({ proto: 2, doc: 'What is wanted.' }),
   },
 })
 export type Lease = Of<typeof Lease>

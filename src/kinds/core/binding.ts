@@ -11,7 +11,7 @@ export const Binding = defineKind({
   verbs: ['create'],
   doc: 'The decision that a pod runs on a node.',
   fields: {
-    target: ObjectReference.value({ proto: 2 }),
+    target: ObjectReference.value({ proto: 2, doc: 'The node that the pod is bound to.' }),
   },
 })
 export type Binding = Of<typeof Binding>

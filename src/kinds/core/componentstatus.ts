@@ -2,11 +2,11 @@
 import { defineKind, type Of } from '../../api/kind.ts'
 import { listByKey, string, struct } from '../../api/schema/build.ts'
 
-export const ComponentCondition = struct('core.v1.ComponentCondition', '', {
-  type: string({ proto: 1, always: true }),
-  status: string({ proto: 2, always: true }),
-  message: string({ proto: 3 }),
-  error: string({ proto: 4 }),
+export const ComponentCondition = struct('core.v1.ComponentCondition', 'One aspect of a component’s state.', {
+  type: string({ proto: 1, always: true, doc: 'Always Healthy.' }),
+  status: string({ proto: 2, always: true, doc: 'Whether it holds: True, False or Unknown.' }),
+  message: string({ proto: 3, doc: 'The same for people.' }),
+  error: string({ proto: 4, doc: 'What went wrong.' }),
 })
 export type ComponentCondition = Of<typeof ComponentCondition>
 
@@ -20,7 +20,11 @@ export const ComponentStatus = defineKind({
   verbs: ['get', 'list'],
   doc: 'The health of a part of the control plane; kept for old tools.',
   fields: {
-    conditions: listByKey('type', ComponentCondition, { proto: 2, mergeKey: 'type' }),
+    conditions: listByKey('type', ComponentCondition, {
+      proto: 2,
+      mergeKey: 'type',
+      doc: 'What can be said about the state, one entry per aspect.',
+    }),
   },
 })
 export type ComponentStatus = Of<typeof ComponentStatus>

@@ -29,9 +29,9 @@ export const ConfigMap = defineKind({
     yield* validateImmutableData(next, old, at, ['data', 'binaryData'])
   },
   fields: {
-    immutable: bool({ proto: 4, optional: true }),
-    data: map(string({}), { proto: 2 }),
-    binaryData: map(bytes({}), { proto: 3 }),
+    immutable: bool({ proto: 4, optional: true, doc: 'True to forbid any change of the data.' }),
+    data: map(string({}), { proto: 2, doc: 'Values as text, by key.' }),
+    binaryData: map(bytes({}), { proto: 3, doc: 'Values as base64, by key; for what is no text.' }),
   },
 })
 export type ConfigMap = Of<typeof ConfigMap>

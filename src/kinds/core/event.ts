@@ -4,15 +4,15 @@ import { int32, microTime, string, struct, time } from '../../api/schema/build.t
 import { ObjectReference } from './reference.ts'
 import { age } from '../../api/table.ts'
 
-export const EventSource = struct('core.v1.EventSource', '', {
-  component: string({ proto: 1 }),
-  host: string({ proto: 2 }),
+export const EventSource = struct('core.v1.EventSource', 'Who reported an event.', {
+  component: string({ proto: 1, doc: 'Program that reported it.' }),
+  host: string({ proto: 2, doc: 'Node the program runs on.' }),
 })
 export type EventSource = Of<typeof EventSource>
 
-export const EventSeries = struct('core.v1.EventSeries', '', {
-  count: int32({ proto: 1 }),
-  lastObservedTime: microTime({ proto: 2, always: true }),
+export const EventSeries = struct('core.v1.EventSeries', 'How often an event came again.', {
+  count: int32({ proto: 1, doc: 'How many times it happened.' }),
+  lastObservedTime: microTime({ proto: 2, always: true, doc: 'When it last happened.' }),
 })
 export type EventSeries = Of<typeof EventSeries>
 
@@ -64,20 +64,20 @@ export const Event = defineKind({
     { name: 'Name', type: 'string', value: '.metadata.name', wide: true },
   ],
   fields: {
-    involvedObject: ObjectReference.value({ proto: 2 }),
-    reason: string({ proto: 3 }),
-    message: string({ proto: 4 }),
-    source: EventSource.value({ proto: 5 }),
-    firstTimestamp: time({ proto: 6, always: true }),
-    lastTimestamp: time({ proto: 7, always: true }),
-    count: int32({ proto: 8 }),
-    type: string({ proto: 9 }),
-    eventTime: microTime({ proto: 10, always: true }),
-    series: EventSeries.field({ proto: 11 }),
-    action: string({ proto: 12 }),
-    related: ObjectReference.field({ proto: 13 }),
-    reportingComponent: string({ proto: 14, always: true }),
-    reportingInstance: string({ proto: 15, always: true }),
+    involvedObject: ObjectReference.value({ proto: 2, doc: 'Object the event is about.' }),
+    reason: string({ proto: 3, doc: 'One CamelCase word why.' }),
+    message: string({ proto: 4, doc: 'The same for people.' }),
+    source: EventSource.value({ proto: 5, doc: 'Who reported it; the old form.' }),
+    firstTimestamp: time({ proto: 6, always: true, doc: 'When it first happened; the old form.' }),
+    lastTimestamp: time({ proto: 7, always: true, doc: 'When it last happened; the old form.' }),
+    count: int32({ proto: 8, doc: 'How many times it happened; the old form.' }),
+    type: string({ proto: 9, doc: 'Normal or Warning.' }),
+    eventTime: microTime({ proto: 10, always: true, doc: 'When it first happened.' }),
+    series: EventSeries.field({ proto: 11, doc: 'How often it came again.' }),
+    action: string({ proto: 12, doc: 'What was done.' }),
+    related: ObjectReference.field({ proto: 13, doc: 'A second object that had a part in it.' }),
+    reportingComponent: string({ proto: 14, always: true, doc: 'Program that reported it.' }),
+    reportingInstance: string({ proto: 15, always: true, doc: 'Which instance of the program.' }),
   },
 })
 export type Event = Of<typeof Event>

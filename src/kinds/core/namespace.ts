@@ -3,23 +3,31 @@ import { defineKind, type Of } from '../../api/kind.ts'
 import { list, listByKey, string, struct, time } from '../../api/schema/build.ts'
 import { dnsLabelErrors } from '../../api/validate.ts'
 
-export const NamespaceSpec = struct('core.v1.NamespaceSpec', '', {
-  finalizers: list(string({}), { proto: 1 }),
+export const NamespaceSpec = struct('core.v1.NamespaceSpec', 'What a namespace is to be.', {
+  finalizers: list(string({}), { proto: 1, doc: 'The namespace stays until each of these has been removed.' }),
 })
 export type NamespaceSpec = Of<typeof NamespaceSpec>
 
-export const NamespaceCondition = struct('core.v1.NamespaceCondition', '', {
-  type: string({ proto: 1, always: true }),
-  status: string({ proto: 2, always: true }),
-  lastTransitionTime: time({ proto: 4, always: true }),
-  reason: string({ proto: 5 }),
-  message: string({ proto: 6 }),
+export const NamespaceCondition = struct('core.v1.NamespaceCondition', 'One aspect of a namespace’s state.', {
+  type: string({ proto: 1, always: true, doc: 'What the condition is about.' }),
+  status: string({ proto: 2, always: true, doc: 'Whether it holds: True, False or Unknown.' }),
+  lastTransitionTime: time({ proto: 4, always: true, doc: 'When the status last changed.' }),
+  reason: string({ proto: 5, doc: 'One CamelCase word why.' }),
+  message: string({ proto: 6, doc: 'The same for people.' }),
 })
 export type NamespaceCondition = Of<typeof NamespaceCondition>
 
-export const NamespaceStatus = struct('core.v1.NamespaceStatus', '', {
-  phase: string({ proto: 1, enum: ['Active', 'Terminating'] }),
-  conditions: listByKey('type', NamespaceCondition, { proto: 2, mergeKey: 'type' }),
+export const NamespaceStatus = struct('core.v1.NamespaceStatus', 'What a namespace is.', {
+  phase: string({
+    proto: 1,
+    enum: ['Active', 'Terminating'],
+    doc: 'Active, or Terminating while its content is deleted.',
+  }),
+  conditions: listByKey('type', NamespaceCondition, {
+    proto: 2,
+    mergeKey: 'type',
+    doc: 'What can be said about the state, one entry per aspect.',
+  }),
 })
 export type NamespaceStatus = Of<typeof NamespaceStatus>
 
@@ -50,8 +58,8 @@ export const Namespace = defineKind({
     if (!n.spec.finalizers?.includes('kubernetes')) n.spec.finalizers = [...(n.spec.finalizers ?? []), 'kubernetes']
   },
   fields: {
-    spec: NamespaceSpec.value({ proto: 2 }),
-    status: NamespaceStatus.value({ proto: 3 }),
+    spec: NamespaceSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    status: NamespaceStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type Namespace = Of<typeof Namespace>

@@ -3,143 +3,176 @@ import { defineKind, type Of } from '../../api/kind.ts'
 import { bool, int32, int64, list, listByKey, map, quantity, string, struct, time } from '../../api/schema/build.ts'
 import { nodeColumns } from './node-columns.ts'
 
-export const Taint = struct('core.v1.Taint', '', {
-  key: string({ proto: 1, always: true }),
-  value: string({ proto: 2 }),
-  effect: string({ proto: 3, always: true, enum: ['NoSchedule', 'PreferNoSchedule', 'NoExecute'] }),
-  timeAdded: time({ proto: 4, optional: true }),
+export const Taint = struct('core.v1.Taint', 'Keeps pods off a node unless they tolerate it.', {
+  key: string({ proto: 1, always: true, doc: 'Key of the taint.' }),
+  value: string({ proto: 2, doc: 'Value of the taint.' }),
+  effect: string({
+    proto: 3,
+    always: true,
+    enum: ['NoSchedule', 'PreferNoSchedule', 'NoExecute'],
+    doc: 'NoSchedule, PreferNoSchedule, or NoExecute, which also evicts running pods.',
+  }),
+  timeAdded: time({ proto: 4, optional: true, doc: 'When the taint was set.' }),
 })
 export type Taint = Of<typeof Taint>
 
-export const ConfigMapNodeConfigSource = struct('core.v1.ConfigMapNodeConfigSource', '', {
-  namespace: string({ proto: 1, always: true }),
-  name: string({ proto: 2, always: true }),
-  uid: string({ proto: 3 }),
-  resourceVersion: string({ proto: 4 }),
-  kubeletConfigKey: string({ proto: 5, always: true }),
-})
+export const ConfigMapNodeConfigSource = struct(
+  'core.v1.ConfigMapNodeConfigSource',
+  'A ConfigMap with a kubelet’s configuration; obsolete.',
+  {
+    namespace: string({ proto: 1, always: true, doc: 'Namespace of the ConfigMap.' }),
+    name: string({ proto: 2, always: true, doc: 'Name of the ConfigMap.' }),
+    uid: string({ proto: 3, doc: 'UID of the ConfigMap.' }),
+    resourceVersion: string({ proto: 4, doc: 'Resource version of the ConfigMap.' }),
+    kubeletConfigKey: string({ proto: 5, always: true, doc: 'Key with the configuration.' }),
+  },
+)
 export type ConfigMapNodeConfigSource = Of<typeof ConfigMapNodeConfigSource>
 
-export const NodeConfigSource = struct('core.v1.NodeConfigSource', '', {
-  configMap: ConfigMapNodeConfigSource.field({ proto: 2 }),
-})
+export const NodeConfigSource = struct(
+  'core.v1.NodeConfigSource',
+  'Where a kubelet’s configuration comes from; obsolete.',
+  {
+    configMap: ConfigMapNodeConfigSource.field({ proto: 2, doc: 'A ConfigMap.' }),
+  },
+)
 export type NodeConfigSource = Of<typeof NodeConfigSource>
 
-export const NodePodPreemptionPolicy = struct('core.v1.NodePodPreemptionPolicy', '', {
-  disableResizePreemption: list(string({}), { proto: 1, listType: 'set' }),
-})
+export const NodePodPreemptionPolicy = struct(
+  'core.v1.NodePodPreemptionPolicy',
+  'Which pods may push others off the node.',
+  {
+    disableResizePreemption: list(string({}), {
+      proto: 1,
+      listType: 'set',
+      doc: 'Cases in which a pod that grows may not push others off.',
+    }),
+  },
+)
 export type NodePodPreemptionPolicy = Of<typeof NodePodPreemptionPolicy>
 
-export const NodeSpec = struct('core.v1.NodeSpec', '', {
-  podCIDR: string({ proto: 1 }),
-  podCIDRs: list(string({}), { proto: 7, mergeKey: '', listType: 'set' }),
-  providerID: string({ proto: 3 }),
-  unschedulable: bool({ proto: 4 }),
-  taints: list(Taint, { proto: 5 }),
-  configSource: NodeConfigSource.field({ proto: 6 }),
-  externalID: string({ proto: 2 }),
-  podPreemptionPolicy: NodePodPreemptionPolicy.field({ proto: 8 }),
+export const NodeSpec = struct('core.v1.NodeSpec', 'What a node is to be.', {
+  podCIDR: string({ proto: 1, doc: 'Range of addresses for its pods.' }),
+  podCIDRs: list(string({}), { proto: 7, mergeKey: '', listType: 'set', doc: 'Ranges for its pods, one per family.' }),
+  providerID: string({ proto: 3, doc: 'ID of the machine at its provider, as provider://id.' }),
+  unschedulable: bool({ proto: 4, doc: 'True to place no new pods here; set by kubectl cordon.' }),
+  taints: list(Taint, { proto: 5, doc: 'Keep pods off the node unless they tolerate them.' }),
+  configSource: NodeConfigSource.field({ proto: 6, doc: 'Obsolete; ignored.' }),
+  externalID: string({ proto: 2, doc: 'Obsolete; ignored.' }),
+  podPreemptionPolicy: NodePodPreemptionPolicy.field({ proto: 8, doc: 'Which pods may push others off the node.' }),
 })
 export type NodeSpec = Of<typeof NodeSpec>
 
-export const NodeCondition = struct('core.v1.NodeCondition', '', {
-  type: string({ proto: 1, always: true }),
-  status: string({ proto: 2, always: true }),
-  lastHeartbeatTime: time({ proto: 3, always: true }),
-  lastTransitionTime: time({ proto: 4, always: true }),
-  reason: string({ proto: 5 }),
-  message: string({ proto: 6 }),
+export const NodeCondition = struct('core.v1.NodeCondition', 'One aspect of a node’s state.', {
+  type: string({ proto: 1, always: true, doc: 'What the condition is about.' }),
+  status: string({ proto: 2, always: true, doc: 'Whether it holds: True, False or Unknown.' }),
+  lastHeartbeatTime: time({ proto: 3, always: true, doc: 'When the condition was last reported.' }),
+  lastTransitionTime: time({ proto: 4, always: true, doc: 'When the status last changed.' }),
+  reason: string({ proto: 5, doc: 'One CamelCase word why.' }),
+  message: string({ proto: 6, doc: 'The same for people.' }),
 })
 export type NodeCondition = Of<typeof NodeCondition>
 
-export const NodeAddress = struct('core.v1.NodeAddress', '', {
-  type: string({ proto: 1, always: true }),
-  address: string({ proto: 2, always: true }),
+export const NodeAddress = struct('core.v1.NodeAddress', 'An address or name of a node.', {
+  type: string({ proto: 1, always: true, doc: 'InternalIP, ExternalIP, Hostname, InternalDNS or ExternalDNS.' }),
+  address: string({ proto: 2, always: true, doc: 'The address or name.' }),
 })
 export type NodeAddress = Of<typeof NodeAddress>
 
-export const DaemonEndpoint = struct('core.v1.DaemonEndpoint', '', {
-  Port: int32({ proto: 1, always: true }),
+export const DaemonEndpoint = struct('core.v1.DaemonEndpoint', 'Where a program on the node listens.', {
+  Port: int32({ proto: 1, always: true, doc: 'The port.' }),
 })
 export type DaemonEndpoint = Of<typeof DaemonEndpoint>
 
-export const NodeDaemonEndpoints = struct('core.v1.NodeDaemonEndpoints', '', {
-  kubeletEndpoint: DaemonEndpoint.value({ proto: 1 }),
+export const NodeDaemonEndpoints = struct('core.v1.NodeDaemonEndpoints', 'Where the programs on the node listen.', {
+  kubeletEndpoint: DaemonEndpoint.value({ proto: 1, doc: 'Where the kubelet listens.' }),
 })
 export type NodeDaemonEndpoints = Of<typeof NodeDaemonEndpoints>
 
-export const NodeSwapStatus = struct('core.v1.NodeSwapStatus', '', {
-  capacity: int64({ proto: 1, optional: true }),
+export const NodeSwapStatus = struct('core.v1.NodeSwapStatus', 'Swap space of a node.', {
+  capacity: int64({ proto: 1, optional: true, doc: 'Size in bytes.' }),
 })
 export type NodeSwapStatus = Of<typeof NodeSwapStatus>
 
-export const NodeSystemInfo = struct('core.v1.NodeSystemInfo', '', {
-  machineID: string({ proto: 1, always: true }),
-  systemUUID: string({ proto: 2, always: true }),
-  bootID: string({ proto: 3, always: true }),
-  kernelVersion: string({ proto: 4, always: true }),
-  osImage: string({ proto: 5, always: true }),
-  containerRuntimeVersion: string({ proto: 6, always: true }),
-  kubeletVersion: string({ proto: 7, always: true }),
-  kubeProxyVersion: string({ proto: 8, always: true }),
-  operatingSystem: string({ proto: 9, always: true }),
-  architecture: string({ proto: 10, always: true }),
-  swap: NodeSwapStatus.field({ proto: 11 }),
+export const NodeSystemInfo = struct('core.v1.NodeSystemInfo', 'What a node is made of.', {
+  machineID: string({ proto: 1, always: true, doc: 'ID of the installation.' }),
+  systemUUID: string({ proto: 2, always: true, doc: 'ID of the machine.' }),
+  bootID: string({ proto: 3, always: true, doc: 'ID of the boot; another one after each.' }),
+  kernelVersion: string({ proto: 4, always: true, doc: 'Version of the kernel.' }),
+  osImage: string({ proto: 5, always: true, doc: 'Name of the operating system.' }),
+  containerRuntimeVersion: string({ proto: 6, always: true, doc: 'Runtime and version, as name://version.' }),
+  kubeletVersion: string({ proto: 7, always: true, doc: 'Version of the kubelet.' }),
+  kubeProxyVersion: string({ proto: 8, always: true, doc: 'Obsolete; says nothing.' }),
+  operatingSystem: string({ proto: 9, always: true, doc: 'linux or windows.' }),
+  architecture: string({ proto: 10, always: true, doc: 'Processor architecture, such as amd64 or arm64.' }),
+  swap: NodeSwapStatus.field({ proto: 11, doc: 'Swap space.' }),
 })
 export type NodeSystemInfo = Of<typeof NodeSystemInfo>
 
-export const ContainerImage = struct('core.v1.ContainerImage', '', {
-  names: list(string({}), { proto: 1, always: true }),
-  sizeBytes: int64({ proto: 2 }),
+export const ContainerImage = struct('core.v1.ContainerImage', 'An image that a node has.', {
+  names: list(string({}), { proto: 1, always: true, doc: 'Its names, by tag and digest.' }),
+  sizeBytes: int64({ proto: 2, doc: 'Its size in bytes.' }),
 })
 export type ContainerImage = Of<typeof ContainerImage>
 
-export const AttachedVolume = struct('core.v1.AttachedVolume', '', {
-  name: string({ proto: 1, always: true }),
-  devicePath: string({ proto: 2, always: true }),
+export const AttachedVolume = struct('core.v1.AttachedVolume', 'A volume attached to a node.', {
+  name: string({ proto: 1, always: true, doc: 'Name of the volume.' }),
+  devicePath: string({ proto: 2, always: true, doc: 'Where the device is.' }),
 })
 export type AttachedVolume = Of<typeof AttachedVolume>
 
-export const NodeConfigStatus = struct('core.v1.NodeConfigStatus', '', {
-  assigned: NodeConfigSource.field({ proto: 1 }),
-  active: NodeConfigSource.field({ proto: 2 }),
-  lastKnownGood: NodeConfigSource.field({ proto: 3 }),
-  error: string({ proto: 4 }),
+export const NodeConfigStatus = struct('core.v1.NodeConfigStatus', 'Which configuration a kubelet uses; obsolete.', {
+  assigned: NodeConfigSource.field({ proto: 1, doc: 'The one asked for.' }),
+  active: NodeConfigSource.field({ proto: 2, doc: 'The one in use.' }),
+  lastKnownGood: NodeConfigSource.field({ proto: 3, doc: 'The one it falls back to.' }),
+  error: string({ proto: 4, doc: 'What went wrong.' }),
 })
 export type NodeConfigStatus = Of<typeof NodeConfigStatus>
 
-export const NodeRuntimeHandlerFeatures = struct('core.v1.NodeRuntimeHandlerFeatures', '', {
-  recursiveReadOnlyMounts: bool({ proto: 1, optional: true }),
-  userNamespaces: bool({ proto: 2, optional: true }),
-})
+export const NodeRuntimeHandlerFeatures = struct(
+  'core.v1.NodeRuntimeHandlerFeatures',
+  'What a runtime handler can do.',
+  {
+    recursiveReadOnlyMounts: bool({
+      proto: 1,
+      optional: true,
+      doc: 'Whether it can make mounts below a mount read-only.',
+    }),
+    userNamespaces: bool({ proto: 2, optional: true, doc: 'Whether it can give pods user IDs of their own.' }),
+  },
+)
 export type NodeRuntimeHandlerFeatures = Of<typeof NodeRuntimeHandlerFeatures>
 
-export const NodeRuntimeHandler = struct('core.v1.NodeRuntimeHandler', '', {
-  name: string({ proto: 1, always: true }),
-  features: NodeRuntimeHandlerFeatures.field({ proto: 2 }),
+export const NodeRuntimeHandler = struct('core.v1.NodeRuntimeHandler', 'One way a node’s runtime can run containers.', {
+  name: string({ proto: 1, always: true, doc: 'Its name; empty for the usual one.' }),
+  features: NodeRuntimeHandlerFeatures.field({ proto: 2, doc: 'What it can do.' }),
 })
 export type NodeRuntimeHandler = Of<typeof NodeRuntimeHandler>
 
-export const NodeFeatures = struct('core.v1.NodeFeatures', '', {
-  supplementalGroupsPolicy: bool({ proto: 1, optional: true }),
+export const NodeFeatures = struct('core.v1.NodeFeatures', 'What a node’s runtime can do.', {
+  supplementalGroupsPolicy: bool({ proto: 1, optional: true, doc: 'Whether it knows the policy Strict.' }),
 })
 export type NodeFeatures = Of<typeof NodeFeatures>
 
-export const NodeStatus = struct('core.v1.NodeStatus', '', {
-  capacity: map(quantity({}), { proto: 1 }),
-  allocatable: map(quantity({}), { proto: 2 }),
-  phase: string({ proto: 3, enum: ['Pending', 'Running', 'Terminated'] }),
-  conditions: listByKey('type', NodeCondition, { proto: 4, mergeKey: 'type' }),
-  addresses: listByKey('type', NodeAddress, { proto: 5, mergeKey: 'type' }),
-  daemonEndpoints: NodeDaemonEndpoints.value({ proto: 6 }),
-  nodeInfo: NodeSystemInfo.value({ proto: 7 }),
-  images: list(ContainerImage, { proto: 8 }),
-  volumesInUse: list(string({}), { proto: 9 }),
-  volumesAttached: list(AttachedVolume, { proto: 10 }),
-  config: NodeConfigStatus.field({ proto: 11 }),
-  runtimeHandlers: list(NodeRuntimeHandler, { proto: 12 }),
-  features: NodeFeatures.field({ proto: 13 }),
-  declaredFeatures: list(string({}), { proto: 14 }),
+export const NodeStatus = struct('core.v1.NodeStatus', 'What a node is and has, as last reported by its kubelet.', {
+  capacity: map(quantity({}), { proto: 1, doc: 'All of its resources.' }),
+  allocatable: map(quantity({}), { proto: 2, doc: 'Resources that pods may use.' }),
+  phase: string({ proto: 3, enum: ['Pending', 'Running', 'Terminated'], doc: 'Obsolete; not set.' }),
+  conditions: listByKey('type', NodeCondition, {
+    proto: 4,
+    mergeKey: 'type',
+    doc: 'What can be said about its state; Ready above all.',
+  }),
+  addresses: listByKey('type', NodeAddress, { proto: 5, mergeKey: 'type', doc: 'Its addresses and names.' }),
+  daemonEndpoints: NodeDaemonEndpoints.value({ proto: 6, doc: 'Where its programs listen.' }),
+  nodeInfo: NodeSystemInfo.value({ proto: 7, doc: 'What it is made of.' }),
+  images: list(ContainerImage, { proto: 8, doc: 'Images it has.' }),
+  volumesInUse: list(string({}), { proto: 9, doc: 'Volumes that must not be detached yet.' }),
+  volumesAttached: list(AttachedVolume, { proto: 10, doc: 'Volumes attached to it.' }),
+  config: NodeConfigStatus.field({ proto: 11, doc: 'Obsolete.' }),
+  runtimeHandlers: list(NodeRuntimeHandler, { proto: 12, doc: 'Ways its runtime can run containers.' }),
+  features: NodeFeatures.field({ proto: 13, doc: 'What its runtime can do.' }),
+  declaredFeatures: list(string({}), { proto: 14, doc: 'Features its kubelet says it has.' }),
 })
 export type NodeStatus = Of<typeof NodeStatus>
 
@@ -156,8 +189,8 @@ export const Node = defineKind({
   columns: nodeColumns,
   selectable: { 'spec.unschedulable': n => String(n.spec.unschedulable ?? false) },
   fields: {
-    spec: NodeSpec.value({ proto: 2 }),
-    status: NodeStatus.value({ proto: 3 }),
+    spec: NodeSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    status: NodeStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type Node = Of<typeof Node>

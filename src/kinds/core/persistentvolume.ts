@@ -7,25 +7,43 @@ import { ObjectReference } from './reference.ts'
 import { ageColumn } from '../columns.ts'
 import { accessModesText } from './access-modes.ts'
 
-export const PersistentVolumeSpec = struct('core.v1.PersistentVolumeSpec', '', {
-  capacity: map(quantity({}), { proto: 1 }),
+export const PersistentVolumeSpec = struct('core.v1.PersistentVolumeSpec', 'What a volume is, and who may use it.', {
+  capacity: map(quantity({}), { proto: 1, doc: 'Its size.' }),
   ...inline(PersistentVolumeSource, 2),
-  accessModes: list(string({}), { proto: 3 }),
-  claimRef: ObjectReference.field({ proto: 4 }),
-  persistentVolumeReclaimPolicy: string({ proto: 5, default: 'Retain', enum: ['Recycle', 'Delete', 'Retain'] }),
-  storageClassName: string({ proto: 6 }),
-  mountOptions: list(string({}), { proto: 7 }),
-  volumeMode: string({ proto: 8, default: 'Filesystem', optional: true, enum: ['Block', 'Filesystem'] }),
-  nodeAffinity: VolumeNodeAffinity.field({ proto: 9 }),
-  volumeAttributesClassName: string({ proto: 10, optional: true }),
+  accessModes: list(string({}), {
+    proto: 3,
+    doc: 'Ways it can be mounted: ReadWriteOnce, ReadOnlyMany, ReadWriteMany, ReadWriteOncePod.',
+  }),
+  claimRef: ObjectReference.field({ proto: 4, doc: 'Claim that it is bound to.' }),
+  persistentVolumeReclaimPolicy: string({
+    proto: 5,
+    default: 'Retain',
+    enum: ['Recycle', 'Delete', 'Retain'],
+    doc: 'What happens to it once its claim is gone: Retain or Delete; Recycle is obsolete.',
+  }),
+  storageClassName: string({ proto: 6, doc: 'StorageClass it belongs to; empty for none.' }),
+  mountOptions: list(string({}), { proto: 7, doc: 'Options for mounting it.' }),
+  volumeMode: string({
+    proto: 8,
+    default: 'Filesystem',
+    optional: true,
+    enum: ['Block', 'Filesystem'],
+    doc: 'Filesystem, or Block for a raw device.',
+  }),
+  nodeAffinity: VolumeNodeAffinity.field({ proto: 9, doc: 'Nodes that can reach it.' }),
+  volumeAttributesClassName: string({ proto: 10, optional: true, doc: 'VolumeAttributesClass that is in effect.' }),
 })
 export type PersistentVolumeSpec = Of<typeof PersistentVolumeSpec>
 
-export const PersistentVolumeStatus = struct('core.v1.PersistentVolumeStatus', '', {
-  phase: string({ proto: 1, enum: ['Pending', 'Available', 'Bound', 'Released', 'Failed'] }),
-  message: string({ proto: 2 }),
-  reason: string({ proto: 3 }),
-  lastPhaseTransitionTime: time({ proto: 4, optional: true }),
+export const PersistentVolumeStatus = struct('core.v1.PersistentVolumeStatus', 'The state of a volume.', {
+  phase: string({
+    proto: 1,
+    enum: ['Pending', 'Available', 'Bound', 'Released', 'Failed'],
+    doc: 'Pending, Available, Bound, Released or Failed.',
+  }),
+  message: string({ proto: 2, doc: 'The same for people.' }),
+  reason: string({ proto: 3, doc: 'One CamelCase word why.' }),
+  lastPhaseTransitionTime: time({ proto: 4, optional: true, doc: 'When the phase last changed.' }),
 })
 export type PersistentVolumeStatus = Of<typeof PersistentVolumeStatus>
 
@@ -63,8 +81,8 @@ export const PersistentVolume = defineKind({
     if (!old) volume.status = { phase: 'Pending' } as typeof volume.status
   },
   fields: {
-    spec: PersistentVolumeSpec.value({ proto: 2 }),
-    status: PersistentVolumeStatus.value({ proto: 3 }),
+    spec: PersistentVolumeSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    status: PersistentVolumeStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type PersistentVolume = Of<typeof PersistentVolume>

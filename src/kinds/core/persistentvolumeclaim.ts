@@ -6,32 +6,53 @@ import { VolumeHealthStatus } from './podstatus.ts'
 import { ageColumn } from '../columns.ts'
 import { accessModesText } from './access-modes.ts'
 
-export const PersistentVolumeClaimCondition = struct('core.v1.PersistentVolumeClaimCondition', '', {
-  type: string({ proto: 1, always: true }),
-  status: string({ proto: 2, always: true }),
-  lastProbeTime: time({ proto: 3, always: true }),
-  lastTransitionTime: time({ proto: 4, always: true }),
-  reason: string({ proto: 5 }),
-  message: string({ proto: 6 }),
-})
+export const PersistentVolumeClaimCondition = struct(
+  'core.v1.PersistentVolumeClaimCondition',
+  'One aspect of a claim’s state.',
+  {
+    type: string({ proto: 1, always: true, doc: 'What the condition is about.' }),
+    status: string({ proto: 2, always: true, doc: 'Whether it holds: True, False or Unknown.' }),
+    lastProbeTime: time({ proto: 3, always: true, doc: 'When the condition was last looked at.' }),
+    lastTransitionTime: time({ proto: 4, always: true, doc: 'When the status last changed.' }),
+    reason: string({ proto: 5, doc: 'One CamelCase word why.' }),
+    message: string({ proto: 6, doc: 'The same for people.' }),
+  },
+)
 export type PersistentVolumeClaimCondition = Of<typeof PersistentVolumeClaimCondition>
 
-export const ModifyVolumeStatus = struct('core.v1.ModifyVolumeStatus', '', {
-  targetVolumeAttributesClassName: string({ proto: 1 }),
-  status: string({ proto: 2, always: true, enum: ['Pending', 'InProgress', 'Infeasible'] }),
-})
+export const ModifyVolumeStatus = struct(
+  'core.v1.ModifyVolumeStatus',
+  'How far a change of the volume’s attributes has come.',
+  {
+    targetVolumeAttributesClassName: string({ proto: 1, doc: 'The class it is to have.' }),
+    status: string({
+      proto: 2,
+      always: true,
+      enum: ['Pending', 'InProgress', 'Infeasible'],
+      doc: 'Pending, InProgress or Infeasible.',
+    }),
+  },
+)
 export type ModifyVolumeStatus = Of<typeof ModifyVolumeStatus>
 
-export const PersistentVolumeClaimStatus = struct('core.v1.PersistentVolumeClaimStatus', '', {
-  phase: string({ proto: 1, enum: ['Pending', 'Bound', 'Lost'] }),
-  accessModes: list(string({}), { proto: 2 }),
-  capacity: map(quantity({}), { proto: 3 }),
-  conditions: listByKey('type', PersistentVolumeClaimCondition, { proto: 4, mergeKey: 'type' }),
-  allocatedResources: map(quantity({}), { proto: 5 }),
-  allocatedResourceStatuses: map(string({}), { proto: 7 }),
-  currentVolumeAttributesClassName: string({ proto: 8, optional: true }),
-  modifyVolumeStatus: ModifyVolumeStatus.field({ proto: 9 }),
-  healthStatus: VolumeHealthStatus.field({ proto: 10 }),
+export const PersistentVolumeClaimStatus = struct('core.v1.PersistentVolumeClaimStatus', 'The state of a claim.', {
+  phase: string({ proto: 1, enum: ['Pending', 'Bound', 'Lost'], doc: 'Pending, Bound or Lost.' }),
+  accessModes: list(string({}), { proto: 2, doc: 'Ways the volume can be mounted.' }),
+  capacity: map(quantity({}), { proto: 3, doc: 'Size of the volume.' }),
+  conditions: listByKey('type', PersistentVolumeClaimCondition, {
+    proto: 4,
+    mergeKey: 'type',
+    doc: 'What can be said about the state, one entry per aspect.',
+  }),
+  allocatedResources: map(quantity({}), { proto: 5, doc: 'Size that the volume is growing to.' }),
+  allocatedResourceStatuses: map(string({}), { proto: 7, doc: 'How far the growing has come, by resource.' }),
+  currentVolumeAttributesClassName: string({
+    proto: 8,
+    optional: true,
+    doc: 'VolumeAttributesClass that is in effect.',
+  }),
+  modifyVolumeStatus: ModifyVolumeStatus.field({ proto: 9, doc: 'How far a change of that class has come.' }),
+  healthStatus: VolumeHealthStatus.field({ proto: 10, doc: 'How healthy the volume is.' }),
 })
 export type PersistentVolumeClaimStatus = Of<typeof PersistentVolumeClaimStatus>
 
@@ -67,8 +88,8 @@ export const PersistentVolumeClaim = defineKind({
     if (!old) claim.status = { phase: 'Pending' } as typeof claim.status
   },
   fields: {
-    spec: PersistentVolumeClaimSpec.value({ proto: 2 }),
-    status: PersistentVolumeClaimStatus.value({ proto: 3 }),
+    spec: PersistentVolumeClaimSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    status: PersistentVolumeClaimStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type PersistentVolumeClaim = Of<typeof PersistentVolumeClaim>

@@ -55,8 +55,8 @@ export const Pod = defineKind({
   },
   validateUpdate: validatePodUpdate,
   fields: {
-    spec: PodSpec.value({ proto: 2 }),
-    status: PodStatus.value({ proto: 3 }),
+    spec: PodSpec.value({ proto: 2, doc: 'What the pod is to be.' }),
+    status: PodStatus.value({ proto: 3, doc: 'What the pod is, as last reported by its node.' }),
   },
 })
 export type Pod = Of<typeof Pod>

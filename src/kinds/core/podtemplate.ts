@@ -13,7 +13,7 @@ export const PodTemplate = defineKind({
   returnsDeleted: true,
   defaults: t => defaultPodSpec(t.template.spec),
   fields: {
-    template: PodTemplateSpec.value({ proto: 2 }),
+    template: PodTemplateSpec.value({ proto: 2, doc: 'The pod to make.' }),
   },
 })
 export type PodTemplate = Of<typeof PodTemplate>

@@ -7,31 +7,47 @@ import { matchesPairs } from '../../api/labels.ts'
 import { notNegative, validateTemplate } from '../apps/workload-rules.ts'
 import { defaultPodSpec } from './pod-defaults.ts'
 
-export const ReplicationControllerSpec = struct('core.v1.ReplicationControllerSpec', '', {
-  replicas: int32({ proto: 1, optional: true, default: 1 }),
-  minReadySeconds: int32({ proto: 4, default: 0 }),
-  selector: map(string({}), { proto: 2 }),
-  template: PodTemplateSpec.field({ proto: 3 }),
-})
+export const ReplicationControllerSpec = struct(
+  'core.v1.ReplicationControllerSpec',
+  'What a ReplicationController is to be.',
+  {
+    replicas: int32({ proto: 1, optional: true, default: 1, doc: 'How many pods are wanted.' }),
+    minReadySeconds: int32({ proto: 4, default: 0, doc: 'Seconds a pod must be ready to count as available.' }),
+    selector: map(string({}), { proto: 2, doc: 'Labels of its pods; otherwise those of the template.' }),
+    template: PodTemplateSpec.field({ proto: 3, doc: 'The pod to make.' }),
+  },
+)
 export type ReplicationControllerSpec = Of<typeof ReplicationControllerSpec>
 
-export const ReplicationControllerCondition = struct('core.v1.ReplicationControllerCondition', '', {
-  type: string({ proto: 1, always: true }),
-  status: string({ proto: 2, always: true }),
-  lastTransitionTime: time({ proto: 3, always: true }),
-  reason: string({ proto: 4 }),
-  message: string({ proto: 5 }),
-})
+export const ReplicationControllerCondition = struct(
+  'core.v1.ReplicationControllerCondition',
+  'One aspect of a ReplicationController’s state.',
+  {
+    type: string({ proto: 1, always: true, doc: 'What the condition is about.' }),
+    status: string({ proto: 2, always: true, doc: 'Whether it holds: True, False or Unknown.' }),
+    lastTransitionTime: time({ proto: 3, always: true, doc: 'When the status last changed.' }),
+    reason: string({ proto: 4, doc: 'One CamelCase word why.' }),
+    message: string({ proto: 5, doc: 'The same for people.' }),
+  },
+)
 export type ReplicationControllerCondition = Of<typeof ReplicationControllerCondition>
 
-export const ReplicationControllerStatus = struct('core.v1.ReplicationControllerStatus', '', {
-  replicas: int32({ proto: 1, always: true }),
-  fullyLabeledReplicas: int32({ proto: 2 }),
-  readyReplicas: int32({ proto: 4 }),
-  availableReplicas: int32({ proto: 5 }),
-  observedGeneration: int64({ proto: 3 }),
-  conditions: listByKey('type', ReplicationControllerCondition, { proto: 6, mergeKey: 'type' }),
-})
+export const ReplicationControllerStatus = struct(
+  'core.v1.ReplicationControllerStatus',
+  'What a ReplicationController is.',
+  {
+    replicas: int32({ proto: 1, always: true, doc: 'Its pods.' }),
+    fullyLabeledReplicas: int32({ proto: 2, doc: 'Its pods with all labels of the template.' }),
+    readyReplicas: int32({ proto: 4, doc: 'Its pods that are ready.' }),
+    availableReplicas: int32({ proto: 5, doc: 'Its pods that have been ready for minReadySeconds.' }),
+    observedGeneration: int64({ proto: 3, doc: 'The generation this was computed for.' }),
+    conditions: listByKey('type', ReplicationControllerCondition, {
+      proto: 6,
+      mergeKey: 'type',
+      doc: 'What can be said about the state, one entry per aspect.',
+    }),
+  },
+)
 export type ReplicationControllerStatus = Of<typeof ReplicationControllerStatus>
 
 export const ReplicationController = defineKind({
@@ -74,8 +90,8 @@ export const ReplicationController = defineKind({
     yield* validateTemplate(spec.template, at.field('spec', 'template'))
   },
   fields: {
-    spec: ReplicationControllerSpec.value({ proto: 2 }),
-    status: ReplicationControllerStatus.value({ proto: 3 }),
+    spec: ReplicationControllerSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    status: ReplicationControllerStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type ReplicationController = Of<typeof ReplicationController>

@@ -2,40 +2,54 @@
 import { defineKind, type Of } from '../../api/kind.ts'
 import { list, map, quantity, string, struct } from '../../api/schema/build.ts'
 
-export const ScopedResourceSelectorRequirement = struct('core.v1.ScopedResourceSelectorRequirement', '', {
-  scopeName: string({
-    proto: 1,
-    always: true,
-    enum: [
-      'Terminating',
-      'NotTerminating',
-      'BestEffort',
-      'NotBestEffort',
-      'PriorityClass',
-      'CrossNamespacePodAffinity',
-      'VolumeAttributesClass',
-    ],
-  }),
-  operator: string({ proto: 2, always: true, enum: ['In', 'NotIn', 'Exists', 'DoesNotExist'] }),
-  values: list(string({}), { proto: 3 }),
-})
+export const ScopedResourceSelectorRequirement = struct(
+  'core.v1.ScopedResourceSelectorRequirement',
+  'A condition on what a quota counts.',
+  {
+    scopeName: string({
+      proto: 1,
+      always: true,
+      enum: [
+        'Terminating',
+        'NotTerminating',
+        'BestEffort',
+        'NotBestEffort',
+        'PriorityClass',
+        'CrossNamespacePodAffinity',
+        'VolumeAttributesClass',
+      ],
+      doc: 'The scope, such as BestEffort or PriorityClass.',
+    }),
+    operator: string({
+      proto: 2,
+      always: true,
+      enum: ['In', 'NotIn', 'Exists', 'DoesNotExist'],
+      doc: 'In, NotIn, Exists or DoesNotExist.',
+    }),
+    values: list(string({}), { proto: 3, doc: 'Values for In and NotIn.' }),
+  },
+)
 export type ScopedResourceSelectorRequirement = Of<typeof ScopedResourceSelectorRequirement>
 
-export const ScopeSelector = struct('core.v1.ScopeSelector', '', {
-  matchExpressions: list(ScopedResourceSelectorRequirement, { proto: 1 }),
-})
+export const ScopeSelector = struct(
+  'core.v1.ScopeSelector',
+  'Conditions on what a quota counts, all of which must hold.',
+  {
+    matchExpressions: list(ScopedResourceSelectorRequirement, { proto: 1, doc: 'The conditions.' }),
+  },
+)
 export type ScopeSelector = Of<typeof ScopeSelector>
 
-export const ResourceQuotaSpec = struct('core.v1.ResourceQuotaSpec', '', {
-  hard: map(quantity({}), { proto: 1 }),
-  scopes: list(string({}), { proto: 2 }),
-  scopeSelector: ScopeSelector.field({ proto: 3 }),
+export const ResourceQuotaSpec = struct('core.v1.ResourceQuotaSpec', 'How much a namespace may have.', {
+  hard: map(quantity({}), { proto: 1, doc: 'The most, by resource, such as requests.cpu or count/configmaps.' }),
+  scopes: list(string({}), { proto: 2, doc: 'Scopes that things must be in to be counted.' }),
+  scopeSelector: ScopeSelector.field({ proto: 3, doc: 'As scopes, with values.' }),
 })
 export type ResourceQuotaSpec = Of<typeof ResourceQuotaSpec>
 
-export const ResourceQuotaStatus = struct('core.v1.ResourceQuotaStatus', '', {
-  hard: map(quantity({}), { proto: 1 }),
-  used: map(quantity({}), { proto: 2 }),
+export const ResourceQuotaStatus = struct('core.v1.ResourceQuotaStatus', 'How much a namespace has.', {
+  hard: map(quantity({}), { proto: 1, doc: 'The most, by resource.' }),
+  used: map(quantity({}), { proto: 2, doc: 'What there is, by resource.' }),
 })
 export type ResourceQuotaStatus = Of<typeof ResourceQuotaStatus>
 
@@ -50,8 +64,8 @@ export const ResourceQuota = defineKind({
   doc: 'A resource quota: how much all objects of a namespace may use together.',
   returnsDeleted: true,
   fields: {
-    spec: ResourceQuotaSpec.value({ proto: 2 }),
-    status: ResourceQuotaStatus.value({ proto: 3 }),
+    spec: ResourceQuotaSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    status: ResourceQuotaStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type ResourceQuota = Of<typeof ResourceQuota>

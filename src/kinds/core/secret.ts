@@ -38,10 +38,10 @@ export const Secret = defineKind({
     yield* validateImmutableData(next, old, at, ['data'])
   },
   fields: {
-    immutable: bool({ proto: 5, optional: true }),
-    data: map(bytes({}), { proto: 2 }),
-    stringData: map(string({}), { proto: 4 }),
-    type: string({ proto: 3, default: 'Opaque' }),
+    immutable: bool({ proto: 5, optional: true, doc: 'True to forbid any change of the data.' }),
+    data: map(bytes({}), { proto: 2, doc: 'Values as base64, by key.' }),
+    stringData: map(string({}), { proto: 4, doc: 'Values as text; the server moves them to data.' }),
+    type: string({ proto: 3, default: 'Opaque', doc: 'What the Secret is for, such as Opaque or kubernetes.io/tls.' }),
   },
 })
 export type Secret = Of<typeof Secret>

@@ -15,9 +15,20 @@ export const ServiceAccount = defineKind({
   returnsDeleted: true,
   columns: [{ name: 'Secrets', type: 'integer', value: o => o.secrets?.length ?? 0 }],
   fields: {
-    secrets: listByKey('name', ObjectReference, { proto: 2, mergeKey: 'name' }),
-    imagePullSecrets: list(LocalObjectReference, { proto: 3 }),
-    automountServiceAccountToken: bool({ proto: 4, optional: true }),
+    secrets: listByKey('name', ObjectReference, {
+      proto: 2,
+      mergeKey: 'name',
+      doc: 'Secrets that pods of this account may use; obsolete.',
+    }),
+    imagePullSecrets: list(LocalObjectReference, {
+      proto: 3,
+      doc: 'Secrets for pulling images, added to the account’s pods.',
+    }),
+    automountServiceAccountToken: bool({
+      proto: 4,
+      optional: true,
+      doc: 'Whether the account’s token is mounted in its pods.',
+    }),
   },
 })
 export type ServiceAccount = Of<typeof ServiceAccount>

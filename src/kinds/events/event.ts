@@ -4,9 +4,9 @@ import { int32, microTime, string, struct, time } from '../../api/schema/build.t
 import { EventSource } from '../core/event.ts'
 import { ObjectReference } from '../core/reference.ts'
 
-export const EventSeries = struct('events.v1.EventSeries', '', {
-  count: int32({ proto: 1, always: true }),
-  lastObservedTime: microTime({ proto: 2, always: true }),
+export const EventSeries = struct('events.v1.EventSeries', 'How often an event came again.', {
+  count: int32({ proto: 1, always: true, doc: 'How many times it happened.' }),
+  lastObservedTime: microTime({ proto: 2, always: true, doc: 'When it last happened.' }),
 })
 export type EventSeries = Of<typeof EventSeries>
 
@@ -19,20 +19,20 @@ export const Event = defineKind({
   shortNames: ['ev'],
   doc: 'An event in the newer API group; stored as the core kind is.',
   fields: {
-    eventTime: microTime({ proto: 2, always: true }),
-    series: EventSeries.field({ proto: 3 }),
-    reportingController: string({ proto: 4 }),
-    reportingInstance: string({ proto: 5 }),
-    action: string({ proto: 6 }),
-    reason: string({ proto: 7 }),
-    regarding: ObjectReference.value({ proto: 8 }),
-    related: ObjectReference.field({ proto: 9 }),
-    note: string({ proto: 10 }),
-    type: string({ proto: 11 }),
-    deprecatedSource: EventSource.value({ proto: 12 }),
-    deprecatedFirstTimestamp: time({ proto: 13, always: true }),
-    deprecatedLastTimestamp: time({ proto: 14, always: true }),
-    deprecatedCount: int32({ proto: 15 }),
+    eventTime: microTime({ proto: 2, always: true, doc: 'When it first happened.' }),
+    series: EventSeries.field({ proto: 3, doc: 'How often it came again.' }),
+    reportingController: string({ proto: 4, doc: 'Program that reported it.' }),
+    reportingInstance: string({ proto: 5, doc: 'Which instance of the program.' }),
+    action: string({ proto: 6, doc: 'What was done.' }),
+    reason: string({ proto: 7, doc: 'One CamelCase word why.' }),
+    regarding: ObjectReference.value({ proto: 8, doc: 'Object the event is about.' }),
+    related: ObjectReference.field({ proto: 9, doc: 'A second object that had a part in it.' }),
+    note: string({ proto: 10, doc: 'What happened, for people.' }),
+    type: string({ proto: 11, doc: 'Normal or Warning.' }),
+    deprecatedSource: EventSource.value({ proto: 12, doc: 'Who reported it; the old form.' }),
+    deprecatedFirstTimestamp: time({ proto: 13, always: true, doc: 'When it first happened; the old form.' }),
+    deprecatedLastTimestamp: time({ proto: 14, always: true, doc: 'When it last happened; the old form.' }),
+    deprecatedCount: int32({ proto: 15, doc: 'How many times it happened; the old form.' }),
   },
 })
 export type Event = Of<typeof Event>

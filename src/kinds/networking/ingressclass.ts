@@ -2,19 +2,27 @@
 import { defineKind, type Of } from '../../api/kind.ts'
 import { string, struct } from '../../api/schema/build.ts'
 
-export const IngressClassParametersReference = struct('networking.v1.IngressClassParametersReference', '', {
-  apiGroup: string({ proto: 1, optional: true }),
-  kind: string({ proto: 2, always: true, required: true }),
-  name: string({ proto: 3, always: true, required: true }),
-  scope: string({ proto: 4, optional: true }),
-  namespace: string({ proto: 5, optional: true }),
-})
+export const IngressClassParametersReference = struct(
+  'networking.v1.IngressClassParametersReference',
+  'Points to an object with the controller’s settings.',
+  {
+    apiGroup: string({ proto: 1, optional: true, doc: 'Group of the object; empty for the core group.' }),
+    kind: string({ proto: 2, always: true, required: true, doc: 'Kind of the object.' }),
+    name: string({ proto: 3, always: true, required: true, doc: 'Name of the object.' }),
+    scope: string({ proto: 4, optional: true, doc: 'Cluster or Namespace.' }),
+    namespace: string({ proto: 5, optional: true, doc: 'Namespace of the object.' }),
+  },
+)
 export type IngressClassParametersReference = Of<typeof IngressClassParametersReference>
 
-export const IngressClassSpec = struct('networking.v1.IngressClassSpec', '', {
-  controller: string({ proto: 1 }),
-  parameters: IngressClassParametersReference.field({ proto: 2 }),
-})
+export const IngressClassSpec = struct(
+  'networking.v1.IngressClassSpec',
+  'Which controller serves ingresses of a class.',
+  {
+    controller: string({ proto: 1, doc: 'Name of the controller, as a domain with a path; cannot change.' }),
+    parameters: IngressClassParametersReference.field({ proto: 2, doc: 'Object with further settings.' }),
+  },
+)
 export type IngressClassSpec = Of<typeof IngressClassSpec>
 
 export const IngressClass = defineKind({
@@ -37,7 +45,7 @@ export const IngressClass = defineKind({
     },
   ],
   fields: {
-    spec: IngressClassSpec.value({ proto: 2 }),
+    spec: IngressClassSpec.value({ proto: 2, doc: 'What is wanted.' }),
   },
 })
 export type IngressClass = Of<typeof IngressClass>

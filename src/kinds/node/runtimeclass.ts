@@ -3,14 +3,14 @@ import { defineKind, type Of } from '../../api/kind.ts'
 import { list, map, quantity, string, struct } from '../../api/schema/build.ts'
 import { Toleration } from '../core/affinity.ts'
 
-export const Overhead = struct('node.v1.Overhead', '', {
-  podFixed: map(quantity({}), { proto: 1 }),
+export const Overhead = struct('node.v1.Overhead', 'What running a pod costs besides its containers.', {
+  podFixed: map(quantity({}), { proto: 1, doc: 'Amount for each pod, by resource.' }),
 })
 export type Overhead = Of<typeof Overhead>
 
-export const Scheduling = struct('node.v1.Scheduling', '', {
-  nodeSelector: map(string({}), { proto: 1 }),
-  tolerations: list(Toleration, { proto: 2 }),
+export const Scheduling = struct('node.v1.Scheduling', 'Which nodes can run pods of a class.', {
+  nodeSelector: map(string({}), { proto: 1, doc: 'Labels the nodes have; added to the pods.' }),
+  tolerations: list(Toleration, { proto: 2, doc: 'Taints the pods tolerate; added to the pods.' }),
 })
 export type Scheduling = Of<typeof Scheduling>
 
@@ -23,9 +23,14 @@ export const RuntimeClass = defineKind({
   doc: 'A runtime class: which container runtime runs a pod.',
   columns: [{ name: 'Handler', type: 'string', value: '.handler' }],
   fields: {
-    handler: string({ proto: 2, always: true, required: true }),
-    overhead: Overhead.field({ proto: 3 }),
-    scheduling: Scheduling.field({ proto: 4 }),
+    handler: string({
+      proto: 2,
+      always: true,
+      required: true,
+      doc: 'Name of the handler in the node’s runtime; cannot change.',
+    }),
+    overhead: Overhead.field({ proto: 3, doc: 'What running a pod costs besides its containers.' }),
+    scheduling: Scheduling.field({ proto: 4, doc: 'Which nodes have the handler.' }),
   },
 })
 export type RuntimeClass = Of<typeof RuntimeClass>

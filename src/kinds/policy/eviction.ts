@@ -11,7 +11,7 @@ export const Eviction = defineKind({
   verbs: ['create'],
   doc: 'A request to delete a pod unless a disruption budget forbids it.',
   fields: {
-    deleteOptions: DeleteOptions.field({ proto: 2 }),
+    deleteOptions: DeleteOptions.field({ proto: 2, doc: 'How to delete the pod.' }),
   },
 })
 export type Eviction = Of<typeof Eviction>

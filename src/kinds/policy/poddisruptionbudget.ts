@@ -3,23 +3,48 @@ import { defineKind, type Of } from '../../api/kind.ts'
 import { Condition, LabelSelector } from '../../api/meta.ts'
 import { int32, int64, intOrString, listByKey, map, string, struct, time } from '../../api/schema/build.ts'
 
-export const PodDisruptionBudgetSpec = struct('policy.v1.PodDisruptionBudgetSpec', '', {
-  minAvailable: intOrString({ proto: 1, optional: true }),
-  selector: LabelSelector.field({ proto: 2 }),
-  maxUnavailable: intOrString({ proto: 3, optional: true }),
-  unhealthyPodEvictionPolicy: string({ proto: 4, optional: true, enum: ['IfHealthyBudget', 'AlwaysAllow'] }),
-})
+export const PodDisruptionBudgetSpec = struct(
+  'policy.v1.PodDisruptionBudgetSpec',
+  'How many pods must stay when pods are evicted.',
+  {
+    minAvailable: intOrString({
+      proto: 1,
+      optional: true,
+      doc: 'Pods that must stay healthy, as a number or a share such as 50%.',
+    }),
+    selector: LabelSelector.field({ proto: 2, doc: 'Labels of the pods; an empty one means all of the namespace.' }),
+    maxUnavailable: intOrString({
+      proto: 3,
+      optional: true,
+      doc: 'Pods that may be away, as a number or a share; not together with minAvailable.',
+    }),
+    unhealthyPodEvictionPolicy: string({
+      proto: 4,
+      optional: true,
+      enum: ['IfHealthyBudget', 'AlwaysAllow'],
+      doc: 'Whether pods that are not ready can always be evicted, or within the budget only.',
+    }),
+  },
+)
 export type PodDisruptionBudgetSpec = Of<typeof PodDisruptionBudgetSpec>
 
-export const PodDisruptionBudgetStatus = struct('policy.v1.PodDisruptionBudgetStatus', '', {
-  observedGeneration: int64({ proto: 1 }),
-  disruptedPods: map(time({}), { proto: 2 }),
-  disruptionsAllowed: int32({ proto: 3, always: true }),
-  currentHealthy: int32({ proto: 4, always: true }),
-  desiredHealthy: int32({ proto: 5, always: true }),
-  expectedPods: int32({ proto: 6, always: true }),
-  conditions: listByKey('type', Condition, { proto: 7, mergeKey: 'type' }),
-})
+export const PodDisruptionBudgetStatus = struct(
+  'policy.v1.PodDisruptionBudgetStatus',
+  'How many evictions the budget allows now.',
+  {
+    observedGeneration: int64({ proto: 1, doc: 'The generation this was computed for.' }),
+    disruptedPods: map(time({}), { proto: 2, doc: 'Pods being evicted, with the time it was allowed.' }),
+    disruptionsAllowed: int32({ proto: 3, always: true, doc: 'Evictions allowed now.' }),
+    currentHealthy: int32({ proto: 4, always: true, doc: 'Healthy pods.' }),
+    desiredHealthy: int32({ proto: 5, always: true, doc: 'Healthy pods that must stay.' }),
+    expectedPods: int32({ proto: 6, always: true, doc: 'Pods that the budget counts.' }),
+    conditions: listByKey('type', Condition, {
+      proto: 7,
+      mergeKey: 'type',
+      doc: 'What can be said about the state, one entry per aspect.',
+    }),
+  },
+)
 export type PodDisruptionBudgetStatus = Of<typeof PodDisruptionBudgetStatus>
 
 export const PodDisruptionBudget = defineKind({
@@ -38,8 +63,8 @@ export const PodDisruptionBudget = defineKind({
     { name: 'Allowed Disruptions', type: 'integer', value: o => o.status.disruptionsAllowed },
   ],
   fields: {
-    spec: PodDisruptionBudgetSpec.value({ proto: 2 }),
-    status: PodDisruptionBudgetStatus.value({ proto: 3 }),
+    spec: PodDisruptionBudgetSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    status: PodDisruptionBudgetStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type PodDisruptionBudget = Of<typeof PodDisruptionBudget>

@@ -6,8 +6,8 @@ import { PolicyRule } from './types.ts'
 import { createdColumn } from '../columns.ts'
 import { pathSegmentErrors } from '../../api/validate.ts'
 
-export const AggregationRule = struct('rbac.v1.AggregationRule', '', {
-  clusterRoleSelectors: list(LabelSelector, { proto: 1 }),
+export const AggregationRule = struct('rbac.v1.AggregationRule', 'Makes a role of the rules of others.', {
+  clusterRoleSelectors: list(LabelSelector, { proto: 1, doc: 'Roles whose rules are taken.' }),
 })
 export type AggregationRule = Of<typeof AggregationRule>
 
@@ -21,8 +21,11 @@ export const ClusterRole = defineKind({
   columns: [createdColumn as never],
   validateName: pathSegmentErrors,
   fields: {
-    rules: list(PolicyRule, { proto: 2, always: true }),
-    aggregationRule: AggregationRule.field({ proto: 3 }),
+    rules: list(PolicyRule, { proto: 2, always: true, doc: 'What the role allows.' }),
+    aggregationRule: AggregationRule.field({
+      proto: 3,
+      doc: 'Roles whose rules fill this one; rules set by hand are overwritten.',
+    }),
   },
 })
 export type ClusterRole = Of<typeof ClusterRole>

@@ -53,8 +53,8 @@ export const ClusterRoleBinding = defineKind({
       yield at.field('roleRef').invalid(next.roleRef, 'cannot change roleRef')
   },
   fields: {
-    subjects: list(Subject, { proto: 2 }),
-    roleRef: RoleRef.value({ proto: 3, required: true }),
+    subjects: list(Subject, { proto: 2, doc: 'Who gets the role.' }),
+    roleRef: RoleRef.value({ proto: 3, required: true, doc: 'The ClusterRole; cannot change.' }),
   },
 })
 export type ClusterRoleBinding = Of<typeof ClusterRoleBinding>

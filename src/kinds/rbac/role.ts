@@ -15,7 +15,7 @@ export const Role = defineKind({
   columns: [createdColumn as never],
   validateName: pathSegmentErrors,
   fields: {
-    rules: list(PolicyRule, { proto: 2, always: true }),
+    rules: list(PolicyRule, { proto: 2, always: true, doc: 'What the role allows, within its namespace.' }),
   },
 })
 export type Role = Of<typeof Role>

@@ -53,8 +53,8 @@ export const RoleBinding = defineKind({
       yield at.field('roleRef').invalid(next.roleRef, 'cannot change roleRef')
   },
   fields: {
-    subjects: list(Subject, { proto: 2 }),
-    roleRef: RoleRef.value({ proto: 3, required: true }),
+    subjects: list(Subject, { proto: 2, doc: 'Who gets the role.' }),
+    roleRef: RoleRef.value({ proto: 3, required: true, doc: 'The Role or ClusterRole; cannot change.' }),
   },
 })
 export type RoleBinding = Of<typeof RoleBinding>

@@ -3,15 +3,23 @@ import { defineKind, type Of } from '../../api/kind.ts'
 import { inline, list, string, struct } from '../../api/schema/build.ts'
 import { DeviceConfiguration, DeviceSelector } from './types.ts'
 
-export const DeviceClassConfiguration = struct('resource.v1.DeviceClassConfiguration', '', {
-  ...inline(DeviceConfiguration, 1),
-})
+export const DeviceClassConfiguration = struct(
+  'resource.v1.DeviceClassConfiguration',
+  'Settings for devices of a class.',
+  {
+    ...inline(DeviceConfiguration, 1),
+  },
+)
 export type DeviceClassConfiguration = Of<typeof DeviceClassConfiguration>
 
-export const DeviceClassSpec = struct('resource.v1.DeviceClassSpec', '', {
-  selectors: list(DeviceSelector, { proto: 1 }),
-  config: list(DeviceClassConfiguration, { proto: 2 }),
-  extendedResourceName: string({ proto: 4, optional: true }),
+export const DeviceClassSpec = struct('resource.v1.DeviceClassSpec', 'Which devices are of a class.', {
+  selectors: list(DeviceSelector, { proto: 1, doc: 'What a device must be; all must hold.' }),
+  config: list(DeviceClassConfiguration, { proto: 2, doc: 'Settings for the devices.' }),
+  extendedResourceName: string({
+    proto: 4,
+    optional: true,
+    doc: 'Resource name by which pods can ask for such devices too.',
+  }),
 })
 export type DeviceClassSpec = Of<typeof DeviceClassSpec>
 
@@ -23,7 +31,7 @@ export const DeviceClass = defineKind({
   scope: 'Cluster',
   doc: 'A class of devices that claims may ask for.',
   fields: {
-    spec: DeviceClassSpec.value({ proto: 2 }),
+    spec: DeviceClassSpec.value({ proto: 2, doc: 'What is wanted.' }),
   },
 })
 export type DeviceClass = Of<typeof DeviceClass>

@@ -4,22 +4,30 @@ import { Condition } from '../../api/meta.ts'
 import { listByKey, string, struct } from '../../api/schema/build.ts'
 import { DeviceTaint } from './types.ts'
 
-export const DeviceTaintSelector = struct('resource.v1.DeviceTaintSelector', '', {
-  driver: string({ proto: 2, optional: true }),
-  pool: string({ proto: 3, optional: true }),
-  device: string({ proto: 4, optional: true }),
+export const DeviceTaintSelector = struct('resource.v1.DeviceTaintSelector', 'Selects devices.', {
+  driver: string({ proto: 2, optional: true, doc: 'Driver of the devices.' }),
+  pool: string({ proto: 3, optional: true, doc: 'Pool of the devices.' }),
+  device: string({ proto: 4, optional: true, doc: 'Name of the device in its pool.' }),
 })
 export type DeviceTaintSelector = Of<typeof DeviceTaintSelector>
 
-export const DeviceTaintRuleSpec = struct('resource.v1.DeviceTaintRuleSpec', '', {
-  deviceSelector: DeviceTaintSelector.field({ proto: 1 }),
-  taint: DeviceTaint.value({ proto: 2, required: true }),
+export const DeviceTaintRuleSpec = struct('resource.v1.DeviceTaintRuleSpec', 'Which devices get a taint.', {
+  deviceSelector: DeviceTaintSelector.field({ proto: 1, doc: 'The devices.' }),
+  taint: DeviceTaint.value({ proto: 2, required: true, doc: 'The taint.' }),
 })
 export type DeviceTaintRuleSpec = Of<typeof DeviceTaintRuleSpec>
 
-export const DeviceTaintRuleStatus = struct('resource.v1.DeviceTaintRuleStatus', '', {
-  conditions: listByKey('type', Condition, { proto: 1, mergeKey: 'type' }),
-})
+export const DeviceTaintRuleStatus = struct(
+  'resource.v1.DeviceTaintRuleStatus',
+  'How far the taint has taken effect.',
+  {
+    conditions: listByKey('type', Condition, {
+      proto: 1,
+      mergeKey: 'type',
+      doc: 'What can be said about the state, one entry per aspect.',
+    }),
+  },
+)
 export type DeviceTaintRuleStatus = Of<typeof DeviceTaintRuleStatus>
 
 export const DeviceTaintRule = defineKind({
@@ -31,8 +39,8 @@ export const DeviceTaintRule = defineKind({
   status: true,
   doc: 'Taints devices by a rule.',
   fields: {
-    spec: DeviceTaintRuleSpec.value({ proto: 2, required: true }),
-    status: DeviceTaintRuleStatus.value({ proto: 3 }),
+    spec: DeviceTaintRuleSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
+    status: DeviceTaintRuleStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type DeviceTaintRule = Of<typeof DeviceTaintRule>

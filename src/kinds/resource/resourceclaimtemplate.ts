@@ -4,9 +4,9 @@ import { ObjectMeta } from '../../api/meta.ts'
 import { struct } from '../../api/schema/build.ts'
 import { ResourceClaimSpec } from './types.ts'
 
-export const ResourceClaimTemplateSpec = struct('resource.v1.ResourceClaimTemplateSpec', '', {
-  metadata: ObjectMeta.value({ proto: 1 }),
-  spec: ResourceClaimSpec.value({ proto: 2 }),
+export const ResourceClaimTemplateSpec = struct('resource.v1.ResourceClaimTemplateSpec', 'The claim to make.', {
+  metadata: ObjectMeta.value({ proto: 1, doc: 'Labels and annotations of the claim.' }),
+  spec: ResourceClaimSpec.value({ proto: 2, doc: 'What the claim asks for.' }),
 })
 export type ResourceClaimTemplateSpec = Of<typeof ResourceClaimTemplateSpec>
 
@@ -18,7 +18,7 @@ export const ResourceClaimTemplate = defineKind({
   scope: 'Namespaced',
   doc: 'The claim that each pod of a workload gets.',
   fields: {
-    spec: ResourceClaimTemplateSpec.value({ proto: 2 }),
+    spec: ResourceClaimTemplateSpec.value({ proto: 2, doc: 'What is wanted.' }),
   },
 })
 export type ResourceClaimTemplate = Of<typeof ResourceClaimTemplate>

@@ -19,10 +19,10 @@ export const PriorityClass = defineKind({
     { name: 'PreemptionPolicy', type: 'string', value: o => o.preemptionPolicy ?? 'PreemptLowerPriority' },
   ],
   fields: {
-    value: int32({ proto: 2, always: true }),
-    globalDefault: bool({ proto: 3 }),
-    description: string({ proto: 4 }),
-    preemptionPolicy: string({ proto: 5, optional: true }),
+    value: int32({ proto: 2, always: true, doc: 'The priority; higher goes first.' }),
+    globalDefault: bool({ proto: 3, doc: 'True to give this to pods without a class.' }),
+    description: string({ proto: 4, doc: 'What the class is for.' }),
+    preemptionPolicy: string({ proto: 5, optional: true, doc: 'PreemptLowerPriority, or Never to wait for room.' }),
   },
 })
 export type PriorityClass = Of<typeof PriorityClass>

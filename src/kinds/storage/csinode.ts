@@ -2,42 +2,56 @@
 import { defineKind, type Of } from '../../api/kind.ts'
 import { int32, list, listByKey, string, struct, time } from '../../api/schema/build.ts'
 
-export const VolumeNodeResources = struct('storage.v1.VolumeNodeResources', '', {
-  count: int32({ proto: 1, optional: true }),
+export const VolumeNodeResources = struct('storage.v1.VolumeNodeResources', 'How many volumes a node can have.', {
+  count: int32({ proto: 1, optional: true, doc: 'Most volumes of the driver; unset for no limit.' }),
 })
 export type VolumeNodeResources = Of<typeof VolumeNodeResources>
 
-export const CSINodeDriver = struct('storage.v1.CSINodeDriver', '', {
-  name: string({ proto: 1, always: true }),
-  nodeID: string({ proto: 2, always: true }),
-  topologyKeys: list(string({}), { proto: 3, always: true }),
-  allocatable: VolumeNodeResources.field({ proto: 4 }),
+export const CSINodeDriver = struct('storage.v1.CSINodeDriver', 'A CSI driver on a node.', {
+  name: string({ proto: 1, always: true, doc: 'Name of the driver.' }),
+  nodeID: string({ proto: 2, always: true, doc: 'What the driver calls the node.' }),
+  topologyKeys: list(string({}), {
+    proto: 3,
+    always: true,
+    doc: 'Node labels that say which volumes the node can reach.',
+  }),
+  allocatable: VolumeNodeResources.field({ proto: 4, doc: 'How many of its volumes the node can have.' }),
 })
 export type CSINodeDriver = Of<typeof CSINodeDriver>
 
-export const CSINodeSpec = struct('storage.v1.CSINodeSpec', '', {
-  drivers: listByKey('name', CSINodeDriver, { proto: 1, always: true, mergeKey: 'name' }),
+export const CSINodeSpec = struct('storage.v1.CSINodeSpec', 'The CSI drivers on a node.', {
+  drivers: listByKey('name', CSINodeDriver, { proto: 1, always: true, mergeKey: 'name', doc: 'The drivers.' }),
 })
 export type CSINodeSpec = Of<typeof CSINodeSpec>
 
-export const StorageHealthCondition = struct('storage.v1.StorageHealthCondition', '', {
-  status: string({ proto: 1, always: true, required: true, enum: ['StorageUnreachable', 'StorageDegraded'] }),
-  reason: string({ proto: 2, always: true, required: true }),
-  message: string({ proto: 3 }),
-  accessMode: string({ proto: 4, optional: true }),
-  volumeMode: string({ proto: 5, optional: true }),
-  lastTransitionTime: time({ proto: 6, always: true }),
-})
+export const StorageHealthCondition = struct(
+  'storage.v1.StorageHealthCondition',
+  'Something wrong with a driver’s storage, as the node sees it.',
+  {
+    status: string({
+      proto: 1,
+      always: true,
+      required: true,
+      enum: ['StorageUnreachable', 'StorageDegraded'],
+      doc: 'StorageUnreachable or StorageDegraded.',
+    }),
+    reason: string({ proto: 2, always: true, required: true, doc: 'One CamelCase word why.' }),
+    message: string({ proto: 3, doc: 'The same for people.' }),
+    accessMode: string({ proto: 4, optional: true, doc: 'The access mode it is about.' }),
+    volumeMode: string({ proto: 5, optional: true, doc: 'The volume mode it is about.' }),
+    lastTransitionTime: time({ proto: 6, always: true, doc: 'When the status last changed.' }),
+  },
+)
 export type StorageHealthCondition = Of<typeof StorageHealthCondition>
 
-export const StorageHealth = struct('storage.v1.StorageHealth', '', {
-  name: string({ proto: 1, always: true, required: true }),
-  healthConditions: list(StorageHealthCondition, { proto: 2 }),
+export const StorageHealth = struct('storage.v1.StorageHealth', 'How healthy a driver’s storage is.', {
+  name: string({ proto: 1, always: true, required: true, doc: 'Name of the driver.' }),
+  healthConditions: list(StorageHealthCondition, { proto: 2, doc: 'What is wrong with it, if anything.' }),
 })
 export type StorageHealth = Of<typeof StorageHealth>
 
-export const CSINodeStatus = struct('storage.v1.CSINodeStatus', '', {
-  storageHealth: listByKey('name', StorageHealth, { proto: 1, mergeKey: 'name' }),
+export const CSINodeStatus = struct('storage.v1.CSINodeStatus', 'The state of the CSI drivers on a node.', {
+  storageHealth: listByKey('name', StorageHealth, { proto: 1, mergeKey: 'name', doc: 'How healthy their storage is.' }),
 })
 export type CSINodeStatus = Of<typeof CSINodeStatus>
 
@@ -49,8 +63,8 @@ export const CSINode = defineKind({
   scope: 'Cluster',
   doc: 'The storage drivers of a node.',
   fields: {
-    spec: CSINodeSpec.value({ proto: 2 }),
-    status: CSINodeStatus.value({ proto: 3 }),
+    spec: CSINodeSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    status: CSINodeStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type CSINode = Of<typeof CSINode>

@@ -11,10 +11,10 @@ export const CSIStorageCapacity = defineKind({
   scope: 'Namespaced',
   doc: 'How much storage a driver has left, and where.',
   fields: {
-    nodeTopology: LabelSelector.field({ proto: 2 }),
-    storageClassName: string({ proto: 3, always: true }),
-    capacity: quantity({ proto: 4, optional: true }),
-    maximumVolumeSize: quantity({ proto: 5, optional: true }),
+    nodeTopology: LabelSelector.field({ proto: 2, doc: 'Nodes that can reach this storage.' }),
+    storageClassName: string({ proto: 3, always: true, doc: 'StorageClass that this is about.' }),
+    capacity: quantity({ proto: 4, optional: true, doc: 'Room that is left.' }),
+    maximumVolumeSize: quantity({ proto: 5, optional: true, doc: 'Largest volume that can be made.' }),
   },
 })
 export type CSIStorageCapacity = Of<typeof CSIStorageCapacity>

@@ -18,18 +18,24 @@ export const StorageClass = defineKind({
     { name: 'AllowVolumeExpansion', type: 'boolean', value: o => o.allowVolumeExpansion ?? false },
   ],
   fields: {
-    provisioner: string({ proto: 2, always: true, required: true }),
-    parameters: map(string({}), { proto: 3 }),
-    reclaimPolicy: string({ proto: 4, default: 'Delete', optional: true }),
-    mountOptions: list(string({}), { proto: 5 }),
-    allowVolumeExpansion: bool({ proto: 6, optional: true }),
+    provisioner: string({ proto: 2, always: true, required: true, doc: 'Who makes the volumes.' }),
+    parameters: map(string({}), { proto: 3, doc: 'Settings for the provisioner.' }),
+    reclaimPolicy: string({
+      proto: 4,
+      default: 'Delete',
+      optional: true,
+      doc: 'What happens to its volumes once their claim is gone: Delete or Retain.',
+    }),
+    mountOptions: list(string({}), { proto: 5, doc: 'Options for mounting its volumes.' }),
+    allowVolumeExpansion: bool({ proto: 6, optional: true, doc: 'Whether claims may ask for more room later.' }),
     volumeBindingMode: string({
       proto: 7,
       default: 'Immediate',
       optional: true,
       enum: ['Immediate', 'WaitForFirstConsumer'],
+      doc: 'Immediate, or WaitForFirstConsumer to make the volume where the pod goes.',
     }),
-    allowedTopologies: list(TopologySelectorTerm, { proto: 8 }),
+    allowedTopologies: list(TopologySelectorTerm, { proto: 8, doc: 'Places where volumes may be made.' }),
   },
 })
 export type StorageClass = Of<typeof StorageClass>

@@ -11,8 +11,8 @@ export const VolumeAttributesClass = defineKind({
   shortNames: ['vac'],
   doc: 'Attributes of volumes that may be changed while they are in use.',
   fields: {
-    driverName: string({ proto: 2, always: true }),
-    parameters: map(string({}), { proto: 3 }),
+    driverName: string({ proto: 2, always: true, doc: 'CSI driver of the volumes.' }),
+    parameters: map(string({}), { proto: 3, doc: 'Attributes that the driver gives them.' }),
   },
 })
 export type VolumeAttributesClass = Of<typeof VolumeAttributesClass>
