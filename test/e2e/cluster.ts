@@ -128,8 +128,9 @@ export function clusterForFile(name: string, images: readonly string[] = []): Te
     if (images.length) await cluster.images(...images)
   })
   after(async () => {
-    await cluster.down()
+    const { code, stdout, stderr } = await cluster.down()
     if (existsSync(base) && readdirSync(base).length === 0) rmSync(base, { recursive: true })
+    if (code !== 0) throw new Error(`kutter down: ${stdout}${stderr}`)
   })
   return cluster
 }
