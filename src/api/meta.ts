@@ -125,8 +125,8 @@ export const FieldSelectorRequirement = struct('meta.v1.FieldSelectorRequirement
 export type FieldSelectorRequirement = Of<typeof FieldSelectorRequirement>
 
 export const GroupResource = struct('meta.v1.GroupResource', 'A resource without its version.', {
-  group: string({ proto: 1, always: true, required: true }),
-  resource: string({ proto: 2, always: true, required: true }),
+  group: string({ proto: 1, always: true, required: true, doc: 'Its group; empty for the core group.' }),
+  resource: string({ proto: 2, always: true, required: true, doc: 'Its plural name.' }),
 })
 export type GroupResource = Of<typeof GroupResource>
 
@@ -144,11 +144,15 @@ const typeMeta = {
 export const DeleteOptions = struct('meta.v1.DeleteOptions', 'How to delete.', {
   ...typeMeta,
   gracePeriodSeconds: int64({ proto: 1, optional: true, doc: 'Seconds to end in order; 0 is at once.' }),
-  preconditions: Preconditions.field({ proto: 2 }),
+  preconditions: Preconditions.field({ proto: 2, doc: 'What must be true of the object.' }),
   orphanDependents: bool({ proto: 3, optional: true, doc: 'Old form of propagationPolicy.' }),
   propagationPolicy: string({ proto: 4, optional: true, doc: 'Orphan, Background or Foreground.' }),
   dryRun: list(string({}), { proto: 5, doc: 'All: check everything, store nothing.' }),
-  ignoreStoreReadErrorWithClusterBreakingPotential: bool({ proto: 6, optional: true }),
+  ignoreStoreReadErrorWithClusterBreakingPotential: bool({
+    proto: 6,
+    optional: true,
+    doc: 'True to delete an object that cannot be read; what it held on to is not cleaned up.',
+  }),
 })
 export type DeleteOptions = Of<typeof DeleteOptions>
 
