@@ -46,6 +46,9 @@ const open = new Set(['base', 'kinds', 'api', 'wire'])
 /** Second faces inside a room. */
 const faces = new Set(['kubelet/containerd/index.ts', 'kubelet/cri/index.ts'])
 
+/** The engine's own tests need something written in it. */
+const allowedInTests: Readonly<Record<string, readonly string[]>> = { api: ['kinds'] }
+
 const maxLines = 500
 
 interface Import {
@@ -88,6 +91,7 @@ test('every room imports only what it may', () => {
     for (const { target } of importsOf(file)) {
       const other = roomOf(target)
       if (other === room) continue
+      if (file.endsWith('.test.ts') && allowedInTests[room]?.includes(other)) continue
       if (!allowed[room]!.includes(other)) breaches.push(`${file} imports ${target}`)
       else if (!open.has(other) && target !== `${other}/index.ts` && !faces.has(target))
         breaches.push(`${file} imports ${target}, past the face of the room`)
