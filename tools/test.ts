@@ -21,6 +21,7 @@ const packages: Readonly<Record<string, string>> = {
   kubectl: 'kubernetes-client',
   openssl: 'openssl',
   curl: 'curl',
+  pgrep: 'procps',
   'docker-registry': 'docker-registry',
 }
 

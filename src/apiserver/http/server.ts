@@ -8,6 +8,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { StatusError } from '../../base/errors.ts'
+import { counter } from '../../base/metrics.ts'
 import type { Operation, OperationVerb, Serve, ServedResult, User } from '../../api/operation.ts'
 import { resourceNotFound } from '../errors.ts'
 import type { ServerCore } from '../serve.ts'
@@ -63,6 +64,8 @@ export interface HttpOptions {
 /** HTTP/2 streams one connection may have open, and resets it may cause a second. */
 const maxConcurrentStreams = 250
 const maxResetsPerSecond = 100
+
+const requests = counter('apiserver_request_total', 'Requests by verb, resource and code')
 
 export interface RunningHttp {
   port: number
@@ -134,11 +137,17 @@ class Frontend {
     response.on('close', () => abort.abort())
     response.on('error', error => this.#options.core.log.debug('response failed', { error }))
     const accepted = { encoding: 'json', view: 'object' } as const
+    let resource = ''
+    response.on('finish', () =>
+      requests.add({ verb: request.method ?? '', resource, code: String(response.statusCode) }),
+    )
     try {
       const url = new URL(request.url ?? '/', 'https://server')
       const user = authenticate(this.#options.core, request.socket, request.headers)
       const call: Call = { request, response, url, user, signal: abort.signal }
       const path = parsePath(url.pathname)
+      // Only known resources: a label must not grow with what clients invent.
+      if (path && this.#kinds.find(path)) resource = path.plural
       if (path && (this.#kinds.find(path) || this.#options.streams.handles(path))) await this.#resource(call, path)
       else await this.#path(call)
     } catch (error) {

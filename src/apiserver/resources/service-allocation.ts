@@ -28,6 +28,10 @@ export function serviceAllocation(
 ): AdmissionPlugin {
   const cidr = parseCidr(ranges.serviceCidr)!
   const reservations = new Map<string, { uid: string; until: number }>()
+  // A reservation only bridges the time until its Service is stored.
+  storage.mirror(Service).subscribe(changes => {
+    for (const { item } of changes) for (const what of allocationsOf(item.object)) reservations.delete(what)
+  })
   const takenBy = (what: string): string | undefined => {
     const found = storage.mirror(Service).byIndex('allocations', allocationsOf, what)[0]
     if (found) return found.metadata.uid
