@@ -128,7 +128,7 @@ async function openCluster() {
       }
     },
     async close(): Promise<void> {
-      for (const name of [...nodes.keys()]) await loseNode(name)
+      for (const name of nodes.keys()) await loseNode(name)
       admin.close()
       await stopServer()
       await store.close()
