@@ -1,5 +1,6 @@
 // The transport over HTTPS: each operation becomes a request on one HTTP/2 connection, each answer a result.
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2'
+import { PassThrough } from 'node:stream'
 import { StatusError, type StatusDetails } from '../base/errors.ts'
 import type { KubeObject } from '../api/kind.ts'
 import { Item } from '../api/mirror.ts'
@@ -41,7 +42,7 @@ export function httpsTransport(credentials: () => Credentials): HttpsTransport {
     serve: operation => serve(current(), credentials(), operation),
     fetch: async (path, signal) => {
       const stream = current().request(headersOf(credentials(), 'GET', path), signal ? { signal } : {})
-      return (await readAll(stream)).body
+      return (await readAll(answerOf(stream))).body
     },
     close: () => session?.destroy(),
   }
@@ -101,13 +102,14 @@ async function serve(
     // Otherwise Node takes it that a DELETE has no body.
     { endStream: false, ...(signal && { signal }) },
   )
+  const answer = answerOf(stream)
   if (operation.body === undefined) stream.end()
   else stream.end(JSON.stringify(withType(operation)))
-  if (verb === 'watch') return { type: 'watch', kind, events: watchEvents(stream, await statusOf(stream)) }
+  if (verb === 'watch') return { type: 'watch', kind, events: watchEvents(stream, answer) }
   stream.setTimeout(requestTimeoutMs, () =>
     stream.destroy(new StatusError('Timeout', `the server did not answer within ${requestTimeoutMs / 1000} seconds`)),
   )
-  const { status, body } = await readAll(stream)
+  const { status, body } = await readAll(answer)
   const object = parse(body, status)
   if (status >= 400) throw errorOf(object, status)
   return resultOf(operation, object)
@@ -148,31 +150,46 @@ function resultOf({ kind, verb }: Operation, object: JsonObject): ServedResult {
 
 const itemOf = (object: KubeObject) => new Item(object, Number(object.metadata?.resourceVersion ?? 0))
 
-function statusOf(stream: ClientHttp2Stream): Promise<number> {
-  return new Promise((resolve, reject) => {
+/** An answer whose body is kept from the first byte on: HTTP/2 throws away what nobody listens to when a stream closes. */
+interface Answer {
+  status: Promise<number>
+  body: PassThrough
+}
+
+function answerOf(stream: ClientHttp2Stream): Answer {
+  const body = new PassThrough()
+  stream.pipe(body)
+  const lost = () => new StatusError('ServiceUnavailable', 'the connection to the server was lost')
+  const status = new Promise<number>((resolve, reject) => {
     stream.once('response', headers => resolve(headers[':status'] ?? 0))
     stream.once('error', reject)
-    stream.once('close', () => reject(new StatusError('ServiceUnavailable', 'the connection to the server was lost')))
+    stream.once('close', () => reject(lost()))
   })
+  stream.once('error', error => body.destroy(error))
+  // After an end in order the body has had its own already.
+  stream.once('close', () => !body.writableEnded && body.destroy(lost()))
+  // Whoever reads hears of an error; while nobody does, it must not end the process.
+  body.on('error', () => {})
+  status.catch(() => {})
+  return { status, body }
 }
 
-async function readAll(stream: ClientHttp2Stream): Promise<{ status: number; body: string }> {
-  const status = await statusOf(stream)
+async function readAll({ status, body }: Answer): Promise<{ status: number; body: string }> {
+  const code = await status
   const chunks: Buffer[] = []
-  for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk)
-  return { status, body: Buffer.concat(chunks).toString() }
+  for await (const chunk of body as AsyncIterable<Buffer>) chunks.push(chunk)
+  return { status: code, body: Buffer.concat(chunks).toString() }
 }
 
-async function* watchEvents(stream: ClientHttp2Stream, status: number): AsyncGenerator<readonly WatchEvent[]> {
+async function* watchEvents(stream: ClientHttp2Stream, answer: Answer): AsyncGenerator<readonly WatchEvent[]> {
+  const status = await answer.status
   try {
     if (status >= 400) {
-      const chunks: Buffer[] = []
-      for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk)
-      const body = Buffer.concat(chunks).toString()
+      const { body } = await readAll(answer)
       throw errorOf(parse(body, status), status)
     }
     let rest: Buffer = Buffer.alloc(0)
-    for await (const chunk of stream as AsyncIterable<Buffer>) {
+    for await (const chunk of answer.body as AsyncIterable<Buffer>) {
       const data = rest.length ? Buffer.concat([rest, chunk]) : chunk
       const end = data.lastIndexOf(10)
       rest = data.subarray(end + 1)
