@@ -1,8 +1,8 @@
 // An operation is a request with the HTTP taken off: verb, resource, name, user, options, body. The API server's
 // `serve` answers it; the HTTP server and the in-process client are two ways to make one.
-import type { AnyKind, KubeObject } from './kind.ts'
+import type { AnyKind } from './kind.ts'
 import type { Item } from './mirror.ts'
-import type { DeepReadonly, Json, JsonObject } from './schema/node.ts'
+import type { Json, JsonObject } from './schema/node.ts'
 
 /** Who asks. */
 export interface User {
@@ -69,6 +69,3 @@ export type ServedResult = OperationResult & { warnings?: readonly string[] }
 
 /** Answers operations. Throws StatusError. */
 export type Serve = (operation: Operation) => Promise<ServedResult>
-
-/** An item for an object that does not come from a mirror. */
-export type LooseObject = DeepReadonly<KubeObject>

@@ -157,7 +157,7 @@ export function* validateStruct(schema: Struct, value: JsonObject, at: Path): It
   for (const [name, node] of Object.entries(schema.fields)) {
     if (name === 'metadata' && at === root) continue
     const field = value[name]
-    const path = at === root ? at.field(name) : at.field(name)
+    const path = at.field(name)
     if (node.required && isMissing(node, field)) yield path.required()
     else if (field !== undefined && field !== null) yield* validateNode(node, field, path)
   }

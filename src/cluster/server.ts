@@ -1,5 +1,4 @@
 // The server role as a process: opens the store, serves the API over HTTPS, runs controllers and scheduler.
-import { join } from 'node:path'
 import { realClock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import { realRandom } from '../base/random.ts'
@@ -90,6 +89,3 @@ export function servingCertificate(pki: Pki, config: ClusterConfig) {
     'key encipherment',
   ])
 }
-
-/** Where the process of a role writes its log. */
-export const logFile = (paths: ClusterPaths, role: string): string => join(paths.logs, `${role}.log`)

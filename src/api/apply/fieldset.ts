@@ -57,18 +57,6 @@ export function difference(a: FieldSet, b: FieldSet): FieldSet {
   return out
 }
 
-/** As `difference`, and whatever lies below a member of `b` goes too. */
-export function recursiveDifference(a: FieldSet, b: FieldSet): FieldSet {
-  if (b.self) return emptySet()
-  const out: FieldSet = { self: a.self, children: new Map() }
-  for (const [key, child] of a.children) {
-    const other = b.children.get(key)
-    const left = other ? recursiveDifference(child, other) : child
-    if (!isEmpty(left)) out.children.set(key, left)
-  }
-  return out
-}
-
 export function intersection(a: FieldSet, b: FieldSet): FieldSet {
   const out: FieldSet = { self: a.self && b.self, children: new Map() }
   for (const [key, child] of a.children) {

@@ -50,7 +50,7 @@ function setDefaults(pod: Pod, item: DeepReadonly<LimitRangeItem>): void {
       const limits = missing(container.resources.limits, item.default)
       // A default limit is also the request, where no default request is named.
       const requests = missing(container.resources.requests, {
-        ...pick(item.default, container.resources.limits),
+        ...missing(container.resources.limits, item.default),
         ...item.defaultRequest,
       })
       if (Object.keys(limits).length) container.resources.limits = { ...container.resources.limits, ...limits }
@@ -68,9 +68,6 @@ function setDefaults(pod: Pod, item: DeepReadonly<LimitRangeItem>): void {
 }
 
 const missing = (have: Quantities | undefined, defaults: Readonly<Quantities> | undefined): Quantities =>
-  Object.fromEntries(Object.entries(defaults ?? {}).filter(([name]) => have?.[name] === undefined))
-
-const pick = (defaults: Readonly<Quantities> | undefined, have: Quantities | undefined): Quantities =>
   Object.fromEntries(Object.entries(defaults ?? {}).filter(([name]) => have?.[name] === undefined))
 
 function* violations(pod: Pod, item: DeepReadonly<LimitRangeItem>): Iterable<string> {
