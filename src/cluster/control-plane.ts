@@ -27,6 +27,8 @@ export interface ControlPlane {
   serve: Serve
   /** A client in this process, acting as `user`. */
   client(user: string, groups?: readonly string[]): Client
+  /** A client in this process, acting as a service account of kube-system. */
+  accountClient(name: string): Client
   close(): Promise<void>
 }
 
@@ -42,22 +44,22 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
   })
   await bootstrap(serve, options)
   const clients: Client[] = []
+  const clientOf = (name: string, groups: readonly string[], userAgent: string) => {
+    const user = { name, groups: [...groups, 'system:authenticated'] }
+    const client = new Client({ serve, user, userAgent, clock, log, shared: kind => core.storage.mirror(kind) })
+    clients.push(client)
+    return client
+  }
   return {
     core,
     serve,
-    client: (name, groups = []) => {
-      const user = { name, groups: [...groups, 'system:authenticated'] }
-      const client = new Client({
-        serve,
-        user,
-        userAgent: name.replace(/^system:/, ''),
-        clock,
-        log,
-        shared: kind => core.storage.mirror(kind),
-      })
-      clients.push(client)
-      return client
-    },
+    client: (name, groups = []) => clientOf(name, groups, name.replace(/^system:/, '')),
+    accountClient: name =>
+      clientOf(
+        `system:serviceaccount:kube-system:${name}`,
+        ['system:serviceaccounts', 'system:serviceaccounts:kube-system'],
+        'kube-controller-manager',
+      ),
     close: async () => {
       for (const client of clients) client.close()
       await close()

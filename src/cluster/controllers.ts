@@ -20,7 +20,8 @@ export async function startControllers(
   const manager = () => plane.client('system:kube-controller-manager')
   await startAll({
     ...common,
-    clientFor: manager,
+    reader: manager(),
+    clientFor: plane.accountClient,
     log: core.log.with({ part: 'controllers' }),
     kinds: builtinKinds,
     caPem: authority.certPem,

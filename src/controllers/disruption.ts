@@ -28,6 +28,7 @@ const disruptionTimeoutMs = 120_000
 
 export const disruptionController = defineController({
   name: 'controllermanager',
+  identity: 'disruption-controller',
   reconciles: BudgetKind,
   reads: [ReplicaSet, ReplicationController, StatefulSet, Deployment],
   watches: [

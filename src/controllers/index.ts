@@ -26,11 +26,16 @@ import { replicaSetController } from './replicaset.ts'
 import { replicationControllerController } from './replicationcontroller.ts'
 import { rootCaController } from './root-ca.ts'
 import { runController } from './run.ts'
+import { nodeTtlController } from './node/ttl.ts'
+import { roleAggregationController } from './role-aggregation.ts'
 import { serviceAccountController } from './serviceaccount.ts'
+import { ttlAfterFinishedController } from './ttl-after-finished.ts'
 
 export interface ControllersOptions {
-  /** A client that acts for the controller of this name; `controllers` reads for all of them. */
-  clientFor(name: string): Client
+  /** Reads for all controllers. */
+  reader: Client
+  /** A client that acts as this service account of kube-system. */
+  clientFor(account: string): Client
   clock: Clock
   random: Random
   log: Log
@@ -48,12 +53,18 @@ export interface ControllersOptions {
 
 /** Starts the controllers; resolves when all of them work. They end with the signal. */
 export async function startControllers(options: ControllersOptions): Promise<void> {
-  const { clientFor, clock, random, log, signal, disable = [] } = options
-  const reader = clientFor('controllers')
+  const { reader, clientFor, clock, random, log, signal, disable = [] } = options
   const wanted = controllersFor(options).filter(controller => !disable.includes(controller.name))
   await Promise.all(
     wanted.map(controller =>
-      runController(controller, { reader, client: clientFor(controller.name), clock, random, log, signal }),
+      runController(controller, {
+        reader,
+        client: clientFor(controller.identity ?? controller.name),
+        clock,
+        random,
+        log,
+        signal,
+      }),
     ),
   )
 }
@@ -67,6 +78,7 @@ function controllersFor({ kinds, caPem, clusterCidr }: ControllersOptions): Cont
     statefulSetController,
     jobController,
     cronJobController,
+    ttlAfterFinishedController,
     disruptionController,
     endpointsController,
     endpointSliceController,
@@ -78,6 +90,8 @@ function controllersFor({ kinds, caPem, clusterCidr }: ControllersOptions): Cont
     nodeLifecycleController(),
     taintEvictionController,
     ...(clusterCidr ? [nodeIpamController(clusterCidr)] : []),
+    nodeTtlController(),
+    roleAggregationController,
     eventTtlController,
   ]
 }

@@ -12,6 +12,7 @@ export function nodeIpamController(clusterCidr: string): Controller {
   const given = new Map<string, string>()
   return defineController({
     name: 'node-ipam-controller',
+    identity: 'node-controller',
     reconciles: Node,
     // One at a time: two nodes must not get the same range.
     workers: 1,

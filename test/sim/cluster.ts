@@ -80,7 +80,8 @@ export async function openSim(options: SimOptions): Promise<Sim> {
   let controllers = new AbortController()
   const control = () =>
     startControllers({
-      clientFor: name => plane.client(`system:serviceaccount:kube-system:${name}`, ['system:masters']),
+      reader: plane.client('system:kube-controller-manager'),
+      clientFor: plane.accountClient,
       clock,
       random,
       log,

@@ -51,7 +51,8 @@ async function openCluster() {
     const common = { clock, random, log: silentLog, signal: running.signal }
     await startControllers({
       ...common,
-      clientFor: () => opened.client('system:kube-controller-manager'),
+      reader: opened.client('system:kube-controller-manager'),
+      clientFor: opened.accountClient,
       kinds: builtinKinds,
       caPem: 'not a real certificate',
       clusterCidr: '10.240.0.0/12',

@@ -11,12 +11,36 @@ import type { AccessRequest, Authorizer } from './authorizer.ts'
 
 type Rule = DeepReadonly<PolicyRule>
 
-/** Allows what the cluster's roles and bindings allow; never denies, it only has no opinion. */
+/** Users whose rules are kept at a time; beyond that all are worked out anew. */
+const maxCachedUsers = 2000
+
+interface Granted {
+  rules: readonly Rule[] | string
+  why: string
+}
+
+/**
+ * Allows what the cluster's roles and bindings allow; never denies, it only has no opinion. What applies to a user
+ * is worked out once and kept until any role or binding changes.
+ */
 export function rbacAuthorizer(storage: Storage): Authorizer {
+  const cache = new Map<string, readonly Granted[]>()
+  for (const kind of [ClusterRole, ClusterRoleBinding, Role, RoleBinding])
+    storage.mirror(kind as typeof ClusterRole).subscribe(() => cache.clear())
+  const granted = (user: User, namespace: string) => {
+    const key = JSON.stringify([user.name, namespace, user.groups])
+    let found = cache.get(key)
+    if (!found) {
+      found = [...rulesOf(storage, user, namespace)]
+      if (cache.size >= maxCachedUsers) cache.clear()
+      cache.set(key, found)
+    }
+    return found
+  }
   return {
     authorize(request) {
       let problem = ''
-      for (const { rules, why } of rulesOf(storage, request.user, request.namespace)) {
+      for (const { rules, why } of granted(request.user, request.namespace)) {
         if (typeof rules === 'string') problem ||= rules
         else if (rules.some(rule => allows(rule, request))) return { allowed: true, reason: why }
       }
@@ -26,11 +50,7 @@ export function rbacAuthorizer(storage: Storage): Authorizer {
 }
 
 /** Every rule that applies to a user in a namespace ('' for cluster scope), binding by binding. */
-export function* rulesOf(
-  storage: Storage,
-  user: User,
-  namespace: string,
-): Iterable<{ rules: readonly Rule[] | string; why: string }> {
+export function* rulesOf(storage: Storage, user: User, namespace: string): Iterable<Granted> {
   for (const binding of storage.mirror(ClusterRoleBinding).items()) {
     const subject = binding.object.subjects?.find(s => concerns(s, user, ''))
     if (subject)

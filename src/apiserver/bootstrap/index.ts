@@ -11,9 +11,12 @@ import { EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
 import { ServiceCIDR } from '../../kinds/networking/servicecidr.ts'
 import { ClusterRole } from '../../kinds/rbac/clusterrole.ts'
 import { ClusterRoleBinding } from '../../kinds/rbac/clusterrolebinding.ts'
+import { Role } from '../../kinds/rbac/role.ts'
+import { RoleBinding } from '../../kinds/rbac/rolebinding.ts'
 import { PriorityClass } from '../../kinds/scheduling/priorityclass.ts'
 import { formatIP, parseCidr } from '../../api/ip.ts'
-import { clusterRoleBindings, clusterRoles } from './roles.ts'
+import { namespacedRoles } from './controller-roles.ts'
+import { account, aggregateTo, clusterRoleBindings, clusterRoles, user } from './roles.ts'
 
 const self: User = { name: 'system:apiserver', groups: ['system:masters'] }
 
@@ -43,21 +46,61 @@ const bootstrapped = {
   annotations: { 'rbac.authorization.kubernetes.io/autoupdate': 'true' },
 }
 
+const roleRef = (kind: string, name: string) => ({ apiGroup: 'rbac.authorization.k8s.io', kind, name })
+
 async function roles(serve: Serve): Promise<void> {
-  for (const [name, { rules, labels }] of Object.entries(clusterRoles)) {
-    await ensure(serve, ClusterRole, {
+  const made = Object.entries(clusterRoles).map(([name, { rules, labels, aggregates }]) =>
+    ensureRules(serve, ClusterRole, {
       metadata: { name, ...bootstrapped, labels: { ...bootstrapped.labels, ...labels } },
+      ...(aggregates && {
+        aggregationRule: { clusterRoleSelectors: [{ matchLabels: { [aggregateTo(aggregates)]: 'true' } }] },
+      }),
       rules: rules as unknown as Json,
-    })
-  }
-  for (const [name, { role, subjects }] of Object.entries(clusterRoleBindings)) {
-    await ensure(serve, ClusterRoleBinding, {
+    }),
+  )
+  const bound = Object.entries(clusterRoleBindings).map(([name, { role, subjects }]) =>
+    ensure(serve, ClusterRoleBinding, {
       metadata: { name, ...bootstrapped },
-      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: role ?? name },
-      subjects: subjects.map(subject => ({ ...subject, apiGroup: 'rbac.authorization.k8s.io' })),
-    })
-  }
+      roleRef: roleRef('ClusterRole', role ?? name),
+      subjects: subjects as unknown as Json,
+    }),
+  )
+  await Promise.all([...made, ...bound, ...rolesWithin(serve)])
 }
+
+function rolesWithin(serve: Serve): Promise<unknown>[] {
+  return Object.entries(namespacedRoles).flatMap(([namespace, inside]) =>
+    Object.entries(inside).flatMap(([name, { rules, ...whom }]) => {
+      const metadata = { name, namespace, ...bootstrapped }
+      const subject = whom.account ? account(whom.account) : whom.user ? user(whom.user) : undefined
+      const role = ensureRules(serve, Role, { metadata, rules: rules as unknown as Json })
+      if (!subject) return [role]
+      const subjects = [subject as unknown as Json]
+      return [role, ensure(serve, RoleBinding, { metadata, roleRef: roleRef('Role', name), subjects })]
+    }),
+  )
+}
+
+/** As `ensure`; a role that is there already gets the rules it lacks, unless someone has turned that off. */
+async function ensureRules(serve: Serve, kind: AnyKind, object: JsonObject): Promise<void> {
+  if (await ensure(serve, kind, object)) return
+  const result = await serve({ ...operation('get', kind, object), options: { resourceVersion: '0' } })
+  if (result.type !== 'object') return
+  const stored = result.item.object as unknown as JsonObject & {
+    rules?: Json[]
+    metadata: { annotations?: JsonObject }
+  }
+  if (stored.metadata.annotations?.['rbac.authorization.kubernetes.io/autoupdate'] !== 'true') return
+  const has = new Set((stored.rules ?? []).map(rule => JSON.stringify(rule)))
+  // Stored rules have their fields in the schema's order: compare what the schema made of the wanted ones.
+  const missing = (object.rules as Json[]).filter(rule => !has.has(JSON.stringify(inOrder(rule as JsonObject))))
+  if (!missing.length || object.aggregationRule) return
+  await serve(operation('update', kind, { ...stored, rules: [...(stored.rules ?? []), ...missing] } as JsonObject))
+}
+
+const ruleFields = ['verbs', 'apiGroups', 'resources', 'resourceNames', 'nonResourceURLs']
+const inOrder = (rule: JsonObject) =>
+  Object.fromEntries(ruleFields.filter(field => field in rule).map(field => [field, rule[field]!]))
 
 async function priorityClasses(serve: Serve): Promise<void> {
   const classes = {

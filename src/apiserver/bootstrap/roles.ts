@@ -1,13 +1,8 @@
 // The roles and bindings every cluster starts with. Source: plugin/pkg/auth/authorizer/rbac/bootstrappolicy,
 // kubernetes.io/docs/reference/access-authn-authz/rbac "default roles".
 
-export interface Rule {
-  verbs: string[]
-  apiGroups?: string[]
-  resources?: string[]
-  resourceNames?: string[]
-  nonResourceURLs?: string[]
-}
+import { controllerRules } from './controller-roles.ts'
+import { eventsRule, type Rule, rule } from './rules.ts'
 
 const read = ['get', 'list', 'watch']
 const write = ['create', 'delete', 'deletecollection', 'patch', 'update']
@@ -30,10 +25,6 @@ const discoveryPaths = [
   '/version/',
 ]
 const publicPaths = ['/healthz', '/livez', '/readyz', '/version', '/version/']
-const events: Rule[] = [
-  on('', ['events'], ['create', 'patch', 'update']),
-  on('events.k8s.io', ['events'], ['create', 'patch', 'update']),
-]
 const leaderElection = (name: string): Rule[] => [
   on('coordination.k8s.io', ['leases'], ['create', 'get', 'list', 'update', 'watch']),
   { apiGroups: ['coordination.k8s.io'], resources: ['leases'], resourceNames: [name], verbs: ['get', 'update'] },
@@ -144,8 +135,19 @@ const adminRules: Rule[] = [
   on('rbac.authorization.k8s.io', ['rolebindings', 'roles'], all),
 ]
 
+/** A role as it is made at the start; one that aggregates is filled by its controller from then on. */
+export interface DefaultRole {
+  rules: readonly Rule[]
+  labels?: Record<string, string>
+  /** Takes the rules of every role that carries the label `rbac.authorization.k8s.io/aggregate-to-NAME: "true"`. */
+  aggregates?: string
+}
+
+/** The label that adds a role's rules to the role `name`. */
+export const aggregateTo = (name: string): string => `rbac.authorization.k8s.io/aggregate-to-${name}`
+
 /** Cluster roles by name. */
-export const clusterRoles: Readonly<Record<string, { rules: Rule[]; labels?: Record<string, string> }>> = {
+export const clusterRoles: Readonly<Record<string, DefaultRole>> = {
   'cluster-admin': {
     rules: [
       { apiGroups: ['*'], resources: ['*'], verbs: ['*'] },
@@ -163,9 +165,13 @@ export const clusterRoles: Readonly<Record<string, { rules: Rule[]; labels?: Rec
       on('authentication.k8s.io', ['selfsubjectreviews'], ['create']),
     ],
   },
-  admin: { rules: [...viewRules, ...editRules, ...adminRules], labels: {} },
-  edit: { rules: [...viewRules, ...editRules], labels: { 'rbac.authorization.k8s.io/aggregate-to-admin': 'true' } },
-  view: { rules: viewRules, labels: { 'rbac.authorization.k8s.io/aggregate-to-edit': 'true' } },
+  // In the order in which the controller joins them: by the names of the roles they come from.
+  admin: { rules: [...editRules, ...viewRules, ...adminRules], aggregates: 'admin' },
+  edit: { rules: [...editRules, ...viewRules], labels: { [aggregateTo('admin')]: 'true' }, aggregates: 'edit' },
+  view: { rules: viewRules, labels: { [aggregateTo('edit')]: 'true' }, aggregates: 'view' },
+  'system:aggregate-to-admin': { rules: adminRules, labels: { [aggregateTo('admin')]: 'true' } },
+  'system:aggregate-to-edit': { rules: editRules, labels: { [aggregateTo('edit')]: 'true' } },
+  'system:aggregate-to-view': { rules: viewRules, labels: { [aggregateTo('view')]: 'true' } },
   'system:auth-delegator': {
     rules: [
       on('authentication.k8s.io', ['tokenreviews'], ['create']),
@@ -177,7 +183,7 @@ export const clusterRoles: Readonly<Record<string, { rules: Rule[]; labels?: Rec
     rules: [
       on('', ['services', 'endpoints'], ['list', 'watch']),
       on('', ['nodes'], read),
-      ...events,
+      eventsRule,
       on('discovery.k8s.io', ['endpointslices'], ['list', 'watch']),
       on('networking.k8s.io', ['servicecidrs'], ['list', 'watch']),
     ],
@@ -215,7 +221,7 @@ export const clusterRoles: Readonly<Record<string, { rules: Rule[]; labels?: Rec
   },
   'system:kube-scheduler': {
     rules: [
-      ...events,
+      eventsRule,
       ...leaderElection('kube-scheduler'),
       on(
         '',
@@ -238,26 +244,37 @@ export const clusterRoles: Readonly<Record<string, { rules: Rule[]; labels?: Rec
   },
   'system:kube-controller-manager': {
     rules: [
-      ...events,
+      eventsRule,
       ...leaderElection('kube-controller-manager'),
-      {
-        apiGroups: ['*'],
-        resources: ['*'],
-        verbs: ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'],
-      },
-      on('', ['serviceaccounts/token'], ['create']),
-      on('authentication.k8s.io', ['tokenreviews'], ['create']),
-      on('authorization.k8s.io', ['subjectaccessreviews'], ['create']),
+      rule('create', 'core', 'secrets serviceaccounts'),
+      rule('delete', 'core', 'secrets'),
+      rule('get', 'core', 'configmaps namespaces secrets serviceaccounts'),
+      rule('update', 'core', 'secrets serviceaccounts'),
+      rule('create', 'authentication.k8s.io', 'tokenreviews'),
+      rule('create', 'authorization.k8s.io', 'subjectaccessreviews'),
+      rule('list watch', '*', '*'),
+      rule('create', 'core', 'serviceaccounts/token'),
+      // The Service and EndpointSlice of the cluster's DNS, which have no pods to select.
+      rule('create delete get patch update', 'core', 'services'),
+      rule('create delete get patch update', 'discovery.k8s.io', 'endpointslices'),
     ],
   },
+  ...Object.fromEntries(
+    Object.entries(controllerRules).map(([name, rules]) => [`system:controller:${name}`, { rules }]),
+  ),
 }
 
-interface BindingSubject {
-  kind: 'User' | 'Group'
+export interface BindingSubject {
+  kind: 'User' | 'Group' | 'ServiceAccount'
   name: string
+  namespace?: string
+  apiGroup?: string
 }
-const user = (name: string): BindingSubject => ({ kind: 'User', name })
-const group = (name: string): BindingSubject => ({ kind: 'Group', name })
+const apiGroup = 'rbac.authorization.k8s.io'
+export const user = (name: string): BindingSubject => ({ kind: 'User', name, apiGroup })
+const group = (name: string): BindingSubject => ({ kind: 'Group', name, apiGroup })
+/** A service account of kube-system. */
+export const account = (name: string): BindingSubject => ({ kind: 'ServiceAccount', name, namespace: 'kube-system' })
 
 /** Cluster role bindings: role by the binding's name unless `role` says otherwise. */
 export const clusterRoleBindings: Readonly<Record<string, { role?: string; subjects: BindingSubject[] }>> = {
@@ -284,4 +301,7 @@ export const clusterRoleBindings: Readonly<Record<string, { role?: string; subje
     role: 'system:certificates.k8s.io:certificatesigningrequests:selfnodeclient',
     subjects: [group('system:nodes')],
   },
+  ...Object.fromEntries(
+    Object.keys(controllerRules).map(name => [`system:controller:${name}`, { subjects: [account(name)] }]),
+  ),
 }

@@ -20,6 +20,7 @@ const minLifeMs = 10_000
 
 export const daemonSetController = defineController({
   name: 'daemonset-controller',
+  identity: 'daemon-set-controller',
   reconciles: DaemonSet,
   owns: [Pod, ControllerRevision],
   watches: [

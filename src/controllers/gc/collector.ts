@@ -32,6 +32,7 @@ export function garbageCollector(kinds: readonly AnyKind[]): Controller {
   const absent = new Set<string>()
   return defineKeyedController({
     name: 'garbage-collector',
+    identity: 'generic-garbage-collector',
     workers,
     watches: graph.kinds.map(kind => changesOf(graph, kind)),
     async reconcile(key, ctx) {

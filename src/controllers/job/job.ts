@@ -8,7 +8,7 @@ import { parseTime, timeText } from '../../api/time.ts'
 import { Job as JobKind, type JobCondition, type JobStatus } from '../../kinds/batch/job.ts'
 import { Pod as PodKind } from '../../kinds/core/pod.ts'
 import type { Context } from '../context.ts'
-import { defineController, type Result } from '../harness.ts'
+import { defineController } from '../harness.ts'
 import { claim, orphansOf } from '../owners.ts'
 import { isActive, isReady, isTerminating, type Pod } from '../pods.ts'
 import { removePod, slowStart } from '../replicas.ts'
@@ -40,7 +40,7 @@ export const jobController = defineController({
   async reconcile(job, ctx) {
     if (job.spec.managedBy && job.spec.managedBy !== 'kubernetes.io/job-controller') return
     const pods = await claim(ctx, PodKind, JobKind, job, pod => matches(job.spec.selector, pod.metadata.labels))
-    if (findJobCondition(job, 'Complete') || findJobCondition(job, 'Failed')) return finished(job, pods, ctx)
+    if (findJobCondition(job, 'Complete') || findJobCondition(job, 'Failed')) return letGo(pods, ctx)
     if (job.metadata.deletionTimestamp) return letGo(pods, ctx)
     const started = await begin(job, ctx)
     const counted = tally(started, pods)
@@ -73,17 +73,6 @@ async function untrack(pod: Pod, ctx: Context): Promise<void> {
   const finalizers = pod.metadata.finalizers!.filter(f => f !== trackingFinalizer)
   const { uid, resourceVersion } = pod.metadata
   await ctx.patch(PodKind, pod, 'merge', { metadata: { uid, resourceVersion, finalizers } })
-}
-
-/** After the end: the Job itself goes when its time is up. */
-async function finished(job: Job, pods: readonly Pod[], ctx: Context): Promise<Result> {
-  await letGo(pods, ctx)
-  const ttl = job.spec.ttlSecondsAfterFinished
-  if (ttl === undefined || job.metadata.deletionTimestamp) return
-  const end = findJobCondition(job, 'Complete') ?? findJobCondition(job, 'Failed')
-  const again = (parseTime(end?.lastTransitionTime) ?? ctx.now()) + ttl * 1000 - ctx.now()
-  if (again > 0) return { again }
-  await ctx.delete(JobKind, job, { propagationPolicy: 'Foreground' })
 }
 
 /** Writes down that the Job has started, is suspended or goes on. */

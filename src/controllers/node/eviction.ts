@@ -16,6 +16,7 @@ const noExecute = (node: DeepReadonly<Node> | undefined): NoExecute[] =>
 
 export const taintEvictionController = defineController({
   name: 'taint-eviction-controller',
+  identity: 'node-controller',
   reconciles: PodKind,
   workers: 8,
   when: (pod, _before, caches) =>

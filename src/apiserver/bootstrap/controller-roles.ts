@@ -1,0 +1,202 @@
+// What each controller may do: one role for each, bound to the service account in kube-system under whose name it
+// acts. Source: plugin/pkg/auth/authorizer/rbac/bootstrappolicy/controller_policy.go and namespace_policy.go.
+import { eventsRule, type Rule, rule } from './rules.ts'
+
+const apps = 'apps extensions'
+const csr = 'certificates.k8s.io'
+
+/** Rules by the name of the controller; the role is `system:controller:NAME`. */
+export const controllerRules: Readonly<Record<string, readonly Rule[]>> = {
+  'certificate-controller': [
+    rule('delete get list watch', csr, 'certificatesigningrequests'),
+    rule('update', csr, 'certificatesigningrequests/approval certificatesigningrequests/status'),
+    // Serving certificates are approved here, too; upstream leaves them to a person.
+    rule('approve', csr, 'signers', 'kubernetes.io/kube-apiserver-client-kubelet kubernetes.io/kubelet-serving'),
+    rule(
+      'sign',
+      csr,
+      'signers',
+      'kubernetes.io/kube-apiserver-client kubernetes.io/kube-apiserver-client-kubelet kubernetes.io/kubelet-serving kubernetes.io/legacy-unknown',
+    ),
+    rule('create', 'authorization.k8s.io', 'subjectaccessreviews'),
+    rule('get list watch', 'core', 'nodes'),
+    eventsRule,
+  ],
+  'clusterrole-aggregation-controller': [
+    rule('escalate get list patch update watch', 'rbac.authorization.k8s.io', 'clusterroles'),
+  ],
+  'cronjob-controller': [
+    rule('get list update watch', 'batch', 'cronjobs'),
+    rule('create delete get list patch update watch', 'batch', 'jobs'),
+    rule('update', 'batch', 'cronjobs/status'),
+    rule('update', 'batch', 'cronjobs/finalizers'),
+    rule('delete list watch', 'core', 'pods'),
+    eventsRule,
+  ],
+  'daemon-set-controller': [
+    rule('get list watch', apps, 'daemonsets'),
+    rule('update', apps, 'daemonsets/status'),
+    rule('update', apps, 'daemonsets/finalizers'),
+    rule('list watch', 'core', 'nodes'),
+    rule('create delete list patch watch', 'core', 'pods'),
+    rule('create', 'core', 'pods/binding'),
+    rule('create delete get list patch update watch', 'apps', 'controllerrevisions'),
+    eventsRule,
+  ],
+  'deployment-controller': [
+    rule('get list update watch', apps, 'deployments'),
+    rule('update', apps, 'deployments/status'),
+    rule('update', apps, 'deployments/finalizers'),
+    rule('create delete get list patch update watch', apps, 'replicasets'),
+    rule('get list update watch', 'core', 'pods'),
+    eventsRule,
+  ],
+  'disruption-controller': [
+    rule('get list watch', apps, 'deployments'),
+    rule('get list watch', apps, 'replicasets'),
+    rule('get list watch', 'core', 'replicationcontrollers'),
+    rule('get list watch', 'policy', 'poddisruptionbudgets'),
+    rule('get list watch', 'apps', 'statefulsets'),
+    rule('update', 'policy', 'poddisruptionbudgets/status'),
+    rule('patch update', 'core', 'pods/status'),
+    rule('get', '*', '*/scale'),
+    eventsRule,
+  ],
+  'endpoint-controller': [
+    rule('get list watch', 'core', 'pods services'),
+    rule('create delete get list update watch', 'core', 'endpoints'),
+    rule('create', 'core', 'endpoints/restricted'),
+    eventsRule,
+  ],
+  'endpointslice-controller': [
+    rule('get list watch', 'core', 'nodes pods services'),
+    rule('update', 'core', 'services/finalizers'),
+    rule('create delete get list update watch', 'discovery.k8s.io', 'endpointslices'),
+    eventsRule,
+  ],
+  'endpointslicemirroring-controller': [
+    rule('get list watch', 'core', 'endpoints services'),
+    rule('update', 'core', 'services/finalizers'),
+    rule('update', 'core', 'endpoints/finalizers'),
+    rule('create delete get list update watch', 'discovery.k8s.io', 'endpointslices'),
+    eventsRule,
+  ],
+  // Upstream's store lets events expire by itself.
+  'event-ttl-controller': [rule('delete list watch', 'core events.k8s.io', 'events')],
+  'generic-garbage-collector': [rule('delete get list patch update watch', '*', '*'), eventsRule],
+  'horizontal-pod-autoscaler': [
+    rule('get list watch', 'autoscaling', 'horizontalpodautoscalers'),
+    rule('update', 'autoscaling', 'horizontalpodautoscalers/status'),
+    rule('get update', '*', '*/scale'),
+    rule('list watch', 'core', 'pods'),
+    rule('list watch', 'metrics.k8s.io', 'pods'),
+    rule('get list watch', 'custom.metrics.k8s.io', '*'),
+    rule('get list watch', 'external.metrics.k8s.io', '*'),
+    eventsRule,
+  ],
+  'job-controller': [
+    rule('get list patch update watch', 'batch', 'jobs'),
+    rule('update', 'batch', 'jobs/status'),
+    rule('update', 'batch', 'jobs/finalizers'),
+    rule('create delete list patch watch', 'core', 'pods'),
+    eventsRule,
+  ],
+  'legacy-service-account-token-cleaner': [
+    rule('get', 'core', 'configmaps', 'kube-apiserver-legacy-service-account-token-tracking'),
+    rule('delete patch', 'core', 'secrets'),
+  ],
+  'namespace-controller': [
+    rule('delete get list watch', 'core', 'namespaces'),
+    rule('update', 'core', 'namespaces/finalize namespaces/status'),
+    rule('delete deletecollection get list watch', '*', '*'),
+  ],
+  'node-controller': [
+    rule('delete get list patch update watch', 'core', 'nodes'),
+    rule('patch update', 'core', 'nodes/status'),
+    rule('patch update', 'core', 'pods/status'),
+    rule('delete get list watch', 'core', 'pods'),
+    eventsRule,
+  ],
+  'pod-garbage-collector': [
+    rule('delete list watch', 'core', 'pods'),
+    rule('get list watch', 'core', 'nodes'),
+    rule('patch', 'core', 'pods/status'),
+  ],
+  'replicaset-controller': [
+    rule('get list update watch', apps, 'replicasets'),
+    rule('update', apps, 'replicasets/status'),
+    rule('update', apps, 'replicasets/finalizers'),
+    rule('create delete list patch watch', 'core', 'pods'),
+    eventsRule,
+  ],
+  'replication-controller': [
+    rule('get list update watch', 'core', 'replicationcontrollers'),
+    rule('update', 'core', 'replicationcontrollers/status'),
+    rule('update', 'core', 'replicationcontrollers/finalizers'),
+    rule('create delete list patch watch', 'core', 'pods'),
+    eventsRule,
+  ],
+  'resourcequota-controller': [
+    rule('list watch', '*', '*'),
+    rule('update', 'core', 'resourcequotas/status'),
+    eventsRule,
+  ],
+  'root-ca-cert-publisher': [rule('create update', 'core', 'configmaps'), eventsRule],
+  'service-account-controller': [rule('create', 'core', 'serviceaccounts'), eventsRule],
+  'statefulset-controller': [
+    rule('list watch', 'core', 'pods'),
+    rule('get list watch', 'apps', 'statefulsets'),
+    rule('update', 'apps', 'statefulsets/status'),
+    rule('update', 'apps', 'statefulsets/finalizers'),
+    rule('create delete get patch update', 'core', 'pods'),
+    rule('create delete get list patch update watch', 'apps', 'controllerrevisions'),
+    rule('create get list watch', 'core', 'persistentvolumeclaims'),
+    rule('delete update', 'core', 'persistentvolumeclaims'),
+    rule('update', 'core', 'pods/finalizers'),
+    eventsRule,
+  ],
+  'ttl-after-finished-controller': [rule('delete get list watch', 'batch', 'jobs'), eventsRule],
+  'ttl-controller': [rule('list patch update watch', 'core', 'nodes'), eventsRule],
+}
+
+/** Roles within one namespace and whom they are bound to, by namespace and name. */
+export const namespacedRoles: Readonly<
+  Record<string, Readonly<Record<string, { rules: Rule[]; account?: string; user?: string }>>>
+> = {
+  'kube-system': {
+    'extension-apiserver-authentication-reader': {
+      rules: [rule('get list watch', 'core', 'configmaps', 'extension-apiserver-authentication')],
+    },
+    'system:controller:bootstrap-signer': {
+      rules: [rule('get list watch', 'core', 'secrets')],
+      account: 'bootstrap-signer',
+    },
+    'system:controller:token-cleaner': {
+      rules: [rule('delete get list watch', 'core', 'secrets'), eventsRule],
+      account: 'token-cleaner',
+    },
+    'system::leader-locking-kube-controller-manager': {
+      rules: [rule('watch', 'core', 'configmaps'), rule('get update', 'core', 'configmaps', 'kube-controller-manager')],
+      user: 'system:kube-controller-manager',
+    },
+    'system::leader-locking-kube-scheduler': {
+      rules: [rule('watch', 'core', 'configmaps'), rule('get update', 'core', 'configmaps', 'kube-scheduler')],
+      user: 'system:kube-scheduler',
+    },
+  },
+  'kube-public': {
+    'system:controller:bootstrap-signer': {
+      rules: [
+        rule('get list watch', 'core', 'configmaps'),
+        rule('update', 'core', 'configmaps', 'cluster-info'),
+        eventsRule,
+      ],
+      account: 'bootstrap-signer',
+    },
+    // Whoever joins reads it before it has any name here.
+    'kutter:bootstrap-signer-clusterinfo': {
+      rules: [rule('get', 'core', 'configmaps', 'cluster-info')],
+      user: 'system:anonymous',
+    },
+  },
+}
