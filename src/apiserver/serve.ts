@@ -8,6 +8,7 @@ import type { AnyKind } from '../api/kind.ts'
 import type { Operation, Serve, ServedResult } from '../api/operation.ts'
 import type { Store } from '../store/index.ts'
 import { admissionChain } from './admission/chain.ts'
+import { certificateAdmission } from './admission/certificates.ts'
 import { defaultTolerations } from './admission/default-tolerations.ts'
 import { limitRanger } from './admission/limit-ranger.ts'
 import { namespaceLifecycle } from './admission/namespace-lifecycle.ts'
@@ -70,6 +71,7 @@ export async function openServer(
   const storage = new Storage(store, clock)
   for (const kind of kinds) if (kind.plural) storage.add(kind)
   await storage.load()
+  const authorizer = chain([mastersAuthorizer, publicPathAuthorizer, nodeAuthorizer(storage), rbacAuthorizer(storage)])
   const admission = admissionChain([
     namespaceLifecycle(storage),
     limitRanger(storage),
@@ -78,9 +80,9 @@ export async function openServer(
     defaultTolerations(),
     serviceAllocation(storage, clock, random, options),
     nodeRestriction(storage),
+    certificateAdmission(clock, authorizer),
   ])
   const registry = new Registry({ storage, clock, random, admission })
-  const authorizer = chain([mastersAuthorizer, publicPathAuthorizer, nodeAuthorizer(storage), rbacAuthorizer(storage)])
   const core: ServerCore = { registry, storage, authorizer, tokens, clock, log, kinds }
   return { core, serve: operation => serveOperation(core, operation), close: () => storage.close() }
 }

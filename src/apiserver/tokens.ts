@@ -1,7 +1,16 @@
-// Service account tokens: signed claims about a service account, bound to a pod or node, for an audience, until
-// a time. Source: pkg/serviceaccount/claims.go, KEP-1205.
+// Bearer tokens. Service accounts have signed claims, bound to a pod or node, for an audience, until a time; or, the
+// old way, a token without end in a Secret. Nodes that want to join have bootstrap tokens.
+// Source: pkg/serviceaccount/claims.go, legacy.go, KEP-1205; plugin/pkg/auth/authenticator/token/bootstrap.
+import { timingSafeEqual } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
 import type { User } from '../api/operation.ts'
+import {
+  bootstrapTokenNamespace,
+  bootstrapTokenPrefix,
+  isExpired,
+  readBootstrapToken,
+  splitBootstrapToken,
+} from '../kinds/core/bootstrap-token.ts'
 import { Node } from '../kinds/core/node.ts'
 import { Pod } from '../kinds/core/pod.ts'
 import { Secret } from '../kinds/core/secret.ts'
@@ -88,9 +97,12 @@ export function checkToken(
   clock: Clock,
   token: string,
   audiences: readonly string[],
-): { user: User; audiences: string[] } | { error: string } {
+): Checked {
+  const bootstrap = splitBootstrapToken(token)
+  if (bootstrap) return checkBootstrapToken(storage, clock, bootstrap, issuer.audiences)
   const claims = issuer.verify(token) as Claims | undefined
   if (!claims) return { error: 'invalid bearer token' }
+  if (claims.iss === legacyIssuer) return checkLegacyToken(storage, token, claims as unknown as LegacyClaims, issuer)
   if (claims.iss !== issuer.issuer) return { error: 'invalid bearer token, token issuer is not known' }
   const now = clock.now() / 1000
   if (claims.exp <= now) return { error: 'invalid bearer token, service account token has expired' }
@@ -100,17 +112,73 @@ export function checkToken(
     return {
       error: `invalid bearer token, token audiences ${JSON.stringify(claims.aud)} is invalid for the target audiences ${JSON.stringify(audiences)}`,
     }
-  const bound = claims['kubernetes.io']
-  const { namespace, serviceaccount: account } = bound
+  const gone = missingReference(storage, claims['kubernetes.io'])
+  return gone ? { error: `invalid bearer token, ${gone}` } : { user: userOf(claims), audiences: common }
+}
+
+/** `secret`: where a token without end is kept. */
+type Checked = { user: User; audiences: string[]; secret?: { namespace: string; name: string } } | { error: string }
+
+/** What a token is bound to and is no more. */
+function missingReference(storage: Storage, bound: Claims['kubernetes.io']): string | undefined {
+  const { namespace, serviceaccount: account, pod, secret, node } = bound
   if (storage.mirror(ServiceAccount).get(namespace, account.name)?.metadata.uid !== account.uid)
+    return 'service account UID does not match claim'
+  if (pod && storage.mirror(Pod).get(namespace, pod.name)?.metadata.uid !== pod.uid) return 'pod has been deleted'
+  if (secret && storage.mirror(Secret).get(namespace, secret.name)?.metadata.uid !== secret.uid)
+    return 'secret has been deleted'
+  if (node && !pod && storage.mirror(Node).get(undefined, node.name)?.metadata.uid !== node.uid)
+    return 'node has been deleted'
+  return undefined
+}
+
+const legacyIssuer = 'kubernetes/serviceaccount'
+/** On a Secret whose token is no longer good because it went unused for too long. */
+export const invalidSinceLabel = 'kubernetes.io/legacy-token-invalid-since'
+
+interface LegacyClaims {
+  'kubernetes.io/serviceaccount/namespace': string
+  'kubernetes.io/serviceaccount/secret.name': string
+  'kubernetes.io/serviceaccount/service-account.name': string
+  'kubernetes.io/serviceaccount/service-account.uid': string
+}
+
+/** A token without end, kept in a Secret. It is good as long as exactly that Secret holds it. */
+function checkLegacyToken(storage: Storage, token: string, claims: LegacyClaims, issuer: TokenIssuer): Checked {
+  const namespace = claims['kubernetes.io/serviceaccount/namespace']
+  const name = claims['kubernetes.io/serviceaccount/service-account.name']
+  const uid = claims['kubernetes.io/serviceaccount/service-account.uid']
+  const secret = storage.mirror(Secret).get(namespace, claims['kubernetes.io/serviceaccount/secret.name'])
+  const kept = Buffer.from(secret?.data?.token ?? '', 'base64')
+  if (!secret || secret.metadata.deletionTimestamp || !kept.equals(Buffer.from(token)))
+    return { error: 'invalid bearer token, service account token has been invalidated' }
+  if (secret.metadata.labels?.[invalidSinceLabel])
+    return { error: 'invalid bearer token, the token in the secret has been marked as invalid' }
+  if (storage.mirror(ServiceAccount).get(namespace, name)?.metadata.uid !== uid)
     return { error: 'invalid bearer token, service account UID does not match claim' }
-  if (bound.pod && storage.mirror(Pod).get(namespace, bound.pod.name)?.metadata.uid !== bound.pod.uid)
-    return { error: 'invalid bearer token, pod has been deleted' }
-  if (bound.secret && storage.mirror(Secret).get(namespace, bound.secret.name)?.metadata.uid !== bound.secret.uid)
-    return { error: 'invalid bearer token, secret has been deleted' }
-  if (bound.node && !bound.pod && storage.mirror(Node).get(undefined, bound.node.name)?.metadata.uid !== bound.node.uid)
-    return { error: 'invalid bearer token, node has been deleted' }
-  return { user: userOf(claims), audiences: common }
+  return {
+    user: { ...serviceAccountUser(namespace, name), uid },
+    audiences: [...issuer.audiences],
+    secret: { namespace, name: secret.metadata.name ?? '' },
+  }
+}
+
+function checkBootstrapToken(
+  storage: Storage,
+  clock: Clock,
+  { id, secret }: { id: string; secret: string },
+  audiences: readonly string[],
+): Checked {
+  const kept = storage.mirror(Secret).get(bootstrapTokenNamespace, bootstrapTokenPrefix + id)
+  const token = kept && !kept.metadata.deletionTimestamp && readBootstrapToken(kept)
+  const right = token && timingSafeEqual(Buffer.from(token.secret), Buffer.from(secret))
+  if (!token || !right) return { error: 'invalid bearer token' }
+  if (isExpired(token, clock.now())) return { error: 'invalid bearer token, bootstrap token has expired' }
+  if (!token.usages.has('authentication')) return { error: 'invalid bearer token, bootstrap token is not for that' }
+  return {
+    user: { name: `system:bootstrap:${id}`, groups: [...token.groups, 'system:authenticated'] },
+    audiences: [...audiences],
+  }
 }
 
 function userOf(claims: Claims): User {

@@ -29,6 +29,8 @@ export interface ControlPlane {
   client(user: string, groups?: readonly string[]): Client
   /** A client in this process, acting as a service account of kube-system. */
   accountClient(name: string): Client
+  /** Signs the claims of a service account token. */
+  signToken(claims: Record<string, unknown>): string
   close(): Promise<void>
 }
 
@@ -37,11 +39,8 @@ export const issuerUrl = 'https://kubernetes.default.svc.cluster.local'
 /** Opens the API server's state; nothing listens yet. */
 export async function openControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { store, clock, log } = options
-  const { core, serve, close } = await openServer({
-    ...options,
-    kinds: builtinKinds,
-    tokens: tokenIssuer(options.tokenKey, clock),
-  })
+  const tokens = tokenIssuer(options.tokenKey, clock)
+  const { core, serve, close } = await openServer({ ...options, kinds: builtinKinds, tokens })
   await bootstrap(serve, options)
   const clients: Client[] = []
   const clientOf = (name: string, groups: readonly string[], userAgent: string) => {
@@ -60,6 +59,7 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
         ['system:serviceaccounts', 'system:serviceaccounts:kube-system'],
         'kube-controller-manager',
       ),
+    signToken: claims => tokens.sign(claims),
     close: async () => {
       for (const client of clients) client.close()
       await close()

@@ -4,9 +4,11 @@ import { startControllers as startAll } from '../controllers/index.ts'
 import { builtinKinds } from '../kinds/all.ts'
 import { startScheduler } from '../scheduler/index.ts'
 import type { KeyPair } from '../wire/x509.ts'
+import { publishClusterInfo } from './cluster-info.ts'
 import type { ClusterConfig } from './config.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { keepDnsService } from './dns-service.ts'
+import { hostAddresses } from './machine.ts'
 
 /** Starts them all; they end with the signal. */
 export async function startControllers(
@@ -25,6 +27,8 @@ export async function startControllers(
     log: core.log.with({ part: 'controllers' }),
     kinds: builtinKinds,
     caPem: authority.certPem,
+    authority,
+    signToken: plane.signToken,
     clusterCidr: config.podCidr,
   })
   await startScheduler({
@@ -32,5 +36,7 @@ export async function startControllers(
     client: plane.client('system:kube-scheduler'),
     log: core.log.with({ part: 'scheduler' }),
   })
+  const admin = plane.client('kutter', ['system:masters'])
+  await publishClusterInfo(admin, `https://${hostAddresses()[0] ?? '127.0.0.1'}:${config.port}`, authority.certPem)
   await keepDnsService(manager(), config.dnsAddress, signal)
 }

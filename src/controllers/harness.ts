@@ -25,8 +25,8 @@ export interface Watch {
 /** The form the harness runs: keys are names of whatever the controller works on. */
 export interface Controller {
   name: string
-  /** The service account in kube-system it acts as; default its name. */
-  identity?: string
+  /** The service account in kube-system it acts as; default its name; null: as whoever runs the controllers. */
+  identity?: string | null
   workers: number
   /** Every kind it reads. */
   kinds: readonly AnyKind[]
@@ -36,7 +36,7 @@ export interface Controller {
 
 export interface ControllerOptions<T extends KubeObject> {
   name: string
-  identity?: string
+  identity?: string | null
   reconciles: Kind<T>
   /** Kinds of objects it makes: a change of one wakes the owner that its controller reference names. */
   owns?: readonly AnyKind[]
@@ -66,7 +66,7 @@ export function defineController<T extends KubeObject>(options: ControllerOption
   }
   return {
     name,
-    ...(options.identity && { identity: options.identity }),
+    ...(options.identity !== undefined && { identity: options.identity }),
     workers: options.workers ?? defaultWorkers,
     kinds: [...new Set([reconciles, ...owns, ...watches.map(w => w.kind), ...reads])],
     watches: [own, ...owns.map(kind => ownedBy(kind, reconciles)), ...watches],

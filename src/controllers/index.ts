@@ -28,7 +28,15 @@ import { rootCaController } from './root-ca.ts'
 import { runController } from './run.ts'
 import { nodeTtlController } from './node/ttl.ts'
 import { roleAggregationController } from './role-aggregation.ts'
-import { serviceAccountController } from './serviceaccount.ts'
+import { serviceAccountController } from './serviceaccount/accounts.ts'
+import { legacyTokenCleaner } from './serviceaccount/legacy-tokens.ts'
+import { tokenSecretController } from './serviceaccount/tokens.ts'
+import { clusterInfoSigner } from './bootstrap/cluster-info.ts'
+import { bootstrapTokenCleaner } from './bootstrap/token-cleaner.ts'
+import { certificateApprover } from './certificates/approving.ts'
+import { certificateCleaner } from './certificates/cleaning.ts'
+import { certificateSigner } from './certificates/signing.ts'
+import type { KeyPair } from '../wire/x509.ts'
 import { ttlAfterFinishedController } from './ttl-after-finished.ts'
 
 export interface ControllersOptions {
@@ -45,6 +53,12 @@ export interface ControllersOptions {
   kinds: readonly AnyKind[]
   /** The certificate authority of the API server; without it no ConfigMap kube-root-ca.crt is published. */
   caPem?: string
+  /** Signs certificate requests; without it they are approved at most. */
+  authority?: KeyPair
+  /** The longest life of a certificate signed here, in milliseconds; default a year. */
+  certificateLifeMs?: number
+  /** Signs the claims of service account tokens; without it no Secret gets one. */
+  signToken?(claims: Record<string, unknown>): string
   /** Addresses of pods; without it nodes get no podCIDR from here. */
   clusterCidr?: string
   /** Names of controllers not to run. */
@@ -54,12 +68,13 @@ export interface ControllersOptions {
 /** Starts the controllers; resolves when all of them work. They end with the signal. */
 export async function startControllers(options: ControllersOptions): Promise<void> {
   const { reader, clientFor, clock, random, log, signal, disable = [] } = options
+  const clientOf = ({ identity, name }: Controller) => (identity === null ? reader : clientFor(identity ?? name))
   const wanted = controllersFor(options).filter(controller => !disable.includes(controller.name))
   await Promise.all(
     wanted.map(controller =>
       runController(controller, {
         reader,
-        client: clientFor(controller.identity ?? controller.name),
+        client: clientOf(controller),
         clock,
         random,
         log,
@@ -69,7 +84,8 @@ export async function startControllers(options: ControllersOptions): Promise<voi
   )
 }
 
-function controllersFor({ kinds, caPem, clusterCidr }: ControllersOptions): Controller[] {
+function controllersFor(options: ControllersOptions): Controller[] {
+  const { kinds, caPem, clusterCidr, authority, certificateLifeMs, signToken } = options
   return [
     deploymentController,
     replicaSetController,
@@ -84,6 +100,13 @@ function controllersFor({ kinds, caPem, clusterCidr }: ControllersOptions): Cont
     endpointSliceController,
     serviceAccountController,
     ...(caPem ? [rootCaController(caPem)] : []),
+    ...(caPem && signToken ? [tokenSecretController({ caPem, sign: signToken })] : []),
+    legacyTokenCleaner,
+    certificateApprover,
+    ...(authority ? [certificateSigner(authority, certificateLifeMs)] : []),
+    certificateCleaner,
+    clusterInfoSigner,
+    bootstrapTokenCleaner,
     namespaceController(kinds),
     garbageCollector(kinds),
     podGcController(),

@@ -1,6 +1,14 @@
 // Signed tokens (RFC 7519, RFC 7515) as service accounts carry them, and the public keys (RFC 7517) with
 // which others check them. Node's own crypto does all of it; checked signatures are remembered.
-import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto'
+import {
+  createHash,
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  sign,
+  verify,
+} from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
 import { StatusError } from '../base/errors.ts'
@@ -62,6 +70,16 @@ export function signToken(key: SigningKey, claims: Claims): string {
   const text = `${head}.${encode(claims)}`
   const signature = sign('sha256', Buffer.from(text), { key: key.privateKey, dsaEncoding: 'ieee-p1363' })
   return `${text}.${signature.toString('base64url')}`
+}
+
+/**
+ * The signature of a text by a shared secret, as a JWS whose middle part is left out (RFC 7515, appendix F).
+ * @param keyId names the secret to whoever checks
+ */
+export function detachedSignature(text: string, keyId: string, secret: string): string {
+  const head = encode({ alg: 'HS256', kid: keyId })
+  const payload = Buffer.from(text).toString('base64url')
+  return `${head}..${createHmac('sha256', secret).update(`${head}.${payload}`).digest('base64url')}`
 }
 
 /** The document under /openid/v1/jwks. */

@@ -17,6 +17,7 @@ import { Node } from '../../src/kinds/core/node.ts'
 import { Pod } from '../../src/kinds/core/pod.ts'
 import { type Scheduler, startScheduler } from '../../src/scheduler/index.ts'
 import { openMemoryStore } from '../../src/store/index.ts'
+import type { KeyPair } from '../../src/wire/x509.ts'
 import { makeSigningKey } from '../../src/wire/jwt.ts'
 
 export interface SimOptions {
@@ -27,6 +28,8 @@ export interface SimOptions {
   /** Decides what becomes of a pod once it is on a node; default: Running and Ready. */
   fate?(pod: DeepReadonly<Pod>): 'ready' | 'running' | 'succeeded' | 'failed' | 'pending'
   cpu?: string
+  /** Signs certificate requests. */
+  authority?: KeyPair
 }
 
 export interface Sim {
@@ -87,7 +90,9 @@ export async function openSim(options: SimOptions): Promise<Sim> {
       log,
       signal: controllers.signal,
       kinds: builtinKinds,
-      caPem: 'not a real certificate',
+      caPem: options.authority?.certPem ?? 'not a real certificate',
+      ...(options.authority && { authority: options.authority }),
+      signToken: plane.signToken,
       clusterCidr: '10.244.0.0/16',
     })
   const cut = new Set<string>()

@@ -28,9 +28,12 @@ export function nodeAuthorizer(storage: Storage): Authorizer {
 }
 
 const readVerbs = ['get', 'list', 'watch']
+/** The only subresources a node touches; whatever it may do to an object says nothing about the others. */
+const subresources = new Set(['nodes/status', 'pods/status', 'pods/eviction', 'serviceaccounts/token'])
 
 function decide(request: AccessRequest, node: string, podsOn: (node: string) => DeepReadonly<Pod>[]): Decision {
   const { group, resource, subresource, verb, name, namespace } = request
+  if (subresource && !subresources.has(`${resource}/${subresource}`)) return no
   const inNamespace = () => podsOn(node).filter(pod => pod.metadata.namespace === namespace)
   switch (`${group}/${resource}`) {
     case '/secrets':

@@ -1,9 +1,11 @@
 // What every cluster has before anybody asks: its namespaces, roles, priority classes, and the service through
 // which pods find this server. Made on start where missing, never overwritten where someone changed it.
+import type { Clock } from '../../base/clock.ts'
 import { isReason } from '../../base/errors.ts'
 import type { AnyKind } from '../../api/kind.ts'
 import type { Operation, Serve, User } from '../../api/operation.ts'
 import type { Json, JsonObject } from '../../api/schema/node.ts'
+import { ConfigMap } from '../../kinds/core/configmap.ts'
 import { Endpoints } from '../../kinds/core/endpoints.ts'
 import { Namespace } from '../../kinds/core/namespace.ts'
 import { Service } from '../../kinds/core/service.ts'
@@ -16,11 +18,13 @@ import { RoleBinding } from '../../kinds/rbac/rolebinding.ts'
 import { PriorityClass } from '../../kinds/scheduling/priorityclass.ts'
 import { formatIP, parseCidr } from '../../api/ip.ts'
 import { namespacedRoles } from './controller-roles.ts'
+import { dayText, trackingMap } from '../legacy-token-use.ts'
 import { account, aggregateTo, clusterRoleBindings, clusterRoles, user } from './roles.ts'
 
 const self: User = { name: 'system:apiserver', groups: ['system:masters'] }
 
 export interface BootstrapOptions {
+  clock: Clock
   serviceCidr: string
   /** Where pods reach this server: the endpoint behind the service `kubernetes`. */
   advertise: { address: string; port: number }
@@ -38,6 +42,10 @@ export async function bootstrap(serve: Serve, options: BootstrapOptions): Promis
     await ensure(serve, Namespace, { metadata: { name } })
   await Promise.all([roles(serve), priorityClasses(serve)])
   await ensure(serve, ServiceCIDR, { metadata: { name: 'kubernetes' }, spec: { cidrs: [options.serviceCidr] } })
+  await ensure(serve, ConfigMap, {
+    metadata: { name: trackingMap, namespace: 'kube-system' },
+    data: { since: dayText(options.clock.now()) },
+  })
   await kubernetesService(serve, options)
 }
 

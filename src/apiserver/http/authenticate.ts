@@ -5,6 +5,7 @@ import type { TLSSocket } from 'node:tls'
 import { StatusError } from '../../base/errors.ts'
 import type { User } from '../../api/operation.ts'
 import type { ServerCore } from '../serve.ts'
+import { noteTokenUse } from '../legacy-token-use.ts'
 import { checkToken } from '../tokens.ts'
 
 export const anonymous: User = { name: 'system:anonymous', groups: ['system:unauthenticated'] }
@@ -43,6 +44,7 @@ function tokenUser(core: ServerCore, authorization: string | undefined): User | 
     core.log.debug('token refused', { why: checked.error })
     throw new StatusError('Unauthorized', 'Unauthorized')
   }
+  if (checked.secret) void noteTokenUse(core, checked.secret)
   return checked.user
 }
 

@@ -54,6 +54,32 @@ export const CertificateSigningRequestStatus = struct(
 )
 export type CertificateSigningRequestStatus = Of<typeof CertificateSigningRequestStatus>
 
+const usages: readonly string[] = [
+  'any',
+  'cert sign',
+  'client auth',
+  'code signing',
+  'content commitment',
+  'crl sign',
+  'data encipherment',
+  'decipher only',
+  'digital signature',
+  'email protection',
+  'encipher only',
+  'ipsec end system',
+  'ipsec tunnel',
+  'ipsec user',
+  'key agreement',
+  'key encipherment',
+  'microsoft sgc',
+  'netscape sgc',
+  'ocsp signing',
+  's/mime',
+  'server auth',
+  'signing',
+  'timestamping',
+]
+
 export const CertificateSigningRequest = defineKind({
   group: 'certificates.k8s.io',
   version: 'v1',
@@ -84,6 +110,44 @@ export const CertificateSigningRequest = defineKind({
       },
     },
   ],
+  prepare(csr, old) {
+    // What was asked for stays as it was asked.
+    if (old) csr.spec = structuredClone(old.spec) as typeof csr.spec
+  },
+  *validate({ spec, status }, at) {
+    const path = at.field('spec')
+    if (!spec.request) yield path.field('request').required()
+    if (!spec.usages?.length) yield path.field('usages').required()
+    for (const [i, usage] of (spec.usages ?? []).entries()) {
+      if (!usages.includes(usage)) yield path.field('usages').index(i).notSupported(usage, usages)
+      else if (spec.usages!.indexOf(usage) < i) yield path.field('usages').index(i).duplicate(usage)
+    }
+    if (!spec.signerName) yield path.field('signerName').required()
+    else if (!/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+\/\S+$/.test(spec.signerName))
+      yield path
+        .field('signerName')
+        .invalid(spec.signerName, 'must be a fully qualified domain and path of the form "example.com/signer-name"')
+    if (spec.expirationSeconds !== undefined && spec.expirationSeconds < 600)
+      yield path
+        .field('expirationSeconds')
+        .invalid(spec.expirationSeconds, 'may not specify a duration less than 600 seconds (10 minutes)')
+    const types = (status.conditions ?? []).map(c => c.type ?? '')
+    if (types.includes('Approved') && types.includes('Denied'))
+      yield at.field('status', 'conditions').invalid('Denied', 'Approved and Denied conditions are mutually exclusive')
+    for (const [i, condition] of (status.conditions ?? []).entries()) {
+      const where = at.field('status', 'conditions').index(i)
+      if (['Approved', 'Denied', 'Failed'].includes(condition.type ?? '') && condition.status !== 'True')
+        yield where.field('status').notSupported(condition.status, ['True'])
+    }
+  },
+  *validateUpdate(next, old, at) {
+    const path = at.field('status')
+    if (old.status.certificate && next.status.certificate !== old.status.certificate)
+      yield path.field('certificate').forbidden('updates may not modify existing certificate content')
+    for (const { type = '' } of old.status.conditions ?? [])
+      if (['Approved', 'Denied', 'Failed'].includes(type) && !next.status.conditions?.some(c => c.type === type))
+        yield path.field('conditions').forbidden(`updates may not remove a condition of type ${JSON.stringify(type)}`)
+  },
   fields: {
     spec: CertificateSigningRequestSpec.value({ proto: 2, doc: 'What is wanted.' }),
     status: CertificateSigningRequestStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),

@@ -1,9 +1,9 @@
 // The ServiceAccount controller: every namespace has a service account `default`.
 // Source: pkg/controller/serviceaccount/serviceaccounts_controller.go.
-import { isReason } from '../base/errors.ts'
-import { Namespace } from '../kinds/core/namespace.ts'
-import { ServiceAccount } from '../kinds/core/serviceaccount.ts'
-import { defineController, watch } from './harness.ts'
+import { isReason } from '../../base/errors.ts'
+import { Namespace } from '../../kinds/core/namespace.ts'
+import { ServiceAccount } from '../../kinds/core/serviceaccount.ts'
+import { defineController, watch } from '../harness.ts'
 
 const name = 'default'
 

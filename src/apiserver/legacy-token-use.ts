@@ -1,0 +1,42 @@
+// Writes down on a Secret the day its token was last used, and once for the cluster since when that has been done;
+// by it unused tokens are found and removed. Source: pkg/controlplane/controller/legacytokentracking, KEP-2799.
+import { messageOf } from '../base/errors.ts'
+import type { KubeObject } from '../api/kind.ts'
+import { Secret } from '../kinds/core/secret.ts'
+import { editable } from './registry.ts'
+import type { ServerCore } from './serve.ts'
+
+export const lastUsedLabel = 'kubernetes.io/legacy-token-last-used'
+export const trackingMap = 'kube-apiserver-legacy-service-account-token-tracking'
+
+/** The day, as labels hold it. */
+export const dayText = (now: number): string => new Date(now).toISOString().slice(0, 10)
+
+/** Notes a use, at most once a day per token. Failing is logged: the request goes on. */
+export async function noteTokenUse(core: ServerCore, ref: { namespace: string; name: string }): Promise<void> {
+  const today = dayText(core.clock.now())
+  const secret = core.storage.mirror(Secret).get(ref.namespace, ref.name)
+  if (!secret || secret.metadata.labels?.[lastUsedLabel] === today) return
+  const operation = {
+    verb: 'patch' as const,
+    kind: Secret,
+    subresource: '',
+    ...ref,
+    user: { name: 'system:apiserver', groups: ['system:masters'] },
+    userAgent: 'kutter-apiserver',
+    options: {},
+  }
+  try {
+    await core.registry.update(
+      operation,
+      old => {
+        const next = editable<KubeObject>(Secret, old)
+        next.metadata.labels = { ...next.metadata.labels, [lastUsedLabel]: today }
+        return next
+      },
+      { retry: true },
+    )
+  } catch (error) {
+    core.log.warn('cannot note the use of a token', { ...ref, why: messageOf(error) })
+  }
+}

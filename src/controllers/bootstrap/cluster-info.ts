@@ -1,0 +1,54 @@
+// The bootstrap signer: kube-public/cluster-info tells whoever wants to join where the cluster is; for each bootstrap
+// token it carries a signature by that token, so that its holder can tell the true cluster from a false one.
+// Source: pkg/controller/bootstrap/bootstrapsigner.go, k8s.io/cluster-bootstrap/token/jws.
+import type { DeepReadonly } from '../../api/schema/node.ts'
+import { detachedSignature } from '../../wire/jwt.ts'
+import {
+  type BootstrapToken,
+  bootstrapTokenNamespace,
+  isExpired,
+  readBootstrapToken,
+} from '../../kinds/core/bootstrap-token.ts'
+import { ConfigMap } from '../../kinds/core/configmap.ts'
+import { Secret } from '../../kinds/core/secret.ts'
+import { defineKeyedController, watch } from '../harness.ts'
+
+const namespace = 'kube-public'
+const name = 'cluster-info'
+const signaturePrefix = 'jws-kubeconfig-'
+
+export const clusterInfoSigner = defineKeyedController({
+  name: 'bootstrap-signer',
+  workers: 1,
+  watches: [
+    watch(ConfigMap, map => (map.metadata.namespace === namespace && map.metadata.name === name ? [name] : [])),
+    watch(Secret, secret => (secret.metadata.namespace === bootstrapTokenNamespace ? [name] : [])),
+  ],
+  async reconcile(_key, ctx) {
+    const info = ctx.cache(ConfigMap).get(namespace, name)
+    if (!info?.data?.kubeconfig) return
+    const tokens = ctx
+      .cache(Secret)
+      .list(bootstrapTokenNamespace)
+      .flatMap(secret => readBootstrapToken(secret) ?? [])
+    const data = signed(info.data, tokens, ctx.now())
+    if (JSON.stringify(data) === JSON.stringify(sorted(info.data))) return
+    await ctx.update(ConfigMap, { ...info, data } as never)
+  },
+})
+
+/** The data of the ConfigMap with one signature per token that may sign, and no other. */
+export function signed(
+  data: DeepReadonly<Record<string, string>>,
+  tokens: readonly BootstrapToken[],
+  now: number,
+): Record<string, string> {
+  const rest = Object.entries(data).filter(([key]) => !key.startsWith(signaturePrefix))
+  const signatures = tokens
+    .filter(token => token.usages.has('signing') && !isExpired(token, now))
+    .map(({ id, secret }) => [signaturePrefix + id, detachedSignature(data.kubeconfig ?? '', id, secret)] as const)
+  return sorted(Object.fromEntries([...rest, ...signatures]))
+}
+
+const sorted = (data: DeepReadonly<Record<string, string>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(data).sort(([a], [b]) => (a < b ? -1 : 1)))

@@ -1,0 +1,81 @@
+// Approves the certificates that nodes ask for: their first client certificate, the next ones, and serving
+// certificates for their own addresses. Whether a node may have a client certificate is asked of authorization.
+// Source: pkg/controller/certificates/approver. Serving certificates are left to people upstream.
+import { SubjectAccessReview } from '../../kinds/authorization/subjectaccessreview.ts'
+import { CertificateSigningRequest } from '../../kinds/certificates/certificatesigningrequest.ts'
+import { Node } from '../../kinds/core/node.ts'
+import { type RequestInfo, readRequest } from '../../wire/x509.ts'
+import type { Context } from '../context.ts'
+import { defineController, watch } from '../harness.ts'
+import {
+  type Csr,
+  hasCondition,
+  isOwnServing,
+  kubeletClientProblem,
+  kubeletClientSigner,
+  kubeletServingSigner,
+} from './recognize.ts'
+
+export const certificateApprover = defineController({
+  name: 'csrapproving',
+  identity: 'certificate-controller',
+  reconciles: CertificateSigningRequest,
+  watches: [
+    // A node may ask before its addresses are known.
+    watch(Node, function* (node, caches) {
+      for (const { object } of caches(CertificateSigningRequest).items())
+        if (object.spec.username === `system:node:${node.metadata.name}`) yield object.metadata.name ?? ''
+    }),
+  ],
+  when: csr => !csr.status.certificate,
+  async reconcile(csr, ctx) {
+    if (csr.status.certificate || hasCondition(csr, 'Approved') || hasCondition(csr, 'Denied')) return
+    const { signerName } = csr.spec
+    if (signerName !== kubeletClientSigner && signerName !== kubeletServingSigner) return
+    const asked = await readRequest(Buffer.from(csr.spec.request ?? '', 'base64').toString())
+    if (signerName === kubeletServingSigner) {
+      const node = ctx.cache(Node).get(undefined, asked.commonName.slice('system:node:'.length))
+      if (isOwnServing(csr, asked, node))
+        await approve(csr, 'Auto approving kubelet serving certificate for the addresses of its own node.', ctx)
+      return
+    }
+    await approveClient(csr, asked, ctx)
+  },
+})
+
+async function approveClient(csr: Csr, asked: RequestInfo, ctx: Context): Promise<void> {
+  if (kubeletClientProblem(csr, asked)) return
+  const self = csr.spec.username === asked.commonName
+  if (!(await allowed(csr, self ? 'selfnodeclient' : 'nodeclient', ctx))) return
+  const what = self ? 'self kubelet client certificate' : 'kubelet client certificate'
+  await approve(csr, `Auto approving ${what} after SubjectAccessReview.`, ctx)
+}
+
+async function allowed({ spec }: Csr, subresource: string, ctx: Context): Promise<boolean> {
+  const attributes = {
+    group: 'certificates.k8s.io',
+    resource: 'certificatesigningrequests',
+    verb: 'create',
+    subresource,
+    namespace: '*',
+    version: '*',
+  }
+  const review = await ctx.client.create(SubjectAccessReview, {
+    metadata: {},
+    spec: {
+      user: spec.username ?? '',
+      groups: [...(spec.groups ?? [])],
+      ...(spec.uid && { uid: spec.uid }),
+      resourceAttributes: attributes,
+    },
+  })
+  return review.status.allowed ?? false
+}
+
+async function approve(csr: Csr, message: string, ctx: Context): Promise<void> {
+  const condition = { type: 'Approved', status: 'True', reason: 'AutoApproved', message }
+  const conditions = [...(csr.status.conditions ?? []), condition]
+  await ctx.update(CertificateSigningRequest, { ...csr, status: { ...csr.status, conditions } } as never, {
+    subresource: 'approval',
+  })
+}

@@ -1,0 +1,44 @@
+// Deletes certificate requests that have served their purpose: granted, denied or failed for an hour, pending for a
+// day, or with a certificate that is over. Source: pkg/controller/certificates/cleaner.
+import { parseTime } from '../../api/time.ts'
+import { CertificateSigningRequest } from '../../kinds/certificates/certificatesigningrequest.ts'
+import { readCertificate } from '../../wire/x509.ts'
+import { defineController } from '../harness.ts'
+import type { Csr } from './recognize.ts'
+
+const hourMs = 3600_000
+const pendingMs = 24 * hourMs
+
+export const certificateCleaner = defineController({
+  name: 'csrcleaner',
+  identity: 'certificate-controller',
+  reconciles: CertificateSigningRequest,
+  async reconcile(csr, ctx) {
+    const again = goesAt(csr) - ctx.now()
+    if (again > 0) return { again }
+    await ctx.delete(CertificateSigningRequest, csr)
+  },
+})
+
+/** When a request is to go, in milliseconds since the epoch. */
+export function goesAt(csr: Csr): number {
+  const { conditions = [], certificate } = csr.status
+  const since = (type: string) => {
+    const condition = conditions.find(c => c.type === type)
+    return condition && (parseTime(condition.lastUpdateTime) ?? 0) + hourMs
+  }
+  const created = parseTime(csr.metadata.creationTimestamp) ?? 0
+  const times = [
+    since('Denied'),
+    since('Failed'),
+    certificate ? since('Approved') : undefined,
+    certificate ? endOf(certificate) : undefined,
+    conditions.length ? undefined : created + pendingMs,
+  ].filter(time => time !== undefined)
+  // Approved and never signed: whoever signs is away, which is no reason to forget the request.
+  return times.length ? Math.min(...times) : Number.POSITIVE_INFINITY
+}
+
+function endOf(certificate: string): number {
+  return readCertificate(Buffer.from(certificate, 'base64').toString()).notAfter
+}

@@ -1,0 +1,42 @@
+// Signs approved certificate requests with the cluster's authority, for Kubernetes' own signers.
+// Source: pkg/controller/certificates/signer.
+import { CertificateSigningRequest } from '../../kinds/certificates/certificatesigningrequest.ts'
+import { type KeyPair, readRequest, signRequest, type Usage } from '../../wire/x509.ts'
+import { type Controller, defineController } from '../harness.ts'
+import { hasCondition, ourSigners, signerProblem } from './recognize.ts'
+
+/** How long certificates live, unless the request asks for less. */
+const defaultLifeMs = 365 * 24 * 3600_000
+
+/** @param lifeMs the longest life of a certificate */
+export const certificateSigner = (authority: KeyPair, lifeMs: number = defaultLifeMs): Controller =>
+  defineController({
+    name: 'csrsigning',
+    identity: 'certificate-controller',
+    reconciles: CertificateSigningRequest,
+    async reconcile(csr, ctx) {
+      const { spec, status } = csr
+      if (status.certificate || !hasCondition(csr, 'Approved') || hasCondition(csr, 'Failed')) return
+      if (hasCondition(csr, 'Denied') || !ourSigners.includes(spec.signerName ?? '')) return
+      const pem = Buffer.from(spec.request ?? '', 'base64').toString()
+      const problem = signerProblem(csr, await readRequest(pem))
+      if (problem) {
+        const failed = { type: 'Failed', status: 'True', reason: 'SignerValidationFailure', message: problem }
+        await ctx.writeStatus(CertificateSigningRequest, csr, {
+          ...status,
+          conditions: [...(status.conditions ?? []), failed],
+        } as never)
+        return
+      }
+      const asked = spec.expirationSeconds ? spec.expirationSeconds * 1000 : lifeMs
+      const certificate = await signRequest(authority, pem, {
+        usages: (spec.usages ?? []) as Usage[],
+        now: ctx.now(),
+        validMs: Math.min(asked, lifeMs),
+      })
+      await ctx.writeStatus(CertificateSigningRequest, csr, {
+        ...status,
+        certificate: Buffer.from(certificate).toString('base64'),
+      } as never)
+    },
+  })

@@ -1,0 +1,28 @@
+import { deepStrictEqual } from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Secret } from '../../kinds/core/secret.ts'
+import { planToken } from './legacy-tokens.ts'
+
+const day = 24 * 3600_000
+const now = Date.UTC(2026, 5, 1)
+const secret = (labels: Record<string, string>) =>
+  ({ metadata: { name: 't', creationTimestamp: '2020-01-01T00:00:00Z', labels } }) as unknown as Secret
+const since = Date.UTC(2024, 0, 1)
+
+const cases: [
+  string,
+  Record<string, string>,
+  Partial<Parameters<typeof planToken>[1]>,
+  ReturnType<typeof planToken>,
+][] = [
+  ['a pod mounts it', {}, { used: true }, { do: 'wait', ms: day }],
+  ['nobody has written down uses', {}, { trackedSince: undefined }, { do: 'wait', ms: day }],
+  ['used this year', { 'kubernetes.io/legacy-token-last-used': '2026-01-01' }, {}, { do: 'wait', ms: day }],
+  ['never used since tracking began', {}, {}, { do: 'invalidate' }],
+  ['tracked for less than a year', {}, { trackedSince: now - 10 * day }, { do: 'wait', ms: day }],
+  ['marked lately', { 'kubernetes.io/legacy-token-invalid-since': '2026-05-01' }, {}, { do: 'wait', ms: day }],
+  ['marked long ago', { 'kubernetes.io/legacy-token-invalid-since': '2025-05-01' }, {}, { do: 'delete' }],
+]
+for (const [name, labels, more, plan] of cases)
+  test(`a legacy token: ${name}`, () =>
+    deepStrictEqual(planToken(secret(labels), { used: false, trackedSince: since, now, ...more }), plan))

@@ -1,0 +1,72 @@
+// Tokens in Secrets that were once made for every service account, and that nobody has used for a year, are first
+// marked as invalid and a year later deleted. Source: pkg/controller/serviceaccount/legacy_serviceaccount_token_cleaner.go.
+//
+//   last used ──(a year)──► label invalid-since ──(a year)──► deleted
+import type { DeepReadonly } from '../../api/schema/node.ts'
+import { ConfigMap } from '../../kinds/core/configmap.ts'
+import { Pod } from '../../kinds/core/pod.ts'
+import { Secret } from '../../kinds/core/secret.ts'
+import { ServiceAccount } from '../../kinds/core/serviceaccount.ts'
+import { defineController } from '../harness.ts'
+import { isTokenSecret } from './tokens.ts'
+
+export const lastUsedLabel = 'kubernetes.io/legacy-token-last-used'
+export const invalidSinceLabel = 'kubernetes.io/legacy-token-invalid-since'
+const trackingMap = 'kube-apiserver-legacy-service-account-token-tracking'
+const dayMs = 24 * 3600_000
+const keepMs = 365 * dayMs
+
+export const legacyTokenCleaner = defineController({
+  name: 'legacy-service-account-token-cleaner',
+  reconciles: Secret,
+  when: isTokenSecret,
+  reads: [ServiceAccount, Pod, ConfigMap],
+  async reconcile(secret, ctx) {
+    if (!isTokenSecret(secret) || secret.metadata.deletionTimestamp) return
+    const { namespace = '', name = '' } = secret.metadata
+    const account = ctx
+      .cache(ServiceAccount)
+      .get(namespace, secret.metadata.annotations?.['kubernetes.io/service-account.name'] ?? '')
+    // Only those that came with their account are listed there; whoever made one by hand keeps it.
+    if (!account?.secrets?.some(ref => ref.name === name)) return
+    const used = ctx
+      .cache(Pod)
+      .list(namespace)
+      .some(pod => pod.spec.volumes?.some(volume => volume.secret?.secretName === name))
+    const since = ctx.cache(ConfigMap).get('kube-system', trackingMap)?.data?.since
+    const plan = planToken(secret, { used, trackedSince: dayOf(since), now: ctx.now() })
+    switch (plan.do) {
+      case 'wait':
+        return { again: plan.ms }
+      case 'invalidate': {
+        const labels = { [invalidSinceLabel]: new Date(ctx.now()).toISOString().slice(0, 10) }
+        await ctx.patch(Secret, secret, 'merge', { metadata: { labels } })
+        return
+      }
+      case 'delete':
+        await ctx.delete(Secret, secret, { resourceVersion: secret.metadata.resourceVersion ?? '' })
+    }
+  },
+})
+
+export type TokenPlan = { do: 'wait'; ms: number } | { do: 'invalidate' } | { do: 'delete' }
+
+/** The next step for one token; days are milliseconds at their start. */
+export function planToken(
+  secret: DeepReadonly<Secret>,
+  { used, trackedSince, now }: { used: boolean; trackedSince: number | undefined; now: number },
+): TokenPlan {
+  const { labels = {}, creationTimestamp = '' } = secret.metadata
+  if (used || trackedSince === undefined) return { do: 'wait', ms: dayMs }
+  const lastUsed = Math.max(dayOf(labels[lastUsedLabel]) ?? 0, trackedSince, Date.parse(creationTimestamp) || 0)
+  if (lastUsed + keepMs > now) return { do: 'wait', ms: Math.min(lastUsed + keepMs - now, dayMs) }
+  const invalid = dayOf(labels[invalidSinceLabel])
+  if (invalid === undefined) return { do: 'invalidate' }
+  return invalid + keepMs > now ? { do: 'wait', ms: Math.min(invalid + keepMs - now, dayMs) } : { do: 'delete' }
+}
+
+/** The start of a day written as 2026-01-31; undefined when it is none. */
+function dayOf(text: string | undefined): number | undefined {
+  const ms = /^\d{4}-\d\d-\d\d$/.test(text ?? '') ? Date.parse(`${text}T00:00:00Z`) : Number.NaN
+  return Number.isNaN(ms) ? undefined : ms
+}
