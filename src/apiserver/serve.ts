@@ -14,6 +14,7 @@ import { limitRanger } from './admission/limit-ranger.ts'
 import { namespaceLifecycle } from './admission/namespace-lifecycle.ts'
 import { nodeRestriction } from './admission/node-restriction.ts'
 import { priorityAdmission } from './admission/priority.ts'
+import { resourceQuota } from './admission/resource-quota.ts'
 import { serviceAccountAdmission } from './admission/service-account.ts'
 import {
   type AccessRequest,
@@ -81,6 +82,8 @@ export async function openServer(
     serviceAllocation(storage, clock, random, options),
     nodeRestriction(storage),
     certificateAdmission(clock, authorizer),
+    // Last: what it lets through has been counted.
+    resourceQuota(storage, clock),
   ])
   const registry = new Registry({ storage, clock, random, admission })
   const core: ServerCore = { registry, storage, authorizer, tokens, clock, log, kinds }

@@ -27,6 +27,7 @@ import { replicationControllerController } from './replicationcontroller.ts'
 import { rootCaController } from './root-ca.ts'
 import { runController } from './run.ts'
 import { nodeTtlController } from './node/ttl.ts'
+import { resourceQuotaController } from './resource-quota.ts'
 import { roleAggregationController } from './role-aggregation.ts'
 import { serviceAccountController } from './serviceaccount/accounts.ts'
 import { legacyTokenCleaner } from './serviceaccount/legacy-tokens.ts'
@@ -96,6 +97,7 @@ function controllersFor(options: ControllersOptions): Controller[] {
     cronJobController,
     ttlAfterFinishedController,
     disruptionController,
+    resourceQuotaController(kinds),
     endpointsController,
     endpointSliceController,
     serviceAccountController,

@@ -4,7 +4,10 @@ import { compareQuantities, quantityMilli } from '../../api/quantity.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { Container } from '../../kinds/core/container.ts'
 import { LimitRange, type LimitRangeItem } from '../../kinds/core/limitrange.ts'
+import type { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
+import { podLimits, podRequests, type Quantities } from '../../kinds/core/pod-resources.ts'
+import type { AdmissionRequest } from '../registry.ts'
 import { forbidden } from '../errors.ts'
 import type { Storage } from '../storage.ts'
 import { type AdmissionPlugin, isFor } from './chain.ts'
@@ -25,9 +28,8 @@ export function limitRanger(storage: Storage): AdmissionPlugin {
       for (const item of limitsIn(request.operation.namespace)) if (item.type === 'Container') setDefaults(pod, item)
     },
     validate(request) {
-      if (request.type !== 'CREATE' || !isFor(request, '', 'pods')) return
-      const pod = request.object as Pod
-      const problems = limitsIn(request.operation.namespace).flatMap(item => [...violations(pod, item)])
+      if (request.type !== 'CREATE' && request.type !== 'UPDATE') return
+      const problems = limitsIn(request.operation.namespace).flatMap(item => [...problemsOf(request, item)])
       if (problems.length)
         throw forbidden(
           request.operation.kind,
@@ -38,7 +40,20 @@ export function limitRanger(storage: Storage): AdmissionPlugin {
   }
 }
 
-type Quantities = Record<string, string>
+function* problemsOf(request: AdmissionRequest, item: DeepReadonly<LimitRangeItem>): Iterable<string> {
+  if (isFor(request, '', 'pods')) {
+    // A pod's resources change through its subresource for that, if at all.
+    if (request.type === 'CREATE') yield* violations(request.object as Pod, item)
+  } else if (item.type === 'PersistentVolumeClaim' && isFor(request, '', 'persistentvolumeclaims')) {
+    const { resources = {} } = (request.object as PersistentVolumeClaim).spec
+    // Claims have requests only: they are held against both bounds.
+    yield* check(
+      'PersistentVolumeClaim',
+      { requests: resources.requests ?? {}, limits: resources.requests ?? {} },
+      item,
+    )
+  }
+}
 
 function setDefaults(pod: Pod, item: DeepReadonly<LimitRangeItem>): void {
   const notes: string[] = []
@@ -74,7 +89,8 @@ function* violations(pod: Pod, item: DeepReadonly<LimitRangeItem>): Iterable<str
   if (item.type === 'Container') {
     for (const container of [...pod.spec.containers, ...(pod.spec.initContainers ?? [])])
       yield* check('Container', container.resources, item)
-  } else if (item.type === 'Pod') yield* check('Pod', podTotals(pod), item)
+  } else if (item.type === 'Pod')
+    yield* check('Pod', { requests: podRequests(pod.spec), limits: podLimits(pod.spec) }, item)
 }
 
 type Resources = Container['resources']
@@ -99,14 +115,4 @@ function* check(type: string, resources: Resources, item: DeepReadonly<LimitRang
     else if (limit / request > quantityMilli(ratio) / 1000)
       yield `${name} max limit to request ratio per ${type} is ${ratio}, but provided ratio is ${(limit / request).toFixed(6)}`
   }
-}
-
-function podTotals(pod: Pod): Resources {
-  const sum = (of: (c: Container) => Quantities | undefined): Quantities => {
-    const totals: Record<string, number> = {}
-    for (const container of pod.spec.containers)
-      for (const [name, q] of Object.entries(of(container) ?? {})) totals[name] = (totals[name] ?? 0) + quantityMilli(q)
-    return Object.fromEntries(Object.entries(totals).map(([name, milli]) => [name, `${milli}m`]))
-  }
-  return { requests: sum(c => c.resources.requests), limits: sum(c => c.resources.limits) }
 }

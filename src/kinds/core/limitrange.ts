@@ -1,4 +1,5 @@
 // A limit range: defaults and bounds of what containers in a namespace ask for.
+import { completeLimits, validateLimits } from './limitrange-rules.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { list, map, quantity, string, struct } from '../../api/schema/build.ts'
 import { createdColumn } from '../columns.ts'
@@ -30,6 +31,12 @@ export const LimitRange = defineKind({
   shortNames: ['limits'],
   doc: 'A limit range: defaults and bounds of what containers in a namespace ask for.',
   columns: [createdColumn as never],
+  defaults({ spec }) {
+    for (const item of spec.limits ?? []) completeLimits(item)
+  },
+  *validate({ spec }, at) {
+    yield* validateLimits(spec.limits ?? [], at.field('spec', 'limits'))
+  },
   fields: {
     spec: LimitRangeSpec.value({ proto: 2, doc: 'What is wanted.' }),
   },

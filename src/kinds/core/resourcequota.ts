@@ -1,4 +1,5 @@
 // A resource quota: how much all objects of a namespace may use together.
+import { validateQuota } from './quota-rules.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { list, map, quantity, string, struct } from '../../api/schema/build.ts'
 
@@ -63,6 +64,14 @@ export const ResourceQuota = defineKind({
   status: true,
   doc: 'A resource quota: how much all objects of a namespace may use together.',
   returnsDeleted: true,
+  *validate({ spec }, at) {
+    yield* validateQuota(spec, at.field('spec'))
+  },
+  *validateUpdate(next, old, at) {
+    const scopes = (list: readonly string[] | undefined) => [...(list ?? [])].sort().join()
+    if (scopes(next.spec.scopes) !== scopes(old.spec.scopes))
+      yield at.field('spec', 'scopes').invalid(next.spec.scopes, 'field is immutable')
+  },
   fields: {
     spec: ResourceQuotaSpec.value({ proto: 2, doc: 'What is wanted.' }),
     status: ResourceQuotaStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),

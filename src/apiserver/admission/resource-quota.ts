@@ -1,0 +1,195 @@
+// ResourceQuota: refuses what would take a namespace over its quotas, and writes down what is used before it is.
+// Requests of one namespace that arrive together are decided in turn and written down in one update per quota.
+// Source: plugin/pkg/admission/resourcequota.
+import type { Clock } from '../../base/clock.ts'
+import { StatusError } from '../../base/errors.ts'
+import type { AnyKind, KubeObject } from '../../api/kind.ts'
+import type { Item } from '../../api/mirror.ts'
+import { addQuantities, compareQuantities, subtractQuantities } from '../../api/quantity.ts'
+import type { DeepReadonly } from '../../api/schema/node.ts'
+import { Pod } from '../../kinds/core/pod.ts'
+import type { Quantities } from '../../kinds/core/pod-resources.ts'
+import { isCountable, isInScope, limitedPart, missingResources, usageOf } from '../../kinds/core/quota-usage.ts'
+import { ResourceQuota } from '../../kinds/core/resourcequota.ts'
+import { StoreConflict } from '../../store/index.ts'
+import { forbidden } from '../errors.ts'
+import { type AdmissionRequest, editable } from '../registry.ts'
+import type { Storage } from '../storage.ts'
+import type { AdmissionPlugin } from './chain.ts'
+
+/** Tries of a write that meets the controller's. */
+const maxTries = 10
+
+export function resourceQuota(storage: Storage, clock: Clock): AdmissionPlugin {
+  const gates = new Map<string, Gate>()
+  return {
+    name: 'ResourceQuota',
+    async validate(request) {
+      const { kind, namespace, subresource, options } = request.operation
+      const counted = request.type === 'CREATE' || (request.type === 'UPDATE' && !noQuota.has(subresource))
+      if (!counted || !namespace || kind === ResourceQuota || !isCountable(kind)) return
+      if (!hasQuota(storage, namespace)) return
+      const wanted = wantOf(request, clock.now())
+      if (!wanted) return
+      if (options.dryRun) return void decide(wanted, quotasOf(storage, namespace), new Map())
+      let gate = gates.get(namespace)
+      if (!gate) gates.set(namespace, (gate = new Gate(storage, namespace, () => gates.delete(namespace))))
+      await gate.pass(wanted)
+    },
+  }
+}
+
+const noQuota = new Set(['status', 'ephemeralcontainers', 'approval', 'finalize'])
+const hasQuota = (storage: Storage, namespace: string) => {
+  for (const _ of storage.mirror(ResourceQuota).items(namespace)) return true
+  return false
+}
+const quotasOf = (storage: Storage, namespace: string) => [...storage.mirror(ResourceQuota).items(namespace)]
+
+/** What a request would add. */
+interface Want {
+  kind: AnyKind
+  name: string
+  object: DeepReadonly<KubeObject>
+  old: DeepReadonly<KubeObject> | undefined
+  usage: Quantities
+}
+
+function wantOf({ type, operation, object, old }: AdmissionRequest, now: number): Want | undefined {
+  const { kind, name } = operation
+  const usage = usageOf(kind, object!, now)
+  if (type === 'UPDATE') {
+    const before = usageOf(kind, old!, now)
+    for (const [resource, value] of Object.entries(before))
+      if (usage[resource] !== undefined) usage[resource] = subtractQuantities(usage[resource], value)
+    for (const [resource, value] of Object.entries(usage))
+      if (compareQuantities(value, '0') <= 0) delete usage[resource]
+  }
+  return Object.keys(usage).length ? { kind, name, object: object!, old, usage } : undefined
+}
+
+interface Waiting {
+  want: Want
+  resolve: () => void
+  reject: (reason: unknown) => void
+}
+
+/** Lets the requests of one namespace through, a batch at a time. */
+class Gate {
+  readonly #storage: Storage
+  readonly #namespace: string
+  readonly #empty: () => void
+  #waiting: Waiting[] = []
+  #running = false
+
+  constructor(storage: Storage, namespace: string, empty: () => void) {
+    this.#storage = storage
+    this.#namespace = namespace
+    this.#empty = empty
+  }
+
+  pass(want: Want): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ want, resolve, reject })
+      if (!this.#running) void this.#run()
+    })
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true
+    while (this.#waiting.length) {
+      const batch = this.#waiting
+      this.#waiting = []
+      try {
+        await this.#decideAll(batch)
+      } catch (error) {
+        for (const { reject } of batch) reject(error)
+      }
+    }
+    this.#running = false
+    this.#empty()
+  }
+
+  async #decideAll(batch: readonly Waiting[]): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      const quotas = quotasOf(this.#storage, this.#namespace)
+      const used = new Map<string, Quantities>()
+      const outcome = batch.map(({ want }) => {
+        try {
+          decide(want, quotas, used)
+        } catch (error) {
+          return error
+        }
+        return undefined
+      })
+      try {
+        await this.#writeDown(quotas, used)
+      } catch (error) {
+        if (!(error instanceof StoreConflict) || attempt >= maxTries) throw error
+        await this.#storage.fresh()
+        continue
+      }
+      for (const [i, { resolve, reject }] of batch.entries()) {
+        if (outcome[i] === undefined) resolve()
+        else reject(outcome[i])
+      }
+      return
+    }
+  }
+
+  async #writeDown(quotas: readonly Item<ResourceQuota>[], used: ReadonlyMap<string, Quantities>): Promise<void> {
+    for (const { object, revision } of quotas) {
+      const now = used.get(object.metadata.name ?? '')
+      if (!now) continue
+      const next = editable<ResourceQuota>(ResourceQuota, object)
+      next.status.used = { ...next.status.used, ...now }
+      await this.#storage.write(ResourceQuota, next, revision)
+    }
+  }
+}
+
+/** Adds a request to what is used, by quota; throws Forbidden when that is more than a quota allows. */
+function decide(want: Want, quotas: readonly Item<ResourceQuota>[], used: Map<string, Quantities>): void {
+  const sums = new Map<string, Quantities>()
+  for (const { object: quota } of quotas) {
+    if (!isInScope(quota.spec, want.kind, want.object)) continue
+    const name = quota.metadata.name ?? ''
+    const hard = quota.status.hard ?? {}
+    const asked = limitedPart(want.usage, quota.spec.hard)
+    if (want.kind === Pod && !want.old) {
+      const missing = missingResources(want.object as DeepReadonly<Pod>, quota.spec.hard)
+      if (missing) throw forbidden(want.kind, want.name, `failed quota: ${name}: must specify ${missing}`)
+    }
+    const resources = Object.keys(asked)
+    if (!resources.length) continue
+    const unknown = resources.filter(r => hard[r] === undefined || quota.status.used?.[r] === undefined)
+    if (unknown.length)
+      throw forbidden(want.kind, want.name, `status unknown for quota: ${name}, resources: ${unknown.sort().join(',')}`)
+    const before = { ...quota.status.used, ...used.get(name) }
+    const after = Object.fromEntries(resources.map(r => [r, addQuantities(before[r]!, asked[r]!)]))
+    const over = resources.filter(
+      r => compareQuantities(asked[r]!, '0') > 0 && compareQuantities(after[r]!, hard[r]!) > 0,
+    )
+    if (over.length) throw exceeded(want, name, over, { asked, before, hard })
+    sums.set(name, { ...used.get(name), ...after })
+  }
+  for (const [name, sum] of sums) used.set(name, sum)
+}
+
+function exceeded(
+  { kind, name }: Want,
+  quota: string,
+  over: readonly string[],
+  { asked, before, hard }: Record<'asked' | 'before' | 'hard', DeepReadonly<Quantities>>,
+): StatusError {
+  const list = (values: DeepReadonly<Quantities>) =>
+    [...over]
+      .sort()
+      .map(resource => `${resource}=${values[resource]}`)
+      .join(',')
+  return forbidden(
+    kind,
+    name,
+    `exceeded quota: ${quota}, requested: ${list(asked)}, used: ${list(before)}, limited: ${list(hard)}`,
+  )
+}

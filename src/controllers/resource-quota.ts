@@ -1,0 +1,57 @@
+// The ResourceQuota controller: counts what a namespace uses, when a quota is new or changed, when something that
+// counted goes, and now and then anyway. What is added is counted by admission. Source: pkg/controller/resourcequota.
+import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
+import type { MirrorChange } from '../api/mirror.ts'
+import { compareQuantities } from '../api/quantity.ts'
+import { isCountable, totalUsage, usageOf } from '../kinds/core/quota-usage.ts'
+import { ResourceQuota } from '../kinds/core/resourcequota.ts'
+import { type Caches, type Controller, defineKeyedController, keyOf, splitKey, type Watch, watch } from './harness.ts'
+
+const resyncMs = 5 * 60_000
+
+/** @param kinds everything the cluster serves */
+export function resourceQuotaController(kinds: readonly AnyKind[]): Controller {
+  const counted = kinds.filter(kind => isCountable(kind) && kind !== ResourceQuota)
+  return defineKeyedController({
+    name: 'resourcequota-controller',
+    watches: [
+      watch(
+        ResourceQuota,
+        quota => [keyOf(quota.metadata.namespace ?? '', quota.metadata.name ?? '')],
+        (quota, before) => !before || JSON.stringify(quota.spec) !== JSON.stringify(before.spec),
+      ),
+      ...counted.map(whatGoes),
+    ],
+    async reconcile(key, ctx) {
+      const { namespace, name } = splitKey(key)
+      const quota = ctx.cache(ResourceQuota).get(namespace, name)
+      if (!quota || quota.metadata.deletionTimestamp) return
+      const hard = { ...quota.spec.hard }
+      const limited = new Set(Object.keys(hard))
+      const objects = function* () {
+        for (const kind of [...counted, ResourceQuota as AnyKind])
+          for (const item of ctx.cache(kind as Kind<KubeObject>).items(namespace)) yield [kind, item.object] as const
+      }
+      const used = limited.size ? totalUsage(quota.spec, objects(), ctx.now()) : {}
+      await ctx.writeStatus(ResourceQuota, quota, { hard, used })
+      return { again: resyncMs }
+    },
+  })
+}
+
+/** Wakes the quotas of a namespace when something in it begins to use less. */
+const whatGoes = (kind: AnyKind): Watch => ({
+  kind,
+  *keys(change: MirrorChange, caches: Caches) {
+    if (change.type === 'ADDED') return
+    const { namespace = '' } = change.item.object.metadata
+    for (const { object } of caches(ResourceQuota).items(namespace))
+      if (change.type === 'DELETED' || usesLess(kind, change)) yield keyOf(namespace, object.metadata.name ?? '')
+  },
+})
+
+function usesLess(kind: AnyKind, { item, before }: MirrorChange): boolean {
+  if (!before) return false
+  const [now, then] = [usageOf(kind, item.object, 0), usageOf(kind, before.object, 0)]
+  return Object.entries(then).some(([name, value]) => compareQuantities(now[name] ?? '0', value) < 0)
+}
