@@ -63,7 +63,8 @@ export class VirtualClock implements Clock {
   }
 
   after(delayMs: number, fn: () => void): () => void {
-    const timer = { at: this.#now + Math.max(0, delayMs), seq: this.#seq++, fn }
+    // Whole milliseconds, as the machine's clock gives them.
+    const timer = { at: this.#now + Math.max(0, Math.ceil(delayMs)), seq: this.#seq++, fn }
     this.#timers.add(timer)
     return () => this.#timers.delete(timer)
   }

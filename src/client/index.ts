@@ -11,3 +11,4 @@ export {
 export { EventRecorder, referenceTo } from './events.ts'
 export { type Credentials, httpsTransport, type HttpsTransport } from './https.ts'
 export type { MirrorScope } from './informer.ts'
+export { type LeaderTiming, leadWithLease, usualTiming } from './leader.ts'

@@ -1,0 +1,83 @@
+// Two candidates for one Lease: there is never more than one leader, and never none for long.
+import { deepStrictEqual, ok, strictEqual } from 'node:assert/strict'
+import { test } from 'node:test'
+import { leadWithLease } from '../../src/client/index.ts'
+import { Lease } from '../../src/kinds/coordination/lease.ts'
+import { Event } from '../../src/kinds/core/event.ts'
+import { type Sim, simulate } from './cluster.ts'
+
+const ref = { namespace: 'kube-system', name: 'worker' }
+
+function candidate(sim: Sim, identity: string, leaders: Set<string>) {
+  const abort = new AbortController()
+  const client = sim.plane.client(`user-${identity}`, ['system:masters'])
+  let cut = false
+  const guarded = new Proxy(client, {
+    get(target, property) {
+      const value = Reflect.get(target, property, target) as unknown
+      if (typeof value !== 'function') return value
+      return (...args: unknown[]) => {
+        if (cut) throw new Error('cut off')
+        return (value as (...args: unknown[]) => unknown).apply(target, args)
+      }
+    },
+  })
+  const ended = leadWithLease(
+    { client: guarded, name: 'worker', identity, random: sim.random, signal: abort.signal },
+    async signal => {
+      ok(leaders.size === 0, `${identity} leads beside ${[...leaders].join()}`)
+      leaders.add(identity)
+      signal.addEventListener('abort', () => leaders.delete(identity), { once: true })
+    },
+  )
+  return {
+    cut: (value: boolean) => void (cut = value),
+    stop: async () => {
+      abort.abort()
+      await sim.clock.forward(1)
+      await ended
+    },
+  }
+}
+
+test('one leads; another takes over when it stops or falls silent', () =>
+  simulate({ controllers: false, scheduler: false }, async sim => {
+    const leaders = new Set<string>()
+    const lease = async () => (await sim.client.get(Lease, ref)).spec
+    const a = candidate(sim, 'a', leaders)
+    await sim.until('a leads', () => leaders.has('a'))
+    const b = candidate(sim, 'b', leaders)
+    await sim.clock.forward(60_000)
+    deepStrictEqual([...leaders], ['a'])
+    strictEqual((await lease()).leaseTransitions, 0)
+    // Cut off, a stops by itself before b may begin.
+    a.cut(true)
+    await sim.until('b leads', () => leaders.has('b'), 30_000)
+    strictEqual((await lease()).holderIdentity, 'b')
+    strictEqual((await lease()).leaseTransitions, 1)
+    a.cut(false)
+    await sim.clock.forward(60_000)
+    deepStrictEqual([...leaders], ['b'])
+    // A leader that stops in order gives the Lease up: the next need not wait for its end.
+    await b.stop()
+    await sim.until('a leads again', () => leaders.has('a'), 5000)
+    await a.stop()
+    strictEqual((await lease()).holderIdentity, '')
+    await sim.clock.forward(10_000)
+    const { items } = await sim.client.list(Event, { namespace: 'kube-system' })
+    const told = new Set(items.filter(e => e.reason === 'LeaderElection').map(e => e.message))
+    deepStrictEqual([...told].sort(), ['a became leader', 'b became leader'])
+  }))
+
+test('one that comes back under its name goes on at once', () =>
+  simulate({ controllers: false, scheduler: false }, async sim => {
+    const leaders = new Set<string>()
+    const dead = candidate(sim, 'a', leaders)
+    await sim.until('a leads', () => leaders.has('a'))
+    dead.cut(true)
+    leaders.clear()
+    const again = candidate(sim, 'a', leaders)
+    await sim.until('it leads again', () => leaders.has('a'), 1000)
+    await again.stop()
+    await dead.stop()
+  }))
