@@ -1,5 +1,6 @@
 // The client room: how every part of the cluster that is not the API server sees the API. A Client turns calls
 // into operations; its transport is the server in this process or HTTPS. Mirrors keep copies current.
+export { accountClients } from './accounts.ts'
 export {
   Client,
   type ClientOptions,

@@ -20,6 +20,8 @@ export interface LeaderOptions {
   random: Random
   /** Ends the candidacy; the Lease is then given up. */
   signal: AbortSignal
+  /** Hears each time that another holds the Lease. */
+  standingBy?(): void
   timing?: LeaderTiming
 }
 
@@ -49,6 +51,7 @@ export async function leadWithLease(
   const candidate = new Candidate(options)
   while (!signal.aborted) {
     if (!(await candidate.tryToHold())) {
+      options.standingBy?.()
       await candidate.pause()
       continue
     }

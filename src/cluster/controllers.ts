@@ -1,5 +1,6 @@
 // Starts the controllers and the scheduler in the server's process.
 import { realRandom } from '../base/random.ts'
+import { type Client, type LeaderTiming, leadWithLease } from '../client/index.ts'
 import { startControllers as startAll } from '../controllers/index.ts'
 import { builtinKinds } from '../kinds/all.ts'
 import { startScheduler } from '../scheduler/index.ts'
@@ -10,33 +11,70 @@ import type { ControlPlane } from './control-plane.ts'
 import { keepDnsService } from './dns-service.ts'
 import { hostAddresses } from './machine.ts'
 
-/** Starts them all; they end with the signal. */
-export async function startControllers(
-  plane: ControlPlane,
-  config: ClusterConfig,
-  authority: KeyPair,
-  signal: AbortSignal,
-): Promise<void> {
+/**
+ * Another process on this store may be a standby; none takes over from this one but after its end, so there is no
+ * hurry to notice a silence, and an idle cluster writes little.
+ */
+const timing: LeaderTiming = { leaseMs: 60_000, renewMs: 45_000, retryMs: 20_000 }
+
+export interface ControllersOptions {
+  plane: ControlPlane
+  config: ClusterConfig
+  authority: KeyPair
+  /** Tells this server from others of the cluster; the same after a restart. */
+  identity: string
+  signal: AbortSignal
+}
+
+/** Resolves when they work, or stand by because others do. They end with the signal. */
+export async function startControllers(options: ControllersOptions): Promise<void> {
+  const { plane, config, authority } = options
   const { core } = plane
-  const common = { clock: core.clock, random: realRandom, signal }
-  const manager = () => plane.client('system:kube-controller-manager')
-  await startAll({
-    ...common,
-    reader: manager(),
-    clientFor: plane.accountClient,
-    log: core.log.with({ part: 'controllers' }),
-    kinds: builtinKinds,
-    caPem: authority.certPem,
-    authority,
-    signToken: plane.signToken,
-    clusterCidr: config.podCidr,
+  const common = { clock: core.clock, random: realRandom }
+  await Promise.all([
+    elected(options, 'kube-controller-manager', async (manager, signal) => {
+      await startAll({
+        ...common,
+        signal,
+        reader: manager,
+        clientFor: plane.accountClient,
+        log: core.log.with({ part: 'controllers' }),
+        kinds: builtinKinds,
+        caPem: authority.certPem,
+        authority,
+        signToken: plane.signToken,
+        clusterCidr: config.podCidr,
+      })
+      const admin = plane.client('kutter', ['system:masters'])
+      await publishClusterInfo(admin, `https://${hostAddresses()[0] ?? '127.0.0.1'}:${config.port}`, authority.certPem)
+      await keepDnsService(manager, config.dnsAddress, signal)
+    }),
+    elected(options, 'kube-scheduler', async (client, signal) => {
+      await startScheduler({ ...common, signal, client, log: core.log.with({ part: 'scheduler' }) })
+    }),
+  ])
+}
+
+/** Runs `lead` whenever this server is the leader; resolves when it has begun for the first time or stands by. */
+function elected(
+  { plane, identity, signal }: ControllersOptions,
+  name: string,
+  lead: (client: Client, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const client = plane.client(`system:${name}`)
+  return new Promise((settle, fail) => {
+    let settled = false
+    const done = () => {
+      settled = true
+      settle()
+    }
+    leadWithLease({ client, name, identity, random: realRandom, signal, timing, standingBy: done }, async leading => {
+      await lead(client, leading)
+      done()
+    }).catch((error: unknown) => {
+      // Later on nobody waits for it: then it ends the process, and the next one begins anew.
+      if (settled) throw error
+      fail(error)
+    })
   })
-  await startScheduler({
-    ...common,
-    client: plane.client('system:kube-scheduler'),
-    log: core.log.with({ part: 'scheduler' }),
-  })
-  const admin = plane.client('kutter', ['system:masters'])
-  await publishClusterInfo(admin, `https://${hostAddresses()[0] ?? '127.0.0.1'}:${config.port}`, authority.certPem)
-  await keepDnsService(manager(), config.dnsAddress, signal)
 }

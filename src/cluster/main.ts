@@ -3,10 +3,11 @@ import 'reflect-metadata'
 import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { messageOf } from '../base/errors.ts'
-import { stderrLog } from '../base/log.ts'
+import { type Log, stderrLog } from '../base/log.ts'
 import { runAgent } from './agent.ts'
 import { integerOption, type OptionSpec, parseArgs, UsageError } from './args.ts'
 import { check } from './check.ts'
+import { componentOptions, runControllerManager, runSchedulerAlone } from './component.ts'
 import { type ClusterConfig, type ClusterPaths, defaultDataDir, defaultName, pathsOf, readConfig } from './config.ts'
 import { down } from './down.ts'
 import { imageCommand } from './image-command.ts'
@@ -23,6 +24,7 @@ const options: Readonly<Record<string, OptionSpec>> = {
   'no-install': { help: 'only say what is missing, install nothing' },
   purge: { help: 'remove the data, too' },
   o: { value: true, help: 'json: output for programs' },
+  ...componentOptions,
   help: { help: 'this text' },
 }
 
@@ -35,6 +37,7 @@ const usage = `kutter: Kubernetes on this machine
   kutter image build DIR… | import FILE.tar… | list                    images of the nodes
   kutter check                                                         what this machine lacks
   kutter server | agent                                                the roles by themselves
+  kutter controller-manager | scheduler --kubeconfig FILE              the same, for any API server
 `
 
 /** Where this program and the supervisor's lie. */
@@ -86,6 +89,12 @@ async function main(args: readonly string[]): Promise<number> {
     case 'agent':
       await role(paths, name, o => runAgent({ ...o, nodeName: parsed.options.node ?? o.config.nodeName }))
       return 0
+    case 'controller-manager':
+    case 'scheduler': {
+      const run = action === 'scheduler' ? runSchedulerAlone : runControllerManager
+      await untilStopped(stderrLog(), (log, signal) => run({ parsed, log, signal }))
+      return 0
+    }
     case 'help':
       out(usage)
       return parsed.words.length ? 0 : 2
@@ -101,24 +110,24 @@ function existing(paths: ClusterPaths, name: string): ClusterConfig {
   return config
 }
 
-/** Runs a role until SIGTERM. */
+/** Runs a role of a cluster on this machine until SIGTERM. */
 async function role(paths: ClusterPaths, name: string, run: (options: RoleOptions) => Promise<void>): Promise<void> {
   const config = existing(paths, name)
+  await untilStopped(stderrLog().with({ cluster: name }), (log, signal) =>
+    run({ config, paths, log, signal, revive: () => spawnSupervisor({ paths, config, directory }, true) }),
+  )
+}
+
+/** Runs something until SIGTERM or SIGINT; an error that nobody has caught ends the process. */
+async function untilStopped(log: Log, run: (log: Log, signal: AbortSignal) => Promise<void>): Promise<void> {
   const abort = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => abort.abort())
-  const log = stderrLog().with({ cluster: name })
   process.on('unhandledRejection', error => {
     if (abort.signal.aborted) return
     log.error('a promise nobody waited for failed', { error })
     process.exit(1)
   })
-  await run({
-    config,
-    paths,
-    log,
-    signal: abort.signal,
-    revive: () => spawnSupervisor({ paths, config, directory }, true),
-  })
+  await run(log, abort.signal)
 }
 
 main(process.argv.slice(2)).then(

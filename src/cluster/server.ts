@@ -4,7 +4,7 @@ import type { Log } from '../base/log.ts'
 import { realRandom } from '../base/random.ts'
 import { apiServiceAddress, discovery, health, openapi, startHttp, streams as makeStreams } from '../apiserver/index.ts'
 import { openEmbeddedStore } from '../store/index.ts'
-import type { ClusterConfig, ClusterPaths } from './config.ts'
+import { type ClusterConfig, type ClusterPaths, clusterTag } from './config.ts'
 import { openControlPlane } from './control-plane.ts'
 import { startControllers } from './controllers.ts'
 import { keepLifeline } from './lifeline.ts'
@@ -65,7 +65,8 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
     '0.0.0.0',
     config.port,
   )
-  await startControllers(plane, config, authority, signal)
+  const identity = `${config.nodeName}_${clusterTag(paths, config.name)}`
+  await startControllers({ plane, config, authority, identity, signal })
   lifeline.tell({ ready: true })
   log.info('serving', { port: http.port, startedInMs: Math.round(performance.now()) })
   await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))

@@ -1,0 +1,43 @@
+// Credentials out of a kubeconfig file, for roles that run by themselves.
+import { readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { parse } from 'yaml'
+import type { Credentials } from '../client/index.ts'
+import { UsageError } from './args.ts'
+
+interface Entry {
+  name?: string
+  [key: string]: unknown
+}
+
+/** The current context's server and user. Throws UsageError, naming the file and the field, when there is no such thing. */
+export function readKubeconfig(file: string): Credentials {
+  let config: Record<string, unknown>
+  try {
+    config = parse(readFileSync(file, 'utf8')) as Record<string, unknown>
+  } catch (error) {
+    throw new UsageError(`cannot read kubeconfig ${file}: ${(error as Error).message}`)
+  }
+  const named = (list: string, name: unknown, part: string) => {
+    const found = ((config?.[list] ?? []) as Entry[]).find(entry => entry.name === name)
+    if (!found) throw new UsageError(`kubeconfig ${file}: ${list} has no entry named ${JSON.stringify(name ?? '')}`)
+    return (found[part] ?? {}) as Record<string, string | undefined>
+  }
+  const context = named('contexts', config?.['current-context'], 'context')
+  const cluster = named('clusters', context.cluster, 'cluster')
+  const user = named('users', context.user, 'user')
+  /** A value in the file itself, or in a file it names, relative to itself. */
+  const pem = (of: Record<string, string | undefined>, field: string): string | undefined => {
+    const [data, path] = [of[`${field}-data`], of[field]]
+    if (data) return Buffer.from(data, 'base64').toString()
+    return path ? readFileSync(resolve(dirname(file), path), 'utf8') : undefined
+  }
+  const ca = pem(cluster, 'certificate-authority')
+  const [cert, key] = [pem(user, 'client-certificate'), pem(user, 'client-key')]
+  if (!cluster.server) throw new UsageError(`kubeconfig ${file}: the cluster has no server`)
+  if (!ca) throw new UsageError(`kubeconfig ${file}: the cluster has no certificate-authority`)
+  const token = () => user.token ?? (user.tokenFile ? readFileSync(user.tokenFile, 'utf8').trim() : undefined)
+  if (!cert && !user.token && !user.tokenFile)
+    throw new UsageError(`kubeconfig ${file}: the user has neither a client-certificate nor a token`)
+  return { server: cluster.server, ca, ...(cert && key && { cert, key }), token }
+}
