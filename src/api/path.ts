@@ -21,28 +21,41 @@ export interface Problem {
   body: string
 }
 
-/** Where a value stands, as `spec.containers[0].image`. */
+/** Where a value stands, as `spec.containers[0].image`. Put into words only when there is something to say about it. */
 export class Path {
-  readonly #text: string
+  readonly #parent: Path | undefined
+  readonly #part: string | number
+  /** How the part is joined to what is before it. */
+  readonly #joint: '' | '.' | '['
 
-  constructor(text = '') {
-    this.#text = text
+  constructor(parent?: Path, part: string | number = '', joint: '' | '.' | '[' = '') {
+    this.#parent = parent
+    this.#part = part
+    this.#joint = joint
   }
 
   toString(): string {
-    return this.#text || '<nil>'
+    return this.#text() || '<nil>'
+  }
+
+  #text(): string {
+    const before = this.#parent ? this.#parent.#text() : ''
+    if (this.#joint === '[') return `${before}[${this.#part}]`
+    return before && this.#joint ? `${before}.${this.#part}` : `${before}${this.#part}`
   }
 
   field(...names: string[]): Path {
-    return new Path([this.#text, ...names].filter(Boolean).join('.'))
+    let path: Path = this
+    for (const name of names) if (name) path = new Path(path, name, '.')
+    return path
   }
 
   index(i: number): Path {
-    return new Path(`${this.#text}[${i}]`)
+    return new Path(this, i, '[')
   }
 
   key(key: string): Path {
-    return new Path(`${this.#text}[${key}]`)
+    return new Path(this, key, '[')
   }
 
   invalid(value: unknown, detail: string): Problem {

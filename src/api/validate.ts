@@ -105,7 +105,9 @@ const maxAnnotationBytes = 256 * 1024
 /** Everything that may be wrong with an object by itself. */
 export function* validateObject(kind: AnyKind, object: DeepReadonly<KubeObject>): Iterable<Problem> {
   yield* validateMeta(kind, object.metadata)
-  yield* validateStruct(kind.schema, object as unknown as JsonObject, root)
+  const problems: Problem[] = []
+  validateStruct(kind.schema, object as unknown as JsonObject, root, problems)
+  yield* problems
   if (kind.validate) yield* kind.validate(object, root)
 }
 
@@ -152,14 +154,59 @@ function* validateOwners(meta: DeepReadonly<KubeObject['metadata']>, at: Path): 
   }
 }
 
+/** A field that may have something wrong with it, by its own rules or those of what is in it. */
+interface Checked {
+  name: string
+  node: Node
+  /** There are rules within. */
+  deep: boolean
+}
+
+const checkedFields = new WeakMap<Struct, readonly Checked[]>()
+
+/** The fields of a struct that the schema has any rule about: most have none and are never looked at. */
+function checkedOf(schema: Struct): readonly Checked[] {
+  let list = checkedFields.get(schema)
+  if (!list) {
+    // Schemas may contain themselves: within itself a struct counts as having rules.
+    checkedFields.set(schema, [])
+    list = Object.entries(schema.fields)
+      .map(([name, node]) => ({ name, node, deep: hasRules(node, new Set([schema])) }))
+      .filter(({ node, deep }) => node.required || deep)
+    checkedFields.set(schema, list)
+  }
+  return list
+}
+
+function hasRules(node: Node, within: Set<Struct>): boolean {
+  switch (node.type) {
+    case 'struct': {
+      const schema = node.struct!()
+      if (within.has(schema)) return true
+      const inner = new Set([...within, schema])
+      return Object.values(schema.fields).some(field => field.required || hasRules(field, inner))
+    }
+    case 'list':
+    case 'map':
+      return hasRules(node.item!, within)
+    case 'string':
+      return node.enum !== undefined
+    case 'int32':
+    case 'int64':
+      return node.min !== undefined || node.max !== undefined
+    default:
+      return false
+  }
+}
+
 /** What the schema itself says: required fields, allowed values, bounds, element keys. */
-export function* validateStruct(schema: Struct, value: JsonObject, at: Path): Iterable<Problem> {
-  for (const [name, node] of Object.entries(schema.fields)) {
-    if (name === 'metadata' && at === root) continue
+function validateStruct(schema: Struct, value: JsonObject, at: Path, problems: Problem[]): void {
+  for (const { name, node, deep } of checkedOf(schema)) {
     const field = value[name]
-    const path = at.field(name)
-    if (node.required && isMissing(node, field)) yield path.required()
-    else if (field !== undefined && field !== null) yield* validateNode(node, field, path)
+    if (node.required && isMissing(node, field)) {
+      if (name !== 'metadata' || at !== root) problems.push(at.field(name).required())
+    } else if (deep && field !== undefined && field !== null && (name !== 'metadata' || at !== root))
+      validateNode(node, field, at.field(name), problems)
   }
 }
 
@@ -169,31 +216,28 @@ const isMissing = (node: Node, value: unknown) =>
   (value === '' && node.type === 'string' && !node.optional && !node.mayBeEmpty) ||
   (Array.isArray(value) && value.length === 0 && !node.always)
 
-function* validateNode(node: Node, value: unknown, at: Path): Iterable<Problem> {
+function validateNode(node: Node, value: unknown, at: Path, problems: Problem[]): void {
   switch (node.type) {
     case 'struct':
-      return yield* validateStruct(node.struct!(), value as JsonObject, at)
+      return validateStruct(node.struct!(), value as JsonObject, at, problems)
     case 'list':
-      for (const [i, element] of (value as unknown[]).entries()) yield* validateNode(node.item!, element, at.index(i))
+      for (const [i, element] of (value as unknown[]).entries())
+        validateNode(node.item!, element, at.index(i), problems)
       return
     case 'map':
       for (const [key, element] of Object.entries(value as JsonObject))
-        yield* validateNode(node.item!, element, at.key(key))
+        validateNode(node.item!, element, at.key(key), problems)
       return
     case 'string':
       if (node.enum && value !== '' && !node.enum.includes(value as string))
-        yield at.notSupported(value, [...node.enum].sort())
+        problems.push(at.notSupported(value, [...node.enum].sort()))
       return
     case 'int32':
     case 'int64':
-      if (node.min !== undefined && (value as number) < node.min) {
-        yield at.invalid(
-          value,
-          node.min === 0 ? 'must be greater than or equal to 0' : `must be greater than or equal to ${node.min}`,
-        )
-      }
+      if (node.min !== undefined && (value as number) < node.min)
+        problems.push(at.invalid(value, `must be greater than or equal to ${node.min}`))
       if (node.max !== undefined && (value as number) > node.max)
-        yield at.invalid(value, `must be less than or equal to ${node.max}`)
+        problems.push(at.invalid(value, `must be less than or equal to ${node.max}`))
       return
   }
 }

@@ -44,6 +44,14 @@ export interface AdmissionRequest {
 /** Makes the object to be stored of the one that is; returning the same means there is nothing to write. */
 export type Change = (old: DeepReadonly<KubeObject>) => KubeObject | Promise<KubeObject>
 
+export interface UpdateOptions {
+  subresource?: string
+  /** The change keeps the rules about updates by itself. */
+  trusted?: boolean
+  /** The change leaves an object that is valid and in canonical form, and that nobody owns fields of by this write. */
+  sound?: boolean
+}
+
 export class Registry {
   readonly storage: Storage
   readonly clock: Clock
@@ -115,11 +123,7 @@ export class Registry {
   }
 
   /** Changes an object, again from the newest state as long as others change it too. */
-  async update(
-    operation: Operation,
-    change: Change,
-    options: { retry: boolean; subresource?: string; trusted?: boolean },
-  ): Promise<Item> {
+  async update(operation: Operation, change: Change, options: UpdateOptions & { retry: boolean }): Promise<Item> {
     const { kind, namespace, name } = operation
     await this.storage.fresh(operation.signal)
     for (let attempt = 1; ; attempt++) {
@@ -135,16 +139,12 @@ export class Registry {
     }
   }
 
-  async #updateOnce(
-    operation: Operation,
-    item: Item,
-    change: Change,
-    options: { subresource?: string; trusted?: boolean },
-  ): Promise<Item> {
+  async #updateOnce(operation: Operation, item: Item, change: Change, options: UpdateOptions): Promise<Item> {
     const { kind, name } = operation
     const old = item.object
     const object = await change(old)
     this.#checkPreconditions(operation, object, item)
+    if (options.sound) return this.#writeSound(operation, item, object)
     keepSystemFields(object, old)
     await this.admission.mutate({ type: 'UPDATE', operation, object, old })
     if (!options.subresource) keepStatus(kind, object, old)
@@ -175,6 +175,15 @@ export class Registry {
       return new ItemClass(next, item.revision)
     }
     return this.storage.write(kind, next, item.revision)
+  }
+
+  async #writeSound(operation: Operation, { object: old, revision }: Item, object: KubeObject): Promise<Item> {
+    const request = { type: 'UPDATE', operation, object, old } as const
+    await this.admission.mutate(request)
+    await this.admission.validate(request)
+    return operation.options.dryRun
+      ? new ItemClass(object, revision)
+      : this.storage.write(operation.kind, object, revision)
   }
 
   #checkPreconditions(operation: Operation, object: KubeObject, item: Item): void {

@@ -1,7 +1,9 @@
-// What changed between two states of an object, as field sets: the ground for who owns what.
+// What changed between two states of an object, as field sets: the ground for who owns what. Every write goes through
+// here, so it makes no set before there is something to put into it.
 // Source: structured-merge-diff typed/compare.go.
-import type { Json, Node } from '../schema/node.ts'
-import { childrenOf, emptySet, type FieldSet, isAtomic, isEmpty } from './fieldset.ts'
+import { isObject } from '../patch/merge.ts'
+import type { Json, JsonObject, Node } from '../schema/node.ts'
+import { elementKey, emptySet, type FieldSet, isAtomic } from './fieldset.ts'
 
 /** The fields added or given another value, and those removed. */
 export function compare(
@@ -9,45 +11,81 @@ export function compare(
   before: Json | undefined,
   after: Json | undefined,
 ): { changed: FieldSet; removed: FieldSet } {
-  const changed = emptySet()
-  const removed = emptySet()
-  walk(node, before, after, changed, removed)
-  return { changed, removed }
+  const difference = walk(node, before, after)
+  return { changed: difference?.changed ?? emptySet(), removed: difference?.removed ?? emptySet() }
 }
 
-function walk(
-  node: Node,
-  before: Json | undefined,
-  after: Json | undefined,
-  changed: FieldSet,
-  removed: FieldSet,
-): void {
-  if (after === undefined) {
-    if (before !== undefined) removed.self = true
-  } else if (before === undefined) changed.self = true
+interface Difference {
+  changed?: FieldSet
+  removed?: FieldSet
+}
+
+/** Undefined when nothing differs. */
+function walk(node: Node, before: Json | undefined, after: Json | undefined): Difference | undefined {
+  if (before === after) return undefined
+  if (before === undefined) return { changed: wholeOf(node, after!) }
+  if (after === undefined) return { removed: wholeOf(node, before) }
   if (isAtomic(node)) {
-    if (before !== undefined && after !== undefined && JSON.stringify(before) !== JSON.stringify(after))
-      changed.self = true
-    return
+    if (typeof before !== 'object' && typeof after !== 'object') return { changed: leaf() }
+    return JSON.stringify(before) === JSON.stringify(after) ? undefined : { changed: leaf() }
   }
+  return node.type === 'list' ? walkList(node, before, after) : walkFields(node, before, after)
+}
+
+const leaf = (): FieldSet => ({ self: true, children: new Map() })
+
+/** Everything in a value that is there only on one side. */
+function wholeOf(node: Node, value: Json): FieldSet {
+  const set = leaf()
+  if (value === null || isAtomic(node)) return set
+  if (node.type === 'list') {
+    if (Array.isArray(value))
+      for (const element of value) set.children.set(elementKey(node, element)!, wholeOf(node.item!, element))
+    return set
+  }
+  if (!isObject(value)) return set
+  const fields = node.type === 'struct' ? node.struct!().fields : undefined
+  for (const name in value) {
+    const child = fields ? fields[name] : node.item
+    const inner = value[name]
+    if (child && inner !== undefined) set.children.set(`f:${name}`, wholeOf(child, inner))
+  }
+  return set
+}
+
+function walkFields(node: Node, before: Json, after: Json): Difference | undefined {
+  const [old, now] = [isObject(before) ? before : empty, isObject(after) ? after : empty]
+  const fields = node.type === 'struct' ? node.struct!().fields : undefined
+  const out: Difference = {}
+  for (const name in now) {
+    const child = fields ? fields[name] : node.item
+    if (child) note(out, `f:${name}`, walk(child, own(old, name), now[name]))
+  }
+  for (const name in old) {
+    const child = fields ? fields[name] : node.item
+    if (child && own(now, name) === undefined) note(out, `f:${name}`, walk(child, old[name], undefined))
+  }
+  return out.changed || out.removed ? out : undefined
+}
+
+const empty: JsonObject = {}
+const own = (object: JsonObject, name: string): Json | undefined =>
+  Object.hasOwn(object, name) ? object[name] : undefined
+
+function walkList(node: Node, before: Json, after: Json): Difference | undefined {
   const old = new Map<string, Json>()
-  if (before !== undefined && before !== null)
-    for (const [key, , value] of childrenOf(node, before)) old.set(key, value)
-  const visit = (key: string, childNode: Node, from: Json | undefined, to: Json | undefined) => {
-    const childChanged = emptySet()
-    const childRemoved = emptySet()
-    walk(childNode, from, to, childChanged, childRemoved)
-    if (!isEmpty(childChanged)) changed.children.set(key, childChanged)
-    if (!isEmpty(childRemoved)) removed.children.set(key, childRemoved)
+  if (Array.isArray(before)) for (const element of before) old.set(elementKey(node, element)!, element)
+  const out: Difference = {}
+  for (const element of Array.isArray(after) ? after : []) {
+    const key = elementKey(node, element)!
+    note(out, key, walk(node.item!, old.get(key), element))
+    old.delete(key)
   }
-  if (after !== undefined && after !== null) {
-    for (const [key, childNode, value] of childrenOf(node, after)) {
-      visit(key, childNode, old.get(key), value)
-      old.delete(key)
-    }
-  }
-  if (before !== undefined && before !== null) {
-    for (const [key, childNode, value] of childrenOf(node, before))
-      if (old.has(key)) visit(key, childNode, value, undefined)
-  }
+  for (const [key, element] of old) note(out, key, walk(node.item!, element, undefined))
+  return out.changed || out.removed ? out : undefined
+}
+
+function note(out: Difference, key: string, found: Difference | undefined): void {
+  if (found?.changed) (out.changed ??= emptySet()).children.set(key, found.changed)
+  if (found?.removed) (out.removed ??= emptySet()).children.set(key, found.removed)
 }

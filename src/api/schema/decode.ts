@@ -23,6 +23,16 @@ export function decode<T>(schema: Struct<T>, input: unknown, options: DecodeOpti
   return decodeStruct(schema as Struct, input, context) as T
 }
 
+/** A copy of a decoded struct with some fields given anew, in the schema's order. The rest is shared, not copied. */
+export function withFields<T extends object>(schema: Struct, value: T, changes: Partial<T>): T {
+  const out: Record<string, unknown> = {}
+  for (const { name } of compile(schema).rows) {
+    const field = name in changes ? changes[name as keyof T] : value[name as keyof T]
+    if (field !== undefined) out[name] = field
+  }
+  return out as T
+}
+
 interface Context extends DecodeOptions {
   /** Field names and indexes from the root. */
   path: (string | number)[]

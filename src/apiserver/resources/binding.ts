@@ -1,12 +1,13 @@
 // Binding: the scheduler's decision. Sets the pod's node once and for all, with the PodScheduled condition.
 // Source: pkg/registry/core/pod/storage (BindingREST).
 import { StatusError } from '../../base/errors.ts'
+import { withFields } from '../../api/schema/decode.ts'
+import type { DeepReadonly } from '../../api/schema/node.ts'
 import { timeText } from '../../api/time.ts'
 import { Binding } from '../../kinds/core/binding.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import { decodeBody } from '../body.ts'
 import { conflict } from '../errors.ts'
-import { editable } from '../registry.ts'
 import type { Handler } from '../serve.ts'
 
 export const createBinding: Handler = async ({ registry, clock }, operation, warn) => {
@@ -23,7 +24,7 @@ export const createBinding: Handler = async ({ registry, clock }, operation, war
   await registry.update(
     { ...operation, kind: Pod, name, subresource: 'binding' },
     old => {
-      const pod = editable<Pod>(Pod, old as Pod)
+      const pod = old as DeepReadonly<Pod>
       const refuse = (why: string) => conflict({ ...Pod, plural: 'pods/binding' }, name, why)
       if (binding.metadata.uid && binding.metadata.uid !== pod.metadata.uid)
         throw refuse(
@@ -33,19 +34,29 @@ export const createBinding: Handler = async ({ registry, clock }, operation, war
       if (pod.spec.nodeName)
         throw refuse(`pod ${name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`)
       if (pod.spec.schedulingGates?.length) throw refuse(`pod ${name} has non-empty .spec.schedulingGates`)
-      pod.spec.nodeName = target.name!
-      pod.metadata.annotations = { ...pod.metadata.annotations, ...binding.metadata.annotations }
-      pod.metadata.labels = { ...pod.metadata.labels, ...binding.metadata.labels }
-      const condition = {
-        type: 'PodScheduled',
-        status: 'True',
-        lastProbeTime: null as unknown as string,
-        lastTransitionTime: timeText(clock.now()),
-      }
-      pod.status.conditions = [...(pod.status.conditions ?? []).filter(c => c.type !== 'PodScheduled'), condition]
-      return pod
+      return bound(pod, binding, timeText(clock.now()))
     },
-    { retry: true, subresource: 'binding', trusted: true },
+    { retry: true, subresource: 'binding', trusted: true, sound: true },
   )
   return { type: 'status', status: { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 } }
 }
+
+/** The pod on its node. It shares with the one before what stays the same. */
+function bound(pod: DeepReadonly<Pod>, { target, metadata }: Binding, now: string): Pod {
+  const condition = { type: 'PodScheduled', status: 'True', lastProbeTime: null, lastTransitionTime: now }
+  const { annotations, labels } = pod.metadata
+  const conditions = [...(pod.status.conditions ?? []).filter(c => c.type !== 'PodScheduled'), condition]
+  return {
+    ...pod,
+    metadata: withFields(partOf('metadata'), pod.metadata, {
+      ...(metadata.annotations && { annotations: { ...annotations, ...metadata.annotations } }),
+      ...(metadata.labels && { labels: { ...labels, ...metadata.labels } }),
+    }),
+    spec: withFields(partOf('spec'), pod.spec, { nodeName: target.name! }),
+    status: withFields(partOf('status'), pod.status, {
+      conditions: conditions as NonNullable<typeof pod.status.conditions>,
+    }),
+  } as unknown as Pod
+}
+
+const partOf = (field: 'metadata' | 'spec' | 'status') => Pod.schema.fields[field]!.struct!()
