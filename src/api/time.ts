@@ -18,6 +18,8 @@ export function parseTime(text: string | null | undefined): number | undefined {
 /** The canonical spelling of a time, or undefined when it is none. */
 export function canonicalTime(text: string): string | undefined {
   const ms = parseTime(text)
+  // Nearly every time comes in that spelling already.
+  if (text.length === 20 && text.endsWith('Z')) return ms === undefined ? undefined : text
   return ms === undefined ? undefined : timeText(ms)
 }
 
