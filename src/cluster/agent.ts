@@ -1,6 +1,6 @@
 // The agent role as a process: kubelet, kube-proxy, pod network and DNS of one node, and the containerd they use.
 import { existsSync } from 'node:fs'
-import { mkdir, readdir } from 'node:fs/promises'
+import { mkdir, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { realClock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
@@ -10,6 +10,7 @@ import { Client, type HttpsTransport, httpsTransport } from '../client/index.ts'
 import { startDns } from '../dns/index.ts'
 import {
   buildPause,
+  copyImages,
   listImages,
   loadArchive,
   normalizeName,
@@ -19,19 +20,18 @@ import {
 } from '../images/index.ts'
 import { containerdPaths, ensureContainerd, keepContainerd } from '../kubelet/containerd/index.ts'
 import { criRuntime, startKubelet } from '../kubelet/index.ts'
-import { startPodNetwork } from '../network/index.ts'
+import { keepPodRoutes, startPodNetwork } from '../network/index.ts'
 import { startProxy } from '../proxy/index.ts'
-import { clusterTag } from './config.ts'
+import { clusterTag, nodeNames } from './config.ts'
 import { dnsPort } from './dns-service.ts'
 import { keepLifeline } from './lifeline.ts'
 import { hostAddresses } from './machine.ts'
-import { bridgeOf, cgroupOf, nodeDirs, tableOf } from './node-teardown.ts'
+import { bridgeOf, nodeCgroupOf, nodeDirs, tableOf } from './node-names.ts'
+import { addressIn } from './node-range.ts'
 import { Pki } from './pki.ts'
 import type { RoleOptions } from './server.ts'
 
 type AgentOptions = RoleOptions & { nodeName: string }
-
-const hostResolvConf = '/etc/resolv.conf'
 
 /** Runs the agent until the signal aborts. Containers go on running then. */
 export async function runAgent(options: AgentOptions): Promise<void> {
@@ -47,9 +47,10 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   })
   const dirs = nodeDirs(paths.node(nodeName))
   const tag = clusterTag(paths, config.name)
-  const nodeIP = hostAddresses()[0] ?? '127.0.0.1'
+  const { nodeIP, apiAddress } = placeOf(options)
+  const resolvConf = await usableResolvConf()
   const [{ transport, serving, ca }, runtimeSocket] = await Promise.all([
-    connect(options, nodeIP),
+    connect(options, nodeIP, apiAddress),
     startRuntime(options),
   ])
   const client = (part: string) =>
@@ -83,7 +84,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       pinnedImages: () => readPins(pinsFileFor(runtimeSocket)),
     }),
     rootDir: paths.node(nodeName),
-    cgroupRoot: `${cgroupOf(tag)}/${nodeName}`,
+    cgroupRoot: nodeCgroupOf(tag, nodeName),
+    resolvConf,
     clusterDNS: config.dnsAddress,
     clusterDomain: config.domain,
     clock,
@@ -111,16 +113,18 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       address: gateway,
       port: dnsPort,
       domain: config.domain,
-      resolvConf: hostResolvConf,
+      resolvConf,
       clock,
       log: log.with({ part: 'dns' }),
       signal,
     })
   }
   lifeline.tell({ ready: true })
-  proxy.catch(error => {
-    if (!signal.aborted) lifeline.tell({ ready: true, problem: `kube-proxy: ${messageOf(error)}` })
-  })
+  proxy
+    .then(() => keepPodRoutes({ client: client('network'), nodeName, podCidr: config.podCidr, clock, log, signal }))
+    .catch(error => {
+      if (!signal.aborted) lifeline.tell({ ready: true, problem: `kube-proxy: ${messageOf(error)}` })
+    })
   log.info('node is up', { node: nodeName, startedInMs: Math.round(performance.now()) })
   void loadImages(options, runtimeSocket).catch(error => log.error('cannot load the images of the cluster', { error }))
   await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))
@@ -128,8 +132,27 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   transport.close()
 }
 
+/** A node in a namespace has an address of its own there, and reaches the machine at the bridge's. */
+function placeOf({ config, nodeName }: AgentOptions): { nodeIP: string; apiAddress: string } {
+  const own = config.nodes.find(node => node.name === nodeName)
+  return own
+    ? { nodeIP: addressIn(config.nodeCidr, own.index), apiAddress: addressIn(config.nodeCidr, 1) }
+    : { nodeIP: hostAddresses()[0] ?? '127.0.0.1', apiAddress: '127.0.0.1' }
+}
+
+const resolvConfs = ['/etc/resolv.conf', '/run/systemd/resolve/resolv.conf']
+
+/** The first that names a resolver pods can reach: one on the machine's loopback is out of reach for them. */
+async function usableResolvConf(): Promise<string> {
+  for (const file of resolvConfs) {
+    const text = await readFile(file, 'utf8').catch(() => '')
+    if (/^\s*nameserver\s+(?!127\.|::1\b)\S/m.test(text)) return file
+  }
+  return resolvConfs[0]!
+}
+
 /** Credentials of the node, and the connection made with them. */
-async function connect({ config, paths, nodeName }: AgentOptions, nodeIP: string) {
+async function connect({ config, paths, nodeName }: AgentOptions, nodeIP: string, apiAddress: string) {
   const pki = new Pki(paths.pki, realClock)
   const authority = await pki.authority()
   const own = new Pki(nodeDirs(paths.node(nodeName)).pki, realClock, authority)
@@ -140,7 +163,7 @@ async function connect({ config, paths, nodeName }: AgentOptions, nodeIP: string
     'digital signature',
   ])
   const transport: HttpsTransport = httpsTransport(() => ({
-    server: `https://127.0.0.1:${config.port}`,
+    server: `https://${apiAddress}:${config.port}`,
     ca: authority.certPem,
     cert: client.certPem,
     key: client.keyPem,
@@ -149,7 +172,7 @@ async function connect({ config, paths, nodeName }: AgentOptions, nodeIP: string
 }
 
 /** Starts containerd, or finds it running, and makes sure it has the pause image. Returns its socket. */
-async function startRuntime({ paths, nodeName, log, signal }: AgentOptions): Promise<string> {
+async function startRuntime({ config, paths, nodeName, log, signal }: AgentOptions): Promise<string> {
   const dirs = nodeDirs(paths.node(nodeName))
   await mkdir(dirs.containerd, { recursive: true, mode: 0o711 })
   await mkdir(dirs.registry, { recursive: true })
@@ -169,6 +192,15 @@ async function startRuntime({ paths, nodeName, log, signal }: AgentOptions): Pro
   const store = { socket, pinsFile: pinsFileFor(socket) }
   if (!(await listImages(store, signal)).some(image => image.name === normalizeName(pauseImage)))
     await loadArchive(await archive, store, { signal })
+  for (const other of nodeNames(config)) {
+    const from = containerdPaths(nodeDirs(paths.node(other)).containerd).socket
+    if (other === nodeName || !existsSync(from)) continue
+    // What a user loaded is on every node, on those that came later, too.
+    await copyImages({ socket: from, pinsFile: pinsFileFor(from) }, store, { signal }).then(
+      names => names.length && log.info('images taken over', { from: other, names }),
+      error => signal.aborted || log.warn('cannot take over images', { from: other, why: messageOf(error) }),
+    )
+  }
   return socket
 }
 

@@ -1,6 +1,7 @@
 // Starts the controllers and the scheduler in the server's process.
 import { realRandom } from '../base/random.ts'
 import { startControllers as startAll } from '../controllers/index.ts'
+import { parseDuration } from '../api/time.ts'
 import { builtinKinds } from '../kinds/all.ts'
 import { startScheduler } from '../scheduler/index.ts'
 import type { KeyPair } from '../wire/x509.ts'
@@ -30,6 +31,9 @@ export async function startControllers(
     authority,
     signToken: plane.signToken,
     clusterCidr: config.podCidr,
+    ...(config.nodeMonitorGracePeriod && {
+      nodeMonitorGraceMs: parseDuration(config.nodeMonitorGracePeriod)! / 1e6,
+    }),
   })
   await startScheduler({
     ...common,

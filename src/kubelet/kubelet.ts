@@ -53,6 +53,8 @@ export interface KubeletOptions {
   onPodCIDR?: (cidrs: readonly string[]) => void
   clusterDNS: string
   clusterDomain: string
+  /** What pods with dnsPolicy Default get. Default `/etc/resolv.conf`. */
+  resolvConf?: string
   /** Default 110. */
   maxPods?: number
   /** Processes a pod may have. Default 4096. */
@@ -185,7 +187,7 @@ async function makeContext(
   const place = {
     clusterDNS: o.clusterDNS,
     clusterDomain: o.clusterDomain,
-    hostResolvConf: runtime.real ? await readFile('/etc/resolv.conf', 'utf8').catch(() => '') : '',
+    hostResolvConf: runtime.real ? await readFile(o.resolvConf ?? '/etc/resolv.conf', 'utf8').catch(() => '') : '',
     logRoot: join(o.rootDir, 'logs'),
     cgroupRoot: o.cgroupRoot ?? `/kutter/${o.nodeName}`,
     seccompRoot: join(o.rootDir, 'seccomp'),
