@@ -13,6 +13,7 @@ import { ensureNodeNetwork, removeNodeNamespace } from './node-net.ts'
 import { teardownNode } from './node-teardown.ts'
 import { nodesReady, readyTimeoutMs, until } from './ready.ts'
 import { Steps } from './steps.ts'
+import { logOf } from './supervisor.ts'
 
 interface Context {
   paths: ClusterPaths
@@ -60,7 +61,7 @@ export async function startNodes({ paths, config, out }: Context, wanted: Cluste
     await writeConfig(paths, wanted)
     await ask(paths.socket, { command: 'reload' })
     const deadline = realClock.now() + readyTimeoutMs
-    await steps.run(readyText(fresh), () => until(deadline, paths, () => nodesReady(client, fresh)))
+    await steps.run(readyText(fresh), () => until(deadline, paths, () => nodesReady(client, paths, fresh)))
     return 0
   } finally {
     close()
@@ -94,6 +95,7 @@ async function removeNode(name: string, { paths, config, out }: Context): Promis
   await teardownNode({ dir, tag, node: name, log: silentLog, purge: true })
   await removeNodeNamespace(tag, node)
   await rm(dir, { recursive: true, force: true })
+  await rm(logOf(paths, `agent/${name}`), { force: true })
   out(`The node ${name} is removed: its pods, containerd, namespace and files are gone.\n`)
   return 0
 }

@@ -13,8 +13,10 @@ const stateEvery = 20
 /** A process that ended this often at the start will not come up by itself. */
 const hopelessRestarts = 3
 
-/** Whether all of these nodes are Ready. */
-export async function nodesReady(client: Client, names: readonly string[]): Promise<boolean> {
+/** Whether all of these nodes are Ready, and not only said to be so by agents that have ended since. */
+export async function nodesReady(client: Client, paths: ClusterPaths, names: readonly string[]): Promise<boolean> {
+  const state = await ask(paths.socket, { command: 'status' })
+  if (!names.every(name => state?.processes.some(p => p.role === 'agent' && p.node === name && p.ready))) return false
   const { items } = await client.list(Node)
   return names.every(name =>
     items

@@ -163,7 +163,7 @@ class Supervisor {
   #start(charge: Charge): void {
     if (this.#stopping || charge.retired || charge.state || charge.child) return
     const { program, paths, clock, log } = this.#options
-    const file = openSync(logOf(paths, charge), 'a', 0o600)
+    const file = openSync(logOf(paths, charge.key), 'a', 0o600)
     const words = [program.command, ...program.args, ...charge.args]
     const own = charge.namespace && openSync('/proc/self/ns/net', 'r')
     const child = charge.namespace
@@ -180,7 +180,7 @@ class Supervisor {
     child.on('exit', (code, signal) => {
       charge.child = undefined
       if (!this.#stopping) {
-        charge.lastWords = lastLine(logOf(paths, charge))
+        charge.lastWords = lastLine(logOf(paths, charge.key))
         log.warn('a process ended', { process: charge.key, code, signal })
       }
       this.#lost(charge)
@@ -228,7 +228,8 @@ class Supervisor {
   }
 }
 
-const logOf = (paths: ClusterPaths, charge: Charge) => join(paths.logs, `${charge.key.replace('/', '-')}.log`)
+/** The log of a process, by its key: `server`, `agent/NODE`. */
+export const logOf = (paths: ClusterPaths, key: string): string => join(paths.logs, `${key.replace('/', '-')}.log`)
 
 const tailBytes = 4096
 
@@ -275,7 +276,10 @@ export function spawnSupervisor(
 ): void {
   const file = openSync(join(paths.logs, 'supervisor.log'), 'a', 0o600)
   const program = ['supervisor-main.js', 'supervisor-main.ts'].map(name => join(directory, name)).find(existsSync)!
-  const words = [process.execPath, ...process.execArgv, program, config.name, paths.dataDir]
+  // Several agents may find the old one dead at the same moment: only one supervisor gets the lock, which the kernel
+  // takes back when that ends, however it ends.
+  const lock = ['flock', '--no-fork', '--nonblock', '--conflict-exit-code', '0', join(paths.run, 'supervisor.lock')]
+  const words = [...lock, process.execPath, ...process.execArgv, program, config.name, paths.dataDir]
   const elsewhere = machineNamespace()
   const [first = '', ...rest] = elsewhere ? ['nsenter', `--net=${elsewhere}`, '--', ...words] : words
   const child = spawn(first, rest, {

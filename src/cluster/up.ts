@@ -73,7 +73,7 @@ export async function up(options: UpOptions): Promise<number> {
     await steps.run('API server answers', () =>
       until(deadline, paths, () => client.find(Service, { namespace: 'default', name: 'kubernetes' }).then(Boolean)),
     )
-    await steps.run(readyText(names), () => until(deadline, paths, () => nodesReady(client, names)))
+    await steps.run(readyText(names), () => until(deadline, paths, () => nodesReady(client, paths, names)))
     await steps.run('DNS answers', () =>
       until(deadline, paths, () => dnsAnswers(config.dnsAddress, `kubernetes.default.svc.${config.domain}`)),
     )
