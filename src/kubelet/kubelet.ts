@@ -73,6 +73,8 @@ export interface Kubelet {
   port: number
   /** Looks at the runtime again and writes the node's status: call when the network has been configured. */
   refresh(): Promise<void>
+  /** Shows another certificate from now on. */
+  renewServing(pair: { certPem: string; keyPem: string }): void
   /** Stops working; containers go on running. */
   close(): Promise<void>
 }
@@ -152,6 +154,7 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   return {
     ready,
     port: server?.port ?? 0,
+    renewServing: ({ certPem, keyPem }) => server?.renew(certPem, keyPem),
     refresh: () => reportNetwork(node, info, clock, signal),
     async close() {
       stop.abort(new Error('the kubelet ends'))
