@@ -27,6 +27,8 @@ export interface HttpsTransport {
   serve: Serve
   /** A GET of a path that is no resource, as text. */
   fetch(path: string, signal?: AbortSignal): Promise<string>
+  /** New requests go over a new connection, with the credentials as they are now; those under way end on the old one. */
+  renew(): void
   close(): void
 }
 
@@ -43,6 +45,10 @@ export function httpsTransport(credentials: () => Credentials): HttpsTransport {
     fetch: async (path, signal) => {
       const stream = current().request(headersOf(credentials(), 'GET', path), signal ? { signal } : {})
       return (await readAll(answerOf(stream))).body
+    },
+    renew: () => {
+      session?.close()
+      session = undefined
     },
     close: () => session?.destroy(),
   }

@@ -1,4 +1,5 @@
 // The command line: options with values, switches, and words. Unknown options are refused by name.
+import { parseDuration } from '../api/time.ts'
 
 export interface OptionSpec {
   /** Option takes a value. */
@@ -50,4 +51,14 @@ export function integerOption(parsed: Parsed, name: string, min: number, max: nu
   if (!Number.isInteger(value) || value < min || value > max)
     throw new UsageError(`option --${name} must be a whole number from ${min} to ${max}, not ${text}`)
   return value
+}
+
+/** A length of time as Go writes it: `40s`, `1m30s`. */
+export function durationOption(parsed: Parsed, name: string): { text: string; ms: number } | undefined {
+  const text = parsed.options[name]
+  if (text === undefined) return undefined
+  const nanos = parseDuration(text)
+  if (nanos === undefined || nanos <= 0)
+    throw new UsageError(`option --${name} must be a length of time as 40s or 1m30s, not ${text}`)
+  return { text, ms: nanos / 1e6 }
 }

@@ -6,6 +6,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { createHash } from 'node:crypto'
 import { portFree } from './machine.ts'
+import { chooseNodeRange } from './node-range.ts'
 
 export interface ClusterConfig {
   name: string
@@ -19,6 +20,18 @@ export interface ClusterConfig {
   domain: string
   /** Which of the machine's clusters this is: 0 for the first. Keeps ranges and ports apart. */
   slot: number
+  /** Addresses of the nodes in namespaces; the first is the machine's own among them. */
+  nodeCidr: string
+  /** Nodes of this machine besides the first, each in a network namespace of its own. */
+  nodes: readonly LocalNode[]
+  /** How long a node may be silent, as `40s`; the controllers' own default without it. */
+  nodeMonitorGracePeriod?: string
+}
+
+export interface LocalNode {
+  name: string
+  /** The last number of its address; the machine itself has 1. */
+  index: number
 }
 
 export const defaultDataDir = '/var/lib/kutter'
@@ -58,7 +71,8 @@ export function clusterTag(paths: ClusterPaths, name: string): string {
 export function readConfig(paths: ClusterPaths): ClusterConfig | undefined {
   if (!existsSync(paths.config)) return undefined
   try {
-    return JSON.parse(readFileSync(paths.config, 'utf8')) as ClusterConfig
+    const config = JSON.parse(readFileSync(paths.config, 'utf8')) as ClusterConfig
+    return { ...config, nodes: config.nodes ?? [], nodeCidr: config.nodeCidr ?? chooseNodeRange(config.slot) }
   } catch (cause) {
     throw new Error(
       `${paths.config} is damaged: it is not JSON. Put back a copy of it, or remove ${paths.root} to start over without its data.`,
@@ -70,13 +84,12 @@ export function readConfig(paths: ClusterPaths): ClusterConfig | undefined {
 /** Keeps an existing configuration; makes one that collides with no other cluster of this data directory. */
 export async function ensureConfig(
   paths: ClusterPaths,
-  wanted: { name: string; port?: number },
+  wanted: { name: string; port?: number; nodes?: number; nodeMonitorGracePeriod?: string },
 ): Promise<ClusterConfig> {
   const existing = readConfig(paths)
   if (existing) {
     claimSlot(existing.slot, paths.root)
-    if (wanted.port === undefined || wanted.port === existing.port) return existing
-    const changed = { ...existing, port: wanted.port }
+    const changed = withNodes({ ...existing, ...chosen(wanted) }, wanted.nodes ?? 1)
     await writeConfig(paths, changed)
     return changed
   }
@@ -86,7 +99,7 @@ export async function ensureConfig(
     throw new Error(
       `${paths.dataDir} holds ${maxSlots} clusters already; remove one with: kutter down --purge --name NAME`,
     )
-  const config: ClusterConfig = {
+  const made: ClusterConfig = {
     name: wanted.name,
     // The usual port for the usual cluster; others keep apart from each other.
     port: wanted.port ?? (wanted.name === defaultName ? 6443 : 6443 + slot),
@@ -98,10 +111,45 @@ export async function ensureConfig(
     nodePorts: [30000, 32767],
     domain: 'cluster.local',
     slot,
+    nodeCidr: chooseNodeRange(slot),
+    nodes: [],
+    ...chosen(wanted),
   }
+  const config = withNodes(made, wanted.nodes ?? 1)
   await writeConfig(paths, config)
   return config
 }
+
+/** The highest index a node may have in its range, whose last address is the broadcast's. */
+const maxIndex = 254
+
+/** Adds nodes until there are `count` with the first; those there are stay. */
+export function withNodes(config: ClusterConfig, count: number): ClusterConfig {
+  let result = config
+  while (result.nodes.length + 1 < count) result = withNode(result)
+  return result
+}
+
+/** Adds a node in a namespace; without a name it is called `node-2`, `node-3`, … */
+export function withNode(config: ClusterConfig, name?: string): ClusterConfig {
+  const names = nodeNames(config)
+  const free = (taken: (n: number) => boolean) => {
+    for (let n = 2; n <= maxIndex; n++) if (!taken(n)) return n
+    throw new Error(`the cluster ${config.name} has ${maxIndex} nodes on this machine, and there is room for no more`)
+  }
+  const index = free(n => config.nodes.some(node => node.index === n))
+  const chosenName = name ?? `node-${free(n => names.includes(`node-${n}`))}`
+  return { ...config, nodes: [...config.nodes, { name: chosenName, index }] }
+}
+
+/** The names of all nodes of this machine, the first one first. */
+export const nodeNames = (config: ClusterConfig): string[] => [config.nodeName, ...config.nodes.map(n => n.name)]
+
+/** What the command line asked for, without what it left open. */
+const chosen = ({ port, nodeMonitorGracePeriod }: { port?: number; nodeMonitorGracePeriod?: string }) => ({
+  ...(port !== undefined && { port }),
+  ...(nodeMonitorGracePeriod !== undefined && { nodeMonitorGracePeriod }),
+})
 
 const kubeletPortOf = (slot: number) => 10250 + slot * 20
 
@@ -137,7 +185,7 @@ export function releaseSlot(slot: number, root: string): void {
   if (readdirSync(slotDir).length === 0) rmdirSync(slotDir)
 }
 
-async function writeConfig(paths: ClusterPaths, config: ClusterConfig): Promise<void> {
+export async function writeConfig(paths: ClusterPaths, config: ClusterConfig): Promise<void> {
   await mkdir(paths.root, { recursive: true, mode: 0o700 })
   await writeFile(`${paths.config}.new`, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 })
   await rename(`${paths.config}.new`, paths.config)

@@ -2,6 +2,7 @@
 import { realRandom } from '../base/random.ts'
 import { type Client, type LeaderTiming, leadWithLease } from '../client/index.ts'
 import { startControllers as startAll } from '../controllers/index.ts'
+import { parseDuration } from '../api/time.ts'
 import { builtinKinds } from '../kinds/all.ts'
 import { startScheduler } from '../scheduler/index.ts'
 import type { KeyPair } from '../wire/x509.ts'
@@ -44,6 +45,9 @@ export async function startControllers(options: ControllersOptions): Promise<voi
         authority,
         signToken: plane.signToken,
         clusterCidr: config.podCidr,
+        ...(config.nodeMonitorGracePeriod && {
+          nodeMonitorGraceMs: parseDuration(config.nodeMonitorGracePeriod)! / 1e6,
+        }),
       })
       const admin = plane.client('kutter', ['system:masters'])
       await publishClusterInfo(admin, `https://${hostAddresses()[0] ?? '127.0.0.1'}:${config.port}`, authority.certPem)

@@ -1,5 +1,5 @@
 // The Service kube-dns, which gives the nodes' DNS servers one address; its endpoints are the nodes that have a
-// range of pod addresses.
+// range of pod addresses. Every node asks its own server: one that is lost takes nobody else's answers along.
 import type { DeepReadonly } from '../api/schema/node.ts'
 import { messageOf } from '../base/errors.ts'
 import type { Client } from '../client/index.ts'
@@ -17,11 +17,15 @@ const labels = { 'k8s-app': 'kube-dns', 'kubernetes.io/name': 'CoreDNS', 'kubern
 
 /** Makes the Service and keeps its endpoints until the signal aborts. */
 export async function keepDnsService(client: Client, address: string, signal: AbortSignal): Promise<void> {
-  if (!(await client.find(Service, { namespace, name }))) {
+  const before = await client.find(Service, { namespace, name })
+  if (before && before.spec.internalTrafficPolicy !== 'Local')
+    await client.patch(Service, { namespace, name }, 'merge', { spec: { internalTrafficPolicy: 'Local' } })
+  if (!before) {
     await client.create(Service, {
       metadata: { name, namespace, labels },
       spec: {
         clusterIP: address,
+        internalTrafficPolicy: 'Local',
         ports: [
           { name: 'dns', port: 53, protocol: 'UDP', targetPort: dnsPort },
           { name: 'dns-tcp', port: 53, protocol: 'TCP', targetPort: dnsPort },

@@ -5,12 +5,15 @@ import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { realClock } from '../base/clock.ts'
 import { stderrLog, silentLog } from '../base/log.ts'
-import { makeIp, makeNft, realMounts } from '../linux/index.ts'
+import { findCgroups, realMounts } from '../linux/index.ts'
 import { type ClusterPaths, clusterTag, packageDir, readConfig, releaseSlot } from './config.ts'
 import { contextName, removeFromUserConfig } from './kubeconfig.ts'
-import { ask } from './link.ts'
-import { isAlive } from './supervisor.ts'
-import { bridgeOf, teardownNode } from './node-teardown.ts'
+import { ask, type SupervisorState } from './link.ts'
+import { isAlive, kill } from './supervisor.ts'
+import { cgroupOf } from './node-names.ts'
+import { networkLeftovers } from './node-net.ts'
+import { teardownMachine, teardownNode } from './node-teardown.ts'
+import { endRoles, processesBelow, rolesOf } from './processes.ts'
 
 export interface DownOptions {
   paths: ClusterPaths
@@ -28,13 +31,14 @@ export async function down({ paths, name, purge, out }: DownOptions): Promise<nu
     out(`There is no cluster ${name} in ${paths.dataDir}.\n`)
     return 0
   }
-  await stopProcesses(paths)
+  await stopProcesses(paths, name)
   const tag = clusterTag(paths, name)
   const agents = join(paths.root, 'agents')
   const nodes = existsSync(agents) ? await readdir(agents) : []
   const log = process.env.KUTTER_LOG ? stderrLog() : silentLog
-  for (const node of nodes) await teardownNode({ dir: paths.node(node), tag, node, log, purge })
-  const left = await leftovers(paths, tag)
+  await Promise.all(nodes.map(node => teardownNode({ dir: paths.node(node), tag, node, log, purge })))
+  await teardownMachine(tag, nodes.map(paths.node))
+  const left = await leftovers(paths, name, tag)
   if (purge) {
     releaseSlot(config.slot, paths.root)
     await rm(paths.root, { recursive: true, force: true })
@@ -59,31 +63,28 @@ async function removeDataDir({ dataDir }: ClusterPaths): Promise<void> {
 }
 
 /** Stops supervisor, server and agents; containers go on running. */
-export async function stopProcesses(paths: ClusterPaths): Promise<void> {
+export async function stopProcesses(paths: ClusterPaths, name: string): Promise<void> {
   const state = await ask(paths.socket, { command: 'stop' })
-  if (!state) return
+  if (state) await ended(state)
+  // After a crash there may be some that no supervisor knows.
+  await endRoles(paths, name, realClock)
+}
+
+async function ended(state: SupervisorState): Promise<void> {
   const pids = [state.supervisor, ...state.processes.map(p => p.pid)]
   const deadline = realClock.now() + stopMs
   while (pids.some(isAlive) && realClock.now() < deadline) await realClock.sleep(20)
-  for (const pid of pids.filter(isAlive)) process.kill(pid, 'SIGKILL')
+  for (const pid of pids.filter(isAlive)) kill(pid, 'SIGKILL')
 }
 
 /** What is still there of a cluster. */
-async function leftovers(paths: ClusterPaths, tag: string): Promise<string[]> {
-  const left: string[] = []
-  for (const mount of await realMounts.list())
-    if (mount.point.startsWith(`${paths.root}/`)) left.push(`mount ${mount.point}`)
-  for (const link of await makeIp().links()) if (link.name === bridgeOf(tag)) left.push(`interface ${link.name}`)
-  for (const table of await makeNft().tables()) if (table === `ip kutter-${tag}`) left.push(`nft table ${table}`)
-  for (const pid of (await readdir('/proc')).filter(name => /^\d+$/.test(name))) {
-    const line = await commandLine(pid)
-    if (line.includes(`${paths.root}/`) && Number(pid) !== process.pid)
-      left.push(`process ${pid} (${line.slice(0, 60)})`)
-  }
-  return left
-}
-
-async function commandLine(pid: string): Promise<string> {
-  const { readFile } = await import('node:fs/promises')
-  return (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).replaceAll('\0', ' ').trim()
+async function leftovers(paths: ClusterPaths, name: string, tag: string): Promise<string[]> {
+  const processes = [...(await rolesOf(paths, name)), ...(await processesBelow(paths.root))]
+  const mounts = (await realMounts.list()).filter(mount => mount.point.startsWith(`${paths.root}/`))
+  return [
+    ...mounts.map(mount => `mount ${mount.point}`),
+    ...(await networkLeftovers(tag)),
+    ...((await (await findCgroups()).exists(cgroupOf(tag))) ? [`cgroup ${cgroupOf(tag)}`] : []),
+    ...processes.map(({ pid, line }) => `process ${pid} (${line.slice(0, 60)})`),
+  ]
 }

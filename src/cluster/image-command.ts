@@ -6,7 +6,7 @@ import { buildImage, listImages, loadArchive, pinsFileFor } from '../images/inde
 import { containerdPaths } from '../kubelet/containerd/index.ts'
 import { UsageError } from './args.ts'
 import type { ClusterConfig, ClusterPaths } from './config.ts'
-import { nodeDirs } from './node-teardown.ts'
+import { nodeDirs } from './node-names.ts'
 
 interface Context {
   paths: ClusterPaths
@@ -47,10 +47,12 @@ async function build(dir: string, context: Context): Promise<void> {
 
 async function load(file: string, context: Context): Promise<void> {
   if (!existsSync(file)) throw new UsageError(`${file} does not exist`)
-  for (const { node, store } of await stores(context)) {
-    const { names } = await loadArchive(file, store)
-    context.out(`loaded ${names.join(', ')} into ${node}\n`)
-  }
+  await Promise.all(
+    (await stores(context)).map(async ({ node, store }) => {
+      const { names } = await loadArchive(file, store)
+      context.out(`loaded ${names.join(', ')} into ${node}\n`)
+    }),
+  )
 }
 
 async function list(context: Context): Promise<number> {

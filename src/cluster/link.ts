@@ -14,7 +14,11 @@ export interface Hello {
   problem?: string
 }
 
-export type Command = { command: 'status' } | { command: 'stop' }
+export type Command =
+  | { command: 'status' }
+  | { command: 'stop' }
+  /** The configuration has changed: start the nodes that are new, stop those that are gone, then answer. */
+  | { command: 'reload' }
 
 export interface ProcessState extends Hello {
   restarts: number

@@ -5,12 +5,13 @@ import { dirname } from 'node:path'
 import { messageOf } from '../base/errors.ts'
 import { type Log, stderrLog } from '../base/log.ts'
 import { runAgent } from './agent.ts'
-import { integerOption, type OptionSpec, parseArgs, UsageError } from './args.ts'
+import { durationOption, integerOption, type OptionSpec, parseArgs, UsageError } from './args.ts'
 import { check } from './check.ts'
 import { componentOptions, runControllerManager, runSchedulerAlone } from './component.ts'
 import { type ClusterConfig, type ClusterPaths, defaultDataDir, defaultName, pathsOf, readConfig } from './config.ts'
 import { down } from './down.ts'
 import { imageCommand } from './image-command.ts'
+import { nodeCommand } from './nodes.ts'
 import { type RoleOptions, runServer } from './server.ts'
 import { status } from './status.ts'
 import { spawnSupervisor } from './supervisor.ts'
@@ -20,7 +21,9 @@ const options: Readonly<Record<string, OptionSpec>> = {
   name: { value: true, help: 'name of the cluster (default)' },
   'data-dir': { value: true, help: `where clusters are kept (${defaultDataDir})` },
   port: { value: true, help: 'port of the API server (6443)' },
+  nodes: { value: true, help: 'how many nodes there are to be on this machine (1)' },
   node: { value: true, help: 'name of the node' },
+  'node-monitor-grace-period': { value: true, help: 'how long a node may be silent (50s)' },
   'no-install': { help: 'only say what is missing, install nothing' },
   purge: { help: 'remove the data, too' },
   o: { value: true, help: 'json: output for programs' },
@@ -30,15 +33,21 @@ const options: Readonly<Record<string, OptionSpec>> = {
 
 const usage = `kutter: Kubernetes on this machine
 
-  kutter up [--name NAME] [--port P] [--data-dir DIR] [--no-install]   start a cluster
+  kutter up [--name NAME] [--nodes N] [--port P] [--data-dir DIR] [--no-install]
+                                                                       start a cluster, or add the nodes it lacks
   kutter down [--name NAME] [--purge]                                  stop it (and remove its data)
   kutter status [--name NAME] [-o json]                                how it is
   kutter kubeconfig [--name NAME]                                      path of an admin kubeconfig
   kutter image build DIR… | import FILE.tar… | list                    images of the nodes
+  kutter node add [NAME]                                               one more node on this machine
+  kutter node remove NAME                                              take it away; kubectl drain NAME comes first
   kutter check                                                         what this machine lacks
   kutter server | agent                                                the roles by themselves
   kutter controller-manager | scheduler --kubeconfig FILE              the same, for any API server
 `
+
+/** So many agents are a burden for one machine already. */
+const maxNodes = 100
 
 /** Where this program and the supervisor's lie. */
 const directory = dirname(process.argv[1]!)
@@ -61,6 +70,8 @@ async function main(args: readonly string[]): Promise<number> {
   switch (action) {
     case 'up': {
       const port = integerOption(parsed, 'port', 1, 65535)
+      const nodes = integerOption(parsed, 'nodes', 1, maxNodes)
+      const grace = durationOption(parsed, 'node-monitor-grace-period')
       return up({
         paths,
         name,
@@ -69,6 +80,8 @@ async function main(args: readonly string[]): Promise<number> {
         command,
         out,
         ...(port !== undefined && { port }),
+        ...(nodes !== undefined && { nodes }),
+        ...(grace && { nodeMonitorGracePeriod: grace.text }),
       })
     }
     case 'down':
@@ -81,10 +94,15 @@ async function main(args: readonly string[]): Promise<number> {
       return 0
     case 'image':
       return imageCommand(words, { paths, config: existing(paths, name), out })
+    case 'node':
+      return nodeCommand(words, { paths, config: existing(paths, name), out })
     case 'check':
       return check(out)
     case 'server':
-      await role(paths, name, runServer)
+      await role(paths, name, o => {
+        const grace = durationOption(parsed, 'node-monitor-grace-period')?.text ?? o.config.nodeMonitorGracePeriod
+        return runServer({ ...o, config: { ...o.config, ...(grace && { nodeMonitorGracePeriod: grace }) } })
+      })
       return 0
     case 'agent':
       await role(paths, name, o => runAgent({ ...o, nodeName: parsed.options.node ?? o.config.nodeName }))

@@ -1,46 +1,36 @@
-// Takes one node off this machine: its pods, its containerd, its network, its rules.
-import { join } from 'node:path'
+// Takes nodes off this machine: their pods, their containerd, their network, their rules.
 import type { Log } from '../base/log.ts'
-import { deleteTableText } from '../proxy/index.ts'
 import { stopEverything } from '../kubelet/containerd/index.ts'
-import { makeNft, realMounts } from '../linux/index.ts'
+import { findCgroups, makeNft, realMounts } from '../linux/index.ts'
 import { stopPodNetwork } from '../network/index.ts'
+import { deleteTableText } from '../proxy/index.ts'
+import { removeNodeNetwork } from './node-net.ts'
+import { bridgeOf, cgroupOf, nodeCgroupOf, nodeDirs, tableOf } from './node-names.ts'
 
-/** The bridge of a cluster's first node. */
-export const bridgeOf = (tag: string): string => `kt${tag}`
-/** The table of a cluster's services. */
-export const tableOf = (tag: string): string => `kutter-${tag}`
-/** The cgroup below which a node's pods are. */
-export const cgroupOf = (tag: string): string => `/kutter-${tag}`
-
-/** Where things are below a node's directory. */
-export function nodeDirs(dir: string) {
-  return {
-    containerd: join(dir, 'c'),
-    cniConf: join(dir, 'cni', 'conf'),
-    cniState: join(dir, 'cni', 'state'),
-    pki: join(dir, 'pki'),
-    registry: join(dir, 'registry'),
-    pauseArchive: join(dir, 'pause.tar'),
-  }
-}
-
-export async function teardownNode({
-  dir,
-  tag,
-  log,
-  purge,
-}: {
+interface NodeTeardown {
+  /** The node's directory. */
   dir: string
   tag: string
   node: string
   log: Log
   purge: boolean
-}): Promise<void> {
-  const dirs = nodeDirs(dir)
-  await stopEverything({ dir: dirs.containerd, log, cgroups: [cgroupOf(tag)], purge })
+}
+
+/** Ends a node's pods and containerd. What it has in its network namespace goes with that. */
+export async function teardownNode({ dir, tag, node, log, purge }: NodeTeardown): Promise<void> {
+  const { containerd } = nodeDirs(dir)
+  await stopEverything({ dir: containerd, log, cgroups: [nodeCgroupOf(tag, node)], purge })
   await realMounts.unmountAll(dir)
-  await stopPodNetwork({ bridge: bridgeOf(tag), confDir: dirs.cniConf, stateDir: dirs.cniState })
+}
+
+/** Takes away what the cluster has in the machine's own network, and its cgroup, when no node runs any more. */
+export async function teardownMachine(tag: string, nodeDirectories: readonly string[]): Promise<void> {
+  for (const dir of nodeDirectories) {
+    const { cniConf, cniState } = nodeDirs(dir)
+    await stopPodNetwork({ bridge: bridgeOf(tag), confDir: cniConf, stateDir: cniState })
+  }
+  await removeNodeNetwork(tag)
+  await (await findCgroups()).remove(cgroupOf(tag), { kill: true })
   const nft = makeNft()
   if ((await nft.tables()).includes(`ip ${tableOf(tag)}`)) await nft.apply(deleteTableText(tableOf(tag)))
 }

@@ -9,6 +9,7 @@ import { openControlPlane } from './control-plane.ts'
 import { startControllers } from './controllers.ts'
 import { keepLifeline } from './lifeline.ts'
 import { hostAddresses } from './machine.ts'
+import { addressIn } from './node-range.ts'
 import { Pki } from './pki.ts'
 
 export interface RoleOptions {
@@ -83,7 +84,9 @@ export function servingCertificate(pki: Pki, config: ClusterConfig) {
     'kubernetes.default.svc',
     `kubernetes.default.svc.${config.domain}`,
   ]
-  const ips = ['127.0.0.1', '::1', apiServiceAddress(config.serviceCidr), ...hostAddresses()]
+  // Nodes in namespaces, now or later, reach it on the bridge between them.
+  const nodeBridge = addressIn(config.nodeCidr, 1)
+  const ips = ['127.0.0.1', '::1', apiServiceAddress(config.serviceCidr), nodeBridge, ...hostAddresses()]
   return pki.certificate('apiserver', { commonName: 'kube-apiserver', dnsNames, ips }, [
     'server auth',
     'digital signature',

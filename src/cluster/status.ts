@@ -1,14 +1,11 @@
 // `kutter status`: every process with role, node and pid, and whether all of it is well. Exit code 0 only then.
-import { realClock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
-import { silentLog } from '../base/log.ts'
-import { Client, httpsTransport } from '../client/index.ts'
 import { Node } from '../kinds/core/node.ts'
-import { type ClusterPaths, readConfig } from './config.ts'
+import { adminOf } from './admin.ts'
+import { type ClusterConfig, type ClusterPaths, nodeNames, readConfig } from './config.ts'
 import { dnsAnswers } from './dns-probe.ts'
 import { contextName } from './kubeconfig.ts'
 import { ask } from './link.ts'
-import { Pki } from './pki.ts'
 
 interface Status {
   name: string
@@ -55,12 +52,14 @@ async function inspect(paths: ClusterPaths, name: string): Promise<Status> {
     { role: 'supervisor', pid: state.supervisor, ready: true, restarts: 0 },
     ...state.processes,
   ]
-  for (const role of ['server', 'agent'])
-    if (!state.processes.some(p => p.role === role)) problems.push(`the ${role} is not running`)
+  const runs = (role: string, node?: string) => state.processes.some(p => p.role === role && p.node === node)
+  if (!runs('server')) problems.push('the server is not running')
+  for (const node of nodeNames(config)) if (!runs('agent', node)) problems.push(`the agent of ${node} is not running`)
   for (const p of state.processes)
-    if (!p.ready) problems.push(`the ${p.role} is not ready${p.problem ? `: ${p.problem}` : ''}`)
+    if (!p.ready)
+      problems.push(`the ${p.role}${p.node ? ` of ${p.node}` : ''} is not ready${p.problem ? `: ${p.problem}` : ''}`)
   for (const f of state.failing) problems.push(`the ${f.process} ended ${f.restarts} times: ${f.lastWords}`)
-  const nodes = await readNodes(paths, server, problems)
+  const nodes = await readNodes(paths, config, problems)
   for (const node of nodes) if (!node.ready) problems.push(`node ${node.name} is not Ready`)
   const dns = await dnsAnswers(config.dnsAddress, `kubernetes.default.svc.${config.domain}`)
   if (!dns) problems.push('DNS does not answer')
@@ -69,23 +68,8 @@ async function inspect(paths: ClusterPaths, name: string): Promise<Status> {
 
 const waitMs = 3_000
 
-async function readNodes(paths: ClusterPaths, server: string, problems: string[]): Promise<Status['nodes']> {
-  const pki = new Pki(paths.pki, realClock)
-  const [authority, admin] = await Promise.all([
-    pki.authority(),
-    pki.certificate('admin', { commonName: 'kutter-admin', organizations: ['system:masters'] }, [
-      'client auth',
-      'digital signature',
-    ]),
-  ])
-  const transport = httpsTransport(() => ({ server, ca: authority.certPem, cert: admin.certPem, key: admin.keyPem }))
-  const client = new Client({
-    serve: transport.serve,
-    user: { name: 'kutter-admin', groups: [] },
-    userAgent: 'kutter',
-    clock: realClock,
-    log: silentLog,
-  })
+async function readNodes(paths: ClusterPaths, config: ClusterConfig, problems: string[]): Promise<Status['nodes']> {
+  const { client, close } = await adminOf(paths, config)
   try {
     const { items } = await client.list(Node, { signal: AbortSignal.timeout(waitMs) })
     return items.map(node => ({
@@ -97,8 +81,7 @@ async function readNodes(paths: ClusterPaths, server: string, problems: string[]
     problems.push(`the API server does not answer: ${messageOf(error)}`)
     return []
   } finally {
-    client.close()
-    transport.close()
+    close()
   }
 }
 

@@ -14,6 +14,7 @@ async function main([name = '', dataDir = '']: readonly string[]): Promise<void>
   const program = join(import.meta.dirname, `main.${import.meta.filename.endsWith('.ts') ? 'ts' : 'js'}`)
   await supervise({
     config,
+    readConfig: () => readConfig(paths) ?? config,
     paths,
     clock: realClock,
     log: stderrLog(),

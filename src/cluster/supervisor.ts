@@ -3,15 +3,19 @@
 // dies, the server starts another, which finds everyone still alive.
 //
 //   missing ──start──► starting ──hello──► running ──life line breaks──► missing (again after a pause)
+//
+// Agents of further nodes run in their network namespace. They hold the machine's own namespace open as file 3, so
+// that the last one left can start a supervisor where it belongs.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, readlinkSync } from 'node:fs'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Server, Socket } from 'node:net'
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import { unreachable } from '../base/errors.ts'
-import type { ClusterConfig, ClusterPaths } from './config.ts'
+import { type ClusterConfig, type ClusterPaths, clusterTag } from './config.ts'
+import { namespaceOf } from './node-names.ts'
 import {
   type Command,
   type Hello,
@@ -30,9 +34,14 @@ const maxPauseMs = 10_000
 const steadyMs = 30_000
 const stopMs = 10_000
 
-interface Charge {
+interface Task {
   key: string
   args: string[]
+  /** The network namespace it runs in, if not the machine's. */
+  namespace?: string
+}
+
+interface Charge extends Task {
   state: ProcessState | undefined
   child: ChildProcess | undefined
   pauseMs: number
@@ -40,10 +49,14 @@ interface Charge {
   restarts: number
   /** The last line of its log when it ended by itself. */
   lastWords: string
+  /** Its node was removed: it is not started again. */
+  retired: boolean
 }
 
 export interface SupervisorOptions {
   config: ClusterConfig
+  /** The configuration as it is now. */
+  readConfig(): ClusterConfig
   paths: ClusterPaths
   clock: Clock
   log: Log
@@ -53,39 +66,49 @@ export interface SupervisorOptions {
 
 /** Runs until told to stop. Returns at once when another supervisor is at work. */
 export async function supervise(options: SupervisorOptions): Promise<void> {
-  const { paths, config } = options
+  const { paths } = options
   await mkdir(paths.run, { recursive: true, mode: 0o700 })
   await mkdir(paths.logs, { recursive: true, mode: 0o700 })
   const server = await listenExclusive(paths.socket)
   if (!server) return
   await writeFile(join(paths.run, 'supervisor.pid'), String(process.pid))
-  const flags = ['--name', config.name, '--data-dir', paths.dataDir]
-  const charges = [
-    { key: 'server', args: ['server', ...flags] },
-    { key: `agent/${config.nodeName}`, args: ['agent', '--node', config.nodeName, ...flags] },
-  ]
-  await new Supervisor(options, charges, server).run()
+  await new Supervisor(options, server).run()
 }
+
+/** What is to run for a configuration. */
+function tasksOf({ paths }: SupervisorOptions, config: ClusterConfig): Task[] {
+  const flags = ['--name', config.name, '--data-dir', paths.dataDir]
+  const agent = (node: string) => ({ key: `agent/${node}`, args: ['agent', '--node', node, ...flags] })
+  const tag = clusterTag(paths, config.name)
+  return [
+    { key: 'server', args: ['server', ...flags] },
+    agent(config.nodeName),
+    ...config.nodes.map(({ name }) => ({ ...agent(name), namespace: namespaceOf(tag, name) })),
+  ]
+}
+
+const freshCharge = (task: Task): Charge => ({
+  ...task,
+  state: undefined,
+  child: undefined,
+  pauseMs: firstPauseMs,
+  startedAt: 0,
+  restarts: 0,
+  lastWords: '',
+  retired: false,
+})
 
 class Supervisor {
   readonly #options: SupervisorOptions
-  readonly #charges: Charge[]
+  #charges: Charge[]
   readonly #server: Server
   #stopping = false
   #finish: () => void = () => {}
 
-  constructor(options: SupervisorOptions, charges: { key: string; args: string[] }[], server: Server) {
+  constructor(options: SupervisorOptions, server: Server) {
     this.#options = options
     this.#server = server
-    this.#charges = charges.map(c => ({
-      ...c,
-      state: undefined,
-      child: undefined,
-      pauseMs: firstPauseMs,
-      startedAt: 0,
-      restarts: 0,
-      lastWords: '',
-    }))
+    this.#charges = tasksOf(options, options.config).map(freshCharge)
   }
 
   async run(): Promise<void> {
@@ -121,6 +144,8 @@ class Supervisor {
       case 'stop':
         sendLine(socket, this.#state())
         return void this.#stop()
+      case 'reload':
+        return void this.#reload().then(() => sendLine(socket, this.#state()))
       default:
         return unreachable(command)
     }
@@ -136,21 +161,26 @@ class Supervisor {
   }
 
   #start(charge: Charge): void {
-    if (this.#stopping || charge.state || charge.child) return
+    if (this.#stopping || charge.retired || charge.state || charge.child) return
     const { program, paths, clock, log } = this.#options
-    const file = openSync(logOf(paths, charge), 'a', 0o600)
-    const child = spawn(program.command, [...program.args, ...charge.args], {
-      detached: true,
-      stdio: ['ignore', file, file],
-    })
+    const file = openSync(logOf(paths, charge.key), 'a', 0o600)
+    const words = [program.command, ...program.args, ...charge.args]
+    const own = charge.namespace && openSync('/proc/self/ns/net', 'r')
+    const child = charge.namespace
+      ? spawn('nsenter', [`--net=/run/netns/${charge.namespace}`, '--', ...words], {
+          detached: true,
+          stdio: ['ignore', file, file, own as number],
+        })
+      : spawn(words[0]!, words.slice(1), { detached: true, stdio: ['ignore', file, file] })
     closeSync(file)
+    if (own) closeSync(own)
     charge.child = child
     charge.startedAt = clock.now()
     child.on('error', error => log.error('cannot start a process', { process: charge.key, error }))
     child.on('exit', (code, signal) => {
       charge.child = undefined
       if (!this.#stopping) {
-        charge.lastWords = lastLine(logOf(paths, charge))
+        charge.lastWords = lastLine(logOf(paths, charge.key))
         log.warn('a process ended', { process: charge.key, code, signal })
       }
       this.#lost(charge)
@@ -160,7 +190,7 @@ class Supervisor {
   #lost(charge: Charge): void {
     const { clock } = this.#options
     charge.state = undefined
-    if (this.#stopping) return
+    if (this.#stopping || charge.retired) return
     // Its life line may break before the process is reaped; then `exit` comes here again.
     if (charge.child) return
     if (clock.now() - charge.startedAt > steadyMs) charge.pauseMs = firstPauseMs
@@ -173,18 +203,33 @@ class Supervisor {
     if (this.#stopping) return
     this.#stopping = true
     // Agents first, while there is a server to write their last words to.
-    for (const role of ['agent', 'server']) {
-      const pids = this.#charges.filter(c => c.key.startsWith(role)).flatMap(c => c.state?.pid ?? c.child?.pid ?? [])
-      for (const pid of pids) kill(pid, 'SIGTERM')
-      const deadline = this.#options.clock.now() + stopMs
-      while (pids.some(isAlive) && this.#options.clock.now() < deadline) await this.#options.clock.sleep(20)
-      for (const pid of pids.filter(isAlive)) kill(pid, 'SIGKILL')
-    }
+    for (const role of ['agent', 'server']) await this.#end(this.#charges.filter(c => c.key.startsWith(role)))
     this.#finish()
+  }
+
+  /** Starts what the configuration has and we do not, stops what we have and it does not. */
+  async #reload(): Promise<void> {
+    const tasks = tasksOf(this.#options, this.#options.readConfig())
+    const gone = this.#charges.filter(c => !tasks.some(t => t.key === c.key))
+    const fresh = tasks.filter(t => !this.#charges.some(c => c.key === t.key)).map(freshCharge)
+    this.#charges = [...this.#charges.filter(c => !gone.includes(c)), ...fresh]
+    for (const charge of gone) charge.retired = true
+    for (const charge of fresh) this.#start(charge)
+    await this.#end(gone)
+  }
+
+  async #end(charges: readonly Charge[]): Promise<void> {
+    const { clock } = this.#options
+    const pids = charges.flatMap(c => c.state?.pid ?? c.child?.pid ?? [])
+    for (const pid of pids) kill(pid, 'SIGTERM')
+    const deadline = clock.now() + stopMs
+    while (pids.some(isAlive) && clock.now() < deadline) await clock.sleep(20)
+    for (const pid of pids.filter(isAlive)) kill(pid, 'SIGKILL')
   }
 }
 
-const logOf = (paths: ClusterPaths, charge: Charge) => join(paths.logs, `${charge.key.replace('/', '-')}.log`)
+/** The log of a process, by its key: `server`, `agent/NODE`. */
+export const logOf = (paths: ClusterPaths, key: string): string => join(paths.logs, `${key.replace('/', '-')}.log`)
 
 const tailBytes = 4096
 
@@ -194,7 +239,8 @@ function lastLine(file: string): string {
   return text.slice(text.lastIndexOf('\n') + 1).replace(/^kutter: /, '')
 }
 
-function kill(pid: number, signal: NodeJS.Signals): void {
+/** Sends a signal; a process that is gone is no error. */
+export function kill(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal)
   } catch (error) {
@@ -212,6 +258,17 @@ export function isAlive(pid: number): boolean {
   }
 }
 
+/** Where the supervisor left the machine's network namespace for this process; undefined when we are in it. */
+function machineNamespace(): string | undefined {
+  const file = `/proc/${process.pid}/fd/3`
+  try {
+    return readlinkSync(file).startsWith('net:') ? file : undefined
+  } catch {
+    // Nothing is open as file 3.
+    return undefined
+  }
+}
+
 /** Starts a supervisor that outlives this process. `directory` is where this program's files are. */
 export function spawnSupervisor(
   { paths, config, directory }: { paths: ClusterPaths; config: ClusterConfig; directory: string },
@@ -219,7 +276,13 @@ export function spawnSupervisor(
 ): void {
   const file = openSync(join(paths.logs, 'supervisor.log'), 'a', 0o600)
   const program = ['supervisor-main.js', 'supervisor-main.ts'].map(name => join(directory, name)).find(existsSync)!
-  const child = spawn(process.execPath, [...process.execArgv, program, config.name, paths.dataDir], {
+  // Several agents may find the old one dead at the same moment: only one supervisor gets the lock, which the kernel
+  // takes back when that ends, however it ends.
+  const lock = ['flock', '--no-fork', '--nonblock', '--conflict-exit-code', '0', join(paths.run, 'supervisor.lock')]
+  const words = [...lock, process.execPath, ...process.execArgv, program, config.name, paths.dataDir]
+  const elsewhere = machineNamespace()
+  const [first = '', ...rest] = elsewhere ? ['nsenter', `--net=${elsewhere}`, '--', ...words] : words
+  const child = spawn(first, rest, {
     detached: true,
     stdio: ['ignore', file, file],
     env: { ...process.env, KUTTER_ADOPT: adopt ? '1' : '0' },

@@ -62,6 +62,8 @@ export interface ControllersOptions {
   signToken?(claims: Record<string, unknown>): string
   /** Addresses of pods; without it nodes get no podCIDR from here. */
   clusterCidr?: string
+  /** How long a node may be silent before it counts as lost. Default 50 s. */
+  nodeMonitorGraceMs?: number
   /** Names of controllers not to run. */
   disable?: readonly string[]
 }
@@ -86,7 +88,7 @@ export async function startControllers(options: ControllersOptions): Promise<voi
 }
 
 function controllersFor(options: ControllersOptions): Controller[] {
-  const { kinds, caPem, clusterCidr, authority, certificateLifeMs, signToken } = options
+  const { kinds, caPem, clusterCidr, nodeMonitorGraceMs, authority, certificateLifeMs, signToken } = options
   return [
     deploymentController,
     replicaSetController,
@@ -112,7 +114,7 @@ function controllersFor(options: ControllersOptions): Controller[] {
     namespaceController(kinds),
     garbageCollector(kinds),
     podGcController(),
-    nodeLifecycleController(),
+    nodeLifecycleController(nodeMonitorGraceMs),
     taintEvictionController,
     ...(clusterCidr ? [nodeIpamController(clusterCidr)] : []),
     nodeTtlController(),

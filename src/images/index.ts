@@ -4,6 +4,7 @@ export { type Archive, type ArchiveImage, eachEntry, readArchive } from './archi
 export { buildDescription, buildImage, type BuildOptions, type Built } from './build.ts'
 export { type Description, parseDescription, readDescription } from './description.ts'
 export {
+  copyImages,
   type ImageStore,
   type Listed,
   type Loaded,

@@ -44,6 +44,25 @@ export async function loadArchive(file: string, store: ImageStore, o: { signal?:
   return { names }
 }
 
+/** Loads the pinned images of another node that this one lacks. Returns their names. */
+export async function copyImages(
+  from: ImageStore,
+  to: ImageStore,
+  o: { signal?: AbortSignal } = {},
+): Promise<readonly string[]> {
+  const has = await readPins(to.pinsFile)
+  const names = [...(await readPins(from.pinsFile))].filter(name => !has.has(name))
+  if (!names.length) return []
+  const dir = await mkdtemp(join(tmpdir(), 'kutter-copy-'))
+  try {
+    const file = join(dir, 'images.tar')
+    await ctr(from, ['images', 'export', file, ...names], o.signal)
+    return (await loadArchive(file, to, o)).names
+  } finally {
+    await rm(dir, { recursive: true, force: true })
+  }
+}
+
 export interface Listed {
   name: string
   digest: string

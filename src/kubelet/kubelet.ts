@@ -53,6 +53,8 @@ export interface KubeletOptions {
   onPodCIDR?: (cidrs: readonly string[]) => void
   clusterDNS: string
   clusterDomain: string
+  /** What pods with dnsPolicy Default get. Default `/etc/resolv.conf`. */
+  resolvConf?: string
   /** Default 110. */
   maxPods?: number
   /** Processes a pod may have. Default 4096. */
@@ -71,6 +73,8 @@ export interface Kubelet {
   port: number
   /** Looks at the runtime again and writes the node's status: call when the network has been configured. */
   refresh(): Promise<void>
+  /** Shows another certificate from now on. */
+  renewServing(pair: { certPem: string; keyPem: string }): void
   /** Stops working; containers go on running. */
   close(): Promise<void>
 }
@@ -150,6 +154,7 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   return {
     ready,
     port: server?.port ?? 0,
+    renewServing: ({ certPem, keyPem }) => server?.renew(certPem, keyPem),
     refresh: () => reportNetwork(node, info, clock, signal),
     async close() {
       stop.abort(new Error('the kubelet ends'))
@@ -185,7 +190,7 @@ async function makeContext(
   const place = {
     clusterDNS: o.clusterDNS,
     clusterDomain: o.clusterDomain,
-    hostResolvConf: runtime.real ? await readFile('/etc/resolv.conf', 'utf8').catch(() => '') : '',
+    hostResolvConf: runtime.real ? await readFile(o.resolvConf ?? '/etc/resolv.conf', 'utf8').catch(() => '') : '',
     logRoot: join(o.rootDir, 'logs'),
     cgroupRoot: o.cgroupRoot ?? `/kutter/${o.nodeName}`,
     seccompRoot: join(o.rootDir, 'seccomp'),

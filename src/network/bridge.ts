@@ -2,8 +2,7 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Log } from '../base/log.ts'
-import { messageOf } from '../base/errors.ts'
-import { makeIp } from '../linux/index.ts'
+import { makeIp, setKernel } from '../linux/index.ts'
 import { gatewayOf, podNetworkText } from './cni.ts'
 
 export interface PodNetworkOptions {
@@ -29,7 +28,9 @@ export async function startPodNetwork({ bridge, podCidr, confDir, stateDir, log 
       link.name !== 'lo' &&
       link.name !== bridge &&
       link.up &&
-      link.kind === '' &&
+      // A veth that is on no bridge of this namespace is how a namespace or a container reaches the world.
+      (link.kind === '' || link.kind === 'veth') &&
+      link.master === '' &&
       !/^(veth|kt|docker|br-|cni)/.test(link.name),
   )
   const mtu = Math.min(defaultMtu, ...uplinks.map(link => link.mtu))
@@ -38,11 +39,11 @@ export async function startPodNetwork({ bridge, podCidr, confDir, stateDir, log 
     `address replace ${gateway}/${podCidr.split('/')[1]} dev ${bridge}`,
     `link set dev ${bridge} mtu ${mtu} up`,
   ])
-  await sysctl('net/ipv4/ip_forward', '1', log)
+  await setKernel('net/ipv4/ip_forward', '1', log)
   // NodePorts on 127.0.0.1 leave through the bridge; the proxy's table drops what comes in this way for 127/8.
-  await sysctl(`net/ipv4/conf/${bridge}/route_localnet`, '1', log)
+  await setKernel(`net/ipv4/conf/${bridge}/route_localnet`, '1', log)
   // A reply between two pods of this bridge must pass the address translation, too.
-  await sysctl('net/bridge/bridge-nf-call-iptables', '1', log)
+  await setKernel('net/bridge/bridge-nf-call-iptables', '1', log)
   await mkdir(confDir, { recursive: true })
   await mkdir(stateDir, { recursive: true })
   const text = podNetworkText({ bridge, podCidr, stateDir, mtu })
@@ -64,16 +65,4 @@ export async function stopPodNetwork({
   if ((await ip.links()).some(link => link.name === bridge)) await ip.batch([`link delete dev ${bridge}`])
   await rm(join(confDir, confFile), { force: true })
   await rm(stateDir, { recursive: true, force: true })
-}
-
-async function sysctl(name: string, value: string, log: Log): Promise<void> {
-  const file = `/proc/sys/${name}`
-  try {
-    if ((await readFile(file, 'utf8')).trim() !== value) await writeFile(file, value)
-  } catch (error) {
-    log.warn('cannot set a kernel setting that pods need', {
-      setting: name.replaceAll('/', '.'),
-      why: messageOf(error),
-    })
-  }
 }

@@ -78,16 +78,40 @@ test('without any endpoint it refuses', () => {
   assert.deepEqual([...elements.get('no-endpoint-node-ports')!], [['tcp . 30080', 'goto refuse-now']])
 })
 
-test('external traffic policy Local keeps to endpoints of this node', () => {
+test('external traffic policy Local: from outside to endpoints of this node, from pods and the node to all', () => {
   const spec = {
     type: 'NodePort',
     externalTrafficPolicy: 'Local',
     ports: [{ port: 80, nodePort: 30080, protocol: 'TCP', name: 'http' }],
   }
-  const outside = chains(spec, endpoint('10.244.0.5'), endpoint('10.244.1.6', 'there')).find(
-    c => c[0] === 'web-80-out',
-  )!
-  assert.equal(outside.at(-1), 'meta l4proto tcp dnat ip to 10.244.0.5:8080')
+  const inner = [
+    'ip saddr 10.244.0.0/16 goto svc-any',
+    'fib saddr type local meta mark set meta mark or 0x4000',
+    'fib saddr type local goto svc-any',
+  ]
+  const chain = (suffix: string, ...endpoints: object[]) =>
+    chains(spec, ...endpoints)
+      .find(c => c[0] === `web-80-${suffix}`)
+      ?.slice(1)
+      .map(rule => rule.replace(/svc-\w{8}-web-80/, 'svc'))
+  const [here, there] = [endpoint('10.244.0.5'), endpoint('10.244.1.6', 'there')]
+  assert.deepEqual(chain('out', here, there), [...inner, 'meta l4proto tcp dnat ip to 10.244.0.5:8080'])
+  assert.equal(chain('any', here, there)!.length, 1)
+  assert.match(chain('any', here, there)![0]!, /mod 2 map/)
+  // No endpoint here: from outside there is silence, so that a load balancer takes another node.
+  assert.deepEqual(chain('out', there), inner)
+  const { elements } = planService(service(spec), [slice(there)], context)
+  assert.deepEqual([...elements.get('no-endpoint-node-ports')!], [['tcp . 30080', 'drop']])
+  assert.match(elements.get('node-ports')!.get('tcp . 30080')!, /^goto svc-/)
+})
+
+test('internal traffic policy Local without an endpoint here is silent', () => {
+  const { elements } = planService(
+    service({ internalTrafficPolicy: 'Local' }),
+    [slice(endpoint('10.244.1.6', 'there'))],
+    context,
+  )
+  assert.deepEqual([...elements.get('no-endpoints')!], [['10.96.0.20 . tcp . 80', 'drop']])
 })
 
 test('session affinity remembers clients in a set per endpoint', () => {

@@ -56,19 +56,16 @@ function planPort(
   const all = backendsOf(port, slices, context.nodeName)
   const local = all.filter(b => b.local)
   const inside = spec.internalTrafficPolicy === 'Local' ? local : all
-  const outside = spec.externalTrafficPolicy === 'Local' ? local : all
   const name = chainName(metadata.namespace ?? '', metadata.name ?? '', port)
   // A pod that reaches itself through the service must see another source than itself.
   for (const { ip } of local) add(fragment, 'hairpin', `${ip} . ${ip}`, '')
-  const verdict = (chain: string, backends: readonly Backend[]) =>
-    backends.length ? `goto ${chain}` : 'goto refuse-now'
-  for (const ip of clusterIPs)
-    add(
-      fragment,
-      inside.length ? 'service-ips' : 'no-endpoints',
-      `${ip} . ${protocol} . ${port.port}`,
-      verdict(`${name}-in`, inside),
-    )
+  // With endpoints on other nodes only, a Local service is silent, for a load balancer to try elsewhere.
+  const refusal = all.length ? 'drop' : 'goto refuse-now'
+  for (const ip of clusterIPs) {
+    const key = `${ip} . ${protocol} . ${port.port}`
+    if (inside.length) add(fragment, 'service-ips', key, `goto ${name}-in`)
+    else add(fragment, 'no-endpoints', key, refusal)
+  }
   if (inside.length) {
     // Who is not a pod gets its source rewritten, so that the answer comes back this way.
     const mark =
@@ -77,32 +74,50 @@ function planPort(
         : [`ip saddr != ${context.podCidr} meta mark set meta mark or ${masqueradeMark}`]
     balance(fragment, `${name}-in`, mark, service, protocol, inside)
   }
+  planOutside(fragment, { service, port, name, protocol, all, local, refusal, podCidr: context.podCidr })
+}
+
+interface OutsidePlan {
+  service: ReadService
+  port: DeepReadonly<ServicePort>
+  /** What the chains of this port begin with. */
+  name: string
+  protocol: string
+  all: readonly Backend[]
+  local: readonly Backend[]
+  /** The verdict where no endpoint is at hand. */
+  refusal: string
+  podCidr: string
+}
+
+/** The ways in from outside the cluster: node port, external addresses, those of a load balancer. */
+function planOutside(fragment: Fragment, plan: OutsidePlan): void {
+  const { service, port, name, protocol, all, local, refusal } = plan
   const external = [
-    ...(spec.externalIPs ?? []),
+    ...(service.spec.externalIPs ?? []),
     ...(service.status.loadBalancer.ingress ?? []).flatMap(i => (i.ip && i.ipMode !== 'Proxy' ? [i.ip] : [])),
-  ]
+  ].filter(ip => parseIP(ip)?.family === 4)
   if (!external.length && !port.nodePort) return
-  for (const ip of external.filter(ip => parseIP(ip)?.family === 4))
-    add(
-      fragment,
-      outside.length ? 'service-ips' : 'no-endpoints',
-      `${ip} . ${protocol} . ${port.port}`,
-      verdict(`${name}-out`, outside),
-    )
-  if (port.nodePort)
-    add(
-      fragment,
-      outside.length ? 'node-ports' : 'no-endpoint-node-ports',
-      `${protocol} . ${port.nodePort}`,
-      verdict(`${name}-out`, outside),
-    )
-  if (outside.length) {
-    const mark =
-      spec.externalTrafficPolicy === 'Local'
-        ? [`ip saddr 127.0.0.0/8 meta mark set meta mark or ${masqueradeMark}`]
-        : [`meta mark set meta mark or ${masqueradeMark}`]
-    balance(fragment, `${name}-out`, mark, service, protocol, outside)
+  const onlyLocal = service.spec.externalTrafficPolicy === 'Local'
+  const reach = (map: string, none: string, key: string) => {
+    if (all.length) add(fragment, map, key, `goto ${name}-out`)
+    // What the chain lets pass without an endpoint is refused after translation.
+    if (!(onlyLocal ? local : all).length) add(fragment, none, key, refusal)
   }
+  for (const ip of external) reach('service-ips', 'no-endpoints', `${ip} . ${protocol} . ${port.port}`)
+  if (port.nodePort) reach('node-ports', 'no-endpoint-node-ports', `${protocol} . ${port.nodePort}`)
+  if (!all.length) return
+  const mark = `meta mark set meta mark or ${masqueradeMark}`
+  if (!onlyLocal) return balance(fragment, `${name}-out`, [mark], service, protocol, all)
+  // Pods and the node itself are not outside: they reach every endpoint, as by the cluster address.
+  const inner = [
+    `ip saddr ${plan.podCidr} goto ${name}-any`,
+    `fib saddr type local ${mark}`,
+    `fib saddr type local goto ${name}-any`,
+  ]
+  balance(fragment, `${name}-any`, [], service, protocol, all)
+  if (local.length) balance(fragment, `${name}-out`, inner, service, protocol, local)
+  else fragment.chains.set(`${name}-out`, inner)
 }
 
 /** The endpoints behind one port: the ready ones, or, when there are none, those that still serve while they end. */

@@ -38,8 +38,8 @@ export function tableText({ table, podCidr, serviceCidr, bridge }: TableOptions)
   const chains: Record<string, { hook?: string; rules: string[] }> = {
     martians: {
       hook: 'type filter hook prerouting priority raw ;',
-      // The bridge routes 127/8 so that local NodePorts work; nobody on it may use that to reach this machine's loopback.
-      rules: [`iifname "${bridge}" ip daddr 127.0.0.0/8 drop`],
+      // Links to pods route 127/8 so that local NodePorts work; nobody may use that to reach this machine's loopback.
+      rules: ['iifname != "lo" ip daddr 127.0.0.0/8 drop'],
     },
     prerouting: { hook: 'type nat hook prerouting priority dstnat ;', rules: ['jump services'] },
     output: { hook: 'type nat hook output priority -100 ;', rules: ['jump services'] },

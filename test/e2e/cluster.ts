@@ -70,8 +70,8 @@ export class TestCluster {
     })
   }
 
-  async up(): Promise<Result> {
-    const result = await this.kutter('up', '--port', String(portOf(this.name)))
+  async up(...options: string[]): Promise<Result> {
+    const result = await this.kutter('up', '--port', String(portOf(this.name)), ...options)
     if (result.code !== 0) throw new Error(`kutter up: ${result.stdout}${result.stderr}`)
     return result
   }
@@ -118,13 +118,17 @@ function portOf(name: string): number {
 }
 
 /** A cluster for all tests of a file; made before them and removed after. */
-export function clusterForFile(name: string, images: readonly string[] = []): TestCluster {
+export function clusterForFile(
+  name: string,
+  images: readonly string[] = [],
+  options: readonly string[] = [],
+): TestCluster {
   const cluster = new TestCluster(name)
   if (cannotRun) return cluster
   before(async () => {
     // What a crashed run left behind goes first.
     await cluster.down()
-    await cluster.up()
+    await cluster.up(...options)
     if (images.length) await cluster.images(...images)
   })
   after(async () => {

@@ -19,7 +19,7 @@ import { sameValue } from '../same.ts'
 type Node = DeepReadonly<NodeKind>
 type Condition = DeepReadonly<NodeCondition>
 
-const graceMs = 50_000
+const defaultGraceMs = 50_000
 const leaseNamespace = 'kube-node-lease'
 
 const prefix = 'node.kubernetes.io/'
@@ -45,7 +45,7 @@ interface Heard {
   looked: number
 }
 
-export function nodeLifecycleController(): Controller {
+export function nodeLifecycleController(graceMs = defaultGraceMs): Controller {
   const heard = new Map<string, Heard>()
   return defineController({
     name: 'node-controller',

@@ -32,7 +32,14 @@ export interface NodeServerOptions {
 const defaultPort = 10250
 const limits = { headerBytes: 64 * 1024, headersMs: 10_000, connections: 2000 }
 
-export async function startServer(o: NodeServerOptions): Promise<{ port: number; close(): Promise<void> }> {
+export interface NodeServer {
+  port: number
+  /** New connections see this certificate. */
+  renew(cert: string, key: string): void
+  close(): Promise<void>
+}
+
+export async function startServer(o: NodeServerOptions): Promise<NodeServer> {
   const { log } = o.context
   const guard = makeGuard(o.context.client, o.nodeName)
   const stats = makeStats(o)
@@ -68,6 +75,7 @@ export async function startServer(o: NodeServerOptions): Promise<{ port: number;
   })
   return {
     port: (server.address() as AddressInfo).port,
+    renew: (cert, key) => server.setSecureContext({ ...tls, cert, key }),
     async close() {
       const closed = new Promise<void>(resolve => server.close(() => resolve()))
       for (const socket of sockets) socket.destroy()

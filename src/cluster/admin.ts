@@ -1,0 +1,41 @@
+// A client with the administrator's certificate, for what the command does in a running cluster.
+import { realClock } from '../base/clock.ts'
+import { silentLog } from '../base/log.ts'
+import { Client, httpsTransport } from '../client/index.ts'
+import type { KeyPair } from '../wire/x509.ts'
+import type { ClusterConfig, ClusterPaths } from './config.ts'
+import { Pki } from './pki.ts'
+
+export interface Admin {
+  client: Client
+  server: string
+  /** The cluster's authority. */
+  ca: string
+  certificate: KeyPair
+  close(): void
+}
+
+export async function adminOf(paths: ClusterPaths, config: ClusterConfig): Promise<Admin> {
+  const pki = new Pki(paths.pki, realClock)
+  const authority = await pki.authority()
+  const certificate = await pki.certificate(
+    'admin',
+    { commonName: 'kutter-admin', organizations: ['system:masters'] },
+    ['client auth', 'digital signature'],
+  )
+  const server = `https://127.0.0.1:${config.port}`
+  const transport = httpsTransport(() => ({
+    server,
+    ca: authority.certPem,
+    cert: certificate.certPem,
+    key: certificate.keyPem,
+  }))
+  const client = new Client({
+    serve: transport.serve,
+    user: { name: 'kutter-admin', groups: [] },
+    userAgent: 'kutter',
+    clock: realClock,
+    log: silentLog,
+  })
+  return { client, server, ca: authority.certPem, certificate, close: () => (client.close(), transport.close()) }
+}

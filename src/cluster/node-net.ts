@@ -1,0 +1,120 @@
+// The network between the nodes of one machine: a bridge of the cluster on the machine, and for every further node a
+// network namespace with a cable (veth) to it. The machine is their router to the world.
+//
+//   machine: eth0 ── kt<tag>n 10.32.0.1 ──┬── kt<tag>-2 ═══ eth0 10.32.0.2  namespace kutter-<tag>-node-2
+//                                         └── kt<tag>-3 ═══ eth0 10.32.0.3  namespace kutter-<tag>-node-3
+import { silentLog } from '../base/log.ts'
+import { type Link, makeIp, makeNft, setKernel } from '../linux/index.ts'
+import type { ClusterConfig, LocalNode } from './config.ts'
+import { addressIn, strangeRoute } from './node-range.ts'
+import { bridgeOf, cableOf, namespaceOf, namespacePrefix, nodeBridgeOf, nodeTableOf, tableOf } from './node-names.ts'
+
+const defaultMtu = 1500
+
+/** Makes what is missing for all nodes of the configuration; may be called again at any time. */
+export async function ensureNodeNetwork(tag: string, config: ClusterConfig): Promise<void> {
+  if (!config.nodes.length) return
+  const bridge = nodeBridgeOf(tag)
+  const strange = strangeRoute(config.nodeCidr, bridge)
+  if (strange)
+    throw new Error(
+      `the addresses of further nodes, ${config.nodeCidr}, are in use by the route to ${strange.to} on ${strange.link}; set nodeCidr in cluster.json to a range that is free`,
+    )
+  const ip = makeIp()
+  const links = await ip.links()
+  const mtu = mtuOf(links)
+  if (!links.some(link => link.name === bridge)) await makeBridge(tag, config, mtu)
+  await Promise.all(config.nodes.map(node => ensureCable(tag, config, node, links, mtu)))
+}
+
+/** Cuts a node's cable and removes its namespace; what is gone already is no error. */
+export async function removeNodeNamespace(tag: string, node: LocalNode): Promise<void> {
+  const ip = makeIp()
+  const cable = cableOf(tag, node)
+  if ((await ip.links()).some(link => link.name === cable)) await ip.batch([`link delete dev ${cable}`])
+  await ip.deleteNamespace(namespaceOf(tag, node.name))
+}
+
+/** Removes bridge, cables, namespaces and table, whatever the configuration says. */
+export async function removeNodeNetwork(tag: string): Promise<void> {
+  const ip = makeIp()
+  // A cable's far end goes with it, also while a process still holds its namespace.
+  const links = (await ip.links()).filter(link => isNodeLink(tag, link.name))
+  await ip.batch(links.map(link => `link delete dev ${link.name}`))
+  for (const name of await ip.namespaces()) if (name.startsWith(namespacePrefix(tag))) await ip.deleteNamespace(name)
+  const nft = makeNft()
+  const table = nodeTableOf(tag)
+  if ((await nft.tables()).includes(`ip ${table}`)) await nft.apply(`delete table ip ${table}\n`)
+}
+
+/** What of a cluster is in the machine's network: links, namespaces, tables. */
+export async function networkLeftovers(tag: string): Promise<string[]> {
+  const ip = makeIp()
+  const [links, namespaces, tables] = await Promise.all([ip.links(), ip.namespaces(), makeNft().tables()])
+  return [
+    ...links.filter(link => link.name.startsWith(bridgeOf(tag))).map(link => `interface ${link.name}`),
+    ...namespaces.filter(name => name.startsWith(namespacePrefix(tag))).map(name => `network namespace ${name}`),
+    ...tables.filter(table => table.startsWith(`ip ${tableOf(tag)}`)).map(table => `nft table ${table}`),
+  ]
+}
+
+const isNodeLink = (tag: string, name: string) => name === nodeBridgeOf(tag) || name.startsWith(`${bridgeOf(tag)}-`)
+
+async function makeBridge(tag: string, { nodeCidr, podCidr }: ClusterConfig, mtu: number): Promise<void> {
+  const bridge = nodeBridgeOf(tag)
+  const address = addressIn(nodeCidr, 1)
+  // An address of its own: else the bridge takes the lowest of its cables', and nodes look for the machine in vain
+  // each time that changes.
+  const mac = ['02', '4b', ...address.split('.').map(part => Number(part).toString(16).padStart(2, '0'))].join(':')
+  await makeIp().batch([
+    `link add name ${bridge} address ${mac} mtu ${mtu} type bridge`,
+    `address replace ${address}/${nodeCidr.split('/')[1]} dev ${bridge}`,
+    `link set dev ${bridge} up`,
+  ])
+  await setKernel('net/ipv4/ip_forward', '1', silentLog)
+  await makeNft().apply(nodeTableText(nodeTableOf(tag), { bridge, nodeCidr, podCidr }))
+}
+
+/** Nodes speak to the world with the machine's address, and with pods of the machine with their own. */
+function nodeTableText(table: string, o: { bridge: string; nodeCidr: string; podCidr: string }): string {
+  return [
+    `add table ip ${table}`,
+    `delete table ip ${table}`,
+    `add table ip ${table}`,
+    `add chain ip ${table} postrouting { type nat hook postrouting priority srcnat ; }`,
+    `add rule ip ${table} postrouting ip saddr ${o.nodeCidr} ip daddr != ${o.podCidr} oifname != "${o.bridge}" masquerade fully-random`,
+    `add chain ip ${table} forward { type filter hook forward priority filter ; }`,
+    `add rule ip ${table} forward iifname "${o.bridge}" accept`,
+    `add rule ip ${table} forward oifname "${o.bridge}" accept`,
+    '',
+  ].join('\n')
+}
+
+async function ensureCable(
+  tag: string,
+  config: ClusterConfig,
+  node: LocalNode,
+  links: readonly Link[],
+  mtu: number,
+): Promise<void> {
+  const ip = makeIp()
+  const [namespace, cable] = [namespaceOf(tag, node.name), cableOf(tag, node)]
+  await ip.addNamespace(namespace)
+  if (!links.some(link => link.name === cable))
+    await ip.batch([`link add name ${cable} mtu ${mtu} type veth peer name eth0 mtu ${mtu} netns ${namespace}`])
+  await ip.batch([`link set dev ${cable} master ${nodeBridgeOf(tag)} up`])
+  const [address, gateway] = [addressIn(config.nodeCidr, node.index), addressIn(config.nodeCidr, 1)]
+  await ip
+    .inside(namespace)
+    .batch([
+      `address replace ${address}/${config.nodeCidr.split('/')[1]} dev eth0`,
+      'link set dev eth0 up',
+      `route replace default via ${gateway} dev eth0`,
+    ])
+}
+
+/** Packets of nodes must fit what carries them out of the machine. */
+function mtuOf(links: readonly Link[]): number {
+  const uplinks = links.filter(link => link.up && link.name !== 'lo' && link.kind === '' && link.master === '')
+  return Math.min(defaultMtu, ...uplinks.map(link => link.mtu))
+}

@@ -1,0 +1,77 @@
+// The containerd of a node and the images in it: started before anything else, found again when it runs already.
+import { existsSync } from 'node:fs'
+import { mkdir, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { messageOf } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
+import {
+  buildPause,
+  copyImages,
+  listImages,
+  loadArchive,
+  normalizeName,
+  pauseImage,
+  pinsFileFor,
+} from '../images/index.ts'
+import { containerdPaths, ensureContainerd, keepContainerd } from '../kubelet/containerd/index.ts'
+import { type ClusterConfig, type ClusterPaths, nodeNames } from './config.ts'
+import { nodeDirs } from './node-names.ts'
+
+export interface RuntimeOptions {
+  config: ClusterConfig
+  paths: ClusterPaths
+  nodeName: string
+  log: Log
+  signal: AbortSignal
+}
+
+/** Starts containerd, or finds it running, and makes sure it has the pause image. Returns its socket. */
+export async function startRuntime({ config, paths, nodeName, log, signal }: RuntimeOptions): Promise<string> {
+  const dirs = nodeDirs(paths.node(nodeName))
+  await mkdir(dirs.containerd, { recursive: true, mode: 0o711 })
+  await mkdir(dirs.registry, { recursive: true })
+  const place = {
+    dir: dirs.containerd,
+    cniConfDir: dirs.cniConf,
+    sandboxImage: pauseImage,
+    registryDir: dirs.registry,
+    log: log.with({ part: 'containerd' }),
+  }
+  const archive = ensurePause(dirs.pauseArchive, paths.debs, log)
+  await ensureContainerd(place, signal)
+  keepContainerd(place, signal, () => log.info('containerd is watched')).catch(error => {
+    if (!signal.aborted) log.error('containerd cannot be kept running', { error })
+  })
+  const { socket } = containerdPaths(dirs.containerd)
+  const store = { socket, pinsFile: pinsFileFor(socket) }
+  if (!(await listImages(store, signal)).some(image => image.name === normalizeName(pauseImage)))
+    await loadArchive(await archive, store, { signal })
+  for (const other of nodeNames(config)) {
+    const from = containerdPaths(nodeDirs(paths.node(other)).containerd).socket
+    if (other === nodeName || !existsSync(from)) continue
+    // What a user loaded is on every node, on those that came later, too.
+    await copyImages({ socket: from, pinsFile: pinsFileFor(from) }, store, { signal }).then(
+      names => names.length && log.info('images taken over', { from: other, names }),
+      error => signal.aborted || log.warn('cannot take over images', { from: other, why: messageOf(error) }),
+    )
+  }
+  return socket
+}
+
+async function ensurePause(file: string, cacheDir: string, log: Log): Promise<string> {
+  if (!existsSync(file)) {
+    await mkdir(cacheDir, { recursive: true })
+    await buildPause(file, { cacheDir, log })
+  }
+  return file
+}
+
+/** Archives in <data>/images are loaded at every start; those there already cost little. */
+export async function loadImages({ paths, log, signal }: RuntimeOptions, socket: string): Promise<void> {
+  if (!existsSync(paths.images)) return
+  for (const name of await readdir(paths.images)) {
+    if (!/\.(tar|tgz|tar\.gz)$/.test(name)) continue
+    const { names } = await loadArchive(join(paths.images, name), { socket, pinsFile: pinsFileFor(socket) }, { signal })
+    log.info('image loaded', { archive: name, names })
+  }
+}

@@ -1,0 +1,101 @@
+// `kutter node add | remove`, and `kutter up --nodes N` on a running cluster: nodes on this machine, each an agent in
+// a network namespace of its own.
+import { rm } from 'node:fs/promises'
+import { realClock } from '../base/clock.ts'
+import { isReason } from '../base/errors.ts'
+import { silentLog } from '../base/log.ts'
+import { Node } from '../kinds/core/node.ts'
+import { adminOf } from './admin.ts'
+import { UsageError } from './args.ts'
+import { type ClusterConfig, type ClusterPaths, clusterTag, nodeNames, withNode, writeConfig } from './config.ts'
+import { ask } from './link.ts'
+import { ensureNodeNetwork, removeNodeNamespace } from './node-net.ts'
+import { teardownNode } from './node-teardown.ts'
+import { nodesReady, readyTimeoutMs, until } from './ready.ts'
+import { Steps } from './steps.ts'
+import { logOf } from './supervisor.ts'
+
+interface Context {
+  paths: ClusterPaths
+  config: ClusterConfig
+  out: (text: string) => void
+}
+
+export async function nodeCommand(words: readonly string[], context: Context): Promise<number> {
+  const [action, name, ...more] = words
+  if (more.length) throw new UsageError(`kutter node ${action} takes one name`)
+  const { paths, config } = context
+  if ((action === 'add' || action === 'remove') && !(await ask(paths.socket, { command: 'status' })))
+    throw new UsageError(`the cluster ${config.name} is not running; start it with: kutter up --name ${config.name}`)
+  switch (action) {
+    case 'add':
+      if (name !== undefined) checkName(name, config)
+      return startNodes(context, withNode(config, name))
+    case 'remove':
+      if (name === undefined) throw new UsageError('kutter node remove needs the name of a node')
+      return removeNode(name, context)
+    default:
+      throw new UsageError(`kutter node ${action ?? ''}: known are add and remove`)
+  }
+}
+
+const maxNameLength = 48
+
+function checkName(name: string, config: ClusterConfig): void {
+  if (!/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(name) || name.length > maxNameLength)
+    throw new UsageError(
+      `a node's name is up to ${maxNameLength} lower case letters, digits and dashes, not ${JSON.stringify(name)}`,
+    )
+  if (nodeNames(config).includes(name)) throw new UsageError(`the cluster ${config.name} has a node ${name} already`)
+}
+
+/** Starts the nodes that `wanted` has more than the running cluster, and waits until they are Ready. */
+export async function startNodes({ paths, config, out }: Context, wanted: ClusterConfig): Promise<number> {
+  const fresh = nodeNames(wanted).filter(name => !nodeNames(config).includes(name))
+  const steps = new Steps(out, process.stdout.isTTY === true)
+  const { client, close } = await adminOf(paths, wanted)
+  try {
+    if (await client.find(Node, { name: fresh[0]! }))
+      throw new UsageError(`a node ${fresh[0]} is in the cluster already, from elsewhere; take another name`)
+    await ensureNodeNetwork(clusterTag(paths, wanted.name), wanted)
+    await writeConfig(paths, wanted)
+    await ask(paths.socket, { command: 'reload' })
+    const deadline = realClock.now() + readyTimeoutMs
+    await steps.run(readyText(fresh), () => until(deadline, paths, () => nodesReady(client, paths, fresh)))
+    return 0
+  } finally {
+    close()
+  }
+}
+
+export const readyText = (names: readonly string[]): string =>
+  names.length === 1 ? `node ${names[0]} is Ready` : `nodes ${names.join(', ')} are Ready`
+
+async function removeNode(name: string, { paths, config, out }: Context): Promise<number> {
+  const node = config.nodes.find(n => n.name === name)
+  if (!node)
+    throw new UsageError(
+      name === config.nodeName
+        ? `${name} is the machine itself, the cluster's first node; it goes with: kutter down`
+        : `the cluster ${config.name} has no node ${name} on this machine; it has: ${config.nodes.map(n => n.name).join(', ') || 'none that can be removed'}`,
+    )
+  const tag = clusterTag(paths, config.name)
+  await writeConfig(paths, { ...config, nodes: config.nodes.filter(n => n !== node) })
+  // First the agent: one that lives registers its node again.
+  await ask(paths.socket, { command: 'reload' })
+  const { client, close } = await adminOf(paths, config)
+  try {
+    await client.delete(Node, { name })
+  } catch (error) {
+    if (!isReason(error, 'NotFound')) throw error
+  } finally {
+    close()
+  }
+  const dir = paths.node(name)
+  await teardownNode({ dir, tag, node: name, log: silentLog, purge: true })
+  await removeNodeNamespace(tag, node)
+  await rm(dir, { recursive: true, force: true })
+  await rm(logOf(paths, `agent/${name}`), { force: true })
+  out(`The node ${name} is removed: its pods, containerd, namespace and files are gone.\n`)
+  return 0
+}

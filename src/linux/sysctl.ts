@@ -1,0 +1,17 @@
+// Kernel settings below /proc/sys. Those of the network belong to the network namespace of this process.
+import { readFile, writeFile } from 'node:fs/promises'
+import type { Log } from '../base/log.ts'
+import { messageOf } from '../base/errors.ts'
+
+/** Sets `net/ipv4/ip_forward` and the like, if it differs; a machine that does not let us is told of in the log. */
+export async function setKernel(name: string, value: string, log: Log): Promise<void> {
+  const file = `/proc/sys/${name}`
+  try {
+    if ((await readFile(file, 'utf8')).trim() !== value) await writeFile(file, value)
+  } catch (error) {
+    log.warn('cannot set a kernel setting that pods need', {
+      setting: name.replaceAll('/', '.'),
+      why: messageOf(error),
+    })
+  }
+}

@@ -1,0 +1,85 @@
+// Routes to pods of other nodes, as a table: what the kernel has, what the nodes say, what changes.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Node } from '../kinds/core/node.ts'
+import type { Route } from '../linux/index.ts'
+import { planRoutes, remoteRanges, routeProtocol } from './routes.ts'
+
+const route = (to: string, more: Partial<Route> = {}): Route => ({
+  to,
+  via: undefined,
+  link: 'eth0',
+  source: undefined,
+  protocol: 'kernel',
+  ...more,
+})
+const ours = (to: string, via: string, link = 'eth0') => route(to, { via, link, protocol: routeProtocol })
+const lan = [route('default', { via: '192.0.2.1', protocol: 'static' }), route('192.0.2.0/24')]
+const podCidr = '10.244.0.0/16'
+const remote = [{ range: '10.244.1.0/24', address: '192.0.2.7' }]
+
+const cases: { name: string; routes: Route[]; remote?: typeof remote; commands: string[]; links?: string[] }[] = [
+  {
+    name: 'a node on our network is its own next hop',
+    routes: lan,
+    commands: [`route replace 10.244.1.0/24 via 192.0.2.7 dev eth0 proto ${routeProtocol}`],
+  },
+  { name: 'what is there already stays', routes: [...lan, ours('10.244.1.0/24', '192.0.2.7')], commands: [] },
+  {
+    name: 'a node that moved',
+    routes: [...lan, ours('10.244.1.0/24', '192.0.2.6')],
+    commands: [`route replace 10.244.1.0/24 via 192.0.2.7 dev eth0 proto ${routeProtocol}`],
+  },
+  {
+    name: 'a node behind a router: by the router',
+    routes: [route('default', { via: '10.32.0.1', protocol: 'boot' }), route('10.32.0.0/24')],
+    commands: [`route replace 10.244.1.0/24 via 10.32.0.1 dev eth0 proto ${routeProtocol}`],
+  },
+  {
+    name: 'the longest match decides',
+    routes: [...lan, route('192.0.2.7', { link: 'wg0', protocol: 'static' })],
+    commands: [`route replace 10.244.1.0/24 via 192.0.2.7 dev wg0 proto ${routeProtocol}`],
+    links: ['wg0'],
+  },
+  {
+    name: 'a node that went takes its route along; other clusters and other programs keep theirs',
+    routes: [
+      ...lan,
+      ours('10.244.2.0/24', '192.0.2.8'),
+      ours('10.243.2.0/24', '192.0.2.8'),
+      route('10.244.9.0/24', { protocol: 'static' }),
+    ],
+    remote: [],
+    commands: ['route delete 10.244.2.0/24'],
+    links: [],
+  },
+  { name: 'no way: no route', routes: [route('192.168.0.0/24')], commands: [], links: [] },
+]
+for (const { name, routes, commands, links = ['eth0'], remote: wanted = remote } of cases)
+  test(`routes: ${name}`, () => assert.deepEqual(planRoutes({ remote: wanted, podCidr, routes }), { commands, links }))
+
+test('ranges of the other nodes that have both a range and an address', () => {
+  const node = (name: string, podCIDR: string | undefined, address: string | undefined) =>
+    ({
+      metadata: { name },
+      spec: { podCIDR },
+      status: { addresses: address ? [{ type: 'InternalIP', address }] : [] },
+    }) as unknown as Node
+  assert.deepEqual(
+    remoteRanges(
+      [
+        node('self', '10.244.0.0/24', '192.0.2.1'),
+        node('b', '10.244.2.0/24', '192.0.2.3'),
+        node('a', '10.244.1.0/24', '192.0.2.2'),
+        node('fresh', undefined, '192.0.2.4'),
+        node('lost', '10.244.3.0/24', undefined),
+        node('six', '10.244.4.0/24', 'fd00::4'),
+      ],
+      'self',
+    ),
+    [
+      { range: '10.244.1.0/24', address: '192.0.2.2' },
+      { range: '10.244.2.0/24', address: '192.0.2.3' },
+    ],
+  )
+})

@@ -1,0 +1,131 @@
+// Routes to the pods of other nodes (host-gw): each node's range of pod addresses is reached through that node's own
+// address. They follow the Node objects, and go when a node goes.
+import type { Clock } from '../base/clock.ts'
+import { messageOf } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
+import { cidrContains, parseCidr } from '../api/ip.ts'
+import type { DeepReadonly } from '../api/schema/node.ts'
+import type { Client } from '../client/index.ts'
+import { Node } from '../kinds/core/node.ts'
+import { makeIp, type Route, setKernel } from '../linux/index.ts'
+
+export interface PodRoutesOptions {
+  client: Client
+  nodeName: string
+  /** Addresses of all pods of the cluster. */
+  podCidr: string
+  clock: Clock
+  log: Log
+  signal: AbortSignal
+}
+
+/** The number that marks our routes in the kernel's table, so that nobody else's are touched. */
+export const routeProtocol = '157'
+
+/** The kernel drops routes when a link goes down, and tells nobody who does not listen all the time. */
+const lookAgainMs = 60_000
+const retryMs = 1_000
+
+/** Keeps the routes until the signal aborts; they stay then, as the pods do. */
+export async function keepPodRoutes(options: PodRoutesOptions): Promise<void> {
+  const { client, clock, log, signal } = options
+  const nodes = client.mirror(Node)
+  await client.synced([nodes] as never, signal)
+  let wake = () => {}
+  let seen = ''
+  const stop = nodes.subscribe(() => {
+    // A node's status is written often; only ranges and addresses concern us.
+    const facts = JSON.stringify(remoteRanges(nodes.list(), options.nodeName))
+    if (facts !== seen) wake()
+  })
+  signal.addEventListener('abort', stop, { once: true })
+  while (!signal.aborted) {
+    seen = JSON.stringify(remoteRanges(nodes.list(), options.nodeName))
+    let pauseMs = lookAgainMs
+    const woken = new Promise<void>(resolve => (wake = resolve))
+    try {
+      await setRoutes(options, nodes.list())
+    } catch (error) {
+      if (signal.aborted) return
+      log.error('cannot set the routes to pods of other nodes', { why: messageOf(error) })
+      pauseMs = retryMs
+    }
+    const rest = new AbortController()
+    const pause = clock.sleep(pauseMs, AbortSignal.any([signal, rest.signal])).catch(() => {})
+    await Promise.race([woken, pause])
+    rest.abort()
+  }
+}
+
+async function setRoutes(
+  { nodeName, podCidr, log }: PodRoutesOptions,
+  nodes: readonly DeepReadonly<Node>[],
+): Promise<void> {
+  const ip = makeIp()
+  const plan = planRoutes({ remote: remoteRanges(nodes, nodeName), podCidr, routes: await ip.routes() })
+  await ip.batch(plan.commands)
+  if (plan.commands.length) log.info('routes to pods of other nodes', { changed: plan.commands })
+  // A NodePort on 127.0.0.1 may lead to a pod of another node; the proxy's table drops what comes in for 127/8.
+  for (const link of plan.links) await setKernel(`net/ipv4/conf/${link}/route_localnet`, '1', log)
+}
+
+export interface RemoteRange {
+  range: string
+  address: string
+}
+
+/** What is to be reached where: the IPv4 ranges of the other nodes. */
+export function remoteRanges(nodes: readonly DeepReadonly<Node>[], self: string): RemoteRange[] {
+  return nodes
+    .filter(node => node.metadata.name !== self)
+    .flatMap(node => {
+      const ranges = node.spec.podCIDRs?.length ? node.spec.podCIDRs : node.spec.podCIDR ? [node.spec.podCIDR] : []
+      const address = node.status.addresses?.find(
+        a => a.type === 'InternalIP' && parseCidr(`${a.address}/32`)?.family === 4,
+      )?.address
+      const range = ranges.find(r => parseCidr(r)?.family === 4)
+      return address && range ? [{ range, address }] : []
+    })
+    .sort((a, b) => (a.range < b.range ? -1 : 1))
+}
+
+/** What `ip` must do so that the table has just these routes, and which links they use. Pure. */
+export function planRoutes({
+  remote,
+  podCidr,
+  routes,
+}: {
+  remote: readonly RemoteRange[]
+  podCidr: string
+  routes: readonly Route[]
+}): { commands: string[]; links: string[] } {
+  const cluster = parseCidr(podCidr)!
+  // Other clusters on this machine have routes of the same kind, to ranges of their own.
+  const ours = routes.filter(r => r.protocol === routeProtocol && cidrContains(cluster, r.to.split('/')[0]!))
+  const foreign = routes.filter(r => r.protocol !== routeProtocol)
+  const commands: string[] = []
+  const links = new Set<string>()
+  for (const { range, address } of remote) {
+    const way = wayTo(address, foreign)
+    if (!way) continue
+    links.add(way.link)
+    const has = ours.find(r => r.to === range)
+    if (has?.via !== way.via || has.link !== way.link)
+      commands.push(`route replace ${range} via ${way.via} dev ${way.link} proto ${routeProtocol}`)
+  }
+  for (const { to } of ours) if (!remote.some(r => r.range === to)) commands.push(`route delete ${to}`)
+  return { commands, links: [...links] }
+}
+
+/**
+ * The next hop to a node: the node itself where it is on a network of ours, else the router on the way, as for nodes
+ * in namespaces, whose machine is their router. Undefined when there is no way.
+ */
+function wayTo(address: string, routes: readonly Route[]): { via: string; link: string } | undefined {
+  const matching = routes.flatMap(route => {
+    const cidr = parseCidr(route.to === 'default' ? '0.0.0.0/0' : route.to.includes('/') ? route.to : `${route.to}/32`)
+    return cidr && route.link && cidrContains(cidr, address) ? [{ route, bits: cidr.bits }] : []
+  })
+  const best = matching.sort((a, b) => b.bits - a.bits)[0]?.route
+  return best && { via: best.via ?? address, link: best.link! }
+}
