@@ -76,8 +76,19 @@ export interface KindOptions<F extends Fields> {
     old: DeepReadonly<Infer<F> & KubeObject>,
     at: Path,
   ): Iterable<Problem>
+  /** The kind whose objects these are in other words; they are stored as that kind. */
+  view?: KindView
   /** Checks of a name beyond a DNS subdomain; returns what is wrong with it. */
   validateName?(name: string): string[]
+}
+
+/** How one kind shows the objects of another. Both directions get and give whole objects and change nothing in place. */
+export interface KindView {
+  of: AnyKind
+  toStored(object: KubeObject): object
+  fromStored(object: DeepReadonly<KubeObject>): object
+  /** Names of fields in field selectors, as the stored kind has them. */
+  fields: Readonly<Record<string, string>>
 }
 
 export interface Kind<T extends KubeObject = KubeObject>

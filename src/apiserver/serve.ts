@@ -30,6 +30,7 @@ import { remove, removeCollection } from './deletion.ts'
 import { accessDenied, methodNotSupported, resourceNotFound } from './errors.ts'
 import { list } from './lists.ts'
 import { Registry } from './registry.ts'
+import { throughView } from './view.ts'
 import { handlers } from './resources/handlers.ts'
 import { serviceAllocation, type ServiceRanges } from './resources/service-allocation.ts'
 import { Storage } from './storage.ts'
@@ -70,7 +71,7 @@ export async function openServer(
 ): Promise<{ core: ServerCore; serve: Serve; close(): Promise<void> }> {
   const { store, kinds, clock, random, log, tokens } = options
   const storage = new Storage(store, clock)
-  for (const kind of kinds) if (kind.plural) storage.add(kind)
+  for (const kind of kinds) if (kind.plural && !kind.view) storage.add(kind)
   await storage.load()
   const authorizer = chain([mastersAuthorizer, publicPathAuthorizer, nodeAuthorizer(storage), rbacAuthorizer(storage)])
   const admission = admissionChain([
@@ -127,7 +128,7 @@ async function dispatch(core: ServerCore, operation: Operation, warn: Warn): Pro
   const isStatus = subresource === 'status' && kind.status
   if (subresource && !isStatus) throw resourceNotFound()
   if (!isStatus && !kind.verbs.includes(verb)) throw methodNotSupported(kind, verb)
-  return generic(core.registry, operation, warn)
+  return kind.view ? throughView(core.registry, operation, warn, generic) : generic(core.registry, operation, warn)
 }
 
 /** What every stored kind can do. */

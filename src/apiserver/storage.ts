@@ -65,6 +65,7 @@ export class Storage {
   readonly store: Store
   readonly clock: Clock
   readonly #byPrefix = new Map<string, KindStorage>()
+  readonly #byKind = new Map<AnyKind, KindStorage>()
   readonly #abort = new AbortController()
   /** Objects just written, by the very bytes handed to the store: saves parsing them again. */
   readonly #written = new WeakMap<Uint8Array, KubeObject>()
@@ -87,12 +88,14 @@ export class Storage {
   add(kind: AnyKind): KindStorage {
     const storage = new KindStorage(kind)
     this.#byPrefix.set(prefixOf(kind), storage)
+    this.#byKind.set(kind, storage)
     return storage
   }
 
+  /** What is kept of a kind. Throws NotFound for one that is not stored. */
   of(kind: AnyKind): KindStorage {
-    const storage = this.#byPrefix.get(prefixOf(kind))
-    if (!storage) throw new StatusError('NotFound', 'the server could not find the requested resource')
+    const storage = this.#byKind.get(kind) ?? this.#byPrefix.get(prefixOf(kind))
+    if (!storage || kind.view) throw new StatusError('NotFound', 'the server could not find the requested resource')
     return storage
   }
 

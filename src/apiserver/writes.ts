@@ -156,7 +156,7 @@ function invalidPatchOption(field: string, body: string): StatusError {
 }
 
 /** Through /status only the status changes (and labels and annotations); through the object all else. */
-function merge(kind: AnyKind, subresource: string, sent: KubeObject, old: DeepReadonly<KubeObject>): KubeObject {
+export function merge(kind: AnyKind, subresource: string, sent: KubeObject, old: DeepReadonly<KubeObject>): KubeObject {
   if (subresource !== 'status') return sent
   const next = editable<KubeObject>(kind, old as KubeObject)
   const { resourceVersion, labels, annotations, finalizers, managedFields, uid } = sent.metadata

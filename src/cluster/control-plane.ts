@@ -45,7 +45,14 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
   const clients: Client[] = []
   const clientOf = (name: string, groups: readonly string[], userAgent: string) => {
     const user = { name, groups: [...groups, 'system:authenticated'] }
-    const client = new Client({ serve, user, userAgent, clock, log, shared: kind => core.storage.mirror(kind) })
+    const client = new Client({
+      serve,
+      user,
+      userAgent,
+      clock,
+      log,
+      shared: kind => (kind.view ? undefined : core.storage.mirror(kind)),
+    })
     clients.push(client)
     return client
   }

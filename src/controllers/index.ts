@@ -88,7 +88,9 @@ export async function startControllers(options: ControllersOptions): Promise<voi
 }
 
 function controllersFor(options: ControllersOptions): Controller[] {
-  const { kinds, caPem, clusterCidr, nodeMonitorGraceMs, authority, certificateLifeMs, signToken } = options
+  // The same objects in other words need no second look.
+  const kinds = options.kinds.filter(kind => !kind.view)
+  const { caPem, clusterCidr, nodeMonitorGraceMs, authority, certificateLifeMs, signToken } = options
   return [
     deploymentController,
     replicaSetController,

@@ -1,4 +1,6 @@
 // Scales a workload by what is measured of it.
+import { autoscalerColumns } from './autoscaler-columns.ts'
+import { completeAutoscaler, validateAutoscaler } from './autoscaler-rules.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { LabelSelector } from '../../api/meta.ts'
 import { int32, int64, list, listByKey, quantity, string, struct, time } from '../../api/schema/build.ts'
@@ -237,6 +239,11 @@ export const HorizontalPodAutoscaler = defineKind({
   categories: ['all'],
   status: true,
   doc: 'Scales a workload by what is measured of it.',
+  columns: autoscalerColumns(o => o) as never,
+  defaults: o => completeAutoscaler(o.spec),
+  *validate(o, at) {
+    yield* validateAutoscaler(o.spec, at.field('spec'))
+  },
   fields: {
     spec: HorizontalPodAutoscalerSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
     status: HorizontalPodAutoscalerStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),

@@ -1,4 +1,6 @@
 // The older form of the autoscaler: by CPU alone.
+import { autoscalerColumns } from './autoscaler-columns.ts'
+import { autoscalerView } from './conversion.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { int32, int64, string, struct, time } from '../../api/schema/build.ts'
 
@@ -55,6 +57,8 @@ export const HorizontalPodAutoscaler = defineKind({
   shortNames: ['hpa'],
   status: true,
   doc: 'The older form of the autoscaler: by CPU alone.',
+  view: autoscalerView,
+  columns: autoscalerColumns(autoscalerView.toStored as never) as never,
   fields: {
     spec: HorizontalPodAutoscalerSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
     status: HorizontalPodAutoscalerStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),

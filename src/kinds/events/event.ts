@@ -1,6 +1,7 @@
 // An event in the newer API group; stored as the core kind is.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { int32, microTime, string, struct, time } from '../../api/schema/build.ts'
+import { eventView } from './conversion.ts'
 import { EventSource } from '../core/event.ts'
 import { ObjectReference } from '../core/reference.ts'
 
@@ -18,6 +19,7 @@ export const Event = defineKind({
   scope: 'Namespaced',
   shortNames: ['ev'],
   doc: 'An event in the newer API group; stored as the core kind is.',
+  view: eventView,
   fields: {
     eventTime: microTime({ proto: 2, always: true, doc: 'When it first happened.' }),
     series: EventSeries.field({ proto: 3, doc: 'How often it came again.' }),

@@ -1,0 +1,137 @@
+// Kinds that are another kind in other words: the same objects under a second group or version. Requests are put
+// into the words of the kind that is stored, and its answers back.
+import { StatusError } from '../base/errors.ts'
+import type { AnyKind, KindView, KubeObject } from '../api/kind.ts'
+import { Item } from '../api/mirror.ts'
+import type { Operation, ServedResult, WatchEvent } from '../api/operation.ts'
+import { isObject } from '../api/patch/merge.ts'
+import type { DeepReadonly, Json } from '../api/schema/node.ts'
+import { canonical, decodeBody, type Warn } from './body.ts'
+import type { Registry } from './registry.ts'
+import { merge, patchedBody } from './writes.ts'
+
+type Run = (registry: Registry, operation: Operation, warn: Warn) => Promise<ServedResult>
+
+/** Serves an operation on a kind with a view; `run` serves those on the stored kind. */
+export async function throughView(
+  registry: Registry,
+  operation: Operation,
+  warn: Warn,
+  run: Run,
+): Promise<ServedResult> {
+  const { kind, verb, patchType } = operation
+  const view = kind.view!
+  const stored = inStoredWords(operation, view, warn)
+  try {
+    if (verb === 'patch' && patchType !== 'apply')
+      return { type: 'object', kind, item: shown(kind, await patchView(registry, operation, stored, warn)) }
+    return inOwnWords(kind, await run(registry, stored, warn))
+  } catch (error) {
+    throw error instanceof StatusError ? renamed(error, kind) : error
+  }
+}
+
+function inStoredWords(operation: Operation, view: KindView, warn: Warn): Operation {
+  const { kind, verb, options, patchType } = operation
+  const fieldSelector = options.fieldSelector && translated(options.fieldSelector, view.fields)
+  const stored = { ...operation, kind: view.of, options: { ...options, ...(fieldSelector && { fieldSelector }) } }
+  const whole = verb === 'create' || verb === 'update' || (verb === 'patch' && patchType === 'apply')
+  if (!whole) return stored
+  const object = decodeBody(kind, operation.body, options, warn)
+  // An applied object says only what it wants to own.
+  const sent = patchType === 'apply' && isObject(operation.body) ? (operation.body as unknown as KubeObject) : object
+  return { ...stored, body: named(view.of, view.toStored(sent)) as unknown as Json }
+}
+
+const named = (kind: AnyKind, object: object) => ({ ...object, kind: kind.kind, apiVersion: kind.apiVersion })
+
+/** `regarding.name=x,type!=y` with the stored kind's names of fields. */
+const translated = (selector: string, fields: Readonly<Record<string, string>>): string =>
+  selector
+    .split(',')
+    .map(term => {
+      const name = /^[^=!]+/.exec(term)?.[0] ?? ''
+      return (fields[name] ?? name) + term.slice(name.length)
+    })
+    .join(',')
+
+function patchView(registry: Registry, operation: Operation, stored: Operation, warn: Warn): Promise<Item> {
+  const { kind, subresource, patchType, body, options, name } = operation
+  const view = kind.view!
+  const conditional =
+    patchType !== 'json' && isObject(body) && isObject(body.metadata) && !!body.metadata.resourceVersion
+  return registry.update(
+    stored,
+    old => {
+      const before = canonical(kind, view.fromStored(old))
+      const sent = decodeBody(
+        kind,
+        patchedBody(kind, patchType as Exclude<typeof patchType, 'apply' | undefined>, before, body ?? null),
+        options,
+        warn,
+      )
+      if (sent.metadata.name !== name)
+        throw new StatusError(
+          'BadRequest',
+          `the name of the object (${sent.metadata.name}) does not match the name on the URL (${name})`,
+        )
+      const next = decodeBody(view.of, named(view.of, view.toStored(sent)) as unknown as Json, options, () => {})
+      return merge(view.of, subresource, next, old)
+    },
+    { retry: !conditional, subresource },
+  )
+}
+
+/** What an item is in the view's words; made once, as its bytes are. */
+const shownItems = new WeakMap<AnyKind, WeakMap<Item, Item>>()
+
+function shown(kind: AnyKind, item: Item): Item {
+  let items = shownItems.get(kind)
+  if (!items) shownItems.set(kind, (items = new WeakMap()))
+  let own = items.get(item)
+  if (!own) items.set(item, (own = new Item(canonical(kind, kind.view!.fromStored(item.object)), item.revision)))
+  return own
+}
+
+function inOwnWords(kind: AnyKind, result: ServedResult): ServedResult {
+  switch (result.type) {
+    case 'object':
+      return { ...result, kind, item: shown(kind, result.item) }
+    case 'list':
+      return { ...result, kind, items: result.items.map(item => shown(kind, item)) }
+    case 'watch':
+      return { ...result, kind, events: shownEvents(kind, result.events) }
+    case 'status':
+      return result
+  }
+}
+
+async function* shownEvents(
+  kind: AnyKind,
+  events: AsyncIterable<readonly WatchEvent[]>,
+): AsyncGenerator<readonly WatchEvent[]> {
+  for await (const batch of events) {
+    yield batch.map(event =>
+      event.type === 'ADDED' || event.type === 'MODIFIED' || event.type === 'DELETED'
+        ? { ...event, item: shown(kind, event.item) }
+        : {
+            ...event,
+            item: new Item({ ...event.item.object, kind: kind.kind, apiVersion: kind.apiVersion }, event.item.revision),
+          },
+    )
+  }
+}
+
+const qualified = ({ group, plural }: { group: string; plural: string }) => (group ? `${plural}.${group}` : plural)
+
+/** The error with the name of the kind that was asked for. */
+function renamed(error: StatusError, kind: AnyKind): StatusError {
+  const stored = kind.view!.of
+  const { details } = error
+  if (details?.kind !== stored.plural && details?.kind !== stored.kind) return error
+  const { group: _stored, ...rest } = details
+  return new StatusError(error.reason, error.message.replace(qualified(stored), qualified(kind)), {
+    details: { ...rest, ...(kind.group && { group: kind.group }) },
+    cause: error,
+  })
+}
