@@ -20,6 +20,8 @@ export type PatchType = 'json' | 'merge' | 'strategic' | 'apply'
 export interface OperationOptions {
   labelSelector?: string
   fieldSelector?: string
+  /** Which values of a metric; of custom.metrics.k8s.io. */
+  metricLabelSelector?: string
   limit?: number
   continue?: string
   resourceVersion?: string

@@ -45,9 +45,7 @@ export class Path {
   }
 
   field(...names: string[]): Path {
-    let path: Path = this
-    for (const name of names) if (name) path = new Path(path, name, '.')
-    return path
+    return names.reduce<Path>((path, name) => (name ? new Path(path, name, '.') : path), this)
   }
 
   index(i: number): Path {

@@ -45,6 +45,8 @@ export interface ServerOptions extends ServiceRanges {
   random: Random
   log: Log
   tokens: TokenIssuer
+  /** API groups that are served by somebody else, in this process. */
+  extensions?: ReadonlyMap<string, Handler>
 }
 
 /** What handlers of special resources work with. */
@@ -56,6 +58,7 @@ export interface ServerCore {
   readonly clock: Clock
   readonly log: Log
   readonly kinds: readonly AnyKind[]
+  readonly extensions: ReadonlyMap<string, Handler>
 }
 
 /** Answers one special combination of resource, subresource and verb. */
@@ -71,7 +74,8 @@ export async function openServer(
 ): Promise<{ core: ServerCore; serve: Serve; close(): Promise<void> }> {
   const { store, kinds, clock, random, log, tokens } = options
   const storage = new Storage(store, clock)
-  for (const kind of kinds) if (kind.plural && !kind.view) storage.add(kind)
+  const stored = (kind: AnyKind) => kind.plural && !kind.view && !options.extensions?.has(kind.group)
+  for (const kind of kinds) if (stored(kind)) storage.add(kind)
   await storage.load()
   const authorizer = chain([mastersAuthorizer, publicPathAuthorizer, nodeAuthorizer(storage), rbacAuthorizer(storage)])
   const admission = admissionChain([
@@ -87,7 +91,8 @@ export async function openServer(
     resourceQuota(storage, clock),
   ])
   const registry = new Registry({ storage, clock, random, admission })
-  const core: ServerCore = { registry, storage, authorizer, tokens, clock, log, kinds }
+  const extensions = options.extensions ?? new Map<string, Handler>()
+  const core: ServerCore = { registry, storage, authorizer, tokens, clock, log, kinds, extensions }
   return { core, serve: operation => serveOperation(core, operation), close: () => storage.close() }
 }
 
@@ -121,6 +126,8 @@ function accessRequest({ user, verb, kind, subresource, namespace, name, options
 
 async function dispatch(core: ServerCore, operation: Operation, warn: Warn): Promise<ServedResult> {
   const { kind, subresource, verb } = operation
+  const extension = core.extensions.get(kind.group)
+  if (extension) return extension(core, operation, warn)
   const special =
     handlers.get(handlerKey(kind, subresource, verb)) ??
     (subresource === 'scale' && kind.scale ? handlers.get(`scale:${verb}`) : undefined)

@@ -92,6 +92,11 @@ export class Storage {
     return storage
   }
 
+  /** Whether objects of this kind are kept here. */
+  has(kind: AnyKind): boolean {
+    return this.#byKind.has(kind)
+  }
+
   /** What is kept of a kind. Throws NotFound for one that is not stored. */
   of(kind: AnyKind): KindStorage {
     const storage = this.#byKind.get(kind) ?? this.#byPrefix.get(prefixOf(kind))

@@ -79,9 +79,9 @@ export class Client {
   async get<T extends KubeObject>(
     kind: Kind<T>,
     ref: Reference,
-    options: { subresource?: string; signal?: AbortSignal } = {},
+    more: { subresource?: string; signal?: AbortSignal; options?: OperationOptions } = {},
   ): Promise<DeepReadonly<T>> {
-    return objectOf<T>(await this.#run(kind, 'get', { ...ref, ...options }))
+    return objectOf<T>(await this.#run(kind, 'get', { ...ref, ...more }))
   }
 
   /** As get, but undefined when there is none. */

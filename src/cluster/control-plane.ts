@@ -3,7 +3,8 @@ import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import type { Serve } from '../api/operation.ts'
-import { type ServerCore, type TokenIssuer, bootstrap, openServer } from '../apiserver/index.ts'
+import type { AnyKind } from '../api/kind.ts'
+import { type Handler, type ServerCore, type TokenIssuer, bootstrap, openServer } from '../apiserver/index.ts'
 import { Client } from '../client/index.ts'
 import { builtinKinds } from '../kinds/all.ts'
 import type { Store } from '../store/index.ts'
@@ -20,6 +21,8 @@ export interface ControlPlaneOptions {
   nodePorts: readonly [number, number]
   /** Where pods reach the API server. */
   advertise: { address: string; port: number }
+  /** Kinds and handlers of API groups that other rooms serve. */
+  extensions?: { kinds: readonly AnyKind[]; handlers: ReadonlyMap<string, Handler> }
 }
 
 export interface ControlPlane {
@@ -40,7 +43,13 @@ export const issuerUrl = 'https://kubernetes.default.svc.cluster.local'
 export async function openControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { store, clock, log } = options
   const tokens = tokenIssuer(options.tokenKey, clock)
-  const { core, serve, close } = await openServer({ ...options, kinds: builtinKinds, tokens })
+  const { extensions, ...rest } = options
+  const { core, serve, close } = await openServer({
+    ...rest,
+    kinds: [...builtinKinds, ...(extensions?.kinds ?? [])],
+    tokens,
+    ...(extensions && { extensions: extensions.handlers }),
+  })
   await bootstrap(serve, options)
   const clients: Client[] = []
   const clientOf = (name: string, groups: readonly string[], userAgent: string) => {
@@ -51,7 +60,7 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
       userAgent,
       clock,
       log,
-      shared: kind => (kind.view ? undefined : core.storage.mirror(kind)),
+      shared: kind => (core.storage.has(kind) ? core.storage.mirror(kind) : undefined),
     })
     clients.push(client)
     return client

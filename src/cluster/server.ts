@@ -2,13 +2,23 @@
 import { realClock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import { realRandom } from '../base/random.ts'
-import { apiServiceAddress, discovery, health, openapi, startHttp, streams as makeStreams } from '../apiserver/index.ts'
+import {
+  apiServiceAddress,
+  discovery,
+  health,
+  kubeletText,
+  openapi,
+  startHttp,
+  streams as makeStreams,
+} from '../apiserver/index.ts'
+import { ResourceMetrics } from '../metrics/index.ts'
 import { openEmbeddedStore } from '../store/index.ts'
 import { type ClusterConfig, type ClusterPaths, clusterTag } from './config.ts'
 import { openControlPlane } from './control-plane.ts'
 import { startControllers } from './controllers.ts'
 import { keepLifeline } from './lifeline.ts'
 import { hostAddresses } from './machine.ts'
+import { metricsGroup, metricsHandler, metricsKinds } from './metrics-api.ts'
 import { addressIn } from './node-range.ts'
 import { Pki } from './pki.ts'
 
@@ -41,7 +51,9 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
     pki.tokenKey(),
     openEmbeddedStore(paths.store),
   ])
+  let metrics: ResourceMetrics | undefined
   const plane = await openControlPlane({
+    extensions: { kinds: metricsKinds, handlers: new Map([[metricsGroup, metricsHandler(() => metrics)]]) },
     store,
     clock,
     random: realRandom,
@@ -51,7 +63,14 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
     nodePorts: config.nodePorts,
     advertise: { address: hostAddresses()[0] ?? '127.0.0.1', port: config.port },
   })
-  const streams = makeStreams(plane.core, { ca: authority.certPem, ...kubeletClient })
+  const asServer = { ca: authority.certPem, ...kubeletClient }
+  metrics = new ResourceMetrics({
+    client: plane.client('system:kube-apiserver', ['system:masters']),
+    ask: node => kubeletText(plane.core.storage, asServer, node, '/metrics/resource'),
+    clock,
+    log: log.with({ part: 'metrics' }),
+  })
+  const streams = makeStreams(plane.core, asServer)
   const kinds = () => plane.core.kinds
   const http = await startHttp(
     {

@@ -6,6 +6,7 @@ import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import type { AnyKind } from '../api/kind.ts'
 import type { Client } from '../client/index.ts'
+import { autoscalerController } from './autoscaling/autoscaler.ts'
 import { cronJobController } from './cronjob/cronjob.ts'
 import { daemonSetController } from './daemonset/daemonset.ts'
 import { disruptionController } from './disruption.ts'
@@ -100,6 +101,7 @@ function controllersFor(options: ControllersOptions): Controller[] {
     jobController,
     cronJobController,
     ttlAfterFinishedController,
+    autoscalerController(kinds),
     disruptionController,
     resourceQuotaController(kinds),
     endpointsController,

@@ -8,7 +8,7 @@ import type { Draft } from '../../src/api/kind.ts'
 import type { DeepReadonly } from '../../src/api/schema/node.ts'
 import { microTimeText, timeText } from '../../src/api/time.ts'
 import type { Client } from '../../src/client/index.ts'
-import { type ControlPlane, openControlPlane } from '../../src/cluster/control-plane.ts'
+import { type ControlPlane, type ControlPlaneOptions, openControlPlane } from '../../src/cluster/control-plane.ts'
 import { startControllers } from '../../src/controllers/index.ts'
 import { builtinKinds } from '../../src/kinds/all.ts'
 import { Deployment } from '../../src/kinds/apps/deployment.ts'
@@ -28,6 +28,8 @@ export interface SimOptions {
   /** Decides what becomes of a pod once it is on a node; default: Running and Ready. */
   fate?(pod: DeepReadonly<Pod>): 'ready' | 'running' | 'succeeded' | 'failed' | 'pending'
   cpu?: string
+  /** API groups served beside the built-in ones. */
+  extensions?: NonNullable<ControlPlaneOptions['extensions']>
   /** Signs certificate requests. */
   authority?: KeyPair
 }
@@ -77,6 +79,7 @@ export async function openSim(options: SimOptions): Promise<Sim> {
     serviceCidr: '10.96.0.0/16',
     nodePorts: [30000, 32767],
     advertise: { address: '192.0.2.1', port: 6443 },
+    ...(options.extensions && { extensions: options.extensions }),
   })
   const client = plane.client('tester', ['system:masters'])
   const ending = new AbortController()

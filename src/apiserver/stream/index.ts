@@ -14,14 +14,10 @@ import type { Call, Streams } from '../http/server.ts'
 import type { ResourcePath } from '../http/route.ts'
 import type { ServerCore } from '../serve.ts'
 import { proxyTarget } from './proxy.ts'
+import { byAuthority, type KubeletCredentials } from './kubelet.ts'
 import { podTarget } from './target.ts'
 
-/** How this server shows itself to kubelets, and how it knows them. PEM. */
-export interface KubeletCredentials {
-  ca: string
-  certPem: string
-  keyPem: string
-}
+export type { KubeletCredentials } from './kubelet.ts'
 
 const podStreams = new Set(['exec', 'attach', 'portforward', 'log'])
 const kinds = { pods: Pod, services: Service, nodes: Node }
@@ -78,8 +74,7 @@ interface Destination {
 }
 
 async function targetOf(core: ServerCore, path: ResourcePath, url: URL, tls: object): Promise<Destination> {
-  // A kubelet's certificate is signed by the cluster's authority for the node's name; its address is looked up, not trusted.
-  const kubelet = { ...tls, checkServerIdentity: () => undefined }
+  const kubelet = { ...tls, ...byAuthority }
   if (path.subresource !== 'proxy') {
     const { host, port, path: there } = await podTarget(core.storage, path, url.searchParams)
     return { secure: true, options: { host, port, path: there, ...kubelet } }

@@ -1,0 +1,50 @@
+// Asking a kubelet something in this server's own name.
+import { request } from 'node:https'
+import { StatusError } from '../../base/errors.ts'
+import type { Storage } from '../storage.ts'
+import { kubeletOf } from './target.ts'
+
+/** How this server shows itself to kubelets, and how it knows them. PEM. */
+export interface KubeletCredentials {
+  ca: string
+  certPem: string
+  keyPem: string
+}
+
+/** A kubelet's certificate is signed by the cluster's authority for the node's name; its address is looked up, not trusted. */
+export const byAuthority = { checkServerIdentity: (): undefined => undefined }
+
+const timeoutMs = 10_000
+const maxBytes = 16 << 20
+
+/** What a node's kubelet answers to a GET. Throws StatusError when it does not, or not with 200. */
+export function kubeletText(
+  storage: Storage,
+  { ca, certPem, keyPem }: KubeletCredentials,
+  node: string,
+  path: string,
+): Promise<string> {
+  const { host, port } = kubeletOf(storage, node)
+  return new Promise((resolve, reject) => {
+    const asked = request({ host, port, path, ca, cert: certPem, key: keyPem, ...byAuthority, timeout: timeoutMs })
+    const fail = (why: string, cause?: unknown) =>
+      reject(new StatusError('ServiceUnavailable', `the kubelet of node ${node}: ${why}`, { cause }))
+    asked.once('timeout', () => asked.destroy(new Error(`no answer within ${timeoutMs / 1000} seconds`)))
+    asked.once('error', error => fail(error.message, error))
+    asked.once('response', response => {
+      const chunks: Buffer[] = []
+      let size = 0
+      response.on('data', (chunk: Buffer) => {
+        size += chunk.length
+        if (size > maxBytes) asked.destroy(new Error('the answer is too long'))
+        else chunks.push(chunk)
+      })
+      response.once('error', error => fail(error.message, error))
+      response.once('end', () => {
+        if (response.statusCode === 200) resolve(Buffer.concat(chunks).toString())
+        else fail(`status ${response.statusCode}`)
+      })
+    })
+    asked.end()
+  })
+}

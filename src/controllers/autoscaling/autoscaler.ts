@@ -1,0 +1,262 @@
+// The HorizontalPodAutoscaler: every 15 seconds it asks each metric how many pods there should be, takes the most,
+// bounds it, and sets the target's scale. Source: pkg/controller/podautoscaler/horizontal.go.
+//
+//   scale of the target ─► metrics propose ─► stabilize, limit ─► scale of the target ─► status
+import { messageOf } from '../../base/errors.ts'
+import type { AnyKind } from '../../api/kind.ts'
+import { matchesSelector, parseSelector } from '../../api/labels.ts'
+import { quantityMilli } from '../../api/quantity.ts'
+import type { DeepReadonly } from '../../api/schema/node.ts'
+import { timeText } from '../../api/time.ts'
+import {
+  HorizontalPodAutoscaler,
+  type HorizontalPodAutoscalerCondition as Condition,
+  type HorizontalPodAutoscalerStatus as Status,
+  type HPAScalingRules,
+} from '../../kinds/autoscaling/horizontalpodautoscaler-v2.ts'
+import { Scale } from '../../kinds/autoscaling/scale.ts'
+import { Pod } from '../../kinds/core/pod.ts'
+import type { Context } from '../context.ts'
+import { type Controller, defineController, keyOf, type Result } from '../harness.ts'
+import { emptyMemory, limit, type Memory, remember } from './limits.ts'
+import { kindOf, type MetricProposal, ProposalError, propose } from './proposals.ts'
+
+export const syncMs = 15_000
+const defaultTolerance = 0.1
+const cpuInitializationMs = 300_000
+const initialReadinessMs = 30_000
+
+type Autoscaler = DeepReadonly<HorizontalPodAutoscaler>
+type ScaleObject = DeepReadonly<Scale>
+
+/** @param kinds everything the cluster serves: targets are found among them */
+export function autoscalerController(kinds: readonly AnyKind[]): Controller {
+  // What was advised and done lately; after a restart it is gathered anew, as upstream does.
+  const memories = new Map<string, Memory>()
+  return defineController({
+    name: 'horizontal-pod-autoscaler',
+    reconciles: HorizontalPodAutoscaler,
+    reads: [Pod],
+    // Its own status is no reason to look again before the time.
+    when: (object, before) => !before || JSON.stringify(object.spec) !== JSON.stringify(before.spec),
+    async reconcile(autoscaler, ctx): Promise<Result> {
+      if (autoscaler.metadata.deletionTimestamp) return
+      const key = keyOf(autoscaler.metadata.namespace ?? '', autoscaler.metadata.name ?? '')
+      let memory = memories.get(key)
+      if (!memory) memories.set(key, (memory = emptyMemory()))
+      await new Round(autoscaler, ctx, kinds, memory).run()
+      return { again: syncMs }
+    },
+    async gone({ namespace, name }) {
+      memories.delete(keyOf(namespace, name))
+    },
+  })
+}
+
+/** One look at one autoscaler. */
+class Round {
+  readonly #autoscaler: Autoscaler
+  readonly #ctx: Context
+  readonly #kinds: readonly AnyKind[]
+  readonly #memory: Memory
+  #conditions: Condition[]
+  #status: Status
+
+  constructor(autoscaler: Autoscaler, ctx: Context, kinds: readonly AnyKind[], memory: Memory) {
+    this.#autoscaler = autoscaler
+    this.#ctx = ctx
+    this.#kinds = kinds
+    this.#memory = memory
+    this.#status = structuredClone(autoscaler.status) as Status
+    this.#conditions = this.#status.conditions ?? []
+  }
+
+  async run(): Promise<void> {
+    const target = await this.#target()
+    if (target) await this.#scale(target.kind, target.scale)
+    await this.#writeStatus()
+  }
+
+  async #target(): Promise<{ kind: AnyKind; scale: ScaleObject } | undefined> {
+    const { spec, metadata } = this.#autoscaler
+    const kind = kindOf(spec.scaleTargetRef, this.#kinds)
+    try {
+      if (!kind?.scale)
+        throw new Error(
+          `no matches for kind ${JSON.stringify(spec.scaleTargetRef.kind)} in group ${JSON.stringify((spec.scaleTargetRef.apiVersion ?? '').split('/')[0])}`,
+        )
+      const ref = { namespace: metadata.namespace ?? '', name: spec.scaleTargetRef.name }
+      const scale = (await this.#ctx.client.get(kind, ref, { subresource: 'scale' })) as unknown as ScaleObject
+      this.#set(
+        'AbleToScale',
+        'True',
+        'SucceededGetScale',
+        "the HPA controller was able to get the target's current scale",
+      )
+      return { kind, scale }
+    } catch (error) {
+      this.#ctx.event(this.#autoscaler, 'Warning', 'FailedGetScale', messageOf(error))
+      this.#set(
+        'AbleToScale',
+        'False',
+        'FailedGetScale',
+        `the HPA controller was unable to get the target's current scale: ${messageOf(error)}`,
+      )
+      return undefined
+    }
+  }
+
+  async #scale(kind: AnyKind, scale: ScaleObject): Promise<void> {
+    const { spec } = this.#autoscaler
+    const current = scale.spec.replicas ?? 0
+    this.#status.currentReplicas = current
+    const [min, max] = [spec.minReplicas ?? 1, spec.maxReplicas]
+    if (current === 0 && min !== 0) {
+      this.#status.desiredReplicas = 0
+      this.#set(
+        'ScalingActive',
+        'False',
+        'ScalingDisabled',
+        'scaling is disabled since the replica count of the target is zero',
+      )
+      return
+    }
+    if (current > max) return this.#rescale(kind, scale, max, 'Current number of replicas above Spec.MaxReplicas')
+    if (current < min) return this.#rescale(kind, scale, min, 'Current number of replicas below Spec.MinReplicas')
+    const best = await this.#mostOf(scale, current)
+    if (!best) {
+      this.#status.desiredReplicas = current
+      return
+    }
+    const verdict = limit(spec, this.#memory, current, best.replicas, this.#ctx.now())
+    this.#set('AbleToScale', 'True', verdict.able.reason, verdict.able.message)
+    this.#set('ScalingLimited', verdict.limited.status, verdict.limited.reason, verdict.limited.message)
+    const reason = best.replicas > current ? `${best.name} above target` : 'All metrics below target'
+    await this.#rescale(kind, scale, verdict.replicas, reason)
+  }
+
+  /** The proposal for most pods; undefined when nothing can be said. */
+  async #mostOf(scale: ScaleObject, current: number): Promise<{ replicas: number; name: string } | undefined> {
+    const selector = scale.status.selector ?? ''
+    const namespace = this.#autoscaler.metadata.namespace ?? ''
+    if (!selector) {
+      this.#ctx.event(this.#autoscaler, 'Warning', 'SelectorRequired', 'selector is required')
+      this.#set('ScalingActive', 'False', 'InvalidSelector', "the HPA target's scale is missing a selector")
+      return undefined
+    }
+    const terms = parseSelector(selector)
+    const pods = this.#ctx
+      .cache(Pod)
+      .list(namespace)
+      .filter(pod => matchesSelector(terms, pod.metadata.labels))
+    const { behavior, metrics = [] } = this.#autoscaler.spec
+    const asking = {
+      client: this.#ctx.client,
+      kinds: this.#kinds,
+      namespace,
+      selector,
+      pods,
+      current,
+      existing: scale.status.replicas ?? 0,
+      tolerance: { up: toleranceOf(behavior?.scaleUp), down: toleranceOf(behavior?.scaleDown) },
+      timing: { now: this.#ctx.now(), cpuInitializationMs, initialReadinessMs },
+    }
+    const proposals: MetricProposal[] = []
+    const problems: ProposalError[] = []
+    for (const metric of metrics) {
+      try {
+        proposals.push(await propose(metric, asking))
+      } catch (error) {
+        if (!(error instanceof ProposalError)) throw error
+        problems.push(error)
+      }
+    }
+    this.#status.currentMetrics = proposals.map(p => p.status)
+    return this.#choose(proposals, problems, current)
+  }
+
+  #choose(proposals: MetricProposal[], problems: ProposalError[], current: number) {
+    const best = proposals.reduce<MetricProposal | undefined>(
+      (a, b) => (a && a.replicas >= b.replicas ? a : b),
+      undefined,
+    )
+    const first = problems[0]
+    // With a metric missing, fewer pods would be a guess.
+    if (first && (!best || best.replicas < current)) {
+      this.#set(
+        'ScalingActive',
+        'False',
+        first.reason,
+        `the HPA was unable to compute the replica count: ${first.message}`,
+      )
+      this.#ctx.event(this.#autoscaler, 'Warning', first.reason, first.message)
+      const total = proposals.length + problems.length
+      this.#ctx.event(
+        this.#autoscaler,
+        'Warning',
+        'FailedComputeMetricsReplicas',
+        `invalid metrics (${problems.length} invalid out of ${total}), first error is: ${first.message}`,
+      )
+      return undefined
+    }
+    if (!best) return undefined
+    this.#set(
+      'ScalingActive',
+      'True',
+      'ValidMetricFound',
+      `the HPA was able to successfully calculate a replica count from ${best.name}`,
+    )
+    return { replicas: best.replicas, name: best.name }
+  }
+
+  async #rescale(kind: AnyKind, scale: ScaleObject, wanted: number, reason: string): Promise<void> {
+    const current = scale.spec.replicas ?? 0
+    this.#status.desiredReplicas = wanted
+    if (wanted === current) return
+    const told = `New size: ${wanted}; reason: ${reason}`
+    try {
+      await this.#ctx.client.update(kind, { ...scale, spec: { replicas: wanted } } as never, { subresource: 'scale' })
+    } catch (error) {
+      const why = messageOf(error)
+      this.#ctx.event(this.#autoscaler, 'Warning', 'FailedRescale', `${told}; error: ${why}`)
+      this.#set(
+        'AbleToScale',
+        'False',
+        'FailedUpdateScale',
+        `the HPA controller was unable to update the target scale: ${why}`,
+      )
+      this.#status.desiredReplicas = current
+      return
+    }
+    const now = this.#ctx.now()
+    remember(this.#memory, current, wanted, now)
+    this.#status.lastScaleTime = timeText(now)
+    this.#set(
+      'AbleToScale',
+      'True',
+      'SucceededRescale',
+      `the HPA controller was able to update the target scale to ${wanted}`,
+    )
+    this.#ctx.event(this.#autoscaler, 'Normal', 'SuccessfulRescale', told)
+  }
+
+  #set(type: string, status: 'True' | 'False', reason: string, message: string): void {
+    const before = this.#conditions.find(c => c.type === type)
+    const lastTransitionTime = before?.status === status ? before.lastTransitionTime : timeText(this.#ctx.now())
+    const next = { type, status, lastTransitionTime, reason, message } as Condition
+    if (before) this.#conditions = this.#conditions.map(c => (c === before ? next : c))
+    else this.#conditions = [...this.#conditions, next]
+  }
+
+  async #writeStatus(): Promise<void> {
+    const status = {
+      ...this.#status,
+      conditions: this.#conditions,
+      observedGeneration: this.#autoscaler.metadata.generation ?? 0,
+    }
+    await this.#ctx.writeStatus(HorizontalPodAutoscaler, this.#autoscaler, status as never)
+  }
+}
+
+const toleranceOf = (rules: DeepReadonly<HPAScalingRules> | undefined): number =>
+  rules?.tolerance === undefined ? defaultTolerance : quantityMilli(rules.tolerance) / 1000

@@ -1,0 +1,138 @@
+// Reads what autoscalers go by: the use of resources from metrics.k8s.io, other metrics from whoever serves them.
+// Source: pkg/controller/podautoscaler/metrics/client.go.
+import { messageOf } from '../../base/errors.ts'
+import type { Kind } from '../../api/kind.ts'
+import { selectorOf, selectorText } from '../../api/labels.ts'
+import type { LabelSelector } from '../../api/meta.ts'
+import { quantityMilli } from '../../api/quantity.ts'
+import type { DeepReadonly } from '../../api/schema/node.ts'
+import { parseDuration, parseTime } from '../../api/time.ts'
+import type { Client } from '../../client/index.ts'
+import { customMetricKind, externalMetricKind, type MetricValueList } from '../../kinds/metrics/other-metrics.ts'
+import { PodMetrics } from '../../kinds/metrics/resource-metrics.ts'
+import { MetricError, type PodValue } from './replicas.ts'
+
+/** What is asked for: a metric of things in a namespace. */
+export interface Where {
+  namespace: string
+  /** Label selector of the pods, as text. */
+  selector: string
+}
+
+const nsPerMs = 1e6
+/** For metrics that do not say how long they were measured. */
+const defaultWindowMs = 60_000
+
+/** The use of a resource by pod, or by one container of each. Throws MetricError. */
+export async function resourceUse(
+  client: Client,
+  { namespace, selector }: Where,
+  resource: string,
+  container: string | undefined,
+): Promise<Map<string, PodValue>> {
+  const { items } = await asked(`unable to get metrics for resource ${resource}`, 'resource metrics API', () =>
+    client.list(PodMetrics, { namespace, labelSelector: selector }),
+  )
+  if (!items.length)
+    throw new MetricError(
+      `unable to get metrics for resource ${resource}: no metrics returned from resource metrics API`,
+    )
+  const values = new Map<string, PodValue>()
+  for (const { metadata, containers, timestamp, window } of items) {
+    const counted = (containers ?? []).filter(c => container === undefined || c.name === container)
+    // A pod of which one part is not known yet is not known.
+    if (!counted.length || counted.some(c => c.usage?.[resource] === undefined)) continue
+    values.set(metadata.name ?? '', {
+      milli: counted.reduce((sum, c) => sum + quantityMilli(c.usage?.[resource]), 0),
+      atMs: parseTime(timestamp) ?? 0,
+      windowMs: (parseDuration(window ?? '') ?? 0) / nsPerMs,
+    })
+  }
+  return values
+}
+
+/** A custom metric by pod. */
+export async function podMetric(
+  client: Client,
+  where: Where,
+  metric: string,
+  metricSelector: DeepReadonly<LabelSelector> | undefined,
+): Promise<Map<string, PodValue>> {
+  const list = await customMetric(client, customMetricKind('pods'), where.namespace, '*', metric, {
+    labelSelector: where.selector,
+    ...selectorOption('metricLabelSelector', metricSelector),
+  })
+  if (!list.items?.length)
+    throw new MetricError(`unable to get metric ${metric}: no metrics returned from custom metrics API`)
+  return new Map(
+    list.items.map(({ describedObject, value, timestamp, windowSeconds }) => [
+      describedObject.name ?? '',
+      {
+        milli: quantityMilli(value),
+        atMs: parseTime(timestamp) ?? 0,
+        windowMs: windowSeconds === undefined ? defaultWindowMs : windowSeconds * 1000,
+      },
+    ]),
+  )
+}
+
+/** A custom metric of one object, in thousandths, and its time. `resource` is as `ingresses.networking.k8s.io`. */
+export async function objectMetric(
+  client: Client,
+  at: { namespace: string; resource: string; name: string },
+  metric: string,
+  metricSelector: DeepReadonly<LabelSelector> | undefined,
+): Promise<{ milli: number; atMs: number }> {
+  const options = selectorOption('metricLabelSelector', metricSelector)
+  const list = await customMetric(client, customMetricKind(at.resource), at.namespace, at.name, metric, options)
+  const value = list.items?.[0]
+  if (!value) throw new MetricError(`unable to get metric ${metric}: no metrics returned from custom metrics API`)
+  return { milli: quantityMilli(value.value), atMs: parseTime(value.timestamp) ?? 0 }
+}
+
+/** An external metric: its values, in thousandths. */
+export async function externalMetric(
+  client: Client,
+  namespace: string,
+  metric: string,
+  metricSelector: DeepReadonly<LabelSelector> | undefined,
+): Promise<{ milli: number[]; atMs: number }> {
+  const labelSelector = metricSelector ? selectorText(selectorOf(metricSelector as LabelSelector)!) : ''
+  const kind = externalMetricKind(metric)
+  const list = await asked(`unable to get external metric ${namespace}/${metric}`, 'external metrics API', () =>
+    client.list(kind, { namespace, ...(labelSelector && { labelSelector }) }),
+  )
+  // Values are no objects: they come as the elements of a list of their own kind.
+  const values = list.items as unknown as readonly { value?: string; timestamp?: string }[]
+  if (!values.length)
+    throw new MetricError(
+      `unable to get external metric ${namespace}/${metric}: no metrics returned from external metrics API`,
+    )
+  return { milli: values.map(v => quantityMilli(v.value)), atMs: parseTime(values[0]!.timestamp) ?? 0 }
+}
+
+function selectorOption(name: 'metricLabelSelector', selector: DeepReadonly<LabelSelector> | undefined) {
+  const text = selector ? selectorText(selectorOf(selector as LabelSelector)!) : ''
+  return text ? { [name]: text } : {}
+}
+
+const customMetric = (
+  client: Client,
+  kind: Kind<MetricValueList>,
+  namespace: string,
+  name: string,
+  metric: string,
+  options: { labelSelector?: string; metricLabelSelector?: string },
+): Promise<DeepReadonly<MetricValueList>> =>
+  asked(`unable to get metric ${metric}`, 'custom metrics API', () =>
+    client.get(kind, { namespace, name }, { subresource: metric, options }),
+  )
+
+/** An API that is not there or does not answer is a metric that cannot be read, not a reason to try sooner. */
+async function asked<T>(what: string, api: string, ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask()
+  } catch (cause) {
+    throw new MetricError(`${what}: unable to fetch metrics from ${api}: ${messageOf(cause)}`, { cause })
+  }
+}

@@ -1,0 +1,193 @@
+// Cases of upstream's replica_calculator_test.go, as numbers.
+import { deepStrictEqual, strictEqual, throws } from 'node:assert/strict'
+import { test } from 'node:test'
+import { timeText } from '../../api/time.ts'
+import type { Pod } from '../pods.ts'
+import { byAverage, byUtilization, byValue, byValuePerPod, groupPods, type PodValue } from './replicas.ts'
+
+const now = Date.UTC(2026, 5, 1)
+const timing = { now, cpuInitializationMs: 120_000, initialReadinessMs: 10_000 }
+const tolerance = { up: 0.1, down: 0.1 }
+
+interface PodOptions {
+  phase?: string
+  ready?: boolean
+  startedMsAgo?: number
+  readySinceMsAgo?: number
+  deleted?: boolean
+}
+
+const pod = (i: number, o: PodOptions = {}): Pod =>
+  ({
+    metadata: { name: `p${i}`, ...(o.deleted && { deletionTimestamp: timeText(now) }) },
+    status: {
+      phase: o.phase ?? 'Running',
+      startTime: timeText(now - (o.startedMsAgo ?? 3_600_000)),
+      conditions: [
+        {
+          type: 'Ready',
+          status: (o.ready ?? true) ? 'True' : 'False',
+          lastTransitionTime: timeText(now - (o.readySinceMsAgo ?? 3_500_000)),
+        },
+      ],
+    },
+  }) as unknown as Pod
+
+const value = (milli: number): PodValue => ({ milli, atMs: now, windowMs: 60_000 })
+const valuesOf = (levels: readonly number[]) => new Map(levels.map((milli, i) => [`p${i}`, value(milli)]))
+
+interface Case {
+  name: string
+  current: number
+  /** Use by pod; fewer than pods: the rest are missing. */
+  levels: number[]
+  pods?: PodOptions[]
+  request?: number
+  target: number
+  wants: number
+  utilization?: number
+}
+
+const cases: Case[] = [
+  { name: 'up', current: 3, levels: [300, 500, 700], request: 1000, target: 30, wants: 5, utilization: 50 },
+  {
+    name: 'up with an unready pod that lessens it',
+    current: 3,
+    levels: [300, 500, 700],
+    pods: [{ ready: false, startedMsAgo: 60_000, readySinceMsAgo: 60_000 }, {}, {}],
+    request: 1000,
+    target: 30,
+    wants: 4,
+    utilization: 60,
+  },
+  {
+    name: 'up with two unready pods stays',
+    current: 3,
+    levels: [400, 500, 700],
+    pods: [
+      { ready: false, startedMsAgo: 60_000, readySinceMsAgo: 60_000 },
+      {},
+      { ready: false, startedMsAgo: 60_000, readySinceMsAgo: 60_000 },
+    ],
+    request: 1000,
+    target: 30,
+    wants: 3,
+    utilization: 50,
+  },
+  {
+    name: 'up with failed pods leaves them out',
+    current: 2,
+    levels: [500, 700],
+    pods: [{}, {}, { phase: 'Failed' }, { phase: 'Failed' }],
+    request: 1000,
+    target: 30,
+    wants: 4,
+    utilization: 60,
+  },
+  {
+    name: 'up with a pod in deletion leaves it out',
+    current: 3,
+    levels: [1000, 1000],
+    pods: [{}, {}, { deleted: true }],
+    request: 1000,
+    target: 30,
+    wants: 7,
+    utilization: 100,
+  },
+  { name: 'down', current: 5, levels: [100, 300, 500, 250, 250], request: 1000, target: 50, wants: 3, utilization: 28 },
+  {
+    name: 'within the tolerance',
+    current: 3,
+    levels: [1010, 1030, 1020],
+    request: 1000,
+    target: 100,
+    wants: 3,
+    utilization: 102,
+  },
+  { name: 'few pods, large use', current: 1, levels: [3000], request: 1000, target: 50, wants: 6, utilization: 300 },
+  {
+    name: 'missing values hold back going down',
+    current: 5,
+    levels: [100, 300, 500],
+    pods: [{}, {}, {}, {}, {}],
+    request: 1000,
+    target: 50,
+    wants: 5,
+    utilization: 30,
+  },
+  {
+    name: 'missing values count as full when it goes down',
+    current: 3,
+    levels: [450, 450],
+    pods: [{}, {}, {}],
+    request: 1000,
+    target: 100,
+    wants: 2,
+    utilization: 45,
+  },
+]
+
+for (const c of cases) {
+  test(`by utilization: ${c.name}`, () => {
+    const pods = (c.pods ?? c.levels.map(() => ({}))).map((o, i) => pod(i, o))
+    const requests = new Map(pods.map(p => [p.metadata.name ?? '', c.request ?? 1000]))
+    const scaling = { current: c.current, pods, values: valuesOf(c.levels), tolerance, timing }
+    const { replicas, utilization } = byUtilization(scaling, requests, c.target, true)
+    deepStrictEqual([replicas, utilization], [c.wants, c.utilization])
+  })
+}
+
+test('by average: up, down, and with one tolerance for each direction', () => {
+  const pods = [0, 1, 2].map(i => pod(i))
+  const by = (levels: number[], target: number, t = tolerance) =>
+    byAverage({ current: 3, pods, values: valuesOf(levels), tolerance: t, timing }, target, false).replicas
+  strictEqual(by([20_000, 10_000, 30_000], 15_000), 4)
+  strictEqual(by([12_000, 12_000, 12_000], 20_000), 2)
+  strictEqual(by([20_000, 21_000, 21_000], 20_000), 3)
+  strictEqual(by([20_000, 21_000, 21_000], 20_000, { up: 0.01, down: 0.1 }), 4)
+})
+
+test('by one value: for all, and divided by the pods', () => {
+  const pods = [0, 1, 2].map(i => pod(i))
+  strictEqual(byValue({ current: 3, pods, tolerance }, 20_000, 15_000), 4)
+  strictEqual(byValue({ current: 3, pods, tolerance }, 15_500, 15_000), 3)
+  strictEqual(byValue({ current: 0, pods: [], tolerance }, 50_000, 15_000), 4)
+  deepStrictEqual(byValuePerPod({ current: 3, tolerance, existing: 3 }, 8600, 2150), {
+    replicas: 4,
+    averageMilli: 2867,
+  })
+  deepStrictEqual(byValuePerPod({ current: 4, tolerance, existing: 4 }, 8600, 2150), {
+    replicas: 4,
+    averageMilli: 2150,
+  })
+})
+
+test('nothing to go by is an error, not a number', () => {
+  const scaling = { current: 1, pods: [pod(0)], values: new Map(), tolerance, timing }
+  throws(() => byAverage(scaling, 1000, false), /did not receive metrics for targeted pods/)
+  throws(() => byAverage({ ...scaling, pods: [] }, 1000, false), /no pods returned by selector/)
+  throws(() => byUtilization({ ...scaling, values: valuesOf([1]) }, new Map(), 50, true), /matched known pods/)
+})
+
+test('pods are told apart by phase, values and how long they have run', () => {
+  const pods = [
+    pod(0),
+    pod(1, { phase: 'Pending' }),
+    pod(2, { deleted: true }),
+    // Young and never ready; young, and ready only after the measurement began.
+    pod(3, { ready: false, startedMsAgo: 60_000, readySinceMsAgo: 60_000 }),
+    pod(4, { startedMsAgo: 60_000, readySinceMsAgo: 30_000 }),
+    pod(5, { startedMsAgo: 100_000, readySinceMsAgo: 90_000 }),
+    pod(6),
+    // Ready for long, then not: it works, or did.
+    pod(7, { ready: false, readySinceMsAgo: 1000 }),
+  ]
+  const values = valuesOf([1, 1, 1, 1, 1, 1])
+  values.set('p7', value(1))
+  deepStrictEqual(groupPods(pods, values, true, timing), {
+    ready: 3,
+    unready: ['p1', 'p3', 'p4'],
+    missing: ['p6'],
+    ignored: ['p2'],
+  })
+})

@@ -1,0 +1,28 @@
+// Reads the text form of metrics that kubelets answer with at /metrics/resource.
+// Source: prometheus.io/docs/instrumenting/exposition_formats.
+
+export interface Sample {
+  name: string
+  labels: Readonly<Record<string, string>>
+  value: number
+  /** Milliseconds since the epoch, where the line says so. */
+  atMs?: number
+}
+
+const line = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)(?:\s+(-?\d+))?\s*$/
+const label = /([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"/g
+const escapes: Readonly<Record<string, string>> = { n: '\n', '"': '"', '\\': '\\' }
+
+/** Every sample of a text; lines that are none are passed over. */
+export function* readSamples(text: string): Iterable<Sample> {
+  for (const row of text.split('\n')) {
+    if (row === '' || row.startsWith('#')) continue
+    const match = line.exec(row)
+    if (!match) continue
+    const [, name = '', inside = '', value = '', at] = match
+    const labels: Record<string, string> = {}
+    for (const [, key = '', quoted = ''] of inside.matchAll(label))
+      labels[key] = quoted.replace(/\\(.)/g, (whole, c: string) => escapes[c] ?? whole)
+    yield { name, labels, value: Number(value), ...(at !== undefined && { atMs: Number(at) }) }
+  }
+}
