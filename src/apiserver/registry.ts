@@ -150,11 +150,9 @@ export class Registry {
     if (!options.subresource) keepStatus(kind, object, old)
     if (!options.trusted) kind.prepare?.(object, old)
     object.metadata.resourceVersion = old.metadata.resourceVersion ?? ''
-    if (!object.metadata.managedFields && old.metadata.managedFields) {
-      object.metadata.managedFields = structuredClone(old.metadata.managedFields) as NonNullable<
-        typeof object.metadata.managedFields
-      >
-    }
+    // Shared with the old object only until the next line, which copies.
+    if (!object.metadata.managedFields && old.metadata.managedFields)
+      object.metadata.managedFields = old.metadata.managedFields as NonNullable<typeof object.metadata.managedFields>
     const next = canonical(kind, object)
     countGeneration(kind, next, old)
     if (sameObject(next, old)) return item

@@ -34,10 +34,14 @@ export async function update(registry: Registry, operation: Operation, warn: War
   }
   sent.metadata.name = name
   placeInNamespace(operation, sent)
-  const item = await registry.update(operation, old => merge(kind, subresource, structuredClone(sent), old), {
-    retry: !sent.metadata.resourceVersion,
-    subresource,
-  })
+  let attempts = 0
+  const change = (old: DeepReadonly<KubeObject>) => {
+    // Admission changes what it is given: another attempt begins with the body again.
+    const fresh = attempts++ === 0 ? sent : decodeBody(kind, operation.body, operation.options, () => {})
+    Object.assign(fresh.metadata, { name, namespace: sent.metadata.namespace })
+    return merge(kind, subresource, fresh, old)
+  }
+  const item = await registry.update(operation, change, { retry: !sent.metadata.resourceVersion, subresource })
   return { type: 'object', kind, item }
 }
 

@@ -51,7 +51,8 @@ export interface ControllerOptions<T extends KubeObject> {
   gone?(ref: Reference, ctx: Context): Promise<Result>
 }
 
-const defaultWorkers = 5
+/** They wait for the disk most of the time: what many write at once is committed at once. */
+const defaultWorkers = 20
 
 /** A controller of one kind. */
 export function defineController<T extends KubeObject>(options: ControllerOptions<T>): Controller {

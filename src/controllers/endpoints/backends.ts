@@ -1,13 +1,13 @@
 // Which pods stand behind a service, at which addresses and ports, and in what state. Shared by the controllers of
 // Endpoints and EndpointSlices. Source: pkg/controller/util/endpoint, staging endpointslice/utils.go.
 import { parseIP } from '../../api/ip.ts'
-import { matchesPairs } from '../../api/labels.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
 import { Pod as PodKind } from '../../kinds/core/pod.ts'
 import { Service as ServiceKind } from '../../kinds/core/service.ts'
 import type { ServicePort } from '../../kinds/core/service.ts'
 import { type Caches, keyOf, type Watch, watch } from '../harness.ts'
 import { isReady, isTerminal, type Pod } from '../pods.ts'
+import { selectedBy, selecting } from '../selection.ts'
 
 export type Service = DeepReadonly<ServiceKind>
 
@@ -17,21 +17,22 @@ export const hasSelector = (service: Service): boolean =>
 
 /** The pods of a service, whatever their state. */
 export function podsOf(service: Service, caches: Caches): Pod[] {
-  return caches(PodKind)
-    .list(service.metadata.namespace)
-    .filter(pod => matchesPairs(service.spec.selector, pod.metadata.labels))
+  return selectedBy(caches(PodKind), service.metadata.namespace ?? '', service.spec.selector)
+}
+
+/** The keys of the services a pod stands behind. */
+export function servicesOf({ metadata }: Pod, caches: Caches): string[] {
+  const { namespace = '', labels } = metadata
+  const pairsOf = (service: Service) => (hasSelector(service) ? service.spec.selector : undefined)
+  return selecting(caches(ServiceKind), pairsOf, { namespace, labels }).map(service =>
+    keyOf(namespace, service.metadata.name ?? ''),
+  )
 }
 
 /** Wakes the services a pod stands behind, when something about the pod changed that an endpoint shows. */
 export const podsOfServices: Watch = watch(
   PodKind,
-  (pod, caches) => {
-    const namespace = pod.metadata.namespace ?? ''
-    return caches(ServiceKind)
-      .list(namespace)
-      .filter(service => hasSelector(service) && matchesPairs(service.spec.selector, pod.metadata.labels))
-      .map(service => keyOf(namespace, service.metadata.name ?? ''))
-  },
+  servicesOf,
   (pod, before) => !before || endpointText(pod) !== endpointText(before),
 )
 

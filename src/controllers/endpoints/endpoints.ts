@@ -30,6 +30,7 @@ const maxAddresses = 1000
 export const endpointsController = defineController({
   name: 'endpoint-controller',
   reconciles: ServiceKind,
+  workers: 50,
   watches: [podsOfServices, watch(Endpoints, endpoints => [objectKey(endpoints)])],
   async reconcile(service, ctx) {
     if (!hasSelector(service) || service.metadata.deletionTimestamp) return

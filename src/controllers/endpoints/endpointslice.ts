@@ -1,6 +1,5 @@
 // The EndpointSlice controller: writes down the pods behind each service, for kube-proxy and DNS.
 // Source: pkg/controller/endpointslice.
-import { matchesPairs } from '../../api/labels.ts'
 import type { DeepReadonly, Draft } from '../../api/schema/node.ts'
 import { Node } from '../../kinds/core/node.ts'
 import { Pod as PodKind } from '../../kinds/core/pod.ts'
@@ -18,6 +17,7 @@ import {
   podsOf,
   podsOfServices,
   type Service,
+  servicesOf,
   targetPort,
   triggerAnnotation,
   triggerTime,
@@ -33,6 +33,7 @@ const zoneLabel = 'topology.kubernetes.io/zone'
 export const endpointSliceController = defineController({
   name: 'endpointslice-controller',
   reconciles: ServiceKind,
+  workers: 50,
   watches: [
     podsOfServices,
     watch(EndpointSlice, slice => {
@@ -43,13 +44,7 @@ export const endpointSliceController = defineController({
     }),
     watch(
       Node,
-      (node, caches) =>
-        podsOnNode(caches(PodKind), node.metadata.name ?? '').flatMap(pod =>
-          caches(ServiceKind)
-            .list(pod.metadata.namespace)
-            .filter(service => hasSelector(service) && matchesPairs(service.spec.selector, pod.metadata.labels))
-            .map(service => keyOf(pod.metadata.namespace ?? '', service.metadata.name ?? '')),
-        ),
+      (node, caches) => podsOnNode(caches(PodKind), node.metadata.name ?? '').flatMap(pod => servicesOf(pod, caches)),
       (node, before) => before !== undefined && zoneOf(node) !== zoneOf(before),
     ),
   ],
