@@ -193,7 +193,8 @@ async function sign(
     signingAlgorithm: signer.algorithm,
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
-      new x509.KeyUsagesExtension(flags(usages), true),
+      // Without any flag the extension would forbid every use, and TLS would refuse the certificate.
+      ...(flags(usages) ? [new x509.KeyUsagesExtension(flags(usages), true)] : []),
       ...(extended.length > 0 ? [new x509.ExtendedKeyUsageExtension(extended)] : []),
       ...(names.length > 0 ? [new x509.SubjectAlternativeNameExtension(names)] : []),
       await x509.AuthorityKeyIdentifierExtension.create(issuer),

@@ -1,0 +1,136 @@
+// What is measured of real containers, what autoscalers make of it, and what namespaces may have at most.
+import assert from 'node:assert/strict'
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { makeRequest } from '../../src/wire/x509.ts'
+import { cannotRun, clusterForFile, eventually } from './cluster.ts'
+
+const options = { skip: cannotRun }
+const cluster = clusterForFile('autoscale', ['busybox'])
+
+const busy = (name: string, command: string) => ({
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name },
+  spec: {
+    replicas: 1,
+    selector: { matchLabels: { app: name } },
+    template: {
+      metadata: { labels: { app: name } },
+      spec: {
+        terminationGracePeriodSeconds: 0,
+        containers: [
+          {
+            name: 'c',
+            image: 'busybox',
+            command: ['sh', '-c', command],
+            resources: { requests: { cpu: '20m', memory: '16Mi' }, limits: { cpu: '60m' } },
+          },
+        ],
+      },
+    },
+  },
+})
+
+test('kubectl top shows the node and its pods', options, async () => {
+  await cluster.apply(busy('busy', 'while :; do :; done'))
+  await cluster.kubectl('rollout status deployment/busy --timeout=60s')
+  const node = (await cluster.kubectl('top node --no-headers')).trim().split(/\s+/)
+  assert.match(node[1] ?? '', /^\d+m$/)
+  assert.match(node[3] ?? '', /^\d+Mi$/)
+  const pod = await eventually('the pod’s use of CPU', async () => {
+    const row = (await cluster.kubectl('top pod -l app=busy --containers --no-headers')).trim().split(/\s+/)
+    // It may use three times of what it asks for, and takes all of that.
+    return Number.parseInt(row[2] ?? '', 10) >= 40 ? row : false
+  })
+  assert.equal(pod[1], 'c')
+})
+
+test('an autoscaler made by kubectl brings more pods', options, async () => {
+  // Older clients have another name for the option, and newer ones have given it up.
+  const made = await cluster.tryKubectl('autoscale deployment busy --cpu-percent=50 --min=1 --max=3')
+  if (made.code !== 0) await cluster.kubectl('autoscale deployment busy --cpu=50% --min=1 --max=3')
+  await eventually('three pods', async () => {
+    const replicas = await cluster.kubectl(`get deployment busy -o jsonpath='{.status.readyReplicas}'`)
+    return replicas === '3'
+  })
+  const described = await cluster.kubectl('describe hpa busy')
+  assert.match(described, /SuccessfulRescale/)
+  assert.match(described, /ScalingActive\s+True\s+ValidMetricFound/)
+  assert.match(await cluster.kubectl('get hpa busy'), /Deployment\/busy\s+(cpu: )?\d+%\/50%/)
+  const older = JSON.parse(
+    await cluster.kubectl('get --raw /apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers/busy'),
+  )
+  assert.equal(older.spec.targetCPUUtilizationPercentage, 50)
+  await cluster.kubectl('delete hpa,deployment busy')
+})
+
+test('a quota made by kubectl is enforced and shows what is used', options, async () => {
+  await cluster.kubectl('create namespace limited')
+  await cluster.kubectl('create quota small -n limited --hard=pods=1,requests.cpu=100m,count/secrets=2')
+  await eventually(
+    'the first count',
+    async () => (await cluster.kubectl(`get quota small -n limited -o jsonpath='{.status.used.pods}'`)) === '0',
+  )
+  const silent = await cluster.tryKubectl('run one -n limited --image=busybox --restart=Never -- true')
+  assert.match(silent.stderr, /failed quota: small: must specify requests.cpu for: one/)
+  const pod = (name: string, cpu: string) => ({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace: 'limited' },
+    spec: {
+      terminationGracePeriodSeconds: 0,
+      containers: [{ name: 'c', image: 'busybox', command: ['sleep', '1000'], resources: { requests: { cpu } } }],
+    },
+  })
+  await cluster.apply(pod('one', '60m'))
+  const second = await cluster.tryKubectl('apply -f -', JSON.stringify(pod('two', '60m')))
+  assert.match(
+    second.stderr,
+    /exceeded quota: small, requested: pods=1,requests.cpu=60m, used: pods=1,requests.cpu=60m, limited: pods=1,requests.cpu=100m/,
+  )
+  assert.match(await cluster.kubectl('describe quota small -n limited'), /pods\s+1\s+1/)
+  await cluster.kubectl('delete pod one -n limited')
+  await eventually(
+    'room',
+    async () => (await cluster.tryKubectl('apply -f -', JSON.stringify(pod('two', '60m')))).code === 0,
+  )
+})
+
+test('a person’s certificate request is approved by kubectl and works', options, async () => {
+  const { requestPem, keyPem } = await makeRequest({ commonName: 'jane', organizations: ['readers'] })
+  await cluster.apply({
+    apiVersion: 'certificates.k8s.io/v1',
+    kind: 'CertificateSigningRequest',
+    metadata: { name: 'jane' },
+    spec: {
+      request: Buffer.from(requestPem).toString('base64'),
+      signerName: 'kubernetes.io/kube-apiserver-client',
+      usages: ['client auth'],
+    },
+  })
+  assert.match(await cluster.kubectl('get csr jane --no-headers'), /Pending/)
+  await cluster.kubectl('certificate approve jane')
+  const certificate = await eventually('the certificate', async () => {
+    const text = await cluster.kubectl(`get csr jane -o jsonpath='{.status.certificate}'`)
+    return text === '' ? false : text
+  })
+  assert.match(await cluster.kubectl('get csr jane --no-headers'), /Approved,Issued/)
+  await cluster.kubectl('create clusterrolebinding readers --clusterrole=view --group=readers')
+  const dir = mkdtempSync(join(tmpdir(), 'kutter-jane-'))
+  try {
+    writeFileSync(join(dir, 'crt'), Buffer.from(certificate, 'base64'))
+    writeFileSync(join(dir, 'key'), keyPem)
+    copyFileSync(cluster.env.KUBECONFIG!, join(dir, 'config'))
+    const jane = (args: string) => cluster.tryKubectl(`--kubeconfig ${dir}/config ${args}`)
+    await jane(`config set-credentials jane --client-certificate=${dir}/crt --client-key=${dir}/key`)
+    await jane('config set-context --current --user=jane')
+    const allowed = await jane('get pods -A')
+    assert.equal(allowed.code, 0, allowed.stderr)
+    assert.match((await jane('get secrets -A')).stderr, /User "jane" cannot list resource "secrets"/)
+  } finally {
+    rmSync(dir, { recursive: true })
+  }
+})
