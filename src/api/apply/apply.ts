@@ -49,7 +49,7 @@ export function apply(
     .map(other => ({ other, fields: intersection(other.fields, contested) }))
     .filter(c => !isEmpty(c.fields))
   if (conflicts.length && !options.force) throw conflictError(conflicts)
-  others = others.map(other => ({ ...other, fields: difference(other.fields, contested) }))
+  others = others.map(({ json: _old, ...other }) => ({ ...other, fields: difference(other.fields, contested) }))
   const dropped = mine
     ? others.reduce((left, other) => difference(left, other.fields), difference(mine.fields, wantedSet))
     : emptySet()

@@ -31,10 +31,14 @@ export function parseFieldSet(json: Json | undefined): FieldSet {
   return set
 }
 
-/** As JSON, children sorted. */
+/** Most of a field set are its ends, and they all look the same: one object for all saves half of the memory. */
+const end: JsonObject = Object.freeze({}) as JsonObject
+
+/** As JSON, children sorted. Its ends are shared and frozen. */
 export function fieldSetJson(set: FieldSet): JsonObject {
+  if (set.children.size === 0) return end
   const out: JsonObject = {}
-  if (set.self && set.children.size) out['.'] = {}
+  if (set.self) out['.'] = end
   for (const key of [...set.children.keys()].sort()) out[key] = fieldSetJson(set.children.get(key)!)
   return out
 }
@@ -55,6 +59,16 @@ export function difference(a: FieldSet, b: FieldSet): FieldSet {
     if (!isEmpty(left)) out.children.set(key, left)
   }
   return out
+}
+
+/** Whether any member of `a` is in `b`. */
+export function overlaps(a: FieldSet, b: FieldSet): boolean {
+  if (a.self && b.self) return true
+  for (const [key, child] of a.children) {
+    const other = b.children.get(key)
+    if (other && overlaps(child, other)) return true
+  }
+  return false
 }
 
 export function intersection(a: FieldSet, b: FieldSet): FieldSet {

@@ -10,6 +10,7 @@ import {
   type FieldSet,
   fieldSetJson,
   isEmpty,
+  overlaps,
   parseFieldSet,
   structNode,
   union,
@@ -29,6 +30,8 @@ export interface Manager {
 export interface Managed extends Manager {
   time: string | undefined
   fields: FieldSet
+  /** What `fields` was read from, as long as it says the same. */
+  json?: JsonObject
 }
 
 /** Reads metadata.managedFields; a damaged entry counts as owning nothing. */
@@ -40,6 +43,7 @@ export function readManaged(entries: readonly ManagedFieldsEntry[] | undefined):
     subresource: e.subresource ?? '',
     time: e.time,
     fields: parseFieldSet(e.fieldsV1),
+    ...(e.fieldsV1 !== undefined && { json: e.fieldsV1 as JsonObject }),
   }))
 }
 
@@ -59,9 +63,33 @@ export function writeManaged(managed: readonly Managed[]): ManagedFieldsEntry[] 
       apiVersion: m.apiVersion,
       ...(m.time && { time: m.time }),
       fieldsType: 'FieldsV1',
-      fieldsV1: fieldSetJson(m.fields),
+      fieldsV1: m.json ?? shared(fieldSetJson(m.fields)),
       ...(m.subresource && { subresource: m.subresource }),
     }))
+}
+
+/** Parts of field sets kept for reuse: all pods of a workload have the same. */
+const maxShared = 4096
+const parts = new Map<string, JsonObject>()
+
+/** The same JSON, with its larger parts taken from earlier ones that were equal. Shared objects are never changed. */
+function shared(fields: JsonObject): JsonObject {
+  const out: JsonObject = {}
+  for (const [key, value] of Object.entries(fields)) {
+    const inner: JsonObject = {}
+    for (const [name, part] of Object.entries(value as JsonObject)) inner[name] = sharedPart(part as JsonObject)
+    out[key] = inner
+  }
+  return out
+}
+
+function sharedPart(part: JsonObject): JsonObject {
+  const text = JSON.stringify(part)
+  const known = parts.get(text)
+  if (known) return known
+  if (parts.size >= maxShared) parts.clear()
+  parts.set(text, part)
+  return part
 }
 
 const compareText = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
@@ -88,7 +116,11 @@ export function managedAfterUpdate(
   const managed = readManaged(entries)
   if (isEmpty(touched)) return writeManaged(managed)
   const mine = managed.find(m => sameManager(m, manager))
-  const others = managed.filter(m => m !== mine).map(m => ({ ...m, fields: difference(m.fields, touched) }))
+  const others = managed
+    .filter(m => m !== mine)
+    .map(({ json, ...m }) =>
+      overlaps(m.fields, touched) ? { ...m, fields: difference(m.fields, touched) } : { ...m, ...(json && { json }) },
+    )
   const fields = union(difference(mine?.fields ?? emptySet(), removed), changed)
   const time = mine && equalSets(mine.fields, fields) ? mine.time : now
   return writeManaged(fold([...others, { ...manager, time, fields }]))
@@ -101,7 +133,8 @@ function fold(managed: Managed[]): Managed[] {
     .sort((a, b) => compareText(a.time ?? '', b.time ?? ''))
     .slice(0, updates.length - maxUpdateManagers + 1)
   const merged = oldest.reduce((sum, m) => union(sum, m.fields), emptySet())
-  return [...managed.filter(m => !oldest.includes(m)), { ...oldest.at(-1)!, manager: foldedManager, fields: merged }]
+  const { json: _old, ...last } = oldest.at(-1)!
+  return [...managed.filter(m => !oldest.includes(m)), { ...last, manager: foldedManager, fields: merged }]
 }
 
 const systemFields = [
