@@ -26,6 +26,10 @@ export interface ClusterConfig {
   nodes: readonly LocalNode[]
   /** How long a node may be silent, as `40s`; the controllers' own default without it. */
   nodeMonitorGracePeriod?: string
+  /** The longest life of certificates that are asked for; a year without it. */
+  clusterSigningDuration?: string
+  /** This machine is a node of a cluster elsewhere; the rest is what that cluster said of itself. */
+  joined?: { server: string; nodeIP: string }
 }
 
 export interface LocalNode {
@@ -84,10 +88,14 @@ export function readConfig(paths: ClusterPaths): ClusterConfig | undefined {
 /** Keeps an existing configuration; makes one that collides with no other cluster of this data directory. */
 export async function ensureConfig(
   paths: ClusterPaths,
-  wanted: { name: string; port?: number; nodes?: number; nodeMonitorGracePeriod?: string },
+  wanted: { name: string; nodes?: number } & Chosen,
 ): Promise<ClusterConfig> {
   const existing = readConfig(paths)
   if (existing) {
+    if (existing.joined)
+      throw new Error(
+        `${paths.root} belongs to a node of the cluster at ${existing.joined.server}; take another --name, or remove it with: kutter down --purge --name ${wanted.name}`,
+      )
     claimSlot(existing.slot, paths.root)
     const changed = withNodes({ ...existing, ...chosen(wanted) }, wanted.nodes ?? 1)
     await writeConfig(paths, changed)
@@ -146,10 +154,13 @@ export function withNode(config: ClusterConfig, name?: string): ClusterConfig {
 export const nodeNames = (config: ClusterConfig): string[] => [config.nodeName, ...config.nodes.map(n => n.name)]
 
 /** What the command line asked for, without what it left open. */
-const chosen = ({ port, nodeMonitorGracePeriod }: { port?: number; nodeMonitorGracePeriod?: string }) => ({
+const chosen = ({ port, nodeMonitorGracePeriod, clusterSigningDuration }: Chosen) => ({
   ...(port !== undefined && { port }),
   ...(nodeMonitorGracePeriod !== undefined && { nodeMonitorGracePeriod }),
+  ...(clusterSigningDuration !== undefined && { clusterSigningDuration }),
 })
+
+type Chosen = Partial<Pick<ClusterConfig, 'port' | 'nodeMonitorGracePeriod' | 'clusterSigningDuration'>>
 
 const kubeletPortOf = (slot: number) => 10250 + slot * 20
 
@@ -199,7 +210,7 @@ function otherClusters(paths: ClusterPaths): ClusterConfig[] {
 }
 
 /** A machine's name as a node's: a DNS subdomain. */
-function nodeNameOf(text: string): string {
+export function nodeNameOf(text: string): string {
   const clean = text
     .toLowerCase()
     .replace(/[^a-z0-9.-]/g, '-')

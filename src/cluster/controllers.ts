@@ -6,6 +6,7 @@ import { parseDuration } from '../api/time.ts'
 import { builtinKinds } from '../kinds/all.ts'
 import { startScheduler } from '../scheduler/index.ts'
 import type { KeyPair } from '../wire/x509.ts'
+import { publishClusterFacts } from './cluster-facts.ts'
 import { publishClusterInfo } from './cluster-info.ts'
 import type { ClusterConfig } from './config.ts'
 import type { ControlPlane } from './control-plane.ts'
@@ -45,12 +46,16 @@ export async function startControllers(options: ControllersOptions): Promise<voi
         authority,
         signToken: plane.signToken,
         clusterCidr: config.podCidr,
+        ...(config.clusterSigningDuration && {
+          certificateLifeMs: parseDuration(config.clusterSigningDuration)! / 1e6,
+        }),
         ...(config.nodeMonitorGracePeriod && {
           nodeMonitorGraceMs: parseDuration(config.nodeMonitorGracePeriod)! / 1e6,
         }),
       })
       const admin = plane.client('kutter', ['system:masters'])
       await publishClusterInfo(admin, `https://${hostAddresses()[0] ?? '127.0.0.1'}:${config.port}`, authority.certPem)
+      await publishClusterFacts(admin, config)
       await keepDnsService(manager, config.dnsAddress, signal)
     }),
     elected(options, 'kube-scheduler', async (client, signal) => {

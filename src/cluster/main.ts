@@ -5,11 +5,14 @@ import { dirname } from 'node:path'
 import { messageOf } from '../base/errors.ts'
 import { type Log, stderrLog } from '../base/log.ts'
 import { runAgent } from './agent.ts'
-import { durationOption, integerOption, type OptionSpec, parseArgs, UsageError } from './args.ts'
+import { durationOption, integerOption, type OptionSpec, type Parsed, parseArgs, UsageError } from './args.ts'
 import { check } from './check.ts'
 import { componentOptions, runControllerManager, runSchedulerAlone } from './component.ts'
 import { type ClusterConfig, type ClusterPaths, defaultDataDir, defaultName, pathsOf, readConfig } from './config.ts'
 import { down } from './down.ts'
+import { runJoined } from './join.ts'
+import { machineProblem } from './machine.ts'
+import { tokenCommand } from './token-command.ts'
 import { imageCommand } from './image-command.ts'
 import { nodeCommand } from './nodes.ts'
 import { type RoleOptions, runServer } from './server.ts'
@@ -23,6 +26,13 @@ const options: Readonly<Record<string, OptionSpec>> = {
   port: { value: true, help: 'port of the API server (6443)' },
   nodes: { value: true, help: 'how many nodes there are to be on this machine (1)' },
   node: { value: true, help: 'name of the node' },
+  server: { value: true, help: 'agent: address of the API server to join' },
+  token: { value: true, help: 'agent: a token that kutter token create printed' },
+  'node-name': { value: true, help: 'agent: name of the node (the machine’s)' },
+  'node-ip': { value: true, help: 'agent: address of the node (the one towards the server)' },
+  'kubelet-port': { value: true, help: 'agent: port of the kubelet (10250)' },
+  ttl: { value: true, help: 'token create: how long it is good (24h); 0: for ever' },
+  'cluster-signing-duration': { value: true, help: 'the longest life of certificates that nodes ask for (a year)' },
   'node-monitor-grace-period': { value: true, help: 'how long a node may be silent (50s)' },
   'no-install': { help: 'only say what is missing, install nothing' },
   purge: { help: 'remove the data, too' },
@@ -39,6 +49,9 @@ const usage = `kutter: Kubernetes on this machine
   kutter status [--name NAME] [-o json]                                how it is
   kutter kubeconfig [--name NAME]                                      path of an admin kubeconfig
   kutter image build DIR… | import FILE.tar… | list                    images of the nodes
+  kutter token create [--ttl 24h] | list | delete ID                   tokens by which other machines join
+  kutter agent --server URL --token TOKEN [--node-name N] [--data-dir DIR]
+                                                                       make this machine a node of that cluster
   kutter node add [NAME]                                               one more node on this machine
   kutter node remove NAME                                              take it away; kubectl drain NAME comes first
   kutter check                                                         what this machine lacks
@@ -46,6 +59,7 @@ const usage = `kutter: Kubernetes on this machine
   kutter controller-manager | scheduler --kubeconfig FILE              the same, for any API server
 `
 
+const tokenLifeMs = 24 * 3600_000
 /** So many agents are a burden for one machine already. */
 const maxNodes = 100
 
@@ -71,7 +85,6 @@ async function main(args: readonly string[]): Promise<number> {
     case 'up': {
       const port = integerOption(parsed, 'port', 1, 65535)
       const nodes = integerOption(parsed, 'nodes', 1, maxNodes)
-      const grace = durationOption(parsed, 'node-monitor-grace-period')
       return up({
         paths,
         name,
@@ -81,7 +94,7 @@ async function main(args: readonly string[]): Promise<number> {
         out,
         ...(port !== undefined && { port }),
         ...(nodes !== undefined && { nodes }),
-        ...(grace && { nodeMonitorGracePeriod: grace.text }),
+        ...timings(parsed),
       })
     }
     case 'down':
@@ -89,29 +102,30 @@ async function main(args: readonly string[]): Promise<number> {
     case 'status':
       return status(paths, name, parsed.options.o === 'json', out)
     case 'kubeconfig':
-      existing(paths, name)
+      ownCluster(paths, name)
       out(`${paths.kubeconfig}\n`)
       return 0
     case 'image':
       return imageCommand(words, { paths, config: existing(paths, name), out })
     case 'node':
-      return nodeCommand(words, { paths, config: existing(paths, name), out })
+      return nodeCommand(words, { paths, config: ownCluster(paths, name), out })
     case 'check':
       return check(out)
     case 'server':
-      await role(paths, name, o => {
-        const grace = durationOption(parsed, 'node-monitor-grace-period')?.text ?? o.config.nodeMonitorGracePeriod
-        return runServer({ ...o, config: { ...o.config, ...(grace && { nodeMonitorGracePeriod: grace }) } })
-      })
+      await role(paths, name, o => runServer({ ...o, config: { ...o.config, ...timings(parsed) } }))
       return 0
     case 'agent':
-      await role(paths, name, o => runAgent({ ...o, nodeName: parsed.options.node ?? o.config.nodeName }))
-      return 0
+      return agent(parsed, paths, name)
     case 'controller-manager':
     case 'scheduler': {
       const run = action === 'scheduler' ? runSchedulerAlone : runControllerManager
-      await untilStopped(stderrLog(), (log, signal) => run({ parsed, log, signal }))
+      const log = stderrLog()
+      await run({ parsed, log, signal: untilSignal(log) })
       return 0
+    }
+    case 'token': {
+      const ttlMs = parsed.options.ttl === '0' ? 0 : (durationOption(parsed, 'ttl')?.ms ?? tokenLifeMs)
+      return tokenCommand(words, { paths, config: ownCluster(paths, name), ttlMs, out })
     }
     case 'help':
       out(usage)
@@ -121,23 +135,41 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-function existing(paths: ClusterPaths, name: string): ClusterConfig {
+/** What the command line says about how long things may take. */
+function timings(parsed: Parsed): Pick<ClusterConfig, 'nodeMonitorGracePeriod' | 'clusterSigningDuration'> {
+  const grace = durationOption(parsed, 'node-monitor-grace-period')?.text
+  const signing = durationOption(parsed, 'cluster-signing-duration')?.text
+  return { ...(grace && { nodeMonitorGracePeriod: grace }), ...(signing && { clusterSigningDuration: signing }) }
+}
+
+/** The agent of a node of this machine's cluster, or of one that joins a cluster elsewhere. */
+async function agent(parsed: Parsed, paths: ClusterPaths, name: string): Promise<number> {
+  const { server, token, node, 'node-name': nodeName = node, 'node-ip': nodeIP } = parsed.options
   const config = readConfig(paths)
-  if (!config)
-    throw new UsageError(`there is no cluster ${name} in ${paths.dataDir}; make one with: kutter up --name ${name}`)
-  return config
+  if (server === undefined && config && !config.joined) {
+    await role(paths, name, o => runAgent({ ...o, nodeName: nodeName ?? o.config.nodeName }))
+    return 0
+  }
+  const problem = machineProblem()
+  if (problem) throw new Error(problem)
+  const kubeletPort = integerOption(parsed, 'kubelet-port', 1, 65535)
+  const log = stderrLog().with({ cluster: name })
+  await runJoined({
+    paths,
+    name,
+    log,
+    signal: untilSignal(log),
+    ...(server && { server }),
+    ...(token && { token }),
+    ...(nodeName && { nodeName }),
+    ...(nodeIP && { nodeIP }),
+    ...(kubeletPort !== undefined && { kubeletPort }),
+  })
+  return 0
 }
 
-/** Runs a role of a cluster on this machine until SIGTERM. */
-async function role(paths: ClusterPaths, name: string, run: (options: RoleOptions) => Promise<void>): Promise<void> {
-  const config = existing(paths, name)
-  await untilStopped(stderrLog().with({ cluster: name }), (log, signal) =>
-    run({ config, paths, log, signal, revive: () => spawnSupervisor({ paths, config, directory }, true) }),
-  )
-}
-
-/** Runs something until SIGTERM or SIGINT; an error that nobody has caught ends the process. */
-async function untilStopped(log: Log, run: (log: Log, signal: AbortSignal) => Promise<void>): Promise<void> {
+/** Aborts with SIGTERM; ends the process at a failure nobody waits for. */
+function untilSignal(log: Log): AbortSignal {
   const abort = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => abort.abort())
   process.on('unhandledRejection', error => {
@@ -145,7 +177,35 @@ async function untilStopped(log: Log, run: (log: Log, signal: AbortSignal) => Pr
     log.error('a promise nobody waited for failed', { error })
     process.exit(1)
   })
-  await run(log, abort.signal)
+  return abort.signal
+}
+
+function existing(paths: ClusterPaths, name: string): ClusterConfig {
+  const config = readConfig(paths)
+  if (!config)
+    throw new UsageError(`there is no cluster ${name} in ${paths.dataDir}; make one with: kutter up --name ${name}`)
+  return config
+}
+
+/** For what only the machine of the server can do. */
+function ownCluster(paths: ClusterPaths, name: string): ClusterConfig {
+  const config = existing(paths, name)
+  if (config.joined)
+    throw new UsageError(`this machine is only a node of ${config.joined.server}; do that where the server runs`)
+  return config
+}
+
+/** Runs a role of a cluster on this machine until SIGTERM. */
+async function role(paths: ClusterPaths, name: string, run: (options: RoleOptions) => Promise<void>): Promise<void> {
+  const config = existing(paths, name)
+  const log = stderrLog().with({ cluster: name })
+  await run({
+    config,
+    paths,
+    log,
+    signal: untilSignal(log),
+    revive: () => spawnSupervisor({ paths, config, directory }, true),
+  })
 }
 
 main(process.argv.slice(2)).then(

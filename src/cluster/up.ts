@@ -33,6 +33,7 @@ export interface UpOptions {
   /** How many nodes there are to be on this machine; more stay. */
   nodes?: number
   nodeMonitorGracePeriod?: string
+  clusterSigningDuration?: string
   install: boolean
   /** Where this program's files are. */
   directory: string

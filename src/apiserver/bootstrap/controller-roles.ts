@@ -161,11 +161,16 @@ export const controllerRules: Readonly<Record<string, readonly Rule[]>> = {
 
 /** Roles within one namespace and whom they are bound to, by namespace and name. */
 export const namespacedRoles: Readonly<
-  Record<string, Readonly<Record<string, { rules: Rule[]; account?: string; user?: string }>>>
+  Record<string, Readonly<Record<string, { rules: Rule[]; account?: string; user?: string; group?: string }>>>
 > = {
   'kube-system': {
     'extension-apiserver-authentication-reader': {
       rules: [rule('get list watch', 'core', 'configmaps', 'extension-apiserver-authentication')],
+    },
+    // What a machine has to know of the cluster once it is a node.
+    'kutter:node-config': {
+      rules: [rule('get', 'core', 'configmaps', 'kutter-config')],
+      group: 'system:nodes',
     },
     'system:controller:bootstrap-signer': {
       rules: [rule('get list watch', 'core', 'secrets')],

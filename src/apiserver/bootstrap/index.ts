@@ -19,7 +19,7 @@ import { PriorityClass } from '../../kinds/scheduling/priorityclass.ts'
 import { formatIP, parseCidr } from '../../api/ip.ts'
 import { namespacedRoles } from './controller-roles.ts'
 import { dayText, trackingMap } from '../legacy-token-use.ts'
-import { account, aggregateTo, clusterRoleBindings, clusterRoles, user } from './roles.ts'
+import { account, aggregateTo, clusterRoleBindings, clusterRoles, group, user } from './roles.ts'
 
 const self: User = { name: 'system:apiserver', groups: ['system:masters'] }
 
@@ -80,7 +80,8 @@ function rolesWithin(serve: Serve): Promise<unknown>[] {
   return Object.entries(namespacedRoles).flatMap(([namespace, inside]) =>
     Object.entries(inside).flatMap(([name, { rules, ...whom }]) => {
       const metadata = { name, namespace, ...bootstrapped }
-      const subject = whom.account ? account(whom.account) : whom.user ? user(whom.user) : undefined
+      const subject =
+        (whom.account && account(whom.account)) || (whom.user && user(whom.user)) || (whom.group && group(whom.group))
       const role = ensureRules(serve, Role, { metadata, rules: rules as unknown as Json })
       if (!subject) return [role]
       const subjects = [subject as unknown as Json]

@@ -272,7 +272,7 @@ export interface BindingSubject {
 }
 const apiGroup = 'rbac.authorization.k8s.io'
 export const user = (name: string): BindingSubject => ({ kind: 'User', name, apiGroup })
-const group = (name: string): BindingSubject => ({ kind: 'Group', name, apiGroup })
+export const group = (name: string): BindingSubject => ({ kind: 'Group', name, apiGroup })
 /** A service account of kube-system. */
 export const account = (name: string): BindingSubject => ({ kind: 'ServiceAccount', name, namespace: 'kube-system' })
 

@@ -1,0 +1,261 @@
+// `kutter agent --server URL --token TOKEN`: a node that is not on the cluster's machine. It finds out that the server
+// is the cluster the token is for, asks for a certificate as the token's user, and goes on as the node; from then on
+// the token is not needed.
+//
+//   token ─► discover (discovery.ts) ─► certificate request ─► system:node:NAME ─► what the cluster is ─► run-node.ts
+//            └── all of this is left out while a good certificate is kept ─────────────────────────────►┘
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { dirname, join } from 'node:path'
+import { realClock } from '../base/clock.ts'
+import { isReason } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
+import { realRandom } from '../base/random.ts'
+import { Client, type Credentials, httpsTransport } from '../client/index.ts'
+import { Node } from '../kinds/core/node.ts'
+import type { Kubelet } from '../kubelet/index.ts'
+import { type KeyPair, makeAuthority } from '../wire/x509.ts'
+import { UsageError } from './args.ts'
+import { type ClusterFacts, readClusterFacts } from './cluster-facts.ts'
+import { type ClusterConfig, type ClusterPaths, nodeNameOf, readConfig, writeConfig } from './config.ts'
+import { discover } from './discovery.ts'
+import { readJoinToken } from './join-token.ts'
+import { hostAddresses, missingPackages } from './machine.ts'
+import { keepRenewed, type Kept, obtain, readKept, type Wanted, writeKept } from './node-certificates.ts'
+import { nodeDirs } from './node-names.ts'
+import { runNode } from './run-node.ts'
+
+export interface JoinOptions {
+  paths: ClusterPaths
+  /** What the cluster is called on this machine. */
+  name: string
+  server?: string
+  token?: string
+  nodeName?: string
+  nodeIP?: string
+  kubeletPort?: number
+  log: Log
+  signal: AbortSignal
+}
+
+const defaultKubeletPort = 10250
+
+/** Runs the node until the signal aborts. Throws Error with one sentence when it cannot join. */
+export async function runJoined(options: JoinOptions): Promise<void> {
+  const { paths } = options
+  const stored = readConfig(paths)
+  if (stored && !stored.joined)
+    throw new UsageError(`${paths.root} holds a cluster of this machine's own; join with another --name or --data-dir`)
+  const server = serverUrl(options.server ?? stored?.joined?.server)
+  const nodeName = options.nodeName ?? stored?.nodeName ?? nodeNameOf(hostname())
+  if (stored && nodeName !== stored.nodeName)
+    throw new UsageError(`this machine joined as ${stored.nodeName}; with the same data it cannot be ${nodeName}`)
+  const missing = missingPackages()
+  if (missing.length)
+    throw new Error(
+      `missing Debian packages: ${missing.join(', ')}; install them with: apt-get install ${missing.join(' ')}`,
+    )
+  const place = { ...options, server, nodeName, files: filesOf(paths, nodeName) }
+  const kept = stored && (await keptIdentity(place))
+  if (stored && kept) return work(place, stored, kept)
+  const { config, identity } = await joinBy(place, stored)
+  return work(place, config, identity)
+}
+
+interface Place extends JoinOptions {
+  server: string
+  nodeName: string
+  files: { ca: string; client: string; serving: string }
+}
+
+interface Identity {
+  /** PEM of the cluster's authority. */
+  ca: string
+  client: Kept
+}
+
+function serverUrl(text: string | undefined): string {
+  if (text === undefined)
+    throw new UsageError('kutter agent needs --server https://HOST:PORT and --token TOKEN to join a cluster')
+  const url = URL.parse(text.includes('://') ? text : `https://${text}`)
+  if (url?.protocol !== 'https:' || url.pathname !== '/')
+    throw new UsageError(`--server must be https://HOST:PORT, not ${JSON.stringify(text)}`)
+  return url.origin
+}
+
+/** The names are those other kubelets use. */
+function filesOf(paths: ClusterPaths, nodeName: string) {
+  const { pki } = nodeDirs(paths.node(nodeName))
+  return {
+    ca: join(pki, 'ca.crt'),
+    client: join(pki, 'kubelet-client-current.pem'),
+    serving: join(pki, 'kubelet-server-current.pem'),
+  }
+}
+
+async function keptIdentity({ files }: Place): Promise<Identity | undefined> {
+  const ca = await readFile(files.ca, 'utf8').catch(() => '')
+  const client = ca ? await readKept(files.client, ca, realClock.now()) : undefined
+  return client && { ca, client }
+}
+
+const wantedClient = (nodeName: string): Wanted => ({
+  signerName: 'kubernetes.io/kube-apiserver-client-kubelet',
+  usage: 'client auth',
+  subject: { commonName: `system:node:${nodeName}`, organizations: ['system:nodes'] },
+})
+
+const wantedServing = (nodeName: string, nodeIP: string): Wanted => ({
+  signerName: 'kubernetes.io/kubelet-serving',
+  usage: 'server auth',
+  subject: {
+    commonName: `system:node:${nodeName}`,
+    organizations: ['system:nodes'],
+    dnsNames: [nodeName],
+    ips: [nodeIP],
+  },
+})
+
+/** From a token to a certificate; both it and what the cluster is are kept for the next start. */
+async function joinBy(
+  place: Place,
+  stored: ClusterConfig | undefined,
+): Promise<{ config: ClusterConfig; identity: Identity }> {
+  const { server, nodeName, files, paths, log } = place
+  if (!place.token)
+    throw new UsageError(
+      stored
+        ? `the certificate of ${nodeName} is missing or has expired; join again with --token (kutter token create prints one)`
+        : 'kutter agent needs --token TOKEN to join a cluster; kutter token create prints one there',
+    )
+  const token = readJoinToken(place.token)
+  const { ca, localAddress } = await discover(server, token, realClock)
+  log.info('this is the cluster the token is for', { server })
+  const bearer = `${token.id}.${token.secret}`
+  const pair = await connected(place, { server, ca, token: () => bearer }, async client =>
+    obtain(client, wantedClient(nodeName), { ...place, clock: realClock }),
+  ).catch(error => {
+    if (!isReason(error, 'Unauthorized', 'Forbidden')) throw error
+    throw new Error(`${server} does not take the token ${token.id}: it has expired, or may not be used to join`, {
+      cause: error,
+    })
+  })
+  const nodeIP = place.nodeIP ?? nodeAddress(localAddress)
+  const facts = await connected(place, { server, ca, cert: pair.certPem, key: pair.keyPem }, async client => {
+    if (!stored) await refuseTaken(client, nodeName, nodeIP)
+    return readClusterFacts(client)
+  })
+  const config = configOf(place, facts, nodeIP)
+  await mkdir(dirname(files.ca), { recursive: true, mode: 0o700 })
+  await writeFile(files.ca, ca)
+  await writeKept(files.client, pair)
+  await writeConfig(paths, config)
+  return { config, identity: { ca, client: { pair, since: realClock.now() } } }
+}
+
+/** One exchange with the server, as somebody. */
+async function connected<T>(
+  { log }: Place,
+  credentials: Credentials,
+  exchange: (client: Client) => Promise<T>,
+): Promise<T> {
+  const transport = httpsTransport(() => credentials)
+  const user = { name: '', groups: [] }
+  const client = new Client({ serve: transport.serve, user, userAgent: 'kubelet', clock: realClock, log })
+  try {
+    return await exchange(client)
+  } finally {
+    client.close()
+    transport.close()
+  }
+}
+
+/** The address this machine has towards the server, unless that is itself. */
+const nodeAddress = (local: string) => {
+  const address = local.replace(/^::ffff:/, '')
+  return address.startsWith('127.') ? (hostAddresses()[0] ?? address) : address
+}
+
+/** Two machines under one name would take each other's pods. */
+async function refuseTaken(client: Client, name: string, nodeIP: string): Promise<void> {
+  const node = await client.find(Node, { name })
+  const address = node?.status.addresses?.find(a => a.type === 'InternalIP')?.address
+  const ready = node?.status.conditions?.some(c => c.type === 'Ready' && c.status === 'True')
+  if (ready && address !== nodeIP)
+    throw new UsageError(`the cluster has a node ${name} already, Ready at ${address}; choose another --node-name`)
+}
+
+function configOf({ name, nodeName, server, kubeletPort }: Place, facts: ClusterFacts, nodeIP: string): ClusterConfig {
+  return {
+    ...facts,
+    name,
+    nodeName,
+    port: Number(new URL(server).port || 443),
+    kubeletPort: kubeletPort ?? defaultKubeletPort,
+    nodePorts: [30000, 32767],
+    slot: -1,
+    nodeCidr: '',
+    nodes: [],
+    joined: { server, nodeIP },
+  }
+}
+
+/** Runs the node with the certificates it has, and keeps them fresh. */
+async function work(place: Place, config: ClusterConfig, { ca, client }: Identity): Promise<void> {
+  const { paths, nodeName, server, files, log, signal } = place
+  const { nodeIP } = config.joined!
+  const current = { client: client.pair }
+  const transport = httpsTransport(() => ({
+    server,
+    ca,
+    cert: current.client.certPem,
+    key: current.client.keyPem,
+  }))
+  const serving = await readKept(files.serving, ca, realClock.now())
+  const asNode = new Client({
+    serve: transport.serve,
+    user: { name: '', groups: [] },
+    userAgent: 'kubelet',
+    clock: realClock,
+    log,
+  })
+  const common = { clock: realClock, random: realRandom, log, signal }
+  const renew = (kubelet: Kubelet) => {
+    void keepRenewed({
+      ...common,
+      first: client,
+      file: files.client,
+      ask: () => obtain(asNode, wantedClient(nodeName), common),
+      use: pair => {
+        current.client = pair
+        transport.renew()
+      },
+    })
+    // The node must have told its addresses before anybody believes that they are its own.
+    void kubelet.ready.then(() =>
+      keepRenewed({
+        ...common,
+        first: serving,
+        file: files.serving,
+        ask: () => obtain(asNode, wantedServing(nodeName, nodeIP), common),
+        use: pair => kubelet.renewServing(pair),
+      }),
+    )
+  }
+  await runNode({
+    config,
+    paths,
+    nodeName,
+    nodeIP,
+    connection: (async () => ({ transport, ca, serving: serving?.pair ?? (await placeholder(nodeName)) }))(),
+    tell: ({ problem }) => problem && log.error('the node has a problem', { problem }),
+    onKubelet: renew,
+    log,
+    signal,
+  })
+  asNode.close()
+}
+
+/** What the kubelet's server shows until the cluster has signed a certificate: nobody believes it. */
+const placeholder = (nodeName: string): Promise<KeyPair> =>
+  makeAuthority({ commonName: `${nodeName}-waiting`, now: realClock.now(), validMs: 24 * 3600_000 })

@@ -1,0 +1,83 @@
+// `kutter token create | list | delete`: tokens by which other machines join the cluster.
+import { realClock } from '../base/clock.ts'
+import { isReason } from '../base/errors.ts'
+import { shortAge } from '../api/time.ts'
+import {
+  bootstrapTokenNamespace,
+  bootstrapTokenPrefix,
+  bootstrapTokenType,
+  readBootstrapToken,
+} from '../kinds/core/bootstrap-token.ts'
+import { Secret } from '../kinds/core/secret.ts'
+import { publicKeyHash } from '../wire/x509.ts'
+import { type Admin, adminOf } from './admin.ts'
+import { UsageError } from './args.ts'
+import type { ClusterConfig, ClusterPaths } from './config.ts'
+import { createBootstrapToken, joinTokenText } from './join-token.ts'
+
+interface Context {
+  paths: ClusterPaths
+  config: ClusterConfig
+  /** How long a new token is good; 0 for ever. */
+  ttlMs: number
+  out: (text: string) => void
+}
+
+export async function tokenCommand(words: readonly string[], context: Context): Promise<number> {
+  const [action, id] = words
+  const act = { create: createToken, list: listTokens, delete: deleteToken }[action ?? '']
+  if (!act) throw new UsageError(`kutter token ${action ?? ''}: known are create, list and delete`)
+  const admin = await adminOf(context.paths, context.config)
+  try {
+    return await act(admin, context, id)
+  } finally {
+    admin.close()
+  }
+}
+
+async function createToken({ client, ca }: Admin, { ttlMs, out }: Context): Promise<number> {
+  const parts = await createBootstrapToken(client, {
+    description: 'made by kutter token create',
+    ...(ttlMs > 0 && { expiresAt: realClock.now() + ttlMs }),
+  })
+  out(`${joinTokenText({ ...parts, authority: await publicKeyHash(ca) })}\n`)
+  return 0
+}
+
+async function listTokens({ client }: Admin, { out }: Context): Promise<number> {
+  const { items } = await client.list(Secret, {
+    namespace: bootstrapTokenNamespace,
+    fieldSelector: `type=${bootstrapTokenType}`,
+  })
+  const rows = items.flatMap(secret => {
+    const token = readBootstrapToken(secret)
+    if (!token) return []
+    const left = token.expiresAt === undefined ? '<forever>' : shortAge(Math.max(0, token.expiresAt - realClock.now()))
+    const expires = token.expiresAt === undefined ? '<never>' : new Date(token.expiresAt).toISOString()
+    return [[token.id, left, expires, [...token.usages].sort().join(',')]]
+  })
+  const table = [['ID', 'TTL', 'EXPIRES', 'USAGES'], ...rows]
+  const widths = table[0]!.map((_, column) => Math.max(...table.map(row => row[column]!.length)))
+  for (const row of table)
+    out(
+      `${row
+        .map((cell, i) => cell.padEnd(widths[i]!))
+        .join('   ')
+        .trimEnd()}\n`,
+    )
+  return 0
+}
+
+async function deleteToken({ client }: Admin, { out }: Context, given?: string): Promise<number> {
+  const id = given?.split('.')[0]
+  if (!id) throw new UsageError('kutter token delete needs the token or the six characters before its dot')
+  try {
+    await client.delete(Secret, { namespace: bootstrapTokenNamespace, name: bootstrapTokenPrefix + id })
+  } catch (error) {
+    if (isReason(error, 'NotFound'))
+      throw new UsageError(`there is no token ${id}; kutter token list shows those there are`)
+    throw error
+  }
+  out(`The token ${id} is deleted; machines that joined with it stay.\n`)
+  return 0
+}
