@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { realClock } from '../base/clock.ts'
 import { stderrLog, silentLog } from '../base/log.ts'
 import { findCgroups, realMounts } from '../linux/index.ts'
-import { type ClusterPaths, clusterTag, packageDir, readConfig, releaseSlot } from './config.ts'
+import { podRoutes } from '../network/index.ts'
+import { type ClusterConfig, type ClusterPaths, clusterTag, packageDir, readConfig, releaseSlot } from './config.ts'
 import { contextName, removeFromUserConfig } from './kubeconfig.ts'
 import { ask, type SupervisorState } from './link.ts'
 import { isAlive, kill } from './supervisor.ts'
@@ -37,8 +38,8 @@ export async function down({ paths, name, purge, out }: DownOptions): Promise<nu
   const nodes = existsSync(agents) ? await readdir(agents) : []
   const log = process.env.KUTTER_LOG ? stderrLog() : silentLog
   await Promise.all(nodes.map(node => teardownNode({ dir: paths.node(node), tag, node, log, purge })))
-  await teardownMachine(tag, nodes.map(paths.node))
-  const left = await leftovers(paths, name, tag)
+  await teardownMachine(tag, config, nodes.map(paths.node))
+  const left = await leftovers(paths, config, tag)
   if (purge) {
     releaseSlot(config.slot, paths.root)
     await rm(paths.root, { recursive: true, force: true })
@@ -78,12 +79,17 @@ async function ended(state: SupervisorState): Promise<void> {
 }
 
 /** What is still there of a cluster. */
-async function leftovers(paths: ClusterPaths, name: string, tag: string): Promise<string[]> {
-  const processes = [...(await rolesOf(paths, name)), ...(await processesBelow(paths.root))]
+async function leftovers(
+  paths: ClusterPaths,
+  { name, podCidr }: Partial<ClusterConfig>,
+  tag: string,
+): Promise<string[]> {
+  const processes = [...(await rolesOf(paths, name ?? '')), ...(await processesBelow(paths.root))]
   const mounts = (await realMounts.list()).filter(mount => mount.point.startsWith(`${paths.root}/`))
   return [
     ...mounts.map(mount => `mount ${mount.point}`),
     ...(await networkLeftovers(tag)),
+    ...(podCidr ? (await podRoutes(podCidr)).map(route => `route ${route.to}`) : []),
     ...((await (await findCgroups()).exists(cgroupOf(tag))) ? [`cgroup ${cgroupOf(tag)}`] : []),
     ...processes.map(({ pid, line }) => `process ${pid} (${line.slice(0, 60)})`),
   ]

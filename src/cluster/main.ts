@@ -1,7 +1,7 @@
 // The `kutter` command: reads the command line and calls the role or action it names.
 import 'reflect-metadata'
 import { existsSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { messageOf } from '../base/errors.ts'
 import { type Log, stderrLog } from '../base/log.ts'
 import { runAgent } from './agent.ts'
@@ -80,7 +80,7 @@ async function main(args: readonly string[]): Promise<number> {
     throw new UsageError(
       `a cluster's name is up to 32 lower case letters, digits and dashes, not ${JSON.stringify(name)}`,
     )
-  const paths = pathsOf(parsed.options['data-dir'] ?? defaultDataDir, name)
+  const paths = pathsOf(resolve(parsed.options['data-dir'] ?? defaultDataDir), name)
   switch (action) {
     case 'up': {
       const port = integerOption(parsed, 'port', 1, 65535)

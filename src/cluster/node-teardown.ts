@@ -2,7 +2,7 @@
 import type { Log } from '../base/log.ts'
 import { stopEverything } from '../kubelet/containerd/index.ts'
 import { findCgroups, makeNft, realMounts } from '../linux/index.ts'
-import { stopPodNetwork } from '../network/index.ts'
+import { removePodRoutes, stopPodNetwork } from '../network/index.ts'
 import { deleteTableText } from '../proxy/index.ts'
 import { removeNodeNetwork } from './node-net.ts'
 import { bridgeOf, cgroupOf, nodeCgroupOf, nodeDirs, tableOf } from './node-names.ts'
@@ -24,11 +24,16 @@ export async function teardownNode({ dir, tag, node, log, purge }: NodeTeardown)
 }
 
 /** Takes away what the cluster has in the machine's own network, and its cgroup, when no node runs any more. */
-export async function teardownMachine(tag: string, nodeDirectories: readonly string[]): Promise<void> {
+export async function teardownMachine(
+  tag: string,
+  { podCidr }: { podCidr?: string },
+  nodeDirectories: readonly string[],
+): Promise<void> {
   for (const dir of nodeDirectories) {
     const { cniConf, cniState } = nodeDirs(dir)
     await stopPodNetwork({ bridge: bridgeOf(tag), confDir: cniConf, stateDir: cniState })
   }
+  if (podCidr) await removePodRoutes(podCidr)
   await removeNodeNetwork(tag)
   await (await findCgroups()).remove(cgroupOf(tag), { kill: true })
   const nft = makeNft()

@@ -1,7 +1,7 @@
 // The processes of a cluster, found by what they were started with: also those that nobody answers for any more.
 import { readdir, readFile } from 'node:fs/promises'
 import type { Clock } from '../base/clock.ts'
-import type { ClusterPaths } from './config.ts'
+import { type ClusterPaths, defaultDataDir, defaultName } from './config.ts'
 import { kill } from './supervisor.ts'
 
 export interface FoundProcess {
@@ -19,8 +19,8 @@ export async function rolesOf(paths: ClusterPaths, name: string): Promise<FoundP
     const supervisor = words[program]!.includes('supervisor-main') && args[0] === name && args[1] === paths.dataDir
     const role =
       ['server', 'agent'].includes(args[0]!) &&
-      after(args, '--name') === name &&
-      after(args, '--data-dir') === paths.dataDir
+      optionOf(args, 'name', defaultName) === name &&
+      optionOf(args, 'data-dir', defaultDataDir) === paths.dataDir
     return supervisor || role ? [{ pid, line: words.join(' ') }] : []
   })
 }
@@ -50,9 +50,12 @@ export async function endRoles(paths: ClusterPaths, name: string, clock: Clock):
   }
 }
 
-const after = (args: readonly string[], flag: string) => {
-  const at = args.indexOf(flag)
-  return at < 0 ? undefined : args[at + 1]
+/** The value of `--name VALUE` or `--name=VALUE`. */
+function optionOf(args: readonly string[], name: string, otherwise: string): string | undefined {
+  const at = args.findIndex(arg => arg === `--${name}` || arg.startsWith(`--${name}=`))
+  if (at < 0) return otherwise
+  const flag = args[at]!
+  return flag.includes('=') ? flag.slice(flag.indexOf('=') + 1) : args[at + 1]
 }
 
 async function commandLines(): Promise<{ pid: number; words: string[] }[]> {

@@ -6,6 +6,7 @@ import { type ClusterConfig, type ClusterPaths, nodeNames, readConfig } from './
 import { dnsAnswers } from './dns-probe.ts'
 import { contextName } from './kubeconfig.ts'
 import { ask } from './link.ts'
+import { rolesOf } from './processes.ts'
 
 interface Status {
   name: string
@@ -44,6 +45,7 @@ async function inspect(paths: ClusterPaths, name: string): Promise<Status> {
     problems: [],
   }
   if (!config) return { ...empty, problems: [`there is no cluster ${name} in ${paths.dataDir}`] }
+  if (config.joined) return inspectJoined(paths, config, empty)
   const server = `https://127.0.0.1:${config.port}`
   const state = await ask(paths.socket, { command: 'status' })
   if (!state) return { ...empty, server, problems: ['it is not running'] }
@@ -64,6 +66,15 @@ async function inspect(paths: ClusterPaths, name: string): Promise<Status> {
   const dns = await dnsAnswers(config.dnsAddress, `kubernetes.default.svc.${config.domain}`)
   if (!dns) problems.push('DNS does not answer')
   return { ...empty, server, processes, nodes, dns, problems, ready: problems.length === 0 && nodes.length > 0 }
+}
+
+/** A machine that is only a node: whether its agent runs; how the cluster is, the server's machine knows. */
+async function inspectJoined(paths: ClusterPaths, config: ClusterConfig, empty: Status): Promise<Status> {
+  const agents = await rolesOf(paths, config.name)
+  const dns = await dnsAnswers(config.dnsAddress, `kubernetes.default.svc.${config.domain}`)
+  const problems = [...(agents.length ? [] : ['the agent is not running']), ...(dns ? [] : ['DNS does not answer'])]
+  const processes = agents.map(({ pid }) => ({ role: 'agent', node: config.nodeName, pid, ready: true, restarts: 0 }))
+  return { ...empty, server: config.joined!.server, processes, dns, problems, ready: problems.length === 0 }
 }
 
 const waitMs = 3_000

@@ -3,4 +3,4 @@
 // proxy's table.
 export { podNetworkText, type PodNetwork, gatewayOf } from './cni.ts'
 export { startPodNetwork, stopPodNetwork, type PodNetworkOptions } from './bridge.ts'
-export { keepPodRoutes, type PodRoutesOptions } from './routes.ts'
+export { keepPodRoutes, podRoutes, type PodRoutesOptions, removePodRoutes } from './routes.ts'

@@ -69,6 +69,22 @@ async function setRoutes(
   for (const link of plan.links) await setKernel(`net/ipv4/conf/${link}/route_localnet`, '1', log)
 }
 
+/** The routes of ours to pods of the cluster, as the kernel has them. */
+export async function podRoutes(podCidr: string): Promise<readonly Route[]> {
+  return oursIn(podCidr, await makeIp().routes())
+}
+
+/** Removes them: the node leaves. */
+export async function removePodRoutes(podCidr: string): Promise<void> {
+  await makeIp().batch((await podRoutes(podCidr)).map(({ to }) => `route delete ${to}`))
+}
+
+/** Other clusters on this machine have routes of the same kind, to ranges of their own. */
+function oursIn(podCidr: string, routes: readonly Route[]): Route[] {
+  const cluster = parseCidr(podCidr)!
+  return routes.filter(r => r.protocol === routeProtocol && cidrContains(cluster, r.to.split('/')[0]!))
+}
+
 export interface RemoteRange {
   range: string
   address: string
@@ -99,9 +115,7 @@ export function planRoutes({
   podCidr: string
   routes: readonly Route[]
 }): { commands: string[]; links: string[] } {
-  const cluster = parseCidr(podCidr)!
-  // Other clusters on this machine have routes of the same kind, to ranges of their own.
-  const ours = routes.filter(r => r.protocol === routeProtocol && cidrContains(cluster, r.to.split('/')[0]!))
+  const ours = oursIn(podCidr, routes)
   const foreign = routes.filter(r => r.protocol !== routeProtocol)
   const commands: string[] = []
   const links = new Set<string>()
