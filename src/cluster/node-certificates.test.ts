@@ -55,15 +55,19 @@ test('it is renewed again and again, and a failure is tried again in time', asyn
   const used: KeyPair[] = []
   let failures = 3
   // The keeper works in real time and sleeps in virtual time: time passes only while it sleeps.
-  let asleep = () => {}
-  let nextSleep = new Promise<void>(resolve => (asleep = resolve))
+  let sleeping = false
+  let fellAsleep = () => {}
   const observed: Clock = {
     now: () => clock.now(),
     after: (delayMs, fn) => clock.after(delayMs, fn),
-    sleep: (delayMs, signal) => {
-      const sleeping = clock.sleep(delayMs, signal)
-      asleep()
-      return sleeping
+    sleep: async (delayMs, signal) => {
+      sleeping = true
+      fellAsleep()
+      try {
+        await clock.sleep(delayMs, signal)
+      } finally {
+        sleeping = false
+      }
     },
   }
   const running = keepRenewed({
@@ -80,10 +84,9 @@ test('it is renewed again and again, and a failure is tried again in time', asyn
     signal: abort.signal,
   })
   while (used.length < 4) {
-    await nextSleep
+    if (!sleeping) await new Promise<void>(resolve => (fellAsleep = resolve))
     const newest = used.at(-1)
     if (newest) assert.ok(readCertificate(newest.certPem).notAfter > clock.now(), 'never without a good one')
-    nextSleep = new Promise<void>(resolve => (asleep = resolve))
     await clock.forward(hour / 5)
   }
   abort.abort()
