@@ -10,7 +10,7 @@ import { startControllers } from '../controllers/index.ts'
 import { builtinKinds } from '../kinds/all.ts'
 import { startScheduler } from '../scheduler/index.ts'
 import { readSigningKey, signToken } from '../wire/jwt.ts'
-import { type OptionSpec, type Parsed, UsageError } from './args.ts'
+import { durationOption, type OptionSpec, type Parsed, UsageError } from './args.ts'
 import { readKubeconfig } from './read-kubeconfig.ts'
 
 /** Named as kube-controller-manager names them. */
@@ -38,6 +38,8 @@ export async function runControllerManager(options: ComponentOptions): Promise<v
   const tokenKey = file('service-account-private-key-file')
   const signingKey = tokenKey === undefined ? undefined : readSigningKey(tokenKey)
   const clusterCidr = parsed.options['cluster-cidr']
+  const grace = durationOption(parsed, 'node-monitor-grace-period')
+  const signing = durationOption(parsed, 'cluster-signing-duration')
   await runComponent('kube-controller-manager', options, async ({ client, accounts, signal, log }) => {
     await startControllers({
       reader: client,
@@ -51,6 +53,8 @@ export async function runControllerManager(options: ComponentOptions): Promise<v
       ...(certPem && keyPem && { authority: { certPem, keyPem } }),
       ...(signingKey && { signToken: (claims: Record<string, unknown>) => signToken(signingKey, claims) }),
       ...(clusterCidr && { clusterCidr }),
+      ...(grace && { nodeMonitorGraceMs: grace.ms }),
+      ...(signing && { certificateLifeMs: signing.ms }),
     })
   })
 }
