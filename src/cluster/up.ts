@@ -142,6 +142,8 @@ async function prepare(paths: ClusterPaths, config: ClusterConfig): Promise<Admi
 async function alreadyRunning(options: UpOptions): Promise<number> {
   const { paths, name, out, nodes = 1 } = options
   const config = readConfig(paths)!
+  // Someone may have taken a cable or a route away; here is the way to have it back.
+  await ensureNodeNetwork(clusterTag(paths, name), config)
   if (nodes > nodeNames(config).length) return startNodes({ paths, config, out }, withNodes(config, nodes))
   out(
     `The cluster ${name} is running already (https://127.0.0.1:${config.port}). ${options.command} status tells how it is.\n`,
