@@ -18,6 +18,9 @@ export function dnsAnswers(server: string, name: string): Promise<boolean> {
     AbortSignal.timeout(waitMs).addEventListener('abort', () => finish(false))
     socket.on('error', () => finish(false))
     socket.on('message', message => finish((decode(message).answers ?? []).length > 0))
-    socket.send(encode({ type: 'query', id: 1, flags: 1 << 8, questions: [{ name, type: 'A' }] }), 53, server)
+    // Only a connected socket hears at once that nobody listens.
+    socket.connect(53, server, () =>
+      socket.send(encode({ type: 'query', id: 1, flags: 1 << 8, questions: [{ name, type: 'A' }] })),
+    )
   })
 }

@@ -4,6 +4,9 @@
 //
 //   missing ──start──► starting ──hello──► running ──life line breaks──► missing (again after a pause)
 //
+// A process may be there before it is heard of: one of an earlier supervisor's on a machine that is busy. Each holds a
+// lock, so that a second of its kind ends at once and touches nothing; then the first is waited for.
+//
 // Agents of further nodes run in their network namespace. They hold the machine's own namespace open as file 3, so
 // that the last one left can start a supervisor where it belongs.
 import { type ChildProcess, spawn } from 'node:child_process'
@@ -42,10 +45,13 @@ interface Task {
 }
 
 interface Charge extends Task {
-  state: ProcessState | undefined
+  /** What was said on each life line that is open, by process id. */
+  heard: Map<number, Hello>
   child: ChildProcess | undefined
   pauseMs: number
   startedAt: number
+  /** The process started last. */
+  startedPid: number
   restarts: number
   /** The last line of its log when it ended by itself. */
   lastWords: string
@@ -71,8 +77,10 @@ export async function supervise(options: SupervisorOptions): Promise<void> {
   await mkdir(paths.logs, { recursive: true, mode: 0o700 })
   const server = await listenExclusive(paths.socket)
   if (!server) return
+  // From here on someone may connect: whoever did before there is anybody to listen would never be heard.
+  const supervisor = new Supervisor(options, server)
   await writeFile(join(paths.run, 'supervisor.pid'), String(process.pid))
-  await new Supervisor(options, server).run()
+  await supervisor.run()
 }
 
 /** What is to run for a configuration. */
@@ -89,10 +97,11 @@ function tasksOf({ paths }: SupervisorOptions, config: ClusterConfig): Task[] {
 
 const freshCharge = (task: Task): Charge => ({
   ...task,
-  state: undefined,
+  heard: new Map(),
   child: undefined,
   pauseMs: firstPauseMs,
   startedAt: 0,
+  startedPid: 0,
   restarts: 0,
   lastWords: '',
   retired: false,
@@ -109,16 +118,14 @@ class Supervisor {
     this.#options = options
     this.#server = server
     this.#charges = tasksOf(options, options.config).map(freshCharge)
+    server.on('connection', socket => this.#connected(socket))
   }
 
   async run(): Promise<void> {
     const finished = new Promise<void>(resolve => (this.#finish = resolve))
-    this.#server.on('connection', socket => this.#connected(socket))
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void this.#stop())
     const adopting = process.env.KUTTER_ADOPT === '1'
-    this.#options.clock.after(adopting ? adoptMs : 0, () =>
-      this.#charges.filter(c => !c.state).forEach(c => this.#start(c)),
-    )
+    this.#options.clock.after(adopting ? adoptMs : 0, () => this.#charges.forEach(c => this.#start(c)))
     await finished
     this.#server.close()
     await rm(this.#options.paths.socket, { force: true })
@@ -127,14 +134,25 @@ class Supervisor {
 
   #connected(socket: Socket): void {
     let charge: Charge | undefined
+    let pid = 0
     socket.on('error', error => this.#options.log.debug('life line failed', { error }))
     readLines(socket, message => {
       if ('command' in (message as object)) return this.#command(socket, message as Command)
       const hello = message as Hello
       charge = this.#charges.find(c => c.key === (hello.role === 'server' ? 'server' : `agent/${hello.node}`))
-      if (charge) charge.state = { ...hello, restarts: charge.restarts }
+      pid = hello.pid
+      if (!charge) return
+      charge.heard.set(pid, hello)
+      // It was there before: that those started meanwhile ended says nothing about it.
+      if (pid !== charge.startedPid) charge.pauseMs = firstPauseMs
     })
-    socket.on('close', () => charge && this.#lost(charge))
+    socket.on('close', () => {
+      if (!charge) return
+      charge.heard.delete(pid)
+      // Of our own children `exit` tells.
+      if (pid !== charge.startedPid) charge.restarts++
+      this.#lost(charge)
+    })
   }
 
   #command(socket: Socket, command: Command): void {
@@ -152,19 +170,19 @@ class Supervisor {
   }
 
   #state(): SupervisorState {
-    const failing = this.#charges.filter(c => !c.state && c.restarts > 0)
+    const failing = this.#charges.filter(c => !stateOf(c) && c.restarts > 0)
     return {
       supervisor: process.pid,
-      processes: this.#charges.flatMap(c => c.state ?? []),
+      processes: this.#charges.flatMap(c => stateOf(c) ?? []),
       failing: failing.map(c => ({ process: c.key, restarts: c.restarts, lastWords: c.lastWords })),
     }
   }
 
   #start(charge: Charge): void {
-    if (this.#stopping || charge.retired || charge.state || charge.child) return
+    if (this.#stopping || charge.retired || charge.heard.size || charge.child) return
     const { program, paths, clock, log } = this.#options
     const file = openSync(logOf(paths, charge.key), 'a', 0o600)
-    const words = [program.command, ...program.args, ...charge.args]
+    const words = [...lockOf(paths, charge.key), program.command, ...program.args, ...charge.args]
     const own = charge.namespace && openSync('/proc/self/ns/net', 'r')
     const child = charge.namespace
       ? spawn('nsenter', [`--net=/run/netns/${charge.namespace}`, '--', ...words], {
@@ -176,10 +194,12 @@ class Supervisor {
     if (own) closeSync(own)
     charge.child = child
     charge.startedAt = clock.now()
+    charge.startedPid = child.pid ?? 0
     child.on('error', error => log.error('cannot start a process', { process: charge.key, error }))
     child.on('exit', (code, signal) => {
       charge.child = undefined
-      if (!this.#stopping) {
+      if (!this.#stopping && code !== lockedCode) {
+        charge.restarts++
         charge.lastWords = lastLine(logOf(paths, charge.key))
         log.warn('a process ended', { process: charge.key, code, signal })
       }
@@ -189,12 +209,10 @@ class Supervisor {
 
   #lost(charge: Charge): void {
     const { clock } = this.#options
-    charge.state = undefined
     if (this.#stopping || charge.retired) return
     // Its life line may break before the process is reaped; then `exit` comes here again.
-    if (charge.child) return
+    if (charge.child || charge.heard.size) return
     if (clock.now() - charge.startedAt > steadyMs) charge.pauseMs = firstPauseMs
-    charge.restarts++
     clock.after(charge.pauseMs, () => this.#start(charge))
     charge.pauseMs = Math.min(charge.pauseMs * 2, maxPauseMs)
   }
@@ -220,7 +238,7 @@ class Supervisor {
 
   async #end(charges: readonly Charge[]): Promise<void> {
     const { clock } = this.#options
-    const pids = charges.flatMap(c => c.state?.pid ?? c.child?.pid ?? [])
+    const pids = charges.flatMap(c => [...c.heard.keys(), c.child?.pid ?? []].flat())
     for (const pid of pids) kill(pid, 'SIGTERM')
     const deadline = clock.now() + stopMs
     while (pids.some(isAlive) && clock.now() < deadline) await clock.sleep(20)
@@ -230,6 +248,26 @@ class Supervisor {
 
 /** The log of a process, by its key: `server`, `agent/NODE`. */
 export const logOf = (paths: ClusterPaths, key: string): string => join(paths.logs, `${key.replace('/', '-')}.log`)
+
+/** The exit code of a process that found another of its kind at work. */
+const lockedCode = 75
+
+/** Words before a command that let it run only while no other holds the same lock: see flock(1). */
+const lockOf = (paths: ClusterPaths, key: string): string[] => [
+  'flock',
+  '--no-fork',
+  '--nonblock',
+  '--conflict-exit-code',
+  String(lockedCode),
+  join(paths.run, `${key.replace('/', '-')}.lock`),
+]
+
+/** How the process of a charge is, if one has been heard of. */
+function stateOf({ heard, restarts }: Charge): ProcessState | undefined {
+  const all = [...heard.values()]
+  const hello = all.find(h => h.ready) ?? all.at(-1)
+  return hello && { ...hello, restarts }
+}
 
 const tailBytes = 4096
 
@@ -278,8 +316,14 @@ export function spawnSupervisor(
   const program = ['supervisor-main.js', 'supervisor-main.ts'].map(name => join(directory, name)).find(existsSync)!
   // Several agents may find the old one dead at the same moment: only one supervisor gets the lock, which the kernel
   // takes back when that ends, however it ends.
-  const lock = ['flock', '--no-fork', '--nonblock', '--conflict-exit-code', '0', join(paths.run, 'supervisor.lock')]
-  const words = [...lock, process.execPath, ...process.execArgv, program, config.name, paths.dataDir]
+  const words = [
+    ...lockOf(paths, 'supervisor'),
+    process.execPath,
+    ...process.execArgv,
+    program,
+    config.name,
+    paths.dataDir,
+  ]
   const elsewhere = machineNamespace()
   const [first = '', ...rest] = elsewhere ? ['nsenter', `--net=${elsewhere}`, '--', ...words] : words
   const child = spawn(first, rest, {
