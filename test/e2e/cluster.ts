@@ -1,12 +1,15 @@
 // A real cluster for end-to-end tests: started by the kutter command under a name, ports and directories of its own,
 // driven by the real kubectl, and taken down again whatever happens.
 import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { after, before } from 'node:test'
 import { realClock } from '../../src/base/clock.ts'
 
 export const root = new URL('../..', import.meta.url).pathname
-const base = '/tmp/kutter-e2e'
+/** Runs from two copies of this project at the same time must not meet. */
+const copy = createHash('sha256').update(root).digest('hex').slice(0, 4)
+const base = `/tmp/kutter-e2e-${copy}`
 /** Debian packages are downloaded once for all runs. */
 export const packageCache = '/var/cache/kutter-test'
 
@@ -63,6 +66,11 @@ export class TestCluster {
     this.env = { KUBECONFIG: `${base}/${name}.kubeconfig`, KUTTER_PACKAGE_CACHE: packageCache }
   }
 
+  /** What the names of this cluster's links, namespaces, tables and cgroups have in common. */
+  get tag(): string {
+    return createHash('sha256').update(`${this.dataDir}/${this.name}`).digest('hex').slice(0, 6)
+  }
+
   kutter(...args: string[]): Promise<Result> {
     return run('./kutter', [...args, '--name', this.name, '--data-dir', this.dataDir], {
       env: this.env,
@@ -113,7 +121,7 @@ export class TestCluster {
 function portOf(name: string): number {
   // Below the ports the kernel hands out for outgoing connections.
   let hash = 0
-  for (const char of name) hash = (hash * 31 + char.charCodeAt(0)) % 800
+  for (const char of copy + name) hash = (hash * 31 + char.charCodeAt(0)) % 800
   return 16_000 + hash
 }
 

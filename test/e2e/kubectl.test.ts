@@ -111,12 +111,12 @@ test('attach, cp, port-forward to a pod and to a service', options, async () => 
   await k('wait pod/echo --for=condition=Ready --timeout=30s')
   assert.match((await cluster.tryKubectl('attach -i echo', 'hello\n')).stdout, /got hello/)
   const pod = (await k(`get pods -l app=web -o jsonpath='{.items[0].metadata.name}'`)).trim()
-  writeFileSync('/tmp/kutter-e2e/file', 'content\n'.repeat(1000))
-  await k(`cp /tmp/kutter-e2e/file ${pod}:/tmp/file`)
+  writeFileSync(`${cluster.dataDir}/file`, 'content\n'.repeat(1000))
+  await k(`cp ${cluster.dataDir}/file ${pod}:/tmp/file`)
   assert.equal((await k(`exec ${pod} -- wc -l /tmp/file`)).trim(), '1000 /tmp/file')
-  await k(`cp ${pod}:/tmp/file /tmp/kutter-e2e/back`)
-  assert.equal((await run('cmp', ['/tmp/kutter-e2e/file', '/tmp/kutter-e2e/back'])).code, 0)
-  for (const file of ['file', 'back']) rmSync(`/tmp/kutter-e2e/${file}`)
+  await k(`cp ${pod}:/tmp/file ${cluster.dataDir}/back`)
+  assert.equal((await run('cmp', [`${cluster.dataDir}/file`, `${cluster.dataDir}/back`])).code, 0)
+  for (const file of ['file', 'back']) rmSync(`${cluster.dataDir}/${file}`)
   await k('expose deploy web --port=80 --target-port=8080')
   for (const [target, port] of [
     [`pod/${pod}`, '18081:8080'],

@@ -1,6 +1,5 @@
 // Several nodes on one machine: real agents, each with a containerd of its own in a network namespace.
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { cannotRun, clusterForFile, eventually, run } from './cluster.ts'
@@ -35,8 +34,7 @@ const agentOf = async (node: string) => {
 }
 const whole = () => eventually('the cluster is whole', async () => (await cluster.kutter('status')).code === 0)
 const dirOf = (node: string) => `${cluster.dataDir}/nodes/agents/${node}`
-/** What the names of this cluster's links, namespaces, tables and cgroups have in common. */
-const tag = createHash('sha256').update(`${cluster.dataDir}/nodes`).digest('hex').slice(0, 6)
+const { tag } = cluster
 /** The shell's own words for what a cluster has in the machine. */
 const traces = async () =>
   (

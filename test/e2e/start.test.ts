@@ -110,7 +110,7 @@ test('down leaves nothing but the data; up brings the same objects back', option
   assert.equal(down.code, 0, down.stdout)
   const left = await run('bash', [
     '-c',
-    `pgrep -a node | grep ${cluster.dataDir}/start; pgrep -a containerd | grep ${cluster.dataDir}/start; grep ${cluster.dataDir}/start /proc/mounts; ip -o link | grep -E ': (kt|veth)'; nft list tables | grep kutter; find /sys/fs/cgroup -maxdepth 2 -name 'kutter-*'; true`,
+    `pgrep -a node | grep ${cluster.dataDir}/start; pgrep -a containerd | grep ${cluster.dataDir}/start; grep ${cluster.dataDir}/start /proc/mounts; ip -o link | grep kt${cluster.tag}; nft list tables | grep ${cluster.tag}; find /sys/fs/cgroup -maxdepth 2 -name '*${cluster.tag}*'; true`,
   ])
   assert.equal(left.stdout, '')
   assert.equal((await cluster.kutter('status')).code, 1)
