@@ -303,7 +303,7 @@ export class Attempt {
     const { node, victims } = eviction
     preemptionVictims.observe(victims.length)
     // Less important pods that were to get this node look for another.
-    for (const other of [...(nominations.on(node.name)?.values() ?? [])]) {
+    for (const other of nominations.on(node.name)?.values() ?? []) {
       if (other.priority >= pod.priority) continue
       nominations.delete(other.uid)
       void reporter.unnominate(other)
