@@ -26,6 +26,8 @@ export interface ClusterConfig {
   nodes: readonly LocalNode[]
   /** How long a node may be silent, as `40s`; the controllers' own default without it. */
   nodeMonitorGracePeriod?: string
+  /** The scheduler's configuration file, when it has one. */
+  schedulerConfig?: string
 }
 
 export interface LocalNode {
@@ -84,7 +86,7 @@ export function readConfig(paths: ClusterPaths): ClusterConfig | undefined {
 /** Keeps an existing configuration; makes one that collides with no other cluster of this data directory. */
 export async function ensureConfig(
   paths: ClusterPaths,
-  wanted: { name: string; port?: number; nodes?: number; nodeMonitorGracePeriod?: string },
+  wanted: { name: string; nodes?: number } & Choices,
 ): Promise<ClusterConfig> {
   const existing = readConfig(paths)
   if (existing) {
@@ -146,10 +148,13 @@ export function withNode(config: ClusterConfig, name?: string): ClusterConfig {
 export const nodeNames = (config: ClusterConfig): string[] => [config.nodeName, ...config.nodes.map(n => n.name)]
 
 /** What the command line asked for, without what it left open. */
-const chosen = ({ port, nodeMonitorGracePeriod }: { port?: number; nodeMonitorGracePeriod?: string }) => ({
+const chosen = ({ port, nodeMonitorGracePeriod, schedulerConfig }: Choices) => ({
   ...(port !== undefined && { port }),
   ...(nodeMonitorGracePeriod !== undefined && { nodeMonitorGracePeriod }),
+  ...(schedulerConfig !== undefined && { schedulerConfig }),
 })
+
+type Choices = Partial<Pick<ClusterConfig, 'port' | 'nodeMonitorGracePeriod' | 'schedulerConfig'>>
 
 const kubeletPortOf = (slot: number) => 10250 + slot * 20
 

@@ -1,7 +1,7 @@
 // The `kutter` command: reads the command line and calls the role or action it names.
 import 'reflect-metadata'
 import { existsSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { messageOf } from '../base/errors.ts'
 import { type Log, stderrLog } from '../base/log.ts'
 import { runAgent } from './agent.ts'
@@ -16,6 +16,7 @@ import { type RoleOptions, runServer } from './server.ts'
 import { status } from './status.ts'
 import { spawnSupervisor } from './supervisor.ts'
 import { up } from './up.ts'
+import { why } from './why.ts'
 
 const options: Readonly<Record<string, OptionSpec>> = {
   name: { value: true, help: 'name of the cluster (default)' },
@@ -24,6 +25,9 @@ const options: Readonly<Record<string, OptionSpec>> = {
   nodes: { value: true, help: 'how many nodes there are to be on this machine (1)' },
   node: { value: true, help: 'name of the node' },
   'node-monitor-grace-period': { value: true, help: 'how long a node may be silent (50s)' },
+  'scheduler-config': { value: true, help: 'file with a KubeSchedulerConfiguration' },
+  n: { value: true, help: 'namespace (default)' },
+  namespace: { value: true, help: 'namespace (default)' },
   'no-install': { help: 'only say what is missing, install nothing' },
   purge: { help: 'remove the data, too' },
   o: { value: true, help: 'json: output for programs' },
@@ -37,6 +41,7 @@ const usage = `kutter: Kubernetes on this machine
                                                                        start a cluster, or add the nodes it lacks
   kutter down [--name NAME] [--purge]                                  stop it (and remove its data)
   kutter status [--name NAME] [-o json]                                how it is
+  kutter why pod/POD [-n NAMESPACE] [--name NAME] [-o json]            why a pod is on its node, or on none
   kutter kubeconfig [--name NAME]                                      path of an admin kubeconfig
   kutter image build DIR… | import FILE.tar… | list                    images of the nodes
   kutter node add [NAME]                                               one more node on this machine
@@ -72,6 +77,7 @@ async function main(args: readonly string[]): Promise<number> {
       const port = integerOption(parsed, 'port', 1, 65535)
       const nodes = integerOption(parsed, 'nodes', 1, maxNodes)
       const grace = durationOption(parsed, 'node-monitor-grace-period')
+      const schedulerConfig = parsed.options['scheduler-config']
       return up({
         paths,
         name,
@@ -82,12 +88,18 @@ async function main(args: readonly string[]): Promise<number> {
         ...(port !== undefined && { port }),
         ...(nodes !== undefined && { nodes }),
         ...(grace && { nodeMonitorGracePeriod: grace.text }),
+        ...(schedulerConfig && { schedulerConfig: resolve(schedulerConfig) }),
       })
     }
     case 'down':
       return down({ paths, name, purge: parsed.flags.has('purge'), out })
     case 'status':
       return status(paths, name, parsed.options.o === 'json', out)
+    case 'why': {
+      const namespace = parsed.options.n ?? parsed.options.namespace ?? 'default'
+      const json = parsed.options.o === 'json'
+      return why(words, { paths, config: existing(paths, name), namespace, json, out })
+    }
     case 'kubeconfig':
       existing(paths, name)
       out(`${paths.kubeconfig}\n`)
@@ -101,7 +113,12 @@ async function main(args: readonly string[]): Promise<number> {
     case 'server':
       await role(paths, name, o => {
         const grace = durationOption(parsed, 'node-monitor-grace-period')?.text ?? o.config.nodeMonitorGracePeriod
-        return runServer({ ...o, config: { ...o.config, ...(grace && { nodeMonitorGracePeriod: grace }) } })
+        const schedulerConfig = parsed.options['scheduler-config'] ?? o.config.schedulerConfig
+        const changes = {
+          ...(grace && { nodeMonitorGracePeriod: grace }),
+          ...(schedulerConfig && { schedulerConfig }),
+        }
+        return runServer({ ...o, config: { ...o.config, ...changes } })
       })
       return 0
     case 'agent':

@@ -73,7 +73,6 @@ export interface LeaderElectionConfig {
   renewDeadlineMs: number
   retryPeriodMs: number
   resourceName: string
-  resourceNamespace: string
 }
 
 const defaultSchedulerName = 'default-scheduler'
@@ -223,9 +222,9 @@ function readElection(root: Fields): LeaderElectionConfig {
     renewDeadlineMs: duration(fields, 'renewDeadline', 10_000),
     retryPeriodMs: duration(fields, 'retryPeriod', 2_000),
     resourceName: fields.string('resourceName', 'kube-scheduler'),
-    resourceNamespace: fields.string('resourceNamespace', 'kube-system'),
   }
   fields.oneOf('resourceLock', ['leases'], 'leases')
+  fields.oneOf('resourceNamespace', ['kube-system'], 'kube-system')
   if (election.renewDeadlineMs >= election.leaseDurationMs)
     fields.problem('renewDeadline', 'must be shorter than leaseDuration')
   fields.end()

@@ -91,8 +91,9 @@ export class Decisions {
       scores: Object.fromEntries(scored.map(({ plugin, scores }) => [plugin, scores[i]!])),
       total: outcome.scores?.[i] ?? 0,
     }))
-    feasible.sort((a, b) => b.total - a.total)
-    return { at, pod: key, node: outcome.node.name, total, nodes: [...feasible, ...nodes], ...rest }
+    const chosen = outcome.node.name
+    feasible.sort((a, b) => b.total - a.total || Number(b.name === chosen) - Number(a.name === chosen))
+    return { at, pod: key, node: chosen, total, nodes: [...feasible, ...nodes], ...rest }
   }
 
   /** Where a pod stands, with the last decision on it. */

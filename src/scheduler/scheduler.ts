@@ -3,6 +3,7 @@
 //
 //   mirrors ─► snapshot, queue        decide ─► assume ─► bind (in the background) ─► confirmed by the mirror
 //                                        └─► no node: condition, event, preemption, sleep until a wake-up
+import { isDeepStrictEqual } from 'node:util'
 import { type Clock, settle } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
@@ -229,6 +230,7 @@ function matters(pod: PodObject, before: PodObject): boolean {
   )
 }
 
-const differ = (a: unknown, b: unknown): boolean => a !== b && JSON.stringify(a) !== JSON.stringify(b)
+/** Fields may come in another order than before. */
+const differ = (a: unknown, b: unknown): boolean => a !== b && !isDeepStrictEqual(a, b)
 const given = ({ status }: PodObject) =>
   status.containerStatuses?.map(c => [c.name, c.resources?.requests, c.allocatedResources])

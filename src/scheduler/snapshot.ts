@@ -1,5 +1,6 @@
 // The cluster as the scheduler sees it: nodes with the pods on them, those it has just decided on included, and
 // counters over them. It changes by increments only, and only between decisions, so every decision sees one state.
+import { isDeepStrictEqual } from 'node:util'
 import { type Labels, matches } from '../api/labels.ts'
 import type { LabelSelector } from '../api/meta.ts'
 import type { DeepReadonly } from '../api/schema/node.ts'
@@ -143,9 +144,8 @@ export class Snapshot {
     const entry = this.#where.get(uid)
     if (!entry || pod.metadata.deletionTimestamp || entry.info.pod.metadata.deletionTimestamp) return false
     const before = entry.info.pod
-    const same = (a: unknown, b: unknown) => a === b || JSON.stringify(a) === JSON.stringify(b)
-    if (!same(pod.metadata.labels, before.metadata.labels)) return false
-    if (!same(pod.spec.containers, before.spec.containers) || pod.status.containerStatuses) return false
+    if (!isDeepStrictEqual(pod.metadata.labels, before.metadata.labels)) return false
+    if (!isDeepStrictEqual(pod.spec.containers, before.spec.containers) || pod.status.containerStatuses) return false
     entry.info.pod = pod
     entry.assumed = false
     return true
