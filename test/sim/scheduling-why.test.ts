@@ -18,7 +18,7 @@ test('a pod is explained wherever it is', async () => {
   await simulate({ nodes: 2, cpu: '2' }, async sim => {
     await sim.clock.forward(100)
     const { client } = sim
-    await sim.addNode('small', { status: { allocatable: { cpu: '1' } } })
+    await sim.addNode('small', { status: { allocatable: { cpu: '1', memory: '32Gi', pods: '110' } } })
     const tainted = { spec: { taints: [{ key: 'k', effect: 'NoSchedule' as const }] } }
     await sim.addNode('kept', tainted)
     await client.create(Pod, pod('placed'))
