@@ -70,6 +70,8 @@ export function openOffline(options: OfflineOptions = {}): Offline {
       const found = findNodes(pod, at())
       const { outcome } = choose(found, at())
       if (outcome.type === 'node') throw new Error(`${pod.key} fits on ${outcome.node.name}`)
+      // Where there are no nodes there is no room to make.
+      if (found.total === 0) return { message: outcome.message, made: {} }
       const failure = failureOf(found, at(), undefined)
       const made = profile!.postFilters[0]?.postFilter?.(pod, failure) ?? {}
       if (made instanceof Promise) throw new Error('there are no extenders to wait for')

@@ -57,7 +57,8 @@ test('a pod is explained wherever it is', async () => {
     )
     says('huge', 'waiting', /waits until something changes for NodeResourcesFit, TaintToleration\.$/)
     says('nothing', 'unknown', /^There is no pod default\/nothing\.$/)
-    assert.match(describeDecision(explain(sim, 'huge')), /\n {2}0\/4 nodes are available: 3 Insufficient cpu, 1 node/)
+    const refused = '0/4 nodes are available: 1 node(s) had untolerated taint(s), 3 Insufficient cpu. preemption: '
+    assert.ok(describeDecision(explain(sim, 'huge')).includes(`\n  ${refused}`))
 
     // A pod of the same name is another pod.
     await client.delete(Pod, { namespace, name: 'huge' }, { gracePeriodSeconds: 0 })

@@ -259,3 +259,33 @@ test('of many nodes a part is looked at', () => {
   ] as const)
     assert.equal(nodesToFind(total), enough)
 })
+
+test('nodes are tried zone by zone in turn', () => {
+  const { snapshot } = openOffline()
+  const zones: [string, string][] = [
+    ['a', 'z1'],
+    ['b', 'z1'],
+    ['c', 'z1'],
+    ['d', 'z2'],
+    ['e', 'z3'],
+    ['f', 'z3'],
+  ]
+  for (const [name, zone] of zones) snapshot.setNode(node(name, { labels: { 'topology.kubernetes.io/zone': zone } }))
+  const order = () => snapshot.nodes.map(({ name }) => name).join('')
+  assert.equal(order(), 'adebfc')
+  snapshot.removeNode('d')
+  assert.equal(order(), 'aebfc')
+  snapshot.setNode(node('c', { labels: { 'topology.kubernetes.io/zone': 'z2' } }))
+  assert.equal(order(), 'acebf')
+})
+
+test('each decision begins where the last one stopped looking', () => {
+  const { snapshot, decide } = openOffline()
+  for (let i = 0; i < 200; i++) snapshot.setNode(node(`n${i}`))
+  const looked = () => {
+    const { outcome } = decide(new PodInfo(pod()))
+    return outcome.type === 'node' ? outcome.feasible.map(({ name }) => name) : []
+  }
+  const [first, second, third] = [looked(), looked(), looked()]
+  assert.deepEqual([first[0], first.length, second[0], second.length, third[0]], ['n0', 100, 'n100', 100, 'n0'])
+})
