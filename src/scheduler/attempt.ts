@@ -344,7 +344,7 @@ export class Attempt {
 export function failureOf(found: Found, options: DecideOptions, narrow: Failure['narrow']): Failure {
   const { pod, refusals, others, prepared } = found
   const { snapshot } = options
-  const local = !prepared.some(({ plugin }) => plugin.countsPods)
+  const local = prepared.every(({ plugin }) => plugin.depends === 'node')
   return {
     refusals,
     others,

@@ -5,7 +5,7 @@ import type { Plugin } from './framework.ts'
 import type { NodeInfo, PodInfo } from './info.ts'
 import type { Profile } from './profile.ts'
 import type { WaitingRoom } from './waiting.ts'
-import type { Prepared } from './decide.ts'
+import type { Prepared } from './answers.ts'
 
 export interface Placement {
   pod: PodInfo

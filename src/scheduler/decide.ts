@@ -1,7 +1,8 @@
 // One decision: which node takes this pod, or why none can. Pure over the snapshot.
 // Source: pkg/scheduler/schedule_one.go, framework/types.go (FitError).
 import type { Random } from '../base/random.ts'
-import { type No, type Plugin, type Refusal, type Rejected, skip } from './framework.ts'
+import { type Answers, ask, type Prepared } from './answers.ts'
+import { type No, type Refusal, type Rejected, skip } from './framework.ts'
 import type { NodeInfo, PodInfo } from './info.ts'
 import type { Nominations } from './nominations.ts'
 import type { Profile } from './profile.ts'
@@ -10,6 +11,8 @@ import type { Snapshot } from './snapshot.ts'
 /** Below this many nodes all are looked at. */
 const minNodesToFind = 100
 const minPercent = 5
+/** Fewer nodes are asked again faster than remembered. */
+const minNodesToRemember = 32
 
 export type Outcome =
   | { type: 'node'; node: NodeInfo; feasible: readonly NodeInfo[]; scores: Float64Array | undefined }
@@ -30,13 +33,6 @@ export interface Decision {
   /** What goes for the nodes that were not asked. */
   others: No | undefined
   scored: readonly Scored[]
-}
-
-/** A plugin with the state it has prepared for a pod. */
-export interface Prepared {
-  plugin: Plugin
-  state: unknown
-  filters: boolean
 }
 
 export interface DecideOptions {
@@ -60,6 +56,8 @@ export interface Found {
   others: No | undefined
   /** Plugins that kept out nodes. */
   blockedBy: Set<string>
+  /** What nodes have answered equal pods. */
+  answers?: Answers | undefined
   /** A plugin's word for the pod as a whole. */
   rejected?: string
 }
@@ -87,6 +85,7 @@ export function findNodes(pod: PodInfo, options: DecideOptions): Found {
     return { ...found, rejected: prepared.rejected, others: { no: prepared.rejected, ever: false } }
   }
   found.prepared = prepared
+  if (total >= minNodesToRemember) found.answers = profile.answers.of(pod.signature, snapshot.slots)
   const nominated = nominations.nodeOf(pod.uid)
   const wished = nominated === undefined ? undefined : snapshot.node(nominated)
   if (wished && !askWith(pod, wished, prepared, options)) return { ...found, feasible: [wished] }
@@ -108,24 +107,14 @@ export function prepare(pod: PodInfo, profile: Profile, snapshot: Snapshot): Pre
 
 /** Prepares again what depends on pods elsewhere, when pods have been moved for a while. */
 function prepareAgain(pod: PodInfo, prepared: readonly Prepared[], { profile, snapshot }: DecideOptions) {
-  if (!profile.filters.some(({ plugin }) => plugin.countsPods)) return prepared
-  const again = prepared.filter(({ plugin }) => !plugin.countsPods)
+  if (profile.filters.every(({ plugin }) => plugin.depends === 'node')) return prepared
+  const again = prepared.filter(({ plugin }) => plugin.depends === 'node')
   for (const { plugin, prepares, filters } of profile.filters) {
-    if (!plugin.countsPods) continue
+    if (plugin.depends === 'node') continue
     const state = prepares ? plugin.prepare!(pod, snapshot) : undefined
     if (state !== skip) again.push({ plugin, state, filters })
   }
   return again
-}
-
-/** The first refusal of a node, if any. */
-export function ask(prepared: readonly Prepared[], node: NodeInfo, pod: PodInfo): Refusal | undefined {
-  for (const { plugin, state, filters } of prepared) {
-    if (!filters) continue
-    const answer = plugin.filter!(state, node, pod)
-    if (answer !== true) return { node, plugin: plugin.name, no: answer }
-  }
-  return undefined
 }
 
 /**
@@ -165,11 +154,12 @@ function filter(found: Found, options: DecideOptions): Found {
   const nodes = only?.nodes ?? snapshot.nodes
   const enough = profile.chooses ? nodesToFind(nodes.length, profile.percentageOfNodesToScore) : 1
   const anyNominated = nominations.size > 0
+  const asked = askKnown(pod, prepared, found.answers)
   let looked = 0
   for (let at = nodes.length ? start % nodes.length : 0; looked < nodes.length && feasible.length < enough; looked++) {
     const node = nodes[at]!
     if (++at === nodes.length) at = 0
-    const refusal = anyNominated ? askWith(pod, node, prepared, options) : ask(prepared, node, pod)
+    const refusal = anyNominated && nominations.on(node.name) ? askWith(pod, node, prepared, options) : asked(node)
     if (!refusal) feasible.push(node)
     else {
       refusals.push(refusal)
@@ -177,6 +167,16 @@ function filter(found: Found, options: DecideOptions): Found {
     }
   }
   return { ...found, looked, feasible, refusals, others: only?.others }
+}
+
+/** Asks nodes what they have not been asked yet by an equal pod. */
+function askKnown(pod: PodInfo, prepared: readonly Prepared[], answers: Answers | undefined) {
+  if (!answers) return (node: NodeInfo) => ask(prepared, node, pod)
+  // In their order, for the first refusal is the one that is told.
+  const end = prepared.findIndex(({ plugin, filters }) => filters && plugin.depends !== 'node')
+  const known = end < 0 ? prepared : prepared.slice(0, end)
+  const rest = end < 0 ? [] : prepared.slice(end)
+  return (node: NodeInfo) => answers.refusal(node, known, pod) ?? (rest.length ? ask(rest, node, pod) : undefined)
 }
 
 /** When plugins name the only nodes that can pass, the others are refused unasked. */
@@ -219,31 +219,31 @@ export function choose(found: Found, options: DecideOptions, more: readonly Scor
   }
   if (feasible.length === 1)
     return { ...decision, outcome: { type: 'node', node: feasible[0]!, feasible, scores: undefined } }
-  const { scores, scored } = score(pod, feasible, options, more)
+  const { scores, scored } = score(found, options, more)
   const node = feasible[pickBest(scores, options.random)]!
   return { ...decision, scored, outcome: { type: 'node', node, feasible, scores } }
 }
 
 function score(
-  pod: PodInfo,
-  nodes: readonly NodeInfo[],
+  { pod, feasible: nodes, answers }: Found,
   { profile, snapshot }: DecideOptions,
   more: readonly Scored[],
 ): { scores: Float64Array; scored: Scored[] } {
   const scores = new Float64Array(nodes.length)
   const scored: Scored[] = []
-  for (const { plugin, weight, prepares } of profile.scores) {
+  profile.scores.forEach(({ plugin, weight, prepares, kept }, which) => {
     const state = prepares ? plugin.prepareScore!(pod, nodes, snapshot) : undefined
-    if (state === skip) continue
+    if (state === skip) return
     const own = new Float64Array(nodes.length)
-    for (let i = 0; i < nodes.length; i++) own[i] = plugin.score!(state, nodes[i]!, pod)
+    if (kept && answers) answers.score(which, plugin, state, nodes, pod, own)
+    else for (let i = 0; i < nodes.length; i++) own[i] = plugin.score!(state, nodes[i]!, pod)
     plugin.normalize?.(state, own, nodes)
     for (let i = 0; i < nodes.length; i++) {
       own[i]! *= weight
       scores[i]! += own[i]!
     }
     scored.push({ plugin: plugin.name, scores: own })
-  }
+  })
   for (const extra of more) {
     for (let i = 0; i < nodes.length; i++) scores[i]! += extra.scores[i]!
     scored.push(extra)

@@ -95,8 +95,11 @@ export interface Plugin<F = unknown, S = unknown> {
   before?(a: PodInfo, b: PodInfo): boolean
   /** PreFilter. Typed result for all later points; without it they get undefined. */
   prepare?(pod: PodInfo, snapshot: Snapshot): F | typeof skip | Rejected
-  /** The state of `prepare` changes when pods on other nodes come and go. */
-  countsPods?: boolean
+  /**
+   * What answers for pods of equal signatures depend on: `node`, on nothing but the node and the pods on it, and they
+   * are remembered; `pods`, on pods elsewhere, too. Without it, on anything.
+   */
+  depends?: 'node' | 'pods'
   /** The only nodes that can pass, when the plugin knows them by name. */
   only?(state: F): readonly string[] | undefined
   filter?(state: F, node: NodeInfo, pod: PodInfo): true | No

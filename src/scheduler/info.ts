@@ -57,9 +57,9 @@ export class PodInfo {
     this.preferredAnti = podAntiAffinity?.preferredDuringSchedulingIgnoredDuringExecution?.map(weighted) ?? none
   }
 
-  /** Pods with the same signature are the same to every rule: what goes for one goes for all, at one time. */
+  /** Pods with the same signature are the same to every built-in rule: what goes for one goes for all, at one time. */
   get signature(): string {
-    return (this.#signature ??= JSON.stringify([this.namespace, this.labels, ownersOf(this.pod), this.pod.spec]))
+    return (this.#signature ??= signatureOf(this))
   }
 
   get hasAffinity(): boolean {
@@ -72,7 +72,17 @@ export class PodInfo {
   }
 }
 
-const ownersOf = ({ metadata }: Pod) => metadata.ownerReferences?.map(owner => owner.uid)
+/** Names of volumes and the like differ between pods that are placed alike, and stay out of it. */
+function signatureOf({ namespace, labels, pod: { metadata, spec } }: PodInfo): string {
+  const sizes = (containers: typeof spec.containers | undefined) =>
+    containers?.map(({ image, resources, ports, restartPolicy }) => [image, resources, ports, restartPolicy])
+  return JSON.stringify([
+    [namespace, labels, metadata.ownerReferences?.map(owner => owner.uid)],
+    [sizes(spec.containers), sizes(spec.initContainers), spec.resources, spec.overhead],
+    [spec.nodeName, spec.nodeSelector, spec.affinity, spec.tolerations, spec.topologySpreadConstraints],
+    [spec.priority, spec.preemptionPolicy, spec.schedulerName],
+  ])
+}
 
 /** A term with the labels that it takes over from the pod itself, as the API server writes them into new pods. */
 function complete(term: AffinityTerm, labels: Labels): AffinityTerm {
@@ -107,6 +117,8 @@ function hostPorts({ spec }: Pod): readonly HostPort[] {
   return ports ?? none
 }
 
+let generations = 0
+
 export class NodeInfo {
   readonly name: string
   node: Node
@@ -115,18 +127,27 @@ export class NodeInfo {
   readonly requested: Amounts = [0, 0, 0, 0]
   scoredCpu = 0
   scoredMemory = 0
-  /** Grows with every change of the node and of the pods on it: what was worked out at one value holds at it. */
-  generation = 0
+  /** Another with every change of the node and of the pods on it, and of no other node: what was worked out at one
+   * value holds at it. */
+  generation = ++generations
+  /** The node's place in arrays over nodes; places of nodes that are gone are used again. */
+  readonly slot: number
   readonly pods = new Map<string, PodInfo>()
   /** Host ports in use, with how many pods use each. */
   readonly ports = new Map<string, { port: HostPort; count: number }>()
   #images: Map<string, number> | undefined
 
-  constructor(node: Node) {
+  constructor(node: Node, slot: number) {
+    this.slot = slot
     this.name = node.metadata.name ?? ''
     this.node = node
     this.labels = node.metadata.labels ?? {}
     this.allocatable = amounts(node.status.allocatable)
+  }
+
+  /** What was worked out for the node does not hold any more. */
+  touch(): void {
+    this.generation = ++generations
   }
 
   setNode(node: Node): void {
@@ -134,7 +155,7 @@ export class NodeInfo {
     this.labels = node.metadata.labels ?? {}
     this.allocatable = amounts(node.status.allocatable)
     this.#images = undefined
-    this.generation++
+    this.touch()
   }
 
   /** Sizes of the images the node has, by name. */
@@ -148,7 +169,7 @@ export class NodeInfo {
   }
 
   addPod(pod: PodInfo): void {
-    this.generation++
+    this.touch()
     this.pods.set(pod.uid, pod)
     add(this.requested, pod.requests)
     this.scoredCpu += pod.scored[0]
@@ -163,7 +184,7 @@ export class NodeInfo {
 
   removePod(pod: PodInfo): void {
     if (!this.pods.delete(pod.uid)) return
-    this.generation++
+    this.touch()
     subtract(this.requested, pod.requests)
     this.scoredCpu -= pod.scored[0]
     this.scoredMemory -= pod.scored[1]

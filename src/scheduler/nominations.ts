@@ -45,7 +45,6 @@ export class Nominations {
 
   /** What was worked out for the node does not hold any more. */
   #changed(node: string): void {
-    const info = this.#snapshot.node(node)
-    if (info) info.generation++
+    this.#snapshot.node(node)?.touch()
   }
 }

@@ -2,6 +2,7 @@
 // Which plugin takes part where follows the configuration: what is said of one point goes before what is said of all
 // points (multiPoint), and that before the defaults.
 // Source: pkg/scheduler/framework/runtime/framework.go (expandMultiPointPlugins), apis/config/v1/default_plugins.go.
+import { AnswerCache } from './answers.ts'
 import type { ProfileConfig, PluginRef, PluginSet } from './config.ts'
 import type { Fields } from './fields.ts'
 import type { Handle, Plugin, PluginMaker } from './framework.ts'
@@ -18,7 +19,8 @@ export interface Profile {
   before(a: PodInfo, b: PodInfo): boolean
   filters: readonly { plugin: Plugin; prepares: boolean; filters: boolean }[]
   postFilters: readonly Plugin[]
-  scores: readonly { plugin: Plugin; weight: number; prepares: boolean }[]
+  /** `kept`: scores for equal pods are the same until the node changes. */
+  scores: readonly { plugin: Plugin; weight: number; prepares: boolean; kept: boolean }[]
   reserves: readonly Plugin[]
   permits: readonly Plugin[]
   preBinds: readonly Plugin[]
@@ -26,6 +28,8 @@ export interface Profile {
   postBinds: readonly Plugin[]
   /** There is something to choose by: more than the first fitting node is wanted. */
   chooses: boolean
+  /** What nodes have answered equal pods. */
+  answers: AnswerCache
   /** All of them, for what wakes pods. */
   plugins: readonly Plugin[]
 }
@@ -77,7 +81,12 @@ export function makeProfile(options: ProfileOptions): Profile {
   if (!binds.length) problem('plugins.bind', 'at least one plugin must bind')
   const filters = mergeFilters(list('preFilter'), list('filter'), problem)
   const preScore = new Set(list('preScore'))
-  const scores = at('score').map(entry => ({ ...entry, prepares: preScore.has(entry.plugin) }))
+  const scores = at('score').map(({ plugin: scorer, weight }) => ({
+    plugin: scorer,
+    weight,
+    prepares: preScore.has(scorer),
+    kept: scorer.depends === 'node' && !scorer.normalize,
+  }))
   for (const {
     plugin: { name, prepareScore },
     prepares,
@@ -100,6 +109,7 @@ export function makeProfile(options: ProfileOptions): Profile {
     scores,
     binds,
     chooses: scores.length > 0 || options.extended,
+    answers: new AnswerCache(),
     plugins: [...made.values()],
     ...rest,
   }

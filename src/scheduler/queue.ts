@@ -252,7 +252,10 @@ export class SchedulingQueue {
 
   #joinGroup(waiting: Waiting, blockedBy: ReadonlySet<string>): void {
     const { info, profile } = waiting
-    const key = `${profile.schedulerName} ${[...blockedBy].sort().join(' ')} ${info.signature}`
+    // Plugins that may look at more than the signature has a group for each pod.
+    const alike = profile.plugins.every(({ name, depends }) => depends !== undefined || !blockedBy.has(name))
+    const sort = alike ? info.signature : info.uid
+    const key = `${profile.schedulerName} ${[...blockedBy].sort().join(' ')} ${sort}`
     let group = this.#groups.get(key)
     if (!group) this.#groups.set(key, (group = { key, sample: info, profile, blockedBy, members: new Set() }))
     group.members.add(waiting)

@@ -45,12 +45,20 @@ export class Snapshot {
   readonly affinityTerms = new Map<string, TermGroup>()
   readonly preferredTerms = new Map<string, TermGroup>()
 
+  readonly #freeSlots: number[] = []
+  #slots = 0
+
   constructor(cluster: Cluster) {
     this.cluster = cluster
   }
 
   get nodes(): readonly NodeInfo[] {
     return (this.#list ??= byZone(this.#byName.values()))
+  }
+
+  /** More than the slot of any node. */
+  get slots(): number {
+    return this.#slots
   }
 
   /** How many nodes have the image. */
@@ -96,7 +104,7 @@ export class Snapshot {
       if (relabelled) this.#relabelled()
       return
     }
-    const fresh = new NodeInfo(node)
+    const fresh = new NodeInfo(node, this.#freeSlots.pop() ?? this.#slots++)
     this.#byName.set(name, fresh)
     this.#list = undefined
     this.#domains.clear()
@@ -113,6 +121,7 @@ export class Snapshot {
       this.#home(name).set(pod.uid, pod)
     }
     this.#byName.delete(name)
+    this.#freeSlots.push(info.slot)
     this.#countImages(info, -1)
     this.#relabelled()
   }

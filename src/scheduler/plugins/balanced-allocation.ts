@@ -13,6 +13,7 @@ export const balancedAllocation: PluginMaker = {
     const score = resources.length === 2 ? ofTwo(resources) : ofMany(resources)
     const plugin = definePlugin<undefined, true>({
       name: 'NodeResourcesBalancedAllocation',
+      depends: 'node',
       // Pods that ask for nothing change nothing, and would all find the same node the best.
       prepareScore: ({ requests }) => resources.some(({ place }) => (requests[place] ?? 0) > 0) || skip,
       score: (_, node, { requests }) => score(node, requests),

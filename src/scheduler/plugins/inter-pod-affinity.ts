@@ -111,7 +111,7 @@ export const interPodAffinity: PluginMaker = {
     const plugin = definePlugin<Required, Wish[]>({
       name: 'InterPodAffinity',
       weight: 2,
-      countsPods: true,
+      depends: 'pods',
       prepare,
       filter({ refusing, away, near, first }, node) {
         for (const { key, values } of near) {

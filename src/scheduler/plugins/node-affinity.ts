@@ -46,6 +46,7 @@ export const nodeAffinity: PluginMaker = {
       matchesNodeAffinity(pod, node) && (!addedTerms || matchesTerms(node, addedTerms))
     const plugin = definePlugin<RequiredNodes, Preferred>({
       name: 'NodeAffinity',
+      depends: 'node',
       weight: 2,
       prepare({ pod }) {
         const wanted = requiredNodes(pod)

@@ -7,6 +7,7 @@ const no = { no: "node(s) didn't match the requested node name", ever: false } a
 export const nodeName = plain(
   definePlugin<string>({
     name: 'NodeName',
+    depends: 'node',
     prepare: ({ pod }) => pod.spec.nodeName || skip,
     filter: (name, node) => node.name === name || no,
   }),

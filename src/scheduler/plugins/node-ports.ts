@@ -13,6 +13,7 @@ const clash = (a: HostPort, b: HostPort): boolean =>
 export const nodePorts = plain(
   definePlugin<readonly HostPort[]>({
     name: 'NodePorts',
+    depends: 'node',
     prepare: ({ ports }) => (ports.length ? ports : skip),
     filter(wanted, node) {
       for (const { port } of node.ports.values()) if (wanted.some(mine => clash(mine, port))) return no

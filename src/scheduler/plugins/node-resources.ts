@@ -171,7 +171,13 @@ export const nodeResourcesFit: PluginMaker = {
     const usual = !args.has('scoringStrategy')
     const score = usual ? emptiest : scorer(readStrategy(args))
     const filter = filterOf(readIgnored(args))
-    const plugin = definePlugin({ name: 'NodeResourcesFit', filter, score: (_, node, pod) => score(node, pod), wakeOn })
+    const plugin = definePlugin({
+      name: 'NodeResourcesFit',
+      depends: 'node',
+      filter,
+      score: (_, node, pod) => score(node, pod),
+      wakeOn,
+    })
     return () => plugin
   },
 }

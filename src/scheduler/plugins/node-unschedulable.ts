@@ -9,6 +9,7 @@ const taint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' } 
 export const nodeUnschedulable = plain(
   definePlugin({
     name: 'NodeUnschedulable',
+    depends: 'node',
     filter: (_, { node }, { pod }) => !node.spec.unschedulable || tolerated(pod.spec.tolerations, taint) || no,
     wakeOn: [
       wake(

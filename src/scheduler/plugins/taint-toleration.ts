@@ -18,6 +18,7 @@ const soft = ({ spec }: Pod): Tolerations =>
 export const taintToleration = plain(
   definePlugin<Tolerations | undefined, Tolerations>({
     name: 'TaintToleration',
+    depends: 'node',
     weight: 3,
     prepare: ({ pod }) => pod.spec.tolerations,
     filter: (tolerations, { node }) => (node.spec.taints && hasUntolerated(node, tolerations) ? no : true),

@@ -177,7 +177,7 @@ export const topologySpread: PluginMaker = {
     const plugin = definePlugin<Hard[], SoftState>({
       name: 'PodTopologySpread',
       weight: 2,
-      countsPods: true,
+      depends: 'pods',
       prepare(pod, snapshot) {
         const wanted = wantedBy(pod, 'DoNotSchedule', snapshot, defaults)
         return wanted.length ? hardStates(pod, wanted, snapshot) : skip
