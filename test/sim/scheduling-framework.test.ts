@@ -7,11 +7,13 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { silentLog } from '../../src/base/log.ts'
 import { settle } from '../../src/base/clock.ts'
+import { metricsText } from '../../src/base/metrics.ts'
 import type { Draft } from '../../src/api/kind.ts'
 import { Event } from '../../src/kinds/core/event.ts'
 import { Node } from '../../src/kinds/core/node.ts'
 import { Pod } from '../../src/kinds/core/pod.ts'
 import { ServiceAccount } from '../../src/kinds/core/serviceaccount.ts'
+import { PriorityClass } from '../../src/kinds/scheduling/priorityclass.ts'
 import { apiVersion, kind, readConfig } from '../../src/scheduler/config.ts'
 import type { Plugin, PluginMaker } from '../../src/scheduler/framework.ts'
 import {
@@ -339,6 +341,56 @@ test('an extender that fails stops its pods, unless it may be ignored', () =>
     } finally {
       server.close()
     }
+  }))
+
+test('an extender has a say in who is evicted', () =>
+  cluster(2, async (sim, start) => {
+    const { server, asked, urlPrefix } = await extender(({ body }) => {
+      const offered = body.NodeNameToMetaVictims as Record<string, unknown>
+      return { NodeNameToMetaVictims: { 'node-1': offered['node-1'] } }
+    })
+    try {
+      await sim.client.create(PriorityClass, { metadata: { name: 'high' }, value: 10 })
+      await start(configOf({ extenders: [{ urlPrefix, preemptVerb: 'preempt', nodeCacheCapable: true }] }))
+      for (const i of [0, 1]) await sim.client.create(Pod, pod(`low-${i}`, { nodeName: `node-${i}` }, '1500m'))
+      await sim.client.create(Pod, pod('vip', { priorityClassName: 'high' }, '1'))
+      await real(sim, 'it got the node the extender left', () => nodeOf(sim, 'vip') === 'node-1')
+      assert.ok(get(sim, 'low-0'))
+      assert.equal(asked[0]!.path, '/ext/preempt')
+      assert.deepEqual(Object.keys(asked[0]!.body), ['Pod', 'NodeNameToMetaVictims'])
+    } finally {
+      server.close()
+    }
+  }))
+
+test('a nomination outlives the scheduler that made it, and what it does is counted', () =>
+  cluster(1, async (sim, start) => {
+    const { client } = sim
+    await client.create(PriorityClass, { metadata: { name: 'high' }, value: 10 })
+    const low = pod('low', { nodeName: 'node-0' }, '1500m')
+    // Held back by a finalizer, so that the node stays full.
+    await client.create(Pod, { ...low, metadata: { ...low.metadata, finalizers: ['test/hold'] } })
+    const stop = await start(configOf({}))
+    await client.create(Pod, pod('vip', { priorityClassName: 'high' }, '1500m'))
+    await sim.until('it is to get the node', () => get(sim, 'vip')?.status.nominatedNodeName === 'node-0')
+    stop()
+    await start(configOf({}))
+    // Beside the old one there is just room for this one, but not beside the one that is to come, too.
+    await client.create(Pod, pod('late', {}, '500m'))
+    await sim.until('no room', () => condition(sim, 'late')?.reason === 'Unschedulable')
+    await client.patch(Pod, { namespace, name: 'low' }, 'merge', { metadata: { finalizers: null } })
+    await sim.until('both are there', () => ['vip', 'late'].every(name => nodeOf(sim, name) === 'node-0'))
+    const text = metricsText()
+    for (const line of [
+      /^scheduler_schedule_attempts_total\{result="scheduled",profile="default-scheduler"\} \d+$/m,
+      /^scheduler_scheduling_attempt_duration_seconds_bucket\{result="scheduled",profile="default-scheduler",le="\+Inf"\} \d+$/m,
+      /^scheduler_preemption_victims_bucket\{le="1"\} \d+$/m,
+      /^scheduler_preemption_victims_count \d+$/m,
+      /^scheduler_queue_incoming_pods_total\{queue="active",event="PodAdd"\} \d+$/m,
+      /^scheduler_pod_scheduling_sli_duration_seconds_sum\{attempts="1"\} /m,
+      /^scheduler_pending_pods\{queue="gated"\} 0$/m,
+    ])
+      assert.match(text, line)
   }))
 
 const wrong: [string, object, string[]][] = [
