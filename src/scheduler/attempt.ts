@@ -189,7 +189,7 @@ export class Attempt {
     this.#ended(taken, 'unschedulable', begin)
     queue.unschedulable(pod.uid, new Set([plugin]))
     if (!known || this.#options.signal.aborted) return
-    void reporter.refused(pod, { reason: 'Unschedulable', message: `0/1 nodes are available: 1 ${message}.` })
+    void reporter.refused(known, { reason: 'Unschedulable', message: `0/1 nodes are available: 1 ${message}.` })
   }
 
   #unbound(taken: Taken, error: unknown, begin: number): void {
@@ -202,18 +202,20 @@ export class Attempt {
     const known = this.#giveBack(pod)
     if (isReason(cause, 'NotFound')) return queue.remove(pod.uid)
     queue.failed(pod.uid)
-    if (known) void reporter.refused(pod, { reason: 'SchedulerError', message: messageOf(error) })
+    // Somebody else has bound it: its condition is theirs.
+    if (!known || isReason(cause, 'Conflict')) return
+    void reporter.refused(known, { reason: 'SchedulerError', message: messageOf(error) })
   }
 
-  /** Takes the pod off the node it was assumed on; false when it is gone, or there after all. */
-  #giveBack(pod: PodInfo): boolean {
+  /** Takes the pod off the node it was assumed on. Its newest state; undefined when it is gone, or there after all. */
+  #giveBack(pod: PodInfo): PodInfo | undefined {
     const { snapshot, queue, released } = this.#options
     const where = snapshot.where(pod.uid)
     if (where?.assumed) {
       snapshot.removePod(pod.uid)
       released(pod, where.node)
     }
-    return queue.get(pod.uid) !== undefined
+    return queue.get(pod.uid)
   }
 
   #makeRoom(taken: Taken, found: Found, decision: Decision, outcome: NoNode, options: DecideOptions, begin: number) {
@@ -327,8 +329,8 @@ export class Attempt {
     log.error('decision failed', { pod: taken.pod.key, error })
     this.#ended(taken, 'error', begin)
     queue.failed(taken.pod.uid)
-    if (queue.get(taken.pod.uid))
-      void reporter.refused(taken.pod, { reason: 'SchedulerError', message: messageOf(error) })
+    const known = queue.get(taken.pod.uid)
+    if (known) void reporter.refused(known, { reason: 'SchedulerError', message: messageOf(error) })
   }
 
   #ended({ profile }: Taken, result: Result, begin: number): void {

@@ -1,6 +1,6 @@
 // Preemption: when no node has room for an important pod, find the node where evicting less important ones hurts
 // least. Pure over the snapshot. Source: framework/preemption, plugins/defaultpreemption.
-import { matches } from '../api/labels.ts'
+import { matchesSelector, selectorOf } from '../api/labels.ts'
 import type { DeepReadonly } from '../api/schema/node.ts'
 import { parseTime } from '../api/time.ts'
 import type { PodDisruptionBudget } from '../kinds/policy/poddisruptionbudget.ts'
@@ -140,7 +140,7 @@ function violations(pods: readonly PodInfo[], budgets: readonly Budget[]): Set<P
   const left = new Map(budgets.map(budget => [budget, budget.status.disruptionsAllowed]))
   for (const pod of pods) {
     for (const budget of budgets) {
-      if (budget.metadata.namespace !== pod.namespace || !matches(budget.spec.selector, pod.labels)) continue
+      if (budget.metadata.namespace !== pod.namespace || !guards(budget, pod)) continue
       if (budget.status.disruptedPods?.[pod.pod.metadata.name ?? ''] !== undefined) continue
       const allowed = left.get(budget)! - 1
       left.set(budget, allowed)
@@ -148,6 +148,12 @@ function violations(pods: readonly PodInfo[], budgets: readonly Budget[]): Set<P
     }
   }
   return result
+}
+
+/** Here an empty selector selects nothing. */
+const guards = ({ spec }: Budget, { labels }: PodInfo): boolean => {
+  const selector = selectorOf(spec.selector)
+  return selector !== undefined && selector.length > 0 && matchesSelector(selector, labels)
 }
 
 const prices = new WeakMap<Eviction, Priced>()
