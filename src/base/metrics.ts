@@ -1,4 +1,4 @@
-// Counters and gauges in Prometheus' text form. One registry for the process; families are few and named here
+// Counters, gauges and histograms in Prometheus' text form. One registry for the process; families are few and named here
 // by whoever counts, label values must come from a closed set.
 
 interface Family {
@@ -52,6 +52,58 @@ export function gauge(
   }
 }
 
+interface Histogram {
+  help: string
+  bounds: readonly number[]
+  /** By label set: how many fell into each bucket, the last being beyond all bounds, and their sum. */
+  series: Map<string, { counts: number[]; sum: number }>
+}
+
+const histograms = new Map<string, Histogram>()
+
+/** `count` bounds, each `factor` times the one before. */
+export const exponentialBuckets = (first: number, factor: number, count: number): number[] =>
+  Array.from({ length: count }, (_, i) => first * factor ** i)
+
+/** How values spread over buckets; `bounds` rise. */
+export function histogram(
+  name: string,
+  help: string,
+  bounds: readonly number[],
+): { observe(value: number, labels?: Readonly<Record<string, string>>): void } {
+  let family = histograms.get(name)
+  if (!family) histograms.set(name, (family = { help, bounds, series: new Map() }))
+  const { series: all } = family
+  return {
+    observe(value, labels = {}) {
+      const key = labelText(labels)
+      let own = all.get(key)
+      if (!own) {
+        if (all.size >= maxSeries) return
+        all.set(key, (own = { counts: Array.from({ length: bounds.length + 1 }, () => 0), sum: 0 }))
+      }
+      const bucket = bounds.findIndex(bound => value <= bound)
+      own.counts[bucket < 0 ? bounds.length : bucket]!++
+      own.sum += value
+    },
+  }
+}
+
+function histogramLines(name: string, { help, bounds, series: all }: Histogram): string[] {
+  const lines = [`# HELP ${name} ${help}`, `# TYPE ${name} histogram`]
+  for (const [labels, { counts, sum }] of all) {
+    let total = 0
+    counts.forEach((count, i) => {
+      total += count
+      const le = `le="${bounds[i] ?? '+Inf'}"`
+      lines.push(`${name}_bucket{${labels ? `${labels},${le}` : le}} ${total}`)
+    })
+    const set = labels && `{${labels}}`
+    lines.push(`${name}_sum${set} ${sum}`, `${name}_count${set} ${total}`)
+  }
+  return lines
+}
+
 /** Everything counted so far, with the process's own numbers. */
 export function metricsText(): string {
   const { user, system } = process.cpuUsage()
@@ -65,5 +117,6 @@ export function metricsText(): string {
     lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`)
     for (const [labels, value] of values) lines.push(labels ? `${name}{${labels}} ${value}` : `${name} ${value}`)
   }
+  for (const [name, family] of histograms) lines.push(...histogramLines(name, family))
   return `${lines.join('\n')}\n`
 }

@@ -43,8 +43,12 @@ export function httpsTransport(credentials: () => Credentials): HttpsTransport {
   return {
     serve: operation => serve(current(), credentials(), operation),
     fetch: async (path, signal) => {
-      const stream = current().request(headersOf(credentials(), 'GET', path), signal ? { signal } : {})
-      return (await readAll(answerOf(stream))).body
+      const connection = current()
+      connection.ref()
+      const stream = connection.request(headersOf(credentials(), 'GET', path), signal ? { signal } : {})
+      const { status, body } = await readAll(answerOf(stream))
+      if (status >= 400) throw errorOf(parse(body, status), status)
+      return body
     },
     renew: () => {
       session?.close()

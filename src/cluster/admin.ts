@@ -12,6 +12,8 @@ export interface Admin {
   /** The cluster's authority. */
   ca: string
   certificate: KeyPair
+  /** A GET of a path that is no resource, as text. */
+  fetch(path: string): Promise<string>
   close(): void
 }
 
@@ -37,5 +39,6 @@ export async function adminOf(paths: ClusterPaths, config: ClusterConfig): Promi
     clock: realClock,
     log: silentLog,
   })
-  return { client, server, ca: authority.certPem, certificate, close: () => (client.close(), transport.close()) }
+  const close = () => (client.close(), transport.close())
+  return { client, server, ca: authority.certPem, certificate, fetch: transport.fetch, close }
 }

@@ -5,16 +5,17 @@ import { hostname } from 'node:os'
 import { realClock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import { realRandom } from '../base/random.ts'
-import { accountClients, Client, httpsTransport, leadWithLease } from '../client/index.ts'
+import { accountClients, Client, httpsTransport, type LeaderTiming, leadWithLease } from '../client/index.ts'
 import { startControllers } from '../controllers/index.ts'
 import { builtinKinds } from '../kinds/all.ts'
-import { startScheduler } from '../scheduler/index.ts'
+import { defaultConfig, loadSchedulerConfig, startScheduler } from '../scheduler/index.ts'
 import { readSigningKey, signToken } from '../wire/jwt.ts'
 import { durationOption, type OptionSpec, type Parsed, UsageError } from './args.ts'
 import { readKubeconfig } from './read-kubeconfig.ts'
 
 /** Named as kube-controller-manager names them. */
 export const componentOptions: Readonly<Record<string, OptionSpec>> = {
+  config: { value: true, help: 'file with a KubeSchedulerConfiguration' },
   kubeconfig: { value: true, help: 'the API server to work for, and as whom' },
   'cluster-cidr': { value: true, help: 'addresses of pods, split over the nodes' },
   'root-ca-file': { value: true, help: 'authority of the API server, given to pods' },
@@ -61,8 +62,16 @@ export async function runControllerManager(options: ComponentOptions): Promise<v
 
 /** Runs the scheduler until the signal aborts. */
 export async function runSchedulerAlone(options: ComponentOptions): Promise<void> {
-  await runComponent('kube-scheduler', options, async ({ client, signal, log }) => {
-    await startScheduler({ client, clock: realClock, random: realRandom, log, signal })
+  const file = options.parsed.options.config
+  const config = file === undefined ? defaultConfig : await loadSchedulerConfig(file)
+  const { kubeconfig, leaderElection } = config.process
+  const { leaseDurationMs: leaseMs, renewDeadlineMs: renewMs, retryPeriodMs: retryMs } = leaderElection
+  const election = leaderElection.leaderElect && {
+    lease: leaderElection.resourceName,
+    timing: { leaseMs, renewMs, retryMs },
+  }
+  await runComponent('kube-scheduler', { ...options, kubeconfig, election }, async ({ client, signal, log }) => {
+    await startScheduler({ client, clock: realClock, random: realRandom, log, signal, config })
   })
 }
 
@@ -73,12 +82,19 @@ interface Component {
   signal: AbortSignal
 }
 
+/** Which Lease says who works, and how fast it changes hands. */
+interface Election {
+  lease: string
+  timing: LeaderTiming
+}
+
 async function runComponent(
   name: string,
-  { parsed, log, signal }: ComponentOptions,
+  options: ComponentOptions & { kubeconfig?: string; election?: Election | false },
   lead: (component: Component) => Promise<void>,
 ): Promise<void> {
-  const file = parsed.options.kubeconfig
+  const { parsed, log, signal } = options
+  const file = parsed.options.kubeconfig || options.kubeconfig
   if (!file) throw new UsageError('--kubeconfig is needed: it names the API server to work for')
   const credentials = readKubeconfig(file)
   const transport = httpsTransport(() => credentials)
@@ -90,14 +106,22 @@ async function runComponent(
       clock: realClock,
       log: log.with({ part: name }),
     })
-  const identity = `${hostname()}_${realRandom.uuid()}`
-  await leadWithLease({ client: clientOf(), name, identity, random: realRandom, signal }, async leading => {
+  const work = async (leading: AbortSignal) => {
     // Mirrors of the last time this process led are old: a new term begins with new ones.
     const client = clientOf()
     leading.addEventListener('abort', () => client.close(), { once: true })
     const { server, ca } = credentials
     const accounts = accountClients({ root: client, server: { server, ca }, userAgent: name, signal: leading })
     await lead({ client, accounts, log: log.with({ part: name }), signal: leading })
-  })
+  }
+  if (options.election === false) {
+    await work(signal)
+    await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))
+  } else {
+    const { lease = name, timing } = options.election ?? {}
+    const identity = `${hostname()}_${realRandom.uuid()}`
+    const candidate = { client: clientOf(), name: lease, identity, random: realRandom, signal }
+    await leadWithLease({ ...candidate, ...(timing && { timing }) }, work)
+  }
   transport.close()
 }

@@ -30,6 +30,8 @@ export interface ClusterConfig {
   clusterSigningDuration?: string
   /** This machine is a node of a cluster elsewhere; the rest is what that cluster said of itself. */
   joined?: { server: string; nodeIP: string }
+  /** The scheduler's configuration file, when it has one. */
+  schedulerConfig?: string
 }
 
 export interface LocalNode {
@@ -154,13 +156,16 @@ export function withNode(config: ClusterConfig, name?: string): ClusterConfig {
 export const nodeNames = (config: ClusterConfig): string[] => [config.nodeName, ...config.nodes.map(n => n.name)]
 
 /** What the command line asked for, without what it left open. */
-const chosen = ({ port, nodeMonitorGracePeriod, clusterSigningDuration }: Chosen) => ({
+const chosen = ({ port, nodeMonitorGracePeriod, clusterSigningDuration, schedulerConfig }: Chosen) => ({
   ...(port !== undefined && { port }),
   ...(nodeMonitorGracePeriod !== undefined && { nodeMonitorGracePeriod }),
   ...(clusterSigningDuration !== undefined && { clusterSigningDuration }),
+  ...(schedulerConfig !== undefined && { schedulerConfig }),
 })
 
-type Chosen = Partial<Pick<ClusterConfig, 'port' | 'nodeMonitorGracePeriod' | 'clusterSigningDuration'>>
+type Chosen = Partial<
+  Pick<ClusterConfig, 'port' | 'nodeMonitorGracePeriod' | 'clusterSigningDuration' | 'schedulerConfig'>
+>
 
 const kubeletPortOf = (slot: number) => 10250 + slot * 20
 

@@ -4,7 +4,7 @@ import { type Client, type LeaderTiming, leadWithLease } from '../client/index.t
 import { startControllers as startAll } from '../controllers/index.ts'
 import { parseDuration } from '../api/time.ts'
 import { builtinKinds } from '../kinds/all.ts'
-import { startScheduler } from '../scheduler/index.ts'
+import { loadSchedulerConfig, type Scheduler, startScheduler } from '../scheduler/index.ts'
 import type { KeyPair } from '../wire/x509.ts'
 import { publishClusterFacts } from './cluster-facts.ts'
 import { publishClusterInfo } from './cluster-info.ts'
@@ -26,6 +26,8 @@ export interface ControllersOptions {
   /** Tells this server from others of the cluster; the same after a restart. */
   identity: string
   signal: AbortSignal
+  /** Hears of the scheduler of this process, while it has one at work. */
+  scheduling?: (scheduler: Scheduler | undefined) => void
 }
 
 /** Resolves when they work, or stand by because others do. They end with the signal. */
@@ -59,7 +61,12 @@ export async function startControllers(options: ControllersOptions): Promise<voi
       await keepDnsService(manager, config.dnsAddress, signal)
     }),
     elected(options, 'kube-scheduler', async (client, signal) => {
-      await startScheduler({ ...common, signal, client, log: core.log.with({ part: 'scheduler' }) })
+      const log = core.log.with({ part: 'scheduler' })
+      const file = config.schedulerConfig
+      const own = file === undefined ? {} : { config: await loadSchedulerConfig(file) }
+      const scheduler = await startScheduler({ ...common, ...own, signal, client, log })
+      options.scheduling?.(scheduler)
+      signal.addEventListener('abort', () => options.scheduling?.(undefined), { once: true })
     }),
   ])
 }

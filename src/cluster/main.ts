@@ -19,6 +19,7 @@ import { type RoleOptions, runServer } from './server.ts'
 import { status } from './status.ts'
 import { spawnSupervisor } from './supervisor.ts'
 import { up } from './up.ts'
+import { why } from './why.ts'
 
 const options: Readonly<Record<string, OptionSpec>> = {
   name: { value: true, help: 'name of the cluster (default)' },
@@ -34,6 +35,9 @@ const options: Readonly<Record<string, OptionSpec>> = {
   ttl: { value: true, help: 'token create: how long it is good (24h); 0: for ever' },
   'cluster-signing-duration': { value: true, help: 'the longest life of certificates that nodes ask for (a year)' },
   'node-monitor-grace-period': { value: true, help: 'how long a node may be silent (50s)' },
+  'scheduler-config': { value: true, help: 'file with a KubeSchedulerConfiguration' },
+  n: { value: true, help: 'namespace (default)' },
+  namespace: { value: true, help: 'namespace (default)' },
   'no-install': { help: 'only say what is missing, install nothing' },
   purge: { help: 'remove the data, too' },
   o: { value: true, help: 'json: output for programs' },
@@ -47,6 +51,7 @@ const usage = `kutter: Kubernetes on this machine
                                                                        start a cluster, or add the nodes it lacks
   kutter down [--name NAME] [--purge]                                  stop it (and remove its data)
   kutter status [--name NAME] [-o json]                                how it is
+  kutter why pod/POD [-n NAMESPACE] [--name NAME] [-o json]            why a pod is on its node, or on none
   kutter kubeconfig [--name NAME]                                      path of an admin kubeconfig
   kutter image build DIR… | import FILE.tar… | list                    images of the nodes
   kutter token create [--ttl 24h] | list | delete ID                   tokens by which other machines join
@@ -85,6 +90,7 @@ async function main(args: readonly string[]): Promise<number> {
     case 'up': {
       const port = integerOption(parsed, 'port', 1, 65535)
       const nodes = integerOption(parsed, 'nodes', 1, maxNodes)
+      const schedulerConfig = parsed.options['scheduler-config']
       return up({
         paths,
         name,
@@ -95,12 +101,18 @@ async function main(args: readonly string[]): Promise<number> {
         ...(port !== undefined && { port }),
         ...(nodes !== undefined && { nodes }),
         ...timings(parsed),
+        ...(schedulerConfig && { schedulerConfig: resolve(schedulerConfig) }),
       })
     }
     case 'down':
       return down({ paths, name, purge: parsed.flags.has('purge'), out })
     case 'status':
       return status(paths, name, parsed.options.o === 'json', out)
+    case 'why': {
+      const namespace = parsed.options.n ?? parsed.options.namespace ?? 'default'
+      const json = parsed.options.o === 'json'
+      return why(words, { paths, config: existing(paths, name), namespace, json, out })
+    }
     case 'kubeconfig':
       ownCluster(paths, name)
       out(`${paths.kubeconfig}\n`)
@@ -112,7 +124,13 @@ async function main(args: readonly string[]): Promise<number> {
     case 'check':
       return check(out)
     case 'server':
-      await role(paths, name, o => runServer({ ...o, config: { ...o.config, ...timings(parsed) } }))
+      await role(paths, name, o => {
+        const schedulerConfig = parsed.options['scheduler-config']
+        return runServer({
+          ...o,
+          config: { ...o.config, ...timings(parsed), ...(schedulerConfig && { schedulerConfig }) },
+        })
+      })
       return 0
     case 'agent':
       return agent(parsed, paths, name)

@@ -12,6 +12,7 @@ import {
   streams as makeStreams,
 } from '../apiserver/index.ts'
 import { ResourceMetrics } from '../metrics/index.ts'
+import type { Scheduler } from '../scheduler/index.ts'
 import { openEmbeddedStore } from '../store/index.ts'
 import { type ClusterConfig, type ClusterPaths, clusterTag } from './config.ts'
 import { openControlPlane } from './control-plane.ts'
@@ -21,6 +22,7 @@ import { hostAddresses } from './machine.ts'
 import { metricsGroup, metricsHandler, metricsKinds } from './metrics-api.ts'
 import { addressIn } from './node-range.ts'
 import { Pki } from './pki.ts'
+import { schedulerDebug } from './scheduler-debug.ts'
 
 export interface RoleOptions {
   config: ClusterConfig
@@ -72,6 +74,7 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
   })
   const streams = makeStreams(plane.core, asServer)
   const kinds = () => plane.core.kinds
+  let scheduler: Scheduler | undefined
   const http = await startHttp(
     {
       core: plane.core,
@@ -79,14 +82,15 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
       key: serving.keyPem,
       cert: serving.certPem,
       clientCa: authority.certPem,
-      paths: [health(plane.core), discovery(kinds), openapi(kinds)],
+      paths: [health(plane.core), discovery(kinds), openapi(kinds), schedulerDebug(() => scheduler)],
       streams,
     },
     '0.0.0.0',
     config.port,
   )
   const identity = `${config.nodeName}_${clusterTag(paths, config.name)}`
-  await startControllers({ plane, config, authority, identity, signal })
+  const scheduling = (now: Scheduler | undefined) => void (scheduler = now)
+  await startControllers({ plane, config, authority, identity, signal, scheduling })
   lifeline.tell({ ready: true })
   log.info('serving', { port: http.port, startedInMs: Math.round(performance.now()) })
   await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))

@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises'
 import { realClock } from '../base/clock.ts'
 import { Service } from '../kinds/core/service.ts'
 import { run } from '../linux/index.ts'
+import { loadSchedulerConfig } from '../scheduler/index.ts'
 import { type Admin, adminOf } from './admin.ts'
 import {
   type ClusterConfig,
@@ -34,6 +35,8 @@ export interface UpOptions {
   nodes?: number
   nodeMonitorGracePeriod?: string
   clusterSigningDuration?: string
+  /** The scheduler's configuration file. */
+  schedulerConfig?: string
   install: boolean
   /** Where this program's files are. */
   directory: string
@@ -49,6 +52,8 @@ export async function up(options: UpOptions): Promise<number> {
   if (problem) throw new Error(problem)
   const running = await ask(paths.socket, { command: 'status' })
   if (running?.processes.length) return alreadyRunning(options)
+  // What is wrong with it is better said here than in a log.
+  if (options.schedulerConfig) await loadSchedulerConfig(options.schedulerConfig)
   const steps = new Steps(out, process.stdout.isTTY === true)
   await install(options, steps)
   const full = await diskProblem(paths.dataDir)

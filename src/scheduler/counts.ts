@@ -40,6 +40,11 @@ export class PodCounter {
     return this.#nodes.get(node.name)?.count ?? 0
   }
 
+  /** Calls `fn` with each node that has any of them. */
+  each(fn: (node: NodeInfo, count: number) => void): void {
+    for (const { info, count } of this.#nodes.values()) fn(info, count)
+  }
+
   /** How many pods there are per value of the node label `key`; values without any are absent. */
   by(key: string): ReadonlyMap<string, number> {
     let values = this.#topologies.get(key)

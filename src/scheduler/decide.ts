@@ -1,23 +1,28 @@
 // One decision: which node takes this pod, or why none can. Pure over the snapshot.
 // Source: pkg/scheduler/schedule_one.go, framework/types.go (FitError).
 import type { Random } from '../base/random.ts'
-import { type No, type Plugin, type Rejected, skip } from './framework.ts'
+import { type Answers, ask, type Prepared } from './answers.ts'
+import { type No, type Refusal, type Rejected, skip } from './framework.ts'
 import type { NodeInfo, PodInfo } from './info.ts'
+import type { Nominations } from './nominations.ts'
+import type { Profile } from './profile.ts'
 import type { Snapshot } from './snapshot.ts'
 
 /** Below this many nodes all are looked at. */
 const minNodesToFind = 100
 const minPercent = 5
-
-export interface Refusal {
-  node: NodeInfo
-  plugin: string
-  no: No
-}
+/** Fewer nodes are asked again faster than remembered. */
+const minNodesToRemember = 32
 
 export type Outcome =
   | { type: 'node'; node: NodeInfo; feasible: readonly NodeInfo[]; scores: Float64Array | undefined }
   | { type: 'none'; blockedBy: ReadonlySet<string>; message: string }
+
+/** Weighted scores of one plugin or extender, in the order of the feasible nodes. */
+export interface Scored {
+  plugin: string
+  scores: Float64Array
+}
 
 export interface Decision {
   pod: PodInfo
@@ -25,20 +30,13 @@ export interface Decision {
   /** Nodes there are. */
   total: number
   refusals: readonly Refusal[]
-  /** Of each plugin that scored, weighted, in the order of `feasible`. */
-  scored: readonly { plugin: string; scores: Float64Array }[]
+  /** What goes for the nodes that were not asked. */
+  others: No | undefined
+  scored: readonly Scored[]
 }
-
-interface Prepared {
-  plugin: Plugin
-  state: unknown
-}
-
-/** Pods that lower ones were evicted for: they count on their node already. */
-export type Nominations = ReadonlyMap<string, ReadonlyMap<string, PodInfo>>
 
 export interface DecideOptions {
-  plugins: readonly Plugin[]
+  profile: Profile
   snapshot: Snapshot
   random: Random
   nominations: Nominations
@@ -46,143 +44,209 @@ export interface DecideOptions {
   start: number
 }
 
-export function decide(pod: PodInfo, options: DecideOptions): Decision & { looked: number } {
-  const { snapshot, plugins } = options
-  const total = snapshot.nodes.length
-  const none = { pod, total, refusals: [], scored: [], looked: 0 }
-  if (total === 0)
-    return {
-      ...none,
-      outcome: { type: 'none', blockedBy: everyName(plugins), message: 'no nodes available to schedule pods' },
-    }
-  const prepared = prepare(pod, plugins, snapshot)
-  if ('rejected' in prepared) {
-    const message = `0/${total} nodes are available: ${prepared.rejected}.`
-    return { ...none, outcome: { type: 'none', blockedBy: new Set([prepared.by]), message } }
-  }
-  const { feasible, refusals, looked } = filter(pod, prepared, options)
-  if (feasible.length === 0) {
-    const blockedBy = new Set(refusals.map(({ plugin }) => plugin))
-    return { ...none, looked, refusals, outcome: { type: 'none', blockedBy, message: summary(total, refusals) } }
-  }
-  if (feasible.length === 1)
-    return { ...none, looked, refusals, outcome: { type: 'node', node: feasible[0]!, feasible, scores: undefined } }
-  const { scores, scored } = score(pod, feasible, options)
-  const node = feasible[pickBest(scores, options.random)]!
-  return { ...none, looked, refusals, scored, outcome: { type: 'node', node, feasible, scores } }
+/** What looking for nodes has found. */
+export interface Found {
+  pod: PodInfo
+  total: number
+  /** Nodes asked, to begin after them the next time. */
+  looked: number
+  prepared: readonly Prepared[]
+  feasible: readonly NodeInfo[]
+  refusals: readonly Refusal[]
+  others: No | undefined
+  /** Plugins that kept out nodes. */
+  blockedBy: Set<string>
+  /** What nodes have answered equal pods. */
+  answers?: Answers | undefined
+  /** A plugin's word for the pod as a whole. */
+  rejected?: string
 }
 
-// A pod that found no nodes at all is woken by any plugin's events.
-const everyName = (plugins: readonly Plugin[]) => new Set(plugins.map(plugin => plugin.name))
+/** Finds nodes and chooses one, where nobody else has to be asked. */
+export function decide(pod: PodInfo, options: DecideOptions): Decision & { looked: number } {
+  const found = findNodes(pod, options)
+  return { ...choose(found, options), looked: found.looked }
+}
 
-/** Prepares every filter for a pod; those with nothing to say are left out. */
-export function prepare(
-  pod: PodInfo,
-  plugins: readonly Plugin[],
-  snapshot: Snapshot,
-): Prepared[] | (Rejected & { by: string }) {
+/** The nodes that can take the pod; in large clusters as many as are enough to choose from. */
+export function findNodes(pod: PodInfo, options: DecideOptions): Found {
+  const { snapshot, profile, nominations } = options
+  const total = snapshot.nodes.length
+  const blockedBy = new Set<string>()
+  const found: Found = { pod, total, looked: 0, prepared: [], feasible: [], refusals: [], others: undefined, blockedBy }
+  if (total === 0) {
+    // A pod that found no nodes at all is woken by any plugin's events.
+    for (const { plugin } of profile.filters) blockedBy.add(plugin.name)
+    return found
+  }
+  const prepared = prepare(pod, profile, snapshot)
+  if ('rejected' in prepared) {
+    blockedBy.add(prepared.by)
+    return { ...found, rejected: prepared.rejected, others: { no: prepared.rejected, ever: false } }
+  }
+  found.prepared = prepared
+  if (total >= minNodesToRemember) found.answers = profile.answers.of(pod.signature, snapshot.slots)
+  const nominated = nominations.nodeOf(pod.uid)
+  const wished = nominated === undefined ? undefined : snapshot.node(nominated)
+  if (wished && !askWith(pod, wished, prepared, options)) return { ...found, feasible: [wished] }
+  return filter(found, options)
+}
+
+/** Prepares every plugin for a pod; those with nothing to say are left out. */
+export function prepare(pod: PodInfo, profile: Profile, snapshot: Snapshot): Prepared[] | (Rejected & { by: string }) {
   const prepared: Prepared[] = []
-  for (const plugin of plugins) {
-    if (!plugin.filter) continue
-    const state = plugin.prepare?.(pod, snapshot)
+  for (const { plugin, prepares, filters } of profile.filters) {
+    const state = prepares ? plugin.prepare!(pod, snapshot) : undefined
     if (state === skip) continue
-    if (typeof state === 'object' && state !== null && 'rejected' in state)
+    if (prepares && typeof state === 'object' && state !== null && 'rejected' in state)
       return { ...(state as Rejected), by: plugin.name }
-    prepared.push({ plugin, state })
+    prepared.push({ plugin, state, filters })
   }
   return prepared
 }
 
-/** The first refusal of a node, if any. */
-export function ask(prepared: readonly Prepared[], node: NodeInfo, pod: PodInfo): Refusal | undefined {
-  for (const { plugin, state } of prepared) {
-    const answer = plugin.filter!(state, node, pod)
-    if (answer !== true) return { node, plugin: plugin.name, no: answer }
+/** Prepares again what depends on pods elsewhere, when pods have been moved for a while. */
+function prepareAgain(pod: PodInfo, prepared: readonly Prepared[], { profile, snapshot }: DecideOptions) {
+  if (profile.filters.every(({ plugin }) => plugin.depends === 'node')) return prepared
+  const again = prepared.filter(({ plugin }) => plugin.depends === 'node')
+  for (const { plugin, prepares, filters } of profile.filters) {
+    if (plugin.depends === 'node') continue
+    const state = prepares ? plugin.prepare!(pod, snapshot) : undefined
+    if (state !== skip) again.push({ plugin, state, filters })
   }
-  return undefined
+  return again
 }
 
-function filter(
+/**
+ * Asks as if the pods nominated to the node, unless less important than this one, were there already; and as if they
+ * were not, for they may never come.
+ */
+export function askWith(
   pod: PodInfo,
+  node: NodeInfo,
   prepared: readonly Prepared[],
-  { snapshot, nominations, start }: DecideOptions,
-): { feasible: NodeInfo[]; refusals: Refusal[]; looked: number } {
+  options: DecideOptions,
+): Refusal | undefined {
+  const nominated = options.nominations.on(node.name)
+  if (!nominated) return ask(prepared, node, pod)
+  const others: PodInfo[] = []
+  for (const other of nominated.values())
+    if (other.uid !== pod.uid && other.priority >= pod.priority && !node.pods.has(other.uid)) others.push(other)
+  if (!others.length) return ask(prepared, node, pod)
+  return (
+    options.snapshot.with(others, node, () => ask(prepareAgain(pod, prepared, options), node, pod)) ??
+    ask(prepared, node, pod)
+  )
+}
+
+/** As `askWith`, with states made anew for pods that have been taken away. */
+export function askAgain(pod: PodInfo, node: NodeInfo, prepared: readonly Prepared[], options: DecideOptions) {
+  return askWith(pod, node, prepareAgain(pod, prepared, options), options)
+}
+
+function filter(found: Found, options: DecideOptions): Found {
+  const { snapshot, nominations, start, profile } = options
+  const { pod, prepared, blockedBy } = found
   const feasible: NodeInfo[] = []
   const refusals: Refusal[] = []
-  const nodes = namedOnly(prepared, snapshot, refusals) ?? snapshot.nodes
-  const enough = nodesToFind(nodes.length)
+  const only = namedOnly(prepared, snapshot)
+  for (const name of only?.plugins ?? []) blockedBy.add(name)
+  const nodes = only?.nodes ?? snapshot.nodes
+  const enough = profile.chooses ? nodesToFind(nodes.length, profile.percentageOfNodesToScore) : 1
+  const anyNominated = nominations.size > 0
+  const asked = askKnown(pod, prepared, found.answers)
   let looked = 0
-  for (; looked < nodes.length && feasible.length < enough; looked++) {
-    const node = nodes[(start + looked) % nodes.length]!
-    const nominated = nominations.size ? nominations.get(node.name) : undefined
-    const refusal = nominated ? askWith(nominated, prepared, node, pod) : ask(prepared, node, pod)
-    if (refusal) refusals.push(refusal)
-    else feasible.push(node)
-  }
-  return { feasible, refusals, looked }
-}
-
-/** When a plugin names the only nodes that can pass, the others are refused unasked. */
-function namedOnly(prepared: readonly Prepared[], snapshot: Snapshot, refusals: Refusal[]): NodeInfo[] | undefined {
-  for (const { plugin, state } of prepared) {
-    const names = plugin.only?.(state)
-    if (!names) continue
-    const nodes = names.flatMap(name => snapshot.node(name) ?? [])
-    if (nodes.length === 0) {
-      const no = { no: "node(s) didn't satisfy plugin(s) [NodeAffinity]", ever: false }
-      for (const node of snapshot.nodes) refusals.push({ node, plugin: plugin.name, no })
+  for (let at = nodes.length ? start % nodes.length : 0; looked < nodes.length && feasible.length < enough; looked++) {
+    const node = nodes[at]!
+    if (++at === nodes.length) at = 0
+    const refusal = anyNominated && nominations.on(node.name) ? askWith(pod, node, prepared, options) : asked(node)
+    if (!refusal) feasible.push(node)
+    else {
+      refusals.push(refusal)
+      blockedBy.add(refusal.plugin)
     }
-    return nodes
   }
-  return undefined
+  return { ...found, looked, feasible, refusals, others: only?.others }
 }
 
-/** Asks as if the pods nominated to the node, unless less important than this one, were there already. */
-function askWith(
-  nominated: ReadonlyMap<string, PodInfo>,
+/** Asks nodes what they have not been asked yet by an equal pod. */
+function askKnown(pod: PodInfo, prepared: readonly Prepared[], answers: Answers | undefined) {
+  if (!answers) return (node: NodeInfo) => ask(prepared, node, pod)
+  // In their order, for the first refusal is the one that is told.
+  const end = prepared.findIndex(({ plugin, filters }) => filters && plugin.depends !== 'node')
+  const known = end < 0 ? prepared : prepared.slice(0, end)
+  const rest = end < 0 ? [] : prepared.slice(end)
+  return (node: NodeInfo) => answers.refusal(node, known, pod) ?? (rest.length ? ask(rest, node, pod) : undefined)
+}
+
+/** When plugins name the only nodes that can pass, the others are refused unasked. */
+function namedOnly(
   prepared: readonly Prepared[],
-  node: NodeInfo,
-  pod: PodInfo,
-): Refusal | undefined {
-  const others = [...nominated.values()].filter(
-    other => other.uid !== pod.uid && other.priority >= pod.priority && !node.pods.has(other.uid),
-  )
-  for (const other of others) node.addPod(other)
-  try {
-    const refusal = ask(prepared, node, pod)
-    if (refusal) return refusal
-  } finally {
-    for (const other of others) node.removePod(other)
+  snapshot: Snapshot,
+): { nodes: NodeInfo[]; plugins: string[]; others: No } | undefined {
+  let names: readonly string[] | undefined
+  const plugins: string[] = []
+  for (const { plugin, state } of prepared) {
+    const own = plugin.only?.(state)
+    if (!own) continue
+    plugins.push(plugin.name)
+    names = names ? names.filter(name => own.includes(name)) : own
   }
-  return others.length ? ask(prepared, node, pod) : undefined
+  if (!names) return undefined
+  const others = { no: `node(s) didn't satisfy plugin(s) [${plugins.sort().join(' ')}]`, ever: false }
+  return { nodes: names.flatMap(name => snapshot.node(name) ?? []), plugins, others }
 }
 
-/** In large clusters a part of the nodes is enough to choose from. */
-export function nodesToFind(total: number): number {
+/** In large clusters a part of the nodes is enough to choose from; 0 percent leaves the part to their number. */
+export function nodesToFind(total: number, percentage = 0): number {
   if (total < minNodesToFind) return total
-  const percent = Math.max(minPercent, 50 - Math.floor(total / 125))
+  const percent = percentage || Math.max(minPercent, 50 - Math.floor(total / 125))
   return Math.max(minNodesToFind, Math.floor((total * percent) / 100))
 }
 
+/** The best of the nodes found; `more` are scores of others than plugins. */
+export function choose(found: Found, options: DecideOptions, more: readonly Scored[] = []): Decision {
+  const { pod, total, refusals, others, feasible, blockedBy, rejected } = found
+  const decision = { pod, total, refusals, others, scored: [] }
+  if (feasible.length === 0) {
+    const message =
+      total === 0
+        ? 'no nodes available to schedule pods'
+        : rejected === undefined
+          ? summary(total, refusals, others)
+          : `0/${total} nodes are available: ${rejected}.`
+    return { ...decision, outcome: { type: 'none', blockedBy, message } }
+  }
+  if (feasible.length === 1)
+    return { ...decision, outcome: { type: 'node', node: feasible[0]!, feasible, scores: undefined } }
+  const { scores, scored } = score(found, options, more)
+  const node = feasible[pickBest(scores, options.random)]!
+  return { ...decision, scored, outcome: { type: 'node', node, feasible, scores } }
+}
+
 function score(
-  pod: PodInfo,
-  nodes: readonly NodeInfo[],
-  { plugins, snapshot }: DecideOptions,
-): { scores: Float64Array; scored: { plugin: string; scores: Float64Array }[] } {
+  { pod, feasible: nodes, answers }: Found,
+  { profile, snapshot }: DecideOptions,
+  more: readonly Scored[],
+): { scores: Float64Array; scored: Scored[] } {
   const scores = new Float64Array(nodes.length)
-  const scored: { plugin: string; scores: Float64Array }[] = []
-  for (const plugin of plugins) {
-    if (!plugin.score) continue
-    const state = plugin.prepareScore?.(pod, nodes, snapshot)
-    if (state === skip) continue
+  const scored: Scored[] = []
+  profile.scores.forEach(({ plugin, weight, prepares, kept }, which) => {
+    const state = prepares ? plugin.prepareScore!(pod, nodes, snapshot) : undefined
+    if (state === skip) return
     const own = new Float64Array(nodes.length)
-    for (let i = 0; i < nodes.length; i++) own[i] = plugin.score(state, nodes[i]!, pod)
+    if (kept && answers) answers.score(which, plugin, state, nodes, pod, own)
+    else for (let i = 0; i < nodes.length; i++) own[i] = plugin.score!(state, nodes[i]!, pod)
     plugin.normalize?.(state, own, nodes)
     for (let i = 0; i < nodes.length; i++) {
-      own[i]! *= plugin.weight
+      own[i]! *= weight
       scores[i]! += own[i]!
     }
     scored.push({ plugin: plugin.name, scores: own })
+  })
+  for (const extra of more) {
+    for (let i = 0; i < nodes.length; i++) scores[i]! += extra.scores[i]!
+    scored.push(extra)
   }
   return { scores, scored }
 }
@@ -198,10 +262,18 @@ function pickBest(scores: Float64Array, random: Random): number {
 }
 
 /** `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) …`, as users know it. */
-export function summary(total: number, refusals: readonly { no: Pick<No, 'no'> }[], tail = ''): string {
+export function summary(
+  total: number,
+  refusals: readonly { no: Pick<No, 'no'> }[],
+  others?: Pick<No, 'no'>,
+  named = refusals.length,
+): string {
   const counts = new Map<string, number>()
-  for (const { no } of refusals)
-    for (const reason of typeof no.no === 'string' ? [no.no] : no.no) counts.set(reason, (counts.get(reason) ?? 0) + 1)
-  const reasons = [...counts].map(([reason, count]) => `${count} ${reason}`).sort()
-  return `0/${total} nodes are available${reasons.length ? `: ${reasons.join(', ')}` : ''}.${tail}`
+  const count = ({ no }: Pick<No, 'no'>, times: number) => {
+    for (const reason of typeof no === 'string' ? [no] : no) counts.set(reason, (counts.get(reason) ?? 0) + times)
+  }
+  for (const { no } of refusals) count(no, 1)
+  if (others && named < total) count(others, total - named)
+  const reasons = [...counts].map(([reason, times]) => `${times} ${reason}`).sort()
+  return `0/${total} nodes are available:${reasons.length ? ` ${reasons.join(', ')}.` : ''}`
 }

@@ -1,8 +1,13 @@
 // The last decisions, for people who ask why a pod is where it is, or nowhere. Kept in the form they were made in and
 // written out only when somebody asks.
+import { timeText } from '../api/time.ts'
 import type { Decision } from './decide.ts'
+import type { Pod } from './info.ts'
+import type { Place } from './queue.ts'
 
-const maxKept = 256
+/** Decisions kept, and nodes named in all of them together: a decision over many nodes counts for many. */
+const maxKept = 1024
+const maxNodes = 500_000
 
 export interface DecisionReport {
   /** Milliseconds since the epoch. */
@@ -12,6 +17,8 @@ export interface DecisionReport {
   node?: string
   /** Why there was none. */
   message?: string
+  /** Nodes there were. */
+  total: number
   nodes: {
     name: string
     /** Why it was out of the question. */
@@ -20,16 +27,51 @@ export interface DecisionReport {
     scores?: Record<string, number>
     total?: number
   }[]
+  /** What goes for the nodes that are not listed. */
+  others?: readonly string[]
 }
+
+/** Everything the scheduler can say about a pod. */
+export interface Explanation {
+  pod: string
+  state: 'unknown' | 'bound' | 'gated' | 'waiting' | 'other-scheduler'
+  /** One sentence about where the pod stands. */
+  summary: string
+  decision?: DecisionReport
+}
+
+interface Standing {
+  queued: { place: Place; blockedBy: readonly string[] } | undefined
+  /** A plugin holds it back at `permit`. */
+  held: boolean
+  schedulerNames: readonly string[]
+  /** When this scheduler began, in milliseconds since the epoch. */
+  startedAt: number
+}
+
+const reasonsOf = (no: string | readonly string[]): readonly string[] => (typeof no === 'string' ? [no] : no)
 
 export class Decisions {
   readonly #kept = new Map<string, { at: number; decision: Decision; message: string | undefined }>()
+  #nodes = 0
 
   add(at: number, decision: Decision, message?: string): void {
     const { key } = decision.pod
-    this.#kept.delete(key)
+    this.#drop(key)
     this.#kept.set(key, { at, decision, message })
-    if (this.#kept.size > maxKept) this.#kept.delete(this.#kept.keys().next().value!)
+    this.#nodes += sizeOf(decision)
+    for (const oldest of this.#kept.keys()) {
+      if (this.#kept.size <= maxKept && this.#nodes <= maxNodes) break
+      if (oldest === key) break
+      this.#drop(oldest)
+    }
+  }
+
+  #drop(key: string): void {
+    const kept = this.#kept.get(key)
+    if (!kept) return
+    this.#kept.delete(key)
+    this.#nodes -= sizeOf(kept.decision)
   }
 
   /** The last decision on `namespace/name`. */
@@ -37,18 +79,66 @@ export class Decisions {
     const kept = this.#kept.get(key)
     if (!kept) return undefined
     const { at, decision, message } = kept
-    const { outcome, refusals, scored } = decision
+    const { outcome, refusals, scored, total, others } = decision
     const nodes: DecisionReport['nodes'] = refusals.map(({ node, plugin, no }) => ({
       name: node.name,
-      refused: { plugin, reasons: typeof no.no === 'string' ? [no.no] : no.no },
+      refused: { plugin, reasons: reasonsOf(no.no) },
     }))
-    if (outcome.type === 'none') return { at, pod: key, message: message ?? outcome.message, nodes }
+    const rest = others && { others: reasonsOf(others.no) }
+    if (outcome.type === 'none') return { at, pod: key, message: message ?? outcome.message, total, nodes, ...rest }
     const feasible = outcome.feasible.map((node, i) => ({
       name: node.name,
       scores: Object.fromEntries(scored.map(({ plugin, scores }) => [plugin, scores[i]!])),
       total: outcome.scores?.[i] ?? 0,
     }))
-    feasible.sort((a, b) => b.total - a.total)
-    return { at, pod: key, node: outcome.node.name, nodes: [...feasible, ...nodes] }
+    const chosen = outcome.node.name
+    feasible.sort((a, b) => b.total - a.total || Number(b.name === chosen) - Number(a.name === chosen))
+    return { at, pod: key, node: chosen, total, nodes: [...feasible, ...nodes], ...rest }
   }
+
+  /** Where a pod stands, with the last decision on it. */
+  explain(key: string, pod: Pod | undefined, standing: Standing): Explanation {
+    const kept = pod && this.#kept.get(key)?.decision.pod.uid === pod.metadata.uid
+    const decision = kept ? this.report(key) : undefined
+    return { pod: key, ...describe(key, pod, standing, decision), ...(decision && { decision }) }
+  }
+}
+
+const sizeOf = ({ refusals, outcome }: Decision) =>
+  refusals.length + (outcome.type === 'node' ? outcome.feasible.length : 0)
+
+type Said = Pick<Explanation, 'state' | 'summary'>
+
+function describe(key: string, pod: Pod | undefined, standing: Standing, decision: DecisionReport | undefined): Said {
+  const { queued, held, schedulerNames, startedAt } = standing
+  if (!pod) return { state: 'unknown', summary: `There is no pod ${key}.` }
+  const { nodeName, schedulerName } = pod.spec
+  if (nodeName) {
+    const why = decision?.node === nodeName ? '' : notMine(schedulerName, schedulerNames, startedAt)
+    return { state: 'bound', summary: `Pod ${key} is bound to node ${nodeName}.${why}` }
+  }
+  if (!schedulerNames.includes(schedulerName))
+    return {
+      state: 'other-scheduler',
+      summary: `Pod ${key} wants the scheduler ${JSON.stringify(schedulerName)}; this one has ${schedulerNames.join(', ')}.`,
+    }
+  if (queued?.place === 'gated')
+    return {
+      state: 'gated',
+      summary: `Pod ${key} is not looked at: it has scheduling gates (${(pod.spec.schedulingGates ?? []).map(g => g.name).join(', ') || queued.blockedBy.join(', ')}).`,
+    }
+  const waits: Partial<Record<Place, string>> = {
+    active: 'is next in line for a decision',
+    backoff: 'waits a few seconds before it is tried again',
+    unschedulable: `waits until something changes for ${queued?.blockedBy.join(', ') || 'it'}`,
+    deciding: held ? 'is held back by a plugin before it is bound' : 'is being bound',
+  }
+  const where = queued ? waits[queued.place] : 'is on its way out'
+  return { state: 'waiting', summary: `Pod ${key} has no node and ${where}.` }
+}
+
+function notMine(schedulerName: string, own: readonly string[], startedAt: number): string {
+  if (!own.includes(schedulerName))
+    return ` Scheduler ${JSON.stringify(schedulerName)} decided that, or whoever created it.`
+  return ` Nothing more is known: it was bound before this scheduler started (${timeText(startedAt)}), created with its node, or too many decisions ago.`
 }

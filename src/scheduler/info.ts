@@ -20,7 +20,7 @@ export interface HostPort {
 }
 
 export class PodInfo {
-  readonly pod: Pod
+  pod: Pod
   readonly key: string
   readonly uid: string
   readonly namespace: string
@@ -33,6 +33,7 @@ export class PodInfo {
   readonly antiAffinity: readonly AffinityTerm[]
   readonly preferred: readonly WeightedTerm[]
   readonly preferredAnti: readonly WeightedTerm[]
+  #signature: string | undefined
 
   constructor(pod: Pod) {
     const { metadata, spec } = pod
@@ -42,15 +43,23 @@ export class PodInfo {
     this.uid = metadata.uid ?? ''
     this.labels = metadata.labels ?? {}
     this.priority = spec.priority ?? 0
-    const { requests, scored } = podAmounts(spec)
+    const { requests, scored } = podAmounts(pod)
     this.requests = requests
     this.scored = scored
     this.ports = hostPorts(pod)
     const affinity: DeepReadonly<Affinity> = spec.affinity ?? {}
-    this.affinity = affinity.podAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? none
-    this.antiAffinity = affinity.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? none
-    this.preferred = affinity.podAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? none
-    this.preferredAnti = affinity.podAntiAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? none
+    const term = (raw: AffinityTerm) => complete(raw, this.labels)
+    const weighted = (raw: WeightedTerm) => completeWeighted(raw, this.labels)
+    const { podAffinity, podAntiAffinity } = affinity
+    this.affinity = podAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.map(term) ?? none
+    this.antiAffinity = podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.map(term) ?? none
+    this.preferred = podAffinity?.preferredDuringSchedulingIgnoredDuringExecution?.map(weighted) ?? none
+    this.preferredAnti = podAntiAffinity?.preferredDuringSchedulingIgnoredDuringExecution?.map(weighted) ?? none
+  }
+
+  /** Pods with the same signature are the same to every built-in rule: what goes for one goes for all, at one time. */
+  get signature(): string {
+    return (this.#signature ??= signatureOf(this))
   }
 
   get hasAffinity(): boolean {
@@ -63,6 +72,41 @@ export class PodInfo {
   }
 }
 
+/** Names of volumes and the like differ between pods that are placed alike, and stay out of it. */
+function signatureOf({ namespace, labels, pod: { metadata, spec } }: PodInfo): string {
+  const sizes = (containers: typeof spec.containers | undefined) =>
+    containers?.map(({ image, resources, ports, restartPolicy }) => [image, resources, ports, restartPolicy])
+  return JSON.stringify([
+    [namespace, labels, metadata.ownerReferences?.map(owner => owner.uid)],
+    [sizes(spec.containers), sizes(spec.initContainers), spec.resources, spec.overhead],
+    [spec.nodeName, spec.nodeSelector, spec.affinity, spec.tolerations, spec.topologySpreadConstraints],
+    [spec.priority, spec.preemptionPolicy, spec.schedulerName],
+  ])
+}
+
+/** A term with the labels that it takes over from the pod itself, as the API server writes them into new pods. */
+function complete(term: AffinityTerm, labels: Labels): AffinityTerm {
+  if (!term.matchLabelKeys?.length && !term.mismatchLabelKeys?.length) return term
+  const expressions = (keys: readonly string[] | undefined, operator: string) =>
+    (keys ?? []).flatMap(key => (labels[key] === undefined ? [] : [{ key, operator, values: [labels[key]] }]))
+  return {
+    ...term,
+    labelSelector: {
+      ...term.labelSelector,
+      matchExpressions: [
+        ...(term.labelSelector?.matchExpressions ?? []),
+        ...expressions(term.matchLabelKeys, 'In'),
+        ...expressions(term.mismatchLabelKeys, 'NotIn'),
+      ],
+    },
+  }
+}
+
+function completeWeighted(term: WeightedTerm, labels: Labels): WeightedTerm {
+  const podAffinityTerm = complete(term.podAffinityTerm, labels)
+  return podAffinityTerm === term.podAffinityTerm ? term : { ...term, podAffinityTerm }
+}
+
 function hostPorts({ spec }: Pod): readonly HostPort[] {
   let ports: HostPort[] | undefined
   const sidecars = spec.initContainers?.filter(container => container.restartPolicy === 'Always') ?? none
@@ -73,6 +117,8 @@ function hostPorts({ spec }: Pod): readonly HostPort[] {
   return ports ?? none
 }
 
+let generations = 0
+
 export class NodeInfo {
   readonly name: string
   node: Node
@@ -81,16 +127,27 @@ export class NodeInfo {
   readonly requested: Amounts = [0, 0, 0, 0]
   scoredCpu = 0
   scoredMemory = 0
+  /** Another with every change of the node and of the pods on it, and of no other node: what was worked out at one
+   * value holds at it. */
+  generation = ++generations
+  /** The node's place in arrays over nodes; places of nodes that are gone are used again. */
+  readonly slot: number
   readonly pods = new Map<string, PodInfo>()
   /** Host ports in use, with how many pods use each. */
   readonly ports = new Map<string, { port: HostPort; count: number }>()
   #images: Map<string, number> | undefined
 
-  constructor(node: Node) {
+  constructor(node: Node, slot: number) {
+    this.slot = slot
     this.name = node.metadata.name ?? ''
     this.node = node
     this.labels = node.metadata.labels ?? {}
     this.allocatable = amounts(node.status.allocatable)
+  }
+
+  /** What was worked out for the node does not hold any more. */
+  touch(): void {
+    this.generation = ++generations
   }
 
   setNode(node: Node): void {
@@ -98,6 +155,7 @@ export class NodeInfo {
     this.labels = node.metadata.labels ?? {}
     this.allocatable = amounts(node.status.allocatable)
     this.#images = undefined
+    this.touch()
   }
 
   /** Sizes of the images the node has, by name. */
@@ -111,6 +169,7 @@ export class NodeInfo {
   }
 
   addPod(pod: PodInfo): void {
+    this.touch()
     this.pods.set(pod.uid, pod)
     add(this.requested, pod.requests)
     this.scoredCpu += pod.scored[0]
@@ -125,6 +184,7 @@ export class NodeInfo {
 
   removePod(pod: PodInfo): void {
     if (!this.pods.delete(pod.uid)) return
+    this.touch()
     subtract(this.requested, pod.requests)
     this.scoredCpu -= pod.scored[0]
     this.scoredMemory -= pod.scored[1]

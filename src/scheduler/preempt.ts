@@ -1,116 +1,189 @@
 // Preemption: when no node has room for an important pod, find the node where evicting less important ones hurts
 // least. Pure over the snapshot. Source: framework/preemption, plugins/defaultpreemption.
-import { matches } from '../api/labels.ts'
+import { matchesSelector, selectorOf } from '../api/labels.ts'
 import type { DeepReadonly } from '../api/schema/node.ts'
 import { parseTime } from '../api/time.ts'
 import type { PodDisruptionBudget } from '../kinds/policy/poddisruptionbudget.ts'
-import { ask, prepare, type Refusal, summary } from './decide.ts'
-import type { Plugin } from './framework.ts'
-import type { NodeInfo, PodInfo } from './info.ts'
-import type { Snapshot } from './snapshot.ts'
+import { summary } from './decide.ts'
+import type { Eviction, Failure, No } from './framework.ts'
+import type { NodeInfo, Pod, PodInfo } from './info.ts'
 
-type Budget = DeepReadonly<PodDisruptionBudget>
+export type Budget = DeepReadonly<PodDisruptionBudget>
 
-const minCandidates = 100
-const candidatePercent = 10
-const notHelpful = { no: 'Preemption is not helpful for scheduling' }
-const noVictims = { no: 'No preemption victims found for incoming pod' }
-
-export interface Eviction {
-  node: NodeInfo
-  victims: PodInfo[]
-  /** How many of them a disruption budget would rather keep. */
-  violations: number
+export interface PreemptionOptions {
+  budgets: readonly Budget[]
+  /** Changes whenever the budgets do. */
+  epoch: number
+  /** How many nodes with victims are enough to choose from: the larger of the two. */
+  minCandidateNodesPercentage: number
+  minCandidateNodesAbsolute: number
+  /** In [0, 1): where among the nodes to begin. */
+  offset: number
 }
 
-export type Preemption = { eviction: Eviction } | { why: string }
+const notHelpful: Pick<No, 'no'> = { no: 'Preemption is not helpful for scheduling' }
+const noVictims: Pick<No, 'no'> = { no: 'No preemption victims found for incoming pod' }
 
-export function planPreemption(
-  pod: PodInfo,
-  refusals: readonly Refusal[],
-  snapshot: Snapshot,
-  plugins: readonly Plugin[],
-  budgets: readonly Budget[],
-): Preemption {
-  const total = snapshot.nodes.length
-  const why = (text: string) => ({ why: ` preemption: ${text}` })
-  if (pod.pod.spec.preemptionPolicy === 'Never') return why('not eligible due to preemptionPolicy=Never.')
+/** Why a pod may not evict others at all. */
+export function ineligible(pod: PodInfo, { refusals, snapshot }: Failure): string | undefined {
+  if (pod.pod.spec.preemptionPolicy === 'Never') return 'not eligible due to preemptionPolicy=Never.'
   const nominated = pod.pod.status.nominatedNodeName
-  const waiting = nominated && [...(snapshot.node(nominated)?.pods.values() ?? [])]
-  if (waiting && waiting.some(other => other.priority < pod.priority && other.pod.metadata.deletionTimestamp))
-    return why('not eligible due to a terminating pod on the nominated node.')
-  const enough = Math.max(minCandidates, Math.floor((total * candidatePercent) / 100))
-  const found: Eviction[] = []
-  const reasons: { no: { no: string } }[] = []
-  for (const { node, no } of refusals) {
-    if (!no.ever) reasons.push({ no: notHelpful })
-    else if (found.length < enough) {
-      const eviction = victimsOn(pod, node, snapshot, plugins, budgets)
-      if (eviction) found.push(eviction)
-      else reasons.push({ no: noVictims })
-    }
-  }
-  const best = found.sort(byHarm)[0]
-  return best ? { eviction: best } : why(summary(total, reasons))
+  const node = nominated ? snapshot.node(nominated) : undefined
+  if (!node) return undefined
+  const refusal = refusals.find(r => r.node === node)
+  if (refusal && !refusal.no.ever) return undefined
+  for (const other of node.pods.values())
+    if (other.priority < pod.priority && isBeingPreempted(other.pod))
+      return 'not eligible due to a terminating pod on the nominated node.'
+  return undefined
 }
 
-/** The fewest, least important pods whose absence makes room; undefined when none does. */
-function victimsOn(
-  pod: PodInfo,
-  node: NodeInfo,
-  snapshot: Snapshot,
-  plugins: readonly Plugin[],
-  budgets: readonly Budget[],
-): Eviction | undefined {
-  const lower = [...node.pods.values()].filter(other => other.priority < pod.priority)
-  if (!lower.length) return undefined
-  const fits = (without: readonly PodInfo[]) =>
-    snapshot.without(without, node, () => {
-      const prepared = prepare(pod, plugins, snapshot)
-      return !('rejected' in prepared) && ask(prepared, node, pod) === undefined
-    })
-  if (!fits(lower)) return undefined
-  const violating = violations(lower, budgets)
-  // Those with a budget at its limit are spared first, then the important ones.
-  const order = [...lower].sort(
-    (a, b) => Number(violating.has(b)) - Number(violating.has(a)) || b.priority - a.priority || startOf(a) - startOf(b),
+const isBeingPreempted = ({ metadata, status }: Pod): boolean =>
+  metadata.deletionTimestamp !== undefined &&
+  (status.conditions ?? []).some(
+    c => c.type === 'DisruptionTarget' && c.status === 'True' && c.reason === 'PreemptionByScheduler',
   )
-  let victims = order
-  for (const spared of order) {
-    const rest = victims.filter(other => other !== spared)
-    if (fits(rest)) victims = rest
+
+/** Nodes with victims, or why there are none. */
+export function findEvictions(
+  pod: PodInfo,
+  failure: Failure,
+  options: PreemptionOptions,
+): { evictions: readonly Eviction[]; why: string } {
+  const total = failure.snapshot.nodes.length
+  const hopeful = failure.refusals.filter(({ no }) => no.ever)
+  const { minCandidateNodesPercentage, minCandidateNodesAbsolute } = options
+  const enough = Math.max(Math.floor((hopeful.length * minCandidateNodesPercentage) / 100), minCandidateNodesAbsolute)
+  const evictions: Eviction[] = []
+  const reasons: { no: Pick<No, 'no'> }[] = []
+  let harmless = 0
+  const first = Math.floor(options.offset * hopeful.length)
+  for (let i = 0; i < hopeful.length && !(harmless > 0 && evictions.length >= enough); i++) {
+    const { node } = hopeful[(first + i) % hopeful.length]!
+    const result = victimsOn(pod, node, failure, options)
+    if ('victims' in result) {
+      evictions.push(result)
+      if (result.violations === 0) harmless++
+    } else reasons.push(result)
   }
-  return { node, victims, violations: victims.filter(victim => violating.has(victim)).length }
+  return { evictions, why: evictions.length ? '' : summary(total, reasons, notHelpful) }
 }
+
+/** What evicting costs, worked out once. */
+interface Priced extends Eviction {
+  top: number
+  sum: number
+  /** When the earliest of the most important victims started. */
+  startedAt: number
+}
+
+type Result = Eviction | { no: Pick<No, 'no'> }
+interface Known {
+  signature: string
+  generation: number
+  epoch: number
+  result: Result
+}
+/** The last answer for each node: the next pod of the same sort asks the same of it. */
+const known = new WeakMap<NodeInfo, Known>()
+
+function victimsOn(pod: PodInfo, node: NodeInfo, failure: Failure, { budgets, epoch }: PreemptionOptions): Result {
+  if (!failure.local) return findVictims(pod, node, failure, budgets)
+  const last = known.get(node)
+  const { generation } = node
+  const { signature } = pod
+  if (last && last.generation === generation && last.epoch === epoch && last.signature === signature) return last.result
+  const result = findVictims(pod, node, failure, budgets)
+  // The pods are back where they were.
+  node.generation = generation
+  known.set(node, { signature, generation, epoch, result })
+  return result
+}
+
+/** The fewest, least important pods whose absence makes room. */
+function findVictims(pod: PodInfo, node: NodeInfo, failure: Failure, budgets: readonly Budget[]): Result {
+  const lower: PodInfo[] = []
+  for (const other of node.pods.values()) if (other.priority < pod.priority) lower.push(other)
+  if (!lower.length) return { no: noVictims }
+  const away = new Set(lower)
+  try {
+    for (const other of lower) failure.take(other, node)
+    const refusal = failure.ask(node)
+    if (refusal) return { no: refusal.no }
+    lower.sort(byImportance)
+    const violating = violations(lower, budgets)
+    let harm = 0
+    // Those with a budget at its limit are spared first, then the important ones.
+    for (const spared of [...lower.filter(p => violating.has(p)), ...lower.filter(p => !violating.has(p))]) {
+      failure.put(spared, node)
+      away.delete(spared)
+      if (!failure.ask(node)) continue
+      failure.take(spared, node)
+      away.add(spared)
+      if (violating.has(spared)) harm++
+    }
+    const victims = lower.filter(victim => away.has(victim))
+    return victims.length ? { node, victims, violations: harm } : { no: noVictims }
+  } finally {
+    for (const other of away) failure.put(other, node)
+  }
+}
+
+/** The important first; of equals those that run longer. */
+const byImportance = (a: PodInfo, b: PodInfo) => b.priority - a.priority || startOf(a) - startOf(b)
+
+const startOf = (pod: PodInfo) => parseTime(pod.pod.status.startTime) ?? Number.MAX_SAFE_INTEGER
 
 function violations(pods: readonly PodInfo[], budgets: readonly Budget[]): Set<PodInfo> {
-  const left = new Map(budgets.map(budget => [budget, budget.status.disruptionsAllowed]))
   const result = new Set<PodInfo>()
-  for (const pod of [...pods].sort((a, b) => b.priority - a.priority)) {
+  if (!budgets.length) return result
+  const left = new Map(budgets.map(budget => [budget, budget.status.disruptionsAllowed]))
+  for (const pod of pods) {
     for (const budget of budgets) {
-      if (budget.metadata.namespace !== pod.namespace || !matches(budget.spec.selector, pod.labels)) continue
+      if (budget.metadata.namespace !== pod.namespace || !guards(budget, pod)) continue
       if (budget.status.disruptedPods?.[pod.pod.metadata.name ?? ''] !== undefined) continue
-      const allowed = left.get(budget)!
-      left.set(budget, allowed - 1)
-      if (allowed <= 0) result.add(pod)
+      const allowed = left.get(budget)! - 1
+      left.set(budget, allowed)
+      if (allowed < 0) result.add(pod)
     }
   }
   return result
 }
 
-const startOf = (pod: PodInfo) => parseTime(pod.pod.status.startTime) ?? Number.MAX_SAFE_INTEGER
+/** Here an empty selector selects nothing. */
+const guards = ({ spec }: Budget, { labels }: PodInfo): boolean => {
+  const selector = selectorOf(spec.selector)
+  return selector !== undefined && selector.length > 0 && matchesSelector(selector, labels)
+}
 
-/** Least harm first. */
-function byHarm(a: Eviction, b: Eviction): number {
-  const top = ({ victims }: Eviction) => Math.max(...victims.map(v => v.priority))
-  const sum = ({ victims }: Eviction) => victims.reduce((total, v) => total + v.priority, 0)
-  const youngest = (eviction: Eviction) =>
-    Math.min(...eviction.victims.filter(v => v.priority === top(eviction)).map(startOf))
-  return (
-    a.violations - b.violations ||
-    top(a) - top(b) ||
-    sum(a) - sum(b) ||
-    a.victims.length - b.victims.length ||
-    youngest(b) - youngest(a)
-  )
+const prices = new WeakMap<Eviction, Priced>()
+
+function priced(eviction: Eviction): Priced {
+  let found = prices.get(eviction)
+  if (!found) {
+    const top = Math.max(...eviction.victims.map(v => v.priority))
+    let [sum, startedAt] = [0, Infinity]
+    for (const victim of eviction.victims) {
+      // Shifted above zero, so that few pods of negative priority are not more than many.
+      sum += victim.priority + 2 ** 31
+      if (victim.priority === top) startedAt = Math.min(startedAt, startOf(victim))
+    }
+    prices.set(eviction, (found = { ...eviction, top, sum, startedAt }))
+  }
+  return found
+}
+
+/** The eviction that harms least; of equals the first. */
+export function leastHarm(evictions: readonly Eviction[]): Eviction | undefined {
+  let best: Eviction | undefined
+  for (const eviction of evictions) if (!best || harmsLess(priced(eviction), priced(best))) best = eviction
+  return best
+}
+
+function harmsLess(a: Priced, b: Priced): boolean {
+  if (a.violations !== b.violations) return a.violations < b.violations
+  if (a.top !== b.top) return a.top < b.top
+  if (a.sum !== b.sum) return a.sum < b.sum
+  if (a.victims.length !== b.victims.length) return a.victims.length < b.victims.length
+  return a.startedAt > b.startedAt
 }

@@ -1,10 +1,10 @@
 // Where pods wait for a node.
 //
-//            ┌───────────── wake-up, back-off over ─────────────┐
-//            ▼                                                  │
-//   new ─► active ─► a decision ─► bound                        │
-//            ▲            └── no node ─► unschedulable ─ wake-up ─► backoff
-//            └──────────────── back-off over ──────────────────────┘
+//   new ─► gated ─ preEnqueue lets it ─┐   ┌──────── wake-up, back-off over ────────┐
+//    └─────────────────────────────────▼   ▼                                        │
+//                                      active ─► a decision ─► bound                │
+//                                          ▲            └── no node ─► unschedulable ─ wake-up ─► backoff
+//                                          └──────────────────── back-off over ────────────────────┘
 //
 // A pod is in exactly one place. A pod without a node sleeps until something changes that one of the plugins that
 // kept it out says could help; after five minutes it is tried anyway, so that none is forgotten.
@@ -12,97 +12,131 @@
 import type { Clock } from '../base/clock.ts'
 import type { AnyKind } from '../api/kind.ts'
 import type { MirrorChange } from '../api/mirror.ts'
-import type { Plugin } from './framework.ts'
-import { PodInfo } from './info.ts'
+import { extenderName } from './extender.ts'
+import { Heap } from './heap.ts'
+import type { PodInfo } from './info.ts'
+import { incomingPods } from './metrics.ts'
+import type { Profile } from './profile.ts'
 
-const firstBackoffMs = 1000
-const maxBackoffMs = 10_000
 const tryAnywayMs = 300_000
+
+export type Place = 'active' | 'backoff' | 'unschedulable' | 'gated' | 'deciding'
+
+/** A pod that is to be decided on. */
+export interface Taken {
+  pod: PodInfo
+  profile: Profile
+  /** How often it was taken, this time included. */
+  attempts: number
+  /** When it first entered the active queue. */
+  since: number
+}
 
 interface Waiting {
   info: PodInfo
-  /** When it came, for first come, first served. */
+  profile: Profile
   since: number
+  /** First come, first served. */
   sequence: number
   attempts: number
-  place: 'active' | 'backoff' | 'unschedulable' | 'gated' | 'deciding'
-  /** Plugins that kept it from every node. */
-  blockedBy: ReadonlySet<string>
+  place: Place
+  /** Pods that are woken by the same changes. */
+  group: Group | undefined
   /** When its back-off or its sleep ends. */
   until: number
+  /** When it was last refused. */
+  refusedAt: number
+  /** How many changes there had been when it was taken. */
+  changes: number
+}
+
+interface Group {
+  key: string
+  sample: PodInfo
+  profile: Profile
+  blockedBy: ReadonlySet<string>
+  members: Set<Waiting>
+}
+
+export interface QueueOptions {
+  clock: Clock
+  /** Profiles by scheduler name. */
+  profiles: ReadonlyMap<string, Profile>
+  initialBackoffMs: number
+  maxBackoffMs: number
+  onReady: () => void
 }
 
 export class SchedulingQueue {
-  readonly #clock: Clock
-  readonly #plugins: readonly Plugin[]
-  readonly #onReady: () => void
+  readonly #options: QueueOptions
   readonly #pods = new Map<string, Waiting>()
-  /** A heap: highest priority first, then oldest. Entries that have left the active state are skipped. */
-  readonly #active: Waiting[] = []
-  /** Those that wait for a change of the cluster. */
-  readonly #asleep = new Set<Waiting>()
+  /** Entries that have left the active state are skipped, as are those below whose time has changed. */
+  readonly #active: Heap<{ waiting: Waiting; sequence: number }>
+  readonly #timed = new Heap<{ waiting: Waiting; until: number }>((a, b) => a.until < b.until)
+  readonly #groups = new Map<string, Group>()
+  readonly #counts: Record<Place, number> = { active: 0, backoff: 0, unschedulable: 0, gated: 0, deciding: 0 }
   #sequence = 0
+  #changes = 0
   #timer: { at: number; cancel: () => void } | undefined
 
-  constructor(clock: Clock, plugins: readonly Plugin[], onReady: () => void) {
-    this.#clock = clock
-    this.#plugins = plugins
-    this.#onReady = onReady
+  constructor(options: QueueOptions) {
+    this.#options = options
+    const [profile] = options.profiles.values()
+    // All profiles sort alike: there is one queue.
+    this.#active = new Heap((a, b) => {
+      if (profile!.before(a.waiting.info, b.waiting.info)) return true
+      return !profile!.before(b.waiting.info, a.waiting.info) && a.sequence < b.sequence
+    })
   }
 
   /** How many pods are in each place. */
-  counts(): Record<Waiting['place'], number> {
-    const counts = { active: 0, backoff: 0, unschedulable: 0, gated: 0, deciding: 0 }
-    for (const { place } of this.#pods.values()) counts[place]++
-    return counts
+  counts(): Record<Place, number> {
+    return { ...this.#counts }
   }
 
+  /** Where a pod is, and what keeps it there. */
+  find(uid: string): { place: Place; blockedBy: readonly string[] } | undefined {
+    const known = this.#pods.get(uid)
+    return known && { place: known.place, blockedBy: [...(known.group?.blockedBy ?? [])] }
+  }
+
+  /** The newest state of a pod that waits. */
   get(uid: string): PodInfo | undefined {
     return this.#pods.get(uid)?.info
   }
 
   /** A pod without a node is there, or has changed. `matters`: the change could let it run. */
   set(info: PodInfo, matters: boolean): void {
+    const profile = this.#options.profiles.get(info.pod.spec.schedulerName)
+    if (!profile) return
     const known = this.#pods.get(info.uid)
-    const gated = (info.pod.spec.schedulingGates?.length ?? 0) > 0
-    if (!known) {
-      const now = this.#clock.now()
-      const fresh: Waiting = {
-        info,
-        since: now,
-        sequence: this.#sequence++,
-        attempts: 0,
-        place: 'gated',
-        blockedBy: new Set(),
-        until: 0,
-      }
-      this.#pods.set(info.uid, fresh)
-      if (!gated) this.#activate(fresh)
-      return
-    }
+    if (!known) return this.#add(info, profile)
     known.info = info
-    if (gated) {
-      known.place = 'gated'
-      this.#asleep.delete(known)
-    } else if (known.place === 'gated') this.#activate(known)
-    else if (known.place === 'unschedulable' && matters) this.#backOff(known)
+    if (known.place === 'gated') this.#enqueue(known, 'PodUpdate')
+    else if (!matters) return
+    else if (known.place === 'unschedulable') this.#backOff(known, 'PodUpdate')
+    // The decision under way is about the pod as it was.
+    else if (known.place === 'deciding') known.changes = -1
   }
 
   remove(uid: string): void {
     const known = this.#pods.get(uid)
     if (!known) return
     this.#pods.delete(uid)
-    this.#asleep.delete(known)
-    known.place = 'deciding'
+    this.#counts[known.place]--
+    this.#leaveGroup(known)
   }
 
-  /** The next pod to decide on. It stays known until `bound`, `failed` or `unschedulable`. */
-  take(): PodInfo | undefined {
-    for (let top = popTop(this.#active); top; top = popTop(this.#active)) {
-      if (top.place !== 'active' || this.#pods.get(top.info.uid) !== top) continue
-      top.place = 'deciding'
-      top.attempts++
-      return top.info
+  /** The next pod to decide on. It stays known until `remove`, `failed` or `unschedulable`. */
+  take(): Taken | undefined {
+    for (let top = this.#active.pop(); top; top = this.#active.pop()) {
+      const { waiting } = top
+      if (waiting.place !== 'active' || top.sequence !== waiting.sequence) continue
+      if (this.#pods.get(waiting.info.uid) !== waiting) continue
+      this.#move(waiting, 'deciding')
+      waiting.attempts++
+      waiting.changes = this.#changes
+      return { pod: waiting.info, profile: waiting.profile, attempts: waiting.attempts, since: waiting.since }
     }
     return undefined
   }
@@ -111,102 +145,170 @@ export class SchedulingQueue {
   unschedulable(uid: string, blockedBy: ReadonlySet<string>): void {
     const known = this.#pods.get(uid)
     if (known?.place !== 'deciding') return
-    known.place = 'unschedulable'
-    this.#asleep.add(known)
-    known.blockedBy = blockedBy
-    known.until = this.#clock.now() + tryAnywayMs
-    this.#setTimer(known.until)
+    known.sequence = this.#sequence++
+    known.refusedAt = this.#options.clock.now()
+    // Something has changed while it was decided on, and may have been what it waits for.
+    if (known.changes !== this.#changes) return this.#backOff(known, 'ScheduleAttemptFailure')
+    this.#move(known, 'unschedulable')
+    incomingPods.add({ queue: 'unschedulable', event: 'ScheduleAttemptFailure' })
+    this.#joinGroup(known, blockedBy)
+    this.#wakeAt(known, known.refusedAt + tryAnywayMs)
   }
 
   /** Something went wrong that is not about nodes: try again after a while. */
   failed(uid: string): void {
     const known = this.#pods.get(uid)
-    if (known?.place === 'deciding') this.#backOff(known)
+    if (known?.place !== 'deciding') return
+    known.sequence = this.#sequence++
+    known.refusedAt = this.#options.clock.now()
+    this.#backOff(known, 'ScheduleAttemptFailure')
   }
 
-  /** Wakes the pods that a change of the cluster may help. */
-  wake(kind: AnyKind, change: MirrorChange): void {
-    for (const waiting of this.#asleep) if (this.#helps(waiting, kind, change)) this.#backOff(waiting)
+  /** Wakes one pod, for a reason of the scheduler's own. */
+  rouse(uid: string): void {
+    const known = this.#pods.get(uid)
+    if (known?.place === 'unschedulable') this.#backOff(known, 'ForceActivate')
+    else if (known?.place === 'deciding') known.changes = -1
+  }
+
+  /** Wakes the pods that a change of the cluster may help, except the one that made it. */
+  wake(kind: AnyKind, change: MirrorChange, except?: string): void {
+    const own = except === undefined ? undefined : this.#pods.get(except)
+    if (own?.changes === this.#changes) own.changes++
+    this.#changes++
+    const event = `${kind.kind}${{ ADDED: 'Add', MODIFIED: 'Update', DELETED: 'Delete' }[change.type]}`
+    for (const group of this.#groups.values()) {
+      if (!helps(group, kind, change)) continue
+      for (const waiting of group.members) {
+        if (waiting.place === 'gated') this.#enqueue(waiting, event)
+        else this.#backOff(waiting, event)
+      }
+    }
   }
 
   close(): void {
     this.#timer?.cancel()
     this.#pods.clear()
+    this.#groups.clear()
+    this.#active.clear()
+    this.#timed.clear()
+    for (const place in this.#counts) this.#counts[place as Place] = 0
   }
 
-  #helps({ info, blockedBy }: Waiting, kind: AnyKind, change: MirrorChange): boolean {
-    for (const plugin of this.#plugins) {
-      if (!blockedBy.has(plugin.name)) continue
-      if (plugin.wakeOn.some(wake => wake.kind === kind && wake.when(info, change))) return true
+  #add(info: PodInfo, profile: Profile): void {
+    const now = this.#options.clock.now()
+    const fresh: Waiting = {
+      info,
+      profile,
+      since: now,
+      sequence: this.#sequence++,
+      attempts: 0,
+      place: 'gated',
+      group: undefined,
+      until: 0,
+      refusedAt: now,
+      changes: 0,
     }
-    return false
+    this.#pods.set(info.uid, fresh)
+    this.#counts.gated++
+    this.#enqueue(fresh, 'PodAdd')
+  }
+
+  /** Into the active queue, unless a plugin keeps it out. */
+  #enqueue(waiting: Waiting, event: string): void {
+    for (const plugin of waiting.profile.preEnqueue) {
+      if (plugin.preEnqueue!(waiting.info) === true) continue
+      if (waiting.place !== 'gated') this.#move(waiting, 'gated')
+      this.#leaveGroup(waiting)
+      // A plugin without wake-ups looks at nothing but the pod.
+      if (plugin.wakeOn.length) this.#joinGroup(waiting, new Set([plugin.name]))
+      return
+    }
+    if (waiting.attempts === 0) waiting.since = this.#options.clock.now()
+    this.#leaveGroup(waiting)
+    this.#move(waiting, 'active')
+    incomingPods.add({ queue: 'active', event })
+    this.#active.push({ waiting, sequence: waiting.sequence })
+    this.#options.onReady()
   }
 
   /** Waits out the rest of the back-off that its attempts have earned, counted from the last of them. */
-  #backOff(waiting: Waiting): void {
-    const delayMs = Math.min(firstBackoffMs * 2 ** Math.min(waiting.attempts - 1, 10), maxBackoffMs)
-    const decidedAt = waiting.place === 'unschedulable' ? waiting.until - tryAnywayMs : this.#clock.now()
-    const until = decidedAt + delayMs
-    this.#asleep.delete(waiting)
-    if (until <= this.#clock.now()) return this.#activate(waiting)
-    waiting.place = 'backoff'
+  #backOff(waiting: Waiting, event: string): void {
+    const { initialBackoffMs, maxBackoffMs, clock } = this.#options
+    const delayMs = Math.min(initialBackoffMs * 2 ** Math.min(waiting.attempts - 1, 30), maxBackoffMs)
+    const until = waiting.refusedAt + delayMs
+    this.#leaveGroup(waiting)
+    if (until <= clock.now()) return this.#enqueue(waiting, event)
+    this.#move(waiting, 'backoff')
+    incomingPods.add({ queue: 'backoff', event })
+    this.#wakeAt(waiting, until)
+  }
+
+  #move(waiting: Waiting, place: Place): void {
+    this.#counts[waiting.place]--
+    this.#counts[place]++
+    waiting.place = place
+  }
+
+  #joinGroup(waiting: Waiting, blockedBy: ReadonlySet<string>): void {
+    const { info, profile } = waiting
+    // Plugins that may look at more than the signature has a group for each pod.
+    const alike = profile.plugins.every(({ name, depends }) => depends !== undefined || !blockedBy.has(name))
+    const sort = alike ? info.signature : info.uid
+    const key = `${profile.schedulerName} ${[...blockedBy].sort().join(' ')} ${sort}`
+    let group = this.#groups.get(key)
+    if (!group) this.#groups.set(key, (group = { key, sample: info, profile, blockedBy, members: new Set() }))
+    group.members.add(waiting)
+    waiting.group = group
+  }
+
+  #leaveGroup(waiting: Waiting): void {
+    const { group } = waiting
+    if (!group) return
+    waiting.group = undefined
+    group.members.delete(waiting)
+    if (group.members.size === 0) this.#groups.delete(group.key)
+  }
+
+  #wakeAt(waiting: Waiting, until: number): void {
     waiting.until = until
-    this.#setTimer(until)
+    this.#timed.push({ waiting, until })
+    this.#setTimer()
   }
 
-  #activate(waiting: Waiting): void {
-    waiting.place = 'active'
-    this.#asleep.delete(waiting)
-    push(this.#active, waiting)
-    this.#onReady()
-  }
-
-  #setTimer(at: number): void {
-    if (this.#timer && this.#timer.at <= at) return
+  #setTimer(): void {
+    const next = this.#timed.first
+    if (!next || (this.#timer && this.#timer.at <= next.until)) return
     this.#timer?.cancel()
-    const cancel = this.#clock.after(at - this.#clock.now(), () => this.#due())
-    this.#timer = { at, cancel }
+    const { clock } = this.#options
+    const cancel = clock.after(next.until - clock.now(), () => this.#due())
+    this.#timer = { at: next.until, cancel }
   }
 
   #due(): void {
     this.#timer = undefined
-    const now = this.#clock.now()
-    let next: number | undefined
-    for (const waiting of this.#pods.values()) {
-      if (waiting.place !== 'backoff' && waiting.place !== 'unschedulable') continue
-      if (waiting.until <= now) this.#activate(waiting)
-      else next = Math.min(next ?? waiting.until, waiting.until)
+    const now = this.#options.clock.now()
+    for (let next = this.#timed.first; next && next.until <= now; next = this.#timed.first) {
+      this.#timed.pop()
+      const { waiting, until } = next
+      if (waiting.until !== until || this.#pods.get(waiting.info.uid) !== waiting) continue
+      if (waiting.place === 'backoff') this.#enqueue(waiting, 'BackoffComplete')
+      else if (waiting.place === 'unschedulable') this.#enqueue(waiting, 'UnschedulableTimeout')
     }
-    if (next !== undefined) this.#setTimer(next)
+    this.#setTimer()
   }
 }
 
-const before = (a: Waiting, b: Waiting): boolean =>
-  a.info.priority !== b.info.priority ? a.info.priority > b.info.priority : a.sequence < b.sequence
-
-function push(heap: Waiting[], item: Waiting): void {
-  let at = heap.push(item) - 1
-  while (at > 0) {
-    const parent = (at - 1) >> 1
-    if (!before(heap[at]!, heap[parent]!)) return
-    ;[heap[at], heap[parent]] = [heap[parent]!, heap[at]!]
-    at = parent
+function helps({ sample, profile, blockedBy }: Group, kind: AnyKind, change: MirrorChange): boolean {
+  // An extender does not say what would change its mind: anything might.
+  if (blockedBy.has(extenderName)) return true
+  for (const plugin of profile.plugins) {
+    if (!blockedBy.has(plugin.name)) continue
+    if (plugin.wakeOn.some(wake => sameKind(wake.kind, kind) && wake.when(sample, change))) return true
   }
+  return false
 }
 
-function popTop(heap: Waiting[]): Waiting | undefined {
-  const top = heap[0]
-  const last = heap.pop()
-  if (!top || !last || heap.length === 0) return top
-  heap[0] = last
-  for (let at = 0; ; ) {
-    const left = 2 * at + 1
-    const right = left + 1
-    let best = at
-    if (left < heap.length && before(heap[left]!, heap[best]!)) best = left
-    if (right < heap.length && before(heap[right]!, heap[best]!)) best = right
-    if (best === at) return top
-    ;[heap[at], heap[best]] = [heap[best]!, heap[at]!]
-    at = best
-  }
-}
+/** Plugins from files of their own may come with kinds of their own. */
+export const sameKind = (a: AnyKind, b: AnyKind): boolean =>
+  a === b || (a.plural === b.plural && a.apiVersion === b.apiVersion)

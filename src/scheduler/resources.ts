@@ -4,6 +4,7 @@
 import { quantityMilli, quantityValue } from '../api/quantity.ts'
 import type { DeepReadonly } from '../api/schema/node.ts'
 import type { Container } from '../kinds/core/container.ts'
+import type { Pod } from '../kinds/core/pod.ts'
 import type { PodSpec } from '../kinds/core/podspec.ts'
 
 export const cpu = 0
@@ -18,7 +19,8 @@ const maxResources = 1000
 
 export const resourceName = (place: number): string => names[place]!
 
-function placeOf(name: string): number | undefined {
+/** The place of a resource, a new one for a name not seen before; undefined when there are too many. */
+export function placeOf(name: string): number | undefined {
   const known = places.get(name)
   if (known !== undefined) return known
   if (names.length >= maxResources) return undefined
@@ -53,28 +55,62 @@ export interface PodAmounts {
 
 /**
  * What a pod needs: all containers at once, or the largest init container with the sidecars before it, whichever
- * is more, and the overhead. Resources of the pod as a whole replace the sums.
+ * is more, and the overhead. Resources of the pod as a whole replace the sums. While a running pod is being resized,
+ * the larger of what it asks for and what it has been given counts.
  */
-export function podAmounts(spec: DeepReadonly<PodSpec>): PodAmounts {
-  const requests = total(spec, container => amounts(container.resources?.requests))
-  const scored = total(spec, ({ resources }) => {
-    const said = resources?.requests
-    const own = amounts(said)
+export function podAmounts({ spec, status }: DeepReadonly<Pod>): PodAmounts {
+  const given = givenOf(status)
+  const requests = total(spec, container => containerAmounts(container, given))
+  const scored = total(spec, container => {
+    const said = container.resources?.requests
+    const own = containerAmounts(container, given)
     return [
       said?.cpu === undefined ? assumedMilliCpu : own[cpu]!,
       said?.memory === undefined ? assumedMemory : own[memory]!,
     ]
   })
-  for (const name of ['cpu', 'memory'] as const) {
-    const said = spec.resources?.requests?.[name]
-    if (said === undefined) continue
-    const place = placeOf(name)!
-    requests[place] = scored[place] = amounts({ [name]: said })[place]!
+  for (const name in spec.resources?.requests) {
+    const place = placeOf(name)
+    if (place === undefined) continue
+    while (requests.length <= place) requests.push(0)
+    requests[place] = amounts({ [name]: spec.resources.requests[name]! })[place]!
+    if (place <= memory) scored[place] = requests[place]
   }
   const overhead = amounts(spec.overhead)
   add(requests, overhead)
   requests[podCount] = 1
   return { requests, scored: [scored[0]! + overhead[cpu]!, scored[1]! + overhead[memory]!] }
+}
+
+interface Given {
+  amounts: ReadonlyMap<string, Amounts>
+  /** What the pod asks for can never be given on its node: it keeps what it has. */
+  infeasible: boolean
+}
+
+/** What running containers have been given, where a kubelet has said so. */
+function givenOf(status: DeepReadonly<Pod>['status']): Given | undefined {
+  const found = new Map<string, Amounts>()
+  for (const list of [status.containerStatuses, status.initContainerStatuses]) {
+    for (const { name, resources, allocatedResources } of list ?? []) {
+      if (!resources && !allocatedResources) continue
+      const own = amounts(resources?.requests)
+      max(own, amounts(allocatedResources))
+      found.set(name, own)
+    }
+  }
+  if (!found.size) return undefined
+  const pending = status.conditions?.find(c => c.type === 'PodResizePending')
+  return { amounts: found, infeasible: pending?.status === 'True' && pending.reason === 'Infeasible' }
+}
+
+function containerAmounts(container: DeepReadonly<Container>, given: Given | undefined): Amounts {
+  const own = amounts(container.resources?.requests)
+  const has = given?.amounts.get(container.name)
+  if (!has) return own
+  if (given!.infeasible) return [...has]
+  max(own, has)
+  return own
 }
 
 function total(spec: DeepReadonly<PodSpec>, of: (container: DeepReadonly<Container>) => Amounts): Amounts {

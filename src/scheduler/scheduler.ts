@@ -3,35 +3,35 @@
 //
 //   mirrors ─► snapshot, queue        decide ─► assume ─► bind (in the background) ─► confirmed by the mirror
 //                                        └─► no node: condition, event, preemption, sleep until a wake-up
+import { isDeepStrictEqual } from 'node:util'
 import { type Clock, settle } from '../base/clock.ts'
-import { isReason, messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
-import { counter } from '../base/metrics.ts'
 import type { Random } from '../base/random.ts'
 import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
-import type { MirrorChange } from '../api/mirror.ts'
-import { timeText } from '../api/time.ts'
-import { type Client, EventRecorder } from '../client/index.ts'
-import { Binding } from '../kinds/core/binding.ts'
+import { Item, type MirrorChange } from '../api/mirror.ts'
+import type { Client } from '../client/index.ts'
 import { Namespace } from '../kinds/core/namespace.ts'
 import { Node } from '../kinds/core/node.ts'
 import { Pod } from '../kinds/core/pod.ts'
-import { PodDisruptionBudget } from '../kinds/policy/poddisruptionbudget.ts'
-import { decide, type Decision } from './decide.ts'
-import { type DecisionReport, Decisions } from './decisions.ts'
-import type { Plugin } from './framework.ts'
+import { Attempt, type Outside } from './attempt.ts'
+import type { SchedulerConfig } from './config.ts'
+import { type DecisionReport, Decisions, type Explanation } from './decisions.ts'
+import { Extender } from './extender.ts'
 import { type Pod as PodObject, PodInfo } from './info.ts'
+import { pendingPods } from './metrics.ts'
+import { Nominations } from './nominations.ts'
 import { ownSelectors } from './own-selector.ts'
-import { type Eviction, planPreemption } from './preempt.ts'
-import { SchedulingQueue } from './queue.ts'
+import type { Profile } from './profile.ts'
+import { makeProfiles } from './profiles.ts'
+import { type Place, sameKind, SchedulingQueue } from './queue.ts'
+import { Reporter } from './reporter.ts'
 import { Snapshot } from './snapshot.ts'
+import { WaitingRoom } from './waiting.ts'
 
-const attempts = counter('kutter_scheduler_attempts_total', 'Scheduling attempts by result.')
 /** Decisions between two looks at everything else this process does. */
 const podsPerTurn = 64
 /** Bindings being written at once. */
 const maxBinding = 512
-const schedulerName = 'default-scheduler'
 
 export interface SchedulerOptions {
   client: Client
@@ -39,39 +39,60 @@ export interface SchedulerOptions {
   random: Random
   log: Log
   signal: AbortSignal
-  plugins: readonly Plugin[]
+  config: SchedulerConfig
+  /** Hears how long each attempt took, from the queue to its end. */
+  onAttempt?: (result: 'scheduled' | 'unschedulable' | 'error', ms: number) => void
 }
 
 export class SchedulerLoop {
   readonly #options: SchedulerOptions
+  readonly #profiles: ReadonlyMap<string, Profile>
   readonly #snapshot: Snapshot
   readonly #queue: SchedulingQueue
-  readonly #recorder: EventRecorder
+  readonly #nominations: Nominations
   readonly #decisions = new Decisions()
-  /** Pods that others were evicted for, by the node they will get. */
-  readonly #nominations = new Map<string, Map<string, PodInfo>>()
-  #start = 0
-  #binding = 0
+  readonly #outside: Outside
+  readonly #attempt: Attempt
+  readonly #startedAt: number
   #running = false
 
   constructor(options: SchedulerOptions) {
-    const { client, clock, plugins, signal } = options
+    const { client, clock, random, log, signal, config } = options
     this.#options = options
+    this.#startedAt = clock.now()
+    const waiting = new WaitingRoom(clock)
+    this.#profiles = makeProfiles(config, { client, clock, random, log, signal, waiting })
     const namespaces = client.mirror(Namespace)
     this.#snapshot = new Snapshot({
       namespaceLabels: name => namespaces.get(undefined, name)?.metadata.labels,
       ownSelector: ownSelectors(client, signal),
     })
-    this.#queue = new SchedulingQueue(clock, plugins, () => this.#pump())
-    this.#recorder = new EventRecorder(client, { component: schedulerName })
+    this.#nominations = new Nominations(this.#snapshot)
+    this.#queue = new SchedulingQueue({
+      clock,
+      profiles: this.#profiles,
+      initialBackoffMs: config.podInitialBackoffMs,
+      maxBackoffMs: config.podMaxBackoffMs,
+      onReady: () => this.#pump(),
+    })
+    const extenders = config.extenders.map(extender => new Extender(extender, signal))
+    this.#outside = { extenders, waiting, reporter: new Reporter({ client, clock, log, signal }) }
+    this.#attempt = new Attempt({
+      ...options,
+      ...this.#outside,
+      snapshot: this.#snapshot,
+      queue: this.#queue,
+      nominations: this.#nominations,
+      decisions: this.#decisions,
+      released: (pod, node) => this.#released(pod, node),
+    })
   }
 
   /** Takes over what is there and follows what comes. */
   start(): void {
-    const { client, signal, plugins } = this.#options
-    const kinds = new Set<AnyKind>([Node, Pod, Namespace, ...plugins.flatMap(p => p.wakeOn.map(w => w.kind))])
+    const { client, signal } = this.#options
     const stops: (() => void)[] = []
-    for (const kind of kinds) {
+    for (const kind of this.#kinds()) {
       const mirror = client.mirror(kind as Kind<KubeObject>)
       for (const item of mirror.items()) this.#apply(kind, { type: 'ADDED', item, before: undefined })
       stops.push(mirror.subscribe(changes => changes.forEach(change => this.#apply(kind, change))))
@@ -87,8 +108,28 @@ export class SchedulerLoop {
     return this.#decisions.report(podKey)
   }
 
-  waiting(): ReturnType<SchedulingQueue['counts']> {
+  waiting(): Record<Place, number> {
     return this.#queue.counts()
+  }
+
+  /** What the scheduler knows about a pod, for people. */
+  explain(namespace: string, name: string): Explanation {
+    const pod = this.#options.client.mirror(Pod).get(namespace, name)
+    return this.#decisions.explain(`${namespace}/${name}`, pod, {
+      queued: pod && this.#queue.find(pod.metadata.uid ?? ''),
+      held: pod !== undefined && this.#outside.waiting.has(pod.metadata.uid ?? ''),
+      schedulerNames: [...this.#profiles.keys()],
+      startedAt: this.#startedAt,
+    })
+  }
+
+  /** What the snapshot and the plugins look at. */
+  #kinds(): AnyKind[] {
+    const kinds: AnyKind[] = [Node, Pod, Namespace]
+    for (const { plugins } of this.#profiles.values())
+      for (const { wakeOn } of plugins)
+        for (const { kind } of wakeOn) if (!kinds.some(known => sameKind(known, kind))) kinds.push(kind)
+    return kinds
   }
 
   #apply(kind: AnyKind, change: MirrorChange): void {
@@ -111,35 +152,39 @@ export class SchedulerLoop {
     const ended = pod.status.phase === 'Succeeded' || pod.status.phase === 'Failed'
     if (type === 'DELETED' || ended) this.#forget(uid)
     else if (pod.spec.nodeName) this.#settled(pod, uid, before?.object)
-    else if (pod.spec.schedulerName !== schedulerName) return
+    else if (!this.#profiles.has(pod.spec.schedulerName)) return
     else if (pod.metadata.deletionTimestamp) this.#forget(uid)
-    else this.#queue.set(new PodInfo(pod), !before || matters(pod, before.object))
+    else this.#pending(new PodInfo(pod), before?.object)
+  }
+
+  #pending(info: PodInfo, before: PodObject | undefined): void {
+    const nominated = info.pod.status.nominatedNodeName
+    if (nominated) this.#nominations.set(info, nominated)
+    else if (before?.status.nominatedNodeName) this.#nominations.delete(info.uid)
+    this.#queue.set(info, !before || matters(info.pod, before))
   }
 
   #settled(pod: PodObject, uid: string, before: PodObject | undefined): void {
     this.#queue.remove(uid)
-    this.#nominate(uid, undefined)
-    // What a pod's status says does not count for the snapshot.
+    this.#nominations.delete(uid)
+    // What a pod's status says does not count for the snapshot, except what it has been given.
     const known = this.#snapshot.where(uid)
     if (known && !known.assumed && before?.spec.nodeName && !matters(pod, before)) return
+    if (known?.assumed && known.node === pod.spec.nodeName && this.#snapshot.confirm(uid, pod)) return
     this.#snapshot.setPod(new PodInfo(pod), pod.spec.nodeName!)
   }
 
   #forget(uid: string): void {
     this.#queue.remove(uid)
     this.#snapshot.removePod(uid)
-    this.#nominate(uid, undefined)
+    this.#nominations.delete(uid)
+    this.#outside.waiting.reject(uid, 'scheduler', 'the pod is gone')
   }
 
-  #nominate(uid: string, to: { node: string; pod: PodInfo } | undefined): void {
-    for (const [node, pods] of this.#nominations) {
-      pods.delete(uid)
-      if (pods.size === 0) this.#nominations.delete(node)
-    }
-    if (!to) return
-    const pods = this.#nominations.get(to.node) ?? new Map<string, PodInfo>()
-    pods.set(uid, to.pod)
-    this.#nominations.set(to.node, pods)
+  /** A pod that was decided on does not come: what it would have taken is free again. */
+  #released({ pod, uid }: PodInfo, node: string): void {
+    const item: Item = new Item<Pod>({ ...pod, spec: { ...pod.spec, nodeName: node } }, 0)
+    this.#queue.wake(Pod, { type: 'DELETED', item, before: item }, uid)
   }
 
   #pump(): void {
@@ -153,133 +198,39 @@ export class SchedulerLoop {
   async #run(): Promise<void> {
     const { signal } = this.#options
     while (!signal.aborted) {
-      for (let i = 0; i < podsPerTurn && this.#binding < maxBinding; i++) {
-        const pod = this.#queue.take()
-        if (!pod) {
+      for (let i = 0; i < podsPerTurn && this.#attempt.binding < maxBinding; i++) {
+        const taken = this.#queue.take()
+        if (!taken) {
           // In the same step as the look at the queue: what comes next starts a new run.
           this.#running = false
+          this.#publish()
           return
         }
-        this.#one(pod)
+        const work = this.#attempt.make(taken)
+        if (work) await work
       }
+      this.#publish()
       await settle(1)
     }
   }
 
-  #one(pod: PodInfo): void {
-    const { random, clock, log, plugins } = this.#options
-    try {
-      const decision = decide(pod, {
-        plugins,
-        random,
-        snapshot: this.#snapshot,
-        nominations: this.#nominations,
-        start: this.#start,
-      })
-      this.#start = decision.total ? (this.#start + decision.looked) % decision.total : 0
-      const { outcome } = decision
-      if (outcome.type === 'node') {
-        this.#decisions.add(clock.now(), decision)
-        this.#snapshot.setPod(pod, outcome.node.name, true)
-        void this.#bind(pod, outcome.node.name)
-      } else this.#refuse(pod, decision, outcome)
-    } catch (error) {
-      log.error('decision failed', { pod: pod.key, error })
-      attempts.add({ result: 'error' })
-      this.#queue.failed(pod.uid)
-    }
-  }
-
-  async #bind(pod: PodInfo, node: string): Promise<void> {
-    const { client, log, signal } = this.#options
-    const name = pod.pod.metadata.name ?? ''
-    const { namespace, uid } = pod
-    this.#binding++
-    try {
-      await client.createUnder(Pod, { namespace, name }, 'binding', Binding, {
-        metadata: { name, namespace, uid },
-        target: { kind: 'Node', name: node },
-      })
-      attempts.add({ result: 'scheduled' })
-      this.#recorder.event(pod.pod, 'Normal', 'Scheduled', `Successfully assigned ${pod.key} to ${node}`)
-    } catch (error) {
-      if (signal.aborted) return
-      if (this.#snapshot.where(uid)?.assumed) this.#snapshot.removePod(uid)
-      attempts.add({ result: 'error' })
-      if (isReason(error, 'NotFound')) this.#queue.remove(uid)
-      else this.#queue.failed(uid)
-      log.warn('binding failed', { pod: pod.key, node, why: messageOf(error) })
-    } finally {
-      this.#binding--
-    }
-  }
-
-  #refuse(pod: PodInfo, decision: Decision, outcome: Extract<Decision['outcome'], { type: 'none' }>): void {
-    const { clock, client, plugins } = this.#options
-    const preemption = planPreemption(
-      pod,
-      decision.refusals,
-      this.#snapshot,
-      plugins,
-      client.mirror(PodDisruptionBudget).list(),
-    )
-    const message = 'why' in preemption ? outcome.message + preemption.why : outcome.message
-    this.#decisions.add(clock.now(), decision, message)
-    attempts.add({ result: 'unschedulable' })
-    this.#queue.unschedulable(pod.uid, outcome.blockedBy)
-    this.#recorder.event(pod.pod, 'Warning', 'FailedScheduling', message)
-    const eviction = 'eviction' in preemption ? preemption.eviction : undefined
-    if (eviction) this.#nominate(pod.uid, { node: eviction.node.name, pod })
-    this.#tell(pod, message, eviction).catch((error: unknown) => {
-      if (isReason(error, 'NotFound') || this.#options.signal.aborted) return
-      this.#options.log.warn('pod condition not written', { pod: pod.key, why: messageOf(error) })
-    })
-  }
-
-  async #tell(pod: PodInfo, message: string, eviction: Eviction | undefined): Promise<void> {
-    const { clock, client } = this.#options
-    const old = pod.pod.status.conditions?.find(c => c.type === 'PodScheduled')
-    const nominatedNodeName = eviction?.node.name
-    if (!eviction && old?.status === 'False' && old.message === message) return
-    const condition = {
-      type: 'PodScheduled',
-      status: 'False',
-      reason: 'Unschedulable',
-      message,
-      lastProbeTime: null,
-      lastTransitionTime: old?.status === 'False' ? old.lastTransitionTime : timeText(clock.now()),
-    }
-    const ref = { namespace: pod.namespace, name: pod.pod.metadata.name ?? '' }
-    const status = { conditions: [condition], ...(nominatedNodeName && { nominatedNodeName }) }
-    await client.patch(Pod, ref, 'strategic', { status }, { subresource: 'status' })
-    if (eviction) await Promise.all(eviction.victims.map(victim => this.#evict(victim, pod, eviction.node.name)))
-  }
-
-  async #evict(victim: PodInfo, pod: PodInfo, node: string): Promise<void> {
-    const { clock, client } = this.#options
-    const ref = { namespace: victim.namespace, name: victim.pod.metadata.name ?? '' }
-    const condition = {
-      type: 'DisruptionTarget',
-      status: 'True',
-      reason: 'PreemptionByScheduler',
-      message: `${schedulerName}: preempting to accommodate a higher priority pod`,
-      lastTransitionTime: timeText(clock.now()),
-    }
-    try {
-      await client.patch(Pod, ref, 'strategic', { status: { conditions: [condition] } }, { subresource: 'status' })
-      await client.delete(Pod, ref, { uid: victim.uid })
-      this.#recorder.event(victim.pod, 'Normal', 'Preempted', `Preempted by pod ${pod.uid} on node ${node}`)
-    } catch (error) {
-      if (!isReason(error, 'NotFound', 'Conflict')) throw error
-    }
+  #publish(): void {
+    const { deciding: _, ...counts } = this.#queue.counts()
+    for (const [queue, count] of Object.entries(counts)) pendingPods.set(count, { queue })
   }
 }
 
-/** Whether a change of a pod can change where it may run. */
+/** Whether a change of a pod can change where it may run, or what it takes there. */
 function matters(pod: PodObject, before: PodObject): boolean {
   return (
-    (pod.spec !== before.spec && JSON.stringify(pod.spec) !== JSON.stringify(before.spec)) ||
-    JSON.stringify(pod.metadata.labels) !== JSON.stringify(before.metadata.labels) ||
-    pod.metadata.deletionTimestamp !== before.metadata.deletionTimestamp
+    differ(pod.spec, before.spec) ||
+    differ(pod.metadata.labels, before.metadata.labels) ||
+    pod.metadata.deletionTimestamp !== before.metadata.deletionTimestamp ||
+    (pod.status.containerStatuses !== before.status.containerStatuses && differ(given(pod), given(before)))
   )
 }
+
+/** Fields may come in another order than before. */
+const differ = (a: unknown, b: unknown): boolean => a !== b && !isDeepStrictEqual(a, b)
+const given = ({ status }: PodObject) =>
+  status.containerStatuses?.map(c => [c.name, c.resources?.requests, c.allocatedResources])

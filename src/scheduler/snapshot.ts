@@ -1,5 +1,6 @@
 // The cluster as the scheduler sees it: nodes with the pods on them, those it has just decided on included, and
 // counters over them. It changes by increments only, and only between decisions, so every decision sees one state.
+import { isDeepStrictEqual } from 'node:util'
 import { type Labels, matches } from '../api/labels.ts'
 import type { LabelSelector } from '../api/meta.ts'
 import type { DeepReadonly } from '../api/schema/node.ts'
@@ -12,6 +13,8 @@ const maxCounters = 256
 /** One affinity term that running pods have, with where they are. */
 export interface TermGroup {
   term: AffinityTerm
+  /** Of a wish; negative keeps away. */
+  weight: number
   /** Namespace of the pods that have the term. */
   namespace: string
   counter: PodCounter
@@ -34,15 +37,50 @@ export class Snapshot {
   /** Pods on nodes that are not known (yet). */
   readonly #homeless = new Map<string, Map<string, PodInfo>>()
   readonly #counters = new Map<string, PodCounter>()
+  /** How many nodes have each image. */
+  readonly #images = new Map<string, number>()
+  readonly #domains = new Map<string, ReadonlyMap<string, number>>()
+  /** Terms of running pods that keep others away, draw them as a duty, and draw or keep away as a wish. */
   readonly antiAffinityTerms = new Map<string, TermGroup>()
-  readonly preferredTerms = new Map<string, TermGroup & { weight: number }>()
+  readonly affinityTerms = new Map<string, TermGroup>()
+  readonly preferredTerms = new Map<string, TermGroup>()
+
+  readonly #freeSlots: number[] = []
+  #slots = 0
 
   constructor(cluster: Cluster) {
     this.cluster = cluster
   }
 
   get nodes(): readonly NodeInfo[] {
-    return (this.#list ??= [...this.#byName.values()])
+    return (this.#list ??= byZone(this.#byName.values()))
+  }
+
+  /** More than the slot of any node. */
+  get slots(): number {
+    return this.#slots
+  }
+
+  /** How many nodes have the image. */
+  nodesWith(image: string): number {
+    return this.#images.get(image) ?? 0
+  }
+
+  /** Values of the node label `key` on nodes that have all of `keys`, with how many nodes have each. */
+  domains(key: string, keys: readonly string[]): ReadonlyMap<string, number> {
+    const name = [key, ...keys].join(' ')
+    let found = this.#domains.get(name)
+    if (!found) {
+      const fresh = new Map<string, number>()
+      for (const { labels } of this.#byName.values()) {
+        const value = labels[key]
+        if (value === undefined || keys.some(other => labels[other] === undefined)) continue
+        fresh.set(value, (fresh.get(value) ?? 0) + 1)
+      }
+      if (this.#domains.size >= maxCounters) this.#domains.clear()
+      this.#domains.set(name, (found = fresh))
+    }
+    return found
   }
 
   node(name: string): NodeInfo | undefined {
@@ -57,14 +95,20 @@ export class Snapshot {
     const name = node.metadata.name ?? ''
     const info = this.#byName.get(name)
     if (info) {
-      const relabelled = JSON.stringify(info.node.metadata.labels) !== JSON.stringify(node.metadata.labels)
+      const before = info.node
+      const relabelled = JSON.stringify(before.metadata.labels) !== JSON.stringify(node.metadata.labels)
+      const sameImages = before.status.images === node.status.images
+      if (!sameImages) this.#countImages(info, -1)
       info.setNode(node)
+      if (!sameImages) this.#countImages(info, 1)
       if (relabelled) this.#relabelled()
       return
     }
-    const fresh = new NodeInfo(node)
+    const fresh = new NodeInfo(node, this.#freeSlots.pop() ?? this.#slots++)
     this.#byName.set(name, fresh)
     this.#list = undefined
+    this.#domains.clear()
+    this.#countImages(fresh, 1)
     for (const pod of this.#homeless.get(name)?.values() ?? []) this.#put(pod, fresh)
     this.#homeless.delete(name)
   }
@@ -77,8 +121,17 @@ export class Snapshot {
       this.#home(name).set(pod.uid, pod)
     }
     this.#byName.delete(name)
-    this.#list = undefined
+    this.#freeSlots.push(info.slot)
+    this.#countImages(info, -1)
     this.#relabelled()
+  }
+
+  #countImages(info: NodeInfo, by: 1 | -1): void {
+    for (const image of info.images.keys()) {
+      const next = (this.#images.get(image) ?? 0) + by
+      if (next === 0) this.#images.delete(image)
+      else this.#images.set(image, next)
+    }
   }
 
   /** A pod has been given a node: by a decision that is not written yet (`assumed`), or for all to see. */
@@ -93,6 +146,18 @@ export class Snapshot {
     const info = this.#byName.get(node)
     if (info) this.#put(pod, info)
     else this.#home(node).set(pod.uid, pod)
+  }
+
+  /** A pod that was assumed on its node is there for all to see. False when it is not the same to every rule. */
+  confirm(uid: string, pod: Pod): boolean {
+    const entry = this.#where.get(uid)
+    if (!entry || pod.metadata.deletionTimestamp || entry.info.pod.metadata.deletionTimestamp) return false
+    const before = entry.info.pod
+    if (!isDeepStrictEqual(pod.metadata.labels, before.metadata.labels)) return false
+    if (!isDeepStrictEqual(pod.spec.containers, before.spec.containers) || pod.status.containerStatuses) return false
+    entry.info.pod = pod
+    entry.assumed = false
+    return true
   }
 
   removePod(uid: string): PodInfo | undefined {
@@ -130,16 +195,23 @@ export class Snapshot {
     this.#counters.clear()
   }
 
-  /** What `fn` says while these pods are away. */
-  without<T>(pods: readonly PodInfo[], node: NodeInfo, fn: () => T): T {
-    for (const pod of pods) {
-      node.removePod(pod)
-      this.#count(pod, node, 'remove')
-    }
+  /** Takes a pod off its node for a moment; `put` puts it back. */
+  take(pod: PodInfo, node: NodeInfo): void {
+    node.removePod(pod)
+    this.#count(pod, node, 'remove')
+  }
+
+  put(pod: PodInfo, node: NodeInfo): void {
+    this.#put(pod, node)
+  }
+
+  /** What `fn` says while these pods are there, too. */
+  with<T>(pods: readonly PodInfo[], node: NodeInfo, fn: () => T): T {
+    for (const pod of pods) this.#put(pod, node)
     try {
       return fn()
     } finally {
-      for (const pod of pods) this.#put(pod, node)
+      for (const pod of pods) this.take(pod, node)
     }
   }
 
@@ -172,8 +244,7 @@ export class Snapshot {
     for (const counter of this.#counters.values()) counter[how](pod, node)
     if (!pod.hasAffinity) return
     for (const term of pod.antiAffinity) this.#countTerm(this.antiAffinityTerms, term, 0, pod, node, how)
-    // A required affinity also draws others a little: weight 1, as upstream's hardPodAffinityWeight.
-    for (const term of pod.affinity) this.#countTerm(this.preferredTerms, term, 1, pod, node, how)
+    for (const term of pod.affinity) this.#countTerm(this.affinityTerms, term, 0, pod, node, how)
     for (const { podAffinityTerm, weight } of pod.preferred)
       this.#countTerm(this.preferredTerms, podAffinityTerm, weight, pod, node, how)
     for (const { podAffinityTerm, weight } of pod.preferredAnti)
@@ -200,11 +271,34 @@ export class Snapshot {
   }
 
   #relabelled(): void {
+    this.#list = undefined
+    this.#domains.clear()
     for (const counter of this.#counters.values()) counter.nodesChanged()
     for (const { counter } of this.antiAffinityTerms.values()) counter.nodesChanged()
+    for (const { counter } of this.affinityTerms.values()) counter.nodesChanged()
     for (const { counter } of this.preferredTerms.values()) counter.nodesChanged()
   }
 }
+
+/** One node of each zone in turn, so that any stretch of the list has nodes of all zones. */
+function byZone(nodes: Iterable<NodeInfo>): NodeInfo[] {
+  const zones = new Map<string, NodeInfo[]>()
+  for (const node of nodes) {
+    const zone = `${node.labels[region] ?? ''} ${node.labels[zoneLabel] ?? ''}`
+    const own = zones.get(zone)
+    if (own) own.push(node)
+    else zones.set(zone, [node])
+  }
+  const list: NodeInfo[] = []
+  for (let i = 0, left = [...zones.values()]; left.length; i++) {
+    left = left.filter(zone => i < zone.length)
+    for (const zone of left) list.push(zone[i]!)
+  }
+  return list
+}
+
+const region = 'topology.kubernetes.io/region'
+const zoneLabel = 'topology.kubernetes.io/zone'
 
 const texts = new WeakMap<object, string>()
 

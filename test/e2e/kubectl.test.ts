@@ -245,3 +245,25 @@ test('a namespace goes with everything in it', options, async () => {
   await k('delete ns doomed --timeout=60s')
   assert.equal((await cluster.tryKubectl('get ns doomed')).code, 1)
 })
+
+test('kutter why tells who refused a pod, and kubectl as nobody may not ask', options, async () => {
+  const resources = { requests: { cpu: '1000' } }
+  const spec = { containers: [{ name: 'c', image: 'busybox', resources }] }
+  await cluster.apply({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'giant' }, spec })
+  await k('wait pod/giant --for=condition=PodScheduled=false --timeout=30s')
+  const told = await cluster.kutter('why', 'pod/giant')
+  assert.equal(told.code, 0, told.stderr)
+  assert.match(
+    told.stdout,
+    /^Pod default\/giant has no node and waits until something changes for NodeResourcesFit\.\n/,
+  )
+  assert.match(told.stdout, /REFUSED +BY +WHY\n +\S+ +NodeResourcesFit +Insufficient cpu\n/)
+  const json = JSON.parse((await cluster.kutter('why', 'pod/giant', '-o', 'json')).stdout)
+  assert.deepEqual(json.decision.nodes[0].refused, { plugin: 'NodeResourcesFit', reasons: ['Insufficient cpu'] })
+  const missing = await cluster.kutter('why', 'pod/nothing')
+  assert.deepEqual([missing.code, missing.stdout], [1, 'There is no pod default/nothing.\n'])
+  const path = '/debug/scheduler/decisions/default/giant'
+  const refused = await run('kubectl', ['get', '--raw', path, '--as=nobody'], { env: cluster.env })
+  assert.match(refused.stderr, /forbidden: User "nobody" cannot get path/)
+  await k('delete pod giant --now')
+})

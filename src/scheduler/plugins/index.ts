@@ -1,24 +1,44 @@
-// The plugins every cluster runs, in the order their filters are asked: cheap and often decisive ones first.
-import type { Plugin } from '../framework.ts'
+// The plugins there are, and which of them every profile has unless it says otherwise: in the order their filters are
+// asked, with the weights of their scores. Source: pkg/scheduler/apis/config/v1/default_plugins.go.
+import type { PluginMaker } from '../framework.ts'
+import { balancedAllocation } from './balanced-allocation.ts'
+import { defaultPreemption } from './default-preemption.ts'
 import { imageLocality } from './image-locality.ts'
 import { interPodAffinity } from './inter-pod-affinity.ts'
 import { nodeAffinity } from './node-affinity.ts'
 import { nodeName } from './node-name.ts'
 import { nodePorts } from './node-ports.ts'
-import { balancedAllocation, nodeResourcesFit } from './node-resources.ts'
+import { nodeResourcesFit } from './node-resources.ts'
 import { nodeUnschedulable } from './node-unschedulable.ts'
+import { defaultBinder, prioritySort, schedulingGates } from './queue-plugins.ts'
 import { taintToleration } from './taint-toleration.ts'
 import { topologySpread } from './topology-spread.ts'
 
-export const defaultPlugins: readonly Plugin[] = [
-  nodeUnschedulable,
-  nodeName,
-  taintToleration,
-  nodeAffinity,
-  nodePorts,
-  nodeResourcesFit,
-  topologySpread,
-  interPodAffinity,
-  balancedAllocation,
-  imageLocality,
+export const defaultPlugins: readonly { maker: PluginMaker; weight?: number }[] = [
+  { maker: schedulingGates },
+  { maker: prioritySort },
+  { maker: nodeUnschedulable },
+  { maker: nodeName },
+  { maker: taintToleration, weight: 3 },
+  { maker: nodeAffinity, weight: 2 },
+  { maker: nodePorts },
+  { maker: nodeResourcesFit, weight: 1 },
+  // The plugins for volumes have their place here.
+  { maker: topologySpread, weight: 2 },
+  { maker: interPodAffinity, weight: 2 },
+  { maker: defaultPreemption },
+  { maker: balancedAllocation, weight: 1 },
+  { maker: imageLocality, weight: 1 },
+  { maker: defaultBinder },
 ]
+
+/** Plugins of Kubernetes that are not built: a configuration may turn them off, not on. */
+export const unbuiltPlugins: ReadonlySet<string> = new Set([
+  'VolumeRestrictions',
+  'NodeVolumeLimits',
+  'VolumeBinding',
+  'VolumeZone',
+  'DynamicResources',
+  'NodeDeclaredFeatures',
+  'GangScheduling',
+])

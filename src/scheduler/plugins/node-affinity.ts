@@ -1,45 +1,81 @@
 // NodeAffinity: nodeSelector and required node affinity must hold; preferred terms add their weights to the score.
+// The configuration may add an affinity of its own to that of every pod. Source: plugins/nodeaffinity.
 import type { DeepReadonly } from '../../api/schema/node.ts'
-import type { PreferredSchedulingTerm } from '../../kinds/core/affinity.ts'
+import { NodeAffinity, type PreferredSchedulingTerm } from '../../kinds/core/affinity.ts'
 import { Node } from '../../kinds/core/node.ts'
-import { definePlugin, skip, spreadScores, wake } from '../framework.ts'
-import type { Pod } from '../info.ts'
 import {
   isRequiredNode,
   matchesNodeAffinity,
   matchesTerm,
+  matchesTerms,
   type RequiredNodes,
   requiredNodes,
 } from '../../kinds/core/node-selection.ts'
+import { definePlugin, type PluginMaker, type Rejected, skip, spreadScores, wake } from '../framework.ts'
+import type { Node as NodeObject, Pod } from '../info.ts'
+
+type Preferred = readonly DeepReadonly<PreferredSchedulingTerm>[]
 
 const no = { no: "node(s) didn't match Pod's node affinity/selector", ever: false } as const
+const notAdded = { no: "node(s) didn't match scheduler-enforced node affinity", ever: false } as const
+const conflict: Rejected = { rejected: 'pod affinity terms conflict' }
+const any: RequiredNodes = { labels: [], terms: undefined }
 
-const preferred = ({ spec }: Pod) => spec.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []
+const preferred = ({ spec }: Pod): Preferred =>
+  spec.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []
 
-export const nodeAffinity = definePlugin<RequiredNodes, readonly DeepReadonly<PreferredSchedulingTerm>[]>({
+/** Daemon pods name their node: no need to ask the others. Undefined when not every term names nodes. */
+function named({ terms }: RequiredNodes): string[] | undefined {
+  if (!terms?.length) return undefined
+  const names = new Set<string>()
+  for (const { matchFields = [] } of terms) {
+    const lists = matchFields.flatMap(r => (r.key === 'metadata.name' && r.operator === 'In' ? [r.values ?? []] : []))
+    if (!lists.length) return undefined
+    for (const name of lists[0]!) if (lists.every(list => list.includes(name))) names.add(name)
+  }
+  return [...names]
+}
+
+export const nodeAffinity: PluginMaker = {
   name: 'NodeAffinity',
-  weight: 2,
-  prepare: ({ pod }) => requiredNodes(pod) ?? skip,
-  only: ({ terms }) => {
-    // Daemon pods name their node: no need to ask the others.
-    const names = (terms ?? []).map(term =>
-      (term.matchFields ?? []).find(r => r.key === 'metadata.name' && r.operator === 'In'),
-    )
-    if (!names.length || names.some(requirement => !requirement)) return undefined
-    return [...new Set(names.flatMap(requirement => requirement!.values ?? []))]
+  read(args) {
+    const added = args.typed('addedAffinity', NodeAffinity)
+    const addedTerms = added?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms
+    const addedWishes = added?.preferredDuringSchedulingIgnoredDuringExecution ?? []
+    const allows = (pod: Pod, node: NodeObject) =>
+      matchesNodeAffinity(pod, node) && (!addedTerms || matchesTerms(node, addedTerms))
+    const plugin = definePlugin<RequiredNodes, Preferred>({
+      name: 'NodeAffinity',
+      depends: 'node',
+      weight: 2,
+      prepare({ pod }) {
+        const wanted = requiredNodes(pod)
+        if (!wanted) return addedTerms ? any : skip
+        return named(wanted)?.length === 0 ? conflict : wanted
+      },
+      only: named,
+      filter(wanted, { node }) {
+        if (addedTerms && !matchesTerms(node, addedTerms)) return notAdded
+        return isRequiredNode(wanted, node) || no
+      },
+      prepareScore({ pod }) {
+        const own = preferred(pod)
+        return own.length || addedWishes.length ? [...own, ...addedWishes] : skip
+      },
+      score: (terms, { node }) =>
+        terms.reduce((sum, { weight, preference }) => sum + (matchesTerm(node, preference) ? weight : 0), 0),
+      normalize: (_, scores) => spreadScores(scores),
+      wakeOn: [
+        wake(
+          Node,
+          ({ pod }, after, before) =>
+            after !== undefined &&
+            before?.metadata.labels !== after.metadata.labels &&
+            allows(pod, after) &&
+            (before === undefined || !allows(pod, before)),
+        ),
+      ],
+    })
+    return () => plugin
   },
-  filter: (wanted, { node }) => isRequiredNode(wanted, node) || no,
-  prepareScore: ({ pod }) => (preferred(pod).length ? preferred(pod) : skip),
-  score: (terms, { node }) =>
-    terms.reduce((sum, { weight, preference }) => sum + (matchesTerm(node, preference) ? weight : 0), 0),
-  normalize: (_, scores) => spreadScores(scores),
-  wakeOn: [
-    wake(
-      Node,
-      ({ pod }, after, before) =>
-        after !== undefined &&
-        matchesNodeAffinity(pod, after) &&
-        (before === undefined || !matchesNodeAffinity(pod, before)),
-    ),
-  ],
-})
+}

@@ -1,11 +1,9 @@
 // Each filter and score against nodes written out.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { seededRandom } from '../../base/random.ts'
-import { decide, nodesToFind } from '../decide.ts'
+import { nodesToFind } from '../decide.ts'
 import { type Node, type Pod, PodInfo } from '../info.ts'
-import { Snapshot } from '../snapshot.ts'
-import { defaultPlugins } from './index.ts'
+import { openOffline } from '../offline.ts'
 
 interface NodeGiven {
   labels?: Record<string, string>
@@ -38,11 +36,10 @@ const pod = (spec: object = {}, requests: Record<string, string> = {}, labels: R
   }) as unknown as Pod
 
 function ask(wanted: Pod, nodes: Node[], running: [Pod, string][] = []) {
-  const snapshot = new Snapshot({ namespaceLabels: () => ({}), ownSelector: () => undefined })
+  const { snapshot, decide } = openOffline()
   for (const n of nodes) snapshot.setNode(n)
   for (const [p, at] of running) snapshot.setPod(new PodInfo(p), at)
-  const options = { plugins: defaultPlugins, snapshot, random: seededRandom(1), nominations: new Map(), start: 0 }
-  const { outcome, refusals } = decide(new PodInfo(wanted), options)
+  const { outcome, refusals } = decide(new PodInfo(wanted))
   return {
     chosen: outcome.type === 'node' ? outcome.node.name : undefined,
     message: outcome.type === 'none' ? outcome.message : undefined,
@@ -58,7 +55,7 @@ const refusals: [string, Pod, Node, string, string][] = [
     pod(),
     node('n', { taints: [{ key: 'k', value: 'v', effect: 'NoSchedule' }] }),
     'TaintToleration',
-    '1 node(s) had untolerated taint {k: v}',
+    '1 node(s) had untolerated taint(s)',
   ],
   [
     'other node by name',
@@ -261,4 +258,34 @@ test('of many nodes a part is looked at', () => {
     [10_000, 500],
   ] as const)
     assert.equal(nodesToFind(total), enough)
+})
+
+test('nodes are tried zone by zone in turn', () => {
+  const { snapshot } = openOffline()
+  const zones: [string, string][] = [
+    ['a', 'z1'],
+    ['b', 'z1'],
+    ['c', 'z1'],
+    ['d', 'z2'],
+    ['e', 'z3'],
+    ['f', 'z3'],
+  ]
+  for (const [name, zone] of zones) snapshot.setNode(node(name, { labels: { 'topology.kubernetes.io/zone': zone } }))
+  const order = () => snapshot.nodes.map(({ name }) => name).join('')
+  assert.equal(order(), 'adebfc')
+  snapshot.removeNode('d')
+  assert.equal(order(), 'aebfc')
+  snapshot.setNode(node('c', { labels: { 'topology.kubernetes.io/zone': 'z2' } }))
+  assert.equal(order(), 'acebf')
+})
+
+test('each decision begins where the last one stopped looking', () => {
+  const { snapshot, decide } = openOffline()
+  for (let i = 0; i < 200; i++) snapshot.setNode(node(`n${i}`))
+  const looked = () => {
+    const { outcome } = decide(new PodInfo(pod()))
+    return outcome.type === 'node' ? outcome.feasible.map(({ name }) => name) : []
+  }
+  const [first, second, third] = [looked(), looked(), looked()]
+  assert.deepEqual([first[0], first.length, second[0], second.length, third[0]], ['n0', 100, 'n100', 100, 'n0'])
 })

@@ -1,44 +1,45 @@
 // TaintToleration: nodes keep pods away with taints; a pod gets in only with tolerations for all of them. Of the
 // nodes that are left, those with fewer soft taints against the pod are better.
+// Source: plugins/tainttoleration. Since 1.34.2 the message does not say which taint.
 import type { DeepReadonly } from '../../api/schema/node.ts'
-import { Node } from '../../kinds/core/node.ts'
 import type { Toleration } from '../../kinds/core/affinity.ts'
-import { definePlugin, skip, spreadScores, wake } from '../framework.ts'
-import type { Node as NodeObject, Pod } from '../info.ts'
+import { Node } from '../../kinds/core/node.ts'
 import { tolerated } from '../../kinds/core/tolerations.ts'
+import { definePlugin, plain, skip, spreadScores, wake } from '../framework.ts'
+import type { Node as NodeObject, Pod } from '../info.ts'
 
 type Tolerations = readonly DeepReadonly<Toleration>[]
 const none: Tolerations = []
+const no = { no: 'node(s) had untolerated taint(s)', ever: false } as const
 
 const soft = ({ spec }: Pod): Tolerations =>
   spec.tolerations?.filter(t => !t.effect || t.effect === 'PreferNoSchedule') ?? none
 
-export const taintToleration = definePlugin<Tolerations | undefined, Tolerations>({
-  name: 'TaintToleration',
-  weight: 3,
-  prepare: ({ pod }) => pod.spec.tolerations,
-  filter(tolerations, { node }) {
-    const taint = untolerated(node, tolerations)
-    return !taint || { no: `node(s) had untolerated taint {${taint.key}: ${taint.value ?? ''}}`, ever: false }
-  },
-  prepareScore: ({ pod }, nodes) =>
-    nodes.some(({ node }) => node.spec.taints?.some(t => t.effect === 'PreferNoSchedule')) ? soft(pod) : skip,
-  score: (tolerations, { node }) =>
-    node.spec.taints?.filter(t => t.effect === 'PreferNoSchedule' && !tolerated(tolerations, t)).length ?? 0,
-  normalize: (_, scores) => spreadScores(scores, true),
-  wakeOn: [
-    wake(
-      Node,
-      ({ pod }, after, before) =>
-        after !== undefined &&
-        !untolerated(after, pod.spec.tolerations) &&
-        (!before || untolerated(before, pod.spec.tolerations) !== undefined),
-    ),
-  ],
-})
+export const taintToleration = plain(
+  definePlugin<Tolerations | undefined, Tolerations>({
+    name: 'TaintToleration',
+    depends: 'node',
+    weight: 3,
+    prepare: ({ pod }) => pod.spec.tolerations,
+    filter: (tolerations, { node }) => (node.spec.taints && hasUntolerated(node, tolerations) ? no : true),
+    prepareScore: ({ pod }, nodes) =>
+      nodes.some(({ node }) => node.spec.taints?.some(t => t.effect === 'PreferNoSchedule')) ? soft(pod) : skip,
+    score: (tolerations, { node }) =>
+      node.spec.taints?.filter(t => t.effect === 'PreferNoSchedule' && !tolerated(tolerations, t)).length ?? 0,
+    normalize: (_, scores) => spreadScores(scores, true),
+    wakeOn: [
+      wake(
+        Node,
+        ({ pod }, after, before) =>
+          after !== undefined &&
+          !hasUntolerated(after, pod.spec.tolerations) &&
+          (!before || hasUntolerated(before, pod.spec.tolerations)),
+      ),
+    ],
+  }),
+)
 
-function untolerated({ spec }: NodeObject, tolerations: Tolerations | undefined) {
-  return spec.taints?.find(
+const hasUntolerated = ({ spec }: NodeObject, tolerations: Tolerations | undefined): boolean =>
+  spec.taints?.some(
     taint => (taint.effect === 'NoSchedule' || taint.effect === 'NoExecute') && !tolerated(tolerations, taint),
-  )
-}
+  ) ?? false

@@ -1,0 +1,109 @@
+// The way of a pod from its chosen node to the binding: reserve and permit while the next pod waits, the rest in the
+// background. Whatever fails gives back what was reserved. Source: pkg/scheduler/schedule_one.go (bindingCycle).
+import type { Extender } from './extender.ts'
+import type { Plugin } from './framework.ts'
+import type { NodeInfo, PodInfo } from './info.ts'
+import type { Profile } from './profile.ts'
+import type { WaitingRoom } from './waiting.ts'
+import type { Prepared } from './answers.ts'
+
+export interface Placement {
+  pod: PodInfo
+  node: NodeInfo
+  profile: Profile
+  prepared: readonly Prepared[]
+}
+
+/** A plugin has said no after the node was chosen. */
+export interface Denied {
+  plugin: string
+  message: string
+}
+
+const stateFor = ({ prepared }: Placement, plugin: Plugin): unknown => prepared.find(p => p.plugin === plugin)?.state
+
+/** Asks every reserve; on a refusal all is given back. */
+export function reserve(placement: Placement): Denied | undefined {
+  const { pod, node, profile } = placement
+  for (const plugin of profile.reserves) {
+    const answer = plugin.reserve?.(pod, node, stateFor(placement, plugin)) ?? true
+    if (answer === true) continue
+    unreserve(placement)
+    return { plugin: plugin.name, message: answer }
+  }
+  return undefined
+}
+
+/** In the opposite order, like everything that is taken back. */
+export function unreserve(placement: Placement): void {
+  const { pod, node, profile } = placement
+  for (let i = profile.reserves.length - 1; i >= 0; i--) {
+    const plugin = profile.reserves[i]!
+    plugin.unreserve?.(pod, node, stateFor(placement, plugin))
+  }
+}
+
+/** Plugins that want the pod to wait, with how long at most; or who will not have it. */
+export function permit(placement: Placement): Denied | ReadonlyMap<string, number> {
+  const { pod, node, profile } = placement
+  const waits = new Map<string, number>()
+  for (const plugin of profile.permits) {
+    const answer = plugin.permit!(pod, node, stateFor(placement, plugin))
+    if (answer === 'allow') continue
+    if ('deny' in answer) return { plugin: plugin.name, message: answer.deny }
+    waits.set(plugin.name, answer.waitMs)
+  }
+  return waits
+}
+
+/** Waits where plugins want it, prepares and writes the binding. Throws when that fails. */
+export async function bind(
+  placement: Placement,
+  waits: ReadonlyMap<string, number>,
+  room: WaitingRoom,
+  extenders: readonly Extender[],
+  signal: AbortSignal,
+): Promise<Denied | undefined> {
+  const { pod, node, profile } = placement
+  if (waits.size) {
+    const verdict = await room.wait(pod, node.name, waits, signal)
+    if (!verdict.allowed) return verdict
+  }
+  for (const plugin of profile.preBinds) {
+    try {
+      await plugin.preBind!(pod, node, stateFor(placement, plugin))
+    } catch (cause) {
+      throw new BindingError(`running PreBind plugin ${JSON.stringify(plugin.name)}`, cause)
+    }
+  }
+  await write(placement, extenders)
+  for (const plugin of profile.postBinds) plugin.postBind!(pod, node, stateFor(placement, plugin))
+  return undefined
+}
+
+async function write(placement: Placement, extenders: readonly Extender[]): Promise<void> {
+  const { pod, node, profile } = placement
+  for (const extender of extenders) {
+    if (!extender.config.bindVerb || !extender.wants(pod)) continue
+    try {
+      return await extender.bind(pod, node.name)
+    } catch (cause) {
+      if (!extender.config.ignorable) throw new BindingError(`binding by extender ${extender.config.urlPrefix}`, cause)
+    }
+  }
+  for (const plugin of profile.binds) {
+    try {
+      if (await plugin.bind!(pod, node, stateFor(placement, plugin))) return
+    } catch (cause) {
+      throw new BindingError(`running Bind plugin ${JSON.stringify(plugin.name)}`, cause)
+    }
+  }
+  throw new Error('no plugin has bound the pod')
+}
+
+/** Says at which point a binding failed; its cause is the error itself. */
+export class BindingError extends Error {
+  constructor(where: string, cause: unknown) {
+    super(`${where}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  }
+}

@@ -1,0 +1,41 @@
+// What the scheduler counts, by the names Kubernetes gives it. Source: pkg/scheduler/metrics/metrics.go.
+import { counter, exponentialBuckets, gauge, histogram } from '../base/metrics.ts'
+
+export const scheduleAttempts = counter(
+  'scheduler_schedule_attempts_total',
+  "Number of attempts to schedule pods, by the result: 'scheduled', 'unschedulable', or 'error' for a problem inside.",
+)
+export const attemptSeconds = histogram(
+  'scheduler_scheduling_attempt_duration_seconds',
+  'Seconds from taking a pod to its binding or refusal.',
+  exponentialBuckets(0.001, 2, 15),
+)
+export const algorithmSeconds = histogram(
+  'scheduler_scheduling_algorithm_duration_seconds',
+  'Seconds that a decision takes.',
+  exponentialBuckets(0.001, 2, 15),
+)
+export const preemptionVictims = histogram(
+  'scheduler_preemption_victims',
+  'Number of pods chosen to be evicted for another.',
+  exponentialBuckets(1, 2, 7),
+)
+export const preemptionAttempts = counter('scheduler_preemption_attempts_total', 'Attempts to make room for a pod.')
+export const pendingPods = gauge(
+  'scheduler_pending_pods',
+  "Number of pods without a node, by where they wait: 'active', 'backoff', 'unschedulable' or 'gated'.",
+)
+export const incomingPods = counter(
+  'scheduler_queue_incoming_pods_total',
+  'Number of pods put into a queue, by queue and by what put them there.',
+)
+export const podSeconds = histogram(
+  'scheduler_pod_scheduling_sli_duration_seconds',
+  'Seconds from a pod entering the queue to its binding, by attempts.',
+  exponentialBuckets(0.01, 2, 20),
+)
+export const podAttempts = histogram(
+  'scheduler_pod_scheduling_attempts',
+  'Attempts it took to schedule a pod.',
+  exponentialBuckets(1, 2, 5),
+)

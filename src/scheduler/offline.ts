@@ -1,0 +1,81 @@
+// Decisions without an API server, over nodes and pods that are given: for tables in tests, and to measure the
+// scheduler by itself.
+import { VirtualClock } from '../base/clock.ts'
+import { silentLog } from '../base/log.ts'
+import { type Random, seededRandom } from '../base/random.ts'
+import type { Labels } from '../api/labels.ts'
+import { Mirror } from '../api/mirror.ts'
+import { Client } from '../client/index.ts'
+import { failureOf } from './attempt.ts'
+import { defaultConfig, type SchedulerConfig } from './config.ts'
+import { choose, type DecideOptions, type Decision, findNodes } from './decide.ts'
+import type { PostFiltered } from './framework.ts'
+import type { PodInfo } from './info.ts'
+import { Nominations } from './nominations.ts'
+import type { Profile } from './profile.ts'
+import { makeProfiles } from './profiles.ts'
+import { type Cluster, Snapshot } from './snapshot.ts'
+import { WaitingRoom } from './waiting.ts'
+
+export interface Offline {
+  snapshot: Snapshot
+  nominations: Nominations
+  profile: Profile
+  /** Decides and moves on to the next nodes; the pod is not put anywhere. */
+  decide(pod: PodInfo): Decision
+  /** The whole message of a pod without a node, and whom evicting would help. */
+  makeRoom(pod: PodInfo): { message: string; made: PostFiltered }
+}
+
+interface OfflineOptions {
+  config?: SchedulerConfig
+  random?: Random
+  namespaces?: Readonly<Record<string, Labels>>
+  ownSelector?: Cluster['ownSelector']
+  /** What a mirror of a kind holds; empty ones otherwise. */
+  mirror?: (kind: { kind: string }) => Mirror | undefined
+}
+
+export function openOffline(options: OfflineOptions = {}): Offline {
+  const { config = defaultConfig, random = seededRandom(1), namespaces = {} } = options
+  const clock = new VirtualClock()
+  const client = new Client({
+    serve: () => Promise.reject(new Error('there is no API server')),
+    user: { name: 'offline', groups: [] },
+    userAgent: 'offline',
+    clock,
+    log: silentLog,
+    shared: kind => (options.mirror?.(kind) ?? new Mirror()) as never,
+  })
+  const { signal } = new AbortController()
+  const waiting = new WaitingRoom(clock)
+  const [profile] = makeProfiles(config, { client, clock, random, log: silentLog, signal, waiting }).values()
+  const snapshot = new Snapshot({
+    namespaceLabels: name => namespaces[name],
+    ownSelector: options.ownSelector ?? (() => undefined),
+  })
+  const nominations = new Nominations(snapshot)
+  let start = 0
+  const at = (): DecideOptions => ({ profile: profile!, snapshot, random, nominations, start })
+  return {
+    snapshot,
+    nominations,
+    profile: profile!,
+    decide(pod) {
+      const found = findNodes(pod, at())
+      start = found.total ? (start + found.looked) % found.total : 0
+      return choose(found, at())
+    },
+    makeRoom(pod) {
+      const found = findNodes(pod, at())
+      const { outcome } = choose(found, at())
+      if (outcome.type === 'node') throw new Error(`${pod.key} fits on ${outcome.node.name}`)
+      // Where there are no nodes there is no room to make.
+      if (found.total === 0) return { message: outcome.message, made: {} }
+      const failure = failureOf(found, at(), undefined)
+      const made = profile!.postFilters[0]?.postFilter?.(pod, failure) ?? {}
+      if (made instanceof Promise) throw new Error('there are no extenders to wait for')
+      return { message: made.message ? `${outcome.message} ${made.message}` : outcome.message, made }
+    },
+  }
+}

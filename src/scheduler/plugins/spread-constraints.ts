@@ -1,0 +1,55 @@
+// What one spread constraint counts: which pods, and on which nodes. Source: plugins/podtopologyspread/common.go.
+import { type Labels, matches } from '../../api/labels.ts'
+import type { DeepReadonly } from '../../api/schema/node.ts'
+import type { TopologySpreadConstraint } from '../../kinds/core/affinity.ts'
+import { isRequiredNode, requiredNodes } from '../../kinds/core/node-selection.ts'
+import { tolerated } from '../../kinds/core/tolerations.ts'
+import type { PodCounter } from '../counts.ts'
+import type { NodeInfo, PodInfo } from '../info.ts'
+import type { Snapshot } from '../snapshot.ts'
+
+export type Constraint = DeepReadonly<TopologySpreadConstraint>
+
+export const hostname = 'kubernetes.io/hostname'
+
+export interface Matcher {
+  /** Equal matchers have equal keys. */
+  key: string
+  selects(labels: Labels): boolean
+}
+
+/** The selector of a constraint, with the labels it takes over from the pod. */
+export function matcher(pod: PodInfo, { labelSelector, matchLabelKeys }: Constraint): Matcher {
+  const shared = (matchLabelKeys ?? []).flatMap((key): [string, string][] =>
+    pod.labels[key] === undefined ? [] : [[key, pod.labels[key]]],
+  )
+  return {
+    key: JSON.stringify([labelSelector, shared]),
+    selects: labels => matches(labelSelector, labels) && shared.every(([key, value]) => labels[key] === value),
+  }
+}
+
+/** How many pods of the pod's namespace a selector matches; those on their way out do not count. */
+export function counterFor(snapshot: Snapshot, pod: PodInfo, key: string, selects: Matcher['selects']): PodCounter {
+  const { namespace } = pod
+  return snapshot.counter(
+    `spread ${namespace} ${key}`,
+    other => other.namespace === namespace && !other.pod.metadata.deletionTimestamp && selects(other.labels),
+  )
+}
+
+/** Whether a node counts for this pod: by default those its node affinity allows, taints or not. Undefined: all do. */
+export function eligibleFor(
+  { pod }: PodInfo,
+  { nodeAffinityPolicy, nodeTaintsPolicy }: Constraint,
+): ((node: NodeInfo) => boolean) | undefined {
+  const wanted = nodeAffinityPolicy === 'Ignore' ? undefined : requiredNodes(pod)
+  const taints = nodeTaintsPolicy === 'Honor'
+  if (!wanted && !taints) return undefined
+  return ({ node }) =>
+    (!wanted || isRequiredNode(wanted, node)) &&
+    (!taints ||
+      !(node.spec.taints ?? []).some(
+        taint => taint.effect !== 'PreferNoSchedule' && !tolerated(pod.spec.tolerations, taint),
+      ))
+}

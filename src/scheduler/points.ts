@@ -1,0 +1,20 @@
+// The points of a pod's way to its node, by the names configurations use, with the methods of a plugin that takes part.
+import type { Plugin } from './framework.ts'
+
+export const methodsOf = {
+  preEnqueue: ['preEnqueue'],
+  queueSort: ['before'],
+  preFilter: ['prepare'],
+  filter: ['filter'],
+  postFilter: ['postFilter'],
+  preScore: ['prepareScore'],
+  score: ['score'],
+  reserve: ['reserve', 'unreserve'],
+  permit: ['permit'],
+  preBind: ['preBind'],
+  bind: ['bind'],
+  postBind: ['postBind'],
+} as const satisfies Record<string, readonly (keyof Plugin)[]>
+
+export type Point = keyof typeof methodsOf
+export const points = Object.keys(methodsOf) as Point[]

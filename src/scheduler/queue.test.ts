@@ -1,0 +1,164 @@
+// Who is next, how long a refused pod waits, and what wakes it.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { VirtualClock } from '../base/clock.ts'
+import { Item } from '../api/mirror.ts'
+import { Node } from '../kinds/core/node.ts'
+import { type Pod, PodInfo } from './info.ts'
+import { openOffline } from './offline.ts'
+import { SchedulingQueue } from './queue.ts'
+
+interface Given {
+  priority?: number
+  gates?: string[]
+  cpu?: string
+}
+
+function pod(name: string, { priority = 0, gates = [], cpu = '1' }: Given = {}): PodInfo {
+  return new PodInfo({
+    metadata: { name, namespace: 'ns', uid: name },
+    spec: {
+      schedulerName: 'default-scheduler',
+      priority,
+      containers: [{ name: 'c', resources: { requests: { cpu } } }],
+      schedulingGates: gates.map(gate => ({ name: gate })),
+    },
+    status: {},
+  } as unknown as Pod)
+}
+
+function open() {
+  const clock = new VirtualClock()
+  const { profile } = openOffline()
+  let woken = 0
+  const queue = new SchedulingQueue({
+    clock,
+    profiles: new Map([[profile.schedulerName, profile]]),
+    initialBackoffMs: 1000,
+    maxBackoffMs: 10_000,
+    onReady: () => woken++,
+  })
+  const take = () => queue.take()?.pod.uid
+  const takeAll = () => {
+    const all: string[] = []
+    for (let next = take(); next; next = take()) all.push(next)
+    return all
+  }
+  return { clock, queue, take, takeAll, woken: () => woken }
+}
+
+const fit = new Set(['NodeResourcesFit'])
+const nodeWith = (cpu: string) =>
+  new Item<Node>({ metadata: { name: 'n' }, spec: {}, status: { allocatable: { cpu, pods: '9' } } } as never, 1)
+const added = (cpu: string) => ({ type: 'ADDED' as const, item: nodeWith(cpu) as Item, before: undefined })
+
+test('the important first, then first come, first served', () => {
+  const { queue, takeAll } = open()
+  for (const [name, priority] of [
+    ['a', 0],
+    ['b', 5],
+    ['c', 0],
+    ['d', 5],
+    ['e', -1],
+  ] as const)
+    queue.set(pod(name, { priority }), true)
+  assert.deepEqual(takeAll(), ['b', 'd', 'a', 'c', 'e'])
+})
+
+test('a pod that was refused comes after those that were not yet', async () => {
+  const { queue, clock, take, takeAll } = open()
+  queue.set(pod('a'), true)
+  queue.set(pod('b'), true)
+  assert.equal(take(), 'a')
+  queue.failed('a')
+  await clock.forward(1000)
+  queue.set(pod('c'), true)
+  assert.deepEqual(takeAll(), ['b', 'a', 'c'])
+})
+
+test('back-off doubles from one second to ten', async () => {
+  const { queue, clock, take } = open()
+  queue.set(pod('a'), true)
+  const waits: number[] = []
+  for (let i = 0; i < 6; i++) {
+    assert.equal(take(), 'a')
+    queue.failed('a')
+    let waited = 0
+    for (; queue.counts().active === 0; waited += 500) await clock.forward(500)
+    waits.push(waited)
+  }
+  assert.deepEqual(waits, [1000, 2000, 4000, 8000, 10_000, 10_000])
+})
+
+test('a refused pod sleeps until something helps, the rest of its back-off included', async () => {
+  const { queue, clock, take } = open()
+  queue.set(pod('a', { cpu: '4' }), true)
+  take()
+  queue.unschedulable('a', fit)
+  queue.wake(Node, added('2'))
+  assert.equal(queue.counts().unschedulable, 1)
+  await clock.forward(400)
+  queue.wake(Node, added('8'))
+  assert.equal(queue.counts().backoff, 1)
+  await clock.forward(599)
+  assert.equal(take(), undefined)
+  await clock.forward(1)
+  assert.equal(take(), 'a')
+  queue.unschedulable('a', fit)
+  // Its second back-off is over by then: no need to wait.
+  await clock.forward(2000)
+  queue.wake(Node, added('8'))
+  assert.equal(take(), 'a')
+})
+
+test('what another plugin waits for does not wake it', () => {
+  const { queue, take } = open()
+  queue.set(pod('a'), true)
+  take()
+  queue.unschedulable('a', new Set(['NodePorts']))
+  queue.wake(Node, { type: 'MODIFIED', item: nodeWith('8') as Item, before: nodeWith('2') as Item })
+  assert.equal(queue.counts().unschedulable, 1)
+})
+
+test('none is forgotten: after five minutes a pod is tried anyway', async () => {
+  const { queue, clock, take } = open()
+  queue.set(pod('a'), true)
+  take()
+  queue.unschedulable('a', fit)
+  await clock.forward(299_999)
+  assert.equal(take(), undefined)
+  await clock.forward(1)
+  assert.equal(take(), 'a')
+})
+
+test('a change during a decision is not lost', () => {
+  const { queue, take } = open()
+  queue.set(pod('a'), true)
+  take()
+  queue.wake(Node, added('8'))
+  queue.unschedulable('a', fit)
+  assert.deepEqual(queue.counts(), { active: 0, backoff: 1, unschedulable: 0, gated: 0, deciding: 0 })
+})
+
+test('gated pods wait for their gates, and cost nothing', () => {
+  const { queue, take, woken } = open()
+  queue.set(pod('a', { gates: ['x'] }), true)
+  queue.wake(Node, added('8'))
+  assert.deepEqual([queue.counts().gated, woken(), take()], [1, 0, undefined])
+  queue.set(pod('a'), true)
+  assert.equal(take(), 'a')
+})
+
+test('a pod that goes is gone from wherever it is', async () => {
+  const { queue, clock, take, takeAll } = open()
+  for (const name of ['active', 'backoff', 'asleep', 'deciding']) queue.set(pod(name), true)
+  queue.set(pod('gated', { gates: ['x'] }), true)
+  while (take());
+  queue.failed('backoff')
+  queue.unschedulable('asleep', fit)
+  for (const name of ['active', 'backoff', 'asleep', 'deciding', 'gated']) queue.remove(name)
+  assert.ok(Object.values(queue.counts()).every(count => count === 0))
+  queue.wake(Node, added('8'))
+  await clock.forward(400_000)
+  assert.deepEqual(takeAll(), [])
+})

@@ -1,0 +1,73 @@
+// Pods held at `permit`: decided on, but a plugin wants them to wait, for others of their group for example. Each
+// plugin that asked for it must allow the pod before its time is over, or it goes back to the queue.
+import type { Clock } from '../base/clock.ts'
+import { durationText } from '../api/time.ts'
+import type { WaitingPods } from './framework.ts'
+import type { PodInfo } from './info.ts'
+
+const maxWaitMs = 15 * 60_000
+
+export type Verdict = { allowed: true } | { allowed: false; plugin: string; message: string }
+
+interface Waiting {
+  pod: PodInfo
+  node: string
+  /** Plugins that have not allowed it yet, with what stops their clocks. */
+  plugins: Map<string, () => void>
+  settle(verdict: Verdict): void
+}
+
+export class WaitingRoom implements WaitingPods {
+  readonly #clock: Clock
+  readonly #pods = new Map<string, Waiting>()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** Resolves when every plugin has allowed the pod, or one has not. The signal lets go of it. */
+  wait(pod: PodInfo, node: string, plugins: ReadonlyMap<string, number>, signal: AbortSignal): Promise<Verdict> {
+    return new Promise(resolve => {
+      const waiting: Waiting = { pod, node, plugins: new Map(), settle: resolve }
+      this.#pods.set(pod.uid, waiting)
+      for (const [plugin, waitMs] of plugins) {
+        const limitMs = Math.min(waitMs, maxWaitMs)
+        const why = `rejected due to timeout after waiting ${durationText(limitMs * 1e6)} at plugin ${plugin}`
+        waiting.plugins.set(
+          plugin,
+          this.#clock.after(limitMs, () => this.reject(pod.uid, plugin, why)),
+        )
+      }
+      const onAbort = () => this.reject(pod.uid, 'scheduler', 'the scheduler ends')
+      signal.addEventListener('abort', onAbort, { once: true })
+      waiting.settle = verdict => {
+        signal.removeEventListener('abort', onAbort)
+        resolve(verdict)
+      }
+    })
+  }
+
+  has(uid: string): boolean {
+    return this.#pods.has(uid)
+  }
+
+  list(): { pod: PodInfo; node: string; plugins: readonly string[] }[] {
+    return Array.from(this.#pods.values(), ({ pod, node, plugins }) => ({ pod, node, plugins: [...plugins.keys()] }))
+  }
+
+  allow(uid: string, plugin: string): void {
+    const waiting = this.#pods.get(uid)
+    waiting?.plugins.get(plugin)?.()
+    if (!waiting?.plugins.delete(plugin) || waiting.plugins.size) return
+    this.#pods.delete(uid)
+    waiting.settle({ allowed: true })
+  }
+
+  reject(uid: string, plugin: string, message: string): void {
+    const waiting = this.#pods.get(uid)
+    if (!waiting) return
+    this.#pods.delete(uid)
+    for (const stop of waiting.plugins.values()) stop()
+    waiting.settle({ allowed: false, plugin, message })
+  }
+}
