@@ -30,9 +30,15 @@ export interface ClusterConfig {
   clusterSigningDuration?: string
   /** This machine is a node of a cluster elsewhere; the rest is what that cluster said of itself. */
   joined?: { server: string; nodeIP: string }
+  /** Parts that the server leaves to processes of their own. */
+  disable?: readonly ServerPart[]
   /** The scheduler's configuration file, when it has one. */
   schedulerConfig?: string
 }
+
+/** What runs in the server's process unless it is switched off. */
+export const serverParts = ['controller-manager', 'scheduler'] as const
+export type ServerPart = (typeof serverParts)[number]
 
 export interface LocalNode {
   name: string
@@ -56,6 +62,8 @@ export function pathsOf(dataDir: string, name: string) {
     pki: join(root, 'pki'),
     store: join(root, 'store'),
     kubeconfig: join(root, 'kubeconfig'),
+    /** Of a part of the server that runs by itself. */
+    kubeconfigOf: (part: ServerPart) => join(root, `${part}.kubeconfig`),
     logs: join(root, 'logs'),
     run: join(root, 'run'),
     manifests: join(root, 'manifests'),
@@ -156,15 +164,16 @@ export function withNode(config: ClusterConfig, name?: string): ClusterConfig {
 export const nodeNames = (config: ClusterConfig): string[] => [config.nodeName, ...config.nodes.map(n => n.name)]
 
 /** What the command line asked for, without what it left open. */
-const chosen = ({ port, nodeMonitorGracePeriod, clusterSigningDuration, schedulerConfig }: Chosen) => ({
+const chosen = ({ port, nodeMonitorGracePeriod, clusterSigningDuration, schedulerConfig, disable }: Chosen) => ({
   ...(port !== undefined && { port }),
   ...(nodeMonitorGracePeriod !== undefined && { nodeMonitorGracePeriod }),
   ...(clusterSigningDuration !== undefined && { clusterSigningDuration }),
   ...(schedulerConfig !== undefined && { schedulerConfig }),
+  ...(disable !== undefined && { disable }),
 })
 
 type Chosen = Partial<
-  Pick<ClusterConfig, 'port' | 'nodeMonitorGracePeriod' | 'clusterSigningDuration' | 'schedulerConfig'>
+  Pick<ClusterConfig, 'port' | 'nodeMonitorGracePeriod' | 'clusterSigningDuration' | 'schedulerConfig' | 'disable'>
 >
 
 const kubeletPortOf = (slot: number) => 10250 + slot * 20

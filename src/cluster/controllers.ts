@@ -8,7 +8,7 @@ import { loadSchedulerConfig, type Scheduler, startScheduler } from '../schedule
 import type { KeyPair } from '../wire/x509.ts'
 import { publishClusterFacts } from './cluster-facts.ts'
 import { publishClusterInfo } from './cluster-info.ts'
-import type { ClusterConfig } from './config.ts'
+import type { ClusterConfig, ServerPart } from './config.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { keepDnsService } from './dns-service.ts'
 import { hostAddresses } from './machine.ts'
@@ -35,40 +35,51 @@ export async function startControllers(options: ControllersOptions): Promise<voi
   const { plane, config, authority } = options
   const { core } = plane
   const common = { clock: core.clock, random: realRandom }
-  await Promise.all([
-    elected(options, 'kube-controller-manager', async (manager, signal) => {
-      await startAll({
-        ...common,
-        signal,
-        reader: manager,
-        clientFor: plane.accountClient,
-        log: core.log.with({ part: 'controllers' }),
-        kinds: builtinKinds,
-        caPem: authority.certPem,
-        authority,
-        signToken: plane.signToken,
-        clusterCidr: config.podCidr,
-        ...(config.clusterSigningDuration && {
-          certificateLifeMs: parseDuration(config.clusterSigningDuration)! / 1e6,
-        }),
-        ...(config.nodeMonitorGracePeriod && {
-          nodeMonitorGraceMs: parseDuration(config.nodeMonitorGracePeriod)! / 1e6,
-        }),
-      })
-      const admin = plane.client('kutter', ['system:masters'])
-      await publishClusterInfo(admin, `https://${hostAddresses()[0] ?? '127.0.0.1'}:${config.port}`, authority.certPem)
-      await publishClusterFacts(admin, config)
-      await keepDnsService(manager, config.dnsAddress, signal)
-    }),
-    elected(options, 'kube-scheduler', async (client, signal) => {
-      const log = core.log.with({ part: 'scheduler' })
-      const file = config.schedulerConfig
-      const own = file === undefined ? {} : { config: await loadSchedulerConfig(file) }
-      const scheduler = await startScheduler({ ...common, ...own, signal, client, log })
-      options.scheduling?.(scheduler)
-      signal.addEventListener('abort', () => options.scheduling?.(undefined), { once: true })
-    }),
-  ])
+  const runs = (part: ServerPart) => !config.disable?.includes(part)
+  const parts = [serveNodes(options)]
+  if (runs('controller-manager'))
+    parts.push(
+      elected(options, 'kube-controller-manager', async (manager, signal) => {
+        await startAll({
+          ...common,
+          signal,
+          reader: manager,
+          clientFor: plane.accountClient,
+          log: core.log.with({ part: 'controllers' }),
+          kinds: builtinKinds,
+          caPem: authority.certPem,
+          authority,
+          signToken: plane.signToken,
+          clusterCidr: config.podCidr,
+          ...(config.clusterSigningDuration && {
+            certificateLifeMs: parseDuration(config.clusterSigningDuration)! / 1e6,
+          }),
+          ...(config.nodeMonitorGracePeriod && {
+            nodeMonitorGraceMs: parseDuration(config.nodeMonitorGracePeriod)! / 1e6,
+          }),
+        })
+      }),
+    )
+  if (runs('scheduler'))
+    parts.push(
+      elected(options, 'kube-scheduler', async (client, signal) => {
+        const log = core.log.with({ part: 'scheduler' })
+        const file = config.schedulerConfig
+        const own = file === undefined ? {} : { config: await loadSchedulerConfig(file) }
+        const scheduler = await startScheduler({ ...common, ...own, signal, client, log })
+        options.scheduling?.(scheduler)
+        signal.addEventListener('abort', () => options.scheduling?.(undefined), { once: true })
+      }),
+    )
+  await Promise.all(parts)
+}
+
+/** What nodes find here whoever runs the controllers: where the cluster is, its ranges, and the Service of its DNS. */
+async function serveNodes({ plane, config, authority, signal }: ControllersOptions): Promise<void> {
+  const admin = plane.client('kutter', ['system:masters'])
+  await publishClusterInfo(admin, `https://${hostAddresses()[0] ?? '127.0.0.1'}:${config.port}`, authority.certPem)
+  await publishClusterFacts(admin, config)
+  await keepDnsService(admin, config.dnsAddress, signal)
 }
 
 /** Runs `lead` whenever this server is the leader; resolves when it has begun for the first time or stands by. */

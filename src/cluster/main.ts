@@ -8,7 +8,16 @@ import { runAgent } from './agent.ts'
 import { durationOption, integerOption, type OptionSpec, type Parsed, parseArgs, UsageError } from './args.ts'
 import { check } from './check.ts'
 import { componentOptions, runControllerManager, runSchedulerAlone } from './component.ts'
-import { type ClusterConfig, type ClusterPaths, defaultDataDir, defaultName, pathsOf, readConfig } from './config.ts'
+import {
+  type ClusterConfig,
+  type ClusterPaths,
+  defaultDataDir,
+  defaultName,
+  pathsOf,
+  readConfig,
+  type ServerPart,
+  serverParts,
+} from './config.ts'
 import { down } from './down.ts'
 import { runJoined } from './join.ts'
 import { machineProblem } from './machine.ts'
@@ -35,6 +44,7 @@ const options: Readonly<Record<string, OptionSpec>> = {
   ttl: { value: true, help: 'token create: how long it is good (24h); 0: for ever' },
   'cluster-signing-duration': { value: true, help: 'the longest life of certificates that nodes ask for (a year)' },
   'node-monitor-grace-period': { value: true, help: 'how long a node may be silent (50s)' },
+  disable: { value: true, help: `parts of the server that run elsewhere: ${serverParts.join(',')}` },
   'scheduler-config': { value: true, help: 'file with a KubeSchedulerConfiguration' },
   n: { value: true, help: 'namespace (default)' },
   namespace: { value: true, help: 'namespace (default)' },
@@ -102,6 +112,7 @@ async function main(args: readonly string[]): Promise<number> {
         ...(nodes !== undefined && { nodes }),
         ...timings(parsed),
         ...(schedulerConfig && { schedulerConfig: resolve(schedulerConfig) }),
+        ...disabled(parsed),
       })
     }
     case 'down':
@@ -128,7 +139,7 @@ async function main(args: readonly string[]): Promise<number> {
         const schedulerConfig = parsed.options['scheduler-config']
         return runServer({
           ...o,
-          config: { ...o.config, ...timings(parsed), ...(schedulerConfig && { schedulerConfig }) },
+          config: { ...o.config, ...timings(parsed), ...disabled(parsed), ...(schedulerConfig && { schedulerConfig }) },
         })
       })
       return 0
@@ -158,6 +169,16 @@ function timings(parsed: Parsed): Pick<ClusterConfig, 'nodeMonitorGracePeriod' |
   const grace = durationOption(parsed, 'node-monitor-grace-period')?.text
   const signing = durationOption(parsed, 'cluster-signing-duration')?.text
   return { ...(grace && { nodeMonitorGracePeriod: grace }), ...(signing && { clusterSigningDuration: signing }) }
+}
+
+/** `--disable controller-manager,scheduler`; with an empty list everything runs again. */
+function disabled(parsed: Parsed): Pick<ClusterConfig, 'disable'> {
+  const text = parsed.options.disable
+  if (text === undefined) return {}
+  const names = text.split(',').filter(Boolean)
+  const unknown = names.find(name => !serverParts.includes(name as ServerPart))
+  if (unknown) throw new UsageError(`--disable ${JSON.stringify(unknown)}: known are ${serverParts.join(', ')}`)
+  return { disable: names as ServerPart[] }
 }
 
 /** The agent of a node of this machine's cluster, or of one that joins a cluster elsewhere. */

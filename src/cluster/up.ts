@@ -10,6 +10,7 @@ import {
   type ClusterPaths,
   clusterTag,
   ensureConfig,
+  type ServerPart,
   nodeNames,
   readConfig,
   withNodes,
@@ -35,6 +36,8 @@ export interface UpOptions {
   nodes?: number
   nodeMonitorGracePeriod?: string
   clusterSigningDuration?: string
+  /** Parts that the server leaves to processes of their own. */
+  disable?: readonly ServerPart[]
   /** The scheduler's configuration file. */
   schedulerConfig?: string
   install: boolean
@@ -79,6 +82,11 @@ export async function up(options: UpOptions): Promise<number> {
     await steps.run('API server answers', () =>
       until(deadline, paths, () => client.find(Service, { namespace: 'default', name: 'kubernetes' }).then(Boolean)),
     )
+    // Without controllers nodes get no addresses for their pods: whoever runs those is to start them now.
+    if (config.disable?.includes('controller-manager')) {
+      out(alone(options, config))
+      return 0
+    }
     await steps.run(readyText(names), () => until(deadline, paths, () => nodesReady(client, paths, names)))
     await steps.run('DNS answers', () =>
       until(deadline, paths, () => dnsAnswers(config.dnsAddress, `kubernetes.default.svc.${config.domain}`)),
@@ -93,6 +101,15 @@ export async function up(options: UpOptions): Promise<number> {
   out(farewell(options, config, steps.totalMs()))
   return 0
 }
+
+const alone = ({ command, paths }: UpOptions, { port, podCidr }: ClusterConfig): string => `
+The API server answers on https://127.0.0.1:${port}, without controllers. Start them with:
+
+  ${command} controller-manager --kubeconfig ${paths.kubeconfigOf('controller-manager')} --cluster-cidr ${podCidr} \\
+    --root-ca-file ${paths.pki}/ca.crt --cluster-signing-cert-file ${paths.pki}/ca.crt \\
+    --cluster-signing-key-file ${paths.pki}/ca.key --service-account-private-key-file ${paths.pki}/sa.key
+
+`
 
 function farewell({ name, command }: UpOptions, config: ClusterConfig, ms: number): string {
   const context = contextName(name)
@@ -136,7 +153,13 @@ async function install(options: UpOptions, steps: Steps): Promise<void> {
 
 async function prepare(paths: ClusterPaths, config: ClusterConfig): Promise<Admin> {
   const admin = await adminOf(paths, config)
-  await servingCertificate(new Pki(paths.pki, realClock), config)
+  const pki = new Pki(paths.pki, realClock)
+  await servingCertificate(pki, config)
+  for (const part of config.disable ?? []) {
+    const user = `system:kube-${part}`
+    const certificate = await pki.certificate(part, { commonName: user }, ['client auth', 'digital signature'])
+    await writeKubeconfig(paths.kubeconfigOf(part), kubeconfigOf(user, admin.server, admin.ca, certificate))
+  }
   const own = kubeconfigOf(contextName(config.name), admin.server, admin.ca, admin.certificate)
   await writeKubeconfig(paths.kubeconfig, own)
   await mergeIntoUserConfig(own)

@@ -254,9 +254,6 @@ export const clusterRoles: Readonly<Record<string, DefaultRole>> = {
       rule('create', 'authorization.k8s.io', 'subjectaccessreviews'),
       rule('list watch', '*', '*'),
       rule('create', 'core', 'serviceaccounts/token'),
-      // The Service and EndpointSlice of the cluster's DNS, which have no pods to select.
-      rule('create delete get patch update', 'core', 'services'),
-      rule('create delete get patch update', 'discovery.k8s.io', 'endpointslices'),
     ],
   },
   ...Object.fromEntries(
