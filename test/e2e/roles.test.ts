@@ -38,12 +38,10 @@ describe('controllers and scheduler apart from the server', () => {
   test('the controller manager acts as the service accounts of its controllers', options, async () => {
     const dir = `${cluster.dataDir}/${cluster.name}`
     const pki = `${dir}/pki`
-    start(
-      'controller-manager',
-      ...['--kubeconfig', `${dir}/controller-manager.kubeconfig`, '--cluster-cidr', '10.200.0.0/16'],
-      ...['--root-ca-file', `${pki}/ca.crt`, '--service-account-private-key-file', `${pki}/sa.key`],
-      ...['--cluster-signing-cert-file', `${pki}/ca.crt`, '--cluster-signing-key-file', `${pki}/ca.key`],
-    )
+    const words = `controller-manager --kubeconfig ${dir}/controller-manager.kubeconfig --cluster-cidr 10.200.0.0/16
+      --root-ca-file ${pki}/ca.crt --service-account-private-key-file ${pki}/sa.key
+      --cluster-signing-cert-file ${pki}/ca.crt --cluster-signing-key-file ${pki}/ca.key`
+    start(...words.split(/\s+/))
     await eventually('two pods', async () => {
       const { stdout } = await cluster.tryKubectl('get pods -o name')
       return stdout.trim().split('\n').filter(Boolean).length === 2
