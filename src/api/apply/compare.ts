@@ -3,7 +3,7 @@
 // Source: structured-merge-diff typed/compare.go.
 import { isObject } from '../patch/merge.ts'
 import type { Json, JsonObject, Node } from '../schema/node.ts'
-import { elementKey, emptySet, type FieldSet, isAtomic } from './fieldset.ts'
+import { elementKey, emptySet, type FieldSet, isAtomic, member } from './fieldset.ts'
 
 /** The fields added or given another value, and those removed. */
 export function compare(
@@ -26,18 +26,16 @@ function walk(node: Node, before: Json | undefined, after: Json | undefined): Di
   if (before === undefined) return { changed: wholeOf(node, after!) }
   if (after === undefined) return { removed: wholeOf(node, before) }
   if (isAtomic(node)) {
-    if (typeof before !== 'object' && typeof after !== 'object') return { changed: leaf() }
-    return JSON.stringify(before) === JSON.stringify(after) ? undefined : { changed: leaf() }
+    if (typeof before !== 'object' && typeof after !== 'object') return { changed: member }
+    return JSON.stringify(before) === JSON.stringify(after) ? undefined : { changed: member }
   }
   return node.type === 'list' ? walkList(node, before, after) : walkFields(node, before, after)
 }
 
-const leaf = (): FieldSet => ({ self: true, children: new Map() })
-
 /** Everything in a value that is there only on one side. */
 function wholeOf(node: Node, value: Json): FieldSet {
-  const set = leaf()
-  if (value === null || isAtomic(node)) return set
+  if (value === null || isAtomic(node)) return member
+  const set: FieldSet = { self: true, children: new Map() }
   if (node.type === 'list') {
     if (Array.isArray(value))
       for (const element of value) set.children.set(elementKey(node, element)!, wholeOf(node.item!, element))

@@ -15,20 +15,30 @@ export const emptySet = (): FieldSet => ({ self: false, children: new Map() })
 
 export const isEmpty = (set: FieldSet): boolean => !set.self && set.children.size === 0
 
-/** From the JSON in managedFields; tolerates anything, since clients may write it. */
+/** Sets that were read, by the very JSON: equal parts are shared between objects, and read over and over. */
+const parsed = new WeakMap<object, FieldSet>()
+
+/** From the JSON in managedFields; tolerates anything, since clients may write it. The set is not to be changed. */
 export function parseFieldSet(json: Json | undefined): FieldSet {
-  const set = emptySet()
-  if (!isObject(json)) return set
+  if (!isObject(json)) return emptySet()
+  let set = parsed.get(json)
+  if (set) return set
+  set = emptySet()
   for (const [key, value] of Object.entries(json)) {
     if (key === '.') set.self = true
-    else {
-      const child = parseFieldSet(value)
-      // A leaf is written {}: it is a member.
-      if (isEmpty(child)) child.self = true
-      set.children.set(key, child)
-    }
+    // A leaf is written {}: it is a member.
+    else set.children.set(key, isObject(value) && !isEmptyObject(value) ? parseFieldSet(value) : member)
   }
+  parsed.set(json, set)
   return set
+}
+
+/** A set of nothing but its own path: one for all, never to be changed. */
+export const member: FieldSet = Object.freeze({ self: true, children: new Map() })
+
+function isEmptyObject(object: JsonObject): boolean {
+  for (const _ in object) return false
+  return true
 }
 
 /** Most of a field set are its ends, and they all look the same: one object for all saves half of the memory. */

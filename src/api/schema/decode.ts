@@ -44,14 +44,27 @@ interface Row {
   name: string
   node: Node
 }
-const rowsOf = new WeakMap<Struct, { rows: Row[]; names: Set<string> }>()
 
-function compile(schema: Struct) {
-  let compiled = rowsOf.get(schema)
+interface Compiled {
+  /** All fields in Go's order. */
+  rows: readonly Row[]
+  places: ReadonlyMap<string, number>
+  /** Places of the fields that may be written although they were not given: those with a default, and those always written. */
+  unasked: readonly number[]
+}
+
+const compiledOf = new WeakMap<Struct, Compiled>()
+
+function compile(schema: Struct): Compiled {
+  let compiled = compiledOf.get(schema)
   if (!compiled) {
     const rows = Object.entries(schema.fields).map(([name, node]) => ({ name, node }))
-    compiled = { rows, names: new Set(rows.map(r => r.name)) }
-    rowsOf.set(schema, compiled)
+    compiled = {
+      rows,
+      places: new Map(rows.map(({ name }, place) => [name, place])),
+      unasked: rows.flatMap(({ node }, place) => (node.default !== undefined || node.always ? [place] : [])),
+    }
+    compiledOf.set(schema, compiled)
   }
   return compiled
 }
@@ -60,27 +73,55 @@ function decodeStruct(schema: Struct, input: unknown, context: Context): JsonObj
   if (typeof input !== 'object' || input === null || Array.isArray(input))
     throw mismatch(input, goStructName(schema), context)
   const source = input as JsonObject
-  const { rows, names } = compile(schema)
+  const { rows, places, unasked } = compile(schema)
+  const given = givenPlaces(places, source)
   const out: JsonObject = {}
   const outer = context.owner
   context.owner = schema
-  for (const { name, node } of rows) {
-    const raw = source[name]
-    let result: Json | undefined
-    if (raw !== undefined && raw !== null) {
-      context.path.push(name)
-      result = decodeNode(node, raw, context)
-      context.path.pop()
-    }
-    if (result === undefined && context.defaults && node.default !== undefined)
-      result = structuredClone(node.default) as Json
-    if (result === undefined && node.always) result = zero(node, context)
-    if (result !== undefined) out[name] = result
+  // Both lists go up: the fields that were given, and between them those that come unasked.
+  let next = 0
+  for (let i = 0; i <= given.length; i++) {
+    const place = i < given.length ? given[i]! : rows.length
+    for (; next < unasked.length && unasked[next]! < place; next++) putUnasked(out, rows[unasked[next]!]!, context)
+    if (place === rows.length) break
+    if (unasked[next] === place) next++
+    putGiven(out, rows[place]!, source, context)
   }
   if (context.onUnknown)
-    for (const key of Object.keys(source)) if (!names.has(key)) context.onUnknown(pathText([...context.path, key]))
+    for (const key of Object.keys(source)) if (!places.has(key)) context.onUnknown(pathText([...context.path, key]))
   context.owner = outer
   return out
+}
+
+/** Where the fields of a value stand in its struct, going up. Most structs have many fields, and most values few. */
+function givenPlaces(places: Compiled['places'], source: JsonObject): number[] {
+  const given: number[] = []
+  let last = -1
+  let inOrder = true
+  for (const key of Object.keys(source)) {
+    const place = places.get(key)
+    if (place === undefined) continue
+    inOrder &&= place > last
+    last = place
+    given.push(place)
+  }
+  return inOrder ? given : given.sort((a, b) => a - b)
+}
+
+function putGiven(out: JsonObject, row: Row, source: JsonObject, context: Context): void {
+  const { name, node } = row
+  const raw = source[name]
+  if (raw === undefined || raw === null) return putUnasked(out, row, context)
+  context.path.push(name)
+  const result = decodeNode(node, raw, context)
+  context.path.pop()
+  if (result === undefined) putUnasked(out, row, context)
+  else out[name] = result
+}
+
+function putUnasked(out: JsonObject, { name, node }: Row, context: Context): void {
+  if (context.defaults && node.default !== undefined) out[name] = structuredClone(node.default) as Json
+  else if (node.always) out[name] = zero(node, context)
 }
 
 /** Undefined means: zero, and not to be written. */
