@@ -10,16 +10,41 @@ export class Item<T extends KubeObject = KubeObject> {
   readonly object: DeepReadonly<T>
   readonly revision: number
   #bytes: Buffer | undefined
+  /** The JSON as it was stored, which does not know its own revision. */
+  #stored: Uint8Array | undefined
 
-  constructor(object: DeepReadonly<T>, revision: number) {
+  /** @param stored the object's JSON with `unknownRevision` in place of its resourceVersion */
+  constructor(object: DeepReadonly<T>, revision: number, stored?: Uint8Array) {
     this.object = object
     this.revision = revision
+    this.#stored = stored
   }
 
   /** The object's JSON in UTF-8. */
   get bytes(): Buffer {
-    return (this.#bytes ??= Buffer.from(JSON.stringify(this.object)))
+    if (this.#bytes) return this.#bytes
+    const stored = this.#stored
+    this.#stored = undefined
+    return (this.#bytes = (stored && atRevision(stored, this.revision)) ?? Buffer.from(JSON.stringify(this.object)))
   }
+}
+
+/** What the resourceVersion of an object says while its revision is not known. */
+export const unknownRevision = '0'
+const unknownField = Buffer.from(`"resourceVersion":"${unknownRevision}"`)
+
+/** Stored JSON with its revision put in: far quicker than writing the object down again. Undefined where it has no place for it. */
+function atRevision(stored: Uint8Array, revision: number): Buffer | undefined {
+  const source = Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength)
+  // Only kind and apiVersion stand before the metadata.
+  const at = source.indexOf(unknownField)
+  if (at < 0) return undefined
+  const text = `"resourceVersion":"${revision}"`
+  const out = Buffer.allocUnsafe(source.length - unknownField.length + text.length)
+  source.copy(out, 0, 0, at)
+  out.write(text, at, 'latin1')
+  source.copy(out, at + text.length, at + unknownField.length)
+  return out
 }
 
 export interface MirrorChange<T extends KubeObject = KubeObject> {

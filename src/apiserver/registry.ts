@@ -13,7 +13,7 @@ import type { DeepReadonly, Json, JsonObject } from '../api/schema/node.ts'
 import { timeText } from '../api/time.ts'
 import { validateMetaUpdate, validateObject } from '../api/validate.ts'
 import { root } from '../api/path.ts'
-import { Item as ItemClass } from '../api/mirror.ts'
+import { Item as ItemClass, unknownRevision } from '../api/mirror.ts'
 import { StoreConflict } from '../store/index.ts'
 import { canonical } from './body.ts'
 import { alreadyExists, conflict, notFound, objectModified } from './errors.ts'
@@ -108,7 +108,7 @@ export class Registry {
     if (kind.status) (object as unknown as JsonObject).status = {}
     kind.prepare?.(object, undefined)
     // Holds the place of the revision, which is known after the write.
-    metadata.resourceVersion = '0'
+    metadata.resourceVersion = unknownRevision
     const next = canonical(kind, object)
     throwProblems(kind, next.metadata.name ?? '', validateObject(kind, next))
     await this.admission.validate({ type: 'CREATE', operation: target, object: next })

@@ -4,7 +4,7 @@
 import type { Clock } from '../base/clock.ts'
 import { StatusError } from '../base/errors.ts'
 import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
-import { Item, Mirror, type MirrorChange, objectKey } from '../api/mirror.ts'
+import { Item, Mirror, type MirrorChange, objectKey, unknownRevision } from '../api/mirror.ts'
 import type { JsonObject } from '../api/schema/node.ts'
 import type { Change, Entry, Store } from '../store/index.ts'
 
@@ -153,7 +153,7 @@ export class Storage {
   async write(kind: AnyKind, object: KubeObject, expect: number | 'absent'): Promise<Item> {
     const { namespace = '', name = '' } = object.metadata
     // The revision is not known before the write: it is put in when the bytes are read back.
-    object.metadata.resourceVersion = '0'
+    object.metadata.resourceVersion = unknownRevision
     const bytes = Buffer.from(JSON.stringify(object))
     this.#written.set(bytes, object)
     const revision = await this.store.put(storageKey(kind, namespace, name), bytes, { expect })
@@ -181,7 +181,7 @@ export class Storage {
       (JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString()) as KubeObject)
     this.#written.delete(value)
     object.metadata.resourceVersion = String(revision)
-    return new Item(freezeInTests(object), revision)
+    return new Item(freezeInTests(object), revision, value)
   }
 
   /** Reads a page as it was at `at`. */
