@@ -1,10 +1,11 @@
 // Kubeconfig files: the admin's own in the cluster's directory, and a context in ~/.kube/config beside what is there.
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { parse, stringify } from 'yaml'
 import type { KeyPair } from '../wire/x509.ts'
 import { defaultName } from './config.ts'
+import { readIfThere } from './files.ts'
 
 interface Named {
   name: string
@@ -71,14 +72,8 @@ export async function removeFromUserConfig(name: string): Promise<void> {
 }
 
 async function readUserConfig(file: string): Promise<Kubeconfig | undefined> {
-  let text: string
-  try {
-    text = await readFile(file, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
-  if (text.trim() === '') return undefined
+  const text = await readIfThere(file)
+  if (text === undefined || text.trim() === '') return undefined
   try {
     return parse(text) as Kubeconfig
   } catch (cause) {

@@ -1,7 +1,7 @@
 // A node's certificates as it gets them from the cluster: asked for by a CertificateSigningRequest, kept in one file
 // with the key, asked for again well before they end.
 // Source: kubernetes.io/docs/reference/access-authn-authz/kubelet-tls-bootstrapping; client-go util/certificate.
-import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { mkdir, rename, stat, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Clock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
@@ -10,6 +10,7 @@ import type { Random } from '../base/random.ts'
 import type { Client } from '../client/index.ts'
 import { CertificateSigningRequest } from '../kinds/certificates/certificatesigningrequest.ts'
 import { isPair, type KeyPair, makeRequest, readCertificate, type Subject } from '../wire/x509.ts'
+import { readIfThere } from './files.ts'
 
 export interface Wanted {
   signerName: 'kubernetes.io/kube-apiserver-client-kubelet' | 'kubernetes.io/kubelet-serving'
@@ -55,13 +56,8 @@ export interface Kept {
 
 /** What is kept in a file; undefined when there is nothing, or nothing that is good now and signed by `ca`. */
 export async function readKept(file: string, ca: string, now: number): Promise<Kept | undefined> {
-  let text: string
-  try {
-    text = await readFile(file, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
+  const text = await readIfThere(file)
+  if (text === undefined) return undefined
   const pair = { certPem: part(text, 'CERTIFICATE'), keyPem: part(text, 'PRIVATE KEY') }
   const good = pair.certPem && pair.keyPem && isPair(pair, ca) && readCertificate(pair.certPem).notAfter > now
   return good ? { pair, since: (await stat(file)).mtimeMs } : undefined

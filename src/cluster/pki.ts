@@ -1,7 +1,8 @@
 // The cluster's keys and certificates, in files below <data>/pki. Made once, renewed before they expire.
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
+import { readIfThere } from './files.ts'
 import { makeSigningKey } from '../wire/jwt.ts'
 import {
   issue,
@@ -83,14 +84,5 @@ export class Pki {
     await mkdir(this.dir, { recursive: true, mode: 0o700 })
     await writeFile(`${file}.new`, text, { mode: 0o600 })
     await rename(`${file}.new`, file)
-  }
-}
-
-async function readIfThere(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
   }
 }

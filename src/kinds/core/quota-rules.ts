@@ -5,7 +5,8 @@ import type { DeepReadonly } from '../../api/schema/node.ts'
 import { pathSegmentErrors } from '../../api/validate.ts'
 import type { ResourceQuotaSpec } from './resourcequota.ts'
 
-const counts = new Set([
+/** Resources whose number has a name of its own, besides `count/…`. */
+export const plainCounts: ReadonlySet<string> = new Set([
   'configmaps',
   'persistentvolumeclaims',
   'pods',
@@ -13,9 +14,8 @@ const counts = new Set([
   'resourcequotas',
   'secrets',
   'services',
-  'services.loadbalancers',
-  'services.nodeports',
 ])
+const counts = new Set([...plainCounts, 'services.loadbalancers', 'services.nodeports'])
 const compute = new Set([
   'cpu',
   'ephemeral-storage',

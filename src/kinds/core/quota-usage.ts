@@ -7,19 +7,9 @@ import { PersistentVolumeClaim } from './persistentvolumeclaim.ts'
 import { Pod } from './pod.ts'
 import { qosClass } from './pod-defaults.ts'
 import { podLimits, podRequests, type Quantities } from './pod-resources.ts'
+import { plainCounts } from './quota-rules.ts'
 import type { ResourceQuotaSpec } from './resourcequota.ts'
 import { Service } from './service.ts'
-
-/** Resources that once had a name of their own for their count. */
-const plainCounts = new Set([
-  'configmaps',
-  'persistentvolumeclaims',
-  'pods',
-  'replicationcontrollers',
-  'resourcequotas',
-  'secrets',
-  'services',
-])
 
 /** `count/deployments.apps`, `count/pods`. */
 export const countName = (kind: AnyKind): string => `count/${kind.plural}${kind.group && `.${kind.group}`}`
