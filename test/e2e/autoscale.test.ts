@@ -1,9 +1,10 @@
 // What is measured of real containers, what autoscalers make of it, and what namespaces may have at most.
 import assert from 'node:assert/strict'
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { parse, stringify } from 'yaml'
 import { makeRequest } from '../../src/wire/x509.ts'
 import { cannotRun, clusterForFile, eventually } from './cluster.ts'
 
@@ -58,8 +59,11 @@ test('an autoscaler made by kubectl brings more pods', options, async () => {
   })
   const described = await cluster.kubectl('describe hpa busy')
   assert.match(described, /SuccessfulRescale/)
-  assert.match(described, /ScalingActive\s+True\s+ValidMetricFound/)
   assert.match(await cluster.kubectl('get hpa busy'), /Deployment\/busy\s+(cpu: )?\d+%\/50%/)
+  const raw = '/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers/busy'
+  const newer = JSON.parse(await cluster.kubectl(`get --raw ${raw}`))
+  const active = newer.status.conditions.find((c: { type: string }) => c.type === 'ScalingActive')
+  assert.deepEqual([active.status, active.reason], ['True', 'ValidMetricFound'])
   const older = JSON.parse(
     await cluster.kubectl('get --raw /apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers/busy'),
   )
@@ -121,12 +125,13 @@ test('a person’s certificate request is approved by kubectl and works', option
   await cluster.kubectl('create clusterrolebinding readers --clusterrole=view --group=readers')
   const dir = mkdtempSync(join(tmpdir(), 'kutter-jane-'))
   try {
-    writeFileSync(join(dir, 'crt'), Buffer.from(certificate, 'base64'))
-    writeFileSync(join(dir, 'key'), keyPem)
-    copyFileSync(cluster.env.KUBECONFIG!, join(dir, 'config'))
+    const config = parse(readFileSync(cluster.env.KUBECONFIG!, 'utf8'))
+    config.users[0].user = {
+      'client-certificate-data': certificate,
+      'client-key-data': Buffer.from(keyPem).toString('base64'),
+    }
+    writeFileSync(join(dir, 'config'), stringify(config))
     const jane = (args: string) => cluster.tryKubectl(`--kubeconfig ${dir}/config ${args}`)
-    await jane(`config set-credentials jane --client-certificate=${dir}/crt --client-key=${dir}/key`)
-    await jane('config set-context --current --user=jane')
     const allowed = await jane('get pods -A')
     assert.equal(allowed.code, 0, allowed.stderr)
     assert.match((await jane('get secrets -A')).stderr, /User "jane" cannot list resource "secrets"/)
