@@ -53,6 +53,17 @@ export function integerOption(parsed: Parsed, name: string, min: number, max: nu
   return value
 }
 
+/** Two ports with a dash between them: `30000-32767`. */
+export function portRangeOption(parsed: Parsed, name: string): [number, number] | undefined {
+  const text = parsed.options[name]
+  if (text === undefined) return undefined
+  const [, first, last] = /^(\d{1,5})-(\d{1,5})$/.exec(text) ?? []
+  const range: [number, number] = [Number(first), Number(last)]
+  if (!first || !last || range[0] < 1 || range[1] > 65535 || range[0] > range[1])
+    throw new UsageError(`option --${name} must be a range of ports such as 30000-32767, not ${text}`)
+  return range
+}
+
 /** A length of time as Go writes it: `40s`, `1m30s`. */
 export function durationOption(parsed: Parsed, name: string): { text: string; ms: number } | undefined {
   const text = parsed.options[name]

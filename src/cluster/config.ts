@@ -164,16 +164,27 @@ export function withNode(config: ClusterConfig, name?: string): ClusterConfig {
 export const nodeNames = (config: ClusterConfig): string[] => [config.nodeName, ...config.nodes.map(n => n.name)]
 
 /** What the command line asked for, without what it left open. */
-const chosen = ({ port, nodeMonitorGracePeriod, clusterSigningDuration, schedulerConfig, disable }: Chosen) => ({
+const chosen = ({
+  port,
+  nodeMonitorGracePeriod,
+  clusterSigningDuration,
+  schedulerConfig,
+  disable,
+  nodePorts,
+}: Chosen) => ({
   ...(port !== undefined && { port }),
   ...(nodeMonitorGracePeriod !== undefined && { nodeMonitorGracePeriod }),
   ...(clusterSigningDuration !== undefined && { clusterSigningDuration }),
   ...(schedulerConfig !== undefined && { schedulerConfig }),
   ...(disable !== undefined && { disable }),
+  ...(nodePorts !== undefined && { nodePorts }),
 })
 
 type Chosen = Partial<
-  Pick<ClusterConfig, 'port' | 'nodeMonitorGracePeriod' | 'clusterSigningDuration' | 'schedulerConfig' | 'disable'>
+  Pick<
+    ClusterConfig,
+    'port' | 'nodeMonitorGracePeriod' | 'clusterSigningDuration' | 'schedulerConfig' | 'disable' | 'nodePorts'
+  >
 >
 
 const kubeletPortOf = (slot: number) => 10250 + slot * 20

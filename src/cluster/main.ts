@@ -5,7 +5,15 @@ import { dirname, resolve } from 'node:path'
 import { messageOf } from '../base/errors.ts'
 import { type Log, stderrLog } from '../base/log.ts'
 import { runAgent } from './agent.ts'
-import { durationOption, integerOption, type OptionSpec, type Parsed, parseArgs, UsageError } from './args.ts'
+import {
+  durationOption,
+  integerOption,
+  type OptionSpec,
+  type Parsed,
+  parseArgs,
+  portRangeOption,
+  UsageError,
+} from './args.ts'
 import { check } from './check.ts'
 import { componentOptions, runControllerManager, runSchedulerAlone } from './component.ts'
 import {
@@ -44,6 +52,7 @@ const options: Readonly<Record<string, OptionSpec>> = {
   ttl: { value: true, help: 'token create: how long it is good (24h); 0: for ever' },
   'cluster-signing-duration': { value: true, help: 'the longest life of certificates that nodes ask for (a year)' },
   'node-monitor-grace-period': { value: true, help: 'how long a node may be silent (50s)' },
+  'service-node-port-range': { value: true, help: 'ports for Services of type NodePort (30000-32767)' },
   disable: { value: true, help: `parts of the server that run elsewhere: ${serverParts.join(',')}` },
   'scheduler-config': { value: true, help: 'file with a KubeSchedulerConfiguration' },
   n: { value: true, help: 'namespace (default)' },
@@ -100,6 +109,7 @@ async function main(args: readonly string[]): Promise<number> {
     case 'up': {
       const port = integerOption(parsed, 'port', 1, 65535)
       const nodes = integerOption(parsed, 'nodes', 1, maxNodes)
+      const nodePorts = portRangeOption(parsed, 'service-node-port-range')
       const schedulerConfig = parsed.options['scheduler-config']
       return up({
         paths,
@@ -113,6 +123,7 @@ async function main(args: readonly string[]): Promise<number> {
         ...timings(parsed),
         ...(schedulerConfig && { schedulerConfig: resolve(schedulerConfig) }),
         ...disabled(parsed),
+        ...(nodePorts && { nodePorts }),
       })
     }
     case 'down':

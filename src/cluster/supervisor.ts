@@ -191,7 +191,13 @@ class Supervisor {
     if (this.#stopping || charge.retired || charge.heard.size || charge.child) return
     const { program, paths, clock, log } = this.#options
     const file = openSync(logOf(paths, charge.key), 'a', 0o600)
-    const words = [...lockOf(paths, charge.key), program.command, ...(charge.nodeFlags ?? []), ...program.args, ...charge.args]
+    const words = [
+      ...lockOf(paths, charge.key),
+      program.command,
+      ...(charge.nodeFlags ?? []),
+      ...program.args,
+      ...charge.args,
+    ]
     const own = charge.namespace && openSync('/proc/self/ns/net', 'r')
     const child = charge.namespace
       ? spawn('nsenter', [`--net=/run/netns/${charge.namespace}`, '--', ...words], {

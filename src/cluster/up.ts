@@ -36,6 +36,8 @@ export interface UpOptions {
   nodes?: number
   nodeMonitorGracePeriod?: string
   clusterSigningDuration?: string
+  /** The first and last port for Services of type NodePort. */
+  nodePorts?: [number, number]
   /** Parts that the server leaves to processes of their own. */
   disable?: readonly ServerPart[]
   /** The scheduler's configuration file. */
