@@ -10,6 +10,7 @@ import type { Store } from '../store/index.ts'
 import { admissionChain } from './admission/chain.ts'
 import { certificateAdmission } from './admission/certificates.ts'
 import { defaultTolerations } from './admission/default-tolerations.ts'
+import { escalationCheck } from './admission/escalation.ts'
 import { limitRanger } from './admission/limit-ranger.ts'
 import { namespaceLifecycle } from './admission/namespace-lifecycle.ts'
 import { nodeRestriction } from './admission/node-restriction.ts'
@@ -87,6 +88,7 @@ export async function openServer(
     serviceAllocation(storage, clock, random, options),
     nodeRestriction(storage),
     certificateAdmission(clock, authorizer),
+    escalationCheck(storage, authorizer),
     // Last: what it lets through has been counted.
     resourceQuota(storage, clock),
   ])

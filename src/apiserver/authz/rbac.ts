@@ -55,7 +55,7 @@ export function* rulesOf(storage: Storage, user: User, namespace: string): Itera
     const subject = binding.object.subjects?.find(s => concerns(s, user, ''))
     if (subject)
       yield {
-        rules: resolve(storage, binding.object.roleRef, ''),
+        rules: rulesOfRole(storage, binding.object.roleRef, ''),
         why: `RBAC: allowed by ClusterRoleBinding ${JSON.stringify(binding.object.metadata.name)} of ${binding.object.roleRef.kind} ${JSON.stringify(binding.object.roleRef.name)} to ${describe(subject)}`,
       }
   }
@@ -64,7 +64,7 @@ export function* rulesOf(storage: Storage, user: User, namespace: string): Itera
     const subject = binding.object.subjects?.find(s => concerns(s, user, namespace))
     if (subject)
       yield {
-        rules: resolve(storage, binding.object.roleRef, namespace),
+        rules: rulesOfRole(storage, binding.object.roleRef, namespace),
         why: `RBAC: allowed by RoleBinding ${JSON.stringify(`${binding.object.metadata.name}/${namespace}`)} of ${binding.object.roleRef.kind} ${JSON.stringify(binding.object.roleRef.name)} to ${describe(subject)}`,
       }
   }
@@ -73,7 +73,8 @@ export function* rulesOf(storage: Storage, user: User, namespace: string): Itera
 const describe = (s: DeepReadonly<Subject>) =>
   `${s.kind} ${JSON.stringify(s.namespace ? `${s.name}/${s.namespace}` : s.name)}`
 
-function resolve(storage: Storage, ref: DeepReadonly<RoleRef>, namespace: string): readonly Rule[] | string {
+/** What a role allows, or why that cannot be said. */
+export function rulesOfRole(storage: Storage, ref: DeepReadonly<RoleRef>, namespace: string): readonly Rule[] | string {
   const role =
     ref.kind === 'ClusterRole'
       ? storage.mirror(ClusterRole).get(undefined, ref.name)

@@ -1,5 +1,6 @@
-// One address of a service range that is taken.
+// One address of a service range that is taken. Source: pkg/apis/networking/validation (ValidateIPAddress).
 import { defineKind, type Of } from '../../api/kind.ts'
+import { formatIP, parseIP } from '../../api/ip.ts'
 import { string, struct } from '../../api/schema/build.ts'
 
 export const ParentReference = struct('networking.v1.ParentReference', 'The object that an address belongs to.', {
@@ -15,6 +16,21 @@ export const IPAddressSpec = struct('networking.v1.IPAddressSpec', 'Whose an add
 })
 export type IPAddressSpec = Of<typeof IPAddressSpec>
 
+/** The name is the address, in its one spelling. */
+function addressErrors(name: string): string[] {
+  const ip = parseIP(name)
+  if (!ip) return ['must be a valid IP address']
+  const canonical = formatIP(ip.family, ip.value)
+  return canonical === name ? [] : [`must be in canonical form (${JSON.stringify(canonical)})`]
+}
+
+const parentText = (parent: ParentReference | undefined) =>
+  parent
+    ? [`${parent.resource}${parent.group ? `.${parent.group}` : ''}`, parent.namespace, parent.name]
+        .filter(Boolean)
+        .join('/')
+    : ''
+
 export const IPAddress = defineKind({
   group: 'networking.k8s.io',
   version: 'v1',
@@ -23,6 +39,12 @@ export const IPAddress = defineKind({
   scope: 'Cluster',
   shortNames: ['ip'],
   doc: 'One address of a service range that is taken.',
+  columns: [{ name: 'ParentRef', type: 'string', value: o => parentText(o.spec.parentRef) }],
+  validateName: addressErrors,
+  *validateUpdate(next, old, at) {
+    if (JSON.stringify(next.spec.parentRef) !== JSON.stringify(old.spec.parentRef))
+      yield at.field('spec', 'parentRef').invalid(next.spec.parentRef, 'field is immutable')
+  },
   fields: {
     spec: IPAddressSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
   },

@@ -1,0 +1,97 @@
+// Nobody gives away rights he does not have: who writes a role must hold all it allows, or have the verb `escalate`
+// on it; who binds one must hold all it allows, or have the verb `bind` on it.
+// Source: pkg/registry/rbac (policybased storage of roles and bindings, escalation_check.go).
+import { StatusError } from '../../base/errors.ts'
+import type { DeepReadonly } from '../../api/schema/node.ts'
+import { ClusterRole } from '../../kinds/rbac/clusterrole.ts'
+import type { ClusterRoleBinding } from '../../kinds/rbac/clusterrolebinding.ts'
+import type { PolicyRule } from '../../kinds/rbac/types.ts'
+import type { AccessRequest, Authorizer } from '../authz/authorizer.ts'
+import { listText, missingRights, ruleText } from '../authz/covers.ts'
+import { rulesOf, rulesOfRole } from '../authz/rbac.ts'
+import { forbidden } from '../errors.ts'
+import type { AdmissionRequest } from '../registry.ts'
+import type { Storage } from '../storage.ts'
+import type { AdmissionPlugin } from './chain.ts'
+
+const group = ClusterRole.group
+const everything: PolicyRule[] = [
+  { verbs: ['*'], apiGroups: ['*'], resources: ['*'] },
+  { verbs: ['*'], nonResourceURLs: ['*'] },
+]
+
+export function escalationCheck(storage: Storage, authorizer: Authorizer): AdmissionPlugin {
+  const may = (request: AdmissionRequest, more: Pick<AccessRequest, 'verb' | 'resource' | 'name'>) =>
+    authorizer.authorize({
+      user: request.operation.user,
+      group,
+      subresource: '',
+      namespace: request.operation.namespace,
+      ...more,
+    }).allowed
+  return {
+    name: 'RBACEscalation',
+    validate(request) {
+      const { operation, type } = request
+      const { kind, subresource, user, name } = operation
+      if (kind.group !== group || subresource || (type !== 'CREATE' && type !== 'UPDATE')) return
+      if (user.groups.includes('system:masters') || onlyReleased(request)) return
+      if (kind.plural === 'roles' || kind.plural === 'clusterroles') {
+        if (may(request, { verb: 'escalate', resource: kind.plural, name: type === 'CREATE' ? '' : name })) return
+        return checkRole(storage, request)
+      }
+      const { roleRef } = request.object as ClusterRoleBinding
+      const resource = roleRef.kind === 'ClusterRole' ? 'clusterroles' : 'roles'
+      if (may(request, { verb: 'bind', resource, name: roleRef.name })) return
+      const rules = rulesOfRole(storage, roleRef, operation.namespace)
+      if (typeof rules === 'string')
+        throw new StatusError('NotFound', rules, {
+          details: { group, kind: roleRef.kind.toLowerCase(), name: roleRef.name },
+        })
+      demand(storage, request, rules)
+    },
+  }
+}
+
+function checkRole(storage: Storage, request: AdmissionRequest): void {
+  const role = request.object as ClusterRole
+  demand(storage, request, role.rules ?? [])
+  // What an aggregated role will allow is not known beforehand.
+  if (!role.aggregationRule && !(request.old as DeepReadonly<ClusterRole> | undefined)?.aggregationRule) return
+  const { kind, name } = request.operation
+  if (missingRights(heldBy(storage, request), everything).length)
+    throw forbidden(kind, nameOf(request, name), 'must have cluster-admin privileges to use the aggregationRule')
+}
+
+/** Throws Forbidden unless the user holds all of `rules`. */
+function demand(storage: Storage, request: AdmissionRequest, rules: readonly DeepReadonly<PolicyRule>[]): void {
+  const { kind, user, name, namespace } = request.operation
+  const missing = missingRights(heldBy(storage, request), rules)
+  if (!missing.length) return
+  const lines = [...new Set(missing.map(ruleText))].sort().join('\n')
+  const unknown = [...rulesOf(storage, user, namespace)].flatMap(held =>
+    typeof held.rules === 'string' ? [held.rules] : [],
+  )
+  const problems = unknown.length > 1 ? `[${unknown.join(', ')}]` : unknown[0]
+  throw forbidden(
+    kind,
+    nameOf(request, name),
+    `user ${JSON.stringify(user.name)} (groups=${listText(user.groups)}) is attempting to grant RBAC permissions not currently held:\n${lines}${problems ? `; resolution errors: [${problems}]` : ''}`,
+  )
+}
+
+const nameOf = (request: AdmissionRequest, name: string) => request.object?.metadata.name ?? name
+
+function heldBy(storage: Storage, { operation: { user, namespace } }: AdmissionRequest): DeepReadonly<PolicyRule>[] {
+  return [...rulesOf(storage, user, namespace)].flatMap(({ rules }) => (typeof rules === 'string' ? [] : rules))
+}
+
+/** Whether nothing but finalizers and owners changes, as when an object is being deleted. */
+function onlyReleased({ object, old }: AdmissionRequest): boolean {
+  if (!object || !old) return false
+  const bare = (it: DeepReadonly<typeof object>) => {
+    const { finalizers: _f, ownerReferences: _o, managedFields: _m, resourceVersion: _r, ...metadata } = it.metadata
+    return JSON.stringify({ ...it, metadata })
+  }
+  return bare(object) === bare(old)
+}

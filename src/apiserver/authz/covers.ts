@@ -1,0 +1,87 @@
+// Whether what somebody may do covers what a role allows: the rules taken apart into single rights, each looked for
+// among the rules he has. Source: component-helpers auth/rbac/validation, pkg/registry/rbac/validation.
+import type { DeepReadonly } from '../../api/schema/node.ts'
+import type { PolicyRule } from '../../kinds/rbac/types.ts'
+
+type Rule = DeepReadonly<PolicyRule>
+
+/** The rights among `wanted` that no rule of `held` gives, those of one resource put together. */
+export function missingRights(held: readonly Rule[], wanted: readonly Rule[]): PolicyRule[] {
+  const missing = wanted.flatMap(singleRights).filter(right => !held.some(rule => covers(rule, right)))
+  return compact(missing)
+}
+
+function singleRights(rule: Rule): PolicyRule[] {
+  const { verbs = [], apiGroups = [], resources = [], resourceNames = [], nonResourceURLs = [] } = rule
+  const names = resourceNames.length ? resourceNames.map(name => [name]) : [undefined]
+  const rights = (apiGroups ?? []).flatMap(group =>
+    resources.flatMap(resource =>
+      (verbs ?? []).flatMap(verb =>
+        names.map(name => ({
+          verbs: [verb],
+          apiGroups: [group],
+          resources: [resource],
+          ...(name && { resourceNames: name }),
+        })),
+      ),
+    ),
+  )
+  const paths = nonResourceURLs.flatMap(url => (verbs ?? []).map(verb => ({ verbs: [verb], nonResourceURLs: [url] })))
+  return [...rights, ...paths]
+}
+
+const any = (list: readonly string[] | null | undefined, value: string) =>
+  list?.some(entry => entry === '*' || entry === value) ?? false
+
+/** @param right what `singleRights` makes: one verb on one resource or path */
+function covers(rule: Rule, right: Rule): boolean {
+  if (!any(rule.verbs, right.verbs![0]!)) return false
+  const path = right.nonResourceURLs?.[0]
+  if (path !== undefined)
+    return (
+      rule.nonResourceURLs?.some(url => url === path || (url.endsWith('*') && path.startsWith(url.slice(0, -1)))) ??
+      false
+    )
+  const resource = right.resources![0]!
+  const slash = resource.indexOf('/')
+  const anyParent = slash > 0 && (rule.resources?.includes(`*${resource.slice(slash)}`) ?? false)
+  const name = right.resourceNames?.[0]
+  return (
+    any(rule.apiGroups, right.apiGroups![0]!) &&
+    (any(rule.resources, resource) || anyParent) &&
+    (!rule.resourceNames?.length || (name !== undefined && rule.resourceNames.includes(name)))
+  )
+}
+
+function compact(rights: readonly PolicyRule[]): PolicyRule[] {
+  const byResource = new Map<string, PolicyRule>()
+  const out: PolicyRule[] = []
+  for (const right of rights) {
+    const simple = !right.resourceNames && !right.nonResourceURLs
+    const key = JSON.stringify([right.apiGroups, right.resources])
+    const known = simple ? byResource.get(key) : undefined
+    if (known) {
+      known.verbs = [...(known.verbs ?? []), ...(right.verbs ?? [])]
+      continue
+    }
+    const own = { ...right }
+    if (simple) byResource.set(key, own)
+    out.push(own)
+  }
+  return out
+}
+
+/** A rule in one line, as Go prints it. */
+export function ruleText(rule: Rule): string {
+  const parts = [
+    ['APIGroups', rule.apiGroups],
+    ['Resources', rule.resources],
+    ['NonResourceURLs', rule.nonResourceURLs],
+    ['ResourceNames', rule.resourceNames],
+    ['Verbs', rule.verbs],
+  ] as const
+  return `{${parts.flatMap(([name, list]) => (list?.length ? [`${name}:${listText(list)}`] : [])).join(', ')}}`
+}
+
+/** A list of strings, as Go prints it. */
+export const listText = (list: readonly string[]): string => `[${list.map(entry => JSON.stringify(entry)).join(' ')}]`
