@@ -32,6 +32,8 @@ export interface OperationOptions {
   dryRun?: boolean
   fieldManager?: string
   fieldValidation?: 'Strict' | 'Warn' | 'Ignore'
+  /** Keys that the body had twice, in the words of the error about them; no query parameter. */
+  duplicates?: readonly string[]
   /** Server-side apply takes over fields others own. */
   force?: boolean
 }

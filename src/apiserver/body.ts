@@ -14,7 +14,7 @@ export type Warn = (text: string) => void
 export function decodeBody(
   kind: AnyKind,
   body: Json | undefined,
-  options: Pick<OperationOptions, 'fieldValidation'>,
+  options: Pick<OperationOptions, 'fieldValidation' | 'duplicates'>,
   warn: Warn,
 ): KubeObject {
   const source = checkType(kind, body)
@@ -33,14 +33,30 @@ export function decodeBody(
       `${kind.kind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: ${messageOf(error)}`,
     )
   }
-  if (unknown.length && strictness === 'Strict') {
-    throw new StatusError(
-      'BadRequest',
-      `${kind.kind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: strict decoding error: ${unknown.join(', ')}`,
-    )
-  }
-  for (const text of unknown) warn(text)
+  report(kind, options, unknown, warn)
   return stamp(kind, withDefaults(kind, object))
+}
+
+/** Refuses what a strict decoder refuses, or warns of it. YAML is read for doubles before anything else. */
+function report(
+  kind: AnyKind,
+  { fieldValidation = 'Warn', duplicates = [] }: Pick<OperationOptions, 'fieldValidation' | 'duplicates'>,
+  unknown: readonly string[],
+  warn: Warn,
+): void {
+  if (fieldValidation === 'Ignore' || (!unknown.length && !duplicates.length)) return
+  const yaml = duplicates[0]?.startsWith('line ') ?? false
+  if (fieldValidation === 'Warn') {
+    for (const text of yaml ? [...duplicates, ...unknown] : [...unknown, ...duplicates]) warn(text)
+    return
+  }
+  const texts = yaml
+    ? [`yaml: unmarshal errors:\n  ${duplicates.join('\n  ')}`, ...unknown]
+    : [...unknown, ...duplicates]
+  throw new StatusError(
+    'BadRequest',
+    `${kind.kind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: strict decoding error: ${texts.join(', ')}`,
+  )
 }
 
 /** Fills in the defaults that depend on other fields. */

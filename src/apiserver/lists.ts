@@ -36,6 +36,7 @@ export function passes(kind: AnyKind, filter: Filter, item: Item): boolean {
 
 interface Token {
   v: 'meta.k8s.io/v1'
+  /** The state that the list is of; -1 for whatever is there by now. */
   rv: number
   start: string
 }
@@ -95,7 +96,8 @@ async function pageOfHistory(
 ): Promise<OperationResult> {
   const { kind, options } = operation
   const limit = options.limit ?? 0
-  const at = token ? token.rv : exact!
+  if (token?.rv === -1) await storage.fresh(operation.signal)
+  const at = token ? (token.rv === -1 ? storage.revision : token.rv) : exact!
   const base = prefixOf(kind)
   const prefix = filter.namespace ? `${base}${filter.namespace}/` : base
   const items: Item[] = []
@@ -130,8 +132,8 @@ async function pageOfHistory(
     if (!isReason(error, 'Expired') || !token) throw error
     throw new StatusError(
       'Expired',
-      'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.',
-      { cause: error },
+      'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.',
+      { cause: error, continue: encodeToken(-1, token.start) },
     )
   }
 }

@@ -58,7 +58,7 @@ export async function patch(registry: Registry, operation: Operation, warn: Warn
     operation,
     old => {
       const patched = patchedBody(kind, patchType!, old, body ?? null)
-      const sent = decodeBody(kind, patched, options, warn)
+      const sent = decodePatched(operation, patched, warn)
       if (sent.metadata.name !== operation.name)
         throw new StatusError(
           'BadRequest',
@@ -70,6 +70,21 @@ export async function patch(registry: Registry, operation: Operation, warn: Warn
     { retry: !conditional, subresource },
   )
   return { type: 'object', kind, item }
+}
+
+/** What a patch made, decoded; in strict mode it is the patch that is refused, for itself or for what it made. */
+function decodePatched({ kind, body, options }: Operation, patched: Json, warn: Warn): KubeObject {
+  const { fieldValidation = 'Warn', duplicates = [] } = options
+  if (fieldValidation === 'Ignore') return decodeBody(kind, patched, { fieldValidation }, warn)
+  const problems = [...duplicates]
+  const sent = decodeBody(kind, patched, { fieldValidation: 'Warn' }, text => problems.push(text))
+  if (fieldValidation === 'Strict' && problems.length) {
+    const text = `Invalid value: ${JSON.stringify(JSON.stringify(body))}: strict decoding error: ${problems.join(', ')}`
+    const causes = [{ reason: 'FieldValueInvalid', message: text, field: 'patch' }]
+    throw new StatusError('Invalid', ` "" is invalid: patch: ${text}`, { details: { causes } })
+  }
+  for (const text of problems) warn(text)
+  return sent
 }
 
 /** The object a patch makes of `old`, as JSON. */
@@ -95,6 +110,12 @@ async function apply(registry: Registry, operation: Operation, warn: Warn): Prom
   if (!options.fieldManager) throw invalidPatchOption('fieldManager', 'Required value: is required for apply patch')
   const wanted = isObject(operation.body) ? operation.body : {}
   checkApplied(operation, wanted)
+  if (options.fieldValidation === 'Strict' && options.duplicates?.length) {
+    throw new StatusError(
+      'BadRequest',
+      `error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n  ${options.duplicates.join('\n  ')}`,
+    )
+  }
   // Only what was written counts as wanted: no defaults here.
   const bare = plainDecode(kind, wanted, options, warn)
   const force = options.force ?? false

@@ -45,17 +45,20 @@ export class StatusError extends Error {
   readonly reason: Reason | ''
   readonly code: number
   readonly details: StatusDetails | undefined
+  /** Where a list that cannot go on as it began may go on. */
+  readonly continue: string | undefined
 
   constructor(
     reason: Reason | '',
     message: string,
-    options: { details?: StatusDetails; code?: number; cause?: unknown } = {},
+    options: { details?: StatusDetails; code?: number; cause?: unknown; continue?: string } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'StatusError'
     this.reason = reason
     this.code = options.code ?? (reason ? reasonCodes[reason] : 500)
     this.details = options.details
+    this.continue = options.continue
   }
 }
 

@@ -1,12 +1,13 @@
 // Request bodies: read with a limit, decoded from JSON, YAML or protobuf.
 import type { IncomingMessage } from 'node:http'
-import { parseAllDocuments } from 'yaml'
+import { isScalar, LineCounter, parseAllDocuments } from 'yaml'
 import { messageOf, StatusError } from '../../base/errors.ts'
 import { type AnyKind, parseApiVersion } from '../../api/kind.ts'
 import { DeleteOptions } from '../../api/meta.ts'
 import type { Json, JsonObject } from '../../api/schema/node.ts'
 import { decodeEnvelope, decodeProto } from '../../api/schema/proto.ts'
 import type { PatchType } from '../../api/operation.ts'
+import { countKeys, duplicatePaths } from './duplicates.ts'
 
 /** The largest body accepted, as in Kubernetes. */
 const maxBodyBytes = 3 * 1024 * 1024
@@ -46,9 +47,17 @@ export function patchTypeOf(contentType: string | undefined): PatchType {
   return type
 }
 
+/** A decoded body, and which of its keys came twice, in the words of the error or warning about them. */
+export interface ParsedBody {
+  value: Json | undefined
+  duplicates: readonly string[]
+}
+
+const single = (value: Json | undefined): ParsedBody => ({ value, duplicates: [] })
+
 /** Decodes a body by its content type. An empty one is undefined. */
-export function parseBody(body: Buffer, contentType: string | undefined, kinds: readonly AnyKind[]): Json | undefined {
-  if (body.length === 0) return undefined
+export function parseBody(body: Buffer, contentType: string | undefined, kinds: readonly AnyKind[]): ParsedBody {
+  if (body.length === 0) return single(undefined)
   const type = mediaType(contentType)
   switch (type) {
     case '':
@@ -61,7 +70,7 @@ export function parseBody(body: Buffer, contentType: string | undefined, kinds: 
     case 'application/apply-patch+yaml':
       return body[0] === 0x7b ? parseJson(body) : parseYaml(body.toString())
     case 'application/vnd.kubernetes.protobuf':
-      return parseProto(body, kinds)
+      return single(parseProto(body, kinds))
     default:
       throw new StatusError(
         'UnsupportedMediaType',
@@ -70,11 +79,12 @@ export function parseBody(body: Buffer, contentType: string | undefined, kinds: 
   }
 }
 
-function parseJson(body: Buffer): Json {
+function parseJson(body: Buffer): ParsedBody {
   const text = body.toString()
-  checkDepth(text)
+  const keys = scan(text)
+  let value: Json
   try {
-    return JSON.parse(text) as Json
+    value = JSON.parse(text) as Json
   } catch (cause) {
     throw new StatusError(
       'BadRequest',
@@ -82,10 +92,14 @@ function parseJson(body: Buffer): Json {
       { cause },
     )
   }
+  if (countKeys(value) === keys) return single(value)
+  return { value, duplicates: duplicatePaths(text).map(path => `duplicate field ${JSON.stringify(path)}`) }
 }
 
-function checkDepth(text: string): void {
+/** Checks the depth of a JSON text and counts its keys, of which each has one colon outside of strings. */
+function scan(text: string): number {
   let depth = 0
+  let colons = 0
   let quoted = false
   for (let i = 0; i < text.length; i++) {
     const c = text.charCodeAt(i)
@@ -93,19 +107,37 @@ function checkDepth(text: string): void {
       if (c === 92) i++
       else if (c === 34) quoted = false
     } else if (c === 34) quoted = true
+    else if (c === 58) colons++
     else if (c === 123 || c === 91) {
       if (++depth > maxDepth) throw new StatusError('BadRequest', 'exceeded max depth')
     } else if (c === 125 || c === 93) depth--
   }
+  return colons
 }
 
-function parseYaml(text: string): Json {
-  const documents = parseAllDocuments(text, { version: '1.1', merge: true })
+function parseYaml(text: string): ParsedBody {
+  const lines = new LineCounter()
+  const twice = new Map<number, string>()
+  const documents = parseAllDocuments(text, {
+    version: '1.1',
+    merge: true,
+    lineCounter: lines,
+    // Keys that come twice are told, not refused: who asks for strictness refuses them later.
+    uniqueKeys: (a, b) => {
+      if (isScalar(a) && isScalar(b) && a.value === b.value && b.range)
+        twice.set(
+          b.range[0],
+          `line ${lines.linePos(b.range[0]).line}: key ${JSON.stringify(b.value)} already set in map`,
+        )
+      return false
+    },
+  })
   const document = documents[0]
-  if (!document || !('errors' in document)) return null
+  if (!document || !('errors' in document)) return single(null)
   const problem = document.errors[0]
   if (problem) throw new StatusError('BadRequest', `error converting YAML to JSON: yaml: ${problem.message}`)
-  return document.toJS({ maxAliasCount: 100 }) as Json
+  const duplicates = [...twice].sort(([a], [b]) => a - b).map(([, text]) => text)
+  return { value: document.toJS({ maxAliasCount: 100 }) as Json, duplicates }
 }
 
 function parseProto(body: Buffer, kinds: readonly AnyKind[]): JsonObject {

@@ -122,10 +122,11 @@ export function statusOf(error: unknown): JsonObject {
           `Internal error occurred: ${error instanceof Error ? error.message : String(error)}`,
         )
   const { reason, code, message, details } = known
+  const metadata: JsonObject = known.continue ? { continue: known.continue } : {}
   return {
     kind: 'Status',
     apiVersion: 'v1',
-    metadata: {},
+    metadata,
     status: 'Failure',
     message,
     ...(reason && { reason }),

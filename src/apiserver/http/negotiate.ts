@@ -20,8 +20,11 @@ const encodings: Record<string, Encoding> = {
   'application/vnd.kubernetes.protobuf': 'protobuf',
 }
 
-/** The first thing in the header this server can do. Throws NotAcceptable when there is none. */
-export function negotiate(header: string | undefined): Accepted {
+/**
+ * The first thing in the header this server can do. Throws NotAcceptable when there is none.
+ * @param views whether there are views of what is asked for; reviews and the like have none
+ */
+export function negotiate(header: string | undefined, views = true): Accepted {
   if (!header) return { encoding: 'json', view: 'object', viewVersion: '' }
   for (const part of header.split(',')) {
     const [type = '', ...rest] = part.split(';').map(p => p.trim())
@@ -36,7 +39,8 @@ export function negotiate(header: string | undefined): Accepted {
           ? 'metadata'
           : undefined
     const version = parameters.v ?? 'v1'
-    if (!view || (parameters.g ?? 'meta.k8s.io') !== 'meta.k8s.io' || !['v1', 'v1beta1'].includes(version)) continue
+    if (!views || !view || (parameters.g ?? 'meta.k8s.io') !== 'meta.k8s.io' || !['v1', 'v1beta1'].includes(version))
+      continue
     if (view === 'table' && encoding === 'protobuf') continue
     return { encoding, view, viewVersion: version }
   }

@@ -185,7 +185,8 @@ class Frontend {
   async #resource(call: Call, path: ResourcePath): Promise<void> {
     if (this.#options.streams.handles(path)) return this.#options.streams.request(call, path)
     const { request, response, url } = call
-    const accepted = negotiate(request.headers.accept)
+    const kept = this.#kinds.find(path)?.verbs.includes('get') ?? false
+    const accepted = negotiate(request.headers.accept, kept)
     const operation = await this.#operation(call, path)
     const include = url.searchParams.get('includeObject') as EncodeContext['includeObject'] | null
     const context: EncodeContext = {
@@ -220,7 +221,8 @@ class Frontend {
     }
     if (verb === 'get' || verb === 'list' || verb === 'watch') return operation
     const bytes = await readBody(request)
-    const body = parseBody(bytes, request.headers['content-type'], this.#options.core.kinds)
+    const { value: body, duplicates } = parseBody(bytes, request.headers['content-type'], this.#options.core.kinds)
+    if (duplicates.length) operation.options.duplicates = duplicates
     if (verb === 'patch') operation.patchType = patchTypeOf(request.headers['content-type'])
     if (verb === 'delete' || verb === 'deletecollection') {
       operation.body = deleteBody(query, body)

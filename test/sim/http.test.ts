@@ -1,0 +1,119 @@
+// What only shows on the wire: strictness about bodies, warnings, tables, pages, the kinds of a delete's answer.
+import { deepStrictEqual, match, ok, strictEqual } from 'node:assert/strict'
+import { test } from 'node:test'
+import { type Https, openHttps } from './https.ts'
+import { type Sim, simulate } from './cluster.ts'
+
+const overHttps = (run: (https: Https, sim: Sim) => Promise<void>) =>
+  simulate({ controllers: false, scheduler: false }, async sim => {
+    const https = await openHttps(sim)
+    try {
+      await run(https, sim)
+    } finally {
+      await https.close()
+    }
+  })
+
+const deployments = '/apis/apps/v1/namespaces/default/deployments'
+const maps = '/api/v1/namespaces/default/configmaps'
+const spec =
+  '"selector":{"matchLabels":{"app":"a"}},"template":{"metadata":{"labels":{"app":"a"}},"spec":{"containers":[{"name":"c","image":"i"}]}}'
+const body = (meta: string, more: string) =>
+  `{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"d","labels":{"app":"a"}${meta}},"spec":{${more}${spec}}}`
+
+test('unknown and duplicate fields of a body are refused, told or ignored, as asked', () =>
+  overHttps(async ({ send }) => {
+    const bad = body('', '"unknownField":"foo","replicas":2,"replicas":3,')
+    const strict = await send('POST', `${deployments}?fieldValidation=Strict`, bad)
+    strictEqual(strict.code, 400)
+    match(
+      strict.body.message,
+      /strict decoding error: unknown field "spec.unknownField", duplicate field "spec.replicas"$/,
+    )
+    const meta = await send('POST', `${deployments}?fieldValidation=Strict`, body(',"unknownMeta":"foo"', ''))
+    match(meta.body.message, /strict decoding error: unknown field "metadata.unknownMeta"$/)
+    const ignored = await send('POST', `${deployments}?fieldValidation=Ignore&dryRun=All`, bad)
+    deepStrictEqual([ignored.code, ignored.headers.warning], [201, undefined])
+    const told = await send('POST', deployments, bad)
+    deepStrictEqual([told.code, told.body.spec.replicas], [201, 3])
+    deepStrictEqual(
+      told.headers.warning,
+      '299 - "unknown field \\"spec.unknownField\\"", 299 - "duplicate field \\"spec.replicas\\""',
+    )
+  }))
+
+test('so are those of patches, and of YAML', () =>
+  overHttps(async ({ send }) => {
+    strictEqual((await send('POST', deployments, body('', ''))).code, 201)
+    const type = { 'content-type': 'application/merge-patch+json' }
+    const patch = '{"spec":{"foo":1,"paused":true,"paused":false}}'
+    const merged = await send('PATCH', `${deployments}/d?fieldValidation=Strict`, patch, type)
+    strictEqual(merged.code, 422)
+    match(
+      merged.body.message,
+      /^ "" is invalid: patch: Invalid value: ".*": strict decoding error: duplicate field "spec.paused", unknown field "spec.foo"$/,
+    )
+    const yaml = 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: m\ndata:\n  a: "1"\n  a: "2"\nfoo: 1\n'
+    const asYaml = { 'content-type': 'application/yaml' }
+    const created = await send('POST', `${maps}?fieldValidation=Strict`, yaml, asYaml)
+    match(
+      created.body.message,
+      /strict decoding error: yaml: unmarshal errors:\n {2}line 7: key "a" already set in map, unknown field "foo"$/,
+    )
+    strictEqual((await send('POST', maps, yaml, asYaml)).body.data.a, '2')
+    const apply = { 'content-type': 'application/apply-patch+yaml' }
+    const applied = await send('PATCH', `${maps}/m?fieldManager=a&fieldValidation=Strict`, yaml, apply)
+    match(
+      applied.body.message,
+      /^error strict decoding YAML: .*unmarshal errors:\n {2}line 7: key "a" already set in map$/s,
+    )
+  }))
+
+test('a table of what has none is not acceptable', () =>
+  overHttps(async ({ send }) => {
+    const review = {
+      kind: 'SelfSubjectAccessReview',
+      apiVersion: 'authorization.k8s.io/v1',
+      spec: { nonResourceAttributes: { path: '/', verb: 'get' } },
+    }
+    const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io'
+    const path = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews'
+    const refused = await send('POST', path, review, { accept })
+    deepStrictEqual([refused.code, refused.body.reason], [406, 'NotAcceptable'])
+    strictEqual((await send('POST', path, review, { accept: `${accept},application/json` })).code, 201)
+    const nodes = await send('GET', '/api/v1/nodes', undefined, { accept })
+    ok(
+      nodes.body.kind === 'Table' &&
+        nodes.body.metadata.resourceVersion &&
+        nodes.body.columnDefinitions[0].name === 'Name',
+    )
+  }))
+
+test('tables come in pages, too', () =>
+  overHttps(async ({ send }) => {
+    for (let i = 0; i < 5; i++) await send('POST', maps, { metadata: { name: `m-${i}` } })
+    const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io'
+    const first = await send('GET', `${maps}?limit=2`, undefined, { accept })
+    deepStrictEqual([first.body.rows.length, first.body.metadata.remainingItemCount], [2, 3])
+    const rest = await send('GET', `${maps}?continue=${first.body.metadata.continue}`, undefined, { accept })
+    deepStrictEqual(
+      rest.body.rows.map((row: { cells: string[] }) => row.cells[0]),
+      ['m-2', 'm-3', 'm-4'],
+    )
+  }))
+
+test('a list whose state is gone goes on with what is there now, by the token of the refusal', () =>
+  overHttps(async ({ send }, { plane }) => {
+    for (let i = 0; i < 6; i++) await send('POST', maps, { metadata: { name: `m-${i}` } })
+    const first = await send('GET', `${maps}?limit=2`)
+    await send('DELETE', `${maps}/m-2`)
+    await plane.core.storage.store.compact(await plane.core.storage.store.revision())
+    const gone = await send('GET', `${maps}?limit=2&continue=${first.body.metadata.continue}`)
+    deepStrictEqual([gone.code, gone.body.reason], [410, 'Expired'])
+    match(gone.body.message, /use the continue token in this response/)
+    const next = await send('GET', `${maps}?limit=2&continue=${gone.body.metadata.continue}`)
+    const names = (answer: typeof next) => answer.body.items.map((m: { metadata: { name: string } }) => m.metadata.name)
+    deepStrictEqual(names(next), ['m-3', 'm-4'])
+    ok(Number(next.body.metadata.resourceVersion) > Number(first.body.metadata.resourceVersion))
+    deepStrictEqual(names(await send('GET', `${maps}?continue=${next.body.metadata.continue}`)), ['m-5'])
+  }))

@@ -1,0 +1,73 @@
+// The real HTTPS server in front of a simulated cluster, and a plain client of it that acts as a superuser.
+import { request } from 'node:https'
+import { discovery, health, openapi, startHttp, streams } from '../../src/apiserver/index.ts'
+import { issue, makeAuthority } from '../../src/wire/x509.ts'
+import type { Sim } from './cluster.ts'
+
+export interface Answer {
+  code: number
+  headers: Readonly<Record<string, string | string[] | undefined>>
+  text: string
+  /** The body as JSON. */
+  // Answers are of every kind; what is in them the tests say.
+  // oxlint-disable-next-line typescript/no-explicit-any
+  body: any
+}
+
+export interface Https {
+  send(method: string, path: string, body?: string | object, headers?: Record<string, string>): Promise<Answer>
+  close(): Promise<void>
+}
+
+export async function openHttps({ plane, clock }: Sim): Promise<Https> {
+  const valid = { now: clock.now(), validMs: 365 * 24 * 3600_000 * 20 }
+  const authority = await makeAuthority({ commonName: 'ca', ...valid })
+  const serving = await issue(
+    authority,
+    { commonName: 'server', ips: ['127.0.0.1'] },
+    { usages: ['server auth'], ...valid },
+  )
+  const admin = await issue(
+    authority,
+    { commonName: 'admin', organizations: ['system:masters'] },
+    { usages: ['client auth'], ...valid },
+  )
+  const kinds = () => plane.core.kinds
+  const http = await startHttp(
+    {
+      core: plane.core,
+      serve: plane.serve,
+      key: serving.keyPem,
+      cert: serving.certPem,
+      clientCa: authority.certPem,
+      paths: [health(plane.core), discovery(kinds), openapi(kinds)],
+      streams: streams(plane.core, { ca: authority.certPem, ...admin }),
+    },
+    '127.0.0.1',
+    0,
+  )
+  const tls = { host: '127.0.0.1', port: http.port, ca: authority.certPem, cert: admin.certPem, key: admin.keyPem }
+  return {
+    close: () => http.close(),
+    send: (method, path, body, headers = {}) =>
+      new Promise((resolve, reject) => {
+        const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body)
+        const asked = request(
+          { ...tls, method, path, agent: false, headers: { 'content-type': 'application/json', ...headers } },
+          response => {
+            const chunks: Buffer[] = []
+            response.on('data', (chunk: Buffer) => chunks.push(chunk))
+            response.on('error', reject)
+            response.on('end', () => resolve(answer(response.statusCode ?? 0, response.headers, Buffer.concat(chunks))))
+          },
+        )
+        asked.on('error', reject)
+        asked.end(text)
+      }),
+  }
+}
+
+function answer(code: number, headers: Answer['headers'], bytes: Buffer): Answer {
+  const text = bytes.toString()
+  return { code, headers, text, body: text.startsWith('{') ? JSON.parse(text) : undefined }
+}
