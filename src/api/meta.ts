@@ -106,7 +106,8 @@ export const Condition = struct('meta.v1.Condition', 'One aspect of an object’
   }),
   observedGeneration: int64({ proto: 3, doc: 'The generation the status was computed for.' }),
   lastTransitionTime: time({ proto: 4, always: true, required: true, doc: 'When the status last changed.' }),
-  reason: string({ proto: 5, always: true, required: true, doc: 'One CamelCase word why.' }),
+  // The server's own range controller leaves it empty.
+  reason: string({ proto: 5, always: true, required: true, mayBeEmpty: true, doc: 'One CamelCase word why.' }),
   message: string({
     proto: 6,
     always: true,

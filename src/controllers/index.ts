@@ -39,6 +39,8 @@ import { certificateApprover } from './certificates/approving.ts'
 import { certificateCleaner } from './certificates/cleaning.ts'
 import { certificateSigner } from './certificates/signing.ts'
 import type { KeyPair } from '../wire/x509.ts'
+import { serviceAddressController } from './service-addresses.ts'
+import { serviceCidrController } from './service-cidr.ts'
 import { ttlAfterFinishedController } from './ttl-after-finished.ts'
 
 export interface ControllersOptions {
@@ -106,6 +108,8 @@ function controllersFor(options: ControllersOptions): Controller[] {
     resourceQuotaController(kinds),
     endpointsController,
     endpointSliceController,
+    serviceAddressController,
+    serviceCidrController,
     serviceAccountController,
     ...(caPem ? [rootCaController(caPem)] : []),
     ...(caPem && signToken ? [tokenSecretController({ caPem, sign: signToken })] : []),

@@ -142,6 +142,17 @@ export const controllerRules: Readonly<Record<string, readonly Rule[]>> = {
     eventsRule,
   ],
   'root-ca-cert-publisher': [rule('create update', 'core', 'configmaps'), eventsRule],
+  'service-cidrs-controller': [
+    rule('get list patch update watch', 'networking.k8s.io', 'servicecidrs'),
+    rule('patch update', 'networking.k8s.io', 'servicecidrs/finalizers'),
+    rule('patch update', 'networking.k8s.io', 'servicecidrs/status'),
+    rule('get list watch', 'networking.k8s.io', 'ipaddresses'),
+    eventsRule,
+  ],
+  'service-ip-address-controller': [
+    rule('get list watch', 'core', 'services'),
+    rule('create delete get list watch', 'networking.k8s.io', 'ipaddresses'),
+  ],
   'service-account-controller': [rule('create', 'core', 'serviceaccounts'), eventsRule],
   'statefulset-controller': [
     rule('list watch', 'core', 'pods'),

@@ -15,7 +15,7 @@ const checks: Record<string, (core: ServerCore) => Promise<void>> = {
 export function health(core: ServerCore): PathHandler {
   return async call => {
     const { url, response } = call
-    switch (url.pathname) {
+    switch (url.pathname.replace(/(.)\/$/, '$1')) {
       case '/version':
         sendJson(response, version())
         return true

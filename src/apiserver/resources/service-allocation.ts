@@ -6,6 +6,8 @@ import { type Cidr, cidrContains, formatIP, parseCidr } from '../../api/ip.ts'
 import { invalidError, type Problem, root } from '../../api/path.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
 import { Service, type ServicePort } from '../../kinds/core/service.ts'
+import { IPAddress, managedByLabel, serviceAllocator } from '../../kinds/networking/ipaddress.ts'
+import { ServiceCIDR } from '../../kinds/networking/servicecidr.ts'
 import type { AdmissionPlugin } from '../admission/chain.ts'
 import type { Storage } from '../storage.ts'
 
@@ -26,7 +28,7 @@ export function serviceAllocation(
   random: Random,
   ranges: ServiceRanges,
 ): AdmissionPlugin {
-  const cidr = parseCidr(ranges.serviceCidr)!
+  const own = parseCidr(ranges.serviceCidr)!
   const reservations = new Map<string, { uid: string; until: number }>()
   // A reservation only bridges the time until its Service is stored.
   storage.mirror(Service).subscribe(changes => {
@@ -41,11 +43,16 @@ export function serviceAllocation(
     reservations.delete(what)
     return undefined
   }
+  // Somebody may keep an address for himself; those of Services are known from the Services.
+  const reserved = (what: string) => {
+    const address = storage.mirror(IPAddress).get(undefined, what)
+    return address !== undefined && address.metadata.labels?.[managedByLabel] !== serviceAllocator
+  }
   const context: Allocator = {
-    cidr,
+    cidrs: () => [own, ...furtherRanges(storage, ranges.serviceCidr)],
     ranges,
     random,
-    free: (what, uid) => [undefined, uid].includes(takenBy(what)),
+    free: (what, uid) => [undefined, uid].includes(takenBy(what)) && !reserved(what),
     reserve: (what, uid) => reservations.set(what, { uid, until: clock.now() + reservationMs }),
   }
   return {
@@ -65,8 +72,22 @@ export function serviceAllocation(
   }
 }
 
+/** Ranges besides the server's own: those that are ready and not going. */
+function furtherRanges(storage: Storage, own: string): Cidr[] {
+  return storage
+    .mirror(ServiceCIDR)
+    .list()
+    .filter(
+      ({ metadata, status }) =>
+        !metadata.deletionTimestamp && status.conditions?.some(c => c.type === 'Ready' && c.status === 'True'),
+    )
+    .flatMap(({ spec }) => spec.cidrs ?? [])
+    .flatMap(text => (text === own ? [] : (parseCidr(text) ?? [])))
+}
+
 interface Allocator {
-  cidr: Cidr
+  /** The ranges that addresses come from now, the server's own first. */
+  cidrs(): Cidr[]
   ranges: ServiceRanges
   random: Random
   free(what: string, uid: string): boolean
@@ -126,10 +147,17 @@ function* allocateAddress(context: Allocator, { spec, metadata }: Service): Iter
     return
   }
   if (!spec.clusterIP) {
-    const address = freeAddress(context, uid)
+    const family = spec.ipFamilies?.[0] === 'IPv6' ? 6 : 4
+    const cidrs = context.cidrs().filter(cidr => cidr.family === family)
+    if (!cidrs.length)
+      return yield root
+        .field('spec', 'ipFamilies')
+        .index(0)
+        .invalid(spec.ipFamilies?.[0], 'not configured on this cluster')
+    const address = firstOf(cidrs, cidr => freeAddress(context, cidr, uid))
     if (!address) return yield at.invalid([], 'failed to allocate a serviceIP: range is full')
     spec.clusterIP = address
-  } else if (!cidrContains(context.cidr, spec.clusterIP)) {
+  } else if (!context.cidrs().some(cidr => cidrContains(cidr, spec.clusterIP!))) {
     return yield at.invalid(
       [spec.clusterIP],
       `failed to allocate IP ${spec.clusterIP}: the provided IP (${spec.clusterIP}) is not in the valid range. The range of valid IPs is ${context.ranges.serviceCidr}`,
@@ -144,8 +172,16 @@ function* allocateAddress(context: Allocator, { spec, metadata }: Service): Iter
   spec.clusterIPs = [spec.clusterIP, ...(spec.clusterIPs ?? []).slice(1)]
 }
 
+function firstOf<A, B>(list: readonly A[], find: (element: A) => B | undefined): B | undefined {
+  for (const element of list) {
+    const found = find(element)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
 // The low end of the range is kept for addresses people ask for by hand (KEP-3070).
-function freeAddress({ cidr, random, free }: Allocator, uid: string): string | undefined {
+function freeAddress({ random, free }: Allocator, cidr: Cidr, uid: string): string | undefined {
   const usable = Number(cidr.size) - 2
   const reserved = Math.min(Math.max(16, Math.floor(usable / 16)), 256)
   const pick = (from: number, count: number) => {

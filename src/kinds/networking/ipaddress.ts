@@ -16,6 +16,11 @@ export const IPAddressSpec = struct('networking.v1.IPAddressSpec', 'Whose an add
 })
 export type IPAddressSpec = Of<typeof IPAddressSpec>
 
+/** Labels of addresses that belong to Services, and who manages those. */
+export const familyLabel = 'ipaddress.kubernetes.io/ip-family'
+export const managedByLabel = 'ipaddress.kubernetes.io/managed-by'
+export const serviceAllocator = 'ipallocator.k8s.io'
+
 /** The name is the address, in its one spelling. */
 function addressErrors(name: string): string[] {
   const ip = parseIP(name)
