@@ -35,10 +35,10 @@ export async function podTarget(
   if (!pod) throw notFound(Pod, name)
   if (subresource === 'portforward') {
     if (!pod.spec.nodeName) throw new StatusError('BadRequest', `pod ${name} does not have a host assigned`)
-    return {
-      ...kubeletOf(storage, pod.spec.nodeName),
-      path: `/portForward/${namespace}/${name}${suffix(query, ['port'])}`,
-    }
+    // WebSocket clients name the ports beforehand: `ports` here, `port` at the kubelet.
+    const ports = new URLSearchParams(query.getAll('ports').map((port): [string, string] => ['port', port]))
+    const path = `/portForward/${namespace}/${name}${ports.size ? `?${ports.toString()}` : ''}`
+    return { ...kubeletOf(storage, pod.spec.nodeName), path }
   }
   const container = containerOf(pod, query.get('container') ?? '')
   if (!pod.spec.nodeName) {

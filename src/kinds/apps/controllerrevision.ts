@@ -1,5 +1,6 @@
 // A snapshot of a workload’s template, to go back to.
 import { defineKind, type Of } from '../../api/kind.ts'
+import { unchanged } from '../unchanged.ts'
 import { int64, json } from '../../api/schema/build.ts'
 
 export const ControllerRevision = defineKind({
@@ -20,6 +21,12 @@ export const ControllerRevision = defineKind({
     },
     { name: 'Revision', type: 'integer', value: '.revision' },
   ],
+  *validate({ revision }, at) {
+    if (revision < 0) yield at.field('revision').invalid(revision, 'must be greater than or equal to 0')
+  },
+  *validateUpdate(next, old, at) {
+    yield* unchanged(next, old, ['data'], at)
+  },
   fields: {
     data: json({ proto: 2, always: true, required: true, doc: 'The state that was kept.' }),
     revision: int64({ proto: 3, always: true, doc: 'Its number; a later state has a higher one.' }),

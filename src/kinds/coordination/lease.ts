@@ -25,6 +25,13 @@ export const Lease = defineKind({
   scope: 'Namespaced',
   doc: 'A lease: who holds something, and until when. Nodes and leaders keep theirs alive.',
   columns: [{ name: 'Holder', type: 'string', value: o => o.spec.holderIdentity ?? '' }],
+  *validate({ spec }, at) {
+    const path = at.field('spec')
+    if (spec.leaseDurationSeconds !== undefined && spec.leaseDurationSeconds <= 0)
+      yield path.field('leaseDurationSeconds').invalid(spec.leaseDurationSeconds, 'must be greater than 0')
+    if (spec.leaseTransitions !== undefined && spec.leaseTransitions < 0)
+      yield path.field('leaseTransitions').invalid(spec.leaseTransitions, 'must be greater than or equal to 0')
+  },
   fields: {
     spec: LeaseSpec.value({ proto: 2, doc: 'What is wanted.' }),
   },

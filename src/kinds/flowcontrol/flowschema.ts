@@ -86,7 +86,10 @@ export const FlowSchemaSpec = struct('flowcontrol.v1.FlowSchemaSpec', 'Which req
   }),
   matchingPrecedence: int32({
     proto: 2,
+    default: 1000,
     always: true,
+    min: 1,
+    max: 10000,
     doc: 'Among schemas that fit, the lowest number counts; 1 to 10000.',
   }),
   distinguisherMethod: FlowDistinguisherMethod.field({

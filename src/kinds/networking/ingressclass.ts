@@ -1,5 +1,6 @@
 // An ingress class: which controller serves an ingress.
 import { defineKind, type Of } from '../../api/kind.ts'
+import { unchanged } from '../unchanged.ts'
 import { string, struct } from '../../api/schema/build.ts'
 
 export const IngressClassParametersReference = struct(
@@ -9,7 +10,13 @@ export const IngressClassParametersReference = struct(
     apiGroup: string({ proto: 1, optional: true, doc: 'Group of the object; empty for the core group.' }),
     kind: string({ proto: 2, always: true, required: true, doc: 'Kind of the object.' }),
     name: string({ proto: 3, always: true, required: true, doc: 'Name of the object.' }),
-    scope: string({ proto: 4, optional: true, doc: 'Cluster or Namespace.' }),
+    scope: string({
+      proto: 4,
+      default: 'Cluster',
+      optional: true,
+      enum: ['Cluster', 'Namespace'],
+      doc: 'Cluster or Namespace.',
+    }),
     namespace: string({ proto: 5, optional: true, doc: 'Namespace of the object.' }),
   },
 )
@@ -44,6 +51,19 @@ export const IngressClass = defineKind({
           : '<none>',
     },
   ],
+  *validate({ spec }, at) {
+    const path = at.field('spec')
+    if (!spec.controller) yield path.field('controller').required()
+    if (!spec.parameters) return
+    const { scope, namespace } = spec.parameters
+    if (scope === 'Namespace' && !namespace)
+      yield path.field('parameters', 'namespace').required("`parameters.scope` is set to 'Namespace'")
+    if (scope === 'Cluster' && namespace)
+      yield path.field('parameters', 'namespace').forbidden("`parameters.scope` is set to 'Cluster'")
+  },
+  *validateUpdate(next, old, at) {
+    yield* unchanged(next.spec, old.spec, ['controller'], at.field('spec'))
+  },
   fields: {
     spec: IngressClassSpec.value({ proto: 2, doc: 'What is wanted.' }),
   },

@@ -1,5 +1,7 @@
 // A runtime class: which container runtime runs a pod.
 import { defineKind, type Of } from '../../api/kind.ts'
+import { dnsLabelErrors } from '../../api/validate.ts'
+import { unchanged } from '../unchanged.ts'
 import { list, map, quantity, string, struct } from '../../api/schema/build.ts'
 import { Toleration } from '../core/affinity.ts'
 
@@ -22,6 +24,12 @@ export const RuntimeClass = defineKind({
   scope: 'Cluster',
   doc: 'A runtime class: which container runtime runs a pod.',
   columns: [{ name: 'Handler', type: 'string', value: '.handler' }],
+  *validate({ handler }, at) {
+    for (const error of dnsLabelErrors(handler)) yield at.field('handler').invalid(handler, error)
+  },
+  *validateUpdate(next, old, at) {
+    yield* unchanged(next, old, ['handler'], at)
+  },
   fields: {
     handler: string({
       proto: 2,

@@ -1,6 +1,7 @@
 // A disruption budget: how many pods of an application may be taken away at once.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { Condition, LabelSelector } from '../../api/meta.ts'
+import { validateSelector } from '../apps/workload-rules.ts'
 import { int32, int64, intOrString, listByKey, map, string, struct, time } from '../../api/schema/build.ts'
 
 export const PodDisruptionBudgetSpec = struct(
@@ -47,6 +48,16 @@ export const PodDisruptionBudgetStatus = struct(
 )
 export type PodDisruptionBudgetStatus = Of<typeof PodDisruptionBudgetStatus>
 
+function shareErrors(value: string | number | undefined): string[] {
+  if (typeof value === 'number') return value < 0 ? ['must be greater than or equal to 0'] : []
+  if (value === undefined) return []
+  if (!/^\d+%$/.test(value))
+    return [
+      "a valid percent string must be a numeric followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')",
+    ]
+  return Number(value.slice(0, -1)) > 100 ? ['must not be greater than 100%'] : []
+}
+
 export const PodDisruptionBudget = defineKind({
   group: 'policy',
   version: 'v1',
@@ -62,6 +73,14 @@ export const PodDisruptionBudget = defineKind({
     { name: 'Max Unavailable', type: 'string', value: o => String(o.spec.maxUnavailable ?? 'N/A') },
     { name: 'Allowed Disruptions', type: 'integer', value: o => o.status.disruptionsAllowed },
   ],
+  *validate({ spec }, at) {
+    const path = at.field('spec')
+    if (spec.minAvailable !== undefined && spec.maxUnavailable !== undefined)
+      yield path.invalid(spec, 'minAvailable and maxUnavailable cannot be both set')
+    for (const name of ['minAvailable', 'maxUnavailable'] as const)
+      for (const error of shareErrors(spec[name])) yield path.field(name).invalid(spec[name], error)
+    yield* validateSelector(spec.selector, path.field('selector'))
+  },
   fields: {
     spec: PodDisruptionBudgetSpec.value({ proto: 2, doc: 'What is wanted.' }),
     status: PodDisruptionBudgetStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),

@@ -1,5 +1,6 @@
 // A claim for devices.
 import { defineKind, type Of } from '../../api/kind.ts'
+import { same } from '../unchanged.ts'
 import { Condition } from '../../api/meta.ts'
 import { bool, inline, json, list, listByKey, map, quantity, string, struct, time } from '../../api/schema/build.ts'
 import { NodeSelector } from '../core/affinity.ts'
@@ -124,6 +125,9 @@ export const ResourceClaim = defineKind({
   scope: 'Namespaced',
   status: true,
   doc: 'A claim for devices.',
+  *validateUpdate(next, old, at) {
+    if (!same(next.spec, old.spec)) yield at.field('spec').invalid(next.spec, 'field is immutable')
+  },
   fields: {
     spec: ResourceClaimSpec.value({ proto: 2, doc: 'What is wanted.' }),
     status: ResourceClaimStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),

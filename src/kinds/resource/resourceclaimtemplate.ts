@@ -1,5 +1,6 @@
 // The claim that each pod of a workload gets.
 import { defineKind, type Of } from '../../api/kind.ts'
+import { same } from '../unchanged.ts'
 import { ObjectMeta } from '../../api/meta.ts'
 import { struct } from '../../api/schema/build.ts'
 import { ResourceClaimSpec } from './types.ts'
@@ -17,6 +18,9 @@ export const ResourceClaimTemplate = defineKind({
   plural: 'resourceclaimtemplates',
   scope: 'Namespaced',
   doc: 'The claim that each pod of a workload gets.',
+  *validateUpdate(next, old, at) {
+    if (!same(next.spec, old.spec)) yield at.field('spec').invalid(next.spec, 'field is immutable')
+  },
   fields: {
     spec: ResourceClaimTemplateSpec.value({ proto: 2, doc: 'What is wanted.' }),
   },

@@ -1,7 +1,15 @@
 // A priority class: how much a pod matters, as a number.
 import { defineKind, type Of } from '../../api/kind.ts'
+import { unchanged } from '../unchanged.ts'
 import { bool, int32, string } from '../../api/schema/build.ts'
 import { ageColumn } from '../columns.ts'
+
+/** Classes with this prefix are the cluster's own. */
+const systemClasses: Readonly<Record<string, number>> = {
+  'system-cluster-critical': 2_000_000_000,
+  'system-node-critical': 2_000_001_000,
+}
+const highestUserPriority = 1_000_000_000
 
 export const PriorityClass = defineKind({
   group: 'scheduling.k8s.io',
@@ -18,11 +26,40 @@ export const PriorityClass = defineKind({
     ageColumn as never,
     { name: 'PreemptionPolicy', type: 'string', value: o => o.preemptionPolicy ?? 'PreemptLowerPriority' },
   ],
+  *validate({ metadata: { name = '' }, value }, at) {
+    const system = systemClasses[name]
+    if (name.startsWith('system-') && system === undefined)
+      yield at
+        .field('metadata', 'name')
+        .forbidden(
+          "priority class names with 'system-' prefix are reserved for system use only. error: ".concat(
+            `${name} is not a known system priority class`,
+          ),
+        )
+    else if (system !== undefined && value !== system)
+      yield at
+        .field('metadata', 'name')
+        .forbidden(
+          `priority class names with 'system-' prefix are reserved for system use only. error: value of ${name} PriorityClass must be ${system}`,
+        )
+    else if (system === undefined && value > highestUserPriority)
+      yield at.field('value').forbidden(`maximum allowed value of a user defined priority is ${highestUserPriority}`)
+  },
+  *validateUpdate(next, old, at) {
+    if (next.value !== old.value) yield at.field('value').forbidden('may not be changed in an update.')
+    yield* unchanged(next, old, ['preemptionPolicy'], at)
+  },
   fields: {
     value: int32({ proto: 2, always: true, doc: 'The priority; higher goes first.' }),
     globalDefault: bool({ proto: 3, doc: 'True to give this to pods without a class.' }),
     description: string({ proto: 4, doc: 'What the class is for.' }),
-    preemptionPolicy: string({ proto: 5, optional: true, doc: 'PreemptLowerPriority, or Never to wait for room.' }),
+    preemptionPolicy: string({
+      proto: 5,
+      default: 'PreemptLowerPriority',
+      optional: true,
+      enum: ['PreemptLowerPriority', 'Never'],
+      doc: 'PreemptLowerPriority, or Never to wait for room.',
+    }),
   },
 })
 export type PriorityClass = Of<typeof PriorityClass>

@@ -1,5 +1,6 @@
 // A storage class: how volumes of one sort are made.
 import { defineKind, type Of } from '../../api/kind.ts'
+import { same, unchanged } from '../unchanged.ts'
 import { bool, list, map, string } from '../../api/schema/build.ts'
 import { TopologySelectorTerm } from '../core/affinity.ts'
 
@@ -17,6 +18,15 @@ export const StorageClass = defineKind({
     { name: 'VolumeBindingMode', type: 'string', value: '.volumeBindingMode' },
     { name: 'AllowVolumeExpansion', type: 'boolean', value: o => o.allowVolumeExpansion ?? false },
   ],
+  *validateUpdate(next, old, at) {
+    if (!same(next.parameters ?? {}, old.parameters ?? {}))
+      yield at.field('parameters').forbidden('updates to parameters are forbidden.')
+    if (next.provisioner !== old.provisioner)
+      yield at.field('provisioner').forbidden('updates to provisioner are forbidden.')
+    if (next.reclaimPolicy !== old.reclaimPolicy)
+      yield at.field('reclaimPolicy').forbidden('updates to reclaimPolicy are forbidden.')
+    yield* unchanged(next, old, ['volumeBindingMode'], at)
+  },
   fields: {
     provisioner: string({ proto: 2, always: true, required: true, doc: 'Who makes the volumes.' }),
     parameters: map(string({}), { proto: 3, doc: 'Settings for the provisioner.' }),
@@ -24,6 +34,7 @@ export const StorageClass = defineKind({
       proto: 4,
       default: 'Delete',
       optional: true,
+      enum: ['Delete', 'Retain'],
       doc: 'What happens to its volumes once their claim is gone: Delete or Retain.',
     }),
     mountOptions: list(string({}), { proto: 5, doc: 'Options for mounting its volumes.' }),

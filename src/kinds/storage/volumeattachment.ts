@@ -1,5 +1,6 @@
 // The wish that a volume be attached to a node.
 import { defineKind, type Of } from '../../api/kind.ts'
+import { same } from '../unchanged.ts'
 import { bool, int32, map, string, struct, time } from '../../api/schema/build.ts'
 import { PersistentVolumeSpec } from '../core/persistentvolume.ts'
 
@@ -43,6 +44,9 @@ export const VolumeAttachment = defineKind({
   scope: 'Cluster',
   status: true,
   doc: 'The wish that a volume be attached to a node.',
+  *validateUpdate(next, old, at) {
+    if (!same(next.spec, old.spec)) yield at.field('spec').invalid(next.spec, 'field is immutable')
+  },
   fields: {
     spec: VolumeAttachmentSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
     status: VolumeAttachmentStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
