@@ -14,6 +14,7 @@ import { TokenReview } from '../../kinds/authentication/tokenreview.ts'
 import type { AnyKind } from '../../api/kind.ts'
 import { getComponentStatus, listComponentStatuses } from './component-status.ts'
 import { createBinding } from './binding.ts'
+import { setEphemeralContainers } from './ephemeral-containers.ts'
 import { createEviction } from './eviction.ts'
 import { createToken } from './token.ts'
 import { getScale, patchScale, updateScale } from './scale.ts'
@@ -31,14 +32,7 @@ function on(kind: AnyKind, subresource: string, verbs: Record<string, Handler>):
 on(Pod, 'binding', { create: createBinding })
 on(Binding, '', { create: createBinding })
 on(Pod, 'eviction', { create: createEviction })
-on(
-  Pod,
-  'ephemeralcontainers',
-  partUpdate(
-    'ephemeralcontainers',
-    (next, sent) => void (next.spec.ephemeralContainers = sent.spec.ephemeralContainers!),
-  ),
-)
+on(Pod, 'ephemeralcontainers', partUpdate('ephemeralcontainers', setEphemeralContainers))
 on(
   Pod,
   'resize',

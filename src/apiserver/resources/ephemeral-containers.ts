@@ -1,0 +1,21 @@
+// Ephemeral containers come to a running pod one after the other; what is there neither changes nor goes.
+// Source: pkg/apis/core/validation (ValidatePodEphemeralContainersUpdate).
+import { invalidError, type Problem, root } from '../../api/path.ts'
+import { Pod } from '../../kinds/core/pod.ts'
+import { same } from '../../kinds/unchanged.ts'
+
+/** Takes over the ephemeral containers of `sent`. Throws Invalid when one that the pod has is missing or different. */
+export function setEphemeralContainers(pod: Pod, sent: Pod): void {
+  const at = root.field('spec', 'ephemeralContainers')
+  const next = sent.spec.ephemeralContainers ?? []
+  const problems: Problem[] = []
+  for (const before of pod.spec.ephemeralContainers ?? []) {
+    const now = next.find(c => c.name === before.name)
+    const name = JSON.stringify(before.name)
+    if (!now) problems.push(at.forbidden(`existing ephemeral containers ${name} may not be removed\n`))
+    else if (!same(now, before))
+      problems.push(at.forbidden(`existing ephemeral containers ${name} may not be changed\n`))
+  }
+  if (problems.length) throw invalidError(Pod, pod.metadata.name ?? '', problems)
+  pod.spec.ephemeralContainers = next
+}
