@@ -94,9 +94,21 @@ test('what cannot change', () =>
     ]
     for (const [key, change, message] of table) {
       await write(sim, kindOf(key), 'create', named(key))
-      await rejects(write(sim, kindOf(key), 'patch', change), (error: Error) => (match(error.message, message), true))
+      await rejects(
+        write(sim, kindOf(key), 'patch', change),
+        (error: Error) => (match(error.message, message), true),
+        key,
+      )
     }
   }))
+
+const ingress = (spec: object) => ({ metadata: { name: 'one' }, spec })
+const backend = { service: { name: 'web', port: { number: 80 } } }
+const onPath = (path: object) =>
+  ingress({ rules: [{ http: { paths: [{ path: '/', pathType: 'Prefix', backend, ...path }] } }] })
+const role = (rule: object) => ({ metadata: { name: 'one' }, rules: [rule] })
+const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'view' }
+const binding = (more: object) => ({ metadata: { name: 'one' }, roleRef, subjects: [], ...more })
 
 const slice = (more: object) => ({ metadata: { name: 'one' }, addressType: 'IPv4', endpoints: [], ...more })
 const policy = (spec: object) => ({ metadata: { name: 'one' }, spec: { podSelector: {}, ...spec } })
@@ -166,6 +178,64 @@ test('what is not let in', () =>
         'flowcontrol.apiserver.k8s.io/flowschemas',
         { metadata: { name: 'one' }, spec: { matchingPrecedence: 10001, priorityLevelConfiguration: { name: 'x' } } },
         /less than or equal to 10000/,
+      ],
+      [
+        'networking.k8s.io/ingresses',
+        ingress({}),
+        /spec: Invalid value: .*either `defaultBackend` or `rules` must be specified/,
+      ],
+      [
+        'networking.k8s.io/ingresses',
+        ingress({ rules: [{ host: '1.2.3.4' }] }),
+        /must be a DNS name, not an IP address/,
+      ],
+      [
+        'networking.k8s.io/ingresses',
+        ingress({ rules: [{ host: 'a.*.b' }] }),
+        /a wildcard DNS-1123 subdomain must start with/,
+      ],
+      [
+        'networking.k8s.io/ingresses',
+        onPath({ pathType: null }),
+        /paths\[0\].pathType: Required value: pathType must be specified/,
+      ],
+      ['networking.k8s.io/ingresses', onPath({ path: 'x' }), /must be an absolute path/],
+      ['networking.k8s.io/ingresses', onPath({ path: '/a/../b' }), /must not contain '\/..\/'/],
+      ['networking.k8s.io/ingresses', onPath({ backend: {} }), /resource or service backend is required/],
+      [
+        'networking.k8s.io/ingresses',
+        onPath({ backend: { service: { name: 'web', port: {} } } }),
+        /backend: Required value: port name or number is required/,
+      ],
+      [
+        'rbac.authorization.k8s.io/roles',
+        role({ verbs: [], apiGroups: [''], resources: ['pods'] }),
+        /rules\[0\].verbs: Required value: verbs must contain at least one value/,
+      ],
+      [
+        'rbac.authorization.k8s.io/roles',
+        role({ verbs: ['get'], nonResourceURLs: ['/x'] }),
+        /namespaced rules cannot apply to non-resource URLs/,
+      ],
+      [
+        'rbac.authorization.k8s.io/clusterroles',
+        role({ verbs: ['get'], resources: ['pods'] }),
+        /must supply at least one api group/,
+      ],
+      [
+        'rbac.authorization.k8s.io/clusterrolebindings',
+        binding({ roleRef: { ...roleRef, kind: 'Role' } }),
+        /roleRef.kind: Unsupported value: "Role": supported values: "ClusterRole"/,
+      ],
+      [
+        'rbac.authorization.k8s.io/clusterrolebindings',
+        binding({ subjects: [{ kind: 'ServiceAccount', name: 'a' }] }),
+        /subjects\[0\].namespace: Required value/,
+      ],
+      [
+        'rbac.authorization.k8s.io/rolebindings',
+        binding({ subjects: [{ kind: 'Robot', name: 'a' }] }),
+        /subjects\[0\].kind: Unsupported value: "Robot"/,
       ],
       [
         'node.k8s.io/runtimeclasses',

@@ -1,6 +1,7 @@
 // An ingress: which outside HTTP requests go to which service.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { inline, int32, list, string, struct } from '../../api/schema/build.ts'
+import { validateIngress } from './ingress-rules.ts'
 import { TypedLocalObjectReference } from '../core/reference.ts'
 
 export const ServiceBackendPort = struct(
@@ -114,6 +115,9 @@ export const Ingress = defineKind({
     },
     { name: 'Ports', type: 'string', value: o => (o.spec.tls?.length ? '80, 443' : '80') },
   ],
+  *validate({ spec }, at) {
+    yield* validateIngress(spec, at.field('spec'))
+  },
   fields: {
     spec: IngressSpec.value({ proto: 2, doc: 'What is wanted.' }),
     status: IngressStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),

@@ -1,8 +1,9 @@
-// What RoleBinding and ClusterRoleBinding have in common: columns, defaults, and that the role cannot change.
+// What RoleBinding and ClusterRoleBinding have in common: columns, defaults, checks, and that the role cannot change.
+// Source: pkg/apis/rbac/validation.
 import type { Column, KubeObject } from '../../api/kind.ts'
 import type { Path, Problem } from '../../api/path.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
-import { pathSegmentErrors } from '../../api/validate.ts'
+import { dnsSubdomainErrors, pathSegmentErrors } from '../../api/validate.ts'
 import type { RoleRef, Subject } from './types.ts'
 
 type AnyBinding = KubeObject & { subjects?: Subject[]; roleRef: RoleRef }
@@ -25,11 +26,44 @@ const columns: readonly Column<AnyBinding>[] = [
   subjectColumn('ServiceAccounts', 'ServiceAccount'),
 ]
 
+const group = 'rbac.authorization.k8s.io'
+
+function* validateSubject(
+  { kind, apiGroup = '', name, namespace }: DeepReadonly<Subject>,
+  namespaced: boolean,
+  at: Path,
+): Iterable<Problem> {
+  switch (kind) {
+    case 'ServiceAccount':
+      for (const error of name ? dnsSubdomainErrors(name) : []) yield at.field('name').invalid(name, error)
+      if (apiGroup !== '') yield at.field('apiGroup').notSupported(apiGroup, [''])
+      // A RoleBinding's own namespace is the one that is meant.
+      if (!namespaced && !namespace) yield at.field('namespace').required()
+      return
+    case 'User':
+    case 'Group':
+      if (apiGroup !== group) yield at.field('apiGroup').notSupported(apiGroup, [group])
+      return
+    default:
+      yield at.field('kind').notSupported(kind, ['ServiceAccount', 'User', 'Group'])
+  }
+}
+
 export const bindingRules = {
   columns,
   validateName: pathSegmentErrors,
   defaults(binding: AnyBinding): void {
-    for (const s of binding.subjects ?? []) if (s.kind !== 'ServiceAccount') s.apiGroup ??= 'rbac.authorization.k8s.io'
+    for (const s of binding.subjects ?? []) if (s.kind !== 'ServiceAccount') s.apiGroup ??= group
+  },
+  *validate(binding: DeepReadonly<AnyBinding>, at: Path): Iterable<Problem> {
+    const { roleRef, subjects = [] } = binding
+    const namespaced = binding.kind === 'RoleBinding'
+    const kinds = namespaced ? ['Role', 'ClusterRole'] : ['ClusterRole']
+    if (roleRef.apiGroup !== group) yield at.field('roleRef', 'apiGroup').notSupported(roleRef.apiGroup, [group])
+    if (!kinds.includes(roleRef.kind)) yield at.field('roleRef', 'kind').notSupported(roleRef.kind, kinds)
+    for (const error of pathSegmentErrors(roleRef.name)) yield at.field('roleRef', 'name').invalid(roleRef.name, error)
+    for (const [i, subject] of subjects.entries())
+      yield* validateSubject(subject, namespaced, at.field('subjects').index(i))
   },
   *validateUpdate(next: DeepReadonly<AnyBinding>, old: DeepReadonly<AnyBinding>, at: Path): Iterable<Problem> {
     if (JSON.stringify(next.roleRef) !== JSON.stringify(old.roleRef))

@@ -2,6 +2,7 @@
 import { defineKind, type Of } from '../../api/kind.ts'
 import { LabelSelector } from '../../api/meta.ts'
 import { list, struct } from '../../api/schema/build.ts'
+import { validateRules } from './role-rules.ts'
 import { PolicyRule } from './types.ts'
 import { createdColumn } from '../columns.ts'
 import { pathSegmentErrors } from '../../api/validate.ts'
@@ -20,6 +21,9 @@ export const ClusterRole = defineKind({
   doc: 'A cluster role: what may be done anywhere, or in whichever namespace it is bound.',
   columns: [createdColumn as never],
   validateName: pathSegmentErrors,
+  *validate({ rules }, at) {
+    yield* validateRules(rules, false, at.field('rules'))
+  },
   fields: {
     rules: list(PolicyRule, { proto: 2, always: true, doc: 'What the role allows.' }),
     aggregationRule: AggregationRule.field({

@@ -1,6 +1,7 @@
 // A role: what may be done in one namespace.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { list } from '../../api/schema/build.ts'
+import { validateRules } from './role-rules.ts'
 import { PolicyRule } from './types.ts'
 import { createdColumn } from '../columns.ts'
 import { pathSegmentErrors } from '../../api/validate.ts'
@@ -14,6 +15,9 @@ export const Role = defineKind({
   doc: 'A role: what may be done in one namespace.',
   columns: [createdColumn as never],
   validateName: pathSegmentErrors,
+  *validate({ rules }, at) {
+    yield* validateRules(rules, true, at.field('rules'))
+  },
   fields: {
     rules: list(PolicyRule, { proto: 2, always: true, doc: 'What the role allows, within its namespace.' }),
   },
