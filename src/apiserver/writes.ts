@@ -2,6 +2,7 @@
 // Source: apiserver pkg/endpoints/handlers (create.go, update.go, patch.go).
 import { isReason, StatusError } from '../base/errors.ts'
 import { apply as serverSideApply } from '../api/apply/apply.ts'
+import { undeclaredFields } from '../api/apply/undeclared.ts'
 import type { AnyKind, KubeObject } from '../api/kind.ts'
 import type { Operation, ServedResult } from '../api/operation.ts'
 import { isObject, mergePatch } from '../api/patch/merge.ts'
@@ -117,7 +118,7 @@ async function apply(registry: Registry, operation: Operation, warn: Warn): Prom
     )
   }
   // Only what was written counts as wanted: no defaults here.
-  const bare = plainDecode(kind, wanted, options, warn)
+  const bare = plainDecode(operation, wanted, warn)
   const force = options.force ?? false
   const now = timeText(registry.clock.now())
   const change = (old: DeepReadonly<KubeObject>) => {
@@ -144,9 +145,18 @@ async function apply(registry: Registry, operation: Operation, warn: Warn): Prom
   return { type: 'object', kind, item: await registry.create(operation, object), created: true }
 }
 
-function plainDecode(kind: AnyKind, wanted: JsonObject, options: Operation['options'], warn: Warn): JsonObject {
-  // The strict decode checks types and unknown fields; what was explicitly written is kept as written.
-  const full = decodeBody(kind, wanted, options, warn) as unknown as Json
+function plainDecode({ kind, namespace, name, options }: Operation, wanted: JsonObject, warn: Warn): JsonObject {
+  // Decoding checks types; what was explicitly written is kept as written.
+  let unknown = false
+  const full = decodeBody(kind, wanted, { fieldValidation: 'Warn' }, () => (unknown = true)) as unknown as Json
+  // However strict the client wants it: a field that the kind lacks cannot be owned.
+  const lacking = unknown ? undeclaredFields(kind.schema, wanted).map(at => `${at}: field not declared in schema`) : []
+  if (lacking.length) {
+    const all = lacking.length === 1 ? lacking[0] : `errors:\n  ${lacking.join('\n  ')}`
+    const whose = `${namespace ? `${namespace}/` : '/'}${name}; ${kind.apiVersion}, Kind=${kind.kind}`
+    throw new StatusError('', `failed to create typed patch object (${whose}): ${all}`)
+  }
+  if (options.fieldValidation !== 'Ignore') for (const text of options.duplicates ?? []) warn(text)
   const keep = (source: Json, target: Json): Json => {
     if (Array.isArray(source) && Array.isArray(target))
       return source.map((element, i) => keep(element, target[i] ?? element))

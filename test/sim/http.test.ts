@@ -69,6 +69,22 @@ test('so are those of patches, and of YAML', () =>
     )
   }))
 
+test('an apply with fields that the kind lacks is refused, however strict it is to be', () =>
+  overHttps(async ({ send }) => {
+    const apply = { 'content-type': 'application/apply-patch+yaml' }
+    const deployment = JSON.parse(body('', '"replicas":1,"foo":1,'))
+    deployment.spec.template.spec.containers[0].imag = 'i'
+    const refused = await send('PATCH', `${deployments}/d?fieldManager=a&fieldValidation=Ignore`, deployment, apply)
+    deepStrictEqual([refused.code, refused.body.reason], [500, undefined])
+    strictEqual(
+      refused.body.message,
+      'failed to create typed patch object (default/d; apps/v1, Kind=Deployment): errors:\n  .spec.foo: field not declared in schema\n  .spec.template.spec.containers[name="c"].imag: field not declared in schema',
+    )
+    const map = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\ndata: {a: "1", a: "2"}\n'
+    const told = await send('PATCH', `${maps}/m?fieldManager=a`, map, apply)
+    deepStrictEqual([told.code, told.headers.warning], [201, '299 - "line 4: key \\"a\\" already set in map"'])
+  }))
+
 test('a table of what has none is not acceptable', () =>
   overHttps(async ({ send }) => {
     const review = {

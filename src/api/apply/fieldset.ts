@@ -99,7 +99,8 @@ export function* paths(set: FieldSet, prefix = ''): Iterable<string> {
   for (const [key, child] of set.children) yield* paths(child, prefix + elementText(key))
 }
 
-function elementText(key: string): string {
+/** A path element in words: `.name`, `[name="a"]`, `[="value"]` or `[3]`. */
+export function elementText(key: string): string {
   if (key.startsWith('f:')) return `.${key.slice(2)}`
   if (key.startsWith('v:')) return `[=${key.slice(2)}]`
   if (key.startsWith('k:')) {
