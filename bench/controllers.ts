@@ -1,21 +1,26 @@
 // How fast do controllers get through much work? A large Deployment up, rolled and down; a Job of many completions;
-// endpoints that change among many Services; a full namespace deleted; and what it costs to do nothing. Server,
-// controllers and scheduler in this process on the durable store, simulated nodes.
-// Usage: node bench/controllers.ts [--only deployment|job|services|namespace|idle] [--scale 1]
+// endpoints that change among many Services; pods of nobody beside disruption budgets; many nodes that come at once; a
+// full namespace deleted; and what it costs to do nothing. Server, controllers and scheduler in this process on the
+// durable store, simulated nodes.
+// Usage: node bench/controllers.ts [--only deployment|job|services|loose|nodes|namespace|idle] [--scale 1]
 import { performance } from 'node:perf_hooks'
 import { parseArgs } from 'node:util'
 import { realClock } from '../src/base/clock.ts'
 import type { Draft } from '../src/api/kind.ts'
 import { timeText } from '../src/api/time.ts'
 import { Deployment } from '../src/kinds/apps/deployment.ts'
+import { ReplicaSet } from '../src/kinds/apps/replicaset.ts'
 import { Job } from '../src/kinds/batch/job.ts'
 import { ConfigMap } from '../src/kinds/core/configmap.ts'
 import { Namespace } from '../src/kinds/core/namespace.ts'
+import { Node } from '../src/kinds/core/node.ts'
 import { Pod } from '../src/kinds/core/pod.ts'
 import { Service } from '../src/kinds/core/service.ts'
 import { ServiceAccount } from '../src/kinds/core/serviceaccount.ts'
 import { EndpointSlice } from '../src/kinds/discovery/endpointslice.ts'
+import { PodDisruptionBudget } from '../src/kinds/policy/poddisruptionbudget.ts'
 import {
+  addNode,
   inBatches,
   openWorld,
   print,
@@ -35,7 +40,15 @@ const scale = Number(values.scale)
 const of = (count: number) => Math.max(1, Math.round(count * scale))
 const namespace = 'default'
 
-const questions: Record<string, (world: World) => Promise<void>> = { deployment, job, services, namespaces, idle }
+const questions: Record<string, (world: World) => Promise<void>> = {
+  deployment,
+  job,
+  services,
+  loose,
+  nodes,
+  namespaces,
+  idle,
+}
 for (const [name, ask] of Object.entries(questions)) {
   if (values.only && values.only !== name && `${values.only}s` !== name) continue
   const world = await openWorld(of(100))
@@ -182,6 +195,63 @@ async function changing(
     coresUsed: round((used.user + used.system) / 1e6 / 20),
     residentMiB: residentMiB(),
   })
+}
+
+/** Pods without an owner next to owners and budgets that select others: each pod is looked at by all of them. */
+async function loose({ client }: World): Promise<void> {
+  const count = of(5000)
+  const budgets = of(500)
+  await inBatches(budgets, i =>
+    Promise.all([
+      client.create(PodDisruptionBudget, {
+        metadata: { name: `b-${i}`, namespace },
+        spec: { minAvailable: 1, selector: { matchLabels: { group: `g-${i}` } } },
+      }),
+      client.create(ReplicaSet, {
+        metadata: { name: `r-${i}`, namespace },
+        spec: {
+          replicas: 1,
+          selector: { matchLabels: { app: 'bench', set: `s-${i}` } },
+          template: { ...template('app:1'), metadata: { labels: { app: 'bench', set: `s-${i}` } } },
+        },
+      } as Draft<ReplicaSet>),
+    ]),
+  )
+  const running = () => client.mirror(Pod).size
+  await until('the sets', () => running() >= budgets)
+  const cpu = process.cpuUsage()
+  const begin = performance.now()
+  await inBatches(count, i =>
+    client.create(Pod, {
+      metadata: { name: `p-${i}`, namespace, labels: { group: `g-${i % budgets}`, other: `o-${i}` } },
+      spec: { containers: [{ name: 'c', image: 'app:1' }] },
+    }),
+  )
+  const healthy = () => {
+    const all = client.mirror(PodDisruptionBudget).list(namespace)
+    return all.reduce((sum, budget) => sum + budget.status.currentHealthy, 0)
+  }
+  await until('every pod counted', () => healthy() >= count)
+  const used = process.cpuUsage(cpu)
+  const took = seconds(begin)
+  const coresUsed = round((used.user + used.system) / 1e6 / took)
+  print('loose-pods', took, 's', { pods: count, budgets, podsPerSecond: round(count / took), coresUsed })
+}
+
+/** Nodes that join at once, each until it has a range of pod addresses. */
+async function nodes({ client }: World): Promise<void> {
+  const count = of(2000)
+  const ranged = () =>
+    client
+      .mirror(Node)
+      .list()
+      .filter(node => node.spec.podCIDR).length
+  const before = ranged()
+  const begin = performance.now()
+  await inBatches(count, i => addNode(client, `late-${i}`, '110'))
+  await until('a range for each node', () => ranged() >= before + count)
+  const took = seconds(begin)
+  print('nodes-ranged', took, 's', { nodes: count, nodesPerSecond: round(count / took) })
 }
 
 async function namespaces({ client }: World): Promise<void> {

@@ -78,7 +78,7 @@ export async function inBatches(count: number, make: (i: number) => Promise<unkn
     await Promise.all(Array.from({ length: Math.min(batch, count - i) }, (_, j) => make(i + j)))
 }
 
-async function addNode(client: Client, name: string, pods: string): Promise<void> {
+export async function addNode(client: Client, name: string, pods: string): Promise<void> {
   const capacity = { cpu: '64', memory: '256Gi', pods }
   const now = timeText(realClock.now())
   const conditions = [{ type: 'Ready', status: 'True', lastHeartbeatTime: now, lastTransitionTime: now }]

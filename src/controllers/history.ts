@@ -2,7 +2,6 @@
 // template; going back to an old one gives it a new number instead of a copy.
 // Source: pkg/controller/history.
 import { isReason } from '../base/errors.ts'
-import { matches } from '../api/labels.ts'
 import type { LabelSelector } from '../api/meta.ts'
 import type { Kind, KubeObject } from '../api/kind.ts'
 import type { DeepReadonly } from '../api/schema/node.ts'
@@ -33,9 +32,7 @@ export async function currentRevision<O extends KubeObject>(
   kind: Kind<O>,
   owner: Workload,
 ): Promise<{ current: Revision; old: Revision[] }> {
-  const all = await claim(ctx, RevisionKind, kind, owner as unknown as DeepReadonly<O>, revision =>
-    matches(owner.spec.selector, revision.metadata.labels),
-  )
+  const all = await claim(ctx, RevisionKind, kind, owner as unknown as DeepReadonly<O>, owner.spec.selector)
   const sorted = [...all].sort((a, b) => a.revision - b.revision)
   const data = dataOf(owner)
   const same = sorted.filter(revision => sameValue(revision.data, data)).at(-1)

@@ -9,7 +9,8 @@ import type { Client } from '../client/index.ts'
 import { autoscalerController } from './autoscaling/autoscaler.ts'
 import { cronJobController } from './cronjob/cronjob.ts'
 import { daemonSetController } from './daemonset/daemonset.ts'
-import { disruptionController } from './disruption.ts'
+import { disruptionController } from './disruption/budget.ts'
+import { staleDisruptionController } from './disruption/stale.ts'
 import { jobController } from './job/job.ts'
 import { statefulSetController } from './statefulset/statefulset.ts'
 import { deploymentController } from './deployment/deployment.ts'
@@ -19,7 +20,7 @@ import { eventTtlController } from './event-ttl.ts'
 import { garbageCollector } from './gc/collector.ts'
 import type { Controller } from './harness.ts'
 import { namespaceController } from './namespace.ts'
-import { nodeIpamController } from './node-ipam.ts'
+import { type MaskSizes, nodeIpamController } from './node-ipam.ts'
 import { taintEvictionController } from './node/eviction.ts'
 import { nodeLifecycleController } from './node/lifecycle.ts'
 import { podGcController } from './pod-gc.ts'
@@ -65,6 +66,8 @@ export interface ControllersOptions {
   signToken?(claims: Record<string, unknown>): string
   /** Addresses of pods; without it nodes get no podCIDR from here. */
   clusterCidr?: string
+  /** Prefix lengths of a node's ranges; default 24 and 64. */
+  nodeMaskSizes?: Partial<MaskSizes>
   /** How long a node may be silent before it counts as lost. Default 50 s. */
   nodeMonitorGraceMs?: number
   /** Names of controllers not to run. */
@@ -104,7 +107,8 @@ function controllersFor(options: ControllersOptions): Controller[] {
     cronJobController,
     ttlAfterFinishedController,
     autoscalerController(kinds),
-    disruptionController,
+    disruptionController(kinds),
+    staleDisruptionController,
     resourceQuotaController(kinds),
     endpointsController,
     endpointSliceController,
@@ -124,7 +128,7 @@ function controllersFor(options: ControllersOptions): Controller[] {
     podGcController(),
     nodeLifecycleController(nodeMonitorGraceMs),
     taintEvictionController,
-    ...(clusterCidr ? [nodeIpamController(clusterCidr)] : []),
+    ...(clusterCidr ? [nodeIpamController(clusterCidr, options.nodeMaskSizes)] : []),
     nodeTtlController(),
     roleAggregationController,
     eventTtlController,

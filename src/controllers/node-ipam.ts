@@ -1,15 +1,47 @@
-// Node IPAM: gives every node a range of pod addresses out of the cluster's range. Source: pkg/controller/nodeipam.
-import { formatIP, parseCidr } from '../api/ip.ts'
+// Node IPAM: gives every node ranges of pod addresses, one out of each of the cluster's ranges. A cluster range is cut
+// into slots of a node's size; which slots are taken the mirror's index knows, so that a look costs the same however
+// many nodes there are. Source: pkg/controller/nodeipam/ipam (cidrset, range_allocator.go).
+import { type Cidr, formatIP, parseCidr } from '../api/ip.ts'
 import type { DeepReadonly } from '../api/schema/node.ts'
 import { Node } from '../kinds/core/node.ts'
+import type { Context } from './context.ts'
 import { type Controller, defineController } from './harness.ts'
 
-const bitsPerNode = { 4: 24, 6: 64 } as const
+/** Prefix lengths of a node's ranges. */
+export interface MaskSizes {
+  4: number
+  6: number
+}
+const defaultMaskSizes: MaskSizes = { 4: 24, 6: 64 }
+/** A range has at most 2^16 slots, as upstream's. */
+const maxSlotBits = 16
 
-/** @param clusterCidr the addresses of all pods, such as 10.244.0.0/16 */
-export function nodeIpamController(clusterCidr: string): Controller {
-  // Ranges handed out whose node may not be in the mirror yet.
+/** A range of the cluster, cut into slots. */
+export interface Pool {
+  cluster: Cidr
+  bits: number
+  slots: number
+}
+
+/** @param clusterCidr the addresses of all pods, such as 10.244.0.0/16; two with a comma for both families */
+export function nodeIpamController(clusterCidr: string, maskSizes: Partial<MaskSizes> = {}): Controller {
+  const pools = poolsOf(clusterCidr, maskSizes)
+  const takenBy = (node: DeepReadonly<Node>) => takenSlots(pools, node)
+  // Slots handed out whose node may not be in the mirror yet, by slot and by node.
   const given = new Map<string, string>()
+  const held = new Map<string, string[]>()
+  const release = (name: string) => {
+    for (const entry of held.get(name) ?? []) if (given.get(entry) === name) given.delete(entry)
+    held.delete(name)
+  }
+  const next = pools.map(() => 0)
+  const isFree = (ctx: Context, entry: string) => {
+    if (ctx.cache(Node).byIndex('slots', takenBy, entry).length) return false
+    const holder = given.get(entry)
+    if (holder === undefined) return true
+    // Once the node shows a range, and not this one, it got another.
+    return ctx.cache(Node).get(undefined, holder)?.spec.podCIDR !== undefined
+  }
   return defineController({
     name: 'node-ipam-controller',
     identity: 'node-controller',
@@ -20,36 +52,69 @@ export function nodeIpamController(clusterCidr: string): Controller {
     async reconcile(node, ctx) {
       const name = node.metadata.name ?? ''
       if (node.spec.podCIDR || node.metadata.deletionTimestamp) return
-      const nodes = ctx.cache(Node).list()
-      for (const other of given.keys()) {
-        const seen = ctx.cache(Node).get(undefined, other)
-        if (!seen || seen.spec.podCIDR || other === name) given.delete(other)
-      }
-      const range = planRange(clusterCidr, [...nodes.flatMap(rangesOf), ...given.values()])
-      if (!range) {
+      // What it was given before and never got, because the write failed.
+      release(name)
+      const slots = pools.map((pool, i) => nextFree(pool.slots, next[i]!, slot => isFree(ctx, entryOf(i, slot))))
+      if (slots.includes(undefined)) {
         ctx.event(node, 'Normal', 'CIDRNotAvailable', `Node ${name} status is now: CIDRNotAvailable`)
         throw new Error(`no range of pod addresses is left in ${clusterCidr} for node ${name}`)
       }
-      given.set(name, range)
-      await ctx.patch(Node, node, 'merge', { spec: { podCIDR: range, podCIDRs: [range] } })
+      const entries = slots.map((slot, i) => entryOf(i, slot!))
+      for (const entry of entries) given.set(entry, name)
+      held.set(name, entries)
+      for (const [i, slot] of slots.entries()) next[i] = (slot! + 1) % pools[i]!.slots
+      const podCIDRs = slots.map((slot, i) => rangeText(pools[i]!, slot!))
+      await ctx.patch(Node, node, 'merge', { spec: { podCIDR: podCIDRs[0], podCIDRs } })
+    },
+    async gone({ name }) {
+      release(name)
     },
   })
 }
 
-const rangesOf = (node: DeepReadonly<Node>): string[] => [...(node.spec.podCIDRs ?? []), node.spec.podCIDR ?? '']
+const entryOf = (pool: number, slot: number) => `${pool}/${slot}`
 
-/** The first free range of a node's size; undefined when none is left. */
-export function planRange(clusterCidr: string, taken: readonly string[]): string | undefined {
-  const cluster = parseCidr(clusterCidr)
-  if (!cluster) throw new Error(`${JSON.stringify(clusterCidr)} is no range of addresses such as 10.244.0.0/16`)
-  const bits = Math.max(bitsPerNode[cluster.family], cluster.bits)
-  const size = 1n << BigInt((cluster.family === 4 ? 32 : 128) - bits)
-  const used = taken.flatMap(text => parseCidr(text) ?? []).filter(range => range.family === cluster.family)
-  const starts = new Set(used.filter(range => range.size <= size).map(range => (range.base / size) * size))
-  const large = used.filter(range => range.size > size)
-  for (let base = cluster.base; base < cluster.base + cluster.size; base += size) {
-    if (starts.has(base) || large.some(range => base >= range.base && base < range.base + range.size)) continue
-    return `${formatIP(cluster.family, base)}/${bits}`
+/** Throws an Error that says what is wrong with the ranges. */
+export function poolsOf(clusterCidr: string, maskSizes: Partial<MaskSizes> = {}): Pool[] {
+  const pools = clusterCidr.split(',').map((text): Pool => {
+    const cluster = parseCidr(text.trim())
+    if (!cluster) throw new Error(`${JSON.stringify(text)} is no range of addresses such as 10.244.0.0/16`)
+    const bits = Math.max(maskSizes[cluster.family] ?? defaultMaskSizes[cluster.family], cluster.bits)
+    if (bits - cluster.bits > maxSlotBits)
+      throw new Error(`${text} has more than 2^${maxSlotBits} ranges of /${bits}: take a smaller range`)
+    return { cluster, bits, slots: 2 ** (bits - cluster.bits) }
+  })
+  if (pools.length > 2 || (pools.length === 2 && pools[0]!.cluster.family === pools[1]!.cluster.family))
+    throw new Error(`${JSON.stringify(clusterCidr)}: at most one range of each family, IPv4 and IPv6`)
+  return pools
+}
+
+/** The first free slot from `start` on, around the end; undefined when all are taken. */
+export function nextFree(slots: number, start: number, isFree: (slot: number) => boolean): number | undefined {
+  for (let i = 0; i < slots; i++) {
+    const slot = (start + i) % slots
+    if (isFree(slot)) return slot
   }
   return undefined
+}
+
+export function rangeText({ cluster, bits }: Pool, slot: number): string {
+  const size = 1n << BigInt((cluster.family === 4 ? 32 : 128) - bits)
+  return `${formatIP(cluster.family, cluster.base + BigInt(slot) * size)}/${bits}`
+}
+
+/** Index entries of the slots that a node's ranges touch, also when they were cut in another size. */
+export function takenSlots(pools: readonly Pool[], { spec }: DeepReadonly<Node>): string[] {
+  const ranges = (spec.podCIDRs?.length ? spec.podCIDRs : [spec.podCIDR ?? '']).flatMap(text => parseCidr(text) ?? [])
+  return pools.flatMap(({ cluster, bits, slots }, i) =>
+    ranges
+      .filter(range => range.family === cluster.family)
+      .flatMap(range => {
+        const size = 1n << BigInt((cluster.family === 4 ? 32 : 128) - bits)
+        const first = Math.max(0, Number((range.base - cluster.base) / size))
+        const last = Math.min(slots - 1, Number((range.base + range.size - 1n - cluster.base) / size))
+        const outside = range.base >= cluster.base + cluster.size || range.base + range.size <= cluster.base
+        return outside ? [] : Array.from({ length: last - first + 1 }, (_, j) => entryOf(i, first + j))
+      }),
+  )
 }

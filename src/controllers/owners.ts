@@ -2,10 +2,12 @@
 // owner may take in and must let go. Source: pkg/controller/controller_ref_manager.go.
 import { isReason } from '../base/errors.ts'
 import type { Kind, KubeObject } from '../api/kind.ts'
+import { matches } from '../api/labels.ts'
 import type { OwnerReference } from '../api/meta.ts'
 import type { DeepReadonly } from '../api/schema/node.ts'
 import type { Context } from './context.ts'
 import { type Watch, keyOf, watch } from './harness.ts'
+import { allEntries, selectedBy, selecting, type Selector } from './selection.ts'
 
 type Any = DeepReadonly<KubeObject>
 
@@ -24,17 +26,23 @@ export const controllerOf = (object: Any): DeepReadonly<OwnerReference> | undefi
 
 export const isControlledBy = (object: Any, owner: Any): boolean => controllerOf(object)?.uid === owner.metadata.uid
 
-/** Index of the objects that nobody controls, by namespace. */
-export const orphansIndex = (object: Any): readonly string[] =>
-  controllerOf(object) ? [] : [object.metadata.namespace ?? '']
+/** Index of the objects that nobody controls, by their labels. */
+const orphans = {
+  name: 'orphans',
+  entries: (object: Any): readonly string[] => (controllerOf(object) ? [] : allEntries(object)),
+}
 
 /** Everything of `kind` that `owner` controls or may take in. */
-export function candidates<T extends KubeObject>(ctx: Context, kind: Kind<T>, owner: Any): DeepReadonly<T>[] {
+function candidates<T extends KubeObject>(
+  ctx: Context,
+  kind: Kind<T>,
+  owner: Any,
+  selector: Selector | undefined,
+): DeepReadonly<T>[] {
   const mirror = ctx.cache(kind)
-  const namespace = owner.metadata.namespace ?? ''
   return [
     ...mirror.ownedBy(owner).filter(object => isControlledBy(object as Any, owner)),
-    ...mirror.byIndex('orphans', object => orphansIndex(object as Any), namespace),
+    ...selectedBy(mirror, owner.metadata.namespace ?? '', selector, orphans),
   ]
 }
 
@@ -53,21 +61,23 @@ export function planClaim(object: Any, owner: Any, matches: boolean): Claim {
 }
 
 /**
- * The objects that `owner` controls, after taking in the matching ones that nobody controls and letting go of
- * those that no longer match.
+ * The objects that `owner` controls, after taking in those of its selector that nobody controls and letting go of
+ * those that it no longer selects.
+ * @param also what an object must be besides
  */
 export async function claim<T extends KubeObject, O extends KubeObject>(
   ctx: Context,
   kind: Kind<T>,
   ownerKind: Kind<O>,
   owner: DeepReadonly<O>,
-  matches: (object: DeepReadonly<T>) => boolean,
+  selector: Selector | undefined,
+  also: (object: DeepReadonly<T>) => boolean = () => true,
 ): Promise<DeepReadonly<T>[]> {
   const me = owner as unknown as Any
   const claimed: DeepReadonly<T>[] = []
   let mayAdopt: boolean | undefined
-  for (const object of candidates(ctx, kind, me)) {
-    const plan = planClaim(object as Any, me, matches(object))
+  for (const object of candidates(ctx, kind, me, selector)) {
+    const plan = planClaim(object as Any, me, matches(selector, (object as Any).metadata.labels) && also(object))
     if (plan === 'keep') claimed.push(object)
     if (plan === 'release') await release(ctx, kind, object, me)
     if (plan === 'adopt') {
@@ -118,18 +128,20 @@ async function release<T extends KubeObject>(
   }
 }
 
-/** Wakes the owners of a kind whose selector matches an object that nobody controls. */
+/**
+ * Wakes the owners of a kind whose selector takes in an object that nobody controls.
+ * @param selectorOf one function for each kind of owner
+ */
 export function orphansOf<T extends KubeObject, O extends KubeObject>(
   kind: Kind<T>,
   owner: Kind<O>,
-  matches: (owner: DeepReadonly<O>, object: DeepReadonly<T>) => boolean,
+  selectorOf: (owner: DeepReadonly<O>) => Selector | undefined,
 ): Watch {
   return watch(kind, (object, caches) => {
-    const { namespace = '' } = (object as Any).metadata
+    const { metadata } = object as Any
     if (controllerOf(object as Any)) return []
-    return caches(owner)
-      .list(namespace)
-      .filter(candidate => matches(candidate, object))
-      .map(candidate => keyOf(namespace, (candidate as Any).metadata.name ?? ''))
+    return selecting(caches(owner), selectorOf, metadata).map(candidate =>
+      keyOf(metadata.namespace ?? '', (candidate as Any).metadata.name ?? ''),
+    )
   })
 }

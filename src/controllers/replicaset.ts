@@ -1,6 +1,5 @@
 // The ReplicaSet controller: keeps as many pods as asked for. It takes in pods that fit its selector and belong to
 // nobody, makes what is missing and removes what is too much. Source: pkg/controller/replicaset.
-import { matches } from '../api/labels.ts'
 import { Pod } from '../kinds/core/pod.ts'
 import { ReplicaSet } from '../kinds/apps/replicaset.ts'
 import { defineController } from './harness.ts'
@@ -18,10 +17,10 @@ export const replicaSetController = defineController({
   name: 'replicaset-controller',
   reconciles: ReplicaSet,
   owns: [Pod],
-  watches: [orphansOf(Pod, ReplicaSet, (rs, pod) => matches(rs.spec.selector, pod.metadata.labels))],
+  watches: [orphansOf(Pod, ReplicaSet, rs => rs.spec.selector)],
   async reconcile(rs, ctx) {
     const { replicas, minReadySeconds = 0, template } = rs.spec
-    const pods = await claim(ctx, Pod, ReplicaSet, rs, pod => matches(rs.spec.selector, pod.metadata.labels))
+    const pods = await claim(ctx, Pod, ReplicaSet, rs, rs.spec.selector)
     const now = ctx.now()
     const plan = planReplicas(replicas, pods, now, relatedOnNode(ctx, ReplicaSet, rs))
     const { failure, error } = rs.metadata.deletionTimestamp ? {} : await carryOut(ctx, rs, template, plan)

@@ -1,24 +1,23 @@
 // The ReplicationController controller: the older form of ReplicaSet, with a plain selector.
 // Source: pkg/controller/replication.
-import { matchesPairs } from '../api/labels.ts'
 import type { DeepReadonly } from '../api/schema/node.ts'
 import { Pod } from '../kinds/core/pod.ts'
 import { ReplicationController } from '../kinds/core/replicationcontroller.ts'
 import { defineController } from './harness.ts'
 import { claim, orphansOf } from './owners.ts'
 import { carryOut, nextAvailable, planReplicas, planReplicasStatus, relatedOnNode } from './replicas.ts'
+import { pairsSelector } from './selection.ts'
 
-const selects = (rc: DeepReadonly<ReplicationController>, pod: DeepReadonly<Pod>): boolean =>
-  Object.keys(rc.spec.selector ?? {}).length > 0 && matchesPairs(rc.spec.selector, pod.metadata.labels)
+const selectorOf = ({ spec }: DeepReadonly<ReplicationController>) => pairsSelector(spec.selector)
 
 export const replicationControllerController = defineController({
   name: 'replication-controller',
   reconciles: ReplicationController,
   owns: [Pod],
-  watches: [orphansOf(Pod, ReplicationController, selects)],
+  watches: [orphansOf(Pod, ReplicationController, selectorOf)],
   async reconcile(rc, ctx) {
     const { replicas, minReadySeconds, template } = rc.spec
-    const pods = await claim(ctx, Pod, ReplicationController, rc, pod => selects(rc, pod))
+    const pods = await claim(ctx, Pod, ReplicationController, rc, selectorOf(rc))
     const now = ctx.now()
     const plan = planReplicas(replicas, pods, now, relatedOnNode(ctx, ReplicationController, rc))
     const mayAct = template && !rc.metadata.deletionTimestamp

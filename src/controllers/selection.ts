@@ -1,50 +1,78 @@
 // Who selects whom by labels, without looking at everybody: objects are found by one pair of their labels, selectors
-// by the first pair they ask for. Both ways the whole selector is checked on the few that remain.
+// by the pairs their first narrow requirement asks for. Both ways the whole selector is checked on those that remain.
 import type { KubeObject } from '../api/kind.ts'
-import { matchesPairs } from '../api/labels.ts'
+import { matches } from '../api/labels.ts'
+import type { LabelSelector } from '../api/meta.ts'
 import type { Mirror } from '../api/mirror.ts'
 import type { DeepReadonly } from '../api/schema/node.ts'
 
-type Pairs = Readonly<Record<string, string>>
+export type Selector = DeepReadonly<LabelSelector>
+type Pair = readonly [key: string, value: string]
+type Any = DeepReadonly<KubeObject>
 
-const entry = (namespace: string, key: string, value: string) => `${namespace}\0${key}\0${value}`
+const entry = (namespace: string, [key, value]: Pair) => `${namespace}\0${key}\0${value}`
+const everything = (namespace: string) => `${namespace}\0`
 
-const labelEntries = ({ metadata }: DeepReadonly<KubeObject>): string[] =>
-  Object.entries(metadata.labels ?? {}).map(([key, value]) => entry(metadata.namespace ?? '', key, value))
+/** The plain pairs of a Service or a ReplicationController as a selector; no pairs select nothing. */
+export const pairsSelector = (pairs: Readonly<Record<string, string>> | undefined): Selector | undefined =>
+  pairs && Object.keys(pairs).length ? { matchLabels: pairs } : undefined
 
-/** The objects of a namespace whose labels have all these pairs; no pairs select everything. */
+/** Pairs of which everything selected has at least one; undefined where no requirement is that narrow. */
+function narrow({ matchLabels, matchExpressions }: Selector): readonly Pair[] | undefined {
+  const [pair] = Object.entries(matchLabels ?? {})
+  if (pair) return [pair]
+  const oneOf = matchExpressions?.find(({ operator }) => operator === 'In')
+  return oneOf && [...new Set(oneOf.values)].map(value => [oneOf.key, value] as const)
+}
+
+/** Index entries of an object, one for each of its labels. */
+const labelEntries = ({ metadata }: Any): string[] =>
+  Object.entries(metadata.labels ?? {}).map(pair => entry(metadata.namespace ?? '', pair))
+
+/** The same, and one that everything in its namespace has. */
+export const allEntries = (object: Any): string[] => [
+  everything(object.metadata.namespace ?? ''),
+  ...labelEntries(object),
+]
+
+/**
+ * The objects of a namespace that a selector takes in, all or those that an index holds.
+ * @param index a name, and entries made by `allEntries` for some of the objects
+ */
 export function selectedBy<T extends KubeObject>(
   mirror: Mirror<T>,
   namespace: string,
-  pairs: Pairs | undefined,
+  selector: Selector | undefined,
+  index?: { name: string; entries(object: Any): readonly string[] },
 ): DeepReadonly<T>[] {
-  const [first] = Object.entries(pairs ?? {})
-  if (!first) return mirror.list(namespace)
-  return mirror
-    .byIndex('labels', object => labelEntries(object as DeepReadonly<KubeObject>), entry(namespace, ...first))
-    .filter(object => matchesPairs(pairs, (object as DeepReadonly<KubeObject>).metadata.labels))
+  if (!selector) return []
+  const pairs = narrow(selector)
+  const { name, entries } = index ?? { name: 'labels', entries: labelEntries }
+  const found = (value: string) => mirror.byIndex(name, object => entries(object as Any), value)
+  const all = () => (index ? found(everything(namespace)) : mirror.list(namespace))
+  const some = pairs ? pairs.flatMap(pair => found(entry(namespace, pair))) : all()
+  return some.filter(object => matches(selector, (object as Any).metadata.labels))
 }
-
-const everything = '\0'
 
 /**
  * The objects whose selector takes in something with these labels.
- * @param pairsOf the selector of an object; undefined when it selects nothing
+ * @param selectorOf the selector of an object; undefined when it selects nothing. One function for each kind.
  */
 export function selecting<T extends KubeObject>(
   mirror: Mirror<T>,
-  pairsOf: (object: DeepReadonly<T>) => Pairs | undefined,
-  { namespace, labels }: { namespace: string; labels: Pairs | undefined },
+  selectorOf: (object: DeepReadonly<T>) => Selector | undefined,
+  {
+    namespace = '',
+    labels,
+  }: { readonly namespace?: string; readonly labels?: Readonly<Record<string, string>> | undefined },
 ): DeepReadonly<T>[] {
-  const keyOf = (object: DeepReadonly<T>): string[] => {
-    const pairs = pairsOf(object)
-    if (!pairs) return []
-    const [first] = Object.entries(pairs)
-    const own = (object as DeepReadonly<KubeObject>).metadata.namespace ?? ''
-    return [first ? entry(own, ...first) : own + everything]
+  const entriesOf = (object: DeepReadonly<T>): string[] => {
+    const selector = selectorOf(object)
+    if (!selector) return []
+    const own = (object as Any).metadata.namespace ?? ''
+    return narrow(selector)?.map(pair => entry(own, pair)) ?? [everything(own)]
   }
-  const keys = [namespace + everything, ...Object.entries(labels ?? {}).map(pair => entry(namespace, ...pair))]
-  return keys
-    .flatMap(key => mirror.byIndex('selectors', keyOf, key))
-    .filter(object => matchesPairs(pairsOf(object), labels))
+  return allEntries({ metadata: { namespace, labels } } as unknown as Any)
+    .flatMap(value => mirror.byIndex('selectors', entriesOf, value))
+    .filter(object => matches(selectorOf(object), labels))
 }

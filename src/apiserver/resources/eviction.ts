@@ -14,6 +14,9 @@ import type { Handler, ServerCore } from '../serve.ts'
 import type { Operation } from '../../api/operation.ts'
 import { timeText } from '../../api/time.ts'
 
+/** Evictions that were allowed and not seen done by the controller. */
+const maxDisruptedPods = 2000
+
 export const createEviction: Handler = async (core, operation, warn) => {
   const { registry, storage } = core
   const eviction = decodeBody(Eviction, asV1(operation.body), operation.options, warn) as Eviction
@@ -30,11 +33,10 @@ export const createEviction: Handler = async (core, operation, warn) => {
     verb: 'delete',
     body: (eviction.deleteOptions ?? {}) as never,
   }
-  const done =
-    ['Succeeded', 'Failed'].includes(pod.status.phase ?? '') ||
-    pod.metadata.deletionTimestamp !== undefined ||
-    pod.status.phase === 'Pending'
-  if (!done) await spendBudget(core, operation, pod)
+  const ended = ['Succeeded', 'Failed'].includes(pod.status.phase ?? '')
+  const free = ended || pod.metadata.deletionTimestamp !== undefined || pod.status.phase === 'Pending'
+  if (!free) await spendBudget(core, operation, pod)
+  if (!ended) await markDisrupted(core, operation, pod)
   await remove(registry, target)
   return { type: 'status', status: { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 } }
 }
@@ -42,6 +44,34 @@ export const createEviction: Handler = async (core, operation, warn) => {
 // The kind is the same in both versions, and clients of years ago still send the older one.
 const asV1 = (body: Json | undefined): Json | undefined =>
   isObject(body) && body.apiVersion === 'policy/v1beta1' ? { ...body, apiVersion: 'policy/v1' } : body
+
+/** Says on the pod that it goes because of an eviction, so that its owner need not count it as a failure. */
+async function markDisrupted(
+  { registry, clock }: ServerCore,
+  operation: Operation,
+  { metadata }: DeepReadonly<Pod>,
+): Promise<void> {
+  const mark = {
+    type: 'DisruptionTarget',
+    status: 'True',
+    reason: 'EvictionByEvictionAPI',
+    message: 'Eviction API: evicting',
+  }
+  await registry.update(
+    { ...operation, kind: Pod, verb: 'update', subresource: 'status', name: metadata.name ?? '' },
+    old => {
+      const next = editable<Pod>(Pod, old as Pod)
+      // Another pod of that name is not the one that was asked about.
+      if (next.metadata.uid !== metadata.uid) throw notFound(Pod, metadata.name ?? '')
+      const before = next.status.conditions?.find(c => c.type === mark.type)
+      const lastTransitionTime = before?.status === mark.status ? before.lastTransitionTime : timeText(clock.now())
+      const others = (next.status.conditions ?? []).filter(c => c.type !== mark.type)
+      next.status.conditions = [...others, { ...mark, lastTransitionTime }] as NonNullable<Pod['status']['conditions']>
+      return next
+    },
+    { retry: true, subresource: 'status', trusted: true },
+  )
+}
 
 async function spendBudget(
   { registry, storage, clock }: ServerCore,
@@ -95,7 +125,18 @@ function checkBudget({ metadata, status }: PodDisruptionBudget): void {
   const text = "Cannot evict pod as it would violate the pod's disruption budget."
   if ((status.observedGeneration ?? 0) < (metadata.generation ?? 0))
     throw refuse(text, `The disruption budget ${metadata.name} is still being processed by the server.`)
-  if (status.disruptionsAllowed <= 0)
+  const forbid = (why: string) =>
+    new StatusError('Forbidden', `poddisruptionbudgets.policy ${JSON.stringify(metadata.name)} is forbidden: ${why}`)
+  if (status.disruptionsAllowed < 0) throw forbid('pdb disruptions allowed is negative')
+  if (Object.keys(status.disruptedPods ?? {}).length > maxDisruptedPods)
+    throw forbid('DisruptedPods map too big - too many evictions not confirmed by PDB controller')
+  const failed = status.conditions?.find(c => c.type === 'DisruptionAllowed' && c.reason === 'SyncFailed')
+  if (status.disruptionsAllowed === 0 && failed)
+    throw refuse(
+      text,
+      `The disruption budget ${metadata.name} does not allow evicting pods currently because it failed sync: ${failed.message}`,
+    )
+  if (status.disruptionsAllowed === 0)
     throw refuse(
       text,
       `The disruption budget ${metadata.name} needs ${status.desiredHealthy} healthy pods and has ${status.currentHealthy} currently`,

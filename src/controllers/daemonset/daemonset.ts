@@ -1,5 +1,4 @@
 // The DaemonSet controller: one pod on every node that suits. plan.ts decides; this file carries out.
-import { matches } from '../../api/labels.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
 import { parseTime } from '../../api/time.ts'
 import { ControllerRevision } from '../../kinds/apps/controllerrevision.ts'
@@ -24,7 +23,7 @@ export const daemonSetController = defineController({
   reconciles: DaemonSet,
   owns: [Pod, ControllerRevision],
   watches: [
-    orphansOf(Pod, DaemonSet, (set, pod) => matches(set.spec.selector, pod.metadata.labels)),
+    orphansOf(Pod, DaemonSet, set => set.spec.selector),
     watch(
       Node,
       (_node, caches) =>
@@ -39,7 +38,7 @@ export const daemonSetController = defineController({
   ],
   async reconcile(set, ctx) {
     if (set.metadata.deletionTimestamp) return
-    const pods = await claim(ctx, Pod, DaemonSet, set, pod => matches(set.spec.selector, pod.metadata.labels))
+    const pods = await claim(ctx, Pod, DaemonSet, set, set.spec.selector)
     const { current, old } = await currentRevision(ctx, DaemonSet, set)
     const hash = hashOf(current)
     const nodes = ctx.cache(Node).list()

@@ -1,7 +1,6 @@
 // The Deployment controller: rolls a change of the pod template out by growing one ReplicaSet and shrinking the
 // others. plan.ts decides; this file carries out.
 import { isReason } from '../../base/errors.ts'
-import { matches } from '../../api/labels.ts'
 import { ReplicaSet } from '../../kinds/apps/replicaset.ts'
 import { Deployment } from '../../kinds/apps/deployment.ts'
 import { Pod } from '../../kinds/core/pod.ts'
@@ -20,7 +19,7 @@ export const deploymentController = defineController({
   reconciles: Deployment,
   owns: [ReplicaSet],
   watches: [
-    orphansOf(ReplicaSet, Deployment, (d, rs) => matches(d.spec.selector, rs.metadata.labels)),
+    orphansOf(ReplicaSet, Deployment, d => d.spec.selector),
     // Recreate waits for the last old pod to be gone.
     watch(
       Pod,
@@ -37,9 +36,7 @@ export const deploymentController = defineController({
   ],
   async reconcile(deployment, ctx) {
     if (selectsEverything(deployment)) return refuse(deployment, ctx)
-    const sets = await claim(ctx, ReplicaSet, Deployment, deployment, rs =>
-      matches(deployment.spec.selector, rs.metadata.labels),
-    )
+    const sets = await claim(ctx, ReplicaSet, Deployment, deployment, deployment.spec.selector)
     const plan = planDeployment(deployment, sets, podsOf(ctx, sets), ctx.now())
     if (plan.create && !(await create(deployment, plan, ctx))) return
     for (const change of plan.changes) await resize(deployment, change, ctx)

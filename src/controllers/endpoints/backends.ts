@@ -7,7 +7,7 @@ import { Service as ServiceKind } from '../../kinds/core/service.ts'
 import type { ServicePort } from '../../kinds/core/service.ts'
 import { type Caches, keyOf, type Watch, watch } from '../harness.ts'
 import { isReady, isTerminal, type Pod } from '../pods.ts'
-import { selectedBy, selecting } from '../selection.ts'
+import { selectedBy, selecting, type Selector } from '../selection.ts'
 
 export type Service = DeepReadonly<ServiceKind>
 
@@ -15,17 +15,19 @@ export type Service = DeepReadonly<ServiceKind>
 export const hasSelector = (service: Service): boolean =>
   service.spec.type !== 'ExternalName' && service.spec.selector !== undefined
 
+/** An empty selector takes in every pod of the namespace. */
+const selectorOf = (service: Service): Selector | undefined =>
+  hasSelector(service) ? { matchLabels: service.spec.selector! } : undefined
+
 /** The pods of a service, whatever their state. */
 export function podsOf(service: Service, caches: Caches): Pod[] {
-  return selectedBy(caches(PodKind), service.metadata.namespace ?? '', service.spec.selector)
+  return selectedBy(caches(PodKind), service.metadata.namespace ?? '', selectorOf(service))
 }
 
 /** The keys of the services a pod stands behind. */
 export function servicesOf({ metadata }: Pod, caches: Caches): string[] {
-  const { namespace = '', labels } = metadata
-  const pairsOf = (service: Service) => (hasSelector(service) ? service.spec.selector : undefined)
-  return selecting(caches(ServiceKind), pairsOf, { namespace, labels }).map(service =>
-    keyOf(namespace, service.metadata.name ?? ''),
+  return selecting(caches(ServiceKind), selectorOf, metadata).map(service =>
+    keyOf(metadata.namespace ?? '', service.metadata.name ?? ''),
   )
 }
 

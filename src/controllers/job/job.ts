@@ -2,7 +2,6 @@
 // a finalizer until they are counted, so that none is counted twice or missed:
 //
 //   UID noted in the status ─► finalizer taken off ─► counter raised, note removed
-import { matches } from '../../api/labels.ts'
 import type { Draft } from '../../api/kind.ts'
 import { parseTime, timeText } from '../../api/time.ts'
 import { Job as JobKind, type JobCondition, type JobStatus } from '../../kinds/batch/job.ts'
@@ -36,10 +35,10 @@ export const jobController = defineController({
   name: 'job-controller',
   reconciles: JobKind,
   owns: [PodKind],
-  watches: [orphansOf(PodKind, JobKind, (job, pod) => matches(job.spec.selector, pod.metadata.labels))],
+  watches: [orphansOf(PodKind, JobKind, job => job.spec.selector)],
   async reconcile(job, ctx) {
     if (job.spec.managedBy && job.spec.managedBy !== 'kubernetes.io/job-controller') return
-    const pods = await claim(ctx, PodKind, JobKind, job, pod => matches(job.spec.selector, pod.metadata.labels))
+    const pods = await claim(ctx, PodKind, JobKind, job, job.spec.selector)
     if (findJobCondition(job, 'Complete') || findJobCondition(job, 'Failed')) return letGo(pods, ctx)
     if (job.metadata.deletionTimestamp) return letGo(pods, ctx)
     const started = await begin(job, ctx)

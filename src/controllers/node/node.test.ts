@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { planRange } from '../node-ipam.ts'
 import type { Pod } from '../pods.ts'
 import { evictionTime } from './eviction.ts'
 import { listen, planTaints, planUnknown } from './lifecycle.ts'
@@ -103,12 +102,3 @@ const evictions: [string, Pod, number | undefined][] = [
 ]
 for (const [what, pod, expected] of evictions)
   test(`eviction: ${what}`, () => assert.equal(evictionTime(pod, [taint], now + 5000), expected))
-
-test('ranges of pod addresses fill the gaps and end', () => {
-  assert.equal(planRange('10.244.0.0/16', []), '10.244.0.0/24')
-  assert.equal(planRange('10.244.0.0/16', ['10.244.0.0/24', '10.244.2.0/24']), '10.244.1.0/24')
-  assert.equal(planRange('10.244.0.0/16', ['10.244.0.0/22']), '10.244.4.0/24')
-  assert.equal(planRange('10.0.0.0/23', ['10.0.0.0/24', '10.0.1.0/25']), undefined)
-  assert.equal(planRange('fd00::/48', ['fd00::/64']), 'fd00:0:0:1::/64')
-  assert.throws(() => planRange('pods', []), /is no range/)
-})

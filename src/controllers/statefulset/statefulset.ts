@@ -1,7 +1,6 @@
 // The StatefulSet controller: numbered pods with names and volumes that stay theirs. plan.ts decides; this file
 // carries out.
 import { isReason, messageOf } from '../../base/errors.ts'
-import { matches } from '../../api/labels.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
 import { ControllerRevision } from '../../kinds/apps/controllerrevision.ts'
 import { StatefulSet as StatefulSetKind } from '../../kinds/apps/statefulset.ts'
@@ -22,14 +21,15 @@ export const statefulSetController = defineController({
   reconciles: StatefulSetKind,
   owns: [PodKind, ControllerRevision],
   reads: [PersistentVolumeClaim],
-  watches: [orphansOf(PodKind, StatefulSetKind, (set, pod) => matches(set.spec.selector, pod.metadata.labels))],
+  watches: [orphansOf(PodKind, StatefulSetKind, set => set.spec.selector)],
   async reconcile(set, ctx) {
     const pods = await claim(
       ctx,
       PodKind,
       StatefulSetKind,
       set,
-      pod => ordinalOf(set, pod) !== undefined && matches(set.spec.selector, pod.metadata.labels),
+      set.spec.selector,
+      pod => ordinalOf(set, pod) !== undefined,
     )
     const { current: newest, old } = await currentRevision(ctx, StatefulSetKind, set)
     const update = hashOf(newest)

@@ -14,23 +14,23 @@ interface RollingUpdate {
   readonly maxSurge?: number | string
 }
 
+/** A number that is not negative, or a percentage of at most `most`. */
+export function* validateCount(value: number | string | undefined, at: Path, most = 100): Iterable<Problem> {
+  if (value === undefined) return
+  if (typeof value === 'number') {
+    if (value < 0) yield at.invalid(value, 'must be greater than or equal to 0')
+  } else if (!/^\d+%$/.test(value))
+    yield at.invalid(
+      value,
+      "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')",
+    )
+  else if (Number.parseInt(value, 10) > most) yield at.invalid(value, `must not be greater than ${most}%`)
+}
+
 export function* validateRollingUpdate(rolling: RollingUpdate | undefined, at: Path): Iterable<Problem> {
   if (!rolling) return
-  for (const field of ['maxUnavailable', 'maxSurge'] as const) {
-    const value = rolling[field]
-    if (value === undefined) continue
-    if (typeof value === 'string' && !/^\d+%$/.test(value))
-      yield at
-        .field(field)
-        .invalid(
-          value,
-          "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')",
-        )
-    if (typeof value === 'number' && value < 0)
-      yield at.field(field).invalid(value, 'must be greater than or equal to 0')
-  }
-  if (typeof rolling.maxUnavailable === 'string' && Number.parseInt(rolling.maxUnavailable, 10) > 100)
-    yield at.field('maxUnavailable').invalid(rolling.maxUnavailable, 'must not be greater than 100%')
+  yield* validateCount(rolling.maxUnavailable, at.field('maxUnavailable'))
+  yield* validateCount(rolling.maxSurge, at.field('maxSurge'), Infinity)
   const isZero = (value: number | string | undefined) => value !== undefined && Number.parseInt(String(value), 10) === 0
   if (isZero(rolling.maxUnavailable) && isZero(rolling.maxSurge))
     yield at.field('maxUnavailable').invalid(rolling.maxUnavailable, 'may not be 0 when `maxSurge` is 0')

@@ -1,0 +1,158 @@
+// The disruption controller: works out how many pods of each budget may be taken away now; the eviction API takes
+// from that number. plan.ts decides; this file finds the pods and the sizes of what they belong to.
+import { isReason, messageOf } from '../../base/errors.ts'
+import type { AnyKind, Kind, KubeObject } from '../../api/kind.ts'
+import type { DeepReadonly } from '../../api/schema/node.ts'
+import { DaemonSet } from '../../kinds/apps/daemonset.ts'
+import { Deployment } from '../../kinds/apps/deployment.ts'
+import { ReplicaSet } from '../../kinds/apps/replicaset.ts'
+import { StatefulSet } from '../../kinds/apps/statefulset.ts'
+import { Scale } from '../../kinds/autoscaling/scale.ts'
+import { Job } from '../../kinds/batch/job.ts'
+import { Node } from '../../kinds/core/node.ts'
+import { Pod as PodKind } from '../../kinds/core/pod.ts'
+import { ReplicationController } from '../../kinds/core/replicationcontroller.ts'
+import { PodDisruptionBudget as BudgetKind } from '../../kinds/policy/poddisruptionbudget.ts'
+import type { Context } from '../context.ts'
+import { type Caches, type Controller, defineController, keyOf, watch } from '../harness.ts'
+import { controllerOf } from '../owners.ts'
+import { isReady, isTerminal, type Pod } from '../pods.ts'
+import { selectedBy, selecting } from '../selection.ts'
+import { type Budget, countsByScale, failedStatus, planBudget, type Sizes } from './plan.ts'
+
+/** A workload, as far as its size goes. */
+type Sized = Kind<KubeObject & { spec: { replicas: number; template?: { metadata: KubeObject['metadata'] } } }>
+const sized = [ReplicaSet, Deployment, StatefulSet, ReplicationController] as unknown as readonly Sized[]
+/** Owners of pods whose size nobody sets. */
+const sizeless: readonly AnyKind[] = [Job, DaemonSet, Node]
+
+const budgetsFor = (caches: Caches, namespace: string | undefined, labels: Record<string, string> | undefined) =>
+  selecting(caches(BudgetKind), budget => budget.spec.selector, { namespace: namespace ?? '', labels }).map(budget =>
+    keyOf(namespace ?? '', budget.metadata.name ?? ''),
+  )
+
+/** @param kinds every kind the cluster serves: owners of pods are found among them */
+export function disruptionController(kinds: readonly AnyKind[]): Controller {
+  return defineController({
+    name: 'controllermanager',
+    identity: 'disruption-controller',
+    reconciles: BudgetKind,
+    reads: sized,
+    watches: [
+      watch(
+        PodKind,
+        (pod, caches) => budgetsFor(caches, pod.metadata.namespace, pod.metadata.labels),
+        (pod, before) => !before || signature(pod) !== signature(before),
+      ),
+      ...sized.map(kind =>
+        watch(
+          kind,
+          ({ metadata, spec }, caches) => budgetsFor(caches, metadata.namespace, spec.template?.metadata.labels),
+          (after, before) => after.spec.replicas !== before?.spec.replicas,
+        ),
+      ),
+    ],
+    async reconcile(budget, ctx) {
+      const { namespace = '' } = budget.metadata
+      const pods = selectedBy(ctx.cache(PodKind), namespace, budget.spec.selector)
+      if (!pods.length) ctx.event(budget, 'Normal', 'NoPods', 'No matching pods found')
+      let sizes: Sizes
+      try {
+        sizes = countsByScale(budget) ? await sizesOf(ctx, kinds, pods) : { total: pods.length, unmanaged: 0 }
+      } catch (error) {
+        // Rather no eviction than one too many.
+        const text = `Failed to calculate the number of expected pods: ${messageOf(error)}`
+        ctx.event(budget, 'Warning', 'CalculateExpectedPodCountFailed', text)
+        await ctx.writeStatus(BudgetKind, budget, failedStatus(budget, messageOf(error), ctx.now()))
+        return
+      }
+      if (sizes.unmanaged) ctx.event(budget, 'Warning', 'UnmanagedPods', unmanagedText(budget))
+      const { status, again, overdue } = planBudget(budget, pods, sizes.total, ctx.now())
+      for (const pod of overdue) {
+        const text = `Pod was expected by PDB ${namespace}/${budget.metadata.name} to be deleted but it wasn't`
+        ctx.event(pod, 'Warning', 'NotDeleted', text)
+      }
+      await ctx.writeStatus(BudgetKind, budget, status)
+      return again === undefined ? undefined : { again }
+    },
+  })
+}
+
+const signature = (pod: Pod) =>
+  JSON.stringify([
+    pod.metadata.labels,
+    pod.metadata.ownerReferences,
+    pod.metadata.deletionTimestamp,
+    isReady(pod),
+    isTerminal(pod),
+  ])
+
+/** The sizes of the workloads the pods belong to, each counted once. Throws where one has no size. */
+async function sizesOf(ctx: Context, kinds: readonly AnyKind[], pods: readonly Pod[]): Promise<Sizes> {
+  const sizes = new Map<string, number>()
+  const known = new Set<string>()
+  let unmanaged = 0
+  for (const pod of pods) {
+    const owner = controllerOf(pod)
+    if (!owner) unmanaged++
+    if (!owner || known.has(owner.uid)) continue
+    known.add(owner.uid)
+    const found = await sizeOf(ctx, kinds, pod)
+    if (!found) throw new Error(`found no controllers for pod ${JSON.stringify(pod.metadata.name)}`)
+    sizes.set(found.uid, found.replicas)
+  }
+  return { total: [...sizes.values()].reduce((sum, size) => sum + size, 0), unmanaged }
+}
+
+async function sizeOf(
+  ctx: Context,
+  kinds: readonly AnyKind[],
+  pod: Pod,
+): Promise<{ uid: string; replicas: number } | undefined> {
+  const owner = controllerOf(pod)!
+  const { namespace = '' } = pod.metadata
+  const group = owner.apiVersion.includes('/') ? owner.apiVersion.split('/')[0]! : ''
+  const is = (kind: AnyKind) => kind.kind === owner.kind && kind.group === group
+  const local = sized.find(is)
+  if (local) {
+    const found = ctx.cache(local).get(namespace, owner.name)
+    if (found?.metadata.uid !== owner.uid) return undefined
+    const above = local.kind === 'ReplicaSet' ? controllerOf(found) : undefined
+    const top = above?.kind === 'Deployment' ? ctx.cache(Deployment).get(namespace, above.name) : undefined
+    const { metadata, spec } = top?.metadata.uid === above?.uid && top ? top : found
+    return { uid: metadata.uid ?? '', replicas: spec.replicas }
+  }
+  const kind = kinds.find(is) ?? sizeless.find(is)
+  if (!kind) return undefined
+  const scale = kind.scale && (await findScale(ctx, kind, { namespace, name: owner.name }))
+  if (!scale) throw new Error(`${resourceText(kind)} does not implement the scale subresource`)
+  return { uid: owner.uid, replicas: scale.spec.replicas ?? 0 }
+}
+
+async function findScale(
+  ctx: Context,
+  kind: AnyKind,
+  ref: { namespace: string; name: string },
+): Promise<DeepReadonly<Scale> | undefined> {
+  try {
+    return (await ctx.client.get(kind as Kind<KubeObject>, ref, { subresource: 'scale' })) as DeepReadonly<Scale>
+  } catch (error) {
+    if (isReason(error, 'NotFound')) return undefined
+    throw error
+  }
+}
+
+const resourceText = ({ plural, group }: AnyKind) => (group ? `${plural}.${group}` : plural)
+
+function unmanagedText({ spec }: Budget): string {
+  const { matchLabels = {}, matchExpressions = [] } = spec.selector ?? {}
+  const labels = Object.entries(matchLabels)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, value]) => `${key}: ${value},`)
+  const expressions = matchExpressions.map(
+    ({ key, operator, values = [] }) =>
+      `LabelSelectorRequirement{Key:${key},Operator:${operator},Values:[${values.join(' ')}],},`,
+  )
+  const selector = `&LabelSelector{MatchLabels:map[string]string{${labels.join('')}},MatchExpressions:[]LabelSelectorRequirement{${expressions.join('')}},}`
+  return `Pods selected by this PodDisruptionBudget (selector: ${selector}) were found to be unmanaged. As a result, the status of the PDB cannot be calculated correctly, which may result in undefined behavior. To account for these pods please set ".spec.minAvailable" field of the PDB to an integer value.`
+}

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Pod } from '../pods.ts'
+import { type Budget, countsByScale, failedStatus, planBudget, untilStale } from './plan.ts'
+
+const now = Date.UTC(2026, 0, 1)
+const at = (ms: number) => new Date(ms).toISOString()
+const budget = (spec: object, status: object = {}) =>
+  ({ metadata: { name: 'b', namespace: 'default', generation: 1 }, spec, status }) as unknown as Budget
+const pod = (name: string, more: { ready?: boolean; deleting?: boolean; phase?: string } = {}) =>
+  ({
+    metadata: { name, ...(more.deleting && { deletionTimestamp: at(now) }) },
+    spec: {},
+    status: {
+      phase: more.phase ?? 'Running',
+      conditions: [{ type: 'Ready', status: more.ready === false ? 'False' : 'True' }],
+    },
+  }) as unknown as Pod
+const pods = (ready: number, unready = 0) => [
+  ...Array.from({ length: ready }, (_, i) => pod(`r${i}`)),
+  ...Array.from({ length: unready }, (_, i) => pod(`u${i}`, { ready: false })),
+]
+
+const cases: [string, object, Pod[], number, [desired: number, healthy: number, allowed: number]][] = [
+  ['at least three of four', { minAvailable: 3 }, pods(4), 4, [3, 4, 1]],
+  ['at least three of two', { minAvailable: 3 }, pods(2), 2, [3, 2, 0]],
+  ['a share of an odd number is rounded up', { minAvailable: '30%' }, pods(7), 7, [3, 7, 4]],
+  ['the share counts what should be there', { minAvailable: '28%' }, pods(1), 10, [3, 1, 0]],
+  ['one away of ten', { maxUnavailable: 1 }, pods(10), 10, [9, 10, 1]],
+  ['one away, one is already', { maxUnavailable: 1 }, pods(9, 1), 10, [9, 9, 0]],
+  ['a share away is rounded up as well', { maxUnavailable: '30%' }, pods(7), 7, [4, 7, 3]],
+  ['more away than there are', { maxUnavailable: 20 }, pods(3), 3, [0, 3, 3]],
+  ['none away', { maxUnavailable: 0 }, pods(3), 3, [3, 3, 0]],
+  ['no pods yet', { minAvailable: 0 }, [], 0, [0, 0, 0]],
+  ['neither bound', {}, pods(3), 3, [0, 3, 0]],
+  ['one that is going', { minAvailable: 1 }, [...pods(1), pod('x', { deleting: true })], 2, [1, 1, 0]],
+]
+for (const [what, spec, given, expected, [desired, healthy, allowed]] of cases)
+  test(`a budget: ${what}`, () => {
+    const { status } = planBudget(budget(spec), given, expected, now)
+    assert.deepEqual(
+      [status.desiredHealthy, status.currentHealthy, status.disruptionsAllowed],
+      [desired, healthy, allowed],
+    )
+    assert.equal(status.conditions![0]!.reason, allowed > 0 ? 'SufficientPods' : 'InsufficientPods')
+  })
+
+test('what is counted: owners’ sizes for shares and for pods away, pods for a plain minimum', () => {
+  assert.equal(countsByScale(budget({ minAvailable: 1 })), false)
+  assert.equal(countsByScale(budget({ minAvailable: '10%' })), true)
+  assert.equal(countsByScale(budget({ maxUnavailable: 1 })), true)
+})
+
+test('an allowed eviction counts as away for two minutes, then it did not happen', () => {
+  const evicted = (ago: number) => budget({ minAvailable: 1 }, { disruptedPods: { r0: at(now - ago), gone: at(now) } })
+  const pending = planBudget(evicted(30_000), pods(3), 3, now)
+  assert.deepEqual(pending.status.disruptedPods, { r0: at(now - 30_000) })
+  assert.deepEqual([pending.status.currentHealthy, pending.again, pending.overdue.length], [2, 90_000, 0])
+  const late = planBudget(evicted(120_000), pods(3), 3, now)
+  assert.equal(late.status.disruptedPods, undefined)
+  assert.deepEqual([late.status.currentHealthy, late.again, late.overdue[0]?.metadata.name], [3, undefined, 'r0'])
+})
+
+test('a budget whose pods cannot be counted allows nothing and says why', () => {
+  const status = failedStatus(budget({ maxUnavailable: 1 }, { disruptionsAllowed: 2, expectedPods: 3 }), 'no size', now)
+  assert.equal(status.disruptionsAllowed, 0)
+  assert.equal(status.expectedPods, 3)
+  assert.deepEqual([status.conditions![0]!.reason, status.conditions![0]!.message], ['SyncFailed', 'no size'])
+})
+
+const marked = (mark: object, more: Parameters<typeof pod>[1] = {}) => {
+  const one = pod('p', more) as { status: { conditions?: unknown[] } }
+  one.status.conditions = [{ type: 'DisruptionTarget', status: 'True', lastTransitionTime: at(now - 30_000), ...mark }]
+  return one as unknown as Pod
+}
+const stale: [string, Pod, number | undefined][] = [
+  ['marked half a minute ago', marked({}), 90_000],
+  ['marked long ago', marked({ lastTransitionTime: at(now - 900_000) }), 0],
+  ['by the kubelet', marked({ reason: 'TerminationByKubelet' }), undefined],
+  ['no longer', marked({ status: 'False' }), undefined],
+  ['and going', marked({}, { deleting: true }), undefined],
+  ['and ended', marked({}, { phase: 'Failed' }), undefined],
+  ['never', pod('p'), undefined],
+]
+for (const [what, given, expected] of stale)
+  test(`a pod marked for disruption: ${what}`, () => assert.equal(untilStale(given, now), expected))

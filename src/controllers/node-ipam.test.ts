@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { DeepReadonly } from '../api/schema/node.ts'
+import type { Node } from '../kinds/core/node.ts'
+import { nextFree, poolsOf, rangeText, takenSlots } from './node-ipam.ts'
+
+const node = (...podCIDRs: string[]) => ({ spec: { podCIDR: podCIDRs[0], podCIDRs } }) as unknown as DeepReadonly<Node>
+
+test('a cluster range is cut into ranges of a node’s size', () => {
+  const [v4] = poolsOf('10.244.0.0/16')
+  assert.deepEqual([v4!.slots, rangeText(v4!, 0), rangeText(v4!, 255)], [256, '10.244.0.0/24', '10.244.255.0/24'])
+  const [large] = poolsOf('10.0.0.0/8', { 4: 20 })
+  assert.deepEqual([large!.slots, rangeText(large!, 1)], [4096, '10.0.16.0/20'])
+  const both = poolsOf('10.244.0.0/16,fd00:10:244::/56')
+  assert.deepEqual(
+    both.map(pool => rangeText(pool, 2)),
+    ['10.244.2.0/24', 'fd00:10:244:2::/64'],
+  )
+  // A range smaller than a node's usual one goes to one node as a whole.
+  assert.deepEqual(
+    [poolsOf('10.1.2.128/25')[0]!.slots, rangeText(poolsOf('10.1.2.128/25')[0]!, 0)],
+    [1, '10.1.2.128/25'],
+  )
+})
+
+for (const [what, text] of [
+  ['no range', 'here'],
+  ['twice the same family', '10.0.0.0/16,10.1.0.0/16'],
+  ['too many', '10.0.0.0/16,fd00::/56,fd01::/56'],
+  ['more slots than upstream allows', 'fd00::/40'],
+])
+  test(`a cluster range is refused: ${what}`, () => assert.throws(() => poolsOf(text!)))
+
+test('slots are handed out in turn, around the end, until all are taken', () => {
+  const taken = new Set([0, 1, 3])
+  const isFree = (slot: number) => !taken.has(slot)
+  assert.equal(nextFree(4, 0, isFree), 2)
+  assert.equal(nextFree(4, 3, isFree), 2)
+  taken.add(2)
+  assert.equal(nextFree(4, 2, isFree), undefined)
+})
+
+const taken: [string, string, string[], string[]][] = [
+  ['its own size', '10.244.0.0/16', ['10.244.3.0/24'], ['0/3']],
+  ['a smaller one', '10.244.0.0/16', ['10.244.3.64/26'], ['0/3']],
+  ['a larger one', '10.244.0.0/16', ['10.244.4.0/22'], ['0/4', '0/5', '0/6', '0/7']],
+  ['one around the whole', '10.244.0.0/23', ['10.0.0.0/8'], ['0/0', '0/1']],
+  ['one elsewhere', '10.244.0.0/16', ['10.245.0.0/24'], []],
+  ['both families', '10.244.0.0/16,fd00::/56', ['10.244.1.0/24', 'fd00:0:0:2::/64'], ['0/1', '1/2']],
+  ['none', '10.244.0.0/16', [], []],
+]
+for (const [what, cluster, ranges, slots] of taken)
+  test(`a node’s range takes slots: ${what}`, () =>
+    assert.deepEqual(takenSlots(poolsOf(cluster), node(...ranges)), slots))
