@@ -1,10 +1,10 @@
 // What ReplicaSet and ReplicationController have in common: how many pods to make or remove, which ones go first,
 // and what the status says. Sources: pkg/controller/replicaset, controller_utils.go (ActivePodsWithRanks).
 import { isReason, messageOf } from '../base/errors.ts'
-import type { Kind, KubeObject } from '../api/kind.ts'
+import type { Draft, Kind, KubeObject } from '../api/kind.ts'
 import type { DeepReadonly } from '../api/schema/node.ts'
 import { parseTime, timeText } from '../api/time.ts'
-import { Pod as PodKind } from '../kinds/core/pod.ts'
+import { Pod as PodKind, type Pod as PodObject } from '../kinds/core/pod.ts'
 import type { PodTemplateSpec } from '../kinds/core/podtemplatespec.ts'
 import type { Context } from './context.ts'
 import { controllerOf } from './owners.ts'
@@ -51,7 +51,7 @@ export function planReplicas(
   return { create: 0, remove: ranked.slice(0, extra).map(({ pod }) => pod) }
 }
 
-interface Ranked {
+export interface Ranked {
   pod: Pod
   rank: number
 }
@@ -59,7 +59,7 @@ interface Ranked {
 const phases: Record<string, number> = { Pending: 0, Unknown: 1, Running: 2 }
 
 /** Negative when `a` is the lesser loss. */
-function whoGoesFirst({ pod: a, rank: rankA }: Ranked, { pod: b, rank: rankB }: Ranked, now: number): number {
+export function whoGoesFirst({ pod: a, rank: rankA }: Ranked, { pod: b, rank: rankB }: Ranked, now: number): number {
   const yes = (value: unknown) => (value ? 1 : 0)
   const order =
     yes(a.spec.nodeName) - yes(b.spec.nodeName) ||
@@ -153,8 +153,6 @@ export async function carryOut(
     else await Promise.all(plan.remove.map(pod => removePod(ctx, owner, pod)))
     return {}
   } catch (error) {
-    // Nothing can be made in a namespace that is going away: no reason to complain or to try again.
-    if (isTerminatingNamespace(error)) return {}
     return { failure: { reason: plan.create ? 'FailedCreate' : 'FailedDelete', message: messageOf(error) }, error }
   }
 }
@@ -171,19 +169,27 @@ async function createPods(
   await slowStart(count, firstBatch, () => createPod(ctx, owner, template))
 }
 
-/** Creates one pod for `owner` and tells so. */
-export async function createPod(
+/** Creates one pod of a template for `owner` and tells so. */
+export const createPod = (
   ctx: Context,
   owner: DeepReadonly<KubeObject>,
   template: DeepReadonly<PodTemplateSpec>,
-): Promise<Pod> {
+): Promise<Pod | undefined> => createDraft(ctx, owner, podFromTemplate(template, owner.metadata.name ?? ''))
+
+/** Creates one pod for `owner` and tells so; undefined when its namespace is going away. */
+export async function createDraft(
+  ctx: Context,
+  owner: DeepReadonly<KubeObject>,
+  draft: Draft<PodObject>,
+): Promise<Pod | undefined> {
   try {
-    const pod = await ctx.create(PodKind, podFromTemplate(template, owner.metadata.name ?? ''), { owner })
+    const pod = await ctx.create(PodKind, draft, { owner })
     ctx.event(owner, 'Normal', 'SuccessfulCreate', `Created pod: ${pod.metadata.name}`)
     return pod
   } catch (error) {
-    if (!isTerminatingNamespace(error))
-      ctx.event(owner, 'Warning', 'FailedCreate', `Error creating: ${messageOf(error)}`)
+    // Nothing can be made in a namespace that is going away: no reason to complain or to try again.
+    if (isTerminatingNamespace(error)) return undefined
+    ctx.event(owner, 'Warning', 'FailedCreate', `Error creating: ${messageOf(error)}`)
     throw error
   }
 }

@@ -1,10 +1,12 @@
 // Sets of completion indexes as a Job's status writes them: `1,3-5,7`.
 
-export function parseIndexes(text: string | undefined): Set<number> {
+/** @param limit indexes from here on are left out: the Job has become smaller */
+export function parseIndexes(text: string | undefined, limit = Infinity): Set<number> {
   const result = new Set<number>()
   for (const part of (text ?? '').split(',').filter(Boolean)) {
     const [from = '', to = from] = part.split('-')
-    for (let i = Number(from); i <= Number(to); i++) result.add(i)
+    const last = Math.min(Number(to), limit - 1)
+    for (let i = Number(from); i <= last; i++) result.add(i)
   }
   return result
 }

@@ -1,35 +1,30 @@
-// The Job controller: runs pods until enough have succeeded. plan.ts decides; this file carries out. Ended pods keep
-// a finalizer until they are counted, so that none is counted twice or missed:
-//
-//   UID noted in the status ─► finalizer taken off ─► counter raised, note removed
-import type { Draft } from '../../api/kind.ts'
-import { parseTime, timeText } from '../../api/time.ts'
-import { Job as JobKind, type JobCondition, type JobStatus } from '../../kinds/batch/job.ts'
+// The Job controller: runs pods until enough of them have succeeded. tally.ts counts, plan.ts decides, count.ts says
+// what to write down; this file carries out.
+import { isReason } from '../../base/errors.ts'
+import { counter } from '../../base/metrics.ts'
+import { Job as JobKind } from '../../kinds/batch/job.ts'
 import { Pod as PodKind } from '../../kinds/core/pod.ts'
 import type { Context } from '../context.ts'
-import { defineController } from '../harness.ts'
+import { defineController, keyOf } from '../harness.ts'
 import { claim, orphansOf } from '../owners.ts'
 import { isActive, isReady, isTerminating, type Pod } from '../pods.ts'
-import { removePod, slowStart } from '../replicas.ts'
-import { formatIndexes } from './indexes.ts'
-import {
-  findJobCondition,
-  indexFailures,
-  indexOf,
-  isIndexed,
-  isTracked,
-  type Job,
-  planPods,
-  planVerdict,
-  type Tally,
-  tally,
-  trackingFinalizer,
-  type Verdict,
-} from './plan.ts'
+import { createDraft, removePod, slowStart } from '../replicas.ts'
+import { isSettled, planCount, planStart, raise, withEnd } from './count.ts'
+import { findJobCondition, planCompletion, planPods, type PodsPlan, planVerdict, untilDeadline } from './plan.ts'
+import type { Verdict } from './plan.ts'
 import { jobPod } from './pod.ts'
-import { messageOf } from '../../base/errors.ts'
+import { isIndexed, isTracked, type Job, type Tally, tally, trackingFinalizer } from './tally.ts'
 
-const maxNoted = 500
+const finished = counter('job_controller_jobs_finished_total', 'Jobs that ended, by mode, result and reason.')
+const podsFinished = counter('job_controller_job_pods_finished_total', 'Pods of Jobs that ended and were counted.')
+
+const controllerName = 'kubernetes.io/job-controller'
+
+/** The pods that say they belong to a Job of this name, whether it is there or not. */
+const jobIndex = ({ metadata }: Pod): readonly string[] =>
+  (metadata.ownerReferences ?? [])
+    .filter(o => o.kind === 'Job' && o.controller)
+    .map(o => keyOf(metadata.namespace ?? '', o.name))
 
 export const jobController = defineController({
   name: 'job-controller',
@@ -37,30 +32,34 @@ export const jobController = defineController({
   owns: [PodKind],
   watches: [orphansOf(PodKind, JobKind, job => job.spec.selector)],
   async reconcile(job, ctx) {
-    if (job.spec.managedBy && job.spec.managedBy !== 'kubernetes.io/job-controller') return
+    if (job.spec.managedBy && job.spec.managedBy !== controllerName) return
     const pods = await claim(ctx, PodKind, JobKind, job, job.spec.selector)
     if (findJobCondition(job, 'Complete') || findJobCondition(job, 'Failed')) return letGo(pods, ctx)
     if (job.metadata.deletionTimestamp) return letGo(pods, ctx)
-    const started = await begin(job, ctx)
+    const now = ctx.now()
+    const { job: started, news } = planStart(job, now)
     const counted = tally(started, pods)
-    const verdict = planVerdict(started, pods, counted, ctx.now())
-    const plan = verdict ? { create: [], remove: pods.filter(isActive) } : planPods(started, pods, counted, ctx.now())
-    for (const pod of plan.remove) await stop(started, pod, ctx)
-    const created = await start(started, plan.create, indexFailures(pods, counted.ignored), ctx)
-    const noted = await note(started, pods, counted, ctx)
-    const stopped = new Set(plan.remove)
-    const rest = pods.filter(pod => !stopped.has(pod))
-    await ctx.writeStatus(JobKind, noted, statusOf(noted, rest, verdict, { created, stopped: stopped.size }, ctx))
-    const waits = [plan.again, untilDeadline(started, ctx.now())].filter(ms => ms !== undefined)
-    return waits.length ? { again: Math.min(...waits) } : undefined
+    const verdict = planVerdict(started, pods, counted, now)
+    const plan: PodsPlan = verdict
+      ? { create: [], remove: pods.filter(isActive) }
+      : planPods(started, pods, counted, now)
+    const done = await carryOut(started, plan, verdict, counted, ctx)
+    const numbers = numbersAfter(pods, done)
+    const outcome = done.error
+      ? undefined
+      : (verdict ?? (started.spec.suspend ? undefined : planCompletion(started, counted, numbers.active)))
+    // A Job that is complete is neither suspended nor resumed any more.
+    const base =
+      outcome && news ? { ...started, status: { ...started.status, conditions: job.status.conditions } } : started
+    await track({ before: job, job: base as Job, pods, counted, outcome, numbers }, ctx)
+    if (news && !outcome) ctx.event(job, 'Normal', news, `Job ${news.toLowerCase()}`)
+    if (done.error) throw done.error
+    const waits = [plan.again, untilDeadline(started, now)].filter(ms => ms !== undefined)
+    return waits.length ? { again: Math.max(1, Math.min(...waits)) } : undefined
   },
   async gone({ namespace, name }, ctx) {
     // Its pods must not wait for a counter that is gone.
-    const pods = ctx.cache(PodKind).list(namespace)
-    await letGo(
-      pods.filter(pod => pod.metadata.ownerReferences?.some(o => o.kind === 'Job' && o.name === name)),
-      ctx,
-    )
+    await letGo(ctx.cache(PodKind).byIndex('jobs', jobIndex, keyOf(namespace, name)), ctx)
   },
 })
 
@@ -69,131 +68,101 @@ async function letGo(pods: readonly Pod[], ctx: Context): Promise<void> {
 }
 
 async function untrack(pod: Pod, ctx: Context): Promise<void> {
-  const finalizers = pod.metadata.finalizers!.filter(f => f !== trackingFinalizer)
-  const { uid, resourceVersion } = pod.metadata
-  await ctx.patch(PodKind, pod, 'merge', { metadata: { uid, resourceVersion, finalizers } })
-}
-
-/** Writes down that the Job has started, is suspended or goes on. */
-async function begin(job: Job, ctx: Context): Promise<Job> {
-  const now = timeText(ctx.now())
-  const { suspend } = job.spec
-  const { startTime: _start, ...status } = job.status
-  const suspended = findJobCondition(job, 'Suspended')
-  const condition = (value: 'True' | 'False', reason: string, message: string): JobCondition => ({
-    type: 'Suspended',
-    status: value,
-    reason,
-    message,
-    lastProbeTime: now,
-    lastTransitionTime: now,
-  })
-  const others = (status.conditions ?? []).filter(c => c.type !== 'Suspended')
-  if (suspend && !suspended) {
-    ctx.event(job, 'Normal', 'Suspended', 'Job suspended')
-    const conditions = [...others, condition('True', 'JobSuspended', 'Job suspended')]
-    return ctx.writeStatus(JobKind, job, { ...status, conditions })
+  const metadata = { uid: pod.metadata.uid, '$deleteFromPrimitiveList/finalizers': [trackingFinalizer] }
+  try {
+    await ctx.patch(PodKind, pod, 'strategic', { metadata })
+  } catch (error) {
+    // Gone, or another pod of that name by now.
+    if (!isReason(error, 'NotFound', 'Conflict', 'Invalid')) throw error
   }
-  if (suspend || (job.status.startTime && !suspended)) return job
-  if (!suspended) return ctx.writeStatus(JobKind, job, { ...status, startTime: now })
-  ctx.event(job, 'Normal', 'Resumed', 'Job resumed')
-  const conditions = [...others, condition('False', 'JobResumed', 'Job resumed')]
-  return ctx.writeStatus(JobKind, job, { ...status, startTime: now, conditions })
 }
 
-/** A pod that the controller itself stops does not count. */
-async function stop(job: Job, pod: Pod, ctx: Context): Promise<void> {
-  if (isTracked(pod)) await untrack(pod, ctx)
-  await removePod(ctx, job, pod)
+interface Done {
+  created: number
+  removed: readonly Pod[]
+  error?: unknown
 }
 
-async function start(
+async function carryOut(
   job: Job,
-  indexes: (number | undefined)[],
-  failures: ReadonlyMap<number, number>,
-  ctx: Context,
-): Promise<number> {
-  const queue = [...indexes]
-  return slowStart(indexes.length, 1, async () => {
-    const index = queue.shift()
-    try {
-      const pod = await ctx.create(PodKind, jobPod(job, index, failures.get(index ?? -1)), { owner: job })
-      ctx.event(job, 'Normal', 'SuccessfulCreate', `Created pod: ${pod.metadata.name}`)
-    } catch (error) {
-      ctx.event(job, 'Warning', 'FailedCreate', `Error creating: ${messageOf(error)}`)
-      throw error
-    }
-  })
-}
-
-/** Counts pods that have ended: noted, then untracked, then counted. */
-async function note(job: Job, pods: readonly Pod[], counted: Tally, ctx: Context): Promise<Job> {
-  const before = job.status.uncountedTerminatedPods
-  const uids = (list: readonly Pod[]) => list.map(pod => pod.metadata.uid ?? '')
-  // Indexes that are complete already are not counted again.
-  const fresh = counted.succeeded.filter(pod => !isIndexed(job) || indexOf(pod) < (job.spec.completions ?? 0))
-  const succeeded = [...(before?.succeeded ?? []), ...uids(fresh)].slice(0, maxNoted)
-  const failed = [...(before?.failed ?? []), ...uids(counted.failed)].slice(0, maxNoted)
-  const ended = new Set([...succeeded, ...failed, ...uids(counted.ignored), ...uids(counted.succeeded)])
-  if (!ended.size) return job
-  const completedIndexes = isIndexed(job) ? { completedIndexes: formatIndexes(counted.completedIndexes) } : {}
-  const failedIndexes =
-    job.spec.backoffLimitPerIndex === undefined ? {} : { failedIndexes: formatIndexes(counted.failedIndexes) }
-  const noted = await ctx.writeStatus(JobKind, job, {
-    ...job.status,
-    ...completedIndexes,
-    ...failedIndexes,
-    uncountedTerminatedPods: { succeeded, failed },
-  })
-  await letGo(
-    pods.filter(pod => ended.has(pod.metadata.uid ?? '')),
-    ctx,
-  )
-  const succeededCount = isIndexed(job) ? counted.completedIndexes.size : (job.status.succeeded ?? 0) + succeeded.length
-  return ctx.writeStatus(JobKind, noted, {
-    ...noted.status,
-    succeeded: succeededCount,
-    failed: (job.status.failed ?? 0) + failed.length,
-    uncountedTerminatedPods: {},
-  })
-}
-
-function statusOf(
-  job: Job,
-  pods: readonly Pod[],
+  plan: PodsPlan,
   verdict: Verdict | undefined,
-  done: { created: number; stopped: number },
+  counted: Tally,
   ctx: Context,
-): Draft<JobStatus> {
-  const active = pods.filter(isActive)
-  const terminating = pods.filter(isTerminating).length + done.stopped
-  const numbers = { active: active.length + done.created, ready: active.filter(isReady).length, terminating }
-  if (!verdict) return { ...job.status, ...numbers }
-  const now = timeText(ctx.now())
-  const { reason, message } = verdict
-  const condition = (type: string) => ({
-    type,
-    status: 'True',
-    lastProbeTime: now,
-    lastTransitionTime: now,
-    reason,
-    message,
-  })
-  const [target, end] = verdict.type === 'Complete' ? ['SuccessCriteriaMet', 'Complete'] : ['FailureTarget', 'Failed']
-  const conditions = [...(job.status.conditions ?? [])] as JobCondition[]
-  if (!conditions.some(c => c.type === target)) conditions.push(condition(target!))
-  // The last word waits until no pod is left that could still do something.
-  if (active.length === 0 && terminating === 0) {
-    conditions.push(condition(end!))
-    if (verdict.type === 'Complete') ctx.event(job, 'Normal', 'Completed', 'Job completed')
-    else ctx.event(job, 'Warning', reason, message)
+): Promise<Done> {
+  // Pods that are stopped while the Job goes on do not count, those stopped with it may.
+  const stop = async (pod: Pod) => {
+    if (!verdict && isTracked(pod)) await untrack(pod, ctx)
+    await removePod(ctx, job, pod)
+    return pod
   }
-  const isEnd = conditions.some(c => c.type === 'Complete')
-  return { ...job.status, ...numbers, conditions, ...(isEnd && { completionTime: now }) }
+  const stopped = await Promise.allSettled(plan.remove.map(stop))
+  const removed = stopped.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
+  const failed = stopped.find(result => result.status === 'rejected')
+  if (failed) return { created: 0, removed, error: failed.reason }
+  const queue = [...plan.create]
+  let created = 0
+  try {
+    await slowStart(queue.length, 1, async () => {
+      const index = queue.shift()
+      const last = index === undefined ? undefined : counted.awaited.get(index)
+      if (await createDraft(ctx, job, jobPod(job, index, last))) created++
+    })
+  } catch (error) {
+    return { created, removed, error }
+  }
+  return { created, removed }
 }
 
-function untilDeadline({ spec, status }: Job, now: number): number | undefined {
-  const start = parseTime(status.startTime)
-  if (spec.activeDeadlineSeconds === undefined || start === undefined || spec.suspend) return undefined
-  return Math.max(0, start + spec.activeDeadlineSeconds * 1000 - now) || undefined
+function numbersAfter(pods: readonly Pod[], { created, removed }: Done) {
+  const active = pods.filter(isActive)
+  const ready = active.filter(isReady).length - removed.filter(isReady).length
+  return {
+    active: active.length - removed.length + created,
+    ready,
+    terminating: pods.filter(isTerminating).length + removed.length,
+  }
+}
+
+interface Round {
+  before: Job
+  /** The Job with what was decided about its start. */
+  job: Job
+  pods: readonly Pod[]
+  counted: Tally
+  outcome: Verdict | undefined
+  numbers: { active: number; ready: number; terminating: number }
+}
+
+/** Notes, untracks, counts; and says the last word when there is nothing left to count. */
+async function track({ before, job, pods, counted, outcome, numbers }: Round, ctx: Context): Promise<void> {
+  const count = planCount(job, pods, counted, outcome, numbers, ctx.now())
+  const noted = await ctx.writeStatus(JobKind, { ...job, status: before.status }, count.status)
+  await letGo(count.untrack, ctx)
+  const untracked = new Set(count.untrack)
+  const rest = pods.filter(pod => !untracked.has(pod))
+  const raised = raise(count.status, rest)
+  const ended = outcome && !count.more && isSettled(raised)
+  const final = ended ? withEnd(raised, outcome, ctx.now()) : raised
+  await ctx.writeStatus(JobKind, noted, final)
+  const mode = isIndexed(job) ? 'Indexed' : 'NonIndexed'
+  const grown = (name: 'succeeded' | 'failed') => Math.max(0, (final[name] ?? 0) - (before.status[name] ?? 0))
+  for (const result of ['succeeded', 'failed'] as const)
+    if (grown(result)) podsFinished.add({ completion_mode: mode, result }, grown(result))
+  if (ended) tell(job, final.succeeded ?? 0, outcome, ctx)
+}
+
+function tell(job: Job, succeeded: number, { type, reason, message }: Verdict, ctx: Context): void {
+  const mode = isIndexed(job) ? 'Indexed' : 'NonIndexed'
+  finished.add({
+    completion_mode: mode,
+    result: type === 'Complete' ? 'succeeded' : 'failed',
+    reason: type === 'Complete' ? '' : reason,
+  })
+  if (type === 'Failed') return ctx.event(job, 'Warning', reason, message)
+  if (succeeded > (job.spec.completions ?? Infinity)) {
+    const text = 'Too many succeeded pods running after completion count reached'
+    ctx.event(job, 'Warning', 'TooManySucceededPods', text)
+  }
+  ctx.event(job, 'Normal', 'Completed', 'Job completed')
 }

@@ -2,36 +2,59 @@
 import type { Draft } from '../../api/kind.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { Container } from '../../kinds/core/container.ts'
-import type { Pod } from '../../kinds/core/pod.ts'
-import { podFromTemplate } from '../pods.ts'
-import { failureCountAnnotation, indexLabel, type Job, trackingFinalizer } from './plan.ts'
+import type { Pod as PodObject } from '../../kinds/core/pod.ts'
+import { type Pod, podFromTemplate } from '../pods.ts'
+import {
+  failureCountAnnotation,
+  hasLimitPerIndex,
+  ignoredCountAnnotation,
+  indexLabel,
+  type Job,
+  nextCounts,
+  trackingFinalizer,
+} from './tally.ts'
 
 const indexVariable = 'JOB_COMPLETION_INDEX'
-const maxNameLength = 63
+/** A name leaves room for the five characters that make it unique. */
+const maxPrefixLength = 63 - 5
 
-/** @param failures how often the index has failed before */
-export function jobPod(job: Job, index: number | undefined, failures = 0): Draft<Pod> {
+/** @param last the failed pod of the index that this one follows, where each index has a limit */
+export function jobPod(job: Job, index: number | undefined, last?: Pod): Draft<PodObject> {
   const name = job.metadata.name ?? ''
   const pod = podFromTemplate(job.spec.template, name)
-  const finalizers = [...(pod.metadata?.finalizers ?? []), trackingFinalizer]
+  const finalizers = [...new Set([...(pod.metadata?.finalizers ?? []), trackingFinalizer])]
   if (index === undefined) return { ...pod, metadata: { ...pod.metadata, finalizers } }
   const mark = { [indexLabel]: String(index) }
-  const count = job.spec.backoffLimitPerIndex === undefined ? {} : { [failureCountAnnotation]: String(failures) }
   const { template } = job.spec
   return {
     metadata: {
       ...pod.metadata,
-      generateName: `${name}-${index}-`,
+      generateName: namePrefix(name, index),
       finalizers,
       labels: { ...pod.metadata?.labels, ...mark } as Record<string, string>,
-      annotations: { ...pod.metadata?.annotations, ...mark, ...count } as Record<string, string>,
+      annotations: { ...pod.metadata?.annotations, ...mark, ...counts(job, last) } as Record<string, string>,
     },
     spec: {
       ...template.spec,
-      hostname: template.spec.hostname || `${name}-${index}`.slice(0, maxNameLength),
+      hostname: `${name}-${index}`,
       containers: template.spec.containers.map(withIndex),
       ...(template.spec.initContainers && { initContainers: template.spec.initContainers.map(withIndex) }),
     },
+  }
+}
+
+/** A long name is cut before the index, never in it. */
+export function namePrefix(name: string, index: number): string {
+  const end = `-${index}-`
+  return name.slice(0, maxPrefixLength - end.length) + end
+}
+
+function counts(job: Job, last: Pod | undefined): Record<string, string> {
+  if (!hasLimitPerIndex(job)) return {}
+  const { counted, ignored } = nextCounts(job, last)
+  return {
+    [failureCountAnnotation]: String(counted),
+    ...(ignored > 0 && { [ignoredCountAnnotation]: String(ignored) }),
   }
 }
 

@@ -6,6 +6,8 @@ import { parseTime, shortAge } from '../../api/time.ts'
 import { notNegative, validateTemplate } from '../apps/workload-rules.ts'
 import { defaultPodSpec } from '../core/pod-defaults.ts'
 import type { JobStatus } from './job.ts'
+import { dnsLabelErrors } from '../../api/validate.ts'
+import { validateCompletions, validatePolicies } from './job-policies.ts'
 import type { JobSpec } from './jobspec.ts'
 
 // Spelled out, since the kind's own type is inferred from a definition that uses this file.
@@ -16,6 +18,8 @@ export function defaultJobSpec(spec: JobSpec): void {
   spec.parallelism ??= 1
   // With a limit for each index the Job as a whole has none.
   spec.backoffLimit ??= spec.backoffLimitPerIndex === undefined ? 6 : 2 ** 31 - 1
+  // A policy judges how a pod has failed, so it has to be waited for.
+  spec.podReplacementPolicy ??= spec.podFailurePolicy ? 'Failed' : 'TerminatingOrFailed'
   defaultPodSpec(spec.template.spec)
 }
 
@@ -48,21 +52,43 @@ export function prepareJob(job: Job, old: DeepReadonly<Job> | undefined): void {
 
 export function* validateJobSpec(spec: DeepReadonly<JobSpec>, at: Path): Iterable<Problem> {
   const { parallelism, completions, backoffLimit, activeDeadlineSeconds, ttlSecondsAfterFinished } = spec
+  const { backoffLimitPerIndex, maxFailedIndexes } = spec
   yield* notNegative({ parallelism, completions, backoffLimit, activeDeadlineSeconds, ttlSecondsAfterFinished }, at)
-  if (spec.completionMode === 'Indexed' && completions === undefined)
-    yield at.field('completions').required('when completion mode is Indexed')
+  yield* notNegative({ backoffLimitPerIndex, maxFailedIndexes }, at)
+  yield* validateCompletions(spec, at)
+  yield* validatePolicies(spec, at)
   yield* validateTemplate(spec.template, at.field('template'), ['OnFailure', 'Never'])
 }
 
 export function* validateJob(job: DeepReadonly<Job>, at: Path): Iterable<Problem> {
   yield* validateJobSpec(job.spec, at.field('spec'))
+  const { completions = 0, completionMode } = job.spec
+  // Pods get this host name.
+  const last = `${job.metadata.name}-${completions - 1}`
+  if (completionMode === 'Indexed' && completions > 0)
+    for (const error of dnsLabelErrors(last)) yield at.field('metadata', 'name').invalid(last, error)
 }
+
+const fixedFields = [
+  'completionMode',
+  'podFailurePolicy',
+  'backoffLimitPerIndex',
+  'managedBy',
+  'successPolicy',
+] as const satisfies readonly (keyof JobSpec)[]
 
 export function* validateJobUpdate(next: DeepReadonly<Job>, old: DeepReadonly<Job>, at: Path): Iterable<Problem> {
   const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b)
-  const mayResize = old.spec.completionMode === 'Indexed' && next.spec.completions === next.spec.parallelism
-  if (!mayResize && next.spec.completions !== old.spec.completions)
+  const isIndexed = old.spec.completionMode === 'Indexed'
+  if (next.spec.completions !== old.spec.completions && !isIndexed)
     yield at.field('spec', 'completions').invalid(next.spec.completions ?? null, 'field is immutable')
+  else if (next.spec.completions !== old.spec.completions && next.spec.completions !== next.spec.parallelism)
+    yield at
+      .field('spec', 'completions')
+      .invalid(next.spec.completions ?? null, 'can only be modified in tandem with spec.parallelism')
+  for (const field of fixedFields)
+    if (!same(next.spec[field], old.spec[field]))
+      yield at.field('spec', field).invalid(next.spec[field] ?? null, 'field is immutable')
   if (!same(next.spec.selector, old.spec.selector))
     yield at.field('spec', 'selector').invalid(next.spec.selector ?? null, 'field is immutable')
   if (!old.spec.suspend && !same(next.spec.template, old.spec.template))

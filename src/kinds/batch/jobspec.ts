@@ -134,7 +134,6 @@ export const JobSpec = struct('batch.v1.JobSpec', 'What a Job is to be.', {
   suspend: bool({ proto: 10, default: false, optional: true, doc: 'True to stop its pods and start none.' }),
   podReplacementPolicy: string({
     proto: 14,
-    default: 'TerminatingOrFailed',
     optional: true,
     enum: ['TerminatingOrFailed', 'Failed'],
     doc: 'Whether a pod is replaced when it begins to end, or once it has failed.',

@@ -1,0 +1,157 @@
+// How a Job's status follows from what its pods did. Ended pods keep a finalizer until they are counted, so that none
+// is counted twice or missed:
+//
+//   UID noted in the status ─► finalizer taken off ─► counter raised, note removed
+//
+// Indexes need no note: writing an index down twice changes nothing. Source: pkg/controller/job
+// (trackJobStatusAndRemoveFinalizers).
+import type { Draft } from '../../api/kind.ts'
+import { timeText } from '../../api/time.ts'
+import type { JobCondition, JobStatus } from '../../kinds/batch/job.ts'
+import type { Pod } from '../pods.ts'
+import { judge } from './failure-policy.ts'
+import { formatIndexes } from './indexes.ts'
+import type { Verdict } from './plan.ts'
+import { hasFailed, hasLimitPerIndex, hasPlace, indexOf, isIndexed, isTracked, type Job, type Tally } from './tally.ts'
+
+/** Pods counted in one round: their UIDs stand in the status in the meantime. */
+const maxNoted = 500
+
+export interface Count {
+  /** The status to write before any finalizer is taken off. */
+  status: Draft<JobStatus>
+  /** Pods that may lose it after that. */
+  untrack: Pod[]
+  /** Whether more pods wait to be counted. */
+  more: boolean
+}
+
+export interface Numbers {
+  active: number
+  ready: number
+  terminating: number
+}
+
+/** What to note, given what was decided about the Job. */
+export function planCount(
+  job: Job,
+  pods: readonly Pod[],
+  counted: Tally,
+  verdict: Verdict | undefined,
+  numbers: Numbers,
+  now: number,
+): Count {
+  const settled = raise(job.status, pods)
+  const { uncountedTerminatedPods: noted } = settled
+  const [succeeded, failed] = [[...(noted?.succeeded ?? [])], [...(noted?.failed ?? [])]]
+  const known = new Set([...succeeded, ...failed])
+  const untrack: Pod[] = []
+  const ordered = isIndexed(job) ? [...pods].sort((a, b) => indexOf(a) - indexOf(b)) : pods
+  let more = false
+  for (const pod of ordered) {
+    if (!isTracked(pod) || !mayGo(job, pod, counted, verdict)) continue
+    if (untrack.length >= maxNoted) {
+      more = true
+      break
+    }
+    untrack.push(pod)
+    const uid = pod.metadata.uid ?? ''
+    if (known.has(uid)) continue
+    if (pod.status.phase === 'Succeeded') {
+      if (!isIndexed(job)) succeeded.push(uid)
+    } else if (countsAsFailed(job, pod, verdict)) failed.push(uid)
+  }
+  const status: Draft<JobStatus> = {
+    ...settled,
+    ...numbers,
+    ...(isIndexed(job) && {
+      completedIndexes: formatIndexes(counted.completedIndexes),
+      succeeded: counted.completedIndexes.size,
+    }),
+    ...(hasLimitPerIndex(job) && { failedIndexes: formatIndexes(counted.failedIndexes) }),
+    uncountedTerminatedPods: { ...(succeeded.length && { succeeded }), ...(failed.length && { failed }) },
+    conditions: withTarget(job, verdict, now),
+  }
+  return { status, untrack, more }
+}
+
+/** A pod is done with when it has ended, or when its Job is. */
+function mayGo(job: Job, pod: Pod, { awaited }: Tally, verdict: Verdict | undefined): boolean {
+  if (verdict || job.metadata.deletionTimestamp || pod.status.phase === 'Succeeded') return true
+  return hasFailed(job, pod) && awaited.get(indexOf(pod)) !== pod
+}
+
+/** When the Job fails, whatever has not succeeded by then has failed. */
+function countsAsFailed(job: Job, pod: Pod, verdict: Verdict | undefined): boolean {
+  if (!hasPlace(job, pod)) return false
+  return (hasFailed(job, pod) || verdict?.type === 'Failed') && judge(pod, job.spec).action !== 'Ignore'
+}
+
+/** The status with every pod counted that is noted and has lost its finalizer. */
+export function raise(status: Draft<JobStatus> | Job['status'], pods: readonly Pod[]): Draft<JobStatus> {
+  const tracked = new Set(pods.filter(isTracked).map(pod => pod.metadata.uid ?? ''))
+  const { succeeded = [], failed = [] } = status.uncountedTerminatedPods ?? {}
+  const [wait, waitFailed] = [succeeded, failed].map(uids => (uids as string[]).filter(uid => tracked.has(uid)))
+  return {
+    ...status,
+    succeeded: (status.succeeded ?? 0) + succeeded.length - wait!.length,
+    failed: (status.failed ?? 0) + failed.length - waitFailed!.length,
+    uncountedTerminatedPods: {
+      ...(wait!.length && { succeeded: wait! }),
+      ...(waitFailed!.length && { failed: waitFailed! }),
+    },
+  }
+}
+
+const jobCondition = (type: string, status: 'True' | 'False', reason: string, message: string, now: number) => ({
+  type,
+  status,
+  lastProbeTime: timeText(now),
+  lastTransitionTime: timeText(now),
+  reason,
+  message,
+})
+
+const without = (conditions: Job['status']['conditions'], type: string) =>
+  (conditions ?? []).filter(c => c.type !== type) as JobCondition[]
+
+/** FailureTarget or SuccessCriteriaMet: what the Job will be once its pods are gone. */
+function withTarget(job: Job, verdict: Verdict | undefined, now: number): JobCondition[] {
+  const type = verdict?.type === 'Complete' ? 'SuccessCriteriaMet' : 'FailureTarget'
+  const conditions = [...(job.status.conditions ?? [])] as JobCondition[]
+  if (!verdict || conditions.some(c => c.type === type && c.status === 'True')) return conditions
+  return [...without(conditions, type), jobCondition(type, 'True', verdict.reason, verdict.message, now)]
+}
+
+/** The status of a Job that has ended. */
+export function withEnd(status: Draft<JobStatus>, { type, reason, message }: Verdict, now: number): Draft<JobStatus> {
+  const end = jobCondition(type, 'True', reason, message, now)
+  const conditions = [...without(status.conditions as Job['status']['conditions'], type), end]
+  return { ...status, conditions, ...(type === 'Complete' && { completionTime: timeText(now) }) }
+}
+
+/** Whether nothing is left that could change the counters. */
+export const isSettled = (status: Draft<JobStatus>): boolean =>
+  !status.uncountedTerminatedPods?.succeeded?.length &&
+  !status.uncountedTerminatedPods?.failed?.length &&
+  !status.terminating
+
+/** Start, suspension and resumption, as far as the status tells; and what of it is news. */
+export function planStart(job: Job, now: number): { job: Job; news?: 'Suspended' | 'Resumed' } {
+  const { startTime, ...rest } = job.status
+  const isSuspended = rest.conditions?.some(c => c.type === 'Suspended' && c.status === 'True') ?? false
+  const suspension = (status: 'True' | 'False', reason: string, message: string) => [
+    ...without(rest.conditions, 'Suspended'),
+    jobCondition('Suspended', status, reason, message, now),
+  ]
+  if (job.spec.suspend) {
+    if (isSuspended) return { job }
+    const conditions = suspension('True', 'JobSuspended', 'Job suspended')
+    return { job: { ...job, status: { ...rest, conditions } }, news: 'Suspended' }
+  }
+  if (startTime && !isSuspended) return { job }
+  const started = { ...rest, startTime: timeText(now) }
+  if (!isSuspended) return { job: { ...job, status: started } }
+  const conditions = suspension('False', 'JobResumed', 'Job resumed')
+  return { job: { ...job, status: { ...started, conditions } }, news: 'Resumed' }
+}

@@ -1,0 +1,161 @@
+// Jobs through interruptions: controllers that are restarted while they count, evictions, changes in the middle.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Draft } from '../../src/api/kind.ts'
+import type { DeepReadonly } from '../../src/api/schema/node.ts'
+import { CronJob } from '../../src/kinds/batch/cronjob.ts'
+import { Job } from '../../src/kinds/batch/job.ts'
+import { Event } from '../../src/kinds/core/event.ts'
+import { Pod } from '../../src/kinds/core/pod.ts'
+import { Eviction } from '../../src/kinds/policy/eviction.ts'
+import { ref, type Sim, simulate } from './cluster.ts'
+
+const namespace = 'default'
+const named = (name: string) => ({ name, namespace })
+const job = (name: string, spec: Draft<Job['spec']>): Draft<Job> => ({
+  metadata: named(name),
+  spec: { ...spec, template: { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'work' }] } } },
+})
+const status = ({ client }: Sim, name: string) => client.mirror(Job).get(namespace, name)!.status
+const has = (sim: Sim, name: string, type: string) =>
+  status(sim, name).conditions?.some(c => c.type === type && c.status === 'True') ?? false
+const reason = (sim: Sim, name: string, type: string) =>
+  status(sim, name).conditions?.find(c => c.type === type)?.reason
+const indexOf = (pod: DeepReadonly<Pod>) =>
+  Number(pod.metadata.annotations?.['batch.kubernetes.io/job-completion-index'] ?? -1)
+const live = (sim: Sim) =>
+  sim.pods(namespace).filter(pod => pod.status.phase === 'Running' && !pod.metadata.deletionTimestamp)
+const reasons = ({ client }: Sim, name: string) =>
+  client
+    .mirror(Event)
+    .list(namespace)
+    .filter(e => e.involvedObject.name === name)
+    .map(e => e.reason)
+
+for (const mode of ['NonIndexed', 'Indexed'] as const)
+  test(`restarted at any moment, a job counts every pod once (${mode})`, async () => {
+    await simulate({ nodes: 3, fate: () => 'succeeded' }, async sim => {
+      await sim.client.create(Job, job('many', { completions: 60, parallelism: 7, completionMode: mode }))
+      for (let i = 0; i < 25; i++) {
+        await sim.clock.forward(1)
+        await sim.restartControllers()
+      }
+      await sim.until('the end', () => has(sim, 'many', 'Complete'))
+      assert.equal(status(sim, 'many').succeeded, 60)
+      assert.equal(status(sim, 'many').failed ?? 0, 0)
+      assert.equal(sim.pods(namespace).length, 60)
+      assert.ok(sim.pods(namespace).every(pod => !pod.metadata.finalizers?.length))
+    })
+  })
+
+test('an evicted pod is replaced without counting, where the policy says so', async () => {
+  await simulate({ nodes: 2 }, async sim => {
+    const rules = [{ action: 'Ignore' as const, onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] }]
+    await sim.client.create(Job, job('long', { backoffLimit: 0, podFailurePolicy: { rules } }))
+    await sim.until('its pod', () => live(sim).length === 1)
+    const [first] = live(sim)
+    // The kubelet ends it as it would a real one: it fails, and the mark stays on it.
+    await sim.client.patch(Pod, ref(first!), 'merge', {
+      metadata: { finalizers: [...first!.metadata.finalizers!, 'test/hold'] },
+    })
+    await sim.client.createUnder(Pod, ref(first!), 'eviction', Eviction, { metadata: ref(first!) })
+    await sim.client.patch(Pod, ref(first!), 'merge', { status: { phase: 'Failed' } }, { subresource: 'status' })
+    const held = () => sim.client.mirror(Pod).get(namespace, first!.metadata.name!)
+    assert.equal(held()!.status.conditions?.find(c => c.type === 'DisruptionTarget')?.reason, 'EvictionByEvictionAPI')
+    await sim.until('a new pod', () => live(sim).some(pod => pod.metadata.uid !== first!.metadata.uid))
+    assert.equal(status(sim, 'long').failed ?? 0, 0)
+    assert.equal(has(sim, 'long', 'Failed'), false)
+    await sim.client.patch(Pod, ref(first!), 'merge', { metadata: { finalizers: null } })
+  })
+})
+
+test('a job that is suspended stops its pods, and starts anew when it is resumed', async () => {
+  await simulate({ nodes: 2 }, async sim => {
+    await sim.client.create(Job, job('nap', { completions: 4, parallelism: 3, activeDeadlineSeconds: 100 }))
+    await sim.until('three', () => live(sim).length === 3)
+    await sim.client.patch(Job, named('nap'), 'merge', { spec: { suspend: true } })
+    await sim.until('none', () => sim.pods(namespace).length === 0 && has(sim, 'nap', 'Suspended'))
+    assert.equal(status(sim, 'nap').startTime, undefined)
+    assert.equal(status(sim, 'nap').failed ?? 0, 0)
+    await sim.clock.forward(200_000)
+    assert.equal(has(sim, 'nap', 'Failed'), false, 'the deadline does not run')
+    await sim.client.patch(Job, named('nap'), 'merge', { spec: { suspend: false } })
+    await sim.until('three again', () => live(sim).length === 3)
+    assert.equal(reason(sim, 'nap', 'Suspended'), 'JobResumed')
+    await sim.until('the deadline', () => has(sim, 'nap', 'Failed'))
+    assert.equal(reason(sim, 'nap', 'Failed'), 'DeadlineExceeded')
+    assert.equal(reason(sim, 'nap', 'FailureTarget'), 'DeadlineExceeded')
+    assert.equal(status(sim, 'nap').failed, 3, 'pods that ran then have failed')
+    const told = reasons(sim, 'nap')
+    for (const what of ['Suspended', 'Resumed', 'DeadlineExceeded']) assert.ok(told.includes(what), what)
+  })
+})
+
+test('an indexed job grows and shrinks', async () => {
+  await simulate({ nodes: 2 }, async sim => {
+    await sim.client.create(Job, job('elastic', { completions: 2, parallelism: 2, completionMode: 'Indexed' }))
+    const indexes = () => live(sim).map(indexOf).sort()
+    await sim.until('two', () => indexes().length === 2)
+    await sim.client.patch(Job, named('elastic'), 'merge', { spec: { completions: 4, parallelism: 4 } })
+    await sim.until('four', () => indexes().length === 4)
+    await sim.client.patch(Job, named('elastic'), 'merge', { spec: { completions: 1, parallelism: 1 } })
+    await sim.until('one', () => indexes().length === 1 && sim.pods(namespace).length === 1)
+    assert.deepEqual(indexes(), [0])
+    await assert.rejects(
+      sim.client.patch(Job, named('elastic'), 'merge', { spec: { completions: 3 } }),
+      /can only be modified in tandem with spec.parallelism/,
+    )
+  })
+})
+
+test('a success policy ends a job before all is done, and what still runs does not count', async () => {
+  await simulate({ nodes: 2, fate: pod => (indexOf(pod) === 1 ? 'succeeded' : 'ready') }, async sim => {
+    const successPolicy = { rules: [{ succeededIndexes: '1' }] }
+    await sim.client.create(
+      Job,
+      job('leader', { completions: 3, parallelism: 3, completionMode: 'Indexed', successPolicy }),
+    )
+    await sim.until('the end', () => has(sim, 'leader', 'Complete'))
+    assert.equal(reason(sim, 'leader', 'SuccessCriteriaMet'), 'SuccessPolicy')
+    assert.deepEqual([status(sim, 'leader').succeeded, status(sim, 'leader').failed ?? 0], [1, 0])
+    assert.equal(live(sim).length, 0)
+  })
+})
+
+test('a job run by somebody else is left alone', async () => {
+  await simulate({ nodes: 1 }, async sim => {
+    await sim.client.create(Job, job('foreign', { managedBy: 'acme.io/queue' }))
+    await sim.clock.forward(30_000)
+    assert.equal(sim.pods(namespace).length, 0)
+    assert.equal(status(sim, 'foreign').startTime, undefined)
+  })
+})
+
+test('cron jobs: one at a time, instead of the last, or too late', async () => {
+  await simulate({ nodes: 2 }, async sim => {
+    const spec = (policy: string) => ({
+      schedule: '* * * * *',
+      concurrencyPolicy: policy,
+      jobTemplate: { spec: job('x', {}).spec! },
+    })
+    for (const policy of ['Forbid', 'Replace'])
+      await sim.client.create(CronJob, { metadata: named(policy.toLowerCase()), spec: spec(policy) } as Draft<CronJob>)
+    const jobs = (of: string) =>
+      sim.client
+        .mirror(Job)
+        .list(namespace)
+        .filter(j => j.metadata.ownerReferences?.[0]?.name === of)
+    await sim.until('one each', () => jobs('forbid').length === 1 && jobs('replace').length === 1)
+    const [forbidden, replaced] = [jobs('forbid')[0]!.metadata.uid, jobs('replace')[0]!.metadata.uid]
+    await sim.clock.forward(61_000)
+    await sim.until('the next', () => jobs('replace').length === 1 && jobs('replace')[0]!.metadata.uid !== replaced)
+    assert.deepEqual(
+      jobs('forbid').map(j => j.metadata.uid),
+      [forbidden],
+    )
+    assert.ok(reasons(sim, 'forbid').includes('JobAlreadyActive'))
+    const cron = sim.client.mirror(CronJob).get(namespace, 'replace')!
+    assert.equal(cron.status.active?.length, 1)
+    assert.equal(cron.status.active![0]!.uid, jobs('replace')[0]!.metadata.uid)
+  })
+})
