@@ -1,6 +1,6 @@
 // Revisions of workloads that keep their history as ControllerRevisions: DaemonSet and StatefulSet. A revision is a
 // template; going back to an old one gives it a new number instead of a copy.
-// Source: pkg/controller/history.
+// Source: pkg/controller/history, pkg/controller/daemon/update.go.
 import { isReason } from '../base/errors.ts'
 import type { LabelSelector } from '../api/meta.ts'
 import type { Kind, KubeObject } from '../api/kind.ts'
@@ -13,7 +13,10 @@ import { claim } from './owners.ts'
 import { sameValue } from './same.ts'
 
 export type Revision = DeepReadonly<RevisionKind>
+/** On pods: which revision they are of. */
 export const revisionLabel = 'controller-revision-hash'
+/** On revisions of stateful sets. Those of daemon sets have the label of the pods. */
+export const hashLabel = 'controller.kubernetes.io/hash'
 
 export type Workload = DeepReadonly<
   KubeObject & {
@@ -24,42 +27,69 @@ export type Workload = DeepReadonly<
 
 const dataOf = ({ spec }: Workload) => ({ spec: { template: { ...spec.template, $patch: 'replace' } } })
 
-export const hashOf = (revision: Revision): string => revision.metadata.labels?.[revisionLabel] ?? ''
+export interface History {
+  /** The revision of the current template. */
+  current: Revision
+  /** All others, oldest first. */
+  old: Revision[]
+  /** How often a name was taken so far. */
+  collisionCount: number
+}
 
-/** The revision of the current template, made if there is none yet, and all others, oldest first. */
+/** The revision of the current template, made if there is none yet, and all others. */
 export async function currentRevision<O extends KubeObject>(
   ctx: Context,
   kind: Kind<O>,
   owner: Workload,
-): Promise<{ current: Revision; old: Revision[] }> {
+  label: string,
+): Promise<History> {
   const all = await claim(ctx, RevisionKind, kind, owner as unknown as DeepReadonly<O>, owner.spec.selector)
   const sorted = [...all].sort((a, b) => a.revision - b.revision)
   const data = dataOf(owner)
+  const collisionCount = owner.status.collisionCount ?? 0
   const same = sorted.filter(revision => sameValue(revision.data, data)).at(-1)
   const next = (sorted.at(-1)?.revision ?? 0) + 1
-  if (!same) return { current: await create(ctx, owner, data, next), old: sorted }
+  if (!same) return { ...(await create(ctx, owner, data, next, label)), old: sorted }
   const old = sorted.filter(revision => revision !== same)
-  if (same === sorted.at(-1)) return { current: same, old }
-  return { current: await ctx.patch(RevisionKind, same, 'merge', { revision: next }), old }
+  if (same === sorted.at(-1)) return { current: same, old, collisionCount }
+  return { current: await ctx.patch(RevisionKind, same, 'merge', { revision: next }), old, collisionCount }
 }
 
-async function create(ctx: Context, owner: Workload, data: object, revision: number): Promise<Revision> {
-  for (let collisions = owner.status.collisionCount ?? 0; ; collisions++) {
-    const hash = templateHash(owner.spec.template, collisions)
-    const name = `${owner.metadata.name}-${hash}`
-    const labels = { ...owner.spec.template.metadata.labels, [revisionLabel]: hash }
+async function create(
+  ctx: Context,
+  owner: Workload,
+  data: object,
+  revision: number,
+  label: string,
+): Promise<Omit<History, 'old'>> {
+  const { metadata, spec } = owner
+  for (let collisionCount = owner.status.collisionCount ?? 0; ; collisionCount++) {
+    const hash = templateHash(spec.template, collisionCount)
+    const name = revisionName(metadata.name ?? '', hash)
+    const labels = { ...spec.template.metadata.labels, [label]: hash }
+    const annotations = metadata.annotations && { annotations: metadata.annotations }
     try {
-      return await ctx.create(RevisionKind, { metadata: { name, labels }, data: data as never, revision }, { owner })
+      const draft = { metadata: { name, labels, ...annotations }, data: data as never, revision }
+      return { current: await ctx.create(RevisionKind, draft, { owner }), collisionCount }
     } catch (error) {
       if (!isReason(error, 'AlreadyExists')) throw error
-      const existing = await ctx.client.get(RevisionKind, { namespace: owner.metadata.namespace ?? '', name })
-      if (sameValue(existing.data, data)) return existing
+      const existing = await ctx.client.get(RevisionKind, { namespace: metadata.namespace ?? '', name })
+      if (sameValue(existing.data, data)) return { current: existing, collisionCount }
     }
   }
 }
 
-/** Old revisions beyond the limit that no pod is of. */
-export function expiredRevisions(old: readonly Revision[], limit: number, inUse: ReadonlySet<string>): Revision[] {
-  const idle = old.filter(revision => !inUse.has(hashOf(revision)))
+const maxPrefixLength = 223
+
+/** A long name is cut so that the hash stays. */
+export const revisionName = (owner: string, hash: string): string => `${owner.slice(0, maxPrefixLength)}-${hash}`
+
+/** Old revisions beyond the limit that are not in use. */
+export function expiredRevisions(
+  old: readonly Revision[],
+  limit: number,
+  isInUse: (revision: Revision) => boolean,
+): Revision[] {
+  const idle = old.filter(revision => !isInUse(revision))
   return idle.slice(0, Math.max(0, idle.length - limit))
 }

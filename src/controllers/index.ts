@@ -101,7 +101,7 @@ function controllersFor(options: ControllersOptions): Controller[] {
     deploymentController,
     replicaSetController,
     replicationControllerController,
-    daemonSetController,
+    daemonSetController(),
     statefulSetController,
     jobController,
     cronJobController,

@@ -1,69 +1,117 @@
 // The DaemonSet controller: one pod on every node that suits. plan.ts decides; this file carries out.
 import type { DeepReadonly } from '../../api/schema/node.ts'
-import { parseTime } from '../../api/time.ts'
 import { ControllerRevision } from '../../kinds/apps/controllerrevision.ts'
 import { DaemonSet } from '../../kinds/apps/daemonset.ts'
 import { Node } from '../../kinds/core/node.ts'
-import { Pod } from '../../kinds/core/pod.ts'
+import { Pod as PodKind } from '../../kinds/core/pod.ts'
 import type { PodTemplateSpec } from '../../kinds/core/podtemplatespec.ts'
-import { defineController, keyOf, watch } from '../harness.ts'
-import { currentRevision, expiredRevisions, hashOf, revisionLabel } from '../history.ts'
+import type { Context } from '../context.ts'
+import { type Controller, defineController, keyOf, type Watch } from '../harness.ts'
+import { currentRevision, expiredRevisions, type Revision, revisionLabel } from '../history.ts'
 import { claim, orphansOf } from '../owners.ts'
+import type { Pod } from '../pods.ts'
 import { createPod, nextAvailable, removePod, slowStart } from '../replicas.ts'
-import { sameValue } from '../same.ts'
-import { daemonTemplate, planDaemons, planDaemonStatus } from './plan.ts'
+import { FailureBackoff } from './backoff.ts'
+import {
+  type DaemonPlan,
+  type DaemonSet as Set_,
+  daemonTemplate,
+  planDaemons,
+  planDaemonStatus,
+  suits,
+} from './plan.ts'
 
 const burst = 250
-/** A pod that fails at once is not replaced at once. */
-const minLifeMs = 10_000
 
-export const daemonSetController = defineController({
-  name: 'daemonset-controller',
-  identity: 'daemon-set-controller',
-  reconciles: DaemonSet,
-  owns: [Pod, ControllerRevision],
-  watches: [
-    orphansOf(Pod, DaemonSet, set => set.spec.selector),
-    watch(
-      Node,
-      (_node, caches) =>
-        caches(DaemonSet)
-          .list()
-          .map(set => keyOf(set.metadata.namespace ?? '', set.metadata.name ?? '')),
-      (node, before) =>
-        !before ||
-        !sameValue(node.metadata.labels, before.metadata.labels) ||
-        !sameValue(node.spec.taints, before.spec.taints),
-    ),
-  ],
-  async reconcile(set, ctx) {
-    if (set.metadata.deletionTimestamp) return
-    const pods = await claim(ctx, Pod, DaemonSet, set, set.spec.selector)
-    const { current, old } = await currentRevision(ctx, DaemonSet, set)
-    const hash = hashOf(current)
-    const nodes = ctx.cache(Node).list()
-    const plan = planDaemons(set, nodes, pods, hash, ctx.now())
-    const hasty = plan.ended.filter(pod => (parseTime(pod.metadata.creationTimestamp) ?? 0) + minLifeMs > ctx.now())
-    for (const pod of plan.ended) {
-      if (hasty.includes(pod)) continue
-      const failed = pod.status.phase === 'Failed'
-      const what = `${pod.metadata.namespace}/${pod.metadata.name} on node ${pod.spec.nodeName}`
-      if (failed) ctx.event(set, 'Warning', 'FailedDaemonPod', `Found failed daemon pod ${what}, will try to kill it`)
-      else ctx.event(set, 'Normal', 'SucceededDaemonPod', `Found succeeded daemon pod ${what}, will try to delete it`)
+const hashOf = (revision: Revision): string => revision.metadata.labels?.[revisionLabel] ?? ''
+
+export function daemonSetController(): Controller {
+  const backoff = new FailureBackoff()
+  return defineController({
+    name: 'daemonset-controller',
+    identity: 'daemon-set-controller',
+    reconciles: DaemonSet,
+    owns: [PodKind, ControllerRevision],
+    watches: [orphansOf(PodKind, DaemonSet, set => set.spec.selector), nodes],
+    async reconcile(set, ctx) {
+      if (set.metadata.deletionTimestamp) return
+      const pods = await claim(ctx, PodKind, DaemonSet, set, set.spec.selector)
+      const { current, old, collisionCount } = await currentRevision(ctx, DaemonSet, set, revisionLabel)
+      const hash = hashOf(current)
+      const all = ctx.cache(Node).list()
+      const now = ctx.now()
+      const plan = planDaemons(set, all, pods, hash, now)
+      const waitMs = replaceEnded(set, plan, backoff, ctx)
+      let failure: unknown
+      try {
+        await carryOut(set, plan, hash, ctx)
+      } catch (error) {
+        failure = error
+      }
+      const status = planDaemonStatus(set, all, pods, hash, now)
+      await ctx.writeStatus(DaemonSet, set, { ...status, ...(collisionCount && { collisionCount }) })
+      if (failure) throw failure
+      const used = new Set([hash, ...pods.map(pod => pod.metadata.labels?.[revisionLabel] ?? '')])
+      for (const revision of expiredRevisions(old, set.spec.revisionHistoryLimit, r => used.has(hashOf(r))))
+        await ctx.delete(ControllerRevision, revision)
+      const waits = [waitMs, nextAvailable(pods, set.spec.minReadySeconds ?? 0, now)].filter(ms => ms !== undefined)
+      return waits.length ? { again: Math.min(...waits) } : undefined
+    },
+  })
+}
+
+/** A node concerns the sets whose pods it takes now and did not before, or the other way round. */
+const nodes: Watch = {
+  kind: Node,
+  *keys({ type, item, before }, caches) {
+    const [node, old] = [item.object, before?.object] as [DeepReadonly<Node>, DeepReadonly<Node> | undefined]
+    if (type === 'MODIFIED' && old && placing(node) === placing(old)) return
+    for (const set of caches(DaemonSet).list()) {
+      const text = (of: DeepReadonly<Node> | undefined) => JSON.stringify(of ? suits(set, of) : { run: false })
+      const isConcerned = type === 'MODIFIED' ? text(node) !== text(old) : type === 'DELETED' || suits(set, node).run
+      if (isConcerned) yield keyOf(set.metadata.namespace ?? '', set.metadata.name ?? '')
     }
-    const queue = plan.create.slice(0, burst)
-    await slowStart(queue.length, 1, () => {
-      const template = daemonTemplate(set, hash, queue.shift()!) as DeepReadonly<PodTemplateSpec>
-      return createPod(ctx, set, template)
-    })
-    const remove = plan.remove.filter(pod => !hasty.includes(pod)).slice(0, burst)
-    await Promise.all(remove.map(pod => removePod(ctx, set, pod)))
-    const inUse = new Set([hash, ...pods.map(pod => pod.metadata.labels?.[revisionLabel] ?? '')])
-    for (const revision of expiredRevisions(old, set.spec.revisionHistoryLimit, inUse))
-      await ctx.delete(ControllerRevision, revision)
-    await ctx.writeStatus(DaemonSet, set, planDaemonStatus(set, nodes, pods, hash, ctx.now()))
-    const again = nextAvailable(pods, set.spec.minReadySeconds ?? 0, ctx.now())
-    if (hasty.length) return { again: Math.min(minLifeMs, again ?? minLifeMs) }
-    return again === undefined ? undefined : { again }
   },
-})
+}
+
+/** What of a node decides which pods it takes. */
+const placing = ({ metadata, spec }: DeepReadonly<Node>) => JSON.stringify([metadata.labels, spec.taints])
+
+/** Adds the ended pods whose time has come to those to remove; returns how long the next one waits. */
+function replaceEnded(set: Set_, plan: DaemonPlan, backoff: FailureBackoff, ctx: Context): number | undefined {
+  let wait: number | undefined
+  const now = ctx.now()
+  for (const pod of plan.ended) {
+    const isFailed = pod.status.phase === 'Failed'
+    const node = pod.spec.nodeName ?? ''
+    const key = `${set.metadata.uid}/${set.status.observedGeneration}/${node}`
+    const remaining = isFailed ? backoff.remaining(key, now) : 0
+    if (remaining > 0) {
+      wait = Math.min(wait ?? remaining, remaining)
+      continue
+    }
+    if (isFailed) backoff.failed(key, now)
+    plan.remove.push(pod)
+    tellEnded(set, pod, ctx)
+  }
+  return wait
+}
+
+function tellEnded(set: Set_, pod: Pod, ctx: Context): void {
+  const what = `${pod.metadata.namespace}/${pod.metadata.name} on node ${pod.spec.nodeName}`
+  if (pod.status.phase === 'Failed')
+    ctx.event(set, 'Warning', 'FailedDaemonPod', `Found failed daemon pod ${what}, will try to kill it`)
+  else ctx.event(set, 'Normal', 'SucceededDaemonPod', `Found succeeded daemon pod ${what}, will try to delete it`)
+}
+
+async function carryOut(set: Set_, plan: DaemonPlan, hash: string, ctx: Context): Promise<void> {
+  const queue = plan.create.slice(0, burst)
+  const created = slowStart(queue.length, 1, () => {
+    const template = daemonTemplate(set, hash, queue.shift()!) as DeepReadonly<PodTemplateSpec>
+    return createPod(ctx, set, template)
+  })
+  const removed = Promise.all(plan.remove.slice(0, burst).map(pod => removePod(ctx, set, pod)))
+  const [first, second] = await Promise.allSettled([created, removed])
+  if (first.status === 'rejected') throw first.reason
+  if (second.status === 'rejected') throw second.reason
+}

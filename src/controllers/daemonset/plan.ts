@@ -11,7 +11,7 @@ import { matchesNodeAffinity } from '../../kinds/core/node-selection.ts'
 import type { PodTemplateSpec } from '../../kinds/core/podtemplatespec.ts'
 import { tolerated } from '../../kinds/core/tolerations.ts'
 import { revisionLabel } from '../history.ts'
-import { isActive, isAvailable, isReady, isTerminal, type Pod } from '../pods.ts'
+import { isAvailable, isReady, isTerminal, type Pod } from '../pods.ts'
 
 export type DaemonSet = DeepReadonly<DaemonSetObject>
 export type Node = DeepReadonly<NodeObject>
@@ -21,15 +21,26 @@ const prefix = 'node.kubernetes.io/'
 const noExecute = ['not-ready', 'unreachable']
 const noSchedule = ['disk-pressure', 'memory-pressure', 'pid-pressure', 'unschedulable']
 
-function tolerationsOf({ spec }: DeepReadonly<PodTemplateSpec>): DeepReadonly<Toleration>[] {
+const tolerations = new WeakMap<object, readonly DeepReadonly<Toleration>[]>()
+
+/** What daemon pods of a template tolerate; looked at for every node. */
+function tolerationsOf(template: DeepReadonly<PodTemplateSpec>): readonly DeepReadonly<Toleration>[] {
+  let known = tolerations.get(template)
+  if (!known) tolerations.set(template, (known = withDaemonTolerations(template)))
+  return known
+}
+
+function withDaemonTolerations({ spec }: DeepReadonly<PodTemplateSpec>): readonly DeepReadonly<Toleration>[] {
   const tolerate = (names: string[], effect: 'NoExecute' | 'NoSchedule') =>
     names.map(name => ({ key: prefix + name, operator: 'Exists' as const, effect }))
-  return [
-    ...(spec.tolerations ?? []),
+  const added = [
     ...tolerate(noExecute, 'NoExecute'),
     ...tolerate(noSchedule, 'NoSchedule'),
     ...(spec.hostNetwork ? tolerate(['network-unavailable'], 'NoSchedule') : []),
   ]
+  const text = (t: DeepReadonly<Toleration>) => JSON.stringify([t.key, t.operator, t.effect, t.value ?? ''])
+  const same = new Set(added.map(text))
+  return [...(spec.tolerations ?? []).filter(t => !same.has(text(t))), ...added]
 }
 
 /** Whether the node should get a pod, and whether one that runs there may go on. */
@@ -37,8 +48,8 @@ export function suits(set: DaemonSet, node: Node): { run: boolean; goOn: boolean
   const { template } = set.spec
   const named = !template.spec.nodeName || template.spec.nodeName === node.metadata.name
   if (!named || !matchesNodeAffinity(template, node)) return { run: false, goOn: false }
-  const tolerations = tolerationsOf(template)
-  const refused = (node.spec.taints ?? []).filter(taint => !tolerated(tolerations, taint))
+  const all = tolerationsOf(template)
+  const refused = (node.spec.taints ?? []).filter(taint => !tolerated(all, taint))
   const goOn = !refused.some(taint => taint.effect === 'NoExecute')
   return { run: goOn && !refused.some(taint => taint.effect === 'NoSchedule'), goOn }
 }
@@ -85,8 +96,17 @@ export function daemonTemplate(set: DaemonSet, hash: string, node: string): Draf
 export interface DaemonPlan {
   create: string[]
   remove: Pod[]
-  /** Ended pods among those to remove: to be said in an event. */
+  /** Failed and succeeded pods that have to be replaced, each node in its own time. */
   ended: Pod[]
+}
+
+interface Given {
+  set: DaemonSet
+  nodes: readonly Node[]
+  byNode: ReadonlyMap<string, readonly Pod[]>
+  /** The current revision. */
+  hash: string
+  now: number
 }
 
 /** What to make and remove; `hash` is the current revision. */
@@ -97,90 +117,138 @@ export function planDaemons(
   hash: string,
   now: number,
 ): DaemonPlan {
-  const byNode = groupByNode(pods)
+  // A pod that has ended and is going leaves its node free.
+  const byNode = groupByNode(pods.filter(pod => !(isTerminal(pod) && pod.metadata.deletionTimestamp)))
+  const given = { set, nodes, byNode, hash, now }
   const plan: DaemonPlan = { create: [], remove: [], ended: [] }
   const known = new Set(nodes.map(node => node.metadata.name ?? ''))
-  for (const node of nodes) planNode(set, node, byNode.get(node.metadata.name ?? '') ?? [], plan)
+  for (const node of nodes) planNode(given, node, plan)
   // Pods for nodes that are gone and were never started nobody else removes.
   for (const pod of pods) {
     const target = targetNode(pod)
     if (target && !known.has(target) && !pod.spec.nodeName && !pod.metadata.deletionTimestamp) plan.remove.push(pod)
   }
-  if (set.spec.updateStrategy.type === 'RollingUpdate') planUpdate(set, nodes, byNode, hash, now, plan)
-  return plan
+  // What comes and goes by itself has to settle before old pods are replaced.
+  const isSettled = !plan.create.length && !plan.remove.length
+  if (set.spec.updateStrategy.type !== 'RollingUpdate' || !isSettled) return plan
+  const update = limitsOf(given).surge > 0 ? planSurge(given) : planReplacement(given)
+  return { ...update, ended: plan.ended.filter(pod => !update.remove.includes(pod)) }
 }
 
 export function groupByNode(pods: readonly Pod[]): Map<string, Pod[]> {
   const byNode = new Map<string, Pod[]>()
   for (const pod of pods) {
     const node = targetNode(pod)
-    if (node) byNode.set(node, [...(byNode.get(node) ?? []), pod])
+    if (!node) continue
+    const same = byNode.get(node)
+    if (same) same.push(pod)
+    else byNode.set(node, [pod])
   }
   return byNode
 }
 
-function planNode(set: DaemonSet, node: Node, pods: readonly Pod[], plan: DaemonPlan): void {
+function planNode(given: Given, node: Node, plan: DaemonPlan): void {
+  const { set, byNode } = given
+  const name = node.metadata.name ?? ''
+  const pods = byNode.get(name) ?? []
   const { run, goOn } = suits(set, node)
-  if (!goOn) {
-    plan.remove.push(...pods.filter(pod => !pod.metadata.deletionTimestamp))
-    return
+  const staying = pods.filter(pod => !pod.metadata.deletionTimestamp)
+  if (run && !pods.length) plan.create.push(name)
+  else if (!goOn) plan.remove.push(...staying)
+  else {
+    plan.ended.push(...staying.filter(isTerminal))
+    const active = staying.filter(pod => !isTerminal(pod)).sort(byCreation)
+    if (!allowsSurge(set)) plan.remove.push(...active.slice(1))
+    else if (active.length > 1) plan.remove.push(...surplusOfSurge(given, active))
+    else if (!active.length && run) plan.create.push(name)
   }
-  if (run && pods.length === 0) plan.create.push(node.metadata.name ?? '')
-  const ended = pods.filter(pod => isTerminal(pod) && !pod.metadata.deletionTimestamp)
-  plan.ended.push(...ended)
-  plan.remove.push(...ended)
-  const active = pods.filter(isActive).sort(byCreation)
-  // During a surge there are two for a while; more than that are a mistake.
-  const allowed = surgeOf(set) > 0 ? 2 : 1
-  plan.remove.push(...active.slice(allowed))
 }
 
+/** During a surge there are two for a while, an old one that is ready and a new one that is not yet. */
+function surplusOfSurge({ set, hash, now }: Given, active: readonly Pod[]): Pod[] {
+  const fresh = active.find(pod => isOf(pod, hash))
+  const old = active.find(pod => !isOf(pod, hash))
+  const surplus = active.filter(pod => pod !== fresh && pod !== old)
+  const isReplaced = fresh && old && (!isReady(old) || isAvailable(fresh, set.spec.minReadySeconds ?? 0, now))
+  return isReplaced ? [...surplus, old] : surplus
+}
+
+const isOf = (pod: Pod, hash: string) => pod.metadata.labels?.[revisionLabel] === hash
+
 const byCreation = (a: Pod, b: Pod) =>
+  Number(!!b.spec.nodeName) - Number(!!a.spec.nodeName) ||
   (parseTime(a.metadata.creationTimestamp) ?? 0) - (parseTime(b.metadata.creationTimestamp) ?? 0) ||
-  Number(!!b.spec.nodeName) - Number(!!a.spec.nodeName)
+  ((a.metadata.name ?? '') < (b.metadata.name ?? '') ? -1 : 1)
 
-const surgeOf = ({ spec }: DaemonSet) =>
-  spec.updateStrategy.type === 'RollingUpdate' &&
-  Number.parseInt(String(spec.updateStrategy.rollingUpdate?.maxSurge ?? 0), 10)
-    ? 1
-    : 0
+const allowsSurge = ({ spec: { updateStrategy } }: DaemonSet) =>
+  updateStrategy.type === 'RollingUpdate' &&
+  Number.parseInt(String(updateStrategy.rollingUpdate?.maxSurge ?? 0), 10) > 0
 
-/** Replaces old pods as fast as the limits allow, unavailable ones first since nothing is lost with them. */
-function planUpdate(
-  set: DaemonSet,
-  nodes: readonly Node[],
-  byNode: ReadonlyMap<string, readonly Pod[]>,
-  hash: string,
-  now: number,
-  plan: DaemonPlan,
-): void {
+function limitsOf({ set, nodes }: Given): { surge: number; unavailable: number; wanted: Node[] } {
   const wanted = nodes.filter(node => suits(set, node).run)
   const rolling = set.spec.updateStrategy.rollingUpdate
-  const maxSurge = scaledValue(rolling?.maxSurge ?? 0, wanted.length, 'up')
-  const maxUnavailable = Math.max(scaledValue(rolling?.maxUnavailable ?? 1, wanted.length, 'up'), maxSurge ? 0 : 1)
-  const available = (pod: Pod) => isAvailable(pod, set.spec.minReadySeconds ?? 0, now)
-  let [unavailable, surging] = [0, 0]
-  const [bad, good, toSurge]: [Pod[], Pod[], string[]] = [[], [], []]
-  for (const node of wanted) {
-    const name = node.metadata.name ?? ''
-    const pods = (byNode.get(name) ?? []).filter(pod => !plan.remove.includes(pod))
-    const active = pods.filter(isActive)
-    const fresh = active.find(pod => pod.metadata.labels?.[revisionLabel] === hash)
-    const old = active.find(pod => pod.metadata.labels?.[revisionLabel] !== hash)
-    if (maxSurge > 0 && fresh && old) {
-      surging++
-      if (available(fresh) || !available(old)) plan.remove.push(old)
-      continue
-    }
-    if (!active.some(available)) unavailable++
-    if (fresh || !old) continue
-    if (!available(old)) bad.push(old)
-    else if (maxSurge > 0) toSurge.push(name)
-    else good.push(old)
+  const surge = scaledValue(rolling?.maxSurge ?? 0, wanted.length, 'up')
+  const unavailable = scaledValue(rolling?.maxUnavailable ?? 1, wanted.length, 'up')
+  // Neither may move: then nothing would.
+  return { surge, unavailable: wanted.length && !surge && !unavailable ? 1 : unavailable, wanted }
+}
+
+/** The nodes that have pods or want one, each with its new and its old pod; undefined when there are several. */
+function* pairs({ byNode, hash }: Given, wanted: readonly Node[]) {
+  const names = new Set([...wanted.map(node => node.metadata.name ?? ''), ...byNode.keys()])
+  for (const name of names) {
+    const staying = (byNode.get(name) ?? []).filter(pod => !pod.metadata.deletionTimestamp)
+    const [fresh, old] = [staying.filter(pod => isOf(pod, hash)), staying.filter(pod => !isOf(pod, hash))]
+    if (fresh.length > 1 || old.length > 1) yield undefined
+    else yield { name, fresh: fresh[0], old: old[0] }
   }
-  plan.remove.push(...bad)
-  if (maxSurge > 0) plan.create.push(...toSurge.slice(0, Math.max(0, maxSurge - surging)))
-  else plan.remove.push(...good.slice(0, Math.max(0, maxUnavailable - unavailable)))
+}
+
+/** Removes old pods as fast as the limit allows, unavailable ones first since nothing is lost with them. */
+function planReplacement(given: Given): Pick<DaemonPlan, 'create' | 'remove'> {
+  const { set, now } = given
+  const { unavailable: limit, wanted } = limitsOf(given)
+  const available = (pod: Pod) => isAvailable(pod, set.spec.minReadySeconds ?? 0, now)
+  let unavailable = 0
+  const [bad, good]: [Pod[], Pod[]] = [[], []]
+  for (const pair of pairs(given, wanted)) {
+    if (!pair || Boolean(pair.fresh) === Boolean(pair.old)) unavailable++
+    else if (pair.fresh && !available(pair.fresh)) unavailable++
+    else if (pair.old && !available(pair.old)) {
+      bad.push(pair.old)
+      unavailable++
+    } else if (pair.old) good.push(pair.old)
+  }
+  const remove = [...bad, ...good.slice(0, Math.max(0, limit - unavailable))]
+  return { create: [], remove }
+}
+
+/** Makes new pods beside old ones, and removes an old one once its successor is available. */
+function planSurge(given: Given): Pick<DaemonPlan, 'create' | 'remove'> {
+  const { set, nodes, now } = given
+  const { surge: limit, wanted } = limitsOf(given)
+  const wants = new Set(wanted.map(node => node.metadata.name ?? ''))
+  const known = new Set(nodes.map(node => node.metadata.name ?? ''))
+  const available = (pod: Pod) => isAvailable(pod, set.spec.minReadySeconds ?? 0, now)
+  let [surging, availableNodes] = [0, 0]
+  const remove: Pod[] = []
+  const [atOnce, candidates, unwanted]: [string[], string[], Pod[]] = [[], [], []]
+  for (const pair of pairs(given, wanted)) {
+    const { name = '', fresh, old } = pair ?? {}
+    const shown = old ?? fresh
+    if (shown && available(shown)) availableNodes++
+    if (!pair) surging++
+    else if (old && fresh) {
+      if (available(fresh)) remove.push(old)
+      else surging++
+    } else if (old && known.has(name)) {
+      if (!wants.has(name)) (available(old) ? unwanted : remove).push(old)
+      else (available(old) ? candidates : atOnce).push(name)
+    }
+  }
+  // Where none is wanted any more the old one stays until there are enough elsewhere.
+  remove.push(...unwanted.slice(0, Math.max(0, availableNodes - wanted.length)))
+  return { create: [...atOnce, ...candidates.slice(0, Math.max(0, limit - surging))], remove }
 }
 
 /** The numbers of a daemon set's status. */
@@ -191,7 +259,7 @@ export function planDaemonStatus(
   hash: string,
   now: number,
 ): Draft<DaemonSetObject['status']> {
-  const byNode = groupByNode(pods)
+  const byNode = groupByNode(pods.filter(pod => !(isTerminal(pod) && pod.metadata.deletionTimestamp)))
   const count = {
     desiredNumberScheduled: 0,
     currentNumberScheduled: 0,
@@ -201,17 +269,18 @@ export function planDaemonStatus(
     numberAvailable: 0,
   }
   for (const node of nodes) {
-    const active = (byNode.get(node.metadata.name ?? '') ?? []).filter(pod => !isTerminal(pod)).sort(byCreation)
+    // The oldest stands for its node.
+    const [pod] = [...(byNode.get(node.metadata.name ?? '') ?? [])].sort(byCreation)
     if (!suits(set, node).run) {
-      if (active.length) count.numberMisscheduled++
+      if (pod) count.numberMisscheduled++
       continue
     }
     count.desiredNumberScheduled++
-    if (!active.length) continue
+    if (!pod) continue
     count.currentNumberScheduled++
-    if (active.some(isReady)) count.numberReady++
-    if (active.some(pod => isAvailable(pod, set.spec.minReadySeconds ?? 0, now))) count.numberAvailable++
-    if (active.some(pod => pod.metadata.labels?.[revisionLabel] === hash)) count.updatedNumberScheduled++
+    if (isReady(pod)) count.numberReady++
+    if (isAvailable(pod, set.spec.minReadySeconds ?? 0, now)) count.numberAvailable++
+    if (isOf(pod, hash)) count.updatedNumberScheduled++
   }
   return {
     ...set.status,

@@ -3,11 +3,11 @@
 import type { Draft } from '../../api/kind.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { StatefulSet as StatefulSetObject } from '../../kinds/apps/statefulset.ts'
-import type { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts'
 import type { Pod as PodObject } from '../../kinds/core/pod.ts'
 import type { PodTemplateSpec } from '../../kinds/core/podtemplatespec.ts'
 import { revisionLabel } from '../history.ts'
 import type { Pod } from '../pods.ts'
+import { claimName } from './claims.ts'
 
 export type StatefulSet = DeepReadonly<StatefulSetObject>
 
@@ -24,48 +24,49 @@ export function ordinalOf(set: StatefulSet, pod: Pod): number | undefined {
   return /^(0|[1-9]\d*)$/.test(digits) ? Number(digits) : undefined
 }
 
-export const claimName = (template: string, set: StatefulSet, ordinal: number): string =>
-  `${template}-${podName(set, ordinal)}`
+/** The numbers a set's pods have: from the first to before the second. */
+export function ordinals({ spec }: StatefulSet): [start: number, end: number] {
+  const start = spec.ordinals?.start ?? 0
+  return [start, start + spec.replicas]
+}
 
 /** The pod of this number at this revision. */
 export function podOf(
   set: StatefulSet,
   ordinal: number,
   template: DeepReadonly<PodTemplateSpec>,
-  hash: string,
+  revision: string,
 ): Draft<PodObject> {
   const name = podName(set, ordinal)
-  const claims = (set.spec.volumeClaimTemplates ?? []).map(claim => ({
-    name: claim.metadata.name ?? '',
-    persistentVolumeClaim: { claimName: claimName(claim.metadata.name ?? '', set, ordinal) },
-  }))
-  const names = new Set(claims.map(claim => claim.name))
+  const volumes = withClaims(set, ordinal, template.spec.volumes ?? [])
   const { labels, annotations, finalizers } = template.metadata
   return {
     metadata: {
       name,
-      labels: { ...labels, [nameLabel]: name, [indexLabel]: String(ordinal), [revisionLabel]: hash },
+      labels: { ...labels, ...identityLabels(set, ordinal), [revisionLabel]: revision },
       ...(annotations && { annotations }),
       ...(finalizers && { finalizers }),
     },
-    spec: {
-      ...template.spec,
-      hostname: name,
-      subdomain: set.spec.serviceName,
-      volumes: [...(template.spec.volumes ?? []).filter(volume => !names.has(volume.name)), ...claims],
-    },
+    spec: { ...template.spec, hostname: name, subdomain: set.spec.serviceName, ...(volumes.length && { volumes }) },
   }
 }
 
-/** The volume claims of the pod of this number. They outlive it. */
-export function claimsOf(set: StatefulSet, ordinal: number): Draft<PersistentVolumeClaim>[] {
-  return (set.spec.volumeClaimTemplates ?? []).map(({ metadata, spec }) => ({
-    metadata: {
-      name: claimName(metadata.name ?? '', set, ordinal),
-      namespace: set.metadata.namespace ?? '',
-      labels: { ...metadata.labels, ...set.spec.selector?.matchLabels },
-      ...(metadata.annotations && { annotations: metadata.annotations }),
-    },
-    spec,
+const identityLabels = (set: StatefulSet, ordinal: number) => ({
+  [nameLabel]: podName(set, ordinal),
+  [indexLabel]: String(ordinal),
+})
+
+function withClaims(set: StatefulSet, ordinal: number, volumes: NonNullable<Pod['spec']['volumes']>) {
+  const claims = (set.spec.volumeClaimTemplates ?? []).map(({ metadata: { name = '' } }) => ({
+    name,
+    persistentVolumeClaim: { claimName: claimName(name, set, ordinal) },
   }))
+  const names = new Set(claims.map(claim => claim.name))
+  return [...claims, ...volumes.filter(volume => !names.has(volume.name))]
+}
+
+/** Labels a pod lost that make it itself; undefined when it has them all. */
+export function lostLabels(set: StatefulSet, ordinal: number, pod: Pod): Record<string, string> | undefined {
+  const labels = identityLabels(set, ordinal)
+  return Object.entries(labels).every(([key, value]) => pod.metadata.labels?.[key] === value) ? undefined : labels
 }

@@ -6,108 +6,113 @@ import { scaledValue } from '../../kinds/apps/rolling-update.ts'
 import type { StatefulSetStatus } from '../../kinds/apps/statefulset.ts'
 import { revisionLabel } from '../history.ts'
 import { isAvailable, isReady, isTerminal, type Pod } from '../pods.ts'
-import { ordinalOf, type StatefulSet } from './identity.ts'
+import { ordinalOf, ordinals, type StatefulSet } from './identity.ts'
 
+/** Names of the revision that pods were of before the update, and of the one they are to be of. */
 export interface Revisions {
-  /** Hash of the revision that pods were of before the update. */
   current: string
   update: string
 }
 
 export interface StatefulPlan {
   /** Numbers of pods to make, and the revision each is made at. */
-  create: { ordinal: number; hash: string }[]
+  create: { ordinal: number; revision: string }[]
   remove: Pod[]
   status: Draft<StatefulSetStatus>
 }
 
 export function planStateful(set: StatefulSet, pods: readonly Pod[], revisions: Revisions, now: number): StatefulPlan {
-  const start = set.spec.ordinals?.start ?? 0
-  const end = start + set.spec.replicas
+  const status = planStatefulStatus(set, pods, revisions, now)
+  if (set.metadata.deletionTimestamp) return { create: [], remove: [], status }
+  const [start, end] = ordinals(set)
   const byOrdinal = new Map<number, Pod>()
-  const condemned: Pod[] = []
+  const condemned: [number, Pod][] = []
   for (const pod of pods) {
     const ordinal = ordinalOf(set, pod)
     if (ordinal === undefined) continue
     if (ordinal >= start && ordinal < end) byOrdinal.set(ordinal, pod)
-    else condemned.push(pod)
+    else condemned.push([ordinal, pod])
   }
-  condemned.sort((a, b) => ordinalOf(set, b)! - ordinalOf(set, a)!)
-  const status = planStatefulStatus(set, pods, revisions, now)
-  if (set.metadata.deletionTimestamp) return { create: [], remove: [], status }
-  return { ...steps(set, byOrdinal, condemned, revisions, now, start, end), status }
+  const fromTheTop = condemned.sort(([a], [b]) => b - a).map(([, pod]) => pod)
+  return { ...steps({ set, byOrdinal, condemned: fromTheTop, revisions, now }), status }
 }
 
-function steps(
-  set: StatefulSet,
-  byOrdinal: ReadonlyMap<number, Pod>,
-  condemned: readonly Pod[],
-  revisions: Revisions,
-  now: number,
-  start: number,
-  end: number,
-): Pick<StatefulPlan, 'create' | 'remove'> {
-  const plan: Pick<StatefulPlan, 'create' | 'remove'> = { create: [], remove: [] }
+interface Given {
+  set: StatefulSet
+  byOrdinal: ReadonlyMap<number, Pod>
+  /** Pods beyond the size, highest number first. */
+  condemned: readonly Pod[]
+  revisions: Revisions
+  now: number
+}
+type Steps = Pick<StatefulPlan, 'create' | 'remove'>
+
+const isWell = (set: StatefulSet, pod: Pod, now: number) =>
+  isRunningAndReady(pod) && isAvailable(pod, set.spec.minReadySeconds ?? 0, now) && !pod.metadata.deletionTimestamp
+
+const isRunningAndReady = (pod: Pod) => pod.status.phase === 'Running' && isReady(pod)
+
+function steps(given: Given): Steps {
+  const { set, byOrdinal, condemned, revisions, now } = given
+  const plan: Steps = { create: [], remove: [] }
   const oneByOne = set.spec.podManagementPolicy !== 'Parallel'
-  const well = (pod: Pod) => isAvailable(pod, set.spec.minReadySeconds ?? 0, now) && !pod.metadata.deletionTimestamp
+  const [start, end] = ordinals(set)
   for (let ordinal = start; ordinal < end; ordinal++) {
     const pod = byOrdinal.get(ordinal)
-    if (!pod) plan.create.push({ ordinal, hash: hashFor(set, ordinal, start, revisions) })
-    else if (isTerminal(pod) && !pod.metadata.deletionTimestamp) plan.remove.push(pod)
-    else if (well(pod)) continue
+    if (!pod) plan.create.push({ ordinal, revision: revisionFor(set, ordinal, revisions) })
+    else if (isTerminal(pod)) plan.remove.push(...(pod.metadata.deletionTimestamp ? [] : [pod]))
+    else if (isWell(set, pod, now)) continue
     if (oneByOne) return plan
   }
-  // An unwell pod halts the way down too, unless it is the only one: then it may go first.
-  const unwell = [...byOrdinal.values(), ...condemned].filter(pod => !well(pod))
-  const first = unwell.sort((a, b) => ordinalOf(set, a)! - ordinalOf(set, b)!)[0]
+  // An unwell pod halts the way down too, unless it is the first such: then it may go.
+  const first = condemned.findLast(pod => !isWell(set, pod, now))
   for (const pod of condemned) {
-    if (oneByOne && !well(pod) && pod !== first) return plan
     if (pod.metadata.deletionTimestamp) {
       if (oneByOne) return plan
       continue
     }
+    if (oneByOne && !isWell(set, pod, now) && pod !== first) return plan
     plan.remove.push(pod)
     if (oneByOne) return plan
   }
-  if (!plan.create.length && !plan.remove.length)
-    plan.remove.push(...updates(set, byOrdinal, revisions, well, start, end))
+  plan.remove.push(...updates(given))
   return plan
 }
 
-/** A pod below the partition, or one lost during an update that has not come to it, is made at the old revision. */
-function hashFor(set: StatefulSet, ordinal: number, start: number, { current, update }: Revisions): string {
-  if (current === update || set.spec.updateStrategy.type !== 'RollingUpdate') return update
-  const partition = set.spec.updateStrategy.rollingUpdate?.partition ?? 0
-  return ordinal < start + partition ? current : update
+/** A pod below the partition is made at the old revision. */
+function revisionFor(set: StatefulSet, ordinal: number, { current, update }: Revisions): string {
+  const { type, rollingUpdate } = set.spec.updateStrategy
+  const [start] = ordinals(set)
+  return type === 'RollingUpdate' && ordinal < start + (rollingUpdate?.partition ?? 0) ? current : update
 }
 
-function updates(
-  set: StatefulSet,
-  byOrdinal: ReadonlyMap<number, Pod>,
-  { update }: Revisions,
-  well: (pod: Pod) => boolean,
-  start: number,
-  end: number,
-): Pod[] {
+const isOld = (pod: Pod, { update }: Revisions) => pod.metadata.labels?.[revisionLabel] !== update
+
+function updates({ set, byOrdinal, revisions, now }: Given): Pod[] {
   const { type, rollingUpdate } = set.spec.updateStrategy
-  if (type !== 'RollingUpdate') return []
-  const partition = rollingUpdate?.partition ?? 0
-  const limit = Math.max(1, scaledValue(rollingUpdate?.maxUnavailable ?? 1, set.spec.replicas, 'down'))
-  let unavailable = 0
-  for (const pod of byOrdinal.values()) if (!well(pod)) unavailable++
-  const remove: Pod[] = []
-  for (let ordinal = end - 1; ordinal >= start + partition; ordinal--) {
+  const [start, end] = ordinals(set)
+  const from = start + (type === 'RollingUpdate' ? (rollingUpdate?.partition ?? 0) : 0)
+  const candidates: Pod[] = []
+  for (let ordinal = end - 1; ordinal >= from; ordinal--) {
     const pod = byOrdinal.get(ordinal)
-    if (!pod) continue
-    const isOld = pod.metadata.labels?.[revisionLabel] !== update
-    // One that is unwell is the first to be replaced when it is old, and waited for when it is new.
-    if (isOld && !pod.metadata.deletionTimestamp && (unavailable < limit || !well(pod))) {
-      if (well(pod)) unavailable++
-      remove.push(pod)
-      if (remove.length >= limit) return remove
-    } else if (!well(pod) && limit === 1) return remove
+    if (pod && !isTerminal(pod)) candidates.push(pod)
   }
-  return remove
+  const mayGo = (pod: Pod) => isOld(pod, revisions) && !pod.metadata.deletionTimestamp
+  if (type === 'OnDelete') return []
+  if (type === 'Recreate') return candidates.filter(mayGo)
+  if (rollingUpdate?.maxUnavailable === undefined) {
+    // From the top: the first old one goes, and a new one that is not well yet is waited for.
+    const next = candidates.find(pod => mayGo(pod) || !isWell(set, pod, now))
+    return next && mayGo(next) ? [next] : []
+  }
+  const limit = Math.max(1, scaledValue(rollingUpdate.maxUnavailable, set.spec.replicas, 'down'))
+  // Nothing is lost with an old pod that is away already; it only takes its part of the limit.
+  const away = [...byOrdinal.values()].filter(pod => !isWell(set, pod, now))
+  const replaceable = candidates.filter(pod => mayGo(pod) && !isWell(set, pod, now))
+  const missing = set.spec.replicas - byOrdinal.size
+  const room = Math.max(0, limit - missing - (away.length - replaceable.length))
+  const rest = candidates.filter(pod => mayGo(pod) && isWell(set, pod, now))
+  return [...replaceable, ...rest].slice(0, room)
 }
 
 export function planStatefulStatus(
@@ -116,25 +121,27 @@ export function planStatefulStatus(
   { current, update }: Revisions,
   now: number,
 ): Draft<StatefulSetStatus> {
-  const alive = pods.filter(pod => !isTerminal(pod))
-  const of = (hash: string) =>
-    alive.filter(pod => pod.metadata.labels?.[revisionLabel] === hash && !pod.metadata.deletionTimestamp).length
+  const numbers = {
+    replicas: pods.length,
+    readyReplicas: pods.filter(isRunningAndReady).length,
+    availableReplicas: pods.filter(
+      pod => isRunningAndReady(pod) && isAvailable(pod, set.spec.minReadySeconds ?? 0, now),
+    ).length,
+  }
+  const of = (revision: string) =>
+    pods.filter(pod => pod.metadata.labels?.[revisionLabel] === revision && !pod.metadata.deletionTimestamp).length
   const done =
     set.spec.updateStrategy.type === 'RollingUpdate' &&
-    of(update) === set.spec.replicas &&
-    alive.filter(isReady).length === set.spec.replicas &&
-    alive.length === set.spec.replicas
+    [of(update), numbers.readyReplicas, numbers.replicas].every(count => count === set.spec.replicas)
   const { conditions, collisionCount } = set.status
   return {
     ...(conditions && { conditions }),
-    ...(collisionCount !== undefined && { collisionCount }),
+    collisionCount: collisionCount ?? 0,
     observedGeneration: set.metadata.generation ?? 0,
-    replicas: alive.length,
-    readyReplicas: alive.filter(isReady).length,
-    availableReplicas: alive.filter(pod => isAvailable(pod, set.spec.minReadySeconds ?? 0, now)).length,
+    ...numbers,
     currentReplicas: of(done ? update : current),
     updatedReplicas: of(update),
-    currentRevision: `${set.metadata.name}-${done ? update : current}`,
-    updateRevision: `${set.metadata.name}-${update}`,
+    currentRevision: done ? update : current,
+    updateRevision: update,
   }
 }

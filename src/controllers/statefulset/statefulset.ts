@@ -9,12 +9,13 @@ import { Pod as PodKind } from '../../kinds/core/pod.ts'
 import type { PodTemplateSpec } from '../../kinds/core/podtemplatespec.ts'
 import type { Context } from '../context.ts'
 import { defineController } from '../harness.ts'
-import { currentRevision, expiredRevisions, hashOf, type Revision, revisionLabel } from '../history.ts'
-import { claim, controllerOf, orphansOf } from '../owners.ts'
-import type { Pod } from '../pods.ts'
-import { nextAvailable } from '../replicas.ts'
-import { claimsOf, ordinalOf, podName, podOf, type StatefulSet } from './identity.ts'
-import { planStateful } from './plan.ts'
+import { currentRevision, expiredRevisions, hashLabel, type Revision, revisionLabel } from '../history.ts'
+import { claim, orphansOf } from '../owners.ts'
+import { isTerminal, type Pod } from '../pods.ts'
+import { nextAvailable, slowStart } from '../replicas.ts'
+import { createClaims, hasStaleClaim, keepClaimOwners } from './claims.ts'
+import { lostLabels, ordinalOf, ordinals, podName, podOf, type StatefulSet } from './identity.ts'
+import { planStateful, type StatefulPlan } from './plan.ts'
 
 export const statefulSetController = defineController({
   name: 'statefulset-controller',
@@ -23,35 +24,53 @@ export const statefulSetController = defineController({
   reads: [PersistentVolumeClaim],
   watches: [orphansOf(PodKind, StatefulSetKind, set => set.spec.selector)],
   async reconcile(set, ctx) {
-    const pods = await claim(
-      ctx,
-      PodKind,
-      StatefulSetKind,
-      set,
-      set.spec.selector,
-      pod => ordinalOf(set, pod) !== undefined,
-    )
-    const { current: newest, old } = await currentRevision(ctx, StatefulSetKind, set)
-    const update = hashOf(newest)
-    const before = old.find(revision => revision.metadata.name === set.status.currentRevision)
-    const current = before ? hashOf(before) : update
+    const isMine = (pod: Pod) => ordinalOf(set, pod) !== undefined
+    const pods = await claim(ctx, PodKind, StatefulSetKind, set, set.spec.selector, isMine)
+    const history = await currentRevision(ctx, StatefulSetKind, set, hashLabel)
+    const { old, collisionCount } = history
+    const update = nameOf(history.current)
+    const current = old.some(revision => nameOf(revision) === set.status.currentRevision)
+      ? set.status.currentRevision!
+      : update
     const plan = planStateful(set, pods, { current, update }, ctx.now())
-    for (const { ordinal, hash } of plan.create)
-      await create(set, ordinal, templateAt(set, [...old, newest], hash), hash, ctx)
-    for (const pod of plan.remove) await remove(set, pod, ctx)
-    const inUse = new Set([current, update, ...pods.map(pod => pod.metadata.labels?.[revisionLabel] ?? '')])
-    for (const revision of expiredRevisions(old, set.spec.revisionHistoryLimit, inUse))
+    let failure: unknown
+    try {
+      await carryOut(set, pods, plan, [...old, history.current], ctx)
+    } catch (error) {
+      failure = error
+    }
+    await ctx.writeStatus(StatefulSetKind, set, { ...plan.status, collisionCount })
+    if (failure) throw failure
+    const used = new Set([current, update, ...pods.map(pod => pod.metadata.labels?.[revisionLabel] ?? '')])
+    for (const revision of expiredRevisions(old, set.spec.revisionHistoryLimit, r => used.has(nameOf(r))))
       await ctx.delete(ControllerRevision, revision)
-    await releaseClaims(set, pods, ctx)
-    await ctx.writeStatus(StatefulSetKind, set, plan.status)
     const again = nextAvailable(pods, set.spec.minReadySeconds ?? 0, ctx.now())
     return again === undefined ? undefined : { again }
   },
 })
 
+const nameOf = (revision: Revision) => revision.metadata.name ?? ''
+
+async function carryOut(
+  set: StatefulSet,
+  pods: readonly Pod[],
+  plan: StatefulPlan,
+  revisions: readonly Revision[],
+  ctx: Context,
+): Promise<void> {
+  if (set.metadata.deletionTimestamp) return
+  const queue = [...plan.create]
+  await slowStart(queue.length, 1, () => {
+    const { ordinal, revision } = queue.shift()!
+    return create(set, ordinal, templateAt(set, revisions, revision), revision, ctx)
+  })
+  await Promise.all(pods.map(pod => repair(set, pod, ctx)))
+  await Promise.all(plan.remove.map(pod => remove(set, pod, ctx)))
+}
+
 /** The template as it was at a revision. */
-function templateAt(set: StatefulSet, revisions: readonly Revision[], hash: string): DeepReadonly<PodTemplateSpec> {
-  const data = revisions.find(revision => hashOf(revision) === hash)?.data as
+function templateAt(set: StatefulSet, revisions: readonly Revision[], name: string): DeepReadonly<PodTemplateSpec> {
+  const data = revisions.find(revision => nameOf(revision) === name)?.data as
     | { spec?: { template?: PodTemplateSpec & { $patch?: string } } }
     | undefined
   if (!data?.spec?.template) return set.spec.template
@@ -63,75 +82,47 @@ async function create(
   set: StatefulSet,
   ordinal: number,
   template: DeepReadonly<PodTemplateSpec>,
-  hash: string,
+  revision: string,
   ctx: Context,
 ): Promise<void> {
   const name = podName(set, ordinal)
-  const namespace = set.metadata.namespace ?? ''
   const what = `Pod ${name} in StatefulSet ${set.metadata.name}`
+  if (hasStaleClaim(set, ordinal, name, ctx))
+    throw new Error(`a volume claim of ${name} still goes with the pod before`)
   try {
-    for (const volume of claimsOf(set, ordinal)) {
-      const claimed = volume.metadata!.name!
-      if (ctx.cache(PersistentVolumeClaim).get(namespace, claimed)) continue
-      await ctx.create(PersistentVolumeClaim, volume)
-      const text = `create Claim ${claimed} Pod ${name} in StatefulSet ${set.metadata.name} success`
-      ctx.event(set, 'Normal', 'SuccessfulCreate', text)
-    }
-    await ctx.create(PodKind, podOf(set, ordinal, template, hash), { owner: set })
+    await createClaims(set, ordinal, name, ctx)
+    const pod = await ctx.create(PodKind, podOf(set, ordinal, template, revision), { owner: set })
     ctx.event(set, 'Normal', 'SuccessfulCreate', `create ${what} successful`)
+    await keepClaimOwners(set, ordinal, pod, ctx)
   } catch (error) {
-    // A pod of this name is still there: its end will wake the set.
-    if (isReason(error, 'AlreadyExists')) return
+    // A pod of this name is still there, maybe somebody else's: nothing to tell.
+    if (isReason(error, 'AlreadyExists')) throw error
     ctx.event(set, 'Warning', 'FailedCreate', `create ${what} failed error: ${messageOf(error)}`)
     throw error
   }
 }
 
+/** What a pod and its claims have lost of what makes them the set's comes back. */
+async function repair(set: StatefulSet, pod: Pod, ctx: Context): Promise<void> {
+  const ordinal = ordinalOf(set, pod)!
+  const [start, end] = ordinals(set)
+  if (isTerminal(pod)) return
+  if (ordinal >= start && ordinal < end) {
+    if (pod.status.phase === 'Pending' && !pod.metadata.deletionTimestamp)
+      await createClaims(set, ordinal, podName(set, ordinal), ctx)
+    const labels = lostLabels(set, ordinal, pod)
+    if (labels && !pod.metadata.deletionTimestamp)
+      await ctx.patch(PodKind, pod, 'merge', { metadata: { uid: pod.metadata.uid, labels } })
+  }
+  await keepClaimOwners(set, ordinal, pod, ctx)
+}
+
 async function remove(set: StatefulSet, pod: Pod, ctx: Context): Promise<void> {
   const what = `Pod ${pod.metadata.name} in StatefulSet ${set.metadata.name}`
-  const failed = pod.status.phase === 'Failed'
-  if (failed)
-    ctx.event(
-      set,
-      'Warning',
-      'RecreatingFailedPod',
-      `StatefulSet ${set.metadata.namespace}/${set.metadata.name} is recreating failed Pod ${pod.metadata.name}`,
-    )
   try {
     if (await ctx.delete(PodKind, pod)) ctx.event(set, 'Normal', 'SuccessfulDelete', `delete ${what} successful`)
   } catch (error) {
     ctx.event(set, 'Warning', 'FailedDelete', `delete ${what} failed error: ${messageOf(error)}`)
     throw error
-  }
-}
-
-/**
- * The retention policy, by owner references that the garbage collector acts on: claims of numbers beyond the size
- * belong to their pod while it goes (whenScaled), all others to the set (whenDeleted).
- */
-async function releaseClaims(set: StatefulSet, pods: readonly Pod[], ctx: Context): Promise<void> {
-  const policy = set.spec.persistentVolumeClaimRetentionPolicy
-  if (!set.spec.volumeClaimTemplates?.length || !policy) return
-  const { whenDeleted, whenScaled } = policy
-  const end = (set.spec.ordinals?.start ?? 0) + set.spec.replicas
-  for (const pod of pods) {
-    const ordinal = ordinalOf(set, pod)!
-    for (const { metadata } of claimsOf(set, ordinal)) {
-      const volume = ctx.cache(PersistentVolumeClaim).get(set.metadata.namespace, metadata!.name!)
-      if (!volume || controllerOf(volume)) continue
-      const owners: DeepReadonly<StatefulSet | Pod>[] = [
-        ...(whenDeleted === 'Delete' ? [set] : []),
-        ...(whenScaled === 'Delete' && ordinal >= end ? [pod] : []),
-      ]
-      const mine = new Set([set.metadata.uid, pod.metadata.uid])
-      const others = (volume.metadata.ownerReferences ?? []).filter(o => !mine.has(o.uid))
-      const wanted = [
-        ...others,
-        ...owners.map(o => ({ apiVersion: o.apiVersion, kind: o.kind, name: o.metadata.name, uid: o.metadata.uid })),
-      ]
-      const have = (volume.metadata.ownerReferences ?? []).map(o => o.uid).sort()
-      if (JSON.stringify(have) === JSON.stringify(wanted.map(o => o.uid).sort())) continue
-      await ctx.patch(PersistentVolumeClaim, volume, 'merge', { metadata: { ownerReferences: wanted } })
-    }
   }
 }
