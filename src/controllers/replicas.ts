@@ -157,7 +157,7 @@ export async function carryOut(
   }
 }
 
-const isTerminatingNamespace = (error: unknown) =>
+export const isTerminatingNamespace = (error: unknown): boolean =>
   isReason(error, 'Forbidden') && (error.details?.causes ?? []).some(c => c.reason === 'NamespaceTerminating')
 
 async function createPods(

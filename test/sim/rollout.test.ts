@@ -5,6 +5,7 @@ import { Deployment } from '../../src/kinds/apps/deployment.ts'
 import { ReplicaSet } from '../../src/kinds/apps/replicaset.ts'
 import { Event } from '../../src/kinds/core/event.ts'
 import { Pod } from '../../src/kinds/core/pod.ts'
+import { ResourceQuota } from '../../src/kinds/core/resourcequota.ts'
 import { deployment, ref, rolledOut, setImage, simulate } from './cluster.ts'
 
 const web = { namespace: 'default', name: 'web' }
@@ -140,6 +141,83 @@ test('pods deleted behind its back are replaced, never doubled', async () => {
     }
     await until('six again', () => rolledOut(client, 'web') && pods('default').length === 6)
     assert.equal(most, 6)
+  })
+})
+
+test('a name that somebody else has is not taken: another one is', async () => {
+  await simulate({ nodes: 2 }, async ({ client, until }) => {
+    const sets = () => client.mirror(ReplicaSet).list('default')
+    await client.create(Deployment, deployment('web', 1))
+    await until('the rollout', () => rolledOut(client, 'web'))
+    const { name } = sets()[0]!.metadata
+    await client.delete(Deployment, web, { propagationPolicy: 'Foreground' })
+    await until('all gone', () => sets().length === 0 && !client.mirror(Deployment).get('default', 'web'))
+    const labels = { other: 'yes' }
+    await client.create(ReplicaSet, {
+      metadata: { name: name!, namespace: 'default' },
+      spec: {
+        replicas: 0,
+        selector: { matchLabels: labels },
+        template: { metadata: { labels }, spec: { containers: [{ name: 'c', image: 'other' }] } },
+      },
+    })
+    await client.create(Deployment, deployment('web', 2))
+    await until('the rollout under another name', () => rolledOut(client, 'web'))
+    assert.equal(client.mirror(Deployment).get('default', 'web')!.status.collisionCount, 1)
+    assert.equal(sets().length, 2)
+  })
+})
+
+test('scaled in the middle of a rollout, old and new grow in proportion', async () => {
+  const fate = (pod: { spec: { containers: readonly { image?: string }[] } }) =>
+    pod.spec.containers[0]!.image === 'app:slow' ? ('running' as const) : ('ready' as const)
+  await simulate({ nodes: 4, fate }, async ({ client, until }) => {
+    const rollingUpdate = { maxSurge: 3, maxUnavailable: 2 }
+    await client.create(Deployment, deployment('web', 10, { strategy: { type: 'RollingUpdate', rollingUpdate } }))
+    await until('the rollout', () => rolledOut(client, 'web'))
+    await client.patch(Deployment, web, 'strategic', setImage('app:slow'))
+    const sizes = () =>
+      client
+        .mirror(ReplicaSet)
+        .list('default')
+        .map(rs => rs.spec.replicas)
+        .sort((a, b) => b - a)
+    await until('the middle', () => sizes().join() === '8,5')
+    await client.patch(Deployment, web, 'merge', { spec: { replicas: 30 } })
+    // 33 may be there at once: 20 more, of which 8/13 go to the old one and 5/13 to the new one.
+    await until('both larger', () => sizes().join() === '20,13')
+    await client.patch(Deployment, web, 'merge', { spec: { paused: true, replicas: 10 } })
+    await until('both smaller', () => sizes().join() === '8,5')
+  })
+})
+
+test('what a quota refuses stands in the conditions, and comes when there is room', async () => {
+  await simulate({ nodes: 2 }, async ({ client, until, pods }) => {
+    const quota = { metadata: { name: 'small', namespace: 'default' }, spec: { hard: { pods: '2' } } }
+    await client.create(ResourceQuota, quota)
+    await until(
+      'the first count',
+      () => client.mirror(ResourceQuota).get('default', 'small')?.status.used?.pods === '0',
+    )
+    await client.create(Deployment, deployment('web', 4))
+    const condition = () =>
+      client
+        .mirror(Deployment)
+        .get('default', 'web')!
+        .status.conditions?.find(c => c.type === 'ReplicaFailure')
+    await until('the refusal', () => condition()?.status === 'True')
+    assert.equal(condition()!.reason, 'FailedCreate')
+    assert.match(
+      condition()!.message!,
+      /is forbidden: exceeded quota: small, requested: pods=1, used: pods=2, limited: pods=2/,
+    )
+    assert.equal(pods('default').length, 2)
+    const events = client.mirror(Event).list('default')
+    assert.ok(events.some(e => e.reason === 'FailedCreate' && /^Error creating: pods "web-/.test(e.message ?? '')))
+    await client.patch(ResourceQuota, { namespace: 'default', name: 'small' }, 'merge', {
+      spec: { hard: { pods: '9' } },
+    })
+    await until('all four', () => rolledOut(client, 'web') && condition() === undefined)
   })
 })
 

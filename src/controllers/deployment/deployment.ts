@@ -1,6 +1,6 @@
 // The Deployment controller: rolls a change of the pod template out by growing one ReplicaSet and shrinking the
 // others. plan.ts decides; this file carries out.
-import { isReason } from '../../base/errors.ts'
+import { isReason, messageOf } from '../../base/errors.ts'
 import { ReplicaSet } from '../../kinds/apps/replicaset.ts'
 import { Deployment } from '../../kinds/apps/deployment.ts'
 import { Pod } from '../../kinds/core/pod.ts'
@@ -8,11 +8,12 @@ import type { Context } from '../context.ts'
 import { defineController, keyOf, type Result, watch } from '../harness.ts'
 import { claim, controllerOf, isControlledBy, orphansOf } from '../owners.ts'
 import type { Pod as PodObject } from '../pods.ts'
+import { isTerminatingNamespace } from '../replicas.ts'
 import { canonicalJson } from '../same.ts'
 import { revisionAnnotation } from './annotations.ts'
 import { type Deployment as DeploymentObject, type DeploymentPlan, findNew, planDeployment } from './plan.ts'
 import type { ReplicaSet as ReplicaSetObject } from './sizes.ts'
-import { untilDeadline } from './status.ts'
+import { untilDeadline, withCreateError } from './status.ts'
 
 export const deploymentController = defineController({
   name: 'deployment-controller',
@@ -69,18 +70,25 @@ function podsOf(ctx: Context, sets: readonly ReplicaSetObject[]): Map<string, Po
   return new Map(sets.map(rs => [rs.metadata.uid ?? '', pods.ownedBy(rs).filter(pod => isControlledBy(pod, rs))]))
 }
 
-/** False when the name is taken: a collision was counted and the next try takes another name. */
+/** False when there is nothing more to do for now: the name is taken, or the namespace goes away. */
 async function create(deployment: DeploymentObject, plan: DeploymentPlan, ctx: Context): Promise<boolean> {
   const draft = plan.create!
   const name = draft.metadata!.name!
   try {
     await ctx.create(ReplicaSet, draft, { owner: deployment })
   } catch (error) {
-    if (!isReason(error, 'AlreadyExists')) throw error
+    if (isTerminatingNamespace(error)) return false
+    if (!isReason(error, 'AlreadyExists')) {
+      const message = `Failed to create new replica set "${name}": ${messageOf(error)}`
+      await ctx.writeStatus(Deployment, deployment, withCreateError(deployment, message, ctx.now()))
+      ctx.event(deployment, 'Warning', 'ReplicaSetCreateError', message)
+      throw error
+    }
     const namespace = deployment.metadata.namespace ?? ''
     const existing = await ctx.client.get(ReplicaSet, { namespace, name })
     // It is ours, and the mirror has not shown it yet.
     if (isControlledBy(existing, deployment) && findNew(deployment, [existing])) return true
+    // A collision is counted: the next try takes another name.
     const collisionCount = (deployment.status.collisionCount ?? 0) + 1
     await ctx.writeStatus(Deployment, deployment, { ...deployment.status, collisionCount })
     return false

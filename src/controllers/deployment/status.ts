@@ -145,6 +145,14 @@ function progressCondition(
   return conditions
 }
 
+/** The status of a Deployment whose new ReplicaSet could not be made. */
+export function withCreateError(deployment: DeepReadonly<Deployment>, message: string, now: number): Status {
+  const { status } = deployment
+  if (!hasDeadline(deployment)) return status
+  const conditions = withCondition(status.conditions, 'Progressing', 'False', 'ReplicaSetCreateError', message, now)
+  return { ...status, conditions }
+}
+
 /** All pods are of the current template, all are available, and no others are left. */
 export function isComplete({ spec, metadata }: DeepReadonly<Deployment>, status: Status): boolean {
   return (

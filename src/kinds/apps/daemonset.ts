@@ -1,8 +1,10 @@
 // A daemon set runs one pod on every node, or on every node of a kind.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { LabelSelector } from '../../api/meta.ts'
+import type { Path, Problem } from '../../api/path.ts'
 import { int32, int64, intOrString, listByKey, string, struct, time } from '../../api/schema/build.ts'
 import { PodTemplateSpec } from '../core/podtemplatespec.ts'
+import { validateCount } from './rolling-update.ts'
 import { selectorCell, selectorColumn, templateColumns } from '../columns.ts'
 import { defaultTemplate, notNegative, selectorUnchanged, validateWorkload } from './workload-rules.ts'
 
@@ -93,6 +95,19 @@ export const DaemonSetStatus = struct('apps.v1.DaemonSetStatus', 'What a DaemonS
 })
 export type DaemonSetStatus = Of<typeof DaemonSetStatus>
 
+const generationAnnotation = 'deprecated.daemonset.template.generation'
+
+/** Either pods may be away or there may be two: not both, and not neither. */
+function* validateSurge({ maxUnavailable, maxSurge }: RollingUpdateDaemonSet, at: Path): Iterable<Problem> {
+  yield* validateCount(maxUnavailable, at.field('maxUnavailable'))
+  yield* validateCount(maxSurge, at.field('maxSurge'))
+  const some = (value: number | string | undefined) => Number.parseInt(String(value ?? 0), 10) > 0
+  if (some(maxUnavailable) && some(maxSurge))
+    yield at.field('maxSurge').invalid(maxSurge, 'may not be set when maxUnavailable is non-zero')
+  if (!some(maxUnavailable) && !some(maxSurge))
+    yield at.field('maxUnavailable').required('cannot be 0 when maxSurge is 0')
+}
+
 export const DaemonSet = defineKind({
   group: 'apps',
   version: 'v1',
@@ -119,7 +134,17 @@ export const DaemonSet = defineKind({
     if (d.spec.updateStrategy.type === 'RollingUpdate')
       d.spec.updateStrategy.rollingUpdate ??= { maxUnavailable: 1, maxSurge: 0 }
   },
+  // Clients of long ago told revisions apart by this number; pods still carry it as a label.
+  prepare: (next, old) => {
+    const before = Number(old?.metadata.annotations?.[generationAnnotation] ?? 0) || 0
+    const isChanged = !old || JSON.stringify(old.spec.template) !== JSON.stringify(next.spec.template)
+    const generation = isChanged ? before + 1 : Math.max(1, before)
+    next.metadata.annotations = { ...next.metadata.annotations, [generationAnnotation]: String(generation) }
+  },
   *validate({ spec }, at) {
+    const { type, rollingUpdate } = spec.updateStrategy
+    if (type === 'RollingUpdate' && rollingUpdate)
+      yield* validateSurge(rollingUpdate, at.field('spec', 'updateStrategy', 'rollingUpdate'))
     yield* notNegative(
       { minReadySeconds: spec.minReadySeconds, revisionHistoryLimit: spec.revisionHistoryLimit },
       at.field('spec'),
