@@ -16,6 +16,7 @@ import { statefulSetController } from './statefulset/statefulset.ts'
 import { deploymentController } from './deployment/deployment.ts'
 import { endpointsController } from './endpoints/endpoints.ts'
 import { endpointSliceController } from './endpoints/endpointslice.ts'
+import { endpointSliceMirroringController } from './endpoints/mirroring.ts'
 import { eventTtlController } from './event-ttl.ts'
 import { garbageCollector } from './gc/collector.ts'
 import type { Controller } from './harness.ts'
@@ -114,6 +115,7 @@ function controllersFor(options: ControllersOptions): Controller[] {
     endpointSliceController,
     serviceAddressController,
     serviceCidrController,
+    endpointSliceMirroringController,
     serviceAccountController,
     ...(caPem ? [rootCaController(caPem)] : []),
     ...(caPem && signToken ? [tokenSecretController({ caPem, sign: signToken })] : []),

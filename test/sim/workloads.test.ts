@@ -186,6 +186,82 @@ test('a service finds its pods, and loses them when they go', async () => {
   })
 })
 
+test('endpoints written by hand are mirrored into slices while their service has no selector', async () => {
+  await simulate({ nodes: 0, scheduler: false }, async ({ client, until }) => {
+    await client.create(Service, { metadata: named('db'), spec: { ports: [{ port: 5432 }] } })
+    const addresses = [{ ip: '192.0.2.7' }, { ip: '2001:db8::7' }]
+    await client.create(Endpoints, {
+      metadata: { ...named('db'), labels: { team: 'a' } },
+      subsets: [{ addresses, notReadyAddresses: [{ ip: '192.0.2.8' }], ports: [{ port: 5432 }] }],
+    })
+    const slices = () =>
+      client
+        .mirror(EndpointSlice)
+        .list(namespace)
+        .filter(s => s.metadata.labels?.['kubernetes.io/service-name'] === 'db')
+    const text = () =>
+      slices()
+        .flatMap(s => s.endpoints.map(e => `${s.addressType} ${e.addresses[0]} ${e.conditions.ready}`))
+        .sort()
+    await until('two slices', () => slices().length === 2)
+    assert.deepEqual(text(), ['IPv4 192.0.2.7 true', 'IPv4 192.0.2.8 false', 'IPv6 2001:db8::7 true'])
+    assert.equal(slices()[0]!.metadata.labels!.team, 'a')
+    assert.equal(
+      slices()[0]!.metadata.labels!['endpointslice.kubernetes.io/managed-by'],
+      'endpointslicemirroring-controller.k8s.io',
+    )
+    await client.patch(Endpoints, named('db'), 'merge', {
+      subsets: [{ addresses: addresses.slice(0, 1), ports: [{ port: 5432 }] }],
+    })
+    await until('one slice', () => text().join() === 'IPv4 192.0.2.7 true')
+    const skip = { 'endpointslice.kubernetes.io/skip-mirror': 'true' }
+    await client.patch(Endpoints, named('db'), 'merge', { metadata: { labels: skip } })
+    await until('none', () => slices().length === 0)
+    await client.patch(Endpoints, named('db'), 'merge', {
+      metadata: { labels: { ...skip, [Object.keys(skip)[0]!]: null } },
+    })
+    await until('one again', () => slices().length === 1)
+    await client.delete(Service, named('db'))
+    await until('none without a service', () => slices().length === 0)
+  })
+})
+
+test('slices follow a service’s labels, and its wish for close endpoints', async () => {
+  await simulate({ nodes: 0 }, async ({ client, until, addNode }) => {
+    for (const zone of ['a', 'b'])
+      await addNode(zone, { metadata: { labels: { 'topology.kubernetes.io/zone': zone } } })
+    await client.create(Service, {
+      metadata: { ...named('web'), labels: { team: 'a' } },
+      spec: { selector: { app: 'web' }, ports: [{ port: 80 }], trafficDistribution: 'PreferSameZone' },
+    })
+    await client.create(Deployment, deployment('web', 4))
+    const slice = () =>
+      client
+        .mirror(EndpointSlice)
+        .list(namespace)
+        .find(s => s.metadata.labels?.['kubernetes.io/service-name'] === 'web')!
+    const hints = () => slice().endpoints.map(e => e.hints?.forZones?.[0]?.name)
+    await until('four with hints', () => slice()?.endpoints.length === 4 && hints().every(zone => zone))
+    assert.deepEqual(
+      hints(),
+      slice().endpoints.map(e => e.zone),
+    )
+    assert.equal(slice().metadata.labels!.team, 'a')
+    await client.patch(Service, named('web'), 'merge', {
+      metadata: { labels: { team: 'b' } },
+      spec: { trafficDistribution: null },
+    })
+    await until('the other label', () => slice().metadata.labels!.team === 'b')
+    await until('no hints', () => hints().every(zone => !zone))
+    const annotations = { 'service.kubernetes.io/topology-mode': 'Auto' }
+    await client.patch(Service, named('web'), 'merge', { metadata: { annotations } })
+    await until(
+      'hints in proportion',
+      () => hints().filter(zone => zone === 'a').length === 2 && !hints().includes(undefined),
+    )
+  })
+})
+
 test('a replication controller adopts what fits and releases what no longer does', async () => {
   await simulate({ nodes: 2 }, async ({ client, until, pods, clock }) => {
     await clock.forward(100)

@@ -1,13 +1,14 @@
 // The EndpointSlice controller: writes down the pods behind each service, for kube-proxy and DNS.
-// Source: pkg/controller/endpointslice.
+// Source: pkg/controller/endpointslice, staging endpointslice (reconciler.go, utils.go).
 import type { DeepReadonly, Draft } from '../../api/schema/node.ts'
 import { Node } from '../../kinds/core/node.ts'
 import { Pod as PodKind } from '../../kinds/core/pod.ts'
 import { Service as ServiceKind } from '../../kinds/core/service.ts'
 import { type Endpoint, type EndpointPort, EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
 import type { Context } from '../context.ts'
-import { defineController, keyOf, watch } from '../harness.ts'
+import { type Caches, defineController, keyOf, watch } from '../harness.ts'
 import { isReady, isTerminal, type Pod } from '../pods.ts'
+import { sameValue } from '../same.ts'
 import {
   addressOf,
   familiesOf,
@@ -22,7 +23,8 @@ import {
   triggerAnnotation,
   triggerTime,
 } from './backends.ts'
-import { type Group, planSlices } from './slices.ts'
+import { isAuto, planHints, zoneShares } from './hints.ts'
+import { type Group, planSlices, type SlicePlan } from './slices.ts'
 
 export const serviceNameLabel = 'kubernetes.io/service-name'
 export const managedByLabel = 'endpointslice.kubernetes.io/managed-by'
@@ -44,25 +46,38 @@ export const endpointSliceController = defineController({
     }),
     watch(
       Node,
-      (node, caches) => podsOnNode(caches(PodKind), node.metadata.name ?? '').flatMap(pod => servicesOf(pod, caches)),
-      (node, before) => before !== undefined && zoneOf(node) !== zoneOf(before),
+      (node, caches) => [
+        ...podsOnNode(caches, node.metadata.name ?? '').flatMap(pod => servicesOf(pod, caches)),
+        ...autoServices(caches),
+      ],
+      (node, before) => !before || JSON.stringify(placeOf(node)) !== JSON.stringify(placeOf(before)),
     ),
   ],
   async reconcile(service, ctx) {
     if (!hasSelector(service) || service.metadata.deletionTimestamp) return
     const pods = podsOf(service, kind => ctx.cache(kind))
-    const groups = planEndpoints(service, pods, name => zoneOf(ctx.cache(Node).get(undefined, name)))
-    const existing = ctx
-      .cache(EndpointSlice)
-      .byIndex(
-        'service',
-        slice => serviceOf(slice),
-        keyOf(service.metadata.namespace ?? '', service.metadata.name ?? ''),
-      )
-      .filter(slice => !slice.metadata.deletionTimestamp)
-    await carryOut(service, pods, planSlices(groups, existing), ctx)
+    const groups = planEndpoints(service, pods, name => ctx.cache(Node).get(undefined, name))
+    const existing = slicesOf(service, ctx)
+    const mine = existing.filter(slice => isOwned(slice, service))
+    const shares = isAuto(service) ? zoneShares(ctx.cache(Node).list()) : undefined
+    for (const plan of byFamily(planSlices(groups, mine))) {
+      const hinted = planHints(service, plan, shares)
+      await carryOut(service, pods, hinted.plan, ctx)
+      for (const { type, reason, message } of hinted.told) ctx.event(service, type, reason, message)
+    }
+    // Left over from a service of the same name that is gone.
+    for (const slice of existing) if (!isOwned(slice, service)) await ctx.delete(EndpointSlice, slice)
   },
 })
+
+const slicesOf = ({ metadata }: Service, ctx: Context) =>
+  ctx
+    .cache(EndpointSlice)
+    .byIndex('service', serviceOf, keyOf(metadata.namespace ?? '', metadata.name ?? ''))
+    .filter(slice => !slice.metadata.deletionTimestamp)
+
+const isOwned = (slice: DeepReadonly<EndpointSlice>, service: Service) =>
+  slice.metadata.ownerReferences?.some(owner => owner.uid === service.metadata.uid) ?? false
 
 const serviceOf = (slice: DeepReadonly<EndpointSlice>): string[] => {
   const { labels, namespace = '' } = slice.metadata
@@ -71,29 +86,52 @@ const serviceOf = (slice: DeepReadonly<EndpointSlice>): string[] => {
     : []
 }
 
+/** Each address type is hinted for itself. */
+function byFamily(plan: SlicePlan): SlicePlan[] {
+  const of = (type: string): SlicePlan => ({
+    create: plan.create.filter(group => group.addressType === type),
+    update: plan.update.filter(({ slice }) => slice.addressType === type),
+    remove: plan.remove.filter(slice => slice.addressType === type),
+    unchanged: plan.unchanged.filter(slice => slice.addressType === type),
+  })
+  return ['IPv4', 'IPv6']
+    .map(of)
+    .filter(({ create, update, remove, unchanged }) => [create, update, remove, unchanged].some(list => list.length))
+}
+
 const zoneOf = (node: DeepReadonly<Node> | undefined) => node?.metadata.labels?.[zoneLabel]
-const podsOnNode = (
-  pods: { byIndex(name: string, keys: (pod: Pod) => readonly string[], value: string): Pod[] },
-  node: string,
-) => pods.byIndex('node', pod => (pod.spec.nodeName ? [pod.spec.nodeName] : []), node)
+/** What of a node endpoints and their hints depend on. */
+const placeOf = (node: DeepReadonly<Node>) => [
+  zoneOf(node),
+  node.status.allocatable?.cpu,
+  node.status.conditions?.find(c => c.type === 'Ready')?.status,
+]
+const podsOnNode = (caches: Caches, node: string): Pod[] =>
+  caches(PodKind).byIndex('node', pod => (pod.spec.nodeName ? [pod.spec.nodeName] : []), node)
+const autoServices = (caches: Caches): string[] =>
+  caches(ServiceKind)
+    .byIndex('auto hints', service => (isAuto(service) ? ['yes'] : []), 'yes')
+    .map(({ metadata }) => keyOf(metadata.namespace ?? '', metadata.name ?? ''))
 
 /** The endpoints of a service, grouped by what may share a slice. */
 export function planEndpoints(
   service: Service,
   pods: readonly Pod[],
-  zone: (node: string) => string | undefined,
+  nodeOf: (name: string) => DeepReadonly<Node> | undefined,
 ): Group[] {
   const groups = new Map<string, Group>()
-  const families = familiesOf(service, pods)
-  for (const family of families) {
+  for (const family of familiesOf(service, pods)) {
     const addressType = family === 6 ? 'IPv6' : 'IPv4'
     for (const pod of pods) {
       const address = addressOf(pod, family)
       if (!address || isTerminal(pod) || !pod.spec.nodeName) continue
+      const node = nodeOf(pod.spec.nodeName)
+      // A pod of a node that is gone is about to be removed.
+      if (!node && !service.spec.publishNotReadyAddresses) continue
       const ports = portsFor(service, pod)
       const key = `${addressType} ${JSON.stringify(ports)}`
       const group = groups.get(key) ?? { addressType, ports, endpoints: [] }
-      group.endpoints.push(endpointOf(service, pod, address, zone(pod.spec.nodeName)))
+      group.endpoints.push(endpointOf(service, pod, address, zoneOf(node)))
       groups.set(key, group)
     }
     if (![...groups.values()].some(group => group.addressType === addressType))
@@ -129,12 +167,7 @@ function endpointOf(service: Service, pod: Pod, address: string, zone: string | 
   }
 }
 
-async function carryOut(
-  service: Service,
-  pods: readonly Pod[],
-  plan: ReturnType<typeof planSlices>,
-  ctx: Context,
-): Promise<void> {
+async function carryOut(service: Service, pods: readonly Pod[], plan: SlicePlan, ctx: Context): Promise<void> {
   const labels = sliceLabels(service)
   const time = triggerTime(service, pods)
   const annotations = time ? { [triggerAnnotation]: time } : {}
@@ -146,14 +179,19 @@ async function carryOut(
     const metadata = { ...slice.metadata, labels, annotations: { ...slice.metadata.annotations, ...annotations } }
     await ctx.update(EndpointSlice, { ...slice, metadata, endpoints, ports })
   }
+  // Labels of the service go onto all of its slices.
+  for (const slice of plan.unchanged)
+    if (!sameValue(slice.metadata.labels, labels))
+      await ctx.update(EndpointSlice, { ...slice, metadata: { ...slice.metadata, labels } })
   for (const slice of plan.remove) await ctx.delete(EndpointSlice, slice)
 }
 
-function sliceLabels(service: Service): Record<string, string> {
+function sliceLabels({ metadata, spec }: Service): Record<string, string> {
+  const { [headlessLabel]: _headless, ...labels } = metadata.labels ?? {}
   return {
-    ...service.metadata.labels,
-    [serviceNameLabel]: service.metadata.name ?? '',
+    ...labels,
+    ...(['None', '', undefined].includes(spec.clusterIP) && { [headlessLabel]: '' }),
+    [serviceNameLabel]: metadata.name ?? '',
     [managedByLabel]: manager,
-    ...(service.spec.clusterIP === 'None' && { [headlessLabel]: '' }),
   }
 }

@@ -19,10 +19,11 @@ export interface SlicePlan {
   create: Group[]
   update: { slice: EndpointSlice; endpoints: readonly Draft<Endpoint>[]; ports: Draft<EndpointPort>[] }[]
   remove: EndpointSlice[]
+  unchanged: EndpointSlice[]
 }
 
 export function planSlices(groups: readonly Group[], existing: readonly EndpointSlice[]): SlicePlan {
-  const plan: SlicePlan = { create: [], update: [], remove: [] }
+  const plan: SlicePlan = { create: [], update: [], remove: [], unchanged: [] }
   const left = new Set(existing)
   for (const group of groups) {
     const key = groupKey(group)
@@ -56,8 +57,11 @@ function planGroup(group: Group, slices: readonly EndpointSlice[], plan: SlicePl
       const next = wanted.get(idOf(endpoint))
       if (next) {
         wanted.delete(idOf(endpoint))
-        changed ||= !sameValue(next, endpoint)
-        endpoints.push(next)
+        // Hints come later; those of an endpoint that stays as it is stay too.
+        const { hints: _hints, ...plain } = endpoint
+        const isSame = sameValue(next, plain)
+        changed ||= !isSame
+        endpoints.push(isSame ? (endpoint as Draft<Endpoint>) : next)
       } else changed = true
     }
     return { slice, endpoints, changed }
@@ -76,6 +80,7 @@ function planGroup(group: Group, slices: readonly EndpointSlice[], plan: SlicePl
     const spare = endpoints.length === 0 && (plan.create.length > 0 || kept.some(one => one.endpoints.length > 0))
     if (spare) plan.remove.push(slice)
     else if (changed) plan.update.push({ slice, endpoints, ports: group.ports })
+    else plan.unchanged.push(slice)
   }
   // A service with no pods has one empty slice, so that watchers know it is looked after.
   if (!kept.length && !group.endpoints.length) plan.create.push({ ...group, endpoints: [] })

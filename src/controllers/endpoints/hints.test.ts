@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { DeepReadonly } from '../../api/schema/node.ts'
+import type { Node } from '../../kinds/core/node.ts'
+import type { Service } from './backends.ts'
+import { planHints, zoneShares } from './hints.ts'
+import type { EndpointSlice, SlicePlan } from './slices.ts'
+
+const service = (annotations: object, spec: object = {}) =>
+  ({ metadata: { name: 's', annotations }, spec }) as unknown as Service
+const auto = service({ 'service.kubernetes.io/topology-mode': 'Auto' })
+const close = (distribution: string) => service({}, { trafficDistribution: distribution })
+const node = (zone: string | undefined, cpu: string | undefined, more: { ready?: string; role?: string } = {}) =>
+  ({
+    metadata: {
+      labels: { ...(zone && { 'topology.kubernetes.io/zone': zone }), ...(more.role && { [more.role]: '' }) },
+    },
+    status: { allocatable: { cpu }, conditions: [{ type: 'Ready', status: more.ready ?? 'True' }] },
+  }) as unknown as DeepReadonly<Node>
+
+const endpoint = (zone: string, i: number, hint?: string, ready = true) => ({
+  addresses: [`10.0.0.${i}`],
+  conditions: { ready },
+  zone,
+  nodeName: `node-${i}`,
+  ...(hint && { hints: { forZones: [{ name: hint }] } }),
+})
+type Given = ReturnType<typeof endpoint>
+const slice = (endpoints: Given[]) =>
+  ({ metadata: { name: 'a' }, addressType: 'IPv4', endpoints }) as unknown as EndpointSlice
+const plan = (create: Given[], unchanged: Given[] = []): SlicePlan => ({
+  create: create.length ? [{ addressType: 'IPv4', ports: [], endpoints: create }] : [],
+  update: [],
+  remove: [],
+  unchanged: unchanged.length ? [slice(unchanged)] : [],
+})
+const hintsOf = ({ create, update }: SlicePlan) =>
+  [...create, ...update].flatMap(({ endpoints }) => endpoints.map(e => e.hints?.forZones?.[0]?.name ?? '-')).join('')
+
+const shares = (text: object) => new Map(Object.entries(text) as [string, number][])
+const even = shares({ a: 0.5, b: 0.5 })
+const zones = (text: string) => [...text].map((zone, i) => endpoint(zone, i))
+
+test('zones share by the processors of their ready nodes', () => {
+  const two = [node('a', '4'), node('a', '2'), node('b', '2'), node('b', '9', { ready: 'False' })]
+  assert.deepEqual(zoneShares(two), shares({ a: 0.75, b: 0.25 }))
+  assert.deepEqual(
+    zoneShares([...two, node('c', '8', { role: 'node-role.kubernetes.io/control-plane' })]),
+    shares({ a: 0.75, b: 0.25 }),
+  )
+  assert.equal(zoneShares([node('a', '4')]), undefined)
+  assert.equal(zoneShares([...two, node(undefined, '4')]), undefined)
+  assert.equal(zoneShares([...two, node('b', undefined)]), undefined)
+})
+
+const autos: [string, SlicePlan, Map<string, number> | undefined, string, string | undefined][] = [
+  ['own zones', plan(zones('aabb')), even, 'aabb', 'TopologyAwareHintsEnabled'],
+  ['one given away', plan(zones('aaab')), even, 'baab', 'TopologyAwareHintsEnabled'],
+  [
+    'half of one is not worth it',
+    plan(zones('aaaaaabbbb')),
+    shares({ a: 0.55, b: 0.45 }),
+    'aaaaaabbbb',
+    'TopologyAwareHintsEnabled',
+  ],
+  ['a zone without any', plan(zones('aaaa')), even, 'bbaa', 'TopologyAwareHintsEnabled'],
+  ['fewer endpoints than zones', plan(zones('a')), even, '-', 'TopologyAwareHintsDisabled'],
+  [
+    'too few for the shares',
+    plan(zones('abc')),
+    shares({ a: 0.6, b: 0.2, c: 0.2 }),
+    '---',
+    'TopologyAwareHintsDisabled',
+  ],
+  ['unknown zones', plan(zones('ab')), undefined, '--', 'TopologyAwareHintsDisabled'],
+  ['an endpoint without a zone', plan([endpoint('', 0), ...zones('ab')]), even, '---', 'TopologyAwareHintsDisabled'],
+  [
+    'only ready ones',
+    plan([...zones('ab'), endpoint('a', 9, undefined, false)]),
+    even,
+    'ab-',
+    'TopologyAwareHintsEnabled',
+  ],
+  ['good ones stay', plan([], [endpoint('a', 0, 'a'), endpoint('b', 1, 'b')]), even, '', undefined],
+  ['missing ones come', plan([], [endpoint('a', 0, 'a'), endpoint('b', 1)]), even, 'ab', undefined],
+  [
+    'too many for a zone',
+    plan([], [endpoint('a', 0, 'a'), endpoint('b', 1, 'a'), endpoint('b', 2, 'a'), endpoint('a', 3, 'b')]),
+    even,
+    'abba',
+    undefined,
+  ],
+]
+for (const [what, given, known, expected, told] of autos)
+  test(`hints in proportion: ${what}`, () => {
+    const result = planHints(auto, given, known)
+    assert.equal(hintsOf(result.plan), expected)
+    assert.equal(result.told[0]?.reason, told)
+  })
+
+test('hints for the same zone, and for the same node', () => {
+  const zone = planHints(close('PreferClose'), plan([endpoint('a', 0), endpoint('b', 1, undefined, false)]), undefined)
+  assert.deepEqual(
+    zone.plan.create[0]!.endpoints.map(e => e.hints),
+    [{ forZones: [{ name: 'a' }] }, undefined],
+  )
+  const near = planHints(close('PreferSameNode'), plan([], [endpoint('a', 0, 'a')]), undefined)
+  assert.deepEqual(near.plan.update[0]!.endpoints[0]!.hints, {
+    forZones: [{ name: 'a' }],
+    forNodes: [{ name: 'node-0' }],
+  })
+  const same = planHints(close('PreferSameZone'), plan([], [endpoint('a', 0, 'a')]), undefined)
+  assert.deepEqual([same.plan.update.length, same.plan.unchanged.length], [0, 1])
+})
+
+test('hints nobody asks for any more are taken off', () => {
+  const { plan: next } = planHints(service({}), plan([], [endpoint('a', 0, 'a')]), undefined)
+  assert.equal(next.update[0]!.endpoints[0]!.hints, undefined)
+  assert.equal(planHints(service({}), plan([], [endpoint('a', 0)]), undefined).plan.update.length, 0)
+})

@@ -1,0 +1,148 @@
+// EndpointSlice mirroring: Endpoints that somebody writes by hand, for a service without a selector, are copied into
+// slices, since kube-proxy and DNS read only those. Source: pkg/controller/endpointslicemirroring.
+import { parseIP } from '../../api/ip.ts'
+import type { DeepReadonly, Draft } from '../../api/schema/node.ts'
+import { type EndpointAddress, Endpoints as EndpointsKind } from '../../kinds/core/endpoints.ts'
+import { Service } from '../../kinds/core/service.ts'
+import { type Endpoint, EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
+import type { Context } from '../context.ts'
+import { defineController, keyOf, type Reference, watch } from '../harness.ts'
+import { canonicalJson, sameValue } from '../same.ts'
+import { managedByLabel, serviceNameLabel } from './endpointslice.ts'
+import { triggerAnnotation } from './backends.ts'
+import type { EndpointSlice as Slice, Group } from './slices.ts'
+
+type Endpoints = DeepReadonly<EndpointsKind>
+
+const manager = 'endpointslicemirroring-controller.k8s.io'
+const skipLabel = 'endpointslice.kubernetes.io/skip-mirror'
+const leaderAnnotation = 'control-plane.alpha.kubernetes.io/leader'
+const appliedAnnotation = 'kubectl.kubernetes.io/last-applied-configuration'
+const maxPerSubset = 1000
+
+export const endpointSliceMirroringController = defineController({
+  name: 'endpointslicemirroring-controller',
+  reconciles: EndpointsKind,
+  watches: [
+    watch(Service, ({ metadata }) => [keyOf(metadata.namespace ?? '', metadata.name ?? '')]),
+    watch(EndpointSlice, slice => mirrored(slice)),
+  ],
+  async reconcile(endpoints, ctx) {
+    const { namespace = '', name = '' } = endpoints.metadata
+    const existing = slicesOf({ namespace, name }, ctx)
+    const service = ctx.cache(Service).get(namespace, name)
+    if (!service || service.spec.selector || !shouldMirror(endpoints)) return removeAll(existing, ctx)
+    const { groups, skipped, invalid } = planMirror(endpoints)
+    if (skipped) {
+      const text = `A max of ${maxPerSubset} addresses can be mirrored to EndpointSlices per Endpoints subset. ${skipped} addresses were skipped`
+      ctx.event(endpoints, 'Warning', 'TooManyAddressesToMirror', text)
+    }
+    if (invalid) {
+      const text = `Skipped ${invalid} invalid IP addresses when mirroring to EndpointSlices`
+      ctx.event(endpoints, 'Warning', 'InvalidIPAddress', text)
+    }
+    await carryOut(endpoints, groups, existing, ctx)
+  },
+  async gone(ref, ctx) {
+    await removeAll(slicesOf(ref, ctx), ctx)
+  },
+})
+
+const mirrored = ({ metadata: { labels, namespace = '' } }: Slice): string[] => {
+  const name = labels?.[serviceNameLabel]
+  return name && labels?.[managedByLabel] === manager ? [keyOf(namespace, name)] : []
+}
+
+const slicesOf = ({ namespace, name }: Reference, ctx: Context): Slice[] =>
+  ctx
+    .cache(EndpointSlice)
+    .byIndex('mirrored', mirrored, keyOf(namespace, name))
+    .filter(slice => !slice.metadata.deletionTimestamp)
+
+async function removeAll(slices: readonly Slice[], ctx: Context): Promise<void> {
+  for (const slice of slices) await ctx.delete(EndpointSlice, slice)
+}
+
+/** Not what asks to be left alone, nor what only elects leaders. */
+export const shouldMirror = ({ metadata: { labels, annotations } }: Endpoints): boolean =>
+  labels?.[skipLabel] !== 'true' && annotations?.[leaderAnnotation] === undefined
+
+/** What the slices should hold: a group for each family and set of ports. */
+export function planMirror({ subsets = [] }: Endpoints): { groups: Group[]; skipped: number; invalid: number } {
+  const groups = new Map<string, Group>()
+  let [skipped, invalid] = [0, 0]
+  for (const { addresses = [], notReadyAddresses = [], ports: given = [] } of subsets) {
+    const ports = given.map(({ name = '', port, protocol, appProtocol }) => ({
+      name,
+      port,
+      ...(protocol && { protocol }),
+      ...(appProtocol && { appProtocol }),
+    }))
+    let room = maxPerSubset
+    const add = (address: DeepReadonly<EndpointAddress>, ready: boolean) => {
+      const family = parseIP(address.ip)?.family
+      if (!family) invalid++
+      else if (room === 0) skipped++
+      else {
+        room--
+        const addressType = family === 6 ? 'IPv6' : 'IPv4'
+        const key = `${addressType} ${canonicalJson(ports)}`
+        const group = groups.get(key) ?? { addressType, ports, endpoints: [] }
+        group.endpoints.push(endpointOf(address, ready))
+        groups.set(key, group)
+      }
+    }
+    for (const address of addresses) add(address, true)
+    for (const address of notReadyAddresses) add(address, false)
+  }
+  return { groups: [...groups.values()], skipped, invalid }
+}
+
+const endpointOf = (
+  { ip, hostname, nodeName, targetRef }: DeepReadonly<EndpointAddress>,
+  ready: boolean,
+): Draft<Endpoint> => ({
+  addresses: [ip],
+  conditions: { ready },
+  ...(hostname && { hostname }),
+  ...(nodeName && { nodeName }),
+  ...(targetRef && { targetRef }),
+})
+
+async function carryOut(
+  endpoints: Endpoints,
+  groups: readonly Group[],
+  existing: readonly Slice[],
+  ctx: Context,
+): Promise<void> {
+  const { labels, annotations } = mirroredMetadata(endpoints)
+  const keyOfGroup = ({ addressType, ports }: Pick<Group, 'addressType' | 'ports'>) =>
+    `${addressType} ${canonicalJson(ports ?? [])}`
+  const left = new Set(existing)
+  for (const group of groups) {
+    const same = existing.find(slice => left.has(slice) && keyOfGroup(slice as unknown as Group) === keyOfGroup(group))
+    if (!same) {
+      const metadata = { generateName: `${endpoints.metadata.name}-`, labels, annotations }
+      await ctx.create(EndpointSlice, { metadata, ...group }, { owner: endpoints })
+      continue
+    }
+    left.delete(same)
+    const isSame =
+      sameValue(same.endpoints, group.endpoints) &&
+      sameValue(same.metadata.labels, labels) &&
+      sameValue(same.metadata.annotations ?? {}, annotations)
+    if (isSame) continue
+    await ctx.update(EndpointSlice, {
+      ...same,
+      metadata: { ...same.metadata, labels, annotations },
+      endpoints: group.endpoints,
+    })
+  }
+  await removeAll([...left], ctx)
+}
+
+function mirroredMetadata({ metadata }: Endpoints) {
+  const { [triggerAnnotation]: _time, [appliedAnnotation]: _applied, ...annotations } = metadata.annotations ?? {}
+  const labels = { ...metadata.labels, [serviceNameLabel]: metadata.name ?? '', [managedByLabel]: manager }
+  return { labels, annotations }
+}
