@@ -22,10 +22,13 @@ export function podGcController(maxTerminated = defaultMaxTerminated): Controlle
   return defineController({
     name: 'pod-garbage-collector',
     reconciles: PodKind,
-    when: (pod, before, caches) =>
-      (pod.metadata.deletionTimestamp !== undefined && !pod.spec.nodeName) ||
-      (isTerminal(pod) && !(before && isTerminal(before))) ||
-      (!!pod.spec.nodeName && !caches(Node).get(undefined, pod.spec.nodeName)),
+    when: (pod, before, caches) => {
+      const { nodeName } = pod.spec
+      const node = nodeName ? caches(Node).get(undefined, nodeName) : undefined
+      const isDeleted = pod.metadata.deletionTimestamp !== undefined
+      if (isTerminal(pod) && !(before && isTerminal(before))) return true
+      return nodeName ? !node || (isDeleted && isOutOfService(node)) : isDeleted
+    },
     watches: [
       watch(
         Node,
@@ -38,7 +41,7 @@ export function podGcController(maxTerminated = defaultMaxTerminated): Controlle
     ],
     async reconcile(pod, ctx) {
       const { nodeName } = pod.spec
-      if (!nodeName) return pod.metadata.deletionTimestamp ? remove(ctx, pod) : undefined
+      if (!nodeName) return pod.metadata.deletionTimestamp ? fail(ctx, pod) : undefined
       const node = ctx.cache(Node).get(undefined, nodeName)
       if (!node) {
         const since = missed.get(nodeName) ?? ctx.now()
@@ -46,10 +49,10 @@ export function podGcController(maxTerminated = defaultMaxTerminated): Controlle
         const again = since + quarantineMs - ctx.now()
         if (again > 0) return { again }
         // The mirror may be behind: the API server has the last word.
-        if (!(await ctx.client.find(Node, { name: nodeName }))) return evict(ctx, pod)
+        if (!(await ctx.client.find(Node, { name: nodeName }))) return fail(ctx, pod, nodeGone(ctx))
       }
       missed.delete(nodeName)
-      if (node && isOutOfService(node) && pod.metadata.deletionTimestamp) return evict(ctx, pod)
+      if (node && isOutOfService(node) && pod.metadata.deletionTimestamp) return fail(ctx, pod)
       if (!isTerminal(pod)) return
       const surplus = planSurplus(ctx.cache(PodKind).byIndex('terminated', terminatedIndex, 'yes'), maxTerminated)
       for (const old of surplus) await remove(ctx, old)
@@ -57,28 +60,32 @@ export function podGcController(maxTerminated = defaultMaxTerminated): Controlle
   })
 }
 
-const isOutOfService = (node: DeepReadonly<Node>): boolean =>
-  node.spec.taints?.some(taint => taint.key === outOfService) ?? false
+/** Somebody vouches that the node is really down: it must look so, too. */
+const isOutOfService = ({ spec, status }: DeepReadonly<Node>): boolean =>
+  (spec.taints?.some(taint => taint.key === outOfService) ?? false) &&
+  !status.conditions?.some(c => c.type === 'Ready' && c.status === 'True')
 
-/** The oldest ended pods beyond the limit. */
+/** Ended pods beyond the limit: evicted ones first, then the oldest. */
 export function planSurplus(terminated: readonly Pod[], limit: number): Pod[] {
   const surplus = terminated.length - limit
   if (surplus <= 0) return []
   const age = (pod: Pod) => parseTime(pod.metadata.creationTimestamp) ?? 0
-  return [...terminated].sort((a, b) => age(a) - age(b)).slice(0, surplus)
+  const isEvicted = ({ status }: Pod) => Number(status.phase === 'Failed' && status.reason === 'Evicted')
+  return [...terminated].sort((a, b) => isEvicted(b) - isEvicted(a) || age(a) - age(b)).slice(0, surplus)
 }
 
-/** Says first that the pod was disrupted, so that its owner need not count it as a failure of its own. */
-async function evict(ctx: Context, pod: Pod): Promise<void> {
+const nodeGone = (ctx: Context) => ({
+  type: 'DisruptionTarget',
+  status: 'True',
+  reason: 'DeletionByPodGC',
+  message: 'PodGC: node no longer exists',
+  lastTransitionTime: timeText(ctx.now()),
+})
+
+/** Nobody else will say what became of the pod: it has failed. Its owner learns why, where that matters to it. */
+async function fail(ctx: Context, pod: Pod, condition?: object): Promise<void> {
   if (!isTerminal(pod)) {
-    const condition = {
-      type: 'DisruptionTarget',
-      status: 'True',
-      reason: 'DeletionByPodGC',
-      message: 'PodGC: node no longer exists',
-      lastTransitionTime: timeText(ctx.now()),
-    }
-    const status = { phase: 'Failed', conditions: [condition] }
+    const status = { phase: 'Failed', ...(condition && { conditions: [condition] }) }
     await ctx.patch(PodKind, pod, 'strategic', { status }, { subresource: 'status' })
   }
   await remove(ctx, pod)

@@ -62,6 +62,59 @@ test('pods of a node that is deleted are removed', async () => {
   })
 })
 
+test('when all nodes fall silent no pod is driven away; of a few they are given up one after the other', async () => {
+  await simulate({ nodes: 6 }, async ({ client, until, pods, clock, cut }) => {
+    await client.create(Deployment, patient('web', 6))
+    await until('the rollout', () => rolledOut(client, 'web'))
+    const nodes = () => client.mirror(Node).list()
+    const names = nodes().map(node => node.metadata.name!)
+    const driven = () => nodes().filter(node => node.spec.taints?.some(t => t.effect === 'NoExecute')).length
+    const unknown = () =>
+      nodes().filter(node => node.status.conditions?.some(c => c.type === 'Ready' && c.status === 'Unknown')).length
+    let most = 0
+    client.mirror(Node).subscribe(() => (most = Math.max(most, driven())))
+    for (const name of names) cut.add(name)
+    await until('all are silent', () => unknown() === 6)
+    await clock.forward(600_000)
+    assert.equal(driven(), 0)
+    assert.equal(pods('default').filter(pod => pod.metadata.deletionTimestamp).length, 0)
+    const revive = async (name: string) => {
+      cut.delete(name)
+      const now = new Date(clock.now()).toISOString()
+      const conditions = [{ type: 'Ready', status: 'True', lastHeartbeatTime: now, reason: 'KubeletReady' }]
+      await client.patch(Node, { name }, 'strategic', { status: { conditions } }, { subresource: 'status' })
+    }
+    most = 0
+    await Promise.all(names.slice(0, 4).map(revive))
+    await clock.forward(1000)
+    await until('the first', () => driven() === 1)
+    await clock.forward(8000)
+    assert.equal(driven(), 1)
+    await until('the second', () => driven() === 2)
+    for (const name of names.slice(4)) await revive(name)
+    await until('none', () => driven() === 0 && nodes().every(node => !node.spec.taints?.length))
+  })
+})
+
+test('pods of a node that is declared out of service are removed at once', async () => {
+  await simulate({ nodes: 3 }, async ({ client, until, pods, cut }) => {
+    await client.create(Deployment, deployment('web', 3))
+    await until('the rollout', () => rolledOut(client, 'web'))
+    const dead = pods('default')[0]!.spec.nodeName!
+    cut.add(dead)
+    const node = () => client.mirror(Node).get(undefined, dead)!
+    await until('silence is noticed', () =>
+      node().status.conditions!.some(c => c.type === 'Ready' && c.status === 'Unknown'),
+    )
+    const taints = [...node().spec.taints!, { key: 'node.kubernetes.io/out-of-service', effect: 'NoExecute' as const }]
+    await client.patch(Node, { name: dead }, 'merge', { spec: { taints } })
+    await until('its pods gone and made anew', () => {
+      const all = pods('default')
+      return all.length === 3 && all.every(pod => pod.spec.nodeName !== dead && pod.status.phase === 'Running')
+    })
+  })
+})
+
 test('every node gets pod addresses of its own, and a cordoned one its taint', async () => {
   await simulate({ nodes: 20 }, async ({ client, until }) => {
     const nodes = () => client.mirror(Node).list()

@@ -2,7 +2,8 @@
 // turned into taints, which keep new pods away and send running ones elsewhere.
 //
 //   lease renewed ─► Ready as the kubelet says
-//   silent for 50 s ─► Ready=Unknown ─► taint unreachable:NoSchedule, :NoExecute ─► pods evicted (eviction.ts)
+//   silent for 50 s ─► Ready=Unknown ─► taint unreachable:NoSchedule, and :NoExecute as fast as disruption.ts lets it
+//                                       ─► pods evicted (eviction.ts)
 //
 // Source: pkg/controller/nodelifecycle.
 import type { DeepReadonly, Draft } from '../../api/schema/node.ts'
@@ -15,11 +16,22 @@ import { type Controller, defineController, type Watch } from '../harness.ts'
 import { isReady, type Pod } from '../pods.ts'
 import { podsOfNodeIndex } from '../pod-gc.ts'
 import { sameValue } from '../same.ts'
+import {
+  countZones,
+  defaultRates,
+  evictionRate,
+  type EvictionRates,
+  isNodeReady,
+  RateGate,
+  zoneOf,
+} from './disruption.ts'
 
 type Node = DeepReadonly<NodeKind>
 type Condition = DeepReadonly<NodeCondition>
 
 const defaultGraceMs = 50_000
+/** A new node may take longer to say anything. */
+const startupGraceMs = 60_000
 const leaseNamespace = 'kube-node-lease'
 
 const prefix = 'node.kubernetes.io/'
@@ -45,29 +57,88 @@ interface Heard {
   looked: number
 }
 
-export function nodeLifecycleController(graceMs = defaultGraceMs): Controller {
-  const heard = new Map<string, Heard>()
+/** What a node's name stands for in events about it once it is gone. */
+type Known = Heard & { uid: string }
+
+export function nodeLifecycleController(graceMs = defaultGraceMs, rates = defaultRates): Controller {
+  const heard = new Map<string, Known>()
+  const gates = new Map<string, RateGate>()
   return defineController({
     name: 'node-controller',
     reconciles: NodeKind,
-    watches: [leases],
+    watches: [leases, readiness],
     workers: 8,
     async reconcile(node, ctx) {
       const name = node.metadata.name ?? ''
       const now = ctx.now()
       const lease = ctx.cache(Lease).get(leaseNamespace, name)
-      const health = listen(heard.get(name), { renewTime: lease?.spec.renewTime, reports: reports(node) }, now)
-      heard.set(name, health)
+      const uid = node.metadata.uid ?? ''
+      const before = heard.get(name)
+      const known = before?.uid === uid ? before : undefined
+      if (!known) tell(ctx, name, uid, 'RegisteredNode', `Registered Node ${name} in Controller`)
+      const health = listen(known, { renewTime: lease?.spec.renewTime, reports: reports(node) }, now)
+      heard.set(name, { ...health, uid })
       const silentMs = now - health.at
-      const conditions = silentMs >= graceMs ? planUnknown(node.status.conditions, now) : undefined
+      const grace = readyOf(node) ? graceMs : Math.max(graceMs, startupGraceMs)
+      const conditions = silentMs >= grace ? planUnknown(node, now) : undefined
       const current = conditions ? await writeConditions(node, conditions, ctx) : node
-      await writeTaints(current, ctx)
-      return silentMs < graceMs ? { again: graceMs - silentMs } : undefined
+      const eviction = planEviction(current, ctx, gates, rates)
+      await writeTaints(current, eviction.verdict, ctx)
+      const waits = [silentMs < grace ? grace - silentMs : undefined, eviction.again].filter(ms => ms !== undefined)
+      return waits.length ? { again: Math.min(...waits) } : undefined
     },
-    async gone({ name }) {
+    async gone({ name }, ctx) {
+      const known = heard.get(name)
+      if (known) tell(ctx, name, known.uid, 'RemovingNode', `Removing Node ${name} from Controller`)
       heard.delete(name)
+      for (const gate of gates.values()) gate.leave(name)
     },
   })
+}
+
+function tell(ctx: Context, name: string, uid: string, reason: string, text: string): void {
+  const node = { kind: 'Node', apiVersion: 'v1', metadata: { name, uid } } as Node
+  ctx.event(node, 'Normal', reason, `Node ${name} event: ${text}`)
+}
+
+/** Whether a node may get the taint that drives pods away, or must lose it. */
+export type EvictionVerdict = 'evict' | 'wait' | 'spare'
+
+/** A node that is not ready waits for its turn. */
+function planEviction(
+  node: Node,
+  ctx: Context,
+  gates: Map<string, RateGate>,
+  rates: EvictionRates,
+): { verdict: EvictionVerdict; again?: number } {
+  const name = node.metadata.name ?? ''
+  const zone = zoneOf(node)
+  let gate = gates.get(zone)
+  if (!gate) gates.set(zone, (gate = new RateGate()))
+  if (isNodeReady(node) || !readyOf(node)) {
+    gate.leave(name)
+    return { verdict: 'spare' }
+  }
+  const rate = evictionRate(countZones(ctx.cache(NodeKind).list()), zone, rates)
+  // None is ready: rather this controller is cut off than all of them.
+  if (rate === 'none ready') return { verdict: 'spare' }
+  if (isDriven(node)) return { verdict: 'evict' }
+  const wait = gate.enter(name, rate, ctx.now())
+  if (wait === 0) return { verdict: 'evict' }
+  return { verdict: 'wait', ...(wait !== undefined && { again: wait }) }
+}
+
+const isDriven = ({ spec }: Node) =>
+  spec.taints?.some(({ key, effect }) => effect === 'NoExecute' && (key === notReady || key === unreachable)) ?? false
+
+/** One node more or less that is ready changes what becomes of all that are not. */
+const readiness: Watch = {
+  kind: NodeKind,
+  *keys({ item, before }, caches) {
+    const was = before && isNodeReady(before.object as Node)
+    if (was === isNodeReady(item.object as Node)) return
+    for (const node of caches(NodeKind).list()) if (!isNodeReady(node)) yield node.metadata.name ?? ''
+  },
 }
 
 /** Only the first renewal after a silence needs a look; the others only push the deadline back. */
@@ -98,10 +169,10 @@ export function listen(before: Heard | undefined, news: Pick<Heard, 'renewTime' 
 const reportedTypes = ['Ready', 'MemoryPressure', 'DiskPressure', 'PIDPressure']
 
 /** The conditions of a node that is silent; undefined when they are so already. */
-export function planUnknown(conditions: readonly Condition[] | undefined, now: number): Condition[] | undefined {
+export function planUnknown({ status, metadata }: Node, now: number): Condition[] | undefined {
   const at = timeText(now)
   let changed = false
-  const next = [...(conditions ?? [])]
+  const next = [...(status.conditions ?? [])]
   for (const type of reportedTypes) {
     const i = next.findIndex(c => c.type === type)
     const old = next[i]
@@ -110,7 +181,7 @@ export function planUnknown(conditions: readonly Condition[] | undefined, now: n
     const condition = {
       type,
       status: 'Unknown',
-      lastHeartbeatTime: old?.lastHeartbeatTime ?? at,
+      lastHeartbeatTime: old?.lastHeartbeatTime ?? metadata.creationTimestamp ?? at,
       lastTransitionTime: at,
       reason: old ? 'NodeStatusUnknown' : 'NodeStatusNeverUpdated',
       message: old ? 'Kubelet stopped posting node status.' : 'Kubelet never posted node status.',
@@ -124,9 +195,10 @@ export function planUnknown(conditions: readonly Condition[] | undefined, now: n
 async function writeConditions(node: Node, conditions: Condition[], ctx: Context): Promise<Node> {
   const wasReady = readyOf(node)?.status === 'True'
   const written = await ctx.writeStatus(NodeKind, node, { ...node.status, conditions } as Draft<NodeKind['status']>)
+  if (!wasReady) return written
   ctx.event(node, 'Normal', 'NodeNotReady', `Node ${node.metadata.name} status is now: NodeNotReady`)
   // Nobody is left to say so: pods of a silent node are not ready, and services leave them out.
-  if (wasReady) await markPodsNotReady(node, ctx)
+  await markPodsNotReady(node, ctx)
   return written
 }
 
@@ -141,12 +213,15 @@ async function markPodsNotReady(node: Node, ctx: Context): Promise<void> {
 }
 
 /** The taints a node should have, given its conditions; those of others are kept. */
-export function planTaints(node: Node, now: number): DeepReadonly<Taint>[] {
+export function planTaints(node: Node, verdict: EvictionVerdict, now: number): DeepReadonly<Taint>[] {
   const wanted: Taint[] = []
   const ready = readyOf(node)?.status
   const key = ready === 'False' ? notReady : ready === 'True' ? undefined : unreachable
   // A node that never said anything is still starting.
-  if (key && readyOf(node)) wanted.push({ key, effect: 'NoSchedule' }, { key, effect: 'NoExecute' })
+  if (key && readyOf(node)) {
+    wanted.push({ key, effect: 'NoSchedule' })
+    if (verdict === 'evict') wanted.push({ key, effect: 'NoExecute' })
+  }
   for (const [type, pressure] of Object.entries(pressures))
     if (node.status.conditions?.some(c => c.type === type && c.status === 'True'))
       wanted.push({ key: pressure, effect: 'NoSchedule' })
@@ -168,8 +243,8 @@ export function planTaints(node: Node, now: number): DeepReadonly<Taint>[] {
   ]
 }
 
-async function writeTaints(node: Node, ctx: Context): Promise<void> {
-  const taints = planTaints(node, ctx.now())
+async function writeTaints(node: Node, verdict: EvictionVerdict, ctx: Context): Promise<void> {
+  const taints = planTaints(node, verdict, ctx.now())
   if (sameValue(taints, node.spec.taints ?? [])) return
   const { resourceVersion } = node.metadata
   await ctx.patch(NodeKind, node, 'merge', { metadata: { resourceVersion }, spec: { taints } })

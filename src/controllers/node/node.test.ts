@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Pod } from '../pods.ts'
+import { countZones, evictionRate, RateGate, zoneOf } from './disruption.ts'
 import { evictionTime } from './eviction.ts'
 import { listen, planTaints, planUnknown } from './lifecycle.ts'
 
@@ -20,9 +21,11 @@ test('a renewal counts from its own stamp, unless the node’s clock is wrong', 
   assert.equal(listen(first, { renewTime: first.renewTime, reports: 'new' }, look).at, look)
 })
 
+const silent = (conditions: object[]) => ({ metadata: {}, status: { conditions } }) as unknown as Node
+
 test('a silent node’s conditions become Unknown, once', () => {
   const ready = { type: 'Ready', status: 'True', lastHeartbeatTime: at(now - 1), lastTransitionTime: at(now - 1) }
-  const next = planUnknown([ready], now)!
+  const next = planUnknown(silent([ready]), now)!
   assert.deepEqual(
     next.map(c => [c.type, c.status, c.reason]),
     [
@@ -33,7 +36,7 @@ test('a silent node’s conditions become Unknown, once', () => {
     ],
   )
   assert.equal(next[0]!.lastHeartbeatTime, ready.lastHeartbeatTime)
-  assert.equal(planUnknown(next, now), undefined)
+  assert.equal(planUnknown(silent(next), now), undefined)
 })
 
 const n = (conditions: [string, string][], taints: object[] = [], unschedulable = false) =>
@@ -74,12 +77,58 @@ const taints: [string, Node, string[]][] = [
 for (const [what, node, expected] of taints)
   test(`taints of a node that is ${what}`, () =>
     assert.deepEqual(
-      planTaints(node, now).map(t => `${t.key}:${t.effect}`),
+      planTaints(node, 'evict', now).map(t => `${t.key}:${t.effect}`),
       expected,
     ))
 
+test('pods of a node that waits its turn, or that is spared, stay', () => {
+  for (const verdict of ['wait', 'spare'] as const)
+    assert.deepEqual(
+      planTaints(n([['Ready', 'Unknown']], verdict === 'spare' ? [old] : []), verdict, now).map(t => t.effect),
+      ['NoSchedule'],
+    )
+})
+
+const zone = (name: string, ready: number, notReady: number, label?: string): Node[] =>
+  Array.from({ length: ready + notReady }, (_, i) => ({
+    metadata: { labels: { 'topology.kubernetes.io/zone': name, ...(label && { [label]: '' }) } },
+    status: { conditions: [{ type: 'Ready', status: i < ready ? 'True' : 'Unknown' }] },
+  })) as unknown as Node[]
+const rates: [string, Node[], ReturnType<typeof evictionRate>][] = [
+  ['normal', zone('a', 9, 1), 0.1],
+  ['two of three are no pattern', zone('a', 1, 2), 0.1],
+  ['most of a small zone', zone('a', 4, 6), 0],
+  ['not quite most', zone('a', 5, 5), 0.1],
+  ['most of a large zone', zone('a', 20, 40), 0.01],
+  ['all of one zone of two', [...zone('a', 0, 4), ...zone('b', 4, 0)], 0.1],
+  ['all of all zones', [...zone('a', 0, 4), ...zone('b', 0, 2)], 'none ready'],
+  [
+    'excluded nodes do not count',
+    [...zone('a', 1, 0), ...zone('a', 0, 9, 'node.kubernetes.io/exclude-disruption')],
+    0.1,
+  ],
+]
+for (const [what, nodes, expected] of rates)
+  test(`how fast nodes are given up: ${what}`, () =>
+    assert.equal(evictionRate(countZones(nodes), zoneOf(nodes[0]!)), expected))
+
+test('nodes are given up in turn, one in ten seconds', () => {
+  const gate = new RateGate()
+  assert.equal(gate.enter('a', 0.1, now), 0)
+  assert.equal(gate.enter('b', 0.1, now), 10_000)
+  assert.equal(gate.enter('c', 0.1, now), 20_000)
+  assert.equal(gate.enter('c', 0.1, now + 10_000), 10_001, 'b is first')
+  assert.equal(gate.enter('b', 0.1, now + 10_000), 0)
+  assert.equal(gate.enter('c', 0, now + 20_000), undefined)
+  gate.leave('c')
+  assert.equal(gate.enter('d', 0.1, now + 20_000), 0)
+})
+
 test('a taint that stays keeps the time it came', () => {
-  assert.equal(planTaints(n([['Ready', 'Unknown']], [old]), now).find(t => t.effect === 'NoExecute')?.timeAdded, 'then')
+  assert.equal(
+    planTaints(n([['Ready', 'Unknown']], [old]), 'evict', now).find(t => t.effect === 'NoExecute')?.timeAdded,
+    'then',
+  )
 })
 
 const taint = { key: 'k', effect: 'NoExecute' as const, timeAdded: at(now) }
