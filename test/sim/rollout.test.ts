@@ -213,7 +213,7 @@ test('what a quota refuses stands in the conditions, and comes when there is roo
     )
     assert.equal(pods('default').length, 2)
     const events = client.mirror(Event).list('default')
-    assert.ok(events.some(e => e.reason === 'FailedCreate' && /^Error creating: pods "web-/.test(e.message ?? '')))
+    assert.ok(events.some(e => e.reason === 'FailedCreate' && e.message?.startsWith('Error creating: pods "web-')))
     await client.patch(ResourceQuota, { namespace: 'default', name: 'small' }, 'merge', {
       spec: { hard: { pods: '9' } },
     })
