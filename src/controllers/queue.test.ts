@@ -14,12 +14,12 @@ test('a key waits once, and never runs twice at once', () => {
   queue.add('a')
   queue.add('a')
   queue.add('b')
-  assert.equal(queue.take(), 'a')
+  assert.equal(queue.take()?.key, 'a')
   queue.add('a')
-  assert.equal(queue.take(), 'b')
+  assert.equal(queue.take()?.key, 'b')
   assert.equal(queue.take(), undefined)
   queue.done('a')
-  assert.equal(queue.take(), 'a')
+  assert.equal(queue.take()?.key, 'a')
   queue.done('a')
   queue.done('b')
   assert.equal(queue.take(), undefined)
@@ -45,8 +45,26 @@ test('of two times the earlier counts', async () => {
   await clock.forward(99)
   assert.equal(queue.take(), undefined)
   await clock.forward(1)
-  assert.equal(queue.take(), 'a')
+  assert.equal(queue.take()?.key, 'a')
   queue.done('a')
   await clock.forward(10_000)
   assert.equal(queue.take(), undefined)
+})
+
+test('how long a key waited, and how many were added', async () => {
+  const clock = new VirtualClock()
+  let added = 0
+  const queue = new KeyQueue(
+    clock,
+    seededRandom(1),
+    () => {},
+    () => added++,
+  )
+  queue.add('a')
+  await clock.forward(40)
+  queue.add('a')
+  assert.deepEqual(queue.take(), { key: 'a', waitedMs: 40 })
+  queue.add('a')
+  queue.add('a')
+  assert.equal(added, 2)
 })

@@ -18,15 +18,21 @@ export class KeyQueue {
   readonly #clock: Clock
   readonly #random: Random
   readonly #onReady: () => void
-  /** Ready to run, in order. */
-  readonly #waiting = new Set<string>()
+  /** Ready to run, in order, with the time since when. */
+  readonly #waiting = new Map<string, number>()
+  readonly #onAdd: () => void
   readonly #running = new Set<string>()
   /** Added while running. */
   readonly #again = new Set<string>()
   readonly #timers = new Map<string, { at: number; cancel: () => void }>()
   readonly #failures = new Map<string, number>()
 
-  constructor(clock: Clock, random: Random, onReady: () => void) {
+  /**
+   * @param onReady a key can be taken
+   * @param onAdd a key was added that was not waiting already
+   */
+  constructor(clock: Clock, random: Random, onReady: () => void, onAdd: () => void = () => {}) {
+    this.#onAdd = onAdd
     this.#clock = clock
     this.#random = random
     this.#onReady = onReady
@@ -42,11 +48,17 @@ export class KeyQueue {
   }
 
   add(key: string): void {
+    if (this.#waiting.has(key) || this.#again.has(key)) return
+    this.#onAdd()
     if (this.#running.has(key)) {
       this.#again.add(key)
       return
     }
-    this.#waiting.add(key)
+    this.#wait(key)
+  }
+
+  #wait(key: string): void {
+    this.#waiting.set(key, this.#clock.now())
     this.#onReady()
   }
 
@@ -79,17 +91,19 @@ export class KeyQueue {
     this.#failures.delete(key)
   }
 
-  take(): string | undefined {
-    const key = this.#waiting.values().next().value
-    if (key === undefined) return undefined
+  /** The key that waits longest, and for how long it has. */
+  take(): { key: string; waitedMs: number } | undefined {
+    const first = this.#waiting.entries().next().value
+    if (!first) return undefined
+    const [key, since] = first
     this.#waiting.delete(key)
     this.#running.add(key)
-    return key
+    return { key, waitedMs: this.#clock.now() - since }
   }
 
   done(key: string): void {
     this.#running.delete(key)
-    if (this.#again.delete(key)) this.add(key)
+    if (this.#again.delete(key)) this.#wait(key)
   }
 
   close(): void {

@@ -3,7 +3,7 @@
 import type { Clock } from '../base/clock.ts'
 import { isReason, messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
-import { counter, gauge } from '../base/metrics.ts'
+import { counter, exponentialBuckets, gauge, histogram } from '../base/metrics.ts'
 import type { Random } from '../base/random.ts'
 import type { Kind, KubeObject } from '../api/kind.ts'
 import type { MirrorChange } from '../api/mirror.ts'
@@ -13,7 +13,13 @@ import type { Caches, Controller } from './harness.ts'
 import { KeyQueue } from './queue.ts'
 
 const reconciles = counter('kutter_controller_reconciles_total', 'Reconciles by controller and result.')
-const depth = gauge('kutter_controller_queue_depth', 'Keys waiting per controller.')
+// Upstream's names and buckets: dashboards look for them.
+const buckets = exponentialBuckets(1e-8, 10, 10)
+const depth = gauge('workqueue_depth', 'Keys that wait.')
+const adds = counter('workqueue_adds_total', 'Keys added.')
+const retries = counter('workqueue_retries_total', 'Keys added again after a failure.')
+const waits = histogram('workqueue_queue_duration_seconds', 'How long keys waited.', buckets)
+const works = histogram('workqueue_work_duration_seconds', 'How long keys were worked on.', buckets)
 
 export interface RunOptions {
   /** Reads: all controllers share its mirrors. */
@@ -67,7 +73,13 @@ class Runner {
     this.#controller = controller
     this.#caches = caches
     this.#options = options
-    this.#queue = new KeyQueue(options.clock, options.random, () => this.#pump())
+    const labels = { name: controller.name }
+    this.#queue = new KeyQueue(
+      options.clock,
+      options.random,
+      () => this.#pump(),
+      () => adds.add(labels),
+    )
     this.#recorder = new EventRecorder(options.client, { component: controller.name })
     this.#mirrored = new Set(controller.kinds)
   }
@@ -87,18 +99,20 @@ class Runner {
     queueMicrotask(() => {
       this.#pumping = false
       while (this.#busy < this.#controller.workers && !this.#options.signal.aborted) {
-        const key = this.#queue.take()
-        if (key === undefined) break
+        const next = this.#queue.take()
+        if (!next) break
         this.#busy++
-        void this.#work(key)
+        waits.observe(next.waitedMs / 1000, { name: this.#controller.name })
+        void this.#work(next.key)
       }
-      depth.set(this.#queue.size, { controller: this.#controller.name })
+      depth.set(this.#queue.size, { name: this.#controller.name })
     })
   }
 
   async #work(key: string): Promise<void> {
     const { client, clock, random, log, signal } = this.#options
     const name = this.#controller.name
+    const began = clock.now()
     const ctx = new Context({ client, caches: this.#caches, recorder: this.#recorder, clock, random, log, signal })
     try {
       const result = await this.#controller.reconcile(key, ctx)
@@ -108,6 +122,7 @@ class Runner {
     } catch (error) {
       if (!signal.aborted) this.#failed(key, error)
     }
+    works.observe((clock.now() - began) / 1000, { name })
     this.#busy--
     this.#pump()
     // Until the mirrors show what was written the key stays taken, without holding a worker.
@@ -122,6 +137,7 @@ class Runner {
   #failed(key: string, error: unknown): void {
     const controller = this.#controller.name
     const backoffMs = this.#queue.retry(key)
+    retries.add({ name: controller })
     // Two writers meeting is everyday; the next try sees the newer state.
     const everyday = isReason(error, 'Conflict', 'NotFound', 'AlreadyExists') || backoffMs < 100
     reconciles.add({ controller, result: everyday ? 'retry' : 'error' })

@@ -10,6 +10,7 @@ import { referenceTo } from '../../client/index.ts'
 import type { Context } from '../context.ts'
 import { defineController, type Result } from '../harness.ts'
 import { isControlledBy } from '../owners.ts'
+import { isTerminatingNamespace } from '../replicas.ts'
 import { nextTime, parseSchedule, type Schedule } from './schedule.ts'
 
 type CronJob = DeepReadonly<CronJobKind>
@@ -31,6 +32,7 @@ export const cronJobController = defineController({
       .ownedBy(cron)
       .filter(job => isControlledBy(job, cron))
     if (cron.metadata.deletionTimestamp) return
+    tellNews(cron, jobs, ctx)
     await removeOld(cron, jobs, ctx)
     const tidy = await ctx.writeStatus(CronJobKind, cron, statusOf(cron, jobs))
     return run(tidy, jobs, ctx)
@@ -41,14 +43,47 @@ const ended = (job: Job, type: 'Complete' | 'Failed') =>
   job.status.conditions?.some(c => c.type === type && c.status === 'True') ?? false
 const isEnded = (job: Job) => ended(job, 'Complete') || ended(job, 'Failed')
 
+/** What became of the Jobs since the status was written. */
+function tellNews(cron: CronJob, jobs: readonly Job[], ctx: Context): void {
+  const known = new Map(jobs.map(job => [job.metadata.uid, job]))
+  const active = new Set((cron.status.active ?? []).map(({ uid }) => uid))
+  for (const { uid, name } of cron.status.active ?? []) {
+    const job = known.get(uid)
+    if (!job) ctx.event(cron, 'Normal', 'MissingJob', `Active job went missing: ${name}`)
+    else if (isEnded(job)) {
+      const how = ended(job, 'Complete') ? 'Complete' : 'Failed'
+      ctx.event(cron, 'Normal', 'SawCompletedJob', `Saw completed job: ${name}, condition: ${how}`)
+    }
+  }
+  for (const job of jobs) {
+    if (isEnded(job) || active.has(job.metadata.uid) || isOwn(cron, job)) continue
+    const text = `Saw a job that the controller did not create or forgot: ${job.metadata.name}`
+    ctx.event(cron, 'Warning', 'UnexpectedJob', text)
+  }
+}
+
+/** Made at a time of the schedule, by the name that follows from it; the status may just not say so yet. */
+const isOwn = (cron: CronJob, { metadata }: Job): boolean => {
+  const at = parseTime(metadata.annotations?.[scheduledAnnotation])
+  return at !== undefined && metadata.name === nameAt(cron, at)
+}
+
+const nameAt = (cron: CronJob, at: number) => `${cron.metadata.name}-${Math.floor(at / 60_000)}`
+
 async function run(cron: CronJob, jobs: readonly Job[], ctx: Context): Promise<Result> {
   if (cron.spec.suspend) return
   let schedule: Schedule
   try {
     schedule = parseSchedule(cron.spec.schedule)
   } catch (error) {
-    const text = `unparseable schedule: ${cron.spec.schedule} : ${messageOf(error)}`
+    const text = `unparseable schedule: ${JSON.stringify(cron.spec.schedule)} : ${messageOf(error)}`
     ctx.event(cron, 'Warning', 'UnparseableSchedule', text)
+    return
+  }
+  const { timeZone } = cron.spec
+  if (timeZone !== undefined && !isTimeZone(timeZone)) {
+    const text = `invalid timeZone: ${JSON.stringify(timeZone)}: unknown time zone ${timeZone}`
+    ctx.event(cron, 'Warning', 'UnknownTimeZone', text)
     return
   }
   const now = ctx.now()
@@ -58,7 +93,7 @@ async function run(cron: CronJob, jobs: readonly Job[], ctx: Context): Promise<R
       cron,
       'Warning',
       'TooManyMissedTimes',
-      `too many missed start times: ${due.tooMany}. Set or decrease .spec.startingDeadlineSeconds or check clock skew`,
+      'too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew',
     )
   const next = nextTime(schedule, now, cron.spec.timeZone)
   const again = next === undefined ? undefined : { again: next - now + slackMs }
@@ -69,17 +104,21 @@ async function run(cron: CronJob, jobs: readonly Job[], ctx: Context): Promise<R
       cron,
       'Warning',
       'MissSchedule',
-      `Missed scheduled time to start a job: ${new Date(due.at).toUTCString()}`,
+      `Missed scheduled time to start a job: ${new Date(due.at).toUTCString().replace('GMT', '+0000')}`,
     )
     return again
   }
-  const active = jobs.filter(job => !isEnded(job) && !job.metadata.deletionTimestamp)
-  if (cron.spec.concurrencyPolicy === 'Forbid' && active.length) {
+  // Jobs that somebody made from the template by hand do not count.
+  const active = new Set((cron.status.active ?? []).map(({ uid }) => uid))
+  if (cron.spec.concurrencyPolicy === 'Forbid' && active.size) {
     const text = 'Not starting job because prior execution is running and concurrency policy is Forbid'
     ctx.event(cron, 'Normal', 'JobAlreadyActive', text)
     return again
   }
-  if (cron.spec.concurrencyPolicy === 'Replace') for (const job of active) await remove(cron, job, ctx)
+  if (cron.spec.concurrencyPolicy === 'Replace') {
+    for (const job of jobs) if (active.has(job.metadata.uid ?? '')) await remove(cron, job, ctx)
+    cron = { ...cron, status: { ...cron.status, active: [] } }
+  }
   await begin(cron, due.at, ctx)
   return again
 }
@@ -110,6 +149,7 @@ async function begin(cron: CronJob, at: number, ctx: Context): Promise<void> {
     await ctx.create(JobKind, draft, { owner: cron })
     ctx.event(cron, 'Normal', 'SuccessfulCreate', `Created job ${name}`)
   } catch (error) {
+    if (isTerminatingNamespace(error)) return
     // It was made before the last restart, and the status was not written.
     if (!isReason(error, 'AlreadyExists')) {
       ctx.event(cron, 'Warning', 'FailedCreate', `Error creating job: ${messageOf(error)}`)
@@ -117,6 +157,8 @@ async function begin(cron: CronJob, at: number, ctx: Context): Promise<void> {
     }
   }
   const job = await ctx.client.find(JobKind, { namespace: cron.metadata.namespace ?? '', name })
+  // Of this name, and somebody else's.
+  if (job && !isControlledBy(job, cron)) return
   const active = [...(cron.status.active ?? []), ...(job && !isEnded(job) ? [referenceTo(job)] : [])]
   await ctx.writeStatus(CronJobKind, cron, { ...cron.status, active, lastScheduleTime: timeText(at) })
 }
@@ -127,11 +169,20 @@ function jobOf(cron: CronJob, at: number): Draft<JobKind> {
   const { timeZone } = cron.spec
   return {
     metadata: {
-      name: `${cron.metadata.name}-${Math.floor(at / 60_000)}`,
+      name: nameAt(cron, at),
       ...(metadata.labels && { labels: metadata.labels }),
       annotations: { ...metadata.annotations, [scheduledAnnotation]: zoned(at, timeZone) },
     },
     spec,
+  }
+}
+
+function isTimeZone(name: string): boolean {
+  try {
+    return Boolean(new Intl.DateTimeFormat('en-US', { timeZone: name }))
+  } catch (error) {
+    if (error instanceof RangeError) return false
+    throw error
   }
 }
 
@@ -156,12 +207,13 @@ function statusOf(cron: CronJob, jobs: readonly Job[]): Draft<CronJobKind['statu
 
 async function removeOld(cron: CronJob, jobs: readonly Job[], ctx: Context): Promise<void> {
   const age = (job: Job) => parseTime(job.status.startTime ?? job.metadata.creationTimestamp) ?? 0
+  const name = (job: Job) => job.metadata.name ?? ''
   const limits = [
     ['Complete', cron.spec.successfulJobsHistoryLimit],
     ['Failed', cron.spec.failedJobsHistoryLimit],
   ] as const
   for (const [type, limit] of limits) {
-    const old = jobs.filter(job => ended(job, type)).sort((a, b) => age(a) - age(b))
+    const old = jobs.filter(job => ended(job, type)).sort((a, b) => age(a) - age(b) || (name(a) < name(b) ? -1 : 1))
     for (const job of old.slice(0, Math.max(0, old.length - limit))) await remove(cron, job, ctx)
   }
 }
