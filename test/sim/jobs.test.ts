@@ -159,3 +159,42 @@ test('cron jobs: one at a time, instead of the last, or too late', async () => {
     assert.equal(cron.status.active![0]!.uid, jobs('replace')[0]!.metadata.uid)
   })
 })
+
+test('a cron job without a usable schedule or time zone is refused', async () => {
+  await simulate({ nodes: 0, scheduler: false, controllers: false }, async ({ client }) => {
+    const create = (name: string, spec: object) =>
+      client.create(CronJob, {
+        metadata: named(name),
+        spec: { schedule: '@daily', jobTemplate: { spec: job('x', {}).spec! }, ...spec },
+      } as Draft<CronJob>)
+    await assert.rejects(
+      create('a', { schedule: '* * *' }),
+      /spec.schedule: Invalid value: "\* \* \*": expected exactly 5 fields, found 3/,
+    )
+    await assert.rejects(create('a', { schedule: 'TZ=UTC @daily' }), /cannot use TZ or CRON_TZ in schedule/)
+    await assert.rejects(
+      create('a', { timeZone: 'Mars/Base' }),
+      /spec.timeZone: Invalid value: "Mars\/Base": unknown time zone Mars\/Base/,
+    )
+    await assert.rejects(create('n'.repeat(53), {}), /must be no more than 52 characters/)
+    await create('n'.repeat(52), { timeZone: 'Europe/Berlin' })
+  })
+})
+
+test('a job made by hand from a cron job is told of, and does not stand in its way', async () => {
+  await simulate({ nodes: 2 }, async sim => {
+    const spec = { schedule: '* * * * *', concurrencyPolicy: 'Forbid', jobTemplate: { spec: job('x', {}).spec! } }
+    const cron = await sim.client.create(CronJob, { metadata: named('tick'), spec } as Draft<CronJob>)
+    const owner = { apiVersion: 'batch/v1', kind: 'CronJob', name: 'tick', uid: cron.metadata.uid!, controller: true }
+    const byHand = job('manual', {})
+    await sim.client.create(Job, { ...byHand, metadata: { ...named('manual'), ownerReferences: [owner] } })
+    const jobs = () => sim.client.mirror(Job).list(namespace)
+    await sim.until('the one of the schedule', () => jobs().length === 2)
+    const told = reasons(sim, 'tick')
+    assert.ok(told.includes('UnexpectedJob'))
+    assert.equal(sim.client.mirror(CronJob).get(namespace, 'tick')!.status.active?.length, 1)
+    const own = jobs().find(j => j.metadata.name !== 'manual')!
+    await sim.client.delete(Job, ref(own), { propagationPolicy: 'Background' })
+    await sim.until('missing', () => reasons(sim, 'tick').includes('MissingJob'))
+  })
+})

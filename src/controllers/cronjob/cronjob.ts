@@ -6,12 +6,12 @@ import type { DeepReadonly } from '../../api/schema/node.ts'
 import { parseTime, timeText } from '../../api/time.ts'
 import { CronJob as CronJobKind } from '../../kinds/batch/cronjob.ts'
 import { Job as JobKind } from '../../kinds/batch/job.ts'
+import { isTimeZone, nextTime, parseSchedule, type Schedule } from '../../kinds/batch/schedule.ts'
 import { referenceTo } from '../../client/index.ts'
 import type { Context } from '../context.ts'
 import { defineController, type Result } from '../harness.ts'
 import { isControlledBy } from '../owners.ts'
 import { isTerminatingNamespace } from '../replicas.ts'
-import { nextTime, parseSchedule, type Schedule } from './schedule.ts'
 
 type CronJob = DeepReadonly<CronJobKind>
 type Job = DeepReadonly<JobKind>
@@ -174,15 +174,6 @@ function jobOf(cron: CronJob, at: number): Draft<JobKind> {
       annotations: { ...metadata.annotations, [scheduledAnnotation]: zoned(at, timeZone) },
     },
     spec,
-  }
-}
-
-function isTimeZone(name: string): boolean {
-  try {
-    return Boolean(new Intl.DateTimeFormat('en-US', { timeZone: name }))
-  } catch (error) {
-    if (error instanceof RangeError) return false
-    throw error
   }
 }
 

@@ -1,6 +1,8 @@
 // A cron job makes Jobs at the times of a schedule.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { ObjectMeta } from '../../api/meta.ts'
+import type { Path, Problem } from '../../api/path.ts'
+import { isTimeZone, scheduleError } from './schedule.ts'
 import { bool, int32, int64, list, string, struct, time } from '../../api/schema/build.ts'
 import { JobSpec } from './jobspec.ts'
 import { ObjectReference } from '../core/reference.ts'
@@ -57,6 +59,15 @@ export const CronJobStatus = struct('batch.v1.CronJobStatus', 'What a CronJob is
 })
 export type CronJobStatus = Of<typeof CronJobStatus>
 
+const maxNameLength = 52
+
+function* validateTimeZone(name: string, at: Path): Iterable<Problem> {
+  if (!name) yield at.invalid(name, 'timeZone must be nil or non-empty string')
+  else if (name.toLowerCase() === 'local')
+    yield at.invalid(name, 'timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones')
+  else if (!isTimeZone(name)) yield at.invalid(name, `unknown time zone ${name}`)
+}
+
 export const CronJob = defineKind({
   group: 'batch',
   version: 'v1',
@@ -81,8 +92,15 @@ export const CronJob = defineKind({
     ageColumn as never,
   ],
   defaults: c => defaultJobSpec(c.spec.jobTemplate.spec),
-  *validate({ spec }, at) {
-    if (!spec.schedule) yield at.field('spec', 'schedule').required()
+  *validate({ spec, metadata }, at) {
+    const { schedule, timeZone } = spec
+    const wrong = schedule ? scheduleError(schedule) : undefined
+    if (!schedule) yield at.field('spec', 'schedule').required()
+    if (wrong) yield at.field('spec', 'schedule').invalid(schedule, wrong)
+    if (timeZone !== undefined) yield* validateTimeZone(timeZone, at.field('spec', 'timeZone'))
+    // Jobs get this name and a number of up to eleven characters.
+    if ((metadata.name ?? '').length > maxNameLength)
+      yield at.field('metadata', 'name').invalid(metadata.name, `must be no more than ${maxNameLength} characters`)
     yield* notNegative(
       {
         successfulJobsHistoryLimit: spec.successfulJobsHistoryLimit,

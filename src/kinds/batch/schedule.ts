@@ -152,3 +152,24 @@ function localTime(at: number, timeZone: string): Local {
     minute: Number(parts.minute),
   }
 }
+
+/** Whether this is a time zone of the IANA database, such as Europe/Berlin. */
+export function isTimeZone(name: string): boolean {
+  try {
+    return Boolean(new Intl.DateTimeFormat('en-US', { timeZone: name }))
+  } catch (error) {
+    if (error instanceof RangeError) return false
+    throw error
+  }
+}
+
+/** What is wrong with the text of a schedule; undefined for nothing. */
+export function scheduleError(text: string): string | undefined {
+  if (text.includes('TZ')) return 'cannot use TZ or CRON_TZ in schedule, use timeZone field instead'
+  try {
+    parseSchedule(text)
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
