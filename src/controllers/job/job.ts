@@ -54,8 +54,9 @@ export const jobController = defineController({
     await track({ before: job, job: base as Job, pods, counted, outcome, numbers }, ctx)
     if (news && !outcome) ctx.event(job, 'Normal', news, `Job ${news.toLowerCase()}`)
     if (done.error) throw done.error
-    const waits = [plan.again, untilDeadline(started, now)].filter(ms => ms !== undefined)
-    return waits.length ? { again: Math.max(1, Math.min(...waits)) } : undefined
+    // A deadline that has passed is settled already.
+    const waits = [plan.again, untilDeadline(started, now)].filter(ms => ms !== undefined && ms > 0) as number[]
+    return waits.length ? { again: Math.min(...waits) } : undefined
   },
   async gone({ namespace, name }, ctx) {
     // Its pods must not wait for a counter that is gone.
