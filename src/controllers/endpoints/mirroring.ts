@@ -75,7 +75,7 @@ export function planMirror({ subsets = [] }: Endpoints): { groups: Group[]; skip
     const ports = given.map(({ name = '', port, protocol, appProtocol }) => ({
       name,
       port,
-      ...(protocol && { protocol }),
+      protocol: protocol || 'TCP',
       ...(appProtocol && { appProtocol }),
     }))
     let room = maxPerSubset
