@@ -123,7 +123,7 @@ async function holding({ client, plane }: World): Promise<void> {
   const [creates, patches, gets, lists]: [number[], number[], number[], number[]] = [[], [], [], []]
   // A second of quiet, then what a cluster does all the time.
   await realClock.sleep(1000)
-  for (let i = 0; i < 2000; i++) {
+  for (let i = 0; i < 500; i++) {
     const ref = { namespace: 'default', name: `held-${(i * 7919) % hold}` }
     const labels = { round: String(i) }
     await Promise.all([

@@ -81,6 +81,7 @@ export async function openSim(options: SimOptions): Promise<Sim> {
     advertise: { address: '192.0.2.1', port: 6443 },
     ...(options.extensions && { extensions: options.extensions }),
   })
+  stopRunaways(plane, clock)
   const client = plane.client('tester', ['system:masters'])
   const ending = new AbortController()
   let controllers = new AbortController()
@@ -142,6 +143,24 @@ export async function openSim(options: SimOptions): Promise<Sim> {
     })
   }
   return sim
+}
+
+/** More changes than this while time stands still: somebody answers his own writes for ever. */
+const maxChangesAtOnce = 100_000
+
+/** Time moves on only when all is quiet, so a controller that never is would hang the test: it fails instead. */
+function stopRunaways(plane: ControlPlane, clock: VirtualClock): void {
+  let [at, changes] = [clock.now(), 0]
+  for (const kind of plane.core.kinds.filter(k => plane.core.storage.has(k))) {
+    plane.core.storage.of(kind).mirror.subscribe(batch => {
+      if (clock.now() !== at) [at, changes] = [clock.now(), 0]
+      changes += batch.length
+      if (changes > maxChangesAtOnce)
+        throw new Error(
+          `${changes} changes at one moment, the last of ${kind.plural}: does a controller run in a circle?`,
+        )
+    })
+  }
 }
 
 async function addNode(
