@@ -2,15 +2,10 @@
 // by it unused tokens are found and removed. Source: pkg/controlplane/controller/legacytokentracking, KEP-2799.
 import { messageOf } from '../base/errors.ts'
 import type { KubeObject } from '../api/kind.ts'
+import { dayText, lastUsedLabel } from '../kinds/core/legacy-token.ts'
 import { Secret } from '../kinds/core/secret.ts'
 import { editable } from './registry.ts'
 import type { ServerCore } from './serve.ts'
-
-export const lastUsedLabel = 'kubernetes.io/legacy-token-last-used'
-export const trackingMap = 'kube-apiserver-legacy-service-account-token-tracking'
-
-/** The day, as labels hold it. */
-export const dayText = (now: number): string => new Date(now).toISOString().slice(0, 10)
 
 /** Notes a use, at most once a day per token. Failing is logged: the request goes on. */
 export async function noteTokenUse(core: ServerCore, ref: { namespace: string; name: string }): Promise<void> {

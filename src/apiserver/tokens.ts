@@ -11,6 +11,7 @@ import {
   readBootstrapToken,
   splitBootstrapToken,
 } from '../kinds/core/bootstrap-token.ts'
+import { invalidSinceLabel, legacyIssuer } from '../kinds/core/legacy-token.ts'
 import { Node } from '../kinds/core/node.ts'
 import { Pod } from '../kinds/core/pod.ts'
 import { Secret } from '../kinds/core/secret.ts'
@@ -131,10 +132,6 @@ function missingReference(storage: Storage, bound: Claims['kubernetes.io']): str
     return 'node has been deleted'
   return undefined
 }
-
-const legacyIssuer = 'kubernetes/serviceaccount'
-/** On a Secret whose token is no longer good because it went unused for too long. */
-export const invalidSinceLabel = 'kubernetes.io/legacy-token-invalid-since'
 
 interface LegacyClaims {
   'kubernetes.io/serviceaccount/namespace': string

@@ -1,5 +1,6 @@
 // What each controller may do: one role for each, bound to the service account in kube-system under whose name it
 // acts. Source: plugin/pkg/auth/authorizer/rbac/bootstrappolicy/controller_policy.go and namespace_policy.go.
+import { trackingMap } from '../../kinds/core/legacy-token.ts'
 import { eventsRule, type Rule, rule } from './rules.ts'
 
 const apps = 'apps extensions'
@@ -102,7 +103,7 @@ export const controllerRules: Readonly<Record<string, readonly Rule[]>> = {
     eventsRule,
   ],
   'legacy-service-account-token-cleaner': [
-    rule('get', 'core', 'configmaps', 'kube-apiserver-legacy-service-account-token-tracking'),
+    rule('get', 'core', 'configmaps', trackingMap),
     rule('delete patch', 'core', 'secrets'),
   ],
   'namespace-controller': [

@@ -18,7 +18,7 @@ import { RoleBinding } from '../../kinds/rbac/rolebinding.ts'
 import { PriorityClass } from '../../kinds/scheduling/priorityclass.ts'
 import { formatIP, parseCidr } from '../../api/ip.ts'
 import { namespacedRoles } from './controller-roles.ts'
-import { dayText, trackingMap } from '../legacy-token-use.ts'
+import { dayText, trackingMap } from '../../kinds/core/legacy-token.ts'
 import { account, aggregateTo, clusterRoleBindings, clusterRoles, group, user } from './roles.ts'
 
 const self: User = { name: 'system:apiserver', groups: ['system:masters'] }

@@ -4,15 +4,13 @@
 //   last used ──(a year)──► label invalid-since ──(a year)──► deleted
 import type { DeepReadonly } from '../../api/schema/node.ts'
 import { ConfigMap } from '../../kinds/core/configmap.ts'
+import { dayText, invalidSinceLabel, lastUsedLabel, trackingMap } from '../../kinds/core/legacy-token.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import { Secret } from '../../kinds/core/secret.ts'
 import { ServiceAccount } from '../../kinds/core/serviceaccount.ts'
 import { defineController } from '../harness.ts'
 import { isTokenSecret } from './tokens.ts'
 
-export const lastUsedLabel = 'kubernetes.io/legacy-token-last-used'
-export const invalidSinceLabel = 'kubernetes.io/legacy-token-invalid-since'
-const trackingMap = 'kube-apiserver-legacy-service-account-token-tracking'
 const dayMs = 24 * 3600_000
 const keepMs = 365 * dayMs
 
@@ -39,7 +37,7 @@ export const legacyTokenCleaner = defineController({
       case 'wait':
         return { again: plan.ms }
       case 'invalidate': {
-        const labels = { [invalidSinceLabel]: new Date(ctx.now()).toISOString().slice(0, 10) }
+        const labels = { [invalidSinceLabel]: dayText(ctx.now()) }
         await ctx.patch(Secret, secret, 'merge', { metadata: { labels } })
         return
       }

@@ -2,6 +2,7 @@
 // service account is gone. Nobody gets such a Secret unasked any more.
 // Source: pkg/controller/serviceaccount/tokens_controller.go.
 import type { DeepReadonly } from '../../api/schema/node.ts'
+import { legacyIssuer } from '../../kinds/core/legacy-token.ts'
 import { Secret } from '../../kinds/core/secret.ts'
 import { ServiceAccount } from '../../kinds/core/serviceaccount.ts'
 import { type Controller, defineController, watch } from '../harness.ts'
@@ -59,7 +60,7 @@ const base64 = (text: string) => Buffer.from(text).toString('base64')
 function claimsOf(of: { namespace: string; name: string; account: string; uid: string }): Record<string, unknown> {
   const prefix = 'kubernetes.io/serviceaccount'
   return {
-    iss: 'kubernetes/serviceaccount',
+    iss: legacyIssuer,
     [`${prefix}/namespace`]: of.namespace,
     [`${prefix}/secret.name`]: of.name,
     [`${prefix}/service-account.name`]: of.account,
