@@ -5,10 +5,10 @@ import type { AnyKind, KindView, KubeObject } from '../api/kind.ts'
 import { Item } from '../api/mirror.ts'
 import type { Operation, ServedResult, WatchEvent } from '../api/operation.ts'
 import { isObject } from '../api/patch/merge.ts'
-import type { Json } from '../api/schema/node.ts'
+import type { DeepReadonly, Json } from '../api/schema/node.ts'
 import { canonical, decodeBody, type Warn } from './body.ts'
 import type { Registry } from './registry.ts'
-import { merge, patchedBody } from './writes.ts'
+import { mayRetry, merge, patchedObject } from './writes.ts'
 
 type Run = (registry: Registry, operation: Operation, warn: Warn) => Promise<ServedResult>
 
@@ -56,30 +56,14 @@ const translated = (selector: string, fields: Readonly<Record<string, string>>):
     .join(',')
 
 function patchView(registry: Registry, operation: Operation, stored: Operation, warn: Warn): Promise<Item> {
-  const { kind, subresource, patchType, body, options, name } = operation
+  const { kind, subresource, options } = operation
   const view = kind.view!
-  const conditional =
-    patchType !== 'json' && isObject(body) && isObject(body.metadata) && !!body.metadata.resourceVersion
-  return registry.update(
-    stored,
-    old => {
-      const before = canonical(kind, view.fromStored(old))
-      const sent = decodeBody(
-        kind,
-        patchedBody(kind, patchType as Exclude<typeof patchType, 'apply' | undefined>, before, body ?? null),
-        options,
-        warn,
-      )
-      if (sent.metadata.name !== name)
-        throw new StatusError(
-          'BadRequest',
-          `the name of the object (${sent.metadata.name}) does not match the name on the URL (${name})`,
-        )
-      const next = decodeBody(view.of, named(view.of, view.toStored(sent)) as unknown as Json, options, () => {})
-      return merge(view.of, subresource, next, old)
-    },
-    { retry: !conditional, subresource },
-  )
+  const change = (old: DeepReadonly<KubeObject>) => {
+    const sent = patchedObject(operation, canonical(kind, view.fromStored(old)), warn)
+    const next = decodeBody(view.of, named(view.of, view.toStored(sent)) as unknown as Json, options, () => {})
+    return merge(view.of, subresource, next, old)
+  }
+  return registry.update(stored, change, { retry: mayRetry(operation), subresource })
 }
 
 /** What an item is in the view's words; made once, as its bytes are. */

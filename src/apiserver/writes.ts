@@ -48,29 +48,32 @@ export async function update(registry: Registry, operation: Operation, warn: War
 
 /** All four patch types. Apply creates what is not there. */
 export async function patch(registry: Registry, operation: Operation, warn: Warn): Promise<ServedResult> {
-  const { kind, subresource, patchType, body, options } = operation
+  const { kind, subresource, patchType } = operation
   if (patchType === 'apply') return apply(registry, operation, warn)
+  const retry = mayRetry(operation)
+  const change = (old: DeepReadonly<KubeObject>) => merge(kind, subresource, patchedObject(operation, old, warn), old)
+  return { type: 'object', kind, item: await registry.update(operation, change, { retry, subresource }) }
+}
+
+/** Whether a patch other than apply may be tried again on the newest state: not when it names a resourceVersion. */
+export function mayRetry({ patchType, body, options }: Operation): boolean {
   if (options.force !== undefined)
     throw invalidPatchOption('force', 'Forbidden: may not be specified for non-apply patch')
-  // A patch that names a resourceVersion is conditional; others are tried again on the newest state.
-  const conditional =
-    patchType !== 'json' && isObject(body) && isObject(body.metadata) && !!body.metadata.resourceVersion
-  const item = await registry.update(
-    operation,
-    old => {
-      const patched = patchedBody(kind, patchType!, old, body ?? null)
-      const sent = decodePatched(operation, patched, warn)
-      if (sent.metadata.name !== operation.name)
-        throw new StatusError(
-          'BadRequest',
-          `the name of the object (${sent.metadata.name}) does not match the name on the URL (${operation.name})`,
-        )
-      placeInNamespace(operation, sent)
-      return merge(kind, subresource, sent, old)
-    },
-    { retry: !conditional, subresource },
-  )
-  return { type: 'object', kind, item }
+  return patchType === 'json' || !isObject(body) || !isObject(body.metadata) || !body.metadata.resourceVersion
+}
+
+/** What a patch other than apply makes of `before`, which is of the operation's kind. */
+export function patchedObject(operation: Operation, before: DeepReadonly<KubeObject>, warn: Warn): KubeObject {
+  const { kind, patchType, body, name } = operation
+  const type = patchType as Exclude<typeof patchType, 'apply' | undefined>
+  const sent = decodePatched(operation, patchedBody(kind, type, before, body ?? null), warn)
+  if (sent.metadata.name !== name)
+    throw new StatusError(
+      'BadRequest',
+      `the name of the object (${sent.metadata.name}) does not match the name on the URL (${name})`,
+    )
+  placeInNamespace(operation, sent)
+  return sent
 }
 
 /** What a patch made, decoded; in strict mode it is the patch that is refused, for itself or for what it made. */

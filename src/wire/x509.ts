@@ -1,7 +1,7 @@
 // Certificates: make an authority, issue server and client certificates, make, read and sign requests
 // (RFC 5280, RFC 2986). Everything goes in and out as PEM text, for that is what files and Secrets hold.
 import 'reflect-metadata'
-import { X509Certificate as NodeCertificate, createPrivateKey, createPublicKey } from 'node:crypto'
+import { X509Certificate as NodeCertificate, createPrivateKey } from 'node:crypto'
 import type { KeyObject, webcrypto } from 'node:crypto'
 import * as x509 from '@peculiar/x509'
 import { StatusError, messageOf } from '../base/errors.ts'
@@ -285,9 +285,4 @@ const pem = (data: x509.PemData<unknown>) => `${data.toString('pem').trim()}\n`
 async function exportKey(key: webcrypto.CryptoKey): Promise<string> {
   const der = Buffer.from(await crypto.subtle.exportKey('pkcs8', key))
   return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }).export({ type: 'pkcs8', format: 'pem' }) as string
-}
-
-/** The public half of a private key or certificate, as PEM. */
-export function publicKeyPem(keyOrCertPem: string): string {
-  return createPublicKey(keyOrCertPem).export({ type: 'spki', format: 'pem' }) as string
 }

@@ -72,13 +72,6 @@ export function struct<const F extends Fields>(
   return makeStruct<Infer<F>>(name, doc, fields, options)
 }
 
-/** As `struct`, for a type that contains itself and so must be declared by hand. */
-export function recursiveStruct<T>(name: string, doc: string, fields: () => Fields): Struct<T> {
-  let made: Fields | undefined
-  const result = makeStruct<T>(name, doc, {}, {})
-  return Object.defineProperty(result, 'fields', { get: () => (made ??= fields()) })
-}
-
 function makeStruct<T>(name: string, doc: string, fields: Fields, options: { atomic?: boolean }): Struct<T> {
   const self: Struct<T> = {
     name,

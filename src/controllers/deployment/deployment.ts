@@ -9,7 +9,6 @@ import { defineController, keyOf, type Result, watch } from '../harness.ts'
 import { claim, controllerOf, isControlledBy, orphansOf } from '../owners.ts'
 import type { Pod as PodObject } from '../pods.ts'
 import { isTerminatingNamespace } from '../replicas.ts'
-import { canonicalJson } from '../same.ts'
 import { revisionAnnotation } from './annotations.ts'
 import { type Deployment as DeploymentObject, type DeploymentPlan, findNew, planDeployment } from './plan.ts'
 import type { ReplicaSet as ReplicaSetObject } from './sizes.ts'
@@ -125,5 +124,3 @@ async function noteRevision(
   const annotations = { ...deployment.metadata.annotations, [revisionAnnotation]: revision }
   return ctx.update(Deployment, { ...deployment, metadata: { ...deployment.metadata, annotations } })
 }
-
-export const sameTemplate = (a: unknown, b: unknown): boolean => canonicalJson(a) === canonicalJson(b)
