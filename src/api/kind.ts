@@ -55,6 +55,18 @@ export interface KindOptions<F extends Fields> {
   scale?: ScalePaths
   /** metadata.generation counts changes of everything but metadata and status. */
   generation?: boolean
+  /** Metadata that a write through /status does not change. */
+  statusKeeps?: readonly (keyof ObjectMeta)[]
+  /** PUT of an object that is not there creates it. */
+  createOnUpdate?: boolean
+  /** Whether something besides metadata.finalizers holds an object in deletion back. */
+  isHeld?(object: DeepReadonly<Infer<F> & KubeObject>): boolean
+  /** What a client should mend though the object is accepted; sent as Warning headers. */
+  warnings?(
+    object: DeepReadonly<Infer<F> & KubeObject>,
+    old: DeepReadonly<Infer<F> & KubeObject> | undefined,
+    at: Path,
+  ): Iterable<string>
   /** A delete answers with the object instead of a Status. */
   returnsDeleted?: boolean
   /** PUT without a resourceVersion is refused. */
@@ -94,7 +106,16 @@ export interface KindView {
 export interface Kind<T extends KubeObject = KubeObject>
   extends Omit<
     KindOptions<Fields>,
-    'fields' | 'columns' | 'selectable' | 'gracePeriod' | 'defaults' | 'prepare' | 'validate' | 'validateUpdate'
+    | 'fields'
+    | 'columns'
+    | 'selectable'
+    | 'gracePeriod'
+    | 'defaults'
+    | 'prepare'
+    | 'validate'
+    | 'validateUpdate'
+    | 'isHeld'
+    | 'warnings'
   > {
   readonly singular: string
   readonly shortNames: readonly string[]
@@ -112,6 +133,8 @@ export interface Kind<T extends KubeObject = KubeObject>
   prepare?(object: T, old: DeepReadonly<T> | undefined): void
   validate?(object: DeepReadonly<T>, at: Path): Iterable<Problem>
   validateUpdate?(object: DeepReadonly<T>, old: DeepReadonly<T>, at: Path): Iterable<Problem>
+  isHeld?(object: DeepReadonly<T>): boolean
+  warnings?(object: DeepReadonly<T>, old: DeepReadonly<T> | undefined, at: Path): Iterable<string>
 }
 
 /** Any kind, where the type of its objects does not matter. */

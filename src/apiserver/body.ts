@@ -4,7 +4,7 @@ import { messageOf, StatusError } from '../base/errors.ts'
 import { type AnyKind, type KubeObject, parseApiVersion } from '../api/kind.ts'
 import { isObject } from '../api/patch/merge.ts'
 import { decode, DecodeError } from '../api/schema/decode.ts'
-import type { Json, JsonObject } from '../api/schema/node.ts'
+import type { DeepReadonly, Json, JsonObject } from '../api/schema/node.ts'
 import type { OperationOptions } from '../api/operation.ts'
 
 /** Problems of a body that do not refuse it, as Warning headers carry them. */
@@ -68,6 +68,12 @@ export function withDefaults(kind: AnyKind, object: KubeObject): KubeObject {
 /** Puts fields in order and drops what Go would not write. */
 export function canonical(kind: AnyKind, object: unknown): KubeObject {
   return stamp(kind, decode(kind.schema, object, { defaults: true }) as KubeObject)
+}
+
+/** A copy that may be changed. */
+export function editable<T extends KubeObject>(kind: AnyKind, object: DeepReadonly<T>): T {
+  // Decoding copies everything but what is opaque, which nobody changes in place.
+  return decode(kind.schema, object) as T
 }
 
 function stamp(kind: AnyKind, object: KubeObject): KubeObject {

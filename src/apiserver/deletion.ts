@@ -16,7 +16,8 @@ import { parseTime, timeText } from '../api/time.ts'
 import { StoreConflict } from '../store/index.ts'
 import { conflict, notFound, objectModified } from './errors.ts'
 import { filterOf, passes } from './lists.ts'
-import { editable, hasOtherFinalizers, type Registry } from './registry.ts'
+import { editable } from './body.ts'
+import type { Registry } from './registry.ts'
 
 const maxConflictRetries = 20
 const parallelDeletes = 16
@@ -67,7 +68,7 @@ export function planDeletion(
   const finalizersChanged = JSON.stringify(finalizers) !== JSON.stringify(object.metadata.finalizers ?? [])
   const grace = kind.gracePeriod?.(object, options.gracePeriodSeconds) ?? 0
   const marked = object.metadata.deletionTimestamp !== undefined
-  const held = finalizers.length > 0 || hasOtherFinalizers(object)
+  const held = finalizers.length > 0 || kind.isHeld?.(object) === true
   if (marked) {
     const left = object.metadata.deletionGracePeriodSeconds ?? 0
     if (left > 0 && grace < left && options.gracePeriodSeconds !== undefined) {

@@ -27,7 +27,7 @@ test('lists and maps merge as upstream says', {
     for (const [name, node] of Object.entries(struct.fields)) {
       const property = definition.properties?.[name]
       const at = `${struct.name}.${name}`
-      if (property && !newer.has(at)) problems.push(...disagreements(node, property).map(what => `${at}: ${what}`))
+      if (property && !newer.has(at)) for (const what of disagreements(node, property)) problems.push(`${at}: ${what}`)
     }
   }
   assert.deepEqual(problems, [])
@@ -50,8 +50,7 @@ function allStructs(): Set<Struct> {
     if (found.has(struct)) return
     found.add(struct)
     for (const field of Object.values(struct.fields))
-      for (let node: Node | undefined = field; node; node = node.item)
-        if (node.type === 'struct') visit(node.struct!())
+      for (let node: Node | undefined = field; node; node = node.item) if (node.type === 'struct') visit(node.struct!())
   }
   for (const kind of builtinKinds) visit(kind.schema)
   return found

@@ -5,7 +5,7 @@ import type { Node } from '../../kinds/core/node.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import { nodeNameOf } from '../authz/node.ts'
 import { forbidden } from '../errors.ts'
-import type { AdmissionRequest } from '../registry.ts'
+import type { AdmissionRequest } from './request.ts'
 import type { Storage } from '../storage.ts'
 import type { AdmissionPlugin } from './chain.ts'
 

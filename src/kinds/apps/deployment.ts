@@ -111,6 +111,7 @@ export const Deployment = defineKind({
   scale: { spec: '.spec.replicas', status: '.status.replicas', selector: '.spec.selector' },
   doc: 'A deployment: N identical pods, and how to change them without an interruption.',
   generation: true,
+  statusKeeps: ['labels'],
   columns: [
     { name: 'Ready', type: 'string', value: o => `${o.status.readyReplicas ?? 0}/${o.spec.replicas}` },
     { name: 'Up-to-date', type: 'integer', value: '.status.updatedReplicas' },
