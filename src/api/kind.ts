@@ -76,6 +76,8 @@ export interface KindOptions<F extends Fields> {
   columns?: readonly Column<Infer<F> & KubeObject>[]
   /** Fields that field selectors may name besides metadata.name and metadata.namespace. */
   selectable?: Readonly<Record<string, (object: DeepReadonly<Infer<F> & KubeObject>) => string>>
+  /** What is said of a field that selectors may not name, where it is worded differently. */
+  unknownSelector?(field: string): string
   /** Defaults that depend on other fields; the schema holds the plain ones. Changes the object in place. */
   defaults?(object: Infer<F> & KubeObject): void
   /** Sets what only the server may set, on create (`old` undefined) and update. Changes `object` in place. */

@@ -1,5 +1,6 @@
 // Paths to fields and what can be wrong there. Wording and causes follow Kubernetes' field errors, since
 // clients and people match on them. Source: apimachinery validation/field/errors.go.
+import { goQuote } from '../base/go-text.ts'
 import { type Cause, StatusError } from '../base/errors.ts'
 
 export type ProblemType =
@@ -111,6 +112,7 @@ export const root: Path = new Path()
 
 // Go prints values of structs and lists as JSON, strings quoted, and nothing as null.
 function quote(value: unknown): string {
+  if (typeof value === 'string') return goQuote(value)
   return value === undefined ? 'null' : JSON.stringify(value)
 }
 

@@ -33,14 +33,14 @@ export const forbidden = (kind: AnyKind, name: string, why: string) =>
     details: detailsOf(kind, name),
   })
 
-export const methodNotSupported = (kind: AnyKind, verb: string) =>
-  new StatusError(
-    'MethodNotAllowed',
-    `${verb} is not supported on resources of kind ${JSON.stringify(qualified(kind))}`,
-    { details: detailsOf(kind, '') },
-  )
+export const resourceNotFound = () =>
+  new StatusError('NotFound', 'the server could not find the requested resource', { details: {} })
 
-export const resourceNotFound = () => new StatusError('NotFound', 'the server could not find the requested resource')
+/** The 405 of a path that exists, but not for this method. */
+export const methodNotAllowed = () =>
+  new StatusError('MethodNotAllowed', 'the server does not allow this method on the requested resource', {
+    details: {},
+  })
 
 /** The 403 of a user who may not do this. */
 export function accessDenied(

@@ -95,7 +95,6 @@ export class Registry {
     delete metadata.deletionGracePeriodSeconds
     delete metadata.selfLink
     if (kind.generation) metadata.generation = 1
-    else delete metadata.generation
     const target = { ...operation, name: metadata.name ?? '' }
     const write: Write = { operation: target, live: undefined, rules: 'whole', warn, now, next: object }
     await run(createSteps, write, this.admission)

@@ -28,7 +28,7 @@ import { nodeAuthorizer } from './authz/node.ts'
 import { rbacAuthorizer } from './authz/rbac.ts'
 import type { Warn } from './body.ts'
 import { remove, removeCollection } from './deletion.ts'
-import { accessDenied, methodNotSupported, resourceNotFound } from './errors.ts'
+import { accessDenied, methodNotAllowed, resourceNotFound } from './errors.ts'
 import { list } from './lists.ts'
 import { Registry } from './registry.ts'
 import { throughView } from './view.ts'
@@ -136,7 +136,7 @@ async function dispatch(core: ServerCore, operation: Operation, warn: Warn): Pro
   if (special) return special(core, operation, warn)
   const isStatus = subresource === 'status' && kind.status
   if (subresource && !isStatus) throw resourceNotFound()
-  if (!isStatus && !kind.verbs.includes(verb)) throw methodNotSupported(kind, verb)
+  if (!isStatus && !kind.verbs.includes(verb)) throw methodNotAllowed()
   return kind.view ? throughView(core.registry, operation, warn, generic) : generic(core.registry, operation, warn)
 }
 

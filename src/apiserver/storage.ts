@@ -5,8 +5,10 @@ import type { Clock } from '../base/clock.ts'
 import { StatusError } from '../base/errors.ts'
 import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
 import { Item, Mirror, type MirrorChange, objectKey, unknownRevision } from '../api/mirror.ts'
+import { fillNilLists } from '../api/schema/nil.ts'
 import type { JsonObject } from '../api/schema/node.ts'
 import type { Change, Entry, Store } from '../store/index.ts'
+import { parseJson } from '../wire/json.ts'
 
 const root = '/registry/'
 /** Changes remembered per kind for watches that resume. */
@@ -117,7 +119,7 @@ export class Storage {
       const storage = this.#owner(entry.key)
       if (!storage) continue
       const items = byKind.get(storage) ?? []
-      items.push(this.#item(entry.value, entry.revision))
+      items.push(this.#item(storage.kind, entry.value, entry.revision))
       byKind.set(storage, items)
     }
     for (const storage of this.#byPrefix.values()) {
@@ -159,7 +161,7 @@ export class Storage {
     const revision = await this.store.put(storageKey(kind, namespace, name), bytes, { expect })
     await this.waitFor(revision)
     const current: Item | undefined = this.of(kind).mirror.item(kind.namespaced ? namespace : undefined, name)
-    return current?.revision === revision ? current : this.#item(bytes, revision)
+    return current?.revision === revision ? current : this.#item(kind, bytes, revision)
   }
 
   /** Removes an object and returns its last state at the revision of the removal. */
@@ -175,11 +177,13 @@ export class Storage {
     return this.#byPrefix.get(key.slice(0, end + 1))
   }
 
-  #item(value: Uint8Array, revision: number): Item {
-    const object =
-      this.#written.get(value) ??
-      (JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString()) as KubeObject)
-    this.#written.delete(value)
+  #item(kind: AnyKind, value: Uint8Array, revision: number): Item {
+    let object = this.#written.get(value)
+    if (object) this.#written.delete(value)
+    else {
+      object = parseJson(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString()) as KubeObject
+      fillNilLists(kind.schema, object as unknown as JsonObject)
+    }
     object.metadata.resourceVersion = String(revision)
     return new Item(freezeInTests(object), revision, value)
   }
@@ -192,7 +196,10 @@ export class Storage {
   ): Promise<{ items: { key: string; item: Item }[]; revision: number; next?: string; remaining?: number }> {
     const page = await this.store.list(prefix, options)
     return {
-      items: page.entries.map((entry: Entry) => ({ key: entry.key, item: this.#item(entry.value, entry.revision) })),
+      items: page.entries.map((entry: Entry) => ({
+        key: entry.key,
+        item: this.#item(kind, entry.value, entry.revision),
+      })),
       revision: page.revision,
       ...(page.next !== undefined && { next: page.next }),
       ...(page.remaining !== undefined && { remaining: page.remaining }),
@@ -231,7 +238,7 @@ export class Storage {
   /** `earlier` are the changes of the same batch, not yet in the mirror. */
   #mirrorChange(storage: KindStorage, change: Change, earlier: readonly MirrorChange[]): MirrorChange | undefined {
     if (change.type === 'put')
-      return { type: 'MODIFIED', item: this.#item(change.value!, change.revision), before: undefined }
+      return { type: 'MODIFIED', item: this.#item(storage.kind, change.value!, change.revision), before: undefined }
     const key = change.key.slice(prefixOf(storage.kind).length)
     const before = earlier.findLast(c => objectKey(c.item.object) === key)?.item ?? storage.mirror.itemByKey(key)
     return before && { type: 'DELETED', item: atRevision(before, change.revision), before: undefined }

@@ -27,13 +27,7 @@ export async function create(registry: Registry, operation: Operation, warn: War
 export async function update(registry: Registry, operation: Operation, warn: Warn): Promise<ServedResult> {
   const { kind, name, subresource } = operation
   const sent = decodeBody(kind, operation.body, operation.options, warn)
-  if (sent.metadata.name && sent.metadata.name !== name) {
-    throw new StatusError(
-      'BadRequest',
-      `the name of the object (${sent.metadata.name}) does not match the name on the URL (${name})`,
-    )
-  }
-  sent.metadata.name = name
+  checkName(operation, sent)
   placeInNamespace(operation, sent)
   let attempts = 0
   const change = (old: DeepReadonly<KubeObject>) => {
@@ -73,16 +67,26 @@ export function mayRetry({ patchType, body, options }: Operation): boolean {
 
 /** What a patch other than apply makes of `before`, which is of the operation's kind. */
 export function patchedObject(operation: Operation, before: DeepReadonly<KubeObject>, warn: Warn): KubeObject {
-  const { kind, patchType, body, name } = operation
+  const { kind, patchType, body } = operation
   const type = patchType as Exclude<typeof patchType, 'apply' | undefined>
   const sent = decodePatched(operation, patchedBody(kind, type, before, body ?? null), warn)
-  if (sent.metadata.name !== name)
-    throw new StatusError(
-      'BadRequest',
-      `the name of the object (${sent.metadata.name}) does not match the name on the URL (${name})`,
-    )
+  checkName(operation, sent)
   placeInNamespace(operation, sent)
   return sent
+}
+
+/** Throws BadRequest unless the object has the name of the URL. */
+function checkName({ name }: Operation, { metadata }: KubeObject): void {
+  if (!metadata.name)
+    throw new StatusError(
+      'BadRequest',
+      `the name of the object (${name} based on URL) was undeterminable: name must be provided`,
+    )
+  if (metadata.name !== name)
+    throw new StatusError(
+      'BadRequest',
+      `the name of the object (${metadata.name}) does not match the name on the URL (${name})`,
+    )
 }
 
 /** What a patch made, decoded; in strict mode it is the patch that is refused, for itself or for what it made. */
