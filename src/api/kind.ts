@@ -57,6 +57,8 @@ export interface KindOptions<F extends Fields> {
   generation?: boolean
   /** Metadata that a write through /status does not change. */
   statusKeeps?: readonly (keyof ObjectMeta)[]
+  /** An object may be created with its status. */
+  startsWithStatus?: boolean
   /** PUT of an object that is not there creates it. */
   createOnUpdate?: boolean
   /** Whether something besides metadata.finalizers holds an object in deletion back. */

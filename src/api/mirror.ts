@@ -1,7 +1,7 @@
 // A mirror is an indexed, always current copy of all objects of one kind. The same class is the API server's
 // watch cache, a controller's informer, the kubelet's and the proxy's source: whoever fills it by list and watch.
 // In one process all share one copy, so its objects are never changed, only replaced.
-import { StatusError } from '../base/errors.ts'
+import { Waiters } from '../base/waiters.ts'
 import type { KubeObject } from './kind.ts'
 import type { DeepReadonly } from './schema/node.ts'
 
@@ -18,6 +18,11 @@ export class Item<T extends KubeObject = KubeObject> {
     this.object = object
     this.revision = revision
     this.#stored = stored
+  }
+
+  /** How long the object's JSON is, as far as that is known without writing it. */
+  get storedBytes(): number {
+    return this.#bytes?.length ?? this.#stored?.length ?? 0
   }
 
   /** The object's JSON in UTF-8. */
@@ -72,7 +77,7 @@ export class Mirror<T extends KubeObject = KubeObject> {
   readonly #byOwner = new Map<string, Map<string, Item<T>>>()
   readonly #indexes = new Map<string, Index<T>>()
   readonly #listeners = new Set<MirrorListener<T>>()
-  #waiters: { revision: number; wake: () => void }[] = []
+  readonly #waiters = new Waiters()
 
   get revision(): number {
     return this.#revision
@@ -138,16 +143,7 @@ export class Mirror<T extends KubeObject = KubeObject> {
   /** Resolves once everything up to `revision` has been applied (and the first list has arrived). */
   async waitFor(revision: number, signal?: AbortSignal): Promise<void> {
     if (this.#synced && this.#revision >= revision) return
-    if (signal?.aborted) throw signal.reason
-    await new Promise<void>((resolve, reject) => {
-      const waiter = { revision, wake: () => (signal?.removeEventListener('abort', onAbort), resolve()) }
-      const onAbort = () => {
-        this.#waiters = this.#waiters.filter(w => w !== waiter)
-        reject(signal?.reason ?? new StatusError('Timeout', 'gave up waiting for the cache'))
-      }
-      signal?.addEventListener('abort', onAbort, { once: true })
-      this.#waiters.push(waiter)
-    })
+    await this.#waiters.wait(revision, signal)
   }
 
   /** Replaces everything by a fresh list; listeners hear the difference. */
@@ -171,15 +167,8 @@ export class Mirror<T extends KubeObject = KubeObject> {
     const applied = changes.map(change => this.#applyOne(change))
     this.#revision = Math.max(this.#revision, revision)
     if (applied.length) for (const listener of this.#listeners) listener(applied)
-    this.#wake()
+    if (this.#synced) this.#waiters.reach(this.#revision)
     return applied
-  }
-
-  #wake(): void {
-    if (!this.#waiters.length || !this.#synced) return
-    const ready = this.#waiters.filter(w => w.revision <= this.#revision)
-    this.#waiters = this.#waiters.filter(w => w.revision > this.#revision)
-    for (const waiter of ready) waiter.wake()
   }
 
   #applyOne({ type, item }: Omit<MirrorChange<T>, 'before'>): MirrorChange<T> {

@@ -4,7 +4,7 @@ import type { AnyKind } from '../api/kind.ts'
 import type { Operation } from '../api/operation.ts'
 
 const qualified = (kind: AnyKind) => (kind.group ? `${kind.plural}.${kind.group}` : kind.plural)
-const detailsOf = (kind: AnyKind, name: string) => ({
+const detailsOf = (kind: Pick<AnyKind, 'group' | 'plural'>, name: string) => ({
   ...(name && { name }),
   ...(kind.group && { group: kind.group }),
   kind: kind.plural,
@@ -44,7 +44,9 @@ export const methodNotAllowed = () =>
 
 /** The 403 of a user who may not do this. */
 export function accessDenied(
-  operation: Pick<Operation, 'kind' | 'subresource' | 'namespace' | 'name' | 'verb' | 'user'>,
+  operation: Pick<Operation, 'subresource' | 'namespace' | 'name' | 'verb' | 'user'> & {
+    kind: Pick<AnyKind, 'group' | 'plural'>
+  },
   reason: string,
 ): StatusError {
   const { kind, subresource, namespace, name, verb, user } = operation

@@ -156,9 +156,10 @@ const requestOf = ({ operation, next, live }: Write) =>
     ? ({ type: 'UPDATE', operation, object: next, old: live.object } as const)
     : ({ type: 'CREATE', operation, object: next } as const)
 
-/** Nobody creates an object with a status. */
+/** Objects begin without a status, but for kinds whose creator is who reports it. */
 function startStatus({ operation, next }: Write): void {
-  if (operation.kind.status) (next as unknown as JsonObject).status = {}
+  const { kind } = operation
+  if (kind.status && !kind.startsWithStatus) (next as unknown as JsonObject).status = {}
 }
 
 /** Nobody but the writer of the status changes it. */

@@ -9,17 +9,18 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { StatusError } from '../../base/errors.ts'
 import { counter } from '../../base/metrics.ts'
+import type { AnyKind } from '../../api/kind.ts'
 import type { Operation, Serve, ServedResult, User } from '../../api/operation.ts'
 import { resourceNotFound } from '../errors.ts'
 import { handlers } from '../resources/handlers.ts'
-import { handlerKey, type ServerCore } from '../serve.ts'
+import { authorize, handlerKey, type ServerCore } from '../serve.ts'
 import { authenticate } from './authenticate.ts'
 import { parseBody, patchTypeOf, readBody } from './bodies.ts'
 import { encodeEvent, encodeList, encodeObject, encodeStatus, type EncodeContext, statusOf } from './encode.ts'
 import { type Accepted, contentTypes, negotiate, negotiateError } from './negotiate.ts'
 import { deleteBody, flag, parseOptions } from './options.ts'
 import { KindIndex, parsePath, type ResourcePath } from './route.ts'
-import { verbOf } from './verbs.ts'
+import { verbOf, verbOfMethod } from './verbs.ts'
 
 // HTTP/2's compatibility objects have the same face as HTTP/1.1's.
 export type Request = IncomingMessage
@@ -154,15 +155,19 @@ export class Frontend {
       const path = parsePath(url.pathname)
       // Only known resources: a label must not grow with what clients invent.
       if (path && this.#kinds.find(path)) resource = path.plural
-      if (path && (this.#kinds.find(path) || this.#options.streams.handles(path))) await this.#resource(call, path)
-      else await this.#path(call)
+      if (!path) await this.#path(call)
+      else if (this.#kinds.find(path) || this.#options.streams.handles(path)) await this.#resource(call, path)
+      else {
+        this.#authorizePath(call, path)
+        notFound(call, this.#options.core.kinds)
+      }
     } catch (error) {
       this.#fail(response, error, { encoding: negotiateError(request.headers.accept), view: 'object' })
     }
   }
 
   async #path(call: Call): Promise<void> {
-    const { user, url, request, response } = call
+    const { user, url, request } = call
     const verb = (request.method ?? 'GET').toLowerCase()
     const decision = this.#options.core.authorizer.authorize({
       user,
@@ -181,21 +186,18 @@ export class Frontend {
         { details: {} },
       )
     for (const handler of this.#options.paths) if (await handler(call)) return
-    const [, top, group] = url.pathname.split('/')
-    // Below a group that is served, answers are Statuses; elsewhere they are plain text.
-    if (top === 'api' || (top === 'apis' && this.#options.core.kinds.some(kind => group && kind.group === group)))
-      throw resourceNotFound()
-    response.setHeader('x-content-type-options', 'nosniff')
-    send(response, 404, 'text/plain; charset=utf-8', Buffer.from('404 page not found\n'))
+    notFound(call, this.#options.core.kinds)
   }
 
   async #resource(call: Call, path: ResourcePath): Promise<void> {
     if (this.#options.streams.handles(path)) return this.#options.streams.request(call, path)
-    const { request, response, url } = call
+    const { response, url } = call
     const kept = this.#kinds.find(path)?.verbs.includes('get') ?? false
-    const operation = await this.#operation(call, path)
-    const watchable = operation.verb === 'list' || operation.verb === 'watch'
-    const accepted = negotiate(request.headers.accept, kept, watchable)
+    const { operation, accepted } = await this.#prepare(call, path, kept).catch((error: unknown) => {
+      // Those who may not ask do not learn what is wrong with what they asked.
+      this.#authorizePath(call, path)
+      throw error
+    })
     const include = url.searchParams.get('includeObject') as EncodeContext['includeObject'] | null
     const context: EncodeContext = {
       ...accepted,
@@ -206,6 +208,21 @@ export class Frontend {
     for (const text of result.warnings ?? []) response.appendHeader('Warning', `299 - ${JSON.stringify(text)}`)
     if (result.type === 'watch') await this.#watch(response, context, result)
     else this.#send(response, context, result)
+  }
+
+  async #prepare(call: Call, path: ResourcePath, kept: boolean): Promise<{ operation: Operation; accepted: Accepted }> {
+    const operation = await this.#operation(call, path)
+    const watchable = operation.verb === 'list' || operation.verb === 'watch'
+    return { operation, accepted: negotiate(call.request.headers.accept, kept, watchable) }
+  }
+
+  /** Throws Forbidden unless the user may do on this path what the method means, whether or not there is a route. */
+  #authorizePath({ request, user }: Call, path: ResourcePath): void {
+    const { group, plural, namespace, name, subresource } = path
+    const method = request.method ?? 'GET'
+    const verb = verbOfMethod(method, path)
+    const kind = this.#kinds.find(path) ?? { group, plural }
+    authorize(this.#options.core, { user, verb, kind, subresource, namespace, name, options: {} })
   }
 
   async #operation({ request, url, user, signal }: Call, path: ResourcePath): Promise<Operation> {
@@ -314,6 +331,14 @@ export class Frontend {
     if (retry) response.setHeader('Retry-After', String(retry))
     send(response, status.code as number, contentTypes[accepted.encoding], encodeStatus(accepted, status))
   }
+}
+
+/** Below a group that is served, answers are Statuses; elsewhere they are plain text. */
+function notFound({ url, response }: Call, kinds: readonly AnyKind[]): void {
+  const [, top, group] = url.pathname.split('/')
+  if (top === 'api' || (top === 'apis' && group && kinds.some(kind => kind.group === group))) throw resourceNotFound()
+  response.setHeader('x-content-type-options', 'nosniff')
+  send(response, 404, 'text/plain; charset=utf-8', Buffer.from('404 page not found\n'))
 }
 
 /** Throws NotAcceptable for the metadata of a list of one object, or of one object of a list. */

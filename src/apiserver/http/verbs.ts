@@ -45,5 +45,21 @@ function routesOf(kind: AnyKind, path: ResourcePath, special: Parameters<typeof 
   )
 }
 
+/** The verb that authorization asks about, where there need not be a route. Source: apiserver request/requestinfo.go. */
+export function verbOfMethod(method: string, { name, watch }: ResourcePath): OperationVerb {
+  switch (method) {
+    case 'POST':
+      return 'create'
+    case 'PUT':
+      return 'update'
+    case 'PATCH':
+      return 'patch'
+    case 'DELETE':
+      return name ? 'delete' : 'deletecollection'
+    default:
+      return watch ? 'watch' : name ? 'get' : 'list'
+  }
+}
+
 const pick = (routes: Routes, has: (verb: OperationVerb) => boolean): Routes =>
   Object.fromEntries(Object.entries(routes).filter(([, verb]) => has(verb!)))

@@ -25,6 +25,7 @@ export const createEviction: Handler = async (core, operation, warn) => {
   await storage.fresh(operation.signal)
   const pod = storage.mirror(Pod).get(namespace, name)
   if (!pod) throw notFound(Pod, name)
+  await registry.admission.validate({ type: 'CREATE', operation, object: eviction })
   const target: Operation = {
     ...operation,
     kind: Pod,

@@ -185,6 +185,7 @@ export const Node = defineKind({
   shortNames: ['no'],
   subresources: ['proxy'],
   status: true,
+  startsWithStatus: true,
   doc: 'A node: a machine that runs pods.',
   columns: nodeColumns,
   selectable: { 'spec.unschedulable': n => String(n.spec.unschedulable ?? false) },
