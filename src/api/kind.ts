@@ -68,8 +68,16 @@ export interface KindOptions<F extends Fields> {
   defaults?(object: Infer<F> & KubeObject): void
   /** Sets what only the server may set, on create (`old` undefined) and update. Changes `object` in place. */
   prepare?(object: Infer<F> & KubeObject, old: DeepReadonly<Infer<F> & KubeObject> | undefined): void
-  /** What fields must agree on; the schema has already checked each alone. */
-  validate?(object: DeepReadonly<Infer<F> & KubeObject>, at: Path): Iterable<Problem>
+  /** `validate` checks every field by itself; the schema only describes them. */
+  explicit?: boolean
+  /** `any`: finalizers without a domain may be any, not only those that Kubernetes knows. */
+  finalizers?: 'any'
+  /** What is wrong with an object, new or (with `old`) changed; the schema has already checked each field alone. */
+  validate?(
+    object: DeepReadonly<Infer<F> & KubeObject>,
+    at: Path,
+    old: DeepReadonly<Infer<F> & KubeObject> | undefined,
+  ): Iterable<Problem>
   /** What may not change, after `validate`. */
   validateUpdate?(
     object: DeepReadonly<Infer<F> & KubeObject>,
@@ -110,7 +118,7 @@ export interface Kind<T extends KubeObject = KubeObject>
   gracePeriod?(object: DeepReadonly<T>, asked: number | undefined): number
   defaults?(object: T): void
   prepare?(object: T, old: DeepReadonly<T> | undefined): void
-  validate?(object: DeepReadonly<T>, at: Path): Iterable<Problem>
+  validate?(object: DeepReadonly<T>, at: Path, old: DeepReadonly<T> | undefined): Iterable<Problem>
   validateUpdate?(object: DeepReadonly<T>, old: DeepReadonly<T>, at: Path): Iterable<Problem>
 }
 

@@ -11,7 +11,7 @@ import { invalidError, type Problem } from '../api/path.ts'
 import { decode } from '../api/schema/decode.ts'
 import type { DeepReadonly, Json, JsonObject } from '../api/schema/node.ts'
 import { timeText } from '../api/time.ts'
-import { validateMetaUpdate, validateObject } from '../api/validate.ts'
+import { ownProblems, validateObject, validateUpdate } from '../api/validate.ts'
 import { root } from '../api/path.ts'
 import { Item as ItemClass, unknownRevision } from '../api/mirror.ts'
 import { StoreConflict } from '../store/index.ts'
@@ -156,9 +156,7 @@ export class Registry {
     const next = canonical(kind, object)
     countGeneration(kind, next, old)
     if (sameObject(next, old)) return item
-    throwProblems(kind, name, validateMetaUpdate(next.metadata, old.metadata))
-    throwProblems(kind, name, validateObject(kind, next))
-    if (kind.validateUpdate && !options.trusted) throwProblems(kind, name, kind.validateUpdate(next, old, root))
+    throwProblems(kind, name, options.trusted ? ownProblems(kind, next, old) : validateUpdate(kind, next, old))
     await this.admission.validate({ type: 'UPDATE', operation, object: next, old })
     if (operation.patchType !== 'apply') trackFields(operation, next, old, this.clock.now())
     if (operation.options.dryRun) return new ItemClass(next, item.revision)

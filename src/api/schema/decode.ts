@@ -170,7 +170,6 @@ function decodeStructNode(node: Node, raw: Json, context: Context): Json | undef
 
 function decodeQuantity(raw: Json): Json {
   if (typeof raw !== 'string' && typeof raw !== 'number') throw new DecodeError(quantityError)
-  if (raw === '') return '0'
   try {
     return canonicalQuantity(raw)
   } catch (cause) {

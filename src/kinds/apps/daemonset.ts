@@ -6,7 +6,9 @@ import { int32, int64, intOrString, listByKey, string, struct, time } from '../.
 import { PodTemplateSpec } from '../core/podtemplatespec.ts'
 import { validateCount } from './rolling-update.ts'
 import { selectorCell, selectorColumn, templateColumns } from '../columns.ts'
-import { defaultTemplate, notNegative, selectorUnchanged, validateWorkload } from './workload-rules.ts'
+import { notNegative } from '../../api/checks.ts'
+import { goStruct } from '../../api/go-value.ts'
+import { defaultTemplate, selectorUnchanged, validateLasting, validateSelection } from './workload-rules.ts'
 
 export const RollingUpdateDaemonSet = struct(
   'apps.v1.RollingUpdateDaemonSet',
@@ -141,6 +143,7 @@ export const DaemonSet = defineKind({
     const generation = isChanged ? before + 1 : Math.max(1, before)
     next.metadata.annotations = { ...next.metadata.annotations, [generationAnnotation]: String(generation) }
   },
+  explicit: true,
   *validate({ spec }, at) {
     const { type, rollingUpdate } = spec.updateStrategy
     if (type === 'RollingUpdate' && rollingUpdate)
@@ -149,7 +152,13 @@ export const DaemonSet = defineKind({
       { minReadySeconds: spec.minReadySeconds, revisionHistoryLimit: spec.revisionHistoryLimit },
       at.field('spec'),
     )
-    yield* validateWorkload(spec, at.field('spec'))
+    const strategies = ['RollingUpdate', 'OnDelete']
+    if (!strategies.includes(type))
+      yield at
+        .field('spec', 'updateStrategy')
+        .notSupported(goStruct(DaemonSetUpdateStrategy, spec.updateStrategy), strategies)
+    yield* validateSelection(spec, { kind: 'daemonset', broken: 'invalid label selector' }, at.field('spec'))
+    yield* validateLasting(spec.template, 'DaemonSet', at.field('spec', 'template'))
   },
   *validateUpdate(next, old, at) {
     yield* selectorUnchanged(next.spec.selector, old.spec.selector, at)

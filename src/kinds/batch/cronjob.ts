@@ -8,7 +8,7 @@ import { JobSpec } from './jobspec.ts'
 import { ObjectReference } from '../core/reference.ts'
 import { ageColumn } from '../columns.ts'
 import { age } from '../../api/table.ts'
-import { notNegative } from '../apps/workload-rules.ts'
+import { notNegative } from '../../api/checks.ts'
 import { defaultJobSpec, validateJobSpec } from './job-rules.ts'
 
 export const JobTemplateSpec = struct('batch.v1.JobTemplateSpec', 'The Job to make.', {

@@ -3,10 +3,11 @@ import type { Path, Problem } from '../../api/path.ts'
 import type { KubeObject } from '../../api/kind.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
 import { parseTime, shortAge } from '../../api/time.ts'
-import { notNegative, validateTemplate } from '../apps/workload-rules.ts'
+import { notNegative } from '../../api/checks.ts'
+import { validateTemplate } from '../core/template-rules.ts'
 import { defaultPodSpec } from '../core/pod-defaults.ts'
 import type { JobStatus } from './job.ts'
-import { dnsLabelErrors } from '../../api/validate.ts'
+import { dnsLabelErrors } from '../../api/names.ts'
 import { validateCompletions, validatePolicies } from './job-policies.ts'
 import type { JobSpec } from './jobspec.ts'
 
@@ -57,7 +58,7 @@ export function* validateJobSpec(spec: DeepReadonly<JobSpec>, at: Path): Iterabl
   yield* notNegative({ backoffLimitPerIndex, maxFailedIndexes }, at)
   yield* validateCompletions(spec, at)
   yield* validatePolicies(spec, at)
-  yield* validateTemplate(spec.template, at.field('template'), ['OnFailure', 'Never'])
+  yield* validateTemplate(spec.template, at.field('template'))
 }
 
 export function* validateJob(job: DeepReadonly<Job>, at: Path): Iterable<Problem> {

@@ -1,7 +1,7 @@
 // A namespace: names are unique within it, and deleting it deletes what is in it.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { list, listByKey, string, struct, time } from '../../api/schema/build.ts'
-import { dnsLabelErrors } from '../../api/validate.ts'
+import { dnsLabelErrors } from '../../api/names.ts'
 
 export const NamespaceSpec = struct('core.v1.NamespaceSpec', 'What a namespace is to be.', {
   finalizers: list(string({}), { proto: 1, doc: 'The namespace stays until each of these has been removed.' }),

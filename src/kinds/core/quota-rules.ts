@@ -2,7 +2,7 @@
 import type { Path, Problem } from '../../api/path.ts'
 import { compareQuantities, quantityMilli } from '../../api/quantity.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
-import { pathSegmentErrors } from '../../api/validate.ts'
+import { pathSegmentErrors } from '../../api/names.ts'
 import type { ResourceQuotaSpec } from './resourcequota.ts'
 
 /** Resources whose number has a name of its own, besides `count/…`. */

@@ -1,11 +1,11 @@
 // Defaults, validation and columns of Service. Source: pkg/apis/core/v1/defaults.go, validation.go, printers.go.
 import type { Column, KubeObject } from '../../api/kind.ts'
+import { validateLabels } from '../../api/checks.ts'
 import { parseIP } from '../../api/ip.ts'
 import type { Path, Problem } from '../../api/path.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
-import { dns1035Errors, dnsLabelErrors, dnsSubdomainErrors, validateLabels } from '../../api/validate.ts'
+import { dns1035Errors, dnsLabelErrors, dnsSubdomainErrors, portNameErrors } from '../../api/names.ts'
 import { selectorCell } from '../columns.ts'
-import { portNameErrors } from './pod-validation.ts'
 import type { ServiceSpec, ServiceStatus } from './service.ts'
 
 // Spelled out, since the kind's own type is inferred from a definition that uses this file.

@@ -4,7 +4,7 @@ import { bool, int32, list, map, string, struct } from '../../api/schema/build.t
 import { parseIP } from '../../api/ip.ts'
 import type { Path, Problem } from '../../api/path.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
-import { dnsSubdomainErrors } from '../../api/validate.ts'
+import { dnsSubdomainErrors } from '../../api/names.ts'
 import { unchanged } from '../unchanged.ts'
 import { ObjectReference } from '../core/reference.ts'
 

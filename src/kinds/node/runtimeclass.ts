@@ -1,6 +1,6 @@
 // A runtime class: which container runtime runs a pod.
 import { defineKind, type Of } from '../../api/kind.ts'
-import { dnsLabelErrors } from '../../api/validate.ts'
+import { dnsLabelErrors } from '../../api/names.ts'
 import { unchanged } from '../unchanged.ts'
 import { list, map, quantity, string, struct } from '../../api/schema/build.ts'
 import { Toleration } from '../core/affinity.ts'
