@@ -50,15 +50,19 @@ export interface Streams {
   ): Promise<void>
 }
 
-export interface HttpOptions {
+/** What is behind the front: the operations, the other paths, and the streams. */
+export interface FrontendOptions {
   core: ServerCore
   serve: Serve
+  paths: readonly PathHandler[]
+  streams: Streams
+}
+
+export interface HttpOptions extends FrontendOptions {
   key: string
   cert: string
   /** Signs the clients' certificates. */
   clientCa: string
-  paths: readonly PathHandler[]
-  streams: Streams
 }
 
 /** HTTP/2 streams one connection may have open, and resets it may cause a second. */
@@ -123,11 +127,12 @@ function listen(server: Http2SecureServer, host: string, port: number): Promise<
   })
 }
 
-class Frontend {
-  readonly #options: HttpOptions
+/** Answers requests and upgrades, whatever connection they come on. */
+export class Frontend {
+  readonly #options: FrontendOptions
   readonly #kinds: KindIndex
 
-  constructor(options: HttpOptions) {
+  constructor(options: FrontendOptions) {
     this.#options = options
     this.#kinds = new KindIndex(options.core.kinds)
   }

@@ -38,6 +38,7 @@ export const ScopeSelector = struct(
   {
     matchExpressions: list(ScopedResourceSelectorRequirement, { proto: 1, doc: 'The conditions.' }),
   },
+  { atomic: true },
 )
 export type ScopeSelector = Of<typeof ScopeSelector>
 

@@ -42,6 +42,7 @@ export type SessionAffinityConfig = Of<typeof SessionAffinityConfig>
 export const ServiceSpec = struct('core.v1.ServiceSpec', 'How a service is reached, and what it leads to.', {
   ports: listByKey(['port', 'protocol'], ServicePort, { proto: 1, mergeKey: 'port', doc: 'Its ports.' }),
   selector: map(string({}), {
+    atomic: true,
     proto: 2,
     doc: 'Labels of the pods it leads to; without it, endpoints are kept by somebody else.',
   }),

@@ -52,17 +52,22 @@ export const Endpoint = struct('discovery.v1.Endpoint', 'An address behind a ser
 })
 export type Endpoint = Of<typeof Endpoint>
 
-export const EndpointPort = struct('discovery.v1.EndpointPort', 'A port of every address in the slice.', {
-  name: string({ proto: 1, default: '', optional: true, doc: 'Name of the service’s port.' }),
-  protocol: string({
-    proto: 2,
-    default: 'TCP',
-    optional: true,
-    doc: 'TCP, UDP or SCTP.',
-  }),
-  port: int32({ proto: 3, optional: true, doc: 'Number of the port.' }),
-  appProtocol: string({ proto: 4, optional: true, doc: 'Protocol spoken on top.' }),
-})
+export const EndpointPort = struct(
+  'discovery.v1.EndpointPort',
+  'A port of every address in the slice.',
+  {
+    name: string({ proto: 1, default: '', optional: true, doc: 'Name of the service’s port.' }),
+    protocol: string({
+      proto: 2,
+      default: 'TCP',
+      optional: true,
+      doc: 'TCP, UDP or SCTP.',
+    }),
+    port: int32({ proto: 3, optional: true, doc: 'Number of the port.' }),
+    appProtocol: string({ proto: 4, optional: true, doc: 'Protocol spoken on top.' }),
+  },
+  { atomic: true },
+)
 export type EndpointPort = Of<typeof EndpointPort>
 
 const maxEndpoints = 1000

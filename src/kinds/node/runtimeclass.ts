@@ -11,7 +11,7 @@ export const Overhead = struct('node.v1.Overhead', 'What running a pod costs bes
 export type Overhead = Of<typeof Overhead>
 
 export const Scheduling = struct('node.v1.Scheduling', 'Which nodes can run pods of a class.', {
-  nodeSelector: map(string({}), { proto: 1, doc: 'Labels the nodes have; added to the pods.' }),
+  nodeSelector: map(string({}), { proto: 1, atomic: true, doc: 'Labels the nodes have; added to the pods.' }),
   tolerations: list(Toleration, { proto: 2, doc: 'Taints the pods tolerate; added to the pods.' }),
 })
 export type Scheduling = Of<typeof Scheduling>

@@ -1,0 +1,44 @@
+// What differs between a recorded answer and another one, path by path.
+import type { Json, JsonObject } from '../../src/api/schema/node.ts'
+import { isExactNumber } from './corpus.ts'
+
+export interface Difference {
+  path: string
+  expected: Json | '<absent>'
+  actual: Json | '<absent>'
+}
+
+/** The items of an aggregated message, whose order does not matter. */
+const bag = (message: string) =>
+  message
+    .split(/, |\[|\]/)
+    .sort()
+    .join('\n')
+
+const isObject = (value: Json): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !isExactNumber(value)
+
+/** Everything that differs. */
+export function differences(expected: Json, actual: Json, path = ''): Difference[] {
+  if (Array.isArray(expected) && Array.isArray(actual)) {
+    return Array.from({ length: Math.max(expected.length, actual.length) }, (_, i) =>
+      one(expected[i], actual[i], `${path}[${i}]`),
+    ).flat()
+  }
+  if (isObject(expected) && isObject(actual)) {
+    const keys = new Set([...Object.keys(expected), ...Object.keys(actual)])
+    return [...keys].flatMap(key =>
+      one(expected[key], actual[key], /^[\w-]+$/.test(key) ? `${path}.${key}` : `${path}[${key}]`),
+    )
+  }
+  if (JSON.stringify(expected) === JSON.stringify(actual)) return []
+  if (typeof expected === 'string' && typeof actual === 'string' && path.endsWith('.message'))
+    if (bag(expected) === bag(actual)) return []
+  return [{ path, expected, actual }]
+}
+
+function one(expected: Json | undefined, actual: Json | undefined, path: string): Difference[] {
+  if (expected === undefined) return [{ path, expected: '<absent>', actual: actual! }]
+  if (actual === undefined) return [{ path, expected, actual: '<absent>' }]
+  return differences(expected, actual, path)
+}
