@@ -68,6 +68,8 @@ export interface KindOptions<F extends Fields> {
   defaults?(object: Infer<F> & KubeObject): void
   /** Sets what only the server may set, on create (`old` undefined) and update. Changes `object` in place. */
   prepare?(object: Infer<F> & KubeObject, old: DeepReadonly<Infer<F> & KubeObject> | undefined): void
+  /** A new object keeps the status it comes with. */
+  keepsStatus?: boolean
   /** `validate` checks every field by itself; the schema only describes them. */
   explicit?: boolean
   /** `any`: finalizers without a domain may be any, not only those that Kubernetes knows. */

@@ -32,7 +32,9 @@ const used = (pattern: string) => `regex used for validation is '${pattern}'`
 export function dnsLabelErrors(name: string): string[] {
   const errors: string[] = []
   if (bytes(name) > 63) errors.push(most(63))
-  if (!patterns.label.test(name))
+  if (patterns.label.test(name)) return errors
+  if (patterns.subdomain.test(name)) errors.push('must not contain dots')
+  else
     errors.push(
       `a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', ${used(label)})`,
     )

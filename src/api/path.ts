@@ -62,7 +62,8 @@ export class Path {
   }
 
   invalid(value: unknown, detail: string): Problem {
-    return this.#problem('FieldValueInvalid', `Invalid value: ${quote(value)}${detail && `: ${detail}`}`)
+    const texts = ['Invalid value', quote(value), detail]
+    return this.#problem('FieldValueInvalid', texts.filter(text => text !== '').join(': '))
   }
 
   typeInvalid(value: unknown, detail: string): Problem {
@@ -120,6 +121,9 @@ export class Printed {
     this.text = text
   }
 }
+
+/** For problems of a whole that does not show. */
+export const noValue: Printed = new Printed('')
 
 export const root: Path = new Path()
 

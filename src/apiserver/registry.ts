@@ -77,7 +77,8 @@ export class Registry {
   async create(operation: Operation, object: KubeObject): Promise<Item> {
     const { kind } = operation
     const meta = object.metadata
-    if (meta.resourceVersion)
+    // A dry run never comes to the store, which is what refuses this.
+    if (meta.resourceVersion && !operation.options.dryRun)
       throw new StatusError('BadRequest', 'resourceVersion should not be set on objects to be created')
     const generated = !meta.name && meta.generateName
     for (let attempt = 1; ; attempt++) {
@@ -105,7 +106,7 @@ export class Registry {
     else delete metadata.generation
     const target = { ...operation, name: metadata.name ?? '' }
     await this.admission.mutate({ type: 'CREATE', operation: target, object })
-    if (kind.status) (object as unknown as JsonObject).status = {}
+    if (kind.status && !kind.keepsStatus) (object as unknown as JsonObject).status = {}
     kind.prepare?.(object, undefined)
     // Holds the place of the revision, which is known after the write.
     metadata.resourceVersion = unknownRevision

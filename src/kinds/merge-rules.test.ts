@@ -50,8 +50,7 @@ function allStructs(): Set<Struct> {
     if (found.has(struct)) return
     found.add(struct)
     for (const field of Object.values(struct.fields))
-      for (let node: Node | undefined = field; node; node = node.item)
-        if (node.type === 'struct') visit(node.struct!())
+      for (let node: Node | undefined = field; node; node = node.item) if (node.type === 'struct') visit(node.struct!())
   }
   for (const kind of builtinKinds) visit(kind.schema)
   return found

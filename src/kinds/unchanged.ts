@@ -11,6 +11,11 @@ export function same(a: unknown, b: unknown): boolean {
   return [...new Set([...Object.keys(x), ...Object.keys(y)])].every(key => same(x[key], y[key]))
 }
 
+/** A problem if a value is not as it was. */
+export function* immutableValue(next: unknown, old: unknown, at: Path): Iterable<Problem> {
+  if (!same(next, old)) yield at.invalid(next, 'field is immutable')
+}
+
 /** A problem for each of `fields` that is not as it was. */
 export function* unchanged<T extends object>(
   next: T,
@@ -18,6 +23,5 @@ export function* unchanged<T extends object>(
   fields: readonly (keyof T & string)[],
   at: Path,
 ): Iterable<Problem> {
-  for (const field of fields)
-    if (!same(next[field], old[field])) yield at.field(field).invalid(next[field], 'field is immutable')
+  for (const field of fields) yield* immutableValue(next[field], old[field], at.field(field))
 }

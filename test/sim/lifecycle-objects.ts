@@ -47,7 +47,7 @@ export const examples: Record<string, Example> = {
   '/endpoints': { object: { subsets: [{ addresses: [{ ip: '10.0.0.24' }], ports: [{ name: 'http', port: 80 }] }] } },
   '/events': {
     object: {
-      involvedObject: { kind: 'Pod', name: 'web', namespace: 'default' },
+      involvedObject: { kind: 'Pod', name: 'web', namespace: 'lifecycle' },
       reason: 'Test',
       message: 'This is an event',
       type: 'Normal',

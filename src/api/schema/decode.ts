@@ -130,7 +130,8 @@ function decodeNode(node: Node, raw: Json, context: Context): Json | undefined {
     case 'string':
     case 'bytes':
       if (typeof raw !== 'string') throw mismatch(raw, node.type === 'bytes' ? '[]uint8' : 'string', context)
-      if (node.type === 'bytes' && !isBase64(raw)) throw new DecodeError('illegal base64 data at input byte 0')
+      if (node.type === 'bytes' && !isBase64(raw))
+        throw new DecodeError(`illegal base64 data at input byte ${firstBad(raw)}`)
       return raw === '' && !node.optional ? undefined : raw
     case 'bool':
       if (typeof raw !== 'boolean') throw mismatch(raw, 'bool', context)
@@ -266,6 +267,13 @@ function zero(node: Node, context: Context): Json {
 const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
 const isBase64 = (text: string) =>
   base64.test(text.includes('\n') || text.includes('\r') ? text.replace(/[\r\n]/g, '') : text)
+
+/** Where Go says that base64 goes wrong: at the first character that does not belong, or where a group ends early. */
+function firstBad(text: string): number {
+  const plain = text.replace(/=+$/, '')
+  const strange = plain.search(/[^A-Za-z0-9+/\r\n]/)
+  return strange >= 0 ? strange : text.length - (text.length % 4)
+}
 
 function mismatch(raw: unknown, type: string, context: Context): DecodeError {
   const what =

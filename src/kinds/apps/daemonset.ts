@@ -103,7 +103,7 @@ const generationAnnotation = 'deprecated.daemonset.template.generation'
 function* validateSurge({ maxUnavailable, maxSurge }: RollingUpdateDaemonSet, at: Path): Iterable<Problem> {
   yield* validateCount(maxUnavailable, at.field('maxUnavailable'))
   yield* validateCount(maxSurge, at.field('maxSurge'))
-  const some = (value: number | string | undefined) => Number.parseInt(String(value ?? 0), 10) > 0
+  const some = (value: number | string | undefined) => (Number.parseInt(String(value ?? 0), 10) || 0) !== 0
   if (some(maxUnavailable) && some(maxSurge))
     yield at.field('maxSurge').invalid(maxSurge, 'may not be set when maxUnavailable is non-zero')
   if (!some(maxUnavailable) && !some(maxSurge))
@@ -157,7 +157,7 @@ export const DaemonSet = defineKind({
       yield at
         .field('spec', 'updateStrategy')
         .notSupported(goStruct(DaemonSetUpdateStrategy, spec.updateStrategy), strategies)
-    yield* validateSelection(spec, { kind: 'daemonset', broken: 'invalid label selector' }, at.field('spec'))
+    yield* validateSelection(spec, { kind: 'daemonset' }, at.field('spec'))
     yield* validateLasting(spec.template, 'DaemonSet', at.field('spec', 'template'))
   },
   *validateUpdate(next, old, at) {

@@ -16,7 +16,7 @@ import { validateLasting, validateSelection } from './workload-rules.ts'
 type Spec = DeepReadonly<StatefulSetSpec>
 
 export function* validateStatefulSet(spec: Spec, at: Path): Problems {
-  const { replicas, minReadySeconds, revisionHistoryLimit, podManagementPolicy, serviceName } = spec
+  const { replicas, minReadySeconds, podManagementPolicy, serviceName } = spec
   if (!['OrderedReady', 'Parallel'].includes(podManagementPolicy))
     yield at.field('podManagementPolicy').invalid(podManagementPolicy, "must be 'OrderedReady' or 'Parallel'")
   yield* validateStrategy(spec, at.field('updateStrategy'))
@@ -24,7 +24,7 @@ export function* validateStatefulSet(spec: Spec, at: Path): Problems {
   const retention = at.field('persistentVolumeClaimRetentionPolicy')
   yield* supported(whenDeleted, ['Retain', 'Delete'], retention.field('whenDeleted'))
   yield* supported(whenScaled, ['Retain', 'Delete'], retention.field('whenScaled'))
-  yield* notNegative({ replicas, minReadySeconds, revisionHistoryLimit }, at)
+  yield* notNegative({ replicas, minReadySeconds }, at)
   yield* notNegative({ start: spec.ordinals?.start }, at.field('ordinals'))
   if (serviceName) yield* named(dnsLabelErrors, serviceName, at.field('serviceName'))
   for (const [i, claim] of (spec.volumeClaimTemplates ?? []).entries())
@@ -57,10 +57,7 @@ function withClaims({ template, volumeClaimTemplates = [] }: Spec): DeepReadonly
   const nameOf = (claim: DeepReadonly<PersistentVolumeClaim>) => claim.metadata.name ?? ''
   const names = new Set(volumeClaimTemplates.map(nameOf))
   const volumes = [
-    ...volumeClaimTemplates.map(claim => ({
-      name: nameOf(claim),
-      persistentVolumeClaim: { claimName: nameOf(claim) },
-    })),
+    ...[...names].map(name => ({ name, persistentVolumeClaim: { claimName: name } })),
     ...(template.spec.volumes ?? []).filter(volume => !names.has(volume.name)),
   ]
   return { ...template, spec: { ...template.spec, volumes } }

@@ -56,6 +56,9 @@ export const StatefulSet = defineKind({
   ],
   defaults: s => {
     defaultTemplate(s)
+    const retention = s.spec.persistentVolumeClaimRetentionPolicy
+    retention.whenDeleted ||= 'Retain'
+    retention.whenScaled ||= 'Retain'
     if (s.spec.updateStrategy.type === 'RollingUpdate') s.spec.updateStrategy.rollingUpdate ??= { partition: 0 }
     for (const claim of s.spec.volumeClaimTemplates ?? []) claim.status = { phase: 'Pending' } as typeof claim.status
   },

@@ -24,8 +24,8 @@ export const defaultTemplate = (object: HasTemplate): void => defaultPodSpec(obj
 interface Words {
   /** What an empty one is invalid for. */
   kind: string
-  /** Said of one with problems, besides these. */
-  broken: string
+  /** Said of one with problems, besides these; and of none at all, that there has to be one. */
+  broken?: string
 }
 
 /** Selector and template fit each other. */
@@ -33,10 +33,11 @@ export function* validateSelection({ selector, template }: Workload, words: Word
   const path = at.field('selector')
   const problems = [...validateSelector(selector, path)]
   yield* problems
-  if (!selector) yield path.required()
-  else if (isEmpty(selector)) yield path.invalid(selector, `empty selector is invalid for ${words.kind}`)
-  if (problems.length) yield path.invalid(selector, words.broken)
-  else yield* validateMatch(selector, template, at)
+  if (!selector) {
+    if (words.broken !== undefined) yield path.required()
+  } else if (isEmpty(selector)) yield path.invalid(selector, `empty selector is invalid for ${words.kind}`)
+  if (!problems.length) yield* validateMatch(selector, template, at)
+  else if (words.broken !== undefined) yield path.invalid(selector, words.broken)
 }
 
 /** The template's pods are ones that the selector finds. */

@@ -76,6 +76,7 @@ export const Job = defineKind({
   ],
   defaults: defaultJob,
   prepare: prepareJob,
+  explicit: true,
   validate: validateJob,
   validateUpdate: validateJobUpdate,
   fields: {

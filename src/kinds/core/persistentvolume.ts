@@ -6,6 +6,7 @@ import { PersistentVolumeSource } from './persistentvolumesource.ts'
 import { ObjectReference } from './reference.ts'
 import { ageColumn } from '../columns.ts'
 import { accessModesText } from './access-modes.ts'
+import { validateVolume, validateVolumeUpdate } from './persistentvolume-rules.ts'
 
 export const PersistentVolumeSpec = struct('core.v1.PersistentVolumeSpec', 'What a volume is, and who may use it.', {
   capacity: map(quantity({}), { proto: 1, doc: 'Its size.' }),
@@ -57,6 +58,14 @@ export const PersistentVolume = defineKind({
   status: true,
   doc: 'A piece of storage, as the cluster sees it.',
   returnsDeleted: true,
+  explicit: true,
+  *validate({ spec }, at) {
+    yield* validateVolume(spec, at.field('spec'))
+  },
+  *validateUpdate(next, old, at) {
+    yield* validateVolume(next.spec, at.field('spec'))
+    yield* validateVolumeUpdate(next.spec, old.spec)
+  },
   columns: [
     { name: 'Capacity', type: 'string', value: o => o.spec.capacity?.storage ?? '' },
     { name: 'Access Modes', type: 'string', value: o => accessModesText(o.spec.accessModes) },

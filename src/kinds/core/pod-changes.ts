@@ -1,19 +1,21 @@
 // How the change of a pod's spec is looked at: where a pod that still has gates may be narrowed down to, and the
 // difference that is shown when more has changed than may.
 // Source: pkg/apis/core/validation (validateNodeSelectorMutation, validateNodeAffinityMutation), pkg/apis/core/types.go.
-import type { Problem } from '../../api/path.ts'
+import type { Printed, Problem } from '../../api/path.ts'
 import type { Problems } from '../../api/checks.ts'
 import { goLines, goStruct, goStructs } from '../../api/go-value.ts'
 import { unifiedDiff } from '../../api/line-diff.ts'
 import type { Path } from '../../api/path.ts'
 import { bool, struct } from '../../api/schema/build.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
+import type { DeepReadonly, Fields } from '../../api/schema/node.ts'
 import { same } from '../unchanged.ts'
 import { type NodeAffinity, NodeSelectorTerm } from './affinity.ts'
 import { PodSecurityContext, PodSpec } from './podspec.ts'
 
 type Spec = DeepReadonly<PodSpec>
 type Term = DeepReadonly<NodeSelectorTerm>
+
+const { sysctls, seccompProfile, appArmorProfile, seLinuxChangePolicy, ...securityFirst } = PodSecurityContext.fields
 
 /** Inside, what concerns the node's namespaces is part of the security context. */
 const internalSecurity = struct('core.PodSecurityContext', '', {
@@ -22,8 +24,12 @@ const internalSecurity = struct('core.PodSecurityContext', '', {
   hostIPC: bool({}),
   shareProcessNamespace: bool({ optional: true }),
   hostUsers: bool({ optional: true }),
-  ...PodSecurityContext.fields,
-})
+  ...securityFirst,
+  sysctls,
+  seccompProfile,
+  appArmorProfile,
+  seLinuxChangePolicy,
+} as Fields)
 
 const order = [
   'volumes',
@@ -65,7 +71,7 @@ const order = [
 ] as const
 
 /** A pod's spec as Kubernetes has it inside. */
-export const internalSpec = struct('core.PodSpec', '', {
+const internalSpec = struct('core.PodSpec', '', {
   ...Object.fromEntries(order.map(name => [name, PodSpec.fields[name as keyof typeof PodSpec.fields]!])),
   securityContext: internalSecurity.field({}),
 })
@@ -77,6 +83,9 @@ const internalValue = (spec: Spec): object => {
     securityContext: { hostNetwork, hostPID, hostIPC, shareProcessNamespace, hostUsers, ...securityContext },
   }
 }
+
+/** A spec for a problem to show. */
+export const shownPodSpec = (spec: Spec): Printed => goStruct(internalSpec, internalValue(spec))
 
 /** The lines that differ between two specs. */
 export const podSpecDiff = (old: Spec, next: Spec): string =>

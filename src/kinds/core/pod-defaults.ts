@@ -17,13 +17,19 @@ export function defaultPodSpec(spec: PodSpec): void {
   if (account) Object.assign(spec, { serviceAccountName: account, serviceAccount: account })
   for (const container of containersOf(spec)) {
     if (!container.imagePullPolicy) container.imagePullPolicy = defaultPullPolicy(container.image ?? '')
-    if (spec.hostNetwork) for (const port of container.ports ?? []) port.hostPort ||= port.containerPort
     if (container.livenessProbe?.grpc) container.livenessProbe.grpc.service ??= ''
   }
   for (const volume of spec.volumes ?? []) {
     if (Object.keys(volume).every(field => field === 'name')) volume.emptyDir = {}
     if (volume.image) volume.image.pullPolicy ||= defaultPullPolicy(volume.image.reference ?? '')
   }
+}
+
+/** In the node's network a port of a container is a port of the node. Templates do not say so; their pods will. */
+export function defaultHostPorts(spec: PodSpec): void {
+  if (!spec.hostNetwork) return
+  for (const container of [...(spec.containers ?? []), ...(spec.initContainers ?? [])])
+    for (const port of container.ports ?? []) port.hostPort ||= port.containerPort
 }
 
 /** A pod asks for what it may use at most, where it does not say what it asks for. */

@@ -5,6 +5,7 @@ import { PodTemplateSpec } from './podtemplatespec.ts'
 import { selectorColumn, templateColumns } from '../columns.ts'
 import { matchesPairs } from '../../api/labels.ts'
 import { notNegative } from '../../api/checks.ts'
+import { dnsSubdomainErrors } from '../../api/names.ts'
 import { validateLasting } from '../apps/workload-rules.ts'
 import { defaultPodSpec } from './pod-defaults.ts'
 
@@ -81,6 +82,7 @@ export const ReplicationController = defineKind({
     if (labels && !Object.keys(rc.metadata.labels ?? {}).length) rc.metadata.labels = { ...labels }
   },
   explicit: true,
+  validateName: name => dnsSubdomainErrors(name, 'bytes'),
   *validate({ spec }, at) {
     yield* notNegative({ replicas: spec.replicas, minReadySeconds: spec.minReadySeconds }, at.field('spec'))
     if (!Object.keys(spec.selector ?? {}).length) yield at.field('spec', 'selector').required()

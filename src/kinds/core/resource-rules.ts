@@ -50,7 +50,8 @@ const isHuge = (name: string) => name.startsWith(hugePrefix)
 const isPlain = (name: string) => !name.includes('/')
 /** Kubernetes' own: without a domain, or of kubernetes.io. */
 export const isNative = (name: string): boolean => isPlain(name) || name.includes('kubernetes.io/')
-const mayOvercommit = (name: string) => isNative(name) && !isHuge(name)
+/** Resources that may be promised more than once. */
+export const mayOvercommit = (name: string): boolean => isNative(name) && !isHuge(name)
 const isExtended = (name: string) =>
   !isNative(name) && !name.startsWith('requests.') && qualifiedNameErrors(`requests.${name}`).length === 0
 
