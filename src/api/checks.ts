@@ -3,7 +3,7 @@
 import { dnsLabelErrors, labelValueErrors, portErrors, portNameErrors, qualifiedNameErrors } from './names.ts'
 import type { LabelSelector } from './meta.ts'
 import type { Path, Problem } from './path.ts'
-import { ipFamily, parseCidr } from './ip.ts'
+import { parseCidr, parseIP } from './ip.ts'
 import type { DeepReadonly } from './schema/node.ts'
 
 export type Problems = Iterable<Problem>
@@ -95,15 +95,31 @@ export function* validatePort(port: number | string, at: Path): Problems {
   for (const error of errors) yield at.invalid(port, error)
 }
 
-/** An address, of either family. */
+/** An address of either family, in a spelling that cannot be taken for another address. */
 export function* validateIP(text: string, at: Path): Problems {
-  if (!ipFamily(text)) yield at.invalid(text, 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)')
+  const ip = parseIP(withoutZeros(text))
+  if (!ip) yield at.invalid(text, 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)')
+  else if (!parseIP(text)) yield at.invalid(text, 'must not have leading 0s')
+  else if (isMapped(ip)) yield at.invalid(text, 'must not be an IPv4-mapped IPv6 address')
 }
 
-/** A range of addresses. */
+/** A range of addresses, named by its first one. */
 export function* validateCIDR(text: string, at: Path): Problems {
-  if (!parseCidr(text)) yield at.invalid(text, 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)')
+  const [address = '', bits = ''] = text.split('/')
+  const [ip, range] = [parseIP(withoutZeros(address)), parseCidr(withoutZeros(text))]
+  if (!ip || !range) yield at.invalid(text, 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)')
+  else if (!parseIP(address) || /^0\d/.test(bits))
+    yield at.invalid(text, 'must not have leading 0s in IP or prefix length')
+  else if (isMapped(ip)) yield at.invalid(text, 'must not have an IPv4-mapped IPv6 address')
+  else if (ip.value !== range.base) yield at.invalid(text, 'must not have bits set beyond the prefix length')
 }
+
+/** Leading zeros once made a number octal for some. */
+const withoutZeros = (text: string) => (text.includes(':') ? text : text.replace(/(^|\.)0+(?=\d)/g, '$1'))
+
+const mappedPrefix = 0xffffn
+
+const isMapped = (ip: { family: 4 | 6; value: bigint }) => ip.family === 6 && ip.value >> 32n === mappedPrefix
 
 export const immutable = 'field is immutable'
 

@@ -172,7 +172,7 @@ export const examples: Record<string, Example> = {
   },
   'events.k8s.io/events': {
     object: {
-      regarding: { kind: 'Pod', name: 'web', namespace: 'default' },
+      regarding: { kind: 'Pod', name: 'web', namespace: 'lifecycle' },
       reason: 'Test',
       action: 'Do',
       note: 'This is an event',

@@ -92,7 +92,7 @@ test('ranges are checked', () =>
   simulate({ controllers: false, scheduler: false }, async ({ client }) => {
     const table: [string[], RegExp][] = [
       [[], /spec.cidrs: Required value/],
-      [['10.0.0.1/24'], /must be in canonical form \("10.0.0.0\/24"\)/],
+      [['10.0.0.1/24'], /must not have bits set beyond the prefix length/],
       [['nonsense'], /must be a valid CIDR value/],
       [['10.0.0.0/24', '10.1.0.0/24'], /no more than one IP for each IP family/],
     ]

@@ -3,6 +3,7 @@
 // changes nothing, so this also puts an edited object back in order before it is stored.
 import { canonicalQuantity, quantityError } from '../quantity.ts'
 import { canonicalMicroTime, canonicalTime, durationText, parseDuration } from '../time.ts'
+import { timeProblem } from '../time-parse.ts'
 import type { Json, JsonObject, Node, Struct } from './node.ts'
 
 /** A value of the wrong type. The text is the one Go's decoder gives, which clients know. */
@@ -185,14 +186,10 @@ function decodeMoment(node: Node, raw: Json, context: Context): Json | undefined
     if (nanos === undefined) throw new DecodeError(`time: invalid duration ${JSON.stringify(raw)}`)
     return durationText(nanos)
   }
-  if (raw === '') return undefined
-  const text = node.type === 'time' ? canonicalTime(raw) : canonicalMicroTime(raw)
-  if (text === undefined) {
-    throw new DecodeError(
-      `parsing time ${JSON.stringify(raw)} as "2006-01-02T15:04:05Z07:00": cannot parse ${JSON.stringify(raw)} as "2006"`,
-    )
-  }
-  return text
+  const type = node.type === 'time' ? 'time' : 'microTime'
+  const problem = timeProblem(raw, type)
+  if (problem) throw new DecodeError(problem)
+  return type === 'time' ? canonicalTime(raw) : canonicalMicroTime(raw)
 }
 
 function decodeList(node: Node, raw: Json, context: Context): Json | undefined {

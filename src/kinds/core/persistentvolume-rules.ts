@@ -73,6 +73,23 @@ function* validateAttributesClass({ volumeAttributesClassName: name, csi }: Spec
   if (!csi) yield at.field('csi').required('has to be specified when using volumeAttributesClassName')
 }
 
+const inline = 'in the context of inline volumes'
+const notInline = ['claimRef', 'capacity', 'persistentVolumeReclaimPolicy', 'nodeAffinity'] as const
+
+/** A volume that stands in another object, without a PersistentVolume: one of a CSI driver, and nothing but that. */
+export function* validateInlineVolume(spec: Spec, at: Path): Problems {
+  for (const field of notInline)
+    if (spec[field] !== undefined) yield at.field(field).forbidden(`may not be specified ${inline}`)
+  if (!spec.csi) yield at.field('csi').required(`has to be specified ${inline}`)
+  yield* present(spec.accessModes ?? [], at.field('accessModes'))
+  yield* validateAccessModes(spec.accessModes ?? [], at.field('accessModes'))
+  yield* validateSource(spec, at)
+  if (spec.storageClassName) yield at.field('storageClassName').forbidden(`may not be specified ${inline}`)
+  if (spec.volumeMode !== undefined) yield at.field('volumeMode').forbidden(`may not specify volumeMode ${inline}`)
+  if (spec.volumeAttributesClassName !== undefined)
+    yield at.field('volumeAttributesClassName').forbidden(`may not be specified ${inline}`)
+}
+
 /** The order of sources inside, which is not that of the API. */
 const order = [
   'gcePersistentDisk',

@@ -18,7 +18,6 @@ export const PersistentVolumeSpec = struct('core.v1.PersistentVolumeSpec', 'What
   claimRef: ObjectReference.field({ proto: 4, doc: 'Claim that it is bound to.' }),
   persistentVolumeReclaimPolicy: string({
     proto: 5,
-    default: 'Retain',
     enum: ['Recycle', 'Delete', 'Retain'],
     doc: 'What happens to it once its claim is gone: Retain or Delete; Recycle is obsolete.',
   }),
@@ -26,7 +25,6 @@ export const PersistentVolumeSpec = struct('core.v1.PersistentVolumeSpec', 'What
   mountOptions: list(string({}), { proto: 7, doc: 'Options for mounting it.' }),
   volumeMode: string({
     proto: 8,
-    default: 'Filesystem',
     optional: true,
     enum: ['Block', 'Filesystem'],
     doc: 'Filesystem, or Block for a raw device.',
@@ -58,6 +56,10 @@ export const PersistentVolume = defineKind({
   status: true,
   doc: 'A piece of storage, as the cluster sees it.',
   returnsDeleted: true,
+  defaults: ({ spec }) => {
+    spec.persistentVolumeReclaimPolicy ||= 'Retain'
+    spec.volumeMode ??= 'Filesystem'
+  },
   explicit: true,
   *validate({ spec }, at) {
     yield* validateVolume(spec, at.field('spec'))
@@ -69,7 +71,7 @@ export const PersistentVolume = defineKind({
   columns: [
     { name: 'Capacity', type: 'string', value: o => o.spec.capacity?.storage ?? '' },
     { name: 'Access Modes', type: 'string', value: o => accessModesText(o.spec.accessModes) },
-    { name: 'Reclaim Policy', type: 'string', value: o => o.spec.persistentVolumeReclaimPolicy },
+    { name: 'Reclaim Policy', type: 'string', value: o => o.spec.persistentVolumeReclaimPolicy ?? '' },
     {
       name: 'Status',
       type: 'string',
