@@ -57,8 +57,6 @@ export interface KindOptions<F extends Fields> {
   generation?: boolean
   /** Metadata that a write through /status does not change. */
   statusKeeps?: readonly (keyof ObjectMeta)[]
-  /** An object may be created with its status. */
-  startsWithStatus?: boolean
   /** PUT of an object that is not there creates it. */
   createOnUpdate?: boolean
   /** Whether something besides metadata.finalizers holds an object in deletion back. */
@@ -84,8 +82,18 @@ export interface KindOptions<F extends Fields> {
   defaults?(object: Infer<F> & KubeObject): void
   /** Sets what only the server may set, on create (`old` undefined) and update. Changes `object` in place. */
   prepare?(object: Infer<F> & KubeObject, old: DeepReadonly<Infer<F> & KubeObject> | undefined): void
-  /** What fields must agree on; the schema has already checked each alone. */
-  validate?(object: DeepReadonly<Infer<F> & KubeObject>, at: Path): Iterable<Problem>
+  /** A new object keeps the status it comes with. */
+  keepsStatus?: boolean
+  /** `validate` checks every field by itself; the schema only describes them. */
+  explicit?: boolean
+  /** `any`: finalizers without a domain may be any, not only those that Kubernetes knows. */
+  finalizers?: 'any'
+  /** What is wrong with an object, new or (with `old`) changed; the schema has already checked each field alone. */
+  validate?(
+    object: DeepReadonly<Infer<F> & KubeObject>,
+    at: Path,
+    old: DeepReadonly<Infer<F> & KubeObject> | undefined,
+  ): Iterable<Problem>
   /** What may not change, after `validate`. */
   validateUpdate?(
     object: DeepReadonly<Infer<F> & KubeObject>,
@@ -135,7 +143,7 @@ export interface Kind<T extends KubeObject = KubeObject>
   gracePeriod?(object: DeepReadonly<T>, asked: number | undefined): number
   defaults?(object: T): void
   prepare?(object: T, old: DeepReadonly<T> | undefined): void
-  validate?(object: DeepReadonly<T>, at: Path): Iterable<Problem>
+  validate?(object: DeepReadonly<T>, at: Path, old: DeepReadonly<T> | undefined): Iterable<Problem>
   validateUpdate?(object: DeepReadonly<T>, old: DeepReadonly<T>, at: Path): Iterable<Problem>
   isHeld?(object: DeepReadonly<T>): boolean
   warnings?(object: DeepReadonly<T>, old: DeepReadonly<T> | undefined, at: Path): Iterable<string>

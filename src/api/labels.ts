@@ -4,7 +4,7 @@ import { StatusError } from '../base/errors.ts'
 import { goQuote } from '../base/go-text.ts'
 import type { LabelSelector } from './meta.ts'
 import type { DeepReadonly } from './schema/node.ts'
-import { labelValueErrors, qualifiedNameErrors } from './validate.ts'
+import { labelValueErrors, qualifiedNameErrors } from './names.ts'
 
 export type Labels = Readonly<Record<string, string>>
 type Operator = 'in' | 'notin' | 'exists' | '!' | '>' | '<'

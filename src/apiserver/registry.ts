@@ -69,7 +69,8 @@ export class Registry {
   async create(operation: Operation, object: KubeObject, warn: Warn = silent): Promise<Item> {
     const { kind } = operation
     const meta = object.metadata
-    if (meta.resourceVersion)
+    // A dry run never comes to the store, which is what refuses this.
+    if (meta.resourceVersion && !operation.options.dryRun)
       throw new StatusError('BadRequest', 'resourceVersion should not be set on objects to be created')
     const generated = !meta.name && meta.generateName
     for (let attempt = 1; ; attempt++) {

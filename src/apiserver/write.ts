@@ -15,7 +15,7 @@ import { invalidError, type Problem, root } from '../api/path.ts'
 import { decode } from '../api/schema/decode.ts'
 import type { Json, JsonObject } from '../api/schema/node.ts'
 import { timeText } from '../api/time.ts'
-import { validateMetaUpdate, validateObject } from '../api/validate.ts'
+import { ownProblems, validateObject, validateUpdate } from '../api/validate.ts'
 import type { Admission } from './admission/request.ts'
 import { canonical, type Warn } from './body.ts'
 import { conflict, objectModified } from './errors.ts'
@@ -159,7 +159,7 @@ const requestOf = ({ operation, next, live }: Write) =>
 /** Objects begin without a status, but for kinds whose creator is who reports it. */
 function startStatus({ operation, next }: Write): void {
   const { kind } = operation
-  if (kind.status && !kind.startsWithStatus) (next as unknown as JsonObject).status = {}
+  if (kind.status && !kind.keepsStatus) (next as unknown as JsonObject).status = {}
 }
 
 /** Nobody but the writer of the status changes it. */
@@ -200,8 +200,11 @@ function countGeneration({ operation, next, live }: Write): void {
 function check({ operation, next, live, rules, warn }: Write): void {
   const { kind } = operation
   const old = live?.object
-  const problems = [...(old ? validateMetaUpdate(next.metadata, old.metadata) : []), ...validateObject(kind, next)]
-  if (old && kind.validateUpdate && rules === 'whole') problems.push(...kind.validateUpdate(next, old, root))
+  const problems = !old
+    ? validateObject(kind, next)
+    : rules === 'whole'
+      ? validateUpdate(kind, next, old)
+      : ownProblems(kind, next, old)
   throwProblems(kind, next.metadata.name ?? '', problems)
   for (const text of kind.warnings?.(next, old, root) ?? []) warn(text)
 }

@@ -3,6 +3,7 @@
 // changes nothing, so this also puts an edited object back in order before it is stored.
 import { canonicalQuantity, quantityError } from '../quantity.ts'
 import { canonicalMicroTime, canonicalTime, durationText, parseDuration } from '../time.ts'
+import { timeProblem } from '../time-parse.ts'
 import { Decimal } from '../../wire/json.ts'
 import { nilList } from './nil.ts'
 import type { Json, JsonObject, Node, Struct } from './node.ts'
@@ -135,7 +136,8 @@ function decodeNode(node: Node, raw: Json, context: Context): Json | undefined {
     case 'string':
     case 'bytes':
       if (typeof raw !== 'string') throw mismatch(raw, node.type === 'bytes' ? '[]uint8' : 'string', context)
-      if (node.type === 'bytes' && !isBase64(raw)) throw new DecodeError('illegal base64 data at input byte 0')
+      if (node.type === 'bytes' && !isBase64(raw))
+        throw new DecodeError(`illegal base64 data at input byte ${firstBad(raw)}`)
       return raw === '' && !node.optional ? undefined : raw
     case 'bool':
       if (typeof raw !== 'boolean') throw mismatch(raw, 'bool', context)
@@ -200,7 +202,6 @@ function decodeQuantity(given: Json): Json {
   const raw: unknown = (given as unknown) instanceof Decimal ? (given as unknown as Decimal).source : given
   if (typeof raw !== 'string' && typeof raw !== 'number' && typeof raw !== 'bigint')
     throw new DecodeError(quantityError)
-  if (raw === '') return '0'
   try {
     return canonicalQuantity(typeof raw === 'bigint' ? raw.toString() : raw)
   } catch (cause) {
@@ -215,14 +216,10 @@ function decodeMoment(node: Node, raw: Json, context: Context): Json | undefined
     if (nanos === undefined) throw new DecodeError(`time: invalid duration ${JSON.stringify(raw)}`)
     return durationText(nanos)
   }
-  if (raw === '') return undefined
-  const text = node.type === 'time' ? canonicalTime(raw) : canonicalMicroTime(raw)
-  if (text === undefined) {
-    throw new DecodeError(
-      `parsing time ${JSON.stringify(raw)} as "2006-01-02T15:04:05Z07:00": cannot parse ${JSON.stringify(raw)} as "2006"`,
-    )
-  }
-  return text
+  const type = node.type === 'time' ? 'time' : 'microTime'
+  const problem = timeProblem(raw, type)
+  if (problem) throw new DecodeError(problem)
+  return type === 'time' ? canonicalTime(raw) : canonicalMicroTime(raw)
 }
 
 function decodeList(node: Node, raw: Json, context: Context): Json | undefined {
@@ -298,6 +295,13 @@ function zero(node: Node, context: Context): Json {
 const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
 const isBase64 = (text: string) =>
   base64.test(text.includes('\n') || text.includes('\r') ? text.replace(/[\r\n]/g, '') : text)
+
+/** Where Go says that base64 goes wrong: at the first character that does not belong, or where a group ends early. */
+function firstBad(text: string): number {
+  const plain = text.replace(/=+$/, '')
+  const strange = plain.search(/[^A-Za-z0-9+/\r\n]/)
+  return strange >= 0 ? strange : text.length - (text.length % 4)
+}
 
 function mismatch(raw: unknown, type: string, context: Context): DecodeError {
   const number =

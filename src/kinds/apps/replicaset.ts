@@ -4,7 +4,8 @@ import { LabelSelector } from '../../api/meta.ts'
 import { int32, int64, listByKey, string, struct, time } from '../../api/schema/build.ts'
 import { PodTemplateSpec } from '../core/podtemplatespec.ts'
 import { selectorColumn, templateColumns } from '../columns.ts'
-import { defaultTemplate, notNegative, selectorUnchanged, validateWorkload } from './workload-rules.ts'
+import { notNegative } from '../../api/checks.ts'
+import { defaultTemplate, selectorUnchanged, validateLasting, validateSelection } from './workload-rules.ts'
 
 export const ReplicaSetSpec = struct('apps.v1.ReplicaSetSpec', 'What a ReplicaSet is to be.', {
   replicas: int32({ proto: 1, default: 1, optional: true, doc: 'How many pods are wanted.' }),
@@ -62,9 +63,11 @@ export const ReplicaSet = defineKind({
     selectorColumn as never,
   ],
   defaults: defaultTemplate,
+  explicit: true,
   *validate({ spec }, at) {
     yield* notNegative({ replicas: spec.replicas, minReadySeconds: spec.minReadySeconds }, at.field('spec'))
-    yield* validateWorkload(spec, at.field('spec'))
+    yield* validateSelection(spec, { kind: 'deployment', broken: 'invalid label selector' }, at.field('spec'))
+    yield* validateLasting(spec.template, 'ReplicaSet', at.field('spec', 'template'))
   },
   *validateUpdate(next, old, at) {
     yield* selectorUnchanged(next.spec.selector, old.spec.selector, at)

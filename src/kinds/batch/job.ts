@@ -77,6 +77,7 @@ export const Job = defineKind({
   ],
   defaults: defaultJob,
   prepare: prepareJob,
+  explicit: true,
   validate: validateJob,
   validateUpdate: validateJobUpdate,
   fields: {

@@ -2,6 +2,7 @@
 import { defineKind, type Of } from '../../api/kind.ts'
 import { int32, list, string, struct } from '../../api/schema/build.ts'
 import { ObjectReference } from './reference.ts'
+import { validateSubsets } from './endpoints-rules.ts'
 import { endpointsText } from './endpoints-text.ts'
 
 export const EndpointAddress = struct(
@@ -23,7 +24,7 @@ export const EndpointPort = struct(
   {
     name: string({ proto: 1, doc: 'Name of the service’s port.' }),
     port: int32({ proto: 2, always: true, doc: 'Number of the port.' }),
-    protocol: string({ proto: 3, enum: ['TCP', 'UDP', 'SCTP'], doc: 'TCP, UDP or SCTP.' }),
+    protocol: string({ proto: 3, default: 'TCP', enum: ['TCP', 'UDP', 'SCTP'], doc: 'TCP, UDP or SCTP.' }),
     appProtocol: string({ proto: 4, optional: true, doc: 'Protocol spoken on top.' }),
   },
   { atomic: true },
@@ -45,6 +46,8 @@ export const Endpoints = defineKind({
   scope: 'Namespaced',
   shortNames: ['ep'],
   doc: 'The addresses behind a service, in the older form.',
+  explicit: true,
+  validate: ({ subsets }, at) => validateSubsets(subsets, at.field('subsets')),
   columns: [{ name: 'Endpoints', type: 'string', value: o => endpointsText(o.subsets) }],
   fields: {
     subsets: list(EndpointSubset, { proto: 2, doc: 'Addresses and ports behind the service.' }),

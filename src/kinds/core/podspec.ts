@@ -226,7 +226,6 @@ export const PodSpec = struct('core.v1.PodSpec', 'What a pod is to be.', {
   runtimeClassName: string({ proto: 29, optional: true, doc: 'RuntimeClass that says how to run the containers.' }),
   enableServiceLinks: bool({
     proto: 30,
-    default: true,
     optional: true,
     doc: 'Whether the namespace’s services are put into environment variables.',
   }),
