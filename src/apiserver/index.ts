@@ -6,7 +6,14 @@ export { bootstrap, apiServiceAddress } from './bootstrap/index.ts'
 export { discovery } from './http/discovery.ts'
 export { openapi } from './openapi/index.ts'
 export { health, kubernetesVersion } from './http/health.ts'
-export { Frontend, startHttp, type HttpOptions, type PathHandler, type RunningHttp, type Streams } from './http/server.ts'
+export {
+  Frontend,
+  startHttp,
+  type HttpOptions,
+  type PathHandler,
+  type RunningHttp,
+  type Streams,
+} from './http/server.ts'
 export { canonical } from './body.ts'
 export { filterOf, passes } from './lists.ts'
 export { type Handler, openServer, type ServerCore, type ServerOptions } from './serve.ts'

@@ -74,7 +74,7 @@ export async function openServer(
   options: ServerOptions,
 ): Promise<{ core: ServerCore; serve: Serve; close(): Promise<void> }> {
   const { store, kinds, clock, random, log, tokens } = options
-  const storage = new Storage(store, clock)
+  const storage = new Storage(store, clock, log)
   const stored = (kind: AnyKind) => kind.plural && !kind.view && !options.extensions?.has(kind.group)
   for (const kind of kinds) if (stored(kind)) storage.add(kind)
   await storage.load()

@@ -2,15 +2,19 @@
 // whole store, and a window of recent changes per kind from which watches resume. All reads but old pages
 // come from here.
 import type { Clock } from '../base/clock.ts'
-import { StatusError } from '../base/errors.ts'
+import { messageOf, StatusError } from '../base/errors.ts'
+import { type Log, silentLog } from '../base/log.ts'
+import { counter } from '../base/metrics.ts'
 import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
-import { Item, Mirror, type MirrorChange, objectKey, unknownRevision } from '../api/mirror.ts'
+import { Item, logMirrorFailures, Mirror, type MirrorChange, objectKey, unknownRevision } from '../api/mirror.ts'
 import type { JsonObject } from '../api/schema/node.ts'
 import type { Change, Entry, Store } from '../store/index.ts'
 
 const root = '/registry/'
 /** Changes remembered per kind for watches that resume. */
 const maxWindow = 4096
+
+const unreadable = counter('kutter_storage_unreadable_total', 'Stored objects that cannot be read and are not served.')
 
 export const prefixOf = (kind: AnyKind): string => `${root}${kind.group || 'core'}/${kind.plural}/`
 export const storageKey = (kind: AnyKind, namespace: string, name: string): string =>
@@ -19,14 +23,15 @@ export const storageKey = (kind: AnyKind, namespace: string, name: string): stri
 /** What is known of one kind. */
 export class KindStorage {
   readonly kind: AnyKind
-  readonly mirror = new Mirror<KubeObject>()
+  readonly mirror: Mirror
   /** Every change after `windowStart`, oldest first. */
   window: MirrorChange[] = []
   windowStart = 0
   #sorted: Item[] | undefined
 
-  constructor(kind: AnyKind) {
+  constructor(kind: AnyKind, log: Log) {
     this.kind = kind
+    this.mirror = new Mirror(logMirrorFailures(log, kind.plural))
   }
 
   /** All items, or those of one namespace, in the order of their keys. */
@@ -64,6 +69,7 @@ export function sortByKey(items: Item[]): Item[] {
 export class Storage {
   readonly store: Store
   readonly clock: Clock
+  readonly #log: Log
   readonly #byPrefix = new Map<string, KindStorage>()
   readonly #byKind = new Map<AnyKind, KindStorage>()
   readonly #abort = new AbortController()
@@ -74,9 +80,10 @@ export class Storage {
   #failed: unknown
   #watching: Promise<void> | undefined
 
-  constructor(store: Store, clock: Clock) {
+  constructor(store: Store, clock: Clock, log: Log = silentLog) {
     this.store = store
     this.clock = clock
+    this.#log = log
   }
 
   /** The newest revision applied here. */
@@ -86,7 +93,7 @@ export class Storage {
 
   /** Starts serving kinds: to be called before `load`, or later for a kind that comes at run time. */
   add(kind: AnyKind): KindStorage {
-    const storage = new KindStorage(kind)
+    const storage = new KindStorage(kind, this.#log)
     this.#byPrefix.set(prefixOf(kind), storage)
     this.#byKind.set(kind, storage)
     return storage
@@ -117,7 +124,8 @@ export class Storage {
       const storage = this.#owner(entry.key)
       if (!storage) continue
       const items = byKind.get(storage) ?? []
-      items.push(this.#item(entry.value, entry.revision))
+      const item = this.#readable(entry.key, () => this.#item(entry.value, entry.revision))
+      if (item) items.push(item)
       byKind.set(storage, items)
     }
     for (const storage of this.#byPrefix.values()) {
@@ -184,6 +192,17 @@ export class Storage {
     return new Item(freezeInTests(object), revision, value)
   }
 
+  /** Stored bytes that are no object are left out by name: everything else is served. */
+  #readable<R>(key: string, read: () => R): R | undefined {
+    try {
+      return read()
+    } catch (error) {
+      unreadable.add()
+      this.#log.error('stored object left out: it cannot be read', { key, why: messageOf(error) })
+      return undefined
+    }
+  }
+
   /** Reads a page as it was at `at`. */
   async page(
     kind: AnyKind,
@@ -192,7 +211,10 @@ export class Storage {
   ): Promise<{ items: { key: string; item: Item }[]; revision: number; next?: string; remaining?: number }> {
     const page = await this.store.list(prefix, options)
     return {
-      items: page.entries.map((entry: Entry) => ({ key: entry.key, item: this.#item(entry.value, entry.revision) })),
+      items: page.entries.flatMap(({ key, value, revision }: Entry) => {
+        const item = this.#readable(key, () => this.#item(value, revision))
+        return item ? [{ key, item }] : []
+      }),
       revision: page.revision,
       ...(page.next !== undefined && { next: page.next }),
       ...(page.remaining !== undefined && { remaining: page.remaining }),
@@ -215,7 +237,7 @@ export class Storage {
       const storage = this.#owner(change.key)
       if (!storage) continue
       const list = byKind.get(storage) ?? []
-      const made = this.#mirrorChange(storage, change, list)
+      const made = this.#readable(change.key, () => this.#mirrorChange(storage, change, list))
       if (!made) continue
       list.push(made)
       byKind.set(storage, list)
