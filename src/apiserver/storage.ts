@@ -2,11 +2,12 @@
 // whole store, and a window of recent changes per kind from which watches resume. All reads but old pages
 // come from here.
 import type { Clock } from '../base/clock.ts'
-import { StatusError } from '../base/errors.ts'
+import { messageOf, StatusError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
+import { counter } from '../base/metrics.ts'
 import { Waiters } from '../base/waiters.ts'
 import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
-import { Item, Mirror, type MirrorChange, objectKey, unknownRevision } from '../api/mirror.ts'
+import { Item, logMirrorFailures, Mirror, type MirrorChange, objectKey, unknownRevision } from '../api/mirror.ts'
 import { fillNilLists } from '../api/schema/nil.ts'
 import type { JsonObject } from '../api/schema/node.ts'
 import type { Change, Entry, Store } from '../store/index.ts'
@@ -19,6 +20,8 @@ const historyMs = 5 * 60_000
 /** Changes read from the store's history for one watch that resumes. */
 const maxHistory = 20_000
 
+const unreadable = counter('kutter_storage_unreadable_total', 'Stored objects that cannot be read and are not served.')
+
 export const prefixOf = (kind: AnyKind): string => `${root}${kind.group || 'core'}/${kind.plural}/`
 export const storageKey = (kind: AnyKind, namespace: string, name: string): string =>
   prefixOf(kind) + (kind.namespaced ? `${namespace}/${name}` : name)
@@ -26,12 +29,13 @@ export const storageKey = (kind: AnyKind, namespace: string, name: string): stri
 /** What is known of one kind. */
 export class KindStorage {
   readonly kind: AnyKind
-  readonly mirror = new Mirror<KubeObject>()
+  readonly mirror: Mirror
   readonly log = new ChangeLog()
   #sorted: Item[] | undefined
 
-  constructor(kind: AnyKind) {
+  constructor(kind: AnyKind, log: Log) {
     this.kind = kind
+    this.mirror = new Mirror(logMirrorFailures(log, kind.plural))
   }
 
   /** All items, or those of one namespace, in the order of their keys. */
@@ -83,7 +87,7 @@ export class Storage {
 
   /** Starts serving kinds: to be called before `load`, or later for a kind that comes at run time. */
   add(kind: AnyKind): KindStorage {
-    const storage = new KindStorage(kind)
+    const storage = new KindStorage(kind, this.#log)
     this.#byPrefix.set(prefixOf(kind), storage)
     this.#byKind.set(kind, storage)
     return storage
@@ -114,7 +118,8 @@ export class Storage {
       const storage = this.#owner(entry.key)
       if (!storage) continue
       const items = byKind.get(storage) ?? []
-      items.push(this.#item(storage.kind, entry.value, entry.revision))
+      const item = this.#readable(entry.key, () => this.#item(storage.kind, entry.value, entry.revision))
+      if (item) items.push(item)
       byKind.set(storage, items)
     }
     for (const storage of this.#byPrefix.values()) {
@@ -180,6 +185,17 @@ export class Storage {
     return new Item(freezeInTests(object), revision, value)
   }
 
+  /** Stored bytes that are no object are left out by name: everything else is served. */
+  #readable<R>(key: string, read: () => R): R | undefined {
+    try {
+      return read()
+    } catch (error) {
+      unreadable.add()
+      this.#log.error('stored object left out: it cannot be read', { key, why: messageOf(error) })
+      return undefined
+    }
+  }
+
   /** Reads a page as it was at `at`. */
   async page(
     kind: AnyKind,
@@ -188,10 +204,10 @@ export class Storage {
   ): Promise<{ items: { key: string; item: Item }[]; revision: number; next?: string; remaining?: number }> {
     const page = await this.store.list(prefix, options)
     return {
-      items: page.entries.map((entry: Entry) => ({
-        key: entry.key,
-        item: this.#item(kind, entry.value, entry.revision),
-      })),
+      items: page.entries.flatMap(({ key, value, revision }: Entry) => {
+        const item = this.#readable(key, () => this.#item(kind, value, revision))
+        return item ? [{ key, item }] : []
+      }),
       revision: page.revision,
       ...(page.next !== undefined && { next: page.next }),
       ...(page.remaining !== undefined && { remaining: page.remaining }),
@@ -206,11 +222,12 @@ export class Storage {
     const of = this.of(kind)
     const options = { after, upTo: of.log.startRevision, limit: maxHistory }
     const changes = await this.store.changes(prefixOf(of.kind), options)
-    return changes.map(({ type, value, revision, previous }) => {
-      const before = previous && this.#item(of.kind, previous.value, previous.revision)
-      if (type === 'put')
-        return { type: before ? 'MODIFIED' : 'ADDED', item: this.#item(of.kind, value!, revision), before }
-      return { type: 'DELETED', item: atRevision(before!, revision), before }
+    return changes.flatMap(({ key, type, value, revision, previous }): MirrorChange | [] => {
+      const read = (bytes: Uint8Array, at: number) => this.#readable(key, () => this.#item(of.kind, bytes, at))
+      const before = previous && read(previous.value, previous.revision)
+      if (type === 'delete') return before ? { type: 'DELETED', item: atRevision(before, revision), before } : []
+      const item = read(value!, revision)
+      return item ? { type: before ? 'MODIFIED' : 'ADDED', item, before } : []
     })
   }
 
@@ -230,7 +247,7 @@ export class Storage {
       const storage = this.#owner(change.key)
       if (!storage) continue
       const list = byKind.get(storage) ?? []
-      const made = this.#mirrorChange(storage, change, list)
+      const made = this.#readable(change.key, () => this.#mirrorChange(storage, change, list))
       if (!made) continue
       list.push(made)
       byKind.set(storage, list)

@@ -21,8 +21,8 @@ import { type Machine, readMachine, readPressure, simulatedMachine } from './nod
 import { every, keepNode, type NodeKeeper } from './node/node.ts'
 import { nodeStatus, ownLabels } from './node/status.ts'
 import { nodeObjects } from './objects.ts'
-import type { NodeContext } from './pod/context.ts'
-import { uidOf } from './pod/spec.ts'
+import { type NodeContext, reportUnsynced } from './pod/context.ts'
+import { type ReadPod, uidOf } from './pod/spec.ts'
 import { PodWorker, removePod } from './pod/worker.ts'
 import type { PodSeen, Runtime, RuntimeInfo } from './runtime/runtime.ts'
 import { startServer } from './server/server.ts'
@@ -145,7 +145,9 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
     await client.synced([pods, services], signal)
     await adoptUntilDone(context, pods, workers, signal)
     signal.addEventListener('abort', follow(context, pods, workers), { once: true })
-    void runtime.watch((uid, event) => hear(workers, uid, event?.topic), signal)
+    runtime
+      .watch((uid, event) => hear(workers, uid, event?.topic), signal)
+      .catch((error: unknown) => signal.aborted || log.error('events of the runtime are not followed', { error }))
     void every(clock, relistMs, signal, () => relist(context, pods, workers, signal))
     if (runtime.real) void rotateLogs({ runtime, workers, clock, log, signal })
   })()
@@ -282,32 +284,36 @@ async function adopt(context: NodeContext, pods: Mirror<Pod>, workers: Workers):
   await removeOrphans(context, pods, workers, [...seen.values()])
 }
 
-function addWorker(
-  context: NodeContext,
-  workers: Workers,
-  pod: Parameters<PodWorker['update']>[0],
-  seen?: PodSeen,
-): void {
+function addWorker(context: NodeContext, workers: Workers, pod: ReadPod, seen?: PodSeen): void {
   const uid = uidOf(pod)
-  workers.set(uid, new PodWorker(context, pod, seen ?? nothing(uid), worker => workers.delete(worker.uid)))
+  tryPod(context, pod, () => {
+    workers.set(uid, new PodWorker(context, pod, seen ?? nothing(uid), worker => workers.delete(worker.uid)))
+  })
 }
 
 function follow(context: NodeContext, pods: Mirror<Pod>, workers: Workers): () => void {
-  return pods.subscribe(changes => {
-    for (const { type, item } of changes) {
-      const pod = item.object
-      const worker = workers.get(uidOf(pod))
-      if (type === 'DELETED') worker?.objectGone()
-      else if (worker) worker.update(pod)
-      else {
-        // The same name again with another uid: the mirror reports one change for two pods.
-        for (const old of workers.values())
-          if (old.pod.metadata.name === pod.metadata.name && old.pod.metadata.namespace === pod.metadata.namespace)
-            old.objectGone()
-        addWorker(context, workers, pod)
-      }
+  return pods.subscribeEach(({ type, item }) => {
+    const pod = item.object
+    const worker = workers.get(uidOf(pod))
+    if (type === 'DELETED') worker?.objectGone()
+    else if (worker) tryPod(context, pod, () => worker.update(pod))
+    else {
+      // The same name again with another uid: the mirror reports one change for two pods.
+      for (const old of workers.values())
+        if (old.pod.metadata.name === pod.metadata.name && old.pod.metadata.namespace === pod.metadata.namespace)
+          old.objectGone()
+      addWorker(context, workers, pod)
     }
-  })
+  }, 'kubelet')
+}
+
+/** A pod that cannot be worked on says so, and keeps no other from being worked on. */
+function tryPod(context: NodeContext, pod: ReadPod, work: () => void): void {
+  try {
+    work()
+  } catch (error) {
+    reportUnsynced(context, pod, error)
+  }
 }
 
 // The runtime notices a new network configuration a moment after it was written.

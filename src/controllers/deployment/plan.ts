@@ -21,7 +21,7 @@ import {
   sizeAnnotations,
 } from './annotations.ts'
 import {
-  byAge,
+  byCreation,
   fenceposts,
   maxSize,
   nextNewSize,
@@ -61,10 +61,10 @@ export function planDeployment(
   return planRollout(named, fresh, old, pods, now)
 }
 
-/** The oldest ReplicaSet whose template is the Deployment's. */
+/** The oldest ReplicaSet whose template is the Deployment's: of several always the same, whatever is written on them. */
 export function findNew(deployment: Deployment, sets: readonly ReplicaSet[]): ReplicaSet | undefined {
   const wanted = templateText(deployment.spec.template)
-  return [...sets].sort(byAge).find(rs => templateText(rs.spec.template) === wanted)
+  return [...sets].sort(byCreation).find(rs => templateText(rs.spec.template) === wanted)
 }
 
 const templateTexts = new WeakMap<object, string>()

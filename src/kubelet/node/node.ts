@@ -87,7 +87,7 @@ export function keepNode(o: NodeKeeperOptions): NodeKeeper {
     if (podCIDR) o.onPodCIDR(podCIDRs?.length ? podCIDRs : [podCIDR])
   }
   const registered = registerUntilDone(o).then(async node => {
-    signal.addEventListener('abort', mirror.subscribe(hearCidr), { once: true })
+    signal.addEventListener('abort', mirror.subscribe(hearCidr, 'range of pod addresses'), { once: true })
     await client.synced([mirror], signal)
     hearCidr()
     lastReady = undefined
