@@ -57,6 +57,8 @@ export interface KindOptions<F extends Fields> {
   scale?: ScalePaths
   /** metadata.generation counts changes of everything but metadata and status: from 1, or from 0 (`changes`). */
   generation?: boolean | 'changes'
+  /** Fields that nobody owns, as paths of names. */
+  unowned?: readonly (readonly string[])[]
   /** Metadata that a write through /status does not change. */
   statusKeeps?: readonly (keyof ObjectMeta)[]
   /** PUT of an object that is not there creates it. */
