@@ -6,13 +6,17 @@ import { send, sendJson } from './server.ts'
 
 export const kubernetesVersion = 'v1.36.0'
 
-const checks: Record<string, (core: ServerCore) => Promise<void>> = {
+/** Throws when something is not well. */
+type Check = (core: ServerCore) => Promise<void>
+
+const always: Readonly<Record<string, Check>> = {
   ping: async () => {},
   // A read that must reach the store and come back.
   store: async core => void (await core.storage.fresh(AbortSignal.timeout(5_000))),
 }
 
-export function health(core: ServerCore): PathHandler {
+/** @param readiness further checks, for readyz alone: a server they fail in need not be restarted */
+export function health(core: ServerCore, readiness: Readonly<Record<string, Check>> = {}): PathHandler {
   return async call => {
     const { url, response } = call
     switch (url.pathname.replace(/(.)\/$/, '$1')) {
@@ -36,6 +40,7 @@ export function health(core: ServerCore): PathHandler {
         return true
     }
     const [, endpoint, check] = /^\/(healthz|livez|readyz)(?:\/([\w-]+))?$/.exec(url.pathname) ?? []
+    const checks = endpoint === 'readyz' ? { ...always, ...readiness } : always
     if (!endpoint || (check && !checks[check])) return false
     const failed: string[] = []
     const lines: string[] = []
