@@ -28,6 +28,9 @@ export function parseIP(text: string): { family: 4 | 6; value: bigint } | undefi
   }
 }
 
+/** 4 or 6 of an address, undefined of anything else. */
+export const ipFamily = (text: string): 4 | 6 | undefined => parseIP(text)?.family
+
 const hexPair = (value: bigint) => `${(value >> 16n).toString(16)}:${(value & 0xffffn).toString(16)}`
 
 /** The usual spelling of an address. */

@@ -55,6 +55,18 @@ export interface KindOptions<F extends Fields> {
   scale?: ScalePaths
   /** metadata.generation counts changes of everything but metadata and status. */
   generation?: boolean
+  /** Metadata that a write through /status does not change. */
+  statusKeeps?: readonly (keyof ObjectMeta)[]
+  /** PUT of an object that is not there creates it. */
+  createOnUpdate?: boolean
+  /** Whether something besides metadata.finalizers holds an object in deletion back. */
+  isHeld?(object: DeepReadonly<Infer<F> & KubeObject>): boolean
+  /** What a client should mend though the object is accepted; sent as Warning headers. */
+  warnings?(
+    object: DeepReadonly<Infer<F> & KubeObject>,
+    old: DeepReadonly<Infer<F> & KubeObject> | undefined,
+    at: Path,
+  ): Iterable<string>
   /** A delete answers with the object instead of a Status. */
   returnsDeleted?: boolean
   /** PUT without a resourceVersion is refused. */
@@ -64,12 +76,24 @@ export interface KindOptions<F extends Fields> {
   columns?: readonly Column<Infer<F> & KubeObject>[]
   /** Fields that field selectors may name besides metadata.name and metadata.namespace. */
   selectable?: Readonly<Record<string, (object: DeepReadonly<Infer<F> & KubeObject>) => string>>
+  /** What is said of a field that selectors may not name, where it is worded differently. */
+  unknownSelector?(field: string): string
   /** Defaults that depend on other fields; the schema holds the plain ones. Changes the object in place. */
   defaults?(object: Infer<F> & KubeObject): void
   /** Sets what only the server may set, on create (`old` undefined) and update. Changes `object` in place. */
   prepare?(object: Infer<F> & KubeObject, old: DeepReadonly<Infer<F> & KubeObject> | undefined): void
-  /** What fields must agree on; the schema has already checked each alone. */
-  validate?(object: DeepReadonly<Infer<F> & KubeObject>, at: Path): Iterable<Problem>
+  /** A new object keeps the status it comes with. */
+  keepsStatus?: boolean
+  /** `validate` checks every field by itself; the schema only describes them. */
+  explicit?: boolean
+  /** `any`: finalizers without a domain may be any, not only those that Kubernetes knows. */
+  finalizers?: 'any'
+  /** What is wrong with an object, new or (with `old`) changed; the schema has already checked each field alone. */
+  validate?(
+    object: DeepReadonly<Infer<F> & KubeObject>,
+    at: Path,
+    old: DeepReadonly<Infer<F> & KubeObject> | undefined,
+  ): Iterable<Problem>
   /** What may not change, after `validate`. */
   validateUpdate?(
     object: DeepReadonly<Infer<F> & KubeObject>,
@@ -94,7 +118,16 @@ export interface KindView {
 export interface Kind<T extends KubeObject = KubeObject>
   extends Omit<
     KindOptions<Fields>,
-    'fields' | 'columns' | 'selectable' | 'gracePeriod' | 'defaults' | 'prepare' | 'validate' | 'validateUpdate'
+    | 'fields'
+    | 'columns'
+    | 'selectable'
+    | 'gracePeriod'
+    | 'defaults'
+    | 'prepare'
+    | 'validate'
+    | 'validateUpdate'
+    | 'isHeld'
+    | 'warnings'
   > {
   readonly singular: string
   readonly shortNames: readonly string[]
@@ -110,8 +143,10 @@ export interface Kind<T extends KubeObject = KubeObject>
   gracePeriod?(object: DeepReadonly<T>, asked: number | undefined): number
   defaults?(object: T): void
   prepare?(object: T, old: DeepReadonly<T> | undefined): void
-  validate?(object: DeepReadonly<T>, at: Path): Iterable<Problem>
+  validate?(object: DeepReadonly<T>, at: Path, old: DeepReadonly<T> | undefined): Iterable<Problem>
   validateUpdate?(object: DeepReadonly<T>, old: DeepReadonly<T>, at: Path): Iterable<Problem>
+  isHeld?(object: DeepReadonly<T>): boolean
+  warnings?(object: DeepReadonly<T>, old: DeepReadonly<T> | undefined, at: Path): Iterable<string>
 }
 
 /** Any kind, where the type of its objects does not matter. */

@@ -1,9 +1,10 @@
 // A mirror is an indexed, always current copy of all objects of one kind. The same class is the API server's
 // watch cache, a controller's informer, the kubelet's and the proxy's source: whoever fills it by list and watch.
 // In one process all share one copy, so its objects are never changed, only replaced.
-import { messageOf, StatusError } from '../base/errors.ts'
+import { messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { counter } from '../base/metrics.ts'
+import { Waiters } from '../base/waiters.ts'
 import type { KubeObject } from './kind.ts'
 import type { DeepReadonly } from './schema/node.ts'
 
@@ -20,6 +21,11 @@ export class Item<T extends KubeObject = KubeObject> {
     this.object = object
     this.revision = revision
     this.#stored = stored
+  }
+
+  /** How long the object's JSON is, as far as that is known without writing it. */
+  get storedBytes(): number {
+    return this.#bytes?.length ?? this.#stored?.length ?? 0
   }
 
   /** The object's JSON in UTF-8. */
@@ -100,7 +106,7 @@ export class Mirror<T extends KubeObject = KubeObject> {
   readonly #indexes = new Map<string, Index<T>>()
   readonly #listeners = new Map<MirrorListener<T>, string>()
   readonly #onFailure: (failure: MirrorFailure) => void
-  #waiters: { revision: number; wake: () => void }[] = []
+  readonly #waiters = new Waiters()
 
   /** @param onFailure called with each failure of a listener or index; it must not throw */
   constructor(onFailure: (failure: MirrorFailure) => void = () => {}) {
@@ -185,16 +191,7 @@ export class Mirror<T extends KubeObject = KubeObject> {
   /** Resolves once everything up to `revision` has been applied (and the first list has arrived). */
   async waitFor(revision: number, signal?: AbortSignal): Promise<void> {
     if (this.#synced && this.#revision >= revision) return
-    if (signal?.aborted) throw signal.reason
-    await new Promise<void>((resolve, reject) => {
-      const waiter = { revision, wake: () => (signal?.removeEventListener('abort', onAbort), resolve()) }
-      const onAbort = () => {
-        this.#waiters = this.#waiters.filter(w => w !== waiter)
-        reject(signal?.reason ?? new StatusError('Timeout', 'gave up waiting for the cache'))
-      }
-      signal?.addEventListener('abort', onAbort, { once: true })
-      this.#waiters.push(waiter)
-    })
+    await this.#waiters.wait(revision, signal)
   }
 
   /** Replaces everything by a fresh list; listeners hear the difference. */
@@ -221,15 +218,8 @@ export class Mirror<T extends KubeObject = KubeObject> {
     if (first)
       for (const [listener, name] of this.#listeners)
         this.#guard(name, objectKey(first.item.object), () => listener(applied))
-    this.#wake()
+    if (this.#synced) this.#waiters.reach(this.#revision)
     return applied
-  }
-
-  #wake(): void {
-    if (!this.#waiters.length || !this.#synced) return
-    const ready = this.#waiters.filter(w => w.revision <= this.#revision)
-    this.#waiters = this.#waiters.filter(w => w.revision > this.#revision)
-    for (const waiter of ready) waiter.wake()
   }
 
   #applyOne({ type, item }: Omit<MirrorChange<T>, 'before'>): MirrorChange<T> {

@@ -1,5 +1,6 @@
 // Paths to fields and what can be wrong there. Wording and causes follow Kubernetes' field errors, since
 // clients and people match on them. Source: apimachinery validation/field/errors.go.
+import { goQuote } from '../base/go-text.ts'
 import { type Cause, StatusError } from '../base/errors.ts'
 
 export type ProblemType =
@@ -44,6 +45,11 @@ export class Path {
     return before && this.#joint ? `${before}.${this.#part}` : `${before}${this.#part}`
   }
 
+  /** Where the value that this one is part of stands. */
+  get parent(): Path {
+    return this.#parent ?? this
+  }
+
   field(...names: string[]): Path {
     return names.reduce<Path>((path, name) => (name ? new Path(path, name, '.') : path), this)
   }
@@ -57,7 +63,8 @@ export class Path {
   }
 
   invalid(value: unknown, detail: string): Problem {
-    return this.#problem('FieldValueInvalid', `Invalid value: ${quote(value)}${detail && `: ${detail}`}`)
+    const texts = ['Invalid value', quote(value), detail]
+    return this.#problem('FieldValueInvalid', texts.filter(text => text !== '').join(': '))
   }
 
   typeInvalid(value: unknown, detail: string): Problem {
@@ -68,12 +75,12 @@ export class Path {
     return this.#problem('FieldValueRequired', `Required value${detail && `: ${detail}`}`)
   }
 
-  duplicate(value: unknown): Problem {
-    return this.#problem('FieldValueDuplicate', `Duplicate value: ${quote(value)}`)
+  duplicate(value: unknown, detail = ''): Problem {
+    return this.#problem('FieldValueDuplicate', `Duplicate value: ${quote(value)}${detail && `: ${detail}`}`)
   }
 
-  notFound(value: unknown): Problem {
-    return this.#problem('FieldValueNotFound', `Not found: ${quote(value)}`)
+  notFound(value: unknown, detail = ''): Problem {
+    return this.#problem('FieldValueNotFound', `Not found: ${quote(value)}${detail && `: ${detail}`}`)
   }
 
   forbidden(detail: string): Problem {
@@ -107,11 +114,26 @@ export class Path {
   }
 }
 
+/** A value that is already in the words that problems show it in. */
+export class Printed {
+  readonly text: string
+
+  constructor(text: string) {
+    this.text = text
+  }
+}
+
+/** For problems of a whole that does not show. */
+export const noValue: Printed = new Printed('')
+
 export const root: Path = new Path()
 
 // Go prints values of structs and lists as JSON, strings quoted, and nothing as null.
 function quote(value: unknown): string {
-  return value === undefined ? 'null' : JSON.stringify(value)
+  if (value === undefined) return 'null'
+  if (typeof value === 'string') return goQuote(value)
+  if (value instanceof Printed) return value.text
+  return JSON.stringify(value).replace(/[<>&]/g, c => `\\u00${c.charCodeAt(0).toString(16)}`)
 }
 
 /** The 422 that Kubernetes answers for a list of problems. `kind` is as `Deployment.apps`. */

@@ -99,6 +99,9 @@ function writeDecimal(nanos: bigint, format: Format): string {
   return `${mantissa}${suffix}`
 }
 
+/** In billionths, exactly; undefined of anything malformed. */
+export const quantityNanos = (text: string): bigint | undefined => parse(text)?.nanos
+
 /** As a number in whole units, rounded up: bytes, counts. Malformed text counts as 0. */
 export function quantityValue(text: string | undefined): number {
   const nanos = text === undefined ? 0n : (parse(text)?.nanos ?? 0n)

@@ -1,157 +1,144 @@
-// Checks every object gets: what the schema says of each field alone, and the rules for metadata.
-// Source: apimachinery pkg/api/validation (objectmeta.go), pkg/util/validation.
+// Checks every object gets: the rules for metadata, those of its kind, and what the schema says of each field.
+// Source: apimachinery pkg/api/validation (objectmeta.go), apiserver pkg/registry/rest (create.go, update.go).
+import { immutable, named, namespaceErrors, notNegative, validateAnnotations, validateLabels } from './checks.ts'
 import type { AnyKind, KubeObject } from './kind.ts'
+import { parseApiVersion } from './kind.ts'
+import { dnsSubdomainErrors, pathSegmentErrors, qualifiedNameErrors } from './names.ts'
 import { type Path, type Problem, root } from './path.ts'
 import type { DeepReadonly, JsonObject, Node, Struct } from './schema/node.ts'
 
-const label = '[a-z0-9]([-a-z0-9]*[a-z0-9])?'
-const patterns = {
-  label: new RegExp(`^${label}$`),
-  subdomain: new RegExp(`^${label}(\\.${label})*$`),
-  label1035: /^[a-z]([-a-z0-9]*[a-z0-9])?$/,
-  qualified: /^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/,
-  labelValue: /^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/,
-}
+type Meta = DeepReadonly<KubeObject['metadata']>
+type NameErrors = (name: string) => string[]
 
-const tooLong = (max: number) => `must be no more than ${max} ${max === 1 ? 'byte' : 'bytes'}`
-
-/** What is wrong with a DNS label (RFC 1123), as Kubernetes words it. */
-export function dnsLabelErrors(name: string): string[] {
-  const errors: string[] = []
-  if (name.length > 63) errors.push(tooLong(63))
-  if (!patterns.label.test(name)) {
-    errors.push(
-      "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')",
-    )
-  }
-  return errors
-}
-
-/** What is wrong with a DNS label that starts with a letter (RFC 1035). */
-export function dns1035Errors(name: string): string[] {
-  const errors: string[] = []
-  if (name.length > 63) errors.push(tooLong(63))
-  if (!patterns.label1035.test(name)) {
-    errors.push(
-      "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')",
-    )
-  }
-  return errors
-}
-
-/** What is wrong with a DNS subdomain (RFC 1123). */
-export function dnsSubdomainErrors(name: string): string[] {
-  const errors: string[] = []
-  if (name.length > 253) errors.push(tooLong(253))
-  if (!patterns.subdomain.test(name)) {
-    errors.push(
-      "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
-    )
-  }
-  return errors
-}
-
-/** What is wrong with a name that is only a path segment (RBAC). */
-export function pathSegmentErrors(name: string): string[] {
-  if (name === '.' || name === '..') return [`may not be '${name}'`]
-  return ['/', '%'].filter(c => name.includes(c)).map(c => `may not contain '${c}'`)
-}
-
-/** What is wrong with a label key, annotation key or finalizer. */
-export function qualifiedNameErrors(key: string): string[] {
-  const errors: string[] = []
-  const parts = key.split('/')
-  const name = parts.at(-1)!
-  if (parts.length > 2) {
-    return [
-      "a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')",
-    ]
-  }
-  if (parts.length === 2) {
-    if (parts[0] === '') errors.push('prefix part must be non-empty')
-    else errors.push(...dnsSubdomainErrors(parts[0]!).map(e => `prefix part ${e}`))
-  }
-  if (name === '') errors.push('name part must be non-empty')
-  else if (name.length > 63) errors.push(`name part ${tooLong(63)}`)
-  if (!patterns.qualified.test(name)) {
-    errors.push(
-      "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')",
-    )
-  }
-  return errors
-}
-
-/** What is wrong with a label value. */
-export function labelValueErrors(value: string): string[] {
-  const errors: string[] = []
-  if (value.length > 63) errors.push(tooLong(63))
-  if (!patterns.labelValue.test(value)) {
-    errors.push(
-      "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')",
-    )
-  }
-  return errors
-}
-
-export function* validateLabels(labels: Readonly<Record<string, string>> | undefined, at: Path): Iterable<Problem> {
-  for (const [key, value] of Object.entries(labels ?? {})) {
-    for (const error of qualifiedNameErrors(key)) yield at.invalid(key, error)
-    for (const error of labelValueErrors(value)) yield at.invalid(value, error)
-  }
-}
-
-const maxAnnotationBytes = 256 * 1024
-
-/** Everything that may be wrong with an object by itself. */
+/** Everything that may be wrong with a new object. */
 export function* validateObject(kind: AnyKind, object: DeepReadonly<KubeObject>): Iterable<Problem> {
-  yield* validateMeta(kind, object.metadata)
-  const problems: Problem[] = []
-  validateStruct(kind.schema, object as unknown as JsonObject, root, problems)
+  const problems = [...ownProblems(kind, object, undefined)]
   yield* problems
-  if (kind.validate) yield* kind.validate(object, root)
+  // Rules of kinds may be more lenient about names than what a path can hold.
+  if (!problems.length) yield* validateMeta(kind, object.metadata, pathSegmentErrors)
 }
 
-function* validateMeta(kind: AnyKind, meta: DeepReadonly<KubeObject['metadata']>): Iterable<Problem> {
-  const at = root.field('metadata')
-  const nameErrors = kind.validateName ?? dnsSubdomainErrors
-  if (meta.generateName)
-    for (const error of nameErrors(`${meta.generateName}x`.slice(0, 253)))
-      yield at.field('generateName').invalid(meta.generateName, error)
-  if (!meta.name) yield at.field('name').required('name or generateName is required')
-  else for (const error of nameErrors(meta.name)) yield at.field('name').invalid(meta.name, error)
+/**
+ * Everything that may be wrong with an object that replaces `old`. A problem of metadata shows up as often as
+ * Kubernetes reports it: once for each of the checks that look at it.
+ */
+export function* validateUpdate(
+  kind: AnyKind,
+  object: DeepReadonly<KubeObject>,
+  old: DeepReadonly<KubeObject>,
+): Iterable<Problem> {
+  yield* validateMeta(kind, object.metadata, pathSegmentErrors)
+  yield* validateMetaUpdate(object.metadata, old.metadata)
+  yield* validateMetaUpdate(object.metadata, old.metadata)
+  yield* ownProblems(kind, object, old)
+  if (kind.validateUpdate) yield* kind.validateUpdate(object, old, root)
+}
+
+/** What the rules of the kind and its schema have against an object. */
+export function* ownProblems(
+  kind: AnyKind,
+  object: DeepReadonly<KubeObject>,
+  old: DeepReadonly<KubeObject> | undefined,
+): Iterable<Problem> {
+  yield* validateMeta(kind, object.metadata, kind.validateName ?? dnsSubdomainErrors)
+  if (kind.finalizers !== 'any') yield* validateBareFinalizers(object.metadata.finalizers)
+  if (!kind.explicit) {
+    const problems: Problem[] = []
+    validateStruct(kind.schema, object as unknown as JsonObject, root, problems)
+    yield* problems
+  }
+  if (kind.validate) yield* kind.validate(object, root, old)
+}
+
+const metadata = root.field('metadata')
+
+function* validateMeta(kind: AnyKind, meta: Meta, nameErrors: NameErrors): Iterable<Problem> {
+  const { name, generateName, namespace, generation } = meta
+  if (generateName)
+    for (const error of nameErrors(asPrefix(generateName)))
+      yield metadata.field('generateName').invalid(generateName, error)
+  if (!name) yield metadata.field('name').required('name or generateName is required')
+  else yield* named(nameErrors, name, metadata.field('name'))
   if (kind.namespaced) {
-    if (!meta.namespace) yield at.field('namespace').required()
-    else for (const error of dnsLabelErrors(meta.namespace)) yield at.field('namespace').invalid(meta.namespace, error)
-  } else if (meta.namespace) yield at.field('namespace').forbidden('not allowed on this type')
-  yield* validateLabels(meta.labels, at.field('labels'))
-  let annotationBytes = 0
-  for (const [key, value] of Object.entries(meta.annotations ?? {})) {
-    for (const error of qualifiedNameErrors(key.toLowerCase())) yield at.field('annotations').invalid(key, error)
-    annotationBytes += key.length + value.length
-  }
-  if (annotationBytes > maxAnnotationBytes) yield at.field('annotations').tooLong(maxAnnotationBytes)
-  for (const finalizer of meta.finalizers ?? []) {
-    for (const error of qualifiedNameErrors(finalizer)) yield at.field('finalizers').invalid(finalizer, error)
-  }
-  yield* validateOwners(meta, at.field('ownerReferences'))
+    if (!namespace) yield metadata.field('namespace').required()
+    else yield* named(namespaceErrors, namespace, metadata.field('namespace'))
+  } else if (namespace) yield metadata.field('namespace').forbidden('not allowed on this type')
+  yield* notNegative({ generation }, metadata)
+  yield* validateCommon(meta)
 }
 
-function* validateOwners(meta: DeepReadonly<KubeObject['metadata']>, at: Path): Iterable<Problem> {
+/** A prefix may end in a dash, since something follows. */
+const asPrefix = (prefix: string) => (prefix.endsWith('-') ? `${prefix.slice(0, -1)}a` : prefix)
+
+/** What is looked at on every write. */
+function* validateCommon(meta: Meta): Iterable<Problem> {
+  yield* validateLabels(meta.labels, metadata.field('labels'))
+  yield* validateAnnotations(meta.annotations, metadata.field('annotations'))
+  yield* validateOwners(meta, metadata.field('ownerReferences'))
+  yield* validateFinalizers(meta.finalizers, metadata.field('finalizers'))
+}
+
+/** Finalizers as any object may have them. */
+function* validateFinalizers(finalizers: readonly string[] | undefined, at: Path): Iterable<Problem> {
+  for (const finalizer of finalizers ?? []) yield* named(qualifiedNameErrors, finalizer, at)
+  if (['orphan', 'foregroundDeletion'].every(name => finalizers?.includes(name)))
+    yield at.invalid(finalizers, 'finalizer orphan and foregroundDeletion cannot be both set')
+}
+
+const bareFinalizers = ['kubernetes', 'orphan', 'foregroundDeletion']
+
+/** A finalizer without a domain is one that Kubernetes itself knows. */
+export function* bareFinalizer(finalizer: string, at: Path): Iterable<Problem> {
+  if (!finalizer.includes('/') && !bareFinalizers.includes(finalizer))
+    yield at.invalid(finalizer, 'name is neither a standard finalizer name nor is it fully qualified')
+}
+
+function* validateBareFinalizers(finalizers: readonly string[] | undefined): Iterable<Problem> {
+  for (const [i, finalizer] of (finalizers ?? []).entries())
+    yield* bareFinalizer(finalizer, metadata.field('finalizers').index(i))
+}
+
+function* validateOwners(meta: Meta, at: Path): Iterable<Problem> {
   let controller: string | undefined
-  for (const [i, owner] of (meta.ownerReferences ?? []).entries()) {
-    if (!owner.apiVersion) yield at.index(i).field('apiVersion').invalid(owner.apiVersion, 'version must not be empty')
-    if (!owner.kind) yield at.index(i).field('kind').invalid(owner.kind, 'kind must not be empty')
-    if (!owner.name) yield at.index(i).field('name').invalid(owner.name, 'name must not be empty')
-    if (!owner.uid) yield at.index(i).field('uid').invalid(owner.uid, 'uid must not be empty')
+  for (const owner of meta.ownerReferences ?? []) {
+    const { group, version } = parseApiVersion(owner.apiVersion)
+    if (!version) yield at.field('apiVersion').invalid(owner.apiVersion, 'version must not be empty')
+    for (const field of ['kind', 'name', 'uid'] as const)
+      if (!owner[field]) yield at.field(field).invalid(owner[field], 'must not be empty')
+    if (owner.kind === 'Event' && version === 'v1' && (group === '' || group === 'events.k8s.io'))
+      yield at.invalid(owner, `${group}/${version}, Kind=Event is disallowed from being an owner`)
     if (!owner.controller) continue
-    if (controller !== undefined) {
+    if (controller !== undefined)
       yield at.invalid(
         meta.ownerReferences,
         `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${owner.kind}/${owner.name}`,
       )
-    }
     controller = `${owner.kind}/${owner.name}`
   }
+}
+
+/** Metadata that may not change on an update. */
+export function* validateMetaUpdate(next: Meta, old: Meta): Iterable<Problem> {
+  if (old.deletionTimestamp) {
+    const added = (next.finalizers ?? []).filter(f => !(old.finalizers ?? []).includes(f))
+    if (added.length)
+      yield metadata
+        .field('finalizers')
+        .forbidden(
+          `no new finalizers can be added if the object is being deleted, found new finalizers []string{${added.map(f => JSON.stringify(f)).join(', ')}}`,
+        )
+  }
+  for (const field of [
+    'name',
+    'namespace',
+    'uid',
+    'creationTimestamp',
+    'deletionTimestamp',
+    'deletionGracePeriodSeconds',
+  ] as const) {
+    if (next[field] !== old[field]) yield metadata.field(field).invalid(next[field], immutable)
+  }
+  yield* validateCommon(next)
 }
 
 /** A field that may have something wrong with it, by its own rules or those of what is in it. */
@@ -239,34 +226,5 @@ function validateNode(node: Node, value: unknown, at: Path, problems: Problem[])
       if (node.max !== undefined && (value as number) > node.max)
         problems.push(at.invalid(value, `must be less than or equal to ${node.max}`))
       return
-  }
-}
-
-const immutable = 'field is immutable'
-
-/** Metadata that may not change on an update. */
-export function* validateMetaUpdate(
-  next: DeepReadonly<KubeObject['metadata']>,
-  old: DeepReadonly<KubeObject['metadata']>,
-): Iterable<Problem> {
-  const at = root.field('metadata')
-  for (const field of [
-    'name',
-    'namespace',
-    'uid',
-    'creationTimestamp',
-    'deletionTimestamp',
-    'deletionGracePeriodSeconds',
-  ] as const) {
-    if (next[field] !== old[field]) yield at.field(field).invalid(next[field], immutable)
-  }
-  if (old.deletionTimestamp) {
-    const added = (next.finalizers ?? []).filter(f => !(old.finalizers ?? []).includes(f))
-    if (added.length)
-      yield at
-        .field('finalizers')
-        .forbidden(
-          `no new finalizers can be added if the object is being deleted, found new finalizers []string{${added.map(f => JSON.stringify(f)).join(', ')}}`,
-        )
   }
 }

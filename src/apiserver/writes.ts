@@ -1,4 +1,4 @@
-// Create, update and patch of whole objects and of their status and scale: from request bodies to registry calls.
+// From request bodies to proposals: create, update, the patches and apply, of whole objects and of their status.
 // Source: apiserver pkg/endpoints/handlers (create.go, update.go, patch.go).
 import { isReason, StatusError } from '../base/errors.ts'
 import { apply as serverSideApply } from '../api/apply/apply.ts'
@@ -10,16 +10,16 @@ import { jsonPatch } from '../api/patch/json.ts'
 import { strategicPatch } from '../api/patch/strategic.ts'
 import type { DeepReadonly, Json, JsonObject } from '../api/schema/node.ts'
 import { timeText } from '../api/time.ts'
-import { decodeBody, type Warn } from './body.ts'
-import { managerOf } from './managed.ts'
-import { editable, type Registry } from './registry.ts'
+import { decodeBody, editable, type Warn } from './body.ts'
+import { managerOf } from './manager.ts'
+import { withStatusOf } from './parts.ts'
+import type { Registry } from './registry.ts'
 
 export async function create(registry: Registry, operation: Operation, warn: Warn): Promise<ServedResult> {
   const { kind } = operation
   const object = decodeBody(kind, operation.body, operation.options, warn)
   placeInNamespace(operation, object)
-  delete object.metadata.managedFields
-  const item = await registry.create(operation, object)
+  const item = await registry.create(operation, object, warn)
   return { type: 'object', kind, item, created: true }
 }
 
@@ -27,32 +27,35 @@ export async function create(registry: Registry, operation: Operation, warn: War
 export async function update(registry: Registry, operation: Operation, warn: Warn): Promise<ServedResult> {
   const { kind, name, subresource } = operation
   const sent = decodeBody(kind, operation.body, operation.options, warn)
-  if (sent.metadata.name && sent.metadata.name !== name) {
-    throw new StatusError(
-      'BadRequest',
-      `the name of the object (${sent.metadata.name}) does not match the name on the URL (${name})`,
-    )
-  }
-  sent.metadata.name = name
+  checkName(operation, sent)
   placeInNamespace(operation, sent)
   let attempts = 0
   const change = (old: DeepReadonly<KubeObject>) => {
     // Admission changes what it is given: another attempt begins with the body again.
     const fresh = attempts++ === 0 ? sent : decodeBody(kind, operation.body, operation.options, () => {})
     Object.assign(fresh.metadata, { name, namespace: sent.metadata.namespace })
-    return merge(kind, subresource, fresh, old)
+    return asPart(operation, fresh, old)
   }
-  const item = await registry.update(operation, change, { retry: !sent.metadata.resourceVersion, subresource })
-  return { type: 'object', kind, item }
+  try {
+    const item = await registry.update(operation, change, { retry: !sent.metadata.resourceVersion, warn })
+    return { type: 'object', kind, item }
+  } catch (error) {
+    if (!kind.createOnUpdate || subresource || !isMissing(error, operation)) throw error
+  }
+  return { type: 'object', kind, item: await registry.create(operation, sent, warn), created: true }
 }
+
+/** Whether what was not found is the object itself, not something it needs. */
+const isMissing = (error: unknown, { name }: Operation): boolean =>
+  isReason(error, 'NotFound') && error.details?.name === name
 
 /** All four patch types. Apply creates what is not there. */
 export async function patch(registry: Registry, operation: Operation, warn: Warn): Promise<ServedResult> {
-  const { kind, subresource, patchType } = operation
+  const { kind, patchType } = operation
   if (patchType === 'apply') return apply(registry, operation, warn)
   const retry = mayRetry(operation)
-  const change = (old: DeepReadonly<KubeObject>) => merge(kind, subresource, patchedObject(operation, old, warn), old)
-  return { type: 'object', kind, item: await registry.update(operation, change, { retry, subresource }) }
+  const change = (old: DeepReadonly<KubeObject>) => asPart(operation, patchedObject(operation, old, warn), old)
+  return { type: 'object', kind, item: await registry.update(operation, change, { retry, warn }) }
 }
 
 /** Whether a patch other than apply may be tried again on the newest state: not when it names a resourceVersion. */
@@ -64,16 +67,26 @@ export function mayRetry({ patchType, body, options }: Operation): boolean {
 
 /** What a patch other than apply makes of `before`, which is of the operation's kind. */
 export function patchedObject(operation: Operation, before: DeepReadonly<KubeObject>, warn: Warn): KubeObject {
-  const { kind, patchType, body, name } = operation
+  const { kind, patchType, body } = operation
   const type = patchType as Exclude<typeof patchType, 'apply' | undefined>
   const sent = decodePatched(operation, patchedBody(kind, type, before, body ?? null), warn)
-  if (sent.metadata.name !== name)
-    throw new StatusError(
-      'BadRequest',
-      `the name of the object (${sent.metadata.name}) does not match the name on the URL (${name})`,
-    )
+  checkName(operation, sent)
   placeInNamespace(operation, sent)
   return sent
+}
+
+/** Throws BadRequest unless the object has the name of the URL. */
+function checkName({ name }: Operation, { metadata }: KubeObject): void {
+  if (!metadata.name)
+    throw new StatusError(
+      'BadRequest',
+      `the name of the object (${name} based on URL) was undeterminable: name must be provided`,
+    )
+  if (metadata.name !== name)
+    throw new StatusError(
+      'BadRequest',
+      `the name of the object (${metadata.name}) does not match the name on the URL (${name})`,
+    )
 }
 
 /** What a patch made, decoded; in strict mode it is the patch that is refused, for itself or for what it made. */
@@ -132,12 +145,12 @@ async function apply(registry: Registry, operation: Operation, warn: Warn): Prom
     })
     const sent = decodeBody(kind, applied.object, { fieldValidation: 'Ignore' }, warn)
     sent.metadata.managedFields = applied.managedFields
-    return merge(kind, subresource, sent, old)
+    return asPart(operation, sent, old)
   }
   try {
-    return { type: 'object', kind, item: await registry.update(operation, change, { retry: true, subresource }) }
+    return { type: 'object', kind, item: await registry.update(operation, change, { retry: true, warn }) }
   } catch (error) {
-    if (!isReason(error, 'NotFound') || subresource || error.details?.name !== name) throw error
+    if (subresource || !isMissing(error, operation)) throw error
   }
   const empty = editable<KubeObject>(kind, { kind: kind.kind, apiVersion: kind.apiVersion, metadata: {} })
   const object = await change(empty)
@@ -145,7 +158,7 @@ async function apply(registry: Registry, operation: Operation, warn: Warn): Prom
   placeInNamespace(operation, object)
   delete object.metadata.uid
   delete object.metadata.resourceVersion
-  return { type: 'object', kind, item: await registry.create(operation, object), created: true }
+  return { type: 'object', kind, item: await registry.create(operation, object, warn), created: true }
 }
 
 function plainDecode({ kind, namespace, name, options }: Operation, wanted: JsonObject, warn: Warn): JsonObject {
@@ -193,14 +206,9 @@ function invalidPatchOption(field: string, body: string): StatusError {
   })
 }
 
-/** Through /status only the status changes (and labels and annotations); through the object all else. */
-export function merge(kind: AnyKind, subresource: string, sent: KubeObject, old: DeepReadonly<KubeObject>): KubeObject {
-  if (subresource !== 'status') return sent
-  const next = editable<KubeObject>(kind, old as KubeObject)
-  const { resourceVersion, labels, annotations, finalizers, managedFields, uid } = sent.metadata
-  Object.assign(next.metadata, { resourceVersion, labels, annotations, finalizers, managedFields, ...(uid && { uid }) })
-  const status = (sent as unknown as JsonObject).status
-  return { ...next, status: status ?? {} } as unknown as KubeObject
+/** What a request asks for: through /status the live object with another status, otherwise what was sent. */
+function asPart({ kind, subresource }: Operation, sent: KubeObject, live: DeepReadonly<KubeObject>): KubeObject {
+  return subresource === 'status' ? withStatusOf(kind, sent, live) : sent
 }
 
 function placeInNamespace({ kind, namespace }: Operation, object: KubeObject): void {

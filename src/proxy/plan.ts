@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto'
 import { parseIP } from '../api/ip.ts'
 import type { DeepReadonly } from '../api/schema/node.ts'
-import type { Service, ServicePort } from '../kinds/core/service.ts'
+import type { Service } from '../kinds/core/service.ts'
+import type { ServicePort } from '../kinds/core/servicespec.ts'
 import type { EndpointSlice } from '../kinds/discovery/endpointslice.ts'
 import { masqueradeMark } from './table.ts'
 

@@ -185,6 +185,8 @@ async function addNode(
     ...more,
     metadata: { name, ...more.metadata, labels: { 'kubernetes.io/hostname': name, ...more.metadata?.labels } },
   })
+  // No controller may be there to see that it is ready.
+  await client.patch(Node, { name }, 'merge', { spec: { taints: more.spec?.taints ?? null } })
   const now = timeText(clock.now())
   const ready = {
     type: 'Ready',

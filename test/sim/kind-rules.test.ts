@@ -80,11 +80,11 @@ test('what cannot change', () =>
       ['node.k8s.io/runtimeclasses', { handler: 'other' }, /handler: Invalid value: "other": field is immutable/],
       ['resource.k8s.io/resourceclaims', { spec: { devices: null } }, /spec: Invalid value: .*field is immutable/],
       ['scheduling.k8s.io/priorityclasses', { value: 8 }, /value: Forbidden: may not be changed in an update\./],
-      ['storage.k8s.io/csidrivers', { spec: { attachRequired: true } }, /spec.attachRequired: .*field is immutable/],
+      ['storage.k8s.io/csidrivers', { spec: { attachRequired: true } }, /spec.attachedRequired: .*field is immutable/],
       [
         'storage.k8s.io/storageclasses',
         { provisioner: 'other' },
-        /provisioner: Forbidden: updates to provisioner are forbidden\./,
+        /provisioner: Invalid value: "other": field is immutable/,
       ],
       [
         'storage.k8s.io/volumeattachments',

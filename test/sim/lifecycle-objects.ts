@@ -47,7 +47,7 @@ export const examples: Record<string, Example> = {
   '/endpoints': { object: { subsets: [{ addresses: [{ ip: '10.0.0.24' }], ports: [{ name: 'http', port: 80 }] }] } },
   '/events': {
     object: {
-      involvedObject: { kind: 'Pod', name: 'web', namespace: 'default' },
+      involvedObject: { kind: 'Pod', name: 'web', namespace: 'lifecycle' },
       reason: 'Test',
       message: 'This is an event',
       type: 'Normal',
@@ -172,7 +172,7 @@ export const examples: Record<string, Example> = {
   },
   'events.k8s.io/events': {
     object: {
-      regarding: { kind: 'Pod', name: 'web', namespace: 'default' },
+      regarding: { kind: 'Pod', name: 'web', namespace: 'lifecycle' },
       reason: 'Test',
       action: 'Do',
       note: 'This is an event',

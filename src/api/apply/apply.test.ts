@@ -69,14 +69,14 @@ test('an update takes over what it changes', () => {
   )
   const entries = (before.metadata as unknown as { managedFields: never[] }).managedFields
   const after = { ...before, spec: { replicas: 5 } }
-  const managed = managedAfterUpdate(
-    Deployment.schema,
-    before,
-    after,
-    entries,
-    { ...manager('kubectl-scale'), operation: 'Update' },
+  const managed = managedAfterUpdate(Deployment.schema, before, after, {
+    sent: undefined,
+    live: entries,
+    manager: { ...manager('kubectl-scale'), operation: 'Update' },
     now,
-  )
+    ownable: set => set,
+    isNew: false,
+  })
   assert.deepEqual(
     managed.map(m => [m.manager, m.operation, m.fieldsV1]),
     [

@@ -91,6 +91,31 @@ export function intersection(a: FieldSet, b: FieldSet): FieldSet {
   return out
 }
 
+/** Members of a set at or below one of the paths. */
+export function only(set: FieldSet, paths: readonly (readonly string[])[]): FieldSet {
+  const out = emptySet()
+  for (const [head, ...rest] of paths) {
+    const child = head === undefined ? undefined : set.children.get(head)
+    const kept = child && (rest.length ? only(child, [rest]) : child)
+    if (kept && !isEmpty(kept))
+      out.children.set(head!, out.children.has(head!) ? union(out.children.get(head!)!, kept) : kept)
+  }
+  return out
+}
+
+/** Members of a set neither at nor below any of the paths. */
+export function except(set: FieldSet, paths: readonly (readonly string[])[]): FieldSet {
+  const out: FieldSet = { self: set.self, children: new Map(set.children) }
+  for (const [head, ...rest] of paths) {
+    const child = head === undefined ? undefined : out.children.get(head)
+    if (!child) continue
+    const left = rest.length ? except(child, [rest]) : emptySet()
+    if (isEmpty(left)) out.children.delete(head!)
+    else out.children.set(head!, left)
+  }
+  return out
+}
+
 export const equalSets = (a: FieldSet, b: FieldSet): boolean => isEmpty(difference(a, b)) && isEmpty(difference(b, a))
 
 /** Every member's path, as conflicts name them: `.spec.template.spec.containers[name="a"].image`. */

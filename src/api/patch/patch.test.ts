@@ -95,3 +95,42 @@ test('strategic patch: order, retained keys, deletions', () => {
     { metadata: {} },
   )
 })
+
+test('JSON patch goes where the API server goes', () => {
+  const target = { a: { b: '1' }, l: ['x', 'y'] }
+  const table: [operation: object, result: Json][] = [
+    [
+      { op: 'copy', from: '/a/none', path: '/a/c' },
+      { a: { b: '1', c: null }, l: ['x', 'y'] },
+    ],
+    [
+      { op: 'add', path: '/a/c' },
+      { a: { b: '1', c: null }, l: ['x', 'y'] },
+    ],
+    [
+      { op: 'add', path: '/l/-1', value: 'z' },
+      { a: { b: '1' }, l: ['x', 'y', 'z'] },
+    ],
+    [{ op: 'test', path: '/a/none', value: null }, target],
+    [
+      { op: 'move', from: '/l/0', path: '/l/-' },
+      { a: { b: '1' }, l: ['y', 'x'] },
+    ],
+  ]
+  for (const [operation, result] of table) assert.deepEqual(jsonPatch(target, [operation]), result)
+  for (const operation of [
+    { op: 'add', path: '', value: {} },
+    { op: 'add', path: 'a', value: 1 },
+    { op: 'add', path: '/l/9', value: 1 },
+    { op: 'move', from: '/none', path: '/a/c' },
+    { op: 'remove', path: '/l/2' },
+    { op: 'nope', path: '/a' },
+    { op: 'add' },
+  ])
+    assert.throws(() => jsonPatch(target, [operation]), { reason: 'Invalid' }, JSON.stringify(operation))
+})
+
+test('copies that double themselves are cut off', () => {
+  const ladder = Array.from({ length: 40 }, (_, i) => ({ op: 'copy', from: '/data', path: `/data/k${i}` }))
+  assert.throws(() => jsonPatch({ data: { a: 'some text' } }, ladder), { reason: 'RequestEntityTooLarge', code: 413 })
+})

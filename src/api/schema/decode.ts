@@ -3,6 +3,9 @@
 // changes nothing, so this also puts an edited object back in order before it is stored.
 import { canonicalQuantity, quantityError } from '../quantity.ts'
 import { canonicalMicroTime, canonicalTime, durationText, parseDuration } from '../time.ts'
+import { timeProblem } from '../time-parse.ts'
+import { Decimal } from '../../wire/json.ts'
+import { nilList } from './nil.ts'
 import type { Json, JsonObject, Node, Struct } from './node.ts'
 
 /** A value of the wrong type. The text is the one Go's decoder gives, which clients know. */
@@ -39,6 +42,9 @@ interface Context extends DecodeOptions {
   /** The struct whose field is being read, for messages. */
   owner: Struct
 }
+
+/** Tells the key of a map from the name of a field in a path. */
+const keyMark = '\0'
 
 interface Row {
   name: string
@@ -130,30 +136,29 @@ function decodeNode(node: Node, raw: Json, context: Context): Json | undefined {
     case 'string':
     case 'bytes':
       if (typeof raw !== 'string') throw mismatch(raw, node.type === 'bytes' ? '[]uint8' : 'string', context)
-      if (node.type === 'bytes' && !isBase64(raw)) throw new DecodeError('illegal base64 data at input byte 0')
+      if (node.type === 'bytes' && !isBase64(raw))
+        throw new DecodeError(`illegal base64 data at input byte ${firstBad(raw)}`)
       return raw === '' && !node.optional ? undefined : raw
     case 'bool':
       if (typeof raw !== 'boolean') throw mismatch(raw, 'bool', context)
       return raw || node.optional ? raw : undefined
     case 'int32':
     case 'int64':
-      if (typeof raw !== 'number' || !Number.isInteger(raw) || (node.type === 'int32' && (raw | 0) !== raw))
-        throw mismatch(raw, node.type, context)
+      if (!isInteger(raw, node.type)) throw mismatch(raw, node.type, context)
       return raw !== 0 || node.optional ? raw : undefined
     case 'double':
-      if (typeof raw !== 'number') throw mismatch(raw, 'float64', context)
-      return raw !== 0 || node.optional ? raw : undefined
+      return decodeDouble(node, raw, context)
     case 'quantity':
       return decodeQuantity(raw)
     case 'intOrString':
-      if (typeof raw === 'string' || (typeof raw === 'number' && Number.isInteger(raw))) return raw
+      if (typeof raw === 'string' || isInteger(raw, 'int32')) return raw
       throw mismatch(raw, 'int32', context)
     case 'time':
     case 'microTime':
     case 'duration':
       return decodeMoment(node, raw, context)
     case 'json':
-      return raw
+      return withoutDecimals(raw)
     case 'struct':
       return decodeStructNode(node, raw, context)
     case 'list':
@@ -168,11 +173,37 @@ function decodeStructNode(node: Node, raw: Json, context: Context): Json | undef
   return node.omitZero && Object.keys(result).length === 0 ? undefined : result
 }
 
-function decodeQuantity(raw: Json): Json {
-  if (typeof raw !== 'string' && typeof raw !== 'number') throw new DecodeError(quantityError)
-  if (raw === '') return '0'
+const [least, most] = [-(2n ** 63n), 2n ** 63n - 1n]
+
+/** Integers beyond 2^53 are bigints; see wire/json.ts. */
+function isInteger(raw: unknown, type: 'int32' | 'int64'): raw is number {
+  if (typeof raw === 'bigint') return type === 'int64' && raw >= least && raw <= most
+  return typeof raw === 'number' && (type === 'int32' ? (raw | 0) === raw : Number.isSafeInteger(raw))
+}
+
+function decodeDouble(node: Node, raw: Json, context: Context): Json | undefined {
+  const value: unknown = (raw as unknown) instanceof Decimal || typeof raw === 'bigint' ? Number(raw) : raw
+  if (typeof value !== 'number') throw mismatch(raw, 'float64', context)
+  return value !== 0 || node.optional ? value : undefined
+}
+
+/** Opaque JSON with plain numbers for Decimals; the same where there are none. */
+function withoutDecimals(raw: Json): Json {
+  if (typeof raw !== 'object' || raw === null) return raw
+  if ((raw as unknown) instanceof Decimal) return Number(raw)
+  if (Array.isArray(raw)) return raw.some(isNested) ? raw.map(withoutDecimals) : raw
+  if (!Object.values(raw).some(isNested)) return raw
+  return Object.fromEntries(Object.entries(raw).map(([key, value]) => [key, withoutDecimals(value)]))
+}
+
+const isNested = (value: Json) => typeof value === 'object' && value !== null
+
+function decodeQuantity(given: Json): Json {
+  const raw: unknown = (given as unknown) instanceof Decimal ? (given as unknown as Decimal).source : given
+  if (typeof raw !== 'string' && typeof raw !== 'number' && typeof raw !== 'bigint')
+    throw new DecodeError(quantityError)
   try {
-    return canonicalQuantity(raw)
+    return canonicalQuantity(typeof raw === 'bigint' ? raw.toString() : raw)
   } catch (cause) {
     throw new DecodeError(quantityError, { cause })
   }
@@ -185,19 +216,15 @@ function decodeMoment(node: Node, raw: Json, context: Context): Json | undefined
     if (nanos === undefined) throw new DecodeError(`time: invalid duration ${JSON.stringify(raw)}`)
     return durationText(nanos)
   }
-  if (raw === '') return undefined
-  const text = node.type === 'time' ? canonicalTime(raw) : canonicalMicroTime(raw)
-  if (text === undefined) {
-    throw new DecodeError(
-      `parsing time ${JSON.stringify(raw)} as "2006-01-02T15:04:05Z07:00": cannot parse ${JSON.stringify(raw)} as "2006"`,
-    )
-  }
-  return text
+  const type = node.type === 'time' ? 'time' : 'microTime'
+  const problem = timeProblem(raw, type)
+  if (problem) throw new DecodeError(problem)
+  return type === 'time' ? canonicalTime(raw) : canonicalMicroTime(raw)
 }
 
 function decodeList(node: Node, raw: Json, context: Context): Json | undefined {
   if (!Array.isArray(raw)) throw mismatch(raw, goType(node), context)
-  if (raw.length === 0 && !node.always && !node.optional) return undefined
+  if (raw.length === 0) return node.always ? nilList() : node.optional ? [] : undefined
   const item = node.item!
   const out: Json[] = []
   for (let i = 0; i < raw.length; i++) {
@@ -219,7 +246,7 @@ function decodeMap(node: Node, raw: Json, context: Context): Json | undefined {
   // Go writes maps sorted by key.
   for (const key of keys.sort()) {
     const element = raw[key]!
-    context.path.push(key)
+    context.path.push(keyMark + key)
     define(
       out,
       key,
@@ -254,11 +281,12 @@ function zero(node: Node, context: Context): Json {
       return '0s'
     case 'struct':
       return decodeStruct(node.struct!(), {}, context)
+    case 'list':
+      return nilList()
     case 'bytes':
     case 'time':
     case 'microTime':
     case 'json':
-    case 'list':
     case 'map':
       return null
   }
@@ -268,10 +296,20 @@ const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$
 const isBase64 = (text: string) =>
   base64.test(text.includes('\n') || text.includes('\r') ? text.replace(/[\r\n]/g, '') : text)
 
+/** Where Go says that base64 goes wrong: at the first character that does not belong, or where a group ends early. */
+function firstBad(text: string): number {
+  const plain = text.replace(/=+$/, '')
+  const strange = plain.search(/[^A-Za-z0-9+/\r\n]/)
+  return strange >= 0 ? strange : text.length - (text.length % 4)
+}
+
 function mismatch(raw: unknown, type: string, context: Context): DecodeError {
+  const number =
+    raw instanceof Decimal ? raw.source : typeof raw === 'number' || typeof raw === 'bigint' ? raw : undefined
   const what =
-    typeof raw === 'number' ? (type === 'int32' || type === 'int64' ? `number ${raw}` : 'number') : jsonTypeName(raw)
-  const fields = context.path.filter(p => typeof p === 'string')
+    number === undefined ? jsonTypeName(raw) : type === 'int32' || type === 'int64' ? `number ${number}` : 'number'
+  // Go names fields, not the keys of maps or the places in lists.
+  const fields = context.path.filter(p => typeof p === 'string' && !p.startsWith(keyMark))
   const where = fields.length ? `Go struct field ${typeName(context.owner.name)}.${fields.join('.')}` : 'Go value'
   return new DecodeError(`json: cannot unmarshal ${what} into ${where} of type ${type}`)
 }
@@ -307,7 +345,8 @@ function goType(node: Node): string {
 /** `spec.containers[0].image` */
 export function pathText(path: readonly (string | number)[]): string {
   return path.reduce<string>(
-    (text, part) => (typeof part === 'number' ? `${text}[${part}]` : text ? `${text}.${part}` : part),
+    (text, part) =>
+      typeof part === 'number' ? `${text}[${part}]` : text ? `${text}.${part.replace(keyMark, '')}` : part,
     '',
   )
 }

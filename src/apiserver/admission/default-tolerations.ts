@@ -10,7 +10,7 @@ export function defaultTolerations(): AdmissionPlugin {
   return {
     name: 'DefaultTolerationSeconds',
     mutate(request) {
-      if (request.type !== 'CREATE' || !isFor(request, '', 'pods')) return
+      if ((request.type !== 'CREATE' && request.type !== 'UPDATE') || !isFor(request, '', 'pods')) return
       const pod = request.object as Pod
       for (const key of keys) {
         const covered = pod.spec.tolerations?.some(

@@ -35,7 +35,15 @@ export function priorityAdmission(storage: Storage): AdmissionPlugin {
         )
       }
       pod.spec.priority = priority
-      pod.spec.preemptionPolicy ??= (found?.preemptionPolicy as 'Never' | undefined) ?? 'PreemptLowerPriority'
+      const policy = (found?.preemptionPolicy as 'Never' | undefined) ?? 'PreemptLowerPriority'
+      if (pod.spec.preemptionPolicy !== undefined && pod.spec.preemptionPolicy !== policy) {
+        throw forbidden(
+          kind,
+          name,
+          `the string value of PreemptionPolicy (${pod.spec.preemptionPolicy}) must not be provided in pod spec; priority admission controller computed ${policy} from the given PriorityClass name`,
+        )
+      }
+      pod.spec.preemptionPolicy = policy
     },
   }
 }

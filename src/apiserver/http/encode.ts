@@ -54,10 +54,15 @@ export function encodeList(context: EncodeContext, kind: AnyKind, items: readonl
   const metadata = listMeta(info)
   switch (context.view) {
     case 'object':
-      if (context.encoding === 'json') return jsonList(`${kind.kind}List`, kind.apiVersion, metadata, items)
+      if (context.encoding === 'json') return jsonList(kind, metadata, items)
       if (context.encoding === 'yaml')
         return Buffer.from(
-          yaml({ kind: `${kind.kind}List`, apiVersion: kind.apiVersion, metadata, items: items.map(i => i.object) }),
+          yaml({
+            kind: `${kind.kind}List`,
+            apiVersion: kind.apiVersion,
+            metadata,
+            items: items.map(({ object: { kind: _kind, apiVersion: _apiVersion, ...rest } }) => rest),
+          }),
         )
       return protoList(kind, metadata, items)
     case 'table':
@@ -136,7 +141,15 @@ export function statusOf(error: unknown): JsonObject {
 }
 
 // YAML 1.1, so that strings like "yes" are quoted for the parsers of this world.
-const yaml = (value: unknown) => stringify(value, { version: '1.1', aliasDuplicateObjects: false })
+function yaml(value: unknown): string {
+  try {
+    return stringify(value, { version: '1.1', aliasDuplicateObjects: false })
+  } catch (error) {
+    // Too deep for the writer, which calls itself at every level. JSON is YAML, too.
+    if (error instanceof RangeError) return `${JSON.stringify(value)}\n`
+    throw error
+  }
+}
 
 const text = (context: EncodeContext, value: unknown) =>
   Buffer.from(context.encoding === 'yaml' ? yaml(value) : JSON.stringify(value))
@@ -149,18 +162,22 @@ function listMeta({ revision, continue: token, remaining }: ListInfo): JsonObjec
   }
 }
 
+const brace = Buffer.from('{')
 const comma = Buffer.from(',')
 const close = Buffer.from(']}\n')
 
-function jsonList(kind: string, apiVersion: string, metadata: JsonObject, items: readonly Item[]): Buffer {
+/** The items of a list do not repeat its kind and version, which is what the bytes of each begin with. */
+function jsonList({ kind, apiVersion }: AnyKind, metadata: JsonObject, items: readonly Item[]): Buffer {
   const parts: Buffer[] = [
     Buffer.from(
-      `{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},"metadata":${JSON.stringify(metadata)},"items":[`,
+      `{"kind":"${kind}List","apiVersion":${JSON.stringify(apiVersion)},"metadata":${JSON.stringify(metadata)},"items":[`,
     ),
   ]
-  for (const [i, item] of items.entries()) {
+  const start = Buffer.from(`{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},`)
+  for (const [i, { bytes, object }] of items.entries()) {
     if (i) parts.push(comma)
-    parts.push(item.bytes)
+    if (bytes.subarray(0, start.length).equals(start)) parts.push(brace, bytes.subarray(start.length))
+    else parts.push(Buffer.from(JSON.stringify({ ...object, kind: undefined, apiVersion: undefined })))
   }
   parts.push(close)
   return Buffer.concat(parts)

@@ -5,7 +5,9 @@ import type { Random } from '../../base/random.ts'
 import { type Cidr, cidrContains, formatIP, parseCidr } from '../../api/ip.ts'
 import { invalidError, type Problem, root } from '../../api/path.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
-import { Service, type ServicePort } from '../../kinds/core/service.ts'
+import { Service } from '../../kinds/core/service.ts'
+import { needsHealthCheck, validateClusterIPs } from '../../kinds/core/service-rules.ts'
+import type { ServicePort } from '../../kinds/core/servicespec.ts'
 import { IPAddress, managedByLabel, serviceAllocator } from '../../kinds/networking/ipaddress.ts'
 import { ServiceCIDR } from '../../kinds/networking/servicecidr.ts'
 import type { AdmissionPlugin } from '../admission/chain.ts'
@@ -108,15 +110,20 @@ function allocationsOf(service: DeepReadonly<Service>): string[] {
 function* allocate(context: Allocator, service: Service, old: DeepReadonly<Service> | undefined): Iterable<Problem> {
   const { spec } = service
   keepAllocations(service, old)
+  const wrong = spec.type === 'ExternalName' ? [] : [...validateClusterIPs(spec, root.field('spec'))]
+  if (wrong.length) return yield* wrong
   if (spec.type === 'ExternalName') {
-    delete spec.clusterIP
-    delete spec.clusterIPs
+    // A service that has become one of another place loses its addresses; a new one may not ask for any.
+    if (old && spec.clusterIP === old.spec.clusterIP) {
+      delete spec.clusterIP
+      delete spec.clusterIPs
+    }
   } else yield* allocateAddress(context, service)
   if (spec.type === 'NodePort' || (spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts !== false))
     yield* allocatePorts(context, service)
   else if (spec.type !== 'LoadBalancer')
     for (const port of spec.ports ?? []) if (old && old.spec.type !== spec.type) delete port.nodePort
-  if (spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local' && !spec.healthCheckNodePort) {
+  if (needsHealthCheck(spec) && !spec.healthCheckNodePort) {
     const port = freePort(context, 'TCP', service.metadata.uid ?? '')
     if (port) spec.healthCheckNodePort = port
   }
@@ -125,13 +132,15 @@ function* allocate(context: Allocator, service: Service, old: DeepReadonly<Servi
 // What a client left out of a PUT or patch was not meant to be given up.
 function keepAllocations({ spec }: Service, old: DeepReadonly<Service> | undefined): void {
   if (!old) {
-    if (!spec.clusterIP && spec.clusterIPs?.[0]) spec.clusterIP = spec.clusterIPs[0]
+    if (spec.clusterIP && !spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP]
     return
   }
   if (old.spec.type !== 'ExternalName' && spec.type !== 'ExternalName') {
     if (!spec.clusterIP && old.spec.clusterIP) spec.clusterIP = old.spec.clusterIP
     if (!spec.clusterIPs?.length && old.spec.clusterIPs) spec.clusterIPs = [...old.spec.clusterIPs]
   }
+  if (needsHealthCheck(spec) && needsHealthCheck(old.spec) && !spec.healthCheckNodePort && old.spec.healthCheckNodePort)
+    spec.healthCheckNodePort = old.spec.healthCheckNodePort
   if (spec.type !== 'NodePort' && spec.type !== 'LoadBalancer') return
   for (const port of spec.ports ?? []) {
     const before = old.spec.ports?.find(p => p.port === port.port && p.protocol === port.protocol)
@@ -160,7 +169,7 @@ function* allocateAddress(context: Allocator, { spec, metadata }: Service): Iter
   } else if (!context.cidrs().some(cidr => cidrContains(cidr, spec.clusterIP!))) {
     return yield at.invalid(
       [spec.clusterIP],
-      `failed to allocate IP ${spec.clusterIP}: the provided IP (${spec.clusterIP}) is not in the valid range. The range of valid IPs is ${context.ranges.serviceCidr}`,
+      `failed to allocate IP ${spec.clusterIP}: the provided network does not match the current range`,
     )
   } else if (!context.free(spec.clusterIP, uid)) {
     return yield at.invalid(

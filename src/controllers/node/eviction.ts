@@ -2,7 +2,8 @@
 // say they can bear it. Source: pkg/controller/tainteviction.
 import type { DeepReadonly } from '../../api/schema/node.ts'
 import { parseTime, timeText } from '../../api/time.ts'
-import { Node, type Taint } from '../../kinds/core/node.ts'
+import { Node } from '../../kinds/core/node.ts'
+import type { Taint } from '../../kinds/core/nodespec.ts'
 import { tolerates } from '../../kinds/core/tolerations.ts'
 import { Pod as PodKind } from '../../kinds/core/pod.ts'
 import { defineController, keyOf, watch } from '../harness.ts'

@@ -3,10 +3,15 @@ import type { Of } from '../../api/kind.ts'
 import { LabelSelector } from '../../api/meta.ts'
 import { bytes, inline, int32, list, string, struct } from '../../api/schema/build.ts'
 
-export const ParamKind = struct('admissionregistration.v1.ParamKind', 'Kind of the objects that carry parameters.', {
-  apiVersion: string({ proto: 1, doc: 'Group and version of the kind.' }),
-  kind: string({ proto: 2, doc: 'The kind.' }),
-})
+export const ParamKind = struct(
+  'admissionregistration.v1.ParamKind',
+  'Kind of the objects that carry parameters.',
+  {
+    apiVersion: string({ proto: 1, doc: 'Group and version of the kind.' }),
+    kind: string({ proto: 2, doc: 'The kind.' }),
+  },
+  { atomic: true },
+)
 export type ParamKind = Of<typeof ParamKind>
 
 export const Rule = struct('admissionregistration.v1.Rule', 'Resources that are meant.', {
@@ -38,27 +43,38 @@ export const NamedRuleWithOperations = struct(
     resourceNames: list(string({}), { proto: 1, doc: 'Names of the objects; otherwise all.' }),
     ...inline(RuleWithOperations, 2),
   },
+  { atomic: true },
 )
 export type NamedRuleWithOperations = Of<typeof NamedRuleWithOperations>
 
-export const MatchResources = struct('admissionregistration.v1.MatchResources', 'Requests that a policy is for.', {
-  namespaceSelector: LabelSelector.field({ proto: 1, doc: 'Namespaces meant.' }),
-  objectSelector: LabelSelector.field({ proto: 2, doc: 'Objects meant.' }),
-  resourceRules: list(NamedRuleWithOperations, { proto: 3, doc: 'Requests meant.' }),
-  excludeResourceRules: list(NamedRuleWithOperations, { proto: 4, doc: 'Requests not meant after all.' }),
-  matchPolicy: string({
-    proto: 7,
-    optional: true,
-    enum: ['Exact', 'Equivalent'],
-    doc: 'Equivalent means other versions of a resource too, Exact does not.',
-  }),
-})
+export const MatchResources = struct(
+  'admissionregistration.v1.MatchResources',
+  'Requests that a policy is for.',
+  {
+    namespaceSelector: LabelSelector.field({ proto: 1, doc: 'Namespaces meant.' }),
+    objectSelector: LabelSelector.field({ proto: 2, doc: 'Objects meant.' }),
+    resourceRules: list(NamedRuleWithOperations, { proto: 3, doc: 'Requests meant.' }),
+    excludeResourceRules: list(NamedRuleWithOperations, { proto: 4, doc: 'Requests not meant after all.' }),
+    matchPolicy: string({
+      proto: 7,
+      optional: true,
+      enum: ['Exact', 'Equivalent'],
+      doc: 'Equivalent means other versions of a resource too, Exact does not.',
+    }),
+  },
+  { atomic: true },
+)
 export type MatchResources = Of<typeof MatchResources>
 
-export const Variable = struct('admissionregistration.v1.Variable', 'An expression with a name.', {
-  name: string({ proto: 1, always: true, doc: 'Its name; others write variables.name.' }),
-  expression: string({ proto: 2, always: true, doc: 'The CEL expression.' }),
-})
+export const Variable = struct(
+  'admissionregistration.v1.Variable',
+  'An expression with a name.',
+  {
+    name: string({ proto: 1, always: true, doc: 'Its name; others write variables.name.' }),
+    expression: string({ proto: 2, always: true, doc: 'The CEL expression.' }),
+  },
+  { atomic: true },
+)
 export type Variable = Of<typeof Variable>
 
 export const MatchCondition = struct('admissionregistration.v1.MatchCondition', 'A condition on the request.', {
@@ -67,12 +83,17 @@ export const MatchCondition = struct('admissionregistration.v1.MatchCondition', 
 })
 export type MatchCondition = Of<typeof MatchCondition>
 
-export const ParamRef = struct('admissionregistration.v1.ParamRef', 'Selects the objects with a policy’s parameters.', {
-  name: string({ proto: 1, doc: 'Name of one object.' }),
-  namespace: string({ proto: 2, doc: 'Namespace of the objects; otherwise that of the request.' }),
-  selector: LabelSelector.field({ proto: 3, doc: 'Labels of several objects.' }),
-  parameterNotFoundAction: string({ proto: 4, optional: true, doc: 'Allow or Deny when there is none.' }),
-})
+export const ParamRef = struct(
+  'admissionregistration.v1.ParamRef',
+  'Selects the objects with a policy’s parameters.',
+  {
+    name: string({ proto: 1, doc: 'Name of one object.' }),
+    namespace: string({ proto: 2, doc: 'Namespace of the objects; otherwise that of the request.' }),
+    selector: LabelSelector.field({ proto: 3, doc: 'Labels of several objects.' }),
+    parameterNotFoundAction: string({ proto: 4, optional: true, doc: 'Allow or Deny when there is none.' }),
+  },
+  { atomic: true },
+)
 export type ParamRef = Of<typeof ParamRef>
 
 export const ServiceReference = struct('admissionregistration.v1.ServiceReference', 'Points to a service.', {

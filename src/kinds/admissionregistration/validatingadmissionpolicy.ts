@@ -86,6 +86,7 @@ export const ValidatingAdmissionPolicy = defineKind({
   plural: 'validatingadmissionpolicies',
   scope: 'Cluster',
   status: true,
+  statusKeeps: ['labels', 'annotations', 'finalizers', 'ownerReferences'],
   doc: 'A policy in CEL that refuses objects on their way in.',
   fields: {
     spec: ValidatingAdmissionPolicySpec.value({ proto: 2, doc: 'What is wanted.' }),

@@ -192,6 +192,7 @@ export const CustomResourceDefinition = defineKind({
   scope: 'Cluster',
   shortNames: ['crd', 'crds'],
   status: true,
+  statusKeeps: ['labels', 'annotations', 'finalizers', 'ownerReferences'],
   doc: 'The definition of a kind that users add.',
   generation: true,
   conditionalUpdate: true,

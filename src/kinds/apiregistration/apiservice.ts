@@ -49,6 +49,7 @@ export const APIService = defineKind({
   plural: 'apiservices',
   scope: 'Cluster',
   status: true,
+  statusKeeps: ['labels', 'annotations', 'finalizers', 'ownerReferences'],
   doc: 'Where requests for one group and version go: to this server, or to another one.',
   columns: [
     {

@@ -1,5 +1,6 @@
 // A snapshot of a workload’s template, to go back to.
 import { defineKind, type Of } from '../../api/kind.ts'
+import { present } from '../../api/checks.ts'
 import { unchanged } from '../unchanged.ts'
 import { int64, json } from '../../api/schema/build.ts'
 
@@ -21,7 +22,9 @@ export const ControllerRevision = defineKind({
     },
     { name: 'Revision', type: 'integer', value: '.revision' },
   ],
-  *validate({ revision }, at) {
+  explicit: true,
+  *validate({ revision, data }, at, old) {
+    if (!old) yield* present(data, at.field('data'), 'data is mandatory')
     if (revision < 0) yield at.field('revision').invalid(revision, 'must be greater than or equal to 0')
   },
   *validateUpdate(next, old, at) {

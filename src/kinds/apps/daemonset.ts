@@ -6,7 +6,9 @@ import { int32, int64, intOrString, listByKey, string, struct, time } from '../.
 import { PodTemplateSpec } from '../core/podtemplatespec.ts'
 import { validateCount } from './rolling-update.ts'
 import { selectorCell, selectorColumn, templateColumns } from '../columns.ts'
-import { defaultTemplate, notNegative, selectorUnchanged, validateWorkload } from './workload-rules.ts'
+import { notNegative } from '../../api/checks.ts'
+import { goStruct } from '../../api/go-value.ts'
+import { defaultTemplate, selectorUnchanged, validateLasting, validateSelection } from './workload-rules.ts'
 
 export const RollingUpdateDaemonSet = struct(
   'apps.v1.RollingUpdateDaemonSet',
@@ -101,7 +103,7 @@ const generationAnnotation = 'deprecated.daemonset.template.generation'
 function* validateSurge({ maxUnavailable, maxSurge }: RollingUpdateDaemonSet, at: Path): Iterable<Problem> {
   yield* validateCount(maxUnavailable, at.field('maxUnavailable'))
   yield* validateCount(maxSurge, at.field('maxSurge'))
-  const some = (value: number | string | undefined) => Number.parseInt(String(value ?? 0), 10) > 0
+  const some = (value: number | string | undefined) => (Number.parseInt(String(value ?? 0), 10) || 0) !== 0
   if (some(maxUnavailable) && some(maxSurge))
     yield at.field('maxSurge').invalid(maxSurge, 'may not be set when maxUnavailable is non-zero')
   if (!some(maxUnavailable) && !some(maxSurge))
@@ -141,6 +143,7 @@ export const DaemonSet = defineKind({
     const generation = isChanged ? before + 1 : Math.max(1, before)
     next.metadata.annotations = { ...next.metadata.annotations, [generationAnnotation]: String(generation) }
   },
+  explicit: true,
   *validate({ spec }, at) {
     const { type, rollingUpdate } = spec.updateStrategy
     if (type === 'RollingUpdate' && rollingUpdate)
@@ -149,7 +152,13 @@ export const DaemonSet = defineKind({
       { minReadySeconds: spec.minReadySeconds, revisionHistoryLimit: spec.revisionHistoryLimit },
       at.field('spec'),
     )
-    yield* validateWorkload(spec, at.field('spec'))
+    const strategies = ['RollingUpdate', 'OnDelete']
+    if (!strategies.includes(type))
+      yield at
+        .field('spec', 'updateStrategy')
+        .notSupported(goStruct(DaemonSetUpdateStrategy, spec.updateStrategy), strategies)
+    yield* validateSelection(spec, { kind: 'daemonset' }, at.field('spec'))
+    yield* validateLasting(spec.template, 'DaemonSet', at.field('spec', 'template'))
   },
   *validateUpdate(next, old, at) {
     yield* selectorUnchanged(next.spec.selector, old.spec.selector, at)

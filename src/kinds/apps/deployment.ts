@@ -5,7 +5,9 @@ import { bool, int32, int64, intOrString, listByKey, string, struct, time } from
 import { PodTemplateSpec } from '../core/podtemplatespec.ts'
 import { selectorColumn, templateColumns } from '../columns.ts'
 import { validateRollingUpdate } from './rolling-update.ts'
-import { defaultTemplate, notNegative, selectorUnchanged, validateWorkload } from './workload-rules.ts'
+import { notNegative } from '../../api/checks.ts'
+import { goStruct } from '../../api/go-value.ts'
+import { defaultTemplate, selectorUnchanged, validateLasting, validateSelection } from './workload-rules.ts'
 
 export const RollingUpdateDeployment = struct(
   'apps.v1.RollingUpdateDeployment',
@@ -111,6 +113,7 @@ export const Deployment = defineKind({
   scale: { spec: '.spec.replicas', status: '.status.replicas', selector: '.spec.selector' },
   doc: 'A deployment: N identical pods, and how to change them without an interruption.',
   generation: true,
+  statusKeeps: ['labels'],
   columns: [
     { name: 'Ready', type: 'string', value: o => `${o.status.readyReplicas ?? 0}/${o.spec.replicas}` },
     { name: 'Up-to-date', type: 'integer', value: '.status.updatedReplicas' },
@@ -123,6 +126,7 @@ export const Deployment = defineKind({
     const { strategy } = d.spec
     if (strategy.type === 'RollingUpdate') strategy.rollingUpdate ??= { maxUnavailable: '25%', maxSurge: '25%' }
   },
+  explicit: true,
   *validate({ spec }, at) {
     const { replicas, minReadySeconds, revisionHistoryLimit, progressDeadlineSeconds } = spec
     const field = at.field('spec')
@@ -131,12 +135,17 @@ export const Deployment = defineKind({
       yield field
         .field('progressDeadlineSeconds')
         .invalid(progressDeadlineSeconds, 'must be greater than minReadySeconds')
-    if (spec.strategy.type === 'Recreate' && spec.strategy.rollingUpdate)
+    const { type, rollingUpdate } = spec.strategy
+    const strategies = ['Recreate', 'RollingUpdate']
+    if (type === 'Recreate' && rollingUpdate)
       yield field
         .field('strategy', 'rollingUpdate')
         .forbidden("may not be specified when strategy `type` is 'Recreate'")
-    yield* validateRollingUpdate(spec.strategy.rollingUpdate, field.field('strategy', 'rollingUpdate'))
-    yield* validateWorkload(spec, field)
+    if (type === 'RollingUpdate') yield* validateRollingUpdate(rollingUpdate, field.field('strategy', 'rollingUpdate'))
+    if (!strategies.includes(type))
+      yield field.field('strategy').notSupported(goStruct(DeploymentStrategy, spec.strategy), strategies)
+    yield* validateSelection(spec, { kind: 'deployment', broken: 'invalid label selector' }, field)
+    yield* validateLasting(spec.template, 'ReplicaSet', field.field('template'))
   },
   *validateUpdate(next, old, at) {
     yield* selectorUnchanged(next.spec.selector, old.spec.selector, at)

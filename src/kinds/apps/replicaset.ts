@@ -4,7 +4,8 @@ import { LabelSelector } from '../../api/meta.ts'
 import { int32, int64, listByKey, string, struct, time } from '../../api/schema/build.ts'
 import { PodTemplateSpec } from '../core/podtemplatespec.ts'
 import { selectorColumn, templateColumns } from '../columns.ts'
-import { defaultTemplate, notNegative, selectorUnchanged, validateWorkload } from './workload-rules.ts'
+import { notNegative } from '../../api/checks.ts'
+import { defaultTemplate, selectorUnchanged, validateLasting, validateSelection } from './workload-rules.ts'
 
 export const ReplicaSetSpec = struct('apps.v1.ReplicaSetSpec', 'What a ReplicaSet is to be.', {
   replicas: int32({ proto: 1, default: 1, optional: true, doc: 'How many pods are wanted.' }),
@@ -54,7 +55,6 @@ export const ReplicaSet = defineKind({
   scale: { spec: '.spec.replicas', status: '.status.replicas', selector: '.spec.selector' },
   doc: 'A replica set keeps N identical pods running. A Deployment stacks them to roll out a change.',
   generation: true,
-  selectable: { 'status.replicas': rs => String(rs.status.replicas ?? 0) },
   columns: [
     { name: 'Desired', type: 'integer', value: '.spec.replicas' },
     { name: 'Current', type: 'integer', value: '.status.replicas' },
@@ -63,9 +63,11 @@ export const ReplicaSet = defineKind({
     selectorColumn as never,
   ],
   defaults: defaultTemplate,
+  explicit: true,
   *validate({ spec }, at) {
     yield* notNegative({ replicas: spec.replicas, minReadySeconds: spec.minReadySeconds }, at.field('spec'))
-    yield* validateWorkload(spec, at.field('spec'))
+    yield* validateSelection(spec, { kind: 'deployment', broken: 'invalid label selector' }, at.field('spec'))
+    yield* validateLasting(spec.template, 'ReplicaSet', at.field('spec', 'template'))
   },
   *validateUpdate(next, old, at) {
     yield* selectorUnchanged(next.spec.selector, old.spec.selector, at)

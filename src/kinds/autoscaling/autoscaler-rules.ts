@@ -3,7 +3,7 @@
 import type { Path, Problem } from '../../api/path.ts'
 import { compareQuantities } from '../../api/quantity.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
-import { pathSegmentErrors } from '../../api/validate.ts'
+import { pathSegmentErrors } from '../../api/names.ts'
 import type {
   HorizontalPodAutoscalerSpec,
   HPAScalingPolicy,

@@ -12,6 +12,7 @@ export const CrossVersionObjectReference = struct(
     name: string({ proto: 2, always: true, doc: 'Name of the object.' }),
     apiVersion: string({ proto: 3, doc: 'Group and version of the object.' }),
   },
+  { atomic: true },
 )
 export type CrossVersionObjectReference = Of<typeof CrossVersionObjectReference>
 

@@ -8,8 +8,8 @@ import { JobSpec } from './jobspec.ts'
 import { ObjectReference } from '../core/reference.ts'
 import { ageColumn } from '../columns.ts'
 import { age } from '../../api/table.ts'
-import { notNegative } from '../apps/workload-rules.ts'
-import { defaultJobSpec, validateJobSpec } from './job-rules.ts'
+import { notNegative, oneOf } from '../../api/checks.ts'
+import { defaultJobSpec, validateJobTemplate } from './job-rules.ts'
 
 export const JobTemplateSpec = struct('batch.v1.JobTemplateSpec', 'The Job to make.', {
   metadata: ObjectMeta.value({ proto: 1, doc: 'Labels and annotations of the Job.' }),
@@ -92,7 +92,9 @@ export const CronJob = defineKind({
     ageColumn as never,
   ],
   defaults: c => defaultJobSpec(c.spec.jobTemplate.spec),
+  explicit: true,
   *validate({ spec, metadata }, at) {
+    yield* oneOf(spec.concurrencyPolicy, ['Allow', 'Forbid', 'Replace'], at.field('spec', 'concurrencyPolicy'))
     const { schedule, timeZone } = spec
     const wrong = schedule ? scheduleError(schedule) : undefined
     if (!schedule) yield at.field('spec', 'schedule').required()
@@ -109,7 +111,7 @@ export const CronJob = defineKind({
       },
       at.field('spec'),
     )
-    yield* validateJobSpec(spec.jobTemplate.spec, at.field('spec', 'jobTemplate', 'spec'))
+    yield* validateJobTemplate(spec.jobTemplate.spec, at.field('spec', 'jobTemplate', 'spec'))
   },
   fields: {
     spec: CronJobSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),

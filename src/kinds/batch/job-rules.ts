@@ -1,14 +1,21 @@
 // Defaults, validation and columns of Job. Source: pkg/apis/batch, pkg/registry/batch/job/strategy.go.
-import type { Path, Problem } from '../../api/path.ts'
+import { immutable, notNegative, type Problems, validateSelector } from '../../api/checks.ts'
+import { goStruct } from '../../api/go-value.ts'
+import { matches } from '../../api/labels.ts'
+import type { Path } from '../../api/path.ts'
 import type { KubeObject } from '../../api/kind.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
 import { parseTime, shortAge } from '../../api/time.ts'
-import { notNegative, validateTemplate } from '../apps/workload-rules.ts'
+import { validateTemplate } from '../core/template-rules.ts'
+import { validateMatch } from '../apps/workload-rules.ts'
+import { shownPodSpec } from '../core/pod-changes.ts'
 import { defaultPodSpec } from '../core/pod-defaults.ts'
+import { PodTemplateSpec } from '../core/podtemplatespec.ts'
 import type { JobStatus } from './job.ts'
-import { dnsLabelErrors } from '../../api/validate.ts'
+import { dnsLabelErrors } from '../../api/names.ts'
 import { validateCompletions, validatePolicies } from './job-policies.ts'
-import type { JobSpec } from './jobspec.ts'
+import { type JobSpec, PodFailurePolicy, SuccessPolicy } from './jobspec.ts'
+import { same } from '../unchanged.ts'
 
 // Spelled out, since the kind's own type is inferred from a definition that uses this file.
 type Job = KubeObject & { spec: JobSpec; status: JobStatus }
@@ -20,6 +27,8 @@ export function defaultJobSpec(spec: JobSpec): void {
   spec.backoffLimit ??= spec.backoffLimitPerIndex === undefined ? 6 : 2 ** 31 - 1
   // A policy judges how a pod has failed, so it has to be waited for.
   spec.podReplacementPolicy ??= spec.podFailurePolicy ? 'Failed' : 'TerminatingOrFailed'
+  for (const rule of spec.podFailurePolicy?.rules ?? [])
+    for (const pattern of rule.onPodConditions ?? []) pattern.status ||= 'True'
   defaultPodSpec(spec.template.spec)
 }
 
@@ -29,70 +38,125 @@ export function defaultJob(job: Job): void {
     job.metadata.labels = { ...job.spec.template.metadata.labels }
 }
 
-/** A job's pods are its own: they are found by a label with its UID, made here unless the user chose a selector. */
+const uidLabel = 'batch.kubernetes.io/controller-uid'
+const nameLabel = 'batch.kubernetes.io/job-name'
+
+/** The labels by which a job's pods are its own, in their new and their old names. */
+const ownLabels = ({ uid = '', name = '' }: DeepReadonly<KubeObject['metadata']>) => ({
+  [uidLabel]: uid,
+  [nameLabel]: name,
+  'controller-uid': uid,
+  'job-name': name,
+})
+
+/** A job's pods are its own: they are found by a label with its UID, made here unless the user manages the selector. */
 export function prepareJob(job: Job, old: DeepReadonly<Job> | undefined): void {
-  if (old) {
-    if (!job.spec.selector && old.spec.selector)
-      job.spec.selector = structuredClone(old.spec.selector) as NonNullable<JobSpec['selector']>
-    return
-  }
-  if (job.spec.manualSelector || job.spec.selector) return
-  const uid = job.metadata.uid ?? ''
-  const name = job.metadata.name ?? ''
-  const labels = job.spec.template.metadata.labels ?? {}
-  job.spec.template.metadata.labels = {
-    ...labels,
-    'controller-uid': uid,
-    'job-name': name,
-    'batch.kubernetes.io/controller-uid': uid,
-    'batch.kubernetes.io/job-name': name,
-  }
-  job.spec.selector = { matchLabels: { 'batch.kubernetes.io/controller-uid': uid } }
+  const { spec, metadata } = job
+  if (old || spec.manualSelector) return
+  spec.template.metadata.labels = { ...ownLabels(metadata), ...spec.template.metadata.labels }
+  spec.selector ??= {}
+  spec.selector.matchLabels = { [uidLabel]: metadata.uid ?? '', ...spec.selector.matchLabels }
 }
 
-export function* validateJobSpec(spec: DeepReadonly<JobSpec>, at: Path): Iterable<Problem> {
+/** A job's spec, with a selector or as the template of jobs that will get theirs. */
+export function* validateJobSpec(spec: DeepReadonly<JobSpec>, at: Path): Problems {
   const { parallelism, completions, backoffLimit, activeDeadlineSeconds, ttlSecondsAfterFinished } = spec
   const { backoffLimitPerIndex, maxFailedIndexes } = spec
   yield* notNegative({ parallelism, completions, backoffLimit, activeDeadlineSeconds, ttlSecondsAfterFinished }, at)
   yield* notNegative({ backoffLimitPerIndex, maxFailedIndexes }, at)
   yield* validateCompletions(spec, at)
   yield* validatePolicies(spec, at)
-  yield* validateTemplate(spec.template, at.field('template'), ['OnFailure', 'Never'])
+  yield* validateTemplate(spec.template, at.field('template'))
+  const { restartPolicy } = spec.template.spec
+  const path = at.field('template', 'spec', 'restartPolicy')
+  if (!restartPolicy || restartPolicy === 'Always') yield path.required('valid values: "OnFailure", "Never"')
+  else if (restartPolicy !== 'OnFailure' && restartPolicy !== 'Never')
+    yield path.notSupported(restartPolicy, ['OnFailure', 'Never'])
+  else if (spec.podFailurePolicy && restartPolicy !== 'Never')
+    yield path.invalid(restartPolicy, 'only "Never" is supported when podFailurePolicy is specified')
 }
 
-export function* validateJob(job: DeepReadonly<Job>, at: Path): Iterable<Problem> {
-  yield* validateJobSpec(job.spec, at.field('spec'))
-  const { completions = 0, completionMode } = job.spec
+/** The template of a cron job: its selector is made with each job. */
+export function* validateJobTemplate(spec: DeepReadonly<JobSpec>, at: Path): Problems {
+  if (spec.manualSelector) yield at.field('manualSelector').notSupported(true, ['nil', 'false'])
+  if (spec.selector) yield at.field('selector').invalid(spec.selector, '`selector` will be auto-generated')
+  yield* validateJobSpec(spec, at)
+}
+
+export function* validateJob(job: DeepReadonly<Job>, at: Path, old: DeepReadonly<Job> | undefined): Problems {
+  const { spec, metadata } = job
+  const path = at.field('spec')
+  if (!old && !spec.manualSelector) yield* validateOwnSelector(job, path)
+  yield* validateJobSpec(spec, path)
+  const problems = [...validateSelector(spec.selector, path.field('selector'))]
+  yield* problems
+  if (!spec.selector) yield path.field('selector').required()
+  if (!problems.length) yield* validateMatch(spec.selector, spec.template, path)
+  const { completions = 0, completionMode } = spec
   // Pods get this host name.
-  const last = `${job.metadata.name}-${completions - 1}`
+  const last = `${metadata.name}-${completions - 1}`
   if (completionMode === 'Indexed' && completions > 0)
     for (const error of dnsLabelErrors(last)) yield at.field('metadata', 'name').invalid(last, error)
 }
 
+/** The selector that was made is the one the job has, and so are the labels that it finds pods by. */
+function* validateOwnSelector({ metadata, spec }: DeepReadonly<Job>, at: Path): Problems {
+  const { labels } = spec.template.metadata
+  const own = ownLabels(metadata)
+  for (const [key, value] of Object.entries(own)) {
+    const path = at.field('template', 'metadata', 'labels').key(key)
+    if (labels?.[key] === undefined) yield path.required(`must be '${value}'`)
+    else if (labels[key] !== value) yield path.invalid(labels, `must be '${value}'`)
+  }
+  if (!matches(spec.selector ?? {}, own))
+    yield at.field('selector').invalid(spec.selector, '`selector` not auto-generated')
+}
+
 const fixedFields = [
   'completionMode',
-  'podFailurePolicy',
   'backoffLimitPerIndex',
   'managedBy',
-  'successPolicy',
 ] as const satisfies readonly (keyof JobSpec)[]
 
-export function* validateJobUpdate(next: DeepReadonly<Job>, old: DeepReadonly<Job>, at: Path): Iterable<Problem> {
-  const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b)
+export function* validateJobUpdate(next: DeepReadonly<Job>, old: DeepReadonly<Job>, at: Path): Problems {
+  const path = at.field('spec')
+  // Kubernetes looks at the whole job once more, and reports what it finds again.
+  yield* validateJob(next, at, old)
   const isIndexed = old.spec.completionMode === 'Indexed'
   if (next.spec.completions !== old.spec.completions && !isIndexed)
-    yield at.field('spec', 'completions').invalid(next.spec.completions ?? null, 'field is immutable')
+    yield path.field('completions').invalid(next.spec.completions, immutable)
   else if (next.spec.completions !== old.spec.completions && next.spec.completions !== next.spec.parallelism)
-    yield at
-      .field('spec', 'completions')
-      .invalid(next.spec.completions ?? null, 'can only be modified in tandem with spec.parallelism')
+    yield path
+      .field('completions')
+      .invalid(next.spec.completions, 'can only be modified in tandem with spec.parallelism')
+  if (!same(next.spec.selector, old.spec.selector)) yield path.field('selector').invalid(next.spec.selector, immutable)
+  yield* validateTemplateUpdate(next, old, path.field('template'))
   for (const field of fixedFields)
-    if (!same(next.spec[field], old.spec[field]))
-      yield at.field('spec', field).invalid(next.spec[field] ?? null, 'field is immutable')
-  if (!same(next.spec.selector, old.spec.selector))
-    yield at.field('spec', 'selector').invalid(next.spec.selector ?? null, 'field is immutable')
-  if (!old.spec.suspend && !same(next.spec.template, old.spec.template))
-    yield at.field('spec', 'template').invalid(next.spec.template, 'field is immutable')
+    if (next.spec[field] !== old.spec[field]) yield path.field(field).invalid(next.spec[field], immutable)
+  if (!same(next.spec.podFailurePolicy, old.spec.podFailurePolicy))
+    yield path.field('podFailurePolicy').invalid(goStruct(PodFailurePolicy, next.spec.podFailurePolicy), immutable)
+  if (!same(next.spec.successPolicy, old.spec.successPolicy))
+    yield path.field('successPolicy').invalid(goStruct(SuccessPolicy, next.spec.successPolicy), immutable)
+}
+
+/** Until a suspended job has started, where its pods may run and how they are labelled can still change. */
+function* validateTemplateUpdate(next: DeepReadonly<Job>, old: DeepReadonly<Job>, at: Path): Problems {
+  const [after, before] = [next.spec.template, old.spec.template]
+  if (!old.spec.suspend || old.status.startTime !== undefined) {
+    if (!same(after, before)) yield at.invalid(goStruct(PodTemplateSpec, after), immutable)
+    return
+  }
+  const fixed = ({
+    nodeSelector: _selector,
+    tolerations: _tolerations,
+    schedulingGates: _gates,
+    affinity,
+    ...rest
+  }: typeof after.spec) => {
+    const { nodeAffinity: _nodes, ...others } = affinity ?? {}
+    return { ...rest, others }
+  }
+  if (!same(fixed(after.spec), fixed(before.spec))) yield at.field('spec').invalid(shownPodSpec(after.spec), immutable)
 }
 
 const condition = (job: DeepReadonly<Job>, type: string) =>

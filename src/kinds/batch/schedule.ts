@@ -27,17 +27,18 @@ const weekdays = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat']
 /** Throws an Error that says what is wrong with the text. */
 export function parseSchedule(text: string): Schedule {
   const every = /^@every (.+)$/.exec(text)
+  if (!text) throw new Error('empty spec string')
+  if (text.startsWith('@') && !every && !words[text]) throw new Error(`unrecognized descriptor: ${text}`)
   const fields = (words[text] ?? (every ? '* * * * *' : text)).trim().split(/\s+/)
-  if (fields.length !== 5) throw new Error(`expected exactly 5 fields, found ${fields.length}: ${JSON.stringify(text)}`)
+  if (fields.length !== 5) throw new Error(`expected exactly 5 fields, found ${fields.length}: [${fields.join(' ')}]`)
   const [minute, hour, day, month, weekday] = fields as [string, string, string, string, string]
   const isStar = (field: string) => field.startsWith('*') || field.startsWith('?')
-  const week = parseField(weekday, 0, 7, weekdays, 0)
   return {
-    minutes: parseField(minute, 0, 59),
-    hours: parseField(hour, 0, 23),
-    days: parseField(day, 1, 31),
-    months: parseField(month, 1, 12, months, 1),
-    weekdays: new Set([...week].map(value => value % 7)),
+    minutes: parseField(minute, { min: 0, max: 59 }),
+    hours: parseField(hour, { min: 0, max: 23 }),
+    days: parseField(day, { min: 1, max: 31 }),
+    months: parseField(month, { min: 1, max: 12, names: months }),
+    weekdays: parseField(weekday, { min: 0, max: 6, names: weekdays }),
     eitherDay: !isStar(day) && !isStar(weekday),
     ...(every && { everyMs: parseEvery(every[1]!) }),
   }
@@ -47,31 +48,53 @@ function parseEvery(text: string): number {
   const units: Record<string, number> = { h: 3_600_000, m: 60_000, s: 1000 }
   const parts = [...text.matchAll(/(\d+)(h|m|s)/g)]
   if (!parts.length || parts.map(part => part[0]).join('') !== text)
-    throw new Error(`failed to parse duration ${JSON.stringify(text)}`)
+    throw new Error(`failed to parse duration @every ${text}: time: invalid duration ${JSON.stringify(text)}`)
   return parts.reduce((sum, [, amount, unit]) => sum + Number(amount) * units[unit!]!, 0)
 }
 
-function parseField(field: string, low: number, high: number, names: readonly string[] = [], first = 0): Set<number> {
+interface Bounds {
+  min: number
+  max: number
+  /** Of `min` and what follows. */
+  names?: readonly string[]
+}
+
+function parseField(field: string, bounds: Bounds): Set<number> {
   const values = new Set<number>()
-  const number = (text: string): number => {
-    const named = names.indexOf(text.toLowerCase())
-    const value = named >= 0 ? named + first : /^\d+$/.test(text) ? Number(text) : Number.NaN
-    if (Number.isNaN(value) || value < low || value > high)
-      throw new Error(`${JSON.stringify(text)} is not between ${low} and ${high}`)
-    return value
-  }
   for (const part of field.split(',')) {
-    const [range = '', step] = part.split('/')
-    const by = step === undefined ? 1 : Number(step)
-    if (!Number.isInteger(by) || by < 1) throw new Error(`step of ${JSON.stringify(part)} should be a positive number`)
-    const [from, to] = range.split('-')
-    const star = range === '*' || range === '?'
-    const start = star ? low : number(from!)
-    const end = star ? (high === 7 ? 6 : high) : to !== undefined ? number(to) : step === undefined ? start : high
-    if (end < start) throw new Error(`beginning of range (${start}) is beyond its end (${end}): ${part}`)
-    for (let value = start; value <= end; value += by) values.add(value)
+    const { start, end, step } = parseRange(part, bounds)
+    for (let value = start; value <= end; value += step) values.add(value)
   }
   return values
+}
+
+function parseRange(part: string, bounds: Bounds): { start: number; end: number; step: number } {
+  const { min, max } = bounds
+  const [range = '', stepText, ...slashes] = part.split('/')
+  const [from = '', to, ...hyphens] = range.split('-')
+  if (hyphens.length) throw new Error(`too many hyphens: ${part}`)
+  if (slashes.length) throw new Error(`too many slashes: ${part}`)
+  const isStar = from === '*' || from === '?'
+  const start = isStar ? min : numberOf(from, bounds)
+  const step = stepText === undefined ? 1 : numberOf(stepText, { min, max })
+  // One number with a step goes on to the end.
+  const isOpen = isStar || (to === undefined && stepText !== undefined)
+  const end = isOpen ? max : to === undefined ? start : numberOf(to, bounds)
+  if (start < min) throw new Error(`beginning of range (${start}) below minimum (${min}): ${part}`)
+  if (end > max) throw new Error(`end of range (${end}) above maximum (${max}): ${part}`)
+  if (start > end) throw new Error(`beginning of range (${start}) beyond end of range (${end}): ${part}`)
+  if (step === 0) throw new Error(`step of range should be a positive number: ${part}`)
+  return { start, end, step }
+}
+
+function numberOf(text: string, { min, names = [] }: Bounds): number {
+  const place = names.indexOf(text.toLowerCase())
+  if (place >= 0) return place + min
+  if (!/^[+-]?\d+$/.test(text))
+    throw new Error(`failed to parse int from ${text}: strconv.Atoi: parsing ${JSON.stringify(text)}: invalid syntax`)
+  const value = Number(text)
+  if (value < 0) throw new Error(`negative number (${value}) not allowed: ${text}`)
+  return value
 }
 
 const minuteMs = 60_000
@@ -156,7 +179,9 @@ function localTime(at: number, timeZone: string): Local {
 /** Whether this is a time zone of the IANA database, such as Europe/Berlin. */
 export function isTimeZone(name: string): boolean {
   try {
-    return Boolean(new Intl.DateTimeFormat('en-US', { timeZone: name }))
+    const known = new Intl.DateTimeFormat('en-US', { timeZone: name }).resolvedOptions().timeZone
+    // Here case does not matter; in the files that Kubernetes reads it does.
+    return known.toLowerCase() === name.toLowerCase() ? known === name : /^[A-Z]/.test(name)
   } catch (error) {
     if (error instanceof RangeError) return false
     throw error

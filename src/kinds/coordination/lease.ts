@@ -25,6 +25,7 @@ export const Lease = defineKind({
   scope: 'Namespaced',
   doc: 'A lease: who holds something, and until when. Nodes and leaders keep theirs alive.',
   columns: [{ name: 'Holder', type: 'string', value: o => o.spec.holderIdentity ?? '' }],
+  explicit: true,
   *validate({ spec }, at) {
     const path = at.field('spec')
     if (spec.leaseDurationSeconds !== undefined && spec.leaseDurationSeconds <= 0)

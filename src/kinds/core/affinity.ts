@@ -29,12 +29,18 @@ export const NodeSelectorTerm = struct(
     matchExpressions: list(NodeSelectorRequirement, { proto: 1, doc: 'Conditions on labels.' }),
     matchFields: list(NodeSelectorRequirement, { proto: 2, doc: 'Conditions on fields; only metadata.name is known.' }),
   },
+  { atomic: true },
 )
 export type NodeSelectorTerm = Of<typeof NodeSelectorTerm>
 
-export const NodeSelector = struct('core.v1.NodeSelector', 'Selects nodes: one of the terms must match.', {
-  nodeSelectorTerms: list(NodeSelectorTerm, { proto: 1, always: true, doc: 'The terms.' }),
-})
+export const NodeSelector = struct(
+  'core.v1.NodeSelector',
+  'Selects nodes: one of the terms must match.',
+  {
+    nodeSelectorTerms: list(NodeSelectorTerm, { proto: 1, always: true, doc: 'The terms.' }),
+  },
+  { atomic: true },
+)
 export type NodeSelector = Of<typeof NodeSelector>
 
 export const VolumeNodeAffinity = struct('core.v1.VolumeNodeAffinity', 'Which nodes can reach a volume.', {
@@ -211,5 +217,6 @@ export const TopologySelectorTerm = struct(
   {
     matchLabelExpressions: list(TopologySelectorLabelRequirement, { proto: 1, doc: 'The labels.' }),
   },
+  { atomic: true },
 )
 export type TopologySelectorTerm = Of<typeof TopologySelectorTerm>

@@ -15,12 +15,17 @@ export const ContainerPort = struct('core.v1.ContainerPort', 'A port that a cont
 })
 export type ContainerPort = Of<typeof ContainerPort>
 
-export const FileKeySelector = struct('core.v1.FileKeySelector', 'Picks one variable out of a file on a volume.', {
-  volumeName: string({ proto: 1, always: true, required: true, doc: 'Volume with the file.' }),
-  path: string({ proto: 2, always: true, required: true, doc: 'Path of the file within the volume.' }),
-  key: string({ proto: 3, always: true, required: true, doc: 'Name of the variable in the file.' }),
-  optional: bool({ proto: 4, optional: true, default: false, doc: 'True if file or variable may be missing.' }),
-})
+export const FileKeySelector = struct(
+  'core.v1.FileKeySelector',
+  'Picks one variable out of a file on a volume.',
+  {
+    volumeName: string({ proto: 1, always: true, required: true, doc: 'Volume with the file.' }),
+    path: string({ proto: 2, always: true, required: true, doc: 'Path of the file within the volume.' }),
+    key: string({ proto: 3, always: true, required: true, doc: 'Name of the variable in the file.' }),
+    optional: bool({ proto: 4, optional: true, default: false, doc: 'True if file or variable may be missing.' }),
+  },
+  { atomic: true },
+)
 export type FileKeySelector = Of<typeof FileKeySelector>
 
 export const EnvVarSource = struct(

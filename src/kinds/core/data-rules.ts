@@ -1,46 +1,33 @@
 // Rules that ConfigMap and Secret share: what a key may be, how much fits, what immutable means.
 // Source: pkg/apis/core/validation (ValidateConfigMap, ValidateSecret).
-import type { Path, Problem } from '../../api/path.ts'
+import { named, type Problems } from '../../api/checks.ts'
+import { configKeyErrors } from '../../api/names.ts'
+import type { Path } from '../../api/path.ts'
+import { same } from '../unchanged.ts'
 
-const maxBytes = 1024 * 1024
+/** How much one object may hold. */
+export const maxDataBytes = 1024 * 1024
 
-export function* validateDataKeys(
-  data: Readonly<Record<string, string | null>> | undefined,
-  at: Path,
-): Iterable<Problem> {
-  let size = 0
-  for (const [key, value] of Object.entries(data ?? {})) {
-    size += value?.length ?? 0
-    if (!/^[-._a-zA-Z0-9]+$/.test(key)) {
-      yield at
-        .key(key)
-        .invalid(
-          key,
-          "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')",
-        )
-    } else if (key === '.' || key === '..' || key.startsWith('..'))
-      yield at
-        .key(key)
-        .invalid(key, `must not ${key === '.' ? "be '.'" : key === '..' ? "be '..'" : "start with '..'"}`)
-    if (key.length > 253) yield at.key(key).invalid(key, 'must be no more than 253 characters')
-  }
-  if (size > maxBytes) yield at.tooLong(maxBytes)
+export function* validateDataKeys(data: Readonly<Record<string, unknown>> | undefined, at: Path): Problems {
+  for (const key of Object.keys(data ?? {})) yield* named(configKeyErrors, key, at.key(key))
 }
+
+/** Bytes of base64 texts without line breaks. */
+export const decodedBytes = (texts: readonly (string | null)[]): number =>
+  texts.reduce((sum, text) => sum + (text === null ? 0 : Buffer.byteLength(text, 'base64')), 0)
 
 interface HasImmutable {
   readonly immutable?: boolean
 }
 
-export function* validateImmutableData(
-  next: HasImmutable,
-  old: HasImmutable,
+export function* validateImmutableData<T extends HasImmutable>(
+  next: T,
+  old: T,
   at: Path,
-  fields: readonly string[],
-): Iterable<Problem> {
+  fields: readonly (keyof T & string)[],
+): Problems {
   if (!old.immutable) return
-  if (!next.immutable) yield at.field('immutable').forbidden('field is immutable when `immutable` is set')
-  const value = (object: object, field: string) => JSON.stringify((object as Record<string, unknown>)[field] ?? {})
-  for (const field of fields)
-    if (value(next, field) !== value(old, field))
-      yield at.field(field).forbidden('field is immutable when `immutable` is set')
+  const problem = 'field is immutable when `immutable` is set'
+  if (!next.immutable) yield at.field('immutable').forbidden(problem)
+  for (const field of fields) if (!same(next[field] ?? {}, old[field] ?? {})) yield at.field(field).forbidden(problem)
 }

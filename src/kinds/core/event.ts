@@ -1,6 +1,8 @@
 // An event: something worth telling happened to an object. Kept for an hour.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { int32, microTime, string, struct, time } from '../../api/schema/build.ts'
+import { pathSegmentErrors } from '../../api/names.ts'
+import { validateEvent } from './event-rules.ts'
 import { ObjectReference } from './reference.ts'
 import { age } from '../../api/table.ts'
 
@@ -24,6 +26,10 @@ export const Event = defineKind({
   scope: 'Namespaced',
   shortNames: ['ev'],
   doc: 'An event: something worth telling happened to an object. Kept for an hour.',
+  explicit: true,
+  validateName: pathSegmentErrors,
+  finalizers: 'any',
+  validate: validateEvent,
   selectable: {
     'involvedObject.kind': e => e.involvedObject.kind ?? '',
     'involvedObject.namespace': e => e.involvedObject.namespace ?? '',

@@ -1,9 +1,14 @@
 // What a LimitRange leaves open and what its bounds must agree on.
 // Source: pkg/apis/core/v1/defaults.go (SetDefaults_LimitRangeItem), pkg/apis/core/validation (ValidateLimitRange).
-import type { Path, Problem } from '../../api/path.ts'
+import { named, type Problems } from '../../api/checks.ts'
+import { qualifiedNameErrors } from '../../api/names.ts'
+import type { Path } from '../../api/path.ts'
 import { compareQuantities, quantityMilli } from '../../api/quantity.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { LimitRangeItem } from './limitrange.ts'
+import { mayOvercommit, validateContainerResourceName, validateResourceName } from './resource-rules.ts'
+
+type Item = DeepReadonly<LimitRangeItem>
 
 /** For containers: what is the most is also the default limit, that is the default request, else the least is. */
 export function completeLimits(item: LimitRangeItem): void {
@@ -12,57 +17,80 @@ export function completeLimits(item: LimitRangeItem): void {
   item.defaultRequest = { ...item.min, ...item.default, ...item.defaultRequest }
 }
 
-const storageTypes = new Set(['PersistentVolumeClaim'])
+const types = ['Pod', 'Container', 'PersistentVolumeClaim']
+const bounds = ['max', 'min', 'default', 'defaultRequest', 'maxLimitRequestRatio'] as const
 
-export function* validateLimits(limits: DeepReadonly<LimitRangeItem[]>, at: Path): Iterable<Problem> {
+export function* validateLimits(limits: readonly Item[], at: Path): Problems {
   const seen = new Set<string>()
   for (const [i, item] of limits.entries()) {
     const path = at.index(i)
+    yield* validateType(item.type, path.field('type'))
     if (seen.has(item.type)) yield path.field('type').duplicate(item.type)
     seen.add(item.type)
-    if (item.type === 'Pod') {
-      for (const field of ['default', 'defaultRequest'] as const)
-        if (Object.keys(item[field] ?? {}).length)
-          yield path.field(field).forbidden("may not be specified when `type` is 'Pod'")
+    const isPod = item.type === 'Pod'
+    const nameRule = isPod || item.type === 'Container' ? validateContainerResourceName : validateResourceName
+    for (const field of bounds) {
+      const names = Object.keys(item[field] ?? {})
+      if (isPod && names.length && (field === 'default' || field === 'defaultRequest'))
+        yield path.field(field).forbidden("may not be specified when `type` is 'Pod'")
+      else for (const name of names) yield* nameRule(name, path.field(field).key(name))
     }
-    if (storageTypes.has(item.type) && item.min?.storage === undefined && item.max?.storage === undefined)
+    if (item.type === 'PersistentVolumeClaim' && item.min?.storage === undefined && item.max?.storage === undefined)
       yield path
         .field('limits')
         .required('either minimum or maximum storage value is required, but neither was provided')
-    yield* validateOrder(item, path)
-    yield* validateRatios(item, path)
+    const all = new Set(bounds.flatMap(field => Object.keys(item[field] ?? {})))
+    for (const name of all) yield* validateOrder(item, name, path)
   }
 }
 
-/** From least to most: each must not be more than those after it. */
+function* validateType(type: string, at: Path): Problems {
+  const problems = [...named(qualifiedNameErrors, type, at)]
+  yield* problems
+  if (!problems.length && !type.includes('/') && !types.includes(type))
+    yield at.invalid(type, 'must be a standard limit type or fully qualified')
+}
+
+/** Lower and higher bound, whose place the problem has, which value it shows, and the names of both. */
 const order = [
-  ['min', 'min'],
-  ['defaultRequest', 'default request'],
-  ['default', 'default'],
-  ['max', 'max'],
+  ['min', 'max', 'min', 'min', 'min value', 'max value'],
+  ['min', 'defaultRequest', 'defaultRequest', 'defaultRequest', 'min value', 'default request value'],
+  ['defaultRequest', 'max', 'defaultRequest', 'defaultRequest', 'default request value', 'max value'],
+  ['defaultRequest', 'default', 'defaultRequest', 'defaultRequest', 'default request value', 'default limit value'],
+  ['min', 'default', 'default', 'min', 'min value', 'default value'],
+  ['default', 'max', 'default', 'max', 'default value', 'max value'],
 ] as const
 
-function* validateOrder(item: DeepReadonly<LimitRangeItem>, path: Path): Iterable<Problem> {
-  for (const [i, [low, lowName]] of order.entries()) {
-    for (const [high, highName] of order.slice(i + 1)) {
-      for (const [name, value] of Object.entries(item[low] ?? {})) {
-        const limit = item[high]?.[name]
-        if (limit !== undefined && compareQuantities(value, limit) > 0)
-          yield path
-            .field(low)
-            .key(name)
-            .invalid(value, `${lowName} value ${value} is greater than ${highName} value ${limit}`)
-      }
-    }
+/** What the bounds of one resource must agree on. */
+function* validateOrder(item: Item, name: string, at: Path): Problems {
+  const isPod = item.type === 'Pod'
+  const of = (field: (typeof bounds)[number]) =>
+    isPod && (field === 'default' || field === 'defaultRequest') ? undefined : item[field]?.[name]
+  for (const [low, high, place, shown, lowName, highName] of order) {
+    const [least, most] = [of(low), of(high)]
+    if (least !== undefined && most !== undefined && compareQuantities(least, most) > 0)
+      yield at.field(place).key(name).invalid(of(shown), `${lowName} ${least} is greater than ${highName} ${most}`)
   }
+  yield* validateRatio(of('maxLimitRequestRatio'), of('min'), of('max'), at.field('maxLimitRequestRatio').key(name))
+  const [limit, request] = [of('default'), of('defaultRequest')]
+  if (limit === undefined || request === undefined || mayOvercommit(name)) return
+  if (compareQuantities(limit, request) !== 0)
+    yield at
+      .field('defaultRequest')
+      .key(name)
+      .invalid(request, `default value ${limit} must equal to defaultRequest value ${request} in ${name}`)
 }
 
-function* validateRatios(item: DeepReadonly<LimitRangeItem>, path: Path): Iterable<Problem> {
-  for (const [name, ratio] of Object.entries(item.maxLimitRequestRatio ?? {})) {
-    const at = path.field('maxLimitRequestRatio').key(name)
-    if (compareQuantities(ratio, '1') < 0) yield at.invalid(ratio, `ratio ${ratio} is less than 1`)
-    const [min, max] = [quantityMilli(item.min?.[name]), quantityMilli(item.max?.[name])]
-    if (min > 0 && max > 0 && quantityMilli(ratio) / 1000 > max / min)
-      yield at.invalid(ratio, `ratio ${ratio} is greater than max/min = ${(max / min).toFixed(6)}`)
-  }
+function* validateRatio(
+  ratio: string | undefined,
+  min: string | undefined,
+  max: string | undefined,
+  at: Path,
+): Problems {
+  if (ratio === undefined) return
+  if (compareQuantities(ratio, '1') < 0) yield at.invalid(ratio, `ratio ${ratio} is less than 1`)
+  if (min === undefined || max === undefined) return
+  const most = quantityMilli(max) / quantityMilli(min)
+  if (quantityMilli(ratio) / 1000 > most)
+    yield at.invalid(ratio, `ratio ${ratio} is greater than max/min = ${most.toFixed(6)}`)
 }

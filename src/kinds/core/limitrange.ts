@@ -34,6 +34,10 @@ export const LimitRange = defineKind({
   defaults({ spec }) {
     for (const item of spec.limits ?? []) completeLimits(item)
   },
+  explicit: true,
+  prepare: range => {
+    range.metadata.name ||= range.metadata.uid ?? ''
+  },
   *validate({ spec }, at) {
     yield* validateLimits(spec.limits ?? [], at.field('spec', 'limits'))
   },

@@ -1,7 +1,8 @@
 // A namespace: names are unique within it, and deleting it deletes what is in it.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { list, listByKey, string, struct, time } from '../../api/schema/build.ts'
-import { dnsLabelErrors } from '../../api/validate.ts'
+import { validateFinalizers, validateSecurityLabels } from './namespace-rules.ts'
+import { dnsLabelErrors } from '../../api/names.ts'
 
 export const NamespaceSpec = struct('core.v1.NamespaceSpec', 'What a namespace is to be.', {
   finalizers: list(string({}), { proto: 1, doc: 'The namespace stays until each of these has been removed.' }),
@@ -44,6 +45,8 @@ export const Namespace = defineKind({
   doc: 'A namespace: names are unique within it, and deleting it deletes what is in it.',
   selectable: { 'status.phase': n => n.status.phase ?? '', name: n => n.metadata.name ?? '' },
   columns: [{ name: 'Status', type: 'string', value: '.status.phase' }],
+  // It keeps finalizers of its own in spec.
+  isHeld: n => (n.spec.finalizers?.length ?? 0) > 0,
   validateName: dnsLabelErrors,
   defaults: n => {
     n.metadata.labels = {
@@ -56,6 +59,11 @@ export const Namespace = defineKind({
     n.status = { phase: 'Active' }
     // Deleting waits until the namespace controller has emptied the namespace and taken this away.
     if (!n.spec.finalizers?.includes('kubernetes')) n.spec.finalizers = [...(n.spec.finalizers ?? []), 'kubernetes']
+  },
+  explicit: true,
+  *validate({ metadata, spec }, at) {
+    yield* validateFinalizers(spec.finalizers, at.field('spec', 'finalizers'))
+    yield* validateSecurityLabels(metadata.labels, at.field('metadata', 'labels'))
   },
   fields: {
     spec: NamespaceSpec.value({ proto: 2, doc: 'What is wanted.' }),

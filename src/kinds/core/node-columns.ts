@@ -2,7 +2,8 @@
 import type { Column, KubeObject } from '../../api/kind.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
 import { ageColumn } from '../columns.ts'
-import type { NodeSpec, NodeStatus } from './node.ts'
+import type { NodeStatus } from './node.ts'
+import type { NodeSpec } from './nodespec.ts'
 
 // Spelled out, since the kind's own type is inferred from a definition that uses this file.
 type Node = KubeObject & { spec: NodeSpec; status: NodeStatus }

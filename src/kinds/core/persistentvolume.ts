@@ -6,6 +6,7 @@ import { PersistentVolumeSource } from './persistentvolumesource.ts'
 import { ObjectReference } from './reference.ts'
 import { ageColumn } from '../columns.ts'
 import { accessModesText } from './access-modes.ts'
+import { validateVolume, validateVolumeUpdate } from './persistentvolume-rules.ts'
 
 export const PersistentVolumeSpec = struct('core.v1.PersistentVolumeSpec', 'What a volume is, and who may use it.', {
   capacity: map(quantity({}), { proto: 1, doc: 'Its size.' }),
@@ -17,7 +18,6 @@ export const PersistentVolumeSpec = struct('core.v1.PersistentVolumeSpec', 'What
   claimRef: ObjectReference.field({ proto: 4, doc: 'Claim that it is bound to.' }),
   persistentVolumeReclaimPolicy: string({
     proto: 5,
-    default: 'Retain',
     enum: ['Recycle', 'Delete', 'Retain'],
     doc: 'What happens to it once its claim is gone: Retain or Delete; Recycle is obsolete.',
   }),
@@ -25,7 +25,6 @@ export const PersistentVolumeSpec = struct('core.v1.PersistentVolumeSpec', 'What
   mountOptions: list(string({}), { proto: 7, doc: 'Options for mounting it.' }),
   volumeMode: string({
     proto: 8,
-    default: 'Filesystem',
     optional: true,
     enum: ['Block', 'Filesystem'],
     doc: 'Filesystem, or Block for a raw device.',
@@ -57,10 +56,22 @@ export const PersistentVolume = defineKind({
   status: true,
   doc: 'A piece of storage, as the cluster sees it.',
   returnsDeleted: true,
+  defaults: ({ spec }) => {
+    spec.persistentVolumeReclaimPolicy ||= 'Retain'
+    spec.volumeMode ??= 'Filesystem'
+  },
+  explicit: true,
+  *validate({ spec }, at) {
+    yield* validateVolume(spec, at.field('spec'))
+  },
+  *validateUpdate(next, old, at) {
+    yield* validateVolume(next.spec, at.field('spec'))
+    yield* validateVolumeUpdate(next.spec, old.spec)
+  },
   columns: [
     { name: 'Capacity', type: 'string', value: o => o.spec.capacity?.storage ?? '' },
     { name: 'Access Modes', type: 'string', value: o => accessModesText(o.spec.accessModes) },
-    { name: 'Reclaim Policy', type: 'string', value: o => o.spec.persistentVolumeReclaimPolicy },
+    { name: 'Reclaim Policy', type: 'string', value: o => o.spec.persistentVolumeReclaimPolicy ?? '' },
     {
       name: 'Status',
       type: 'string',

@@ -5,6 +5,8 @@ import { PersistentVolumeClaimSpec } from './persistentvolumeclaimspec.ts'
 import { VolumeHealthStatus } from './podstatus.ts'
 import { ageColumn } from '../columns.ts'
 import { accessModesText } from './access-modes.ts'
+import { validateClaimSpec } from './claim-rules.ts'
+import { validateClaimUpdate } from './claim-update-rules.ts'
 
 export const PersistentVolumeClaimCondition = struct(
   'core.v1.PersistentVolumeClaimCondition',
@@ -56,6 +58,24 @@ export const PersistentVolumeClaimStatus = struct('core.v1.PersistentVolumeClaim
 })
 export type PersistentVolumeClaimStatus = Of<typeof PersistentVolumeClaimStatus>
 
+/** The old field for data sources has only ever known claims and snapshots: anything else in it does not count. */
+function isKnownSource(source: PersistentVolumeClaimSpec['dataSource']): boolean {
+  const { apiGroup = '', kind } = source ?? {}
+  return apiGroup
+    ? apiGroup === 'snapshot.storage.k8s.io' && kind === 'VolumeSnapshot'
+    : kind === 'PersistentVolumeClaim'
+}
+
+/** A data source in the old field is also in the new one, and the other way round. */
+function completeSources(spec: PersistentVolumeClaimSpec): void {
+  const { dataSource, dataSourceRef } = spec
+  if (dataSource && !dataSourceRef) spec.dataSourceRef = { ...dataSource }
+  else if (dataSourceRef && !dataSource && !dataSourceRef.namespace) {
+    const { namespace: _none, ...source } = dataSourceRef
+    spec.dataSource = source
+  }
+}
+
 export const PersistentVolumeClaim = defineKind({
   group: '',
   version: 'v1',
@@ -66,6 +86,13 @@ export const PersistentVolumeClaim = defineKind({
   status: true,
   doc: 'A claim for storage: what a pod asks for, bound to a volume that has it.',
   returnsDeleted: true,
+  explicit: true,
+  *validate({ spec }, at) {
+    yield* validateClaimSpec(spec, at.field('spec'))
+  },
+  *validateUpdate(next, old, at) {
+    yield* validateClaimUpdate(next, old, at)
+  },
   columns: [
     {
       name: 'Status',
@@ -86,6 +113,9 @@ export const PersistentVolumeClaim = defineKind({
   ],
   prepare: (claim, old) => {
     if (!old) claim.status = { phase: 'Pending' } as typeof claim.status
+    if (!old?.spec.dataSource && !old?.spec.dataSourceRef && !isKnownSource(claim.spec.dataSource))
+      delete claim.spec.dataSource
+    completeSources(claim.spec)
   },
   fields: {
     spec: PersistentVolumeClaimSpec.value({ proto: 2, doc: 'What is wanted.' }),

@@ -12,17 +12,29 @@ type Pod = KubeObject & { spec: PodSpec; status: PodStatus }
 
 /** Completes a pod's spec, or a template's. Changes it in place. */
 export function defaultPodSpec(spec: PodSpec): void {
+  // The account has two names, of which the newer one counts.
+  const account = spec.serviceAccountName || spec.serviceAccount
+  if (account) Object.assign(spec, { serviceAccountName: account, serviceAccount: account })
   for (const container of containersOf(spec)) {
     if (!container.imagePullPolicy) container.imagePullPolicy = defaultPullPolicy(container.image ?? '')
-    if (spec.hostNetwork) for (const port of container.ports ?? []) port.hostPort ||= port.containerPort
     if (container.livenessProbe?.grpc) container.livenessProbe.grpc.service ??= ''
   }
-  for (const volume of spec.volumes ?? []) if (Object.keys(volume).length === 1) volume.emptyDir = {}
+  for (const volume of spec.volumes ?? []) {
+    if (Object.keys(volume).every(field => field === 'name')) volume.emptyDir = {}
+    if (volume.image) volume.image.pullPolicy ||= defaultPullPolicy(volume.image.reference ?? '')
+  }
+}
+
+/** In the node's network a port of a container is a port of the node. Templates do not say so; their pods will. */
+export function defaultHostPorts(spec: PodSpec): void {
+  if (!spec.hostNetwork) return
+  for (const container of [...(spec.containers ?? []), ...(spec.initContainers ?? [])])
+    for (const port of container.ports ?? []) port.hostPort ||= port.containerPort
 }
 
 /** A pod asks for what it may use at most, where it does not say what it asks for. */
 export function defaultRequests(spec: PodSpec): void {
-  for (const { resources } of [...spec.containers, ...(spec.initContainers ?? [])]) {
+  for (const { resources } of [...(spec.containers ?? []), ...(spec.initContainers ?? [])]) {
     for (const [name, limit] of Object.entries(resources.limits ?? {})) {
       if (resources.requests?.[name] !== undefined) continue
       resources.requests = { ...resources.requests, [name]: limit }
@@ -36,8 +48,12 @@ export const containersOf = (spec: PodSpec): Container[] => [
   ...((spec.ephemeralContainers ?? []) as unknown as Container[]),
 ]
 
-/** An image without a tag, or with the tag latest, is pulled each time. */
+const reference =
+  /^([a-zA-Z0-9.-]+(:\d+)?\/)?[a-z0-9]+((\.|_{1,2}|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_{1,2}|-+)[a-z0-9]+)*)*(:[\w][\w.-]*)?(@.+)?$/
+
+/** An image without a tag, or with the tag latest, is pulled each time; what is no image's name is not. */
 function defaultPullPolicy(image: string): 'Always' | 'IfNotPresent' {
+  if (!reference.test(image)) return 'IfNotPresent'
   const digest = image.includes('@')
   const tag = /:([^/:]+)$/.exec(image)?.[1]
   return !digest && (tag === undefined || tag === 'latest') ? 'Always' : 'IfNotPresent'
@@ -63,6 +79,8 @@ const isSet = (quantity: string | undefined) => quantity !== undefined && compar
 
 /** What a new pod's status starts as, and what stays the server's to say. Changes the pod in place. */
 export function preparePod(pod: Pod, old: DeepReadonly<Pod> | undefined): void {
+  // A pod that should never stop in order stops in a second.
+  if (pod.spec.terminationGracePeriodSeconds < 0) pod.spec.terminationGracePeriodSeconds = 1
   if (old) return
   pod.status = { phase: 'Pending', qosClass: qosClass(pod.spec) } as Pod['status']
   if (!pod.spec.schedulingGates?.length) return

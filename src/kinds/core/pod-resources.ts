@@ -26,7 +26,7 @@ function total(spec: DeepReadonly<PodSpec>, which: 'requests' | 'limits'): Quant
   const running: Quantities = {}
   const sidecars: Quantities = {}
   const starting: Quantities = {}
-  for (const container of spec.containers) add(running, of(container))
+  for (const container of spec.containers ?? []) add(running, of(container))
   for (const container of spec.initContainers ?? []) {
     if (container.restartPolicy === 'Always') {
       add(running, of(container))

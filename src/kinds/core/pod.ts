@@ -3,8 +3,8 @@ import { defineKind, type Of } from '../../api/kind.ts'
 import { PodSpec } from './podspec.ts'
 import { PodStatus } from './podstatus.ts'
 import { podColumns } from './pod-columns.ts'
-import { defaultPodSpec, defaultRequests, preparePod } from './pod-defaults.ts'
-import { validatePodSpec, validatePodUpdate } from './pod-validation.ts'
+import { defaultPodSpec, defaultHostPorts, defaultRequests, preparePod } from './pod-defaults.ts'
+import { validatePod, validatePodUpdate } from './pod-validation.ts'
 
 export const Pod = defineKind({
   group: '',
@@ -28,6 +28,7 @@ export const Pod = defineKind({
   status: true,
   doc: 'A pod: containers that run together on one node, with one address and shared volumes.',
   generation: true,
+  statusKeeps: ['ownerReferences', 'deletionTimestamp'],
   returnsDeleted: true,
   columns: podColumns,
   selectable: {
@@ -48,11 +49,12 @@ export const Pod = defineKind({
   defaults: pod => {
     defaultPodSpec(pod.spec)
     defaultRequests(pod.spec)
+    defaultHostPorts(pod.spec)
+    pod.spec.enableServiceLinks ??= true
   },
   prepare: preparePod,
-  *validate(pod, at) {
-    yield* validatePodSpec(pod.spec, at.field('spec'))
-  },
+  explicit: true,
+  validate: validatePod,
   validateUpdate: validatePodUpdate,
   fields: {
     spec: PodSpec.value({ proto: 2, doc: 'What the pod is to be.' }),

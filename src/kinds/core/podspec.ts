@@ -177,7 +177,7 @@ export const PodSpec = struct('core.v1.PodSpec', 'What a pod is to be.', {
     enum: ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None'],
     doc: 'Where resolver settings come from: the cluster, the node (Default), or dnsConfig alone (None).',
   }),
-  nodeSelector: map(string({}), { proto: 7, doc: 'Labels with values that the node must have.' }),
+  nodeSelector: map(string({}), { proto: 7, atomic: true, doc: 'Labels with values that the node must have.' }),
   serviceAccountName: string({ proto: 8, doc: 'ServiceAccount that the pod acts as.' }),
   serviceAccount: string({ proto: 9, doc: 'Old name of serviceAccountName.' }),
   automountServiceAccountToken: bool({
@@ -226,7 +226,6 @@ export const PodSpec = struct('core.v1.PodSpec', 'What a pod is to be.', {
   runtimeClassName: string({ proto: 29, optional: true, doc: 'RuntimeClass that says how to run the containers.' }),
   enableServiceLinks: bool({
     proto: 30,
-    default: true,
     optional: true,
     doc: 'Whether the namespace’s services are put into environment variables.',
   }),

@@ -1,9 +1,13 @@
 // What a ResourceQuota may say. Source: pkg/apis/core/validation (ValidateResourceQuotaSpec).
-import type { Path, Problem } from '../../api/path.ts'
-import { compareQuantities, quantityMilli } from '../../api/quantity.ts'
+import { type Problems } from '../../api/checks.ts'
+import { goStruct } from '../../api/go-value.ts'
+import type { Path } from '../../api/path.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
-import { pathSegmentErrors } from '../../api/validate.ts'
-import type { ResourceQuotaSpec } from './resourcequota.ts'
+import { same } from '../unchanged.ts'
+import { isQuotaResource, validateAmount, validateQuotaResourceName } from './resource-rules.ts'
+import { type ResourceQuotaSpec, ScopeSelector } from './resourcequotaspec.ts'
+
+type Spec = DeepReadonly<ResourceQuotaSpec>
 
 /** Resources whose number has a name of its own, besides `count/…`. */
 export const plainCounts: ReadonlySet<string> = new Set([
@@ -15,20 +19,18 @@ export const plainCounts: ReadonlySet<string> = new Set([
   'secrets',
   'services',
 ])
-const counts = new Set([...plainCounts, 'services.loadbalancers', 'services.nodeports'])
 const compute = new Set([
   'cpu',
-  'ephemeral-storage',
-  'limits.cpu',
-  'limits.ephemeral-storage',
-  'limits.memory',
   'memory',
+  'limits.cpu',
+  'limits.memory',
   'requests.cpu',
-  'requests.ephemeral-storage',
   'requests.memory',
-  'requests.storage',
+  'ephemeral-storage',
+  'limits.ephemeral-storage',
+  'requests.ephemeral-storage',
 ])
-const forPods = new Set(['BestEffort', 'NotBestEffort', 'NotTerminating', 'PriorityClass', 'Terminating'])
+const forPods = new Set(['NotBestEffort', 'NotTerminating', 'PriorityClass', 'Terminating'])
 const scopes = [
   'BestEffort',
   'CrossNamespacePodAffinity',
@@ -38,67 +40,90 @@ const scopes = [
   'Terminating',
   'VolumeAttributesClass',
 ]
+/** Scopes that hold or do not, without values. */
+const withoutValues = new Set([
+  'BestEffort',
+  'NotBestEffort',
+  'Terminating',
+  'NotTerminating',
+  'CrossNamespacePodAffinity',
+])
 /** Scopes of which only one can hold. */
 const contrary = [
   ['BestEffort', 'NotBestEffort'],
   ['Terminating', 'NotTerminating'],
 ] as const
 
-const isStandard = (name: string) => counts.has(name) || compute.has(name) || /^(requests\.)?hugepages-/.test(name)
-
-export function* validateQuota(spec: DeepReadonly<ResourceQuotaSpec>, at: Path): Iterable<Problem> {
-  for (const [name, value] of Object.entries(spec.hard ?? {})) {
-    const path = at.field('hard').key(name)
-    if (!name.includes('/') && !isStandard(name)) yield path.invalid(name, 'must be a standard resource for quotas')
-    else if (name.startsWith('count/') && pathSegmentErrors(name.slice(6)).length)
-      yield path.invalid(name, 'must be count/<resource>.<group>')
-    if (compareQuantities(value, '0') < 0) yield path.invalid(value, 'must be greater than or equal to 0')
-    if ((counts.has(name) || name.startsWith('count/')) && quantityMilli(value) % 1000 !== 0)
-      yield path.invalid(value, 'must be an integer')
+export function* validateQuota(spec: Spec, at: Path): Problems {
+  for (const [name, amount] of Object.entries(spec.hard ?? {})) {
+    yield* validateQuotaResourceName(name, at.field('hard').key(name))
+    yield* validateAmount(name, amount, at.field('hard').key(name))
   }
-  yield* validateScopes(spec, at)
+  const path = at.field('scopes')
+  for (const scope of spec.scopes ?? []) {
+    if (!scopes.includes(scope)) yield path.invalid(spec.scopes, 'unsupported scope')
+    for (const _name of unfit(spec, scope)) yield path.invalid(spec.scopes, 'unsupported scope applied to resource')
+  }
+  yield* validateContrary(spec.scopes ?? [], spec, path)
+  if (spec.scopeSelector) yield* validateScopeSelector(spec, at.field('scopeSelector', 'matchExpressions'))
 }
 
-function* validateScopes(spec: DeepReadonly<ResourceQuotaSpec>, at: Path): Iterable<Problem> {
-  const names = Object.keys(spec.hard ?? {})
-  const check = function* (list: readonly string[], path: Path): Iterable<Problem> {
-    for (const scope of new Set(list)) {
-      if (!scopes.includes(scope)) yield path.invalid(scope, 'unsupported scope')
-      for (const name of forPods.has(scope) ? names : [])
-        if (!allowedIn(scope, name)) yield path.invalid(list, 'unsupported scope applied to resource')
-    }
-    for (const pair of contrary)
-      if (pair.every(scope => list.includes(scope))) yield path.invalid(list, 'conflicting scopes')
-  }
-  yield* check(spec.scopes ?? [], at.field('scopes'))
+/** Resources of the quota that a scope says nothing about. */
+const unfit = ({ hard = {} }: Spec, scope: string) =>
+  Object.keys(hard)
+    .sort()
+    .filter(name => isQuotaResource(name) && !isAbout(scope, name))
+
+function isAbout(scope: string, name: string): boolean {
+  // Pods without any request or limit can only be counted.
+  if (scope === 'BestEffort') return name === 'pods'
+  if (scope === 'VolumeAttributesClass') return name === 'persistentvolumeclaims' || name === 'requests.storage'
+  return !forPods.has(scope) || name === 'pods' || compute.has(name)
+}
+
+function* validateContrary(given: readonly string[], { scopes: shown }: Spec, at: Path): Problems {
+  for (const pair of contrary)
+    if (pair.every(scope => given.includes(scope))) yield at.invalid(shown, 'conflicting scopes')
+}
+
+function* validateScopeSelector(spec: Spec, at: Path): Problems {
   const expressions = spec.scopeSelector?.matchExpressions ?? []
-  const path = at.field('scopeSelector', 'matchExpressions')
-  yield* check(
-    expressions.map(e => e.scopeName),
-    path.field('scopeName'),
-  )
-  for (const { operator, values, scopeName } of expressions) {
-    const some = (values?.length ?? 0) > 0
-    if ((operator === 'In' || operator === 'NotIn') && !some)
-      yield path
-        .field('values')
-        .required("must be at least one value when `operator` is 'In' or 'NotIn' for scope selector")
-    if ((operator === 'Exists' || operator === 'DoesNotExist') && some)
-      yield path
-        .field('values')
-        .invalid(values, "must be no value when `operator` is 'Exists' or 'DoesNotExist' for scope selector")
-    if (forPods.has(scopeName) && scopeName !== 'PriorityClass' && operator !== 'Exists')
-      yield path
+  for (const { scopeName, operator, values = [] } of expressions) {
+    if (!scopes.includes(scopeName)) yield at.field('scopeName').invalid(scopeName, 'unsupported scope')
+    for (const _name of unfit(spec, scopeName))
+      yield at.invalid(goStruct(ScopeSelector, spec.scopeSelector), 'unsupported scope applied to resource')
+    if (withoutValues.has(scopeName) && operator !== 'Exists')
+      yield at
         .field('operator')
         .invalid(
           operator,
-          `must be 'Exist' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity`,
+          "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity",
         )
+    yield* validateValues(operator, values, at)
   }
+  yield* validateContrary(
+    expressions.map(e => e.scopeName),
+    spec,
+    at,
+  )
 }
 
-/** Scopes are about pods; pods without any request or limit can only be counted. */
-function allowedIn(scope: string, name: string): boolean {
-  if (name === 'pods' || name === 'count/pods') return true
-  return scope !== 'BestEffort' && compute.has(name) && name !== 'requests.storage'
+function* validateValues(operator: string, values: readonly string[], at: Path): Problems {
+  if (operator === 'In' || operator === 'NotIn') {
+    if (!values.length)
+      yield at
+        .field('values')
+        .required("must be at least one value when `operator` is 'In' or 'NotIn' for scope selector")
+  } else if (operator === 'Exists' || operator === 'DoesNotExist') {
+    if (values.length)
+      yield at
+        .field('values')
+        .invalid(values, "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector")
+  } else yield at.field('operator').invalid(operator, 'not a valid selector operator')
+}
+
+/** The scopes of a quota stay, in whatever order. */
+export function* validateQuotaUpdate(next: Spec, old: Spec, at: Path): Problems {
+  const sorted = ({ scopes: list }: Spec) => [...new Set(list ?? [])].sort()
+  if (!same(sorted(next), sorted(old))) yield at.field('scopes').invalid(next.scopes, 'field is immutable')
 }

@@ -8,7 +8,7 @@ import { Pod } from './pod.ts'
 import { qosClass } from './pod-defaults.ts'
 import { podLimits, podRequests, type Quantities } from './pod-resources.ts'
 import { plainCounts } from './quota-rules.ts'
-import type { ResourceQuotaSpec } from './resourcequota.ts'
+import type { ResourceQuotaSpec } from './resourcequotaspec.ts'
 import { Service } from './service.ts'
 
 /** `count/deployments.apps`, `count/pods`. */

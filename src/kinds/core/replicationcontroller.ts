@@ -4,7 +4,9 @@ import { int32, int64, listByKey, map, string, struct, time } from '../../api/sc
 import { PodTemplateSpec } from './podtemplatespec.ts'
 import { selectorColumn, templateColumns } from '../columns.ts'
 import { matchesPairs } from '../../api/labels.ts'
-import { notNegative, validateTemplate } from '../apps/workload-rules.ts'
+import { notNegative } from '../../api/checks.ts'
+import { dnsSubdomainErrors } from '../../api/names.ts'
+import { validateLasting } from '../apps/workload-rules.ts'
 import { defaultPodSpec } from './pod-defaults.ts'
 
 export const ReplicationControllerSpec = struct(
@@ -13,7 +15,7 @@ export const ReplicationControllerSpec = struct(
   {
     replicas: int32({ proto: 1, optional: true, default: 1, doc: 'How many pods are wanted.' }),
     minReadySeconds: int32({ proto: 4, default: 0, doc: 'Seconds a pod must be ready to count as available.' }),
-    selector: map(string({}), { proto: 2, doc: 'Labels of its pods; otherwise those of the template.' }),
+    selector: map(string({}), { proto: 2, atomic: true, doc: 'Labels of its pods; otherwise those of the template.' }),
     template: PodTemplateSpec.field({ proto: 3, doc: 'The pod to make.' }),
   },
 )
@@ -79,6 +81,8 @@ export const ReplicationController = defineKind({
     if (labels && !Object.keys(rc.spec.selector ?? {}).length) rc.spec.selector = { ...labels }
     if (labels && !Object.keys(rc.metadata.labels ?? {}).length) rc.metadata.labels = { ...labels }
   },
+  explicit: true,
+  validateName: name => dnsSubdomainErrors(name, 'bytes'),
   *validate({ spec }, at) {
     yield* notNegative({ replicas: spec.replicas, minReadySeconds: spec.minReadySeconds }, at.field('spec'))
     if (!Object.keys(spec.selector ?? {}).length) yield at.field('spec', 'selector').required()
@@ -86,8 +90,8 @@ export const ReplicationController = defineKind({
     if (!matchesPairs(spec.selector, spec.template.metadata.labels))
       yield at
         .field('spec', 'template', 'metadata', 'labels')
-        .invalid(spec.template.metadata.labels ?? null, '`selector` does not match template `labels`')
-    yield* validateTemplate(spec.template, at.field('spec', 'template'))
+        .invalid(spec.template.metadata.labels, '`selector` does not match template `labels`')
+    yield* validateLasting(spec.template, 'ReplicationController', at.field('spec', 'template'))
   },
   fields: {
     spec: ReplicationControllerSpec.value({ proto: 2, doc: 'What is wanted.' }),

@@ -1,52 +1,8 @@
 // A resource quota: how much all objects of a namespace may use together.
-import { validateQuota } from './quota-rules.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
-import { list, map, quantity, string, struct } from '../../api/schema/build.ts'
-
-export const ScopedResourceSelectorRequirement = struct(
-  'core.v1.ScopedResourceSelectorRequirement',
-  'A condition on what a quota counts.',
-  {
-    scopeName: string({
-      proto: 1,
-      always: true,
-      enum: [
-        'Terminating',
-        'NotTerminating',
-        'BestEffort',
-        'NotBestEffort',
-        'PriorityClass',
-        'CrossNamespacePodAffinity',
-        'VolumeAttributesClass',
-      ],
-      doc: 'The scope, such as BestEffort or PriorityClass.',
-    }),
-    operator: string({
-      proto: 2,
-      always: true,
-      enum: ['In', 'NotIn', 'Exists', 'DoesNotExist'],
-      doc: 'In, NotIn, Exists or DoesNotExist.',
-    }),
-    values: list(string({}), { proto: 3, doc: 'Values for In and NotIn.' }),
-  },
-)
-export type ScopedResourceSelectorRequirement = Of<typeof ScopedResourceSelectorRequirement>
-
-export const ScopeSelector = struct(
-  'core.v1.ScopeSelector',
-  'Conditions on what a quota counts, all of which must hold.',
-  {
-    matchExpressions: list(ScopedResourceSelectorRequirement, { proto: 1, doc: 'The conditions.' }),
-  },
-)
-export type ScopeSelector = Of<typeof ScopeSelector>
-
-export const ResourceQuotaSpec = struct('core.v1.ResourceQuotaSpec', 'How much a namespace may have.', {
-  hard: map(quantity({}), { proto: 1, doc: 'The most, by resource, such as requests.cpu or count/configmaps.' }),
-  scopes: list(string({}), { proto: 2, doc: 'Scopes that things must be in to be counted.' }),
-  scopeSelector: ScopeSelector.field({ proto: 3, doc: 'As scopes, with values.' }),
-})
-export type ResourceQuotaSpec = Of<typeof ResourceQuotaSpec>
+import { map, quantity, struct } from '../../api/schema/build.ts'
+import { validateQuota, validateQuotaUpdate } from './quota-rules.ts'
+import { ResourceQuotaSpec } from './resourcequotaspec.ts'
 
 export const ResourceQuotaStatus = struct('core.v1.ResourceQuotaStatus', 'How much a namespace has.', {
   hard: map(quantity({}), { proto: 1, doc: 'The most, by resource.' }),
@@ -64,13 +20,12 @@ export const ResourceQuota = defineKind({
   status: true,
   doc: 'A resource quota: how much all objects of a namespace may use together.',
   returnsDeleted: true,
+  explicit: true,
   *validate({ spec }, at) {
     yield* validateQuota(spec, at.field('spec'))
   },
   *validateUpdate(next, old, at) {
-    const scopes = (list: readonly string[] | undefined) => [...(list ?? [])].sort().join()
-    if (scopes(next.spec.scopes) !== scopes(old.spec.scopes))
-      yield at.field('spec', 'scopes').invalid(next.spec.scopes, 'field is immutable')
+    yield* validateQuotaUpdate(next.spec, old.spec, at.field('spec'))
   },
   fields: {
     spec: ResourceQuotaSpec.value({ proto: 2, doc: 'What is wanted.' }),

@@ -1,13 +1,8 @@
 // A secret: small confidential data for pods, as files or environment variables.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { bool, bytes, map, string } from '../../api/schema/build.ts'
-import { validateDataKeys, validateImmutableData } from './data-rules.ts'
-
-const requiredKeys = {
-  'kubernetes.io/dockerconfigjson': '.dockerconfigjson',
-  'kubernetes.io/dockercfg': '.dockercfg',
-  'kubernetes.io/ssh-auth': 'ssh-privatekey',
-}
+import { validateImmutableData } from './data-rules.ts'
+import { validateSecret } from './secret-rules.ts'
 
 export const Secret = defineKind({
   group: '',
@@ -27,12 +22,8 @@ export const Secret = defineKind({
       s.data = { ...s.data, [key]: Buffer.from(text).toString('base64') }
     delete s.stringData
   },
-  *validate(s, at) {
-    yield* validateDataKeys(s.data, at.field('data'))
-    for (const [type, key] of Object.entries(requiredKeys)) {
-      if (s.type === type && s.data?.[key] === undefined) yield at.field('data').key(key).required()
-    }
-  },
+  explicit: true,
+  validate: validateSecret,
   *validateUpdate(next, old, at) {
     if (next.type !== old.type) yield at.field('type').invalid(next.type, 'field is immutable')
     yield* validateImmutableData(next, old, at, ['data'])

@@ -126,17 +126,27 @@ export const PersistentVolumeClaimVolumeSource = struct(
 )
 export type PersistentVolumeClaimVolumeSource = Of<typeof PersistentVolumeClaimVolumeSource>
 
-export const ObjectFieldSelector = struct('core.v1.ObjectFieldSelector', 'Picks a field of the pod.', {
-  apiVersion: string({ proto: 1, default: 'v1', doc: 'Version the path is written for.' }),
-  fieldPath: string({ proto: 2, always: true, doc: 'Path of the field, such as metadata.labels or status.podIP.' }),
-})
+export const ObjectFieldSelector = struct(
+  'core.v1.ObjectFieldSelector',
+  'Picks a field of the pod.',
+  {
+    apiVersion: string({ proto: 1, default: 'v1', doc: 'Version the path is written for.' }),
+    fieldPath: string({ proto: 2, always: true, doc: 'Path of the field, such as metadata.labels or status.podIP.' }),
+  },
+  { atomic: true },
+)
 export type ObjectFieldSelector = Of<typeof ObjectFieldSelector>
 
-export const ResourceFieldSelector = struct('core.v1.ResourceFieldSelector', 'Picks a resource of a container.', {
-  containerName: string({ proto: 1, doc: 'The container; needed in volumes.' }),
-  resource: string({ proto: 2, always: true, doc: 'Which one, such as limits.cpu or requests.memory.' }),
-  divisor: quantity({ proto: 3, always: true, doc: 'Unit to give it in, such as 1m or 1Mi; rounded up.' }),
-})
+export const ResourceFieldSelector = struct(
+  'core.v1.ResourceFieldSelector',
+  'Picks a resource of a container.',
+  {
+    containerName: string({ proto: 1, doc: 'The container; needed in volumes.' }),
+    resource: string({ proto: 2, always: true, doc: 'Which one, such as limits.cpu or requests.memory.' }),
+    divisor: quantity({ proto: 3, always: true, doc: 'Unit to give it in, such as 1m or 1Mi; rounded up.' }),
+  },
+  { atomic: true },
+)
 export type ResourceFieldSelector = Of<typeof ResourceFieldSelector>
 
 export const DownwardAPIVolumeFile = struct('core.v1.DownwardAPIVolumeFile', 'A file with a value of the pod.', {

@@ -1,10 +1,7 @@
 // A slice of the endpoints of a service: up to a hundred addresses with their conditions.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { bool, int32, list, map, string, struct } from '../../api/schema/build.ts'
-import { parseIP } from '../../api/ip.ts'
-import type { Path, Problem } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
-import { dnsSubdomainErrors } from '../../api/validate.ts'
+import { validateSlice } from './endpointslice-rules.ts'
 import { unchanged } from '../unchanged.ts'
 import { ObjectReference } from '../core/reference.ts'
 
@@ -52,55 +49,23 @@ export const Endpoint = struct('discovery.v1.Endpoint', 'An address behind a ser
 })
 export type Endpoint = Of<typeof Endpoint>
 
-export const EndpointPort = struct('discovery.v1.EndpointPort', 'A port of every address in the slice.', {
-  name: string({ proto: 1, default: '', optional: true, doc: 'Name of the service’s port.' }),
-  protocol: string({
-    proto: 2,
-    default: 'TCP',
-    optional: true,
-    doc: 'TCP, UDP or SCTP.',
-  }),
-  port: int32({ proto: 3, optional: true, doc: 'Number of the port.' }),
-  appProtocol: string({ proto: 4, optional: true, doc: 'Protocol spoken on top.' }),
-})
-export type EndpointPort = Of<typeof EndpointPort>
-
-const maxEndpoints = 1000
-const maxPorts = 20_000
-const maxAddresses = 100
-
-function* validateSlice(
+export const EndpointPort = struct(
+  'discovery.v1.EndpointPort',
+  'A port of every address in the slice.',
   {
-    addressType,
-    endpoints,
-    ports,
-  }: DeepReadonly<{ addressType: string; endpoints: Endpoint[]; ports: EndpointPort[] }>,
-  at: Path,
-): Iterable<Problem> {
-  if ((endpoints ?? []).length > maxEndpoints) yield at.field('endpoints').tooMany(endpoints.length, maxEndpoints)
-  for (const [i, { addresses = [] }] of (endpoints ?? []).entries()) {
-    const path = at.field('endpoints').index(i).field('addresses')
-    if (addresses.length > maxAddresses) yield path.tooMany(addresses.length, maxAddresses)
-    for (const [n, address] of addresses.entries())
-      for (const error of addressErrors(addressType, address)) yield path.index(n).invalid(address, error)
-  }
-  if ((ports ?? []).length > maxPorts) yield at.field('ports').tooMany(ports.length, maxPorts)
-  const names = new Set<string>()
-  for (const [i, { name = '', protocol = 'TCP' }] of (ports ?? []).entries()) {
-    if (!['TCP', 'UDP', 'SCTP'].includes(protocol))
-      yield at.field('ports').index(i).field('protocol').notSupported(protocol, ['SCTP', 'TCP', 'UDP'])
-    if (names.has(name)) yield at.field('ports').index(i).field('name').duplicate(name)
-    names.add(name)
-  }
-}
-
-function addressErrors(type: string, address: string): string[] {
-  if (type === 'FQDN') return dnsSubdomainErrors(address)
-  const family = parseIP(address)?.family
-  if (family === undefined) return ['must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)']
-  if (type === 'IPv4') return family === 4 ? [] : ['must be an IPv4 address']
-  return family === 6 ? [] : ['must be an IPv6 address']
-}
+    name: string({ proto: 1, default: '', optional: true, doc: 'Name of the service’s port.' }),
+    protocol: string({
+      proto: 2,
+      default: 'TCP',
+      optional: true,
+      doc: 'TCP, UDP or SCTP.',
+    }),
+    port: int32({ proto: 3, optional: true, doc: 'Number of the port.' }),
+    appProtocol: string({ proto: 4, optional: true, doc: 'Protocol spoken on top.' }),
+  },
+  { atomic: true },
+)
+export type EndpointPort = Of<typeof EndpointPort>
 
 export const EndpointSlice = defineKind({
   group: 'discovery.k8s.io',
@@ -131,9 +96,12 @@ export const EndpointSlice = defineKind({
         ),
     },
   ],
-  *validate(slice, at) {
-    yield* validateSlice(slice, at)
+  explicit: true,
+  prepare: (slice, old) => {
+    // A field of older versions, which this one does not take.
+    if (!old) for (const endpoint of slice.endpoints ?? []) delete endpoint.deprecatedTopology
   },
+  validate: validateSlice,
   *validateUpdate(next, old, at) {
     yield* unchanged(next, old, ['addressType'], at)
   },

@@ -125,6 +125,7 @@ export const FlowSchema = defineKind({
   plural: 'flowschemas',
   scope: 'Cluster',
   status: true,
+  statusKeeps: ['labels', 'annotations', 'finalizers', 'ownerReferences'],
   doc: 'Which requests belong to which priority level.',
   fields: {
     spec: FlowSchemaSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),

@@ -110,6 +110,7 @@ export const PriorityLevelConfiguration = defineKind({
   plural: 'prioritylevelconfigurations',
   scope: 'Cluster',
   status: true,
+  statusKeeps: ['labels', 'annotations', 'finalizers', 'ownerReferences'],
   doc: 'How many requests of a level are served at once, and which wait.',
   fields: {
     spec: PriorityLevelConfigurationSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),

@@ -2,8 +2,7 @@
 import { parseIP } from '../../api/ip.ts'
 import type { Path, Problem } from '../../api/path.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
-import { dns1035Errors, dnsSubdomainErrors } from '../../api/validate.ts'
-import { portNameErrors } from '../core/pod-validation.ts'
+import { dns1035Errors, dnsSubdomainErrors, portNameErrors } from '../../api/names.ts'
 import type { HTTPIngressPath, IngressBackend, IngressSpec } from './ingress.ts'
 
 const pathTypes = ['Exact', 'ImplementationSpecific', 'Prefix']

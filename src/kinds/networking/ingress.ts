@@ -11,6 +11,7 @@ export const ServiceBackendPort = struct(
     name: string({ proto: 1, doc: 'Name of the port.' }),
     number: int32({ proto: 2, doc: 'Number of the port.' }),
   },
+  { atomic: true },
 )
 export type ServiceBackendPort = Of<typeof ServiceBackendPort>
 

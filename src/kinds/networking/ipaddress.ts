@@ -1,6 +1,10 @@
 // One address of a service range that is taken. Source: pkg/apis/networking/validation (ValidateIPAddress).
 import { defineKind, type Of } from '../../api/kind.ts'
+import { immutable, named, requiredName } from '../../api/checks.ts'
+import { goStruct } from '../../api/go-value.ts'
 import { formatIP, parseIP } from '../../api/ip.ts'
+import { dnsSubdomainErrors, pathSegmentErrors } from '../../api/names.ts'
+import { same } from '../unchanged.ts'
 import { string, struct } from '../../api/schema/build.ts'
 
 export const ParentReference = struct('networking.v1.ParentReference', 'The object that an address belongs to.', {
@@ -24,7 +28,7 @@ export const serviceAllocator = 'ipallocator.k8s.io'
 /** The name is the address, in its one spelling. */
 function addressErrors(name: string): string[] {
   const ip = parseIP(name)
-  if (!ip) return ['must be a valid IP address']
+  if (!ip) return ['must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)']
   const canonical = formatIP(ip.family, ip.value)
   return canonical === name ? [] : [`must be in canonical form (${JSON.stringify(canonical)})`]
 }
@@ -46,9 +50,20 @@ export const IPAddress = defineKind({
   doc: 'One address of a service range that is taken.',
   columns: [{ name: 'ParentRef', type: 'string', value: o => parentText(o.spec.parentRef) }],
   validateName: addressErrors,
+  explicit: true,
+  *validate({ spec: { parentRef } }, at) {
+    const path = at.field('spec', 'parentRef')
+    if (!parentRef) return yield path.required()
+    const { group, resource, name, namespace } = parentRef
+    if (group) yield* named(dnsSubdomainErrors, group, path.field('group'))
+    yield* requiredName(pathSegmentErrors, resource, path.field('resource'))
+    yield* requiredName(pathSegmentErrors, name, path.field('name'))
+    if (namespace) yield* named(pathSegmentErrors, namespace, path.field('namespace'))
+  },
   *validateUpdate(next, old, at) {
-    if (JSON.stringify(next.spec.parentRef) !== JSON.stringify(old.spec.parentRef))
-      yield at.field('spec', 'parentRef').invalid(next.spec.parentRef, 'field is immutable')
+    const { parentRef } = next.spec
+    if (!same(parentRef, old.spec.parentRef))
+      yield at.field('spec', 'parentRef').invalid(goStruct(ParentReference, parentRef), immutable)
   },
   fields: {
     spec: IPAddressSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),

@@ -5,7 +5,7 @@ import { LabelSelector } from '../../api/meta.ts'
 import type { Path, Problem } from '../../api/path.ts'
 import { int32, intOrString, list, string, struct } from '../../api/schema/build.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
-import { validateSelector } from '../apps/workload-rules.ts'
+import { validateSelector } from '../../api/checks.ts'
 import { selectorCell } from '../columns.ts'
 
 export const NetworkPolicyPort = struct('networking.v1.NetworkPolicyPort', 'A port, or a range of ports.', {

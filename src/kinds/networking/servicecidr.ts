@@ -1,8 +1,12 @@
 // A range that service addresses come from. Source: pkg/apis/networking/validation (ValidateServiceCIDR).
 import { defineKind, type Of } from '../../api/kind.ts'
-import { formatIP, parseCidr } from '../../api/ip.ts'
+import { type Problems, validateCIDR } from '../../api/checks.ts'
+import { goStruct } from '../../api/go-value.ts'
+import { parseCidr } from '../../api/ip.ts'
 import { Condition } from '../../api/meta.ts'
-import type { Path, Problem } from '../../api/path.ts'
+import type { Path } from '../../api/path.ts'
+import type { DeepReadonly } from '../../api/schema/node.ts'
+import { unchanged } from '../unchanged.ts'
 import { list, listByKey, string, struct } from '../../api/schema/build.ts'
 
 export const ServiceCIDRSpec = struct(
@@ -23,22 +27,17 @@ export const ServiceCIDRStatus = struct('networking.v1.ServiceCIDRStatus', 'The 
 })
 export type ServiceCIDRStatus = Of<typeof ServiceCIDRStatus>
 
-function* validateRanges(cidrs: readonly string[], at: Path): Iterable<Problem> {
+function* validateRanges(spec: DeepReadonly<ServiceCIDRSpec>, at: Path): Problems {
+  const cidrs = spec.cidrs ?? []
   if (!cidrs.length) return yield at.required('at least one CIDR required')
-  if (cidrs.length > 2) return yield at.invalid(cidrs, 'may only hold up to 2 values')
-  const ranges = cidrs.map(parseCidr)
-  if (ranges.length === 2 && ranges[0]?.family === ranges[1]?.family)
-    yield at.invalid(cidrs, 'may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64')
-  for (const [i, range] of ranges.entries()) {
-    const where = at.index(i)
-    if (!range) {
-      yield where.invalid(cidrs[i], 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)')
-      continue
-    }
-    const canonical = `${formatIP(range.family, range.base)}/${range.bits}`
-    if (canonical !== cidrs[i])
-      yield where.invalid(cidrs[i], `must be in canonical form (${JSON.stringify(canonical)})`)
-  }
+  if (cidrs.length > 2) return yield at.invalid(goStruct(ServiceCIDRSpec, spec), 'may only hold up to 2 values')
+  const families = cidrs.map(cidr => parseCidr(cidr)?.family)
+  if (families[0] && families[0] === families[1])
+    return yield at.invalid(
+      cidrs,
+      'may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64',
+    )
+  for (const [i, cidr] of cidrs.entries()) yield* validateCIDR(cidr, at.index(i))
 }
 
 export const ServiceCIDR = defineKind({
@@ -49,12 +48,12 @@ export const ServiceCIDR = defineKind({
   scope: 'Cluster',
   status: true,
   columns: [{ name: 'CIDRs', type: 'string', value: o => (o.spec.cidrs ?? []).join(',') || '<none>' }],
+  explicit: true,
   *validate({ spec }, at) {
-    yield* validateRanges(spec.cidrs ?? [], at.field('spec', 'cidrs'))
+    yield* validateRanges(spec, at.field('spec', 'cidrs'))
   },
   *validateUpdate(next, old, at) {
-    if (JSON.stringify(next.spec.cidrs) !== JSON.stringify(old.spec.cidrs))
-      yield at.field('spec', 'cidrs').invalid(next.spec.cidrs, 'field is immutable')
+    yield* unchanged(next.spec, old.spec, ['cidrs'], at.field('spec'))
   },
   doc: 'A range that service addresses come from.',
   fields: {

@@ -1,7 +1,7 @@
 // A disruption budget: how many pods of an application may be taken away at once.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { Condition, LabelSelector } from '../../api/meta.ts'
-import { validateSelector } from '../apps/workload-rules.ts'
+import { validateSelector } from '../../api/checks.ts'
 import { int32, int64, intOrString, listByKey, map, string, struct, time } from '../../api/schema/build.ts'
 
 export const PodDisruptionBudgetSpec = struct(

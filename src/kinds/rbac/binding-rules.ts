@@ -3,7 +3,7 @@
 import type { Column, KubeObject } from '../../api/kind.ts'
 import type { Path, Problem } from '../../api/path.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
-import { dnsSubdomainErrors, pathSegmentErrors } from '../../api/validate.ts'
+import { dnsSubdomainErrors, pathSegmentErrors } from '../../api/names.ts'
 import type { RoleRef, Subject } from './types.ts'
 
 type AnyBinding = KubeObject & { subjects?: Subject[]; roleRef: RoleRef }

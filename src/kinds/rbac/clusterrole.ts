@@ -5,7 +5,7 @@ import { list, struct } from '../../api/schema/build.ts'
 import { validateRules } from './role-rules.ts'
 import { PolicyRule } from './types.ts'
 import { createdColumn } from '../columns.ts'
-import { pathSegmentErrors } from '../../api/validate.ts'
+import { pathSegmentErrors } from '../../api/names.ts'
 
 export const AggregationRule = struct('rbac.v1.AggregationRule', 'Makes a role of the rules of others.', {
   clusterRoleSelectors: list(LabelSelector, { proto: 1, doc: 'Roles whose rules are taken.' }),

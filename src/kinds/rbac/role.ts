@@ -4,7 +4,7 @@ import { list } from '../../api/schema/build.ts'
 import { validateRules } from './role-rules.ts'
 import { PolicyRule } from './types.ts'
 import { createdColumn } from '../columns.ts'
-import { pathSegmentErrors } from '../../api/validate.ts'
+import { pathSegmentErrors } from '../../api/names.ts'
 
 export const Role = defineKind({
   group: 'rbac.authorization.k8s.io',

@@ -1,5 +1,6 @@
 // A priority class: how much a pod matters, as a number.
 import { defineKind, type Of } from '../../api/kind.ts'
+import { supported } from '../../api/checks.ts'
 import { unchanged } from '../unchanged.ts'
 import { bool, int32, string } from '../../api/schema/build.ts'
 import { ageColumn } from '../columns.ts'
@@ -26,7 +27,8 @@ export const PriorityClass = defineKind({
     ageColumn as never,
     { name: 'PreemptionPolicy', type: 'string', value: o => o.preemptionPolicy ?? 'PreemptLowerPriority' },
   ],
-  *validate({ metadata: { name = '' }, value }, at) {
+  explicit: true,
+  *validate({ metadata: { name = '' }, value, preemptionPolicy }, at) {
     const system = systemClasses[name]
     if (name.startsWith('system-') && system === undefined)
       yield at
@@ -44,6 +46,8 @@ export const PriorityClass = defineKind({
         )
     else if (system === undefined && value > highestUserPriority)
       yield at.field('value').forbidden(`maximum allowed value of a user defined priority is ${highestUserPriority}`)
+    if (preemptionPolicy !== undefined)
+      yield* supported(preemptionPolicy, ['PreemptLowerPriority', 'Never'], at.field('preemptionPolicy'))
   },
   *validateUpdate(next, old, at) {
     if (next.value !== old.value) yield at.field('value').forbidden('may not be changed in an update.')

@@ -1,6 +1,9 @@
 // A storage driver and what it can do.
 import { defineKind, type Of } from '../../api/kind.ts'
-import { unchanged } from '../unchanged.ts'
+import { type Problems, supported } from '../../api/checks.ts'
+import type { Path } from '../../api/path.ts'
+import type { DeepReadonly } from '../../api/schema/node.ts'
+import { immutableValue, unchanged } from '../unchanged.ts'
 import { bool, int64, list, string, struct } from '../../api/schema/build.ts'
 
 export const TokenRequest = struct('storage.v1.TokenRequest', 'A token that a driver gets when it mounts for a pod.', {
@@ -67,6 +70,38 @@ export const CSIDriverSpec = struct('storage.v1.CSIDriverSpec', 'What a CSI driv
 })
 export type CSIDriverSpec = Of<typeof CSIDriverSpec>
 
+const minTokenSeconds = 600
+const maxTokenSeconds = 2 ** 32
+const minPeriodSeconds = 10
+
+function* validateDriver(spec: DeepReadonly<CSIDriverSpec>, at: Path): Problems {
+  const { fsGroupPolicy, volumeLifecycleModes = [], nodeAllocatableUpdatePeriodSeconds: period } = spec
+  if (fsGroupPolicy !== undefined)
+    yield* supported(fsGroupPolicy, ['File', 'None', 'ReadWriteOnceWithFSType'], at.field('fsGroupPolicy'))
+  yield* validateTokens(spec.tokenRequests ?? [], at.field('tokenRequests'))
+  for (const mode of volumeLifecycleModes)
+    yield* supported(mode, ['Persistent', 'Ephemeral'], at.field('volumeLifecycleModes'))
+  if (period !== undefined && period < minPeriodSeconds)
+    yield at
+      .field('nodeAllocatableUpdatePeriodSeconds')
+      .invalid(period, `must be greater than or equal to ${minPeriodSeconds} seconds`)
+}
+
+function* validateTokens(requests: readonly DeepReadonly<TokenRequest>[], at: Path): Problems {
+  const audiences = new Set<string>()
+  for (const [i, { audience, expirationSeconds: seconds }] of requests.entries()) {
+    const path = at.index(i).field('expirationSeconds')
+    if (audiences.has(audience)) {
+      yield at.index(i).field('audience').duplicate(audience)
+      continue
+    }
+    audiences.add(audience)
+    if (seconds === undefined) continue
+    if (seconds < minTokenSeconds) yield path.invalid(seconds, 'may not specify a duration less than 10 minutes')
+    if (seconds > maxTokenSeconds) yield path.invalid(seconds, 'may not specify a duration larger than 2^32 seconds')
+  }
+}
+
 export const CSIDriver = defineKind({
   group: 'storage.k8s.io',
   version: 'v1',
@@ -87,8 +122,13 @@ export const CSIDriver = defineKind({
     { name: 'RequiresRepublish', type: 'boolean', value: o => o.spec.requiresRepublish ?? false },
     { name: 'Modes', type: 'string', value: o => (o.spec.volumeLifecycleModes ?? []).join(',') || '<none>' },
   ],
+  explicit: true,
+  validate: ({ spec }, at) => validateDriver(spec, at.field('spec')),
   *validateUpdate(next, old, at) {
-    yield* unchanged(next.spec, old.spec, ['attachRequired', 'fsGroupPolicy', 'volumeLifecycleModes'], at.field('spec'))
+    const path = at.field('spec')
+    // Kubernetes calls this field so.
+    yield* immutableValue(next.spec.attachRequired, old.spec.attachRequired, path.field('attachedRequired'))
+    yield* unchanged(next.spec, old.spec, ['volumeLifecycleModes'], path)
   },
   fields: {
     spec: CSIDriverSpec.value({ proto: 2, doc: 'What is wanted.' }),

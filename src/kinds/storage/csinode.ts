@@ -1,5 +1,12 @@
 // The storage drivers of a node.
+import { immutable, named, notNegative, type Problems, present } from '../../api/checks.ts'
+import { goStruct } from '../../api/go-value.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
+import { qualifiedNameErrors } from '../../api/names.ts'
+import type { Path } from '../../api/path.ts'
+import type { DeepReadonly } from '../../api/schema/node.ts'
+import { validateDriverName } from '../core/volume-source-rules.ts'
+import { same } from '../unchanged.ts'
 import { int32, list, listByKey, string, struct, time } from '../../api/schema/build.ts'
 
 export const VolumeNodeResources = struct('storage.v1.VolumeNodeResources', 'How many volumes a node can have.', {
@@ -55,6 +62,27 @@ export const CSINodeStatus = struct('storage.v1.CSINodeStatus', 'The state of th
 })
 export type CSINodeStatus = Of<typeof CSINodeStatus>
 
+const maxNodeIDBytes = 256
+
+function* validateDrivers(drivers: readonly DeepReadonly<CSINodeDriver>[], at: Path): Problems {
+  const names = new Set<string>()
+  for (const [i, { name, nodeID, allocatable, topologyKeys }] of drivers.entries()) {
+    const path = at.index(i)
+    yield* validateDriverName(name, path.field('name'))
+    yield* present(nodeID, path.field('nodeID'))
+    if (Buffer.byteLength(nodeID) > maxNodeIDBytes)
+      yield path.field('nodeID').invalid(nodeID, `must be ${maxNodeIDBytes} characters or less`)
+    yield* notNegative({ count: allocatable?.count }, path.field('allocatable'))
+    if (names.has(name)) yield path.field('name').duplicate(name)
+    names.add(name)
+    for (const [j, key] of (topologyKeys ?? []).entries()) {
+      yield* present(key, path)
+      if (topologyKeys.indexOf(key) < j) yield path.duplicate(key)
+      yield* named(qualifiedNameErrors, key, path)
+    }
+  }
+}
+
 export const CSINode = defineKind({
   group: 'storage.k8s.io',
   version: 'v1',
@@ -62,6 +90,16 @@ export const CSINode = defineKind({
   plural: 'csinodes',
   scope: 'Cluster',
   doc: 'The storage drivers of a node.',
+  explicit: true,
+  *validate({ spec }, at) {
+    yield* validateDrivers(spec.drivers ?? [], at.field('spec', 'drivers'))
+  },
+  *validateUpdate(next, old, at) {
+    for (const { allocatable: _before, ...was } of old.spec.drivers ?? [])
+      for (const { allocatable: _now, ...is } of next.spec.drivers ?? [])
+        if (was.name === is.name && !same(was, is))
+          yield at.field('spec', 'drivers').invalid(goStruct(CSINodeDriver, is), immutable)
+  },
   fields: {
     spec: CSINodeSpec.value({ proto: 2, doc: 'What is wanted.' }),
     status: CSINodeStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),

@@ -1,8 +1,10 @@
 // A storage class: how volumes of one sort are made.
 import { defineKind, type Of } from '../../api/kind.ts'
-import { same, unchanged } from '../unchanged.ts'
+import { unchanged } from '../unchanged.ts'
 import { bool, list, map, string } from '../../api/schema/build.ts'
+import { supported } from '../../api/checks.ts'
 import { TopologySelectorTerm } from '../core/affinity.ts'
+import { validateParameters, validateProvisioner, validateTopologies } from './class-rules.ts'
 
 export const StorageClass = defineKind({
   group: 'storage.k8s.io',
@@ -18,14 +20,16 @@ export const StorageClass = defineKind({
     { name: 'VolumeBindingMode', type: 'string', value: '.volumeBindingMode' },
     { name: 'AllowVolumeExpansion', type: 'boolean', value: o => o.allowVolumeExpansion ?? false },
   ],
+  explicit: true,
+  *validate({ provisioner, parameters = {}, reclaimPolicy, volumeBindingMode, allowedTopologies = [] }, at) {
+    yield* validateProvisioner(provisioner, at.field('provisioner'))
+    yield* validateParameters(parameters, at.field('parameters'))
+    if (reclaimPolicy) yield* supported(reclaimPolicy, ['Delete', 'Retain'], at.field('reclaimPolicy'))
+    yield* supported(volumeBindingMode, ['Immediate', 'WaitForFirstConsumer'], at.field('volumeBindingMode'))
+    yield* validateTopologies(allowedTopologies, at.field('allowedTopologies'))
+  },
   *validateUpdate(next, old, at) {
-    if (!same(next.parameters ?? {}, old.parameters ?? {}))
-      yield at.field('parameters').forbidden('updates to parameters are forbidden.')
-    if (next.provisioner !== old.provisioner)
-      yield at.field('provisioner').forbidden('updates to provisioner are forbidden.')
-    if (next.reclaimPolicy !== old.reclaimPolicy)
-      yield at.field('reclaimPolicy').forbidden('updates to reclaimPolicy are forbidden.')
-    yield* unchanged(next, old, ['volumeBindingMode'], at)
+    yield* unchanged(next, old, ['parameters', 'provisioner', 'reclaimPolicy', 'volumeBindingMode'], at)
   },
   fields: {
     provisioner: string({ proto: 2, always: true, required: true, doc: 'Who makes the volumes.' }),

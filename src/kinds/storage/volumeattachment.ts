@@ -1,8 +1,15 @@
 // The wish that a volume be attached to a node.
+import { immutable, named, type Problems, present } from '../../api/checks.ts'
+import { goStruct } from '../../api/go-value.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
-import { same } from '../unchanged.ts'
+import { dnsSubdomainErrors, rangeProblem } from '../../api/names.ts'
+import type { Path } from '../../api/path.ts'
+import type { DeepReadonly } from '../../api/schema/node.ts'
 import { bool, int32, map, string, struct, time } from '../../api/schema/build.ts'
 import { PersistentVolumeSpec } from '../core/persistentvolume.ts'
+import { validateInlineVolume } from '../core/persistentvolume-rules.ts'
+import { validateDriverName } from '../core/volume-source-rules.ts'
+import { same } from '../unchanged.ts'
 
 export const VolumeAttachmentSource = struct(
   'storage.v1.VolumeAttachmentSource',
@@ -36,6 +43,44 @@ export const VolumeAttachmentStatus = struct('storage.v1.VolumeAttachmentStatus'
 })
 export type VolumeAttachmentStatus = Of<typeof VolumeAttachmentStatus>
 
+const oneSource = 'must specify exactly one of inlineVolumeSpec and persistentVolumeName'
+const maxMetadataBytes = 256 * 1024
+const maxMessageBytes = 1024
+
+function* validateAttachment(
+  { spec, status }: DeepReadonly<{ spec: VolumeAttachmentSpec; status: VolumeAttachmentStatus }>,
+  at: Path,
+): Problems {
+  yield* present(spec.attacher, at.field('spec', 'attacher'))
+  yield* validateSource(spec.source, at.field('spec', 'source'))
+  yield* named(dnsSubdomainErrors, spec.nodeName, at.field('spec', 'nodeName'))
+  const bytes = Object.entries(status.attachmentMetadata ?? {})
+    .flat()
+    .reduce((sum, s) => sum + Buffer.byteLength(s), 0)
+  if (bytes > maxMetadataBytes) yield at.field('status', 'attachmentMetadata').tooLong(maxMetadataBytes)
+  for (const field of ['attachError', 'detachError'] as const) {
+    const { message = '', errorCode = 0 } = status[field] ?? {}
+    const path = at.field('status', field)
+    if (Buffer.byteLength(message) > maxMessageBytes) yield path.field('message').tooLong(maxMetadataBytes)
+    if (errorCode < 0) yield path.field('errorCode').invalid(errorCode, rangeProblem(0, 2 ** 31 - 1))
+  }
+}
+
+function* validateSource(source: DeepReadonly<VolumeAttachmentSource>, at: Path): Problems {
+  const { inlineVolumeSpec: inline, persistentVolumeName: name } = source
+  if (!inline && name === undefined) yield at.required(oneSource)
+  else if (inline && name !== undefined) yield at.forbidden(oneSource)
+  else if (inline) yield* validateInlineVolume(inline, at.field('inlineVolumeSpec'))
+  else yield* present(name, at.field('persistentVolumeName'), 'must specify non empty persistentVolumeName')
+}
+
+/** Names that are looked at only when the object is new. */
+function* validateNames({ attacher, source }: DeepReadonly<VolumeAttachmentSpec>, at: Path): Problems {
+  yield* validateDriverName(attacher, at.field('attacher'))
+  const name = source.persistentVolumeName
+  if (name !== undefined) yield* named(dnsSubdomainErrors, name, at.field('source', 'persistentVolumeName'))
+}
+
 export const VolumeAttachment = defineKind({
   group: 'storage.k8s.io',
   version: 'v1',
@@ -44,8 +89,14 @@ export const VolumeAttachment = defineKind({
   scope: 'Cluster',
   status: true,
   doc: 'The wish that a volume be attached to a node.',
+  explicit: true,
+  *validate(attachment, at, old) {
+    yield* validateAttachment(attachment, at)
+    if (!old) yield* validateNames(attachment.spec, at.field('spec'))
+  },
   *validateUpdate(next, old, at) {
-    if (!same(next.spec, old.spec)) yield at.field('spec').invalid(next.spec, 'field is immutable')
+    yield* validateAttachment(next, at)
+    if (!same(next.spec, old.spec)) yield at.field('spec').invalid(goStruct(VolumeAttachmentSpec, next.spec), immutable)
   },
   fields: {
     spec: VolumeAttachmentSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),

@@ -1,0 +1,154 @@
+// Objects as Kubernetes shows them inside of problems: the JSON of its internal Go structs, with Go's names for
+// fields and every field there, set or not.
+// Source: apimachinery validation/field/errors.go (ErrorBody), pkg/apis/*/types.go.
+import { Printed } from './path.ts'
+import type { DeepReadonly, Json, JsonObject, Node, Struct } from './schema/node.ts'
+
+type Read = DeepReadonly<JsonObject>
+
+/** A struct for a problem to show, on one line. Absent shows as null. */
+export const goStruct = (schema: Struct, value: object | undefined): Printed =>
+  new Printed(value === undefined ? 'null' : escaped(JSON.stringify(goFields(schema, value as Read))))
+
+/** A list of structs for a problem to show. */
+export const goStructs = (schema: Struct, values: readonly object[] | undefined): Printed =>
+  new Printed(values === undefined ? 'null' : escaped(JSON.stringify(values.map(v => goFields(schema, v as Read)))))
+
+/** A struct over many lines, as it is compared. */
+export const goLines = (schema: Struct, value: object): string[] =>
+  escaped(JSON.stringify(goFields(schema, value as Read), null, 1)).split('\n')
+
+/** Go escapes what would end a script. */
+const escaped = (text: string) => text.replace(/[<>&]/g, c => `\\u00${c.charCodeAt(0).toString(16)}`)
+
+function goFields(schema: Struct, value: Read): Json {
+  // Metadata and selectors are the same inside and out: their fields have JSON names, and zero is left out.
+  if (schema.name.startsWith('meta.')) return value as Json
+  const out: JsonObject = {}
+  for (const [name, node] of Object.entries(schema.fields)) {
+    if (newer.has(`${schema.name}.${name}`)) continue
+    const field = goValue(node, value[name])
+    // Metadata is embedded: its fields stand among those of the struct.
+    if (name === 'metadata') Object.assign(out, field)
+    else out[names[`${schema.name}.${name}`] ?? names[name] ?? capital(name)] = field
+  }
+  return out
+}
+
+function goValue(node: Node, value: DeepReadonly<Json> | undefined): Json {
+  if (value === undefined || value === null)
+    return node.type === 'struct' && !node.optional ? goFields(node.struct!(), {}) : zero(node)
+  switch (node.type) {
+    case 'struct':
+      return goFields(node.struct!(), value as Read)
+    case 'list':
+      return (value as Json[]).map(element => goValue(node.item!, element))
+    case 'map':
+      return Object.fromEntries(
+        Object.entries(value as Read).map(([key, element]) => [key, goValue(node.item!, element)]),
+      )
+    default:
+      return value as Json
+  }
+}
+
+function zero(node: Node): Json {
+  if (node.optional) return null
+  switch (node.type) {
+    case 'string':
+      return ''
+    case 'bool':
+      return false
+    case 'int32':
+    case 'int64':
+    case 'double':
+    case 'intOrString':
+      return 0
+    case 'quantity':
+      return '0'
+    default:
+      return null
+  }
+}
+
+const capital = (name: string) => name.charAt(0).toUpperCase() + name.slice(1)
+
+/** Names that are more than their JSON name with a capital, some in one struct only. */
+const names: Readonly<Record<string, string>> = {
+  apiGroup: 'APIGroup',
+  apiGroups: 'APIGroups',
+  apiVersion: 'APIVersion',
+  appArmorProfile: 'AppArmorProfile',
+  awsElasticBlockStore: 'AWSElasticBlockStore',
+  cel: 'CEL',
+  cephfs: 'CephFS',
+  chapAuthDiscovery: 'DiscoveryCHAPAuth',
+  chapAuthSession: 'SessionCHAPAuth',
+  cidr: 'CIDR',
+  cidrs: 'CIDRs',
+  csi: 'CSI',
+  diskURI: 'DataDiskURI',
+  dnsConfig: 'DNSConfig',
+  dnsPolicy: 'DNSPolicy',
+  fc: 'FC',
+  fsGroup: 'FSGroup',
+  fsGroupChangePolicy: 'FSGroupChangePolicy',
+  fsType: 'FSType',
+  gcePersistentDisk: 'GCEPersistentDisk',
+  gmsaCredentialSpec: 'GMSACredentialSpec',
+  gmsaCredentialSpecName: 'GMSACredentialSpecName',
+  grpc: 'GRPC',
+  hostPID: 'HostPID',
+  httpGet: 'HTTPGet',
+  httpHeaders: 'HTTPHeaders',
+  id: 'ID',
+  ip: 'IP',
+  iqn: 'IQN',
+  iscsi: 'ISCSI',
+  nfs: 'NFS',
+  nodeID: 'NodeID',
+  nonResourceURLs: 'NonResourceURLs',
+  openAPIV3Schema: 'OpenAPIV3Schema',
+  os: 'OS',
+  pdID: 'PdID',
+  pdName: 'PDName',
+  rbd: 'RBD',
+  seLinuxChangePolicy: 'SELinuxChangePolicy',
+  seLinuxOptions: 'SELinuxOptions',
+  setHostnameAsFQDN: 'SetHostnameAsFQDN',
+  sslEnabled: 'SSLEnabled',
+  storageos: 'StorageOS',
+  targetWWNs: 'TargetWWNs',
+  tcpSocket: 'TCPSocket',
+  tty: 'TTY',
+  uid: 'UID',
+  url: 'URL',
+  wwids: 'WWIDs',
+  'core.v1.GlusterfsPersistentVolumeSource.endpoints': 'EndpointsName',
+  'core.v1.GlusterfsVolumeSource.endpoints': 'EndpointsName',
+  'core.v1.RBDPersistentVolumeSource.image': 'RBDImage',
+  'core.v1.RBDPersistentVolumeSource.monitors': 'CephMonitors',
+  'core.v1.RBDPersistentVolumeSource.pool': 'RBDPool',
+  'core.v1.RBDPersistentVolumeSource.user': 'RadosUser',
+  'core.v1.RBDVolumeSource.image': 'RBDImage',
+  'core.v1.RBDVolumeSource.monitors': 'CephMonitors',
+  'core.v1.RBDVolumeSource.pool': 'RBDPool',
+  'core.v1.RBDVolumeSource.user': 'RadosUser',
+}
+
+/** Fields that came after 1.36, whose problems these are: it does not show them. */
+const newer = new Set([
+  'core.v1.ConfigMapVolumeSource.defaultUser',
+  'core.v1.DownwardAPIVolumeFile.user',
+  'core.v1.DownwardAPIVolumeSource.defaultUser',
+  'core.v1.EmptyDirVolumeSource.mode',
+  'core.v1.GRPCAction.mode',
+  'core.v1.HTTPGetAction.protocol',
+  'core.v1.KeyToPath.user',
+  'core.v1.ClusterTrustBundleProjection.user',
+  'core.v1.PodCertificateProjection.user',
+  'core.v1.ProjectedVolumeSource.defaultUser',
+  'core.v1.SecretVolumeSource.defaultUser',
+  'core.v1.ServiceAccountTokenProjection.user',
+  'core.v1.VolumeMount.bindMountOptions',
+])

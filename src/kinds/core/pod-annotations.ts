@@ -1,0 +1,106 @@
+// Annotations of pods that Kubernetes gives a meaning to, some of them older than the fields that took their place.
+// Source: pkg/apis/core/validation (ValidatePodSpecificAnnotations and below).
+import { type Problems } from '../../api/checks.ts'
+import type { Path } from '../../api/path.ts'
+import { isObject } from '../../api/patch/merge.ts'
+import type { DeepReadonly } from '../../api/schema/node.ts'
+import { validateTolerations } from './affinity-rules.ts'
+import { descendingPath } from './path-rules.ts'
+import { containersAt } from './pod-os-rules.ts'
+import type { Toleration } from './affinity.ts'
+import type { PodSpec } from './podspec.ts'
+
+type Annotations = Readonly<Record<string, string>>
+type Spec = DeepReadonly<PodSpec>
+
+export const mirrorAnnotation = 'kubernetes.io/config.mirror'
+const deletionCost = 'controller.kubernetes.io/pod-deletion-cost'
+const tolerationsAnnotation = 'scheduler.alpha.kubernetes.io/tolerations'
+const seccompOfPod = 'seccomp.security.alpha.kubernetes.io/pod'
+const seccompOfContainer = 'container.seccomp.security.alpha.kubernetes.io/'
+const appArmorOfContainer = 'container.apparmor.security.beta.kubernetes.io/'
+const localhost = 'localhost/'
+
+/** Alone, and against the spec. */
+export function* validatePodAnnotations(annotations: Annotations, spec: Spec, at: Path): Problems {
+  const mirror = annotations[mirrorAnnotation]
+  if (mirror !== undefined && !spec.nodeName)
+    yield at.key(mirrorAnnotation).invalid(mirror, 'must set spec.nodeName if mirror pod annotation is set')
+  if (annotations[tolerationsAnnotation]) yield* tolerationsText(annotations[tolerationsAnnotation], at)
+  const cost = annotations[deletionCost]
+  if (cost !== undefined && !isInt32(cost)) yield at.key(deletionCost).invalid(cost, 'must be a 32bit integer')
+  for (const [key, value] of Object.entries(annotations)) {
+    if (key === seccompOfPod || key.startsWith(seccompOfContainer)) yield* seccompText(value, at.field(key))
+    if (key.startsWith(appArmorOfContainer)) yield* appArmorText(key, value, spec, at.key(key))
+  }
+}
+
+const isInt32 = (text: string) => /^(0|-?[1-9]\d*)$/.test(text) && Number(text) === (Number(text) | 0)
+
+function* tolerationsText(text: string, at: Path): Problems {
+  try {
+    const list: unknown = JSON.parse(text)
+    if (Array.isArray(list) && list.every(isObject))
+      yield* validateTolerations(list as unknown as Toleration[], true, at.field(tolerationsAnnotation))
+  } catch {
+    // Go names the first character that cannot begin a value.
+    const first = text.trim()[0] ?? ''
+    yield at.invalid(tolerationsAnnotation, `invalid character '${first}' looking for beginning of value`)
+  }
+}
+
+function* seccompText(profile: string, at: Path): Problems {
+  if (['runtime/default', 'docker/default', 'unconfined'].includes(profile)) return
+  if (profile.startsWith(localhost)) yield* descendingPath(profile.slice(localhost.length), at)
+  else yield at.invalid(profile, 'must be a valid seccomp profile')
+}
+
+function* appArmorText(key: string, profile: string, spec: Spec, at: Path): Problems {
+  const name = key.slice(appArmorOfContainer.length)
+  if (![...containersAt(spec, at)].some(([container]) => container.name === name))
+    yield at.invalid(name, 'container not found')
+  if (profile && profile !== 'runtime/default' && profile !== 'unconfined' && !profile.startsWith(localhost))
+    yield at.invalid(profile, `invalid AppArmor profile name: ${JSON.stringify(profile)}`)
+}
+
+interface Profile {
+  readonly type: string
+  readonly localhostProfile?: string
+}
+
+/** A profile in an annotation and one in the field that took its place are the same. */
+export function* validateProfilesMatch(annotations: Annotations, spec: Spec, at: Path): Problems {
+  const ofPod = annotations[seccompOfPod]
+  const { seccompProfile, appArmorProfile } = spec.securityContext
+  if (ofPod !== undefined && seccompProfile)
+    yield* match('seccomp', ofPod, seccompProfile, at.field('securityContext', 'seccompProfile'))
+  for (const [{ name, securityContext }, path] of containersAt(spec, at)) {
+    const seccomp = annotations[seccompOfContainer + name]
+    if (seccomp !== undefined && securityContext?.seccompProfile)
+      yield* match('seccomp', seccomp, securityContext.seccompProfile, path.field('securityContext', 'seccompProfile'))
+    const appArmor = annotations[appArmorOfContainer + name]
+    const profile = securityContext?.appArmorProfile ?? appArmorProfile
+    if (appArmor !== undefined && profile && spec.os?.name !== 'windows')
+      yield* match('apparmor', appArmor, profile, path.field('securityContext', 'appArmorProfile'))
+  }
+}
+
+function* match(what: 'seccomp' | 'apparmor', annotation: string, profile: Profile, at: Path): Problems {
+  const fits: Readonly<Record<string, boolean>> = {
+    Unconfined: annotation === 'unconfined',
+    RuntimeDefault: annotation === 'runtime/default' || (what === 'seccomp' && annotation === 'docker/default'),
+    Localhost: annotation.startsWith(localhost),
+  }
+  if (fits[profile.type] === false) yield at.field('type').forbidden(`${what} type in annotation and field must match`)
+  else if (profile.type === 'Localhost' && annotation.slice(localhost.length) !== profile.localhostProfile)
+    yield at.field('localhostProfile').forbidden(`${what} profile in annotation and field must match`)
+}
+
+/** What an update may not do to them. */
+export function* validateAnnotationsUpdate(next: Annotations, old: Annotations, at: Path): Problems {
+  for (const key of new Set([...Object.keys(old), ...Object.keys(next)])) {
+    const what = key === mirrorAnnotation ? 'mirror pod annotation' : 'AppArmor annotations'
+    if ((key !== mirrorAnnotation && !key.startsWith(appArmorOfContainer)) || next[key] === old[key]) continue
+    yield at.key(key).forbidden(`may not ${old[key] === undefined ? 'add' : 'remove or update'} ${what}`)
+  }
+}

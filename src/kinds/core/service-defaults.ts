@@ -1,0 +1,80 @@
+// Defaults and columns of Service. Source: pkg/apis/core/v1/defaults.go, printers.go.
+import type { Column, KubeObject } from '../../api/kind.ts'
+import { parseIP } from '../../api/ip.ts'
+import type { DeepReadonly } from '../../api/schema/node.ts'
+import { selectorCell } from '../columns.ts'
+import { same } from '../unchanged.ts'
+import { needsHealthCheck } from './service-rules.ts'
+import type { ServiceStatus } from './service.ts'
+import { isExternal, type ServiceSpec } from './servicespec.ts'
+
+// Spelled out, since the kind's own type is inferred from a definition that uses this file.
+type OptionalField =
+  | 'clusterIP'
+  | 'clusterIPs'
+  | 'ipFamilies'
+  | 'ipFamilyPolicy'
+  | 'externalTrafficPolicy'
+  | 'healthCheckNodePort'
+  | 'allocateLoadBalancerNodePorts'
+  | 'loadBalancerClass'
+type Service = KubeObject & { spec: ServiceSpec; status: ServiceStatus }
+
+export function defaultService({ spec }: Service): void {
+  for (const port of spec.ports ?? []) if (port.targetPort === 0 || port.targetPort === '') port.targetPort = port.port
+  if (spec.sessionAffinity === 'ClientIP' && !spec.sessionAffinityConfig?.clientIP)
+    spec.sessionAffinityConfig = { clientIP: { timeoutSeconds: 10800 } }
+  if (spec.sessionAffinity === 'None') delete spec.sessionAffinityConfig
+  if (spec.type === 'ExternalName') return
+  spec.internalTrafficPolicy ??= 'Cluster'
+  spec.ipFamilies ??= [(parseIP(spec.clusterIP ?? '')?.family ?? 4) === 6 ? 'IPv6' : 'IPv4']
+  spec.ipFamilyPolicy ??= 'SingleStack'
+  if (isExternal(spec)) spec.externalTrafficPolicy ??= 'Cluster'
+  if (spec.type === 'LoadBalancer') spec.allocateLoadBalancerNodePorts ??= true
+}
+
+/** What goes with a type goes when the type changes, unless the client says something else about it. */
+export function prepareService({ spec }: Service, old: DeepReadonly<Service> | undefined): void {
+  if (!old) return
+  for (const { fields, goWith } of typeDependent)
+    if (goWith(old.spec) && !goWith(spec) && fields.every(field => same(spec[field], old.spec[field])))
+      for (const field of fields) delete spec[field]
+}
+
+const isBalanced = ({ type }: DeepReadonly<ServiceSpec>) => type === 'LoadBalancer'
+const hasAddress = ({ type }: DeepReadonly<ServiceSpec>) => type !== 'ExternalName'
+
+const typeDependent: readonly {
+  fields: readonly OptionalField[]
+  goWith: (spec: DeepReadonly<ServiceSpec>) => boolean
+}[] = [
+  { fields: ['clusterIP', 'clusterIPs'], goWith: hasAddress },
+  { fields: ['ipFamilies'], goWith: hasAddress },
+  { fields: ['ipFamilyPolicy'], goWith: hasAddress },
+  { fields: ['externalTrafficPolicy'], goWith: isExternal },
+  { fields: ['healthCheckNodePort'], goWith: needsHealthCheck },
+  { fields: ['allocateLoadBalancerNodePorts'], goWith: isBalanced },
+  { fields: ['loadBalancerClass'], goWith: isBalanced },
+]
+
+export const serviceColumns: readonly Column<Service>[] = [
+  { name: 'Type', type: 'string', value: '.spec.type' },
+  { name: 'Cluster-IP', type: 'string', value: s => s.spec.clusterIP ?? '<none>' },
+  { name: 'External-IP', type: 'string', value: s => externalText(s) },
+  { name: 'Port(s)', type: 'string', value: s => portsText(s) },
+  { name: 'Selector', type: 'string', wide: true, value: s => selectorCell(s.spec.selector) },
+]
+
+function externalText({ spec, status }: DeepReadonly<Service>): string {
+  const external = spec.externalIPs ?? []
+  if (spec.type === 'ExternalName') return spec.externalName ?? '<none>'
+  if (spec.type !== 'LoadBalancer') return external.join(',') || '<none>'
+  const ingress = (status.loadBalancer.ingress ?? []).map(i => i.ip || i.hostname)
+  return [...ingress, ...external].join(',') || '<pending>'
+}
+
+function portsText({ spec }: DeepReadonly<Service>): string {
+  return (
+    (spec.ports ?? []).map(p => `${p.port}${p.nodePort ? `:${p.nodePort}` : ''}/${p.protocol}`).join(',') || '<none>'
+  )
+}
