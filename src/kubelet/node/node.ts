@@ -7,12 +7,11 @@ import type { Mirror } from '../../api/mirror.ts'
 import { microTimeText } from '../../api/time.ts'
 import { Lease } from '../../kinds/coordination/lease.ts'
 import { Node } from '../../kinds/core/node.ts'
-import type { Client } from '../../client/index.ts'
+import type { Client, EventRecorder } from '../../client/index.ts'
 import type { Log } from '../../base/log.ts'
 import { sameStatus } from '../pod/status.ts'
 import { newNode } from './status.ts'
 import type { NodeStatus } from '../../kinds/core/node.ts'
-import type { EventRecorder } from '../events.ts'
 
 export interface NodeKeeperOptions {
   client: Client
