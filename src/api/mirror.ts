@@ -151,6 +151,16 @@ export class Mirror<T extends KubeObject = KubeObject> {
     return Array.from(this.items(namespace), item => item.object)
   }
 
+  /** The objects that `condition` holds for; those it throws on are left out and reported as failures of `by`. */
+  matching(by: string, condition: (object: DeepReadonly<T>) => boolean): DeepReadonly<T>[] {
+    const found: DeepReadonly<T>[] = []
+    for (const [key, { object }] of this.#items)
+      this.#guard(by, key, () => {
+        if (condition(object)) found.push(object)
+      })
+    return found
+  }
+
   /** The objects that name `owner` in an owner reference. */
   ownedBy(owner: { readonly metadata: { readonly uid?: string } } | string): DeepReadonly<T>[] {
     const uid = typeof owner === 'string' ? owner : (owner.metadata.uid ?? '')

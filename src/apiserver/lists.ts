@@ -32,8 +32,17 @@ export function passes(kind: AnyKind, filter: Filter, item: Item): boolean {
   return (
     (!filter.namespace || metadata.namespace === filter.namespace) &&
     (filter.labels.length === 0 || matchesSelector(filter.labels, metadata.labels)) &&
-    (filter.fields.length === 0 || matchesFields(kind, filter.fields, item.object))
+    (filter.fields.length === 0 || readsAs(() => matchesFields(kind, filter.fields, item.object)))
   )
+}
+
+/** A stored object whose fields cannot be read is of no selection, and keeps nobody from the others. */
+function readsAs(answer: () => boolean): boolean {
+  try {
+    return answer()
+  } catch {
+    return false
+  }
 }
 
 interface Token {

@@ -6,13 +6,12 @@ import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import type { Mirror } from '../api/mirror.ts'
-import type { Client } from '../client/index.ts'
+import { type Client, EventRecorder } from '../client/index.ts'
 import type { Node } from '../kinds/core/node.ts'
 import { Pod } from '../kinds/core/pod.ts'
 import { Service } from '../kinds/core/service.ts'
 import { RuntimeClass } from '../kinds/node/runtimeclass.ts'
 import { findCgroups } from '../linux/index.ts'
-import { makeEventRecorder } from './events.ts'
 import { noHost, type PodHost } from './host.ts'
 import { realHost } from './host-real.ts'
 import { makeImages } from './images.ts'
@@ -99,7 +98,7 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const { client, runtime, clock } = o
   const machine = runtime.real ? await readMachine(await ensureDir(o.rootDir)) : simulatedMachine
   const workers = new Map<string, PodWorker>()
-  const events = makeEventRecorder({ client, component: 'kubelet', host: o.nodeName, clock, random: o.random, log })
+  const events = new EventRecorder(client, { component: 'kubelet', host: o.nodeName })
   const services = client.mirror(Service, {})
   const info = { current: unknownRuntime }
   const context = await makeContext(o, machine, workers, events, services, info, log)
@@ -162,7 +161,7 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
       stop.abort(new Error('the kubelet ends'))
       for (const worker of workers.values()) worker.close()
       await server?.close()
-      await events.flush()
+      await events.flushed()
     },
   }
 }

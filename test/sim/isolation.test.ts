@@ -3,6 +3,7 @@
 // Deployment beside them comes up, and nothing is thrown where nobody catches it.
 import { deepStrictEqual, ok } from 'node:assert/strict'
 import { test } from 'node:test'
+import { isDefect } from '../../src/base/errors.ts'
 import { makeLog } from '../../src/base/log.ts'
 import { seededRandom } from '../../src/base/random.ts'
 import type { AnyKind } from '../../src/api/kind.ts'
@@ -88,12 +89,13 @@ function serve(sim: Sim, kind: AnyKind, verb: Operation['verb'], more: Partial<O
   })
 }
 
-/** Does something that may well be refused: the refusal, or whatever else goes wrong, is this request's alone. */
-async function attempt(work: () => Promise<unknown>): Promise<boolean> {
+/** Does something that may well be refused; anything but a refusal is a fault. */
+async function attempt(faults: string[], work: () => Promise<unknown>): Promise<boolean> {
   try {
     await work()
     return true
-  } catch {
+  } catch (error) {
+    if (isDefect(error)) faults.push((error as Error).stack ?? '')
     return false
   }
 }
@@ -119,21 +121,21 @@ test('random objects through the API', async () => {
           return { ...object, metadata: fuzz.metadata(name, kind.namespaced ? namespace : undefined) }
         }
         let body: JsonObject = make()
-        if (await attempt(() => serve(sim, kind, 'create', { body }))) taken++
+        if (await attempt(faults, () => serve(sim, kind, 'create', { body }))) taken++
         if (kind.status) {
           const status = { status: fuzz.status(kind) }
           const more = { name, body: status, patchType: 'merge', subresource: 'status' } as const
-          await attempt(() => serve(sim, kind, 'patch', more))
+          await attempt(faults, () => serve(sim, kind, 'patch', more))
         }
         body = make()
-        await attempt(() => serve(sim, kind, 'patch', { name, body, patchType: 'merge' }))
+        await attempt(faults, () => serve(sim, kind, 'patch', { name, body, patchType: 'merge' }))
       }
       await sim.clock.forward(5_000)
       await stillWorks(sim, `canary-${round}`)
     }
     ok(taken > (rounds * stored.length) / 5, `only ${taken} objects were taken`)
     for (const kind of stored.filter(k => k.plural !== 'namespaces' && k.verbs.includes('deletecollection')))
-      await attempt(() => serve(sim, kind, 'deletecollection', {}))
+      await attempt(faults, () => serve(sim, kind, 'deletecollection', {}))
     await sim.clock.forward(60_000)
     deepStrictEqual(faults, [], `with seed ${seed}`)
   } finally {

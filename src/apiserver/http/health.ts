@@ -8,6 +8,7 @@ import { send, sendJson } from './server.ts'
 
 export const kubernetesVersion = 'v1.36.0'
 
+/** Throws when something is not well. */
 type Check = (core: ServerCore) => Promise<void>
 
 /** A read that must reach the store and come back; named as upstream names it, whatever the store is. */
@@ -28,7 +29,8 @@ export const healthPaths = (): string[] =>
     ...Object.keys(names).map(name => `/${endpoint}/${name}`),
   ])
 
-export function health(core: ServerCore): PathHandler {
+/** @param readiness further checks, for readyz alone: a server they fail in need not be restarted */
+export function health(core: ServerCore, readiness: Readonly<Record<string, Check>> = {}): PathHandler {
   return async call => {
     const { url, response } = call
     switch (url.pathname.replace(/(.)\/$/, '$1')) {
@@ -59,7 +61,7 @@ export function health(core: ServerCore): PathHandler {
         return true
     }
     const [, endpoint = '', check] = /^\/(healthz|livez|readyz)(?:\/([\w-]+))?$/.exec(url.pathname) ?? []
-    const all = checks[endpoint]
+    const all = endpoint === 'readyz' ? { ...checks.readyz, ...readiness } : checks[endpoint]
     if (!all || (check && !Object.hasOwn(all, check))) return false
     const { failed, lines } = await runChecks(core, check ? { [check]: all[check]! } : all, url.searchParams)
     const verdict = `${endpoint} check ${failed.length ? 'failed' : 'passed'}`

@@ -6,7 +6,7 @@ import { parseTime } from '../../api/time.ts'
 import type { Deployment } from '../../kinds/apps/deployment.ts'
 import type { ReplicaSet as ReplicaSetObject } from '../../kinds/apps/replicaset.ts'
 import { scaledValue } from '../../kinds/apps/rolling-update.ts'
-import { desiredAnnotation, maxAnnotation, revisionOf, sizeAnnotation } from './annotations.ts'
+import { desiredAnnotation, maxAnnotation, byRevision, sizeAnnotation } from './annotations.ts'
 
 export type ReplicaSet = DeepReadonly<ReplicaSetObject>
 export type Sizes = ReadonlyMap<ReplicaSet, number>
@@ -139,5 +139,4 @@ const byName = (a: ReplicaSet, b: ReplicaSet) => ((a.metadata.name ?? '') < (b.m
 export const byCreation = (a: ReplicaSet, b: ReplicaSet): number => createdAt(a) - createdAt(b) || byName(a, b)
 
 /** Oldest first; of the same second the lower revision, then the name. */
-const byAge = (a: ReplicaSet, b: ReplicaSet): number =>
-  createdAt(a) - createdAt(b) || revisionOf(a) - revisionOf(b) || byName(a, b)
+const byAge = (a: ReplicaSet, b: ReplicaSet): number => createdAt(a) - createdAt(b) || byRevision(a, b) || byName(a, b)
