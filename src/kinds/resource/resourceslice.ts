@@ -2,6 +2,7 @@
 import { defineKind, type Of } from '../../api/kind.ts'
 import { bool, int64, list, map, quantity, string, struct } from '../../api/schema/build.ts'
 import { NodeSelector } from '../core/affinity.ts'
+import { validateSlice } from './slice-rules.ts'
 import { DeviceTaint } from './types.ts'
 
 export const ResourcePool = struct('resource.v1.ResourcePool', 'The pool that the devices of a slice belong to.', {
@@ -168,6 +169,8 @@ export const ResourceSlice = defineKind({
   plural: 'resourceslices',
   scope: 'Cluster',
   doc: 'Devices that a driver offers on a node.',
+  explicit: true,
+  validate: ({ spec }, at, old) => validateSlice(spec, old?.spec, at.field('spec')),
   fields: {
     spec: ResourceSliceSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
   },
