@@ -1,6 +1,7 @@
 // Field selectors: `status.phase=Running,spec.nodeName!=a`. Each kind says which fields may be named.
 // Source: apimachinery pkg/fields/selector.go.
 import { StatusError } from '../base/errors.ts'
+import { goQuote } from '../base/go-text.ts'
 import type { AnyKind, KubeObject } from './kind.ts'
 import type { DeepReadonly } from './schema/node.ts'
 
@@ -18,15 +19,18 @@ export function parseFieldSelector(kind: AnyKind, text: string): FieldSelector {
     const match = /^(.*?)(!=|==|=)(.*)$/s.exec(term)
     if (!match) throw new StatusError('BadRequest', `invalid selector: '${text}'; can't understand '${term}'`)
     const [, field = '', operator, raw = ''] = match
-    if (!(field in kind.selectable) && !(field in common)) {
-      throw new StatusError(
-        'BadRequest',
-        `Unable to find "${kind.apiVersion}, Resource=${kind.plural}" that match label selector "", field selector ${JSON.stringify(text)}: field label not supported: ${field}`,
-      )
-    }
+    if (!Object.hasOwn(kind.selectable, field) && !Object.hasOwn(common, field))
+      throw new StatusError('BadRequest', unknownField(kind, field))
     result.push({ field, equal: operator !== '!=', value: raw.replace(/\\(.)/gs, '$1') })
   }
   return result
+}
+
+function unknownField(kind: AnyKind, field: string): string {
+  if (kind.unknownSelector) return kind.unknownSelector(field)
+  return Object.keys(kind.selectable).length
+    ? `field label not supported: ${field}`
+    : `${goQuote(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`
 }
 
 const common: Record<string, (object: DeepReadonly<KubeObject>) => string> = {
@@ -36,9 +40,18 @@ const common: Record<string, (object: DeepReadonly<KubeObject>) => string> = {
 
 export function matchesFields(kind: AnyKind, selector: FieldSelector, object: DeepReadonly<KubeObject>): boolean {
   return selector.every(({ field, value, equal }) => {
-    const read = common[field] ?? kind.selectable[field]
-    return (read?.(object) === value) === equal
+    return (valueOf(kind, field, object) === value) === equal
   })
+}
+
+/** '' where there is nothing to read, as in a stored object that lacks what its kind requires: one such object must not end a watch over all. */
+function valueOf(kind: AnyKind, field: string, object: DeepReadonly<KubeObject>): string {
+  const read = Object.hasOwn(common, field) ? common[field] : kind.selectable[field]
+  try {
+    return read?.(object) ?? ''
+  } catch {
+    return ''
+  }
 }
 
 /** The name that a selector pins down, if it does: then a get answers a list. */

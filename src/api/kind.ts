@@ -25,6 +25,8 @@ export interface Column<T = KubeObject> {
   /** Above 0: shown only with -o wide. */
   wide?: boolean
   doc?: string
+  /** OpenAPI format of the cell. */
+  format?: string
 }
 
 /** Where /scale finds its numbers: JSONPaths. */
@@ -53,8 +55,22 @@ export interface KindOptions<F extends Fields> {
   /** It has a /status subresource: spec and status are written separately, and generation counts spec changes. */
   status?: boolean
   scale?: ScalePaths
-  /** metadata.generation counts changes of everything but metadata and status. */
-  generation?: boolean
+  /** metadata.generation counts changes of everything but metadata and status: from 1, or from 0 (`changes`). */
+  generation?: boolean | 'changes'
+  /** Fields that nobody owns, as paths of names. */
+  unowned?: readonly (readonly string[])[]
+  /** Metadata that a write through /status does not change. */
+  statusKeeps?: readonly (keyof ObjectMeta)[]
+  /** PUT of an object that is not there creates it. */
+  createOnUpdate?: boolean
+  /** Whether something besides metadata.finalizers holds an object in deletion back. */
+  isHeld?(object: DeepReadonly<Infer<F> & KubeObject>): boolean
+  /** What a client should mend though the object is accepted; sent as Warning headers. */
+  warnings?(
+    object: DeepReadonly<Infer<F> & KubeObject>,
+    old: DeepReadonly<Infer<F> & KubeObject> | undefined,
+    at: Path,
+  ): Iterable<string>
   /** A delete answers with the object instead of a Status. */
   returnsDeleted?: boolean
   /** PUT without a resourceVersion is refused. */
@@ -62,8 +78,12 @@ export interface KindOptions<F extends Fields> {
   /** Deletion in two steps: how many seconds the object has to end in order; 0 is at once. */
   gracePeriod?(object: DeepReadonly<Infer<F> & KubeObject>, asked: number | undefined): number
   columns?: readonly Column<Infer<F> & KubeObject>[]
+  /** False for a kind whose table has no column for the age. */
+  age?: boolean
   /** Fields that field selectors may name besides metadata.name and metadata.namespace. */
   selectable?: Readonly<Record<string, (object: DeepReadonly<Infer<F> & KubeObject>) => string>>
+  /** What is said of a field that selectors may not name, where it is worded differently. */
+  unknownSelector?(field: string): string
   /** Defaults that depend on other fields; the schema holds the plain ones. Changes the object in place. */
   defaults?(object: Infer<F> & KubeObject): void
   /** Sets what only the server may set, on create (`old` undefined) and update. Changes `object` in place. */
@@ -104,7 +124,16 @@ export interface KindView {
 export interface Kind<T extends KubeObject = KubeObject>
   extends Omit<
     KindOptions<Fields>,
-    'fields' | 'columns' | 'selectable' | 'gracePeriod' | 'defaults' | 'prepare' | 'validate' | 'validateUpdate'
+    | 'fields'
+    | 'columns'
+    | 'selectable'
+    | 'gracePeriod'
+    | 'defaults'
+    | 'prepare'
+    | 'validate'
+    | 'validateUpdate'
+    | 'isHeld'
+    | 'warnings'
   > {
   readonly singular: string
   readonly shortNames: readonly string[]
@@ -122,6 +151,8 @@ export interface Kind<T extends KubeObject = KubeObject>
   prepare?(object: T, old: DeepReadonly<T> | undefined): void
   validate?(object: DeepReadonly<T>, at: Path, old: DeepReadonly<T> | undefined): Iterable<Problem>
   validateUpdate?(object: DeepReadonly<T>, old: DeepReadonly<T>, at: Path): Iterable<Problem>
+  isHeld?(object: DeepReadonly<T>): boolean
+  warnings?(object: DeepReadonly<T>, old: DeepReadonly<T> | undefined, at: Path): Iterable<string>
 }
 
 /** Any kind, where the type of its objects does not matter. */

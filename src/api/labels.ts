@@ -1,8 +1,10 @@
 // Label selectors: the text form of query parameters and the object form inside specs. Both become a list of
 // requirements that must all hold. Source: apimachinery pkg/labels/selector.go.
 import { StatusError } from '../base/errors.ts'
+import { goQuote } from '../base/go-text.ts'
 import type { LabelSelector } from './meta.ts'
 import type { DeepReadonly } from './schema/node.ts'
+import { labelValueErrors, qualifiedNameErrors } from './names.ts'
 
 export type Labels = Readonly<Record<string, string>>
 type Operator = 'in' | 'notin' | 'exists' | '!' | '>' | '<'
@@ -91,6 +93,16 @@ export function selectorText(selector: Selector): string {
 }
 
 const maxSelectorLength = 64 * 1024
+const symbols = new Set(['(', ')', ',', '!=', '==', '=', '!', '<', '>'])
+const symbolOperators: Readonly<Record<string, Operator>> = {
+  in: 'in',
+  notin: 'notin',
+  '=': 'in',
+  '==': 'in',
+  '!=': 'notin',
+  '>': '>',
+  '<': '<',
+}
 
 /** Parses `a=b,c!=d,e in (f,g),!h`. Throws BadRequest. */
 export function parseSelector(text: string): Selector {
@@ -99,63 +111,105 @@ export function parseSelector(text: string): Selector {
       'BadRequest',
       `unable to parse requirement: the selector is longer than ${maxSelectorLength} characters`,
     )
-  const tokens = text.match(/[(),]|!=|==|=|!|<|>|[^\s(),=!<>]+/g) ?? []
-  const result: Requirement[] = []
-  let at = 0
-  const fail = (expected: string): never => {
-    throw new StatusError(
-      'BadRequest',
-      `unable to parse requirement: found '${tokens[at] ?? ''}', expected: ${expected}`,
-    )
+  return new SelectorParser(text).parse()
+}
+
+class SelectorParser {
+  readonly #tokens: readonly string[]
+  #at = 0
+
+  constructor(text: string) {
+    this.#tokens = text.match(/[(),]|!=|==|=|!|<|>|[^\s(),=!<>]+/g) ?? []
   }
-  const isWord = (token: string | undefined) => token !== undefined && !/^([(),]|!=|==|=|!|<|>)$/.test(token)
-  const values = (): string[] => {
-    if (tokens[at++] !== '(') fail("'('")
-    const list: string[] = []
+
+  parse(): Requirement[] {
+    const result: Requirement[] = []
+    if (this.#peek() === '') return result
+    if (!this.#startsRequirement()) throw bad(`found '${this.#peek()}', expected: !, identifier, or 'end of string'`)
     for (;;) {
-      list.push(isWord(tokens[at]) ? tokens[at++]! : '')
-      const next = tokens[at++]
-      if (next === ')') return list
-      if (next !== ',') fail("',' or ')'")
+      result.push(this.#requirement())
+      const next = this.#take()
+      if (next === '') return result
+      if (next !== ',') throw bad(`found '${next}', expected: ',' or 'end of string'`)
+      if (!this.#startsRequirement()) throw bad(`found '${this.#peek()}', expected: identifier after ','`)
     }
   }
-  while (at < tokens.length) {
-    const negated = tokens[at] === '!'
-    if (negated) at++
-    if (!isWord(tokens[at])) fail('identifier')
-    const key = tokens[at++]!
+
+  #requirement(): Requirement {
+    let key = this.#take()
+    const negated = key === '!'
+    if (negated) key = this.#take()
+    if (!isWord(key)) throw badRequirement(`found '${key}', expected: identifier`)
     checkLabelKey(key)
-    const operator = tokens[at]
-    if (negated) result.push({ key, operator: '!', values: [] })
-    else if (operator === undefined || operator === ',') result.push({ key, operator: 'exists', values: [] })
-    else {
-      at++
-      if (operator === 'in' || operator === 'notin') result.push({ key, operator, values: values() })
-      else if (operator === '=' || operator === '==')
-        result.push({ key, operator: 'in', values: [isWord(tokens[at]) ? tokens[at++]! : ''] })
-      else if (operator === '!=')
-        result.push({ key, operator: 'notin', values: [isWord(tokens[at]) ? tokens[at++]! : ''] })
-      else if (operator === '>' || operator === '<') result.push({ key, operator, values: [tokens[at++] ?? ''] })
-      else {
-        at--
-        fail('in, notin, =, ==, !=, gt, lt')
+    if (negated) return { key, operator: '!', values: [] }
+    if (this.#peek() === '' || this.#peek() === ',') return { key, operator: 'exists', values: [] }
+    const symbol = this.#take()
+    const operator = Object.hasOwn(symbolOperators, symbol) ? symbolOperators[symbol] : undefined
+    if (!operator) throw badRequirement(`found '${symbol}', expected: in, notin, =, ==, !=, gt, lt`)
+    const values = symbol === 'in' || symbol === 'notin' ? this.#values() : [this.#value()]
+    const problems = [...valueProblems(key, operator, values)]
+    if (problems.length) throw badRequirement(problems.length === 1 ? problems[0]! : `[${problems.join(', ')}]`)
+    return { key, operator, values }
+  }
+
+  /** One value; none is the empty one. */
+  #value(): string {
+    if (this.#peek() === '' || this.#peek() === ',') return ''
+    const value = this.#take()
+    if (!isWord(value)) throw badRequirement(`found '${value}', expected: identifier`)
+    return value
+  }
+
+  /** `(a, b)`; between commas may be nothing, which is the empty value. */
+  #values(): string[] {
+    const open = this.#take()
+    if (open !== '(') throw badRequirement(`found '${open}' expected: '('`)
+    const values = new Set<string>()
+    for (let afterValue = false; ; ) {
+      const token = this.#take()
+      if (token === ')') {
+        if (!afterValue) values.add('')
+        return [...values].sort()
       }
-    }
-    if (at < tokens.length && tokens[at++] !== ',') {
-      at--
-      fail("',' or 'end of string'")
+      if (token === ',') {
+        if (!afterValue) values.add('')
+        afterValue = false
+      } else if (isWord(token) && !afterValue) {
+        values.add(token)
+        afterValue = true
+      } else throw badRequirement(`found '${token}', expected: ${afterValue ? "',' or ')'" : "',', or identifier"}`)
     }
   }
-  return result
+
+  #startsRequirement(): boolean {
+    return this.#peek() === '!' || isWord(this.#peek())
+  }
+
+  /** '' at the end. */
+  #peek(): string {
+    return this.#tokens[this.#at] ?? ''
+  }
+
+  #take(): string {
+    return this.#tokens[this.#at++] ?? ''
+  }
+}
+
+const isWord = (token: string) => token !== '' && !symbols.has(token)
+const bad = (why: string) => new StatusError('BadRequest', why)
+const badRequirement = (why: string) => bad(`unable to parse requirement: ${why}`)
+
+function* valueProblems(key: string, operator: Operator, values: readonly string[]): Iterable<string> {
+  for (const [i, value] of values.entries()) {
+    const invalid = (at: string, why: string) => `${at}: Invalid value: ${goQuote(value)}: ${why}`
+    if ((operator === '>' || operator === '<') && !/^[+-]?\d{1,19}$/.test(value))
+      yield invalid(`values[${i}]`, "for 'Gt', 'Lt' operators, the value must be an integer")
+    const errors = labelValueErrors(value)
+    if (errors.length) yield invalid(`values[${i}][${key}]`, errors.join('; '))
+  }
 }
 
 function checkLabelKey(key: string): void {
-  const slash = key.indexOf('/')
-  const name = slash < 0 ? key : key.slice(slash + 1)
-  if (!/^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/.test(name) || name.length > 63) {
-    throw new StatusError(
-      'BadRequest',
-      `unable to parse requirement: <nil>: Invalid value: ${JSON.stringify(key)}: name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')`,
-    )
-  }
+  const errors = qualifiedNameErrors(key)
+  if (errors.length) throw badRequirement(`<nil>: Invalid value: ${goQuote(key)}: ${errors.join('; ')}`)
 }

@@ -1,7 +1,10 @@
 // A mirror is an indexed, always current copy of all objects of one kind. The same class is the API server's
 // watch cache, a controller's informer, the kubelet's and the proxy's source: whoever fills it by list and watch.
 // In one process all share one copy, so its objects are never changed, only replaced.
-import { StatusError } from '../base/errors.ts'
+import { messageOf } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
+import { counter } from '../base/metrics.ts'
+import { Waiters } from '../base/waiters.ts'
 import type { KubeObject } from './kind.ts'
 import type { DeepReadonly } from './schema/node.ts'
 
@@ -18,6 +21,11 @@ export class Item<T extends KubeObject = KubeObject> {
     this.object = object
     this.revision = revision
     this.#stored = stored
+  }
+
+  /** How long the object's JSON is, as far as that is known without writing it. */
+  get storedBytes(): number {
+    return this.#bytes?.length ?? this.#stored?.length ?? 0
   }
 
   /** The object's JSON in UTF-8. */
@@ -56,6 +64,23 @@ export interface MirrorChange<T extends KubeObject = KubeObject> {
 
 export type MirrorListener<T extends KubeObject> = (changes: readonly MirrorChange<T>[]) => void
 
+/** A listener, or the key function of an index, threw on an object. */
+export interface MirrorFailure {
+  /** Name of the listener or index. */
+  of: string
+  /** The object; for a listener that takes whole batches the first of the batch. */
+  key: string
+  error: unknown
+}
+
+const failures = counter('kutter_mirror_failures_total', 'Objects that a listener or an index could not take.')
+
+/** Writes failures of a kind's mirror to the log. */
+export const logMirrorFailures =
+  (log: Log, resource: string) =>
+  ({ of, key, error }: MirrorFailure): void =>
+    log.error('object left out', { resource, key, by: of, why: messageOf(error), error })
+
 const keyOf = (namespace: string | undefined, name: string) => (namespace ? `${namespace}/${name}` : name)
 
 /** Names an object within its kind: `namespace/name`, or `name` for cluster-scoped ones. */
@@ -63,16 +88,30 @@ export const objectKey = (object: {
   readonly metadata: { readonly namespace?: string; readonly name?: string }
 }): string => keyOf(object.metadata.namespace, object.metadata.name ?? '')
 
+/**
+ * The cache itself. What its readers may rely on:
+ *
+ * - A change is visible to `get`, `list` and the indexes before any listener is called with it.
+ * - Changes of one object arrive in order; `reset` reports the difference to what was there before.
+ * - An object that was deleted and created again between two looks is one MODIFIED with another UID.
+ * - A listener or a key function that throws is on its own: the failure is counted and reported, the object is absent
+ *   from that index, and everybody else, the mirror's source included, goes on.
+ */
 export class Mirror<T extends KubeObject = KubeObject> {
   /** Everything up to here has been applied. */
   #revision = 0
   #synced = false
   readonly #items = new Map<string, Item<T>>()
   readonly #byNamespace = new Map<string, Map<string, Item<T>>>()
-  readonly #byOwner = new Map<string, Map<string, Item<T>>>()
   readonly #indexes = new Map<string, Index<T>>()
-  readonly #listeners = new Set<MirrorListener<T>>()
-  #waiters: { revision: number; wake: () => void }[] = []
+  readonly #listeners = new Map<MirrorListener<T>, string>()
+  readonly #onFailure: (failure: MirrorFailure) => void
+  readonly #waiters = new Waiters()
+
+  /** @param onFailure called with each failure of a listener or index; it must not throw */
+  constructor(onFailure: (failure: MirrorFailure) => void = () => {}) {
+    this.#onFailure = onFailure
+  }
 
   get revision(): number {
     return this.#revision
@@ -112,42 +151,57 @@ export class Mirror<T extends KubeObject = KubeObject> {
     return Array.from(this.items(namespace), item => item.object)
   }
 
+  /** The objects that `condition` holds for; those it throws on are left out and reported as failures of `by`. */
+  matching(by: string, condition: (object: DeepReadonly<T>) => boolean): DeepReadonly<T>[] {
+    const found: DeepReadonly<T>[] = []
+    for (const [key, { object }] of this.#items)
+      this.#guard(by, key, () => {
+        if (condition(object)) found.push(object)
+      })
+    return found
+  }
+
   /** The objects that name `owner` in an owner reference. */
   ownedBy(owner: { readonly metadata: { readonly uid?: string } } | string): DeepReadonly<T>[] {
     const uid = typeof owner === 'string' ? owner : (owner.metadata.uid ?? '')
-    return Array.from(this.#byOwner.get(uid)?.values() ?? [], item => item.object)
+    return this.byIndex('owner', ownersOf, uid)
   }
 
   /** The objects that `keys` gave this value; the index is built on first use and kept from then on. */
   byIndex(name: string, keys: (object: DeepReadonly<T>) => readonly string[], value: string): DeepReadonly<T>[] {
     let index = this.#indexes.get(name)
     if (!index) {
-      index = { keys, values: new Map() }
-      for (const [key, item] of this.#items) enter(index, key, item)
+      index = { name, keys, values: new Map() }
       this.#indexes.set(name, index)
+      for (const [key, item] of this.#items) this.#enter(index, key, item)
     }
     return Array.from(index.values.get(value)?.values() ?? [], item => item.object)
   }
 
-  /** Hears every change after it was applied; returns how to stop. */
-  subscribe(listener: MirrorListener<T>): () => void {
-    this.#listeners.add(listener)
+  /** Calls `listener` with every batch of changes after it was applied; returns how to stop. `name` is for failures. */
+  subscribe(listener: MirrorListener<T>, name = 'listener'): () => void {
+    this.#listeners.set(listener, name)
     return () => this.#listeners.delete(listener)
+  }
+
+  /** As `subscribe`, change by change: one that makes `listener` throw does not cost it the others of the batch. */
+  subscribeEach(listener: (change: MirrorChange<T>) => void, name: string): () => void {
+    return this.subscribe(changes => {
+      for (const change of changes) this.#guard(name, objectKey(change.item.object), () => listener(change))
+    }, name)
+  }
+
+  /** Calls `listener` with what is there, as if it had just been added, and then as `subscribeEach` does. */
+  follow(listener: (change: MirrorChange<T>) => void, name: string): () => void {
+    for (const [key, item] of this.#items)
+      this.#guard(name, key, () => listener({ type: 'ADDED', item, before: undefined }))
+    return this.subscribeEach(listener, name)
   }
 
   /** Resolves once everything up to `revision` has been applied (and the first list has arrived). */
   async waitFor(revision: number, signal?: AbortSignal): Promise<void> {
     if (this.#synced && this.#revision >= revision) return
-    if (signal?.aborted) throw signal.reason
-    await new Promise<void>((resolve, reject) => {
-      const waiter = { revision, wake: () => (signal?.removeEventListener('abort', onAbort), resolve()) }
-      const onAbort = () => {
-        this.#waiters = this.#waiters.filter(w => w !== waiter)
-        reject(signal?.reason ?? new StatusError('Timeout', 'gave up waiting for the cache'))
-      }
-      signal?.addEventListener('abort', onAbort, { once: true })
-      this.#waiters.push(waiter)
-    })
+    await this.#waiters.wait(revision, signal)
   }
 
   /** Replaces everything by a fresh list; listeners hear the difference. */
@@ -170,16 +224,12 @@ export class Mirror<T extends KubeObject = KubeObject> {
   apply(changes: readonly Omit<MirrorChange<T>, 'before'>[], revision: number): readonly MirrorChange<T>[] {
     const applied = changes.map(change => this.#applyOne(change))
     this.#revision = Math.max(this.#revision, revision)
-    if (applied.length) for (const listener of this.#listeners) listener(applied)
-    this.#wake()
+    const first = applied[0]
+    if (first)
+      for (const [listener, name] of this.#listeners)
+        this.#guard(name, objectKey(first.item.object), () => listener(applied))
+    if (this.#synced) this.#waiters.reach(this.#revision)
     return applied
-  }
-
-  #wake(): void {
-    if (!this.#waiters.length || !this.#synced) return
-    const ready = this.#waiters.filter(w => w.revision <= this.#revision)
-    this.#waiters = this.#waiters.filter(w => w.revision > this.#revision)
-    for (const waiter of ready) waiter.wake()
   }
 
   #applyOne({ type, item }: Omit<MirrorChange<T>, 'before'>): MirrorChange<T> {
@@ -189,28 +239,50 @@ export class Mirror<T extends KubeObject = KubeObject> {
     if (type === 'DELETED') return { type, item, before }
     this.#items.set(key, item)
     put(this.#byNamespace, item.object.metadata.namespace ?? '', key, item)
-    for (const owner of item.object.metadata.ownerReferences ?? []) put(this.#byOwner, owner.uid, key, item)
-    for (const index of this.#indexes.values()) enter(index, key, item)
+    for (const index of this.#indexes.values()) this.#enter(index, key, item)
     return { type: before ? 'MODIFIED' : 'ADDED', item, before }
   }
 
   #remove(key: string, item: Item<T>): void {
     this.#items.delete(key)
     drop(this.#byNamespace, item.object.metadata.namespace ?? '', key)
-    for (const owner of item.object.metadata.ownerReferences ?? []) drop(this.#byOwner, owner.uid, key)
     for (const index of this.#indexes.values())
-      for (const value of index.keys(item.object)) drop(index.values, value, key)
+      for (const value of valuesOf(index, item)) drop(index.values, value, key)
+  }
+
+  #enter(index: Index<T>, key: string, item: Item<T>): void {
+    this.#guard(`index ${index.name}`, key, () => {
+      for (const value of index.keys(item.object)) put(index.values, value, key, item)
+    })
+  }
+
+  #guard(of: string, key: string, fn: () => void): void {
+    try {
+      fn()
+    } catch (error) {
+      failures.add({ of })
+      this.#onFailure({ of, key, error })
+    }
   }
 }
 
 interface Index<T extends KubeObject> {
+  name: string
   keys: (object: DeepReadonly<T>) => readonly string[]
   values: Map<string, Map<string, Item<T>>>
 }
 
-function enter<T extends KubeObject>(index: Index<T>, key: string, item: Item<T>): void {
-  for (const value of index.keys(item.object)) put(index.values, value, key, item)
+/** The values an object is entered under; none where that failed when it came. */
+function valuesOf<T extends KubeObject>({ keys }: Index<T>, item: Item<T>): readonly string[] {
+  try {
+    return keys(item.object)
+  } catch {
+    return []
+  }
 }
+
+const ownersOf = (object: DeepReadonly<KubeObject>): readonly string[] =>
+  object.metadata.ownerReferences?.map(owner => owner.uid) ?? []
 
 function put<V>(map: Map<string, Map<string, V>>, group: string, key: string, value: V): void {
   let inner = map.get(group)

@@ -1,5 +1,6 @@
 // Paths to fields and what can be wrong there. Wording and causes follow Kubernetes' field errors, since
 // clients and people match on them. Source: apimachinery validation/field/errors.go.
+import { goQuote } from '../base/go-text.ts'
 import { type Cause, StatusError } from '../base/errors.ts'
 
 export type ProblemType =
@@ -130,9 +131,9 @@ export const root: Path = new Path()
 // Go prints values of structs and lists as JSON, strings quoted, and nothing as null.
 function quote(value: unknown): string {
   if (value === undefined) return 'null'
+  if (typeof value === 'string') return goQuote(value)
   if (value instanceof Printed) return value.text
-  const text = JSON.stringify(value)
-  return typeof value === 'string' ? text : text.replace(/[<>&]/g, c => `\\u00${c.charCodeAt(0).toString(16)}`)
+  return JSON.stringify(value).replace(/[<>&]/g, c => `\\u00${c.charCodeAt(0).toString(16)}`)
 }
 
 /** The 422 that Kubernetes answers for a list of problems. `kind` is as `Deployment.apps`. */

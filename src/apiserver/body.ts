@@ -1,11 +1,12 @@
 // From a request body to an object of the kind the path names: type check, unknown fields by the asked
 // strictness, defaults.
 import { messageOf, StatusError } from '../base/errors.ts'
-import { type AnyKind, type KubeObject, parseApiVersion } from '../api/kind.ts'
+import { type AnyKind, apiVersionOf, type KubeObject, parseApiVersion } from '../api/kind.ts'
 import { isObject } from '../api/patch/merge.ts'
 import { decode, DecodeError } from '../api/schema/decode.ts'
-import type { Json, JsonObject } from '../api/schema/node.ts'
+import type { DeepReadonly, Json, JsonObject } from '../api/schema/node.ts'
 import type { OperationOptions } from '../api/operation.ts'
+import { builtinKinds } from '../kinds/all.ts'
 
 /** Problems of a body that do not refuse it, as Warning headers carry them. */
 export type Warn = (text: string) => void
@@ -31,15 +32,17 @@ export function decodeBody(
     throw new StatusError(
       'BadRequest',
       `${kind.kind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: ${messageOf(error)}`,
+      { cause: error },
     )
   }
-  report(kind, options, unknown, warn)
+  report(kind, source, options, unknown, warn)
   return stamp(kind, withDefaults(kind, object))
 }
 
 /** Refuses what a strict decoder refuses, or warns of it. YAML is read for doubles before anything else. */
 function report(
   kind: AnyKind,
+  source: JsonObject,
   { fieldValidation = 'Warn', duplicates = [] }: Pick<OperationOptions, 'fieldValidation' | 'duplicates'>,
   unknown: readonly string[],
   warn: Warn,
@@ -47,16 +50,32 @@ function report(
   if (fieldValidation === 'Ignore' || (!unknown.length && !duplicates.length)) return
   const yaml = duplicates[0]?.startsWith('line ') ?? false
   if (fieldValidation === 'Warn') {
-    for (const text of yaml ? [...duplicates, ...unknown] : [...unknown, ...duplicates]) warn(text)
+    for (const text of yaml ? [...duplicates, ...unknown] : inOrderOf(source, [...unknown, ...duplicates])) warn(text)
     return
   }
   const texts = yaml
-    ? [`yaml: unmarshal errors:\n  ${duplicates.join('\n  ')}`, ...unknown]
-    : [...unknown, ...duplicates]
+    ? [...(duplicates.length ? [`yaml: unmarshal errors:\n  ${duplicates.join('\n  ')}`] : []), ...unknown]
+    : inOrderOf(source, [...unknown, ...duplicates])
   throw new StatusError(
     'BadRequest',
     `${kind.kind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: strict decoding error: ${texts.join(', ')}`,
   )
+}
+
+/** Sentences about fields, in the order in which the fields stand in a value. */
+function inOrderOf(source: JsonObject, sentences: readonly string[]): string[] {
+  const places = new Map<string, number>()
+  const walk = (value: Json, at: string): void => {
+    if (typeof value !== 'object' || value === null) return
+    for (const [key, inner] of Object.entries(value)) {
+      const path = Array.isArray(value) ? `${at}[${key}]` : at ? `${at}.${key}` : key
+      places.set(path, places.size)
+      walk(inner, path)
+    }
+  }
+  if (sentences.length > 1) walk(source, '')
+  const place = (sentence: string) => places.get(JSON.parse(sentence.slice(sentence.indexOf('"'))) as string) ?? 0
+  return [...sentences].sort((a, b) => place(a) - place(b))
 }
 
 /** Fills in the defaults that depend on other fields. */
@@ -70,37 +89,86 @@ export function canonical(kind: AnyKind, object: unknown): KubeObject {
   return stamp(kind, decode(kind.schema, object, { defaults: true, copies: true }) as KubeObject)
 }
 
+/** A copy that may be changed. */
+export function editable<T extends KubeObject>(kind: AnyKind, object: DeepReadonly<T>): T {
+  // Decoding copies everything but what is opaque, which nobody changes in place.
+  return decode(kind.schema, object) as T
+}
+
 function stamp(kind: AnyKind, object: KubeObject): KubeObject {
   const { kind: _kind, apiVersion: _apiVersion, ...rest } = object
   return { kind: kind.kind, apiVersion: kind.apiVersion, ...rest } as KubeObject
 }
 
+/** Throws BadRequest unless a body is an object of the kind; what it does not say of its type it need not. */
 function checkType(kind: AnyKind, body: Json | undefined): JsonObject {
+  if (body === null || body === undefined) return {}
   if (!isObject(body))
-    throw new StatusError(
-      'BadRequest',
-      `the object provided is unrecognized (must be of type ${kind.kind}): couldn't get version/kind; json parse error: a JSON object was expected`,
-    )
+    throw unrecognized(kind, `json: cannot unmarshal ${goTypeOf(body)} into Go value of type ${typeMeta}`, body)
   const { apiVersion, kind: name } = body
-  if (typeof name !== 'string' || name === '') {
-    if (name === undefined && apiVersion === undefined) return body
+  for (const [field, value] of [
+    ['apiVersion', apiVersion],
+    ['kind', name],
+  ] as const)
+    if (value !== undefined && value !== null && typeof value !== 'string')
+      throw unrecognized(
+        kind,
+        `json: cannot unmarshal ${goTypeOf(value)} into Go struct field .${field} of type string`,
+        body,
+      )
+  const { group, version } = apiVersion ? parseApiVersion(String(apiVersion)) : kind
+  const named = name ? String(name) : kind.kind
+  if (group === kind.group && version === kind.version && named === kind.kind) return body
+  const refused = (why: string) =>
+    new StatusError(
+      'BadRequest',
+      `${named} in version ${JSON.stringify(version)} cannot be handled as a ${kind.kind}: ${why}`,
+    )
+  const known = builtinKinds.some(
+    k => k.group === group && k.version === version && (k.kind === named || `${k.kind}List` === named),
+  )
+  if (!known)
+    throw refused(
+      `no kind ${JSON.stringify(named)} is registered for version ${JSON.stringify(apiVersionOf(group, version))} in scheme "pkg/runtime/scheme.go:111"`,
+    )
+  if (named === kind.kind)
     throw new StatusError(
       'BadRequest',
-      `the object provided is unrecognized (must be of type ${kind.kind}): Object 'Kind' is missing in '${JSON.stringify(body).slice(0, 200)}'`,
+      `the API version in the data (${apiVersionOf(group, version)}) does not match the expected API version (${kind.apiVersion})`,
     )
-  }
-  const { group, version } = parseApiVersion(typeof apiVersion === 'string' ? apiVersion : '')
-  if (version !== '' && (group !== kind.group || version !== kind.version)) {
-    throw new StatusError(
-      'BadRequest',
-      `the API version in the data (${String(apiVersion)}) does not match the expected API version (${kind.apiVersion})`,
-    )
-  }
-  if (name !== kind.kind) {
-    throw new StatusError(
-      'BadRequest',
-      `${name} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: the kind in the data does not match the resource of the path`,
-    )
-  }
-  return body
+  throw refused(`converting (${version}.${named}) to (${goPackage(kind)}.${kind.kind}): unknown conversion`)
+}
+
+/** The type Go reads first from a body. */
+const typeMeta =
+  'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
+
+const goTypeOf = (value: Json) =>
+  Array.isArray(value)
+    ? 'array'
+    : typeof value === 'boolean'
+      ? 'bool'
+      : typeof value === 'bigint'
+        ? 'number'
+        : typeof value
+
+const goPackage = ({ group }: AnyKind) => (group === '' ? 'core' : group.split('.')[0])
+
+const unrecognized = (kind: AnyKind, why: string, body: Json) =>
+  unreadableBody(kind, why, Buffer.from(JSON.stringify(body)))
+
+/** The 400 for a body whose type cannot be read. */
+export const unreadableBody = (kind: Pick<AnyKind, 'kind'>, why: string, body: Buffer): StatusError =>
+  new StatusError(
+    'BadRequest',
+    `the object provided is unrecognized (must be of type ${kind.kind}): couldn't get version/kind; json parse error: ${why} (${summaryOf(body)})`,
+  )
+
+const maxSummary = 30
+
+/** The beginning of a body, as text if it looks like JSON. */
+export function summaryOf(body: Buffer): string {
+  if (!body.length) return '<empty>'
+  const start = body.subarray(0, maxSummary)
+  return `${body[0] === 0x7b ? start.toString() : start.toString('hex')}${body.length > maxSummary ? ' ...' : ''}`
 }

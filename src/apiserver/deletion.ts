@@ -11,12 +11,15 @@ import { Item } from '../api/mirror.ts'
 import { DeleteOptions } from '../api/meta.ts'
 import type { Operation, OperationResult } from '../api/operation.ts'
 import { decode, DecodeError } from '../api/schema/decode.ts'
+import { type Problem, root } from '../api/path.ts'
 import type { JsonObject } from '../api/schema/node.ts'
 import { parseTime, timeText } from '../api/time.ts'
 import { StoreConflict } from '../store/index.ts'
 import { conflict, notFound, objectModified } from './errors.ts'
-import { filterOf, passes } from './lists.ts'
-import { editable, hasOtherFinalizers, type Registry } from './registry.ts'
+import { dryRunProblems, refuse } from './option-checks.ts'
+import { list } from './lists.ts'
+import { editable } from './body.ts'
+import type { Registry } from './registry.ts'
 
 const maxConflictRetries = 20
 const parallelDeletes = 16
@@ -49,7 +52,7 @@ async function removeOnce(
   checkPreconditions(kind, item, options)
   await registry.admission.validate({ type: 'DELETE', operation, old: item.object })
   const next = planDeletion(kind, item.object as KubeObject, options, registry.clock.now())
-  if (operation.options.dryRun)
+  if (operation.options.dryRun || options.dryRun?.length)
     return result(kind, next === 'unchanged' || next === 'gone' ? item : new Item(next, item.revision), next === 'gone')
   if (next === 'unchanged') return result(kind, item, false)
   if (next === 'gone') return result(kind, await registry.storage.remove(kind, item), true)
@@ -67,7 +70,7 @@ export function planDeletion(
   const finalizersChanged = JSON.stringify(finalizers) !== JSON.stringify(object.metadata.finalizers ?? [])
   const grace = kind.gracePeriod?.(object, options.gracePeriodSeconds) ?? 0
   const marked = object.metadata.deletionTimestamp !== undefined
-  const held = finalizers.length > 0 || hasOtherFinalizers(object)
+  const held = finalizers.length > 0 || kind.isHeld?.(object) === true
   if (marked) {
     const left = object.metadata.deletionGracePeriodSeconds ?? 0
     if (left > 0 && grace < left && options.gracePeriodSeconds !== undefined) {
@@ -139,15 +142,10 @@ function result(kind: AnyKind, item: Item, gone: boolean): OperationResult {
 
 /** Deletes everything a list would show; answers with that list. */
 export async function removeCollection(registry: Registry, operation: Operation): Promise<OperationResult> {
-  await registry.storage.fresh(operation.signal)
-  const { kind } = operation
   deleteOptions(operation)
-  const filter = filterOf(operation)
-  const items = registry.storage
-    .of(kind)
-    .sorted(filter.namespace)
-    .filter(item => passes(kind, filter, item))
-  const left = [...items]
+  const found = await list(registry.storage, operation)
+  if (found.type !== 'list') return found
+  const left = [...found.items]
   const worker = async () => {
     for (let item = left.shift(); item; item = left.shift()) {
       const { name = '', namespace = '' } = item.object.metadata
@@ -159,7 +157,7 @@ export async function removeCollection(registry: Registry, operation: Operation)
     }
   }
   await Promise.all(Array.from({ length: parallelDeletes }, worker))
-  return { type: 'list', kind, items: [...items], revision: registry.storage.revision }
+  return { ...found, revision: registry.storage.revision }
 }
 
 /** The options of a delete, from its body. Throws BadRequest or Invalid. */
@@ -169,34 +167,21 @@ export function deleteOptions(operation: Operation): DeleteOptions {
     options = decode(DeleteOptions, operation.body ?? {})
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error
-    throw new StatusError(
-      'BadRequest',
-      `DeleteOptions in version "v1" cannot be handled as a DeleteOptions: ${error.message}`,
-    )
+    throw new StatusError('BadRequest', error.message)
   }
-  const problem = (field: string, text: string) =>
-    new StatusError('Invalid', `DeleteOptions.meta.k8s.io "" is invalid: ${field}: ${text}`, {
-      details: {
-        group: 'meta.k8s.io',
-        kind: 'DeleteOptions',
-        causes: [{ reason: 'FieldValueInvalid', message: text, field }],
-      },
-    })
-  if (options.orphanDependents !== undefined && options.propagationPolicy !== undefined) {
-    throw problem(
-      'propagationPolicy',
-      `Invalid value: ${JSON.stringify(options.propagationPolicy)}: orphanDependents and deletionPropagation cannot be both set`,
-    )
-  }
-  if (
-    options.propagationPolicy !== undefined &&
-    !['Foreground', 'Background', 'Orphan'].includes(options.propagationPolicy)
-  ) {
-    throw problem(
-      'propagationPolicy',
-      `Unsupported value: ${JSON.stringify(options.propagationPolicy)}: supported values: "Foreground", "Background", "Orphan"`,
-    )
-  }
+  refuse('DeleteOptions', [...optionProblems(options)])
   if ((options.gracePeriodSeconds ?? 0) < 0) options.gracePeriodSeconds = 1
   return options
+}
+
+const policies = ['Foreground', 'Background', 'Orphan', 'nil']
+
+/** Source: ValidateDeleteOptions. */
+function* optionProblems({ orphanDependents, propagationPolicy, dryRun }: DeleteOptions): Iterable<Problem> {
+  const at = root.field('propagationPolicy')
+  if (orphanDependents !== undefined && propagationPolicy !== undefined)
+    yield at.invalid(propagationPolicy, 'orphanDependents and deletionPropagation cannot be both set')
+  if (propagationPolicy !== undefined && !policies.slice(0, 3).includes(propagationPolicy))
+    yield at.notSupported(propagationPolicy, policies)
+  yield* dryRunProblems(dryRun ?? [])
 }

@@ -4,7 +4,7 @@ import type { AnyKind } from '../api/kind.ts'
 import type { Operation } from '../api/operation.ts'
 
 const qualified = (kind: AnyKind) => (kind.group ? `${kind.plural}.${kind.group}` : kind.plural)
-const detailsOf = (kind: AnyKind, name: string) => ({
+const detailsOf = (kind: Pick<AnyKind, 'group' | 'plural'>, name: string) => ({
   ...(name && { name }),
   ...(kind.group && { group: kind.group }),
   kind: kind.plural,
@@ -33,18 +33,20 @@ export const forbidden = (kind: AnyKind, name: string, why: string) =>
     details: detailsOf(kind, name),
   })
 
-export const methodNotSupported = (kind: AnyKind, verb: string) =>
-  new StatusError(
-    'MethodNotAllowed',
-    `${verb} is not supported on resources of kind ${JSON.stringify(qualified(kind))}`,
-    { details: detailsOf(kind, '') },
-  )
+export const resourceNotFound = () =>
+  new StatusError('NotFound', 'the server could not find the requested resource', { details: {} })
 
-export const resourceNotFound = () => new StatusError('NotFound', 'the server could not find the requested resource')
+/** The 405 of a path that exists, but not for this method. */
+export const methodNotAllowed = () =>
+  new StatusError('MethodNotAllowed', 'the server does not allow this method on the requested resource', {
+    details: {},
+  })
 
 /** The 403 of a user who may not do this. */
 export function accessDenied(
-  operation: Pick<Operation, 'kind' | 'subresource' | 'namespace' | 'name' | 'verb' | 'user'>,
+  operation: Pick<Operation, 'subresource' | 'namespace' | 'name' | 'verb' | 'user'> & {
+    kind: Pick<AnyKind, 'group' | 'plural'>
+  },
   reason: string,
 ): StatusError {
   const { kind, subresource, namespace, name, verb, user } = operation

@@ -2,7 +2,7 @@
 // server (http/) or from clients in the same process; they pass authorization (authz/), admission (admission/) and the
 // registry (registry.ts), and are kept and watched through storage.ts. stream/ carries exec, attach, logs and
 // port-forward through to the kubelets; bootstrap/ makes what every cluster starts with.
-export { bootstrap, apiServiceAddress } from './bootstrap/index.ts'
+export { bootstrap, apiServiceAddress, keepEssentials } from './bootstrap/index.ts'
 export { discovery } from './http/discovery.ts'
 export { openapi } from './openapi/index.ts'
 export { health, kubernetesVersion } from './http/health.ts'

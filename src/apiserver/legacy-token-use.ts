@@ -4,7 +4,7 @@ import { messageOf } from '../base/errors.ts'
 import type { KubeObject } from '../api/kind.ts'
 import { dayText, lastUsedLabel } from '../kinds/core/legacy-token.ts'
 import { Secret } from '../kinds/core/secret.ts'
-import { editable } from './registry.ts'
+import { editable } from './body.ts'
 import type { ServerCore } from './serve.ts'
 
 /** Notes a use, at most once a day per token. Failing is logged: the request goes on. */

@@ -1,11 +1,13 @@
 // Lists: from the mirror when the newest state is asked for, from the store's history when a page of an older
 // one is. Sources: API concepts "chunks", "resource versions"; apiserver storage/continue.go.
 import { isReason, StatusError } from '../base/errors.ts'
+import { goQuote } from '../base/go-text.ts'
 import type { AnyKind } from '../api/kind.ts'
 import { type FieldSelector, matchesFields, parseFieldSelector, selectedName } from '../api/fields.ts'
 import { matchesSelector, parseSelector, type Selector } from '../api/labels.ts'
 import type { Item } from '../api/mirror.ts'
 import type { Operation, OperationResult } from '../api/operation.ts'
+import { jsonSyntaxError } from '../wire/json.ts'
 import { prefixOf, type Storage } from './storage.ts'
 
 /** What a list or watch lets through. */
@@ -30,8 +32,17 @@ export function passes(kind: AnyKind, filter: Filter, item: Item): boolean {
   return (
     (!filter.namespace || metadata.namespace === filter.namespace) &&
     (filter.labels.length === 0 || matchesSelector(filter.labels, metadata.labels)) &&
-    (filter.fields.length === 0 || matchesFields(kind, filter.fields, item.object))
+    (filter.fields.length === 0 || readsAs(() => matchesFields(kind, filter.fields, item.object)))
   )
+}
+
+/** A stored object whose fields cannot be read is of no selection, and keeps nobody from the others. */
+function readsAs(answer: () => boolean): boolean {
+  try {
+    return answer()
+  } catch {
+    return false
+  }
 }
 
 interface Token {
@@ -152,17 +163,12 @@ async function waitForFuture(storage: Storage, wanted: number, signal: AbortSign
 }
 
 function checkOptions(options: Operation['options']): void {
-  const { resourceVersion, resourceVersionMatch, continue: token } = options
+  const { resourceVersion, continue: token } = options
   const bad = (message: string) => new StatusError('BadRequest', message)
   if (resourceVersion !== undefined && resourceVersion !== '' && !/^\d+$/.test(resourceVersion))
     throw bad(
-      `invalid resource version: ${JSON.stringify(resourceVersion)}: strconv.ParseUint: parsing ${JSON.stringify(resourceVersion)}: invalid syntax`,
+      `invalid resource version: resourceVersion: Invalid value: ${goQuote(resourceVersion)}: strconv.ParseUint: parsing ${goQuote(resourceVersion)}: invalid syntax`,
     )
-  if (resourceVersionMatch && token) throw bad('resourceVersionMatch is forbidden when continue is provided')
-  if (resourceVersionMatch && !resourceVersion)
-    throw bad('resourceVersionMatch is forbidden unless resourceVersion is provided')
-  if (resourceVersionMatch === 'Exact' && resourceVersion === '0')
-    throw bad('resourceVersionMatch "exact" is forbidden for resourceVersion "0"')
   if (token && resourceVersion && resourceVersion !== '0')
     throw bad('specifying resource version is not allowed when using continue')
 }
@@ -170,18 +176,21 @@ function checkOptions(options: Operation['options']): void {
 const encodeToken = (rv: number, start: string): string =>
   Buffer.from(JSON.stringify({ v: 'meta.k8s.io/v1', rv, start } satisfies Token)).toString('base64url')
 
+/** Source: apiserver pkg/storage/continue.go. */
 function decodeToken(text: string): Token {
+  const bad = (why: string, cause?: unknown) =>
+    new StatusError('BadRequest', `invalid continue token: continue key is not valid: ${why}`, { cause })
+  const json = Buffer.from(text, 'base64url').toString('latin1')
+  let token: Partial<Token>
   try {
-    const token = JSON.parse(Buffer.from(text, 'base64url').toString()) as Token
-    if (
-      token.v === 'meta.k8s.io/v1' &&
-      Number.isSafeInteger(token.rv) &&
-      typeof token.start === 'string' &&
-      !token.start.includes('..')
-    )
-      return token
+    token = JSON.parse(json) as Partial<Token>
   } catch (cause) {
-    throw new StatusError('BadRequest', 'continue key is not valid', { cause })
+    throw bad(jsonSyntaxError(json), cause)
   }
-  throw new StatusError('BadRequest', 'continue key is not valid')
+  if (token?.v !== 'meta.k8s.io/v1') throw bad(`server does not recognize this encoded version ${token?.v ?? ''}`)
+  if (!token.rv || !Number.isSafeInteger(token.rv))
+    throw bad('incorrect encoded start resourceVersion (version meta.k8s.io/v1)')
+  if (typeof token.start !== 'string' || !token.start) throw bad('encoded start key empty (version meta.k8s.io/v1)')
+  if (token.start.split('/').includes('..')) throw bad(token.start)
+  return token as Token
 }

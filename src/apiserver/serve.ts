@@ -13,6 +13,7 @@ import { defaultTolerations } from './admission/default-tolerations.ts'
 import { escalationCheck } from './admission/escalation.ts'
 import { limitRanger } from './admission/limit-ranger.ts'
 import { namespaceLifecycle } from './admission/namespace-lifecycle.ts'
+import { nodeTaint } from './admission/node-taint.ts'
 import { nodeRestriction } from './admission/node-restriction.ts'
 import { priorityAdmission } from './admission/priority.ts'
 import { resourceQuota } from './admission/resource-quota.ts'
@@ -28,7 +29,7 @@ import { nodeAuthorizer } from './authz/node.ts'
 import { rbacAuthorizer } from './authz/rbac.ts'
 import type { Warn } from './body.ts'
 import { remove, removeCollection } from './deletion.ts'
-import { accessDenied, methodNotSupported, resourceNotFound } from './errors.ts'
+import { accessDenied, methodNotAllowed, resourceNotFound } from './errors.ts'
 import { list } from './lists.ts'
 import { Registry } from './registry.ts'
 import { throughView } from './view.ts'
@@ -74,7 +75,7 @@ export async function openServer(
   options: ServerOptions,
 ): Promise<{ core: ServerCore; serve: Serve; close(): Promise<void> }> {
   const { store, kinds, clock, random, log, tokens } = options
-  const storage = new Storage(store, clock)
+  const storage = new Storage(store, clock, log)
   const stored = (kind: AnyKind) => kind.plural && !kind.view && !options.extensions?.has(kind.group)
   for (const kind of kinds) if (stored(kind)) storage.add(kind)
   await storage.load()
@@ -85,8 +86,9 @@ export async function openServer(
     serviceAccountAdmission(storage, random),
     priorityAdmission(storage),
     defaultTolerations(),
+    nodeTaint(),
     serviceAllocation(storage, clock, random, options),
-    nodeRestriction(storage),
+    nodeRestriction(storage, authorizer),
     certificateAdmission(clock, authorizer),
     escalationCheck(storage, authorizer),
     // Last: what it lets through has been counted.
@@ -106,12 +108,17 @@ async function serveOperation(core: ServerCore, operation: Operation): Promise<S
 }
 
 /** Throws Forbidden unless the user may. */
-export function authorize(core: Pick<ServerCore, 'authorizer'>, operation: Operation): void {
+export function authorize(core: Pick<ServerCore, 'authorizer'>, operation: Question): void {
   const decision = core.authorizer.authorize(accessRequest(operation))
   if (!decision.allowed) throw accessDenied(operation, decision.reason)
 }
 
-function accessRequest({ user, verb, kind, subresource, namespace, name, options }: Operation): AccessRequest {
+/** What authorization needs to see of an operation. */
+type Question = Pick<Operation, 'user' | 'verb' | 'subresource' | 'namespace' | 'name' | 'options'> & {
+  kind: Pick<AnyKind, 'group' | 'plural'>
+}
+
+function accessRequest({ user, verb, kind, subresource, namespace, name, options }: Question): AccessRequest {
   // Listing or watching one name is authorized as a request for that name.
   const only = name || (/(?:^|,)metadata\.name==?([^,]+)/.exec(options.fieldSelector ?? '')?.[1] ?? '')
   return {
@@ -136,7 +143,7 @@ async function dispatch(core: ServerCore, operation: Operation, warn: Warn): Pro
   if (special) return special(core, operation, warn)
   const isStatus = subresource === 'status' && kind.status
   if (subresource && !isStatus) throw resourceNotFound()
-  if (!isStatus && !kind.verbs.includes(verb)) throw methodNotSupported(kind, verb)
+  if (!isStatus && !kind.verbs.includes(verb)) throw methodNotAllowed()
   return kind.view ? throughView(core.registry, operation, warn, generic) : generic(core.registry, operation, warn)
 }
 

@@ -2,15 +2,25 @@
 // whole store, and a window of recent changes per kind from which watches resume. All reads but old pages
 // come from here.
 import type { Clock } from '../base/clock.ts'
-import { StatusError } from '../base/errors.ts'
+import { messageOf, StatusError } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
+import { counter } from '../base/metrics.ts'
+import { Waiters } from '../base/waiters.ts'
 import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
-import { Item, Mirror, type MirrorChange, objectKey, unknownRevision } from '../api/mirror.ts'
+import { Item, logMirrorFailures, Mirror, type MirrorChange, objectKey, unknownRevision } from '../api/mirror.ts'
+import { fillNilLists } from '../api/schema/nil.ts'
 import type { JsonObject } from '../api/schema/node.ts'
 import type { Change, Entry, Store } from '../store/index.ts'
+import { ChangeLog } from './change-log.ts'
+import { parseJson } from '../wire/json.ts'
 
 const root = '/registry/'
-/** Changes remembered per kind for watches that resume. */
-const maxWindow = 4096
+/** How long old states can be read at least, as with kube-apiserver. Source: storagebackend.DefaultCompactInterval. */
+const historyMs = 5 * 60_000
+/** Changes read from the store's history for one watch that resumes. */
+const maxHistory = 20_000
+
+const unreadable = counter('kutter_storage_unreadable_total', 'Stored objects that cannot be read and are not served.')
 
 export const prefixOf = (kind: AnyKind): string => `${root}${kind.group || 'core'}/${kind.plural}/`
 export const storageKey = (kind: AnyKind, namespace: string, name: string): string =>
@@ -19,14 +29,13 @@ export const storageKey = (kind: AnyKind, namespace: string, name: string): stri
 /** What is known of one kind. */
 export class KindStorage {
   readonly kind: AnyKind
-  readonly mirror = new Mirror<KubeObject>()
-  /** Every change after `windowStart`, oldest first. */
-  window: MirrorChange[] = []
-  windowStart = 0
+  readonly mirror: Mirror
+  readonly log = new ChangeLog()
   #sorted: Item[] | undefined
 
-  constructor(kind: AnyKind) {
+  constructor(kind: AnyKind, log: Log) {
     this.kind = kind
+    this.mirror = new Mirror(logMirrorFailures(log, kind.plural))
   }
 
   /** All items, or those of one namespace, in the order of their keys. */
@@ -37,19 +46,7 @@ export class KindStorage {
 
   apply(changes: readonly MirrorChange[], revision: number): void {
     this.#sorted = undefined
-    this.window.push(...this.mirror.apply(changes, revision))
-    if (this.window.length <= maxWindow * 1.25) return
-    const cut = this.window.length - maxWindow
-    this.windowStart = this.window[cut - 1]!.item.revision
-    this.window = this.window.slice(cut)
-  }
-
-  /** The changes after `revision`. Throws Expired when the window no longer reaches back that far. */
-  since(revision: number): MirrorChange[] {
-    if (revision < this.windowStart) {
-      throw new StatusError('Expired', `too old resource version: ${revision} (${this.windowStart})`)
-    }
-    return this.window.filter(change => change.item.revision > revision)
+    this.log.append(this.mirror.apply(changes, revision))
   }
 }
 
@@ -64,19 +61,23 @@ export function sortByKey(items: Item[]): Item[] {
 export class Storage {
   readonly store: Store
   readonly clock: Clock
+  readonly #log: Log
+  /** Cancels the next compaction; undefined while nothing was written since the last. */
+  #nextCompaction: (() => void) | undefined
   readonly #byPrefix = new Map<string, KindStorage>()
   readonly #byKind = new Map<AnyKind, KindStorage>()
   readonly #abort = new AbortController()
   /** Objects just written, by the very bytes handed to the store: saves parsing them again. */
   readonly #written = new WeakMap<Uint8Array, KubeObject>()
   #revision = 0
-  #waiters: { revision: number; resolve: () => void; reject: (reason: unknown) => void }[] = []
+  readonly #waiters = new Waiters()
   #failed: unknown
   #watching: Promise<void> | undefined
 
-  constructor(store: Store, clock: Clock) {
+  constructor(store: Store, clock: Clock, log: Log) {
     this.store = store
     this.clock = clock
+    this.#log = log
   }
 
   /** The newest revision applied here. */
@@ -86,7 +87,7 @@ export class Storage {
 
   /** Starts serving kinds: to be called before `load`, or later for a kind that comes at run time. */
   add(kind: AnyKind): KindStorage {
-    const storage = new KindStorage(kind)
+    const storage = new KindStorage(kind, this.#log)
     this.#byPrefix.set(prefixOf(kind), storage)
     this.#byKind.set(kind, storage)
     return storage
@@ -117,11 +118,12 @@ export class Storage {
       const storage = this.#owner(entry.key)
       if (!storage) continue
       const items = byKind.get(storage) ?? []
-      items.push(this.#item(entry.value, entry.revision))
+      const item = this.#readable(entry.key, () => this.#item(storage.kind, entry.value, entry.revision))
+      if (item) items.push(item)
       byKind.set(storage, items)
     }
     for (const storage of this.#byPrefix.values()) {
-      storage.windowStart = revision
+      storage.log.start(revision)
       storage.mirror.reset(byKind.get(storage) ?? [], revision)
     }
     this.#revision = revision
@@ -130,9 +132,9 @@ export class Storage {
 
   async close(): Promise<void> {
     this.#abort.abort()
+    this.#nextCompaction?.()
     await this.#watching
-    for (const waiter of this.#waiters)
-      waiter.reject(new StatusError('ServiceUnavailable', 'the server is shutting down'))
+    this.#waiters.fail(new StatusError('ServiceUnavailable', 'the server is shutting down'))
   }
 
   /** Resolves when everything acknowledged so far is visible here: reads after it are linearizable. */
@@ -143,10 +145,7 @@ export class Storage {
   async waitFor(revision: number, signal?: AbortSignal): Promise<void> {
     if (this.#failed) throw this.#failed
     if (this.#revision >= revision) return
-    await new Promise<void>((resolve, reject) => {
-      this.#waiters.push({ revision, resolve, reject })
-      signal?.addEventListener('abort', () => reject(signal.reason), { once: true })
-    })
+    await this.#waiters.wait(revision, signal)
   }
 
   /** Writes an object and returns it as stored. Throws StoreConflict when `expect` no longer holds. */
@@ -159,7 +158,7 @@ export class Storage {
     const revision = await this.store.put(storageKey(kind, namespace, name), bytes, { expect })
     await this.waitFor(revision)
     const current: Item | undefined = this.of(kind).mirror.item(kind.namespaced ? namespace : undefined, name)
-    return current?.revision === revision ? current : this.#item(bytes, revision)
+    return current?.revision === revision ? current : this.#item(kind, bytes, revision)
   }
 
   /** Removes an object and returns its last state at the revision of the removal. */
@@ -175,13 +174,26 @@ export class Storage {
     return this.#byPrefix.get(key.slice(0, end + 1))
   }
 
-  #item(value: Uint8Array, revision: number): Item {
-    const object =
-      this.#written.get(value) ??
-      (JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString()) as KubeObject)
-    this.#written.delete(value)
+  #item(kind: AnyKind, value: Uint8Array, revision: number): Item {
+    let object = this.#written.get(value)
+    if (object) this.#written.delete(value)
+    else {
+      object = parseJson(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString()) as KubeObject
+      fillNilLists(kind.schema, object as unknown as JsonObject)
+    }
     object.metadata.resourceVersion = String(revision)
     return new Item(freezeInTests(object), revision, value)
+  }
+
+  /** Stored bytes that are no object are left out by name: everything else is served. */
+  #readable<R>(key: string, read: () => R): R | undefined {
+    try {
+      return read()
+    } catch (error) {
+      unreadable.add()
+      this.#log.error('stored object left out: it cannot be read', { key, why: messageOf(error) })
+      return undefined
+    }
   }
 
   /** Reads a page as it was at `at`. */
@@ -192,11 +204,31 @@ export class Storage {
   ): Promise<{ items: { key: string; item: Item }[]; revision: number; next?: string; remaining?: number }> {
     const page = await this.store.list(prefix, options)
     return {
-      items: page.entries.map((entry: Entry) => ({ key: entry.key, item: this.#item(entry.value, entry.revision) })),
+      items: page.entries.flatMap(({ key, value, revision }: Entry) => {
+        const item = this.#readable(key, () => this.#item(kind, value, revision))
+        return item ? [{ key, item }] : []
+      }),
       revision: page.revision,
       ...(page.next !== undefined && { next: page.next }),
       ...(page.remaining !== undefined && { remaining: page.remaining }),
     }
+  }
+
+  /**
+   * The changes of a kind after `after` and up to the beginning of its log, from the store's history. Throws Expired
+   * when the store does not have them any more.
+   */
+  async history(kind: AnyKind, after: number): Promise<MirrorChange[]> {
+    const of = this.of(kind)
+    const options = { after, upTo: of.log.startRevision, limit: maxHistory }
+    const changes = await this.store.changes(prefixOf(of.kind), options)
+    return changes.flatMap(({ key, type, value, revision, previous }): MirrorChange | [] => {
+      const read = (bytes: Uint8Array, at: number) => this.#readable(key, () => this.#item(of.kind, bytes, at))
+      const before = previous && read(previous.value, previous.revision)
+      if (type === 'delete') return before ? { type: 'DELETED', item: atRevision(before, revision), before } : []
+      const item = read(value!, revision)
+      return item ? { type: before ? 'MODIFIED' : 'ADDED', item, before } : []
+    })
   }
 
   async #follow(after: number): Promise<void> {
@@ -205,7 +237,7 @@ export class Storage {
     } catch (error) {
       if (this.#abort.signal.aborted) return
       this.#failed = error
-      for (const waiter of this.#waiters) waiter.reject(error)
+      this.#waiters.fail(error)
     }
   }
 
@@ -215,7 +247,7 @@ export class Storage {
       const storage = this.#owner(change.key)
       if (!storage) continue
       const list = byKind.get(storage) ?? []
-      const made = this.#mirrorChange(storage, change, list)
+      const made = this.#readable(change.key, () => this.#mirrorChange(storage, change, list))
       if (!made) continue
       list.push(made)
       byKind.set(storage, list)
@@ -223,15 +255,23 @@ export class Storage {
     const revision = changes.at(-1)?.revision ?? 0
     this.#revision = Math.max(this.#revision, revision)
     for (const [storage, list] of byKind) storage.apply(list, revision)
-    const ready = this.#waiters.filter(w => w.revision <= this.#revision)
-    this.#waiters = this.#waiters.filter(w => w.revision > this.#revision)
-    for (const waiter of ready) waiter.resolve()
+    this.#waiters.reach(this.#revision)
+    this.#compactLater()
+  }
+
+  /** Gives up history that is older than a while. Nothing is armed while nothing is written. */
+  #compactLater(): void {
+    const upTo = this.#revision
+    this.#nextCompaction ??= this.clock.after(historyMs, () => {
+      this.#nextCompaction = undefined
+      this.store.compact(upTo).catch((error: unknown) => this.#log.warn('cannot compact the store', { upTo, error }))
+    })
   }
 
   /** `earlier` are the changes of the same batch, not yet in the mirror. */
   #mirrorChange(storage: KindStorage, change: Change, earlier: readonly MirrorChange[]): MirrorChange | undefined {
     if (change.type === 'put')
-      return { type: 'MODIFIED', item: this.#item(change.value!, change.revision), before: undefined }
+      return { type: 'MODIFIED', item: this.#item(storage.kind, change.value!, change.revision), before: undefined }
     const key = change.key.slice(prefixOf(storage.kind).length)
     const before = earlier.findLast(c => objectKey(c.item.object) === key)?.item ?? storage.mirror.itemByKey(key)
     return before && { type: 'DELETED', item: atRevision(before, change.revision), before: undefined }

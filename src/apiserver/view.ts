@@ -8,7 +8,8 @@ import { isObject } from '../api/patch/merge.ts'
 import type { DeepReadonly, Json } from '../api/schema/node.ts'
 import { canonical, decodeBody, type Warn } from './body.ts'
 import type { Registry } from './registry.ts'
-import { mayRetry, merge, patchedObject } from './writes.ts'
+import { withStatusOf } from './parts.ts'
+import { mayRetry, patchedObject } from './writes.ts'
 
 type Run = (registry: Registry, operation: Operation, warn: Warn) => Promise<ServedResult>
 
@@ -61,9 +62,9 @@ function patchView(registry: Registry, operation: Operation, stored: Operation, 
   const change = (old: DeepReadonly<KubeObject>) => {
     const sent = patchedObject(operation, canonical(kind, view.fromStored(old)), warn)
     const next = decodeBody(view.of, named(view.of, view.toStored(sent)) as unknown as Json, options, () => {})
-    return merge(view.of, subresource, next, old)
+    return subresource === 'status' ? withStatusOf(view.of, next, old) : next
   }
-  return registry.update(stored, change, { retry: mayRetry(operation), subresource })
+  return registry.update(stored, change, { retry: mayRetry(operation), warn })
 }
 
 /** What an item is in the view's words; made once, as its bytes are. */

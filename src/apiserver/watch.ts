@@ -1,8 +1,11 @@
-// Watches: replay from the window of recent changes, then live from the mirror, filtered per watcher.
+// Watches. A watch is a position in its kind's change log: it gives what is there from the position on, filtered, and
+// waits for more. It begins with the present state, or with what happened after a revision:
 //
-//   revision asked for ──► window (what happened since) ──► live changes ──► … ──► timeout, slow reader, abort
-//        or none       ──► the present state as ADDED   ──►
+//   none, 0, sendInitialEvents ──► the present state as ADDED ──┐
+//   a revision in the log      ─────────────────────────────────┼──► changes from a position on ──► timeout, abort,
+//   an older one               ──► the store's history ─────────┘                                   fell behind
 //
+// The state and the position that follows it are taken in one turn of the event loop, so that nothing comes between.
 // Sources: API concepts "efficient detection of changes", KEP-956 (bookmarks), KEP-3157 (watch-list).
 import type { Clock } from '../base/clock.ts'
 import { StatusError } from '../base/errors.ts'
@@ -12,13 +15,16 @@ import type { Operation, WatchEvent } from '../api/operation.ts'
 import { type Filter, filterOf, passes } from './lists.ts'
 import type { Storage } from './storage.ts'
 
-/** Events that may wait for a slow reader before its watch is ended; it then resumes or lists again. */
-const maxBacklog = 20_000
 const bookmarkEveryMs = 60_000
 
-/** Starts a watch; its events end at the timeout, or when the reader falls too far behind. */
+interface Start {
+  events: WatchEvent[]
+  position: number
+}
+
+/** Starts a watch; its events end at the timeout, when the signal aborts, or when the reader falls too far behind. */
 export async function watch(storage: Storage, operation: Operation): Promise<AsyncIterable<readonly WatchEvent[]>> {
-  const { kind, options } = operation
+  const { options } = operation
   const filter = filterOf(operation)
   const asked = options.resourceVersion ?? ''
   if (asked !== '' && !/^\d+$/.test(asked))
@@ -27,60 +33,123 @@ export async function watch(storage: Storage, operation: Operation): Promise<Asy
   if (fromNow) await storage.fresh(operation.signal)
   else if (Number(asked) > storage.revision)
     await storage.waitFor(Math.min(Number(asked), await storage.store.revision()), operation.signal)
+  const { events, position } = await startOf(storage, operation, filter, fromNow ? undefined : Number(asked))
+  return stream(storage, operation, filter, events, position)
+}
+
+async function startOf(
+  storage: Storage,
+  { kind, options }: Operation,
+  filter: Filter,
+  after: number | undefined,
+): Promise<Start> {
   const of = storage.of(kind)
-  const backlog: WatchEvent[] = []
-  // From here to the subscription nothing may wait, or a change would be missed.
-  const initial = options.sendInitialEvents ?? fromNow
-  if (initial) {
-    for (const item of of.sorted(filter.namespace))
-      if (passes(kind, filter, item)) backlog.push({ type: 'ADDED', item })
-    if (options.sendInitialEvents) backlog.push(bookmark(kind, storage.revision, true))
-  } else if (!fromNow) for (const change of of.since(Number(asked))) pushFiltered(backlog, kind, filter, change)
-  return stream(storage, operation, filter, backlog)
+  if (options.sendInitialEvents ?? after === undefined) {
+    const events: WatchEvent[] = []
+    for (const item of of.sorted(filter.namespace)) if (passes(kind, filter, item)) events.push({ type: 'ADDED', item })
+    if (options.sendInitialEvents) events.push(bookmark(kind, storage.revision, true))
+    return { events, position: of.log.end }
+  }
+  if (after === undefined) return { events: [], position: of.log.end }
+  const position = of.log.positionAfter(after)
+  if (position !== undefined) return { events: [], position }
+  // Fixed before anything is waited for: by then the log may have moved on.
+  const start = of.log.positionAfter(of.log.startRevision)!
+  const history = await storage.history(kind, after)
+  return { events: history.flatMap(change => filtered(kind, filter, change)), position: start }
 }
 
 async function* stream(
   storage: Storage,
   operation: Operation,
   filter: Filter,
-  backlog: WatchEvent[],
+  first: readonly WatchEvent[],
+  start: number,
 ): AsyncGenerator<readonly WatchEvent[]> {
-  const { kind, options, signal } = operation
-  const done = new AbortController()
-  let wake: () => void = () => {}
-  const end = () => (done.abort(), wake())
-  const unsubscribe = storage.of(kind).mirror.subscribe(changes => {
-    for (const change of changes) pushFiltered(backlog, kind, filter, change)
-    if (backlog.length > maxBacklog) end()
-    wake()
-  })
-  const cancelBookmarks = options.allowWatchBookmarks
-    ? every(storage.clock, bookmarkEveryMs, () => (backlog.push(bookmark(kind, storage.revision, false)), wake()))
-    : undefined
+  const { kind, options } = operation
+  const { log } = storage.of(kind)
+  const ending = new AbortController()
+  const end = () => ending.abort()
   const cancelTimeout = options.timeoutSeconds ? storage.clock.after(options.timeoutSeconds * 1000, end) : undefined
-  signal?.addEventListener('abort', end, { once: true })
+  operation.signal?.addEventListener('abort', end, { once: true })
+  if (operation.signal?.aborted) end()
+  const bookmarks = options.allowWatchBookmarks ? new Bookmarks(storage.clock) : undefined
   try {
-    while (!done.signal.aborted && !signal?.aborted) {
-      if (backlog.length) yield backlog.splice(0)
-      else await new Promise<void>(resolve => (wake = resolve))
+    if (first.length) yield first
+    for (let position = start; !ending.signal.aborted; ) {
+      const changes = log.from(position)
+      if (!changes) return
+      position += changes.length
+      const events = changes.flatMap(change => filtered(kind, filter, change))
+      if (bookmarks?.takeDue()) events.push(bookmark(kind, storage.revision, false))
+      if (events.length) yield events
+      else if (!changes.length) await quietly(bookmarks, ending.signal, signal => log.reach(position, signal))
     }
   } finally {
-    unsubscribe()
-    cancelBookmarks?.()
+    end()
+    bookmarks?.stop()
     cancelTimeout?.()
-    signal?.removeEventListener('abort', end)
+    operation.signal?.removeEventListener('abort', end)
+  }
+}
+
+/** Waits for a change, for the next bookmark to be due, or for the end. */
+async function quietly(
+  bookmarks: Bookmarks | undefined,
+  ending: AbortSignal,
+  wait: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const signal = bookmarks ? AbortSignal.any([ending, bookmarks.due]) : ending
+  try {
+    await wait(signal)
+  } catch (error) {
+    if (!signal.aborted) throw error
+  }
+}
+
+/** When bookmarks are due. */
+class Bookmarks {
+  readonly #clock: Clock
+  #timer: () => void
+  #due = new AbortController()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+    this.#timer = this.#arm()
+  }
+
+  /** Aborts when the next one is due. */
+  get due(): AbortSignal {
+    return this.#due.signal
+  }
+
+  /** Whether one is due; the next one then is a period later. */
+  takeDue(): boolean {
+    if (!this.#due.signal.aborted) return false
+    this.#due = new AbortController()
+    this.#timer = this.#arm()
+    return true
+  }
+
+  stop(): void {
+    this.#timer()
+  }
+
+  #arm(): () => void {
+    return this.#clock.after(bookmarkEveryMs, () => this.#due.abort())
   }
 }
 
 /** An object may come into or fall out of a watcher's selection without being made or deleted. */
-function pushFiltered(out: WatchEvent[], kind: AnyKind, filter: Filter, { type, item, before }: MirrorChange): void {
+function filtered(kind: AnyKind, filter: Filter, { type, item, before }: MirrorChange): WatchEvent[] {
   const was = before !== undefined && passes(kind, filter, before)
   const is = type !== 'DELETED' && passes(kind, filter, item)
-  if (is) out.push({ type: was ? 'MODIFIED' : 'ADDED', item })
-  else if (was) out.push({ type: 'DELETED', item: type === 'DELETED' ? item : lastState(before, item) })
+  if (is) return [{ type: was ? 'MODIFIED' : 'ADDED', item }]
+  if (was) return [{ type: 'DELETED', item: type === 'DELETED' ? item : lastState(before, item) }]
+  return []
 }
 
-// Who watches a selection sees the object as it was when it still belonged to it, at the revision of the change.
+// Watchers of a selector get the last state that matched, at the revision at which it stopped matching.
 function lastState(before: Item, now: Item): Item {
   const metadata = { ...before.object.metadata, resourceVersion: String(now.revision) }
   return new Item({ ...before.object, metadata }, now.revision)
@@ -92,12 +161,4 @@ function bookmark(kind: AnyKind, revision: number, initialEnd: boolean): WatchEv
     ...(initialEnd && { annotations: { 'k8s.io/initial-events-end': 'true' } }),
   }
   return { type: 'BOOKMARK', item: new Item({ kind: kind.kind, apiVersion: kind.apiVersion, metadata }, revision) }
-}
-
-function every(clock: Clock, periodMs: number, fn: () => void): () => void {
-  let cancel = clock.after(periodMs, function again() {
-    fn()
-    cancel = clock.after(periodMs, again)
-  })
-  return () => cancel()
 }

@@ -71,6 +71,10 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
+/** Whether something thrown is a fault of this program, rather than of what it was given or depends on. */
+export const isDefect = (error: unknown): boolean =>
+  error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError
+
 /** A broken invariant: a bug in this program, never the user's fault. Crashes loudly. */
 export function assert(condition: unknown, what: string): asserts condition {
   if (!condition) throw new Error(`invariant broken: ${what}`)

@@ -1,5 +1,5 @@
-// Events: how a component says what it did to an object. Repeats are counted on the event that is already there
-// instead of written anew, and a component that talks too much about one object is held back.
+// Events: how a component says what it did to an object. Repeats raise the count of the event that is there, many
+// different messages of one reason become one event, and a component that talks too much about one object is held back.
 // Source: client-go tools/record (event.go, events_cache.go).
 import type { Clock } from '../base/clock.ts'
 import { isReason, messageOf } from '../base/errors.ts'
@@ -20,25 +20,40 @@ const lanes = 8
 /** One object may have this many events at once, and then one more per refill. */
 const burst = 25
 const refillMs = 300_000
-/** This many different messages of one reason within the window are combined into one event. */
+/** This many different messages of one reason, each within the window of the one before, are combined into one event. */
 const maxSimilar = 10
+const maxMessageLength = 1024
 const similarWindowMs = 600_000
 
 type About = DeepReadonly<KubeObject> | (DeepReadonly<ObjectReference> & { readonly metadata?: undefined })
 
+/** What is known of an event that was written: the next of its kind only raises its count. */
 interface Remembered {
   name: string
   namespace: string
   count: number
 }
+/** Messages of one reason about one object. */
 interface Similar {
   messages: Set<string>
-  since: number
+  lastAt: number
 }
 interface Bucket {
   tokens: number
   at: number
 }
+interface Note {
+  about: ObjectReference
+  /** What it is counted by. */
+  key: string
+  type: string
+  reason: string
+  message: string
+  at: string
+}
+
+/** When an event's name was last made, by the clock it is made from: names of one moment must differ. */
+const lastNanos = new WeakMap<Clock, bigint>()
 
 export class EventRecorder {
   readonly #client: Client
@@ -50,7 +65,6 @@ export class EventRecorder {
   readonly #buckets = new Map<string, Bucket>()
   readonly #tails: Promise<void>[] = Array.from({ length: lanes }, () => Promise.resolve())
   #waiting = 0
-  #sequence = 0
 
   constructor(client: Client, source: { component: string; host?: string }) {
     this.#client = client
@@ -59,70 +73,75 @@ export class EventRecorder {
     this.#source = source
   }
 
-  /** Tells; never fails and never waits. */
+  /** Records an event; never fails and never waits. */
   event(object: About, type: 'Normal' | 'Warning', reason: string, message: string): void {
     const about = referenceTo(object)
-    const target = `${about.kind}/${about.namespace ?? ''}/${about.name}/${about.uid ?? ''}`
-    if (!this.#mayTell(target)) return
+    const target = `${about.kind}/${about.namespace ?? ''}/${about.name}/${about.uid ?? ''}/${about.apiVersion}`
+    const text = message.slice(0, maxMessageLength)
+    const note = this.#combined(`${target}/${type}/${reason}`, {
+      about,
+      key: `${target}/${about.fieldPath ?? ''}/${type}/${reason}/${text}`,
+      type,
+      reason,
+      message: text,
+      at: timeText(this.#clock.now()),
+    })
+    if (!this.#hasToken(target)) return
     if (this.#waiting >= maxWaiting) {
       this.#log.warn('too many events waiting, one dropped', { reason, message })
       return
     }
-    const text = this.#combined(`${target}/${type}/${reason}`, message)
     this.#waiting++
     const lane = laneOf(target)
-    this.#tails[lane] = this.#tails[lane]!.then(() => this.#write(about, target, type, reason, text))
-      .catch((error: unknown) => this.#log.warn('event not written', { reason, why: messageOf(error) }))
+    this.#tails[lane] = this.#tails[lane]!.then(() => this.#write(note))
+      .catch((error: unknown) => this.#failed(note, error))
       .finally(() => void this.#waiting--)
   }
 
-  /** Resolves when everything told so far has been written. */
+  /** Resolves when everything recorded so far has been written. */
   async flushed(): Promise<void> {
     await Promise.all(this.#tails)
   }
 
-  #mayTell(target: string): boolean {
+  #hasToken(target: string): boolean {
     const now = this.#clock.now()
     const bucket = this.#buckets.get(target) ?? { tokens: burst, at: now }
-    const refilled = Math.floor((now - bucket.at) / refillMs)
-    if (refilled > 0) {
-      bucket.tokens = Math.min(burst, bucket.tokens + refilled)
-      bucket.at = now
-    }
+    bucket.tokens = Math.min(burst, bucket.tokens + (now - bucket.at) / refillMs)
+    bucket.at = now
     keep(this.#buckets, target, bucket)
-    if (bucket.tokens === 0) return false
+    if (bucket.tokens < 1) return false
     bucket.tokens--
     return true
   }
 
-  #combined(group: string, message: string): string {
+  /** From the tenth message on all of a group are one event, which says the newest of them. */
+  #combined(group: string, note: Note): Note {
     const now = this.#clock.now()
     let similar = this.#similar.get(group)
-    if (!similar || now - similar.since > similarWindowMs) similar = { messages: new Set(), since: now }
-    if (similar.messages.size < maxSimilar) similar.messages.add(message)
+    if (!similar || now - similar.lastAt > similarWindowMs) similar = { messages: new Set(), lastAt: now }
+    similar.lastAt = now
+    similar.messages.add(note.message)
     keep(this.#similar, group, similar)
-    return similar.messages.size < maxSimilar || similar.messages.has(message)
-      ? message
-      : `(combined from similar events): ${message}`
+    if (similar.messages.size < maxSimilar) return note
+    // Any one but the newest: the set grows no further.
+    similar.messages.delete(similar.messages.values().next().value!)
+    return { ...note, key: group, message: `(combined from similar events): ${note.message}` }
   }
 
-  async #write(about: ObjectReference, target: string, type: string, reason: string, message: string): Promise<void> {
-    const key = `${target}/${type}/${reason}/${message}`
-    const now = timeText(this.#clock.now())
+  async #write({ about, key, type, reason, message, at }: Note): Promise<void> {
     const known = this.#remembered.get(key)
     if (known) {
       known.count++
       try {
-        await this.#client.patch(Event, known, 'merge', { count: known.count, lastTimestamp: now })
+        await this.#client.patch(Event, known, 'merge', { count: known.count, lastTimestamp: at, message })
         return
       } catch (error) {
-        // It has been deleted after its hour: tell it anew.
+        // It has been deleted after its hour: it begins again.
         if (!isReason(error, 'NotFound')) throw error
       }
     }
     const namespace = about.namespace || 'default'
-    const stamp = BigInt(this.#clock.now()) * 1_000_000n + BigInt(this.#sequence++ % 1_000_000)
-    const name = `${about.name}.${stamp.toString(16)}`
+    const name = `${about.name}.${this.#nanos().toString(16)}`
     keep(this.#remembered, key, { name, namespace, count: 1 })
     await this.#client.create(Event, {
       metadata: { name, namespace },
@@ -133,10 +152,26 @@ export class EventRecorder {
       source: this.#source,
       reportingComponent: this.#source.component,
       reportingInstance: this.#source.host ?? '',
-      firstTimestamp: now,
-      lastTimestamp: now,
+      firstTimestamp: at,
+      lastTimestamp: at,
       count: 1,
     })
+  }
+
+  /** In the order of what happened, also within one millisecond and across components. */
+  #nanos(): bigint {
+    const now = BigInt(Math.trunc(this.#clock.now())) * 1_000_000n
+    const last = lastNanos.get(this.#clock) ?? 0n
+    const next = now > last ? now : last + 1n
+    lastNanos.set(this.#clock, next)
+    return next
+  }
+
+  #failed({ reason }: Note, error: unknown): void {
+    const fields = { reason, why: messageOf(error) }
+    // Nothing can be made in a namespace that is going away: everyday.
+    if (isReason(error, 'Forbidden', 'NotFound')) this.#log.debug('event not written', fields)
+    else this.#log.warn('event not written', fields)
   }
 }
 

@@ -2,10 +2,12 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2'
 import { PassThrough } from 'node:stream'
 import { StatusError, type StatusDetails } from '../base/errors.ts'
-import type { KubeObject } from '../api/kind.ts'
+import type { AnyKind, KubeObject } from '../api/kind.ts'
 import { Item } from '../api/mirror.ts'
 import type { Operation, Serve, ServedResult, WatchEvent } from '../api/operation.ts'
+import { fillNilLists } from '../api/schema/nil.ts'
 import type { JsonObject } from '../api/schema/node.ts'
+import { parseJson } from '../wire/json.ts'
 
 export interface Credentials {
   /** `https://host:port` */
@@ -115,7 +117,7 @@ async function serve(
   const answer = answerOf(stream)
   if (operation.body === undefined) stream.end()
   else stream.end(JSON.stringify(withType(operation)))
-  if (verb === 'watch') return { type: 'watch', kind, events: watchEvents(stream, answer) }
+  if (verb === 'watch') return { type: 'watch', kind, events: watchEvents(kind, stream, answer) }
   stream.setTimeout(requestTimeoutMs, () =>
     stream.destroy(new StatusError('Timeout', `the server did not answer within ${requestTimeoutMs / 1000} seconds`)),
   )
@@ -150,15 +152,19 @@ function resultOf({ kind, verb }: Operation, object: JsonObject): ServedResult {
       continue?: string
     }
     const items = ((object.items ?? []) as unknown as KubeObject[]).map(o =>
-      itemOf({ ...o, kind: kind.kind, apiVersion: kind.apiVersion }),
+      itemOf(kind, { ...o, kind: kind.kind, apiVersion: kind.apiVersion }),
     )
     return { type: 'list', kind, items, revision: Number(resourceVersion), ...(token && { continue: token }) }
   }
   if (object.kind === 'Status' && object.apiVersion === 'v1') return { type: 'status', status: object }
-  return { type: 'object', kind, item: itemOf(object as unknown as KubeObject) }
+  return { type: 'object', kind, item: itemOf(kind, object as unknown as KubeObject) }
 }
 
-const itemOf = (object: KubeObject) => new Item(object, Number(object.metadata?.resourceVersion ?? 0))
+function itemOf(kind: AnyKind, object: KubeObject): Item {
+  // A subresource may answer with an object of another kind.
+  if (object.kind === kind.kind) fillNilLists(kind.schema, object as unknown as JsonObject)
+  return new Item(object, Number(object.metadata?.resourceVersion ?? 0))
+}
 
 /** An answer whose body is kept from the first byte on: HTTP/2 throws away what nobody listens to when a stream closes. */
 interface Answer {
@@ -191,7 +197,11 @@ async function readAll({ status, body }: Answer): Promise<{ status: number; body
   return { status: code, body: Buffer.concat(chunks).toString() }
 }
 
-async function* watchEvents(stream: ClientHttp2Stream, answer: Answer): AsyncGenerator<readonly WatchEvent[]> {
+async function* watchEvents(
+  kind: AnyKind,
+  stream: ClientHttp2Stream,
+  answer: Answer,
+): AsyncGenerator<readonly WatchEvent[]> {
   const status = await answer.status
   try {
     if (status >= 400) {
@@ -210,8 +220,8 @@ async function* watchEvents(stream: ClientHttp2Stream, answer: Answer): AsyncGen
         .split('\n')
         .filter(Boolean)
         .map(line => {
-          const { type, object } = JSON.parse(line) as { type: WatchEvent['type']; object: KubeObject }
-          return { type, item: itemOf(object) }
+          const { type, object } = parseJson(line) as { type: WatchEvent['type']; object: KubeObject }
+          return { type, item: itemOf(kind, object) }
         })
     }
   } finally {
@@ -221,7 +231,7 @@ async function* watchEvents(stream: ClientHttp2Stream, answer: Answer): AsyncGen
 
 function parse(body: string, status: number): JsonObject {
   try {
-    return JSON.parse(body) as JsonObject
+    return parseJson(body) as JsonObject
   } catch (cause) {
     throw new StatusError(
       'InternalError',

@@ -4,7 +4,7 @@ import type { Clock } from '../base/clock.ts'
 import { isReason, messageOf, StatusError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
-import { Mirror, type MirrorChange } from '../api/mirror.ts'
+import { logMirrorFailures, Mirror, type MirrorChange } from '../api/mirror.ts'
 import type { Operation, OperationVerb, ServedResult, WatchEvent } from '../api/operation.ts'
 
 /** A part of a kind. */
@@ -49,7 +49,7 @@ export class Informers {
     ])
     let mirror = this.#mirrors.get(key)
     if (!mirror) {
-      mirror = new Mirror()
+      mirror = new Mirror(logMirrorFailures(this.#options.log, kind.plural))
       this.#mirrors.set(key, mirror)
       const stop = new AbortController()
       this.#stops.set(mirror, stop)

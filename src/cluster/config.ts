@@ -5,8 +5,11 @@ import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { createHash } from 'node:crypto'
+import { commandLine, defaultName } from './hint.ts'
 import { portFree } from './machine.ts'
 import { chooseNodeRange } from './node-range.ts'
+
+export { defaultDataDir, defaultName } from './hint.ts'
 
 export interface ClusterConfig {
   name: string
@@ -46,8 +49,6 @@ export interface LocalNode {
   index: number
 }
 
-export const defaultDataDir = '/var/lib/kutter'
-export const defaultName = 'default'
 /** Where packages for images are kept, beside the clusters. */
 export const packageDir = '.debs'
 const maxSlots = 60
@@ -104,7 +105,7 @@ export async function ensureConfig(
   if (existing) {
     if (existing.joined)
       throw new Error(
-        `${paths.root} belongs to a node of the cluster at ${existing.joined.server}; take another --name, or remove it with: kutter down --purge --name ${wanted.name}`,
+        `${paths.root} belongs to a node of the cluster at ${existing.joined.server}; take another --name, or remove it with: ${commandLine('kutter', 'down --purge', paths)}`,
       )
     claimSlot(existing.slot, paths.root)
     const changed = withNodes({ ...existing, ...chosen(wanted) }, wanted.nodes ?? 1)

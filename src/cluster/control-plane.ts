@@ -4,7 +4,14 @@ import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import type { Serve } from '../api/operation.ts'
 import type { AnyKind } from '../api/kind.ts'
-import { type Handler, type ServerCore, type TokenIssuer, bootstrap, openServer } from '../apiserver/index.ts'
+import {
+  type Handler,
+  type ServerCore,
+  type TokenIssuer,
+  bootstrap,
+  keepEssentials,
+  openServer,
+} from '../apiserver/index.ts'
 import { Client } from '../client/index.ts'
 import { builtinKinds } from '../kinds/all.ts'
 import type { Store } from '../store/index.ts'
@@ -51,6 +58,7 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
     ...(extensions && { extensions: extensions.handlers }),
   })
   await bootstrap(serve, options)
+  const stopKeeping = keepEssentials(serve, options, log)
   const clients: Client[] = []
   const clientOf = (name: string, groups: readonly string[], userAgent: string) => {
     const user = { name, groups: [...groups, 'system:authenticated'] }
@@ -77,6 +85,7 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
       ),
     signToken: claims => tokens.sign(claims),
     close: async () => {
+      stopKeeping()
       for (const client of clients) client.close()
       await close()
       await store.close()

@@ -10,6 +10,7 @@ import { publishClusterFacts } from './cluster-facts.ts'
 import { publishClusterInfo } from './cluster-info.ts'
 import type { ClusterConfig, ServerPart } from './config.ts'
 import type { ControlPlane } from './control-plane.ts'
+import { markControlPlane } from './control-plane-node.ts'
 import { keepDnsService } from './dns-service.ts'
 import { hostAddresses } from './machine.ts'
 
@@ -80,6 +81,7 @@ async function serveNodes({ plane, config, authority, signal }: ControllersOptio
   await publishClusterInfo(admin, `https://${hostAddresses()[0] ?? '127.0.0.1'}:${config.port}`, authority.certPem)
   await publishClusterFacts(admin, config)
   await keepDnsService(admin, config.dnsAddress, signal)
+  await markControlPlane(admin, config.nodeName, signal)
 }
 
 /** Runs `lead` whenever this server is the leader; resolves when it has begun for the first time or stands by. */

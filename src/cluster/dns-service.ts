@@ -1,5 +1,6 @@
 // The Service kube-dns, which gives the nodes' DNS servers one address; its endpoints are the nodes that have a
 // range of pod addresses. Every node asks its own server: one that is lost takes nobody else's answers along.
+import { parseCidr } from '../api/ip.ts'
 import type { DeepReadonly } from '../api/schema/node.ts'
 import { messageOf } from '../base/errors.ts'
 import type { Client } from '../client/index.ts'
@@ -34,14 +35,14 @@ export async function keepDnsService(client: Client, address: string, signal: Ab
     })
   }
   const nodes = client.mirror(Node)
-  await client.synced([nodes] as never, signal)
+  await client.synced([nodes], signal)
   let last = ''
   const write = async () => {
-    const slice = sliceOf(nodes.list())
-    const text = JSON.stringify(slice.endpoints)
-    if (text === last || signal.aborted) return
-    last = text
     try {
+      const slice = sliceOf(nodes.list())
+      const text = JSON.stringify(slice.endpoints)
+      if (text === last || signal.aborted) return
+      last = text
       if (await client.find(EndpointSlice, { namespace, name })) await client.update(EndpointSlice, slice)
       else await client.create(EndpointSlice, slice)
     } catch (error) {
@@ -49,7 +50,7 @@ export async function keepDnsService(client: Client, address: string, signal: Ab
       client.log.warn('cannot write the endpoints of kube-dns', { why: messageOf(error) })
     }
   }
-  const stop = nodes.subscribe(() => void write())
+  const stop = nodes.subscribe(() => void write(), 'kube-dns endpoints')
   signal.addEventListener('abort', stop, { once: true })
   await write()
 }
@@ -57,7 +58,7 @@ export async function keepDnsService(client: Client, address: string, signal: Ab
 /** The endpoints of DNS: every node that has a range. */
 export function sliceOf(nodes: readonly DeepReadonly<Node>[]) {
   const endpoints = nodes
-    .filter(node => node.spec.podCIDR)
+    .filter(node => parseCidr(node.spec.podCIDR ?? ''))
     .map(node => ({
       addresses: [gatewayOf(node.spec.podCIDR!)],
       conditions: { ready: true, serving: true, terminating: false },

@@ -8,8 +8,10 @@ import { stderrLog, silentLog } from '../base/log.ts'
 import { findCgroups, realMounts } from '../linux/index.ts'
 import { podRoutes } from '../network/index.ts'
 import { type ClusterConfig, type ClusterPaths, clusterTag, packageDir, readConfig, releaseSlot } from './config.ts'
+import { readIfThere } from './files.ts'
 import { contextName, removeFromUserConfig } from './kubeconfig.ts'
 import { ask, type SupervisorState } from './link.ts'
+import { locked, sayBusy } from './lock.ts'
 import { isAlive, kill } from './supervisor.ts'
 import { cgroupOf } from './node-names.ts'
 import { networkLeftovers } from './node-net.ts'
@@ -26,7 +28,16 @@ export interface DownOptions {
 const stopMs = 30_000
 
 /** Returns the exit code: 0 when nothing is left. */
-export async function down({ paths, name, purge, out }: DownOptions): Promise<number> {
+export async function down(options: DownOptions): Promise<number> {
+  const { paths, name, out } = options
+  if (!existsSync(paths.root)) {
+    out(`There is no cluster ${name} in ${paths.dataDir}.\n`)
+    return 0
+  }
+  return locked(paths, sayBusy(name, out), () => stop(options))
+}
+
+async function stop({ paths, name, purge, out }: DownOptions): Promise<number> {
   const config = readConfig(paths)
   if (!config) {
     out(`There is no cluster ${name} in ${paths.dataDir}.\n`)
@@ -42,9 +53,10 @@ export async function down({ paths, name, purge, out }: DownOptions): Promise<nu
   const left = await leftovers(paths, config, tag)
   if (purge) {
     releaseSlot(config.slot, paths.root)
+    const ca = await readIfThere(join(paths.pki, 'ca.crt'))
+    await removeFromUserConfig(contextName(name), ca)
     await rm(paths.root, { recursive: true, force: true })
     await removeDataDir(paths)
-    await removeFromUserConfig(contextName(name))
   }
   if (left.length) {
     out(`The cluster ${name} is stopped, but this is left: ${left.join(', ')}\n`)

@@ -6,6 +6,7 @@ import { buildImage, listImages, loadArchive, pinsFileFor } from '../images/inde
 import { containerdPaths } from '../kubelet/containerd/index.ts'
 import { UsageError } from './args.ts'
 import type { ClusterConfig, ClusterPaths } from './config.ts'
+import { commandLine } from './hint.ts'
 import { nodeDirs } from './node-names.ts'
 
 interface Context {
@@ -72,7 +73,7 @@ async function stores({ paths, config }: Context) {
   })
   if (!found.length)
     throw new UsageError(
-      `no node of the cluster ${config.name} is running; start it with: kutter up --name ${config.name}`,
+      `no node of the cluster ${config.name} is running; start it with: ${commandLine('kutter', 'up', paths)}`,
     )
   return found
 }

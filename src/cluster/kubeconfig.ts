@@ -3,7 +3,7 @@ import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { parse, stringify } from 'yaml'
-import type { KeyPair } from '../wire/x509.ts'
+import { type KeyPair, traditionalKey } from '../wire/x509.ts'
 import { defaultName } from './config.ts'
 import { readIfThere } from './files.ts'
 
@@ -36,7 +36,13 @@ export function kubeconfigOf(name: string, server: string, ca: string, client: K
     clusters: [{ name, cluster: { server, 'certificate-authority-data': base64(ca) } }],
     contexts: [{ name, context: { cluster: name, user: name } }],
     users: [
-      { name, user: { 'client-certificate-data': base64(client.certPem), 'client-key-data': base64(client.keyPem) } },
+      {
+        name,
+        user: {
+          'client-certificate-data': base64(client.certPem),
+          'client-key-data': base64(traditionalKey(client.keyPem)),
+        },
+      },
     ],
   }
 }
@@ -60,16 +66,25 @@ export async function mergeIntoUserConfig(own: Kubeconfig): Promise<void> {
   await writeKubeconfig(file, merged)
 }
 
-/** Takes the context out again. */
-export async function removeFromUserConfig(name: string): Promise<void> {
-  const file = userKubeconfig()
-  const existing = await readUserConfig(file)
-  if (!existing) return
-  for (const list of ['clusters', 'contexts', 'users'] as const)
-    existing[list] = (existing[list] ?? []).filter(e => e.name !== name)
-  if (existing['current-context'] === name) existing['current-context'] = existing.contexts[0]?.name ?? ''
-  await writeKubeconfig(file, existing)
+/** The files that `up` may have put the context into: the user's own, and what KUBECONFIG names now. */
+const userFiles = (): string[] => [...new Set([userKubeconfig(), join(homedir(), '.kube', 'config')])]
+
+/** Takes the cluster's context, user and key out again: those of this authority, not another cluster's of that name. */
+export async function removeFromUserConfig(name: string, ca: string | undefined): Promise<void> {
+  for (const file of userFiles()) {
+    const existing = await readUserConfig(file)
+    const cluster = existing?.clusters?.find(c => c.name === name)
+    if (!existing || !cluster || (ca !== undefined && authorityOf(cluster) !== base64(ca))) continue
+    for (const list of ['clusters', 'contexts', 'users'] as const)
+      existing[list] = (existing[list] ?? []).filter(e => e.name !== name)
+    // Which cluster comes next is for the user to say.
+    if (existing['current-context'] === name) existing['current-context'] = ''
+    await writeKubeconfig(file, existing)
+  }
 }
+
+const authorityOf = (cluster: Named): unknown =>
+  (cluster.cluster as Record<string, unknown> | undefined)?.['certificate-authority-data']
 
 async function readUserConfig(file: string): Promise<Kubeconfig | undefined> {
   const text = await readIfThere(file)
@@ -78,7 +93,7 @@ async function readUserConfig(file: string): Promise<Kubeconfig | undefined> {
     return parse(text) as Kubeconfig
   } catch (cause) {
     throw new Error(
-      `${file} cannot be read as YAML, so the cluster's context was not added to it; mend it or set KUBECONFIG to another file`,
+      `${file} cannot be read as YAML, so the cluster's context was neither added to it nor taken out; mend it or set KUBECONFIG to another file`,
       { cause },
     )
   }

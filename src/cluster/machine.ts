@@ -56,13 +56,30 @@ export function portFree(port: number): Promise<boolean> {
 
 const minFreeBytes = 200 * 1024 * 1024
 
+/** With less than this a write may fail any moment. */
+const minWritableBytes = 16 * 1024 * 1024
+
 /** One sentence when the file system of a directory is too full to start on. */
 export async function diskProblem(dir: string): Promise<string | undefined> {
+  const free = await freeBytes(dir)
+  return free < minFreeBytes
+    ? `the disk of ${dir} is full: ${mebibytes(free)} are free, kutter needs ${mebibytes(minFreeBytes)}`
+    : undefined
+}
+
+/** One sentence when there is no room for what a running cluster writes. */
+export async function fullDisk(dir: string): Promise<string | undefined> {
+  const free = await freeBytes(dir)
+  return free < minWritableBytes
+    ? `the disk of ${dir} is full: ${mebibytes(free)} are free, and nothing more can be stored`
+    : undefined
+}
+
+const mebibytes = (bytes: number) => `${Math.floor(bytes / 1024 / 1024)} MiB`
+
+async function freeBytes(dir: string): Promise<number> {
   let existing = dir
   while (!existsSync(existing)) existing = join(existing, '..')
   const { bavail, bsize } = await statfs(existing)
-  const free = bavail * bsize
-  return free < minFreeBytes
-    ? `the disk of ${dir} is full: ${Math.floor(free / 1024 / 1024)} MiB are free, kutter needs ${minFreeBytes / 1024 / 1024}`
-    : undefined
+  return bavail * bsize
 }

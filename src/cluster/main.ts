@@ -5,17 +5,10 @@ import { dirname, resolve } from 'node:path'
 import { messageOf } from '../base/errors.ts'
 import { type Log, stderrLog } from '../base/log.ts'
 import { runAgent } from './agent.ts'
-import {
-  durationOption,
-  integerOption,
-  type OptionSpec,
-  type Parsed,
-  parseArgs,
-  portRangeOption,
-  UsageError,
-} from './args.ts'
+import { durationOption, integerOption, type Parsed, parseArgs, portRangeOption, UsageError } from './args.ts'
 import { check } from './check.ts'
-import { componentOptions, runControllerManager, runSchedulerAlone } from './component.ts'
+import { helpText, options } from './command-line.ts'
+import { runControllerManager, runSchedulerAlone } from './component.ts'
 import {
   type ClusterConfig,
   type ClusterPaths,
@@ -27,6 +20,8 @@ import {
   serverParts,
 } from './config.ts'
 import { down } from './down.ts'
+import { commandLine } from './hint.ts'
+import { locked, sayBusy } from './lock.ts'
 import { runJoined } from './join.ts'
 import { machineProblem } from './machine.ts'
 import { tokenCommand } from './token-command.ts'
@@ -37,51 +32,6 @@ import { status } from './status.ts'
 import { spawnSupervisor } from './supervisor.ts'
 import { up } from './up.ts'
 import { why } from './why.ts'
-
-const options: Readonly<Record<string, OptionSpec>> = {
-  name: { value: true, help: 'name of the cluster (default)' },
-  'data-dir': { value: true, help: `where clusters are kept (${defaultDataDir})` },
-  port: { value: true, help: 'port of the API server (6443)' },
-  nodes: { value: true, help: 'how many nodes there are to be on this machine (1)' },
-  node: { value: true, help: 'name of the node' },
-  server: { value: true, help: 'agent: address of the API server to join' },
-  token: { value: true, help: 'agent: a token that kutter token create printed' },
-  'node-name': { value: true, help: 'agent: name of the node (the machine’s)' },
-  'node-ip': { value: true, help: 'agent: address of the node (the one towards the server)' },
-  'kubelet-port': { value: true, help: 'agent: port of the kubelet (10250)' },
-  ttl: { value: true, help: 'token create: how long it is good (24h); 0: for ever' },
-  'cluster-signing-duration': { value: true, help: 'the longest life of certificates that nodes ask for (a year)' },
-  'node-monitor-grace-period': { value: true, help: 'how long a node may be silent (50s)' },
-  'service-node-port-range': { value: true, help: 'ports for Services of type NodePort (30000-32767)' },
-  disable: { value: true, help: `parts of the server that run elsewhere: ${serverParts.join(',')}` },
-  'scheduler-config': { value: true, help: 'file with a KubeSchedulerConfiguration' },
-  n: { value: true, help: 'namespace (default)' },
-  namespace: { value: true, help: 'namespace (default)' },
-  'no-install': { help: 'only say what is missing, install nothing' },
-  purge: { help: 'remove the data, too' },
-  o: { value: true, help: 'json: output for programs' },
-  ...componentOptions,
-  help: { help: 'this text' },
-}
-
-const usage = `kutter: Kubernetes on this machine
-
-  kutter up [--name NAME] [--nodes N] [--port P] [--data-dir DIR] [--no-install]
-                                                                       start a cluster, or add the nodes it lacks
-  kutter down [--name NAME] [--purge]                                  stop it (and remove its data)
-  kutter status [--name NAME] [-o json]                                how it is
-  kutter why pod/POD [-n NAMESPACE] [--name NAME] [-o json]            why a pod is on its node, or on none
-  kutter kubeconfig [--name NAME]                                      path of an admin kubeconfig
-  kutter image build DIR… | import FILE.tar… | list                    images of the nodes
-  kutter token create [--ttl 24h] | list | delete ID                   tokens by which other machines join
-  kutter agent --server URL --token TOKEN [--node-name N] [--data-dir DIR]
-                                                                       make this machine a node of that cluster
-  kutter node add [NAME]                                               one more node on this machine
-  kutter node remove NAME                                              take it away; kubectl drain NAME comes first
-  kutter check                                                         what this machine lacks
-  kutter server | agent                                                the roles by themselves
-  kutter controller-manager | scheduler --kubeconfig FILE              the same, for any API server
-`
 
 const tokenLifeMs = 24 * 3600_000
 /** So many agents are a burden for one machine already. */
@@ -96,7 +46,7 @@ async function main(args: readonly string[]): Promise<number> {
   const parsed = parseArgs(args, options)
   const [action = 'help', ...words] = parsed.words
   if (parsed.flags.has('help')) {
-    out(usage)
+    out(helpText(parsed.words[0]))
     return 0
   }
   const name = parsed.options.name ?? defaultName
@@ -142,7 +92,10 @@ async function main(args: readonly string[]): Promise<number> {
     case 'image':
       return imageCommand(words, { paths, config: existing(paths, name), out })
     case 'node':
-      return nodeCommand(words, { paths, config: ownCluster(paths, name), out })
+      ownCluster(paths, name)
+      return locked(paths, sayBusy(name, out), () =>
+        nodeCommand(words, { paths, config: ownCluster(paths, name), out }),
+      )
     case 'check':
       return check(out)
     case 'server':
@@ -168,7 +121,7 @@ async function main(args: readonly string[]): Promise<number> {
       return tokenCommand(words, { paths, config: ownCluster(paths, name), ttlMs, out })
     }
     case 'help':
-      out(usage)
+      out(helpText(words[0]))
       return parsed.words.length ? 0 : 2
     default:
       throw new UsageError(`unknown command ${JSON.stringify(action)}; kutter --help lists them`)
@@ -233,7 +186,9 @@ function untilSignal(log: Log): AbortSignal {
 function existing(paths: ClusterPaths, name: string): ClusterConfig {
   const config = readConfig(paths)
   if (!config)
-    throw new UsageError(`there is no cluster ${name} in ${paths.dataDir}; make one with: kutter up --name ${name}`)
+    throw new UsageError(
+      `there is no cluster ${name} in ${paths.dataDir}; make one with: ${commandLine('kutter', 'up', paths)}`,
+    )
   return config
 }
 
@@ -257,6 +212,11 @@ async function role(paths: ClusterPaths, name: string, run: (options: RoleOption
     revive: () => spawnSupervisor({ paths, config, directory }, true),
   })
 }
+
+// Whoever reads this may stop early, as `head` does: what is under way is finished nevertheless.
+process.stdout.on('error', error => {
+  if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error
+})
 
 main(process.argv.slice(2)).then(
   code => process.exit(code),

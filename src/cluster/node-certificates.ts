@@ -58,7 +58,7 @@ export interface Kept {
 export async function readKept(file: string, ca: string, now: number): Promise<Kept | undefined> {
   const text = await readIfThere(file)
   if (text === undefined) return undefined
-  const pair = { certPem: part(text, 'CERTIFICATE'), keyPem: part(text, 'PRIVATE KEY') }
+  const pair = { certPem: part(text, 'CERTIFICATE'), keyPem: part(text, '(?:EC |RSA )?PRIVATE KEY') }
   const good = pair.certPem && pair.keyPem && isPair(pair, ca) && readCertificate(pair.certPem).notAfter > now
   return good ? { pair, since: (await stat(file)).mtimeMs } : undefined
 }

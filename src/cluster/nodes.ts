@@ -8,6 +8,7 @@ import { Node } from '../kinds/core/node.ts'
 import { adminOf } from './admin.ts'
 import { UsageError } from './args.ts'
 import { type ClusterConfig, type ClusterPaths, clusterTag, nodeNames, withNode, writeConfig } from './config.ts'
+import { commandLine } from './hint.ts'
 import { ask } from './link.ts'
 import { ensureNodeNetwork, removeNodeNamespace } from './node-net.ts'
 import { teardownNode } from './node-teardown.ts'
@@ -26,7 +27,9 @@ export async function nodeCommand(words: readonly string[], context: Context): P
   if (more.length) throw new UsageError(`kutter node ${action} takes one name`)
   const { paths, config } = context
   if ((action === 'add' || action === 'remove') && !(await ask(paths.socket, { command: 'status' })))
-    throw new UsageError(`the cluster ${config.name} is not running; start it with: kutter up --name ${config.name}`)
+    throw new UsageError(
+      `the cluster ${config.name} is not running; start it with: ${commandLine('kutter', 'up', paths)}`,
+    )
   switch (action) {
     case 'add':
       if (name !== undefined) checkName(name, config)
@@ -76,12 +79,12 @@ async function removeNode(name: string, { paths, config, out }: Context): Promis
   if (!node)
     throw new UsageError(
       name === config.nodeName
-        ? `${name} is the machine itself, the cluster's first node; it goes with: kutter down`
+        ? `${name} is the machine itself, the cluster's first node; it goes with: ${commandLine('kutter', 'down', paths)}`
         : `the cluster ${config.name} has no node ${name} on this machine; it has: ${config.nodes.map(n => n.name).join(', ') || 'none that can be removed'}`,
     )
   const tag = clusterTag(paths, config.name)
   await writeConfig(paths, { ...config, nodes: config.nodes.filter(n => n !== node) })
-  // First the agent: one that lives registers its node again.
+  // First the agent: one that lives would go on working on pods.
   await ask(paths.socket, { command: 'reload' })
   const { client, close } = await adminOf(paths, config)
   try {

@@ -1,8 +1,10 @@
 // The cluster's keys and certificates, in files below <data>/pki. Made once, renewed before they expire.
-import { mkdir, rename, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, rename, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
 import { readIfThere } from './files.ts'
+import { commandLine } from './hint.ts'
 import { makeSigningKey } from '../wire/jwt.ts'
 import {
   issue,
@@ -33,11 +35,25 @@ export class Pki {
   /** The cluster's authority; everything else is signed by it. */
   async authority(): Promise<KeyPair> {
     if (this.#given) return this.#given
-    return this.#pair(
-      'ca',
-      () => true,
-      () => makeAuthority({ commonName: 'kutter-ca', now: this.#clock.now(), validMs: authorityMs }),
-    )
+    const [certFile, keyFile] = [join(this.dir, 'ca.crt'), join(this.dir, 'ca.key')]
+    const [certPem, keyPem] = await Promise.all([readIfThere(certFile), readIfThere(keyFile)])
+    if (certPem !== undefined && keyPem !== undefined && isPair({ certPem, keyPem })) return { certPem, keyPem }
+    const lost = [certPem === undefined && certFile, keyPem === undefined && keyFile].filter(Boolean)
+    // Another authority would cut off every node that joined and every kubeconfig that was handed out.
+    if (lost.length < 2 || (await this.#isInUse()))
+      throw new Error(
+        `${lost.length ? `the cluster's authority is incomplete: ${lost.join(' and ')} is gone` : `${keyFile} is not the key of ${certFile}`}; put back a copy, or start over without the data: ${commandLine('kutter', 'down --purge', { root: dirname(this.dir), dataDir: dirname(dirname(this.dir)) })}`,
+      )
+    const made = await makeAuthority({ commonName: 'kutter-ca', now: this.#clock.now(), validMs: authorityMs })
+    await this.#write(keyFile, made.keyPem)
+    await this.#write(certFile, made.certPem)
+    return made
+  }
+
+  /** Whether an authority has signed anything here. */
+  async #isInUse(): Promise<boolean> {
+    const names = existsSync(this.dir) ? await readdir(this.dir) : []
+    return names.some(name => name.endsWith('.crt') && name !== 'ca.crt')
   }
 
   /** A certificate kept in `<name>.crt` and `<name>.key`; made again when its names differ or its end is near. */

@@ -18,7 +18,7 @@ import { type ClusterConfig, type ClusterPaths, clusterTag } from './config.ts'
 import { openControlPlane } from './control-plane.ts'
 import { startControllers } from './controllers.ts'
 import { keepLifeline } from './lifeline.ts'
-import { hostAddresses } from './machine.ts'
+import { fullDisk, hostAddresses } from './machine.ts'
 import { metricsGroup, metricsHandler, metricsKinds } from './metrics-api.ts'
 import { addressIn } from './node-range.ts'
 import { Pki } from './pki.ts'
@@ -38,18 +38,14 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
   const clock = realClock
   const lifeline = keepLifeline({ socket: paths.socket, hello: { role: 'server' }, clock, log, revive, signal })
   const pki = new Pki(paths.pki, clock)
-  const [authority, serving, kubeletClient, tokenKey, store] = await Promise.all([
-    pki.authority(),
+  const authority = await pki.authority()
+  const [serving, kubeletClient, tokenKey, store] = await Promise.all([
     servingCertificate(pki, config),
-    pki
-      .authority()
-      .then(() =>
-        pki.certificate(
-          'apiserver-kubelet-client',
-          { commonName: 'system:kube-apiserver', organizations: ['system:masters'] },
-          ['client auth', 'digital signature'],
-        ),
-      ),
+    pki.certificate(
+      'apiserver-kubelet-client',
+      { commonName: 'system:kube-apiserver', organizations: ['system:masters'] },
+      ['client auth', 'digital signature'],
+    ),
     pki.tokenKey(),
     openEmbeddedStore(paths.store),
   ])
@@ -82,7 +78,12 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
       key: serving.keyPem,
       cert: serving.certPem,
       clientCa: authority.certPem,
-      paths: [health(plane.core), discovery(kinds), openapi(kinds), schedulerDebug(() => scheduler)],
+      paths: [
+        health(plane.core, { disk: () => checkDisk(paths) }),
+        discovery(kinds),
+        openapi(kinds),
+        schedulerDebug(() => scheduler),
+      ],
       streams,
     },
     '0.0.0.0',
@@ -96,6 +97,11 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
   await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))
   await http.close()
   await plane.close()
+}
+
+async function checkDisk(paths: ClusterPaths): Promise<void> {
+  const full = await fullDisk(paths.store)
+  if (full) throw new Error(full)
 }
 
 /** The API server's certificate names every way it is reached. */

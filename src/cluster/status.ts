@@ -6,6 +6,7 @@ import { type ClusterConfig, type ClusterPaths, nodeNames, readConfig } from './
 import { dnsAnswers } from './dns-probe.ts'
 import { contextName } from './kubeconfig.ts'
 import { ask } from './link.ts'
+import { fullDisk } from './machine.ts'
 import { rolesOf } from './processes.ts'
 
 interface Status {
@@ -61,6 +62,8 @@ async function inspect(paths: ClusterPaths, name: string): Promise<Status> {
     if (!p.ready)
       problems.push(`the ${p.role}${p.node ? ` of ${p.node}` : ''} is not ready${p.problem ? `: ${p.problem}` : ''}`)
   for (const f of state.failing) problems.push(`the ${f.process} ended ${f.restarts} times: ${f.lastWords}`)
+  const full = await fullDisk(paths.root)
+  if (full) problems.push(full)
   const nodes = await readNodes(paths, config, problems)
   for (const node of nodes) if (!node.ready) problems.push(`node ${node.name} is not Ready`)
   const dns = await dnsAnswers(config.dnsAddress, `kubernetes.default.svc.${config.domain}`)
@@ -80,9 +83,11 @@ async function inspectJoined(paths: ClusterPaths, config: ClusterConfig, empty: 
 const waitMs = 3_000
 
 async function readNodes(paths: ClusterPaths, config: ClusterConfig, problems: string[]): Promise<Status['nodes']> {
-  const { client, close } = await adminOf(paths, config)
+  let close = () => {}
   try {
-    const { items } = await client.list(Node, { signal: AbortSignal.timeout(waitMs) })
+    const admin = await adminOf(paths, config)
+    close = admin.close
+    const { items } = await admin.client.list(Node, { signal: AbortSignal.timeout(waitMs) })
     return items.map(node => ({
       name: node.metadata.name ?? '',
       ready: node.status.conditions?.some(c => c.type === 'Ready' && c.status === 'True') ?? false,

@@ -16,6 +16,8 @@ import {
   withNodes,
 } from './config.ts'
 import { dnsAnswers } from './dns-probe.ts'
+import { commandLine } from './hint.ts'
+import { locked, sayBusy } from './lock.ts'
 import { stopProcesses } from './down.ts'
 import { contextName, kubeconfigOf, mergeIntoUserConfig, writeKubeconfig } from './kubeconfig.ts'
 import { ask } from './link.ts'
@@ -52,9 +54,13 @@ export interface UpOptions {
 
 /** Returns the exit code. Throws Error with one clear sentence when it cannot be done. */
 export async function up(options: UpOptions): Promise<number> {
-  const { paths, name, out } = options
   const problem = machineProblem()
   if (problem) throw new Error(problem)
+  return locked(options.paths, sayBusy(options.name, options.out), () => bringUp(options))
+}
+
+async function bringUp(options: UpOptions): Promise<number> {
+  const { paths, name, out } = options
   const running = await ask(paths.socket, { command: 'status' })
   if (running?.processes.length) return alreadyRunning(options)
   // What is wrong with it is better said here than in a log.
@@ -94,8 +100,8 @@ export async function up(options: UpOptions): Promise<number> {
       until(deadline, paths, () => dnsAnswers(config.dnsAddress, `kubernetes.default.svc.${config.domain}`)),
     )
   } catch (error) {
-    // Nothing half-started stays.
-    await stopProcesses(paths, name)
+    // Nothing half-started stays; what somebody else started does.
+    if (!running) await stopProcesses(paths, name)
     throw error
   } finally {
     close()
@@ -113,17 +119,17 @@ The API server answers on https://127.0.0.1:${port}, without controllers. Start 
 
 `
 
-function farewell({ name, command }: UpOptions, config: ClusterConfig, ms: number): string {
+function farewell({ name, paths, command }: UpOptions, config: ClusterConfig, ms: number): string {
   const context = contextName(name)
   return `
 The cluster is up: https://127.0.0.1:${config.port}, after ${durationText(ms)}. Try:
 
   kubectl --context ${context} get pods -A
-  ${command} image build examples/images/busybox examples/images/myapp
+  ${commandLine(command, 'image build examples/images/busybox examples/images/myapp', paths)}
   kubectl --context ${context} apply -f examples/canarydemo.yaml
   curl 127.0.0.1:32600
-  ${command} status          how it is
-  ${command} down            stop it; the data stays
+  ${commandLine(command, 'status', paths)}          show whether all is well
+  ${commandLine(command, 'down', paths)}            stop it; the data stays
 
 `
 }
@@ -176,14 +182,39 @@ async function alreadyRunning(options: UpOptions): Promise<number> {
   await ensureNodeNetwork(clusterTag(paths, name), config)
   if (nodes > nodeNames(config).length) return startNodes({ paths, config, out }, withNodes(config, nodes))
   out(
-    `The cluster ${name} is running already (https://127.0.0.1:${config.port}). ${options.command} status tells how it is.\n`,
+    `The cluster ${name} is running already (https://127.0.0.1:${config.port}); ${commandLine(options.command, 'status', paths)} shows whether all is well.\n`,
   )
   sayIfMore(options, config)
+  const ignored = ignoredOptions(options, config)
+  if (ignored.length)
+    out(
+      `It goes on as it was started, without: ${ignored.join(', ')}. These take effect when it is stopped and started with them: ${commandLine(options.command, 'down', paths)}\n`,
+    )
   return 0
 }
 
-function sayIfMore({ nodes, out, command }: UpOptions, config: ClusterConfig): void {
+/** What was asked for that a running cluster does not take over. */
+function ignoredOptions(options: UpOptions, config: ClusterConfig): string[] {
+  const now = { ...config, disable: config.disable?.join(',') ?? '', nodePorts: config.nodePorts.join('-') }
+  const asked = { ...options, disable: options.disable?.join(','), nodePorts: options.nodePorts?.join('-') }
+  return lasting.flatMap(({ key, option }) =>
+    asked[key] === undefined || asked[key] === now[key] ? [] : [`--${option} ${asked[key] || "''"}`],
+  )
+}
+
+const lasting = [
+  { key: 'port', option: 'port' },
+  { key: 'nodeMonitorGracePeriod', option: 'node-monitor-grace-period' },
+  { key: 'clusterSigningDuration', option: 'cluster-signing-duration' },
+  { key: 'schedulerConfig', option: 'scheduler-config' },
+  { key: 'disable', option: 'disable' },
+  { key: 'nodePorts', option: 'service-node-port-range' },
+] as const
+
+function sayIfMore({ nodes, out, command, paths }: UpOptions, config: ClusterConfig): void {
   const names = nodeNames(config)
   if (nodes !== undefined && nodes < names.length)
-    out(`It has ${names.length} nodes and keeps them: ${names.join(', ')}. ${command} node remove takes one away.\n`)
+    out(
+      `It has ${names.length} nodes and keeps them: ${names.join(', ')}. ${commandLine(command, 'node remove NAME', paths)} takes one away.\n`,
+    )
 }

@@ -10,7 +10,7 @@ import type { PodTemplateSpec } from '../kinds/core/podtemplatespec.ts'
 import type { Context } from './context.ts'
 import { templateHash } from './hash.ts'
 import { claim } from './owners.ts'
-import { sameValue } from './same.ts'
+import { canonicalJson, int64Of, sameValue } from './same.ts'
 
 export type Revision = DeepReadonly<RevisionKind>
 /** On pods: which revision they are of. */
@@ -25,7 +25,12 @@ export type Workload = DeepReadonly<
   }
 >
 
-const dataOf = ({ spec }: Workload) => ({ spec: { template: { ...spec.template, $patch: 'replace' } } })
+/** What a revision keeps: a patch that brings the template back, its keys in order as Go writes maps. */
+export const dataOf = ({ spec }: Pick<Workload, 'spec'>): object =>
+  JSON.parse(canonicalJson({ spec: { template: { ...spec.template, $patch: 'replace' } } })) as object
+
+/** A revision's number may be beyond what a double holds exactly. */
+const numberOf = (revision: Revision): bigint => BigInt(revision.revision ?? 0)
 
 export interface History {
   /** The revision of the current template. */
@@ -44,16 +49,19 @@ export async function currentRevision<O extends KubeObject>(
   label: string,
 ): Promise<History> {
   const all = await claim(ctx, RevisionKind, kind, owner as unknown as DeepReadonly<O>, owner.spec.selector)
-  const sorted = [...all].sort((a, b) => a.revision - b.revision)
+  const sorted = [...all].sort(byNumber)
   const data = dataOf(owner)
   const collisionCount = owner.status.collisionCount ?? 0
   const same = sorted.filter(revision => sameValue(revision.data, data)).at(-1)
-  const next = (sorted.at(-1)?.revision ?? 0) + 1
+  const newest = sorted.at(-1)
+  const next = int64Of((newest ? numberOf(newest) : 0n) + 1n)
   if (!same) return { ...(await create(ctx, owner, data, next, label)), old: sorted }
   const old = sorted.filter(revision => revision !== same)
-  if (same === sorted.at(-1)) return { current: same, old, collisionCount }
+  if (same === newest) return { current: same, old, collisionCount }
   return { current: await ctx.patch(RevisionKind, same, 'merge', { revision: next }), old, collisionCount }
 }
+
+const byNumber = (a: Revision, b: Revision) => Number(numberOf(a) - numberOf(b))
 
 async function create(
   ctx: Context,

@@ -12,6 +12,7 @@ import { daemonSetController } from './daemonset/daemonset.ts'
 import { disruptionController } from './disruption/budget.ts'
 import { staleDisruptionController } from './disruption/stale.ts'
 import { jobController } from './job/job.ts'
+import { jobOrphanController } from './job/orphans.ts'
 import { statefulSetController } from './statefulset/statefulset.ts'
 import { deploymentController } from './deployment/deployment.ts'
 import { endpointsController } from './endpoints/endpoints.ts'
@@ -105,6 +106,7 @@ function controllersFor(options: ControllersOptions): Controller[] {
     daemonSetController(),
     statefulSetController,
     jobController,
+    jobOrphanController,
     cronJobController,
     ttlAfterFinishedController,
     autoscalerController(kinds),

@@ -64,6 +64,7 @@ export function planClaim(object: Any, owner: Any, matches: boolean): Claim {
  * The objects that `owner` controls, after taking in those of its selector that nobody controls and letting go of
  * those that it no longer selects.
  * @param also what an object must be besides
+ * @param finalizers what adopted objects get and released ones lose
  */
 export async function claim<T extends KubeObject, O extends KubeObject>(
   ctx: Context,
@@ -72,6 +73,7 @@ export async function claim<T extends KubeObject, O extends KubeObject>(
   owner: DeepReadonly<O>,
   selector: Selector | undefined,
   also: (object: DeepReadonly<T>) => boolean = () => true,
+  finalizers: readonly string[] = [],
 ): Promise<DeepReadonly<T>[]> {
   const me = owner as unknown as Any
   const claimed: DeepReadonly<T>[] = []
@@ -79,11 +81,11 @@ export async function claim<T extends KubeObject, O extends KubeObject>(
   for (const object of candidates(ctx, kind, me, selector)) {
     const plan = planClaim(object as Any, me, matches(selector, (object as Any).metadata.labels) && also(object))
     if (plan === 'keep') claimed.push(object)
-    if (plan === 'release') await release(ctx, kind, object, me)
+    if (plan === 'release') await release(ctx, kind, object, me, finalizers)
     if (plan === 'adopt') {
       // The mirror may be behind: an owner that is being deleted must not take anything in.
       mayAdopt ??= await isAlive(ctx, ownerKind, me)
-      const adopted = mayAdopt && (await adopt(ctx, kind, object, me))
+      const adopted = mayAdopt && (await adopt(ctx, kind, object, me, finalizers))
       if (adopted) claimed.push(adopted)
     }
   }
@@ -101,9 +103,11 @@ async function adopt<T extends KubeObject>(
   kind: Kind<T>,
   object: DeepReadonly<T>,
   owner: Any,
+  finalizers: readonly string[],
 ): Promise<DeepReadonly<T> | undefined> {
   const { metadata } = object as Any
-  const body = { metadata: { uid: metadata.uid, ownerReferences: [ownerReference(owner)] } }
+  const held = finalizers.length && { finalizers }
+  const body = { metadata: { uid: metadata.uid, ownerReferences: [ownerReference(owner)], ...held } }
   try {
     return await ctx.patch(kind, object as Any, 'strategic', body)
   } catch (error) {
@@ -117,9 +121,16 @@ async function release<T extends KubeObject>(
   kind: Kind<T>,
   object: DeepReadonly<T>,
   owner: Any,
+  finalizers: readonly string[],
 ): Promise<void> {
   const { metadata } = object as Any
-  const body = { metadata: { uid: metadata.uid, ownerReferences: [{ $patch: 'delete', uid: owner.metadata.uid }] } }
+  const body = {
+    metadata: {
+      uid: metadata.uid,
+      ownerReferences: [{ $patch: 'delete', uid: owner.metadata.uid }],
+      ...(finalizers.length && { '$deleteFromPrimitiveList/finalizers': finalizers }),
+    },
+  }
   try {
     await ctx.patch(kind, object as Any, 'strategic', body)
   } catch (error) {

@@ -2,12 +2,14 @@
 // and what the status says. Sources: pkg/controller/replicaset, controller_utils.go (ActivePodsWithRanks).
 import { isReason, messageOf } from '../base/errors.ts'
 import type { Draft, Kind, KubeObject } from '../api/kind.ts'
+import { matches } from '../api/labels.ts'
 import type { DeepReadonly } from '../api/schema/node.ts'
 import { parseTime, timeText } from '../api/time.ts'
 import { Pod as PodKind, type Pod as PodObject } from '../kinds/core/pod.ts'
 import type { PodTemplateSpec } from '../kinds/core/podtemplatespec.ts'
 import type { Context } from './context.ts'
 import { controllerOf } from './owners.ts'
+import { pairsSelector, type Selector } from './selection.ts'
 import {
   availableAt,
   deletionCost,
@@ -183,6 +185,7 @@ export async function createDraft(
   draft: Draft<PodObject>,
 ): Promise<Pod | undefined> {
   try {
+    if (!selects(owner, draft)) throw new Error('the selector of the owner does not match the labels of its template')
     const pod = await ctx.create(PodKind, draft, { owner })
     ctx.event(owner, 'Normal', 'SuccessfulCreate', `Created pod: ${pod.metadata.name}`)
     return pod
@@ -192,6 +195,16 @@ export async function createDraft(
     ctx.event(owner, 'Warning', 'FailedCreate', `Error creating: ${messageOf(error)}`)
     throw error
   }
+}
+
+/** A pod that its owner would let go at once must not be made: another would follow, without end. */
+function selects(owner: DeepReadonly<KubeObject>, { metadata }: Draft<PodObject>): boolean {
+  const { selector } = (owner as { spec?: { selector?: Selector | Readonly<Record<string, string>> } }).spec ?? {}
+  const whole =
+    owner.kind === 'ReplicationController'
+      ? pairsSelector(selector as Readonly<Record<string, string>>)
+      : (selector as Selector | undefined)
+  return matches(whole, metadata?.labels as Readonly<Record<string, string>> | undefined)
 }
 
 /** Deletes one pod of `owner` and tells so. */

@@ -24,20 +24,27 @@ export const roleAggregationController = defineController({
   },
 })
 
-/** The rules of the selected roles, in the order of the roles' names, none twice. */
+/**
+ * The rules of the selected roles, in the order of the roles' names, none twice. A selected role that aggregates itself
+ * stands for what it selects: roles that select each other come to rest at once.
+ */
 export function aggregate(
   role: DeepReadonly<ClusterRole>,
   roles: readonly DeepReadonly<ClusterRole>[],
 ): DeepReadonly<PolicyRule>[] {
-  const selectors = role.aggregationRule?.clusterRoleSelectors ?? []
-  const parts = roles
-    .filter(part => part.metadata.name !== role.metadata.name)
-    .filter(part => selectors.some(selector => matches(selector, part.metadata.labels)))
-    .sort((a, b) => ((a.metadata.name ?? '') < (b.metadata.name ?? '') ? -1 : 1))
+  const sorted = [...roles].sort((a, b) => ((a.metadata.name ?? '') < (b.metadata.name ?? '') ? -1 : 1))
+  const visited = new Set([role.metadata.name])
   const rules = new Map<string, DeepReadonly<PolicyRule>>()
-  for (const rule of parts.flatMap(part => part.rules ?? [])) {
-    const text = JSON.stringify(rule)
-    if (!rules.has(text)) rules.set(text, rule)
+  const collect = ({ aggregationRule }: DeepReadonly<ClusterRole>) => {
+    const selectors = aggregationRule?.clusterRoleSelectors ?? []
+    for (const part of sorted) {
+      if (visited.has(part.metadata.name)) continue
+      if (!selectors.some(selector => matches(selector, part.metadata.labels))) continue
+      visited.add(part.metadata.name)
+      if (part.aggregationRule) collect(part)
+      else for (const rule of part.rules ?? []) rules.set(JSON.stringify(rule), rule)
+    }
   }
+  collect(role)
   return [...rules.values()]
 }

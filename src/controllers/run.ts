@@ -1,12 +1,11 @@
 // Runs controllers: subscribes to their mirrors, fills their queues, and works the queues off with a few keys at a
 // time each.
 import type { Clock } from '../base/clock.ts'
-import { isReason, messageOf } from '../base/errors.ts'
+import { isDefect, isReason, messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { counter, exponentialBuckets, gauge, histogram } from '../base/metrics.ts'
 import type { Random } from '../base/random.ts'
 import type { Kind, KubeObject } from '../api/kind.ts'
-import type { MirrorChange } from '../api/mirror.ts'
 import { type Client, EventRecorder } from '../client/index.ts'
 import { Context } from './context.ts'
 import type { Caches, Controller } from './harness.ts'
@@ -39,16 +38,13 @@ export async function runController(controller: Controller, options: RunOptions)
   const mirrors = controller.kinds.map(kind => caches(kind as Kind<KubeObject>))
   await reader.synced(mirrors, signal)
   const runner = new Runner(controller, caches, options)
-  const unsubscribe = controller.watches.map(watch =>
-    caches(watch.kind as Kind<KubeObject>).subscribe(changes => {
-      for (const change of changes) runner.wake(watch.keys(change, caches))
-    }),
-  )
   // What is there already is as good as just added.
-  for (const watch of controller.watches) {
-    for (const item of caches(watch.kind as Kind<KubeObject>).items())
-      runner.wake(watch.keys({ type: 'ADDED', item, before: undefined } satisfies MirrorChange, caches))
-  }
+  const unsubscribe = controller.watches.map(watch =>
+    caches(watch.kind as Kind<KubeObject>).follow(
+      change => runner.wake(watch.keys(change, caches)),
+      `controller ${controller.name}`,
+    ),
+  )
   signal.addEventListener(
     'abort',
     () => {
@@ -138,6 +134,11 @@ class Runner {
     const controller = this.#controller.name
     const backoffMs = this.#queue.retry(key)
     retries.add({ name: controller })
+    if (isDefect(error)) {
+      reconciles.add({ controller, result: 'error' })
+      this.#options.log.error('reconcile failed', { controller, key, backoffMs: Math.round(backoffMs), error })
+      return
+    }
     // Two writers meeting is everyday; the next try sees the newer state.
     const everyday = isReason(error, 'Conflict', 'NotFound', 'AlreadyExists') || backoffMs < 100
     reconciles.add({ controller, result: everyday ? 'retry' : 'error' })

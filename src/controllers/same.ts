@@ -32,3 +32,7 @@ export function canonicalJson(value: unknown): string {
 
 /** Whether two plain values are equal, in whatever order their keys come; undefined is absent. */
 export const sameValue = (a: unknown, b: unknown): boolean => canonicalJson(a) === canonicalJson(b)
+
+/** A whole number as objects hold it: beyond what a double holds exactly the wire's codec carries it as a bigint. */
+export const int64Of = (value: bigint): number =>
+  (Number.isSafeInteger(Number(value)) ? Number(value) : value) as number

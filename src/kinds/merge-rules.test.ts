@@ -27,7 +27,7 @@ test('lists and maps merge as upstream says', {
     for (const [name, node] of Object.entries(struct.fields)) {
       const property = definition.properties?.[name]
       const at = `${struct.name}.${name}`
-      if (property && !newer.has(at)) problems.push(...disagreements(node, property).map(what => `${at}: ${what}`))
+      if (property && !newer.has(at)) for (const what of disagreements(node, property)) problems.push(`${at}: ${what}`)
     }
   }
   assert.deepEqual(problems, [])

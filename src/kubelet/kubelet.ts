@@ -6,13 +6,12 @@ import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import type { Mirror } from '../api/mirror.ts'
-import type { Client } from '../client/index.ts'
+import { type Client, EventRecorder } from '../client/index.ts'
 import type { Node } from '../kinds/core/node.ts'
 import { Pod } from '../kinds/core/pod.ts'
 import { Service } from '../kinds/core/service.ts'
 import { RuntimeClass } from '../kinds/node/runtimeclass.ts'
 import { findCgroups } from '../linux/index.ts'
-import { makeEventRecorder } from './events.ts'
 import { noHost, type PodHost } from './host.ts'
 import { realHost } from './host-real.ts'
 import { makeImages } from './images.ts'
@@ -21,8 +20,8 @@ import { type Machine, readMachine, readPressure, simulatedMachine } from './nod
 import { every, keepNode, type NodeKeeper } from './node/node.ts'
 import { nodeStatus, ownLabels } from './node/status.ts'
 import { nodeObjects } from './objects.ts'
-import type { NodeContext } from './pod/context.ts'
-import { uidOf } from './pod/spec.ts'
+import { type NodeContext, reportUnsynced } from './pod/context.ts'
+import { type ReadPod, uidOf } from './pod/spec.ts'
 import { PodWorker, removePod } from './pod/worker.ts'
 import type { PodSeen, Runtime, RuntimeInfo } from './runtime/runtime.ts'
 import { startServer } from './server/server.ts'
@@ -99,7 +98,7 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const { client, runtime, clock } = o
   const machine = runtime.real ? await readMachine(await ensureDir(o.rootDir)) : simulatedMachine
   const workers = new Map<string, PodWorker>()
-  const events = makeEventRecorder({ client, component: 'kubelet', host: o.nodeName, clock, random: o.random, log })
+  const events = new EventRecorder(client, { component: 'kubelet', host: o.nodeName })
   const services = client.mirror(Service, {})
   const info = { current: unknownRuntime }
   const context = await makeContext(o, machine, workers, events, services, info, log)
@@ -145,7 +144,9 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
     await client.synced([pods, services], signal)
     await adoptUntilDone(context, pods, workers, signal)
     signal.addEventListener('abort', follow(context, pods, workers), { once: true })
-    void runtime.watch((uid, event) => hear(workers, uid, event?.topic), signal)
+    runtime
+      .watch((uid, event) => hear(workers, uid, event?.topic), signal)
+      .catch((error: unknown) => signal.aborted || log.error('events of the runtime are not followed', { error }))
     void every(clock, relistMs, signal, () => relist(context, pods, workers, signal))
     if (runtime.real) void rotateLogs({ runtime, workers, clock, log, signal })
   })()
@@ -160,7 +161,7 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
       stop.abort(new Error('the kubelet ends'))
       for (const worker of workers.values()) worker.close()
       await server?.close()
-      await events.flush()
+      await events.flushed()
     },
   }
 }
@@ -282,32 +283,36 @@ async function adopt(context: NodeContext, pods: Mirror<Pod>, workers: Workers):
   await removeOrphans(context, pods, workers, [...seen.values()])
 }
 
-function addWorker(
-  context: NodeContext,
-  workers: Workers,
-  pod: Parameters<PodWorker['update']>[0],
-  seen?: PodSeen,
-): void {
+function addWorker(context: NodeContext, workers: Workers, pod: ReadPod, seen?: PodSeen): void {
   const uid = uidOf(pod)
-  workers.set(uid, new PodWorker(context, pod, seen ?? nothing(uid), worker => workers.delete(worker.uid)))
+  tryPod(context, pod, () => {
+    workers.set(uid, new PodWorker(context, pod, seen ?? nothing(uid), worker => workers.delete(worker.uid)))
+  })
 }
 
 function follow(context: NodeContext, pods: Mirror<Pod>, workers: Workers): () => void {
-  return pods.subscribe(changes => {
-    for (const { type, item } of changes) {
-      const pod = item.object
-      const worker = workers.get(uidOf(pod))
-      if (type === 'DELETED') worker?.objectGone()
-      else if (worker) worker.update(pod)
-      else {
-        // The same name again with another uid: the mirror reports one change for two pods.
-        for (const old of workers.values())
-          if (old.pod.metadata.name === pod.metadata.name && old.pod.metadata.namespace === pod.metadata.namespace)
-            old.objectGone()
-        addWorker(context, workers, pod)
-      }
+  return pods.subscribeEach(({ type, item }) => {
+    const pod = item.object
+    const worker = workers.get(uidOf(pod))
+    if (type === 'DELETED') worker?.objectGone()
+    else if (worker) tryPod(context, pod, () => worker.update(pod))
+    else {
+      // The same name again with another uid: the mirror reports one change for two pods.
+      for (const old of workers.values())
+        if (old.pod.metadata.name === pod.metadata.name && old.pod.metadata.namespace === pod.metadata.namespace)
+          old.objectGone()
+      addWorker(context, workers, pod)
     }
-  })
+  }, 'kubelet')
+}
+
+/** A pod that cannot be worked on says so, and keeps no other from being worked on. */
+function tryPod(context: NodeContext, pod: ReadPod, work: () => void): void {
+  try {
+    work()
+  } catch (error) {
+    reportUnsynced(context, pod, error)
+  }
 }
 
 // The runtime notices a new network configuration a moment after it was written.

@@ -33,7 +33,7 @@ export function nodeObjects(client: Client, changed: (holder: string) => void): 
       // The first list answers whoever asked; what comes after is news.
       const stop = mirror.subscribe(() => {
         if (held.get(key)?.answered) for (const one of holders) changed(one)
-      })
+      }, 'objects of pods')
       held.set(key, (entry = { mirror, holders, stop, answered: false }))
     }
     entry.holders.add(holder)

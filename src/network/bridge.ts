@@ -35,7 +35,10 @@ export async function startPodNetwork({ bridge, podCidr, confDir, stateDir, log 
   )
   const mtu = Math.min(defaultMtu, ...uplinks.map(link => link.mtu))
   if (!links.some(link => link.name === bridge)) await ip.batch([`link add name ${bridge} type bridge`])
+  // A node that was deleted and registers again has another range: with two addresses the bridge plugin gives up.
+  const old = (await ip.addresses()).filter(a => a.link === bridge && a.family === 'inet' && a.address !== gateway)
   await ip.batch([
+    ...old.map(a => `address delete ${a.address}/${a.prefixLength} dev ${bridge}`),
     `address replace ${gateway}/${podCidr.split('/')[1]} dev ${bridge}`,
     `link set dev ${bridge} mtu ${mtu} up`,
   ])

@@ -30,7 +30,7 @@ const retryMs = 1_000
 export async function keepPodRoutes(options: PodRoutesOptions): Promise<void> {
   const { client, clock, log, signal } = options
   const nodes = client.mirror(Node)
-  await client.synced([nodes] as never, signal)
+  await client.synced([nodes], signal)
   let wake = () => {}
   let seen = ''
   const stop = nodes.subscribe(() => {

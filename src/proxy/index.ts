@@ -4,8 +4,9 @@ import type { Clock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { counter } from '../base/metrics.ts'
+import { objectKey } from '../api/mirror.ts'
 import type { DeepReadonly } from '../api/schema/node.ts'
-import type { Client } from '../client/index.ts'
+import { type Client, EventRecorder } from '../client/index.ts'
 import { Pod } from '../kinds/core/pod.ts'
 import { Service } from '../kinds/core/service.ts'
 import { EndpointSlice } from '../kinds/discovery/endpointslice.ts'
@@ -35,8 +36,17 @@ export interface Proxy {
 }
 
 const serviceLabel = 'kubernetes.io/service-name'
+const podPrefix = 'pod:'
 const retryMs = 1_000
+/** What was left out is tried again this much later. */
+const lookAgainMs = 60_000
 const transactions = counter('kutter_proxy_transactions_total', 'nftables transactions by result')
+const leftOut = counter('kutter_proxy_left_out_total', 'Services and host ports that could not be programmed')
+
+type Change = { key: string; before: Fragment; after: Fragment }
+
+const serviceOf = ({ metadata }: DeepReadonly<EndpointSlice>) =>
+  `${metadata.namespace}/${metadata.labels?.[serviceLabel] ?? ''}`
 
 export { deleteTableText }
 
@@ -53,10 +63,14 @@ class ServiceProxy implements Proxy {
   readonly #applied = new Map<string, Fragment>()
   readonly #dirty = new Set<string>()
   readonly #hairpin = new HairpinCounts()
+  readonly #recorder: EventRecorder
+  /** What could not be programmed, and why. */
+  readonly #leftOut = new Map<string, { why: string; cancel: () => void }>()
   #running: Promise<void> | undefined
 
   constructor(options: ProxyOptions) {
     this.#options = options
+    this.#recorder = new EventRecorder(options.client, { component: 'kube-proxy', host: options.nodeName })
   }
 
   async start(): Promise<void> {
@@ -64,26 +78,14 @@ class ServiceProxy implements Proxy {
     const services = client.mirror(Service)
     const slices = client.mirror(EndpointSlice)
     const pods = client.mirror(Pod, { fieldSelector: `spec.nodeName=${nodeName}` })
-    await client.synced([services, slices, pods] as never, signal)
+    await client.synced([services, slices, pods], signal)
     await this.#nft.apply(tableText(this.#options), signal)
     const stops = [
-      services.subscribe(changes =>
-        changes.forEach(({ item: { object } }) => this.#touch(`${object.metadata.namespace}/${object.metadata.name}`)),
-      ),
-      slices.subscribe(changes =>
-        changes.forEach(({ item: { object } }) =>
-          this.#touch(`${object.metadata.namespace}/${object.metadata.labels?.[serviceLabel] ?? ''}`),
-        ),
-      ),
-      pods.subscribe(changes =>
-        changes.forEach(({ item: { object } }) =>
-          this.#touch(`pod:${object.metadata.namespace}/${object.metadata.name}`),
-        ),
-      ),
+      services.follow(({ item }) => this.#touch(objectKey(item.object)), 'kube-proxy'),
+      slices.follow(({ item }) => this.#touch(serviceOf(item.object)), 'kube-proxy'),
+      pods.follow(({ item }) => this.#touch(`${podPrefix}${objectKey(item.object)}`), 'kube-proxy'),
     ]
     signal.addEventListener('abort', () => stops.forEach(stop => stop()), { once: true })
-    for (const { metadata } of services.list()) this.#touch(`${metadata.namespace}/${metadata.name}`)
-    for (const { metadata } of pods.list()) this.#touch(`pod:${metadata.namespace}/${metadata.name}`)
     await this.settled()
   }
 
@@ -104,29 +106,79 @@ class ServiceProxy implements Proxy {
       while (this.#dirty.size && !signal.aborted) {
         const keys = [...this.#dirty]
         this.#dirty.clear()
+        // What failed before is tried apart from the others.
+        const suspects = keys.filter(key => this.#leftOut.has(key))
+        const sound = suspects.length ? keys.filter(key => !this.#leftOut.has(key)) : keys
         try {
-          await this.#apply(keys)
+          await this.#apply(sound)
           transactions.add({ result: 'ok' })
         } catch (error) {
           if (signal.aborted) return
           transactions.add({ result: 'failed' })
           log.error('cannot change the service rules', { why: messageOf(error) })
-          await this.#rebuild()
-          for (const key of keys) this.#dirty.add(key)
-          await clock.sleep(retryMs, signal).catch(() => {})
+          if (await this.#rebuild()) await this.#applyByHalves([...new Set([...sound, ...this.#dirty])])
+          else {
+            for (const key of keys) this.#dirty.add(key)
+            await clock.sleep(retryMs, signal).catch(() => {})
+            continue
+          }
         }
+        for (const key of suspects) await this.#applyByHalves([key])
       }
     } finally {
       this.#running = undefined
     }
   }
 
+  /** One of many is at fault: finds it by halves, leaves it out, and programs all others. */
+  async #applyByHalves(wanted: readonly string[]): Promise<void> {
+    const parts = [wanted]
+    for (let keys = parts.pop(); keys; keys = parts.pop()) {
+      for (const key of keys) this.#dirty.delete(key)
+      try {
+        await this.#apply(keys)
+        transactions.add({ result: 'ok' })
+      } catch (error) {
+        if (this.#options.signal.aborted) return
+        transactions.add({ result: 'failed' })
+        const [only, ...others] = keys
+        if (only !== undefined && !others.length) this.#leaveOut(only, error)
+        else parts.push(keys.slice(Math.ceil(keys.length / 2)), keys.slice(0, Math.ceil(keys.length / 2)))
+      }
+    }
+  }
+
+  /** What cannot be programmed is reported once, and tried again later and whenever it changes. */
+  #leaveOut(key: string, error: unknown): void {
+    const { client, clock, log } = this.#options
+    const why = messageOf(error)
+    leftOut.add()
+    log.error('left out of the service rules', { key, error })
+    const isPod = key.startsWith(podPrefix)
+    const object = isPod ? this.#pods().byKey(key.slice(podPrefix.length)) : client.mirror(Service).byKey(key)
+    if (object && this.#leftOut.get(key)?.why !== why)
+      this.#recorder.event(object, 'Warning', 'FailedToProgramRules', `left out of the service rules: ${why}`)
+    this.#leftOut.get(key)?.cancel()
+    this.#leftOut.set(key, { why, cancel: clock.after(lookAgainMs, () => this.#touch(key)) })
+  }
+
+  #pods() {
+    return this.#options.client.mirror(Pod, { fieldSelector: `spec.nodeName=${this.#options.nodeName}` })
+  }
+
   async #apply(keys: readonly string[]): Promise<void> {
-    const changes = keys.map(key => ({
-      key,
-      before: this.#applied.get(key) ?? emptyFragment(),
-      after: this.#wanted(key),
-    }))
+    const changes: Change[] = []
+    const planned = keys.filter(key => {
+      const before = this.#applied.get(key) ?? emptyFragment()
+      try {
+        changes.push({ key, before, after: this.#wanted(key) })
+        return true
+      } catch (error) {
+        changes.push({ key, before, after: emptyFragment() })
+        this.#leaveOut(key, error)
+        return false
+      }
+    })
     const shared = this.#hairpin.share(changes)
     const text = transactionText(this.#options.table, shared.changes)
     if (text) await this.#nft.apply(text, this.#options.signal)
@@ -135,37 +187,39 @@ class ServiceProxy implements Proxy {
       if (after.chains.size || after.elements.size) this.#applied.set(key, after)
       else this.#applied.delete(key)
     }
+    for (const key of planned) {
+      this.#leftOut.get(key)?.cancel()
+      this.#leftOut.delete(key)
+    }
     for (const { before, after } of changes) await this.#forgetUdp(before, after)
   }
 
   #wanted(key: string): Fragment {
     const { client, nodeName, podCidr } = this.#options
-    if (key.startsWith('pod:')) {
-      const pod = client.mirror(Pod, { fieldSelector: `spec.nodeName=${nodeName}` }).byKey(key.slice(4))
-      return pod ? hostPortFragment(pod as DeepReadonly<Pod>) : emptyFragment()
+    if (key.startsWith(podPrefix)) {
+      const pod = this.#pods().byKey(key.slice(podPrefix.length))
+      return pod ? hostPortFragment(pod) : emptyFragment()
     }
     const service = client.mirror(Service).byKey(key)
     if (!service) return emptyFragment()
-    const [namespace, name] = key.split('/') as [string, string]
-    const slices = client
-      .mirror(EndpointSlice)
-      .byIndex(
-        'service',
-        slice => [`${slice.metadata.namespace}/${slice.metadata.labels?.[serviceLabel] ?? ''}`],
-        `${namespace}/${name}`,
-      )
+    const slices = client.mirror(EndpointSlice).byIndex('service', slice => [serviceOf(slice)], key)
     return planService(service, slices, { nodeName, podCidr })
   }
 
-  // After a failed transaction nothing is known of the table but that it was left as it was: build it again.
-  async #rebuild(): Promise<void> {
+  // After a failed transaction nothing is known of the table but that it was left as it was: build it again. False
+  // when nothing at all can be written.
+  async #rebuild(): Promise<boolean> {
     const all = [...this.#applied.keys()]
     this.#applied.clear()
     this.#hairpin.clear()
-    await this.#nft
-      .apply(tableText(this.#options), this.#options.signal)
-      .catch(error => this.#options.log.error('cannot rebuild the table', { why: messageOf(error) }))
     for (const key of all) this.#dirty.add(key)
+    try {
+      await this.#nft.apply(tableText(this.#options), this.#options.signal)
+      return true
+    } catch (error) {
+      this.#options.log.error('cannot rebuild the table', { why: messageOf(error) })
+      return false
+    }
   }
 
   /** UDP has no end of connection: flows to endpoints that are gone would go on for ever. */

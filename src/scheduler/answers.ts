@@ -1,7 +1,9 @@
 // What nodes have answered equal pods: a Deployment's pods ask every node the same, and most nodes have not changed
 // since. Only plugins that say that nothing but pod and node matters to them (`depends: 'node'`) are remembered.
+import { messageOf } from '../base/errors.ts'
 import type { Plugin, Refusal } from './framework.ts'
 import type { NodeInfo, PodInfo } from './info.ts'
+import { pluginFailures } from './metrics.ts'
 
 /** Sorts of pods remembered at a time, and sorts that were seen once. */
 const maxSorts = 32
@@ -38,7 +40,7 @@ export class Answers {
       const { slot, generation } = node
       if (at[slot] !== generation) {
         at[slot] = generation
-        values[slot] = plugin.score!(state, node, pod)
+        values[slot] = scoreOf(plugin, state, node, pod)
       }
       own[i] = values[slot]!
     }
@@ -52,14 +54,32 @@ export interface Prepared {
   filters: boolean
 }
 
-/** The first refusal of a node, if any. */
+/**
+ * The first refusal of a node, if any. A plugin that throws keeps this node out, not the pod: it may be the node's
+ * fault, and others can take the pod.
+ */
 export function ask(prepared: readonly Prepared[], node: NodeInfo, pod: PodInfo): Refusal | undefined {
   for (const { plugin, state, filters } of prepared) {
     if (!filters) continue
-    const answer = plugin.filter!(state, node, pod)
-    if (answer !== true) return { node, plugin: plugin.name, no: answer }
+    try {
+      const answer = plugin.filter!(state, node, pod)
+      if (answer !== true) return { node, plugin: plugin.name, no: answer }
+    } catch (error) {
+      const no = `running ${JSON.stringify(plugin.name)} filter plugin: ${messageOf(error)}`
+      return { node, plugin: plugin.name, no: { no, ever: false }, error }
+    }
   }
   return undefined
+}
+
+/** A node whose score cannot be worked out is liked least. */
+export function scoreOf(plugin: Plugin, state: unknown, node: NodeInfo, pod: PodInfo): number {
+  try {
+    return plugin.score!(state, node, pod)
+  } catch {
+    pluginFailures.add({ plugin: plugin.name, point: 'Score' })
+    return 0
+  }
 }
 
 export class AnswerCache {

@@ -20,7 +20,7 @@ import { type Extender, extenderName } from './extender.ts'
 import type { Eviction, Failure, PostFiltered, Refusal } from './framework.ts'
 import type { PodInfo } from './info.ts'
 import { algorithmSeconds, attemptSeconds, podAttempts, podSeconds, preemptionAttempts } from './metrics.ts'
-import { preemptionVictims, scheduleAttempts } from './metrics.ts'
+import { pluginFailures, preemptionVictims, scheduleAttempts } from './metrics.ts'
 import type { Nominations } from './nominations.ts'
 import type { SchedulingQueue, Taken } from './queue.ts'
 import type { Reporter } from './reporter.ts'
@@ -130,13 +130,19 @@ export class Attempt {
   }
 
   #decided(taken: Taken, found: Found, decision: Decision, options: DecideOptions, begin: number) {
-    const { clock, decisions } = this.#options
+    const { clock, decisions, log } = this.#options
     const { outcome } = decision
+    if (found.broken) {
+      const { node, plugin, error } = found.broken
+      pluginFailures.add({ plugin, point: 'Filter' })
+      log.error('node left out: a plugin failed', { pod: taken.pod.key, node: node.name, plugin, error })
+    }
     algorithmSeconds.observe((clock.now() - begin) / 1000)
     if (outcome.type === 'none') return this.#makeRoom(taken, found, decision, outcome, options, begin)
     decisions.add(clock.now(), decision)
     const { pod, profile } = taken
-    this.#place(taken, { pod, node: outcome.node, profile, prepared: found.prepared }, begin)
+    const onFailure = (error: Error) => log.error('plugin failed', { pod: pod.key, error })
+    this.#place(taken, { pod, node: outcome.node, profile, prepared: found.prepared, onFailure }, begin)
     return undefined
   }
 
@@ -328,8 +334,8 @@ export class Attempt {
     if (signal.aborted) return
     log.error('decision failed', { pod: taken.pod.key, error })
     this.#ended(taken, 'error', begin)
+    const known = this.#giveBack(taken.pod)
     queue.failed(taken.pod.uid)
-    const known = queue.get(taken.pod.uid)
     if (known) void reporter.refused(known, { reason: 'SchedulerError', message: messageOf(error) })
   }
 

@@ -1,7 +1,7 @@
 // The way of a pod from its chosen node to the binding: reserve and permit while the next pod waits, the rest in the
 // background. Whatever fails gives back what was reserved. Source: pkg/scheduler/schedule_one.go (bindingCycle).
 import type { Extender } from './extender.ts'
-import type { Plugin } from './framework.ts'
+import { type Permission, type Plugin, PluginError } from './framework.ts'
 import type { NodeInfo, PodInfo } from './info.ts'
 import type { Profile } from './profile.ts'
 import type { WaitingRoom } from './waiting.ts'
@@ -12,6 +12,8 @@ export interface Placement {
   node: NodeInfo
   profile: Profile
   prepared: readonly Prepared[]
+  /** Called with what plugins throw at points that cannot fail. */
+  onFailure(error: PluginError): void
 }
 
 /** A plugin has said no after the node was chosen. */
@@ -24,9 +26,9 @@ const stateFor = ({ prepared }: Placement, plugin: Plugin): unknown => prepared.
 
 /** Asks every reserve; on a refusal all is given back. */
 export function reserve(placement: Placement): Denied | undefined {
-  const { pod, node, profile } = placement
+  const { profile } = placement
   for (const plugin of profile.reserves) {
-    const answer = plugin.reserve?.(pod, node, stateFor(placement, plugin)) ?? true
+    const answer = reserveWith(plugin, placement)
     if (answer === true) continue
     unreserve(placement)
     return { plugin: plugin.name, message: answer }
@@ -34,26 +36,48 @@ export function reserve(placement: Placement): Denied | undefined {
   return undefined
 }
 
+function reserveWith(plugin: Plugin, placement: Placement): true | string {
+  try {
+    return plugin.reserve?.(placement.pod, placement.node, stateFor(placement, plugin)) ?? true
+  } catch (cause) {
+    unreserve(placement)
+    throw new PluginError('Reserve', plugin.name, cause)
+  }
+}
+
 /** In the opposite order, like everything that is taken back. */
 export function unreserve(placement: Placement): void {
   const { pod, node, profile } = placement
   for (let i = profile.reserves.length - 1; i >= 0; i--) {
     const plugin = profile.reserves[i]!
-    plugin.unreserve?.(pod, node, stateFor(placement, plugin))
+    try {
+      plugin.unreserve?.(pod, node, stateFor(placement, plugin))
+    } catch (cause) {
+      placement.onFailure(new PluginError('Unreserve', plugin.name, cause))
+    }
   }
 }
 
 /** Plugins that want the pod to wait, with how long at most; or who will not have it. */
 export function permit(placement: Placement): Denied | ReadonlyMap<string, number> {
-  const { pod, node, profile } = placement
+  const { profile } = placement
   const waits = new Map<string, number>()
   for (const plugin of profile.permits) {
-    const answer = plugin.permit!(pod, node, stateFor(placement, plugin))
+    const answer = permitWith(plugin, placement)
     if (answer === 'allow') continue
     if ('deny' in answer) return { plugin: plugin.name, message: answer.deny }
     waits.set(plugin.name, answer.waitMs)
   }
   return waits
+}
+
+function permitWith(plugin: Plugin, placement: Placement): Permission {
+  try {
+    return plugin.permit!(placement.pod, placement.node, stateFor(placement, plugin))
+  } catch (cause) {
+    unreserve(placement)
+    throw new PluginError('Permit', plugin.name, cause)
+  }
 }
 
 /** Waits where plugins want it, prepares and writes the binding. Throws when that fails. */
@@ -77,7 +101,13 @@ export async function bind(
     }
   }
   await write(placement, extenders)
-  for (const plugin of profile.postBinds) plugin.postBind!(pod, node, stateFor(placement, plugin))
+  for (const plugin of profile.postBinds) {
+    try {
+      plugin.postBind!(pod, node, stateFor(placement, plugin))
+    } catch (cause) {
+      placement.onFailure(new PluginError('PostBind', plugin.name, cause))
+    }
+  }
   return undefined
 }
 

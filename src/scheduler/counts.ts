@@ -11,17 +11,27 @@ export class PodCounter {
   readonly #topologies = new Map<string, Map<string, number>>()
   total = 0
 
+  /** @param matches a pod it throws on is not counted */
   constructor(matches: (pod: PodInfo) => boolean, weight: (pod: PodInfo) => number = () => 1) {
     this.#matches = matches
     this.#weight = weight
   }
 
   add(pod: PodInfo, node: NodeInfo): void {
-    if (this.#matches(pod)) this.#change(node, this.#weight(pod))
+    if (this.#counts(pod)) this.#change(node, this.#weight(pod))
   }
 
   remove(pod: PodInfo, node: NodeInfo): void {
-    if (this.#matches(pod)) this.#change(node, -this.#weight(pod))
+    if (this.#counts(pod)) this.#change(node, -this.#weight(pod))
+  }
+
+  // A count must be able to go down as it went up, whatever the pod is like.
+  #counts(pod: PodInfo): boolean {
+    try {
+      return this.#matches(pod)
+    } catch {
+      return false
+    }
   }
 
   #change(node: NodeInfo, by: number): void {

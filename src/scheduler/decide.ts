@@ -1,8 +1,8 @@
 // One decision: which node takes this pod, or why none can. Pure over the snapshot.
 // Source: pkg/scheduler/schedule_one.go, framework/types.go (FitError).
 import type { Random } from '../base/random.ts'
-import { type Answers, ask, type Prepared } from './answers.ts'
-import { type No, type Refusal, type Rejected, skip } from './framework.ts'
+import { type Answers, ask, type Prepared, scoreOf } from './answers.ts'
+import { type No, type Plugin, PluginError, type Refusal, type Rejected, skip } from './framework.ts'
 import type { NodeInfo, PodInfo } from './info.ts'
 import type { Nominations } from './nominations.ts'
 import type { Profile } from './profile.ts'
@@ -58,6 +58,8 @@ export interface Found {
   blockedBy: Set<string>
   /** What nodes have answered equal pods. */
   answers?: Answers | undefined
+  /** The first node that a plugin threw on. */
+  broken?: Refusal
   /** A plugin's word for the pod as a whole. */
   rejected?: string
 }
@@ -96,7 +98,7 @@ export function findNodes(pod: PodInfo, options: DecideOptions): Found {
 export function prepare(pod: PodInfo, profile: Profile, snapshot: Snapshot): Prepared[] | (Rejected & { by: string }) {
   const prepared: Prepared[] = []
   for (const { plugin, prepares, filters } of profile.filters) {
-    const state = prepares ? plugin.prepare!(pod, snapshot) : undefined
+    const state = prepares ? prepareWith(plugin, pod, snapshot) : undefined
     if (state === skip) continue
     if (prepares && typeof state === 'object' && state !== null && 'rejected' in state)
       return { ...(state as Rejected), by: plugin.name }
@@ -105,13 +107,21 @@ export function prepare(pod: PodInfo, profile: Profile, snapshot: Snapshot): Pre
   return prepared
 }
 
+function prepareWith(plugin: Plugin, pod: PodInfo, snapshot: Snapshot): unknown {
+  try {
+    return plugin.prepare!(pod, snapshot)
+  } catch (cause) {
+    throw new PluginError('PreFilter', plugin.name, cause)
+  }
+}
+
 /** Prepares again what depends on pods elsewhere, when pods have been moved for a while. */
 function prepareAgain(pod: PodInfo, prepared: readonly Prepared[], { profile, snapshot }: DecideOptions) {
   if (profile.filters.every(({ plugin }) => plugin.depends === 'node')) return prepared
   const again = prepared.filter(({ plugin }) => plugin.depends === 'node')
   for (const { plugin, prepares, filters } of profile.filters) {
     if (plugin.depends === 'node') continue
-    const state = prepares ? plugin.prepare!(pod, snapshot) : undefined
+    const state = prepares ? prepareWith(plugin, pod, snapshot) : undefined
     if (state !== skip) again.push({ plugin, state, filters })
   }
   return again
@@ -156,6 +166,7 @@ function filter(found: Found, options: DecideOptions): Found {
   const anyNominated = nominations.size > 0
   const asked = askKnown(pod, prepared, found.answers)
   let looked = 0
+  let broken: Refusal | undefined
   for (let at = nodes.length ? start % nodes.length : 0; looked < nodes.length && feasible.length < enough; looked++) {
     const node = nodes[at]!
     if (++at === nodes.length) at = 0
@@ -164,9 +175,12 @@ function filter(found: Found, options: DecideOptions): Found {
     else {
       refusals.push(refusal)
       blockedBy.add(refusal.plugin)
+      if (refusal.error !== undefined) broken ??= refusal
     }
   }
-  return { ...found, looked, feasible, refusals, others: only?.others }
+  // Without any node the pod is told what is wrong; with one the failure is the others' own.
+  if (broken && !feasible.length) throw new Error(String(broken.no.no), { cause: broken.error })
+  return { ...found, looked, feasible, refusals, others: only?.others, ...(broken && { broken }) }
 }
 
 /** Asks nodes what they have not been asked yet by an equal pod. */
@@ -236,7 +250,7 @@ function score(
     if (state === skip) return
     const own = new Float64Array(nodes.length)
     if (kept && answers) answers.score(which, plugin, state, nodes, pod, own)
-    else for (let i = 0; i < nodes.length; i++) own[i] = plugin.score!(state, nodes[i]!, pod)
+    else for (let i = 0; i < nodes.length; i++) own[i] = scoreOf(plugin, state, nodes[i]!, pod)
     plugin.normalize?.(state, own, nodes)
     for (let i = 0; i < nodes.length; i++) {
       own[i]! *= weight

@@ -7,6 +7,7 @@
 //   postBind ◄─ bind ◄─ preBind ◄─ permit (may wait) ◄─ reserve ◄─ best node ◄─ × weight ◄─ normalize ◄─ score
 //
 // Source: kube-scheduler's scheduling framework (KEP-624), staging/src/k8s.io/kube-scheduler/framework.
+import { messageOf } from '../base/errors.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
@@ -45,6 +46,16 @@ export interface Refusal {
   node: NodeInfo
   plugin: string
   no: No
+  /** Set when it is no answer: the plugin threw. */
+  error?: unknown
+}
+
+/** A plugin threw. Source of the wording: pkg/scheduler/framework/runtime/framework.go. */
+export class PluginError extends Error {
+  constructor(point: string, plugin: string, cause: unknown) {
+    super(`running ${point} plugin ${JSON.stringify(plugin)}: ${messageOf(cause)}`, { cause })
+    this.name = 'PluginError'
+  }
 }
 
 /** A node that would have room if these pods were evicted. */

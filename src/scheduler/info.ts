@@ -135,7 +135,8 @@ export class NodeInfo {
   readonly pods = new Map<string, PodInfo>()
   /** Host ports in use, with how many pods use each. */
   readonly ports = new Map<string, { port: HostPort; count: number }>()
-  #images: Map<string, number> | undefined
+  /** Sizes of the images the node has, by name. */
+  images: ReadonlyMap<string, number>
 
   constructor(node: Node, slot: number) {
     this.slot = slot
@@ -143,6 +144,7 @@ export class NodeInfo {
     this.node = node
     this.labels = node.metadata.labels ?? {}
     this.allocatable = amounts(node.status.allocatable)
+    this.images = imagesOf(node)
   }
 
   /** What was worked out for the node does not hold any more. */
@@ -150,22 +152,15 @@ export class NodeInfo {
     this.generation = ++generations
   }
 
+  /** Takes over a node's newer state. Where it throws nothing has changed. */
   setNode(node: Node): void {
+    const allocatable = amounts(node.status.allocatable)
+    const images = node.status.images === this.node.status.images ? this.images : imagesOf(node)
     this.node = node
     this.labels = node.metadata.labels ?? {}
-    this.allocatable = amounts(node.status.allocatable)
-    this.#images = undefined
+    this.allocatable = allocatable
+    this.images = images
     this.touch()
-  }
-
-  /** Sizes of the images the node has, by name. */
-  get images(): ReadonlyMap<string, number> {
-    this.#images ??= new Map(
-      (this.node.status.images ?? []).flatMap(image =>
-        image.names.map((name): [string, number] => [name, image.sizeBytes ?? 0]),
-      ),
-    )
-    return this.#images
   }
 
   addPod(pod: PodInfo): void {
@@ -195,3 +190,10 @@ export class NodeInfo {
     }
   }
 }
+
+const imagesOf = ({ status }: Node): ReadonlyMap<string, number> =>
+  new Map(
+    (status.images ?? []).flatMap(image =>
+      (image.names ?? []).map((name): [string, number] => [name, image.sizeBytes ?? 0]),
+    ),
+  )

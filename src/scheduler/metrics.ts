@@ -29,6 +29,14 @@ export const incomingPods = counter(
   'scheduler_queue_incoming_pods_total',
   'Number of pods put into a queue, by queue and by what put them there.',
 )
+export const pluginFailures = counter(
+  'kutter_scheduler_plugin_failures_total',
+  'Times a plugin threw where the scheduler goes on without its answer, by plugin and point.',
+)
+export const leftOut = counter(
+  'kutter_scheduler_left_out_total',
+  'Pods and nodes that the scheduler could not take in, by kind.',
+)
 export const podSeconds = histogram(
   'scheduler_pod_scheduling_sli_duration_seconds',
   'Seconds from a pod entering the queue to its binding, by attempts.',

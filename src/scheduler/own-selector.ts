@@ -19,7 +19,7 @@ const maxCached = 10_000
 export function ownSelectors(client: Client, signal: AbortSignal): (pod: PodInfo) => OwnSelector | undefined {
   const services = client.mirror(Service)
   const cache = new Map<string, OwnSelector | undefined>()
-  const unsubscribe = services.subscribe(() => cache.clear())
+  const unsubscribe = services.subscribe(() => cache.clear(), 'selectors of pods')
   signal.addEventListener('abort', unsubscribe, { once: true })
   return pod => {
     const owner = pod.pod.metadata.ownerReferences?.find(r => r.controller)

@@ -36,6 +36,7 @@ function open() {
     profiles: new Map([[profile.schedulerName, profile]]),
     initialBackoffMs: 1000,
     maxBackoffMs: 10_000,
+    onFailure: (_, error) => assert.fail(error),
     onReady: () => woken++,
   })
   const take = () => queue.take()?.pod.uid

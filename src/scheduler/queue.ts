@@ -13,9 +13,10 @@ import type { Clock } from '../base/clock.ts'
 import type { AnyKind } from '../api/kind.ts'
 import type { MirrorChange } from '../api/mirror.ts'
 import { extenderName } from './extender.ts'
+import { PluginError, type Wake } from './framework.ts'
 import { Heap } from './heap.ts'
 import type { PodInfo } from './info.ts'
-import { incomingPods } from './metrics.ts'
+import { incomingPods, pluginFailures } from './metrics.ts'
 import type { Profile } from './profile.ts'
 
 const tryAnywayMs = 300_000
@@ -65,6 +66,8 @@ export interface QueueOptions {
   initialBackoffMs: number
   maxBackoffMs: number
   onReady: () => void
+  /** A plugin threw on a pod: it sleeps, and is tried again later. */
+  onFailure: (pod: PodInfo, error: PluginError) => void
 }
 
 export class SchedulingQueue {
@@ -84,8 +87,13 @@ export class SchedulingQueue {
     const [profile] = options.profiles.values()
     // All profiles sort alike: there is one queue.
     this.#active = new Heap((a, b) => {
-      if (profile!.before(a.waiting.info, b.waiting.info)) return true
-      return !profile!.before(b.waiting.info, a.waiting.info) && a.sequence < b.sequence
+      try {
+        if (profile!.before(a.waiting.info, b.waiting.info)) return true
+        return !profile!.before(b.waiting.info, a.waiting.info) && a.sequence < b.sequence
+      } catch {
+        pluginFailures.add({ plugin: profile!.queueSort, point: 'QueueSort' })
+        return a.sequence < b.sequence
+      }
     })
   }
 
@@ -217,7 +225,11 @@ export class SchedulingQueue {
   /** Into the active queue, unless a plugin keeps it out. */
   #enqueue(waiting: Waiting, event: string): void {
     for (const plugin of waiting.profile.preEnqueue) {
-      if (plugin.preEnqueue!(waiting.info) === true) continue
+      try {
+        if (plugin.preEnqueue!(waiting.info) === true) continue
+      } catch (cause) {
+        return this.#setAside(waiting, new PluginError('PreEnqueue', plugin.name, cause))
+      }
       if (waiting.place !== 'gated') this.#move(waiting, 'gated')
       this.#leaveGroup(waiting)
       // A plugin without wake-ups looks at nothing but the pod.
@@ -230,6 +242,13 @@ export class SchedulingQueue {
     incomingPods.add({ queue: 'active', event })
     this.#active.push({ waiting, sequence: waiting.sequence })
     this.#options.onReady()
+  }
+
+  #setAside(waiting: Waiting, error: PluginError): void {
+    this.#leaveGroup(waiting)
+    this.#move(waiting, 'unschedulable')
+    this.#wakeAt(waiting, this.#options.clock.now() + tryAnywayMs)
+    this.#options.onFailure(waiting.info, error)
   }
 
   /** Waits out the rest of the back-off that its attempts have earned, counted from the last of them. */
@@ -304,9 +323,19 @@ function helps({ sample, profile, blockedBy }: Group, kind: AnyKind, change: Mir
   if (blockedBy.has(extenderName)) return true
   for (const plugin of profile.plugins) {
     if (!blockedBy.has(plugin.name)) continue
-    if (plugin.wakeOn.some(wake => sameKind(wake.kind, kind) && wake.when(sample, change))) return true
+    if (plugin.wakeOn.some(wake => sameKind(wake.kind, kind) && mayHelp(plugin.name, wake, sample, change))) return true
   }
   return false
+}
+
+/** Where a plugin cannot say, the change may help: to look once too often does no harm. */
+function mayHelp(plugin: string, { when }: Wake, sample: PodInfo, change: MirrorChange): boolean {
+  try {
+    return when(sample, change)
+  } catch {
+    pluginFailures.add({ plugin, point: 'QueueingHint' })
+    return true
+  }
 }
 
 /** Plugins from files of their own may come with kinds of their own. */

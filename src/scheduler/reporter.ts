@@ -7,7 +7,7 @@ import { timeText } from '../api/time.ts'
 import { type Client, EventRecorder } from '../client/index.ts'
 import { Pod } from '../kinds/core/pod.ts'
 import type { Eviction } from './framework.ts'
-import type { PodInfo } from './info.ts'
+import type { Node, PodInfo } from './info.ts'
 
 /** Events cannot say more than this. */
 const maxNoteLength = 1024
@@ -26,7 +26,10 @@ export interface Refused {
   nominated?: string
 }
 
-const ref = ({ namespace, pod }: PodInfo) => ({ namespace, name: pod.metadata.name ?? '' })
+/** As much of a pod as is needed to write about it. */
+export type Reported = Pick<PodInfo, 'pod' | 'key' | 'namespace' | 'uid'>
+
+const ref = ({ namespace, pod }: Reported) => ({ namespace, name: pod.metadata.name ?? '' })
 
 export class Reporter {
   readonly #options: ReporterOptions
@@ -42,7 +45,11 @@ export class Reporter {
   }
 
   /** The pod got no node: an event, and its condition where that says something else. Never fails. */
-  async refused(pod: PodInfo, { reason, message, nominated }: Refused): Promise<void> {
+  async refused(pod: Reported, refused: Refused): Promise<void> {
+    await this.#try('pod condition not written', pod, () => this.#refuse(pod, refused))
+  }
+
+  async #refuse(pod: Reported, { reason, message, nominated }: Refused): Promise<void> {
     const { clock, client } = this.#options
     this.#record(pod).event(pod.pod, 'Warning', 'FailedScheduling', shorten(message))
     const { status, metadata } = pod.pod
@@ -60,9 +67,7 @@ export class Reporter {
       ...(metadata.generation && { observedGeneration: metadata.generation }),
     }
     const change = { conditions: [condition], ...(renominated && { nominatedNodeName: nominated || null }) }
-    await this.#try('pod condition not written', pod, () =>
-      client.patch(Pod, ref(pod), 'strategic', { status: change }, { subresource: 'status' }),
-    )
+    await client.patch(Pod, ref(pod), 'strategic', { status: change }, { subresource: 'status' })
   }
 
   /** Takes back the node that a pod was to get. Never fails. */
@@ -104,7 +109,7 @@ export class Reporter {
   }
 
   /** False when it failed; a pod that is gone, or is another of the same name by now, is no failure. */
-  async #try(what: string, pod: PodInfo, write: () => Promise<unknown>): Promise<boolean> {
+  async #try(what: string, pod: Reported, write: () => Promise<unknown>): Promise<boolean> {
     try {
       await write()
       return true
@@ -115,8 +120,16 @@ export class Reporter {
     }
   }
 
-  #record({ pod }: PodInfo): EventRecorder {
-    const component = pod.spec.schedulerName
+  /** The scheduler works without a node that it cannot take in. */
+  nodeLeftOut(node: Node, message: string): void {
+    this.#recorder('default-scheduler').event(node, 'Warning', 'SchedulerError', shorten(message))
+  }
+
+  #record({ pod }: Reported): EventRecorder {
+    return this.#recorder(pod.spec.schedulerName)
+  }
+
+  #recorder(component: string): EventRecorder {
     let recorder = this.#recorders.get(component)
     if (!recorder) {
       recorder = new EventRecorder(this.#options.client, { component })

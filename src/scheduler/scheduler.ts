@@ -5,6 +5,7 @@
 //                                        └─► no node: condition, event, preemption, sleep until a wake-up
 import { isDeepStrictEqual } from 'node:util'
 import { type Clock, settle } from '../base/clock.ts'
+import { messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
@@ -18,7 +19,7 @@ import type { SchedulerConfig } from './config.ts'
 import { type DecisionReport, Decisions, type Explanation } from './decisions.ts'
 import { Extender } from './extender.ts'
 import { type Pod as PodObject, PodInfo } from './info.ts'
-import { pendingPods } from './metrics.ts'
+import { leftOut, pendingPods } from './metrics.ts'
 import { Nominations } from './nominations.ts'
 import { ownSelectors } from './own-selector.ts'
 import type { Profile } from './profile.ts'
@@ -32,6 +33,8 @@ import { WaitingRoom } from './waiting.ts'
 const podsPerTurn = 64
 /** Bindings being written at once. */
 const maxBinding = 512
+/** After a failure outside of any pod's decision. */
+const interruptedMs = 1_000
 
 export interface SchedulerOptions {
   client: Client
@@ -74,6 +77,7 @@ export class SchedulerLoop {
       initialBackoffMs: config.podInitialBackoffMs,
       maxBackoffMs: config.podMaxBackoffMs,
       onReady: () => this.#pump(),
+      onFailure: (info, error) => this.#podLeftOut(info.pod, error),
     })
     const extenders = config.extenders.map(extender => new Extender(extender, signal))
     this.#outside = { extenders, waiting, reporter: new Reporter({ client, clock, log, signal }) }
@@ -94,8 +98,7 @@ export class SchedulerLoop {
     const stops: (() => void)[] = []
     for (const kind of this.#kinds()) {
       const mirror = client.mirror(kind as Kind<KubeObject>)
-      for (const item of mirror.items()) this.#apply(kind, { type: 'ADDED', item, before: undefined })
-      stops.push(mirror.subscribe(changes => changes.forEach(change => this.#apply(kind, change))))
+      stops.push(mirror.follow(change => this.#apply(kind, change), 'scheduler'))
     }
     const stop = () => {
       for (const unsubscribe of stops) unsubscribe()
@@ -133,10 +136,44 @@ export class SchedulerLoop {
   }
 
   #apply(kind: AnyKind, change: MirrorChange): void {
-    if (kind === Node) this.#applyNode(change as unknown as MirrorChange<Node>)
-    else if (kind === Pod) this.#applyPod(change as unknown as MirrorChange<Pod>)
+    if (kind === Node) this.#tryNode(change as unknown as MirrorChange<Node>)
+    else if (kind === Pod) this.#tryPod(change as unknown as MirrorChange<Pod>)
     else if (kind === Namespace && change.type === 'MODIFIED') this.#snapshot.forgetCounters()
     this.#queue.wake(kind, change)
+  }
+
+  /** A node that cannot be taken in is out of the scheduler's sight until it changes. */
+  #tryNode(change: MirrorChange<Node>): void {
+    try {
+      this.#applyNode(change)
+    } catch (error) {
+      const node = change.item.object
+      leftOut.add({ kind: 'Node' })
+      this.#options.log.error('node left out', { node: node.metadata.name, error })
+      this.#snapshot.removeNode(node.metadata.name ?? '')
+      this.#outside.reporter.nodeLeftOut(node, `node left out: ${messageOf(error)}`)
+    }
+  }
+
+  /** A pod that cannot be taken in waits until it changes, and says so. */
+  #tryPod(change: MirrorChange<Pod>): void {
+    try {
+      this.#applyPod(change)
+    } catch (error) {
+      const pod = change.item.object
+      this.#forget(pod.metadata.uid ?? '')
+      this.#podLeftOut(pod, error)
+    }
+  }
+
+  #podLeftOut(pod: PodObject, error: unknown): void {
+    const { namespace = '', name, uid = '' } = pod.metadata
+    const key = `${namespace}/${name}`
+    leftOut.add({ kind: 'Pod' })
+    this.#options.log.error('pod left out', { pod: key, error })
+    if (pod.spec?.nodeName) return
+    const message = messageOf(error)
+    void this.#outside.reporter.refused({ pod, key, namespace, uid }, { reason: 'SchedulerError', message })
   }
 
   #applyNode({ type, item }: MirrorChange<Node>): void {
@@ -191,7 +228,14 @@ export class SchedulerLoop {
     if (this.#running) return
     this.#running = true
     queueMicrotask(() => {
-      this.#run().catch((error: unknown) => this.#options.log.error('scheduling stopped', { error }))
+      this.#run().catch((error: unknown) => {
+        const { log, clock } = this.#options
+        log.error('scheduling was interrupted, going on', { error })
+        clock.after(interruptedMs, () => {
+          this.#running = false
+          this.#pump()
+        })
+      })
     })
   }
 

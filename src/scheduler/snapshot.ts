@@ -91,16 +91,19 @@ export class Snapshot {
     return this.#where.get(uid)
   }
 
+  /** Takes over a node. Where it throws the snapshot is as it was. */
   setNode(node: Node): void {
     const name = node.metadata.name ?? ''
     const info = this.#byName.get(name)
     if (info) {
       const before = info.node
       const relabelled = JSON.stringify(before.metadata.labels) !== JSON.stringify(node.metadata.labels)
-      const sameImages = before.status.images === node.status.images
-      if (!sameImages) this.#countImages(info, -1)
+      const images = info.images
       info.setNode(node)
-      if (!sameImages) this.#countImages(info, 1)
+      if (info.images !== images) {
+        this.#countImages(images, -1)
+        this.#countImages(info.images, 1)
+      }
       if (relabelled) this.#relabelled()
       return
     }
@@ -108,7 +111,7 @@ export class Snapshot {
     this.#byName.set(name, fresh)
     this.#list = undefined
     this.#domains.clear()
-    this.#countImages(fresh, 1)
+    this.#countImages(fresh.images, 1)
     for (const pod of this.#homeless.get(name)?.values() ?? []) this.#put(pod, fresh)
     this.#homeless.delete(name)
   }
@@ -122,12 +125,12 @@ export class Snapshot {
     }
     this.#byName.delete(name)
     this.#freeSlots.push(info.slot)
-    this.#countImages(info, -1)
+    this.#countImages(info.images, -1)
     this.#relabelled()
   }
 
-  #countImages(info: NodeInfo, by: 1 | -1): void {
-    for (const image of info.images.keys()) {
+  #countImages(images: ReadonlyMap<string, number>, by: 1 | -1): void {
+    for (const image of images.keys()) {
       const next = (this.#images.get(image) ?? 0) + by
       if (next === 0) this.#images.delete(image)
       else this.#images.set(image, next)

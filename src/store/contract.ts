@@ -252,6 +252,11 @@ function compaction(check: Check): void {
       ['/a'],
     )
     await assert.rejects(store.compact(6), has('BadRequest'))
+    const past = (after: number, limit = 9) => store.changes('/', { after, upTo: 5, limit })
+    await assert.rejects(past(3), has('Expired'))
+    assert.deepEqual((await past(4)).map(brief), ['put /a 3 @5 was 2 @2'])
+    await assert.rejects(past(4, 0), has('Expired'))
+    assert.deepEqual(await past(5), [])
     const signal = new AbortController().signal
     await assert.rejects(store.watch('/', { after: 3, signal })[Symbol.asyncIterator]().next(), has('Expired'))
     const seen = collect(store, '/', 4)

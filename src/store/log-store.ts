@@ -7,7 +7,7 @@
 import { StatusError } from '../base/errors.ts'
 import { KeyIndex } from './key-index.ts'
 import type { Log, Row } from './log.ts'
-import { checkKey, checkValue, listExpired, storeLimits, tooLarge } from './store.ts'
+import { checkKey, checkValue, listExpired, storeLimits, tooLarge, watchExpired } from './store.ts'
 import type { Change, Entry, ListOptions, Page, Revision, Store, StoreStats } from './store.ts'
 import { WatchHub, storeClosed } from './watch-hub.ts'
 import { planBatch } from './write-batch.ts'
@@ -111,6 +111,21 @@ export class LogStore implements Store {
 
   watch(prefix: string, { after, signal }: { after: Revision; signal: AbortSignal }): AsyncIterable<readonly Change[]> {
     return this.#hub.watch(prefix, after, signal)
+  }
+
+  async changes(
+    prefix: string,
+    { after, upTo, limit }: { after: Revision; upTo: Revision; limit: number },
+  ): Promise<Change[]> {
+    this.#mustBeOpen()
+    if (after < this.#compacted) throw watchExpired()
+    const found: Change[] = []
+    for (const change of this.#changes(prefix, after)) {
+      if (change.revision > upTo) break
+      if (found.length === limit) throw watchExpired()
+      found.push(change)
+    }
+    return found
   }
 
   compact(upTo: Revision): Promise<void> {

@@ -51,8 +51,7 @@ export function toRow(sql: SqlRow, file: string): Row {
 
 /** What a failed write means to the writer, who may try again: the store itself goes on. */
 export function writeError(file: string, error: unknown): StatusError {
-  const what =
-    primaryCode(error) === 13 ? 'there is no space left; free some space or compact the store' : messageOf(error)
+  const what = primaryCode(error) === 13 ? 'there is no space left; free some on this file system' : messageOf(error)
   return new StatusError('ServiceUnavailable', `cannot write to the store ${file}: ${what}`, {
     cause: error,
     details: { retryAfterSeconds: 1 },

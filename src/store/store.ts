@@ -78,6 +78,11 @@ export interface Store {
    * Expired once the next change to read is compacted, ServiceUnavailable when the store closes.
    */
   watch(prefix: string, options: { after: Revision; signal: AbortSignal }): AsyncIterable<readonly Change[]>
+  /**
+   * The changes after `after` up to `upTo`, in order: what a watch would have been given. Throws Expired when some are
+   * compacted or when there are more than `limit`.
+   */
+  changes(prefix: string, options: { after: Revision; upTo: Revision; limit: number }): Promise<Change[]>
   /** Gives up the positions before `upTo` and the space of what only they could see. */
   compact(upTo: Revision): Promise<void>
   stats(): StoreStats

@@ -7,7 +7,7 @@ import * as x509 from '@peculiar/x509'
 import { StatusError, messageOf } from '../base/errors.ts'
 import { secretBytes } from '../base/random.ts'
 
-/** A certificate (perhaps with its chain) and the private key (PKCS #8) that goes with it. */
+/** A certificate (perhaps with its chain) and the private key (SEC 1 or PKCS #1, see `traditionalKey`) that goes with it. */
 export interface KeyPair {
   certPem: string
   keyPem: string
@@ -284,5 +284,13 @@ const pem = (data: x509.PemData<unknown>) => `${data.toString('pem').trim()}\n`
 
 async function exportKey(key: webcrypto.CryptoKey): Promise<string> {
   const der = Buffer.from(await crypto.subtle.exportKey('pkcs8', key))
-  return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }).export({ type: 'pkcs8', format: 'pem' }) as string
+  return pemOf(createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }))
+}
+
+/** A private key in the form that every client reads: SEC 1 or PKCS #1 rather than PKCS #8, which some Java clients do not. */
+export const traditionalKey = (keyPem: string): string => pemOf(createPrivateKey(keyPem))
+
+function pemOf(key: KeyObject): string {
+  const type = key.asymmetricKeyType === 'rsa' ? 'pkcs1' : key.asymmetricKeyType === 'ec' ? 'sec1' : 'pkcs8'
+  return String(key.export({ type, format: 'pem' }))
 }

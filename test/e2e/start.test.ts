@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { after, before, test } from 'node:test'
-import { cannotRun, eventually, run, TestCluster } from './cluster.ts'
+import { realClock } from '../../src/base/clock.ts'
+import { cannotRun, eventually, type Result, run, TestCluster } from './cluster.ts'
 
 const options = { skip: cannotRun }
 const cluster = new TestCluster('start')
@@ -30,14 +31,21 @@ after(async () => {
   await second.down()
 })
 
-test('up: every step with its time, context, hints; again: says it runs', options, async () => {
-  const first = await cluster.up()
+test('up: every step with its time, context, hints; at once and again: says it runs', options, async () => {
+  const [first, other] = (await Promise.all([cluster.up(), cluster.up()])).sort((a, b) =>
+    a.stdout.includes('✓') ? -1 : b.stdout.includes('✓') ? 1 : 0,
+  ) as [Result, Result]
+  assert.match(other.stdout, /Another kutter is at work.*\n.*is running already/)
+  assert.match(first.stdout, /kutter down --name start --data-dir /)
   for (const step of ['certificates and kubeconfig', 'API server answers', 'is Ready', 'DNS answers'])
     assert.match(first.stdout, new RegExp(`✓ .*${step}.* (ms|s)`))
   assert.match(first.stdout, /The cluster is up: https:\/\/127\.0\.0\.1:\d+, after/)
   const again = await cluster.kutter('up')
   assert.equal(again.code, 0)
   assert.match(again.stdout, /is running already/)
+  const changed = await cluster.kutter('up', '--node-monitor-grace-period', '77s')
+  assert.match(changed.stdout, /without: --node-monitor-grace-period 77s/)
+  assert.match(await cluster.kubectl('get nodes --no-headers'), / control-plane /)
   assert.match(await cluster.kubectl('config get-contexts -o name'), /^kutter-start$/m)
   assert.match(await cluster.kubectl('--context kutter-start get nodes'), / Ready /)
   const { stdout } = await cluster.kutter('kubeconfig')
@@ -57,6 +65,17 @@ test('keys and data are for root alone', options, async () => {
   assert.equal(statSync(dir).mode & 0o777, 0o700)
   for (const file of ['pki/ca.key', 'pki/sa.key', 'kubeconfig', 'store/log.db'])
     assert.equal(statSync(`${dir}/${file}`).mode & 0o077, 0, file)
+})
+
+test('a deleted node stays away until its kubelet starts again', options, async () => {
+  const node = (await cluster.kubectl('get nodes -o name')).trim()
+  await cluster.kubectl(`delete ${node}`)
+  // A status is written every ten seconds.
+  await realClock.sleep(12_000)
+  assert.equal((await cluster.tryKubectl(`get ${node}`)).code, 1)
+  process.kill(await pidOf('agent'), 'SIGTERM')
+  await eventually('the node is back', async () => / Ready /.test(await cluster.kubectl(`get ${node}`)), 30_000)
+  await whole()
 })
 
 test('anonymous requests reach only health and version', options, async () => {

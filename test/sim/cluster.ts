@@ -2,7 +2,7 @@
 // scheduler, a virtual clock, and nodes whose pods start and stop at once because nothing real runs on them.
 import { VirtualClock } from '../../src/base/clock.ts'
 import { isReason } from '../../src/base/errors.ts'
-import { makeLog, silentLog } from '../../src/base/log.ts'
+import { type Log, makeLog, silentLog } from '../../src/base/log.ts'
 import { type Random, seededRandom } from '../../src/base/random.ts'
 import type { Draft } from '../../src/api/kind.ts'
 import type { DeepReadonly } from '../../src/api/schema/node.ts'
@@ -32,6 +32,9 @@ export interface SimOptions {
   extensions?: NonNullable<ControlPlaneOptions['extensions']>
   /** Signs certificate requests. */
   authority?: KeyPair
+  /** False where the test runs kubelets of its own. */
+  kubelets?: boolean
+  log?: Log
 }
 
 export interface Sim {
@@ -64,12 +67,13 @@ export async function simulate(options: SimOptions, run: (sim: Sim) => Promise<v
   }
 }
 
-const log = process.env.KUTTER_LOG ? makeLog(line => process.stderr.write(`${line}\n`), 'debug') : silentLog
+const defaultLog = process.env.KUTTER_LOG ? makeLog(line => process.stderr.write(`${line}\n`), 'debug') : silentLog
 const renewEveryMs = 10_000
 
 export async function openSim(options: SimOptions): Promise<Sim> {
   const clock = new VirtualClock()
   const random = seededRandom(options.seed ?? 1)
+  const { log = defaultLog } = options
   const plane = await openControlPlane({
     store: openMemoryStore(),
     clock,
@@ -81,7 +85,12 @@ export async function openSim(options: SimOptions): Promise<Sim> {
     advertise: { address: '192.0.2.1', port: 6443 },
     ...(options.extensions && { extensions: options.extensions }),
   })
-  stopRunaways(plane, clock)
+  let runaway: Error | undefined
+  stopRunaways(plane, clock, error => {
+    runaway ??= error
+    controllers.abort()
+    ending.abort()
+  })
   const client = plane.client('tester', ['system:masters'])
   const ending = new AbortController()
   let controllers = new AbortController()
@@ -116,6 +125,7 @@ export async function openSim(options: SimOptions): Promise<Sim> {
     addNode: (name, more) => addNode(client, clock, name, options.cpu ?? '8', more),
     async until(what, condition, limitMs = 600_000) {
       for (let passed = 0; ; passed += 500) {
+        if (runaway) throw runaway
         if (await condition()) return
         if (passed >= limitMs) throw new Error(`still waiting for: ${what}`)
         await clock.forward(passed < 2000 ? 20 : 500)
@@ -129,8 +139,8 @@ export async function openSim(options: SimOptions): Promise<Sim> {
       await plane.close()
     },
   }
-  const stopKubelets = runKubelets(sim, ending.signal)
-  ending.signal.addEventListener('abort', stopKubelets, { once: true })
+  if (options.kubelets !== false)
+    ending.signal.addEventListener('abort', runKubelets(sim, ending.signal), { once: true })
   for (let i = 0; i < (options.nodes ?? 0); i++) await sim.addNode(`node-${i}`)
   if (options.controllers !== false) await control()
   if (options.scheduler !== false) {
@@ -149,16 +159,16 @@ export async function openSim(options: SimOptions): Promise<Sim> {
 const maxChangesAtOnce = 100_000
 
 /** Time moves on only when all is quiet, so a controller that never is would hang the test: it fails instead. */
-function stopRunaways(plane: ControlPlane, clock: VirtualClock): void {
+function stopRunaways(plane: ControlPlane, clock: VirtualClock, stop: (error: Error) => void): void {
   let [at, changes] = [clock.now(), 0]
   for (const kind of plane.core.kinds.filter(k => plane.core.storage.has(k))) {
     plane.core.storage.of(kind).mirror.subscribe(batch => {
       if (clock.now() !== at) [at, changes] = [clock.now(), 0]
       changes += batch.length
-      if (changes > maxChangesAtOnce)
-        throw new Error(
-          `${changes} changes at one moment, the last of ${kind.plural}: does a controller run in a circle?`,
-        )
+      if (changes <= maxChangesAtOnce) return
+      stop(
+        new Error(`${changes} changes at one moment, the last of ${kind.plural}: does a controller run in a circle?`),
+      )
     })
   }
 }
@@ -175,6 +185,8 @@ async function addNode(
     ...more,
     metadata: { name, ...more.metadata, labels: { 'kubernetes.io/hostname': name, ...more.metadata?.labels } },
   })
+  // No controller may be there to see that it is ready.
+  await client.patch(Node, { name }, 'merge', { spec: { taints: more.spec?.taints ?? null } })
   const now = timeText(clock.now())
   const ready = {
     type: 'Ready',

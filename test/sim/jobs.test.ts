@@ -198,3 +198,19 @@ test('a job made by hand from a cron job is told of, and does not stand in its w
     await sim.until('missing', () => reasons(sim, 'tick').includes('MissingJob'))
   })
 })
+
+for (const what of ['its labels', 'its owner and its labels'])
+  test(`a pod that lost ${what} is no longer held by the job's finalizer`, async () => {
+    await simulate({ nodes: 2 }, async sim => {
+      await sim.client.create(Job, job('long', {}))
+      await sim.until('its pod', () => live(sim).length === 1)
+      const [first] = live(sim)
+      const labels = { 'batch.kubernetes.io/controller-uid': 'other' }
+      const metadata = { labels, ...(what !== 'its labels' && { ownerReferences: null }) }
+      await sim.client.patch(Pod, ref(first!), 'merge', { metadata })
+      await sim.until('another pod', () => live(sim).some(pod => pod.metadata.name !== first!.metadata.name))
+      const released = sim.client.mirror(Pod).get(namespace, first!.metadata.name!)!
+      assert.deepEqual(released.metadata.finalizers ?? [], [])
+      assert.deepEqual(released.metadata.ownerReferences ?? [], [])
+    })
+  })

@@ -84,7 +84,7 @@ test('what cannot change', () =>
       [
         'storage.k8s.io/storageclasses',
         { provisioner: 'other' },
-        /provisioner: Forbidden: updates to provisioner are forbidden\./,
+        /provisioner: Invalid value: "other": field is immutable/,
       ],
       [
         'storage.k8s.io/volumeattachments',

@@ -222,3 +222,17 @@ test('what a quota refuses stands in the conditions, and comes when there is roo
 })
 
 const isLive = (pod: { metadata: { deletionTimestamp?: string } }) => !pod.metadata.deletionTimestamp
+
+test('revisions beyond what a double holds are counted exactly', async () => {
+  await simulate({ nodes: 2 }, async ({ client, until }) => {
+    await client.create(Deployment, deployment('web', 1))
+    await until('it is up', () => rolledOut(client, 'web'))
+    const [rs] = client.mirror(ReplicaSet).list('default')
+    const annotations = { 'deployment.kubernetes.io/revision': '9007199254740993' }
+    await client.patch(ReplicaSet, ref(rs!), 'merge', { metadata: { annotations } })
+    await client.patch(Deployment, { namespace: 'default', name: 'web' }, 'strategic', setImage('app:2'))
+    await until('the next revision', () => rolledOut(client, 'web'))
+    const { metadata } = client.mirror(Deployment).get('default', 'web')!
+    assert.equal(metadata.annotations?.['deployment.kubernetes.io/revision'], '9007199254740994')
+  })
+})

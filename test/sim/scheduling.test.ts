@@ -156,7 +156,8 @@ test('an important pod takes the place of a less important one', async () => {
         .list(namespace)
         .some(e => e.reason === 'Preempted' && e.involvedObject.name === 'small-fry'),
     )
-    await client.create(Pod, pod('polite', { priorityClassName: 'middle', preemptionPolicy: 'Never' }, '900m'))
+    await client.create(PriorityClass, { metadata: { name: 'polite' }, value: 100, preemptionPolicy: 'Never' })
+    await client.create(Pod, pod('polite', { priorityClassName: 'polite' }, '900m'))
     await sim.until(
       'it waits',
       () =>

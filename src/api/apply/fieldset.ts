@@ -33,6 +33,11 @@ export function parseFieldSet(json: Json | undefined): FieldSet {
   return set
 }
 
+/** Whether JSON is a field set: every key a path element. */
+export function isFieldSet(json: Json | undefined): boolean {
+  return isObject(json) && Object.entries(json).every(([key, inner]) => /^(\.$|[fkvi]:)/.test(key) && isFieldSet(inner))
+}
+
 /** A set of nothing but its own path: one for all, never to be changed. */
 export const member: FieldSet = Object.freeze({ self: true, children: new Map() })
 
@@ -87,6 +92,31 @@ export function intersection(a: FieldSet, b: FieldSet): FieldSet {
     const other = b.children.get(key)
     const common = other && intersection(child, other)
     if (common && !isEmpty(common)) out.children.set(key, common)
+  }
+  return out
+}
+
+/** Members of a set at or below one of the paths. */
+export function only(set: FieldSet, paths: readonly (readonly string[])[]): FieldSet {
+  const out = emptySet()
+  for (const [head, ...rest] of paths) {
+    const child = head === undefined ? undefined : set.children.get(head)
+    const kept = child && (rest.length ? only(child, [rest]) : child)
+    if (kept && !isEmpty(kept))
+      out.children.set(head!, out.children.has(head!) ? union(out.children.get(head!)!, kept) : kept)
+  }
+  return out
+}
+
+/** Members of a set neither at nor below any of the paths. */
+export function except(set: FieldSet, paths: readonly (readonly string[])[]): FieldSet {
+  const out: FieldSet = { self: set.self, children: new Map(set.children) }
+  for (const [head, ...rest] of paths) {
+    const child = head === undefined ? undefined : out.children.get(head)
+    if (!child) continue
+    const left = rest.length ? except(child, [rest]) : emptySet()
+    if (isEmpty(left)) out.children.delete(head!)
+    else out.children.set(head!, left)
   }
   return out
 }
@@ -164,7 +194,8 @@ export function fieldsOf(node: Node, value: Json): FieldSet {
     if (!key.startsWith('f:')) childSet.self = true
     set.children.set(key, childSet)
   }
-  if (set.children.size === 0) set.self = true
+  // An empty map is something; an empty list of elements with keys is nothing.
+  if (set.children.size === 0 && !Array.isArray(value)) set.self = true
   return set
 }
 

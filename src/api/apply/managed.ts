@@ -1,14 +1,14 @@
 // Managed fields: who set which field. Every write moves ownership of what it changed to its manager.
 // Source: apimachinery pkg/util/managedfields, KEP-555.
 import type { ManagedFieldsEntry } from '../meta.ts'
-import type { JsonObject, Struct } from '../schema/node.ts'
+import type { Json, JsonObject, Struct } from '../schema/node.ts'
 import { compare } from './compare.ts'
 import {
   difference,
   emptySet,
-  equalSets,
   type FieldSet,
   fieldSetJson,
+  isFieldSet,
   isEmpty,
   overlaps,
   parseFieldSet,
@@ -94,36 +94,64 @@ function sharedPart(part: JsonObject): JsonObject {
 
 const compareText = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
 
+/** Whether two entries are of one manager. One that applies stays the same whatever version it applies in. */
 export const sameManager = (a: Manager, b: Manager): boolean =>
   a.manager === b.manager &&
   a.operation === b.operation &&
-  a.apiVersion === b.apiVersion &&
+  (a.operation === 'Apply' || a.apiVersion === b.apiVersion) &&
   a.subresource === b.subresource
 
-/** Ownership after `manager` turned `before` into `after` by anything but apply. */
+export interface UpdateOwnership {
+  /** managedFields as the client sent them: it may edit them by hand, or reset them by one empty entry. */
+  sent: readonly ManagedFieldsEntry[] | undefined
+  live: readonly ManagedFieldsEntry[] | undefined
+  manager: Manager
+  now: string
+  /** Leaves of a set of changed fields those that this write may own. */
+  ownable(changed: FieldSet): FieldSet
+  /** The object is new: an object that nobody owns anything of, and that is not new, stays so. */
+  isNew: boolean
+}
+
+/**
+ * Ownership after a write by anything but apply turned `before` into `after`: what changed is the writer's, what was
+ * removed nobody's. The time of an entry is that of its manager's last change.
+ * Source: apimachinery pkg/util/managedfields (fieldmanager.go, managedfieldsupdater.go, skipnonapplied.go).
+ */
 export function managedAfterUpdate(
   schema: Struct,
   before: JsonObject,
   after: JsonObject,
-  entries: readonly ManagedFieldsEntry[] | undefined,
-  manager: Manager,
-  now: string,
+  { sent, live, manager, now, ownable, isNew }: UpdateOwnership,
 ): ManagedFieldsEntry[] {
-  const { changed, removed } = compare(structNode(schema), before, after)
-  stripSystemFields(changed)
-  stripSystemFields(removed)
+  const isReset = sent?.length === 1 && Object.keys(sent[0]!).length === 0
+  // What cannot be read is as good as not sent.
+  const readable = sent?.every(entry => isFieldSet(entry.fieldsV1 as Json | undefined)) ?? false
+  const edited = readable ? readManaged(sent).filter(entry => !isEmpty(entry.fields)) : []
+  const managed = isReset ? [] : edited.length ? edited : readManaged(live)
+  if (!managed.length && !isNew) return []
+  const difference = compare(structNode(schema), before, after)
+  const changed = ownable(stripSystemFields(difference.changed))
+  return writeManaged(transfer(managed, manager, changed, ownable(stripSystemFields(difference.removed)), now))
+}
+
+/** Takes `changed` and `removed` from everybody and gives `changed` to `manager`. */
+export function transfer(
+  managed: readonly Managed[],
+  manager: Manager,
+  changed: FieldSet,
+  removed: FieldSet,
+  now: string,
+): Managed[] {
   const touched = union(changed, removed)
-  const managed = readManaged(entries)
-  if (isEmpty(touched)) return writeManaged(managed)
-  const mine = managed.find(m => sameManager(m, manager))
-  const others = managed
-    .filter(m => m !== mine)
-    .map(({ json, ...m }) =>
-      overlaps(m.fields, touched) ? { ...m, fields: difference(m.fields, touched) } : { ...m, ...(json && { json }) },
-    )
-  const fields = union(difference(mine?.fields ?? emptySet(), removed), changed)
-  const time = mine && equalSets(mine.fields, fields) ? mine.time : now
-  return writeManaged(fold([...others, { ...manager, time, fields }]))
+  if (isEmpty(touched)) return [...managed]
+  const left = managed.map(({ json, ...m }) =>
+    overlaps(m.fields, touched) ? { ...m, fields: difference(m.fields, touched) } : { ...m, ...(json && { json }) },
+  )
+  if (isEmpty(changed)) return left
+  const mine = left.find(m => sameManager(m, manager))
+  const fields = mine ? union(mine.fields, changed) : changed
+  return fold([...left.filter(m => m !== mine), { ...manager, time: now, fields }])
 }
 
 function fold(managed: Managed[]): Managed[] {

@@ -1,46 +1,164 @@
-// JSON patch: a list of add, remove, replace, move, copy and test. Sources: RFC 6902; the limits are the API server's.
-import { applyPatch, type Operation } from 'rfc6902'
+// JSON patch: a list of add, remove, replace, move, copy and test. It follows the library that the API server uses
+// where that goes beyond the RFC or stays behind it: indexes may be negative, a missing key reads as null, the
+// document itself cannot be replaced, and what stands before the first slash of a path does not count.
+// Sources: RFC 6902; gopkg.in/evanphx/json-patch.v4; apiserver endpoints/handlers/patch.go for the limits.
 import { StatusError } from '../../base/errors.ts'
-import type { Json } from '../schema/node.ts'
+import { equalJson } from '../equal.ts'
+import type { Json, JsonObject } from '../schema/node.ts'
+import { isObject, setKey } from './merge.ts'
 
 const maxOperations = 10_000
-const kinds = new Set(['add', 'remove', 'replace', 'move', 'copy', 'test'])
+/** Bytes of JSON that the copies of one patch may add up to: each may double what is there. */
+const maxCopiedBytes = 3 * 1024 * 1024
 
-/** The patched value. Throws Invalid when an operation cannot be carried out, BadRequest when the patch is malformed. */
+interface Operation {
+  op?: unknown
+  path?: unknown
+  from?: unknown
+  value?: Json
+}
+
+/**
+ * The patched value; `target` is not changed. Throws BadRequest when the patch is no list of objects, Invalid when an
+ * operation cannot be carried out, RequestEntityTooLarge beyond the limits.
+ */
 export function jsonPatch(target: Json, patch: unknown): Json {
-  if (!Array.isArray(patch))
-    throw new StatusError(
+  const operations = checkShape(patch)
+  const patcher = new Patcher(structuredClone(target))
+  for (const operation of operations) if (!patcher.carryOut(operation)) throw notApplicable()
+  return patcher.document
+}
+
+function checkShape(patch: unknown): Operation[] {
+  const unexpected = (what: unknown, type: string) =>
+    new StatusError(
       'BadRequest',
-      'error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch',
+      `error decoding patch: json: cannot unmarshal ${goName(what)} into Go value of type ${type}`,
     )
-  if (patch.length > maxOperations) {
+  if (!Array.isArray(patch)) throw unexpected(patch, '[]handlers.jsonPatchOp')
+  if (patch.length > maxOperations)
     throw new StatusError(
       'RequestEntityTooLarge',
       `The allowed maximum operations in a JSON patch is ${maxOperations}, got ${patch.length}`,
     )
-  }
-  for (const operation of patch as Operation[]) {
-    if (!kinds.has(operation?.op))
-      throw new StatusError('BadRequest', `Unexpected kind: ${JSON.stringify(operation?.op ?? 'unknown')}`)
-    if (typeof operation.path !== 'string')
-      throw new StatusError('BadRequest', 'error decoding patch: an operation has no path')
-  }
-  const result = structuredClone(target)
-  const holder = { value: result }
-  // Work below a holder, so that a patch of the root ("") works too.
-  const moved = (patch as Operation[]).map(operation => ({
-    ...operation,
-    path: `/value${operation.path}`,
-    ...('from' in operation && { from: `/value${operation.from}` }),
-  })) as Operation[]
-  const errors = applyPatch(holder, moved)
-  const failed = errors.findIndex(error => error !== null)
-  if (failed >= 0) throw new StatusError('Invalid', describe((patch as Operation[])[failed]!, errors[failed]!))
-  return holder.value
+  for (const operation of patch) if (!isObject(operation)) throw unexpected(operation, 'handlers.jsonPatchOp')
+  return patch as Operation[]
 }
 
-function describe(operation: Operation, error: Error): string {
-  if (operation.op === 'test')
-    return `the server rejected our request due to an error in our request: testing value ${operation.path} failed`
-  return `the server rejected our request due to an error in our request: ${operation.op} operation does not apply: doc is missing path: ${operation.path}: ${error.name === 'MissingError' ? 'missing value' : error.message}`
+const goName = (value: unknown) => (Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value)
+
+/** Upstream does not say which operation failed. */
+const notApplicable = () =>
+  new StatusError('Invalid', 'the server rejected our request due to an error in our request', { details: {} })
+
+/** Where an operation works: a container and a key in it. */
+interface Place {
+  holder: JsonObject | Json[]
+  key: string
+}
+
+class Patcher {
+  readonly document: Json
+  #copied = 0
+
+  constructor(document: Json) {
+    this.document = document
+  }
+
+  /** Returns false when the operation does not apply. */
+  carryOut({ op, path, from, value = null }: Operation): boolean {
+    const place = this.#find(path)
+    if (!place) return false
+    switch (op) {
+      case 'add':
+        return add(place, value)
+      case 'remove':
+        return remove(place)
+      case 'replace':
+        return get(place) !== undefined && replace(place, value)
+      case 'test':
+        return equalJson(get(place) ?? null, value)
+      case 'move': {
+        const source = this.#find(from)
+        const moved = source && get(source)
+        if (!source || moved === undefined || !remove(source)) return false
+        const target = this.#find(path)
+        return target !== undefined && add(target, moved)
+      }
+      case 'copy': {
+        const source = this.#find(from)
+        const copied = source && (get(source) ?? (Array.isArray(source.holder) ? undefined : null))
+        return copied !== undefined && add(place, this.#copy(copied))
+      }
+      default:
+        return false
+    }
+  }
+
+  #find(path: unknown): Place | undefined {
+    if (typeof path !== 'string') return undefined
+    const [, ...parts] = path.split('/').map(part => part.replaceAll('~1', '/').replaceAll('~0', '~'))
+    const key = parts.pop()
+    if (key === undefined) return undefined
+    let holder: Json | undefined = this.document
+    for (const part of parts) {
+      if (!isContainer(holder)) return undefined
+      holder = get({ holder, key: part })
+    }
+    return isContainer(holder) ? { holder, key } : undefined
+  }
+
+  #copy(value: Json): Json {
+    const text = JSON.stringify(value)
+    this.#copied += Buffer.byteLength(text)
+    if (this.#copied > maxCopiedBytes)
+      throw new StatusError(
+        'RequestEntityTooLarge',
+        `Unable to complete the copy, the accumulated size increase of the copy is ${this.#copied}, exceeding the limit ${maxCopiedBytes}`,
+      )
+    return JSON.parse(text) as Json
+  }
+}
+
+const isContainer = (value: Json | undefined): value is JsonObject | Json[] =>
+  typeof value === 'object' && value !== null
+
+/** The index a key names among `length` places, counted from the end when negative; undefined when there is none. */
+function indexOf(key: string, length: number): number | undefined {
+  if (!/^[+-]?\d+$/.test(key)) return undefined
+  const index = Number(key)
+  const place = index < 0 ? index + length : index
+  return place >= 0 && place < length ? place : undefined
+}
+
+/** What is there; undefined for nothing. */
+function get({ holder, key }: Place): Json | undefined {
+  if (!Array.isArray(holder)) return Object.hasOwn(holder, key) ? holder[key] : undefined
+  const index = indexOf(key, holder.length)
+  return index === undefined ? undefined : holder[index]
+}
+
+function add({ holder, key }: Place, value: Json): boolean {
+  if (!Array.isArray(holder)) {
+    setKey(holder, key, value)
+    return true
+  }
+  const index = key === '-' ? holder.length : indexOf(key, holder.length + 1)
+  if (index === undefined) return false
+  holder.splice(index, 0, value)
+  return true
+}
+
+function replace({ holder, key }: Place, value: Json): boolean {
+  if (Array.isArray(holder)) holder[indexOf(key, holder.length)!] = value
+  else setKey(holder, key, value)
+  return true
+}
+
+function remove({ holder, key }: Place): boolean {
+  if (!Array.isArray(holder)) return Object.hasOwn(holder, key) && delete holder[key]
+  const index = indexOf(key, holder.length)
+  if (index === undefined) return false
+  holder.splice(index, 1)
+  return true
 }

@@ -55,7 +55,7 @@ test('a wrong type is told as Go tells it', () => {
     ],
     [
       { metadata: { labels: { a: 1 } } },
-      'json: cannot unmarshal number into Go struct field ObjectMeta.metadata.labels.a of type string',
+      'json: cannot unmarshal number into Go struct field ObjectMeta.metadata.labels of type string',
     ],
     [
       { spec: { template: { spec: { containers: {} } } } },

@@ -5,11 +5,20 @@ import { canonicalQuantity, quantityError } from '../quantity.ts'
 import { canonicalMicroTime, canonicalTime, durationText, parseDuration } from '../time.ts'
 import { copyNotes, noteEmpty } from './empties.ts'
 import { timeProblem } from '../time-parse.ts'
+import { Decimal } from '../../wire/json.ts'
+import { nilList } from './nil.ts'
 import type { Json, JsonObject, Node, Struct } from './node.ts'
 
 /** A value of the wrong type. The text is the one Go's decoder gives, which clients know. */
 export class DecodeError extends Error {
   override name = 'DecodeError'
+  /** The same as Go words it when the value was decoded already, as that of a strategic merge patch is. */
+  readonly converting: string
+
+  constructor(message: string, options: ErrorOptions & { converting?: string } = {}) {
+    super(message, options)
+    this.converting = options.converting ?? message
+  }
 }
 
 export interface DecodeOptions {
@@ -43,6 +52,9 @@ interface Context extends DecodeOptions {
   /** The struct whose field is being read, for messages. */
   owner: Struct
 }
+
+/** Tells the key of a map from the name of a field in a path. */
+const keyMark = '\0'
 
 interface Row {
   name: string
@@ -145,23 +157,21 @@ function decodeNode(node: Node, raw: Json, context: Context): Json | undefined {
       return raw || node.optional ? raw : undefined
     case 'int32':
     case 'int64':
-      if (typeof raw !== 'number' || !Number.isInteger(raw) || (node.type === 'int32' && (raw | 0) !== raw))
-        throw mismatch(raw, node.type, context)
+      if (!isInteger(raw, node.type)) throw mismatch(raw, node.type, context)
       return raw !== 0 || node.optional ? raw : undefined
     case 'double':
-      if (typeof raw !== 'number') throw mismatch(raw, 'float64', context)
-      return raw !== 0 || node.optional ? raw : undefined
+      return decodeDouble(node, raw, context)
     case 'quantity':
       return decodeQuantity(raw)
     case 'intOrString':
-      if (typeof raw === 'string' || (typeof raw === 'number' && Number.isInteger(raw))) return raw
+      if (typeof raw === 'string' || isInteger(raw, 'int32')) return raw
       throw mismatch(raw, 'int32', context)
     case 'time':
     case 'microTime':
     case 'duration':
       return decodeMoment(node, raw, context)
     case 'json':
-      return raw
+      return withoutDecimals(raw)
     case 'struct':
       return decodeStructNode(node, raw, context)
     case 'list':
@@ -176,10 +186,37 @@ function decodeStructNode(node: Node, raw: Json, context: Context): Json | undef
   return node.omitZero && Object.keys(result).length === 0 ? undefined : result
 }
 
-function decodeQuantity(raw: Json): Json {
-  if (typeof raw !== 'string' && typeof raw !== 'number') throw new DecodeError(quantityError)
+const [least, most] = [-(2n ** 63n), 2n ** 63n - 1n]
+
+/** Integers beyond 2^53 are bigints; see wire/json.ts. */
+function isInteger(raw: unknown, type: 'int32' | 'int64'): raw is number {
+  if (typeof raw === 'bigint') return type === 'int64' && raw >= least && raw <= most
+  return typeof raw === 'number' && (type === 'int32' ? (raw | 0) === raw : Number.isSafeInteger(raw))
+}
+
+function decodeDouble(node: Node, raw: Json, context: Context): Json | undefined {
+  const value: unknown = (raw as unknown) instanceof Decimal || typeof raw === 'bigint' ? Number(raw) : raw
+  if (typeof value !== 'number') throw mismatch(raw, 'float64', context)
+  return value !== 0 || node.optional ? value : undefined
+}
+
+/** Opaque JSON with plain numbers for Decimals; the same where there are none. */
+function withoutDecimals(raw: Json): Json {
+  if (typeof raw !== 'object' || raw === null) return raw
+  if ((raw as unknown) instanceof Decimal) return Number(raw)
+  if (Array.isArray(raw)) return raw.some(isNested) ? raw.map(withoutDecimals) : raw
+  if (!Object.values(raw).some(isNested)) return raw
+  return Object.fromEntries(Object.entries(raw).map(([key, value]) => [key, withoutDecimals(value)]))
+}
+
+const isNested = (value: Json) => typeof value === 'object' && value !== null
+
+function decodeQuantity(given: Json): Json {
+  const raw: unknown = (given as unknown) instanceof Decimal ? (given as unknown as Decimal).source : given
+  if (typeof raw !== 'string' && typeof raw !== 'number' && typeof raw !== 'bigint')
+    throw new DecodeError(quantityError)
   try {
-    return canonicalQuantity(raw)
+    return canonicalQuantity(typeof raw === 'bigint' ? raw.toString() : raw)
   } catch (cause) {
     throw new DecodeError(quantityError, { cause })
   }
@@ -200,7 +237,7 @@ function decodeMoment(node: Node, raw: Json, context: Context): Json | undefined
 
 function decodeList(node: Node, raw: Json, context: Context): Json | undefined {
   if (!Array.isArray(raw)) throw mismatch(raw, goType(node), context)
-  if (raw.length === 0 && !node.always && !node.optional) return undefined
+  if (raw.length === 0) return node.always ? nilList() : node.optional ? [] : undefined
   const item = node.item!
   const out: Json[] = []
   for (let i = 0; i < raw.length; i++) {
@@ -222,7 +259,7 @@ function decodeMap(node: Node, raw: Json, context: Context): Json | undefined {
   // Go writes maps sorted by key.
   for (const key of keys.sort()) {
     const element = raw[key]!
-    context.path.push(key)
+    context.path.push(keyMark + key)
     define(
       out,
       key,
@@ -257,11 +294,12 @@ function zero(node: Node, context: Context): Json {
       return '0s'
     case 'struct':
       return decodeStruct(node.struct!(), {}, context)
+    case 'list':
+      return nilList()
     case 'bytes':
     case 'time':
     case 'microTime':
     case 'json':
-    case 'list':
     case 'map':
       return null
   }
@@ -279,12 +317,36 @@ function firstBad(text: string): number {
 }
 
 function mismatch(raw: unknown, type: string, context: Context): DecodeError {
+  const number =
+    raw instanceof Decimal ? raw.source : typeof raw === 'number' || typeof raw === 'bigint' ? raw : undefined
   const what =
-    typeof raw === 'number' ? (type === 'int32' || type === 'int64' ? `number ${raw}` : 'number') : jsonTypeName(raw)
-  const fields = context.path.filter(p => typeof p === 'string')
+    number === undefined ? jsonTypeName(raw) : type === 'int32' || type === 'int64' ? `number ${number}` : 'number'
+  // Go names fields, not the keys of maps or the places in lists.
+  const fields = context.path.filter(p => typeof p === 'string' && !p.startsWith(keyMark))
   const where = fields.length ? `Go struct field ${typeName(context.owner.name)}.${fields.join('.')}` : 'Go value'
-  return new DecodeError(`json: cannot unmarshal ${what} into ${where} of type ${type}`)
+  return new DecodeError(`json: cannot unmarshal ${what} into ${where} of type ${type}`, {
+    converting: conversionError(raw, type),
+  })
 }
+
+/** Source: apimachinery pkg/runtime/converter.go. */
+function conversionError(raw: unknown, type: string): string {
+  const from = Array.isArray(raw) ? 'slice' : typeof raw === 'object' ? 'map' : goScalar(raw)
+  if (type.startsWith('map[')) return `cannot restore map from ${from}`
+  if (type.startsWith('[]')) return `cannot restore slice from ${from}`
+  if (type.includes('.')) return `cannot restore struct from: ${from}`
+  const full = Array.isArray(raw) ? '[]interface {}' : typeof raw === 'object' ? 'map[string]interface {}' : from
+  return `cannot convert ${full} to ${type}`
+}
+
+const goScalar = (raw: unknown) =>
+  typeof raw === 'boolean'
+    ? 'bool'
+    : typeof raw === 'string'
+      ? 'string'
+      : Number.isInteger(Number(raw))
+        ? 'int64'
+        : 'float64'
 
 function jsonTypeName(raw: unknown): string {
   if (Array.isArray(raw)) return 'array'
@@ -317,7 +379,8 @@ function goType(node: Node): string {
 /** `spec.containers[0].image` */
 export function pathText(path: readonly (string | number)[]): string {
   return path.reduce<string>(
-    (text, part) => (typeof part === 'number' ? `${text}[${part}]` : text ? `${text}.${part}` : part),
+    (text, part) =>
+      typeof part === 'number' ? `${text}[${part}]` : text ? `${text}.${part.replace(keyMark, '')}` : part,
     '',
   )
 }

@@ -1,6 +1,7 @@
 // Objects to and from protobuf, driven by the schema. Byte for byte what Go's generated code writes: fields in
 // the order of their numbers, by-value fields even when zero, maps sorted. Source: gogo protobuf, apimachinery
 // pkg/runtime/serializer/protobuf (the `k8s\0` envelope).
+import { parseJson } from '../../wire/json.ts'
 import { ProtoWriter, readProto } from '../../wire/protobuf.ts'
 import { durationText, parseDuration, timeText } from '../time.ts'
 import { decode } from './decode.ts'
@@ -205,7 +206,7 @@ function readValue(node: Node, value: bigint | Buffer): Json {
       return value !== 0n
     case 'int32':
     case 'int64':
-      return Number(BigInt.asIntN(64, value as bigint))
+      return exactInteger(value as bigint)
     case 'double':
       return (value as Buffer).readDoubleLE()
     case 'struct':
@@ -215,6 +216,13 @@ function readValue(node: Node, value: bigint | Buffer): Json {
     default:
       return readSpecial(node, value as Buffer)
   }
+}
+
+/** A number, or beyond 2^53 a bigint in its place; see wire/json.ts. */
+function exactInteger(value: bigint): number {
+  const signed = BigInt.asIntN(64, value)
+  const number = Number(signed)
+  return Number.isSafeInteger(number) ? number : (signed as unknown as number)
 }
 
 function readSpecial(node: Node, message: Buffer): Json {
@@ -237,6 +245,6 @@ function readSpecial(node: Node, message: Buffer): Json {
     case 'duration':
       return durationText(number(1))
     default:
-      return parts.has(1) ? (JSON.parse(text(1)) as Json) : null
+      return parts.has(1) ? (parseJson(text(1)) as Json) : null
   }
 }

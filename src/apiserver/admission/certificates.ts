@@ -13,7 +13,7 @@ import {
 import { readRequest } from '../../wire/x509.ts'
 import type { Authorizer } from '../authz/authorizer.ts'
 import { forbidden } from '../errors.ts'
-import type { AdmissionRequest } from '../registry.ts'
+import type { AdmissionRequest } from './request.ts'
 import type { AdmissionPlugin } from './chain.ts'
 
 type Request = CertificateSigningRequest

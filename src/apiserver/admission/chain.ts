@@ -1,6 +1,6 @@
 // Admission: after authorization, plugins may complete an object (mutate) and then may refuse it (validate).
 // Source: kubernetes.io/docs/reference/access-authn-authz/admission-controllers.
-import type { Admission, AdmissionRequest } from '../registry.ts'
+import type { Admission, AdmissionRequest } from './request.ts'
 
 /** A plugin implements one step or both. */
 export type AdmissionPlugin = { name: string } & Partial<Admission>

@@ -10,7 +10,7 @@ import type { AccessRequest, Authorizer } from '../authz/authorizer.ts'
 import { listText, missingRights, ruleText } from '../authz/covers.ts'
 import { rulesOf, rulesOfRole } from '../authz/rbac.ts'
 import { forbidden } from '../errors.ts'
-import type { AdmissionRequest } from '../registry.ts'
+import type { AdmissionRequest } from './request.ts'
 import type { Storage } from '../storage.ts'
 import type { AdmissionPlugin } from './chain.ts'
 

@@ -1,70 +1,234 @@
-// NodeRestriction: a node's credentials change only its own Node and the pods bound to it, and never the labels
-// and taints by which it could draw other pods to itself. Source: plugin/pkg/admission/noderestriction.
+// NodeRestriction: a node's credentials change only what is the node's own. It keeps its Node but for the labels and
+// taints by which it could draw other pods to itself, the status of the pods bound to it, its Lease, CSINode and
+// ResourceSlices; it creates mirror pods that refer to nothing, and asks for tokens of pods bound to it, no others.
+// Source: plugin/pkg/admission/noderestriction/admission.go.
+import { isDeepStrictEqual } from 'node:util'
 import type { DeepReadonly } from '../../api/schema/node.ts'
-import type { Node } from '../../kinds/core/node.ts'
+import type { TokenRequest } from '../../kinds/authentication/tokenrequest.ts'
+import type { CertificateSigningRequest } from '../../kinds/certificates/certificatesigningrequest.ts'
+import { Node } from '../../kinds/core/node.ts'
+import type { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts'
 import { Pod } from '../../kinds/core/pod.ts'
-import { nodeNameOf } from '../authz/node.ts'
+import type { ResourceSlice } from '../../kinds/resource/resourceslice.ts'
+import { readRequest } from '../../wire/x509.ts'
+import type { Authorizer } from '../authz/authorizer.ts'
+import { configMapsOf, nodeNameOf, secretsOf } from '../authz/node.ts'
 import { forbidden } from '../errors.ts'
-import type { AdmissionRequest } from '../registry.ts'
 import type { Storage } from '../storage.ts'
 import type { AdmissionPlugin } from './chain.ts'
+import { forbiddenLabels, isMirrorPod } from './node-rules.ts'
+import type { AdmissionRequest } from './request.ts'
+import { mayRequestAudience } from './token-audience.ts'
 
-export function nodeRestriction(storage: Storage): AdmissionPlugin {
+/** What is asked, and of which node. */
+interface Question {
+  request: AdmissionRequest
+  node: string
+  storage: Storage
+  authorizer: Authorizer
+}
+
+/** Why a node may not do this; undefined when it may. */
+type Rule = (question: Question) => string | undefined | Promise<string | undefined>
+
+const rules: Readonly<Record<string, Rule>> = {
+  '/pods': podProblem,
+  '/nodes': nodeProblem,
+  '/persistentvolumeclaims': claimProblem,
+  '/serviceaccounts': tokenProblem,
+  'coordination.k8s.io/leases': leaseProblem,
+  'storage.k8s.io/csinodes': csiNodeProblem,
+  'resource.k8s.io/resourceslices': sliceProblem,
+  'certificates.k8s.io/certificatesigningrequests': certificateProblem,
+}
+
+export function nodeRestriction(storage: Storage, authorizer: Authorizer): AdmissionPlugin {
   return {
     name: 'NodeRestriction',
-    validate(request) {
+    async validate(request) {
       const node = nodeNameOf(request.operation.user)
-      if (node === undefined || request.operation.kind.group !== '') return
-      const refuse = (why: string) => forbidden(request.operation.kind, request.operation.name, why)
-      const plural = request.operation.kind.plural
-      if (plural === 'pods') {
-        const why = podProblem(request, node, storage)
-        if (why) throw refuse(why)
-      } else if (plural === 'nodes') {
-        const why = nodeProblem(request, node)
-        if (why) throw refuse(why)
-      }
+      if (node === undefined) return
+      const { kind, name } = request.operation
+      const rule = rules[`${kind.group}/${kind.plural}`]
+      const why =
+        node === ''
+          ? `could not determine node from user ${JSON.stringify(request.operation.user.name)}`
+          : await rule?.({ request, node, storage, authorizer })
+      if (why) throw forbidden(kind, name, why)
     },
   }
 }
 
-function podProblem(
-  { type, operation, object, old }: AdmissionRequest,
-  node: string,
-  storage: Storage,
-): string | undefined {
-  const pod = (old ?? object ?? storage.mirror(Pod).get(operation.namespace, operation.name)) as
-    | DeepReadonly<Pod>
-    | undefined
-  if (type === 'CREATE' && operation.subresource === '') {
-    if (!pod?.metadata.annotations?.['kubernetes.io/config.mirror'])
-      return `pod does not have "kubernetes.io/config.mirror" annotation, node "${node}" can only create mirror pods`
+function podProblem(question: Question): string | undefined {
+  const { operation } = question.request
+  switch (operation.subresource) {
+    case '':
+      return podItselfProblem(question)
+    case 'status':
+      return podStatusProblem(question)
+    case 'eviction': {
+      const pod = question.storage.mirror(Pod).get(operation.namespace, operation.name)
+      if (pod?.spec.nodeName === question.node) return undefined
+      return `node ${question.node} can only evict pods with spec.nodeName set to itself`
+    }
+    default:
+      return `unexpected pod subresource ${JSON.stringify(operation.subresource)}, only 'status' and 'eviction' are allowed`
   }
-  if (pod?.spec.nodeName !== node) return `node "${node}" can only ${verbs[type]} pods with spec.nodeName set to itself`
+}
+
+function podItselfProblem({ request, node, storage }: Question): string | undefined {
+  if (request.type === 'CREATE') return mirrorPodProblem(request.object as Pod, node, storage)
+  if (request.type !== 'DELETE')
+    return `unexpected operation "${request.type}", node "${node}" can only create and delete mirror pods`
+  if ((request.old as DeepReadonly<Pod> | undefined)?.spec.nodeName === node) return undefined
+  return `node "${node}" can only delete pods with spec.nodeName set to itself`
+}
+
+function mirrorPodProblem(pod: Pod, node: string, storage: Storage): string | undefined {
+  if (!isMirrorPod(pod))
+    return `pod does not have "kubernetes.io/config.mirror" annotation, node "${node}" can only create mirror pods`
+  if (pod.spec.nodeName !== node) return `node "${node}" can only create pods with spec.nodeName set to itself`
+  return ownerProblem(pod, node, storage) ?? referenceProblem(pod, node)
+}
+
+function ownerProblem({ metadata }: Pod, node: string, storage: Storage): string | undefined {
+  const owners = metadata.ownerReferences ?? []
+  const only = `node "${node}" can only create pods with`
+  if (owners.length > 1) return `${only} a single owner reference set to itself`
+  const [owner] = owners
+  if (owner?.apiVersion !== 'v1' || owner.kind !== 'Node' || owner.name !== node)
+    return `${only} an owner reference set to itself`
+  if (!owner.controller) return `${only} a controller owner reference set to itself`
+  if (owner.blockOwnerDeletion) return `node "${node}" must not set blockOwnerDeletion on an owner reference`
+  const found = storage.mirror(Node).get(undefined, node)
+  if (!found) return `node ${node} not found`
+  if (owner.uid === found.metadata.uid) return undefined
+  return `node ${node} UID mismatch: expected ${found.metadata.uid} got ${owner.uid}`
+}
+
+/** A mirror pod runs whether the API server likes it or not, so it must give its node no right to anything. */
+function referenceProblem(pod: Pod, node: string): string | undefined {
+  const volumes = pod.spec.volumes ?? []
+  const sources = volumes.flatMap(volume => volume.projected?.sources ?? [])
+  const references: readonly (readonly [boolean, string])[] = [
+    [!!pod.spec.serviceAccountName, 'a service account'],
+    [secretsOf(pod).length > 0, 'secrets'],
+    [configMapsOf(pod).length > 0, 'configmaps'],
+    [volumes.some(volume => volume.persistentVolumeClaim || volume.ephemeral), 'persistentvolumeclaims'],
+    [sources.some(source => source.clusterTrustBundle), 'clustertrustbundles'],
+    [sources.some(source => source.podCertificate), 'podcertificates'],
+    [(pod.spec.resourceClaims?.length ?? 0) > 0, 'resourceclaims'],
+  ]
+  const found = references.find(([refers]) => refers)
+  return found && `node "${node}" can not create pods that reference ${found[1]}`
+}
+
+function podStatusProblem({ request, node }: Question): string | undefined {
+  if (request.type !== 'UPDATE') return `unexpected operation "${request.type}"`
+  const old = request.old as DeepReadonly<Pod>
+  const next = request.object as Pod
+  if (old.spec.nodeName !== node)
+    return `node "${node}" can only update pod status for pods with spec.nodeName set to itself`
+  if (!isDeepStrictEqual(next.metadata.labels ?? {}, old.metadata.labels ?? {}))
+    return `node "${node}" cannot update labels through pod status`
+  if (!isDeepStrictEqual(next.status.resourceClaimStatuses ?? [], old.status.resourceClaimStatuses ?? []))
+    return `node "${node}" cannot update resource claim statues`
+  if (!isDeepStrictEqual(next.status.extendedResourceClaimStatus, old.status.extendedResourceClaimStatus))
+    return `node "${node}" cannot update extended resource claim status`
   return undefined
 }
 
-const verbs = { CREATE: 'create', UPDATE: 'update status for', DELETE: 'delete', CONNECT: 'connect to' }
-
-const ownLabels =
-  /^(kubernetes\.io\/(hostname|arch|os)|node\.kubernetes\.io\/.*|.*\.node\.kubernetes\.io\/.*|kubelet\.kubernetes\.io\/.*|(beta\.)?kubernetes\.io\/(arch|os)|topology\.kubernetes\.io\/(zone|region)|(failure-domain\.)beta\.kubernetes\.io\/(zone|region))$/
-
-function nodeProblem({ type, operation, object, old }: AdmissionRequest, node: string): string | undefined {
-  if (type === 'CREATE' ? object?.metadata.name !== node : operation.name !== node)
-    return `node "${node}" is not allowed to modify node "${operation.name}"`
-  if (type === 'CREATE' || type === 'UPDATE') {
-    const before = (old?.metadata.labels ?? {}) as Record<string, string>
-    const after = object?.metadata.labels ?? {}
-    const changed = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter(
-      key => before[key] !== after[key],
-    )
-    const wrong = changed.filter(key => /(^|\.)kubernetes\.io\/|(^|\.)k8s\.io\//.test(key) && !ownLabels.test(key))
-    if (wrong.length) return `is not allowed to modify labels: ${wrong.sort().join(', ')}`
-    if (object?.metadata.ownerReferences?.length) return 'is not allowed to modify ownerReferences'
+function nodeProblem({ request, node }: Question): string | undefined {
+  const { type, operation } = request
+  const name = type === 'CREATE' ? (request.object?.metadata.name ?? '') : operation.name
+  if (name !== node) return `node "${node}" is not allowed to modify node "${name}"`
+  const next = request.object as Node | undefined
+  const old = request.old as DeepReadonly<Node> | undefined
+  if (!next) return undefined
+  const wrong = forbiddenLabels(old?.metadata.labels, next.metadata.labels).join(', ')
+  if (type === 'CREATE') {
+    if (next.spec.configSource) return `node "${node}" is not allowed to create pods with a non-nil configSource`
+    return wrong ? `node "${node}" is not allowed to set the following labels: ${wrong}` : undefined
   }
-  if (type === 'UPDATE') {
-    const taints = (n: unknown) => JSON.stringify((n as DeepReadonly<Node> | undefined)?.spec.taints ?? [])
-    if (taints(object) !== taints(old)) return `is not allowed to modify taints`
-  }
+  if (next.spec.configSource && !isDeepStrictEqual(next.spec.configSource, old?.spec.configSource))
+    return `node "${node}" is not allowed to update configSource to a new non-nil configSource`
+  if (!isDeepStrictEqual(next.spec.taints ?? [], old?.spec.taints ?? []))
+    return `node "${node}" is not allowed to modify taints`
+  if (wrong) return `is not allowed to modify labels: ${wrong}`
+  if (!isDeepStrictEqual(next.metadata.ownerReferences ?? [], old?.metadata.ownerReferences ?? []))
+    return `node "${node}" is not allowed to modify ownerReferences`
   return undefined
 }
+
+/** A node reports how far the resizing of a claim's volume has come, nothing else. */
+function claimProblem({ request, node }: Question): string | undefined {
+  if (request.operation.subresource !== 'status') return 'may only update PVC status'
+  if (request.type !== 'UPDATE') return `unexpected operation "${request.type}"`
+  const rest = (claim: DeepReadonly<PersistentVolumeClaim>) => {
+    const {
+      capacity: _c,
+      conditions: _d,
+      allocatedResources: _a,
+      allocatedResourceStatuses: _s,
+      ...status
+    } = claim.status
+    const { resourceVersion: _r, managedFields: _m, ...metadata } = claim.metadata
+    return { ...claim, metadata, status }
+  }
+  const [next, old] = [request.object as PersistentVolumeClaim, request.old as DeepReadonly<PersistentVolumeClaim>]
+  if (isDeepStrictEqual(rest(next), rest(old))) return undefined
+  return `node "${node}" is not allowed to update fields other than status.quantity and status.conditions`
+}
+
+function tokenProblem({ request, node, storage, authorizer }: Question): string | undefined {
+  if (request.type !== 'CREATE' || request.operation.subresource !== 'token') return undefined
+  const { spec } = request.object as TokenRequest
+  const ref = spec.boundObjectRef
+  if (ref?.apiVersion !== 'v1' || ref.kind !== 'Pod' || !ref.name) return 'node requested token not bound to a pod'
+  if (!ref.uid) return 'node requested token with a pod binding without a uid'
+  const pod = storage.mirror(Pod).get(request.operation.namespace, ref.name)
+  if (!pod) return `pod ${JSON.stringify(ref.name)} not found`
+  if (pod.metadata.uid !== ref.uid)
+    return `the UID in the bound object reference (${ref.uid}) does not match the UID in record. The object might have been deleted and then recreated`
+  if (pod.spec.nodeName !== node) return 'node requested token bound to a pod scheduled on a different node'
+  if ((spec.audiences?.length ?? 0) > 1) return 'node may only request 0 or 1 audiences'
+  const audience = spec.audiences?.[0] ?? ''
+  if (mayRequestAudience({ storage, authorizer, user: request.operation.user, pod, audience })) return undefined
+  return `audience ${JSON.stringify(audience)} not found in pod spec volume`
+}
+
+function leaseProblem({ request, node }: Question): string | undefined {
+  if (request.operation.namespace !== 'kube-node-lease')
+    return 'can only access leases in the "kube-node-lease" system namespace'
+  if (nameOf(request) !== node) return 'can only access node lease with the same name as the requesting node'
+  return undefined
+}
+
+function csiNodeProblem({ request, node }: Question): string | undefined {
+  return nameOf(request) === node ? undefined : 'can only access CSINode with the same name as the requesting node'
+}
+
+function sliceProblem({ request, node }: Question): string | undefined {
+  const slice = (request.type === 'CREATE' ? request.object : request.old) as DeepReadonly<ResourceSlice> | undefined
+  if (slice?.spec.nodeName === node) return undefined
+  const verb = { CREATE: 'create', UPDATE: 'update', DELETE: 'delete', CONNECT: 'connect to' }[request.type]
+  return `can only ${verb} ResourceSlice with the same NodeName as the requesting node`
+}
+
+/** Signers of certificates that make their holder a node. */
+const nodeSigners = ['kubernetes.io/kubelet-serving', 'kubernetes.io/kube-apiserver-client-kubelet']
+
+async function certificateProblem({ request }: Question): Promise<string | undefined> {
+  if (request.type !== 'CREATE') return undefined
+  const { spec } = request.object as CertificateSigningRequest
+  if (!nodeSigners.includes(spec.signerName ?? '')) return undefined
+  const { commonName } = await readRequest(Buffer.from(spec.request ?? '', 'base64').toString()).catch(() => ({
+    commonName: undefined,
+  }))
+  if (commonName === undefined) return 'unable to parse csr'
+  const { name } = request.operation.user
+  return commonName === name ? undefined : `can only create a node CSR with CN=${name}`
+}
+
+const nameOf = ({ type, object, operation }: AdmissionRequest): string =>
+  type === 'CREATE' ? (object?.metadata.name ?? '') : operation.name

@@ -5,12 +5,13 @@ import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import { ServiceAccount } from '../../kinds/core/serviceaccount.ts'
 import type { Volume } from '../../kinds/core/volume.ts'
+import { secretsOf } from '../authz/node.ts'
 import { forbidden } from '../errors.ts'
 import type { Storage } from '../storage.ts'
 import { type AdmissionPlugin, isFor } from './chain.ts'
+import { isMirrorPod } from './node-rules.ts'
 
 const mountPath = '/var/run/secrets/kubernetes.io/serviceaccount'
-const mirrorAnnotation = 'kubernetes.io/config.mirror'
 const tokenSeconds = 3607
 
 export function serviceAccountAdmission(storage: Storage, random: Random): AdmissionPlugin {
@@ -19,7 +20,8 @@ export function serviceAccountAdmission(storage: Storage, random: Random): Admis
     async mutate(request) {
       if (request.type !== 'CREATE' || !isFor(request, '', 'pods')) return
       const pod = request.object as Pod
-      if (pod.metadata.annotations?.[mirrorAnnotation]) return
+      // What runs already must look as it runs.
+      if (isMirrorPod(pod)) return
       pod.spec.serviceAccountName ||= 'default'
       pod.spec.serviceAccount = pod.spec.serviceAccountName
       const { kind, namespace, name, signal } = request.operation
@@ -37,7 +39,23 @@ export function serviceAccountAdmission(storage: Storage, random: Random): Admis
       }
       complete(pod, account, random)
     },
+    validate(request) {
+      if (request.type !== 'CREATE' || !isFor(request, '', 'pods')) return
+      const pod = request.object as Pod
+      const why = isMirrorPod(pod) ? mirrorPodProblem(pod) : undefined
+      if (why) throw forbidden(request.operation.kind, request.operation.name, why)
+    },
   }
+}
+
+/** A mirror pod has no rights of its own, whoever creates it. */
+function mirrorPodProblem(pod: Pod): string | undefined {
+  if (pod.spec.serviceAccountName) return 'a mirror pod may not reference service accounts'
+  if (secretsOf(pod).length) return 'a mirror pod may not reference secrets'
+  const sources = (pod.spec.volumes ?? []).flatMap(volume => volume.projected?.sources ?? [])
+  if (sources.some(source => source.serviceAccountToken))
+    return 'a mirror pod may not use ServiceAccountToken volume projections'
+  return undefined
 }
 
 function complete(pod: Pod, account: DeepReadonly<ServiceAccount>, random: Random): void {

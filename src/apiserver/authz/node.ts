@@ -102,6 +102,13 @@ export function secretsOf(pod: DeepReadonly<Pod>): string[] {
       v.secret?.secretName,
       ...(v.projected?.sources ?? []).map(s => s.secret?.name),
       v.csi?.nodePublishSecretRef?.name,
+      v.azureFile?.secretName,
+      v.cephfs?.secretRef?.name,
+      v.flexVolume?.secretRef?.name,
+      v.iscsi?.secretRef?.name,
+      v.rbd?.secretRef?.name,
+      v.scaleIO?.secretRef?.name,
+      v.storageos?.secretRef?.name,
     ]),
   ])
 }

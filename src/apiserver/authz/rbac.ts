@@ -1,4 +1,5 @@
 // Role-based access control: a user may do what some bound role allows. Source: plugin/pkg/auth/authorizer/rbac.
+import { counter } from '../../base/metrics.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { User } from '../../api/operation.ts'
 import { ClusterRole } from '../../kinds/rbac/clusterrole.ts'
@@ -18,6 +19,8 @@ interface Granted {
   rules: readonly Rule[] | string
   why: string
 }
+
+const unreadable = counter('kutter_rbac_unreadable_total', 'Stored rules and subjects that could not be read.')
 
 /**
  * Allows what the cluster's roles and bindings allow; never denies, it only has no opinion. What applies to a user
@@ -42,17 +45,27 @@ export function rbacAuthorizer(storage: Storage): Authorizer {
       let problem = ''
       for (const { rules, why } of granted(request.user, request.namespace)) {
         if (typeof rules === 'string') problem ||= rules
-        else if (rules.some(rule => allows(rule, request))) return { allowed: true, reason: why }
+        else if (rules.some(rule => grants(() => allows(rule, request)))) return { allowed: true, reason: why }
       }
       return { allowed: false, reason: problem && `RBAC: ${problem}` }
     },
   }
 }
 
+/** A stored rule or subject that cannot be read grants nothing, and takes nothing from what others grant. */
+function grants(answer: () => boolean): boolean {
+  try {
+    return answer()
+  } catch {
+    unreadable.add()
+    return false
+  }
+}
+
 /** Every rule that applies to a user in a namespace ('' for cluster scope), binding by binding. */
 export function* rulesOf(storage: Storage, user: User, namespace: string): Iterable<Granted> {
   for (const binding of storage.mirror(ClusterRoleBinding).items()) {
-    const subject = binding.object.subjects?.find(s => concerns(s, user, ''))
+    const subject = binding.object.subjects?.find(s => grants(() => concerns(s, user, '')))
     if (subject)
       yield {
         rules: rulesOfRole(storage, binding.object.roleRef, ''),
@@ -61,7 +74,7 @@ export function* rulesOf(storage: Storage, user: User, namespace: string): Itera
   }
   if (!namespace) return
   for (const binding of storage.mirror(RoleBinding).items(namespace)) {
-    const subject = binding.object.subjects?.find(s => concerns(s, user, namespace))
+    const subject = binding.object.subjects?.find(s => grants(() => concerns(s, user, namespace)))
     if (subject)
       yield {
         rules: rulesOfRole(storage, binding.object.roleRef, namespace),

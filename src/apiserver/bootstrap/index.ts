@@ -1,7 +1,8 @@
 // What every cluster has before anybody asks: its namespaces, roles, priority classes, and the service through
 // which pods find this server. Made on start where missing, never overwritten where someone changed it.
 import type { Clock } from '../../base/clock.ts'
-import { isReason } from '../../base/errors.ts'
+import { isReason, messageOf } from '../../base/errors.ts'
+import type { Log } from '../../base/log.ts'
 import type { AnyKind } from '../../api/kind.ts'
 import type { Operation, Serve, User } from '../../api/operation.ts'
 import type { Json, JsonObject } from '../../api/schema/node.ts'
@@ -38,8 +39,7 @@ export function apiServiceAddress(serviceCidr: string): string {
 
 /** Makes what is missing. */
 export async function bootstrap(serve: Serve, options: BootstrapOptions): Promise<void> {
-  for (const name of ['default', 'kube-system', 'kube-public', 'kube-node-lease'])
-    await ensure(serve, Namespace, { metadata: { name } })
+  await systemNamespaces(serve)
   await Promise.all([roles(serve), priorityClasses(serve)])
   await ensure(serve, ServiceCIDR, { metadata: { name: 'kubernetes' }, spec: { cidrs: [options.serviceCidr] } })
   await ensure(serve, ConfigMap, {
@@ -47,6 +47,32 @@ export async function bootstrap(serve: Serve, options: BootstrapOptions): Promis
     data: { since: dayText(options.clock.now()) },
   })
   await kubernetesService(serve, options)
+}
+
+const keepEveryMs = 10_000
+
+/**
+ * Brings back what the cluster cannot be without when somebody deletes it: the Service `kubernetes` with its endpoints,
+ * and the system's namespaces. Source: pkg/controlplane/controller/kubernetesservice, systemnamespaces.
+ * @returns how to stop
+ */
+export function keepEssentials(serve: Serve, options: BootstrapOptions, log: Log): () => void {
+  const { clock } = options
+  let cancel = clock.after(keepEveryMs, async function keep() {
+    try {
+      await systemNamespaces(serve)
+      await kubernetesService(serve, options)
+    } catch (error) {
+      log.warn('the Service kubernetes could not be looked after', { why: messageOf(error) })
+    }
+    cancel = clock.after(keepEveryMs, keep)
+  })
+  return () => cancel()
+}
+
+async function systemNamespaces(serve: Serve): Promise<void> {
+  for (const name of ['default', 'kube-system', 'kube-public', 'kube-node-lease'])
+    await ensure(serve, Namespace, { metadata: { name } })
 }
 
 const bootstrapped = {

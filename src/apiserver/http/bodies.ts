@@ -7,6 +7,8 @@ import { DeleteOptions } from '../../api/meta.ts'
 import type { Json, JsonObject } from '../../api/schema/node.ts'
 import { decodeEnvelope, decodeProto } from '../../api/schema/proto.ts'
 import type { PatchType } from '../../api/operation.ts'
+import { jsonSyntaxError, parseJson } from '../../wire/json.ts'
+import { summaryOf, unreadableBody } from '../body.ts'
 import { countKeys, duplicatePaths } from './duplicates.ts'
 
 /** The largest body accepted, as in Kubernetes. */
@@ -27,6 +29,8 @@ export async function readBody(request: IncomingMessage): Promise<Buffer> {
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
 }
 
+const protoMagicLength = 4
+
 const patchTypes: Record<string, PatchType> = {
   'application/json-patch+json': 'json',
   'application/merge-patch+json': 'merge',
@@ -39,10 +43,7 @@ const mediaType = (contentType: string | undefined) => (contentType ?? '').split
 export function patchTypeOf(contentType: string | undefined): PatchType {
   const type = patchTypes[mediaType(contentType)]
   if (!type) {
-    throw new StatusError(
-      'UnsupportedMediaType',
-      `the body of the request was in an unknown format - accepted media types include: ${Object.keys(patchTypes).join(', ')}`,
-    )
+    throw new StatusError('UnsupportedMediaType', '415: Unsupported Media Type', { details: {} })
   }
   return type
 }
@@ -55,9 +56,15 @@ export interface ParsedBody {
 
 const single = (value: Json | undefined): ParsedBody => ({ value, duplicates: [] })
 
-/** Decodes a body by its content type. An empty one is undefined. */
-export function parseBody(body: Buffer, contentType: string | undefined, kinds: readonly AnyKind[]): ParsedBody {
-  if (body.length === 0) return single(undefined)
+/** Whose body it is: what is wrong with it is worded by what it was to be. */
+export interface BodyContext {
+  kind: Pick<AnyKind, 'kind'>
+  kinds: readonly AnyKind[]
+  patchType?: PatchType | undefined
+}
+
+/** Decodes a body by its content type. Throws BadRequest, UnsupportedMediaType. */
+export function parseBody(body: Buffer, contentType: string | undefined, context: BodyContext): ParsedBody {
   const type = mediaType(contentType)
   switch (type) {
     case '':
@@ -65,12 +72,12 @@ export function parseBody(body: Buffer, contentType: string | undefined, kinds: 
     case 'application/json-patch+json':
     case 'application/merge-patch+json':
     case 'application/strategic-merge-patch+json':
-      return parseJson(body)
+      return parseJsonBody(body, context)
     case 'application/yaml':
     case 'application/apply-patch+yaml':
-      return body[0] === 0x7b ? parseJson(body) : parseYaml(body.toString())
+      return body[0] === 0x7b ? parseJsonBody(body, context) : parseYaml(body, context)
     case 'application/vnd.kubernetes.protobuf':
-      return single(parseProto(body, kinds))
+      return single(parseProto(body, context))
     default:
       throw new StatusError(
         'UnsupportedMediaType',
@@ -79,21 +86,23 @@ export function parseBody(body: Buffer, contentType: string | undefined, kinds: 
   }
 }
 
-function parseJson(body: Buffer): ParsedBody {
+function parseJsonBody(body: Buffer, context: BodyContext): ParsedBody {
   const text = body.toString()
   const keys = scan(text)
   let value: Json
   try {
-    value = JSON.parse(text) as Json
+    value = parseJson(text, context.patchType === undefined) as Json
   } catch (cause) {
-    throw new StatusError(
-      'BadRequest',
-      `the object provided is unrecognized (must be valid JSON): ${messageOf(cause)}`,
-      { cause },
-    )
+    throw syntaxError(jsonSyntaxError(text), body, context, cause)
   }
   if (countKeys(value) === keys) return single(value)
   return { value, duplicates: duplicatePaths(text).map(path => `duplicate field ${JSON.stringify(path)}`) }
+}
+
+function syntaxError(why: string, body: Buffer, { kind, patchType }: BodyContext, cause: unknown): StatusError {
+  if (patchType === undefined) return unreadableBody(kind, why, body)
+  const text = patchType === 'strategic' ? why : `error decoding ${patchType === 'apply' ? 'YAML' : 'patch'}: ${why}`
+  return new StatusError('BadRequest', text, { cause })
 }
 
 /** Checks the depth of a JSON text and counts its keys, of which each has one colon outside of strings. */
@@ -115,12 +124,16 @@ function scan(text: string): number {
   return colons
 }
 
-function parseYaml(text: string): ParsedBody {
+function parseYaml(body: Buffer, { kind, patchType }: BodyContext): ParsedBody {
+  const text = body.toString()
   const lines = new LineCounter()
   const twice = new Map<number, string>()
   const documents = parseAllDocuments(text, {
     version: '1.1',
     merge: true,
+    intAsBigInt: true,
+    // Kubernetes reads dates and binaries as the texts they are.
+    customTags: tags => tags.filter(tag => !foreignTags.has(typeof tag === 'string' ? tag : tag.tag)),
     lineCounter: lines,
     // Keys that come twice are told, not refused: who asks for strictness refuses them later.
     uniqueKeys: (a, b) => {
@@ -132,16 +145,54 @@ function parseYaml(text: string): ParsedBody {
       return false
     },
   })
+  const refuse = (why: string) =>
+    new StatusError(
+      'BadRequest',
+      patchType === undefined
+        ? `the object provided is unrecognized (must be of type ${kind.kind}): yaml: ${why} (${summaryOf(body)})`
+        : `error decoding YAML: error converting YAML to JSON: yaml: ${why}`,
+    )
   const document = documents[0]
   if (!document || !('errors' in document)) return single(null)
   const problem = document.errors[0]
-  if (problem) throw new StatusError('BadRequest', `error converting YAML to JSON: yaml: ${problem.message}`)
+  if (problem) throw refuse(goYamlError(problem))
   const duplicates = [...twice].sort(([a], [b]) => a - b).map(([, text]) => text)
-  return { value: document.toJS({ maxAliasCount: 100 }) as Json, duplicates }
+  try {
+    return { value: withPlainNumbers(document.toJS({ maxAliasCount: maxAliases }) as Json), duplicates }
+  } catch (cause) {
+    // The one thing that can go wrong here.
+    if (cause instanceof ReferenceError) throw refuse('document contains excessive aliasing')
+    throw cause
+  }
 }
 
-function parseProto(body: Buffer, kinds: readonly AnyKind[]): JsonObject {
+const maxAliases = 100
+const foreignTags = new Set(['binary', 'timestamp', 'tag:yaml.org,2002:binary', 'tag:yaml.org,2002:timestamp'])
+
+/** What go-yaml says of the commonest mistakes. */
+function goYamlError({ code, message, linePos }: { code: string; message: string; linePos?: unknown }): string {
+  if (code === 'BLOCK_AS_IMPLICIT_KEY') return 'mapping values are not allowed in this context'
+  const line = (linePos as [{ line: number }] | undefined)?.[0].line
+  return `${line === undefined ? '' : `line ${line}: `}${message.split(' at line ')[0]}`
+}
+
+/** Integers of YAML come as bigints: those that a number holds become numbers. */
+function withPlainNumbers(value: Json): Json {
+  if (typeof value === 'bigint') {
+    const number = Number(value)
+    return Number.isSafeInteger(number) ? number : value
+  }
+  if (typeof value !== 'object' || value === null) return value
+  for (const [key, inner] of Object.entries(value)) {
+    const plain = withPlainNumbers(inner)
+    if (plain !== inner) (value as JsonObject)[key] = plain
+  }
+  return value
+}
+
+function parseProto(body: Buffer, { kind: wanted, kinds }: BodyContext): JsonObject {
   try {
+    if (body.length <= protoMagicLength) throw new RangeError('empty body')
     const { apiVersion, kind: name, raw } = decodeEnvelope(body)
     if (name === 'DeleteOptions') return decodeProto(DeleteOptions, raw) as unknown as JsonObject
     const { group, version } = parseApiVersion(apiVersion)
@@ -154,6 +205,8 @@ function parseProto(body: Buffer, kinds: readonly AnyKind[]): JsonObject {
     return { ...(decodeProto(kind.schema, raw) as JsonObject), apiVersion, kind: name }
   } catch (cause) {
     if (cause instanceof StatusError) throw cause
-    throw new StatusError('BadRequest', `the object provided is unrecognized: ${messageOf(cause)}`, { cause })
+    const why = body.length <= protoMagicLength ? 'empty body' : messageOf(cause)
+    const text = `the object provided is unrecognized (must be of type ${wanted.kind}): ${why} (${summaryOf(body)})`
+    throw new StatusError('BadRequest', text, { cause })
   }
 }

@@ -2,7 +2,8 @@ import { deepStrictEqual, strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseBody } from './bodies.ts'
 
-const duplicates = (text: string, type = 'application/json') => parseBody(Buffer.from(text), type, []).duplicates
+const context = { kind: { kind: 'ConfigMap' }, kinds: [], patchType: 'json' } as const
+const duplicates = (text: string, type = 'application/json') => parseBody(Buffer.from(text), type, context).duplicates
 
 test('keys that come twice are told with their paths', () => {
   const table: [text: string, paths: string[]][] = [
@@ -26,6 +27,6 @@ test('keys that come twice are told with their paths', () => {
 test('in YAML they are told with their lines, and the last one counts', () => {
   const text = 'spec:\n  replicas: 2\n  other: 1\n  replicas: 3\nspec2: 1\n'
   deepStrictEqual(duplicates(text, 'application/yaml'), ['line 4: key "replicas" already set in map'])
-  const { value } = parseBody(Buffer.from(text), 'application/yaml', [])
+  const { value } = parseBody(Buffer.from(text), 'application/yaml', context)
   strictEqual((value as { spec: { replicas: number } }).spec.replicas, 3)
 })

@@ -7,6 +7,7 @@ import { encodeEnvelope, encodeProto } from '../../api/schema/proto.ts'
 import type { JsonObject } from '../../api/schema/node.ts'
 import { struct } from '../../api/schema/build.ts'
 import { cellsOf, columnDefinitions } from '../../api/table.ts'
+import { createdColumn } from '../../kinds/columns.ts'
 import { ProtoWriter } from '../../wire/protobuf.ts'
 import { StatusError } from '../../base/errors.ts'
 import type { Accepted } from './negotiate.ts'
@@ -18,7 +19,8 @@ export interface EncodeContext extends Accepted {
 }
 
 export interface ListInfo {
-  revision: number
+  /** Absent for an object that is not stored. */
+  revision: number | undefined
   continue?: string
   remaining?: number
 }
@@ -35,7 +37,13 @@ export function encodeObject(context: EncodeContext, kind: AnyKind, item: Item):
     case 'table':
       return text(
         context,
-        table(context, kind, [item], { revision: Number(item.object.metadata.resourceVersion ?? 0) }, true),
+        table(
+          context,
+          kind,
+          [item],
+          { revision: item.object.metadata.resourceVersion ? item.revision : undefined },
+          true,
+        ),
       )
     case 'metadata': {
       if (context.encoding === 'protobuf')
@@ -54,10 +62,15 @@ export function encodeList(context: EncodeContext, kind: AnyKind, items: readonl
   const metadata = listMeta(info)
   switch (context.view) {
     case 'object':
-      if (context.encoding === 'json') return jsonList(`${kind.kind}List`, kind.apiVersion, metadata, items)
+      if (context.encoding === 'json') return jsonList(kind, metadata, items)
       if (context.encoding === 'yaml')
         return Buffer.from(
-          yaml({ kind: `${kind.kind}List`, apiVersion: kind.apiVersion, metadata, items: items.map(i => i.object) }),
+          yaml({
+            kind: `${kind.kind}List`,
+            apiVersion: kind.apiVersion,
+            metadata,
+            items: items.map(({ object: { kind: _kind, apiVersion: _apiVersion, ...rest } }) => rest),
+          }),
         )
       return protoList(kind, metadata, items)
     case 'table':
@@ -136,31 +149,43 @@ export function statusOf(error: unknown): JsonObject {
 }
 
 // YAML 1.1, so that strings like "yes" are quoted for the parsers of this world.
-const yaml = (value: unknown) => stringify(value, { version: '1.1', aliasDuplicateObjects: false })
+function yaml(value: unknown): string {
+  try {
+    return stringify(value, { version: '1.1', aliasDuplicateObjects: false })
+  } catch (error) {
+    // Too deep for the writer, which calls itself at every level. JSON is YAML, too.
+    if (error instanceof RangeError) return `${JSON.stringify(value)}\n`
+    throw error
+  }
+}
 
 const text = (context: EncodeContext, value: unknown) =>
   Buffer.from(context.encoding === 'yaml' ? yaml(value) : JSON.stringify(value))
 
 function listMeta({ revision, continue: token, remaining }: ListInfo): JsonObject {
   return {
-    resourceVersion: String(revision),
+    ...(revision !== undefined && { resourceVersion: String(revision) }),
     ...(token && { continue: token }),
     ...(remaining !== undefined && { remainingItemCount: remaining }),
   }
 }
 
+const brace = Buffer.from('{')
 const comma = Buffer.from(',')
 const close = Buffer.from(']}\n')
 
-function jsonList(kind: string, apiVersion: string, metadata: JsonObject, items: readonly Item[]): Buffer {
+/** The items of a list do not repeat its kind and version, which is what the bytes of each begin with. */
+function jsonList({ kind, apiVersion }: AnyKind, metadata: JsonObject, items: readonly Item[]): Buffer {
   const parts: Buffer[] = [
     Buffer.from(
-      `{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},"metadata":${JSON.stringify(metadata)},"items":[`,
+      `{"kind":"${kind}List","apiVersion":${JSON.stringify(apiVersion)},"metadata":${JSON.stringify(metadata)},"items":[`,
     ),
   ]
-  for (const [i, item] of items.entries()) {
+  const start = Buffer.from(`{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},`)
+  for (const [i, { bytes, object }] of items.entries()) {
     if (i) parts.push(comma)
-    parts.push(item.bytes)
+    if (bytes.subarray(0, start.length).equals(start)) parts.push(brace, bytes.subarray(start.length))
+    else parts.push(Buffer.from(JSON.stringify({ ...object, kind: undefined, apiVersion: undefined })))
   }
   parts.push(close)
   return Buffer.concat(parts)
@@ -195,12 +220,13 @@ function table(
     apiVersion,
     metadata: listMeta(info),
     columnDefinitions: columns ? columnDefinitions(kind) : [],
-    rows,
+    // The tables that upstream makes for kinds without columns of their own begin as no list at all.
+    rows: rows.length || !kind.columns.includes(createdColumn) ? rows : null,
   }
 }
 
 function rowObject(context: EncodeContext, item: Item): JsonObject {
-  if (context.includeObject === 'None') return {}
+  if (context.includeObject === 'None') return { object: null }
   if (context.includeObject === 'Object') return { object: item.object as unknown as JsonObject }
   return { object: partial(context, item) }
 }

@@ -1,5 +1,7 @@
-// Content negotiation: which encoding and which view (object, table, metadata only) a client accepts.
-// Source: API concepts "alternate representations of resources".
+// Content negotiation: which encoding and which view (object, table, metadata only) a client accepts. It has two
+// stages, as upstream: the route refuses what it produces in no form, then the best of what is left is chosen.
+// Sources: API concepts "alternate representations of resources"; go-restful (Route.matchesAccept); apiserver
+// pkg/endpoints/handlers/negotiation and responsewriters.
 import { StatusError } from '../../base/errors.ts'
 
 export type Encoding = 'json' | 'yaml' | 'protobuf'
@@ -10,39 +12,53 @@ export interface Accepted {
   view: View
   /** Of the view: v1 or v1beta1. */
   viewVersion: string
+  /** What the client calls the view: PartialObjectMetadata is of one object, PartialObjectMetadataList of a list. */
+  as?: string
 }
 
-const encodings: Record<string, Encoding> = {
+export const contentTypes: Record<Encoding, string> = {
+  json: 'application/json',
+  yaml: 'application/yaml',
+  protobuf: 'application/vnd.kubernetes.protobuf',
+}
+
+const encodings: Readonly<Record<string, Encoding>> = {
   'application/json': 'json',
-  'application/*': 'json',
   '*/*': 'json',
   'application/yaml': 'yaml',
   'application/vnd.kubernetes.protobuf': 'protobuf',
 }
+const streams = ['application/json;stream=watch', 'application/vnd.kubernetes.protobuf;stream=watch']
+
+interface Clause {
+  type: string
+  parameters: Readonly<Record<string, string>>
+}
+
+const plain: Accepted = { encoding: 'json', view: 'object', viewVersion: '' }
+const viewKinds: Readonly<Record<string, View>> = {
+  Table: 'table',
+  PartialObjectMetadata: 'metadata',
+  PartialObjectMetadataList: 'metadata',
+}
 
 /**
- * The first thing in the header this server can do. Throws NotAcceptable when there is none.
+ * The best thing in the header that this server can do. Throws NotAcceptable when there is none.
  * @param views whether there are views of what is asked for; reviews and the like have none
+ * @param watchable whether the route also streams
  */
-export function negotiate(header: string | undefined, views = true): Accepted {
-  if (!header) return { encoding: 'json', view: 'object', viewVersion: '' }
-  for (const part of header.split(',')) {
-    const [type = '', ...rest] = part.split(';').map(p => p.trim())
-    const encoding = encodings[type.toLowerCase()]
+export function negotiate(header: string | undefined, views = true, watchable = false): Accepted {
+  if (!header) return plain
+  checkProduced(header, [...Object.values(contentTypes), ...(watchable ? streams : [])])
+  for (const { type, parameters } of clauses(header)) {
+    const encoding = Object.hasOwn(encodings, type) ? encodings[type] : undefined
     if (!encoding) continue
-    const parameters = Object.fromEntries(rest.map(p => p.split('=') as [string, string]))
-    if (!parameters.as) return { encoding, view: 'object', viewVersion: '' }
-    const view =
-      parameters.as === 'Table'
-        ? 'table'
-        : /^PartialObjectMetadata(List)?$/.test(parameters.as)
-          ? 'metadata'
-          : undefined
-    const version = parameters.v ?? 'v1'
-    if (!views || !view || (parameters.g ?? 'meta.k8s.io') !== 'meta.k8s.io' || !['v1', 'v1beta1'].includes(version))
-      continue
+    const { as, g, v = '' } = parameters
+    if (as === undefined && g === undefined && v === '') return { ...plain, encoding }
+    const view = as !== undefined && Object.hasOwn(viewKinds, as) ? viewKinds[as] : undefined
+    if (!views || !view || g !== 'meta.k8s.io' || (v !== 'v1' && v !== 'v1beta1')) continue
     if (view === 'table' && encoding === 'protobuf') continue
-    return { encoding, view, viewVersion: version }
+    return { encoding, view, viewVersion: v, as: as! }
   }
   throw new StatusError(
     'NotAcceptable',
@@ -50,8 +66,31 @@ export function negotiate(header: string | undefined, views = true): Accepted {
   )
 }
 
-export const contentTypes: Record<Encoding, string> = {
-  json: 'application/json',
-  yaml: 'application/yaml',
-  protobuf: 'application/vnd.kubernetes.protobuf',
+/** Throws NotAcceptable unless one of the types, whatever its parameters, is produced. */
+export function checkProduced(header: string | undefined, produced: readonly string[]): void {
+  if (!header) return
+  const types = header.split(',').map(part => part.split(';')[0]!.trim())
+  if (types.some(type => type === '*/*' || produced.includes(type))) return
+  throw new StatusError('NotAcceptable', `406: Not Acceptable\n\nAvailable representations: ${produced.join(', ')}`, {
+    details: {},
+  })
+}
+
+/** How an error is encoded for a client: never as a view. */
+export function negotiateError(header: string | undefined): Encoding {
+  for (const { type, parameters } of clauses(header ?? ''))
+    if (parameters.as === undefined && Object.hasOwn(encodings, type)) return encodings[type]!
+  return 'json'
+}
+
+/** The clauses of an Accept header, best first. */
+function clauses(header: string): Clause[] {
+  return header
+    .split(',')
+    .map(part => {
+      const [type = '', ...rest] = part.split(';').map(p => p.trim())
+      const parameters = Object.fromEntries(rest.map(p => p.split('=').map(word => word.trim()) as [string, string]))
+      return { type: type.toLowerCase(), parameters, quality: Number(parameters.q ?? 1) || 0 }
+    })
+    .sort((a, b) => b.quality - a.quality)
 }

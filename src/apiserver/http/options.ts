@@ -1,34 +1,47 @@
-// Query parameters to operation options. Source: meta/v1 ListOptions, CreateOptions, UpdateOptions, PatchOptions.
+// Query parameters to operation options. Source: meta/v1 ListOptions, CreateOptions, UpdateOptions, PatchOptions and
+// DeleteOptions, with their checks in apimachinery pkg/apis/meta/v1/validation and internalversion/validation.
+import { goQuote } from '../../base/go-text.ts'
 import { StatusError } from '../../base/errors.ts'
+import { dryRunProblems, refuse } from '../option-checks.ts'
 import { isObject } from '../../api/patch/merge.ts'
+import { type Path, type Problem, root } from '../../api/path.ts'
 import type { Json, JsonObject } from '../../api/schema/node.ts'
-import type { OperationOptions } from '../../api/operation.ts'
+import type { OperationOptions, OperationVerb } from '../../api/operation.ts'
 
-const bad = (name: string, value: string, expected: string) =>
-  new StatusError('BadRequest', `unable to decode query parameter ${name}: ${JSON.stringify(value)} is not ${expected}`)
+const maxFieldManagerLength = 128
+const int64Range = [-(2n ** 63n), 2n ** 63n - 1n] as const
 
+/** The kind whose checks the options of a verb go through. */
+const optionsKinds: Readonly<Partial<Record<OperationVerb, string>>> = {
+  list: 'ListOptions',
+  watch: 'ListOptions',
+  deletecollection: 'ListOptions',
+  create: 'CreateOptions',
+  update: 'UpdateOptions',
+  patch: 'PatchOptions',
+}
+
+/** An integer parameter. Throws BadRequest on anything else; what is too large for a number is as good as infinite. */
 function integer(query: URLSearchParams, name: string): number | undefined {
   const value = query.get(name)
-  if (value === null || value === '') return undefined
-  if (!/^-?\d+$/.test(value)) throw bad(name, value, 'an integer')
-  return Number(value)
+  if (value === null) return undefined
+  const bad = (why: string) => new StatusError('BadRequest', `strconv.ParseInt: parsing ${goQuote(value)}: ${why}`)
+  if (!/^[+-]?\d+$/.test(value)) throw bad('invalid syntax')
+  const exact = BigInt(value.replace('+', ''))
+  if (exact < int64Range[0] || exact > int64Range[1]) throw bad('value out of range')
+  return Number(exact)
 }
 
-/** Go reads anything but false and 0 as true, and an empty value as true. */
-function flag(query: URLSearchParams, name: string): boolean | undefined {
+/** Anything but false and 0 is true, and so is an empty value. Source: Convert_Slice_string_To_bool. */
+export function flag(query: URLSearchParams, name: string): boolean | undefined {
   const value = query.get(name)
-  return value === null ? undefined : !['false', '0', 'False', 'FALSE'].includes(value)
+  return value === null ? undefined : value.toLowerCase() !== 'false' && value !== '0'
 }
-
-const invalid = (kind: string, field: string, message: string, reason: string) =>
-  new StatusError('Invalid', `${kind}.meta.k8s.io "" is invalid: ${field}: ${message}`, {
-    details: { group: 'meta.k8s.io', kind, causes: [{ reason, message, field }] },
-  })
 
 /** Throws BadRequest or Invalid on values that mean nothing. */
-export function parseOptions(query: URLSearchParams): OperationOptions {
+export function parseOptions(query: URLSearchParams, verb: OperationVerb): OperationOptions {
   const options: OperationOptions = {}
-  for (const name of ['labelSelector', 'fieldSelector', 'continue', 'resourceVersion', 'fieldManager'] as const) {
+  for (const name of ['labelSelector', 'fieldSelector', 'continue', 'fieldManager'] as const) {
     const value = query.get(name)
     if (value !== null && value !== '') options[name] = value
   }
@@ -41,52 +54,79 @@ export function parseOptions(query: URLSearchParams): OperationOptions {
     const value = flag(query, name)
     if (value !== undefined) options[name] = value
   }
-  const match = query.get('resourceVersionMatch')
-  if (match) {
-    if (match !== 'Exact' && match !== 'NotOlderThan')
-      throw invalid(
-        'ListOptions',
-        'resourceVersionMatch',
-        `Unsupported value: ${JSON.stringify(match)}: supported values: "Exact", "NotOlderThan"`,
-        'FieldValueNotSupported',
-      )
-    options.resourceVersionMatch = match
-  }
-  const validation = query.get('fieldValidation')
-  if (validation) {
-    if (validation !== 'Strict' && validation !== 'Warn' && validation !== 'Ignore')
-      throw invalid(
-        'CreateOptions',
-        'fieldValidation',
-        `Unsupported value: ${JSON.stringify(validation)}: supported values: "Ignore", "Strict", "Warn"`,
-        'FieldValueNotSupported',
-      )
-    options.fieldValidation = validation
-  }
-  const dryRun = query.getAll('dryRun')
-  if (dryRun.length) {
-    if (dryRun.some(value => value !== 'All'))
-      throw invalid(
-        'CreateOptions',
-        'dryRun',
-        `Unsupported value: ${JSON.stringify(dryRun)}: supported values: "All"`,
-        'FieldValueNotSupported',
-      )
-    options.dryRun = true
-  }
-  if ((options.fieldManager?.length ?? 0) > 128)
-    throw invalid('CreateOptions', 'fieldManager', 'Too long: may not be more than 128 bytes', 'FieldValueTooLong')
+  const kind = optionsKinds[verb]
+  if (kind === 'ListOptions') parseListOptions(query, verb, options)
+  else if (kind) parseWriteOptions(query, kind, options)
   return options
 }
 
-/** Delete options may come as query parameters, as a body, or both. */
+function parseListOptions(query: URLSearchParams, verb: OperationVerb, options: OperationOptions): void {
+  const match = query.get('resourceVersionMatch') ?? ''
+  const problems = verb === 'watch' ? watchProblems(match, options) : listProblems(match, options)
+  refuse('ListOptions', [...problems])
+  if (match) options.resourceVersionMatch = match as NonNullable<OperationOptions['resourceVersionMatch']>
+}
+
+function* listProblems(match: string, options: OperationOptions): Iterable<Problem> {
+  const at = root.field('resourceVersionMatch')
+  if (match) {
+    if (!options.resourceVersion)
+      yield at.forbidden('resourceVersionMatch is forbidden unless resourceVersion is provided')
+    if (options.continue) yield at.forbidden('resourceVersionMatch is forbidden when continue is provided')
+    if (match !== 'Exact' && match !== 'NotOlderThan') yield at.notSupported(match, ['Exact', 'NotOlderThan', ''])
+    if (match === 'Exact' && options.resourceVersion === '0')
+      yield at.forbidden('resourceVersionMatch "exact" is forbidden for resourceVersion "0"')
+  }
+  if (options.sendInitialEvents !== undefined)
+    yield root.field('sendInitialEvents').forbidden('sendInitialEvents is forbidden for list')
+}
+
+function* watchProblems(match: string, options: OperationOptions): Iterable<Problem> {
+  const at = root.field('resourceVersionMatch')
+  if (options.sendInitialEvents !== undefined && match !== 'NotOlderThan')
+    yield at.forbidden('sendInitialEvents requires setting resourceVersionMatch to NotOlderThan')
+  if (!match) return
+  if (options.sendInitialEvents === undefined)
+    yield at.forbidden('resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided')
+  if (match !== 'NotOlderThan') yield at.notSupported(match, ['NotOlderThan'])
+  if (options.continue) yield at.forbidden('resourceVersionMatch is forbidden when continue is provided')
+}
+
+function parseWriteOptions(query: URLSearchParams, kind: string, options: OperationOptions): void {
+  const dryRun = query.getAll('dryRun')
+  const validation = query.get('fieldValidation') ?? ''
+  const problems = [...managerProblems(options.fieldManager ?? ''), ...dryRunProblems(dryRun)]
+  if (validation && validation !== 'Strict' && validation !== 'Warn' && validation !== 'Ignore')
+    problems.push(root.field('fieldValidation').notSupported(validation, ['', 'Ignore', 'Strict', 'Warn']))
+  refuse(kind, problems)
+  if (validation) options.fieldValidation = validation as NonNullable<OperationOptions['fieldValidation']>
+  if (dryRun.length) options.dryRun = true
+}
+
+function* managerProblems(manager: string): Iterable<Problem> {
+  const at: Path = root.field('fieldManager')
+  if (Buffer.byteLength(manager) > maxFieldManagerLength) yield at.tooLong(maxFieldManagerLength)
+  let position = 0
+  for (const c of manager) {
+    if (!/^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u.test(c)) {
+      const code = c.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')
+      yield at.invalid(manager, `invalid character U+${code} (at position ${position})`)
+    }
+    position += Buffer.byteLength(c)
+  }
+}
+
+/** Delete options come as query parameters or as a body, which wins. */
 export function deleteBody(query: URLSearchParams, body: Json | undefined): JsonObject {
-  const out: JsonObject = isObject(body) ? { ...body } : {}
+  if (body !== undefined) return isObject(body) ? body : {}
+  const out: JsonObject = {}
   const grace = integer(query, 'gracePeriodSeconds')
-  if (grace !== undefined) out.gracePeriodSeconds ??= grace
+  if (grace !== undefined) out.gracePeriodSeconds = grace
   const policy = query.get('propagationPolicy')
-  if (policy) out.propagationPolicy ??= policy
+  if (policy !== null) out.propagationPolicy = policy
   const orphan = flag(query, 'orphanDependents')
-  if (orphan !== undefined) out.orphanDependents ??= orphan
+  if (orphan !== undefined) out.orphanDependents = orphan
+  const dryRun = query.getAll('dryRun')
+  if (dryRun.length) out.dryRun = dryRun
   return out
 }

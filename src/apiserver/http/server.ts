@@ -7,17 +7,21 @@ import { createSecureServer, type Http2SecureServer } from 'node:http2'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { goQuote } from '../../base/go-text.ts'
 import { StatusError } from '../../base/errors.ts'
 import { counter } from '../../base/metrics.ts'
-import type { Operation, OperationVerb, Serve, ServedResult, User } from '../../api/operation.ts'
+import type { AnyKind } from '../../api/kind.ts'
+import type { Operation, Serve, ServedResult, User } from '../../api/operation.ts'
 import { resourceNotFound } from '../errors.ts'
-import type { ServerCore } from '../serve.ts'
+import { handlers } from '../resources/handlers.ts'
+import { authorize, handlerKey, type ServerCore } from '../serve.ts'
 import { authenticate } from './authenticate.ts'
 import { parseBody, patchTypeOf, readBody } from './bodies.ts'
 import { encodeEvent, encodeList, encodeObject, encodeStatus, type EncodeContext, statusOf } from './encode.ts'
-import { contentTypes, negotiate } from './negotiate.ts'
-import { deleteBody, parseOptions } from './options.ts'
+import { type Accepted, contentTypes, negotiate, negotiateError } from './negotiate.ts'
+import { deleteBody, flag, parseOptions } from './options.ts'
 import { KindIndex, parsePath, type ResourcePath } from './route.ts'
+import { verbOf, verbOfMethod } from './verbs.ts'
 
 // HTTP/2's compatibility objects have the same face as HTTP/1.1's.
 export type Request = IncomingMessage
@@ -141,7 +145,6 @@ export class Frontend {
     const abort = new AbortController()
     response.on('close', () => abort.abort())
     response.on('error', error => this.#options.core.log.debug('response failed', { error }))
-    const accepted = { encoding: 'json', view: 'object' } as const
     let resource = ''
     response.on('finish', () =>
       requests.add({ verb: request.method ?? '', resource, code: String(response.statusCode) }),
@@ -153,14 +156,14 @@ export class Frontend {
       const path = parsePath(url.pathname)
       // Only known resources: a label must not grow with what clients invent.
       if (path && this.#kinds.find(path)) resource = path.plural
-      if (path && (this.#kinds.find(path) || this.#options.streams.handles(path))) await this.#resource(call, path)
-      else await this.#path(call)
+      if (!path) await this.#path(call)
+      else if (this.#kinds.find(path) || this.#options.streams.handles(path)) await this.#resource(call, path)
+      else {
+        this.#authorizePath(call, path)
+        notFound(call, this.#options.core.kinds)
+      }
     } catch (error) {
-      this.#fail(
-        response,
-        error,
-        request.headers.accept?.includes('protobuf') ? { ...accepted, encoding: 'protobuf' } : accepted,
-      )
+      this.#fail(response, error, { encoding: negotiateError(request.headers.accept), view: 'object' })
     }
   }
 
@@ -184,20 +187,22 @@ export class Frontend {
         { details: {} },
       )
     for (const handler of this.#options.paths) if (await handler(call)) return
-    throw resourceNotFound()
+    notFound(call, this.#options.core.kinds)
   }
 
   async #resource(call: Call, path: ResourcePath): Promise<void> {
     if (this.#options.streams.handles(path)) return this.#options.streams.request(call, path)
-    const { request, response, url } = call
+    const { response, url } = call
     const kept = this.#kinds.find(path)?.verbs.includes('get') ?? false
-    const accepted = negotiate(request.headers.accept, kept)
-    const operation = await this.#operation(call, path)
-    const include = url.searchParams.get('includeObject') as EncodeContext['includeObject'] | null
+    const { operation, accepted } = await this.#prepare(call, path, kept).catch((error: unknown) => {
+      // Those who may not ask do not learn what is wrong with what they asked.
+      this.#authorizePath(call, path)
+      throw error
+    })
     const context: EncodeContext = {
       ...accepted,
       now: this.#options.core.clock.now(),
-      includeObject: include ?? 'Metadata',
+      includeObject: includeObjectOf(url.searchParams, accepted),
     }
     const result = await this.#options.serve(operation)
     for (const text of result.warnings ?? []) response.appendHeader('Warning', `299 - ${JSON.stringify(text)}`)
@@ -205,39 +210,59 @@ export class Frontend {
     else this.#send(response, context, result)
   }
 
+  async #prepare(call: Call, path: ResourcePath, kept: boolean): Promise<{ operation: Operation; accepted: Accepted }> {
+    const operation = await this.#operation(call, path)
+    const watchable = operation.verb === 'list' || operation.verb === 'watch'
+    return { operation, accepted: negotiate(call.request.headers.accept, kept, watchable) }
+  }
+
+  /** Throws Forbidden unless the user may do on this path what the method means, whether or not there is a route. */
+  #authorizePath({ request, user }: Call, path: ResourcePath): void {
+    const { group, plural, namespace, name, subresource } = path
+    const method = request.method ?? 'GET'
+    const verb = verbOfMethod(method, path)
+    const kind = this.#kinds.find(path) ?? { group, plural }
+    authorize(this.#options.core, { user, verb, kind, subresource, namespace, name, options: {} })
+  }
+
   async #operation({ request, url, user, signal }: Call, path: ResourcePath): Promise<Operation> {
     const kind = this.#kinds.find(path)
     if (!kind) throw resourceNotFound()
     const method = request.method ?? 'GET'
     const query = url.searchParams
-    const verb = verbOf(method, path, query)
-    const namespace = kind.namespaced || path.namespace ? path.namespace : ''
-    if (!kind.namespaced && path.namespace) throw resourceNotFound()
+    const watches = flag(query, 'watch') ?? false
+    const verb = verbOf(kind, path, method, watches, (subresource, v) => handlers.has(handlerKey(kind, subresource, v)))
     const operation: Operation = {
       verb,
       kind,
       subresource: path.subresource,
-      namespace,
+      namespace: path.namespace,
       name: path.name,
       user,
-      options: parseOptions(query),
+      options: parseOptions(query, verb),
       signal,
       userAgent: String(request.headers['user-agent'] ?? ''),
     }
     if (verb === 'get' || verb === 'list' || verb === 'watch') return operation
     const bytes = await readBody(request)
-    const { value: body, duplicates } = parseBody(bytes, request.headers['content-type'], this.#options.core.kinds)
+    const contentType = request.headers['content-type']
+    if (verb === 'patch') operation.patchType = patchTypeOf(contentType)
+    const isDelete = verb === 'delete' || verb === 'deletecollection'
+    if (isDelete && !bytes.length) {
+      operation.body = deleteBody(query, undefined)
+      return operation
+    }
+    const { core } = this.#options
+    const context = {
+      kind: isDelete ? { kind: 'DeleteOptions' } : kind,
+      kinds: core.kinds,
+      patchType: operation.patchType,
+    }
+    const { value: body, duplicates } = parseBody(bytes, contentType, context)
     if (duplicates.length) operation.options.duplicates = duplicates
-    if (verb === 'patch') operation.patchType = patchTypeOf(request.headers['content-type'])
-    if (verb === 'delete' || verb === 'deletecollection') {
+    if (isDelete) {
       operation.body = deleteBody(query, body)
-      if (Array.isArray((operation.body as { dryRun?: unknown }).dryRun)) operation.options.dryRun = true
     } else if (body !== undefined) operation.body = body
-    else if (verb !== 'patch')
-      throw new StatusError(
-        'BadRequest',
-        `the object provided is unrecognized (must be of type ${kind.kind}): couldn't get version/kind; json parse error: unexpected end of JSON input`,
-      )
     return operation
   }
 
@@ -249,6 +274,7 @@ export class Frontend {
         contentTypes[context.encoding],
         encodeStatus(context, result.status),
       )
+    checkView(context, result)
     const code = result.type === 'object' && result.created ? 201 : 200
     const bytes =
       result.type === 'object'
@@ -297,7 +323,7 @@ export class Frontend {
     }
   }
 
-  #fail(response: Response, error: unknown, accepted: { encoding: 'json' | 'protobuf'; view: 'object' }): void {
+  #fail(response: Response, error: unknown, accepted: Pick<Accepted, 'encoding' | 'view'>): void {
     if (!(error instanceof StatusError)) this.#options.core.log.error('request failed', { error })
     if (response.headersSent) return void response.end()
     const status = statusOf(error)
@@ -307,19 +333,32 @@ export class Frontend {
   }
 }
 
-const methods: Record<string, OperationVerb> = { POST: 'create', PUT: 'update', PATCH: 'patch' }
+/** Below a group that is served, answers are Statuses; elsewhere they are plain text. */
+function notFound({ url, response }: Call, kinds: readonly AnyKind[]): void {
+  const [, top, group] = url.pathname.split('/')
+  if (top === 'api' || (top === 'apis' && group && kinds.some(kind => kind.group === group))) throw resourceNotFound()
+  response.setHeader('x-content-type-options', 'nosniff')
+  send(response, 404, 'text/plain; charset=utf-8', Buffer.from('404 page not found\n'))
+}
 
-function verbOf(method: string, path: ResourcePath, query: URLSearchParams): OperationVerb {
-  if (method === 'GET' || method === 'HEAD') {
-    const wantsWatch = path.watch || ['true', '1', ''].includes(query.get('watch') ?? 'no')
-    if (wantsWatch && path.subresource === '') return 'watch'
-    return path.name ? 'get' : 'list'
-  }
-  if (method === 'DELETE') return path.name ? 'delete' : 'deletecollection'
-  const verb = methods[method]
-  if (!verb || (verb !== 'create' && !path.name))
-    throw new StatusError('MethodNotAllowed', 'the server does not allow this method on the requested resource')
-  return verb
+/** Throws BadRequest on anything that is not one of the three. */
+function includeObjectOf(query: URLSearchParams, { view }: Accepted): EncodeContext['includeObject'] {
+  const value = query.get('includeObject') || 'Metadata'
+  if (view !== 'table' || value === 'Metadata' || value === 'Object' || value === 'None')
+    return value as EncodeContext['includeObject']
+  throw new StatusError(
+    'BadRequest',
+    `Unable to convert to Table as requested: includeObject: Invalid value: ${goQuote(value)}: must be 'Metadata', 'Object', 'None', or empty`,
+  )
+}
+
+/** Throws NotAcceptable for the metadata of a list of one object, or of one object of a list. */
+function checkView({ as }: EncodeContext, { type, kind }: Extract<ServedResult, { type: 'object' | 'list' }>): void {
+  const name = `*${kind.group.split('.')[0] || 'core'}.${kind.kind}`
+  if (as === 'PartialObjectMetadataList' && type === 'object')
+    throw new StatusError('NotAcceptable', `you requested ${as}, but the requested object is not a list (${name})`)
+  if (as === 'PartialObjectMetadata' && type === 'list')
+    throw new StatusError('NotAcceptable', `you requested ${as}, but the requested object is a list (${name}List)`)
 }
 
 /** Sends a whole response. */

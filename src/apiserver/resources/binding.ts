@@ -36,7 +36,7 @@ export const createBinding: Handler = async ({ registry, clock }, operation, war
       if (pod.spec.schedulingGates?.length) throw refuse(`pod ${name} has non-empty .spec.schedulingGates`)
       return bound(pod, binding, timeText(clock.now()))
     },
-    { retry: true, subresource: 'binding', trusted: true, sound: true },
+    { retry: true, rules: 'none' },
   )
   return { type: 'status', status: { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 } }
 }

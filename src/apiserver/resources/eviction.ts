@@ -6,10 +6,9 @@ import type { DeepReadonly, Json } from '../../api/schema/node.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import { Eviction } from '../../kinds/policy/eviction.ts'
 import { PodDisruptionBudget } from '../../kinds/policy/poddisruptionbudget.ts'
-import { decodeBody } from '../body.ts'
+import { decodeBody, editable } from '../body.ts'
 import { remove } from '../deletion.ts'
 import { notFound } from '../errors.ts'
-import { editable } from '../registry.ts'
 import type { Handler, ServerCore } from '../serve.ts'
 import type { Operation } from '../../api/operation.ts'
 import { timeText } from '../../api/time.ts'
@@ -26,6 +25,7 @@ export const createEviction: Handler = async (core, operation, warn) => {
   await storage.fresh(operation.signal)
   const pod = storage.mirror(Pod).get(namespace, name)
   if (!pod) throw notFound(Pod, name)
+  await registry.admission.validate({ type: 'CREATE', operation, object: eviction })
   const target: Operation = {
     ...operation,
     kind: Pod,
@@ -69,7 +69,7 @@ async function markDisrupted(
       next.status.conditions = [...others, { ...mark, lastTransitionTime }] as NonNullable<Pod['status']['conditions']>
       return next
     },
-    { retry: true, subresource: 'status', trusted: true },
+    { retry: true, rules: 'part' },
   )
 }
 
@@ -113,7 +113,7 @@ async function spendBudget(
       next.status.disruptedPods = { ...next.status.disruptedPods, [name]: timeText(clock.now()) }
       return next
     },
-    { retry: true, subresource: 'status', trusted: true },
+    { retry: true, rules: 'part' },
   )
 }
 

@@ -1,8 +1,7 @@
 // Subresources through which one part of an object is written and nothing else: the pod's ephemeral containers
 // and resources, a namespace's finalizers, the approval of a certificate request.
 import type { KubeObject } from '../../api/kind.ts'
-import { decodeBody } from '../body.ts'
-import { editable } from '../registry.ts'
+import { decodeBody, editable } from '../body.ts'
 import { patchedBody } from '../writes.ts'
 import type { Handler } from '../serve.ts'
 
@@ -29,7 +28,7 @@ export function partUpdate(subresource: string, copy: CopyPart): { get: Handler;
           if (sent.metadata.resourceVersion) next.metadata.resourceVersion = sent.metadata.resourceVersion
           return next
         },
-        { retry, subresource, trusted: true },
+        { retry, rules: 'part', warn },
       )
       return { type: 'object', kind, item }
     }

@@ -9,8 +9,7 @@ import { isObject } from '../../api/patch/merge.ts'
 import type { DeepReadonly, JsonObject } from '../../api/schema/node.ts'
 import { invalidError, root } from '../../api/path.ts'
 import { Scale } from '../../kinds/autoscaling/scale.ts'
-import { canonical, decodeBody } from '../body.ts'
-import { editable } from '../registry.ts'
+import { canonical, decodeBody, editable } from '../body.ts'
 import type { Handler } from '../serve.ts'
 import { patchedBody } from '../writes.ts'
 
@@ -67,7 +66,7 @@ const write = async (
       if (sent.metadata.resourceVersion) next.metadata.resourceVersion = sent.metadata.resourceVersion
       return next
     },
-    { retry, subresource: 'scale' },
+    { retry, warn },
   )
   return { type: 'object' as const, kind: Scale, item: new Item(scaleOf(kind, item.object), item.revision) }
 }

@@ -24,6 +24,7 @@ export const createToken: Handler = async (core, operation, warn) => {
   await storage.fresh(operation.signal)
   const account = storage.mirror(ServiceAccount).get(namespace, name)
   if (!account) throw notFound(ServiceAccount, name)
+  await registry.admission.validate({ type: 'CREATE', operation, object: request })
   const seconds = request.spec.expirationSeconds ?? defaultSeconds
   const at = root.field('spec', 'expirationSeconds')
   if (seconds < minSeconds)

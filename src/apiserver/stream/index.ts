@@ -32,6 +32,8 @@ export function streams(core: ServerCore, credentials: KubeletCredentials): Stre
     },
     async upgrade(request, socket, head, path, user, url) {
       allow(core, user, path, request.method ?? 'GET')
+      // A WebSocket begins with a GET, whatever it is for: to run something is more than to read.
+      if (podStreams.has(path.subresource) && path.subresource !== 'log') allow(core, user, path, 'POST')
       await tunnel(request, socket, head, await targetOf(core, path, url, tls))
     },
   }
@@ -101,12 +103,13 @@ const dropped = new Set([
   'http2-settings',
   'impersonate-user',
   'impersonate-group',
+  'impersonate-uid',
 ])
 
 function travelling(headers: IncomingMessage['headers']): Record<string, string | string[]> {
   const out: Record<string, string | string[]> = {}
   for (const [name, value] of Object.entries(headers))
-    if (!name.startsWith(':') && !dropped.has(name) && value !== undefined) out[name] = value
+    if (!/^(:|impersonate-extra-)/.test(name) && !dropped.has(name) && value !== undefined) out[name] = value
   return out
 }
 

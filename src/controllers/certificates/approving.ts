@@ -23,8 +23,9 @@ export const certificateApprover = defineController({
   watches: [
     // A node may ask before its addresses are known.
     watch(Node, function* (node, caches) {
-      for (const { object } of caches(CertificateSigningRequest).items())
-        if (object.spec.username === `system:node:${node.metadata.name}`) yield object.metadata.name ?? ''
+      const user = `system:node:${node.metadata.name}`
+      const own = caches(CertificateSigningRequest).matching('csrapproving', csr => csr.spec.username === user)
+      for (const { metadata } of own) yield metadata.name ?? ''
     }),
   ],
   when: csr => !csr.status.certificate,

@@ -66,11 +66,11 @@ const nodes: Watch = {
   *keys({ type, item, before }, caches) {
     const [node, old] = [item.object, before?.object] as [DeepReadonly<Node>, DeepReadonly<Node> | undefined]
     if (type === 'MODIFIED' && old && placing(node) === placing(old)) return
-    for (const set of caches(DaemonSet).list()) {
+    const concerned = caches(DaemonSet).matching('daemonset-controller', set => {
       const text = (of: DeepReadonly<Node> | undefined) => JSON.stringify(of ? suits(set, of) : { run: false })
-      const isConcerned = type === 'MODIFIED' ? text(node) !== text(old) : type === 'DELETED' || suits(set, node).run
-      if (isConcerned) yield keyOf(set.metadata.namespace ?? '', set.metadata.name ?? '')
-    }
+      return type === 'MODIFIED' ? text(node) !== text(old) : type === 'DELETED' || suits(set, node).run
+    })
+    for (const { metadata } of concerned) yield keyOf(metadata.namespace ?? '', metadata.name ?? '')
   },
 }
 

@@ -21,10 +21,19 @@ const notCopied = new Set([
 
 type Annotations = Record<string, string>
 
-export function revisionOf(object: DeepReadonly<{ metadata: ReplicaSet['metadata'] }>): number {
-  const text = object.metadata.annotations?.[revisionAnnotation]
-  return text && /^\d+$/.test(text) ? Number(text) : 0
+/** The largest number Go's int64 holds: what is beyond is no revision. */
+const maxRevision = 2n ** 63n - 1n
+
+const parseRevision = (text: string | undefined): bigint => {
+  const revision = text && /^\d+$/.test(text) ? BigInt(text) : 0n
+  return revision > maxRevision ? 0n : revision
 }
+
+export const revisionOf = (object: DeepReadonly<{ metadata: ReplicaSet['metadata'] }>): bigint =>
+  parseRevision(object.metadata.annotations?.[revisionAnnotation])
+
+export const byRevision = (a: DeepReadonly<ReplicaSet>, b: DeepReadonly<ReplicaSet>): number =>
+  Number(revisionOf(a) - revisionOf(b))
 
 export function sizeAnnotation(rs: DeepReadonly<ReplicaSet>, name: string): number | undefined {
   const text = rs.metadata.annotations?.[name]
@@ -35,16 +44,16 @@ export function sizeAnnotation(rs: DeepReadonly<ReplicaSet>, name: string): numb
 export function newReplicaSetAnnotations(
   deployment: DeepReadonly<Deployment>,
   current: Readonly<Annotations> | undefined,
-  revision: number,
+  revision: bigint,
 ): Annotations {
   const next: Annotations = { ...current }
   for (const [key, value] of Object.entries(deployment.metadata.annotations ?? {}))
     if (!notCopied.has(key)) next[key] = value
   const old = current?.[revisionAnnotation]
-  const oldRevision = old && /^\d+$/.test(old) ? Number(old) : 0
+  const oldRevision = parseRevision(old)
   if (oldRevision >= revision) return next
   next[revisionAnnotation] = String(revision)
-  if (oldRevision > 0) {
+  if (oldRevision > 0n) {
     let history = [...(current?.[revisionHistoryAnnotation]?.split(',') ?? []), String(oldRevision)]
     while (history.join(',').length > maxHistoryLength) history = history.slice(1)
     next[revisionHistoryAnnotation] = history.join(',')

@@ -16,12 +16,13 @@ import {
   desiredAnnotation,
   newReplicaSetAnnotations,
   revisionAnnotation,
+  byRevision,
   revisionOf,
   sizeAnnotation,
   sizeAnnotations,
 } from './annotations.ts'
 import {
-  byAge,
+  byCreation,
   fenceposts,
   maxSize,
   nextNewSize,
@@ -61,10 +62,10 @@ export function planDeployment(
   return planRollout(named, fresh, old, pods, now)
 }
 
-/** The oldest ReplicaSet whose template is the Deployment's. */
+/** The oldest ReplicaSet whose template is the Deployment's: of several always the same, whatever is written on them. */
 export function findNew(deployment: Deployment, sets: readonly ReplicaSet[]): ReplicaSet | undefined {
   const wanted = templateText(deployment.spec.template)
-  return [...sets].sort(byAge).find(rs => templateText(rs.spec.template) === wanted)
+  return [...sets].sort(byCreation).find(rs => templateText(rs.spec.template) === wanted)
 }
 
 const templateTexts = new WeakMap<object, string>()
@@ -126,7 +127,7 @@ function planRollout(
   pods: ReadonlyMap<string, readonly Pod[]>,
   now: number,
 ): DeploymentPlan {
-  const revision = Math.max(0, ...old.map(revisionOf)) + 1
+  const revision = old.reduce((max, rs) => (revisionOf(rs) > max ? revisionOf(rs) : max), 0n) + 1n
   const recreate = deployment.spec.strategy.type === 'Recreate'
   const mustEmpty = recreate && (totalSize(old) > 0 || old.some(rs => isRunning(pods.get(rs.metadata.uid ?? ''))))
   const status = () => rolloutStatus(deployment, fresh, old, now)
@@ -155,7 +156,7 @@ function planStep(
   deployment: Deployment,
   fresh: ReplicaSet,
   old: readonly ReplicaSet[],
-  revision: number,
+  revision: bigint,
   now: number,
 ): DeploymentPlan {
   const found = findCondition(deployment.status, 'Progressing')
@@ -203,7 +204,7 @@ function changesOf(
 }
 
 /** The ReplicaSet of the current template, named after its hash. */
-export function newReplicaSet(deployment: Deployment, revision: number, oldTotal: number): Draft<ReplicaSetObject> {
+export function newReplicaSet(deployment: Deployment, revision: bigint, oldTotal: number): Draft<ReplicaSetObject> {
   const { template, selector, minReadySeconds } = deployment.spec
   const { [hashLabel]: _hash, ...bare } = template.metadata.labels ?? {}
   const hash = templateHash(
@@ -233,7 +234,7 @@ export function newReplicaSet(deployment: Deployment, revision: number, oldTotal
 
 /** Old and empty ReplicaSets beyond the history a Deployment keeps, oldest revisions first. */
 function expired(deployment: Deployment, old: readonly ReplicaSet[]): ReplicaSet[] {
-  const alive = old.filter(rs => !rs.metadata.deletionTimestamp).sort((a, b) => revisionOf(a) - revisionOf(b))
+  const alive = old.filter(rs => !rs.metadata.deletionTimestamp).sort(byRevision)
   const surplus = alive.length - deployment.spec.revisionHistoryLimit
   return alive
     .slice(0, Math.max(0, surplus))

@@ -6,7 +6,7 @@ import { parseTime } from '../../api/time.ts'
 import type { Deployment } from '../../kinds/apps/deployment.ts'
 import type { ReplicaSet as ReplicaSetObject } from '../../kinds/apps/replicaset.ts'
 import { scaledValue } from '../../kinds/apps/rolling-update.ts'
-import { desiredAnnotation, maxAnnotation, revisionOf, sizeAnnotation } from './annotations.ts'
+import { desiredAnnotation, maxAnnotation, byRevision, sizeAnnotation } from './annotations.ts'
 
 export type ReplicaSet = DeepReadonly<ReplicaSetObject>
 export type Sizes = ReadonlyMap<ReplicaSet, number>
@@ -132,9 +132,11 @@ function fraction(rs: ReplicaSet, deployment: DeepReadonly<Deployment>): number 
   return Math.round((rs.spec.replicas * maxSize(deployment)) / before) - rs.spec.replicas
 }
 
+const createdAt = (rs: ReplicaSet) => parseTime(rs.metadata.creationTimestamp) ?? 0
+const byName = (a: ReplicaSet, b: ReplicaSet) => ((a.metadata.name ?? '') < (b.metadata.name ?? '') ? -1 : 1)
+
+/** Oldest first; of the same second by name. */
+export const byCreation = (a: ReplicaSet, b: ReplicaSet): number => createdAt(a) - createdAt(b) || byName(a, b)
+
 /** Oldest first; of the same second the lower revision, then the name. */
-export function byAge(a: ReplicaSet, b: ReplicaSet): number {
-  const time = (rs: ReplicaSet) => parseTime(rs.metadata.creationTimestamp) ?? 0
-  const name = (rs: ReplicaSet) => rs.metadata.name ?? ''
-  return time(a) - time(b) || revisionOf(a) - revisionOf(b) || (name(a) < name(b) ? -1 : 1)
-}
+const byAge = (a: ReplicaSet, b: ReplicaSet): number => createdAt(a) - createdAt(b) || byRevision(a, b) || byName(a, b)

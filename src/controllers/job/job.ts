@@ -1,6 +1,5 @@
 // The Job controller: runs pods until enough of them have succeeded. tally.ts counts, plan.ts decides, count.ts says
 // what to write down; this file carries out.
-import { isReason } from '../../base/errors.ts'
 import { counter } from '../../base/metrics.ts'
 import { Job as JobKind } from '../../kinds/batch/job.ts'
 import { Pod as PodKind } from '../../kinds/core/pod.ts'
@@ -13,6 +12,7 @@ import { isSettled, planCount, planStart, raise, withEnd } from './count.ts'
 import { findJobCondition, planCompletion, planPods, type PodsPlan, planVerdict, untilDeadline } from './plan.ts'
 import type { Verdict } from './plan.ts'
 import { jobPod } from './pod.ts'
+import { untrack } from './untrack.ts'
 import { isIndexed, isTracked, type Job, type Tally, tally, trackingFinalizer } from './tally.ts'
 
 const finished = counter('job_controller_jobs_finished_total', 'Jobs that ended, by mode, result and reason.')
@@ -33,7 +33,7 @@ export const jobController = defineController({
   watches: [orphansOf(PodKind, JobKind, job => job.spec.selector)],
   async reconcile(job, ctx) {
     if (job.spec.managedBy && job.spec.managedBy !== controllerName) return
-    const pods = await claim(ctx, PodKind, JobKind, job, job.spec.selector)
+    const pods = await claim(ctx, PodKind, JobKind, job, job.spec.selector, undefined, [trackingFinalizer])
     if (findJobCondition(job, 'Complete') || findJobCondition(job, 'Failed')) return letGo(pods, ctx)
     if (job.metadata.deletionTimestamp) return letGo(pods, ctx)
     const now = ctx.now()
@@ -66,16 +66,6 @@ export const jobController = defineController({
 
 async function letGo(pods: readonly Pod[], ctx: Context): Promise<void> {
   await Promise.all(pods.filter(isTracked).map(pod => untrack(pod, ctx)))
-}
-
-async function untrack(pod: Pod, ctx: Context): Promise<void> {
-  const metadata = { uid: pod.metadata.uid, '$deleteFromPrimitiveList/finalizers': [trackingFinalizer] }
-  try {
-    await ctx.patch(PodKind, pod, 'strategic', { metadata })
-  } catch (error) {
-    // Gone, or another pod of that name by now.
-    if (!isReason(error, 'NotFound', 'Conflict', 'Invalid')) throw error
-  }
 }
 
 interface Done {

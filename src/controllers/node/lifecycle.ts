@@ -138,7 +138,8 @@ const readiness: Watch = {
   *keys({ item, before }, caches) {
     const was = before && isNodeReady(before.object as Node)
     if (was === isNodeReady(item.object as Node)) return
-    for (const node of caches(NodeKind).list()) if (!isNodeReady(node)) yield node.metadata.name ?? ''
+    const silent = caches(NodeKind).matching('node-lifecycle-controller', node => !isNodeReady(node))
+    for (const { metadata } of silent) yield metadata.name ?? ''
   },
 }
 

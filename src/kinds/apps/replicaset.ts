@@ -55,7 +55,6 @@ export const ReplicaSet = defineKind({
   scale: { spec: '.spec.replicas', status: '.status.replicas', selector: '.spec.selector' },
   doc: 'A replica set keeps N identical pods running. A Deployment stacks them to roll out a change.',
   generation: true,
-  selectable: { 'status.replicas': rs => String(rs.status.replicas ?? 0) },
   columns: [
     { name: 'Desired', type: 'integer', value: '.spec.replicas' },
     { name: 'Current', type: 'integer', value: '.status.replicas' },

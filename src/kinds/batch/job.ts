@@ -65,6 +65,7 @@ export const Job = defineKind({
   status: true,
   doc: 'A job runs pods until enough of them have succeeded.',
   generation: true,
+  unknownSelector: field => `field label ${JSON.stringify(field)} not supported for Job`,
   selectable: { 'status.successful': j => String(j.status.succeeded ?? 0) },
   columns: [
     { name: 'Status', type: 'string', value: o => jobStatus(o) },

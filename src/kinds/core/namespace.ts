@@ -45,6 +45,8 @@ export const Namespace = defineKind({
   doc: 'A namespace: names are unique within it, and deleting it deletes what is in it.',
   selectable: { 'status.phase': n => n.status.phase ?? '', name: n => n.metadata.name ?? '' },
   columns: [{ name: 'Status', type: 'string', value: '.status.phase' }],
+  // It keeps finalizers of its own in spec.
+  isHeld: n => (n.spec.finalizers?.length ?? 0) > 0,
   validateName: dnsLabelErrors,
   defaults: n => {
     n.metadata.labels = {

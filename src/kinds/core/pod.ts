@@ -28,6 +28,7 @@ export const Pod = defineKind({
   status: true,
   doc: 'A pod: containers that run together on one node, with one address and shared volumes.',
   generation: true,
+  statusKeeps: ['ownerReferences', 'deletionTimestamp'],
   returnsDeleted: true,
   columns: podColumns,
   selectable: {

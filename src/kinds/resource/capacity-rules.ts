@@ -3,7 +3,7 @@ import type { Problems } from '../../api/checks.ts'
 import type { Path } from '../../api/path.ts'
 import { compareQuantities, quantityNanos } from '../../api/quantity.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
-import type { CapacityRequestPolicy, CapacityRequestPolicyRange, DeviceCapacity } from './resourceslice.ts'
+import type { CapacityRequestPolicy, CapacityRequestPolicyRange, DeviceCapacity } from './resourceslicespec.ts'
 
 const maxOptions = 10
 

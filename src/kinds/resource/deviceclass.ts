@@ -44,6 +44,7 @@ export const DeviceClass = defineKind({
     if (resource !== undefined && !isExtended(resource))
       yield at.field('spec', 'extendedResourceName').invalid(resource, 'must be a valid extended resource name')
   },
+  generation: true,
   fields: {
     spec: DeviceClassSpec.value({ proto: 2, doc: 'What is wanted.' }),
   },

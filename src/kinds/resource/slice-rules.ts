@@ -27,7 +27,7 @@ import {
   type DeviceCounterConsumption,
   type NodeAllocatableResource,
   type ResourceSliceSpec,
-} from './resourceslice.ts'
+} from './resourceslicespec.ts'
 
 type Spec = DeepReadonly<ResourceSliceSpec>
 type ReadDevice = DeepReadonly<Device>

@@ -7,12 +7,11 @@ import type { Mirror } from '../../api/mirror.ts'
 import { microTimeText } from '../../api/time.ts'
 import { Lease } from '../../kinds/coordination/lease.ts'
 import { Node } from '../../kinds/core/node.ts'
-import type { Client } from '../../client/index.ts'
+import type { Client, EventRecorder } from '../../client/index.ts'
 import type { Log } from '../../base/log.ts'
 import { sameStatus } from '../pod/status.ts'
 import { newNode } from './status.ts'
 import type { NodeStatus } from '../../kinds/core/node.ts'
-import type { EventRecorder } from '../events.ts'
 
 export interface NodeKeeperOptions {
   client: Client
@@ -52,8 +51,8 @@ export function keepNode(o: NodeKeeperOptions): NodeKeeper {
 
   const reportOnce = async () => {
     const before = current() ?? (await client.find(Node, { name: o.name }))
-    // Someone deleted it: a node that lives registers again.
-    if (!before) return void (await register(o))
+    // Somebody deleted it: it stays away until the kubelet starts again.
+    if (!before) throw new Error(`node ${JSON.stringify(o.name)} not found`)
     const status = await o.status(before.status)
     const due = clock.now() - reportedAt >= reportEveryMs
     if (!due && sameStatus(quiet(status) as never, quiet(pick(before.status, status)) as never)) return
@@ -87,14 +86,14 @@ export function keepNode(o: NodeKeeperOptions): NodeKeeper {
     if (podCIDR) o.onPodCIDR(podCIDRs?.length ? podCIDRs : [podCIDR])
   }
   const registered = registerUntilDone(o).then(async node => {
-    signal.addEventListener('abort', mirror.subscribe(hearCidr), { once: true })
+    signal.addEventListener('abort', mirror.subscribe(hearCidr, 'range of pod addresses'), { once: true })
     await client.synced([mirror], signal)
     hearCidr()
     lastReady = undefined
     note(o, node, 'Starting', 'Starting kubelet.')
     await report()
     void every(clock, statusEveryMs, signal, report)
-    void keepLease(o, node)
+    void keepLease(o, mirror, node)
     return node
   })
   return { registered, mirror, report }
@@ -156,7 +155,7 @@ async function register(o: NodeKeeperOptions): Promise<DeepReadonly<Node>> {
   return client.patch(Node, { name: o.name }, 'merge', { metadata: { labels: Object.fromEntries(missing) } })
 }
 
-async function keepLease(o: NodeKeeperOptions, node: DeepReadonly<Node>): Promise<void> {
+async function keepLease(o: NodeKeeperOptions, mirror: Mirror<Node>, node: DeepReadonly<Node>): Promise<void> {
   const { client, name } = o
   let lease: DeepReadonly<Lease> | undefined
   await every(client.clock, leaseEveryMs, o.signal, async () => {
@@ -167,6 +166,8 @@ async function keepLease(o: NodeKeeperOptions, node: DeepReadonly<Node>): Promis
         renewTime: microTimeText(client.clock.now()),
       }
       lease ??= await client.find(Lease, { namespace, name })
+      // The lease of a node that was deleted went with it.
+      if (!lease && !mirror.get(undefined, name)) return
       const ownerReferences = [{ apiVersion: 'v1', kind: 'Node', name, uid: node.metadata.uid ?? '' }]
       lease = lease
         ? await client.update(Lease, { ...lease, metadata: { ...lease.metadata }, spec: { ...lease.spec, ...spec } })

@@ -1,11 +1,12 @@
 // What the parts of a node that work on pods share, and the one error that says why a container did not start.
 import type { Clock } from '../../base/clock.ts'
+import { messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
-import type { Client } from '../../client/index.ts'
+import { counter } from '../../base/metrics.ts'
+import type { Client, EventRecorder } from '../../client/index.ts'
 import type { ConfigPlace } from '../config/configs.ts'
 import type { EnvSources } from '../config/env.ts'
 import type { NodeFacts } from '../config/fields.ts'
-import type { EventRecorder } from '../events.ts'
 import type { PodHost } from '../host.ts'
 import type { Images } from '../images.ts'
 import type { NodeObjects } from '../objects.ts'
@@ -43,6 +44,15 @@ export class StartFailure extends Error {
     this.reason = reason
     this.retryMs = retryMs
   }
+}
+
+const unsynced = counter('kutter_kubelet_unsynced_total', 'Rounds over a pod that failed outside of its steps.')
+
+/** The kubelet itself failed over a pod: the log has the stack, the pod an event. */
+export function reportUnsynced(context: NodeContext, pod: ReadPod, error: unknown): void {
+  unsynced.add()
+  context.log.error('pod could not be looked at', { pod: nameOf(pod), namespace: namespaceOf(pod), error })
+  podEvent(context, pod, 'Warning', 'FailedSync', `error syncing pod: ${messageOf(error)}`)
 }
 
 /** Records an event about a pod, or about one of its containers. */

@@ -7,7 +7,7 @@ import { VolumeFailure } from '../host.ts'
 import { PodProbes } from '../probes/probes.ts'
 import type { PodSeen } from '../runtime/runtime.ts'
 import { type Backoff, nextBackoff } from './backoff.ts'
-import { type NodeContext, podEvent, StartFailure } from './context.ts'
+import { type NodeContext, podEvent, reportUnsynced, StartFailure } from './context.ts'
 import { killContainer } from './kill.ts'
 import { deadlineOf, type Ending, planPod, type PodPlan, type Step } from './plan.ts'
 import { graceSecondsOf, nameOf, namespaceOf, newest, onHostNetwork, type ReadPod, uidOf } from './spec.ts'
@@ -17,6 +17,7 @@ import { StatusWriter } from './status-writer.ts'
 
 const sandboxRetry = { firstMs: 500, mostMs: 120_000 }
 const roundRetryMs = 2_000
+const roundRetry = { firstMs: 2_000, mostMs: 120_000 }
 /** A pod whose object is gone gets at least this long after SIGTERM. */
 const leastGraceSeconds = 2
 
@@ -37,6 +38,7 @@ export class PodWorker {
   readonly #listeners = new Set<() => void>()
   #lastWaiting = new Map<string, string>()
   #sandboxBackoff: Backoff | undefined
+  #roundBackoff: Backoff | undefined
   #sandboxRetryAt = 0
   #ending: Ending | undefined
   #settled = false
@@ -174,12 +176,14 @@ export class PodWorker {
         await this.#round()
       } catch (error) {
         if (this.#closed) break
-        this.#context.log.error('pod could not be looked at', {
-          pod: nameOf(this.#pod),
-          namespace: namespaceOf(this.#pod),
-          error,
-        })
-        this.#setTimer(this.#context.clock.now() + roundRetryMs)
+        reportUnsynced(this.#context, this.#pod, error)
+        this.#roundBackoff = nextBackoff(
+          this.#context.clock.now(),
+          this.#roundBackoff,
+          this.#context.clock.now(),
+          roundRetry,
+        )
+        this.#setTimer(this.#context.clock.now() + this.#roundBackoff.delayMs)
       }
     }
     this.#running = false

@@ -33,7 +33,7 @@ function make(limits: Limits, { client, random, signal }: Handle): Plugin {
   const unsubscribe = mirror.subscribe(() => {
     epoch++
     budgets = mirror.list()
-  })
+  }, 'DefaultPreemption')
   signal.addEventListener('abort', unsubscribe, { once: true })
   return definePlugin({
     name: 'DefaultPreemption',

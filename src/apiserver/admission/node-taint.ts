@@ -1,0 +1,18 @@
+// NodeTaint: a new node takes no pods before it was seen ready. The node lifecycle controller takes the taint away.
+// Source: plugin/pkg/admission/nodetaint.
+import type { Node } from '../../kinds/core/node.ts'
+import { type AdmissionPlugin, isFor } from './chain.ts'
+
+const taint = { key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' } as const
+
+export function nodeTaint(): AdmissionPlugin {
+  return {
+    name: 'TaintNodesByCondition',
+    mutate(request) {
+      if (request.type !== 'CREATE' || !isFor(request, '', 'nodes')) return
+      const { spec } = request.object as Node
+      if (spec.taints?.some(({ key, effect }) => key === taint.key && effect === taint.effect)) return
+      spec.taints = [...(spec.taints ?? []), { ...taint }]
+    },
+  }
+}

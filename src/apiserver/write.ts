@@ -1,0 +1,238 @@
+// One write on its way from what a request proposes to what is stored, as a list of steps. Creates and updates, of
+// whole objects and of single parts, all go this way:
+//
+//   propose ─► preconditions ─► own ─► complete ─► admit (mutate) ─► keep other parts ─► prepare ─► canonical
+//           ─► count generation ─► check ─► admit (validate) ─► store
+//
+// A step either changes `write.next` or throws a StatusError; it never stores anything. Who owns which field is
+// decided from what the client sent, before admission completes it: nobody owns what the server filled in.
+// Source: apiserver pkg/endpoints/handlers (create.go, update.go), pkg/registry/rest (create.go, update.go).
+import { goQuote } from '../base/go-text.ts'
+import { StatusError } from '../base/errors.ts'
+import { managedAfterUpdate } from '../api/apply/managed.ts'
+import type { AnyKind, KubeObject } from '../api/kind.ts'
+import { type Item, unknownRevision } from '../api/mirror.ts'
+import type { Operation } from '../api/operation.ts'
+import { invalidError, type Problem, root } from '../api/path.ts'
+import { decode } from '../api/schema/decode.ts'
+import type { Json, JsonObject } from '../api/schema/node.ts'
+import { timeText } from '../api/time.ts'
+import { ownProblems, validateObject, validateUpdate } from '../api/validate.ts'
+import type { Admission } from './admission/request.ts'
+import { canonical, type Warn } from './body.ts'
+import { conflict, objectModified } from './errors.ts'
+import { managerOf } from './manager.ts'
+import { ownableBy } from './parts.ts'
+
+/**
+ * How far a write is checked:
+ * - `whole`: by every rule of its kind;
+ * - `part`: as an object, but not by the kind's rules about updates: the caller changed one part and keeps its rules;
+ * - `none`: not at all, and it owns nothing: the caller guarantees a valid, canonical object.
+ */
+export type Rules = 'whole' | 'part' | 'none'
+
+export interface Write {
+  readonly operation: Operation
+  /** What is stored now; undefined for a create. */
+  readonly live: Item | undefined
+  readonly rules: Rules
+  readonly warn: Warn
+  readonly now: number
+  /** What is to be stored. Belongs to this write alone; steps change or replace it. */
+  next: KubeObject
+}
+
+export type Step = (write: Write, admission: Admission) => void | Promise<void>
+
+/** Of a create. */
+export const createSteps: readonly Step[] = [
+  own,
+  mutate,
+  startStatus,
+  prepare,
+  holdRevision,
+  makeCanonical,
+  check,
+  validate,
+]
+
+/** Of an update, up to the point where it may turn out that nothing changes. */
+export const updateSteps: readonly Step[] = [
+  preconditions,
+  own,
+  keepSystemFields,
+  mutate,
+  keepStatus,
+  prepare,
+  keepRevision,
+  makeCanonical,
+  countGeneration,
+]
+
+/** Of an update that changes something. */
+export const changeSteps: readonly Step[] = [check, validate]
+
+/** Of an update that its caller has checked. */
+export const soundSteps: readonly Step[] = [preconditions, mutate, validate]
+
+/** Runs steps in order. */
+export async function run(steps: readonly Step[], write: Write, admission: Admission): Promise<void> {
+  for (const step of steps) {
+    const waiting = step(write, admission)
+    if (waiting) await waiting
+  }
+}
+
+/** Whether the write would store what is stored already. Times of managed fields alone are no reason to write. */
+export const changesNothing = ({ next, live }: Write): boolean =>
+  live !== undefined && sameValue(next as unknown as Json, live.object as unknown as Json)
+
+/** Throws Conflict for another uid or a stale resourceVersion, Invalid where the kind wants a resourceVersion. */
+function preconditions({ operation, next, live }: Write): void {
+  const { kind, name } = operation
+  const { resourceVersion, uid } = next.metadata
+  const { object, revision } = live!
+  if (resourceVersion && !/^\d+$/.test(resourceVersion))
+    throw new StatusError('', `strconv.ParseUint: parsing ${goQuote(resourceVersion)}: invalid syntax`)
+  // To a patch the uid is a field like others, and may not change.
+  if (uid && uid !== object.metadata.uid && !operation.patchType)
+    throw conflict(
+      kind,
+      name,
+      `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${object.metadata.uid}`,
+    )
+  if (resourceVersion && resourceVersion !== '0' && resourceVersion !== String(revision))
+    throw conflict(kind, name, objectModified)
+  if (!resourceVersion && kind.conditionalUpdate)
+    throw invalidError({ group: kind.group, kind: kind.plural }, name, [
+      root.field('metadata', 'resourceVersion').invalid(0, 'must be specified for an update'),
+    ])
+}
+
+/** Moves the ownership of what the client changed to its manager. An apply has done so itself. */
+function own({ operation, next, live, now }: Write): void {
+  if (operation.patchType === 'apply') return
+  const { kind } = operation
+  const old = live?.object
+  const before = old ?? (decode(kind.schema, {}) as KubeObject)
+  // Through a subresource nobody writes managed fields by hand.
+  const sent = operation.subresource ? undefined : next.metadata.managedFields
+  const entries = managedAfterUpdate(kind.schema, before as unknown as JsonObject, next as unknown as JsonObject, {
+    sent,
+    live: old?.metadata.managedFields as KubeObject['metadata']['managedFields'],
+    manager: managerOf(operation),
+    now: timeText(now),
+    ownable: ownableBy(kind, operation.subresource),
+    isNew: old === undefined,
+  })
+  if (entries.length) next.metadata.managedFields = entries
+  else delete next.metadata.managedFields
+}
+
+/** Restores what a client cannot change by leaving it out. */
+function keepSystemFields({ next, live }: Write): void {
+  const old = live!.object
+  const meta = next.metadata
+  for (const field of [
+    'uid',
+    'creationTimestamp',
+    'deletionTimestamp',
+    'deletionGracePeriodSeconds',
+    'generation',
+    'generateName',
+  ] as const) {
+    if (old.metadata[field] === undefined) {
+      if (field === 'generation') delete meta[field]
+    } else if (meta[field] === undefined || field === 'generation')
+      Object.assign(meta, { [field]: old.metadata[field] })
+  }
+  delete meta.selfLink
+}
+
+function mutate(write: Write, admission: Admission): void | Promise<void> {
+  return admission.mutate(requestOf(write))
+}
+
+function validate(write: Write, admission: Admission): void | Promise<void> {
+  return admission.validate(requestOf(write))
+}
+
+const requestOf = ({ operation, next, live }: Write) =>
+  live
+    ? ({ type: 'UPDATE', operation, object: next, old: live.object } as const)
+    : ({ type: 'CREATE', operation, object: next } as const)
+
+/** Objects begin without a status, but for kinds whose creator is who reports it. */
+function startStatus({ operation, next }: Write): void {
+  const { kind } = operation
+  if (kind.status && !kind.keepsStatus) (next as unknown as JsonObject).status = {}
+}
+
+/** Nobody but the writer of the status changes it. */
+function keepStatus({ operation, next, live }: Write): void {
+  if (!operation.kind.status || operation.subresource) return
+  ;(next as unknown as JsonObject).status = (live!.object as unknown as JsonObject).status ?? {}
+}
+
+function prepare({ operation, next, live, rules }: Write): void {
+  if (rules === 'whole') operation.kind.prepare?.(next, live?.object)
+}
+
+/** Holds the place of the revision, which is known after the write. */
+function holdRevision({ next }: Write): void {
+  next.metadata.resourceVersion = unknownRevision
+}
+
+function keepRevision({ next, live }: Write): void {
+  next.metadata.resourceVersion = live!.object.metadata.resourceVersion ?? ''
+}
+
+function makeCanonical(write: Write): void {
+  write.next = canonical(write.operation.kind, write.next)
+}
+
+/** metadata.generation counts the changes of everything but metadata and status. */
+function countGeneration({ operation, next, live }: Write): void {
+  if (!operation.kind.generation) return
+  const [a, b] = [next as unknown as JsonObject, live!.object as unknown as JsonObject]
+  const desired = new Set([...Object.keys(a), ...Object.keys(b)])
+  desired.delete('metadata')
+  desired.delete('status')
+  const changed = [...desired].some(field => !sameValue(a[field], b[field]))
+  next.metadata.generation = (live!.object.metadata.generation ?? 0) + (changed ? 1 : 0)
+}
+
+/** Throws Invalid with everything that is wrong with the object and with the change to it. */
+function check({ operation, next, live, rules, warn }: Write): void {
+  const { kind } = operation
+  const old = live?.object
+  const problems = !old
+    ? validateObject(kind, next)
+    : rules === 'whole'
+      ? validateUpdate(kind, next, old)
+      : ownProblems(kind, next, old)
+  throwProblems(kind, next.metadata.name ?? '', problems)
+  for (const text of kind.warnings?.(next, old, root) ?? []) warn(text)
+}
+
+/** Throws the 422 when there is anything to report. */
+export function throwProblems(kind: AnyKind, name: string, problems: Iterable<Problem>): void {
+  const list = [...problems]
+  if (list.length) throw invalidError(kind, name, list)
+}
+
+/** Equal JSON, but for the time stamps of managed fields. */
+function sameValue(a: Json | undefined, b: Json | undefined): boolean {
+  if (a === b) return true
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
+  if (Array.isArray(a) || Array.isArray(b)) {
+    return (
+      Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((element, i) => sameValue(element, b[i]))
+    )
+  }
+  const keys = Object.keys(a)
+  if (keys.length !== Object.keys(b).length) return false
+  const stamped = 'fieldsV1' in a
+  return keys.every(key => (stamped && key === 'time') || sameValue(a[key], b[key]))
+}

@@ -1,0 +1,38 @@
+// Values in the form in which Go prints them, for messages that clients compare with those of Kubernetes.
+// Source: strconv.Quote, fmt (%v of maps and slices).
+
+const escapes: Readonly<Record<string, string>> = {
+  '\x07': '\\a',
+  '\b': '\\b',
+  '\f': '\\f',
+  '\n': '\\n',
+  '\r': '\\r',
+  '\t': '\\t',
+  '\v': '\\v',
+  '\\': '\\\\',
+  '"': '\\"',
+}
+const printable = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u
+const plain = /^[ !#-[\]-~]*$/
+
+/** A text in double quotes, as Go's %q. */
+export function goQuote(text: string): string {
+  if (plain.test(text)) return `"${text}"`
+  const quoted = Array.from(text, c => escapes[c] ?? (printable.test(c) ? c : escaped(c.codePointAt(0)!)))
+  return `"${quoted.join('')}"`
+}
+
+function escaped(code: number): string {
+  const hex = (digits: number) => code.toString(16).padStart(digits, '0')
+  if (code < 0x80) return `\\x${hex(2)}`
+  return code < 0x10000 ? `\\u${hex(4)}` : `\\U${hex(8)}`
+}
+
+/** A JSON value as Go's %v prints it: `map[a:1 b:[x y]]`. */
+export function goValue(value: unknown): string {
+  if (value === null || value === undefined) return '<nil>'
+  if (Array.isArray(value)) return `[${value.map(goValue).join(' ')}]`
+  if (typeof value !== 'object') return String(value as string | number | bigint | boolean)
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
+  return `map[${entries.map(([key, inner]) => `${key}:${goValue(inner)}`).join(' ')}]`
+}

@@ -1,0 +1,58 @@
+// One command at a time changes a cluster, and of a cluster that was not made nothing stays.
+import { deepStrictEqual, ok, rejects, strictEqual } from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { realClock } from '../base/clock.ts'
+import { pathsOf } from './config.ts'
+import { locked } from './lock.ts'
+
+async function place(t: TestContext) {
+  const dataDir = await mkdtemp(join(tmpdir(), 'kutter-lock-'))
+  t.after(() => rm(dataDir, { recursive: true, force: true }))
+  return pathsOf(dataDir, 'one')
+}
+
+test('the second waits until the first has ended, and says so', async t => {
+  const paths = await place(t)
+  const said: string[] = []
+  const work = (name: string) => () =>
+    realClock.sleep(600).then(async () => {
+      said.push(`${name} ends`)
+      await writeFile(paths.config, '{}')
+    })
+  const first = locked(paths, () => said.push('first waits'), work('first'))
+  await realClock.sleep(100)
+  await Promise.all([first, locked(paths, () => said.push('second waits'), work('second'))])
+  deepStrictEqual(said, ['second waits', 'first ends', 'second ends'])
+})
+
+test('a lock in a directory that was removed meanwhile is no lock', async t => {
+  const paths = await place(t)
+  let inside = 0
+  const work = async () => {
+    strictEqual(++inside, 1)
+    await realClock.sleep(50)
+    await rm(paths.root, { recursive: true, force: true })
+    inside--
+  }
+  await Promise.all(Array.from({ length: 4 }, () => locked(paths, () => {}, work)))
+})
+
+test('of a cluster that was not made nothing stays', async t => {
+  const paths = await place(t)
+  await rejects(
+    locked(
+      paths,
+      () => {},
+      async () => {
+        ok(existsSync(paths.root))
+        throw new Error('no')
+      },
+    ),
+    /no/,
+  )
+  strictEqual(existsSync(paths.root), false)
+})

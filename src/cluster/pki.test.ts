@@ -1,0 +1,44 @@
+// The cluster's authority is made once: what is lost of it is an error, never another authority.
+import { match, rejects, strictEqual } from 'node:assert/strict'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { realClock } from '../base/clock.ts'
+import { makeAuthority } from '../wire/x509.ts'
+import { Pki } from './pki.ts'
+
+async function place(t: TestContext) {
+  const dataDir = await mkdtemp(join(tmpdir(), 'kutter-pki-'))
+  t.after(() => rm(dataDir, { recursive: true, force: true }))
+  const dir = join(dataDir, 'one', 'pki')
+  await new Pki(dir, realClock).certificate('admin', { commonName: 'admin' }, ['client auth'])
+  return dir
+}
+
+test('it is the same authority each time, and keys have the form that every client reads', async t => {
+  const dir = await place(t)
+  const first = await new Pki(dir, realClock).authority()
+  const again = await new Pki(dir, realClock).authority()
+  strictEqual(again.certPem, first.certPem)
+  match(await readFile(join(dir, 'admin.key'), 'utf8'), /^-----BEGIN EC PRIVATE KEY-----/)
+})
+
+const losses: { what: string; files: string[]; message: RegExp }[] = [
+  { what: 'the key', files: ['ca.key'], message: /ca\.key is gone; put back a copy, .*kutter down --purge --name one/ },
+  { what: 'the certificate', files: ['ca.crt'], message: /ca\.crt is gone/ },
+  { what: 'both', files: ['ca.key', 'ca.crt'], message: /ca\.crt and .*ca\.key is gone/ },
+]
+for (const { what, files, message } of losses)
+  test(`without ${what} there is an error`, async t => {
+    const dir = await place(t)
+    for (const file of files) await rm(join(dir, file))
+    await rejects(new Pki(dir, realClock).authority(), message)
+  })
+
+test('a key of another authority is an error', async t => {
+  const dir = await place(t)
+  const { keyPem } = await makeAuthority({ commonName: 'other', now: realClock.now(), validMs: 60_000 })
+  await writeFile(join(dir, 'ca.key'), keyPem)
+  await rejects(new Pki(dir, realClock).authority(), /ca\.key is not the key of .*ca\.crt/)
+})

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Decimal, jsonSyntaxError, parseJson } from './json.ts'
+
+test('integers keep their digits, small ones are numbers', () => {
+  const text = '{"a":9223372036854775807,"b":[-9007199254740993,7,1.5],"c":"1234567890123456789"}'
+  const value = parseJson(text)
+  assert.deepEqual(value, { a: 9223372036854775807n, b: [-9007199254740993n, 7, 1.5], c: '1234567890123456789' })
+  assert.equal(JSON.stringify(value), text)
+  assert.deepEqual(parseJson('{"a": 9007199254740991}'), { a: 9007199254740991 })
+})
+
+test('fractions and exponents are told from integers where that is asked for', () => {
+  assert.deepEqual(parseJson('[1.0,1e2,3]', true), [new Decimal('1.0'), new Decimal('1e2'), 3])
+  assert.equal(JSON.stringify(parseJson('[1.5,1e2]', true)), '[1.5,100]')
+})
+
+test('syntax errors in the words of Go', () => {
+  const table: [string, string][] = [
+    ['', 'unexpected end of JSON input'],
+    ['{', 'unexpected end of JSON input'],
+    ['{"a":"b', 'unexpected end of JSON input'],
+    ['hello', "invalid character 'h' looking for beginning of value"],
+    ['{"a":1,}', "invalid character '}' looking for beginning of object key string"],
+    ["{'a':1}", "invalid character '\\'' looking for beginning of object key string"],
+    ['{"a" 1}', "invalid character '1' after object key"],
+    ['{"a":1/*c*/}', "invalid character '/' after object key:value pair"],
+    ['[1 2]', "invalid character '2' after array element"],
+    ['[1,]', "invalid character ']' looking for beginning of value"],
+    ['{}{}', "invalid character '{' after top-level value"],
+    ['"a\tb"', "invalid character '\\t' in string literal"],
+    ['"\\x"', "invalid character 'x' in string escape code"],
+    ['"\\u00g0"', "invalid character 'g' in \\u hexadecimal character escape"],
+    ['tru3', "invalid character '3' in literal true (expecting 'e')"],
+    ['-x', "invalid character 'x' in numeric literal"],
+    ['1.x', "invalid character 'x' after decimal point in numeric literal"],
+    ['1ex', "invalid character 'x' in exponent of numeric literal"],
+    ['01', "invalid character '1' after top-level value"],
+    ['\ufeff{}', "invalid character 'ï' looking for beginning of value"],
+    ['nope', "invalid character 'o' in literal null (expecting 'u')"],
+  ]
+  for (const [text, message] of table) assert.equal(jsonSyntaxError(text), message, text)
+})

@@ -1,0 +1,37 @@
+// What a cluster cannot be without comes back when somebody deletes it, and is otherwise left alone.
+import { deepStrictEqual, strictEqual } from 'node:assert/strict'
+import { test } from 'node:test'
+import { Endpoints } from '../../src/kinds/core/endpoints.ts'
+import { Namespace } from '../../src/kinds/core/namespace.ts'
+import { Service } from '../../src/kinds/core/service.ts'
+import { EndpointSlice } from '../../src/kinds/discovery/endpointslice.ts'
+import { simulate } from './cluster.ts'
+
+const ref = { namespace: 'default', name: 'kubernetes' }
+
+for (const kind of [Service, Endpoints, EndpointSlice])
+  test(`the ${kind.kind} kubernetes comes back within ten seconds`, () =>
+    simulate({ scheduler: false }, async ({ client, clock }) => {
+      const before = await client.get(kind as typeof Service, ref)
+      await client.delete(kind, ref)
+      await clock.forward(10_000)
+      const after = await client.get(kind as typeof Service, ref)
+      deepStrictEqual(after.spec, before.spec)
+    }))
+
+test('a system namespace comes back', () =>
+  simulate({ scheduler: false }, async ({ client, until }) => {
+    const { uid } = (await client.get(Namespace, { name: 'kube-node-lease' })).metadata
+    await client.delete(Namespace, { name: 'kube-node-lease' })
+    await until('it is another', async () => {
+      const now = await client.find(Namespace, { name: 'kube-node-lease' })
+      return now !== undefined && now.metadata.uid !== uid
+    })
+  }))
+
+test('nothing is written while all is there', () =>
+  simulate({ controllers: false, scheduler: false }, async ({ plane, clock }) => {
+    const { revision } = plane.core.storage
+    await clock.forward(60_000)
+    strictEqual(plane.core.storage.revision, revision)
+  }))

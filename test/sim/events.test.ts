@@ -1,0 +1,68 @@
+// How events are counted, combined and held back: as client-go's correlator does it.
+import { deepStrictEqual, strictEqual } from 'node:assert/strict'
+import { test } from 'node:test'
+import { EventRecorder } from '../../src/client/index.ts'
+import { ConfigMap } from '../../src/kinds/core/configmap.ts'
+import { Event } from '../../src/kinds/core/event.ts'
+import { type Sim, simulate } from './cluster.ts'
+
+const withRecorder = (run: (sim: Sim, tell: (message: string, fieldPath?: string) => Promise<void>) => Promise<void>) =>
+  simulate({ controllers: false, scheduler: false }, async sim => {
+    const recorder = new EventRecorder(sim.client, { component: 'test' })
+    const { metadata } = await sim.client.create(ConfigMap, { metadata: { name: 'about', namespace: 'default' } })
+    const about = { kind: 'ConfigMap', apiVersion: 'v1', namespace: 'default', name: 'about', uid: metadata.uid! }
+    await run(sim, async (message, fieldPath) => {
+      recorder.event({ ...about, ...(fieldPath && { fieldPath }) }, 'Normal', 'Test', message)
+      await recorder.flushed()
+    })
+  })
+
+const counts = async (sim: Sim) => {
+  const { items } = await sim.client.list(Event, { namespace: 'default' })
+  return items.map(e => [e.message, e.count])
+}
+
+test('the same message again raises the count', () =>
+  withRecorder(async (sim, tell) => {
+    for (let i = 0; i < 3; i++) await tell('same')
+    await tell('other')
+    await tell('other', 'spec.containers{c}')
+    deepStrictEqual(await counts(sim), [
+      ['same', 3],
+      ['other', 1],
+      ['other', 1],
+    ])
+  }))
+
+test('from the tenth message on they are one event, which says the newest', () =>
+  withRecorder(async (sim, tell) => {
+    for (let i = 1; i <= 14; i++) await tell(`message ${i}`)
+    const all = await counts(sim)
+    strictEqual(all.length, 10)
+    deepStrictEqual(all.at(-1), ['(combined from similar events): message 14', 5])
+  }))
+
+test('after ten quiet minutes they are told apart again', () =>
+  withRecorder(async (sim, tell) => {
+    for (let i = 1; i <= 10; i++) await tell(`message ${i}`)
+    await sim.clock.forward(601_000)
+    await tell('message 11')
+    deepStrictEqual((await counts(sim)).at(-1), ['message 11', 1])
+  }))
+
+test('one object may have 25 events at once, and then one every five minutes', () =>
+  withRecorder(async (sim, tell) => {
+    for (let i = 0; i < 30; i++) await tell('same')
+    deepStrictEqual(await counts(sim), [['same', 25]])
+    await sim.clock.forward(300_000)
+    for (let i = 0; i < 3; i++) await tell('same')
+    deepStrictEqual(await counts(sim), [['same', 26]])
+  }))
+
+test('two recorders at one moment give their events different names', () =>
+  withRecorder(async (sim, tell) => {
+    const other = new EventRecorder(sim.client, { component: 'other' })
+    other.event((await sim.client.list(ConfigMap, { namespace: 'default' })).items[0]!, 'Normal', 'Test', 'x')
+    await Promise.all([tell('y'), other.flushed()])
+    strictEqual((await counts(sim)).length, 2)
+  }))
