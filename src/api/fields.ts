@@ -40,9 +40,18 @@ const common: Record<string, (object: DeepReadonly<KubeObject>) => string> = {
 
 export function matchesFields(kind: AnyKind, selector: FieldSelector, object: DeepReadonly<KubeObject>): boolean {
   return selector.every(({ field, value, equal }) => {
-    const read = common[field] ?? kind.selectable[field]
-    return (read?.(object) === value) === equal
+    return (valueOf(kind, field, object) === value) === equal
   })
+}
+
+/** '' where there is nothing to read, as in a stored object that lacks what its kind requires: one such object must not end a watch over all. */
+function valueOf(kind: AnyKind, field: string, object: DeepReadonly<KubeObject>): string {
+  const read = Object.hasOwn(common, field) ? common[field] : kind.selectable[field]
+  try {
+    return read?.(object) ?? ''
+  } catch {
+    return ''
+  }
 }
 
 /** The name that a selector pins down, if it does: then a get answers a list. */

@@ -42,7 +42,8 @@ function goValue(node: Node, value: DeepReadonly<Json> | undefined): Json {
     case 'struct':
       return goFields(node.struct!(), value as Read)
     case 'list':
-      return (value as Json[]).map(element => goValue(node.item!, element))
+      // An empty list is a nil slice, as far as this program can see.
+      return (value as Json[]).length ? (value as Json[]).map(element => goValue(node.item!, element)) : null
     case 'map':
       return Object.fromEntries(
         Object.entries(value as Read).map(([key, element]) => [key, goValue(node.item!, element)]),

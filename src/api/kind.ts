@@ -25,6 +25,8 @@ export interface Column<T = KubeObject> {
   /** Above 0: shown only with -o wide. */
   wide?: boolean
   doc?: string
+  /** OpenAPI format of the cell. */
+  format?: string
 }
 
 /** Where /scale finds its numbers: JSONPaths. */
@@ -53,8 +55,10 @@ export interface KindOptions<F extends Fields> {
   /** It has a /status subresource: spec and status are written separately, and generation counts spec changes. */
   status?: boolean
   scale?: ScalePaths
-  /** metadata.generation counts changes of everything but metadata and status. */
-  generation?: boolean
+  /** metadata.generation counts changes of everything but metadata and status: from 1, or from 0 (`changes`). */
+  generation?: boolean | 'changes'
+  /** Fields that nobody owns, as paths of names. */
+  unowned?: readonly (readonly string[])[]
   /** Metadata that a write through /status does not change. */
   statusKeeps?: readonly (keyof ObjectMeta)[]
   /** PUT of an object that is not there creates it. */
@@ -74,6 +78,8 @@ export interface KindOptions<F extends Fields> {
   /** Deletion in two steps: how many seconds the object has to end in order; 0 is at once. */
   gracePeriod?(object: DeepReadonly<Infer<F> & KubeObject>, asked: number | undefined): number
   columns?: readonly Column<Infer<F> & KubeObject>[]
+  /** False for a kind whose table has no column for the age. */
+  age?: boolean
   /** Fields that field selectors may name besides metadata.name and metadata.namespace. */
   selectable?: Readonly<Record<string, (object: DeepReadonly<Infer<F> & KubeObject>) => string>>
   /** What is said of a field that selectors may not name, where it is worded differently. */

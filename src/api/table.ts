@@ -17,17 +17,18 @@ export function columnsOf(kind: AnyKind): readonly Column[] {
   const own = kind.columns as readonly Column[]
   // Events, for one, are not listed by name.
   if (own.some(c => c.name === 'Name')) return own
-  const hasAge = own.some(c => c.name === 'Age')
+  const hasAge = kind.age === false || own.some(c => c.name === 'Age' || c.name === 'Created At')
   if (hasAge) return [nameColumn, ...own]
   // Wide columns come last, after the age.
   return [nameColumn, ...own.filter(c => !c.wide), ageColumn, ...own.filter(c => c.wide)]
 }
 
 export function columnDefinitions(kind: AnyKind): JsonObject[] {
-  return columnsOf(kind).map(({ name, type, wide, doc }, i) => ({
+  return columnsOf(kind).map(({ name, type, wide, doc, value, format }) => ({
     name,
-    type: type === 'date' ? 'string' : type,
-    format: i === 0 ? 'name' : '',
+    // Ages come as text.
+    type: type === 'date' && typeof value === 'string' ? 'string' : type,
+    format: format ?? (name === 'Name' ? 'name' : ''),
     description: doc ?? '',
     priority: wide ? 1 : 0,
   }))

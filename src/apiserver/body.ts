@@ -32,6 +32,7 @@ export function decodeBody(
     throw new StatusError(
       'BadRequest',
       `${kind.kind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: ${messageOf(error)}`,
+      { cause: error },
     )
   }
   report(kind, source, options, unknown, warn)

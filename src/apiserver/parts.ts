@@ -4,6 +4,7 @@
 import { except, type FieldSet, only } from '../api/apply/fieldset.ts'
 import type { AnyKind, KubeObject } from '../api/kind.ts'
 import type { DeepReadonly, JsonObject } from '../api/schema/node.ts'
+import type { Operation } from '../api/operation.ts'
 import { editable } from './body.ts'
 
 /** Paths of fields, as elements of a field set: `['f:spec', 'f:replicas']`. */
@@ -21,6 +22,12 @@ const parts: Readonly<Record<string, readonly FieldPath[]>> = {
 
 /** Leaves of a set of changed fields those that a write through `subresource` may own. */
 export function ownableBy(kind: AnyKind, subresource: string): (changed: FieldSet) => FieldSet {
+  const part = partOf(kind, subresource)
+  const unowned = kind.unowned?.map(names => path(...names))
+  return unowned ? changed => except(part(changed), unowned) : part
+}
+
+function partOf(kind: AnyKind, subresource: string): (changed: FieldSet) => FieldSet {
   if (subresource === 'status') {
     const kept = (kind.statusKeeps ?? []).map(field => path('metadata', field))
     return changed => except(only(changed, [path('status'), path('metadata')]), kept)
@@ -36,4 +43,9 @@ export function withStatusOf(kind: AnyKind, sent: KubeObject, live: DeepReadonly
   const kept = Object.fromEntries((kind.statusKeeps ?? []).map(field => [field, next.metadata[field]]))
   next.metadata = { ...sent.metadata, ...kept }
   return { ...next, status: (sent as unknown as JsonObject).status ?? {} } as unknown as KubeObject
+}
+
+/** What a request asks for: through /status the live object with another status, otherwise what was sent. */
+export function asPart({ kind, subresource }: Operation, sent: KubeObject, live: DeepReadonly<KubeObject>): KubeObject {
+  return subresource === 'status' ? withStatusOf(kind, sent, live) : sent
 }

@@ -95,7 +95,7 @@ export class Registry {
     delete metadata.deletionTimestamp
     delete metadata.deletionGracePeriodSeconds
     delete metadata.selfLink
-    if (kind.generation) metadata.generation = 1
+    if (kind.generation) metadata.generation = kind.generation === 'changes' ? 0 : 1
     const target = { ...operation, name: metadata.name ?? '' }
     const write: Write = { operation: target, live: undefined, rules: 'whole', warn, now, next: object }
     await run(createSteps, write, this.admission)

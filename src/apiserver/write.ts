@@ -7,6 +7,8 @@
 // A step either changes `write.next` or throws a StatusError; it never stores anything. Who owns which field is
 // decided from what the client sent, before admission completes it: nobody owns what the server filled in.
 // Source: apiserver pkg/endpoints/handlers (create.go, update.go), pkg/registry/rest (create.go, update.go).
+import { goQuote } from '../base/go-text.ts'
+import { StatusError } from '../base/errors.ts'
 import { managedAfterUpdate } from '../api/apply/managed.ts'
 import type { AnyKind, KubeObject } from '../api/kind.ts'
 import { type Item, unknownRevision } from '../api/mirror.ts'
@@ -91,7 +93,10 @@ function preconditions({ operation, next, live }: Write): void {
   const { kind, name } = operation
   const { resourceVersion, uid } = next.metadata
   const { object, revision } = live!
-  if (uid && uid !== object.metadata.uid)
+  if (resourceVersion && !/^\d+$/.test(resourceVersion))
+    throw new StatusError('', `strconv.ParseUint: parsing ${goQuote(resourceVersion)}: invalid syntax`)
+  // To a patch the uid is a field like others, and may not change.
+  if (uid && uid !== object.metadata.uid && !operation.patchType)
     throw conflict(
       kind,
       name,
@@ -137,8 +142,10 @@ function keepSystemFields({ next, live }: Write): void {
     'generation',
     'generateName',
   ] as const) {
-    if (old.metadata[field] === undefined) delete meta[field]
-    else if (meta[field] === undefined || field === 'generation') Object.assign(meta, { [field]: old.metadata[field] })
+    if (old.metadata[field] === undefined) {
+      if (field === 'generation') delete meta[field]
+    } else if (meta[field] === undefined || field === 'generation')
+      Object.assign(meta, { [field]: old.metadata[field] })
   }
   delete meta.selfLink
 }

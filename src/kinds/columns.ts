@@ -10,6 +10,9 @@ interface HasTemplate {
 
 const containers = (object: unknown) => (object as DeepReadonly<HasTemplate>).spec.template?.spec.containers ?? []
 
+/** The values of one field of several things, as one cell. */
+export const joined = (values: readonly (string | undefined)[]): string => values.join(',')
+
 /** A selector as text; a plain map (ReplicationController, Service) counts as matchLabels. */
 export function selectorCell(selector: unknown): string {
   if (!selector || typeof selector !== 'object') return '<none>'
@@ -17,6 +20,12 @@ export function selectorCell(selector: unknown): string {
   const text = selectorText(selectorOf((isLabelSelector ? selector : { matchLabels: selector }) as LabelSelector)!)
   return text || '<none>'
 }
+
+/** A map of labels as text. */
+export const labelsText = (labels: Readonly<Record<string, string>> | undefined): string =>
+  Object.entries(labels ?? {})
+    .map(([key, value]) => `${key}=${value}`)
+    .join(',') || '<none>'
 
 /** Containers, images and selector of a workload, shown with -o wide. */
 export const templateColumns: readonly Column[] = [
@@ -50,4 +59,8 @@ export const selectorColumn: Column = {
 /** The age, for kinds that do not show it last. */
 export const ageColumn: Column = { name: 'Age', type: 'date', value: '.metadata.creationTimestamp' }
 /** The full creation time, for kinds that show it instead of an age. */
-export const createdColumn: Column = { name: 'Created At', type: 'string', value: '.metadata.creationTimestamp' }
+export const createdColumn: Column = {
+  name: 'Created At',
+  type: 'date',
+  value: o => o.metadata.creationTimestamp ?? null,
+}

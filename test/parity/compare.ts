@@ -32,6 +32,8 @@ export function differences(expected: Json, actual: Json, path = ''): Difference
     )
   }
   if (JSON.stringify(expected) === JSON.stringify(actual)) return []
+  // Each client has a certificate of its own.
+  if ([expected, actual].every(value => typeof value === 'string' && value.startsWith('X509SHA256='))) return []
   if (typeof expected === 'string' && typeof actual === 'string' && path.endsWith('.message'))
     if (bag(expected) === bag(actual)) return []
   return [{ path, expected, actual }]

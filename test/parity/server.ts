@@ -99,7 +99,7 @@ function connect(http: ReturnType<typeof createServer>, anonymous: boolean): Dup
   Object.assign(theirs, {
     encrypted: true,
     authorized: !anonymous,
-    getPeerCertificate: () => ({ subject: { CN: 'admin', O: 'system:masters' } }),
+    getPeerCertificate: () => ({ subject: { CN: 'admin', O: 'system:masters' }, fingerprint256: '00:FF' }),
     setTimeout: () => {},
     setNoDelay: () => {},
     setKeepAlive: () => {},

@@ -78,7 +78,7 @@ test('an apply with fields that the kind lacks is refused, however strict it is 
     deepStrictEqual([refused.code, refused.body.reason], [500, undefined])
     strictEqual(
       refused.body.message,
-      'failed to create typed patch object (default/d; apps/v1, Kind=Deployment): errors:\n  .spec.foo: field not declared in schema\n  .spec.template.spec.containers[name="c"].imag: field not declared in schema',
+      'failed to create typed patch object (/d; apps/v1, Kind=Deployment): errors:\n  .spec.foo: field not declared in schema\n  .spec.template.spec.containers[name="c"].imag: field not declared in schema',
     )
     const map = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\ndata: {a: "1", a: "2"}\n'
     const told = await send('PATCH', `${maps}/m?fieldManager=a`, map, apply)

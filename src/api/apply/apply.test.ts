@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { Deployment } from '../../kinds/apps/deployment.ts'
 import type { JsonObject } from '../schema/node.ts'
 import { apply } from './apply.ts'
+import { typeProblems } from './typed.ts'
 import { managedAfterUpdate, type Manager } from './managed.ts'
 
 const manager = (name: string): Manager => ({
@@ -14,7 +15,12 @@ const manager = (name: string): Manager => ({
 const now = '2026-01-01T00:00:00Z'
 
 function applied(live: JsonObject, wanted: JsonObject, by: string, force = false): JsonObject {
-  const { object, managedFields } = apply(Deployment.schema, live, wanted, { manager: manager(by), force, now })
+  const { object, managedFields } = apply(Deployment.schema, live, wanted, {
+    manager: manager(by),
+    force,
+    now,
+    ownable: set => set,
+  })
   return { ...object, metadata: { ...(object.metadata as JsonObject), managedFields: managedFields as never } }
 }
 
@@ -58,7 +64,6 @@ test('list elements are owned by key', () => {
     listOf(live).map(c => c.name),
     ['b'],
   )
-  assert.throws(() => applied(live, containers({ name: 'x' }, { name: 'x' }), 'one'), { reason: 'BadRequest' })
 })
 
 test('an update takes over what it changes', () => {
@@ -82,6 +87,51 @@ test('an update takes over what it changes', () => {
     [
       ['one', 'Apply', { 'f:metadata': { 'f:labels': { 'f:a': {} } } }],
       ['kubectl-scale', 'Update', { 'f:spec': { 'f:replicas': {} } }],
+    ],
+  )
+})
+
+test('an applied object must fit its schema', () => {
+  const table: [wanted: object, problem: string][] = [
+    [
+      { spec: { replicas: '1' } },
+      '.spec.replicas: expected numeric (int or float), got &value.valueUnstructured{Value:"1"}',
+    ],
+    [{ nope: 1, spec: { paused: 'x' } }, '.nope: field not declared in schema'],
+    [{ metadata: { labels: 'x' } }, '.metadata.labels: expected map, got &value.valueUnstructured{Value:"x"}'],
+    [containers({ name: 'x' }, { name: 'x' }), '.spec.template.spec.containers: duplicate entries for key [name="x"]'],
+    [
+      containers({ name: 'x', imag: 'y' }),
+      '.spec.template.spec.containers[name="x"].imag: field not declared in schema',
+    ],
+  ]
+  for (const [wanted, problem] of table) assert.equal(typeProblems(Deployment.schema, wanted as JsonObject)[0], problem)
+})
+
+test('shared list elements come in the applied order, what is only live stays where it was', () => {
+  const names = (live: string[], wanted: string[]) => {
+    const of = (list: string[]) => containers(...list.map(name => ({ name })))
+    const { object } = apply(Deployment.schema, of(live), of(wanted), {
+      manager: manager('one'),
+      force: true,
+      now,
+      ownable: set => set,
+    })
+    return listOf(object).map(c => c.name)
+  }
+  assert.deepEqual(names(['a', 'b', 'c'], ['c', 'a']), ['b', 'c', 'a'])
+  assert.deepEqual(names(['a', 'b'], ['x', 'b']), ['a', 'x', 'b'])
+  assert.deepEqual(names(['a', 'b'], ['x']), ['a', 'b', 'x'])
+})
+
+test('an apply that changes nothing leaves no time, whoever it adds', () => {
+  const live = applied({ metadata: {} }, { metadata: { labels: { a: '1' } } }, 'one')
+  const entries = (applied(live, { metadata: { labels: { a: '1' } } }, 'two').metadata as JsonObject).managedFields
+  assert.deepEqual(
+    (entries as unknown as { manager: string; time?: string }[]).map(e => [e.manager, e.time]),
+    [
+      ['two', undefined],
+      ['one', now],
     ],
   )
 })

@@ -1,6 +1,7 @@
 // What changed between two states of an object, as field sets: the ground for who owns what. Every write goes through
 // here, so it makes no set before there is something to put into it.
 // Source: structured-merge-diff typed/compare.go.
+import { equalJson } from '../equal.ts'
 import { isObject } from '../patch/merge.ts'
 import type { Json, JsonObject, Node } from '../schema/node.ts'
 import { elementKey, emptySet, type FieldSet, isAtomic, member } from './fieldset.ts'
@@ -26,8 +27,7 @@ function walk(node: Node, before: Json | undefined, after: Json | undefined): Di
   if (before === undefined) return { changed: wholeOf(node, after!) }
   if (after === undefined) return { removed: wholeOf(node, before) }
   if (isAtomic(node)) {
-    if (typeof before !== 'object' && typeof after !== 'object') return { changed: member }
-    return JSON.stringify(before) === JSON.stringify(after) ? undefined : { changed: member }
+    return equalJson(before, after) ? undefined : { changed: member }
   }
   return node.type === 'list' ? walkList(node, before, after) : walkFields(node, before, after)
 }

@@ -33,6 +33,11 @@ export function parseFieldSet(json: Json | undefined): FieldSet {
   return set
 }
 
+/** Whether JSON is a field set: every key a path element. */
+export function isFieldSet(json: Json | undefined): boolean {
+  return isObject(json) && Object.entries(json).every(([key, inner]) => /^(\.$|[fkvi]:)/.test(key) && isFieldSet(inner))
+}
+
 /** A set of nothing but its own path: one for all, never to be changed. */
 export const member: FieldSet = Object.freeze({ self: true, children: new Map() })
 
@@ -189,7 +194,8 @@ export function fieldsOf(node: Node, value: Json): FieldSet {
     if (!key.startsWith('f:')) childSet.self = true
     set.children.set(key, childSet)
   }
-  if (set.children.size === 0) set.self = true
+  // An empty map is something; an empty list of elements with keys is nothing.
+  if (set.children.size === 0 && !Array.isArray(value)) set.self = true
   return set
 }
 

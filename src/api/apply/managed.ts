@@ -1,13 +1,14 @@
 // Managed fields: who set which field. Every write moves ownership of what it changed to its manager.
 // Source: apimachinery pkg/util/managedfields, KEP-555.
 import type { ManagedFieldsEntry } from '../meta.ts'
-import type { JsonObject, Struct } from '../schema/node.ts'
+import type { Json, JsonObject, Struct } from '../schema/node.ts'
 import { compare } from './compare.ts'
 import {
   difference,
   emptySet,
   type FieldSet,
   fieldSetJson,
+  isFieldSet,
   isEmpty,
   overlaps,
   parseFieldSet,
@@ -124,7 +125,9 @@ export function managedAfterUpdate(
   { sent, live, manager, now, ownable, isNew }: UpdateOwnership,
 ): ManagedFieldsEntry[] {
   const isReset = sent?.length === 1 && Object.keys(sent[0]!).length === 0
-  const edited = sent?.length ? readManaged(sent).filter(entry => !isEmpty(entry.fields)) : []
+  // What cannot be read is as good as not sent.
+  const readable = sent?.every(entry => isFieldSet(entry.fieldsV1 as Json | undefined)) ?? false
+  const edited = readable ? readManaged(sent).filter(entry => !isEmpty(entry.fields)) : []
   const managed = isReset ? [] : edited.length ? edited : readManaged(live)
   if (!managed.length && !isNew) return []
   const difference = compare(structNode(schema), before, after)

@@ -3,6 +3,7 @@
 // document itself cannot be replaced, and what stands before the first slash of a path does not count.
 // Sources: RFC 6902; gopkg.in/evanphx/json-patch.v4; apiserver endpoints/handlers/patch.go for the limits.
 import { StatusError } from '../../base/errors.ts'
+import { equalJson } from '../equal.ts'
 import type { Json, JsonObject } from '../schema/node.ts'
 import { isObject, setKey } from './merge.ts'
 
@@ -76,7 +77,7 @@ class Patcher {
       case 'replace':
         return get(place) !== undefined && replace(place, value)
       case 'test':
-        return sameJson(get(place) ?? null, value)
+        return equalJson(get(place) ?? null, value)
       case 'move': {
         const source = this.#find(from)
         const moved = source && get(source)
@@ -160,14 +161,4 @@ function remove({ holder, key }: Place): boolean {
   if (index === undefined) return false
   holder.splice(index, 1)
   return true
-}
-
-function sameJson(a: Json, b: Json): boolean {
-  if (a === b) return true
-  if (!isContainer(a) || !isContainer(b) || Array.isArray(a) !== Array.isArray(b)) return false
-  if (Array.isArray(a) && Array.isArray(b))
-    return a.length === b.length && a.every((element, i) => sameJson(element, b[i]!))
-  const [x, y] = [a as JsonObject, b as JsonObject]
-  const keys = Object.keys(x)
-  return keys.length === Object.keys(y).length && keys.every(key => Object.hasOwn(y, key) && sameJson(x[key]!, y[key]!))
 }

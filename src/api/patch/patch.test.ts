@@ -88,7 +88,7 @@ test('strategic patch: order, retained keys, deletions', () => {
     strategicPatch(Deployment.schema, finalizers, {
       metadata: { '$deleteFromPrimitiveList/finalizers': ['a'], finalizers: ['c'] },
     }),
-    { metadata: { finalizers: ['b', 'c'] } },
+    { metadata: { finalizers: ['c', 'b'] } },
   )
   assert.deepEqual(
     strategicPatch(Deployment.schema, { metadata: { labels: { a: '1' } } }, { metadata: { labels: null } }),
@@ -133,4 +133,26 @@ test('JSON patch goes where the API server goes', () => {
 test('copies that double themselves are cut off', () => {
   const ladder = Array.from({ length: 40 }, (_, i) => ({ op: 'copy', from: '/data', path: `/data/k${i}` }))
   assert.throws(() => jsonPatch({ data: { a: 'some text' } }, ladder), { reason: 'RequestEntityTooLarge', code: 413 })
+})
+
+test('strategic patch: what only the patch has comes before what only the object has', () => {
+  const names = (live: string[], patch: object[]) =>
+    containersAfter(withContainers(live.map(name => container(name, '1'))), withContainers(patch)).map(
+      c => (c as { name: string }).name,
+    )
+  assert.deepEqual(names(['a', 'b'], [{ name: 'c' }]), ['c', 'a', 'b'])
+  assert.deepEqual(names(['a', 'b', 'c'], [{ name: 'd' }, { name: 'b' }]), ['d', 'a', 'b', 'c'])
+  assert.deepEqual(names(['a', 'b'], [{ name: 'b' }, { name: 'c' }]), ['a', 'b', 'c'])
+})
+
+test('strategic patch: directives that mean nothing are refused', () => {
+  const target = withContainers([container('a', '1')])
+  const table: [patch: object[] | object, message: RegExp][] = [
+    [[{ name: 'a', $patch: 'bad' }], /^unknown patch type: bad in map: map\[\$patch:bad name:a\]$/],
+    [[{ image: 'x' }], /^map: map\[image:x\] does not contain declared merge key: name$/],
+    [[{ name: 'a', $patch: 'merge' }], /^merging lists cannot yet be specified in the patch$/],
+    [['x'], /^list element types are not identical: /],
+  ]
+  for (const [patch, message] of table)
+    assert.throws(() => containersAfter(target, withContainers(patch as object[])), { message, code: 500 })
 })

@@ -11,6 +11,13 @@ import type { Json, JsonObject, Node, Struct } from './node.ts'
 /** A value of the wrong type. The text is the one Go's decoder gives, which clients know. */
 export class DecodeError extends Error {
   override name = 'DecodeError'
+  /** The same as Go words it when the value was decoded already, as that of a strategic merge patch is. */
+  readonly converting: string
+
+  constructor(message: string, options: ErrorOptions & { converting?: string } = {}) {
+    super(message, options)
+    this.converting = options.converting ?? message
+  }
 }
 
 export interface DecodeOptions {
@@ -311,8 +318,29 @@ function mismatch(raw: unknown, type: string, context: Context): DecodeError {
   // Go names fields, not the keys of maps or the places in lists.
   const fields = context.path.filter(p => typeof p === 'string' && !p.startsWith(keyMark))
   const where = fields.length ? `Go struct field ${typeName(context.owner.name)}.${fields.join('.')}` : 'Go value'
-  return new DecodeError(`json: cannot unmarshal ${what} into ${where} of type ${type}`)
+  return new DecodeError(`json: cannot unmarshal ${what} into ${where} of type ${type}`, {
+    converting: conversionError(raw, type),
+  })
 }
+
+/** Source: apimachinery pkg/runtime/converter.go. */
+function conversionError(raw: unknown, type: string): string {
+  const from = Array.isArray(raw) ? 'slice' : typeof raw === 'object' ? 'map' : goScalar(raw)
+  if (type.startsWith('map[')) return `cannot restore map from ${from}`
+  if (type.startsWith('[]')) return `cannot restore slice from ${from}`
+  if (type.includes('.')) return `cannot restore struct from: ${from}`
+  const full = Array.isArray(raw) ? '[]interface {}' : typeof raw === 'object' ? 'map[string]interface {}' : from
+  return `cannot convert ${full} to ${type}`
+}
+
+const goScalar = (raw: unknown) =>
+  typeof raw === 'boolean'
+    ? 'bool'
+    : typeof raw === 'string'
+      ? 'string'
+      : Number.isInteger(Number(raw))
+        ? 'int64'
+        : 'float64'
 
 function jsonTypeName(raw: unknown): string {
   if (Array.isArray(raw)) return 'array'

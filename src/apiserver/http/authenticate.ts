@@ -10,6 +10,9 @@ import { checkToken } from '../tokens.ts'
 
 export const anonymous: User = { name: 'system:anonymous', groups: ['system:unauthenticated'] }
 
+/** Which credential a request came with. Source: apiserver authentication/user (CredentialIDKey). */
+const credentialId = 'authentication.kubernetes.io/credential-id'
+
 const bySocket = new WeakMap<Duplex, User | null>()
 
 /** The user of a request. Throws Unauthorized when credentials were given and are no good. */
@@ -28,9 +31,11 @@ function certificateUser(socket: TLSSocket): User | undefined {
   if (user === undefined) {
     // Only a certificate that the CA signed counts; Node has already checked the chain.
     const certificate = socket.authorized ? socket.getPeerCertificate() : undefined
+    const fingerprint = certificate?.fingerprint256?.replaceAll(':', '').toLowerCase()
     const subject = certificate?.subject as { CN?: string; O?: string | string[] } | undefined
     const groups = subject?.O === undefined ? [] : Array.isArray(subject.O) ? subject.O : [subject.O]
-    user = subject?.CN ? { name: subject.CN, groups: [...groups, 'system:authenticated'] } : null
+    const extra = fingerprint ? { extra: { [credentialId]: [`X509SHA256=${fingerprint}`] } } : {}
+    user = subject?.CN ? { name: subject.CN, groups: [...groups, 'system:authenticated'], ...extra } : null
     bySocket.set(socket, user)
   }
   return user ?? undefined

@@ -1,9 +1,12 @@
 // Discovery: which groups, versions and resources this server has, in the old form (one document a group) and
 // the aggregated one. Sources: meta/v1 APIGroup, APIResource; KEP-3352.
+import { createHash } from 'node:crypto'
 import type { AnyKind } from '../../api/kind.ts'
 import type { JsonObject } from '../../api/schema/node.ts'
+import { type Document, sendDocument } from './documents.ts'
+import { healthPaths } from './health.ts'
 import type { Call, PathHandler } from './server.ts'
-import { send, sendJson } from './server.ts'
+import { sendJson } from './server.ts'
 
 /** Groups come in this order; what is not named comes after. */
 const groupOrder = [
@@ -25,8 +28,8 @@ const groupOrder = [
   'coordination.k8s.io',
   'node.k8s.io',
   'discovery.k8s.io',
-  'flowcontrol.apiserver.k8s.io',
   'resource.k8s.io',
+  'flowcontrol.apiserver.k8s.io',
   'storagemigration.k8s.io',
 ]
 
@@ -72,6 +75,10 @@ export function discovery(kinds: () => readonly AnyKind[]): PathHandler {
   return call => {
     const parts = call.url.pathname.replace(/\/$/, '').split('/').slice(1)
     const served = kinds().filter(kind => kind.plural)
+    if (call.url.pathname === '/') {
+      sendJson(call.response, { paths: rootPaths(served) })
+      return true
+    }
     if (parts[0] === 'api') return core(call, parts, served)
     if (parts[0] !== 'apis') return false
     const [, group, version] = parts
@@ -83,21 +90,30 @@ export function discovery(kinds: () => readonly AnyKind[]): PathHandler {
         )
       )
         return true
-      sendJson(call.response, {
-        kind: 'APIGroupList',
-        apiVersion: 'v1',
-        groups: groupsOf(served).map(g => apiGroup(served, g)),
-      })
+      const groups = groupsOf(served).map(g => apiGroup(served, g))
+      // Any method: the groups are answered by the aggregation layer, which does not look at it.
+      sendJson(call.response, { kind: 'APIGroupList', apiVersion: 'v1', groups })
       return true
     }
     if (!served.some(k => k.group === group) || group === '') return false
-    if (version === undefined)
-      sendJson(call.response, { kind: 'APIGroup', apiVersion: 'v1', ...apiGroup(served, group) })
+    if (version === undefined) sendDocument(call, { kind: 'APIGroup', apiVersion: 'v1', ...apiGroup(served, group) })
     else if (parts.length === 3 && served.some(k => k.group === group && k.version === version))
-      sendJson(call.response, resourceList(served, group, version))
+      sendDocument(call, resourceList(served, group, version))
     else return false
     return true
   }
+}
+
+/** What `GET /` lists: the ways into the API and the paths beside it. */
+function rootPaths(served: readonly AnyKind[]): string[] {
+  const groups = groupsOf(served).flatMap(group => [
+    `/apis/${group}`,
+    ...versionsOf(served, group).map(version => `/apis/${group}/${version}`),
+  ])
+  const versions = ['/api/v1', ...groups.filter(path => path.split('/').length === 4)]
+  const apis = ['/.well-known/openid-configuration', '/api', '/api/v1', '/apis', '/apis/', ...groups]
+  const others = ['/metrics', '/openapi/v2', '/openapi/v3', '/openapi/v3/', '/openid/v1/jwks', '/version']
+  return [...apis, ...healthPaths(), ...others, ...versions.map(path => `/openapi/v3${path}`)].sort()
 }
 
 function core(call: Call, parts: string[], served: readonly AnyKind[]): boolean {
@@ -110,7 +126,7 @@ function core(call: Call, parts: string[], served: readonly AnyKind[]): boolean 
     )
       return true
     const address = call.request.headers.host ?? ''
-    sendJson(call.response, {
+    sendDocument(call, {
       kind: 'APIVersions',
       versions: ['v1'],
       serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress: address }],
@@ -118,7 +134,7 @@ function core(call: Call, parts: string[], served: readonly AnyKind[]): boolean 
     return true
   }
   if (parts.length !== 2 || parts[1] !== 'v1') return false
-  sendJson(call.response, resourceList(served, '', 'v1'))
+  sendDocument(call, resourceList(served, '', 'v1'))
   return true
 }
 
@@ -143,7 +159,7 @@ function apiGroup(served: readonly AnyKind[], group: string): JsonObject {
   return { name: group, versions, preferredVersion: versions[0]! }
 }
 
-function resourceList(served: readonly AnyKind[], group: string, version: string): JsonObject {
+export function resourceList(served: readonly AnyKind[], group: string, version: string): Document {
   const resources: JsonObject[] = []
   for (const kind of kindsOf(served, group, version)) {
     resources.push({
@@ -154,6 +170,7 @@ function resourceList(served: readonly AnyKind[], group: string, version: string
       verbs: [...kind.verbs].sort(),
       ...(kind.shortNames.length && { shortNames: [...kind.shortNames] }),
       ...(kind.categories.length && { categories: [...kind.categories] }),
+      ...(kind.verbs.includes('get') && { storageVersionHash: storageVersionHash(kind.view?.of ?? kind) }),
     })
     for (const [name, sub] of subresourcesOf(kind)) {
       resources.push({
@@ -174,18 +191,20 @@ function resourceList(served: readonly AnyKind[], group: string, version: string
   }
 }
 
+/** Changes when a kind is stored as another version. Source: apiserver discovery.StorageVersionHash. */
+const storageVersionHash = ({ group, version, kind }: AnyKind): string =>
+  createHash('sha256').update(`${group}/${version}/${kind}`).digest().subarray(0, 8).toString('base64')
+
 const kindsOf = (served: readonly AnyKind[], group: string, version: string) =>
   served.filter(k => k.group === group && k.version === version).sort((a, b) => (a.plural < b.plural ? -1 : 1))
 
 /** Answers in the aggregated form when the client asks for it. */
 function aggregated(call: Call, served: readonly AnyKind[]): boolean {
-  const version =
-    /as=APIGroupDiscoveryList/.test(call.request.headers.accept ?? '') &&
-    /v=(v2(?:beta1)?)/.exec(call.request.headers.accept ?? '')?.[1]
+  const version = /as=APIGroupDiscoveryList/.test(call.request.headers.accept ?? '') && wantedVersion(call)
   if (!version) return false
   const groups = ['', ...groupsOf(served)].filter(group => served.some(k => k.group === group))
   const items = groups.map(group => ({
-    metadata: { ...(group && { name: group }), creationTimestamp: null },
+    metadata: { ...(group && { name: group }) },
     versions: versionsOf(served, group).map(v => ({
       version: v,
       resources: kindsOf(served, group, v).map(aggregatedResource),
@@ -194,24 +213,24 @@ function aggregated(call: Call, served: readonly AnyKind[]): boolean {
   }))
   const body = { kind: 'APIGroupDiscoveryList', apiVersion: `apidiscovery.k8s.io/${version}`, metadata: {}, items }
   call.response.setHeader('vary', 'Accept')
-  send(
-    call.response,
-    200,
-    `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`,
-    Buffer.from(JSON.stringify(body)),
-  )
+  sendDocument(call, body, `;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`)
   return true
 }
+
+/** The version of the aggregated form in the client's first wish for it. */
+const wantedVersion = ({ request }: Call) =>
+  /g=apidiscovery\.k8s\.io;v=(v2);as=APIGroupDiscoveryList/.exec(request.headers.accept ?? '')?.[1]
 
 function aggregatedResource(kind: AnyKind): JsonObject {
   const subresources = subresourcesOf(kind).map(([name, sub]) => ({
     subresource: name,
-    responseKind: { group: sub.group ?? kind.group, version: sub.version ?? kind.version, kind: sub.kind },
+    // Group and version are given where they are not those of the resource.
+    responseKind: { group: sub.group ?? '', version: sub.version ?? '', kind: sub.kind },
     verbs: [...sub.verbs],
   }))
   return {
     resource: kind.plural,
-    responseKind: { group: kind.group, version: kind.version, kind: kind.kind },
+    responseKind: { group: '', version: '', kind: kind.kind },
     scope: kind.namespaced ? 'Namespaced' : 'Cluster',
     singularResource: kind.singular,
     verbs: [...kind.verbs].sort(),

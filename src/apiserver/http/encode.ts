@@ -7,6 +7,7 @@ import { encodeEnvelope, encodeProto } from '../../api/schema/proto.ts'
 import type { JsonObject } from '../../api/schema/node.ts'
 import { struct } from '../../api/schema/build.ts'
 import { cellsOf, columnDefinitions } from '../../api/table.ts'
+import { createdColumn } from '../../kinds/columns.ts'
 import { ProtoWriter } from '../../wire/protobuf.ts'
 import { StatusError } from '../../base/errors.ts'
 import type { Accepted } from './negotiate.ts'
@@ -18,7 +19,8 @@ export interface EncodeContext extends Accepted {
 }
 
 export interface ListInfo {
-  revision: number
+  /** Absent for an object that is not stored. */
+  revision: number | undefined
   continue?: string
   remaining?: number
 }
@@ -35,7 +37,13 @@ export function encodeObject(context: EncodeContext, kind: AnyKind, item: Item):
     case 'table':
       return text(
         context,
-        table(context, kind, [item], { revision: Number(item.object.metadata.resourceVersion ?? 0) }, true),
+        table(
+          context,
+          kind,
+          [item],
+          { revision: item.object.metadata.resourceVersion ? item.revision : undefined },
+          true,
+        ),
       )
     case 'metadata': {
       if (context.encoding === 'protobuf')
@@ -156,7 +164,7 @@ const text = (context: EncodeContext, value: unknown) =>
 
 function listMeta({ revision, continue: token, remaining }: ListInfo): JsonObject {
   return {
-    resourceVersion: String(revision),
+    ...(revision !== undefined && { resourceVersion: String(revision) }),
     ...(token && { continue: token }),
     ...(remaining !== undefined && { remainingItemCount: remaining }),
   }
@@ -212,12 +220,13 @@ function table(
     apiVersion,
     metadata: listMeta(info),
     columnDefinitions: columns ? columnDefinitions(kind) : [],
-    rows,
+    // The tables that upstream makes for kinds without columns of their own begin as no list at all.
+    rows: rows.length || !kind.columns.includes(createdColumn) ? rows : null,
   }
 }
 
 function rowObject(context: EncodeContext, item: Item): JsonObject {
-  if (context.includeObject === 'None') return {}
+  if (context.includeObject === 'None') return { object: null }
   if (context.includeObject === 'Object') return { object: item.object as unknown as JsonObject }
   return { object: partial(context, item) }
 }

@@ -1,6 +1,8 @@
 // /version, /healthz, /livez, /readyz, /metrics and the documents that let others check this server's tokens.
 import { metricsText } from '../../base/metrics.ts'
+import { methodNotAllowed } from '../errors.ts'
 import type { ServerCore } from '../serve.ts'
+import { checkProduced } from './negotiate.ts'
 import type { PathHandler } from './server.ts'
 import { send, sendJson } from './server.ts'
 
@@ -9,11 +11,23 @@ export const kubernetesVersion = 'v1.36.0'
 /** Throws when something is not well. */
 type Check = (core: ServerCore) => Promise<void>
 
-const always: Readonly<Record<string, Check>> = {
-  ping: async () => {},
-  // A read that must reach the store and come back.
-  store: async core => void (await core.storage.fresh(AbortSignal.timeout(5_000))),
+/** A read that must reach the store and come back; named as upstream names it, whatever the store is. */
+const store: Check = async core => void (await core.storage.fresh(AbortSignal.timeout(5_000)))
+const fine: Check = async () => {}
+
+/** The checks of each endpoint, by upstream's names. */
+const checks: Readonly<Record<string, Readonly<Record<string, Check>>>> = {
+  healthz: { etcd: store, log: fine, ping: fine },
+  livez: { etcd: store, log: fine, ping: fine },
+  readyz: { etcd: store, 'informer-sync': store, log: fine, ping: fine },
 }
+
+/** The paths of all checks. */
+export const healthPaths = (): string[] =>
+  Object.entries(checks).flatMap(([endpoint, names]) => [
+    `/${endpoint}`,
+    ...Object.keys(names).map(name => `/${endpoint}/${name}`),
+  ])
 
 /** @param readiness further checks, for readyz alone: a server they fail in need not be restarted */
 export function health(core: ServerCore, readiness: Readonly<Record<string, Check>> = {}): PathHandler {
@@ -21,10 +35,17 @@ export function health(core: ServerCore, readiness: Readonly<Record<string, Chec
     const { url, response } = call
     switch (url.pathname.replace(/(.)\/$/, '$1')) {
       case '/version':
+        if (call.request.method !== 'GET') throw methodNotAllowed()
+        checkProduced(call.request.headers.accept, ['application/json'])
         sendJson(response, version())
         return true
       case '/metrics':
-        send(response, 200, 'text/plain; version=0.0.4; charset=utf-8', Buffer.from(metricsText()))
+        send(
+          response,
+          200,
+          'text/plain; version=0.0.4; charset=utf-8; escaping=underscores',
+          Buffer.from(metricsText()),
+        )
         return true
       case '/.well-known/openid-configuration':
         sendJson(response, {
@@ -39,24 +60,13 @@ export function health(core: ServerCore, readiness: Readonly<Record<string, Chec
         send(response, 200, 'application/jwk-set+json', Buffer.from(JSON.stringify(core.tokens.jwks())))
         return true
     }
-    const [, endpoint, check] = /^\/(healthz|livez|readyz)(?:\/([\w-]+))?$/.exec(url.pathname) ?? []
-    const checks = endpoint === 'readyz' ? { ...always, ...readiness } : always
-    if (!endpoint || (check && !checks[check])) return false
-    const failed: string[] = []
-    const lines: string[] = []
-    for (const [name, run] of Object.entries(checks)) {
-      if ((check && name !== check) || url.searchParams.getAll('exclude').includes(name)) continue
-      try {
-        await run(core)
-        lines.push(`[+]${name} ok`)
-      } catch (error) {
-        core.log.warn('health check failed', { check: name, error })
-        failed.push(name)
-        lines.push(`[-]${name} failed: reason withheld`)
-      }
-    }
+    const [, endpoint = '', check] = /^\/(healthz|livez|readyz)(?:\/([\w-]+))?$/.exec(url.pathname) ?? []
+    const all = endpoint === 'readyz' ? { ...checks.readyz, ...readiness } : checks[endpoint]
+    if (!all || (check && !Object.hasOwn(all, check))) return false
+    const { failed, lines } = await runChecks(core, check ? { [check]: all[check]! } : all, url.searchParams)
     const verdict = `${endpoint} check ${failed.length ? 'failed' : 'passed'}`
     const verbose = url.searchParams.has('verbose') || failed.length > 0
+    if (!verbose) response.setHeader('x-content-type-options', 'nosniff')
     send(
       response,
       failed.length ? 500 : 200,
@@ -67,10 +77,39 @@ export function health(core: ServerCore, readiness: Readonly<Record<string, Chec
   }
 }
 
+async function runChecks(
+  core: ServerCore,
+  wanted: Readonly<Record<string, Check>>,
+  query: URLSearchParams,
+): Promise<{ failed: string[]; lines: string[] }> {
+  const failed: string[] = []
+  const lines: string[] = []
+  const excluded = query.getAll('exclude')
+  for (const [name, run] of Object.entries(wanted)) {
+    if (excluded.includes(name)) {
+      lines.push(`[+]${name} excluded: ok`)
+      continue
+    }
+    try {
+      await run(core)
+      lines.push(`[+]${name} ok`)
+    } catch (error) {
+      core.log.warn('health check failed', { check: name, error })
+      failed.push(name)
+      lines.push(`[-]${name} failed: reason withheld`)
+    }
+  }
+  return { failed, lines }
+}
+
 function version() {
   return {
     major: '1',
     minor: '36',
+    emulationMajor: '1',
+    emulationMinor: '36',
+    minCompatibilityMajor: '1',
+    minCompatibilityMinor: '35',
     gitVersion: `${kubernetesVersion}+kutter`,
     gitCommit: '',
     gitTreeState: 'clean',

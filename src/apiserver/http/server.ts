@@ -7,6 +7,7 @@ import { createSecureServer, type Http2SecureServer } from 'node:http2'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { goQuote } from '../../base/go-text.ts'
 import { StatusError } from '../../base/errors.ts'
 import { counter } from '../../base/metrics.ts'
 import type { AnyKind } from '../../api/kind.ts'
@@ -198,11 +199,10 @@ export class Frontend {
       this.#authorizePath(call, path)
       throw error
     })
-    const include = url.searchParams.get('includeObject') as EncodeContext['includeObject'] | null
     const context: EncodeContext = {
       ...accepted,
       now: this.#options.core.clock.now(),
-      includeObject: include ?? 'Metadata',
+      includeObject: includeObjectOf(url.searchParams, accepted),
     }
     const result = await this.#options.serve(operation)
     for (const text of result.warnings ?? []) response.appendHeader('Warning', `299 - ${JSON.stringify(text)}`)
@@ -339,6 +339,17 @@ function notFound({ url, response }: Call, kinds: readonly AnyKind[]): void {
   if (top === 'api' || (top === 'apis' && group && kinds.some(kind => kind.group === group))) throw resourceNotFound()
   response.setHeader('x-content-type-options', 'nosniff')
   send(response, 404, 'text/plain; charset=utf-8', Buffer.from('404 page not found\n'))
+}
+
+/** Throws BadRequest on anything that is not one of the three. */
+function includeObjectOf(query: URLSearchParams, { view }: Accepted): EncodeContext['includeObject'] {
+  const value = query.get('includeObject') || 'Metadata'
+  if (view !== 'table' || value === 'Metadata' || value === 'Object' || value === 'None')
+    return value as EncodeContext['includeObject']
+  throw new StatusError(
+    'BadRequest',
+    `Unable to convert to Table as requested: includeObject: Invalid value: ${goQuote(value)}: must be 'Metadata', 'Object', 'None', or empty`,
+  )
 }
 
 /** Throws NotAcceptable for the metadata of a list of one object, or of one object of a list. */

@@ -2,7 +2,7 @@
 // Source: pkg/registry/core/service (alloc.go), ipallocator, portallocator.
 import type { Clock } from '../../base/clock.ts'
 import type { Random } from '../../base/random.ts'
-import { type Cidr, cidrContains, formatIP, parseCidr } from '../../api/ip.ts'
+import { type Cidr, cidrContains, formatIP, ipFamily, parseCidr } from '../../api/ip.ts'
 import { invalidError, type Problem, root } from '../../api/path.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
 import { Service } from '../../kinds/core/service.ts'
@@ -110,6 +110,7 @@ function allocationsOf(service: DeepReadonly<Service>): string[] {
 function* allocate(context: Allocator, service: Service, old: DeepReadonly<Service> | undefined): Iterable<Problem> {
   const { spec } = service
   keepAllocations(service, old)
+  chooseFamilies(service)
   const wrong = spec.type === 'ExternalName' ? [] : [...validateClusterIPs(spec, root.field('spec'))]
   if (wrong.length) return yield* wrong
   if (spec.type === 'ExternalName') {
@@ -129,6 +130,13 @@ function* allocate(context: Allocator, service: Service, old: DeepReadonly<Servi
   }
 }
 
+/** The families of a service that has addresses: that of the address it asks for, IPv4 otherwise. */
+function chooseFamilies({ spec }: Service): void {
+  if (spec.type === 'ExternalName') return
+  spec.ipFamilies ??= [ipFamily(spec.clusterIP ?? '') === 6 ? 'IPv6' : 'IPv4']
+  spec.ipFamilyPolicy ??= 'SingleStack'
+}
+
 // What a client left out of a PUT or patch was not meant to be given up.
 function keepAllocations({ spec }: Service, old: DeepReadonly<Service> | undefined): void {
   if (!old) {
@@ -138,6 +146,8 @@ function keepAllocations({ spec }: Service, old: DeepReadonly<Service> | undefin
   if (old.spec.type !== 'ExternalName' && spec.type !== 'ExternalName') {
     if (!spec.clusterIP && old.spec.clusterIP) spec.clusterIP = old.spec.clusterIP
     if (!spec.clusterIPs?.length && old.spec.clusterIPs) spec.clusterIPs = [...old.spec.clusterIPs]
+    if (!spec.ipFamilies?.length && old.spec.ipFamilies) spec.ipFamilies = [...old.spec.ipFamilies]
+    if (old.spec.ipFamilyPolicy) spec.ipFamilyPolicy ??= old.spec.ipFamilyPolicy
   }
   if (needsHealthCheck(spec) && needsHealthCheck(old.spec) && !spec.healthCheckNodePort && old.spec.healthCheckNodePort)
     spec.healthCheckNodePort = old.spec.healthCheckNodePort

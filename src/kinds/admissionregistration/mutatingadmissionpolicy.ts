@@ -63,7 +63,17 @@ export const MutatingAdmissionPolicy = defineKind({
   kind: 'MutatingAdmissionPolicy',
   plural: 'mutatingadmissionpolicies',
   scope: 'Cluster',
+  categories: ['api-extensions'],
   doc: 'A policy in CEL that changes objects on their way in.',
+  generation: true,
+  columns: [
+    { name: 'Mutations', type: 'integer', value: o => o.spec.mutations?.length ?? 0 },
+    {
+      name: 'ParamKind',
+      type: 'string',
+      value: o => (o.spec.paramKind ? `${o.spec.paramKind.apiVersion}/${o.spec.paramKind.kind}` : '<unset>'),
+    },
+  ],
   fields: {
     spec: MutatingAdmissionPolicySpec.value({ proto: 2, doc: 'What is wanted.' }),
   },

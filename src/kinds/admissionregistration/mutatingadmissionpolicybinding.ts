@@ -1,4 +1,5 @@
 // Puts a mutating admission policy into force, with parameters and for chosen objects.
+import { paramText } from './columns.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { string, struct } from '../../api/schema/build.ts'
 import { MatchResources, ParamRef } from './types.ts'
@@ -20,7 +21,13 @@ export const MutatingAdmissionPolicyBinding = defineKind({
   kind: 'MutatingAdmissionPolicyBinding',
   plural: 'mutatingadmissionpolicybindings',
   scope: 'Cluster',
+  categories: ['api-extensions'],
   doc: 'Puts a mutating admission policy into force, with parameters and for chosen objects.',
+  generation: true,
+  columns: [
+    { name: 'PolicyName', type: 'string', value: o => o.spec.policyName ?? '' },
+    { name: 'ParamRef', type: 'string', value: o => paramText(o.spec.paramRef) },
+  ],
   fields: {
     spec: MutatingAdmissionPolicyBindingSpec.value({ proto: 2, doc: 'What is wanted.' }),
   },

@@ -29,7 +29,10 @@ export const MutatingWebhookConfiguration = defineKind({
   kind: 'MutatingWebhookConfiguration',
   plural: 'mutatingwebhookconfigurations',
   scope: 'Cluster',
+  categories: ['api-extensions'],
   doc: 'Webhooks that may change objects on their way in.',
+  generation: true,
+  columns: [{ name: 'Webhooks', type: 'integer', value: o => o.webhooks?.length ?? 0 }],
   fields: {
     webhooks: listByKey('name', MutatingWebhook, { proto: 2, mergeKey: 'name', doc: 'The webhooks.' }),
   },

@@ -85,9 +85,19 @@ export const ValidatingAdmissionPolicy = defineKind({
   kind: 'ValidatingAdmissionPolicy',
   plural: 'validatingadmissionpolicies',
   scope: 'Cluster',
+  categories: ['api-extensions'],
   status: true,
   statusKeeps: ['labels', 'annotations', 'finalizers', 'ownerReferences'],
   doc: 'A policy in CEL that refuses objects on their way in.',
+  generation: true,
+  columns: [
+    { name: 'Validations', type: 'integer', value: o => o.spec.validations?.length ?? 0 },
+    {
+      name: 'ParamKind',
+      type: 'string',
+      value: o => (o.spec.paramKind ? `${o.spec.paramKind.apiVersion}/${o.spec.paramKind.kind}` : '<unset>'),
+    },
+  ],
   fields: {
     spec: ValidatingAdmissionPolicySpec.value({ proto: 2, doc: 'What is wanted.' }),
     status: ValidatingAdmissionPolicyStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),

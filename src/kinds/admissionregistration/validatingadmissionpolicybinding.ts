@@ -1,4 +1,5 @@
 // Puts a validating admission policy into force.
+import { paramText } from './columns.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { list, string, struct } from '../../api/schema/build.ts'
 import { MatchResources, ParamRef } from './types.ts'
@@ -26,7 +27,13 @@ export const ValidatingAdmissionPolicyBinding = defineKind({
   kind: 'ValidatingAdmissionPolicyBinding',
   plural: 'validatingadmissionpolicybindings',
   scope: 'Cluster',
+  categories: ['api-extensions'],
   doc: 'Puts a validating admission policy into force.',
+  generation: true,
+  columns: [
+    { name: 'PolicyName', type: 'string', value: o => o.spec.policyName ?? '' },
+    { name: 'ParamRef', type: 'string', value: o => paramText(o.spec.paramRef) },
+  ],
   fields: {
     spec: ValidatingAdmissionPolicyBindingSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
   },

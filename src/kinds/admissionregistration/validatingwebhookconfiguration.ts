@@ -23,7 +23,10 @@ export const ValidatingWebhookConfiguration = defineKind({
   kind: 'ValidatingWebhookConfiguration',
   plural: 'validatingwebhookconfigurations',
   scope: 'Cluster',
+  categories: ['api-extensions'],
   doc: 'Webhooks that may refuse objects on their way in.',
+  generation: true,
+  columns: [{ name: 'Webhooks', type: 'integer', value: o => o.webhooks?.length ?? 0 }],
   fields: {
     webhooks: listByKey('name', ValidatingWebhook, { proto: 2, mergeKey: 'name', doc: 'The webhooks.' }),
   },

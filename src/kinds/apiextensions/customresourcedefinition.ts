@@ -190,6 +190,7 @@ export const CustomResourceDefinition = defineKind({
   kind: 'CustomResourceDefinition',
   plural: 'customresourcedefinitions',
   scope: 'Cluster',
+  categories: ['api-extensions'],
   shortNames: ['crd', 'crds'],
   status: true,
   statusKeeps: ['labels', 'annotations', 'finalizers', 'ownerReferences'],

@@ -48,6 +48,7 @@ export const APIService = defineKind({
   kind: 'APIService',
   plural: 'apiservices',
   scope: 'Cluster',
+  categories: ['api-extensions'],
   status: true,
   statusKeeps: ['labels', 'annotations', 'finalizers', 'ownerReferences'],
   doc: 'Where requests for one group and version go: to this server, or to another one.',

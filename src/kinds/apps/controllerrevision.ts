@@ -20,7 +20,7 @@ export const ControllerRevision = defineKind({
         return c ? `${c.kind.toLowerCase()}.${c.apiVersion.split('/')[0]}/${c.name}` : '<none>'
       },
     },
-    { name: 'Revision', type: 'integer', value: '.revision' },
+    { name: 'Revision', type: 'string', value: o => o.revision },
   ],
   explicit: true,
   *validate({ revision, data }, at, old) {

@@ -116,8 +116,8 @@ export const Deployment = defineKind({
   statusKeeps: ['labels'],
   columns: [
     { name: 'Ready', type: 'string', value: o => `${o.status.readyReplicas ?? 0}/${o.spec.replicas}` },
-    { name: 'Up-to-date', type: 'integer', value: '.status.updatedReplicas' },
-    { name: 'Available', type: 'integer', value: '.status.availableReplicas' },
+    { name: 'Up-to-date', type: 'string', value: o => o.status.updatedReplicas ?? 0 },
+    { name: 'Available', type: 'string', value: o => o.status.availableReplicas ?? 0 },
     ...(templateColumns as []),
     selectorColumn as never,
   ],

@@ -11,7 +11,7 @@ import type {
 
 type Autoscaler = DeepReadonly<{ spec: HorizontalPodAutoscalerSpec; status: HorizontalPodAutoscalerStatus }>
 
-const columns: readonly { name: string; type: 'string' | 'integer'; value: (o: Autoscaler) => string | number }[] = [
+const columns: readonly { name: string; type: 'string'; value: (o: Autoscaler) => string | number }[] = [
   {
     name: 'Reference',
     type: 'string',
@@ -23,8 +23,8 @@ const columns: readonly { name: string; type: 'string' | 'integer'; value: (o: A
     type: 'string',
     value: o => (o.spec.minReplicas === undefined ? '<unset>' : `${o.spec.minReplicas}`),
   },
-  { name: 'MaxPods', type: 'integer', value: o => o.spec.maxReplicas },
-  { name: 'Replicas', type: 'integer', value: o => o.status.currentReplicas ?? 0 },
+  { name: 'MaxPods', type: 'string', value: o => o.spec.maxReplicas },
+  { name: 'Replicas', type: 'string', value: o => o.status.currentReplicas ?? 0 },
 ]
 
 /** For objects that `whole` gives the newer form of. */

@@ -55,6 +55,7 @@ export const HorizontalPodAutoscaler = defineKind({
   kind: 'HorizontalPodAutoscaler',
   plural: 'horizontalpodautoscalers',
   scope: 'Namespaced',
+  categories: ['all'],
   shortNames: ['hpa'],
   status: true,
   doc: 'The older form of the autoscaler: by CPU alone.',

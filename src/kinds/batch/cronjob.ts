@@ -1,4 +1,5 @@
 // A cron job makes Jobs at the times of a schedule.
+import type { DeepReadonly } from '../../api/schema/node.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { ObjectMeta } from '../../api/meta.ts'
 import type { Path, Problem } from '../../api/path.ts'
@@ -6,7 +7,7 @@ import { isTimeZone, scheduleError } from './schedule.ts'
 import { bool, int32, int64, list, string, struct, time } from '../../api/schema/build.ts'
 import { JobSpec } from './jobspec.ts'
 import { ObjectReference } from '../core/reference.ts'
-import { ageColumn } from '../columns.ts'
+import { ageColumn, joined, selectorCell } from '../columns.ts'
 import { age } from '../../api/table.ts'
 import { notNegative, oneOf } from '../../api/checks.ts'
 import { defaultJobSpec, validateJobTemplate } from './job-rules.ts'
@@ -82,7 +83,7 @@ export const CronJob = defineKind({
   columns: [
     { name: 'Schedule', type: 'string', value: '.spec.schedule' },
     { name: 'Timezone', type: 'string', value: '.spec.timeZone' },
-    { name: 'Suspend', type: 'string', value: o => (o.spec.suspend ? 'True' : 'False') },
+    { name: 'Suspend', type: 'boolean', value: o => (o.spec.suspend ? 'True' : 'False') },
     { name: 'Active', type: 'integer', value: o => o.status.active?.length ?? 0 },
     {
       name: 'Last Schedule',
@@ -90,6 +91,9 @@ export const CronJob = defineKind({
       value: (o, now) => (o.status.lastScheduleTime ? age(o.status.lastScheduleTime, now) : '<none>'),
     },
     ageColumn as never,
+    { name: 'Containers', type: 'string', wide: true, value: o => joined(containersOf(o).map(c => c.name)) },
+    { name: 'Images', type: 'string', wide: true, value: o => joined(containersOf(o).map(c => c.image)) },
+    { name: 'Selector', type: 'string', wide: true, value: o => selectorCell(o.spec.jobTemplate.spec.selector) },
   ],
   defaults: c => defaultJobSpec(c.spec.jobTemplate.spec),
   explicit: true,
@@ -119,3 +123,6 @@ export const CronJob = defineKind({
   },
 })
 export type CronJob = Of<typeof CronJob>
+
+const containersOf = ({ spec }: { readonly spec: DeepReadonly<CronJobSpec> }) =>
+  spec.jobTemplate.spec.template.spec.containers

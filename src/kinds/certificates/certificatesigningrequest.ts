@@ -89,6 +89,8 @@ export const CertificateSigningRequest = defineKind({
   shortNames: ['csr'],
   subresources: ['approval'],
   status: true,
+  // What is asked for belongs to who asked, and the decisions to who made them.
+  unowned: [['spec'], ['status', 'conditions']],
   doc: 'A request to sign a certificate.',
   selectable: { 'spec.signerName': c => c.spec.signerName ?? '' },
   columns: [

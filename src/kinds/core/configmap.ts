@@ -14,7 +14,7 @@ export const ConfigMap = defineKind({
   columns: [
     {
       name: 'Data',
-      type: 'integer',
+      type: 'string',
       value: o => Object.keys(o.data ?? {}).length + Object.keys(o.binaryData ?? {}).length,
     },
   ],

@@ -66,7 +66,7 @@ export const Event = defineKind({
     },
     { name: 'Message', type: 'string', value: o => (o.message ?? '').trim() },
     { name: 'First Seen', type: 'string', value: (o, now) => age(o.firstTimestamp ?? o.eventTime, now), wide: true },
-    { name: 'Count', type: 'string', value: o => String(o.series?.count ?? o.count ?? 1), wide: true },
+    { name: 'Count', type: 'string', value: o => o.series?.count ?? (o.count || 1), wide: true },
     { name: 'Name', type: 'string', value: '.metadata.name', wide: true },
   ],
   fields: {

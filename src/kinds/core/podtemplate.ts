@@ -1,4 +1,5 @@
 // A pod template kept as an object of its own.
+import { joined, labelsText } from '../columns.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { PodTemplateSpec } from './podtemplatespec.ts'
 import { validateTemplate } from './template-rules.ts'
@@ -13,6 +14,13 @@ export const PodTemplate = defineKind({
   doc: 'A pod template kept as an object of its own.',
   returnsDeleted: true,
   defaults: t => defaultPodSpec(t.template.spec),
+  age: false,
+  generation: true,
+  columns: [
+    { name: 'Containers', type: 'string', value: o => joined(o.template.spec.containers.map(c => c.name)) },
+    { name: 'Images', type: 'string', value: o => joined(o.template.spec.containers.map(c => c.image)) },
+    { name: 'Pod Labels', type: 'string', value: o => labelsText(o.template.metadata.labels) },
+  ],
   explicit: true,
   validate: ({ template }, at) => validateTemplate(template, at.field('template')),
   fields: {

@@ -1,4 +1,5 @@
 // A resource quota: how much all objects of a namespace may use together.
+import type { DeepReadonly } from '../../api/schema/node.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { map, quantity, struct } from '../../api/schema/build.ts'
 import { validateQuota, validateQuotaUpdate } from './quota-rules.ts'
@@ -20,6 +21,10 @@ export const ResourceQuota = defineKind({
   status: true,
   doc: 'A resource quota: how much all objects of a namespace may use together.',
   returnsDeleted: true,
+  columns: [
+    { name: 'Request', type: 'string', value: o => usageText(o.status, name => !name.startsWith('limits.')) },
+    { name: 'Limit', type: 'string', value: o => usageText(o.status, name => name.startsWith('limits.')) },
+  ],
   explicit: true,
   *validate({ spec }, at) {
     yield* validateQuota(spec, at.field('spec'))
@@ -33,3 +38,15 @@ export const ResourceQuota = defineKind({
   },
 })
 export type ResourceQuota = Of<typeof ResourceQuota>
+
+/** `pods: 1/5, services: 0/2` of the resources that are meant. Source: printResourceQuota. */
+function usageText(
+  { hard = {}, used = {} }: DeepReadonly<ResourceQuotaStatus>,
+  isMeant: (name: string) => boolean,
+): string {
+  return Object.keys(hard)
+    .filter(isMeant)
+    .sort()
+    .map(name => `${name}: ${used[name] ?? '0'}/${hard[name]}`)
+    .join(', ')
+}

@@ -14,7 +14,7 @@ export const Secret = defineKind({
   selectable: { type: s => s.type },
   columns: [
     { name: 'Type', type: 'string', value: '.type' },
-    { name: 'Data', type: 'integer', value: o => Object.keys(o.data ?? {}).length },
+    { name: 'Data', type: 'string', value: o => Object.keys(o.data ?? {}).length },
   ],
   prepare: s => {
     // stringData is only a way to write; it is stored as data.

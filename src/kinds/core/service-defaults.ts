@@ -1,6 +1,5 @@
 // Defaults and columns of Service. Source: pkg/apis/core/v1/defaults.go, printers.go.
 import type { Column, KubeObject } from '../../api/kind.ts'
-import { parseIP } from '../../api/ip.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
 import { selectorCell } from '../columns.ts'
 import { same } from '../unchanged.ts'
@@ -27,8 +26,6 @@ export function defaultService({ spec }: Service): void {
   if (spec.sessionAffinity === 'None') delete spec.sessionAffinityConfig
   if (spec.type === 'ExternalName') return
   spec.internalTrafficPolicy ??= 'Cluster'
-  spec.ipFamilies ??= [(parseIP(spec.clusterIP ?? '')?.family ?? 4) === 6 ? 'IPv6' : 'IPv4']
-  spec.ipFamilyPolicy ??= 'SingleStack'
   if (isExternal(spec)) spec.externalTrafficPolicy ??= 'Cluster'
   if (spec.type === 'LoadBalancer') spec.allocateLoadBalancerNodePorts ??= true
 }

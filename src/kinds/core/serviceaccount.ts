@@ -13,7 +13,6 @@ export const ServiceAccount = defineKind({
   subresources: ['token'],
   doc: 'A service account: the identity that programs in pods act under.',
   returnsDeleted: true,
-  columns: [{ name: 'Secrets', type: 'integer', value: o => o.secrets?.length ?? 0 }],
   fields: {
     secrets: listByKey('name', ObjectReference, {
       proto: 2,

@@ -1,4 +1,5 @@
 // Which requests belong to which priority level.
+import { ageColumn } from '../columns.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { bool, int32, list, listByKey, string, struct, time } from '../../api/schema/build.ts'
 
@@ -127,6 +128,18 @@ export const FlowSchema = defineKind({
   status: true,
   statusKeeps: ['labels', 'annotations', 'finalizers', 'ownerReferences'],
   doc: 'Which requests belong to which priority level.',
+  generation: true,
+  columns: [
+    { name: 'PriorityLevel', type: 'string', value: o => o.spec.priorityLevelConfiguration.name },
+    { name: 'MatchingPrecedence', type: 'string', value: o => o.spec.matchingPrecedence },
+    { name: 'DistinguisherMethod', type: 'string', value: o => o.spec.distinguisherMethod?.type ?? '<none>' },
+    ageColumn as never,
+    {
+      name: 'MissingPL',
+      type: 'string',
+      value: o => o.status.conditions?.find(c => c.type === 'Dangling')?.status ?? '?',
+    },
+  ],
   fields: {
     spec: FlowSchemaSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
     status: FlowSchemaStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),

@@ -112,6 +112,22 @@ export const PriorityLevelConfiguration = defineKind({
   status: true,
   statusKeeps: ['labels', 'annotations', 'finalizers', 'ownerReferences'],
   doc: 'How many requests of a level are served at once, and which wait.',
+  generation: true,
+  columns: [
+    { name: 'Type', type: 'string', value: o => o.spec.type },
+    {
+      name: 'NominalConcurrencyShares',
+      type: 'string',
+      value: o => (o.spec.limited ?? o.spec.exempt)?.nominalConcurrencyShares ?? '<none>',
+    },
+    { name: 'Queues', type: 'string', value: o => o.spec.limited?.limitResponse.queuing?.queues ?? '<none>' },
+    { name: 'HandSize', type: 'string', value: o => o.spec.limited?.limitResponse.queuing?.handSize ?? '<none>' },
+    {
+      name: 'QueueLengthLimit',
+      type: 'string',
+      value: o => o.spec.limited?.limitResponse.queuing?.queueLengthLimit ?? '<none>',
+    },
+  ],
   fields: {
     spec: PriorityLevelConfigurationSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
     status: PriorityLevelConfigurationStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),

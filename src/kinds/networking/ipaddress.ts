@@ -48,6 +48,7 @@ export const IPAddress = defineKind({
   scope: 'Cluster',
   shortNames: ['ip'],
   doc: 'One address of a service range that is taken.',
+  age: false,
   columns: [{ name: 'ParentRef', type: 'string', value: o => parentText(o.spec.parentRef) }],
   validateName: addressErrors,
   explicit: true,

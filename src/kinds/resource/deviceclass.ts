@@ -30,6 +30,7 @@ export const DeviceClass = defineKind({
   plural: 'deviceclasses',
   scope: 'Cluster',
   doc: 'A class of devices that claims may ask for.',
+  generation: true,
   fields: {
     spec: DeviceClassSpec.value({ proto: 2, doc: 'What is wanted.' }),
   },

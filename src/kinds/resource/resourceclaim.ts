@@ -1,4 +1,5 @@
 // A claim for devices.
+import type { DeepReadonly } from '../../api/schema/node.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { same } from '../unchanged.ts'
 import { Condition } from '../../api/meta.ts'
@@ -128,9 +129,19 @@ export const ResourceClaim = defineKind({
   *validateUpdate(next, old, at) {
     if (!same(next.spec, old.spec)) yield at.field('spec').invalid(next.spec, 'field is immutable')
   },
+  columns: [{ name: 'State', type: 'string', value: o => claimState(o.status, o.metadata.deletionTimestamp) }],
   fields: {
     spec: ResourceClaimSpec.value({ proto: 2, doc: 'What is wanted.' }),
     status: ResourceClaimStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
   },
 })
 export type ResourceClaim = Of<typeof ResourceClaim>
+
+/** The state in words. Source: printResourceClaim. */
+function claimState(
+  { allocation, reservedFor }: DeepReadonly<ResourceClaimStatus>,
+  deleted: string | undefined,
+): string {
+  const states = [deleted && 'deleted', allocation ? 'allocated' : 'pending', reservedFor?.length && 'reserved']
+  return states.filter(Boolean).join(',')
+}

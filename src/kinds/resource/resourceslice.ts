@@ -168,6 +168,14 @@ export const ResourceSlice = defineKind({
   plural: 'resourceslices',
   scope: 'Cluster',
   doc: 'Devices that a driver offers on a node.',
+  unknownSelector: field => `field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: ${field}`,
+  selectable: { 'spec.nodeName': o => o.spec.nodeName ?? '', 'spec.driver': o => o.spec.driver },
+  generation: true,
+  columns: [
+    { name: 'Node', type: 'string', value: o => o.spec.nodeName ?? '' },
+    { name: 'Driver', type: 'string', value: o => o.spec.driver },
+    { name: 'Pool', type: 'string', value: o => o.spec.pool.name },
+  ],
   fields: {
     spec: ResourceSliceSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
   },

@@ -109,7 +109,7 @@ export const CSIDriver = defineKind({
   plural: 'csidrivers',
   scope: 'Cluster',
   doc: 'A storage driver and what it can do.',
-  generation: true,
+  generation: 'changes',
   columns: [
     { name: 'AttachRequired', type: 'boolean', value: o => o.spec.attachRequired ?? true },
     { name: 'PodInfoOnMount', type: 'boolean', value: o => o.spec.podInfoOnMount ?? false },

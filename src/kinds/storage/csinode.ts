@@ -90,6 +90,7 @@ export const CSINode = defineKind({
   plural: 'csinodes',
   scope: 'Cluster',
   doc: 'The storage drivers of a node.',
+  columns: [{ name: 'Drivers', type: 'integer', value: o => o.spec.drivers.length }],
   explicit: true,
   *validate({ spec }, at) {
     yield* validateDrivers(spec.drivers ?? [], at.field('spec', 'drivers'))

@@ -1,4 +1,5 @@
 // How much storage a driver has left, and where.
+import { createdColumn } from '../columns.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { named, validateSelector } from '../../api/checks.ts'
 import { LabelSelector } from '../../api/meta.ts'
@@ -14,6 +15,7 @@ export const CSIStorageCapacity = defineKind({
   plural: 'csistoragecapacities',
   scope: 'Namespaced',
   doc: 'How much storage a driver has left, and where.',
+  columns: [createdColumn as never],
   explicit: true,
   *validate({ nodeTopology, storageClassName, capacity = '0' }, at) {
     yield* validateSelector(nodeTopology, at.field('nodeTopology'))

@@ -18,7 +18,7 @@ export const StorageClass = defineKind({
     { name: 'Provisioner', type: 'string', value: '.provisioner' },
     { name: 'ReclaimPolicy', type: 'string', value: '.reclaimPolicy' },
     { name: 'VolumeBindingMode', type: 'string', value: '.volumeBindingMode' },
-    { name: 'AllowVolumeExpansion', type: 'boolean', value: o => o.allowVolumeExpansion ?? false },
+    { name: 'AllowVolumeExpansion', type: 'string', value: o => o.allowVolumeExpansion ?? false },
   ],
   explicit: true,
   *validate({ provisioner, parameters = {}, reclaimPolicy, volumeBindingMode, allowedTopologies = [] }, at) {

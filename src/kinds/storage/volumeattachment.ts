@@ -89,6 +89,12 @@ export const VolumeAttachment = defineKind({
   scope: 'Cluster',
   status: true,
   doc: 'The wish that a volume be attached to a node.',
+  columns: [
+    { name: 'Attacher', type: 'string', format: 'name', value: o => o.spec.attacher },
+    { name: 'PV', type: 'string', value: o => o.spec.source.persistentVolumeName ?? '' },
+    { name: 'Node', type: 'string', value: o => o.spec.nodeName },
+    { name: 'Attached', type: 'boolean', value: o => o.status.attached },
+  ],
   explicit: true,
   *validate(attachment, at, old) {
     yield* validateAttachment(attachment, at)

@@ -13,6 +13,7 @@ export const VolumeAttributesClass = defineKind({
   scope: 'Cluster',
   shortNames: ['vac'],
   doc: 'Attributes of volumes that may be changed while they are in use.',
+  columns: [{ name: 'DriverName', type: 'string', value: o => o.driverName }],
   explicit: true,
   *validate({ driverName, parameters = {} }, at) {
     const path = at.field('parameters')

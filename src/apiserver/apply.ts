@@ -1,0 +1,147 @@
+// Server-side apply as a request: what it asks is checked, merged into the live object or a new one, and proposed.
+// kubectl, which used to keep what it applied in an annotation, is led over to owning fields.
+// Source: apiserver endpoints/handlers/patch.go (applyPatcher); managedfields (lastappliedmanager, lastappliedupdater).
+import { StatusError } from '../base/errors.ts'
+import { apply as serverSideApply } from '../api/apply/apply.ts'
+import { compare } from '../api/apply/compare.ts'
+import { difference, type FieldSet, fieldsOf, structNode, union } from '../api/apply/fieldset.ts'
+import { typeProblems } from '../api/apply/typed.ts'
+import { type AnyKind, type KubeObject, parseApiVersion } from '../api/kind.ts'
+import type { Operation, ServedResult } from '../api/operation.ts'
+import { isObject } from '../api/patch/merge.ts'
+import { root } from '../api/path.ts'
+import type { DeepReadonly, JsonObject } from '../api/schema/node.ts'
+import { timeText } from '../api/time.ts'
+import { parseJson } from '../wire/json.ts'
+import { decodeBody, editable, type Warn } from './body.ts'
+import { conflict } from './errors.ts'
+import { managerOf } from './manager.ts'
+import { refuse } from './option-checks.ts'
+import { asPart, ownableBy } from './parts.ts'
+import { checkName, isMissing, placeInNamespace } from './placement.ts'
+import type { Registry } from './registry.ts'
+
+const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration'
+const maxAnnotationBytes = 256 * 1024
+
+/** Applies, creating what is not there. Throws BadRequest, Conflict, and what a write throws. */
+export async function apply(registry: Registry, operation: Operation, warn: Warn): Promise<ServedResult> {
+  const { kind, subresource, options, name } = operation
+  if (!options.fieldManager)
+    refuse('PatchOptions', [root.field('fieldManager').required('is required for apply patch')])
+  const wanted = wantedOf(operation, warn)
+  const propose = (live: DeepReadonly<KubeObject>) =>
+    proposal(operation, live, wanted, timeText(registry.clock.now()), warn)
+  try {
+    return { type: 'object', kind, item: await registry.update(operation, propose, { retry: true, warn }) }
+  } catch (error) {
+    if (subresource || !isMissing(error, operation)) throw error
+  }
+  const object = propose(editable<KubeObject>(kind, { kind: kind.kind, apiVersion: kind.apiVersion, metadata: {} }))
+  const { uid } = object.metadata
+  if (uid)
+    throw conflict(
+      kind,
+      name,
+      `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`,
+    )
+  object.metadata.name = name
+  placeInNamespace(operation, object)
+  delete object.metadata.resourceVersion
+  return { type: 'object', kind, item: await registry.create(operation, object, warn), created: true }
+}
+
+function proposal(
+  operation: Operation,
+  live: DeepReadonly<KubeObject>,
+  wanted: JsonObject,
+  now: string,
+  warn: Warn,
+): KubeObject {
+  const { kind, options, subresource } = operation
+  const manager = managerOf(operation)
+  const before = structuredClone(live) as unknown as JsonObject
+  const isKubectl = manager.manager === 'kubectl'
+  const applied = serverSideApply(kind.schema, before, wanted, {
+    manager,
+    force: options.force ?? false,
+    now,
+    ownable: ownableBy(kind, subresource),
+    allowed: isKubectl ? appliedByClient(kind, before) : undefined,
+  })
+  const sent = decodeBody(kind, applied.object, { fieldValidation: 'Ignore' }, warn)
+  if (applied.managedFields.length) sent.metadata.managedFields = applied.managedFields
+  else delete sent.metadata.managedFields
+  if (isKubectl && sent.metadata.annotations?.[lastApplied] !== undefined)
+    sent.metadata.annotations[lastApplied] = annotationOf(wanted)
+  return asPart(operation, sent, live)
+}
+
+/** The object as it was sent, checked for its type, name and fields: no defaults, since only what is said is wanted. */
+function wantedOf(operation: Operation, warn: Warn): JsonObject {
+  const { kind, options } = operation
+  const body = operation.body ?? {}
+  if (!isObject(body))
+    throw new StatusError(
+      'BadRequest',
+      `error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal ${Array.isArray(body) ? 'array' : typeof body} into Go value of type map[string]interface {}`,
+    )
+  if (options.fieldValidation === 'Strict' && options.duplicates?.length)
+    throw new StatusError(
+      'BadRequest',
+      `error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n  ${options.duplicates.join('\n  ')}`,
+    )
+  if (options.fieldValidation !== 'Ignore') for (const text of options.duplicates ?? []) warn(text)
+  const { group, version } = parseApiVersion(String(body.apiVersion ?? ''))
+  if (group !== kind.group || version !== kind.version || body.kind !== kind.kind)
+    throw new StatusError('BadRequest', `invalid object type: ${group}/${version}, Kind=${String(body.kind ?? '')}`)
+  const metadata = isObject(body.metadata) ? body.metadata : {}
+  if (metadata.managedFields !== undefined && metadata.managedFields !== null)
+    throw new StatusError('BadRequest', 'metadata.managedFields must be nil')
+  const problems = typeProblems(kind.schema, body)
+  if (problems.length) {
+    const all = problems.length === 1 ? problems[0] : `errors:\n  ${problems.join('\n  ')}`
+    const whose = `${String(metadata.namespace ?? '')}/${String(metadata.name ?? '')}; ${kind.group}/${kind.version}, Kind=${kind.kind}`
+    throw new StatusError('', `failed to create typed patch object (${whose}): ${all}`)
+  }
+  checkName(operation, { metadata } as unknown as KubeObject)
+  return body
+}
+
+/**
+ * What `kubectl apply` without --server-side set and nobody changed since: it may take these over from whoever is said
+ * to own them. Undefined without the annotation.
+ */
+function appliedByClient(kind: AnyKind, live: JsonObject): FieldSet | undefined {
+  const annotations = (live.metadata as { annotations?: Record<string, string> }).annotations
+  const text = annotations?.[lastApplied]
+  if (text === undefined) return undefined
+  let before: unknown
+  try {
+    before = parseJson(text)
+  } catch {
+    // Somebody wrote something else there: then it shows nothing.
+    return undefined
+  }
+  // Without its type it is nothing that kubectl wrote.
+  if (!isObject(before) || !before.kind || !before.apiVersion) return undefined
+  const node = structNode(kind.schema)
+  const { changed, removed } = compare(node, live, before)
+  return difference(fieldsOf(node, before), union(changed, removed))
+}
+
+/** What `kubectl apply` would keep of an object: JSON with sorted keys, one line. */
+function annotationOf(wanted: JsonObject): string {
+  const text = `${JSON.stringify(sorted(wanted))}\n`
+  return text.length > maxAnnotationBytes ? '' : text
+}
+
+function sorted(value: JsonObject[string]): JsonObject[string] {
+  if (Array.isArray(value)) return value.map(sorted)
+  if (!isObject(value)) return value
+  return Object.fromEntries(
+    Object.keys(value)
+      .sort()
+      .map(key => [key, sorted(value[key]!)]),
+  )
+}

@@ -1,0 +1,34 @@
+// Where an object belongs: at the name and in the namespace of its URL.
+import { isReason, StatusError } from '../base/errors.ts'
+import type { KubeObject } from '../api/kind.ts'
+import type { Operation } from '../api/operation.ts'
+
+/** Whether what was not found is the object itself, not something it needs. */
+export const isMissing = (error: unknown, { name }: Operation): boolean =>
+  isReason(error, 'NotFound') && error.details?.name === name
+
+/** Throws BadRequest unless the object has the name of the URL. */
+export function checkName({ name }: Operation, { metadata }: KubeObject): void {
+  if (!metadata.name)
+    throw new StatusError(
+      'BadRequest',
+      `the name of the object (${name} based on URL) was undeterminable: name must be provided`,
+    )
+  if (metadata.name !== name)
+    throw new StatusError(
+      'BadRequest',
+      `the name of the object (${metadata.name}) does not match the name on the URL (${name})`,
+    )
+}
+
+/** Throws BadRequest for an object of another namespace. */
+export function placeInNamespace({ kind, namespace }: Operation, object: KubeObject): void {
+  if (!kind.namespaced) return
+  if (object.metadata.namespace && object.metadata.namespace !== namespace) {
+    throw new StatusError(
+      'BadRequest',
+      `the namespace of the provided object does not match the namespace sent on the request`,
+    )
+  }
+  object.metadata.namespace = namespace
+}
