@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { KubeObject } from '../api/kind.ts'
-import { decode, encode, type Packet } from 'dns-packet'
+import { decode, encode } from 'dns-packet'
 import { Item, Mirror } from '../api/mirror.ts'
 import { replyFor } from './index.ts'
 import { lookup, type Names } from './records.ts'
@@ -106,8 +106,9 @@ for (const [name, type, rcode, expected] of short)
     const packet = { type: 'query' as const, id: 1, questions: [{ name, type }] }
     const upstream = { forward: async () => noName, resolve: async () => [] }
     const reply = await replyFor(names, upstream, packet, encode(packet))
-    const { rcode: got, answers } = decode(Buffer.isBuffer(reply) ? reply : encode(reply)) as Packet & { rcode: string }
-    assert.equal(got, rcode)
+    const { flags = 0, answers } = decode(Buffer.isBuffer(reply) ? reply : encode(reply))
+    // The response code is the low four bits.
+    assert.equal(flags & 15, rcode === 'NOERROR' ? 0 : 3)
     assert.deepEqual(
       answers?.map(a => `${a.type} ${'data' in a ? String(a.data) : ''}`),
       expected,
