@@ -134,7 +134,7 @@ function putGiven(out: JsonObject, row: Row, source: JsonObject, context: Contex
   context.path.pop()
   if (result === undefined) {
     putUnasked(out, row, context)
-    if (node.type === 'list' || node.type === 'map') noteEmpty(out, name, raw)
+    if (node.type === 'list' || node.type === 'map' || node.type === 'bytes') noteEmpty(out, name, raw)
   } else out[name] = result
 }
 

@@ -1,6 +1,6 @@
 // How a priority level may limit requests.
 // Source: pkg/apis/flowcontrol/validation (ValidatePriorityLevelConfigurationSpec and below).
-import { type Problems, supported } from '../../api/checks.ts'
+import { oneOf, type Problems } from '../../api/checks.ts'
 import type { Path } from '../../api/path.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
 import type {
@@ -16,7 +16,7 @@ const maxEntropyBits = 60
 export function* validateLevel(name: string, spec: DeepReadonly<PriorityLevelConfigurationSpec>, at: Path): Problems {
   const { type, limited, exempt } = spec
   if ((name === 'exempt') !== (type === 'Exempt'))
-    yield at.field('type').invalid(type, "type must be 'Exempt' if and only if `name` is 'exempt'")
+    yield at.field('type').invalid(type, "must be 'Exempt' if and only if `name` is 'exempt'")
   if (type === 'Exempt') {
     if (limited) yield at.field('limited').forbidden('must be nil if the type is not Limited')
     if (exempt) yield* validateShares(exempt, at.field('exempt'))
@@ -24,7 +24,7 @@ export function* validateLevel(name: string, spec: DeepReadonly<PriorityLevelCon
     if (exempt) yield at.field('exempt').forbidden('must be nil if the type is Limited')
     if (limited) yield* validateLimited(limited, at.field('limited'))
     else yield at.field('limited').required('must not be empty when type is Limited')
-  } else yield* supported(type, ['Exempt', 'Limited'], at.field('type'))
+  } else yield* oneOf(type, ['Exempt', 'Limited'], at.field('type'))
 }
 
 interface Shares {
@@ -52,7 +52,7 @@ function* validateResponse({ type, queuing }: DeepReadonly<LimitResponse>, at: P
   } else if (type === 'Queue') {
     if (queuing) yield* validateQueuing(queuing, path)
     else yield path.required('must not be empty if limited.limitResponse.type is Limited')
-  } else yield* supported(type, ['Queue', 'Reject'], at.field('type'))
+  } else yield* oneOf(type, ['Queue', 'Reject'], at.field('type'))
 }
 
 function* validateQueuing(queuing: DeepReadonly<QueuingConfiguration>, at: Path): Problems {
