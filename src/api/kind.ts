@@ -71,6 +71,8 @@ export interface KindOptions<F extends Fields> {
     old: DeepReadonly<Infer<F> & KubeObject> | undefined,
     at: Path,
   ): Iterable<string>
+  /** Every answer, good or bad, warns with this. */
+  deprecated?: string
   /** A delete answers with the object instead of a Status. */
   returnsDeleted?: boolean
   /** PUT without a resourceVersion is refused. */

@@ -147,7 +147,7 @@ test('what is not let in', () =>
       [
         'networking.k8s.io/networkpolicies',
         policy({ policyTypes: ['Sideways'] }),
-        /supported values: "Egress", "Ingress"/,
+        /supported values: "Ingress", "Egress"/,
       ],
       [
         'policy/poddisruptionbudgets',

@@ -193,7 +193,9 @@ export class Frontend {
   async #resource(call: Call, path: ResourcePath): Promise<void> {
     if (this.#options.streams.handles(path)) return this.#options.streams.request(call, path)
     const { response, url } = call
-    const kept = this.#kinds.find(path)?.verbs.includes('get') ?? false
+    const kind = this.#kinds.find(path)
+    const kept = kind?.verbs.includes('get') ?? false
+    if (kind?.deprecated) warn(response, kind.deprecated)
     const { operation, accepted } = await this.#prepare(call, path, kept).catch((error: unknown) => {
       // Those who may not ask do not learn what is wrong with what they asked.
       this.#authorizePath(call, path)
@@ -205,7 +207,7 @@ export class Frontend {
       includeObject: includeObjectOf(url.searchParams, accepted),
     }
     const result = await this.#options.serve(operation)
-    for (const text of result.warnings ?? []) response.appendHeader('Warning', `299 - ${JSON.stringify(text)}`)
+    for (const text of result.warnings ?? []) warn(response, text)
     if (result.type === 'watch') await this.#watch(response, context, result)
     else this.#send(response, context, result)
   }
@@ -382,3 +384,6 @@ function drained(response: Response): Promise<void> {
     response.on('close', done)
   })
 }
+
+const warn = (response: ServerResponse, text: string) =>
+  response.appendHeader('Warning', `299 - ${JSON.stringify(text)}`)

@@ -52,15 +52,13 @@ function* validateParamKind({ apiVersion = '', kind = '' }: DeepReadonly<ParamKi
   else if (dns1035Errors(kind.toLowerCase()).length)
     yield at
       .field('kind')
-      .invalid(
-        kind,
-        `may have mixed case, but should otherwise match: ${dns1035Errors(kind.toLowerCase()).join(',')}`,
-      )
+      .invalid(kind, `may have mixed case, but should otherwise match: ${dns1035Errors(kind.toLowerCase()).join(',')}`)
 }
 
 function* validateVariable({ name, expression }: DeepReadonly<Variable>, at: Path): Problems {
   if (!name) yield at.field('name').required('name is not specified')
-  else if (!/^[_a-zA-Z][_a-zA-Z0-9]*$/.test(name)) yield at.field('name').invalid(name, 'must be a valid CEL identifier')
+  else if (!/^[_a-zA-Z][_a-zA-Z0-9]*$/.test(name))
+    yield at.field('name').invalid(name, 'must be a valid CEL identifier')
   yield* present(expression.trim(), at.field('expression'), 'expression is not specified')
 }
 
@@ -151,7 +149,10 @@ export function* validateBinding({ policyName, paramRef, matchResources }: Bindi
   if (matchResources) yield* validateMatch(matchResources, at.field('matchResources'))
 }
 
-function* validateParamRef({ name, selector, parameterNotFoundAction: action }: DeepReadonly<ParamRef>, at: Path): Problems {
+function* validateParamRef(
+  { name, selector, parameterNotFoundAction: action }: DeepReadonly<ParamRef>,
+  at: Path,
+): Problems {
   const exclusive = 'name and selector are mutually exclusive'
   if (name) yield* named(pathSegmentErrors, name, at.field('name'))
   if (name && selector) yield at.field('name').forbidden(exclusive)

@@ -28,8 +28,7 @@ export function defaultMatch(match: MatchResources | undefined): void {
 /** A list where `*` stands for everything, and therefore alone. */
 function* validateList(list: readonly string[], what: string, at: Path): Problems {
   yield* present(list, at)
-  if (list.length > 1 && list.includes('*'))
-    yield at.invalid(list, `if '*' is present, must not specify other ${what}`)
+  if (list.length > 1 && list.includes('*')) yield at.invalid(list, `if '*' is present, must not specify other ${what}`)
 }
 
 export function* validateRule(rule: DeepReadonly<RuleWithOperations>, at: Path): Problems {

@@ -81,10 +81,7 @@ export function* validateClient(client: DeepReadonly<WebhookClientConfig>, at: P
   else if (url !== undefined) yield* validateUrl(url, at.field('url'))
   // Kubernetes takes the one for the other here.
   else if (service)
-    yield* validateService(
-      { ...service, name: service.namespace, namespace: service.name },
-      at.field('service'),
-    )
+    yield* validateService({ ...service, name: service.namespace, namespace: service.name }, at.field('service'))
 }
 
 const form = '; desired format: https://host[/path]'

@@ -73,8 +73,7 @@ export function* validateAutoscaler(spec: DeepReadonly<Spec>, at: Path): Problem
 type Reference = DeepReadonly<Spec['scaleTargetRef']>
 
 function* validateReference(ref: Reference, at: Path): Problems {
-  for (const field of ['kind', 'name'] as const)
-    yield* requiredName(pathSegmentErrors, ref[field], at.field(field))
+  for (const field of ['kind', 'name'] as const) yield* requiredName(pathSegmentErrors, ref[field], at.field(field))
 }
 
 /** What is scaled belongs to a group, but for the one kind of the core group that can be. */
@@ -96,7 +95,8 @@ function* validateMetric(metric: DeepReadonly<MetricSpec>, at: Path): Problems {
   if (own && !given.some(source => source === own))
     yield at.field(own).required('must populate information for the given metric source')
   if (given.length > 1)
-    for (const other of given) if (other !== own) yield at.field(other).forbidden('must populate the given metric source only')
+    for (const other of given)
+      if (other !== own) yield at.field(other).forbidden('must populate the given metric source only')
 }
 
 type Source = DeepReadonly<NonNullable<MetricSpec[(typeof sources)[number]]>>
@@ -128,7 +128,8 @@ function* validateTarget(target: DeepReadonly<MetricTarget>, at: Path): Problems
     yield at.field('type').invalid(target.type, 'must be either Utilization, Value, or AverageValue')
   for (const field of ['value', 'averageValue'] as const) {
     const value = target[field]
-    if (value !== undefined && compareQuantities(value, '0') <= 0) yield at.field(field).invalid(value, 'must be positive')
+    if (value !== undefined && compareQuantities(value, '0') <= 0)
+      yield at.field(field).invalid(value, 'must be positive')
   }
   if (target.averageUtilization !== undefined && target.averageUtilization < 1)
     yield at.field('averageUtilization').invalid(target.averageUtilization, 'must be greater than 0')

@@ -22,12 +22,16 @@ export function* warnOfName(name: string | undefined, what: string, at: Path): W
 
 /** Of what makes pods: the name of it when it is new, and the template as often as it changes. */
 export function* warnOfWorkload(
-  next: { readonly metadata: DeepReadonly<ObjectMeta>; readonly spec: { readonly template: DeepReadonly<PodTemplateSpec> } },
+  next: {
+    readonly metadata: DeepReadonly<ObjectMeta>
+    readonly spec: { readonly template: DeepReadonly<PodTemplateSpec> }
+  },
   old: { readonly metadata: DeepReadonly<ObjectMeta> } | undefined,
   at: Path,
 ): Warnings {
   if (!old) yield* warnOfName(next.metadata.name, 'Pod names and hostnames', at)
-  if (next.metadata.generation !== old?.metadata.generation) yield* warnOfTemplate(next.spec.template, at.field('spec', 'template'))
+  if (next.metadata.generation !== old?.metadata.generation)
+    yield* warnOfTemplate(next.spec.template, at.field('spec', 'template'))
 }
 
 export const warnOfTemplate = ({ metadata, spec }: DeepReadonly<PodTemplateSpec>, at: Path): Warnings =>
@@ -50,7 +54,8 @@ export function* warnOfPod(
   const at = root.field('spec')
   for (const key of Object.keys(spec.nodeSelector ?? {})) {
     const renamed = renamedLabels[key]
-    if (renamed) yield `${at.field('nodeSelector').key(key)}: deprecated since ${renamed[0]}; use "${renamed[1]}" instead`
+    if (renamed)
+      yield `${at.field('nodeSelector').key(key)}: deprecated since ${renamed[0]}; use "${renamed[1]}" instead`
   }
   yield* warnOfAnnotations(annotations ?? {}, root.field('metadata', 'annotations'))
   yield* warnOfAliases(spec, at)
@@ -67,7 +72,10 @@ function* warnOfAnnotations(annotations: Readonly<Record<string, string>>, at: P
       yield `${at.key(key)}: deprecated since v1.30; use the "appArmorProfile" field instead`
     if (key === 'scheduler.alpha.kubernetes.io/critical-pod')
       yield `${at.key(key)}: non-functional in v1.16+; use the "priorityClassName" field instead`
-    if (key === 'seccomp.security.alpha.kubernetes.io/pod' || key.startsWith('container.seccomp.security.alpha.kubernetes.io/'))
+    if (
+      key === 'seccomp.security.alpha.kubernetes.io/pod' ||
+      key.startsWith('container.seccomp.security.alpha.kubernetes.io/')
+    )
       yield `${at.key(key)}: non-functional in v1.27+; use the "seccompProfile" field instead`
   }
 }
@@ -97,7 +105,9 @@ function* warnOfVolume(volume: DeepReadonly<Volume>): Warnings {
     yield* overlaps(`${called} (ConfigMap ${JSON.stringify(configMap.name ?? '')})`, pathsOf(configMap.items))
   if (secret) yield* overlaps(`${called} (Secret ${JSON.stringify(secret.secretName ?? '')})`, pathsOf(secret.items))
   if (downwardAPI) yield* overlaps(`${called} (DownwardAPI)`, pathsOf(downwardAPI.items))
-  if (projected && !projected.sources?.length) yield `${called} (Projected) has no sources provided`
+  // A source is said to be none at all where it has nothing in it.
+  for (const source of projected?.sources ?? [])
+    if (!Object.values(source).some(Boolean)) yield `${called} (Projected) has no sources provided`
 }
 
 const pathsOf = (items: readonly { readonly path: string }[] | undefined) => (items ?? []).map(item => item.path)

@@ -32,7 +32,10 @@ interface Shares {
   readonly lendablePercent?: number
 }
 
-function* validateShares({ nominalConcurrencyShares: shares = 0, lendablePercent: lent = 0 }: Shares, at: Path): Problems {
+function* validateShares(
+  { nominalConcurrencyShares: shares = 0, lendablePercent: lent = 0 }: Shares,
+  at: Path,
+): Problems {
   if (shares < 0) yield at.field('nominalConcurrencyShares').invalid(shares, 'must be a non-negative integer')
   if (lent < 0 || lent > 100) yield at.field('lendablePercent').invalid(lent, 'must be between 0 and 100, inclusive')
 }

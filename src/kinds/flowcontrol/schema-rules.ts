@@ -39,7 +39,8 @@ function* validateRules(rules: DeepReadonly<PolicyRulesWithSubjects>, at: Path):
   if (!resourceRules.length && !nonResourceRules.length)
     yield at.required('at least one of resourceRules and nonResourceRules has to be non-empty')
   for (const [i, rule] of resourceRules.entries()) yield* validateResourceRule(rule, at.field('resourceRules').index(i))
-  for (const [i, rule] of nonResourceRules.entries()) yield* validatePathRule(rule, at.field('nonResourceRules').index(i))
+  for (const [i, rule] of nonResourceRules.entries())
+    yield* validatePathRule(rule, at.field('nonResourceRules').index(i))
 }
 
 const subjectFields = { ServiceAccount: 'serviceAccount', User: 'user', Group: 'group' } as const

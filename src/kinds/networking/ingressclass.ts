@@ -47,7 +47,8 @@ function* validateParameters(parameters: DeepReadonly<IngressClassParametersRefe
   const path = at.field('namespace')
   if (scope === 'Namespace' && namespace === undefined) yield path.required("`parameters.scope` is set to 'Namespace'")
   else if (scope === 'Namespace') yield* named(dnsLabelErrors, namespace!, path)
-  else if (scope === 'Cluster' && namespace !== undefined) yield path.forbidden("`parameters.scope` is set to 'Cluster'")
+  else if (scope === 'Cluster' && namespace !== undefined)
+    yield path.forbidden("`parameters.scope` is set to 'Cluster'")
 }
 
 export const IngressClass = defineKind({
@@ -72,7 +73,8 @@ export const IngressClass = defineKind({
   explicit: true,
   *validate({ spec }, at) {
     const { controller = '', parameters } = spec
-    if (Buffer.byteLength(controller) > maxControllerBytes) yield at.field('spec', 'controller').tooLong(maxControllerBytes)
+    if (Buffer.byteLength(controller) > maxControllerBytes)
+      yield at.field('spec', 'controller').tooLong(maxControllerBytes)
     yield* requiredName(domainPathErrors, controller, at.field('spec', 'controller'))
     if (parameters) yield* validateParameters(parameters, at.field('spec', 'parameters'))
   },

@@ -103,7 +103,10 @@ function* validatePorts({ protocol, port, endPort }: DeepReadonly<NetworkPolicyP
   }
 }
 
-function* validatePeer({ podSelector, namespaceSelector, ipBlock }: DeepReadonly<NetworkPolicyPeer>, at: Path): Problems {
+function* validatePeer(
+  { podSelector, namespaceSelector, ipBlock }: DeepReadonly<NetworkPolicyPeer>,
+  at: Path,
+): Problems {
   if (!podSelector && !namespaceSelector && !ipBlock) return yield at.required('must specify a peer')
   if (ipBlock && (podSelector || namespaceSelector))
     return yield at.forbidden('may not specify both ipBlock and another peer')
@@ -114,7 +117,9 @@ function* validatePeer({ podSelector, namespaceSelector, ipBlock }: DeepReadonly
   if (!ipBlock.cidr) return yield path.field('cidr').required()
   yield* validateCIDR(ipBlock.cidr, path.field('cidr'))
   const range = parseCidr(ipBlock.cidr)
-  if (range) for (const [i, hole] of (ipBlock.except ?? []).entries()) yield* validateHole(hole, range, path.field('except').index(i))
+  if (range)
+    for (const [i, hole] of (ipBlock.except ?? []).entries())
+      yield* validateHole(hole, range, path.field('except').index(i))
 }
 
 function* validateHole(text: string, range: Cidr, at: Path): Problems {
