@@ -11,9 +11,10 @@ export function noteEmpty(struct: object, field: string, value: Json): void {
 }
 
 /** What is known of one struct holds for its copy, too. */
-export function copyNotes(from: object, to: object): void {
+export function copyNotes<T extends object>(from: object, to: T): T {
   const fields = given.get(from)
   if (fields) given.set(to, fields)
+  return to
 }
 
 /** The value of a field as it came: empty rather than absent if it was so. */
