@@ -2,7 +2,7 @@
 // resolvers (upstream.ts). One server per node, on the address of its bridge; the Service kube-dns leads there.
 import { createSocket, type Socket } from 'node:dgram'
 import { createServer, type Server } from 'node:net'
-import { type Answer, decode, encode, type Packet, type Question } from 'dns-packet'
+import { type Answer, decode, type Packet, type Question } from 'dns-packet'
 import type { Clock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
@@ -11,6 +11,7 @@ import { Namespace } from '../kinds/core/namespace.ts'
 import { Service } from '../kinds/core/service.ts'
 import { EndpointSlice } from '../kinds/discovery/endpointslice.ts'
 import { answer, replyTo } from './answer.ts'
+import { encodeReply } from './encode.ts'
 import type { Names } from './records.ts'
 import { Upstream } from './upstream.ts'
 
@@ -28,6 +29,7 @@ export interface DnsOptions {
 
 const maxUdpBytes = 512
 const maxEdnsBytes = 1232
+const maxTcpBytes = 65_535
 const maxTcpConnections = 200
 const tcpIdleMs = 10_000
 
@@ -40,9 +42,9 @@ export async function startDns(options: DnsOptions): Promise<{ port: number }> {
     namespaces: client.mirror(Namespace),
     domain,
   }
-  await client.synced([names.services, names.slices, names.namespaces] as never, signal)
+  await client.synced([names.services, names.slices, names.namespaces], signal)
   const upstream = new Upstream(resolvConf, clock)
-  const handle = (query: Buffer) => handleQuery(names, upstream, query, options.log)
+  const handle: Handle = (query, limit) => handleQuery(names, upstream, query, options.log, limit)
   const udp = await listenUdp(options, handle)
   const port = udp.address().port
   const tcp = await listenTcp({ ...options, port }, handle)
@@ -50,35 +52,47 @@ export async function startDns(options: DnsOptions): Promise<{ port: number }> {
   return { port }
 }
 
+/** Never fails: whatever a query makes throw is answered as SERVFAIL, and named in the log. */
 async function handleQuery(
   names: Names,
-  upstream: Upstream,
+  upstream: Pick<Upstream, 'resolve' | 'forward'>,
   query: Buffer,
   log: Log,
-): Promise<{ packet?: Packet; raw?: Buffer; query?: Packet }> {
+  limitBytes?: number,
+): Promise<Buffer | undefined> {
   let packet: Packet
   try {
     packet = decode(query)
   } catch {
-    return {}
+    return undefined
   }
-  const question = packet.questions?.[0]
-  if (packet.type !== 'query' || !question) return { packet: replyTo(packet, { rcode: 'FORMERR' }), query: packet }
+  const limit = limitBytes === undefined ? maxTcpBytes : limitOf(packet)
   try {
-    const reply = await answer(names, question, (name, type) => upstream.resolve(name, type))
-    if (reply) return { packet: replyTo(packet, reply), query: packet }
-    const raw = await upstream.forward(query)
-    const short = isNoName(raw) ? await answer(names, inCluster(question, names.domain), async () => []) : undefined
-    if (short?.answers.length)
-      return {
-        packet: replyTo(packet, { ...short, answers: [aliasOf(question, names.domain), ...short.answers] }),
-        query: packet,
-      }
-    return raw ? { raw } : { packet: replyTo(packet, { rcode: 'SERVFAIL' }), query: packet }
+    const reply = await replyFor(names, upstream, packet, query)
+    return Buffer.isBuffer(reply) ? reply : encodeReply(reply, limit)
   } catch (error) {
-    log.warn('cannot answer a DNS query', { name: question.name, why: messageOf(error) })
-    return { packet: replyTo(packet, { rcode: 'SERVFAIL' }), query: packet }
+    log.warn('cannot answer a DNS query', { name: packet.questions?.[0]?.name, why: messageOf(error) })
+    return encodeReply(replyTo({ ...packet, questions: [] }, { rcode: 'SERVFAIL' }), limit)
   }
+}
+
+/** The answer, or the bytes of somebody else's. */
+export async function replyFor(
+  names: Names,
+  upstream: Pick<Upstream, 'resolve' | 'forward'>,
+  packet: Packet,
+  query: Buffer,
+): Promise<Packet | Buffer> {
+  const question = packet.questions?.[0]
+  if (packet.type !== 'query' || !question) return replyTo(packet, { rcode: 'FORMERR' })
+  const reply = await answer(names, question, (name, type) => upstream.resolve(name, type))
+  if (reply) return replyTo(packet, reply)
+  const raw = await upstream.forward(query)
+  const short = isNoName(raw) ? await answer(names, inCluster(question, names.domain), async () => []) : undefined
+  // Also without an address of the asked kind: the name is there.
+  if (short?.rcode === 'NOERROR')
+    return replyTo(packet, { ...short, answers: [aliasOf(question, names.domain), ...short.answers] })
+  return raw ?? replyTo(packet, { rcode: 'SERVFAIL' })
 }
 
 // Some resolvers never try their search domains on a name with a dot. Where nobody else knows such a name and it is
@@ -97,14 +111,14 @@ const aliasOf = (question: Question, domain: string): Answer => ({
 })
 const isNoName = (reply: Buffer | undefined) => reply === undefined || (reply.readUInt16BE(2) & 15) !== 0
 
-type Handle = (query: Buffer) => ReturnType<typeof handleQuery>
+/** The bytes that answer a query, in at most so many; undefined when it is no query. */
+type Handle = (query: Buffer, limitBytes?: number) => Promise<Buffer | undefined>
 
 function listenUdp({ address, port, log }: DnsOptions, handle: Handle): Promise<Socket> {
   const socket = createSocket('udp4')
   socket.on('message', async (message, peer) => {
-    const { packet, raw, query } = await handle(message)
-    if (raw) return void socket.send(raw, peer.port, peer.address)
-    if (packet) socket.send(fit(packet, query), peer.port, peer.address)
+    const reply = await handle(message, maxUdpBytes)
+    if (reply) socket.send(reply, peer.port, peer.address)
   })
   return new Promise((resolve, reject) => {
     socket.once('error', reject)
@@ -116,14 +130,10 @@ function listenUdp({ address, port, log }: DnsOptions, handle: Handle): Promise<
   })
 }
 
-/** Cuts an answer that is too long for UDP; the resolver then asks again over TCP. */
-function fit(packet: Packet, query: Packet | undefined): Buffer {
-  const bytes = encode(packet)
-  const edns = (query?.additionals ?? []).find(a => a.type === 'OPT') as { udpPayloadSize?: number } | undefined
-  const limit = Math.min(Math.max(edns?.udpPayloadSize ?? maxUdpBytes, maxUdpBytes), maxEdnsBytes)
-  if (bytes.length <= limit) return bytes
-  const truncated = 1 << 9
-  return encode({ ...packet, flags: (packet.flags ?? 0) | truncated, answers: [], authorities: [] })
+/** What the asker can take: resolvers that can take more than 512 bytes say so. */
+function limitOf(query: Packet): number {
+  const edns = (query.additionals ?? []).find(a => a.type === 'OPT') as { udpPayloadSize?: number } | undefined
+  return Math.min(Math.max(edns?.udpPayloadSize ?? maxUdpBytes, maxUdpBytes), maxEdnsBytes)
 }
 
 function listenTcp({ address, port, log }: DnsOptions, handle: Handle): Promise<Server> {
@@ -137,8 +147,7 @@ function listenTcp({ address, port, log }: DnsOptions, handle: Handle): Promise<
         const length = buffer.readUInt16BE(0)
         const query = buffer.subarray(2, 2 + length)
         buffer = buffer.subarray(2 + length)
-        const { packet, raw } = await handle(query)
-        const reply = raw ?? (packet && encode(packet))
+        const reply = await handle(query)
         if (!reply) return void socket.destroy()
         const head = Buffer.alloc(2)
         head.writeUInt16BE(reply.length)

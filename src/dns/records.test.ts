@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { KubeObject } from '../api/kind.ts'
+import { decode, encode } from 'dns-packet'
 import { Item, Mirror } from '../api/mirror.ts'
+import { replyFor } from './index.ts'
 import { lookup, type Names } from './records.ts'
 
 function mirrorOf<T extends KubeObject>(...objects: object[]): Mirror<T> {
@@ -89,3 +91,26 @@ test('names that are not there, names in between, names of others', () => {
     assert.deepEqual(find(name), { exists: true, records: [] }, name)
   assert.equal(find('example.org'), undefined)
 })
+
+const noName = encode({ type: 'response', id: 1, flags: 3, questions: [] })
+
+const short: [name: string, type: 'A' | 'AAAA', rcode: string, answers: string[]][] = [
+  ['web.shop', 'A', 'NOERROR', ['CNAME web.shop.svc.cluster.local', 'A 10.96.0.20']],
+  // The name is there, only no address of this kind: who hears that it is not would give up.
+  ['web.shop', 'AAAA', 'NOERROR', ['CNAME web.shop.svc.cluster.local']],
+  ['none.shop', 'AAAA', 'NXDOMAIN', []],
+  ['web.shop.svc.cluster.local', 'AAAA', 'NOERROR', []],
+]
+for (const [name, type, rcode, expected] of short)
+  test(`${type} of ${name} is ${rcode}`, async () => {
+    const packet = { type: 'query' as const, id: 1, questions: [{ name, type }] }
+    const upstream = { forward: async () => noName, resolve: async () => [] }
+    const reply = await replyFor(names, upstream, packet, encode(packet))
+    const { flags = 0, answers } = decode(Buffer.isBuffer(reply) ? reply : encode(reply))
+    // The response code is the low four bits.
+    assert.equal(flags & 15, rcode === 'NOERROR' ? 0 : 3)
+    assert.deepEqual(
+      answers?.map(a => `${a.type} ${'data' in a ? String(a.data) : ''}`),
+      expected,
+    )
+  })

@@ -87,16 +87,17 @@ type Volume = NonNullable<ReadPod['spec']['volumes']>[number]
 
 async function setUpVolume(context: VolumeContext, pod: ReadPod, volume: Volume, signal: AbortSignal): Promise<void> {
   const plugin = pluginFor(volume)
-  if (!plugin)
-    throw new VolumeFailure(
-      volume.name,
-      `no volume plugin matched for the source ${Object.keys(volume)
-        .filter(k => k !== 'name')
-        .join(', ')}`,
-    )
+  if (!plugin) throw new VolumeFailure(volume.name, unsupported(volume))
   await guarded(volume.name, () =>
     plugin.setUp({ pod, volume, dir: volumePath(context, pod, volume, plugin), context, signal }),
   )
+}
+
+function unsupported(volume: Volume): string {
+  // The container runtime mounts images, from containerd 2.1 on, which is not spoken to yet.
+  if (volume.image) return `volumes of images are not supported by this kubelet (image ${volume.image.reference ?? ''})`
+  const sources = Object.keys(volume).filter(key => key !== 'name')
+  return `no volume plugin matched for the source ${sources.join(', ')}`
 }
 
 async function guarded<T>(volume: string, work: () => Promise<T>): Promise<T> {

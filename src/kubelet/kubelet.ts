@@ -6,12 +6,14 @@ import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import type { Mirror } from '../api/mirror.ts'
+import { parseTime } from '../api/time.ts'
 import { type Client, EventRecorder } from '../client/index.ts'
 import type { Node } from '../kinds/core/node.ts'
 import { Pod } from '../kinds/core/pod.ts'
 import { Service } from '../kinds/core/service.ts'
 import { RuntimeClass } from '../kinds/node/runtimeclass.ts'
 import { findCgroups } from '../linux/index.ts'
+import { planAdmission, type Rejection } from './admission.ts'
 import { noHost, type PodHost } from './host.ts'
 import { realHost } from './host-real.ts'
 import { makeImages } from './images.ts'
@@ -21,7 +23,7 @@ import { every, keepNode, type NodeKeeper } from './node/node.ts'
 import { nodeStatus, ownLabels } from './node/status.ts'
 import { nodeObjects } from './objects.ts'
 import { type NodeContext, reportUnsynced } from './pod/context.ts'
-import { type ReadPod, uidOf } from './pod/spec.ts'
+import { isTerminal, type ReadPod, uidOf } from './pod/spec.ts'
 import { PodWorker, removePod } from './pod/worker.ts'
 import type { PodSeen, Runtime, RuntimeInfo } from './runtime/runtime.ts'
 import { startServer } from './server/server.ts'
@@ -142,8 +144,9 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const ready = (async () => {
     await node.registered
     await client.synced([pods, services], signal)
-    await adoptUntilDone(context, pods, workers, signal)
-    signal.addEventListener('abort', follow(context, pods, workers), { once: true })
+    const admit = (pod: ReadPod) => planAdmission(pod, node.mirror.get(undefined, o.nodeName), othersOf(workers, pod))
+    await adoptUntilDone(context, pods, workers, admit, signal)
+    signal.addEventListener('abort', follow(context, pods, workers, admit), { once: true })
     runtime
       .watch((uid, event) => hear(workers, uid, event?.topic), signal)
       .catch((error: unknown) => signal.aborted || log.error('events of the runtime are not followed', { error }))
@@ -263,11 +266,12 @@ async function adoptUntilDone(
   context: NodeContext,
   pods: Mirror<Pod>,
   workers: Workers,
+  admit: Admit,
   signal: AbortSignal,
 ): Promise<void> {
   for (;;) {
     try {
-      return await adopt(context, pods, workers)
+      return await adopt(context, pods, workers, admit)
     } catch (error) {
       signal.throwIfAborted()
       context.log.warn('the container runtime could not be asked for its pods, trying again', { why: messageOf(error) })
@@ -277,11 +281,20 @@ async function adoptUntilDone(
 }
 
 /** Takes over what a former kubelet left running, and ends what no pod stands for. */
-async function adopt(context: NodeContext, pods: Mirror<Pod>, workers: Workers): Promise<void> {
+async function adopt(context: NodeContext, pods: Mirror<Pod>, workers: Workers, admit: Admit): Promise<void> {
   const seen = new Map((await context.runtime.pods()).map(pod => [pod.uid, pod]))
-  for (const pod of pods.list()) addWorker(context, workers, pod, seen.get(uidOf(pod)))
+  for (const pod of pods.list()) if (seen.has(uidOf(pod))) addWorker(context, workers, pod, seen.get(uidOf(pod)))
+  // What does not run yet has to fit beside what does, the oldest first.
+  for (const pod of pods.list().sort(byAge)) {
+    if (seen.has(uidOf(pod))) continue
+    addWorker(context, workers, pod)
+    admitted(workers, pod, admit)
+  }
   await removeOrphans(context, pods, workers, [...seen.values()])
 }
+
+const byAge = (a: ReadPod, b: ReadPod) =>
+  (parseTime(a.metadata.creationTimestamp) ?? 0) - (parseTime(b.metadata.creationTimestamp) ?? 0)
 
 function addWorker(context: NodeContext, workers: Workers, pod: ReadPod, seen?: PodSeen): void {
   const uid = uidOf(pod)
@@ -290,7 +303,19 @@ function addWorker(context: NodeContext, workers: Workers, pod: ReadPod, seen?: 
   })
 }
 
-function follow(context: NodeContext, pods: Mirror<Pod>, workers: Workers): () => void {
+type Admit = (pod: ReadPod) => Rejection | undefined
+
+/** Refuses a pod that the node does not take. */
+function admitted(workers: Workers, pod: ReadPod, admit: Admit): void {
+  const rejection = isTerminal(pod) || pod.metadata.deletionTimestamp ? undefined : admit(pod)
+  if (rejection) workers.get(uidOf(pod))?.reject(rejection)
+}
+
+/** The pods that take something of the node, but for one. */
+const othersOf = (workers: Workers, but: ReadPod): ReadPod[] =>
+  [...workers.values()].filter(worker => worker.uid !== uidOf(but) && !worker.over).map(worker => worker.pod)
+
+function follow(context: NodeContext, pods: Mirror<Pod>, workers: Workers, admit: Admit): () => void {
   return pods.subscribeEach(({ type, item }) => {
     const pod = item.object
     const worker = workers.get(uidOf(pod))
@@ -302,6 +327,7 @@ function follow(context: NodeContext, pods: Mirror<Pod>, workers: Workers): () =
         if (old.pod.metadata.name === pod.metadata.name && old.pod.metadata.namespace === pod.metadata.namespace)
           old.objectGone()
       addWorker(context, workers, pod)
+      admitted(workers, pod, admit)
     }
   }, 'kubelet')
 }

@@ -9,10 +9,13 @@ import { ReplicaSet } from '../kinds/apps/replicaset.ts'
 import { StatefulSet } from '../kinds/apps/statefulset.ts'
 import { Namespace } from '../kinds/core/namespace.ts'
 import { Node } from '../kinds/core/node.ts'
+import { PersistentVolume } from '../kinds/core/persistentvolume.ts'
+import { PersistentVolumeClaim } from '../kinds/core/persistentvolumeclaim.ts'
 import { Pod } from '../kinds/core/pod.ts'
 import { ReplicationController } from '../kinds/core/replicationcontroller.ts'
 import { Service } from '../kinds/core/service.ts'
 import { PodDisruptionBudget } from '../kinds/policy/poddisruptionbudget.ts'
+import { StorageClass } from '../kinds/storage/storageclass.ts'
 import { defaultConfig, type SchedulerConfig } from './config.ts'
 import type { DecisionReport, Explanation } from './decisions.ts'
 import { type SchedulerOptions, SchedulerLoop } from './scheduler.ts'
@@ -48,7 +51,9 @@ export async function startScheduler(options: {
   onAttempt?: SchedulerOptions['onAttempt']
 }): Promise<Scheduler> {
   const { client, signal, config = defaultConfig, onAttempt, ...rest } = options
-  const kinds = [Node, Pod, Namespace, Service, ReplicaSet, ReplicationController, StatefulSet, PodDisruptionBudget]
+  const workloads = [Service, ReplicaSet, ReplicationController, StatefulSet, PodDisruptionBudget]
+  const storage = [PersistentVolumeClaim, PersistentVolume, StorageClass]
+  const kinds = [Node, Pod, Namespace, ...workloads, ...storage]
   await client.synced(
     kinds.map(kind => client.mirror(kind as typeof Pod)),
     signal,

@@ -6,7 +6,7 @@ import { settle, VirtualClock } from '../../src/base/clock.ts'
 import { makeLog } from '../../src/base/log.ts'
 import { seededRandom } from '../../src/base/random.ts'
 import type { Draft } from '../../src/api/kind.ts'
-import { openServer } from '../../src/apiserver/serve.ts'
+import { openServer } from '../../src/apiserver/open.ts'
 import { Client } from '../../src/client/index.ts'
 import { ConfigMap } from '../../src/kinds/core/configmap.ts'
 import { Event } from '../../src/kinds/core/event.ts'
@@ -294,4 +294,48 @@ test('a pod past its deadline fails', async t => {
   await clock.forward(7000)
   const { status } = await pod('late')
   assert.deepEqual([status.phase, status.reason], ['Failed', 'DeadlineExceeded'])
+})
+
+test('a pod that does not fit is refused with the reason alone, and does not take room from the next', async t => {
+  const { clock, run, pod, events } = await makeNode(t)
+  const cpu = (amount: string) => one({ resources: { requests: { cpu: amount } } })
+  await run('large', cpu('1000'))
+  await clock.forward(1000)
+  const { status } = await pod('large')
+  assert.equal(status.phase, 'Failed')
+  assert.equal(status.reason, 'OutOfcpu')
+  assert.match(status.message!, /^Pod was rejected: Node didn't have enough resource: cpu, requested: 1000000, used: 0/)
+  assert.equal(status.containerStatuses, undefined)
+  assert.deepEqual(await events('large'), ['OutOfcpu 1'])
+  await run('small', cpu('1'))
+  await clock.forward(1000)
+  assert.equal((await pod('small')).status.phase, 'Running')
+})
+
+test('a new image ends the back-off', async t => {
+  const { clock, client, run, main } = await makeNode(t, {
+    behave: ({ image }) => (image === 'busybox:1' ? { exitAfterMs: 10, exitCode: 1 } : {}),
+  })
+  await run('crash', one())
+  await clock.forward(60_000)
+  assert.equal((await main('crash')).state.waiting?.reason, 'CrashLoopBackOff')
+  const spec = { containers: [{ name: 'main', image: 'busybox:2' }] }
+  await client.patch(Pod, { namespace, name: 'crash' }, 'strategic', { spec })
+  await clock.forward(1000)
+  assert.ok((await main('crash')).state.running)
+})
+
+test('a node that lost its containers counts the restarts', async t => {
+  const { clock, client, kubelet, run, main, options } = await makeNode(t)
+  await run('web', one())
+  await clock.forward(1000)
+  await kubelet.close()
+  const again = await startKubelet({ ...options, runtime: simulatedRuntime({ clock }) })
+  t.after(() => again.close())
+  await clock.forward(5000)
+  const status = await main('web')
+  assert.ok(status.state.running)
+  assert.equal(status.restartCount, 1)
+  assert.equal(status.lastState.terminated?.reason, 'ContainerStatusUnknown')
+  assert.equal((await client.get(Pod, { namespace, name: 'web' })).status.phase, 'Running')
 })

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { StatusError } from '../../base/errors.ts'
 import type { User } from '../../api/operation.ts'
-import type { ServerCore } from '../serve.ts'
+import type { ServerCore } from '../core.ts'
 import { noteTokenUse } from '../legacy-token-use.ts'
 import { checkToken } from '../tokens.ts'
 

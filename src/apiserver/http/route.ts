@@ -27,6 +27,8 @@ export function parsePath(pathname: string): ResourcePath | undefined {
   if (!core && parts[0] !== 'apis') return undefined
   const [group, version] = core ? ['', parts[1]] : [parts[1], parts[2]]
   let rest = parts.slice(core ? 2 : 3)
+  // A slash at the end says nothing, except to what is behind a proxy.
+  if (rest.at(-1) === '' && !rest.includes('proxy')) rest = rest.slice(0, -1)
   if (!version || rest.length === 0 || rest[0] === '') return undefined
   const watch = rest[0] === 'watch' && rest.length > 1
   if (watch) rest = rest.slice(1)

@@ -8,7 +8,7 @@ import { Binding } from '../../kinds/core/binding.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import { decodeBody } from '../body.ts'
 import { conflict } from '../errors.ts'
-import type { Handler } from '../serve.ts'
+import type { Handler } from '../core.ts'
 
 export const createBinding: Handler = async ({ registry, clock }, operation, warn) => {
   const binding = decodeBody(Binding, operation.body, operation.options, warn) as Binding

@@ -3,7 +3,7 @@ import { Item } from '../../api/mirror.ts'
 import { ComponentStatus } from '../../kinds/core/componentstatus.ts'
 import { canonical } from '../body.ts'
 import { notFound } from '../errors.ts'
-import type { Handler } from '../serve.ts'
+import type { Handler } from '../core.ts'
 
 const components = ['controller-manager', 'etcd-0', 'scheduler']
 

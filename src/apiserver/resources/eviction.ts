@@ -9,7 +9,7 @@ import { PodDisruptionBudget } from '../../kinds/policy/poddisruptionbudget.ts'
 import { decodeBody, editable } from '../body.ts'
 import { remove } from '../deletion.ts'
 import { notFound } from '../errors.ts'
-import type { Handler, ServerCore } from '../serve.ts'
+import type { Handler, ServerCore } from '../core.ts'
 import type { Operation } from '../../api/operation.ts'
 import { timeText } from '../../api/time.ts'
 

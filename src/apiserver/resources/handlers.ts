@@ -20,13 +20,12 @@ import { createToken } from './token.ts'
 import { getScale, patchScale, updateScale } from './scale.ts'
 import { partUpdate } from './part-update.ts'
 import { reviewAccess, reviewLocalAccess, reviewOwnAccess, reviewOwnRules, reviewSelf, reviewToken } from './reviews.ts'
-import type { Handler } from '../serve.ts'
+import { type Handler, handlerKey } from '../core.ts'
 
 export const handlers: Map<string, Handler> = new Map()
 
 function on(kind: AnyKind, subresource: string, verbs: Record<string, Handler>): void {
-  for (const [verb, handler] of Object.entries(verbs))
-    handlers.set(`${kind.group}/${kind.plural}/${subresource}:${verb}`, handler)
+  for (const [verb, handler] of Object.entries(verbs)) handlers.set(handlerKey(kind, subresource, verb), handler)
 }
 
 on(Pod, 'binding', { create: createBinding })

@@ -3,7 +3,7 @@
 import type { KubeObject } from '../../api/kind.ts'
 import { decodeBody, editable } from '../body.ts'
 import { patchedBody } from '../writes.ts'
-import type { Handler } from '../serve.ts'
+import type { Handler } from '../core.ts'
 
 // The part belongs to the object's kind, which only the caller knows.
 // oxlint-disable-next-line typescript/no-explicit-any

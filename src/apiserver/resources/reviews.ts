@@ -15,7 +15,7 @@ import type { NonResourceAttributes, ResourceAttributes } from '../../kinds/auth
 import { rulesOf } from '../authz/rbac.ts'
 import { canonical, decodeBody } from '../body.ts'
 import { checkToken } from '../tokens.ts'
-import type { Handler, ServerCore } from '../serve.ts'
+import type { Handler, ServerCore } from '../core.ts'
 
 const answer = (kind: AnyKind, object: object): ServedResult => ({
   type: 'object',

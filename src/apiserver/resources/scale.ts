@@ -10,7 +10,7 @@ import type { DeepReadonly, JsonObject } from '../../api/schema/node.ts'
 import { invalidError, root } from '../../api/path.ts'
 import { Scale } from '../../kinds/autoscaling/scale.ts'
 import { canonical, decodeBody, editable } from '../body.ts'
-import type { Handler } from '../serve.ts'
+import type { Handler } from '../core.ts'
 import { patchedBody } from '../writes.ts'
 
 /** The Scale of an object. */

@@ -11,7 +11,7 @@ import type { AnyKind } from '../../api/kind.ts'
 import { canonical, decodeBody } from '../body.ts'
 import { conflict, notFound } from '../errors.ts'
 import { issueToken, type TokenSubject } from '../tokens.ts'
-import type { Handler, ServerCore } from '../serve.ts'
+import type { Handler, ServerCore } from '../core.ts'
 
 const defaultSeconds = 3600
 const minSeconds = 600

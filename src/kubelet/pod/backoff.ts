@@ -1,11 +1,16 @@
 // Restart back-off: a container that ends is started again at once, then after 10, 20, 40 … seconds, at most five
 // minutes; ten minutes without a restart forget it. Source: kubernetes client-go util/flowcontrol/backoff.go.
 
+import { containerHash, type ReadContainer } from './spec.ts'
+
 export interface Backoff {
   delayMs: number
   /** When it was last made longer. */
   updatedAt: number
 }
+
+/** What a back-off belongs to: another image is another container, and starts at once. */
+export const backoffKey = (container: ReadContainer): string => `${container.name} ${containerHash(container)}`
 
 export const restartBackoff = { firstMs: 10_000, mostMs: 300_000 }
 

@@ -3,6 +3,7 @@
 import { messageOf } from '../../base/errors.ts'
 import { type NodeContext, podEvent } from './context.ts'
 import { runHook } from './hooks.ts'
+import type { ContainerSeen } from '../runtime/runtime.ts'
 import type { Step } from './plan.ts'
 import { findContainer, type ReadPod } from './spec.ts'
 
@@ -19,11 +20,24 @@ export async function killContainer(
 ): Promise<void> {
   const { container: seen, graceSeconds } = step
   if (announce) podEvent(context, pod, 'Normal', 'Killing', step.message, seen.name)
+  const from = context.clock.now()
+  if (step.preStop) await runPreStop(context, pod, podIP, step, signal)
+  const left = graceSeconds - Math.floor((context.clock.now() - from) / 1000)
+  await context.runtime.stopContainer(seen.id, graceSeconds === 0 ? 0 : Math.max(leastGraceSeconds, left), signal)
+}
+
+/** Runs a container's preStop hook, if it has one, for as long as its grace period allows; never fails for its sake. */
+export async function runPreStop(
+  context: NodeContext,
+  pod: ReadPod,
+  podIP: string | undefined,
+  { container: seen, graceSeconds }: { container: ContainerSeen; graceSeconds: number },
+  signal: AbortSignal,
+): Promise<void> {
   const { clock } = context
   const container = findContainer(pod, seen.name)?.container
   const hook = container?.lifecycle?.preStop
-  const from = clock.now()
-  if (hook && step.preStop && graceSeconds > 0) {
+  if (hook && graceSeconds > 0) {
     const limit = new AbortController()
     const cancel = clock.after(graceSeconds * 1000, () =>
       limit.abort(new Error(`hook did not finish within ${graceSeconds} seconds`)),
@@ -42,8 +56,6 @@ export async function killContainer(
       cancel()
     }
   }
-  const left = graceSeconds - Math.floor((clock.now() - from) / 1000)
-  await context.runtime.stopContainer(seen.id, graceSeconds === 0 ? 0 : Math.max(leastGraceSeconds, left), signal)
 }
 
 const aborted = (signal: AbortSignal): Promise<never> =>

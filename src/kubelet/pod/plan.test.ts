@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ContainerSeen, PodSeen } from '../runtime/runtime.ts'
-import { nextBackoff, waitUntil } from './backoff.ts'
+import { backoffKey, nextBackoff, waitUntil } from './backoff.ts'
 import { type Ending, type PodMemory, planPod } from './plan.ts'
 import { containerHash, type ReadPod } from './spec.ts'
 import { phaseOf } from './status.ts'
@@ -67,12 +67,17 @@ const nothing: PodMemory = {
   condemned: new Map(),
   notStarted: new Set(),
   ending: undefined,
+  hooked: new Set(),
   settled: false,
   gone: false,
 }
 const deleted: Ending = { why: 'deleted', sinceMs: now - 10_000, graceSeconds: 30 }
 const init = { initContainers: [{ name: 'i1' }, { name: 'i2' }] }
 const sidecar = { initContainers: [{ name: 'side', restartPolicy: 'Always' }, { name: 'i2' }] }
+
+const preStop = { exec: { command: ['drain'] } }
+const hookedSidecar = { initContainers: [{ name: 'side', restartPolicy: 'Always', lifecycle: { preStop } }] }
+const aKey = backoffKey({ name: 'a' } as never)
 
 const cases: [string, Spec, PodSeen, Partial<PodMemory>, string][] = [
   ['a new pod gets a sandbox', {}, seenOf([]), {}, 'starting: sandbox#0'],
@@ -112,7 +117,7 @@ const cases: [string, Spec, PodSeen, Partial<PodMemory>, string][] = [
     'with back-off after that',
     {},
     seenOf(['s'], 'a:exited:1'),
-    { backoffs: new Map([['a', { delayMs: 10_000, updatedAt: now - 2000 }]]) },
+    { backoffs: new Map([[aKey, { delayMs: 10_000, updatedAt: now - 2000 }]]) },
     'running: again+9000 a=CrashLoopBackOff',
   ],
   ['OnFailure leaves success alone', { restartPolicy: 'OnFailure' }, seenOf(['s'], 'a:exited:0'), {}, 'ending: settle'],
@@ -176,6 +181,34 @@ const cases: [string, Spec, PodSeen, Partial<PodMemory>, string][] = [
     { ending: deleted },
     'ending: kill side1 20s',
   ],
+  [
+    'their preStop hooks run with the termination of the others',
+    hookedSidecar,
+    seenOf(['s'], 'a:running', 'side:running'),
+    { ending: deleted },
+    'ending: kill a2 20s preStop side1 20s',
+  ],
+  [
+    'once',
+    hookedSidecar,
+    seenOf(['s'], 'a:running', 'side:running'),
+    { ending: deleted, hooked: new Set(['side1']) },
+    'ending: kill a2 20s',
+  ],
+  [
+    'and hold their own SIGTERM back, while the grace period counts down',
+    hookedSidecar,
+    seenOf(['s'], 'a:exited:0', 'side:running'),
+    { ending: deleted, hooked: new Set(['side1']), busy: new Set(['preStop:side1']) },
+    'ending:',
+  ],
+  [
+    'which is without hook then',
+    hookedSidecar,
+    seenOf(['s'], 'a:exited:0', 'side:running'),
+    { ending: deleted, hooked: new Set(['side1']) },
+    'ending: kill side1 20s without hook',
+  ],
   ['old dead containers go', {}, seenOf(['s'], 'a:running', 'a:exited:1', 'a:exited:1'), {}, 'running: remove a1'],
   [
     'an ephemeral container joins',
@@ -199,7 +232,9 @@ for (const [what, spec, seen, memory, expected] of cases) {
     const steps = plan.steps.map(step => {
       if (step.do === 'sandbox') return `sandbox#${step.attempt}`
       if (step.do === 'start') return `start ${step.name}#${step.attempt}`
-      if (step.do === 'kill') return `kill ${step.container.id} ${step.graceSeconds}s`
+      if (step.do === 'kill')
+        return `kill ${step.container.id} ${step.graceSeconds}s${memory.hooked?.has(step.container.id) ? ' without hook' : ''}${memory.hooked?.has(step.container.id) === step.preStop ? ' (wrong)' : ''}`
+      if (step.do === 'preStop') return `preStop ${step.container.id} ${step.graceSeconds}s`
       return step.do === 'remove' ? `remove ${step.id}` : step.do
     })
     const again = plan.againAt === undefined ? [] : [`again+${plan.againAt - now}`]

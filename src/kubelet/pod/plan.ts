@@ -8,16 +8,17 @@
 //      │             └──────────────┬──────────────┴────────────┬────────────┘
 //      │          deleted, evicted, deadline          all ended for good
 //      ▼                            ▼                           ▼
-//   ending (preStop, SIGTERM, SIGKILL, sidecars last) ─▶ ended (sandbox stopped, volumes taken down)
+//   ending (preStop of all, SIGTERM, SIGKILL, sidecars last) ─▶ ended (sandbox stopped, volumes taken down)
 //                                                             └─ deleted? ─▶ gone (the object is deleted)
 //
 // Source: kubernetes pkg/kubelet/kuberuntime (computePodActions), KEP-753.
 import { durationText, parseTime } from '../../api/time.ts'
 import type { ContainerSeen, PodSeen, SandboxSeen } from '../runtime/runtime.ts'
-import { type Backoff, waitUntil } from './backoff.ts'
+import { type Backoff, backoffKey, waitUntil } from './backoff.ts'
 import {
   containerHash,
   ephemeralContainers,
+  findContainer,
   graceSecondsOf,
   initContainers,
   isSidecar,
@@ -34,6 +35,8 @@ import {
 /** Why a pod ends before its containers did by themselves. */
 export interface Ending {
   why: 'deleted' | 'failed'
+  /** The node did not take it: nothing was ever made for it. */
+  rejected?: boolean
   /** status.reason and message of a pod that the kubelet ends itself. */
   reason?: string
   message?: string
@@ -45,6 +48,7 @@ export interface Ending {
 export interface PodMemory {
   /** Jobs under way: `sandbox`, `start:NAME`, `kill:ID`, `settle`, `remove:ID`. */
   busy: ReadonlySet<string>
+  /** By `backoffKey`. */
   backoffs: ReadonlyMap<string, Backoff>
   /** Containers that could not be started: what their status says, and when to try again. */
   failures: ReadonlyMap<string, { reason: string; message: string; retryAt: number }>
@@ -55,6 +59,8 @@ export interface PodMemory {
   /** Containers whose startup probe has not succeeded yet, by container id. */
   notStarted: ReadonlySet<string>
   ending: Ending | undefined
+  /** Containers, by id, whose preStop hook was run before their turn to end. */
+  hooked: ReadonlySet<string>
   /** Sandbox stopped, volumes taken down. */
   settled: boolean
   /** The object is no longer in the API: nobody waits for a status. */
@@ -72,6 +78,8 @@ export type Step =
   | { do: 'sandbox'; attempt: number; replaces?: string }
   | { do: 'start'; name: string; role: Role; attempt: number; after?: ContainerSeen }
   | { do: 'kill'; container: ContainerSeen; message: string; graceSeconds: number; preStop: boolean }
+  /** The preStop hook of a sidecar, whose SIGTERM has to wait until others have ended. */
+  | { do: 'preStop'; container: ContainerSeen; message: string; graceSeconds: number }
   | { do: 'remove'; id: string }
   /** Stop sandboxes, take volumes down. */
   | { do: 'settle' }
@@ -201,7 +209,7 @@ function planContainer(c: Context, container: ReadContainer, role: Role): void {
     return
   }
   if (!restarts(pod, container, role, last.exitCode) || memory.busy.has(`start:${container.name}`)) return
-  const backoff = memory.backoffs.get(container.name)
+  const backoff = memory.backoffs.get(backoffKey(container))
   const until = waitUntil(now, last.finishedAtMs, backoff)
   if (until === undefined) return start(c, container, role, last)
   again(plan, until)
@@ -235,7 +243,8 @@ function nextAttempt({ seen, pod }: Context, name: string, role: Role): number {
   if (last) return last.state === 'exited' || last.state === 'running' ? last.attempt + 1 : last.attempt
   const statuses = role === 'init' ? pod.status.initContainerStatuses : pod.status.containerStatuses
   const known = statuses?.find(s => s.name === name)
-  return known?.containerID ? known.restartCount + 1 : 0
+  // A status without a container has counted the lost one already.
+  return known ? known.restartCount + (known.containerID ? 1 : 0) : 0
 }
 
 function planEnd(c: Context, ending: Ending, outcome?: 'succeeded' | 'failed'): void {
@@ -250,7 +259,14 @@ function planEnd(c: Context, ending: Ending, outcome?: 'succeeded' | 'failed'): 
     .map(s => s.name)
   const others = running.filter(r => !sidecars.includes(r.name))
   const next = others.length ? others : lastSidecar(running, sidecars)
-  for (const container of next) kill(c, container, `Stopping container ${container.name}`, grace, true)
+  for (const container of running) {
+    const message = `Stopping container ${container.name}`
+    const hooked = memory.hooked.has(container.id)
+    if (next.includes(container)) {
+      if (!memory.busy.has(`preStop:${container.id}`)) kill(c, container, message, grace, !hooked)
+    } else if (grace > 0 && !hooked && findContainer(pod, container.name)?.container.lifecycle?.preStop)
+      plan.steps.push({ do: 'preStop', container, message, graceSeconds: grace })
+  }
   if (running.length || memory.busy.size) return
   if (!memory.settled) {
     plan.steps.push({ do: 'settle' })

@@ -77,5 +77,8 @@ export function restarts(pod: ReadPod, container: ReadContainer, role: Role, exi
   return true
 }
 
+/** Whether it has ended for good, as the API knows it. */
+export const isTerminal = ({ status }: ReadPod): boolean => status.phase === 'Succeeded' || status.phase === 'Failed'
+
 /** Whether the pod shares the node's network. */
 export const onHostNetwork = (pod: ReadPod): boolean => pod.spec.hostNetwork === true

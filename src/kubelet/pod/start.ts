@@ -5,6 +5,7 @@ import { messageOf } from '../../base/errors.ts'
 import { containerConfig, sandboxConfig } from '../config/configs.ts'
 import { environmentOf } from '../config/env.ts'
 import { checkNonRoot } from '../config/security.ts'
+import { grpcOf } from '../cri/index.ts'
 import { dockerConfigOf } from '../credentials.ts'
 import type { PodSeen, SandboxSeen } from '../runtime/runtime.ts'
 import { type NodeContext, podEvent, StartFailure } from './context.ts'
@@ -31,8 +32,10 @@ export async function startContainer(context: NodeContext, request: StartRequest
     podEvent(context, pod, type, reason, message, step.name)
   const fail = (reason: string, error: unknown) => {
     signal.throwIfAborted()
-    event('Warning', 'Failed', `Error: ${messageOf(error)}`)
-    return new StartFailure(reason, messageOf(error), retryMs, error)
+    // The runtime's own words, without what gRPC puts around them.
+    const words = grpcOf(error)?.desc ?? messageOf(error)
+    event('Warning', 'Failed', `Error: ${words}`)
+    return new StartFailure(reason, words, retryMs, error)
   }
   const config = sandboxConfig(pod, sandbox.attempt, context.place)
   const pullSecrets = () => pullSecretsOf(context, pod)

@@ -36,6 +36,22 @@ type Status = DeepReadonly<PodStatus>
 type Phase = NonNullable<PodStatus['phase']>
 
 export function podStatus(inputs: StatusInputs): PodStatus {
+  return inputs.memory.ending?.rejected ? rejectedStatus(inputs) : workedStatus(inputs)
+}
+
+/** A pod that the node did not take shows nothing but why. Source: pkg/kubelet/kubelet.go (rejectPod). */
+function rejectedStatus({ pod, memory: { ending }, startedAtMs }: StatusInputs): PodStatus {
+  return {
+    phase: 'Failed',
+    ...(ending?.reason && { reason: ending.reason }),
+    ...(ending?.message && { message: ending.message }),
+    startTime: pod.status.startTime ?? timeText(startedAtMs),
+    ...(pod.status.qosClass && { qosClass: pod.status.qosClass }),
+    ...(pod.metadata.generation && { observedGeneration: pod.metadata.generation }),
+  }
+}
+
+function workedStatus(inputs: StatusInputs): PodStatus {
   const { pod, seen, memory } = inputs
   const hasInit = initContainers(pod).length > 0
   const statuses = (
@@ -119,7 +135,8 @@ function containerStatus(
   status.imageID = current.imageRef
   status.containerID = `${inputs.runtimeName}://${current.id}`
   if (previous) status.lastState = { terminated: terminated(inputs, previous) }
-  else if (before?.lastState.terminated && before.containerID === status.containerID)
+  // Also what was lost before this container: the runtime does not know of it.
+  else if (before?.lastState.terminated && (!before.containerID || before.containerID === status.containerID))
     status.lastState = before.lastState as ContainerState
   if (current.state === 'running') {
     status.state = { running: { startedAt: timeText(current.startedAtMs) } }

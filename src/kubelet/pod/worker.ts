@@ -3,14 +3,29 @@
 import { isReason, messageOf } from '../../base/errors.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import { sandboxConfig } from '../config/configs.ts'
+import type { Rejection } from '../admission.ts'
 import { VolumeFailure } from '../host.ts'
 import { PodProbes } from '../probes/probes.ts'
 import type { PodSeen } from '../runtime/runtime.ts'
-import { type Backoff, nextBackoff } from './backoff.ts'
+import { type Backoff, backoffKey, nextBackoff } from './backoff.ts'
 import { type NodeContext, podEvent, reportUnsynced, StartFailure } from './context.ts'
-import { killContainer } from './kill.ts'
+import { killContainer, runPreStop } from './kill.ts'
 import { deadlineOf, type Ending, planPod, type PodPlan, type Step } from './plan.ts'
-import { graceSecondsOf, nameOf, namespaceOf, newest, onHostNetwork, type ReadPod, uidOf } from './spec.ts'
+import {
+  containerHash,
+  findContainer,
+  graceSecondsOf,
+  mainContainers,
+  initContainers,
+  isTerminal,
+  nameOf,
+  namespaceOf,
+  newest,
+  onHostNetwork,
+  type ReadPod,
+  uidOf,
+} from './spec.ts'
+import { VolumeRefresher } from './refresher.ts'
 import { startContainer } from './start.ts'
 import { podStatus } from './status.ts'
 import { StatusWriter } from './status-writer.ts'
@@ -29,12 +44,14 @@ export class PodWorker {
   readonly #context: NodeContext
   readonly #probes: PodProbes
   readonly #statuses: StatusWriter
+  readonly #refresher: VolumeRefresher
   readonly #done: (worker: PodWorker) => void
   readonly #startedAt: number
   readonly #busy = new Map<string, AbortController>()
   readonly #backoffs = new Map<string, Backoff>()
   readonly #failures = new Map<string, { reason: string; message: string; retryAt: number }>()
   readonly #announced = new Set<string>()
+  readonly #hooked = new Set<string>()
   readonly #listeners = new Set<() => void>()
   #lastWaiting = new Map<string, string>()
   #sandboxBackoff: Backoff | undefined
@@ -48,9 +65,6 @@ export class PodWorker {
   #running = false
   #stale = true
   #cancelTimer: (() => void) | undefined
-  #cancelRefresh: (() => void) | undefined
-  #refreshing = false
-  #refreshWanted = false
 
   constructor(context: NodeContext, pod: ReadPod, seen: PodSeen, done: (worker: PodWorker) => void) {
     this.uid = uidOf(pod)
@@ -61,14 +75,22 @@ export class PodWorker {
     this.#startedAt = context.clock.now()
     this.#probes = new PodProbes(context, () => this.wake())
     this.#statuses = new StatusWriter(context, pod)
+    this.#refresher = new VolumeRefresher(context, () =>
+      !this.#closed && this.#seen.sandboxes.length && !this.#ending && !this.#settled ? this.#pod : undefined,
+    )
     this.#stale = false
     this.update(pod)
     // A former kubelet made its volumes; this one keeps them current.
-    if (context.runtime.real) this.refreshVolumes()
+    if (context.runtime.real) this.#refresher.refresh()
   }
 
   get pod(): ReadPod {
     return this.#pod
+  }
+
+  /** Whether it takes nothing of the node any more, or never did. */
+  get over(): boolean {
+    return this.#ending?.rejected === true || isTerminal(this.#pod)
   }
 
   get seen(): PodSeen {
@@ -90,6 +112,11 @@ export class PodWorker {
     const before = this.#pod
     this.#pod = pod
     this.#statuses.observe(pod)
+    // With another image it may be tried at once.
+    for (const container of [...initContainers(pod), ...mainContainers(pod)]) {
+      const old = findContainer(before, container.name)?.container
+      if (old && containerHash(old) !== containerHash(container)) this.#failures.delete(container.name)
+    }
     if (pod.metadata.deletionTimestamp)
       this.#end({ why: 'deleted', sinceMs: this.#context.clock.now(), graceSeconds: graceSecondsOf(pod) })
     if (
@@ -97,7 +124,7 @@ export class PodWorker {
       JSON.stringify([before.metadata.labels, before.metadata.annotations]) !==
         JSON.stringify([pod.metadata.labels, pod.metadata.annotations])
     )
-      this.refreshVolumes()
+      this.#refresher.refresh()
     this.wake()
   }
 
@@ -115,6 +142,20 @@ export class PodWorker {
   /** Ends the pod as Failed, as eviction does. */
   evict(reason: string, message: string, graceSeconds: number): void {
     this.#end({ why: 'failed', reason, message, sinceMs: this.#context.clock.now(), graceSeconds })
+    this.wake()
+  }
+
+  /** The node does not take the pod: it fails before anything is made for it. */
+  reject({ reason, message }: Rejection): void {
+    podEvent(this.#context, this.#pod, 'Warning', reason, message)
+    this.#end({
+      why: 'failed',
+      rejected: true,
+      reason,
+      message: `Pod was rejected: ${message}`,
+      sinceMs: this.#context.clock.now(),
+      graceSeconds: 0,
+    })
     this.wake()
   }
 
@@ -136,7 +177,7 @@ export class PodWorker {
     for (const [name, failure] of this.#failures)
       if (failure.reason === 'CreateContainerConfigError') this.#failures.delete(name)
     if (!this.#seen.sandboxes.length) this.#sandboxRetryAt = 0
-    this.refreshVolumes()
+    this.#refresher.refresh()
     this.wake()
   }
 
@@ -154,7 +195,7 @@ export class PodWorker {
     this.#probes.stop()
     this.#context.objects.release(this.uid)
     this.#cancelTimer?.()
-    this.#cancelRefresh?.()
+    this.#refresher.stop()
     for (const job of this.#busy.values()) job.abort(new Error('the kubelet ends'))
   }
 
@@ -166,7 +207,8 @@ export class PodWorker {
       if (ending.sinceMs + ending.graceSeconds * 1000 >= before.sinceMs + before.graceSeconds * 1000) return
       this.#ending = { ...before, sinceMs: ending.sinceMs, graceSeconds: ending.graceSeconds }
     } else this.#ending = ending
-    for (const [job, abort] of this.#busy) if (/^(start|sandbox|kill)/.test(job)) abort.abort(new Error('the pod ends'))
+    for (const [job, abort] of this.#busy)
+      if (/^(start|sandbox|kill|preStop)/.test(job)) abort.abort(new Error('the pod ends'))
   }
 
   async #rounds(): Promise<void> {
@@ -197,12 +239,7 @@ export class PodWorker {
     }
     const now = clock.now()
     const deadline = deadlineOf(this.#pod)
-    if (
-      deadline !== undefined &&
-      now >= deadline &&
-      !this.#ending &&
-      !/Succeeded|Failed/.test(this.#pod.status.phase ?? '')
-    ) {
+    if (deadline !== undefined && now >= deadline && !this.#ending && !isTerminal(this.#pod)) {
       const message = 'Pod was active on the node longer than the specified deadline'
       podEvent(this.#context, this.#pod, 'Normal', 'DeadlineExceeded', message)
       this.#end({
@@ -222,6 +259,7 @@ export class PodWorker {
       condemned: this.#probes.condemned,
       notStarted: this.#probes.notStarted,
       ending: this.#ending,
+      hooked: this.#hooked,
       settled: this.#settled,
       gone: this.#gone,
     }
@@ -229,8 +267,9 @@ export class PodWorker {
     this.#plan = plan
     this.#tellWaiting(plan)
     for (const changed of this.#listeners) changed()
-    // Once its containers are being removed the last status stands.
-    if (!this.#gone && !this.#busy.has('delete')) {
+    // Once its containers are being removed the last status stands, as does that of a pod that was refused long ago.
+    const wasRefused = isTerminal(this.#pod) && !this.#pod.status.containerStatuses && !this.#ending
+    if (!this.#gone && !this.#busy.has('delete') && !wasRefused) {
       const { notReady } = this.#probes
       this.#statuses.write(
         podStatus({
@@ -282,6 +321,15 @@ export class PodWorker {
           killContainer(this.#context, this.#pod, this.#seen.sandboxes[0]?.ips[0], step, signal, announce),
         )
       }
+      case 'preStop': {
+        const { id, name } = step.container
+        podEvent(this.#context, this.#pod, 'Normal', 'Killing', step.message, name)
+        this.#announced.add(id)
+        this.#hooked.add(id)
+        return this.#job(`preStop:${id}`, signal =>
+          runPreStop(this.#context, this.#pod, this.#seen.sandboxes[0]?.ips[0], step, signal),
+        )
+      }
       case 'remove':
         return this.#job(`remove:${step.id}`, () => this.#context.runtime.removeContainer(step.id))
       case 'settle':
@@ -330,7 +378,7 @@ export class PodWorker {
       if (!(error instanceof VolumeFailure)) return fail('FailedMount', messageOf(error))
       return fail('FailedMount', `MountVolume.SetUp failed for volume "${error.volume}" : ${error.message}`)
     }
-    if (runtime.real && pod.spec.volumes?.some(v => v.projected)) this.#planRefresh(clock.now() + firstRefreshMs)
+    if (runtime.real && pod.spec.volumes?.some(v => v.projected)) this.#refresher.plan(clock.now() + firstRefreshMs)
     try {
       if (step.replaces) {
         podEvent(
@@ -360,8 +408,11 @@ export class PodWorker {
     const { clock } = this.#context
     const sandbox = this.#seen.sandboxes.find(s => s.ready)
     if (!sandbox) return
-    if (step.after)
-      this.#backoffs.set(step.name, nextBackoff(clock.now(), this.#backoffs.get(step.name), step.after.finishedAtMs))
+    const container = findContainer(this.#pod, step.name)?.container
+    if (step.after && container) {
+      const key = backoffKey(container)
+      this.#backoffs.set(key, nextBackoff(clock.now(), this.#backoffs.get(key), step.after.finishedAtMs))
+    }
     try {
       await startContainer(this.#context, { pod: this.#pod, seen: this.#seen, sandbox, step, signal })
       this.#failures.delete(step.name)
@@ -389,7 +440,7 @@ export class PodWorker {
     const { runtime, host, objects, images } = this.#context
     const seen = await runtime.pod(this.uid)
     for (const sandbox of seen.sandboxes) await runtime.stopSandbox(sandbox.id)
-    this.#cancelRefresh?.()
+    this.#refresher.stop()
     await host.tearDown(this.uid)
     objects.release(this.uid)
     images.forget(this.uid)
@@ -415,45 +466,8 @@ export class PodWorker {
     this.close()
     this.#done(this)
   }
-
-  /** Writes the pod's files anew where their sources changed. */
-  refreshVolumes(): void {
-    if (!this.#seen.sandboxes.length || this.#ending || this.#settled) return
-    this.#refreshWanted = true
-    if (!this.#refreshing) void this.#refresh()
-  }
-
-  // One at a time: two writers of one directory would undo each other.
-  async #refresh(): Promise<void> {
-    this.#refreshing = true
-    while (this.#refreshWanted && !this.#closed) {
-      this.#refreshWanted = false
-      try {
-        this.#planRefresh(await this.#context.host.refresh(this.#pod))
-      } catch (error) {
-        const volume = error instanceof VolumeFailure ? error.volume : ''
-        podEvent(
-          this.#context,
-          this.#pod,
-          'Warning',
-          'FailedMount',
-          `MountVolume.SetUp failed for volume "${volume}" : ${messageOf(error)}`,
-        )
-        this.#planRefresh(this.#context.clock.now() + refreshRetryMs)
-      }
-    }
-    this.#refreshing = false
-  }
-
-  #planRefresh(at: number | undefined): void {
-    this.#cancelRefresh?.()
-    const { clock } = this.#context
-    this.#cancelRefresh =
-      at === undefined ? undefined : clock.after(Math.max(0, at - clock.now()), () => this.refreshVolumes())
-  }
 }
 
-const refreshRetryMs = 60_000
 /** A token's own renewal time becomes known with the first refresh. */
 const firstRefreshMs = 300_000
 

@@ -56,7 +56,12 @@ test('HTTP: 200 to 399 succeed; headers are sent; redirects on the same host are
   assert.match(await get('/hangs'), /^failure: Get "http:.*": context deadline exceeded/)
   assert.match(
     await get('/', { port: await freePort() }),
-    /^failure: Get ".*": dial tcp .*: connect: connection refused$/,
+    /^failure: Get "http:\/\/127.0.0.1:(\d+)\/.*": dial tcp 127.0.0.1:\1: connect: connection refused$/,
+  )
+  // Nobody listens on this address of the loopback; the scheme's own port is written, too.
+  assert.equal(
+    await get('/', { host: '127.0.0.77', port: 80 }),
+    'failure: Get "http://127.0.0.77:80/": dial tcp 127.0.0.77:80: connect: connection refused',
   )
   assert.match(await get('/', { port: 'none' }), /^unknown: couldn't find port: "none" in container c$/)
 })

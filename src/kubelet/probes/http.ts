@@ -61,7 +61,7 @@ function once(
     }
     const fail = (problem: string) => done({ status: 0, body: '', problem })
     const cancel = clock.after(timeoutMs, () =>
-      fail(`Get "${url.href}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)`),
+      fail(`Get "${textOf(url)}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)`),
     )
     const onAbort = () => fail('aborted')
     signal?.addEventListener('abort', onAbort, { once: true })
@@ -85,10 +85,16 @@ function once(
       response.on('end', finish)
       response.on('error', error => fail(error.message))
     })
-    outgoing.on('error', error => fail(`Get "${url.href}": ${goWords(error, url)}`))
+    outgoing.on('error', error =>
+      fail(`Get "${textOf(url)}": ${goWords(error, { hostname: url.hostname, port: portText(url) })}`),
+    )
     outgoing.end()
   })
 }
+
+/** As Go writes it: with the port, also where it is the scheme's own. */
+const portText = ({ port, protocol }: URL) => port || (protocol === 'https:' ? '443' : '80')
+const textOf = (url: URL) => `${url.protocol}//${url.hostname}:${portText(url)}${url.pathname}${url.search}`
 
 // Clients match on the words that Go's dialer has for it.
 export function goWords(error: Error, url: { hostname: string; port: string }): string {

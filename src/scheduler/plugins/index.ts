@@ -13,6 +13,7 @@ import { nodeUnschedulable } from './node-unschedulable.ts'
 import { defaultBinder, prioritySort, schedulingGates } from './queue-plugins.ts'
 import { taintToleration } from './taint-toleration.ts'
 import { topologySpread } from './topology-spread.ts'
+import { volumeBinding } from './volume-binding.ts'
 
 export const defaultPlugins: readonly { maker: PluginMaker; weight?: number }[] = [
   { maker: schedulingGates },
@@ -23,7 +24,7 @@ export const defaultPlugins: readonly { maker: PluginMaker; weight?: number }[] 
   { maker: nodeAffinity, weight: 2 },
   { maker: nodePorts },
   { maker: nodeResourcesFit, weight: 1 },
-  // The plugins for volumes have their place here.
+  { maker: volumeBinding },
   { maker: topologySpread, weight: 2 },
   { maker: interPodAffinity, weight: 2 },
   { maker: defaultPreemption },
@@ -36,7 +37,6 @@ export const defaultPlugins: readonly { maker: PluginMaker; weight?: number }[] 
 export const unbuiltPlugins: ReadonlySet<string> = new Set([
   'VolumeRestrictions',
   'NodeVolumeLimits',
-  'VolumeBinding',
   'VolumeZone',
   'DynamicResources',
   'NodeDeclaredFeatures',

@@ -1,0 +1,101 @@
+// VolumeBinding: a pod waits until the claims it mounts are there and bound, and runs only where their volumes can be
+// reached. Claims that wait for their first consumer find no volume: nothing here binds or provisions.
+// Source: plugins/volumebinding.
+import type { DeepReadonly } from '../../api/schema/node.ts'
+import { matchesTerms } from '../../kinds/core/node-selection.ts'
+import { PersistentVolume } from '../../kinds/core/persistentvolume.ts'
+import { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts'
+import { StorageClass } from '../../kinds/storage/storageclass.ts'
+import { definePlugin, type Handle, type PluginMaker, type Rejected, skip, wake } from '../framework.ts'
+import type { Pod, PodInfo } from '../info.ts'
+
+type Claim = DeepReadonly<PersistentVolumeClaim>
+
+const bindCompleted = 'pv.kubernetes.io/bind-completed'
+const noVolume = { no: "node(s) didn't find available persistent volumes to bind", ever: false } as const
+const elsewhere = { no: "node(s) didn't match PersistentVolume's node affinity", ever: false } as const
+const lost = {
+  no: 'node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)',
+  ever: false,
+} as const
+
+export const volumeBinding: PluginMaker = {
+  name: 'VolumeBinding',
+  read(args) {
+    args.integer('bindTimeoutSeconds', { min: 0, max: Number.MAX_SAFE_INTEGER }, 600)
+    return make
+  },
+}
+
+function make({ client }: Handle) {
+  const claims = client.mirror(PersistentVolumeClaim)
+  const volumes = client.mirror(PersistentVolume)
+  const classes = client.mirror(StorageClass)
+  const waitsForConsumer = ({ spec }: Claim) =>
+    !spec.volumeName &&
+    spec.storageClassName !== undefined &&
+    classes.get(undefined, spec.storageClassName)?.volumeBindingMode === 'WaitForFirstConsumer'
+  return definePlugin<readonly Claim[]>({
+    name: 'VolumeBinding',
+    prepare({ pod, namespace }) {
+      const wanted = wantedClaims(pod)
+      if (!wanted.length) return skip
+      const found: Claim[] = []
+      for (const { name, ephemeral } of wanted) {
+        const claim = claims.get(namespace, name)
+        const problem = claim ? problemOf(claim) : missing(name, ephemeral)
+        if (problem) return { rejected: problem } satisfies Rejected
+        found.push(claim!)
+      }
+      if (found.some(claim => !isBound(claim) && !waitsForConsumer(claim)))
+        return { rejected: 'pod has unbound immediate PersistentVolumeClaims' } satisfies Rejected
+      return found
+    },
+    filter(wanted, { node }) {
+      for (const claim of wanted) {
+        if (!isBound(claim)) return noVolume
+        const volume = volumes.get(undefined, claim.spec.volumeName!)
+        if (!volume) return lost
+        const terms = volume.spec.nodeAffinity?.required?.nodeSelectorTerms
+        if (terms && !matchesTerms(node, terms)) return elsewhere
+      }
+      return true
+    },
+    wakeOn: [
+      wake(PersistentVolumeClaim, (pod, after) => after !== undefined && mounts(pod, after)),
+      wake(PersistentVolume, (_, after) => after !== undefined),
+      wake(StorageClass, (_, after) => after !== undefined),
+    ],
+  })
+}
+
+interface Wanted {
+  name: string
+  /** Made for the pod, of an ephemeral volume. */
+  ephemeral: boolean
+}
+
+/** The claims a pod mounts. */
+const wantedClaims = ({ metadata, spec }: Pod): Wanted[] =>
+  (spec.volumes ?? []).flatMap((volume): Wanted[] => {
+    if (volume.persistentVolumeClaim) return [{ name: volume.persistentVolumeClaim.claimName, ephemeral: false }]
+    return volume.ephemeral ? [{ name: `${metadata.name}-${volume.name}`, ephemeral: true }] : []
+  })
+
+const mounts = ({ pod, namespace }: PodInfo, claim: Claim) =>
+  claim.metadata.namespace === namespace && wantedClaims(pod).some(({ name }) => name === claim.metadata.name)
+
+const isBound = ({ spec, metadata }: Claim) =>
+  Boolean(spec.volumeName) && metadata.annotations?.[bindCompleted] !== undefined
+
+const missing = (name: string, ephemeral: boolean) =>
+  ephemeral
+    ? `waiting for ephemeral volume controller to create the persistentvolumeclaim ${JSON.stringify(name)}`
+    : `persistentvolumeclaim ${JSON.stringify(name)} not found`
+
+function problemOf({ metadata, spec, status }: Claim): string | undefined {
+  const name = JSON.stringify(metadata.name)
+  if (status.phase === 'Lost')
+    return `persistentvolumeclaim ${name} bound to non-existent persistentvolume ${JSON.stringify(spec.volumeName)}`
+  return metadata.deletionTimestamp ? `persistentvolumeclaim ${name} is being deleted` : undefined
+}
