@@ -4,9 +4,9 @@
 import { canonicalQuantity, quantityError } from '../quantity.ts'
 import { canonicalMicroTime, canonicalTime, durationText, parseDuration } from '../time.ts'
 import { copyNotes, noteEmpty } from './empties.ts'
+import { isNilList, nilList } from './nil.ts'
 import { timeProblem } from '../time-parse.ts'
 import { Decimal } from '../../wire/json.ts'
-import { nilList } from './nil.ts'
 import type { Json, JsonObject, Node, Struct } from './node.ts'
 
 /** A value of the wrong type. The text is the one Go's decoder gives, which clients know. */
@@ -132,10 +132,12 @@ function putGiven(out: JsonObject, row: Row, source: JsonObject, context: Contex
   context.path.push(name)
   const result = decodeNode(node, raw, context)
   context.path.pop()
-  if (result === undefined) {
-    putUnasked(out, row, context)
-    if (node.type === 'list' || node.type === 'map' || node.type === 'bytes') noteEmpty(out, name, raw)
-  } else out[name] = result
+  if (result === undefined) putUnasked(out, row, context)
+  else out[name] = result
+  if (result === undefined || isNilList(result)) {
+    const mayBeNothing = node.type === 'list' || node.type === 'map' || node.type === 'bytes'
+    if (mayBeNothing && !isNilList(raw)) noteEmpty(out, name, raw)
+  }
 }
 
 function putUnasked(out: JsonObject, { name, node }: Row, context: Context): void {

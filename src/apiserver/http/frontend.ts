@@ -7,7 +7,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { goQuote } from '../../base/go-text.ts'
-import { StatusError } from '../../base/errors.ts'
+import { isReason, StatusError } from '../../base/errors.ts'
 import { counter } from '../../base/metrics.ts'
 import type { AnyKind } from '../../api/kind.ts'
 import type { Operation, Serve, ServedResult, User } from '../../api/operation.ts'
@@ -110,16 +110,20 @@ export class Frontend {
     const { response, url } = call
     const kind = this.#kinds.find(path)
     const kept = kind?.verbs.includes('get') ?? false
-    if (kind?.deprecated) warn(response, kind.deprecated)
     const { operation, accepted } = await this.#prepare(call, path, kept).catch((error: unknown) => {
       // Those who may not ask do not learn what is wrong with what they asked.
       this.#authorizePath(call, path)
+      if (kind?.deprecated && !isReason(error, 'MethodNotAllowed')) warn(response, kind.deprecated)
       throw error
     })
     const context: EncodeContext = {
       ...accepted,
       now: this.#options.core.clock.now(),
       includeObject: includeObjectOf(url.searchParams, accepted),
+    }
+    if (kind?.deprecated) {
+      authorize(this.#options.core, operation)
+      warn(response, kind.deprecated)
     }
     const result = await this.#options.serve(operation)
     for (const text of result.warnings ?? []) warn(response, text)
@@ -324,5 +328,4 @@ function checkView({ as }: EncodeContext, { type, kind }: Extract<ServedResult, 
     throw new StatusError('NotAcceptable', `you requested ${as}, but the requested object is a list (${name}List)`)
 }
 
-const warn = (response: Response, text: string) =>
-  response.appendHeader('Warning', `299 - ${JSON.stringify(text)}`)
+const warn = (response: Response, text: string) => response.appendHeader('Warning', `299 - ${JSON.stringify(text)}`)

@@ -76,10 +76,10 @@ function* validateReference(ref: Reference, at: Path): Problems {
   for (const field of ['kind', 'name'] as const) yield* requiredName(pathSegmentErrors, ref[field], at.field(field))
 }
 
-/** What is scaled belongs to a group, but for the one kind of the core group that can be. */
-function* validateVersion({ apiVersion = '', kind }: Reference, at: Path): Problems {
-  const isCore = apiVersion === 'v1' && kind === 'ReplicationController'
-  if (!apiVersion.includes('/') && !isCore) yield at.invalid(apiVersion, 'apiVersion must specify API group')
+/** What is scaled belongs to a group, or to the core group with its one version. */
+function* validateVersion({ apiVersion = '' }: Reference, at: Path): Problems {
+  if (!apiVersion.includes('/') && apiVersion !== 'v1')
+    yield at.invalid(apiVersion, 'apiVersion must specify API group')
 }
 
 const metricTypes = ['ContainerResource', 'External', 'Object', 'Pods', 'Resource']
