@@ -186,8 +186,11 @@ test('what is wrong with a new object', () => {
     ],
     [
       HorizontalPodAutoscaler,
-      { spec: { scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'a' }, maxReplicas: 0 } },
-      ['spec.maxReplicas: Required value: must be set and greater than 0'],
+      { spec: { scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'a' }, maxReplicas: -1 } },
+      [
+        'spec.maxReplicas: Invalid value: -1: must be greater than or equal to 1',
+        'spec.maxReplicas: Invalid value: -1: must be greater than or equal to `minReplicas`',
+      ],
     ],
     [
       FlowSchema,
