@@ -1,5 +1,5 @@
 // What is wrong with objects, kind by kind: a field, and what Kubernetes says about it.
-import { deepStrictEqual } from 'node:assert'
+import { deepStrictEqual, throws } from 'node:assert'
 import { test } from 'node:test'
 import type { AnyKind, KubeObject } from '../api/kind.ts'
 import { root } from '../api/path.ts'
@@ -266,4 +266,33 @@ test('what is warned of', () => {
   ]
   for (const [kind, body, expected] of table)
     deepStrictEqual([...(kind.warnings?.(made(kind, body), undefined, root) ?? [])], expected, kind.kind)
+})
+
+test('a value of the wrong kind is named as Go names it', () => {
+  const volumes = (volume: object) => ({ spec: { containers: [container], volumes: [{ name: 'v', ...volume }] } })
+  const table: [kind: AnyKind, body: object, expected: string][] = [
+    [
+      Pod,
+      volumes({ nfs: 'x' }),
+      'string into Go struct field Volume.spec.volumes.VolumeSource.nfs of type v1.NFSVolumeSource',
+    ],
+    [
+      Pod,
+      volumes({ configMap: { name: 1 } }),
+      'number into Go struct field ConfigMapVolumeSource.spec.volumes.VolumeSource.configMap.LocalObjectReference.name of type string',
+    ],
+    [
+      Service,
+      { spec: { ports: [{ protocol: {} }] } },
+      'object into Go struct field ServicePort.spec.ports.protocol of type v1.Protocol',
+    ],
+    [
+      NetworkPolicy,
+      { spec: { policyTypes: {} } },
+      'object into Go struct field NetworkPolicySpec.spec.policyTypes of type []v1.PolicyType',
+    ],
+    [ConfigMap, { data: { a: 1 } }, 'number into Go struct field ConfigMap.data of type string'],
+  ]
+  for (const [kind, body, expected] of table)
+    throws(() => decode(kind.schema, body), { message: `json: cannot unmarshal ${expected}` })
 })
