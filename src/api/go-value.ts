@@ -26,7 +26,7 @@ function goFields(schema: Struct, value: Read): Json {
   // Metadata and selectors are the same inside and out: their fields have JSON names, and zero is left out.
   if (schema.name.startsWith('meta.')) return value as Json
   const out: JsonObject = {}
-  for (const [name, node] of Object.entries(schema.fields)) {
+  for (const [name, node] of inOrder(schema)) {
     if (newer.has(`${schema.name}.${name}`)) continue
     const field = goValue(node, asGiven(value, name))
     // Metadata is embedded: its fields stand among those of the struct.
@@ -36,6 +36,21 @@ function goFields(schema: Struct, value: Read): Json {
   return out
 }
 
+/** Fields that stand elsewhere inside than in the API: by struct, what, and behind what. */
+const moved: Readonly<Record<string, readonly [field: string, behind: string]>> = {
+  'core.v1.Volume': ['quobyte', 'rbd'],
+}
+
+function inOrder(schema: Struct): [string, Node][] {
+  const fields = Object.entries(schema.fields)
+  const move = moved[schema.name]
+  if (!move) return fields
+  const [from, behind] = move
+  const rest = fields.filter(([name]) => name !== from)
+  const place = rest.findIndex(([name]) => name === behind) + 1
+  return rest.toSpliced(place, 0, [from, schema.fields[from]!])
+}
+
 function goValue(node: Node, value: DeepReadonly<Json> | undefined): Json {
   if (value === undefined || value === null)
     return node.type === 'struct' && !node.optional ? goFields(node.struct!(), {}) : zero(node)
@@ -43,8 +58,7 @@ function goValue(node: Node, value: DeepReadonly<Json> | undefined): Json {
     case 'struct':
       return goFields(node.struct!(), value as Read)
     case 'list':
-      // An empty list is a nil slice, as far as this program can see.
-      return (value as Json[]).length ? (value as Json[]).map(element => goValue(node.item!, element)) : null
+      return (value as Json[]).map(element => goValue(node.item!, element))
     case 'map':
       return Object.fromEntries(
         Object.entries(value as Read).map(([key, element]) => [key, goValue(node.item!, element)]),

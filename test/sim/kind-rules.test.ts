@@ -147,7 +147,7 @@ test('what is not let in', () =>
       [
         'networking.k8s.io/networkpolicies',
         policy({ policyTypes: ['Sideways'] }),
-        /supported values: "Egress", "Ingress"/,
+        /supported values: "Ingress", "Egress"/,
       ],
       [
         'policy/poddisruptionbudgets',
@@ -177,7 +177,7 @@ test('what is not let in', () =>
       [
         'flowcontrol.apiserver.k8s.io/flowschemas',
         { metadata: { name: 'one' }, spec: { matchingPrecedence: 10001, priorityLevelConfiguration: { name: 'x' } } },
-        /less than or equal to 10000/,
+        /must not be greater than 10000/,
       ],
       [
         'networking.k8s.io/ingresses',

@@ -4,9 +4,10 @@
 import { canonicalQuantity, quantityError } from '../quantity.ts'
 import { canonicalMicroTime, canonicalTime, durationText, parseDuration } from '../time.ts'
 import { copyNotes, noteEmpty } from './empties.ts'
+import { embeddedIn, textType } from './go-types.ts'
+import { isNilList, nilList } from './nil.ts'
 import { timeProblem } from '../time-parse.ts'
 import { Decimal } from '../../wire/json.ts'
-import { nilList } from './nil.ts'
 import type { Json, JsonObject, Node, Struct } from './node.ts'
 
 /** A value of the wrong type. The text is the one Go's decoder gives, which clients know. */
@@ -32,7 +33,7 @@ export interface DecodeOptions {
 
 /** Decodes one struct. Throws DecodeError on a value of the wrong type. */
 export function decode<T>(schema: Struct<T>, input: unknown, options: DecodeOptions = {}): T {
-  const context: Context = { ...options, path: [], owner: schema as Struct }
+  const context: Context = { ...options, path: [], root: schema as Struct, owner: schema as Struct }
   return decodeStruct(schema as Struct, input, context) as T
 }
 
@@ -49,6 +50,8 @@ export function withFields<T extends object>(schema: Struct, value: T, changes: 
 interface Context extends DecodeOptions {
   /** Field names and indexes from the root. */
   path: (string | number)[]
+  /** The struct that is decoded. */
+  root: Struct
   /** The struct whose field is being read, for messages. */
   owner: Struct
 }
@@ -132,10 +135,12 @@ function putGiven(out: JsonObject, row: Row, source: JsonObject, context: Contex
   context.path.push(name)
   const result = decodeNode(node, raw, context)
   context.path.pop()
-  if (result === undefined) {
-    putUnasked(out, row, context)
-    if (node.type === 'list' || node.type === 'map') noteEmpty(out, name, raw)
-  } else out[name] = result
+  if (result === undefined) putUnasked(out, row, context)
+  else out[name] = result
+  if (result === undefined || isNilList(result)) {
+    const mayBeNothing = node.type === 'list' || node.type === 'map' || node.type === 'bytes'
+    if (mayBeNothing && !isNilList(raw)) noteEmpty(out, name, raw)
+  }
 }
 
 function putUnasked(out: JsonObject, { name, node }: Row, context: Context): void {
@@ -316,15 +321,32 @@ function firstBad(text: string): number {
   return strange >= 0 ? strange : text.length - (text.length % 4)
 }
 
+/** The fields from the root down, each behind the struct that is embedded for it, if any. */
+function goPath(root: Struct, fields: readonly string[]): string[] {
+  const path: string[] = []
+  let struct: Struct | undefined = root
+  for (const field of fields) {
+    const part = struct && embeddedIn(struct.name, field)
+    path.push(...(part ? [part] : []), field)
+    let node: Node | undefined = struct?.fields[field]
+    while (node?.item) node = node.item
+    struct = node?.struct?.()
+  }
+  return path
+}
+
 function mismatch(raw: unknown, type: string, context: Context): DecodeError {
   const number =
     raw instanceof Decimal ? raw.source : typeof raw === 'number' || typeof raw === 'bigint' ? raw : undefined
   const what =
     number === undefined ? jsonTypeName(raw) : type === 'int32' || type === 'int64' ? `number ${number}` : 'number'
   // Go names fields, not the keys of maps or the places in lists.
-  const fields = context.path.filter(p => typeof p === 'string' && !p.startsWith(keyMark))
-  const where = fields.length ? `Go struct field ${typeName(context.owner.name)}.${fields.join('.')}` : 'Go value'
-  return new DecodeError(`json: cannot unmarshal ${what} into ${where} of type ${type}`, {
+  const fields = context.path.filter(p => typeof p === 'string' && !p.startsWith(keyMark)) as string[]
+  const path = goPath(context.root, fields)
+  const where = fields.length ? `Go struct field ${typeName(context.owner.name)}.${path.join('.')}` : 'Go value'
+  const text = textType(context.owner.name, fields.at(-1) ?? '')
+  const goName = type.replace(/(?<!map\[)\bstring$/, text)
+  return new DecodeError(`json: cannot unmarshal ${what} into ${where} of type ${goName}`, {
     converting: conversionError(raw, type),
   })
 }

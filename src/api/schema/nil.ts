@@ -64,3 +64,7 @@ function fillValue(node: Node): ((value: Json) => void) | undefined {
       return undefined
   }
 }
+
+/** Whether a value is a list that was not there. */
+export const isNilList = (value: unknown): boolean =>
+  Array.isArray(value) && value.length === 0 && Object.hasOwn(value, 'toJSON')

@@ -7,7 +7,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { goQuote } from '../../base/go-text.ts'
-import { StatusError } from '../../base/errors.ts'
+import { isReason, StatusError } from '../../base/errors.ts'
 import { counter } from '../../base/metrics.ts'
 import type { AnyKind } from '../../api/kind.ts'
 import type { Operation, Serve, ServedResult, User } from '../../api/operation.ts'
@@ -110,18 +110,22 @@ export class Frontend {
     const { response, url } = call
     if ('.' === path.name || '..' === path.name)
       throw new StatusError('BadRequest', `Name parameter invalid: "${path.name}": may not be '${path.name}'`)
-    const { deprecated } = this.#kinds.find(path) ?? {}
-    if (deprecated) warn(response, deprecated)
-    const kept = this.#kinds.find(path)?.verbs.includes('get') ?? false
+    const kind = this.#kinds.find(path)
+    const kept = kind?.verbs.includes('get') ?? false
     const { operation, accepted } = await this.#prepare(call, path, kept).catch((error: unknown) => {
       // Those who may not ask do not learn what is wrong with what they asked.
       this.#authorizePath(call, path)
+      if (kind?.deprecated && !isReason(error, 'MethodNotAllowed')) warn(response, kind.deprecated)
       throw error
     })
     const context: EncodeContext = {
       ...accepted,
       now: this.#options.core.clock.now(),
       includeObject: includeObjectOf(url.searchParams, accepted),
+    }
+    if (kind?.deprecated) {
+      authorize(this.#options.core, operation)
+      warn(response, kind.deprecated)
     }
     const result = await this.#options.serve(operation)
     for (const text of result.warnings ?? []) warn(response, text)
@@ -289,9 +293,6 @@ export class Frontend {
   }
 }
 
-const warn = (response: Response, text: string) =>
-  void response.appendHeader('Warning', `299 - ${JSON.stringify(text)}`)
-
 /** The context of a watch, which is in JSON or protobuf. */
 const streamed = (context: EncodeContext): EncodeContext =>
   context.encoding === 'yaml' ? { ...context, encoding: 'json' } : context
@@ -330,3 +331,5 @@ function checkView({ as }: EncodeContext, { type, kind }: Extract<ServedResult, 
   if (as === 'PartialObjectMetadata' && type === 'list')
     throw new StatusError('NotAcceptable', `you requested ${as}, but the requested object is a list (${name}List)`)
 }
+
+const warn = (response: Response, text: string) => response.appendHeader('Warning', `299 - ${JSON.stringify(text)}`)

@@ -1,6 +1,8 @@
 // A policy in CEL that changes objects on their way in.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { list, listByKey, string, struct } from '../../api/schema/build.ts'
+import { validateMutatingPolicy } from './policy-rules.ts'
+import { defaultMatch } from './request-rules.ts'
 import { MatchCondition, MatchResources, ParamKind, Variable } from './types.ts'
 
 export const ApplyConfiguration = struct(
@@ -75,6 +77,13 @@ export const MutatingAdmissionPolicy = defineKind({
       value: o => (o.spec.paramKind ? `${o.spec.paramKind.apiVersion}/${o.spec.paramKind.kind}` : '<unset>'),
     },
   ],
+  explicit: true,
+  finalizers: 'any',
+  defaults: ({ spec }) => {
+    spec.failurePolicy ??= 'Fail'
+    defaultMatch(spec.matchConstraints)
+  },
+  validate: ({ spec }, at) => validateMutatingPolicy(spec, at.field('spec')),
   fields: {
     spec: MutatingAdmissionPolicySpec.value({ proto: 2, doc: 'What is wanted.' }),
   },

@@ -2,6 +2,8 @@
 import { paramText } from './columns.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { string, struct } from '../../api/schema/build.ts'
+import { validateBinding } from './policy-rules.ts'
+import { defaultMatch } from './request-rules.ts'
 import { MatchResources, ParamRef } from './types.ts'
 
 export const MutatingAdmissionPolicyBindingSpec = struct(
@@ -29,6 +31,10 @@ export const MutatingAdmissionPolicyBinding = defineKind({
     { name: 'PolicyName', type: 'string', value: o => o.spec.policyName ?? '' },
     { name: 'ParamRef', type: 'string', value: o => paramText(o.spec.paramRef) },
   ],
+  explicit: true,
+  finalizers: 'any',
+  defaults: ({ spec }) => defaultMatch(spec.matchResources),
+  validate: ({ spec }, at) => validateBinding(spec, at.field('spec')),
   fields: {
     spec: MutatingAdmissionPolicyBindingSpec.value({ proto: 2, doc: 'What is wanted.' }),
   },

@@ -2,6 +2,7 @@
 import { defineKind, type Of } from '../../api/kind.ts'
 import { listByKey, string, struct } from '../../api/schema/build.ts'
 import { MatchCondition, webhookFields } from './types.ts'
+import { defaultWebhooks, validateWebhooks } from './webhook-rules.ts'
 
 export const MutatingWebhook = struct(
   'admissionregistration.v1.MutatingWebhook',
@@ -34,6 +35,13 @@ export const MutatingWebhookConfiguration = defineKind({
   doc: 'Webhooks that may change objects on their way in.',
   generation: true,
   columns: [{ name: 'Webhooks', type: 'integer', value: o => o.webhooks?.length ?? 0 }],
+  explicit: true,
+  finalizers: 'any',
+  defaults: ({ webhooks }) => {
+    defaultWebhooks(webhooks)
+    for (const webhook of webhooks ?? []) webhook.reinvocationPolicy ??= 'Never'
+  },
+  validate: ({ webhooks }, at) => validateWebhooks(webhooks, at.field('webhooks')),
   fields: {
     webhooks: listByKey('name', MutatingWebhook, { proto: 2, mergeKey: 'name', doc: 'The webhooks.' }),
   },

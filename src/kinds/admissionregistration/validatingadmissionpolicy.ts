@@ -2,6 +2,8 @@
 import { defineKind, type Of } from '../../api/kind.ts'
 import { Condition } from '../../api/meta.ts'
 import { int64, list, listByKey, string, struct } from '../../api/schema/build.ts'
+import { validateValidatingPolicy } from './policy-rules.ts'
+import { defaultMatch } from './request-rules.ts'
 import { MatchCondition, MatchResources, ParamKind, Variable } from './types.ts'
 
 export const Validation = struct('admissionregistration.v1.Validation', 'A check of a request.', {
@@ -99,6 +101,13 @@ export const ValidatingAdmissionPolicy = defineKind({
       value: o => (o.spec.paramKind ? `${o.spec.paramKind.apiVersion}/${o.spec.paramKind.kind}` : '<unset>'),
     },
   ],
+  explicit: true,
+  finalizers: 'any',
+  defaults: ({ spec }) => {
+    spec.failurePolicy ??= 'Fail'
+    defaultMatch(spec.matchConstraints)
+  },
+  validate: ({ metadata, spec }, at) => validateValidatingPolicy(metadata.name ?? '', spec, at.field('spec')),
   fields: {
     spec: ValidatingAdmissionPolicySpec.value({ proto: 2, doc: 'What is wanted.' }),
     status: ValidatingAdmissionPolicyStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),

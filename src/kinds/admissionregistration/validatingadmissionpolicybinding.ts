@@ -2,6 +2,8 @@
 import { paramText } from './columns.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { list, string, struct } from '../../api/schema/build.ts'
+import { validateActions, validateBinding } from './policy-rules.ts'
+import { defaultMatch } from './request-rules.ts'
 import { MatchResources, ParamRef } from './types.ts'
 
 export const ValidatingAdmissionPolicyBindingSpec = struct(
@@ -35,6 +37,13 @@ export const ValidatingAdmissionPolicyBinding = defineKind({
     { name: 'PolicyName', type: 'string', value: o => o.spec.policyName ?? '' },
     { name: 'ParamRef', type: 'string', value: o => paramText(o.spec.paramRef) },
   ],
+  explicit: true,
+  finalizers: 'any',
+  defaults: ({ spec }) => defaultMatch(spec.matchResources),
+  *validate({ spec }, at) {
+    yield* validateBinding(spec, at.field('spec'))
+    yield* validateActions(spec.validationActions ?? [], at.field('spec', 'validationActions'))
+  },
   fields: {
     spec: ValidatingAdmissionPolicyBindingSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
   },

@@ -2,6 +2,7 @@
 import { defineKind, type Of } from '../../api/kind.ts'
 import { listByKey, struct } from '../../api/schema/build.ts'
 import { MatchCondition, webhookFields } from './types.ts'
+import { defaultWebhooks, validateWebhooks } from './webhook-rules.ts'
 
 export const ValidatingWebhook = struct(
   'admissionregistration.v1.ValidatingWebhook',
@@ -28,6 +29,10 @@ export const ValidatingWebhookConfiguration = defineKind({
   doc: 'Webhooks that may refuse objects on their way in.',
   generation: true,
   columns: [{ name: 'Webhooks', type: 'integer', value: o => o.webhooks?.length ?? 0 }],
+  explicit: true,
+  finalizers: 'any',
+  defaults: ({ webhooks }) => defaultWebhooks(webhooks),
+  validate: ({ webhooks }, at) => validateWebhooks(webhooks, at.field('webhooks')),
   fields: {
     webhooks: listByKey('name', ValidatingWebhook, { proto: 2, mergeKey: 'name', doc: 'The webhooks.' }),
   },

@@ -1,4 +1,8 @@
 // Where requests for one group and version go: to this server, or to another one.
+import { named, type Problems, present } from '../../api/checks.ts'
+import { dns1035Errors, dnsSubdomainErrors, pathSegmentErrors, portErrors } from '../../api/names.ts'
+import type { Path } from '../../api/path.ts'
+import type { DeepReadonly } from '../../api/schema/node.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { bool, bytes, int32, listByKey, string, struct, time } from '../../api/schema/build.ts'
 
@@ -42,6 +46,31 @@ export const APIServiceStatus = struct('apiregistration.v1.APIServiceStatus', 'T
 })
 export type APIServiceStatus = Of<typeof APIServiceStatus>
 
+const maxPlaces = { groupPriorityMinimum: 20_000, versionPriority: 1000 } as const
+
+function* validatePlaces(spec: DeepReadonly<APIServiceSpec>, at: Path): Problems {
+  for (const field of ['groupPriorityMinimum', 'versionPriority'] as const)
+    if (spec[field] <= 0 || spec[field] > maxPlaces[field])
+      yield at.field(field).invalid(spec[field], `must be positive and less than ${maxPlaces[field]}`)
+}
+
+/** Another server has an address and perhaps certificates; this one needs none. */
+function* validateServer(spec: DeepReadonly<APIServiceSpec>, at: Path): Problems {
+  const { service, caBundle, insecureSkipTLSVerify } = spec
+  const insecure = at.field('insecureSkipTLSVerify')
+  if (!service) {
+    const bytes = Buffer.byteLength(caBundle ?? '', 'base64')
+    if (bytes) yield at.field('caBundle').invalid(`${bytes} bytes`, 'local APIServices may not have a caBundle')
+    if (insecureSkipTLSVerify) yield insecure.invalid(true, 'local APIServices may not have insecureSkipTLSVerify')
+  } else {
+    yield* present(service.namespace, at.field('service', 'namespace'))
+    yield* present(service.name, at.field('service', 'name'))
+    const { port = 443 } = service
+    for (const error of portErrors(port)) yield at.field('service', 'port').invalid(port, `port is not valid: ${error}`)
+  }
+  if (insecureSkipTLSVerify && caBundle) yield insecure.invalid(true, 'may not be true if caBundle is present')
+}
+
 export const APIService = defineKind({
   group: 'apiregistration.k8s.io',
   version: 'v1',
@@ -65,6 +94,26 @@ export const APIService = defineKind({
       value: o => o.status.conditions?.find(c => c.type === 'Available')?.status ?? 'Unknown',
     },
   ],
+  explicit: true,
+  finalizers: 'any',
+  validateName: pathSegmentErrors,
+  defaults: ({ spec }) => {
+    if (spec.service) spec.service.port ??= 443
+  },
+  *validate({ metadata: { name = '' }, spec }, at) {
+    const { group = '', version = '' } = spec
+    const wanted = `${version}.${group}`
+    if (name && name !== wanted && !pathSegmentErrors(name).length)
+      yield at
+        .field('metadata', 'name')
+        .invalid(name, `must be \`spec.version+"."+spec.group\`: ${JSON.stringify(wanted)}`)
+    if (!group && version !== 'v1')
+      yield at.field('spec', 'group').required('only v1 may have an empty group and it better be legacy kube')
+    if (group) yield* named(dnsSubdomainErrors, group, at.field('spec', 'group'))
+    yield* named(dns1035Errors, version, at.field('spec', 'version'))
+    yield* validatePlaces(spec, at.field('spec'))
+    yield* validateServer(spec, at.field('spec'))
+  },
   fields: {
     spec: APIServiceSpec.value({ proto: 2, doc: 'What is wanted.' }),
     status: APIServiceStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),

@@ -1,4 +1,5 @@
 // A daemon set runs one pod on every node, or on every node of a kind.
+import { warnOfTemplate } from '../core/pod-warnings.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { LabelSelector } from '../../api/meta.ts'
 import type { Path, Problem } from '../../api/path.ts'
@@ -144,6 +145,10 @@ export const DaemonSet = defineKind({
     next.metadata.annotations = { ...next.metadata.annotations, [generationAnnotation]: String(generation) }
   },
   explicit: true,
+  *warnings({ metadata, spec }, old, at) {
+    if (metadata.generation !== old?.metadata.generation)
+      yield* warnOfTemplate(spec.template, at.field('spec', 'template'))
+  },
   *validate({ spec }, at) {
     const { type, rollingUpdate } = spec.updateStrategy
     if (type === 'RollingUpdate' && rollingUpdate)

@@ -1,4 +1,5 @@
 // A deployment: N identical pods, and how to change them without an interruption.
+import { warnOfWorkload } from '../core/pod-warnings.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { LabelSelector } from '../../api/meta.ts'
 import { bool, int32, int64, intOrString, listByKey, string, struct, time } from '../../api/schema/build.ts'
@@ -127,6 +128,7 @@ export const Deployment = defineKind({
     if (strategy.type === 'RollingUpdate') strategy.rollingUpdate ??= { maxUnavailable: '25%', maxSurge: '25%' }
   },
   explicit: true,
+  warnings: warnOfWorkload,
   *validate({ spec }, at) {
     const { replicas, minReadySeconds, revisionHistoryLimit, progressDeadlineSeconds } = spec
     const field = at.field('spec')

@@ -1,4 +1,5 @@
 // A replica set keeps N identical pods running. A Deployment stacks them to roll out a change.
+import { warnOfWorkload } from '../core/pod-warnings.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { LabelSelector } from '../../api/meta.ts'
 import { int32, int64, listByKey, string, struct, time } from '../../api/schema/build.ts'
@@ -64,6 +65,7 @@ export const ReplicaSet = defineKind({
   ],
   defaults: defaultTemplate,
   explicit: true,
+  warnings: warnOfWorkload,
   *validate({ spec }, at) {
     yield* notNegative({ replicas: spec.replicas, minReadySeconds: spec.minReadySeconds }, at.field('spec'))
     yield* validateSelection(spec, { kind: 'deployment', broken: 'invalid label selector' }, at.field('spec'))

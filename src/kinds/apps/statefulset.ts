@@ -1,4 +1,5 @@
 // A stateful set: numbered pods with names, addresses and volumes that stay theirs.
+import { warnOfTemplate } from '../core/pod-warnings.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { dnsLabelErrors } from '../../api/names.ts'
 import { int32, int64, listByKey, string, struct, time } from '../../api/schema/build.ts'
@@ -64,6 +65,12 @@ export const StatefulSet = defineKind({
   },
   explicit: true,
   validateName: dnsLabelErrors,
+  *warnings({ metadata, spec }, old, at) {
+    if (metadata.generation !== old?.metadata.generation)
+      yield* warnOfTemplate(spec.template, at.field('spec', 'template'))
+    if ((spec.revisionHistoryLimit ?? 0) < 0)
+      yield 'spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended'
+  },
   validate: ({ spec }, at) => validateStatefulSet(spec, at.field('spec')),
   validateUpdate: (next, old, at) => validateStatefulSetUpdate(next.spec, old.spec, at.field('spec')),
   fields: {

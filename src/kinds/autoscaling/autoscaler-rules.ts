@@ -1,9 +1,12 @@
 // What an autoscaler leaves open, and what it may say.
 // Source: pkg/apis/autoscaling/v2/defaults.go, pkg/apis/autoscaling/validation.
-import type { Path, Problem } from '../../api/path.ts'
+import { named, type Problems, requiredName, supported } from '../../api/checks.ts'
+import type { Path } from '../../api/path.ts'
 import { compareQuantities } from '../../api/quantity.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
-import { pathSegmentErrors } from '../../api/names.ts'
+import { dnsLabelErrors, pathSegmentErrors } from '../../api/names.ts'
+import { asGiven } from '../../api/schema/empties.ts'
+import { validateContainerResourceName } from '../core/resource-rules.ts'
 import type {
   HorizontalPodAutoscalerSpec,
   HPAScalingPolicy,
@@ -31,7 +34,8 @@ export function completeRules(
     ...(direction === 'scaleUp' && { stabilizationWindowSeconds: 0 }),
     selectPolicy: 'Max',
     ...rules,
-    policies: (rules?.policies?.length ? rules.policies : defaultPolicies[direction]) as HPAScalingPolicy[],
+    // None at all that somebody has asked for are none, and wrong.
+    policies: ((rules && asGiven(rules, 'policies')) ?? defaultPolicies[direction]) as HPAScalingPolicy[],
   }
 }
 
@@ -47,69 +51,80 @@ export function completeAutoscaler(spec: Spec): void {
   }
 }
 
-export function* validateAutoscaler(spec: DeepReadonly<Spec>, at: Path): Iterable<Problem> {
-  const min = spec.minReplicas ?? 1
-  if (min < 1) yield at.field('minReplicas').invalid(min, 'must be greater than or equal to 1')
-  if (spec.maxReplicas < 1) yield at.field('maxReplicas').invalid(spec.maxReplicas, 'must be greater than 0')
-  if (spec.maxReplicas < min)
-    yield at.field('maxReplicas').invalid(spec.maxReplicas, 'must be greater than or equal to `minReplicas`')
+export function* validateAutoscaler(spec: DeepReadonly<Spec>, at: Path): Problems {
+  const { minReplicas: min, maxReplicas: max } = spec
+  if (min !== undefined && min < 1) yield at.field('minReplicas').invalid(min, 'must be greater than or equal to 1')
+  if (!max) yield at.field('maxReplicas').required('must be set and greater than 0')
+  else if (max < 1) yield at.field('maxReplicas').invalid(max, 'must be greater than or equal to 1')
+  if (min !== undefined && max < min)
+    yield at.field('maxReplicas').invalid(max, 'must be greater than or equal to `minReplicas`')
   yield* validateReference(spec.scaleTargetRef, at.field('scaleTargetRef'))
+  yield* validateVersion(spec.scaleTargetRef, at.field('scaleTargetRef', 'apiVersion'))
   for (const [i, metric] of (spec.metrics ?? []).entries()) yield* validateMetric(metric, at.field('metrics').index(i))
+  if (min === 0 && !spec.metrics?.some(metric => metric.object || metric.external))
+    yield at
+      .field('metrics')
+      .forbidden('must specify at least one Object or External metric to support scaling to zero replicas')
   const behavior = at.field('behavior')
   if (spec.behavior?.scaleUp) yield* validateRules(spec.behavior.scaleUp, behavior.field('scaleUp'))
   if (spec.behavior?.scaleDown) yield* validateRules(spec.behavior.scaleDown, behavior.field('scaleDown'))
 }
 
-function* validateReference(ref: DeepReadonly<Spec['scaleTargetRef']>, at: Path): Iterable<Problem> {
-  for (const field of ['kind', 'name'] as const) {
-    const value = ref[field] ?? ''
-    if (!value) yield at.field(field).required()
-    else for (const error of pathSegmentErrors(value)) yield at.field(field).invalid(value, error)
-  }
+type Reference = DeepReadonly<Spec['scaleTargetRef']>
+
+function* validateReference(ref: Reference, at: Path): Problems {
+  for (const field of ['kind', 'name'] as const) yield* requiredName(pathSegmentErrors, ref[field], at.field(field))
+}
+
+/** What is scaled belongs to a group, or to the core group with its one version. */
+function* validateVersion({ apiVersion = '' }: Reference, at: Path): Problems {
+  if (!apiVersion.includes('/') && apiVersion !== 'v1')
+    yield at.invalid(apiVersion, 'apiVersion must specify API group')
 }
 
 const metricTypes = ['ContainerResource', 'External', 'Object', 'Pods', 'Resource']
-const sources = ['containerResource', 'external', 'object', 'pods', 'resource'] as const
+const sources = ['object', 'external', 'pods', 'resource', 'containerResource'] as const
 
-function* validateMetric(metric: DeepReadonly<MetricSpec>, at: Path): Iterable<Problem> {
+function* validateMetric(metric: DeepReadonly<MetricSpec>, at: Path): Problems {
   const { type = '' } = metric
-  if (!type) return yield at.field('type').required('must specify a metric source type')
-  if (!metricTypes.includes(type)) return yield at.field('type').notSupported(type, metricTypes)
-  const own = (type[0]!.toLowerCase() + type.slice(1)) as (typeof sources)[number]
-  if (!metric[own]) yield at.field(own).required(`must populate information for the given metric source`)
-  for (const other of sources)
-    if (other !== own && metric[other]) yield at.field(other).forbidden('must populate the given metric source only')
-  const source = metric[own]
-  if (!source) return
-  const path = at.field(own)
-  if ('name' in source && !source.name) yield path.field('name').required('must specify a resource name')
-  if ('container' in source && !source.container) yield path.field('container').required('must specify a container')
-  if ('metric' in source) {
-    if (!source.metric.name) yield path.field('metric', 'name').required('must specify a metric name')
-    else
-      for (const error of pathSegmentErrors(source.metric.name))
-        yield path.field('metric', 'name').invalid(source.metric.name, error)
-  }
-  if ('describedObject' in source) yield* validateReference(source.describedObject, path.field('describedObject'))
-  yield* validateTarget(source.target, own, path.field('target'))
+  if (!type) yield at.field('type').required('must specify a metric source type')
+  yield* supported(type, metricTypes, at.field('type'))
+  const given = sources.filter(source => metric[source])
+  if (given[0]) yield* validateSource(metric[given[0]]!, given[0], at.field(given[0]))
+  const own = metricTypes.includes(type) ? type[0]!.toLowerCase() + type.slice(1) : ''
+  if (own && !given.some(source => source === own))
+    yield at.field(own).required('must populate information for the given metric source')
+  if (given.length > 1)
+    for (const other of given)
+      if (other !== own) yield at.field(other).forbidden('must populate the given metric source only')
 }
 
-/** Which targets each source may have. */
-const targets = {
-  resource: ['averageUtilization', 'averageValue'],
-  containerResource: ['averageUtilization', 'averageValue'],
-  pods: ['averageValue'],
-  object: ['value', 'averageValue'],
-  external: ['value', 'averageValue'],
-} as const
+type Source = DeepReadonly<NonNullable<MetricSpec[(typeof sources)[number]]>>
 
-function* validateTarget(
-  target: DeepReadonly<MetricTarget>,
-  source: keyof typeof targets,
-  at: Path,
-): Iterable<Problem> {
+function* validateSource(source: Source, type: (typeof sources)[number], at: Path): Problems {
+  if ('describedObject' in source) yield* validateReference(source.describedObject, at.field('describedObject'))
+  if ('name' in source || type === 'resource' || type === 'containerResource')
+    yield* validateResource('name' in source ? source.name : '', type, at.field('name'))
+  if ('container' in source)
+    if (source.container) yield* named(dnsLabelErrors, source.container, at.field('container'))
+    else yield at.field('container').required('must specify a container')
+  if ('metric' in source) {
+    const path = at.field('metric', 'name')
+    if (source.metric.name) yield* named(pathSegmentErrors, source.metric.name, path)
+    else yield path.required('must specify a metric name')
+  }
+  yield* validateTarget(source.target, at.field('target'))
+  yield* validateTargetOf(type, source.target, at.field('target'))
+}
+
+function* validateResource(name: string, type: string, at: Path): Problems {
+  if (!name) yield at.required('must specify a resource name')
+  else if (type === 'containerResource') yield* validateContainerResourceName(name, at)
+}
+
+function* validateTarget(target: DeepReadonly<MetricTarget>, at: Path): Problems {
   if (!target.type) yield at.field('type').required('must specify a metric target type')
-  else if (!['Utilization', 'Value', 'AverageValue'].includes(target.type))
+  if (!['Utilization', 'Value', 'AverageValue'].includes(target.type))
     yield at.field('type').invalid(target.type, 'must be either Utilization, Value, or AverageValue')
   for (const field of ['value', 'averageValue'] as const) {
     const value = target[field]
@@ -118,16 +133,38 @@ function* validateTarget(
   }
   if (target.averageUtilization !== undefined && target.averageUtilization < 1)
     yield at.field('averageUtilization').invalid(target.averageUtilization, 'must be greater than 0')
-  const given = targets[source].filter(field => target[field] !== undefined)
-  if (given.length === 0) yield at.field(targets[source][0]).required(`must set either ${targets[source].join(' or ')}`)
-  if (given.length > 1 && !given.includes('value' as never))
-    yield at.field(given[0]!).forbidden(`may not set both ${given.join(' and ')}`)
+}
+
+/** Which targets a source may have. */
+function* validateTargetOf(type: (typeof sources)[number], target: DeepReadonly<MetricTarget>, at: Path): Problems {
+  const { value, averageValue, averageUtilization } = target
+  switch (type) {
+    case 'object':
+      if (value === undefined && averageValue === undefined)
+        yield at.field('averageValue').required('must set either a target value or averageValue')
+      return
+    case 'external':
+      if (value === undefined && averageValue === undefined)
+        yield at.field('averageValue').required('must set either a target value for metric or a per-pod target')
+      if (value !== undefined && averageValue !== undefined)
+        yield at.field('value').forbidden('may not set both a target value for metric and a per-pod target')
+      return
+    case 'pods':
+      if (averageValue === undefined || compareQuantities(averageValue, '0') <= 0)
+        yield at.field('averageValue').required('must specify a positive target averageValue')
+      return
+    default:
+      if (averageUtilization === undefined && averageValue === undefined)
+        yield at.field('averageUtilization').required('must set either a target raw value or a target utilization')
+      if (averageUtilization !== undefined && averageValue !== undefined)
+        yield at.field('averageValue').forbidden('may not set both a target raw value and a target utilization')
+  }
 }
 
 const maxPeriodSeconds = 1800
 const maxStabilizationSeconds = 3600
 
-function* validateRules(rules: DeepReadonly<HPAScalingRules>, at: Path): Iterable<Problem> {
+function* validateRules(rules: DeepReadonly<HPAScalingRules>, at: Path): Problems {
   const { stabilizationWindowSeconds: window, selectPolicy, tolerance } = rules
   if (window !== undefined && window < 0)
     yield at.field('stabilizationWindowSeconds').invalid(window, 'must be greater than or equal to zero')
@@ -138,7 +175,7 @@ function* validateRules(rules: DeepReadonly<HPAScalingRules>, at: Path): Iterabl
   if (selectPolicy !== undefined && !['Max', 'Min', 'Disabled'].includes(selectPolicy))
     yield at.field('selectPolicy').notSupported(selectPolicy, ['Disabled', 'Max', 'Min'])
   if (tolerance !== undefined && compareQuantities(tolerance, '0') < 0)
-    yield at.field('tolerance').invalid(tolerance, 'must be greater than or equal to zero')
+    yield at.field('tolerance').invalid(tolerance, 'must be greater than or equal to 0')
   if (!rules.policies?.length) yield at.field('policies').required('must specify at least one Policy')
   for (const [i, policy] of (rules.policies ?? []).entries()) {
     const path = at.field('policies').index(i)

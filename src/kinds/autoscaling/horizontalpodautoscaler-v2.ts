@@ -241,6 +241,7 @@ export const HorizontalPodAutoscaler = defineKind({
   doc: 'Scales a workload by what is measured of it.',
   columns: autoscalerColumns(o => o) as never,
   defaults: o => completeAutoscaler(o.spec),
+  explicit: true,
   *validate(o, at) {
     yield* validateAutoscaler(o.spec, at.field('spec'))
   },

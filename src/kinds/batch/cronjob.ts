@@ -1,4 +1,5 @@
 // A cron job makes Jobs at the times of a schedule.
+import { warnOfName, warnOfTemplate } from '../core/pod-warnings.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { ObjectMeta } from '../../api/meta.ts'
@@ -97,6 +98,11 @@ export const CronJob = defineKind({
   ],
   defaults: c => defaultJobTemplate(c.spec.jobTemplate.spec),
   explicit: true,
+  *warnings({ metadata, spec }, old, at) {
+    if (!old) yield* warnOfName(metadata.name, 'Pod names and hostnames', at)
+    if (metadata.generation !== old?.metadata.generation)
+      yield* warnOfTemplate(spec.jobTemplate.spec.template, at.field('spec', 'jobTemplate', 'spec', 'template'))
+  },
   *validate({ spec, metadata }, at) {
     yield* oneOf(spec.concurrencyPolicy, ['Allow', 'Forbid', 'Replace'], at.field('spec', 'concurrencyPolicy'))
     const { schedule, timeZone } = spec

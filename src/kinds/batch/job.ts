@@ -1,4 +1,5 @@
 // A job runs pods until enough of them have succeeded.
+import { warnOfWorkload } from '../core/pod-warnings.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { int32, list, string, struct, time } from '../../api/schema/build.ts'
 import { JobSpec } from './jobspec.ts'
@@ -82,6 +83,7 @@ export const Job = defineKind({
   defaults: defaultJob,
   prepare: prepareJob,
   explicit: true,
+  warnings: warnOfWorkload,
   validate: validateJob,
   validateUpdate: validateJobUpdate,
   fields: {

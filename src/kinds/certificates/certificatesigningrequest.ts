@@ -1,4 +1,8 @@
 // A request to sign a certificate.
+import { pathSegmentErrors } from '../../api/names.ts'
+import { requiredName } from '../../api/checks.ts'
+import { asGiven } from '../../api/schema/empties.ts'
+import { signerErrors } from './signer-names.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { bytes, int32, list, listByKey, map, string, struct, time } from '../../api/schema/build.ts'
 import { ageColumn } from '../columns.ts'
@@ -116,19 +120,23 @@ export const CertificateSigningRequest = defineKind({
     // What was asked for stays as it was asked.
     if (old) csr.spec = structuredClone(old.spec) as typeof csr.spec
   },
+  explicit: true,
+  validateName: pathSegmentErrors,
   *validate({ spec }, at) {
     const path = at.field('spec')
-    if (!spec.request) yield path.field('request').required()
+    const request = Buffer.from(spec.request ?? '', 'base64').toString('latin1')
+    if (!request.includes('-----BEGIN CERTIFICATE REQUEST-----'))
+      yield path.field('request').invalid(asGiven(spec, 'request'), 'PEM block type must be CERTIFICATE REQUEST')
     if (!spec.usages?.length) yield path.field('usages').required()
     for (const [i, usage] of (spec.usages ?? []).entries()) {
       if (!usages.includes(usage)) yield path.field('usages').index(i).notSupported(usage, usages)
       else if (spec.usages!.indexOf(usage) < i) yield path.field('usages').index(i).duplicate(usage)
     }
-    if (!spec.signerName) yield path.field('signerName').required()
-    else if (!/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+\/\S+$/.test(spec.signerName))
+    yield* requiredName(signerErrors, spec.signerName, path.field('signerName'))
+    if (spec.signerName === 'kubernetes.io/legacy-unknown')
       yield path
         .field('signerName')
-        .invalid(spec.signerName, 'must be a fully qualified domain and path of the form "example.com/signer-name"')
+        .invalid(spec.signerName, 'the legacy signerName is not allowed via this API version')
     if (spec.expirationSeconds !== undefined && spec.expirationSeconds < 600)
       yield path
         .field('expirationSeconds')

@@ -1,4 +1,5 @@
 // A claim for storage: what a pod asks for, bound to a volume that has it.
+import { warnOfFraction } from './pod-warnings.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { list, listByKey, map, quantity, string, struct, time } from '../../api/schema/build.ts'
 import { PersistentVolumeClaimSpec } from './persistentvolumeclaimspec.ts'
@@ -87,6 +88,10 @@ export const PersistentVolumeClaim = defineKind({
   doc: 'A claim for storage: what a pod asks for, bound to a volume that has it.',
   returnsDeleted: true,
   explicit: true,
+  *warnings({ spec }, _old, at) {
+    for (const side of ['requests', 'limits'] as const)
+      yield* warnOfFraction(spec.resources[side]?.storage, at.field('spec', 'resources', side).key('storage'))
+  },
   *validate({ spec }, at) {
     yield* validateClaimSpec(spec, at.field('spec'))
   },

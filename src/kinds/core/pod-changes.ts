@@ -7,6 +7,7 @@ import { goLines, goStruct, goStructs } from '../../api/go-value.ts'
 import { unifiedDiff } from '../../api/line-diff.ts'
 import type { Path } from '../../api/path.ts'
 import { bool, struct } from '../../api/schema/build.ts'
+import { asGiven, copyNotes } from '../../api/schema/empties.ts'
 import type { DeepReadonly, Fields } from '../../api/schema/node.ts'
 import { same } from '../unchanged.ts'
 import { type NodeAffinity, NodeSelectorTerm } from './affinity.ts'
@@ -78,10 +79,17 @@ const internalSpec = struct('core.PodSpec', '', {
 
 const internalValue = (spec: Spec): object => {
   const { hostNetwork, hostPID, hostIPC, shareProcessNamespace, hostUsers, securityContext } = spec
-  return {
+  return copyNotes(spec, {
     ...spec,
-    securityContext: { hostNetwork, hostPID, hostIPC, shareProcessNamespace, hostUsers, ...securityContext },
-  }
+    securityContext: copyNotes(securityContext ?? {}, {
+      hostNetwork,
+      hostPID,
+      hostIPC,
+      shareProcessNamespace,
+      hostUsers,
+      ...securityContext,
+    }),
+  })
 }
 
 /** A spec for a problem to show. */
@@ -121,7 +129,7 @@ function* validateSelectorMutation(next: Spec, old: Spec, at: Path): Problems {
   for (const [key, value] of Object.entries(old.nodeSelector ?? {}))
     if (next.nodeSelector?.[key] !== value)
       return yield at.invalid(
-        next.nodeSelector,
+        asGiven(next, 'nodeSelector'),
         'only additions to spec.nodeSelector are allowed (no mutations or deletions)',
       )
 }

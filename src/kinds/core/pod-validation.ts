@@ -4,6 +4,7 @@ import type { Problems } from '../../api/checks.ts'
 import type { KubeObject } from '../../api/kind.ts'
 import { rangeProblem } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
+import { copyNotes } from '../../api/schema/empties.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
 import { same } from '../unchanged.ts'
 import { validateTolerations } from './affinity-rules.ts'
@@ -114,11 +115,11 @@ function* validateFewerGates(next: Spec, old: Spec, at: Path): Problems {
 /** The new spec with what may change put back to what it was: all else has to be as it was. */
 function withFixed(next: Spec, old: Spec): Spec {
   const images = (list: readonly DeepReadonly<Container>[] | undefined, before: typeof list) =>
-    list?.map((container, i) => ({ ...container, image: before![i]!.image }))
+    list?.map((container, i) => copyNotes(container, { ...container, image: before![i]!.image }))
   const initContainers = images(next.initContainers, old.initContainers)
   const grace = next.terminationGracePeriodSeconds
   const mended = old.terminationGracePeriodSeconds < 0 && grace === 1
-  return {
+  return copyNotes(next, {
     ...next,
     containers: images(next.containers, old.containers) ?? [],
     ...(initContainers && { initContainers }),
@@ -126,5 +127,5 @@ function withFixed(next: Spec, old: Spec): Spec {
     schedulingGates: old.schedulingGates,
     tolerations: old.tolerations,
     terminationGracePeriodSeconds: mended ? old.terminationGracePeriodSeconds : grace,
-  } as Spec
+  } as Spec)
 }

@@ -1,4 +1,5 @@
 // A pod: containers that run together on one node, with one address and shared volumes.
+import { warnOfName, warnOfPod } from './pod-warnings.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { PodSpec } from './podspec.ts'
 import { PodStatus } from './podstatus.ts'
@@ -54,6 +55,10 @@ export const Pod = defineKind({
   },
   prepare: preparePod,
   explicit: true,
+  *warnings({ metadata, spec }, old, at) {
+    if (!old) yield* warnOfName(metadata.name, "the Pod's hostname", at)
+    if (!old) yield* warnOfPod(metadata.annotations, spec, at)
+  },
   validate: validatePod,
   validateUpdate: validatePodUpdate,
   fields: {

@@ -1,4 +1,5 @@
 // A pod template kept as an object of its own.
+import { warnOfTemplate } from './pod-warnings.ts'
 import { joined, labelsText } from '../columns.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { PodTemplateSpec } from './podtemplatespec.ts'
@@ -22,6 +23,7 @@ export const PodTemplate = defineKind({
     { name: 'Pod Labels', type: 'string', value: o => labelsText(o.template.metadata.labels) },
   ],
   explicit: true,
+  warnings: ({ template }, _old, at) => warnOfTemplate(template, at.field('template')),
   validate: ({ template }, at) => validateTemplate(template, at.field('template')),
   fields: {
     template: PodTemplateSpec.value({ proto: 2, doc: 'The pod to make.' }),

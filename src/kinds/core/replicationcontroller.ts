@@ -1,4 +1,5 @@
 // A replication controller keeps N identical pods running; the older form of ReplicaSet.
+import { warnOfName, warnOfTemplate } from './pod-warnings.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { int32, int64, listByKey, map, string, struct, time } from '../../api/schema/build.ts'
 import { PodTemplateSpec } from './podtemplatespec.ts'
@@ -84,6 +85,11 @@ export const ReplicationController = defineKind({
   },
   explicit: true,
   validateName: name => dnsSubdomainErrors(name, 'bytes'),
+  *warnings({ metadata, spec }, old, at) {
+    if (!old) yield* warnOfName(metadata.name, 'Pod names and hostnames', at)
+    if (spec.template && metadata.generation !== old?.metadata.generation)
+      yield* warnOfTemplate(spec.template, at.field('spec', 'template'))
+  },
   *validate({ spec }, at) {
     yield* notNegative({ replicas: spec.replicas, minReadySeconds: spec.minReadySeconds }, at.field('spec'))
     if (!Object.keys(spec.selector ?? {}).length) yield at.field('spec', 'selector').required()

@@ -4,6 +4,12 @@ import { bool, bytes, map, string } from '../../api/schema/build.ts'
 import { validateImmutableData } from './data-rules.ts'
 import { validateSecret } from './secret-rules.ts'
 
+/** Which half of a pair of keys is none. */
+function withoutPem(data: Readonly<Record<string, string>>): string | undefined {
+  const has = (key: string) => Buffer.from(data[key] ?? '', 'base64').includes('-----BEGIN ')
+  return has('tls.crt') ? (has('tls.key') ? undefined : 'key') : 'certificate'
+}
+
 export const Secret = defineKind({
   group: '',
   version: 'v1',
@@ -23,6 +29,10 @@ export const Secret = defineKind({
     delete s.stringData
   },
   explicit: true,
+  *warnings({ type, data }) {
+    const part = type === 'kubernetes.io/tls' && withoutPem(data ?? {})
+    if (part) yield `tls: failed to find any PEM data in ${part} input`
+  },
   validate: validateSecret,
   *validateUpdate(next, old, at) {
     if (next.type !== old.type) yield at.field('type').invalid(next.type, 'field is immutable')

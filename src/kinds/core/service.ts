@@ -58,6 +58,12 @@ export const Service = defineKind({
   selectable: { 'spec.clusterIP': s => s.spec.clusterIP ?? '', 'spec.type': s => s.spec.type },
   defaults: defaultService,
   prepare: prepareService,
+  *warnings({ spec }) {
+    if (spec.externalIPs?.length)
+      yield 'spec.externalIPs is deprecated and may no longer be implemented in some clusters'
+    if (spec.trafficDistribution === 'PreferClose')
+      yield 'spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"'
+  },
   validate: validateService,
   validateUpdate: validateServiceUpdate,
   explicit: true,

@@ -1,4 +1,5 @@
 // How many requests of a level are served at once, and which wait.
+import { validateLevel } from './level-rules.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { int32, listByKey, string, struct, time } from '../../api/schema/build.ts'
 
@@ -128,6 +129,8 @@ export const PriorityLevelConfiguration = defineKind({
       value: o => o.spec.limited?.limitResponse.queuing?.queueLengthLimit ?? '<none>',
     },
   ],
+  explicit: true,
+  validate: ({ metadata, spec }, at) => validateLevel(metadata.name ?? '', spec, at.field('spec')),
   fields: {
     spec: PriorityLevelConfigurationSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
     status: PriorityLevelConfigurationStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),

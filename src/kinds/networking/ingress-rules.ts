@@ -1,8 +1,9 @@
 // What the API server refuses in an Ingress. Source: pkg/apis/networking/validation (ValidateIngressSpec).
+import { named } from '../../api/checks.ts'
 import { parseIP } from '../../api/ip.ts'
 import type { Path, Problem } from '../../api/path.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
-import { dns1035Errors, dnsSubdomainErrors, portNameErrors } from '../../api/names.ts'
+import { dnsLabelErrors, dnsSubdomainErrors, portNameErrors } from '../../api/names.ts'
 import type { HTTPIngressPath, IngressBackend, IngressSpec } from './ingress.ts'
 
 const pathTypes = ['Exact', 'ImplementationSpecific', 'Prefix']
@@ -19,9 +20,11 @@ export function* validateIngress(spec: DeepReadonly<IngressSpec>, at: Path): Ite
     if (!http.paths?.length) yield paths.required()
     for (const [n, one] of (http.paths ?? []).entries()) yield* validatePath(one, paths.index(n))
   }
-  for (const [i, { hosts = [] }] of (spec.tls ?? []).entries())
-    for (const [n, host] of hosts.entries())
-      for (const error of hostErrors(host)) yield at.field('tls').index(i).field('hosts').index(n).invalid(host, error)
+  for (const [i, { hosts = [], secretName }] of (spec.tls ?? []).entries()) {
+    const path = at.field('tls').index(i)
+    for (const [n, host] of hosts.entries()) yield* named(hostErrors, host, path.field('hosts').index(n))
+    if (secretName) yield* named(dnsSubdomainErrors, secretName, path.field('secretName'))
+  }
   if (spec.ingressClassName !== undefined)
     for (const error of dnsSubdomainErrors(spec.ingressClassName))
       yield at.field('ingressClassName').invalid(spec.ingressClassName, error)
@@ -61,7 +64,7 @@ function* validateBackend({ service, resource }: DeepReadonly<IngressBackend>, a
   if (!service) return yield at.invalid('', 'resource or service backend is required')
   const path = at.field('service')
   if (!service.name) yield path.field('name').required()
-  else for (const error of dns1035Errors(service.name)) yield path.field('name').invalid(service.name, error)
+  else for (const error of dnsLabelErrors(service.name)) yield path.field('name').invalid(service.name, error)
   const { name, number } = service.port
   if (name && number) yield at.invalid('', 'cannot set both port name & port number')
   else if (name) for (const error of portNameErrors(name)) yield path.field('port', 'name').invalid(name, error)

@@ -1,4 +1,8 @@
 // An ingress class: which controller serves an ingress.
+import { named, type Problems, requiredName, supported } from '../../api/checks.ts'
+import { dnsLabelErrors, dnsSubdomainErrors, domainPathErrors, pathSegmentErrors } from '../../api/names.ts'
+import type { Path } from '../../api/path.ts'
+import type { DeepReadonly } from '../../api/schema/node.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { unchanged } from '../unchanged.ts'
 import { string, struct } from '../../api/schema/build.ts'
@@ -32,6 +36,21 @@ export const IngressClassSpec = struct(
 )
 export type IngressClassSpec = Of<typeof IngressClassSpec>
 
+const maxControllerBytes = 250
+
+function* validateParameters(parameters: DeepReadonly<IngressClassParametersReference>, at: Path): Problems {
+  const { apiGroup, scope, namespace } = parameters
+  if (apiGroup !== undefined) yield* named(dnsSubdomainErrors, apiGroup, at.field('apiGroup'))
+  for (const field of ['kind', 'name'] as const)
+    yield* requiredName(pathSegmentErrors, parameters[field], at.field(field))
+  yield* supported(scope, ['Cluster', 'Namespace'], at.field('scope'))
+  const path = at.field('namespace')
+  if (scope === 'Namespace' && namespace === undefined) yield path.required("`parameters.scope` is set to 'Namespace'")
+  else if (scope === 'Namespace') yield* named(dnsLabelErrors, namespace!, path)
+  else if (scope === 'Cluster' && namespace !== undefined)
+    yield path.forbidden("`parameters.scope` is set to 'Cluster'")
+}
+
 export const IngressClass = defineKind({
   group: 'networking.k8s.io',
   version: 'v1',
@@ -51,15 +70,13 @@ export const IngressClass = defineKind({
           : '<none>',
     },
   ],
+  explicit: true,
   *validate({ spec }, at) {
-    const path = at.field('spec')
-    if (!spec.controller) yield path.field('controller').required()
-    if (!spec.parameters) return
-    const { scope, namespace } = spec.parameters
-    if (scope === 'Namespace' && !namespace)
-      yield path.field('parameters', 'namespace').required("`parameters.scope` is set to 'Namespace'")
-    if (scope === 'Cluster' && namespace)
-      yield path.field('parameters', 'namespace').forbidden("`parameters.scope` is set to 'Cluster'")
+    const { controller = '', parameters } = spec
+    if (Buffer.byteLength(controller) > maxControllerBytes)
+      yield at.field('spec', 'controller').tooLong(maxControllerBytes)
+    yield* requiredName(domainPathErrors, controller, at.field('spec', 'controller'))
+    if (parameters) yield* validateParameters(parameters, at.field('spec', 'parameters'))
   },
   *validateUpdate(next, old, at) {
     yield* unchanged(next.spec, old.spec, ['controller'], at.field('spec'))

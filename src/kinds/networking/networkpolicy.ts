@@ -1,11 +1,11 @@
 // A network policy: who may talk to the pods it selects, and to whom they may.
 import { defineKind, type Of } from '../../api/kind.ts'
-import { cidrContains, parseCidr } from '../../api/ip.ts'
+import { type Cidr, cidrContains, parseCidr } from '../../api/ip.ts'
 import { LabelSelector } from '../../api/meta.ts'
-import type { Path, Problem } from '../../api/path.ts'
+import type { Path } from '../../api/path.ts'
 import { int32, intOrString, list, string, struct } from '../../api/schema/build.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
-import { validateSelector } from '../../api/checks.ts'
+import { type Problems, supported, validateCIDR, validatePort, validateSelector } from '../../api/checks.ts'
 import { selectorCell } from '../columns.ts'
 
 export const NetworkPolicyPort = struct('networking.v1.NetworkPolicyPort', 'A port, or a range of ports.', {
@@ -69,55 +69,64 @@ export const NetworkPolicySpec = struct('networking.v1.NetworkPolicySpec', 'Whic
 })
 export type NetworkPolicySpec = Of<typeof NetworkPolicySpec>
 
-function* validatePolicy(spec: DeepReadonly<NetworkPolicySpec>, at: Path): Iterable<Problem> {
+function* validatePolicy(spec: DeepReadonly<NetworkPolicySpec>, at: Path): Problems {
   yield* validateSelector(spec.podSelector, at.field('podSelector'))
-  for (const [i, type] of (spec.policyTypes ?? []).entries())
-    if (type !== 'Ingress' && type !== 'Egress')
-      yield at.field('policyTypes').index(i).notSupported(type, ['Egress', 'Ingress'])
   for (const [i, rule] of (spec.ingress ?? []).entries())
     yield* validateRule(rule, 'from', at.field('ingress').index(i))
   for (const [i, rule] of (spec.egress ?? []).entries()) yield* validateRule(rule, 'to', at.field('egress').index(i))
+  const { policyTypes = [] } = spec
+  if (policyTypes.length > 2)
+    return yield at.field('policyTypes').invalid(policyTypes, 'may not specify more than two policyTypes')
+  for (const [i, type] of policyTypes.entries())
+    yield* supported(type, ['Ingress', 'Egress'], at.field('policyTypes').index(i))
 }
 
 function* validateRule(
   rule: DeepReadonly<NetworkPolicyIngressRule & NetworkPolicyEgressRule>,
   side: 'from' | 'to',
   at: Path,
-): Iterable<Problem> {
-  for (const [i, { port, endPort }] of (rule.ports ?? []).entries()) {
-    const path = at.field('ports').index(i)
-    if (typeof port === 'number' && (port < 1 || port > 65535))
-      yield path.field('port').invalid(port, 'must be between 1 and 65535, inclusive')
-    if (endPort === undefined) continue
-    if (port === undefined) yield path.field('endPort').required('may not be specified when `port` is not specified')
-    else if (typeof port === 'string')
-      yield path.field('endPort').invalid(endPort, 'may not be specified when `port` is non-numeric')
-    else if (endPort < port) yield path.field('endPort').invalid(endPort, 'must be greater than or equal to `port`')
-  }
+): Problems {
+  for (const [i, port] of (rule.ports ?? []).entries()) yield* validatePorts(port, at.field('ports').index(i))
   for (const [i, peer] of (rule[side] ?? []).entries()) yield* validatePeer(peer, at.field(side).index(i))
+}
+
+function* validatePorts({ protocol, port, endPort }: DeepReadonly<NetworkPolicyPort>, at: Path): Problems {
+  if (protocol !== undefined) yield* supported(protocol, ['TCP', 'UDP', 'SCTP'], at.field('protocol'))
+  if (port !== undefined) yield* validatePort(port, at.field('port'))
+  if (endPort === undefined) return
+  const path = at.field('endPort')
+  if (port === undefined) yield path.invalid(endPort, 'may not be specified when `port` is not specified')
+  else if (typeof port === 'string') yield path.invalid(endPort, 'may not be specified when `port` is non-numeric')
+  else {
+    if (endPort < port) yield path.invalid(port, 'must be greater than or equal to `port`')
+    yield* validatePort(endPort, path)
+  }
 }
 
 function* validatePeer(
   { podSelector, namespaceSelector, ipBlock }: DeepReadonly<NetworkPolicyPeer>,
   at: Path,
-): Iterable<Problem> {
+): Problems {
   if (!podSelector && !namespaceSelector && !ipBlock) return yield at.required('must specify a peer')
   if (ipBlock && (podSelector || namespaceSelector))
     return yield at.forbidden('may not specify both ipBlock and another peer')
   yield* validateSelector(podSelector, at.field('podSelector'))
   yield* validateSelector(namespaceSelector, at.field('namespaceSelector'))
   if (!ipBlock) return
-  const range = parseCidr(ipBlock.cidr)
   const path = at.field('ipBlock')
-  if (!range)
-    return yield path
-      .field('cidr')
-      .invalid(ipBlock.cidr, 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)')
-  for (const [i, text] of (ipBlock.except ?? []).entries()) {
-    const hole = parseCidr(text)
-    if (!hole || hole.bits <= range.bits || !cidrContains(range, text.split('/')[0]!))
-      yield path.field('except').index(i).invalid(text, 'must be a strict subset of `cidr`')
-  }
+  if (!ipBlock.cidr) return yield path.field('cidr').required()
+  yield* validateCIDR(ipBlock.cidr, path.field('cidr'))
+  const range = parseCidr(ipBlock.cidr)
+  if (range)
+    for (const [i, hole] of (ipBlock.except ?? []).entries())
+      yield* validateHole(hole, range, path.field('except').index(i))
+}
+
+function* validateHole(text: string, range: Cidr, at: Path): Problems {
+  yield* validateCIDR(text, at)
+  const hole = parseCidr(text)
+  if (hole && (hole.bits <= range.bits || !cidrContains(range, text.split('/')[0]!)))
+    yield at.invalid(text, 'must be a strict subset of `cidr`')
 }
 
 export const NetworkPolicy = defineKind({
@@ -134,6 +143,7 @@ export const NetworkPolicy = defineKind({
     // Without egress rules a policy says nothing about what goes out.
     spec.policyTypes ??= spec.egress?.length ? ['Ingress', 'Egress'] : ['Ingress']
   },
+  explicit: true,
   *validate({ spec }, at) {
     yield* validatePolicy(spec, at.field('spec'))
   },

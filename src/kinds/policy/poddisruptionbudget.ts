@@ -1,7 +1,9 @@
 // A disruption budget: how many pods of an application may be taken away at once.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { Condition, LabelSelector } from '../../api/meta.ts'
-import { validateSelector } from '../../api/checks.ts'
+import { supported, validateSelector } from '../../api/checks.ts'
+import { goStruct } from '../../api/go-value.ts'
+import { pathSegmentErrors, percentErrors } from '../../api/names.ts'
 import { int32, int64, intOrString, listByKey, map, string, struct, time } from '../../api/schema/build.ts'
 
 export const PodDisruptionBudgetSpec = struct(
@@ -51,10 +53,8 @@ export type PodDisruptionBudgetStatus = Of<typeof PodDisruptionBudgetStatus>
 function shareErrors(value: string | number | undefined): string[] {
   if (typeof value === 'number') return value < 0 ? ['must be greater than or equal to 0'] : []
   if (value === undefined) return []
-  if (!/^\d+%$/.test(value))
-    return [
-      "a valid percent string must be a numeric followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')",
-    ]
+  const errors = percentErrors(value)
+  if (errors.length) return errors
   return Number(value.slice(0, -1)) > 100 ? ['must not be greater than 100%'] : []
 }
 
@@ -74,13 +74,21 @@ export const PodDisruptionBudget = defineKind({
     { name: 'Max Unavailable', type: 'string', value: o => String(o.spec.maxUnavailable ?? 'N/A') },
     { name: 'Allowed Disruptions', type: 'integer', value: o => o.status.disruptionsAllowed },
   ],
+  explicit: true,
+  validateName: pathSegmentErrors,
   *validate({ spec }, at) {
     const path = at.field('spec')
     if (spec.minAvailable !== undefined && spec.maxUnavailable !== undefined)
-      yield path.invalid(spec, 'minAvailable and maxUnavailable cannot be both set')
+      yield path.invalid(goStruct(PodDisruptionBudgetSpec, spec), 'minAvailable and maxUnavailable cannot be both set')
     for (const name of ['minAvailable', 'maxUnavailable'] as const)
       for (const error of shareErrors(spec[name])) yield path.field(name).invalid(spec[name], error)
     yield* validateSelector(spec.selector, path.field('selector'))
+    if (spec.unhealthyPodEvictionPolicy !== undefined)
+      yield* supported(
+        spec.unhealthyPodEvictionPolicy,
+        ['AlwaysAllow', 'IfHealthyBudget'],
+        path.field('unhealthyPodEvictionPolicy'),
+      )
   },
   fields: {
     spec: PodDisruptionBudgetSpec.value({ proto: 2, doc: 'What is wanted.' }),

@@ -1,10 +1,13 @@
 // What RoleBinding and ClusterRoleBinding have in common: columns, defaults, checks, and that the role cannot change.
 // Source: pkg/apis/rbac/validation.
+import { present, requiredName } from '../../api/checks.ts'
+import { goStruct } from '../../api/go-value.ts'
 import type { Column, KubeObject } from '../../api/kind.ts'
 import type { Path, Problem } from '../../api/path.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
 import { dnsSubdomainErrors, pathSegmentErrors } from '../../api/names.ts'
-import type { RoleRef, Subject } from './types.ts'
+import { same } from '../unchanged.ts'
+import { RoleRef, type Subject } from './types.ts'
 
 type AnyBinding = KubeObject & { subjects?: Subject[]; roleRef: RoleRef }
 
@@ -33,6 +36,7 @@ function* validateSubject(
   namespaced: boolean,
   at: Path,
 ): Iterable<Problem> {
+  yield* present(name, at.field('name'))
   switch (kind) {
     case 'ServiceAccount':
       for (const error of name ? dnsSubdomainErrors(name) : []) yield at.field('name').invalid(name, error)
@@ -51,6 +55,7 @@ function* validateSubject(
 
 export const bindingRules = {
   columns,
+  explicit: true,
   validateName: pathSegmentErrors,
   defaults(binding: AnyBinding): void {
     for (const s of binding.subjects ?? []) if (s.kind !== 'ServiceAccount') s.apiGroup ??= group
@@ -61,12 +66,12 @@ export const bindingRules = {
     const kinds = namespaced ? ['Role', 'ClusterRole'] : ['ClusterRole']
     if (roleRef.apiGroup !== group) yield at.field('roleRef', 'apiGroup').notSupported(roleRef.apiGroup, [group])
     if (!kinds.includes(roleRef.kind)) yield at.field('roleRef', 'kind').notSupported(roleRef.kind, kinds)
-    for (const error of pathSegmentErrors(roleRef.name)) yield at.field('roleRef', 'name').invalid(roleRef.name, error)
+    yield* requiredName(pathSegmentErrors, roleRef.name, at.field('roleRef', 'name'))
     for (const [i, subject] of subjects.entries())
       yield* validateSubject(subject, namespaced, at.field('subjects').index(i))
   },
   *validateUpdate(next: DeepReadonly<AnyBinding>, old: DeepReadonly<AnyBinding>, at: Path): Iterable<Problem> {
-    if (JSON.stringify(next.roleRef) !== JSON.stringify(old.roleRef))
-      yield at.field('roleRef').invalid(next.roleRef, 'cannot change roleRef')
+    if (!same(next.roleRef, old.roleRef))
+      yield at.field('roleRef').invalid(goStruct(RoleRef, next.roleRef), 'cannot change roleRef')
   },
 }

@@ -1,4 +1,5 @@
 // A cluster role: what may be done anywhere, or in whichever namespace it is bound.
+import { present } from '../../api/checks.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { LabelSelector } from '../../api/meta.ts'
 import { list, struct } from '../../api/schema/build.ts'
@@ -22,7 +23,13 @@ export const ClusterRole = defineKind({
   doc: 'A cluster role: what may be done anywhere, or in whichever namespace it is bound.',
   columns: [createdColumn as never],
   validateName: pathSegmentErrors,
-  *validate({ rules }, at) {
+  *validate({ rules, aggregationRule }, at) {
+    if (aggregationRule)
+      yield* present(
+        aggregationRule.clusterRoleSelectors ?? [],
+        at.field('aggregationRule', 'clusterRoleSelectors'),
+        'at least one clusterRoleSelector required if aggregationRule is non-nil',
+      )
     yield* validateRules(rules, false, at.field('rules'))
   },
   fields: {

@@ -124,6 +124,10 @@ export const CSIDriver = defineKind({
     { name: 'Modes', type: 'string', value: o => (o.spec.volumeLifecycleModes ?? []).join(',') || '<none>' },
   ],
   explicit: true,
+  *warnings({ spec }, old) {
+    if (!old && spec.tokenRequests?.length && spec.serviceAccountTokenInSecrets === undefined)
+      yield 'spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true to prevent possible logging of tokens in volume attributes'
+  },
   validate: ({ spec }, at) => validateDriver(spec, at.field('spec')),
   *validateUpdate(next, old, at) {
     const path = at.field('spec')
