@@ -208,10 +208,10 @@ class Pipes {
     this.streams = streams
   }
 
-  static async make(prefix: string, { stdin, stdout, stderr, tty }: StreamWishes): Promise<Pipes> {
+  static async make(prefix: string, { stdin, tty }: StreamWishes): Promise<Pipes> {
     const dir = await mkdtemp(prefix)
-    // A terminal has one output, whether it is wanted or not.
-    const wanted = { stdin, stdout: stdout || tty, stderr: stderr && !tty }
+    // The shim wants both outputs, whether anybody else does or not; a terminal has one.
+    const wanted = { stdin, stdout: true, stderr: !tty }
     const path = (name: keyof typeof wanted) => (wanted[name] ? join(dir, name) : '')
     const paths = { stdin: path('stdin'), stdout: path('stdout'), stderr: path('stderr') }
     await run('mkfifo', ['-m', '0600', ...Object.values(paths).filter(Boolean)])
