@@ -2,6 +2,7 @@
 // fields and every field there, set or not.
 // Source: apimachinery validation/field/errors.go (ErrorBody), pkg/apis/*/types.go.
 import { Printed } from './path.ts'
+import { asGiven } from './schema/empties.ts'
 import type { DeepReadonly, Json, JsonObject, Node, Struct } from './schema/node.ts'
 
 type Read = DeepReadonly<JsonObject>
@@ -27,7 +28,7 @@ function goFields(schema: Struct, value: Read): Json {
   const out: JsonObject = {}
   for (const [name, node] of Object.entries(schema.fields)) {
     if (newer.has(`${schema.name}.${name}`)) continue
-    const field = goValue(node, value[name])
+    const field = goValue(node, asGiven(value, name))
     // Metadata is embedded: its fields stand among those of the struct.
     if (name === 'metadata') Object.assign(out, field)
     else out[names[`${schema.name}.${name}`] ?? names[name] ?? capital(name)] = field

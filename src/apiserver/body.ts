@@ -86,7 +86,7 @@ export function withDefaults(kind: AnyKind, object: KubeObject): KubeObject {
 
 /** Puts fields in order and drops what Go would not write. */
 export function canonical(kind: AnyKind, object: unknown): KubeObject {
-  return stamp(kind, decode(kind.schema, object, { defaults: true }) as KubeObject)
+  return stamp(kind, decode(kind.schema, object, { defaults: true, copies: true }) as KubeObject)
 }
 
 /** A copy that may be changed. */

@@ -6,17 +6,13 @@ export { bootstrap, apiServiceAddress, keepEssentials } from './bootstrap/index.
 export { discovery } from './http/discovery.ts'
 export { openapi } from './openapi/index.ts'
 export { health, kubernetesVersion } from './http/health.ts'
-export {
-  Frontend,
-  startHttp,
-  type HttpOptions,
-  type PathHandler,
-  type RunningHttp,
-  type Streams,
-} from './http/server.ts'
+export type { PathHandler, Streams } from './http/call.ts'
+export { Frontend } from './http/frontend.ts'
+export { startHttp, type HttpOptions, type RunningHttp } from './http/server.ts'
 export { canonical } from './body.ts'
 export { filterOf, passes } from './lists.ts'
-export { type Handler, openServer, type ServerCore, type ServerOptions } from './serve.ts'
+export type { Handler, ServerCore } from './core.ts'
+export { openServer, type ServerOptions } from './open.ts'
 export { kubeletText } from './stream/kubelet.ts'
 export { streams, type KubeletCredentials } from './stream/index.ts'
 export type { TokenIssuer } from './tokens.ts'

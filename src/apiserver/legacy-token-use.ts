@@ -5,7 +5,7 @@ import type { KubeObject } from '../api/kind.ts'
 import { dayText, lastUsedLabel } from '../kinds/core/legacy-token.ts'
 import { Secret } from '../kinds/core/secret.ts'
 import { editable } from './body.ts'
-import type { ServerCore } from './serve.ts'
+import type { ServerCore } from './core.ts'
 
 /** Notes a use, at most once a day per token. Failing is logged: the request goes on. */
 export async function noteTokenUse(core: ServerCore, ref: { namespace: string; name: string }): Promise<void> {

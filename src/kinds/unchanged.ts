@@ -1,4 +1,5 @@
 // Fields that an update may not change.
+import { asGiven } from '../api/schema/empties.ts'
 import type { Path, Problem } from '../api/path.ts'
 
 /** Whether two values say the same, whatever the order of their fields. Undefined counts as absent. */
@@ -23,5 +24,6 @@ export function* unchanged<T extends object>(
   fields: readonly (keyof T & string)[],
   at: Path,
 ): Iterable<Problem> {
-  for (const field of fields) yield* immutableValue(next[field], old[field], at.field(field))
+  for (const field of fields)
+    if (!same(next[field], old[field])) yield at.field(field).invalid(asGiven(next, field), 'field is immutable')
 }

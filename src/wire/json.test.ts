@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Decimal, jsonSyntaxError, parseJson } from './json.ts'
+import { Decimal, indentJson, jsonSyntaxError, parseJson } from './json.ts'
 
 test('integers keep their digits, small ones are numbers', () => {
   const text = '{"a":9223372036854775807,"b":[-9007199254740993,7,1.5],"c":"1234567890123456789"}'
@@ -40,4 +40,9 @@ test('syntax errors in the words of Go', () => {
     ['nope', "invalid character 'o' in literal null (expecting 'u')"],
   ]
   for (const [text, message] of table) assert.equal(jsonSyntaxError(text), message, text)
+})
+
+test('indented as Go indents', () => {
+  for (const value of [{ a: [1, { b: 'x{}":,\\' }], c: {}, d: [], e: null }, [], {}, 'x', [[1.5e3, true]]])
+    assert.equal(indentJson(Buffer.from(JSON.stringify(value))).toString(), JSON.stringify(value, null, 2))
 })

@@ -49,6 +49,26 @@ function exactNumber(value: number, source: string, decimals: boolean): number |
   return Number.isSafeInteger(value) ? value : BigInt(source)
 }
 
+/** JSON with each member on a line of its own, as `json.MarshalIndent(value, "", "  ")` lays it out. */
+export function indentJson(json: Buffer): Buffer {
+  const out: string[] = []
+  let depth = 0
+  const line = () => `\n${'  '.repeat(depth)}`
+  // Strings are tokens as a whole, so that their braces and colons are not taken for structure.
+  for (const [token] of json.toString().matchAll(/"(?:[^"\\]|\\.)*"|\{\s*\}|\[\s*\]|[{}[\],:]|[^\s"{}[\],:]+/g)) {
+    if (token === '{' || token === '[') {
+      depth++
+      out.push(token, line())
+    } else if (token === '}' || token === ']') {
+      depth--
+      out.push(line(), token)
+    } else if (token === ',') out.push(token, line())
+    else if (token === ':') out.push(': ')
+    else out.push(token.startsWith('{') || token.startsWith('[') ? token[0]! + token.at(-1)! : token)
+  }
+  return Buffer.from(out.join(''))
+}
+
 /** Why Go would not read a text as JSON: `invalid character '}' looking for beginning of value`. */
 export function jsonSyntaxError(text: string): string {
   return new Scanner(text).run() ?? 'unexpected end of JSON input'

@@ -1,6 +1,7 @@
 // What only shows on the wire: strictness about bodies, warnings, tables, pages, the kinds of a delete's answer.
 import { deepStrictEqual, match, ok, strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
+import { WebSocket } from 'ws'
 import { type Https, openHttps } from './https.ts'
 import { type Sim, simulate } from './cluster.ts'
 
@@ -132,4 +133,72 @@ test('a list whose state is gone goes on with what is there now, by the token of
     deepStrictEqual(names(next), ['m-3', 'm-4'])
     ok(Number(next.body.metadata.resourceVersion) > Number(first.body.metadata.resourceVersion))
     deepStrictEqual(names(await send('GET', `${maps}?continue=${next.body.metadata.continue}`)), ['m-5'])
+  }))
+
+test('people get JSON on many lines, programs on one', () =>
+  overHttps(async ({ send }) => {
+    await send('POST', maps, { metadata: { name: 'm' }, data: { a: '{"b":[1,{}]}' } })
+    const lines = async (path: string, agent: string) =>
+      (await send('GET', path, undefined, { 'user-agent': agent })).text.split('\n').length > 3
+    const asked = [
+      await lines(`${maps}/m`, 'curl/8.0'),
+      await lines(`${maps}/m?pretty=true`, 'kubectl'),
+      await lines(maps, 'Mozilla/5.0 (X11)'),
+      await lines(`${maps}/m?pretty=false`, 'curl/8.0'),
+      await lines(`${maps}/m`, 'kubectl'),
+    ]
+    deepStrictEqual(asked, [true, true, true, false, false])
+    const { text } = await send('GET', `${maps}/m`, undefined, { 'user-agent': 'curl/8.0' })
+    strictEqual(text, JSON.stringify(JSON.parse(text), null, 2))
+  }))
+
+test('a watch over a WebSocket: one event a message, in the form the client prefers', () =>
+  overHttps(async ({ send, tls }) => {
+    await send('POST', maps, { metadata: { name: 'm' }, data: { a: 'b' } })
+    const first = (
+      protocols: string[],
+      accept?: string,
+    ): Promise<{ data: Buffer; isBinary: boolean; protocol: string }> =>
+      new Promise((resolve, reject) => {
+        const { host, port, ...credentials } = tls
+        const ws = new WebSocket(
+          `wss://${host}:${port}${maps}?watch=true&resourceVersion=0&fieldSelector=metadata.name=m`,
+          protocols,
+          {
+            ...credentials,
+            headers: accept ? { accept } : {},
+          },
+        )
+        ws.on('error', reject)
+        ws.on('message', (data: Buffer, isBinary) => {
+          resolve({ data, isBinary, protocol: ws.protocol })
+          ws.close()
+        })
+      })
+    const nameIn = (text: string) => {
+      const event = JSON.parse(text) as { type: string; object: { metadata: { name: string } } }
+      return [event.type, event.object.metadata.name]
+    }
+    const plain = await first([])
+    deepStrictEqual([plain.isBinary, ...nameIn(plain.data.toString())], [false, 'ADDED', 'm'])
+    const base64 = await first(['base64.binary.k8s.io'])
+    deepStrictEqual([base64.protocol, base64.isBinary], ['base64.binary.k8s.io', false])
+    deepStrictEqual(nameIn(Buffer.from(base64.data.toString(), 'base64').toString()), ['ADDED', 'm'])
+    const binary = await first(['binary.k8s.io'])
+    deepStrictEqual([binary.isBinary, ...nameIn(binary.data.toString())], [true, 'ADDED', 'm'])
+    const protobuf = await first([], 'application/vnd.kubernetes.protobuf')
+    // The event itself: its field 1, a string of 5 bytes.
+    deepStrictEqual([protobuf.isBinary, protobuf.data.subarray(0, 7).toString()], [true, '\n\x05ADDED'])
+  }))
+
+test('long headers pass, as those of many groups are', () =>
+  overHttps(async ({ send }) => {
+    const { code } = await send('GET', maps, undefined, { 'x-long': 'a'.repeat(200_000) })
+    strictEqual(code, 200)
+  }))
+
+test('dots in a path are names as they stand, and no way up', () =>
+  overHttps(async ({ send }) => {
+    strictEqual((await send('GET', `${maps}/../secrets`)).code, 400)
+    strictEqual((await send('GET', '/api/v1/namespaces/default/')).code, 200)
   }))

@@ -16,6 +16,8 @@ export interface Answer {
 
 export interface Https {
   send(method: string, path: string, body?: string | object, headers?: Record<string, string>): Promise<Answer>
+  /** Where the server is, and the credentials of the superuser. */
+  tls: { host: string; port: number; ca: string; cert: string; key: string }
   close(): Promise<void>
 }
 
@@ -48,6 +50,7 @@ export async function openHttps({ plane, clock }: Sim): Promise<Https> {
   )
   const tls = { host: '127.0.0.1', port: http.port, ca: authority.certPem, cert: admin.certPem, key: admin.keyPem }
   return {
+    tls,
     close: () => http.close(),
     send: (method, path, body, headers = {}) =>
       new Promise((resolve, reject) => {

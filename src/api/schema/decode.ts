@@ -3,6 +3,7 @@
 // changes nothing, so this also puts an edited object back in order before it is stored.
 import { canonicalQuantity, quantityError } from '../quantity.ts'
 import { canonicalMicroTime, canonicalTime, durationText, parseDuration } from '../time.ts'
+import { copyNotes, noteEmpty } from './empties.ts'
 import { timeProblem } from '../time-parse.ts'
 import { Decimal } from '../../wire/json.ts'
 import { nilList } from './nil.ts'
@@ -23,6 +24,8 @@ export class DecodeError extends Error {
 export interface DecodeOptions {
   /** Fill in the defaults the schema names. */
   defaults?: boolean
+  /** The input has itself been decoded: what is known of its empty lists and maps stays known. */
+  copies?: boolean
   /** Called with the path of each field the schema does not know; such fields are dropped. */
   onUnknown?: (path: string) => void
 }
@@ -89,6 +92,7 @@ function decodeStruct(schema: Struct, input: unknown, context: Context): JsonObj
   const { rows, places, unasked } = compile(schema)
   const given = givenPlaces(places, source)
   const out: JsonObject = {}
+  if (context.copies) copyNotes(source, out)
   const outer = context.owner
   context.owner = schema
   // Both lists go up: the fields that were given, and between them those that come unasked.
@@ -128,8 +132,10 @@ function putGiven(out: JsonObject, row: Row, source: JsonObject, context: Contex
   context.path.push(name)
   const result = decodeNode(node, raw, context)
   context.path.pop()
-  if (result === undefined) putUnasked(out, row, context)
-  else out[name] = result
+  if (result === undefined) {
+    putUnasked(out, row, context)
+    if (node.type === 'list' || node.type === 'map') noteEmpty(out, name, raw)
+  } else out[name] = result
 }
 
 function putUnasked(out: JsonObject, { name, node }: Row, context: Context): void {

@@ -7,8 +7,8 @@ import { encodeEnvelope, encodeProto } from '../../api/schema/proto.ts'
 import type { JsonObject, Struct } from '../../api/schema/node.ts'
 import { methodNotAllowed } from '../errors.ts'
 import { contentTypes, type Encoding, negotiate } from './negotiate.ts'
-import type { Call } from './server.ts'
-import { send } from './server.ts'
+import type { Call } from './call.ts'
+import { send } from './call.ts'
 
 const words = (proto: number) => list(string({}), { proto })
 

@@ -1,10 +1,10 @@
 // /version, /healthz, /livez, /readyz, /metrics and the documents that let others check this server's tokens.
 import { metricsText } from '../../base/metrics.ts'
 import { methodNotAllowed } from '../errors.ts'
-import type { ServerCore } from '../serve.ts'
+import type { ServerCore } from '../core.ts'
 import { checkProduced } from './negotiate.ts'
-import type { PathHandler } from './server.ts'
-import { send, sendJson } from './server.ts'
+import type { PathHandler } from './call.ts'
+import { send, sendJson } from './call.ts'
 
 export const kubernetesVersion = 'v1.36.0'
 

@@ -27,6 +27,8 @@ export function parsePath(pathname: string): ResourcePath | undefined {
   if (!core && parts[0] !== 'apis') return undefined
   const [group, version] = core ? ['', parts[1]] : [parts[1], parts[2]]
   let rest = parts.slice(core ? 2 : 3)
+  // A slash at the end says nothing, except to what is behind a proxy.
+  if (rest.at(-1) === '' && !rest.includes('proxy')) rest = rest.slice(0, -1)
   if (!version || rest.length === 0 || rest[0] === '') return undefined
   const watch = rest[0] === 'watch' && rest.length > 1
   if (watch) rest = rest.slice(1)
@@ -41,7 +43,8 @@ export function parsePath(pathname: string): ResourcePath | undefined {
     rest = rest.slice(2)
   }
   const [plural = '', name = '', subresource = '', ...tail] = rest
-  if ([namespace, name, plural].some(part => part.includes('/') || part === '.' || part === '..')) return undefined
+  if ([namespace, name, plural].some(part => part.includes('/'))) return undefined
+  if ([namespace, plural].some(part => part === '.' || part === '..')) return undefined
   return { group: group!, version, namespace, plural, name, subresource, rest: tail.join('/'), watch }
 }
 

@@ -10,11 +10,13 @@ import { Node } from '../../kinds/core/node.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import { Service } from '../../kinds/core/service.ts'
 import { accessDenied } from '../errors.ts'
-import type { Call, Streams } from '../http/server.ts'
+import type { Call, RequestUrl, Streams } from '../http/call.ts'
+import { acceptFrames } from '../http/frames.ts'
 import type { ResourcePath } from '../http/route.ts'
-import type { ServerCore } from '../serve.ts'
+import type { ServerCore } from '../core.ts'
 import { proxyTarget } from './proxy.ts'
 import { byAuthority, type KubeletCredentials } from './kubelet.ts'
+import { htmlRewriter, type ProxyLocation, rewriteUrl } from './rewrite.ts'
 import { podTarget } from './target.ts'
 
 export type { KubeletCredentials } from './kubelet.ts'
@@ -28,13 +30,20 @@ export function streams(core: ServerCore, credentials: KubeletCredentials): Stre
     handles: path => isStream(path),
     async request(call, path) {
       allow(core, call.user, path, call.request.method ?? 'GET')
-      await forward(call, await targetOf(core, path, call.url, tls))
+      if (needsSlash(call, path)) return redirectToSlash(call)
+      const destination = await targetOf(core, path, call.url, tls)
+      if (!destination) return void call.response.writeHead(204).end()
+      if (path.subresource === 'proxy') destination.location = locationOf(call, path, destination)
+      await forward(call, destination)
     },
     async upgrade(request, socket, head, path, user, url) {
       allow(core, user, path, request.method ?? 'GET')
       // A WebSocket begins with a GET, whatever it is for: to run something is more than to read.
       if (podStreams.has(path.subresource) && path.subresource !== 'log') allow(core, user, path, 'POST')
-      await tunnel(request, socket, head, await targetOf(core, path, url, tls))
+      const destination = await targetOf(core, path, url, tls)
+      if (!destination) throw new StatusError('BadRequest', `pod ${path.name} does not have a host assigned`)
+      if (path.subresource === 'log') await logsOverWebSocket(request, socket, head, destination)
+      else await tunnel(request, socket, head, destination)
     },
   }
 }
@@ -73,12 +82,39 @@ function allow(core: ServerCore, user: User, path: ResourcePath, method: string)
 interface Destination {
   secure: boolean
   options: RequestOptions
+  /** Where the client sees the program that is proxied. */
+  location?: ProxyLocation
 }
 
-async function targetOf(core: ServerCore, path: ResourcePath, url: URL, tls: object): Promise<Destination> {
+/** Without a slash at its end the links of a page would be read as if they stood beside it. */
+const needsSlash = ({ request, url }: Call, { subresource, rest }: ResourcePath) =>
+  subresource === 'proxy' &&
+  rest === '' &&
+  !url.pathname.endsWith('/') &&
+  ['GET', 'HEAD'].includes(request.method ?? 'GET')
+
+function redirectToSlash({ response, url }: Call): void {
+  response.writeHead(301, { location: `${url.pathname}/${url.search}` })
+  response.end()
+}
+
+function locationOf({ request, url }: Call, { rest }: ResourcePath, { options }: Destination): ProxyLocation {
+  const own = `/${encodeURI(rest)}`
+  const prefix = url.pathname.endsWith(own) ? url.pathname.slice(0, -own.length) : url.pathname.replace(/\/$/, '')
+  return { prefix, hosts: [request.headers.host ?? '', `${options.host}:${options.port}`, String(options.host)] }
+}
+
+async function targetOf(
+  core: ServerCore,
+  path: ResourcePath,
+  url: RequestUrl,
+  tls: object,
+): Promise<Destination | undefined> {
   const kubelet = { ...tls, ...byAuthority }
   if (path.subresource !== 'proxy') {
-    const { host, port, path: there } = await podTarget(core.storage, path, url.searchParams)
+    const target = await podTarget(core.storage, path, url.searchParams)
+    if (!target) return undefined
+    const { host, port, path: there } = target
     return { secure: true, options: { host, port, path: there, ...kubelet } }
   }
   await core.storage.fresh()
@@ -120,20 +156,64 @@ function open(destination: Destination, extra: RequestOptions) {
 const unreachableError = (cause: unknown) =>
   new StatusError('ServiceUnavailable', `error trying to reach service: ${messageOf(cause)}`, { cause })
 
-async function forward({ request, response, signal }: Call, destination: Destination): Promise<void> {
+async function forward(call: Call, destination: Destination): Promise<void> {
+  const { request, response, signal } = call
+  const answer = await ask(request, destination, signal)
+  const headers = travelling(answer.headers)
+  const { location } = destination
+  if (location && typeof headers.location === 'string') headers.location = rewriteUrl(headers.location, location)
+  try {
+    if (location && isPlainHtml(answer)) {
+      delete headers['content-length']
+      response.writeHead(answer.statusCode ?? 502, headers)
+      await pipeline(answer, htmlRewriter(location), response)
+      return
+    }
+    response.writeHead(answer.statusCode ?? 502, headers)
+    await pipeline(answer, response)
+  } catch (error) {
+    // The client went away, or the other end did: either way there is nobody to tell.
+    if (!signal.aborted) response.destroy(error as Error)
+  }
+}
+
+function ask(request: IncomingMessage, destination: Destination, signal: AbortSignal): Promise<IncomingMessage> {
   const upstream = open(destination, { method: request.method ?? 'GET', headers: travelling(request.headers), signal })
   const answered = new Promise<IncomingMessage>((resolve, reject) => {
     upstream.once('response', resolve)
     upstream.once('error', error => reject(unreachableError(error)))
   })
   request.pipe(upstream)
-  const answer = await answered
-  response.writeHead(answer.statusCode ?? 502, travelling(answer.headers))
+  return answered
+}
+
+/** Whether the links of an answer can be rewritten: HTML, not compressed. */
+function isPlainHtml({ headers }: IncomingMessage): boolean {
+  return (headers['content-type'] ?? '').split(';')[0]!.trim() === 'text/html' && !headers['content-encoding']
+}
+
+/** Logs over a WebSocket: the bytes as they come, in the form the client prefers. Source: wsstream.Reader. */
+async function logsOverWebSocket(
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  destination: Destination,
+): Promise<void> {
+  const ending = new AbortController()
+  socket.on('close', () => ending.abort())
+  const upstream = open(destination, { method: 'GET', headers: {}, signal: ending.signal })
+  upstream.end()
+  const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+    upstream.once('response', resolve)
+    upstream.once('error', error => reject(unreachableError(error)))
+  })
+  const { ws, send } = await acceptFrames(request, socket, head, 'binary')
+  ws.on('error', () => ending.abort())
   try {
-    await pipeline(answer, response)
+    for await (const chunk of answer as AsyncIterable<Buffer>) await send(chunk)
+    ws.close()
   } catch (error) {
-    // The client went away, or the other end did: either way there is nobody to tell.
-    if (!signal.aborted) response.destroy(error as Error)
+    if (!ending.signal.aborted) ws.close(1011, messageOf(error).slice(0, 100))
   }
 }
 

@@ -116,7 +116,7 @@ export const CertificateSigningRequest = defineKind({
     // What was asked for stays as it was asked.
     if (old) csr.spec = structuredClone(old.spec) as typeof csr.spec
   },
-  *validate({ spec, status }, at) {
+  *validate({ spec }, at) {
     const path = at.field('spec')
     if (!spec.request) yield path.field('request').required()
     if (!spec.usages?.length) yield path.field('usages').required()
@@ -133,22 +133,6 @@ export const CertificateSigningRequest = defineKind({
       yield path
         .field('expirationSeconds')
         .invalid(spec.expirationSeconds, 'may not specify a duration less than 600 seconds (10 minutes)')
-    const types = (status.conditions ?? []).map(c => c.type ?? '')
-    if (types.includes('Approved') && types.includes('Denied'))
-      yield at.field('status', 'conditions').invalid('Denied', 'Approved and Denied conditions are mutually exclusive')
-    for (const [i, condition] of (status.conditions ?? []).entries()) {
-      const where = at.field('status', 'conditions').index(i)
-      if (['Approved', 'Denied', 'Failed'].includes(condition.type ?? '') && condition.status !== 'True')
-        yield where.field('status').notSupported(condition.status, ['True'])
-    }
-  },
-  *validateUpdate(next, old, at) {
-    const path = at.field('status')
-    if (old.status.certificate && next.status.certificate !== old.status.certificate)
-      yield path.field('certificate').forbidden('updates may not modify existing certificate content')
-    for (const { type = '' } of old.status.conditions ?? [])
-      if (['Approved', 'Denied', 'Failed'].includes(type) && !next.status.conditions?.some(c => c.type === type))
-        yield path.field('conditions').forbidden(`updates may not remove a condition of type ${JSON.stringify(type)}`)
   },
   fields: {
     spec: CertificateSigningRequestSpec.value({ proto: 2, doc: 'What is wanted.' }),

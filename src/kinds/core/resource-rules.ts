@@ -52,7 +52,8 @@ const isPlain = (name: string) => !name.includes('/')
 export const isNative = (name: string): boolean => isPlain(name) || name.includes('kubernetes.io/')
 /** Resources that may be promised more than once. */
 export const mayOvercommit = (name: string): boolean => isNative(name) && !isHuge(name)
-const isExtended = (name: string) =>
+/** A resource that only some nodes have, such as example.com/gpu. */
+export const isExtended = (name: string) =>
   !isNative(name) && !name.startsWith('requests.') && qualifiedNameErrors(`requests.${name}`).length === 0
 
 /** Resources that a ResourceQuota may limit besides counts of objects. */

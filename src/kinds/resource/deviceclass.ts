@@ -1,6 +1,9 @@
 // A class of devices that claims may ask for.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { inline, list, string, struct } from '../../api/schema/build.ts'
+import { dnsSubdomainErrors } from '../../api/names.ts'
+import { isExtended } from '../core/resource-rules.ts'
+import { validateConfiguration, validateEach, validateSelectors } from './device-rules.ts'
 import { DeviceConfiguration, DeviceSelector } from './types.ts'
 
 export const DeviceClassConfiguration = struct(
@@ -23,6 +26,8 @@ export const DeviceClassSpec = struct('resource.v1.DeviceClassSpec', 'Which devi
 })
 export type DeviceClassSpec = Of<typeof DeviceClassSpec>
 
+const maxConfigs = 32
+
 export const DeviceClass = defineKind({
   group: 'resource.k8s.io',
   version: 'v1',
@@ -30,6 +35,15 @@ export const DeviceClass = defineKind({
   plural: 'deviceclasses',
   scope: 'Cluster',
   doc: 'A class of devices that claims may ask for.',
+  explicit: true,
+  validateName: name => dnsSubdomainErrors(name, 'bytes'),
+  *validate({ spec }, at) {
+    const { selectors = [], config = [], extendedResourceName: resource } = spec
+    yield* validateSelectors(selectors, at.field('spec', 'selectors'))
+    yield* validateEach(config, maxConfigs, validateConfiguration, at.field('spec', 'config'))
+    if (resource !== undefined && !isExtended(resource))
+      yield at.field('spec', 'extendedResourceName').invalid(resource, 'must be a valid extended resource name')
+  },
   generation: true,
   fields: {
     spec: DeviceClassSpec.value({ proto: 2, doc: 'What is wanted.' }),

@@ -1,6 +1,9 @@
 // The claim that each pod of a workload gets.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { same } from '../unchanged.ts'
+import { immutable, validateAnnotations, validateLabels } from '../../api/checks.ts'
+import { goStruct } from '../../api/go-value.ts'
+import { defaultClaim, validateClaim } from './claim-rules.ts'
 import { ObjectMeta } from '../../api/meta.ts'
 import { struct } from '../../api/schema/build.ts'
 import { ResourceClaimSpec } from './types.ts'
@@ -18,8 +21,17 @@ export const ResourceClaimTemplate = defineKind({
   plural: 'resourceclaimtemplates',
   scope: 'Namespaced',
   doc: 'The claim that each pod of a workload gets.',
+  explicit: true,
+  defaults: ({ spec }) => defaultClaim(spec.spec),
+  *validate({ spec: { metadata, spec } }, at) {
+    const path = at.field('spec', 'metadata')
+    yield* validateLabels(metadata.labels, path.field('labels'))
+    yield* validateAnnotations(metadata.annotations, path.field('annotations'))
+    yield* validateClaim(spec, at.field('spec', 'spec'))
+  },
   *validateUpdate(next, old, at) {
-    if (!same(next.spec, old.spec)) yield at.field('spec').invalid(next.spec, 'field is immutable')
+    if (!same(next.spec, old.spec))
+      yield at.field('spec').invalid(goStruct(ResourceClaimTemplateSpec, next.spec), immutable)
   },
   fields: {
     spec: ResourceClaimTemplateSpec.value({ proto: 2, doc: 'What is wanted.' }),

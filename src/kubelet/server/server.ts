@@ -30,7 +30,7 @@ export interface NodeServerOptions {
 }
 
 const defaultPort = 10250
-const limits = { headerBytes: 64 * 1024, headersMs: 10_000, connections: 2000 }
+const limits = { headerBytes: 1 << 20, headersMs: 10_000, connections: 2000 }
 
 export interface NodeServer {
   port: number

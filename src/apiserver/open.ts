@@ -1,0 +1,70 @@
+// Puts the server together over a store: which authorizers are asked and which admission plugins run, in their order.
+import type { Clock } from '../base/clock.ts'
+import type { Log } from '../base/log.ts'
+import type { Random } from '../base/random.ts'
+import type { AnyKind } from '../api/kind.ts'
+import type { Serve } from '../api/operation.ts'
+import type { Store } from '../store/index.ts'
+import { admissionChain } from './admission/chain.ts'
+import { createOnUpdate } from './admission/create-on-update.ts'
+import { certificateAdmission } from './admission/certificates.ts'
+import { defaultTolerations } from './admission/default-tolerations.ts'
+import { escalationCheck } from './admission/escalation.ts'
+import { limitRanger } from './admission/limit-ranger.ts'
+import { namespaceLifecycle } from './admission/namespace-lifecycle.ts'
+import { nodeRestriction } from './admission/node-restriction.ts'
+import { nodeTaint } from './admission/node-taint.ts'
+import { priorityAdmission } from './admission/priority.ts'
+import { resourceQuota } from './admission/resource-quota.ts'
+import { serviceAccountAdmission } from './admission/service-account.ts'
+import { chain, mastersAuthorizer } from './authz/authorizer.ts'
+import { nodeAuthorizer } from './authz/node.ts'
+import { rbacAuthorizer } from './authz/rbac.ts'
+import type { Handler, ServerCore } from './core.ts'
+import { Registry } from './registry.ts'
+import { serviceAllocation, type ServiceRanges } from './resources/service-allocation.ts'
+import { serve } from './serve.ts'
+import { Storage } from './storage.ts'
+import type { TokenIssuer } from './tokens.ts'
+
+export interface ServerOptions extends ServiceRanges {
+  store: Store
+  kinds: readonly AnyKind[]
+  clock: Clock
+  random: Random
+  log: Log
+  tokens: TokenIssuer
+  /** API groups that are served by somebody else, in this process. */
+  extensions?: ReadonlyMap<string, Handler>
+}
+
+/** Opens the server's state over a store. */
+export async function openServer(
+  options: ServerOptions,
+): Promise<{ core: ServerCore; serve: Serve; close(): Promise<void> }> {
+  const { store, kinds, clock, random, log, tokens } = options
+  const storage = new Storage(store, clock, log)
+  const stored = (kind: AnyKind) => kind.plural && !kind.view && !options.extensions?.has(kind.group)
+  for (const kind of kinds) if (stored(kind)) storage.add(kind)
+  await storage.load()
+  const authorizer = chain([mastersAuthorizer, nodeAuthorizer(storage), rbacAuthorizer(storage)])
+  const admission = admissionChain([
+    createOnUpdate(authorizer),
+    namespaceLifecycle(storage),
+    limitRanger(storage),
+    serviceAccountAdmission(storage, random),
+    priorityAdmission(storage),
+    defaultTolerations(),
+    nodeTaint(),
+    serviceAllocation(storage, clock, random, options),
+    nodeRestriction(storage, authorizer),
+    certificateAdmission(clock, authorizer),
+    escalationCheck(storage, authorizer),
+    // Last: what it lets through has been counted.
+    resourceQuota(storage, clock),
+  ])
+  const registry = new Registry({ storage, clock, random, admission })
+  const extensions = options.extensions ?? new Map<string, Handler>()
+  const core: ServerCore = { registry, storage, authorizer, tokens, clock, log, kinds, extensions }
+  return { core, serve: operation => serve(core, operation), close: () => storage.close() }
+}
