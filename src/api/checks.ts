@@ -65,12 +65,18 @@ export function* validateAnnotations(annotations: Readonly<Record<string, string
 /** A selector of labels; none is fine. */
 export function* validateSelector(selector: DeepReadonly<LabelSelector> | undefined, at: Path): Problems {
   yield* validateLabels(selector?.matchLabels, at.field('matchLabels'))
-  for (const [i, { key, operator, values = [] }] of (selector?.matchExpressions ?? []).entries()) {
-    const path = at.field('matchExpressions').index(i)
-    yield* validateOperator(operator, values, path)
-    yield* named(qualifiedNameErrors, key, path.field('key'))
-    for (const [j, value] of values.entries()) yield* named(labelValueErrors, value, path.field('values').index(j))
-  }
+  for (const [i, requirement] of (selector?.matchExpressions ?? []).entries())
+    yield* validateRequirement(requirement, at.field('matchExpressions').index(i))
+}
+
+/** One requirement of a selector of labels. */
+export function* validateRequirement(
+  { key, operator, values = [] }: DeepReadonly<{ key: string; operator: string; values?: string[] }>,
+  at: Path,
+): Problems {
+  yield* validateOperator(operator, values, at)
+  yield* named(qualifiedNameErrors, key, at.field('key'))
+  for (const [j, value] of values.entries()) yield* named(labelValueErrors, value, at.field('values').index(j))
 }
 
 function* validateOperator(operator: string, values: readonly string[], at: Path): Problems {

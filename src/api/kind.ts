@@ -61,6 +61,10 @@ export interface KindOptions<F extends Fields> {
   unowned?: readonly (readonly string[])[]
   /** Metadata that a write through /status does not change. */
   statusKeeps?: readonly (keyof ObjectMeta)[]
+  /** What every client that asks for this kind is told, as a Warning header: why it should ask for another. */
+  deprecated?: string
+  /** A delete that names no policy leaves the dependents, and says this, if anything, to the client. */
+  orphansByDefault?: { warning?: string }
   /** PUT of an object that is not there creates it. */
   createOnUpdate?: boolean
   /** Whether something besides metadata.finalizers holds an object in deletion back. */
@@ -71,8 +75,6 @@ export interface KindOptions<F extends Fields> {
     old: DeepReadonly<Infer<F> & KubeObject> | undefined,
     at: Path,
   ): Iterable<string>
-  /** Every answer, good or bad, warns with this. */
-  deprecated?: string
   /** A delete answers with the object instead of a Status. */
   returnsDeleted?: boolean
   /** PUT without a resourceVersion is refused. */

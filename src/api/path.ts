@@ -147,6 +147,11 @@ export function invalidError(
   const unique = [...new Set(sentences)]
   const text = unique.length === 1 ? unique[0] : `[${unique.join(', ')}]`
   const qualified = kind.group ? `${kind.kind}.${kind.group}` : kind.kind
-  const details = { ...(name && { name }), ...(kind.group && { group: kind.group }), kind: kind.kind, causes }
+  const details = {
+    ...(name && { name }),
+    ...(kind.group && { group: kind.group }),
+    ...(kind.kind && { kind: kind.kind }),
+    causes,
+  }
   return new StatusError('Invalid', `${qualified} ${JSON.stringify(name)} is invalid: ${text}`, { details })
 }

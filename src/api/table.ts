@@ -28,7 +28,7 @@ export function columnDefinitions(kind: AnyKind): JsonObject[] {
     name,
     // Ages come as text.
     type: type === 'date' && typeof value === 'string' ? 'string' : type,
-    format: format ?? (name === 'Name' ? 'name' : ''),
+    format: format ?? (name === 'Name' && kind.plural ? 'name' : ''),
     description: doc ?? '',
     priority: wide ? 1 : 0,
   }))

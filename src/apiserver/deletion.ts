@@ -18,15 +18,20 @@ import { StoreConflict } from '../store/index.ts'
 import { conflict, notFound, objectModified } from './errors.ts'
 import { dryRunProblems, refuse } from './option-checks.ts'
 import { list } from './lists.ts'
-import { editable } from './body.ts'
+import { editable, type Warn } from './body.ts'
 import type { Registry } from './registry.ts'
 
 const maxConflictRetries = 20
 const parallelDeletes = 16
 
 /** Deletes one object, or begins to. */
-export async function remove(registry: Registry, operation: Operation): Promise<OperationResult> {
+export async function remove(
+  registry: Registry,
+  operation: Operation,
+  warn: Warn = () => {},
+): Promise<OperationResult> {
   const options = deleteOptions(operation)
+  warnOfOrphans(operation.kind, options, warn)
   const { kind, namespace, name } = operation
   await registry.storage.fresh(operation.signal)
   for (let attempt = 1; ; attempt++) {
@@ -55,7 +60,8 @@ async function removeOnce(
   if (operation.options.dryRun || options.dryRun?.length)
     return result(kind, next === 'unchanged' || next === 'gone' ? item : new Item(next, item.revision), next === 'gone')
   if (next === 'unchanged') return result(kind, item, false)
-  if (next === 'gone') return result(kind, await registry.storage.remove(kind, item), true)
+  if (next === 'gone')
+    return result(kind, await registry.storage.remove(kind, await overdue(registry, kind, item)), true)
   return result(kind, await registry.storage.write(kind, next, item.revision), false)
 }
 
@@ -66,7 +72,7 @@ export function planDeletion(
   options: DeleteOptions,
   now: number,
 ): KubeObject | 'unchanged' | 'gone' {
-  const finalizers = planFinalizers(object, options)
+  const finalizers = planFinalizers(object, options, kind.orphansByDefault !== undefined)
   const finalizersChanged = JSON.stringify(finalizers) !== JSON.stringify(object.metadata.finalizers ?? [])
   const grace = kind.gracePeriod?.(object, options.gracePeriodSeconds) ?? 0
   const marked = object.metadata.deletionTimestamp !== undefined
@@ -103,14 +109,14 @@ function mark(kind: AnyKind, object: KubeObject, finalizers: string[], at: numbe
 }
 
 // How dependents are treated is written down as a finalizer that the garbage collector works off.
-function planFinalizers(object: KubeObject, options: DeleteOptions): string[] {
+function planFinalizers(object: KubeObject, options: DeleteOptions, orphans: boolean): string[] {
   const current = object.metadata.finalizers ?? []
   const policy =
     options.propagationPolicy ??
     (options.orphanDependents === undefined ? undefined : options.orphanDependents ? 'Orphan' : 'Background')
-  if (policy === undefined) return [...current]
+  if (policy === undefined && !orphans) return [...current]
   const rest = current.filter(f => f !== 'orphan' && f !== 'foregroundDeletion')
-  if (policy === 'Orphan') return [...rest, 'orphan']
+  if (policy === 'Orphan' || policy === undefined) return [...rest, 'orphan']
   if (policy === 'Foreground') return [...rest, 'foregroundDeletion']
   return rest
 }
@@ -119,9 +125,9 @@ function checkPreconditions(kind: AnyKind, item: Item, { preconditions }: Delete
   const { uid, name = '' } = item.object.metadata
   if (preconditions?.uid && preconditions.uid !== uid) {
     throw conflict(
-      kind,
+      { ...kind, plural: kind.kind },
       name,
-      `Precondition failed: UID in precondition: ${preconditions.uid}, UID in object meta: ${uid}`,
+      `the UID in the precondition (${preconditions.uid}) does not match the UID in record (${uid}). The object might have been deleted and then recreated`,
     )
   }
   if (preconditions?.resourceVersion && preconditions.resourceVersion !== String(item.revision)) {
@@ -141,8 +147,12 @@ function result(kind: AnyKind, item: Item, gone: boolean): OperationResult {
 }
 
 /** Deletes everything a list would show; answers with that list. */
-export async function removeCollection(registry: Registry, operation: Operation): Promise<OperationResult> {
-  deleteOptions(operation)
+export async function removeCollection(
+  registry: Registry,
+  operation: Operation,
+  warn: Warn = () => {},
+): Promise<OperationResult> {
+  warnOfOrphans(operation.kind, deleteOptions(operation), warn)
   const found = await list(registry.storage, operation)
   if (found.type !== 'list') return found
   const left = [...found.items]
@@ -172,6 +182,19 @@ export function deleteOptions(operation: Operation): DeleteOptions {
   refuse('DeleteOptions', [...optionProblems(options)])
   if ((options.gracePeriodSeconds ?? 0) < 0) options.gracePeriodSeconds = 1
   return options
+}
+
+/** Of a kind with grace periods even one that is given no time is first seen with its time over. */
+async function overdue({ storage, clock }: Registry, kind: AnyKind, item: Item): Promise<Item> {
+  const object = item.object as KubeObject
+  if (!kind.gracePeriod || object.metadata.deletionTimestamp !== undefined) return item
+  return storage.write(kind, mark(kind, object, object.metadata.finalizers ?? [], clock.now(), 0), item.revision)
+}
+
+/** Source: pkg/registry/batch/job/storage (Delete). */
+function warnOfOrphans(kind: AnyKind, { propagationPolicy, orphanDependents }: DeleteOptions, warn: Warn): void {
+  const text = kind.orphansByDefault?.warning
+  if (text && propagationPolicy === undefined && orphanDependents === undefined) warn(text)
 }
 
 const policies = ['Foreground', 'Background', 'Orphan', 'nil']

@@ -2,6 +2,7 @@
 import { StatusError } from '../base/errors.ts'
 import type { AnyKind } from '../api/kind.ts'
 import type { Operation } from '../api/operation.ts'
+import type { JsonObject } from '../api/schema/node.ts'
 
 const qualified = (kind: AnyKind) => (kind.group ? `${kind.plural}.${kind.group}` : kind.plural)
 const detailsOf = (kind: Pick<AnyKind, 'group' | 'plural'>, name: string) => ({
@@ -24,6 +25,28 @@ export const conflict = (kind: AnyKind, name: string, why: string) =>
   new StatusError('Conflict', `Operation cannot be fulfilled on ${qualified(kind)} ${JSON.stringify(name)}: ${why}`, {
     details: detailsOf(kind, name),
   })
+
+/** The 409 of an object that is not the one meant, as the store words it. `below` is where its key stands. */
+export const otherUid = (
+  kind: AnyKind,
+  { namespace, name = '', uid }: { namespace?: string; name?: string; uid?: string },
+  asked: string,
+  below = '/registry',
+) =>
+  conflict(
+    kind,
+    name,
+    `StorageError: invalid object, Code: 4, Key: ${below}/${storedAs[qualified(kind)] ?? kind.plural}/${namespace ? `${namespace}/` : ''}${name}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${asked}, UID in object meta: ${uid}`,
+  )
+
+/** Where kinds stand in the store that are not there under their own name. Source: pkg/registry (ResourcePrefix). */
+const storedAs: Readonly<Record<string, string>> = {
+  replicationcontrollers: 'controllers',
+  services: 'services/specs',
+  endpoints: 'services/endpoints',
+  nodes: 'minions',
+  'ingresses.networking.k8s.io': 'ingress',
+}
 
 export const objectModified =
   'the object has been modified; please apply your changes to the latest version and try again'
@@ -55,4 +78,27 @@ export function accessDenied(
   const full = kind.group ? `${resource.split('/')[0]}.${kind.group}` : resource.split('/')[0]
   const text = `${full}${name ? ` ${JSON.stringify(name)}` : ''} is forbidden: User ${JSON.stringify(user.name)} cannot ${verb} resource ${JSON.stringify(resource)} in API group ${JSON.stringify(kind.group)}${where}${reason ? `: ${reason}` : ''}`
   return new StatusError('Forbidden', text, { details: detailsOf(kind, name) })
+}
+
+/** The Status of an error. */
+export function statusOf(error: unknown): JsonObject {
+  const known =
+    error instanceof StatusError
+      ? error
+      : new StatusError(
+          'InternalError',
+          `Internal error occurred: ${error instanceof Error ? error.message : String(error)}`,
+        )
+  const { reason, code, message, details } = known
+  const metadata: JsonObject = known.continue ? { continue: known.continue } : {}
+  return {
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata,
+    status: 'Failure',
+    message,
+    ...(reason && { reason }),
+    ...(details && { details: details as unknown as JsonObject }),
+    code,
+  }
 }

@@ -63,7 +63,8 @@ export async function list(storage: Storage, operation: Operation): Promise<Oper
   const wanted = Number(options.resourceVersion ?? '')
   if (options.resourceVersion === undefined || options.resourceVersion === '') await storage.fresh(operation.signal)
   else if (wanted > storage.revision) await waitForFuture(storage, wanted, operation.signal)
-  return pageOfMirror(storage, kind, filter, options.limit ?? 0)
+  // Any state may be answered with, and so it is in one page.
+  return pageOfMirror(storage, kind, filter, options.resourceVersion === '0' ? 0 : (options.limit ?? 0))
 }
 
 function pageOfMirror(storage: Storage, kind: AnyKind, filter: Filter, limit: number): OperationResult {
@@ -149,18 +150,21 @@ async function pageOfHistory(
   }
 }
 
-async function waitForFuture(storage: Storage, wanted: number, signal: AbortSignal | undefined): Promise<void> {
+/** Waits until the mirror is as new. Throws Timeout when nothing is. */
+export async function waitForFuture(storage: Storage, wanted: number, signal: AbortSignal | undefined): Promise<void> {
   const newest = await storage.store.revision()
-  if (wanted > newest) {
-    throw new StatusError('Timeout', `Too large resource version: ${wanted}, current: ${newest}`, {
-      details: {
-        causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version', field: '' }],
-        retryAfterSeconds: 1,
-      },
-    })
-  }
+  if (wanted > newest) throw tooLarge(wanted, newest)
   await storage.waitFor(wanted, signal)
 }
+
+/** The 504 of a revision that is yet to come. Source: apiserver pkg/storage/errors.go (NewTooLargeResourceVersionError). */
+export const tooLarge = (wanted: number, newest: number): StatusError =>
+  new StatusError('Timeout', `Timeout: Too large resource version: ${wanted}, current: ${newest}`, {
+    details: {
+      causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
+      retryAfterSeconds: 1,
+    },
+  })
 
 function checkOptions(options: Operation['options']): void {
   const { resourceVersion, continue: token } = options

@@ -6,6 +6,7 @@ import type { AnyKind } from '../api/kind.ts'
 import type { Serve } from '../api/operation.ts'
 import type { Store } from '../store/index.ts'
 import { admissionChain } from './admission/chain.ts'
+import { createOnUpdate } from './admission/create-on-update.ts'
 import { certificateAdmission } from './admission/certificates.ts'
 import { defaultTolerations } from './admission/default-tolerations.ts'
 import { escalationCheck } from './admission/escalation.ts'
@@ -16,7 +17,7 @@ import { nodeTaint } from './admission/node-taint.ts'
 import { priorityAdmission } from './admission/priority.ts'
 import { resourceQuota } from './admission/resource-quota.ts'
 import { serviceAccountAdmission } from './admission/service-account.ts'
-import { chain, mastersAuthorizer, publicPathAuthorizer } from './authz/authorizer.ts'
+import { chain, mastersAuthorizer } from './authz/authorizer.ts'
 import { nodeAuthorizer } from './authz/node.ts'
 import { rbacAuthorizer } from './authz/rbac.ts'
 import type { Handler, ServerCore } from './core.ts'
@@ -46,8 +47,9 @@ export async function openServer(
   const stored = (kind: AnyKind) => kind.plural && !kind.view && !options.extensions?.has(kind.group)
   for (const kind of kinds) if (stored(kind)) storage.add(kind)
   await storage.load()
-  const authorizer = chain([mastersAuthorizer, publicPathAuthorizer, nodeAuthorizer(storage), rbacAuthorizer(storage)])
+  const authorizer = chain([mastersAuthorizer, nodeAuthorizer(storage), rbacAuthorizer(storage)])
   const admission = admissionChain([
+    createOnUpdate(authorizer),
     namespaceLifecycle(storage),
     limitRanger(storage),
     serviceAccountAdmission(storage, random),

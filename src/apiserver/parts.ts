@@ -14,7 +14,7 @@ const path = (...fields: string[]): FieldPath => fields.map(field => `f:${field}
 
 /** What is written through the subresources of single kinds. */
 const parts: Readonly<Record<string, readonly FieldPath[]>> = {
-  ephemeralcontainers: [path('spec', 'ephemeralContainers')],
+  ephemeralcontainers: [path('spec')],
   resize: [path('spec')],
   finalize: [path('spec'), path('metadata')],
   approval: [path('status', 'conditions'), path('metadata')],

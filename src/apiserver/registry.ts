@@ -2,6 +2,7 @@
 // and swap (write.ts); when somebody else was quicker it begins again from the newest state.
 // Source: apiserver pkg/registry/generic/registry/store.go.
 import type { Clock } from '../base/clock.ts'
+import { goQuote } from '../base/go-text.ts'
 import { nameSuffix, type Random } from '../base/random.ts'
 import { StatusError } from '../base/errors.ts'
 import type { KubeObject } from '../api/kind.ts'
@@ -13,6 +14,7 @@ import { StoreConflict } from '../store/index.ts'
 import type { Admission } from './admission/request.ts'
 import type { Warn } from './body.ts'
 import { alreadyExists, conflict, notFound, objectModified } from './errors.ts'
+import { waitForFuture } from './lists.ts'
 import type { Storage } from './storage.ts'
 import {
   changesNothing,
@@ -38,6 +40,8 @@ export interface UpdateOptions {
   /** Whether to begin again when somebody else wrote in between: not when the client named a resourceVersion. */
   retry: boolean
   warn?: Warn
+  /** What the client sent, where `propose` takes over a part of it; asked after `propose`. It owns all it changed. */
+  sent?: () => KubeObject | undefined
 }
 
 const silent: Warn = () => {}
@@ -59,7 +63,14 @@ export class Registry {
   async get(operation: Operation): Promise<Item> {
     const { kind, name, options, signal } = operation
     // resourceVersion=0 accepts any state; everything else gets the newest.
-    if (options.resourceVersion !== '0') await this.storage.fresh(signal)
+    const wanted = options.resourceVersion ?? ''
+    if (!/^\d*$/.test(wanted))
+      throw new StatusError(
+        '',
+        `resourceVersion: Invalid value: ${goQuote(wanted)}: strconv.ParseUint: parsing ${goQuote(wanted)}: invalid syntax`,
+      )
+    if (wanted === '') await this.storage.fresh(signal)
+    else if (Number(wanted) > this.storage.revision) await waitForFuture(this.storage, Number(wanted), signal)
     const item = this.#live(operation)
     if (!item) throw notFound(kind, name)
     return item
@@ -126,7 +137,7 @@ export class Registry {
     const { kind } = operation
     const { rules = 'whole', warn = silent } = options
     const next = await propose(live.object)
-    const write: Write = { operation, live, rules, warn, now: this.clock.now(), next }
+    const write: Write = { operation, live, rules, warn, now: this.clock.now(), next, sent: options.sent?.() }
     if (rules === 'none') await run(soundSteps, write, this.admission)
     else {
       await run(updateSteps, write, this.admission)

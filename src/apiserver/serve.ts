@@ -1,13 +1,12 @@
 // `serve`: the one way into the cluster's state. An operation passes authorization, then the handler of its
 // resource and verb; admission and validation happen inside the registry.
 import { StatusError } from '../base/errors.ts'
-import type { AnyKind } from '../api/kind.ts'
 import type { Operation, ServedResult } from '../api/operation.ts'
-import type { AccessRequest } from './authz/authorizer.ts'
+import { authorize } from './authz/authorize.ts'
 import type { Warn } from './body.ts'
 import { handlerKey, type ServerCore } from './core.ts'
 import { remove, removeCollection } from './deletion.ts'
-import { accessDenied, methodNotAllowed, resourceNotFound } from './errors.ts'
+import { methodNotAllowed, resourceNotFound } from './errors.ts'
 import { list } from './lists.ts'
 import type { Registry } from './registry.ts'
 import { handlers } from './resources/handlers.ts'
@@ -19,34 +18,11 @@ import { create, patch, update } from './writes.ts'
 export async function serve(core: ServerCore, operation: Operation): Promise<ServedResult> {
   authorize(core, operation)
   const warnings: string[] = []
-  const result = await dispatch(core, operation, text => warnings.push(text))
+  const result = await dispatch(core, operation, text => warnings.push(text)).catch((error: unknown) => {
+    if (error instanceof StatusError && warnings.length) error.warnings = [...new Set(warnings)]
+    throw error
+  })
   return warnings.length ? { ...result, warnings: [...new Set(warnings)] } : result
-}
-
-/** Throws Forbidden unless the user may. */
-export function authorize(core: Pick<ServerCore, 'authorizer'>, operation: Question): void {
-  const decision = core.authorizer.authorize(accessRequest(operation))
-  if (!decision.allowed) throw accessDenied(operation, decision.reason)
-}
-
-/** What authorization needs to see of an operation. */
-type Question = Pick<Operation, 'user' | 'verb' | 'subresource' | 'namespace' | 'name' | 'options'> & {
-  kind: Pick<AnyKind, 'group' | 'plural'>
-}
-
-function accessRequest({ user, verb, kind, subresource, namespace, name, options }: Question): AccessRequest {
-  // Listing or watching one name is authorized as a request for that name.
-  const only = name || (/(?:^|,)metadata\.name==?([^,]+)/.exec(options.fieldSelector ?? '')?.[1] ?? '')
-  return {
-    user,
-    verb,
-    group: kind.group,
-    resource: kind.plural,
-    subresource,
-    namespace,
-    name: only,
-    ...(options.fieldSelector && { fieldSelector: options.fieldSelector }),
-  }
 }
 
 async function dispatch(core: ServerCore, operation: Operation, warn: Warn): Promise<ServedResult> {
@@ -82,8 +58,8 @@ export async function generic(registry: Registry, operation: Operation, warn: Wa
     case 'patch':
       return patch(registry, operation, warn)
     case 'delete':
-      return remove(registry, operation)
+      return remove(registry, operation, warn)
     case 'deletecollection':
-      return removeCollection(registry, operation)
+      return removeCollection(registry, operation, warn)
   }
 }

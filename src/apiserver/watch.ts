@@ -8,11 +8,13 @@
 // The state and the position that follows it are taken in one turn of the event loop, so that nothing comes between.
 // Sources: API concepts "efficient detection of changes", KEP-956 (bookmarks), KEP-3157 (watch-list).
 import type { Clock } from '../base/clock.ts'
+import { goQuote } from '../base/go-text.ts'
 import { StatusError } from '../base/errors.ts'
-import type { AnyKind } from '../api/kind.ts'
+import type { AnyKind, KubeObject } from '../api/kind.ts'
 import { Item, type MirrorChange } from '../api/mirror.ts'
 import type { Operation, WatchEvent } from '../api/operation.ts'
-import { type Filter, filterOf, passes } from './lists.ts'
+import { statusOf } from './errors.ts'
+import { type Filter, filterOf, passes, tooLarge } from './lists.ts'
 import type { Storage } from './storage.ts'
 
 const bookmarkEveryMs = 60_000
@@ -28,13 +30,24 @@ export async function watch(storage: Storage, operation: Operation): Promise<Asy
   const filter = filterOf(operation)
   const asked = options.resourceVersion ?? ''
   if (asked !== '' && !/^\d+$/.test(asked))
-    throw new StatusError('BadRequest', `invalid resource version: ${JSON.stringify(asked)}`)
+    throw new StatusError(
+      '',
+      `resourceVersion: Invalid value: ${goQuote(asked)}: strconv.ParseUint: parsing ${goQuote(asked)}: invalid syntax`,
+    )
   const fromNow = asked === '' || asked === '0'
   if (fromNow) await storage.fresh(operation.signal)
-  else if (Number(asked) > storage.revision)
-    await storage.waitFor(Math.min(Number(asked), await storage.store.revision()), operation.signal)
+  else if (Number(asked) > storage.revision) {
+    const newest = await storage.store.revision()
+    if (options.sendInitialEvents && Number(asked) > newest) return failed(tooLarge(Number(asked), newest))
+    await storage.waitFor(Math.min(Number(asked), newest), operation.signal)
+  }
   const { events, position } = await startOf(storage, operation, filter, fromNow ? undefined : Number(asked))
   return stream(storage, operation, filter, events, position)
+}
+
+/** A watch that ends with an error before it has begun. */
+async function* failed(error: StatusError): AsyncGenerator<readonly WatchEvent[]> {
+  yield [{ type: 'ERROR', item: new Item(statusOf(error) as unknown as KubeObject, 0) }]
 }
 
 async function startOf(
@@ -47,7 +60,8 @@ async function startOf(
   if (options.sendInitialEvents ?? after === undefined) {
     const events: WatchEvent[] = []
     for (const item of of.sorted(filter.namespace)) if (passes(kind, filter, item)) events.push({ type: 'ADDED', item })
-    if (options.sendInitialEvents) events.push(bookmark(kind, storage.revision, true))
+    // Clients from before sendInitialEvents get the bookmark as well.
+    if (options.allowWatchBookmarks) events.push(bookmark(kind, storage.revision, true))
     return { events, position: of.log.end }
   }
   if (after === undefined) return { events: [], position: of.log.end }

@@ -15,12 +15,12 @@ import { type Item, unknownRevision } from '../api/mirror.ts'
 import type { Operation } from '../api/operation.ts'
 import { invalidError, type Problem, root } from '../api/path.ts'
 import { decode } from '../api/schema/decode.ts'
-import type { Json, JsonObject } from '../api/schema/node.ts'
+import type { DeepReadonly, Json, JsonObject } from '../api/schema/node.ts'
 import { timeText } from '../api/time.ts'
 import { ownProblems, validateObject, validateUpdate } from '../api/validate.ts'
 import type { Admission } from './admission/request.ts'
 import { canonical, type Warn } from './body.ts'
-import { conflict, objectModified } from './errors.ts'
+import { conflict, objectModified, otherUid } from './errors.ts'
 import { managerOf } from './manager.ts'
 import { ownableBy } from './parts.ts'
 
@@ -38,6 +38,8 @@ export interface Write {
   readonly live: Item | undefined
   readonly rules: Rules
   readonly warn: Warn
+  /** What the client sent, where only a part of it is taken over: it owns all it changed. */
+  readonly sent?: KubeObject | undefined
   readonly now: number
   /** What is to be stored. Belongs to this write alone; steps change or replace it. */
   next: KubeObject
@@ -96,12 +98,7 @@ function preconditions({ operation, next, live }: Write): void {
   if (resourceVersion && !/^\d+$/.test(resourceVersion))
     throw new StatusError('', `strconv.ParseUint: parsing ${goQuote(resourceVersion)}: invalid syntax`)
   // To a patch the uid is a field like others, and may not change.
-  if (uid && uid !== object.metadata.uid && !operation.patchType)
-    throw conflict(
-      kind,
-      name,
-      `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${object.metadata.uid}`,
-    )
+  if (uid && uid !== object.metadata.uid && !operation.patchType) throw otherUid(kind, object.metadata, uid)
   if (resourceVersion && resourceVersion !== '0' && resourceVersion !== String(revision))
     throw conflict(kind, name, objectModified)
   if (!resourceVersion && kind.conditionalUpdate)
@@ -111,17 +108,29 @@ function preconditions({ operation, next, live }: Write): void {
 }
 
 /** Moves the ownership of what the client changed to its manager. An apply has done so itself. */
-function own({ operation, next, live, now }: Write): void {
+function own({ operation, next, sent, live, now }: Write): void {
   if (operation.patchType === 'apply') return
   const { kind } = operation
-  const old = live?.object
+  if (!sent) return ownChanges(operation, kind, next, live?.object, now)
+  ownChanges(operation, kind, sent, live?.object, now)
+  if (sent.metadata.managedFields) next.metadata.managedFields = sent.metadata.managedFields
+}
+
+/** Sets the managed fields of what a client made, or made of something old. */
+export function ownChanges(
+  operation: Operation,
+  kind: AnyKind,
+  next: KubeObject,
+  old: DeepReadonly<KubeObject> | undefined,
+  now: number,
+): void {
   const before = old ?? (decode(kind.schema, {}) as KubeObject)
   // Through a subresource nobody writes managed fields by hand.
   const sent = operation.subresource ? undefined : next.metadata.managedFields
   const entries = managedAfterUpdate(kind.schema, before as unknown as JsonObject, next as unknown as JsonObject, {
     sent,
     live: old?.metadata.managedFields as KubeObject['metadata']['managedFields'],
-    manager: managerOf(operation),
+    manager: { ...managerOf(operation), apiVersion: kind.apiVersion },
     now: timeText(now),
     ownable: ownableBy(kind, operation.subresource),
     isNew: old === undefined,

@@ -5,7 +5,7 @@
 export interface Cause {
   reason: string
   message: string
-  field: string
+  field?: string
 }
 
 export interface StatusDetails {
@@ -47,6 +47,8 @@ export class StatusError extends Error {
   readonly details: StatusDetails | undefined
   /** Where a list that cannot go on as it began may go on. */
   readonly continue: string | undefined
+  /** What the client should know besides. */
+  warnings?: readonly string[]
 
   constructor(
     reason: Reason | '',

@@ -16,7 +16,7 @@ export const replicationControllerController = defineController({
   owns: [Pod],
   watches: [orphansOf(Pod, ReplicationController, selectorOf)],
   async reconcile(rc, ctx) {
-    const { replicas, minReadySeconds, template } = rc.spec
+    const { replicas, minReadySeconds = 0, template } = rc.spec
     const pods = await claim(ctx, Pod, ReplicationController, rc, selectorOf(rc))
     const now = ctx.now()
     const plan = planReplicas(replicas, pods, now, relatedOnNode(ctx, ReplicationController, rc))

@@ -196,11 +196,13 @@ class Life {
   }
 
   async #end(): Promise<void> {
-    await this.#serve({ verb: 'delete', name: this.#name(1), body: {} })
+    // Jobs leave their pods behind unless told otherwise.
+    const body = { propagationPolicy: 'Background' }
+    await this.#serve({ verb: 'delete', name: this.#name(1), body })
     if (this.#kind.verbs.includes('deletecollection')) {
-      const result = await this.#serve({ verb: 'deletecollection', options: selection, body: {} })
+      const result = await this.#serve({ verb: 'deletecollection', options: selection, body })
       ok(result.type === 'list')
-    } else for (const n of [2, 3, 4]) await this.#serve({ verb: 'delete', name: this.#name(n), body: {} })
+    } else for (const n of [2, 3, 4]) await this.#serve({ verb: 'delete', name: this.#name(n), body })
     if (!this.#example.held) return void deepStrictEqual(await this.#names({ options: selection }), [])
     for (const n of [1, 2, 3, 4])
       ok((await this.#object({ name: this.#name(n) })).metadata.deletionTimestamp, 'it was only marked')

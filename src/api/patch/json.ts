@@ -75,7 +75,8 @@ class Patcher {
       case 'remove':
         return remove(place)
       case 'replace':
-        return get(place) !== undefined && replace(place, value)
+        // A member that is not there is made; an element is not.
+        return (get(place) !== undefined || !Array.isArray(place.holder)) && replace(place, value)
       case 'test':
         return equalJson(get(place) ?? null, value)
       case 'move': {

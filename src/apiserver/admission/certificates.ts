@@ -6,13 +6,12 @@ import { messageOf } from '../../base/errors.ts'
 import { invalidError, root } from '../../api/path.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
 import { timeText } from '../../api/time.ts'
-import {
-  CertificateSigningRequest,
-  type CertificateSigningRequestCondition,
-} from '../../kinds/certificates/certificatesigningrequest.ts'
+import { CertificateSigningRequest } from '../../kinds/certificates/certificatesigningrequest.ts'
 import { readRequest } from '../../wire/x509.ts'
 import type { Authorizer } from '../authz/authorizer.ts'
 import { forbidden } from '../errors.ts'
+import { statusProblems } from '../resources/certificate-status.ts'
+import { throwProblems } from '../write.ts'
 import type { AdmissionRequest } from './request.ts'
 import type { AdmissionPlugin } from './chain.ts'
 
@@ -36,7 +35,6 @@ export function certificateAdmission(clock: Clock, authorizer: Authorizer): Admi
         else delete csr.spec.extra
       } else if (request.type === 'UPDATE') {
         const old = request.old as DeepReadonly<Request>
-        keepDecisions(csr, old, request.operation.subresource)
         stamp(csr, old, timeText(clock.now()))
       }
     },
@@ -47,9 +45,10 @@ export function certificateAdmission(clock: Clock, authorizer: Authorizer): Admi
       if (request.type !== 'UPDATE') return
       const old = request.old as DeepReadonly<Request>
       const { subresource } = request.operation
-      if (subresource === 'approval') return demand(authorizer, request, 'approve', csr.spec.signerName ?? '')
-      if (subresource === 'status' && isSigning(csr, old))
-        return demand(authorizer, request, 'sign', csr.spec.signerName ?? '')
+      if (subresource === 'approval') demand(authorizer, request, 'approve', csr.spec.signerName ?? '')
+      else if (subresource === 'status' && isSigning(csr, old))
+        demand(authorizer, request, 'sign', csr.spec.signerName ?? '')
+      throwProblems(request.operation.kind, csr.metadata.name ?? '', statusProblems(csr, old, subresource))
     },
   }
 }
@@ -92,22 +91,6 @@ function demand(authorizer: Authorizer, { operation }: AdmissionRequest, verb: s
       operation.name,
       `user not permitted to ${verb} requests with signerName ${JSON.stringify(signer)}`,
     )
-}
-
-const decisions = ['Approved', 'Denied']
-
-// Approvals go through one door and certificates through another; decisions stay once made.
-function keepDecisions(csr: Request, old: DeepReadonly<Request>, subresource: string): void {
-  if (subresource === 'approval') {
-    if (old.status.certificate) csr.status.certificate = old.status.certificate
-    else delete csr.status.certificate
-  }
-  const mine = (type: string | undefined) => decisions.includes(type ?? '') === (subresource === 'approval')
-  const kept = (old.status.conditions ?? []).filter(c => !mine(c.type))
-  const changed = (csr.status.conditions ?? []).filter(c => mine(c.type))
-  const conditions = [...kept, ...changed] as CertificateSigningRequestCondition[]
-  if (conditions.length) csr.status.conditions = conditions
-  else delete csr.status.conditions
 }
 
 function stamp(csr: Request, old: DeepReadonly<Request>, now: string): void {

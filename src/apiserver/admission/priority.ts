@@ -9,6 +9,10 @@ import { type AdmissionPlugin, isFor } from './chain.ts'
 export function priorityAdmission(storage: Storage): AdmissionPlugin {
   return {
     name: 'Priority',
+    validate({ type, operation: { kind, name } }) {
+      if (type === 'DELETE' && kind.kind === 'PriorityClass' && name.startsWith('system-'))
+        throw forbidden(kind, name, 'this is a system priority class and cannot be deleted')
+    },
     mutate(request) {
       if (!isFor(request, '', 'pods')) return
       const pod = request.object as Pod

@@ -32,16 +32,6 @@ export const mastersAuthorizer: Authorizer = {
   authorize: ({ user }) => ({ allowed: user.groups.includes('system:masters'), reason: '' }),
 }
 
-/** Paths open to everyone, so that load balancers can look whether the server lives. */
-const publicPaths = /^\/(healthz|livez|readyz|version)(\/|$)/
-
-export const publicPathAuthorizer: Authorizer = {
-  authorize: ({ path, verb }) => ({
-    allowed: path !== undefined && (verb === 'get' || verb === 'head') && publicPaths.test(path),
-    reason: '',
-  }),
-}
-
 /** Asks each in turn. */
 export function chain(authorizers: readonly Authorizer[]): Authorizer {
   return {

@@ -8,11 +8,20 @@ const csr = 'certificates.k8s.io'
 
 /** Rules by the name of the controller; the role is `system:controller:NAME`. */
 export const controllerRules: Readonly<Record<string, readonly Rule[]>> = {
+  'attachdetach-controller': [
+    rule('list watch', 'core', 'persistentvolumeclaims persistentvolumes'),
+    rule('get list watch', 'core', 'nodes'),
+    rule('patch update', 'core', 'nodes/status'),
+    rule('list watch', 'core', 'pods'),
+    eventsRule,
+    rule('create delete get list watch', 'storage.k8s.io', 'volumeattachments'),
+    rule('get list watch', 'storage.k8s.io', 'csidrivers'),
+    rule('get list watch', 'storage.k8s.io', 'csinodes'),
+  ],
   'certificate-controller': [
     rule('delete get list watch', csr, 'certificatesigningrequests'),
     rule('update', csr, 'certificatesigningrequests/approval certificatesigningrequests/status'),
-    // Serving certificates are approved here, too; upstream leaves them to a person.
-    rule('approve', csr, 'signers', 'kubernetes.io/kube-apiserver-client-kubelet kubernetes.io/kubelet-serving'),
+    rule('approve', csr, 'signers', 'kubernetes.io/kube-apiserver-client-kubelet'),
     rule(
       'sign',
       csr,
@@ -20,7 +29,6 @@ export const controllerRules: Readonly<Record<string, readonly Rule[]>> = {
       'kubernetes.io/kube-apiserver-client kubernetes.io/kube-apiserver-client-kubelet kubernetes.io/kubelet-serving kubernetes.io/legacy-unknown',
     ),
     rule('create', 'authorization.k8s.io', 'subjectaccessreviews'),
-    rule('get list watch', 'core', 'nodes'),
     eventsRule,
   ],
   'clusterrole-aggregation-controller': [
@@ -50,6 +58,14 @@ export const controllerRules: Readonly<Record<string, readonly Rule[]>> = {
     rule('update', apps, 'deployments/finalizers'),
     rule('create delete get list patch update watch', apps, 'replicasets'),
     rule('get list update watch', 'core', 'pods'),
+    eventsRule,
+  ],
+  'device-taint-eviction-controller': [
+    rule('delete get list watch', 'core', 'pods'),
+    rule('patch update', 'core', 'pods/status'),
+    rule('get list watch', 'resource.k8s.io', 'resourceclaims'),
+    rule('get list watch', 'resource.k8s.io', 'resourceslices'),
+    rule('get list watch', 'resource.k8s.io', 'deviceclasses'),
     eventsRule,
   ],
   'disruption-controller': [
@@ -82,8 +98,20 @@ export const controllerRules: Readonly<Record<string, readonly Rule[]>> = {
     rule('create delete get list update watch', 'discovery.k8s.io', 'endpointslices'),
     eventsRule,
   ],
+  'ephemeral-volume-controller': [
+    rule('get list watch', 'core', 'pods'),
+    rule('update', 'core', 'pods/finalizers'),
+    rule('create get list watch', 'core', 'persistentvolumeclaims'),
+    eventsRule,
+  ],
   // Upstream's store lets events expire by itself.
   'event-ttl-controller': [rule('delete list watch', 'core events.k8s.io', 'events')],
+  'expand-controller': [
+    rule('get list patch update watch', 'core', 'persistentvolumes'),
+    rule('patch update', 'core', 'persistentvolumeclaims/status'),
+    rule('get list watch', 'core', 'persistentvolumeclaims'),
+    eventsRule,
+  ],
   'generic-garbage-collector': [rule('delete get list patch update watch', '*', '*'), eventsRule],
   'horizontal-pod-autoscaler': [
     rule('get list watch', 'autoscaling', 'horizontalpodautoscalers'),
@@ -118,10 +146,27 @@ export const controllerRules: Readonly<Record<string, readonly Rule[]>> = {
     rule('delete get list watch', 'core', 'pods'),
     eventsRule,
   ],
+  'persistent-volume-binder': [
+    rule('create delete get list update watch', 'core', 'persistentvolumes'),
+    rule('update', 'core', 'persistentvolumes/status'),
+    rule('get list update watch', 'core', 'persistentvolumeclaims'),
+    rule('update', 'core', 'persistentvolumeclaims/status'),
+    rule('create delete get list watch', 'core', 'pods'),
+    rule('get list watch', 'storage.k8s.io', 'storageclasses'),
+    rule('list watch', 'core', 'nodes'),
+    eventsRule,
+    rule('watch', 'core', 'events'),
+  ],
   'pod-garbage-collector': [
     rule('delete list watch', 'core', 'pods'),
     rule('get list watch', 'core', 'nodes'),
     rule('patch', 'core', 'pods/status'),
+  ],
+  'pv-protection-controller': [rule('get list update watch', 'core', 'persistentvolumes'), eventsRule],
+  'pvc-protection-controller': [
+    rule('get list update watch', 'core', 'persistentvolumeclaims'),
+    rule('get list watch', 'core', 'pods'),
+    eventsRule,
   ],
   'replicaset-controller': [
     rule('get list update watch', apps, 'replicasets'),
@@ -137,12 +182,29 @@ export const controllerRules: Readonly<Record<string, readonly Rule[]>> = {
     rule('create delete list patch watch', 'core', 'pods'),
     eventsRule,
   ],
+  'resource-claim-controller': [
+    rule('get list watch', 'core', 'pods'),
+    rule('update', 'core', 'pods/finalizers'),
+    rule('create delete get list watch', 'resource.k8s.io', 'resourceclaims'),
+    rule('patch update', 'resource.k8s.io', 'resourceclaims resourceclaims/status'),
+    rule('patch update', 'core', 'pods/status'),
+    eventsRule,
+    rule('patch update', 'resource.k8s.io', 'resourceclaims/binding'),
+  ],
   'resourcequota-controller': [
     rule('list watch', '*', '*'),
     rule('update', 'core', 'resourcequotas/status'),
     eventsRule,
   ],
   'root-ca-cert-publisher': [rule('create update', 'core', 'configmaps'), eventsRule],
+  'route-controller': [rule('list watch', 'core', 'nodes'), rule('patch', 'core', 'nodes/status'), eventsRule],
+  'selinux-warning-controller': [
+    eventsRule,
+    rule('get list watch', 'core', 'persistentvolumes'),
+    rule('get list watch', 'core', 'persistentvolumeclaims'),
+    rule('get list watch', 'core', 'pods'),
+    rule('get list watch', 'storage.k8s.io', 'csidrivers'),
+  ],
   'service-cidrs-controller': [
     rule('get list patch update watch', 'networking.k8s.io', 'servicecidrs'),
     rule('patch update', 'networking.k8s.io', 'servicecidrs/finalizers'),
@@ -153,6 +215,12 @@ export const controllerRules: Readonly<Record<string, readonly Rule[]>> = {
   'service-ip-address-controller': [
     rule('get list watch', 'core', 'services'),
     rule('create delete get list watch', 'networking.k8s.io', 'ipaddresses'),
+  ],
+  'service-controller': [
+    rule('get list watch', 'core', 'services'),
+    rule('patch update', 'core', 'services/status'),
+    rule('list watch', 'core', 'nodes'),
+    eventsRule,
   ],
   'service-account-controller': [rule('create', 'core', 'serviceaccounts'), eventsRule],
   'statefulset-controller': [
@@ -169,15 +237,41 @@ export const controllerRules: Readonly<Record<string, readonly Rule[]>> = {
   ],
   'ttl-after-finished-controller': [rule('delete get list watch', 'batch', 'jobs'), eventsRule],
   'ttl-controller': [rule('list patch update watch', 'core', 'nodes'), eventsRule],
+  'validatingadmissionpolicy-status-controller': [
+    rule('get list watch', 'admissionregistration.k8s.io', 'validatingadmissionpolicies'),
+    rule('get patch update', 'admissionregistration.k8s.io', 'validatingadmissionpolicies/status'),
+    eventsRule,
+  ],
+  'volumeattributesclass-protection-controller': [
+    rule('get list watch', 'core', 'persistentvolumeclaims'),
+    rule('get list watch', 'core', 'persistentvolumes'),
+    rule('get list update watch', 'storage.k8s.io', 'volumeattributesclasses'),
+    eventsRule,
+  ],
+}
+
+/** What those need who stand for election with a Lease. */
+const leaderLocking = [
+  rule('create get list update watch', 'coordination.k8s.io', 'leases'),
+  rule('create get list update watch', 'coordination.k8s.io', 'leasecandidates'),
+]
+
+interface NamespacedRole {
+  rules: readonly Rule[]
+  /** The name of the binding, if it is not that of the role. */
+  binding?: string
+  account?: string
+  users?: readonly string[]
+  group?: string
 }
 
 /** Roles within one namespace and whom they are bound to, by namespace and name. */
-export const namespacedRoles: Readonly<
-  Record<string, Readonly<Record<string, { rules: Rule[]; account?: string; user?: string; group?: string }>>>
-> = {
+export const namespacedRoles: Readonly<Record<string, Readonly<Record<string, NamespacedRole>>>> = {
   'kube-system': {
     'extension-apiserver-authentication-reader': {
       rules: [rule('get list watch', 'core', 'configmaps', 'extension-apiserver-authentication')],
+      binding: 'system::extension-apiserver-authentication-reader',
+      users: ['system:kube-controller-manager', 'system:kube-scheduler'],
     },
     // What a machine has to know of the cluster once it is a node.
     'kutter:node-config': {
@@ -188,17 +282,23 @@ export const namespacedRoles: Readonly<
       rules: [rule('get list watch', 'core', 'secrets')],
       account: 'bootstrap-signer',
     },
+    'system:controller:cloud-provider': {
+      rules: [rule('create get list watch', 'core', 'configmaps')],
+      account: 'cloud-provider',
+    },
     'system:controller:token-cleaner': {
       rules: [rule('delete get list watch', 'core', 'secrets'), eventsRule],
       account: 'token-cleaner',
     },
     'system::leader-locking-kube-controller-manager': {
-      rules: [rule('watch', 'core', 'configmaps'), rule('get update', 'core', 'configmaps', 'kube-controller-manager')],
-      user: 'system:kube-controller-manager',
+      rules: leaderLocking,
+      users: ['system:kube-controller-manager'],
+      account: 'kube-controller-manager',
     },
     'system::leader-locking-kube-scheduler': {
-      rules: [rule('watch', 'core', 'configmaps'), rule('get update', 'core', 'configmaps', 'kube-scheduler')],
-      user: 'system:kube-scheduler',
+      rules: leaderLocking,
+      users: ['system:kube-scheduler'],
+      account: 'kube-scheduler',
     },
   },
   'kube-public': {
@@ -213,7 +313,7 @@ export const namespacedRoles: Readonly<
     // Whoever joins reads it before it has any name here.
     'kutter:bootstrap-signer-clusterinfo': {
       rules: [rule('get', 'core', 'configmaps', 'cluster-info')],
-      user: 'system:anonymous',
+      users: ['system:anonymous'],
     },
   },
 }

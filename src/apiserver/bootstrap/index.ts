@@ -12,6 +12,8 @@ import { Namespace } from '../../kinds/core/namespace.ts'
 import { Service } from '../../kinds/core/service.ts'
 import { EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
 import { ServiceCIDR } from '../../kinds/networking/servicecidr.ts'
+import { FlowSchema } from '../../kinds/flowcontrol/flowschema.ts'
+import { PriorityLevelConfiguration } from '../../kinds/flowcontrol/prioritylevelconfiguration.ts'
 import { ClusterRole } from '../../kinds/rbac/clusterrole.ts'
 import { ClusterRoleBinding } from '../../kinds/rbac/clusterrolebinding.ts'
 import { Role } from '../../kinds/rbac/role.ts'
@@ -20,6 +22,7 @@ import { PriorityClass } from '../../kinds/scheduling/priorityclass.ts'
 import { formatIP, parseCidr } from '../../api/ip.ts'
 import { namespacedRoles } from './controller-roles.ts'
 import { dayText, trackingMap } from '../../kinds/core/legacy-token.ts'
+import { flowSchemas, priorityLevels } from './flow-control.ts'
 import { account, aggregateTo, clusterRoleBindings, clusterRoles, group, user } from './roles.ts'
 
 const self: User = { name: 'system:apiserver', groups: ['system:masters'] }
@@ -40,7 +43,7 @@ export function apiServiceAddress(serviceCidr: string): string {
 /** Makes what is missing. */
 export async function bootstrap(serve: Serve, options: BootstrapOptions): Promise<void> {
   await systemNamespaces(serve)
-  await Promise.all([roles(serve), priorityClasses(serve)])
+  await Promise.all([roles(serve), priorityClasses(serve), flowControl(serve)])
   await ensure(serve, ServiceCIDR, { metadata: { name: 'kubernetes' }, spec: { cidrs: [options.serviceCidr] } })
   await ensure(serve, ConfigMap, {
     metadata: { name: trackingMap, namespace: 'kube-system' },
@@ -96,7 +99,7 @@ async function roles(serve: Serve): Promise<void> {
     ensure(serve, ClusterRoleBinding, {
       metadata: { name, ...bootstrapped },
       roleRef: roleRef('ClusterRole', role ?? name),
-      subjects: subjects as unknown as Json,
+      ...(subjects.length && { subjects: subjects as unknown as Json }),
     }),
   )
   await Promise.all([...made, ...bound, ...rolesWithin(serve)])
@@ -104,14 +107,23 @@ async function roles(serve: Serve): Promise<void> {
 
 function rolesWithin(serve: Serve): Promise<unknown>[] {
   return Object.entries(namespacedRoles).flatMap(([namespace, inside]) =>
-    Object.entries(inside).flatMap(([name, { rules, ...whom }]) => {
+    Object.entries(inside).flatMap(([name, { rules, binding = name, ...whom }]) => {
       const metadata = { name, namespace, ...bootstrapped }
-      const subject =
-        (whom.account && account(whom.account)) || (whom.user && user(whom.user)) || (whom.group && group(whom.group))
+      const subjects = [
+        ...(whom.users ?? []).map(user),
+        ...(whom.account ? [account(whom.account)] : []),
+        ...(whom.group ? [group(whom.group)] : []),
+      ]
       const role = ensureRules(serve, Role, { metadata, rules: rules as unknown as Json })
-      if (!subject) return [role]
-      const subjects = [subject as unknown as Json]
-      return [role, ensure(serve, RoleBinding, { metadata, roleRef: roleRef('Role', name), subjects })]
+      if (!subjects.length) return [role]
+      return [
+        role,
+        ensure(serve, RoleBinding, {
+          metadata: { ...metadata, name: binding },
+          roleRef: roleRef('Role', name),
+          subjects: subjects as unknown as Json,
+        }),
+      ]
     }),
   )
 }
@@ -156,6 +168,17 @@ async function priorityClasses(serve: Serve): Promise<void> {
       preemptionPolicy: 'PreemptLowerPriority',
     })
   }
+}
+
+async function flowControl(serve: Serve): Promise<void> {
+  const metadata = (name: string) => ({ name, annotations: { 'apf.kubernetes.io/autoupdate-spec': 'true' } })
+  for (const [kind, specs] of [
+    [PriorityLevelConfiguration, priorityLevels],
+    [FlowSchema, flowSchemas],
+  ] as const)
+    await Promise.all(
+      Object.entries(specs).map(([name, spec]) => ensure(serve, kind, { metadata: metadata(name), spec })),
+    )
 }
 
 async function kubernetesService(serve: Serve, { serviceCidr, advertise }: BootstrapOptions): Promise<void> {

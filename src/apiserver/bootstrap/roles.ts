@@ -4,11 +4,6 @@
 import { controllerRules } from './controller-roles.ts'
 import { eventsRule, type Rule, rule } from './rules.ts'
 
-const read = ['get', 'list', 'watch']
-const write = ['create', 'delete', 'deletecollection', 'patch', 'update']
-const all = [...read, ...write]
-
-const on = (group: string, resources: string[], verbs: string[]): Rule => ({ apiGroups: [group], resources, verbs })
 const url = (...nonResourceURLs: string[]): Rule => ({ nonResourceURLs, verbs: ['get'] })
 
 const discoveryPaths = [
@@ -25,114 +20,145 @@ const discoveryPaths = [
   '/version/',
 ]
 const publicPaths = ['/healthz', '/livez', '/readyz', '/version', '/version/']
-const leaderElection = (name: string): Rule[] => [
-  on('coordination.k8s.io', ['leases'], ['create', 'get', 'list', 'update', 'watch']),
-  { apiGroups: ['coordination.k8s.io'], resources: ['leases'], resourceNames: [name], verbs: ['get', 'update'] },
-]
+const every = 'create delete deletecollection get list patch update watch'
+const csr = 'certificates.k8s.io'
 
+/** May ask for a Lease by any name, and keep its own. */
+const leaderElection = (name: string, verbs: string): Rule[] => [
+  rule('create', 'coordination.k8s.io', 'leases'),
+  rule(verbs, 'coordination.k8s.io', 'leases', name),
+]
+/** What a server needs that asks here who somebody is and what they may do. */
+const delegation = [
+  rule('create', 'authentication.k8s.io', 'tokenreviews'),
+  rule('create', 'authorization.k8s.io', 'subjectaccessreviews'),
+]
+/** May approve what a signer then signs. */
+const approver = (signer: string) => ({ rules: [rule('approve', csr, 'signers', `kubernetes.io/${signer}`)] })
+
+const view = 'get list watch'
 const viewRules: Rule[] = [
-  on(
-    '',
-    [
-      'configmaps',
-      'endpoints',
-      'persistentvolumeclaims',
-      'persistentvolumeclaims/status',
-      'pods',
-      'replicationcontrollers',
-      'replicationcontrollers/scale',
-      'serviceaccounts',
-      'services',
-      'services/status',
-    ],
-    read,
+  rule(
+    view,
+    'core',
+    'configmaps endpoints persistentvolumeclaims persistentvolumeclaims/status pods replicationcontrollers replicationcontrollers/scale serviceaccounts services services/status',
   ),
-  on(
-    '',
-    [
-      'bindings',
-      'events',
-      'limitranges',
-      'namespaces/status',
-      'pods/log',
-      'pods/status',
-      'replicationcontrollers/status',
-      'resourcequotas',
-      'resourcequotas/status',
-      'namespaces',
-    ],
-    read,
+  rule(
+    view,
+    'core',
+    'bindings limitranges namespaces/status pods/log pods/status replicationcontrollers/status resourcequotas resourcequotas/status',
   ),
-  on('discovery.k8s.io', ['endpointslices'], read),
-  on(
+  rule(view, 'core', 'namespaces'),
+  rule(view, 'core events.k8s.io', 'events'),
+  rule(view, 'discovery.k8s.io', 'endpointslices'),
+  rule(
+    view,
     'apps',
-    [
-      'controllerrevisions',
-      'daemonsets',
-      'daemonsets/status',
-      'deployments',
-      'deployments/scale',
-      'deployments/status',
-      'replicasets',
-      'replicasets/scale',
-      'replicasets/status',
-      'statefulsets',
-      'statefulsets/scale',
-      'statefulsets/status',
-    ],
-    read,
+    'controllerrevisions daemonsets daemonsets/status deployments deployments/scale deployments/status replicasets replicasets/scale replicasets/status statefulsets statefulsets/scale statefulsets/status',
   ),
-  on('autoscaling', ['horizontalpodautoscalers', 'horizontalpodautoscalers/status'], read),
-  on('batch', ['cronjobs', 'cronjobs/status', 'jobs', 'jobs/status'], read),
-  on('policy', ['poddisruptionbudgets', 'poddisruptionbudgets/status'], read),
-  on('networking.k8s.io', ['ingresses', 'ingresses/status', 'networkpolicies'], read),
+  rule(view, 'autoscaling', 'horizontalpodautoscalers horizontalpodautoscalers/status'),
+  rule(view, 'batch', 'cronjobs cronjobs/status jobs jobs/status'),
+  rule(
+    view,
+    'extensions',
+    'daemonsets daemonsets/status deployments deployments/scale deployments/status ingresses ingresses/status networkpolicies replicasets replicasets/scale replicasets/status replicationcontrollers/scale',
+  ),
+  rule(view, 'policy', 'poddisruptionbudgets poddisruptionbudgets/status'),
+  rule(view, 'networking.k8s.io', 'ingresses ingresses/status networkpolicies'),
+  rule(view, 'resource.k8s.io', 'resourceclaims resourceclaims/status resourceclaimtemplates'),
 ]
 
+const edit = 'create delete deletecollection patch update'
 const editRules: Rule[] = [
-  on('', ['pods/attach', 'pods/exec', 'pods/portforward', 'pods/proxy', 'secrets', 'services/proxy'], read),
-  on('', ['serviceaccounts'], ['impersonate']),
-  on('', ['pods', 'pods/attach', 'pods/exec', 'pods/portforward', 'pods/proxy'], write),
-  on('', ['pods/eviction'], ['create']),
-  on(
-    '',
-    [
-      'configmaps',
-      'events',
-      'persistentvolumeclaims',
-      'replicationcontrollers',
-      'replicationcontrollers/scale',
-      'secrets',
-      'serviceaccounts',
-      'services',
-      'services/proxy',
-    ],
-    write,
+  rule(view, 'core', 'pods/attach pods/exec pods/portforward pods/proxy secrets services/proxy'),
+  rule('impersonate', 'core', 'serviceaccounts'),
+  rule(edit, 'core', 'pods pods/attach pods/exec pods/portforward pods/proxy'),
+  rule('create', 'core', 'pods/eviction'),
+  rule(
+    edit,
+    'core',
+    'configmaps persistentvolumeclaims replicationcontrollers replicationcontrollers/scale secrets serviceaccounts services services/proxy',
   ),
-  on('', ['serviceaccounts/token'], ['create']),
-  on(
+  rule('create', 'core', 'serviceaccounts/token'),
+  rule(edit, 'core events.k8s.io', 'events'),
+  rule(
+    edit,
     'apps',
-    [
-      'daemonsets',
-      'deployments',
-      'deployments/rollback',
-      'deployments/scale',
-      'replicasets',
-      'replicasets/scale',
-      'statefulsets',
-      'statefulsets/scale',
-    ],
-    write,
+    'daemonsets deployments deployments/rollback deployments/scale replicasets replicasets/scale statefulsets statefulsets/scale',
   ),
-  on('autoscaling', ['horizontalpodautoscalers'], write),
-  on('batch', ['cronjobs', 'jobs'], write),
-  on('policy', ['poddisruptionbudgets'], write),
-  on('networking.k8s.io', ['ingresses', 'networkpolicies'], write),
-  on('coordination.k8s.io', ['leases'], all),
+  rule(edit, 'autoscaling', 'horizontalpodautoscalers'),
+  rule(edit, 'batch', 'cronjobs jobs'),
+  rule(
+    edit,
+    'extensions',
+    'daemonsets deployments deployments/rollback deployments/scale ingresses networkpolicies replicasets replicasets/scale replicationcontrollers/scale',
+  ),
+  rule(edit, 'policy', 'poddisruptionbudgets'),
+  rule(edit, 'networking.k8s.io', 'ingresses networkpolicies'),
+  rule(every, 'coordination.k8s.io', 'leases'),
+  rule(edit, 'resource.k8s.io', 'resourceclaims resourceclaimtemplates'),
 ]
 
 const adminRules: Rule[] = [
-  on('authorization.k8s.io', ['localsubjectaccessreviews'], ['create']),
-  on('rbac.authorization.k8s.io', ['rolebindings', 'roles'], all),
+  rule('create', 'authorization.k8s.io', 'localsubjectaccessreviews'),
+  rule(every, 'rbac.authorization.k8s.io', 'rolebindings roles'),
+]
+
+/** What the node authorizer lets nodes do, for those who ask the role; it is bound to nobody. */
+const nodeRules: Rule[] = [
+  rule('create', 'authentication.k8s.io', 'tokenreviews'),
+  rule('create', 'authorization.k8s.io', 'localsubjectaccessreviews subjectaccessreviews'),
+  rule(view, 'core', 'services'),
+  rule('create get list watch', 'core', 'nodes'),
+  rule('patch update', 'core', 'nodes/status'),
+  rule('patch update', 'core', 'nodes'),
+  eventsRule,
+  rule(view, 'core', 'pods'),
+  rule('create delete', 'core', 'pods'),
+  rule('patch update', 'core', 'pods/status'),
+  rule('create', 'core', 'pods/eviction'),
+  rule(view, 'core', 'configmaps secrets'),
+  rule('get', 'core', 'persistentvolumeclaims persistentvolumes'),
+  rule('get', 'core', 'endpoints'),
+  rule('create get list watch', csr, 'certificatesigningrequests'),
+  rule('create delete get patch update', 'coordination.k8s.io', 'leases'),
+  rule('get', 'storage.k8s.io', 'volumeattachments'),
+  rule('create', 'core', 'serviceaccounts/token'),
+  rule('get patch update', 'core', 'persistentvolumeclaims/status'),
+  rule(view, 'storage.k8s.io', 'csidrivers'),
+  rule('create delete get patch update', 'storage.k8s.io', 'csinodes'),
+  rule(view, 'node.k8s.io', 'runtimeclasses'),
+  rule('get', 'resource.k8s.io', 'resourceclaims'),
+  rule('deletecollection', 'resource.k8s.io', 'resourceslices'),
+  rule('get', 'core', 'serviceaccounts'),
+]
+
+const schedulerRules: Rule[] = [
+  eventsRule,
+  ...leaderElection('kube-scheduler', 'get list update watch'),
+  rule(every, 'coordination.k8s.io', 'leasecandidates'),
+  rule(view, 'core', 'nodes'),
+  rule('delete get list watch', 'core', 'pods'),
+  rule('create', 'core', 'bindings pods/binding'),
+  rule('patch update', 'core', 'pods/status'),
+  rule(view, 'core', 'replicationcontrollers services'),
+  rule(view, 'apps extensions', 'replicasets'),
+  rule(view, 'apps', 'statefulsets'),
+  rule(view, 'policy', 'poddisruptionbudgets'),
+  rule(view, 'core', 'persistentvolumeclaims persistentvolumes'),
+  ...delegation,
+  rule(view, 'storage.k8s.io', 'csinodes'),
+  rule(view, 'storage.k8s.io', 'volumeattachments'),
+  rule(view, 'core', 'namespaces'),
+  rule(view, 'storage.k8s.io', 'csidrivers'),
+  rule(view, 'storage.k8s.io', 'csistoragecapacities'),
+  rule(view, 'resource.k8s.io', 'deviceclasses'),
+  rule('get list patch update watch', 'resource.k8s.io', 'resourceclaims'),
+  rule('get list patch update watch', 'resource.k8s.io', 'resourceclaims/status'),
+  rule('update', 'core', 'pods/finalizers'),
+  rule(view, 'resource.k8s.io', 'resourceslices'),
+  rule('create delete', 'resource.k8s.io', 'resourceclaims'),
+  rule('patch update', 'resource.k8s.io', 'resourceclaims/binding'),
 ]
 
 /** A role as it is made at the start; one that aggregates is filled by its controller from then on. */
@@ -161,8 +187,8 @@ export const clusterRoles: Readonly<Record<string, DefaultRole>> = {
   },
   'system:basic-user': {
     rules: [
-      on('authorization.k8s.io', ['selfsubjectaccessreviews', 'selfsubjectrulesreviews'], ['create']),
-      on('authentication.k8s.io', ['selfsubjectreviews'], ['create']),
+      rule('create', 'authorization.k8s.io', 'selfsubjectaccessreviews selfsubjectrulesreviews'),
+      rule('create', 'authentication.k8s.io', 'selfsubjectreviews'),
     ],
   },
   // In the order in which the controller joins them: by the names of the roles they come from.
@@ -172,42 +198,67 @@ export const clusterRoles: Readonly<Record<string, DefaultRole>> = {
   'system:aggregate-to-admin': { rules: adminRules, labels: { [aggregateTo('admin')]: 'true' } },
   'system:aggregate-to-edit': { rules: editRules, labels: { [aggregateTo('edit')]: 'true' } },
   'system:aggregate-to-view': { rules: viewRules, labels: { [aggregateTo('view')]: 'true' } },
-  'system:auth-delegator': {
-    rules: [
-      on('authentication.k8s.io', ['tokenreviews'], ['create']),
-      on('authorization.k8s.io', ['subjectaccessreviews'], ['create']),
-    ],
+  'system:auth-delegator': { rules: delegation },
+  'system:node': { rules: nodeRules },
+  'system:node-problem-detector': {
+    rules: [rule('get', 'core', 'nodes'), rule('patch', 'core', 'nodes/status'), eventsRule],
   },
-  'system:node': { rules: [] },
   'system:node-proxier': {
     rules: [
-      on('', ['services', 'endpoints'], ['list', 'watch']),
-      on('', ['nodes'], read),
+      rule('list watch', 'core', 'endpoints services'),
+      rule(view, 'core', 'nodes'),
       eventsRule,
-      on('discovery.k8s.io', ['endpointslices'], ['list', 'watch']),
-      on('networking.k8s.io', ['servicecidrs'], ['list', 'watch']),
+      rule('list watch', 'networking.k8s.io', 'servicecidrs'),
+      rule('list watch', 'discovery.k8s.io', 'endpointslices'),
     ],
   },
-  'system:node-bootstrapper': {
-    rules: [on('certificates.k8s.io', ['certificatesigningrequests'], ['create', ...read])],
-  },
+  'system:node-bootstrapper': { rules: [rule('create get list watch', csr, 'certificatesigningrequests')] },
   'system:kubelet-api-admin': {
     rules: [
-      on('', ['nodes'], ['get', 'list', 'watch', 'proxy']),
-      on('', ['nodes/log', 'nodes/metrics', 'nodes/proxy', 'nodes/stats'], ['*']),
+      rule('get list watch', 'core', 'nodes'),
+      rule('proxy', 'core', 'nodes'),
+      rule('*', 'core', 'nodes/configz nodes/healthz nodes/log nodes/metrics nodes/pods nodes/proxy nodes/stats'),
     ],
   },
-  'system:kube-dns': {
+  'system:kube-aggregator': { rules: [rule(view, 'core', 'endpoints services')] },
+  'system:kube-dns': { rules: [rule('list watch', 'core', 'endpoints services')] },
+  // What the DNS server of a node, which acts under the node's name, needs beyond that.
+  'kutter:dns': {
     rules: [
-      on('', ['endpoints', 'services', 'pods', 'namespaces'], ['list', 'watch']),
-      on('discovery.k8s.io', ['endpointslices'], ['list', 'watch']),
+      rule('list watch', 'core', 'namespaces pods services'),
+      rule('list watch', 'discovery.k8s.io', 'endpointslices'),
     ],
   },
+  // Serving certificates of kubelets are approved, too; upstream leaves them to a person.
+  'kutter:certificate-approver': {
+    rules: [rule('approve', csr, 'signers', 'kubernetes.io/kubelet-serving'), rule(view, 'core', 'nodes')],
+  },
+  'kutter:scheduler': { rules: [rule(view, 'scheduling.k8s.io', 'priorityclasses')] },
   'system:certificates.k8s.io:certificatesigningrequests:nodeclient': {
-    rules: [on('certificates.k8s.io', ['certificatesigningrequests/nodeclient'], ['create'])],
+    rules: [rule('create', csr, 'certificatesigningrequests/nodeclient')],
   },
   'system:certificates.k8s.io:certificatesigningrequests:selfnodeclient': {
-    rules: [on('certificates.k8s.io', ['certificatesigningrequests/selfnodeclient'], ['create'])],
+    rules: [rule('create', csr, 'certificatesigningrequests/selfnodeclient')],
+  },
+  'system:certificates.k8s.io:kube-apiserver-client-approver': approver('kube-apiserver-client'),
+  'system:certificates.k8s.io:kube-apiserver-client-kubelet-approver': approver('kube-apiserver-client-kubelet'),
+  'system:certificates.k8s.io:kubelet-serving-approver': approver('kubelet-serving'),
+  'system:certificates.k8s.io:legacy-unknown-approver': approver('legacy-unknown'),
+  'system:persistent-volume-provisioner': {
+    rules: [
+      rule('create delete get list watch', 'core', 'persistentvolumes'),
+      rule('get list update watch', 'core', 'persistentvolumeclaims'),
+      rule(view, 'storage.k8s.io', 'storageclasses'),
+      rule('watch', 'core', 'events'),
+      eventsRule,
+    ],
+  },
+  'system:volume-scheduler': {
+    rules: [
+      rule('get list patch update watch', 'core', 'persistentvolumes'),
+      rule(view, 'storage.k8s.io', 'storageclasses'),
+      rule('get list patch update watch', 'core', 'persistentvolumeclaims'),
+    ],
   },
   'system:service-account-issuer-discovery': {
     rules: [
@@ -219,39 +270,16 @@ export const clusterRoles: Readonly<Record<string, DefaultRole>> = {
       ),
     ],
   },
-  'system:kube-scheduler': {
-    rules: [
-      eventsRule,
-      ...leaderElection('kube-scheduler'),
-      on(
-        '',
-        ['nodes', 'namespaces', 'persistentvolumeclaims', 'persistentvolumes', 'replicationcontrollers', 'services'],
-        read,
-      ),
-      on('', ['pods'], ['delete', ...read]),
-      on('', ['bindings', 'pods/binding'], ['create']),
-      on('', ['pods/status'], ['patch', 'update']),
-      on('apps', ['replicasets', 'statefulsets'], read),
-      on('policy', ['poddisruptionbudgets'], read),
-      on('scheduling.k8s.io', ['priorityclasses'], read),
-      on(
-        'storage.k8s.io',
-        ['csidrivers', 'csinodes', 'csistoragecapacities', 'storageclasses', 'volumeattachments'],
-        read,
-      ),
-      on('resource.k8s.io', ['deviceclasses', 'resourceclaims', 'resourceslices'], read),
-    ],
-  },
+  'system:kube-scheduler': { rules: schedulerRules },
   'system:kube-controller-manager': {
     rules: [
       eventsRule,
-      ...leaderElection('kube-controller-manager'),
+      ...leaderElection('kube-controller-manager', 'get update'),
       rule('create', 'core', 'secrets serviceaccounts'),
       rule('delete', 'core', 'secrets'),
       rule('get', 'core', 'configmaps namespaces secrets serviceaccounts'),
       rule('update', 'core', 'secrets serviceaccounts'),
-      rule('create', 'authentication.k8s.io', 'tokenreviews'),
-      rule('create', 'authorization.k8s.io', 'subjectaccessreviews'),
+      ...delegation,
       rule('list watch', '*', '*'),
       rule('create', 'core', 'serviceaccounts/token'),
     ],
@@ -281,12 +309,16 @@ export const clusterRoleBindings: Readonly<Record<string, { role?: string; subje
   'system:public-info-viewer': { subjects: [group('system:authenticated'), group('system:unauthenticated')] },
   'system:monitoring': { subjects: [group('system:monitoring')] },
   'system:node-proxier': { subjects: [user('system:kube-proxy')] },
-  'system:node-proxier:nodes': { role: 'system:node-proxier', subjects: [group('system:nodes')] },
   'system:kube-scheduler': { subjects: [user('system:kube-scheduler')] },
   'system:kube-controller-manager': { subjects: [user('system:kube-controller-manager')] },
-  'system:kube-dns': { subjects: [user('system:kube-dns')] },
-  // Every node runs a DNS server of its own, under the node's name.
-  'system:kube-dns:nodes': { role: 'system:kube-dns', subjects: [group('system:nodes')] },
+  'system:kube-dns': { subjects: [account('kube-dns')] },
+  'system:node': { subjects: [] },
+  'system:volume-scheduler': { subjects: [user('system:kube-scheduler')] },
+  // Every node runs a proxy and a DNS server of its own, under the node's name.
+  'kutter:node-proxier': { role: 'system:node-proxier', subjects: [group('system:nodes')] },
+  'kutter:dns': { subjects: [group('system:nodes')] },
+  'kutter:certificate-approver': { subjects: [account('certificate-controller')] },
+  'kutter:scheduler': { subjects: [user('system:kube-scheduler')] },
   'system:service-account-issuer-discovery': { subjects: [group('system:serviceaccounts')] },
   'system:kubelet-api-admin': { subjects: [user('system:kube-apiserver')] },
   'system:node-bootstrapper': { subjects: [group('system:bootstrappers')] },

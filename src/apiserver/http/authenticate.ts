@@ -2,6 +2,7 @@
 // Source: kubernetes.io/docs/reference/access-authn-authz/authentication.
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
+import { goQuote } from '../../base/go-text.ts'
 import { StatusError } from '../../base/errors.ts'
 import type { User } from '../../api/operation.ts'
 import type { ServerCore } from '../core.ts'
@@ -58,8 +59,13 @@ function impersonated(core: ServerCore, user: User, headers: Record<string, stri
   const name = headers['impersonate-user'] as string | undefined
   const groups = [headers['impersonate-group'] ?? []].flat().flatMap(g => g.split(',').map(s => s.trim()))
   if (!name) {
-    if (groups.length || headers['impersonate-uid'])
-      throw new StatusError('BadRequest', 'requested impersonation without impersonating a user')
+    const uid = String(headers['impersonate-uid'] ?? '')
+    const extra = impersonatedExtra(headers)
+    if (groups.length || uid || Object.keys(extra).length)
+      throw new StatusError(
+        'BadRequest',
+        `requested &user.DefaultInfo{Name:"", UID:${goQuote(uid)}, Groups:${goList(groups)}, Extra:${goLists(extra)}} without impersonating a user name`,
+      )
     return user
   }
   const account = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(name)
@@ -81,8 +87,23 @@ function impersonated(core: ServerCore, user: User, headers: Record<string, stri
     ...(groups.length ? groups : defaults),
     ...(name === 'system:anonymous' ? ['system:unauthenticated'] : ['system:authenticated']),
   ]
+  const extra = impersonatedExtra(headers)
+  return { name, groups: [...new Set(all)], ...(Object.keys(extra).length && { extra }) }
+}
+
+function impersonatedExtra(headers: Record<string, string | string[] | undefined>): Record<string, string[]> {
   const extra: Record<string, string[]> = {}
   for (const [key, value] of Object.entries(headers))
     if (key.startsWith('impersonate-extra-')) extra[decodeURIComponent(key.slice(18))] = [value ?? []].flat()
-  return { name, groups: [...new Set(all)], ...(Object.keys(extra).length && { extra }) }
+  return extra
 }
+
+/** A list and a map of lists as Go prints them. */
+const goList = (list: readonly string[]) =>
+  list.length ? `[]string{${list.map(goQuote).join(', ')}}` : '[]string(nil)'
+const goLists = (map: Record<string, string[]>) =>
+  Object.keys(map).length
+    ? `map[string][]string{${Object.entries(map)
+        .map(([key, list]) => `${goQuote(key)}:${goList(list)}`)
+        .join(', ')}}`
+    : 'map[string][]string(nil)'

@@ -9,7 +9,6 @@ import { struct } from '../../api/schema/build.ts'
 import { cellsOf, columnDefinitions } from '../../api/table.ts'
 import { createdColumn } from '../../kinds/columns.ts'
 import { ProtoWriter } from '../../wire/protobuf.ts'
-import { StatusError } from '../../base/errors.ts'
 import type { Accepted } from './negotiate.ts'
 
 export interface EncodeContext extends Accepted {
@@ -123,29 +122,6 @@ function viewOf(context: EncodeContext, kind: AnyKind, item: Item, first: boolea
 export function encodeStatus(context: Pick<Accepted, 'encoding' | 'view'>, status: JsonObject): Buffer {
   if (context.encoding === 'protobuf') return encodeEnvelope('v1', 'Status', encodeProto(Status, status))
   return Buffer.from(context.encoding === 'yaml' ? yaml(status) : `${JSON.stringify(status)}\n`)
-}
-
-/** The Status of an error. */
-export function statusOf(error: unknown): JsonObject {
-  const known =
-    error instanceof StatusError
-      ? error
-      : new StatusError(
-          'InternalError',
-          `Internal error occurred: ${error instanceof Error ? error.message : String(error)}`,
-        )
-  const { reason, code, message, details } = known
-  const metadata: JsonObject = known.continue ? { continue: known.continue } : {}
-  return {
-    kind: 'Status',
-    apiVersion: 'v1',
-    metadata,
-    status: 'Failure',
-    message,
-    ...(reason && { reason }),
-    ...(details && { details: details as unknown as JsonObject }),
-    code,
-  }
 }
 
 // YAML 1.1, so that strings like "yes" are quoted for the parsers of this world.

@@ -13,9 +13,9 @@ import type { AnyKind } from '../../api/kind.ts'
 import type { Operation, Serve, ServedResult, User } from '../../api/operation.ts'
 import { indentJson } from '../../wire/json.ts'
 import { handlerKey, type ServerCore } from '../core.ts'
-import { resourceNotFound } from '../errors.ts'
+import { resourceNotFound, statusOf } from '../errors.ts'
 import { handlers } from '../resources/handlers.ts'
-import { authorize } from '../serve.ts'
+import { authorize } from '../authz/authorize.ts'
 import { authenticate } from './authenticate.ts'
 import { parseBody, patchTypeOf, readBody } from './bodies.ts'
 import {
@@ -29,10 +29,10 @@ import {
   send,
   type Streams,
 } from './call.ts'
-import { encodeEvent, encodeList, encodeObject, encodeStatus, type EncodeContext, statusOf } from './encode.ts'
+import { encodeEvent, encodeList, encodeObject, encodeStatus, type EncodeContext } from './encode.ts'
 import { acceptFrames } from './frames.ts'
 import { type Accepted, contentTypes, negotiate, negotiateError } from './negotiate.ts'
-import { deleteBody, flag, parseOptions } from './options.ts'
+import { checkTimeout, deleteBody, flag, parseOptions } from './options.ts'
 import { KindIndex, parsePath, type ResourcePath } from './route.ts'
 import { verbOf, verbOfMethod } from './verbs.ts'
 
@@ -108,6 +108,8 @@ export class Frontend {
   async #resource(call: Call, path: ResourcePath): Promise<void> {
     if (this.#options.streams.handles(path)) return this.#options.streams.request(call, path)
     const { response, url } = call
+    if ('.' === path.name || '..' === path.name)
+      throw new StatusError('BadRequest', `Name parameter invalid: "${path.name}": may not be '${path.name}'`)
     const kind = this.#kinds.find(path)
     const kept = kind?.verbs.includes('get') ?? false
     const { operation, accepted } = await this.#prepare(call, path, kept).catch((error: unknown) => {
@@ -153,6 +155,7 @@ export class Frontend {
     const query = url.searchParams
     const watches = flag(query, 'watch') ?? false
     const verb = verbOf(kind, path, method, watches, (subresource, v) => handlers.has(handlerKey(kind, subresource, v)))
+    if (method !== 'GET' && method !== 'HEAD') checkTimeout(query)
     const operation: Operation = {
       verb,
       kind,
@@ -282,6 +285,7 @@ export class Frontend {
   #fail(response: Response, error: unknown, accepted: Pick<Accepted, 'encoding' | 'view'>): void {
     if (!(error instanceof StatusError)) this.#options.core.log.error('request failed', { error })
     if (response.headersSent) return void response.end()
+    if (error instanceof StatusError) for (const text of error.warnings ?? []) warn(response, text)
     const status = statusOf(error)
     const retry = (status.details as { retryAfterSeconds?: number } | undefined)?.retryAfterSeconds
     if (retry) response.setHeader('Retry-After', String(retry))

@@ -130,3 +130,11 @@ export function deleteBody(query: URLSearchParams, body: Json | undefined): Json
   if (dryRun.length) out.dryRun = dryRun
   return out
 }
+
+/** Throws BadRequest for a timeout that is no duration. Source: apiserver filters/request_deadline.go, Go's time.ParseDuration. */
+export function checkTimeout(query: URLSearchParams): void {
+  const text = query.get('timeout')
+  if (!text || text === '0' || /^[-+]?((\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h))+$/.test(text)) return
+  const why = /^[-+]?(\d+(\.\d*)?|\.\d+)$/.test(text) ? 'missing unit in duration' : 'invalid duration'
+  throw new StatusError('BadRequest', `invalid timeout specified in the request URL - time: ${why} ${goQuote(text)}`)
+}

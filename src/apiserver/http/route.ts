@@ -43,7 +43,8 @@ export function parsePath(pathname: string): ResourcePath | undefined {
     rest = rest.slice(2)
   }
   const [plural = '', name = '', subresource = '', ...tail] = rest
-  if ([namespace, name, plural].some(part => part.includes('/') || part === '.' || part === '..')) return undefined
+  if ([namespace, name, plural].some(part => part.includes('/'))) return undefined
+  if ([namespace, plural].some(part => part === '.' || part === '..')) return undefined
   return { group: group!, version, namespace, plural, name, subresource, rest: tail.join('/'), watch }
 }
 

@@ -21,8 +21,9 @@ export function verbOf(
   if (!Object.keys(routes).length) throw resourceNotFound()
   const verb = Object.hasOwn(routes, method) ? routes[method] : undefined
   if (!verb) throw methodNotAllowed()
-  if (verb !== 'list' && verb !== 'get') return verb
-  return wantsWatch && !path.subresource && kind.verbs.includes('watch') ? 'watch' : verb
+  // Of one object by its name there is no watch: it is read.
+  if (verb !== 'list') return verb
+  return wantsWatch && kind.verbs.includes('watch') ? 'watch' : verb
 }
 
 function routesOf(kind: AnyKind, path: ResourcePath, special: Parameters<typeof verbOf>[4]): Routes {

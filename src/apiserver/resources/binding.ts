@@ -7,19 +7,21 @@ import { timeText } from '../../api/time.ts'
 import { Binding } from '../../kinds/core/binding.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import { decodeBody } from '../body.ts'
-import { conflict } from '../errors.ts'
+import { conflict, otherUid } from '../errors.ts'
 import type { Handler } from '../core.ts'
 
 export const createBinding: Handler = async ({ registry, clock }, operation, warn) => {
   const binding = decodeBody(Binding, operation.body, operation.options, warn) as Binding
   const name = operation.name || binding.metadata.name || ''
+  if (operation.name && binding.metadata.name && binding.metadata.name !== operation.name)
+    throw new StatusError('BadRequest', 'name in URL does not match name in Binding object')
   const { target } = binding
-  if (!target.name)
-    throw new StatusError('Invalid', `Binding ${JSON.stringify(name)} is invalid: target.name: Required value`)
+  // Upstream returns these as they are, and they become errors of the server.
+  if (!target.name) throw new StatusError('', 'target.name: Required value')
   if (target.kind && target.kind !== 'Node')
     throw new StatusError(
-      'Invalid',
-      `Binding ${JSON.stringify(name)} is invalid: target.kind: Unsupported value: ${JSON.stringify(target.kind)}: supported values: "Node", "<empty>"`,
+      '',
+      `target.kind: Unsupported value: ${JSON.stringify(target.kind)}: supported values: "Node", "<empty>"`,
     )
   await registry.update(
     { ...operation, kind: Pod, name, subresource: 'binding' },
@@ -27,9 +29,7 @@ export const createBinding: Handler = async ({ registry, clock }, operation, war
       const pod = old as DeepReadonly<Pod>
       const refuse = (why: string) => conflict({ ...Pod, plural: 'pods/binding' }, name, why)
       if (binding.metadata.uid && binding.metadata.uid !== pod.metadata.uid)
-        throw refuse(
-          `Precondition failed: UID in precondition: ${binding.metadata.uid}, UID in object meta: ${pod.metadata.uid}`,
-        )
+        throw otherUid(Pod, pod.metadata, binding.metadata.uid, '')
       if (pod.metadata.deletionTimestamp) throw refuse(`pod ${name} is being deleted, cannot be assigned to a host`)
       if (pod.spec.nodeName)
         throw refuse(`pod ${name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`)

@@ -16,13 +16,11 @@ const statusOf = (name: string) =>
     0,
   )
 
-export const listComponentStatuses: Handler = async ({ storage }, _operation, warn) => {
-  warn('v1 ComponentStatus is deprecated in v1.19+')
+export const listComponentStatuses: Handler = async ({ storage }) => {
   return { type: 'list', kind: ComponentStatus, items: components.map(statusOf), revision: storage.revision }
 }
 
-export const getComponentStatus: Handler = async (_core, { name }, warn) => {
-  warn('v1 ComponentStatus is deprecated in v1.19+')
+export const getComponentStatus: Handler = async (_core, { name }) => {
   if (!components.includes(name)) throw notFound(ComponentStatus, name)
   return { type: 'object', kind: ComponentStatus, item: statusOf(name) }
 }

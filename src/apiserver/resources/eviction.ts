@@ -20,7 +20,7 @@ export const createEviction: Handler = async (core, operation, warn) => {
   const { registry, storage } = core
   const eviction = decodeBody(Eviction, asV1(operation.body), operation.options, warn) as Eviction
   const { namespace, name } = operation
-  if (eviction.metadata.name && eviction.metadata.name !== name)
+  if (eviction.metadata.name !== name)
     throw new StatusError('BadRequest', 'name in URL does not match name in Eviction object')
   await storage.fresh(operation.signal)
   const pod = storage.mirror(Pod).get(namespace, name)

@@ -15,6 +15,7 @@ import type { AnyKind } from '../../api/kind.ts'
 import { getComponentStatus, listComponentStatuses } from './component-status.ts'
 import { createBinding } from './binding.ts'
 import { setEphemeralContainers } from './ephemeral-containers.ts'
+import { setResources } from './resize.ts'
 import { createEviction } from './eviction.ts'
 import { createToken } from './token.ts'
 import { getScale, patchScale, updateScale } from './scale.ts'
@@ -31,26 +32,15 @@ function on(kind: AnyKind, subresource: string, verbs: Record<string, Handler>):
 on(Pod, 'binding', { create: createBinding })
 on(Binding, '', { create: createBinding })
 on(Pod, 'eviction', { create: createEviction })
-on(Pod, 'ephemeralcontainers', partUpdate('ephemeralcontainers', setEphemeralContainers))
-on(
-  Pod,
-  'resize',
-  partUpdate('resize', (next, sent) => {
-    for (const container of next.spec.containers) {
-      const from = sent.spec.containers.find((c: { name: string }) => c.name === container.name)
-      if (from) container.resources = from.resources
-    }
-  }),
-)
-on(
-  Namespace,
-  'finalize',
-  partUpdate('finalize', (next, sent) => void (next.spec = sent.spec)),
-)
+on(Pod, 'ephemeralcontainers', partUpdate(setEphemeralContainers))
+on(Pod, 'resize', partUpdate(setResources))
+// Finalizers are not patched: whoever takes one off has seen the others.
+const { patch: _patched, ...finalize } = partUpdate((next, sent) => void (next.spec = sent.spec))
+on(Namespace, 'finalize', finalize)
 on(
   CertificateSigningRequest,
   'approval',
-  partUpdate('approval', (next, sent) => void (next.status = { ...next.status, conditions: sent.status.conditions! })),
+  partUpdate((next, sent) => void (next.status = { ...next.status, conditions: sent.status.conditions })),
 )
 on(ServiceAccount, 'token', { create: createToken })
 on(TokenReview, '', { create: reviewToken })

@@ -2,43 +2,47 @@
 // and resources, a namespace's finalizers, the approval of a certificate request.
 import type { KubeObject } from '../../api/kind.ts'
 import { decodeBody, editable } from '../body.ts'
-import { patchedBody } from '../writes.ts'
+import { checkName, placeInNamespace } from '../placement.ts'
+import { mayRetry, patchedObject } from '../writes.ts'
 import type { Handler } from '../core.ts'
 
 // The part belongs to the object's kind, which only the caller knows.
 // oxlint-disable-next-line typescript/no-explicit-any
 type CopyPart = (next: any, sent: any) => void
 
-/** get, update and patch of one part; `copy` moves it from the object sent to the object stored. */
-export function partUpdate(subresource: string, copy: CopyPart): { get: Handler; update: Handler; patch: Handler } {
-  const write =
-    (retry: boolean): Handler =>
-    async ({ registry }, operation, warn) => {
-      const { kind, patchType, options } = operation
-      const item = await registry.update(
-        operation,
-        old => {
-          const body =
-            patchType && patchType !== 'apply'
-              ? patchedBody(kind, patchType, old, operation.body ?? null)
-              : operation.body
-          const sent = decodeBody(kind, body, options, warn)
-          const next = editable<KubeObject>(kind, old as KubeObject)
-          copy(next, sent)
-          if (sent.metadata.resourceVersion) next.metadata.resourceVersion = sent.metadata.resourceVersion
-          return next
-        },
-        { retry, rules: 'part', warn },
-      )
-      return { type: 'object', kind, item }
+/** get, update and patch of one part; `copy` moves it from the object sent to the object stored, or throws. */
+export function partUpdate(copy: CopyPart): { get: Handler; update: Handler; patch: Handler } {
+  const write: Handler = async ({ registry }, operation, warn) => {
+    const { kind, patchType, options } = operation
+    const patches = patchType && patchType !== 'apply'
+    const decoded = () => {
+      const object = decodeBody(kind, operation.body, options, warn)
+      checkName(operation, object)
+      placeInNamespace(operation, object)
+      return object
     }
+    let sent: KubeObject | undefined
+    const item = await registry.update(
+      operation,
+      old => {
+        sent = patches ? patchedObject(operation, old, warn) : decoded()
+        const next = editable<KubeObject>(kind, old as KubeObject)
+        copy(next, sent)
+        if (sent.metadata.resourceVersion) next.metadata.resourceVersion = sent.metadata.resourceVersion
+        if (sent.metadata.uid) next.metadata.uid = sent.metadata.uid
+        return next
+      },
+      { retry: patches ? mayRetry(operation) : false, rules: 'part', warn, sent: () => sent },
+    )
+    return { type: 'object', kind, item }
+  }
   return {
     get: async ({ registry }, operation) => ({
       type: 'object',
       kind: operation.kind,
       item: await registry.get(operation),
     }),
-    update: write(false),
-    patch: write(true),
+    update: write,
+    patch: write,
   }
 }

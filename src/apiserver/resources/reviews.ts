@@ -1,9 +1,9 @@
 // Reviews: questions about who someone is and what they may do. Nothing is stored.
 // Sources: pkg/registry/authentication, pkg/registry/authorization.
+import { StatusError } from '../../base/errors.ts'
 import { Item } from '../../api/mirror.ts'
-import type { AnyKind } from '../../api/kind.ts'
+import type { AnyKind, KubeObject } from '../../api/kind.ts'
 import type { Operation, ServedResult, User } from '../../api/operation.ts'
-import { invalidError, root } from '../../api/path.ts'
 import { timeText } from '../../api/time.ts'
 import { SelfSubjectReview } from '../../kinds/authentication/selfsubjectreview.ts'
 import { TokenReview } from '../../kinds/authentication/tokenreview.ts'
@@ -11,9 +11,16 @@ import { LocalSubjectAccessReview } from '../../kinds/authorization/localsubject
 import { SelfSubjectAccessReview } from '../../kinds/authorization/selfsubjectaccessreview.ts'
 import { SelfSubjectRulesReview } from '../../kinds/authorization/selfsubjectrulesreview.ts'
 import { SubjectAccessReview } from '../../kinds/authorization/subjectaccessreview.ts'
-import type { NonResourceAttributes, ResourceAttributes } from '../../kinds/authorization/types.ts'
+import type {
+  FieldSelectorAttributes,
+  NonResourceAttributes,
+  ResourceAttributes,
+} from '../../kinds/authorization/types.ts'
 import { rulesOf } from '../authz/rbac.ts'
-import { canonical, decodeBody } from '../body.ts'
+import { canonical, decodeBody, type Warn } from '../body.ts'
+import { placeInNamespace } from '../placement.ts'
+import { ownChanges } from '../write.ts'
+import { checkLocalReview, checkReview, checkSelfReview } from './review-checks.ts'
 import { checkToken } from '../tokens.ts'
 import type { Handler, ServerCore } from '../core.ts'
 
@@ -31,12 +38,18 @@ const plainUser = (user: User) => ({
   ...(user.extra && { extra: user.extra }),
 })
 
-export const reviewToken: Handler = async ({ storage, clock, tokens }, operation, warn) => {
-  const review = decodeBody(TokenReview, operation.body, operation.options, warn) as TokenReview
-  if (!review.spec.token)
-    throw invalidError(TokenReview, '', [
-      root.field('spec', 'token').required('token is required for TokenReview in authentication'),
-    ])
+/** The review a client sent, with its managed fields, as other objects have them. */
+function sent<T extends KubeObject>(kind: AnyKind, { clock }: ServerCore, operation: Operation, warn: Warn): T {
+  const review = decodeBody(kind, operation.body, operation.options, warn)
+  placeInNamespace({ ...operation, kind }, review)
+  ownChanges(operation, kind, review, undefined, clock.now())
+  return review as T
+}
+
+export const reviewToken: Handler = async (core, operation, warn) => {
+  const { storage, clock, tokens } = core
+  const review = sent<TokenReview>(TokenReview, core, operation, warn)
+  if (!review.spec.token) throw new StatusError('BadRequest', 'token is required for TokenReview in authentication')
   await storage.fresh(operation.signal)
   const audiences = review.spec.audiences?.length ? review.spec.audiences : tokens.audiences
   const checked = checkToken(tokens, storage, clock, review.spec.token, audiences)
@@ -54,43 +67,21 @@ export const reviewSelf: Handler = async ({ clock }, operation) =>
   })
 
 export const reviewAccess: Handler = async (core, operation, warn) => {
-  const review = decodeBody(SubjectAccessReview, operation.body, operation.options, warn) as SubjectAccessReview
-  if (!review.spec.user && !review.spec.groups?.length)
-    throw invalidError(SubjectAccessReview, '', [
-      root.field('spec', 'user').required('at least one of user or group must be specified'),
-    ])
-  return answer(SubjectAccessReview, {
-    ...review,
-    status: decide(core, SubjectAccessReview, userOf(review.spec), review.spec),
-  })
+  const review = sent<SubjectAccessReview>(SubjectAccessReview, core, operation, warn)
+  checkReview(review)
+  return answer(SubjectAccessReview, { ...review, status: decide(core, userOf(review.spec), review.spec) })
 }
 
 export const reviewLocalAccess: Handler = async (core, operation, warn) => {
-  const review = decodeBody(
-    LocalSubjectAccessReview,
-    operation.body,
-    operation.options,
-    warn,
-  ) as LocalSubjectAccessReview
-  if (review.spec.resourceAttributes?.namespace !== operation.namespace) {
-    throw invalidError(LocalSubjectAccessReview, '', [
-      root
-        .field('spec', 'resourceAttributes', 'namespace')
-        .invalid(review.spec.resourceAttributes?.namespace, `must match metadata.namespace`),
-    ])
-  }
-  return answer(LocalSubjectAccessReview, {
-    ...review,
-    status: decide(core, LocalSubjectAccessReview, userOf(review.spec), review.spec),
-  })
+  const review = sent<LocalSubjectAccessReview>(LocalSubjectAccessReview, core, operation, warn)
+  checkLocalReview(review)
+  return answer(LocalSubjectAccessReview, { ...review, status: decide(core, userOf(review.spec), review.spec) })
 }
 
 export const reviewOwnAccess: Handler = async (core, operation, warn) => {
-  const review = decodeBody(SelfSubjectAccessReview, operation.body, operation.options, warn) as SelfSubjectAccessReview
-  return answer(SelfSubjectAccessReview, {
-    ...review,
-    status: decide(core, SelfSubjectAccessReview, operation.user, review.spec),
-  })
+  const review = sent<SelfSubjectAccessReview>(SelfSubjectAccessReview, core, operation, warn)
+  checkSelfReview(review)
+  return answer(SelfSubjectAccessReview, { ...review, status: decide(core, operation.user, review.spec) })
 }
 
 const userOf = (spec: { user?: string; groups?: string[]; uid?: string; extra?: Record<string, string[]> }): User => ({
@@ -102,19 +93,10 @@ const userOf = (spec: { user?: string; groups?: string[]; uid?: string; extra?: 
 
 function decide(
   { authorizer }: ServerCore,
-  kind: AnyKind,
   user: User,
   spec: { resourceAttributes?: ResourceAttributes; nonResourceAttributes?: NonResourceAttributes },
 ) {
   const { resourceAttributes: r, nonResourceAttributes: n } = spec
-  if (!!r === !!n) {
-    const at = root.field('spec', 'resourceAttributes')
-    throw invalidError(kind, '', [
-      r
-        ? at.invalid(r, 'cannot be specified in combination with nonResourceAttributes')
-        : at.invalid(null, 'exactly one of nonResourceAttributes or resourceAttributes must be specified'),
-    ])
-  }
   const request = {
     user,
     verb: (r ?? n)!.verb ?? '',
@@ -123,6 +105,7 @@ function decide(
     subresource: r?.subresource ?? '',
     namespace: r?.namespace ?? '',
     name: r?.name ?? '',
+    ...(r?.fieldSelector && { fieldSelector: fieldSelectorText(r.fieldSelector) }),
   }
   const decision = authorizer.authorize(n ? { ...request, path: n.path ?? '' } : request)
   return {
@@ -132,18 +115,22 @@ function decide(
   }
 }
 
-export const reviewOwnRules: Handler = async ({ storage }, operation: Operation, warn) => {
-  const review = decodeBody(SelfSubjectRulesReview, operation.body, operation.options, warn) as SelfSubjectRulesReview
+/** What of a field selector authorizers look at: the equalities. */
+const fieldSelectorText = ({ rawSelector, requirements = [] }: FieldSelectorAttributes): string =>
+  rawSelector ||
+  requirements
+    .filter(({ operator, values }) => operator === 'In' && values?.length === 1)
+    .map(({ key, values }) => `${key}=${values![0]}`)
+    .join(',')
+
+export const reviewOwnRules: Handler = async (core, operation, warn) => {
+  const { storage } = core
+  const review = sent<SelfSubjectRulesReview>(SelfSubjectRulesReview, core, operation, warn)
   const namespace = review.spec.namespace ?? ''
-  if (!namespace)
-    throw invalidError(SelfSubjectRulesReview, '', [
-      root.field('spec', 'namespace').required('no namespace on request'),
-    ])
+  if (!namespace) throw new StatusError('BadRequest', 'no namespace on request')
   const found = [...rulesOf(storage, operation.user, namespace)].flatMap(({ rules }) =>
     typeof rules === 'string' ? [] : rules,
   )
-  if (operation.user.groups.includes('system:masters'))
-    found.push({ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }, { verbs: ['*'], nonResourceURLs: ['*'] })
   const pick = (list: readonly string[] | undefined) => [...(list ?? [])]
   const resourceRules = found
     .filter(rule => rule.resources?.length)
@@ -156,5 +143,5 @@ export const reviewOwnRules: Handler = async ({ storage }, operation: Operation,
   const nonResourceRules = found
     .filter(rule => rule.nonResourceURLs?.length)
     .map(rule => ({ verbs: pick(rule.verbs), nonResourceURLs: pick(rule.nonResourceURLs) }))
-  return answer(SelfSubjectRulesReview, { ...review, status: { resourceRules, nonResourceRules, incomplete: false } })
+  return answer(SelfSubjectRulesReview, { spec: {}, status: { resourceRules, nonResourceRules, incomplete: false } })
 }

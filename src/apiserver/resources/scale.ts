@@ -11,7 +11,9 @@ import { invalidError, root } from '../../api/path.ts'
 import { Scale } from '../../kinds/autoscaling/scale.ts'
 import { canonical, decodeBody, editable } from '../body.ts'
 import type { Handler } from '../core.ts'
-import { patchedBody } from '../writes.ts'
+import { otherUid } from '../errors.ts'
+import { checkName, placeInNamespace } from '../placement.ts'
+import { mayRetry, patchedBody } from '../writes.ts'
 
 /** The Scale of an object. */
 export function scaleOf(kind: AnyKind, object: DeepReadonly<KubeObject>): KubeObject {
@@ -37,36 +39,37 @@ export const getScale: Handler = async ({ registry }, operation) => {
   return { type: 'object', kind: Scale, item: new Item(scaleOf(operation.kind, item.object), item.revision) }
 }
 
-export const updateScale: Handler = (core, operation, warn) => write(core, operation, warn, false)
-export const patchScale: Handler = (core, operation, warn) => write(core, operation, warn, true)
-
-const write = async (
-  { registry }: Parameters<Handler>[0],
-  operation: Parameters<Handler>[1],
-  warn: Parameters<Handler>[2],
-  retry: boolean,
-) => {
+const write: Handler = async ({ registry }, operation, warn) => {
   const { kind, patchType, body, options } = operation
+  const patches = patchType && patchType !== 'apply'
+  const sentFor = (old: DeepReadonly<KubeObject>) => {
+    const patched = patches ? patchedBody(Scale, patchType, scaleOf(kind, old), body ?? null) : body
+    const scale = decodeBody(Scale, patched, options, warn) as Scale
+    checkName(operation, scale)
+    placeInNamespace({ ...operation, kind: Scale }, scale)
+    return scale
+  }
+  // What is wrong with a whole Scale does not depend on what it is for.
+  if (!patches) sentFor({ metadata: {} } as KubeObject)
   const item = await registry.update(
     operation,
     old => {
-      const sent = decodeBody(
-        Scale,
-        patchType && patchType !== 'apply' ? patchedBody(Scale, patchType, scaleOf(kind, old), body ?? null) : body,
-        options,
-        warn,
-      ) as Scale
-      const replicas = sent.spec.replicas ?? 0
+      const { spec, metadata } = sentFor(old)
+      const { replicas = 0 } = spec
       if (replicas < 0)
         throw invalidError(Scale, operation.name, [
           root.field('spec', 'replicas').invalid(replicas, 'must be greater than or equal to 0'),
         ])
+      if (metadata.uid && metadata.uid !== old.metadata.uid) throw otherUid(kind, old.metadata, metadata.uid)
       const next = editable<KubeObject>(kind, old as KubeObject)
       writePath(next, kind.scale!.spec, replicas)
-      if (sent.metadata.resourceVersion) next.metadata.resourceVersion = sent.metadata.resourceVersion
+      if (metadata.resourceVersion) next.metadata.resourceVersion = metadata.resourceVersion
       return next
     },
-    { retry, warn },
+    { retry: patches ? mayRetry(operation) : false, warn },
   )
-  return { type: 'object' as const, kind: Scale, item: new Item(scaleOf(kind, item.object), item.revision) }
+  return { type: 'object', kind: Scale, item: new Item(scaleOf(kind, item.object), item.revision) }
 }
+
+export const updateScale = write
+export const patchScale = write

@@ -1,4 +1,5 @@
 // TokenRequest: hands out a bound service account token. Source: pkg/registry/core/serviceaccount/storage/token.go.
+import { StatusError } from '../../base/errors.ts'
 import { Item } from '../../api/mirror.ts'
 import { timeText } from '../../api/time.ts'
 import { invalidError, root } from '../../api/path.ts'
@@ -10,6 +11,8 @@ import { ServiceAccount } from '../../kinds/core/serviceaccount.ts'
 import type { AnyKind } from '../../api/kind.ts'
 import { canonical, decodeBody } from '../body.ts'
 import { conflict, notFound } from '../errors.ts'
+import { placeInNamespace } from '../placement.ts'
+import { ownChanges } from '../write.ts'
 import { issueToken, type TokenSubject } from '../tokens.ts'
 import type { Handler, ServerCore } from '../core.ts'
 
@@ -21,6 +24,8 @@ export const createToken: Handler = async (core, operation, warn) => {
   const { storage, clock, tokens, registry } = core
   const request = decodeBody(TokenRequest, operation.body, operation.options, warn) as TokenRequest
   const { namespace, name } = operation
+  placeInNamespace({ ...operation, kind: TokenRequest }, request)
+  ownChanges(operation, TokenRequest, request, undefined, clock.now())
   await storage.fresh(operation.signal)
   const account = storage.mirror(ServiceAccount).get(namespace, name)
   if (!account) throw notFound(ServiceAccount, name)
@@ -41,7 +46,13 @@ export const createToken: Handler = async (core, operation, warn) => {
   const token = issueToken(tokens, subject, { audiences, seconds, now, id: registry.random.uuid() })
   const answer = canonical(TokenRequest, {
     ...request,
-    metadata: { name, namespace, creationTimestamp: timeText(now) },
+    metadata: {
+      name,
+      namespace,
+      uid: registry.random.uuid(),
+      creationTimestamp: timeText(now),
+      ...(request.metadata.managedFields && { managedFields: request.metadata.managedFields }),
+    },
     spec: { ...request.spec, audiences, expirationSeconds: seconds },
     status: { token, expirationTimestamp: timeText(now + seconds * 1000) },
   })
@@ -51,13 +62,19 @@ export const createToken: Handler = async (core, operation, warn) => {
 // A token bound to an object dies with it, so the object must be the one meant.
 function boundTo({ storage }: ServerCore, namespace: string, { spec }: TokenRequest): Partial<TokenSubject> {
   const ref = spec.boundObjectRef
-  if (!ref?.name) return {}
+  if (!ref) return {}
+  const { apiVersion = '', kind: boundKind = '' } = ref
+  if (apiVersion !== 'v1' || !['Pod', 'Secret', 'Node'].includes(boundKind)) {
+    const [group, version] = apiVersion.includes('/') ? apiVersion.split('/') : ['', apiVersion]
+    throw new StatusError('BadRequest', `cannot bind token to object of type ${group}/${version}, Kind=${boundKind}`)
+  }
+  if (!ref.name) throw new StatusError('BadRequest', 'Name parameter required.')
   const find = (kind: AnyKind) => {
     const found = storage.of(kind).mirror.get(kind.namespaced ? namespace : undefined, ref.name!)
     if (!found) throw notFound(kind, ref.name!)
     if (ref.uid && ref.uid !== found.metadata.uid)
       throw conflict(
-        kind,
+        { ...kind, plural: kind.kind },
         ref.name!,
         `the UID in the bound object reference (${ref.uid}) does not match the UID in record. The object might have been deleted and then recreated`,
       )
@@ -72,13 +89,7 @@ function boundTo({ storage }: ServerCore, namespace: string, { spec }: TokenRequ
     }
     case 'Secret':
       return { secret: find(Secret) }
-    case 'Node':
-      return { node: find(Node) }
     default:
-      throw invalidError(TokenRequest, '', [
-        root
-          .field('spec', 'boundObjectRef')
-          .invalid(ref.kind, `cannot bind token for ${ref.apiVersion}, Kind=${ref.kind}`),
-      ])
+      return { node: find(Node) }
   }
 }

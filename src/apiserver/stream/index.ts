@@ -32,6 +32,7 @@ export function streams(core: ServerCore, credentials: KubeletCredentials): Stre
       allow(core, call.user, path, call.request.method ?? 'GET')
       if (needsSlash(call, path)) return redirectToSlash(call)
       const destination = await targetOf(core, path, call.url, tls)
+      if (!destination) return void call.response.writeHead(204).end()
       if (path.subresource === 'proxy') destination.location = locationOf(call, path, destination)
       await forward(call, destination)
     },
@@ -40,6 +41,7 @@ export function streams(core: ServerCore, credentials: KubeletCredentials): Stre
       // A WebSocket begins with a GET, whatever it is for: to run something is more than to read.
       if (podStreams.has(path.subresource) && path.subresource !== 'log') allow(core, user, path, 'POST')
       const destination = await targetOf(core, path, url, tls)
+      if (!destination) throw new StatusError('BadRequest', `pod ${path.name} does not have a host assigned`)
       if (path.subresource === 'log') await logsOverWebSocket(request, socket, head, destination)
       else await tunnel(request, socket, head, destination)
     },
@@ -102,10 +104,17 @@ function locationOf({ request, url }: Call, { rest }: ResourcePath, { options }:
   return { prefix, hosts: [request.headers.host ?? '', `${options.host}:${options.port}`, String(options.host)] }
 }
 
-async function targetOf(core: ServerCore, path: ResourcePath, url: RequestUrl, tls: object): Promise<Destination> {
+async function targetOf(
+  core: ServerCore,
+  path: ResourcePath,
+  url: RequestUrl,
+  tls: object,
+): Promise<Destination | undefined> {
   const kubelet = { ...tls, ...byAuthority }
   if (path.subresource !== 'proxy') {
-    const { host, port, path: there } = await podTarget(core.storage, path, url.searchParams)
+    const target = await podTarget(core.storage, path, url.searchParams)
+    if (!target) return undefined
+    const { host, port, path: there } = target
     return { secure: true, options: { host, port, path: there, ...kubelet } }
   }
   await core.storage.fresh()

@@ -5,6 +5,7 @@ import type { DeepReadonly } from '../../api/schema/node.ts'
 import { Node } from '../../kinds/core/node.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import { notFound } from '../errors.ts'
+import { checkLogOptions } from './log-options.ts'
 import type { ResourcePath } from '../http/route.ts'
 import type { Storage } from '../storage.ts'
 
@@ -25,11 +26,13 @@ export function kubeletOf(storage: Storage, nodeName: string): { host: string; p
   return { host: address.address, port: node.status.daemonEndpoints.kubeletEndpoint.Port || 10250 }
 }
 
+/** Undefined for the logs of a pod that is on no node yet. Throws NotFound, BadRequest, Invalid. */
 export async function podTarget(
   storage: Storage,
   { namespace, name, subresource }: ResourcePath,
   query: URLSearchParams,
-): Promise<KubeletTarget> {
+): Promise<KubeletTarget | undefined> {
+  if (subresource === 'log') checkLogOptions(name, query)
   await storage.fresh()
   const pod = storage.mirror(Pod).get(namespace, name)
   if (!pod) throw notFound(Pod, name)
@@ -42,11 +45,8 @@ export async function podTarget(
   }
   const container = containerOf(pod, query.get('container') ?? '')
   if (!pod.spec.nodeName) {
-    if (subresource === 'log')
-      throw new StatusError(
-        'BadRequest',
-        `container ${JSON.stringify(container)} in pod ${JSON.stringify(name)} is waiting to start: pod not scheduled`,
-      )
+    // There are no logs yet, and that is no error.
+    if (subresource === 'log') return undefined
     throw new StatusError('BadRequest', `pod ${name} does not have a host assigned`)
   }
   const at = kubeletOf(storage, pod.spec.nodeName)

@@ -65,6 +65,7 @@ export const MutatingAdmissionPolicy = defineKind({
   kind: 'MutatingAdmissionPolicy',
   plural: 'mutatingadmissionpolicies',
   scope: 'Cluster',
+  conditionalUpdate: true,
   categories: ['api-extensions'],
   doc: 'A policy in CEL that changes objects on their way in.',
   generation: true,

@@ -23,6 +23,7 @@ export const MutatingAdmissionPolicyBinding = defineKind({
   kind: 'MutatingAdmissionPolicyBinding',
   plural: 'mutatingadmissionpolicybindings',
   scope: 'Cluster',
+  conditionalUpdate: true,
   categories: ['api-extensions'],
   doc: 'Puts a mutating admission policy into force, with parameters and for chosen objects.',
   generation: true,

@@ -30,6 +30,7 @@ export const MutatingWebhookConfiguration = defineKind({
   kind: 'MutatingWebhookConfiguration',
   plural: 'mutatingwebhookconfigurations',
   scope: 'Cluster',
+  conditionalUpdate: true,
   categories: ['api-extensions'],
   doc: 'Webhooks that may change objects on their way in.',
   generation: true,

@@ -87,6 +87,7 @@ export const ValidatingAdmissionPolicy = defineKind({
   kind: 'ValidatingAdmissionPolicy',
   plural: 'validatingadmissionpolicies',
   scope: 'Cluster',
+  conditionalUpdate: true,
   categories: ['api-extensions'],
   status: true,
   statusKeeps: ['labels', 'annotations', 'finalizers', 'ownerReferences'],

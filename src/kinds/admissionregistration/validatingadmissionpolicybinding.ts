@@ -29,6 +29,7 @@ export const ValidatingAdmissionPolicyBinding = defineKind({
   kind: 'ValidatingAdmissionPolicyBinding',
   plural: 'validatingadmissionpolicybindings',
   scope: 'Cluster',
+  conditionalUpdate: true,
   categories: ['api-extensions'],
   doc: 'Puts a validating admission policy into force.',
   generation: true,

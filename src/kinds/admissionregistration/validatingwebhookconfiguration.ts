@@ -24,6 +24,7 @@ export const ValidatingWebhookConfiguration = defineKind({
   kind: 'ValidatingWebhookConfiguration',
   plural: 'validatingwebhookconfigurations',
   scope: 'Cluster',
+  conditionalUpdate: true,
   categories: ['api-extensions'],
   doc: 'Webhooks that may refuse objects on their way in.',
   generation: true,

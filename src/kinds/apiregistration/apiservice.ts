@@ -77,6 +77,7 @@ export const APIService = defineKind({
   kind: 'APIService',
   plural: 'apiservices',
   scope: 'Cluster',
+  conditionalUpdate: true,
   categories: ['api-extensions'],
   status: true,
   statusKeeps: ['labels', 'annotations', 'finalizers', 'ownerReferences'],

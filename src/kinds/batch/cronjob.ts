@@ -11,7 +11,7 @@ import { ObjectReference } from '../core/reference.ts'
 import { ageColumn, joined, selectorCell } from '../columns.ts'
 import { age } from '../../api/table.ts'
 import { notNegative, oneOf } from '../../api/checks.ts'
-import { defaultJobSpec, validateJobTemplate } from './job-rules.ts'
+import { defaultJobTemplate, validateJobTemplate } from './job-rules.ts'
 
 export const JobTemplateSpec = struct('batch.v1.JobTemplateSpec', 'The Job to make.', {
   metadata: ObjectMeta.value({ proto: 1, doc: 'Labels and annotations of the Job.' }),
@@ -96,7 +96,7 @@ export const CronJob = defineKind({
     { name: 'Images', type: 'string', wide: true, value: o => joined(containersOf(o).map(c => c.image)) },
     { name: 'Selector', type: 'string', wide: true, value: o => selectorCell(o.spec.jobTemplate.spec.selector) },
   ],
-  defaults: c => defaultJobSpec(c.spec.jobTemplate.spec),
+  defaults: c => defaultJobTemplate(c.spec.jobTemplate.spec),
   explicit: true,
   *warnings({ metadata, spec }, old, at) {
     if (!old) yield* warnOfName(metadata.name, 'Pod names and hostnames', at)

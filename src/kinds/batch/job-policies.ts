@@ -24,7 +24,7 @@ const maxManagerLength = 63
 const maxIndexesLength = 64 * 1024
 
 export function* validateCompletions(spec: Spec, at: Path): Problems {
-  const { completionMode, backoffLimitPerIndex, maxFailedIndexes, managedBy } = spec
+  const { completionMode = 'NonIndexed', backoffLimitPerIndex, maxFailedIndexes, managedBy } = spec
   if (maxFailedIndexes !== undefined && backoffLimitPerIndex === undefined)
     yield at.field('backoffLimitPerIndex').required('when maxFailedIndexes is specified')
   if (managedBy !== undefined) yield* validateManager(managedBy, at.field('managedBy'))

@@ -20,15 +20,28 @@ import { same } from '../unchanged.ts'
 // Spelled out, since the kind's own type is inferred from a definition that uses this file.
 type Job = KubeObject & { spec: JobSpec; status: JobStatus }
 
-export function defaultJobSpec(spec: JobSpec): void {
+/** The template of a CronJob's Jobs is left as it is but for its pods: the Jobs get their defaults when they are made. */
+export function defaultJobTemplate(spec: JobSpec): void {
+  defaultPolicy(spec)
+  defaultPodSpec(spec.template.spec)
+}
+
+function defaultPolicy({ podFailurePolicy }: JobSpec): void {
+  for (const rule of podFailurePolicy?.rules ?? [])
+    for (const pattern of rule.onPodConditions ?? []) pattern.status ||= 'True'
+}
+
+function defaultJobSpec(spec: JobSpec): void {
+  spec.completionMode ??= 'NonIndexed'
+  spec.suspend ??= false
+  spec.manualSelector ??= false
   if (spec.completions === undefined && spec.parallelism === undefined) spec.completions = 1
   spec.parallelism ??= 1
   // With a limit for each index the Job as a whole has none.
   spec.backoffLimit ??= spec.backoffLimitPerIndex === undefined ? 6 : 2 ** 31 - 1
   // A policy judges how a pod has failed, so it has to be waited for.
   spec.podReplacementPolicy ??= spec.podFailurePolicy ? 'Failed' : 'TerminatingOrFailed'
-  for (const rule of spec.podFailurePolicy?.rules ?? [])
-    for (const pattern of rule.onPodConditions ?? []) pattern.status ||= 'True'
+  defaultPolicy(spec)
   defaultPodSpec(spec.template.spec)
 }
 

@@ -62,6 +62,10 @@ export const Job = defineKind({
   kind: 'Job',
   plural: 'jobs',
   scope: 'Namespaced',
+  orphansByDefault: {
+    warning:
+      'child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning',
+  },
   categories: ['all'],
   status: true,
   doc: 'A job runs pods until enough of them have succeeded.',

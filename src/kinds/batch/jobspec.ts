@@ -114,7 +114,6 @@ export const JobSpec = struct('batch.v1.JobSpec', 'What a Job is to be.', {
   }),
   manualSelector: bool({
     proto: 5,
-    default: false,
     optional: true,
     doc: 'True to choose selector and labels by hand.',
   }),
@@ -126,12 +125,11 @@ export const JobSpec = struct('batch.v1.JobSpec', 'What a Job is to be.', {
   }),
   completionMode: string({
     proto: 9,
-    default: 'NonIndexed',
     optional: true,
     enum: ['NonIndexed', 'Indexed'],
     doc: 'Indexed gives each pod a number, and each number has to be done once.',
   }),
-  suspend: bool({ proto: 10, default: false, optional: true, doc: 'True to stop its pods and start none.' }),
+  suspend: bool({ proto: 10, optional: true, doc: 'True to stop its pods and start none.' }),
   podReplacementPolicy: string({
     proto: 14,
     optional: true,

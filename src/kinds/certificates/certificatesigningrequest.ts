@@ -122,7 +122,7 @@ export const CertificateSigningRequest = defineKind({
   },
   explicit: true,
   validateName: pathSegmentErrors,
-  *validate({ spec, status }, at) {
+  *validate({ spec }, at) {
     const path = at.field('spec')
     const request = Buffer.from(spec.request ?? '', 'base64').toString('latin1')
     if (!request.includes('-----BEGIN CERTIFICATE REQUEST-----'))
@@ -141,22 +141,6 @@ export const CertificateSigningRequest = defineKind({
       yield path
         .field('expirationSeconds')
         .invalid(spec.expirationSeconds, 'may not specify a duration less than 600 seconds (10 minutes)')
-    const types = (status.conditions ?? []).map(c => c.type ?? '')
-    if (types.includes('Approved') && types.includes('Denied'))
-      yield at.field('status', 'conditions').invalid('Denied', 'Approved and Denied conditions are mutually exclusive')
-    for (const [i, condition] of (status.conditions ?? []).entries()) {
-      const where = at.field('status', 'conditions').index(i)
-      if (['Approved', 'Denied', 'Failed'].includes(condition.type ?? '') && condition.status !== 'True')
-        yield where.field('status').notSupported(condition.status, ['True'])
-    }
-  },
-  *validateUpdate(next, old, at) {
-    const path = at.field('status')
-    if (old.status.certificate && next.status.certificate !== old.status.certificate)
-      yield path.field('certificate').forbidden('updates may not modify existing certificate content')
-    for (const { type = '' } of old.status.conditions ?? [])
-      if (['Approved', 'Denied', 'Failed'].includes(type) && !next.status.conditions?.some(c => c.type === type))
-        yield path.field('conditions').forbidden(`updates may not remove a condition of type ${JSON.stringify(type)}`)
   },
   fields: {
     spec: CertificateSigningRequestSpec.value({ proto: 2, doc: 'What is wanted.' }),

@@ -23,6 +23,8 @@ export const Lease = defineKind({
   kind: 'Lease',
   plural: 'leases',
   scope: 'Namespaced',
+  conditionalUpdate: true,
+  createOnUpdate: true,
   doc: 'A lease: who holds something, and until when. Nodes and leaders keep theirs alive.',
   columns: [{ name: 'Holder', type: 'string', value: o => o.spec.holderIdentity ?? '' }],
   explicit: true,

@@ -24,6 +24,7 @@ export const Event = defineKind({
   kind: 'Event',
   plural: 'events',
   scope: 'Namespaced',
+  createOnUpdate: true,
   shortNames: ['ev'],
   doc: 'An event: something worth telling happened to an object. Kept for an hour.',
   explicit: true,

@@ -28,6 +28,7 @@ export const LimitRange = defineKind({
   kind: 'LimitRange',
   plural: 'limitranges',
   scope: 'Namespaced',
+  createOnUpdate: true,
   shortNames: ['limits'],
   doc: 'A limit range: defaults and bounds of what containers in a namespace ask for.',
   columns: [createdColumn as never],

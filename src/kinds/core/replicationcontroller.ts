@@ -15,7 +15,7 @@ export const ReplicationControllerSpec = struct(
   'What a ReplicationController is to be.',
   {
     replicas: int32({ proto: 1, optional: true, default: 1, doc: 'How many pods are wanted.' }),
-    minReadySeconds: int32({ proto: 4, default: 0, doc: 'Seconds a pod must be ready to count as available.' }),
+    minReadySeconds: int32({ proto: 4, doc: 'Seconds a pod must be ready to count as available.' }),
     selector: map(string({}), { proto: 2, atomic: true, doc: 'Labels of its pods; otherwise those of the template.' }),
     template: PodTemplateSpec.field({ proto: 3, doc: 'The pod to make.' }),
   },
@@ -59,6 +59,7 @@ export const ReplicationController = defineKind({
   kind: 'ReplicationController',
   plural: 'replicationcontrollers',
   scope: 'Namespaced',
+  orphansByDefault: {},
   shortNames: ['rc'],
   categories: ['all'],
   status: true,

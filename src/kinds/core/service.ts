@@ -47,6 +47,7 @@ export const Service = defineKind({
   kind: 'Service',
   plural: 'services',
   scope: 'Namespaced',
+  createOnUpdate: true,
   shortNames: ['svc'],
   categories: ['all'],
   subresources: ['proxy'],

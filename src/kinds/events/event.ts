@@ -17,6 +17,7 @@ export const Event = defineKind({
   kind: 'Event',
   plural: 'events',
   scope: 'Namespaced',
+  createOnUpdate: true,
   shortNames: ['ev'],
   doc: 'An event in the newer API group; stored as the core kind is.',
   view: eventView,

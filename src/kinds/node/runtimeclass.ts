@@ -26,6 +26,8 @@ export const RuntimeClass = defineKind({
   kind: 'RuntimeClass',
   plural: 'runtimeclasses',
   scope: 'Cluster',
+  conditionalUpdate: true,
+  createOnUpdate: true,
   doc: 'A runtime class: which container runtime runs a pod.',
   columns: [{ name: 'Handler', type: 'string', value: '.handler' }],
   explicit: true,

@@ -64,6 +64,7 @@ export const PodDisruptionBudget = defineKind({
   kind: 'PodDisruptionBudget',
   plural: 'poddisruptionbudgets',
   scope: 'Namespaced',
+  conditionalUpdate: true,
   shortNames: ['pdb'],
   status: true,
   doc: 'A disruption budget: how many pods of an application may be taken away at once.',

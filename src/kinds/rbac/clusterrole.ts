@@ -19,6 +19,7 @@ export const ClusterRole = defineKind({
   kind: 'ClusterRole',
   plural: 'clusterroles',
   scope: 'Cluster',
+  createOnUpdate: true,
   doc: 'A cluster role: what may be done anywhere, or in whichever namespace it is bound.',
   columns: [createdColumn as never],
   validateName: pathSegmentErrors,

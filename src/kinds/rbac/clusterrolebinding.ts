@@ -10,6 +10,7 @@ export const ClusterRoleBinding = defineKind({
   kind: 'ClusterRoleBinding',
   plural: 'clusterrolebindings',
   scope: 'Cluster',
+  createOnUpdate: true,
   doc: 'Gives a cluster role to users, groups and service accounts everywhere.',
   ...bindingRules,
   fields: {

@@ -12,6 +12,7 @@ export const Role = defineKind({
   kind: 'Role',
   plural: 'roles',
   scope: 'Namespaced',
+  createOnUpdate: true,
   doc: 'A role: what may be done in one namespace.',
   columns: [createdColumn as never],
   validateName: pathSegmentErrors,

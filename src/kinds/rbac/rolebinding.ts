@@ -10,6 +10,7 @@ export const RoleBinding = defineKind({
   kind: 'RoleBinding',
   plural: 'rolebindings',
   scope: 'Namespaced',
+  createOnUpdate: true,
   doc: 'Gives a role to users, groups and service accounts in one namespace.',
   ...bindingRules,
   fields: {

@@ -18,6 +18,7 @@ export const PriorityClass = defineKind({
   kind: 'PriorityClass',
   plural: 'priorityclasses',
   scope: 'Cluster',
+  createOnUpdate: true,
   shortNames: ['pc'],
   doc: 'A priority class: how much a pod matters, as a number.',
   generation: true,

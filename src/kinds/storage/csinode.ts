@@ -89,6 +89,7 @@ export const CSINode = defineKind({
   kind: 'CSINode',
   plural: 'csinodes',
   scope: 'Cluster',
+  conditionalUpdate: true,
   doc: 'The storage drivers of a node.',
   columns: [{ name: 'Drivers', type: 'integer', value: o => o.spec.drivers.length }],
   explicit: true,

@@ -14,6 +14,7 @@ export const CSIStorageCapacity = defineKind({
   kind: 'CSIStorageCapacity',
   plural: 'csistoragecapacities',
   scope: 'Namespaced',
+  conditionalUpdate: true,
   doc: 'How much storage a driver has left, and where.',
   columns: [createdColumn as never],
   explicit: true,

@@ -87,6 +87,7 @@ export const VolumeAttachment = defineKind({
   kind: 'VolumeAttachment',
   plural: 'volumeattachments',
   scope: 'Cluster',
+  conditionalUpdate: true,
   status: true,
   doc: 'The wish that a volume be attached to a node.',
   columns: [

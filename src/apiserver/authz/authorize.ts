@@ -1,0 +1,38 @@
+// An operation put to the authorizers.
+import type { AnyKind } from '../../api/kind.ts'
+import type { Operation } from '../../api/operation.ts'
+import { accessDenied } from '../errors.ts'
+import type { AccessRequest, Authorizer } from './authorizer.ts'
+
+/** Throws Forbidden unless the user may. */
+export function authorize(core: { authorizer: Authorizer }, asked: Question): void {
+  const operation = withinItself(asked)
+  const decision = core.authorizer.authorize(accessRequest(operation))
+  if (!decision.allowed) throw accessDenied(operation, decision.reason)
+}
+
+/** What authorization needs to see of an operation. */
+type Question = Pick<Operation, 'user' | 'verb' | 'subresource' | 'namespace' | 'name' | 'options'> & {
+  kind: Pick<AnyKind, 'group' | 'plural'>
+}
+
+/** A namespace is in itself: a role there may be about it. Source: apiserver request/requestinfo.go. */
+const withinItself = (operation: Question): Question =>
+  operation.kind.plural === 'namespaces' && operation.kind.group === '' && operation.name
+    ? { ...operation, namespace: operation.name }
+    : operation
+
+function accessRequest({ user, verb, kind, subresource, namespace, name, options }: Question): AccessRequest {
+  // Listing or watching one name is authorized as a request for that name.
+  const only = name || (/(?:^|,)metadata\.name==?([^,]+)/.exec(options.fieldSelector ?? '')?.[1] ?? '')
+  return {
+    user,
+    verb,
+    group: kind.group,
+    resource: kind.plural,
+    subresource,
+    namespace,
+    name: only,
+    ...(options.fieldSelector && { fieldSelector: options.fieldSelector }),
+  }
+}

@@ -1,0 +1,69 @@
+// What may be written of a certificate request's status: through /approval the decisions, through /status the
+// certificate and everything else; what has been decided stays.
+// Source: pkg/apis/certificates/validation/validation.go.
+import { X509Certificate } from 'node:crypto'
+import type { DeepReadonly } from '../../api/schema/node.ts'
+import { type Problem, root } from '../../api/path.ts'
+import type { CertificateSigningRequest } from '../../kinds/certificates/certificatesigningrequest.ts'
+
+type Request = DeepReadonly<CertificateSigningRequest>
+
+const at = root.field('status')
+const final = ['Approved', 'Denied', 'Failed']
+const decisions = ['Approved', 'Denied']
+
+/** Problems of a status, and of the way from one to the next. */
+export function* statusProblems(next: Request, old: Request, subresource: string): Iterable<Problem> {
+  yield* conditionProblems(next)
+  if (next.status.certificate) yield* certificateProblems(next.status.certificate)
+  for (const type of final)
+    if (ofType(next, type).length < ofType(old, type).length)
+      yield at.field('conditions').forbidden(`updates may not remove a condition of type ${JSON.stringify(type)}`)
+  if (subresource !== 'approval')
+    for (const type of decisions) {
+      const [before, now] = [ofType(old, type), ofType(next, type)]
+      const changed = now.some((condition, i) => JSON.stringify(condition) !== JSON.stringify(before[i]))
+      if (now.length > before.length)
+        yield at.field('conditions').forbidden(`updates may not add a condition of type ${JSON.stringify(type)}`)
+      else if (now.length === before.length && changed)
+        yield at.field('conditions').forbidden(`updates may not modify a condition of type ${JSON.stringify(type)}`)
+    }
+  if (old.status.certificate && next.status.certificate !== old.status.certificate)
+    yield at.field('certificate').forbidden('updates may not modify existing certificate content')
+}
+
+const ofType = ({ status }: Request, type: string) => (status.conditions ?? []).filter(c => c.type === type)
+
+function* conditionProblems({ status }: Request): Iterable<Problem> {
+  const seen = new Set<string>()
+  for (const [i, { type = '', status: value = '' }] of (status.conditions ?? []).entries()) {
+    const where = at.field('conditions').index(i)
+    if (!type) yield where.field('type').required()
+    const allowed = final.includes(type) ? ['True'] : ['False', 'True', 'Unknown']
+    if (!value) yield where.field('status').required()
+    else if (!allowed.includes(value)) yield where.field('status').notSupported(value, allowed)
+    if (seen.has(type)) yield where.field('type').duplicate(type)
+    seen.add(type)
+  }
+  if (decisions.every(type => seen.has(type)))
+    yield at.field('conditions').invalid('Denied', 'Approved and Denied conditions are mutually exclusive')
+}
+
+function* certificateProblems(base64: string): Iterable<Problem> {
+  const problem = certificateProblem(Buffer.from(base64, 'base64').toString())
+  if (problem) yield at.field('certificate').invalid('<certificate data>', problem)
+}
+
+function certificateProblem(pem: string): string | undefined {
+  const blocks = [...pem.matchAll(/-----BEGIN ([^-]+)-----[\s\S]*?-----END \1-----/g)]
+  if (!blocks.length) return 'must contain at least one CERTIFICATE PEM block'
+  for (const [block, type] of blocks) {
+    if (type !== 'CERTIFICATE') return `only CERTIFICATE PEM blocks are allowed, found ${JSON.stringify(type)}`
+    try {
+      new X509Certificate(block)
+    } catch (error) {
+      return (error as Error).message
+    }
+  }
+  return undefined
+}

@@ -1,0 +1,60 @@
+// Resizing a pod in place: its containers' resources change, and nothing else does.
+// Source: pkg/apis/core/validation (ValidatePodResize), pkg/registry/core/pod (podResizeStrategy).
+import type { DeepReadonly } from '../../api/schema/node.ts'
+import { invalidError, type Path, type Problem, root } from '../../api/path.ts'
+import { qosClass } from '../../kinds/core/pod-defaults.ts'
+import { Pod } from '../../kinds/core/pod.ts'
+
+type Container = Pod['spec']['containers'][number]
+
+const resizable = new Set(['cpu', 'memory'])
+const spec = root.field('spec')
+
+/** Takes over the resources of the containers of `sent`. Throws Invalid for what cannot be resized. */
+export function setResources(pod: Pod, sent: Pod): void {
+  const before = qosClass(pod.spec)
+  const problems: Problem[] = []
+  const pairs: [Container, Container, Path][] = []
+  const { containers } = pod.spec
+  if (sent.spec.containers.length !== containers.length)
+    problems.push(spec.field('containers').forbidden('containers may not be added or removed on resize'))
+  else
+    for (const [i, container] of containers.entries()) {
+      const now = sent.spec.containers[i]!
+      if (now.name === container.name) pairs.push([container, now, spec.field('containers').index(i)])
+      else problems.push(spec.field('containers').forbidden('containers may not be renamed or reordered on resize'))
+    }
+  // Of the init containers those are running that are sidecars.
+  for (const [i, container] of (pod.spec.initContainers ?? []).entries()) {
+    const now = sent.spec.initContainers?.find(c => c.name === container.name)
+    if (now && container.restartPolicy === 'Always')
+      pairs.push([container as Container, now as Container, spec.field('initContainers').index(i)])
+  }
+  for (const [container, now, at] of pairs) {
+    problems.push(...removed(container, now, at.field('resources')))
+    if (onlyOthersChange(container, now)) problems.push(spec.forbidden('only cpu and memory resources are mutable'))
+    container.resources = structuredClone(now.resources) as Container['resources']
+  }
+  const after = qosClass(pod.spec)
+  if (after !== before) problems.push(spec.invalid(after, 'Pod QOS Class may not change as a result of resizing'))
+  if (problems.length) throw invalidError(Pod, pod.metadata.name ?? '', problems)
+}
+
+function* removed(before: DeepReadonly<Container>, now: DeepReadonly<Container>, at: Path): Iterable<Problem> {
+  for (const [field, what] of [
+    ['requests', 'resource requests cannot be removed'],
+    ['limits', 'resource limits cannot be removed'],
+  ] as const)
+    if (Object.keys(before.resources?.[field] ?? {}).some(name => !(name in (now.resources?.[field] ?? {}))))
+      yield at.field(field).forbidden(what)
+}
+
+/** Whether a resource other than those that can be resized changes. */
+function onlyOthersChange(before: DeepReadonly<Container>, now: DeepReadonly<Container>): boolean {
+  return (['requests', 'limits'] as const).some(field => {
+    const [a, b] = [before.resources?.[field] ?? {}, now.resources?.[field] ?? {}]
+    return [...new Set([...Object.keys(a), ...Object.keys(b)])].some(
+      name => !resizable.has(name) && a[name] !== b[name],
+    )
+  })
+}
