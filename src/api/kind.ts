@@ -73,7 +73,7 @@ export interface KindOptions<F extends Fields> {
     old: DeepReadonly<Infer<F> & KubeObject> | undefined,
     at: Path,
   ): Iterable<string>
-  /** Every answer, good or bad, warns with this. */
+  /** Why clients should ask for another kind; a Warning header of every answer. */
   deprecated?: string
   /** A delete answers with the object instead of a Status. */
   returnsDeleted?: boolean

@@ -130,7 +130,8 @@ function* validateMutation(mutation: DeepReadonly<Mutation>, at: Path): Problems
   for (const [type, field] of Object.entries(fields)) {
     const path = at.field(field)
     if (type !== patchType) {
-      if (mutation[field] && patchType) yield path.invalid('{}', `must not be specified when patchType is ${patchType}`)
+      if (mutation[field] && patchType in fields)
+        yield path.invalid('{}', `must not be specified when patchType is ${patchType}`)
     } else if (!mutation[field]) yield path.required(`must be specified when patchType is ${type}`)
     else yield* present(mutation[field].expression?.trim(), path.field('expression'))
   }

@@ -19,7 +19,6 @@ export const ComponentStatus = defineKind({
   shortNames: ['cs'],
   verbs: ['get', 'list'],
   doc: 'The health of a part of the control plane; kept for old tools.',
-  deprecated: 'v1 ComponentStatus is deprecated in v1.19+',
   fields: {
     conditions: listByKey('type', ComponentCondition, {
       proto: 2,

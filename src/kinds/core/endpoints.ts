@@ -48,7 +48,6 @@ export const Endpoints = defineKind({
   shortNames: ['ep'],
   doc: 'The addresses behind a service, in the older form.',
   explicit: true,
-  deprecated: 'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice',
   validate: ({ subsets }, at) => validateSubsets(subsets, at.field('subsets')),
   columns: [{ name: 'Endpoints', type: 'string', value: o => endpointsText(o.subsets) }],
   fields: {
