@@ -10,7 +10,7 @@ import { goQuote } from '../../base/go-text.ts'
 import { isReason, StatusError } from '../../base/errors.ts'
 import { counter } from '../../base/metrics.ts'
 import type { AnyKind } from '../../api/kind.ts'
-import type { Operation, Serve, ServedResult, User } from '../../api/operation.ts'
+import type { Operation, Serve, ServedResult, User, WatchEvent } from '../../api/operation.ts'
 import { indentJson } from '../../wire/json.ts'
 import { handlerKey, type ServerCore } from '../core.ts'
 import { resourceNotFound, statusOf } from '../errors.ts'
@@ -167,6 +167,8 @@ export class Frontend {
       signal,
       userAgent: String(request.headers['user-agent'] ?? ''),
     }
+    // What comes in one turn of the event loop goes out in one write.
+    if (verb === 'watch') operation.gather = nextTurn
     if (verb === 'get' || verb === 'list' || verb === 'watch') return operation
     const bytes = await readBody(request)
     const contentType = request.headers['content-type']
@@ -223,12 +225,8 @@ export class Frontend {
     response.flushHeaders()
     let first = true
     for await (const events of result.events) {
-      const parts: Buffer[] = []
-      for (const event of events) {
-        parts.push(encodeEvent(stream, result.kind, event.type, event.item, first))
-        first = false
-      }
-      if (!response.write(Buffer.concat(parts))) await drained(response)
+      if (!response.write(chunkOf(stream, result.kind, events, first))) await drained(response)
+      first = false
     }
     response.end()
   }
@@ -291,6 +289,20 @@ export class Frontend {
     if (retry) response.setHeader('Retry-After', String(retry))
     send(response, status.code as number, contentTypes[accepted.encoding], encodeStatus(accepted, status))
   }
+}
+
+const nextTurn = () => new Promise<void>(resolve => void setImmediate(resolve))
+
+/** Watchers that look at the same events share the list of them, and so can share what is written of it. */
+const chunks = new WeakMap<readonly WatchEvent[], Partial<Record<EncodeContext['encoding'], Buffer>>>()
+
+function chunkOf(context: EncodeContext, kind: AnyKind, events: readonly WatchEvent[], first: boolean): Buffer {
+  const encode = () =>
+    Buffer.concat(events.map((event, i) => encodeEvent(context, kind, event.type, event.item, first && i === 0)))
+  if (context.view !== 'object') return encode()
+  let known = chunks.get(events)
+  if (!known) chunks.set(events, (known = {}))
+  return (known[context.encoding] ??= encode())
 }
 
 /** The context of a watch, which is in JSON or protobuf. */
