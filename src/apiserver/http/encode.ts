@@ -197,7 +197,14 @@ function table(
   columns: boolean,
 ): JsonObject {
   const apiVersion = `meta.k8s.io/${context.viewVersion}`
-  const rows = items.map(item => ({ cells: cellsOf(kind, item.object, context.now), ...rowObject(context, item) }))
+  const rows = items.map(item => {
+    const conditions = kind.rowConditions?.(item.object)
+    return {
+      cells: cellsOf(kind, item.object, context.now),
+      ...(conditions && { conditions }),
+      ...rowObject(context, item),
+    }
+  })
   return {
     kind: 'Table',
     apiVersion,
