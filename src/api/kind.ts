@@ -61,8 +61,6 @@ export interface KindOptions<F extends Fields> {
   unowned?: readonly (readonly string[])[]
   /** Metadata that a write through /status does not change. */
   statusKeeps?: readonly (keyof ObjectMeta)[]
-  /** What every client that asks for this kind is told, as a Warning header: why it should ask for another. */
-  deprecated?: string
   /** A delete that names no policy leaves the dependents, and says this, if anything, to the client. */
   orphansByDefault?: { warning?: string }
   /** PUT of an object that is not there creates it. */

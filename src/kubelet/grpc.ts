@@ -109,6 +109,8 @@ export interface CallOptions {
   signal?: AbortSignal | undefined
   /** Reason Timeout after this long; without it the caller waits as long as the other side takes. */
   timeoutMs?: number | undefined
+  /** Headers of the call. */
+  metadata?: Readonly<Record<string, string>>
 }
 
 /** Clients made by `loadDefinition` have their methods by name; this is the shape of one. */
@@ -125,10 +127,12 @@ export function callUnary(client: grpc.Client, method: string, request: object, 
     if (o.signal?.aborted) return reject(o.signal.reason)
     // grpc-js wants a point in time; `deadlineAfter` keeps the clock in one place.
     const options: grpc.CallOptions = o.timeoutMs === undefined ? {} : { deadline: deadlineAfter(o.timeoutMs) }
+    const metadata = new grpc.Metadata()
+    for (const [key, value] of Object.entries(o.metadata ?? {})) metadata.set(key, value)
     const call = (client as unknown as Record<string, UnaryMethod>)[capital(method)]!.call(
       client,
       request,
-      new grpc.Metadata(),
+      metadata,
       options,
       (error, response) => {
         o.signal?.removeEventListener('abort', onAbort)

@@ -8,12 +8,15 @@
 import type { Duplex } from 'node:stream'
 import { WebSocket } from 'ws'
 import type { RawData } from 'ws'
+import { realClock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
 import { SpdyConnection } from './spdy/index.ts'
 import type { SpdyStream } from './spdy/index.ts'
 
 export const channelProtocols = ['v5.channel.k8s.io', 'v4.channel.k8s.io'] as const
 export type ChannelProtocol = (typeof channelProtocols)[number]
+
+const pausedPingMs = 5_000
 
 /** The WebSocket subprotocol of `tunnelWebSocketToSpdy`. */
 export const tunnelProtocol = 'SPDY/3.1+portforward.k8s.io'
@@ -147,7 +150,13 @@ function receive(ws: WebSocket, protocol: ChannelProtocol, streams: Streams): vo
     if (bytes.length < 2 || !stream || stream.writableEnded) return
     if (stream.write(bytes.subarray(1))) return
     ws.pause()
+    // Of a client that is not read from nothing is heard, its end included; what is sent to it finds out.
+    let cancel = realClock.after(pausedPingMs, function ping() {
+      if (ws.readyState === WebSocket.OPEN) ws.ping()
+      cancel = realClock.after(pausedPingMs, ping)
+    })
     const resume = () => {
+      cancel()
       stream.off('drain', resume)
       stream.off('close', resume)
       ws.resume()

@@ -98,6 +98,23 @@ test('exec with output, exit code, standard input, and a terminal', options, asy
   assert.match(failed.stderr, /^bad\n/)
   const long = 'x'.repeat(300_000)
   assert.equal((await k('exec -i deploy/web -- wc -c', long)).trim(), '300000')
+  // Processes that end their output before their input, or never read any.
+  for (const copy of [`sh -c 'cat > /tmp/o'`, 'dd of=/tmp/o bs=64k'])
+    for (let i = 0; i < 3; i++) {
+      await k(`exec -i deploy/web -- ${copy}`, long)
+      assert.equal((await k('exec deploy/web -- wc -c /tmp/o')).trim(), '300000 /tmp/o')
+    }
+  await k('exec -i deploy/web -- true', 'x'.repeat(3_000_000))
+  const codes = await Promise.all([1, 2, 3, 4].map(n => cluster.tryKubectl(`exec deploy/web -- sh -c "exit ${n}"`)))
+  assert.deepEqual(
+    codes.map(({ code }) => code),
+    [1, 2, 3, 4],
+  )
+  const nobody = await cluster.tryKubectl('exec deploy/web -- nobody-has-this')
+  assert.match(
+    nobody.stderr,
+    /failed to exec in container: failed to start exec .* executable file not found in \$PATH/,
+  )
   const terminal = await cluster.shell(
     `script -qec "stty cols 91 rows 33; kubectl exec -it deploy/web -- sh -c 'sleep 1; tty; stty size'" /dev/null`,
   )

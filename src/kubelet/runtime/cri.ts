@@ -6,6 +6,7 @@ import { isReason, messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import { connectCri, containerdEvents, type Message } from '../cri/index.ts'
 import { readLastLines } from '../logs/read.ts'
+import { ContainerdExec } from './exec.ts'
 import {
   annotationNames,
   type ContainerSeen,
@@ -35,6 +36,7 @@ const stopSlackMs = 60_000
 export function criRuntime({ socket, clock, log, pinnedImages }: CriRuntimeOptions): Runtime {
   const pins = pinnedImages ?? (async () => new Set<string>())
   const { cri, close } = connectCri(socket)
+  const execs = new ContainerdExec(socket)
   /** Which pod a container or sandbox belongs to, to tell whom an event concerns. */
   const owners = new Map<string, string>()
   const ended = new Map<string, ContainerSeen>()
@@ -189,7 +191,7 @@ export function criRuntime({ socket, clock, log, pinnedImages }: CriRuntimeOptio
   return {
     real: true,
     watch,
-    close,
+    close: () => (execs.close(), close()),
     pods: () => look({}),
     async pod(uid) {
       const [pod] = await look({ [labelNames.podUid]: uid })
@@ -283,6 +285,7 @@ export function criRuntime({ socket, clock, log, pinnedImages }: CriRuntimeOptio
         }
       )
     },
+    exec: (id, command, wishes) => execs.start(id, command, wishes),
     execUrl: async (containerId, cmd, wishes) => (await cri.exec({ containerId, cmd, ...wishes })).url,
     attachUrl: async (containerId, wishes) => (await cri.attach({ containerId, ...wishes })).url,
     portForwardUrl: async (podSandboxId, port) => (await cri.portForward({ podSandboxId, port })).url,

@@ -2,6 +2,7 @@
 // node's containers in memory on any clock. Times are milliseconds since the epoch; 0 means "not yet".
 import type { RuntimeEvent } from '../cri/index.ts'
 import type { Request } from '../cri/index.ts'
+import type { ExecProcess } from './exec.ts'
 
 export type SandboxConfig = Request<'PodSandboxConfig'>
 export type ContainerConfig = Request<'ContainerConfig'>
@@ -126,6 +127,8 @@ export interface Runtime {
   usage(): Promise<readonly ContainerUsage[]>
   imageFs(): Promise<{ mountpoint: string; usedBytes: number; inodesUsed: number } | undefined>
 
+  /** Puts a process into a container; undefined where only `execUrl` can. */
+  exec?(id: string, command: readonly string[], wishes: StreamWishes): Promise<ExecProcess>
   execUrl(id: string, command: readonly string[], wishes: StreamWishes): Promise<string>
   attachUrl(id: string, wishes: StreamWishes): Promise<string>
   portForwardUrl(sandboxId: string, ports: readonly number[]): Promise<string>

@@ -1,4 +1,4 @@
-// exec, attach and port-forward: the runtime gives a URL of its streaming server for each, and the upgraded
+// exec, attach and port-forward: exec is served here (exec.ts); for the others the runtime gives a URL of its streaming server for each, and the upgraded
 // connection of the caller is joined to one there. SPDY, and the older WebSocket protocols, pass as they are; what
 // only newer clients speak is translated. Source: kubernetes pkg/kubelet/server (getExec …), KEP-4006.
 import { type IncomingMessage, request as requestHttp } from 'node:http'
@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream'
 import { StatusError } from '../../base/errors.ts'
 import { bridgeWebSocketToSpdy, tunnelProtocol, tunnelWebSocketToSpdy } from '../../wire/remotecommand.ts'
 import { acceptWebSocket } from '../../wire/websocket.ts'
+import { serveExec, speaksOurs } from './exec.ts'
 import { findPod, findRunning } from './find.ts'
 import type { NodeServerOptions } from './server.ts'
 
@@ -21,6 +22,13 @@ export async function serveStream(
 ): Promise<void> {
   const url = new URL(request.url ?? '/', 'https://node')
   const [, what = '', ...rest] = url.pathname.split('/').map(decodeURIComponent)
+  if (what === 'exec' && o.context.runtime.exec && speaksOurs(request)) {
+    const { id, wishes } = findStreamed(o, rest, url.searchParams)
+    const command = url.searchParams.getAll('command')
+    const { clock, log, runtime } = o.context
+    const start = () => runtime.exec!(id, command, wishes)
+    return serveExec({ request, socket, head, command, wishes, start, clock, log })
+  }
   const there = await runtimeUrl(o, what, rest, url.searchParams)
   const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map(name => name.trim())
   const isWebSocket = request.headers.upgrade?.toLowerCase() === 'websocket'
@@ -57,15 +65,21 @@ async function runtimeUrl(
     const ports = [...query.getAll('port'), ...query.getAll('ports')].flatMap(text => text.split(',')).map(Number)
     return new URL(await runtime.portForwardUrl(sandbox.id, ports))
   }
+  const { id, wishes } = findStreamed(o, [namespace, podName, ...more], query)
+  if (what === 'attach') return new URL(await runtime.attachUrl(id, wishes))
+  if (what === 'exec') return new URL(await runtime.execUrl(id, query.getAll('command'), wishes))
+  throw new StatusError('NotFound', '404 page not found')
+}
+
+/** The container that exec or attach is about, and what is to be connected. */
+function findStreamed(o: NodeServerOptions, [namespace = '', podName = '', ...more]: string[], query: URLSearchParams) {
   const [uid, container] = more.length > 1 ? more : [undefined, more[0]]
   const worker = findPod(o.workers, namespace, podName, uid)
   const { id } = findRunning(worker, container ?? '')
   const wishes = wishesOf(query)
   if (!wishes.stdin && !wishes.stdout && !wishes.stderr)
     throw new StatusError('BadRequest', 'you must specify at least 1 of stdin, stdout, stderr')
-  if (what === 'attach') return new URL(await runtime.attachUrl(id, wishes))
-  if (what === 'exec') return new URL(await runtime.execUrl(id, query.getAll('command'), wishes))
-  throw new StatusError('NotFound', '404 page not found')
+  return { id, wishes }
 }
 
 interface Upstream {
