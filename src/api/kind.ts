@@ -73,6 +73,8 @@ export interface KindOptions<F extends Fields> {
     old: DeepReadonly<Infer<F> & KubeObject> | undefined,
     at: Path,
   ): Iterable<string>
+  /** Why clients should ask for another kind; a Warning header of every answer. */
+  deprecated?: string
   /** A delete answers with the object instead of a Status. */
   returnsDeleted?: boolean
   /** PUT without a resourceVersion is refused. */

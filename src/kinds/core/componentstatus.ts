@@ -16,6 +16,7 @@ export const ComponentStatus = defineKind({
   kind: 'ComponentStatus',
   plural: 'componentstatuses',
   scope: 'Cluster',
+  deprecated: 'v1 ComponentStatus is deprecated in v1.19+',
   shortNames: ['cs'],
   verbs: ['get', 'list'],
   doc: 'The health of a part of the control plane; kept for old tools.',

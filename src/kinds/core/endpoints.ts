@@ -44,6 +44,7 @@ export const Endpoints = defineKind({
   kind: 'Endpoints',
   plural: 'endpoints',
   scope: 'Namespaced',
+  deprecated: 'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice',
   createOnUpdate: true,
   shortNames: ['ep'],
   doc: 'The addresses behind a service, in the older form.',
