@@ -1,5 +1,5 @@
 // A claim for storage: what a pod asks for, bound to a volume that has it.
-import { warnOfFraction } from './pod-warnings.ts'
+import { warnOfFraction } from './volume-warnings.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { list, listByKey, map, quantity, string, struct, time } from '../../api/schema/build.ts'
 import { PersistentVolumeClaimSpec } from './persistentvolumeclaimspec.ts'

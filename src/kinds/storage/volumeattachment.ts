@@ -87,6 +87,7 @@ export const VolumeAttachment = defineKind({
   kind: 'VolumeAttachment',
   plural: 'volumeattachments',
   scope: 'Cluster',
+  returnsDeleted: true,
   conditionalUpdate: true,
   status: true,
   doc: 'The wish that a volume be attached to a node.',
