@@ -16,7 +16,7 @@ export const PersistentVolumeSpec = struct('core.v1.PersistentVolumeSpec', 'What
     proto: 3,
     doc: 'Ways it can be mounted: ReadWriteOnce, ReadOnlyMany, ReadWriteMany, ReadWriteOncePod.',
   }),
-  claimRef: ObjectReference.field({ proto: 4, doc: 'Claim that it is bound to.' }),
+  claimRef: ObjectReference.field({ proto: 4, atomic: false, doc: 'Claim that it is bound to.' }),
   persistentVolumeReclaimPolicy: string({
     proto: 5,
     enum: ['Recycle', 'Delete', 'Retain'],

@@ -4,6 +4,7 @@ import { compareQuantities } from '../../api/quantity.ts'
 import type { KubeObject } from '../../api/kind.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { Container } from './container.ts'
+import { takeProfiles } from './pod-annotations.ts'
 import { podRequests } from './pod-resources.ts'
 import type { PodSpec } from './podspec.ts'
 import type { PodStatus } from './podstatus.ts'
@@ -100,6 +101,7 @@ export function preparePod(pod: Pod, old: DeepReadonly<Pod> | undefined, now: st
   // A pod that should never stop in order stops in a second.
   if (pod.spec.terminationGracePeriodSeconds < 0) pod.spec.terminationGracePeriodSeconds = 1
   if (old) return
+  takeProfiles(pod.metadata.annotations ?? {}, pod.spec)
   pod.status = { phase: 'Pending', qosClass: qosClass(pod.spec) } as Pod['status']
   if (!pod.spec.schedulingGates?.length) return
   pod.status.conditions = [
