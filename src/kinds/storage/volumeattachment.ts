@@ -76,7 +76,7 @@ function* validateSource(source: DeepReadonly<VolumeAttachmentSource>, at: Path)
 
 /** Names that are looked at only when the object is new. */
 function* validateNames({ attacher, source }: DeepReadonly<VolumeAttachmentSpec>, at: Path): Problems {
-  yield* validateDriverName(attacher, at.field('attacher'))
+  if (attacher) yield* validateDriverName(attacher, at.field('attacher'))
   const name = source.persistentVolumeName
   if (name !== undefined) yield* named(dnsSubdomainErrors, name, at.field('source', 'persistentVolumeName'))
 }
