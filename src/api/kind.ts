@@ -93,7 +93,7 @@ export interface KindOptions<F extends Fields> {
   /** Defaults that depend on other fields; the schema holds the plain ones. Changes the object in place. */
   defaults?(object: Infer<F> & KubeObject): void
   /** Sets what only the server may set, on create (`old` undefined) and update. Changes `object` in place. */
-  prepare?(object: Infer<F> & KubeObject, old: DeepReadonly<Infer<F> & KubeObject> | undefined): void
+  prepare?(object: Infer<F> & KubeObject, old: DeepReadonly<Infer<F> & KubeObject> | undefined, now: string): void
   /** A new object keeps the status it comes with. */
   keepsStatus?: boolean
   /** `validate` checks every field by itself; the schema only describes them. */
@@ -154,7 +154,7 @@ export interface Kind<T extends KubeObject = KubeObject>
   readonly selectable: Readonly<Record<string, (object: DeepReadonly<T>) => string>>
   gracePeriod?(object: DeepReadonly<T>, asked: number | undefined): number
   defaults?(object: T): void
-  prepare?(object: T, old: DeepReadonly<T> | undefined): void
+  prepare?(object: T, old: DeepReadonly<T> | undefined, now: string): void
   validate?(object: DeepReadonly<T>, at: Path, old: DeepReadonly<T> | undefined): Iterable<Problem>
   validateUpdate?(object: DeepReadonly<T>, old: DeepReadonly<T>, at: Path): Iterable<Problem>
   isHeld?(object: DeepReadonly<T>): boolean

@@ -2,7 +2,7 @@
 // whole objects and of single parts, all go this way:
 //
 //   propose ─► preconditions ─► own ─► complete ─► admit (mutate) ─► keep other parts ─► prepare ─► canonical
-//           ─► count generation ─► check ─► admit (validate) ─► store
+//           ─► count generation ─► check ─► admit (validate) ─► complete again ─► store
 //
 // A step either changes `write.next` or throws a StatusError; it never stores anything. Who owns which field is
 // decided from what the client sent, before admission completes it: nobody owns what the server filled in.
@@ -57,6 +57,7 @@ export const createSteps: readonly Step[] = [
   makeCanonical,
   check,
   validate,
+  complete,
 ]
 
 /** Of an update, up to the point where it may turn out that nothing changes. */
@@ -184,8 +185,13 @@ function keepStatus({ operation, next, live }: Write): void {
   ;(next as unknown as JsonObject).status = (live!.object as unknown as JsonObject).status ?? {}
 }
 
-function prepare({ operation, next, live, rules }: Write): void {
-  if (rules === 'whole') operation.kind.prepare?.(next, live?.object)
+function prepare({ operation, next, live, rules, now }: Write): void {
+  if (rules === 'whole') operation.kind.prepare?.(next, live?.object, timeText(now))
+}
+
+/** What Kubernetes stores is completed when it is read: what was prepared has defaults that follow from it. */
+function complete({ operation, next }: Write): void {
+  operation.kind.defaults?.(next)
 }
 
 /** Holds the place of the revision, which is known after the write. */

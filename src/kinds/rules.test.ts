@@ -259,6 +259,32 @@ test('what is warned of', () => {
       ],
     ],
     [
+      Pod,
+      {
+        spec: {
+          containers: [
+            { ...container, ports: [{ containerPort: 80 }] },
+            { name: 'd', image: 'app', ports: [{ containerPort: 80 }, { containerPort: 80, hostPort: 8080 }] },
+          ],
+          volumes: [{ name: 'v', rbd: { monitors: ['m'], image: 'i' } }],
+          topologySpreadConstraints: [
+            { maxSkew: 1, topologyKey: 'beta.kubernetes.io/os', whenUnsatisfiable: 'DoNotSchedule' },
+          ],
+          imagePullSecrets: [{ name: '' }, { name: 's' }, { name: 's' }],
+        },
+      },
+      [
+        'spec.topologySpreadConstraints[0].topologyKey: beta.kubernetes.io/os is deprecated since v1.14; use "kubernetes.io/os" instead',
+        'spec.topologySpreadConstraints[0].labelSelector: a null labelSelector results in matching no pod',
+        'spec.volumes[0].rbd: deprecated in v1.28, non-functional in v1.31+',
+        'spec.imagePullSecrets[2].name: duplicate name "s"',
+        'spec.imagePullSecrets[0].name: invalid empty name ""',
+        'spec.containers[1].ports[0]: duplicate port definition with spec.containers[0].ports[0]',
+        'spec.containers[1].ports[1]: overlapping port definition with spec.containers[0].ports[0]',
+        'spec.containers[1].ports[1]: overlapping port definition with spec.containers[1].ports[0]',
+      ],
+    ],
+    [
       PersistentVolumeClaim,
       { spec: { resources: { requests: { storage: '1500m' } } } },
       ['spec.resources.requests[storage]: fractional byte value "1500m" is invalid, must be an integer'],

@@ -37,6 +37,16 @@ test('what a manager no longer names goes, what others own stays', () => {
   assert.deepEqual((live.metadata as JsonObject).labels, { a: '1', c: '1' })
 })
 
+test('what nobody owns anything in goes with what the server filled in', () => {
+  const wanted = (probe: object) => containers({ name: 'a', image: '1', ...probe })
+  const live = applied({ metadata: { name: 'x' } }, wanted({ livenessProbe: { tcpSocket: { port: 80 } } }), 'one')
+  const [container] = listOf(live) as { livenessProbe?: object; name: string }[]
+  Object.assign(container!.livenessProbe!, { timeoutSeconds: 1 })
+  const left = applied(live, wanted({}), 'one')
+  assert.deepEqual(listOf(left), [{ name: 'a', image: '1' }])
+  assert.equal((left.metadata as JsonObject).name, 'x')
+})
+
 test('another value for a field of another manager is a conflict, unless forced', () => {
   const live = applied({ metadata: {} }, { spec: { replicas: 1 } }, 'one')
   assert.throws(() => applied(live, { spec: { replicas: 2 } }, 'two'), {

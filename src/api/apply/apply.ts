@@ -22,6 +22,7 @@ import {
   intersection,
   isAtomic,
   isEmpty,
+  parseFieldSet,
   paths,
   structNode,
   union,
@@ -165,6 +166,9 @@ function mergeLists(node: Node, live: Json[], wanted: Json[]): Json[] {
   return out
 }
 
+/** Whoever applies an object names it. */
+const named = parseFieldSet({ 'f:metadata': { 'f:name': {} } })
+
 /** What the manager owned and does not want any more goes, as far as nobody owns it now. */
 function withoutDropped(
   node: Node,
@@ -174,7 +178,7 @@ function withoutDropped(
 ): JsonObject {
   if (!before || isEmpty(before)) return merged
   const dropped = owned.reduce((left, set) => difference(left, set), before)
-  return prune(node, merged, dropped, owned.reduce(union, emptySet())) as JsonObject
+  return prune(node, merged, dropped, owned.reduce(union, named)) as JsonObject
 }
 
 /** `value` without the members of `set`, but for what has something in it that is owned. */
@@ -195,16 +199,9 @@ function prune(node: Node, value: Json, set: FieldSet, owned: FieldSet): Json {
     const childSet = set.children.get(key)
     if (!childSet) continue
     const name = key.slice(2)
-    if (childSet.self && childSet.children.size === 0 && isEmpty(below(key))) delete out[name]
-    else {
-      const left = prune(childNode, child, childSet, below(key))
-      const isBare = isEmptyContainer(left) && isEmpty(below(key))
-      if (isBare && childNode.type !== 'struct') delete out[name]
-      else setKey(out, name, left)
-    }
+    // What nobody owns anything in goes as a whole, with what the server had filled in.
+    if (isEmpty(below(key))) delete out[name]
+    else setKey(out, name, prune(childNode, child, childSet, below(key)))
   }
   return out
 }
-
-const isEmptyContainer = (value: Json) =>
-  Array.isArray(value) ? value.length === 0 : isObject(value) && Object.keys(value).length === 0

@@ -38,7 +38,11 @@ function wholeOf(node: Node, value: Json): FieldSet {
   const set: FieldSet = { self: true, children: new Map() }
   if (node.type === 'list') {
     if (Array.isArray(value))
-      for (const element of value) set.children.set(elementKey(node, element)!, wholeOf(node.item!, element))
+      for (const element of value) {
+        const key = elementKey(node, element)!
+        // Elements with the same keys are owned together, not field by field.
+        set.children.set(key, set.children.has(key) ? member : wholeOf(node.item!, element))
+      }
     return set
   }
   if (!isObject(value)) return set

@@ -159,7 +159,7 @@ export function elementKey(list: Node, element: Json): string | undefined {
 export function isAtomic(node: Node): boolean {
   switch (node.type) {
     case 'struct':
-      return (node.atomic ?? false) || node.struct!().atomic
+      return node.atomic ?? node.struct!().atomic
     case 'map':
       return node.atomic ?? false
     case 'list':
@@ -192,10 +192,10 @@ export function fieldsOf(node: Node, value: Json): FieldSet {
   for (const [key, childNode, child] of childrenOf(node, value)) {
     const childSet = fieldsOf(childNode, child)
     if (!key.startsWith('f:')) childSet.self = true
-    set.children.set(key, childSet)
+    if (!isEmpty(childSet)) set.children.set(key, childSet)
   }
   // An empty map is something; an empty list of elements with keys is nothing.
-  if (set.children.size === 0 && !Array.isArray(value)) set.self = true
+  if (isObject(value) && Object.keys(value).length === 0) set.self = true
   return set
 }
 

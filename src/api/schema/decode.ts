@@ -273,7 +273,9 @@ function decodeMap(node: Node, raw: Json, context: Context): Json | undefined {
     define(
       out,
       key,
-      element === null ? zero(item, context) : (decodeNode(item, element, context) ?? zero(item, context)),
+      element === null
+        ? zero(item, context)
+        : (decodeNode(item, element, context) ?? (item.type === 'bytes' ? '' : zero(item, context))),
     )
     context.path.pop()
   }

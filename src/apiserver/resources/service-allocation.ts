@@ -119,6 +119,9 @@ function* allocate(context: Allocator, service: Service, old: DeepReadonly<Servi
       delete spec.clusterIP
       delete spec.clusterIPs
     }
+  } else if (spec.ipFamilyPolicy === 'RequireDualStack' && new Set(context.cidrs().map(cidr => cidr.family)).size < 2) {
+    const path = root.field('spec', 'ipFamilyPolicy')
+    return yield path.invalid(spec.ipFamilyPolicy, 'this cluster is not configured for dual-stack services')
   } else yield* allocateAddress(context, service)
   if (spec.type === 'NodePort' || (spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts !== false))
     yield* allocatePorts(context, service)

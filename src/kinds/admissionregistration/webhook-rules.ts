@@ -86,7 +86,7 @@ export function* validateClient(client: DeepReadonly<WebhookClientConfig>, at: P
 
 const form = '; desired format: https://host[/path]'
 
-function* validateUrl(text: string, at: Path): Problems {
+export function* validateUrl(text: string, at: Path): Problems {
   const [, scheme = '', authority = '', , query, fragment] =
     /^(?:([a-zA-Z][a-zA-Z0-9+.-]*):)?(?:\/\/([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?$/s.exec(text) ?? []
   const user = authority.includes('@') ? authority.slice(0, authority.lastIndexOf('@')) : undefined

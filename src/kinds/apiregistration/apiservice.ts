@@ -100,6 +100,14 @@ export const APIService = defineKind({
   defaults: ({ spec }) => {
     if (spec.service) spec.service.port ??= 443
   },
+  // What this server serves itself is there.
+  prepare: (service, old, now) => {
+    if (old) return
+    const available = { type: 'Available', status: 'True', reason: 'Local', lastTransitionTime: now }
+    service.status = service.spec.service
+      ? {}
+      : { conditions: [{ ...available, message: 'Local APIServices are always available' }] }
+  },
   *validate({ metadata: { name = '' }, spec }, at) {
     const { group = '', version = '' } = spec
     const wanted = `${version}.${group}`

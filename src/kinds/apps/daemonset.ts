@@ -134,6 +134,8 @@ export const DaemonSet = defineKind({
   ],
   defaults: d => {
     defaultTemplate(d)
+    // Whoever writes a daemon set owns the number, though only the server says what it is.
+    d.metadata.annotations = { [generationAnnotation]: '0', ...d.metadata.annotations }
     if (d.spec.updateStrategy.type === 'RollingUpdate')
       d.spec.updateStrategy.rollingUpdate ??= { maxUnavailable: 1, maxSurge: 0 }
   },

@@ -61,7 +61,8 @@ export const StatefulSet = defineKind({
     retention.whenDeleted ||= 'Retain'
     retention.whenScaled ||= 'Retain'
     if (s.spec.updateStrategy.type === 'RollingUpdate') s.spec.updateStrategy.rollingUpdate ??= { partition: 0 }
-    for (const claim of s.spec.volumeClaimTemplates ?? []) claim.status = { phase: 'Pending' } as typeof claim.status
+    for (const claim of s.spec.volumeClaimTemplates ?? [])
+      Object.assign(claim, { apiVersion: 'v1', kind: 'PersistentVolumeClaim', status: { phase: 'Pending' } })
   },
   explicit: true,
   validateName: dnsLabelErrors,

@@ -1,5 +1,6 @@
 // What the kinds that make pods from a template have in common: defaults of the template, the selector's rules.
 // Source: pkg/apis/apps/validation.
+import { asGiven } from '../../api/schema/empties.ts'
 import { immutable, type Problems, validateSelector } from '../../api/checks.ts'
 import { matches } from '../../api/labels.ts'
 import type { LabelSelector } from '../../api/meta.ts'
@@ -43,11 +44,13 @@ export function* validateSelection({ selector, template }: Workload, words: Word
 /** The template's pods are ones that the selector finds. */
 export function* validateMatch(
   selector: DeepReadonly<LabelSelector> | undefined,
-  { metadata: { labels } }: DeepReadonly<PodTemplateSpec>,
+  { metadata }: DeepReadonly<PodTemplateSpec>,
   at: Path,
 ): Problems {
-  if (selector && (isEmpty(selector) || matches(selector, labels))) return
-  yield at.field('template', 'metadata', 'labels').invalid(labels, '`selector` does not match template `labels`')
+  if (selector && (isEmpty(selector) || matches(selector, metadata.labels))) return
+  yield at
+    .field('template', 'metadata', 'labels')
+    .invalid(asGiven(metadata, 'labels'), '`selector` does not match template `labels`')
 }
 
 const isEmpty = ({ matchLabels, matchExpressions }: DeepReadonly<LabelSelector>) =>

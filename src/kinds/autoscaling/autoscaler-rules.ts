@@ -91,6 +91,8 @@ function* validateMetric(metric: DeepReadonly<MetricSpec>, at: Path): Problems {
   yield* supported(type, metricTypes, at.field('type'))
   const given = sources.filter(source => metric[source])
   if (given[0]) yield* validateSource(metric[given[0]]!, given[0], at.field(given[0]))
+  // Kubernetes says so once more where it looks for what the type names.
+  yield* supported(type, metricTypes, at.field('type'))
   const own = metricTypes.includes(type) ? type[0]!.toLowerCase() + type.slice(1) : ''
   if (own && !given.some(source => source === own))
     yield at.field(own).required('must populate information for the given metric source')

@@ -1,5 +1,6 @@
 // What the fields of a Job must agree on: indexes and their limits, what failures and successes mean.
 // Source: pkg/apis/batch/validation (validateJobSpec, validatePodFailurePolicy, validateSuccessPolicy).
+import { asGiven } from '../../api/schema/empties.ts'
 import { named, notNegative, type Problems, supported } from '../../api/checks.ts'
 import { goStruct } from '../../api/go-value.ts'
 import { domainPathErrors, qualifiedNameErrors } from '../../api/names.ts'
@@ -102,9 +103,10 @@ function* validateRule(spec: Spec, rule: DeepReadonly<PodFailurePolicyRule>, at:
 
 function* validateExitCodes(
   spec: Spec,
-  { containerName, operator, values }: DeepReadonly<PodFailurePolicyOnExitCodesRequirement>,
+  requirement: DeepReadonly<PodFailurePolicyOnExitCodesRequirement>,
   at: Path,
 ): Problems {
+  const { containerName, operator, values } = requirement
   yield* listed(operator, ['In', 'NotIn'], at.field('operator'))
   const { containers, initContainers } = spec.template.spec
   const all = [...(containers ?? []), ...(initContainers ?? [])]
@@ -113,9 +115,8 @@ function* validateExitCodes(
       .field('containerName')
       .invalid(containerName, 'must be one of the container or initContainer names in the pod template')
   const path = at.field('values')
-  // None at all are decoded as null.
   const codes = values ?? []
-  if (!codes.length) yield path.invalid(values, 'at least one value is required')
+  if (!codes.length) yield path.invalid(asGiven(requirement, 'values'), 'at least one value is required')
   if (codes.length > maxValues) yield path.tooMany(codes.length, maxValues)
   for (const [i, code] of codes.entries()) {
     if (operator === 'In' && code === 0) yield path.index(i).invalid(code, 'must not be 0 for the In operator')

@@ -1,4 +1,5 @@
 // Defaults, validation and columns of Job. Source: pkg/apis/batch, pkg/registry/batch/job/strategy.go.
+import { isDeepStrictEqual } from 'node:util'
 import { immutable, notNegative, type Problems, validateSelector } from '../../api/checks.ts'
 import { goStruct } from '../../api/go-value.ts'
 import { matches } from '../../api/labels.ts'
@@ -66,7 +67,11 @@ const ownLabels = ({ uid = '', name = '' }: DeepReadonly<KubeObject['metadata']>
 export function prepareJob(job: Job, old: DeepReadonly<Job> | undefined): void {
   const { spec, metadata } = job
   if (old || spec.manualSelector) return
+  // Labels that were taken over from the template get what it gets.
+  const { labels } = spec.template.metadata
+  const isFromTemplate = Object.keys(labels ?? {}).length > 0 && isDeepStrictEqual(metadata.labels, labels)
   spec.template.metadata.labels = { ...ownLabels(metadata), ...spec.template.metadata.labels }
+  if (isFromTemplate) metadata.labels = { ...spec.template.metadata.labels }
   spec.selector ??= {}
   spec.selector.matchLabels = { [uidLabel]: metadata.uid ?? '', ...spec.selector.matchLabels }
 }

@@ -55,7 +55,7 @@ export const Event = defineKind({
     {
       name: 'Object',
       type: 'string',
-      value: o => `${(o.involvedObject.kind ?? '').toLowerCase()}/${o.involvedObject.name ?? ''}`,
+      value: ({ involvedObject: { kind = '', name } }) => (name ? `${kind.toLowerCase()}/${name}` : kind.toLowerCase()),
     },
     { name: 'Subobject', type: 'string', value: o => o.involvedObject.fieldPath ?? '', wide: true },
     {

@@ -13,8 +13,10 @@ type Item = DeepReadonly<LimitRangeItem>
 /** For containers: what is the most is also the default limit, that is the default request, else the least is. */
 export function completeLimits(item: LimitRangeItem): void {
   if (item.type !== 'Container') return
-  item.default = { ...item.max, ...item.default }
-  item.defaultRequest = { ...item.min, ...item.default, ...item.defaultRequest }
+  const limits = { ...item.max, ...item.default }
+  if (Object.keys(limits).length) item.default = limits
+  const all = { ...item.min, ...limits, ...item.defaultRequest }
+  if (Object.keys(all).length) item.defaultRequest = all
 }
 
 const types = ['Pod', 'Container', 'PersistentVolumeClaim']

@@ -1,5 +1,6 @@
 // What a persistent volume may say, and what of it stays as it was.
 // Source: pkg/apis/core/validation (ValidatePersistentVolumeSpec, ValidatePersistentVolumeUpdate).
+import { asGiven } from '../../api/schema/empties.ts'
 import { named, type Problems, present, supported } from '../../api/checks.ts'
 import { goLines, goStruct } from '../../api/go-value.ts'
 import { unifiedDiff } from '../../api/line-diff.ts'
@@ -24,7 +25,10 @@ export function* validateVolume(spec: Spec, at: Path): Problems {
   const policyAt = at.field('persistentVolumeReclaimPolicy')
   yield* present(spec.accessModes ?? [], at.field('accessModes'))
   yield* validateAccessModes(spec.accessModes ?? [], at.field('accessModes'))
-  yield* validateCapacity(spec.capacity ?? {}, at.field('capacity'))
+  yield* validateCapacity(
+    asGiven(spec, 'capacity') as Readonly<Record<string, string>> | undefined,
+    at.field('capacity'),
+  )
   if (policy) yield* supported(policy, ['Delete', 'Recycle', 'Retain'], policyAt)
   if (spec.nodeAffinity) yield* validateNodeAffinity(spec.nodeAffinity, at.field('nodeAffinity'))
   yield* validateSource(spec, at)
@@ -37,10 +41,11 @@ export function* validateVolume(spec: Spec, at: Path): Problems {
 
 const isRoot = (path: string | undefined) => path !== undefined && /^\/[/.]*$/.test(path)
 
-function* validateCapacity(capacity: Readonly<Record<string, string>>, at: Path): Problems {
+function* validateCapacity(given: Readonly<Record<string, string>> | undefined, at: Path): Problems {
+  const capacity = given ?? {}
   const names = Object.keys(capacity)
   if (!names.length) yield at.required()
-  if (!capacity.storage || names.length > 1) yield at.notSupported(capacity, ['storage'])
+  if (!capacity.storage || names.length > 1) yield at.notSupported(given, ['storage'])
   for (const [name, amount] of Object.entries(capacity)) {
     yield* validateAmount(name, amount, at.key(name))
     if (compareQuantities(amount, '0') <= 0) yield at.key(name).invalid(amount, 'must be greater than zero')

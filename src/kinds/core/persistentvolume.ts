@@ -6,6 +6,7 @@ import { PersistentVolumeSource } from './persistentvolumesource.ts'
 import { ObjectReference } from './reference.ts'
 import { ageColumn } from '../columns.ts'
 import { accessModesText } from './access-modes.ts'
+import { warnOfStorage } from './volume-warnings.ts'
 import { validateVolume, validateVolumeUpdate } from './persistentvolume-rules.ts'
 
 export const PersistentVolumeSpec = struct('core.v1.PersistentVolumeSpec', 'What a volume is, and who may use it.', {
@@ -15,7 +16,7 @@ export const PersistentVolumeSpec = struct('core.v1.PersistentVolumeSpec', 'What
     proto: 3,
     doc: 'Ways it can be mounted: ReadWriteOnce, ReadOnlyMany, ReadWriteMany, ReadWriteOncePod.',
   }),
-  claimRef: ObjectReference.field({ proto: 4, doc: 'Claim that it is bound to.' }),
+  claimRef: ObjectReference.field({ proto: 4, atomic: false, doc: 'Claim that it is bound to.' }),
   persistentVolumeReclaimPolicy: string({
     proto: 5,
     enum: ['Recycle', 'Delete', 'Retain'],
@@ -61,6 +62,7 @@ export const PersistentVolume = defineKind({
     spec.volumeMode ??= 'Filesystem'
   },
   explicit: true,
+  warnings: ({ spec }, _old, at) => warnOfStorage(spec, at.field('spec')),
   *validate({ spec }, at) {
     yield* validateVolume(spec, at.field('spec'))
   },
@@ -88,8 +90,8 @@ export const PersistentVolume = defineKind({
     ageColumn as never,
     { name: 'VolumeMode', type: 'string', value: o => o.spec.volumeMode ?? '<unset>', wide: true },
   ],
-  prepare: (volume, old) => {
-    if (!old) volume.status = { phase: 'Pending' } as typeof volume.status
+  prepare: (volume, old, now) => {
+    if (!old) volume.status = { phase: 'Pending', lastPhaseTransitionTime: now }
   },
   fields: {
     spec: PersistentVolumeSpec.value({ proto: 2, doc: 'What is wanted.' }),

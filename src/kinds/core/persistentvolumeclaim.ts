@@ -1,5 +1,5 @@
 // A claim for storage: what a pod asks for, bound to a volume that has it.
-import { warnOfFraction } from './pod-warnings.ts'
+import { warnOfFraction } from './volume-warnings.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { list, listByKey, map, quantity, string, struct, time } from '../../api/schema/build.ts'
 import { PersistentVolumeClaimSpec } from './persistentvolumeclaimspec.ts'
@@ -105,13 +105,13 @@ export const PersistentVolumeClaim = defineKind({
       value: o => (o.metadata.deletionTimestamp ? 'Terminating' : (o.status.phase ?? 'Pending')),
     },
     { name: 'Volume', type: 'string', value: o => o.spec.volumeName ?? '' },
-    { name: 'Capacity', type: 'string', value: o => o.status.capacity?.storage ?? '' },
+    { name: 'Capacity', type: 'string', value: o => (o.spec.volumeName ? (o.status.capacity?.storage ?? '0') : '') },
     { name: 'Access Modes', type: 'string', value: o => accessModesText(o.status.accessModes) },
     { name: 'StorageClass', type: 'string', value: o => o.spec.storageClassName ?? '' },
     {
       name: 'VolumeAttributesClass',
       type: 'string',
-      value: o => o.status.currentVolumeAttributesClassName ?? '<unset>',
+      value: o => o.spec.volumeAttributesClassName ?? '<unset>',
     },
     ageColumn as never,
     { name: 'VolumeMode', type: 'string', value: o => o.spec.volumeMode ?? '<unset>', wide: true },

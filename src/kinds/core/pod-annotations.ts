@@ -9,6 +9,7 @@ import { descendingPath } from './path-rules.ts'
 import { containersAt } from './pod-os-rules.ts'
 import type { Toleration } from './affinity.ts'
 import type { PodSpec } from './podspec.ts'
+import type { AppArmorProfile } from './securitycontext.ts'
 
 type Annotations = Readonly<Record<string, string>>
 type Spec = DeepReadonly<PodSpec>
@@ -61,6 +62,23 @@ function* appArmorText(key: string, profile: string, spec: Spec, at: Path): Prob
     yield at.invalid(name, 'container not found')
   if (profile && profile !== 'runtime/default' && profile !== 'unconfined' && !profile.startsWith(localhost))
     yield at.invalid(profile, `invalid AppArmor profile name: ${JSON.stringify(profile)}`)
+}
+
+/** Gives containers the profiles that annotations have for them, for nodes that look at the fields only. */
+export function takeProfiles(annotations: Annotations, spec: PodSpec): void {
+  if (spec.os?.name === 'windows') return
+  for (const container of [...(spec.initContainers ?? []), ...(spec.containers ?? [])]) {
+    const profile = profileOf(annotations[appArmorOfContainer + container.name] ?? '')
+    if (!profile || container.securityContext?.appArmorProfile || spec.securityContext.appArmorProfile) continue
+    container.securityContext = { ...container.securityContext, appArmorProfile: profile }
+  }
+}
+
+function profileOf(annotation: string): AppArmorProfile | undefined {
+  if (annotation === 'runtime/default') return { type: 'RuntimeDefault' }
+  if (annotation === 'unconfined') return { type: 'Unconfined' }
+  if (!annotation.startsWith(localhost)) return undefined
+  return { type: 'Localhost', localhostProfile: annotation.slice(localhost.length) }
 }
 
 interface Profile {

@@ -4,6 +4,8 @@ import { compareQuantities } from '../../api/quantity.ts'
 import type { KubeObject } from '../../api/kind.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { Container } from './container.ts'
+import { takeProfiles } from './pod-annotations.ts'
+import { podRequests } from './pod-resources.ts'
 import type { PodSpec } from './podspec.ts'
 import type { PodStatus } from './podstatus.ts'
 
@@ -42,6 +44,23 @@ export function defaultRequests(spec: PodSpec): void {
   }
 }
 
+/** Names of resources that a pod as a whole may ask for; huge pages come in sizes. */
+const isOfWhole = (name: string) => name === 'cpu' || name === 'memory' || name.startsWith('hugepages-')
+
+/** A pod with limits of its own asks, as a whole, for what its containers ask for, or else for its limits. */
+export function defaultWhole(spec: PodSpec): void {
+  const { resources } = spec
+  if (!resources || !(Object.keys(resources.limits ?? {}).length || Object.keys(resources.requests ?? {}).length))
+    return
+  const { resources: _whole, overhead: _overhead, ...containers } = spec
+  const sums = Object.entries(podRequests(containers)).filter(([name]) => !name.startsWith('hugepages-'))
+  const wanted = { ...resources.limits, ...Object.fromEntries(sums), ...resources.requests }
+  const requests = Object.entries(wanted).filter(
+    ([name]) => isOfWhole(name) || resources.requests?.[name] !== undefined,
+  )
+  if (requests.length) resources.requests = Object.fromEntries(requests)
+}
+
 export const containersOf = (spec: PodSpec): Container[] => [
   ...(spec.initContainers ?? []),
   ...(spec.containers ?? []),
@@ -78,16 +97,18 @@ export function qosClass(spec: DeepReadonly<PodSpec>): 'Guaranteed' | 'Burstable
 const isSet = (quantity: string | undefined) => quantity !== undefined && compareQuantities(quantity, '0') > 0
 
 /** What a new pod's status starts as, and what stays the server's to say. Changes the pod in place. */
-export function preparePod(pod: Pod, old: DeepReadonly<Pod> | undefined): void {
+export function preparePod(pod: Pod, old: DeepReadonly<Pod> | undefined, now: string): void {
   // A pod that should never stop in order stops in a second.
   if (pod.spec.terminationGracePeriodSeconds < 0) pod.spec.terminationGracePeriodSeconds = 1
   if (old) return
+  takeProfiles(pod.metadata.annotations ?? {}, pod.spec)
   pod.status = { phase: 'Pending', qosClass: qosClass(pod.spec) } as Pod['status']
   if (!pod.spec.schedulingGates?.length) return
   pod.status.conditions = [
     {
       type: 'PodScheduled',
       status: 'False',
+      lastTransitionTime: now,
       reason: 'SchedulingGated',
       message: 'Scheduling is blocked due to non-empty scheduling gates',
     } as NonNullable<Pod['status']['conditions']>[number],

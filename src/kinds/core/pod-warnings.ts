@@ -3,12 +3,13 @@
 import type { ObjectMeta } from '../../api/meta.ts'
 import { dnsLabelErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
-import { quantityMilli } from '../../api/quantity.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
-import type { Container } from './container.ts'
+import type { PodAffinity } from './affinity.ts'
+import type { Container, ContainerPort } from './container.ts'
+import { containersAt } from './pod-os-rules.ts'
 import type { PodSpec } from './podspec.ts'
 import type { PodTemplateSpec } from './podtemplatespec.ts'
-import type { Volume } from './volume.ts'
+import { warnOfFraction, warnOfNodes, warnOfVolumes } from './volume-warnings.ts'
 
 type Warnings = Iterable<string>
 type Spec = DeepReadonly<PodSpec>
@@ -37,33 +38,45 @@ export function* warnOfWorkload(
 export const warnOfTemplate = ({ metadata, spec }: DeepReadonly<PodTemplateSpec>, at: Path): Warnings =>
   warnOfPod(metadata.annotations, spec, at)
 
-/** Of labels of nodes that have other names by now. */
-const renamedLabels: Readonly<Record<string, readonly [since: string, name: string]>> = {
-  'beta.kubernetes.io/arch': ['v1.14', 'kubernetes.io/arch'],
-  'beta.kubernetes.io/os': ['v1.14', 'kubernetes.io/os'],
-  'failure-domain.beta.kubernetes.io/region': ['v1.17', 'topology.kubernetes.io/region'],
-  'failure-domain.beta.kubernetes.io/zone': ['v1.17', 'topology.kubernetes.io/zone'],
-  'beta.kubernetes.io/instance-type': ['v1.17', 'node.kubernetes.io/instance-type'],
-}
-
 export function* warnOfPod(
   annotations: Readonly<Record<string, string>> | undefined,
   spec: Spec,
   root: Path,
 ): Warnings {
   const at = root.field('spec')
-  for (const key of Object.keys(spec.nodeSelector ?? {})) {
-    const renamed = renamedLabels[key]
-    if (renamed)
-      yield `${at.field('nodeSelector').key(key)}: deprecated since ${renamed[0]}; use "${renamed[1]}" instead`
-  }
+  yield* warnOfNodes(spec, at)
+  for (const [i, { labelSelector }] of (spec.topologySpreadConstraints ?? []).entries())
+    yield* warnOfNoSelector(labelSelector, at.field('topologySpreadConstraints').index(i).field('labelSelector'))
   yield* warnOfAnnotations(annotations ?? {}, root.field('metadata', 'annotations'))
+  yield* warnOfVolumes(spec.volumes ?? [], at.field('volumes'))
   yield* warnOfAliases(spec, at)
   yield* warnOfSecrets(spec, at.field('imagePullSecrets'))
-  for (const volume of spec.volumes ?? []) yield* warnOfVolume(volume)
-  for (const field of ['initContainers', 'containers'] as const)
-    for (const [i, container] of (spec[field] ?? []).entries())
-      yield* warnOfContainer(container, at.field(field).index(i))
+  yield* warnOfFractions(spec.overhead, at.field('overhead'))
+  const containers = [...containersAt(spec, at)]
+  for (const [container, path] of containers) yield* warnOfContainer(container, path)
+  yield* warnOfPorts(containers)
+  if ((spec.terminationGracePeriodSeconds ?? 0) < 0)
+    yield `${at.field('terminationGracePeriodSeconds')}: must be >= 0; negative values are invalid and will be treated as 1`
+  for (const kind of ['podAffinity', 'podAntiAffinity'] as const)
+    yield* warnOfNeighbours(spec.affinity?.[kind], at.field('affinity', kind))
+}
+
+function* warnOfNeighbours(affinity: DeepReadonly<PodAffinity> | undefined, at: Path): Warnings {
+  for (const [i, term] of (affinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []).entries())
+    yield* warnOfNoSelector(
+      term.labelSelector,
+      at.field('requiredDuringSchedulingIgnoredDuringExecution').index(i).field('labelSelector'),
+    )
+  for (const [i, { podAffinityTerm }] of (affinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).entries())
+    yield* warnOfNoSelector(
+      podAffinityTerm.labelSelector,
+      at.field('preferredDuringSchedulingIgnoredDuringExecution').index(i).field('podAffinityTerm', 'labelSelector'),
+    )
+}
+
+/** No selector is not the empty one, which matches everything. */
+function* warnOfNoSelector(selector: object | undefined, at: Path): Warnings {
+  if (!selector) yield `${at}: a null labelSelector results in matching no pod`
 }
 
 function* warnOfAnnotations(annotations: Readonly<Record<string, string>>, at: Path): Warnings {
@@ -89,51 +102,46 @@ function* warnOfAliases({ hostAliases = [] }: Spec, at: Path): Warnings {
 }
 
 function* warnOfSecrets({ imagePullSecrets = [] }: Spec, at: Path): Warnings {
-  const seen = new Set<string>()
-  for (const [i, { name = '' }] of imagePullSecrets.entries()) {
-    const path = at.index(i).field('name')
-    if (!name) yield `${path}: invalid empty name ""`
-    else if (seen.has(name)) yield `${path}: duplicate name ${JSON.stringify(name)}`
-    seen.add(name)
-  }
-}
-
-function* warnOfVolume(volume: DeepReadonly<Volume>): Warnings {
-  const { name, configMap, secret, downwardAPI, projected } = volume
-  const called = `volume ${JSON.stringify(name)}`
-  if (configMap)
-    yield* overlaps(`${called} (ConfigMap ${JSON.stringify(configMap.name ?? '')})`, pathsOf(configMap.items))
-  if (secret) yield* overlaps(`${called} (Secret ${JSON.stringify(secret.secretName ?? '')})`, pathsOf(secret.items))
-  if (downwardAPI) yield* overlaps(`${called} (DownwardAPI)`, pathsOf(downwardAPI.items))
-  // A source is said to be none at all where it has nothing in it.
-  for (const source of projected?.sources ?? [])
-    if (!Object.values(source).some(Boolean)) yield `${called} (Projected) has no sources provided`
-}
-
-const pathsOf = (items: readonly { readonly path: string }[] | undefined) => (items ?? []).map(item => item.path)
-
-/** One file in the place of another, or below it. */
-function* overlaps(where: string, paths: readonly string[]): Warnings {
-  for (const [i, path] of paths.entries())
-    for (const before of paths.slice(0, i))
-      if (path === before || path.startsWith(`${before}/`) || before.startsWith(`${path}/`))
-        yield `${where}: overlapping paths: ${JSON.stringify(path)} with ${JSON.stringify(before)}`
+  const names = imagePullSecrets.map(({ name = '' }) => name)
+  for (const [i, name] of names.entries())
+    if (name && names.indexOf(name) < i) yield `${at.index(i).field('name')}: duplicate name ${JSON.stringify(name)}`
+  for (const [i, name] of names.entries()) if (!name) yield `${at.index(i).field('name')}: invalid empty name ""`
 }
 
 function* warnOfContainer({ env = [], resources }: DeepReadonly<Container>, at: Path): Warnings {
+  for (const side of ['limits', 'requests'] as const)
+    yield* warnOfFractions(resources?.[side], at.field('resources', side))
   const seen = new Set<string>()
-  for (const [i, { name }] of env.entries()) {
-    if (seen.has(name))
+  for (const [i, { name, value = '', valueFrom }] of env.entries()) {
+    // A value may be made from the one before.
+    const reference = `$(${name})`
+    const isMadeOfIt = !valueFrom && value !== reference && value.includes(reference)
+    if (seen.has(name) && !isMadeOfIt)
       yield `${at.field('env').index(i)}: hides previous definition of ${JSON.stringify(name)}, which may be dropped when using apply`
     seen.add(name)
   }
-  for (const side of ['requests', 'limits'] as const)
-    for (const name of ['memory', 'ephemeral-storage'])
-      yield* warnOfFraction(resources?.[side]?.[name], at.field('resources', side).key(name))
+}
+
+/** Containers of a pod share its addresses. */
+function* warnOfPorts(containers: readonly (readonly [DeepReadonly<Container>, Path])[]): Warnings {
+  const all: { port: DeepReadonly<ContainerPort>; path: Path }[] = []
+  for (const [{ ports = [] }, at] of containers)
+    for (const [i, port] of ports.entries()) {
+      const path = at.field('ports').index(i)
+      const { hostIP = '', hostPort = 0 } = port
+      for (const { port: other, path: otherPath } of all) {
+        if (port.containerPort !== other.containerPort || port.protocol !== other.protocol) continue
+        const { hostIP: otherIP = '', hostPort: otherPort = 0 } = other
+        if (hostIP === otherIP && hostPort === otherPort) yield `${path}: duplicate port definition with ${otherPath}`
+        else if (!hostPort || !otherPort) yield `${path}: overlapping port definition with ${otherPath}`
+        else if (hostPort === otherPort && !hostIP !== !otherIP)
+          yield `${path}: dangerously ambiguous port definition with ${otherPath}`
+      }
+      all.push({ port, path })
+    }
 }
 
 /** There are no parts of bytes. */
-export function* warnOfFraction(amount: string | undefined, at: Path): Warnings {
-  if (amount !== undefined && quantityMilli(amount) % 1000 !== 0)
-    yield `${at}: fractional byte value ${JSON.stringify(amount)} is invalid, must be an integer`
+function* warnOfFractions(amounts: Readonly<Record<string, string>> | undefined, at: Path): Warnings {
+  for (const name of ['memory', 'ephemeral-storage']) yield* warnOfFraction(amounts?.[name], at.key(name))
 }

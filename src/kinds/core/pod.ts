@@ -4,7 +4,7 @@ import { defineKind, type Of } from '../../api/kind.ts'
 import { PodSpec } from './podspec.ts'
 import { PodStatus } from './podstatus.ts'
 import { podColumns } from './pod-columns.ts'
-import { defaultPodSpec, defaultHostPorts, defaultRequests, preparePod } from './pod-defaults.ts'
+import { defaultPodSpec, defaultHostPorts, defaultRequests, defaultWhole, preparePod } from './pod-defaults.ts'
 import { validatePod, validatePodUpdate } from './pod-validation.ts'
 
 const completed = (reason: string, message: string) => ({ type: 'Completed', status: 'True', reason, message })
@@ -56,6 +56,7 @@ export const Pod = defineKind({
   defaults: pod => {
     defaultPodSpec(pod.spec)
     defaultRequests(pod.spec)
+    defaultWhole(pod.spec)
     defaultHostPorts(pod.spec)
     pod.spec.enableServiceLinks ??= true
   },

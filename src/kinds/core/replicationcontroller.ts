@@ -1,4 +1,5 @@
 // A replication controller keeps N identical pods running; the older form of ReplicaSet.
+import { asGiven } from '../../api/schema/empties.ts'
 import { warnOfName, warnOfTemplate } from './pod-warnings.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { int32, int64, listByKey, map, string, struct, time } from '../../api/schema/build.ts'
@@ -97,7 +98,7 @@ export const ReplicationController = defineKind({
     if (!matchesPairs(spec.selector, spec.template.metadata.labels))
       yield at
         .field('spec', 'template', 'metadata', 'labels')
-        .invalid(spec.template.metadata.labels, '`selector` does not match template `labels`')
+        .invalid(asGiven(spec.template.metadata, 'labels'), '`selector` does not match template `labels`')
     yield* validateLasting(spec.template, 'ReplicationController', at.field('spec', 'template'))
   },
   fields: {

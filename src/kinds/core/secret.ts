@@ -22,7 +22,7 @@ export const Secret = defineKind({
     { name: 'Type', type: 'string', value: '.type' },
     { name: 'Data', type: 'string', value: o => Object.keys(o.data ?? {}).length },
   ],
-  prepare: s => {
+  defaults: s => {
     // stringData is only a way to write; it is stored as data.
     for (const [key, text] of Object.entries(s.stringData ?? {}))
       s.data = { ...s.data, [key]: Buffer.from(text).toString('base64') }

@@ -61,6 +61,7 @@ export const AzureDiskVolumeSource = struct('core.v1.AzureDiskVolumeSource', 'A 
   cachingMode: string({
     proto: 3,
     optional: true,
+    default: 'ReadWrite',
     enum: ['None', 'ReadOnly', 'ReadWrite'],
     doc: 'How the host caches: None, ReadOnly or ReadWrite.',
   }),
@@ -69,6 +70,7 @@ export const AzureDiskVolumeSource = struct('core.v1.AzureDiskVolumeSource', 'A 
   kind: string({
     proto: 6,
     optional: true,
+    default: 'Shared',
     enum: ['Shared', 'Dedicated', 'Managed'],
     doc: 'Shared, Dedicated or Managed.',
   }),

@@ -34,6 +34,7 @@ export const DeviceClass = defineKind({
   kind: 'DeviceClass',
   plural: 'deviceclasses',
   scope: 'Cluster',
+  returnsDeleted: true,
   doc: 'A class of devices that claims may ask for.',
   explicit: true,
   validateName: name => dnsSubdomainErrors(name, 'bytes'),

@@ -36,6 +36,7 @@ export const DeviceTaintRule = defineKind({
   kind: 'DeviceTaintRule',
   plural: 'devicetaintrules',
   scope: 'Cluster',
+  returnsDeleted: true,
   status: true,
   doc: 'Taints devices by a rule.',
   fields: {

@@ -127,6 +127,7 @@ export const ResourceClaim = defineKind({
   kind: 'ResourceClaim',
   plural: 'resourceclaims',
   scope: 'Namespaced',
+  returnsDeleted: true,
   status: true,
   doc: 'A claim for devices.',
   explicit: true,

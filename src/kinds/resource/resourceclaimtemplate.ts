@@ -20,6 +20,7 @@ export const ResourceClaimTemplate = defineKind({
   kind: 'ResourceClaimTemplate',
   plural: 'resourceclaimtemplates',
   scope: 'Namespaced',
+  returnsDeleted: true,
   doc: 'The claim that each pod of a workload gets.',
   explicit: true,
   defaults: ({ spec }) => defaultClaim(spec.spec),

@@ -9,7 +9,12 @@ export const ResourceSlice = defineKind({
   kind: 'ResourceSlice',
   plural: 'resourceslices',
   scope: 'Cluster',
+  returnsDeleted: true,
   doc: 'Devices that a driver offers on a node.',
+  // A taint begins when it is first written.
+  prepare: ({ spec }, _old, now) => {
+    for (const device of spec.devices ?? []) for (const taint of device.taints ?? []) taint.timeAdded ??= now
+  },
   explicit: true,
   validate: ({ spec }, at, old) => validateSlice(spec, old?.spec, at.field('spec')),
   unknownSelector: field => `field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: ${field}`,

@@ -1,5 +1,6 @@
 // What a slice of devices may say: whose it is, which nodes can reach it, and what is on it.
 // Source: pkg/apis/resource/validation (validateResourceSliceSpec and below).
+import { asGiven } from '../../api/schema/empties.ts'
 import { named, type Problems, present, supported } from '../../api/checks.ts'
 import { goStruct, goStructs } from '../../api/go-value.ts'
 import { dnsSubdomainErrors } from '../../api/names.ts'
@@ -79,7 +80,7 @@ const listOf = (fields: readonly string[]) => `{${fields.map(field => `\`${field
 /** One term only, so that selectors of several slices can be put together. */
 function* validateSelector(selector: DeepReadonly<NodeSelector>, at: Path): Problems {
   yield* validateNodeSelector(selector, at)
-  const terms = selector.nodeSelectorTerms ?? undefined
+  const terms = asGiven(selector, 'nodeSelectorTerms')
   if (terms?.length !== 1)
     yield at
       .field('nodeSelectorTerms')

@@ -108,6 +108,7 @@ export const CSIDriver = defineKind({
   kind: 'CSIDriver',
   plural: 'csidrivers',
   scope: 'Cluster',
+  returnsDeleted: true,
   conditionalUpdate: true,
   doc: 'A storage driver and what it can do.',
   generation: 'changes',

@@ -89,6 +89,7 @@ export const CSINode = defineKind({
   kind: 'CSINode',
   plural: 'csinodes',
   scope: 'Cluster',
+  returnsDeleted: true,
   conditionalUpdate: true,
   doc: 'The storage drivers of a node.',
   columns: [{ name: 'Drivers', type: 'integer', value: o => o.spec.drivers.length }],
@@ -104,7 +105,7 @@ export const CSINode = defineKind({
   },
   fields: {
     spec: CSINodeSpec.value({ proto: 2, doc: 'What is wanted.' }),
-    status: CSINodeStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
+    status: CSINodeStatus.value({ proto: 3, omitZero: true, doc: 'What is the case, as last observed.' }),
   },
 })
 export type CSINode = Of<typeof CSINode>

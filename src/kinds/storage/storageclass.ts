@@ -12,6 +12,7 @@ export const StorageClass = defineKind({
   kind: 'StorageClass',
   plural: 'storageclasses',
   scope: 'Cluster',
+  returnsDeleted: true,
   shortNames: ['sc'],
   doc: 'A storage class: how volumes of one sort are made.',
   columns: [

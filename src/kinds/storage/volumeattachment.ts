@@ -76,7 +76,7 @@ function* validateSource(source: DeepReadonly<VolumeAttachmentSource>, at: Path)
 
 /** Names that are looked at only when the object is new. */
 function* validateNames({ attacher, source }: DeepReadonly<VolumeAttachmentSpec>, at: Path): Problems {
-  yield* validateDriverName(attacher, at.field('attacher'))
+  if (attacher) yield* validateDriverName(attacher, at.field('attacher'))
   const name = source.persistentVolumeName
   if (name !== undefined) yield* named(dnsSubdomainErrors, name, at.field('source', 'persistentVolumeName'))
 }
@@ -87,6 +87,7 @@ export const VolumeAttachment = defineKind({
   kind: 'VolumeAttachment',
   plural: 'volumeattachments',
   scope: 'Cluster',
+  returnsDeleted: true,
   conditionalUpdate: true,
   status: true,
   doc: 'The wish that a volume be attached to a node.',

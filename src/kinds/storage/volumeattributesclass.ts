@@ -11,6 +11,7 @@ export const VolumeAttributesClass = defineKind({
   kind: 'VolumeAttributesClass',
   plural: 'volumeattributesclasses',
   scope: 'Cluster',
+  returnsDeleted: true,
   shortNames: ['vac'],
   doc: 'Attributes of volumes that may be changed while they are in use.',
   columns: [{ name: 'DriverName', type: 'string', value: o => o.driverName }],
