@@ -6,7 +6,7 @@ import { dns1035Errors, dnsSubdomainErrors, pathSegmentErrors, qualifiedNameErro
 import type { Path } from '../../api/path.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { MutatingAdmissionPolicySpec, Mutation } from './mutatingadmissionpolicy.ts'
-import { failurePolicies, validateConditions, validateMatch } from './request-rules.ts'
+import { failurePolicies, operationNames, validateConditions, validateMatch } from './request-rules.ts'
 import type { MatchCondition, MatchResources, ParamKind, ParamRef, Variable } from './types.ts'
 import type { AuditAnnotation, ValidatingAdmissionPolicySpec, Validation } from './validatingadmissionpolicy.ts'
 
@@ -107,16 +107,14 @@ function* validateAuditAnnotations(name: string, list: readonly DeepReadonly<Aud
   }
 }
 
+/** What is deleted cannot be changed. */
+export const mutableOperations = ['*', 'CONNECT', 'CREATE', 'UPDATE']
+
 export function* validateMutatingPolicy(spec: DeepReadonly<MutatingAdmissionPolicySpec>, at: Path): Problems {
   yield* validatePolicy(spec, at)
-  // What is deleted cannot be changed.
   for (const { operations = [] } of spec.matchConstraints?.resourceRules ?? [])
     for (const operation of operations)
-      yield* supported(
-        operation,
-        ['*', 'CONNECT', 'CREATE', 'UPDATE'],
-        at.field('matchConstraints', 'resourceRules', 'operations'),
-      )
+      yield* supported(operation, mutableOperations, at.field('matchConstraints', 'resourceRules', 'operations'))
   const { mutations = [] } = spec
   yield* present(mutations, at.field('mutations'), 'mutations must contain at least one item')
   for (const [i, mutation] of mutations.entries()) yield* validateMutation(mutation, at.field('mutations').index(i))
@@ -144,10 +142,14 @@ interface Binding {
 }
 
 /** What bindings of both kinds say. */
-export function* validateBinding({ policyName, paramRef, matchResources }: Binding, at: Path): Problems {
+export function* validateBinding(
+  { policyName, paramRef, matchResources }: Binding,
+  at: Path,
+  operations: readonly string[] = operationNames,
+): Problems {
   yield* requiredName(dnsSubdomainErrors, policyName, at.field('policyName'))
   if (paramRef) yield* validateParamRef(paramRef, at.field('paramRef'))
-  if (matchResources) yield* validateMatch(matchResources, at.field('matchResources'))
+  if (matchResources) yield* validateMatch(matchResources, at.field('matchResources'), operations)
 }
 
 function* validateParamRef(
