@@ -6,7 +6,7 @@ import { dns1035Errors, dnsSubdomainErrors, pathSegmentErrors, qualifiedNameErro
 import type { Path } from '../../api/path.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { MutatingAdmissionPolicySpec, Mutation } from './mutatingadmissionpolicy.ts'
-import { failurePolicies, operationNames, validateConditions, validateMatch } from './request-rules.ts'
+import { failurePolicies, validateConditions, validateMatch } from './request-rules.ts'
 import type { MatchCondition, MatchResources, ParamKind, ParamRef, Variable } from './types.ts'
 import type { AuditAnnotation, ValidatingAdmissionPolicySpec, Validation } from './validatingadmissionpolicy.ts'
 
@@ -107,18 +107,20 @@ function* validateAuditAnnotations(name: string, list: readonly DeepReadonly<Aud
   }
 }
 
-/** What is deleted cannot be changed. */
-export const mutableOperations = ['*', 'CONNECT', 'CREATE', 'UPDATE']
-
 export function* validateMutatingPolicy(spec: DeepReadonly<MutatingAdmissionPolicySpec>, at: Path): Problems {
   yield* validatePolicy(spec, at)
-  for (const { operations = [] } of spec.matchConstraints?.resourceRules ?? [])
-    for (const operation of operations)
-      yield* supported(operation, mutableOperations, at.field('matchConstraints', 'resourceRules', 'operations'))
+  yield* validateMutable(spec.matchConstraints, at.field('matchConstraints'))
   const { mutations = [] } = spec
   yield* present(mutations, at.field('mutations'), 'mutations must contain at least one item')
   for (const [i, mutation] of mutations.entries()) yield* validateMutation(mutation, at.field('mutations').index(i))
   yield* oneOf(spec.reinvocationPolicy, ['IfNeeded', 'Never'], at.field('reinvocationPolicy'))
+}
+
+/** What is deleted cannot be changed. */
+export function* validateMutable(match: DeepReadonly<MatchResources> | undefined, at: Path): Problems {
+  for (const { operations = [] } of match?.resourceRules ?? [])
+    for (const operation of operations)
+      yield* supported(operation, ['*', 'CONNECT', 'CREATE', 'UPDATE'], at.field('resourceRules', 'operations'))
 }
 
 function* validateMutation(mutation: DeepReadonly<Mutation>, at: Path): Problems {
@@ -142,14 +144,10 @@ interface Binding {
 }
 
 /** What bindings of both kinds say. */
-export function* validateBinding(
-  { policyName, paramRef, matchResources }: Binding,
-  at: Path,
-  operations: readonly string[] = operationNames,
-): Problems {
+export function* validateBinding({ policyName, paramRef, matchResources }: Binding, at: Path): Problems {
   yield* requiredName(dnsSubdomainErrors, policyName, at.field('policyName'))
   if (paramRef) yield* validateParamRef(paramRef, at.field('paramRef'))
-  if (matchResources) yield* validateMatch(matchResources, at.field('matchResources'), operations)
+  if (matchResources) yield* validateMatch(matchResources, at.field('matchResources'))
 }
 
 function* validateParamRef(

@@ -6,8 +6,7 @@ import type { Path } from '../../api/path.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { MatchCondition, MatchResources, NamedRuleWithOperations, Rule, RuleWithOperations } from './types.ts'
 
-/** What can be asked of the server. */
-export const operationNames = ['*', 'CONNECT', 'CREATE', 'DELETE', 'UPDATE']
+const operationNames = ['*', 'CONNECT', 'CREATE', 'DELETE', 'UPDATE']
 export const failurePolicies: readonly string[] = ['Fail', 'Ignore']
 export const matchPolicies: readonly string[] = ['Equivalent', 'Exact']
 const maxConditions = 64
@@ -32,14 +31,11 @@ function* validateList(list: readonly string[], what: string, at: Path): Problem
   if (list.length > 1 && list.includes('*')) yield at.invalid(list, `if '*' is present, must not specify other ${what}`)
 }
 
-export function* validateRule(
-  rule: DeepReadonly<RuleWithOperations>,
-  at: Path,
-  known: readonly string[] = operationNames,
-): Problems {
+export function* validateRule(rule: DeepReadonly<RuleWithOperations>, at: Path): Problems {
   const { operations = [], apiGroups = [], apiVersions = [], resources = [], scope } = rule
   yield* validateList(operations, 'operations', at.field('operations'))
-  for (const [i, operation] of operations.entries()) yield* supported(operation, known, at.field('operations').index(i))
+  for (const [i, operation] of operations.entries())
+    yield* supported(operation, operationNames, at.field('operations').index(i))
   yield* validateList(apiGroups, 'API groups', at.field('apiGroups'))
   yield* validateList(apiVersions, 'API versions', at.field('apiVersions'))
   for (const [i, version] of apiVersions.entries()) yield* present(version, at.field('apiVersions').index(i))
@@ -66,29 +62,24 @@ function* validateResources(resources: readonly string[], at: Path): Problems {
     yield at.invalid(resources, "if '*' is present, must not specify other resources without subresources")
 }
 
-export function* validateMatch(
-  match: DeepReadonly<MatchResources>,
-  at: Path,
-  known: readonly string[] = operationNames,
-): Problems {
+export function* validateMatch(match: DeepReadonly<MatchResources>, at: Path): Problems {
   yield* oneOf(match.matchPolicy, matchPolicies, at.field('matchPolicy'))
   for (const field of ['namespaceSelector', 'objectSelector'] as const) {
     if (!match[field]) yield at.field(field).required()
     yield* validateSelector(match[field], at.field(field))
   }
   for (const field of ['resourceRules', 'excludeResourceRules'] as const)
-    for (const [i, rule] of (match[field] ?? []).entries())
-      yield* validateNamedRule(rule, at.field(field).index(i), known)
+    for (const [i, rule] of (match[field] ?? []).entries()) yield* validateNamedRule(rule, at.field(field).index(i))
 }
 
-function* validateNamedRule(rule: DeepReadonly<NamedRuleWithOperations>, at: Path, known: readonly string[]): Problems {
+function* validateNamedRule(rule: DeepReadonly<NamedRuleWithOperations>, at: Path): Problems {
   const names = rule.resourceNames ?? []
   for (const [i, name] of names.entries()) {
     const path = at.field('resourceNames').index(i)
     yield* named(pathSegmentErrors, name, path)
     if (names.indexOf(name) < i) yield path.duplicate(name)
   }
-  yield* validateRule(rule, at, known)
+  yield* validateRule(rule, at)
 }
 
 export function* validateConditions(
