@@ -2,7 +2,7 @@
 // client, controllers and kubectl all work from it; built-in kinds and custom ones are the same thing.
 import type { Path, Problem } from './path.ts'
 import { string, struct } from './schema/build.ts'
-import type { DeepReadonly, Fields, Infer, Struct } from './schema/node.ts'
+import type { DeepReadonly, Fields, Infer, Struct, JsonObject } from './schema/node.ts'
 import { ObjectMeta } from './meta.ts'
 
 export type { DeepReadonly, Draft, Of } from './schema/node.ts'
@@ -73,6 +73,8 @@ export interface KindOptions<F extends Fields> {
     old: DeepReadonly<Infer<F> & KubeObject> | undefined,
     at: Path,
   ): Iterable<string>
+  /** What a row of a table says of its object besides the cells: that it is done, so that clients may leave it out. */
+  rowConditions?(object: DeepReadonly<Infer<F> & KubeObject>): JsonObject[] | undefined
   /** Why clients should ask for another kind; a Warning header of every answer. */
   deprecated?: string
   /** A delete answers with the object instead of a Status. */

@@ -15,6 +15,7 @@ export class Item<T extends KubeObject = KubeObject> {
   #bytes: Buffer | undefined
   /** The JSON as it was stored, which does not know its own revision. */
   #stored: Uint8Array | undefined
+  #protobuf: Buffer | undefined
 
   /** @param stored the object's JSON with `unknownRevision` in place of its resourceVersion */
   constructor(object: DeepReadonly<T>, revision: number, stored?: Uint8Array) {
@@ -26,6 +27,11 @@ export class Item<T extends KubeObject = KubeObject> {
   /** How long the object's JSON is, as far as that is known without writing it. */
   get storedBytes(): number {
     return this.#bytes?.length ?? this.#stored?.length ?? 0
+  }
+
+  /** The object's protobuf message, made by `encode` when it is first asked for. */
+  protobuf(encode: (object: DeepReadonly<T>) => Buffer): Buffer {
+    return (this.#protobuf ??= encode(this.object))
   }
 
   /** The object's JSON in UTF-8. */
@@ -169,13 +175,18 @@ export class Mirror<T extends KubeObject = KubeObject> {
 
   /** The objects that `keys` gave this value; the index is built on first use and kept from then on. */
   byIndex(name: string, keys: (object: DeepReadonly<T>) => readonly string[], value: string): DeepReadonly<T>[] {
+    return Array.from(this.itemsByIndex(name, keys, value), item => item.object)
+  }
+
+  /** As `byIndex`, with the items around the objects. */
+  itemsByIndex(name: string, keys: (object: DeepReadonly<T>) => readonly string[], value: string): Iterable<Item<T>> {
     let index = this.#indexes.get(name)
     if (!index) {
       index = { name, keys, values: new Map() }
       this.#indexes.set(name, index)
       for (const [key, item] of this.#items) this.#enter(index, key, item)
     }
-    return Array.from(index.values.get(value)?.values() ?? [], item => item.object)
+    return index.values.get(value)?.values() ?? []
   }
 
   /** Calls `listener` with every batch of changes after it was applied; returns how to stop. `name` is for failures. */

@@ -54,6 +54,8 @@ export interface Operation {
   patchType?: PatchType
   /** Names the program that writes, where options.fieldManager does not. */
   userAgent?: string
+  /** Of a watch: waited for when there is something new, so that what comes at once is told at once. */
+  gather?: () => Promise<void>
   signal?: AbortSignal
 }
 

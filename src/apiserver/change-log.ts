@@ -13,6 +13,8 @@ import type { MirrorChange } from '../api/mirror.ts'
 /** Changes kept, and bytes of objects that they keep from being freed, as far as is known. */
 const maxChanges = 4096
 const maxBytes = 32 * 1024 * 1024
+/** Views of the newest changes kept for the next reader. */
+const maxViews = 256
 /** Dropping is work on the whole log: it waits until this many are too many. */
 const slack = 1.25
 
@@ -22,6 +24,8 @@ export class ChangeLog {
   #bytes = 0
   #startRevision = 0
   readonly #waiters = new Waiters()
+  /** What readers made of the changes from a position on; good until there are more. */
+  readonly #views = new Map<string, unknown>()
 
   /** Everything after this revision is here. */
   get startRevision(): number {
@@ -40,6 +44,7 @@ export class ChangeLog {
 
   append(changes: readonly MirrorChange[]): void {
     if (!changes.length) return
+    this.#views.clear()
     for (const change of changes) {
       this.#changes.push(change)
       this.#bytes += sizeOf(change)
@@ -64,6 +69,18 @@ export class ChangeLog {
   from(position: number): readonly MirrorChange[] | undefined {
     if (position < this.#first) return undefined
     return position === this.end ? [] : this.#changes.slice(position - this.#first)
+  }
+
+  /** What `make` makes of the changes from a position on; readers at one position with one key share it. */
+  view<V>(position: number, key: string, changes: readonly MirrorChange[], make: () => V): V {
+    if (!changes.length) return make()
+    const full = `${position} ${key}`
+    let view = this.#views.get(full)
+    if (view === undefined) {
+      if (this.#views.size >= maxViews) this.#views.clear()
+      this.#views.set(full, (view = make()))
+    }
+    return view as V
   }
 
   /** Resolves when there is a change at `position`; rejects when the signal aborts. */

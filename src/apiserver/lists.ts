@@ -88,7 +88,7 @@ function pageOfMirror(storage: Storage, kind: AnyKind, filter: Filter, limit: nu
   return { type: 'list', kind, items, revision }
 }
 
-/** A selector on the name, or on one namespace, spares looking at everything. */
+/** A selector on the name, on a label that is often asked for, or on one namespace, spares looking at everything. */
 function candidates(storage: Storage, kind: AnyKind, filter: Filter): readonly Item[] {
   const of = storage.of(kind)
   const name = selectedName(filter.fields)
@@ -96,7 +96,8 @@ function candidates(storage: Storage, kind: AnyKind, filter: Filter): readonly I
     const item = of.mirror.item(kind.namespaced ? filter.namespace : undefined, name)
     return item ? [item] : []
   }
-  return of.sorted(filter.namespace)
+  const label = filter.labels.find(({ operator }) => operator === 'in')
+  return (label && of.labelled(label.key, label.values)) ?? of.sorted(filter.namespace)
 }
 
 async function pageOfHistory(

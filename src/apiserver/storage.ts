@@ -9,9 +9,10 @@ import { Waiters } from '../base/waiters.ts'
 import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
 import { Item, logMirrorFailures, Mirror, type MirrorChange, objectKey, unknownRevision } from '../api/mirror.ts'
 import { fillNilLists } from '../api/schema/nil.ts'
-import type { JsonObject } from '../api/schema/node.ts'
+import type { DeepReadonly, JsonObject } from '../api/schema/node.ts'
 import type { Change, Entry, Store } from '../store/index.ts'
 import { ChangeLog } from './change-log.ts'
+import { SortedItems, sortByKey } from './sorted.ts'
 import { parseJson } from '../wire/json.ts'
 
 const root = '/registry/'
@@ -26,36 +27,63 @@ export const prefixOf = (kind: AnyKind): string => `${root}${kind.group || 'core
 export const storageKey = (kind: AnyKind, namespace: string, name: string): string =>
   prefixOf(kind) + (kind.namespaced ? `${namespace}/${name}` : name)
 
+/** Namespaces whose items are kept in order, and labels by which there are indexes. */
+const maxSorted = 64
+const maxLabelIndexes = 16
+const maxAskedLabels = 1000
+/** A label that is asked for as often as this is worth an index. */
+const timesAsked = 3
+
 /** What is known of one kind. */
 export class KindStorage {
   readonly kind: AnyKind
   readonly mirror: Mirror
   readonly log = new ChangeLog()
-  #sorted: Item[] | undefined
+  /** By namespace; '' is all. */
+  readonly #sorted = new Map<string, SortedItems>()
+  /** How often a list was asked for by a label, until there is an index of it. */
+  readonly #askedLabels = new Map<string, number>()
+  readonly #indexedLabels = new Set<string>()
 
   constructor(kind: AnyKind, log: Log) {
     this.kind = kind
     this.mirror = new Mirror(logMirrorFailures(log, kind.plural))
   }
 
-  /** All items, or those of one namespace, in the order of their keys. */
-  sorted(namespace?: string): readonly Item[] {
-    if (namespace) return sortByKey([...this.mirror.items(namespace)])
-    return (this.#sorted ??= sortByKey([...this.mirror.items()]))
+  /** All items, or those of one namespace, in the order of their keys; as they are until something changes. */
+  sorted(namespace = ''): readonly Item[] {
+    let sorted = this.#sorted.get(namespace)
+    if (!sorted) {
+      if (this.#sorted.size >= maxSorted) this.#sorted.clear()
+      this.#sorted.set(namespace, (sorted = new SortedItems(this.mirror.items(namespace || undefined))))
+    }
+    return sorted.items
+  }
+
+  /** The items of which a label has one of the values, in order; undefined for a label that is seldom asked for. */
+  labelled(label: string, values: readonly string[]): readonly Item[] | undefined {
+    if (!this.#indexedLabels.has(label)) {
+      if (this.#indexedLabels.size >= maxLabelIndexes || this.#askedLabels.size > maxAskedLabels) return undefined
+      const asked = (this.#askedLabels.get(label) ?? 0) + 1
+      this.#askedLabels.set(label, asked)
+      if (asked < timesAsked) return undefined
+      this.#indexedLabels.add(label)
+    }
+    const keys = ({ metadata }: DeepReadonly<KubeObject>): readonly string[] => {
+      const value = metadata.labels?.[label]
+      return value === undefined ? [] : [value]
+    }
+    const found = values.flatMap(value => [...this.mirror.itemsByIndex(`label ${label}`, keys, value)])
+    return sortByKey(found)
   }
 
   apply(changes: readonly MirrorChange[], revision: number): void {
-    this.#sorted = undefined
-    this.log.append(this.mirror.apply(changes, revision))
+    const applied = this.mirror.apply(changes, revision)
+    for (const change of applied)
+      for (const namespace of new Set(['', change.item.object.metadata.namespace ?? '']))
+        if (this.#sorted.get(namespace)?.apply(change) === false) this.#sorted.delete(namespace)
+    this.log.append(applied)
   }
-}
-
-export function sortByKey(items: Item[]): Item[] {
-  const key = ({ object: { metadata } }: Item) => `${metadata.namespace ?? ''}/${metadata.name}`
-  return items
-    .map(item => ({ item, key: key(item) }))
-    .sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
-    .map(({ item }) => item)
 }
 
 export class Storage {

@@ -82,6 +82,7 @@ async function* stream(
 ): AsyncGenerator<readonly WatchEvent[]> {
   const { kind, options } = operation
   const { log } = storage.of(kind)
+  const selection = JSON.stringify([filter.namespace, operation.name, options.labelSelector, options.fieldSelector])
   const ending = new AbortController()
   const end = () => ending.abort()
   const cancelTimeout = options.timeoutSeconds ? storage.clock.after(options.timeoutSeconds * 1000, end) : undefined
@@ -93,11 +94,15 @@ async function* stream(
     for (let position = start; !ending.signal.aborted; ) {
       const changes = log.from(position)
       if (!changes) return
+      const events = log.view(position, selection, changes, () =>
+        changes.flatMap(change => filtered(kind, filter, change)),
+      )
       position += changes.length
-      const events = changes.flatMap(change => filtered(kind, filter, change))
-      if (bookmarks?.takeDue()) events.push(bookmark(kind, storage.revision, false))
       if (events.length) yield events
-      else if (!changes.length) await quietly(bookmarks, ending.signal, signal => log.reach(position, signal))
+      if (bookmarks?.takeDue()) yield [bookmark(kind, storage.revision, false)]
+      if (changes.length) continue
+      await quietly(bookmarks, ending.signal, signal => log.reach(position, signal))
+      await operation.gather?.()
     }
   } finally {
     end()

@@ -1,5 +1,6 @@
 // What only shows on the wire: strictness about bodies, warnings, tables, pages, the kinds of a delete's answer.
 import { deepStrictEqual, match, ok, strictEqual } from 'node:assert/strict'
+import { connect } from 'node:net'
 import { test } from 'node:test'
 import { WebSocket } from 'ws'
 import { type Https, openHttps } from './https.ts'
@@ -201,4 +202,16 @@ test('dots in a path are names as they stand, and no way up', () =>
   overHttps(async ({ send }) => {
     strictEqual((await send('GET', `${maps}/../secrets`)).code, 400)
     strictEqual((await send('GET', '/api/v1/namespaces/default/')).code, 200)
+  }))
+
+test('plain HTTP on the port of HTTPS is told so', () =>
+  overHttps(async ({ tls }) => {
+    const answer = await new Promise<string>((resolve, reject) => {
+      let text = ''
+      const socket = connect(tls.port, tls.host, () => socket.write('GET /version HTTP/1.1\r\nhost: a\r\n\r\n'))
+      socket.on('data', (chunk: Buffer) => (text += chunk.toString()))
+      socket.on('end', () => resolve(text))
+      socket.on('error', reject)
+    })
+    strictEqual(answer, 'HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n')
   }))

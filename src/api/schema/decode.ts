@@ -207,14 +207,19 @@ function decodeDouble(node: Node, raw: Json, context: Context): Json | undefined
 
 /** Opaque JSON with plain numbers for Decimals; the same where there are none. */
 function withoutDecimals(raw: Json): Json {
-  if (typeof raw !== 'object' || raw === null) return raw
+  if (!hasDecimals(raw)) return raw
   if ((raw as unknown) instanceof Decimal) return Number(raw)
-  if (Array.isArray(raw)) return raw.some(isNested) ? raw.map(withoutDecimals) : raw
-  if (!Object.values(raw).some(isNested)) return raw
-  return Object.fromEntries(Object.entries(raw).map(([key, value]) => [key, withoutDecimals(value)]))
+  if (Array.isArray(raw)) return raw.map(withoutDecimals)
+  return Object.fromEntries(Object.entries(raw as object).map(([key, value]) => [key, withoutDecimals(value as Json)]))
 }
 
-const isNested = (value: Json) => typeof value === 'object' && value !== null
+function hasDecimals(raw: Json): boolean {
+  if (typeof raw !== 'object' || raw === null) return false
+  if ((raw as unknown) instanceof Decimal) return true
+  if (Array.isArray(raw)) return raw.some(hasDecimals)
+  for (const key in raw) if (hasDecimals(raw[key]!)) return true
+  return false
+}
 
 function decodeQuantity(given: Json): Json {
   const raw: unknown = (given as unknown) instanceof Decimal ? (given as unknown as Decimal).source : given

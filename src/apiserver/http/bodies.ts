@@ -63,26 +63,33 @@ export interface BodyContext {
   patchType?: PatchType | undefined
 }
 
+const unknownFormat = () =>
+  new StatusError(
+    'UnsupportedMediaType',
+    'the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf',
+  )
+
 /** Decodes a body by its content type. Throws BadRequest, UnsupportedMediaType. */
 export function parseBody(body: Buffer, contentType: string | undefined, context: BodyContext): ParsedBody {
   const type = mediaType(contentType)
   switch (type) {
     case '':
     case 'application/json':
+      return parseJsonBody(body, context)
     case 'application/json-patch+json':
     case 'application/merge-patch+json':
     case 'application/strategic-merge-patch+json':
+      if (context.patchType === undefined) throw unknownFormat()
       return parseJsonBody(body, context)
-    case 'application/yaml':
     case 'application/apply-patch+yaml':
+      if (context.patchType === undefined) throw unknownFormat()
+      return body[0] === 0x7b ? parseJsonBody(body, context) : parseYaml(body, context)
+    case 'application/yaml':
       return body[0] === 0x7b ? parseJsonBody(body, context) : parseYaml(body, context)
     case 'application/vnd.kubernetes.protobuf':
       return single(parseProto(body, context))
     default:
-      throw new StatusError(
-        'UnsupportedMediaType',
-        `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf`,
-      )
+      throw unknownFormat()
   }
 }
 

@@ -32,7 +32,7 @@ export function encodeObject(context: EncodeContext, kind: AnyKind, item: Item):
     case 'object':
       if (context.encoding === 'json') return item.bytes
       if (context.encoding === 'yaml') return Buffer.from(yaml(item.object))
-      return encodeEnvelope(kind.apiVersion, kind.kind, encodeProto(kind.schema, item.object))
+      return encodeEnvelope(kind.apiVersion, kind.kind, protobufOf(kind, item))
     case 'table':
       return text(
         context,
@@ -168,11 +168,18 @@ function jsonList({ kind, apiVersion }: AnyKind, metadata: JsonObject, items: re
 }
 
 function protoList(kind: AnyKind, metadata: JsonObject, items: readonly Item[]): Buffer {
-  const writer = new ProtoWriter(4096)
+  const messages = items.map(item => protobufOf(kind, item))
+  const writer = new ProtoWriter(messages.reduce((sum, { length }) => sum + length + lengthBytes, 64))
   writer.bytes(1, encodeProto(ListMeta, metadata))
-  for (const item of items) writer.bytes(2, encodeProto(kind.schema, item.object))
+  for (const message of messages) writer.bytes(2, message)
   return encodeEnvelope(kind.apiVersion, `${kind.kind}List`, writer.finish())
 }
+
+/** What a field's number and its length take, at most. */
+const lengthBytes = 10
+
+/** An object's protobuf message, which its item keeps for the next who asks. */
+const protobufOf = (kind: AnyKind, item: Item): Buffer => item.protobuf(object => encodeProto(kind.schema, object))
 
 function partial({ viewVersion }: EncodeContext, item: Item): JsonObject {
   return {
@@ -190,7 +197,14 @@ function table(
   columns: boolean,
 ): JsonObject {
   const apiVersion = `meta.k8s.io/${context.viewVersion}`
-  const rows = items.map(item => ({ cells: cellsOf(kind, item.object, context.now), ...rowObject(context, item) }))
+  const rows = items.map(item => {
+    const conditions = kind.rowConditions?.(item.object)
+    return {
+      cells: cellsOf(kind, item.object, context.now),
+      ...(conditions && { conditions }),
+      ...rowObject(context, item),
+    }
+  })
   return {
     kind: 'Table',
     apiVersion,

@@ -10,7 +10,7 @@ import { goQuote } from '../../base/go-text.ts'
 import { isReason, StatusError } from '../../base/errors.ts'
 import { counter } from '../../base/metrics.ts'
 import type { AnyKind } from '../../api/kind.ts'
-import type { Operation, Serve, ServedResult, User } from '../../api/operation.ts'
+import type { Operation, Serve, ServedResult, User, WatchEvent } from '../../api/operation.ts'
 import { indentJson } from '../../wire/json.ts'
 import { handlerKey, type ServerCore } from '../core.ts'
 import { resourceNotFound, statusOf } from '../errors.ts'
@@ -31,7 +31,7 @@ import {
 } from './call.ts'
 import { encodeEvent, encodeList, encodeObject, encodeStatus, type EncodeContext } from './encode.ts'
 import { acceptFrames } from './frames.ts'
-import { type Accepted, contentTypes, negotiate, negotiateError } from './negotiate.ts'
+import { type Accepted, contentTypes, negotiate, negotiateError, notStreamed } from './negotiate.ts'
 import { checkTimeout, deleteBody, flag, parseOptions } from './options.ts'
 import { KindIndex, parsePath, type ResourcePath } from './route.ts'
 import { verbOf, verbOfMethod } from './verbs.ts'
@@ -136,7 +136,9 @@ export class Frontend {
   async #prepare(call: Call, path: ResourcePath, kept: boolean): Promise<{ operation: Operation; accepted: Accepted }> {
     const operation = await this.#operation(call, path)
     const watchable = operation.verb === 'list' || operation.verb === 'watch'
-    return { operation, accepted: negotiate(call.request.headers.accept, kept, watchable) }
+    const accepted = negotiate(call.request.headers.accept, kept, watchable)
+    if (operation.verb === 'watch' && accepted.encoding === 'yaml') throw notStreamed()
+    return { operation, accepted }
   }
 
   /** Throws Forbidden unless the user may do on this path what the method means, whether or not there is a route. */
@@ -167,6 +169,8 @@ export class Frontend {
       signal,
       userAgent: String(request.headers['user-agent'] ?? ''),
     }
+    // What comes in one turn of the event loop goes out in one write.
+    if (verb === 'watch') operation.gather = nextTurn
     if (verb === 'get' || verb === 'list' || verb === 'watch') return operation
     const bytes = await readBody(request)
     const contentType = request.headers['content-type']
@@ -214,21 +218,16 @@ export class Frontend {
   }
 
   async #watch(response: Response, context: EncodeContext, result: ServedResult & { type: 'watch' }): Promise<void> {
-    const stream = streamed(context)
-    const type = contentTypes[stream.encoding]
+    const type = contentTypes[context.encoding]
     response.writeHead(200, {
-      'content-type': stream.encoding === 'protobuf' ? `${type};stream=watch` : type,
+      'content-type': context.encoding === 'protobuf' ? `${type};stream=watch` : type,
       'cache-control': 'no-cache, private',
     })
     response.flushHeaders()
     let first = true
     for await (const events of result.events) {
-      const parts: Buffer[] = []
-      for (const event of events) {
-        parts.push(encodeEvent(stream, result.kind, event.type, event.item, first))
-        first = false
-      }
-      if (!response.write(Buffer.concat(parts))) await drained(response)
+      if (!response.write(chunkOf(context, result.kind, events, first))) await drained(response)
+      first = false
     }
     response.end()
   }
@@ -266,7 +265,7 @@ export class Frontend {
     const operation = await this.#operation({ request, url, user, signal: abort.signal }, path)
     const accepted = negotiate(request.headers.accept, true, true)
     const includeObject = includeObjectOf(url.searchParams, accepted)
-    const context = streamed({ ...accepted, now: this.#options.core.clock.now(), includeObject })
+    const context = { ...accepted, now: this.#options.core.clock.now(), includeObject }
     const result = await this.#options.serve(operation)
     if (result.type !== 'watch') throw new StatusError('BadRequest', 'only watches and streams go over a WebSocket')
     const { ws, send } = await acceptFrames(request, socket, head, context.encoding === 'json' ? 'text' : 'binary')
@@ -293,9 +292,19 @@ export class Frontend {
   }
 }
 
-/** The context of a watch, which is in JSON or protobuf. */
-const streamed = (context: EncodeContext): EncodeContext =>
-  context.encoding === 'yaml' ? { ...context, encoding: 'json' } : context
+const nextTurn = () => new Promise<void>(resolve => void setImmediate(resolve))
+
+/** Watchers that look at the same events share the list of them, and so can share what is written of it. */
+const chunks = new WeakMap<readonly WatchEvent[], Partial<Record<EncodeContext['encoding'], Buffer>>>()
+
+function chunkOf(context: EncodeContext, kind: AnyKind, events: readonly WatchEvent[], first: boolean): Buffer {
+  const encode = () =>
+    Buffer.concat(events.map((event, i) => encodeEvent(context, kind, event.type, event.item, first && i === 0)))
+  if (context.view !== 'object') return encode()
+  let known = chunks.get(events)
+  if (!known) chunks.set(events, (known = {}))
+  return (known[context.encoding] ??= encode())
+}
 
 /** Whether JSON is laid out for people. Source: apiserver endpoints/handlers/responsewriters (isPrettyPrint). */
 function wantsIndent({ request, url }: Call): boolean {

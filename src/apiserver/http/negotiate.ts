@@ -66,6 +66,10 @@ export function negotiate(header: string | undefined, views = true, watchable = 
   )
 }
 
+/** The 406 of a watch in an encoding that has no end of one event. */
+export const notStreamed = () =>
+  new StatusError('NotAcceptable', `only the following media types are accepted: ${streams.join(', ')}`)
+
 /** Throws NotAcceptable unless one of the types, whatever its parameters, is produced. */
 export function checkProduced(header: string | undefined, produced: readonly string[]): void {
   if (!header) return

@@ -85,11 +85,11 @@ function* watchProblems(match: string, options: OperationOptions): Iterable<Prob
   const at = root.field('resourceVersionMatch')
   if (options.sendInitialEvents !== undefined && match !== 'NotOlderThan')
     yield at.forbidden('sendInitialEvents requires setting resourceVersionMatch to NotOlderThan')
+  if (options.continue) yield at.forbidden('resourceVersionMatch is forbidden when continue is provided')
   if (!match) return
   if (options.sendInitialEvents === undefined)
     yield at.forbidden('resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided')
   if (match !== 'NotOlderThan') yield at.notSupported(match, ['NotOlderThan'])
-  if (options.continue) yield at.forbidden('resourceVersionMatch is forbidden when continue is provided')
 }
 
 function parseWriteOptions(query: URLSearchParams, kind: string, options: OperationOptions): void {

@@ -1,8 +1,9 @@
 // The HTTPS server: HTTP/1.1 and HTTP/2 on one port, in front of which is the Frontend.
 import type { IncomingMessage } from 'node:http'
 import { createSecureServer, type Http2SecureServer } from 'node:http2'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { Log } from '../../base/log.ts'
 import type { Request, Response } from './call.ts'
 import { Frontend, type FrontendOptions } from './frontend.ts'
 
@@ -53,6 +54,7 @@ export async function startHttp(options: HttpOptions, host: string, port: number
   server.on('sessionError', (error: Error) => options.core.log.debug('session failed', { error }))
   server.on('tlsClientError', (error: Error) => options.core.log.debug('TLS handshake failed', { error }))
   const sockets = new Set<Duplex>()
+  refusePlainHttp(server, sockets, options.core.log)
   server.on('secureConnection', socket => {
     sockets.add(socket)
     socket.on('error', (error: Error) => options.core.log.debug('connection failed', { error }))
@@ -67,6 +69,39 @@ export async function startHttp(options: HttpOptions, host: string, port: number
         for (const socket of sockets) socket.destroy()
       }),
   }
+}
+
+/** The first byte of a TLS handshake, and how long a connection may wait before it sends it. */
+const handshake = 0x16
+const firstByteMs = 120_000
+
+/** Tells clients that speak HTTP where TLS is spoken so, instead of hanging up. Source: Go's net/http (Server.Serve). */
+function refusePlainHttp(server: Http2SecureServer, open: Set<Duplex>, log: Log): void {
+  const begin = server.listeners('connection') as ((socket: Socket) => void)[]
+  server.removeAllListeners('connection')
+  server.on('connection', (socket: Socket) => {
+    const failed = (error: Error) => log.debug('connection failed', { error })
+    const onFirst = () => {
+      const first = socket.read(1) as Buffer | null
+      if (!first) return void socket.once('readable', onFirst)
+      socket.setTimeout(0)
+      if (first[0] !== handshake) {
+        socket.end('HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n')
+        // What is left of the request is read and dropped, so that the answer is not lost to a reset.
+        return void socket.resume()
+      }
+      socket.unshift(first)
+      socket.off('error', failed)
+      open.delete(socket)
+      for (const listener of begin) listener.call(server, socket)
+    }
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
+    socket.on('error', failed)
+    socket.once('end', () => socket.destroy())
+    socket.setTimeout(firstByteMs, () => socket.destroy())
+    socket.once('readable', onFirst)
+  })
 }
 
 function listen(server: Http2SecureServer, host: string, port: number): Promise<void> {

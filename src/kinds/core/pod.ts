@@ -7,6 +7,8 @@ import { podColumns } from './pod-columns.ts'
 import { defaultPodSpec, defaultHostPorts, defaultRequests, defaultWhole, preparePod } from './pod-defaults.ts'
 import { validatePod, validatePodUpdate } from './pod-validation.ts'
 
+const completed = (reason: string, message: string) => ({ type: 'Completed', status: 'True', reason, message })
+
 export const Pod = defineKind({
   group: '',
   version: 'v1',
@@ -31,6 +33,10 @@ export const Pod = defineKind({
   generation: true,
   statusKeeps: ['ownerReferences', 'deletionTimestamp'],
   returnsDeleted: true,
+  rowConditions({ status: { phase } }) {
+    if (phase === 'Succeeded') return [completed('Succeeded', 'The pod has completed successfully.')]
+    return phase === 'Failed' ? [completed('Failed', 'The pod failed.')] : undefined
+  },
   columns: podColumns,
   selectable: {
     'spec.nodeName': pod => pod.spec.nodeName ?? '',
