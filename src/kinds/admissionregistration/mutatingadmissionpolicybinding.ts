@@ -2,7 +2,7 @@
 import { paramText } from './columns.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { string, struct } from '../../api/schema/build.ts'
-import { validateBinding } from './policy-rules.ts'
+import { validateBinding, validateMutable } from './policy-rules.ts'
 import { defaultMatch } from './request-rules.ts'
 import { MatchResources, ParamRef } from './types.ts'
 
@@ -34,7 +34,10 @@ export const MutatingAdmissionPolicyBinding = defineKind({
   explicit: true,
   finalizers: 'any',
   defaults: ({ spec }) => defaultMatch(spec.matchResources),
-  validate: ({ spec }, at) => validateBinding(spec, at.field('spec')),
+  *validate({ spec }, at) {
+    yield* validateBinding(spec, at.field('spec'))
+    yield* validateMutable(spec.matchResources, at.field('spec', 'matchResources'))
+  },
   fields: {
     spec: MutatingAdmissionPolicyBindingSpec.value({ proto: 2, doc: 'What is wanted.' }),
   },

@@ -109,18 +109,18 @@ function* validateAuditAnnotations(name: string, list: readonly DeepReadonly<Aud
 
 export function* validateMutatingPolicy(spec: DeepReadonly<MutatingAdmissionPolicySpec>, at: Path): Problems {
   yield* validatePolicy(spec, at)
-  // What is deleted cannot be changed.
-  for (const { operations = [] } of spec.matchConstraints?.resourceRules ?? [])
-    for (const operation of operations)
-      yield* supported(
-        operation,
-        ['*', 'CONNECT', 'CREATE', 'UPDATE'],
-        at.field('matchConstraints', 'resourceRules', 'operations'),
-      )
+  yield* validateMutable(spec.matchConstraints, at.field('matchConstraints'))
   const { mutations = [] } = spec
   yield* present(mutations, at.field('mutations'), 'mutations must contain at least one item')
   for (const [i, mutation] of mutations.entries()) yield* validateMutation(mutation, at.field('mutations').index(i))
   yield* oneOf(spec.reinvocationPolicy, ['IfNeeded', 'Never'], at.field('reinvocationPolicy'))
+}
+
+/** What is deleted cannot be changed. */
+export function* validateMutable(match: DeepReadonly<MatchResources> | undefined, at: Path): Problems {
+  for (const { operations = [] } of match?.resourceRules ?? [])
+    for (const operation of operations)
+      yield* supported(operation, ['*', 'CONNECT', 'CREATE', 'UPDATE'], at.field('resourceRules', 'operations'))
 }
 
 function* validateMutation(mutation: DeepReadonly<Mutation>, at: Path): Problems {
