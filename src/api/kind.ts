@@ -65,6 +65,8 @@ export interface KindOptions<F extends Fields> {
   orphansByDefault?: { warning?: string }
   /** PUT of an object that is not there creates it. */
   createOnUpdate?: boolean
+  /** What is prepared on creation has defaults that follow from it. */
+  completesAgain?: boolean
   /** Whether something besides metadata.finalizers holds an object in deletion back. */
   isHeld?(object: DeepReadonly<Infer<F> & KubeObject>): boolean
   /** What a client should mend though the object is accepted; sent as Warning headers. */

@@ -190,8 +190,11 @@ function prepare({ operation, next, live, rules, now }: Write): void {
 }
 
 /** What Kubernetes stores is completed when it is read: what was prepared has defaults that follow from it. */
-function complete({ operation, next }: Write): void {
-  operation.kind.defaults?.(next)
+function complete(write: Write): void {
+  const { kind } = write.operation
+  if (!kind.completesAgain) return
+  kind.defaults?.(write.next)
+  makeCanonical(write)
 }
 
 /** Holds the place of the revision, which is known after the write. */

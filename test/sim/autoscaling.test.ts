@@ -170,7 +170,10 @@ test('the metric that asks for most pods counts; with one missing it never goes 
     const behavior = { scaleDown: { stabilizationWindowSeconds: 0 } }
     await sim.client.create(HorizontalPodAutoscaler, autoscaler({ metrics: metrics as never, behavior }))
     await sim.until('as many as the queue asks for', () => replicas(sim) === 4)
-    match(condition(sim, 'ScalingActive')?.message ?? '', /external metric depth/)
+    // The status is written after the scale.
+    await sim.until('the metric is named', () =>
+      /external metric depth/.test(condition(sim, 'ScalingActive')?.message ?? ''),
+    )
     await sim.clock.forward(20_000)
     deepStrictEqual(
       hpa(sim).status.currentMetrics?.map(m => m.type),

@@ -62,6 +62,7 @@ export const Job = defineKind({
   kind: 'Job',
   plural: 'jobs',
   scope: 'Namespaced',
+  completesAgain: true,
   orphansByDefault: {
     warning:
       'child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning',
