@@ -2,6 +2,7 @@
 // fields and every field there, set or not.
 // Source: apimachinery validation/field/errors.go (ErrorBody), pkg/apis/*/types.go.
 import { Printed } from './path.ts'
+import { plainZero } from './schema/decode.ts'
 import { asGiven } from './schema/empties.ts'
 import type { DeepReadonly, Json, JsonObject, Node, Struct } from './schema/node.ts'
 
@@ -68,24 +69,7 @@ function goValue(node: Node, value: DeepReadonly<Json> | undefined): Json {
   }
 }
 
-function zero(node: Node): Json {
-  if (node.optional) return null
-  switch (node.type) {
-    case 'string':
-      return ''
-    case 'bool':
-      return false
-    case 'int32':
-    case 'int64':
-    case 'double':
-    case 'intOrString':
-      return 0
-    case 'quantity':
-      return '0'
-    default:
-      return null
-  }
-}
+const zero = (node: Node): Json => (node.optional ? null : plainZero(node))
 
 const capital = (name: string) => name.charAt(0).toUpperCase() + name.slice(1)
 

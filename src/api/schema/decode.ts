@@ -291,6 +291,20 @@ function define(target: JsonObject, key: string, value: Json): void {
 
 function zero(node: Node, context: Context): Json {
   switch (node.type) {
+    case 'duration':
+      return '0s'
+    case 'struct':
+      return decodeStruct(node.struct!(), {}, context)
+    case 'list':
+      return nilList()
+    default:
+      return plainZero(node)
+  }
+}
+
+/** What an absent plain value is in Go; null for what is nil there. */
+export function plainZero({ type }: Pick<Node, 'type'>): Json {
+  switch (type) {
     case 'string':
       return ''
     case 'bool':
@@ -302,17 +316,7 @@ function zero(node: Node, context: Context): Json {
       return 0
     case 'quantity':
       return '0'
-    case 'duration':
-      return '0s'
-    case 'struct':
-      return decodeStruct(node.struct!(), {}, context)
-    case 'list':
-      return nilList()
-    case 'bytes':
-    case 'time':
-    case 'microTime':
-    case 'json':
-    case 'map':
+    default:
       return null
   }
 }
