@@ -16,6 +16,7 @@ import { nodeRestriction } from './admission/node-restriction.ts'
 import { nodeTaint } from './admission/node-taint.ts'
 import { priorityAdmission } from './admission/priority.ts'
 import { resourceQuota } from './admission/resource-quota.ts'
+import { runtimeClassAdmission } from './admission/runtime-class.ts'
 import { serviceAccountAdmission } from './admission/service-account.ts'
 import { chain, mastersAuthorizer } from './authz/authorizer.ts'
 import { nodeAuthorizer } from './authz/node.ts'
@@ -55,6 +56,7 @@ export async function openServer(
     serviceAccountAdmission(storage, random),
     priorityAdmission(storage),
     defaultTolerations(),
+    runtimeClassAdmission(storage),
     nodeTaint(),
     serviceAllocation(storage, clock, random, options),
     nodeRestriction(storage, authorizer),

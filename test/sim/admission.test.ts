@@ -5,6 +5,7 @@ import { LimitRange } from '../../src/kinds/core/limitrange.ts'
 import { Pod } from '../../src/kinds/core/pod.ts'
 import { Service } from '../../src/kinds/core/service.ts'
 import { ServiceAccount } from '../../src/kinds/core/serviceaccount.ts'
+import { RuntimeClass } from '../../src/kinds/node/runtimeclass.ts'
 import { PriorityClass } from '../../src/kinds/scheduling/priorityclass.ts'
 import { simulate } from './cluster.ts'
 
@@ -117,4 +118,50 @@ test('services get addresses and ports, keep them, and give them back', () =>
       }),
       /provided IP is already allocated/,
     )
+  }))
+
+test('a pod gets what its runtime class costs and where it runs, and none that is not there', () =>
+  simulate({ scheduler: false }, async ({ client, until }) => {
+    await until(
+      'the default account is there',
+      async () => (await client.find(ServiceAccount, { namespace: 'default', name: 'default' })) !== undefined,
+    )
+    const podFixed = { cpu: '100m', memory: '64Mi' }
+    await client.create(RuntimeClass, {
+      metadata: { name: 'sandboxed' },
+      handler: 'sandboxed',
+      overhead: { podFixed },
+      scheduling: {
+        nodeSelector: { runtime: 'sandboxed' },
+        tolerations: [{ key: 'sandboxed', operator: 'Exists', effect: 'NoSchedule' }],
+      },
+    })
+    const of = (name: string, spec: object) => {
+      const made = pod(name)
+      return { ...made, spec: { ...made.spec, ...spec } }
+    }
+    const made = await client.create(Pod, of('a', { runtimeClassName: 'sandboxed', nodeSelector: { zone: 'z' } }))
+    assert.deepEqual(made.spec.overhead, podFixed)
+    assert.deepEqual(made.spec.nodeSelector, { runtime: 'sandboxed', zone: 'z' })
+    assert.ok(made.spec.tolerations?.some(t => t.key === 'sandboxed'))
+    const refused: [object, string][] = [
+      [{ runtimeClassName: 'none' }, 'pod rejected: RuntimeClass "none" not found'],
+      [
+        { runtimeClassName: 'sandboxed', overhead: { cpu: '1' } },
+        "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead",
+      ],
+      [
+        { overhead: { cpu: '1' } },
+        'pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead',
+      ],
+      [
+        { runtimeClassName: 'sandboxed', nodeSelector: { runtime: 'plain' } },
+        'conflict: runtimeClass.scheduling.nodeSelector[runtime] = sandboxed; pod.spec.nodeSelector[runtime] = plain',
+      ],
+    ]
+    for (const [spec, why] of refused)
+      await assert.rejects(client.create(Pod, of('b', spec)), {
+        reason: 'Forbidden',
+        message: `pods "b" is forbidden: ${why}`,
+      })
   }))

@@ -1,0 +1,74 @@
+// RuntimeClass: a pod gets what its runtime class costs and where it can run, and none that is not there.
+// Source: plugin/pkg/admission/runtimeclass.
+import type { DeepReadonly } from '../../api/schema/node.ts'
+import { compareQuantities } from '../../api/quantity.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
+import { RuntimeClass } from '../../kinds/node/runtimeclass.ts'
+import { same } from '../../kinds/unchanged.ts'
+import { forbidden } from '../errors.ts'
+import type { Storage } from '../storage.ts'
+import { type AdmissionPlugin, isFor } from './chain.ts'
+import type { AdmissionRequest } from './request.ts'
+
+export function runtimeClassAdmission(storage: Storage): AdmissionPlugin {
+  const classOf = (request: AdmissionRequest, { spec }: DeepReadonly<Pod>) => {
+    const name = spec.runtimeClassName
+    if (!name) return undefined
+    const found = storage.mirror(RuntimeClass).get(undefined, name)
+    if (!found) throw refuse(request, `pod rejected: RuntimeClass ${JSON.stringify(name)} not found`)
+    return found
+  }
+  return {
+    name: 'RuntimeClass',
+    mutate(request) {
+      if (request.type !== 'CREATE' || !isFor(request, '', 'pods')) return
+      const pod = request.object as Pod
+      const found = classOf(request, pod)
+      const fixed = found?.overhead?.podFixed
+      if (fixed) {
+        if (pod.spec.overhead && !equal(pod.spec.overhead, fixed)) throw mismatch(request)
+        pod.spec.overhead = { ...fixed }
+      }
+      if (found?.scheduling) setScheduling(request, pod, found.scheduling)
+    },
+    validate(request) {
+      if (request.type !== 'CREATE' || !isFor(request, '', 'pods')) return
+      const pod = request.object as Pod
+      const fixed = classOf(request, pod)?.overhead?.podFixed
+      if (fixed) {
+        if (!equal(pod.spec.overhead ?? {}, fixed)) throw mismatch(request)
+      } else if (Object.keys(pod.spec.overhead ?? {}).length)
+        throw refuse(request, 'pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead')
+    },
+  }
+}
+
+const refuse = ({ operation: { kind }, ...request }: AdmissionRequest, why: string) =>
+  forbidden(kind, ('object' in request && (request.object as Pod).metadata.name) || '', why)
+
+const mismatch = (request: AdmissionRequest) =>
+  refuse(request, "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead")
+
+type Amounts = Readonly<Record<string, string>>
+
+const equal = (a: Amounts, b: Amounts): boolean =>
+  Object.keys(a).length === Object.keys(b).length &&
+  Object.entries(a).every(([name, amount]) => b[name] !== undefined && compareQuantities(amount, b[name]) === 0)
+
+function setScheduling(
+  request: AdmissionRequest,
+  { spec }: Pod,
+  { nodeSelector = {}, tolerations = [] }: DeepReadonly<NonNullable<RuntimeClass['scheduling']>>,
+): void {
+  for (const [key, value] of Object.entries(nodeSelector)) {
+    const own = spec.nodeSelector?.[key]
+    if (own !== undefined && own !== value)
+      throw refuse(
+        request,
+        `conflict: runtimeClass.scheduling.nodeSelector[${key}] = ${value}; pod.spec.nodeSelector[${key}] = ${own}`,
+      )
+  }
+  if (Object.keys(nodeSelector).length) spec.nodeSelector = { ...spec.nodeSelector, ...nodeSelector }
+  const missing = tolerations.filter(one => !spec.tolerations?.some(own => same(own, one)))
+  if (missing.length) spec.tolerations = [...(spec.tolerations ?? []), ...structuredClone(missing as never[])]
+}
