@@ -80,15 +80,17 @@ export function accessDenied(
   return new StatusError('Forbidden', text, { details: detailsOf(kind, name) })
 }
 
+/** What calls itself at every level of an object ends at the bottom of the stack: then the object is too deep. */
+function otherError(error: unknown): StatusError {
+  if (error instanceof RangeError && error.message.includes('call stack'))
+    return new StatusError('BadRequest', 'exceeded max depth')
+  const text = error instanceof Error ? error.message : String(error)
+  return new StatusError('InternalError', `Internal error occurred: ${text}`)
+}
+
 /** The Status of an error. */
 export function statusOf(error: unknown): JsonObject {
-  const known =
-    error instanceof StatusError
-      ? error
-      : new StatusError(
-          'InternalError',
-          `Internal error occurred: ${error instanceof Error ? error.message : String(error)}`,
-        )
+  const known = error instanceof StatusError ? error : otherError(error)
   const { reason, code, message, details } = known
   const metadata: JsonObject = known.continue ? { continue: known.continue } : {}
   return {

@@ -215,3 +215,25 @@ test('plain HTTP on the port of HTTPS is told so', () =>
     })
     strictEqual(answer, 'HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n')
   }))
+
+test('deep objects are taken or refused, and break nothing', () =>
+  overHttps(async ({ send }) => {
+    const path = '/apis/apps/v1/namespaces/default/controllerrevisions'
+    for (const [depth, good] of [
+      [1_500, true],
+      [9_900, false],
+      [20_000, false],
+    ] as const) {
+      const name = `c${depth}`
+      const data = `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`
+      const text = `{"apiVersion":"apps/v1","kind":"ControllerRevision","metadata":{"name":"${name}"},"revision":1,"data":${data}}`
+      const type = { 'content-type': 'application/apply-patch+yaml' }
+      const codes = [
+        (await send('PATCH', `${path}/${name}?fieldManager=m`, text, type)).code,
+        (await send('POST', path, text.replace(name, `${name}-2`))).code,
+        (await send('GET', `${path}/${name}`, undefined, { accept: 'application/yaml' })).code,
+      ]
+      deepStrictEqual(codes, good ? [201, 201, 200] : [400, 400, 404], String(depth))
+    }
+    strictEqual((await send('GET', path)).code, 200)
+  }))
