@@ -1,5 +1,6 @@
 // From a request body to an object of the kind the path names: type check, unknown fields by the asked
 // strictness, defaults.
+import { goQuote } from '../base/go-text.ts'
 import { messageOf, StatusError } from '../base/errors.ts'
 import { type AnyKind, apiVersionOf, type KubeObject, parseApiVersion } from '../api/kind.ts'
 import { isObject } from '../api/patch/merge.ts'
@@ -128,9 +129,7 @@ function checkType(kind: AnyKind, body: Json | undefined): JsonObject {
     k => k.group === group && k.version === version && (k.kind === named || `${k.kind}List` === named),
   )
   if (!known)
-    throw refused(
-      `no kind ${JSON.stringify(named)} is registered for version ${JSON.stringify(apiVersionOf(group, version))} in scheme "pkg/runtime/scheme.go:111"`,
-    )
+    throw refused(notRegistered(named, apiVersionOf(group, version)))
   if (named === kind.kind)
     throw new StatusError(
       'BadRequest',
@@ -138,6 +137,10 @@ function checkType(kind: AnyKind, body: Json | undefined): JsonObject {
     )
   throw refused(`converting (${version}.${named}) to (${goPackage(kind)}.${kind.kind}): unknown conversion`)
 }
+
+/** What Go's scheme says of a kind that it does not have. */
+export const notRegistered = (kind: string, apiVersion: string): string =>
+  `no kind ${goQuote(kind)} is registered for version ${goQuote(apiVersion)} in scheme "pkg/runtime/scheme.go:111"`
 
 /** The type Go reads first from a body. */
 const typeMeta =
@@ -158,11 +161,16 @@ const unrecognized = (kind: AnyKind, why: string, body: Json) =>
   unreadableBody(kind, why, Buffer.from(JSON.stringify(body)))
 
 /** The 400 for a body whose type cannot be read. */
-export const unreadableBody = (kind: Pick<AnyKind, 'kind'>, why: string, body: Buffer): StatusError =>
-  new StatusError(
+export function unreadableBody({ kind }: Pick<AnyKind, 'kind'>, why: string, body: Buffer): StatusError {
+  const text = `couldn't get version/kind; json parse error: ${why}`
+  // The options of a delete are decoded by a handler of their own, which adds nothing.
+  return new StatusError(
     'BadRequest',
-    `the object provided is unrecognized (must be of type ${kind.kind}): couldn't get version/kind; json parse error: ${why} (${summaryOf(body)})`,
+    kind === 'DeleteOptions'
+      ? text
+      : `the object provided is unrecognized (must be of type ${kind}): ${text} (${summaryOf(body)})`,
   )
+}
 
 const maxSummary = 30
 

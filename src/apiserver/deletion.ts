@@ -18,7 +18,7 @@ import { StoreConflict } from '../store/index.ts'
 import { conflict, notFound, objectModified } from './errors.ts'
 import { dryRunProblems, refuse } from './option-checks.ts'
 import { list } from './lists.ts'
-import { editable, type Warn } from './body.ts'
+import { editable, notRegistered, type Warn } from './body.ts'
 import type { Registry } from './registry.ts'
 
 const maxConflictRetries = 20
@@ -173,6 +173,9 @@ export async function removeCollection(
 /** The options of a delete, from its body. Throws BadRequest or Invalid. */
 export function deleteOptions(operation: Operation): DeleteOptions {
   let options: DeleteOptions
+  const { kind = 'DeleteOptions', apiVersion = 'v1' } = (operation.body ?? {}) as { kind?: string; apiVersion?: string }
+  if (kind && kind !== 'DeleteOptions')
+    throw new StatusError('BadRequest', notRegistered(kind, apiVersion))
   try {
     options = decode(DeleteOptions, operation.body ?? {})
   } catch (error) {

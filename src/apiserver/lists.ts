@@ -8,6 +8,7 @@ import { matchesSelector, parseSelector, type Selector } from '../api/labels.ts'
 import type { Item } from '../api/mirror.ts'
 import type { Operation, OperationResult } from '../api/operation.ts'
 import { jsonSyntaxError } from '../wire/json.ts'
+import { tooLarge } from '../store/index.ts'
 import { prefixOf, type Storage } from './storage.ts'
 
 /** What a list or watch lets through. */
@@ -157,15 +158,6 @@ export async function waitForFuture(storage: Storage, wanted: number, signal: Ab
   if (wanted > newest) throw tooLarge(wanted, newest)
   await storage.waitFor(wanted, signal)
 }
-
-/** The 504 of a revision that is yet to come. Source: apiserver pkg/storage/errors.go (NewTooLargeResourceVersionError). */
-export const tooLarge = (wanted: number, newest: number): StatusError =>
-  new StatusError('Timeout', `Timeout: Too large resource version: ${wanted}, current: ${newest}`, {
-    details: {
-      causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
-      retryAfterSeconds: 1,
-    },
-  })
 
 function checkOptions(options: Operation['options']): void {
   const { resourceVersion, continue: token } = options

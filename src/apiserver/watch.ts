@@ -14,7 +14,8 @@ import type { AnyKind, KubeObject } from '../api/kind.ts'
 import { Item, type MirrorChange } from '../api/mirror.ts'
 import type { Operation, WatchEvent } from '../api/operation.ts'
 import { statusOf } from './errors.ts'
-import { type Filter, filterOf, passes, tooLarge } from './lists.ts'
+import { tooLarge } from '../store/index.ts'
+import { type Filter, filterOf, passes } from './lists.ts'
 import type { Storage } from './storage.ts'
 
 const bookmarkEveryMs = 60_000

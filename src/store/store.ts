@@ -136,8 +136,8 @@ export const watchExpired = () => new StatusError('Expired', 'The resourceVersio
 
 /** As kube-apiserver answers a resourceVersion it has not reached yet: clients match on the cause. */
 export function tooLarge(at: Revision, current: Revision): StatusError {
-  const causes = [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version', field: '' }]
-  return new StatusError('Timeout', `Too large resource version: ${at}, current: ${current}`, {
+  const causes = [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }]
+  return new StatusError('Timeout', `Timeout: Too large resource version: ${at}, current: ${current}`, {
     details: { causes, retryAfterSeconds: 1 },
   })
 }

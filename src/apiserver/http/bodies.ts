@@ -139,8 +139,11 @@ function parseYaml(body: Buffer, { kind, patchType }: BodyContext): ParsedBody {
     version: '1.1',
     merge: true,
     intAsBigInt: true,
-    // Kubernetes reads dates and binaries as the texts they are.
-    customTags: tags => tags.filter(tag => !foreignTags.has(typeof tag === 'string' ? tag : tag.tag)),
+    // Kubernetes reads dates as the texts they are, and of binaries the text they hold.
+    customTags: tags => [
+      ...tags.filter(tag => !foreignTags.has(typeof tag === 'string' ? tag : tag.tag)),
+      { tag: 'tag:yaml.org,2002:binary', resolve: binaryText },
+    ],
     lineCounter: lines,
     // Keys that come twice are told, not refused: who asks for strictness refuses them later.
     uniqueKeys: (a, b) => {
@@ -174,6 +177,7 @@ function parseYaml(body: Buffer, { kind, patchType }: BodyContext): ParsedBody {
 }
 
 const maxAliases = 100
+const binaryText = (text: string) => Buffer.from(text, 'base64').toString()
 const foreignTags = new Set(['binary', 'timestamp', 'tag:yaml.org,2002:binary', 'tag:yaml.org,2002:timestamp'])
 
 /** What go-yaml says of the commonest mistakes. */

@@ -6,7 +6,7 @@ import { bool, list, string, struct } from '../../api/schema/build.ts'
 import { encodeEnvelope, encodeProto } from '../../api/schema/proto.ts'
 import type { JsonObject, Struct } from '../../api/schema/node.ts'
 import { methodNotAllowed } from '../errors.ts'
-import { contentTypes, type Encoding, negotiate } from './negotiate.ts'
+import { choose, contentTypes, type Encoding, negotiate } from './negotiate.ts'
 import type { Call } from './call.ts'
 import { send } from './call.ts'
 
@@ -92,9 +92,12 @@ export type Document = JsonObject & { kind: string }
 
 /** Sends a document to a GET in the encoding the client wants. Throws MethodNotAllowed, NotAcceptable. */
 export function sendDocument({ request, response }: Call, document: Document, type = ''): void {
-  if (request.method !== 'GET') throw methodNotAllowed()
+  // A group's handler stands outside of the routes: it answers every method, and refuses types on its own.
+  const isGroup = document.kind === 'APIGroup'
+  if (request.method !== 'GET' && !isGroup) throw methodNotAllowed()
+  const { accept } = request.headers
   // A document in a form of its own has been negotiated already.
-  const encoding = type ? encodingOf(request.headers.accept) : negotiate(request.headers.accept, false).encoding
+  const encoding = type ? encodingOf(accept) : isGroup ? choose(accept, false).encoding : negotiate(accept, false).encoding
   send(response, 200, `${contentTypes[encoding]}${type}`, encode(document, encoding))
 }
 

@@ -48,8 +48,13 @@ const viewKinds: Readonly<Record<string, View>> = {
  * @param watchable whether the route also streams
  */
 export function negotiate(header: string | undefined, views = true, watchable = false): Accepted {
-  if (!header) return plain
   checkProduced(header, [...Object.values(contentTypes), ...(watchable ? streams : [])])
+  return choose(header, views)
+}
+
+/** The second stage alone. */
+export function choose(header: string | undefined, views: boolean): Accepted {
+  if (!header) return plain
   for (const { type, parameters } of clauses(header)) {
     const encoding = Object.hasOwn(encodings, type) ? encodings[type] : undefined
     if (!encoding) continue

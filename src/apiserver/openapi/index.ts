@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { apiVersionOf, type AnyKind } from '../../api/kind.ts'
 import type { JsonObject } from '../../api/schema/node.ts'
 import type { PathHandler } from '../http/call.ts'
-import { send, sendJson } from '../http/call.ts'
+import { send } from '../http/call.ts'
 import { kubernetesVersion } from '../http/health.ts'
 import { encodeOpenAPIv2 } from './gnostic.ts'
 import { pathsOf } from './paths.ts'
@@ -12,8 +12,6 @@ import { SchemaBook } from './schemas.ts'
 
 const info = { title: 'Kubernetes', version: kubernetesVersion }
 const protobufType = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf'
-/** Old clients ask with an @, which makes no valid media type: they get bytes without a name. */
-const unnamedType = 'application/octet-stream'
 
 export function openapiV2(kinds: readonly AnyKind[]): JsonObject {
   return { swagger: '2.0', info, paths: pathsOf(2, kinds), definitions: new SchemaBook(2, kinds).schemas }
@@ -58,11 +56,10 @@ export function openapi(kinds: () => readonly AnyKind[]): PathHandler {
     if (path === '/openapi/v2') {
       const accept = request.headers.accept ?? ''
       if (accept.includes('proto-openapi')) {
-        const type = accept.includes('spec.v2@') ? unnamedType : protobufType
         send(
           response,
           200,
-          type,
+          protobufType,
           cached('v2.pb', () => encodeOpenAPIv2(openapiV2(kinds()))),
         )
       } else
@@ -82,15 +79,21 @@ export function openapi(kinds: () => readonly AnyKind[]): PathHandler {
             .map(pathPrefix),
         ),
       ].sort()
-      sendJson(response, {
-        paths: Object.fromEntries(
-          prefixes.map(p => [p, { serverRelativeURL: `/openapi/v3/${p}?hash=${hash(kinds(), p)}` }]),
-        ),
-      })
+      const list = Object.fromEntries(
+        prefixes.map(p => [p, { serverRelativeURL: `/openapi/v3/${p}?hash=${hash(kinds(), p)}` }]),
+      )
+      // Every method is answered, but only an answer to GET says what it is.
+      const type = request.method === 'GET' ? 'application/json' : 'text/plain; charset=utf-8'
+      send(response, 200, type, Buffer.from(JSON.stringify({ paths: list })))
       return true
     }
     const prefix = /^\/openapi\/v3\/(.+)$/.exec(path)?.[1]
-    if (!prefix || !kinds().some(kind => pathPrefix(kind) === prefix)) return false
+    if (!prefix) return false
+    if (!kinds().some(kind => pathPrefix(kind) === prefix)) {
+      response.writeHead(404, { 'content-length': 0 })
+      response.end()
+      return true
+    }
     response.setHeader('etag', JSON.stringify(hash(kinds(), prefix)))
     send(response, 200, 'application/json', v3(prefix))
     return true

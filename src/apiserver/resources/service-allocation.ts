@@ -119,7 +119,7 @@ function* allocate(context: Allocator, service: Service, old: DeepReadonly<Servi
       delete spec.clusterIP
       delete spec.clusterIPs
     }
-  } else if (spec.ipFamilyPolicy === 'RequireDualStack' && new Set(context.cidrs().map(cidr => cidr.family)).size < 2) {
+  } else if (spec.ipFamilyPolicy === 'RequireDualStack' && !isManual(spec) && new Set(context.cidrs().map(cidr => cidr.family)).size < 2) {
     const path = root.field('spec', 'ipFamilyPolicy')
     return yield path.invalid(spec.ipFamilyPolicy, 'this cluster is not configured for dual-stack services')
   } else yield* allocateAddress(context, service)
@@ -137,8 +137,14 @@ function* allocate(context: Allocator, service: Service, old: DeepReadonly<Servi
 function chooseFamilies({ spec }: Service): void {
   if (spec.type === 'ExternalName') return
   spec.ipFamilies ??= [ipFamily(spec.clusterIP ?? '') === 6 ? 'IPv6' : 'IPv4']
-  spec.ipFamilyPolicy ??= 'SingleStack'
+  spec.ipFamilyPolicy ??= isManual(spec) ? 'RequireDualStack' : 'SingleStack'
+  if (isManual(spec) && spec.ipFamilyPolicy !== 'SingleStack' && spec.ipFamilies.length === 1)
+    spec.ipFamilies.push(spec.ipFamilies[0] === 'IPv6' ? 'IPv4' : 'IPv6')
 }
+
+/** Somebody else writes its endpoints, which may be of any family whatever the cluster has. */
+const isManual = ({ clusterIP, selector }: Service['spec']) =>
+  clusterIP === 'None' && Object.keys(selector ?? {}).length === 0
 
 // What a client left out of a PUT or patch was not meant to be given up.
 function keepAllocations({ spec }: Service, old: DeepReadonly<Service> | undefined): void {

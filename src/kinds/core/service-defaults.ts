@@ -13,6 +13,7 @@ type OptionalField =
   | 'clusterIPs'
   | 'ipFamilies'
   | 'ipFamilyPolicy'
+  | 'internalTrafficPolicy'
   | 'externalTrafficPolicy'
   | 'healthCheckNodePort'
   | 'allocateLoadBalancerNodePorts'
@@ -48,6 +49,7 @@ const typeDependent: readonly {
   { fields: ['clusterIP', 'clusterIPs'], goWith: hasAddress },
   { fields: ['ipFamilies'], goWith: hasAddress },
   { fields: ['ipFamilyPolicy'], goWith: hasAddress },
+  { fields: ['internalTrafficPolicy'], goWith: hasAddress },
   { fields: ['externalTrafficPolicy'], goWith: isExternal },
   { fields: ['healthCheckNodePort'], goWith: needsHealthCheck },
   { fields: ['allocateLoadBalancerNodePorts'], goWith: isBalanced },
