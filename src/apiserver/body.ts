@@ -128,8 +128,7 @@ function checkType(kind: AnyKind, body: Json | undefined): JsonObject {
   const known = builtinKinds.some(
     k => k.group === group && k.version === version && (k.kind === named || `${k.kind}List` === named),
   )
-  if (!known)
-    throw refused(notRegistered(named, apiVersionOf(group, version)))
+  if (!known) throw refused(notRegistered(named, apiVersionOf(group, version)))
   if (named === kind.kind)
     throw new StatusError(
       'BadRequest',

@@ -174,8 +174,7 @@ export async function removeCollection(
 export function deleteOptions(operation: Operation): DeleteOptions {
   let options: DeleteOptions
   const { kind = 'DeleteOptions', apiVersion = 'v1' } = (operation.body ?? {}) as { kind?: string; apiVersion?: string }
-  if (kind && kind !== 'DeleteOptions')
-    throw new StatusError('BadRequest', notRegistered(kind, apiVersion))
+  if (kind && kind !== 'DeleteOptions') throw new StatusError('BadRequest', notRegistered(kind, apiVersion))
   try {
     options = decode(DeleteOptions, operation.body ?? {})
   } catch (error) {

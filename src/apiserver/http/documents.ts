@@ -97,7 +97,11 @@ export function sendDocument({ request, response }: Call, document: Document, ty
   if (request.method !== 'GET' && !isGroup) throw methodNotAllowed()
   const { accept } = request.headers
   // A document in a form of its own has been negotiated already.
-  const encoding = type ? encodingOf(accept) : isGroup ? choose(accept, false).encoding : negotiate(accept, false).encoding
+  const encoding = type
+    ? encodingOf(accept)
+    : isGroup
+      ? choose(accept, false).encoding
+      : negotiate(accept, false).encoding
   send(response, 200, `${contentTypes[encoding]}${type}`, encode(document, encoding))
 }
 

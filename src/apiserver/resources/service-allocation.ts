@@ -119,7 +119,11 @@ function* allocate(context: Allocator, service: Service, old: DeepReadonly<Servi
       delete spec.clusterIP
       delete spec.clusterIPs
     }
-  } else if (spec.ipFamilyPolicy === 'RequireDualStack' && !isManual(spec) && new Set(context.cidrs().map(cidr => cidr.family)).size < 2) {
+  } else if (
+    spec.ipFamilyPolicy === 'RequireDualStack' &&
+    !isManual(spec) &&
+    new Set(context.cidrs().map(cidr => cidr.family)).size < 2
+  ) {
     const path = root.field('spec', 'ipFamilyPolicy')
     return yield path.invalid(spec.ipFamilyPolicy, 'this cluster is not configured for dual-stack services')
   } else yield* allocateAddress(context, service)
