@@ -114,6 +114,12 @@ export interface KindOptions<F extends Fields> {
     old: DeepReadonly<Infer<F> & KubeObject>,
     at: Path,
   ): Iterable<Problem>
+  /** What is wrong with a change through /status, in the place of `validate` and `validateUpdate`. */
+  validateStatus?(
+    object: DeepReadonly<Infer<F> & KubeObject>,
+    old: DeepReadonly<Infer<F> & KubeObject>,
+    at: Path,
+  ): Iterable<Problem>
   /** The kind whose objects these are in other words; they are stored as that kind. */
   view?: KindView
   /** Checks of a name beyond a DNS subdomain; returns what is wrong with it. */
@@ -140,6 +146,7 @@ export interface Kind<T extends KubeObject = KubeObject>
     | 'prepare'
     | 'validate'
     | 'validateUpdate'
+    | 'validateStatus'
     | 'isHeld'
     | 'warnings'
   > {
@@ -159,6 +166,7 @@ export interface Kind<T extends KubeObject = KubeObject>
   prepare?(object: T, old: DeepReadonly<T> | undefined, now: string): void
   validate?(object: DeepReadonly<T>, at: Path, old: DeepReadonly<T> | undefined): Iterable<Problem>
   validateUpdate?(object: DeepReadonly<T>, old: DeepReadonly<T>, at: Path): Iterable<Problem>
+  validateStatus?(object: DeepReadonly<T>, old: DeepReadonly<T>, at: Path): Iterable<Problem>
   isHeld?(object: DeepReadonly<T>): boolean
   warnings?(object: DeepReadonly<T>, old: DeepReadonly<T> | undefined, at: Path): Iterable<string>
 }

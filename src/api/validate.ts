@@ -27,11 +27,26 @@ export function* validateUpdate(
   object: DeepReadonly<KubeObject>,
   old: DeepReadonly<KubeObject>,
 ): Iterable<Problem> {
-  yield* validateMeta(kind, object.metadata, pathSegmentErrors)
-  yield* validateMetaUpdate(object.metadata, old.metadata)
-  yield* validateMetaUpdate(object.metadata, old.metadata)
+  yield* validateMetaChange(kind, object.metadata, old.metadata)
   yield* ownProblems(kind, object, old)
   if (kind.validateUpdate) yield* kind.validateUpdate(object, old, root)
+}
+
+/** The same of an object that differs from `old` in its status: only that is looked at, where the kind says how. */
+export function* validateStatusUpdate(
+  kind: AnyKind,
+  object: DeepReadonly<KubeObject>,
+  old: DeepReadonly<KubeObject>,
+): Iterable<Problem> {
+  if (!kind.validateStatus) return yield* validateUpdate(kind, object, old)
+  yield* validateMetaChange(kind, object.metadata, old.metadata)
+  yield* kind.validateStatus(object, old, root)
+}
+
+function* validateMetaChange(kind: AnyKind, next: Meta, old: Meta): Iterable<Problem> {
+  yield* validateMeta(kind, next, pathSegmentErrors)
+  yield* validateMetaUpdate(next, old)
+  yield* validateMetaUpdate(next, old)
 }
 
 /** What the rules of the kind and its schema have against an object. */

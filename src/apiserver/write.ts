@@ -17,7 +17,7 @@ import { invalidError, type Problem, root } from '../api/path.ts'
 import { decode } from '../api/schema/decode.ts'
 import type { DeepReadonly, Json, JsonObject } from '../api/schema/node.ts'
 import { timeText } from '../api/time.ts'
-import { ownProblems, validateObject, validateUpdate } from '../api/validate.ts'
+import { ownProblems, validateObject, validateStatusUpdate, validateUpdate } from '../api/validate.ts'
 import type { Admission } from './admission/request.ts'
 import { canonical, type Warn } from './body.ts'
 import { conflict, objectModified, otherUid } from './errors.ts'
@@ -225,13 +225,20 @@ function countGeneration({ operation, next, live }: Write): void {
 function check({ operation, next, live, rules, warn }: Write): void {
   const { kind } = operation
   const old = live?.object
-  const problems = !old
-    ? validateObject(kind, next)
-    : rules === 'whole'
-      ? validateUpdate(kind, next, old)
-      : ownProblems(kind, next, old)
-  throwProblems(kind, next.metadata.name ?? '', problems)
+  throwProblems(kind, next.metadata.name ?? '', problemsOf(kind, next, old, rules, operation.subresource))
   for (const text of kind.warnings?.(next, old, root) ?? []) warn(text)
+}
+
+function problemsOf(
+  kind: AnyKind,
+  next: KubeObject,
+  old: DeepReadonly<KubeObject> | undefined,
+  rules: Rules,
+  subresource: string | undefined,
+): Iterable<Problem> {
+  if (!old) return validateObject(kind, next)
+  if (rules !== 'whole') return ownProblems(kind, next, old)
+  return subresource === 'status' ? validateStatusUpdate(kind, next, old) : validateUpdate(kind, next, old)
 }
 
 /** Throws the 422 when there is anything to report. */

@@ -144,8 +144,9 @@ function putGiven(out: JsonObject, row: Row, source: JsonObject, context: Contex
 }
 
 function putUnasked(out: JsonObject, { name, node }: Row, context: Context): void {
-  if (context.defaults && node.default !== undefined) out[name] = structuredClone(node.default) as Json
-  else if (node.always) out[name] = zero(node, context)
+  if (context.defaults && node.default !== undefined && (node.default !== '' || node.optional))
+    out[name] = structuredClone(node.default) as Json
+  else if (node.always) out[name] = node.optional ? null : zero(node, context)
 }
 
 /** Undefined means: zero, and not to be written. */

@@ -26,6 +26,7 @@ export type NodeType =
  * When a field is written:
  * - `always`: even when zero (Go: neither pointer nor omitempty), so a decoded object always has it;
  * - `optional`: absent differs from zero, zero is kept (Go: pointer);
+ * - both: null is written for what is absent (Go: pointer without omitempty);
  * - neither: zero and absent are the same, and not written (Go: omitempty).
  */
 export interface FieldOptions {
@@ -39,7 +40,7 @@ export interface FieldOptions {
   mayBeEmpty?: boolean
   /** What the field is for, shown by `kubectl explain`. */
   doc?: string
-  /** Filled in when absent on a write. */
+  /** Filled in when absent on a write; an empty string only where it differs from an absent one. */
   default?: unknown
   /** Allowed values; anything else is refused as not supported. */
   enum?: readonly string[]
@@ -135,9 +136,11 @@ export type IsPresent<O> = O extends { optional: true }
   ? O extends { default: {} }
     ? true
     : false
-  : O extends { always: true } | { required: true } | { default: {} }
-    ? true
-    : false
+  : O extends { default: '' }
+    ? false
+    : O extends { always: true } | { required: true } | { default: {} }
+      ? true
+      : false
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
 export type JsonObject = { [key: string]: Json }

@@ -85,7 +85,7 @@ function writeField(writer: ProtoWriter, field: number, node: Node, value: Json 
     return
   }
   // Pointers and byte slices are written when set; everything else always.
-  if (value === undefined && (node.optional || node.type === 'bytes')) return
+  if ((value === undefined || value === null) && (node.optional || node.type === 'bytes')) return
   writeValue(writer, field, node, value)
 }
 

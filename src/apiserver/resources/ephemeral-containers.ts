@@ -1,6 +1,9 @@
 // Ephemeral containers come to a running pod one after the other; what is there neither changes nor goes.
 // Source: pkg/apis/core/validation (ValidatePodEphemeralContainersUpdate).
+import { goLines } from '../../api/go-value.ts'
+import { unifiedDiff } from '../../api/line-diff.ts'
 import { invalidError, type Problem, root } from '../../api/path.ts'
+import { EphemeralContainer } from '../../kinds/core/container.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import { same } from '../../kinds/unchanged.ts'
 
@@ -11,10 +14,12 @@ export function setEphemeralContainers(pod: Pod, sent: Pod): void {
   const problems: Problem[] = []
   for (const before of pod.spec.ephemeralContainers ?? []) {
     const now = next.find(c => c.name === before.name)
-    const name = JSON.stringify(before.name)
-    if (!now) problems.push(at.forbidden(`existing ephemeral containers ${name} may not be removed\n`))
-    else if (!same(now, before))
-      problems.push(at.forbidden(`existing ephemeral containers ${name} may not be changed\n`))
+    const existing = `existing ephemeral containers ${JSON.stringify(before.name)}`
+    if (!now) problems.push(at.forbidden(`${existing} may not be removed\n`))
+    else if (!same(now, before)) {
+      const difference = unifiedDiff(goLines(EphemeralContainer, before), goLines(EphemeralContainer, now))
+      problems.push(at.forbidden(`${existing} may not be changed\n${difference}`))
+    }
   }
   if (problems.length) throw invalidError(Pod, pod.metadata.name ?? '', problems)
   pod.spec.ephemeralContainers = next

@@ -36,7 +36,7 @@ export function setResources(pod: Pod, sent: Pod): void {
     container.resources = structuredClone(now.resources) as Container['resources']
   }
   const after = qosClass(pod.spec)
-  if (after !== before) problems.push(spec.invalid(after, 'Pod QOS Class may not change as a result of resizing'))
+  if (after !== before) problems.push(spec.invalid(before, 'Pod QOS Class may not change as a result of resizing'))
   if (problems.length) throw invalidError(Pod, pod.metadata.name ?? '', problems)
 }
 

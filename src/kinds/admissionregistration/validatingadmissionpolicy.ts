@@ -1,4 +1,5 @@
 // A policy in CEL that refuses objects on their way in.
+import { keptByStatus } from '../status-rules.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { Condition } from '../../api/meta.ts'
 import { int64, list, listByKey, string, struct } from '../../api/schema/build.ts'
@@ -90,7 +91,7 @@ export const ValidatingAdmissionPolicy = defineKind({
   conditionalUpdate: true,
   categories: ['api-extensions'],
   status: true,
-  statusKeeps: ['labels', 'annotations', 'finalizers', 'ownerReferences'],
+  statusKeeps: keptByStatus,
   doc: 'A policy in CEL that refuses objects on their way in.',
   generation: true,
   columns: [

@@ -1,4 +1,5 @@
 // The definition of a kind that users add.
+import { keptByStatus } from '../status-rules.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { createdColumn } from '../columns.ts'
 import { defaultDefinition, prepareDefinition, validateDefinition } from './definition-rules.ts'
@@ -13,7 +14,7 @@ export const CustomResourceDefinition = defineKind({
   categories: ['api-extensions'],
   shortNames: ['crd', 'crds'],
   status: true,
-  statusKeeps: ['labels', 'annotations', 'finalizers', 'ownerReferences'],
+  statusKeeps: keptByStatus,
   doc: 'The definition of a kind that users add.',
   generation: true,
   conditionalUpdate: true,

@@ -1,4 +1,5 @@
 // Where requests for one group and version go: to this server, or to another one.
+import { keptByStatus } from '../status-rules.ts'
 import { named, type Problems, present } from '../../api/checks.ts'
 import { dns1035Errors, dnsSubdomainErrors, pathSegmentErrors, portErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
@@ -80,7 +81,7 @@ export const APIService = defineKind({
   conditionalUpdate: true,
   categories: ['api-extensions'],
   status: true,
-  statusKeeps: ['labels', 'annotations', 'finalizers', 'ownerReferences'],
+  statusKeeps: keptByStatus,
   doc: 'Where requests for one group and version go: to this server, or to another one.',
   columns: [
     {

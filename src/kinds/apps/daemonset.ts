@@ -10,6 +10,7 @@ import { selectorCell, selectorColumn, templateColumns } from '../columns.ts'
 import { notNegative } from '../../api/checks.ts'
 import { goStruct } from '../../api/go-value.ts'
 import { defaultTemplate, selectorUnchanged, validateLasting, validateSelection } from './workload-rules.ts'
+import { validateCounts } from '../status-rules.ts'
 
 export const RollingUpdateDaemonSet = struct(
   'apps.v1.RollingUpdateDaemonSet',
@@ -170,6 +171,18 @@ export const DaemonSet = defineKind({
   *validateUpdate(next, old, at) {
     yield* selectorUnchanged(next.spec.selector, old.spec.selector, at)
   },
+  validateStatus: validateCounts({
+    counts: [
+      'currentNumberScheduled',
+      'numberMisscheduled',
+      'desiredNumberScheduled',
+      'numberReady',
+      'observedGeneration',
+      'updatedNumberScheduled',
+      'numberAvailable',
+      'numberUnavailable',
+    ],
+  }),
   fields: {
     spec: DaemonSetSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
     status: DaemonSetStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),

@@ -10,6 +10,8 @@ import { notNegative } from '../../api/checks.ts'
 import { goStruct } from '../../api/go-value.ts'
 import { defaultTemplate, selectorUnchanged, validateLasting, validateSelection } from './workload-rules.ts'
 
+import { validateCounts } from '../status-rules.ts'
+
 export const RollingUpdateDeployment = struct(
   'apps.v1.RollingUpdateDeployment',
   'How far a rolling update of a Deployment may stray from the wanted number of pods.',
@@ -152,6 +154,19 @@ export const Deployment = defineKind({
   *validateUpdate(next, old, at) {
     yield* selectorUnchanged(next.spec.selector, old.spec.selector, at)
   },
+  validateStatus: validateCounts({
+    counts: [
+      'observedGeneration',
+      'replicas',
+      'updatedReplicas',
+      'readyReplicas',
+      'availableReplicas',
+      'unavailableReplicas',
+      'terminatingReplicas',
+    ],
+    within: ['updatedReplicas', 'readyReplicas', 'availableReplicas'],
+    ready: 'readyReplicas',
+  }),
   fields: {
     spec: DeploymentSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
     status: DeploymentStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),

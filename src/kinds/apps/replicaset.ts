@@ -7,6 +7,7 @@ import { PodTemplateSpec } from '../core/podtemplatespec.ts'
 import { selectorColumn, templateColumns } from '../columns.ts'
 import { notNegative } from '../../api/checks.ts'
 import { defaultTemplate, selectorUnchanged, validateLasting, validateSelection } from './workload-rules.ts'
+import { validateCounts } from '../status-rules.ts'
 
 export const ReplicaSetSpec = struct('apps.v1.ReplicaSetSpec', 'What a ReplicaSet is to be.', {
   replicas: int32({ proto: 1, default: 1, optional: true, doc: 'How many pods are wanted.' }),
@@ -74,6 +75,18 @@ export const ReplicaSet = defineKind({
   *validateUpdate(next, old, at) {
     yield* selectorUnchanged(next.spec.selector, old.spec.selector, at)
   },
+  validateStatus: validateCounts({
+    counts: [
+      'replicas',
+      'fullyLabeledReplicas',
+      'readyReplicas',
+      'availableReplicas',
+      'observedGeneration',
+      'terminatingReplicas',
+    ],
+    within: ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'],
+    ready: 'readyReplicas',
+  }),
   fields: {
     spec: ReplicaSetSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
     status: ReplicaSetStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),

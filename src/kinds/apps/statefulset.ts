@@ -7,6 +7,7 @@ import { StatefulSetSpec } from './statefulsetspec.ts'
 import { templateColumns } from '../columns.ts'
 import { defaultTemplate } from './workload-rules.ts'
 import { validateStatefulSet, validateStatefulSetUpdate } from './statefulset-rules.ts'
+import { validateCounts } from '../status-rules.ts'
 
 export const StatefulSetCondition = struct('apps.v1.StatefulSetCondition', 'One aspect of a StatefulSet’s state.', {
   type: string({ proto: 1, always: true, doc: 'What the condition is about.' }),
@@ -74,6 +75,18 @@ export const StatefulSet = defineKind({
   },
   validate: ({ spec }, at) => validateStatefulSet(spec, at.field('spec')),
   validateUpdate: (next, old, at) => validateStatefulSetUpdate(next.spec, old.spec, at.field('spec')),
+  validateStatus: validateCounts({
+    counts: [
+      'replicas',
+      'readyReplicas',
+      'currentReplicas',
+      'updatedReplicas',
+      'availableReplicas',
+      'observedGeneration',
+    ],
+    within: ['readyReplicas', 'currentReplicas', 'updatedReplicas', 'availableReplicas'],
+    ready: 'status.readyReplicas',
+  }),
   fields: {
     spec: StatefulSetSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
     status: StatefulSetStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),

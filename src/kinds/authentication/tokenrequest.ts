@@ -19,9 +19,14 @@ export const TokenRequestSpec = struct('authentication.v1.TokenRequestSpec', 'Th
   expirationSeconds: int64({
     proto: 4,
     optional: true,
+    default: 3600,
     doc: 'Seconds the token should be valid; at least 600, and the server may give another time.',
   }),
-  boundObjectRef: BoundObjectReference.field({ proto: 3, doc: 'Object without which the token is void.' }),
+  boundObjectRef: BoundObjectReference.field({
+    proto: 3,
+    always: true,
+    doc: 'Object without which the token is void.',
+  }),
   attestations: map(list(string({}), { wrapped: true }), { proto: 5, doc: 'Statements that are put into the token.' }),
 })
 export type TokenRequestSpec = Of<typeof TokenRequestSpec>

@@ -1,6 +1,7 @@
 // Scales a workload by what is measured of it.
 import { autoscalerColumns } from './autoscaler-columns.ts'
 import { completeAutoscaler, validateAutoscaler } from './autoscaler-rules.ts'
+import { validateCounts } from '../status-rules.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { LabelSelector } from '../../api/meta.ts'
 import { int32, int64, list, listByKey, quantity, string, struct, time } from '../../api/schema/build.ts'
@@ -245,6 +246,7 @@ export const HorizontalPodAutoscaler = defineKind({
   *validate(o, at) {
     yield* validateAutoscaler(o.spec, at.field('spec'))
   },
+  validateStatus: validateCounts({ counts: ['currentReplicas', 'desiredReplicas'] }),
   fields: {
     spec: HorizontalPodAutoscalerSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
     status: HorizontalPodAutoscalerStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),

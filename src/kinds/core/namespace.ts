@@ -65,6 +65,13 @@ export const Namespace = defineKind({
     yield* validateFinalizers(spec.finalizers, at.field('spec', 'finalizers'))
     yield* validateSecurityLabels(metadata.labels, at.field('metadata', 'labels'))
   },
+  *validateStatus({ metadata, status }, _old, at) {
+    const field = at.field('status', 'Phase')
+    if (!metadata.deletionTimestamp && status.phase !== 'Active')
+      yield field.invalid(status.phase ?? '', "may only be 'Active' if `deletionTimestamp` is empty")
+    if (metadata.deletionTimestamp && status.phase !== 'Terminating')
+      yield field.invalid(status.phase ?? '', "may only be 'Terminating' if `deletionTimestamp` is not empty")
+  },
   fields: {
     spec: NamespaceSpec.value({ proto: 2, doc: 'What is wanted.' }),
     status: NamespaceStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),

@@ -11,7 +11,7 @@ export const VolumeResourceRequirements = struct('core.v1.VolumeResourceRequirem
 export type VolumeResourceRequirements = Of<typeof VolumeResourceRequirements>
 
 export const TypedObjectReference = struct('core.v1.TypedObjectReference', 'Points to an object of any kind.', {
-  apiGroup: string({ proto: 1, optional: true, doc: 'Group of the object; empty for the core group.' }),
+  apiGroup: string({ proto: 1, always: true, optional: true, doc: 'Group of the object; empty for the core group.' }),
   kind: string({ proto: 2, always: true, doc: 'Kind of the object.' }),
   name: string({ proto: 3, always: true, doc: 'Name of the object.' }),
   namespace: string({ proto: 4, optional: true, doc: 'Namespace of the object; otherwise the same one.' }),

@@ -95,7 +95,12 @@ export const AzureFilePersistentVolumeSource = struct(
     secretName: string({ proto: 1, always: true, doc: 'Secret with the storage account’s name and key.' }),
     shareName: string({ proto: 2, always: true, doc: 'Name of the share.' }),
     readOnly: bool({ proto: 3, doc: 'True to mount without the right to write.' }),
-    secretNamespace: string({ proto: 4, optional: true, doc: 'Namespace of the Secret; otherwise that of the claim.' }),
+    secretNamespace: string({
+      proto: 4,
+      always: true,
+      optional: true,
+      doc: 'Namespace of the Secret; otherwise that of the claim.',
+    }),
   },
 )
 export type AzureFilePersistentVolumeSource = Of<typeof AzureFilePersistentVolumeSource>

@@ -100,7 +100,10 @@ const isSet = (quantity: string | undefined) => quantity !== undefined && compar
 export function preparePod(pod: Pod, old: DeepReadonly<Pod> | undefined, now: string): void {
   // A pod that should never stop in order stops in a second.
   if (pod.spec.terminationGracePeriodSeconds < 0) pod.spec.terminationGracePeriodSeconds = 1
-  if (old) return
+  if (old) {
+    pod.status.qosClass ??= old.status.qosClass!
+    return
+  }
   takeProfiles(pod.metadata.annotations ?? {}, pod.spec)
   pod.status = { phase: 'Pending', qosClass: qosClass(pod.spec) } as Pod['status']
   if (!pod.spec.schedulingGates?.length) return

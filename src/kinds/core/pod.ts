@@ -5,6 +5,7 @@ import { PodSpec } from './podspec.ts'
 import { PodStatus } from './podstatus.ts'
 import { podColumns } from './pod-columns.ts'
 import { defaultPodSpec, defaultHostPorts, defaultRequests, defaultWhole, preparePod } from './pod-defaults.ts'
+import { syncAddresses, validatePodStatus } from './pod-status-rules.ts'
 import { validatePod, validatePodUpdate } from './pod-validation.ts'
 
 const completed = (reason: string, message: string) => ({ type: 'Completed', status: 'True', reason, message })
@@ -59,6 +60,7 @@ export const Pod = defineKind({
     defaultWhole(pod.spec)
     defaultHostPorts(pod.spec)
     pod.spec.enableServiceLinks ??= true
+    syncAddresses(pod.status)
   },
   prepare: preparePod,
   explicit: true,
@@ -68,6 +70,7 @@ export const Pod = defineKind({
   },
   validate: validatePod,
   validateUpdate: validatePodUpdate,
+  validateStatus: validatePodStatus,
   fields: {
     spec: PodSpec.value({ proto: 2, doc: 'What the pod is to be.' }),
     status: PodStatus.value({ proto: 3, doc: 'What the pod is, as last reported by its node.' }),

@@ -22,7 +22,7 @@ export const TypedLocalObjectReference = struct(
   'core.v1.TypedLocalObjectReference',
   'Points to an object of any kind in the same namespace.',
   {
-    apiGroup: string({ proto: 1, optional: true, doc: 'Group of the object; empty for the core group.' }),
+    apiGroup: string({ proto: 1, always: true, optional: true, doc: 'Group of the object; empty for the core group.' }),
     kind: string({ proto: 2, always: true, doc: 'Kind of the object.' }),
     name: string({ proto: 3, always: true, doc: 'Name of the object.' }),
   },

@@ -10,6 +10,7 @@ import { notNegative } from '../../api/checks.ts'
 import { dnsSubdomainErrors } from '../../api/names.ts'
 import { validateLasting } from '../apps/workload-rules.ts'
 import { defaultPodSpec } from './pod-defaults.ts'
+import { validateCounts } from '../status-rules.ts'
 
 export const ReplicationControllerSpec = struct(
   'core.v1.ReplicationControllerSpec',
@@ -101,6 +102,11 @@ export const ReplicationController = defineKind({
         .invalid(asGiven(spec.template.metadata, 'labels'), '`selector` does not match template `labels`')
     yield* validateLasting(spec.template, 'ReplicationController', at.field('spec', 'template'))
   },
+  validateStatus: validateCounts({
+    counts: ['replicas', 'fullyLabeledReplicas', 'readyReplicas', 'availableReplicas', 'observedGeneration'],
+    within: ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'],
+    ready: 'readyReplicas',
+  }),
   fields: {
     spec: ReplicationControllerSpec.value({ proto: 2, doc: 'What is wanted.' }),
     status: ReplicationControllerStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),

@@ -1,4 +1,5 @@
 // Which requests belong to which priority level.
+import { keptByStatus } from '../status-rules.ts'
 import { ageColumn } from '../columns.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { listByKey, string, struct, time } from '../../api/schema/build.ts'
@@ -30,7 +31,7 @@ export const FlowSchema = defineKind({
   plural: 'flowschemas',
   scope: 'Cluster',
   status: true,
-  statusKeeps: ['labels', 'annotations', 'finalizers', 'ownerReferences'],
+  statusKeeps: keptByStatus,
   doc: 'Which requests belong to which priority level.',
   generation: true,
   columns: [

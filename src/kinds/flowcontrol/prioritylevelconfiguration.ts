@@ -1,4 +1,5 @@
 // How many requests of a level are served at once, and which wait.
+import { keptByStatus } from '../status-rules.ts'
 import { validateLevel } from './level-rules.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { int32, listByKey, string, struct, time } from '../../api/schema/build.ts'
@@ -111,7 +112,7 @@ export const PriorityLevelConfiguration = defineKind({
   plural: 'prioritylevelconfigurations',
   scope: 'Cluster',
   status: true,
-  statusKeeps: ['labels', 'annotations', 'finalizers', 'ownerReferences'],
+  statusKeeps: keptByStatus,
   doc: 'How many requests of a level are served at once, and which wait.',
   generation: true,
   columns: [

@@ -3,6 +3,7 @@ import { defineKind, type Of } from '../../api/kind.ts'
 import { Condition, LabelSelector } from '../../api/meta.ts'
 import { supported, validateSelector } from '../../api/checks.ts'
 import { goStruct } from '../../api/go-value.ts'
+import { validateCounts } from '../status-rules.ts'
 import { pathSegmentErrors, percentErrors } from '../../api/names.ts'
 import { int32, int64, intOrString, listByKey, map, string, struct, time } from '../../api/schema/build.ts'
 
@@ -90,6 +91,9 @@ export const PodDisruptionBudget = defineKind({
         path.field('unhealthyPodEvictionPolicy'),
       )
   },
+  validateStatus: validateCounts({
+    counts: ['disruptionsAllowed', 'currentHealthy', 'desiredHealthy', 'expectedPods'],
+  }),
   fields: {
     spec: PodDisruptionBudgetSpec.value({ proto: 2, doc: 'What is wanted.' }),
     status: PodDisruptionBudgetStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),

@@ -1,4 +1,5 @@
 // Taints devices by a rule.
+import { keptByStatus } from '../status-rules.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { Condition } from '../../api/meta.ts'
 import { listByKey, string, struct } from '../../api/schema/build.ts'
@@ -38,6 +39,7 @@ export const DeviceTaintRule = defineKind({
   scope: 'Cluster',
   returnsDeleted: true,
   status: true,
+  statusKeeps: keptByStatus,
   doc: 'Taints devices by a rule.',
   fields: {
     spec: DeviceTaintRuleSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),

@@ -1,4 +1,5 @@
 // A claim for devices.
+import { keptByStatus } from '../status-rules.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { immutable } from '../../api/checks.ts'
@@ -129,6 +130,7 @@ export const ResourceClaim = defineKind({
   scope: 'Namespaced',
   returnsDeleted: true,
   status: true,
+  statusKeeps: keptByStatus,
   doc: 'A claim for devices.',
   explicit: true,
   defaults: ({ spec }) => defaultClaim(spec),

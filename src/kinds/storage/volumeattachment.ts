@@ -1,4 +1,5 @@
 // The wish that a volume be attached to a node.
+import { keptByStatus } from '../status-rules.ts'
 import { immutable, named, type Problems, present } from '../../api/checks.ts'
 import { goStruct } from '../../api/go-value.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
@@ -90,6 +91,7 @@ export const VolumeAttachment = defineKind({
   returnsDeleted: true,
   conditionalUpdate: true,
   status: true,
+  statusKeeps: keptByStatus,
   doc: 'The wish that a volume be attached to a node.',
   columns: [
     { name: 'Attacher', type: 'string', format: 'name', value: o => o.spec.attacher },

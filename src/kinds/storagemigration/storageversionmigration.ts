@@ -1,4 +1,5 @@
 // A rewrite of all objects of a resource in its newest form.
+import { keptByStatus } from '../status-rules.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { Condition, GroupResource } from '../../api/meta.ts'
 import { listByKey, string, struct } from '../../api/schema/build.ts'
@@ -33,6 +34,7 @@ export const StorageVersionMigration = defineKind({
   plural: 'storageversionmigrations',
   scope: 'Cluster',
   status: true,
+  statusKeeps: keptByStatus,
   doc: 'A rewrite of all objects of a resource in its newest form.',
   fields: {
     spec: StorageVersionMigrationSpec.value({ proto: 2, doc: 'What is wanted.' }),

@@ -9,7 +9,7 @@ import { Lease } from '../../kinds/coordination/lease.ts'
 import { Node } from '../../kinds/core/node.ts'
 import type { Client, EventRecorder } from '../../client/index.ts'
 import type { Log } from '../../base/log.ts'
-import { sameStatus } from '../pod/status.ts'
+import { replacing, sameStatus } from '../pod/status.ts'
 import { newNode } from './status.ts'
 import type { NodeStatus } from '../../kinds/core/node.ts'
 
@@ -56,11 +56,12 @@ export function keepNode(o: NodeKeeperOptions): NodeKeeper {
     const status = await o.status(before.status)
     const due = clock.now() - reportedAt >= reportEveryMs
     if (!due && sameStatus(quiet(status) as never, quiet(pick(before.status, status)) as never)) return
+    const addresses = replacing(status.addresses ?? [], before.status.addresses)
     await client.patch(
       Node,
       { name: o.name },
       'strategic',
-      { status: { ...status, addresses: [...(status.addresses ?? []), { $patch: 'replace' }] } },
+      { status: { ...status, addresses } },
       { subresource: 'status' },
     )
     reportedAt = clock.now()

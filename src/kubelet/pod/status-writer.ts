@@ -5,7 +5,7 @@ import { Pod } from '../../kinds/core/pod.ts'
 import type { PodStatus } from '../../kinds/core/podstatus.ts'
 import type { NodeContext } from './context.ts'
 import { nameOf, namespaceOf, type ReadPod, uidOf } from './spec.ts'
-import { sameStatus } from './status.ts'
+import { replacing, sameStatus } from './status.ts'
 
 const retryMs = { first: 200, most: 10_000 }
 
@@ -43,12 +43,19 @@ export class StatusWriter {
     while (this.#wanted) {
       const status = this.#wanted
       this.#wanted = undefined
-      if (!differs(status, this.#written?.status ?? this.#pod.status)) continue
+      const there = this.#written?.status ?? this.#pod.status
+      if (!differs(status, there)) continue
       try {
         const ref = { namespace: namespaceOf(this.#pod), name: nameOf(this.#pod) }
-        const result = await this.#context.client.patch(Pod, ref, 'strategic', patchOf(status, uidOf(this.#pod)), {
-          subresource: 'status',
-        })
+        const result = await this.#context.client.patch(
+          Pod,
+          ref,
+          'strategic',
+          patchOf(status, there, uidOf(this.#pod)),
+          {
+            subresource: 'status',
+          },
+        )
         const revision = Number(result.metadata.resourceVersion)
         if (Number(this.#pod.metadata.resourceVersion) < revision) this.#written = { status, revision }
         backoffMs = retryMs.first
@@ -82,13 +89,16 @@ export function differs(ours: PodStatus, theirs: ReadPod['status'] | PodStatus):
 }
 
 // Conditions merge by type, so that those of others stay; lists of addresses are replaced as a whole.
-function patchOf(status: PodStatus, uid: string): object {
-  const replaced = (list: readonly object[] | undefined) => (list ? [...list, { $patch: 'replace' }] : null)
+function patchOf(status: PodStatus, there: ReadPod['status'] | PodStatus, uid: string): object {
+  const replaced = (name: 'podIPs' | 'hostIPs') => {
+    const list = status[name]
+    return list ? replacing(list, there[name]) : null
+  }
   // Merged by type, a condition keeps what is not taken away.
   const conditions = status.conditions?.map(c => ({ ...c, reason: c.reason ?? null, message: c.message ?? null }))
   const nulls = Object.fromEntries(optionalFields.filter(f => status[f] === undefined).map(f => [f, null]))
   return {
     metadata: { uid },
-    status: { ...nulls, ...status, conditions, podIPs: replaced(status.podIPs), hostIPs: replaced(status.hostIPs) },
+    status: { ...nulls, ...status, conditions, podIPs: replaced('podIPs'), hostIPs: replaced('hostIPs') },
   }
 }

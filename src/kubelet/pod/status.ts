@@ -284,3 +284,10 @@ function stable(value: unknown): string {
     .map(([k, v]) => `${k}:${stable(v)}`)
     .join()}}`
 }
+
+/**
+ * A list for a strategic merge patch that replaces `there` instead of being merged into it. Where there is no list
+ * yet, the patch is taken as it stands, with any directive in it.
+ */
+export const replacing = <T extends object>(list: readonly T[], there: readonly object[] | undefined): object[] =>
+  there?.length ? [...list, { $patch: 'replace' }] : [...list]
