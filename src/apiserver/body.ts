@@ -8,6 +8,7 @@ import { decode, DecodeError } from '../api/schema/decode.ts'
 import type { DeepReadonly, Json, JsonObject } from '../api/schema/node.ts'
 import type { OperationOptions } from '../api/operation.ts'
 import { builtinKinds } from '../kinds/all.ts'
+import { isFormer } from './former-versions.ts'
 
 /** Problems of a body that do not refuse it, as Warning headers carry them. */
 export type Warn = (text: string) => void
@@ -125,9 +126,11 @@ function checkType(kind: AnyKind, body: Json | undefined): JsonObject {
       'BadRequest',
       `${named} in version ${JSON.stringify(version)} cannot be handled as a ${kind.kind}: ${why}`,
     )
-  const known = builtinKinds.some(
-    k => k.group === group && k.version === version && (k.kind === named || `${k.kind}List` === named),
-  )
+  const known =
+    isFormer(apiVersionOf(group, version), named) ||
+    builtinKinds.some(
+      k => k.group === group && k.version === version && (k.kind === named || `${k.kind}List` === named),
+    )
   if (!known) throw refused(notRegistered(named, apiVersionOf(group, version)))
   if (named === kind.kind)
     throw new StatusError(

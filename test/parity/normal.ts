@@ -13,8 +13,6 @@ const jwt = /\beyJ[\w-]{10,}\.[\w-]+\.[\w-]+/g
 const ipv4 = /\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b/g
 const wholeIpv4 = /^\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}$/
 const age = /^(\d+[smhdy])+$/
-/** As RESTARTS tells it of the last one: `5 (3m ago)`. */
-const ago = /\((\d+[smhdy])+ ago\)/g
 const volatileTexts: readonly (readonly [RegExp, string])[] = [
   [/(too old resource version: \d+ )\(\d+\)/g, '$1(<rv>)'],
   [/(current: )\d+/g, '$1<rv>'],
@@ -188,9 +186,7 @@ export class Normal {
   #cell(cell: Json): Json {
     if (typeof cell !== 'string') return this.value(cell)
     if (age.test(cell)) return '<age>'
-    return this.text(cell)
-      .replace(ago, '(<age> ago)')
-      .replace(ipv4, found => (this.sent.includes(found) ? found : '<ip>'))
+    return this.text(cell).replace(ipv4, found => (this.sent.includes(found) ? found : '<ip>'))
   }
 
   #object(object: JsonObject): JsonObject {

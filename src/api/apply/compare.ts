@@ -1,6 +1,8 @@
 // What changed between two states of an object, as field sets: the ground for who owns what. Every write goes through
 // here, so it makes no set before there is something to put into it.
 // Source: structured-merge-diff typed/compare.go.
+import { asGiven } from '../schema/empties.ts'
+import { isNilList } from '../schema/nil.ts'
 import { equalJson } from '../equal.ts'
 import { isObject } from '../patch/merge.ts'
 import type { Json, JsonObject, Node } from '../schema/node.ts'
@@ -61,7 +63,10 @@ function walkFields(node: Node, before: Json, after: Json): Difference | undefin
   const out: Difference = {}
   for (const name in now) {
     const child = fields ? fields[name] : node.item
-    if (child) note(out, `f:${name}`, walk(child, own(old, name), now[name]))
+    if (!child) continue
+    if (child.type === 'list' && isGivenEmpty(now, name) && isNilList(old[name]))
+      note(out, `f:${name}`, { changed: wholeOf(child, []) })
+    else note(out, `f:${name}`, walk(child, own(old, name), now[name]))
   }
   for (const name in old) {
     const child = fields ? fields[name] : node.item
@@ -69,6 +74,10 @@ function walkFields(node: Node, before: Json, after: Json): Difference | undefin
   }
   return out.changed || out.removed ? out : undefined
 }
+
+/** A list that is always written differs from none when it came empty. */
+const isGivenEmpty = (holder: JsonObject, name: string) =>
+  isNilList(holder[name]) && Array.isArray(asGiven(holder, name))
 
 const empty: JsonObject = {}
 const own = (object: JsonObject, name: string): Json | undefined =>

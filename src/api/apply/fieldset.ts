@@ -125,7 +125,8 @@ export const equalSets = (a: FieldSet, b: FieldSet): boolean => isEmpty(differen
 
 /** Every member's path, as conflicts name them: `.spec.template.spec.containers[name="a"].image`. */
 export function* paths(set: FieldSet, prefix = ''): Iterable<string> {
-  if (set.self && prefix) yield prefix
+  // As a set keeps them: first the members on this level, then what is below each.
+  for (const [key, child] of set.children) if (child.self) yield prefix + elementText(key)
   for (const [key, child] of set.children) yield* paths(child, prefix + elementText(key))
 }
 

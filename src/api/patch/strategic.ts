@@ -149,9 +149,9 @@ function checkOrder(patch: Json[], order: Json[], key: string): void {
 }
 
 function deletePrimitives(out: JsonObject, field: string, values: Json): void {
-  if (!Array.isArray(values)) throw new StatusError('BadRequest', 'invalid patch format of primitive list')
   const current = out[field]
-  if (!Array.isArray(current)) return
+  // What is no list says nothing of one.
+  if (!Array.isArray(current) || !Array.isArray(values)) return
   checkElements(current, values)
   out[field] = current.filter(element => !values.some(value => equalJson(value, element)))
 }

@@ -1,6 +1,7 @@
 // What a node may do: read the pods bound to it and what those pods use, and keep its own Node and Lease.
 // Source: plugin/pkg/auth/authorizer/node; kubernetes.io/docs/reference/access-authn-authz/node.
 import type { DeepReadonly } from '../../api/schema/node.ts'
+import { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import type { Storage } from '../storage.ts'
 import type { AccessRequest, Authorizer, Decision } from './authorizer.ts'
@@ -22,7 +23,7 @@ export function nodeAuthorizer(storage: Storage): Authorizer {
     authorize(request) {
       const node = nodeNameOf(request.user)
       if (node === undefined || request.path !== undefined) return no
-      return decide(request, node, podsOn)
+      return decide(request, node, podsOn, storage)
     },
   }
 }
@@ -31,22 +32,34 @@ const readVerbs = ['get', 'list', 'watch']
 /** The only subresources a node touches; whatever it may do to an object says nothing about the others. */
 const subresources = new Set(['nodes/status', 'pods/status', 'pods/eviction', 'serviceaccounts/token'])
 
-function decide(request: AccessRequest, node: string, podsOn: (node: string) => DeepReadonly<Pod>[]): Decision {
+function decide(
+  request: AccessRequest,
+  node: string,
+  podsOn: (node: string) => DeepReadonly<Pod>[],
+  storage: Storage,
+): Decision {
   const { group, resource, subresource, verb, name, namespace } = request
   if (subresource && !subresources.has(`${resource}/${subresource}`)) return no
   const inNamespace = () => podsOn(node).filter(pod => pod.metadata.namespace === namespace)
+  /** Of these the node reads single ones, and only those that it has to do with. */
+  const related = (isRelated: (name: string) => boolean): Decision => {
+    if (!name) return { allowed: false, reason: 'No Object name found' }
+    if (isRelated(name)) return yes
+    return { allowed: false, reason: `no relationship found between node '${node}' and this object` }
+  }
   switch (`${group}/${resource}`) {
     case '/secrets':
     case '/configmaps': {
-      if (!readVerbs.includes(verb) || !name) return { allowed: false, reason: `No Object name found` }
+      if (!readVerbs.includes(verb)) return { allowed: false, reason: 'can only read resources of this type' }
       const uses = resource === 'secrets' ? secretsOf : configMapsOf
-      return inNamespace().some(pod => uses(pod).includes(name))
-        ? yes
-        : { allowed: false, reason: `no relationship found between node '${node}' and this object` }
+      return related(used => inNamespace().some(pod => uses(pod).includes(used)))
     }
     case '/persistentvolumeclaims':
+      if (verb !== 'get') return { allowed: false, reason: 'can only get individual resources of this type' }
+      return related(claim => inNamespace().some(pod => claimsOf(pod).includes(claim)))
     case '/persistentvolumes':
-      return verb === 'get' || readVerbs.includes(verb) ? yes : no
+      if (verb !== 'get') return { allowed: false, reason: 'can only get individual resources of this type' }
+      return related(volume => podsOn(node).some(pod => volumesOf(pod, storage).includes(volume)))
     case '/serviceaccounts':
       if (subresource === 'token' && verb === 'create')
         return inNamespace().some(pod => pod.spec.serviceAccountName === name) ? yes : no
@@ -55,6 +68,8 @@ function decide(request: AccessRequest, node: string, podsOn: (node: string) => 
       if (verb === 'create' || readVerbs.includes(verb)) return yes
       return name === node && (verb === 'update' || verb === 'patch') ? yes : no
     case '/pods':
+      if (verb === 'get' && subresource === '')
+        return related(pod => inNamespace().some(({ metadata }) => metadata.name === pod))
       if (readVerbs.includes(verb) && subresource === '') return yes
       if (subresource === 'status') return verb === 'patch' || verb === 'update' ? yes : no
       if (subresource === 'eviction') return verb === 'create' ? yes : no
@@ -89,6 +104,18 @@ const containersOf = (pod: DeepReadonly<Pod>) => [
   ...(pod.spec.ephemeralContainers ?? []),
 ]
 const present = (names: (string | undefined)[]) => names.filter((name): name is string => !!name)
+
+/** The claims a pod mounts. */
+const claimsOf = ({ metadata, spec }: DeepReadonly<Pod>) =>
+  present(
+    (spec.volumes ?? []).map(v => (v.ephemeral ? `${metadata.name}-${v.name}` : v.persistentVolumeClaim?.claimName)),
+  )
+
+/** The volumes that the claims of a pod are bound to. */
+const volumesOf = (pod: DeepReadonly<Pod>, storage: Storage) =>
+  present(
+    claimsOf(pod).map(name => storage.mirror(PersistentVolumeClaim).get(pod.metadata.namespace, name)?.spec.volumeName),
+  )
 
 /** The Secrets a pod names. */
 export function secretsOf(pod: DeepReadonly<Pod>): string[] {

@@ -260,7 +260,7 @@ interface NamespacedRole {
   rules: readonly Rule[]
   /** The name of the binding, if it is not that of the role. */
   binding?: string
-  account?: string
+  accounts?: readonly string[]
   users?: readonly string[]
   group?: string
 }
@@ -280,25 +280,25 @@ export const namespacedRoles: Readonly<Record<string, Readonly<Record<string, Na
     },
     'system:controller:bootstrap-signer': {
       rules: [rule('get list watch', 'core', 'secrets')],
-      account: 'bootstrap-signer',
+      accounts: ['bootstrap-signer'],
     },
     'system:controller:cloud-provider': {
       rules: [rule('create get list watch', 'core', 'configmaps')],
-      account: 'cloud-provider',
+      accounts: ['cloud-provider'],
     },
     'system:controller:token-cleaner': {
       rules: [rule('delete get list watch', 'core', 'secrets'), eventsRule],
-      account: 'token-cleaner',
+      accounts: ['token-cleaner'],
     },
     'system::leader-locking-kube-controller-manager': {
       rules: leaderLocking,
       users: ['system:kube-controller-manager'],
-      account: 'kube-controller-manager',
+      accounts: ['kube-controller-manager', 'leader-election-controller'],
     },
     'system::leader-locking-kube-scheduler': {
       rules: leaderLocking,
       users: ['system:kube-scheduler'],
-      account: 'kube-scheduler',
+      accounts: ['kube-scheduler'],
     },
   },
   'kube-public': {
@@ -308,7 +308,7 @@ export const namespacedRoles: Readonly<Record<string, Readonly<Record<string, Na
         rule('update', 'core', 'configmaps', 'cluster-info'),
         eventsRule,
       ],
-      account: 'bootstrap-signer',
+      accounts: ['bootstrap-signer'],
     },
     // Whoever joins reads it before it has any name here.
     'kutter:bootstrap-signer-clusterinfo': {

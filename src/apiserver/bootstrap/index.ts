@@ -111,7 +111,7 @@ function rolesWithin(serve: Serve): Promise<unknown>[] {
       const metadata = { name, namespace, ...bootstrapped }
       const subjects = [
         ...(whom.users ?? []).map(user),
-        ...(whom.account ? [account(whom.account)] : []),
+        ...(whom.accounts ?? []).map(account),
         ...(whom.group ? [group(whom.group)] : []),
       ]
       const role = ensureRules(serve, Role, { metadata, rules: rules as unknown as Json })
