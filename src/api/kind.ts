@@ -94,8 +94,16 @@ export interface KindOptions<F extends Fields> {
   unknownSelector?(field: string): string
   /** Defaults that depend on other fields; the schema holds the plain ones. Changes the object in place. */
   defaults?(object: Infer<F> & KubeObject): void
-  /** Sets what only the server may set, on create (`old` undefined) and update. Changes `object` in place. */
-  prepare?(object: Infer<F> & KubeObject, old: DeepReadonly<Infer<F> & KubeObject> | undefined, now: string): void
+  /**
+   * Sets what only the server may set, on create (`old` undefined) and update. Changes `object` in place. It may warn,
+   * whether the object is accepted or not.
+   */
+  prepare?(
+    object: Infer<F> & KubeObject,
+    old: DeepReadonly<Infer<F> & KubeObject> | undefined,
+    now: string,
+    warn: (text: string) => void,
+  ): void
   /** A new object keeps the status it comes with. */
   keepsStatus?: boolean
   /** `validate` checks every field by itself; the schema only describes them. */
@@ -124,6 +132,8 @@ export interface KindOptions<F extends Fields> {
   view?: KindView
   /** Checks of a name beyond a DNS subdomain; returns what is wrong with it. */
   validateName?(name: string): string[]
+  /** A name that is asked for by generateName is that and no more. */
+  bareGenerateName?: boolean
 }
 
 /** How one kind shows the objects of another. Both directions get and give whole objects and change nothing in place. */
@@ -163,7 +173,7 @@ export interface Kind<T extends KubeObject = KubeObject>
   readonly selectable: Readonly<Record<string, (object: DeepReadonly<T>) => string>>
   gracePeriod?(object: DeepReadonly<T>, asked: number | undefined): number
   defaults?(object: T): void
-  prepare?(object: T, old: DeepReadonly<T> | undefined, now: string): void
+  prepare?(object: T, old: DeepReadonly<T> | undefined, now: string, warn: (text: string) => void): void
   validate?(object: DeepReadonly<T>, at: Path, old: DeepReadonly<T> | undefined): Iterable<Problem>
   validateUpdate?(object: DeepReadonly<T>, old: DeepReadonly<T>, at: Path): Iterable<Problem>
   validateStatus?(object: DeepReadonly<T>, old: DeepReadonly<T>, at: Path): Iterable<Problem>

@@ -117,18 +117,19 @@ function* validateOwners(meta: Meta, at: Path): Iterable<Problem> {
   let controller: string | undefined
   for (const owner of meta.ownerReferences ?? []) {
     const { group, version } = parseApiVersion(owner.apiVersion)
-    if (!version) yield at.field('apiVersion').invalid(owner.apiVersion, 'version must not be empty')
+    if (!version || version.includes('/'))
+      yield at.field('apiVersion').invalid(owner.apiVersion, 'version must not be empty')
     for (const field of ['kind', 'name', 'uid'] as const)
       if (!owner[field]) yield at.field(field).invalid(owner[field], 'must not be empty')
-    if (owner.kind === 'Event' && version === 'v1' && (group === '' || group === 'events.k8s.io'))
+    if (owner.kind === 'Event' && version === 'v1' && group === '')
       yield at.invalid(owner, `${group}/${version}, Kind=Event is disallowed from being an owner`)
     if (!owner.controller) continue
-    if (controller !== undefined)
+    if (controller === undefined) controller = `${owner.kind}/${owner.name}`
+    else
       yield at.invalid(
         meta.ownerReferences,
         `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${owner.kind}/${owner.name}`,
       )
-    controller = `${owner.kind}/${owner.name}`
   }
 }
 

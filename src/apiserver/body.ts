@@ -5,6 +5,7 @@ import { messageOf, StatusError } from '../base/errors.ts'
 import { type AnyKind, apiVersionOf, type KubeObject, parseApiVersion } from '../api/kind.ts'
 import { isObject } from '../api/patch/merge.ts'
 import { decode, DecodeError } from '../api/schema/decode.ts'
+import { copyNotes } from '../api/schema/empties.ts'
 import type { DeepReadonly, Json, JsonObject } from '../api/schema/node.ts'
 import type { OperationOptions } from '../api/operation.ts'
 import { builtinKinds } from '../kinds/all.ts'
@@ -99,7 +100,7 @@ export function editable<T extends KubeObject>(kind: AnyKind, object: DeepReadon
 
 function stamp(kind: AnyKind, object: KubeObject): KubeObject {
   const { kind: _kind, apiVersion: _apiVersion, ...rest } = object
-  return { kind: kind.kind, apiVersion: kind.apiVersion, ...rest } as KubeObject
+  return copyNotes(object, { kind: kind.kind, apiVersion: kind.apiVersion, ...rest } as KubeObject)
 }
 
 /** Throws BadRequest unless a body is an object of the kind; what it does not say of its type it need not. */

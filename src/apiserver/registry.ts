@@ -16,16 +16,7 @@ import type { Warn } from './body.ts'
 import { alreadyExists, conflict, notFound, objectModified } from './errors.ts'
 import { waitForFuture } from './lists.ts'
 import type { Storage } from './storage.ts'
-import {
-  changesNothing,
-  changeSteps,
-  createSteps,
-  type Rules,
-  run,
-  soundSteps,
-  updateSteps,
-  type Write,
-} from './write.ts'
+import { changesNothing, createSteps, type Rules, run, soundSteps, updateSteps, type Write } from './write.ts'
 
 /** Attempts of a read-change-write before its conflict is reported. */
 const maxConflictRetries = 20
@@ -83,6 +74,7 @@ export class Registry {
     // A dry run never comes to the store, which is what refuses this.
     if (meta.resourceVersion && !operation.options.dryRun)
       throw new StatusError('BadRequest', 'resourceVersion should not be set on objects to be created')
+    if (kind.bareGenerateName) meta.name ||= meta.generateName
     const generated = !meta.name && meta.generateName
     for (let attempt = 1; ; attempt++) {
       // Only a second attempt needs the object as it came.
@@ -138,12 +130,8 @@ export class Registry {
     const { rules = 'whole', warn = silent } = options
     const next = await propose(live.object)
     const write: Write = { operation, live, rules, warn, now: this.clock.now(), next, sent: options.sent?.() }
-    if (rules === 'none') await run(soundSteps, write, this.admission)
-    else {
-      await run(updateSteps, write, this.admission)
-      if (changesNothing(write)) return live
-      await run(changeSteps, write, this.admission)
-    }
+    await run(rules === 'none' ? soundSteps : updateSteps, write, this.admission)
+    if (rules !== 'none' && changesNothing(write)) return live
     if (operation.options.dryRun) return new Item(write.next, live.revision)
     if (isReleased(write)) {
       await this.storage.remove(kind, live)

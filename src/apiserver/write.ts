@@ -1,8 +1,8 @@
 // One write on its way from what a request proposes to what is stored, as a list of steps. Creates and updates, of
 // whole objects and of single parts, all go this way:
 //
-//   propose ─► preconditions ─► own ─► complete ─► admit (mutate) ─► keep other parts ─► prepare ─► canonical
-//           ─► count generation ─► check ─► admit (validate) ─► complete again ─► store
+//   propose ─► preconditions ─► single owners ─► own ─► complete ─► admit (mutate) ─► keep other parts ─► prepare
+//           ─► canonical ─► count generation ─► check ─► admit (validate) ─► complete again ─► store
 //
 // A step either changes `write.next` or throws a StatusError; it never stores anything. Who owns which field is
 // decided from what the client sent, before admission completes it: nobody owns what the server filled in.
@@ -20,6 +20,7 @@ import { timeText } from '../api/time.ts'
 import { ownProblems, validateObject, validateStatusUpdate, validateUpdate } from '../api/validate.ts'
 import type { Admission } from './admission/request.ts'
 import { canonical, type Warn } from './body.ts'
+import { dropDuplicateOwners } from './duplicate-owners.ts'
 import { conflict, objectModified, otherUid } from './errors.ts'
 import { managerOf } from './manager.ts'
 import { ownableBy } from './parts.ts'
@@ -49,8 +50,10 @@ export type Step = (write: Write, admission: Admission) => void | Promise<void>
 
 /** Of a create. */
 export const createSteps: readonly Step[] = [
+  singleOwners,
   own,
   mutate,
+  singlePatchedOwners,
   startStatus,
   prepare,
   holdRevision,
@@ -60,21 +63,22 @@ export const createSteps: readonly Step[] = [
   complete,
 ]
 
-/** Of an update, up to the point where it may turn out that nothing changes. */
+/** Of an update. One that changes nothing is looked at all the same. */
 export const updateSteps: readonly Step[] = [
   preconditions,
+  singleOwners,
   own,
   keepSystemFields,
   mutate,
+  singlePatchedOwners,
   keepStatus,
   prepare,
   keepRevision,
   makeCanonical,
   countGeneration,
+  check,
+  validate,
 ]
-
-/** Of an update that changes something. */
-export const changeSteps: readonly Step[] = [check, validate]
 
 /** Of an update that its caller has checked. */
 export const soundSteps: readonly Step[] = [preconditions, mutate, validate]
@@ -106,6 +110,16 @@ function preconditions({ operation, next, live }: Write): void {
     throw invalidError({ group: kind.group, kind: kind.plural }, name, [
       root.field('metadata', 'resourceVersion').invalid(0, 'must be specified for an update'),
     ])
+}
+
+/** Of what was sent as a whole, before it is noted who owns what. */
+function singleOwners({ operation, next, warn }: Write): void {
+  if (!operation.patchType) dropDuplicateOwners(next.metadata, false, warn)
+}
+
+/** Of what a patch made, once admission has seen it. */
+function singlePatchedOwners({ operation, next, warn }: Write): void {
+  if (operation.patchType) dropDuplicateOwners(next.metadata, true, warn)
 }
 
 /** Moves the ownership of what the client changed to its manager. An apply has done so itself. */
@@ -140,23 +154,15 @@ export function ownChanges(
   else delete next.metadata.managedFields
 }
 
-/** Restores what a client cannot change by leaving it out. */
+/** Restores what a client cannot change: some of it whatever it says, the rest by leaving it out. */
 function keepSystemFields({ next, live }: Write): void {
-  const old = live!.object
+  const old = live!.object.metadata
   const meta = next.metadata
-  for (const field of [
-    'uid',
-    'creationTimestamp',
-    'deletionTimestamp',
-    'deletionGracePeriodSeconds',
-    'generation',
-    'generateName',
-  ] as const) {
-    if (old.metadata[field] === undefined) {
-      if (field === 'generation') delete meta[field]
-    } else if (meta[field] === undefined || field === 'generation')
-      Object.assign(meta, { [field]: old.metadata[field] })
-  }
+  for (const field of ['creationTimestamp', 'deletionTimestamp', 'generation'] as const)
+    if (old[field] !== undefined) Object.assign(meta, { [field]: old[field] })
+  for (const field of ['uid', 'deletionGracePeriodSeconds', 'generateName'] as const)
+    if (old[field] !== undefined) Object.assign(meta, { [field]: meta[field] ?? old[field] })
+  if (old.generation === undefined) delete meta.generation
   delete meta.selfLink
 }
 
@@ -185,8 +191,8 @@ function keepStatus({ operation, next, live }: Write): void {
   ;(next as unknown as JsonObject).status = (live!.object as unknown as JsonObject).status ?? {}
 }
 
-function prepare({ operation, next, live, rules, now }: Write): void {
-  if (rules === 'whole') operation.kind.prepare?.(next, live?.object, timeText(now))
+function prepare({ operation, next, live, rules, now, warn }: Write): void {
+  if (rules === 'whole') operation.kind.prepare?.(next, live?.object, timeText(now), warn)
 }
 
 /** What Kubernetes stores is completed when it is read: what was prepared has defaults that follow from it. */

@@ -51,6 +51,7 @@ const webhook = {
 const device = { name: 'a', attributes: {} }
 const pool = { name: 'p', generation: 1, resourceSliceCount: 1 }
 const verbs = ['get']
+const controllerOf = (name: string) => ({ apiVersion: 'v1', kind: 'A', name, uid: name, controller: true })
 const subjects = [{ kind: 'Group', group: { name: 'g' } }]
 
 test('what is wrong with a new object', () => {
@@ -67,6 +68,15 @@ test('what is wrong with a new object', () => {
       Pod,
       { spec: { containers: [{ ...container, ports: [{ containerPort: 0 }] }] } },
       ['spec.containers[0].ports[0].containerPort: Required value'],
+    ],
+    [
+      Pod,
+      { spec: { containers: [container], tolerations: [{ key: 'a', operator: 'Gt', value: '1' }, { operator: 'x' }] } },
+      [
+        'spec.tolerations[0].operator: Unsupported value: "Gt": supported values: "Equal", "Exists", "Lt", "Gt"',
+        'spec.tolerations[1].operator: Invalid value: "x": operator must be Exists when `key` is empty, which means "match all values and all keys"',
+        'spec.tolerations[1].operator: Unsupported value: "x": supported values: "Equal", "Exists"',
+      ],
     ],
     [
       Deployment,
@@ -208,6 +218,49 @@ test('what is wrong with a new object', () => {
       PriorityLevelConfiguration,
       { spec: { type: 'Limited' } },
       ['spec.limited: Required value: must not be empty when type is Limited'],
+    ],
+    [
+      PriorityLevelConfiguration,
+      { metadata: { name: 'exempt' }, spec: { type: 'Exempt', exempt: { lendablePercent: 50 } } },
+      [],
+    ],
+    [
+      PriorityLevelConfiguration,
+      { metadata: { name: 'catch-all' }, spec: { type: 'Limited', limited: { limitResponse: { type: 'Reject' } } } },
+      [
+        'spec: Invalid value: {"Type":"Limited","Limited":{"NominalConcurrencyShares":30,"LimitResponse":{"Type":"Reject","Queuing":null},"LendablePercent":0,"BorrowingLimitPercent":null},"Exempt":null}: spec of \'catch-all\' must equal the fixed value',
+      ],
+    ],
+    [
+      ConfigMap,
+      {
+        metadata: {
+          name: 'x',
+          namespace: 'default',
+          ownerReferences: [
+            {},
+            { apiVersion: 'a/b/c', kind: 'A', name: 'a', uid: 'a' },
+            { apiVersion: 'v1', kind: 'Event', name: 'e', uid: 'e' },
+            { apiVersion: 'events.k8s.io/v1', kind: 'Event', name: 'e', uid: 'f' },
+          ],
+        },
+      },
+      [
+        'metadata.ownerReferences.apiVersion: Invalid value: "": version must not be empty',
+        'metadata.ownerReferences.kind: Invalid value: "": must not be empty',
+        'metadata.ownerReferences.name: Invalid value: "": must not be empty',
+        'metadata.ownerReferences.uid: Invalid value: "": must not be empty',
+        'metadata.ownerReferences.apiVersion: Invalid value: "a/b/c": version must not be empty',
+        'metadata.ownerReferences: Invalid value: {"apiVersion":"v1","kind":"Event","name":"e","uid":"e"}: /v1, Kind=Event is disallowed from being an owner',
+      ],
+    ],
+    [
+      ConfigMap,
+      { metadata: { name: 'x', namespace: 'default', ownerReferences: ['b', 'c', 'd'].map(controllerOf) } },
+      ['c', 'd'].map(
+        name =>
+          `metadata.ownerReferences: Invalid value: ${JSON.stringify(['b', 'c', 'd'].map(controllerOf))}: Only one reference can have Controller set to true. Found "true" in references for A/b and A/${name}`,
+      ),
     ],
   ]
   for (const [kind, body, expected] of table)

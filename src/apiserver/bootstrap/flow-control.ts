@@ -1,6 +1,7 @@
 // The priority levels and flow schemas every cluster starts with: which requests wait for which others.
 // Source: apiserver pkg/apis/flowcontrol/bootstrap/default.go.
 import type { JsonObject } from '../../api/schema/node.ts'
+import { fixedLevels, fixedSchemas } from '../../kinds/flowcontrol/fixed.ts'
 
 interface Queues {
   shares: number
@@ -20,11 +21,7 @@ const limited = ({ shares, lendable, queues, hand }: Queues): JsonObject => ({
 
 /** Specs by name. */
 export const priorityLevels: Readonly<Record<string, JsonObject>> = {
-  exempt: { type: 'Exempt', exempt: { nominalConcurrencyShares: 0, lendablePercent: 0 } },
-  'catch-all': {
-    type: 'Limited',
-    limited: { nominalConcurrencyShares: 5, lendablePercent: 0, limitResponse: { type: 'Reject' } },
-  },
+  ...fixedLevels,
   system: limited({ shares: 30, lendable: 33, queues: 64, hand: 6 }),
   'node-high': limited({ shares: 40, lendable: 25, queues: 64, hand: 6 }),
   'leader-election': limited({ shares: 10, lendable: 0, queues: 16, hand: 4 }),
@@ -73,7 +70,7 @@ const anyone = [group('system:unauthenticated'), group('system:authenticated')]
 
 /** Specs by name. */
 export const flowSchemas: Readonly<Record<string, JsonObject>> = {
-  exempt: flow({ level: 'exempt', precedence: 1, subjects: [group('system:masters')], ...all }),
+  ...fixedSchemas,
   probes: flow({
     level: 'exempt',
     precedence: 2,
@@ -145,5 +142,4 @@ export const flowSchemas: Readonly<Record<string, JsonObject>> = {
     ...all,
   }),
   'global-default': flow({ level: 'global-default', precedence: 9900, by: 'ByUser', subjects: anyone, ...all }),
-  'catch-all': flow({ level: 'catch-all', precedence: 10000, by: 'ByUser', subjects: anyone, ...all }),
 }

@@ -15,7 +15,7 @@ function made(change: object, status: object = {}): KubeObject {
   const body = { ...head, metadata, spec: { ...spec, ...change }, status }
   const object = decode(CustomResourceDefinition.schema, body, { defaults: true })
   CustomResourceDefinition.defaults?.(object)
-  CustomResourceDefinition.prepare?.(object, undefined, '')
+  CustomResourceDefinition.prepare?.(object, undefined, '', () => {})
   return object
 }
 

@@ -55,12 +55,12 @@ export function defaultJob(job: Job): void {
 const uidLabel = 'batch.kubernetes.io/controller-uid'
 const nameLabel = 'batch.kubernetes.io/job-name'
 
-/** The labels by which a job's pods are its own, in their new and their old names. */
+/** The labels by which a job's pods are its own, in their old and their new names. */
 const ownLabels = ({ uid = '', name = '' }: DeepReadonly<KubeObject['metadata']>) => ({
-  [uidLabel]: uid,
-  [nameLabel]: name,
   'controller-uid': uid,
   'job-name': name,
+  [uidLabel]: uid,
+  [nameLabel]: name,
 })
 
 /** A job's pods are its own: they are found by a label with its UID, made here unless the user manages the selector. */
@@ -104,12 +104,8 @@ export function* validateJobTemplate(spec: DeepReadonly<JobSpec>, at: Path): Pro
 export function* validateJob(job: DeepReadonly<Job>, at: Path, old: DeepReadonly<Job> | undefined): Problems {
   const { spec, metadata } = job
   const path = at.field('spec')
-  if (!old && !spec.manualSelector) yield* validateOwnSelector(job, path)
-  yield* validateJobSpec(spec, path)
-  const problems = [...validateSelector(spec.selector, path.field('selector'))]
-  yield* problems
-  if (!spec.selector) yield path.field('selector').required()
-  if (!problems.length) yield* validateMatch(spec.selector, spec.template, path)
+  if (spec.selector && !spec.manualSelector) yield* validateOwnSelector(job, path, old)
+  yield* validateSelected(spec, path)
   const { completions = 0, completionMode } = spec
   // Pods get this host name.
   const last = `${metadata.name}-${completions - 1}`
@@ -117,10 +113,28 @@ export function* validateJob(job: DeepReadonly<Job>, at: Path, old: DeepReadonly
     for (const error of dnsLabelErrors(last)) yield at.field('metadata', 'name').invalid(last, error)
 }
 
+function* validateSelected(spec: DeepReadonly<JobSpec>, at: Path): Problems {
+  yield* validateJobSpec(spec, at)
+  const problems = [...validateSelector(spec.selector, at.field('selector'))]
+  yield* problems
+  if (!spec.selector) yield at.field('selector').required()
+  if (!problems.length) yield* validateMatch(spec.selector, spec.template, at)
+}
+
 /** The selector that was made is the one the job has, and so are the labels that it finds pods by. */
-function* validateOwnSelector({ metadata, spec }: DeepReadonly<Job>, at: Path): Problems {
+function* validateOwnSelector(
+  { metadata, spec }: DeepReadonly<Job>,
+  at: Path,
+  old: DeepReadonly<Job> | undefined,
+): Problems {
   const { labels } = spec.template.metadata
-  const own = ownLabels(metadata)
+  const before = old?.spec.template.metadata.labels
+  const own: Record<string, string> = ownLabels(metadata)
+  // A job from the time of the old names keeps those alone.
+  if (old && (before?.[uidLabel] === undefined || before[nameLabel] === undefined)) {
+    delete own[uidLabel]
+    delete own[nameLabel]
+  }
   for (const [key, value] of Object.entries(own)) {
     const path = at.field('template', 'metadata', 'labels').key(key)
     if (labels?.[key] === undefined) yield path.required(`must be '${value}'`)
@@ -138,15 +152,9 @@ const fixedFields = [
 
 export function* validateJobUpdate(next: DeepReadonly<Job>, old: DeepReadonly<Job>, at: Path): Problems {
   const path = at.field('spec')
-  // Kubernetes looks at the whole job once more, and reports what it finds again.
-  yield* validateJob(next, at, old)
-  const isIndexed = old.spec.completionMode === 'Indexed'
-  if (next.spec.completions !== old.spec.completions && !isIndexed)
-    yield path.field('completions').invalid(next.spec.completions, immutable)
-  else if (next.spec.completions !== old.spec.completions && next.spec.completions !== next.spec.parallelism)
-    yield path
-      .field('completions')
-      .invalid(next.spec.completions, 'can only be modified in tandem with spec.parallelism')
+  // Kubernetes looks at the whole spec once more, and reports what it finds again.
+  yield* validateSelected(next.spec, path)
+  yield* validateCompletionsUpdate(next.spec, old.spec, path.field('completions'))
   if (!same(next.spec.selector, old.spec.selector)) yield path.field('selector').invalid(next.spec.selector, immutable)
   yield* validateTemplateUpdate(next, old, path.field('template'))
   for (const field of fixedFields)
@@ -157,25 +165,42 @@ export function* validateJobUpdate(next: DeepReadonly<Job>, old: DeepReadonly<Jo
     yield path.field('successPolicy').invalid(goStruct(SuccessPolicy, next.spec.successPolicy), immutable)
 }
 
-/** Until a suspended job has started, where its pods may run and how they are labelled can still change. */
+/** Only indexes come and go: as many at a time as there are of them. */
+function* validateCompletionsUpdate(next: DeepReadonly<JobSpec>, old: DeepReadonly<JobSpec>, at: Path): Problems {
+  const { completions, parallelism, completionMode } = next
+  if (completions === old.completions) return
+  if (completionMode !== 'Indexed') yield at.invalid(completions, immutable)
+  else if (completions !== undefined && completions !== parallelism)
+    yield at.invalid(completions, 'can only be modified in tandem with spec.parallelism')
+}
+
+/** While a job is suspended, where its pods may run, how they are labelled and what they ask for can change. */
 function* validateTemplateUpdate(next: DeepReadonly<Job>, old: DeepReadonly<Job>, at: Path): Problems {
   const [after, before] = [next.spec.template, old.spec.template]
-  if (!old.spec.suspend || old.status.startTime !== undefined) {
+  if (!isAtRest(old)) {
     if (!same(after, before)) yield at.invalid(goStruct(PodTemplateSpec, after), immutable)
     return
   }
+  const bare = (list: typeof after.spec.containers | undefined) =>
+    list?.map(({ resources: _resources, ...rest }) => rest)
   const fixed = ({
     nodeSelector: _selector,
     tolerations: _tolerations,
     schedulingGates: _gates,
     affinity,
+    containers,
+    initContainers,
     ...rest
   }: typeof after.spec) => {
     const { nodeAffinity: _nodes, ...others } = affinity ?? {}
-    return { ...rest, others }
+    return { ...rest, others, containers: bare(containers), initContainers: bare(initContainers) }
   }
   if (!same(fixed(after.spec), fixed(before.spec))) yield at.field('spec').invalid(shownPodSpec(after.spec), immutable)
 }
+
+/** Suspended before it has started, or since its last pod has gone. */
+const isAtRest = (job: DeepReadonly<Job>) =>
+  job.spec.suspend === true && !job.status.active && (job.status.startTime === undefined || condition(job, 'Suspended'))
 
 const condition = (job: DeepReadonly<Job>, type: string) =>
   job.status.conditions?.some(c => c.type === type && c.status === 'True') ?? false

@@ -136,17 +136,11 @@ export function* validateEffect(effect: string | undefined, mayBeEmpty: boolean,
   if (!mayBeEmpty || effect) yield* oneOf(effect, effects, at)
 }
 
-/** `compares`: numbers may be compared, too. */
-export function* validateTolerations(
-  tolerations: readonly DeepReadonly<Toleration>[] | undefined,
-  compares: boolean,
-  at: Path,
-): Problems {
-  for (const [i, toleration] of (tolerations ?? []).entries())
-    yield* validateToleration(toleration, compares, at.index(i))
+export function* validateTolerations(tolerations: readonly DeepReadonly<Toleration>[] | undefined, at: Path): Problems {
+  for (const [i, toleration] of (tolerations ?? []).entries()) yield* validateToleration(toleration, at.index(i))
 }
 
-function* validateToleration(toleration: DeepReadonly<Toleration>, compares: boolean, at: Path): Problems {
+function* validateToleration(toleration: DeepReadonly<Toleration>, at: Path): Problems {
   const { key, operator = '', value = '', effect = '', tolerationSeconds } = toleration
   if (key) yield* named(qualifiedNameErrors, key, at.field('key'))
   else if (operator !== 'Exists')
@@ -155,19 +149,19 @@ function* validateToleration(toleration: DeepReadonly<Toleration>, compares: boo
       .invalid(operator, 'operator must be Exists when `key` is empty, which means "match all values and all keys"')
   if (tolerationSeconds !== undefined && effect !== 'NoExecute')
     yield at.field('effect').invalid(effect, "effect must be 'NoExecute' when `tolerationSeconds` is set")
-  yield* validateTolerated(operator, value, compares, at.field('operator'))
+  yield* validateTolerated(operator, value, at.field('operator'))
   yield* validateEffect(effect, true, at.field('effect'))
 }
 
-function* validateTolerated(operator: string, value: string, compares: boolean, at: Path): Problems {
+function* validateTolerated(operator: string, value: string, at: Path): Problems {
   if (operator === 'Exists') {
     if (value) yield at.invalid(value, "value must be empty when `operator` is 'Exists'")
   } else if (operator === '' || operator === 'Equal') {
     const errors = labelValueErrors(value)
     if (errors.length) yield at.invalid(value, errors.join(';'))
-  } else if (compares && (operator === 'Lt' || operator === 'Gt')) {
-    if (!/^(0|-?[1-9]\d*)$/.test(value))
-      yield at.parent.field('value').invalid(value, 'must be a valid integer when `operator` is Lt or Gt')
+  } else if (operator === 'Lt' || operator === 'Gt') {
+    // Kubernetes knows them, and has them behind a gate that is off.
+    yield at.notSupported(operator, ['Equal', 'Exists', 'Lt', 'Gt'])
   } else yield at.notSupported(operator, ['Equal', 'Exists'])
 }
 

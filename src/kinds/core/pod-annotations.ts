@@ -1,14 +1,17 @@
 // Annotations of pods that Kubernetes gives a meaning to, some of them older than the fields that took their place.
 // Source: pkg/apis/core/validation (ValidatePodSpecificAnnotations and below).
 import { type Problems } from '../../api/checks.ts'
-import type { Path } from '../../api/path.ts'
+import { type Path, root } from '../../api/path.ts'
 import { isObject } from '../../api/patch/merge.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
+import { same } from '../unchanged.ts'
 import { validateTolerations } from './affinity-rules.ts'
+import type { Container } from './container.ts'
 import { descendingPath } from './path-rules.ts'
 import { containersAt } from './pod-os-rules.ts'
 import type { Toleration } from './affinity.ts'
 import type { PodSpec } from './podspec.ts'
+import { validateAppArmor } from './security-rules.ts'
 import type { AppArmorProfile } from './securitycontext.ts'
 
 type Annotations = Readonly<Record<string, string>>
@@ -16,6 +19,7 @@ type Spec = DeepReadonly<PodSpec>
 
 export const mirrorAnnotation = 'kubernetes.io/config.mirror'
 const deletionCost = 'controller.kubernetes.io/pod-deletion-cost'
+const criticalPod = 'scheduler.alpha.kubernetes.io/critical-pod'
 const tolerationsAnnotation = 'scheduler.alpha.kubernetes.io/tolerations'
 const seccompOfPod = 'seccomp.security.alpha.kubernetes.io/pod'
 const seccompOfContainer = 'container.seccomp.security.alpha.kubernetes.io/'
@@ -42,7 +46,7 @@ function* tolerationsText(text: string, at: Path): Problems {
   try {
     const list: unknown = JSON.parse(text)
     if (Array.isArray(list) && list.every(isObject))
-      yield* validateTolerations(list as unknown as Toleration[], true, at.field(tolerationsAnnotation))
+      yield* validateTolerations(list as unknown as Toleration[], at.field(tolerationsAnnotation))
   } catch {
     // Go names the first character that cannot begin a value.
     const first = text.trim()[0] ?? ''
@@ -64,22 +68,58 @@ function* appArmorText(key: string, profile: string, spec: Spec, at: Path): Prob
     yield at.invalid(profile, `invalid AppArmor profile name: ${JSON.stringify(profile)}`)
 }
 
-/** Gives containers the profiles that annotations have for them, for nodes that look at the fields only. */
-export function takeProfiles(annotations: Annotations, spec: PodSpec): void {
-  if (spec.os?.name === 'windows') return
+/**
+ * Gives containers the profiles that annotations have for them, for nodes that look at the fields only. Returns what to
+ * warn of: each annotation that a field should have said instead.
+ */
+export function takeProfiles(annotations: Annotations, spec: PodSpec): string[] {
+  if (spec.os?.name === 'windows') return []
+  const warnings: string[] = []
   for (const container of [...(spec.initContainers ?? []), ...(spec.containers ?? [])]) {
-    const profile = profileOf(annotations[appArmorOfContainer + container.name] ?? '')
-    if (!profile || container.securityContext?.appArmorProfile || spec.securityContext.appArmorProfile) continue
-    container.securityContext = { ...container.securityContext, appArmorProfile: profile }
+    const key = appArmorOfContainer + container.name
+    if (annotations[key] === undefined || container.securityContext?.appArmorProfile) continue
+    const profile = profileOf(annotations[key])
+    if (profile && same(profile, spec.securityContext.appArmorProfile)) continue
+    if (profile) container.securityContext = { ...container.securityContext, appArmorProfile: profile }
+    warnings.push(appArmorWarning(root.field('metadata', 'annotations').key(key)))
   }
+  return warnings
 }
 
+const appArmorWarning = (at: Path) => `${at}: deprecated since v1.30; use the "appArmorProfile" field instead`
+
+/** The profile that an annotation means, if it is one that the field could have. */
 function profileOf(annotation: string): AppArmorProfile | undefined {
   if (annotation === 'runtime/default') return { type: 'RuntimeDefault' }
   if (annotation === 'unconfined') return { type: 'Unconfined' }
   if (!annotation.startsWith(localhost)) return undefined
-  return { type: 'Localhost', localhostProfile: annotation.slice(localhost.length) }
+  const profile = { type: 'Localhost', localhostProfile: annotation.slice(localhost.length) } as const
+  return [...validateAppArmor(profile, root)].length ? undefined : profile
 }
+
+/** Of a container in a template, whose pods get their profiles when they are made. */
+export function* warnOfContainerAnnotations(
+  annotations: Annotations,
+  { name, securityContext }: DeepReadonly<Container>,
+  { isTemplate, appArmor }: { isTemplate: boolean; appArmor: boolean },
+  at: Path,
+): Iterable<string> {
+  const seccomp = seccompOfContainer + name
+  if (annotations[seccomp] !== undefined && !securityContext?.seccompProfile) yield seccompWarning(at.key(seccomp))
+  const key = appArmorOfContainer + name
+  if (isTemplate && !appArmor && annotations[key] !== undefined && !securityContext?.appArmorProfile)
+    yield appArmorWarning(at.key(key))
+}
+
+/** Of a pod as a whole. */
+export function* warnOfPodAnnotations(annotations: Annotations, spec: Spec, at: Path): Iterable<string> {
+  if (annotations[criticalPod] !== undefined)
+    yield `${at.key(criticalPod)}: non-functional in v1.16+; use the "priorityClassName" field instead`
+  if (annotations[seccompOfPod] !== undefined && !spec.securityContext.seccompProfile)
+    yield seccompWarning(at.key(seccompOfPod))
+}
+
+const seccompWarning = (at: Path) => `${at}: non-functional in v1.27+; use the "seccompProfile" field instead`
 
 interface Profile {
   readonly type: string

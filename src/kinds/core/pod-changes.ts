@@ -142,7 +142,7 @@ function* validateAffinityMutation(
   const required = 'requiredDuringSchedulingIgnoredDuringExecution'
   const path = at.field(required, 'nodeSelectorTerms')
   const before = old?.[required]?.nodeSelectorTerms ?? []
-  const after = next?.[required]?.nodeSelectorTerms ?? undefined
+  const after = next?.[required] && asGiven(next[required], 'nodeSelectorTerms')
   if (!before.length) return
   if (before.length !== (after ?? []).length)
     return yield path.invalid(

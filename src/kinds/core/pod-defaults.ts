@@ -97,14 +97,19 @@ export function qosClass(spec: DeepReadonly<PodSpec>): 'Guaranteed' | 'Burstable
 const isSet = (quantity: string | undefined) => quantity !== undefined && compareQuantities(quantity, '0') > 0
 
 /** What a new pod's status starts as, and what stays the server's to say. Changes the pod in place. */
-export function preparePod(pod: Pod, old: DeepReadonly<Pod> | undefined, now: string): void {
+export function preparePod(
+  pod: Pod,
+  old: DeepReadonly<Pod> | undefined,
+  now: string,
+  warn: (text: string) => void,
+): void {
   // A pod that should never stop in order stops in a second.
   if (pod.spec.terminationGracePeriodSeconds < 0) pod.spec.terminationGracePeriodSeconds = 1
   if (old) {
     pod.status.qosClass ??= old.status.qosClass!
     return
   }
-  takeProfiles(pod.metadata.annotations ?? {}, pod.spec)
+  for (const text of takeProfiles(pod.metadata.annotations ?? {}, pod.spec)) warn(text)
   pod.status = { phase: 'Pending', qosClass: qosClass(pod.spec) } as Pod['status']
   if (!pod.spec.schedulingGates?.length) return
   pod.status.conditions = [

@@ -45,7 +45,7 @@ export function* validatePodSpec(spec: Spec, pod: VolumeContext, at: Path): Prob
   yield* validateHostProcess(spec, at)
   yield* validateHostUsers(spec, at)
   yield* validateNames(spec, at)
-  yield* validateTolerations(spec.tolerations, true, at.field('tolerations'))
+  yield* validateTolerations(spec.tolerations, at.field('tolerations'))
   yield* validateHostAliases(spec, at.field('hostAliases'))
   if (spec.preemptionPolicy !== undefined)
     yield* oneOf(spec.preemptionPolicy, ['PreemptLowerPriority', 'Never'], at.field('preemptionPolicy'))

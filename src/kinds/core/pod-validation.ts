@@ -103,7 +103,7 @@ function* validateAdded(next: Spec, old: Spec, at: Path): Problems {
   for (const toleration of old.tolerations ?? [])
     if (!next.tolerations?.some(other => same(withoutSeconds(other), withoutSeconds(toleration))))
       return yield at.forbidden('existing toleration can not be modified except its tolerationSeconds')
-  yield* validateTolerations(next.tolerations, true, at)
+  yield* validateTolerations(next.tolerations, at)
 }
 
 function* validateFewerGates(next: Spec, old: Spec, at: Path): Problems {

@@ -6,6 +6,7 @@ import type { Path } from '../../api/path.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { PodAffinity } from './affinity.ts'
 import type { Container, ContainerPort } from './container.ts'
+import { warnOfContainerAnnotations, warnOfPodAnnotations } from './pod-annotations.ts'
 import { containersAt } from './pod-os-rules.ts'
 import type { PodSpec } from './podspec.ts'
 import type { PodTemplateSpec } from './podtemplatespec.ts'
@@ -36,24 +37,30 @@ export function* warnOfWorkload(
 }
 
 export const warnOfTemplate = ({ metadata, spec }: DeepReadonly<PodTemplateSpec>, at: Path): Warnings =>
-  warnOfPod(metadata.annotations, spec, at)
+  warnOfPod(metadata.annotations, spec, true, at)
 
 export function* warnOfPod(
-  annotations: Readonly<Record<string, string>> | undefined,
+  annotations: Readonly<Record<string, string>> = {},
   spec: Spec,
+  isTemplate: boolean,
   root: Path,
 ): Warnings {
   const at = root.field('spec')
   yield* warnOfNodes(spec, at)
   for (const [i, { labelSelector }] of (spec.topologySpreadConstraints ?? []).entries())
     yield* warnOfNoSelector(labelSelector, at.field('topologySpreadConstraints').index(i).field('labelSelector'))
-  yield* warnOfAnnotations(annotations ?? {}, root.field('metadata', 'annotations'))
+  const annotationsAt = root.field('metadata', 'annotations')
+  yield* warnOfPodAnnotations(annotations, spec, annotationsAt)
   yield* warnOfVolumes(spec.volumes ?? [], at.field('volumes'))
   yield* warnOfAliases(spec, at)
   yield* warnOfSecrets(spec, at.field('imagePullSecrets'))
   yield* warnOfFractions(spec.overhead, at.field('overhead'))
   const containers = [...containersAt(spec, at)]
-  for (const [container, path] of containers) yield* warnOfContainer(container, path)
+  const context = { isTemplate, appArmor: spec.securityContext.appArmorProfile !== undefined }
+  for (const [container, path] of containers) {
+    yield* warnOfContainerAnnotations(annotations, container, context, annotationsAt)
+    yield* warnOfContainer(container, path)
+  }
   yield* warnOfPorts(containers)
   if ((spec.terminationGracePeriodSeconds ?? 0) < 0)
     yield `${at.field('terminationGracePeriodSeconds')}: must be >= 0; negative values are invalid and will be treated as 1`
@@ -77,20 +84,6 @@ function* warnOfNeighbours(affinity: DeepReadonly<PodAffinity> | undefined, at: 
 /** No selector is not the empty one, which matches everything. */
 function* warnOfNoSelector(selector: object | undefined, at: Path): Warnings {
   if (!selector) yield `${at}: a null labelSelector results in matching no pod`
-}
-
-function* warnOfAnnotations(annotations: Readonly<Record<string, string>>, at: Path): Warnings {
-  for (const key of Object.keys(annotations)) {
-    if (key.startsWith('container.apparmor.security.beta.kubernetes.io/'))
-      yield `${at.key(key)}: deprecated since v1.30; use the "appArmorProfile" field instead`
-    if (key === 'scheduler.alpha.kubernetes.io/critical-pod')
-      yield `${at.key(key)}: non-functional in v1.16+; use the "priorityClassName" field instead`
-    if (
-      key === 'seccomp.security.alpha.kubernetes.io/pod' ||
-      key.startsWith('container.seccomp.security.alpha.kubernetes.io/')
-    )
-      yield `${at.key(key)}: non-functional in v1.27+; use the "seccompProfile" field instead`
-  }
 }
 
 function* warnOfAliases({ hostAliases = [] }: Spec, at: Path): Warnings {

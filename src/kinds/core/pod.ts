@@ -66,7 +66,7 @@ export const Pod = defineKind({
   explicit: true,
   *warnings({ metadata, spec }, old, at) {
     if (!old) yield* warnOfName(metadata.name, "the Pod's hostname", at)
-    if (!old) yield* warnOfPod(metadata.annotations, spec, at)
+    if (!old) yield* warnOfPod(metadata.annotations, spec, false, at)
   },
   validate: validatePod,
   validateUpdate: validatePodUpdate,

@@ -114,7 +114,7 @@ function* validateSeccomp(profile: DeepReadonly<SeccompProfile>, at: Path): Prob
 
 const maxProfileLength = 4095
 
-function* validateAppArmor({ type, localhostProfile }: DeepReadonly<AppArmorProfile>, at: Path): Problems {
+export function* validateAppArmor({ type, localhostProfile }: DeepReadonly<AppArmorProfile>, at: Path): Problems {
   const path = at.field('localhostProfile')
   yield* oneOf(type, profileTypes, at.field('type'), 'type is required when appArmorProfile is set')
   if (type === 'Localhost') {

@@ -3,6 +3,7 @@ import { keptByStatus } from '../status-rules.ts'
 import { ageColumn } from '../columns.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { listByKey, string, struct, time } from '../../api/schema/build.ts'
+import { validateFixedSchema } from './fixed.ts'
 import { FlowSchemaSpec } from './flowschemaspec.ts'
 import { validateSchema } from './schema-rules.ts'
 
@@ -46,7 +47,10 @@ export const FlowSchema = defineKind({
     },
   ],
   explicit: true,
-  validate: ({ metadata, spec }, at) => validateSchema(metadata.name ?? '', spec, at.field('spec')),
+  *validate({ metadata: { name = '' }, spec }, at) {
+    yield* validateSchema(name, spec, at.field('spec'))
+    yield* validateFixedSchema(name, spec, at.field('spec'))
+  },
   fields: {
     spec: FlowSchemaSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
     status: FlowSchemaStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),

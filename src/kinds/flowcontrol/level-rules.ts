@@ -8,7 +8,7 @@ import type {
   LimitResponse,
   PriorityLevelConfigurationSpec,
   QueuingConfiguration,
-} from './prioritylevelconfiguration.ts'
+} from './level-types.ts'
 
 const maxQueues = 10_000_000
 const maxEntropyBits = 60

@@ -1,83 +1,10 @@
 // How many requests of a level are served at once, and which wait.
 import { keptByStatus } from '../status-rules.ts'
+import { validateFixedLevel } from './fixed.ts'
 import { validateLevel } from './level-rules.ts'
+import { PriorityLevelConfigurationSpec } from './level-types.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
-import { int32, listByKey, string, struct, time } from '../../api/schema/build.ts'
-
-export const QueuingConfiguration = struct('flowcontrol.v1.QueuingConfiguration', 'How requests wait.', {
-  queues: int32({ proto: 1, default: 64, always: true, doc: 'How many queues there are.' }),
-  handSize: int32({ proto: 2, default: 8, always: true, doc: 'How many of them each flow may use.' }),
-  queueLengthLimit: int32({
-    proto: 3,
-    default: 50,
-    always: true,
-    doc: 'Most requests in a queue; further ones are refused.',
-  }),
-})
-export type QueuingConfiguration = Of<typeof QueuingConfiguration>
-
-export const LimitResponse = struct('flowcontrol.v1.LimitResponse', 'What happens to requests above the limit.', {
-  type: string({ proto: 1, always: true, required: true, enum: ['Queue', 'Reject'], doc: 'Queue or Reject.' }),
-  queuing: QueuingConfiguration.field({ proto: 2, doc: 'How they wait.' }),
-})
-export type LimitResponse = Of<typeof LimitResponse>
-
-export const LimitedPriorityLevelConfiguration = struct(
-  'flowcontrol.v1.LimitedPriorityLevelConfiguration',
-  'A level whose requests are limited.',
-  {
-    nominalConcurrencyShares: int32({
-      proto: 1,
-      default: 30,
-      optional: true,
-      doc: 'Its share of the requests the server handles at a time, against the other levels’.',
-    }),
-    limitResponse: LimitResponse.value({ proto: 2, required: true, doc: 'What happens to requests above the limit.' }),
-    lendablePercent: int32({
-      proto: 3,
-      default: 0,
-      optional: true,
-      doc: 'How much of its share others may borrow, in percent.',
-    }),
-    borrowingLimitPercent: int32({
-      proto: 4,
-      optional: true,
-      doc: 'How much it may borrow, in percent of its share; unset for no limit.',
-    }),
-  },
-)
-export type LimitedPriorityLevelConfiguration = Of<typeof LimitedPriorityLevelConfiguration>
-
-export const ExemptPriorityLevelConfiguration = struct(
-  'flowcontrol.v1.ExemptPriorityLevelConfiguration',
-  'A level whose requests never wait.',
-  {
-    nominalConcurrencyShares: int32({
-      proto: 1,
-      default: 0,
-      optional: true,
-      doc: 'Its share, which others may borrow from.',
-    }),
-    lendablePercent: int32({
-      proto: 2,
-      default: 0,
-      optional: true,
-      doc: 'How much of its share others may borrow, in percent.',
-    }),
-  },
-)
-export type ExemptPriorityLevelConfiguration = Of<typeof ExemptPriorityLevelConfiguration>
-
-export const PriorityLevelConfigurationSpec = struct(
-  'flowcontrol.v1.PriorityLevelConfigurationSpec',
-  'How requests of a level are limited.',
-  {
-    type: string({ proto: 1, always: true, required: true, enum: ['Exempt', 'Limited'], doc: 'Limited or Exempt.' }),
-    limited: LimitedPriorityLevelConfiguration.field({ proto: 2, doc: 'Settings of a limited level.' }),
-    exempt: ExemptPriorityLevelConfiguration.field({ proto: 3, doc: 'Settings of an exempt level.' }),
-  },
-)
-export type PriorityLevelConfigurationSpec = Of<typeof PriorityLevelConfigurationSpec>
+import { listByKey, string, struct, time } from '../../api/schema/build.ts'
 
 export const PriorityLevelConfigurationCondition = struct(
   'flowcontrol.v1.PriorityLevelConfigurationCondition',
@@ -131,7 +58,10 @@ export const PriorityLevelConfiguration = defineKind({
     },
   ],
   explicit: true,
-  validate: ({ metadata, spec }, at) => validateLevel(metadata.name ?? '', spec, at.field('spec')),
+  *validate({ metadata: { name = '' }, spec }, at) {
+    yield* validateLevel(name, spec, at.field('spec'))
+    yield* validateFixedLevel(name, spec, at.field('spec'))
+  },
   fields: {
     spec: PriorityLevelConfigurationSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
     status: PriorityLevelConfigurationStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),

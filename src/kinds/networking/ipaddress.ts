@@ -51,6 +51,7 @@ export const IPAddress = defineKind({
   age: false,
   columns: [{ name: 'ParentRef', type: 'string', value: o => parentText(o.spec.parentRef) }],
   validateName: addressErrors,
+  bareGenerateName: true,
   explicit: true,
   *validate({ spec: { parentRef } }, at) {
     const path = at.field('spec', 'parentRef')

@@ -43,7 +43,7 @@ export const RuntimeClass = defineKind({
     yield* validateLabels(scheduling?.nodeSelector, at.field('scheduling', 'nodeSelector'))
     const tolerations = scheduling?.tolerations ?? []
     const path = at.field('scheduling', 'tolerations')
-    yield* validateTolerations(tolerations, false, path)
+    yield* validateTolerations(tolerations, path)
     for (const [i, toleration] of tolerations.entries())
       if (tolerations.slice(0, i).some(before => same(before, toleration)))
         yield path.index(i).duplicate(goStruct(Toleration, toleration))

@@ -3,7 +3,7 @@ import { defineKind, type Of } from '../../api/kind.ts'
 import { type Problems, supported } from '../../api/checks.ts'
 import type { Path } from '../../api/path.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
-import { immutableValue, unchanged } from '../unchanged.ts'
+import { immutableValue, same, unchanged } from '../unchanged.ts'
 import { bool, int64, list, string, struct } from '../../api/schema/build.ts'
 
 export const TokenRequest = struct('storage.v1.TokenRequest', 'A token that a driver gets when it mounts for a pod.', {
@@ -126,7 +126,8 @@ export const CSIDriver = defineKind({
   ],
   explicit: true,
   *warnings({ spec }, old) {
-    if (!old && spec.tokenRequests?.length && spec.serviceAccountTokenInSecrets === undefined)
+    if (same(spec.tokenRequests, old?.spec.tokenRequests)) return
+    if (spec.tokenRequests?.length && spec.serviceAccountTokenInSecrets === undefined)
       yield 'spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true to prevent possible logging of tokens in volume attributes'
   },
   validate: ({ spec }, at) => validateDriver(spec, at.field('spec')),

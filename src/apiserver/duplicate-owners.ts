@@ -1,0 +1,23 @@
+// Owners that an object names more than once count once, and whoever sent them is told so.
+// Source: apiserver pkg/endpoints/handlers/rest.go (dedupOwnerReferences).
+import type { KubeObject } from '../api/kind.ts'
+import type { Warn } from './body.ts'
+
+/** Drops what is there twice in every field. `admitted`: what admission made of the object is looked at. */
+export function dropDuplicateOwners(metadata: KubeObject['metadata'], admitted: boolean, warn: Warn): void {
+  const { ownerReferences: owners } = metadata
+  if (!owners || owners.length < 2) return
+  // Decoded, their fields stand in one order.
+  const single = new Map<string, (typeof owners)[number]>()
+  const uids: string[] = []
+  for (const owner of owners) {
+    const text = JSON.stringify(owner)
+    if (single.has(text)) uids.push(owner.uid)
+    else single.set(text, owner)
+  }
+  if (!uids.length) return
+  metadata.ownerReferences = [...single.values()]
+  warn(
+    `.metadata.ownerReferences contains duplicate entries${admitted ? ' after mutating admission happens' : ''}; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: ${uids.join(', ')}`,
+  )
+}
