@@ -51,7 +51,9 @@ export class Path {
   }
 
   field(...names: string[]): Path {
-    return names.reduce<Path>((path, name) => (name ? new Path(path, name, '.') : path), this)
+    let path: Path = this
+    for (const name of names) if (name) path = new Path(path, name, '.')
+    return path
   }
 
   index(i: number): Path {

@@ -145,7 +145,7 @@ function putGiven(out: JsonObject, row: Row, source: JsonObject, context: Contex
 
 function putUnasked(out: JsonObject, { name, node }: Row, context: Context): void {
   if (context.defaults && node.default !== undefined && (node.default !== '' || node.optional))
-    out[name] = structuredClone(node.default) as Json
+    out[name] = (typeof node.default === 'object' ? structuredClone(node.default) : node.default) as Json
   else if (node.always) out[name] = node.optional ? null : zero(node, context)
 }
 

@@ -84,22 +84,13 @@ function* validateSource(source: Omit<ReadVolume, 'name'>, name: string, context
 const spelled: Readonly<Record<string, string>> = { cephfs: 'cephFS', downwardAPI: 'downwarAPI' }
 
 function* rulesOf(
-  {
-    emptyDir,
-    secret,
-    configMap,
-    persistentVolumeClaim,
-    downwardAPI,
-    projected,
-    csi,
-    ephemeral,
-    image,
-  }: Omit<ReadVolume, 'name'>,
+  source: Omit<ReadVolume, 'name'>,
   name: string,
   context: VolumeContext,
 ): Iterable<readonly [string, SourceRule]> {
+  const { emptyDir, secret, configMap, persistentVolumeClaim, downwardAPI, projected, csi, ephemeral, image } = source
   if (emptyDir) yield ['emptyDir', (_, at) => validateEmptyDir(emptyDir, at)]
-  yield* Object.entries(vendorRules)
+  for (const rule of vendorRules) if (rule[0] in source) yield rule
   if (secret) yield ['secret', (_, at) => validateFiles(secret, secret.secretName, 'secretName', at)]
   if (persistentVolumeClaim)
     yield ['persistentVolumeClaim', (_, at) => present(persistentVolumeClaim.claimName, at.field('claimName'))]
