@@ -51,9 +51,7 @@ export class Path {
   }
 
   field(...names: string[]): Path {
-    let path: Path = this
-    for (const name of names) if (name) path = new Path(path, name, '.')
-    return path
+    return below(this, names)
   }
 
   index(i: number): Path {
@@ -114,6 +112,12 @@ export class Path {
   #problem(type: ProblemType, body: string): Problem {
     return { type, field: this.toString(), body }
   }
+}
+
+function below(path: Path, names: readonly string[]): Path {
+  let found = path
+  for (const name of names) if (name) found = new Path(found, name, '.')
+  return found
 }
 
 /** A value that is already in the words that problems show it in. */
