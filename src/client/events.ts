@@ -27,10 +27,11 @@ const similarWindowMs = 600_000
 
 type About = DeepReadonly<KubeObject> | (DeepReadonly<ObjectReference> & { readonly metadata?: undefined })
 
-/** What is known of an event that was written: the next of its kind only raises its count. */
-interface Remembered {
+/** What was observed of an event before: the next of its kind only raises its count. */
+interface Observed {
   name: string
   namespace: string
+  firstTimestamp: string
   count: number
 }
 /** Messages of one reason about one object. */
@@ -51,6 +52,10 @@ interface Note {
   message: string
   at: string
 }
+interface Write extends Note {
+  /** As it is with this event. */
+  observed: Readonly<Observed>
+}
 
 /** When an event's name was last made, by the clock it is made from: names of one moment must differ. */
 const lastNanos = new WeakMap<Clock, bigint>()
@@ -60,7 +65,7 @@ export class EventRecorder {
   readonly #clock: Clock
   readonly #log: Log
   readonly #source: { component: string; host?: string }
-  readonly #remembered = new Map<string, Remembered>()
+  readonly #observed = new Map<string, Observed>()
   readonly #similar = new Map<string, Similar>()
   readonly #buckets = new Map<string, Bucket>()
   readonly #tails: Promise<void>[] = Array.from({ length: lanes }, () => Promise.resolve())
@@ -86,6 +91,8 @@ export class EventRecorder {
       message: text,
       at: timeText(this.#clock.now()),
     })
+    // Those that are held back count, too.
+    const write = { ...note, observed: { ...this.#observe(note) } }
     if (!this.#hasToken(target)) return
     if (this.#waiting >= maxWaiting) {
       this.#log.warn('too many events waiting, one dropped', { reason, message })
@@ -93,8 +100,8 @@ export class EventRecorder {
     }
     this.#waiting++
     const lane = laneOf(target)
-    this.#tails[lane] = this.#tails[lane]!.then(() => this.#write(note))
-      .catch((error: unknown) => this.#failed(note, error))
+    this.#tails[lane] = this.#tails[lane]!.then(() => this.#write(write))
+      .catch((error: unknown) => this.#failed(write, error))
       .finally(() => void this.#waiting--)
   }
 
@@ -128,21 +135,30 @@ export class EventRecorder {
     return { ...note, key: group, message: `(combined from similar events): ${note.message}` }
   }
 
-  async #write({ about, key, type, reason, message, at }: Note): Promise<void> {
-    const known = this.#remembered.get(key)
-    if (known) {
-      known.count++
+  #observe({ about, key, at }: Note): Observed {
+    const before = this.#observed.get(key)
+    const observed = before ?? {
+      name: `${about.name}.${this.#nanos().toString(16)}`,
+      namespace: about.namespace || 'default',
+      firstTimestamp: at,
+      count: 0,
+    }
+    observed.count++
+    keep(this.#observed, key, observed)
+    return observed
+  }
+
+  async #write({ about, type, reason, message, at, observed }: Write): Promise<void> {
+    const { name, namespace, firstTimestamp, count } = observed
+    if (count > 1) {
       try {
-        await this.#client.patch(Event, known, 'merge', { count: known.count, lastTimestamp: at, message })
+        await this.#client.patch(Event, observed, 'merge', { count, lastTimestamp: at, message })
         return
       } catch (error) {
-        // It has been deleted after its hour: it begins again.
+        // It has been deleted after its hour, or was held back so far: it is made, with what it has counted.
         if (!isReason(error, 'NotFound')) throw error
       }
     }
-    const namespace = about.namespace || 'default'
-    const name = `${about.name}.${this.#nanos().toString(16)}`
-    keep(this.#remembered, key, { name, namespace, count: 1 })
     await this.#client.create(Event, {
       metadata: { name, namespace },
       involvedObject: about,
@@ -152,9 +168,9 @@ export class EventRecorder {
       source: this.#source,
       reportingComponent: this.#source.component,
       reportingInstance: this.#source.host ?? '',
-      firstTimestamp: at,
+      firstTimestamp,
       lastTimestamp: at,
-      count: 1,
+      count,
     })
   }
 

@@ -145,6 +145,24 @@ export function callUnary(client: grpc.Client, method: string, request: object, 
   })
 }
 
+/** Connects, trying again until the time is over. What is left of it then; undefined when there is no connection. */
+export function timeToConnect(
+  client: grpc.Client,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const deadline = deadlineAfter(timeoutMs)
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason)
+    const onAbort = () => reject(signal.reason)
+    signal.addEventListener('abort', onAbort, { once: true })
+    client.waitForReady(deadline, error => {
+      signal.removeEventListener('abort', onAbort)
+      resolve(error ? undefined : Math.max(0, deadline.getTime() - realClock.now()))
+    })
+  })
+}
+
 const codeNames = new Map(
   Object.entries(grpc.status).flatMap(([name, code]) => (typeof code === 'number' ? [[code, camel(name)]] : [])) as [
     number,

@@ -125,6 +125,8 @@ test(
 )
 
 test('down leaves nothing but the data; up brings the same objects back', options, async () => {
+  await cluster.kubectl('run once --image=busybox --image-pull-policy=IfNotPresent --restart=Never -- sleep 3600')
+  await cluster.kubectl('wait pod/once --for=condition=Ready --timeout=60s')
   const down = await cluster.kutter('down')
   assert.equal(down.code, 0, down.stdout)
   const left = await run('bash', [
@@ -137,6 +139,30 @@ test('down leaves nothing but the data; up brings the same objects back', option
   await cluster.kubectl('get configmap here')
   await cluster.kubectl('wait pod/sleeper --for=condition=Ready --timeout=60s')
 })
+
+test(
+  'containers of a stopped cluster count as restarted, and what may not restart shows why it ended',
+  options,
+  async () => {
+    assert.match(await cluster.kubectl('get pod sleeper --no-headers'), /^sleeper +1\/1 +Running +1 /)
+    await cluster.kubectl(`wait pod/once --for=jsonpath='{.status.phase}'=Failed --timeout=60s`)
+    assert.match(await cluster.kubectl('get pod once --no-headers'), /^once +0\/1 +ContainerStatusUnknown +1 /)
+    const { reason, message, exitCode } = JSON.parse(
+      await cluster.kubectl(`get pod once -o jsonpath='{.status.containerStatuses[0].state.terminated}'`),
+    )
+    assert.deepEqual(
+      [reason, message, exitCode],
+      ['ContainerStatusUnknown', 'The container could not be located when the pod was terminated', 137],
+    )
+    const logs = await cluster.tryKubectl('logs once')
+    assert.equal(logs.stderr, 'Error from server (BadRequest): container "once" in pod "once" is terminated\n')
+    const previous = await cluster.tryKubectl('logs -p sleeper')
+    assert.equal(
+      previous.stderr,
+      'Error from server (BadRequest): previous terminated container "sleeper" in pod "sleeper" not found\n',
+    )
+  },
+)
 
 test('down --purge removes the rest', options, async () => {
   assert.equal((await cluster.kutter('down', '--purge')).code, 0)

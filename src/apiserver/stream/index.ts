@@ -17,6 +17,7 @@ import type { ServerCore } from '../core.ts'
 import { proxyTarget } from './proxy.ts'
 import { byAuthority, type KubeletCredentials } from './kubelet.ts'
 import { htmlRewriter, type ProxyLocation, rewriteUrl } from './rewrite.ts'
+import { throwRefusal } from './refusal.ts'
 import { podTarget } from './target.ts'
 
 export type { KubeletCredentials } from './kubelet.ts'
@@ -34,7 +35,9 @@ export function streams(core: ServerCore, credentials: KubeletCredentials): Stre
       const destination = await targetOf(core, path, call.url, tls)
       if (!destination) return void call.response.writeHead(204).end()
       if (path.subresource === 'proxy') destination.location = locationOf(call, path, destination)
-      await forward(call, destination)
+      const answer = await ask(call.request, destination, call.signal)
+      if (path.subresource === 'log') await throwRefusal(answer, path.name)
+      await forward(call, destination, answer)
     },
     async upgrade(request, socket, head, path, user, url) {
       allow(core, user, path, request.method ?? 'GET')
@@ -42,7 +45,7 @@ export function streams(core: ServerCore, credentials: KubeletCredentials): Stre
       if (podStreams.has(path.subresource) && path.subresource !== 'log') allow(core, user, path, 'POST')
       const destination = await targetOf(core, path, url, tls)
       if (!destination) throw new StatusError('BadRequest', `pod ${path.name} does not have a host assigned`)
-      if (path.subresource === 'log') await logsOverWebSocket(request, socket, head, destination)
+      if (path.subresource === 'log') await logsOverWebSocket(request, socket, head, destination, path.name)
       else await tunnel(request, socket, head, destination)
     },
   }
@@ -156,9 +159,7 @@ function open(destination: Destination, extra: RequestOptions) {
 const unreachableError = (cause: unknown) =>
   new StatusError('ServiceUnavailable', `error trying to reach service: ${messageOf(cause)}`, { cause })
 
-async function forward(call: Call, destination: Destination): Promise<void> {
-  const { request, response, signal } = call
-  const answer = await ask(request, destination, signal)
+async function forward({ response, signal }: Call, destination: Destination, answer: IncomingMessage): Promise<void> {
   const headers = travelling(answer.headers)
   const { location } = destination
   if (location && typeof headers.location === 'string') headers.location = rewriteUrl(headers.location, location)
@@ -198,6 +199,7 @@ async function logsOverWebSocket(
   socket: Duplex,
   head: Buffer,
   destination: Destination,
+  pod: string,
 ): Promise<void> {
   const ending = new AbortController()
   socket.on('close', () => ending.abort())
@@ -207,6 +209,7 @@ async function logsOverWebSocket(
     upstream.once('response', resolve)
     upstream.once('error', error => reject(unreachableError(error)))
   })
+  await throwRefusal(answer, pod)
   const { ws, send } = await acceptFrames(request, socket, head, 'binary')
   ws.on('error', () => ending.abort())
   try {

@@ -51,7 +51,6 @@ export async function podTarget(
   }
   const at = kubeletOf(storage, pod.spec.nodeName)
   if (subresource === 'log') {
-    checkStarted(pod, container, query)
     const wanted = [
       'follow',
       'previous',
@@ -96,20 +95,5 @@ function containerOf(pod: DeepReadonly<Pod>, asked: string): string {
   throw new StatusError(
     'BadRequest',
     `a container name must be specified for pod ${name}, choose one of: [${containers.join(' ')}]${init.length ? ` or one of the init containers: [${init.join(' ')}]` : ''}`,
-  )
-}
-
-function checkStarted(pod: DeepReadonly<Pod>, container: string, query: URLSearchParams): void {
-  if (query.get('previous') === 'true') return
-  const status = [
-    ...(pod.status.containerStatuses ?? []),
-    ...(pod.status.initContainerStatuses ?? []),
-    ...(pod.status.ephemeralContainerStatuses ?? []),
-  ].find(s => s.name === container)
-  const waiting = status?.state?.waiting
-  if (!waiting || status?.lastState?.terminated) return
-  throw new StatusError(
-    'BadRequest',
-    `container ${JSON.stringify(container)} in pod ${JSON.stringify(pod.metadata.name)} is waiting to start: ${waiting.message && waiting.reason !== 'ContainerCreating' ? waiting.message : (waiting.reason ?? 'unknown')}`,
   )
 }

@@ -29,35 +29,63 @@ export const podColumns: readonly Column<Pod>[] = [
 const isSidecar = (pod: ReadPod, name: string) =>
   pod.spec.initContainers?.find(c => c.name === name)?.restartPolicy === 'Always'
 
-function readyText(pod: ReadPod): string {
-  const sidecars = (pod.spec.initContainers ?? []).filter(c => c.restartPolicy === 'Always')
-  const total = (pod.spec.containers ?? []).length + sidecars.length
-  const readySidecars = (pod.status.initContainerStatuses ?? []).filter(
-    s => isSidecar(pod, s.name) && s.started && s.ready,
-  ).length
-  const ready = (pod.status.containerStatuses ?? []).filter(s => s.ready && s.state?.running).length
-  return `${ready + readySidecars}/${total}`
+const hasCondition = (pod: ReadPod, type: string) =>
+  pod.status.conditions?.find(c => c.type === type)?.status === 'True'
+
+/** The init containers in order, up to and with the first that holds the pod up. */
+interface Initialization {
+  passed: readonly ContainerStatus[]
+  /** `Init:…`, when there is such a one. */
+  text: string | undefined
+  /** Whether the pod is past this: a sidecar that starts again later holds nothing up. */
+  over: boolean
 }
 
+function initializationOf(pod: ReadPod): Initialization {
+  const statuses = pod.status.initContainerStatuses ?? []
+  const total = pod.spec.initContainers?.length ?? 0
+  for (const [i, status] of statuses.entries()) {
+    const text = initText(pod, status, `Init:${i}/${total}`)
+    if (text !== undefined) return { passed: statuses.slice(0, i + 1), text, over: hasCondition(pod, 'Initialized') }
+  }
+  return { passed: statuses, text: undefined, over: true }
+}
+
+function initText(pod: ReadPod, status: ContainerStatus, progress: string): string | undefined {
+  const { terminated, waiting } = status.state ?? {}
+  if (terminated?.exitCode === 0) return undefined
+  if (isSidecar(pod, status.name) && status.started) return undefined
+  if (terminated) return `Init:${terminated.reason || exitText(terminated)}`
+  if (waiting?.reason && waiting.reason !== 'PodInitializing') return `Init:${waiting.reason}`
+  return progress
+}
+
+function readyText(pod: ReadPod): string {
+  const { passed, over } = initializationOf(pod)
+  const sidecars = (pod.spec.initContainers ?? []).filter(c => c.restartPolicy === 'Always')
+  const total = (pod.spec.containers ?? []).length + sidecars.length
+  const up = passed.filter(s => isSidecar(pod, s.name) && s.started && s.ready && s.state?.terminated?.exitCode !== 0)
+  const main = over ? (pod.status.containerStatuses ?? []).filter(isReady) : []
+  return `${up.length + main.length}/${total}`
+}
+
+const isReady = ({ ready, state }: ContainerStatus) =>
+  ready && state?.running !== undefined && !state.terminated && !state.waiting?.reason
+
 function restartsText(pod: ReadPod, now: number): string {
-  const statuses = [
-    ...(pod.status.containerStatuses ?? []),
-    ...(pod.status.initContainerStatuses ?? []).filter(s => isSidecar(pod, s.name)),
-  ]
-  const initializing = initProblem(pod) !== undefined
-  const counted = initializing ? (pod.status.initContainerStatuses ?? []) : statuses
+  const { passed, over } = initializationOf(pod)
+  const counted = over
+    ? [...passed.filter(s => isSidecar(pod, s.name)), ...(pod.status.containerStatuses ?? [])]
+    : passed
   const restarts = counted.reduce((sum, s) => sum + (s.restartCount ?? 0), 0)
-  const last = Math.max(...counted.map(s => parseTime(s.lastState?.terminated?.finishedAt) ?? 0))
+  const last = Math.max(0, ...counted.map(s => parseTime(s.lastState?.terminated?.finishedAt) ?? 0))
   return restarts > 0 && last > 0 ? `${restarts} (${shortAge(now - last)} ago)` : String(restarts)
 }
 
 function gatesText(pod: ReadPod): string {
   const gates = pod.spec.readinessGates ?? []
   if (!gates.length) return '<none>'
-  const met = gates.filter(g =>
-    pod.status.conditions?.some(c => c.type === g.conditionType && c.status === 'True'),
-  ).length
-  return `${met}/${gates.length}`
+  return `${gates.filter(g => hasCondition(pod, g.conditionType)).length}/${gates.length}`
 }
 
 /** The word in the STATUS column. */
@@ -65,9 +93,9 @@ export function podStatusText(pod: ReadPod): string {
   let reason = pod.status.reason || pod.status.phase || 'Unknown'
   if (pod.status.conditions?.some(c => c.type === 'PodScheduled' && c.reason === 'SchedulingGated'))
     reason = 'SchedulingGated'
-  const init = initProblem(pod)
-  if (init !== undefined) reason = init
-  else reason = containerReason(pod, reason)
+  const { text, over } = initializationOf(pod)
+  reason = text ?? reason
+  if (over) reason = containerReason(pod, reason)
   if (!pod.metadata.deletionTimestamp) return reason
   if (pod.status.reason === 'NodeLost') return 'Unknown'
   return pod.status.phase === 'Succeeded' || pod.status.phase === 'Failed' ? reason : 'Terminating'
@@ -80,30 +108,11 @@ function containerReason(pod: ReadPod, fallback: string): string {
     const { waiting, terminated } = status.state ?? {}
     if (waiting?.reason) reason = waiting.reason
     else if (terminated) reason = terminated.reason || exitText(terminated)
-    else if (status.ready && status.state?.running) running = true
+    else if (isReady(status)) running = true
   }
   if (reason !== 'Completed' || !running) return reason
-  return pod.status.conditions?.some(c => c.type === 'Ready' && c.status === 'True') ? 'Running' : 'NotReady'
+  return hasCondition(pod, 'Ready') ? 'Running' : 'NotReady'
 }
 
 const exitText = (terminated: { readonly signal?: number; readonly exitCode: number }) =>
   terminated.signal ? `Signal:${terminated.signal}` : `ExitCode:${terminated.exitCode}`
-
-/** `Init:1/2` and the like while init containers are not through. */
-function initProblem(pod: ReadPod): string | undefined {
-  const total = pod.spec.initContainers?.length ?? 0
-  for (const [i, status] of (pod.status.initContainerStatuses ?? []).entries()) {
-    const text = initText(pod, status, `Init:${i}/${total}`)
-    if (text !== undefined) return text
-  }
-  return undefined
-}
-
-function initText(pod: ReadPod, status: ContainerStatus, progress: string): string | undefined {
-  const { terminated, waiting } = status.state ?? {}
-  if (terminated?.exitCode === 0) return undefined
-  if (isSidecar(pod, status.name) && status.started) return undefined
-  if (terminated) return `Init:${terminated.reason || exitText(terminated)}`
-  if (waiting?.reason && waiting.reason !== 'PodInitializing') return `Init:${waiting.reason}`
-  return progress
-}

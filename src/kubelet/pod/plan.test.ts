@@ -67,6 +67,7 @@ const nothing: PodMemory = {
   condemned: new Map(),
   notStarted: new Set(),
   ending: undefined,
+  outcomeAtMs: undefined,
   hooked: new Set(),
   settled: false,
   gone: false,
@@ -77,6 +78,7 @@ const sidecar = { initContainers: [{ name: 'side', restartPolicy: 'Always' }, { 
 
 const preStop = { exec: { command: ['drain'] } }
 const hookedSidecar = { initContainers: [{ name: 'side', restartPolicy: 'Always', lifecycle: { preStop } }] }
+const twoSidecars = { initContainers: ['x', 'y'].map(name => ({ name, restartPolicy: 'Always' })) }
 const aKey = backoffKey({ name: 'a' } as never)
 
 const cases: [string, Spec, PodSeen, Partial<PodMemory>, string][] = [
@@ -172,7 +174,7 @@ const cases: [string, Spec, PodSeen, Partial<PodMemory>, string][] = [
     { ...sidecar },
     seenOf(['s'], 'a:running', 'side:running'),
     { ending: deleted },
-    'ending: kill a2 20s',
+    'ending: kill a2 20s again+20000',
   ],
   [
     'when the others have',
@@ -186,14 +188,14 @@ const cases: [string, Spec, PodSeen, Partial<PodMemory>, string][] = [
     hookedSidecar,
     seenOf(['s'], 'a:running', 'side:running'),
     { ending: deleted },
-    'ending: kill a2 20s preStop side1 20s',
+    'ending: kill a2 20s preStop side1 20s again+20000',
   ],
   [
     'once',
     hookedSidecar,
     seenOf(['s'], 'a:running', 'side:running'),
     { ending: deleted, hooked: new Set(['side1']) },
-    'ending: kill a2 20s',
+    'ending: kill a2 20s again+20000',
   ],
   [
     'and hold their own SIGTERM back, while the grace period counts down',
@@ -208,6 +210,48 @@ const cases: [string, Spec, PodSeen, Partial<PodMemory>, string][] = [
     seenOf(['s'], 'a:exited:0', 'side:running'),
     { ending: deleted, hooked: new Set(['side1']) },
     'ending: kill side1 20s without hook',
+  ],
+  [
+    'among themselves in the reverse order of their start',
+    twoSidecars,
+    seenOf(['s'], 'x:running', 'y:running'),
+    { ending: deleted },
+    'ending: kill y1 20s again+20000',
+  ],
+  [
+    'but do not wait for an init container, nor for an ephemeral one',
+    { ...sidecar, ephemeralContainers: [{ name: 'e' }] },
+    seenOf(['s'], 'e:running', 'i2:running', 'side:running'),
+    { ending: deleted },
+    'ending: kill e3 20s kill i22 20s kill side1 20s',
+  ],
+  [
+    'and wait no longer than the grace period',
+    twoSidecars,
+    seenOf(['s'], 'a:running', 'x:running', 'y:running'),
+    { ending: { ...deleted, sinceMs: now - 30_000 }, busy: new Set(['kill:a3']) },
+    'ending: kill x2 1s kill y1 1s',
+  ],
+  [
+    'nor without one',
+    twoSidecars,
+    seenOf(['s'], 'a:running', 'x:running', 'y:running'),
+    { ending: { ...deleted, sinceMs: now, graceSeconds: 0 } },
+    'ending: kill a3 0s kill x2 0s kill y1 0s',
+  ],
+  [
+    'a pod is done: its sidecars end',
+    { ...twoSidecars, restartPolicy: 'Never' },
+    seenOf(['s'], 'a:exited:0', 'y:running', 'x:running'),
+    {},
+    'ending: kill y2 30s again+30000',
+  ],
+  [
+    'all of them within one grace period',
+    { ...twoSidecars, restartPolicy: 'Never' },
+    seenOf(['s'], 'a:exited:0', 'y:exited:0', 'x:running'),
+    { outcomeAtMs: now - 12_000 },
+    'ending: kill x1 18s',
   ],
   ['old dead containers go', {}, seenOf(['s'], 'a:running', 'a:exited:1', 'a:exited:1'), {}, 'running: remove a1'],
   [

@@ -59,6 +59,8 @@ export interface PodMemory {
   /** Containers whose startup probe has not succeeded yet, by container id. */
   notStarted: ReadonlySet<string>
   ending: Ending | undefined
+  /** When all containers had ended for good, and sidecars were left to end. */
+  outcomeAtMs: number | undefined
   /** Containers, by id, whose preStop hook was run before their turn to end. */
   hooked: ReadonlySet<string>
   /** Sandbox stopped, volumes taken down. */
@@ -101,8 +103,10 @@ export function planPod(pod: ReadPod, seen: PodSeen, memory: PodMemory, now: num
   const ending = memory.ending
   const outcome = ending ? undefined : outcomeOf(pod, seen)
   if (ending) planEnd(context, ending)
-  else if (outcome) planEnd(context, { why: 'failed', sinceMs: now, graceSeconds: graceSecondsOf(pod) }, outcome)
-  else planLife(context)
+  else if (outcome) {
+    const sinceMs = memory.outcomeAtMs ?? now
+    planEnd(context, { why: 'failed', sinceMs, graceSeconds: graceSecondsOf(pod) }, outcome)
+  } else planLife(context)
   dropOld(context)
   return plan
 }
@@ -250,23 +254,22 @@ function nextAttempt({ seen, pod }: Context, name: string, role: Role): number {
 function planEnd(c: Context, ending: Ending, outcome?: 'succeeded' | 'failed'): void {
   const { pod, seen, memory, plan, now } = c
   plan.state = { state: 'ending', why: ending }
-  const grace = outcome
-    ? ending.graceSeconds
-    : Math.max(ending.graceSeconds === 0 ? 0 : 1, ending.graceSeconds - Math.floor((now - ending.sinceMs) / 1000))
+  const grace = Math.max(
+    ending.graceSeconds === 0 ? 0 : 1,
+    ending.graceSeconds - Math.floor((now - ending.sinceMs) / 1000),
+  )
+  const graceEndMs = ending.sinceMs + ending.graceSeconds * 1000
   const running = seen.containers.filter(r => r.state === 'running' || r.state === 'unknown')
-  const sidecars = initContainers(pod)
-    .filter(isSidecar)
-    .map(s => s.name)
-  const others = running.filter(r => !sidecars.includes(r.name))
-  const next = others.length ? others : lastSidecar(running, sidecars)
+  const waiting = now < graceEndMs ? waitingSidecars(pod, running) : new Set()
   for (const container of running) {
     const message = `Stopping container ${container.name}`
     const hooked = memory.hooked.has(container.id)
-    if (next.includes(container)) {
+    if (!waiting.has(container.name)) {
       if (!memory.busy.has(`preStop:${container.id}`)) kill(c, container, message, grace, !hooked)
-    } else if (grace > 0 && !hooked && findContainer(pod, container.name)?.container.lifecycle?.preStop)
+    } else if (!hooked && findContainer(pod, container.name)?.container.lifecycle?.preStop)
       plan.steps.push({ do: 'preStop', container, message, graceSeconds: grace })
   }
+  if (waiting.size) again(plan, graceEndMs)
   if (running.length || memory.busy.size) return
   if (!memory.settled) {
     plan.steps.push({ do: 'settle' })
@@ -276,10 +279,13 @@ function planEnd(c: Context, ending: Ending, outcome?: 'succeeded' | 'failed'): 
   if (pod.metadata.deletionTimestamp || memory.gone) plan.steps.push({ do: 'delete' })
 }
 
-// Sidecars end after the containers they serve, in the reverse order of their start.
-function lastSidecar(running: ContainerSeen[], sidecars: string[]): ContainerSeen[] {
-  const last = sidecars.findLast(name => running.some(r => r.name === name))
-  return running.filter(r => r.name === last)
+// A sidecar ends after the containers it serves and the sidecars started after it; once the grace period is over
+// nobody waits. Source: kubernetes pkg/kubelet/kuberuntime/kuberuntime_termination_order.go.
+function waitingSidecars(pod: ReadPod, running: readonly ContainerSeen[]): ReadonlySet<string> {
+  const runs = (name: string) => running.some(r => r.name === name)
+  const sidecars = initContainers(pod).flatMap(s => (isSidecar(s) && runs(s.name) ? [s.name] : []))
+  const served = mainContainers(pod).some(m => runs(m.name))
+  return new Set(served ? sidecars : sidecars.slice(0, -1))
 }
 
 function kill(c: Context, container: ContainerSeen, message: string, graceSeconds: number, preStop: boolean): void {

@@ -58,6 +58,7 @@ export class PodWorker {
   #roundBackoff: Backoff | undefined
   #sandboxRetryAt = 0
   #ending: Ending | undefined
+  #outcomeAtMs: number | undefined
   #settled = false
   #gone = false
   #closed = false
@@ -259,12 +260,14 @@ export class PodWorker {
       condemned: this.#probes.condemned,
       notStarted: this.#probes.notStarted,
       ending: this.#ending,
+      outcomeAtMs: this.#outcomeAtMs,
       hooked: this.#hooked,
       settled: this.#settled,
       gone: this.#gone,
     }
     const plan = planPod(this.#pod, this.#seen, memory, now)
     this.#plan = plan
+    if (plan.state.state === 'ending') this.#outcomeAtMs ??= now
     this.#tellWaiting(plan)
     for (const changed of this.#listeners) changed()
     // Once its containers are being removed the last status stands, as does that of a pod that was refused long ago.

@@ -1,7 +1,7 @@
 // Probes against servers of this process: what counts as success, and the words for what does not.
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
-import { type AddressInfo, createServer as createTcpServer } from 'node:net'
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import * as grpc from '@grpc/grpc-js'
 import { realClock } from '../../base/clock.ts'
@@ -22,7 +22,8 @@ async function probe(action: object, more: Partial<ProbeRequest> = {}): Promise<
     signal: new AbortController().signal,
     ...more,
   })
-  return result.result === 'success' ? 'success' : `${result.result}: ${result.output}`
+  if (result.result === 'success') return result.warning === undefined ? 'success' : `warning: ${result.warning}`
+  return `${result.result}: ${result.output}`
 }
 
 async function freePort(): Promise<number> {
@@ -48,7 +49,9 @@ test('HTTP: 200 to 399 succeed; headers are sent; redirects on the same host are
   t.after(() => server.close())
   const { port } = server.address() as AddressInfo
   const get = (path: string, more: object = {}) => probe({ httpGet: { path, port, ...more } })
-  for (const path of ['/200', '/204', '/399', '/away', '/agent']) assert.equal(await get(path), 'success', path)
+  for (const path of ['/200', '/204', '/299', '/agent']) assert.equal(await get(path), 'success', path)
+  assert.equal(await get('/399'), 'warning: Probe terminated redirects, Response body: body')
+  assert.equal(await get('/away'), 'warning: Probe terminated redirects, Response body: ')
   for (const code of [400, 404, 500])
     assert.equal(await get(`/${code}`), `failure: HTTP probe failed with statuscode: ${code}`)
   assert.equal(await get('/moved'), 'failure: HTTP probe failed with statuscode: 500')
@@ -64,6 +67,32 @@ test('HTTP: 200 to 399 succeed; headers are sent; redirects on the same host are
     'failure: Get "http://127.0.0.77:80/": dial tcp 127.0.0.77:80: connect: connection refused',
   )
   assert.match(await get('/', { port: 'none' }), /^unknown: couldn't find port: "none" in container c$/)
+})
+
+test('HTTP: what goes wrong on the connection is said in the words of Go', async t => {
+  const talk: Record<string, (socket: Socket) => unknown> = {
+    hangup: socket => socket.once('data', () => socket.end()),
+    reset: socket => socket.once('data', () => socket.resetAndDestroy()),
+    nonsense: socket => socket.once('data', () => socket.end('what?\r\nnever\r\n')),
+    plain: socket => socket.once('data', () => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')),
+  }
+  const answers: Record<string, RegExp> = {
+    hangup: /: EOF$/,
+    reset: /: read tcp 127\.0\.0\.1:\d+->127\.0\.0\.1:\d+: read: connection reset by peer$/,
+    nonsense: /: net\/http: HTTP\/1\.x transport connection broken: malformed HTTP response "what\?"$/,
+    plain: /: http: server gave HTTP response to HTTPS client$/,
+  }
+  for (const [name, serve] of Object.entries(talk)) {
+    const server = createTcpServer(serve)
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+    t.after(() => server.close())
+    const { port } = server.address() as AddressInfo
+    const scheme = name === 'plain' ? 'https' : 'http'
+    const said = await probe({ httpGet: { path: '/x?y=1', port, scheme: scheme.toUpperCase() } })
+    assert.ok(said.startsWith(`failure: Get "${scheme}://127.0.0.1:${port}/x?y=1": `), said)
+    assert.match(said, answers[name]!)
+  }
+  assert.match(await probe({ httpGet: { host: 'nowhere.invalid', port: 80 } }), /: dial tcp: lookup nowhere\.invalid/)
 })
 
 test('TCP: a connection is enough', async t => {
@@ -92,16 +121,23 @@ test('gRPC: the health service says SERVING', async t => {
     await probe({ grpc: { port, service: 'down' } }),
     'failure: service unhealthy (responded with "NOT_SERVING")',
   )
-  assert.match(await probe({ grpc: { port, service: 'unknown' } }), /^failure: error: health rpc probe failed: /)
+  assert.equal(
+    await probe({ grpc: { port, service: 'unknown' } }),
+    'failure: error: health rpc probe failed: rpc error: code = NotFound desc = unknown service',
+  )
   const closed = await freePort()
-  assert.match(
+  assert.equal(
     await probe({ grpc: { port: closed } }),
-    new RegExp(`^failure: timeout: failed to connect service "127.0.0.1:${closed}" within 1s: `),
+    `failure: timeout: failed to connect service "127.0.0.1:${closed}" within 1s: context deadline exceeded`,
+  )
+  assert.equal(
+    await probe({ grpc: { port, service: 'hangs' } }),
+    'failure: timeout: health rpc did not complete within 1s',
   )
   const bare = await serve(t, new grpc.Server())
   assert.match(
     await probe({ grpc: { port: bare } }),
-    /^failure: this server does not implement the grpc health protocol/,
+    /^failure: error: this server does not implement the grpc health protocol/,
   )
 })
 
@@ -119,6 +155,7 @@ async function serveHealth(t: TestContext): Promise<{ port: number }> {
     responseDeserialize: bytes => bytes[1]!,
   }
   const answer = (call: grpc.ServerUnaryCall<{ service: string }, number>, done: grpc.sendUnaryData<number>) => {
+    if (call.request.service === 'hangs') return
     const status = answers[call.request.service]
     if (status === undefined) done({ code: grpc.status.NOT_FOUND, details: 'unknown service' })
     else done(null, status)

@@ -10,11 +10,11 @@ import type { ReadContainer, ReadPod } from '../pod/spec.ts'
 import { onHostNetwork } from '../pod/spec.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { grpcHealth } from './grpc.ts'
-import { goWords, httpGet } from './http.ts'
+import { dialWords, httpGet } from './http.ts'
 import { portOf } from './ports.ts'
 
 export type ProbeResult =
-  | { result: 'success' }
+  | { result: 'success'; warning?: string }
   | { result: 'failure'; output: string }
   | { result: 'unknown'; output: string }
 
@@ -51,8 +51,11 @@ export async function runProbe(request: ProbeRequest): Promise<ProbeResult> {
         agent: 'kube-probe/1.36',
       })
       if (problem) return failure(problem)
-      if (status >= 200 && status < 400) return { result: 'success' }
-      return failure(`HTTP probe failed with statuscode: ${status}${body && status < 200 ? `: ${body}` : ''}`)
+      if (status >= 200 && status < 300) return { result: 'success' }
+      // Where the redirect leads is not the container's matter.
+      if (status >= 300 && status < 400)
+        return { result: 'success', warning: `Probe terminated redirects, Response body: ${body}` }
+      return failure(`HTTP probe failed with statuscode: ${status}`)
     }
     if (probe.tcpSocket)
       return await tcpProbe(probe.tcpSocket.host || host, portOf(container, probe.tcpSocket.port), timeoutMs, clock)
@@ -98,6 +101,6 @@ function tcpProbe(host: string, port: number, timeoutMs: number, clock: Clock): 
     }
     const cancel = clock.after(timeoutMs, () => done(failure(`dial tcp ${host}:${port}: i/o timeout`)))
     socket.once('connect', () => done({ result: 'success' }))
-    socket.once('error', error => done(failure(goWords(error, { hostname: host, port: String(port) }))))
+    socket.once('error', error => done(failure(dialWords(error, { hostname: host, port: String(port) }))))
   })
 }

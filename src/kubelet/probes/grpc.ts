@@ -1,6 +1,8 @@
 // gRPC's health service, asked once. Source: grpc.health.v1, GRPC Health Checking Protocol.
 import * as grpc from '@grpc/grpc-js'
-import { callUnary, grpcOf, loadDefinition } from '../grpc.ts'
+import { durationText } from '../../api/time.ts'
+import { messageOf } from '../../base/errors.ts'
+import { callUnary, grpcOf, loadDefinition, timeToConnect } from '../grpc.ts'
 
 const definition = {
   package: 'grpc.health.v1',
@@ -30,18 +32,27 @@ export async function grpcHealth({ host, port, service, timeoutMs, tls, signal }
   const client = new root.grpc.health.v1.Health(address, credentials, {
     'grpc.primary_user_agent': 'kube-probe/1.36',
     'grpc.use_local_subchannel_pool': 1,
+    'grpc.initial_reconnect_backoff_ms': reconnectMs,
+    'grpc.min_reconnect_backoff_ms': reconnectMs,
   })
+  const within = durationText(timeoutMs * 1e6)
   try {
-    const { status } = (await callUnary(client, 'check', { service }, { timeoutMs, signal })) as { status: string }
+    const leftMs = await timeToConnect(client, timeoutMs, signal)
+    if (leftMs === undefined)
+      return `timeout: failed to connect service "${address}" within ${within}: context deadline exceeded`
+    const { status } = (await callUnary(client, 'check', { service }, { timeoutMs: leftMs, signal })) as {
+      status: string
+    }
     return status === 'SERVING' ? '' : `service unhealthy (responded with "${status}")`
   } catch (error) {
     const { code, desc } = grpcOf(error) ?? { code: '', desc: String(error) }
     if (code === 'Unimplemented')
-      return `this server does not implement the grpc health protocol (grpc.health.v1.Health): ${desc}`
-    if (code === 'DeadlineExceeded' || code === 'Unavailable')
-      return `timeout: failed to connect service "${address}" within ${timeoutMs / 1000}s: ${desc}`
-    return `error: health rpc probe failed: ${desc}`
+      return `error: this server does not implement the grpc health protocol (grpc.health.v1.Health): ${desc}`
+    if (code === 'DeadlineExceeded') return `timeout: health rpc did not complete within ${within}`
+    return `error: health rpc probe failed: ${messageOf(error)}`
   } finally {
     client.close()
   }
 }
+
+const reconnectMs = 100

@@ -85,8 +85,13 @@ function once(
       response.on('end', finish)
       response.on('error', error => fail(error.message))
     })
-    outgoing.on('error', error =>
-      fail(`Get "${textOf(url)}": ${goWords(error, { hostname: url.hostname, port: portText(url) })}`),
+    outgoing.on('error', error => fail(`Get "${textOf(url)}": ${goWords(error, url, ends)}`))
+    // Where the connection was from and to is forgotten once it is closed.
+    let ends = ''
+    outgoing.on('socket', socket =>
+      socket.once('connect', () => {
+        ends = `${endText(socket.localAddress, socket.localPort)}->${endText(socket.remoteAddress, socket.remotePort)}`
+      }),
     )
     outgoing.end()
   })
@@ -96,15 +101,36 @@ function once(
 const portText = ({ port, protocol }: URL) => port || (protocol === 'https:' ? '443' : '80')
 const textOf = (url: URL) => `${url.protocol}//${url.hostname}:${portText(url)}${url.pathname}${url.search}`
 
-// Clients match on the words that Go's dialer has for it.
-export function goWords(error: Error, url: { hostname: string; port: string }): string {
-  const code = (error as NodeJS.ErrnoException).code
-  const known: Record<string, string> = {
-    ECONNREFUSED: 'connection refused',
-    EHOSTUNREACH: 'no route to host',
-    ENETUNREACH: 'network is unreachable',
-    ECONNRESET: 'connection reset by peer',
-    ETIMEDOUT: 'i/o timeout',
+const endText = (address = '', port = 0) => `${address.includes(':') ? `[${address}]` : address}:${port}`
+
+const systemWords: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused',
+  EHOSTUNREACH: 'no route to host',
+  ENETUNREACH: 'network is unreachable',
+  ECONNRESET: 'connection reset by peer',
+  ETIMEDOUT: 'connection timed out',
+  EPIPE: 'broken pipe',
+}
+
+/** Why there is no connection, as Go's dialer words it: clients match on that. */
+export function dialWords(error: Error, to: { hostname: string; port: string }): string {
+  const { code = '', hostname } = error as NodeJS.ErrnoException & { hostname?: string }
+  const address = `dial tcp ${to.hostname}:${to.port}`
+  if (systemWords[code]) return `${address}: connect: ${systemWords[code]}`
+  if (hostname !== undefined) return `dial tcp: lookup ${hostname}: no such host`
+  return `${address}: ${error.message}`
+}
+
+// `ends` are the addresses of the connection, '' before there is one.
+function goWords(error: Error, url: URL, ends: string): string {
+  const { code = '', syscall = 'read', rawPacket } = error as NodeJS.ErrnoException & { rawPacket?: Buffer }
+  if (!ends) return dialWords(error, { hostname: url.hostname, port: portText(url) })
+  // The other side closed the connection instead of answering.
+  if (error.message === 'socket hang up') return 'EOF'
+  if (code.startsWith('HPE_')) {
+    const line = rawPacket?.toString('latin1').split(/\r?\n/)[0] ?? ''
+    return `net/http: HTTP/1.x transport connection broken: malformed HTTP response ${JSON.stringify(line)}`
   }
-  return code && known[code] ? `dial tcp ${url.hostname}:${url.port}: connect: ${known[code]}` : error.message
+  if (code === 'EPROTO' || code.startsWith('ERR_SSL')) return 'http: server gave HTTP response to HTTPS client'
+  return systemWords[code] ? `${syscall} tcp ${ends}: ${syscall}: ${systemWords[code]}` : error.message
 }

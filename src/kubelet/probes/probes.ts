@@ -118,7 +118,10 @@ export class PodProbes {
           signal,
         })
         if (signal.aborted) return
-        if (outcome.result !== 'success') {
+        if (outcome.result === 'success' && outcome.warning !== undefined) {
+          const message = `${names[type]} probe warning: ${outcome.warning}`
+          podEvent(this.#context, pod, 'Warning', 'ProbeWarning', message, spec.name)
+        } else if (outcome.result !== 'success') {
           const how = outcome.result === 'failure' ? 'probe failed' : 'probe errored and resulted in unknown state'
           podEvent(
             this.#context,

@@ -62,14 +62,22 @@ function chosen(worker: PodWorker, pod: string, name: string, previous: boolean)
   const current = all[0]
   if (current) return current
   const { containerStatuses = [], initContainerStatuses = [], ephemeralContainerStatuses = [] } = worker.pod.status
-  const waiting = [...containerStatuses, ...initContainerStatuses, ...ephemeralContainerStatuses].find(
+  const status = [...containerStatuses, ...initContainerStatuses, ...ephemeralContainerStatuses].find(
     s => s.name === name,
-  )?.state.waiting
-  const why =
-    waiting?.reason === 'ErrImagePull' || waiting?.reason === 'ImagePullBackOff'
-      ? 'trying and failing to pull image'
-      : (waiting?.reason ?? 'ContainerCreating')
-  throw new StatusError('BadRequest', `container "${name}" in pod "${pod}" is waiting to start: ${why}`)
+  )
+  // It has ended, and the runtime has lost it.
+  if (status?.state.terminated || (!status?.state.running && status?.lastState.terminated))
+    throw new StatusError('BadRequest', `container "${name}" in pod "${pod}" is terminated`)
+  const reason = status?.state.waiting?.reason ?? 'ContainerCreating'
+  throw new StatusError(
+    'BadRequest',
+    `container "${name}" in pod "${pod}" is waiting to start: ${waitWords[reason] ?? reason}`,
+  )
+}
+
+const waitWords: Readonly<Record<string, string>> = {
+  ErrImagePull: "image can't be pulled",
+  ImagePullBackOff: 'trying and failing to pull image',
 }
 
 const flag = (query: URLSearchParams, name: string) => ['true', '1'].includes(query.get(name) ?? '')
