@@ -61,15 +61,18 @@ const keepEveryMs = 10_000
  */
 export function keepEssentials(serve: Serve, options: BootstrapOptions, log: Log): () => void {
   const { clock } = options
-  let cancel = clock.after(keepEveryMs, async function keep() {
+  const keep = async () => {
     try {
       await systemNamespaces(serve)
       await kubernetesService(serve, options)
     } catch (error) {
       log.warn('the Service kubernetes could not be looked after', { why: messageOf(error) })
     }
-    cancel = clock.after(keepEveryMs, keep)
-  })
+    again()
+  }
+  let cancel = () => {}
+  const again = () => void (cancel = clock.after(keepEveryMs, () => void keep()))
+  again()
   return () => cancel()
 }
 
