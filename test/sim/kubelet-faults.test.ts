@@ -4,6 +4,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { StatusError } from '../../src/base/errors.ts'
 import type { Serve } from '../../src/api/operation.ts'
+import { parseTime } from '../../src/api/time.ts'
+import { Lease } from '../../src/kinds/coordination/lease.ts'
+import { Node } from '../../src/kinds/core/node.ts'
 import { Pod } from '../../src/kinds/core/pod.ts'
 import { startKubelet } from '../../src/kubelet/index.ts'
 import { makeNode, namespace, one } from './one-node.ts'
@@ -150,4 +153,62 @@ test('a pod whose object a finalizer keeps is ended once', async t => {
   await client.patch(Pod, { namespace, name: 'a' }, 'merge', { metadata: { finalizers: null } })
   await clock.forward(1000)
   assert.equal(await client.find(Pod, { namespace, name: 'a' }), undefined)
+})
+
+test('a lease that could not be renewed is tried again long before its next time', async t => {
+  let failing = 0
+  let hanging = 0
+  const { clock, client } = await makeNode(
+    t,
+    {},
+    {
+      serve: (serve: Serve) => async operation => {
+        const isRenewal = operation.kind.plural === 'leases' && operation.verb === 'update'
+        if (isRenewal && failing-- > 0)
+          throw new StatusError('ServiceUnavailable', 'the connection to the server was lost')
+        if (isRenewal && hanging-- > 0)
+          await new Promise((_, reject) =>
+            operation.signal?.addEventListener('abort', () => reject(operation.signal!.reason)),
+          )
+        return serve(operation)
+      },
+    },
+  )
+  const renewed = async () =>
+    parseTime((await client.get(Lease, { namespace: 'kube-node-lease', name: 'n1' })).spec.renewTime) ?? 0
+  await clock.forward(30_000)
+  failing = 3
+  let before = await renewed()
+  await clock.forward(12_000)
+  assert.ok(failing < 0)
+  assert.ok((await renewed()) - before >= 10_000)
+  hanging = 1
+  before = await renewed()
+  await clock.forward(21_000)
+  assert.ok(hanging < 0)
+  assert.ok((await renewed()) - before >= 20_000)
+})
+
+test('a node status that could not be written is tried again long before its next time', async t => {
+  let failing = 0
+  let problem = ''
+  const { clock, client } = await makeNode(
+    t,
+    {},
+    {
+      runtime: whole => ({ ...whole, info: async () => ({ ...(await whole.info()), networkProblem: problem }) }),
+      serve: (serve: Serve) => async operation => {
+        const isStatus = operation.kind.plural === 'nodes' && operation.subresource === 'status'
+        if (isStatus && failing-- > 0)
+          throw new StatusError('ServiceUnavailable', 'the connection to the server was lost')
+        return serve(operation)
+      },
+    },
+  )
+  await clock.forward(30_000)
+  problem = 'no network'
+  failing = 3
+  await clock.forward(12_000)
+  const { conditions } = (await client.get(Node, { name: 'n1' })).status
+  assert.equal(conditions?.find(c => c.type === 'Ready')?.status, 'False')
 })
