@@ -159,6 +159,18 @@ test('an image that cannot be pulled backs off', async t => {
   assert.ok((await events('pull')).some(e => e.startsWith('BackOff')))
 })
 
+test('a pod that is deleted does not wait for the images of others', async t => {
+  const behave = ({ image }: { image: string }) => (image.includes('big') ? { pullMs: 600_000 } : {})
+  const { clock, client, run } = await makeNode(t, { behave })
+  await run('a', one({ image: 'big' }))
+  await clock.forward(1000)
+  await run('b', one({ image: 'small' }))
+  await clock.forward(1000)
+  await client.delete(Pod, { namespace, name: 'b' })
+  await clock.forward(1000)
+  assert.equal(await client.find(Pod, { namespace, name: 'b' }), undefined)
+})
+
 test('liveness restarts, readiness only says so', async t => {
   let healthy = true
   const { clock, run, main, events } = await makeNode(t, {

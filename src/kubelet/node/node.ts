@@ -9,6 +9,7 @@ import { Lease } from '../../kinds/coordination/lease.ts'
 import { Node } from '../../kinds/core/node.ts'
 import type { Client, EventRecorder } from '../../client/index.ts'
 import type { Log } from '../../base/log.ts'
+import { within } from '../../base/waiters.ts'
 import { replacing, sameStatus } from '../pod/status.ts'
 import { newNode } from './status.ts'
 import type { NodeStatus } from '../../kinds/core/node.ts'
@@ -193,17 +194,11 @@ async function insist(
 ): Promise<void> {
   let backoffMs = retryMs.first
   for (let left = tries; left > 0 && !signal.aborted; left--) {
-    const limit = new AbortController()
-    const cancel = clock.after(callTimeoutMs, () =>
-      limit.abort(new Error(`no answer within ${callTimeoutMs / 1000} seconds`)),
-    )
     try {
-      return await work(AbortSignal.any([signal, limit.signal]))
+      return await within(clock, callTimeoutMs, signal, work)
     } catch (error) {
       if (signal.aborted) return
       failed(error)
-    } finally {
-      cancel()
     }
     // Rejects only when aborted, which the loop's condition sees.
     if (left > 1) await clock.sleep(backoffMs, signal).catch(() => {})

@@ -35,6 +35,8 @@ const exitPauseMs = { first: 2, most: 1_000 }
 const maxMessageBytes = 4096
 const maxLogMessage = { bytes: 2048, lines: 80 }
 const stopSlackMs = 60_000
+/** Twice what other calls get, as upstream has it. */
+const sandboxTimeoutMs = 240_000
 
 export function criRuntime({ socket, clock, log, pinnedImages }: CriRuntimeOptions): Runtime {
   const pins = pinnedImages ?? (async () => new Set<string>())
@@ -201,7 +203,10 @@ export function criRuntime({ socket, clock, log, pinnedImages }: CriRuntimeOptio
       }
     },
     async createSandbox(config, runtimeHandler, signal) {
-      const { podSandboxId } = await cri.runPodSandbox({ config, runtimeHandler }, { signal })
+      const { podSandboxId } = await cri.runPodSandbox(
+        { config, runtimeHandler },
+        { signal, timeoutMs: sandboxTimeoutMs },
+      )
       owners.set(podSandboxId, config.metadata?.uid ?? '')
       return podSandboxId
     },
