@@ -85,9 +85,13 @@ export class Client {
   }
 
   /** As get, but undefined when there is none. */
-  async find<T extends KubeObject>(kind: Kind<T>, ref: Reference): Promise<DeepReadonly<T> | undefined> {
+  async find<T extends KubeObject>(
+    kind: Kind<T>,
+    ref: Reference,
+    more: { signal?: AbortSignal } = {},
+  ): Promise<DeepReadonly<T> | undefined> {
     try {
-      return await this.get(kind, ref)
+      return await this.get(kind, ref, more)
     } catch (error) {
       if (isReason(error, 'NotFound')) return undefined
       throw error
