@@ -131,11 +131,11 @@ export const GroupResource = struct('meta.v1.GroupResource', 'A resource without
 })
 export type GroupResource = Of<typeof GroupResource>
 
-export const Preconditions = struct('meta.v1.Preconditions', 'What must be true of the object for it to be deleted.', {
+const Preconditions = struct('meta.v1.Preconditions', 'What must be true of the object for it to be deleted.', {
   uid: string({ proto: 1, optional: true, doc: 'It has this UID.' }),
   resourceVersion: string({ proto: 2, optional: true, doc: 'It has this resource version.' }),
 })
-export type Preconditions = Of<typeof Preconditions>
+type Preconditions = Of<typeof Preconditions>
 
 const typeMeta = {
   kind: string({ doc: 'The kind of this object.' }),
@@ -165,14 +165,14 @@ export const ListMeta = struct('meta.v1.ListMeta', 'What a list says of itself.'
 })
 export type ListMeta = Of<typeof ListMeta>
 
-export const StatusCause = struct('meta.v1.StatusCause', 'One thing that was wrong.', {
+const StatusCause = struct('meta.v1.StatusCause', 'One thing that was wrong.', {
   reason: string({ proto: 1 }),
   message: string({ proto: 2 }),
   field: string({ proto: 3 }),
 })
-export type StatusCause = Of<typeof StatusCause>
+type StatusCause = Of<typeof StatusCause>
 
-export const StatusDetails = struct('meta.v1.StatusDetails', 'What a Status is about.', {
+const StatusDetails = struct('meta.v1.StatusDetails', 'What a Status is about.', {
   name: string({ proto: 1 }),
   group: string({ proto: 2 }),
   kind: string({ proto: 3 }),
@@ -180,7 +180,7 @@ export const StatusDetails = struct('meta.v1.StatusDetails', 'What a Status is a
   causes: list(StatusCause, { proto: 4 }),
   retryAfterSeconds: int32({ proto: 5 }),
 })
-export type StatusDetails = Of<typeof StatusDetails>
+type StatusDetails = Of<typeof StatusDetails>
 
 export const Status = struct('meta.v1.Status', 'The answer to a request that has no object to return.', {
   ...typeMeta,

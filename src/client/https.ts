@@ -26,7 +26,7 @@ export interface Credentials {
 const requestTimeoutMs = 60_000
 
 /** When a connection over which nothing comes back is given up. */
-export interface Patience {
+interface Patience {
   connectMs: number
   pingEveryMs: number
   pingAnswerMs: number

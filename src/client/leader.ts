@@ -12,7 +12,7 @@ import { Lease } from '../kinds/coordination/lease.ts'
 import type { Client } from './client.ts'
 import { EventRecorder } from './events.ts'
 
-export interface LeaderOptions {
+interface LeaderOptions {
   client: Client
   /** The Lease's name in kube-system, and the source of its events. */
   name: string
@@ -36,7 +36,7 @@ export interface LeaderTiming {
 }
 
 /** As kube-controller-manager and kube-scheduler have it. */
-export const usualTiming: LeaderTiming = { leaseMs: 15_000, renewMs: 10_000, retryMs: 2000 }
+const usualTiming: LeaderTiming = { leaseMs: 15_000, renewMs: 10_000, retryMs: 2000 }
 
 const namespace = 'kube-system'
 

@@ -56,7 +56,7 @@ export async function keepDnsService(client: Client, address: string, signal: Ab
 }
 
 /** The endpoints of DNS: every node that has a range. */
-export function sliceOf(nodes: readonly DeepReadonly<Node>[]) {
+function sliceOf(nodes: readonly DeepReadonly<Node>[]) {
   const endpoints = nodes
     .filter(node => parseCidr(node.spec.podCIDR ?? ''))
     .map(node => ({

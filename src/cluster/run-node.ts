@@ -25,7 +25,7 @@ export interface NodeConnection {
   ca: string
 }
 
-export interface NodeOptions extends RuntimeOptions {
+interface NodeOptions extends RuntimeOptions {
   nodeIP: string
   connection: Promise<NodeConnection>
   /** Hears how the node is. */

@@ -15,7 +15,7 @@ import { encodeReply } from './encode.ts'
 import type { Names } from './records.ts'
 import { Upstream } from './upstream.ts'
 
-export interface DnsOptions {
+interface DnsOptions {
   client: Client
   address: string
   port: number

@@ -5,7 +5,7 @@ import type { Log } from '../base/log.ts'
 import { makeIp, setKernel } from '../linux/index.ts'
 import { gatewayOf, podNetworkText } from './cni.ts'
 
-export interface PodNetworkOptions {
+interface PodNetworkOptions {
   bridge: string
   podCidr: string
   /** Where containerd looks for network configurations. */

@@ -17,7 +17,7 @@ import { emptyFragment, type Fragment, planService } from './plan.ts'
 import { deleteTableText, tableText } from './table.ts'
 import { transactionText } from './transaction.ts'
 
-export interface ProxyOptions {
+interface ProxyOptions {
   client: Client
   nodeName: string
   /** Name of the table; one per cluster on a machine. */
@@ -30,7 +30,7 @@ export interface ProxyOptions {
   signal: AbortSignal
 }
 
-export interface Proxy {
+interface Proxy {
   /** Resolves once everything known now is in the kernel. */
   settled(): Promise<void>
 }

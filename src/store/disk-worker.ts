@@ -23,7 +23,7 @@ export interface Reply {
 }
 
 /** Rows on their way between threads: one buffer, moved instead of copied. Revisions count up from `first`. */
-export interface PackedRows {
+interface PackedRows {
   first: Revision
   keys: string[]
   created: Revision[]

@@ -27,7 +27,7 @@ import { account, aggregateTo, clusterRoleBindings, clusterRoles, group, user } 
 
 const self: User = { name: 'system:apiserver', groups: ['system:masters'] }
 
-export interface BootstrapOptions {
+interface BootstrapOptions {
   clock: Clock
   serviceCidr: string
   /** Where pods reach this server: the endpoint behind the service `kubernetes`. */

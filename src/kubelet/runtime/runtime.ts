@@ -1,7 +1,6 @@
 // What runs containers, as the kubelet needs it. Two forms: containerd over CRI, and a simulated one that keeps a
 // node's containers in memory on any clock. Times are milliseconds since the epoch; 0 means "not yet".
-import type { RuntimeEvent } from '../cri/index.ts'
-import type { Request } from '../cri/index.ts'
+import type { RuntimeEvent, Request } from '../cri/index.ts'
 import type { ExecProcess } from './exec.ts'
 
 export type SandboxConfig = Request<'PodSandboxConfig'>
