@@ -2,5 +2,5 @@
 // of the node's range. Pods of other nodes are reached by routes (routes.ts); who may leave the cluster is the
 // proxy's table.
 export { podNetworkText, type PodNetwork, gatewayOf } from './cni.ts'
-export { startPodNetwork, stopPodNetwork, type PodNetworkOptions } from './bridge.ts'
+export { announceNetwork, makeBridge, stopPodNetwork, type PodNetworkOptions } from './bridge.ts'
 export { keepPodRoutes, podRoutes, type PodRoutesOptions, removePodRoutes } from './routes.ts'
