@@ -47,8 +47,14 @@ export async function startDns(options: DnsOptions): Promise<{ port: number }> {
   const handle: Handle = (query, limit) => handleQuery(names, upstream, query, options.log, limit)
   const udp = await listenUdp(options, handle)
   const port = udp.address().port
-  const tcp = await listenTcp({ ...options, port }, handle)
-  signal.addEventListener('abort', () => (udp.close(), tcp.close()), { once: true })
+  try {
+    const tcp = await listenTcp({ ...options, port }, handle)
+    signal.addEventListener('abort', () => (udp.close(), tcp.close()), { once: true })
+  } catch (error) {
+    // Whoever tries again needs the port.
+    udp.close()
+    throw error
+  }
   return { port }
 }
 

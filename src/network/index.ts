@@ -2,5 +2,5 @@
 // of the node's range. Pods of other nodes are reached by routes (routes.ts); who may leave the cluster is the
 // proxy's table.
 export { gatewayOf } from './cni.ts'
-export { startPodNetwork, stopPodNetwork } from './bridge.ts'
+export { announceNetwork, makeBridge, stopPodNetwork } from './bridge.ts'
 export { keepPodRoutes, podRoutes, removePodRoutes } from './routes.ts'
