@@ -138,7 +138,7 @@ export const VolumeMount = struct('core.v1.VolumeMount', 'Mount of a volume with
   bindMountOptions: list(string({}), {
     proto: 8,
     listType: 'set',
-    doc: 'Additional options of the bind mount, such as noexec. Alpha: accepted, but without effect.',
+    doc: 'Additional options of the bind mount, such as noexec. Alpha, without effect.',
   }),
 })
 export type VolumeMount = Of<typeof VolumeMount>

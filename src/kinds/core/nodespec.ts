@@ -74,7 +74,7 @@ export const NodeSpec = struct('core.v1.NodeSpec', 'Attributes of a node.', {
   externalID: string({ proto: 2, doc: 'Deprecated: it is ignored.' }),
   podPreemptionPolicy: NodePodPreemptionPolicy.field({
     proto: 8,
-    doc: 'Restrictions on the preemption of pods on the node. Alpha: accepted, but without effect.',
+    doc: 'Restrictions on the preemption of pods on the node. Alpha, without effect.',
   }),
 })
 export type NodeSpec = Of<typeof NodeSpec>

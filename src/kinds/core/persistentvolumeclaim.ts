@@ -76,7 +76,7 @@ export const PersistentVolumeClaimStatus = struct(
     }),
     healthStatus: VolumeHealthStatus.field({
       proto: 10,
-      doc: 'Health of the volume. Alpha: accepted, but not reported.',
+      doc: 'Health of the volume. Alpha, not reported.',
     }),
   },
 )

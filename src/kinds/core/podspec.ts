@@ -356,7 +356,7 @@ export const PodSpec = struct(
     evictionResponders: listByKey('name', EvictionResponder, {
       proto: 44,
       mergeKey: 'name',
-      doc: 'Components that respond to a request to evict the pod, for example by moving its work elsewhere. Alpha: accepted, but without effect.',
+      doc: 'Components that respond to a request to evict the pod, for example by moving its work elsewhere. Alpha, without effect.',
     }),
   },
 )

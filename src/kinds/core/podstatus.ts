@@ -412,7 +412,7 @@ export const PodStatus = struct('core.v1.PodStatus', 'Most recently observed sta
   }),
   volumeHealth: listByKey('name', PodVolumeHealth, {
     proto: 22,
-    doc: 'Health of the volumes of the pod. Alpha: accepted, but not reported.',
+    doc: 'Health of the volumes of the pod. Alpha, not reported.',
   }),
 })
 export type PodStatus = Of<typeof PodStatus>

@@ -45,7 +45,7 @@ export const HTTPGetAction = struct(
       proto: 6,
       optional: true,
       enum: ['HTTP1', 'HTTP2'],
-      doc: 'Version of HTTP to use: HTTP1 or HTTP2. Alpha: accepted, but without effect.',
+      doc: 'Version of HTTP to use: HTTP1 or HTTP2. Alpha, without effect.',
     }),
   },
 )
@@ -80,7 +80,7 @@ export const GRPCAction = struct(
       proto: 3,
       optional: true,
       enum: ['Plaintext', 'TLS'],
-      doc: 'Whether the connection uses TLS: Plaintext or TLS. Alpha: accepted, but without effect.',
+      doc: 'Whether the connection uses TLS: Plaintext or TLS. Alpha, without effect.',
     }),
   },
 )
