@@ -18,7 +18,7 @@ export const RollingUpdateStatefulSetStrategy = struct(
     maxUnavailable: intOrString({
       proto: 2,
       optional: true,
-      doc: 'Maximum number of pods, or percentage of the desired number (rounded down, but at least 1), that may be unavailable during an update. Cannot be 0. Defaults to 1.',
+      doc: 'Maximum number of pods, or percentage of the desired number (rounded down), that may be unavailable during an update. Less than 1 counts as 1. Defaults to 1.',
     }),
   },
 )
