@@ -205,9 +205,14 @@ export function defineKind<const F extends Fields>(options: KindOptions<F>): Kin
   type T = Infer<F> & KubeObject
   const { fields, ...rest } = options
   const schema = struct(schemaName(options.group, options.version, options.kind), options.doc, {
-    kind: string({ doc: 'The kind of this object.' }),
-    apiVersion: string({ doc: 'The group and version of this object’s schema.' }),
-    metadata: ObjectMeta.value({ proto: 1, doc: 'Name, labels and what the server keeps about the object.' }),
+    kind: string({ doc: 'Kind of the object, in CamelCase. Cannot be changed.' }),
+    apiVersion: string({
+      doc: 'API group and version of the object, such as apps/v1. The core group is written as the version alone, such as v1.',
+    }),
+    metadata: ObjectMeta.value({
+      proto: 1,
+      doc: 'Standard metadata of the object: its name, namespace, labels and annotations, and what the server keeps about it.',
+    }),
     ...fields,
   }) as unknown as Struct<T>
   return {
