@@ -37,6 +37,16 @@ interface NodeOptions extends RuntimeOptions {
   log: Log
 }
 
+/** The client of one part of the node; the connection says who it is. */
+const clientOf = (part: string, { serve }: HttpsTransport, log: Log) =>
+  new Client({
+    serve,
+    user: { name: '', groups: [] },
+    userAgent: part,
+    clock: realClock,
+    log: log.with({ part }),
+  })
+
 /** Runs the node until the signal aborts. Containers go on running then. */
 export async function runNode(options: NodeOptions): Promise<void> {
   const { config, paths, log, signal, nodeName, nodeIP } = options
@@ -47,10 +57,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
     startRuntime(options),
     usableResolvConf(),
   ])
-  const client = (part: string) => {
-    const user = { name: '', groups: [] }
-    return new Client({ serve: transport.serve, user, userAgent: part, clock, log: log.with({ part }) })
-  }
+  const client = (part: string) => clientOf(part, transport, log)
   const proxy = startProxy({
     client: client('kube-proxy'),
     nodeName,
