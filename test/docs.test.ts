@@ -192,7 +192,7 @@ test('every block of a walkthrough names its file, and is formatted', () => {
   )
   writeFileSync(join(place, 'biome.json'), JSON.stringify({ ...JSON.parse(read('biome.json')), root: true }))
   const biome = join(root, 'node_modules/.bin/biome')
-  const args = ['format', ...walkthroughs.map(({ path }) => path)]
+  const args = ['format', ...examples.flatMap(({ path }) => path || [])]
   const { status, stderr } = spawnSync(biome, args, { encoding: 'utf8', cwd: place })
   assert.equal(status, 0, stderr)
 })
