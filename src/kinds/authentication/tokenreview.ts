@@ -13,7 +13,7 @@ export const TokenReviewSpec = struct('authentication.v1.TokenReviewSpec', 'Toke
 export type TokenReviewSpec = Of<typeof TokenReviewSpec>
 
 export const TokenReviewStatus = struct('authentication.v1.TokenReviewStatus', 'Result of authenticating a token.', {
-  authenticated: bool({ proto: 1, doc: 'Whether the token belongs to a known user.' }),
+  authenticated: bool({ proto: 1, doc: 'Whether the token is valid and belongs to a user.' }),
   user: UserInfo.value({ proto: 2, doc: 'Attributes of the user that the token belongs to.' }),
   audiences: list(string({}), { proto: 4, doc: 'Audiences, out of those in the spec, that the token is valid for.' }),
   error: string({ proto: 3, doc: 'Reason why the token could not be checked.' }),

@@ -157,7 +157,10 @@ export const CertificateSigningRequest = defineKind({
         .invalid(spec.expirationSeconds, 'may not specify a duration less than 600 seconds (10 minutes)')
   },
   fields: {
-    spec: CertificateSigningRequestSpec.value({ proto: 2, doc: 'Requested certificate.' }),
+    spec: CertificateSigningRequestSpec.value({
+      proto: 2,
+      doc: 'Requested certificate, and the signer that should issue it. Cannot be changed.',
+    }),
     status: CertificateSigningRequestStatus.value({
       proto: 3,
       doc: 'Decision about the request, and the certificate once it is issued.',

@@ -19,7 +19,7 @@ export const Event = defineKind({
   scope: 'Namespaced',
   createOnUpdate: true,
   shortNames: ['ev'],
-  doc: 'Event reports something that happened to an object in the cluster. Events are kept for one hour, and serve to inform people rather than programs.',
+  doc: 'Event reports a change or a problem of an object in the cluster, for people to read. Events are deleted after one hour.',
   view: eventView,
   fields: {
     eventTime: microTime({ proto: 2, always: true, doc: 'Time when the event first occurred.' }),

@@ -39,12 +39,12 @@ export const CSIStorageCapacity = defineKind({
     capacity: quantity({
       proto: 4,
       optional: true,
-      doc: 'Storage that is available, in bytes. If unset, it is not known.',
+      doc: 'Storage that is available, in bytes. If unset, the driver does not report it.',
     }),
     maximumVolumeSize: quantity({
       proto: 5,
       optional: true,
-      doc: 'Maximum size of a volume that can be provisioned, in bytes. If unset, it is not known.',
+      doc: 'Maximum size of a volume that can be provisioned, in bytes. If unset, the driver does not report it.',
     }),
   },
 })

@@ -47,7 +47,7 @@ export const VolumeError = struct('storage.v1.VolumeError', 'Error of an attach 
     proto: 2,
     doc: 'Human-readable description of the error. Must not contain sensitive information.',
   }),
-  errorCode: int32({ proto: 3, optional: true, doc: 'gRPC error code of the operation.' }),
+  errorCode: int32({ proto: 3, optional: true, doc: 'Error code of the operation, as defined by gRPC.' }),
 })
 export type VolumeError = Of<typeof VolumeError>
 
@@ -131,7 +131,11 @@ export const VolumeAttachment = defineKind({
     if (!same(next.spec, old.spec)) yield at.field('spec').invalid(goStruct(VolumeAttachmentSpec, next.spec), immutable)
   },
   fields: {
-    spec: VolumeAttachmentSpec.value({ proto: 2, required: true, doc: 'Requested attachment.' }),
+    spec: VolumeAttachmentSpec.value({
+      proto: 2,
+      required: true,
+      doc: 'Volume to attach, and the node to attach it to. Cannot be changed.',
+    }),
     status: VolumeAttachmentStatus.value({ proto: 3, doc: 'Most recently observed state of the attachment.' }),
   },
 })
