@@ -7,8 +7,8 @@ import { ObjectMeta } from './meta.ts'
 
 export type { DeepReadonly, Draft, Of } from './schema/node.ts'
 
-export const allVerbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'] as const
-export type Verb = (typeof allVerbs)[number]
+const allVerbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'] as const
+type Verb = (typeof allVerbs)[number]
 
 /** What every object has. */
 export interface KubeObject {
@@ -30,14 +30,14 @@ export interface Column<T = KubeObject> {
 }
 
 /** Where /scale finds its numbers: JSONPaths. */
-export interface ScalePaths {
+interface ScalePaths {
   spec: string
   status: string
   /** A label selector in text form, or a LabelSelector object. */
   selector: string
 }
 
-export interface KindOptions<F extends Fields> {
+interface KindOptions<F extends Fields> {
   group: string
   version: string
   kind: string

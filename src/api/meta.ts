@@ -236,7 +236,7 @@ export const GroupResource = struct('meta.v1.GroupResource', 'API group and reso
 })
 export type GroupResource = Of<typeof GroupResource>
 
-export const Preconditions = struct(
+const Preconditions = struct(
   'meta.v1.Preconditions',
   'Conditions that an object must meet for a deletion to be carried out.',
   {
@@ -244,7 +244,7 @@ export const Preconditions = struct(
     resourceVersion: string({ proto: 2, optional: true, doc: 'Resource version that the object must have.' }),
   },
 )
-export type Preconditions = Of<typeof Preconditions>
+type Preconditions = Of<typeof Preconditions>
 
 const typeMeta = {
   kind: string({ doc: 'Kind of the object, in CamelCase. Cannot be changed.' }),
@@ -304,7 +304,7 @@ export const ListMeta = struct('meta.v1.ListMeta', 'Metadata of a list of object
 })
 export type ListMeta = Of<typeof ListMeta>
 
-export const StatusCause = struct(
+const StatusCause = struct(
   'meta.v1.StatusCause',
   'One of the causes of a failure. A request can have several, for example one for each invalid field.',
   {
@@ -313,9 +313,9 @@ export const StatusCause = struct(
     field: string({ proto: 3, doc: 'Path of the field that caused the failure, such as spec.replicas.' }),
   },
 )
-export type StatusCause = Of<typeof StatusCause>
+type StatusCause = Of<typeof StatusCause>
 
-export const StatusDetails = struct(
+const StatusDetails = struct(
   'meta.v1.StatusDetails',
   'Details about the object and the causes that a Status refers to.',
   {
@@ -330,7 +330,7 @@ export const StatusDetails = struct(
     }),
   },
 )
-export type StatusDetails = Of<typeof StatusDetails>
+type StatusDetails = Of<typeof StatusDetails>
 
 export const Status = struct(
   'meta.v1.Status',

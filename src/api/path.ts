@@ -3,7 +3,7 @@
 import { goQuote } from '../base/go-text.ts'
 import { type Cause, StatusError } from '../base/errors.ts'
 
-export type ProblemType =
+type ProblemType =
   | 'FieldValueNotFound'
   | 'FieldValueRequired'
   | 'FieldValueDuplicate'

@@ -138,7 +138,7 @@ function* validateOwners(meta: Meta, at: Path): Iterable<Problem> {
 }
 
 /** Metadata that may not change on an update. */
-export function* validateMetaUpdate(next: Meta, old: Meta): Iterable<Problem> {
+function* validateMetaUpdate(next: Meta, old: Meta): Iterable<Problem> {
   if (old.deletionTimestamp) {
     const added = (next.finalizers ?? []).filter(f => !(old.finalizers ?? []).includes(f))
     if (added.length)

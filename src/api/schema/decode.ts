@@ -22,7 +22,7 @@ export class DecodeError extends Error {
   }
 }
 
-export interface DecodeOptions {
+interface DecodeOptions {
   /** Fill in the defaults the schema names. */
   defaults?: boolean
   /** The input has itself been decoded: what is known of its empty lists and maps stays known. */
@@ -411,7 +411,7 @@ function goType(node: Node): string {
 }
 
 /** `spec.containers[0].image` */
-export function pathText(path: readonly (string | number)[]): string {
+function pathText(path: readonly (string | number)[]): string {
   return path.reduce<string>(
     (text, part) =>
       typeof part === 'number' ? `${text}[${part}]` : text ? `${text}.${part.replace(keyMark, '')}` : part,

@@ -9,7 +9,7 @@ import type { ServerCore } from '../core.ts'
 import { noteTokenUse } from '../legacy-token-use.ts'
 import { checkToken } from '../tokens.ts'
 
-export const anonymous: User = { name: 'system:anonymous', groups: ['system:unauthenticated'] }
+const anonymous: User = { name: 'system:anonymous', groups: ['system:unauthenticated'] }
 
 /** Which credential a request came with. Source: apiserver authentication/user (CredentialIDKey). */
 const credentialId = 'authentication.kubernetes.io/credential-id'

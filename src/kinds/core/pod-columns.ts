@@ -99,7 +99,7 @@ function gatesText(pod: ReadPod): string {
 }
 
 /** The word in the STATUS column. */
-export function podStatusText(pod: ReadPod): string {
+function podStatusText(pod: ReadPod): string {
   let reason = pod.status.reason || pod.status.phase || 'Unknown'
   if (pod.status.conditions?.some(c => c.type === 'PodScheduled' && c.reason === 'SchedulingGated'))
     reason = 'SchedulingGated'

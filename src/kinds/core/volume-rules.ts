@@ -11,8 +11,14 @@ import { fileMode } from './path-rules.ts'
 import { validateDownwardFile, validateKeys } from './volume-file-rules.ts'
 import { type SourceRule, validateDriverName, vendorRules } from './volume-source-rules.ts'
 import { validateProjected } from './projection-rules.ts'
-import type { CSIVolumeSource, EmptyDirVolumeSource, KeyToPath, Volume } from './volume.ts'
-import type { EphemeralVolumeSource, ImageVolumeSource } from './volume.ts'
+import type {
+  CSIVolumeSource,
+  EmptyDirVolumeSource,
+  KeyToPath,
+  Volume,
+  EphemeralVolumeSource,
+  ImageVolumeSource,
+} from './volume.ts'
 
 type ReadVolume = DeepReadonly<Volume>
 

@@ -7,7 +7,7 @@ import type { DeepReadonly, Json } from '../../api/schema/node.ts'
 import { descendingPath, noBacksteps } from './path-rules.ts'
 
 /** Sources of many kinds, read by the names of their fields. */
-export type Source = DeepReadonly<Record<string, Json>>
+type Source = DeepReadonly<Record<string, Json>>
 export type SourceRule = (source: object, at: Path) => Problems
 
 const text = (source: Source, field: string) => (source[field] as string | undefined) ?? ''
