@@ -14,7 +14,7 @@ import { Service } from '../kinds/core/service.ts'
 import { RuntimeClass } from '../kinds/node/runtimeclass.ts'
 import { findCgroups } from '../linux/index.ts'
 import { planAdmission, type Rejection } from './admission.ts'
-import { noHost, type PodHost } from './host.ts'
+import { type PodHost, simulatedHost } from './host.ts'
 import { realHost } from './host-real.ts'
 import { makeImages } from './images.ts'
 import { rotateLogs } from './logs/rotate.ts'
@@ -200,7 +200,7 @@ async function makeContext(
     seccompRoot: join(o.rootDir, 'seccomp'),
     nodeMemoryBytes: machine.memoryBytes,
   }
-  let host: PodHost = noHost
+  let host: PodHost = simulatedHost(runtime)
   if (runtime.real) {
     const volumes = {
       podsDir: join(o.rootDir, 'pods'),
@@ -218,6 +218,7 @@ async function makeContext(
       cgroups: await findCgroups(),
       pidsLimit: o.podPidsLimit ?? 4096,
       volumes,
+      runtime,
     })
   }
   return {
@@ -291,6 +292,7 @@ async function adopt(context: NodeContext, pods: Mirror<Pod>, workers: Workers, 
     admitted(workers, pod, admit)
   }
   await removeOrphans(context, pods, workers, [...seen.values()])
+  await releaseOrphans(context, workers)
 }
 
 const byAge = (a: ReadPod, b: ReadPod) =>
@@ -380,6 +382,13 @@ async function relist(context: NodeContext, pods: Mirror<Pod>, workers: Workers,
 
 const fingerprint = (pod: PodSeen) =>
   JSON.stringify([pod.sandboxes.map(s => [s.id, s.ready]), pod.containers.map(c => [c.id, c.state])])
+
+// Views of images whose pods left nothing else behind.
+async function releaseOrphans({ runtime, host }: NodeContext, workers: Workers): Promise<void> {
+  const known = new Set([...workers.keys(), ...(await host.known())])
+  const orphans = new Set((await runtime.views()).map(view => view.podUid).filter(uid => !known.has(uid)))
+  for (const uid of orphans) await runtime.releaseViews(uid)
+}
 
 const orphanGraceSeconds = 2
 
