@@ -86,9 +86,7 @@ async function serve(): Promise<void> {
     execArgv: process.execArgv,
     env: { ...process.env, WHERE: JSON.stringify(where) },
   })
-  child.on('message', async (message: string) => {
-    const [what, round] = message.split(' ')
-    if (what !== 'change') return
+  const change = async (round: string) => {
     const began = performance.now()
     let next = 0
     const write = async () => {
@@ -96,6 +94,10 @@ async function serve(): Promise<void> {
     }
     await Promise.all(Array.from({ length: pipelined }, write))
     child.send(`written ${performance.now() - began}`)
+  }
+  child.on('message', (message: string) => {
+    const [what, round] = message.split(' ')
+    if (what === 'change') void change(round!)
   })
   await new Promise(resolve => child.on('exit', resolve))
   print('resident memory at the end', process.memoryUsage().rss / 2 ** 20, 'MiB')

@@ -114,7 +114,7 @@ const chosen = (pattern: string) =>
 await install()
 if (!words.length) {
   await check('types', node, ['node_modules/typescript/bin/tsc', '-p', '.'])
-  await check('lint', 'node_modules/.bin/oxlint', ['src', 'test', 'tools', 'bench'])
+  await check('lint', 'node_modules/.bin/oxlint', ['--type-aware', 'src', 'test', 'tools', 'bench'])
   await check('format', 'node_modules/.bin/biome', ['format', 'src', 'test', 'tools', 'bench'])
 }
 await tests('unit tests', [...chosen('src/**/*.test.ts'), ...chosen('test/*.test.ts')], 2)

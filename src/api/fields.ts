@@ -5,7 +5,7 @@ import { goQuote } from '../base/go-text.ts'
 import type { AnyKind, KubeObject } from './kind.ts'
 import type { DeepReadonly } from './schema/node.ts'
 
-export interface FieldRequirement {
+interface FieldRequirement {
   field: string
   value: string
   equal: boolean

@@ -8,7 +8,7 @@ const compiled = new Map<string, Step[]>()
 const maxCompiled = 2_000
 
 /** Splits a path into steps. Throws on what this dialect does not have. */
-export function compilePath(path: string): Step[] {
+function compilePath(path: string): Step[] {
   const known = compiled.get(path)
   if (known) return known
   const steps: Step[] = []

@@ -7,8 +7,8 @@ import { ObjectMeta } from './meta.ts'
 
 export type { DeepReadonly, Draft, Of } from './schema/node.ts'
 
-export const allVerbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'] as const
-export type Verb = (typeof allVerbs)[number]
+const allVerbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'] as const
+type Verb = (typeof allVerbs)[number]
 
 /** What every object has. */
 export interface KubeObject {
@@ -30,14 +30,14 @@ export interface Column<T = KubeObject> {
 }
 
 /** Where /scale finds its numbers: JSONPaths. */
-export interface ScalePaths {
+interface ScalePaths {
   spec: string
   status: string
   /** A label selector in text form, or a LabelSelector object. */
   selector: string
 }
 
-export interface KindOptions<F extends Fields> {
+interface KindOptions<F extends Fields> {
   group: string
   version: string
   kind: string
@@ -205,9 +205,14 @@ export function defineKind<const F extends Fields>(options: KindOptions<F>): Kin
   type T = Infer<F> & KubeObject
   const { fields, ...rest } = options
   const schema = struct(schemaName(options.group, options.version, options.kind), options.doc, {
-    kind: string({ doc: 'The kind of this object.' }),
-    apiVersion: string({ doc: 'The group and version of this object’s schema.' }),
-    metadata: ObjectMeta.value({ proto: 1, doc: 'Name, labels and what the server keeps about the object.' }),
+    kind: string({ doc: 'Kind of the object, in CamelCase. Cannot be changed.' }),
+    apiVersion: string({
+      doc: 'API group and version of the object, such as apps/v1. The core group is written as the version alone, such as v1.',
+    }),
+    metadata: ObjectMeta.value({
+      proto: 1,
+      doc: 'Standard metadata of the object: its name, namespace, labels and annotations, and what the server keeps about it.',
+    }),
     ...fields,
   }) as unknown as Struct<T>
   return {

@@ -9,15 +9,12 @@ import { labelValueErrors, qualifiedNameErrors } from './names.ts'
 export type Labels = Readonly<Record<string, string>>
 type Operator = 'in' | 'notin' | 'exists' | '!' | '>' | '<'
 
-export interface Requirement {
+interface Requirement {
   key: string
   operator: Operator
   values: readonly string[]
 }
 export type Selector = readonly Requirement[]
-
-/** Selects everything. */
-export const everything: Selector = []
 
 /** Whether labels meet a selector in text-parsed form. */
 export function matchesSelector(selector: Selector, labels: Labels | undefined): boolean {

@@ -68,7 +68,7 @@ export interface MirrorChange<T extends KubeObject = KubeObject> {
   before: Item<T> | undefined
 }
 
-export type MirrorListener<T extends KubeObject> = (changes: readonly MirrorChange<T>[]) => void
+type MirrorListener<T extends KubeObject> = (changes: readonly MirrorChange<T>[]) => void
 
 /** A listener, or the key function of an index, threw on an object. */
 export interface MirrorFailure {

@@ -13,7 +13,6 @@ const patterns = {
   label: whole(label),
   subdomain: whole(subdomain),
   underscored: whole(`${underscored}(\\.${underscored})*`),
-  wildcard: whole(`\\*\\.${subdomain}`),
   label1035: whole('[a-z]([-a-z0-9]*[a-z0-9])?'),
   qualified: whole(qualified),
   labelValue: whole(`(${qualified})?`),
@@ -70,17 +69,6 @@ export function underscoredSubdomainErrors(name: string): string[] {
   if (!patterns.underscored.test(name))
     errors.push(
       `a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', ${used(`${underscored}(\\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*`)})`,
-    )
-  return errors
-}
-
-/** `*.` and a DNS subdomain. */
-export function wildcardErrors(name: string): string[] {
-  const errors: string[] = []
-  if (bytes(name) > 253) errors.push(most(253))
-  if (!patterns.wildcard.test(name))
-    errors.push(
-      `a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character (e.g. '*.example.com', ${used(`\\*\\.${subdomain}`)})`,
     )
   return errors
 }

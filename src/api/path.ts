@@ -3,7 +3,7 @@
 import { goQuote } from '../base/go-text.ts'
 import { type Cause, StatusError } from '../base/errors.ts'
 
-export type ProblemType =
+type ProblemType =
   | 'FieldValueNotFound'
   | 'FieldValueRequired'
   | 'FieldValueDuplicate'
@@ -51,7 +51,7 @@ export class Path {
   }
 
   field(...names: string[]): Path {
-    return names.reduce<Path>((path, name) => (name ? new Path(path, name, '.') : path), this)
+    return below(this, names)
   }
 
   index(i: number): Path {
@@ -112,6 +112,12 @@ export class Path {
   #problem(type: ProblemType, body: string): Problem {
     return { type, field: this.toString(), body }
   }
+}
+
+function below(path: Path, names: readonly string[]): Path {
+  let found = path
+  for (const name of names) if (name) found = new Path(found, name, '.')
+  return found
 }
 
 /** A value that is already in the words that problems show it in. */

@@ -15,6 +15,8 @@ interface Parsed {
   /** In billionths, the finest a quantity goes. */
   nanos: bigint
   format: Format
+  /** The canonical form, once somebody has asked for it. */
+  text?: string
 }
 
 const parsed = new Map<string, Parsed | null>()
@@ -64,7 +66,7 @@ export function canonicalQuantity(value: string | number): string {
   const text = typeof value === 'number' ? numberText(value) : value.trim()
   const quantity = parse(text)
   if (!quantity) throw new Error(quantityError)
-  return write(quantity.nanos, quantity.format)
+  return (quantity.text ??= write(quantity.nanos, quantity.format))
 }
 
 const numberText = (value: number) =>

@@ -13,7 +13,7 @@ const ageColumn: Column = {
 }
 
 /** The columns of a kind: its own between the name and the age, unless it names an age itself. */
-export function columnsOf(kind: AnyKind): readonly Column[] {
+function columnsOf(kind: AnyKind): readonly Column[] {
   const own = kind.columns as readonly Column[]
   // Events, for one, are not listed by name.
   if (own.some(c => c.name === 'Name')) return own

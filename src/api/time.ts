@@ -1,7 +1,14 @@
 // Times and durations as the wire writes them. Sources: meta/v1 time.go, micro_time.go; Go time.Duration.
 
 /** RFC 3339 in UTC with whole seconds, as metav1.Time. */
-export const timeText = (ms: number): string => `${new Date(Math.floor(ms / 1000) * 1000).toISOString().slice(0, 19)}Z`
+export function timeText(ms: number): string {
+  const second = Math.floor(ms / 1000)
+  // Most times that are written are of the second that is now.
+  if (second !== last.second) last = { second, text: `${new Date(second * 1000).toISOString().slice(0, 19)}Z` }
+  return last.text
+}
+
+let last = { second: Number.NaN, text: '' }
 
 /** RFC 3339 in UTC with microseconds, as metav1.MicroTime. */
 export const microTimeText = (ms: number): string => `${new Date(ms).toISOString().slice(0, 23)}000Z`

@@ -15,7 +15,7 @@ export function* validateObject(kind: AnyKind, object: DeepReadonly<KubeObject>)
   const problems = [...ownProblems(kind, object, undefined)]
   yield* problems
   // Rules of kinds may be more lenient about names than what a path can hold.
-  if (!problems.length) yield* validateMeta(kind, object.metadata, pathSegmentErrors)
+  if (!problems.length) yield* validateNames(object.metadata, pathSegmentErrors)
 }
 
 /**
@@ -68,18 +68,22 @@ export function* ownProblems(
 const metadata = root.field('metadata')
 
 function* validateMeta(kind: AnyKind, meta: Meta, nameErrors: NameErrors): Iterable<Problem> {
-  const { name, generateName, namespace, generation } = meta
-  if (generateName)
-    for (const error of nameErrors(asPrefix(generateName)))
-      yield metadata.field('generateName').invalid(generateName, error)
-  if (!name) yield metadata.field('name').required('name or generateName is required')
-  else yield* named(nameErrors, name, metadata.field('name'))
+  const { namespace, generation } = meta
+  yield* validateNames(meta, nameErrors)
   if (kind.namespaced) {
     if (!namespace) yield metadata.field('namespace').required()
     else yield* named(namespaceErrors, namespace, metadata.field('namespace'))
   } else if (namespace) yield metadata.field('namespace').forbidden('not allowed on this type')
   yield* notNegative({ generation }, metadata)
   yield* validateCommon(meta)
+}
+
+function* validateNames({ name, generateName }: Meta, nameErrors: NameErrors): Iterable<Problem> {
+  if (generateName)
+    for (const error of nameErrors(asPrefix(generateName)))
+      yield metadata.field('generateName').invalid(generateName, error)
+  if (!name) yield metadata.field('name').required('name or generateName is required')
+  else yield* named(nameErrors, name, metadata.field('name'))
 }
 
 /** A prefix may end in a dash, since something follows. */
@@ -134,7 +138,7 @@ function* validateOwners(meta: Meta, at: Path): Iterable<Problem> {
 }
 
 /** Metadata that may not change on an update. */
-export function* validateMetaUpdate(next: Meta, old: Meta): Iterable<Problem> {
+function* validateMetaUpdate(next: Meta, old: Meta): Iterable<Problem> {
   if (old.deletionTimestamp) {
     const added = (next.finalizers ?? []).filter(f => !(old.finalizers ?? []).includes(f))
     if (added.length)

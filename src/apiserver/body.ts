@@ -82,7 +82,7 @@ function inOrderOf(source: JsonObject, sentences: readonly string[]): string[] {
 }
 
 /** Fills in the defaults that depend on other fields. */
-export function withDefaults(kind: AnyKind, object: KubeObject): KubeObject {
+function withDefaults(kind: AnyKind, object: KubeObject): KubeObject {
   kind.defaults?.(object)
   return object
 }

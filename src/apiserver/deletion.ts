@@ -66,7 +66,7 @@ async function removeOnce(
 }
 
 /** What a delete makes of an object: nothing new, a marked copy, or nothing at all. */
-export function planDeletion(
+function planDeletion(
   kind: AnyKind,
   object: KubeObject,
   options: DeleteOptions,
@@ -171,7 +171,7 @@ export async function removeCollection(
 }
 
 /** The options of a delete, from its body. Throws BadRequest or Invalid. */
-export function deleteOptions(operation: Operation): DeleteOptions {
+function deleteOptions(operation: Operation): DeleteOptions {
   let options: DeleteOptions
   const { kind = 'DeleteOptions', apiVersion = 'v1' } = (operation.body ?? {}) as { kind?: string; apiVersion?: string }
   if (kind && kind !== 'DeleteOptions') throw new StatusError('BadRequest', notRegistered(kind, apiVersion))

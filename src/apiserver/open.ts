@@ -28,7 +28,7 @@ import { serve } from './serve.ts'
 import { Storage } from './storage.ts'
 import type { TokenIssuer } from './tokens.ts'
 
-export interface ServerOptions extends ServiceRanges {
+interface ServerOptions extends ServiceRanges {
   store: Store
   kinds: readonly AnyKind[]
   clock: Clock

@@ -24,9 +24,9 @@ const maxNameAttempts = 8
 const maxNameBase = 58
 
 /** Makes of the stored object the one to be stored. May run more than once; must not change what it is given. */
-export type Propose = (live: DeepReadonly<KubeObject>) => KubeObject | Promise<KubeObject>
+type Propose = (live: DeepReadonly<KubeObject>) => KubeObject | Promise<KubeObject>
 
-export interface UpdateOptions {
+interface UpdateOptions {
   rules?: Rules
   /** Whether to begin again when somebody else wrote in between: not when the client named a resourceVersion. */
   retry: boolean

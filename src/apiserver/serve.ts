@@ -40,7 +40,7 @@ async function dispatch(core: ServerCore, operation: Operation, warn: Warn): Pro
 }
 
 /** What every stored kind can do. */
-export async function generic(registry: Registry, operation: Operation, warn: Warn): Promise<ServedResult> {
+async function generic(registry: Registry, operation: Operation, warn: Warn): Promise<ServedResult> {
   const { kind, verb, namespace } = operation
   if (kind.namespaced && namespace === '' && !['list', 'watch', 'deletecollection'].includes(verb))
     throw new StatusError('BadRequest', 'namespace is required')

@@ -35,7 +35,7 @@ const maxAskedLabels = 1000
 const timesAsked = 3
 
 /** What is known of one kind. */
-export class KindStorage {
+class KindStorage {
   readonly kind: AnyKind
   readonly mirror: Mirror
   readonly log = new ChangeLog()

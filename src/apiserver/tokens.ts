@@ -19,7 +19,7 @@ import { ServiceAccount } from '../kinds/core/serviceaccount.ts'
 import type { Storage } from './storage.ts'
 
 /** Signs and checks tokens; made of a key pair by whoever wires the server. */
-export interface TokenSigner {
+interface TokenSigner {
   issuer: string
   sign(claims: Record<string, unknown>): string
   /** The claims of a token with a good signature, else undefined. Does not look at time or audience. */
@@ -193,7 +193,7 @@ function userOf(claims: Claims): User {
 }
 
 /** The user a service account is. */
-export function serviceAccountUser(namespace: string, name: string): User {
+function serviceAccountUser(namespace: string, name: string): User {
   return {
     name: `system:serviceaccount:${namespace}:${name}`,
     groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'],

@@ -46,7 +46,7 @@ export interface Write {
   next: KubeObject
 }
 
-export type Step = (write: Write, admission: Admission) => void | Promise<void>
+type Step = (write: Write, admission: Admission) => void | Promise<void>
 
 /** Of a create. */
 export const createSteps: readonly Step[] = [

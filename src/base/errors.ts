@@ -18,7 +18,7 @@ export interface StatusDetails {
 }
 
 /** Reasons and their HTTP codes. */
-export const reasonCodes = {
+const reasonCodes = {
   BadRequest: 400,
   Unauthorized: 401,
   Forbidden: 403,

@@ -10,7 +10,7 @@ export interface Log {
 }
 
 const levels = ['debug', 'info', 'warn', 'error'] as const
-export type Level = (typeof levels)[number]
+type Level = (typeof levels)[number]
 
 /** Writes to `sink` what is at `level` or above. Errors among the fields are written with their stack. */
 export function makeLog(sink: (line: string) => void, level: Level = 'info', base: Record<string, unknown> = {}): Log {

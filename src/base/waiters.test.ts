@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Waiters } from './waiters.ts'
+import { settle, VirtualClock } from './clock.ts'
+import { orAborted, Waiters, within } from './waiters.ts'
 
 test('each waits for its own value', async () => {
   const waiters = new Waiters()
@@ -24,4 +25,31 @@ test('a wait ends with its signal, or with everything', async () => {
   await assert.rejects(waiters.wait(1, abort.signal), { message: 'enough' })
   waiters.fail(new Error('closed'))
   await assert.rejects(failed, { message: 'closed' })
+})
+
+const forever = (signal: AbortSignal) =>
+  new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }))
+
+test('work is done within its time, or given up', async () => {
+  const clock = new VirtualClock()
+  const abort = new AbortController()
+  assert.equal(await within(clock, 1000, abort.signal, async () => 'done'), 'done')
+  const late = assert.rejects(within(clock, 1000, abort.signal, forever), { message: 'no answer within 1 seconds' })
+  await clock.forward(1000)
+  await late
+  const ended = assert.rejects(within(clock, 1000, abort.signal, forever), { message: 'enough' })
+  abort.abort(new Error('enough'))
+  await ended
+})
+
+test('who waits for the work of others can be called off', async () => {
+  const abort = new AbortController()
+  assert.equal(await orAborted(Promise.resolve('done'), abort.signal), 'done')
+  await assert.rejects(orAborted(Promise.reject(new Error('failed')), abort.signal), { message: 'failed' })
+  const waiting = assert.rejects(orAborted(new Promise(() => {}), abort.signal), { message: 'enough' })
+  abort.abort(new Error('enough'))
+  await waiting
+  // A failure that nobody waits for any more harms nobody.
+  await assert.rejects(orAborted(Promise.reject(new Error('failed')), abort.signal), { message: 'enough' })
+  await settle()
 })

@@ -1,4 +1,5 @@
-// Waiting for a number that only grows: a revision that is applied, a log that gets longer.
+// Waiting with an end to it: for a number that only grows, for somebody else's work, for no longer than so long.
+import type { Clock } from './clock.ts'
 
 interface Waiter {
   target: number
@@ -45,4 +46,30 @@ export class Waiters {
   fail(reason: unknown): void {
     for (const waiter of this.#waiting.splice(0)) waiter.reject(reason)
   }
+}
+
+/** Does `work` with a signal that aborts after `limitMs`, and with `signal`. */
+export async function within<T>(
+  clock: Clock,
+  limitMs: number,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const limit = new AbortController()
+  const cancel = clock.after(limitMs, () => limit.abort(new Error(`no answer within ${limitMs / 1000} seconds`)))
+  try {
+    return await work(AbortSignal.any([signal, limit.signal]))
+  } finally {
+    cancel()
+  }
+}
+
+/** What `work` comes to, unless `signal` aborts first: then its reason is thrown, and the work goes on by itself. */
+export function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const onAbort = () => reject(signal.reason)
+    if (signal.aborted) onAbort()
+    signal.addEventListener('abort', onAbort, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+  })
 }

@@ -13,7 +13,7 @@ const namespace = 'kube-system'
 const renewAfter = 0.8
 const retryMs = 5000
 
-export interface AccountClientOptions {
+interface AccountClientOptions {
   /** Asks for the tokens. */
   root: Client
   /** The server and how to know it; whose credentials these are does not matter. */

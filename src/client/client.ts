@@ -17,12 +17,12 @@ import type {
 import type { DeepReadonly, Draft, Json } from '../api/schema/node.ts'
 import { Informers, type MirrorScope } from './informer.ts'
 
-export interface Reference {
+interface Reference {
   namespace?: string
   name: string
 }
 
-export interface WriteOptions {
+interface WriteOptions {
   dryRun?: boolean
   fieldManager?: string
   force?: boolean
@@ -38,14 +38,14 @@ export interface DeleteRequest {
   signal?: AbortSignal
 }
 
-export interface ListRequest {
+interface ListRequest {
   namespace?: string
   labelSelector?: string
   fieldSelector?: string
   signal?: AbortSignal
 }
 
-export interface ClientOptions {
+interface ClientOptions {
   serve: Serve
   /** Who acts, for a transport in this process; over HTTPS the credentials say. */
   user: User
@@ -85,9 +85,13 @@ export class Client {
   }
 
   /** As get, but undefined when there is none. */
-  async find<T extends KubeObject>(kind: Kind<T>, ref: Reference): Promise<DeepReadonly<T> | undefined> {
+  async find<T extends KubeObject>(
+    kind: Kind<T>,
+    ref: Reference,
+    more: { signal?: AbortSignal } = {},
+  ): Promise<DeepReadonly<T> | undefined> {
     try {
-      return await this.get(kind, ref)
+      return await this.get(kind, ref, more)
     } catch (error) {
       if (isReason(error, 'NotFound')) return undefined
       throw error

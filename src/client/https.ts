@@ -1,6 +1,7 @@
 // The transport over HTTPS: each operation becomes a request on one HTTP/2 connection, each answer a result.
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2'
 import { PassThrough } from 'node:stream'
+import { realClock } from '../base/clock.ts'
 import { StatusError, type StatusDetails } from '../base/errors.ts'
 import type { AnyKind, KubeObject } from '../api/kind.ts'
 import { Item } from '../api/mirror.ts'
@@ -23,7 +24,15 @@ export interface Credentials {
 
 /** How long a request may take when nothing else ends it. */
 const requestTimeoutMs = 60_000
-const pingEveryMs = 30_000
+
+/** When a connection over which nothing comes back is given up. */
+interface Patience {
+  connectMs: number
+  pingEveryMs: number
+  pingAnswerMs: number
+}
+// As client-go has it: net.Dialer's Timeout, http2's ReadIdleTimeout and PingTimeout.
+const usualPatience: Patience = { connectMs: 30_000, pingEveryMs: 30_000, pingAnswerMs: 15_000 }
 
 export interface HttpsTransport {
   serve: Serve
@@ -35,11 +44,11 @@ export interface HttpsTransport {
 }
 
 /** Connects on first use and again after a loss. */
-export function httpsTransport(credentials: () => Credentials): HttpsTransport {
+export function httpsTransport(credentials: () => Credentials, patience = usualPatience): HttpsTransport {
   let session: ClientHttp2Session | undefined
   const current = () => {
     if (session && !session.closed && !session.destroyed) return session
-    session = open(credentials())
+    session = open(credentials(), patience)
     return session
   }
   return {
@@ -60,16 +69,38 @@ export function httpsTransport(credentials: () => Credentials): HttpsTransport {
   }
 }
 
-function open({ server, ca, cert, key }: Credentials): ClientHttp2Session {
+function open({ server, ca, cert, key }: Credentials, patience: Patience): ClientHttp2Session {
   const session = connect(server, { ca, ...(cert && { cert }), ...(key && { key }), settings: { enablePush: false } })
   // Errors reach each request; without a listener the session's own would end the process.
   session.on('error', () => {})
-  session.setTimeout(pingEveryMs, () => {
-    // A peer that does not answer a ping is gone; requests then fail and are made again on a new connection.
-    session.ping(error => error && session.destroy())
-  })
   session.unref()
+  watchOver(session, patience)
   return session
+}
+
+/**
+ * Destroys a connection whose other side is gone without a word, so that what waits on it fails and the next request
+ * makes a new one. It is pinged whatever else is sent: requests that nobody answers are no sign of life.
+ */
+function watchOver(session: ClientHttp2Session, { connectMs, pingEveryMs, pingAnswerMs }: Patience): void {
+  let cancel = () => {}
+  const giveUp = () => session.destroy(new StatusError('ServiceUnavailable', 'the connection to the server was lost'))
+  const ping = () => {
+    let answered = false
+    // Where this process itself was held up the answer may have come in: it is read before the verdict.
+    cancel = realClock.after(pingAnswerMs, () => setImmediate(() => answered || giveUp()))
+    session.ping(error => {
+      answered = true
+      cancel()
+      if (!error) cancel = realClock.after(pingEveryMs, ping)
+    })
+  }
+  cancel = realClock.after(connectMs, giveUp)
+  session.once('connect', () => {
+    cancel()
+    cancel = realClock.after(pingEveryMs, ping)
+  })
+  session.once('close', () => cancel())
 }
 
 function headersOf({ token }: Credentials, method: string, path: string, contentType?: string, userAgent?: string) {
@@ -178,10 +209,10 @@ function answerOf(stream: ClientHttp2Stream): Answer {
   const lost = () => new StatusError('ServiceUnavailable', 'the connection to the server was lost')
   const status = new Promise<number>((resolve, reject) => {
     stream.once('response', headers => resolve(headers[':status'] ?? 0))
-    stream.once('error', reject)
+    stream.once('error', error => reject(ownError(error)))
     stream.once('close', () => reject(lost()))
   })
-  stream.once('error', error => body.destroy(error))
+  stream.once('error', error => body.destroy(ownError(error)))
   // After an end in order the body has had its own already.
   stream.once('close', () => !body.writableEnded && body.destroy(lost()))
   // Whoever reads hears of an error; while nobody does, it must not end the process.
@@ -189,6 +220,9 @@ function answerOf(stream: ClientHttp2Stream): Answer {
   status.catch(() => {})
   return { status, body }
 }
+
+/** Why we ended a connection, where Node only says that it did not come about. */
+const ownError = (error: Error) => (error.cause instanceof StatusError ? error.cause : error)
 
 async function readAll({ status, body }: Answer): Promise<{ status: number; body: string }> {
   const code = await status

@@ -5,13 +5,14 @@
 //   standing by ──(nobody holds it, or its time is over)──► leading ──(not renewed in time)──► standing by
 import { isReason, messageOf } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
+import { within } from '../base/waiters.ts'
 import type { DeepReadonly } from '../api/schema/node.ts'
 import { microTimeText, parseTime } from '../api/time.ts'
 import { Lease } from '../kinds/coordination/lease.ts'
 import type { Client } from './client.ts'
 import { EventRecorder } from './events.ts'
 
-export interface LeaderOptions {
+interface LeaderOptions {
   client: Client
   /** The Lease's name in kube-system, and the source of its events. */
   name: string
@@ -35,7 +36,7 @@ export interface LeaderTiming {
 }
 
 /** As kube-controller-manager and kube-scheduler have it. */
-export const usualTiming: LeaderTiming = { leaseMs: 15_000, renewMs: 10_000, retryMs: 2000 }
+const usualTiming: LeaderTiming = { leaseMs: 15_000, renewMs: 10_000, retryMs: 2000 }
 
 const namespace = 'kube-system'
 
@@ -92,15 +93,10 @@ class Candidate {
   }
 
   /** Takes or renews the Lease; false when another holds it or the API cannot be asked. */
-  async tryToHold(): Promise<boolean> {
+  async tryToHold(limitMs = this.#timing.renewMs): Promise<boolean> {
     const { client, name, signal } = this.#options
     try {
-      const lease = this.#held ?? (await client.find(Lease, { namespace, name }))
-      if (lease && !this.#mayTake(lease)) return false
-      this.#held = lease
-        ? await client.update(Lease, { ...lease, spec: this.#spec(lease) } as never)
-        : await client.create(Lease, { metadata: { name, namespace }, spec: this.#spec(undefined) })
-      return true
+      return await within(client.clock, limitMs, signal, limit => this.#hold(limit))
     } catch (error) {
       this.#held = undefined
       if (!signal.aborted && !isReason(error, 'Conflict', 'AlreadyExists'))
@@ -109,14 +105,26 @@ class Candidate {
     }
   }
 
-  /** Renews until that fails for too long. */
+  async #hold(signal: AbortSignal): Promise<boolean> {
+    const { client, name } = this.#options
+    const lease = this.#held ?? (await client.find(Lease, { namespace, name }, { signal }))
+    if (lease && !this.#mayTake(lease)) return false
+    this.#held = lease
+      ? await client.update(Lease, { ...lease, spec: this.#spec(lease) } as never, { signal })
+      : await client.create(Lease, { metadata: { name, namespace }, spec: this.#spec(undefined) }, { signal })
+    return true
+  }
+
+  /** Renews until that fails for too long; a try that is not answered takes no longer than is left. */
   async keep(): Promise<void> {
     const { client, name, signal } = this.#options
     let renewedAt = this.#now
     while (!signal.aborted) {
       await this.pause()
       if (signal.aborted) return
-      if (await this.tryToHold()) renewedAt = this.#now
+      const askedAt = this.#now
+      const leftMs = renewedAt + this.#timing.renewMs - askedAt
+      if (leftMs > 0 && (await this.tryToHold(leftMs))) renewedAt = askedAt
       else if (this.#now - renewedAt >= this.#timing.renewMs) {
         client.log.error('the lease was lost', { lease: name })
         return

@@ -44,7 +44,7 @@ export interface ControlPlane {
   close(): Promise<void>
 }
 
-export const issuerUrl = 'https://kubernetes.default.svc.cluster.local'
+const issuerUrl = 'https://kubernetes.default.svc.cluster.local'
 
 /** Opens the API server's state; nothing listens yet. */
 export async function openControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {

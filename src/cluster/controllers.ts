@@ -20,7 +20,7 @@ import { hostAddresses } from './machine.ts'
  */
 const timing: LeaderTiming = { leaseMs: 60_000, renewMs: 45_000, retryMs: 20_000 }
 
-export interface ControllersOptions {
+interface ControllersOptions {
   plane: ControlPlane
   config: ClusterConfig
   authority: KeyPair

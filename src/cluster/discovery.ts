@@ -12,7 +12,7 @@ import { detachedSignature } from '../wire/jwt.ts'
 import { publicKeyHash, splitBundle } from '../wire/x509.ts'
 import type { JoinToken } from './join-token.ts'
 
-export interface Discovered {
+interface Discovered {
   /** PEM of the cluster's authority. */
   ca: string
   /** The address of ours by which the server is reached. */
@@ -109,7 +109,7 @@ function checkClock(date: string | undefined, now: number): void {
 }
 
 /** The signed text. */
-export function checkSignature(data: Readonly<Record<string, string>>, server: string, token: JoinToken): string {
+function checkSignature(data: Readonly<Record<string, string>>, server: string, token: JoinToken): string {
   const kubeconfig = data.kubeconfig ?? ''
   const signature = data[`jws-kubeconfig-${token.id}`]
   if (signature === undefined)
@@ -124,7 +124,7 @@ export function checkSignature(data: Readonly<Record<string, string>>, server: s
 }
 
 /** The authority in the signed text, if it is the one the token was made for. */
-export async function checkAuthority(kubeconfig: string, server: string, token: JoinToken): Promise<string> {
+async function checkAuthority(kubeconfig: string, server: string, token: JoinToken): Promise<string> {
   const { clusters } = parse(kubeconfig) as {
     clusters?: { cluster?: { 'certificate-authority-data'?: string } }[]
   }

@@ -2,6 +2,7 @@
 // range of pod addresses. Every node asks its own server: one that is lost takes nobody else's answers along.
 import { parseCidr } from '../api/ip.ts'
 import type { DeepReadonly } from '../api/schema/node.ts'
+import { Chore } from '../base/chore.ts'
 import { messageOf } from '../base/errors.ts'
 import type { Client } from '../client/index.ts'
 import { Node } from '../kinds/core/node.ts'
@@ -12,6 +13,7 @@ import { gatewayOf } from '../network/index.ts'
 /** The nodes' servers listen here, on the address of their bridge: 53 may be taken for all addresses by another one. */
 export const dnsPort = 10053
 
+const retryMs = { first: 200, most: 10_000 }
 const namespace = 'kube-system'
 const name = 'kube-dns'
 const labels = { 'k8s-app': 'kube-dns', 'kubernetes.io/name': 'CoreDNS', 'kubernetes.io/cluster-service': 'true' }
@@ -35,28 +37,38 @@ export async function keepDnsService(client: Client, address: string, signal: Ab
     })
   }
   const nodes = client.mirror(Node)
-  await client.synced([nodes], signal)
+  const slices = client.mirror(EndpointSlice)
+  await client.synced([nodes, slices], signal)
+  const failed = (error: unknown) =>
+    client.log.warn('cannot write the endpoints of kube-dns, trying again', { why: messageOf(error) })
+  const chore = new Chore({ clock: client.clock, signal, retryMs, failed }, async () => {
+    const wanted = sliceOf(nodes.list())
+    const there = await client.find(EndpointSlice, { namespace, name })
+    if (!there) await client.create(EndpointSlice, wanted)
+    else if (JSON.stringify(endpointsOf(there)) !== JSON.stringify(endpointsOf(wanted)))
+      await client.update(EndpointSlice, wanted)
+  })
+  // A node's status is written often, and none of it is of concern here.
   let last = ''
-  const write = async () => {
-    try {
-      const slice = sliceOf(nodes.list())
-      const text = JSON.stringify(slice.endpoints)
-      if (text === last || signal.aborted) return
+  const stops = [
+    nodes.subscribe(() => {
+      const text = JSON.stringify(sliceOf(nodes.list()).endpoints)
+      if (text !== last) chore.wake()
       last = text
-      if (await client.find(EndpointSlice, { namespace, name })) await client.update(EndpointSlice, slice)
-      else await client.create(EndpointSlice, slice)
-    } catch (error) {
-      last = ''
-      client.log.warn('cannot write the endpoints of kube-dns', { why: messageOf(error) })
-    }
-  }
-  const stop = nodes.subscribe(() => void write(), 'kube-dns endpoints')
-  signal.addEventListener('abort', stop, { once: true })
-  await write()
+    }, 'kube-dns endpoints'),
+    slices.subscribeEach(({ item }) => {
+      if (item.object.metadata.name === name && item.object.metadata.namespace === namespace) chore.wake()
+    }, 'kube-dns endpoints'),
+  ]
+  signal.addEventListener('abort', () => stops.forEach(stop => stop()), { once: true })
+  chore.wake()
 }
 
+const endpointsOf = ({ endpoints = [] }: Pick<DeepReadonly<EndpointSlice>, 'endpoints'>) =>
+  endpoints.map(({ addresses, nodeName }) => ({ addresses, nodeName }))
+
 /** The endpoints of DNS: every node that has a range. */
-export function sliceOf(nodes: readonly DeepReadonly<Node>[]) {
+function sliceOf(nodes: readonly DeepReadonly<Node>[]) {
   const endpoints = nodes
     .filter(node => parseCidr(node.spec.podCIDR ?? ''))
     .map(node => ({

@@ -18,7 +18,7 @@ import { networkLeftovers } from './node-net.ts'
 import { teardownMachine, teardownNode } from './node-teardown.ts'
 import { endRoles, processesBelow, rolesOf } from './processes.ts'
 
-export interface DownOptions {
+interface DownOptions {
   paths: ClusterPaths
   name: string
   purge: boolean

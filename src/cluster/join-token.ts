@@ -21,7 +21,7 @@ export interface JoinToken {
 }
 
 /** The group of those who come with a token of ours, beside `system:bootstrappers`. */
-export const joinGroup = 'system:bootstrappers:kutter:default-node-token'
+const joinGroup = 'system:bootstrappers:kutter:default-node-token'
 
 export const joinTokenText = ({ id, secret, authority }: JoinToken): string => `${id}.${secret}@${authority}`
 

@@ -25,7 +25,7 @@ import { keepRenewed, type Kept, obtain, readKept, type Wanted, writeKept } from
 import { nodeDirs } from './node-names.ts'
 import { runNode } from './run-node.ts'
 
-export interface JoinOptions {
+interface JoinOptions {
   paths: ClusterPaths
   /** What the cluster is called on this machine. */
   name: string

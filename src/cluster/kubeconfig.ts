@@ -53,7 +53,7 @@ export async function writeKubeconfig(file: string, config: Kubeconfig): Promise
   await rename(`${file}.new`, file)
 }
 
-export const userKubeconfig = (): string => process.env.KUBECONFIG?.split(':')[0] || join(homedir(), '.kube', 'config')
+const userKubeconfig = (): string => process.env.KUBECONFIG?.split(':')[0] || join(homedir(), '.kube', 'config')
 
 /** Adds or replaces the context in the user's own file; it becomes the current one only where there was none, or it was there. */
 export async function mergeIntoUserConfig(own: Kubeconfig): Promise<void> {

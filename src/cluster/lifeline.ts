@@ -5,7 +5,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import { type Hello, sendLine, tryConnect } from './link.ts'
 
-export interface LifelineOptions {
+interface LifelineOptions {
   socket: string
   hello: Pick<Hello, 'role' | 'node'>
   clock: Clock
@@ -15,7 +15,7 @@ export interface LifelineOptions {
   signal: AbortSignal
 }
 
-export interface Lifeline {
+interface Lifeline {
   /** Tells how this process is. */
   tell(state: { ready: boolean; problem?: string }): void
 }

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { realClock } from '../base/clock.ts'
 import type { ClusterPaths } from './config.ts'
 
-export interface Lock {
+interface Lock {
   release(): Promise<void>
 }
 
@@ -17,7 +17,7 @@ const patienceMs = 300
 const lockFile = (paths: ClusterPaths) => join(paths.root, 'command.lock')
 
 /** Waits for the lock of a cluster; calls `waiting` when another command has it. */
-export async function takeLock(paths: ClusterPaths, waiting: () => void): Promise<Lock> {
+async function takeLock(paths: ClusterPaths, waiting: () => void): Promise<Lock> {
   const file = lockFile(paths)
   for (let told = false; ; ) {
     await mkdir(paths.root, { recursive: true, mode: 0o700 })

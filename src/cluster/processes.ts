@@ -4,7 +4,7 @@ import type { Clock } from '../base/clock.ts'
 import { type ClusterPaths, defaultDataDir, defaultName } from './config.ts'
 import { kill } from './supervisor.ts'
 
-export interface FoundProcess {
+interface FoundProcess {
   pid: number
   line: string
 }

@@ -9,11 +9,13 @@ import { Client, type HttpsTransport } from '../client/index.ts'
 import { startDns } from '../dns/index.ts'
 import { pinsFileFor, readPins } from '../images/index.ts'
 import { criRuntime, type Kubelet, startKubelet } from '../kubelet/index.ts'
-import { keepPodRoutes, startPodNetwork } from '../network/index.ts'
+import { announceNetwork, keepPodRoutes, makeBridge } from '../network/index.ts'
 import { startProxy } from '../proxy/index.ts'
 import type { KeyPair } from '../wire/x509.ts'
 import { clusterTag } from './config.ts'
+import { dnsAnswers } from './dns-probe.ts'
 import { dnsPort } from './dns-service.ts'
+import { keepNodeNetwork } from './node-network.ts'
 import { bridgeOf, nodeCgroupOf, nodeDirs, tableOf } from './node-names.ts'
 import { loadImages, type RuntimeOptions, startRuntime } from './node-runtime.ts'
 
@@ -25,7 +27,7 @@ export interface NodeConnection {
   ca: string
 }
 
-export interface NodeOptions extends RuntimeOptions {
+interface NodeOptions extends RuntimeOptions {
   nodeIP: string
   connection: Promise<NodeConnection>
   /** Hears how the node is. */
@@ -34,6 +36,16 @@ export interface NodeOptions extends RuntimeOptions {
   onKubelet?(kubelet: Kubelet): void
   log: Log
 }
+
+/** The client of one part of the node; the connection says who it is. */
+const clientOf = (part: string, { serve }: HttpsTransport, log: Log) =>
+  new Client({
+    serve,
+    user: { name: '', groups: [] },
+    userAgent: part,
+    clock: realClock,
+    log: log.with({ part }),
+  })
 
 /** Runs the node until the signal aborts. Containers go on running then. */
 export async function runNode(options: NodeOptions): Promise<void> {
@@ -45,10 +57,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
     startRuntime(options),
     usableResolvConf(),
   ])
-  const client = (part: string) => {
-    const user = { name: '', groups: [] }
-    return new Client({ serve: transport.serve, user, userAgent: part, clock, log: log.with({ part }) })
-  }
+  const client = (part: string) => clientOf(part, transport, log)
   const proxy = startProxy({
     client: client('kube-proxy'),
     nodeName,
@@ -60,7 +69,12 @@ export async function runNode(options: NodeOptions): Promise<void> {
     log: log.with({ part: 'kube-proxy' }),
     signal,
   })
-  let networked: string | undefined
+  const network = keepNodeNetwork({
+    setUp: (podCidr, signal) => setUp(podCidr, signal),
+    clock,
+    log: log.with({ part: 'network' }),
+    signal,
+  })
   const kubelet = await startKubelet({
     client: client('kubelet'),
     nodeName,
@@ -76,21 +90,22 @@ export async function runNode(options: NodeOptions): Promise<void> {
     log: log.with({ part: 'kubelet' }),
     server: { host: '0.0.0.0', port: config.kubeletPort, cert: serving.certPem, key: serving.keyPem, clientCA: ca },
     signal,
-    onPodCIDR: ([podCidr]) => {
-      if (!podCidr || podCidr === networked) return
-      networked = podCidr
-      network(podCidr).catch(error => log.error('cannot set up the pod network', { error }))
-    },
+    onPodCIDR: ([podCidr]) => podCidr && network(podCidr),
   })
-  const network = async (podCidr: string) => {
+  const dnsClient = client('dns')
+  // A node is ready for pods when the addresses and names of services work on it, not sooner.
+  const setUp = async (podCidr: string, signal: AbortSignal) => {
     const { cniConf, cniState } = nodeDirs(paths.node(nodeName))
     const place = { bridge: bridgeOf(tag), podCidr, confDir: cniConf, stateDir: cniState }
-    const address = await startPodNetwork({ ...place, log })
-    await kubelet.refresh()
-    const dns = { client: client('dns'), address, port: dnsPort, domain: config.domain, resolvConf }
+    const { address, mtu } = await makeBridge(place, log)
+    const dns = { client: dnsClient, address, port: dnsPort, domain: config.domain, resolvConf }
     await startDns({ ...dns, clock, log: log.with({ part: 'dns' }), signal })
+    await proxy
+    await announceNetwork(place, mtu)
+    await kubelet.refresh()
+    void reportDns(options, signal)
   }
-  options.tell({ ready: true })
+  options.tell({ ready: false, problem: 'the network for pods is not set up yet' })
   proxy
     .then(() => keepPodRoutes({ client: client('network'), nodeName, podCidr: config.podCidr, clock, log, signal }))
     .catch(error => {
@@ -102,6 +117,28 @@ export async function runNode(options: NodeOptions): Promise<void> {
   await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))
   await kubelet.close()
   transport.close()
+}
+
+const dnsPatienceMs = 10_000
+const dnsPauseMs = { hasty: 20, slow: 2_000 }
+
+/**
+ * Reports the agent as ready when DNS answers at its service address, as pods ask it: after that nothing of the network
+ * is missing. When it does not answer for long, that is a problem, but no reason to wait with everything else.
+ */
+async function reportDns({ config, tell }: NodeOptions, signal: AbortSignal): Promise<void> {
+  const [address, name] = [config.dnsAddress, `kubernetes.default.svc.${config.domain}`]
+  const since = realClock.now()
+  let pauseMs = dnsPauseMs.hasty
+  while (!signal.aborted && !(await dnsAnswers(address, name))) {
+    if (pauseMs === dnsPauseMs.hasty && realClock.now() - since > dnsPatienceMs) {
+      pauseMs = dnsPauseMs.slow
+      tell({ ready: true, problem: `DNS does not answer at ${address}` })
+    }
+    // Rejects only when aborted, which the loop's condition sees.
+    await realClock.sleep(pauseMs, signal).catch(() => {})
+  }
+  if (!signal.aborted) tell({ ready: true })
 }
 
 const resolvConfs = ['/etc/resolv.conf', '/run/systemd/resolve/resolv.conf']

@@ -64,7 +64,7 @@ interface Charge extends Task {
   retired: boolean
 }
 
-export interface SupervisorOptions {
+interface SupervisorOptions {
   config: ClusterConfig
   /** The configuration as it is now. */
   readConfig(): ClusterConfig

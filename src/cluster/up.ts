@@ -30,7 +30,7 @@ import { servingCertificate } from './server.ts'
 import { durationText, Steps } from './steps.ts'
 import { spawnSupervisor } from './supervisor.ts'
 
-export interface UpOptions {
+interface UpOptions {
   paths: ClusterPaths
   name: string
   port?: number

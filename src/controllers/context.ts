@@ -9,11 +9,13 @@ import type { Mirror } from '../api/mirror.ts'
 import type { PatchType } from '../api/operation.ts'
 import type { DeepReadonly, Draft } from '../api/schema/node.ts'
 import type { Client, DeleteRequest, EventRecorder } from '../client/index.ts'
-import type { Caches } from './harness.ts'
-import { ownerReference } from './owners.ts'
+import { ownerReference } from './owner-reference.ts'
 import { sameStatus } from './same.ts'
 
-export interface ContextOptions {
+/** The mirrors a controller may read. */
+export type Caches = <T extends KubeObject>(kind: Kind<T>) => Mirror<T>
+
+interface ContextOptions {
   client: Client
   caches: Caches
   recorder: EventRecorder

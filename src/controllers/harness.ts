@@ -1,15 +1,12 @@
 // What a controller is: it compares one object with what exists and does the next step towards it. The harness
 // owns everything around that: mirrors, queues, workers, back-off, and the wait until a key's own writes are seen.
 import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
-import { type Mirror, type MirrorChange, objectKey } from '../api/mirror.ts'
+import { type MirrorChange, objectKey } from '../api/mirror.ts'
 import type { DeepReadonly } from '../api/schema/node.ts'
-import type { Context } from './context.ts'
+import type { Caches, Context } from './context.ts'
 
 /** Look again after a time; nothing: only when something changes. */
 export type Result = { again: number } | undefined | void
-
-/** The mirrors a controller may read. */
-export type Caches = <T extends KubeObject>(kind: Kind<T>) => Mirror<T>
 
 export interface Reference {
   namespace: string
@@ -34,7 +31,7 @@ export interface Controller {
   reconcile(key: string, ctx: Context): Promise<Result>
 }
 
-export interface ControllerOptions<T extends KubeObject> {
+interface ControllerOptions<T extends KubeObject> {
   name: string
   identity?: string | null
   reconciles: Kind<T>
@@ -105,7 +102,7 @@ export function watch<T extends KubeObject>(
 }
 
 /** Wakes the object of `owner` kind that a changed object's controller reference names. */
-export function ownedBy(kind: AnyKind, owner: AnyKind): Watch {
+function ownedBy(kind: AnyKind, owner: AnyKind): Watch {
   const group = owner.group
   return watch(kind as Kind<KubeObject>, object => {
     const reference = object.metadata.ownerReferences?.find(r => r.controller)

@@ -3,7 +3,7 @@ import { safeEncode } from '../base/random.ts'
 import { canonicalJson } from './same.ts'
 
 /** FNV-1a, 32 bits. */
-export function fnv32(text: string): number {
+function fnv32(text: string): number {
   let hash = 0x811c9dc5
   for (const byte of Buffer.from(text)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0
   return hash

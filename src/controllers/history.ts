@@ -32,7 +32,7 @@ export const dataOf = ({ spec }: Pick<Workload, 'spec'>): object =>
 /** A revision's number may be beyond what a double holds exactly. */
 const numberOf = (revision: Revision): bigint => BigInt(revision.revision ?? 0)
 
-export interface History {
+interface History {
   /** The revision of the current template. */
   current: Revision
   /** All others, oldest first. */
@@ -90,7 +90,7 @@ async function create(
 const maxPrefixLength = 223
 
 /** A long name is cut so that the hash stays. */
-export const revisionName = (owner: string, hash: string): string => `${owner.slice(0, maxPrefixLength)}-${hash}`
+const revisionName = (owner: string, hash: string): string => `${owner.slice(0, maxPrefixLength)}-${hash}`
 
 /** Old revisions beyond the limit that are not in use. */
 export function expiredRevisions(

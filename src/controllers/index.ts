@@ -46,7 +46,7 @@ import { serviceAddressController } from './service-addresses.ts'
 import { serviceCidrController } from './service-cidr.ts'
 import { ttlAfterFinishedController } from './ttl-after-finished.ts'
 
-export interface ControllersOptions {
+interface ControllersOptions {
   /** Reads for all controllers. */
   reader: Client
   /** A client that acts as this service account of kube-system. */

@@ -13,7 +13,7 @@ type Namespace = DeepReadonly<NamespaceKind>
 const parallelDeletes = 32
 
 /** Objects left in a namespace, by `plural.group`. */
-export interface Remaining {
+interface Remaining {
   counts: ReadonlyMap<string, number>
   finalizers: ReadonlyMap<string, number>
   errors: readonly string[]
@@ -108,7 +108,7 @@ async function finalize(namespace: Namespace, ctx: Context): Promise<void> {
 }
 
 /** The five conditions that say what is still in the way. */
-export function planNamespaceConditions(
+function planNamespaceConditions(
   old: readonly DeepReadonly<NamespaceCondition>[] | undefined,
   { counts, finalizers, errors }: Remaining,
   now: number,

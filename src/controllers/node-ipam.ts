@@ -17,7 +17,7 @@ const defaultMaskSizes: MaskSizes = { 4: 24, 6: 64 }
 const maxSlotBits = 16
 
 /** A range of the cluster, cut into slots. */
-export interface Pool {
+interface Pool {
   cluster: Cidr
   bits: number
   slots: number

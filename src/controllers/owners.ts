@@ -3,28 +3,13 @@
 import { isReason } from '../base/errors.ts'
 import type { Kind, KubeObject } from '../api/kind.ts'
 import { matches } from '../api/labels.ts'
-import type { OwnerReference } from '../api/meta.ts'
 import type { DeepReadonly } from '../api/schema/node.ts'
 import type { Context } from './context.ts'
 import { type Watch, keyOf, watch } from './harness.ts'
+import { controllerOf, isControlledBy, ownerReference } from './owner-reference.ts'
 import { allEntries, selectedBy, selecting, type Selector } from './selection.ts'
 
 type Any = DeepReadonly<KubeObject>
-
-/** The reference that makes `owner` the controller of an object. */
-export const ownerReference = (owner: Any): OwnerReference => ({
-  apiVersion: owner.apiVersion,
-  kind: owner.kind,
-  name: owner.metadata.name ?? '',
-  uid: owner.metadata.uid ?? '',
-  controller: true,
-  blockOwnerDeletion: true,
-})
-
-export const controllerOf = (object: Any): DeepReadonly<OwnerReference> | undefined =>
-  object.metadata.ownerReferences?.find(r => r.controller)
-
-export const isControlledBy = (object: Any, owner: Any): boolean => controllerOf(object)?.uid === owner.metadata.uid
 
 /** Index of the objects that nobody controls, by their labels. */
 const orphans = {

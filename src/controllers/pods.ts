@@ -52,7 +52,7 @@ export function podFromTemplate(template: DeepReadonly<PodTemplateSpec>, ownerNa
 export const restartsOf = (pod: Pod): number =>
   Math.max(0, ...(pod.status.containerStatuses ?? []).map(status => status.restartCount))
 
-export const deletionCostAnnotation = 'controller.kubernetes.io/pod-deletion-cost'
+const deletionCostAnnotation = 'controller.kubernetes.io/pod-deletion-cost'
 
 /** Users' wish which pods to lose first; lower goes first. */
 export function deletionCost(pod: Pod): number {

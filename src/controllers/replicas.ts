@@ -8,7 +8,7 @@ import { parseTime, timeText } from '../api/time.ts'
 import { Pod as PodKind, type Pod as PodObject } from '../kinds/core/pod.ts'
 import type { PodTemplateSpec } from '../kinds/core/podtemplatespec.ts'
 import type { Context } from './context.ts'
-import { controllerOf } from './owners.ts'
+import { controllerOf } from './owner-reference.ts'
 import { pairsSelector, type Selector } from './selection.ts'
 import {
   availableAt,
@@ -26,13 +26,13 @@ import {
 const burst = 500
 const firstBatch = 1
 
-export interface ReplicasSpec {
+interface ReplicasSpec {
   replicas: number
   minReadySeconds: number
   template: DeepReadonly<PodTemplateSpec> | undefined
 }
 
-export interface ReplicasPlan {
+interface ReplicasPlan {
   create: number
   remove: Pod[]
 }
@@ -53,7 +53,7 @@ export function planReplicas(
   return { create: 0, remove: ranked.slice(0, extra).map(({ pod }) => pod) }
 }
 
-export interface Ranked {
+interface Ranked {
   pod: Pod
   rank: number
 }
@@ -93,7 +93,7 @@ interface ReplicaCondition {
   message?: string
 }
 
-export interface ReplicasStatus {
+interface ReplicasStatus {
   replicas: number
   fullyLabeledReplicas: number
   readyReplicas: number

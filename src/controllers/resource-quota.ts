@@ -5,7 +5,8 @@ import type { MirrorChange } from '../api/mirror.ts'
 import { compareQuantities } from '../api/quantity.ts'
 import { isCountable, totalUsage, usageOf } from '../kinds/core/quota-usage.ts'
 import { ResourceQuota } from '../kinds/core/resourcequota.ts'
-import { type Caches, type Controller, defineKeyedController, keyOf, splitKey, type Watch, watch } from './harness.ts'
+import type { Caches } from './context.ts'
+import { type Controller, defineKeyedController, keyOf, splitKey, type Watch, watch } from './harness.ts'
 
 const resyncMs = 5 * 60_000
 

@@ -8,7 +8,8 @@ import type { Random } from '../base/random.ts'
 import type { Kind, KubeObject } from '../api/kind.ts'
 import { type Client, EventRecorder } from '../client/index.ts'
 import { Context } from './context.ts'
-import type { Caches, Controller } from './harness.ts'
+import type { Caches } from './context.ts'
+import type { Controller } from './harness.ts'
 import { KeyQueue } from './queue.ts'
 
 const reconciles = counter('kutter_controller_reconciles_total', 'Reconciles by controller and result.')
@@ -20,7 +21,7 @@ const retries = counter('workqueue_retries_total', 'Keys added again after a fai
 const waits = histogram('workqueue_queue_duration_seconds', 'How long keys waited.', buckets)
 const works = histogram('workqueue_work_duration_seconds', 'How long keys were worked on.', buckets)
 
-export interface RunOptions {
+interface RunOptions {
   /** Reads: all controllers share its mirrors. */
   reader: Client
   /** Writes under the controller's own name. */

@@ -51,7 +51,7 @@ export const serviceCidrController = defineController({
 const leaving = (ranges: readonly Range[]) =>
   ranges.filter(range => range.metadata.deletionTimestamp).map(range => range.metadata.name ?? '')
 
-export type RangePlan =
+type RangePlan =
   | { do: 'nothing' }
   | { do: 'wait'; ms: number }
   | { do: 'finalizers'; finalizers: string[] }

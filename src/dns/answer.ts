@@ -5,7 +5,7 @@ import { type Found, lookup, type Names, type Record as DnsRecord } from './reco
 /** Seconds resolvers may keep an answer: short, for endpoints change. */
 const ttl = 5
 
-export type Reply = { answers: Answer[]; authorities: Answer[]; rcode: 'NOERROR' | 'NXDOMAIN' }
+type Reply = { answers: Answer[]; authorities: Answer[]; rcode: 'NOERROR' | 'NXDOMAIN' }
 
 /** The reply to a question about the cluster; undefined when it is somebody else's to answer. `resolve` follows a CNAME out of the cluster. */
 export async function answer(

@@ -15,7 +15,7 @@ import { encodeReply } from './encode.ts'
 import type { Names } from './records.ts'
 import { Upstream } from './upstream.ts'
 
-export interface DnsOptions {
+interface DnsOptions {
   client: Client
   address: string
   port: number
@@ -47,8 +47,14 @@ export async function startDns(options: DnsOptions): Promise<{ port: number }> {
   const handle: Handle = (query, limit) => handleQuery(names, upstream, query, options.log, limit)
   const udp = await listenUdp(options, handle)
   const port = udp.address().port
-  const tcp = await listenTcp({ ...options, port }, handle)
-  signal.addEventListener('abort', () => (udp.close(), tcp.close()), { once: true })
+  try {
+    const tcp = await listenTcp({ ...options, port }, handle)
+    signal.addEventListener('abort', () => (udp.close(), tcp.close()), { once: true })
+  } catch (error) {
+    // Whoever tries again needs the port.
+    udp.close()
+    throw error
+  }
   return { port }
 }
 
@@ -111,14 +117,13 @@ const aliasOf = (question: Question, domain: string): Answer => ({
 })
 const isNoName = (reply: Buffer | undefined) => reply === undefined || (reply.readUInt16BE(2) & 15) !== 0
 
-/** The bytes that answer a query, in at most so many; undefined when it is no query. */
+/** The bytes that answer a query, in at most so many; undefined when it is no query. Never fails. */
 type Handle = (query: Buffer, limitBytes?: number) => Promise<Buffer | undefined>
 
 function listenUdp({ address, port, log }: DnsOptions, handle: Handle): Promise<Socket> {
   const socket = createSocket('udp4')
-  socket.on('message', async (message, peer) => {
-    const reply = await handle(message, maxUdpBytes)
-    if (reply) socket.send(reply, peer.port, peer.address)
+  socket.on('message', (message, peer) => {
+    void handle(message, maxUdpBytes).then(reply => reply && socket.send(reply, peer.port, peer.address))
   })
   return new Promise((resolve, reject) => {
     socket.once('error', reject)
@@ -141,18 +146,24 @@ function listenTcp({ address, port, log }: DnsOptions, handle: Handle): Promise<
     let buffer = Buffer.alloc(0)
     socket.setTimeout(tcpIdleMs, () => socket.destroy())
     socket.on('error', () => socket.destroy())
-    socket.on('data', async chunk => {
-      buffer = Buffer.concat([buffer, chunk as Buffer])
+    const answer = async (query: Buffer) => {
+      const reply = await handle(query)
+      if (!reply) return void socket.destroy()
+      const head = Buffer.alloc(2)
+      head.writeUInt16BE(reply.length)
+      socket.write(Buffer.concat([head, reply]))
+    }
+    const answerAll = async () => {
       while (buffer.length >= 2 && buffer.length >= 2 + buffer.readUInt16BE(0)) {
         const length = buffer.readUInt16BE(0)
         const query = buffer.subarray(2, 2 + length)
         buffer = buffer.subarray(2 + length)
-        const reply = await handle(query)
-        if (!reply) return void socket.destroy()
-        const head = Buffer.alloc(2)
-        head.writeUInt16BE(reply.length)
-        socket.write(Buffer.concat([head, reply]))
+        await answer(query)
       }
+    }
+    socket.on('data', chunk => {
+      buffer = Buffer.concat([buffer, chunk as Buffer])
+      void answerAll()
     })
   })
   server.maxConnections = maxTcpConnections

@@ -31,7 +31,7 @@ export interface Archive {
   needsRewrite: boolean
 }
 
-export interface Descriptor {
+interface Descriptor {
   mediaType: string
   digest: string
   size: number

@@ -8,7 +8,7 @@ import type { Log } from '../base/log.ts'
 import { run } from '../linux/index.ts'
 
 /** One package of a closure, downloaded: `tar` holds its files. */
-export interface Deb {
+interface Deb {
   name: string
   version: string
   tar: string
@@ -45,7 +45,7 @@ export async function fetchPackages(
 }
 
 /** What `apt-cache show` says of one package. */
-export interface Stanza {
+interface Stanza {
   name: string
   version: string
   essential: boolean

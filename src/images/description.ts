@@ -32,7 +32,7 @@ export interface Description {
   labels?: Readonly<Record<string, string>>
 }
 
-export interface FileEntry {
+interface FileEntry {
   to: string
   from?: string
   text?: string

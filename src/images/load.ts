@@ -15,7 +15,7 @@ import { type Archive, type ArchiveImage, eachEntry, readArchive } from './archi
 import { annotationsOf } from './build.ts'
 import { normalizeName } from './names.ts'
 
-export interface ImageStore {
+interface ImageStore {
   /** containerd's socket. */
   socket: string
   /** Where the names of pinned images are kept: a JSON list. */
@@ -24,7 +24,7 @@ export interface ImageStore {
   snapshotter?: string
 }
 
-export interface Loaded {
+interface Loaded {
   names: readonly string[]
 }
 
@@ -63,7 +63,7 @@ export async function copyImages(
   }
 }
 
-export interface Listed {
+interface Listed {
   name: string
   digest: string
   size: string

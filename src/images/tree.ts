@@ -7,7 +7,7 @@ import { gzipSync } from 'node:zlib'
 import { extract, type Header, pack } from 'tar-stream'
 import { StatusError } from '../base/errors.ts'
 
-export type Entry = { mode: number; owner: number; group: number } & (
+type Entry = { mode: number; owner: number; group: number } & (
   | { kind: 'file'; content: Buffer }
   | { kind: 'directory' }
   | { kind: 'symlink'; target: string }

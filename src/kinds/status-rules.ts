@@ -8,7 +8,7 @@ import type { Path } from '../api/path.ts'
 export const keptByStatus = ['deletionTimestamp', 'labels', 'annotations', 'finalizers', 'ownerReferences'] as const
 
 /** How a kind's counts hang together. */
-export interface CountRules {
+interface CountRules {
   /** All of them, in the order in which they are looked at. */
   counts: readonly string[]
   /** Those that cannot be more than `replicas`. */

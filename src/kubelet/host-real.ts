@@ -1,5 +1,4 @@
 // The files, mounts and control groups of pods on a real node; see host.ts for where they are.
-import { existsSync } from 'node:fs'
 import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isReason, messageOf, StatusError } from '../base/errors.ts'
@@ -7,13 +6,12 @@ import { type Beneath, type Cgroups, openBeneath, realMounts } from '../linux/in
 import { type ConfigPlace, messagePathOf, podLogDir } from './config/configs.ts'
 import { hostNetworkHosts, podHosts } from './config/dns.ts'
 import { expand } from './config/expand.ts'
-import { grpcOf } from './cri/index.ts'
 import { podCgroup, podLimits } from './config/resources.ts'
 import { ImageMountFailure, type MountRequest, type PodHost, VolumeFailure } from './host.ts'
 import type { ContainerConfig, Runtime } from './runtime/runtime.ts'
 import { onHostNetwork, type ReadContainer, type ReadPod, uidOf } from './pod/spec.ts'
 import { type VolumeContext, volumePath, type VolumePlugin } from './volumes/volume.ts'
-import { isImageMounted, mountImage } from './volumes/image.ts'
+import { ImageVolumes } from './volumes/image.ts'
 import { pluginFor } from './volumes/index.ts'
 
 export interface RealHostOptions {
@@ -22,7 +20,7 @@ export interface RealHostOptions {
   cgroups: Cgroups
   pidsLimit: number
   volumes: VolumeContext
-  runtime: Pick<Runtime, 'viewImage' | 'releaseViews'>
+  runtime: Runtime
 }
 
 type Mount = NonNullable<ContainerConfig['mounts']>[number]
@@ -30,8 +28,7 @@ type Mount = NonNullable<ContainerConfig['mounts']>[number]
 export async function realHost(o: RealHostOptions): Promise<PodHost> {
   const podsDir = join(o.rootDir, 'pods')
   const podDir = (uid: string) => join(podsDir, uid)
-  const imagesDir = (uid: string) => join(podDir(uid), 'volumes', 'kubernetes.io~image')
-  const imageDir = (uid: string, volume: string) => join(imagesDir(uid), volume)
+  const images = new ImageVolumes(podsDir, o.runtime)
   const cgroupsOf = new Map<string, string>()
   await mkdir(podsDir, { recursive: true, mode: 0o750 })
   await mkdir(o.place.logRoot, { recursive: true, mode: 0o755 })
@@ -55,15 +52,8 @@ export async function realHost(o: RealHostOptions): Promise<PodHost> {
         ...(pod.spec.volumes ?? []).map(volume => setUpVolume(o.volumes, pod, volume, signal)),
       ])
     },
-    hasImage: (pod, volume) => isImageMounted(imageDir(uidOf(pod), volume)),
-    async mountImage(pod, volume, ref) {
-      const podUid = uidOf(pod)
-      try {
-        await mountImage(imageDir(podUid, volume), await o.runtime.viewImage(ref, { podUid, volume }))
-      } catch (error) {
-        throw new ImageMountFailure(grpcOf(error)?.desc ?? messageOf(error), error)
-      }
-    },
+    hasImage: (pod, volume) => images.has(uidOf(pod), volume),
+    mountImage: (pod, volume, ref) => images.mount(uidOf(pod), volume, ref),
     mounts: (pod, container, request) => containerMounts(o, podDir(uidOf(pod)), pod, container, request),
     async refresh(pod) {
       let next: number | undefined
@@ -80,8 +70,7 @@ export async function realHost(o: RealHostOptions): Promise<PodHost> {
     async tearDown(uid) {
       await removeDir(join(podDir(uid), 'volume-subpaths'))
       await realMounts.unmountAll(join(podDir(uid), 'volumes'))
-      // While the directory is there, another kubelet would find out that something is kept.
-      if (existsSync(imagesDir(uid))) await o.runtime.releaseViews(uid)
+      await images.release(uid)
       await removeDir(join(podDir(uid), 'volumes'))
       await rm(join(o.volumes.memoryDir, uid), { recursive: true, force: true })
       o.volumes.tokens.forget(uid)
@@ -98,7 +87,7 @@ export async function realHost(o: RealHostOptions): Promise<PodHost> {
       for (const name of await readdir(o.place.logRoot))
         if (name.endsWith(`_${uid}`)) await rm(join(o.place.logRoot, name), { recursive: true, force: true })
     },
-    known: () => readdir(podsDir),
+    known: async () => [...new Set([...(await readdir(podsDir)), ...(await images.pods())])],
   }
 }
 

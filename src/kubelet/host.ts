@@ -71,7 +71,5 @@ export const simulatedHost = (runtime: Runtime): PodHost => ({
   },
   tearDown: uid => runtime.releaseViews(uid),
   async remove() {},
-  async known() {
-    return []
-  },
+  known: async () => [...new Set((await runtime.views()).map(view => view.podUid))],
 })

@@ -3,6 +3,7 @@
 // Source: kubernetes pkg/kubelet/images/image_manager.go, pkg/credentialprovider.
 import type { Clock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
+import { orAborted } from '../base/waiters.ts'
 import { durationText } from '../api/time.ts'
 import type { AuthConfig, ImageSeen, Runtime, SandboxConfig } from './runtime/runtime.ts'
 import { credentialsFor, normalizeImage } from './credentials.ts'
@@ -51,13 +52,15 @@ export function makeImages(runtime: Runtime, clock: Clock): Images {
     let startedAt = askedAt
     const secrets = await request.pullSecrets()
     const turn = pulling.then(async () => {
+      signal.throwIfAborted()
       startedAt = clock.now()
       return pullWithAny(runtime, name, credentialsFor(name, secrets), sandbox, signal)
     })
     // The next in line goes on whatever becomes of this one.
     pulling = turn.catch(() => {})
     try {
-      const ref = await turn
+      // A pod that ends need not wait for the images of others.
+      const ref = await orAborted(turn, signal)
       const image = await runtime.image(ref).then(found => found ?? runtime.image(name))
       const took = (from: number) => durationText((clock.now() - from) * 1e6)
       event(

@@ -6,26 +6,25 @@ import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import type { Mirror } from '../api/mirror.ts'
-import { parseTime } from '../api/time.ts'
 import { type Client, EventRecorder } from '../client/index.ts'
 import type { Node } from '../kinds/core/node.ts'
 import { Pod } from '../kinds/core/pod.ts'
 import { Service } from '../kinds/core/service.ts'
 import { RuntimeClass } from '../kinds/node/runtimeclass.ts'
 import { findCgroups } from '../linux/index.ts'
-import { planAdmission, type Rejection } from './admission.ts'
+import { planAdmission } from './admission.ts'
 import { type PodHost, simulatedHost } from './host.ts'
 import { realHost } from './host-real.ts'
 import { makeImages } from './images.ts'
 import { rotateLogs } from './logs/rotate.ts'
 import { type Machine, readMachine, readPressure, simulatedMachine } from './node/machine.ts'
-import { every, keepNode, type NodeKeeper } from './node/node.ts'
+import { keepNode, type NodeKeeper } from './node/node.ts'
 import { nodeStatus, ownLabels } from './node/status.ts'
 import { nodeObjects } from './objects.ts'
-import { type NodeContext, reportUnsynced } from './pod/context.ts'
-import { isTerminal, type ReadPod, uidOf } from './pod/spec.ts'
-import { PodWorker, removePod } from './pod/worker.ts'
-import type { PodSeen, Runtime, RuntimeInfo } from './runtime/runtime.ts'
+import type { NodeContext } from './pod/context.ts'
+import { type ReadPod, uidOf } from './pod/spec.ts'
+import { NodePods, type Workers } from './pods.ts'
+import type { Runtime, RuntimeInfo } from './runtime/runtime.ts'
 import { startServer } from './server/server.ts'
 import { podTokens } from './volumes/tokens.ts'
 
@@ -80,7 +79,6 @@ export interface Kubelet {
   close(): Promise<void>
 }
 
-const relistMs = 60_000
 const minMemoryAvailableBytes = 100 * 2 ** 20
 const minDiskShare = 0.1
 const minInodeShare = 0.05
@@ -99,7 +97,7 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const log = o.log.with({ node: o.nodeName })
   const { client, runtime, clock } = o
   const machine = runtime.real ? await readMachine(await ensureDir(o.rootDir)) : simulatedMachine
-  const workers = new Map<string, PodWorker>()
+  const workers: Workers = new Map()
   const events = new EventRecorder(client, { component: 'kubelet', host: o.nodeName })
   const services = client.mirror(Service, {})
   const info = { current: unknownRuntime }
@@ -145,12 +143,7 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
     await node.registered
     await client.synced([pods, services], signal)
     const admit = (pod: ReadPod) => planAdmission(pod, node.mirror.get(undefined, o.nodeName), othersOf(workers, pod))
-    await adoptUntilDone(context, pods, workers, admit, signal)
-    signal.addEventListener('abort', follow(context, pods, workers, admit), { once: true })
-    runtime
-      .watch((uid, event) => hear(workers, uid, event?.topic), signal)
-      .catch((error: unknown) => signal.aborted || log.error('events of the runtime are not followed', { error }))
-    void every(clock, relistMs, signal, () => relist(context, pods, workers, signal))
+    await new NodePods({ context, pods, workers, admit, signal }).start()
     if (runtime.real) void rotateLogs({ runtime, workers, clock, log, signal })
   })()
   // Whoever starts a kubelet may only look at `ready` later.
@@ -177,7 +170,7 @@ async function ensureDir(dir: string): Promise<string> {
 async function makeContext(
   o: KubeletOptions,
   machine: Machine,
-  workers: Map<string, PodWorker>,
+  workers: Workers,
   events: NodeContext['events'],
   services: Mirror<Service>,
   info: { current: RuntimeInfo },
@@ -256,92 +249,9 @@ async function pressures(rootDir: string) {
   }
 }
 
-const nothing = (uid: string): PodSeen => ({ uid, namespace: '', name: '', sandboxes: [], containers: [] })
-
-type Workers = Map<string, PodWorker>
-
-// A runtime that is not up yet will be.
-const adoptRetryMs = 1000
-
-async function adoptUntilDone(
-  context: NodeContext,
-  pods: Mirror<Pod>,
-  workers: Workers,
-  admit: Admit,
-  signal: AbortSignal,
-): Promise<void> {
-  for (;;) {
-    try {
-      return await adopt(context, pods, workers, admit)
-    } catch (error) {
-      signal.throwIfAborted()
-      context.log.warn('the container runtime could not be asked for its pods, trying again', { why: messageOf(error) })
-    }
-    await context.clock.sleep(adoptRetryMs, signal)
-  }
-}
-
-/** Takes over what a former kubelet left running, and ends what no pod stands for. */
-async function adopt(context: NodeContext, pods: Mirror<Pod>, workers: Workers, admit: Admit): Promise<void> {
-  const seen = new Map((await context.runtime.pods()).map(pod => [pod.uid, pod]))
-  for (const pod of pods.list()) if (seen.has(uidOf(pod))) addWorker(context, workers, pod, seen.get(uidOf(pod)))
-  // What does not run yet has to fit beside what does, the oldest first.
-  for (const pod of pods.list().sort(byAge)) {
-    if (seen.has(uidOf(pod))) continue
-    addWorker(context, workers, pod)
-    admitted(workers, pod, admit)
-  }
-  await removeOrphans(context, pods, workers, [...seen.values()])
-  await releaseOrphans(context, workers)
-}
-
-const byAge = (a: ReadPod, b: ReadPod) =>
-  (parseTime(a.metadata.creationTimestamp) ?? 0) - (parseTime(b.metadata.creationTimestamp) ?? 0)
-
-function addWorker(context: NodeContext, workers: Workers, pod: ReadPod, seen?: PodSeen): void {
-  const uid = uidOf(pod)
-  tryPod(context, pod, () => {
-    workers.set(uid, new PodWorker(context, pod, seen ?? nothing(uid), worker => workers.delete(worker.uid)))
-  })
-}
-
-type Admit = (pod: ReadPod) => Rejection | undefined
-
-/** Refuses a pod that the node does not take. */
-function admitted(workers: Workers, pod: ReadPod, admit: Admit): void {
-  const rejection = isTerminal(pod) || pod.metadata.deletionTimestamp ? undefined : admit(pod)
-  if (rejection) workers.get(uidOf(pod))?.reject(rejection)
-}
-
 /** The pods that take something of the node, but for one. */
 const othersOf = (workers: Workers, but: ReadPod): ReadPod[] =>
   [...workers.values()].filter(worker => worker.uid !== uidOf(but) && !worker.over).map(worker => worker.pod)
-
-function follow(context: NodeContext, pods: Mirror<Pod>, workers: Workers, admit: Admit): () => void {
-  return pods.subscribeEach(({ type, item }) => {
-    const pod = item.object
-    const worker = workers.get(uidOf(pod))
-    if (type === 'DELETED') worker?.objectGone()
-    else if (worker) tryPod(context, pod, () => worker.update(pod))
-    else {
-      // The same name again with another uid: the mirror reports one change for two pods.
-      for (const old of workers.values())
-        if (old.pod.metadata.name === pod.metadata.name && old.pod.metadata.namespace === pod.metadata.namespace)
-          old.objectGone()
-      addWorker(context, workers, pod)
-      admitted(workers, pod, admit)
-    }
-  }, 'kubelet')
-}
-
-/** A pod that cannot be worked on says so, and keeps no other from being worked on. */
-function tryPod(context: NodeContext, pod: ReadPod, work: () => void): void {
-  try {
-    work()
-  } catch (error) {
-    reportUnsynced(context, pod, error)
-  }
-}
 
 // The runtime notices a new network configuration a moment after it was written.
 const networkPauseMs = 50
@@ -357,57 +267,5 @@ async function reportNetwork(
     await node.report()
     if (!info.current.networkProblem && !info.current.runtimeProblem) return
     await clock.sleep(networkPauseMs, signal)
-  }
-}
-
-function hear(workers: Workers, uid: string | undefined, topic?: string): void {
-  // Who created or started something looks at it anyway.
-  if (topic === 'created' || topic === 'started') return
-  if (uid !== undefined) return workers.get(uid)?.heard()
-  for (const worker of workers.values()) worker.heard()
-}
-
-// Events can be lost: now and then everything is looked at.
-async function relist(context: NodeContext, pods: Mirror<Pod>, workers: Workers, signal: AbortSignal): Promise<void> {
-  try {
-    const all = await context.runtime.pods()
-    const seen = new Map(all.map(pod => [pod.uid, pod]))
-    for (const worker of workers.values())
-      if (fingerprint(worker.seen) !== fingerprint(seen.get(worker.uid) ?? nothing(worker.uid))) worker.heard()
-    await removeOrphans(context, pods, workers, all)
-  } catch (error) {
-    if (!signal.aborted) context.log.warn('pods could not be listed', { why: messageOf(error) })
-  }
-}
-
-const fingerprint = (pod: PodSeen) =>
-  JSON.stringify([pod.sandboxes.map(s => [s.id, s.ready]), pod.containers.map(c => [c.id, c.state])])
-
-// Views of images whose pods left nothing else behind.
-async function releaseOrphans({ runtime, host }: NodeContext, workers: Workers): Promise<void> {
-  const known = new Set([...workers.keys(), ...(await host.known())])
-  const orphans = new Set((await runtime.views()).map(view => view.podUid).filter(uid => !known.has(uid)))
-  for (const uid of orphans) await runtime.releaseViews(uid)
-}
-
-const orphanGraceSeconds = 2
-
-async function removeOrphans(
-  context: NodeContext,
-  pods: Mirror<Pod>,
-  workers: Workers,
-  seen: readonly PodSeen[],
-): Promise<void> {
-  const wanted = new Set([...workers.keys(), ...pods.list().map(uidOf)])
-  const orphans = new Set([...seen.map(p => p.uid), ...(await context.host.known())].filter(uid => !wanted.has(uid)))
-  for (const uid of orphans) {
-    try {
-      const running = seen.find(p => p.uid === uid)?.containers.filter(c => c.state === 'running') ?? []
-      await Promise.all(running.map(c => context.runtime.stopContainer(c.id, orphanGraceSeconds)))
-      await removePod(context, uid)
-      context.log.info('removed what was left of a pod', { uid })
-    } catch (error) {
-      context.log.warn('what is left of a pod could not be removed', { uid, why: messageOf(error) })
-    }
   }
 }

@@ -20,7 +20,7 @@ export interface CgroupLimits {
   pids?: number
 }
 
-export interface CgroupUsage {
+interface CgroupUsage {
   /** CPU time used since the group was made. */
   cpuNs: number
   /** All memory charged, page cache included. */

@@ -17,7 +17,7 @@ export interface Link {
   peerIndex: number | undefined
 }
 
-export interface Address {
+interface Address {
   link: string
   family: 'inet' | 'inet6'
   address: string
@@ -34,7 +34,7 @@ export interface Route {
   protocol: string | undefined
 }
 
-export interface Ip {
+interface Ip {
   links(): Promise<readonly Link[]>
   addresses(): Promise<readonly Address[]>
   /** Routes of the main table, IPv4 unless `family` is 6. */

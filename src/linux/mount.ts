@@ -5,7 +5,7 @@ import { dirname, isAbsolute, relative } from 'node:path'
 import { StatusError } from '../base/errors.ts'
 import { run } from './exec.ts'
 
-export interface Mount {
+interface Mount {
   id: number
   parent: number
   /** The directory inside the filesystem that is mounted: not `/` for a bind mount of a part. */
@@ -19,7 +19,7 @@ export interface Mount {
   superOptions: readonly string[]
 }
 
-export interface Mounts {
+interface Mounts {
   list(): Promise<readonly Mount[]>
   isMounted(path: string): Promise<boolean>
   /** What is mounted there, the uppermost of several. */
@@ -39,7 +39,7 @@ export interface Mounts {
   unmountAll(path: string): Promise<void>
 }
 
-export interface BindOptions {
+interface BindOptions {
   readOnly?: boolean
   /** Mounts below `source` come along. */
   recursive?: boolean

@@ -4,9 +4,9 @@ import { StatusError } from '../base/errors.ts'
 import { run } from './exec.ts'
 
 /** One entry of a listing: `{ table: … }`, `{ chain: … }`, `{ rule: … }`, `{ set: … }`, `{ map: … }`. */
-export type NftItem = Readonly<Record<string, unknown>>
+type NftItem = Readonly<Record<string, unknown>>
 
-export interface Nft {
+interface Nft {
   /** Applies all of `transaction` or none of it. */
   apply(transaction: string, signal?: AbortSignal): Promise<void>
   /** What is in one table; undefined when there is no such table. */
@@ -15,7 +15,7 @@ export interface Nft {
   tables(signal?: AbortSignal): Promise<readonly string[]>
 }
 
-export type NftFamily = 'ip' | 'ip6' | 'inet' | 'arp' | 'bridge' | 'netdev'
+type NftFamily = 'ip' | 'ip6' | 'inet' | 'arp' | 'bridge' | 'netdev'
 
 // Ten thousand services are about 20 MB of text; reading them back as JSON is five times that.
 const maxListBytes = 256 * 1024 * 1024

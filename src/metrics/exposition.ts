@@ -1,7 +1,7 @@
 // Reads the text form of metrics that kubelets answer with at /metrics/resource.
 // Source: prometheus.io/docs/instrumenting/exposition_formats.
 
-export interface Sample {
+interface Sample {
   name: string
   labels: Readonly<Record<string, string>>
   value: number

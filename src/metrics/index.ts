@@ -13,7 +13,7 @@ import { Pod } from '../kinds/core/pod.ts'
 import type { ContainerMetrics, NodeMetrics, PodMetrics } from '../kinds/metrics/resource-metrics.ts'
 import { type Look, readLook, type Usage, usageOf } from './usage.ts'
 
-export interface MetricsOptions {
+interface MetricsOptions {
   client: Client
   /** A node's answer at /metrics/resource. */
   ask(node: string): Promise<string>

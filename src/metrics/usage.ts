@@ -3,7 +3,7 @@
 import { readSamples } from './exposition.ts'
 
 /** A counter and a size at one moment. */
-export interface Point {
+interface Point {
   /** Milliseconds since the epoch. */
   atMs: number
   /** CPU used since the start, in seconds. */

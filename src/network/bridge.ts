@@ -5,20 +5,22 @@ import type { Log } from '../base/log.ts'
 import { makeIp, setKernel } from '../linux/index.ts'
 import { gatewayOf, podNetworkText } from './cni.ts'
 
-export interface PodNetworkOptions {
+interface PodNetworkOptions {
   bridge: string
   podCidr: string
   /** Where containerd looks for network configurations. */
   confDir: string
   stateDir: string
-  log: Log
 }
 
 const confFile = '10-kutter.conflist'
 const defaultMtu = 1500
 
-/** Brings the network up; may be called again at any time. Returns the bridge's address. */
-export async function startPodNetwork({ bridge, podCidr, confDir, stateDir, log }: PodNetworkOptions): Promise<string> {
+/** Makes the bridge; may be called again at any time. Returns its address, and how long packets may be. */
+export async function makeBridge(
+  { bridge, podCidr }: Pick<PodNetworkOptions, 'bridge' | 'podCidr'>,
+  log: Log,
+): Promise<{ address: string; mtu: number }> {
   const gateway = gatewayOf(podCidr)
   const ip = makeIp()
   const links = await ip.links()
@@ -47,6 +49,14 @@ export async function startPodNetwork({ bridge, podCidr, confDir, stateDir, log 
   await setKernel(`net/ipv4/conf/${bridge}/route_localnet`, '1', log)
   // A reply between two pods of this bridge must pass the address translation, too.
   await setKernel('net/bridge/bridge-nf-call-iptables', '1', log)
+  return { address: gateway, mtu }
+}
+
+/** Tells containerd of the network: from then on the node is ready for pods. */
+export async function announceNetwork(
+  { bridge, podCidr, confDir, stateDir }: PodNetworkOptions,
+  mtu: number,
+): Promise<void> {
   await mkdir(confDir, { recursive: true })
   await mkdir(stateDir, { recursive: true })
   const text = podNetworkText({ bridge, podCidr, stateDir, mtu })
@@ -55,15 +65,10 @@ export async function startPodNetwork({ bridge, podCidr, confDir, stateDir, log 
     await writeFile(`${file}.new`, text)
     await rename(`${file}.new`, file)
   }
-  return gateway
 }
 
 /** Removes the bridge and the addresses handed out. */
-export async function stopPodNetwork({
-  bridge,
-  confDir,
-  stateDir,
-}: Omit<PodNetworkOptions, 'podCidr' | 'log'>): Promise<void> {
+export async function stopPodNetwork({ bridge, confDir, stateDir }: Omit<PodNetworkOptions, 'podCidr'>): Promise<void> {
   const ip = makeIp()
   if ((await ip.links()).some(link => link.name === bridge)) await ip.batch([`link delete dev ${bridge}`])
   await rm(join(confDir, confFile), { force: true })

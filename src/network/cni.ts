@@ -1,7 +1,7 @@
 // The pod network as the CNI plugins are told about it. Source: containernetworking/plugins (bridge, host-local).
 import { formatIP, parseCidr } from '../api/ip.ts'
 
-export interface PodNetwork {
+interface PodNetwork {
   /** Name of the bridge; at most 15 characters. */
   bridge: string
   /** The node's range, as `10.244.0.0/24`. */

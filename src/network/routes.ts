@@ -9,7 +9,7 @@ import type { Client } from '../client/index.ts'
 import { Node } from '../kinds/core/node.ts'
 import { makeIp, type Route, setKernel } from '../linux/index.ts'
 
-export interface PodRoutesOptions {
+interface PodRoutesOptions {
   client: Client
   nodeName: string
   /** Addresses of all pods of the cluster. */
@@ -85,7 +85,7 @@ function oursIn(podCidr: string, routes: readonly Route[]): Route[] {
   return routes.filter(r => r.protocol === routeProtocol && cidrContains(cluster, r.to.split('/')[0]!))
 }
 
-export interface RemoteRange {
+interface RemoteRange {
   range: string
   address: string
 }

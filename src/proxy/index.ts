@@ -1,5 +1,6 @@
 // kube-proxy: makes Services work on one node. Mirrors of Services and EndpointSlices in, nftables transactions out;
 // plan.ts says what a service needs, transaction.ts how to get there, table.ts what stands around it.
+import { Chore } from '../base/chore.ts'
 import type { Clock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
@@ -17,7 +18,7 @@ import { emptyFragment, type Fragment, planService } from './plan.ts'
 import { deleteTableText, tableText } from './table.ts'
 import { transactionText } from './transaction.ts'
 
-export interface ProxyOptions {
+interface ProxyOptions {
   client: Client
   nodeName: string
   /** Name of the table; one per cluster on a machine. */
@@ -30,7 +31,7 @@ export interface ProxyOptions {
   signal: AbortSignal
 }
 
-export interface Proxy {
+interface Proxy {
   /** Resolves once everything known now is in the kernel. */
   settled(): Promise<void>
 }
@@ -66,10 +67,20 @@ class ServiceProxy implements Proxy {
   readonly #recorder: EventRecorder
   /** What could not be programmed, and why. */
   readonly #leftOut = new Map<string, { why: string; cancel: () => void }>()
+  /** UDP flows that the kernel has to forget, in conntrack's words. */
+  readonly #staleUdp = new Set<string>()
+  readonly #forgetting: Chore
+  /** The table is that of a former agent, or not there: it is made anew with the first services in it, all at once. */
+  #fresh = true
   #running: Promise<void> | undefined
 
   constructor(options: ProxyOptions) {
     this.#options = options
+    const { clock, log, signal } = options
+    const failed = (error: unknown) => log.warn('cannot forget flows of UDP, trying again', { why: messageOf(error) })
+    this.#forgetting = new Chore({ clock, signal, retryMs: { first: retryMs, most: lookAgainMs }, failed }, () =>
+      this.#forgetUdp(),
+    )
     this.#recorder = new EventRecorder(options.client, { component: 'kube-proxy', host: options.nodeName })
   }
 
@@ -79,14 +90,15 @@ class ServiceProxy implements Proxy {
     const slices = client.mirror(EndpointSlice)
     const pods = client.mirror(Pod, { fieldSelector: `spec.nodeName=${nodeName}` })
     await client.synced([services, slices, pods], signal)
-    await this.#nft.apply(tableText(this.#options), signal)
     const stops = [
       services.follow(({ item }) => this.#touch(objectKey(item.object)), 'kube-proxy'),
       slices.follow(({ item }) => this.#touch(serviceOf(item.object)), 'kube-proxy'),
       pods.follow(({ item }) => this.#touch(`${podPrefix}${objectKey(item.object)}`), 'kube-proxy'),
     ]
     signal.addEventListener('abort', () => stops.forEach(stop => stop()), { once: true })
+    this.#running ??= this.#drain()
     await this.settled()
+    signal.throwIfAborted()
   }
 
   async settled(): Promise<void> {
@@ -103,7 +115,7 @@ class ServiceProxy implements Proxy {
     try {
       // One turn of the event loop gathers what changes together.
       await new Promise<void>(resolve => setImmediate(resolve))
-      while (this.#dirty.size && !signal.aborted) {
+      while ((this.#fresh || this.#dirty.size) && !signal.aborted) {
         const keys = [...this.#dirty]
         this.#dirty.clear()
         // What failed before is tried apart from the others.
@@ -180,8 +192,10 @@ class ServiceProxy implements Proxy {
       }
     })
     const shared = this.#hairpin.share(changes)
-    const text = transactionText(this.#options.table, shared.changes)
+    const table = this.#fresh ? tableText(this.#options) : ''
+    const text = table + transactionText(this.#options.table, shared.changes)
     if (text) await this.#nft.apply(text, this.#options.signal)
+    this.#fresh = false
     shared.commit()
     for (const { key, after } of changes) {
       if (after.chains.size || after.elements.size) this.#applied.set(key, after)
@@ -191,7 +205,8 @@ class ServiceProxy implements Proxy {
       this.#leftOut.get(key)?.cancel()
       this.#leftOut.delete(key)
     }
-    for (const { before, after } of changes) await this.#forgetUdp(before, after)
+    // What went through a former table went where it said, and mostly still does.
+    if (!table) for (const { before, after } of changes) this.#noteUdp(before, after)
   }
 
   #wanted(key: string): Fragment {
@@ -215,6 +230,7 @@ class ServiceProxy implements Proxy {
     for (const key of all) this.#dirty.add(key)
     try {
       await this.#nft.apply(tableText(this.#options), this.#options.signal)
+      this.#fresh = false
       return true
     } catch (error) {
       this.#options.log.error('cannot rebuild the table', { why: messageOf(error) })
@@ -222,20 +238,31 @@ class ServiceProxy implements Proxy {
     }
   }
 
-  /** UDP has no end of connection: flows to endpoints that are gone would go on for ever. */
-  async #forgetUdp(before: Fragment, after: Fragment): Promise<void> {
+  /**
+   * UDP has no end of connection: flows to endpoints that are gone would go on for ever, and so would those that began
+   * before there was one, past all translation.
+   */
+  #noteUdp(before: Fragment, after: Fragment): void {
     for (const collection of ['service-ips', 'node-ports']) {
-      for (const [key, value] of before.elements.get(collection) ?? []) {
+      const [old, now] = [before.elements.get(collection), after.elements.get(collection)]
+      for (const key of new Set([...(old?.keys() ?? []), ...(now?.keys() ?? [])])) {
         const parts = key.split(' . ')
         if (parts.at(-2) !== 'udp') continue
-        const chain = value.replace('goto ', '')
+        const chain = old?.get(key)?.replace('goto ', '') ?? ''
         const same =
-          after.elements.get(collection)?.get(key) === value &&
-          after.chains.get(chain)?.join() === before.chains.get(chain)?.join()
+          now?.get(key) === old?.get(key) && after.chains.get(chain)?.join() === before.chains.get(chain)?.join()
         if (same) continue
-        const address = parts.length === 3 ? ['--orig-dst', parts[0]!] : []
-        await run('conntrack', ['-D', '-p', 'udp', ...address, '--dport', parts.at(-1)!], { accept: 'any' })
+        const address = parts.length === 3 ? `--orig-dst ${parts[0]} ` : ''
+        this.#staleUdp.add(`-D -p udp ${address}--dport ${parts.at(-1)}`)
+        this.#forgetting.wake()
       }
+    }
+  }
+
+  async #forgetUdp(): Promise<void> {
+    for (const words of this.#staleUdp) {
+      await run('conntrack', words.split(' '), { accept: 'any' })
+      this.#staleUdp.delete(words)
     }
   }
 }

@@ -14,13 +14,13 @@ export interface Fragment {
   elements: Map<string, Map<string, string>>
 }
 
-export interface Backend {
+interface Backend {
   ip: string
   port: number
   local: boolean
 }
 
-export interface PlanContext {
+interface PlanContext {
   nodeName: string
   podCidr: string
 }
@@ -122,7 +122,7 @@ function planOutside(fragment: Fragment, plan: OutsidePlan): void {
 }
 
 /** The endpoints behind one port: the ready ones, or, when there are none, those that still serve while they end. */
-export function backendsOf(
+function backendsOf(
   port: DeepReadonly<ServicePort>,
   slices: readonly DeepReadonly<EndpointSlice>[],
   nodeName: string,

@@ -8,7 +8,7 @@
 //
 // Source of the rules: kube-proxy's nftables mode (KEP-3866).
 
-export interface TableOptions {
+interface TableOptions {
   table: string
   /** Addresses of all pods of the cluster. */
   podCidr: string
@@ -20,7 +20,7 @@ export interface TableOptions {
 export const masqueradeMark = '0x4000'
 
 /** Maps and sets, with what their elements are. */
-export const collections: Readonly<Record<string, string>> = {
+const collections: Readonly<Record<string, string>> = {
   'service-ips': 'map { type ipv4_addr . inet_proto . inet_service : verdict ; }',
   'node-ports': 'map { type inet_proto . inet_service : verdict ; }',
   'no-endpoints': 'map { type ipv4_addr . inet_proto . inet_service : verdict ; }',

@@ -2,7 +2,7 @@
 import type { Fragment } from './plan.ts'
 
 /** The lines that turn `before` into `after`. Empty when nothing differs. */
-export function transition(
+function transition(
   table: string,
   before: Fragment,
   after: Fragment,

@@ -19,8 +19,16 @@ import type { Decisions } from './decisions.ts'
 import { type Extender, extenderName } from './extender.ts'
 import type { Eviction, Failure, PostFiltered, Refusal } from './framework.ts'
 import type { PodInfo } from './info.ts'
-import { algorithmSeconds, attemptSeconds, podAttempts, podSeconds, preemptionAttempts } from './metrics.ts'
-import { pluginFailures, preemptionVictims, scheduleAttempts } from './metrics.ts'
+import {
+  algorithmSeconds,
+  attemptSeconds,
+  podAttempts,
+  podSeconds,
+  preemptionAttempts,
+  pluginFailures,
+  preemptionVictims,
+  scheduleAttempts,
+} from './metrics.ts'
 import type { Nominations } from './nominations.ts'
 import type { SchedulingQueue, Taken } from './queue.ts'
 import type { Reporter } from './reporter.ts'

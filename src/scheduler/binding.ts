@@ -132,7 +132,7 @@ async function write(placement: Placement, extenders: readonly Extender[]): Prom
 }
 
 /** Says at which point a binding failed; its cause is the error itself. */
-export class BindingError extends Error {
+class BindingError extends Error {
   constructor(where: string, cause: unknown) {
     super(`${where}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
   }

@@ -44,7 +44,7 @@ export interface ExtenderConfig {
   tls: ExtenderTls | undefined
 }
 
-export interface ExtenderTls {
+interface ExtenderTls {
   insecure: boolean
   serverName: string
   /** PEM, or the files they are in. */
@@ -191,7 +191,7 @@ function checkArgs(maker: PluginMaker, args: Fields): void {
   args.end()
 }
 
-export function readTypeMeta(args: Fields, expected: string): void {
+function readTypeMeta(args: Fields, expected: string): void {
   if (args.string('apiVersion', apiVersion) !== apiVersion) args.problem('apiVersion', `must be ${apiVersion}`)
   if (args.string('kind', expected) !== expected) args.problem('kind', `must be ${expected}`)
 }

@@ -7,6 +7,7 @@ import type { NodeInfo, PodInfo } from './info.ts'
 import type { Nominations } from './nominations.ts'
 import type { Profile } from './profile.ts'
 import type { Snapshot } from './snapshot.ts'
+import { summary } from './summary.ts'
 
 /** Below this many nodes all are looked at. */
 const minNodesToFind = 100
@@ -14,7 +15,7 @@ const minPercent = 5
 /** Fewer nodes are asked again faster than remembered. */
 const minNodesToRemember = 32
 
-export type Outcome =
+type Outcome =
   | { type: 'node'; node: NodeInfo; feasible: readonly NodeInfo[]; scores: Float64Array | undefined }
   | { type: 'none'; blockedBy: ReadonlySet<string>; message: string }
 
@@ -64,12 +65,6 @@ export interface Found {
   rejected?: string
 }
 
-/** Finds nodes and chooses one, where nobody else has to be asked. */
-export function decide(pod: PodInfo, options: DecideOptions): Decision & { looked: number } {
-  const found = findNodes(pod, options)
-  return { ...choose(found, options), looked: found.looked }
-}
-
 /** The nodes that can take the pod; in large clusters as many as are enough to choose from. */
 export function findNodes(pod: PodInfo, options: DecideOptions): Found {
   const { snapshot, profile, nominations } = options
@@ -95,7 +90,7 @@ export function findNodes(pod: PodInfo, options: DecideOptions): Found {
 }
 
 /** Prepares every plugin for a pod; those with nothing to say are left out. */
-export function prepare(pod: PodInfo, profile: Profile, snapshot: Snapshot): Prepared[] | (Rejected & { by: string }) {
+function prepare(pod: PodInfo, profile: Profile, snapshot: Snapshot): Prepared[] | (Rejected & { by: string }) {
   const prepared: Prepared[] = []
   for (const { plugin, prepares, filters } of profile.filters) {
     const state = prepares ? prepareWith(plugin, pod, snapshot) : undefined
@@ -273,21 +268,4 @@ function pickBest(scores: Float64Array, random: Random): number {
     else if (scores[i] === scores[best] && random.float() * ++ties < 1) best = i
   }
   return best
-}
-
-/** `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) …`, as users know it. */
-export function summary(
-  total: number,
-  refusals: readonly { no: Pick<No, 'no'> }[],
-  others?: Pick<No, 'no'>,
-  named = refusals.length,
-): string {
-  const counts = new Map<string, number>()
-  const count = ({ no }: Pick<No, 'no'>, times: number) => {
-    for (const reason of typeof no === 'string' ? [no] : no) counts.set(reason, (counts.get(reason) ?? 0) + times)
-  }
-  for (const { no } of refusals) count(no, 1)
-  if (others && named < total) count(others, total - named)
-  const reasons = [...counts].map(([reason, times]) => `${times} ${reason}`).sort()
-  return `0/${total} nodes are available:${reasons.length ? ` ${reasons.join(', ')}.` : ''}`
 }

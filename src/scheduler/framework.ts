@@ -194,7 +194,7 @@ export function spreadScores(scores: Float64Array, reverse = false): void {
   }
 }
 
-export const isOnNode = (pod: Pod | undefined): boolean =>
+const isOnNode = (pod: Pod | undefined): boolean =>
   pod !== undefined && !!pod.spec.nodeName && pod.status.phase !== 'Succeeded' && pod.status.phase !== 'Failed'
 
 /** A pod has left a node. */

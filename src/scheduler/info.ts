@@ -9,7 +9,7 @@ import { add, type Amounts, amounts, podAmounts, subtract } from './resources.ts
 export type Pod = DeepReadonly<PodObject>
 export type Node = DeepReadonly<NodeObject>
 export type AffinityTerm = DeepReadonly<PodAffinityTerm>
-export type WeightedTerm = DeepReadonly<WeightedPodAffinityTerm>
+type WeightedTerm = DeepReadonly<WeightedPodAffinityTerm>
 
 const none: readonly never[] = []
 

@@ -17,7 +17,7 @@ import { makeProfiles } from './profiles.ts'
 import { type Cluster, Snapshot } from './snapshot.ts'
 import { WaitingRoom } from './waiting.ts'
 
-export interface Offline {
+interface Offline {
   snapshot: Snapshot
   nominations: Nominations
   profile: Profile

@@ -8,7 +8,7 @@ import { ReplicationController } from '../kinds/core/replicationcontroller.ts'
 import { Service } from '../kinds/core/service.ts'
 import type { PodInfo } from './info.ts'
 
-export interface OwnSelector {
+interface OwnSelector {
   key: string
   matches(labels: Labels): boolean
 }

@@ -4,11 +4,11 @@ import { matchesSelector, selectorOf } from '../api/labels.ts'
 import type { DeepReadonly } from '../api/schema/node.ts'
 import { parseTime } from '../api/time.ts'
 import type { PodDisruptionBudget } from '../kinds/policy/poddisruptionbudget.ts'
-import { summary } from './decide.ts'
 import type { Eviction, Failure, No } from './framework.ts'
 import type { NodeInfo, Pod, PodInfo } from './info.ts'
+import { summary } from './summary.ts'
 
-export type Budget = DeepReadonly<PodDisruptionBudget>
+type Budget = DeepReadonly<PodDisruptionBudget>
 
 export interface PreemptionOptions {
   budgets: readonly Budget[]

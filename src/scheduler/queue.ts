@@ -59,7 +59,7 @@ interface Group {
   members: Set<Waiting>
 }
 
-export interface QueueOptions {
+interface QueueOptions {
   clock: Clock
   /** Profiles by scheduler name. */
   profiles: ReadonlyMap<string, Profile>

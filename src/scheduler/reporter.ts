@@ -19,7 +19,7 @@ interface ReporterOptions {
   signal: AbortSignal
 }
 
-export interface Refused {
+interface Refused {
   reason: 'Unschedulable' | 'SchedulerError'
   message: string
   /** The node it is to get; empty to take back what was said before. */
@@ -27,7 +27,7 @@ export interface Refused {
 }
 
 /** As much of a pod as is needed to write about it. */
-export type Reported = Pick<PodInfo, 'pod' | 'key' | 'namespace' | 'uid'>
+type Reported = Pick<PodInfo, 'pod' | 'key' | 'namespace' | 'uid'>
 
 const ref = ({ namespace, pod }: Reported) => ({ namespace, name: pod.metadata.name ?? '' })
 

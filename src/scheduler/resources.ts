@@ -9,10 +9,9 @@ import type { PodSpec } from '../kinds/core/podspec.ts'
 
 export const cpu = 0
 export const memory = 1
-export const ephemeral = 2
 export const podCount = 3
 
-/** Names of resources by place; extended resources get the next place when first seen. */
+/** Names of resources by place, of which 2 has no name of its own; extended resources get the next when first seen. */
 const names = ['cpu', 'memory', 'ephemeral-storage', 'pods']
 const places = new Map(names.map((name, i) => [name, i]))
 const maxResources = 1000
@@ -47,7 +46,7 @@ export function amounts(quantities: Quantities): Amounts {
 const assumedMilliCpu = 100
 const assumedMemory = 200 * 1024 * 1024
 
-export interface PodAmounts {
+interface PodAmounts {
   requests: Amounts
   /** CPU and memory with assumptions in place of what is not said, for scoring. */
   scored: readonly [number, number]

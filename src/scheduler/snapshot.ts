@@ -11,7 +11,7 @@ import { type AffinityTerm, type Node, NodeInfo, type Pod, PodInfo } from './inf
 const maxCounters = 256
 
 /** One affinity term that running pods have, with where they are. */
-export interface TermGroup {
+interface TermGroup {
   term: AffinityTerm
   /** Of a wish; negative keeps away. */
   weight: number
@@ -311,5 +311,3 @@ export function termKey(term: AffinityTerm | DeepReadonly<LabelSelector>): strin
   if (text === undefined) texts.set(term, (text = JSON.stringify(term)))
   return text
 }
-
-export { NodeInfo, PodInfo, type Node, type Pod }

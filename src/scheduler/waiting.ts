@@ -7,7 +7,7 @@ import type { PodInfo } from './info.ts'
 
 const maxWaitMs = 15 * 60_000
 
-export type Verdict = { allowed: true } | { allowed: false; plugin: string; message: string }
+type Verdict = { allowed: true } | { allowed: false; plugin: string; message: string }
 
 interface Waiting {
   pod: PodInfo

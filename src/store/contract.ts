@@ -13,7 +13,7 @@ export const has = (reason: string) => (error: unknown) => error instanceof Stat
 
 /** `open` gives an empty store; the suite closes it. */
 export function storeContract(name: string, open: () => Promise<Store>): void {
-  const check = (what: string, body: (store: Store) => Promise<void>) =>
+  const check: Check = (what, body) => {
     test(what, async () => {
       const store = await open()
       try {
@@ -22,6 +22,7 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
         await store.close()
       }
     })
+  }
 
   describe(`${name} store`, () => {
     writes(check)

@@ -23,7 +23,7 @@ export interface Reply {
 }
 
 /** Rows on their way between threads: one buffer, moved instead of copied. Revisions count up from `first`. */
-export interface PackedRows {
+interface PackedRows {
   first: Revision
   keys: string[]
   created: Revision[]
@@ -60,7 +60,7 @@ if (parentPort && (workerData as { kutterStore?: WorkerData } | null)?.kutterSto
 function serve(port: NonNullable<typeof parentPort>, { file, maxSizeBytes }: WorkerData): void {
   const db = openSqlite(file, maxSizeBytes)
   const append = appender(db)
-  port.on('message', async (request: Request) => {
+  const answer = async (request: Request) => {
     const reply: Reply = { id: request.id }
     try {
       if (request.type === 'append') append(request.rows)
@@ -71,7 +71,8 @@ function serve(port: NonNullable<typeof parentPort>, { file, maxSizeBytes }: Wor
     }
     port.postMessage(reply)
     if (request.type === 'close') port.close()
-  })
+  }
+  port.on('message', (request: Request) => void answer(request))
 }
 
 function appender(db: DatabaseSync): (rows: PackedRows) => void {

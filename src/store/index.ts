@@ -2,9 +2,8 @@
 // the next revision, a read looks at one revision, a watch reads on from one. `openEmbeddedStore` keeps the
 // log in a directory of this machine, `openMemoryStore` nowhere. Start reading at store.ts; log-store.ts is
 // the machine.
-export { StoreConflict, storeLimits, tooLarge } from './store.ts'
-export type { Change, Entry, ListOptions, Page, Revision, Store, StoreStats } from './store.ts'
+export { StoreConflict, tooLarge } from './store.ts'
+export type { Change, Entry, Store } from './store.ts'
 export { openMemoryStore } from './memory.ts'
 export { openEmbeddedStore } from './embedded.ts'
 export type { EmbeddedOptions } from './embedded.ts'
-export type { LogStoreOptions } from './log-store.ts'

@@ -13,7 +13,7 @@ import { WatchHub, storeClosed } from './watch-hub.ts'
 import { planBatch } from './write-batch.ts'
 import type { Batch, Write } from './write-batch.ts'
 
-export const logStoreLimits = {
+const logStoreLimits = {
   /** One append takes at most this many rows and about this many bytes. */
   batchRows: 1024,
   batchBytes: 16 << 20,

@@ -5,7 +5,7 @@ import { StatusError } from '../base/errors.ts'
 import { watchExpired } from './store.ts'
 import type { Change, Revision } from './store.ts'
 
-export const hubLimits = {
+const hubLimits = {
   /** The ring keeps at most this many changes and bytes; further back is read from the log. */
   ringChanges: 8192,
   ringBytes: 16 << 20,
@@ -15,7 +15,7 @@ export const hubLimits = {
 } as const
 
 /** What the hub reads from the store behind it. */
-export interface Past {
+interface Past {
   revision(): Revision
   compacted(): Revision
   /** Changes after `after` in order, for keys with `prefix`, with `previous` filled in; read lazily. */

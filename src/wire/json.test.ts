@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { inspect } from 'node:util'
 import { Decimal, indentJson, jsonSyntaxError, parseJson } from './json.ts'
 
 test('integers keep their digits, small ones are numbers', () => {
@@ -13,6 +14,9 @@ test('integers keep their digits, small ones are numbers', () => {
 test('fractions and exponents are told from integers where that is asked for', () => {
   assert.deepEqual(parseJson('[1.0,1e2,3]', true), [new Decimal('1.0'), new Decimal('1e2'), 3])
   assert.equal(JSON.stringify(parseJson('[1.5,1e2]', true)), '[1.5,100]')
+  for (const number of ['-0.5', '1E+3', '2e-1', '10.25'])
+    for (const around of [number, `{"a":${number}}`, `{"a" :\n ${number}}`, `[1, ${number}]`, `[${number}]`])
+      assert.match(inspect(parseJson(around, true)), /Decimal/, around)
 })
 
 test('syntax errors in the words of Go', () => {

@@ -31,7 +31,7 @@ export class Decimal {
 
 /** Digits that may be beyond 2^53; in a string they only cost time. */
 const manyDigits = /[\s:[,-]\d{16}/
-const fractionOrExponent = /\d[.eE][\d+-]/
+const fractionOrExponent = /(?:^|[\s:[,])-?\d+(?:\.\d|[eE][\d+-])/
 
 /**
  * Parses JSON with exact integers. Throws SyntaxError.

@@ -13,7 +13,7 @@ import type { KeyObject } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
 import { StatusError } from '../base/errors.ts'
 
-export interface SigningKey {
+interface SigningKey {
   /** SHA-256 of the public key, as kube-apiserver names its keys. */
   keyId: string
   algorithm: 'RS256' | 'ES256'
@@ -23,7 +23,7 @@ export interface SigningKey {
 }
 
 /** The registered claims; private ones (`kubernetes.io`) are beside them. Times in seconds. */
-export interface Claims {
+interface Claims {
   iss?: string
   sub?: string
   aud?: string | string[]

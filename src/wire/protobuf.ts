@@ -68,7 +68,7 @@ export class ProtoWriter {
   }
 }
 
-export type ProtoValue = { wire: 0; value: bigint } | { wire: 1 | 2 | 5; value: Buffer }
+type ProtoValue = { wire: 0; value: bigint } | { wire: 1 | 2 | 5; value: Buffer }
 
 /** Reads the fields of one message in the order they were written. Throws RangeError on damage. */
 export function* readProto(message: Buffer): Generator<ProtoValue & { field: number }> {

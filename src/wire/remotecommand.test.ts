@@ -32,10 +32,11 @@ async function chain(
   await once(spdy, 'listening')
   let bridged: Promise<void> | undefined
   const server = createServer()
-  server.on('upgrade', async (request, socket, head) => {
+  server.on('upgrade', (request, socket, head) => {
     sockets.push(socket)
-    const { ws } = await acceptWebSocket(request, socket, head, [...channelProtocols, tunnelProtocol])
-    bridged = middle(ws, connect(portOf(spdy), '127.0.0.1'))
+    bridged = acceptWebSocket(request, socket, head, [...channelProtocols, tunnelProtocol]).then(({ ws }) =>
+      middle(ws, connect(portOf(spdy), '127.0.0.1')),
+    )
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -183,11 +184,11 @@ test('port-forward: SPDY inside the WebSocket reaches the backend as it is', () 
 
 test('an upgrade without a subprotocol we know is refused', async () => {
   const server = createServer()
-  server.on('upgrade', (request, socket, head) =>
+  server.on('upgrade', (request, socket, head) => {
     acceptWebSocket(request, socket, head, channelProtocols).catch((error: Error) =>
       socket.end(`HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n${error.message}`),
-    ),
-  )
+    )
+  })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   await assert.rejects(dialWebSocket(`ws://127.0.0.1:${portOf(server)}/`, ['other/1']), (error: unknown) => {

@@ -7,12 +7,12 @@ import { WebSocket, WebSocketServer } from 'ws'
 import type { ClientOptions } from 'ws'
 import { StatusError } from '../base/errors.ts'
 
-export const webSocketLimits = {
+const webSocketLimits = {
   /** One message. */
   messageBytes: 8 << 20,
 } as const
 
-export interface NegotiatedWebSocket {
+interface NegotiatedWebSocket {
   ws: WebSocket
   /** '' when the client asked for none. */
   protocol: string

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { pack } from 'tar-stream'
-import { buildDescription, type Description } from '../../src/images/index.ts'
+import { buildDescription } from '../../src/images/index.ts'
 import { clusterForFile, eventually, packageCache, run } from './cluster.ts'
 import {
   becomesReady,
@@ -48,7 +48,7 @@ const built = async (names: string[], text: string) => {
       { to: '/data/run.sh', text: '#!/bin/sh\necho ran\n', mode: '0755' },
     ],
     links: { '/data/out': '/etc', '/data/up': '../../..' },
-  } as unknown as Description
+  }
   const { digest } = await buildDescription(description, dir, file, { cacheDir: packageCache })
   return { file, digest }
 }

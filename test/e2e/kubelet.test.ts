@@ -384,7 +384,7 @@ test('security settings reach the container', { skip }, async () => {
     await client.delete(Pod, { namespace, name }, { gracePeriodSeconds: 0 })
     await gone(name)
   }
-  await eventually('nothing runs', async () => (await runtime.pods()).length === 0)
+  await eventually('nothing runs', async () => (await runtime.outline()).length === 0)
 })
 
 const tls = (pair: KeyPair | null) => ({

@@ -188,12 +188,23 @@ test('logs, exec, port-forward and the node proxy work on every node', options, 
   }
 })
 
-test('agents and a containerd are killed: containers live on', options, async () => {
+test('agents and a containerd are killed: containers live on, services go on answering', options, async () => {
   const ids = async () => (await webs()).map(pod => pod.status.containerStatuses![0]!.containerID).sort()
   const before = await ids()
+  const second = addressOf((await nodes()).find(n => n.metadata.name === 'node-2')!)
+  const silences: string[] = []
+  let restarting = true
+  const asking = (async () => {
+    while (restarting) {
+      const { code, stderr } = await curl(`${second}:31180`)
+      if (code !== 0) silences.push(stderr)
+    }
+  })()
   for (const node of ['node-2', 'node-3']) process.kill(await agentOf(node), 'SIGKILL')
   process.kill(Number(readFileSync(`${dirOf('node-2')}/c/containerd.pid`, 'utf8')), 'SIGKILL')
-  await whole()
+  await whole().finally(() => (restarting = false))
+  await asking
+  assert.deepEqual(silences, [])
   assert.deepEqual(await ids(), before)
   assert.ok((await nodes()).every(isReady))
   assert.equal(

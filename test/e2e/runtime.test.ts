@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto'
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { get } from 'node:http'
 import { join } from 'node:path'
+import { text as readText } from 'node:stream/consumers'
 import { after, before, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { pack } from 'tar-stream'
@@ -234,11 +235,7 @@ test('a pod with an address of its own serves the example application', { skip }
 
 function fetchText(url: string): Promise<string | undefined> {
   return new Promise(resolve => {
-    const request = get(url, { agent: false }, async response => {
-      let text = ''
-      for await (const chunk of response) text += chunk
-      resolve(text)
-    })
+    const request = get(url, { agent: false }, response => resolve(readText(response)))
     request.on('error', () => resolve(undefined))
   })
 }

@@ -150,8 +150,9 @@ class Play {
     return { headers, body }
   }
 
-  /** Notes what a write left behind. */
+  /** Notes what a write left behind. One whose answer nobody accepts may have been stored all the same. */
   #note(method: string, path: string, { status, body }: Answer): void {
+    if (status === 406 && writes.has(method)) this.#dirty = true
     if (!writes.has(method) || ![200, 201, 202].includes(status) || path.includes('dryRun=All')) return
     const bare = path.split('?')[0]!
     const named = () => {

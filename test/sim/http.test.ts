@@ -1,7 +1,9 @@
 // What only shows on the wire: strictness about bodies, warnings, tables, pages, the kinds of a delete's answer.
 import { deepStrictEqual, match, ok, strictEqual } from 'node:assert/strict'
+import { connect as connectHttp2 } from 'node:http2'
 import { connect } from 'node:net'
 import { test } from 'node:test'
+import { TLSSocket } from 'node:tls'
 import { WebSocket } from 'ws'
 import { type Https, openHttps } from './https.ts'
 import { type Sim, simulate } from './cluster.ts'
@@ -17,6 +19,7 @@ const overHttps = (run: (https: Https, sim: Sim) => Promise<void>) =>
   })
 
 const deployments = '/apis/apps/v1/namespaces/default/deployments'
+const selfReviews = '/apis/authentication.k8s.io/v1/selfsubjectreviews'
 const maps = '/api/v1/namespaces/default/configmaps'
 const spec =
   '"selector":{"matchLabels":{"app":"a"}},"template":{"metadata":{"labels":{"app":"a"}},"spec":{"containers":[{"name":"c","image":"i"}]}}'
@@ -214,6 +217,30 @@ test('plain HTTP on the port of HTTPS is told so', () =>
       socket.on('error', reject)
     })
     strictEqual(answer, 'HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n')
+  }))
+
+test('the certificate of a connection is read once, whatever many requests come by it', t =>
+  overHttps(async ({ tls }) => {
+    const read = t.mock.method(TLSSocket.prototype, 'getPeerCertificate')
+    const session = connectHttp2(`https://${tls.host}:${tls.port}`, tls)
+    const ask = () =>
+      new Promise<string>((resolve, reject) => {
+        const stream = session.request({ ':method': 'POST', ':path': selfReviews, 'content-type': 'application/json' })
+        let text = ''
+        stream.on('data', (chunk: Buffer) => (text += chunk.toString()))
+        stream.on('end', () => resolve(JSON.parse(text).status.userInfo.username))
+        stream.on('error', reject)
+        stream.end('{}')
+      })
+    try {
+      deepStrictEqual(await Promise.all([ask(), ask(), ask()]), ['admin', 'admin', 'admin'])
+      deepStrictEqual(await ask(), 'admin')
+    } finally {
+      session.close()
+    }
+    // This process is the client, too, which looks at the certificate of the server.
+    const byServer = read.mock.calls.filter(({ result }) => result?.subject.CN === 'admin')
+    strictEqual(byServer.length, 1)
   }))
 
 test('deep objects are taken or refused, and break nothing', () =>

@@ -1,106 +1,16 @@
 // One simulated node with the real API server on a memory store and a virtual clock: pods run, crash with back-off,
 // are initialized, probed and deleted as on a real node, in no time.
 import assert from 'node:assert/strict'
-import { test, type TestContext } from 'node:test'
-import { settle, VirtualClock } from '../../src/base/clock.ts'
-import { makeLog } from '../../src/base/log.ts'
-import { seededRandom } from '../../src/base/random.ts'
+import { test } from 'node:test'
+import { settle } from '../../src/base/clock.ts'
 import type { Draft } from '../../src/api/kind.ts'
-import { openServer } from '../../src/apiserver/open.ts'
-import { Client } from '../../src/client/index.ts'
 import { ConfigMap } from '../../src/kinds/core/configmap.ts'
 import { Event } from '../../src/kinds/core/event.ts'
-import { Namespace } from '../../src/kinds/core/namespace.ts'
 import { Node } from '../../src/kinds/core/node.ts'
 import { Pod } from '../../src/kinds/core/pod.ts'
-import { ServiceAccount } from '../../src/kinds/core/serviceaccount.ts'
 import { Lease } from '../../src/kinds/coordination/lease.ts'
-import { builtinKinds } from '../../src/kinds/all.ts'
-import {
-  type Behaviour,
-  behaviourAnnotation,
-  type SimulatedOptions,
-  simulatedRuntime,
-  startKubelet,
-} from '../../src/kubelet/index.ts'
-import { openMemoryStore } from '../../src/store/index.ts'
-
-const namespace = 'default'
-
-async function makeNode(t: TestContext, simulated: Partial<SimulatedOptions> = {}) {
-  const clock = new VirtualClock()
-  const random = seededRandom(7)
-  const problems: string[] = []
-  const log = makeLog(line => problems.push(line), 'warn')
-  const tokens = {
-    issuer: 'test',
-    audiences: ['test'],
-    sign: () => 'token',
-    verify: () => undefined,
-    jwks: () => ({ keys: [] }),
-  }
-  const server = await openServer({
-    store: openMemoryStore(),
-    kinds: builtinKinds,
-    clock,
-    random,
-    log,
-    tokens,
-    serviceCidr: '10.96.0.0/16',
-    nodePorts: [30000, 32767],
-  })
-  const client = new Client({
-    serve: server.serve,
-    user: { name: 'test', groups: ['system:masters'] },
-    userAgent: 'test',
-    clock,
-    log,
-  })
-  for (const name of [namespace, 'kube-node-lease'])
-    if (!(await client.find(Namespace, { name }))) await client.create(Namespace, { metadata: { name } })
-  await client.create(ServiceAccount, { metadata: { name: 'default', namespace } })
-  const abort = new AbortController()
-  const runtime = simulatedRuntime({ clock, ...simulated })
-  const options = {
-    client,
-    nodeName: 'n1',
-    nodeIP: '10.0.0.1',
-    rootDir: '/nonexistent',
-    clusterDNS: '10.96.0.10',
-    clusterDomain: 'cluster.local',
-    clock,
-    random,
-    log,
-    signal: abort.signal,
-  }
-  const kubelet = await startKubelet({ ...options, runtime })
-  t.after(async () => {
-    abort.abort()
-    await kubelet.close()
-    client.close()
-    await server.close()
-  })
-  await clock.forward(1000)
-  await kubelet.ready
-  const run = (name: string, spec: Draft<Pod>['spec'], behaviour?: Record<string, Behaviour>) =>
-    client.create(Pod, {
-      metadata: {
-        name,
-        namespace,
-        ...(behaviour && { annotations: { [behaviourAnnotation]: JSON.stringify(behaviour) } }),
-      },
-      spec: { nodeName: 'n1', ...spec },
-    })
-  const pod = (name: string) => client.get(Pod, { namespace, name })
-  const main = async (name: string) => (await pod(name)).status.containerStatuses![0]!
-  const events = async (name: string) =>
-    (await client.list(Event, { namespace })).items
-      .filter(e => e.involvedObject.name === name)
-      .map(e => `${e.reason} ${e.count}`)
-  return { clock, client, kubelet, run, pod, main, events, problems, runtime, options }
-}
-
-const one = (more: object = {}) => ({ containers: [{ name: 'main', image: 'busybox:1', ...more }] })
+import { type SimulatedOptions, simulatedRuntime, startKubelet } from '../../src/kubelet/index.ts'
+import { makeNode, namespace, one } from './one-node.ts'
 
 test('a node registers, is ready and renews its lease', async t => {
   const { client, clock, problems } = await makeNode(t)
@@ -297,6 +207,18 @@ test('an image as a volume: pulled before the container, once, and given back wi
   assert.deepEqual(await runtime.views(), [])
 })
 
+test('a pod that is deleted does not wait for the images of others', async t => {
+  const behave = ({ image }: { image: string }) => (image.includes('big') ? { pullMs: 600_000 } : {})
+  const { clock, client, run } = await makeNode(t, { behave })
+  await run('a', one({ image: 'big' }))
+  await clock.forward(1000)
+  await run('b', one({ image: 'small' }))
+  await clock.forward(1000)
+  await client.delete(Pod, { namespace, name: 'b' })
+  await clock.forward(1000)
+  assert.equal(await client.find(Pod, { namespace, name: 'b' }), undefined)
+})
+
 test('liveness restarts, readiness only says so', async t => {
   let healthy = true
   const { clock, run, main, events } = await makeNode(t, {
@@ -315,7 +237,7 @@ test('liveness restarts, readiness only says so', async t => {
 })
 
 test('a new kubelet takes over what runs, and removes what has no pod', async t => {
-  const { clock, kubelet, run, main, runtime, options, client } = await makeNode(t)
+  const { clock, kubelet, run, pod, main, runtime, options, client } = await makeNode(t)
   await run('kept', one())
   await run('lost', one())
   await clock.forward(1000)
@@ -329,8 +251,8 @@ test('a new kubelet takes over what runs, and removes what has no pod', async t 
   await settle()
   assert.deepEqual([(await main('kept')).containerID, (await main('kept')).restartCount], [before, 0])
   assert.deepEqual(
-    (await runtime.pods()).map(p => p.name),
-    ['kept'],
+    (await runtime.outline()).map(p => p.uid),
+    [(await pod('kept')).metadata.uid],
   )
 })
 

@@ -12,12 +12,14 @@ function candidate(sim: Sim, identity: string, leaders: Set<string>) {
   const abort = new AbortController()
   const client = sim.plane.client(`user-${identity}`, ['system:masters'])
   let cut = false
+  let hung = false
   const guarded = new Proxy(client, {
     get(target, property) {
       const value = Reflect.get(target, property, target) as unknown
       if (typeof value !== 'function') return value
       return (...args: unknown[]) => {
         if (cut) throw new Error('cut off')
+        if (hung) return noAnswer(args)
         return (value as (...args: unknown[]) => unknown).apply(target, args)
       }
     },
@@ -32,6 +34,8 @@ function candidate(sim: Sim, identity: string, leaders: Set<string>) {
   )
   return {
     cut: (value: boolean) => void (cut = value),
+    /** From now on no call is answered. */
+    hang: () => void (hung = true),
     stop: async () => {
       abort.abort()
       await sim.clock.forward(1)
@@ -39,6 +43,12 @@ function candidate(sim: Sim, identity: string, leaders: Set<string>) {
     },
   }
 }
+
+const noAnswer = (args: readonly unknown[]) =>
+  new Promise((_, reject) => {
+    for (const { signal } of args as { signal?: AbortSignal }[])
+      signal?.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
 
 test('one leads; another takes over when it stops or falls silent', () =>
   simulate({ controllers: false, scheduler: false }, async sim => {
@@ -80,4 +90,16 @@ test('one that comes back under its name goes on at once', () =>
     await sim.until('it leads again', () => leaders.has('a'), 1000)
     await again.stop()
     await dead.stop()
+  }))
+
+test('one whose calls are not answered stops in time', () =>
+  simulate({ controllers: false, scheduler: false }, async sim => {
+    const leaders = new Set<string>()
+    const a = candidate(sim, 'a', leaders)
+    await sim.until('a leads', () => leaders.has('a'))
+    const b = candidate(sim, 'b', leaders)
+    await sim.clock.forward(10_000)
+    a.hang()
+    await sim.until('b leads', () => leaders.has('b'), 30_000)
+    await b.stop()
   }))

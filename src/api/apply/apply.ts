@@ -29,12 +29,12 @@ import {
 } from './fieldset.ts'
 import { type Manager, type Managed, readManaged, sameManager, stripSystemFields, writeManaged } from './managed.ts'
 
-export interface Applied {
+interface Applied {
   object: JsonObject
   managedFields: ManagedFieldsEntry[]
 }
 
-export interface ApplyOptions {
+interface ApplyOptions {
   manager: Manager
   force: boolean
   now: string

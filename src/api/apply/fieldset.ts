@@ -121,8 +121,6 @@ export function except(set: FieldSet, paths: readonly (readonly string[])[]): Fi
   return out
 }
 
-export const equalSets = (a: FieldSet, b: FieldSet): boolean => isEmpty(difference(a, b)) && isEmpty(difference(b, a))
-
 /** Every member's path, as conflicts name them: `.spec.template.spec.containers[name="a"].image`. */
 export function* paths(set: FieldSet, prefix = ''): Iterable<string> {
   // As a set keeps them: first the members on this level, then what is below each.

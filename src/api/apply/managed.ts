@@ -101,7 +101,7 @@ export const sameManager = (a: Manager, b: Manager): boolean =>
   (a.operation === 'Apply' || a.apiVersion === b.apiVersion) &&
   a.subresource === b.subresource
 
-export interface UpdateOwnership {
+interface UpdateOwnership {
   /** managedFields as the client sent them: it may edit them by hand, or reset them by one empty entry. */
   sent: readonly ManagedFieldsEntry[] | undefined
   live: readonly ManagedFieldsEntry[] | undefined
@@ -136,7 +136,7 @@ export function managedAfterUpdate(
 }
 
 /** Takes `changed` and `removed` from everybody and gives `changed` to `manager`. */
-export function transfer(
+function transfer(
   managed: readonly Managed[],
   manager: Manager,
   changed: FieldSet,

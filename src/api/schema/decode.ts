@@ -22,7 +22,7 @@ export class DecodeError extends Error {
   }
 }
 
-export interface DecodeOptions {
+interface DecodeOptions {
   /** Fill in the defaults the schema names. */
   defaults?: boolean
   /** The input has itself been decoded: what is known of its empty lists and maps stays known. */
@@ -145,7 +145,7 @@ function putGiven(out: JsonObject, row: Row, source: JsonObject, context: Contex
 
 function putUnasked(out: JsonObject, { name, node }: Row, context: Context): void {
   if (context.defaults && node.default !== undefined && (node.default !== '' || node.optional))
-    out[name] = structuredClone(node.default) as Json
+    out[name] = (typeof node.default === 'object' ? structuredClone(node.default) : node.default) as Json
   else if (node.always) out[name] = node.optional ? null : zero(node, context)
 }
 
@@ -411,7 +411,7 @@ function goType(node: Node): string {
 }
 
 /** `spec.containers[0].image` */
-export function pathText(path: readonly (string | number)[]): string {
+function pathText(path: readonly (string | number)[]): string {
   return path.reduce<string>(
     (text, part) =>
       typeof part === 'number' ? `${text}[${part}]` : text ? `${text}.${part.replace(keyMark, '')}` : part,

@@ -10,7 +10,7 @@ import { CSIDriver } from '../../kinds/storage/csidriver.ts'
 import type { Authorizer } from '../authz/authorizer.ts'
 import type { Storage } from '../storage.ts'
 
-export interface AudienceQuestion {
+interface AudienceQuestion {
   storage: Storage
   authorizer: Authorizer
   user: User

@@ -114,7 +114,7 @@ const has = (list: readonly string[] | null | undefined, value: string) =>
   list?.some(entry => entry === '*' || entry === value) ?? false
 
 /** Whether one rule covers a request. */
-export function allows(rule: Rule, request: AccessRequest): boolean {
+function allows(rule: Rule, request: AccessRequest): boolean {
   if (!has(rule.verbs, request.verb)) return false
   if (request.path !== undefined) {
     return (

@@ -27,7 +27,7 @@ import { account, aggregateTo, clusterRoleBindings, clusterRoles, group, user } 
 
 const self: User = { name: 'system:apiserver', groups: ['system:masters'] }
 
-export interface BootstrapOptions {
+interface BootstrapOptions {
   clock: Clock
   serviceCidr: string
   /** Where pods reach this server: the endpoint behind the service `kubernetes`. */
@@ -61,15 +61,18 @@ const keepEveryMs = 10_000
  */
 export function keepEssentials(serve: Serve, options: BootstrapOptions, log: Log): () => void {
   const { clock } = options
-  let cancel = clock.after(keepEveryMs, async function keep() {
+  const keep = async () => {
     try {
       await systemNamespaces(serve)
       await kubernetesService(serve, options)
     } catch (error) {
       log.warn('the Service kubernetes could not be looked after', { why: messageOf(error) })
     }
-    cancel = clock.after(keepEveryMs, keep)
-  })
+    again()
+  }
+  let cancel = () => {}
+  const again = () => void (cancel = clock.after(keepEveryMs, () => void keep()))
+  again()
   return () => cancel()
 }
 

@@ -162,7 +162,7 @@ const schedulerRules: Rule[] = [
 ]
 
 /** A role as it is made at the start; one that aggregates is filled by its controller from then on. */
-export interface DefaultRole {
+interface DefaultRole {
   rules: readonly Rule[]
   labels?: Record<string, string>
   /** Takes the rules of every role that carries the label `rbac.authorization.k8s.io/aggregate-to-NAME: "true"`. */
@@ -289,7 +289,7 @@ export const clusterRoles: Readonly<Record<string, DefaultRole>> = {
   ),
 }
 
-export interface BindingSubject {
+interface BindingSubject {
   kind: 'User' | 'Group' | 'ServiceAccount'
   name: string
   namespace?: string

@@ -9,14 +9,17 @@ import type { ServerCore } from '../core.ts'
 import { noteTokenUse } from '../legacy-token-use.ts'
 import { checkToken } from '../tokens.ts'
 
-export const anonymous: User = { name: 'system:anonymous', groups: ['system:unauthenticated'] }
+const anonymous: User = { name: 'system:anonymous', groups: ['system:unauthenticated'] }
 
 /** Which credential a request came with. Source: apiserver authentication/user (CredentialIDKey). */
 const credentialId = 'authentication.kubernetes.io/credential-id'
 
-const bySocket = new WeakMap<Duplex, User | null>()
+const byConnection = new WeakMap<Duplex, User | null>()
 
-/** The user of a request. Throws Unauthorized when credentials were given and are no good. */
+/**
+ * The user of a request that came by a connection: what its certificate says is read once. Throws Unauthorized when
+ * credentials were given and are no good.
+ */
 export function authenticate(
   core: ServerCore,
   socket: Duplex,
@@ -28,7 +31,7 @@ export function authenticate(
 }
 
 function certificateUser(socket: TLSSocket): User | undefined {
-  let user = bySocket.get(socket)
+  let user = byConnection.get(socket)
   if (user === undefined) {
     // Only a certificate that the CA signed counts; Node has already checked the chain.
     const certificate = socket.authorized ? socket.getPeerCertificate() : undefined
@@ -37,7 +40,7 @@ function certificateUser(socket: TLSSocket): User | undefined {
     const groups = subject?.O === undefined ? [] : Array.isArray(subject.O) ? subject.O : [subject.O]
     const extra = fingerprint ? { extra: { [credentialId]: [`X509SHA256=${fingerprint}`] } } : {}
     user = subject?.CN ? { name: subject.CN, groups: [...groups, 'system:authenticated'], ...extra } : null
-    bySocket.set(socket, user)
+    byConnection.set(socket, user)
   }
   return user ?? undefined
 }
@@ -93,8 +96,8 @@ function impersonated(core: ServerCore, user: User, headers: Record<string, stri
 
 function impersonatedExtra(headers: Record<string, string | string[] | undefined>): Record<string, string[]> {
   const extra: Record<string, string[]> = {}
-  for (const [key, value] of Object.entries(headers))
-    if (key.startsWith('impersonate-extra-')) extra[decodeURIComponent(key.slice(18))] = [value ?? []].flat()
+  for (const key in headers)
+    if (key.startsWith('impersonate-extra-')) extra[decodeURIComponent(key.slice(18))] = [headers[key] ?? []].flat()
   return extra
 }
 

@@ -49,7 +49,7 @@ export function patchTypeOf(contentType: string | undefined): PatchType {
 }
 
 /** A decoded body, and which of its keys came twice, in the words of the error or warning about them. */
-export interface ParsedBody {
+interface ParsedBody {
   value: Json | undefined
   duplicates: readonly string[]
 }
@@ -57,7 +57,7 @@ export interface ParsedBody {
 const single = (value: Json | undefined): ParsedBody => ({ value, duplicates: [] })
 
 /** Whose body it is: what is wrong with it is worded by what it was to be. */
-export interface BodyContext {
+interface BodyContext {
   kind: Pick<AnyKind, 'kind'>
   kinds: readonly AnyKind[]
   patchType?: PatchType | undefined

@@ -159,7 +159,7 @@ function apiGroup(served: readonly AnyKind[], group: string): JsonObject {
   return { name: group, versions, preferredVersion: versions[0]! }
 }
 
-export function resourceList(served: readonly AnyKind[], group: string, version: string): Document {
+function resourceList(served: readonly AnyKind[], group: string, version: string): Document {
   const resources: JsonObject[] = []
   for (const kind of kindsOf(served, group, version)) {
     resources.push({

@@ -17,7 +17,7 @@ export interface EncodeContext extends Accepted {
   includeObject: 'None' | 'Metadata' | 'Object'
 }
 
-export interface ListInfo {
+interface ListInfo {
   /** Absent for an object that is not stored. */
   revision: number | undefined
   continue?: string

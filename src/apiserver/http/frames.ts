@@ -7,7 +7,7 @@ import { acceptWebSocket } from '../../wire/websocket.ts'
 
 const protocols = ['binary.k8s.io', 'base64.binary.k8s.io', 'v4.base64.binary.k8s.io']
 
-export interface Frames {
+interface Frames {
   ws: WebSocket
   /** Sends one message; resolves when it has left this process. */
   send(bytes: Buffer): Promise<void>

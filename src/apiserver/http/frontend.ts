@@ -5,6 +5,7 @@
 //                          └─► upgrade ─► exec, attach, port-forward      (streams)
 //                                    └─► operation ─► serve ─► watch, one event a message
 import type { IncomingMessage } from 'node:http'
+import type { Http2ServerRequest } from 'node:http2'
 import type { Duplex } from 'node:stream'
 import { goQuote } from '../../base/go-text.ts'
 import { isReason, StatusError } from '../../base/errors.ts'
@@ -58,7 +59,7 @@ export class Frontend {
 
   async handle(request: Request, response: Response): Promise<void> {
     const abort = new AbortController()
-    response.on('close', () => abort.abort())
+    response.on('close', () => abort.abort(clientGone))
     response.on('error', error => this.#options.core.log.debug('response failed', { error }))
     let resource = ''
     response.on('finish', () =>
@@ -66,7 +67,7 @@ export class Frontend {
     )
     try {
       const url = parseUrl(request.url ?? '/')
-      const user = authenticate(this.#options.core, request.socket, request.headers)
+      const user = authenticate(this.#options.core, connectionOf(request), request.headers)
       const call: Call = { request, response, url, user, signal: abort.signal }
       const path = parsePath(url.pathname)
       // Only known resources: a label must not grow with what clients invent.
@@ -291,6 +292,13 @@ export class Frontend {
     send(response, status.code as number, contentTypes[accepted.encoding], encodeStatus(accepted, status))
   }
 }
+
+/** One reason for all: with none, each request would make an error of its own, with a stack. */
+const clientGone = new Error('the client is gone')
+
+/** What a request came by: under HTTP/2 each has a socket of its own that stands for the session's. */
+const connectionOf = (request: Request | Http2ServerRequest) =>
+  ('stream' in request && request.stream.session?.socket) || request.socket
 
 const nextTurn = () => new Promise<void>(resolve => void setImmediate(resolve))
 

@@ -5,7 +5,7 @@
 import { StatusError } from '../../base/errors.ts'
 
 export type Encoding = 'json' | 'yaml' | 'protobuf'
-export type View = 'object' | 'table' | 'metadata'
+type View = 'object' | 'table' | 'metadata'
 
 export interface Accepted {
   encoding: Encoding

@@ -7,7 +7,7 @@ import type { Log } from '../../base/log.ts'
 import type { Request, Response } from './call.ts'
 import { Frontend, type FrontendOptions } from './frontend.ts'
 
-export interface HttpOptions extends FrontendOptions {
+interface HttpOptions extends FrontendOptions {
   key: string
   cert: string
   /** Signs the clients' certificates. */
@@ -23,7 +23,7 @@ const maxResetsPerSecond = 100
 /** For connections of HTTP/1.1; the option is known to Node, not to its types. */
 const http1 = { maxHeaderSize: maxHeaderBytes }
 
-export interface RunningHttp {
+interface RunningHttp {
   port: number
   close(): Promise<void>
 }

@@ -7,7 +7,7 @@ import { methodNotAllowed, resourceNotFound } from '../errors.ts'
 import type { ResourcePath } from './route.ts'
 
 /** The verb of each method where there is a route. */
-export type Routes = Partial<Record<string, OperationVerb>>
+type Routes = Partial<Record<string, OperationVerb>>
 
 /** Throws NotFound, MethodNotAllowed. `special` says which verbs of a subresource have handlers of their own. */
 export function verbOf(

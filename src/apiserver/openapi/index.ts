@@ -13,11 +13,11 @@ import { SchemaBook } from './schemas.ts'
 const info = { title: 'Kubernetes', version: kubernetesVersion }
 const protobufType = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf'
 
-export function openapiV2(kinds: readonly AnyKind[]): JsonObject {
+function openapiV2(kinds: readonly AnyKind[]): JsonObject {
   return { swagger: '2.0', info, paths: pathsOf(2, kinds), definitions: new SchemaBook(2, kinds).schemas }
 }
 
-export function openapiV3(kinds: readonly AnyKind[], all: readonly AnyKind[]): JsonObject {
+function openapiV3(kinds: readonly AnyKind[], all: readonly AnyKind[]): JsonObject {
   // Bodies of subresources (Scale, Eviction, TokenRequest) belong to every document that names them.
   const bodies = all.filter(kind => !kind.plural && !kinds.includes(kind))
   return {

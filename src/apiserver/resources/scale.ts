@@ -16,7 +16,7 @@ import { checkName, placeInNamespace } from '../placement.ts'
 import { mayRetry, patchedBody } from '../writes.ts'
 
 /** The Scale of an object. */
-export function scaleOf(kind: AnyKind, object: DeepReadonly<KubeObject>): KubeObject {
+function scaleOf(kind: AnyKind, object: DeepReadonly<KubeObject>): KubeObject {
   const paths = kind.scale!
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata
   const selector = readPath(object, paths.selector)

@@ -20,8 +20,6 @@ import { htmlRewriter, type ProxyLocation, rewriteUrl } from './rewrite.ts'
 import { throwRefusal } from './refusal.ts'
 import { podTarget } from './target.ts'
 
-export type { KubeletCredentials } from './kubelet.ts'
-
 const podStreams = new Set(['exec', 'attach', 'portforward', 'log'])
 const kinds = { pods: Pod, services: Service, nodes: Node }
 

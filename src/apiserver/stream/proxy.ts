@@ -10,7 +10,7 @@ import type { ResourcePath } from '../http/route.ts'
 import type { Storage } from '../storage.ts'
 import { kubeletOf } from './target.ts'
 
-export interface ProxyTarget {
+interface ProxyTarget {
   scheme: 'http' | 'https'
   host: string
   port: number

@@ -9,7 +9,7 @@ import { checkLogOptions } from './log-options.ts'
 import type { ResourcePath } from '../http/route.ts'
 import type { Storage } from '../storage.ts'
 
-export interface KubeletTarget {
+interface KubeletTarget {
   host: string
   port: number
   /** Path and query on the kubelet. */

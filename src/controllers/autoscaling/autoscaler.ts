@@ -21,7 +21,7 @@ import { type Controller, defineController, keyOf, type Result } from '../harnes
 import { emptyMemory, limit, type Memory, remember } from './limits.ts'
 import { kindOf, type MetricProposal, ProposalError, propose } from './proposals.ts'
 
-export const syncMs = 15_000
+const syncMs = 15_000
 const defaultTolerance = 0.1
 const cpuInitializationMs = 300_000
 const initialReadinessMs = 30_000

@@ -9,7 +9,7 @@ import type {
 } from '../../kinds/autoscaling/horizontalpodautoscaler-v2.ts'
 
 /** Something that happened to the number of pods, or was advised. */
-export interface Step {
+interface Step {
   atMs: number
   /** The number advised; of scalings, by how much it changed. */
   replicas: number
@@ -24,7 +24,7 @@ export interface Memory {
 
 export const emptyMemory = (): Memory => ({ advice: [], ups: [], downs: [] })
 
-export interface Verdict {
+interface Verdict {
   replicas: number
   able: { reason: string; message: string }
   limited: { status: 'True' | 'False'; reason: string; message: string }

@@ -27,7 +27,7 @@ import {
   type Tolerance,
 } from './replicas.ts'
 
-export interface Asking extends Where {
+interface Asking extends Where {
   client: Client
   kinds: readonly AnyKind[]
   pods: readonly Pod[]

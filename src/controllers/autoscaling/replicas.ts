@@ -11,7 +11,7 @@ export interface PodValue {
   windowMs: number
 }
 
-export type PodValues = ReadonlyMap<string, PodValue>
+type PodValues = ReadonlyMap<string, PodValue>
 
 /** How far from 1 the ratio of use to target may be without scaling. */
 export interface Tolerance {
@@ -65,7 +65,7 @@ function isStarting(pod: Pod, value: PodValue, { now, cpuInitializationMs, initi
   return ready.status === 'False' && started + initialReadinessMs > since
 }
 
-export const isWithin = (ratio: number, { up, down }: Tolerance): boolean => 1 - down <= ratio && ratio <= 1 + up
+const isWithin = (ratio: number, { up, down }: Tolerance): boolean => 1 - down <= ratio && ratio <= 1 + up
 
 interface Scaling {
   /** Pods wanted now. */
@@ -83,7 +83,7 @@ interface Measured {
   averageMilli: number
 }
 
-export interface Proposal extends Omit<Measured, 'ratio'> {
+interface Proposal extends Omit<Measured, 'ratio'> {
   replicas: number
   /** The time of the measurement, in ms since the epoch. */
   atMs: number

@@ -38,7 +38,7 @@ export const clusterInfoSigner = defineKeyedController({
 })
 
 /** The data of the ConfigMap with one signature per token that may sign, and no other. */
-export function signed(
+function signed(
   data: DeepReadonly<Record<string, string>>,
   tokens: readonly BootstrapToken[],
   now: number,

@@ -21,7 +21,7 @@ export const certificateCleaner = defineController({
 })
 
 /** When a request is to go, in milliseconds since the epoch. */
-export function goesAt(csr: Csr): number {
+function goesAt(csr: Csr): number {
   const { conditions = [], certificate } = csr.status
   const since = (type: string) => {
     const condition = conditions.find(c => c.type === type)

@@ -8,10 +8,10 @@ import type { RequestInfo } from '../../wire/x509.ts'
 
 export type Csr = DeepReadonly<CertificateSigningRequest>
 
-export const clientSigner = 'kubernetes.io/kube-apiserver-client'
+const clientSigner = 'kubernetes.io/kube-apiserver-client'
 export const kubeletClientSigner = 'kubernetes.io/kube-apiserver-client-kubelet'
 export const kubeletServingSigner = 'kubernetes.io/kubelet-serving'
-export const legacySigner = 'kubernetes.io/legacy-unknown'
+const legacySigner = 'kubernetes.io/legacy-unknown'
 
 const nodePrefix = 'system:node:'
 const nodesGroup = 'system:nodes'
@@ -58,7 +58,7 @@ export function kubeletClientProblem(csr: Csr, asked: RequestInfo): string | und
   return nodeSubjectProblem(asked) ?? usageProblem(csr, 'client auth')
 }
 
-export function kubeletServingProblem(csr: Csr, asked: RequestInfo): string | undefined {
+function kubeletServingProblem(csr: Csr, asked: RequestInfo): string | undefined {
   if (!asked.dnsNames.length && !asked.ips.length) return 'DNS or IP subjectAltName is required'
   if (asked.emails.length) return 'email subjectAltNames are not allowed'
   if (asked.uris.length) return 'URI subjectAltNames are not allowed'

@@ -10,7 +10,7 @@ import { isTimeZone, nextTime, parseSchedule, type Schedule } from '../../kinds/
 import { referenceTo } from '../../client/index.ts'
 import type { Context } from '../context.ts'
 import { defineController, type Result } from '../harness.ts'
-import { isControlledBy } from '../owners.ts'
+import { isControlledBy } from '../owner-reference.ts'
 import { isTerminatingNamespace } from '../replicas.ts'
 
 type CronJob = DeepReadonly<CronJobKind>
@@ -124,7 +124,7 @@ async function run(cron: CronJob, jobs: readonly Job[], ctx: Context): Promise<R
 }
 
 /** The latest time that has come since the last run; earlier missed ones are not made up for. */
-export function planDue(cron: CronJob, schedule: Schedule, now: number): { at?: number; tooMany?: number } {
+function planDue(cron: CronJob, schedule: Schedule, now: number): { at?: number; tooMany?: number } {
   const last = parseTime(cron.status.lastScheduleTime ?? cron.metadata.creationTimestamp) ?? now
   const deadline = cron.spec.startingDeadlineSeconds
   const from = deadline === undefined ? last : Math.max(last, now - deadline * 1000)

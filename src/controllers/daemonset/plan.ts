@@ -55,7 +55,7 @@ export function suits(set: DaemonSet, node: Node): { run: boolean; goOn: boolean
 }
 
 /** The node a daemon pod is for, also before the scheduler has put it there. */
-export function targetNode(pod: Pod): string | undefined {
+function targetNode(pod: Pod): string | undefined {
   if (pod.spec.nodeName) return pod.spec.nodeName
   const terms = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms
   return terms?.flatMap(term => term.matchFields ?? []).find(r => r.key === 'metadata.name')?.values?.[0]
@@ -135,7 +135,7 @@ export function planDaemons(
   return { ...update, ended: plan.ended.filter(pod => !update.remove.includes(pod)) }
 }
 
-export function groupByNode(pods: readonly Pod[]): Map<string, Pod[]> {
+function groupByNode(pods: readonly Pod[]): Map<string, Pod[]> {
   const byNode = new Map<string, Pod[]>()
   for (const pod of pods) {
     const node = targetNode(pod)

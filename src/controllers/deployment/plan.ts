@@ -34,7 +34,7 @@ import {
 import { countStatus, findCondition, hasDeadline, isComplete, rolloutStatus, withCondition } from './status.ts'
 
 export type Deployment = DeepReadonly<DeploymentObject>
-export const hashLabel = 'pod-template-hash'
+const hashLabel = 'pod-template-hash'
 
 export interface DeploymentPlan {
   /** The ReplicaSet of the current template, to be made. */
@@ -204,7 +204,7 @@ function changesOf(
 }
 
 /** The ReplicaSet of the current template, named after its hash. */
-export function newReplicaSet(deployment: Deployment, revision: bigint, oldTotal: number): Draft<ReplicaSetObject> {
+function newReplicaSet(deployment: Deployment, revision: bigint, oldTotal: number): Draft<ReplicaSetObject> {
   const { template, selector, minReadySeconds } = deployment.spec
   const { [hashLabel]: _hash, ...bare } = template.metadata.labels ?? {}
   const hash = templateHash(

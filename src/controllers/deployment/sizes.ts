@@ -9,11 +9,10 @@ import { scaledValue } from '../../kinds/apps/rolling-update.ts'
 import { desiredAnnotation, maxAnnotation, byRevision, sizeAnnotation } from './annotations.ts'
 
 export type ReplicaSet = DeepReadonly<ReplicaSetObject>
-export type Sizes = ReadonlyMap<ReplicaSet, number>
 
 const sum = (sets: readonly ReplicaSet[], of: (rs: ReplicaSet) => number) =>
   sets.reduce((total, rs) => total + of(rs), 0)
-export const specSize = (rs: ReplicaSet): number => rs.spec.replicas
+const specSize = (rs: ReplicaSet): number => rs.spec.replicas
 export const totalSize = (sets: readonly ReplicaSet[]): number => sum(sets, specSize)
 export const totalAvailable = (sets: readonly ReplicaSet[]): number => sum(sets, rs => rs.status.availableReplicas ?? 0)
 

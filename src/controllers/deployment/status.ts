@@ -39,7 +39,7 @@ export function withCondition(
   return [...without(conditions, type), next]
 }
 
-export const without = (conditions: readonly Condition[] | undefined, type: string): Condition[] =>
+const without = (conditions: readonly Condition[] | undefined, type: string): Condition[] =>
   (conditions ?? []).filter(c => c.type !== type)
 
 /** Numbers and Available, with the other conditions as they were. */

@@ -25,7 +25,7 @@ const conditionType = 'DisruptionAllowed'
 export const countsByScale = ({ spec }: Budget): boolean =>
   spec.maxUnavailable !== undefined || typeof spec.minAvailable === 'string'
 
-export interface BudgetPlan {
+interface BudgetPlan {
   status: Draft<PodDisruptionBudgetStatus>
   /** When a pending eviction has to be looked at again. */
   again?: number

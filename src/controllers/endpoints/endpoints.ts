@@ -67,10 +67,7 @@ export const endpointsController = defineController({
 })
 
 /** The addresses of a service's pods, with those of equal ports together, in a fixed order. */
-export function planSubsets(
-  service: Service,
-  pods: readonly Pod[],
-): { subsets: Draft<EndpointSubset>[]; truncated: boolean } {
+function planSubsets(service: Service, pods: readonly Pod[]): { subsets: Draft<EndpointSubset>[]; truncated: boolean } {
   const family = familiesOf(service, pods)[0]!
   const subsets = new Map<string, { ports: Draft<EndpointPort>[]; ready: EndpointAddress[]; not: EndpointAddress[] }>()
   for (const pod of pods) {

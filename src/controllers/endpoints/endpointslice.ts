@@ -5,8 +5,8 @@ import { Node } from '../../kinds/core/node.ts'
 import { Pod as PodKind } from '../../kinds/core/pod.ts'
 import { Service as ServiceKind } from '../../kinds/core/service.ts'
 import { type Endpoint, type EndpointPort, EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
-import type { Context } from '../context.ts'
-import { type Caches, defineController, keyOf, watch } from '../harness.ts'
+import type { Context, Caches } from '../context.ts'
+import { defineController, keyOf, watch } from '../harness.ts'
 import { isReady, isTerminal, type Pod } from '../pods.ts'
 import { sameValue } from '../same.ts'
 import {
@@ -114,7 +114,7 @@ const autoServices = (caches: Caches): string[] =>
     .map(({ metadata }) => keyOf(metadata.namespace ?? '', metadata.name ?? ''))
 
 /** The endpoints of a service, grouped by what may share a slice. */
-export function planEndpoints(
+function planEndpoints(
   service: Service,
   pods: readonly Pod[],
   nodeOf: (name: string) => DeepReadonly<Node> | undefined,

@@ -22,7 +22,7 @@ const olderAnnotation = 'service.kubernetes.io/topology-aware-hints'
 const annotation = 'service.kubernetes.io/topology-mode'
 const excludedLabels = ['node-role.kubernetes.io/control-plane', 'node-role.kubernetes.io/master']
 
-export interface Told {
+interface Told {
   type: 'Normal' | 'Warning'
   reason: string
   message: string

@@ -64,11 +64,11 @@ async function removeAll(slices: readonly Slice[], ctx: Context): Promise<void> 
 }
 
 /** Not what asks to be left alone, nor what only elects leaders. */
-export const shouldMirror = ({ metadata: { labels, annotations } }: Endpoints): boolean =>
+const shouldMirror = ({ metadata: { labels, annotations } }: Endpoints): boolean =>
   labels?.[skipLabel] !== 'true' && annotations?.[leaderAnnotation] === undefined
 
 /** What the slices should hold: a group for each family and set of ports. */
-export function planMirror({ subsets = [] }: Endpoints): { groups: Group[]; skipped: number; invalid: number } {
+function planMirror({ subsets = [] }: Endpoints): { groups: Group[]; skipped: number; invalid: number } {
   const groups = new Map<string, Group>()
   let [skipped, invalid] = [0, 0]
   for (const { addresses = [], notReadyAddresses = [], ports: given = [] } of subsets) {

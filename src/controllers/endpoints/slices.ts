@@ -6,7 +6,7 @@ import { canonicalJson, sameValue } from '../same.ts'
 
 export type EndpointSlice = DeepReadonly<SliceObject>
 
-export const maxEndpointsPerSlice = 100
+const maxEndpointsPerSlice = 100
 
 /** Endpoints that share ports and address family, and so may share slices. */
 export interface Group {

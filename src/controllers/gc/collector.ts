@@ -9,8 +9,8 @@
 import { isReason } from '../../base/errors.ts'
 import type { AnyKind, Kind, KubeObject } from '../../api/kind.ts'
 import type { MirrorChange } from '../../api/mirror.ts'
-import type { Context } from '../context.ts'
-import { type Caches, type Controller, defineKeyedController, type Result, type Watch } from '../harness.ts'
+import type { Context, Caches } from '../context.ts'
+import { type Controller, defineKeyedController, type Result, type Watch } from '../harness.ts'
 import {
   type Any,
   awaitsDependents,

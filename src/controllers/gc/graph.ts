@@ -4,7 +4,7 @@ import { type AnyKind, type Kind, type KubeObject, parseApiVersion } from '../..
 import type { OwnerReference } from '../../api/meta.ts'
 import { objectKey } from '../../api/mirror.ts'
 import type { DeepReadonly } from '../../api/schema/node.ts'
-import type { Caches } from '../harness.ts'
+import type { Caches } from '../context.ts'
 
 export type Any = DeepReadonly<KubeObject>
 export type Owner = DeepReadonly<OwnerReference>

@@ -17,7 +17,7 @@ import { hasFailed, hasLimitPerIndex, hasPlace, indexOf, isIndexed, isTracked, t
 /** Pods counted in one round: their UIDs stand in the status in the meantime. */
 const maxNoted = 500
 
-export interface Count {
+interface Count {
   /** The status to write before any finalizer is taken off. */
   status: Draft<JobStatus>
   /** Pods that may lose it after that. */
@@ -26,7 +26,7 @@ export interface Count {
   more: boolean
 }
 
-export interface Numbers {
+interface Numbers {
   active: number
   ready: number
   terminating: number

@@ -4,7 +4,7 @@ import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { JobSpec, PodFailurePolicyRule } from '../../kinds/batch/jobspec.ts'
 import type { Pod } from '../pods.ts'
 
-export type Verdict = { action: 'FailJob'; message: string } | { action: 'Ignore' | 'Count' | 'FailIndex' }
+type Verdict = { action: 'FailJob'; message: string } | { action: 'Ignore' | 'Count' | 'FailIndex' }
 
 /** What the first matching rule makes of a failed pod; without one it counts. */
 export function judge(pod: Pod, spec: DeepReadonly<JobSpec>): Verdict {

@@ -9,8 +9,15 @@ import { claim, orphansOf } from '../owners.ts'
 import { isActive, isReady, isTerminating, type Pod } from '../pods.ts'
 import { createDraft, removePod, slowStart } from '../replicas.ts'
 import { isSettled, planCount, planStart, raise, withEnd } from './count.ts'
-import { findJobCondition, planCompletion, planPods, type PodsPlan, planVerdict, untilDeadline } from './plan.ts'
-import type { Verdict } from './plan.ts'
+import {
+  findJobCondition,
+  planCompletion,
+  planPods,
+  type PodsPlan,
+  planVerdict,
+  untilDeadline,
+  type Verdict,
+} from './plan.ts'
 import { jobPod } from './pod.ts'
 import { untrack } from './untrack.ts'
 import { isIndexed, isTracked, type Job, type Tally, tally, trackingFinalizer } from './tally.ts'

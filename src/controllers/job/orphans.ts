@@ -2,7 +2,7 @@
 // namespace could ever go. Source: pkg/controller/job/job_controller.go (syncOrphanPod).
 import { Pod } from '../../kinds/core/pod.ts'
 import { defineController } from '../harness.ts'
-import { controllerOf } from '../owners.ts'
+import { controllerOf } from '../owner-reference.ts'
 import { untrack } from './untrack.ts'
 import { isTracked } from './tally.ts'
 

@@ -8,8 +8,17 @@ import { parseTime } from '../../api/time.ts'
 import { isActive, isTerminating, type Pod } from '../pods.ts'
 import { whoGoesFirst } from '../replicas.ts'
 import { parseIndexes } from './indexes.ts'
-import { allFailures, endOf, hasLimitPerIndex, indexOf, isIndexed, isTracked, type Job, type Tally } from './tally.ts'
-import { waitsForEnd } from './tally.ts'
+import {
+  allFailures,
+  endOf,
+  hasLimitPerIndex,
+  indexOf,
+  isIndexed,
+  isTracked,
+  type Job,
+  type Tally,
+  waitsForEnd,
+} from './tally.ts'
 
 const firstBackoffMs = 10_000
 const maxBackoffMs = 600_000

@@ -113,7 +113,7 @@ function count(pod: Pod, annotation: string): number {
 }
 
 /** Failures of the index before this pod that count. */
-export const failureCount = (pod: Pod): number => count(pod, failureCountAnnotation)
+const failureCount = (pod: Pod): number => count(pod, failureCountAnnotation)
 /** All failures of the index before this pod, also those that a policy ignores. */
 export const allFailures = (pod: Pod): number => failureCount(pod) + count(pod, ignoredCountAnnotation)
 

@@ -28,7 +28,7 @@ const excludeLabel = 'node.kubernetes.io/exclude-disruption'
 /** Of fewer nodes that are not ready nothing is concluded. */
 const minUnhealthy = 3
 
-export interface Zone {
+interface Zone {
   ready: number
   notReady: number
 }

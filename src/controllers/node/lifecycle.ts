@@ -103,7 +103,7 @@ function tell(ctx: Context, name: string, uid: string, reason: string, text: str
 }
 
 /** Whether a node may get the taint that drives pods away, or must lose it. */
-export type EvictionVerdict = 'evict' | 'wait' | 'spare'
+type EvictionVerdict = 'evict' | 'wait' | 'spare'
 
 /** A node that is not ready waits for its turn. */
 function planEviction(

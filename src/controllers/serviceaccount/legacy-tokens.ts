@@ -47,7 +47,7 @@ export const legacyTokenCleaner = defineController({
   },
 })
 
-export type TokenPlan = { do: 'wait'; ms: number } | { do: 'invalidate' } | { do: 'delete' }
+type TokenPlan = { do: 'wait'; ms: number } | { do: 'invalidate' } | { do: 'delete' }
 
 /** The next step for one token; days are milliseconds at their start. */
 export function planToken(

@@ -7,11 +7,11 @@ import { Secret } from '../../kinds/core/secret.ts'
 import { ServiceAccount } from '../../kinds/core/serviceaccount.ts'
 import { type Controller, defineController, watch } from '../harness.ts'
 
-export const tokenSecretType = 'kubernetes.io/service-account-token'
+const tokenSecretType = 'kubernetes.io/service-account-token'
 const nameAnnotation = 'kubernetes.io/service-account.name'
 const uidAnnotation = 'kubernetes.io/service-account.uid'
 
-export interface TokenOptions {
+interface TokenOptions {
   /** Signs claims as a JWT. */
   sign(claims: Record<string, unknown>): string
   /** Certificate of the authority by which pods check the API server, PEM. */

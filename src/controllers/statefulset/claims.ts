@@ -15,7 +15,7 @@ import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { StatefulSet as StatefulSetObject } from '../../kinds/apps/statefulset.ts'
 import { PersistentVolumeClaim as ClaimKind } from '../../kinds/core/persistentvolumeclaim.ts'
 import type { Context } from '../context.ts'
-import { controllerOf, ownerReference } from '../owners.ts'
+import { controllerOf, ownerReference } from '../owner-reference.ts'
 import type { Pod } from '../pods.ts'
 
 type StatefulSet = DeepReadonly<StatefulSetObject>

@@ -9,7 +9,7 @@ import { isAvailable, isReady, isTerminal, type Pod } from '../pods.ts'
 import { ordinalOf, ordinals, type StatefulSet } from './identity.ts'
 
 /** Names of the revision that pods were of before the update, and of the one they are to be of. */
-export interface Revisions {
+interface Revisions {
   current: string
   update: string
 }
@@ -115,7 +115,7 @@ function updates({ set, byOrdinal, revisions, now }: Given): Pod[] {
   return [...replaceable, ...rest].slice(0, room)
 }
 
-export function planStatefulStatus(
+function planStatefulStatus(
   set: StatefulSet,
   pods: readonly Pod[],
   { current, update }: Revisions,

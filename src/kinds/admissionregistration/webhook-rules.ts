@@ -75,7 +75,7 @@ function* validateReviewVersions(versions: readonly string[], at: Path): Problem
 }
 
 /** A webhook is at a URL or behind a service. */
-export function* validateClient(client: DeepReadonly<WebhookClientConfig>, at: Path): Problems {
+function* validateClient(client: DeepReadonly<WebhookClientConfig>, at: Path): Problems {
   const { url, service } = client
   if ((url === undefined) === !service) yield at.required('exactly one of url or service is required')
   else if (url !== undefined) yield* validateUrl(url, at.field('url'))

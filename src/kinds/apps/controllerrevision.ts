@@ -10,7 +10,7 @@ export const ControllerRevision = defineKind({
   kind: 'ControllerRevision',
   plural: 'controllerrevisions',
   scope: 'Namespaced',
-  doc: 'A snapshot of a workload’s template, to go back to.',
+  doc: 'ControllerRevision stores an immutable snapshot of the template of a StatefulSet or DaemonSet, to roll back to.',
   columns: [
     {
       name: 'Controller',
@@ -31,8 +31,8 @@ export const ControllerRevision = defineKind({
     yield* unchanged(next, old, ['data'], at)
   },
   fields: {
-    data: json({ proto: 2, always: true, required: true, doc: 'The state that was kept.' }),
-    revision: int64({ proto: 3, always: true, doc: 'Its number; a later state has a higher one.' }),
+    data: json({ proto: 2, always: true, required: true, doc: 'Serialized state of the revision. Cannot be changed.' }),
+    revision: int64({ proto: 3, always: true, doc: 'Number of the revision. A later state has a higher number.' }),
   },
 })
 export type ControllerRevision = Of<typeof ControllerRevision>

@@ -14,19 +14,19 @@ import { validateCounts } from '../status-rules.ts'
 
 export const RollingUpdateDaemonSet = struct(
   'apps.v1.RollingUpdateDaemonSet',
-  'How many pods a rolling update of a DaemonSet touches at a time.',
+  'Limits for a rolling update of a DaemonSet.',
   {
     maxUnavailable: intOrString({
       proto: 1,
       default: 1,
       optional: true,
-      doc: 'Most nodes whose pod may be away, as a number or a share such as 10%.',
+      doc: 'Maximum number of nodes, or percentage (rounded up), that may be without an available pod during the update. Cannot be 0 if maxSurge is 0. Defaults to 1.',
     }),
     maxSurge: intOrString({
       proto: 2,
       default: 0,
       optional: true,
-      doc: 'Most nodes that may have the old and the new pod at once, as a number or a share.',
+      doc: 'Maximum number of nodes, or percentage (rounded up), that may run the old and the new pod at the same time during the update. Cannot be set if maxUnavailable is not 0. Defaults to 0.',
     }),
   },
 )
@@ -34,67 +34,84 @@ export type RollingUpdateDaemonSet = Of<typeof RollingUpdateDaemonSet>
 
 export const DaemonSetUpdateStrategy = struct(
   'apps.v1.DaemonSetUpdateStrategy',
-  'How the pods of a DaemonSet are replaced.',
+  'How the pods of a DaemonSet are replaced after its template has changed.',
   {
     type: string({
       proto: 1,
       default: 'RollingUpdate',
       enum: ['RollingUpdate', 'OnDelete'],
-      doc: 'RollingUpdate, or OnDelete to wait until somebody deletes the old ones.',
+      doc: 'RollingUpdate replaces the pods gradually. OnDelete replaces a pod only after it has been deleted. Defaults to RollingUpdate.',
     }),
-    rollingUpdate: RollingUpdateDaemonSet.field({ proto: 2, doc: 'Settings for RollingUpdate.' }),
+    rollingUpdate: RollingUpdateDaemonSet.field({
+      proto: 2,
+      doc: 'Limits for a rolling update. Only for type RollingUpdate.',
+    }),
   },
 )
 export type DaemonSetUpdateStrategy = Of<typeof DaemonSetUpdateStrategy>
 
-export const DaemonSetSpec = struct('apps.v1.DaemonSetSpec', 'What a DaemonSet is to be.', {
+export const DaemonSetSpec = struct('apps.v1.DaemonSetSpec', 'Desired state of a DaemonSet.', {
   selector: LabelSelector.field({
     proto: 1,
     required: true,
-    doc: 'Labels of its pods; must fit those of the template; cannot change.',
+    doc: 'Labels of the pods that the DaemonSet manages. Must match the labels of the template. Cannot be changed.',
   }),
-  template: PodTemplateSpec.value({ proto: 2, required: true, doc: 'The pod to run on each node.' }),
+  template: PodTemplateSpec.value({
+    proto: 2,
+    required: true,
+    doc: 'Template of the pods. One is created on every node that matches the template’s nodeSelector and affinity. restartPolicy must be Always.',
+  }),
   updateStrategy: DaemonSetUpdateStrategy.value({
     proto: 3,
-    doc: 'How pods are replaced after a change of the template.',
+    doc: 'How pods are replaced after the template has changed.',
   }),
-  minReadySeconds: int32({ proto: 4, doc: 'Seconds a pod must be ready to count as available.' }),
+  minReadySeconds: int32({
+    proto: 4,
+    doc: 'Seconds that a new pod must be ready, without a container crashing, to count as available. Defaults to 0.',
+  }),
   revisionHistoryLimit: int32({
     proto: 6,
     default: 10,
     optional: true,
-    doc: 'How many old templates are kept to go back to.',
+    doc: 'Number of old revisions to keep for a rollback. Defaults to 10.',
   }),
 })
 export type DaemonSetSpec = Of<typeof DaemonSetSpec>
 
-export const DaemonSetCondition = struct('apps.v1.DaemonSetCondition', 'One aspect of a DaemonSet’s state.', {
-  type: string({ proto: 1, always: true, doc: 'What the condition is about.' }),
-  status: string({ proto: 2, always: true, doc: 'Whether it holds: True, False or Unknown.' }),
-  lastTransitionTime: time({ proto: 3, always: true, doc: 'When the status last changed.' }),
-  reason: string({ proto: 4, doc: 'One CamelCase word why.' }),
-  message: string({ proto: 5, doc: 'The same for people.' }),
-})
+export const DaemonSetCondition = struct(
+  'apps.v1.DaemonSetCondition',
+  'One aspect of the current state of a DaemonSet.',
+  {
+    type: string({ proto: 1, always: true, doc: 'Type of the condition.' }),
+    status: string({ proto: 2, always: true, doc: 'Status of the condition: True, False or Unknown.' }),
+    lastTransitionTime: time({ proto: 3, always: true, doc: 'Time when the status of the condition last changed.' }),
+    reason: string({ proto: 4, doc: 'Machine-readable reason in CamelCase for the last transition of the condition.' }),
+    message: string({ proto: 5, doc: 'Human-readable message with details about the last transition.' }),
+  },
+)
 export type DaemonSetCondition = Of<typeof DaemonSetCondition>
 
-export const DaemonSetStatus = struct('apps.v1.DaemonSetStatus', 'What a DaemonSet is.', {
-  currentNumberScheduled: int32({ proto: 1, always: true, doc: 'Nodes that should have a pod and do.' }),
-  numberMisscheduled: int32({ proto: 2, always: true, doc: 'Nodes that should have no pod but do.' }),
-  desiredNumberScheduled: int32({ proto: 3, always: true, doc: 'Nodes that should have a pod.' }),
-  numberReady: int32({ proto: 4, always: true, doc: 'Nodes that should have a pod and have a ready one.' }),
-  observedGeneration: int64({ proto: 5, doc: 'The generation this was computed for.' }),
-  updatedNumberScheduled: int32({ proto: 6, doc: 'Nodes that have a pod of the current template.' }),
-  numberAvailable: int32({ proto: 7, doc: 'Nodes that should have a pod and have an available one.' }),
-  numberUnavailable: int32({ proto: 8, doc: 'Nodes that should have a pod and have no available one.' }),
+export const DaemonSetStatus = struct('apps.v1.DaemonSetStatus', 'Most recently observed state of a DaemonSet.', {
+  currentNumberScheduled: int32({ proto: 1, always: true, doc: 'Number of nodes that should run a pod and do.' }),
+  numberMisscheduled: int32({ proto: 2, always: true, doc: 'Number of nodes that should not run a pod but do.' }),
+  desiredNumberScheduled: int32({ proto: 3, always: true, doc: 'Number of nodes that should run a pod.' }),
+  numberReady: int32({ proto: 4, always: true, doc: 'Number of nodes that should run a pod and have a ready one.' }),
+  observedGeneration: int64({ proto: 5, doc: 'Generation that the controller has most recently processed.' }),
+  updatedNumberScheduled: int32({ proto: 6, doc: 'Number of nodes that run a pod of the current template.' }),
+  numberAvailable: int32({
+    proto: 7,
+    doc: 'Number of nodes that should run a pod and have one that has been ready for at least minReadySeconds.',
+  }),
+  numberUnavailable: int32({ proto: 8, doc: 'Number of nodes that should run a pod and have no available one.' }),
   collisionCount: int32({
     proto: 9,
     optional: true,
-    doc: 'How often the name of a revision was taken; makes the next one differ.',
+    doc: 'Number of name collisions of ControllerRevisions. The controller uses it to find a free name.',
   }),
   conditions: listByKey('type', DaemonSetCondition, {
     proto: 10,
     mergeKey: 'type',
-    doc: 'What can be said about the state, one entry per aspect.',
+    doc: 'Current conditions of the DaemonSet.',
   }),
 })
 export type DaemonSetStatus = Of<typeof DaemonSetStatus>
@@ -121,7 +138,7 @@ export const DaemonSet = defineKind({
   shortNames: ['ds'],
   categories: ['all'],
   status: true,
-  doc: 'A daemon set runs one pod on every node, or on every node of a kind.',
+  doc: 'DaemonSet runs one pod on each node, or on each node that is selected.',
   generation: true,
   columns: [
     { name: 'Desired', type: 'integer', value: '.status.desiredNumberScheduled' },
@@ -184,8 +201,8 @@ export const DaemonSet = defineKind({
     ],
   }),
   fields: {
-    spec: DaemonSetSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
-    status: DaemonSetStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
+    spec: DaemonSetSpec.value({ proto: 2, required: true, doc: 'Desired state of the DaemonSet.' }),
+    status: DaemonSetStatus.value({ proto: 3, doc: 'Most recently observed state of the DaemonSet.' }),
   },
 })
 export type DaemonSet = Of<typeof DaemonSet>

@@ -14,92 +14,116 @@ import { validateCounts } from '../status-rules.ts'
 
 export const RollingUpdateDeployment = struct(
   'apps.v1.RollingUpdateDeployment',
-  'How far a rolling update of a Deployment may stray from the wanted number of pods.',
+  'Limits for a rolling update of a Deployment.',
   {
     maxUnavailable: intOrString({
       proto: 1,
       default: '25%',
       optional: true,
-      doc: 'Most pods that may be missing, as a number or a share such as 25%.',
+      doc: 'Maximum number of pods, or percentage of the desired number (rounded down), that may be unavailable during an update. Cannot be 0 if maxSurge is 0. Defaults to 25%.',
     }),
     maxSurge: intOrString({
       proto: 2,
       default: '25%',
       optional: true,
-      doc: 'Most pods that may be too many, as a number or a share.',
+      doc: 'Maximum number of pods, or percentage of the desired number (rounded up), that may exist above the desired number during an update. Cannot be 0 if maxUnavailable is 0. Defaults to 25%.',
     }),
   },
 )
 export type RollingUpdateDeployment = Of<typeof RollingUpdateDeployment>
 
-export const DeploymentStrategy = struct('apps.v1.DeploymentStrategy', 'How the pods of a Deployment are replaced.', {
-  type: string({
-    proto: 1,
-    default: 'RollingUpdate',
-    enum: ['Recreate', 'RollingUpdate'],
-    doc: 'RollingUpdate, or Recreate to stop all old pods first.',
-  }),
-  rollingUpdate: RollingUpdateDeployment.field({ proto: 2, doc: 'Settings for RollingUpdate.' }),
-})
+export const DeploymentStrategy = struct(
+  'apps.v1.DeploymentStrategy',
+  'How the pods of a Deployment are replaced after its template has changed.',
+  {
+    type: string({
+      proto: 1,
+      default: 'RollingUpdate',
+      enum: ['Recreate', 'RollingUpdate'],
+      doc: 'RollingUpdate replaces the pods gradually. Recreate deletes all old pods before new ones are created. Defaults to RollingUpdate.',
+    }),
+    rollingUpdate: RollingUpdateDeployment.field({
+      proto: 2,
+      doc: 'Limits for a rolling update. Only for type RollingUpdate.',
+    }),
+  },
+)
 export type DeploymentStrategy = Of<typeof DeploymentStrategy>
 
-export const DeploymentSpec = struct('apps.v1.DeploymentSpec', 'What a Deployment is to be.', {
-  replicas: int32({ proto: 1, default: 1, optional: true, doc: 'How many pods are wanted.' }),
+export const DeploymentSpec = struct('apps.v1.DeploymentSpec', 'Desired state of a Deployment.', {
+  replicas: int32({ proto: 1, default: 1, optional: true, doc: 'Desired number of pods. Defaults to 1.' }),
   selector: LabelSelector.field({
     proto: 2,
     required: true,
-    doc: 'Labels of its pods; must fit those of the template; cannot change.',
+    doc: 'Labels of the pods that the Deployment manages. Must match the labels of the template. Cannot be changed.',
   }),
-  template: PodTemplateSpec.value({ proto: 3, required: true, doc: 'The pod to make.' }),
+  template: PodTemplateSpec.value({
+    proto: 3,
+    required: true,
+    doc: 'Template of the pods. A change starts a rollout. restartPolicy must be Always.',
+  }),
   strategy: DeploymentStrategy.value({
     proto: 4,
     retainKeys: true,
-    doc: 'How pods are replaced after a change of the template.',
+    doc: 'How pods are replaced after the template has changed.',
   }),
-  minReadySeconds: int32({ proto: 5, doc: 'Seconds a pod must be ready to count as available.' }),
+  minReadySeconds: int32({
+    proto: 5,
+    doc: 'Seconds that a new pod must be ready, without a container crashing, to count as available. Defaults to 0.',
+  }),
   revisionHistoryLimit: int32({
     proto: 6,
     default: 10,
     optional: true,
-    doc: 'How many old ReplicaSets are kept to go back to.',
+    doc: 'Number of old ReplicaSets to keep for a rollback. Defaults to 10.',
   }),
-  paused: bool({ proto: 7, doc: 'True to hold rollouts back.' }),
+  paused: bool({
+    proto: 7,
+    doc: 'If true, changes of the template do not start a rollout until the field is unset. Defaults to false.',
+  }),
   progressDeadlineSeconds: int32({
     proto: 9,
     default: 600,
     optional: true,
-    doc: 'Seconds without progress after which a rollout is reported as failed.',
+    doc: 'Seconds without progress after which a rollout is reported as failed in the condition Progressing. It is not rolled back. Must be greater than minReadySeconds. Defaults to 600.',
   }),
 })
 export type DeploymentSpec = Of<typeof DeploymentSpec>
 
-export const DeploymentCondition = struct('apps.v1.DeploymentCondition', 'One aspect of a Deployment’s state.', {
-  type: string({ proto: 1, always: true, doc: 'What the condition is about.' }),
-  status: string({ proto: 2, always: true, doc: 'Whether it holds: True, False or Unknown.' }),
-  lastUpdateTime: time({ proto: 6, always: true, doc: 'When the condition was last written.' }),
-  lastTransitionTime: time({ proto: 7, always: true, doc: 'When the status last changed.' }),
-  reason: string({ proto: 4, doc: 'One CamelCase word why.' }),
-  message: string({ proto: 5, doc: 'The same for people.' }),
-})
+export const DeploymentCondition = struct(
+  'apps.v1.DeploymentCondition',
+  'One aspect of the current state of a Deployment.',
+  {
+    type: string({ proto: 1, always: true, doc: 'Type of the condition: Available, Progressing or ReplicaFailure.' }),
+    status: string({ proto: 2, always: true, doc: 'Status of the condition: True, False or Unknown.' }),
+    lastUpdateTime: time({ proto: 6, always: true, doc: 'Time when the condition was last updated.' }),
+    lastTransitionTime: time({ proto: 7, always: true, doc: 'Time when the status of the condition last changed.' }),
+    reason: string({ proto: 4, doc: 'Machine-readable reason in CamelCase for the last transition of the condition.' }),
+    message: string({ proto: 5, doc: 'Human-readable message with details about the last transition.' }),
+  },
+)
 export type DeploymentCondition = Of<typeof DeploymentCondition>
 
-export const DeploymentStatus = struct('apps.v1.DeploymentStatus', 'What a Deployment is.', {
-  observedGeneration: int64({ proto: 1, doc: 'The generation this was computed for.' }),
-  replicas: int32({ proto: 2, doc: 'Its pods.' }),
-  updatedReplicas: int32({ proto: 3, doc: 'Its pods of the current template.' }),
-  readyReplicas: int32({ proto: 7, doc: 'Its pods that are ready.' }),
-  availableReplicas: int32({ proto: 4, doc: 'Its pods that have been ready for minReadySeconds.' }),
-  unavailableReplicas: int32({ proto: 5, doc: 'Pods that are missing or not available.' }),
-  terminatingReplicas: int32({ proto: 9, optional: true, doc: 'Its pods that are being deleted.' }),
+export const DeploymentStatus = struct('apps.v1.DeploymentStatus', 'Most recently observed state of a Deployment.', {
+  observedGeneration: int64({ proto: 1, doc: 'Generation that the controller has most recently processed.' }),
+  replicas: int32({ proto: 2, doc: 'Number of pods that are not terminating.' }),
+  updatedReplicas: int32({ proto: 3, doc: 'Number of pods, not terminating, of the current template.' }),
+  readyReplicas: int32({ proto: 7, doc: 'Number of pods, not terminating, that are ready.' }),
+  availableReplicas: int32({
+    proto: 4,
+    doc: 'Number of pods, not terminating, that have been ready for at least minReadySeconds.',
+  }),
+  unavailableReplicas: int32({ proto: 5, doc: 'Number of pods that are missing or not available.' }),
+  terminatingReplicas: int32({ proto: 9, optional: true, doc: 'Number of pods that are terminating.' }),
   conditions: listByKey('type', DeploymentCondition, {
     proto: 6,
     mergeKey: 'type',
-    doc: 'What can be said about the state, one entry per aspect.',
+    doc: 'Current conditions of the Deployment.',
   }),
   collisionCount: int32({
     proto: 8,
     optional: true,
-    doc: 'How often the name of a ReplicaSet was taken; makes the next one differ.',
+    doc: 'Number of name collisions of ReplicaSets. The controller uses it to find a free name.',
   }),
 })
 export type DeploymentStatus = Of<typeof DeploymentStatus>
@@ -114,7 +138,7 @@ export const Deployment = defineKind({
   categories: ['all'],
   status: true,
   scale: { spec: '.spec.replicas', status: '.status.replicas', selector: '.spec.selector' },
-  doc: 'A deployment: N identical pods, and how to change them without an interruption.',
+  doc: 'Deployment runs a set number of identical pods, and rolls out changes of them gradually.',
   generation: true,
   statusKeeps: ['labels'],
   columns: [
@@ -168,8 +192,8 @@ export const Deployment = defineKind({
     ready: 'readyReplicas',
   }),
   fields: {
-    spec: DeploymentSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
-    status: DeploymentStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
+    spec: DeploymentSpec.value({ proto: 2, required: true, doc: 'Desired state of the Deployment.' }),
+    status: DeploymentStatus.value({ proto: 3, doc: 'Most recently observed state of the Deployment.' }),
   },
 })
 export type Deployment = Of<typeof Deployment>

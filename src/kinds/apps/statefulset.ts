@@ -9,34 +9,42 @@ import { defaultTemplate } from './workload-rules.ts'
 import { validateStatefulSet, validateStatefulSetUpdate } from './statefulset-rules.ts'
 import { validateCounts } from '../status-rules.ts'
 
-export const StatefulSetCondition = struct('apps.v1.StatefulSetCondition', 'One aspect of a StatefulSet’s state.', {
-  type: string({ proto: 1, always: true, doc: 'What the condition is about.' }),
-  status: string({ proto: 2, always: true, doc: 'Whether it holds: True, False or Unknown.' }),
-  lastTransitionTime: time({ proto: 3, always: true, doc: 'When the status last changed.' }),
-  reason: string({ proto: 4, doc: 'One CamelCase word why.' }),
-  message: string({ proto: 5, doc: 'The same for people.' }),
-})
+export const StatefulSetCondition = struct(
+  'apps.v1.StatefulSetCondition',
+  'One aspect of the current state of a StatefulSet.',
+  {
+    type: string({ proto: 1, always: true, doc: 'Type of the condition.' }),
+    status: string({ proto: 2, always: true, doc: 'Status of the condition: True, False or Unknown.' }),
+    lastTransitionTime: time({ proto: 3, always: true, doc: 'Time when the status of the condition last changed.' }),
+    reason: string({ proto: 4, doc: 'Machine-readable reason in CamelCase for the last transition of the condition.' }),
+    message: string({ proto: 5, doc: 'Human-readable message with details about the last transition.' }),
+  },
+)
 export type StatefulSetCondition = Of<typeof StatefulSetCondition>
 
-export const StatefulSetStatus = struct('apps.v1.StatefulSetStatus', 'What a StatefulSet is.', {
-  observedGeneration: int64({ proto: 1, doc: 'The generation this was computed for.' }),
-  replicas: int32({ proto: 2, always: true, doc: 'Its pods.' }),
-  readyReplicas: int32({ proto: 3, doc: 'Its pods that are ready.' }),
-  currentReplicas: int32({ proto: 4, doc: 'Its pods of the revision it comes from.' }),
-  updatedReplicas: int32({ proto: 5, doc: 'Its pods of the revision it goes to.' }),
-  currentRevision: string({ proto: 6, doc: 'Name of the revision it comes from.' }),
-  updateRevision: string({ proto: 7, doc: 'Name of the revision it goes to.' }),
+export const StatefulSetStatus = struct('apps.v1.StatefulSetStatus', 'Most recently observed state of a StatefulSet.', {
+  observedGeneration: int64({ proto: 1, doc: 'Generation that the controller has most recently processed.' }),
+  replicas: int32({ proto: 2, always: true, doc: 'Number of pods that the controller has created.' }),
+  readyReplicas: int32({ proto: 3, doc: 'Number of pods that are ready.' }),
+  currentReplicas: int32({ proto: 4, doc: 'Number of pods of the revision in currentRevision.' }),
+  updatedReplicas: int32({ proto: 5, doc: 'Number of pods of the revision in updateRevision.' }),
+  currentRevision: string({ proto: 6, doc: 'Name of the ControllerRevision that pods are being updated from.' }),
+  updateRevision: string({ proto: 7, doc: 'Name of the ControllerRevision that pods are being updated to.' }),
   collisionCount: int32({
     proto: 9,
     optional: true,
-    doc: 'How often the name of a revision was taken; makes the next one differ.',
+    doc: 'Number of name collisions of ControllerRevisions. The controller uses it to find a free name.',
   }),
   conditions: listByKey('type', StatefulSetCondition, {
     proto: 10,
     mergeKey: 'type',
-    doc: 'What can be said about the state, one entry per aspect.',
+    doc: 'Current conditions of the StatefulSet.',
   }),
-  availableReplicas: int32({ proto: 11, always: true, doc: 'Its pods that have been ready for minReadySeconds.' }),
+  availableReplicas: int32({
+    proto: 11,
+    always: true,
+    doc: 'Number of pods that have been ready for at least minReadySeconds.',
+  }),
 })
 export type StatefulSetStatus = Of<typeof StatefulSetStatus>
 
@@ -50,7 +58,7 @@ export const StatefulSet = defineKind({
   categories: ['all'],
   status: true,
   scale: { spec: '.spec.replicas', status: '.status.replicas', selector: '.spec.selector' },
-  doc: 'A stateful set: numbered pods with names, addresses and volumes that stay theirs.',
+  doc: 'StatefulSet runs a set number of pods, each with a stable name and number, a stable DNS name and volumes of its own.',
   generation: true,
   columns: [
     { name: 'Ready', type: 'string', value: o => `${o.status.readyReplicas ?? 0}/${o.spec.replicas}` },
@@ -88,8 +96,8 @@ export const StatefulSet = defineKind({
     ready: 'status.readyReplicas',
   }),
   fields: {
-    spec: StatefulSetSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
-    status: StatefulSetStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
+    spec: StatefulSetSpec.value({ proto: 2, required: true, doc: 'Desired state of the StatefulSet.' }),
+    status: StatefulSetStatus.value({ proto: 3, doc: 'Most recently observed state of the StatefulSet.' }),
   },
 })
 export type StatefulSet = Of<typeof StatefulSet>

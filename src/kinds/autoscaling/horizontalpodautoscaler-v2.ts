@@ -8,223 +8,302 @@ import { int32, int64, list, listByKey, quantity, string, struct, time } from '.
 
 export const CrossVersionObjectReference = struct(
   'autoscaling.v2.CrossVersionObjectReference',
-  'Points to an object in the same namespace.',
+  'Reference to an object in the same namespace.',
   {
-    kind: string({ proto: 1, always: true, doc: 'Kind of the object.' }),
-    name: string({ proto: 2, always: true, doc: 'Name of the object.' }),
-    apiVersion: string({ proto: 3, doc: 'Group and version of the object.' }),
+    kind: string({ proto: 1, always: true, doc: 'Kind of the referenced object.' }),
+    name: string({ proto: 2, always: true, doc: 'Name of the referenced object.' }),
+    apiVersion: string({ proto: 3, doc: 'API group and version of the referenced object.' }),
   },
 )
 export type CrossVersionObjectReference = Of<typeof CrossVersionObjectReference>
 
-export const MetricTarget = struct('autoscaling.v2.MetricTarget', 'The value that a metric should have.', {
-  type: string({ proto: 1, always: true, doc: 'Utilization, Value or AverageValue.' }),
-  value: quantity({ proto: 2, optional: true, doc: 'The value itself.' }),
-  averageValue: quantity({ proto: 3, optional: true, doc: 'The value divided by the number of pods.' }),
+export const MetricTarget = struct('autoscaling.v2.MetricTarget', 'Target value of a metric.', {
+  type: string({ proto: 1, always: true, doc: 'How the target is expressed: Utilization, Value or AverageValue.' }),
+  value: quantity({ proto: 2, optional: true, doc: 'Target value of the metric as a whole.' }),
+  averageValue: quantity({ proto: 3, optional: true, doc: 'Target value of the metric, averaged over the pods.' }),
   averageUtilization: int32({
     proto: 4,
     optional: true,
-    doc: 'Average over the pods, in percent of what they request.',
+    doc: 'Target utilization, averaged over the pods, as a percentage of the resource that the pods request. Only for resource metrics.',
   }),
 })
 export type MetricTarget = Of<typeof MetricTarget>
 
-export const MetricIdentifier = struct('autoscaling.v2.MetricIdentifier', 'Names a metric.', {
-  name: string({ proto: 1, always: true, doc: 'Its name.' }),
-  selector: LabelSelector.field({ proto: 2, doc: 'Labels that narrow it down.' }),
+export const MetricIdentifier = struct('autoscaling.v2.MetricIdentifier', 'Name and selector of a metric.', {
+  name: string({ proto: 1, always: true, doc: 'Name of the metric.' }),
+  selector: LabelSelector.field({ proto: 2, doc: 'Selects metrics by their labels. If unset, only the name is used.' }),
 })
 export type MetricIdentifier = Of<typeof MetricIdentifier>
 
-export const ObjectMetricSource = struct('autoscaling.v2.ObjectMetricSource', 'A metric of one object.', {
-  describedObject: CrossVersionObjectReference.value({ proto: 1, doc: 'The object.' }),
-  target: MetricTarget.value({ proto: 2, doc: 'The value it should have.' }),
-  metric: MetricIdentifier.value({ proto: 3, doc: 'The metric.' }),
-})
+export const ObjectMetricSource = struct(
+  'autoscaling.v2.ObjectMetricSource',
+  'Metric that describes a single object, such as requests per second of an Ingress.',
+  {
+    describedObject: CrossVersionObjectReference.value({ proto: 1, doc: 'Object that the metric describes.' }),
+    target: MetricTarget.value({ proto: 2, doc: 'Target value of the metric, as Value or AverageValue.' }),
+    metric: MetricIdentifier.value({ proto: 3, doc: 'Name and selector of the metric.' }),
+  },
+)
 export type ObjectMetricSource = Of<typeof ObjectMetricSource>
 
-export const PodsMetricSource = struct('autoscaling.v2.PodsMetricSource', 'A metric averaged over the pods.', {
-  metric: MetricIdentifier.value({ proto: 1, doc: 'The metric.' }),
-  target: MetricTarget.value({ proto: 2, doc: 'The average it should have.' }),
-})
+export const PodsMetricSource = struct(
+  'autoscaling.v2.PodsMetricSource',
+  'Metric that describes each pod, averaged over the pods.',
+  {
+    metric: MetricIdentifier.value({ proto: 1, doc: 'Name and selector of the metric.' }),
+    target: MetricTarget.value({ proto: 2, doc: 'Target value of the metric, as AverageValue.' }),
+  },
+)
 export type PodsMetricSource = Of<typeof PodsMetricSource>
 
-export const ResourceMetricSource = struct('autoscaling.v2.ResourceMetricSource', 'Use of a resource by the pods.', {
-  name: string({ proto: 1, always: true, doc: 'The resource, such as cpu.' }),
-  target: MetricTarget.value({ proto: 2, doc: 'The value it should have.' }),
-})
+export const ResourceMetricSource = struct(
+  'autoscaling.v2.ResourceMetricSource',
+  'Resource that the pods use, such as CPU. All containers of a pod are added together.',
+  {
+    name: string({ proto: 1, always: true, doc: 'Name of the resource: cpu or memory.' }),
+    target: MetricTarget.value({ proto: 2, doc: 'Target value of the metric, as Utilization or AverageValue.' }),
+  },
+)
 export type ResourceMetricSource = Of<typeof ResourceMetricSource>
 
 export const ExternalMetricSource = struct(
   'autoscaling.v2.ExternalMetricSource',
-  'A metric that belongs to no object of the cluster.',
+  'Metric that is not related to any object in the cluster, such as the length of a queue in a cloud service.',
   {
-    metric: MetricIdentifier.value({ proto: 1, doc: 'The metric.' }),
-    target: MetricTarget.value({ proto: 2, doc: 'The value it should have.' }),
+    metric: MetricIdentifier.value({ proto: 1, doc: 'Name and selector of the metric.' }),
+    target: MetricTarget.value({ proto: 2, doc: 'Target value of the metric, as Value or AverageValue.' }),
   },
 )
 export type ExternalMetricSource = Of<typeof ExternalMetricSource>
 
 export const ContainerResourceMetricSource = struct(
   'autoscaling.v2.ContainerResourceMetricSource',
-  'Use of a resource by one container of the pods.',
+  'Resource that one container of each pod uses, such as CPU.',
   {
-    name: string({ proto: 1, always: true, doc: 'The resource, such as cpu.' }),
-    target: MetricTarget.value({ proto: 2, doc: 'The value it should have.' }),
+    name: string({ proto: 1, always: true, doc: 'Name of the resource: cpu or memory.' }),
+    target: MetricTarget.value({ proto: 2, doc: 'Target value of the metric, as Utilization or AverageValue.' }),
     container: string({ proto: 3, always: true, doc: 'Name of the container.' }),
   },
 )
 export type ContainerResourceMetricSource = Of<typeof ContainerResourceMetricSource>
 
-export const MetricSpec = struct('autoscaling.v2.MetricSpec', 'A metric to scale by.', {
-  type: string({ proto: 1, always: true, doc: 'Object, Pods, Resource, ContainerResource or External.' }),
-  object: ObjectMetricSource.field({ proto: 2, doc: 'A metric of one object.' }),
-  pods: PodsMetricSource.field({ proto: 3, doc: 'A metric averaged over the pods.' }),
-  resource: ResourceMetricSource.field({ proto: 4, doc: 'Use of a resource by the pods.' }),
-  containerResource: ContainerResourceMetricSource.field({
-    proto: 7,
-    doc: 'Use of a resource by one container of the pods.',
-  }),
-  external: ExternalMetricSource.field({ proto: 5, doc: 'A metric that belongs to no object of the cluster.' }),
-})
+export const MetricSpec = struct(
+  'autoscaling.v2.MetricSpec',
+  'Metric that determines the number of pods. Exactly the field that type names must be set.',
+  {
+    type: string({
+      proto: 1,
+      always: true,
+      doc: 'Type of the metric: Object, Pods, Resource, ContainerResource or External.',
+    }),
+    object: ObjectMetricSource.field({ proto: 2, doc: 'Metric that describes a single object.' }),
+    pods: PodsMetricSource.field({ proto: 3, doc: 'Metric that describes each pod, averaged over the pods.' }),
+    resource: ResourceMetricSource.field({ proto: 4, doc: 'Resource that the pods use.' }),
+    containerResource: ContainerResourceMetricSource.field({
+      proto: 7,
+      doc: 'Resource that one container of each pod uses.',
+    }),
+    external: ExternalMetricSource.field({ proto: 5, doc: 'Metric that is not related to any object in the cluster.' }),
+  },
+)
 export type MetricSpec = Of<typeof MetricSpec>
 
-export const HPAScalingPolicy = struct('autoscaling.v2.HPAScalingPolicy', 'How fast the number of pods may change.', {
-  type: string({ proto: 1, always: true, doc: 'Pods or Percent.' }),
-  value: int32({ proto: 2, always: true, doc: 'The most it may change by, within periodSeconds.' }),
-  periodSeconds: int32({ proto: 3, always: true, doc: 'Seconds that are looked at; at most 1800.' }),
-})
+export const HPAScalingPolicy = struct(
+  'autoscaling.v2.HPAScalingPolicy',
+  'Limit for the change of the number of pods within a period.',
+  {
+    type: string({ proto: 1, always: true, doc: 'Unit of value: Pods or Percent of the current number.' }),
+    value: int32({ proto: 2, always: true, doc: 'Maximum change within the period. Must be greater than 0.' }),
+    periodSeconds: int32({
+      proto: 3,
+      always: true,
+      doc: 'Length of the period in seconds, from 1 to 1800 (30 minutes).',
+    }),
+  },
+)
 export type HPAScalingPolicy = Of<typeof HPAScalingPolicy>
 
-export const HPAScalingRules = struct('autoscaling.v2.HPAScalingRules', 'How scaling goes in one direction.', {
+export const HPAScalingRules = struct('autoscaling.v2.HPAScalingRules', 'Scaling behavior in one direction.', {
   stabilizationWindowSeconds: int32({
     proto: 3,
     optional: true,
-    doc: 'Seconds of earlier advice to keep to, so that the number does not swing; at most 3600.',
+    doc: 'Seconds for which earlier recommendations are taken into account, to avoid frequent changes. At most 3600. Defaults to 0 for scaling up and 300 for scaling down.',
   }),
-  selectPolicy: string({ proto: 1, optional: true, doc: 'Max or Min of the policies, or Disabled.' }),
-  policies: list(HPAScalingPolicy, { proto: 2, doc: 'How fast the number may change.' }),
+  selectPolicy: string({
+    proto: 1,
+    optional: true,
+    doc: 'Which of the policies is used: Max (the largest change), Min (the smallest) or Disabled (no scaling in this direction). Defaults to Max.',
+  }),
+  policies: list(HPAScalingPolicy, {
+    proto: 2,
+    doc: 'Limits for the change. At least one is required. By default, up by 4 pods or 100% in 15 seconds, and down by 100% in 15 seconds.',
+  }),
   tolerance: quantity({
     proto: 4,
     optional: true,
-    doc: 'How far from its target a metric may be without scaling, such as 0.1.',
+    doc: 'Ratio by which a metric may differ from its target without scaling, such as 0.05. Defaults to 0.1.',
   }),
 })
 export type HPAScalingRules = Of<typeof HPAScalingRules>
 
 export const HorizontalPodAutoscalerBehavior = struct(
   'autoscaling.v2.HorizontalPodAutoscalerBehavior',
-  'How scaling goes.',
+  'Scaling behavior in both directions.',
   {
-    scaleUp: HPAScalingRules.field({ proto: 1, doc: 'Rules for more pods.' }),
-    scaleDown: HPAScalingRules.field({ proto: 2, doc: 'Rules for fewer pods.' }),
+    scaleUp: HPAScalingRules.field({ proto: 1, doc: 'Behavior when the number of pods is increased.' }),
+    scaleDown: HPAScalingRules.field({ proto: 2, doc: 'Behavior when the number of pods is decreased.' }),
   },
 )
 export type HorizontalPodAutoscalerBehavior = Of<typeof HorizontalPodAutoscalerBehavior>
 
 export const HorizontalPodAutoscalerSpec = struct(
   'autoscaling.v2.HorizontalPodAutoscalerSpec',
-  'What is scaled, and by what.',
+  'Desired behavior of an autoscaler.',
   {
-    scaleTargetRef: CrossVersionObjectReference.value({ proto: 1, doc: 'The object to scale, such as a Deployment.' }),
-    minReplicas: int32({ proto: 2, default: 1, optional: true, doc: 'Fewest pods.' }),
-    maxReplicas: int32({ proto: 3, always: true, required: true, doc: 'Most pods.' }),
-    metrics: list(MetricSpec, { proto: 4, doc: 'Metrics to scale by; the one that asks for most pods counts.' }),
-    behavior: HorizontalPodAutoscalerBehavior.field({ proto: 5, doc: 'How fast scaling goes.' }),
+    scaleTargetRef: CrossVersionObjectReference.value({
+      proto: 1,
+      doc: 'Object to scale, such as a Deployment. It must have a scale subresource.',
+    }),
+    minReplicas: int32({
+      proto: 2,
+      default: 1,
+      optional: true,
+      doc: 'Minimum number of pods. At least 1. Defaults to 1.',
+    }),
+    maxReplicas: int32({
+      proto: 3,
+      always: true,
+      required: true,
+      doc: 'Maximum number of pods. Cannot be less than minReplicas.',
+    }),
+    metrics: list(MetricSpec, {
+      proto: 4,
+      doc: 'Metrics that determine the number of pods. The one that requires the most pods takes precedence. Defaults to an average CPU utilization of 80%.',
+    }),
+    behavior: HorizontalPodAutoscalerBehavior.field({ proto: 5, doc: 'Scaling behavior in each direction.' }),
   },
 )
 export type HorizontalPodAutoscalerSpec = Of<typeof HorizontalPodAutoscalerSpec>
 
-export const MetricValueStatus = struct('autoscaling.v2.MetricValueStatus', 'The value that a metric has.', {
-  value: quantity({ proto: 1, optional: true, doc: 'The value itself.' }),
-  averageValue: quantity({ proto: 2, optional: true, doc: 'The value divided by the number of pods.' }),
+export const MetricValueStatus = struct('autoscaling.v2.MetricValueStatus', 'Current value of a metric.', {
+  value: quantity({ proto: 1, optional: true, doc: 'Current value of the metric as a whole.' }),
+  averageValue: quantity({ proto: 2, optional: true, doc: 'Current value of the metric, averaged over the pods.' }),
   averageUtilization: int32({
     proto: 3,
     optional: true,
-    doc: 'Average over the pods, in percent of what they request.',
+    doc: 'Current utilization, averaged over the pods, as a percentage of the resource that the pods request.',
   }),
 })
 export type MetricValueStatus = Of<typeof MetricValueStatus>
 
-export const ObjectMetricStatus = struct('autoscaling.v2.ObjectMetricStatus', 'A metric of one object.', {
-  metric: MetricIdentifier.value({ proto: 1, doc: 'The metric.' }),
-  current: MetricValueStatus.value({ proto: 2, doc: 'The value it has.' }),
-  describedObject: CrossVersionObjectReference.value({ proto: 3, doc: 'The object.' }),
-})
+export const ObjectMetricStatus = struct(
+  'autoscaling.v2.ObjectMetricStatus',
+  'Current value of a metric that describes a single object.',
+  {
+    metric: MetricIdentifier.value({ proto: 1, doc: 'Name and selector of the metric.' }),
+    current: MetricValueStatus.value({ proto: 2, doc: 'Current value of the metric.' }),
+    describedObject: CrossVersionObjectReference.value({ proto: 3, doc: 'Object that the metric describes.' }),
+  },
+)
 export type ObjectMetricStatus = Of<typeof ObjectMetricStatus>
 
-export const PodsMetricStatus = struct('autoscaling.v2.PodsMetricStatus', 'A metric averaged over the pods.', {
-  metric: MetricIdentifier.value({ proto: 1, doc: 'The metric.' }),
-  current: MetricValueStatus.value({ proto: 2, doc: 'The value it has.' }),
-})
+export const PodsMetricStatus = struct(
+  'autoscaling.v2.PodsMetricStatus',
+  'Current value of a metric that describes each pod.',
+  {
+    metric: MetricIdentifier.value({ proto: 1, doc: 'Name and selector of the metric.' }),
+    current: MetricValueStatus.value({ proto: 2, doc: 'Current value of the metric.' }),
+  },
+)
 export type PodsMetricStatus = Of<typeof PodsMetricStatus>
 
-export const ResourceMetricStatus = struct('autoscaling.v2.ResourceMetricStatus', 'Use of a resource by the pods.', {
-  name: string({ proto: 1, always: true, doc: 'The resource.' }),
-  current: MetricValueStatus.value({ proto: 2, doc: 'The value it has.' }),
-})
+export const ResourceMetricStatus = struct(
+  'autoscaling.v2.ResourceMetricStatus',
+  'Current use of a resource by the pods.',
+  {
+    name: string({ proto: 1, always: true, doc: 'Name of the resource.' }),
+    current: MetricValueStatus.value({ proto: 2, doc: 'Current value of the metric.' }),
+  },
+)
 export type ResourceMetricStatus = Of<typeof ResourceMetricStatus>
 
 export const ExternalMetricStatus = struct(
   'autoscaling.v2.ExternalMetricStatus',
-  'A metric that belongs to no object of the cluster.',
+  'Current value of a metric that is not related to any object in the cluster.',
   {
-    metric: MetricIdentifier.value({ proto: 1, doc: 'The metric.' }),
-    current: MetricValueStatus.value({ proto: 2, doc: 'The value it has.' }),
+    metric: MetricIdentifier.value({ proto: 1, doc: 'Name and selector of the metric.' }),
+    current: MetricValueStatus.value({ proto: 2, doc: 'Current value of the metric.' }),
   },
 )
 export type ExternalMetricStatus = Of<typeof ExternalMetricStatus>
 
 export const ContainerResourceMetricStatus = struct(
   'autoscaling.v2.ContainerResourceMetricStatus',
-  'Use of a resource by one container of the pods.',
+  'Current use of a resource by one container of each pod.',
   {
-    name: string({ proto: 1, always: true, doc: 'The resource.' }),
-    current: MetricValueStatus.value({ proto: 2, doc: 'The value it has.' }),
+    name: string({ proto: 1, always: true, doc: 'Name of the resource.' }),
+    current: MetricValueStatus.value({ proto: 2, doc: 'Current value of the metric.' }),
     container: string({ proto: 3, always: true, doc: 'Name of the container.' }),
   },
 )
 export type ContainerResourceMetricStatus = Of<typeof ContainerResourceMetricStatus>
 
-export const MetricStatus = struct('autoscaling.v2.MetricStatus', 'A metric as it was last read.', {
-  type: string({ proto: 1, always: true, doc: 'Object, Pods, Resource, ContainerResource or External.' }),
-  object: ObjectMetricStatus.field({ proto: 2, doc: 'A metric of one object.' }),
-  pods: PodsMetricStatus.field({ proto: 3, doc: 'A metric averaged over the pods.' }),
-  resource: ResourceMetricStatus.field({ proto: 4, doc: 'Use of a resource by the pods.' }),
+export const MetricStatus = struct('autoscaling.v2.MetricStatus', 'Last read state of a metric.', {
+  type: string({
+    proto: 1,
+    always: true,
+    doc: 'Type of the metric: Object, Pods, Resource, ContainerResource or External.',
+  }),
+  object: ObjectMetricStatus.field({ proto: 2, doc: 'Metric that describes a single object.' }),
+  pods: PodsMetricStatus.field({ proto: 3, doc: 'Metric that describes each pod, averaged over the pods.' }),
+  resource: ResourceMetricStatus.field({ proto: 4, doc: 'Resource that the pods use.' }),
   containerResource: ContainerResourceMetricStatus.field({
     proto: 7,
-    doc: 'Use of a resource by one container of the pods.',
+    doc: 'Resource that one container of each pod uses.',
   }),
-  external: ExternalMetricStatus.field({ proto: 5, doc: 'A metric that belongs to no object of the cluster.' }),
+  external: ExternalMetricStatus.field({ proto: 5, doc: 'Metric that is not related to any object in the cluster.' }),
 })
 export type MetricStatus = Of<typeof MetricStatus>
 
 export const HorizontalPodAutoscalerCondition = struct(
   'autoscaling.v2.HorizontalPodAutoscalerCondition',
-  'One aspect of an autoscaler’s state.',
+  'One aspect of the current state of an autoscaler.',
   {
-    type: string({ proto: 1, always: true, doc: 'What the condition is about.' }),
-    status: string({ proto: 2, always: true, doc: 'Whether it holds: True, False or Unknown.' }),
-    lastTransitionTime: time({ proto: 3, always: true, doc: 'When the status last changed.' }),
-    reason: string({ proto: 4, doc: 'One CamelCase word why.' }),
-    message: string({ proto: 5, doc: 'The same for people.' }),
-    observedGeneration: int64({ proto: 6, optional: true, doc: 'The generation this was computed for.' }),
+    type: string({
+      proto: 1,
+      always: true,
+      doc: 'Type of the condition: AbleToScale, ScalingActive or ScalingLimited.',
+    }),
+    status: string({ proto: 2, always: true, doc: 'Status of the condition: True, False or Unknown.' }),
+    lastTransitionTime: time({ proto: 3, always: true, doc: 'Time when the status of the condition last changed.' }),
+    reason: string({ proto: 4, doc: 'Machine-readable reason in CamelCase for the last transition of the condition.' }),
+    message: string({ proto: 5, doc: 'Human-readable message with details about the last transition.' }),
+    observedGeneration: int64({
+      proto: 6,
+      optional: true,
+      doc: 'Generation of the autoscaler that the condition was set for.',
+    }),
   },
 )
 export type HorizontalPodAutoscalerCondition = Of<typeof HorizontalPodAutoscalerCondition>
 
 export const HorizontalPodAutoscalerStatus = struct(
   'autoscaling.v2.HorizontalPodAutoscalerStatus',
-  'What an autoscaler did and saw.',
+  'Most recently observed state of an autoscaler.',
   {
-    observedGeneration: int64({ proto: 1, optional: true, doc: 'The generation this was computed for.' }),
-    lastScaleTime: time({ proto: 2, optional: true, doc: 'When it last changed the number of pods.' }),
-    currentReplicas: int32({ proto: 3, doc: 'How many pods there are.' }),
-    desiredReplicas: int32({ proto: 4, always: true, doc: 'How many pods it wants.' }),
-    currentMetrics: list(MetricStatus, { proto: 5, always: true, doc: 'The metrics as last read.' }),
+    observedGeneration: int64({
+      proto: 1,
+      optional: true,
+      doc: 'Generation that the controller has most recently processed.',
+    }),
+    lastScaleTime: time({ proto: 2, optional: true, doc: 'Time when the autoscaler last changed the number of pods.' }),
+    currentReplicas: int32({ proto: 3, doc: 'Current number of pods, as last observed by the autoscaler.' }),
+    desiredReplicas: int32({ proto: 4, always: true, doc: 'Number of pods that the autoscaler last calculated.' }),
+    currentMetrics: list(MetricStatus, { proto: 5, always: true, doc: 'Metrics as last read by the autoscaler.' }),
     conditions: listByKey('type', HorizontalPodAutoscalerCondition, {
       proto: 6,
       mergeKey: 'type',
-      doc: 'What can be said about the state, one entry per aspect.',
+      doc: 'Current conditions of the autoscaler.',
     }),
   },
 )
@@ -239,7 +318,7 @@ export const HorizontalPodAutoscaler = defineKind({
   shortNames: ['hpa'],
   categories: ['all'],
   status: true,
-  doc: 'Scales a workload by what is measured of it.',
+  doc: 'HorizontalPodAutoscaler adjusts the number of pods of a workload to metrics such as CPU utilization.',
   columns: autoscalerColumns(o => o) as never,
   defaults: o => completeAutoscaler(o.spec),
   explicit: true,
@@ -248,8 +327,8 @@ export const HorizontalPodAutoscaler = defineKind({
   },
   validateStatus: validateCounts({ counts: ['currentReplicas', 'desiredReplicas'] }),
   fields: {
-    spec: HorizontalPodAutoscalerSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
-    status: HorizontalPodAutoscalerStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
+    spec: HorizontalPodAutoscalerSpec.value({ proto: 2, required: true, doc: 'Desired behavior of the autoscaler.' }),
+    status: HorizontalPodAutoscalerStatus.value({ proto: 3, doc: 'Most recently observed state of the autoscaler.' }),
   },
 })
 export type HorizontalPodAutoscaler = Of<typeof HorizontalPodAutoscaler>

@@ -13,51 +13,61 @@ import { age } from '../../api/table.ts'
 import { notNegative, oneOf } from '../../api/checks.ts'
 import { defaultJobTemplate, validateJobTemplate } from './job-rules.ts'
 
-export const JobTemplateSpec = struct('batch.v1.JobTemplateSpec', 'The Job to make.', {
-  metadata: ObjectMeta.value({ proto: 1, doc: 'Labels and annotations of the Job.' }),
-  spec: JobSpec.value({ proto: 2, doc: 'What the Job is to be.' }),
+export const JobTemplateSpec = struct('batch.v1.JobTemplateSpec', 'Template that Jobs are created from.', {
+  metadata: ObjectMeta.value({ proto: 1, doc: 'Labels and annotations of the Jobs. Other metadata is ignored.' }),
+  spec: JobSpec.value({ proto: 2, doc: 'Desired state of the Jobs.' }),
 })
 export type JobTemplateSpec = Of<typeof JobTemplateSpec>
 
-export const CronJobSpec = struct('batch.v1.CronJobSpec', 'What a CronJob is to be.', {
+export const CronJobSpec = struct('batch.v1.CronJobSpec', 'Desired state of a CronJob.', {
   schedule: string({
     proto: 1,
     always: true,
     required: true,
-    doc: 'When to start Jobs, as five cron fields: minute, hour, day, month, weekday.',
+    doc: 'Schedule in cron format: minute, hour, day of month, month and day of week, as in “30 2 * * 1-5”. Macros such as @daily are allowed.',
   }),
   timeZone: string({
     proto: 8,
     optional: true,
-    doc: 'Time zone of the schedule, such as Europe/Berlin; otherwise that of the controller.',
+    doc: 'Name of the time zone of the schedule in the IANA database, such as Europe/Berlin. Defaults to the time zone of the controller.',
   }),
   startingDeadlineSeconds: int64({
     proto: 2,
     optional: true,
-    doc: 'Seconds by which a Job may start late; after that it is left out.',
+    doc: 'Seconds after the scheduled time within which a Job that missed it can still be started. After that it counts as missed. If unset, there is no deadline.',
   }),
   concurrencyPolicy: string({
     proto: 3,
     default: 'Allow',
     enum: ['Allow', 'Forbid', 'Replace'],
-    doc: 'While a Job still runs: Allow a second, Forbid it, or Replace the first.',
+    doc: 'What happens if the previous Job is still running at a scheduled time: Allow starts another one, Forbid skips the run, Replace deletes the running Job first. Defaults to Allow.',
   }),
-  suspend: bool({ proto: 4, default: false, optional: true, doc: 'True to start no more Jobs.' }),
-  jobTemplate: JobTemplateSpec.value({ proto: 5, doc: 'The Job to make.' }),
+  suspend: bool({
+    proto: 4,
+    default: false,
+    optional: true,
+    doc: 'If true, no more Jobs are started. Jobs that are already running continue. Defaults to false.',
+  }),
+  jobTemplate: JobTemplateSpec.value({ proto: 5, doc: 'Template of the Jobs that are created.' }),
   successfulJobsHistoryLimit: int32({
     proto: 6,
     default: 3,
     optional: true,
-    doc: 'How many successful Jobs are kept.',
+    doc: 'Number of successful Jobs to keep. Defaults to 3.',
   }),
-  failedJobsHistoryLimit: int32({ proto: 7, default: 1, optional: true, doc: 'How many failed Jobs are kept.' }),
+  failedJobsHistoryLimit: int32({
+    proto: 7,
+    default: 1,
+    optional: true,
+    doc: 'Number of failed Jobs to keep. Defaults to 1.',
+  }),
 })
 export type CronJobSpec = Of<typeof CronJobSpec>
 
-export const CronJobStatus = struct('batch.v1.CronJobStatus', 'What a CronJob is.', {
-  active: list(ObjectReference, { proto: 1, doc: 'Its Jobs that run.' }),
-  lastScheduleTime: time({ proto: 4, optional: true, doc: 'When a Job was last due and started.' }),
-  lastSuccessfulTime: time({ proto: 5, optional: true, doc: 'When a Job last ended well.' }),
+export const CronJobStatus = struct('batch.v1.CronJobStatus', 'Most recently observed state of a CronJob.', {
+  active: list(ObjectReference, { proto: 1, doc: 'References to the Jobs that are currently running.' }),
+  lastScheduleTime: time({ proto: 4, optional: true, doc: 'Scheduled time of the last run that was started.' }),
+  lastSuccessfulTime: time({ proto: 5, optional: true, doc: 'Time when a Job last completed successfully.' }),
 })
 export type CronJobStatus = Of<typeof CronJobStatus>
 
@@ -79,7 +89,7 @@ export const CronJob = defineKind({
   shortNames: ['cj'],
   categories: ['all'],
   status: true,
-  doc: 'A cron job makes Jobs at the times of a schedule.',
+  doc: 'CronJob creates Jobs on a repeating schedule.',
   generation: true,
   columns: [
     { name: 'Schedule', type: 'string', value: '.spec.schedule' },
@@ -124,8 +134,8 @@ export const CronJob = defineKind({
     yield* validateJobTemplate(spec.jobTemplate.spec, at.field('spec', 'jobTemplate', 'spec'))
   },
   fields: {
-    spec: CronJobSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
-    status: CronJobStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
+    spec: CronJobSpec.value({ proto: 2, required: true, doc: 'Desired state of the CronJob.' }),
+    status: CronJobStatus.value({ proto: 3, doc: 'Most recently observed state of the CronJob.' }),
   },
 })
 export type CronJob = Of<typeof CronJob>

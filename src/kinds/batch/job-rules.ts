@@ -77,7 +77,7 @@ export function prepareJob(job: Job, old: DeepReadonly<Job> | undefined): void {
 }
 
 /** A job's spec, with a selector or as the template of jobs that will get theirs. */
-export function* validateJobSpec(spec: DeepReadonly<JobSpec>, at: Path): Problems {
+function* validateJobSpec(spec: DeepReadonly<JobSpec>, at: Path): Problems {
   const { parallelism, completions, backoffLimit, activeDeadlineSeconds, ttlSecondsAfterFinished } = spec
   const { backoffLimitPerIndex, maxFailedIndexes } = spec
   yield* notNegative({ parallelism, completions, backoffLimit, activeDeadlineSeconds, ttlSecondsAfterFinished }, at)

@@ -14,45 +14,64 @@ import {
   validateJobUpdate,
 } from './job-rules.ts'
 
-export const JobCondition = struct('batch.v1.JobCondition', 'One aspect of a Job’s state.', {
-  type: string({ proto: 1, always: true, doc: 'What the condition is about.' }),
-  status: string({ proto: 2, always: true, doc: 'Whether it holds: True, False or Unknown.' }),
-  lastProbeTime: time({ proto: 3, always: true, doc: 'When the condition was last looked at.' }),
-  lastTransitionTime: time({ proto: 4, always: true, doc: 'When the status last changed.' }),
-  reason: string({ proto: 5, doc: 'One CamelCase word why.' }),
-  message: string({ proto: 6, doc: 'The same for people.' }),
+export const JobCondition = struct('batch.v1.JobCondition', 'One aspect of the current state of a Job.', {
+  type: string({
+    proto: 1,
+    always: true,
+    doc: 'Type of the condition: Complete, Failed, Suspended or SuccessCriteriaMet.',
+  }),
+  status: string({ proto: 2, always: true, doc: 'Status of the condition: True, False or Unknown.' }),
+  lastProbeTime: time({ proto: 3, always: true, doc: 'Time when the condition was last checked.' }),
+  lastTransitionTime: time({ proto: 4, always: true, doc: 'Time when the status of the condition last changed.' }),
+  reason: string({ proto: 5, doc: 'Machine-readable reason in CamelCase for the last transition of the condition.' }),
+  message: string({ proto: 6, doc: 'Human-readable message with details about the last transition.' }),
 })
 export type JobCondition = Of<typeof JobCondition>
 
 export const UncountedTerminatedPods = struct(
   'batch.v1.UncountedTerminatedPods',
-  'Ended pods that are not in the counters yet.',
+  'UIDs of pods that have terminated but are not counted in the status yet.',
   {
-    succeeded: list(string({}), { proto: 1, listType: 'set', doc: 'UIDs of those that succeeded.' }),
-    failed: list(string({}), { proto: 2, listType: 'set', doc: 'UIDs of those that failed.' }),
+    succeeded: list(string({}), { proto: 1, listType: 'set', doc: 'UIDs of pods that have succeeded.' }),
+    failed: list(string({}), { proto: 2, listType: 'set', doc: 'UIDs of pods that have failed.' }),
   },
 )
 export type UncountedTerminatedPods = Of<typeof UncountedTerminatedPods>
 
-export const JobStatus = struct('batch.v1.JobStatus', 'What a Job is.', {
+export const JobStatus = struct('batch.v1.JobStatus', 'Most recently observed state of a Job.', {
   conditions: list(JobCondition, {
     proto: 1,
     mergeKey: 'type',
-    doc: 'What can be said about it; Complete or Failed once it has ended.',
+    doc: 'Current conditions of the Job. Once it has finished, Complete or Failed is True.',
   }),
-  startTime: time({ proto: 2, optional: true, doc: 'When it started, or last went on.' }),
-  completionTime: time({ proto: 3, optional: true, doc: 'When it ended well.' }),
-  active: int32({ proto: 4, doc: 'Pods that wait or run.' }),
-  succeeded: int32({ proto: 5, doc: 'Pods that succeeded.' }),
-  failed: int32({ proto: 6, doc: 'Pods that failed.' }),
-  terminating: int32({ proto: 11, optional: true, doc: 'Pods that are being deleted.' }),
-  completedIndexes: string({ proto: 7, doc: 'Numbers that are done, such as 1,3-5.' }),
-  failedIndexes: string({ proto: 10, optional: true, doc: 'Numbers that have failed, such as 1,3-5.' }),
+  startTime: time({
+    proto: 2,
+    optional: true,
+    doc: 'Time when the controller started the Job. It is reset when a suspended Job is resumed.',
+  }),
+  completionTime: time({
+    proto: 3,
+    optional: true,
+    doc: 'Time when the Job completed successfully. Not set if it failed.',
+  }),
+  active: int32({ proto: 4, doc: 'Number of pods that are pending or running and not terminating.' }),
+  succeeded: int32({ proto: 5, doc: 'Number of pods that have succeeded.' }),
+  failed: int32({ proto: 6, doc: 'Number of pods that have failed.' }),
+  terminating: int32({ proto: 11, optional: true, doc: 'Number of pods that are terminating.' }),
+  completedIndexes: string({
+    proto: 7,
+    doc: 'Indexes that have been completed, as numbers and ranges such as 1,3-5. Only for completionMode Indexed.',
+  }),
+  failedIndexes: string({
+    proto: 10,
+    optional: true,
+    doc: 'Indexes that have failed, as numbers and ranges such as 1,3-5. Only with backoffLimitPerIndex.',
+  }),
   uncountedTerminatedPods: UncountedTerminatedPods.field({
     proto: 8,
-    doc: 'Ended pods that are not in the counters yet.',
+    doc: 'Pods that have terminated but are not counted yet.',
   }),
-  ready: int32({ proto: 9, optional: true, doc: 'Pods that are ready.' }),
+  ready: int32({ proto: 9, optional: true, doc: 'Number of active pods that are ready and not terminating.' }),
 })
 export type JobStatus = Of<typeof JobStatus>
 
@@ -69,7 +88,7 @@ export const Job = defineKind({
   },
   categories: ['all'],
   status: true,
-  doc: 'A job runs pods until enough of them have succeeded.',
+  doc: 'Job runs pods until a set number of them has completed successfully.',
   generation: true,
   unknownSelector: field => `field label ${JSON.stringify(field)} not supported for Job`,
   selectable: { 'status.successful': j => String(j.status.succeeded ?? 0) },
@@ -88,8 +107,8 @@ export const Job = defineKind({
   validate: validateJob,
   validateUpdate: validateJobUpdate,
   fields: {
-    spec: JobSpec.value({ proto: 2, doc: 'What is wanted.' }),
-    status: JobStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
+    spec: JobSpec.value({ proto: 2, doc: 'Desired state of the Job.' }),
+    status: JobStatus.value({ proto: 3, doc: 'Most recently observed state of the Job.' }),
   },
 })
 export type Job = Of<typeof Job>

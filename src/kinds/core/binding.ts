@@ -9,9 +9,9 @@ export const Binding = defineKind({
   plural: 'bindings',
   scope: 'Namespaced',
   verbs: ['create'],
-  doc: 'The decision that a pod runs on a node.',
+  doc: 'Binding assigns a pod to a node. It is created through the binding subresource of the pod, usually by a scheduler.',
   fields: {
-    target: ObjectReference.value({ proto: 2, doc: 'The node that the pod is bound to.' }),
+    target: ObjectReference.value({ proto: 2, doc: 'Node that the pod is assigned to.' }),
   },
 })
 export type Binding = Of<typeof Binding>

@@ -2,11 +2,11 @@
 import { defineKind, type Of } from '../../api/kind.ts'
 import { listByKey, string, struct } from '../../api/schema/build.ts'
 
-export const ComponentCondition = struct('core.v1.ComponentCondition', 'One aspect of a component’s state.', {
-  type: string({ proto: 1, always: true, doc: 'Always Healthy.' }),
-  status: string({ proto: 2, always: true, doc: 'Whether it holds: True, False or Unknown.' }),
-  message: string({ proto: 3, doc: 'The same for people.' }),
-  error: string({ proto: 4, doc: 'What went wrong.' }),
+export const ComponentCondition = struct('core.v1.ComponentCondition', 'Health of a component of the control plane.', {
+  type: string({ proto: 1, always: true, doc: 'Type of the condition. Always Healthy.' }),
+  status: string({ proto: 2, always: true, doc: 'Status of the condition: True, False or Unknown.' }),
+  message: string({ proto: 3, doc: 'Human-readable message with details about the health of the component.' }),
+  error: string({ proto: 4, doc: 'Error that the health check returned.' }),
 })
 export type ComponentCondition = Of<typeof ComponentCondition>
 
@@ -19,12 +19,12 @@ export const ComponentStatus = defineKind({
   deprecated: 'v1 ComponentStatus is deprecated in v1.19+',
   shortNames: ['cs'],
   verbs: ['get', 'list'],
-  doc: 'The health of a part of the control plane; kept for old tools.',
+  doc: 'Deprecated: ComponentStatus reports the health of a component of the control plane, for old clients.',
   fields: {
     conditions: listByKey('type', ComponentCondition, {
       proto: 2,
       mergeKey: 'type',
-      doc: 'What can be said about the state, one entry per aspect.',
+      doc: 'Current conditions of the component.',
     }),
   },
 })

@@ -10,7 +10,7 @@ export const ConfigMap = defineKind({
   plural: 'configmaps',
   scope: 'Namespaced',
   shortNames: ['cm'],
-  doc: 'A config map: configuration for pods, as files or environment variables.',
+  doc: 'ConfigMap holds configuration data that pods can use as environment variables or as files in volumes.',
   columns: [
     {
       name: 'Data',
@@ -33,9 +33,19 @@ export const ConfigMap = defineKind({
     yield* validateImmutableData(next, old, at, ['data', 'binaryData'])
   },
   fields: {
-    immutable: bool({ proto: 4, optional: true, doc: 'True to forbid any change of the data.' }),
-    data: map(string({}), { proto: 2, doc: 'Values as text, by key.' }),
-    binaryData: map(bytes({}), { proto: 3, doc: 'Values as base64, by key; for what is no text.' }),
+    immutable: bool({
+      proto: 4,
+      optional: true,
+      doc: 'If true, data and binaryData cannot be changed, and the field itself cannot be unset. Defaults to false.',
+    }),
+    data: map(string({}), {
+      proto: 2,
+      doc: 'Data as UTF-8 text by key. Keys may contain letters, digits, “-”, “_” and “.”, and must not also be in binaryData.',
+    }),
+    binaryData: map(bytes({}), {
+      proto: 3,
+      doc: 'Binary data by key, encoded as base64. Keys follow the same rules as in data, and must not also be there. Data and binaryData together may have at most 1 MiB.',
+    }),
   },
 })
 export type ConfigMap = Of<typeof ConfigMap>

@@ -7,12 +7,16 @@ import { endpointsText } from './endpoints-text.ts'
 
 export const EndpointAddress = struct(
   'core.v1.EndpointAddress',
-  'An address behind a service.',
+  'Address of an endpoint of a service.',
   {
-    ip: string({ proto: 1, always: true, doc: 'The address.' }),
-    hostname: string({ proto: 3, doc: 'Host name of the pod.' }),
-    nodeName: string({ proto: 4, optional: true, doc: 'Node of the pod.' }),
-    targetRef: ObjectReference.field({ proto: 2, doc: 'The pod.' }),
+    ip: string({
+      proto: 1,
+      always: true,
+      doc: 'IP address of the endpoint. Must not be a loopback, link-local or multicast address.',
+    }),
+    hostname: string({ proto: 3, doc: 'Host name of the endpoint.' }),
+    nodeName: string({ proto: 4, optional: true, doc: 'Name of the node that the endpoint is on.' }),
+    targetRef: ObjectReference.field({ proto: 2, doc: 'Object that provides the endpoint, usually a pod.' }),
   },
   { atomic: true },
 )
@@ -20,22 +24,41 @@ export type EndpointAddress = Of<typeof EndpointAddress>
 
 export const EndpointPort = struct(
   'core.v1.EndpointPort',
-  'A port behind a service.',
+  'Port of the endpoints of a service.',
   {
-    name: string({ proto: 1, doc: 'Name of the service’s port.' }),
-    port: int32({ proto: 2, always: true, doc: 'Number of the port.' }),
-    protocol: string({ proto: 3, default: 'TCP', enum: ['TCP', 'UDP', 'SCTP'], doc: 'TCP, UDP or SCTP.' }),
-    appProtocol: string({ proto: 4, optional: true, doc: 'Protocol spoken on top.' }),
+    name: string({
+      proto: 1,
+      doc: 'Name of the port, which equals that of the service port. Optional only if there is just one port.',
+    }),
+    port: int32({ proto: 2, always: true, doc: 'Port number of the endpoints.' }),
+    protocol: string({
+      proto: 3,
+      default: 'TCP',
+      enum: ['TCP', 'UDP', 'SCTP'],
+      doc: 'Protocol of the port: TCP, UDP or SCTP. Defaults to TCP.',
+    }),
+    appProtocol: string({
+      proto: 4,
+      optional: true,
+      doc: 'Application protocol of the port, such as https or kubernetes.io/h2c.',
+    }),
   },
   { atomic: true },
 )
 export type EndpointPort = Of<typeof EndpointPort>
 
-export const EndpointSubset = struct('core.v1.EndpointSubset', 'Addresses that share the same ports.', {
-  addresses: list(EndpointAddress, { proto: 1, doc: 'Addresses that take traffic.' }),
-  notReadyAddresses: list(EndpointAddress, { proto: 2, doc: 'Addresses that do not take traffic yet.' }),
-  ports: list(EndpointPort, { proto: 3, doc: 'The ports.' }),
-})
+export const EndpointSubset = struct(
+  'core.v1.EndpointSubset',
+  'Group of addresses with the same ports. Each address is combined with each port.',
+  {
+    addresses: list(EndpointAddress, { proto: 1, doc: 'Addresses that are ready to receive traffic.' }),
+    notReadyAddresses: list(EndpointAddress, {
+      proto: 2,
+      doc: 'Addresses that offer the ports but are not ready, because the pod has not started yet or fails its readiness probe.',
+    }),
+    ports: list(EndpointPort, { proto: 3, doc: 'Ports of the addresses.' }),
+  },
+)
 export type EndpointSubset = Of<typeof EndpointSubset>
 
 export const Endpoints = defineKind({
@@ -47,12 +70,15 @@ export const Endpoints = defineKind({
   deprecated: 'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice',
   createOnUpdate: true,
   shortNames: ['ep'],
-  doc: 'The addresses behind a service, in the older form.',
+  doc: 'Deprecated: use EndpointSlice. Endpoints holds the addresses that implement a service.',
   explicit: true,
   validate: ({ subsets }, at) => validateSubsets(subsets, at.field('subsets')),
   columns: [{ name: 'Endpoints', type: 'string', value: o => endpointsText(o.subsets) }],
   fields: {
-    subsets: list(EndpointSubset, { proto: 2, doc: 'Addresses and ports behind the service.' }),
+    subsets: list(EndpointSubset, {
+      proto: 2,
+      doc: 'Groups of addresses with the same ports. Together they are all endpoints of the service.',
+    }),
   },
 })
 export type Endpoints = Of<typeof Endpoints>

@@ -6,15 +6,15 @@ import { validateEvent } from './event-rules.ts'
 import { ObjectReference } from './reference.ts'
 import { age } from '../../api/table.ts'
 
-export const EventSource = struct('core.v1.EventSource', 'Who reported an event.', {
-  component: string({ proto: 1, doc: 'Program that reported it.' }),
-  host: string({ proto: 2, doc: 'Node the program runs on.' }),
+export const EventSource = struct('core.v1.EventSource', 'Component that reported an event.', {
+  component: string({ proto: 1, doc: 'Name of the component, such as kubelet.' }),
+  host: string({ proto: 2, doc: 'Name of the node where the component runs.' }),
 })
 export type EventSource = Of<typeof EventSource>
 
-export const EventSeries = struct('core.v1.EventSeries', 'How often an event came again.', {
-  count: int32({ proto: 1, doc: 'How many times it happened.' }),
-  lastObservedTime: microTime({ proto: 2, always: true, doc: 'When it last happened.' }),
+export const EventSeries = struct('core.v1.EventSeries', 'Series of repetitions of the same event.', {
+  count: int32({ proto: 1, doc: 'Number of times the event has occurred in the series.' }),
+  lastObservedTime: microTime({ proto: 2, always: true, doc: 'Time when the event last occurred.' }),
 })
 export type EventSeries = Of<typeof EventSeries>
 
@@ -26,7 +26,7 @@ export const Event = defineKind({
   scope: 'Namespaced',
   createOnUpdate: true,
   shortNames: ['ev'],
-  doc: 'An event: something worth telling happened to an object. Kept for an hour.',
+  doc: 'Event reports something that happened to an object in the cluster. Events are kept for one hour, and serve to inform people rather than programs.',
   explicit: true,
   validateName: pathSegmentErrors,
   finalizers: 'any',
@@ -71,20 +71,42 @@ export const Event = defineKind({
     { name: 'Name', type: 'string', value: '.metadata.name', wide: true },
   ],
   fields: {
-    involvedObject: ObjectReference.value({ proto: 2, doc: 'Object the event is about.' }),
-    reason: string({ proto: 3, doc: 'One CamelCase word why.' }),
-    message: string({ proto: 4, doc: 'The same for people.' }),
-    source: EventSource.value({ proto: 5, doc: 'Who reported it; the old form.' }),
-    firstTimestamp: time({ proto: 6, always: true, doc: 'When it first happened; the old form.' }),
-    lastTimestamp: time({ proto: 7, always: true, doc: 'When it last happened; the old form.' }),
-    count: int32({ proto: 8, doc: 'How many times it happened; the old form.' }),
-    type: string({ proto: 9, doc: 'Normal or Warning.' }),
-    eventTime: microTime({ proto: 10, always: true, doc: 'When it first happened.' }),
-    series: EventSeries.field({ proto: 11, doc: 'How often it came again.' }),
-    action: string({ proto: 12, doc: 'What was done.' }),
-    related: ObjectReference.field({ proto: 13, doc: 'A second object that had a part in it.' }),
-    reportingComponent: string({ proto: 14, always: true, doc: 'Program that reported it.' }),
-    reportingInstance: string({ proto: 15, always: true, doc: 'Which instance of the program.' }),
+    involvedObject: ObjectReference.value({ proto: 2, doc: 'Object that the event is about.' }),
+    reason: string({ proto: 3, doc: 'Machine-readable reason in CamelCase for the event, such as FailedScheduling.' }),
+    message: string({ proto: 4, doc: 'Human-readable description of what happened.' }),
+    source: EventSource.value({
+      proto: 5,
+      doc: 'Component that reported the event. Older counterpart of reportingComponent.',
+    }),
+    firstTimestamp: time({
+      proto: 6,
+      always: true,
+      doc: 'Time when the event first occurred. Older counterpart of eventTime.',
+    }),
+    lastTimestamp: time({
+      proto: 7,
+      always: true,
+      doc: 'Time when the event last occurred. Older counterpart of series.lastObservedTime.',
+    }),
+    count: int32({ proto: 8, doc: 'Number of times the event has occurred. Older counterpart of series.count.' }),
+    type: string({ proto: 9, doc: 'Type of the event: Normal or Warning.' }),
+    eventTime: microTime({ proto: 10, always: true, doc: 'Time when the event first occurred.' }),
+    series: EventSeries.field({ proto: 11, doc: 'Repetitions of the event. Not set if it occurred only once.' }),
+    action: string({ proto: 12, doc: 'Action that was taken or that failed, such as Binding.' }),
+    related: ObjectReference.field({
+      proto: 13,
+      doc: 'Second object that is involved in the event, for more complex actions.',
+    }),
+    reportingComponent: string({
+      proto: 14,
+      always: true,
+      doc: 'Name of the component that reported the event, such as kubernetes.io/kubelet.',
+    }),
+    reportingInstance: string({
+      proto: 15,
+      always: true,
+      doc: 'Name of the instance of the component, such as the name of its node or pod.',
+    }),
   },
 })
 export type Event = Of<typeof Event>

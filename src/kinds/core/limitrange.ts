@@ -4,21 +4,37 @@ import { defineKind, type Of } from '../../api/kind.ts'
 import { list, map, quantity, string, struct } from '../../api/schema/build.ts'
 import { createdColumn } from '../columns.ts'
 
-export const LimitRangeItem = struct('core.v1.LimitRangeItem', 'Limits for one type of thing.', {
-  type: string({ proto: 1, always: true, doc: 'Container, Pod or PersistentVolumeClaim.' }),
-  max: map(quantity({}), { proto: 2, doc: 'The most, by resource.' }),
-  min: map(quantity({}), { proto: 3, doc: 'The least, by resource.' }),
-  default: map(quantity({}), { proto: 4, doc: 'Limits given to containers without.' }),
-  defaultRequest: map(quantity({}), { proto: 5, doc: 'Requests given to containers without.' }),
+export const LimitRangeItem = struct('core.v1.LimitRangeItem', 'Limits and defaults for one type of object.', {
+  type: string({
+    proto: 1,
+    always: true,
+    doc: 'Type of object that the limits apply to: Container, Pod or PersistentVolumeClaim.',
+  }),
+  max: map(quantity({}), {
+    proto: 2,
+    doc: 'Maximum amount of each resource. Limits and requests of an object cannot exceed it.',
+  }),
+  min: map(quantity({}), {
+    proto: 3,
+    doc: 'Minimum amount of each resource. Limits and requests of an object cannot be lower.',
+  }),
+  default: map(quantity({}), {
+    proto: 4,
+    doc: 'Limit for each resource that is set on containers without one. Only for type Container.',
+  }),
+  defaultRequest: map(quantity({}), {
+    proto: 5,
+    doc: 'Request for each resource that is set on containers without one. Only for type Container.',
+  }),
   maxLimitRequestRatio: map(quantity({}), {
     proto: 6,
-    doc: 'The most that a limit may be as a multiple of the request.',
+    doc: 'Maximum ratio of limit to request for each resource, which both must then be set and not 0. At least 1.',
   }),
 })
 export type LimitRangeItem = Of<typeof LimitRangeItem>
 
-export const LimitRangeSpec = struct('core.v1.LimitRangeSpec', 'Limits for single objects of a namespace.', {
-  limits: list(LimitRangeItem, { proto: 1, always: true, doc: 'The limits, by type.' }),
+export const LimitRangeSpec = struct('core.v1.LimitRangeSpec', 'Limits for the objects in a namespace.', {
+  limits: list(LimitRangeItem, { proto: 1, always: true, doc: 'Limits by type of object. Each type may occur once.' }),
 })
 export type LimitRangeSpec = Of<typeof LimitRangeSpec>
 
@@ -30,7 +46,7 @@ export const LimitRange = defineKind({
   scope: 'Namespaced',
   createOnUpdate: true,
   shortNames: ['limits'],
-  doc: 'A limit range: defaults and bounds of what containers in a namespace ask for.',
+  doc: 'LimitRange sets defaults and limits for the resources of containers, pods and claims in a namespace.',
   columns: [createdColumn as never],
   defaults({ spec }) {
     for (const item of spec.limits ?? []) completeLimits(item)
@@ -43,7 +59,7 @@ export const LimitRange = defineKind({
     yield* validateLimits(spec.limits ?? [], at.field('spec', 'limits'))
   },
   fields: {
-    spec: LimitRangeSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    spec: LimitRangeSpec.value({ proto: 2, doc: 'Limits that apply to new objects in the namespace.' }),
   },
 })
 export type LimitRange = Of<typeof LimitRange>

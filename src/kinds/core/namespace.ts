@@ -4,30 +4,37 @@ import { list, listByKey, string, struct, time } from '../../api/schema/build.ts
 import { validateFinalizers, validateSecurityLabels } from './namespace-rules.ts'
 import { dnsLabelErrors } from '../../api/names.ts'
 
-export const NamespaceSpec = struct('core.v1.NamespaceSpec', 'What a namespace is to be.', {
-  finalizers: list(string({}), { proto: 1, doc: 'The namespace stays until each of these has been removed.' }),
+export const NamespaceSpec = struct('core.v1.NamespaceSpec', 'Attributes of a namespace.', {
+  finalizers: list(string({}), {
+    proto: 1,
+    doc: 'Finalizers that must be removed before the namespace is removed. The finalizer kubernetes stands for deleting its content.',
+  }),
 })
 export type NamespaceSpec = Of<typeof NamespaceSpec>
 
-export const NamespaceCondition = struct('core.v1.NamespaceCondition', 'One aspect of a namespace’s state.', {
-  type: string({ proto: 1, always: true, doc: 'What the condition is about.' }),
-  status: string({ proto: 2, always: true, doc: 'Whether it holds: True, False or Unknown.' }),
-  lastTransitionTime: time({ proto: 4, always: true, doc: 'When the status last changed.' }),
-  reason: string({ proto: 5, doc: 'One CamelCase word why.' }),
-  message: string({ proto: 6, doc: 'The same for people.' }),
-})
+export const NamespaceCondition = struct(
+  'core.v1.NamespaceCondition',
+  'One aspect of the current state of a namespace.',
+  {
+    type: string({ proto: 1, always: true, doc: 'Type of the condition, such as NamespaceDeletionContentFailure.' }),
+    status: string({ proto: 2, always: true, doc: 'Status of the condition: True, False or Unknown.' }),
+    lastTransitionTime: time({ proto: 4, always: true, doc: 'Time when the status of the condition last changed.' }),
+    reason: string({ proto: 5, doc: 'Machine-readable reason in CamelCase for the last transition of the condition.' }),
+    message: string({ proto: 6, doc: 'Human-readable message with details about the last transition.' }),
+  },
+)
 export type NamespaceCondition = Of<typeof NamespaceCondition>
 
-export const NamespaceStatus = struct('core.v1.NamespaceStatus', 'What a namespace is.', {
+export const NamespaceStatus = struct('core.v1.NamespaceStatus', 'Most recently observed state of a namespace.', {
   phase: string({
     proto: 1,
     enum: ['Active', 'Terminating'],
-    doc: 'Active, or Terminating while its content is deleted.',
+    doc: 'Phase of the namespace: Active, or Terminating while its content is being deleted. No objects can be created in a terminating namespace.',
   }),
   conditions: listByKey('type', NamespaceCondition, {
     proto: 2,
     mergeKey: 'type',
-    doc: 'What can be said about the state, one entry per aspect.',
+    doc: 'Conditions that describe problems and progress of the deletion.',
   }),
 })
 export type NamespaceStatus = Of<typeof NamespaceStatus>
@@ -42,7 +49,7 @@ export const Namespace = defineKind({
   verbs: ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'],
   subresources: ['finalize'],
   status: true,
-  doc: 'A namespace: names are unique within it, and deleting it deletes what is in it.',
+  doc: 'Namespace is a scope for the names of objects. Deleting it deletes all objects in it.',
   selectable: { 'status.phase': n => n.status.phase ?? '', name: n => n.metadata.name ?? '' },
   columns: [{ name: 'Status', type: 'string', value: '.status.phase' }],
   // It keeps finalizers of its own in spec.
@@ -73,8 +80,8 @@ export const Namespace = defineKind({
       yield field.invalid(status.phase ?? '', "may only be 'Terminating' if `deletionTimestamp` is not empty")
   },
   fields: {
-    spec: NamespaceSpec.value({ proto: 2, doc: 'What is wanted.' }),
-    status: NamespaceStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
+    spec: NamespaceSpec.value({ proto: 2, doc: 'Attributes of the namespace.' }),
+    status: NamespaceStatus.value({ proto: 3, doc: 'Most recently observed state of the namespace.' }),
   },
 })
 export type Namespace = Of<typeof Namespace>

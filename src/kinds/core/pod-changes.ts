@@ -1,11 +1,10 @@
 // How the change of a pod's spec is looked at: where a pod that still has gates may be narrowed down to, and the
 // difference that is shown when more has changed than may.
 // Source: pkg/apis/core/validation (validateNodeSelectorMutation, validateNodeAffinityMutation), pkg/apis/core/types.go.
-import type { Printed, Problem } from '../../api/path.ts'
+import type { Printed, Problem, Path } from '../../api/path.ts'
 import type { Problems } from '../../api/checks.ts'
 import { goLines, goStruct, goStructs } from '../../api/go-value.ts'
 import { unifiedDiff } from '../../api/line-diff.ts'
-import type { Path } from '../../api/path.ts'
 import { bool, struct } from '../../api/schema/build.ts'
 import { asGiven, copyNotes } from '../../api/schema/empties.ts'
 import type { DeepReadonly, Fields } from '../../api/schema/node.ts'

@@ -12,13 +12,23 @@ type ReadPod = DeepReadonly<Pod>
 type ContainerStatus = NonNullable<ReadPod['status']['containerStatuses']>[number]
 
 export const podColumns: readonly Column<Pod>[] = [
-  { name: 'Ready', type: 'string', value: pod => readyText(pod), doc: 'Containers that are ready, of all.' },
-  { name: 'Status', type: 'string', value: pod => podStatusText(pod), doc: 'The state of the pod in one word.' },
+  {
+    name: 'Ready',
+    type: 'string',
+    value: pod => readyText(pod),
+    doc: 'Number of containers that are ready, and of all containers.',
+  },
+  {
+    name: 'Status',
+    type: 'string',
+    value: pod => podStatusText(pod),
+    doc: 'Phase of the pod, or the reason why it is not running or is terminating.',
+  },
   {
     name: 'Restarts',
     type: 'string',
     value: (pod, now) => restartsText(pod, now),
-    doc: 'Restarts of its containers, and when the last was.',
+    doc: 'Number of restarts of the containers, and the time since the last one.',
   },
   { name: 'IP', type: 'string', wide: true, value: pod => pod.status.podIPs?.[0]?.ip ?? pod.status.podIP ?? '<none>' },
   { name: 'Node', type: 'string', wide: true, value: pod => pod.spec.nodeName ?? '<none>' },
@@ -89,7 +99,7 @@ function gatesText(pod: ReadPod): string {
 }
 
 /** The word in the STATUS column. */
-export function podStatusText(pod: ReadPod): string {
+function podStatusText(pod: ReadPod): string {
   let reason = pod.status.reason || pod.status.phase || 'Unknown'
   if (pod.status.conditions?.some(c => c.type === 'PodScheduled' && c.reason === 'SchedulingGated'))
     reason = 'SchedulingGated'

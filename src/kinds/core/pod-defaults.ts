@@ -61,7 +61,7 @@ export function defaultWhole(spec: PodSpec): void {
   if (requests.length) resources.requests = Object.fromEntries(requests)
 }
 
-export const containersOf = (spec: PodSpec): Container[] => [
+const containersOf = (spec: PodSpec): Container[] => [
   ...(spec.initContainers ?? []),
   ...(spec.containers ?? []),
   ...((spec.ephemeralContainers ?? []) as unknown as Container[]),

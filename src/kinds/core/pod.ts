@@ -30,7 +30,7 @@ export const Pod = defineKind({
     'resize',
   ],
   status: true,
-  doc: 'A pod: containers that run together on one node, with one address and shared volumes.',
+  doc: 'Pod is a group of containers that run together on one node, sharing an IP address and volumes.',
   generation: true,
   statusKeeps: ['ownerReferences', 'deletionTimestamp'],
   returnsDeleted: true,
@@ -72,8 +72,11 @@ export const Pod = defineKind({
   validateUpdate: validatePodUpdate,
   validateStatus: validatePodStatus,
   fields: {
-    spec: PodSpec.value({ proto: 2, doc: 'What the pod is to be.' }),
-    status: PodStatus.value({ proto: 3, doc: 'What the pod is, as last reported by its node.' }),
+    spec: PodSpec.value({ proto: 2, doc: 'Desired state of the pod.' }),
+    status: PodStatus.value({
+      proto: 3,
+      doc: 'Most recently observed state of the pod. Set by the kubelet and the scheduler. May be slightly out of date.',
+    }),
   },
 })
 export type Pod = Of<typeof Pod>

@@ -4,222 +4,292 @@ import { bool, int32, int64, list, listByKey, map, quantity, string, struct, tim
 import { ResourceRequirements } from './container.ts'
 import { stopSignals } from './signals.ts'
 
-export const VolumeHealthCondition = struct('core.v1.VolumeHealthCondition', 'Something wrong with a volume.', {
+export const VolumeHealthCondition = struct('core.v1.VolumeHealthCondition', 'Problem with the health of a volume.', {
   status: string({
     proto: 1,
     always: true,
     required: true,
     enum: ['Inaccessible', 'DataLoss', 'Degraded'],
-    doc: 'Inaccessible, DataLoss or Degraded.',
+    doc: 'Kind of problem: Inaccessible, DataLoss or Degraded.',
   }),
-  reason: string({ proto: 2, always: true, required: true, doc: 'One CamelCase word why.' }),
-  message: string({ proto: 3, doc: 'The same for people.' }),
+  reason: string({
+    proto: 2,
+    always: true,
+    required: true,
+    doc: 'Machine-readable reason in CamelCase for the problem.',
+  }),
+  message: string({ proto: 3, doc: 'Human-readable message with details about the problem.' }),
 })
 export type VolumeHealthCondition = Of<typeof VolumeHealthCondition>
 
-export const VolumeHealthStatus = struct('core.v1.VolumeHealthStatus', 'How healthy a volume is.', {
+export const VolumeHealthStatus = struct('core.v1.VolumeHealthStatus', 'Health of a volume.', {
   healthConditions: listByKey(['status', 'reason'], VolumeHealthCondition, {
     proto: 1,
     mergeKey: 'status',
-    doc: 'What is wrong with it, if anything.',
+    doc: 'Problems with the volume. Empty if there are none.',
   }),
-  lastTransitionTime: time({ proto: 2, always: true, doc: 'When the conditions last changed.' }),
+  lastTransitionTime: time({ proto: 2, always: true, doc: 'Time when the list of problems last changed.' }),
 })
 export type VolumeHealthStatus = Of<typeof VolumeHealthStatus>
 
-export const PodCondition = struct('core.v1.PodCondition', 'One aspect of a pod’s state.', {
-  type: string({ proto: 1, always: true, doc: 'What the condition is about.' }),
-  observedGeneration: int64({ proto: 7, doc: 'The generation this was computed for.' }),
-  status: string({ proto: 2, always: true, doc: 'Whether it holds: True, False or Unknown.' }),
-  lastProbeTime: time({ proto: 3, always: true, doc: 'When the condition was last looked at.' }),
-  lastTransitionTime: time({ proto: 4, always: true, doc: 'When the status last changed.' }),
-  reason: string({ proto: 5, doc: 'One CamelCase word why.' }),
-  message: string({ proto: 6, doc: 'The same for people.' }),
+export const PodCondition = struct('core.v1.PodCondition', 'One aspect of the current state of a pod.', {
+  type: string({
+    proto: 1,
+    always: true,
+    doc: 'Type of the condition: Ready, ContainersReady, Initialized or PodScheduled.',
+  }),
+  observedGeneration: int64({ proto: 7, doc: 'Generation of the pod that the condition was set for.' }),
+  status: string({ proto: 2, always: true, doc: 'Status of the condition: True, False or Unknown.' }),
+  lastProbeTime: time({ proto: 3, always: true, doc: 'Time when the condition was last probed.' }),
+  lastTransitionTime: time({ proto: 4, always: true, doc: 'Time when the status of the condition last changed.' }),
+  reason: string({ proto: 5, doc: 'Machine-readable reason in CamelCase for the last transition of the condition.' }),
+  message: string({ proto: 6, doc: 'Human-readable message with details about the last transition.' }),
 })
 export type PodCondition = Of<typeof PodCondition>
 
 export const ContainerStateWaiting = struct(
   'core.v1.ContainerStateWaiting',
-  'The container is not yet, or not at present, running.',
+  'State of a container that is not running, for example because its image is being pulled.',
   {
-    reason: string({ proto: 1, doc: 'One CamelCase word why, such as ContainerCreating or CrashLoopBackOff.' }),
-    message: string({ proto: 2, doc: 'The same for people.' }),
+    reason: string({
+      proto: 1,
+      doc: 'Machine-readable reason why the container is waiting, such as ContainerCreating or CrashLoopBackOff.',
+    }),
+    message: string({ proto: 2, doc: 'Human-readable message with details about why the container is waiting.' }),
   },
 )
 export type ContainerStateWaiting = Of<typeof ContainerStateWaiting>
 
-export const ContainerStateRunning = struct('core.v1.ContainerStateRunning', 'The container runs.', {
-  startedAt: time({ proto: 1, always: true, doc: 'When it was started.' }),
+export const ContainerStateRunning = struct('core.v1.ContainerStateRunning', 'State of a container that is running.', {
+  startedAt: time({ proto: 1, always: true, doc: 'Time when the container was last started.' }),
 })
 export type ContainerStateRunning = Of<typeof ContainerStateRunning>
 
-export const ContainerStateTerminated = struct('core.v1.ContainerStateTerminated', 'The container has ended.', {
-  exitCode: int32({ proto: 1, always: true, doc: 'Exit code of its first process.' }),
-  signal: int32({ proto: 2, doc: 'Signal that ended it, if one did.' }),
-  reason: string({ proto: 3, doc: 'One CamelCase word why.' }),
-  message: string({ proto: 4, doc: 'What the container left in its termination message file.' }),
-  startedAt: time({ proto: 5, always: true, doc: 'When it was started.' }),
-  finishedAt: time({ proto: 6, always: true, doc: 'When it ended.' }),
-  containerID: string({ proto: 7, doc: 'ID of the container, as scheme://id.' }),
-})
+export const ContainerStateTerminated = struct(
+  'core.v1.ContainerStateTerminated',
+  'State of a container that has terminated.',
+  {
+    exitCode: int32({ proto: 1, always: true, doc: 'Exit code of the container.' }),
+    signal: int32({ proto: 2, doc: 'Number of the signal that terminated the container, if there was one.' }),
+    reason: string({
+      proto: 3,
+      doc: 'Machine-readable reason for the termination, such as Completed, Error or OOMKilled.',
+    }),
+    message: string({
+      proto: 4,
+      doc: 'Termination message of the container, read from terminationMessagePath or the end of the log.',
+    }),
+    startedAt: time({ proto: 5, always: true, doc: 'Time when the container was started.' }),
+    finishedAt: time({ proto: 6, always: true, doc: 'Time when the container terminated.' }),
+    containerID: string({ proto: 7, doc: 'ID of the container, as type://id.' }),
+  },
+)
 export type ContainerStateTerminated = Of<typeof ContainerStateTerminated>
 
 export const ContainerState = struct(
   'core.v1.ContainerState',
-  'What a container does; at most one is set, and none means waiting.',
+  'State of a container. At most one field is set. If none is, the container is waiting.',
   {
-    waiting: ContainerStateWaiting.field({ proto: 1, doc: 'Set while it waits.' }),
-    running: ContainerStateRunning.field({ proto: 2, doc: 'Set while it runs.' }),
-    terminated: ContainerStateTerminated.field({ proto: 3, doc: 'Set once it has ended.' }),
+    waiting: ContainerStateWaiting.field({ proto: 1, doc: 'Details about a container that is waiting.' }),
+    running: ContainerStateRunning.field({ proto: 2, doc: 'Details about a container that is running.' }),
+    terminated: ContainerStateTerminated.field({ proto: 3, doc: 'Details about a container that has terminated.' }),
   },
 )
 export type ContainerState = Of<typeof ContainerState>
 
-export const ImageVolumeStatus = struct('core.v1.ImageVolumeStatus', 'What is mounted by a volume of an image.', {
-  imageRef: string({ proto: 1, required: true, doc: 'Digest of the image.' }),
+export const ImageVolumeStatus = struct('core.v1.ImageVolumeStatus', 'Status of a volume that mounts an image.', {
+  imageRef: string({ proto: 1, required: true, doc: 'Digest of the mounted image.' }),
 })
 export type ImageVolumeStatus = Of<typeof ImageVolumeStatus>
 
-export const VolumeStatus = struct('core.v1.VolumeStatus', 'What a mounted volume holds.', {
-  image: ImageVolumeStatus.field({ proto: 1, doc: 'For a volume of an image.' }),
+export const VolumeStatus = struct('core.v1.VolumeStatus', 'Status of a mounted volume, by its type.', {
+  image: ImageVolumeStatus.field({ proto: 1, doc: 'Status of a volume that mounts an image.' }),
 })
 export type VolumeStatus = Of<typeof VolumeStatus>
 
-export const VolumeMountStatus = struct('core.v1.VolumeMountStatus', 'A mount as it was made.', {
+export const VolumeMountStatus = struct('core.v1.VolumeMountStatus', 'Status of a volume mount.', {
   name: string({ proto: 1, always: true, doc: 'Name of the volume.' }),
-  mountPath: string({ proto: 2, always: true, doc: 'Where in the container it is.' }),
-  readOnly: bool({ proto: 3, doc: 'True to mount without the right to write.' }),
-  recursiveReadOnly: string({ proto: 4, optional: true, doc: 'Whether mounts below are read-only too.' }),
-  volumeStatus: VolumeStatus.field({ proto: 5, doc: 'What the volume holds.' }),
+  mountPath: string({ proto: 2, always: true, doc: 'Path in the container where the volume is mounted.' }),
+  readOnly: bool({ proto: 3, doc: 'Whether the volume is mounted read-only.' }),
+  recursiveReadOnly: string({
+    proto: 4,
+    optional: true,
+    doc: 'Whether mounts below the mount are read-only as well: Disabled or Enabled.',
+  }),
+  volumeStatus: VolumeStatus.field({
+    proto: 5,
+    doc: 'Status of the mounted volume, for the volume types that report one.',
+  }),
 })
 export type VolumeMountStatus = Of<typeof VolumeMountStatus>
 
 export const LinuxContainerUser = struct(
   'core.v1.LinuxContainerUser',
-  'Identity of a container’s first process on Linux.',
+  'User and groups of the first process of a Linux container.',
   {
-    uid: int64({ proto: 1, always: true, doc: 'User ID.' }),
-    gid: int64({ proto: 2, always: true, doc: 'Primary group ID.' }),
-    supplementalGroups: list(int64({}), { proto: 3, doc: 'Further group IDs.' }),
+    uid: int64({ proto: 1, always: true, doc: 'User ID of the process.' }),
+    gid: int64({ proto: 2, always: true, doc: 'Primary group ID of the process.' }),
+    supplementalGroups: list(int64({}), { proto: 3, doc: 'Additional group IDs of the process.' }),
   },
 )
 export type LinuxContainerUser = Of<typeof LinuxContainerUser>
 
-export const ContainerUser = struct('core.v1.ContainerUser', 'Identity of a container’s first process.', {
-  linux: LinuxContainerUser.field({ proto: 1, doc: 'The identity on Linux.' }),
-})
+export const ContainerUser = struct(
+  'core.v1.ContainerUser',
+  'User and groups of the first process of a container, when it started.',
+  {
+    linux: LinuxContainerUser.field({ proto: 1, doc: 'User and groups of a Linux container.' }),
+  },
+)
 export type ContainerUser = Of<typeof ContainerUser>
 
-export const ResourceHealth = struct('core.v1.ResourceHealth', 'Health of one device.', {
+export const ResourceHealth = struct('core.v1.ResourceHealth', 'Health of a device.', {
   resourceID: string({ proto: 1, always: true, doc: 'ID of the device.' }),
-  health: string({ proto: 2, doc: 'Healthy, Unhealthy or Unknown.' }),
-  message: string({ proto: 6, optional: true, doc: 'The same for people.' }),
+  health: string({ proto: 2, doc: 'Health of the device: Healthy, Unhealthy or Unknown.' }),
+  message: string({ proto: 6, optional: true, doc: 'Human-readable message with details about the health.' }),
 })
 export type ResourceHealth = Of<typeof ResourceHealth>
 
-export const ResourceStatus = struct('core.v1.ResourceStatus', 'Health of the devices of one resource.', {
-  name: string({
-    proto: 1,
-    always: true,
-    required: true,
-    doc: 'Name of the resource, or claim:name/request for a claim.',
-  }),
-  resources: listByKey('resourceID', ResourceHealth, { proto: 2, doc: 'The devices.' }),
-})
+export const ResourceStatus = struct(
+  'core.v1.ResourceStatus',
+  'Health of the devices that a container was allocated for one resource.',
+  {
+    name: string({
+      proto: 1,
+      always: true,
+      required: true,
+      doc: 'Name of the resource, or claim:name/request for a request of a ResourceClaim.',
+    }),
+    resources: listByKey('resourceID', ResourceHealth, { proto: 2, doc: 'Health of each device that was allocated.' }),
+  },
+)
 export type ResourceStatus = Of<typeof ResourceStatus>
 
-export const ContainerStatus = struct('core.v1.ContainerStatus', 'What one container of a pod does.', {
+export const ContainerStatus = struct('core.v1.ContainerStatus', 'Observed state of a container of a pod.', {
   name: string({ proto: 1, always: true, doc: 'Name of the container.' }),
-  state: ContainerState.value({ proto: 2, doc: 'What it does now.' }),
-  lastState: ContainerState.value({ proto: 3, doc: 'How it ended the last time.' }),
-  ready: bool({ proto: 4, always: true, doc: 'Whether its readiness probe is content, or there is none and it runs.' }),
-  restartCount: int32({ proto: 5, always: true, doc: 'How many times it was started again.' }),
-  image: string({ proto: 6, always: true, doc: 'Image it runs.' }),
-  imageID: string({ proto: 7, always: true, doc: 'Digest of the image.' }),
-  containerID: string({ proto: 8, doc: 'ID of the container, as scheme://id.' }),
+  state: ContainerState.value({ proto: 2, doc: 'Current state of the container.' }),
+  lastState: ContainerState.value({
+    proto: 3,
+    doc: 'State in which the container last terminated. Empty if it has not been restarted.',
+  }),
+  ready: bool({
+    proto: 4,
+    always: true,
+    doc: 'Whether the container passes its readiness probe. Without a probe it is true while the container is running.',
+  }),
+  restartCount: int32({ proto: 5, always: true, doc: 'Number of times that the container has been restarted.' }),
+  image: string({
+    proto: 6,
+    always: true,
+    doc: 'Image that the container runs. May differ from the image in the spec.',
+  }),
+  imageID: string({ proto: 7, always: true, doc: 'ID of the image, with its digest.' }),
+  containerID: string({ proto: 8, doc: 'ID of the container, as type://id.' }),
   started: bool({
     proto: 9,
     optional: true,
-    doc: 'Whether it has started: its postStart hook is done and its startup probe was content.',
+    doc: 'Whether the container has finished its postStart hook and passed its startup probe. Becomes false when the container restarts.',
   }),
-  allocatedResources: map(quantity({}), { proto: 10, doc: 'Resources set aside for it on the node.' }),
-  resources: ResourceRequirements.field({ proto: 11, doc: 'Resources and limits that are in effect.' }),
-  volumeMounts: listByKey('mountPath', VolumeMountStatus, { proto: 12, mergeKey: 'mountPath', doc: 'Its mounts.' }),
-  user: ContainerUser.field({ proto: 13, doc: 'Identity of its first process.' }),
+  allocatedResources: map(quantity({}), {
+    proto: 10,
+    doc: 'Resource requests that the node has allocated to the container.',
+  }),
+  resources: ResourceRequirements.field({
+    proto: 11,
+    doc: 'Resource requests and limits that currently apply to the container.',
+  }),
+  volumeMounts: listByKey('mountPath', VolumeMountStatus, {
+    proto: 12,
+    mergeKey: 'mountPath',
+    doc: 'Status of the volume mounts.',
+  }),
+  user: ContainerUser.field({
+    proto: 13,
+    doc: 'User and groups of the first process of the container, when it started.',
+  }),
   allocatedResourcesStatus: listByKey('name', ResourceStatus, {
     proto: 14,
     mergeKey: 'name',
-    doc: 'Health of the devices it was given.',
+    doc: 'Health of the devices that were allocated to the container.',
   }),
   stopSignal: string({
     proto: 15,
     optional: true,
     enum: stopSignals,
-    doc: 'Signal that asks it to stop.',
+    doc: 'Signal that is sent to stop the container.',
   }),
 })
 export type ContainerStatus = Of<typeof ContainerStatus>
 
-export const PodIP = struct('core.v1.PodIP', 'An address of a pod.', {
-  ip: string({ proto: 1, always: true, required: true, doc: 'The address.' }),
+export const PodIP = struct('core.v1.PodIP', 'IP address of a pod.', {
+  ip: string({ proto: 1, always: true, required: true, doc: 'IP address that is assigned to the pod.' }),
 })
 export type PodIP = Of<typeof PodIP>
 
 export const PodResourceClaimStatus = struct(
   'core.v1.PodResourceClaimStatus',
-  'The ResourceClaim made for an entry of resourceClaims.',
+  'ResourceClaim that was created for an entry of spec.resourceClaims from a template.',
   {
-    name: string({ proto: 1, always: true, doc: 'Name of the entry.' }),
-    resourceClaimName: string({ proto: 2, optional: true, doc: 'Name of the ResourceClaim; none if none was needed.' }),
+    name: string({ proto: 1, always: true, doc: 'Name of the entry in spec.resourceClaims.' }),
+    resourceClaimName: string({
+      proto: 2,
+      optional: true,
+      doc: 'Name of the ResourceClaim that was created. Unset if none was needed.',
+    }),
   },
 )
 export type PodResourceClaimStatus = Of<typeof PodResourceClaimStatus>
 
-export const HostIP = struct('core.v1.HostIP', 'An address of a node.', {
-  ip: string({ proto: 1, always: true, required: true, doc: 'The address.' }),
+export const HostIP = struct('core.v1.HostIP', 'IP address of the node of a pod.', {
+  ip: string({ proto: 1, always: true, required: true, doc: 'IP address of the node.' }),
 })
 export type HostIP = Of<typeof HostIP>
 
 export const ContainerExtendedResourceRequest = struct(
   'core.v1.ContainerExtendedResourceRequest',
-  'Which request of a claim stands for a resource of a container.',
+  'Maps an extended resource of a container to a request of a ResourceClaim.',
   {
-    containerName: string({ proto: 1, always: true, doc: 'The container.' }),
-    resourceName: string({ proto: 2, always: true, doc: 'The resource it asks for.' }),
-    requestName: string({ proto: 3, always: true, doc: 'The request in the claim.' }),
+    containerName: string({ proto: 1, always: true, doc: 'Name of the container that requests the resource.' }),
+    resourceName: string({ proto: 2, always: true, doc: 'Name of the extended resource.' }),
+    requestName: string({ proto: 3, always: true, doc: 'Name of the request in the ResourceClaim.' }),
   },
 )
 export type ContainerExtendedResourceRequest = Of<typeof ContainerExtendedResourceRequest>
 
 export const PodExtendedResourceClaimStatus = struct(
   'core.v1.PodExtendedResourceClaimStatus',
-  'The ResourceClaim made for resources that devices provide.',
+  'ResourceClaim that was created for the extended resources of a pod.',
   {
     requestMappings: list(ContainerExtendedResourceRequest, {
       proto: 1,
       always: true,
-      doc: 'Which request stands for what.',
+      doc: 'Maps each extended resource of a container to a request of the ResourceClaim.',
     }),
-    resourceClaimName: string({ proto: 2, always: true, doc: 'Name of the ResourceClaim.' }),
+    resourceClaimName: string({ proto: 2, always: true, doc: 'Name of the ResourceClaim that was created.' }),
   },
 )
 export type PodExtendedResourceClaimStatus = Of<typeof PodExtendedResourceClaimStatus>
 
 export const NodeAllocatableMappedResources = struct(
   'core.v1.NodeAllocatableMappedResources',
-  'An amount of a node’s resource that a claim stands for.',
+  'Amount of an allocatable resource of the node that a ResourceClaim provides.',
   {
-    name: string({ proto: 1, always: true, required: true, doc: 'The resource.' }),
-    quantity: quantity({ proto: 2, optional: true, required: true, doc: 'The amount.' }),
+    name: string({ proto: 1, always: true, required: true, doc: 'Name of the resource, such as cpu or memory.' }),
+    quantity: quantity({
+      proto: 2,
+      optional: true,
+      required: true,
+      doc: 'Amount of the resource that the claim provides.',
+    }),
   },
 )
 export type NodeAllocatableMappedResources = Of<typeof NodeAllocatableMappedResources>
 
 export const NodeAllocatableOverheadResources = struct(
   'core.v1.NodeAllocatableOverheadResources',
-  'An amount of a node’s resource that using a claim costs.',
+  'Amount of an allocatable resource of the node that using a ResourceClaim takes in addition.',
   {
-    name: string({ proto: 1, always: true, required: true, doc: 'The resource.' }),
+    name: string({ proto: 1, always: true, required: true, doc: 'Name of the resource, such as memory.' }),
     perPod: quantity({ proto: 2, optional: true, doc: 'Amount for each pod that uses the claim.' }),
     perContainer: quantity({ proto: 3, optional: true, doc: 'Amount for each container that uses the claim.' }),
   },
@@ -228,84 +298,121 @@ export type NodeAllocatableOverheadResources = Of<typeof NodeAllocatableOverhead
 
 export const NodeAllocatableResourceClaimStatus = struct(
   'core.v1.NodeAllocatableResourceClaimStatus',
-  'What a claim takes of a node’s resources.',
+  'Allocatable resources of the node that are allocated through a ResourceClaim.',
   {
     resourceClaimName: string({ proto: 1, always: true, required: true, doc: 'Name of the ResourceClaim.' }),
-    containers: list(string({}), { proto: 2, listType: 'set', doc: 'Containers that use it.' }),
+    containers: list(string({}), {
+      proto: 2,
+      listType: 'set',
+      doc: 'Names of the containers of the pod that use the claim.',
+    }),
     mapping: listByKey('name', NodeAllocatableMappedResources, {
       proto: 4,
       mergeKey: 'name',
-      doc: 'Resources it stands for.',
+      doc: 'Resources that the claim provides.',
     }),
     overhead: listByKey('name', NodeAllocatableOverheadResources, {
       proto: 5,
       mergeKey: 'name',
-      doc: 'Resources that using it costs.',
+      doc: 'Resources that using the claim takes in addition.',
     }),
   },
 )
 export type NodeAllocatableResourceClaimStatus = Of<typeof NodeAllocatableResourceClaimStatus>
 
-export const PodVolumeHealth = struct('core.v1.PodVolumeHealth', 'How healthy one volume of a pod is.', {
-  name: string({ proto: 1, always: true, required: true, doc: 'Name of the volume.' }),
+export const PodVolumeHealth = struct('core.v1.PodVolumeHealth', 'Health of one volume of a pod.', {
+  name: string({ proto: 1, always: true, required: true, doc: 'Name of the volume in spec.volumes.' }),
   healthConditions: listByKey(['status', 'reason'], VolumeHealthCondition, {
     proto: 2,
     mergeKey: 'status',
-    doc: 'What is wrong with it, if anything.',
+    doc: 'Problems with the volume. Empty if there are none.',
   }),
-  lastTransitionTime: time({ proto: 3, always: true, doc: 'When the conditions last changed.' }),
+  lastTransitionTime: time({ proto: 3, always: true, doc: 'Time when the list of problems last changed.' }),
 })
 export type PodVolumeHealth = Of<typeof PodVolumeHealth>
 
-export const PodStatus = struct('core.v1.PodStatus', 'What a pod is, as last reported by its node.', {
-  observedGeneration: int64({ proto: 17, doc: 'The generation this was computed for.' }),
+export const PodStatus = struct('core.v1.PodStatus', 'Most recently observed state of a pod.', {
+  observedGeneration: int64({ proto: 17, doc: 'Generation of the pod that the status was reported for.' }),
   phase: string({
     proto: 1,
     enum: ['Pending', 'Running', 'Succeeded', 'Failed', 'Unknown'],
-    doc: 'Where in its life the pod is: Pending, Running, Succeeded, Failed or Unknown.',
+    doc: 'Summary of where the pod is in its lifecycle: Pending (not all containers have started yet), Running, Succeeded (all containers exited with code 0), Failed (at least one failed) or Unknown.',
   }),
   conditions: listByKey('type', PodCondition, {
     proto: 2,
     mergeKey: 'type',
-    doc: 'What can be said about the state, one entry per aspect.',
+    doc: 'Current conditions of the pod, such as Ready and PodScheduled.',
   }),
-  message: string({ proto: 3, doc: 'Why it is in this phase, for people.' }),
-  reason: string({ proto: 4, doc: 'Why it is in this phase, in one CamelCase word, such as Evicted.' }),
-  nominatedNodeName: string({ proto: 11, doc: 'Node on which room is being made for the pod.' }),
-  hostIP: string({ proto: 5, doc: 'Address of its node.' }),
-  hostIPs: list(HostIP, { proto: 16, mergeKey: 'ip', doc: 'Addresses of its node, one per family.' }),
-  podIP: string({ proto: 6, doc: 'Its address.' }),
-  podIPs: listByKey('ip', PodIP, { proto: 12, mergeKey: 'ip', doc: 'Its addresses, one per family.' }),
-  startTime: time({ proto: 7, optional: true, doc: 'When the node took the pod in.' }),
-  initContainerStatuses: list(ContainerStatus, { proto: 10, doc: 'What its init containers do.' }),
-  containerStatuses: list(ContainerStatus, { proto: 8, doc: 'What its containers do.' }),
+  message: string({ proto: 3, doc: 'Human-readable message with details about why the pod is in this phase.' }),
+  reason: string({ proto: 4, doc: 'Machine-readable reason why the pod is in this phase, such as Evicted.' }),
+  nominatedNodeName: string({
+    proto: 11,
+    doc: 'Node that the scheduler intends to place the pod on, set for example while pods there are being preempted. The pod may still be placed elsewhere.',
+  }),
+  hostIP: string({
+    proto: 5,
+    doc: 'Primary IP address of the node. Empty until the pod is scheduled and its kubelet has reported it.',
+  }),
+  hostIPs: list(HostIP, {
+    proto: 16,
+    mergeKey: 'ip',
+    doc: 'IP addresses of the node, at most one for each IP family. The first one equals hostIP.',
+  }),
+  podIP: string({
+    proto: 6,
+    doc: 'Primary IP address of the pod, reachable at least within the cluster. Empty until one is assigned.',
+  }),
+  podIPs: listByKey('ip', PodIP, {
+    proto: 12,
+    mergeKey: 'ip',
+    doc: 'IP addresses of the pod, at most one for each IP family. The first one equals podIP.',
+  }),
+  startTime: time({
+    proto: 7,
+    optional: true,
+    doc: 'Time when the kubelet accepted the pod, before it pulled any images.',
+  }),
+  initContainerStatuses: list(ContainerStatus, {
+    proto: 10,
+    doc: 'Status of each init container, in the order of spec.initContainers.',
+  }),
+  containerStatuses: list(ContainerStatus, { proto: 8, doc: 'Status of each container.' }),
   qosClass: string({
     proto: 9,
     enum: ['Guaranteed', 'Burstable', 'BestEffort'],
-    doc: 'Guaranteed, Burstable or BestEffort, by its requests and limits; BestEffort is evicted first.',
+    doc: 'Quality of service class, derived from the requests and limits: Guaranteed, Burstable or BestEffort. On a node under pressure, BestEffort pods are evicted first.',
   }),
-  ephemeralContainerStatuses: list(ContainerStatus, { proto: 13, doc: 'What its ephemeral containers do.' }),
-  resize: string({ proto: 14, doc: 'How far a change of its resources has come; conditions say so now.' }),
+  ephemeralContainerStatuses: list(ContainerStatus, { proto: 13, doc: 'Status of each ephemeral container.' }),
+  resize: string({
+    proto: 14,
+    doc: 'Deprecated: use the conditions PodResizePending and PodResizeInProgress. State of a resize of the pod’s resources.',
+  }),
   resourceClaimStatuses: listByKey('name', PodResourceClaimStatus, {
     proto: 15,
     mergeKey: 'name',
     retainKeys: true,
-    doc: 'ResourceClaims made for it.',
+    doc: 'ResourceClaims that were created for the pod from templates.',
   }),
   extendedResourceClaimStatus: PodExtendedResourceClaimStatus.field({
     proto: 18,
-    doc: 'The claim made for resources that devices provide.',
+    doc: 'ResourceClaim that was created for the extended resources of the pod.',
   }),
-  allocatedResources: map(quantity({}), { proto: 19, doc: 'Resources set aside for the pod as a whole.' }),
+  allocatedResources: map(quantity({}), {
+    proto: 19,
+    doc: 'Resource requests that the node has allocated to the pod as a whole.',
+  }),
   resources: ResourceRequirements.field({
     proto: 20,
-    doc: 'Resources and limits of the pod as a whole that are in effect.',
+    doc: 'Resource requests and limits that currently apply to the pod as a whole.',
   }),
   nodeAllocatableResourceClaimStatuses: listByKey('resourceClaimName', NodeAllocatableResourceClaimStatus, {
     proto: 21,
     mergeKey: 'resourceClaimName',
-    doc: 'What its claims take of the node’s resources.',
+    doc: 'Allocatable resources of the node that are allocated through the ResourceClaims of the pod.',
   }),
-  volumeHealth: listByKey('name', PodVolumeHealth, { proto: 22, doc: 'How healthy its volumes are.' }),
+  volumeHealth: listByKey('name', PodVolumeHealth, {
+    proto: 22,
+    doc: 'Health of the volumes of the pod. Alpha, not reported.',
+  }),
 })
 export type PodStatus = Of<typeof PodStatus>

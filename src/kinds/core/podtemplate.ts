@@ -12,7 +12,7 @@ export const PodTemplate = defineKind({
   kind: 'PodTemplate',
   plural: 'podtemplates',
   scope: 'Namespaced',
-  doc: 'A pod template kept as an object of its own.',
+  doc: 'PodTemplate stores a template of a pod as an object, for controllers that create pods from it.',
   returnsDeleted: true,
   defaults: t => defaultPodSpec(t.template.spec),
   age: false,
@@ -26,7 +26,7 @@ export const PodTemplate = defineKind({
   warnings: ({ template }, _old, at) => warnOfTemplate(template, at.field('template')),
   validate: ({ template }, at) => validateTemplate(template, at.field('template')),
   fields: {
-    template: PodTemplateSpec.value({ proto: 2, doc: 'The pod to make.' }),
+    template: PodTemplateSpec.value({ proto: 2, doc: 'Template that pods are created from.' }),
   },
 })
 export type PodTemplate = Of<typeof PodTemplate>

@@ -4,15 +4,18 @@ import { bool, inline, string, struct } from '../../api/schema/build.ts'
 
 export const ObjectReference = struct(
   'core.v1.ObjectReference',
-  'Points to an object of any kind.',
+  'Reference to an object of any kind, or to a part of it.',
   {
-    kind: string({ proto: 1, doc: 'Kind of the object.' }),
-    namespace: string({ proto: 2, doc: 'Its namespace.' }),
-    name: string({ proto: 3, doc: 'Its name.' }),
-    uid: string({ proto: 4, doc: 'Its UID.' }),
-    apiVersion: string({ proto: 5, doc: 'Its group and version.' }),
-    resourceVersion: string({ proto: 6, doc: 'Its resource version.' }),
-    fieldPath: string({ proto: 7, doc: 'A part of it, such as spec.containers{web}.' }),
+    kind: string({ proto: 1, doc: 'Kind of the referenced object.' }),
+    namespace: string({ proto: 2, doc: 'Namespace of the referenced object.' }),
+    name: string({ proto: 3, doc: 'Name of the referenced object.' }),
+    uid: string({ proto: 4, doc: 'UID of the referenced object.' }),
+    apiVersion: string({ proto: 5, doc: 'API group and version of the referenced object.' }),
+    resourceVersion: string({ proto: 6, doc: 'Resource version of the referenced object.' }),
+    fieldPath: string({
+      proto: 7,
+      doc: 'Part of the object that is meant, such as spec.containers{web}. Empty for the whole object.',
+    }),
   },
   { atomic: true },
 )
@@ -20,11 +23,16 @@ export type ObjectReference = Of<typeof ObjectReference>
 
 export const TypedLocalObjectReference = struct(
   'core.v1.TypedLocalObjectReference',
-  'Points to an object of any kind in the same namespace.',
+  'Reference to an object of any kind in the same namespace.',
   {
-    apiGroup: string({ proto: 1, always: true, optional: true, doc: 'Group of the object; empty for the core group.' }),
-    kind: string({ proto: 2, always: true, doc: 'Kind of the object.' }),
-    name: string({ proto: 3, always: true, doc: 'Name of the object.' }),
+    apiGroup: string({
+      proto: 1,
+      always: true,
+      optional: true,
+      doc: 'API group of the referenced object. Empty for the core group.',
+    }),
+    kind: string({ proto: 2, always: true, doc: 'Kind of the referenced object.' }),
+    name: string({ proto: 3, always: true, doc: 'Name of the referenced object.' }),
   },
   { atomic: true },
 )
@@ -32,10 +40,10 @@ export type TypedLocalObjectReference = Of<typeof TypedLocalObjectReference>
 
 export const SecretReference = struct(
   'core.v1.SecretReference',
-  'Points to a Secret in any namespace.',
+  'Reference to a Secret in any namespace.',
   {
     name: string({ proto: 1, doc: 'Name of the Secret.' }),
-    namespace: string({ proto: 2, doc: 'Its namespace.' }),
+    namespace: string({ proto: 2, doc: 'Namespace of the Secret.' }),
   },
   { atomic: true },
 )
@@ -43,9 +51,9 @@ export type SecretReference = Of<typeof SecretReference>
 
 export const LocalObjectReference = struct(
   'core.v1.LocalObjectReference',
-  'Points to an object in the same namespace.',
+  'Reference to an object in the same namespace.',
   {
-    name: string({ proto: 1, default: '', doc: 'Name of the object.' }),
+    name: string({ proto: 1, default: '', doc: 'Name of the referenced object.' }),
   },
   { atomic: true },
 )
@@ -53,11 +61,15 @@ export type LocalObjectReference = Of<typeof LocalObjectReference>
 
 export const ConfigMapKeySelector = struct(
   'core.v1.ConfigMapKeySelector',
-  'Picks one key of a ConfigMap.',
+  'Selects a key of a ConfigMap.',
   {
     ...inline(LocalObjectReference, 1),
-    key: string({ proto: 2, always: true, doc: 'The key.' }),
-    optional: bool({ proto: 3, optional: true, doc: 'True if ConfigMap or key may be missing.' }),
+    key: string({ proto: 2, always: true, doc: 'Key to select. Must be a valid key of a ConfigMap.' }),
+    optional: bool({
+      proto: 3,
+      optional: true,
+      doc: 'If true, the ConfigMap or its key may be missing. Defaults to false.',
+    }),
   },
   { atomic: true },
 )
@@ -65,11 +77,15 @@ export type ConfigMapKeySelector = Of<typeof ConfigMapKeySelector>
 
 export const SecretKeySelector = struct(
   'core.v1.SecretKeySelector',
-  'Picks one key of a Secret.',
+  'Selects a key of a Secret.',
   {
     ...inline(LocalObjectReference, 1),
-    key: string({ proto: 2, always: true, doc: 'The key.' }),
-    optional: bool({ proto: 3, optional: true, doc: 'True if Secret or key may be missing.' }),
+    key: string({ proto: 2, always: true, doc: 'Key to select. Must be a valid key of a Secret.' }),
+    optional: bool({
+      proto: 3,
+      optional: true,
+      doc: 'If true, the Secret or its key may be missing. Defaults to false.',
+    }),
   },
   { atomic: true },
 )

@@ -14,42 +14,49 @@ import { validateCounts } from '../status-rules.ts'
 
 export const ReplicationControllerSpec = struct(
   'core.v1.ReplicationControllerSpec',
-  'What a ReplicationController is to be.',
+  'Desired state of a ReplicationController.',
   {
-    replicas: int32({ proto: 1, optional: true, default: 1, doc: 'How many pods are wanted.' }),
-    minReadySeconds: int32({ proto: 4, doc: 'Seconds a pod must be ready to count as available.' }),
-    selector: map(string({}), { proto: 2, atomic: true, doc: 'Labels of its pods; otherwise those of the template.' }),
-    template: PodTemplateSpec.field({ proto: 3, doc: 'The pod to make.' }),
+    replicas: int32({ proto: 1, optional: true, default: 1, doc: 'Desired number of pods. Defaults to 1.' }),
+    minReadySeconds: int32({
+      proto: 4,
+      doc: 'Seconds that a new pod must be ready, without a container crashing, to count as available. Defaults to 0.',
+    }),
+    selector: map(string({}), {
+      proto: 2,
+      atomic: true,
+      doc: 'Labels of the pods that the controller manages. Must match the labels of the template. Defaults to them.',
+    }),
+    template: PodTemplateSpec.field({ proto: 3, doc: 'Template of the pods that are created when there are too few.' }),
   },
 )
 export type ReplicationControllerSpec = Of<typeof ReplicationControllerSpec>
 
 export const ReplicationControllerCondition = struct(
   'core.v1.ReplicationControllerCondition',
-  'One aspect of a ReplicationController’s state.',
+  'One aspect of the current state of a ReplicationController.',
   {
-    type: string({ proto: 1, always: true, doc: 'What the condition is about.' }),
-    status: string({ proto: 2, always: true, doc: 'Whether it holds: True, False or Unknown.' }),
-    lastTransitionTime: time({ proto: 3, always: true, doc: 'When the status last changed.' }),
-    reason: string({ proto: 4, doc: 'One CamelCase word why.' }),
-    message: string({ proto: 5, doc: 'The same for people.' }),
+    type: string({ proto: 1, always: true, doc: 'Type of the condition, such as ReplicaFailure.' }),
+    status: string({ proto: 2, always: true, doc: 'Status of the condition: True, False or Unknown.' }),
+    lastTransitionTime: time({ proto: 3, always: true, doc: 'Time when the status of the condition last changed.' }),
+    reason: string({ proto: 4, doc: 'Machine-readable reason in CamelCase for the last transition of the condition.' }),
+    message: string({ proto: 5, doc: 'Human-readable message with details about the last transition.' }),
   },
 )
 export type ReplicationControllerCondition = Of<typeof ReplicationControllerCondition>
 
 export const ReplicationControllerStatus = struct(
   'core.v1.ReplicationControllerStatus',
-  'What a ReplicationController is.',
+  'Most recently observed state of a ReplicationController.',
   {
-    replicas: int32({ proto: 1, always: true, doc: 'Its pods.' }),
-    fullyLabeledReplicas: int32({ proto: 2, doc: 'Its pods with all labels of the template.' }),
-    readyReplicas: int32({ proto: 4, doc: 'Its pods that are ready.' }),
-    availableReplicas: int32({ proto: 5, doc: 'Its pods that have been ready for minReadySeconds.' }),
-    observedGeneration: int64({ proto: 3, doc: 'The generation this was computed for.' }),
+    replicas: int32({ proto: 1, always: true, doc: 'Number of pods that the controller manages.' }),
+    fullyLabeledReplicas: int32({ proto: 2, doc: 'Number of pods that have all labels of the template.' }),
+    readyReplicas: int32({ proto: 4, doc: 'Number of pods that are ready.' }),
+    availableReplicas: int32({ proto: 5, doc: 'Number of pods that have been ready for at least minReadySeconds.' }),
+    observedGeneration: int64({ proto: 3, doc: 'Generation that the controller has most recently processed.' }),
     conditions: listByKey('type', ReplicationControllerCondition, {
       proto: 6,
       mergeKey: 'type',
-      doc: 'What can be said about the state, one entry per aspect.',
+      doc: 'Current conditions of the ReplicationController.',
     }),
   },
 )
@@ -66,7 +73,7 @@ export const ReplicationController = defineKind({
   categories: ['all'],
   status: true,
   scale: { spec: '.spec.replicas', status: '.status.replicas', selector: '.spec.selector' },
-  doc: 'A replication controller keeps N identical pods running; the older form of ReplicaSet.',
+  doc: 'ReplicationController keeps a set number of identical pods running. It is the predecessor of ReplicaSet and Deployment.',
   generation: true,
   returnsDeleted: true,
   selectable: { 'status.replicas': rc => String(rc.status.replicas ?? 0) },
@@ -108,8 +115,11 @@ export const ReplicationController = defineKind({
     ready: 'readyReplicas',
   }),
   fields: {
-    spec: ReplicationControllerSpec.value({ proto: 2, doc: 'What is wanted.' }),
-    status: ReplicationControllerStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
+    spec: ReplicationControllerSpec.value({ proto: 2, doc: 'Desired state of the ReplicationController.' }),
+    status: ReplicationControllerStatus.value({
+      proto: 3,
+      doc: 'Most recently observed state of the ReplicationController.',
+    }),
   },
 })
 export type ReplicationController = Of<typeof ReplicationController>

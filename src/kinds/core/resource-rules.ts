@@ -49,7 +49,7 @@ const counted = new Set([
 const isHuge = (name: string) => name.startsWith(hugePrefix)
 const isPlain = (name: string) => !name.includes('/')
 /** Kubernetes' own: without a domain, or of kubernetes.io. */
-export const isNative = (name: string): boolean => isPlain(name) || name.includes('kubernetes.io/')
+const isNative = (name: string): boolean => isPlain(name) || name.includes('kubernetes.io/')
 /** Resources that may be promised more than once. */
 export const mayOvercommit = (name: string): boolean => isNative(name) && !isHuge(name)
 /** A resource that only some nodes have, such as example.com/gpu. */

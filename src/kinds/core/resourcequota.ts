@@ -5,10 +5,14 @@ import { map, quantity, struct } from '../../api/schema/build.ts'
 import { validateQuota, validateQuotaUpdate } from './quota-rules.ts'
 import { ResourceQuotaSpec } from './resourcequotaspec.ts'
 
-export const ResourceQuotaStatus = struct('core.v1.ResourceQuotaStatus', 'How much a namespace has.', {
-  hard: map(quantity({}), { proto: 1, doc: 'The most, by resource.' }),
-  used: map(quantity({}), { proto: 2, doc: 'What there is, by resource.' }),
-})
+export const ResourceQuotaStatus = struct(
+  'core.v1.ResourceQuotaStatus',
+  'Enforced limits of a quota and their current use.',
+  {
+    hard: map(quantity({}), { proto: 1, doc: 'Limit that is enforced for each resource.' }),
+    used: map(quantity({}), { proto: 2, doc: 'Amount of each resource that is currently used in the namespace.' }),
+  },
+)
 export type ResourceQuotaStatus = Of<typeof ResourceQuotaStatus>
 
 export const ResourceQuota = defineKind({
@@ -19,7 +23,7 @@ export const ResourceQuota = defineKind({
   scope: 'Namespaced',
   shortNames: ['quota'],
   status: true,
-  doc: 'A resource quota: how much all objects of a namespace may use together.',
+  doc: 'ResourceQuota limits the total resources that the objects in a namespace may use.',
   returnsDeleted: true,
   columns: [
     { name: 'Request', type: 'string', value: o => usageText(o.status, name => !name.startsWith('limits.')) },
@@ -33,8 +37,8 @@ export const ResourceQuota = defineKind({
     yield* validateQuotaUpdate(next.spec, old.spec, at.field('spec'))
   },
   fields: {
-    spec: ResourceQuotaSpec.value({ proto: 2, doc: 'What is wanted.' }),
-    status: ResourceQuotaStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
+    spec: ResourceQuotaSpec.value({ proto: 2, doc: 'Desired limits.' }),
+    status: ResourceQuotaStatus.value({ proto: 3, doc: 'Enforced limits and their current use.' }),
   },
 })
 export type ResourceQuota = Of<typeof ResourceQuota>

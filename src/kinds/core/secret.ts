@@ -16,7 +16,7 @@ export const Secret = defineKind({
   kind: 'Secret',
   plural: 'secrets',
   scope: 'Namespaced',
-  doc: 'A secret: small confidential data for pods, as files or environment variables.',
+  doc: 'Secret holds confidential data, such as passwords and keys, that pods can use as environment variables or as files in volumes.',
   selectable: { type: s => s.type },
   columns: [
     { name: 'Type', type: 'string', value: '.type' },
@@ -39,10 +39,24 @@ export const Secret = defineKind({
     yield* validateImmutableData(next, old, at, ['data'])
   },
   fields: {
-    immutable: bool({ proto: 5, optional: true, doc: 'True to forbid any change of the data.' }),
-    data: map(bytes({}), { proto: 2, doc: 'Values as base64, by key.' }),
-    stringData: map(string({}), { proto: 4, doc: 'Values as text; the server moves them to data.' }),
-    type: string({ proto: 3, default: 'Opaque', doc: 'What the Secret is for, such as Opaque or kubernetes.io/tls.' }),
+    immutable: bool({
+      proto: 5,
+      optional: true,
+      doc: 'If true, the data cannot be changed, and the field itself cannot be unset. Defaults to false.',
+    }),
+    data: map(bytes({}), {
+      proto: 2,
+      doc: 'Data by key, encoded as base64. Keys may contain letters, digits, “-”, “_” and “.”. At most 1 MiB in total.',
+    }),
+    stringData: map(string({}), {
+      proto: 4,
+      doc: 'Data as plain text by key. On each write it is merged into data, where it overwrites existing keys. It is never returned.',
+    }),
+    type: string({
+      proto: 3,
+      default: 'Opaque',
+      doc: 'Type of the data, such as Opaque or kubernetes.io/tls. Some types require certain keys. Cannot be changed. Defaults to Opaque.',
+    }),
   },
 })
 export type Secret = Of<typeof Secret>

@@ -7,36 +7,48 @@ import { validateService, validateServiceUpdate } from './service-rules.ts'
 import { ServiceSpec } from './servicespec.ts'
 import { dnsLabelErrors } from '../../api/names.ts'
 
-export const PortStatus = struct('core.v1.PortStatus', 'A port of a load balancer.', {
-  port: int32({ proto: 1, always: true, doc: 'Number of the port.' }),
-  protocol: string({ proto: 2, always: true, enum: ['TCP', 'UDP', 'SCTP'], doc: 'TCP, UDP or SCTP.' }),
-  error: string({ proto: 3, optional: true, doc: 'What is wrong with it, in one CamelCase word.' }),
+export const PortStatus = struct('core.v1.PortStatus', 'Status of a port of a load balancer.', {
+  port: int32({ proto: 1, always: true, doc: 'Port number of the service port.' }),
+  protocol: string({
+    proto: 2,
+    always: true,
+    enum: ['TCP', 'UDP', 'SCTP'],
+    doc: 'Protocol of the service port: TCP, UDP or SCTP.',
+  }),
+  error: string({
+    proto: 3,
+    optional: true,
+    doc: 'Machine-readable problem with the port in CamelCase. Names of a cloud provider have a domain prefix.',
+  }),
 })
 export type PortStatus = Of<typeof PortStatus>
 
-export const LoadBalancerIngress = struct('core.v1.LoadBalancerIngress', 'An address of a load balancer.', {
-  ip: string({ proto: 1, doc: 'Address of the load balancer.' }),
-  hostname: string({ proto: 2, doc: 'Host name of the load balancer.' }),
+export const LoadBalancerIngress = struct('core.v1.LoadBalancerIngress', 'Address of a load balancer.', {
+  ip: string({ proto: 1, doc: 'IP address of the load balancer, if it is reached by address.' }),
+  hostname: string({ proto: 2, doc: 'Host name of the load balancer, if it is reached by name.' }),
   ipMode: string({
     proto: 3,
     optional: true,
-    doc: 'VIP if packets arrive with this address, Proxy if with that of a node or pod.',
+    doc: 'How the load balancer delivers traffic: VIP keeps its IP address as the destination, Proxy sends it to the IP address of a node or pod. Can only be set with ip. Defaults to VIP.',
   }),
-  ports: list(PortStatus, { proto: 4, doc: 'Its ports.' }),
+  ports: list(PortStatus, { proto: 4, doc: 'Status of each port of the service.' }),
 })
 export type LoadBalancerIngress = Of<typeof LoadBalancerIngress>
 
-export const LoadBalancerStatus = struct('core.v1.LoadBalancerStatus', 'Where the load balancer is reached.', {
-  ingress: list(LoadBalancerIngress, { proto: 1, doc: 'Its addresses.' }),
+export const LoadBalancerStatus = struct('core.v1.LoadBalancerStatus', 'Status of a load balancer.', {
+  ingress: list(LoadBalancerIngress, {
+    proto: 1,
+    doc: 'Addresses at which the load balancer accepts traffic for the service.',
+  }),
 })
 export type LoadBalancerStatus = Of<typeof LoadBalancerStatus>
 
-export const ServiceStatus = struct('core.v1.ServiceStatus', 'What has been set up for a service.', {
-  loadBalancer: LoadBalancerStatus.value({ proto: 1, doc: 'Where its load balancer is reached.' }),
+export const ServiceStatus = struct('core.v1.ServiceStatus', 'Most recently observed state of a service.', {
+  loadBalancer: LoadBalancerStatus.value({ proto: 1, doc: 'Status of the load balancer, if the service has one.' }),
   conditions: listByKey('type', Condition, {
     proto: 2,
     mergeKey: 'type',
-    doc: 'What can be said about the state, one entry per aspect.',
+    doc: 'Current conditions of the service.',
   }),
 })
 export type ServiceStatus = Of<typeof ServiceStatus>
@@ -52,7 +64,7 @@ export const Service = defineKind({
   categories: ['all'],
   subresources: ['proxy'],
   status: true,
-  doc: 'A service: one stable address and name in front of the pods a selector finds.',
+  doc: 'Service gives a set of pods one stable IP address and DNS name, and distributes connections among them.',
   returnsDeleted: true,
   columns: serviceColumns,
   selectable: { 'spec.clusterIP': s => s.spec.clusterIP ?? '', 'spec.type': s => s.spec.type },
@@ -69,8 +81,8 @@ export const Service = defineKind({
   explicit: true,
   validateName: dnsLabelErrors,
   fields: {
-    spec: ServiceSpec.value({ proto: 2, doc: 'What is wanted.' }),
-    status: ServiceStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
+    spec: ServiceSpec.value({ proto: 2, doc: 'Desired state of the service.' }),
+    status: ServiceStatus.value({ proto: 3, doc: 'Most recently observed state of the service.' }),
   },
 })
 export type Service = Of<typeof Service>

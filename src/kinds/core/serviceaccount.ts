@@ -11,22 +11,22 @@ export const ServiceAccount = defineKind({
   scope: 'Namespaced',
   shortNames: ['sa'],
   subresources: ['token'],
-  doc: 'A service account: the identity that programs in pods act under.',
+  doc: 'ServiceAccount is an identity that processes in pods use to access the API server.',
   returnsDeleted: true,
   fields: {
     secrets: listByKey('name', ObjectReference, {
       proto: 2,
       mergeKey: 'name',
-      doc: 'Secrets that pods of this account may use; obsolete.',
+      doc: 'Deprecated: Secrets that pods with this account may use. They are not limited to these Secrets, unless the annotation kubernetes.io/enforce-mountable-secrets is true.',
     }),
     imagePullSecrets: list(LocalObjectReference, {
       proto: 3,
-      doc: 'Secrets for pulling images, added to the account’s pods.',
+      doc: 'Secrets in the same namespace for pulling images. They are added to pods with this account that have none.',
     }),
     automountServiceAccountToken: bool({
       proto: 4,
       optional: true,
-      doc: 'Whether the account’s token is mounted in its pods.',
+      doc: 'Whether a token of the account is mounted into the containers of its pods. A pod can override it. Defaults to true.',
     }),
   },
 })

@@ -11,8 +11,14 @@ import { fileMode } from './path-rules.ts'
 import { validateDownwardFile, validateKeys } from './volume-file-rules.ts'
 import { type SourceRule, validateDriverName, vendorRules } from './volume-source-rules.ts'
 import { validateProjected } from './projection-rules.ts'
-import type { CSIVolumeSource, EmptyDirVolumeSource, KeyToPath, Volume } from './volume.ts'
-import type { EphemeralVolumeSource, ImageVolumeSource } from './volume.ts'
+import type {
+  CSIVolumeSource,
+  EmptyDirVolumeSource,
+  KeyToPath,
+  Volume,
+  EphemeralVolumeSource,
+  ImageVolumeSource,
+} from './volume.ts'
 
 type ReadVolume = DeepReadonly<Volume>
 
@@ -84,22 +90,13 @@ function* validateSource(source: Omit<ReadVolume, 'name'>, name: string, context
 const spelled: Readonly<Record<string, string>> = { cephfs: 'cephFS', downwardAPI: 'downwarAPI' }
 
 function* rulesOf(
-  {
-    emptyDir,
-    secret,
-    configMap,
-    persistentVolumeClaim,
-    downwardAPI,
-    projected,
-    csi,
-    ephemeral,
-    image,
-  }: Omit<ReadVolume, 'name'>,
+  source: Omit<ReadVolume, 'name'>,
   name: string,
   context: VolumeContext,
 ): Iterable<readonly [string, SourceRule]> {
+  const { emptyDir, secret, configMap, persistentVolumeClaim, downwardAPI, projected, csi, ephemeral, image } = source
   if (emptyDir) yield ['emptyDir', (_, at) => validateEmptyDir(emptyDir, at)]
-  yield* Object.entries(vendorRules)
+  for (const rule of vendorRules) if (rule[0] in source) yield rule
   if (secret) yield ['secret', (_, at) => validateFiles(secret, secret.secretName, 'secretName', at)]
   if (persistentVolumeClaim)
     yield ['persistentVolumeClaim', (_, at) => present(persistentVolumeClaim.claimName, at.field('claimName'))]

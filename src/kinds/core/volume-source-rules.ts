@@ -7,7 +7,7 @@ import type { DeepReadonly, Json } from '../../api/schema/node.ts'
 import { descendingPath, noBacksteps } from './path-rules.ts'
 
 /** Sources of many kinds, read by the names of their fields. */
-export type Source = DeepReadonly<Record<string, Json>>
+type Source = DeepReadonly<Record<string, Json>>
 export type SourceRule = (source: object, at: Path) => Problems
 
 const text = (source: Source, field: string) => (source[field] as string | undefined) ?? ''
@@ -177,7 +177,7 @@ export function* validateDriverName(name: string, at: Path): Problems {
 }
 
 /** By field, in the order they are looked at, of which the first one counts. */
-export const vendorRules: Readonly<Record<string, SourceRule>> = {
+export const vendorRules: readonly (readonly [string, SourceRule])[] = Object.entries({
   hostPath: rule(hostPath),
   gitRepo: rule(gitRepo),
   gcePersistentDisk: disk('pdName'),
@@ -199,7 +199,7 @@ export const vendorRules: Readonly<Record<string, SourceRule>> = {
   azureDisk: rule(azureDisk),
   storageos: storageos(false),
   scaleIO: needing('gateway', 'system', 'volumeName'),
-}
+})
 
 /** The same for persistent volumes, whose secrets are in namespaces of their own. */
 export const persistentRules: Readonly<Record<string, SourceRule>> = {

@@ -5,171 +5,267 @@ import { LocalObjectReference } from './reference.ts'
 
 export const GCEPersistentDiskVolumeSource = struct(
   'core.v1.GCEPersistentDiskVolumeSource',
-  'A persistent disk of Google Compute Engine.',
+  'Deprecated: use the CSI driver pd.csi.storage.gke.io. Persistent disk of Google Compute Engine.',
   {
     pdName: string({ proto: 1, always: true, doc: 'Name of the disk.' }),
-    fsType: string({ proto: 2, doc: 'File system of the volume, such as ext4 or xfs.' }),
-    partition: int32({ proto: 3, doc: 'Partition of the disk; 0 for all of it.' }),
-    readOnly: bool({ proto: 4, doc: 'True to mount without the right to write.' }),
+    fsType: string({ proto: 2, doc: 'File system type of the volume, such as ext4 or xfs. Defaults to ext4.' }),
+    partition: int32({
+      proto: 3,
+      doc: 'Partition of the disk to mount, from 1 to 255. 0 mounts the whole disk. Defaults to 0.',
+    }),
+    readOnly: bool({ proto: 4, doc: 'If true, the volume is mounted read-only. Defaults to false.' }),
   },
 )
 export type GCEPersistentDiskVolumeSource = Of<typeof GCEPersistentDiskVolumeSource>
 
 export const AWSElasticBlockStoreVolumeSource = struct(
   'core.v1.AWSElasticBlockStoreVolumeSource',
-  'A disk of AWS Elastic Block Store.',
+  'Deprecated: use the CSI driver ebs.csi.aws.com. Disk of AWS Elastic Block Store.',
   {
     volumeID: string({ proto: 1, always: true, doc: 'ID of the disk.' }),
-    fsType: string({ proto: 2, doc: 'File system of the volume, such as ext4 or xfs.' }),
-    partition: int32({ proto: 3, doc: 'Partition of the disk; 0 for all of it.' }),
-    readOnly: bool({ proto: 4, doc: 'True to mount without the right to write.' }),
+    fsType: string({ proto: 2, doc: 'File system type of the volume, such as ext4 or xfs. Defaults to ext4.' }),
+    partition: int32({
+      proto: 3,
+      doc: 'Partition of the disk to mount, from 1 to 255. 0 mounts the whole disk. Defaults to 0.',
+    }),
+    readOnly: bool({ proto: 4, doc: 'If true, the volume is mounted read-only. Defaults to false.' }),
   },
 )
 export type AWSElasticBlockStoreVolumeSource = Of<typeof AWSElasticBlockStoreVolumeSource>
 
-export const FlockerVolumeSource = struct('core.v1.FlockerVolumeSource', 'A Flocker dataset.', {
-  datasetName: string({ proto: 1, doc: 'Name of the dataset.' }),
-  datasetUUID: string({ proto: 2, doc: 'UUID of the dataset.' }),
-})
+export const FlockerVolumeSource = struct(
+  'core.v1.FlockerVolumeSource',
+  'Deprecated: no longer supported. Flocker dataset, identified by either its name or its UUID.',
+  {
+    datasetName: string({ proto: 1, doc: 'Name of the dataset. Cannot be set together with datasetUUID.' }),
+    datasetUUID: string({ proto: 2, doc: 'UUID of the dataset. Cannot be set together with datasetName.' }),
+  },
+)
 export type FlockerVolumeSource = Of<typeof FlockerVolumeSource>
 
 export const VsphereVirtualDiskVolumeSource = struct(
   'core.v1.VsphereVirtualDiskVolumeSource',
-  'A vSphere virtual disk.',
+  'Deprecated: use the CSI driver csi.vsphere.vmware.com. vSphere virtual disk.',
   {
-    volumePath: string({ proto: 1, always: true, doc: 'Path of the disk.' }),
-    fsType: string({ proto: 2, doc: 'File system of the volume, such as ext4 or xfs.' }),
-    storagePolicyName: string({ proto: 3, doc: 'Name of its storage policy.' }),
-    storagePolicyID: string({ proto: 4, doc: 'ID of its storage policy.' }),
+    volumePath: string({ proto: 1, always: true, doc: 'Path of the virtual disk.' }),
+    fsType: string({ proto: 2, doc: 'File system type of the volume, such as ext4 or xfs. Defaults to ext4.' }),
+    storagePolicyName: string({ proto: 3, doc: 'Name of the storage policy.' }),
+    storagePolicyID: string({ proto: 4, doc: 'ID of the storage policy that storagePolicyName refers to.' }),
   },
 )
 export type VsphereVirtualDiskVolumeSource = Of<typeof VsphereVirtualDiskVolumeSource>
 
-export const QuobyteVolumeSource = struct('core.v1.QuobyteVolumeSource', 'A Quobyte volume.', {
-  registry: string({ proto: 1, always: true, doc: 'Registries, as host:port with commas between.' }),
-  volume: string({ proto: 2, always: true, doc: 'Name of the volume.' }),
-  readOnly: bool({ proto: 3, doc: 'True to mount without the right to write.' }),
-  user: string({ proto: 4, doc: 'User to mount as.' }),
-  group: string({ proto: 5, doc: 'Group to mount as.' }),
-  tenant: string({ proto: 6, doc: 'Tenant that owns the volume.' }),
-})
+export const QuobyteVolumeSource = struct(
+  'core.v1.QuobyteVolumeSource',
+  'Deprecated: no longer supported. Quobyte volume.',
+  {
+    registry: string({
+      proto: 1,
+      always: true,
+      doc: 'Addresses of the Quobyte registries, as host:port pairs separated by commas.',
+    }),
+    volume: string({ proto: 2, always: true, doc: 'Name of the volume.' }),
+    readOnly: bool({ proto: 3, doc: 'If true, the volume is mounted read-only. Defaults to false.' }),
+    user: string({ proto: 4, doc: 'User to mount the volume as.' }),
+    group: string({ proto: 5, doc: 'Group to mount the volume as.' }),
+    tenant: string({ proto: 6, doc: 'Tenant that owns the volume.' }),
+  },
+)
 export type QuobyteVolumeSource = Of<typeof QuobyteVolumeSource>
 
-export const AzureDiskVolumeSource = struct('core.v1.AzureDiskVolumeSource', 'A data disk of Azure.', {
-  diskName: string({ proto: 1, always: true, doc: 'Name of the disk.' }),
-  diskURI: string({ proto: 2, always: true, doc: 'URI of the disk.' }),
-  cachingMode: string({
-    proto: 3,
-    optional: true,
-    default: 'ReadWrite',
-    enum: ['None', 'ReadOnly', 'ReadWrite'],
-    doc: 'How the host caches: None, ReadOnly or ReadWrite.',
-  }),
-  fsType: string({ proto: 4, optional: true, default: 'ext4', doc: 'File system of the volume, such as ext4 or xfs.' }),
-  readOnly: bool({ proto: 5, optional: true, default: false, doc: 'True to mount without the right to write.' }),
-  kind: string({
-    proto: 6,
-    optional: true,
-    default: 'Shared',
-    enum: ['Shared', 'Dedicated', 'Managed'],
-    doc: 'Shared, Dedicated or Managed.',
-  }),
-})
+export const AzureDiskVolumeSource = struct(
+  'core.v1.AzureDiskVolumeSource',
+  'Deprecated: use the CSI driver disk.csi.azure.com. Data disk of Azure.',
+  {
+    diskName: string({ proto: 1, always: true, doc: 'Name of the disk.' }),
+    diskURI: string({ proto: 2, always: true, doc: 'URI of the disk.' }),
+    cachingMode: string({
+      proto: 3,
+      optional: true,
+      default: 'ReadWrite',
+      enum: ['None', 'ReadOnly', 'ReadWrite'],
+      doc: 'Caching mode of the host: None, ReadOnly or ReadWrite. Defaults to ReadWrite.',
+    }),
+    fsType: string({
+      proto: 4,
+      optional: true,
+      default: 'ext4',
+      doc: 'File system type of the volume, such as ext4 or xfs. Defaults to ext4.',
+    }),
+    readOnly: bool({
+      proto: 5,
+      optional: true,
+      default: false,
+      doc: 'If true, the volume is mounted read-only. Defaults to false.',
+    }),
+    kind: string({
+      proto: 6,
+      optional: true,
+      default: 'Shared',
+      enum: ['Shared', 'Dedicated', 'Managed'],
+      doc: 'Kind of disk: Shared (several blobs in one storage account), Dedicated (one blob in each) or Managed. Defaults to Shared.',
+    }),
+  },
+)
 export type AzureDiskVolumeSource = Of<typeof AzureDiskVolumeSource>
 
 export const PhotonPersistentDiskVolumeSource = struct(
   'core.v1.PhotonPersistentDiskVolumeSource',
-  'A Photon persistent disk.',
+  'Deprecated: no longer supported. Photon Controller persistent disk.',
   {
     pdID: string({ proto: 1, always: true, doc: 'ID of the disk.' }),
-    fsType: string({ proto: 2, doc: 'File system of the volume, such as ext4 or xfs.' }),
+    fsType: string({ proto: 2, doc: 'File system type of the volume, such as ext4 or xfs. Defaults to ext4.' }),
   },
 )
 export type PhotonPersistentDiskVolumeSource = Of<typeof PhotonPersistentDiskVolumeSource>
 
-export const PortworxVolumeSource = struct('core.v1.PortworxVolumeSource', 'A Portworx volume.', {
-  volumeID: string({ proto: 1, always: true, doc: 'ID of the volume.' }),
-  fsType: string({ proto: 2, doc: 'File system of the volume, such as ext4 or xfs.' }),
-  readOnly: bool({ proto: 3, doc: 'True to mount without the right to write.' }),
-})
+export const PortworxVolumeSource = struct(
+  'core.v1.PortworxVolumeSource',
+  'Deprecated: use the CSI driver pxd.portworx.com. Portworx volume.',
+  {
+    volumeID: string({ proto: 1, always: true, doc: 'ID of the volume.' }),
+    fsType: string({ proto: 2, doc: 'File system type of the volume, such as ext4 or xfs. Defaults to ext4.' }),
+    readOnly: bool({ proto: 3, doc: 'If true, the volume is mounted read-only. Defaults to false.' }),
+  },
+)
 export type PortworxVolumeSource = Of<typeof PortworxVolumeSource>
 
-export const GlusterfsVolumeSource = struct('core.v1.GlusterfsVolumeSource', 'A Gluster volume.', {
-  endpoints: string({ proto: 1, always: true, doc: 'Endpoints object with the servers.' }),
-  path: string({ proto: 2, always: true, doc: 'Name of the volume.' }),
-  readOnly: bool({ proto: 3, doc: 'True to mount without the right to write.' }),
-})
+export const GlusterfsVolumeSource = struct(
+  'core.v1.GlusterfsVolumeSource',
+  'Deprecated: no longer supported. GlusterFS volume.',
+  {
+    endpoints: string({
+      proto: 1,
+      always: true,
+      doc: 'Name of the Endpoints object with the addresses of the servers.',
+    }),
+    path: string({ proto: 2, always: true, doc: 'Name of the GlusterFS volume.' }),
+    readOnly: bool({ proto: 3, doc: 'If true, the volume is mounted read-only. Defaults to false.' }),
+  },
+)
 export type GlusterfsVolumeSource = Of<typeof GlusterfsVolumeSource>
 
-export const RBDVolumeSource = struct('core.v1.RBDVolumeSource', 'A Ceph block device.', {
-  monitors: list(string({}), { proto: 1, always: true, doc: 'Addresses of the Ceph monitors.' }),
-  image: string({ proto: 2, always: true, doc: 'Name of the image.' }),
-  fsType: string({ proto: 3, doc: 'File system of the volume, such as ext4 or xfs.' }),
-  pool: string({ proto: 4, default: 'rbd', doc: 'Pool of the image.' }),
-  user: string({ proto: 5, default: 'admin', doc: 'User to sign in as.' }),
-  keyring: string({ proto: 6, default: '/etc/ceph/keyring', doc: 'Path of the user’s key file.' }),
-  secretRef: LocalObjectReference.field({ proto: 7, doc: 'Secret with the user’s key; wins over keyring.' }),
-  readOnly: bool({ proto: 8, doc: 'True to mount without the right to write.' }),
-})
+export const RBDVolumeSource = struct(
+  'core.v1.RBDVolumeSource',
+  'Deprecated: no longer supported. Ceph RADOS block device.',
+  {
+    monitors: list(string({}), { proto: 1, always: true, doc: 'Addresses of the Ceph monitors.' }),
+    image: string({ proto: 2, always: true, doc: 'Name of the RADOS image.' }),
+    fsType: string({ proto: 3, doc: 'File system type of the volume, such as ext4 or xfs. Defaults to ext4.' }),
+    pool: string({ proto: 4, default: 'rbd', doc: 'Name of the RADOS pool. Defaults to rbd.' }),
+    user: string({ proto: 5, default: 'admin', doc: 'RADOS user name. Defaults to admin.' }),
+    keyring: string({
+      proto: 6,
+      default: '/etc/ceph/keyring',
+      doc: 'Path of the key ring of the user. Defaults to /etc/ceph/keyring.',
+    }),
+    secretRef: LocalObjectReference.field({
+      proto: 7,
+      doc: 'Secret with the key of the user. Takes precedence over keyring.',
+    }),
+    readOnly: bool({ proto: 8, doc: 'If true, the volume is mounted read-only. Defaults to false.' }),
+  },
+)
 export type RBDVolumeSource = Of<typeof RBDVolumeSource>
 
 export const FlexVolumeSource = struct(
   'core.v1.FlexVolumeSource',
-  'A volume of a FlexVolume driver; CSI has taken its place.',
+  'Deprecated: use a CSI driver. Volume that is mounted by a FlexVolume driver.',
   {
     driver: string({ proto: 1, always: true, doc: 'Name of the driver.' }),
-    fsType: string({ proto: 2, doc: 'File system of the volume, such as ext4 or xfs.' }),
-    secretRef: LocalObjectReference.field({ proto: 3, doc: 'Secret handed to the driver.' }),
-    readOnly: bool({ proto: 4, doc: 'True to mount without the right to write.' }),
-    options: map(string({}), { proto: 5, doc: 'Options for the driver.' }),
+    fsType: string({
+      proto: 2,
+      doc: 'File system type of the volume, such as ext4 or xfs. The default depends on the driver.',
+    }),
+    secretRef: LocalObjectReference.field({ proto: 3, doc: 'Secret whose content is passed to the driver.' }),
+    readOnly: bool({ proto: 4, doc: 'If true, the volume is mounted read-only. Defaults to false.' }),
+    options: map(string({}), { proto: 5, doc: 'Additional options for the driver.' }),
   },
 )
 export type FlexVolumeSource = Of<typeof FlexVolumeSource>
 
-export const CinderVolumeSource = struct('core.v1.CinderVolumeSource', 'An OpenStack Cinder volume.', {
-  volumeID: string({ proto: 1, always: true, doc: 'ID of the volume.' }),
-  fsType: string({ proto: 2, doc: 'File system of the volume, such as ext4 or xfs.' }),
-  readOnly: bool({ proto: 3, doc: 'True to mount without the right to write.' }),
-  secretRef: LocalObjectReference.field({ proto: 4, doc: 'Secret with the OpenStack credentials.' }),
-})
+export const CinderVolumeSource = struct(
+  'core.v1.CinderVolumeSource',
+  'Deprecated: use the CSI driver cinder.csi.openstack.org. OpenStack Cinder volume.',
+  {
+    volumeID: string({ proto: 1, always: true, doc: 'ID of the volume.' }),
+    fsType: string({ proto: 2, doc: 'File system type of the volume, such as ext4 or xfs. Defaults to ext4.' }),
+    readOnly: bool({ proto: 3, doc: 'If true, the volume is mounted read-only. Defaults to false.' }),
+    secretRef: LocalObjectReference.field({ proto: 4, doc: 'Secret with the credentials for OpenStack.' }),
+  },
+)
 export type CinderVolumeSource = Of<typeof CinderVolumeSource>
 
-export const CephFSVolumeSource = struct('core.v1.CephFSVolumeSource', 'A Ceph file system.', {
-  monitors: list(string({}), { proto: 1, always: true, doc: 'Addresses of the Ceph monitors.' }),
-  path: string({ proto: 2, doc: 'Directory to mount; otherwise the root.' }),
-  user: string({ proto: 3, doc: 'User to sign in as.' }),
-  secretFile: string({ proto: 4, doc: 'Path of the user’s key file.' }),
-  secretRef: LocalObjectReference.field({ proto: 5, doc: 'Secret with the user’s key; wins over secretFile.' }),
-  readOnly: bool({ proto: 6, doc: 'True to mount without the right to write.' }),
-})
+export const CephFSVolumeSource = struct(
+  'core.v1.CephFSVolumeSource',
+  'Deprecated: no longer supported. Ceph file system.',
+  {
+    monitors: list(string({}), { proto: 1, always: true, doc: 'Addresses of the Ceph monitors.' }),
+    path: string({ proto: 2, doc: 'Directory of the file system to mount. Defaults to /.' }),
+    user: string({ proto: 3, doc: 'RADOS user name. Defaults to admin.' }),
+    secretFile: string({ proto: 4, doc: 'Path of the key ring of the user. Defaults to /etc/ceph/user.secret.' }),
+    secretRef: LocalObjectReference.field({
+      proto: 5,
+      doc: 'Secret with the key of the user. Takes precedence over secretFile.',
+    }),
+    readOnly: bool({ proto: 6, doc: 'If true, the volume is mounted read-only. Defaults to false.' }),
+  },
+)
 export type CephFSVolumeSource = Of<typeof CephFSVolumeSource>
 
-export const AzureFileVolumeSource = struct('core.v1.AzureFileVolumeSource', 'A file share of Azure.', {
-  secretName: string({ proto: 1, always: true, doc: 'Secret with the storage account’s name and key.' }),
-  shareName: string({ proto: 2, always: true, doc: 'Name of the share.' }),
-  readOnly: bool({ proto: 3, doc: 'True to mount without the right to write.' }),
-})
+export const AzureFileVolumeSource = struct(
+  'core.v1.AzureFileVolumeSource',
+  'Deprecated: use the CSI driver file.csi.azure.com. File share of Azure.',
+  {
+    secretName: string({
+      proto: 1,
+      always: true,
+      doc: 'Name of the Secret with the name and key of the storage account.',
+    }),
+    shareName: string({ proto: 2, always: true, doc: 'Name of the file share.' }),
+    readOnly: bool({ proto: 3, doc: 'If true, the volume is mounted read-only. Defaults to false.' }),
+  },
+)
 export type AzureFileVolumeSource = Of<typeof AzureFileVolumeSource>
 
-export const ScaleIOVolumeSource = struct('core.v1.ScaleIOVolumeSource', 'A ScaleIO volume.', {
-  gateway: string({ proto: 1, always: true, doc: 'Address of the gateway.' }),
-  system: string({ proto: 2, always: true, doc: 'Name of the storage system.' }),
-  secretRef: LocalObjectReference.field({ proto: 3, doc: 'Secret with the credentials.' }),
-  sslEnabled: bool({ proto: 4, doc: 'Whether to speak to the gateway over TLS.' }),
-  protectionDomain: string({ proto: 5, doc: 'Protection domain of the storage.' }),
-  storagePool: string({ proto: 6, doc: 'Pool of the storage.' }),
-  storageMode: string({ proto: 7, default: 'ThinProvisioned', doc: 'ThickProvisioned or ThinProvisioned.' }),
-  volumeName: string({ proto: 8, doc: 'Name of the volume.' }),
-  fsType: string({ proto: 9, default: 'xfs', doc: 'File system of the volume, such as ext4 or xfs.' }),
-  readOnly: bool({ proto: 10, doc: 'True to mount without the right to write.' }),
-})
+export const ScaleIOVolumeSource = struct(
+  'core.v1.ScaleIOVolumeSource',
+  'Deprecated: no longer supported. ScaleIO volume.',
+  {
+    gateway: string({ proto: 1, always: true, doc: 'Address of the ScaleIO gateway.' }),
+    system: string({ proto: 2, always: true, doc: 'Name of the storage system.' }),
+    secretRef: LocalObjectReference.field({ proto: 3, doc: 'Secret with the credentials for ScaleIO.' }),
+    sslEnabled: bool({ proto: 4, doc: 'If true, connections to the gateway use TLS. Defaults to false.' }),
+    protectionDomain: string({ proto: 5, doc: 'Name of the protection domain of the storage.' }),
+    storagePool: string({ proto: 6, doc: 'Name of the storage pool in the protection domain.' }),
+    storageMode: string({
+      proto: 7,
+      default: 'ThinProvisioned',
+      doc: 'Provisioning of the storage: ThickProvisioned or ThinProvisioned. Defaults to ThinProvisioned.',
+    }),
+    volumeName: string({ proto: 8, doc: 'Name of the volume.' }),
+    fsType: string({
+      proto: 9,
+      default: 'xfs',
+      doc: 'File system type of the volume, such as ext4 or xfs. Defaults to xfs.',
+    }),
+    readOnly: bool({ proto: 10, doc: 'If true, the volume is mounted read-only. Defaults to false.' }),
+  },
+)
 export type ScaleIOVolumeSource = Of<typeof ScaleIOVolumeSource>
 
-export const StorageOSVolumeSource = struct('core.v1.StorageOSVolumeSource', 'A StorageOS volume.', {
-  volumeName: string({ proto: 1, doc: 'Name of the volume.' }),
-  volumeNamespace: string({ proto: 2, doc: 'StorageOS namespace of the volume.' }),
-  fsType: string({ proto: 3, doc: 'File system of the volume, such as ext4 or xfs.' }),
-  readOnly: bool({ proto: 4, doc: 'True to mount without the right to write.' }),
-  secretRef: LocalObjectReference.field({ proto: 5, doc: 'Secret with the credentials.' }),
-})
+export const StorageOSVolumeSource = struct(
+  'core.v1.StorageOSVolumeSource',
+  'Deprecated: no longer supported. StorageOS volume.',
+  {
+    volumeName: string({ proto: 1, doc: 'Name of the volume, unique within its StorageOS namespace.' }),
+    volumeNamespace: string({
+      proto: 2,
+      doc: 'StorageOS namespace of the volume. Defaults to the namespace of the pod.',
+    }),
+    fsType: string({ proto: 3, doc: 'File system type of the volume, such as ext4 or xfs. Defaults to ext4.' }),
+    readOnly: bool({ proto: 4, doc: 'If true, the volume is mounted read-only. Defaults to false.' }),
+    secretRef: LocalObjectReference.field({ proto: 5, doc: 'Secret with the credentials for StorageOS.' }),
+  },
+)
 export type StorageOSVolumeSource = Of<typeof StorageOSVolumeSource>

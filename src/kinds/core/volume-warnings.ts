@@ -52,7 +52,7 @@ function* warnOfKey(key: string, at: Path): Warnings {
 }
 
 /** Storage that Kubernetes itself used to know how to mount. */
-const goneSources: Readonly<Record<string, string>> = {
+const goneSources = Object.entries({
   photonPersistentDisk: 'deprecated in v1.11, non-functional in v1.16+',
   gitRepo: 'deprecated in v1.11, and disabled by default in v1.33+',
   scaleIO: 'deprecated in v1.16, non-functional in v1.22+',
@@ -62,10 +62,10 @@ const goneSources: Readonly<Record<string, string>> = {
   glusterfs: 'deprecated in v1.25, non-functional in v1.26+',
   cephfs: 'deprecated in v1.28, non-functional in v1.31+',
   rbd: 'deprecated in v1.28, non-functional in v1.31+',
-}
+})
 
 function* warnOfSource(source: object, at: Path): Warnings {
-  for (const [field, what] of Object.entries(goneSources))
+  for (const [field, what] of goneSources)
     if (source[field as keyof typeof source]) yield `${at.field(field === 'storageos' ? 'storageOS' : field)}: ${what}`
 }
 

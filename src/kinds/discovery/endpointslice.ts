@@ -8,60 +8,88 @@ import { ObjectReference } from '../core/reference.ts'
 const short = (all: readonly string[], none: string) =>
   all.length ? all.slice(0, 3).join(',') + (all.length > 3 ? ` + ${all.length - 3} more...` : '') : none
 
-export const EndpointConditions = struct('discovery.v1.EndpointConditions', 'Whether an endpoint takes traffic.', {
-  ready: bool({ proto: 1, optional: true, doc: 'Whether it takes traffic; unset counts as true.' }),
-  serving: bool({ proto: 2, optional: true, doc: 'Whether its pod is ready, ending or not.' }),
-  terminating: bool({ proto: 3, optional: true, doc: 'Whether its pod is ending.' }),
+export const EndpointConditions = struct('discovery.v1.EndpointConditions', 'Conditions of an endpoint.', {
+  ready: bool({
+    proto: 1,
+    optional: true,
+    doc: 'Whether the endpoint is ready to receive traffic. False while it is terminating, unless the service publishes addresses that are not ready. Unset means true.',
+  }),
+  serving: bool({
+    proto: 2,
+    optional: true,
+    doc: 'Whether the endpoint can serve traffic, even if it is terminating. Unset means the same as ready.',
+  }),
+  terminating: bool({ proto: 3, optional: true, doc: 'Whether the endpoint is terminating. Unset means false.' }),
 })
 export type EndpointConditions = Of<typeof EndpointConditions>
 
-export const ForZone = struct('discovery.v1.ForZone', 'A zone.', {
-  name: string({ proto: 1, always: true, doc: 'Its name.' }),
+export const ForZone = struct('discovery.v1.ForZone', 'Zone that should use an endpoint.', {
+  name: string({ proto: 1, always: true, doc: 'Name of the zone.' }),
 })
 export type ForZone = Of<typeof ForZone>
 
-export const ForNode = struct('discovery.v1.ForNode', 'A node.', {
-  name: string({ proto: 1, always: true, doc: 'Its name.' }),
+export const ForNode = struct('discovery.v1.ForNode', 'Node that should use an endpoint.', {
+  name: string({ proto: 1, always: true, doc: 'Name of the node.' }),
 })
 export type ForNode = Of<typeof ForNode>
 
-export const EndpointHints = struct('discovery.v1.EndpointHints', 'Who should prefer an endpoint.', {
-  forZones: list(ForZone, { proto: 1, doc: 'Clients in these zones.' }),
-  forNodes: list(ForNode, { proto: 2, doc: 'Clients on these nodes.' }),
+export const EndpointHints = struct('discovery.v1.EndpointHints', 'Hints about how an endpoint should be used.', {
+  forZones: list(ForZone, { proto: 1, doc: 'Zones whose clients should use the endpoint. At most 8.' }),
+  forNodes: list(ForNode, { proto: 2, doc: 'Nodes whose clients should use the endpoint. At most 8.' }),
 })
 export type EndpointHints = Of<typeof EndpointHints>
 
-export const Endpoint = struct('discovery.v1.Endpoint', 'An address behind a service.', {
+export const Endpoint = struct('discovery.v1.Endpoint', 'Endpoint of a service, usually a pod.', {
   addresses: list(string({}), {
     proto: 1,
     always: true,
     required: true,
     listType: 'set',
-    doc: 'The address; only the first is used.',
+    doc: 'Addresses of the endpoint, of the type in addressType. From 1 to 100, of which only the first one is used.',
   }),
-  conditions: EndpointConditions.value({ proto: 2, doc: 'Whether it takes traffic.' }),
-  hostname: string({ proto: 3, optional: true, doc: 'Host name of the pod.' }),
-  targetRef: ObjectReference.field({ proto: 4, doc: 'The pod.' }),
-  deprecatedTopology: map(string({}), { proto: 5, doc: 'Obsolete; not set.' }),
-  nodeName: string({ proto: 6, optional: true, doc: 'Node of the pod.' }),
-  zone: string({ proto: 7, optional: true, doc: 'Zone of the node.' }),
-  hints: EndpointHints.field({ proto: 8, doc: 'Who should prefer it.' }),
+  conditions: EndpointConditions.value({ proto: 2, doc: 'Conditions of the endpoint.' }),
+  hostname: string({
+    proto: 3,
+    optional: true,
+    doc: 'Host name of the endpoint, as a DNS label. It gets a DNS name of its own.',
+  }),
+  targetRef: ObjectReference.field({ proto: 4, doc: 'Object that provides the endpoint, usually a pod.' }),
+  deprecatedTopology: map(string({}), {
+    proto: 5,
+    doc: 'Deprecated: use nodeName and zone. Topology of the endpoint, which is no longer set.',
+  }),
+  nodeName: string({ proto: 6, optional: true, doc: 'Name of the node that the endpoint is on.' }),
+  zone: string({ proto: 7, optional: true, doc: 'Name of the zone that the endpoint is in.' }),
+  hints: EndpointHints.field({ proto: 8, doc: 'Hints about which clients should use the endpoint.' }),
 })
 export type Endpoint = Of<typeof Endpoint>
 
 export const EndpointPort = struct(
   'discovery.v1.EndpointPort',
-  'A port of every address in the slice.',
+  'Port of the endpoints in a slice.',
   {
-    name: string({ proto: 1, default: '', optional: true, doc: 'Name of the service’s port.' }),
+    name: string({
+      proto: 1,
+      default: '',
+      optional: true,
+      doc: 'Name of the port, which equals that of the service port. Must be unique within the slice. May be empty.',
+    }),
     protocol: string({
       proto: 2,
       default: 'TCP',
       optional: true,
-      doc: 'TCP, UDP or SCTP.',
+      doc: 'Protocol of the port: TCP, UDP or SCTP. Defaults to TCP.',
     }),
-    port: int32({ proto: 3, optional: true, doc: 'Number of the port.' }),
-    appProtocol: string({ proto: 4, optional: true, doc: 'Protocol spoken on top.' }),
+    port: int32({
+      proto: 3,
+      optional: true,
+      doc: 'Port number of the endpoints. If unset, clients have to interpret it by the context.',
+    }),
+    appProtocol: string({
+      proto: 4,
+      optional: true,
+      doc: 'Application protocol of the port, such as https or kubernetes.io/h2c.',
+    }),
   },
   { atomic: true },
 )
@@ -73,7 +101,7 @@ export const EndpointSlice = defineKind({
   kind: 'EndpointSlice',
   plural: 'endpointslices',
   scope: 'Namespaced',
-  doc: 'A slice of the endpoints of a service: up to a hundred addresses with their conditions.',
+  doc: 'EndpointSlice holds a part of the endpoints of a service. A service has one or more, each for one type of address.',
   generation: true,
   columns: [
     { name: 'AddressType', type: 'string', value: '.addressType' },
@@ -111,10 +139,14 @@ export const EndpointSlice = defineKind({
       always: true,
       required: true,
       enum: ['IPv4', 'IPv6', 'FQDN'],
-      doc: 'IPv4, IPv6 or FQDN; cannot change.',
+      doc: 'Type of the addresses: IPv4, IPv6 or FQDN. Cannot be changed.',
     }),
-    endpoints: list(Endpoint, { proto: 2, always: true, doc: 'The addresses; at most 1000.' }),
-    ports: list(EndpointPort, { proto: 3, always: true, doc: 'Their ports.' }),
+    endpoints: list(Endpoint, { proto: 2, always: true, doc: 'Endpoints in the slice. At most 1000.' }),
+    ports: list(EndpointPort, {
+      proto: 3,
+      always: true,
+      doc: 'Ports that every endpoint in the slice exposes. At most 20000.',
+    }),
   },
 })
 export type EndpointSlice = Of<typeof EndpointSlice>

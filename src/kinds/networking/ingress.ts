@@ -6,93 +6,150 @@ import { TypedLocalObjectReference } from '../core/reference.ts'
 
 export const ServiceBackendPort = struct(
   'networking.v1.ServiceBackendPort',
-  'A port of a service; by name or number.',
+  'Port of a service. Exactly one of name and number must be set.',
   {
-    name: string({ proto: 1, doc: 'Name of the port.' }),
-    number: int32({ proto: 2, doc: 'Number of the port.' }),
+    name: string({ proto: 1, doc: 'Name of the service port.' }),
+    number: int32({ proto: 2, doc: 'Number of the service port, from 1 to 65535.' }),
   },
   { atomic: true },
 )
 export type ServiceBackendPort = Of<typeof ServiceBackendPort>
 
-export const IngressServiceBackend = struct('networking.v1.IngressServiceBackend', 'A service that requests go to.', {
-  name: string({ proto: 1, always: true, doc: 'Name of the service.' }),
-  port: ServiceBackendPort.value({ proto: 2, doc: 'Port of the service.' }),
-})
+export const IngressServiceBackend = struct(
+  'networking.v1.IngressServiceBackend',
+  'Service that requests are forwarded to.',
+  {
+    name: string({ proto: 1, always: true, doc: 'Name of a service in the namespace of the Ingress.' }),
+    port: ServiceBackendPort.value({ proto: 2, doc: 'Port of the service.' }),
+  },
+)
 export type IngressServiceBackend = Of<typeof IngressServiceBackend>
 
-export const IngressBackend = struct('networking.v1.IngressBackend', 'Where requests go; exactly one is set.', {
-  service: IngressServiceBackend.field({ proto: 4, doc: 'A service.' }),
-  resource: TypedLocalObjectReference.field({ proto: 3, doc: 'An object that the controller knows how to ask.' }),
-})
+export const IngressBackend = struct(
+  'networking.v1.IngressBackend',
+  'Backend that requests are forwarded to. Exactly one of service and resource must be set.',
+  {
+    service: IngressServiceBackend.field({ proto: 4, doc: 'Service that requests are forwarded to.' }),
+    resource: TypedLocalObjectReference.field({
+      proto: 3,
+      doc: 'Other object in the namespace of the Ingress that requests are forwarded to, of a kind that the ingress controller supports.',
+    }),
+  },
+)
 export type IngressBackend = Of<typeof IngressBackend>
 
-export const IngressTLS = struct('networking.v1.IngressTLS', 'A certificate for some hosts.', {
-  hosts: list(string({}), { proto: 1, doc: 'The hosts.' }),
-  secretName: string({ proto: 2, doc: 'Secret with the certificate and its key.' }),
+export const IngressTLS = struct('networking.v1.IngressTLS', 'Certificate for some hosts.', {
+  hosts: list(string({}), {
+    proto: 1,
+    doc: 'Hosts that the certificate is for. They must match the names in the certificate. Defaults to all hosts.',
+  }),
+  secretName: string({
+    proto: 2,
+    doc: 'Name of the Secret with the certificate and its private key. If unset, only routing by SNI is used.',
+  }),
 })
 export type IngressTLS = Of<typeof IngressTLS>
 
-export const HTTPIngressPath = struct('networking.v1.HTTPIngressPath', 'Sends requests below a path somewhere.', {
-  path: string({ proto: 1, doc: 'The path; begins with a slash.' }),
-  pathType: string({ proto: 3, optional: true, doc: 'Exact, Prefix, or ImplementationSpecific.' }),
-  backend: IngressBackend.value({ proto: 2, doc: 'Where the requests go.' }),
+export const HTTPIngressPath = struct('networking.v1.HTTPIngressPath', 'Forwards requests for a path to a backend.', {
+  path: string({
+    proto: 1,
+    doc: 'Path that requests are matched against. Must begin with / for types Exact and Prefix.',
+  }),
+  pathType: string({
+    proto: 3,
+    optional: true,
+    doc: 'How the path is matched: Exact, Prefix (by elements between slashes) or ImplementationSpecific (as the ingress controller determines). Required.',
+  }),
+  backend: IngressBackend.value({ proto: 2, doc: 'Backend that matching requests are forwarded to.' }),
 })
 export type HTTPIngressPath = Of<typeof HTTPIngressPath>
 
-export const HTTPIngressRuleValue = struct('networking.v1.HTTPIngressRuleValue', 'The paths of a host.', {
-  paths: list(HTTPIngressPath, { proto: 1, always: true, doc: 'The paths; the longest that fits counts.' }),
-})
+export const HTTPIngressRuleValue = struct(
+  'networking.v1.HTTPIngressRuleValue',
+  'Paths of a host and the backends that they are forwarded to.',
+  {
+    paths: list(HTTPIngressPath, {
+      proto: 1,
+      always: true,
+      doc: 'Paths and their backends. If several match, the longest path takes precedence, and Exact over Prefix. At least one is required.',
+    }),
+  },
+)
 export type HTTPIngressRuleValue = Of<typeof HTTPIngressRuleValue>
 
-export const IngressRuleValue = struct('networking.v1.IngressRuleValue', 'What becomes of the requests for a host.', {
-  http: HTTPIngressRuleValue.field({ proto: 1, doc: 'By path.' }),
+export const IngressRuleValue = struct('networking.v1.IngressRuleValue', 'How requests for a host are handled.', {
+  http: HTTPIngressRuleValue.field({ proto: 1, doc: 'Paths of HTTP requests and their backends.' }),
 })
 export type IngressRuleValue = Of<typeof IngressRuleValue>
 
-export const IngressRule = struct('networking.v1.IngressRule', 'What becomes of the requests for one host.', {
-  host: string({ proto: 1, doc: 'The host, or *.domain for one level below; empty for all.' }),
-  ...inline(IngressRuleValue, 2),
-})
+export const IngressRule = struct(
+  'networking.v1.IngressRule',
+  'How requests for a host are routed. If no paths are set, all of them go to the default backend.',
+  {
+    host: string({
+      proto: 1,
+      doc: 'Fully qualified domain name of the host, without a port, or a wildcard such as *.example.com for one label. If empty, the rule applies to all hosts.',
+    }),
+    ...inline(IngressRuleValue, 2),
+  },
+)
 export type IngressRule = Of<typeof IngressRule>
 
-export const IngressSpec = struct('networking.v1.IngressSpec', 'How requests from outside get to services.', {
-  ingressClassName: string({ proto: 4, optional: true, doc: 'IngressClass, and so the controller, that serves this.' }),
-  defaultBackend: IngressBackend.field({ proto: 1, doc: 'Where requests go that no rule fits.' }),
-  tls: list(IngressTLS, { proto: 2, doc: 'Certificates.' }),
-  rules: list(IngressRule, { proto: 3, doc: 'What becomes of the requests, by host.' }),
-})
+export const IngressSpec = struct(
+  'networking.v1.IngressSpec',
+  'Desired state of an Ingress. At least one of defaultBackend and rules must be set.',
+  {
+    ingressClassName: string({
+      proto: 4,
+      optional: true,
+      doc: 'Name of the IngressClass, which determines the controller that implements the Ingress. Defaults to the default IngressClass, if there is one.',
+    }),
+    defaultBackend: IngressBackend.field({ proto: 1, doc: 'Backend for requests that match no rule.' }),
+    tls: list(IngressTLS, {
+      proto: 2,
+      doc: 'Certificates for hosts. Several entries share one port and are distinguished by SNI.',
+    }),
+    rules: list(IngressRule, { proto: 3, doc: 'Rules that determine the backend of a request by its host and path.' }),
+  },
+)
 export type IngressSpec = Of<typeof IngressSpec>
 
-export const IngressPortStatus = struct('networking.v1.IngressPortStatus', 'A port of a load balancer.', {
-  port: int32({ proto: 1, always: true, doc: 'Number of the port.' }),
-  protocol: string({ proto: 2, always: true, doc: 'TCP, UDP or SCTP.' }),
-  error: string({ proto: 3, optional: true, doc: 'What is wrong with it, in one CamelCase word.' }),
+export const IngressPortStatus = struct('networking.v1.IngressPortStatus', 'Status of a port of a load balancer.', {
+  port: int32({ proto: 1, always: true, doc: 'Port number of the load balancer.' }),
+  protocol: string({ proto: 2, always: true, doc: 'Protocol of the port: TCP, UDP or SCTP.' }),
+  error: string({
+    proto: 3,
+    optional: true,
+    doc: 'Machine-readable problem with the port in CamelCase. Names of a cloud provider have a domain prefix.',
+  }),
 })
 export type IngressPortStatus = Of<typeof IngressPortStatus>
 
 export const IngressLoadBalancerIngress = struct(
   'networking.v1.IngressLoadBalancerIngress',
-  'An address of a load balancer.',
+  'Address of the load balancer of an Ingress.',
   {
-    ip: string({ proto: 1, doc: 'Address of the load balancer.' }),
-    hostname: string({ proto: 2, doc: 'Host name of the load balancer.' }),
-    ports: list(IngressPortStatus, { proto: 4, doc: 'Its ports.' }),
+    ip: string({ proto: 1, doc: 'IP address of the load balancer, if it is reached by address.' }),
+    hostname: string({ proto: 2, doc: 'Host name of the load balancer, if it is reached by name.' }),
+    ports: list(IngressPortStatus, { proto: 4, doc: 'Status of each port of the load balancer.' }),
   },
 )
 export type IngressLoadBalancerIngress = Of<typeof IngressLoadBalancerIngress>
 
 export const IngressLoadBalancerStatus = struct(
   'networking.v1.IngressLoadBalancerStatus',
-  'Where the load balancer is reached.',
+  'Status of the load balancer of an Ingress.',
   {
-    ingress: list(IngressLoadBalancerIngress, { proto: 1, doc: 'Its addresses.' }),
+    ingress: list(IngressLoadBalancerIngress, {
+      proto: 1,
+      doc: 'Addresses at which the load balancer accepts traffic.',
+    }),
   },
 )
 export type IngressLoadBalancerStatus = Of<typeof IngressLoadBalancerStatus>
 
-export const IngressStatus = struct('networking.v1.IngressStatus', 'What has been set up for an ingress.', {
-  loadBalancer: IngressLoadBalancerStatus.value({ proto: 1, doc: 'Where its load balancer is reached.' }),
+export const IngressStatus = struct('networking.v1.IngressStatus', 'Most recently observed state of an Ingress.', {
+  loadBalancer: IngressLoadBalancerStatus.value({ proto: 1, doc: 'Status of the load balancer.' }),
 })
 export type IngressStatus = Of<typeof IngressStatus>
 
@@ -104,7 +161,7 @@ export const Ingress = defineKind({
   scope: 'Namespaced',
   shortNames: ['ing'],
   status: true,
-  doc: 'An ingress: which outside HTTP requests go to which service.',
+  doc: 'Ingress routes HTTP requests from outside the cluster to services, by host and path.',
   generation: true,
   columns: [
     { name: 'Class', type: 'string', value: o => o.spec.ingressClassName ?? '<none>' },
@@ -120,8 +177,8 @@ export const Ingress = defineKind({
     yield* validateIngress(spec, at.field('spec'))
   },
   fields: {
-    spec: IngressSpec.value({ proto: 2, doc: 'What is wanted.' }),
-    status: IngressStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
+    spec: IngressSpec.value({ proto: 2, doc: 'Desired state of the Ingress.' }),
+    status: IngressStatus.value({ proto: 3, doc: 'Most recently observed state of the Ingress.' }),
   },
 })
 export type Ingress = Of<typeof Ingress>

@@ -9,29 +9,43 @@ import { string, struct } from '../../api/schema/build.ts'
 
 export const IngressClassParametersReference = struct(
   'networking.v1.IngressClassParametersReference',
-  'Points to an object with the controller’s settings.',
+  'Reference to an object with parameters for an ingress controller.',
   {
-    apiGroup: string({ proto: 1, optional: true, doc: 'Group of the object; empty for the core group.' }),
-    kind: string({ proto: 2, always: true, required: true, doc: 'Kind of the object.' }),
-    name: string({ proto: 3, always: true, required: true, doc: 'Name of the object.' }),
+    apiGroup: string({
+      proto: 1,
+      optional: true,
+      doc: 'API group of the referenced object. Empty for the core group.',
+    }),
+    kind: string({ proto: 2, always: true, required: true, doc: 'Kind of the referenced object.' }),
+    name: string({ proto: 3, always: true, required: true, doc: 'Name of the referenced object.' }),
     scope: string({
       proto: 4,
       default: 'Cluster',
       optional: true,
       enum: ['Cluster', 'Namespace'],
-      doc: 'Cluster or Namespace.',
+      doc: 'Whether the referenced object is cluster-scoped or namespaced: Cluster or Namespace. Defaults to Cluster.',
     }),
-    namespace: string({ proto: 5, optional: true, doc: 'Namespace of the object.' }),
+    namespace: string({
+      proto: 5,
+      optional: true,
+      doc: 'Namespace of the referenced object. Required if scope is Namespace, and not allowed otherwise.',
+    }),
   },
 )
 export type IngressClassParametersReference = Of<typeof IngressClassParametersReference>
 
 export const IngressClassSpec = struct(
   'networking.v1.IngressClassSpec',
-  'Which controller serves ingresses of a class.',
+  'Controller of an IngressClass and its parameters.',
   {
-    controller: string({ proto: 1, doc: 'Name of the controller, as a domain with a path; cannot change.' }),
-    parameters: IngressClassParametersReference.field({ proto: 2, doc: 'Object with further settings.' }),
+    controller: string({
+      proto: 1,
+      doc: 'Name of the controller that implements Ingresses of this class, as a domain with a path such as example.com/ingress. At most 250 characters. Cannot be changed.',
+    }),
+    parameters: IngressClassParametersReference.field({
+      proto: 2,
+      doc: 'Object with additional parameters for the controller.',
+    }),
   },
 )
 export type IngressClassSpec = Of<typeof IngressClassSpec>
@@ -57,7 +71,7 @@ export const IngressClass = defineKind({
   kind: 'IngressClass',
   plural: 'ingressclasses',
   scope: 'Cluster',
-  doc: 'An ingress class: which controller serves an ingress.',
+  doc: 'IngressClass represents the controller that implements Ingresses of this class. The annotation ingressclass.kubernetes.io/is-default-class makes it the default.',
   generation: true,
   columns: [
     { name: 'Controller', type: 'string', value: o => o.spec.controller ?? '' },
@@ -82,7 +96,7 @@ export const IngressClass = defineKind({
     yield* unchanged(next.spec, old.spec, ['controller'], at.field('spec'))
   },
   fields: {
-    spec: IngressClassSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    spec: IngressClassSpec.value({ proto: 2, doc: 'Controller of the class and its parameters.' }),
   },
 })
 export type IngressClass = Of<typeof IngressClass>

@@ -7,16 +7,24 @@ import { dnsSubdomainErrors, pathSegmentErrors } from '../../api/names.ts'
 import { same } from '../unchanged.ts'
 import { string, struct } from '../../api/schema/build.ts'
 
-export const ParentReference = struct('networking.v1.ParentReference', 'The object that an address belongs to.', {
-  group: string({ proto: 1, doc: 'Group of the object; empty for the core group.' }),
-  resource: string({ proto: 2, required: true, doc: 'Resource of the object, such as services.' }),
-  namespace: string({ proto: 3, doc: 'Namespace of the object.' }),
-  name: string({ proto: 4, required: true, doc: 'Name of the object.' }),
-})
+export const ParentReference = struct(
+  'networking.v1.ParentReference',
+  'Reference to the object that uses an IP address.',
+  {
+    group: string({ proto: 1, doc: 'API group of the referenced object. Empty for the core group.' }),
+    resource: string({ proto: 2, required: true, doc: 'Resource of the referenced object, such as services.' }),
+    namespace: string({ proto: 3, doc: 'Namespace of the referenced object.' }),
+    name: string({ proto: 4, required: true, doc: 'Name of the referenced object.' }),
+  },
+)
 export type ParentReference = Of<typeof ParentReference>
 
-export const IPAddressSpec = struct('networking.v1.IPAddressSpec', 'Whose an address is.', {
-  parentRef: ParentReference.field({ proto: 1, required: true, doc: 'Object that the address belongs to.' }),
+export const IPAddressSpec = struct('networking.v1.IPAddressSpec', 'Owner of an IP address.', {
+  parentRef: ParentReference.field({
+    proto: 1,
+    required: true,
+    doc: 'Object that uses the IP address. Cannot be changed.',
+  }),
 })
 export type IPAddressSpec = Of<typeof IPAddressSpec>
 
@@ -47,7 +55,7 @@ export const IPAddress = defineKind({
   plural: 'ipaddresses',
   scope: 'Cluster',
   shortNames: ['ip'],
-  doc: 'One address of a service range that is taken.',
+  doc: 'IPAddress represents one IP address that is allocated, usually to a service. Its name is the address in canonical form.',
   age: false,
   columns: [{ name: 'ParentRef', type: 'string', value: o => parentText(o.spec.parentRef) }],
   validateName: addressErrors,
@@ -68,7 +76,7 @@ export const IPAddress = defineKind({
       yield at.field('spec', 'parentRef').invalid(goStruct(ParentReference, parentRef), immutable)
   },
   fields: {
-    spec: IPAddressSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
+    spec: IPAddressSpec.value({ proto: 2, required: true, doc: 'Owner of the IP address.' }),
   },
 })
 export type IPAddress = Of<typeof IPAddress>

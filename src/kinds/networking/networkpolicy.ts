@@ -8,64 +8,108 @@ import type { DeepReadonly } from '../../api/schema/node.ts'
 import { type Problems, supported, validateCIDR, validatePort, validateSelector } from '../../api/checks.ts'
 import { selectorCell } from '../columns.ts'
 
-export const NetworkPolicyPort = struct('networking.v1.NetworkPolicyPort', 'A port, or a range of ports.', {
-  protocol: string({
-    proto: 1,
-    default: 'TCP',
-    optional: true,
-    enum: ['TCP', 'UDP', 'SCTP'],
-    doc: 'TCP, UDP or SCTP.',
-  }),
-  port: intOrString({ proto: 2, optional: true, doc: 'Number, or name of a container’s port; otherwise all.' }),
-  endPort: int32({ proto: 3, optional: true, doc: 'Last number of a range that begins with port.' }),
-})
+export const NetworkPolicyPort = struct(
+  'networking.v1.NetworkPolicyPort',
+  'Port or range of ports that traffic is allowed on.',
+  {
+    protocol: string({
+      proto: 1,
+      default: 'TCP',
+      optional: true,
+      enum: ['TCP', 'UDP', 'SCTP'],
+      doc: 'Protocol that traffic must use: TCP, UDP or SCTP. Defaults to TCP.',
+    }),
+    port: intOrString({
+      proto: 2,
+      optional: true,
+      doc: 'Port of the receiving pod, as a number or the name of a container port. If unset, all ports are allowed.',
+    }),
+    endPort: int32({
+      proto: 3,
+      optional: true,
+      doc: 'Last port of a range that starts at port. Requires port as a number, and must not be lower.',
+    }),
+  },
+)
 export type NetworkPolicyPort = Of<typeof NetworkPolicyPort>
 
-export const IPBlock = struct('networking.v1.IPBlock', 'A range of addresses, with holes.', {
-  cidr: string({ proto: 1, always: true, required: true, doc: 'The range.' }),
-  except: list(string({}), { proto: 2, doc: 'Ranges within it that do not count.' }),
+export const IPBlock = struct('networking.v1.IPBlock', 'Range of IP addresses, possibly with exceptions.', {
+  cidr: string({
+    proto: 1,
+    always: true,
+    required: true,
+    doc: 'Range of IP addresses, such as 192.168.1.0/24 or 2001:db8::/64.',
+  }),
+  except: list(string({}), { proto: 2, doc: 'Ranges within cidr that are excluded.' }),
 })
 export type IPBlock = Of<typeof IPBlock>
 
-export const NetworkPolicyPeer = struct('networking.v1.NetworkPolicyPeer', 'The other side of a connection.', {
-  podSelector: LabelSelector.field({
-    proto: 1,
-    doc: 'Pods of the policy’s namespace, or of those of namespaceSelector.',
-  }),
-  namespaceSelector: LabelSelector.field({
-    proto: 2,
-    doc: 'Namespaces of the pods; all of their pods without podSelector.',
-  }),
-  ipBlock: IPBlock.field({ proto: 3, doc: 'Addresses; not together with the selectors.' }),
-})
+export const NetworkPolicyPeer = struct(
+  'networking.v1.NetworkPolicyPeer',
+  'Pods or addresses that traffic is allowed from or to. ipBlock cannot be combined with the selectors.',
+  {
+    podSelector: LabelSelector.field({
+      proto: 1,
+      doc: 'Selects pods by their labels, in the namespaces of namespaceSelector or else in that of the policy. An empty selector selects all pods there.',
+    }),
+    namespaceSelector: LabelSelector.field({
+      proto: 2,
+      doc: 'Selects namespaces by their labels. Without podSelector, all of their pods are selected. An empty selector selects all namespaces.',
+    }),
+    ipBlock: IPBlock.field({ proto: 3, doc: 'Range of IP addresses that traffic is allowed from or to.' }),
+  },
+)
 export type NetworkPolicyPeer = Of<typeof NetworkPolicyPeer>
 
-export const NetworkPolicyIngressRule = struct('networking.v1.NetworkPolicyIngressRule', 'Lets some traffic in.', {
-  ports: list(NetworkPolicyPort, { proto: 1, doc: 'Ports of the pods; otherwise all.' }),
-  from: list(NetworkPolicyPeer, { proto: 2, doc: 'Who may connect; otherwise everybody.' }),
-})
+export const NetworkPolicyIngressRule = struct(
+  'networking.v1.NetworkPolicyIngressRule',
+  'Incoming traffic that is allowed. It must match both ports and from.',
+  {
+    ports: list(NetworkPolicyPort, {
+      proto: 1,
+      doc: 'Ports of the selected pods that traffic is allowed to. If empty, all ports are.',
+    }),
+    from: list(NetworkPolicyPeer, {
+      proto: 2,
+      doc: 'Sources that traffic is allowed from. If empty, all sources are.',
+    }),
+  },
+)
 export type NetworkPolicyIngressRule = Of<typeof NetworkPolicyIngressRule>
 
-export const NetworkPolicyEgressRule = struct('networking.v1.NetworkPolicyEgressRule', 'Lets some traffic out.', {
-  ports: list(NetworkPolicyPort, { proto: 1, doc: 'Ports of the other side; otherwise all.' }),
-  to: list(NetworkPolicyPeer, { proto: 2, doc: 'Whom the pods may connect to; otherwise everybody.' }),
-})
+export const NetworkPolicyEgressRule = struct(
+  'networking.v1.NetworkPolicyEgressRule',
+  'Outgoing traffic that is allowed. It must match both ports and to.',
+  {
+    ports: list(NetworkPolicyPort, {
+      proto: 1,
+      doc: 'Destination ports that traffic is allowed to. If empty, all ports are.',
+    }),
+    to: list(NetworkPolicyPeer, {
+      proto: 2,
+      doc: 'Destinations that traffic is allowed to. If empty, all destinations are.',
+    }),
+  },
+)
 export type NetworkPolicyEgressRule = Of<typeof NetworkPolicyEgressRule>
 
-export const NetworkPolicySpec = struct('networking.v1.NetworkPolicySpec', 'Which traffic some pods may have.', {
+export const NetworkPolicySpec = struct('networking.v1.NetworkPolicySpec', 'Traffic that a NetworkPolicy allows.', {
   podSelector: LabelSelector.value({
     proto: 1,
-    doc: 'Pods of the namespace that the policy is for; an empty one means all.',
+    doc: 'Selects the pods in the namespace that the policy applies to. An empty selector selects all of them. The rules of several policies for one pod are added together.',
   }),
   ingress: list(NetworkPolicyIngressRule, {
     proto: 2,
-    doc: 'Traffic let in; what no rule of any policy lets in stays out.',
+    doc: 'Incoming traffic that is allowed. If it is empty and the policy applies to Ingress, no incoming traffic is allowed.',
   }),
   egress: list(NetworkPolicyEgressRule, {
     proto: 3,
-    doc: 'Traffic let out; what no rule of any policy lets out stays in.',
+    doc: 'Outgoing traffic that is allowed. If it is empty and the policy applies to Egress, no outgoing traffic is allowed.',
   }),
-  policyTypes: list(string({}), { proto: 4, doc: 'Ingress, Egress or both: the directions that the policy is about.' }),
+  policyTypes: list(string({}), {
+    proto: 4,
+    doc: 'Directions that the policy applies to: Ingress, Egress or both. Defaults to Ingress, and Egress if there are egress rules.',
+  }),
 })
 export type NetworkPolicySpec = Of<typeof NetworkPolicySpec>
 
@@ -136,7 +180,7 @@ export const NetworkPolicy = defineKind({
   plural: 'networkpolicies',
   scope: 'Namespaced',
   shortNames: ['netpol'],
-  doc: 'A network policy: who may talk to the pods it selects, and to whom they may.',
+  doc: 'NetworkPolicy restricts the network traffic of the pods that it selects to what it allows.',
   generation: true,
   columns: [{ name: 'Pod-Selector', type: 'string', value: o => selectorCell(o.spec.podSelector) }],
   defaults({ spec }) {
@@ -148,7 +192,10 @@ export const NetworkPolicy = defineKind({
     yield* validatePolicy(spec, at.field('spec'))
   },
   fields: {
-    spec: NetworkPolicySpec.value({ proto: 2, doc: 'What is wanted.' }),
+    spec: NetworkPolicySpec.value({
+      proto: 2,
+      doc: 'Pods that the policy applies to, and the traffic that it allows.',
+    }),
   },
 })
 export type NetworkPolicy = Of<typeof NetworkPolicy>

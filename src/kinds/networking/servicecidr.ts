@@ -9,22 +9,25 @@ import type { DeepReadonly } from '../../api/schema/node.ts'
 import { unchanged } from '../unchanged.ts'
 import { list, listByKey, string, struct } from '../../api/schema/build.ts'
 
-export const ServiceCIDRSpec = struct(
-  'networking.v1.ServiceCIDRSpec',
-  'A range that services get their addresses from.',
-  {
-    cidrs: list(string({}), { proto: 1, doc: 'One range, or one per family; cannot change.' }),
-  },
-)
-export type ServiceCIDRSpec = Of<typeof ServiceCIDRSpec>
-
-export const ServiceCIDRStatus = struct('networking.v1.ServiceCIDRStatus', 'The state of a range.', {
-  conditions: listByKey('type', Condition, {
+export const ServiceCIDRSpec = struct('networking.v1.ServiceCIDRSpec', 'Ranges of IP addresses for services.', {
+  cidrs: list(string({}), {
     proto: 1,
-    mergeKey: 'type',
-    doc: 'What can be said about the state, one entry per aspect.',
+    doc: 'One range, or one for each IP family, such as 10.96.0.0/16. Cannot be changed.',
   }),
 })
+export type ServiceCIDRSpec = Of<typeof ServiceCIDRSpec>
+
+export const ServiceCIDRStatus = struct(
+  'networking.v1.ServiceCIDRStatus',
+  'Most recently observed state of a ServiceCIDR.',
+  {
+    conditions: listByKey('type', Condition, {
+      proto: 1,
+      mergeKey: 'type',
+      doc: 'Current conditions of the ServiceCIDR, such as Ready.',
+    }),
+  },
+)
 export type ServiceCIDRStatus = Of<typeof ServiceCIDRStatus>
 
 function* validateRanges(spec: DeepReadonly<ServiceCIDRSpec>, at: Path): Problems {
@@ -55,10 +58,10 @@ export const ServiceCIDR = defineKind({
   *validateUpdate(next, old, at) {
     yield* unchanged(next.spec, old.spec, ['cidrs'], at.field('spec'))
   },
-  doc: 'A range that service addresses come from.',
+  doc: 'ServiceCIDR defines a range of IP addresses that the addresses of services are allocated from.',
   fields: {
-    spec: ServiceCIDRSpec.value({ proto: 2, doc: 'What is wanted.' }),
-    status: ServiceCIDRStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
+    spec: ServiceCIDRSpec.value({ proto: 2, doc: 'Ranges of IP addresses.' }),
+    status: ServiceCIDRStatus.value({ proto: 3, doc: 'Most recently observed state of the ServiceCIDR.' }),
   },
 })
 export type ServiceCIDR = Of<typeof ServiceCIDR>

@@ -9,9 +9,9 @@ export const Eviction = defineKind({
   plural: '',
   scope: 'Namespaced',
   verbs: ['create'],
-  doc: 'A request to delete a pod unless a disruption budget forbids it.',
+  doc: 'Eviction requests that a pod be evicted, that is deleted as far as its PodDisruptionBudget allows. It is created through the eviction subresource of the pod.',
   fields: {
-    deleteOptions: DeleteOptions.field({ proto: 2, doc: 'How to delete the pod.' }),
+    deleteOptions: DeleteOptions.field({ proto: 2, doc: 'Options for the deletion of the pod.' }),
   },
 })
 export type Eviction = Of<typeof Eviction>

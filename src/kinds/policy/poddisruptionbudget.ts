@@ -9,24 +9,27 @@ import { int32, int64, intOrString, listByKey, map, string, struct, time } from 
 
 export const PodDisruptionBudgetSpec = struct(
   'policy.v1.PodDisruptionBudgetSpec',
-  'How many pods must stay when pods are evicted.',
+  'Limits for the voluntary disruption of pods. At most one of minAvailable and maxUnavailable can be set.',
   {
     minAvailable: intOrString({
       proto: 1,
       optional: true,
-      doc: 'Pods that must stay healthy, as a number or a share such as 50%.',
+      doc: 'Number of pods, or percentage (rounded up), that must still be available after an eviction. 100% prevents all evictions.',
     }),
-    selector: LabelSelector.field({ proto: 2, doc: 'Labels of the pods; an empty one means all of the namespace.' }),
+    selector: LabelSelector.field({
+      proto: 2,
+      doc: 'Selects the pods in the namespace that the budget applies to. An empty selector selects all of them, an unset one none.',
+    }),
     maxUnavailable: intOrString({
       proto: 3,
       optional: true,
-      doc: 'Pods that may be away, as a number or a share; not together with minAvailable.',
+      doc: 'Maximum number of pods, or percentage (rounded up), that may be unavailable after an eviction. 0 prevents all evictions.',
     }),
     unhealthyPodEvictionPolicy: string({
       proto: 4,
       optional: true,
       enum: ['IfHealthyBudget', 'AlwaysAllow'],
-      doc: 'Whether pods that are not ready can always be evicted, or within the budget only.',
+      doc: 'When running pods that are not ready can be evicted: IfHealthyBudget only if enough pods are healthy, AlwaysAllow at any time. Defaults to IfHealthyBudget.',
     }),
   },
 )
@@ -34,18 +37,24 @@ export type PodDisruptionBudgetSpec = Of<typeof PodDisruptionBudgetSpec>
 
 export const PodDisruptionBudgetStatus = struct(
   'policy.v1.PodDisruptionBudgetStatus',
-  'How many evictions the budget allows now.',
+  'Most recently observed state of a PodDisruptionBudget.',
   {
-    observedGeneration: int64({ proto: 1, doc: 'The generation this was computed for.' }),
-    disruptedPods: map(time({}), { proto: 2, doc: 'Pods being evicted, with the time it was allowed.' }),
-    disruptionsAllowed: int32({ proto: 3, always: true, doc: 'Evictions allowed now.' }),
-    currentHealthy: int32({ proto: 4, always: true, doc: 'Healthy pods.' }),
-    desiredHealthy: int32({ proto: 5, always: true, doc: 'Healthy pods that must stay.' }),
-    expectedPods: int32({ proto: 6, always: true, doc: 'Pods that the budget counts.' }),
+    observedGeneration: int64({
+      proto: 1,
+      doc: 'Generation that the controller has most recently processed. Evictions are refused if it is out of date.',
+    }),
+    disruptedPods: map(time({}), {
+      proto: 2,
+      doc: 'Pods whose eviction was allowed but has not been observed yet, with the time of the eviction. After about two minutes an entry expires.',
+    }),
+    disruptionsAllowed: int32({ proto: 3, always: true, doc: 'Number of evictions that are currently allowed.' }),
+    currentHealthy: int32({ proto: 4, always: true, doc: 'Number of healthy pods.' }),
+    desiredHealthy: int32({ proto: 5, always: true, doc: 'Minimum number of healthy pods.' }),
+    expectedPods: int32({ proto: 6, always: true, doc: 'Total number of pods that the budget counts.' }),
     conditions: listByKey('type', Condition, {
       proto: 7,
       mergeKey: 'type',
-      doc: 'What can be said about the state, one entry per aspect.',
+      doc: 'Current conditions of the budget. DisruptionAllowed is True if evictions are allowed.',
     }),
   },
 )
@@ -68,7 +77,7 @@ export const PodDisruptionBudget = defineKind({
   conditionalUpdate: true,
   shortNames: ['pdb'],
   status: true,
-  doc: 'A disruption budget: how many pods of an application may be taken away at once.',
+  doc: 'PodDisruptionBudget limits how many pods of an application can be evicted at the same time.',
   generation: true,
   columns: [
     { name: 'Min Available', type: 'string', value: o => String(o.spec.minAvailable ?? 'N/A') },
@@ -95,8 +104,8 @@ export const PodDisruptionBudget = defineKind({
     counts: ['disruptionsAllowed', 'currentHealthy', 'desiredHealthy', 'expectedPods'],
   }),
   fields: {
-    spec: PodDisruptionBudgetSpec.value({ proto: 2, doc: 'What is wanted.' }),
-    status: PodDisruptionBudgetStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
+    spec: PodDisruptionBudgetSpec.value({ proto: 2, doc: 'Limits for the disruption of pods.' }),
+    status: PodDisruptionBudgetStatus.value({ proto: 3, doc: 'Most recently observed state of the budget.' }),
   },
 })
 export type PodDisruptionBudget = Of<typeof PodDisruptionBudget>

@@ -8,9 +8,16 @@ import { PolicyRule } from './types.ts'
 import { createdColumn } from '../columns.ts'
 import { pathSegmentErrors } from '../../api/names.ts'
 
-export const AggregationRule = struct('rbac.v1.AggregationRule', 'Makes a role of the rules of others.', {
-  clusterRoleSelectors: list(LabelSelector, { proto: 1, doc: 'Roles whose rules are taken.' }),
-})
+export const AggregationRule = struct(
+  'rbac.v1.AggregationRule',
+  'Determines the rules of a ClusterRole from other ClusterRoles.',
+  {
+    clusterRoleSelectors: list(LabelSelector, {
+      proto: 1,
+      doc: 'Selects ClusterRoles by their labels. The rules of all that match any of the selectors are combined.',
+    }),
+  },
+)
 export type AggregationRule = Of<typeof AggregationRule>
 
 export const ClusterRole = defineKind({
@@ -20,7 +27,7 @@ export const ClusterRole = defineKind({
   plural: 'clusterroles',
   scope: 'Cluster',
   createOnUpdate: true,
-  doc: 'A cluster role: what may be done anywhere, or in whichever namespace it is bound.',
+  doc: 'ClusterRole is a set of permissions. It can be granted in the whole cluster by a ClusterRoleBinding, or in a namespace by a RoleBinding.',
   columns: [createdColumn as never],
   validateName: pathSegmentErrors,
   *validate({ rules, aggregationRule }, at) {
@@ -33,10 +40,10 @@ export const ClusterRole = defineKind({
     yield* validateRules(rules, false, at.field('rules'))
   },
   fields: {
-    rules: list(PolicyRule, { proto: 2, always: true, doc: 'What the role allows.' }),
+    rules: list(PolicyRule, { proto: 2, always: true, doc: 'Permissions that the role grants.' }),
     aggregationRule: AggregationRule.field({
       proto: 3,
-      doc: 'Roles whose rules fill this one; rules set by hand are overwritten.',
+      doc: 'Selects ClusterRoles whose rules are combined into this one. If it is set, a controller maintains rules and overwrites manual changes.',
     }),
   },
 })

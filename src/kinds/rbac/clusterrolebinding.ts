@@ -11,11 +11,11 @@ export const ClusterRoleBinding = defineKind({
   plural: 'clusterrolebindings',
   scope: 'Cluster',
   createOnUpdate: true,
-  doc: 'Gives a cluster role to users, groups and service accounts everywhere.',
+  doc: 'ClusterRoleBinding grants a ClusterRole to users, groups and service accounts in the whole cluster.',
   ...bindingRules,
   fields: {
-    subjects: list(Subject, { proto: 2, doc: 'Who gets the role.' }),
-    roleRef: RoleRef.value({ proto: 3, required: true, doc: 'The ClusterRole; cannot change.' }),
+    subjects: list(Subject, { proto: 2, doc: 'Users, groups and service accounts that are granted the role.' }),
+    roleRef: RoleRef.value({ proto: 3, required: true, doc: 'ClusterRole that is granted. Cannot be changed.' }),
   },
 })
 export type ClusterRoleBinding = Of<typeof ClusterRoleBinding>

@@ -13,14 +13,18 @@ export const Role = defineKind({
   plural: 'roles',
   scope: 'Namespaced',
   createOnUpdate: true,
-  doc: 'A role: what may be done in one namespace.',
+  doc: 'Role is a set of permissions in a namespace. It is granted by a RoleBinding.',
   columns: [createdColumn as never],
   validateName: pathSegmentErrors,
   *validate({ rules }, at) {
     yield* validateRules(rules, true, at.field('rules'))
   },
   fields: {
-    rules: list(PolicyRule, { proto: 2, always: true, doc: 'What the role allows, within its namespace.' }),
+    rules: list(PolicyRule, {
+      proto: 2,
+      always: true,
+      doc: 'Permissions that the role grants in its namespace. nonResourceURLs are not allowed.',
+    }),
   },
 })
 export type Role = Of<typeof Role>

@@ -11,11 +11,15 @@ export const RoleBinding = defineKind({
   plural: 'rolebindings',
   scope: 'Namespaced',
   createOnUpdate: true,
-  doc: 'Gives a role to users, groups and service accounts in one namespace.',
+  doc: 'RoleBinding grants a Role or a ClusterRole to users, groups and service accounts in a namespace.',
   ...bindingRules,
   fields: {
-    subjects: list(Subject, { proto: 2, doc: 'Who gets the role.' }),
-    roleRef: RoleRef.value({ proto: 3, required: true, doc: 'The Role or ClusterRole; cannot change.' }),
+    subjects: list(Subject, { proto: 2, doc: 'Users, groups and service accounts that are granted the role.' }),
+    roleRef: RoleRef.value({
+      proto: 3,
+      required: true,
+      doc: 'Role in the same namespace, or ClusterRole, that is granted. Cannot be changed.',
+    }),
   },
 })
 export type RoleBinding = Of<typeof RoleBinding>

@@ -59,7 +59,7 @@ export function* validateClaim({ devices }: Spec, at: Path): Problems {
 }
 
 /** What can be referred to: requests, and parts of them as `request/part`. */
-export function namesOf({ requests }: DeepReadonly<DeviceClaim>): ReadonlySet<string> {
+function namesOf({ requests }: DeepReadonly<DeviceClaim>): ReadonlySet<string> {
   return new Set(
     (requests ?? []).flatMap(({ name, firstAvailable = [] }) => [
       name,
@@ -114,11 +114,7 @@ function* validateConstraint(
 }
 
 /** Requests that something is for, each of which there must be. */
-export const validateReferences = (
-  requests: readonly string[] | undefined,
-  names: ReadonlySet<string>,
-  at: Path,
-): Problems =>
+const validateReferences = (requests: readonly string[] | undefined, names: ReadonlySet<string>, at: Path): Problems =>
   validateSet(
     requests ?? [],
     maxRequests,
@@ -127,7 +123,7 @@ export const validateReferences = (
     at,
   )
 
-export function* validateReference(name: string, names: ReadonlySet<string>, at: Path): Problems {
+function* validateReference(name: string, names: ReadonlySet<string>, at: Path): Problems {
   const unknown =
     "must be the name of a request in the claim or the name of a request and a subrequest separated by '/'"
   const parts = name.split('/')

@@ -97,7 +97,7 @@ export function* validateConfiguration({ opaque }: DeepReadonly<DeviceConfigurat
 }
 
 /** Any object, as JSON not longer than `max`. */
-export function* validateRaw(value: unknown, max: number, at: Path): Problems {
+function* validateRaw(value: unknown, max: number, at: Path): Problems {
   if (value === undefined || value === null) yield at.required()
   else if (Buffer.byteLength(JSON.stringify(value)) > max) yield at.tooLong(max)
   else if (typeof value !== 'object' || Array.isArray(value))

@@ -3,10 +3,21 @@
 // after that: events are a hint to look, never the only truth.
 // Source: containerd's api/services/events/v1 and api/events.
 import * as grpc from '@grpc/grpc-js'
-import { capital, errorOf, loadDefinition, messageReader, type Received, socketChannelOptions } from '../grpc.ts'
+import { realClock } from '../../base/clock.ts'
+import {
+  callUnary,
+  capital,
+  errorOf,
+  loadDefinition,
+  messageReader,
+  type Received,
+  socketChannelOptions,
+} from '../grpc.ts'
 
 /** One event; `containerId` names a container or a sandbox, which containerd does not tell apart here. */
 export type RuntimeEvent =
+  /** Nothing that happens from now on is missed; what happened before has to be looked up. */
+  | { topic: 'subscribed' }
   | { topic: 'created' | 'deleted' | 'oom'; containerId: string; atMs: number }
   | { topic: 'started'; containerId: string; pid: number; atMs: number }
   | { topic: 'exited'; containerId: string; pid: number; exitCode: number; atMs: number }
@@ -16,15 +27,19 @@ export type RuntimeEvent =
 
 export interface RuntimeEvents {
   /**
-   * Events from now on, in order. Ends when `signal` aborts; throws when the runtime goes away, after which the caller
-   * subscribes again and relists.
+   * `subscribed`, and then every event in order. Ends when `signal` aborts; throws when the runtime goes away, after
+   * which the caller subscribes again.
    */
   subscribe(signal: AbortSignal): AsyncIterable<RuntimeEvent>
 }
 
 const enums = {} as const
-const services = { Events: { subscribe: 'SubscribeRequest stream Envelope' } } as const
+const services = {
+  Events: { publish: 'PublishRequest Empty', subscribe: 'SubscribeRequest stream Envelope' },
+} as const
 const messages = {
+  Empty: {},
+  PublishRequest: { topic: 'string = 1', event: 'Any = 2' },
   SubscribeRequest: { filters: 'string[] = 1' },
   Timestamp: { seconds: 'int64 = 1', nanos: 'int32 = 2' },
   Any: { typeUrl: 'string = 1', value: 'bytes = 2' },
@@ -42,7 +57,7 @@ const messages = {
   ContainerDelete: { id: 'string = 1' },
   ImageEvent: { name: 'string = 1' },
 } as const
-const definition = { package: 'containerd.services.events.v1', messages, enums, services }
+export const definition = { package: 'containerd.services.events.v1', messages, enums, services }
 
 type Of<N extends keyof typeof messages> = Received<typeof messages, typeof enums, N>
 
@@ -65,9 +80,17 @@ async function* subscribe(path: string, namespace: string, signal: AbortSignal):
   const stream = open.call(client, { filters: [`namespace==${namespace}`] })
   const onAbort = () => stream.cancel()
   signal.addEventListener('abort', onAbort, { once: true })
+  const subscribed = new AbortController()
   try {
     if (signal.aborted) return
+    publishMarks(client, namespace, AbortSignal.any([signal, subscribed.signal])).catch((error: Error) =>
+      stream.destroy(error),
+    )
     for await (const envelope of stream as AsyncIterable<Of<'Envelope'>>) {
+      if (!subscribed.signal.aborted) {
+        subscribed.abort()
+        yield { topic: 'subscribed' }
+      }
       const event = eventOf(envelope, read)
       if (event) yield event
     }
@@ -77,8 +100,29 @@ async function* subscribe(path: string, namespace: string, signal: AbortSignal):
     throw isServiceError(error) ? errorOf(error) : error
   } finally {
     signal.removeEventListener('abort', onAbort)
+    subscribed.abort()
     stream.cancel()
     client.close()
+  }
+}
+
+/** No topic of containerd's own. */
+const markTopic = '/kutter/subscribed'
+const markPauseMs = { first: 5, most: 1_000 }
+const markTimeoutMs = 30_000
+
+// A call that opens a stream says nothing of when the other side begins to fill it: containerd sends no headers before
+// the first event. So events are made until one comes back.
+async function publishMarks(client: grpc.Client, namespace: string, signal: AbortSignal): Promise<void> {
+  const mark = { topic: markTopic, event: { typeUrl: '', value: new Uint8Array() } }
+  const call = { signal, timeoutMs: markTimeoutMs, metadata: { 'containerd-namespace': namespace } }
+  try {
+    for (let pauseMs = markPauseMs.first; ; pauseMs = Math.min(pauseMs * 2, markPauseMs.most)) {
+      await callUnary(client, 'publish', mark, call)
+      await realClock.sleep(pauseMs, signal)
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error
   }
 }
 

@@ -9,6 +9,7 @@ import { Lease } from '../../kinds/coordination/lease.ts'
 import { Node } from '../../kinds/core/node.ts'
 import type { Client, EventRecorder } from '../../client/index.ts'
 import type { Log } from '../../base/log.ts'
+import { within } from '../../base/waiters.ts'
 import { replacing, sameStatus } from '../pod/status.ts'
 import { newNode } from './status.ts'
 import type { NodeStatus } from '../../kinds/core/node.ts'
@@ -30,6 +31,10 @@ const reportEveryMs = 300_000
 const leaseEveryMs = 10_000
 const leaseSeconds = 40
 const retryMs = { first: 200, most: 7_000 }
+/** What takes longer than a period is given up: the next try may find another connection. */
+const callTimeoutMs = 10_000
+/** How often a status is written before it has to wait for its next time. */
+const reportTries = 5
 const namespace = 'kube-node-lease'
 
 export interface NodeKeeper {
@@ -49,8 +54,8 @@ export function keepNode(o: NodeKeeperOptions): NodeKeeper {
   let chain: Promise<void> = Promise.resolve()
   const current = () => mirror.get(undefined, o.name)
 
-  const reportOnce = async () => {
-    const before = current() ?? (await client.find(Node, { name: o.name }))
+  const reportOnce = async (signal: AbortSignal) => {
+    const before = current() ?? (await client.find(Node, { name: o.name }, { signal }))
     // Somebody deleted it: it stays away until the kubelet starts again.
     if (!before) throw new Error(`node ${JSON.stringify(o.name)} not found`)
     const status = await o.status(before.status)
@@ -62,7 +67,7 @@ export function keepNode(o: NodeKeeperOptions): NodeKeeper {
       { name: o.name },
       'strategic',
       { status: { ...status, addresses } },
-      { subresource: 'status' },
+      { subresource: 'status', signal },
     )
     reportedAt = clock.now()
     const ready = status.conditions?.find(c => c.type === 'Ready')?.status
@@ -77,9 +82,8 @@ export function keepNode(o: NodeKeeperOptions): NodeKeeper {
   }
   const report = () => {
     // One at a time: two at once would undo each other.
-    chain = chain.then(reportOnce).catch(error => {
-      if (!signal.aborted) log.warn('node status not written', { node: o.name, why: messageOf(error) })
-    })
+    const failed = (error: unknown) => log.warn('node status not written', { node: o.name, why: messageOf(error) })
+    chain = chain.then(() => insist(o, reportTries, failed, reportOnce))
     return chain
   }
   const hearCidr = () => {
@@ -159,25 +163,47 @@ async function register(o: NodeKeeperOptions): Promise<DeepReadonly<Node>> {
 async function keepLease(o: NodeKeeperOptions, mirror: Mirror<Node>, node: DeepReadonly<Node>): Promise<void> {
   const { client, name } = o
   let lease: DeepReadonly<Lease> | undefined
-  await every(client.clock, leaseEveryMs, o.signal, async () => {
-    try {
-      const spec = {
-        holderIdentity: name,
-        leaseDurationSeconds: leaseSeconds,
-        renewTime: microTimeText(client.clock.now()),
-      }
-      lease ??= await client.find(Lease, { namespace, name })
-      // The lease of a node that was deleted went with it.
-      if (!lease && !mirror.get(undefined, name)) return
-      const ownerReferences = [{ apiVersion: 'v1', kind: 'Node', name, uid: node.metadata.uid ?? '' }]
-      lease = lease
-        ? await client.update(Lease, { ...lease, metadata: { ...lease.metadata }, spec: { ...lease.spec, ...spec } })
-        : await client.create(Lease, { metadata: { name, namespace, ownerReferences }, spec })
-    } catch (error) {
-      lease = undefined
-      if (!o.signal.aborted) o.log.warn('lease not renewed', { node: name, why: messageOf(error) })
+  const renew = async (signal: AbortSignal) => {
+    const spec = {
+      holderIdentity: name,
+      leaseDurationSeconds: leaseSeconds,
+      renewTime: microTimeText(client.clock.now()),
     }
-  })
+    lease ??= await client.find(Lease, { namespace, name }, { signal })
+    // The lease of a node that was deleted went with it.
+    if (!lease && !mirror.get(undefined, name)) return
+    const ownerReferences = [{ apiVersion: 'v1', kind: 'Node', name, uid: node.metadata.uid ?? '' }]
+    lease = lease
+      ? await client.update(Lease, { ...lease, spec: { ...lease.spec, ...spec } }, { signal })
+      : await client.create(Lease, { metadata: { name, namespace, ownerReferences }, spec }, { signal })
+  }
+  const failed = (error: unknown) => {
+    lease = undefined
+    o.log.warn('lease not renewed', { node: name, why: messageOf(error) })
+  }
+  // A lease lasts four periods: with a failed renewal put off to the next, few would be left.
+  await every(client.clock, leaseEveryMs, o.signal, () => insist(o, Infinity, failed, renew))
+}
+
+/** Does `work` until it succeeds, with back-off, so often at most; each try has limited time. Never throws. */
+async function insist(
+  { client: { clock }, signal }: NodeKeeperOptions,
+  tries: number,
+  failed: (error: unknown) => void,
+  work: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  let backoffMs = retryMs.first
+  for (let left = tries; left > 0 && !signal.aborted; left--) {
+    try {
+      return await within(clock, callTimeoutMs, signal, work)
+    } catch (error) {
+      if (signal.aborted) return
+      failed(error)
+    }
+    // Rejects only when aborted, which the loop's condition sees.
+    if (left > 1) await clock.sleep(backoffMs, signal).catch(() => {})
+    backoffMs = Math.min(backoffMs * 2, retryMs.most)
+  }
 }
 
 /** Does `work` at once and then again after each pause. */

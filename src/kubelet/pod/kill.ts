@@ -1,6 +1,7 @@
 // Ends one container: preStop hook, SIGTERM, and SIGKILL when its time is over. The hook's time counts.
 // Source: kubernetes pkg/kubelet/kuberuntime/kuberuntime_container.go (killContainer, executePreStopHook).
 import { messageOf } from '../../base/errors.ts'
+import { orAborted } from '../../base/waiters.ts'
 import { type NodeContext, podEvent } from './context.ts'
 import { runHook } from './hooks.ts'
 import type { ContainerSeen } from '../runtime/runtime.ts'
@@ -44,10 +45,7 @@ export async function runPreStop(
     )
     const either = AbortSignal.any([signal, limit.signal])
     try {
-      await Promise.race([
-        runHook(context, { pod, container, id: seen.id, hook, podIP, signal: either }),
-        aborted(either),
-      ])
+      await orAborted(runHook(context, { pod, container, id: seen.id, hook, podIP, signal: either }), either)
     } catch (error) {
       signal.throwIfAborted()
       if (!limit.signal.aborted) podEvent(context, pod, 'Warning', 'FailedPreStopHook', 'PreStopHook failed', seen.name)
@@ -57,9 +55,3 @@ export async function runPreStop(
     }
   }
 }
-
-const aborted = (signal: AbortSignal): Promise<never> =>
-  new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason)
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-  })

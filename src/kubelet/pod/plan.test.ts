@@ -24,8 +24,6 @@ function podOf(spec: Spec, status: object = {}, metadata: object = {}): ReadPod 
 function seenOf(sandboxes: string[], ...containers: string[]): PodSeen {
   return {
     uid: 'u',
-    namespace: 'd',
-    name: 'p',
     sandboxes: sandboxes.map((text, i) => ({
       id: text.split(':')[0]!,
       attempt: sandboxes.length - 1 - i,

@@ -16,6 +16,7 @@ export class StatusWriter {
   #written: { status: PodStatus; revision: number } | undefined
   #wanted: PodStatus | undefined
   #writing: Promise<void> | undefined
+  readonly #end = new AbortController()
 
   constructor(context: NodeContext, pod: ReadPod) {
     this.#context = context
@@ -38,37 +39,47 @@ export class StatusWriter {
     await this.#writing
   }
 
+  /** Writes nothing more. */
+  close(): void {
+    this.#end.abort()
+  }
+
   async #drain(): Promise<void> {
+    const { clock, log } = this.#context
     let backoffMs = retryMs.first
-    while (this.#wanted) {
+    while (this.#wanted && !this.#end.signal.aborted) {
       const status = this.#wanted
       this.#wanted = undefined
-      const there = this.#written?.status ?? this.#pod.status
-      if (!differs(status, there)) continue
       try {
-        const ref = { namespace: namespaceOf(this.#pod), name: nameOf(this.#pod) }
-        const result = await this.#context.client.patch(
-          Pod,
-          ref,
-          'strategic',
-          patchOf(status, there, uidOf(this.#pod)),
-          {
-            subresource: 'status',
-          },
-        )
-        const revision = Number(result.metadata.resourceVersion)
-        if (Number(this.#pod.metadata.resourceVersion) < revision) this.#written = { status, revision }
+        await this.#writeOnce(status)
         backoffMs = retryMs.first
       } catch (error) {
-        // The pod, or this one of its name, is no more.
-        if (isReason(error, 'NotFound', 'Conflict')) continue
-        this.#context.log.warn('pod status not written', { pod: nameOf(this.#pod), why: messageOf(error) })
+        if (isReason(error, 'NotFound')) continue
+        log.warn('pod status not written, trying again', { pod: nameOf(this.#pod), why: messageOf(error) })
         this.#wanted ??= status
-        await this.#context.clock.sleep(backoffMs)
+        // Rejects only when closed, which the loop's condition sees.
+        await clock.sleep(backoffMs, this.#end.signal).catch(() => {})
         backoffMs = Math.min(backoffMs * 2, retryMs.most)
       }
     }
     this.#writing = undefined
+  }
+
+  async #writeOnce(status: PodStatus): Promise<void> {
+    const there = this.#written?.status ?? this.#pod.status
+    if (!differs(status, there)) return
+    const ref = { namespace: namespaceOf(this.#pod), name: nameOf(this.#pod) }
+    const body = patchOf(status, there, uidOf(this.#pod))
+    try {
+      const result = await this.#context.client.patch(Pod, ref, 'strategic', body, { subresource: 'status' })
+      const revision = Number(result.metadata.resourceVersion)
+      if (Number(this.#pod.metadata.resourceVersion) < revision) this.#written = { status, revision }
+    } catch (error) {
+      // Many writers at once, or another pod of the same name: there is nobody to report the status of this one to.
+      if (isReason(error, 'Conflict') && (await this.#context.client.get(Pod, ref)).metadata.uid !== uidOf(this.#pod))
+        return
+      throw error
+    }
   }
 }
 

@@ -8,8 +8,6 @@ import { podStatus } from './status.ts'
 
 const seenOf = (names: readonly string[]): PodSeen => ({
   uid: 'u',
-  namespace: 'd',
-  name: 'p',
   sandboxes: [],
   containers: names.map(text => {
     const [name = '', code = '0'] = text.split(':')

@@ -26,13 +26,14 @@ import {
   uidOf,
 } from './spec.ts'
 import { VolumeRefresher } from './refresher.ts'
+import { removePod } from './remove.ts'
 import { startContainer } from './start.ts'
 import { podStatus } from './status.ts'
 import { StatusWriter } from './status-writer.ts'
 
 const sandboxRetry = { firstMs: 500, mostMs: 120_000 }
 const roundRetryMs = 2_000
-const roundRetry = { firstMs: 2_000, mostMs: 120_000 }
+const roundRetry = { firstMs: 1_000, mostMs: 10_000 }
 /** A pod whose object is gone gets at least this long after SIGTERM. */
 const leastGraceSeconds = 2
 
@@ -45,7 +46,7 @@ export class PodWorker {
   readonly #probes: PodProbes
   readonly #statuses: StatusWriter
   readonly #refresher: VolumeRefresher
-  readonly #done: (worker: PodWorker) => void
+  readonly #done: () => void
   readonly #startedAt: number
   readonly #busy = new Map<string, AbortController>()
   readonly #backoffs = new Map<string, Backoff>()
@@ -64,13 +65,19 @@ export class PodWorker {
   #closed = false
   #dirty = false
   #running = false
-  #stale = true
+  /** The runtime may have something else of it than `#seen` says. */
+  #stale: boolean
+  /** Taken over from a former kubelet, and not yet seen. */
+  #adopting: boolean
   #cancelTimer: (() => void) | undefined
 
-  constructor(context: NodeContext, pod: ReadPod, seen: PodSeen, done: (worker: PodWorker) => void) {
+  /** @param runs whether the runtime may have something of the pod already */
+  constructor(context: NodeContext, pod: ReadPod, runs: boolean, done: () => void) {
     this.uid = uidOf(pod)
     this.#pod = pod
-    this.#seen = seen
+    this.#seen = { uid: this.uid, sandboxes: [], containers: [] }
+    this.#stale = runs
+    this.#adopting = runs
     this.#context = context
     this.#done = done
     this.#startedAt = context.clock.now()
@@ -79,10 +86,7 @@ export class PodWorker {
     this.#refresher = new VolumeRefresher(context, () =>
       !this.#closed && this.#seen.sandboxes.length && !this.#ending && !this.#settled ? this.#pod : undefined,
     )
-    this.#stale = false
     this.update(pod)
-    // A former kubelet made its volumes; this one keeps them current.
-    if (context.runtime.real) this.#refresher.refresh()
   }
 
   get pod(): ReadPod {
@@ -160,8 +164,11 @@ export class PodWorker {
     this.wake()
   }
 
-  /** Something happened to its containers. */
-  heard(): void {
+  /** Something happened to its containers, or may have. */
+  heard(topic?: string): void {
+    // Whoever creates or starts something looks at it afterwards.
+    const making = (topic === 'created' || topic === 'started') && [...this.#busy.keys()].some(isMaking)
+    if (making) return
     this.#stale = true
     this.wake()
   }
@@ -194,6 +201,7 @@ export class PodWorker {
   close(): void {
     this.#closed = true
     this.#probes.stop()
+    this.#statuses.close()
     this.#context.objects.release(this.uid)
     this.#cancelTimer?.()
     this.#refresher.stop()
@@ -209,7 +217,7 @@ export class PodWorker {
       this.#ending = { ...before, sinceMs: ending.sinceMs, graceSeconds: ending.graceSeconds }
     } else this.#ending = ending
     for (const [job, abort] of this.#busy)
-      if (/^(start|sandbox|kill|preStop)/.test(job)) abort.abort(new Error('the pod ends'))
+      if (isMaking(job) || /^(kill|preStop)/.test(job)) abort.abort(new Error('the pod ends'))
   }
 
   async #rounds(): Promise<void> {
@@ -217,6 +225,7 @@ export class PodWorker {
       this.#dirty = false
       try {
         await this.#round()
+        this.#roundBackoff = undefined
       } catch (error) {
         if (this.#closed) break
         reportUnsynced(this.#context, this.#pod, error)
@@ -233,11 +242,8 @@ export class PodWorker {
   }
 
   async #round(): Promise<void> {
-    const { runtime, clock, facts } = this.#context
-    if (this.#stale) {
-      this.#stale = false
-      this.#seen = await runtime.pod(this.uid)
-    }
+    const { clock, facts } = this.#context
+    if (this.#stale) await this.#look()
     const now = clock.now()
     const deadline = deadlineOf(this.#pod)
     if (deadline !== undefined && now >= deadline && !this.#ending && !isTerminal(this.#pod)) {
@@ -290,6 +296,21 @@ export class PodWorker {
     }
     for (const step of plan.steps) this.#begin(step)
     this.#setTimer(plan.againAt)
+  }
+
+  async #look(): Promise<void> {
+    const { runtime } = this.#context
+    // What happens while it is looked at needs another look; so does what could not be looked at.
+    this.#stale = false
+    try {
+      this.#seen = await runtime.pod(this.uid)
+    } catch (error) {
+      this.#stale = true
+      throw error
+    }
+    // A former kubelet made its volumes; this one keeps them current.
+    if (this.#adopting && runtime.real) this.#refresher.refresh()
+    this.#adopting = false
   }
 
   #setTimer(at: number | undefined): void {
@@ -467,23 +488,12 @@ export class PodWorker {
       }
     }
     this.close()
-    this.#done(this)
+    this.#done()
   }
 }
+
+/** Whether a job makes containers or what they need. */
+const isMaking = (job: string) => job === 'sandbox' || job.startsWith('start:')
 
 /** A token's own renewal time becomes known with the first refresh. */
 const firstRefreshMs = 300_000
-
-/** Removes all that a runtime and node have of a pod: containers, sandboxes, volumes, logs. */
-export async function removePod(context: NodeContext, uid: string): Promise<void> {
-  const { runtime, host, objects } = context
-  const seen = await runtime.pod(uid)
-  await Promise.all(seen.containers.map(c => runtime.removeContainer(c.id)))
-  for (const sandbox of seen.sandboxes) {
-    await runtime.stopSandbox(sandbox.id)
-    await runtime.removeSandbox(sandbox.id)
-  }
-  await host.tearDown(uid)
-  await host.remove(uid)
-  objects.release(uid)
-}

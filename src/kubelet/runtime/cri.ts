@@ -10,12 +10,15 @@ import { ContainerdExec } from './exec.ts'
 import { ContainerdViews } from './views.ts'
 import {
   annotationNames,
+  type ContainerOutline,
   type ContainerSeen,
   type ImageSeen,
   labelNames,
   newestFirst,
+  type PodOutline,
   type PodSeen,
   type Runtime,
+  type SandboxOutline,
   type SandboxSeen,
 } from './runtime.ts'
 
@@ -29,10 +32,12 @@ export interface CriRuntimeOptions {
 }
 
 const resubscribeMs = 500
-const exitPausesMs = [2, 5, 10, 20, 50, 100, 200, 500]
+const exitPauseMs = { first: 2, most: 1_000 }
 const maxMessageBytes = 4096
 const maxLogMessage = { bytes: 2048, lines: 80 }
 const stopSlackMs = 60_000
+/** Twice what other calls get, as upstream has it. */
+const sandboxTimeoutMs = 240_000
 
 export function criRuntime({ socket, clock, log, pinnedImages }: CriRuntimeOptions): Runtime {
   const pins = pinnedImages ?? (async () => new Set<string>())
@@ -47,36 +52,36 @@ export function criRuntime({ socket, clock, log, pinnedImages }: CriRuntimeOptio
   const ended = new Map<string, ContainerSeen>()
   const ips = new Map<string, readonly string[]>()
 
-  const containerSeen = async (container: Message<'Container'>): Promise<ContainerSeen | undefined> => {
-    const known = ended.get(container.id)
-    if (known) return known
+  const orNone = async <T>(work: Promise<T>): Promise<T | undefined> => {
     try {
-      const { status } = await cri.containerStatus({ containerId: container.id })
-      if (!status) return undefined
-      const seen = seenOf(container.podSandboxId, status)
-      if (seen.state === 'exited') {
-        seen.message = await messageFor(status, seen.message)
-        ended.set(container.id, seen)
-      }
-      return seen
+      return await work
     } catch (error) {
       if (isReason(error, 'NotFound')) return undefined
       throw error
     }
   }
+  // Gone already is what was wanted.
+  const containerSeen = async (container: Message<'Container'>): Promise<ContainerSeen | undefined> => {
+    const known = ended.get(container.id)
+    if (known) return known
+    const status = (await orNone(cri.containerStatus({ containerId: container.id })))?.status
+    if (!status) return undefined
+    const seen = seenOf(container.podSandboxId, status)
+    if (seen.state === 'exited') {
+      seen.message = await messageFor(status, seen.message)
+      ended.set(container.id, seen)
+    }
+    return seen
+  }
   const sandboxSeen = async (sandbox: Message<'PodSandbox'>): Promise<SandboxSeen | undefined> => {
     const ready = sandbox.state === 'SANDBOX_READY'
     let found = ips.get(sandbox.id)
     if (!found) {
-      try {
-        const { status } = await cri.podSandboxStatus({ podSandboxId: sandbox.id })
-        const network = status?.network
-        found = network?.ip ? [network.ip, ...network.additionalIps.map(a => a.ip)] : []
-        if (ready) ips.set(sandbox.id, found)
-      } catch (error) {
-        if (isReason(error, 'NotFound')) return undefined
-        throw error
-      }
+      const answer = await orNone(cri.podSandboxStatus({ podSandboxId: sandbox.id }))
+      if (!answer) return undefined
+      const network = answer.status?.network
+      found = network?.ip ? [network.ip, ...network.additionalIps.map(a => a.ip)] : []
+      if (ready) ips.set(sandbox.id, found)
     }
     return {
       id: sandbox.id,
@@ -86,102 +91,89 @@ export function criRuntime({ socket, clock, log, pinnedImages }: CriRuntimeOptio
       ips: found,
     }
   }
-  const look = async (labelSelector: Record<string, string>): Promise<PodSeen[]> => {
+  const list = async (labelSelector: Record<string, string>) => {
     const filter = { labelSelector }
     const [{ items }, { containers }] = await Promise.all([
       cri.listPodSandbox({ filter }),
       cri.listContainers({ filter }),
     ])
-    const pods = new Map<
-      string,
-      { uid: string; namespace: string; name: string; sandboxes: SandboxSeen[]; containers: ContainerSeen[] }
-    >()
-    const podOf = (labels: Record<string, string>, id: string) => {
-      const uid = labels[labelNames.podUid] ?? ''
-      owners.set(id, uid)
-      let pod = pods.get(uid)
-      if (!pod)
-        pods.set(
-          uid,
-          (pod = {
-            uid,
-            namespace: labels[labelNames.podNamespace] ?? '',
-            name: labels[labelNames.podName] ?? '',
-            sandboxes: [],
-            containers: [],
-          }),
-        )
-      return pod
-    }
-    await Promise.all([
-      ...items
-        .filter(s => s.labels[labelNames.podUid])
-        .map(async s => {
-          const pod = podOf(s.labels, s.id)
-          const seen = await sandboxSeen(s)
-          if (seen) pod.sandboxes.push(seen)
-        }),
-      ...containers
-        .filter(c => c.labels[labelNames.podUid])
-        .map(async c => {
-          const pod = podOf(c.labels, c.id)
-          const seen = await containerSeen(c)
-          if (seen) pod.containers.push(seen)
-        }),
+    const ours = <T extends { id: string; labels: Record<string, string> }>(all: readonly T[]) =>
+      all.filter(({ id, labels }) => {
+        const uid = labels[labelNames.podUid]
+        if (uid) owners.set(id, uid)
+        return uid
+      })
+    return { sandboxes: ours(items), containers: ours(containers) }
+  }
+  const pod = async (uid: string): Promise<PodSeen> => {
+    const found = await list({ [labelNames.podUid]: uid })
+    const [sandboxes, containers] = await Promise.all([
+      Promise.all(found.sandboxes.map(sandboxSeen)),
+      Promise.all(found.containers.map(containerSeen)),
     ])
-    return Array.from(pods.values(), pod => ({
-      ...pod,
-      sandboxes: newestFirst(pod.sandboxes),
-      containers: newestFirst(pod.containers),
-    }))
-  }
-  const quietly = async (work: Promise<unknown>): Promise<void> => {
-    try {
-      await work
-    } catch (error) {
-      // Gone already is what was wanted.
-      if (!isReason(error, 'NotFound')) throw error
+    return {
+      uid,
+      sandboxes: newestFirst(sandboxes.filter(s => s !== undefined)),
+      containers: newestFirst(containers.filter(c => c !== undefined)),
     }
   }
-  // containerd tells of an exit before its CRI part has taken note of it.
-  const caughtUp = async (id: string, signal: AbortSignal): Promise<void> => {
-    for (const pauseMs of exitPausesMs) {
+  const outline = async (): Promise<PodOutline[]> => {
+    const known = [...owners.keys()]
+    const { sandboxes, containers } = await list({})
+    // Deletions that no event told of.
+    const there = new Set([...sandboxes, ...containers].map(({ id }) => id))
+    for (const id of known) if (!there.has(id)) forget(id)
+    const pods = new Map<string, { uid: string; sandboxes: SandboxOutline[]; containers: ContainerOutline[] }>()
+    const podOf = ({ labels }: { labels: Record<string, string> }) => {
+      const uid = labels[labelNames.podUid]!
+      const made = pods.get(uid) ?? { uid, sandboxes: [], containers: [] }
+      pods.set(uid, made)
+      return made
+    }
+    for (const s of sandboxes) podOf(s).sandboxes.push({ id: s.id, ready: s.state === 'SANDBOX_READY' })
+    for (const c of containers) podOf(c).containers.push({ id: c.id, state: states[c.state] })
+    return [...pods.values()]
+  }
+  const forget = (id: string) => {
+    for (const map of [owners, ended, ips]) map.delete(id)
+  }
+  const quietly = async (work: Promise<unknown>): Promise<void> => void (await orNone(work))
+  // containerd sends the event of an exit before its CRI part has noted the exit, and on a busy machine long before:
+  // who looked then would find everything running. Resolves with the pod's uid when CRI says the same as the event.
+  const noted = async (id: string, signal: AbortSignal): Promise<string | undefined> => {
+    for (let pauseMs = exitPauseMs.first; ; pauseMs = Math.min(pauseMs * 2, exitPauseMs.most)) {
       try {
-        if ((await stateOf(id)) === 'over') return
-        await clock.sleep(pauseMs, signal)
+        const { over, uid } = await standingOf(id)
+        if (over) return uid
       } catch (error) {
-        if (!signal.aborted) log.warn('an exit could not be looked at', { id, why: messageOf(error) })
-        return
+        signal.throwIfAborted()
+        log.warn('an exit could not be looked at, trying again', { id, why: messageOf(error) })
       }
+      await clock.sleep(pauseMs, signal)
     }
   }
-  const stateOf = async (id: string): Promise<'over' | 'on'> => {
-    try {
-      const { status } = await cri.containerStatus({ containerId: id })
-      return status?.state === 'CONTAINER_RUNNING' ? 'on' : 'over'
-    } catch (error) {
-      if (!isReason(error, 'NotFound')) throw error
-    }
-    try {
-      const { status } = await cri.podSandboxStatus({ podSandboxId: id })
-      return status?.state === 'SANDBOX_READY' ? 'on' : 'over'
-    } catch (error) {
-      if (!isReason(error, 'NotFound')) throw error
-      return 'over'
-    }
+  const standingOf = async (id: string): Promise<{ over: boolean; uid?: string | undefined }> => {
+    const container = await orNone(cri.containerStatus({ containerId: id }))
+    if (container?.status)
+      return {
+        over: container.status.state !== 'CONTAINER_RUNNING',
+        uid: container.status.labels[labelNames.podUid],
+      }
+    const sandbox = await orNone(cri.podSandboxStatus({ podSandboxId: id }))
+    return { over: sandbox?.status?.state !== 'SANDBOX_READY', uid: sandbox?.status?.labels[labelNames.podUid] }
   }
   const watch: Runtime['watch'] = async (heard, signal) => {
     while (!signal.aborted) {
       try {
         for await (const event of containerdEvents(socket).subscribe(signal)) {
-          if (!('containerId' in event)) continue
-          const uid = owners.get(event.containerId)
-          if (uid === undefined || event.topic === 'exec-exited') continue
-          if (event.topic === 'exited') void caughtUp(event.containerId, signal).then(() => heard(uid, event))
-          else heard(uid, event)
-          if (event.topic === 'deleted') {
-            for (const map of [owners, ended, ips]) map.delete(event.containerId)
-          }
+          if (event.topic === 'subscribed') heard(undefined, event)
+          if (!('containerId' in event) || event.topic === 'exec-exited') continue
+          const owner = owners.get(event.containerId)
+          const tell = (uid = owner) => uid !== undefined && heard(uid, event)
+          // Rejects only when the signal aborts.
+          if (event.topic === 'exited') void noted(event.containerId, signal).then(tell, () => {})
+          else tell()
+          if (event.topic === 'deleted') forget(event.containerId)
         }
       } catch (error) {
         if (signal.aborted) return
@@ -189,7 +181,6 @@ export function criRuntime({ socket, clock, log, pinnedImages }: CriRuntimeOptio
       }
       // Rejects only when aborted, which the loop's condition sees.
       await clock.sleep(resubscribeMs, signal).catch(() => {})
-      if (!signal.aborted) heard(undefined)
     }
   }
 
@@ -197,11 +188,8 @@ export function criRuntime({ socket, clock, log, pinnedImages }: CriRuntimeOptio
     real: true,
     watch,
     close: () => (execs.close(), views.close(), close()),
-    pods: () => look({}),
-    async pod(uid) {
-      const [pod] = await look({ [labelNames.podUid]: uid })
-      return pod ?? { uid, namespace: '', name: '', sandboxes: [], containers: [] }
-    },
+    outline,
+    pod,
     async info() {
       const [version, { status, runtimeHandlers }] = await Promise.all([cri.version({ version: 'v1' }), cri.status({})])
       const problem = (type: string) => {
@@ -220,7 +208,10 @@ export function criRuntime({ socket, clock, log, pinnedImages }: CriRuntimeOptio
       }
     },
     async createSandbox(config, runtimeHandler, signal) {
-      const { podSandboxId } = await cri.runPodSandbox({ config, runtimeHandler }, { signal })
+      const { podSandboxId } = await cri.runPodSandbox(
+        { config, runtimeHandler },
+        { signal, timeoutMs: sandboxTimeoutMs },
+      )
       owners.set(podSandboxId, config.metadata?.uid ?? '')
       return podSandboxId
     },

@@ -1,29 +1,34 @@
 // What runs containers, as the kubelet needs it. Two forms: containerd over CRI, and a simulated one that keeps a
 // node's containers in memory on any clock. Times are milliseconds since the epoch; 0 means "not yet".
-import type { RuntimeEvent } from '../cri/index.ts'
-import type { Request } from '../cri/index.ts'
+import type { RuntimeEvent, Request } from '../cri/index.ts'
 import type { ExecProcess } from './exec.ts'
 
 export type SandboxConfig = Request<'PodSandboxConfig'>
 export type ContainerConfig = Request<'ContainerConfig'>
 export type AuthConfig = Request<'AuthConfig'>
 
-export interface SandboxSeen {
+export interface SandboxOutline {
   id: string
-  attempt: number
   ready: boolean
+}
+
+export interface SandboxSeen extends SandboxOutline {
+  attempt: number
   createdAtMs: number
   /** The first is the pod's main address; none on the host's network. */
   ips: readonly string[]
 }
 
-export interface ContainerSeen {
+export interface ContainerOutline {
   id: string
+  state: 'created' | 'running' | 'exited' | 'unknown'
+}
+
+export interface ContainerSeen extends ContainerOutline {
   sandboxId: string
   name: string
   /** How often a container of this name had been started before. */
   attempt: number
-  state: 'created' | 'running' | 'exited' | 'unknown'
   createdAtMs: number
   startedAtMs: number
   finishedAtMs: number
@@ -37,11 +42,15 @@ export interface ContainerSeen {
   logPath: string
 }
 
-/** Everything a runtime has of one pod, newest first. */
-export interface PodSeen {
+/** What a runtime has of one pod, in no order. */
+export interface PodOutline {
   uid: string
-  namespace: string
-  name: string
+  sandboxes: readonly SandboxOutline[]
+  containers: readonly ContainerOutline[]
+}
+
+/** Everything a runtime has of one pod, newest first. */
+export interface PodSeen extends PodOutline {
   sandboxes: readonly SandboxSeen[]
   containers: readonly ContainerSeen[]
 }
@@ -114,10 +123,13 @@ export interface Runtime {
   /** False when there are no files, mounts and processes behind it. */
   readonly real: boolean
   info(): Promise<RuntimeInfo>
-  /** All pods it knows. */
-  pods(): Promise<readonly PodSeen[]>
+  /** All pods it has, at the cost of two calls, however many they are. */
+  outline(): Promise<readonly PodOutline[]>
   pod(uid: string): Promise<PodSeen>
-  /** Hears which pod something happened to (undefined: look at all). Ends when `signal` aborts. */
+  /**
+   * Calls `heard` with the pod that something happened to (undefined: anything may have happened to any pod). An exit is
+   * reported once `pod` shows it. Ends when `signal` aborts.
+   */
   watch(heard: (uid: string | undefined, event?: RuntimeEvent) => void, signal: AbortSignal): Promise<void>
 
   createSandbox(config: SandboxConfig, handler: string, signal: AbortSignal): Promise<string>

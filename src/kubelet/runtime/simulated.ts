@@ -107,12 +107,9 @@ export function simulatedRuntime(o: SimulatedOptions): Runtime {
   }
   const podOf = (uid: string) => {
     const group = byPod.get(uid)
-    const config = group && [...group.sandboxes][0]?.config
     const copy = <T extends object>(set: Set<T> | undefined) => Array.from(set ?? [], x => ({ ...x }))
     return {
       uid,
-      namespace: config?.metadata?.namespace ?? '',
-      name: config?.metadata?.name ?? '',
       sandboxes: newestFirst(copy(group?.sandboxes)),
       containers: newestFirst(copy(group?.containers)),
     }
@@ -161,7 +158,7 @@ export function simulatedRuntime(o: SimulatedOptions): Runtime {
       networkProblem: '',
       handlers: [],
     }),
-    pods: async () => Array.from(byPod.keys(), podOf),
+    outline: async () => Array.from(byPod.keys(), podOf),
     pod: async uid => podOf(uid),
     async createSandbox(config) {
       const host = config.linux?.securityContext?.namespaceOptions?.network === 'NODE'

@@ -14,7 +14,7 @@ import type { Headers } from './headers.ts'
 import { SpdyStream, streamLimits } from './stream.ts'
 import type { StreamCarrier } from './stream.ts'
 
-export const connectionLimits = {
+const connectionLimits = {
   /** Streams a peer may have open at once. */
   streams: 2000,
   /** Control frames that wait because the peer does not read. */
@@ -28,7 +28,7 @@ export const connectionLimits = {
 const defaultWindow = 64 << 10
 const windowLimit = 2 ** 31 - 1
 
-export interface SpdyOptions {
+interface SpdyOptions {
   role: 'client' | 'server'
   /** Bytes that came with the upgrade. */
   head?: Buffer

@@ -130,14 +130,14 @@ test('many streams at once, with their headers, each with its own bytes', () =>
 
 test('half closed: one side ends, the other goes on', () =>
   pair(async (client, server) => {
-    server.on('stream', async stream => {
-      const got = await buffer(stream)
-      stream.write(`got ${got.length}, `)
-      await settle()
-      stream.end('bye')
-    })
+    const opened = once(server, 'stream') as Promise<[SpdyStream]>
     const stream = client.openStream({})
     stream.end('12345')
+    const [other] = await opened
+    const got = await buffer(other)
+    other.write(`got ${got.length}, `)
+    await settle()
+    other.end('bye')
     assert.equal((await buffer(stream)).toString(), 'got 5, bye')
   }))
 

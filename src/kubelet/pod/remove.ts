@@ -1,0 +1,16 @@
+// The end of a pod on its node.
+import type { NodeContext } from './context.ts'
+
+/** Removes all that a runtime and node have of a pod: containers, sandboxes, volumes, logs. */
+export async function removePod(context: NodeContext, uid: string): Promise<void> {
+  const { runtime, host, objects } = context
+  const seen = await runtime.pod(uid)
+  await Promise.all(seen.containers.map(c => runtime.removeContainer(c.id)))
+  for (const sandbox of seen.sandboxes) {
+    await runtime.stopSandbox(sandbox.id)
+    await runtime.removeSandbox(sandbox.id)
+  }
+  await host.tearDown(uid)
+  await host.remove(uid)
+  objects.release(uid)
+}

@@ -1,0 +1,173 @@
+// The runtime against a containerd that is slow to do what it has announced: a gRPC server of its two services on a
+// socket, whose containers are as the test says.
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import * as grpc from '@grpc/grpc-js'
+import { type Clock, realClock } from '../../base/clock.ts'
+import { silentLog } from '../../base/log.ts'
+import { enums, messages, services } from '../cri/definition.ts'
+import { definition } from '../cri/events.ts'
+import { loadDefinition } from '../grpc.ts'
+import { criRuntime } from './cri.ts'
+import { labelNames } from './runtime.ts'
+
+const labels = { [labelNames.podUid]: 'uid', [labelNames.container]: 'main' }
+/** Waits are as short as can be, so that only what is waited for takes time. */
+const hasty: Clock = { ...realClock, sleep: (_, signal) => realClock.sleep(0, signal) }
+
+type Stream = grpc.ServerWritableStream<object, object>
+type Unary = grpc.handleUnaryCall<Record<string, string>, object>
+
+class Containerd {
+  /** State of the one container that there is. */
+  state: 'CONTAINER_RUNNING' | 'CONTAINER_EXITED' | 'none' = 'CONTAINER_RUNNING'
+  /** This many looks at the container fail, and this many after them find it running still. */
+  failing = 0
+  late = 0
+  looks = 0
+  /** This many events are made before a subscription holds. */
+  deaf = 0
+  readonly streams = new Set<Stream>()
+  readonly #waiting = new Set<Stream>()
+
+  readonly runtime: Record<string, Unary> = {
+    ListPodSandbox: (_, answer) => answer(null, { items: [] }),
+    ListContainers: (_, answer) =>
+      answer(null, { containers: this.state === 'none' ? [] : [{ id: 'c', labels, state: this.#stateNow() }] }),
+    ContainerStatus: (_, answer) => {
+      this.looks++
+      if (this.failing-- > 0) return answer({ code: grpc.status.DEADLINE_EXCEEDED, details: 'busy' })
+      if (this.state === 'none') return answer({ code: grpc.status.NOT_FOUND, details: 'no such container' })
+      answer(null, { status: { id: 'c', labels, state: this.#stateNow() } })
+      this.late--
+    },
+    PodSandboxStatus: (_, answer) => answer({ code: grpc.status.NOT_FOUND, details: 'no such sandbox' }),
+  }
+  readonly events = {
+    Publish: ((call, answer) => {
+      if (this.deaf-- <= 0) for (const stream of this.#waiting) this.streams.add(stream)
+      this.emit((call.request as unknown as { topic: string }).topic)
+      answer(null, {})
+    }) as Unary,
+    Subscribe: (stream: Stream) => void this.#waiting.add(stream),
+  }
+
+  #stateNow() {
+    return this.late > 0 ? 'CONTAINER_RUNNING' : this.state
+  }
+
+  emit(topic: string, value = new Uint8Array()): void {
+    const envelope = { timestamp: { seconds: 1 }, namespace: 'k8s.io', topic, event: { typeUrl: '', value } }
+    for (const stream of this.streams) stream.write(envelope)
+  }
+
+  exit(): void {
+    // A TaskExit of the container `c`: its first two fields.
+    this.emit('/tasks/exit', Buffer.from('\n\x01c\x12\x01c'))
+  }
+
+  drop(): void {
+    for (const stream of this.#waiting) stream.end()
+    this.#waiting.clear()
+    this.streams.clear()
+  }
+}
+
+async function start(t: TestContext) {
+  const containerd = new Containerd()
+  const dir = mkdtempSync(join(tmpdir(), 'kutter-cri-'))
+  const socket = join(dir, 'containerd.sock')
+  const server = new grpc.Server()
+  type Services = Record<string, grpc.ServiceClientConstructor>
+  const cri = loadDefinition({ package: 'runtime.v1', messages, enums, services }) as unknown as {
+    runtime: { v1: Services }
+  }
+  const events = loadDefinition(definition) as unknown as { containerd: { services: { events: { v1: Services } } } }
+  server.addService(cri.runtime.v1.RuntimeService!.service, containerd.runtime)
+  server.addService(events.containerd.services.events.v1.Events!.service, containerd.events)
+  await new Promise<void>((resolve, reject) =>
+    server.bindAsync(`unix:${socket}`, grpc.ServerCredentials.createInsecure(), error =>
+      error ? reject(error) : resolve(),
+    ),
+  )
+  const runtime = criRuntime({ socket, clock: hasty, log: silentLog })
+  const abort = new AbortController()
+  const heard: string[] = []
+  let wake = () => {}
+  void runtime.watch((uid, event) => {
+    heard.push(`${event?.topic} ${uid}`)
+    wake()
+  }, abort.signal)
+  t.after(async () => {
+    abort.abort()
+    runtime.close()
+    await new Promise<void>(resolve => server.tryShutdown(() => resolve()))
+    rmSync(dir, { recursive: true })
+  })
+  const hears = async (what: string) => {
+    while (!heard.includes(what)) await new Promise<void>(resolve => (wake = resolve))
+    heard.splice(0, heard.indexOf(what) + 1)
+  }
+  return { containerd, runtime, heard, hears }
+}
+
+const stateOf = async (runtime: Awaited<ReturnType<typeof start>>['runtime']) =>
+  (await runtime.pod('uid')).containers[0]?.state
+
+test('an exit is reported when it can be seen, however long that takes', { timeout: 60_000 }, async t => {
+  const { containerd, runtime, hears } = await start(t)
+  await hears('subscribed undefined')
+  containerd.state = 'CONTAINER_EXITED'
+  containerd.late = 40
+  containerd.exit()
+  await hears('exited uid')
+  assert.equal(await stateOf(runtime), 'exited')
+  assert.ok(containerd.looks > 40)
+})
+
+test('an exit is reported although looks at it fail', { timeout: 60_000 }, async t => {
+  const { containerd, runtime, hears } = await start(t)
+  await hears('subscribed undefined')
+  await runtime.outline()
+  containerd.state = 'CONTAINER_EXITED'
+  containerd.failing = 20
+  containerd.exit()
+  await hears('exited uid')
+  assert.equal(await stateOf(runtime), 'exited')
+})
+
+test('an exit of what is gone already is reported to the pod it belonged to', { timeout: 60_000 }, async t => {
+  const { containerd, runtime, hears } = await start(t)
+  await hears('subscribed undefined')
+  await runtime.outline()
+  containerd.state = 'none'
+  containerd.exit()
+  await hears('exited uid')
+})
+
+test('subscribed means that nothing is missed from then on', { timeout: 60_000 }, async t => {
+  const { containerd, heard, hears } = await start(t)
+  containerd.deaf = 5
+  await hears('subscribed undefined')
+  assert.equal(containerd.streams.size, 1)
+  assert.deepEqual(heard, [])
+  containerd.state = 'CONTAINER_EXITED'
+  containerd.exit()
+  await hears('exited uid')
+  containerd.drop()
+  await hears('subscribed undefined')
+  containerd.exit()
+  await hears('exited uid')
+})
+
+test('an outline has every pod', { timeout: 60_000 }, async t => {
+  const { containerd, runtime } = await start(t)
+  assert.deepEqual(await runtime.outline(), [
+    { uid: 'uid', sandboxes: [], containers: [{ id: 'c', state: 'running' }] },
+  ])
+  containerd.state = 'none'
+  assert.deepEqual(await runtime.outline(), [])
+})

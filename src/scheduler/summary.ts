@@ -1,0 +1,19 @@
+// Why no node can take a pod, in one sentence. Source: pkg/scheduler/framework/types.go (FitError).
+import type { No } from './framework.ts'
+
+/** `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) …`, as users know it. */
+export function summary(
+  total: number,
+  refusals: readonly { no: Pick<No, 'no'> }[],
+  others?: Pick<No, 'no'>,
+  named = refusals.length,
+): string {
+  const counts = new Map<string, number>()
+  const count = ({ no }: Pick<No, 'no'>, times: number) => {
+    for (const reason of typeof no === 'string' ? [no] : no) counts.set(reason, (counts.get(reason) ?? 0) + times)
+  }
+  for (const { no } of refusals) count(no, 1)
+  if (others && named < total) count(others, total - named)
+  const reasons = [...counts].map(([reason, times]) => `${times} ${reason}`).sort()
+  return `0/${total} nodes are available:${reasons.length ? ` ${reasons.join(', ')}.` : ''}`
+}

@@ -1,0 +1,214 @@
+// What a kubelet makes of a runtime and an API server that fail now and then: nothing that happened is lost, and no
+// pod is left lying.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { StatusError } from '../../src/base/errors.ts'
+import type { Serve } from '../../src/api/operation.ts'
+import { parseTime } from '../../src/api/time.ts'
+import { Lease } from '../../src/kinds/coordination/lease.ts'
+import { Node } from '../../src/kinds/core/node.ts'
+import { Pod } from '../../src/kinds/core/pod.ts'
+import { startKubelet } from '../../src/kubelet/index.ts'
+import { makeNode, namespace, one } from './one-node.ts'
+
+const busy = () => new StatusError('Timeout', 'rpc error: code = DeadlineExceeded desc = context deadline exceeded')
+
+test('a look at a pod that fails is taken again', async t => {
+  let failing = 0
+  const { clock, run, pod } = await makeNode(
+    t,
+    {},
+    {
+      runtime: whole => ({
+        ...whole,
+        async pod(uid) {
+          if (failing-- > 0) throw busy()
+          return whole.pod(uid)
+        },
+      }),
+    },
+  )
+  await run('a', { ...one(), restartPolicy: 'Never' }, { main: { exitAfterMs: 5000 } })
+  await clock.forward(4000)
+  failing = 3
+  await clock.forward(15_000)
+  assert.equal((await pod('a')).status.phase, 'Succeeded')
+  assert.ok(failing < 0)
+})
+
+test('what no event told of is found within half a minute', async t => {
+  const { clock, run, pod } = await makeNode(
+    t,
+    {},
+    {
+      runtime: whole => ({ ...whole, watch: (_, signal) => whole.watch(() => {}, signal) }),
+    },
+  )
+  await run('a', { ...one(), restartPolicy: 'Never' }, { main: { exitAfterMs: 5000 } })
+  await clock.forward(35_000)
+  assert.equal((await pod('a')).status.phase, 'Succeeded')
+})
+
+test('a pod that comes while a new kubelet takes over is run', async t => {
+  const slowMs = 20_000
+  const { clock, kubelet, run, pod, client, runtime, options } = await makeNode(t)
+  await run('lost', one())
+  await clock.forward(1000)
+  await kubelet.close()
+  await client.delete(Pod, { namespace, name: 'lost' }, { gracePeriodSeconds: 0 })
+  const slow = {
+    ...runtime,
+    async stopContainer(...args: Parameters<typeof runtime.stopContainer>) {
+      await clock.sleep(slowMs)
+      return runtime.stopContainer(...args)
+    },
+  }
+  const again = await startKubelet({ ...options, runtime: slow })
+  t.after(() => again.close())
+  await clock.forward(1000)
+  await run('a', one())
+  await clock.forward(1000)
+  assert.equal((await pod('a')).status.phase, 'Running')
+  await clock.forward(slowMs)
+  assert.deepEqual(
+    (await runtime.outline()).map(p => p.uid),
+    [(await pod('a')).metadata.uid],
+  )
+})
+
+test('a pod that the kubelet itself failed over is tried again, and says so', async t => {
+  let failing = false
+  const { clock, run, pod, events } = await makeNode(
+    t,
+    {},
+    {
+      clock: real => ({
+        now() {
+          if (!failing) return real.now()
+          failing = false
+          throw new Error('no time')
+        },
+        after: (ms, fn) => real.after(ms, fn),
+        sleep: (ms, signal) => real.sleep(ms, signal),
+      }),
+    },
+  )
+  failing = true
+  await run('a', one())
+  await clock.forward(10_000)
+  assert.equal(failing, false)
+  assert.equal((await pod('a')).status.phase, 'Running')
+  assert.ok((await events('a')).includes('FailedSync 1'))
+})
+
+test('a status is written in the end, whatever its writing is answered with', async t => {
+  const answers = [
+    new StatusError('ServiceUnavailable', 'the connection to the server was lost'),
+    new StatusError('Conflict', 'the object has been modified'),
+    new StatusError('InternalError', 'unknown'),
+  ]
+  const { clock, run, pod, problems } = await makeNode(
+    t,
+    {},
+    {
+      serve: (serve: Serve) => async operation => {
+        const isStatus = operation.kind.plural === 'pods' && operation.subresource === 'status'
+        const answer = isStatus ? answers.shift() : undefined
+        if (answer) throw answer
+        return serve(operation)
+      },
+    },
+  )
+  await run('a', one())
+  await clock.forward(5000)
+  assert.deepEqual(answers, [])
+  assert.equal((await pod('a')).status.phase, 'Running')
+  assert.equal(problems.length, 3)
+})
+
+test('a pod whose object a finalizer keeps is ended once', async t => {
+  let deletes = 0
+  const { clock, client, run, pod, runtime } = await makeNode(
+    t,
+    {},
+    {
+      serve: (serve: Serve) => operation => {
+        if (operation.verb === 'delete' && operation.kind.plural === 'pods') deletes++
+        return serve(operation)
+      },
+    },
+  )
+  await run('a', one())
+  await clock.forward(1000)
+  await client.patch(Pod, { namespace, name: 'a' }, 'merge', { metadata: { finalizers: ['example.com/hold'] } })
+  await client.delete(Pod, { namespace, name: 'a' })
+  await clock.forward(5000)
+  const ended = (await pod('a')).status
+  assert.ok(ended.containerStatuses?.[0]?.state.terminated)
+  await client.patch(Pod, { namespace, name: 'a' }, 'merge', { metadata: { labels: { changed: 'yes' } } })
+  await clock.forward(120_000)
+  assert.equal(deletes, 1)
+  assert.deepEqual((await pod('a')).status, ended)
+  assert.deepEqual(await runtime.outline(), [])
+  await client.patch(Pod, { namespace, name: 'a' }, 'merge', { metadata: { finalizers: null } })
+  await clock.forward(1000)
+  assert.equal(await client.find(Pod, { namespace, name: 'a' }), undefined)
+})
+
+test('a lease that could not be renewed is tried again long before its next time', async t => {
+  let failing = 0
+  let hanging = 0
+  const { clock, client } = await makeNode(
+    t,
+    {},
+    {
+      serve: (serve: Serve) => async operation => {
+        const isRenewal = operation.kind.plural === 'leases' && operation.verb === 'update'
+        if (isRenewal && failing-- > 0)
+          throw new StatusError('ServiceUnavailable', 'the connection to the server was lost')
+        if (isRenewal && hanging-- > 0)
+          await new Promise((_, reject) =>
+            operation.signal?.addEventListener('abort', () => reject(operation.signal!.reason)),
+          )
+        return serve(operation)
+      },
+    },
+  )
+  const renewed = async () =>
+    parseTime((await client.get(Lease, { namespace: 'kube-node-lease', name: 'n1' })).spec.renewTime) ?? 0
+  await clock.forward(30_000)
+  failing = 3
+  let before = await renewed()
+  await clock.forward(12_000)
+  assert.ok(failing < 0)
+  assert.ok((await renewed()) - before >= 10_000)
+  hanging = 1
+  before = await renewed()
+  await clock.forward(21_000)
+  assert.ok(hanging < 0)
+  assert.ok((await renewed()) - before >= 20_000)
+})
+
+test('a node status that could not be written is tried again long before its next time', async t => {
+  let failing = 0
+  let problem = ''
+  const { clock, client } = await makeNode(
+    t,
+    {},
+    {
+      runtime: whole => ({ ...whole, info: async () => ({ ...(await whole.info()), networkProblem: problem }) }),
+      serve: (serve: Serve) => async operation => {
+        const isStatus = operation.kind.plural === 'nodes' && operation.subresource === 'status'
+        if (isStatus && failing-- > 0)
+          throw new StatusError('ServiceUnavailable', 'the connection to the server was lost')
+        return serve(operation)
+      },
+    },
+  )
+  await clock.forward(30_000)
+  problem = 'no network'
+  failing = 3
+  await clock.forward(12_000)
+  const { conditions } = (await client.get(Node, { name: 'n1' })).status
+  assert.equal(conditions?.find(c => c.type === 'Ready')?.status, 'False')
+})
