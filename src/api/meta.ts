@@ -29,7 +29,7 @@ export const OwnerReference = struct(
     controller: bool({
       proto: 6,
       optional: true,
-      doc: 'True if this owner is the controller that manages the object. At most one reference can set it.',
+      doc: 'Whether this owner is the controller that manages the object. It can be true for at most one owner. Defaults to false.',
     }),
     blockOwnerDeletion: bool({
       proto: 7,

@@ -68,6 +68,14 @@ export function loadDefinition({ package: name, messages, enums, services }: Def
   return grpc.loadPackageDefinition(packageOf({ package: name, messages, enums, services }))
 }
 
+/** A client of one service of the program that listens on a Unix socket. */
+export function socketClient(definition: Definition, service: string, socket: string): grpc.Client {
+  let at: unknown = loadDefinition(definition)
+  for (const name of [...definition.package.split('.'), service]) at = (at as Record<string, unknown>)[name]
+  const Client = at as grpc.ServiceClientConstructor
+  return new Client(`unix:${socket}`, grpc.credentials.createInsecure(), socketChannelOptions)
+}
+
 /** Reads messages that travel inside others as bytes (`Any`), by the message's short name. */
 export function messageReader(definition: Definition): (message: string, bytes: Uint8Array) => unknown {
   const loaded = packageOf(definition)
@@ -121,18 +129,28 @@ export type UnaryMethod = (
   callback: (error: grpc.ServiceError | null, response: object) => void,
 ) => grpc.ClientUnaryCall
 
+type StreamMethod = (
+  request: object,
+  metadata: grpc.Metadata,
+  options: grpc.CallOptions,
+) => grpc.ClientReadableStream<object>
+
+function metadataOf({ metadata = {} }: Pick<CallOptions, 'metadata'>): grpc.Metadata {
+  const out = new grpc.Metadata()
+  for (const [key, value] of Object.entries(metadata)) out.set(key, value)
+  return out
+}
+
 /** One call, one answer. Throws what `errorOf` makes of a failure, or the signal's reason. */
 export function callUnary(client: grpc.Client, method: string, request: object, o: CallOptions): Promise<object> {
   return new Promise((resolve, reject) => {
     if (o.signal?.aborted) return reject(o.signal.reason)
     // grpc-js wants a point in time; `deadlineAfter` keeps the clock in one place.
     const options: grpc.CallOptions = o.timeoutMs === undefined ? {} : { deadline: deadlineAfter(o.timeoutMs) }
-    const metadata = new grpc.Metadata()
-    for (const [key, value] of Object.entries(o.metadata ?? {})) metadata.set(key, value)
     const call = (client as unknown as Record<string, UnaryMethod>)[capital(method)]!.call(
       client,
       request,
-      metadata,
+      metadataOf(o),
       options,
       (error, response) => {
         o.signal?.removeEventListener('abort', onAbort)
@@ -143,6 +161,29 @@ export function callUnary(client: grpc.Client, method: string, request: object, 
     const onAbort = () => call.cancel()
     o.signal?.addEventListener('abort', onAbort, { once: true })
   })
+}
+
+/** One call, a stream of answers to its end. Throws what `errorOf` makes of a failure. */
+export async function callStream(
+  client: grpc.Client,
+  method: string,
+  request: object,
+  o: Pick<CallOptions, 'timeoutMs' | 'metadata'>,
+): Promise<object[]> {
+  const options: grpc.CallOptions = o.timeoutMs === undefined ? {} : { deadline: deadlineAfter(o.timeoutMs) }
+  const stream = (client as unknown as Record<string, StreamMethod>)[capital(method)]!.call(
+    client,
+    request,
+    metadataOf(o),
+    options,
+  )
+  const answers: object[] = []
+  try {
+    for await (const answer of stream as AsyncIterable<object>) answers.push(answer)
+    return answers
+  } catch (error) {
+    throw errorOf(error as grpc.ServiceError)
+  }
 }
 
 /** Connects, trying again until the time is over. What is left of it then; undefined when there is no connection. */

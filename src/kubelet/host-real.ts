@@ -7,10 +7,11 @@ import { type ConfigPlace, messagePathOf, podLogDir } from './config/configs.ts'
 import { hostNetworkHosts, podHosts } from './config/dns.ts'
 import { expand } from './config/expand.ts'
 import { podCgroup, podLimits } from './config/resources.ts'
-import { type MountRequest, type PodHost, VolumeFailure } from './host.ts'
-import type { ContainerConfig } from './runtime/runtime.ts'
+import { ImageMountFailure, type MountRequest, type PodHost, VolumeFailure } from './host.ts'
+import type { ContainerConfig, Runtime } from './runtime/runtime.ts'
 import { onHostNetwork, type ReadContainer, type ReadPod, uidOf } from './pod/spec.ts'
 import { type VolumeContext, volumePath, type VolumePlugin } from './volumes/volume.ts'
+import { ImageVolumes } from './volumes/image.ts'
 import { pluginFor } from './volumes/index.ts'
 
 export interface RealHostOptions {
@@ -19,6 +20,7 @@ export interface RealHostOptions {
   cgroups: Cgroups
   pidsLimit: number
   volumes: VolumeContext
+  runtime: Runtime
 }
 
 type Mount = NonNullable<ContainerConfig['mounts']>[number]
@@ -26,6 +28,7 @@ type Mount = NonNullable<ContainerConfig['mounts']>[number]
 export async function realHost(o: RealHostOptions): Promise<PodHost> {
   const podsDir = join(o.rootDir, 'pods')
   const podDir = (uid: string) => join(podsDir, uid)
+  const images = new ImageVolumes(podsDir, o.runtime)
   const cgroupsOf = new Map<string, string>()
   await mkdir(podsDir, { recursive: true, mode: 0o750 })
   await mkdir(o.place.logRoot, { recursive: true, mode: 0o755 })
@@ -49,6 +52,8 @@ export async function realHost(o: RealHostOptions): Promise<PodHost> {
         ...(pod.spec.volumes ?? []).map(volume => setUpVolume(o.volumes, pod, volume, signal)),
       ])
     },
+    hasImage: (pod, volume) => images.has(uidOf(pod), volume),
+    mountImage: (pod, volume, ref) => images.mount(uidOf(pod), volume, ref),
     mounts: (pod, container, request) => containerMounts(o, podDir(uidOf(pod)), pod, container, request),
     async refresh(pod) {
       let next: number | undefined
@@ -63,7 +68,10 @@ export async function realHost(o: RealHostOptions): Promise<PodHost> {
       return next
     },
     async tearDown(uid) {
-      for (const part of ['volume-subpaths', 'volumes']) await removeDir(join(podDir(uid), part))
+      await removeDir(join(podDir(uid), 'volume-subpaths'))
+      await realMounts.unmountAll(join(podDir(uid), 'volumes'))
+      await images.release(uid)
+      await removeDir(join(podDir(uid), 'volumes'))
       await rm(join(o.volumes.memoryDir, uid), { recursive: true, force: true })
       o.volumes.tokens.forget(uid)
       const group = cgroupsOf.get(uid)
@@ -79,7 +87,7 @@ export async function realHost(o: RealHostOptions): Promise<PodHost> {
       for (const name of await readdir(o.place.logRoot))
         if (name.endsWith(`_${uid}`)) await rm(join(o.place.logRoot, name), { recursive: true, force: true })
     },
-    known: () => readdir(podsDir),
+    known: async () => [...new Set([...(await readdir(podsDir)), ...(await images.pods())])],
   }
 }
 
@@ -94,8 +102,6 @@ async function setUpVolume(context: VolumeContext, pod: ReadPod, volume: Volume,
 }
 
 function unsupported(volume: Volume): string {
-  // The container runtime mounts images, from containerd 2.1 on, which is not spoken to yet.
-  if (volume.image) return `volumes of images are not supported by this kubelet (image ${volume.image.reference ?? ''})`
   const sources = Object.keys(volume).filter(key => key !== 'name')
   return `no volume plugin matched for the source ${sources.join(', ')}`
 }
@@ -131,7 +137,7 @@ async function containerMounts(
     const part = mount.subPathExpr ? expandPath(mount.subPathExpr, request.env) : mount.subPath
     const target = join(dir, 'volume-subpaths', mount.name, container.name, String(i))
     const hostPath = part
-      ? await preparePart(`"${mount.name}" of container "${container.name}"`, whole, part, target)
+      ? await preparePart(plugin, `"${mount.name}" of container "${container.name}"`, whole, part, target)
       : whole
     mounts.push({
       containerPath: mount.mountPath.startsWith('/') ? mount.mountPath : `/${mount.mountPath}`,
@@ -181,17 +187,23 @@ async function openPart(volume: string, part: string): Promise<Beneath> {
 }
 
 // Whoever wrote the spec learns which mount it is, and the node's own paths stay out of it.
-async function preparePart(mount: string, volume: string, part: string, target: string): Promise<string> {
+async function preparePart(
+  plugin: VolumePlugin,
+  mount: string,
+  volume: string,
+  part: string,
+  target: string,
+): Promise<string> {
   try {
-    return await bindPart(volume, part, target)
+    return await bindPart(await (plugin.openPart ?? openPart)(volume, part), target)
   } catch (cause) {
+    if (cause instanceof ImageMountFailure) throw cause
     throw new StatusError('InternalError', `failed to prepare subPath for volumeMount ${mount}`, { cause })
   }
 }
 
 // What was opened beneath the volume is what gets mounted, whatever happens to the path meanwhile.
-async function bindPart(volume: string, part: string, target: string): Promise<string> {
-  const beneath = await openPart(volume, part)
+async function bindPart(beneath: Beneath, target: string): Promise<string> {
   try {
     await realMounts.unmountAll(target)
     await rm(target, { recursive: true, force: true })

@@ -5,9 +5,9 @@
 //   pods/UID/etc-hosts                         /etc/hosts      memory/UID/NAME   volumes that never reach a disk
 //   pods/UID/volume-subpaths/…                 parts of them   logs/NAMESPACE_NAME_UID/…
 //
-// A simulated node has none of it (`noHost`).
-import type { ContainerConfig, SandboxSeen } from './runtime/runtime.ts'
-import type { ReadContainer, ReadPod } from './pod/spec.ts'
+// A simulated node has none of it (`simulatedHost`).
+import type { ContainerConfig, Runtime, SandboxSeen } from './runtime/runtime.ts'
+import { type ReadContainer, type ReadPod, uidOf } from './pod/spec.ts'
 
 export interface MountRequest {
   attempt: number
@@ -18,6 +18,10 @@ export interface MountRequest {
 export interface PodHost {
   /** Makes everything that containers need before the first one. Throws VolumeFailure. */
   setUp(pod: ReadPod, signal: AbortSignal): Promise<void>
+  /** Whether the volume shows its image already. */
+  hasImage(pod: ReadPod, volume: string): Promise<boolean>
+  /** Shows an image as a volume of the pod. `ref` is what pulling it returned, or its id. */
+  mountImage(pod: ReadPod, volume: string, ref: string): Promise<void>
   /** A container's mounts; call `close` when the container has been created. */
   mounts(
     pod: ReadPod,
@@ -44,17 +48,28 @@ export class VolumeFailure extends Error {
   }
 }
 
-export const noHost: PodHost = {
+/** A part of an image that a container wants to mount, and cannot. */
+export class ImageMountFailure extends Error {
+  constructor(message: string, cause?: unknown) {
+    super(`failed to mount image volume: ImageVolumeMountFailed: ${message}`, { cause })
+    this.name = 'ImageMountFailure'
+  }
+}
+
+/** There are no files; what pods see of images is kept by the runtime alone. */
+export const simulatedHost = (runtime: Runtime): PodHost => ({
   async setUp() {},
+  hasImage: async (pod, volume) => (await runtime.views()).some(v => v.podUid === uidOf(pod) && v.volume === volume),
+  async mountImage(pod, volume, ref) {
+    await runtime.viewImage(ref, { podUid: uidOf(pod), volume })
+  },
   async mounts() {
     return { mounts: [], async close() {} }
   },
   async refresh() {
     return undefined
   },
-  async tearDown() {},
+  tearDown: uid => runtime.releaseViews(uid),
   async remove() {},
-  async known() {
-    return []
-  },
-}
+  known: async () => [...new Set((await runtime.views()).map(view => view.podUid))],
+})

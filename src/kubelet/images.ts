@@ -1,5 +1,5 @@
-// Images: makes sure that a container's image is on the node, by its pull policy, with the pod's credentials, one
-// pull at a time, and with back-off for what cannot be pulled.
+// Images: makes sure that the image of a container or volume is on the node, by its pull policy, with the pod's
+// credentials, one pull at a time, and with back-off for what cannot be pulled.
 // Source: kubernetes pkg/kubelet/images/image_manager.go, pkg/credentialprovider.
 import type { Clock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
@@ -9,7 +9,7 @@ import type { AuthConfig, ImageSeen, Runtime, SandboxConfig } from './runtime/ru
 import { credentialsFor, normalizeImage } from './credentials.ts'
 import { type Backoff, nextBackoff, waitUntil } from './pod/backoff.ts'
 import { StartFailure } from './pod/context.ts'
-import { type ReadContainer, type ReadPod, uidOf } from './pod/spec.ts'
+import { type ReadPod, uidOf } from './pod/spec.ts'
 
 export interface Images {
   ensure(request: ImageRequest): Promise<{ image: ImageSeen | undefined; ref: string }>
@@ -18,7 +18,9 @@ export interface Images {
 
 export interface ImageRequest {
   pod: ReadPod
-  container: ReadContainer
+  /** As the spec names it. */
+  image: string
+  pullPolicy: string | undefined
   sandbox: SandboxConfig
   /** The pod's pull secrets as dockerconfigjson texts. */
   pullSecrets: () => Promise<readonly string[]>
@@ -37,8 +39,7 @@ export function makeImages(runtime: Runtime, clock: Clock): Images {
   let pulling: Promise<unknown> = Promise.resolve()
 
   const pull = async (request: ImageRequest, name: string, key: string) => {
-    const { container, event, signal, sandbox } = request
-    const shown = container.image ?? ''
+    const { image: shown, event, signal, sandbox } = request
     const failed = backoffs.get(key)
     const until = failed && waitUntil(clock.now(), failed.failedAt, failed.backoff)
     if (failed && until !== undefined) {
@@ -87,26 +88,24 @@ export function makeImages(runtime: Runtime, clock: Clock): Images {
       return { image: (await runtime.image(ref)) ?? loaded, ref }
     } catch {
       request.signal.throwIfAborted()
-      const shown = request.container.image ?? ''
       request.event(
         'Normal',
         'Pulled',
-        `Container image "${shown}" already present on machine and can be accessed by the pod`,
+        `Container image "${request.image}" already present on machine and can be accessed by the pod`,
       )
       return { image: loaded, ref: loaded.id }
     }
   }
   return {
     async ensure(request) {
-      const { pod, container, event } = request
-      const shown = container.image ?? ''
+      const { pod, image: shown, event } = request
       const name = normalizeImage(shown)
       if (!name) {
         const why = `Failed to apply default image tag "${shown}": couldn't parse image name "${shown}": invalid reference format`
         event('Warning', 'InspectFailed', why)
         throw new StartFailure('InvalidImageName', why, badNameRetryMs)
       }
-      const policy = container.imagePullPolicy ?? (name.endsWith(':latest') ? 'Always' : 'IfNotPresent')
+      const policy = request.pullPolicy ?? (name.endsWith(':latest') ? 'Always' : 'IfNotPresent')
       const present = policy === 'Always' ? undefined : await runtime.image(name)
       if (present) {
         event(

@@ -13,7 +13,7 @@ import { Service } from '../kinds/core/service.ts'
 import { RuntimeClass } from '../kinds/node/runtimeclass.ts'
 import { findCgroups } from '../linux/index.ts'
 import { planAdmission } from './admission.ts'
-import { noHost, type PodHost } from './host.ts'
+import { type PodHost, simulatedHost } from './host.ts'
 import { realHost } from './host-real.ts'
 import { makeImages } from './images.ts'
 import { rotateLogs } from './logs/rotate.ts'
@@ -193,7 +193,7 @@ async function makeContext(
     seccompRoot: join(o.rootDir, 'seccomp'),
     nodeMemoryBytes: machine.memoryBytes,
   }
-  let host: PodHost = noHost
+  let host: PodHost = simulatedHost(runtime)
   if (runtime.real) {
     const volumes = {
       podsDir: join(o.rootDir, 'pods'),
@@ -211,6 +211,7 @@ async function makeContext(
       cgroups: await findCgroups(),
       pidsLimit: o.podPidsLimit ?? 4096,
       volumes,
+      runtime,
     })
   }
   return {

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { isReason } from '../base/errors.ts'
 import { cpuWeightOf, findCgroups, makeIp, makeNft, openBeneath, parseMountinfo, realMounts, run } from './index.ts'
+import { shortLayers } from './mount.ts'
 
 const needsRoot = process.getuid?.() === 0 ? false : 'needs root'
 
@@ -54,6 +55,49 @@ async function inTemp(work: (dir: string) => Promise<void>): Promise<void> {
     await rm(dir, { recursive: true, force: true })
   }
 }
+
+test('many layers are given relative to what they have in common', () => {
+  const table: [layers: string, short: string, dir: string | undefined][] = [
+    ['/a/b/1/fs:/a/b/2/fs', '1/fs:2/fs', '/a/b'],
+    ['/a/b/fs:/a/bc/fs', 'b/fs:bc/fs', '/a'],
+    ['/a/fs:/b/fs', 'a/fs:b/fs', '/'],
+    ['/a/b/1/fs', '/a/b/1/fs', undefined],
+    ['1/fs:2/fs', '1/fs:2/fs', undefined],
+  ]
+  for (const [layers, short, dir] of table)
+    assert.deepEqual(shortLayers(['index=off', `lowerdir=${layers}`, 'ro']), {
+      options: ['index=off', `lowerdir=${short}`, 'ro'],
+      ...(dir !== undefined && { dir }),
+    })
+  assert.deepEqual(shortLayers(['ro']), { options: ['ro'] })
+})
+
+test('an overlay of more layers than a page of options holds', { skip: needsRoot }, () =>
+  inTemp(async dir => {
+    const layers: string[] = []
+    for (let i = 0; i < 60; i++) {
+      const layer = join(
+        dir,
+        'a-directory-whose-name-takes-many-bytes-of-the-page-that-the-kernel-reads',
+        String(i),
+        'fs',
+      )
+      await mkdir(layer, { recursive: true })
+      await writeFile(join(layer, `file-${i}`), String(i))
+      await writeFile(join(layer, 'all'), String(i))
+      layers.push(layer)
+    }
+    const target = join(dir, 'whole')
+    await mkdir(target)
+    await realMounts.mount('overlay', 'overlay', target, [`lowerdir=${layers.join(':')}`, 'ro'])
+    assert.equal(await readFile(join(target, 'file-59'), 'utf8'), '59')
+    assert.equal(await readFile(join(target, 'all'), 'utf8'), '0')
+    assert.ok((await realMounts.at(target))?.options.includes('ro'))
+    await assert.rejects(writeFile(join(target, 'new'), ''), /EROFS/)
+    await realMounts.unmountAll(target)
+    assert.equal(await realMounts.at(target), undefined)
+  }),
+)
 
 test('bind mounts, tmpfs, and taking both down', { skip: needsRoot }, () =>
   inTemp(async dir => {

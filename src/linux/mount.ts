@@ -1,7 +1,7 @@
 // Mounts: what is mounted (from /proc/self/mountinfo), bind mounts, tmpfs, and taking whole trees of mounts down.
 // Source: proc(5), mount(8), umount(8).
 import { readFile, realpath } from 'node:fs/promises'
-import { isAbsolute } from 'node:path'
+import { dirname, isAbsolute, relative } from 'node:path'
 import { StatusError } from '../base/errors.ts'
 import { run } from './exec.ts'
 
@@ -22,6 +22,8 @@ interface Mount {
 interface Mounts {
   list(): Promise<readonly Mount[]>
   isMounted(path: string): Promise<boolean>
+  /** What is mounted there, the uppermost of several. */
+  at(path: string): Promise<Mount | undefined>
   /**
    * Shows `source` at `target`, which must exist. A `/proc/PID/fd/N` source is used as it stands, so that what was
    * checked is what is mounted.
@@ -47,10 +49,8 @@ interface BindOptions {
 /** The kernel's mounts, in this process's mount namespace. */
 export const realMounts: Mounts = {
   list: listMounts,
-  async isMounted(path) {
-    const real = await realpathOr(path)
-    return (await listMounts()).some(mount => mount.point === real)
-  },
+  isMounted: async path => (await mountAt(path)) !== undefined,
+  at: mountAt,
   async bind(source, target, o = {}) {
     await mount(['--no-canonicalize', o.recursive ? '--rbind' : '--bind', source, target])
     // The kernel ignores `ro` on the bind itself: it takes a second step.
@@ -63,9 +63,29 @@ export const realMounts: Mounts = {
     await mount(['-t', 'tmpfs', '-o', options.join(','), 'tmpfs', target])
   },
   async mount(type, source, target, options = []) {
-    await mount(['-t', type, ...(options.length > 0 ? ['-o', options.join(',')] : []), source, target])
+    const short = shortLayers(options)
+    const given = short.options.length > 0 ? ['-o', short.options.join(',')] : []
+    await run('mount', ['-t', type, ...given, source, target], short.dir === undefined ? {} : { cwd: short.dir })
   },
   unmountAll,
+}
+
+/**
+ * The kernel takes no more than a page of options, which an overlay of many layers would fill: its layers are given
+ * relative to the directory that they have in common, where mount(8) is to run then.
+ */
+export function shortLayers(options: readonly string[]): { options: readonly string[]; dir?: string } {
+  const prefix = 'lowerdir='
+  const layers =
+    options
+      .find(option => option.startsWith(prefix))
+      ?.slice(prefix.length)
+      .split(':') ?? []
+  if (layers.length < 2 || !layers.every(isAbsolute)) return { options }
+  let dir = dirname(layers[0]!)
+  while (!layers.every(layer => layer.startsWith(dir === '/' ? '/' : `${dir}/`))) dir = dirname(dir)
+  const short = `${prefix}${layers.map(layer => relative(dir, layer)).join(':')}`
+  return { options: options.map(option => (option.startsWith(prefix) ? short : option)), dir }
 }
 
 /** Reads the text of a mountinfo file, in mount order. */
@@ -89,6 +109,11 @@ export function parseMountinfo(text: string): Mount[] {
       },
     ]
   })
+}
+
+async function mountAt(path: string): Promise<Mount | undefined> {
+  const real = await realpathOr(path)
+  return (await listMounts()).findLast(mount => mount.point === real)
 }
 
 async function listMounts(): Promise<Mount[]> {

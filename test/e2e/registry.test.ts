@@ -1,17 +1,16 @@
 // Pulling from a registry: Debian's docker-registry on loopback, once open and once behind a password, filled by plain
 // HTTP calls as the distribution specification has them.
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { buildImage, eachEntry } from '../../src/images/index.ts'
-import { cannotRun, clusterForFile, eventually, packageCache, root } from './cluster.ts'
+import { buildImage } from '../../src/images/index.ts'
+import { clusterForFile, packageCache, root } from './cluster.ts'
 import { becomesReady, eventComes, forever, mainOf, makePod, podIs, removePods, sh, waitingFor } from './pods.ts'
+import { noRegistry, push, type Registry, startRegistry } from './registries.ts'
 
-const skip = cannotRun || (existsSync('/usr/bin/docker-registry') ? false : 'docker-registry is not installed')
+const skip = noRegistry
 const options = { skip }
 const cluster = clusterForFile('registry')
 const dir = mkdtempSync(join(tmpdir(), 'kutter-registry-'))
@@ -19,7 +18,7 @@ const user = 'puller'
 const password = 'let-me-in'
 /** The password above, hashed by bcrypt. */
 const passwordLine = 'puller:$2y$05$xm022oU4AllZvHwe9khz7eb4cvIAJ2VvSXZ5SSk1xJEB0d4GBmTJ.'
-const running: ChildProcess[] = []
+const running: Registry[] = []
 let open = ''
 let closed = ''
 let digest = ''
@@ -34,19 +33,16 @@ const pullSecret = (name: string, word: string) =>
 
 describe('registries', { concurrency: 3, skip }, () => {
   before(async () => {
-    open = await startRegistry('open')
-    closed = await startRegistry('closed', passwordLine)
+    running.push(await startRegistry(dir, 'open'), await startRegistry(dir, 'closed', passwordLine))
+    ;[open, closed] = running.map(registry => registry.address) as [string, string]
     const file = join(dir, 'busybox.tar')
     digest = (await buildImage(join(root, 'examples/images/busybox'), file, { cacheDir: packageCache })).digest
-    for (const name of ['tool', 'other', 'third']) await push(file, open, `team/${name}`)
-    await push(file, closed, 'team/secret', { authorization: `Basic ${btoa(`${user}:${password}`)}` })
+    for (const name of ['tool', 'other', 'third']) await push(file, digest, open, `team/${name}`)
+    await push(file, digest, closed, 'team/secret', { authorization: `Basic ${btoa(`${user}:${password}`)}` })
   })
 
   after(async () => {
-    for (const registry of running) {
-      const ended = new Promise(resolve => registry.once('exit', resolve))
-      if (registry.kill()) await ended
-    }
+    for (const registry of running) await registry.close()
     rmSync(dir, { recursive: true, force: true })
   })
 
@@ -119,64 +115,3 @@ describe('registries', { concurrency: 3, skip }, () => {
     await removePods(cluster, 'nobody', 'guesser', 'forgot', 'holder', 'account')
   })
 })
-
-/** Starts a registry on a port of loopback; returns `127.0.0.1:PORT`. */
-async function startRegistry(name: string, htpasswd?: string): Promise<string> {
-  const port = await freePort()
-  const config = {
-    version: 0.1,
-    log: { level: 'error', accesslog: { disabled: true } },
-    storage: { filesystem: { rootdirectory: join(dir, name) } },
-    http: { addr: `127.0.0.1:${port}` },
-    ...(htpasswd && { auth: { htpasswd: { realm: 'test', path: join(dir, `${name}.htpasswd`) } } }),
-  }
-  if (htpasswd) writeFileSync(join(dir, `${name}.htpasswd`), `${htpasswd}\n`)
-  // JSON is YAML.
-  writeFileSync(join(dir, `${name}.yaml`), JSON.stringify(config))
-  running.push(spawn('/usr/bin/docker-registry', ['serve', join(dir, `${name}.yaml`)], { stdio: 'ignore' }))
-  const address = `127.0.0.1:${port}`
-  await eventually('the registry answers', async () => (await fetch(`http://${address}/v2/`)).status > 0, 10_000)
-  return address
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise(resolve => server.close(resolve))
-  return port
-}
-
-/** Pushes an OCI archive's one image under the tag 1: its blobs, then its manifest. */
-async function push(file: string, registry: string, name: string, headers: Record<string, string> = {}): Promise<void> {
-  const blobs = new Map<string, Buffer>()
-  await eachEntry(file, async (path, _size, body) => {
-    const chunks: Buffer[] = []
-    for await (const chunk of body) chunks.push(chunk as Buffer)
-    const found = /^blobs\/sha256\/([0-9a-f]{64})$/.exec(path)
-    if (found) blobs.set(`sha256:${found[1]}`, Buffer.concat(chunks))
-  })
-  const manifest = blobs.get(digest)!
-  const { mediaType, config, layers } = JSON.parse(manifest.toString()) as {
-    mediaType: string
-    config: { digest: string }
-    layers: { digest: string }[]
-  }
-  const send = async (method: string, url: string, body: Buffer | undefined, type: string) => {
-    const answer = await fetch(url, {
-      method,
-      headers: { ...headers, 'content-type': type },
-      ...(body && { body: new Uint8Array(body) }),
-    })
-    if (!answer.ok) throw new Error(`${method} ${url}: ${answer.status} ${await answer.text()}`)
-    return answer
-  }
-  const base = `http://${registry}/v2/${name}`
-  for (const blob of [config, ...layers]) {
-    const upload = await send('POST', `${base}/blobs/uploads/`, undefined, 'application/octet-stream')
-    const place = new URL(upload.headers.get('location')!, base)
-    place.searchParams.set('digest', blob.digest)
-    await send('PUT', place.href, blobs.get(blob.digest), 'application/octet-stream')
-  }
-  await send('PUT', `${base}/manifests/1`, manifest, mediaType)
-}

@@ -3,11 +3,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { settle } from '../../src/base/clock.ts'
+import type { Draft } from '../../src/api/kind.ts'
 import { ConfigMap } from '../../src/kinds/core/configmap.ts'
+import { Event } from '../../src/kinds/core/event.ts'
 import { Node } from '../../src/kinds/core/node.ts'
 import { Pod } from '../../src/kinds/core/pod.ts'
 import { Lease } from '../../src/kinds/coordination/lease.ts'
-import { simulatedRuntime, startKubelet } from '../../src/kubelet/index.ts'
+import { type SimulatedOptions, simulatedRuntime, startKubelet } from '../../src/kubelet/index.ts'
 import { makeNode, namespace, one } from './one-node.ts'
 
 test('a node registers, is ready and renews its lease', async t => {
@@ -157,6 +159,52 @@ test('an image that cannot be pulled backs off', async t => {
   })
   assert.equal((await pod('pull')).status.phase, 'Pending')
   assert.ok((await events('pull')).some(e => e.startsWith('BackOff')))
+})
+
+test('an image as a volume: pulled before the container, once, and given back with the pod', async t => {
+  const broken = new Set(['files:1', 'docker.io/library/files:1'])
+  const behave: SimulatedOptions['behave'] = ({ image, name }) => {
+    if (name) return { exitAfterMs: 1000, exitCode: 1 }
+    return broken.has(image) ? { pullError: 'no such files' } : {}
+  }
+  const { clock, client, kubelet, run, pod, main, runtime, options } = await makeNode(t, { behave })
+  const spec: Draft<Pod>['spec'] = {
+    volumes: [
+      { name: 'files', image: { reference: 'files:1', pullPolicy: 'Always' } },
+      { name: 'unused', image: { reference: 'unused:1', pullPolicy: 'Always' } },
+    ],
+    ...one({ volumeMounts: [{ name: 'files', mountPath: '/files' }] }),
+  }
+  await run('shows', spec)
+  await clock.forward(1000)
+  assert.deepEqual((await main('shows')).state.waiting, { reason: 'ErrImagePull', message: 'no such files' })
+  assert.deepEqual(await runtime.views(), [])
+  broken.clear()
+  await clock.forward(20_000)
+  const { uid } = (await pod('shows')).metadata
+  assert.ok((await main('shows')).restartCount > 0)
+  assert.deepEqual(await runtime.views(), [{ podUid: uid, volume: 'files' }])
+  // Tried twice, and not again when the container was started again.
+  const pulls = (await client.list(Event, { namespace })).items.filter(e => e.reason === 'Pulling')
+  assert.deepEqual(
+    pulls.map(e => [e.message, e.count, e.involvedObject.fieldPath]),
+    [
+      ['Pulling image "files:1"', 2, undefined],
+      ['Pulling image "busybox:1"', 1, 'spec.containers{main}'],
+    ],
+  )
+  await client.delete(Pod, { namespace, name: 'shows' }, { gracePeriodSeconds: 1 })
+  await clock.forward(3000)
+  assert.deepEqual(await runtime.views(), [])
+
+  // Those of pods that went while no kubelet looked go when one starts.
+  await kubelet.close()
+  await runtime.viewImage('sha256:x', { podUid: 'long-gone', volume: 'v' })
+  const again = await startKubelet({ ...options, runtime })
+  t.after(() => again.close())
+  await clock.forward(1000)
+  await again.ready
+  assert.deepEqual(await runtime.views(), [])
 })
 
 test('a pod that is deleted does not wait for the images of others', async t => {

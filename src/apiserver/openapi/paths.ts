@@ -33,31 +33,55 @@ const methods: Record<string, string> = {
 }
 
 const param = (name: string, type: string, description: string) => ({ name, in: 'query', type, description })
-const dryRun = param('dryRun', 'string', 'All: check everything, store nothing.')
-const fieldManager = param('fieldManager', 'string', 'The name that owns the fields written.')
+const dryRun = param(
+  'dryRun',
+  'string',
+  'Stages of a dry run. The only allowed value is All: the request is fully processed, but nothing is stored.',
+)
+const fieldManager = param('fieldManager', 'string', 'Name of the manager that owns the fields that are written.')
 const fieldValidation = param(
   'fieldValidation',
   'string',
-  'Ignore, Warn or Strict: what happens to unknown and duplicate fields.',
+  'What happens to unknown and duplicate fields: Ignore drops them, Warn drops them with a warning, Strict rejects the request.',
 )
-const force = param('force', 'boolean', 'Apply takes over fields that others own.')
+const force = param(
+  'force',
+  'boolean',
+  'If true, an apply request takes over conflicting fields that other managers own.',
+)
 const listParams = [
-  param('allowWatchBookmarks', 'boolean', 'Send events that only tell the revision.'),
-  param('continue', 'string', 'Where a further page starts.'),
-  param('fieldSelector', 'string', 'Only objects whose fields meet this.'),
-  param('labelSelector', 'string', 'Only objects whose labels meet this.'),
-  param('limit', 'integer', 'Objects a page may have.'),
-  param('resourceVersion', 'string', 'The state wanted.'),
-  param('resourceVersionMatch', 'string', 'Exact or NotOlderThan.'),
-  param('sendInitialEvents', 'boolean', 'Begin a watch with the present state.'),
-  param('timeoutSeconds', 'integer', 'End after this long.'),
-  param('watch', 'boolean', 'Follow changes instead of listing.'),
+  param(
+    'allowWatchBookmarks',
+    'boolean',
+    'If true, a watch also sends bookmark events, which carry only a resource version.',
+  ),
+  param('continue', 'string', 'Token for the next page of a list, from the metadata of the previous page.'),
+  param('fieldSelector', 'string', 'Selects objects by their fields. Defaults to all objects.'),
+  param('labelSelector', 'string', 'Selects objects by their labels. Defaults to all objects.'),
+  param(
+    'limit',
+    'integer',
+    'Maximum number of objects to return. If there are more, the list contains a continue token.',
+  ),
+  param('resourceVersion', 'string', 'Resource version to list at or to watch from. See resourceVersionMatch.'),
+  param('resourceVersionMatch', 'string', 'How resourceVersion applies to a list: Exact, or NotOlderThan.'),
+  param('sendInitialEvents', 'boolean', 'If true, a watch begins with events for the objects that already exist.'),
+  param('timeoutSeconds', 'integer', 'Seconds after which a list or watch ends.'),
+  param('watch', 'boolean', 'If true, changes are sent as a stream of events instead of a list.'),
 ]
 const deleteParams = [
   dryRun,
-  param('gracePeriodSeconds', 'integer', 'Time to end in order.'),
-  param('orphanDependents', 'boolean', 'Old form of propagationPolicy.'),
-  param('propagationPolicy', 'string', 'Orphan, Background or Foreground.'),
+  param(
+    'gracePeriodSeconds',
+    'integer',
+    'Seconds the object has to terminate gracefully. 0 deletes it immediately. Defaults to the kind’s own grace period.',
+  ),
+  param('orphanDependents', 'boolean', 'Deprecated: use propagationPolicy. If true, dependents are kept.'),
+  param(
+    'propagationPolicy',
+    'string',
+    'What happens to dependents: Orphan keeps them, Background deletes them after the object is gone, Foreground deletes them first.',
+  ),
 ]
 const queryOf: Record<string, readonly JsonObject[]> = {
   get: [],
@@ -113,7 +137,7 @@ function pathItem(context: Context, verbs: string[]): JsonObject | undefined {
       in: 'path',
       required: true,
       type: 'string',
-      description: name === 'name' ? `Name of the ${context.kind.kind}.` : 'The namespace.',
+      description: name === 'name' ? `Name of the ${context.kind.kind}.` : 'Namespace of the object.',
     }),
   )
   return item

@@ -20,7 +20,7 @@ export class SchemaBook {
     const gvk = [{ group: '', version: 'v1', kind: 'Status' }]
     this.schemas[openAPIName(Status.name)]!['x-kubernetes-group-version-kind'] = gvk
     this.schemas['io.k8s.apimachinery.pkg.apis.meta.v1.Patch'] = {
-      description: 'A patch; its form is named by the content type.',
+      description: 'Patch of an object. The content type of the request determines its format.',
       type: 'object',
     }
     const groups = [...new Set(kinds.map(k => JSON.stringify({ group: k.group, version: k.version })))]
@@ -29,7 +29,7 @@ export class SchemaBook {
       kind: 'DeleteOptions',
     }))
     this.schemas['io.k8s.apimachinery.pkg.apis.meta.v1.WatchEvent'] = {
-      description: 'One event of a watch.',
+      description: 'Event of a watch: a change of an object, a bookmark or an error.',
       type: 'object',
       required: ['type', 'object'],
       properties: { type: { type: 'string' }, object: { type: 'object' } },
@@ -51,7 +51,7 @@ export class SchemaBook {
     const gvk = [{ group: kind.group, version: kind.version, kind: kind.kind }]
     this.schemas[openAPIName(kind.schema.name)]!['x-kubernetes-group-version-kind'] = gvk
     if (!kind.plural || !kind.verbs.includes('list')) return
-    const list = struct(`${kind.schema.name}List`, `A list of ${kind.kind} objects.`, {
+    const list = struct(`${kind.schema.name}List`, `List of ${kind.kind} objects.`, {
       apiVersion: string({}),
       items: { type: 'list', item: { type: 'struct', struct: () => kind.schema }, required: true } as Node,
       kind: string({}),

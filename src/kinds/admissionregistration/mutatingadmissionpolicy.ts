@@ -7,53 +7,76 @@ import { MatchCondition, MatchResources, ParamKind, Variable } from './types.ts'
 
 export const ApplyConfiguration = struct(
   'admissionregistration.v1.ApplyConfiguration',
-  'Changes an object by applying another to it.',
+  'Mutation that merges a partial object into the object, in the manner of server-side apply.',
   {
-    expression: string({ proto: 1, doc: 'CEL expression that gives the object to apply.' }),
+    expression: string({ proto: 1, doc: 'CEL expression that evaluates to the partial object to merge.' }),
   },
 )
 export type ApplyConfiguration = Of<typeof ApplyConfiguration>
 
-export const JSONPatch = struct('admissionregistration.v1.JSONPatch', 'Changes an object by a JSON patch.', {
-  expression: string({ proto: 1, doc: 'CEL expression that gives the list of patch operations.' }),
-})
+export const JSONPatch = struct(
+  'admissionregistration.v1.JSONPatch',
+  'Mutation that applies a JSON patch to the object.',
+  {
+    expression: string({ proto: 1, doc: 'CEL expression that evaluates to a list of JSON patch operations.' }),
+  },
+)
 export type JSONPatch = Of<typeof JSONPatch>
 
-export const Mutation = struct('admissionregistration.v1.Mutation', 'One change of an object.', {
-  patchType: string({
-    proto: 2,
-    always: true,
-    enum: ['ApplyConfiguration', 'JSONPatch'],
-    doc: 'ApplyConfiguration or JSONPatch.',
-  }),
-  applyConfiguration: ApplyConfiguration.field({ proto: 3, doc: 'The object to apply.' }),
-  jsonPatch: JSONPatch.field({ proto: 4, doc: 'The patch.' }),
-})
+export const Mutation = struct(
+  'admissionregistration.v1.Mutation',
+  'Single change of an object. The field that patchType names must be set.',
+  {
+    patchType: string({
+      proto: 2,
+      always: true,
+      enum: ['ApplyConfiguration', 'JSONPatch'],
+      doc: 'Type of the mutation: ApplyConfiguration or JSONPatch.',
+    }),
+    applyConfiguration: ApplyConfiguration.field({
+      proto: 3,
+      doc: 'Partial object to merge. Only for patchType ApplyConfiguration.',
+    }),
+    jsonPatch: JSONPatch.field({ proto: 4, doc: 'JSON patch to apply. Only for patchType JSONPatch.' }),
+  },
+)
 export type Mutation = Of<typeof Mutation>
 
 export const MutatingAdmissionPolicySpec = struct(
   'admissionregistration.v1.MutatingAdmissionPolicySpec',
-  'Which requests are changed, and how.',
+  'Requests that a policy applies to, and the mutations that it makes.',
   {
-    paramKind: ParamKind.field({ proto: 1, doc: 'Kind of the objects that carry parameters.' }),
-    matchConstraints: MatchResources.field({ proto: 2, doc: 'Requests that the policy is for.' }),
-    variables: list(Variable, { proto: 3, doc: 'Expressions that others can refer to by name.' }),
-    mutations: list(Mutation, { proto: 4, doc: 'The changes, in order.' }),
+    paramKind: ParamKind.field({
+      proto: 1,
+      doc: 'Kind of the objects with parameters for the policy. If unset, the policy has no parameters.',
+    }),
+    matchConstraints: MatchResources.field({
+      proto: 2,
+      doc: 'Requests that the policy applies to. Required. The operation DELETE is not allowed.',
+    }),
+    variables: list(Variable, {
+      proto: 3,
+      doc: 'Named expressions that other expressions can use, as variables.<name>. Each can use those before it.',
+    }),
+    mutations: list(Mutation, {
+      proto: 4,
+      doc: 'Mutations of the object, applied in order. At least one is required.',
+    }),
     failurePolicy: string({
       proto: 5,
       optional: true,
       enum: ['Ignore', 'Fail'],
-      doc: 'Whether a policy that cannot be evaluated makes the request Fail, or is ignored.',
+      doc: 'What happens if the policy cannot be evaluated: Fail rejects the request, Ignore skips the policy. Defaults to Fail.',
     }),
     matchConditions: listByKey('name', MatchCondition, {
       proto: 6,
       mergeKey: 'name',
-      doc: 'Further conditions on the request.',
+      doc: 'CEL conditions that a request must all meet, in addition to matchConstraints. At most 64.',
     }),
     reinvocationPolicy: string({
       proto: 7,
       enum: ['Never', 'IfNeeded'],
-      doc: 'Whether it runs again after others changed the object.',
+      doc: 'Whether the policy is evaluated once more if the object is changed afterwards: Never or IfNeeded.',
     }),
   },
 )
@@ -67,7 +90,7 @@ export const MutatingAdmissionPolicy = defineKind({
   scope: 'Cluster',
   conditionalUpdate: true,
   categories: ['api-extensions'],
-  doc: 'A policy in CEL that changes objects on their way in.',
+  doc: 'MutatingAdmissionPolicy changes objects during admission by CEL expressions. It takes effect through a MutatingAdmissionPolicyBinding.',
   generation: true,
   columns: [
     { name: 'Mutations', type: 'integer', value: o => o.spec.mutations?.length ?? 0 },
@@ -85,7 +108,10 @@ export const MutatingAdmissionPolicy = defineKind({
   },
   validate: ({ spec }, at) => validateMutatingPolicy(spec, at.field('spec')),
   fields: {
-    spec: MutatingAdmissionPolicySpec.value({ proto: 2, doc: 'What is wanted.' }),
+    spec: MutatingAdmissionPolicySpec.value({
+      proto: 2,
+      doc: 'Requests that the policy applies to, and the mutations that it makes.',
+    }),
   },
 })
 export type MutatingAdmissionPolicy = Of<typeof MutatingAdmissionPolicy>

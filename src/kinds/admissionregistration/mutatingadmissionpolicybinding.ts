@@ -8,11 +8,20 @@ import { MatchResources, ParamRef } from './types.ts'
 
 export const MutatingAdmissionPolicyBindingSpec = struct(
   'admissionregistration.v1.MutatingAdmissionPolicyBindingSpec',
-  'Where a policy is in force.',
+  'Policy that is bound, and its parameters and scope.',
   {
-    policyName: string({ proto: 1, doc: 'Name of the policy.' }),
-    paramRef: ParamRef.field({ proto: 2, doc: 'Objects with its parameters.' }),
-    matchResources: MatchResources.field({ proto: 3, doc: 'Requests it is in force for, among those of the policy.' }),
+    policyName: string({
+      proto: 1,
+      doc: 'Name of the MutatingAdmissionPolicy. If it does not exist, the binding has no effect.',
+    }),
+    paramRef: ParamRef.field({
+      proto: 2,
+      doc: 'Objects with parameters, of the kind that the policy’s paramKind names. If several are selected, the policy is evaluated for each.',
+    }),
+    matchResources: MatchResources.field({
+      proto: 3,
+      doc: 'Requests that the binding applies to, out of those that the policy matches. If unset, it applies to all of them.',
+    }),
   },
 )
 export type MutatingAdmissionPolicyBindingSpec = Of<typeof MutatingAdmissionPolicyBindingSpec>
@@ -25,7 +34,7 @@ export const MutatingAdmissionPolicyBinding = defineKind({
   scope: 'Cluster',
   conditionalUpdate: true,
   categories: ['api-extensions'],
-  doc: 'Puts a mutating admission policy into force, with parameters and for chosen objects.',
+  doc: 'MutatingAdmissionPolicyBinding puts a MutatingAdmissionPolicy into effect, with parameters and for selected requests.',
   generation: true,
   columns: [
     { name: 'PolicyName', type: 'string', value: o => o.spec.policyName ?? '' },
@@ -39,7 +48,10 @@ export const MutatingAdmissionPolicyBinding = defineKind({
     yield* validateMutable(spec.matchResources, at.field('spec', 'matchResources'))
   },
   fields: {
-    spec: MutatingAdmissionPolicyBindingSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    spec: MutatingAdmissionPolicyBindingSpec.value({
+      proto: 2,
+      doc: 'Policy that is bound, and its parameters and scope.',
+    }),
   },
 })
 export type MutatingAdmissionPolicyBinding = Of<typeof MutatingAdmissionPolicyBinding>

@@ -6,19 +6,19 @@ import { defaultWebhooks, validateWebhooks } from './webhook-rules.ts'
 
 export const MutatingWebhook = struct(
   'admissionregistration.v1.MutatingWebhook',
-  'A webhook that may change objects.',
+  'Webhook that can change objects during admission.',
   {
     ...webhookFields(11),
     reinvocationPolicy: string({
       proto: 10,
       optional: true,
       enum: ['Never', 'IfNeeded'],
-      doc: 'Whether it is asked again after others changed the object.',
+      doc: 'Whether the webhook is called once more if the object is changed afterwards: Never or IfNeeded. Defaults to Never.',
     }),
     matchConditions: listByKey('name', MatchCondition, {
       proto: 12,
       mergeKey: 'name',
-      doc: 'Further conditions on the request, in CEL.',
+      doc: 'CEL conditions that a request must all meet for the webhook to be called. At most 64.',
     }),
   },
 )
@@ -32,7 +32,7 @@ export const MutatingWebhookConfiguration = defineKind({
   scope: 'Cluster',
   conditionalUpdate: true,
   categories: ['api-extensions'],
-  doc: 'Webhooks that may change objects on their way in.',
+  doc: 'MutatingWebhookConfiguration registers webhooks that can change objects during admission.',
   generation: true,
   columns: [{ name: 'Webhooks', type: 'integer', value: o => o.webhooks?.length ?? 0 }],
   explicit: true,
@@ -43,7 +43,11 @@ export const MutatingWebhookConfiguration = defineKind({
   },
   validate: ({ webhooks }, at) => validateWebhooks(webhooks, at.field('webhooks')),
   fields: {
-    webhooks: listByKey('name', MutatingWebhook, { proto: 2, mergeKey: 'name', doc: 'The webhooks.' }),
+    webhooks: listByKey('name', MutatingWebhook, {
+      proto: 2,
+      mergeKey: 'name',
+      doc: 'Webhooks to call, and the requests to call them for.',
+    }),
   },
 })
 export type MutatingWebhookConfiguration = Of<typeof MutatingWebhookConfiguration>

@@ -7,43 +7,78 @@ import { validateValidatingPolicy } from './policy-rules.ts'
 import { defaultMatch } from './request-rules.ts'
 import { MatchCondition, MatchResources, ParamKind, Variable } from './types.ts'
 
-export const Validation = struct('admissionregistration.v1.Validation', 'A check of a request.', {
-  expression: string({ proto: 1, always: true, doc: 'CEL expression that must be true.' }),
-  message: string({ proto: 2, doc: 'What to say if it is not.' }),
-  reason: string({ proto: 3, optional: true, doc: 'Reason of the refusal, such as Forbidden or Invalid.' }),
-  messageExpression: string({ proto: 4, doc: 'CEL expression that gives the message.' }),
+export const Validation = struct('admissionregistration.v1.Validation', 'CEL expression that validates a request.', {
+  expression: string({
+    proto: 1,
+    always: true,
+    doc: 'CEL expression that must evaluate to true. It can use object, oldObject, request, params, namespaceObject, variables and authorizer.',
+  }),
+  message: string({
+    proto: 2,
+    doc: 'Message for the user if the validation fails. Must not contain line breaks. Required if the expression contains some. Defaults to a message with the expression.',
+  }),
+  reason: string({
+    proto: 3,
+    optional: true,
+    doc: 'Machine-readable reason for the rejection: Unauthorized, Forbidden, Invalid or RequestEntityTooLarge. Defaults to Invalid.',
+  }),
+  messageExpression: string({
+    proto: 4,
+    doc: 'CEL expression that evaluates to the message for the user. Takes precedence over message, which is used if it fails.',
+  }),
 })
 export type Validation = Of<typeof Validation>
 
-export const AuditAnnotation = struct('admissionregistration.v1.AuditAnnotation', 'A value for the audit log.', {
-  key: string({ proto: 1, always: true, doc: 'Its key.' }),
-  valueExpression: string({ proto: 2, always: true, doc: 'CEL expression that gives the value; null for none.' }),
-})
+export const AuditAnnotation = struct(
+  'admissionregistration.v1.AuditAnnotation',
+  'Annotation that is added to the audit event of a request.',
+  {
+    key: string({
+      proto: 1,
+      always: true,
+      doc: 'Key of the annotation, unique within the policy. It is prefixed with the name of the policy.',
+    }),
+    valueExpression: string({
+      proto: 2,
+      always: true,
+      doc: 'CEL expression that evaluates to the value of the annotation, as a string. If it is null or empty, there is no annotation.',
+    }),
+  },
+)
 export type AuditAnnotation = Of<typeof AuditAnnotation>
 
 export const ValidatingAdmissionPolicySpec = struct(
   'admissionregistration.v1.ValidatingAdmissionPolicySpec',
-  'Which requests are checked, and how.',
+  'Requests that a policy applies to, and the validations that they must pass.',
   {
-    paramKind: ParamKind.field({ proto: 1, doc: 'Kind of the objects that carry parameters.' }),
-    matchConstraints: MatchResources.field({ proto: 2, doc: 'Requests that the policy is for.' }),
-    validations: list(Validation, { proto: 3, doc: 'The checks; all must pass.' }),
+    paramKind: ParamKind.field({
+      proto: 1,
+      doc: 'Kind of the objects with parameters for the policy. If unset, the policy has no parameters.',
+    }),
+    matchConstraints: MatchResources.field({ proto: 2, doc: 'Requests that the policy applies to. Required.' }),
+    validations: list(Validation, {
+      proto: 3,
+      doc: 'Validations that a request must all pass. At least one is required unless auditAnnotations are set.',
+    }),
     failurePolicy: string({
       proto: 4,
       optional: true,
       enum: ['Ignore', 'Fail'],
-      doc: 'Whether a policy that cannot be evaluated makes the request Fail, or is ignored.',
+      doc: 'What happens if the policy cannot be evaluated: Fail takes the validationActions of the binding, Ignore skips the policy. Defaults to Fail.',
     }),
-    auditAnnotations: list(AuditAnnotation, { proto: 5, doc: 'Values for the audit log.' }),
+    auditAnnotations: list(AuditAnnotation, {
+      proto: 5,
+      doc: 'Annotations that are added to the audit event of a request. At most 20.',
+    }),
     matchConditions: listByKey('name', MatchCondition, {
       proto: 6,
       mergeKey: 'name',
-      doc: 'Further conditions on the request.',
+      doc: 'CEL conditions that a request must all meet, in addition to matchConstraints. At most 64.',
     }),
     variables: listByKey('name', Variable, {
       proto: 7,
       mergeKey: 'name',
-      doc: 'Expressions that others can refer to by name.',
+      doc: 'Named expressions that other expressions can use, as variables.<name>. Each can use those before it.',
     }),
   },
 )
@@ -51,32 +86,39 @@ export type ValidatingAdmissionPolicySpec = Of<typeof ValidatingAdmissionPolicyS
 
 export const ExpressionWarning = struct(
   'admissionregistration.v1.ExpressionWarning',
-  'An expression that looks wrong.',
+  'Warning about the types in an expression.',
   {
-    fieldRef: string({ proto: 2, always: true, doc: 'Path of the expression.' }),
-    warning: string({ proto: 3, always: true, doc: 'What looks wrong.' }),
+    fieldRef: string({
+      proto: 2,
+      always: true,
+      doc: 'Path of the field with the expression, such as spec.validations[0].expression.',
+    }),
+    warning: string({ proto: 3, always: true, doc: 'Human-readable result of the type check.' }),
   },
 )
 export type ExpressionWarning = Of<typeof ExpressionWarning>
 
 export const TypeChecking = struct(
   'admissionregistration.v1.TypeChecking',
-  'What checking the types of the expressions found.',
+  'Results of the type check of the expressions in a policy.',
   {
-    expressionWarnings: list(ExpressionWarning, { proto: 1, doc: 'Expressions that look wrong.' }),
+    expressionWarnings: list(ExpressionWarning, { proto: 1, doc: 'Warnings about expressions.' }),
   },
 )
 export type TypeChecking = Of<typeof TypeChecking>
 
 export const ValidatingAdmissionPolicyStatus = struct(
   'admissionregistration.v1.ValidatingAdmissionPolicyStatus',
-  'The state of a policy.',
+  'Most recently observed state of a ValidatingAdmissionPolicy.',
   {
-    observedGeneration: int64({ proto: 1, doc: 'The generation this was computed for.' }),
-    typeChecking: TypeChecking.field({ proto: 2, doc: 'What checking the types of the expressions found.' }),
+    observedGeneration: int64({ proto: 1, doc: 'Generation that the controller has most recently processed.' }),
+    typeChecking: TypeChecking.field({
+      proto: 2,
+      doc: 'Results of the type check of the expressions. Set once the check is complete.',
+    }),
     conditions: listByKey('type', Condition, {
       proto: 3,
-      doc: 'What can be said about the state, one entry per aspect.',
+      doc: 'Current conditions of the policy.',
     }),
   },
 )
@@ -92,7 +134,7 @@ export const ValidatingAdmissionPolicy = defineKind({
   categories: ['api-extensions'],
   status: true,
   statusKeeps: keptByStatus,
-  doc: 'A policy in CEL that refuses objects on their way in.',
+  doc: 'ValidatingAdmissionPolicy validates requests during admission by CEL expressions. It takes effect through a ValidatingAdmissionPolicyBinding.',
   generation: true,
   columns: [
     { name: 'Validations', type: 'integer', value: o => o.spec.validations?.length ?? 0 },
@@ -110,8 +152,11 @@ export const ValidatingAdmissionPolicy = defineKind({
   },
   validate: ({ metadata, spec }, at) => validateValidatingPolicy(metadata.name ?? '', spec, at.field('spec')),
   fields: {
-    spec: ValidatingAdmissionPolicySpec.value({ proto: 2, doc: 'What is wanted.' }),
-    status: ValidatingAdmissionPolicyStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
+    spec: ValidatingAdmissionPolicySpec.value({
+      proto: 2,
+      doc: 'Requests that the policy applies to, and the validations that they must pass.',
+    }),
+    status: ValidatingAdmissionPolicyStatus.value({ proto: 3, doc: 'Most recently observed state of the policy.' }),
   },
 })
 export type ValidatingAdmissionPolicy = Of<typeof ValidatingAdmissionPolicy>

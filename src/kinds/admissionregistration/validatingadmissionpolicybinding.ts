@@ -8,16 +8,26 @@ import { MatchResources, ParamRef } from './types.ts'
 
 export const ValidatingAdmissionPolicyBindingSpec = struct(
   'admissionregistration.v1.ValidatingAdmissionPolicyBindingSpec',
-  'Where a policy is in force.',
+  'Policy that is bound, and its parameters, scope and actions.',
   {
-    policyName: string({ proto: 1, required: true, doc: 'Name of the policy.' }),
-    paramRef: ParamRef.field({ proto: 2, doc: 'Objects with its parameters.' }),
-    matchResources: MatchResources.field({ proto: 3, doc: 'Requests it is in force for, among those of the policy.' }),
+    policyName: string({
+      proto: 1,
+      required: true,
+      doc: 'Name of the ValidatingAdmissionPolicy. If it does not exist, the binding has no effect.',
+    }),
+    paramRef: ParamRef.field({
+      proto: 2,
+      doc: 'Objects with parameters, of the kind that the policy’s paramKind names. If several are selected, the policy is evaluated for each.',
+    }),
+    matchResources: MatchResources.field({
+      proto: 3,
+      doc: 'Requests that the binding applies to, out of those that the policy matches. If unset, it applies to all of them.',
+    }),
     validationActions: list(string({}), {
       proto: 4,
       required: true,
       listType: 'set',
-      doc: 'What a failed check does: Deny, Warn, Audit.',
+      doc: 'Actions if a validation fails: Deny rejects the request, Warn returns a warning to the client, Audit adds an annotation to the audit event. Deny and Warn cannot be combined.',
     }),
   },
 )
@@ -31,7 +41,7 @@ export const ValidatingAdmissionPolicyBinding = defineKind({
   scope: 'Cluster',
   conditionalUpdate: true,
   categories: ['api-extensions'],
-  doc: 'Puts a validating admission policy into force.',
+  doc: 'ValidatingAdmissionPolicyBinding puts a ValidatingAdmissionPolicy into effect, with parameters and for selected requests.',
   generation: true,
   columns: [
     { name: 'PolicyName', type: 'string', value: o => o.spec.policyName ?? '' },
@@ -45,7 +55,11 @@ export const ValidatingAdmissionPolicyBinding = defineKind({
     yield* validateActions(spec.validationActions ?? [], at.field('spec', 'validationActions'))
   },
   fields: {
-    spec: ValidatingAdmissionPolicyBindingSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
+    spec: ValidatingAdmissionPolicyBindingSpec.value({
+      proto: 2,
+      required: true,
+      doc: 'Policy that is bound, and its parameters, scope and actions.',
+    }),
   },
 })
 export type ValidatingAdmissionPolicyBinding = Of<typeof ValidatingAdmissionPolicyBinding>

@@ -6,13 +6,13 @@ import { defaultWebhooks, validateWebhooks } from './webhook-rules.ts'
 
 export const ValidatingWebhook = struct(
   'admissionregistration.v1.ValidatingWebhook',
-  'A webhook that may refuse requests.',
+  'Webhook that can reject requests during admission.',
   {
     ...webhookFields(10),
     matchConditions: listByKey('name', MatchCondition, {
       proto: 11,
       mergeKey: 'name',
-      doc: 'Further conditions on the request, in CEL.',
+      doc: 'CEL conditions that a request must all meet for the webhook to be called. At most 64.',
     }),
   },
 )
@@ -26,7 +26,7 @@ export const ValidatingWebhookConfiguration = defineKind({
   scope: 'Cluster',
   conditionalUpdate: true,
   categories: ['api-extensions'],
-  doc: 'Webhooks that may refuse objects on their way in.',
+  doc: 'ValidatingWebhookConfiguration registers webhooks that can reject requests during admission.',
   generation: true,
   columns: [{ name: 'Webhooks', type: 'integer', value: o => o.webhooks?.length ?? 0 }],
   explicit: true,
@@ -34,7 +34,11 @@ export const ValidatingWebhookConfiguration = defineKind({
   defaults: ({ webhooks }) => defaultWebhooks(webhooks),
   validate: ({ webhooks }, at) => validateWebhooks(webhooks, at.field('webhooks')),
   fields: {
-    webhooks: listByKey('name', ValidatingWebhook, { proto: 2, mergeKey: 'name', doc: 'The webhooks.' }),
+    webhooks: listByKey('name', ValidatingWebhook, {
+      proto: 2,
+      mergeKey: 'name',
+      doc: 'Webhooks to call, and the requests to call them for.',
+    }),
   },
 })
 export type ValidatingWebhookConfiguration = Of<typeof ValidatingWebhookConfiguration>

@@ -15,7 +15,7 @@ export const CustomResourceDefinition = defineKind({
   shortNames: ['crd', 'crds'],
   status: true,
   statusKeeps: keptByStatus,
-  doc: 'The definition of a kind that users add.',
+  doc: 'CustomResourceDefinition adds a kind to the API. Its name must be <plural>.<group>.',
   generation: true,
   conditionalUpdate: true,
   columns: [createdColumn as never],
@@ -24,8 +24,8 @@ export const CustomResourceDefinition = defineKind({
   prepare: prepareDefinition,
   validate: validateDefinition,
   fields: {
-    spec: CustomResourceDefinitionSpec.value({ proto: 2, doc: 'What is wanted.' }),
-    status: CustomResourceDefinitionStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
+    spec: CustomResourceDefinitionSpec.value({ proto: 2, doc: 'Names, versions and schemas of the kind.' }),
+    status: CustomResourceDefinitionStatus.value({ proto: 3, doc: 'Most recently observed state of the definition.' }),
   },
 })
 export type CustomResourceDefinition = Of<typeof CustomResourceDefinition>

@@ -7,44 +7,69 @@ import type { DeepReadonly } from '../../api/schema/node.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { bool, bytes, int32, listByKey, string, struct, time } from '../../api/schema/build.ts'
 
-export const ServiceReference = struct('apiregistration.v1.ServiceReference', 'Points to a service.', {
+export const ServiceReference = struct('apiregistration.v1.ServiceReference', 'Reference to a service.', {
   namespace: string({ proto: 1, doc: 'Namespace of the service.' }),
   name: string({ proto: 2, doc: 'Name of the service.' }),
-  port: int32({ proto: 3, optional: true, doc: 'Port of the service; 443 unless set.' }),
+  port: int32({ proto: 3, optional: true, doc: 'Port of the service, from 1 to 65535. Defaults to 443.' }),
 })
 export type ServiceReference = Of<typeof ServiceReference>
 
-export const APIServiceSpec = struct('apiregistration.v1.APIServiceSpec', 'Who serves one version of one group.', {
-  service: ServiceReference.field({ proto: 1, doc: 'Service of the server; unset for this server itself.' }),
-  group: string({ proto: 2, doc: 'The group.' }),
-  version: string({ proto: 3, doc: 'The version.' }),
-  insecureSkipTLSVerify: bool({ proto: 4, doc: 'True not to check the server’s certificate.' }),
-  caBundle: bytes({ proto: 5, doc: 'Certificates in PEM, as base64, that its certificate is checked against.' }),
-  groupPriorityMinimum: int32({ proto: 7, always: true, doc: 'Place of the group in lists; higher comes first.' }),
-  versionPriority: int32({ proto: 8, always: true, doc: 'Place of the version within the group; higher comes first.' }),
-})
+export const APIServiceSpec = struct(
+  'apiregistration.v1.APIServiceSpec',
+  'API group and version, and the server that serves them.',
+  {
+    service: ServiceReference.field({
+      proto: 1,
+      doc: 'Service of the server that requests are forwarded to. If unset, the API server itself serves the group and version.',
+    }),
+    group: string({ proto: 2, doc: 'API group that is served.' }),
+    version: string({ proto: 3, doc: 'API version that is served.' }),
+    insecureSkipTLSVerify: bool({
+      proto: 4,
+      doc: 'If true, the certificate of the server is not verified. Not allowed together with caBundle. Defaults to false.',
+    }),
+    caBundle: bytes({
+      proto: 5,
+      doc: 'CA certificates in PEM format, encoded as base64, that the certificate of the server is verified with. Defaults to the system’s trust roots.',
+    }),
+    groupPriorityMinimum: int32({
+      proto: 7,
+      always: true,
+      doc: 'Priority of the group, from 1 to 20000. Clients prefer groups with a higher value.',
+    }),
+    versionPriority: int32({
+      proto: 8,
+      always: true,
+      doc: 'Priority of the version within the group, from 1 to 1000. Clients prefer versions with a higher value.',
+    }),
+  },
+)
 export type APIServiceSpec = Of<typeof APIServiceSpec>
 
 export const APIServiceCondition = struct(
   'apiregistration.v1.APIServiceCondition',
-  'One aspect of the state; Available above all.',
+  'One aspect of the current state of an APIService.',
   {
-    type: string({ proto: 1, always: true, doc: 'What the condition is about.' }),
-    status: string({ proto: 2, always: true, doc: 'Whether it holds: True, False or Unknown.' }),
-    lastTransitionTime: time({ proto: 3, always: true, doc: 'When the status last changed.' }),
-    reason: string({ proto: 4, doc: 'One CamelCase word why.' }),
-    message: string({ proto: 5, doc: 'The same for people.' }),
+    type: string({ proto: 1, always: true, doc: 'Type of the condition, such as Available.' }),
+    status: string({ proto: 2, always: true, doc: 'Status of the condition: True, False or Unknown.' }),
+    lastTransitionTime: time({ proto: 3, always: true, doc: 'Time when the status of the condition last changed.' }),
+    reason: string({ proto: 4, doc: 'Machine-readable reason in CamelCase for the last transition of the condition.' }),
+    message: string({ proto: 5, doc: 'Human-readable message with details about the last transition.' }),
   },
 )
 export type APIServiceCondition = Of<typeof APIServiceCondition>
 
-export const APIServiceStatus = struct('apiregistration.v1.APIServiceStatus', 'The state of a served version.', {
-  conditions: listByKey('type', APIServiceCondition, {
-    proto: 1,
-    mergeKey: 'type',
-    doc: 'What can be said about the state, one entry per aspect.',
-  }),
-})
+export const APIServiceStatus = struct(
+  'apiregistration.v1.APIServiceStatus',
+  'Most recently observed state of an APIService.',
+  {
+    conditions: listByKey('type', APIServiceCondition, {
+      proto: 1,
+      mergeKey: 'type',
+      doc: 'Current conditions of the APIService.',
+    }),
+  },
+)
 export type APIServiceStatus = Of<typeof APIServiceStatus>
 
 const maxPlaces = { groupPriorityMinimum: 20_000, versionPriority: 1000 } as const
@@ -82,7 +107,7 @@ export const APIService = defineKind({
   categories: ['api-extensions'],
   status: true,
   statusKeeps: keptByStatus,
-  doc: 'Where requests for one group and version go: to this server, or to another one.',
+  doc: 'APIService registers the server for an API group and version. Its name must be <version>.<group>.',
   columns: [
     {
       name: 'Service',
@@ -124,8 +149,8 @@ export const APIService = defineKind({
     yield* validateServer(spec, at.field('spec'))
   },
   fields: {
-    spec: APIServiceSpec.value({ proto: 2, doc: 'What is wanted.' }),
-    status: APIServiceStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
+    spec: APIServiceSpec.value({ proto: 2, doc: 'API group and version, and the server that serves them.' }),
+    status: APIServiceStatus.value({ proto: 3, doc: 'Most recently observed state of the APIService.' }),
   },
 })
 export type APIService = Of<typeof APIService>

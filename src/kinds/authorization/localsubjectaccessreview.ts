@@ -9,10 +9,13 @@ export const LocalSubjectAccessReview = defineKind({
   plural: 'localsubjectaccessreviews',
   scope: 'Namespaced',
   verbs: ['create'],
-  doc: 'Asks whether a user may do something in one namespace.',
+  doc: 'LocalSubjectAccessReview checks whether a user or group may perform an action in a namespace.',
   fields: {
-    spec: SubjectAccessReviewSpec.value({ proto: 2, doc: 'What is wanted.' }),
-    status: SubjectAccessReviewStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
+    spec: SubjectAccessReviewSpec.value({
+      proto: 2,
+      doc: 'Action to check. spec.resourceAttributes.namespace must be the namespace of the request.',
+    }),
+    status: SubjectAccessReviewStatus.value({ proto: 3, doc: 'Result of the check. Filled in by the server.' }),
   },
 })
 export type LocalSubjectAccessReview = Of<typeof LocalSubjectAccessReview>

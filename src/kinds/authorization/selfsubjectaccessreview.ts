@@ -5,10 +5,13 @@ import { NonResourceAttributes, ResourceAttributes, SubjectAccessReviewStatus } 
 
 export const SelfSubjectAccessReviewSpec = struct(
   'authorization.v1.SelfSubjectAccessReviewSpec',
-  'What the client asks whether it may; exactly one is set.',
+  'Action to check. Exactly one of resourceAttributes and nonResourceAttributes must be set.',
   {
-    resourceAttributes: ResourceAttributes.field({ proto: 1, doc: 'A request for a resource.' }),
-    nonResourceAttributes: NonResourceAttributes.field({ proto: 2, doc: 'A request for another path.' }),
+    resourceAttributes: ResourceAttributes.field({ proto: 1, doc: 'Attributes of a request for a resource.' }),
+    nonResourceAttributes: NonResourceAttributes.field({
+      proto: 2,
+      doc: 'Attributes of a request for a URL path that is not a resource.',
+    }),
   },
 )
 export type SelfSubjectAccessReviewSpec = Of<typeof SelfSubjectAccessReviewSpec>
@@ -20,10 +23,10 @@ export const SelfSubjectAccessReview = defineKind({
   plural: 'selfsubjectaccessreviews',
   scope: 'Cluster',
   verbs: ['create'],
-  doc: 'Asks whether the caller may do something.',
+  doc: 'SelfSubjectAccessReview checks whether the user who makes the request may perform an action.',
   fields: {
-    spec: SelfSubjectAccessReviewSpec.value({ proto: 2, doc: 'What is wanted.' }),
-    status: SubjectAccessReviewStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
+    spec: SelfSubjectAccessReviewSpec.value({ proto: 2, doc: 'Action to check.' }),
+    status: SubjectAccessReviewStatus.value({ proto: 3, doc: 'Result of the check. Filled in by the server.' }),
   },
 })
 export type SelfSubjectAccessReview = Of<typeof SelfSubjectAccessReview>

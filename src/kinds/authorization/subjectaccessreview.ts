@@ -9,10 +9,10 @@ export const SubjectAccessReview = defineKind({
   plural: 'subjectaccessreviews',
   scope: 'Cluster',
   verbs: ['create'],
-  doc: 'Asks whether a user may do something.',
+  doc: 'SubjectAccessReview checks whether a user or group may perform an action.',
   fields: {
-    spec: SubjectAccessReviewSpec.value({ proto: 2, doc: 'What is wanted.' }),
-    status: SubjectAccessReviewStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
+    spec: SubjectAccessReviewSpec.value({ proto: 2, doc: 'User and action to check.' }),
+    status: SubjectAccessReviewStatus.value({ proto: 3, doc: 'Result of the check. Filled in by the server.' }),
   },
 })
 export type SubjectAccessReview = Of<typeof SubjectAccessReview>

@@ -10,22 +10,33 @@ import { shortAge } from '../../api/time.ts'
 
 export const CertificateSigningRequestSpec = struct(
   'certificates.v1.CertificateSigningRequestSpec',
-  'The certificate that is asked for.',
+  'Requested certificate. Only request, signerName, expirationSeconds and usages are set by the user. Cannot be changed.',
   {
-    request: bytes({ proto: 1, always: true, doc: 'The PKCS 10 request in PEM, as base64.' }),
-    signerName: string({ proto: 7, always: true, doc: 'Who should sign it.' }),
+    request: bytes({
+      proto: 1,
+      always: true,
+      doc: 'PKCS#10 certificate signing request in a PEM block of type CERTIFICATE REQUEST, encoded as base64.',
+    }),
+    signerName: string({
+      proto: 7,
+      always: true,
+      doc: 'Name of the requested signer, such as kubernetes.io/kube-apiserver-client. It determines how the request is approved and which certificates are issued.',
+    }),
     expirationSeconds: int32({
       proto: 8,
       optional: true,
-      doc: 'Seconds the certificate should be valid; at least 600.',
+      doc: 'Requested lifetime of the certificate in seconds, at least 600 (10 minutes). The signer may issue a certificate with another lifetime.',
     }),
-    usages: list(string({}), { proto: 5, doc: 'What the key may be used for, such as client auth.' }),
-    username: string({ proto: 2, doc: 'Who asked; set by the server.' }),
-    uid: string({ proto: 3, doc: 'UID of who asked; set by the server.' }),
-    groups: list(string({}), { proto: 4, doc: 'Groups of who asked; set by the server.' }),
+    usages: list(string({}), {
+      proto: 5,
+      doc: 'Key usages that the certificate is requested for, such as digital signature and client auth. At least one is required.',
+    }),
+    username: string({ proto: 2, doc: 'Name of the user that created the request. Set by the server.' }),
+    uid: string({ proto: 3, doc: 'UID of the user that created the request. Set by the server.' }),
+    groups: list(string({}), { proto: 4, doc: 'Groups of the user that created the request. Set by the server.' }),
     extra: map(list(string({}), { wrapped: true }), {
       proto: 6,
-      doc: 'Further values of who asked; set by the server.',
+      doc: 'Additional attributes of the user that created the request. Set by the server.',
     }),
   },
 )
@@ -33,27 +44,30 @@ export type CertificateSigningRequestSpec = Of<typeof CertificateSigningRequestS
 
 export const CertificateSigningRequestCondition = struct(
   'certificates.v1.CertificateSigningRequestCondition',
-  'A decision about a request.',
+  'One aspect of the current state of a CertificateSigningRequest.',
   {
-    type: string({ proto: 1, always: true, doc: 'Approved, Denied or Failed.' }),
-    status: string({ proto: 6, always: true, doc: 'Whether it holds: True, False or Unknown.' }),
-    reason: string({ proto: 2, doc: 'One CamelCase word why.' }),
-    message: string({ proto: 3, doc: 'The same for people.' }),
-    lastUpdateTime: time({ proto: 4, always: true, doc: 'When the condition was last written.' }),
-    lastTransitionTime: time({ proto: 5, always: true, doc: 'When the status last changed.' }),
+    type: string({ proto: 1, always: true, doc: 'Type of the condition: Approved, Denied or Failed.' }),
+    status: string({ proto: 6, always: true, doc: 'Status of the condition: True, False or Unknown.' }),
+    reason: string({ proto: 2, doc: 'Machine-readable reason in CamelCase for the last transition of the condition.' }),
+    message: string({ proto: 3, doc: 'Human-readable message with details about the last transition.' }),
+    lastUpdateTime: time({ proto: 4, always: true, doc: 'Time when the condition was last updated.' }),
+    lastTransitionTime: time({ proto: 5, always: true, doc: 'Time when the status of the condition last changed.' }),
   },
 )
 export type CertificateSigningRequestCondition = Of<typeof CertificateSigningRequestCondition>
 
 export const CertificateSigningRequestStatus = struct(
   'certificates.v1.CertificateSigningRequestStatus',
-  'What became of a request.',
+  'Most recently observed state of a CertificateSigningRequest.',
   {
     conditions: listByKey('type', CertificateSigningRequestCondition, {
       proto: 1,
-      doc: 'What can be said about the state, one entry per aspect.',
+      doc: 'Conditions of the request: Approved, Denied or Failed. Approved and Denied exclude each other and cannot be removed.',
     }),
-    certificate: bytes({ proto: 2, doc: 'The certificate in PEM, as base64, once it is issued.' }),
+    certificate: bytes({
+      proto: 2,
+      doc: 'Issued certificate with its chain in PEM format, encoded as base64. Set by the signer after approval. Cannot be changed.',
+    }),
   },
 )
 export type CertificateSigningRequestStatus = Of<typeof CertificateSigningRequestStatus>
@@ -95,7 +109,7 @@ export const CertificateSigningRequest = defineKind({
   status: true,
   // What is asked for belongs to who asked, and the decisions to who made them.
   unowned: [['spec'], ['status', 'conditions']],
-  doc: 'A request to sign a certificate.',
+  doc: 'CertificateSigningRequest requests a certificate from a signer. Once it is approved, the signer issues the certificate.',
   selectable: { 'spec.signerName': c => c.spec.signerName ?? '' },
   columns: [
     ageColumn as never,
@@ -143,8 +157,14 @@ export const CertificateSigningRequest = defineKind({
         .invalid(spec.expirationSeconds, 'may not specify a duration less than 600 seconds (10 minutes)')
   },
   fields: {
-    spec: CertificateSigningRequestSpec.value({ proto: 2, doc: 'What is wanted.' }),
-    status: CertificateSigningRequestStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
+    spec: CertificateSigningRequestSpec.value({
+      proto: 2,
+      doc: 'Requested certificate, and the signer that should issue it. Cannot be changed.',
+    }),
+    status: CertificateSigningRequestStatus.value({
+      proto: 3,
+      doc: 'Decision about the request, and the certificate once it is issued.',
+    }),
   },
 })
 export type CertificateSigningRequest = Of<typeof CertificateSigningRequest>

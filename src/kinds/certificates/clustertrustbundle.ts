@@ -4,10 +4,17 @@ import { string, struct } from '../../api/schema/build.ts'
 
 export const ClusterTrustBundleSpec = struct(
   'certificates.v1.ClusterTrustBundleSpec',
-  'Certificates of authorities to trust.',
+  'Signer and trust anchors of a bundle.',
   {
-    signerName: string({ proto: 1, doc: 'Signer that the certificates belong to, if any; cannot change.' }),
-    trustBundle: string({ proto: 2, always: true, doc: 'The certificates in PEM.' }),
+    signerName: string({
+      proto: 1,
+      doc: 'Name of the signer that the bundle belongs to. By convention, the name of the object begins with it. If unset, pods select the bundle by its name.',
+    }),
+    trustBundle: string({
+      proto: 2,
+      always: true,
+      doc: 'Trust anchors, as X.509 certificates in PEM format. Their order is not significant.',
+    }),
   },
 )
 export type ClusterTrustBundleSpec = Of<typeof ClusterTrustBundleSpec>
@@ -18,9 +25,9 @@ export const ClusterTrustBundle = defineKind({
   kind: 'ClusterTrustBundle',
   plural: 'clustertrustbundles',
   scope: 'Cluster',
-  doc: 'A set of root certificates that pods may trust.',
+  doc: 'ClusterTrustBundle holds root certificates that pods can mount to verify peers.',
   fields: {
-    spec: ClusterTrustBundleSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    spec: ClusterTrustBundleSpec.value({ proto: 2, doc: 'Signer and trust anchors of the bundle.' }),
   },
 })
 export type ClusterTrustBundle = Of<typeof ClusterTrustBundle>

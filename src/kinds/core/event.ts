@@ -26,7 +26,7 @@ export const Event = defineKind({
   scope: 'Namespaced',
   createOnUpdate: true,
   shortNames: ['ev'],
-  doc: 'Event reports something that happened to an object in the cluster. Events are kept for one hour, and serve to inform people rather than programs.',
+  doc: 'Event reports a change or a problem of an object in the cluster, for people to read. Events are deleted after one hour.',
   explicit: true,
   validateName: pathSegmentErrors,
   finalizers: 'any',

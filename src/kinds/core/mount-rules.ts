@@ -25,17 +25,16 @@ export function* validateMounts(container: Read, volumes: Volumes, at: Path): Pr
       yield path.field('name').invalid(name, 'must not already exist in volumeDevices')
     if (devices.some(d => d.devicePath === mountPath))
       yield path.field('mountPath').invalid(mountPath, 'must not already exist as a path in volumeDevices')
-    yield* validateSubPaths(mount, volumes.get(name)?.image !== undefined, at, path)
+    yield* validateSubPaths(mount, at, path)
     yield* validatePropagation(mount, container.securityContext?.privileged ?? false, at.field('mountPropagation'))
     yield* validateRecursive(mount, at.field('recursiveReadOnly'))
   }
 }
 
-function* validateSubPaths(mount: DeepReadonly<VolumeMount>, isImage: boolean, list: Path, at: Path): Problems {
+function* validateSubPaths(mount: DeepReadonly<VolumeMount>, list: Path, at: Path): Problems {
   for (const field of ['subPath', 'subPathExpr'] as const) {
     const path = mount[field]
     if (!path) continue
-    if (isImage) yield at.field(field).invalid(path, 'not allowed in image volume sources')
     if (field === 'subPathExpr' && mount.subPath)
       yield at.field(field).invalid(path, 'subPathExpr and subPath are mutually exclusive')
     yield* descendingPath(path, list.field(field))

@@ -66,7 +66,10 @@ export const PodSecurityContext = struct(
       enum: ['OnRootMismatch', 'Always'],
       doc: 'When to change the ownership of a volume to fsGroup: OnRootMismatch only if its root directory does not have it yet, Always at each mount. Defaults to Always.',
     }),
-    seccompProfile: SeccompProfile.field({ proto: 10, doc: 'Seccomp profile of all containers.' }),
+    seccompProfile: SeccompProfile.field({
+      proto: 10,
+      doc: 'Seccomp profile of all containers. Defaults to RuntimeDefault, for privileged containers to Unconfined.',
+    }),
     appArmorProfile: AppArmorProfile.field({ proto: 11, doc: 'AppArmor profile of all containers.' }),
     seLinuxChangePolicy: string({
       proto: 13,

@@ -37,7 +37,7 @@ export const ResourceQuota = defineKind({
     yield* validateQuotaUpdate(next.spec, old.spec, at.field('spec'))
   },
   fields: {
-    spec: ResourceQuotaSpec.value({ proto: 2, doc: 'Desired limits.' }),
+    spec: ResourceQuotaSpec.value({ proto: 2, doc: 'Desired limits of the quota.' }),
     status: ResourceQuotaStatus.value({ proto: 3, doc: 'Enforced limits and their current use.' }),
   },
 })

@@ -133,7 +133,7 @@ export const SecurityContext = struct(
     }),
     seccompProfile: SeccompProfile.field({
       proto: 11,
-      doc: 'Seccomp profile of the container. It takes precedence over that of the pod.',
+      doc: 'Seccomp profile of the container. Defaults to that of the pod, or else to RuntimeDefault, if privileged to Unconfined.',
     }),
     appArmorProfile: AppArmorProfile.field({
       proto: 12,

@@ -51,7 +51,7 @@ export const Endpoint = struct('discovery.v1.Endpoint', 'Endpoint of a service, 
   hostname: string({
     proto: 3,
     optional: true,
-    doc: 'Host name of the endpoint, as a DNS label. It gets a DNS name of its own.',
+    doc: 'Host name of the endpoint, as a DNS label. It has a DNS record of its own.',
   }),
   targetRef: ObjectReference.field({ proto: 4, doc: 'Object that provides the endpoint, usually a pod.' }),
   deprecatedTopology: map(string({}), {

@@ -7,22 +7,30 @@ import { validateFixedSchema } from './fixed.ts'
 import { FlowSchemaSpec } from './flowschemaspec.ts'
 import { validateSchema } from './schema-rules.ts'
 
-export const FlowSchemaCondition = struct('flowcontrol.v1.FlowSchemaCondition', 'One aspect of a schema’s state.', {
-  type: string({ proto: 1, required: true, doc: 'What the condition is about.' }),
-  status: string({ proto: 2, doc: 'Whether it holds: True, False or Unknown.' }),
-  lastTransitionTime: time({ proto: 3, always: true, doc: 'When the status last changed.' }),
-  reason: string({ proto: 4, doc: 'One CamelCase word why.' }),
-  message: string({ proto: 5, doc: 'The same for people.' }),
-})
+export const FlowSchemaCondition = struct(
+  'flowcontrol.v1.FlowSchemaCondition',
+  'One aspect of the current state of a FlowSchema.',
+  {
+    type: string({ proto: 1, required: true, doc: 'Type of the condition, such as Dangling.' }),
+    status: string({ proto: 2, doc: 'Status of the condition: True, False or Unknown.' }),
+    lastTransitionTime: time({ proto: 3, always: true, doc: 'Time when the status of the condition last changed.' }),
+    reason: string({ proto: 4, doc: 'Machine-readable reason in CamelCase for the last transition of the condition.' }),
+    message: string({ proto: 5, doc: 'Human-readable message with details about the last transition.' }),
+  },
+)
 export type FlowSchemaCondition = Of<typeof FlowSchemaCondition>
 
-export const FlowSchemaStatus = struct('flowcontrol.v1.FlowSchemaStatus', 'The state of a schema.', {
-  conditions: listByKey('type', FlowSchemaCondition, {
-    proto: 1,
-    mergeKey: 'type',
-    doc: 'What can be said about the state, one entry per aspect.',
-  }),
-})
+export const FlowSchemaStatus = struct(
+  'flowcontrol.v1.FlowSchemaStatus',
+  'Most recently observed state of a FlowSchema.',
+  {
+    conditions: listByKey('type', FlowSchemaCondition, {
+      proto: 1,
+      mergeKey: 'type',
+      doc: 'Current conditions of the FlowSchema. Dangling is True if its priority level does not exist.',
+    }),
+  },
+)
 export type FlowSchemaStatus = Of<typeof FlowSchemaStatus>
 
 export const FlowSchema = defineKind({
@@ -33,7 +41,7 @@ export const FlowSchema = defineKind({
   scope: 'Cluster',
   status: true,
   statusKeeps: keptByStatus,
-  doc: 'Which requests belong to which priority level.',
+  doc: 'FlowSchema assigns API requests to a priority level, and groups them into flows that share it fairly.',
   generation: true,
   columns: [
     { name: 'PriorityLevel', type: 'string', value: o => o.spec.priorityLevelConfiguration.name },
@@ -52,8 +60,12 @@ export const FlowSchema = defineKind({
     yield* validateFixedSchema(name, spec, at.field('spec'))
   },
   fields: {
-    spec: FlowSchemaSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
-    status: FlowSchemaStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
+    spec: FlowSchemaSpec.value({
+      proto: 2,
+      required: true,
+      doc: 'Requests that the FlowSchema matches, and their priority level.',
+    }),
+    status: FlowSchemaStatus.value({ proto: 3, doc: 'Most recently observed state of the FlowSchema.' }),
   },
 })
 export type FlowSchema = Of<typeof FlowSchema>

@@ -8,25 +8,25 @@ import { listByKey, string, struct, time } from '../../api/schema/build.ts'
 
 export const PriorityLevelConfigurationCondition = struct(
   'flowcontrol.v1.PriorityLevelConfigurationCondition',
-  'One aspect of a level’s state.',
+  'One aspect of the current state of a PriorityLevelConfiguration.',
   {
-    type: string({ proto: 1, required: true, doc: 'What the condition is about.' }),
-    status: string({ proto: 2, doc: 'Whether it holds: True, False or Unknown.' }),
-    lastTransitionTime: time({ proto: 3, always: true, doc: 'When the status last changed.' }),
-    reason: string({ proto: 4, doc: 'One CamelCase word why.' }),
-    message: string({ proto: 5, doc: 'The same for people.' }),
+    type: string({ proto: 1, required: true, doc: 'Type of the condition.' }),
+    status: string({ proto: 2, doc: 'Status of the condition: True, False or Unknown.' }),
+    lastTransitionTime: time({ proto: 3, always: true, doc: 'Time when the status of the condition last changed.' }),
+    reason: string({ proto: 4, doc: 'Machine-readable reason in CamelCase for the last transition of the condition.' }),
+    message: string({ proto: 5, doc: 'Human-readable message with details about the last transition.' }),
   },
 )
 export type PriorityLevelConfigurationCondition = Of<typeof PriorityLevelConfigurationCondition>
 
 export const PriorityLevelConfigurationStatus = struct(
   'flowcontrol.v1.PriorityLevelConfigurationStatus',
-  'The state of a level.',
+  'Most recently observed state of a PriorityLevelConfiguration.',
   {
     conditions: listByKey('type', PriorityLevelConfigurationCondition, {
       proto: 1,
       mergeKey: 'type',
-      doc: 'What can be said about the state, one entry per aspect.',
+      doc: 'Current conditions of the PriorityLevelConfiguration.',
     }),
   },
 )
@@ -40,7 +40,7 @@ export const PriorityLevelConfiguration = defineKind({
   scope: 'Cluster',
   status: true,
   statusKeeps: keptByStatus,
-  doc: 'How many requests of a level are served at once, and which wait.',
+  doc: 'PriorityLevelConfiguration limits how many API requests of a priority level are executed at the same time, and how others are queued.',
   generation: true,
   columns: [
     { name: 'Type', type: 'string', value: o => o.spec.type },
@@ -63,8 +63,15 @@ export const PriorityLevelConfiguration = defineKind({
     yield* validateFixedLevel(name, spec, at.field('spec'))
   },
   fields: {
-    spec: PriorityLevelConfigurationSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
-    status: PriorityLevelConfigurationStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
+    spec: PriorityLevelConfigurationSpec.value({
+      proto: 2,
+      required: true,
+      doc: 'How requests of the level are limited.',
+    }),
+    status: PriorityLevelConfigurationStatus.value({
+      proto: 3,
+      doc: 'Most recently observed state of the PriorityLevelConfiguration.',
+    }),
   },
 })
 export type PriorityLevelConfiguration = Of<typeof PriorityLevelConfiguration>

@@ -6,12 +6,16 @@ import { int64, list, map, quantity, string, struct, time } from '../../api/sche
 import { ObjectReference } from '../core/reference.ts'
 import { MetricIdentifier } from '../autoscaling/horizontalpodautoscaler-v2.ts'
 
-export const MetricValue = struct('custom_metrics.v1beta2.MetricValue', 'The value of a metric of one object.', {
-  describedObject: ObjectReference.value({ proto: 1, doc: 'The object.' }),
-  metric: MetricIdentifier.value({ proto: 2, doc: 'The metric.' }),
-  timestamp: time({ proto: 3, always: true, doc: 'When it was measured.' }),
-  windowSeconds: int64({ proto: 4, optional: true, doc: 'How long it was measured for.' }),
-  value: quantity({ proto: 5, always: true, doc: 'The value.' }),
+export const MetricValue = struct('custom_metrics.v1beta2.MetricValue', 'Value of a metric that describes an object.', {
+  describedObject: ObjectReference.value({ proto: 1, doc: 'Object that the metric describes.' }),
+  metric: MetricIdentifier.value({ proto: 2, doc: 'Name and selector of the metric.' }),
+  timestamp: time({ proto: 3, always: true, doc: 'Time when the metric was measured.' }),
+  windowSeconds: int64({
+    proto: 4,
+    optional: true,
+    doc: 'Length of the measurement window in seconds. Unset or 0 if the value is instantaneous.',
+  }),
+  value: quantity({ proto: 5, always: true, doc: 'Value of the metric for the object.' }),
 })
 export type MetricValue = Of<typeof MetricValue>
 
@@ -20,21 +24,29 @@ const custom = {
   version: 'v1beta2',
   kind: 'MetricValueList',
   verbs: ['get'],
-  doc: 'Values of a metric of some objects.',
-  fields: { items: list(MetricValue, { proto: 2, always: true, doc: 'The values.' }) },
+  doc: 'MetricValueList is a list of values of a metric for some objects.',
+  fields: { items: list(MetricValue, { proto: 2, always: true, doc: 'Values of the metric, one for each object.' }) },
 } as const
 
 /** The kind behind `/apis/custom.metrics.k8s.io/v1beta2/namespaces/NS/RESOURCE/NAME/METRIC`; the metric is the subresource. */
 export const customMetricKind = (resource: string) => defineKind({ ...custom, plural: resource, scope: 'Namespaced' })
 export type MetricValueList = ObjectOf<ReturnType<typeof customMetricKind>>
 
-export const ExternalMetricValue = struct('external_metrics.v1beta1.ExternalMetricValue', 'The value of a metric.', {
-  metricName: string({ proto: 1, always: true, doc: 'Its name.' }),
-  metricLabels: map(string({}), { proto: 2, always: true, doc: 'Labels that tell its values apart.' }),
-  timestamp: time({ proto: 3, always: true, doc: 'When it was measured.' }),
-  window: int64({ proto: 4, optional: true, doc: 'Seconds it was measured for.' }),
-  value: quantity({ proto: 5, always: true, doc: 'The value.' }),
-})
+export const ExternalMetricValue = struct(
+  'external_metrics.v1beta1.ExternalMetricValue',
+  'Value of a metric that is not related to any object in the cluster.',
+  {
+    metricName: string({ proto: 1, always: true, doc: 'Name of the metric.' }),
+    metricLabels: map(string({}), { proto: 2, always: true, doc: 'Labels that identify the metric’s time series.' }),
+    timestamp: time({ proto: 3, always: true, doc: 'Time when the metric was measured.' }),
+    window: int64({
+      proto: 4,
+      optional: true,
+      doc: 'Length of the measurement window in seconds. Unset or 0 if the value is instantaneous.',
+    }),
+    value: quantity({ proto: 5, always: true, doc: 'Value of the metric.' }),
+  },
+)
 export type ExternalMetricValue = Of<typeof ExternalMetricValue>
 
 /** The kind behind `/apis/external.metrics.k8s.io/v1beta1/namespaces/NS/METRIC`. */
@@ -46,7 +58,13 @@ export const externalMetricKind = (metric: string) =>
     plural: metric,
     scope: 'Namespaced',
     verbs: ['list'],
-    doc: 'Values of a metric.',
-    fields: { items: list(ExternalMetricValue, { proto: 2, always: true, doc: 'The values.' }) },
+    doc: 'ExternalMetricValueList is a list of values of a metric that is not related to any object in the cluster.',
+    fields: {
+      items: list(ExternalMetricValue, {
+        proto: 2,
+        always: true,
+        doc: 'Values of the metric, one for each set of labels.',
+      }),
+    },
   })
 export type ExternalMetricValueList = ObjectOf<ReturnType<typeof externalMetricKind>>

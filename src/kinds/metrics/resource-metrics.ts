@@ -4,9 +4,13 @@ import { defineKind, type Of } from '../../api/kind.ts'
 import { duration, list, map, quantity, string, struct, time } from '../../api/schema/build.ts'
 
 const usage = (proto: number) =>
-  map(quantity({}), { proto, always: true, doc: 'What is used, by resource: cpu in cores, memory in bytes.' })
+  map(quantity({}), {
+    proto,
+    always: true,
+    doc: 'Average use of each resource in the window: cpu in cores, memory (working set) in bytes.',
+  })
 
-export const ContainerMetrics = struct('metrics.v1beta1.ContainerMetrics', 'What one container uses.', {
+export const ContainerMetrics = struct('metrics.v1beta1.ContainerMetrics', 'Resources that a container uses.', {
   name: string({ proto: 1, always: true, doc: 'Name of the container.' }),
   usage: usage(2),
 })
@@ -19,15 +23,19 @@ const common = {
   verbs: ['get', 'list'],
 } as const
 
-const timestamp = time({ proto: 2, always: true, doc: 'When it was measured: the end of the window.' })
-const window = duration({ proto: 3, always: true, doc: 'How long it was measured for.' })
+const timestamp = time({
+  proto: 2,
+  always: true,
+  doc: 'Time when the metrics were measured, which is the end of the window.',
+})
+const window = duration({ proto: 3, always: true, doc: 'Length of the measurement window.' })
 
 export const NodeMetrics = defineKind({
   ...common,
   kind: 'NodeMetrics',
   plural: 'nodes',
   scope: 'Cluster',
-  doc: 'What a node uses.',
+  doc: 'NodeMetrics reports the resources that a node uses.',
   fields: { timestamp, window, usage: usage(4) },
 })
 export type NodeMetrics = Of<typeof NodeMetrics>
@@ -37,11 +45,11 @@ export const PodMetrics = defineKind({
   kind: 'PodMetrics',
   plural: 'pods',
   scope: 'Namespaced',
-  doc: 'What a pod uses, container by container.',
+  doc: 'PodMetrics reports the resources that the containers of a pod use.',
   fields: {
     timestamp,
     window,
-    containers: list(ContainerMetrics, { proto: 4, always: true, doc: 'Its containers.' }),
+    containers: list(ContainerMetrics, { proto: 4, always: true, doc: 'Metrics of the containers of the pod.' }),
   },
 })
 export type PodMetrics = Of<typeof PodMetrics>

@@ -9,14 +9,22 @@ import { validateContainerResourceName, validateRequirements } from '../core/res
 import { list, map, quantity, string, struct } from '../../api/schema/build.ts'
 import { Toleration } from '../core/affinity.ts'
 
-export const Overhead = struct('node.v1.Overhead', 'What running a pod costs besides its containers.', {
-  podFixed: map(quantity({}), { proto: 1, doc: 'Amount for each pod, by resource.' }),
-})
+export const Overhead = struct(
+  'node.v1.Overhead',
+  'Resources that running a pod takes beyond those of its containers.',
+  {
+    podFixed: map(quantity({}), { proto: 1, doc: 'Fixed amount of each resource for each pod.' }),
+  },
+)
 export type Overhead = Of<typeof Overhead>
 
-export const Scheduling = struct('node.v1.Scheduling', 'Which nodes can run pods of a class.', {
-  nodeSelector: map(string({}), { proto: 1, atomic: true, doc: 'Labels the nodes have; added to the pods.' }),
-  tolerations: list(Toleration, { proto: 2, doc: 'Taints the pods tolerate; added to the pods.' }),
+export const Scheduling = struct('node.v1.Scheduling', 'Constraints that keep pods on nodes that support the class.', {
+  nodeSelector: map(string({}), {
+    proto: 1,
+    atomic: true,
+    doc: 'Labels that a node must have to support the class. They are added to the nodeSelector of pods, and a conflict causes the pod to be rejected.',
+  }),
+  tolerations: list(Toleration, { proto: 2, doc: 'Tolerations that are added to pods with the class.' }),
 })
 export type Scheduling = Of<typeof Scheduling>
 
@@ -28,7 +36,7 @@ export const RuntimeClass = defineKind({
   scope: 'Cluster',
   conditionalUpdate: true,
   createOnUpdate: true,
-  doc: 'A runtime class: which container runtime runs a pod.',
+  doc: 'RuntimeClass names a handler of the container runtime that pods can be run with.',
   columns: [{ name: 'Handler', type: 'string', value: '.handler' }],
   explicit: true,
   *validate({ handler, overhead, scheduling }, at) {
@@ -56,10 +64,16 @@ export const RuntimeClass = defineKind({
       proto: 2,
       always: true,
       required: true,
-      doc: 'Name of the handler in the node’s runtime; cannot change.',
+      doc: 'Name of the handler in the configuration of the container runtime, as a DNS label. It should be configured on all nodes that run such pods. Cannot be changed.',
     }),
-    overhead: Overhead.field({ proto: 3, doc: 'What running a pod costs besides its containers.' }),
-    scheduling: Scheduling.field({ proto: 4, doc: 'Which nodes have the handler.' }),
+    overhead: Overhead.field({
+      proto: 3,
+      doc: 'Resources that running a pod with the class takes beyond those of its containers.',
+    }),
+    scheduling: Scheduling.field({
+      proto: 4,
+      doc: 'Constraints that keep pods on nodes that support the class. If unset, all nodes are assumed to support it.',
+    }),
   },
 })
 export type RuntimeClass = Of<typeof RuntimeClass>

@@ -8,22 +8,32 @@ import { DeviceConfiguration, DeviceSelector } from './types.ts'
 
 export const DeviceClassConfiguration = struct(
   'resource.v1.DeviceClassConfiguration',
-  'Settings for devices of a class.',
+  'Configuration that applies to all devices that are allocated through a class.',
   {
     ...inline(DeviceConfiguration, 1),
   },
 )
 export type DeviceClassConfiguration = Of<typeof DeviceClassConfiguration>
 
-export const DeviceClassSpec = struct('resource.v1.DeviceClassSpec', 'Which devices are of a class.', {
-  selectors: list(DeviceSelector, { proto: 1, doc: 'What a device must be; all must hold.' }),
-  config: list(DeviceClassConfiguration, { proto: 2, doc: 'Settings for the devices.' }),
-  extendedResourceName: string({
-    proto: 4,
-    optional: true,
-    doc: 'Resource name by which pods can ask for such devices too.',
-  }),
-})
+export const DeviceClassSpec = struct(
+  'resource.v1.DeviceClassSpec',
+  'Devices that belong to a class, and their configuration.',
+  {
+    selectors: list(DeviceSelector, {
+      proto: 1,
+      doc: 'Selectors that a device must all match to belong to the class. At most 32.',
+    }),
+    config: list(DeviceClassConfiguration, {
+      proto: 2,
+      doc: 'Configuration for the devices that are allocated through the class. At most 32 entries.',
+    }),
+    extendedResourceName: string({
+      proto: 4,
+      optional: true,
+      doc: 'Name of an extended resource by which pods can also request devices of the class in their container resources.',
+    }),
+  },
+)
 export type DeviceClassSpec = Of<typeof DeviceClassSpec>
 
 const maxConfigs = 32
@@ -35,7 +45,7 @@ export const DeviceClass = defineKind({
   plural: 'deviceclasses',
   scope: 'Cluster',
   returnsDeleted: true,
-  doc: 'A class of devices that claims may ask for.',
+  doc: 'DeviceClass defines a category of devices that ResourceClaims can request.',
   explicit: true,
   validateName: name => dnsSubdomainErrors(name, 'bytes'),
   *validate({ spec }, at) {
@@ -47,7 +57,7 @@ export const DeviceClass = defineKind({
   },
   generation: true,
   fields: {
-    spec: DeviceClassSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    spec: DeviceClassSpec.value({ proto: 2, doc: 'Devices that belong to the class, and their configuration.' }),
   },
 })
 export type DeviceClass = Of<typeof DeviceClass>

@@ -13,28 +13,47 @@ import { DeviceConfiguration, DeviceToleration, ResourceClaimSpec } from './type
 
 export const DeviceRequestAllocationResult = struct(
   'resource.v1.DeviceRequestAllocationResult',
-  'A device given for a request.',
+  'Device that is allocated for a request.',
   {
-    request: string({ proto: 1, always: true, required: true, doc: 'Name of the request.' }),
-    driver: string({ proto: 2, always: true, required: true, doc: 'Driver of the device.' }),
-    pool: string({ proto: 3, always: true, required: true, doc: 'Pool of the device.' }),
-    device: string({ proto: 4, always: true, required: true, doc: 'Name of the device in its pool.' }),
-    adminAccess: bool({ proto: 5, optional: true, doc: 'True if it was given for administration, besides its users.' }),
-    tolerations: list(DeviceToleration, { proto: 6, doc: 'Taints of the device that are tolerated.' }),
+    request: string({
+      proto: 1,
+      always: true,
+      required: true,
+      doc: 'Name of the request, or <request>/<subrequest> for a subrequest.',
+    }),
+    driver: string({ proto: 2, always: true, required: true, doc: 'Name of the driver of the device.' }),
+    pool: string({ proto: 3, always: true, required: true, doc: 'Name of the pool that the device belongs to.' }),
+    device: string({ proto: 4, always: true, required: true, doc: 'Name of the device within the pool.' }),
+    adminAccess: bool({
+      proto: 5,
+      optional: true,
+      doc: 'Whether the device is allocated for administrative access, independent of other allocations.',
+    }),
+    tolerations: list(DeviceToleration, {
+      proto: 6,
+      doc: 'Tolerations of the request, copied at the time of allocation.',
+    }),
     bindingConditions: list(string({}), {
       proto: 7,
-      doc: 'Conditions of the device that must hold before the pod is bound.',
+      doc: 'Conditions of the device that must be True before the pod is bound to a node. At most 4.',
     }),
     bindingFailureConditions: list(string({}), {
       proto: 8,
-      doc: 'Conditions of the device that mean it cannot be used after all.',
+      doc: 'Conditions of the device that mean a failure if one of them is True. The allocation is then released. At most 4.',
     }),
-    shareID: string({ proto: 9, optional: true, doc: 'ID of the share, for devices given several times.' }),
-    consumedCapacity: map(quantity({}), { proto: 10, doc: 'What this share takes of the device.' }),
+    shareID: string({
+      proto: 9,
+      optional: true,
+      doc: 'ID of this share of the device, if the device allows several allocations.',
+    }),
+    consumedCapacity: map(quantity({}), {
+      proto: 10,
+      doc: 'Amount of each capacity of the device that this share uses.',
+    }),
     skipNodeOperations: list(string({}), {
       proto: 11,
       listType: 'set',
-      doc: 'What the kubelet leaves out for this device.',
+      doc: 'Operations that the kubelet skips for this device.',
     }),
   },
 )
@@ -42,81 +61,121 @@ export type DeviceRequestAllocationResult = Of<typeof DeviceRequestAllocationRes
 
 export const DeviceAllocationConfiguration = struct(
   'resource.v1.DeviceAllocationConfiguration',
-  'Settings for given devices.',
+  'Configuration for allocated devices.',
   {
     source: string({
       proto: 1,
       always: true,
       required: true,
       enum: ['FromClass', 'FromClaim'],
-      doc: 'FromClass or FromClaim.',
+      doc: 'Source of the configuration: FromClass or FromClaim. The one from the claim takes precedence.',
     }),
-    requests: list(string({}), { proto: 2, doc: 'Requests that the settings are for; otherwise all.' }),
+    requests: list(string({}), {
+      proto: 2,
+      doc: 'Names of the requests that the configuration applies to. If empty, it applies to all of them.',
+    }),
     ...inline(DeviceConfiguration, 3),
   },
 )
 export type DeviceAllocationConfiguration = Of<typeof DeviceAllocationConfiguration>
 
-export const DeviceAllocationResult = struct('resource.v1.DeviceAllocationResult', 'The devices given for a claim.', {
-  results: list(DeviceRequestAllocationResult, { proto: 1, doc: 'The devices.' }),
-  config: list(DeviceAllocationConfiguration, { proto: 2, doc: 'Settings for them.' }),
-})
+export const DeviceAllocationResult = struct(
+  'resource.v1.DeviceAllocationResult',
+  'Devices that are allocated for a claim, and their configuration.',
+  {
+    results: list(DeviceRequestAllocationResult, { proto: 1, doc: 'Devices that are allocated for the requests.' }),
+    config: list(DeviceAllocationConfiguration, {
+      proto: 2,
+      doc: 'Configuration from the classes and the claim. Drivers ignore entries for other drivers.',
+    }),
+  },
+)
 export type DeviceAllocationResult = Of<typeof DeviceAllocationResult>
 
-export const AllocationResult = struct('resource.v1.AllocationResult', 'What was given for a claim.', {
-  devices: DeviceAllocationResult.value({ proto: 1, doc: 'The devices.' }),
-  nodeSelector: NodeSelector.field({ proto: 3, doc: 'Nodes that can reach them; otherwise all.' }),
-  allocationTimestamp: time({ proto: 5, optional: true, doc: 'When they were given.' }),
+export const AllocationResult = struct('resource.v1.AllocationResult', 'Result of allocating a ResourceClaim.', {
+  devices: DeviceAllocationResult.value({ proto: 1, doc: 'Devices that are allocated for the claim.' }),
+  nodeSelector: NodeSelector.field({
+    proto: 3,
+    doc: 'Nodes from which the devices can be accessed. If unset, they can be accessed from all nodes.',
+  }),
+  allocationTimestamp: time({ proto: 5, optional: true, doc: 'Time when the devices were allocated.' }),
 })
 export type AllocationResult = Of<typeof AllocationResult>
 
 export const ResourceClaimConsumerReference = struct(
   'resource.v1.ResourceClaimConsumerReference',
-  'An object that uses a claim.',
+  'Reference to an object that may use a claim. It must be in the same namespace.',
   {
-    apiGroup: string({ proto: 1, doc: 'Group of the object; empty for the core group.' }),
-    resource: string({ proto: 3, always: true, required: true, doc: 'Resource of the object, such as pods.' }),
-    name: string({ proto: 4, always: true, required: true, doc: 'Name of the object.' }),
-    uid: string({ proto: 5, always: true, required: true, doc: 'UID of the object.' }),
+    apiGroup: string({ proto: 1, doc: 'API group of the referenced object. Empty for the core group.' }),
+    resource: string({
+      proto: 3,
+      always: true,
+      required: true,
+      doc: 'Resource of the referenced object, such as pods.',
+    }),
+    name: string({ proto: 4, always: true, required: true, doc: 'Name of the referenced object.' }),
+    uid: string({ proto: 5, always: true, required: true, doc: 'UID of the referenced object.' }),
   },
 )
 export type ResourceClaimConsumerReference = Of<typeof ResourceClaimConsumerReference>
 
-export const NetworkDeviceData = struct('resource.v1.NetworkDeviceData', 'What is known of a network device.', {
-  interfaceName: string({ proto: 1, doc: 'Name of the interface in the pod.' }),
-  ips: list(string({}), { proto: 2, doc: 'Its addresses, as CIDRs.' }),
-  hardwareAddress: string({ proto: 3, doc: 'Its hardware address.' }),
-})
+export const NetworkDeviceData = struct(
+  'resource.v1.NetworkDeviceData',
+  'Network information about an allocated device.',
+  {
+    interfaceName: string({ proto: 1, doc: 'Name of the network interface in the pod.' }),
+    ips: list(string({}), {
+      proto: 2,
+      doc: 'IP addresses of the interface with their prefix length, such as 192.0.2.5/24.',
+    }),
+    hardwareAddress: string({ proto: 3, doc: 'Hardware address of the interface, such as a MAC address.' }),
+  },
+)
 export type NetworkDeviceData = Of<typeof NetworkDeviceData>
 
-export const AllocatedDeviceStatus = struct('resource.v1.AllocatedDeviceStatus', 'The state of a given device.', {
-  driver: string({ proto: 1, always: true, required: true, doc: 'Driver of the device.' }),
-  pool: string({ proto: 2, always: true, required: true, doc: 'Pool of the device.' }),
-  device: string({ proto: 3, always: true, required: true, doc: 'Name of the device in its pool.' }),
-  shareID: string({ proto: 7, optional: true, doc: 'ID of the share, for devices given several times.' }),
-  conditions: listByKey('type', Condition, {
-    proto: 4,
-    always: true,
-    doc: 'What can be said about the state, one entry per aspect.',
-  }),
-  data: json({ proto: 5, optional: true, doc: 'What else the driver has to say.' }),
-  networkData: NetworkDeviceData.field({ proto: 6, doc: 'What is known of a network device.' }),
-})
+export const AllocatedDeviceStatus = struct(
+  'resource.v1.AllocatedDeviceStatus',
+  'State of an allocated device, as reported by its driver.',
+  {
+    driver: string({ proto: 1, always: true, required: true, doc: 'Name of the driver of the device.' }),
+    pool: string({ proto: 2, always: true, required: true, doc: 'Name of the pool that the device belongs to.' }),
+    device: string({ proto: 3, always: true, required: true, doc: 'Name of the device within the pool.' }),
+    shareID: string({
+      proto: 7,
+      optional: true,
+      doc: 'ID of this share of the device, if the device allows several allocations.',
+    }),
+    conditions: listByKey('type', Condition, {
+      proto: 4,
+      always: true,
+      doc: 'Current conditions of the device, such as Ready.',
+    }),
+    data: json({
+      proto: 5,
+      optional: true,
+      doc: 'Arbitrary data from the driver, as a JSON object.',
+    }),
+    networkData: NetworkDeviceData.field({ proto: 6, doc: 'Network information about the device.' }),
+  },
+)
 export type AllocatedDeviceStatus = Of<typeof AllocatedDeviceStatus>
 
 export const ResourceClaimStatus = struct(
   'resource.v1.ResourceClaimStatus',
-  'What a claim was given, and who uses it.',
+  'Most recently observed state of a ResourceClaim.',
   {
-    allocation: AllocationResult.field({ proto: 1, doc: 'What was given.' }),
+    allocation: AllocationResult.field({
+      proto: 1,
+      doc: 'Devices that are allocated for the claim. Unset until it is allocated.',
+    }),
     reservedFor: listByKey('uid', ResourceClaimConsumerReference, {
       proto: 2,
       mergeKey: 'uid',
-      doc: 'Who may use it.',
+      doc: 'Objects that may currently use the claim, usually pods. It is released once the list is empty.',
     }),
     devices: listByKey(['driver', 'device', 'pool', 'shareID'], AllocatedDeviceStatus, {
       proto: 4,
-      doc: 'State of the devices, from their drivers.',
+      doc: 'State of the allocated devices, as reported by their drivers.',
     }),
   },
 )
@@ -131,7 +190,7 @@ export const ResourceClaim = defineKind({
   returnsDeleted: true,
   status: true,
   statusKeeps: keptByStatus,
-  doc: 'A claim for devices.',
+  doc: 'ResourceClaim requests devices, such as GPUs, for use by pods.',
   explicit: true,
   defaults: ({ spec }) => defaultClaim(spec),
   // A claim cannot change, so that all there is to say about a change is that.
@@ -141,8 +200,8 @@ export const ResourceClaim = defineKind({
   },
   columns: [{ name: 'State', type: 'string', value: o => claimState(o.status, o.metadata.deletionTimestamp) }],
   fields: {
-    spec: ResourceClaimSpec.value({ proto: 2, doc: 'What is wanted.' }),
-    status: ResourceClaimStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
+    spec: ResourceClaimSpec.value({ proto: 2, doc: 'Requested devices. Cannot be changed.' }),
+    status: ResourceClaimStatus.value({ proto: 3, doc: 'Allocation of the claim, and the objects that use it.' }),
   },
 })
 export type ResourceClaim = Of<typeof ResourceClaim>

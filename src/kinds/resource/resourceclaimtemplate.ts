@@ -8,10 +8,17 @@ import { ObjectMeta } from '../../api/meta.ts'
 import { struct } from '../../api/schema/build.ts'
 import { ResourceClaimSpec } from './types.ts'
 
-export const ResourceClaimTemplateSpec = struct('resource.v1.ResourceClaimTemplateSpec', 'The claim to make.', {
-  metadata: ObjectMeta.value({ proto: 1, doc: 'Labels and annotations of the claim.' }),
-  spec: ResourceClaimSpec.value({ proto: 2, doc: 'What the claim asks for.' }),
-})
+export const ResourceClaimTemplateSpec = struct(
+  'resource.v1.ResourceClaimTemplateSpec',
+  'Template that ResourceClaims are created from.',
+  {
+    metadata: ObjectMeta.value({
+      proto: 1,
+      doc: 'Labels and annotations of the claims. Other metadata is not allowed.',
+    }),
+    spec: ResourceClaimSpec.value({ proto: 2, doc: 'Requested devices of the claims.' }),
+  },
+)
 export type ResourceClaimTemplateSpec = Of<typeof ResourceClaimTemplateSpec>
 
 export const ResourceClaimTemplate = defineKind({
@@ -21,7 +28,7 @@ export const ResourceClaimTemplate = defineKind({
   plural: 'resourceclaimtemplates',
   scope: 'Namespaced',
   returnsDeleted: true,
-  doc: 'The claim that each pod of a workload gets.',
+  doc: 'ResourceClaimTemplate is a template from which a ResourceClaim is created for each pod that refers to it.',
   explicit: true,
   defaults: ({ spec }) => defaultClaim(spec.spec),
   *validate({ spec: { metadata, spec } }, at) {
@@ -35,7 +42,7 @@ export const ResourceClaimTemplate = defineKind({
       yield at.field('spec').invalid(goStruct(ResourceClaimTemplateSpec, next.spec), immutable)
   },
   fields: {
-    spec: ResourceClaimTemplateSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    spec: ResourceClaimTemplateSpec.value({ proto: 2, doc: 'Template of the claims. Cannot be changed.' }),
   },
 })
 export type ResourceClaimTemplate = Of<typeof ResourceClaimTemplate>

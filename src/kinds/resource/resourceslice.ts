@@ -10,7 +10,7 @@ export const ResourceSlice = defineKind({
   plural: 'resourceslices',
   scope: 'Cluster',
   returnsDeleted: true,
-  doc: 'Devices that a driver offers on a node.',
+  doc: 'ResourceSlice publishes devices that a driver makes available. Several slices can form one pool.',
   // A taint begins when it is first written.
   prepare: ({ spec }, _old, now) => {
     for (const device of spec.devices ?? []) for (const taint of device.taints ?? []) taint.timeAdded ??= now
@@ -26,7 +26,11 @@ export const ResourceSlice = defineKind({
     { name: 'Pool', type: 'string', value: o => o.spec.pool.name },
   ],
   fields: {
-    spec: ResourceSliceSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
+    spec: ResourceSliceSpec.value({
+      proto: 2,
+      required: true,
+      doc: 'Devices of the slice, and the nodes that can access them.',
+    }),
   },
 })
 export type ResourceSlice = Of<typeof ResourceSlice>

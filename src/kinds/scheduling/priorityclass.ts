@@ -20,7 +20,7 @@ export const PriorityClass = defineKind({
   scope: 'Cluster',
   createOnUpdate: true,
   shortNames: ['pc'],
-  doc: 'A priority class: how much a pod matters, as a number.',
+  doc: 'PriorityClass defines a priority for pods by name.',
   generation: true,
   columns: [
     { name: 'Value', type: 'integer', value: '.value' },
@@ -55,15 +55,22 @@ export const PriorityClass = defineKind({
     yield* unchanged(next, old, ['preemptionPolicy'], at)
   },
   fields: {
-    value: int32({ proto: 2, always: true, doc: 'The priority; higher goes first.' }),
-    globalDefault: bool({ proto: 3, doc: 'True to give this to pods without a class.' }),
-    description: string({ proto: 4, doc: 'What the class is for.' }),
+    value: int32({
+      proto: 2,
+      always: true,
+      doc: 'Priority of pods with this class. A higher value means a higher priority. At most 1000000000, except for system classes. Cannot be changed.',
+    }),
+    globalDefault: bool({
+      proto: 3,
+      doc: 'If true, pods without a priority class get this one. If there are several, the one with the lowest value is used. Defaults to false.',
+    }),
+    description: string({ proto: 4, doc: 'Human-readable description of when to use the class.' }),
     preemptionPolicy: string({
       proto: 5,
       default: 'PreemptLowerPriority',
       optional: true,
       enum: ['PreemptLowerPriority', 'Never'],
-      doc: 'PreemptLowerPriority, or Never to wait for room.',
+      doc: 'PreemptLowerPriority allows pods with this class to preempt pods with a lower priority, Never does not. Cannot be changed. Defaults to PreemptLowerPriority.',
     }),
   },
 })

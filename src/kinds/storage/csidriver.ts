@@ -6,66 +6,86 @@ import type { DeepReadonly } from '../../api/schema/node.ts'
 import { immutableValue, same, unchanged } from '../unchanged.ts'
 import { bool, int64, list, string, struct } from '../../api/schema/build.ts'
 
-export const TokenRequest = struct('storage.v1.TokenRequest', 'A token that a driver gets when it mounts for a pod.', {
-  audience: string({ proto: 1, always: true, doc: 'Whom the token is for; empty for the API server.' }),
-  expirationSeconds: int64({ proto: 2, optional: true, doc: 'Seconds the token is valid.' }),
-})
+export const TokenRequest = struct(
+  'storage.v1.TokenRequest',
+  'Service account token that a CSI driver receives when it mounts a volume.',
+  {
+    audience: string({
+      proto: 1,
+      always: true,
+      doc: 'Intended audience of the token. Empty for the API server. Must be unique within the list.',
+    }),
+    expirationSeconds: int64({
+      proto: 2,
+      optional: true,
+      doc: 'Lifetime of the token in seconds, at least 600 (10 minutes). Defaults to that of a TokenRequest.',
+    }),
+  },
+)
 export type TokenRequest = Of<typeof TokenRequest>
 
-export const CSIDriverSpec = struct('storage.v1.CSIDriverSpec', 'What a CSI driver needs and can do.', {
+export const CSIDriverSpec = struct('storage.v1.CSIDriverSpec', 'Requirements and capabilities of a CSI driver.', {
   attachRequired: bool({
     proto: 1,
     default: true,
     optional: true,
-    doc: 'Whether its volumes have to be attached before they are mounted.',
+    doc: 'Whether volumes must be attached to a node before they are mounted. Cannot be changed. Defaults to true.',
   }),
   podInfoOnMount: bool({
     proto: 2,
     default: false,
     optional: true,
-    doc: 'Whether it is told about the pod when it mounts.',
+    doc: 'Whether the driver receives the name, namespace, UID and service account of the pod when it mounts a volume. Defaults to false.',
   }),
   volumeLifecycleModes: list(string({}), {
     proto: 3,
     default: ['Persistent'],
     listType: 'set',
-    doc: 'Persistent, Ephemeral or both.',
+    doc: 'Kinds of volumes that the driver supports: Persistent (PersistentVolumes and claims), Ephemeral (inline volumes of pods) or both. Cannot be changed. Defaults to Persistent.',
   }),
   storageCapacity: bool({
     proto: 4,
     default: false,
     optional: true,
-    doc: 'Whether the scheduler should look at the room it reports.',
+    doc: 'Whether the scheduler considers the capacity that the driver reports in CSIStorageCapacity objects. Defaults to false.',
   }),
   fsGroupPolicy: string({
     proto: 5,
     default: 'ReadWriteOnceWithFSType',
     optional: true,
     enum: ['ReadWriteOnceWithFSType', 'File', 'None'],
-    doc: 'Whether files are given to fsGroup: ReadWriteOnceWithFSType, File or None.',
+    doc: 'When the ownership of a volume is changed to the pod’s fsGroup: ReadWriteOnceWithFSType only for ReadWriteOnce volumes with an fsType, File always, None never. Defaults to ReadWriteOnceWithFSType.',
   }),
-  tokenRequests: list(TokenRequest, { proto: 6, doc: 'Tokens that it gets when it mounts.' }),
+  tokenRequests: list(TokenRequest, {
+    proto: 6,
+    doc: 'Service account tokens of the pod that the driver receives when it mounts a volume.',
+  }),
   requiresRepublish: bool({
     proto: 7,
     default: false,
     optional: true,
-    doc: 'Whether it is called again from time to time to refresh a mount.',
+    doc: 'Whether the driver is called periodically to update mounted volumes. Running containers must see the changes without a remount. Defaults to false.',
   }),
-  seLinuxMount: bool({ proto: 8, default: false, optional: true, doc: 'Whether it can mount with an SELinux label.' }),
+  seLinuxMount: bool({
+    proto: 8,
+    default: false,
+    optional: true,
+    doc: 'Whether the driver supports mounting volumes with the option -o context for SELinux labels. Defaults to false.',
+  }),
   nodeAllocatableUpdatePeriodSeconds: int64({
     proto: 9,
     optional: true,
-    doc: 'Seconds between updates of how many volumes a node can have.',
+    doc: 'Seconds between updates of the number of volumes that a node can take. At least 10. If unset, it is not updated periodically.',
   }),
   serviceAccountTokenInSecrets: bool({
     proto: 10,
     optional: true,
-    doc: 'Whether tokens are passed among the secrets instead of the attributes.',
+    doc: 'Whether tokens are passed to the driver in the secrets field instead of the volume context, which may be logged. Requires tokenRequests. Defaults to false.',
   }),
   preventPodSchedulingIfMissing: bool({
     proto: 11,
     optional: true,
-    doc: 'Whether pods stay off nodes that lack the driver.',
+    doc: 'Whether pods that use the driver are kept off nodes where it is not installed. Defaults to false.',
   }),
 })
 export type CSIDriverSpec = Of<typeof CSIDriverSpec>
@@ -110,7 +130,7 @@ export const CSIDriver = defineKind({
   scope: 'Cluster',
   returnsDeleted: true,
   conditionalUpdate: true,
-  doc: 'A storage driver and what it can do.',
+  doc: 'CSIDriver describes a CSI driver that is installed in the cluster. Its name is that of the driver.',
   generation: 'changes',
   columns: [
     { name: 'AttachRequired', type: 'boolean', value: o => o.spec.attachRequired ?? true },
@@ -138,7 +158,7 @@ export const CSIDriver = defineKind({
     yield* unchanged(next.spec, old.spec, ['volumeLifecycleModes'], path)
   },
   fields: {
-    spec: CSIDriverSpec.value({ proto: 2, doc: 'What is wanted.' }),
+    spec: CSIDriverSpec.value({ proto: 2, doc: 'Requirements and capabilities of the driver.' }),
   },
 })
 export type CSIDriver = Of<typeof CSIDriver>

@@ -9,57 +9,98 @@ import { validateDriverName } from '../core/volume-source-rules.ts'
 import { same } from '../unchanged.ts'
 import { int32, list, listByKey, string, struct, time } from '../../api/schema/build.ts'
 
-export const VolumeNodeResources = struct('storage.v1.VolumeNodeResources', 'How many volumes a node can have.', {
-  count: int32({ proto: 1, optional: true, doc: 'Most volumes of the driver; unset for no limit.' }),
+export const VolumeNodeResources = struct('storage.v1.VolumeNodeResources', 'Number of volumes that a node can take.', {
+  count: int32({
+    proto: 1,
+    optional: true,
+    doc: 'Maximum number of distinct volumes of the driver that can be used on the node. If unset, there is no limit.',
+  }),
 })
 export type VolumeNodeResources = Of<typeof VolumeNodeResources>
 
-export const CSINodeDriver = struct('storage.v1.CSINodeDriver', 'A CSI driver on a node.', {
+export const CSINodeDriver = struct('storage.v1.CSINodeDriver', 'CSI driver that is installed on a node.', {
   name: string({ proto: 1, always: true, doc: 'Name of the driver.' }),
-  nodeID: string({ proto: 2, always: true, doc: 'What the driver calls the node.' }),
+  nodeID: string({
+    proto: 2,
+    always: true,
+    doc: 'ID of the node as the driver identifies it. May differ from the name of the node.',
+  }),
   topologyKeys: list(string({}), {
     proto: 3,
     always: true,
-    doc: 'Node labels that say which volumes the node can reach.',
+    doc: 'Keys of the node labels that determine which volumes of the driver the node can access.',
   }),
-  allocatable: VolumeNodeResources.field({ proto: 4, doc: 'How many of its volumes the node can have.' }),
+  allocatable: VolumeNodeResources.field({ proto: 4, doc: 'Number of volumes of the driver that the node can take.' }),
 })
 export type CSINodeDriver = Of<typeof CSINodeDriver>
 
-export const CSINodeSpec = struct('storage.v1.CSINodeSpec', 'The CSI drivers on a node.', {
-  drivers: listByKey('name', CSINodeDriver, { proto: 1, always: true, mergeKey: 'name', doc: 'The drivers.' }),
+export const CSINodeSpec = struct('storage.v1.CSINodeSpec', 'CSI drivers that are installed on a node.', {
+  drivers: listByKey('name', CSINodeDriver, {
+    proto: 1,
+    always: true,
+    mergeKey: 'name',
+    doc: 'Drivers that are installed on the node. The entry of an installed driver cannot be changed, apart from allocatable.',
+  }),
 })
 export type CSINodeSpec = Of<typeof CSINodeSpec>
 
 export const StorageHealthCondition = struct(
   'storage.v1.StorageHealthCondition',
-  'Something wrong with a driver’s storage, as the node sees it.',
+  'Problem with the storage of a driver, as seen from a node.',
   {
     status: string({
       proto: 1,
       always: true,
       required: true,
       enum: ['StorageUnreachable', 'StorageDegraded'],
-      doc: 'StorageUnreachable or StorageDegraded.',
+      doc: 'Kind of problem: StorageUnreachable or StorageDegraded.',
     }),
-    reason: string({ proto: 2, always: true, required: true, doc: 'One CamelCase word why.' }),
-    message: string({ proto: 3, doc: 'The same for people.' }),
-    accessMode: string({ proto: 4, optional: true, doc: 'The access mode it is about.' }),
-    volumeMode: string({ proto: 5, optional: true, doc: 'The volume mode it is about.' }),
-    lastTransitionTime: time({ proto: 6, always: true, doc: 'When the status last changed.' }),
+    reason: string({
+      proto: 2,
+      always: true,
+      required: true,
+      doc: 'Machine-readable reason in CamelCase for the problem.',
+    }),
+    message: string({ proto: 3, doc: 'Human-readable message with details about the problem.' }),
+    accessMode: string({
+      proto: 4,
+      optional: true,
+      doc: 'Access mode of the volumes that are affected. If unset, all are.',
+    }),
+    volumeMode: string({
+      proto: 5,
+      optional: true,
+      doc: 'Volume mode of the volumes that are affected. If unset, all are.',
+    }),
+    lastTransitionTime: time({ proto: 6, always: true, doc: 'Time when the condition last changed.' }),
   },
 )
 export type StorageHealthCondition = Of<typeof StorageHealthCondition>
 
-export const StorageHealth = struct('storage.v1.StorageHealth', 'How healthy a driver’s storage is.', {
-  name: string({ proto: 1, always: true, required: true, doc: 'Name of the driver.' }),
-  healthConditions: list(StorageHealthCondition, { proto: 2, doc: 'What is wrong with it, if anything.' }),
-})
+export const StorageHealth = struct(
+  'storage.v1.StorageHealth',
+  'Health of the storage of a driver, as seen from a node.',
+  {
+    name: string({ proto: 1, always: true, required: true, doc: 'Name of the driver.' }),
+    healthConditions: list(StorageHealthCondition, {
+      proto: 2,
+      doc: 'Problems with the storage. Empty if there are none.',
+    }),
+  },
+)
 export type StorageHealth = Of<typeof StorageHealth>
 
-export const CSINodeStatus = struct('storage.v1.CSINodeStatus', 'The state of the CSI drivers on a node.', {
-  storageHealth: listByKey('name', StorageHealth, { proto: 1, mergeKey: 'name', doc: 'How healthy their storage is.' }),
-})
+export const CSINodeStatus = struct(
+  'storage.v1.CSINodeStatus',
+  'Most recently observed state of the CSI drivers on a node.',
+  {
+    storageHealth: listByKey('name', StorageHealth, {
+      proto: 1,
+      mergeKey: 'name',
+      doc: 'Health of the storage of each driver. Alpha, not reported.',
+    }),
+  },
+)
 export type CSINodeStatus = Of<typeof CSINodeStatus>
 
 const maxNodeIDBytes = 256
@@ -91,7 +132,7 @@ export const CSINode = defineKind({
   scope: 'Cluster',
   returnsDeleted: true,
   conditionalUpdate: true,
-  doc: 'The storage drivers of a node.',
+  doc: 'CSINode holds information about the CSI drivers that are installed on a node. Its name is that of the node.',
   columns: [{ name: 'Drivers', type: 'integer', value: o => o.spec.drivers.length }],
   explicit: true,
   *validate({ spec }, at) {
@@ -104,8 +145,8 @@ export const CSINode = defineKind({
           yield at.field('spec', 'drivers').invalid(goStruct(CSINodeDriver, is), immutable)
   },
   fields: {
-    spec: CSINodeSpec.value({ proto: 2, doc: 'What is wanted.' }),
-    status: CSINodeStatus.value({ proto: 3, omitZero: true, doc: 'What is the case, as last observed.' }),
+    spec: CSINodeSpec.value({ proto: 2, doc: 'CSI drivers that are installed on the node.' }),
+    status: CSINodeStatus.value({ proto: 3, omitZero: true, doc: 'Most recently observed state of the drivers.' }),
   },
 })
 export type CSINode = Of<typeof CSINode>

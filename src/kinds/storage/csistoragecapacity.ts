@@ -15,7 +15,7 @@ export const CSIStorageCapacity = defineKind({
   plural: 'csistoragecapacities',
   scope: 'Namespaced',
   conditionalUpdate: true,
-  doc: 'How much storage a driver has left, and where.',
+  doc: 'CSIStorageCapacity reports how much storage a CSI driver can provide for a StorageClass in a topology.',
   columns: [createdColumn as never],
   explicit: true,
   *validate({ nodeTopology, storageClassName, capacity = '0' }, at) {
@@ -27,10 +27,25 @@ export const CSIStorageCapacity = defineKind({
     yield* unchanged(next, old, ['nodeTopology', 'storageClassName'], at)
   },
   fields: {
-    nodeTopology: LabelSelector.field({ proto: 2, doc: 'Nodes that can reach this storage.' }),
-    storageClassName: string({ proto: 3, always: true, doc: 'StorageClass that this is about.' }),
-    capacity: quantity({ proto: 4, optional: true, doc: 'Room that is left.' }),
-    maximumVolumeSize: quantity({ proto: 5, optional: true, doc: 'Largest volume that can be made.' }),
+    nodeTopology: LabelSelector.field({
+      proto: 2,
+      doc: 'Selects the nodes that can access the storage by their labels. If unset, no nodes can; if empty, all nodes can. Cannot be changed.',
+    }),
+    storageClassName: string({
+      proto: 3,
+      always: true,
+      doc: 'Name of the StorageClass that the capacity is for. Cannot be changed.',
+    }),
+    capacity: quantity({
+      proto: 4,
+      optional: true,
+      doc: 'Storage that is available, in bytes. If unset, the driver does not report it.',
+    }),
+    maximumVolumeSize: quantity({
+      proto: 5,
+      optional: true,
+      doc: 'Maximum size of a volume that can be provisioned, in bytes. If unset, the driver does not report it.',
+    }),
   },
 })
 export type CSIStorageCapacity = Of<typeof CSIStorageCapacity>

@@ -14,7 +14,7 @@ export const StorageClass = defineKind({
   scope: 'Cluster',
   returnsDeleted: true,
   shortNames: ['sc'],
-  doc: 'A storage class: how volumes of one sort are made.',
+  doc: 'StorageClass describes how volumes are provisioned. The annotation storageclass.kubernetes.io/is-default-class makes it the default.',
   columns: [
     { name: 'Provisioner', type: 'string', value: '.provisioner' },
     { name: 'ReclaimPolicy', type: 'string', value: '.reclaimPolicy' },
@@ -33,25 +33,43 @@ export const StorageClass = defineKind({
     yield* unchanged(next, old, ['parameters', 'provisioner', 'reclaimPolicy', 'volumeBindingMode'], at)
   },
   fields: {
-    provisioner: string({ proto: 2, always: true, required: true, doc: 'Who makes the volumes.' }),
-    parameters: map(string({}), { proto: 3, doc: 'Settings for the provisioner.' }),
+    provisioner: string({
+      proto: 2,
+      always: true,
+      required: true,
+      doc: 'Name of the provisioner, such as the name of a CSI driver. Cannot be changed.',
+    }),
+    parameters: map(string({}), {
+      proto: 3,
+      doc: 'Parameters for the provisioner. At most 512, with at most 256 KiB in total. Cannot be changed.',
+    }),
     reclaimPolicy: string({
       proto: 4,
       default: 'Delete',
       optional: true,
       enum: ['Delete', 'Retain'],
-      doc: 'What happens to its volumes once their claim is gone: Delete or Retain.',
+      doc: 'What happens to provisioned volumes when their claim is deleted: Delete or Retain. Cannot be changed. Defaults to Delete.',
     }),
-    mountOptions: list(string({}), { proto: 5, doc: 'Options for mounting its volumes.' }),
-    allowVolumeExpansion: bool({ proto: 6, optional: true, doc: 'Whether claims may ask for more room later.' }),
+    mountOptions: list(string({}), {
+      proto: 5,
+      doc: 'Options for mounting provisioned volumes, such as ro. They are not validated: an invalid option makes mounting fail.',
+    }),
+    allowVolumeExpansion: bool({
+      proto: 6,
+      optional: true,
+      doc: 'Whether claims of this class can request a larger size later. Defaults to false.',
+    }),
     volumeBindingMode: string({
       proto: 7,
       default: 'Immediate',
       optional: true,
       enum: ['Immediate', 'WaitForFirstConsumer'],
-      doc: 'Immediate, or WaitForFirstConsumer to make the volume where the pod goes.',
+      doc: 'When volumes are provisioned and bound: Immediate, or WaitForFirstConsumer once a pod that uses the claim is scheduled. Cannot be changed. Defaults to Immediate.',
     }),
-    allowedTopologies: list(TopologySelectorTerm, { proto: 8, doc: 'Places where volumes may be made.' }),
+    allowedTopologies: list(TopologySelectorTerm, {
+      proto: 8,
+      doc: 'Topologies in which volumes can be provisioned. If unset, there is no restriction.',
+    }),
   },
 })
 export type StorageClass = Of<typeof StorageClass>

@@ -14,34 +14,56 @@ import { same } from '../unchanged.ts'
 
 export const VolumeAttachmentSource = struct(
   'storage.v1.VolumeAttachmentSource',
-  'The volume to attach; exactly one is set.',
+  'Volume to attach. Exactly one field must be set.',
   {
-    persistentVolumeName: string({ proto: 1, optional: true, doc: 'A PersistentVolume.' }),
-    inlineVolumeSpec: PersistentVolumeSpec.field({ proto: 2, doc: 'A volume that no PersistentVolume stands for.' }),
+    persistentVolumeName: string({ proto: 1, optional: true, doc: 'Name of the PersistentVolume to attach.' }),
+    inlineVolumeSpec: PersistentVolumeSpec.field({
+      proto: 2,
+      doc: 'Spec of a volume without a PersistentVolume. Used for in-tree volumes that are migrated to CSI.',
+    }),
   },
 )
 export type VolumeAttachmentSource = Of<typeof VolumeAttachmentSource>
 
-export const VolumeAttachmentSpec = struct('storage.v1.VolumeAttachmentSpec', 'Which volume is to be attached where.', {
-  attacher: string({ proto: 1, always: true, required: true, doc: 'CSI driver that has to do it.' }),
-  source: VolumeAttachmentSource.value({ proto: 2, doc: 'The volume.' }),
-  nodeName: string({ proto: 3, always: true, doc: 'The node.' }),
-})
+export const VolumeAttachmentSpec = struct(
+  'storage.v1.VolumeAttachmentSpec',
+  'Requested attachment. Cannot be changed.',
+  {
+    attacher: string({
+      proto: 1,
+      always: true,
+      required: true,
+      doc: 'Name of the CSI driver that handles the request.',
+    }),
+    source: VolumeAttachmentSource.value({ proto: 2, doc: 'Volume to attach.' }),
+    nodeName: string({ proto: 3, always: true, doc: 'Name of the node to attach the volume to.' }),
+  },
+)
 export type VolumeAttachmentSpec = Of<typeof VolumeAttachmentSpec>
 
-export const VolumeError = struct('storage.v1.VolumeError', 'An attempt that failed.', {
-  time: time({ proto: 1, always: true, doc: 'When.' }),
-  message: string({ proto: 2, doc: 'What went wrong.' }),
-  errorCode: int32({ proto: 3, optional: true, doc: 'gRPC code of the failure.' }),
+export const VolumeError = struct('storage.v1.VolumeError', 'Error of an attach or detach operation.', {
+  time: time({ proto: 1, always: true, doc: 'Time when the error occurred.' }),
+  message: string({
+    proto: 2,
+    doc: 'Human-readable description of the error. Must not contain sensitive information.',
+  }),
+  errorCode: int32({ proto: 3, optional: true, doc: 'Error code of the operation, as defined by gRPC.' }),
 })
 export type VolumeError = Of<typeof VolumeError>
 
-export const VolumeAttachmentStatus = struct('storage.v1.VolumeAttachmentStatus', 'How far attaching has come.', {
-  attached: bool({ proto: 1, always: true, doc: 'Whether the volume is attached.' }),
-  attachmentMetadata: map(string({}), { proto: 2, doc: 'Values that the driver needs to mount the volume.' }),
-  attachError: VolumeError.field({ proto: 3, doc: 'Last failure to attach.' }),
-  detachError: VolumeError.field({ proto: 4, doc: 'Last failure to detach.' }),
-})
+export const VolumeAttachmentStatus = struct(
+  'storage.v1.VolumeAttachmentStatus',
+  'Most recently observed state of a VolumeAttachment.',
+  {
+    attached: bool({ proto: 1, always: true, doc: 'Whether the volume is attached. Set by the external attacher.' }),
+    attachmentMetadata: map(string({}), {
+      proto: 2,
+      doc: 'Information from the attach operation that later operations need, such as the mount. Set by the external attacher.',
+    }),
+    attachError: VolumeError.field({ proto: 3, doc: 'Error of the last attach operation, if it failed.' }),
+    detachError: VolumeError.field({ proto: 4, doc: 'Error of the last detach operation, if it failed.' }),
+  },
+)
 export type VolumeAttachmentStatus = Of<typeof VolumeAttachmentStatus>
 
 const oneSource = 'must specify exactly one of inlineVolumeSpec and persistentVolumeName'
@@ -92,7 +114,7 @@ export const VolumeAttachment = defineKind({
   conditionalUpdate: true,
   status: true,
   statusKeeps: keptByStatus,
-  doc: 'The wish that a volume be attached to a node.',
+  doc: 'VolumeAttachment requests that a volume be attached to a node. The volume is detached when the object is deleted.',
   columns: [
     { name: 'Attacher', type: 'string', format: 'name', value: o => o.spec.attacher },
     { name: 'PV', type: 'string', value: o => o.spec.source.persistentVolumeName ?? '' },
@@ -109,8 +131,12 @@ export const VolumeAttachment = defineKind({
     if (!same(next.spec, old.spec)) yield at.field('spec').invalid(goStruct(VolumeAttachmentSpec, next.spec), immutable)
   },
   fields: {
-    spec: VolumeAttachmentSpec.value({ proto: 2, required: true, doc: 'What is wanted.' }),
-    status: VolumeAttachmentStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
+    spec: VolumeAttachmentSpec.value({
+      proto: 2,
+      required: true,
+      doc: 'Volume to attach, and the node to attach it to. Cannot be changed.',
+    }),
+    status: VolumeAttachmentStatus.value({ proto: 3, doc: 'Most recently observed state of the attachment.' }),
   },
 })
 export type VolumeAttachment = Of<typeof VolumeAttachment>

@@ -13,7 +13,7 @@ export const VolumeAttributesClass = defineKind({
   scope: 'Cluster',
   returnsDeleted: true,
   shortNames: ['vac'],
-  doc: 'Attributes of volumes that may be changed while they are in use.',
+  doc: 'VolumeAttributesClass defines attributes of volumes, such as IOPS, that can be changed while a volume is in use.',
   columns: [{ name: 'DriverName', type: 'string', value: o => o.driverName }],
   explicit: true,
   *validate({ driverName, parameters = {} }, at) {
@@ -27,8 +27,15 @@ export const VolumeAttributesClass = defineKind({
       if (!same(next[field], old[field])) yield at.field(field).forbidden(`updates to ${field} are forbidden.`)
   },
   fields: {
-    driverName: string({ proto: 2, always: true, doc: 'CSI driver of the volumes.' }),
-    parameters: map(string({}), { proto: 3, doc: 'Attributes that the driver gives them.' }),
+    driverName: string({
+      proto: 2,
+      always: true,
+      doc: 'Name of the CSI driver whose volumes the class applies to. Cannot be changed.',
+    }),
+    parameters: map(string({}), {
+      proto: 3,
+      doc: 'Attributes, as parameters for the driver. At least one is required, and at most 512 with at most 256 KiB in total. Cannot be changed.',
+    }),
   },
 })
 export type VolumeAttributesClass = Of<typeof VolumeAttributesClass>

@@ -6,23 +6,29 @@ import { listByKey, string, struct } from '../../api/schema/build.ts'
 
 export const StorageVersionMigrationSpec = struct(
   'storagemigration.v1.StorageVersionMigrationSpec',
-  'What is to be written anew.',
+  'Resource whose objects are migrated.',
   {
-    resource: GroupResource.value({ proto: 1, doc: 'The resource whose objects are written anew.' }),
+    resource: GroupResource.value({
+      proto: 1,
+      doc: 'Resource whose objects are migrated to the current storage version.',
+    }),
   },
 )
 export type StorageVersionMigrationSpec = Of<typeof StorageVersionMigrationSpec>
 
 export const StorageVersionMigrationStatus = struct(
   'storagemigration.v1.StorageVersionMigrationStatus',
-  'How far it has come.',
+  'Most recently observed state of a migration.',
   {
     conditions: listByKey('type', Condition, {
       proto: 1,
       mergeKey: 'type',
-      doc: 'What can be said about the state, one entry per aspect.',
+      doc: 'Current conditions of the migration: Running, Succeeded or Failed.',
     }),
-    resourceVersion: string({ proto: 2, doc: 'Objects older than this are written anew.' }),
+    resourceVersion: string({
+      proto: 2,
+      doc: 'Resource version at which the migration began. Objects that were last written before it are migrated.',
+    }),
   },
 )
 export type StorageVersionMigrationStatus = Of<typeof StorageVersionMigrationStatus>
@@ -35,10 +41,10 @@ export const StorageVersionMigration = defineKind({
   scope: 'Cluster',
   status: true,
   statusKeeps: keptByStatus,
-  doc: 'A rewrite of all objects of a resource in its newest form.',
+  doc: 'StorageVersionMigration rewrites all objects of a resource, so that they are stored in the current storage version.',
   fields: {
-    spec: StorageVersionMigrationSpec.value({ proto: 2, doc: 'What is wanted.' }),
-    status: StorageVersionMigrationStatus.value({ proto: 3, doc: 'What is the case, as last observed.' }),
+    spec: StorageVersionMigrationSpec.value({ proto: 2, doc: 'Resource whose objects are migrated.' }),
+    status: StorageVersionMigrationStatus.value({ proto: 3, doc: 'Most recently observed state of the migration.' }),
   },
 })
 export type StorageVersionMigration = Of<typeof StorageVersionMigration>

@@ -6,10 +6,12 @@ import { containerConfig, sandboxConfig } from '../config/configs.ts'
 import { environmentOf } from '../config/env.ts'
 import { checkNonRoot } from '../config/security.ts'
 import { grpcOf } from '../cri/index.ts'
+import { ImageMountFailure } from '../host.ts'
 import { dockerConfigOf } from '../credentials.ts'
 import type { PodSeen, SandboxSeen } from '../runtime/runtime.ts'
 import { type NodeContext, podEvent, StartFailure } from './context.ts'
 import { runHook } from './hooks.ts'
+import { showImages } from './image-volumes.ts'
 import type { Step } from './plan.ts'
 import { findContainer, namespaceOf, newest, type ReadContainer, type ReadPod, uidOf } from './spec.ts'
 
@@ -38,11 +40,18 @@ export async function startContainer(context: NodeContext, request: StartRequest
     return new StartFailure(reason, words, retryMs, error)
   }
   const config = sandboxConfig(pod, sandbox.attempt, context.place)
-  const pullSecrets = () => pullSecretsOf(context, pod)
+  const pulling = { pod, sandbox: config, pullSecrets: () => pullSecretsOf(context, pod), signal }
   let found: Awaited<ReturnType<NodeContext['images']['ensure']>>
   try {
-    found = await context.images.ensure({ pod, container, sandbox: config, pullSecrets, event, signal })
+    await showImages(context, container, pulling)
+    found = await context.images.ensure({
+      ...pulling,
+      image: container.image ?? '',
+      pullPolicy: container.imagePullPolicy,
+      event,
+    })
   } catch (error) {
+    if (error instanceof ImageMountFailure) throw fail('CreateContainerError', error)
     if (error instanceof StartFailure) event('Warning', 'Failed', `Error: ${error.reason}`)
     throw error
   }
@@ -50,7 +59,7 @@ export async function startContainer(context: NodeContext, request: StartRequest
   try {
     made = await configure(context, request, container, found)
   } catch (error) {
-    throw fail('CreateContainerConfigError', error)
+    throw fail(error instanceof ImageMountFailure ? 'CreateContainerError' : 'CreateContainerConfigError', error)
   }
   let id: string
   try {

@@ -2,11 +2,12 @@
 // read of them is kept; everything else is asked again.
 import { open } from 'node:fs/promises'
 import type { Clock } from '../../base/clock.ts'
-import { isReason, messageOf } from '../../base/errors.ts'
+import { isReason, messageOf, StatusError } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import { connectCri, containerdEvents, type Message } from '../cri/index.ts'
 import { readLastLines } from '../logs/read.ts'
 import { ContainerdExec } from './exec.ts'
+import { ContainerdViews } from './views.ts'
 import {
   annotationNames,
   type ContainerOutline,
@@ -42,6 +43,10 @@ export function criRuntime({ socket, clock, log, pinnedImages }: CriRuntimeOptio
   const pins = pinnedImages ?? (async () => new Set<string>())
   const { cri, close } = connectCri(socket)
   const execs = new ContainerdExec(socket)
+  const views = new ContainerdViews(socket, async () => {
+    const { info } = await cri.status({ verbose: true })
+    return (JSON.parse(info.config ?? '') as { containerd: { snapshotter: string } }).containerd.snapshotter
+  })
   /** Which pod a container or sandbox belongs to, to tell whom an event concerns. */
   const owners = new Map<string, string>()
   const ended = new Map<string, ContainerSeen>()
@@ -182,7 +187,7 @@ export function criRuntime({ socket, clock, log, pinnedImages }: CriRuntimeOptio
   return {
     real: true,
     watch,
-    close: () => (execs.close(), close()),
+    close: () => (execs.close(), views.close(), close()),
     outline,
     pod,
     async info() {
@@ -242,6 +247,14 @@ export function criRuntime({ socket, clock, log, pinnedImages }: CriRuntimeOptio
     async removeImage(name) {
       await cri.removeImage({ image: { image: name } })
     },
+    async viewImage(ref, view) {
+      const { image, info } = await cri.imageStatus({ image: { image: ref }, verbose: true })
+      if (!image) throw new StatusError('NotFound', `image ${ref} is not on this node`)
+      const { chainID } = JSON.parse(info.info ?? '') as { chainID: string }
+      return views.make(chainID, view, clock.now())
+    },
+    releaseViews: podUid => views.release(podUid),
+    views: () => views.all(),
     async usage() {
       const { stats } = await cri.listContainerStats({})
       return stats.flatMap(s => {

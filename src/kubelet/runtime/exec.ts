@@ -11,11 +11,11 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { Socket } from 'node:net'
 import { dirname, join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
-import * as grpc from '@grpc/grpc-js'
+import type * as grpc from '@grpc/grpc-js'
 import { messageOf } from '../../base/errors.ts'
 import { realRandom } from '../../base/random.ts'
 import { run } from '../../linux/index.ts'
-import { callUnary, grpcOf, loadDefinition, type Received, socketChannelOptions } from '../grpc.ts'
+import { callUnary, grpcOf, type Received, socketClient } from '../grpc.ts'
 import type { StreamWishes } from './runtime.ts'
 
 export interface ExecProcess {
@@ -87,8 +87,8 @@ export class ContainerdExec {
 
   constructor(socket: string) {
     this.#socket = socket
-    this.#tasks = clientOf(tasks, 'Tasks', socket)
-    this.#containers = clientOf(containers, 'Containers', socket)
+    this.#tasks = socketClient(tasks, 'Tasks', socket)
+    this.#containers = socketClient(containers, 'Containers', socket)
   }
 
   close(): void {
@@ -188,13 +188,6 @@ export class ContainerdExec {
 }
 
 const metadata = { 'containerd-namespace': namespace }
-
-function clientOf(definition: Parameters<typeof loadDefinition>[0], service: string, socket: string): grpc.Client {
-  let at: unknown = loadDefinition(definition)
-  for (const name of [...definition.package.split('.'), service]) at = (at as Record<string, unknown>)[name]
-  const Client = at as grpc.ServiceClientConstructor
-  return new Client(`unix:${socket}`, grpc.credentials.createInsecure(), socketChannelOptions)
-}
 
 /** The FIFOs of one process, open at our end. */
 class Pipes {

@@ -76,6 +76,19 @@ export interface ImageSeen {
   username: string
 }
 
+/** A volume that shows the files of an image. */
+export interface ImageView {
+  podUid: string
+  volume: string
+}
+
+/** A filesystem as mount(8) takes it. */
+export interface FileSystem {
+  type: string
+  source: string
+  options: readonly string[]
+}
+
 export interface ContainerUsage {
   id: string
   name: string
@@ -136,6 +149,15 @@ export interface Runtime {
   /** Returns the reference the image is known by from now on. */
   pullImage(name: string, auth: AuthConfig | undefined, sandbox: SandboxConfig, signal: AbortSignal): Promise<string>
   removeImage(name: string): Promise<void>
+  /**
+   * Keeps the files of an image for a volume, and returns what to mount there, one over the other; nothing where there
+   * are no files. Asked again for a volume, it begins anew. `ref` is what pulling the image returned, or its id.
+   */
+  viewImage(ref: string, view: ImageView): Promise<readonly FileSystem[]>
+  /** Gives back what was kept for a pod's volumes, once they are unmounted. */
+  releaseViews(podUid: string): Promise<void>
+  /** The volumes that images are kept for. */
+  views(): Promise<readonly ImageView[]>
   usage(): Promise<readonly ContainerUsage[]>
   imageFs(): Promise<{ mountpoint: string; usedBytes: number; inodesUsed: number } | undefined>
 

@@ -7,6 +7,7 @@ import {
   annotationNames,
   type ContainerSeen,
   type ExecResult,
+  type ImageView,
   labelNames,
   newestFirst,
   type Runtime,
@@ -67,6 +68,8 @@ export function simulatedRuntime(o: SimulatedOptions): Runtime {
   const containers = new Map<string, Container>()
   const byPod = new Map<string, { sandboxes: Set<Sandbox>; containers: Set<Container> }>()
   const images = new Set(o.images)
+  /** Volumes that show images, by `POD VOLUME`. */
+  const views = new Map<string, ImageView>()
   const addresses = new Set<number>()
   let heard: ((uid: string) => void) | undefined
   let counter = 0
@@ -266,6 +269,14 @@ export function simulatedRuntime(o: SimulatedOptions): Runtime {
     async removeImage(name) {
       images.delete(name)
     },
+    async viewImage(_ref, view) {
+      views.set(`${view.podUid} ${view.volume}`, view)
+      return []
+    },
+    async releaseViews(podUid) {
+      for (const [key, view] of views) if (view.podUid === podUid) views.delete(key)
+    },
+    views: async () => [...views.values()],
     usage: async () => [],
     imageFs: async () => undefined,
     execUrl: refuse,

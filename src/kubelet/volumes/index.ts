@@ -2,9 +2,10 @@
 import { emptyDir } from './empty-dir.ts'
 import { files } from './files.ts'
 import { hostPath } from './host-path.ts'
+import { image } from './image.ts'
 import type { ReadVolume, VolumePlugin } from './volume.ts'
 
-const plugins: readonly VolumePlugin[] = [emptyDir, hostPath, ...files]
+const plugins: readonly VolumePlugin[] = [emptyDir, hostPath, image, ...files]
 
 export const pluginFor = (volume: ReadVolume): VolumePlugin | undefined =>
   plugins.find(plugin => plugin.matches(volume))

@@ -2,6 +2,7 @@
 // kind says how it is made, and some how it is kept current.
 import { join } from 'node:path'
 import type { Clock } from '../../base/clock.ts'
+import type { Beneath } from '../../linux/index.ts'
 import type { Client } from '../../client/index.ts'
 import type { NodeFacts } from '../config/fields.ts'
 import type { NodeObjects } from '../objects.ts'
@@ -40,6 +41,8 @@ export interface VolumePlugin {
   memory?: boolean
   /** Containers may not write to it. */
   readOnly?: boolean
+  /** Opens a part of it; the default makes what is missing. */
+  openPart?(dir: string, part: string): Promise<Beneath>
   /** The path to mount, where it is not `dir`. */
   source?(volume: ReadVolume): string
   /** May be called again on a volume that is there. Throws with the words for the event. */
