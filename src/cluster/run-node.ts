@@ -12,7 +12,7 @@ import { criRuntime, type Kubelet, startKubelet } from '../kubelet/index.ts'
 import { announceNetwork, keepPodRoutes, makeBridge } from '../network/index.ts'
 import { startProxy } from '../proxy/index.ts'
 import type { KeyPair } from '../wire/x509.ts'
-import { clusterTag } from './config.ts'
+import { type ClusterConfig, clusterTag } from './config.ts'
 import { dnsAnswers } from './dns-probe.ts'
 import { dnsPort } from './dns-service.ts'
 import { keepNodeNetwork } from './node-network.ts'
@@ -101,9 +101,12 @@ export async function runNode(options: NodeOptions): Promise<void> {
     const dns = { client: dnsClient, address, port: dnsPort, domain: config.domain, resolvConf }
     await startDns({ ...dns, clock, log: log.with({ part: 'dns' }), signal })
     await proxy
+    const works = await dnsWorks(config, dnsPatience, signal)
     await announceNetwork(place, mtu)
     await kubelet.refresh()
-    void reportDns(options, signal)
+    if (works) return options.tell({ ready: true })
+    options.tell({ ready: true, problem: `DNS does not answer at ${config.dnsAddress}` })
+    void dnsWorks(config, dnsOutage, signal).then(late => late && options.tell({ ready: true }))
   }
   options.tell({ ready: false, problem: 'the network for pods is not set up yet' })
   proxy
@@ -119,26 +122,24 @@ export async function runNode(options: NodeOptions): Promise<void> {
   transport.close()
 }
 
-const dnsPatienceMs = 10_000
-const dnsPauseMs = { hasty: 20, slow: 2_000 }
+/** How long a node waits for DNS, and how often it asks: a cluster may have a DNS of somebody else, or none. */
+const dnsPatience = { limitMs: 5_000, pauseMs: 20 }
+const dnsOutage = { limitMs: Infinity, pauseMs: 2_000 }
 
-/**
- * Reports the agent as ready when DNS answers at its service address, as pods ask it: after that nothing of the network
- * is missing. When it does not answer for long, that is a problem, but no reason to wait with everything else.
- */
-async function reportDns({ config, tell }: NodeOptions, signal: AbortSignal): Promise<void> {
-  const [address, name] = [config.dnsAddress, `kubernetes.default.svc.${config.domain}`]
-  const since = realClock.now()
-  let pauseMs = dnsPauseMs.hasty
-  while (!signal.aborted && !(await dnsAnswers(address, name))) {
-    if (pauseMs === dnsPauseMs.hasty && realClock.now() - since > dnsPatienceMs) {
-      pauseMs = dnsPauseMs.slow
-      tell({ ready: true, problem: `DNS does not answer at ${address}` })
-    }
+/** Whether DNS comes to answer in time at its service address, as pods ask it: it takes the proxy, too. */
+async function dnsWorks(
+  { dnsAddress, domain }: ClusterConfig,
+  { limitMs, pauseMs }: typeof dnsPatience,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const until = realClock.now() + limitMs
+  while (!signal.aborted) {
+    if (await dnsAnswers(dnsAddress, `kubernetes.default.svc.${domain}`)) return true
+    if (realClock.now() > until) return false
     // Rejects only when aborted, which the loop's condition sees.
     await realClock.sleep(pauseMs, signal).catch(() => {})
   }
-  if (!signal.aborted) tell({ ready: true })
+  return false
 }
 
 const resolvConfs = ['/etc/resolv.conf', '/run/systemd/resolve/resolv.conf']

@@ -80,7 +80,7 @@ const cpuText = (milli: number) => (milli % 1000 === 0 ? String(milli / 1000) : 
 function conditions(input: NodeFactsInput, before: DeepReadonly<NodeStatus> | undefined, now: number): NodeCondition[] {
   const { pressure, runtime } = input
   const problems = [
-    runtime.runtimeProblem && `container runtime is down or not ready: ${runtime.runtimeProblem}`,
+    runtime.runtimeProblem,
     runtime.networkProblem && `container runtime network not ready: ${runtime.networkProblem}`,
     input.problem,
   ].filter(Boolean)
