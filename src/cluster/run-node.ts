@@ -69,8 +69,10 @@ export async function runNode(options: NodeOptions): Promise<void> {
     log: log.with({ part: 'kube-proxy' }),
     signal,
   })
+  const dnsClient = client('dns')
   const network = keepNodeNetwork({
-    setUp: (podCidr, signal) => setUp(podCidr, signal),
+    setUp: (podCidr, signal) =>
+      setUpNetwork({ options, client: dnsClient, podCidr, resolvConf, proxy, kubelet, signal }),
     clock,
     log: log.with({ part: 'network' }),
     signal,
@@ -92,22 +94,6 @@ export async function runNode(options: NodeOptions): Promise<void> {
     signal,
     onPodCIDR: ([podCidr]) => podCidr && network(podCidr),
   })
-  const dnsClient = client('dns')
-  // A node is ready for pods when the addresses and names of services work on it, not sooner.
-  const setUp = async (podCidr: string, signal: AbortSignal) => {
-    const { cniConf, cniState } = nodeDirs(paths.node(nodeName))
-    const place = { bridge: bridgeOf(tag), podCidr, confDir: cniConf, stateDir: cniState }
-    const { address, mtu } = await makeBridge(place, log)
-    const dns = { client: dnsClient, address, port: dnsPort, domain: config.domain, resolvConf }
-    await startDns({ ...dns, clock, log: log.with({ part: 'dns' }), signal })
-    await proxy
-    const works = await dnsWorks(config, dnsPatience, signal)
-    await announceNetwork(place, mtu)
-    await kubelet.refresh()
-    if (works) return options.tell({ ready: true })
-    options.tell({ ready: true, problem: `DNS does not answer at ${config.dnsAddress}` })
-    void dnsWorks(config, dnsOutage, signal).then(late => late && options.tell({ ready: true }))
-  }
   options.tell({ ready: false, problem: 'the network for pods is not set up yet' })
   proxy
     .then(() => keepPodRoutes({ client: client('network'), nodeName, podCidr: config.podCidr, clock, log, signal }))
@@ -120,6 +106,41 @@ export async function runNode(options: NodeOptions): Promise<void> {
   await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))
   await kubelet.close()
   transport.close()
+}
+
+interface NetworkSetUp {
+  options: NodeOptions
+  client: Client
+  podCidr: string
+  resolvConf: string
+  proxy: Promise<unknown>
+  kubelet: Kubelet
+  signal: AbortSignal
+}
+
+/** A node is ready for pods when the addresses and names of services work on it, not sooner. */
+async function setUpNetwork({
+  options,
+  client,
+  podCidr,
+  resolvConf,
+  proxy,
+  kubelet,
+  signal,
+}: NetworkSetUp): Promise<void> {
+  const { config, paths, log, nodeName, tell } = options
+  const { cniConf, cniState } = nodeDirs(paths.node(nodeName))
+  const place = { bridge: bridgeOf(clusterTag(paths, config.name)), podCidr, confDir: cniConf, stateDir: cniState }
+  const { address, mtu } = await makeBridge(place, log)
+  const dns = { client, address, port: dnsPort, domain: config.domain, resolvConf }
+  await startDns({ ...dns, clock: realClock, log: log.with({ part: 'dns' }), signal })
+  await proxy
+  const works = await dnsWorks(config, dnsPatience, signal)
+  await announceNetwork(place, mtu)
+  await kubelet.refresh()
+  if (works) return tell({ ready: true })
+  tell({ ready: true, problem: `DNS does not answer at ${config.dnsAddress}` })
+  void dnsWorks(config, dnsOutage, signal).then(late => late && tell({ ready: true }))
 }
 
 /** How long a node waits for DNS, and how often it asks: a cluster may have a DNS of somebody else, or none. */
