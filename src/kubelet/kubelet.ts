@@ -22,7 +22,7 @@ import { RuntimeState } from './node/runtime-state.ts'
 import { nodeStatus, ownLabels } from './node/status.ts'
 import { nodeObjects } from './objects.ts'
 import type { NodeContext } from './pod/context.ts'
-import { type ReadPod, uidOf } from './pod/spec.ts'
+import { uidOf } from './pod/spec.ts'
 import { NodePods, type Workers } from './pods.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import { startServer } from './server/server.ts'
@@ -132,7 +132,7 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const ready = (async () => {
     await node.registered
     await client.synced([pods, services], signal)
-    const admit = (pod: ReadPod) => planAdmission(pod, node.mirror.get(undefined, o.nodeName), othersOf(workers, pod))
+    const admit = (pod: Pod) => planAdmission(pod, node.mirror.get(undefined, o.nodeName), othersOf(workers, pod))
     await new NodePods({ context, pods, workers, admit, signal }).start()
     if (runtime.real) void rotateLogs({ runtime, workers, clock, log, signal })
   })()
@@ -232,7 +232,7 @@ async function pressures(rootDir: string) {
 }
 
 /** The pods that take something of the node, but for one. */
-const othersOf = (workers: Workers, but: ReadPod): ReadPod[] =>
+const othersOf = (workers: Workers, but: Pod): Pod[] =>
   [...workers.values()].filter(worker => worker.uid !== uidOf(but) && !worker.over).map(worker => worker.pod)
 
 // The runtime notices a new network configuration a moment after it was written.

@@ -5,8 +5,7 @@ import type { AnyKind } from '../../api/kind.ts'
 import type { JsonObject } from '../../api/schema/node.ts'
 import { type Document, sendDocument } from './documents.ts'
 import { healthPaths } from './health.ts'
-import type { Call, PathHandler } from './call.ts'
-import { sendJson } from './call.ts'
+import { type Call, type PathHandler, sendJson } from './call.ts'
 
 /** Groups come in this order; what is not named comes after. */
 const groupOrder = [

@@ -7,8 +7,7 @@ import { encodeEnvelope, encodeProto } from '../../api/schema/proto.ts'
 import type { JsonObject, Struct } from '../../api/schema/node.ts'
 import { methodNotAllowed } from '../errors.ts'
 import { choose, contentTypes, type Encoding, negotiate } from './negotiate.ts'
-import type { Call } from './call.ts'
-import { send } from './call.ts'
+import { type Call, send } from './call.ts'
 
 const words = (proto: number) => list(string({}), { proto })
 

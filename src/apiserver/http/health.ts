@@ -3,8 +3,7 @@ import { metricsText } from '../../base/metrics.ts'
 import { methodNotAllowed } from '../errors.ts'
 import type { ServerCore } from '../core.ts'
 import { checkProduced } from './negotiate.ts'
-import type { PathHandler } from './call.ts'
-import { send, sendJson } from './call.ts'
+import { type PathHandler, send, sendJson } from './call.ts'
 
 export const kubernetesVersion = 'v1.36.0'
 
