@@ -59,6 +59,7 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
     tokenKey,
     serviceCidr: config.serviceCidr,
     nodePorts: config.nodePorts,
+    warnOfUnserved: true,
     advertise: { address: hostAddresses()[0] ?? '127.0.0.1', port: config.port },
   })
   const asServer = { ca: authority.certPem, ...kubeletClient }
