@@ -1,5 +1,6 @@
 // Quantities: `500m` of a core, `1Gi` of memory. Parsed exactly and written in the canonical form that
 // Kubernetes stores. Source: apimachinery pkg/api/resource (quantity.go, suffix.go).
+import { maxInt64 } from './int64.ts'
 
 export const quantityError =
   "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
@@ -7,7 +8,6 @@ export const quantityError =
 const pattern = /^([+-]?)(\d*)(?:\.(\d*))?(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?\d+)?$/
 const decimalExponents: Record<string, number> = { n: -9, u: -6, m: -3, '': 0, k: 3, M: 6, G: 9, T: 12, P: 15, E: 18 }
 const binaryShifts: Record<string, bigint> = { Ki: 10n, Mi: 20n, Gi: 30n, Ti: 40n, Pi: 50n, Ei: 60n }
-const maxAmount = (1n << 63n) - 1n
 const nano = 1_000_000_000n
 
 type Format = 'decimal' | 'binary' | 'exponent'
@@ -50,9 +50,9 @@ function parseUncached(text: string): Parsed | null {
   } else exponent += decimalExponents[suffix]!
   exponent += 9
   if (exponent > 60 || exponent < -300)
-    return exponent > 0 ? { nanos: (sign === '-' ? -1n : 1n) * maxAmount * nano, format } : { nanos: 0n, format }
+    return exponent > 0 ? { nanos: (sign === '-' ? -1n : 1n) * maxInt64 * nano, format } : { nanos: 0n, format }
   let nanos = exponent >= 0 ? numerator * 10n ** BigInt(exponent) : ceilDivide(numerator, 10n ** BigInt(-exponent))
-  if (nanos > maxAmount * nano) nanos = maxAmount * nano
+  if (nanos > maxInt64 * nano) nanos = maxInt64 * nano
   return { nanos: sign === '-' ? -nanos : nanos, format }
 }
 
