@@ -87,11 +87,11 @@ test('the canonical form means the same, is its own canonical form, and takes th
       assert.notEqual(mantissa, '', `${canonical} has neither a fraction nor leading zeros`)
       const size = BigInt(mantissa)
       if (unit in twos) assert.ok(unit === 'Ei' || size % 1024n !== 0n, canonical)
-      else if (/^e/.test(unit)) assert.equal(Math.abs(Number(unit.slice(1))) % 3, 0, canonical)
+      else if (unit.startsWith('e')) assert.equal(Math.abs(Number(unit.slice(1))) % 3, 0, canonical)
       else assert.ok(unit in tens && (unit === 'E' || size % 1000n !== 0n || given.suffix in twos), canonical)
       // The family of units stays, but for binary ones that cannot say it.
       if (unit in twos) assert.ok(given.suffix in twos)
-      if (/^e/.test(unit)) assert.match(given.suffix, /^[eE]/)
+      if (unit.startsWith('e')) assert.match(given.suffix, /^[eE]/)
     }),
     { numRuns: 2000 },
   )
