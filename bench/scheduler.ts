@@ -19,7 +19,7 @@ import { Service } from '../src/kinds/core/service.ts'
 import { ServiceAccount } from '../src/kinds/core/serviceaccount.ts'
 import { PriorityClass } from '../src/kinds/scheduling/priorityclass.ts'
 import { startScheduler } from '../src/scheduler/index.ts'
-import { type Node as NodeObject, type Pod as PodObject, PodInfo } from '../src/scheduler/info.ts'
+import { PodInfo } from '../src/scheduler/info.ts'
 import { openOffline } from '../src/scheduler/offline.ts'
 import { openEmbeddedStore } from '../src/store/index.ts'
 import { makeSigningKey } from '../src/wire/jwt.ts'
@@ -163,8 +163,7 @@ async function mixed(workload: Workload, client: Client, i: number): Promise<voi
 /** The same without an API server: what has no node is told why, victims go at once. */
 function decideAll(workload: Workload): void {
   const { snapshot, nominations, decide, makeRoom } = openOffline()
-  for (let i = 0; i < workload.nodes; i++)
-    snapshot.setNode({ ...nodeDraft(workload, i), spec: {} } as unknown as NodeObject)
+  for (let i = 0; i < workload.nodes; i++) snapshot.setNode({ ...nodeDraft(workload, i), spec: {} } as unknown as Node)
   const podOf = (name: string, shape: Workload['pod'] | undefined) => {
     const draft = podDraft(name, shape)
     const priority = shape?.priority ?? 0
@@ -172,7 +171,7 @@ function decideAll(workload: Workload): void {
       metadata: { ...draft.metadata, uid: name },
       spec: { ...draft.spec, priority, schedulerName: 'default-scheduler' },
       status: {},
-    } as unknown as PodObject)
+    } as unknown as Pod)
   }
   for (let i = 0; i < workload.init; i++)
     snapshot.setPod(podOf(`init-${i}`, workload.initPod), `node-${i % workload.nodes}`)

@@ -8,7 +8,6 @@ import { realClock } from '../src/base/clock.ts'
 import { isReason } from '../src/base/errors.ts'
 import { makeLog, silentLog } from '../src/base/log.ts'
 import { realRandom } from '../src/base/random.ts'
-import type { DeepReadonly } from '../src/api/schema/node.ts'
 import { microTimeText, timeText } from '../src/api/time.ts'
 import type { Client } from '../src/client/index.ts'
 import { type ControlPlane, openControlPlane } from '../src/cluster/control-plane.ts'
@@ -114,7 +113,7 @@ function runNodes(client: Client, nodes: number, signal: AbortSignal): void {
   void renew()
 }
 
-function run(client: Client, pod: DeepReadonly<Pod>, n: number): Promise<unknown> {
+function run(client: Client, pod: Pod, n: number): Promise<unknown> {
   const now = timeText(realClock.now())
   const podIP = `10.${128 + ((n >> 16) & 63)}.${(n >> 8) & 255}.${n & 255}`
   const conditions = ['Initialized', 'Ready', 'ContainersReady'].map(type => ({
@@ -126,7 +125,7 @@ function run(client: Client, pod: DeepReadonly<Pod>, n: number): Promise<unknown
   return client.patch(Pod, refOf(pod), 'strategic', body, { subresource: 'status' })
 }
 
-export const refOf = ({ metadata }: DeepReadonly<Pod>): { namespace: string; name: string } => ({
+export const refOf = ({ metadata }: Pod): { namespace: string; name: string } => ({
   namespace: metadata.namespace ?? '',
   name: metadata.name ?? '',
 })

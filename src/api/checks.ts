@@ -4,7 +4,6 @@ import { dnsLabelErrors, labelValueErrors, portErrors, portNameErrors, qualified
 import type { LabelSelector } from './meta.ts'
 import type { Path, Problem } from './path.ts'
 import { parseCidr, parseIP } from './ip.ts'
-import type { DeepReadonly } from './schema/node.ts'
 
 export type Problems = Iterable<Problem>
 
@@ -63,7 +62,7 @@ export function* validateAnnotations(annotations: Readonly<Record<string, string
 }
 
 /** A selector of labels; none is fine. */
-export function* validateSelector(selector: DeepReadonly<LabelSelector> | undefined, at: Path): Problems {
+export function* validateSelector(selector: LabelSelector | undefined, at: Path): Problems {
   yield* validateLabels(selector?.matchLabels, at.field('matchLabels'))
   for (const [i, requirement] of (selector?.matchExpressions ?? []).entries())
     yield* validateRequirement(requirement, at.field('matchExpressions').index(i))
@@ -71,7 +70,11 @@ export function* validateSelector(selector: DeepReadonly<LabelSelector> | undefi
 
 /** One requirement of a selector of labels. */
 export function* validateRequirement(
-  { key, operator, values = [] }: DeepReadonly<{ key: string; operator: string; values?: string[] }>,
+  {
+    key,
+    operator,
+    values = [],
+  }: { readonly key: string; readonly operator: string; readonly values?: readonly string[] },
   at: Path,
 ): Problems {
   yield* validateOperator(operator, values, at)

@@ -3,7 +3,6 @@
 import { StatusError } from '../base/errors.ts'
 import { goQuote } from '../base/go-text.ts'
 import type { AnyKind, KubeObject } from './kind.ts'
-import type { DeepReadonly } from './schema/node.ts'
 
 interface FieldRequirement {
   field: string
@@ -50,19 +49,19 @@ function unknownField(kind: AnyKind, field: string): string {
     : `${goQuote(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`
 }
 
-const common: Record<string, (object: DeepReadonly<KubeObject>) => string> = {
+const common: Record<string, (object: KubeObject) => string> = {
   'metadata.name': o => o.metadata.name ?? '',
   'metadata.namespace': o => o.metadata.namespace ?? '',
 }
 
-export function matchesFields(kind: AnyKind, selector: FieldSelector, object: DeepReadonly<KubeObject>): boolean {
+export function matchesFields(kind: AnyKind, selector: FieldSelector, object: KubeObject): boolean {
   return selector.every(({ field, value, equal }) => {
     return (valueOf(kind, field, object) === value) === equal
   })
 }
 
 /** '' where there is nothing to read, as in a stored object that lacks what its kind requires: one such object must not end a watch over all. */
-function valueOf(kind: AnyKind, field: string, object: DeepReadonly<KubeObject>): string {
+function valueOf(kind: AnyKind, field: string, object: KubeObject): string {
   const read = Object.hasOwn(common, field) ? common[field] : kind.selectable[field]
   try {
     return read?.(object) ?? ''

@@ -4,9 +4,9 @@
 import { Printed } from './path.ts'
 import { plainZero } from './schema/decode.ts'
 import { asGiven } from './schema/empties.ts'
-import type { DeepReadonly, Json, JsonObject, Node, Struct } from './schema/node.ts'
+import type { Json, JsonObject, Node, Struct } from './schema/node.ts'
 
-type Read = DeepReadonly<JsonObject>
+type Read = JsonObject
 
 /** A struct for a problem to show, on one line. Absent shows as null. */
 export const goStruct = (schema: Struct, value: object | undefined): Printed =>
@@ -52,7 +52,7 @@ function inOrder(schema: Struct): [string, Node][] {
   return rest.toSpliced(place, 0, [from, schema.fields[from]!])
 }
 
-function goValue(node: Node, value: DeepReadonly<Json> | undefined): Json {
+function goValue(node: Node, value: Json | undefined): Json {
   if (value === undefined || value === null)
     return node.type === 'struct' && !node.optional ? goFields(node.struct!(), {}) : zero(node)
   switch (node.type) {

@@ -2,26 +2,26 @@
 // client, controllers and kubectl all work from it; built-in kinds and custom ones are the same thing.
 import type { Path, Problem } from './path.ts'
 import { string, struct } from './schema/build.ts'
-import type { DeepReadonly, Fields, Infer, Struct, JsonObject } from './schema/node.ts'
+import type { Fields, Infer, Mutable, Struct, JsonObject } from './schema/node.ts'
 import { ObjectMeta } from './meta.ts'
 
-export type { DeepReadonly, Draft, Of } from './schema/node.ts'
+export type { Draft, Of } from './schema/node.ts'
 
 const allVerbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'] as const
 type Verb = (typeof allVerbs)[number]
 
 /** What every object has. */
 export interface KubeObject {
-  apiVersion: string
-  kind: string
-  metadata: ObjectMeta
+  readonly apiVersion: string
+  readonly kind: string
+  readonly metadata: ObjectMeta
 }
 
 /** One column of `kubectl get`. `value` is a JSONPath without braces (`.spec.replicas`) or computes the cell. */
 export interface Column<T = KubeObject> {
   name: string
   type: 'string' | 'integer' | 'date' | 'boolean' | 'number'
-  value: string | ((object: DeepReadonly<T>, now: number) => string | number | boolean | null)
+  value: string | ((object: T, now: number) => string | number | boolean | null)
   /** Above 0: shown only with -o wide. */
   wide?: boolean
   doc?: string
@@ -68,15 +68,11 @@ interface KindOptions<F extends Fields> {
   /** What is prepared on creation has defaults that follow from it. */
   completesAgain?: boolean
   /** Whether something besides metadata.finalizers holds an object in deletion back. */
-  isHeld?(object: DeepReadonly<Infer<F> & KubeObject>): boolean
+  isHeld?(object: Infer<F> & KubeObject): boolean
   /** What a client should mend though the object is accepted; sent as Warning headers. */
-  warnings?(
-    object: DeepReadonly<Infer<F> & KubeObject>,
-    old: DeepReadonly<Infer<F> & KubeObject> | undefined,
-    at: Path,
-  ): Iterable<string>
+  warnings?(object: Infer<F> & KubeObject, old: (Infer<F> & KubeObject) | undefined, at: Path): Iterable<string>
   /** What a row of a table says of its object besides the cells: that it is done, so that clients may leave it out. */
-  rowConditions?(object: DeepReadonly<Infer<F> & KubeObject>): JsonObject[] | undefined
+  rowConditions?(object: Infer<F> & KubeObject): JsonObject[] | undefined
   /** Why clients should ask for another kind; a Warning header of every answer. */
   deprecated?: string
   /** A delete answers with the object instead of a Status. */
@@ -84,23 +80,23 @@ interface KindOptions<F extends Fields> {
   /** PUT without a resourceVersion is refused. */
   conditionalUpdate?: boolean
   /** Deletion in two steps: how many seconds the object has to end in order; 0 is at once. */
-  gracePeriod?(object: DeepReadonly<Infer<F> & KubeObject>, asked: number | undefined): number
+  gracePeriod?(object: Infer<F> & KubeObject, asked: number | undefined): number
   columns?: readonly Column<Infer<F> & KubeObject>[]
   /** False for a kind whose table has no column for the age. */
   age?: boolean
   /** Fields that field selectors may name besides metadata.name and metadata.namespace. */
-  selectable?: Readonly<Record<string, (object: DeepReadonly<Infer<F> & KubeObject>) => string>>
+  selectable?: Readonly<Record<string, (object: Infer<F> & KubeObject) => string>>
   /** What is said of a field that selectors may not name, where it is worded differently. */
   unknownSelector?(field: string): string
   /** Defaults that depend on other fields; the schema holds the plain ones. Changes the object in place. */
-  defaults?(object: Infer<F> & KubeObject): void
+  defaults?(object: Mutable<Infer<F> & KubeObject>): void
   /**
    * Sets what only the server may set, on create (`old` undefined) and update. Changes `object` in place. It may warn,
    * whether the object is accepted or not.
    */
   prepare?(
-    object: Infer<F> & KubeObject,
-    old: DeepReadonly<Infer<F> & KubeObject> | undefined,
+    object: Mutable<Infer<F> & KubeObject>,
+    old: (Infer<F> & KubeObject) | undefined,
     now: string,
     warn: (text: string) => void,
   ): void
@@ -111,23 +107,11 @@ interface KindOptions<F extends Fields> {
   /** `any`: finalizers without a domain may be any, not only those that Kubernetes knows. */
   finalizers?: 'any'
   /** What is wrong with an object, new or (with `old`) changed; the schema has already checked each field alone. */
-  validate?(
-    object: DeepReadonly<Infer<F> & KubeObject>,
-    at: Path,
-    old: DeepReadonly<Infer<F> & KubeObject> | undefined,
-  ): Iterable<Problem>
+  validate?(object: Infer<F> & KubeObject, at: Path, old: (Infer<F> & KubeObject) | undefined): Iterable<Problem>
   /** What may not change, after `validate`. */
-  validateUpdate?(
-    object: DeepReadonly<Infer<F> & KubeObject>,
-    old: DeepReadonly<Infer<F> & KubeObject>,
-    at: Path,
-  ): Iterable<Problem>
+  validateUpdate?(object: Infer<F> & KubeObject, old: Infer<F> & KubeObject, at: Path): Iterable<Problem>
   /** What is wrong with a change through /status, in the place of `validate` and `validateUpdate`. */
-  validateStatus?(
-    object: DeepReadonly<Infer<F> & KubeObject>,
-    old: DeepReadonly<Infer<F> & KubeObject>,
-    at: Path,
-  ): Iterable<Problem>
+  validateStatus?(object: Infer<F> & KubeObject, old: Infer<F> & KubeObject, at: Path): Iterable<Problem>
   /** The kind whose objects these are in other words; they are stored as that kind. */
   view?: KindView
   /** Checks of a name beyond a DNS subdomain; returns what is wrong with it. */
@@ -140,7 +124,7 @@ interface KindOptions<F extends Fields> {
 export interface KindView {
   of: AnyKind
   toStored(object: KubeObject): object
-  fromStored(object: DeepReadonly<KubeObject>): object
+  fromStored(object: KubeObject): object
   /** Names of fields in field selectors, as the stored kind has them. */
   fields: Readonly<Record<string, string>>
 }
@@ -158,6 +142,7 @@ export interface Kind<T extends KubeObject = KubeObject>
     | 'validateUpdate'
     | 'validateStatus'
     | 'isHeld'
+    | 'rowConditions'
     | 'warnings'
   > {
   readonly singular: string
@@ -170,15 +155,16 @@ export interface Kind<T extends KubeObject = KubeObject>
   readonly apiVersion: string
   readonly schema: Struct<T>
   readonly columns: readonly Column<T>[]
-  readonly selectable: Readonly<Record<string, (object: DeepReadonly<T>) => string>>
-  gracePeriod?(object: DeepReadonly<T>, asked: number | undefined): number
-  defaults?(object: T): void
-  prepare?(object: T, old: DeepReadonly<T> | undefined, now: string, warn: (text: string) => void): void
-  validate?(object: DeepReadonly<T>, at: Path, old: DeepReadonly<T> | undefined): Iterable<Problem>
-  validateUpdate?(object: DeepReadonly<T>, old: DeepReadonly<T>, at: Path): Iterable<Problem>
-  validateStatus?(object: DeepReadonly<T>, old: DeepReadonly<T>, at: Path): Iterable<Problem>
-  isHeld?(object: DeepReadonly<T>): boolean
-  warnings?(object: DeepReadonly<T>, old: DeepReadonly<T> | undefined, at: Path): Iterable<string>
+  readonly selectable: Readonly<Record<string, (object: T) => string>>
+  gracePeriod?(object: T, asked: number | undefined): number
+  defaults?(object: Mutable<T>): void
+  prepare?(object: Mutable<T>, old: T | undefined, now: string, warn: (text: string) => void): void
+  validate?(object: T, at: Path, old: T | undefined): Iterable<Problem>
+  validateUpdate?(object: T, old: T, at: Path): Iterable<Problem>
+  validateStatus?(object: T, old: T, at: Path): Iterable<Problem>
+  isHeld?(object: T): boolean
+  rowConditions?(object: T): JsonObject[] | undefined
+  warnings?(object: T, old: T | undefined, at: Path): Iterable<string>
 }
 
 /** Any kind, where the type of its objects does not matter. */

@@ -4,7 +4,6 @@ import { StatusError } from '../base/errors.ts'
 import { goQuote } from '../base/go-text.ts'
 import { holdsForIntegers, parseInt64 } from './int64.ts'
 import type { LabelSelector } from './meta.ts'
-import type { DeepReadonly } from './schema/node.ts'
 import { labelValueErrors, qualifiedNameErrors } from './names.ts'
 
 export type Labels = Readonly<Record<string, string>>
@@ -44,7 +43,7 @@ const objectOperators: Record<string, Operator> = { In: 'in', NotIn: 'notin', Ex
 const converted = new WeakMap<object, Selector>()
 
 /** The selector an object carries. An absent one selects nothing (undefined), an empty one everything. */
-export function selectorOf(selector: DeepReadonly<LabelSelector> | undefined): Selector | undefined {
+export function selectorOf(selector: LabelSelector | undefined): Selector | undefined {
   if (!selector) return undefined
   let result = converted.get(selector)
   if (!result) {
@@ -66,7 +65,7 @@ export function selectorOf(selector: DeepReadonly<LabelSelector> | undefined): S
 }
 
 /** Whether labels meet the selector an object carries; an absent selector matches nothing. */
-export function matches(selector: DeepReadonly<LabelSelector> | undefined, labels: Labels | undefined): boolean {
+export function matches(selector: LabelSelector | undefined, labels: Labels | undefined): boolean {
   const requirements = selectorOf(selector)
   return requirements !== undefined && matchesSelector(requirements, labels)
 }

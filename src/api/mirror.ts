@@ -6,11 +6,10 @@ import type { Log } from '../base/log.ts'
 import { counter } from '../base/metrics.ts'
 import { Waiters } from '../base/waiters.ts'
 import type { KubeObject } from './kind.ts'
-import type { DeepReadonly } from './schema/node.ts'
 
 /** One object with the revision of its last write and its JSON, encoded at most once. */
 export class Item<T extends KubeObject = KubeObject> {
-  readonly object: DeepReadonly<T>
+  readonly object: T
   readonly revision: number
   #bytes: Buffer | undefined
   /** The JSON as it was stored, which does not know its own revision. */
@@ -18,7 +17,7 @@ export class Item<T extends KubeObject = KubeObject> {
   #protobuf: Buffer | undefined
 
   /** @param stored the object's JSON with `unknownRevision` in place of its resourceVersion */
-  constructor(object: DeepReadonly<T>, revision: number, stored?: Uint8Array) {
+  constructor(object: T, revision: number, stored?: Uint8Array) {
     this.object = object
     this.revision = revision
     this.#stored = stored
@@ -30,7 +29,7 @@ export class Item<T extends KubeObject = KubeObject> {
   }
 
   /** The object's protobuf message, made by `encode` when it is first asked for. */
-  protobuf(encode: (object: DeepReadonly<T>) => Buffer): Buffer {
+  protobuf(encode: (object: T) => Buffer): Buffer {
     return (this.#protobuf ??= encode(this.object))
   }
 
@@ -132,7 +131,7 @@ export class Mirror<T extends KubeObject = KubeObject> {
     return this.#items.size
   }
 
-  get(namespace: string | undefined, name: string): DeepReadonly<T> | undefined {
+  get(namespace: string | undefined, name: string): T | undefined {
     return this.#items.get(keyOf(namespace, name))?.object
   }
 
@@ -140,7 +139,7 @@ export class Mirror<T extends KubeObject = KubeObject> {
     return this.#items.get(keyOf(namespace, name))
   }
 
-  byKey(key: string): DeepReadonly<T> | undefined {
+  byKey(key: string): T | undefined {
     return this.#items.get(key)?.object
   }
 
@@ -153,13 +152,13 @@ export class Mirror<T extends KubeObject = KubeObject> {
     return namespace ? (this.#byNamespace.get(namespace)?.values() ?? []) : this.#items.values()
   }
 
-  list(namespace?: string): DeepReadonly<T>[] {
+  list(namespace?: string): T[] {
     return Array.from(this.items(namespace), item => item.object)
   }
 
   /** The objects that `condition` holds for; those it throws on are left out and reported as failures of `by`. */
-  matching(by: string, condition: (object: DeepReadonly<T>) => boolean): DeepReadonly<T>[] {
-    const found: DeepReadonly<T>[] = []
+  matching(by: string, condition: (object: T) => boolean): T[] {
+    const found: T[] = []
     for (const [key, { object }] of this.#items)
       this.#guard(by, key, () => {
         if (condition(object)) found.push(object)
@@ -168,18 +167,18 @@ export class Mirror<T extends KubeObject = KubeObject> {
   }
 
   /** The objects that name `owner` in an owner reference. */
-  ownedBy(owner: { readonly metadata: { readonly uid?: string } } | string): DeepReadonly<T>[] {
+  ownedBy(owner: { readonly metadata: { readonly uid?: string } } | string): T[] {
     const uid = typeof owner === 'string' ? owner : (owner.metadata.uid ?? '')
     return this.byIndex('owner', ownersOf, uid)
   }
 
   /** The objects that `keys` gave this value; the index is built on first use and kept from then on. */
-  byIndex(name: string, keys: (object: DeepReadonly<T>) => readonly string[], value: string): DeepReadonly<T>[] {
+  byIndex(name: string, keys: (object: T) => readonly string[], value: string): T[] {
     return Array.from(this.itemsByIndex(name, keys, value), item => item.object)
   }
 
   /** As `byIndex`, with the items around the objects. */
-  itemsByIndex(name: string, keys: (object: DeepReadonly<T>) => readonly string[], value: string): Iterable<Item<T>> {
+  itemsByIndex(name: string, keys: (object: T) => readonly string[], value: string): Iterable<Item<T>> {
     let index = this.#indexes.get(name)
     if (!index) {
       index = { name, keys, values: new Map() }
@@ -279,7 +278,7 @@ export class Mirror<T extends KubeObject = KubeObject> {
 
 interface Index<T extends KubeObject> {
   name: string
-  keys: (object: DeepReadonly<T>) => readonly string[]
+  keys: (object: T) => readonly string[]
   values: Map<string, Map<string, Item<T>>>
 }
 
@@ -292,7 +291,7 @@ function valuesOf<T extends KubeObject>({ keys }: Index<T>, item: Item<T>): read
   }
 }
 
-const ownersOf = (object: DeepReadonly<KubeObject>): readonly string[] =>
+const ownersOf = (object: KubeObject): readonly string[] =>
   object.metadata.ownerReferences?.map(owner => owner.uid) ?? []
 
 function put<V>(map: Map<string, Map<string, V>>, group: string, key: string, value: V): void {

@@ -2,7 +2,7 @@
 import { shortAge, parseTime } from './time.ts'
 import type { AnyKind, Column, KubeObject } from './kind.ts'
 import { readAll } from './jsonpath.ts'
-import type { DeepReadonly, Json, JsonObject } from './schema/node.ts'
+import type { Json, JsonObject } from './schema/node.ts'
 
 const nameColumn: Column = { name: 'Name', type: 'string', value: '.metadata.name', doc: 'The name of the object.' }
 const ageColumn: Column = {
@@ -35,7 +35,7 @@ export function columnDefinitions(kind: AnyKind): JsonObject[] {
 }
 
 /** One row's cells. `now` in milliseconds since the epoch. */
-export function cellsOf(kind: AnyKind, object: DeepReadonly<KubeObject>, now: number): Json[] {
+export function cellsOf(kind: AnyKind, object: KubeObject, now: number): Json[] {
   return columnsOf(kind).map(column => {
     if (typeof column.value === 'function') return column.value(object, now)
     const values = readAll(object, column.value).filter(v => v !== null)

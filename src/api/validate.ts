@@ -1,17 +1,16 @@
 // Checks every object gets: the rules for metadata, those of its kind, and what the schema says of each field.
 // Source: apimachinery pkg/api/validation (objectmeta.go), apiserver pkg/registry/rest (create.go, update.go).
 import { immutable, named, namespaceErrors, notNegative, validateAnnotations, validateLabels } from './checks.ts'
-import type { AnyKind, KubeObject } from './kind.ts'
-import { parseApiVersion } from './kind.ts'
+import { type AnyKind, type KubeObject, parseApiVersion } from './kind.ts'
 import { dnsSubdomainErrors, pathSegmentErrors, qualifiedNameErrors } from './names.ts'
 import { type Path, type Problem, root } from './path.ts'
-import type { DeepReadonly, JsonObject, Node, Struct } from './schema/node.ts'
+import type { JsonObject, Node, Struct } from './schema/node.ts'
 
-type Meta = DeepReadonly<KubeObject['metadata']>
+type Meta = KubeObject['metadata']
 type NameErrors = (name: string) => string[]
 
 /** Everything that may be wrong with a new object. */
-export function* validateObject(kind: AnyKind, object: DeepReadonly<KubeObject>): Iterable<Problem> {
+export function* validateObject(kind: AnyKind, object: KubeObject): Iterable<Problem> {
   const problems = [...ownProblems(kind, object, undefined)]
   yield* problems
   // Rules of kinds may be more lenient about names than what a path can hold.
@@ -22,22 +21,14 @@ export function* validateObject(kind: AnyKind, object: DeepReadonly<KubeObject>)
  * Everything that may be wrong with an object that replaces `old`. A problem of metadata shows up as often as
  * Kubernetes reports it: once for each of the checks that look at it.
  */
-export function* validateUpdate(
-  kind: AnyKind,
-  object: DeepReadonly<KubeObject>,
-  old: DeepReadonly<KubeObject>,
-): Iterable<Problem> {
+export function* validateUpdate(kind: AnyKind, object: KubeObject, old: KubeObject): Iterable<Problem> {
   yield* validateMetaChange(kind, object.metadata, old.metadata)
   yield* ownProblems(kind, object, old)
   if (kind.validateUpdate) yield* kind.validateUpdate(object, old, root)
 }
 
 /** The same of an object that differs from `old` in its status: only that is looked at, where the kind says how. */
-export function* validateStatusUpdate(
-  kind: AnyKind,
-  object: DeepReadonly<KubeObject>,
-  old: DeepReadonly<KubeObject>,
-): Iterable<Problem> {
+export function* validateStatusUpdate(kind: AnyKind, object: KubeObject, old: KubeObject): Iterable<Problem> {
   if (!kind.validateStatus) return yield* validateUpdate(kind, object, old)
   yield* validateMetaChange(kind, object.metadata, old.metadata)
   yield* kind.validateStatus(object, old, root)
@@ -50,11 +41,7 @@ function* validateMetaChange(kind: AnyKind, next: Meta, old: Meta): Iterable<Pro
 }
 
 /** What the rules of the kind and its schema have against an object. */
-export function* ownProblems(
-  kind: AnyKind,
-  object: DeepReadonly<KubeObject>,
-  old: DeepReadonly<KubeObject> | undefined,
-): Iterable<Problem> {
+export function* ownProblems(kind: AnyKind, object: KubeObject, old: KubeObject | undefined): Iterable<Problem> {
   yield* validateMeta(kind, object.metadata, kind.validateName ?? dnsSubdomainErrors)
   if (kind.finalizers !== 'any') yield* validateBareFinalizers(object.metadata.finalizers)
   if (!kind.explicit) {

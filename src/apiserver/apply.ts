@@ -10,7 +10,7 @@ import { type AnyKind, type KubeObject, parseApiVersion } from '../api/kind.ts'
 import type { Operation, ServedResult } from '../api/operation.ts'
 import { isObject } from '../api/patch/merge.ts'
 import { root } from '../api/path.ts'
-import type { DeepReadonly, JsonObject } from '../api/schema/node.ts'
+import type { JsonObject, Mutable } from '../api/schema/node.ts'
 import { timeText } from '../api/time.ts'
 import { parseJson } from '../wire/json.ts'
 import { decodeBody, editable, type Warn } from './body.ts'
@@ -30,8 +30,7 @@ export async function apply(registry: Registry, operation: Operation, warn: Warn
   if (!options.fieldManager)
     refuse('PatchOptions', [root.field('fieldManager').required('is required for apply patch')])
   const wanted = wantedOf(operation, warn)
-  const propose = (live: DeepReadonly<KubeObject>) =>
-    proposal(operation, live, wanted, timeText(registry.clock.now()), warn)
+  const propose = (live: KubeObject) => proposal(operation, live, wanted, timeText(registry.clock.now()), warn)
   try {
     return { type: 'object', kind, item: await registry.update(operation, propose, { retry: true, warn }) }
   } catch (error) {
@@ -53,11 +52,11 @@ export async function apply(registry: Registry, operation: Operation, warn: Warn
 
 function proposal(
   operation: Operation,
-  live: DeepReadonly<KubeObject>,
+  live: KubeObject,
   wanted: JsonObject,
   now: string,
   warn: Warn,
-): KubeObject {
+): Mutable<KubeObject> {
   const { kind, options, subresource } = operation
   const manager = managerOf(operation)
   const before = structuredClone(live) as unknown as JsonObject

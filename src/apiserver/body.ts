@@ -6,7 +6,7 @@ import { type AnyKind, apiVersionOf, type KubeObject, parseApiVersion } from '..
 import { isObject } from '../api/patch/merge.ts'
 import { decode, DecodeError } from '../api/schema/decode.ts'
 import { copyNotes } from '../api/schema/empties.ts'
-import type { DeepReadonly, Json, JsonObject } from '../api/schema/node.ts'
+import type { Json, JsonObject, Mutable } from '../api/schema/node.ts'
 import type { OperationOptions } from '../api/operation.ts'
 import { builtinKinds } from '../kinds/all.ts'
 import { isFormer } from './former-versions.ts'
@@ -20,11 +20,11 @@ export function decodeBody(
   body: Json | undefined,
   options: Pick<OperationOptions, 'fieldValidation' | 'duplicates'>,
   warn: Warn,
-): KubeObject {
+): Mutable<KubeObject> {
   const source = checkType(kind, body)
   const unknown: string[] = []
   const strictness = options.fieldValidation ?? 'Warn'
-  let object: KubeObject
+  let object: Mutable<KubeObject>
   try {
     object = decode(kind.schema, source, {
       defaults: true,
@@ -82,25 +82,25 @@ function inOrderOf(source: JsonObject, sentences: readonly string[]): string[] {
 }
 
 /** Fills in the defaults that depend on other fields. */
-function withDefaults(kind: AnyKind, object: KubeObject): KubeObject {
+function withDefaults(kind: AnyKind, object: Mutable<KubeObject>): Mutable<KubeObject> {
   kind.defaults?.(object)
   return object
 }
 
 /** Puts fields in order and drops what Go would not write. */
-export function canonical(kind: AnyKind, object: unknown): KubeObject {
-  return stamp(kind, decode(kind.schema, object, { defaults: true, copies: true }) as KubeObject)
+export function canonical(kind: AnyKind, object: unknown): Mutable<KubeObject> {
+  return stamp(kind, decode(kind.schema, object, { defaults: true, copies: true }) as Mutable<KubeObject>)
 }
 
 /** A copy that may be changed. */
-export function editable<T extends KubeObject>(kind: AnyKind, object: DeepReadonly<T>): T {
+export function editable<T extends KubeObject>(kind: AnyKind, object: T): Mutable<T> {
   // Decoding copies everything but what is opaque, which nobody changes in place.
-  return decode(kind.schema, object) as T
+  return decode(kind.schema, object) as Mutable<T>
 }
 
-function stamp(kind: AnyKind, object: KubeObject): KubeObject {
+function stamp(kind: AnyKind, object: Mutable<KubeObject>): Mutable<KubeObject> {
   const { kind: _kind, apiVersion: _apiVersion, ...rest } = object
-  return copyNotes(object, { kind: kind.kind, apiVersion: kind.apiVersion, ...rest } as KubeObject)
+  return copyNotes(object, { kind: kind.kind, apiVersion: kind.apiVersion, ...rest } as Mutable<KubeObject>)
 }
 
 /** Throws BadRequest unless a body is an object of the kind; what it does not say of its type it need not. */

@@ -12,7 +12,7 @@ import { DeleteOptions } from '../api/meta.ts'
 import type { Operation, OperationResult } from '../api/operation.ts'
 import { decode, DecodeError } from '../api/schema/decode.ts'
 import { type Problem, root } from '../api/path.ts'
-import type { JsonObject } from '../api/schema/node.ts'
+import type { JsonObject, Mutable } from '../api/schema/node.ts'
 import { parseTime, timeText } from '../api/time.ts'
 import { StoreConflict } from '../store/index.ts'
 import { conflict, notFound, objectModified } from './errors.ts'
@@ -71,7 +71,7 @@ function planDeletion(
   object: KubeObject,
   options: DeleteOptions,
   now: number,
-): KubeObject | 'unchanged' | 'gone' {
+): Mutable<KubeObject> | 'unchanged' | 'gone' {
   const finalizers = planFinalizers(object, options, kind.orphansByDefault !== undefined)
   const finalizersChanged = JSON.stringify(finalizers) !== JSON.stringify(object.metadata.finalizers ?? [])
   const grace = kind.gracePeriod?.(object, options.gracePeriodSeconds) ?? 0
@@ -93,19 +93,25 @@ function planDeletion(
   return mark(kind, object, finalizers, now + grace * 1000, grace)
 }
 
-function mark(kind: AnyKind, object: KubeObject, finalizers: string[], at: number, grace: number): KubeObject {
+function mark(
+  kind: AnyKind,
+  object: KubeObject,
+  finalizers: readonly string[],
+  at: number,
+  grace: number,
+): Mutable<KubeObject> {
   const next = editable<KubeObject>(kind, object)
   if (next.metadata.deletionTimestamp === undefined && next.metadata.generation) next.metadata.generation++
   next.metadata.deletionTimestamp = timeText(at)
   next.metadata.deletionGracePeriodSeconds = grace
-  if (finalizers.length) next.metadata.finalizers = finalizers
+  if (finalizers.length) next.metadata.finalizers = [...finalizers]
   else delete next.metadata.finalizers
   if (kind.kind === 'Namespace')
     (next as unknown as { status: JsonObject }).status = {
       ...(next as unknown as { status?: JsonObject }).status,
       phase: 'Terminating',
     }
-  return decode(kind.schema, next) as KubeObject
+  return decode(kind.schema, next) as Mutable<KubeObject>
 }
 
 // How dependents are treated is written down as a finalizer that the garbage collector works off.
@@ -172,7 +178,7 @@ export async function removeCollection(
 
 /** The options of a delete, from its body. Throws BadRequest or Invalid. */
 function deleteOptions(operation: Operation): DeleteOptions {
-  let options: DeleteOptions
+  let options: Mutable<DeleteOptions>
   const { kind = 'DeleteOptions', apiVersion = 'v1' } = (operation.body ?? {}) as { kind?: string; apiVersion?: string }
   if (kind && kind !== 'DeleteOptions') throw new StatusError('BadRequest', notRegistered(kind, apiVersion))
   try {

@@ -2,9 +2,10 @@
 // Source: apiserver pkg/endpoints/handlers/rest.go (dedupOwnerReferences).
 import type { KubeObject } from '../api/kind.ts'
 import type { Warn } from './body.ts'
+import type { Mutable } from '../api/schema/node.ts'
 
 /** Drops what is there twice in every field. `admitted`: what admission made of the object is looked at. */
-export function dropDuplicateOwners(metadata: KubeObject['metadata'], admitted: boolean, warn: Warn): void {
+export function dropDuplicateOwners(metadata: Mutable<KubeObject['metadata']>, admitted: boolean, warn: Warn): void {
   const { ownerReferences: owners } = metadata
   if (!owners || owners.length < 2) return
   // Decoded, their fields stand in one order.

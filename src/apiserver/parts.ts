@@ -3,7 +3,7 @@
 // Source: GetResetFields of the strategies in pkg/registry.
 import { except, type FieldSet, only } from '../api/apply/fieldset.ts'
 import type { AnyKind, KubeObject } from '../api/kind.ts'
-import type { DeepReadonly, JsonObject } from '../api/schema/node.ts'
+import type { JsonObject, Mutable } from '../api/schema/node.ts'
 import type { Operation } from '../api/operation.ts'
 import { editable } from './body.ts'
 
@@ -38,14 +38,18 @@ function partOf(kind: AnyKind, subresource: string): (changed: FieldSet) => Fiel
 }
 
 /** The object that a write through /status asks for: the live one with the status and the metadata of the one sent. */
-export function withStatusOf(kind: AnyKind, sent: KubeObject, live: DeepReadonly<KubeObject>): KubeObject {
+export function withStatusOf(kind: AnyKind, sent: Mutable<KubeObject>, live: KubeObject): Mutable<KubeObject> {
   const next = editable<KubeObject>(kind, live)
   const kept = Object.fromEntries((kind.statusKeeps ?? []).map(field => [field, next.metadata[field]]))
   next.metadata = { ...sent.metadata, ...kept }
-  return { ...next, status: (sent as unknown as JsonObject).status ?? {} } as unknown as KubeObject
+  return { ...next, status: (sent as unknown as JsonObject).status ?? {} } as unknown as Mutable<KubeObject>
 }
 
 /** What a request asks for: through /status the live object with another status, otherwise what was sent. */
-export function asPart({ kind, subresource }: Operation, sent: KubeObject, live: DeepReadonly<KubeObject>): KubeObject {
+export function asPart(
+  { kind, subresource }: Operation,
+  sent: Mutable<KubeObject>,
+  live: KubeObject,
+): Mutable<KubeObject> {
   return subresource === 'status' ? withStatusOf(kind, sent, live) : sent
 }

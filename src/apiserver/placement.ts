@@ -2,6 +2,7 @@
 import { isReason, StatusError } from '../base/errors.ts'
 import type { KubeObject } from '../api/kind.ts'
 import type { Operation } from '../api/operation.ts'
+import type { Mutable } from '../api/schema/node.ts'
 
 /** Whether what was not found is the object itself, not something it needs. */
 export const isMissing = (error: unknown, { name }: Operation): boolean =>
@@ -22,7 +23,7 @@ export function checkName({ name }: Operation, { metadata }: KubeObject): void {
 }
 
 /** Throws BadRequest for an object of another namespace. */
-export function placeInNamespace({ kind, namespace }: Operation, object: KubeObject): void {
+export function placeInNamespace({ kind, namespace }: Operation, object: Mutable<KubeObject>): void {
   if (!kind.namespaced) return
   if (object.metadata.namespace && object.metadata.namespace !== namespace) {
     throw new StatusError(

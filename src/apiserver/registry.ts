@@ -8,7 +8,6 @@ import { StatusError } from '../base/errors.ts'
 import type { KubeObject } from '../api/kind.ts'
 import { Item } from '../api/mirror.ts'
 import type { Operation } from '../api/operation.ts'
-import type { DeepReadonly } from '../api/schema/node.ts'
 import { timeText } from '../api/time.ts'
 import { StoreConflict } from '../store/index.ts'
 import type { Admission } from './admission/request.ts'
@@ -17,6 +16,7 @@ import { alreadyExists, conflict, notFound, objectModified } from './errors.ts'
 import { waitForFuture } from './lists.ts'
 import type { Storage } from './storage.ts'
 import { changesNothing, createSteps, type Rules, run, soundSteps, updateSteps, type Write } from './write.ts'
+import type { Mutable } from '../api/schema/node.ts'
 
 /** Attempts of a read-change-write before its conflict is reported. */
 const maxConflictRetries = 20
@@ -24,7 +24,7 @@ const maxNameAttempts = 8
 const maxNameBase = 58
 
 /** Makes of the stored object the one to be stored. May run more than once; must not change what it is given. */
-type Propose = (live: DeepReadonly<KubeObject>) => KubeObject | Promise<KubeObject>
+type Propose = (live: KubeObject) => Mutable<KubeObject> | Promise<Mutable<KubeObject>>
 
 interface UpdateOptions {
   rules?: Rules
@@ -32,7 +32,7 @@ interface UpdateOptions {
   retry: boolean
   warn?: Warn
   /** What the client sent, where `propose` takes over a part of it; asked after `propose`. It owns all it changed. */
-  sent?: () => KubeObject | undefined
+  sent?: () => Mutable<KubeObject> | undefined
 }
 
 const silent: Warn = () => {}
@@ -68,7 +68,7 @@ export class Registry {
   }
 
   /** Stores a new object, which becomes the registry's own. Throws AlreadyExists, Invalid, Forbidden. */
-  async create(operation: Operation, object: KubeObject, warn: Warn = silent): Promise<Item> {
+  async create(operation: Operation, object: Mutable<KubeObject>, warn: Warn = silent): Promise<Item> {
     const { kind } = operation
     const meta = object.metadata
     // A dry run never comes to the store, which is what refuses this.
@@ -89,7 +89,7 @@ export class Registry {
     }
   }
 
-  async #createOnce(operation: Operation, object: KubeObject, warn: Warn): Promise<Item> {
+  async #createOnce(operation: Operation, object: Mutable<KubeObject>, warn: Warn): Promise<Item> {
     const { kind, options } = operation
     const { metadata } = object
     const now = this.clock.now()

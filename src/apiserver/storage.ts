@@ -9,7 +9,7 @@ import { Waiters } from '../base/waiters.ts'
 import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
 import { Item, logMirrorFailures, Mirror, type MirrorChange, objectKey, unknownRevision } from '../api/mirror.ts'
 import { fillNilLists } from '../api/schema/nil.ts'
-import type { DeepReadonly, JsonObject } from '../api/schema/node.ts'
+import type { JsonObject, Mutable } from '../api/schema/node.ts'
 import type { Change, Entry, Store } from '../store/index.ts'
 import { ChangeLog } from './change-log.ts'
 import { SortedItems, sortByKey } from './sorted.ts'
@@ -69,7 +69,7 @@ class KindStorage {
       if (asked < timesAsked) return undefined
       this.#indexedLabels.add(label)
     }
-    const keys = ({ metadata }: DeepReadonly<KubeObject>): readonly string[] => {
+    const keys = ({ metadata }: KubeObject): readonly string[] => {
       const value = metadata.labels?.[label]
       return value === undefined ? [] : [value]
     }
@@ -96,7 +96,7 @@ export class Storage {
   readonly #byKind = new Map<AnyKind, KindStorage>()
   readonly #abort = new AbortController()
   /** Objects just written, by the very bytes handed to the store: saves parsing them again. */
-  readonly #written = new WeakMap<Uint8Array, KubeObject>()
+  readonly #written = new WeakMap<Uint8Array, Mutable<KubeObject>>()
   #revision = 0
   readonly #waiters = new Waiters()
   #failed: unknown
@@ -177,7 +177,7 @@ export class Storage {
   }
 
   /** Writes an object and returns it as stored. Throws StoreConflict when `expect` no longer holds. */
-  async write(kind: AnyKind, object: KubeObject, expect: number | 'absent'): Promise<Item> {
+  async write(kind: AnyKind, object: Mutable<KubeObject>, expect: number | 'absent'): Promise<Item> {
     const { namespace = '', name = '' } = object.metadata
     // The revision is not known before the write: it is put in when the bytes are read back.
     object.metadata.resourceVersion = unknownRevision
@@ -206,7 +206,9 @@ export class Storage {
     let object = this.#written.get(value)
     if (object) this.#written.delete(value)
     else {
-      object = parseJson(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString()) as KubeObject
+      object = parseJson(
+        Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString(),
+      ) as Mutable<KubeObject>
       fillNilLists(kind.schema, object as unknown as JsonObject)
     }
     object.metadata.resourceVersion = String(revision)

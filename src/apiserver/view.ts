@@ -5,7 +5,7 @@ import type { AnyKind, KindView, KubeObject } from '../api/kind.ts'
 import { Item } from '../api/mirror.ts'
 import type { Operation, ServedResult, WatchEvent } from '../api/operation.ts'
 import { isObject } from '../api/patch/merge.ts'
-import type { DeepReadonly, Json } from '../api/schema/node.ts'
+import type { Json } from '../api/schema/node.ts'
 import { canonical, decodeBody, type Warn } from './body.ts'
 import type { Registry } from './registry.ts'
 import { withStatusOf } from './parts.ts'
@@ -59,7 +59,7 @@ const translated = (selector: string, fields: Readonly<Record<string, string>>):
 function patchView(registry: Registry, operation: Operation, stored: Operation, warn: Warn): Promise<Item> {
   const { kind, subresource, options } = operation
   const view = kind.view!
-  const change = (old: DeepReadonly<KubeObject>) => {
+  const change = (old: KubeObject) => {
     const sent = patchedObject(operation, canonical(kind, view.fromStored(old)), warn)
     const next = decodeBody(view.of, named(view.of, view.toStored(sent)) as unknown as Json, options, () => {})
     return subresource === 'status' ? withStatusOf(view.of, next, old) : next

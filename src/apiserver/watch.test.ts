@@ -10,6 +10,7 @@ import { openMemoryStore, type Store } from '../store/index.ts'
 import { canonical } from './body.ts'
 import { Storage } from './storage.ts'
 import { watch } from './watch.ts'
+import type { Mutable } from '../api/schema/node.ts'
 
 async function openStorage(store: Store): Promise<Storage> {
   const storage = new Storage(store, new VirtualClock(), silentLog)
@@ -18,7 +19,7 @@ async function openStorage(store: Store): Promise<Storage> {
   return storage
 }
 
-const object = (name: string, labels: Record<string, string> = {}): KubeObject =>
+const object = (name: string, labels: Record<string, string> = {}): Mutable<KubeObject> =>
   canonical(ConfigMap, { metadata: { name, namespace: 'a', labels } })
 
 async function start(storage: Storage, options: OperationOptions) {

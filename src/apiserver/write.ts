@@ -15,7 +15,7 @@ import { type Item, unknownRevision } from '../api/mirror.ts'
 import type { Operation } from '../api/operation.ts'
 import { invalidError, type Problem, root } from '../api/path.ts'
 import { decode } from '../api/schema/decode.ts'
-import type { DeepReadonly, Json, JsonObject } from '../api/schema/node.ts'
+import type { Json, JsonObject, Mutable } from '../api/schema/node.ts'
 import { timeText } from '../api/time.ts'
 import { ownProblems, validateObject, validateStatusUpdate, validateUpdate } from '../api/validate.ts'
 import type { Admission } from './admission/request.ts'
@@ -40,10 +40,10 @@ export interface Write {
   readonly rules: Rules
   readonly warn: Warn
   /** What the client sent, where only a part of it is taken over: it owns all it changed. */
-  readonly sent?: KubeObject | undefined
+  readonly sent?: Mutable<KubeObject> | undefined
   readonly now: number
   /** What is to be stored. Belongs to this write alone; steps change or replace it. */
-  next: KubeObject
+  next: Mutable<KubeObject>
 }
 
 type Step = (write: Write, admission: Admission) => void | Promise<void>
@@ -135,8 +135,8 @@ function own({ operation, next, sent, live, now }: Write): void {
 export function ownChanges(
   operation: Operation,
   kind: AnyKind,
-  next: KubeObject,
-  old: DeepReadonly<KubeObject> | undefined,
+  next: Mutable<KubeObject>,
+  old: KubeObject | undefined,
   now: number,
 ): void {
   const before = old ?? (decode(kind.schema, {}) as KubeObject)
@@ -238,7 +238,7 @@ function check({ operation, next, live, rules, warn }: Write): void {
 function problemsOf(
   kind: AnyKind,
   next: KubeObject,
-  old: DeepReadonly<KubeObject> | undefined,
+  old: KubeObject | undefined,
   rules: Rules,
   subresource: string | undefined,
 ): Iterable<Problem> {

@@ -8,7 +8,7 @@ import { isObject, mergePatch } from '../api/patch/merge.ts'
 import { jsonPatch } from '../api/patch/json.ts'
 import { strategicPatch } from '../api/patch/strategic.ts'
 import { DecodeError } from '../api/schema/decode.ts'
-import type { DeepReadonly, Json, JsonObject } from '../api/schema/node.ts'
+import type { Json, JsonObject, Mutable } from '../api/schema/node.ts'
 import { root } from '../api/path.ts'
 import { apply } from './apply.ts'
 import { decodeBody, type Warn } from './body.ts'
@@ -32,7 +32,7 @@ export async function update(registry: Registry, operation: Operation, warn: War
   checkName(operation, sent)
   placeInNamespace(operation, sent)
   let attempts = 0
-  const change = (old: DeepReadonly<KubeObject>) => {
+  const change = (old: KubeObject) => {
     // Admission changes what it is given: another attempt begins with the body again.
     const fresh = attempts++ === 0 ? sent : decodeBody(kind, operation.body, operation.options, () => {})
     Object.assign(fresh.metadata, { name, namespace: sent.metadata.namespace })
@@ -52,7 +52,7 @@ export async function patch(registry: Registry, operation: Operation, warn: Warn
   const { kind, patchType } = operation
   if (patchType === 'apply') return apply(registry, operation, warn)
   const retry = mayRetry(operation)
-  const change = (old: DeepReadonly<KubeObject>) => asPart(operation, patchedObject(operation, old, warn), old)
+  const change = (old: KubeObject) => asPart(operation, patchedObject(operation, old, warn), old)
   return { type: 'object', kind, item: await registry.update(operation, change, { retry, warn }) }
 }
 
@@ -64,7 +64,7 @@ export function mayRetry({ patchType, body, options }: Operation): boolean {
 }
 
 /** What a patch other than apply makes of `before`, which is of the operation's kind. */
-export function patchedObject(operation: Operation, before: DeepReadonly<KubeObject>, warn: Warn): KubeObject {
+export function patchedObject(operation: Operation, before: KubeObject, warn: Warn): Mutable<KubeObject> {
   const { kind, patchType, body } = operation
   const type = patchType as Exclude<typeof patchType, 'apply' | undefined>
   const sent = decodePatched(operation, patchedBody(kind, type, before, body ?? null), warn)
@@ -74,7 +74,7 @@ export function patchedObject(operation: Operation, before: DeepReadonly<KubeObj
 }
 
 /** What a patch made, decoded; in strict mode it is the patch that is refused, for itself or for what it made. */
-function decodePatched(operation: Operation, patched: Json, warn: Warn): KubeObject {
+function decodePatched(operation: Operation, patched: Json, warn: Warn): Mutable<KubeObject> {
   const { kind, options, patchType, body } = operation
   const { fieldValidation = 'Warn', duplicates = [] } = options
   const problems = [...duplicates]
@@ -83,7 +83,7 @@ function decodePatched(operation: Operation, patched: Json, warn: Warn): KubeObj
     patchType === 'strategic' && isObject(patched)
       ? { ...patched, kind: kind.kind, apiVersion: kind.apiVersion }
       : patched
-  let sent: KubeObject
+  let sent: Mutable<KubeObject>
   try {
     const validation = fieldValidation === 'Ignore' ? 'Ignore' : 'Warn'
     sent = decodeBody(kind, typed, { fieldValidation: validation }, text => problems.push(text))
@@ -117,7 +117,7 @@ const badPatch = (message: string) =>
 export function patchedBody(
   kind: AnyKind,
   type: Exclude<Operation['patchType'], undefined | 'apply'>,
-  old: DeepReadonly<KubeObject>,
+  old: KubeObject,
   body: Json,
 ): Json {
   // No patch changes its target.

@@ -14,7 +14,7 @@ import type {
   ServedResult,
   User,
 } from '../api/operation.ts'
-import type { DeepReadonly, Draft, Json } from '../api/schema/node.ts'
+import type { Draft, Json } from '../api/schema/node.ts'
 import { Informers, type MirrorScope } from './informer.ts'
 
 interface Reference {
@@ -80,7 +80,7 @@ export class Client {
     kind: Kind<T>,
     ref: Reference,
     more: { subresource?: string; signal?: AbortSignal; options?: OperationOptions } = {},
-  ): Promise<DeepReadonly<T>> {
+  ): Promise<T> {
     return objectOf<T>(await this.#run(kind, 'get', { ...ref, ...more }))
   }
 
@@ -89,7 +89,7 @@ export class Client {
     kind: Kind<T>,
     ref: Reference,
     more: { signal?: AbortSignal } = {},
-  ): Promise<DeepReadonly<T> | undefined> {
+  ): Promise<T | undefined> {
     try {
       return await this.get(kind, ref, more)
     } catch (error) {
@@ -101,7 +101,7 @@ export class Client {
   async list<T extends KubeObject>(
     kind: Kind<T>,
     request: ListRequest = {},
-  ): Promise<{ items: DeepReadonly<T>[]; revision: number }> {
+  ): Promise<{ items: T[]; revision: number }> {
     const { namespace, signal, ...options } = request
     const result = await this.#run(kind, 'list', {
       options,
@@ -109,14 +109,10 @@ export class Client {
       ...(signal && { signal }),
     })
     if (result.type !== 'list') throw new Error(`a list of ${kind.plural} was answered with ${result.type}`)
-    return { items: result.items.map(item => item.object as DeepReadonly<T>), revision: result.revision }
+    return { items: result.items.map(item => item.object as T), revision: result.revision }
   }
 
-  async create<T extends KubeObject>(
-    kind: Kind<T>,
-    object: Draft<T>,
-    options: WriteOptions = {},
-  ): Promise<DeepReadonly<T>> {
+  async create<T extends KubeObject>(kind: Kind<T>, object: Draft<T>, options: WriteOptions = {}): Promise<T> {
     const { namespace } = (object as Draft<KubeObject>).metadata ?? {}
     return objectOf<T>(
       await this.#run(kind, 'create', { ...(namespace && { namespace }), body: object as Json, ...split(options) }),
@@ -131,10 +127,10 @@ export class Client {
     bodyKind: Kind<B>,
     body: Draft<B>,
     options: WriteOptions = {},
-  ): Promise<DeepReadonly<B> | undefined> {
+  ): Promise<B | undefined> {
     const full = { kind: bodyKind.kind, apiVersion: bodyKind.apiVersion, ...(body as object) }
     const result = await this.#run(kind, 'create', { ...ref, subresource, body: full as Json, ...split(options) })
-    return result.type === 'object' ? (result.item.object as unknown as DeepReadonly<B>) : undefined
+    return result.type === 'object' ? (result.item.object as unknown as B) : undefined
   }
 
   /** Replaces an object; with metadata.resourceVersion only if it has not changed since (else Conflict). */
@@ -142,7 +138,7 @@ export class Client {
     kind: Kind<T>,
     object: Draft<T>,
     options: WriteOptions & { subresource?: string } = {},
-  ): Promise<DeepReadonly<T>> {
+  ): Promise<T> {
     const { namespace, name } = (object as Draft<KubeObject>).metadata ?? {}
     const { subresource, ...rest } = options
     return objectOf<T>(
@@ -157,11 +153,7 @@ export class Client {
   }
 
   /** Replaces an object's status. */
-  updateStatus<T extends KubeObject>(
-    kind: Kind<T>,
-    object: Draft<T>,
-    options: WriteOptions = {},
-  ): Promise<DeepReadonly<T>> {
+  updateStatus<T extends KubeObject>(kind: Kind<T>, object: Draft<T>, options: WriteOptions = {}): Promise<T> {
     return this.update(kind, object, { ...options, subresource: 'status' })
   }
 
@@ -171,7 +163,7 @@ export class Client {
     patchType: PatchType,
     body: unknown,
     options: WriteOptions & { subresource?: string } = {},
-  ): Promise<DeepReadonly<T>> {
+  ): Promise<T> {
     const { subresource, ...rest } = options
     return objectOf<T>(
       await this.#run(kind, 'patch', {
@@ -221,8 +213,8 @@ export class Client {
   }
 }
 
-function objectOf<T>(result: ServedResult): DeepReadonly<T> {
-  if (result.type === 'object') return result.item.object as unknown as DeepReadonly<T>
+function objectOf<T>(result: ServedResult): T {
+  if (result.type === 'object') return result.item.object as unknown as T
   throw new Error(`an object was asked for and answered with a ${result.type}`)
 }
 

@@ -5,7 +5,6 @@ import type { Clock } from '../base/clock.ts'
 import { isReason, messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { KubeObject } from '../api/kind.ts'
-import type { DeepReadonly } from '../api/schema/node.ts'
 import { timeText } from '../api/time.ts'
 import { Event } from '../kinds/core/event.ts'
 import type { ObjectReference } from '../kinds/core/reference.ts'
@@ -25,7 +24,7 @@ const maxSimilar = 10
 const maxMessageLength = 1024
 const similarWindowMs = 600_000
 
-type About = DeepReadonly<KubeObject> | (DeepReadonly<ObjectReference> & { readonly metadata?: undefined })
+type About = KubeObject | (ObjectReference & { readonly metadata?: undefined })
 
 /** What was observed of an event before: the next of its kind only raises its count. */
 interface Observed {
@@ -207,7 +206,7 @@ function keep<V>(map: Map<string, V>, key: string, value: V): void {
 /** How other objects name this one. */
 export function referenceTo(object: About): ObjectReference {
   if (!object.metadata) return object as ObjectReference
-  const { kind, apiVersion, metadata } = object as DeepReadonly<KubeObject>
+  const { kind, apiVersion, metadata } = object as KubeObject
   return {
     kind,
     apiVersion,

@@ -74,12 +74,15 @@ export class Informers {
     let backoffMs = firstBackoffMs
     let revision: number | undefined
     while (!signal.aborted) {
+      const since = clock.now()
       try {
         revision ??= await this.#list(kind, scope, mirror, signal)
         revision = await this.#watch(kind, scope, mirror, revision, signal)
         backoffMs = firstBackoffMs
       } catch (error) {
         if (signal.aborted) return
+        // A watch that lasted is no repeated failure.
+        if (clock.now() - since > maxBackoffMs) backoffMs = firstBackoffMs
         if (isReason(error, 'Expired', 'Gone')) revision = undefined
         else log.warn('watch failed, trying again', { resource: kind.plural, why: messageOf(error), backoffMs })
         try {

@@ -6,7 +6,6 @@
 import { isReason, messageOf } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
 import { within } from '../base/waiters.ts'
-import type { DeepReadonly } from '../api/schema/node.ts'
 import { microTimeText, parseTime } from '../api/time.ts'
 import { Lease } from '../kinds/coordination/lease.ts'
 import type { Client } from './client.ts'
@@ -74,7 +73,7 @@ class Candidate {
   readonly #timing: LeaderTiming
   /** The Lease as last seen, and when that was: holders' clocks are not trusted, only their silence is. */
   #seen: { text: string; at: number } | undefined
-  #held: DeepReadonly<Lease> | undefined
+  #held: Lease | undefined
 
   constructor(options: LeaderOptions) {
     this.#options = options
@@ -110,7 +109,7 @@ class Candidate {
     const lease = this.#held ?? (await client.find(Lease, { namespace, name }, { signal }))
     if (lease && !this.#mayTake(lease)) return false
     this.#held = lease
-      ? await client.update(Lease, { ...lease, spec: this.#spec(lease) } as never, { signal })
+      ? await client.update(Lease, { ...lease, spec: this.#spec(lease) }, { signal })
       : await client.create(Lease, { metadata: { name, namespace }, spec: this.#spec(undefined) }, { signal })
     return true
   }
@@ -139,7 +138,7 @@ class Candidate {
     if (!lease) return
     const spec = { ...lease.spec, holderIdentity: '', leaseDurationSeconds: 1, renewTime: microTimeText(this.#now) }
     try {
-      await client.update(Lease, { ...lease, spec } as never)
+      await client.update(Lease, { ...lease, spec })
     } catch (error) {
       client.log.debug('the lease could not be given up', { lease: name, why: messageOf(error) })
     }
@@ -156,7 +155,7 @@ class Candidate {
     )
   }
 
-  #mayTake(lease: DeepReadonly<Lease>): boolean {
+  #mayTake(lease: Lease): boolean {
     const { holderIdentity = '', leaseDurationSeconds = this.#timing.leaseMs / 1000 } = lease.spec
     if (holderIdentity === '' || holderIdentity === this.#options.identity) return true
     const text = JSON.stringify(lease.spec)
@@ -164,7 +163,7 @@ class Candidate {
     return this.#now - this.#seen.at >= leaseDurationSeconds * 1000
   }
 
-  #spec(lease: DeepReadonly<Lease> | undefined) {
+  #spec(lease: Lease | undefined) {
     const { identity } = this.#options
     const now = microTimeText(this.#now)
     const before = lease?.spec

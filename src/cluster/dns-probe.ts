@@ -17,10 +17,19 @@ export function dnsAnswers(server: string, name: string): Promise<boolean> {
     }
     AbortSignal.timeout(waitMs).addEventListener('abort', () => finish(false))
     socket.on('error', () => finish(false))
-    socket.on('message', message => finish((decode(message).answers ?? []).length > 0))
+    socket.on('message', message => finish(hasAnswers(message)))
     // Only a connected socket hears at once that nobody listens.
     socket.connect(53, server, () =>
       socket.send(encode({ type: 'query', id: 1, flags: 1 << 8, questions: [{ name, type: 'A' }] })),
     )
   })
+}
+
+function hasAnswers(message: Buffer): boolean {
+  try {
+    return (decode(message).answers ?? []).length > 0
+  } catch {
+    // Whatever listens there, it is no DNS.
+    return false
+  }
 }

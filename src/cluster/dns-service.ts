@@ -1,7 +1,6 @@
 // The Service kube-dns, which gives the nodes' DNS servers one address; its endpoints are the nodes that have a
 // range of pod addresses. Every node asks its own server: one that is lost takes nobody else's answers along.
 import { parseCidr } from '../api/ip.ts'
-import type { DeepReadonly } from '../api/schema/node.ts'
 import { Chore } from '../base/chore.ts'
 import { messageOf } from '../base/errors.ts'
 import type { Client } from '../client/index.ts'
@@ -64,11 +63,11 @@ export async function keepDnsService(client: Client, address: string, signal: Ab
   chore.wake()
 }
 
-const endpointsOf = ({ endpoints = [] }: Pick<DeepReadonly<EndpointSlice>, 'endpoints'>) =>
+const endpointsOf = ({ endpoints = [] }: Pick<EndpointSlice, 'endpoints'>) =>
   endpoints.map(({ addresses, nodeName }) => ({ addresses, nodeName }))
 
 /** The endpoints of DNS: every node that has a range. */
-function sliceOf(nodes: readonly DeepReadonly<Node>[]) {
+function sliceOf(nodes: readonly Node[]) {
   const endpoints = nodes
     .filter(node => parseCidr(node.spec.podCIDR ?? ''))
     .map(node => ({

@@ -12,7 +12,7 @@ import { criRuntime, type Kubelet, startKubelet } from '../kubelet/index.ts'
 import { announceNetwork, keepPodRoutes, makeBridge } from '../network/index.ts'
 import { startProxy } from '../proxy/index.ts'
 import type { KeyPair } from '../wire/x509.ts'
-import { clusterTag } from './config.ts'
+import { type ClusterConfig, clusterTag } from './config.ts'
 import { dnsAnswers } from './dns-probe.ts'
 import { dnsPort } from './dns-service.ts'
 import { keepNodeNetwork } from './node-network.ts'
@@ -69,8 +69,10 @@ export async function runNode(options: NodeOptions): Promise<void> {
     log: log.with({ part: 'kube-proxy' }),
     signal,
   })
+  const dnsClient = client('dns')
   const network = keepNodeNetwork({
-    setUp: (podCidr, signal) => setUp(podCidr, signal),
+    setUp: (podCidr, signal) =>
+      setUpNetwork({ options, client: dnsClient, podCidr, resolvConf, proxy, kubelet, signal }),
     clock,
     log: log.with({ part: 'network' }),
     signal,
@@ -92,19 +94,6 @@ export async function runNode(options: NodeOptions): Promise<void> {
     signal,
     onPodCIDR: ([podCidr]) => podCidr && network(podCidr),
   })
-  const dnsClient = client('dns')
-  // A node is ready for pods when the addresses and names of services work on it, not sooner.
-  const setUp = async (podCidr: string, signal: AbortSignal) => {
-    const { cniConf, cniState } = nodeDirs(paths.node(nodeName))
-    const place = { bridge: bridgeOf(tag), podCidr, confDir: cniConf, stateDir: cniState }
-    const { address, mtu } = await makeBridge(place, log)
-    const dns = { client: dnsClient, address, port: dnsPort, domain: config.domain, resolvConf }
-    await startDns({ ...dns, clock, log: log.with({ part: 'dns' }), signal })
-    await proxy
-    await announceNetwork(place, mtu)
-    await kubelet.refresh()
-    void reportDns(options, signal)
-  }
   options.tell({ ready: false, problem: 'the network for pods is not set up yet' })
   proxy
     .then(() => keepPodRoutes({ client: client('network'), nodeName, podCidr: config.podCidr, clock, log, signal }))
@@ -119,26 +108,59 @@ export async function runNode(options: NodeOptions): Promise<void> {
   transport.close()
 }
 
-const dnsPatienceMs = 10_000
-const dnsPauseMs = { hasty: 20, slow: 2_000 }
+interface NetworkSetUp {
+  options: NodeOptions
+  client: Client
+  podCidr: string
+  resolvConf: string
+  proxy: Promise<unknown>
+  kubelet: Kubelet
+  signal: AbortSignal
+}
 
-/**
- * Reports the agent as ready when DNS answers at its service address, as pods ask it: after that nothing of the network
- * is missing. When it does not answer for long, that is a problem, but no reason to wait with everything else.
- */
-async function reportDns({ config, tell }: NodeOptions, signal: AbortSignal): Promise<void> {
-  const [address, name] = [config.dnsAddress, `kubernetes.default.svc.${config.domain}`]
-  const since = realClock.now()
-  let pauseMs = dnsPauseMs.hasty
-  while (!signal.aborted && !(await dnsAnswers(address, name))) {
-    if (pauseMs === dnsPauseMs.hasty && realClock.now() - since > dnsPatienceMs) {
-      pauseMs = dnsPauseMs.slow
-      tell({ ready: true, problem: `DNS does not answer at ${address}` })
-    }
+/** A node is ready for pods when the addresses and names of services work on it, not sooner. */
+async function setUpNetwork({
+  options,
+  client,
+  podCidr,
+  resolvConf,
+  proxy,
+  kubelet,
+  signal,
+}: NetworkSetUp): Promise<void> {
+  const { config, paths, log, nodeName, tell } = options
+  const { cniConf, cniState } = nodeDirs(paths.node(nodeName))
+  const place = { bridge: bridgeOf(clusterTag(paths, config.name)), podCidr, confDir: cniConf, stateDir: cniState }
+  const { address, mtu } = await makeBridge(place, log)
+  const dns = { client, address, port: dnsPort, domain: config.domain, resolvConf }
+  await startDns({ ...dns, clock: realClock, log: log.with({ part: 'dns' }), signal })
+  await proxy
+  const works = await dnsWorks(config, dnsPatience, signal)
+  await announceNetwork(place, mtu)
+  await kubelet.refresh()
+  if (works) return tell({ ready: true })
+  tell({ ready: true, problem: `DNS does not answer at ${config.dnsAddress}` })
+  void dnsWorks(config, dnsOutage, signal).then(late => late && tell({ ready: true }))
+}
+
+/** How long a node waits for DNS, and how often it asks: a cluster may have a DNS of somebody else, or none. */
+const dnsPatience = { limitMs: 5_000, pauseMs: 20 }
+const dnsOutage = { limitMs: Infinity, pauseMs: 2_000 }
+
+/** Whether DNS comes to answer in time at its service address, as pods ask it: it takes the proxy, too. */
+async function dnsWorks(
+  { dnsAddress, domain }: ClusterConfig,
+  { limitMs, pauseMs }: typeof dnsPatience,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const until = realClock.now() + limitMs
+  while (!signal.aborted) {
+    if (await dnsAnswers(dnsAddress, `kubernetes.default.svc.${domain}`)) return true
+    if (realClock.now() > until) return false
     // Rejects only when aborted, which the loop's condition sees.
     await realClock.sleep(pauseMs, signal).catch(() => {})
   }
-  if (!signal.aborted) tell({ ready: true })
+  return false
 }
 
 const resolvConfs = ['/etc/resolv.conf', '/run/systemd/resolve/resolv.conf']

@@ -7,7 +7,7 @@ import type { Random } from '../base/random.ts'
 import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
 import type { Mirror } from '../api/mirror.ts'
 import type { PatchType } from '../api/operation.ts'
-import type { DeepReadonly, Draft } from '../api/schema/node.ts'
+import type { Draft } from '../api/schema/node.ts'
 import type { Client, DeleteRequest, EventRecorder } from '../client/index.ts'
 import { ownerReference } from './owner-reference.ts'
 import { sameStatus } from './same.ts'
@@ -60,8 +60,8 @@ export class Context {
   async create<T extends KubeObject>(
     kind: Kind<T>,
     object: Draft<T>,
-    options: { owner?: DeepReadonly<KubeObject> } = {},
-  ): Promise<DeepReadonly<T>> {
+    options: { owner?: KubeObject } = {},
+  ): Promise<T> {
     const { owner } = options
     const metadata = (object as Draft<KubeObject>).metadata
     const full = owner
@@ -94,7 +94,7 @@ export class Context {
     kind: Kind<T>,
     object: Draft<T>,
     options: { subresource?: string } = {},
-  ): Promise<DeepReadonly<T>> {
+  ): Promise<T> {
     return this.#wrote(kind, await this.client.update(kind, object, options))
   }
 
@@ -104,7 +104,7 @@ export class Context {
     type: PatchType,
     body: unknown,
     options: { subresource?: string } = {},
-  ): Promise<DeepReadonly<T>> {
+  ): Promise<T> {
     const { namespace = '', name = '' } = object.metadata
     return this.#wrote(kind, await this.client.patch(kind, { namespace, name }, type, body, options))
   }
@@ -112,15 +112,15 @@ export class Context {
   /** Writes a status if it differs; a Conflict means newer news is on the way and the key runs again. */
   async writeStatus<T extends KubeObject & { status: object }>(
     kind: Kind<T>,
-    object: DeepReadonly<T>,
+    object: T,
     status: Draft<T['status']>,
-  ): Promise<DeepReadonly<T>> {
+  ): Promise<T> {
     if (sameStatus((object as { status?: unknown }).status, status)) return object
     const next = { ...object, status } as unknown as Draft<T>
     return this.#wrote(kind, await this.client.updateStatus(kind, next))
   }
 
-  event(object: DeepReadonly<KubeObject>, type: 'Normal' | 'Warning', reason: string, message: string): void {
+  event(object: KubeObject, type: 'Normal' | 'Warning', reason: string, message: string): void {
     this.#recorder.event(object, type, reason, message)
   }
 
@@ -138,8 +138,8 @@ export class Context {
     }
   }
 
-  #wrote<T extends KubeObject>(kind: Kind<T>, object: DeepReadonly<T>): DeepReadonly<T> {
-    const revision = Number((object as DeepReadonly<KubeObject>).metadata.resourceVersion ?? 0)
+  #wrote<T extends KubeObject>(kind: Kind<T>, object: T): T {
+    const revision = Number((object as KubeObject).metadata.resourceVersion ?? 0)
     this.#written.set(kind, Math.max(this.#written.get(kind) ?? 0, revision))
     return object
   }

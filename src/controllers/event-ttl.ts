@@ -1,6 +1,5 @@
 // Events are news: an hour after the last time it was told, one is deleted.
 import { parseTime } from '../api/time.ts'
-import type { DeepReadonly } from '../api/schema/node.ts'
 import { Event } from '../kinds/core/event.ts'
 import { defineController } from './harness.ts'
 
@@ -16,7 +15,7 @@ export const eventTtlController = defineController({
   },
 })
 
-function lastTold({ metadata, ...event }: DeepReadonly<Event>): number {
+function lastTold({ metadata, ...event }: Event): number {
   const times = [metadata.creationTimestamp, event.lastTimestamp, event.eventTime, event.series?.lastObservedTime]
   return Math.max(...times.map(time => parseTime(time) ?? 0))
 }

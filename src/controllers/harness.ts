@@ -2,7 +2,6 @@
 // owns everything around that: mirrors, queues, workers, back-off, and the wait until a key's own writes are seen.
 import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
 import { type MirrorChange, objectKey } from '../api/mirror.ts'
-import type { DeepReadonly } from '../api/schema/node.ts'
 import type { Caches, Context } from './context.ts'
 
 /** Look again after a time; nothing: only when something changes. */
@@ -41,9 +40,9 @@ interface ControllerOptions<T extends KubeObject> {
   /** Kinds it reads without being woken by them. */
   reads?: readonly AnyKind[]
   /** Whether a change of the object itself is worth a look; default always. */
-  when?(object: DeepReadonly<T>, before: DeepReadonly<T> | undefined, caches: Caches): boolean
+  when?(object: T, before: T | undefined, caches: Caches): boolean
   workers?: number
-  reconcile(object: DeepReadonly<T>, ctx: Context): Promise<Result>
+  reconcile(object: T, ctx: Context): Promise<Result>
   /** The object is gone; default nothing. */
   gone?(ref: Reference, ctx: Context): Promise<Result>
 }
@@ -57,9 +56,9 @@ export function defineController<T extends KubeObject>(options: ControllerOption
   const own: Watch = {
     kind: reconciles,
     keys({ type, item, before }, caches) {
-      const object = item.object as DeepReadonly<T>
+      const object = item.object as T
       if (type === 'DELETED') return gone ? [objectKey(object)] : []
-      return !when || when(object, before?.object as DeepReadonly<T> | undefined, caches) ? [objectKey(object)] : []
+      return !when || when(object, before?.object as T | undefined, caches) ? [objectKey(object)] : []
     },
   }
   return {
@@ -86,14 +85,14 @@ export function defineKeyedController(
 /** Typed form of a watch: keys of the object as it is and as it was. */
 export function watch<T extends KubeObject>(
   kind: Kind<T>,
-  keys: (object: DeepReadonly<T>, caches: Caches) => Iterable<string>,
-  when?: (object: DeepReadonly<T>, before: DeepReadonly<T> | undefined) => boolean,
+  keys: (object: T, caches: Caches) => Iterable<string>,
+  when?: (object: T, before: T | undefined) => boolean,
 ): Watch {
   return {
     kind,
     *keys({ type, item, before }, caches) {
-      const object = item.object as DeepReadonly<T>
-      const old = before?.object as DeepReadonly<T> | undefined
+      const object = item.object as T
+      const old = before?.object as T | undefined
       if (when && type !== 'DELETED' && !when(object, old)) return
       yield* keys(object, caches)
       if (old && type === 'MODIFIED') yield* keys(old, caches)

@@ -4,39 +4,35 @@
 import { isReason } from '../base/errors.ts'
 import type { LabelSelector } from '../api/meta.ts'
 import type { Kind, KubeObject } from '../api/kind.ts'
-import type { DeepReadonly } from '../api/schema/node.ts'
-import { ControllerRevision as RevisionKind } from '../kinds/apps/controllerrevision.ts'
 import type { PodTemplateSpec } from '../kinds/core/podtemplatespec.ts'
 import type { Context } from './context.ts'
 import { templateHash } from './hash.ts'
 import { claim } from './owners.ts'
 import { canonicalJson, int64Of, sameValue } from './same.ts'
+import { ControllerRevision } from '../kinds/apps/controllerrevision.ts'
 
-export type Revision = DeepReadonly<RevisionKind>
 /** On pods: which revision they are of. */
 export const revisionLabel = 'controller-revision-hash'
 /** On revisions of stateful sets. Those of daemon sets have the label of the pods. */
 export const hashLabel = 'controller.kubernetes.io/hash'
 
-export type Workload = DeepReadonly<
-  KubeObject & {
-    spec: { selector?: LabelSelector; template: PodTemplateSpec; revisionHistoryLimit: number }
-    status: { collisionCount?: number }
-  }
->
+export type Workload = KubeObject & {
+  spec: { selector?: LabelSelector; template: PodTemplateSpec; revisionHistoryLimit: number }
+  status: { collisionCount?: number }
+}
 
 /** What a revision keeps: a patch that brings the template back, its keys in order as Go writes maps. */
 export const dataOf = ({ spec }: Pick<Workload, 'spec'>): object =>
   JSON.parse(canonicalJson({ spec: { template: { ...spec.template, $patch: 'replace' } } })) as object
 
 /** A revision's number may be beyond what a double holds exactly. */
-const numberOf = (revision: Revision): bigint => BigInt(revision.revision ?? 0)
+const numberOf = (revision: ControllerRevision): bigint => BigInt(revision.revision ?? 0)
 
 interface History {
   /** The revision of the current template. */
-  current: Revision
+  current: ControllerRevision
   /** All others, oldest first. */
-  old: Revision[]
+  old: ControllerRevision[]
   /** How often a name was taken so far. */
   collisionCount: number
 }
@@ -48,7 +44,7 @@ export async function currentRevision<O extends KubeObject>(
   owner: Workload,
   label: string,
 ): Promise<History> {
-  const all = await claim(ctx, RevisionKind, kind, owner as unknown as DeepReadonly<O>, owner.spec.selector)
+  const all = await claim(ctx, ControllerRevision, kind, owner as unknown as O, owner.spec.selector)
   const sorted = [...all].sort(byNumber)
   const data = dataOf(owner)
   const collisionCount = owner.status.collisionCount ?? 0
@@ -58,10 +54,10 @@ export async function currentRevision<O extends KubeObject>(
   if (!same) return { ...(await create(ctx, owner, data, next, label)), old: sorted }
   const old = sorted.filter(revision => revision !== same)
   if (same === newest) return { current: same, old, collisionCount }
-  return { current: await ctx.patch(RevisionKind, same, 'merge', { revision: next }), old, collisionCount }
+  return { current: await ctx.patch(ControllerRevision, same, 'merge', { revision: next }), old, collisionCount }
 }
 
-const byNumber = (a: Revision, b: Revision) => Number(numberOf(a) - numberOf(b))
+const byNumber = (a: ControllerRevision, b: ControllerRevision) => Number(numberOf(a) - numberOf(b))
 
 async function create(
   ctx: Context,
@@ -77,11 +73,11 @@ async function create(
     const labels = { ...spec.template.metadata.labels, [label]: hash }
     const annotations = metadata.annotations && { annotations: metadata.annotations }
     try {
-      const draft = { metadata: { name, labels, ...annotations }, data: data as never, revision }
-      return { current: await ctx.create(RevisionKind, draft, { owner }), collisionCount }
+      const draft = { metadata: { name, labels, ...annotations }, data: data, revision }
+      return { current: await ctx.create(ControllerRevision, draft, { owner }), collisionCount }
     } catch (error) {
       if (!isReason(error, 'AlreadyExists')) throw error
-      const existing = await ctx.client.get(RevisionKind, { namespace: metadata.namespace ?? '', name })
+      const existing = await ctx.client.get(ControllerRevision, { namespace: metadata.namespace ?? '', name })
       if (sameValue(existing.data, data)) return { current: existing, collisionCount }
     }
   }
@@ -94,10 +90,10 @@ const revisionName = (owner: string, hash: string): string => `${owner.slice(0, 
 
 /** Old revisions beyond the limit that are not in use. */
 export function expiredRevisions(
-  old: readonly Revision[],
+  old: readonly ControllerRevision[],
   limit: number,
-  isInUse: (revision: Revision) => boolean,
-): Revision[] {
+  isInUse: (revision: ControllerRevision) => boolean,
+): ControllerRevision[] {
   const idle = old.filter(revision => !isInUse(revision))
   return idle.slice(0, Math.max(0, idle.length - limit))
 }

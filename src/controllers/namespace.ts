@@ -2,14 +2,13 @@
 // it is written into the namespace's conditions. Source: pkg/controller/namespace/deletion.
 import { isReason, messageOf } from '../base/errors.ts'
 import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
-import type { DeepReadonly, Draft } from '../api/schema/node.ts'
+import type { Draft } from '../api/schema/node.ts'
 import { timeText } from '../api/time.ts'
-import { Namespace as NamespaceKind, type NamespaceCondition } from '../kinds/core/namespace.ts'
+import { type NamespaceCondition, Namespace } from '../kinds/core/namespace.ts'
 import { Pod } from '../kinds/core/pod.ts'
 import type { Context } from './context.ts'
 import { type Controller, defineController, type Watch } from './harness.ts'
 
-type Namespace = DeepReadonly<NamespaceKind>
 const parallelDeletes = 32
 
 /** Objects left in a namespace, by `plural.group`. */
@@ -24,7 +23,7 @@ export function namespaceController(kinds: readonly AnyKind[]): Controller {
   const content = kinds.filter(kind => kind.namespaced && kind.plural && kind.verbs.includes('delete'))
   return defineController({
     name: 'namespace-controller',
-    reconciles: NamespaceKind,
+    reconciles: Namespace,
     workers: 10,
     when: namespace => namespace.metadata.deletionTimestamp !== undefined,
     watches: content.map(kind => departures(kind)),
@@ -35,7 +34,7 @@ export function namespaceController(kinds: readonly AnyKind[]): Controller {
       const remaining = count(ctx, name, content, errors)
       if (remaining.counts.size === 0 && errors.length === 0) return finalize(namespace, ctx)
       const conditions = planNamespaceConditions(namespace.status.conditions, remaining, ctx.now())
-      await ctx.writeStatus(NamespaceKind, namespace, { ...namespace.status, phase: 'Terminating', conditions })
+      await ctx.writeStatus(Namespace, namespace, { ...namespace.status, phase: 'Terminating', conditions })
       if (errors.length) throw new Error(errors.join('; '))
     },
   })
@@ -47,7 +46,7 @@ const departures = (kind: AnyKind): Watch => ({
   keys({ type, item }, caches) {
     if (type !== 'DELETED') return []
     const name = item.object.metadata.namespace ?? ''
-    return caches(NamespaceKind).get(undefined, name)?.metadata.deletionTimestamp ? [name] : []
+    return caches(Namespace).get(undefined, name)?.metadata.deletionTimestamp ? [name] : []
   },
 })
 
@@ -59,11 +58,9 @@ async function empty(ctx: Context, namespace: string, kinds: readonly AnyKind[])
   // Nothing new can come in: the API server refuses it. So a look at the mirrors, once they are current, is enough.
   const errors: string[] = []
   const pods = inNamespace(ctx, Pod, namespace)
-  const targets: [AnyKind, DeepReadonly<KubeObject>][] = pods.length
+  const targets: [AnyKind, KubeObject][] = pods.length
     ? pods.map(pod => [Pod, pod])
-    : kinds.flatMap(kind =>
-        inNamespace(ctx, kind, namespace).map((object): [AnyKind, DeepReadonly<KubeObject>] => [kind, object]),
-      )
+    : kinds.flatMap(kind => inNamespace(ctx, kind, namespace).map((object): [AnyKind, KubeObject] => [kind, object]))
   const left = targets.filter(([, object]) => !object.metadata.deletionTimestamp)
   const worker = async () => {
     for (let next = left.pop(); next; next = left.pop()) {
@@ -96,7 +93,7 @@ async function finalize(namespace: Namespace, ctx: Context): Promise<void> {
   const finalizers = namespace.spec.finalizers!.filter(f => f !== 'kubernetes')
   try {
     await ctx.client.update(
-      NamespaceKind,
+      Namespace,
       { ...namespace, spec: { ...namespace.spec, finalizers } },
       {
         subresource: 'finalize',
@@ -109,7 +106,7 @@ async function finalize(namespace: Namespace, ctx: Context): Promise<void> {
 
 /** The five conditions that say what is still in the way. */
 function planNamespaceConditions(
-  old: readonly DeepReadonly<NamespaceCondition>[] | undefined,
+  old: readonly NamespaceCondition[] | undefined,
   { counts, finalizers, errors }: Remaining,
   now: number,
 ): Draft<NamespaceCondition>[] {

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { DeepReadonly } from '../api/schema/node.ts'
 import type { Node } from '../kinds/core/node.ts'
 import { nextFree, poolsOf, rangeText, takenSlots } from './node-ipam.ts'
 
-const node = (...podCIDRs: string[]) => ({ spec: { podCIDR: podCIDRs[0], podCIDRs } }) as unknown as DeepReadonly<Node>
+const node = (...podCIDRs: string[]) => ({ spec: { podCIDR: podCIDRs[0], podCIDRs } }) as unknown as Node
 
 test('a cluster range is cut into ranges of a node’s size', () => {
   const [v4] = poolsOf('10.244.0.0/16')

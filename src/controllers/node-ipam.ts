@@ -2,7 +2,6 @@
 // into slots of a node's size; which slots are taken the mirror's index knows, so that a look costs the same however
 // many nodes there are. Source: pkg/controller/nodeipam/ipam (cidrset, range_allocator.go).
 import { type Cidr, formatIP, parseCidr } from '../api/ip.ts'
-import type { DeepReadonly } from '../api/schema/node.ts'
 import { Node } from '../kinds/core/node.ts'
 import type { Context } from './context.ts'
 import { type Controller, defineController } from './harness.ts'
@@ -26,7 +25,7 @@ interface Pool {
 /** @param clusterCidr the addresses of all pods, such as 10.244.0.0/16; two with a comma for both families */
 export function nodeIpamController(clusterCidr: string, maskSizes: Partial<MaskSizes> = {}): Controller {
   const pools = poolsOf(clusterCidr, maskSizes)
-  const takenBy = (node: DeepReadonly<Node>) => takenSlots(pools, node)
+  const takenBy = (node: Node) => takenSlots(pools, node)
   // Slots handed out whose node may not be in the mirror yet, by slot and by node.
   const given = new Map<string, string>()
   const held = new Map<string, string[]>()
@@ -104,7 +103,7 @@ export function rangeText({ cluster, bits }: Pool, slot: number): string {
 }
 
 /** Index entries of the slots that a node's ranges touch, also when they were cut in another size. */
-export function takenSlots(pools: readonly Pool[], { spec }: DeepReadonly<Node>): string[] {
+export function takenSlots(pools: readonly Pool[], { spec }: Node): string[] {
   const ranges = (spec.podCIDRs?.length ? spec.podCIDRs : [spec.podCIDR ?? '']).flatMap(text => parseCidr(text) ?? [])
   return pools.flatMap(({ cluster, bits, slots }, i) =>
     ranges

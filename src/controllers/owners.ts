@@ -3,30 +3,27 @@
 import { isReason } from '../base/errors.ts'
 import type { Kind, KubeObject } from '../api/kind.ts'
 import { matches } from '../api/labels.ts'
-import type { DeepReadonly } from '../api/schema/node.ts'
 import type { Context } from './context.ts'
 import { type Watch, keyOf, watch } from './harness.ts'
 import { controllerOf, isControlledBy, ownerReference } from './owner-reference.ts'
 import { allEntries, selectedBy, selecting, type Selector } from './selection.ts'
 
-type Any = DeepReadonly<KubeObject>
-
 /** Index of the objects that nobody controls, by their labels. */
 const orphans = {
   name: 'orphans',
-  entries: (object: Any): readonly string[] => (controllerOf(object) ? [] : allEntries(object)),
+  entries: (object: KubeObject): readonly string[] => (controllerOf(object) ? [] : allEntries(object)),
 }
 
 /** Everything of `kind` that `owner` controls or may take in. */
 function candidates<T extends KubeObject>(
   ctx: Context,
   kind: Kind<T>,
-  owner: Any,
+  owner: KubeObject,
   selector: Selector | undefined,
-): DeepReadonly<T>[] {
+): T[] {
   const mirror = ctx.cache(kind)
   return [
-    ...mirror.ownedBy(owner).filter(object => isControlledBy(object as Any, owner)),
+    ...mirror.ownedBy(owner).filter(object => isControlledBy(object as KubeObject, owner)),
     ...selectedBy(mirror, owner.metadata.namespace ?? '', selector, orphans),
   ]
 }
@@ -34,7 +31,7 @@ function candidates<T extends KubeObject>(
 export type Claim = 'keep' | 'release' | 'adopt' | 'ignore'
 
 /** What to do with an object that an owner controls or could control. */
-export function planClaim(object: Any, owner: Any, matches: boolean): Claim {
+export function planClaim(object: KubeObject, owner: KubeObject, matches: boolean): Claim {
   const controller = controllerOf(object)
   if (controller) {
     if (controller.uid !== owner.metadata.uid) return 'ignore'
@@ -55,16 +52,20 @@ export async function claim<T extends KubeObject, O extends KubeObject>(
   ctx: Context,
   kind: Kind<T>,
   ownerKind: Kind<O>,
-  owner: DeepReadonly<O>,
+  owner: O,
   selector: Selector | undefined,
-  also: (object: DeepReadonly<T>) => boolean = () => true,
+  also: (object: T) => boolean = () => true,
   finalizers: readonly string[] = [],
-): Promise<DeepReadonly<T>[]> {
-  const me = owner as unknown as Any
-  const claimed: DeepReadonly<T>[] = []
+): Promise<T[]> {
+  const me = owner as unknown as KubeObject
+  const claimed: T[] = []
   let mayAdopt: boolean | undefined
   for (const object of candidates(ctx, kind, me, selector)) {
-    const plan = planClaim(object as Any, me, matches(selector, (object as Any).metadata.labels) && also(object))
+    const plan = planClaim(
+      object as KubeObject,
+      me,
+      matches(selector, (object as KubeObject).metadata.labels) && also(object),
+    )
     if (plan === 'keep') claimed.push(object)
     if (plan === 'release') await release(ctx, kind, object, me, finalizers)
     if (plan === 'adopt') {
@@ -77,24 +78,24 @@ export async function claim<T extends KubeObject, O extends KubeObject>(
   return claimed
 }
 
-async function isAlive<O extends KubeObject>(ctx: Context, kind: Kind<O>, owner: Any): Promise<boolean> {
+async function isAlive<O extends KubeObject>(ctx: Context, kind: Kind<O>, owner: KubeObject): Promise<boolean> {
   const { namespace = '', name = '', uid } = owner.metadata
-  const live = (await ctx.client.find(kind, { namespace, name })) as Any | undefined
+  const live = (await ctx.client.find(kind, { namespace, name })) as KubeObject | undefined
   return live?.metadata.uid === uid && !live?.metadata.deletionTimestamp
 }
 
 async function adopt<T extends KubeObject>(
   ctx: Context,
   kind: Kind<T>,
-  object: DeepReadonly<T>,
-  owner: Any,
+  object: T,
+  owner: KubeObject,
   finalizers: readonly string[],
-): Promise<DeepReadonly<T> | undefined> {
-  const { metadata } = object as Any
+): Promise<T | undefined> {
+  const { metadata } = object as KubeObject
   const held = finalizers.length && { finalizers }
   const body = { metadata: { uid: metadata.uid, ownerReferences: [ownerReference(owner)], ...held } }
   try {
-    return await ctx.patch(kind, object as Any, 'strategic', body)
+    return await ctx.patch(kind, object as KubeObject, 'strategic', body)
   } catch (error) {
     if (isReason(error, 'NotFound')) return undefined
     throw error
@@ -104,11 +105,11 @@ async function adopt<T extends KubeObject>(
 async function release<T extends KubeObject>(
   ctx: Context,
   kind: Kind<T>,
-  object: DeepReadonly<T>,
-  owner: Any,
+  object: T,
+  owner: KubeObject,
   finalizers: readonly string[],
 ): Promise<void> {
-  const { metadata } = object as Any
+  const { metadata } = object as KubeObject
   const body = {
     metadata: {
       uid: metadata.uid,
@@ -117,7 +118,7 @@ async function release<T extends KubeObject>(
     },
   }
   try {
-    await ctx.patch(kind, object as Any, 'strategic', body)
+    await ctx.patch(kind, object as KubeObject, 'strategic', body)
   } catch (error) {
     // Gone, or another object of the same name by now.
     if (!isReason(error, 'NotFound', 'Invalid', 'Conflict')) throw error
@@ -131,13 +132,13 @@ async function release<T extends KubeObject>(
 export function orphansOf<T extends KubeObject, O extends KubeObject>(
   kind: Kind<T>,
   owner: Kind<O>,
-  selectorOf: (owner: DeepReadonly<O>) => Selector | undefined,
+  selectorOf: (owner: O) => Selector | undefined,
 ): Watch {
   return watch(kind, (object, caches) => {
-    const { metadata } = object as Any
-    if (controllerOf(object as Any)) return []
+    const { metadata } = object as KubeObject
+    if (controllerOf(object as KubeObject)) return []
     return selecting(caches(owner), selectorOf, metadata).map(candidate =>
-      keyOf(metadata.namespace ?? '', (candidate as Any).metadata.name ?? ''),
+      keyOf(metadata.namespace ?? '', (candidate as KubeObject).metadata.name ?? ''),
     )
   })
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { planSurplus } from './pod-gc.ts'
-import type { Pod } from './pods.ts'
+import type { Pod } from '../kinds/core/pod.ts'
 
 const ended = (name: string, hour: number, reason?: string) =>
   ({

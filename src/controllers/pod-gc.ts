@@ -1,12 +1,11 @@
 // Pod GC: removes pods nobody else will: of nodes that are gone, deleted before they had a node, and ended ones when
 // there are too many. Source: pkg/controller/podgc.
-import type { DeepReadonly } from '../api/schema/node.ts'
 import { parseTime, timeText } from '../api/time.ts'
 import { Node } from '../kinds/core/node.ts'
-import { Pod as PodKind } from '../kinds/core/pod.ts'
+import { Pod } from '../kinds/core/pod.ts'
 import type { Context } from './context.ts'
 import { type Controller, defineController, keyOf, watch } from './harness.ts'
-import { isTerminal, type Pod } from './pods.ts'
+import { isTerminal } from './pods.ts'
 
 /** A node may come back, or be new and unknown for a moment. */
 const quarantineMs = 40_000
@@ -21,7 +20,7 @@ export function podGcController(maxTerminated = defaultMaxTerminated): Controlle
   const missed = new Map<string, number>()
   return defineController({
     name: 'pod-garbage-collector',
-    reconciles: PodKind,
+    reconciles: Pod,
     when: (pod, before, caches) => {
       const { nodeName } = pod.spec
       const node = nodeName ? caches(Node).get(undefined, nodeName) : undefined
@@ -33,7 +32,7 @@ export function podGcController(maxTerminated = defaultMaxTerminated): Controlle
       watch(
         Node,
         (node, caches) =>
-          caches(PodKind)
+          caches(Pod)
             .byIndex('node', podsOfNodeIndex, node.metadata.name ?? '')
             .map(pod => keyOf(pod.metadata.namespace ?? '', pod.metadata.name ?? '')),
         (node, before) => isOutOfService(node) && !(before && isOutOfService(before)),
@@ -54,14 +53,14 @@ export function podGcController(maxTerminated = defaultMaxTerminated): Controlle
       missed.delete(nodeName)
       if (node && isOutOfService(node) && pod.metadata.deletionTimestamp) return fail(ctx, pod)
       if (!isTerminal(pod)) return
-      const surplus = planSurplus(ctx.cache(PodKind).byIndex('terminated', terminatedIndex, 'yes'), maxTerminated)
+      const surplus = planSurplus(ctx.cache(Pod).byIndex('terminated', terminatedIndex, 'yes'), maxTerminated)
       for (const old of surplus) await remove(ctx, old)
     },
   })
 }
 
 /** Somebody vouches that the node is really down: it must look so, too. */
-const isOutOfService = ({ spec, status }: DeepReadonly<Node>): boolean =>
+const isOutOfService = ({ spec, status }: Node): boolean =>
   (spec.taints?.some(taint => taint.key === outOfService) ?? false) &&
   !status.conditions?.some(c => c.type === 'Ready' && c.status === 'True')
 
@@ -86,11 +85,11 @@ const nodeGone = (ctx: Context) => ({
 async function fail(ctx: Context, pod: Pod, condition?: object): Promise<void> {
   if (!isTerminal(pod)) {
     const status = { phase: 'Failed', ...(condition && { conditions: [condition] }) }
-    await ctx.patch(PodKind, pod, 'strategic', { status }, { subresource: 'status' })
+    await ctx.patch(Pod, pod, 'strategic', { status }, { subresource: 'status' })
   }
   await remove(ctx, pod)
 }
 
 async function remove(ctx: Context, pod: Pod): Promise<void> {
-  await ctx.delete(PodKind, pod, { gracePeriodSeconds: 0 })
+  await ctx.delete(Pod, pod, { gracePeriodSeconds: 0 })
 }

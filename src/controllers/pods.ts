@@ -1,13 +1,10 @@
 // What controllers ask about pods, and how a pod is made from a template.
 // Sources: pkg/api/v1/pod/util.go, pkg/controller/controller_utils.go.
 import type { Draft } from '../api/kind.ts'
-import type { DeepReadonly } from '../api/schema/node.ts'
 import { parseTime } from '../api/time.ts'
-import type { Pod as PodObject } from '../kinds/core/pod.ts'
 import type { PodCondition } from '../kinds/core/podstatus.ts'
 import type { PodTemplateSpec } from '../kinds/core/podtemplatespec.ts'
-
-export type Pod = DeepReadonly<PodObject>
+import type { Pod } from '../kinds/core/pod.ts'
 
 export const isTerminal = (pod: Pod): boolean => pod.status.phase === 'Succeeded' || pod.status.phase === 'Failed'
 
@@ -16,7 +13,7 @@ export const isActive = (pod: Pod): boolean => !isTerminal(pod) && !pod.metadata
 
 export const isTerminating = (pod: Pod): boolean => !isTerminal(pod) && pod.metadata.deletionTimestamp !== undefined
 
-export const condition = (pod: Pod, type: string): DeepReadonly<PodCondition> | undefined =>
+export const condition = (pod: Pod, type: string): PodCondition | undefined =>
   pod.status.conditions?.find(c => c.type === type)
 
 export const isReady = (pod: Pod): boolean => condition(pod, 'Ready')?.status === 'True'
@@ -36,7 +33,7 @@ export function isAvailable(pod: Pod, minReadySeconds: number, now: number): boo
 }
 
 /** A pod of this template, still without a name of its own. */
-export function podFromTemplate(template: DeepReadonly<PodTemplateSpec>, ownerName: string): Draft<PodObject> {
+export function podFromTemplate(template: PodTemplateSpec, ownerName: string): Draft<Pod> {
   const { labels, annotations, finalizers } = template.metadata
   return {
     metadata: {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Pod } from './pods.ts'
 import { planReplicas, slowStart } from './replicas.ts'
+import type { Pod } from '../kinds/core/pod.ts'
 
 const now = Date.UTC(2026, 0, 1, 12)
 interface Given {

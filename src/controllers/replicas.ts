@@ -3,9 +3,8 @@
 import { isReason, messageOf } from '../base/errors.ts'
 import type { Draft, Kind, KubeObject } from '../api/kind.ts'
 import { matches } from '../api/labels.ts'
-import type { DeepReadonly } from '../api/schema/node.ts'
 import { parseTime, timeText } from '../api/time.ts'
-import { Pod as PodKind, type Pod as PodObject } from '../kinds/core/pod.ts'
+import { Pod } from '../kinds/core/pod.ts'
 import type { PodTemplateSpec } from '../kinds/core/podtemplatespec.ts'
 import type { Context } from './context.ts'
 import { controllerOf } from './owner-reference.ts'
@@ -17,7 +16,6 @@ import {
   isAvailable,
   isReady,
   isTerminating,
-  type Pod,
   podFromTemplate,
   restartsOf,
 } from './pods.ts'
@@ -29,7 +27,7 @@ const firstBatch = 1
 interface ReplicasSpec {
   replicas: number
   minReadySeconds: number
-  template: DeepReadonly<PodTemplateSpec> | undefined
+  template: PodTemplateSpec | undefined
 }
 
 interface ReplicasPlan {
@@ -100,14 +98,14 @@ interface ReplicasStatus {
   availableReplicas: number
   observedGeneration: number
   terminatingReplicas?: number
-  conditions?: readonly DeepReadonly<ReplicaCondition>[]
+  conditions?: readonly ReplicaCondition[]
 }
 
 /** The status that follows from the pods and from what went wrong. */
 export function planReplicasStatus(
   spec: ReplicasSpec,
   pods: readonly Pod[],
-  old: { readonly conditions?: readonly DeepReadonly<ReplicaCondition>[] } | undefined,
+  old: { readonly conditions?: readonly ReplicaCondition[] } | undefined,
   failure: { reason: string; message: string } | undefined,
   now: number,
 ): Omit<ReplicasStatus, 'observedGeneration'> {
@@ -146,8 +144,8 @@ export const countTerminating = (pods: readonly Pod[]): number => pods.filter(is
 /** Carries a plan out. Returns what went wrong, to be said in the status, and the error to back off with. */
 export async function carryOut(
   ctx: Context,
-  owner: DeepReadonly<KubeObject>,
-  template: DeepReadonly<PodTemplateSpec>,
+  owner: KubeObject,
+  template: PodTemplateSpec,
   plan: ReplicasPlan,
 ): Promise<{ failure?: { reason: string; message: string }; error?: unknown }> {
   try {
@@ -162,31 +160,19 @@ export async function carryOut(
 export const isTerminatingNamespace = (error: unknown): boolean =>
   isReason(error, 'Forbidden') && (error.details?.causes ?? []).some(c => c.reason === 'NamespaceTerminating')
 
-async function createPods(
-  ctx: Context,
-  owner: DeepReadonly<KubeObject>,
-  template: DeepReadonly<PodTemplateSpec>,
-  count: number,
-): Promise<void> {
+async function createPods(ctx: Context, owner: KubeObject, template: PodTemplateSpec, count: number): Promise<void> {
   await slowStart(count, firstBatch, () => createPod(ctx, owner, template))
 }
 
 /** Creates one pod of a template for `owner` and tells so. */
-export const createPod = (
-  ctx: Context,
-  owner: DeepReadonly<KubeObject>,
-  template: DeepReadonly<PodTemplateSpec>,
-): Promise<Pod | undefined> => createDraft(ctx, owner, podFromTemplate(template, owner.metadata.name ?? ''))
+export const createPod = (ctx: Context, owner: KubeObject, template: PodTemplateSpec): Promise<Pod | undefined> =>
+  createDraft(ctx, owner, podFromTemplate(template, owner.metadata.name ?? ''))
 
 /** Creates one pod for `owner` and tells so; undefined when its namespace is going away. */
-export async function createDraft(
-  ctx: Context,
-  owner: DeepReadonly<KubeObject>,
-  draft: Draft<PodObject>,
-): Promise<Pod | undefined> {
+export async function createDraft(ctx: Context, owner: KubeObject, draft: Draft<Pod>): Promise<Pod | undefined> {
   try {
     if (!selects(owner, draft)) throw new Error('the selector of the owner does not match the labels of its template')
-    const pod = await ctx.create(PodKind, draft, { owner })
+    const pod = await ctx.create(Pod, draft, { owner })
     ctx.event(owner, 'Normal', 'SuccessfulCreate', `Created pod: ${pod.metadata.name}`)
     return pod
   } catch (error) {
@@ -198,7 +184,7 @@ export async function createDraft(
 }
 
 /** A pod that its owner would let go at once must not be made: another would follow, without end. */
-function selects(owner: DeepReadonly<KubeObject>, { metadata }: Draft<PodObject>): boolean {
+function selects(owner: KubeObject, { metadata }: Draft<Pod>): boolean {
   const { selector } = (owner as { spec?: { selector?: Selector | Readonly<Record<string, string>> } }).spec ?? {}
   const whole =
     owner.kind === 'ReplicationController'
@@ -208,10 +194,9 @@ function selects(owner: DeepReadonly<KubeObject>, { metadata }: Draft<PodObject>
 }
 
 /** Deletes one pod of `owner` and tells so. */
-export async function removePod(ctx: Context, owner: DeepReadonly<KubeObject>, pod: Pod): Promise<void> {
+export async function removePod(ctx: Context, owner: KubeObject, pod: Pod): Promise<void> {
   try {
-    if (await ctx.delete(PodKind, pod))
-      ctx.event(owner, 'Normal', 'SuccessfulDelete', `Deleted pod: ${pod.metadata.name}`)
+    if (await ctx.delete(Pod, pod)) ctx.event(owner, 'Normal', 'SuccessfulDelete', `Deleted pod: ${pod.metadata.name}`)
   } catch (error) {
     ctx.event(owner, 'Warning', 'FailedDelete', `Error deleting: ${messageOf(error)}`)
     throw error
@@ -234,17 +219,13 @@ export async function slowStart(count: number, first: number, fn: () => Promise<
 }
 
 /** For each pod, how many active pods of the owner's siblings (owners with the same controller) its node runs. */
-export function relatedOnNode<O extends KubeObject>(
-  ctx: Context,
-  kind: Kind<O>,
-  owner: DeepReadonly<O>,
-): (pod: Pod) => number {
-  const me = owner as unknown as DeepReadonly<KubeObject>
+export function relatedOnNode<O extends KubeObject>(ctx: Context, kind: Kind<O>, owner: O): (pod: Pod) => number {
+  const me = owner as unknown as KubeObject
   const controller = controllerOf(me)
   const siblings = controller ? ctx.cache(kind).ownedBy(controller.uid) : [owner]
   const perNode = new Map<string, number>()
   for (const sibling of siblings) {
-    for (const pod of ctx.cache(PodKind).ownedBy(sibling as unknown as DeepReadonly<KubeObject>)) {
+    for (const pod of ctx.cache(Pod).ownedBy(sibling as unknown as KubeObject)) {
       if (!isActive(pod) || !pod.spec.nodeName) continue
       perNode.set(pod.spec.nodeName, (perNode.get(pod.spec.nodeName) ?? 0) + 1)
     }

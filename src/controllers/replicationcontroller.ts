@@ -1,6 +1,5 @@
 // The ReplicationController controller: the older form of ReplicaSet, with a plain selector.
 // Source: pkg/controller/replication.
-import type { DeepReadonly } from '../api/schema/node.ts'
 import { Pod } from '../kinds/core/pod.ts'
 import { ReplicationController } from '../kinds/core/replicationcontroller.ts'
 import { defineController } from './harness.ts'
@@ -8,7 +7,7 @@ import { claim, orphansOf } from './owners.ts'
 import { carryOut, nextAvailable, planReplicas, planReplicasStatus, relatedOnNode } from './replicas.ts'
 import { pairsSelector } from './selection.ts'
 
-const selectorOf = ({ spec }: DeepReadonly<ReplicationController>) => pairsSelector(spec.selector)
+const selectorOf = ({ spec }: ReplicationController) => pairsSelector(spec.selector)
 
 export const replicationControllerController = defineController({
   name: 'replication-controller',

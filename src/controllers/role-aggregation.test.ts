@@ -1,7 +1,6 @@
 // Which rules an aggregated role has, by tables of roles.
 import { deepStrictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
-import type { DeepReadonly } from '../api/schema/node.ts'
 import type { ClusterRole } from '../kinds/rbac/clusterrole.ts'
 import { aggregate } from './role-aggregation.ts'
 
@@ -14,10 +13,10 @@ function role(name: string, labels: Record<string, string>, more: { select?: str
     metadata: { name, labels },
     ...(more.select && { aggregationRule: { clusterRoleSelectors: [{ matchLabels: { to: more.select } }] } }),
     rules: (more.rules ?? []).map(rule),
-  } as DeepReadonly<ClusterRole>
+  } as ClusterRole
 }
 
-const resources = (of: string, roles: DeepReadonly<ClusterRole>[]) =>
+const resources = (of: string, roles: ClusterRole[]) =>
   aggregate(roles.find(r => r.metadata.name === of)!, roles).flatMap(r => r.resources)
 
 test('a role has the rules of those it selects, by name, none twice', () => {

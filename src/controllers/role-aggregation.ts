@@ -1,7 +1,6 @@
 // ClusterRole aggregation: a role with an aggregationRule has the rules of every role that the rule selects.
 // Source: pkg/controller/clusterroleaggregation.
 import { matches } from '../api/labels.ts'
-import type { DeepReadonly } from '../api/schema/node.ts'
 import { ClusterRole } from '../kinds/rbac/clusterrole.ts'
 import type { PolicyRule } from '../kinds/rbac/types.ts'
 import { defineController, watch } from './harness.ts'
@@ -28,14 +27,11 @@ export const roleAggregationController = defineController({
  * The rules of the selected roles, in the order of the roles' names, none twice. A selected role that aggregates itself
  * stands for what it selects: roles that select each other come to rest at once.
  */
-export function aggregate(
-  role: DeepReadonly<ClusterRole>,
-  roles: readonly DeepReadonly<ClusterRole>[],
-): DeepReadonly<PolicyRule>[] {
+export function aggregate(role: ClusterRole, roles: readonly ClusterRole[]): PolicyRule[] {
   const sorted = [...roles].sort((a, b) => ((a.metadata.name ?? '') < (b.metadata.name ?? '') ? -1 : 1))
   const visited = new Set([role.metadata.name])
-  const rules = new Map<string, DeepReadonly<PolicyRule>>()
-  const collect = ({ aggregationRule }: DeepReadonly<ClusterRole>) => {
+  const rules = new Map<string, PolicyRule>()
+  const collect = ({ aggregationRule }: ClusterRole) => {
     const selectors = aggregationRule?.clusterRoleSelectors ?? []
     for (const part of sorted) {
       if (visited.has(part.metadata.name)) continue

@@ -7,8 +7,7 @@ import { counter, exponentialBuckets, gauge, histogram } from '../base/metrics.t
 import type { Random } from '../base/random.ts'
 import type { Kind, KubeObject } from '../api/kind.ts'
 import { type Client, EventRecorder } from '../client/index.ts'
-import { Context } from './context.ts'
-import type { Caches } from './context.ts'
+import { Context, type Caches } from './context.ts'
 import type { Controller } from './harness.ts'
 import { KeyQueue } from './queue.ts'
 

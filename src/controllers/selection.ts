@@ -4,11 +4,9 @@ import type { KubeObject } from '../api/kind.ts'
 import { matches } from '../api/labels.ts'
 import type { LabelSelector } from '../api/meta.ts'
 import type { Mirror } from '../api/mirror.ts'
-import type { DeepReadonly } from '../api/schema/node.ts'
 
-export type Selector = DeepReadonly<LabelSelector>
+export type Selector = LabelSelector
 type Pair = readonly [key: string, value: string]
-type Any = DeepReadonly<KubeObject>
 
 const entry = (namespace: string, [key, value]: Pair) => `${namespace}\0${key}\0${value}`
 const everything = (namespace: string) => `${namespace}\0`
@@ -26,11 +24,11 @@ function narrow({ matchLabels, matchExpressions }: Selector): readonly Pair[] | 
 }
 
 /** Index entries of an object, one for each of its labels. */
-const labelEntries = ({ metadata }: Any): string[] =>
+const labelEntries = ({ metadata }: KubeObject): string[] =>
   Object.entries(metadata.labels ?? {}).map(pair => entry(metadata.namespace ?? '', pair))
 
 /** The same, and one that everything in its namespace has. */
-export const allEntries = (object: Any): string[] => [
+export const allEntries = (object: KubeObject): string[] => [
   everything(object.metadata.namespace ?? ''),
   ...labelEntries(object),
 ]
@@ -43,15 +41,15 @@ export function selectedBy<T extends KubeObject>(
   mirror: Mirror<T>,
   namespace: string,
   selector: Selector | undefined,
-  index?: { name: string; entries(object: Any): readonly string[] },
-): DeepReadonly<T>[] {
+  index?: { name: string; entries(object: KubeObject): readonly string[] },
+): T[] {
   if (!selector) return []
   const pairs = narrow(selector)
   const { name, entries } = index ?? { name: 'labels', entries: labelEntries }
-  const found = (value: string) => mirror.byIndex(name, object => entries(object as Any), value)
+  const found = (value: string) => mirror.byIndex(name, object => entries(object as KubeObject), value)
   const all = () => (index ? found(everything(namespace)) : mirror.list(namespace))
   const some = pairs ? pairs.flatMap(pair => found(entry(namespace, pair))) : all()
-  return some.filter(object => matches(selector, (object as Any).metadata.labels))
+  return some.filter(object => matches(selector, (object as KubeObject).metadata.labels))
 }
 
 /**
@@ -60,19 +58,19 @@ export function selectedBy<T extends KubeObject>(
  */
 export function selecting<T extends KubeObject>(
   mirror: Mirror<T>,
-  selectorOf: (object: DeepReadonly<T>) => Selector | undefined,
+  selectorOf: (object: T) => Selector | undefined,
   {
     namespace = '',
     labels,
   }: { readonly namespace?: string; readonly labels?: Readonly<Record<string, string>> | undefined },
-): DeepReadonly<T>[] {
-  const entriesOf = (object: DeepReadonly<T>): string[] => {
+): T[] {
+  const entriesOf = (object: T): string[] => {
     const selector = selectorOf(object)
     if (!selector) return []
-    const own = (object as Any).metadata.namespace ?? ''
+    const own = (object as KubeObject).metadata.namespace ?? ''
     return narrow(selector)?.map(pair => entry(own, pair)) ?? [everything(own)]
   }
-  return allEntries({ metadata: { namespace, labels } } as unknown as Any)
+  return allEntries({ metadata: { namespace, labels } } as unknown as KubeObject)
     .flatMap(value => mirror.byIndex('selectors', entriesOf, value))
     .filter(object => matches(selectorOf(object), labels))
 }

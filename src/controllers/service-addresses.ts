@@ -4,18 +4,15 @@
 import { isReason } from '../base/errors.ts'
 import { parseIP } from '../api/ip.ts'
 import type { MirrorChange } from '../api/mirror.ts'
-import type { DeepReadonly } from '../api/schema/node.ts'
 import { Service } from '../kinds/core/service.ts'
 import { familyLabel, IPAddress, managedByLabel, serviceAllocator } from '../kinds/networking/ipaddress.ts'
 import type { Controller } from './harness.ts'
 
-type AnyService = DeepReadonly<Service>
-
-const addressesOf = (service: AnyService): string[] => (service.spec.clusterIPs ?? []).filter(ip => ip !== 'None')
+const addressesOf = (service: Service): string[] => (service.spec.clusterIPs ?? []).filter(ip => ip !== 'None')
 
 const changed = ({ item, before }: MirrorChange): string[] => [
-  ...addressesOf(item.object as AnyService),
-  ...(before ? addressesOf(before.object as AnyService) : []),
+  ...addressesOf(item.object as Service),
+  ...(before ? addressesOf(before.object as Service) : []),
 ]
 
 /** Its keys are addresses. */
@@ -49,8 +46,8 @@ export const serviceAddressController: Controller = {
 
 /** What becomes of the object of an address. One that somebody else made is left alone. */
 export function planAddress(
-  service: AnyService | undefined,
-  existing: DeepReadonly<IPAddress> | undefined,
+  service: Service | undefined,
+  existing: IPAddress | undefined,
 ): 'nothing' | 'create' | 'delete' {
   if (!existing) return service ? 'create' : 'nothing'
   if (existing.metadata.labels?.[managedByLabel] !== serviceAllocator) return 'nothing'
@@ -60,7 +57,7 @@ export function planAddress(
   return same ? 'nothing' : 'delete'
 }
 
-function objectFor(address: string, { metadata: { namespace = '', name = '' } }: AnyService) {
+function objectFor(address: string, { metadata: { namespace = '', name = '' } }: Service) {
   const family = parseIP(address)?.family === 6 ? 'IPv6' : 'IPv4'
   return {
     metadata: { name: address, labels: { [familyLabel]: family, [managedByLabel]: serviceAllocator } },

@@ -1,7 +1,7 @@
 // The service range controller: a range is Ready once it has the finalizer that protects it, and in deletion it stays
 // as long as an address of a Service has no other range. Source: pkg/controller/servicecidrs.
 import { type Cidr, cidrContains, parseCidr } from '../api/ip.ts'
-import type { DeepReadonly, Draft } from '../api/schema/node.ts'
+import type { Draft } from '../api/schema/node.ts'
 import { parseTime, timeText } from '../api/time.ts'
 import { IPAddress, managedByLabel, serviceAllocator } from '../kinds/networking/ipaddress.ts'
 import { ServiceCIDR, type ServiceCIDRStatus } from '../kinds/networking/servicecidr.ts'
@@ -10,8 +10,6 @@ import { defineController, watch } from './harness.ts'
 const finalizer = 'networking.k8s.io/service-cidr-finalizer'
 /** API servers may not have heard of the deletion yet and hand out an address for so long. */
 const graceMs = 10_000
-
-type Range = DeepReadonly<ServiceCIDR>
 
 export const serviceCidrController = defineController({
   name: 'service-cidr-controller',
@@ -48,7 +46,7 @@ export const serviceCidrController = defineController({
   },
 })
 
-const leaving = (ranges: readonly Range[]) =>
+const leaving = (ranges: readonly ServiceCIDR[]) =>
   ranges.filter(range => range.metadata.deletionTimestamp).map(range => range.metadata.name ?? '')
 
 type RangePlan =
@@ -58,7 +56,12 @@ type RangePlan =
   | { do: 'status'; status: Draft<ServiceCIDRStatus> }
 
 /** The next step of one range. `addresses` are those of Services. */
-export function planRange(range: Range, all: readonly Range[], addresses: readonly string[], now: number): RangePlan {
+export function planRange(
+  range: ServiceCIDR,
+  all: readonly ServiceCIDR[],
+  addresses: readonly string[],
+  now: number,
+): RangePlan {
   const { deletionTimestamp, finalizers = [] } = range.metadata
   const mine = finalizers.includes(finalizer)
   if (!deletionTimestamp) {
@@ -76,7 +79,13 @@ export function planRange(range: Range, all: readonly Range[], addresses: readon
   return { do: 'finalizers', finalizers: finalizers.filter(f => f !== finalizer) }
 }
 
-function condition(range: Range, status: 'True' | 'False', reason: string, message: string, now: number): RangePlan {
+function condition(
+  range: ServiceCIDR,
+  status: 'True' | 'False',
+  reason: string,
+  message: string,
+  now: number,
+): RangePlan {
   const conditions = range.status.conditions ?? []
   const before = conditions.find(c => c.type === 'Ready')
   if (before?.status === status && before.message === message) return { do: 'nothing' }
@@ -85,9 +94,9 @@ function condition(range: Range, status: 'True' | 'False', reason: string, messa
   return { do: 'status', status: { conditions: [...conditions.filter(c => c.type !== 'Ready'), ready] } }
 }
 
-const cidrsOf = (range: Range): Cidr[] => (range.spec.cidrs ?? []).flatMap(text => parseCidr(text) ?? [])
+const cidrsOf = (range: ServiceCIDR): Cidr[] => (range.spec.cidrs ?? []).flatMap(text => parseCidr(text) ?? [])
 
-function isNeeded(range: Range, all: readonly Range[], addresses: readonly string[]): boolean {
+function isNeeded(range: ServiceCIDR, all: readonly ServiceCIDR[], addresses: readonly string[]): boolean {
   const others = all.filter(other => other !== range && other.metadata.name !== range.metadata.name).flatMap(cidrsOf)
   return cidrsOf(range).some(
     cidr =>

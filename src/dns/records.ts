@@ -1,7 +1,6 @@
 // The cluster's names, computed from Services and their endpoints when asked. Source: the Kubernetes DNS
 // specification (kubernetes/dns docs/specification.md), version 1.1.0.
 import type { Mirror } from '../api/mirror.ts'
-import type { DeepReadonly } from '../api/schema/node.ts'
 import type { Namespace } from '../kinds/core/namespace.ts'
 import type { Service } from '../kinds/core/service.ts'
 import type { EndpointSlice } from '../kinds/discovery/endpointslice.ts'
@@ -28,7 +27,6 @@ export interface Found {
 
 const none: Found = { exists: false, records: [] }
 const serviceLabel = 'kubernetes.io/service-name'
-type ReadService = DeepReadonly<Service>
 
 /** Looks a name of the cluster's domain up; lower case, without the last dot. Undefined: not of this domain. */
 export function lookup(names: Names, name: string): Found | undefined {
@@ -85,7 +83,7 @@ function lookupService(names: Names, name: string, rest: readonly string[], name
 }
 
 function services(
-  service: ReadService,
+  service: Service,
   name: string,
   domain: string,
   endpoints: readonly Endpoint[],
@@ -119,7 +117,7 @@ interface Endpoint {
   ports: { name: string; protocol: string; port: number }[]
 }
 
-function endpointsOf({ slices }: Names, service: ReadService): Endpoint[] {
+function endpointsOf({ slices }: Names, service: Service): Endpoint[] {
   const key = `${service.metadata.namespace}/${service.metadata.name}`
   const own = slices.byIndex(
     'dns-service',

@@ -26,8 +26,10 @@ export class Upstream {
     for (const server of await this.#servers()) {
       const reply = await exchange(server, query)
       if (!reply) continue
-      if (this.#cache.size >= maxCached) this.#cache.clear()
-      this.#cache.set(key, { reply, until: this.#clock.now() + cacheMs })
+      if (lasts(reply)) {
+        if (this.#cache.size >= maxCached) this.#cache.clear()
+        this.#cache.set(key, { reply, until: this.#clock.now() + cacheMs })
+      }
       return withId(reply, query)
     }
     return undefined
@@ -45,6 +47,17 @@ export class Upstream {
     const text = await readFile(this.#file, 'utf8').catch(() => '')
     return [...text.matchAll(/^\s*nameserver\s+(\S+)/gm)].map(match => match[1]!)
   }
+}
+
+const headBytes = 12
+const noName = 3
+
+/** Whether it is a whole answer, with a name or without one; that a resolver is in trouble may be over at once. */
+export function lasts(reply: Buffer): boolean {
+  const flags = reply.readUInt16BE(2)
+  const isCut = (flags & 0x200) !== 0
+  const code = flags & 15
+  return !isCut && (code === 0 || code === noName)
 }
 
 function withId(reply: Buffer, query: Buffer): Buffer {
@@ -68,7 +81,9 @@ function exchange(server: string, query: Buffer): Promise<Buffer | undefined> {
     socket.on('error', () => finish())
     // A connected socket takes answers from nobody else.
     socket.connect(53, server, () => {
-      socket.on('message', message => message.readUInt16BE(0) === query.readUInt16BE(0) && finish(message))
+      socket.on('message', message => {
+        if (message.length >= headBytes && message.readUInt16BE(0) === query.readUInt16BE(0)) finish(message)
+      })
       socket.send(query)
     })
   })

@@ -1,8 +1,7 @@
 // The pause image: one small program that holds a pod's namespaces open, reaps orphans, and does nothing else.
 // Debian's catatonit does that when called with -P.
 import { existsSync } from 'node:fs'
-import type { BuildOptions, Built } from './build.ts'
-import { buildDescription } from './build.ts'
+import { type BuildOptions, type Built, buildDescription } from './build.ts'
 
 /** The name nodes are configured with; no registry is ever asked for it. */
 export const pauseImage = 'kutter.local/pause:1'

@@ -2,13 +2,12 @@
 import type { Column } from '../api/kind.ts'
 import { selectorOf, selectorText } from '../api/labels.ts'
 import type { LabelSelector } from '../api/meta.ts'
-import type { DeepReadonly } from '../api/schema/node.ts'
 
 interface HasTemplate {
   spec: { template?: { spec: { containers?: { name?: string; image?: string }[] } }; selector?: unknown }
 }
 
-const containers = (object: unknown) => (object as DeepReadonly<HasTemplate>).spec.template?.spec.containers ?? []
+const containers = (object: unknown) => (object as HasTemplate).spec.template?.spec.containers ?? []
 
 /** The values of one field of several things, as one cell. */
 export const joined = (values: readonly (string | undefined)[]): string => values.join(',')

@@ -3,12 +3,12 @@ import { test } from 'node:test'
 import type { AnyKind, KubeObject } from '../api/kind.ts'
 import { root } from '../api/path.ts'
 import { decode } from '../api/schema/decode.ts'
-import type { DeepReadonly, JsonObject } from '../api/schema/node.ts'
+import type { JsonObject } from '../api/schema/node.ts'
 import { builtinKinds } from './all.ts'
 
 const problemsOf = (kind: AnyKind, status: JsonObject, old: JsonObject = {}) => {
   const asObject = (value: JsonObject) =>
-    decode(kind.schema, { metadata: { name: 'x', namespace: 'y' }, status: value }) as DeepReadonly<KubeObject>
+    decode(kind.schema, { metadata: { name: 'x', namespace: 'y' }, status: value }) as KubeObject
   return [...kind.validateStatus!(asObject(status), asObject(old), root)].map(p => `${p.field}: ${p.body}`)
 }
 
@@ -58,7 +58,7 @@ const pod = (status: JsonObject, old: JsonObject, restartPolicy = 'Never') => {
       metadata: { name: 'x', namespace: 'y' },
       spec: { restartPolicy, containers: [{ name: 'c' }], initContainers: [{ name: 'i' }] },
       status: value,
-    }) as DeepReadonly<KubeObject>
+    }) as KubeObject
   return [...kind.validateStatus!(asObject(status), asObject(old), root)].map(p => `${p.field}: ${p.body}`)
 }
 

@@ -1,17 +1,16 @@
 // Which pods a node does not take, and in which words, by a table.
 import { deepStrictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
-import type { DeepReadonly } from '../api/schema/node.ts'
 import type { Node } from '../kinds/core/node.ts'
 import { planAdmission } from './admission.ts'
-import type { ReadPod } from './pod/spec.ts'
+import type { Pod } from '../kinds/core/pod.ts'
 
 const pod = (spec: object = {}, container: object = {}) =>
   ({
     metadata: { name: 'p', uid: 'p' },
     spec: { containers: [{ name: 'c', ...container }], ...spec },
     status: {},
-  }) as unknown as ReadPod
+  }) as unknown as Pod
 const asking = (requests: object, spec: object = {}) => pod(spec, { resources: { requests } })
 const port = (hostPort: number, more: object = {}) =>
   pod({}, { ports: [{ containerPort: 80, hostPort, protocol: 'TCP', ...more }] })
@@ -21,11 +20,11 @@ const node = (more: object = {}) =>
     metadata: { name: 'n', labels: { 'kubernetes.io/os': 'linux', zone: 'a' } },
     spec: { ...more },
     status: { allocatable: { cpu: '2', memory: '1Gi', pods: '3' } },
-  }) as unknown as DeepReadonly<Node>
+  }) as unknown as Node
 const evicting = node({ taints: [{ key: 'k', effect: 'NoExecute' }] })
 const tolerations = [{ key: 'k', operator: 'Exists' }]
 
-const cases: [string, ReadPod, DeepReadonly<Node> | undefined, ReadPod[], string | undefined, string?][] = [
+const cases: [string, Pod, Node | undefined, Pod[], string | undefined, string?][] = [
   ['what fits', asking({ cpu: '1' }), node(), [asking({ cpu: '1' })], undefined],
   [
     'too much',

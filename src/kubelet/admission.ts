@@ -2,12 +2,12 @@
 // node themselves, two can be bound at once, and nodes change: what does not fit is refused, and its owner makes
 // another. Pure. Sources: kubernetes pkg/kubelet/lifecycle/predicate.go, pkg/kubelet/sysctl/allowlist.go.
 import { quantityMilli, quantityValue } from '../api/quantity.ts'
-import type { DeepReadonly } from '../api/schema/node.ts'
 import type { Node } from '../kinds/core/node.ts'
 import { matchesNodeAffinity } from '../kinds/core/node-selection.ts'
 import { podRequests } from '../kinds/core/pod-resources.ts'
 import { tolerated } from '../kinds/core/tolerations.ts'
-import { onHostNetwork, type ReadPod } from './pod/spec.ts'
+import { onHostNetwork } from './pod/spec.ts'
+import type { Pod } from '../kinds/core/pod.ts'
 
 /** status.reason and message of a pod that is refused. */
 export interface Rejection {
@@ -20,11 +20,7 @@ export interface Rejection {
  * @param node the node as it is registered; undefined when somebody deleted it
  * @param others pods that are on the node and have not ended
  */
-export function planAdmission(
-  pod: ReadPod,
-  node: DeepReadonly<Node> | undefined,
-  others: readonly ReadPod[],
-): Rejection | undefined {
+export function planAdmission(pod: Pod, node: Node | undefined, others: readonly Pod[]): Rejection | undefined {
   return (
     sysctlRejection(pod) ??
     (node && (systemRejection(pod, node) ?? resourceRejection(pod, node, others) ?? placeRejection(pod, node, others)))
@@ -36,7 +32,7 @@ const failed = (name: string, why: string): Rejection => ({
   message: `Predicate ${name} failed: ${why}`,
 })
 
-function placeRejection(pod: ReadPod, node: DeepReadonly<Node>, others: readonly ReadPod[]): Rejection | undefined {
+function placeRejection(pod: Pod, node: Node, others: readonly Pod[]): Rejection | undefined {
   if (!matchesNodeAffinity(pod, node))
     return failed('NodeAffinity', "node(s) didn't match Pod's node affinity/selector")
   const taken = others.flatMap(hostPorts)
@@ -47,7 +43,7 @@ function placeRejection(pod: ReadPod, node: DeepReadonly<Node>, others: readonly
   return driven ? failed('TaintToleration', "node(s) had taints that the pod didn't tolerate") : undefined
 }
 
-function systemRejection({ spec }: ReadPod, node: DeepReadonly<Node>): Rejection | undefined {
+function systemRejection({ spec }: Pod, node: Node): Rejection | undefined {
   const label = 'kubernetes.io/os'
   const [wanted, actual] = [spec.nodeSelector?.[label], node.metadata.labels?.[label]]
   if (wanted !== undefined && actual !== undefined && wanted !== actual)
@@ -63,11 +59,7 @@ function systemRejection({ spec }: ReadPod, node: DeepReadonly<Node>): Rejection
 const amountOf = (name: string, text: string | undefined) =>
   name === 'cpu' ? quantityMilli(text) : quantityValue(text)
 
-function resourceRejection(
-  pod: ReadPod,
-  { status }: DeepReadonly<Node>,
-  others: readonly ReadPod[],
-): Rejection | undefined {
+function resourceRejection(pod: Pod, { status }: Node, others: readonly Pod[]): Rejection | undefined {
   const capacityOf = (name: string) => amountOf(name, status.allocatable?.[name])
   if (status.allocatable?.pods !== undefined && others.length + 1 > capacityOf('pods'))
     return outOf('pods', 1, others.length, capacityOf('pods'))
@@ -93,7 +85,7 @@ interface HostPort {
 
 const anyAddress = '0.0.0.0'
 
-function hostPorts({ spec }: ReadPod): HostPort[] {
+function hostPorts({ spec }: Pod): HostPort[] {
   const sidecars = (spec.initContainers ?? []).filter(container => container.restartPolicy === 'Always')
   return [...spec.containers, ...sidecars].flatMap(container =>
     (container.ports ?? []).flatMap(({ hostPort, hostIP, protocol }) =>
@@ -121,7 +113,7 @@ const safeSysctls: ReadonlySet<string> = new Set([
   'net.ipv4.tcp_wmem',
 ])
 
-function sysctlRejection(pod: ReadPod): Rejection | undefined {
+function sysctlRejection(pod: Pod): Rejection | undefined {
   for (const { name } of pod.spec.securityContext?.sysctls ?? []) {
     const plain = name.replaceAll('/', '.')
     const shared = plain.startsWith('net.') ? onHostNetwork(pod) && 'net' : pod.spec.hostIPC === true && 'ipc'

@@ -9,10 +9,11 @@ import { expand } from './config/expand.ts'
 import { podCgroup, podLimits } from './config/resources.ts'
 import { ImageMountFailure, type MountRequest, type PodHost, VolumeFailure } from './host.ts'
 import type { ContainerConfig, Runtime } from './runtime/runtime.ts'
-import { onHostNetwork, type ReadContainer, type ReadPod, uidOf } from './pod/spec.ts'
+import { onHostNetwork, type ReadContainer, uidOf } from './pod/spec.ts'
 import { type VolumeContext, volumePath, type VolumePlugin } from './volumes/volume.ts'
 import { ImageVolumes } from './volumes/image.ts'
 import { pluginFor } from './volumes/index.ts'
+import type { Pod } from '../kinds/core/pod.ts'
 
 export interface RealHostOptions {
   rootDir: string
@@ -91,9 +92,9 @@ export async function realHost(o: RealHostOptions): Promise<PodHost> {
   }
 }
 
-type Volume = NonNullable<ReadPod['spec']['volumes']>[number]
+type Volume = NonNullable<Pod['spec']['volumes']>[number]
 
-async function setUpVolume(context: VolumeContext, pod: ReadPod, volume: Volume, signal: AbortSignal): Promise<void> {
+async function setUpVolume(context: VolumeContext, pod: Pod, volume: Volume, signal: AbortSignal): Promise<void> {
   const plugin = pluginFor(volume)
   if (!plugin) throw new VolumeFailure(volume.name, unsupported(volume))
   await guarded(volume.name, () =>
@@ -123,7 +124,7 @@ const propagations = {
 async function containerMounts(
   o: RealHostOptions,
   dir: string,
-  pod: ReadPod,
+  pod: Pod,
   container: ReadContainer,
   request: MountRequest,
 ) {
@@ -162,7 +163,7 @@ async function containerMounts(
   return { mounts, async close() {} }
 }
 
-const hostSource = (context: VolumeContext, pod: ReadPod, volume: Volume, plugin: VolumePlugin) =>
+const hostSource = (context: VolumeContext, pod: Pod, volume: Volume, plugin: VolumePlugin) =>
   plugin.source?.(volume) ?? volumePath(context, pod, volume, plugin)
 
 // A reference that cannot be resolved is an error here, unlike in commands.
@@ -219,7 +220,7 @@ async function bindPart(beneath: Beneath, target: string): Promise<string> {
   }
 }
 
-async function writeHosts(place: ConfigPlace, dir: string, pod: ReadPod, podIPs: readonly string[]): Promise<string> {
+async function writeHosts(place: ConfigPlace, dir: string, pod: Pod, podIPs: readonly string[]): Promise<string> {
   const path = join(dir, 'etc-hosts')
   const text = onHostNetwork(pod)
     ? hostNetworkHosts(pod, await readFile('/etc/hosts', 'utf8'))

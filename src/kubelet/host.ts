@@ -7,7 +7,8 @@
 //
 // A simulated node has none of it (`simulatedHost`).
 import type { ContainerConfig, Runtime, SandboxSeen } from './runtime/runtime.ts'
-import { type ReadContainer, type ReadPod, uidOf } from './pod/spec.ts'
+import { type ReadContainer, uidOf } from './pod/spec.ts'
+import type { Pod } from '../kinds/core/pod.ts'
 
 export interface MountRequest {
   attempt: number
@@ -17,19 +18,19 @@ export interface MountRequest {
 
 export interface PodHost {
   /** Makes everything that containers need before the first one. Throws VolumeFailure. */
-  setUp(pod: ReadPod, signal: AbortSignal): Promise<void>
+  setUp(pod: Pod, signal: AbortSignal): Promise<void>
   /** Whether the volume shows its image already. */
-  hasImage(pod: ReadPod, volume: string): Promise<boolean>
+  hasImage(pod: Pod, volume: string): Promise<boolean>
   /** Shows an image as a volume of the pod. `ref` is what pulling it returned, or its id. */
-  mountImage(pod: ReadPod, volume: string, ref: string): Promise<void>
+  mountImage(pod: Pod, volume: string, ref: string): Promise<void>
   /** A container's mounts; call `close` when the container has been created. */
   mounts(
-    pod: ReadPod,
+    pod: Pod,
     container: ReadContainer,
     request: MountRequest,
   ): Promise<{ mounts: NonNullable<ContainerConfig['mounts']>; close(): Promise<void> }>
   /** Writes volumes anew whose contents changed. Throws VolumeFailure. Returns when to do so again. */
-  refresh(pod: ReadPod): Promise<number | undefined>
+  refresh(pod: Pod): Promise<number | undefined>
   /** Unmounts and removes volumes and the control group. */
   tearDown(uid: string): Promise<void>
   /** Removes what `tearDown` left, logs included. */

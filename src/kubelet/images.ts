@@ -9,7 +9,8 @@ import type { AuthConfig, ImageSeen, Runtime, SandboxConfig } from './runtime/ru
 import { credentialsFor, normalizeImage } from './credentials.ts'
 import { type Backoff, nextBackoff, waitUntil } from './pod/backoff.ts'
 import { StartFailure } from './pod/context.ts'
-import { type ReadPod, uidOf } from './pod/spec.ts'
+import { uidOf } from './pod/spec.ts'
+import type { Pod } from '../kinds/core/pod.ts'
 
 export interface Images {
   ensure(request: ImageRequest): Promise<{ image: ImageSeen | undefined; ref: string }>
@@ -17,7 +18,7 @@ export interface Images {
 }
 
 export interface ImageRequest {
-  pod: ReadPod
+  pod: Pod
   /** As the spec names it. */
   image: string
   pullPolicy: string | undefined

@@ -1,7 +1,6 @@
 // Wires a node together: runtime, volumes, events, node object, and a worker for each pod that is bound to the node.
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { messageOf } from '../base/errors.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
@@ -19,12 +18,13 @@ import { makeImages } from './images.ts'
 import { rotateLogs } from './logs/rotate.ts'
 import { type Machine, readMachine, readPressure, simulatedMachine } from './node/machine.ts'
 import { keepNode, type NodeKeeper } from './node/node.ts'
+import { RuntimeState } from './node/runtime-state.ts'
 import { nodeStatus, ownLabels } from './node/status.ts'
 import { nodeObjects } from './objects.ts'
 import type { NodeContext } from './pod/context.ts'
-import { type ReadPod, uidOf } from './pod/spec.ts'
+import { uidOf } from './pod/spec.ts'
 import { NodePods, type Workers } from './pods.ts'
-import type { Runtime, RuntimeInfo } from './runtime/runtime.ts'
+import type { Runtime } from './runtime/runtime.ts'
 import { startServer } from './server/server.ts'
 import { podTokens } from './volumes/tokens.ts'
 
@@ -82,15 +82,6 @@ export interface Kubelet {
 const minMemoryAvailableBytes = 100 * 2 ** 20
 const minDiskShare = 0.1
 const minInodeShare = 0.05
-const unknownRuntime: RuntimeInfo = {
-  name: 'unknown',
-  version: '',
-  apiVersion: 'v1',
-  runtimeProblem: 'container runtime status check may not have completed yet',
-  networkProblem: '',
-  handlers: [],
-}
-
 export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const stop = new AbortController()
   const signal = AbortSignal.any([o.signal, stop.signal])
@@ -100,8 +91,8 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const workers: Workers = new Map()
   const events = new EventRecorder(client, { component: 'kubelet', host: o.nodeName })
   const services = client.mirror(Service, {})
-  const info = { current: unknownRuntime }
-  const context = await makeContext(o, machine, workers, events, services, info, log)
+  const state = new RuntimeState(runtime, clock, log)
+  const context = await makeContext(o, machine, workers, events, services, state, log)
   const pods = client.mirror(Pod, { fieldSelector: `spec.nodeName=${o.nodeName}` })
   const server =
     o.server &&
@@ -117,18 +108,17 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
     signal,
     onPodCIDR: cidrs => o.onPodCIDR?.(cidrs),
     status: async before => {
-      const hadNetwork = !info.current.networkProblem
-      info.current = await runtimeInfo(runtime)
-      if (!hadNetwork && !info.current.networkProblem) for (const worker of workers.values()) worker.nodeReady()
-      const images = info.current.runtimeProblem ? [] : await runtime.images()
+      const hadNetwork = !state.info.networkProblem
+      await state.look()
+      if (!hadNetwork && !state.info.networkProblem) for (const worker of workers.values()) worker.nodeReady()
       const pressure = runtime.real ? await pressures(o.rootDir) : { memory: false, disk: false, pid: false }
       return nodeStatus(
         {
           name: o.nodeName,
           ips: [o.nodeIP],
           machine,
-          runtime: info.current,
-          images,
+          runtime: state.info,
+          images: state.images,
           port: server?.port ?? 0,
           maxPods: o.maxPods ?? 110,
           problem: '',
@@ -142,7 +132,7 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const ready = (async () => {
     await node.registered
     await client.synced([pods, services], signal)
-    const admit = (pod: ReadPod) => planAdmission(pod, node.mirror.get(undefined, o.nodeName), othersOf(workers, pod))
+    const admit = (pod: Pod) => planAdmission(pod, node.mirror.get(undefined, o.nodeName), othersOf(workers, pod))
     await new NodePods({ context, pods, workers, admit, signal }).start()
     if (runtime.real) void rotateLogs({ runtime, workers, clock, log, signal })
   })()
@@ -152,7 +142,7 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
     ready,
     port: server?.port ?? 0,
     renewServing: ({ certPem, keyPem }) => server?.renew(certPem, keyPem),
-    refresh: () => reportNetwork(node, info, clock, signal),
+    refresh: () => reportNetwork(node, state, clock, signal),
     async close() {
       stop.abort(new Error('the kubelet ends'))
       for (const worker of workers.values()) worker.close()
@@ -173,7 +163,7 @@ async function makeContext(
   workers: Workers,
   events: NodeContext['events'],
   services: Mirror<Service>,
-  info: { current: RuntimeInfo },
+  state: RuntimeState,
   log: Log,
 ): Promise<NodeContext> {
   const { client, runtime, clock } = o
@@ -224,19 +214,11 @@ async function makeContext(
     facts,
     place,
     services: namespace => services.list(namespace),
-    networkProblem: () => info.current.networkProblem,
+    networkProblem: () => state.info.networkProblem,
     runtimeName: runtime.real ? 'containerd' : 'simulated',
     runtimeHandler: async name => (await client.get(RuntimeClass, { name })).handler,
     clock,
     log,
-  }
-}
-
-async function runtimeInfo(runtime: Runtime): Promise<RuntimeInfo> {
-  try {
-    return await runtime.info()
-  } catch (error) {
-    return { ...unknownRuntime, runtimeProblem: messageOf(error) }
   }
 }
 
@@ -250,22 +232,17 @@ async function pressures(rootDir: string) {
 }
 
 /** The pods that take something of the node, but for one. */
-const othersOf = (workers: Workers, but: ReadPod): ReadPod[] =>
+const othersOf = (workers: Workers, but: Pod): Pod[] =>
   [...workers.values()].filter(worker => worker.uid !== uidOf(but) && !worker.over).map(worker => worker.pod)
 
 // The runtime notices a new network configuration a moment after it was written.
 const networkPauseMs = 50
 const networkTries = 60
 
-async function reportNetwork(
-  node: NodeKeeper,
-  info: { current: RuntimeInfo },
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<void> {
+async function reportNetwork(node: NodeKeeper, state: RuntimeState, clock: Clock, signal: AbortSignal): Promise<void> {
   for (let tries = 0; tries < networkTries; tries++) {
     await node.report()
-    if (!info.current.networkProblem && !info.current.runtimeProblem) return
+    if (!state.problem) return
     await clock.sleep(networkPauseMs, signal)
   }
 }

@@ -1,14 +1,14 @@
 // The ConfigMaps and Secrets that this node's pods refer to: each is watched by its own name while a pod needs it,
 // since a node may see no others. Holders hear of changes.
-import type { DeepReadonly, Kind, KubeObject } from '../api/kind.ts'
+import type { Kind, KubeObject } from '../api/kind.ts'
 import type { Mirror } from '../api/mirror.ts'
 import type { Client } from '../client/index.ts'
 import { ConfigMap } from '../kinds/core/configmap.ts'
 import { Secret } from '../kinds/core/secret.ts'
 
 export interface NodeObjects {
-  configMap(holder: string, namespace: string, name: string): Promise<DeepReadonly<ConfigMap> | undefined>
-  secret(holder: string, namespace: string, name: string): Promise<DeepReadonly<Secret> | undefined>
+  configMap(holder: string, namespace: string, name: string): Promise<ConfigMap | undefined>
+  secret(holder: string, namespace: string, name: string): Promise<Secret | undefined>
   /** The holder (a pod's uid) needs nothing any more. */
   release(holder: string): void
 }

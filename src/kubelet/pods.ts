@@ -15,7 +15,7 @@ import type { Rejection } from './admission.ts'
 import { every } from './node/node.ts'
 import { type Backoff, nextBackoff } from './pod/backoff.ts'
 import { type NodeContext, reportUnsynced } from './pod/context.ts'
-import { isTerminal, nameOf, namespaceOf, type ReadPod, uidOf } from './pod/spec.ts'
+import { isTerminal, nameOf, namespaceOf, uidOf } from './pod/spec.ts'
 import { removePod } from './pod/remove.ts'
 import { PodWorker } from './pod/worker.ts'
 import type { PodOutline } from './runtime/runtime.ts'
@@ -27,7 +27,7 @@ export interface NodePodsOptions {
   pods: Mirror<Pod>
   workers: Workers
   /** Why the node does not take a pod. */
-  admit: (pod: ReadPod) => Rejection | undefined
+  admit: (pod: Pod) => Rejection | undefined
   signal: AbortSignal
 }
 
@@ -92,7 +92,7 @@ export class NodePods {
     }
   }
 
-  #changed(type: 'ADDED' | 'MODIFIED' | 'DELETED', pod: ReadPod): void {
+  #changed(type: 'ADDED' | 'MODIFIED' | 'DELETED', pod: Pod): void {
     if (type === 'DELETED') {
       this.#finished.delete(uidOf(pod))
       return this.#workers.get(uidOf(pod))?.objectGone()
@@ -104,14 +104,14 @@ export class NodePods {
     this.#meet(pod, 'new')
   }
 
-  #meet(pod: ReadPod, state: PodState): void {
+  #meet(pod: Pod, state: PodState): void {
     if (this.#finished.has(uidOf(pod))) return
     const worker = this.#workers.get(uidOf(pod))
     this.#try(pod, state, () => (worker ? worker.update(pod) : this.#take(pod, state)))
   }
 
   /** Makes a worker; a pod that the node does not take gets one to say so. */
-  #take(pod: ReadPod, state: PodState): void {
+  #take(pod: Pod, state: PodState): void {
     const settled = state === 'running' || isTerminal(pod) || pod.metadata.deletionTimestamp !== undefined
     const rejection = settled ? undefined : this.#admit(pod)
     const worker = new PodWorker(this.#context, pod, state === 'running', () => {
@@ -123,7 +123,7 @@ export class NodePods {
   }
 
   /** A pod that cannot be worked on says so, is tried again, and keeps no other from being worked on. */
-  #try(pod: ReadPod, state: PodState, work: () => void): void {
+  #try(pod: Pod, state: PodState, work: () => void): void {
     const uid = uidOf(pod)
     try {
       work()
@@ -138,7 +138,7 @@ export class NodePods {
     }
   }
 
-  #tryAgain(before: ReadPod): void {
+  #tryAgain(before: Pod): void {
     const pod = this.#signal.aborted ? undefined : this.#current(before)
     const failed = this.#failed.get(uidOf(before))
     if (!pod) this.#failed.delete(uidOf(before))
@@ -146,7 +146,7 @@ export class NodePods {
   }
 
   /** The same pod as it is in the API. */
-  #current(pod: ReadPod): ReadPod | undefined {
+  #current(pod: Pod): Pod | undefined {
     const now = this.#pods.get(namespaceOf(pod), nameOf(pod))
     return now && uidOf(now) === uidOf(pod) ? now : undefined
   }
@@ -200,7 +200,7 @@ export class NodePods {
   }
 }
 
-const byAge = (a: ReadPod, b: ReadPod) =>
+const byAge = (a: Pod, b: Pod) =>
   (parseTime(a.metadata.creationTimestamp) ?? 0) - (parseTime(b.metadata.creationTimestamp) ?? 0)
 
 /** What a look would show, in brief. */

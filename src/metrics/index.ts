@@ -6,7 +6,6 @@ import { messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { Draft } from '../api/kind.ts'
 import { durationText, timeText } from '../api/time.ts'
-import type { DeepReadonly } from '../api/schema/node.ts'
 import type { Client } from '../client/index.ts'
 import { Node } from '../kinds/core/node.ts'
 import { Pod } from '../kinds/core/pod.ts'
@@ -63,7 +62,7 @@ export class ResourceMetrics {
     return mirror.list(namespace).flatMap(pod => this.#pod(pod) ?? [])
   }
 
-  #pod({ metadata, spec, status }: DeepReadonly<Pod>): Draft<PodMetrics> | undefined {
+  #pod({ metadata, spec, status }: Pod): Draft<PodMetrics> | undefined {
     const pair = this.#looks.get(spec.nodeName ?? '')
     if (!pair || status.phase !== 'Running') return undefined
     const prefix = `${metadata.namespace}/${metadata.name}/`
@@ -89,7 +88,7 @@ export class ResourceMetrics {
   async #look(): Promise<void> {
     const { client, clock } = this.#options
     const [nodes, pods] = [client.mirror(Node), client.mirror(Pod)]
-    await client.synced([nodes, pods] as never)
+    await client.synced([nodes, pods])
     const names = nodes.list().map(node => node.metadata.name ?? '')
     for (const name of this.#looks.keys()) if (!names.includes(name)) this.#looks.delete(name)
     const now = clock.now()

@@ -4,7 +4,6 @@ import type { Clock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { cidrContains, parseCidr } from '../api/ip.ts'
-import type { DeepReadonly } from '../api/schema/node.ts'
 import type { Client } from '../client/index.ts'
 import { Node } from '../kinds/core/node.ts'
 import { makeIp, type Route, setKernel } from '../linux/index.ts'
@@ -57,10 +56,7 @@ export async function keepPodRoutes(options: PodRoutesOptions): Promise<void> {
   }
 }
 
-async function setRoutes(
-  { nodeName, podCidr, log }: PodRoutesOptions,
-  nodes: readonly DeepReadonly<Node>[],
-): Promise<void> {
+async function setRoutes({ nodeName, podCidr, log }: PodRoutesOptions, nodes: readonly Node[]): Promise<void> {
   const ip = makeIp()
   const plan = planRoutes({ remote: remoteRanges(nodes, nodeName), podCidr, routes: await ip.routes() })
   await ip.batch(plan.commands)
@@ -91,7 +87,7 @@ interface RemoteRange {
 }
 
 /** What is to be reached where: the IPv4 ranges of the other nodes. */
-export function remoteRanges(nodes: readonly DeepReadonly<Node>[], self: string): RemoteRange[] {
+export function remoteRanges(nodes: readonly Node[], self: string): RemoteRange[] {
   return nodes
     .filter(node => node.metadata.name !== self)
     .flatMap(node => {

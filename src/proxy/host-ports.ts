@@ -1,11 +1,10 @@
 // Host ports: a port of the node that leads to one pod. In the same table as services, one fragment per pod.
 import { createHash } from 'node:crypto'
-import type { DeepReadonly } from '../api/schema/node.ts'
 import type { Pod } from '../kinds/core/pod.ts'
 import { add, emptyFragment, type Fragment } from './plan.ts'
 import { masqueradeMark } from './table.ts'
 
-export function hostPortFragment(pod: DeepReadonly<Pod>): Fragment {
+export function hostPortFragment(pod: Pod): Fragment {
   const fragment = emptyFragment()
   const ip = pod.status.podIP
   if (!ip || pod.spec.hostNetwork || pod.status.phase === 'Succeeded' || pod.status.phase === 'Failed') return fragment

@@ -6,7 +6,6 @@ import { messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { counter } from '../base/metrics.ts'
 import { objectKey } from '../api/mirror.ts'
-import type { DeepReadonly } from '../api/schema/node.ts'
 import { type Client, EventRecorder } from '../client/index.ts'
 import { Pod } from '../kinds/core/pod.ts'
 import { Service } from '../kinds/core/service.ts'
@@ -46,8 +45,7 @@ const leftOut = counter('kutter_proxy_left_out_total', 'Services and host ports 
 
 type Change = { key: string; before: Fragment; after: Fragment }
 
-const serviceOf = ({ metadata }: DeepReadonly<EndpointSlice>) =>
-  `${metadata.namespace}/${metadata.labels?.[serviceLabel] ?? ''}`
+const serviceOf = ({ metadata }: EndpointSlice) => `${metadata.namespace}/${metadata.labels?.[serviceLabel] ?? ''}`
 
 export { deleteTableText }
 

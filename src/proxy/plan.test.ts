@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { DeepReadonly } from '../api/schema/node.ts'
 import type { Service } from '../kinds/core/service.ts'
 import type { EndpointSlice } from '../kinds/discovery/endpointslice.ts'
 import { HairpinCounts } from './hairpin.ts'
@@ -9,7 +8,7 @@ import { transactionText } from './transaction.ts'
 
 const context = { nodeName: 'here', podCidr: '10.244.0.0/16' }
 
-function service(spec: object = {}): DeepReadonly<Service> {
+function service(spec: object = {}): Service {
   return {
     metadata: { name: 'web', namespace: 'default' },
     spec: {
@@ -21,16 +20,16 @@ function service(spec: object = {}): DeepReadonly<Service> {
       ...spec,
     },
     status: { loadBalancer: {} },
-  } as unknown as DeepReadonly<Service>
+  } as unknown as Service
 }
 
-function slice(...endpoints: object[]): DeepReadonly<EndpointSlice> {
+function slice(...endpoints: object[]): EndpointSlice {
   return {
     metadata: {},
     addressType: 'IPv4',
     ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
     endpoints,
-  } as unknown as DeepReadonly<EndpointSlice>
+  } as unknown as EndpointSlice
 }
 
 const endpoint = (ip: string, node = 'here', conditions: object = { ready: true }) => ({

@@ -1,7 +1,6 @@
 // What one service needs in the table: pure, so that it is tested by tables of services and endpoints.
 import { createHash } from 'node:crypto'
 import { parseIP } from '../api/ip.ts'
-import type { DeepReadonly } from '../api/schema/node.ts'
 import type { Service } from '../kinds/core/service.ts'
 import type { ServicePort } from '../kinds/core/servicespec.ts'
 import type { EndpointSlice } from '../kinds/discovery/endpointslice.ts'
@@ -27,14 +26,8 @@ interface PlanContext {
 
 export const emptyFragment = (): Fragment => ({ chains: new Map(), sets: new Map(), elements: new Map() })
 
-type ReadService = DeepReadonly<Service>
-
 /** The rules for a service and its slices. */
-export function planService(
-  service: ReadService,
-  slices: readonly DeepReadonly<EndpointSlice>[],
-  context: PlanContext,
-): Fragment {
+export function planService(service: Service, slices: readonly EndpointSlice[], context: PlanContext): Fragment {
   const fragment = emptyFragment()
   const { spec } = service
   if (spec.type === 'ExternalName' || !spec.clusterIP || spec.clusterIP === 'None') return fragment
@@ -46,10 +39,10 @@ export function planService(
 
 function planPort(
   fragment: Fragment,
-  service: ReadService,
-  port: DeepReadonly<ServicePort>,
+  service: Service,
+  port: ServicePort,
   clusterIPs: readonly string[],
-  slices: readonly DeepReadonly<EndpointSlice>[],
+  slices: readonly EndpointSlice[],
   context: PlanContext,
 ): void {
   const { spec, metadata } = service
@@ -79,8 +72,8 @@ function planPort(
 }
 
 interface OutsidePlan {
-  service: ReadService
-  port: DeepReadonly<ServicePort>
+  service: Service
+  port: ServicePort
   /** What the chains of this port begin with. */
   name: string
   protocol: string
@@ -122,11 +115,7 @@ function planOutside(fragment: Fragment, plan: OutsidePlan): void {
 }
 
 /** The endpoints behind one port: the ready ones, or, when there are none, those that still serve while they end. */
-function backendsOf(
-  port: DeepReadonly<ServicePort>,
-  slices: readonly DeepReadonly<EndpointSlice>[],
-  nodeName: string,
-): Backend[] {
+function backendsOf(port: ServicePort, slices: readonly EndpointSlice[], nodeName: string): Backend[] {
   const ready: Backend[] = []
   const ending: Backend[] = []
   for (const slice of slices) {
@@ -157,7 +146,7 @@ function balance(
   fragment: Fragment,
   chain: string,
   mark: readonly string[],
-  service: ReadService,
+  service: Service,
   protocol: string,
   backends: readonly Backend[],
 ): void {
@@ -192,7 +181,7 @@ export function add(fragment: Fragment, collection: string, key: string, value: 
 }
 
 // Readable and unique: a hash, for names may be long, then what it is for people who list the table.
-function chainName(namespace: string, name: string, port: DeepReadonly<ServicePort>): string {
+function chainName(namespace: string, name: string, port: ServicePort): string {
   const full = `${namespace}/${name}/${port.protocol}/${port.name || port.port}`
   return `svc-${createHash('sha256').update(full).digest('hex').slice(0, 8)}-${name.slice(0, 30)}-${port.port}`
 }

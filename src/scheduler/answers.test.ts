@@ -3,8 +3,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Random, seededRandom } from '../base/random.ts'
 import type { Decision } from './decide.ts'
-import { type Node, type Pod, PodInfo } from './info.ts'
+import { PodInfo } from './info.ts'
 import { openOffline } from './offline.ts'
+import type { Node } from '../kinds/core/node.ts'
+import type { Pod } from '../kinds/core/pod.ts'
 
 const nodes = 60
 const steps = 600

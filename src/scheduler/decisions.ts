@@ -2,8 +2,8 @@
 // written out only when somebody asks.
 import { timeText } from '../api/time.ts'
 import type { Decision } from './decide.ts'
-import type { Pod } from './info.ts'
 import type { Place } from './queue.ts'
+import type { Pod } from '../kinds/core/pod.ts'
 
 /** Decisions kept, and nodes named in all of them together: a decision over many nodes counts for many. */
 const maxKept = 1024

@@ -115,7 +115,7 @@ export class Fields {
       return decode(schema, value, {
         defaults: true,
         onUnknown: path => this.problem(`${at}.${path}`, 'unknown field'),
-      })
+      }) as T
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error
       this.problem(at, error.message)

@@ -13,11 +13,11 @@ import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
 import type { MirrorChange } from '../api/mirror.ts'
-import type { DeepReadonly } from '../api/schema/node.ts'
 import type { Client } from '../client/index.ts'
 import type { Fields } from './fields.ts'
-import type { NodeInfo, Pod, PodInfo } from './info.ts'
+import type { NodeInfo, PodInfo } from './info.ts'
 import type { Snapshot } from './snapshot.ts'
+import type { Pod } from '../kinds/core/pod.ts'
 
 export const maxScore = 100
 
@@ -171,16 +171,12 @@ export const plain = (plugin: Plugin): PluginMaker => ({ name: plugin.name, read
 /** Typed form of a wake-up. */
 export function wake<T extends KubeObject>(
   kind: Kind<T>,
-  when: (pod: PodInfo, after: DeepReadonly<T> | undefined, before: DeepReadonly<T> | undefined) => boolean,
+  when: (pod: PodInfo, after: T | undefined, before: T | undefined) => boolean,
 ): Wake {
   return {
     kind,
     when: (pod, { type, item, before }) =>
-      when(
-        pod,
-        type === 'DELETED' ? undefined : (item.object as DeepReadonly<T>),
-        before?.object as DeepReadonly<T> | undefined,
-      ),
+      when(pod, type === 'DELETED' ? undefined : (item.object as T), before?.object as T | undefined),
   }
 }
 

@@ -1,15 +1,9 @@
 // What the scheduler knows of a pod and of a node: everything it looks at for each pair, worked out once.
 import type { Labels } from '../api/labels.ts'
-import type { DeepReadonly } from '../api/schema/node.ts'
 import type { Affinity, PodAffinityTerm, WeightedPodAffinityTerm } from '../kinds/core/affinity.ts'
-import type { Node as NodeObject } from '../kinds/core/node.ts'
-import type { Pod as PodObject } from '../kinds/core/pod.ts'
 import { add, type Amounts, amounts, podAmounts, subtract } from './resources.ts'
-
-export type Pod = DeepReadonly<PodObject>
-export type Node = DeepReadonly<NodeObject>
-export type AffinityTerm = DeepReadonly<PodAffinityTerm>
-type WeightedTerm = DeepReadonly<WeightedPodAffinityTerm>
+import type { Pod } from '../kinds/core/pod.ts'
+import type { Node } from '../kinds/core/node.ts'
 
 const none: readonly never[] = []
 
@@ -29,10 +23,10 @@ export class PodInfo {
   readonly requests: Amounts
   readonly scored: readonly [number, number]
   readonly ports: readonly HostPort[]
-  readonly affinity: readonly AffinityTerm[]
-  readonly antiAffinity: readonly AffinityTerm[]
-  readonly preferred: readonly WeightedTerm[]
-  readonly preferredAnti: readonly WeightedTerm[]
+  readonly affinity: readonly PodAffinityTerm[]
+  readonly antiAffinity: readonly PodAffinityTerm[]
+  readonly preferred: readonly WeightedPodAffinityTerm[]
+  readonly preferredAnti: readonly WeightedPodAffinityTerm[]
   #signature: string | undefined
 
   constructor(pod: Pod) {
@@ -47,9 +41,9 @@ export class PodInfo {
     this.requests = requests
     this.scored = scored
     this.ports = hostPorts(pod)
-    const affinity: DeepReadonly<Affinity> = spec.affinity ?? {}
-    const term = (raw: AffinityTerm) => complete(raw, this.labels)
-    const weighted = (raw: WeightedTerm) => completeWeighted(raw, this.labels)
+    const affinity: Affinity = spec.affinity ?? {}
+    const term = (raw: PodAffinityTerm) => complete(raw, this.labels)
+    const weighted = (raw: WeightedPodAffinityTerm) => completeWeighted(raw, this.labels)
     const { podAffinity, podAntiAffinity } = affinity
     this.affinity = podAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.map(term) ?? none
     this.antiAffinity = podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.map(term) ?? none
@@ -85,7 +79,7 @@ function signatureOf({ namespace, labels, pod: { metadata, spec } }: PodInfo): s
 }
 
 /** A term with the labels that it takes over from the pod itself, as the API server writes them into new pods. */
-function complete(term: AffinityTerm, labels: Labels): AffinityTerm {
+function complete(term: PodAffinityTerm, labels: Labels): PodAffinityTerm {
   if (!term.matchLabelKeys?.length && !term.mismatchLabelKeys?.length) return term
   const expressions = (keys: readonly string[] | undefined, operator: string) =>
     (keys ?? []).flatMap(key => (labels[key] === undefined ? [] : [{ key, operator, values: [labels[key]] }]))
@@ -102,7 +96,7 @@ function complete(term: AffinityTerm, labels: Labels): AffinityTerm {
   }
 }
 
-function completeWeighted(term: WeightedTerm, labels: Labels): WeightedTerm {
+function completeWeighted(term: WeightedPodAffinityTerm, labels: Labels): WeightedPodAffinityTerm {
   const podAffinityTerm = complete(term.podAffinityTerm, labels)
   return podAffinityTerm === term.podAffinityTerm ? term : { ...term, podAffinityTerm }
 }

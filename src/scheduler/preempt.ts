@@ -1,17 +1,15 @@
 // Preemption: when no node has room for an important pod, find the node where evicting less important ones hurts
 // least. Pure over the snapshot. Source: framework/preemption, plugins/defaultpreemption.
 import { matchesSelector, selectorOf } from '../api/labels.ts'
-import type { DeepReadonly } from '../api/schema/node.ts'
 import { parseTime } from '../api/time.ts'
 import type { PodDisruptionBudget } from '../kinds/policy/poddisruptionbudget.ts'
 import type { Eviction, Failure, No } from './framework.ts'
-import type { NodeInfo, Pod, PodInfo } from './info.ts'
+import type { NodeInfo, PodInfo } from './info.ts'
 import { summary } from './summary.ts'
-
-type Budget = DeepReadonly<PodDisruptionBudget>
+import type { Pod } from '../kinds/core/pod.ts'
 
 export interface PreemptionOptions {
-  budgets: readonly Budget[]
+  budgets: readonly PodDisruptionBudget[]
   /** Changes whenever the budgets do. */
   epoch: number
   /** How many nodes with victims are enough to choose from: the larger of the two. */
@@ -101,7 +99,7 @@ function victimsOn(pod: PodInfo, node: NodeInfo, failure: Failure, { budgets, ep
 }
 
 /** The fewest, least important pods whose absence makes room. */
-function findVictims(pod: PodInfo, node: NodeInfo, failure: Failure, budgets: readonly Budget[]): Result {
+function findVictims(pod: PodInfo, node: NodeInfo, failure: Failure, budgets: readonly PodDisruptionBudget[]): Result {
   const lower: PodInfo[] = []
   for (const other of node.pods.values()) if (other.priority < pod.priority) lower.push(other)
   if (!lower.length) return { no: noVictims }
@@ -134,7 +132,7 @@ const byImportance = (a: PodInfo, b: PodInfo) => b.priority - a.priority || star
 
 const startOf = (pod: PodInfo) => parseTime(pod.pod.status.startTime) ?? Number.MAX_SAFE_INTEGER
 
-function violations(pods: readonly PodInfo[], budgets: readonly Budget[]): Set<PodInfo> {
+function violations(pods: readonly PodInfo[], budgets: readonly PodDisruptionBudget[]): Set<PodInfo> {
   const result = new Set<PodInfo>()
   if (!budgets.length) return result
   const left = new Map(budgets.map(budget => [budget, budget.status.disruptionsAllowed]))
@@ -151,7 +149,7 @@ function violations(pods: readonly PodInfo[], budgets: readonly Budget[]): Set<P
 }
 
 /** Here an empty selector selects nothing. */
-const guards = ({ spec }: Budget, { labels }: PodInfo): boolean => {
+const guards = ({ spec }: PodDisruptionBudget, { labels }: PodInfo): boolean => {
   const selector = selectorOf(spec.selector)
   return selector !== undefined && selector.length > 0 && matchesSelector(selector, labels)
 }

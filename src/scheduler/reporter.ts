@@ -7,7 +7,8 @@ import { timeText } from '../api/time.ts'
 import { type Client, EventRecorder } from '../client/index.ts'
 import { Pod } from '../kinds/core/pod.ts'
 import type { Eviction } from './framework.ts'
-import type { Node, PodInfo } from './info.ts'
+import type { PodInfo } from './info.ts'
+import type { Node } from '../kinds/core/node.ts'
 
 /** Events cannot say more than this. */
 const maxNoteLength = 1024

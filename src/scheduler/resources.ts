@@ -2,7 +2,6 @@
 // everything else in units.
 // Source: component-helpers/resource (PodRequests), scheduler/framework/types.go.
 import { quantityMilli, quantityValue } from '../api/quantity.ts'
-import type { DeepReadonly } from '../api/schema/node.ts'
 import type { Container } from '../kinds/core/container.ts'
 import type { Pod } from '../kinds/core/pod.ts'
 import type { PodSpec } from '../kinds/core/podspec.ts'
@@ -57,7 +56,7 @@ interface PodAmounts {
  * is more, and the overhead. Resources of the pod as a whole replace the sums. While a running pod is being resized,
  * the larger of what it asks for and what it has been given counts.
  */
-export function podAmounts({ spec, status }: DeepReadonly<Pod>): PodAmounts {
+export function podAmounts({ spec, status }: Pod): PodAmounts {
   const given = givenOf(status)
   const requests = total(spec, container => containerAmounts(container, given))
   const scored = total(spec, container => {
@@ -88,7 +87,7 @@ interface Given {
 }
 
 /** What running containers have been given, where a kubelet has said so. */
-function givenOf(status: DeepReadonly<Pod>['status']): Given | undefined {
+function givenOf(status: Pod['status']): Given | undefined {
   const found = new Map<string, Amounts>()
   for (const list of [status.containerStatuses, status.initContainerStatuses]) {
     for (const { name, resources, allocatedResources } of list ?? []) {
@@ -103,7 +102,7 @@ function givenOf(status: DeepReadonly<Pod>['status']): Given | undefined {
   return { amounts: found, infeasible: pending?.status === 'True' && pending.reason === 'Infeasible' }
 }
 
-function containerAmounts(container: DeepReadonly<Container>, given: Given | undefined): Amounts {
+function containerAmounts(container: Container, given: Given | undefined): Amounts {
   const own = amounts(container.resources?.requests)
   const has = given?.amounts.get(container.name)
   if (!has) return own
@@ -112,7 +111,7 @@ function containerAmounts(container: DeepReadonly<Container>, given: Given | und
   return own
 }
 
-function total(spec: DeepReadonly<PodSpec>, of: (container: DeepReadonly<Container>) => Amounts): Amounts {
+function total(spec: PodSpec, of: (container: Container) => Amounts): Amounts {
   const running: Amounts = [0, 0, 0, 0]
   const sidecars: Amounts = [0, 0, 0, 0]
   const starting: Amounts = [0, 0, 0, 0]

@@ -18,7 +18,7 @@ import { Attempt, type Outside } from './attempt.ts'
 import type { SchedulerConfig } from './config.ts'
 import { type DecisionReport, Decisions, type Explanation } from './decisions.ts'
 import { Extender } from './extender.ts'
-import { type Pod as PodObject, PodInfo } from './info.ts'
+import { PodInfo } from './info.ts'
 import { leftOut, pendingPods } from './metrics.ts'
 import { Nominations } from './nominations.ts'
 import { ownSelectors } from './own-selector.ts'
@@ -166,7 +166,7 @@ export class SchedulerLoop {
     }
   }
 
-  #podLeftOut(pod: PodObject, error: unknown): void {
+  #podLeftOut(pod: Pod, error: unknown): void {
     const { namespace = '', name, uid = '' } = pod.metadata
     const key = `${namespace}/${name}`
     leftOut.add({ kind: 'Pod' })
@@ -194,14 +194,14 @@ export class SchedulerLoop {
     else this.#pending(new PodInfo(pod), before?.object)
   }
 
-  #pending(info: PodInfo, before: PodObject | undefined): void {
+  #pending(info: PodInfo, before: Pod | undefined): void {
     const nominated = info.pod.status.nominatedNodeName
     if (nominated) this.#nominations.set(info, nominated)
     else if (before?.status.nominatedNodeName) this.#nominations.delete(info.uid)
     this.#queue.set(info, !before || matters(info.pod, before))
   }
 
-  #settled(pod: PodObject, uid: string, before: PodObject | undefined): void {
+  #settled(pod: Pod, uid: string, before: Pod | undefined): void {
     this.#queue.remove(uid)
     this.#nominations.delete(uid)
     // What a pod's status says does not count for the snapshot, except what it has been given.
@@ -265,7 +265,7 @@ export class SchedulerLoop {
 }
 
 /** Whether a change of a pod can change where it may run, or what it takes there. */
-function matters(pod: PodObject, before: PodObject): boolean {
+function matters(pod: Pod, before: Pod): boolean {
   return (
     differ(pod.spec, before.spec) ||
     differ(pod.metadata.labels, before.metadata.labels) ||
@@ -276,5 +276,5 @@ function matters(pod: PodObject, before: PodObject): boolean {
 
 /** Fields may come in another order than before. */
 const differ = (a: unknown, b: unknown): boolean => a !== b && !isDeepStrictEqual(a, b)
-const given = ({ status }: PodObject) =>
+const given = ({ status }: Pod) =>
   status.containerStatuses?.map(c => [c.name, c.resources?.requests, c.allocatedResources])

@@ -3,16 +3,18 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type Labels, matches } from '../api/labels.ts'
 import type { LabelSelector } from '../api/meta.ts'
-import type { DeepReadonly } from '../api/schema/node.ts'
 import { PodCounter } from './counts.ts'
-import { type AffinityTerm, type Node, NodeInfo, type Pod, PodInfo } from './info.ts'
+import { NodeInfo, PodInfo } from './info.ts'
+import type { PodAffinityTerm } from '../kinds/core/affinity.ts'
+import type { Node } from '../kinds/core/node.ts'
+import type { Pod } from '../kinds/core/pod.ts'
 
 /** Counters kept for selectors in use; the one used longest ago goes first. */
 const maxCounters = 256
 
 /** One affinity term that running pods have, with where they are. */
 interface TermGroup {
-  term: AffinityTerm
+  term: PodAffinityTerm
   /** Of a wish; negative keeps away. */
   weight: number
   /** Namespace of the pods that have the term. */
@@ -219,11 +221,11 @@ export class Snapshot {
   }
 
   /** Whether a term that a pod of `namespace` has selects `pod`. */
-  selects(term: AffinityTerm, namespace: string, pod: { namespace: string; labels: Labels }): boolean {
+  selects(term: PodAffinityTerm, namespace: string, pod: { namespace: string; labels: Labels }): boolean {
     return this.#inNamespaces(term, namespace, pod.namespace) && matches(term.labelSelector, pod.labels)
   }
 
-  #inNamespaces(term: AffinityTerm, own: string, namespace: string): boolean {
+  #inNamespaces(term: PodAffinityTerm, own: string, namespace: string): boolean {
     if (!term.namespaces?.length && !term.namespaceSelector) return namespace === own
     if (term.namespaces?.includes(namespace)) return true
     return (
@@ -256,7 +258,7 @@ export class Snapshot {
 
   #countTerm(
     groups: Map<string, TermGroup>,
-    term: AffinityTerm,
+    term: PodAffinityTerm,
     weight: number,
     pod: PodInfo,
     node: NodeInfo,
@@ -306,7 +308,7 @@ const zoneLabel = 'topology.kubernetes.io/zone'
 const texts = new WeakMap<object, string>()
 
 /** A term as text: equal terms have equal texts. */
-export function termKey(term: AffinityTerm | DeepReadonly<LabelSelector>): string {
+export function termKey(term: PodAffinityTerm | LabelSelector): string {
   let text = texts.get(term)
   if (text === undefined) texts.set(term, (text = JSON.stringify(term)))
   return text

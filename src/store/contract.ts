@@ -4,8 +4,7 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { StatusError } from '../base/errors.ts'
 import { modelTest } from './contract-model.ts'
-import { StoreConflict } from './store.ts'
-import type { Change, Revision, Store } from './store.ts'
+import { StoreConflict, type Change, type Revision, type Store } from './store.ts'
 
 export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 export const text = (value: Uint8Array | undefined): string | undefined => value && new TextDecoder().decode(value)

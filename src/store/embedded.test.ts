@@ -6,8 +6,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
 import { bytes, has, text } from './contract.ts'
-import { openEmbeddedStore } from './index.ts'
-import type { EmbeddedOptions, Store } from './index.ts'
+import { openEmbeddedStore, type EmbeddedOptions, type Store } from './index.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'kutter-embedded-'))
 let made = 0

@@ -5,13 +5,19 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
 import { StatusError, assert } from '../base/errors.ts'
-import { pack } from './disk-worker.ts'
-import type { Reply, Request, WorkerData } from './disk-worker.ts'
+import { pack, type Reply, type Request, type WorkerData } from './disk-worker.ts'
 import type { Log, Row, RowHead } from './log.ts'
-import { LogStore } from './log-store.ts'
-import type { LogStoreOptions } from './log-store.ts'
-import { OpenError, fileName, openError, openSqlite, primaryCode, toRow, writeError } from './sqlite-file.ts'
-import type { SqlRow } from './sqlite-file.ts'
+import { LogStore, type LogStoreOptions } from './log-store.ts'
+import {
+  OpenError,
+  fileName,
+  openError,
+  openSqlite,
+  primaryCode,
+  toRow,
+  writeError,
+  type SqlRow,
+} from './sqlite-file.ts'
 import type { Revision, Store } from './store.ts'
 
 export interface EmbeddedOptions extends LogStoreOptions {

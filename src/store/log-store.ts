@@ -7,11 +7,23 @@
 import { StatusError } from '../base/errors.ts'
 import { KeyIndex } from './key-index.ts'
 import type { Log, Row } from './log.ts'
-import { checkKey, checkValue, listExpired, storeLimits, tooLarge, watchExpired } from './store.ts'
-import type { Change, Entry, ListOptions, Page, Revision, Store, StoreStats } from './store.ts'
+import {
+  checkKey,
+  checkValue,
+  listExpired,
+  storeLimits,
+  tooLarge,
+  watchExpired,
+  type Change,
+  type Entry,
+  type ListOptions,
+  type Page,
+  type Revision,
+  type Store,
+  type StoreStats,
+} from './store.ts'
 import { WatchHub, storeClosed } from './watch-hub.ts'
-import { planBatch } from './write-batch.ts'
-import type { Batch, Write } from './write-batch.ts'
+import { planBatch, type Batch, type Write } from './write-batch.ts'
 
 const logStoreLimits = {
   /** One append takes at most this many rows and about this many bytes. */

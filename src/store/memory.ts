@@ -2,8 +2,7 @@
 // the disk, and needs nothing but promises to run, so a virtual clock sees every write end in its turn.
 import { assert } from '../base/errors.ts'
 import type { Log, Row } from './log.ts'
-import { LogStore } from './log-store.ts'
-import type { LogStoreOptions } from './log-store.ts'
+import { LogStore, type LogStoreOptions } from './log-store.ts'
 import type { Revision, Store } from './store.ts'
 
 export function openMemoryStore(options: LogStoreOptions = {}): Store {

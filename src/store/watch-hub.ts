@@ -2,8 +2,7 @@
 // of the newest changes, or from the log itself when it has fallen further behind. Nothing queues per
 // watcher, so a slow one costs no memory.
 import { StatusError } from '../base/errors.ts'
-import { watchExpired } from './store.ts'
-import type { Change, Revision } from './store.ts'
+import { watchExpired, type Change, type Revision } from './store.ts'
 
 const hubLimits = {
   /** The ring keeps at most this many changes and bytes; further back is read from the log. */

@@ -1,8 +1,7 @@
 // Decides what a batch of queued writes comes to: which rows to append, and which writers lose. Pure: the
 // log has not been touched yet, and nothing counts until it has taken the rows.
-import { StoreConflict } from './store.ts'
+import { StoreConflict, type Revision } from './store.ts'
 import type { Row } from './log.ts'
-import type { Revision } from './store.ts'
 
 /** A write waiting for its turn. Without a value it is a delete. */
 export interface Write {

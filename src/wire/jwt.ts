@@ -8,8 +8,8 @@ import {
   generateKeyPairSync,
   sign,
   verify,
+  type KeyObject,
 } from 'node:crypto'
-import type { KeyObject } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
 import { StatusError } from '../base/errors.ts'
 

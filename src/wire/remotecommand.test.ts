@@ -1,18 +1,21 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import { connect, createServer as createTcpServer } from 'node:net'
-import type { AddressInfo, Server, Socket } from 'node:net'
+import { connect, createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { test } from 'node:test'
-import { createWebSocketStream } from 'ws'
-import type { WebSocket } from 'ws'
-import { bridgeWebSocketToSpdy, channelProtocols, tunnelProtocol, tunnelWebSocketToSpdy } from './remotecommand.ts'
-import type { ChannelProtocol, StreamOptions } from './remotecommand.ts'
+import { createWebSocketStream, type WebSocket } from 'ws'
+import {
+  bridgeWebSocketToSpdy,
+  channelProtocols,
+  tunnelProtocol,
+  tunnelWebSocketToSpdy,
+  type ChannelProtocol,
+  type StreamOptions,
+} from './remotecommand.ts'
 import { acceptWebSocket, dialWebSocket, UpgradeRefused } from './websocket.ts'
-import { SpdyConnection } from './spdy/index.ts'
-import type { SpdyStream } from './spdy/index.ts'
+import { SpdyConnection, type SpdyStream } from './spdy/index.ts'
 
 const megabyte = Buffer.alloc(1 << 20, 'kutter ')
 const portOf = (server: { address(): unknown }) => (server.address() as AddressInfo).port

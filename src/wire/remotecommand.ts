@@ -6,12 +6,10 @@
 //
 // or the WebSocket is a tunnel for SPDY as it is.
 import type { Duplex } from 'node:stream'
-import { WebSocket } from 'ws'
-import type { RawData } from 'ws'
+import { WebSocket, type RawData } from 'ws'
 import { realClock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
-import { SpdyConnection } from './spdy/index.ts'
-import type { SpdyStream } from './spdy/index.ts'
+import { SpdyConnection, type SpdyStream } from './spdy/index.ts'
 
 export const channelProtocols = ['v5.channel.k8s.io', 'v4.channel.k8s.io'] as const
 export type ChannelProtocol = (typeof channelProtocols)[number]

@@ -3,8 +3,7 @@
 // negotiated here, around it.
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { WebSocket, WebSocketServer } from 'ws'
-import type { ClientOptions } from 'ws'
+import { WebSocket, WebSocketServer, type ClientOptions } from 'ws'
 import { StatusError } from '../base/errors.ts'
 
 const webSocketLimits = {

@@ -1,8 +1,7 @@
 // Certificates: make an authority, issue server and client certificates, make, read and sign requests
 // (RFC 5280, RFC 2986). Everything goes in and out as PEM text, for that is what files and Secrets hold.
 import 'reflect-metadata'
-import { X509Certificate as NodeCertificate, createPrivateKey } from 'node:crypto'
-import type { KeyObject, webcrypto } from 'node:crypto'
+import { X509Certificate as NodeCertificate, createPrivateKey, type KeyObject, type webcrypto } from 'node:crypto'
 import * as x509 from '@peculiar/x509'
 import { StatusError, messageOf } from '../base/errors.ts'
 import { secretBytes } from '../base/random.ts'

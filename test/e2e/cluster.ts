@@ -111,6 +111,24 @@ export class TestCluster {
     return this.kubectl(`apply ${options} -f -`, typeof manifest === 'string' ? manifest : JSON.stringify(manifest))
   }
 
+  /**
+   * Waits until the rules of every node lead to the pods that a service has now: only then is a connection that is
+   * refused a fault.
+   */
+  async leadsTo(service: string, pods: readonly { status: { podIP?: string } }[]): Promise<void> {
+    const names = (await run('ip', ['netns', 'list'])).stdout.match(new RegExp(`^kutter-${this.tag}-\\S+`, 'gm')) ?? []
+    for (const node of ['', ...names])
+      await eventually(`the rules of ${node || 'the machine'} lead to ${service}`, async () => {
+        const list = ['nft', 'list', 'table', 'ip', `kutter-${this.tag}`]
+        const [command = '', ...args] = node ? ['ip', 'netns', 'exec', node, ...list] : list
+        const { stdout } = await run(command, args)
+        // One chain for each of the service's ports; its name begins with the service's.
+        const ours = new RegExp(`^svc-[0-9a-f]{8}-${service}-\\d`)
+        const chains = stdout.split('chain ').filter(text => ours.test(text))
+        return chains.length > 0 && pods.every(pod => chains.some(text => text.includes(`${pod.status.podIP}`)))
+      })
+  }
+
   /** Any shell command with the cluster's kubeconfig. */
   shell(script: string): Promise<Result> {
     return run('bash', ['-c', script], { env: this.env })

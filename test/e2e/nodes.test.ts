@@ -142,6 +142,7 @@ test('services answer from every node, every pod and the machine', options, asyn
   const all = await nodes()
   const clusterIP = await cluster.kubectl("get service web -o jsonpath='{.spec.clusterIP}'")
   const known = (line: string) => pods.some(pod => line.startsWith(`${pod.metadata.name} `))
+  for (const name of ['web', 'close']) await cluster.leadsTo(name, pods)
   const targets = [
     'web',
     'web.default.svc.cluster.local',

@@ -5,7 +5,6 @@ import { isReason } from '../../src/base/errors.ts'
 import { type Log, makeLog, silentLog } from '../../src/base/log.ts'
 import { type Random, seededRandom } from '../../src/base/random.ts'
 import type { Draft } from '../../src/api/kind.ts'
-import type { DeepReadonly } from '../../src/api/schema/node.ts'
 import { microTimeText, timeText } from '../../src/api/time.ts'
 import type { Client } from '../../src/client/index.ts'
 import { type ControlPlane, type ControlPlaneOptions, openControlPlane } from '../../src/cluster/control-plane.ts'
@@ -26,7 +25,7 @@ export interface SimOptions {
   controllers?: boolean
   scheduler?: boolean
   /** Decides what becomes of a pod once it is on a node; default: Running and Ready. */
-  fate?(pod: DeepReadonly<Pod>): 'ready' | 'running' | 'succeeded' | 'failed' | 'pending'
+  fate?(pod: Pod): 'ready' | 'running' | 'succeeded' | 'failed' | 'pending'
   cpu?: string
   /** API groups served beside the built-in ones. */
   extensions?: NonNullable<ControlPlaneOptions['extensions']>
@@ -50,7 +49,7 @@ export interface Sim {
   addNode(name: string, more?: Draft<Node>): Promise<void>
   /** Lets time pass until `condition` holds; throws after ten simulated minutes. */
   until(what: string, condition: () => boolean | Promise<boolean>, limitMs?: number): Promise<void>
-  pods(namespace?: string): DeepReadonly<Pod>[]
+  pods(namespace?: string): Pod[]
   close(): Promise<void>
 }
 
@@ -212,7 +211,7 @@ async function addNode(
 function runKubelets(sim: Sim, signal: AbortSignal): () => void {
   const { client, clock, cut } = sim
   let address = 0
-  const setStatus = async (pod: DeepReadonly<Pod>) => {
+  const setStatus = async (pod: Pod) => {
     const fate = sim.fate(pod)
     if (fate === 'pending') return
     const now = timeText(clock.now())
@@ -227,7 +226,7 @@ function runKubelets(sim: Sim, signal: AbortSignal): () => void {
     const body = { status: { phase, podIP, podIPs: [{ ip: podIP }], startTime: now, conditions } }
     await client.patch(Pod, ref(pod), 'strategic', body, { subresource: 'status' })
   }
-  const look = async (pod: DeepReadonly<Pod>) => {
+  const look = async (pod: Pod) => {
     if (!pod.spec.nodeName || cut.has(pod.spec.nodeName)) return
     try {
       if (pod.metadata.deletionTimestamp)

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isReason } from '../../src/base/errors.ts'
-import type { DeepReadonly } from '../../src/api/schema/node.ts'
 import { DaemonSet } from '../../src/kinds/apps/daemonset.ts'
 import { Deployment } from '../../src/kinds/apps/deployment.ts'
 import { Event } from '../../src/kinds/core/event.ts'
@@ -21,7 +20,7 @@ const guard = (sim: Sim, spec: object) =>
   })
 
 /** True when it was allowed, false when a budget refused it. */
-async function evict({ client }: Sim, pod: DeepReadonly<Pod>): Promise<boolean> {
+async function evict({ client }: Sim, pod: Pod): Promise<boolean> {
   try {
     await client.createUnder(Pod, ref(pod), 'eviction', Eviction, { metadata: ref(pod) })
     return true

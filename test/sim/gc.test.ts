@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { KubeObject } from '../../src/api/kind.ts'
-import type { DeepReadonly } from '../../src/api/schema/node.ts'
 import { Deployment } from '../../src/kinds/apps/deployment.ts'
 import { ReplicaSet } from '../../src/kinds/apps/replicaset.ts'
 import { ConfigMap } from '../../src/kinds/core/configmap.ts'
@@ -49,7 +48,7 @@ test('orphan deletion leaves them, without an owner', async () => {
 
 test('a foreground owner goes last; an owner that is left keeps its dependents', async () => {
   await simulate({ nodes: 0, scheduler: false }, async ({ client, until, clock }) => {
-    const make = (name: string, owners: readonly DeepReadonly<KubeObject>[], finalizers?: string[]) =>
+    const make = (name: string, owners: readonly KubeObject[], finalizers?: string[]) =>
       client.create(ConfigMap, {
         metadata: {
           name,
@@ -83,7 +82,7 @@ test('a foreground owner goes last; an owner that is left keeps its dependents',
 
 test('owners in a circle, absent owners and owners of another namespace', async () => {
   await simulate({ nodes: 0, scheduler: false }, async ({ client, until }) => {
-    const metadata = (name: string, owner?: DeepReadonly<KubeObject>) => ({
+    const metadata = (name: string, owner?: KubeObject) => ({
       name,
       namespace: 'default',
       ...(owner && {

@@ -152,6 +152,16 @@ test('people get JSON on many lines, programs on one', () =>
       await lines(`${maps}/m`, 'kubectl'),
     ]
     deepStrictEqual(asked, [true, true, true, false, false])
+    // So it is with whatever is negotiated, refusals and discovery, too; two documents have lines for programs as well.
+    const documents = [`${maps}/none`, '/api/v1', '/apis', '/apis/apps', '/apis/apps/v1', '/version', '/']
+    for (const path of documents) {
+      strictEqual(await lines(path, 'curl/8.0'), true, path)
+      strictEqual(await lines(path, 'kubectl'), path === '/' || path === '/version', path)
+    }
+    strictEqual(
+      (await send('DELETE', `${maps}/m`, undefined, { 'user-agent': 'curl/8.0' })).text.split('\n').length > 3,
+      true,
+    )
     const { text } = await send('GET', `${maps}/m`, undefined, { 'user-agent': 'curl/8.0' })
     strictEqual(text, JSON.stringify(JSON.parse(text), null, 2))
   }))

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Draft } from '../../src/api/kind.ts'
-import type { DeepReadonly } from '../../src/api/schema/node.ts'
 import { CronJob } from '../../src/kinds/batch/cronjob.ts'
 import { Job } from '../../src/kinds/batch/job.ts'
 import { Event } from '../../src/kinds/core/event.ts'
@@ -21,8 +20,7 @@ const has = (sim: Sim, name: string, type: string) =>
   status(sim, name).conditions?.some(c => c.type === type && c.status === 'True') ?? false
 const reason = (sim: Sim, name: string, type: string) =>
   status(sim, name).conditions?.find(c => c.type === type)?.reason
-const indexOf = (pod: DeepReadonly<Pod>) =>
-  Number(pod.metadata.annotations?.['batch.kubernetes.io/job-completion-index'] ?? -1)
+const indexOf = (pod: Pod) => Number(pod.metadata.annotations?.['batch.kubernetes.io/job-completion-index'] ?? -1)
 const live = (sim: Sim) =>
   sim.pods(namespace).filter(pod => pod.status.phase === 'Running' && !pod.metadata.deletionTimestamp)
 const reasons = ({ client }: Sim, name: string) =>

@@ -212,3 +212,34 @@ test('a node status that could not be written is tried again long before its nex
   const { conditions } = (await client.get(Node, { name: 'n1' })).status
   assert.equal(conditions?.find(c => c.type === 'Ready')?.status, 'False')
 })
+
+test('a runtime that is away for a moment does not make the node unready; one that stays away does', async t => {
+  let away = false
+  const refuse = async (): Promise<never> => {
+    throw new StatusError('ServiceUnavailable', 'rpc error: code = Unavailable desc = No connection established')
+  }
+  const { clock, client } = await makeNode(
+    t,
+    {},
+    {
+      runtime: whole => ({
+        ...whole,
+        info: () => (away ? refuse() : whole.info()),
+        images: () => (away ? refuse() : whole.images()),
+      }),
+    },
+  )
+  const node = () => client.get(Node, { name: 'n1' })
+  const ready = async () => (await node()).status.conditions?.find(c => c.type === 'Ready')
+  await clock.forward(10_000)
+  const before = await node()
+  away = true
+  await clock.forward(25_000)
+  assert.equal((await node()).metadata.resourceVersion, before.metadata.resourceVersion)
+  await clock.forward(20_000)
+  const down = await ready()
+  assert.deepEqual([down?.status, down?.message], ['False', 'container runtime is down'])
+  away = false
+  await clock.forward(11_000)
+  assert.equal((await ready())?.status, 'True')
+})

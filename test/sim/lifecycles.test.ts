@@ -6,7 +6,7 @@ import { settle } from '../../src/base/clock.ts'
 import { isReason } from '../../src/base/errors.ts'
 import type { AnyKind, KubeObject } from '../../src/api/kind.ts'
 import type { Operation, OperationResult, ServedResult, WatchEvent } from '../../src/api/operation.ts'
-import type { JsonObject } from '../../src/api/schema/node.ts'
+import type { JsonObject, Mutable } from '../../src/api/schema/node.ts'
 import { builtinKinds } from '../../src/kinds/all.ts'
 import { openSim, type Sim } from './cluster.ts'
 import { type Example, examples } from './lifecycle-objects.ts'
@@ -157,7 +157,7 @@ class Life {
       (await this.#object({ verb: 'patch', name, patchType: 'json', body })).metadata.annotations?.json,
       'yes',
     )
-    const now = structuredClone(await this.#object({ name }))
+    const now = structuredClone(await this.#object({ name })) as Mutable<KubeObject>
     now.metadata.annotations = { ...now.metadata.annotations, updated: 'yes' }
     const updated = await this.#object({ verb: 'update', name, body: now })
     strictEqual(updated.metadata.annotations?.updated, 'yes')

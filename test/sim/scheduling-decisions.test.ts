@@ -8,8 +8,10 @@ import { parse } from 'yaml'
 import { type Labels, matchesPairs } from '../../src/api/labels.ts'
 import { Item, Mirror } from '../../src/api/mirror.ts'
 import { apiVersion, kind, readConfig } from '../../src/scheduler/config.ts'
-import { type Node, type Pod, PodInfo } from '../../src/scheduler/info.ts'
+import { PodInfo } from '../../src/scheduler/info.ts'
 import { openOffline } from '../../src/scheduler/offline.ts'
+import type { Node } from '../../src/kinds/core/node.ts'
+import type { Pod } from '../../src/kinds/core/pod.ts'
 
 interface PodCase {
   name?: string

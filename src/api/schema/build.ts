@@ -40,7 +40,7 @@ const itemNode = (item: Item): Node => ('fields' in item ? { type: 'struct', str
 export function list<I extends Item, const O extends ListOptions>(
   item: I,
   options: O,
-): Node<ItemOf<I>[], IsPresent<O>> {
+): Node<readonly ItemOf<I>[], IsPresent<O>> {
   return { type: 'list', item: itemNode(item), ...(options as ListOptions) }
 }
 
@@ -49,7 +49,7 @@ export function listByKey<I extends Item, const O extends ListOptions>(
   key: string | readonly string[],
   item: I,
   options: O,
-): Node<ItemOf<I>[], IsPresent<O>> {
+): Node<readonly ItemOf<I>[], IsPresent<O>> {
   const keys = typeof key === 'string' ? [key] : key
   return { type: 'list', item: itemNode(item), listType: 'map', keys, ...(options as ListOptions) }
 }
@@ -58,7 +58,7 @@ export function listByKey<I extends Item, const O extends ListOptions>(
 export function map<I extends Item, const O extends FieldOptions>(
   item: I,
   options: O,
-): Node<Record<string, ItemOf<I>>, IsPresent<O>> {
+): Node<Readonly<Record<string, ItemOf<I>>>, IsPresent<O>> {
   return { type: 'map', item: itemNode(item), ...(options as FieldOptions) }
 }
 

@@ -9,7 +9,7 @@ import { embeddedIn, textType } from './go-types.ts'
 import { isNilList, nilList } from './nil.ts'
 import { timeProblem } from '../time-parse.ts'
 import { Decimal } from '../../wire/json.ts'
-import type { Json, JsonObject, Node, Struct } from './node.ts'
+import type { Json, JsonObject, Node, Struct, Mutable } from './node.ts'
 
 /** A value of the wrong type. The text is the one Go's decoder gives, which clients know. */
 export class DecodeError extends Error {
@@ -33,9 +33,9 @@ interface DecodeOptions {
 }
 
 /** Decodes one struct. Throws DecodeError on a value of the wrong type. */
-export function decode<T>(schema: Struct<T>, input: unknown, options: DecodeOptions = {}): T {
+export function decode<T>(schema: Struct<T>, input: unknown, options: DecodeOptions = {}): Mutable<T> {
   const context: Context = { ...options, path: [], root: schema as Struct, owner: schema as Struct }
-  return decodeStruct(schema as Struct, input, context) as T
+  return decodeStruct(schema as Struct, input, context) as Mutable<T>
 }
 
 /** A copy of a decoded struct with some fields given anew, in the schema's order. The rest is shared, not copied. */

@@ -93,7 +93,9 @@ type Flat<T> = { [K in keyof T]: T[K] }
 
 /** The TypeScript type of a struct with fields `F`. */
 export type Infer<F extends Fields> = Flat<
-  { [K in PresentKeys<F> & keyof F]: ValueOf<F[K]> } & { [K in Exclude<keyof F, PresentKeys<F>>]?: ValueOf<F[K]> }
+  { readonly [K in PresentKeys<F> & keyof F]: ValueOf<F[K]> } & {
+    readonly [K in Exclude<keyof F, PresentKeys<F>>]?: ValueOf<F[K]>
+  }
 >
 
 /** A named message: a row of fields in Go's order, which is the order they are written in. */
@@ -126,11 +128,14 @@ export type Draft<T> = T extends readonly (infer E)[]
     ? { readonly [K in keyof T]?: Draft<T[K]> }
     : T
 
-export type DeepReadonly<T> = T extends readonly (infer E)[]
-  ? readonly DeepReadonly<E>[]
-  : T extends object
-    ? { readonly [K in keyof T]: DeepReadonly<T[K]> }
-    : T
+/** Of an object that only its maker holds yet: decoding, defaults, preparation and builders may change it. */
+export type Mutable<T> = 0 extends 1 & T
+  ? T
+  : T extends readonly (infer E)[]
+    ? Mutable<E>[]
+    : T extends object
+      ? { -readonly [K in keyof T]: Mutable<T[K]> }
+      : T
 
 export type IsPresent<O> = O extends { optional: true }
   ? O extends { default: {} }

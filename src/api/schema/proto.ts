@@ -5,7 +5,7 @@ import { parseJson } from '../../wire/json.ts'
 import { ProtoWriter, readProto } from '../../wire/protobuf.ts'
 import { durationText, parseDuration, timeText } from '../time.ts'
 import { decode } from './decode.ts'
-import type { Json, JsonObject, Node, Struct } from './node.ts'
+import type { Json, JsonObject, Node, Struct, Mutable } from './node.ts'
 
 const magic = Buffer.from('k8s\0')
 
@@ -156,7 +156,7 @@ function encodeSpecial(node: Node, value: Json | undefined): Buffer {
 }
 
 /** Decodes a message into the canonical value. Throws RangeError on damage, DecodeError on bad values. */
-export function decodeProto<T>(schema: Struct<T>, message: Buffer): T {
+export function decodeProto<T>(schema: Struct<T>, message: Buffer): Mutable<T> {
   return decode(schema, readStruct(schema as Struct, message))
 }
 

@@ -4,7 +4,6 @@
 import type { Clock } from '../../base/clock.ts'
 import { messageOf } from '../../base/errors.ts'
 import { invalidError, root } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { timeText } from '../../api/time.ts'
 import { CertificateSigningRequest } from '../../kinds/certificates/certificatesigningrequest.ts'
 import { readRequest } from '../../wire/x509.ts'
@@ -14,8 +13,7 @@ import { statusProblems } from '../resources/certificate-status.ts'
 import { throwProblems } from '../write.ts'
 import type { AdmissionRequest } from './request.ts'
 import type { AdmissionPlugin } from './chain.ts'
-
-type Request = CertificateSigningRequest
+import type { Mutable } from '../../api/schema/node.ts'
 
 export function certificateAdmission(clock: Clock, authorizer: Authorizer): AdmissionPlugin {
   const isCertificate = ({ operation: { kind } }: AdmissionRequest) =>
@@ -24,7 +22,7 @@ export function certificateAdmission(clock: Clock, authorizer: Authorizer): Admi
     name: 'Certificates',
     mutate(request) {
       if (!isCertificate(request)) return
-      const csr = request.object as Request
+      const csr = request.object as Mutable<CertificateSigningRequest>
       if (request.type === 'CREATE') {
         const { name, uid, groups, extra } = request.operation.user
         csr.spec.username = name
@@ -34,16 +32,16 @@ export function certificateAdmission(clock: Clock, authorizer: Authorizer): Admi
         if (extra) csr.spec.extra = Object.fromEntries(Object.entries(extra).map(([key, list]) => [key, [...list]]))
         else delete csr.spec.extra
       } else if (request.type === 'UPDATE') {
-        const old = request.old as DeepReadonly<Request>
+        const old = request.old as CertificateSigningRequest
         stamp(csr, old, timeText(clock.now()))
       }
     },
     async validate(request) {
       if (!isCertificate(request)) return
-      const csr = request.object as Request
+      const csr = request.object as Mutable<CertificateSigningRequest>
       if (request.type === 'CREATE') return checkSubject(request, csr)
       if (request.type !== 'UPDATE') return
-      const old = request.old as DeepReadonly<Request>
+      const old = request.old as CertificateSigningRequest
       const { subresource } = request.operation
       if (subresource === 'approval') demand(authorizer, request, 'approve', csr.spec.signerName ?? '')
       else if (subresource === 'status' && isSigning(csr, old))
@@ -53,7 +51,7 @@ export function certificateAdmission(clock: Clock, authorizer: Authorizer): Admi
   }
 }
 
-async function checkSubject({ operation }: AdmissionRequest, csr: Request): Promise<void> {
+async function checkSubject({ operation }: AdmissionRequest, csr: CertificateSigningRequest): Promise<void> {
   let asked: Awaited<ReturnType<typeof readRequest>>
   try {
     asked = await readRequest(Buffer.from(csr.spec.request ?? '', 'base64').toString())
@@ -93,7 +91,7 @@ function demand(authorizer: Authorizer, { operation }: AdmissionRequest, verb: s
     )
 }
 
-function stamp(csr: Request, old: DeepReadonly<Request>, now: string): void {
+function stamp(csr: Mutable<CertificateSigningRequest>, old: CertificateSigningRequest, now: string): void {
   for (const condition of csr.status.conditions ?? []) {
     const before = old.status.conditions?.find(c => c.type === condition.type)
     condition.lastTransitionTime ??= before?.lastTransitionTime ?? now
@@ -101,5 +99,5 @@ function stamp(csr: Request, old: DeepReadonly<Request>, now: string): void {
   }
 }
 
-const isSigning = (csr: DeepReadonly<Request>, old: DeepReadonly<Request>): boolean =>
+const isSigning = (csr: CertificateSigningRequest, old: CertificateSigningRequest): boolean =>
   csr.status.certificate !== old.status.certificate || JSON.stringify(csr.status) !== JSON.stringify(old.status)

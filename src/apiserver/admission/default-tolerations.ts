@@ -2,6 +2,7 @@
 // otherwise. Source: plugin/pkg/admission/defaulttolerationseconds.
 import type { Pod } from '../../kinds/core/pod.ts'
 import { type AdmissionPlugin, isFor } from './chain.ts'
+import type { Mutable } from '../../api/schema/node.ts'
 
 const seconds = 300
 const keys = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable']
@@ -11,7 +12,7 @@ export function defaultTolerations(): AdmissionPlugin {
     name: 'DefaultTolerationSeconds',
     mutate(request) {
       if ((request.type !== 'CREATE' && request.type !== 'UPDATE') || !isFor(request, '', 'pods')) return
-      const pod = request.object as Pod
+      const pod = request.object as Mutable<Pod>
       for (const key of keys) {
         const covered = pod.spec.tolerations?.some(
           t => (t.key === key || !t.key) && (!t.effect || t.effect === 'NoExecute'),

@@ -1,8 +1,8 @@
 // Nobody gives away rights he does not have: who writes a role must hold all it allows, or have the verb `escalate`
 // on it; who binds one must hold all it allows, or have the verb `bind` on it.
 // Source: pkg/registry/rbac (policybased storage of roles and bindings, escalation_check.go).
+import type { KubeObject } from '../../api/kind.ts'
 import { StatusError } from '../../base/errors.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { ClusterRole } from '../../kinds/rbac/clusterrole.ts'
 import type { ClusterRoleBinding } from '../../kinds/rbac/clusterrolebinding.ts'
 import type { PolicyRule } from '../../kinds/rbac/types.ts'
@@ -13,6 +13,7 @@ import { forbidden } from '../errors.ts'
 import type { AdmissionRequest } from './request.ts'
 import type { Storage } from '../storage.ts'
 import type { AdmissionPlugin } from './chain.ts'
+import type { Mutable } from '../../api/schema/node.ts'
 
 const group = ClusterRole.group
 const everything: PolicyRule[] = [
@@ -40,7 +41,7 @@ export function escalationCheck(storage: Storage, authorizer: Authorizer): Admis
         if (may(request, { verb: 'escalate', resource: kind.plural, name: type === 'CREATE' ? '' : name })) return
         return checkRole(storage, request)
       }
-      const { roleRef } = request.object as ClusterRoleBinding
+      const { roleRef } = request.object as Mutable<ClusterRoleBinding>
       const resource = roleRef.kind === 'ClusterRole' ? 'clusterroles' : 'roles'
       if (may(request, { verb: 'bind', resource, name: roleRef.name })) return
       const rules = rulesOfRole(storage, roleRef, operation.namespace)
@@ -54,17 +55,17 @@ export function escalationCheck(storage: Storage, authorizer: Authorizer): Admis
 }
 
 function checkRole(storage: Storage, request: AdmissionRequest): void {
-  const role = request.object as ClusterRole
+  const role = request.object as Mutable<ClusterRole>
   demand(storage, request, role.rules ?? [])
   // What an aggregated role will allow is not known beforehand.
-  if (!role.aggregationRule && !(request.old as DeepReadonly<ClusterRole> | undefined)?.aggregationRule) return
+  if (!role.aggregationRule && !(request.old as ClusterRole | undefined)?.aggregationRule) return
   const { kind, name } = request.operation
   if (missingRights(heldBy(storage, request), everything).length)
     throw forbidden(kind, nameOf(request, name), 'must have cluster-admin privileges to use the aggregationRule')
 }
 
 /** Throws Forbidden unless the user holds all of `rules`. */
-function demand(storage: Storage, request: AdmissionRequest, rules: readonly DeepReadonly<PolicyRule>[]): void {
+function demand(storage: Storage, request: AdmissionRequest, rules: readonly PolicyRule[]): void {
   const { kind, user, name, namespace } = request.operation
   const missing = missingRights(heldBy(storage, request), rules)
   if (!missing.length) return
@@ -82,14 +83,14 @@ function demand(storage: Storage, request: AdmissionRequest, rules: readonly Dee
 
 const nameOf = (request: AdmissionRequest, name: string) => request.object?.metadata.name ?? name
 
-function heldBy(storage: Storage, { operation: { user, namespace } }: AdmissionRequest): DeepReadonly<PolicyRule>[] {
+function heldBy(storage: Storage, { operation: { user, namespace } }: AdmissionRequest): PolicyRule[] {
   return [...rulesOf(storage, user, namespace)].flatMap(({ rules }) => (typeof rules === 'string' ? [] : rules))
 }
 
 /** Whether nothing but finalizers and owners changes, as when an object is being deleted. */
 function onlyReleased({ object, old }: AdmissionRequest): boolean {
   if (!object || !old) return false
-  const bare = (it: DeepReadonly<typeof object>) => {
+  const bare = (it: KubeObject) => {
     const { finalizers: _f, ownerReferences: _o, managedFields: _m, resourceVersion: _r, ...metadata } = it.metadata
     return JSON.stringify({ ...it, metadata })
   }

@@ -1,7 +1,7 @@
 // LimitRanger: fills in default requests and limits of containers and refuses what is out of a namespace's bounds.
 // Source: plugin/pkg/admission/limitranger.
 import { compareQuantities, quantityMilli } from '../../api/quantity.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
+import type { Mutable } from '../../api/schema/node.ts'
 import type { Container } from '../../kinds/core/container.ts'
 import { LimitRange, type LimitRangeItem } from '../../kinds/core/limitrange.ts'
 import type { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts'
@@ -24,7 +24,7 @@ export function limitRanger(storage: Storage): AdmissionPlugin {
     name: 'LimitRanger',
     mutate(request) {
       if (request.type !== 'CREATE' || !isFor(request, '', 'pods')) return
-      const pod = request.object as Pod
+      const pod = request.object as Mutable<Pod>
       for (const item of limitsIn(request.operation.namespace)) if (item.type === 'Container') setDefaults(pod, item)
     },
     validate(request) {
@@ -40,12 +40,12 @@ export function limitRanger(storage: Storage): AdmissionPlugin {
   }
 }
 
-function* problemsOf(request: AdmissionRequest, item: DeepReadonly<LimitRangeItem>): Iterable<string> {
+function* problemsOf(request: AdmissionRequest, item: LimitRangeItem): Iterable<string> {
   if (isFor(request, '', 'pods')) {
     // A pod's resources change through its subresource for that, if at all.
-    if (request.type === 'CREATE') yield* violations(request.object as Pod, item)
+    if (request.type === 'CREATE') yield* violations(request.object as Mutable<Pod>, item)
   } else if (item.type === 'PersistentVolumeClaim' && isFor(request, '', 'persistentvolumeclaims')) {
-    const { resources = {} } = (request.object as PersistentVolumeClaim).spec
+    const { resources = {} } = (request.object as Mutable<PersistentVolumeClaim>).spec
     // Claims have requests only: they are held against both bounds.
     yield* check(
       'PersistentVolumeClaim',
@@ -55,7 +55,7 @@ function* problemsOf(request: AdmissionRequest, item: DeepReadonly<LimitRangeIte
   }
 }
 
-function setDefaults(pod: Pod, item: DeepReadonly<LimitRangeItem>): void {
+function setDefaults(pod: Mutable<Pod>, item: LimitRangeItem): void {
   const notes: string[] = []
   for (const [what, list] of [
     ['container', pod.spec.containers],
@@ -85,7 +85,7 @@ function setDefaults(pod: Pod, item: DeepReadonly<LimitRangeItem>): void {
 const missing = (have: Quantities | undefined, defaults: Readonly<Quantities> | undefined): Quantities =>
   Object.fromEntries(Object.entries(defaults ?? {}).filter(([name]) => have?.[name] === undefined))
 
-function* violations(pod: Pod, item: DeepReadonly<LimitRangeItem>): Iterable<string> {
+function* violations(pod: Pod, item: LimitRangeItem): Iterable<string> {
   if (item.type === 'Container') {
     for (const container of [...pod.spec.containers, ...(pod.spec.initContainers ?? [])])
       yield* check('Container', container.resources, item)
@@ -95,7 +95,7 @@ function* violations(pod: Pod, item: DeepReadonly<LimitRangeItem>): Iterable<str
 
 type Resources = Container['resources']
 
-function* check(type: string, resources: Resources, item: DeepReadonly<LimitRangeItem>): Iterable<string> {
+function* check(type: string, resources: Resources, item: LimitRangeItem): Iterable<string> {
   for (const [name, min] of Object.entries(item.min ?? {})) {
     const request = resources.requests?.[name]
     if (request === undefined) yield `minimum ${name} usage per ${type} is ${min}.  No request is specified`

@@ -3,7 +3,6 @@
 // ResourceSlices; it creates mirror pods that refer to nothing, and asks for tokens of pods bound to it, no others.
 // Source: plugin/pkg/admission/noderestriction/admission.go.
 import { isDeepStrictEqual } from 'node:util'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { TokenRequest } from '../../kinds/authentication/tokenrequest.ts'
 import type { CertificateSigningRequest } from '../../kinds/certificates/certificatesigningrequest.ts'
 import { Node } from '../../kinds/core/node.ts'
@@ -19,6 +18,7 @@ import type { AdmissionPlugin } from './chain.ts'
 import { forbiddenLabels, isMirrorPod } from './node-rules.ts'
 import type { AdmissionRequest } from './request.ts'
 import { mayRequestAudience } from './token-audience.ts'
+import type { Mutable } from '../../api/schema/node.ts'
 
 /** What is asked, and of which node. */
 interface Question {
@@ -77,10 +77,10 @@ function podProblem(question: Question): string | undefined {
 }
 
 function podItselfProblem({ request, node, storage }: Question): string | undefined {
-  if (request.type === 'CREATE') return mirrorPodProblem(request.object as Pod, node, storage)
+  if (request.type === 'CREATE') return mirrorPodProblem(request.object as Mutable<Pod>, node, storage)
   if (request.type !== 'DELETE')
     return `unexpected operation "${request.type}", node "${node}" can only create and delete mirror pods`
-  if ((request.old as DeepReadonly<Pod> | undefined)?.spec.nodeName === node) return undefined
+  if ((request.old as Pod | undefined)?.spec.nodeName === node) return undefined
   return `node "${node}" can only delete pods with spec.nodeName set to itself`
 }
 
@@ -125,8 +125,8 @@ function referenceProblem(pod: Pod, node: string): string | undefined {
 
 function podStatusProblem({ request, node }: Question): string | undefined {
   if (request.type !== 'UPDATE') return `unexpected operation "${request.type}"`
-  const old = request.old as DeepReadonly<Pod>
-  const next = request.object as Pod
+  const old = request.old as Pod
+  const next = request.object as Mutable<Pod>
   if (old.spec.nodeName !== node)
     return `node "${node}" can only update pod status for pods with spec.nodeName set to itself`
   if (!isDeepStrictEqual(next.metadata.labels ?? {}, old.metadata.labels ?? {}))
@@ -142,8 +142,8 @@ function nodeProblem({ request, node }: Question): string | undefined {
   const { type, operation } = request
   const name = type === 'CREATE' ? (request.object?.metadata.name ?? '') : operation.name
   if (name !== node) return `node "${node}" is not allowed to modify node "${name}"`
-  const next = request.object as Node | undefined
-  const old = request.old as DeepReadonly<Node> | undefined
+  const next = request.object as Mutable<Node> | undefined
+  const old = request.old as Node | undefined
   if (!next) return undefined
   const wrong = forbiddenLabels(old?.metadata.labels, next.metadata.labels).join(', ')
   if (type === 'CREATE') {
@@ -164,7 +164,7 @@ function nodeProblem({ request, node }: Question): string | undefined {
 function claimProblem({ request, node }: Question): string | undefined {
   if (request.operation.subresource !== 'status') return 'may only update PVC status'
   if (request.type !== 'UPDATE') return `unexpected operation "${request.type}"`
-  const rest = (claim: DeepReadonly<PersistentVolumeClaim>) => {
+  const rest = (claim: PersistentVolumeClaim) => {
     const {
       capacity: _c,
       conditions: _d,
@@ -175,14 +175,14 @@ function claimProblem({ request, node }: Question): string | undefined {
     const { resourceVersion: _r, managedFields: _m, ...metadata } = claim.metadata
     return { ...claim, metadata, status }
   }
-  const [next, old] = [request.object as PersistentVolumeClaim, request.old as DeepReadonly<PersistentVolumeClaim>]
+  const [next, old] = [request.object as Mutable<PersistentVolumeClaim>, request.old as PersistentVolumeClaim]
   if (isDeepStrictEqual(rest(next), rest(old))) return undefined
   return `node "${node}" is not allowed to update fields other than status.quantity and status.conditions`
 }
 
 function tokenProblem({ request, node, storage, authorizer }: Question): string | undefined {
   if (request.type !== 'CREATE' || request.operation.subresource !== 'token') return undefined
-  const { spec } = request.object as TokenRequest
+  const { spec } = request.object as Mutable<TokenRequest>
   const ref = spec.boundObjectRef
   if (ref?.apiVersion !== 'v1' || ref.kind !== 'Pod' || !ref.name) return 'node requested token not bound to a pod'
   if (!ref.uid) return 'node requested token with a pod binding without a uid'
@@ -209,7 +209,7 @@ function csiNodeProblem({ request, node }: Question): string | undefined {
 }
 
 function sliceProblem({ request, node }: Question): string | undefined {
-  const slice = (request.type === 'CREATE' ? request.object : request.old) as DeepReadonly<ResourceSlice> | undefined
+  const slice = (request.type === 'CREATE' ? request.object : request.old) as ResourceSlice | undefined
   if (slice?.spec.nodeName === node) return undefined
   const verb = { CREATE: 'create', UPDATE: 'update', DELETE: 'delete', CONNECT: 'connect to' }[request.type]
   return `can only ${verb} ResourceSlice with the same NodeName as the requesting node`
@@ -220,7 +220,7 @@ const nodeSigners = ['kubernetes.io/kubelet-serving', 'kubernetes.io/kube-apiser
 
 async function certificateProblem({ request }: Question): Promise<string | undefined> {
   if (request.type !== 'CREATE') return undefined
-  const { spec } = request.object as CertificateSigningRequest
+  const { spec } = request.object as Mutable<CertificateSigningRequest>
   if (!nodeSigners.includes(spec.signerName ?? '')) return undefined
   const { commonName } = await readRequest(Buffer.from(spec.request ?? '', 'base64').toString()).catch(() => ({
     commonName: undefined,

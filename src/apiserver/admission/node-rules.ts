@@ -1,10 +1,9 @@
 // What sets the objects of nodes apart: mirror pods, and labels that a node may not give itself.
 // Source: plugin/pkg/admission/noderestriction, k8s.io/kubelet/pkg/apis/well_known_labels.go.
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 
 /** Whether a pod only shows in the API what its node runs by itself. */
-export const isMirrorPod = ({ metadata }: DeepReadonly<Pod>): boolean =>
+export const isMirrorPod = ({ metadata }: Pod): boolean =>
   metadata.annotations?.['kubernetes.io/config.mirror'] !== undefined
 
 /** Labels in Kubernetes' own namespaces that a node sets on itself. */

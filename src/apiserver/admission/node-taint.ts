@@ -2,6 +2,7 @@
 // Source: plugin/pkg/admission/nodetaint.
 import type { Node } from '../../kinds/core/node.ts'
 import { type AdmissionPlugin, isFor } from './chain.ts'
+import type { Mutable } from '../../api/schema/node.ts'
 
 const taint = { key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' } as const
 
@@ -10,7 +11,7 @@ export function nodeTaint(): AdmissionPlugin {
     name: 'TaintNodesByCondition',
     mutate(request) {
       if (request.type !== 'CREATE' || !isFor(request, '', 'nodes')) return
-      const { spec } = request.object as Node
+      const { spec } = request.object as Mutable<Node>
       if (spec.taints?.some(({ key, effect }) => key === taint.key && effect === taint.effect)) return
       spec.taints = [...(spec.taints ?? []), { ...taint }]
     },

@@ -1,10 +1,10 @@
 // Priority: a pod's priority number comes from its PriorityClass. Source: plugin/pkg/admission/priority.
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import { PriorityClass } from '../../kinds/scheduling/priorityclass.ts'
 import { forbidden } from '../errors.ts'
 import type { Storage } from '../storage.ts'
 import { type AdmissionPlugin, isFor } from './chain.ts'
+import type { Mutable } from '../../api/schema/node.ts'
 
 export function priorityAdmission(storage: Storage): AdmissionPlugin {
   return {
@@ -15,10 +15,10 @@ export function priorityAdmission(storage: Storage): AdmissionPlugin {
     },
     mutate(request) {
       if (!isFor(request, '', 'pods')) return
-      const pod = request.object as Pod
+      const pod = request.object as Mutable<Pod>
       const { kind, name } = request.operation
       if (request.type === 'UPDATE') {
-        const old = request.old as DeepReadonly<Pod>
+        const old = request.old as Pod
         pod.spec.priority ??= old.spec.priority as number
         pod.spec.preemptionPolicy ??= old.spec.preemptionPolicy as NonNullable<Pod['spec']['preemptionPolicy']>
         if (pod.spec.priority === undefined) delete pod.spec.priority
@@ -53,7 +53,7 @@ export function priorityAdmission(storage: Storage): AdmissionPlugin {
 }
 
 /** Among several global defaults the lowest counts. */
-function defaultClass(storage: Storage): DeepReadonly<PriorityClass> | undefined {
+function defaultClass(storage: Storage): PriorityClass | undefined {
   return storage
     .mirror(PriorityClass)
     .list()

@@ -1,7 +1,7 @@
 // What admission is asked about: a request whose object is decoded and not stored yet.
 import type { KubeObject } from '../../api/kind.ts'
 import type { Operation } from '../../api/operation.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
+import type { Mutable } from '../../api/schema/node.ts'
 
 /** What the server does to and demands of objects besides their kind's own rules. */
 export interface Admission {
@@ -15,6 +15,6 @@ export interface AdmissionRequest {
   type: 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT'
   operation: Operation
   /** The object to be stored; absent on DELETE. */
-  object?: KubeObject
-  old?: DeepReadonly<KubeObject>
+  object?: Mutable<KubeObject>
+  old?: KubeObject
 }

@@ -6,7 +6,6 @@ import { StatusError } from '../../base/errors.ts'
 import type { AnyKind, KubeObject } from '../../api/kind.ts'
 import type { Item } from '../../api/mirror.ts'
 import { addQuantities, compareQuantities, subtractQuantities } from '../../api/quantity.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import type { Quantities } from '../../kinds/core/pod-resources.ts'
 import { isCountable, isInScope, limitedPart, missingResources, usageOf } from '../../kinds/core/quota-usage.ts'
@@ -51,8 +50,8 @@ const quotasOf = (storage: Storage, namespace: string) => [...storage.mirror(Res
 interface Want {
   kind: AnyKind
   name: string
-  object: DeepReadonly<KubeObject>
-  old: DeepReadonly<KubeObject> | undefined
+  object: KubeObject
+  old: KubeObject | undefined
   usage: Quantities
 }
 
@@ -158,7 +157,7 @@ function decide(want: Want, quotas: readonly Item<ResourceQuota>[], used: Map<st
     const hard = quota.status.hard ?? {}
     const asked = limitedPart(want.usage, quota.spec.hard)
     if (want.kind === Pod && !want.old) {
-      const missing = missingResources(want.object as DeepReadonly<Pod>, quota.spec.hard)
+      const missing = missingResources(want.object as Pod, quota.spec.hard)
       if (missing) throw forbidden(want.kind, want.name, `failed quota: ${name}: must specify ${missing}`)
     }
     const resources = Object.keys(asked)
@@ -181,9 +180,9 @@ function exceeded(
   { kind, name }: Want,
   quota: string,
   over: readonly string[],
-  { asked, before, hard }: Record<'asked' | 'before' | 'hard', DeepReadonly<Quantities>>,
+  { asked, before, hard }: Record<'asked' | 'before' | 'hard', Quantities>,
 ): StatusError {
-  const list = (values: DeepReadonly<Quantities>) =>
+  const list = (values: Quantities) =>
     [...over]
       .sort()
       .map(resource => `${resource}=${values[resource]}`)

@@ -1,6 +1,5 @@
 // RuntimeClass: a pod gets what its runtime class costs and where it can run, and none that is not there.
 // Source: plugin/pkg/admission/runtimeclass.
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { compareQuantities } from '../../api/quantity.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import { RuntimeClass } from '../../kinds/node/runtimeclass.ts'
@@ -9,9 +8,10 @@ import { forbidden } from '../errors.ts'
 import type { Storage } from '../storage.ts'
 import { type AdmissionPlugin, isFor } from './chain.ts'
 import type { AdmissionRequest } from './request.ts'
+import type { Mutable } from '../../api/schema/node.ts'
 
 export function runtimeClassAdmission(storage: Storage): AdmissionPlugin {
-  const classOf = (request: AdmissionRequest, { spec }: DeepReadonly<Pod>) => {
+  const classOf = (request: AdmissionRequest, { spec }: Pod) => {
     const name = spec.runtimeClassName
     if (!name) return undefined
     const found = storage.mirror(RuntimeClass).get(undefined, name)
@@ -22,7 +22,7 @@ export function runtimeClassAdmission(storage: Storage): AdmissionPlugin {
     name: 'RuntimeClass',
     mutate(request) {
       if (request.type !== 'CREATE' || !isFor(request, '', 'pods')) return
-      const pod = request.object as Pod
+      const pod = request.object as Mutable<Pod>
       const found = classOf(request, pod)
       const fixed = found?.overhead?.podFixed
       if (fixed) {
@@ -33,7 +33,7 @@ export function runtimeClassAdmission(storage: Storage): AdmissionPlugin {
     },
     validate(request) {
       if (request.type !== 'CREATE' || !isFor(request, '', 'pods')) return
-      const pod = request.object as Pod
+      const pod = request.object as Mutable<Pod>
       const fixed = classOf(request, pod)?.overhead?.podFixed
       if (fixed) {
         if (!equal(pod.spec.overhead ?? {}, fixed)) throw mismatch(request)
@@ -44,7 +44,7 @@ export function runtimeClassAdmission(storage: Storage): AdmissionPlugin {
 }
 
 const refuse = ({ operation: { kind }, ...request }: AdmissionRequest, why: string) =>
-  forbidden(kind, ('object' in request && (request.object as Pod).metadata.name) || '', why)
+  forbidden(kind, ('object' in request && (request.object as Mutable<Pod>).metadata.name) || '', why)
 
 const mismatch = (request: AdmissionRequest) =>
   refuse(request, "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead")
@@ -57,8 +57,8 @@ const equal = (a: Amounts, b: Amounts): boolean =>
 
 function setScheduling(
   request: AdmissionRequest,
-  { spec }: Pod,
-  { nodeSelector = {}, tolerations = [] }: DeepReadonly<NonNullable<RuntimeClass['scheduling']>>,
+  { spec }: Mutable<Pod>,
+  { nodeSelector = {}, tolerations = [] }: NonNullable<RuntimeClass['scheduling']>,
 ): void {
   for (const [key, value] of Object.entries(nodeSelector)) {
     const own = spec.nodeSelector?.[key]
@@ -70,5 +70,6 @@ function setScheduling(
   }
   if (Object.keys(nodeSelector).length) spec.nodeSelector = { ...spec.nodeSelector, ...nodeSelector }
   const missing = tolerations.filter(one => !spec.tolerations?.some(own => same(own, one)))
-  if (missing.length) spec.tolerations = [...(spec.tolerations ?? []), ...structuredClone(missing as never[])]
+  if (missing.length)
+    spec.tolerations = [...(spec.tolerations ?? []), ...(structuredClone(missing) as Mutable<typeof missing>)]
 }

@@ -1,7 +1,7 @@
 // ServiceAccount: every pod runs as a service account of its namespace, and finds its credentials in a volume.
 // Source: plugin/pkg/admission/serviceaccount.
 import { nameSuffix, type Random } from '../../base/random.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
+import type { Mutable } from '../../api/schema/node.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import { ServiceAccount } from '../../kinds/core/serviceaccount.ts'
 import type { Volume } from '../../kinds/core/volume.ts'
@@ -19,7 +19,7 @@ export function serviceAccountAdmission(storage: Storage, random: Random): Admis
     name: 'ServiceAccount',
     async mutate(request) {
       if (request.type !== 'CREATE' || !isFor(request, '', 'pods')) return
-      const pod = request.object as Pod
+      const pod = request.object as Mutable<Pod>
       // What runs already must look as it runs.
       if (isMirrorPod(pod)) return
       pod.spec.serviceAccountName ||= 'default'
@@ -41,7 +41,7 @@ export function serviceAccountAdmission(storage: Storage, random: Random): Admis
     },
     validate(request) {
       if (request.type !== 'CREATE' || !isFor(request, '', 'pods')) return
-      const pod = request.object as Pod
+      const pod = request.object as Mutable<Pod>
       const why = isMirrorPod(pod) ? mirrorPodProblem(pod) : undefined
       if (why) throw forbidden(request.operation.kind, request.operation.name, why)
     },
@@ -58,11 +58,9 @@ function mirrorPodProblem(pod: Pod): string | undefined {
   return undefined
 }
 
-function complete(pod: Pod, account: DeepReadonly<ServiceAccount>, random: Random): void {
+function complete(pod: Mutable<Pod>, account: ServiceAccount, random: Random): void {
   if (!pod.spec.imagePullSecrets?.length && account.imagePullSecrets?.length)
-    pod.spec.imagePullSecrets = structuredClone(account.imagePullSecrets) as NonNullable<
-      Pod['spec']['imagePullSecrets']
-    >
+    pod.spec.imagePullSecrets = account.imagePullSecrets.map(secret => ({ ...secret }))
   if (!(pod.spec.automountServiceAccountToken ?? account.automountServiceAccountToken ?? true)) return
   const existing = pod.spec.volumes?.find(v => v.name.startsWith('kube-api-access-'))?.name
   const name = existing ?? `kube-api-access-${nameSuffix(random)}`
@@ -75,7 +73,7 @@ function complete(pod: Pod, account: DeepReadonly<ServiceAccount>, random: Rando
   if (used && !existing) pod.spec.volumes = [...(pod.spec.volumes ?? []), tokenVolume(name)]
 }
 
-function tokenVolume(name: string): Volume {
+function tokenVolume(name: string): Mutable<Volume> {
   return {
     name,
     projected: {
@@ -90,5 +88,5 @@ function tokenVolume(name: string): Volume {
         },
       ],
     },
-  } as Volume
+  } as Mutable<Volume>
 }

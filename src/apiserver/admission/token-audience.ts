@@ -2,7 +2,6 @@
 // provide its volumes; any other is a right of its own.
 // Source: plugin/pkg/admission/noderestriction (validateNodeServiceAccountAudience).
 import type { User } from '../../api/operation.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { PersistentVolume } from '../../kinds/core/persistentvolume.ts'
 import { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
@@ -14,7 +13,7 @@ interface AudienceQuestion {
   storage: Storage
   authorizer: Authorizer
   user: User
-  pod: DeepReadonly<Pod>
+  pod: Pod
   /** '' is the API server itself. */
   audience: string
 }
@@ -38,7 +37,7 @@ export function mayRequestAudience(question: AudienceQuestion): boolean {
 }
 
 /** The CSI drivers of a pod's volumes: named by the pod, or by the volumes its claims are bound to. */
-function driversOf(storage: Storage, { metadata, spec }: DeepReadonly<Pod>): string[] {
+function driversOf(storage: Storage, { metadata, spec }: Pod): string[] {
   return (spec.volumes ?? []).flatMap(({ name, csi, persistentVolumeClaim, ephemeral }) => {
     if (csi) return [csi.driver]
     const claimName = persistentVolumeClaim?.claimName ?? (ephemeral ? `${metadata.name}-${name}` : undefined)

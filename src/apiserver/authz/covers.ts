@@ -1,17 +1,15 @@
 // Whether what somebody may do covers what a role allows: the rules taken apart into single rights, each looked for
 // among the rules he has. Source: component-helpers auth/rbac/validation, pkg/registry/rbac/validation.
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { PolicyRule } from '../../kinds/rbac/types.ts'
-
-type Rule = DeepReadonly<PolicyRule>
+import type { Mutable } from '../../api/schema/node.ts'
 
 /** The rights among `wanted` that no rule of `held` gives, those of one resource put together. */
-export function missingRights(held: readonly Rule[], wanted: readonly Rule[]): PolicyRule[] {
+export function missingRights(held: readonly PolicyRule[], wanted: readonly PolicyRule[]): PolicyRule[] {
   const missing = wanted.flatMap(singleRights).filter(right => !held.some(rule => covers(rule, right)))
   return compact(missing)
 }
 
-function singleRights(rule: Rule): PolicyRule[] {
+function singleRights(rule: PolicyRule): PolicyRule[] {
   const { verbs = [], apiGroups = [], resources = [], resourceNames = [], nonResourceURLs = [] } = rule
   const names = resourceNames.length ? resourceNames.map(name => [name]) : [undefined]
   const rights = (apiGroups ?? []).flatMap(group =>
@@ -34,7 +32,7 @@ const any = (list: readonly string[] | null | undefined, value: string) =>
   list?.some(entry => entry === '*' || entry === value) ?? false
 
 /** @param right what `singleRights` makes: one verb on one resource or path */
-function covers(rule: Rule, right: Rule): boolean {
+function covers(rule: PolicyRule, right: PolicyRule): boolean {
   if (!any(rule.verbs, right.verbs![0]!)) return false
   const path = right.nonResourceURLs?.[0]
   if (path !== undefined)
@@ -54,7 +52,7 @@ function covers(rule: Rule, right: Rule): boolean {
 }
 
 function compact(rights: readonly PolicyRule[]): PolicyRule[] {
-  const byResource = new Map<string, PolicyRule>()
+  const byResource = new Map<string, Mutable<PolicyRule>>()
   const out: PolicyRule[] = []
   for (const right of rights) {
     const simple = !right.resourceNames && !right.nonResourceURLs
@@ -64,7 +62,7 @@ function compact(rights: readonly PolicyRule[]): PolicyRule[] {
       known.verbs = [...(known.verbs ?? []), ...(right.verbs ?? [])]
       continue
     }
-    const own = { ...right }
+    const own = structuredClone(right) as Mutable<PolicyRule>
     if (simple) byResource.set(key, own)
     out.push(own)
   }
@@ -72,7 +70,7 @@ function compact(rights: readonly PolicyRule[]): PolicyRule[] {
 }
 
 /** A rule in one line, as Go prints it. */
-export function ruleText(rule: Rule): string {
+export function ruleText(rule: PolicyRule): string {
   const parts = [
     ['APIGroups', rule.apiGroups],
     ['Resources', rule.resources],

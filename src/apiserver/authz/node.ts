@@ -1,6 +1,5 @@
 // What a node may do: read the pods bound to it and what those pods use, and keep its own Node and Lease.
 // Source: plugin/pkg/auth/authorizer/node; kubernetes.io/docs/reference/access-authn-authz/node.
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import type { Storage } from '../storage.ts'
@@ -32,12 +31,7 @@ const readVerbs = ['get', 'list', 'watch']
 /** The only subresources a node touches; whatever it may do to an object says nothing about the others. */
 const subresources = new Set(['nodes/status', 'pods/status', 'pods/eviction', 'serviceaccounts/token'])
 
-function decide(
-  request: AccessRequest,
-  node: string,
-  podsOn: (node: string) => DeepReadonly<Pod>[],
-  storage: Storage,
-): Decision {
+function decide(request: AccessRequest, node: string, podsOn: (node: string) => Pod[], storage: Storage): Decision {
   const { group, resource, subresource, verb, name, namespace } = request
   if (subresource && !subresources.has(`${resource}/${subresource}`)) return no
   const inNamespace = () => podsOn(node).filter(pod => pod.metadata.namespace === namespace)
@@ -98,7 +92,7 @@ function decide(
   }
 }
 
-const containersOf = (pod: DeepReadonly<Pod>) => [
+const containersOf = (pod: Pod) => [
   ...(pod.spec.containers ?? []),
   ...(pod.spec.initContainers ?? []),
   ...(pod.spec.ephemeralContainers ?? []),
@@ -106,19 +100,19 @@ const containersOf = (pod: DeepReadonly<Pod>) => [
 const present = (names: (string | undefined)[]) => names.filter((name): name is string => !!name)
 
 /** The claims a pod mounts. */
-const claimsOf = ({ metadata, spec }: DeepReadonly<Pod>) =>
+const claimsOf = ({ metadata, spec }: Pod) =>
   present(
     (spec.volumes ?? []).map(v => (v.ephemeral ? `${metadata.name}-${v.name}` : v.persistentVolumeClaim?.claimName)),
   )
 
 /** The volumes that the claims of a pod are bound to. */
-const volumesOf = (pod: DeepReadonly<Pod>, storage: Storage) =>
+const volumesOf = (pod: Pod, storage: Storage) =>
   present(
     claimsOf(pod).map(name => storage.mirror(PersistentVolumeClaim).get(pod.metadata.namespace, name)?.spec.volumeName),
   )
 
 /** The Secrets a pod names. */
-export function secretsOf(pod: DeepReadonly<Pod>): string[] {
+export function secretsOf(pod: Pod): string[] {
   return present([
     ...(pod.spec.imagePullSecrets ?? []).map(ref => ref.name),
     ...containersOf(pod).flatMap(c => [
@@ -141,7 +135,7 @@ export function secretsOf(pod: DeepReadonly<Pod>): string[] {
 }
 
 /** The ConfigMaps a pod names. */
-export function configMapsOf(pod: DeepReadonly<Pod>): string[] {
+export function configMapsOf(pod: Pod): string[] {
   return present([
     ...containersOf(pod).flatMap(c => [
       ...(c.env ?? []).map(e => e.valueFrom?.configMapKeyRef?.name),

@@ -1,6 +1,5 @@
 // Role-based access control: a user may do what some bound role allows. Source: plugin/pkg/auth/authorizer/rbac.
 import { counter } from '../../base/metrics.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { User } from '../../api/operation.ts'
 import { ClusterRole } from '../../kinds/rbac/clusterrole.ts'
 import { ClusterRoleBinding } from '../../kinds/rbac/clusterrolebinding.ts'
@@ -10,13 +9,11 @@ import type { PolicyRule, RoleRef, Subject } from '../../kinds/rbac/types.ts'
 import type { Storage } from '../storage.ts'
 import type { AccessRequest, Authorizer } from './authorizer.ts'
 
-type Rule = DeepReadonly<PolicyRule>
-
 /** Users whose rules are kept at a time; beyond that all are worked out anew. */
 const maxCachedUsers = 2000
 
 interface Granted {
-  rules: readonly Rule[] | string
+  rules: readonly PolicyRule[] | string
   why: string
 }
 
@@ -83,11 +80,10 @@ export function* rulesOf(storage: Storage, user: User, namespace: string): Itera
   }
 }
 
-const describe = (s: DeepReadonly<Subject>) =>
-  `${s.kind} ${JSON.stringify(s.namespace ? `${s.name}/${s.namespace}` : s.name)}`
+const describe = (s: Subject) => `${s.kind} ${JSON.stringify(s.namespace ? `${s.name}/${s.namespace}` : s.name)}`
 
 /** What a role allows, or why that cannot be said. */
-export function rulesOfRole(storage: Storage, ref: DeepReadonly<RoleRef>, namespace: string): readonly Rule[] | string {
+export function rulesOfRole(storage: Storage, ref: RoleRef, namespace: string): readonly PolicyRule[] | string {
   const role =
     ref.kind === 'ClusterRole'
       ? storage.mirror(ClusterRole).get(undefined, ref.name)
@@ -97,7 +93,7 @@ export function rulesOfRole(storage: Storage, ref: DeepReadonly<RoleRef>, namesp
     : `${ref.kind === 'ClusterRole' ? 'clusterrole' : 'role'}.rbac.authorization.k8s.io ${JSON.stringify(ref.name)} not found`
 }
 
-function concerns(subject: DeepReadonly<Subject>, user: User, bindingNamespace: string): boolean {
+function concerns(subject: Subject, user: User, bindingNamespace: string): boolean {
   switch (subject.kind) {
     case 'User':
       return user.name === subject.name
@@ -114,7 +110,7 @@ const has = (list: readonly string[] | null | undefined, value: string) =>
   list?.some(entry => entry === '*' || entry === value) ?? false
 
 /** Whether one rule covers a request. */
-function allows(rule: Rule, request: AccessRequest): boolean {
+function allows(rule: PolicyRule, request: AccessRequest): boolean {
   if (!has(rule.verbs, request.verb)) return false
   if (request.path !== undefined) {
     return (

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { User } from '../../api/operation.ts'
+import { indentJson } from '../../wire/json.ts'
 import type { ResourcePath } from './route.ts'
 
 /** A request's URL as it came: no dot segments folded, nothing decoded. */
@@ -59,9 +60,30 @@ export function send(response: Response, code: number, type: string, body: Buffe
   response.end(body)
 }
 
-/** Sends a JSON document. */
+/** Sends a JSON document as it is. */
 export const sendJson = (response: Response, value: unknown): void =>
   send(response, 200, 'application/json', Buffer.from(JSON.stringify(value)))
+
+/** Sends a JSON document on many lines, whoever asks. Source: apiserver responsewriters (WriteRawJSON). */
+export const sendRawJson = (response: Response, value: unknown): void =>
+  send(response, 200, 'application/json', Buffer.from(JSON.stringify(value, null, 2)))
+
+/** Sends what was negotiated: JSON on many lines to people, on one to programs. */
+export function sendNegotiated(
+  { request, response }: Pick<Call, 'request' | 'response'>,
+  code: number,
+  type: string,
+  body: Buffer,
+): void {
+  send(response, code, type, type.startsWith('application/json') && isPretty(request) ? indentJson(body) : body)
+}
+
+/** Whether JSON is laid out for people. Source: apiserver endpoints/handlers/responsewriters (isPrettyPrint). */
+function isPretty({ url = '', headers }: Request): boolean {
+  const asked = url.includes('pretty') && parseUrl(url).searchParams.get('pretty')
+  if (asked) return /^(1|t|true)$/i.test(asked)
+  return /^(curl|Wget|Mozilla\/5\.0)/.test(headers['user-agent'] ?? '')
+}
 
 /** Resolves when a response can take more, or is gone. */
 export function drained(response: Response): Promise<void> {

@@ -5,8 +5,7 @@ import type { AnyKind } from '../../api/kind.ts'
 import type { JsonObject } from '../../api/schema/node.ts'
 import { type Document, sendDocument } from './documents.ts'
 import { healthPaths } from './health.ts'
-import type { Call, PathHandler } from './call.ts'
-import { sendJson } from './call.ts'
+import { type Call, type PathHandler, sendNegotiated, sendRawJson } from './call.ts'
 
 /** Groups come in this order; what is not named comes after. */
 const groupOrder = [
@@ -76,7 +75,7 @@ export function discovery(kinds: () => readonly AnyKind[]): PathHandler {
     const parts = call.url.pathname.replace(/\/$/, '').split('/').slice(1)
     const served = kinds().filter(kind => kind.plural)
     if (call.url.pathname === '/') {
-      sendJson(call.response, { paths: rootPaths(served) })
+      sendRawJson(call.response, { paths: rootPaths(served) })
       return true
     }
     if (parts[0] === 'api') return core(call, parts, served)
@@ -92,7 +91,8 @@ export function discovery(kinds: () => readonly AnyKind[]): PathHandler {
         return true
       const groups = groupsOf(served).map(g => apiGroup(served, g))
       // Any method: the groups are answered by the aggregation layer, which does not look at it.
-      sendJson(call.response, { kind: 'APIGroupList', apiVersion: 'v1', groups })
+      const list = { kind: 'APIGroupList', apiVersion: 'v1', groups }
+      sendNegotiated(call, 200, 'application/json', Buffer.from(JSON.stringify(list)))
       return true
     }
     if (!served.some(k => k.group === group) || group === '') return false

@@ -7,8 +7,7 @@ import { encodeEnvelope, encodeProto } from '../../api/schema/proto.ts'
 import type { JsonObject, Struct } from '../../api/schema/node.ts'
 import { methodNotAllowed } from '../errors.ts'
 import { choose, contentTypes, type Encoding, negotiate } from './negotiate.ts'
-import type { Call } from './call.ts'
-import { send } from './call.ts'
+import { type Call, sendNegotiated } from './call.ts'
 
 const words = (proto: number) => list(string({}), { proto })
 
@@ -91,7 +90,8 @@ const schemas: Readonly<Record<string, Struct>> = {
 export type Document = JsonObject & { kind: string }
 
 /** Sends a document to a GET in the encoding the client wants. Throws MethodNotAllowed, NotAcceptable. */
-export function sendDocument({ request, response }: Call, document: Document, type = ''): void {
+export function sendDocument(call: Call, document: Document, type = ''): void {
+  const { request } = call
   // A group's handler stands outside of the routes: it answers every method, and refuses types on its own.
   const isGroup = document.kind === 'APIGroup'
   if (request.method !== 'GET' && !isGroup) throw methodNotAllowed()
@@ -102,7 +102,7 @@ export function sendDocument({ request, response }: Call, document: Document, ty
     : isGroup
       ? choose(accept, false).encoding
       : negotiate(accept, false).encoding
-  send(response, 200, `${contentTypes[encoding]}${type}`, encode(document, encoding))
+  sendNegotiated(call, 200, `${contentTypes[encoding]}${type}`, encode(document, encoding))
 }
 
 const encodingOf = (accept: string | undefined): Encoding =>

@@ -12,7 +12,6 @@ import { isReason, StatusError } from '../../base/errors.ts'
 import { counter } from '../../base/metrics.ts'
 import type { AnyKind } from '../../api/kind.ts'
 import type { Operation, Serve, ServedResult, User, WatchEvent } from '../../api/operation.ts'
-import { indentJson } from '../../wire/json.ts'
 import { handlerKey, type ServerCore } from '../core.ts'
 import { resourceNotFound, statusOf } from '../errors.ts'
 import { handlers } from '../resources/handlers.ts'
@@ -28,6 +27,7 @@ import {
   type RequestUrl,
   type Response,
   send,
+  sendNegotiated,
   type Streams,
 } from './call.ts'
 import { encodeEvent, encodeList, encodeObject, encodeStatus, type EncodeContext } from './encode.ts'
@@ -79,7 +79,7 @@ export class Frontend {
         notFound(call, this.#options.core.kinds)
       }
     } catch (error) {
-      this.#fail(response, error, { encoding: negotiateError(request.headers.accept), view: 'object' })
+      this.#fail({ request, response }, error, { encoding: negotiateError(request.headers.accept), view: 'object' })
     }
   }
 
@@ -131,7 +131,7 @@ export class Frontend {
     const result = await this.#options.serve(operation)
     for (const text of result.warnings ?? []) warn(response, text)
     if (result.type === 'watch') await this.#watch(response, context, result)
-    else this.#send(response, context, result, wantsIndent(call))
+    else this.#send(call, context, result)
   }
 
   async #prepare(call: Call, path: ResourcePath, kept: boolean): Promise<{ operation: Operation; accepted: Accepted }> {
@@ -195,15 +195,10 @@ export class Frontend {
     return operation
   }
 
-  #send(
-    response: Response,
-    context: EncodeContext,
-    result: Exclude<ServedResult, { type: 'watch' }>,
-    indented: boolean,
-  ): void {
+  #send(call: Call, context: EncodeContext, result: Exclude<ServedResult, { type: 'watch' }>): void {
     if (result.type === 'status')
-      return send(
-        response,
+      return sendNegotiated(
+        call,
         (result.status.code as number | undefined) ?? 200,
         contentTypes[context.encoding],
         encodeStatus(context, result.status),
@@ -214,8 +209,7 @@ export class Frontend {
       result.type === 'object'
         ? encodeObject(context, result.kind, result.item)
         : encodeList(context, result.kind, result.items, result)
-    const shown = indented && context.encoding === 'json' ? indentJson(bytes) : bytes
-    send(response, code, contentTypes[context.encoding], shown)
+    sendNegotiated(call, code, contentTypes[context.encoding], bytes)
   }
 
   async #watch(response: Response, context: EncodeContext, result: ServedResult & { type: 'watch' }): Promise<void> {
@@ -282,14 +276,15 @@ export class Frontend {
     ws.close()
   }
 
-  #fail(response: Response, error: unknown, accepted: Pick<Accepted, 'encoding' | 'view'>): void {
+  #fail(call: Pick<Call, 'request' | 'response'>, error: unknown, accepted: Pick<Accepted, 'encoding' | 'view'>): void {
+    const { response } = call
     if (!(error instanceof StatusError)) this.#options.core.log.error('request failed', { error })
     if (response.headersSent) return void response.end()
     if (error instanceof StatusError) for (const text of error.warnings ?? []) warn(response, text)
     const status = statusOf(error)
     const retry = (status.details as { retryAfterSeconds?: number } | undefined)?.retryAfterSeconds
     if (retry) response.setHeader('Retry-After', String(retry))
-    send(response, status.code as number, contentTypes[accepted.encoding], encodeStatus(accepted, status))
+    sendNegotiated(call, status.code as number, contentTypes[accepted.encoding], encodeStatus(accepted, status))
   }
 }
 
@@ -312,13 +307,6 @@ function chunkOf(context: EncodeContext, kind: AnyKind, events: readonly WatchEv
   let known = chunks.get(events)
   if (!known) chunks.set(events, (known = {}))
   return (known[context.encoding] ??= encode())
-}
-
-/** Whether JSON is laid out for people. Source: apiserver endpoints/handlers/responsewriters (isPrettyPrint). */
-function wantsIndent({ request, url }: Call): boolean {
-  const asked = url.searchParams.get('pretty')
-  if (asked) return /^(1|t|true)$/i.test(asked)
-  return /^(curl|Wget|Mozilla\/5\.0)/.test(request.headers['user-agent'] ?? '')
 }
 
 /** Below a group that is served, answers are Statuses; elsewhere they are plain text. */

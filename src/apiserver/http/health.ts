@@ -3,8 +3,7 @@ import { metricsText } from '../../base/metrics.ts'
 import { methodNotAllowed } from '../errors.ts'
 import type { ServerCore } from '../core.ts'
 import { checkProduced } from './negotiate.ts'
-import type { PathHandler } from './call.ts'
-import { send, sendJson } from './call.ts'
+import { type PathHandler, send, sendJson, sendRawJson } from './call.ts'
 
 export const kubernetesVersion = 'v1.36.0'
 
@@ -37,7 +36,7 @@ export function health(core: ServerCore, readiness: Readonly<Record<string, Chec
       case '/version':
         if (call.request.method !== 'GET') throw methodNotAllowed()
         checkProduced(call.request.headers.accept, ['application/json'])
-        sendJson(response, version())
+        sendRawJson(response, version())
         return true
       case '/metrics':
         send(

@@ -2,13 +2,13 @@
 // Source: pkg/registry/core/pod/storage (BindingREST).
 import { StatusError } from '../../base/errors.ts'
 import { withFields } from '../../api/schema/decode.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { timeText } from '../../api/time.ts'
 import { Binding } from '../../kinds/core/binding.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import { decodeBody } from '../body.ts'
 import { conflict, otherUid } from '../errors.ts'
 import type { Handler } from '../core.ts'
+import type { Mutable } from '../../api/schema/node.ts'
 
 export const createBinding: Handler = async ({ registry, clock }, operation, warn) => {
   const binding = decodeBody(Binding, operation.body, operation.options, warn) as Binding
@@ -26,7 +26,7 @@ export const createBinding: Handler = async ({ registry, clock }, operation, war
   await registry.update(
     { ...operation, kind: Pod, name, subresource: 'binding' },
     old => {
-      const pod = old as DeepReadonly<Pod>
+      const pod = old as Pod
       const refuse = (why: string) => conflict({ ...Pod, plural: 'pods/binding' }, name, why)
       if (binding.metadata.uid && binding.metadata.uid !== pod.metadata.uid)
         throw otherUid(Pod, pod.metadata, binding.metadata.uid, '')
@@ -42,7 +42,7 @@ export const createBinding: Handler = async ({ registry, clock }, operation, war
 }
 
 /** The pod on its node. It shares with the one before what stays the same. */
-function bound(pod: DeepReadonly<Pod>, { target, metadata }: Binding, now: string): Pod {
+function bound(pod: Pod, { target, metadata }: Binding, now: string): Mutable<Pod> {
   const condition = { type: 'PodScheduled', status: 'True', lastProbeTime: null, lastTransitionTime: now }
   const { annotations, labels } = pod.metadata
   const conditions = [...(pod.status.conditions ?? []).filter(c => c.type !== 'PodScheduled'), condition]
@@ -56,7 +56,7 @@ function bound(pod: DeepReadonly<Pod>, { target, metadata }: Binding, now: strin
     status: withFields(partOf('status'), pod.status, {
       conditions: conditions as NonNullable<typeof pod.status.conditions>,
     }),
-  } as unknown as Pod
+  } as unknown as Mutable<Pod>
 }
 
 const partOf = (field: 'metadata' | 'spec' | 'status') => Pod.schema.fields[field]!.struct!()

@@ -2,18 +2,19 @@
 // certificate and everything else; what has been decided stays.
 // Source: pkg/apis/certificates/validation/validation.go.
 import { X509Certificate } from 'node:crypto'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { type Problem, root } from '../../api/path.ts'
 import type { CertificateSigningRequest } from '../../kinds/certificates/certificatesigningrequest.ts'
-
-type Request = DeepReadonly<CertificateSigningRequest>
 
 const at = root.field('status')
 const final = ['Approved', 'Denied', 'Failed']
 const decisions = ['Approved', 'Denied']
 
 /** Problems of a status, and of the way from one to the next. */
-export function* statusProblems(next: Request, old: Request, subresource: string): Iterable<Problem> {
+export function* statusProblems(
+  next: CertificateSigningRequest,
+  old: CertificateSigningRequest,
+  subresource: string,
+): Iterable<Problem> {
   yield* conditionProblems(next)
   if (next.status.certificate) yield* certificateProblems(next.status.certificate)
   for (const type of final)
@@ -32,9 +33,10 @@ export function* statusProblems(next: Request, old: Request, subresource: string
     yield at.field('certificate').forbidden('updates may not modify existing certificate content')
 }
 
-const ofType = ({ status }: Request, type: string) => (status.conditions ?? []).filter(c => c.type === type)
+const ofType = ({ status }: CertificateSigningRequest, type: string) =>
+  (status.conditions ?? []).filter(c => c.type === type)
 
-function* conditionProblems({ status }: Request): Iterable<Problem> {
+function* conditionProblems({ status }: CertificateSigningRequest): Iterable<Problem> {
   const seen = new Set<string>()
   for (const [i, { type = '', status: value = '' }] of (status.conditions ?? []).entries()) {
     const where = at.field('conditions').index(i)

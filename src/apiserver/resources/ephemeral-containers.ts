@@ -6,9 +6,10 @@ import { invalidError, type Problem, root } from '../../api/path.ts'
 import { EphemeralContainer } from '../../kinds/core/container.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import { same } from '../../kinds/unchanged.ts'
+import type { Mutable } from '../../api/schema/node.ts'
 
 /** Takes over the ephemeral containers of `sent`. Throws Invalid when one that the pod has is missing or different. */
-export function setEphemeralContainers(pod: Pod, sent: Pod): void {
+export function setEphemeralContainers(pod: Mutable<Pod>, sent: Pod): void {
   const at = root.field('spec', 'ephemeralContainers')
   const next = sent.spec.ephemeralContainers ?? []
   const problems: Problem[] = []
@@ -22,5 +23,5 @@ export function setEphemeralContainers(pod: Pod, sent: Pod): void {
     }
   }
   if (problems.length) throw invalidError(Pod, pod.metadata.name ?? '', problems)
-  pod.spec.ephemeralContainers = next
+  pod.spec.ephemeralContainers = next as Mutable<typeof next>
 }

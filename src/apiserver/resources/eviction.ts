@@ -2,7 +2,7 @@
 import { StatusError } from '../../base/errors.ts'
 import { matches } from '../../api/labels.ts'
 import { isObject } from '../../api/patch/merge.ts'
-import type { DeepReadonly, Json } from '../../api/schema/node.ts'
+import type { Json, Mutable } from '../../api/schema/node.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import { Eviction } from '../../kinds/policy/eviction.ts'
 import { PodDisruptionBudget } from '../../kinds/policy/poddisruptionbudget.ts'
@@ -18,7 +18,7 @@ const maxDisruptedPods = 2000
 
 export const createEviction: Handler = async (core, operation, warn) => {
   const { registry, storage } = core
-  const eviction = decodeBody(Eviction, asV1(operation.body), operation.options, warn) as Eviction
+  const eviction = decodeBody(Eviction, asV1(operation.body), operation.options, warn) as Mutable<Eviction>
   const { namespace, name } = operation
   if (eviction.metadata.name !== name)
     throw new StatusError('BadRequest', 'name in URL does not match name in Eviction object')
@@ -31,7 +31,7 @@ export const createEviction: Handler = async (core, operation, warn) => {
     kind: Pod,
     subresource: '',
     verb: 'delete',
-    body: (eviction.deleteOptions ?? {}) as never,
+    body: eviction.deleteOptions ?? {},
   }
   const ended = ['Succeeded', 'Failed'].includes(pod.status.phase ?? '')
   const free = ended || pod.metadata.deletionTimestamp !== undefined || pod.status.phase === 'Pending'
@@ -46,11 +46,7 @@ const asV1 = (body: Json | undefined): Json | undefined =>
   isObject(body) && body.apiVersion === 'policy/v1beta1' ? { ...body, apiVersion: 'policy/v1' } : body
 
 /** Says on the pod that it goes because of an eviction, so that its owner need not count it as a failure. */
-async function markDisrupted(
-  { registry, clock }: ServerCore,
-  operation: Operation,
-  { metadata }: DeepReadonly<Pod>,
-): Promise<void> {
+async function markDisrupted({ registry, clock }: ServerCore, operation: Operation, { metadata }: Pod): Promise<void> {
   const mark = {
     type: 'DisruptionTarget',
     status: 'True',
@@ -60,24 +56,22 @@ async function markDisrupted(
   await registry.update(
     { ...operation, kind: Pod, verb: 'update', subresource: 'status', name: metadata.name ?? '' },
     old => {
-      const next = editable<Pod>(Pod, old as Pod)
+      const next = editable(Pod, old as Pod)
       // Another pod of that name is not the one that was asked about.
       if (next.metadata.uid !== metadata.uid) throw notFound(Pod, metadata.name ?? '')
       const before = next.status.conditions?.find(c => c.type === mark.type)
       const lastTransitionTime = before?.status === mark.status ? before.lastTransitionTime : timeText(clock.now())
       const others = (next.status.conditions ?? []).filter(c => c.type !== mark.type)
-      next.status.conditions = [...others, { ...mark, lastTransitionTime }] as NonNullable<Pod['status']['conditions']>
+      next.status.conditions = [...others, { ...mark, lastTransitionTime }] as Mutable<
+        NonNullable<Pod['status']['conditions']>
+      >
       return next
     },
     { retry: true, rules: 'part' },
   )
 }
 
-async function spendBudget(
-  { registry, storage, clock }: ServerCore,
-  operation: Operation,
-  pod: DeepReadonly<Pod>,
-): Promise<void> {
+async function spendBudget({ registry, storage, clock }: ServerCore, operation: Operation, pod: Pod): Promise<void> {
   const { namespace, name } = operation
   const budgets = storage
     .mirror(PodDisruptionBudget)

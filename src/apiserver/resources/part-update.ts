@@ -5,6 +5,7 @@ import { decodeBody, editable } from '../body.ts'
 import { checkName, placeInNamespace } from '../placement.ts'
 import { mayRetry, patchedObject } from '../writes.ts'
 import type { Handler } from '../core.ts'
+import type { Mutable } from '../../api/schema/node.ts'
 
 // The part belongs to the object's kind, which only the caller knows.
 // oxlint-disable-next-line typescript/no-explicit-any
@@ -21,7 +22,7 @@ export function partUpdate(copy: CopyPart): { get: Handler; update: Handler; pat
       placeInNamespace(operation, object)
       return object
     }
-    let sent: KubeObject | undefined
+    let sent: Mutable<KubeObject> | undefined
     const item = await registry.update(
       operation,
       old => {

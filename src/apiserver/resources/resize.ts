@@ -1,9 +1,9 @@
 // Resizing a pod in place: its containers' resources change, and nothing else does.
 // Source: pkg/apis/core/validation (ValidatePodResize), pkg/registry/core/pod (podResizeStrategy).
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { invalidError, type Path, type Problem, root } from '../../api/path.ts'
 import { qosClass } from '../../kinds/core/pod-defaults.ts'
 import { Pod } from '../../kinds/core/pod.ts'
+import type { Mutable } from '../../api/schema/node.ts'
 
 type Container = Pod['spec']['containers'][number]
 
@@ -11,10 +11,10 @@ const resizable = new Set(['cpu', 'memory'])
 const spec = root.field('spec')
 
 /** Takes over the resources of the containers of `sent`. Throws Invalid for what cannot be resized. */
-export function setResources(pod: Pod, sent: Pod): void {
+export function setResources(pod: Mutable<Pod>, sent: Pod): void {
   const before = qosClass(pod.spec)
   const problems: Problem[] = []
-  const pairs: [Container, Container, Path][] = []
+  const pairs: [Mutable<Container>, Container, Path][] = []
   const { containers } = pod.spec
   if (sent.spec.containers.length !== containers.length)
     problems.push(spec.field('containers').forbidden('containers may not be added or removed on resize'))
@@ -28,19 +28,19 @@ export function setResources(pod: Pod, sent: Pod): void {
   for (const [i, container] of (pod.spec.initContainers ?? []).entries()) {
     const now = sent.spec.initContainers?.find(c => c.name === container.name)
     if (now && container.restartPolicy === 'Always')
-      pairs.push([container as Container, now as Container, spec.field('initContainers').index(i)])
+      pairs.push([container as Mutable<Container>, now as Container, spec.field('initContainers').index(i)])
   }
   for (const [container, now, at] of pairs) {
     problems.push(...removed(container, now, at.field('resources')))
     if (onlyOthersChange(container, now)) problems.push(spec.forbidden('only cpu and memory resources are mutable'))
-    container.resources = structuredClone(now.resources) as Container['resources']
+    container.resources = structuredClone(now.resources) as Mutable<Container['resources']>
   }
   const after = qosClass(pod.spec)
   if (after !== before) problems.push(spec.invalid(before, 'Pod QOS Class may not change as a result of resizing'))
   if (problems.length) throw invalidError(Pod, pod.metadata.name ?? '', problems)
 }
 
-function* removed(before: DeepReadonly<Container>, now: DeepReadonly<Container>, at: Path): Iterable<Problem> {
+function* removed(before: Container, now: Container, at: Path): Iterable<Problem> {
   for (const [field, what] of [
     ['requests', 'resource requests cannot be removed'],
     ['limits', 'resource limits cannot be removed'],
@@ -50,7 +50,7 @@ function* removed(before: DeepReadonly<Container>, now: DeepReadonly<Container>,
 }
 
 /** Whether a resource other than those that can be resized changes. */
-function onlyOthersChange(before: DeepReadonly<Container>, now: DeepReadonly<Container>): boolean {
+function onlyOthersChange(before: Container, now: Container): boolean {
   return (['requests', 'limits'] as const).some(field => {
     const [a, b] = [before.resources?.[field] ?? {}, now.resources?.[field] ?? {}]
     return [...new Set([...Object.keys(a), ...Object.keys(b)])].some(

@@ -23,6 +23,7 @@ import { ownChanges } from '../write.ts'
 import { checkLocalReview, checkReview, checkSelfReview } from './review-checks.ts'
 import { checkToken } from '../tokens.ts'
 import type { Handler, ServerCore } from '../core.ts'
+import type { Mutable } from '../../api/schema/node.ts'
 
 const answer = (kind: AnyKind, object: object): ServedResult => ({
   type: 'object',
@@ -39,11 +40,16 @@ const plainUser = (user: User) => ({
 })
 
 /** The review a client sent, with its managed fields, as other objects have them. */
-function sent<T extends KubeObject>(kind: AnyKind, { clock }: ServerCore, operation: Operation, warn: Warn): T {
+function sent<T extends KubeObject>(
+  kind: AnyKind,
+  { clock }: ServerCore,
+  operation: Operation,
+  warn: Warn,
+): Mutable<T> {
   const review = decodeBody(kind, operation.body, operation.options, warn)
   placeInNamespace({ ...operation, kind }, review)
   ownChanges(operation, kind, review, undefined, clock.now())
-  return review as T
+  return review as Mutable<T>
 }
 
 export const reviewToken: Handler = async (core, operation, warn) => {

@@ -6,7 +6,7 @@ import { selectorOf, selectorText } from '../../api/labels.ts'
 import type { LabelSelector } from '../../api/meta.ts'
 import { readPath, writePath } from '../../api/jsonpath.ts'
 import { isObject } from '../../api/patch/merge.ts'
-import type { DeepReadonly, JsonObject } from '../../api/schema/node.ts'
+import type { JsonObject, Mutable } from '../../api/schema/node.ts'
 import { invalidError, root } from '../../api/path.ts'
 import { Scale } from '../../kinds/autoscaling/scale.ts'
 import { canonical, decodeBody, editable } from '../body.ts'
@@ -16,7 +16,7 @@ import { checkName, placeInNamespace } from '../placement.ts'
 import { mayRetry, patchedBody } from '../writes.ts'
 
 /** The Scale of an object. */
-function scaleOf(kind: AnyKind, object: DeepReadonly<KubeObject>): KubeObject {
+function scaleOf(kind: AnyKind, object: KubeObject): KubeObject {
   const paths = kind.scale!
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata
   const selector = readPath(object, paths.selector)
@@ -42,9 +42,9 @@ export const getScale: Handler = async ({ registry }, operation) => {
 const write: Handler = async ({ registry }, operation, warn) => {
   const { kind, patchType, body, options } = operation
   const patches = patchType && patchType !== 'apply'
-  const sentFor = (old: DeepReadonly<KubeObject>) => {
+  const sentFor = (old: KubeObject) => {
     const patched = patches ? patchedBody(Scale, patchType, scaleOf(kind, old), body ?? null) : body
-    const scale = decodeBody(Scale, patched, options, warn) as Scale
+    const scale = decodeBody(Scale, patched, options, warn) as Mutable<Scale>
     checkName(operation, scale)
     placeInNamespace({ ...operation, kind: Scale }, scale)
     return scale

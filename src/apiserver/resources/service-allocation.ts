@@ -4,7 +4,6 @@ import type { Clock } from '../../base/clock.ts'
 import type { Random } from '../../base/random.ts'
 import { type Cidr, cidrContains, formatIP, ipFamily, parseCidr } from '../../api/ip.ts'
 import { invalidError, type Problem, root } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { Service } from '../../kinds/core/service.ts'
 import { needsHealthCheck, validateClusterIPs } from '../../kinds/core/service-rules.ts'
 import type { ServicePort } from '../../kinds/core/servicespec.ts'
@@ -12,6 +11,7 @@ import { IPAddress, managedByLabel, serviceAllocator } from '../../kinds/network
 import { ServiceCIDR } from '../../kinds/networking/servicecidr.ts'
 import type { AdmissionPlugin } from '../admission/chain.ts'
 import type { Storage } from '../storage.ts'
+import type { Mutable } from '../../api/schema/node.ts'
 
 export interface ServiceRanges {
   /** `10.96.0.0/16` */
@@ -67,8 +67,8 @@ export function serviceAllocation(
         (type !== 'CREATE' && type !== 'UPDATE')
       )
         return
-      const service = object as Service
-      const problems = [...allocate(context, service, old as DeepReadonly<Service> | undefined)]
+      const service = object as Mutable<Service>
+      const problems = [...allocate(context, service, old as Service | undefined)]
       if (problems.length) throw invalidError(Service, service.metadata.name ?? '', problems)
     },
   }
@@ -98,7 +98,7 @@ interface Allocator {
 
 const portKey = (protocol: string, port: number) => `${protocol}:${port}`
 
-function allocationsOf(service: DeepReadonly<Service>): string[] {
+function allocationsOf(service: Service): string[] {
   const ips = (service.spec.clusterIPs ?? []).filter(ip => ip !== 'None')
   return [
     ...ips,
@@ -107,7 +107,7 @@ function allocationsOf(service: DeepReadonly<Service>): string[] {
   ]
 }
 
-function* allocate(context: Allocator, service: Service, old: DeepReadonly<Service> | undefined): Iterable<Problem> {
+function* allocate(context: Allocator, service: Mutable<Service>, old: Service | undefined): Iterable<Problem> {
   const { spec } = service
   keepAllocations(service, old)
   chooseFamilies(service)
@@ -138,7 +138,7 @@ function* allocate(context: Allocator, service: Service, old: DeepReadonly<Servi
 }
 
 /** The families of a service that has addresses: that of the address it asks for, IPv4 otherwise. */
-function chooseFamilies({ spec }: Service): void {
+function chooseFamilies({ spec }: Mutable<Service>): void {
   if (spec.type === 'ExternalName') return
   spec.ipFamilies ??= [ipFamily(spec.clusterIP ?? '') === 6 ? 'IPv6' : 'IPv4']
   spec.ipFamilyPolicy ??= isManual(spec) ? 'RequireDualStack' : 'SingleStack'
@@ -151,7 +151,7 @@ const isManual = ({ clusterIP, selector }: Service['spec']) =>
   clusterIP === 'None' && Object.keys(selector ?? {}).length === 0
 
 // What a client left out of a PUT or patch was not meant to be given up.
-function keepAllocations({ spec }: Service, old: DeepReadonly<Service> | undefined): void {
+function keepAllocations({ spec }: Mutable<Service>, old: Service | undefined): void {
   if (!old) {
     if (spec.clusterIP && !spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP]
     return
@@ -171,7 +171,7 @@ function keepAllocations({ spec }: Service, old: DeepReadonly<Service> | undefin
   }
 }
 
-function* allocateAddress(context: Allocator, { spec, metadata }: Service): Iterable<Problem> {
+function* allocateAddress(context: Allocator, { spec, metadata }: Mutable<Service>): Iterable<Problem> {
   const at = root.field('spec', 'clusterIPs')
   const uid = metadata.uid ?? ''
   if (spec.clusterIP === 'None') {
@@ -227,10 +227,10 @@ function freeAddress({ random, free }: Allocator, cidr: Cidr, uid: string): stri
   return (usable > reserved ? pick(reserved, usable - reserved) : undefined) ?? pick(0, Math.min(reserved, usable))
 }
 
-function* allocatePorts(context: Allocator, { spec, metadata }: Service): Iterable<Problem> {
+function* allocatePorts(context: Allocator, { spec, metadata }: Mutable<Service>): Iterable<Problem> {
   const [first, last] = context.ranges.nodePorts
   const uid = metadata.uid ?? ''
-  const mine = new Map<string, ServicePort>()
+  const mine = new Map<string, Mutable<ServicePort>>()
   for (const [i, port] of (spec.ports ?? []).entries()) {
     const at = root.field('spec', 'ports').index(i).field('nodePort')
     const key = () => portKey(port.protocol, port.nodePort!)

@@ -15,6 +15,7 @@ import { placeInNamespace } from '../placement.ts'
 import { ownChanges } from '../write.ts'
 import { issueToken, type TokenSubject } from '../tokens.ts'
 import type { Handler, ServerCore } from '../core.ts'
+import type { Mutable } from '../../api/schema/node.ts'
 
 const defaultSeconds = 3600
 const minSeconds = 600
@@ -22,7 +23,7 @@ const maxSeconds = 2 ** 32
 
 export const createToken: Handler = async (core, operation, warn) => {
   const { storage, clock, tokens, registry } = core
-  const request = decodeBody(TokenRequest, operation.body, operation.options, warn) as TokenRequest
+  const request = decodeBody(TokenRequest, operation.body, operation.options, warn) as Mutable<TokenRequest>
   const { namespace, name } = operation
   placeInNamespace({ ...operation, kind: TokenRequest }, request)
   ownChanges(operation, TokenRequest, request, undefined, clock.now())

@@ -1,7 +1,6 @@
 // Where a stream goes: from a pod's subresource to the kubelet that runs it, and the kubelet's own path.
 // Source: pkg/registry/core/pod/strategy.go (ExecLocation, LogLocation …).
 import { StatusError } from '../../base/errors.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { Node } from '../../kinds/core/node.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import { notFound } from '../errors.ts'
@@ -81,7 +80,7 @@ function suffix(query: URLSearchParams, names: string[]): string {
   return kept.size ? `?${kept.toString()}` : ''
 }
 
-function containerOf(pod: DeepReadonly<Pod>, asked: string): string {
+function containerOf(pod: Pod, asked: string): string {
   const name = pod.metadata.name ?? ''
   const containers = pod.spec.containers.map(c => c.name)
   const others = [...(pod.spec.initContainers ?? []), ...(pod.spec.ephemeralContainers ?? [])].map(c => c.name)

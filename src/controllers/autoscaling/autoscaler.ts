@@ -6,12 +6,11 @@ import { messageOf } from '../../base/errors.ts'
 import type { AnyKind } from '../../api/kind.ts'
 import { matchesSelector, parseSelector } from '../../api/labels.ts'
 import { quantityMilli } from '../../api/quantity.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { timeText } from '../../api/time.ts'
 import {
   HorizontalPodAutoscaler,
-  type HorizontalPodAutoscalerCondition as Condition,
-  type HorizontalPodAutoscalerStatus as Status,
+  type HorizontalPodAutoscalerCondition,
+  type HorizontalPodAutoscalerStatus,
   type HPAScalingRules,
 } from '../../kinds/autoscaling/horizontalpodautoscaler-v2.ts'
 import { Scale } from '../../kinds/autoscaling/scale.ts'
@@ -20,14 +19,12 @@ import type { Context } from '../context.ts'
 import { type Controller, defineController, keyOf, type Result } from '../harness.ts'
 import { emptyMemory, limit, type Memory, remember } from './limits.ts'
 import { kindOf, type MetricProposal, ProposalError, propose } from './proposals.ts'
+import type { Mutable } from '../../api/schema/node.ts'
 
 const syncMs = 15_000
 const defaultTolerance = 0.1
 const cpuInitializationMs = 300_000
 const initialReadinessMs = 30_000
-
-type Autoscaler = DeepReadonly<HorizontalPodAutoscaler>
-type ScaleObject = DeepReadonly<Scale>
 
 /** @param kinds everything the cluster serves: targets are found among them */
 export function autoscalerController(kinds: readonly AnyKind[]): Controller {
@@ -55,19 +52,19 @@ export function autoscalerController(kinds: readonly AnyKind[]): Controller {
 
 /** One look at one autoscaler. */
 class Round {
-  readonly #autoscaler: Autoscaler
+  readonly #autoscaler: HorizontalPodAutoscaler
   readonly #ctx: Context
   readonly #kinds: readonly AnyKind[]
   readonly #memory: Memory
-  #conditions: Condition[]
-  #status: Status
+  #conditions: readonly HorizontalPodAutoscalerCondition[]
+  readonly #status: Mutable<HorizontalPodAutoscalerStatus>
 
-  constructor(autoscaler: Autoscaler, ctx: Context, kinds: readonly AnyKind[], memory: Memory) {
+  constructor(autoscaler: HorizontalPodAutoscaler, ctx: Context, kinds: readonly AnyKind[], memory: Memory) {
     this.#autoscaler = autoscaler
     this.#ctx = ctx
     this.#kinds = kinds
     this.#memory = memory
-    this.#status = structuredClone(autoscaler.status) as Status
+    this.#status = structuredClone(autoscaler.status) as Mutable<HorizontalPodAutoscalerStatus>
     this.#conditions = this.#status.conditions ?? []
   }
 
@@ -77,7 +74,7 @@ class Round {
     await this.#writeStatus()
   }
 
-  async #target(): Promise<{ kind: AnyKind; scale: ScaleObject } | undefined> {
+  async #target(): Promise<{ kind: AnyKind; scale: Scale } | undefined> {
     const { spec, metadata } = this.#autoscaler
     const kind = kindOf(spec.scaleTargetRef, this.#kinds)
     try {
@@ -86,7 +83,7 @@ class Round {
           `no matches for kind ${JSON.stringify(spec.scaleTargetRef.kind)} in group ${JSON.stringify((spec.scaleTargetRef.apiVersion ?? '').split('/')[0])}`,
         )
       const ref = { namespace: metadata.namespace ?? '', name: spec.scaleTargetRef.name }
-      const scale = (await this.#ctx.client.get(kind, ref, { subresource: 'scale' })) as unknown as ScaleObject
+      const scale = (await this.#ctx.client.get(kind, ref, { subresource: 'scale' })) as unknown as Scale
       this.#set(
         'AbleToScale',
         'True',
@@ -106,7 +103,7 @@ class Round {
     }
   }
 
-  async #scale(kind: AnyKind, scale: ScaleObject): Promise<void> {
+  async #scale(kind: AnyKind, scale: Scale): Promise<void> {
     const { spec } = this.#autoscaler
     const current = scale.spec.replicas ?? 0
     this.#status.currentReplicas = current
@@ -136,7 +133,7 @@ class Round {
   }
 
   /** The proposal for most pods; undefined when nothing can be said. */
-  async #mostOf(scale: ScaleObject, current: number): Promise<{ replicas: number; name: string } | undefined> {
+  async #mostOf(scale: Scale, current: number): Promise<{ replicas: number; name: string } | undefined> {
     const selector = scale.status.selector ?? ''
     const namespace = this.#autoscaler.metadata.namespace ?? ''
     if (!selector) {
@@ -171,7 +168,7 @@ class Round {
         problems.push(error)
       }
     }
-    this.#status.currentMetrics = proposals.map(p => p.status)
+    this.#status.currentMetrics = proposals.map(p => p.status as Mutable<typeof p.status>)
     return this.#choose(proposals, problems, current)
   }
 
@@ -209,13 +206,13 @@ class Round {
     return { replicas: best.replicas, name: best.name }
   }
 
-  async #rescale(kind: AnyKind, scale: ScaleObject, wanted: number, reason: string): Promise<void> {
+  async #rescale(kind: AnyKind, scale: Scale, wanted: number, reason: string): Promise<void> {
     const current = scale.spec.replicas ?? 0
     this.#status.desiredReplicas = wanted
     if (wanted === current) return
     const told = `New size: ${wanted}; reason: ${reason}`
     try {
-      await this.#ctx.client.update(kind, { ...scale, spec: { replicas: wanted } } as never, { subresource: 'scale' })
+      await this.#ctx.client.update(kind, { ...scale, spec: { replicas: wanted } }, { subresource: 'scale' })
     } catch (error) {
       const why = messageOf(error)
       this.#ctx.event(this.#autoscaler, 'Warning', 'FailedRescale', `${told}; error: ${why}`)
@@ -243,7 +240,7 @@ class Round {
   #set(type: string, status: 'True' | 'False', reason: string, message: string): void {
     const before = this.#conditions.find(c => c.type === type)
     const lastTransitionTime = before?.status === status ? before.lastTransitionTime : timeText(this.#ctx.now())
-    const next = { type, status, lastTransitionTime, reason, message } as Condition
+    const next = { type, status, lastTransitionTime, reason, message } as HorizontalPodAutoscalerCondition
     if (before) this.#conditions = this.#conditions.map(c => (c === before ? next : c))
     else this.#conditions = [...this.#conditions, next]
   }
@@ -254,9 +251,9 @@ class Round {
       conditions: this.#conditions,
       observedGeneration: this.#autoscaler.metadata.generation ?? 0,
     }
-    await this.#ctx.writeStatus(HorizontalPodAutoscaler, this.#autoscaler, status as never)
+    await this.#ctx.writeStatus(HorizontalPodAutoscaler, this.#autoscaler, status)
   }
 }
 
-const toleranceOf = (rules: DeepReadonly<HPAScalingRules> | undefined): number =>
+const toleranceOf = (rules: HPAScalingRules | undefined): number =>
   rules?.tolerance === undefined ? defaultTolerance : quantityMilli(rules.tolerance) / 1000

@@ -1,7 +1,6 @@
 // From what the metrics ask for to what is done: earlier advice keeps the number from swinging, policies bound how
 // fast it changes, and the autoscaler's own bounds come last. Pure.
 // Source: pkg/controller/podautoscaler/horizontal.go (normalize, stabilize, convert).
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { completeRules } from '../../kinds/autoscaling/autoscaler-rules.ts'
 import type {
   HPAScalingRules,
@@ -32,11 +31,14 @@ interface Verdict {
 
 const defaultDownWindowMs = 300_000
 
-type Spec = DeepReadonly<HorizontalPodAutoscalerSpec>
-type Rules = DeepReadonly<HPAScalingRules>
-
 /** Remembers the advice and returns what follows from it. */
-export function limit(spec: Spec, memory: Memory, current: number, advised: number, now: number): Verdict {
+export function limit(
+  spec: HorizontalPodAutoscalerSpec,
+  memory: Memory,
+  current: number,
+  advised: number,
+  now: number,
+): Verdict {
   const min = spec.minReplicas ?? 1
   const rules = spec.behavior && {
     up: completeRules('scaleUp', spec.behavior.scaleUp),
@@ -142,7 +144,7 @@ function byDefault({ current, wanted, min, max }: Bounds): Bounded {
 }
 
 function byRules(
-  { up, down }: { up: Rules; down: Rules },
+  { up, down }: { up: HPAScalingRules; down: HPAScalingRules },
   memory: Memory,
   { current, wanted, min, max, now }: Bounds & { now: number },
 ): Bounded {
@@ -162,7 +164,7 @@ function byRules(
 
 /** How far the policies let the number go in one direction: +1 up, -1 down. */
 function rateLimit(
-  { selectPolicy, policies = [] }: Rules,
+  { selectPolicy, policies = [] }: HPAScalingRules,
   memory: Memory,
   current: number,
   now: number,

@@ -5,7 +5,6 @@ import type { Kind } from '../../api/kind.ts'
 import { selectorOf, selectorText } from '../../api/labels.ts'
 import type { LabelSelector } from '../../api/meta.ts'
 import { quantityMilli } from '../../api/quantity.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { parseDuration, parseTime } from '../../api/time.ts'
 import type { Client } from '../../client/index.ts'
 import { customMetricKind, externalMetricKind, type MetricValueList } from '../../kinds/metrics/other-metrics.ts'
@@ -56,7 +55,7 @@ export async function podMetric(
   client: Client,
   where: Where,
   metric: string,
-  metricSelector: DeepReadonly<LabelSelector> | undefined,
+  metricSelector: LabelSelector | undefined,
 ): Promise<Map<string, PodValue>> {
   const list = await customMetric(client, customMetricKind('pods'), where.namespace, '*', metric, {
     labelSelector: where.selector,
@@ -81,7 +80,7 @@ export async function objectMetric(
   client: Client,
   at: { namespace: string; resource: string; name: string },
   metric: string,
-  metricSelector: DeepReadonly<LabelSelector> | undefined,
+  metricSelector: LabelSelector | undefined,
 ): Promise<{ milli: number; atMs: number }> {
   const options = selectorOption('metricLabelSelector', metricSelector)
   const list = await customMetric(client, customMetricKind(at.resource), at.namespace, at.name, metric, options)
@@ -95,7 +94,7 @@ export async function externalMetric(
   client: Client,
   namespace: string,
   metric: string,
-  metricSelector: DeepReadonly<LabelSelector> | undefined,
+  metricSelector: LabelSelector | undefined,
 ): Promise<{ milli: number[]; atMs: number }> {
   const labelSelector = metricSelector ? selectorText(selectorOf(metricSelector as LabelSelector)!) : ''
   const kind = externalMetricKind(metric)
@@ -111,7 +110,7 @@ export async function externalMetric(
   return { milli: values.map(v => quantityMilli(v.value)), atMs: parseTime(values[0]!.timestamp) ?? 0 }
 }
 
-function selectorOption(name: 'metricLabelSelector', selector: DeepReadonly<LabelSelector> | undefined) {
+function selectorOption(name: 'metricLabelSelector', selector: LabelSelector | undefined) {
   const text = selector ? selectorText(selectorOf(selector as LabelSelector)!) : ''
   return text ? { [name]: text } : {}
 }
@@ -123,7 +122,7 @@ const customMetric = (
   name: string,
   metric: string,
   options: { labelSelector?: string; metricLabelSelector?: string },
-): Promise<DeepReadonly<MetricValueList>> =>
+): Promise<MetricValueList> =>
   asked(`unable to get metric ${metric}`, 'custom metrics API', () =>
     client.get(kind, { namespace, name }, { subresource: metric, options }),
   )

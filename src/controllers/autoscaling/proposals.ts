@@ -2,7 +2,6 @@
 import { messageOf } from '../../base/errors.ts'
 import type { AnyKind } from '../../api/kind.ts'
 import { quantityMilli } from '../../api/quantity.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import type {
   ContainerResourceMetricSource,
   CrossVersionObjectReference,
@@ -15,7 +14,6 @@ import type {
 } from '../../kinds/autoscaling/horizontalpodautoscaler-v2.ts'
 import { podRequests } from '../../kinds/core/pod-resources.ts'
 import type { Client } from '../../client/index.ts'
-import type { Pod } from '../pods.ts'
 import { externalMetric, objectMetric, podMetric, resourceUse, type Where } from './metrics.ts'
 import {
   byAverage,
@@ -26,6 +24,7 @@ import {
   type Timing,
   type Tolerance,
 } from './replicas.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
 interface Asking extends Where {
   client: Client
@@ -56,7 +55,7 @@ export class ProposalError extends Error {
 }
 
 /** Throws ProposalError. */
-export async function propose(metric: DeepReadonly<MetricSpec>, asking: Asking): Promise<MetricProposal> {
+export async function propose(metric: MetricSpec, asking: Asking): Promise<MetricProposal> {
   const { resource, containerResource, pods, object, external } = metric
   const failed = (reason: string, what: string) => (cause: unknown) => {
     if (!(cause instanceof MetricError)) throw cause
@@ -84,7 +83,7 @@ export async function propose(metric: DeepReadonly<MetricSpec>, asking: Asking):
   throw new ProposalError('InvalidMetricSourceType', `unknown metric source type ${JSON.stringify(metric.type)}`)
 }
 
-type Source = DeepReadonly<ResourceMetricSource | ContainerResourceMetricSource>
+type Source = ResourceMetricSource | ContainerResourceMetricSource
 
 const quantity = (milli: number) => (milli % 1000 === 0 ? String(milli / 1000) : `${milli}m`)
 
@@ -141,7 +140,7 @@ function requestsOf(pods: readonly Pod[], resource: string, container: string | 
   return requests
 }
 
-async function byPods({ metric, target }: DeepReadonly<PodsMetricSource>, asking: Asking): Promise<MetricProposal> {
+async function byPods({ metric, target }: PodsMetricSource, asking: Asking): Promise<MetricProposal> {
   const { client, current, pods, tolerance, timing } = asking
   const values = await podMetric(client, asking, metric.name, metric.selector)
   const found = byAverage({ current, pods, values, tolerance, timing }, quantityMilli(target.averageValue), false)
@@ -150,7 +149,7 @@ async function byPods({ metric, target }: DeepReadonly<PodsMetricSource>, asking
 }
 
 async function byObject(
-  { metric, target, describedObject }: DeepReadonly<ObjectMetricSource>,
+  { metric, target, describedObject }: ObjectMetricSource,
   asking: Asking,
 ): Promise<MetricProposal> {
   const { client, namespace, kinds } = asking
@@ -164,10 +163,7 @@ async function byObject(
   return { replicas, name, status: { type: 'Object', object: { metric, describedObject, current } } as MetricStatus }
 }
 
-async function byExternal(
-  { metric, target }: DeepReadonly<ExternalMetricSource>,
-  asking: Asking,
-): Promise<MetricProposal> {
+async function byExternal({ metric, target }: ExternalMetricSource, asking: Asking): Promise<MetricProposal> {
   const { milli } = await externalMetric(asking.client, asking.namespace, metric.name, metric.selector)
   const total = milli.reduce((sum, value) => sum + value, 0)
   const { replicas, current } = byTarget(target, total, asking)
@@ -175,7 +171,7 @@ async function byExternal(
   return { replicas, name, status: { type: 'External', external: { metric, current } } as MetricStatus }
 }
 
-function byTarget(target: DeepReadonly<ObjectMetricSource['target']>, usedMilli: number, asking: Asking) {
+function byTarget(target: ObjectMetricSource['target'], usedMilli: number, asking: Asking) {
   if (target.averageValue !== undefined) {
     const { replicas, averageMilli } = byValuePerPod(asking, usedMilli, quantityMilli(target.averageValue))
     return { replicas, current: { averageValue: quantity(averageMilli) } }
@@ -186,7 +182,7 @@ function byTarget(target: DeepReadonly<ObjectMetricSource['target']>, usedMilli:
 }
 
 /** `ingresses.networking.k8s.io` for an Ingress. */
-function resourceOf(ref: DeepReadonly<CrossVersionObjectReference>, kinds: readonly AnyKind[]): string {
+function resourceOf(ref: CrossVersionObjectReference, kinds: readonly AnyKind[]): string {
   const kind = kindOf(ref, kinds)
   if (!kind) throw new MetricError(`unable to map kind ${JSON.stringify(ref.kind)} of ${ref.apiVersion ?? ''}`)
   return kind.group ? `${kind.plural}.${kind.group}` : kind.plural
@@ -194,7 +190,7 @@ function resourceOf(ref: DeepReadonly<CrossVersionObjectReference>, kinds: reado
 
 /** The kind that a reference means; of its group any version. */
 export function kindOf(
-  { apiVersion = '', kind }: DeepReadonly<CrossVersionObjectReference>,
+  { apiVersion = '', kind }: CrossVersionObjectReference,
   kinds: readonly AnyKind[],
 ): AnyKind | undefined {
   const group = apiVersion.includes('/') ? apiVersion.split('/')[0] : ''

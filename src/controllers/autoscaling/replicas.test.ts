@@ -2,8 +2,8 @@
 import { deepStrictEqual, strictEqual, throws } from 'node:assert/strict'
 import { test } from 'node:test'
 import { timeText } from '../../api/time.ts'
-import type { Pod } from '../pods.ts'
 import { byAverage, byUtilization, byValue, byValuePerPod, groupPods, type PodValue } from './replicas.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
 const now = Date.UTC(2026, 5, 1)
 const timing = { now, cpuInitializationMs: 120_000, initialReadinessMs: 10_000 }

@@ -1,7 +1,8 @@
 // How many pods a metric asks for. Pure. Pods that are not ready yet or have no value count so that they never push
 // the number the way the others already go. Source: pkg/controller/podautoscaler/replica_calculator.go.
 import { parseTime } from '../../api/time.ts'
-import { condition, type Pod } from '../pods.ts'
+import { condition } from '../pods.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
 /** What one pod uses of something: thousandths. */
 export interface PodValue {

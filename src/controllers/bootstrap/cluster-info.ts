@@ -1,7 +1,6 @@
 // The bootstrap signer: kube-public/cluster-info tells whoever wants to join where the cluster is; for each bootstrap
 // token it carries a signature by that token, so that its holder can tell the true cluster from a false one.
 // Source: pkg/controller/bootstrap/bootstrapsigner.go, k8s.io/cluster-bootstrap/token/jws.
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { detachedSignature } from '../../wire/jwt.ts'
 import {
   type BootstrapToken,
@@ -33,16 +32,12 @@ export const clusterInfoSigner = defineKeyedController({
       .flatMap(secret => readBootstrapToken(secret) ?? [])
     const data = signed(info.data, tokens, ctx.now())
     if (JSON.stringify(data) === JSON.stringify(sorted(info.data))) return
-    await ctx.update(ConfigMap, { ...info, data } as never)
+    await ctx.update(ConfigMap, { ...info, data })
   },
 })
 
 /** The data of the ConfigMap with one signature per token that may sign, and no other. */
-function signed(
-  data: DeepReadonly<Record<string, string>>,
-  tokens: readonly BootstrapToken[],
-  now: number,
-): Record<string, string> {
+function signed(data: Record<string, string>, tokens: readonly BootstrapToken[], now: number): Record<string, string> {
   const rest = Object.entries(data).filter(([key]) => !key.startsWith(signaturePrefix))
   const signatures = tokens
     .filter(token => token.usages.has('signing') && !isExpired(token, now))
@@ -50,5 +45,5 @@ function signed(
   return sorted(Object.fromEntries([...rest, ...signatures]))
 }
 
-const sorted = (data: DeepReadonly<Record<string, string>>): Record<string, string> =>
+const sorted = (data: Record<string, string>): Record<string, string> =>
   Object.fromEntries(Object.entries(data).sort(([a], [b]) => (a < b ? -1 : 1)))

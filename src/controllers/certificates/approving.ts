@@ -8,7 +8,6 @@ import { type RequestInfo, readRequest } from '../../wire/x509.ts'
 import type { Context } from '../context.ts'
 import { defineController, watch } from '../harness.ts'
 import {
-  type Csr,
   hasCondition,
   isOwnServing,
   kubeletClientProblem,
@@ -44,7 +43,7 @@ export const certificateApprover = defineController({
   },
 })
 
-async function approveClient(csr: Csr, asked: RequestInfo, ctx: Context): Promise<void> {
+async function approveClient(csr: CertificateSigningRequest, asked: RequestInfo, ctx: Context): Promise<void> {
   if (kubeletClientProblem(csr, asked)) return
   const self = csr.spec.username === asked.commonName
   if (!(await allowed(csr, self ? 'selfnodeclient' : 'nodeclient', ctx))) return
@@ -52,7 +51,7 @@ async function approveClient(csr: Csr, asked: RequestInfo, ctx: Context): Promis
   await approve(csr, `Auto approving ${what} after SubjectAccessReview.`, ctx)
 }
 
-async function allowed({ spec }: Csr, subresource: string, ctx: Context): Promise<boolean> {
+async function allowed({ spec }: CertificateSigningRequest, subresource: string, ctx: Context): Promise<boolean> {
   const attributes = {
     group: 'certificates.k8s.io',
     resource: 'certificatesigningrequests',
@@ -73,10 +72,14 @@ async function allowed({ spec }: Csr, subresource: string, ctx: Context): Promis
   return review.status.allowed ?? false
 }
 
-async function approve(csr: Csr, message: string, ctx: Context): Promise<void> {
+async function approve(csr: CertificateSigningRequest, message: string, ctx: Context): Promise<void> {
   const condition = { type: 'Approved', status: 'True', reason: 'AutoApproved', message }
   const conditions = [...(csr.status.conditions ?? []), condition]
-  await ctx.update(CertificateSigningRequest, { ...csr, status: { ...csr.status, conditions } } as never, {
-    subresource: 'approval',
-  })
+  await ctx.update(
+    CertificateSigningRequest,
+    { ...csr, status: { ...csr.status, conditions } },
+    {
+      subresource: 'approval',
+    },
+  )
 }

@@ -4,7 +4,6 @@ import { parseTime } from '../../api/time.ts'
 import { CertificateSigningRequest } from '../../kinds/certificates/certificatesigningrequest.ts'
 import { readCertificate } from '../../wire/x509.ts'
 import { defineController } from '../harness.ts'
-import type { Csr } from './recognize.ts'
 
 const hourMs = 3600_000
 const pendingMs = 24 * hourMs
@@ -21,7 +20,7 @@ export const certificateCleaner = defineController({
 })
 
 /** When a request is to go, in milliseconds since the epoch. */
-function goesAt(csr: Csr): number {
+function goesAt(csr: CertificateSigningRequest): number {
   const { conditions = [], certificate } = csr.status
   const since = (type: string) => {
     const condition = conditions.find(c => c.type === type)

@@ -1,12 +1,9 @@
 // What kinds of certificate requests there are, told by what they ask for; and which of them a signer may grant.
 // Source: pkg/apis/certificates/helpers.go, pkg/controller/certificates/signer;
 // kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests.
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { CertificateSigningRequest } from '../../kinds/certificates/certificatesigningrequest.ts'
 import type { Node } from '../../kinds/core/node.ts'
 import type { RequestInfo } from '../../wire/x509.ts'
-
-export type Csr = DeepReadonly<CertificateSigningRequest>
 
 const clientSigner = 'kubernetes.io/kube-apiserver-client'
 export const kubeletClientSigner = 'kubernetes.io/kube-apiserver-client-kubelet'
@@ -16,11 +13,11 @@ const legacySigner = 'kubernetes.io/legacy-unknown'
 const nodePrefix = 'system:node:'
 const nodesGroup = 'system:nodes'
 
-export const hasCondition = (csr: Csr, type: string): boolean =>
+export const hasCondition = (csr: CertificateSigningRequest, type: string): boolean =>
   csr.status.conditions?.some(c => c.type === type) ?? false
 
 /** What is wrong with a request for the signer it names; undefined: nothing, or not one of ours. */
-export function signerProblem(csr: Csr, asked: RequestInfo): string | undefined {
+export function signerProblem(csr: CertificateSigningRequest, asked: RequestInfo): string | undefined {
   switch (csr.spec.signerName) {
     case clientSigner:
       return usageProblem(csr, 'client auth')
@@ -36,7 +33,7 @@ export function signerProblem(csr: Csr, asked: RequestInfo): string | undefined 
 /** The signers whose requests are signed here. */
 export const ourSigners: readonly string[] = [clientSigner, kubeletClientSigner, kubeletServingSigner, legacySigner]
 
-function usageProblem({ spec }: Csr, needed: string): string | undefined {
+function usageProblem({ spec }: CertificateSigningRequest, needed: string): string | undefined {
   const usages = new Set(spec.usages ?? [])
   const allowed = [needed, 'digital signature', 'key encipherment']
   const wrong = [...usages].filter(usage => !allowed.includes(usage))
@@ -50,7 +47,7 @@ function nodeSubjectProblem({ commonName, organizations }: RequestInfo): string 
   return undefined
 }
 
-export function kubeletClientProblem(csr: Csr, asked: RequestInfo): string | undefined {
+export function kubeletClientProblem(csr: CertificateSigningRequest, asked: RequestInfo): string | undefined {
   if (asked.dnsNames.length) return 'DNS subjectAltNames are not allowed'
   if (asked.emails.length) return 'email subjectAltNames are not allowed'
   if (asked.ips.length) return 'IP subjectAltNames are not allowed'
@@ -58,7 +55,7 @@ export function kubeletClientProblem(csr: Csr, asked: RequestInfo): string | und
   return nodeSubjectProblem(asked) ?? usageProblem(csr, 'client auth')
 }
 
-function kubeletServingProblem(csr: Csr, asked: RequestInfo): string | undefined {
+function kubeletServingProblem(csr: CertificateSigningRequest, asked: RequestInfo): string | undefined {
   if (!asked.dnsNames.length && !asked.ips.length) return 'DNS or IP subjectAltName is required'
   if (asked.emails.length) return 'email subjectAltNames are not allowed'
   if (asked.uris.length) return 'URI subjectAltNames are not allowed'
@@ -66,7 +63,7 @@ function kubeletServingProblem(csr: Csr, asked: RequestInfo): string | undefined
 }
 
 /** Whether a node asks for a serving certificate in its own name, with no name or address that is not its own. */
-export function isOwnServing(csr: Csr, asked: RequestInfo, node: DeepReadonly<Node> | undefined): boolean {
+export function isOwnServing(csr: CertificateSigningRequest, asked: RequestInfo, node: Node | undefined): boolean {
   if (!node || csr.spec.username !== asked.commonName || !csr.spec.groups?.includes(nodesGroup)) return false
   if (asked.commonName !== nodePrefix + node.metadata.name || kubeletServingProblem(csr, asked)) return false
   const own = new Set((node.status.addresses ?? []).map(a => a.address))

@@ -25,7 +25,7 @@ export const certificateSigner = (authority: KeyPair, lifeMs: number = defaultLi
         await ctx.writeStatus(CertificateSigningRequest, csr, {
           ...status,
           conditions: [...(status.conditions ?? []), failed],
-        } as never)
+        })
         return
       }
       const asked = spec.expirationSeconds ? spec.expirationSeconds * 1000 : lifeMs
@@ -37,6 +37,6 @@ export const certificateSigner = (authority: KeyPair, lifeMs: number = defaultLi
       await ctx.writeStatus(CertificateSigningRequest, csr, {
         ...status,
         certificate: Buffer.from(certificate).toString('base64'),
-      } as never)
+      })
     },
   })

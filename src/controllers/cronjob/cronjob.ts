@@ -2,19 +2,15 @@
 // Source: pkg/controller/cronjob.
 import { isReason, messageOf } from '../../base/errors.ts'
 import type { Draft } from '../../api/kind.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { parseTime, timeText } from '../../api/time.ts'
-import { CronJob as CronJobKind } from '../../kinds/batch/cronjob.ts'
-import { Job as JobKind } from '../../kinds/batch/job.ts'
 import { isTimeZone, nextTime, parseSchedule, type Schedule } from '../../kinds/batch/schedule.ts'
 import { referenceTo } from '../../client/index.ts'
 import type { Context } from '../context.ts'
 import { defineController, type Result } from '../harness.ts'
 import { isControlledBy } from '../owner-reference.ts'
 import { isTerminatingNamespace } from '../replicas.ts'
-
-type CronJob = DeepReadonly<CronJobKind>
-type Job = DeepReadonly<JobKind>
+import { CronJob } from '../../kinds/batch/cronjob.ts'
+import { Job } from '../../kinds/batch/job.ts'
 
 /** With more missed times than this something is wrong, probably a clock. */
 const maxMissed = 100
@@ -24,17 +20,17 @@ const slackMs = 100
 
 export const cronJobController = defineController({
   name: 'cronjob-controller',
-  reconciles: CronJobKind,
-  owns: [JobKind],
+  reconciles: CronJob,
+  owns: [Job],
   async reconcile(cron, ctx) {
     const jobs = ctx
-      .cache(JobKind)
+      .cache(Job)
       .ownedBy(cron)
       .filter(job => isControlledBy(job, cron))
     if (cron.metadata.deletionTimestamp) return
     tellNews(cron, jobs, ctx)
     await removeOld(cron, jobs, ctx)
-    const tidy = await ctx.writeStatus(CronJobKind, cron, statusOf(cron, jobs))
+    const tidy = await ctx.writeStatus(CronJob, cron, statusOf(cron, jobs))
     return run(tidy, jobs, ctx)
   },
 })
@@ -146,7 +142,7 @@ async function begin(cron: CronJob, at: number, ctx: Context): Promise<void> {
   const draft = jobOf(cron, at)
   const name = draft.metadata!.name!
   try {
-    await ctx.create(JobKind, draft, { owner: cron })
+    await ctx.create(Job, draft, { owner: cron })
     ctx.event(cron, 'Normal', 'SuccessfulCreate', `Created job ${name}`)
   } catch (error) {
     if (isTerminatingNamespace(error)) return
@@ -156,15 +152,15 @@ async function begin(cron: CronJob, at: number, ctx: Context): Promise<void> {
       throw error
     }
   }
-  const job = await ctx.client.find(JobKind, { namespace: cron.metadata.namespace ?? '', name })
+  const job = await ctx.client.find(Job, { namespace: cron.metadata.namespace ?? '', name })
   // Of this name, and somebody else's.
   if (job && !isControlledBy(job, cron)) return
   const active = [...(cron.status.active ?? []), ...(job && !isEnded(job) ? [referenceTo(job)] : [])]
-  await ctx.writeStatus(CronJobKind, cron, { ...cron.status, active, lastScheduleTime: timeText(at) })
+  await ctx.writeStatus(CronJob, cron, { ...cron.status, active, lastScheduleTime: timeText(at) })
 }
 
 /** The Job of a time: its name follows from the time, so that none is made twice. */
-function jobOf(cron: CronJob, at: number): Draft<JobKind> {
+function jobOf(cron: CronJob, at: number): Draft<Job> {
   const { metadata, spec } = cron.spec.jobTemplate
   const { timeZone } = cron.spec
   return {
@@ -188,7 +184,7 @@ function zoned(at: number, timeZone = 'UTC'): string {
 }
 
 /** Which Jobs run, and when the last one succeeded. */
-function statusOf(cron: CronJob, jobs: readonly Job[]): Draft<CronJobKind['status']> {
+function statusOf(cron: CronJob, jobs: readonly Job[]): Draft<CronJob['status']> {
   const running = new Set(jobs.filter(job => !isEnded(job)).map(job => job.metadata.uid))
   const active = (cron.status.active ?? []).filter(({ uid }) => running.has(uid))
   const successes = jobs.filter(job => ended(job, 'Complete')).map(job => job.status.completionTime ?? '')
@@ -210,6 +206,6 @@ async function removeOld(cron: CronJob, jobs: readonly Job[], ctx: Context): Pro
 }
 
 async function remove(cron: CronJob, job: Job, ctx: Context): Promise<void> {
-  if (await ctx.delete(JobKind, job, { propagationPolicy: 'Background' }))
+  if (await ctx.delete(Job, job, { propagationPolicy: 'Background' }))
     ctx.event(cron, 'Normal', 'SuccessfulDelete', `Deleted job ${job.metadata.name}`)
 }

@@ -1,29 +1,20 @@
 // The DaemonSet controller: one pod on every node that suits. plan.ts decides; this file carries out.
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { ControllerRevision } from '../../kinds/apps/controllerrevision.ts'
 import { DaemonSet } from '../../kinds/apps/daemonset.ts'
 import { Node } from '../../kinds/core/node.ts'
-import { Pod as PodKind } from '../../kinds/core/pod.ts'
+import { Pod } from '../../kinds/core/pod.ts'
 import type { PodTemplateSpec } from '../../kinds/core/podtemplatespec.ts'
 import type { Context } from '../context.ts'
 import { type Controller, defineController, keyOf, type Watch } from '../harness.ts'
-import { currentRevision, expiredRevisions, type Revision, revisionLabel } from '../history.ts'
+import { currentRevision, expiredRevisions, revisionLabel } from '../history.ts'
 import { claim, orphansOf } from '../owners.ts'
-import type { Pod } from '../pods.ts'
 import { createPod, nextAvailable, removePod, slowStart } from '../replicas.ts'
 import { FailureBackoff } from './backoff.ts'
-import {
-  type DaemonPlan,
-  type DaemonSet as Set_,
-  daemonTemplate,
-  planDaemons,
-  planDaemonStatus,
-  suits,
-} from './plan.ts'
+import { type DaemonPlan, daemonTemplate, planDaemons, planDaemonStatus, suits } from './plan.ts'
 
 const burst = 250
 
-const hashOf = (revision: Revision): string => revision.metadata.labels?.[revisionLabel] ?? ''
+const hashOf = (revision: ControllerRevision): string => revision.metadata.labels?.[revisionLabel] ?? ''
 
 export function daemonSetController(): Controller {
   const backoff = new FailureBackoff()
@@ -31,11 +22,11 @@ export function daemonSetController(): Controller {
     name: 'daemonset-controller',
     identity: 'daemon-set-controller',
     reconciles: DaemonSet,
-    owns: [PodKind, ControllerRevision],
-    watches: [orphansOf(PodKind, DaemonSet, set => set.spec.selector), nodes],
+    owns: [Pod, ControllerRevision],
+    watches: [orphansOf(Pod, DaemonSet, set => set.spec.selector), nodes],
     async reconcile(set, ctx) {
       if (set.metadata.deletionTimestamp) return
-      const pods = await claim(ctx, PodKind, DaemonSet, set, set.spec.selector)
+      const pods = await claim(ctx, Pod, DaemonSet, set, set.spec.selector)
       const { current, old, collisionCount } = await currentRevision(ctx, DaemonSet, set, revisionLabel)
       const hash = hashOf(current)
       const all = ctx.cache(Node).list()
@@ -64,10 +55,10 @@ export function daemonSetController(): Controller {
 const nodes: Watch = {
   kind: Node,
   *keys({ type, item, before }, caches) {
-    const [node, old] = [item.object, before?.object] as [DeepReadonly<Node>, DeepReadonly<Node> | undefined]
+    const [node, old] = [item.object, before?.object] as [Node, Node | undefined]
     if (type === 'MODIFIED' && old && placing(node) === placing(old)) return
     const concerned = caches(DaemonSet).matching('daemonset-controller', set => {
-      const text = (of: DeepReadonly<Node> | undefined) => JSON.stringify(of ? suits(set, of) : { run: false })
+      const text = (of: Node | undefined) => JSON.stringify(of ? suits(set, of) : { run: false })
       return type === 'MODIFIED' ? text(node) !== text(old) : type === 'DELETED' || suits(set, node).run
     })
     for (const { metadata } of concerned) yield keyOf(metadata.namespace ?? '', metadata.name ?? '')
@@ -75,10 +66,10 @@ const nodes: Watch = {
 }
 
 /** What of a node decides which pods it takes. */
-const placing = ({ metadata, spec }: DeepReadonly<Node>) => JSON.stringify([metadata.labels, spec.taints])
+const placing = ({ metadata, spec }: Node) => JSON.stringify([metadata.labels, spec.taints])
 
 /** Adds the ended pods whose time has come to those to remove; returns how long the next one waits. */
-function replaceEnded(set: Set_, plan: DaemonPlan, backoff: FailureBackoff, ctx: Context): number | undefined {
+function replaceEnded(set: DaemonSet, plan: DaemonPlan, backoff: FailureBackoff, ctx: Context): number | undefined {
   let wait: number | undefined
   const now = ctx.now()
   for (const pod of plan.ended) {
@@ -97,17 +88,17 @@ function replaceEnded(set: Set_, plan: DaemonPlan, backoff: FailureBackoff, ctx:
   return wait
 }
 
-function tellEnded(set: Set_, pod: Pod, ctx: Context): void {
+function tellEnded(set: DaemonSet, pod: Pod, ctx: Context): void {
   const what = `${pod.metadata.namespace}/${pod.metadata.name} on node ${pod.spec.nodeName}`
   if (pod.status.phase === 'Failed')
     ctx.event(set, 'Warning', 'FailedDaemonPod', `Found failed daemon pod ${what}, will try to kill it`)
   else ctx.event(set, 'Normal', 'SucceededDaemonPod', `Found succeeded daemon pod ${what}, will try to delete it`)
 }
 
-async function carryOut(set: Set_, plan: DaemonPlan, hash: string, ctx: Context): Promise<void> {
+async function carryOut(set: DaemonSet, plan: DaemonPlan, hash: string, ctx: Context): Promise<void> {
   const queue = plan.create.slice(0, burst)
   const created = slowStart(queue.length, 1, () => {
-    const template = daemonTemplate(set, hash, queue.shift()!) as DeepReadonly<PodTemplateSpec>
+    const template = daemonTemplate(set, hash, queue.shift()!) as PodTemplateSpec
     return createPod(ctx, set, template)
   })
   const removed = Promise.all(plan.remove.slice(0, burst).map(pod => removePod(ctx, set, pod)))

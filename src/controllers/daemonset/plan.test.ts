@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Pod } from '../pods.ts'
 import { FailureBackoff } from './backoff.ts'
-import { type DaemonSet, daemonTemplate, type Node, planDaemons, planDaemonStatus, suits } from './plan.ts'
+import { daemonTemplate, planDaemons, planDaemonStatus, suits } from './plan.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
+import type { DaemonSet } from '../../kinds/apps/daemonset.ts'
+import type { Node } from '../../kinds/core/node.ts'
 
 const now = Date.UTC(2026, 0, 1)
 const ago = (seconds: number) => new Date(now - seconds * 1000).toISOString()

@@ -1,36 +1,33 @@
 // Which nodes need a daemon pod, which have one too many, and which old one to replace next. Pure.
 // Source: pkg/controller/daemon (daemon_controller.go, update.go, util).
 import type { Draft } from '../../api/kind.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { parseTime } from '../../api/time.ts'
 import { scaledValue } from '../../kinds/apps/rolling-update.ts'
-import type { DaemonSet as DaemonSetObject } from '../../kinds/apps/daemonset.ts'
 import type { Toleration } from '../../kinds/core/affinity.ts'
-import type { Node as NodeObject } from '../../kinds/core/node.ts'
 import { matchesNodeAffinity } from '../../kinds/core/node-selection.ts'
 import type { PodTemplateSpec } from '../../kinds/core/podtemplatespec.ts'
 import { tolerated } from '../../kinds/core/tolerations.ts'
 import { revisionLabel } from '../history.ts'
-import { isAvailable, isReady, isTerminal, type Pod } from '../pods.ts'
-
-export type DaemonSet = DeepReadonly<DaemonSetObject>
-export type Node = DeepReadonly<NodeObject>
+import { isAvailable, isReady, isTerminal } from '../pods.ts'
+import type { DaemonSet } from '../../kinds/apps/daemonset.ts'
+import type { Node } from '../../kinds/core/node.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
 const prefix = 'node.kubernetes.io/'
 /** Daemon pods run on nodes in trouble too. */
 const noExecute = ['not-ready', 'unreachable']
 const noSchedule = ['disk-pressure', 'memory-pressure', 'pid-pressure', 'unschedulable']
 
-const tolerations = new WeakMap<object, readonly DeepReadonly<Toleration>[]>()
+const tolerations = new WeakMap<object, readonly Toleration[]>()
 
 /** What daemon pods of a template tolerate; looked at for every node. */
-function tolerationsOf(template: DeepReadonly<PodTemplateSpec>): readonly DeepReadonly<Toleration>[] {
+function tolerationsOf(template: PodTemplateSpec): readonly Toleration[] {
   let known = tolerations.get(template)
   if (!known) tolerations.set(template, (known = withDaemonTolerations(template)))
   return known
 }
 
-function withDaemonTolerations({ spec }: DeepReadonly<PodTemplateSpec>): readonly DeepReadonly<Toleration>[] {
+function withDaemonTolerations({ spec }: PodTemplateSpec): readonly Toleration[] {
   const tolerate = (names: string[], effect: 'NoExecute' | 'NoSchedule') =>
     names.map(name => ({ key: prefix + name, operator: 'Exists' as const, effect }))
   const added = [
@@ -38,7 +35,7 @@ function withDaemonTolerations({ spec }: DeepReadonly<PodTemplateSpec>): readonl
     ...tolerate(noSchedule, 'NoSchedule'),
     ...(spec.hostNetwork ? tolerate(['network-unavailable'], 'NoSchedule') : []),
   ]
-  const text = (t: DeepReadonly<Toleration>) => JSON.stringify([t.key, t.operator, t.effect, t.value ?? ''])
+  const text = (t: Toleration) => JSON.stringify([t.key, t.operator, t.effect, t.value ?? ''])
   const same = new Set(added.map(text))
   return [...(spec.tolerations ?? []).filter(t => !same.has(text(t))), ...added]
 }
@@ -258,7 +255,7 @@ export function planDaemonStatus(
   pods: readonly Pod[],
   hash: string,
   now: number,
-): Draft<DaemonSetObject['status']> {
+): Draft<DaemonSet['status']> {
   const byNode = groupByNode(pods.filter(pod => !(isTerminal(pod) && pod.metadata.deletionTimestamp)))
   const count = {
     desiredNumberScheduled: 0,

@@ -1,7 +1,6 @@
 // What a Deployment writes on its ReplicaSets and on itself: the revision, its sizes at the time, and everything
 // the user annotated. Source: pkg/controller/deployment/util.
 import { parseInt64 } from '../../api/int64.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { Deployment } from '../../kinds/apps/deployment.ts'
 import type { ReplicaSet } from '../../kinds/apps/replicaset.ts'
 
@@ -25,20 +24,19 @@ type Annotations = Record<string, string>
 /** A text that is no integer of 64 bits is no revision. */
 const parseRevision = (text: string | undefined): bigint => parseInt64(text) ?? 0n
 
-export const revisionOf = (object: DeepReadonly<{ metadata: ReplicaSet['metadata'] }>): bigint =>
+export const revisionOf = (object: { metadata: ReplicaSet['metadata'] }): bigint =>
   parseRevision(object.metadata.annotations?.[revisionAnnotation])
 
-export const byRevision = (a: DeepReadonly<ReplicaSet>, b: DeepReadonly<ReplicaSet>): number =>
-  Number(revisionOf(a) - revisionOf(b))
+export const byRevision = (a: ReplicaSet, b: ReplicaSet): number => Number(revisionOf(a) - revisionOf(b))
 
-export function sizeAnnotation(rs: DeepReadonly<ReplicaSet>, name: string): number | undefined {
+export function sizeAnnotation(rs: ReplicaSet, name: string): number | undefined {
   const text = rs.metadata.annotations?.[name]
   return text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined
 }
 
 /** The annotations the ReplicaSet of the current template should carry at this revision. */
 export function newReplicaSetAnnotations(
-  deployment: DeepReadonly<Deployment>,
+  deployment: Deployment,
   current: Readonly<Annotations> | undefined,
   revision: bigint,
 ): Annotations {

@@ -8,11 +8,9 @@ import type { Context } from '../context.ts'
 import { defineController, keyOf, type Result, watch } from '../harness.ts'
 import { controllerOf, isControlledBy } from '../owner-reference.ts'
 import { claim, orphansOf } from '../owners.ts'
-import type { Pod as PodObject } from '../pods.ts'
 import { isTerminatingNamespace } from '../replicas.ts'
 import { revisionAnnotation } from './annotations.ts'
-import { type Deployment as DeploymentObject, type DeploymentPlan, findNew, planDeployment } from './plan.ts'
-import type { ReplicaSet as ReplicaSetObject } from './sizes.ts'
+import { type DeploymentPlan, findNew, planDeployment } from './plan.ts'
 import { untilDeadline, withCreateError } from './status.ts'
 
 export const deploymentController = defineController({
@@ -49,10 +47,10 @@ export const deploymentController = defineController({
   },
 })
 
-const selectsEverything = ({ spec: { selector } }: DeploymentObject) =>
+const selectsEverything = ({ spec: { selector } }: Deployment) =>
   !Object.keys(selector?.matchLabels ?? {}).length && !selector?.matchExpressions?.length
 
-async function refuse(deployment: DeploymentObject, ctx: Context): Promise<Result> {
+async function refuse(deployment: Deployment, ctx: Context): Promise<Result> {
   ctx.event(
     deployment,
     'Warning',
@@ -65,13 +63,13 @@ async function refuse(deployment: DeploymentObject, ctx: Context): Promise<Resul
   })
 }
 
-function podsOf(ctx: Context, sets: readonly ReplicaSetObject[]): Map<string, PodObject[]> {
+function podsOf(ctx: Context, sets: readonly ReplicaSet[]): Map<string, Pod[]> {
   const pods = ctx.cache(Pod)
   return new Map(sets.map(rs => [rs.metadata.uid ?? '', pods.ownedBy(rs).filter(pod => isControlledBy(pod, rs))]))
 }
 
 /** False when there is nothing more to do for now: the name is taken, or the namespace goes away. */
-async function create(deployment: DeploymentObject, plan: DeploymentPlan, ctx: Context): Promise<boolean> {
+async function create(deployment: Deployment, plan: DeploymentPlan, ctx: Context): Promise<boolean> {
   const draft = plan.create!
   const name = draft.metadata!.name!
   try {
@@ -100,7 +98,7 @@ async function create(deployment: DeploymentObject, plan: DeploymentPlan, ctx: C
 }
 
 async function resize(
-  deployment: DeploymentObject,
+  deployment: Deployment,
   { rs, replicas, annotations, minReadySeconds }: DeploymentPlan['changes'][number],
   ctx: Context,
 ): Promise<void> {
@@ -116,11 +114,7 @@ async function resize(
   ctx.event(deployment, 'Normal', 'ScalingReplicaSet', message)
 }
 
-async function noteRevision(
-  deployment: DeploymentObject,
-  { revision }: DeploymentPlan,
-  ctx: Context,
-): Promise<DeploymentObject> {
+async function noteRevision(deployment: Deployment, { revision }: DeploymentPlan, ctx: Context): Promise<Deployment> {
   if (revision === undefined || deployment.metadata.annotations?.[revisionAnnotation] === revision) return deployment
   const annotations = { ...deployment.metadata.annotations, [revisionAnnotation]: revision }
   return ctx.update(Deployment, { ...deployment, metadata: { ...deployment.metadata, annotations } })

@@ -5,11 +5,10 @@
 //
 // Source: pkg/controller/deployment.
 import type { Draft } from '../../api/kind.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
-import type { Deployment as DeploymentObject, DeploymentStatus } from '../../kinds/apps/deployment.ts'
-import type { ReplicaSet as ReplicaSetObject } from '../../kinds/apps/replicaset.ts'
+import type { DeploymentStatus, Deployment } from '../../kinds/apps/deployment.ts'
+import type { ReplicaSet } from '../../kinds/apps/replicaset.ts'
 import { templateHash } from '../hash.ts'
-import { type Pod, isTerminal } from '../pods.ts'
+import { isTerminal } from '../pods.ts'
 import { canonicalJson } from '../same.ts'
 import {
   annotationsDiffer,
@@ -21,30 +20,21 @@ import {
   sizeAnnotation,
   sizeAnnotations,
 } from './annotations.ts'
-import {
-  byCreation,
-  fenceposts,
-  maxSize,
-  nextNewSize,
-  nextOldSizes,
-  type ReplicaSet,
-  scaledSizes,
-  totalSize,
-} from './sizes.ts'
+import { byCreation, fenceposts, maxSize, nextNewSize, nextOldSizes, scaledSizes, totalSize } from './sizes.ts'
 import { countStatus, findCondition, hasDeadline, isComplete, rolloutStatus, withCondition } from './status.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
-export type Deployment = DeepReadonly<DeploymentObject>
 const hashLabel = 'pod-template-hash'
 
 export interface DeploymentPlan {
   /** The ReplicaSet of the current template, to be made. */
-  create?: Draft<ReplicaSetObject>
+  create?: Draft<ReplicaSet>
   /** New sizes, and annotations to go with them. */
   changes: { rs: ReplicaSet; replicas: number; annotations: Record<string, string>; minReadySeconds: number }[]
   remove: ReplicaSet[]
   /** The Deployment's own revision annotation. */
   revision?: string
-  status: DeepReadonly<DeploymentStatus>
+  status: DeploymentStatus
 }
 
 export function planDeployment(
@@ -204,7 +194,7 @@ function changesOf(
 }
 
 /** The ReplicaSet of the current template, named after its hash. */
-function newReplicaSet(deployment: Deployment, revision: bigint, oldTotal: number): Draft<ReplicaSetObject> {
+function newReplicaSet(deployment: Deployment, revision: bigint, oldTotal: number): Draft<ReplicaSet> {
   const { template, selector, minReadySeconds } = deployment.spec
   const { [hashLabel]: _hash, ...bare } = template.metadata.labels ?? {}
   const hash = templateHash(

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Deployment } from './plan.ts'
-import { fenceposts, nextNewSize, nextOldSizes, type ReplicaSet, scaledSizes } from './sizes.ts'
+import { fenceposts, nextNewSize, nextOldSizes, scaledSizes } from './sizes.ts'
+import type { Deployment } from '../../kinds/apps/deployment.ts'
+import type { ReplicaSet } from '../../kinds/apps/replicaset.ts'
 
 const deployment = (
   replicas: number,

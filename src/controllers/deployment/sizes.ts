@@ -1,14 +1,11 @@
 // How large each ReplicaSet of a Deployment should be, at each step of a rollout and when the Deployment is scaled
 // in the middle of one. Pure arithmetic over what the ReplicaSets report.
 // Source: pkg/controller/deployment (rolling.go, sync.go), deployment/util.
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { parseTime } from '../../api/time.ts'
 import type { Deployment } from '../../kinds/apps/deployment.ts'
-import type { ReplicaSet as ReplicaSetObject } from '../../kinds/apps/replicaset.ts'
 import { scaledValue } from '../../kinds/apps/rolling-update.ts'
 import { desiredAnnotation, maxAnnotation, byRevision, sizeAnnotation } from './annotations.ts'
-
-export type ReplicaSet = DeepReadonly<ReplicaSetObject>
+import type { ReplicaSet } from '../../kinds/apps/replicaset.ts'
 
 const sum = (sets: readonly ReplicaSet[], of: (rs: ReplicaSet) => number) =>
   sets.reduce((total, rs) => total + of(rs), 0)
@@ -17,7 +14,7 @@ export const totalSize = (sets: readonly ReplicaSet[]): number => sum(sets, spec
 export const totalAvailable = (sets: readonly ReplicaSet[]): number => sum(sets, rs => rs.status.availableReplicas ?? 0)
 
 /** How many pods more, and how many fewer, than asked for a rollout may have. */
-export function fenceposts({ spec }: DeepReadonly<Deployment>): { surge: number; unavailable: number } {
+export function fenceposts({ spec }: Deployment): { surge: number; unavailable: number } {
   if (spec.strategy.type !== 'RollingUpdate' || spec.replicas === 0) return { surge: 0, unavailable: 0 }
   const surge = scaledValue(spec.strategy.rollingUpdate?.maxSurge ?? 0, spec.replicas, 'up')
   const unavailable = scaledValue(spec.strategy.rollingUpdate?.maxUnavailable ?? 0, spec.replicas, 'down')
@@ -27,11 +24,10 @@ export function fenceposts({ spec }: DeepReadonly<Deployment>): { surge: number;
 }
 
 /** The most pods a rollout may have. */
-export const maxSize = (deployment: DeepReadonly<Deployment>): number =>
-  deployment.spec.replicas + fenceposts(deployment).surge
+export const maxSize = (deployment: Deployment): number => deployment.spec.replicas + fenceposts(deployment).surge
 
 /** The next size of the ReplicaSet of the current template, given the others. `current` is 0 when it is still to make. */
-export function nextNewSize(deployment: DeepReadonly<Deployment>, current: number, total: number): number {
+export function nextNewSize(deployment: Deployment, current: number, total: number): number {
   const { replicas, strategy } = deployment.spec
   if (strategy.type === 'Recreate' || current >= replicas) return replicas
   const room = maxSize(deployment) - total
@@ -40,7 +36,7 @@ export function nextNewSize(deployment: DeepReadonly<Deployment>, current: numbe
 
 /** How far the old ReplicaSets may shrink now: unhealthy pods first, then as availability allows. */
 export function nextOldSizes(
-  deployment: DeepReadonly<Deployment>,
+  deployment: Deployment,
   fresh: ReplicaSet,
   old: readonly ReplicaSet[],
 ): Map<ReplicaSet, number> {
@@ -72,7 +68,7 @@ export function nextOldSizes(
 
 /** Sizes after the Deployment itself was scaled, or while it is paused: a running rollout is scaled in proportion. */
 export function scaledSizes(
-  deployment: DeepReadonly<Deployment>,
+  deployment: Deployment,
   fresh: ReplicaSet | undefined,
   old: readonly ReplicaSet[],
 ): Map<ReplicaSet, number> {
@@ -110,7 +106,7 @@ function activeOrLatest(fresh: ReplicaSet | undefined, old: readonly ReplicaSet[
   return active[0] ?? fresh ?? [...old].sort(byAge).at(-1)
 }
 
-function isSaturated({ spec }: DeepReadonly<Deployment>, rs: ReplicaSet): boolean {
+function isSaturated({ spec }: Deployment, rs: ReplicaSet): boolean {
   return (
     rs.spec.replicas === spec.replicas &&
     sizeAnnotation(rs, desiredAnnotation) === spec.replicas &&
@@ -118,13 +114,13 @@ function isSaturated({ spec }: DeepReadonly<Deployment>, rs: ReplicaSet): boolea
   )
 }
 
-function proportion(rs: ReplicaSet, deployment: DeepReadonly<Deployment>, toAdd: number, added: number): number {
+function proportion(rs: ReplicaSet, deployment: Deployment, toAdd: number, added: number): number {
   if (rs.spec.replicas === 0 || toAdd === added) return 0
   const share = fraction(rs, deployment)
   return toAdd > 0 ? Math.min(share, toAdd - added) : Math.max(share, toAdd - added)
 }
 
-function fraction(rs: ReplicaSet, deployment: DeepReadonly<Deployment>): number {
+function fraction(rs: ReplicaSet, deployment: Deployment): number {
   if (deployment.spec.replicas === 0) return -rs.spec.replicas
   const before = sizeAnnotation(rs, maxAnnotation) || (deployment.status.replicas ?? 0)
   if (before === 0) return 0

@@ -1,34 +1,31 @@
 // What a Deployment's status says: numbers added up over its ReplicaSets, and the conditions Available, Progressing
 // and ReplicaFailure. Source: pkg/controller/deployment (progress.go, sync.go).
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { parseTime, timeText } from '../../api/time.ts'
 import type { Deployment, DeploymentCondition, DeploymentStatus } from '../../kinds/apps/deployment.ts'
-import { fenceposts, type ReplicaSet, totalAvailable } from './sizes.ts'
-
-type Condition = DeepReadonly<DeploymentCondition>
-type Status = DeepReadonly<DeploymentStatus>
+import { fenceposts, totalAvailable } from './sizes.ts'
+import type { ReplicaSet } from '../../kinds/apps/replicaset.ts'
 
 /** A deadline of this many seconds means none. */
 const noDeadline = 2 ** 31 - 1
 
-export const hasDeadline = ({ spec }: DeepReadonly<Deployment>): boolean => spec.progressDeadlineSeconds !== noDeadline
+export const hasDeadline = ({ spec }: Deployment): boolean => spec.progressDeadlineSeconds !== noDeadline
 
-export const findCondition = (status: Status, type: string): Condition | undefined =>
+export const findCondition = (status: DeploymentStatus, type: string): DeploymentCondition | undefined =>
   status.conditions?.find(c => c.type === type)
 
 /** A condition with these words; the time of transition stays when the status does. */
 export function withCondition(
-  conditions: readonly Condition[] | undefined,
+  conditions: readonly DeploymentCondition[] | undefined,
   type: string,
   status: 'True' | 'False' | 'Unknown',
   reason: string,
   message: string,
   now: number,
-): readonly Condition[] {
+): readonly DeploymentCondition[] {
   const old = conditions?.find(c => c.type === type)
   if (old?.status === status && old.reason === reason) return conditions!
   const at = timeText(now)
-  const next: Condition = {
+  const next: DeploymentCondition = {
     type,
     status,
     lastUpdateTime: at,
@@ -39,16 +36,16 @@ export function withCondition(
   return [...without(conditions, type), next]
 }
 
-const without = (conditions: readonly Condition[] | undefined, type: string): Condition[] =>
+const without = (conditions: readonly DeploymentCondition[] | undefined, type: string): DeploymentCondition[] =>
   (conditions ?? []).filter(c => c.type !== type)
 
 /** Numbers and Available, with the other conditions as they were. */
 export function countStatus(
-  deployment: DeepReadonly<Deployment>,
+  deployment: Deployment,
   fresh: ReplicaSet | undefined,
   old: readonly ReplicaSet[],
   now: number,
-): Status {
+): DeploymentStatus {
   const all = fresh ? [...old, fresh] : old
   const sum = (of: (rs: ReplicaSet) => number | undefined) => all.reduce((total, rs) => total + (of(rs) ?? 0), 0)
   const availableReplicas = totalAvailable(all)
@@ -86,11 +83,11 @@ export function countStatus(
 
 /** The whole status during a rollout. */
 export function rolloutStatus(
-  deployment: DeepReadonly<Deployment>,
+  deployment: Deployment,
   fresh: ReplicaSet | undefined,
   old: readonly ReplicaSet[],
   now: number,
-): Status {
+): DeploymentStatus {
   const status = countStatus(deployment, fresh, old, now)
   const conditions = progressCondition(deployment, status, fresh, now)
   const failures = [...(fresh ? [fresh] : []), ...old].flatMap(rs => rs.status.conditions ?? [])
@@ -111,11 +108,11 @@ export function rolloutStatus(
 }
 
 function progressCondition(
-  deployment: DeepReadonly<Deployment>,
-  status: Status,
+  deployment: Deployment,
+  status: DeploymentStatus,
   fresh: ReplicaSet | undefined,
   now: number,
-): readonly Condition[] {
+): readonly DeploymentCondition[] {
   const { conditions = [] } = status
   if (!hasDeadline(deployment)) return without(conditions, 'Progressing')
   const current = findCondition(status, 'Progressing')
@@ -146,7 +143,7 @@ function progressCondition(
 }
 
 /** The status of a Deployment whose new ReplicaSet could not be made. */
-export function withCreateError(deployment: DeepReadonly<Deployment>, message: string, now: number): Status {
+export function withCreateError(deployment: Deployment, message: string, now: number): DeploymentStatus {
   const { status } = deployment
   if (!hasDeadline(deployment)) return status
   const conditions = withCondition(status.conditions, 'Progressing', 'False', 'ReplicaSetCreateError', message, now)
@@ -154,7 +151,7 @@ export function withCreateError(deployment: DeepReadonly<Deployment>, message: s
 }
 
 /** All pods are of the current template, all are available, and no others are left. */
-export function isComplete({ spec, metadata }: DeepReadonly<Deployment>, status: Status): boolean {
+export function isComplete({ spec, metadata }: Deployment, status: DeploymentStatus): boolean {
   return (
     status.updatedReplicas === spec.replicas &&
     status.replicas === spec.replicas &&
@@ -163,10 +160,12 @@ export function isComplete({ spec, metadata }: DeepReadonly<Deployment>, status:
   )
 }
 
-function hasProgressed({ status: before }: DeepReadonly<Deployment>, now: Status): boolean {
-  const count = (status: Status, field: 'replicas' | 'updatedReplicas' | 'readyReplicas' | 'availableReplicas') =>
-    status[field] ?? 0
-  const oldPods = (status: Status) => count(status, 'replicas') - count(status, 'updatedReplicas')
+function hasProgressed({ status: before }: Deployment, now: DeploymentStatus): boolean {
+  const count = (
+    status: DeploymentStatus,
+    field: 'replicas' | 'updatedReplicas' | 'readyReplicas' | 'availableReplicas',
+  ) => status[field] ?? 0
+  const oldPods = (status: DeploymentStatus) => count(status, 'replicas') - count(status, 'updatedReplicas')
   return (
     count(now, 'updatedReplicas') > count(before, 'updatedReplicas') ||
     oldPods(now) < oldPods(before) ||
@@ -175,14 +174,14 @@ function hasProgressed({ status: before }: DeepReadonly<Deployment>, now: Status
   )
 }
 
-function isTimedOut({ spec }: DeepReadonly<Deployment>, current: Condition | undefined, now: number): boolean {
+function isTimedOut({ spec }: Deployment, current: DeploymentCondition | undefined, now: number): boolean {
   if (!current || current.reason === 'NewReplicaSetAvailable') return false
   if (current.reason === 'ProgressDeadlineExceeded') return true
   return (parseTime(current.lastUpdateTime) ?? now) + spec.progressDeadlineSeconds * 1000 < now
 }
 
 /** When the deadline has to be looked at, in ms from now; undefined when nothing is awaited. */
-export function untilDeadline(deployment: DeepReadonly<Deployment>, status: Status, now: number): number | undefined {
+export function untilDeadline(deployment: Deployment, status: DeploymentStatus, now: number): number | undefined {
   const current = findCondition(status, 'Progressing')
   if (!hasDeadline(deployment) || !current || deployment.spec.paused) return undefined
   if (isComplete(deployment, status) || current.reason === 'ProgressDeadlineExceeded') return undefined

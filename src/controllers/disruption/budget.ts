@@ -2,7 +2,6 @@
 // from that number. plan.ts decides; this file finds the pods and the sizes of what they belong to.
 import { isReason, messageOf } from '../../base/errors.ts'
 import type { AnyKind, Kind, KubeObject } from '../../api/kind.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { DaemonSet } from '../../kinds/apps/daemonset.ts'
 import { Deployment } from '../../kinds/apps/deployment.ts'
 import { ReplicaSet } from '../../kinds/apps/replicaset.ts'
@@ -10,15 +9,15 @@ import { StatefulSet } from '../../kinds/apps/statefulset.ts'
 import { Scale } from '../../kinds/autoscaling/scale.ts'
 import { Job } from '../../kinds/batch/job.ts'
 import { Node } from '../../kinds/core/node.ts'
-import { Pod as PodKind } from '../../kinds/core/pod.ts'
+import { Pod } from '../../kinds/core/pod.ts'
 import { ReplicationController } from '../../kinds/core/replicationcontroller.ts'
-import { PodDisruptionBudget as BudgetKind } from '../../kinds/policy/poddisruptionbudget.ts'
+import { PodDisruptionBudget } from '../../kinds/policy/poddisruptionbudget.ts'
 import type { Context, Caches } from '../context.ts'
 import { type Controller, defineController, keyOf, watch } from '../harness.ts'
 import { controllerOf } from '../owner-reference.ts'
-import { isReady, isTerminal, type Pod } from '../pods.ts'
+import { isReady, isTerminal } from '../pods.ts'
 import { selectedBy, selecting } from '../selection.ts'
-import { type Budget, countsByScale, failedStatus, planBudget, type Sizes } from './plan.ts'
+import { countsByScale, failedStatus, planBudget, type Sizes } from './plan.ts'
 
 /** A workload, as far as its size goes. */
 type Sized = Kind<KubeObject & { spec: { replicas: number; template?: { metadata: KubeObject['metadata'] } } }>
@@ -27,8 +26,8 @@ const sized = [ReplicaSet, Deployment, StatefulSet, ReplicationController] as un
 const sizeless: readonly AnyKind[] = [Job, DaemonSet, Node]
 
 const budgetsFor = (caches: Caches, namespace: string | undefined, labels: Record<string, string> | undefined) =>
-  selecting(caches(BudgetKind), budget => budget.spec.selector, { namespace: namespace ?? '', labels }).map(budget =>
-    keyOf(namespace ?? '', budget.metadata.name ?? ''),
+  selecting(caches(PodDisruptionBudget), budget => budget.spec.selector, { namespace: namespace ?? '', labels }).map(
+    budget => keyOf(namespace ?? '', budget.metadata.name ?? ''),
   )
 
 /** @param kinds every kind the cluster serves: owners of pods are found among them */
@@ -36,11 +35,11 @@ export function disruptionController(kinds: readonly AnyKind[]): Controller {
   return defineController({
     name: 'controllermanager',
     identity: 'disruption-controller',
-    reconciles: BudgetKind,
+    reconciles: PodDisruptionBudget,
     reads: sized,
     watches: [
       watch(
-        PodKind,
+        Pod,
         (pod, caches) => budgetsFor(caches, pod.metadata.namespace, pod.metadata.labels),
         (pod, before) => !before || signature(pod) !== signature(before),
       ),
@@ -54,7 +53,7 @@ export function disruptionController(kinds: readonly AnyKind[]): Controller {
     ],
     async reconcile(budget, ctx) {
       const { namespace = '' } = budget.metadata
-      const pods = selectedBy(ctx.cache(PodKind), namespace, budget.spec.selector)
+      const pods = selectedBy(ctx.cache(Pod), namespace, budget.spec.selector)
       if (!pods.length) ctx.event(budget, 'Normal', 'NoPods', 'No matching pods found')
       let sizes: Sizes
       try {
@@ -63,7 +62,7 @@ export function disruptionController(kinds: readonly AnyKind[]): Controller {
         // Rather no eviction than one too many.
         const text = `Failed to calculate the number of expected pods: ${messageOf(error)}`
         ctx.event(budget, 'Warning', 'CalculateExpectedPodCountFailed', text)
-        await ctx.writeStatus(BudgetKind, budget, failedStatus(budget, messageOf(error), ctx.now()))
+        await ctx.writeStatus(PodDisruptionBudget, budget, failedStatus(budget, messageOf(error), ctx.now()))
         return
       }
       if (sizes.unmanaged) ctx.event(budget, 'Warning', 'UnmanagedPods', unmanagedText(budget))
@@ -72,7 +71,7 @@ export function disruptionController(kinds: readonly AnyKind[]): Controller {
         const text = `Pod was expected by PDB ${namespace}/${budget.metadata.name} to be deleted but it wasn't`
         ctx.event(pod, 'Warning', 'NotDeleted', text)
       }
-      await ctx.writeStatus(BudgetKind, budget, status)
+      await ctx.writeStatus(PodDisruptionBudget, budget, status)
       return again === undefined ? undefined : { again }
     },
   })
@@ -133,9 +132,9 @@ async function findScale(
   ctx: Context,
   kind: AnyKind,
   ref: { namespace: string; name: string },
-): Promise<DeepReadonly<Scale> | undefined> {
+): Promise<Scale | undefined> {
   try {
-    return (await ctx.client.get(kind as Kind<KubeObject>, ref, { subresource: 'scale' })) as DeepReadonly<Scale>
+    return (await ctx.client.get(kind as Kind<KubeObject>, ref, { subresource: 'scale' })) as Scale
   } catch (error) {
     if (isReason(error, 'NotFound')) return undefined
     throw error
@@ -144,7 +143,7 @@ async function findScale(
 
 const resourceText = ({ plural, group }: AnyKind) => (group ? `${plural}.${group}` : plural)
 
-function unmanagedText({ spec }: Budget): string {
+function unmanagedText({ spec }: PodDisruptionBudget): string {
   const { matchLabels = {}, matchExpressions = [] } = spec.selector ?? {}
   const labels = Object.entries(matchLabels)
     .sort(([a], [b]) => (a < b ? -1 : 1))

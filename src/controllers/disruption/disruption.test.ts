@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Pod } from '../pods.ts'
-import { type Budget, countsByScale, failedStatus, planBudget, untilStale } from './plan.ts'
+import { countsByScale, failedStatus, planBudget, untilStale } from './plan.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
+import type { PodDisruptionBudget } from '../../kinds/policy/poddisruptionbudget.ts'
 
 const now = Date.UTC(2026, 0, 1)
 const at = (ms: number) => new Date(ms).toISOString()
 const budget = (spec: object, status: object = {}) =>
-  ({ metadata: { name: 'b', namespace: 'default', generation: 1 }, spec, status }) as unknown as Budget
+  ({ metadata: { name: 'b', namespace: 'default', generation: 1 }, spec, status }) as unknown as PodDisruptionBudget
 const pod = (name: string, more: { ready?: boolean; deleting?: boolean; phase?: string } = {}) =>
   ({
     metadata: { name, ...(more.deleting && { deletionTimestamp: at(now) }) },

@@ -1,15 +1,10 @@
 // How many evictions a budget allows. Pure. Source: pkg/controller/disruption (disruption.go), pkg/api/pod/util.
 import type { Draft } from '../../api/kind.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { parseTime, timeText } from '../../api/time.ts'
 import { scaledValue } from '../../kinds/apps/rolling-update.ts'
-import type {
-  PodDisruptionBudget as BudgetObject,
-  PodDisruptionBudgetStatus,
-} from '../../kinds/policy/poddisruptionbudget.ts'
-import { condition, isReady, isTerminal, type Pod } from '../pods.ts'
-
-export type Budget = DeepReadonly<BudgetObject>
+import type { PodDisruptionBudgetStatus, PodDisruptionBudget } from '../../kinds/policy/poddisruptionbudget.ts'
+import { condition, isReady, isTerminal } from '../pods.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
 /** How many pods the owners of the budget's pods want, and how many pods have no owner. */
 export interface Sizes {
@@ -22,7 +17,7 @@ const disruptionTimeoutMs = 120_000
 const conditionType = 'DisruptionAllowed'
 
 /** Shares and the number of pods away are counted from what should be there; a plain minimum from what is there. */
-export const countsByScale = ({ spec }: Budget): boolean =>
+export const countsByScale = ({ spec }: PodDisruptionBudget): boolean =>
   spec.maxUnavailable !== undefined || typeof spec.minAvailable === 'string'
 
 interface BudgetPlan {
@@ -34,7 +29,12 @@ interface BudgetPlan {
 }
 
 /** @param expectedPods how many pods there should be */
-export function planBudget(budget: Budget, pods: readonly Pod[], expectedPods: number, now: number): BudgetPlan {
+export function planBudget(
+  budget: PodDisruptionBudget,
+  pods: readonly Pod[],
+  expectedPods: number,
+  now: number,
+): BudgetPlan {
   const { minAvailable, maxUnavailable } = budget.spec
   const bounded = minAvailable !== undefined || maxUnavailable !== undefined
   const expected = bounded ? expectedPods : 0
@@ -61,7 +61,7 @@ export function planBudget(budget: Budget, pods: readonly Pod[], expectedPods: n
   return { status, overdue, ...(again !== undefined && { again }) }
 }
 
-function pendingEvictions(budget: Budget, pods: readonly Pod[], now: number) {
+function pendingEvictions(budget: PodDisruptionBudget, pods: readonly Pod[], now: number) {
   const pending: Record<string, string> = {}
   const overdue: Pod[] = []
   let again: number | undefined
@@ -80,14 +80,18 @@ function pendingEvictions(budget: Budget, pods: readonly Pod[], now: number) {
 }
 
 /** The status of a budget whose pods could not be counted. */
-export const failedStatus = (budget: Budget, message: string, now: number): Draft<PodDisruptionBudgetStatus> => ({
+export const failedStatus = (
+  budget: PodDisruptionBudget,
+  message: string,
+  now: number,
+): Draft<PodDisruptionBudgetStatus> => ({
   ...budget.status,
   disruptionsAllowed: 0,
   conditions: withCondition(budget, false, 'SyncFailed', message, now, budget.status.observedGeneration ?? 0),
 })
 
 function withCondition(
-  { metadata, status: { conditions = [] } }: Budget,
+  { metadata, status: { conditions = [] } }: PodDisruptionBudget,
   allowed: boolean,
   reason: string,
   message: string,

@@ -1,16 +1,13 @@
 // Which pods stand behind a service, at which addresses and ports, and in what state. Shared by the controllers of
 // Endpoints and EndpointSlices. Source: pkg/controller/util/endpoint, staging endpointslice/utils.go.
 import { parseIP } from '../../api/ip.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
-import { Pod as PodKind } from '../../kinds/core/pod.ts'
-import { Service as ServiceKind } from '../../kinds/core/service.ts'
+import { Pod } from '../../kinds/core/pod.ts'
 import type { ServicePort } from '../../kinds/core/servicespec.ts'
 import type { Caches } from '../context.ts'
 import { keyOf, type Watch, watch } from '../harness.ts'
-import { isReady, isTerminal, type Pod } from '../pods.ts'
+import { isReady, isTerminal } from '../pods.ts'
 import { selectedBy, selecting, type Selector } from '../selection.ts'
-
-export type Service = DeepReadonly<ServiceKind>
+import { Service } from '../../kinds/core/service.ts'
 
 /** A service whose endpoints come from pods. */
 export const hasSelector = (service: Service): boolean =>
@@ -22,19 +19,19 @@ const selectorOf = (service: Service): Selector | undefined =>
 
 /** The pods of a service, whatever their state. */
 export function podsOf(service: Service, caches: Caches): Pod[] {
-  return selectedBy(caches(PodKind), service.metadata.namespace ?? '', selectorOf(service))
+  return selectedBy(caches(Pod), service.metadata.namespace ?? '', selectorOf(service))
 }
 
 /** The keys of the services a pod stands behind. */
 export function servicesOf({ metadata }: Pod, caches: Caches): string[] {
-  return selecting(caches(ServiceKind), selectorOf, metadata).map(service =>
+  return selecting(caches(Service), selectorOf, metadata).map(service =>
     keyOf(metadata.namespace ?? '', service.metadata.name ?? ''),
   )
 }
 
 /** Wakes the services a pod stands behind, when something about the pod changed that an endpoint shows. */
 export const podsOfServices: Watch = watch(
-  PodKind,
+  Pod,
   servicesOf,
   (pod, before) => !before || endpointText(pod) !== endpointText(before),
 )
@@ -65,7 +62,7 @@ export function familiesOf(service: Service, pods: readonly Pod[]): (4 | 6)[] {
 }
 
 /** The number a service port leads to in this pod; undefined when the pod has no port of that name. */
-export function targetPort(pod: Pod, port: DeepReadonly<ServicePort>): number | undefined {
+export function targetPort(pod: Pod, port: ServicePort): number | undefined {
   const { targetPort: target } = port
   if (typeof target === 'number') return target || port.port
   const containers = [

@@ -3,10 +3,10 @@
 import { parseIP } from '../../api/ip.ts'
 import type { Draft } from '../../api/schema/node.ts'
 import { type EndpointAddress, type EndpointPort, Endpoints, type EndpointSubset } from '../../kinds/core/endpoints.ts'
-import { Service as ServiceKind } from '../../kinds/core/service.ts'
+import { Service } from '../../kinds/core/service.ts'
 import { defineController, watch } from '../harness.ts'
 import { objectKey } from '../../api/mirror.ts'
-import { isReady, isTerminal, type Pod } from '../pods.ts'
+import { isReady, isTerminal } from '../pods.ts'
 import { canonicalJson, sameValue } from '../same.ts'
 import {
   addressOf,
@@ -16,11 +16,11 @@ import {
   podReference,
   podsOf,
   podsOfServices,
-  type Service,
   targetPort,
   triggerAnnotation,
   triggerTime,
 } from './backends.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
 const headlessLabel = 'service.kubernetes.io/headless'
 const managedByLabel = 'endpoints.kubernetes.io/managed-by'
@@ -29,7 +29,7 @@ const maxAddresses = 1000
 
 export const endpointsController = defineController({
   name: 'endpoint-controller',
-  reconciles: ServiceKind,
+  reconciles: Service,
   workers: 50,
   watches: [podsOfServices, watch(Endpoints, endpoints => [objectKey(endpoints)])],
   async reconcile(service, ctx) {

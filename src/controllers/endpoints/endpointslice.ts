@@ -1,13 +1,13 @@
 // The EndpointSlice controller: writes down the pods behind each service, for kube-proxy and DNS.
 // Source: pkg/controller/endpointslice, staging endpointslice (reconciler.go, utils.go).
-import type { DeepReadonly, Draft } from '../../api/schema/node.ts'
+import type { Draft } from '../../api/schema/node.ts'
 import { Node } from '../../kinds/core/node.ts'
-import { Pod as PodKind } from '../../kinds/core/pod.ts'
-import { Service as ServiceKind } from '../../kinds/core/service.ts'
+import { Pod } from '../../kinds/core/pod.ts'
+import { Service } from '../../kinds/core/service.ts'
 import { type Endpoint, type EndpointPort, EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
 import type { Context, Caches } from '../context.ts'
 import { defineController, keyOf, watch } from '../harness.ts'
-import { isReady, isTerminal, type Pod } from '../pods.ts'
+import { isReady, isTerminal } from '../pods.ts'
 import { sameValue } from '../same.ts'
 import {
   addressOf,
@@ -17,7 +17,6 @@ import {
   podReference,
   podsOf,
   podsOfServices,
-  type Service,
   servicesOf,
   targetPort,
   triggerAnnotation,
@@ -34,7 +33,7 @@ const zoneLabel = 'topology.kubernetes.io/zone'
 
 export const endpointSliceController = defineController({
   name: 'endpointslice-controller',
-  reconciles: ServiceKind,
+  reconciles: Service,
   workers: 50,
   watches: [
     podsOfServices,
@@ -76,10 +75,10 @@ const slicesOf = ({ metadata }: Service, ctx: Context) =>
     .byIndex('service', serviceOf, keyOf(metadata.namespace ?? '', metadata.name ?? ''))
     .filter(slice => !slice.metadata.deletionTimestamp)
 
-const isOwned = (slice: DeepReadonly<EndpointSlice>, service: Service) =>
+const isOwned = (slice: EndpointSlice, service: Service) =>
   slice.metadata.ownerReferences?.some(owner => owner.uid === service.metadata.uid) ?? false
 
-const serviceOf = (slice: DeepReadonly<EndpointSlice>): string[] => {
+const serviceOf = (slice: EndpointSlice): string[] => {
   const { labels, namespace = '' } = slice.metadata
   return labels?.[managedByLabel] === manager && labels[serviceNameLabel]
     ? [keyOf(namespace, labels[serviceNameLabel])]
@@ -99,26 +98,22 @@ function byFamily(plan: SlicePlan): SlicePlan[] {
     .filter(({ create, update, remove, unchanged }) => [create, update, remove, unchanged].some(list => list.length))
 }
 
-const zoneOf = (node: DeepReadonly<Node> | undefined) => node?.metadata.labels?.[zoneLabel]
+const zoneOf = (node: Node | undefined) => node?.metadata.labels?.[zoneLabel]
 /** What of a node endpoints and their hints depend on. */
-const placeOf = (node: DeepReadonly<Node>) => [
+const placeOf = (node: Node) => [
   zoneOf(node),
   node.status.allocatable?.cpu,
   node.status.conditions?.find(c => c.type === 'Ready')?.status,
 ]
 const podsOnNode = (caches: Caches, node: string): Pod[] =>
-  caches(PodKind).byIndex('node', pod => (pod.spec.nodeName ? [pod.spec.nodeName] : []), node)
+  caches(Pod).byIndex('node', pod => (pod.spec.nodeName ? [pod.spec.nodeName] : []), node)
 const autoServices = (caches: Caches): string[] =>
-  caches(ServiceKind)
+  caches(Service)
     .byIndex('auto hints', service => (isAuto(service) ? ['yes'] : []), 'yes')
     .map(({ metadata }) => keyOf(metadata.namespace ?? '', metadata.name ?? ''))
 
 /** The endpoints of a service, grouped by what may share a slice. */
-function planEndpoints(
-  service: Service,
-  pods: readonly Pod[],
-  nodeOf: (name: string) => DeepReadonly<Node> | undefined,
-): Group[] {
+function planEndpoints(service: Service, pods: readonly Pod[], nodeOf: (name: string) => Node | undefined): Group[] {
   const groups = new Map<string, Group>()
   for (const family of familiesOf(service, pods)) {
     const addressType = family === 6 ? 'IPv6' : 'IPv4'

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { Node } from '../../kinds/core/node.ts'
-import type { Service } from './backends.ts'
 import { planHints, zoneShares } from './hints.ts'
-import type { EndpointSlice, SlicePlan } from './slices.ts'
+import type { SlicePlan } from './slices.ts'
+import type { Service } from '../../kinds/core/service.ts'
+import type { EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
 
 const service = (annotations: object, spec: object = {}) =>
   ({ metadata: { name: 's', annotations }, spec }) as unknown as Service
@@ -16,7 +16,7 @@ const node = (zone: string | undefined, cpu: string | undefined, more: { ready?:
       labels: { ...(zone && { 'topology.kubernetes.io/zone': zone }), ...(more.role && { [more.role]: '' }) },
     },
     status: { allocatable: { cpu }, conditions: [{ type: 'Ready', status: more.ready ?? 'True' }] },
-  }) as unknown as DeepReadonly<Node>
+  }) as unknown as Node
 
 const endpoint = (zone: string, i: number, hint?: string, ready = true) => ({
   addresses: [`10.0.0.${i}`],

@@ -5,14 +5,13 @@
 //
 // Pure. Source: staging endpointslice/trafficdist, endpointslice/topologycache.
 import { quantityMilli } from '../../api/quantity.ts'
-import type { DeepReadonly, Draft } from '../../api/schema/node.ts'
-import type { Node as NodeObject } from '../../kinds/core/node.ts'
-import type { Endpoint, EndpointHints } from '../../kinds/discovery/endpointslice.ts'
+import type { Draft } from '../../api/schema/node.ts'
+import type { Endpoint, EndpointHints, EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
 import { sameValue } from '../same.ts'
-import type { Service } from './backends.ts'
-import type { EndpointSlice, SlicePlan } from './slices.ts'
+import type { SlicePlan } from './slices.ts'
+import type { Node } from '../../kinds/core/node.ts'
+import type { Service } from '../../kinds/core/service.ts'
 
-type Node = DeepReadonly<NodeObject>
 type Hints = Draft<EndpointHints> | undefined
 
 /** How many more clients than its share an endpoint may get. */

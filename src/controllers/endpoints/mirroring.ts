@@ -1,8 +1,8 @@
 // EndpointSlice mirroring: Endpoints that somebody writes by hand, for a service without a selector, are copied into
 // slices, since kube-proxy and DNS read only those. Source: pkg/controller/endpointslicemirroring.
 import { parseIP } from '../../api/ip.ts'
-import type { DeepReadonly, Draft } from '../../api/schema/node.ts'
-import { type EndpointAddress, Endpoints as EndpointsKind } from '../../kinds/core/endpoints.ts'
+import type { Draft } from '../../api/schema/node.ts'
+import { type EndpointAddress, Endpoints } from '../../kinds/core/endpoints.ts'
 import { Service } from '../../kinds/core/service.ts'
 import { type Endpoint, EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
 import type { Context } from '../context.ts'
@@ -10,9 +10,7 @@ import { defineController, keyOf, type Reference, watch } from '../harness.ts'
 import { canonicalJson, sameValue } from '../same.ts'
 import { managedByLabel, serviceNameLabel } from './endpointslice.ts'
 import { triggerAnnotation } from './backends.ts'
-import type { EndpointSlice as Slice, Group } from './slices.ts'
-
-type Endpoints = DeepReadonly<EndpointsKind>
+import type { Group } from './slices.ts'
 
 const manager = 'endpointslicemirroring-controller.k8s.io'
 const skipLabel = 'endpointslice.kubernetes.io/skip-mirror'
@@ -22,7 +20,7 @@ const maxPerSubset = 1000
 
 export const endpointSliceMirroringController = defineController({
   name: 'endpointslicemirroring-controller',
-  reconciles: EndpointsKind,
+  reconciles: Endpoints,
   watches: [
     watch(Service, ({ metadata }) => [keyOf(metadata.namespace ?? '', metadata.name ?? '')]),
     watch(EndpointSlice, slice => mirrored(slice)),
@@ -48,18 +46,18 @@ export const endpointSliceMirroringController = defineController({
   },
 })
 
-const mirrored = ({ metadata: { labels, namespace = '' } }: Slice): string[] => {
+const mirrored = ({ metadata: { labels, namespace = '' } }: EndpointSlice): string[] => {
   const name = labels?.[serviceNameLabel]
   return name && labels?.[managedByLabel] === manager ? [keyOf(namespace, name)] : []
 }
 
-const slicesOf = ({ namespace, name }: Reference, ctx: Context): Slice[] =>
+const slicesOf = ({ namespace, name }: Reference, ctx: Context): EndpointSlice[] =>
   ctx
     .cache(EndpointSlice)
     .byIndex('mirrored', mirrored, keyOf(namespace, name))
     .filter(slice => !slice.metadata.deletionTimestamp)
 
-async function removeAll(slices: readonly Slice[], ctx: Context): Promise<void> {
+async function removeAll(slices: readonly EndpointSlice[], ctx: Context): Promise<void> {
   for (const slice of slices) await ctx.delete(EndpointSlice, slice)
 }
 
@@ -79,7 +77,7 @@ function planMirror({ subsets = [] }: Endpoints): { groups: Group[]; skipped: nu
       ...(appProtocol && { appProtocol }),
     }))
     let room = maxPerSubset
-    const add = (address: DeepReadonly<EndpointAddress>, ready: boolean) => {
+    const add = (address: EndpointAddress, ready: boolean) => {
       const family = parseIP(address.ip)?.family
       if (!family) invalid++
       else if (room === 0) skipped++
@@ -98,10 +96,7 @@ function planMirror({ subsets = [] }: Endpoints): { groups: Group[]; skipped: nu
   return { groups: [...groups.values()], skipped, invalid }
 }
 
-const endpointOf = (
-  { ip, hostname, nodeName, targetRef }: DeepReadonly<EndpointAddress>,
-  ready: boolean,
-): Draft<Endpoint> => ({
+const endpointOf = ({ ip, hostname, nodeName, targetRef }: EndpointAddress, ready: boolean): Draft<Endpoint> => ({
   addresses: [ip],
   conditions: { ready },
   ...(hostname && { hostname }),
@@ -112,7 +107,7 @@ const endpointOf = (
 async function carryOut(
   endpoints: Endpoints,
   groups: readonly Group[],
-  existing: readonly Slice[],
+  existing: readonly EndpointSlice[],
   ctx: Context,
 ): Promise<void> {
   const { labels, annotations } = mirroredMetadata(endpoints)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type EndpointSlice, type Group, planSlices } from './slices.ts'
+import { type Group, planSlices } from './slices.ts'
+import type { EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
 
 const endpoint = (i: number, ready = true) => ({
   addresses: [`10.0.${Math.floor(i / 250)}.${i % 250}`],

@@ -12,7 +12,6 @@ import type { MirrorChange } from '../../api/mirror.ts'
 import type { Context, Caches } from '../context.ts'
 import { type Controller, defineKeyedController, type Result, type Watch } from '../harness.ts'
 import {
-  type Any,
   awaitsDependents,
   type Dependent,
   foregroundFinalizer,
@@ -76,7 +75,7 @@ function changesOf(graph: Graph, kind: AnyKind): Watch {
   }
 }
 
-function* waitingOwner(graph: Graph, of: Any, reference: Owner, caches: Caches): Iterable<string> {
+function* waitingOwner(graph: Graph, of: KubeObject, reference: Owner, caches: Caches): Iterable<string> {
   const owner = graph.owner(of, reference, caches)
   if (owner && awaitsDependents(owner.object)) yield graph.key(owner.kind, owner.object)
 }
@@ -147,7 +146,7 @@ async function live({ graph, absent, ctx, object }: Work, owner: Owner): Promise
   const found = (await ctx.client.find(kind as Kind<KubeObject>, {
     name: owner.name,
     ...(kind.namespaced && { namespace }),
-  })) as Any | undefined
+  })) as KubeObject | undefined
   if (found?.metadata.uid === owner.uid) return awaitsDependents(found) ? 'waiting' : 'solid'
   if (!found && kind.namespaced && elsewhere(ctx, kind, owner)) {
     const message = `ownerRef ${describe(owner)} does not exist in namespace ${JSON.stringify(namespace)}`
@@ -161,7 +160,7 @@ async function live({ graph, absent, ctx, object }: Work, owner: Owner): Promise
 const describe = ({ apiVersion, kind, name, uid }: Owner) => `[${apiVersion}/${kind}, name: ${name}, uid: ${uid}]`
 
 function elsewhere(ctx: Context, kind: AnyKind, owner: Owner): boolean {
-  const uidIndex = (object: Any) => [object.metadata.uid ?? '']
+  const uidIndex = (object: KubeObject) => [object.metadata.uid ?? '']
   return ctx.cache(kind as Kind<KubeObject>).byIndex('uid', uidIndex, owner.uid).length > 0
 }
 
@@ -204,13 +203,13 @@ async function dropOwners({ kind, object, ctx }: Work, owners: readonly Owner[])
   await quietly(ctx.patch(kind as Kind<KubeObject>, object, 'merge', changed(object, { ownerReferences })))
 }
 
-async function unblock({ kind, object, ctx }: Work): Promise<Any> {
+async function unblock({ kind, object, ctx }: Work): Promise<KubeObject> {
   const ownerReferences = object.metadata.ownerReferences!.map(owner => ({ ...owner, blockOwnerDeletion: false }))
   return ctx.patch(kind as Kind<KubeObject>, object, 'merge', changed(object, { ownerReferences }))
 }
 
 /** Only if nobody else has changed it: a Conflict brings the key back with the newer state. */
-const changed = ({ metadata }: Any, fields: object) => ({
+const changed = ({ metadata }: KubeObject, fields: object) => ({
   metadata: { ...fields, uid: metadata.uid, resourceVersion: metadata.resourceVersion },
 })
 

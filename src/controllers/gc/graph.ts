@@ -3,25 +3,23 @@
 import { type AnyKind, type Kind, type KubeObject, parseApiVersion } from '../../api/kind.ts'
 import type { OwnerReference } from '../../api/meta.ts'
 import { objectKey } from '../../api/mirror.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { Caches } from '../context.ts'
 
-export type Any = DeepReadonly<KubeObject>
-export type Owner = DeepReadonly<OwnerReference>
+export type Owner = OwnerReference
 
 export interface Dependent {
   kind: AnyKind
-  object: Any
+  object: KubeObject
 }
 
 export const foregroundFinalizer = 'foregroundDeletion'
 export const orphanFinalizer = 'orphan'
 
-export const hasFinalizer = (object: Any, finalizer: string): boolean =>
+export const hasFinalizer = (object: KubeObject, finalizer: string): boolean =>
   object.metadata.finalizers?.includes(finalizer) ?? false
 
 /** It is being deleted and waits until what depends on it has gone. */
-export const awaitsDependents = (object: Any): boolean =>
+export const awaitsDependents = (object: KubeObject): boolean =>
   object.metadata.deletionTimestamp !== undefined && hasFinalizer(object, foregroundFinalizer)
 
 export class Graph {
@@ -46,7 +44,7 @@ export class Graph {
   }
 
   /** Names an object of any kind. */
-  key(kind: AnyKind, object: Any): string {
+  key(kind: AnyKind, object: KubeObject): string {
     return `${idOf(kind)}|${objectKey(object)}`
   }
 
@@ -62,14 +60,14 @@ export class Graph {
   }
 
   /** The owner as the mirrors know it; undefined when they do not, or when it is another object of that name. */
-  owner(of: Any, owner: Owner, caches: Caches): Dependent | undefined {
+  owner(of: KubeObject, owner: Owner, caches: Caches): Dependent | undefined {
     const kind = this.kindOf(owner)
     const namespace = kind?.namespaced ? of.metadata.namespace : undefined
     const object = kind && caches(kind as Kind<KubeObject>).get(namespace, owner.name)
     return object && object.metadata.uid === owner.uid ? { kind, object } : undefined
   }
 
-  dependents(object: Any, caches: Caches): Dependent[] {
+  dependents(object: KubeObject, caches: Caches): Dependent[] {
     const uid = object.metadata.uid ?? ''
     return this.kinds.flatMap(kind =>
       caches(kind as Kind<KubeObject>)

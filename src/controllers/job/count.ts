@@ -7,12 +7,12 @@
 // (trackJobStatusAndRemoveFinalizers).
 import type { Draft } from '../../api/kind.ts'
 import { timeText } from '../../api/time.ts'
-import type { JobCondition, JobStatus } from '../../kinds/batch/job.ts'
-import type { Pod } from '../pods.ts'
+import type { JobCondition, JobStatus, Job } from '../../kinds/batch/job.ts'
 import { judge } from './failure-policy.ts'
 import { formatIndexes } from './indexes.ts'
 import type { Verdict } from './plan.ts'
-import { hasFailed, hasLimitPerIndex, hasPlace, indexOf, isIndexed, isTracked, type Job, type Tally } from './tally.ts'
+import { hasFailed, hasLimitPerIndex, hasPlace, indexOf, isIndexed, isTracked, type Tally } from './tally.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
 /** Pods counted in one round: their UIDs stand in the status in the meantime. */
 const maxNoted = 500

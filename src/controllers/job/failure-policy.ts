@@ -1,13 +1,12 @@
 // A Job's pod failure policy: which failures end the Job, which do not count. Source: pkg/controller/job
 // (pod_failure_policy.go), KEP-3329.
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { JobSpec, PodFailurePolicyRule } from '../../kinds/batch/jobspec.ts'
-import type { Pod } from '../pods.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
 type Verdict = { action: 'FailJob'; message: string } | { action: 'Ignore' | 'Count' | 'FailIndex' }
 
 /** What the first matching rule makes of a failed pod; without one it counts. */
-export function judge(pod: Pod, spec: DeepReadonly<JobSpec>): Verdict {
+export function judge(pod: Pod, spec: JobSpec): Verdict {
   for (const [i, rule] of (spec.podFailurePolicy?.rules ?? []).entries()) {
     const why = rule.onExitCodes ? byExitCode(pod, rule) : byCondition(pod, rule)
     if (why === undefined) continue
@@ -17,7 +16,7 @@ export function judge(pod: Pod, spec: DeepReadonly<JobSpec>): Verdict {
   return { action: 'Count' }
 }
 
-function byExitCode(pod: Pod, { onExitCodes }: DeepReadonly<PodFailurePolicyRule>): string | undefined {
+function byExitCode(pod: Pod, { onExitCodes }: PodFailurePolicyRule): string | undefined {
   const { containerName, operator, values } = onExitCodes!
   for (const status of [...(pod.status.containerStatuses ?? []), ...(pod.status.initContainerStatuses ?? [])]) {
     const exitCode = status.state.terminated?.exitCode
@@ -29,7 +28,7 @@ function byExitCode(pod: Pod, { onExitCodes }: DeepReadonly<PodFailurePolicyRule
   return undefined
 }
 
-function byCondition(pod: Pod, { onPodConditions }: DeepReadonly<PodFailurePolicyRule>): string | undefined {
+function byCondition(pod: Pod, { onPodConditions }: PodFailurePolicyRule): string | undefined {
   for (const pattern of onPodConditions ?? []) {
     const found = pod.status.conditions?.some(c => c.type === pattern.type && c.status === (pattern.status || 'True'))
     if (found) return `Pod ${pod.metadata.namespace}/${pod.metadata.name} has condition ${pattern.type}`

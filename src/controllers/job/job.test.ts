@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Pod } from '../pods.ts'
 import { isSettled, planCount, planStart, raise } from './count.ts'
 import { judge } from './failure-policy.ts'
 import { planCompletion, planPods, planVerdict } from './plan.ts'
 import { jobPod, namePrefix } from './pod.ts'
-import { endOf, type Job, nextCounts, tally } from './tally.ts'
+import { endOf, nextCounts, tally } from './tally.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
+import type { Job } from '../../kinds/batch/job.ts'
 
 const now = Date.UTC(2026, 0, 1, 12)
 const ago = (seconds: number) => new Date(now - seconds * 1000).toISOString()

@@ -1,12 +1,12 @@
 // The Job controller: runs pods until enough of them have succeeded. tally.ts counts, plan.ts decides, count.ts says
 // what to write down; this file carries out.
 import { counter } from '../../base/metrics.ts'
-import { Job as JobKind } from '../../kinds/batch/job.ts'
-import { Pod as PodKind } from '../../kinds/core/pod.ts'
+import { Job } from '../../kinds/batch/job.ts'
+import { Pod } from '../../kinds/core/pod.ts'
 import type { Context } from '../context.ts'
 import { defineController, keyOf } from '../harness.ts'
 import { claim, orphansOf } from '../owners.ts'
-import { isActive, isReady, isTerminating, type Pod } from '../pods.ts'
+import { isActive, isReady, isTerminating } from '../pods.ts'
 import { createDraft, removePod, slowStart } from '../replicas.ts'
 import { isSettled, planCount, planStart, raise, withEnd } from './count.ts'
 import {
@@ -20,7 +20,7 @@ import {
 } from './plan.ts'
 import { jobPod } from './pod.ts'
 import { untrack } from './untrack.ts'
-import { isIndexed, isTracked, type Job, type Tally, tally, trackingFinalizer } from './tally.ts'
+import { isIndexed, isTracked, type Tally, tally, trackingFinalizer } from './tally.ts'
 
 const finished = counter('job_controller_jobs_finished_total', 'Jobs that ended, by mode, result and reason.')
 const podsFinished = counter('job_controller_job_pods_finished_total', 'Pods of Jobs that ended and were counted.')
@@ -35,12 +35,12 @@ const jobIndex = ({ metadata }: Pod): readonly string[] =>
 
 export const jobController = defineController({
   name: 'job-controller',
-  reconciles: JobKind,
-  owns: [PodKind],
-  watches: [orphansOf(PodKind, JobKind, job => job.spec.selector)],
+  reconciles: Job,
+  owns: [Pod],
+  watches: [orphansOf(Pod, Job, job => job.spec.selector)],
   async reconcile(job, ctx) {
     if (job.spec.managedBy && job.spec.managedBy !== controllerName) return
-    const pods = await claim(ctx, PodKind, JobKind, job, job.spec.selector, undefined, [trackingFinalizer])
+    const pods = await claim(ctx, Pod, Job, job, job.spec.selector, undefined, [trackingFinalizer])
     if (findJobCondition(job, 'Complete') || findJobCondition(job, 'Failed')) return letGo(pods, ctx)
     if (job.metadata.deletionTimestamp) return letGo(pods, ctx)
     const now = ctx.now()
@@ -67,7 +67,7 @@ export const jobController = defineController({
   },
   async gone({ namespace, name }, ctx) {
     // Its pods must not wait for a counter that is gone.
-    await letGo(ctx.cache(PodKind).byIndex('jobs', jobIndex, keyOf(namespace, name)), ctx)
+    await letGo(ctx.cache(Pod).byIndex('jobs', jobIndex, keyOf(namespace, name)), ctx)
   },
 })
 
@@ -135,14 +135,14 @@ interface Round {
 /** Notes, untracks, counts; and says the last word when there is nothing left to count. */
 async function track({ before, job, pods, counted, outcome, numbers }: Round, ctx: Context): Promise<void> {
   const count = planCount(job, pods, counted, outcome, numbers, ctx.now())
-  const noted = await ctx.writeStatus(JobKind, { ...job, status: before.status }, count.status)
+  const noted = await ctx.writeStatus(Job, { ...job, status: before.status }, count.status)
   await letGo(count.untrack, ctx)
   const untracked = new Set(count.untrack)
   const rest = pods.filter(pod => !untracked.has(pod))
   const raised = raise(count.status, rest)
   const ended = outcome && !count.more && isSettled(raised)
   const final = ended ? withEnd(raised, outcome, ctx.now()) : raised
-  await ctx.writeStatus(JobKind, noted, final)
+  await ctx.writeStatus(Job, noted, final)
   const mode = isIndexed(job) ? 'Indexed' : 'NonIndexed'
   const grown = (name: 'succeeded' | 'failed') => Math.max(0, (final[name] ?? 0) - (before.status[name] ?? 0))
   for (const result of ['succeeded', 'failed'] as const)

@@ -5,7 +5,7 @@
 //
 // Source: pkg/controller/job (job_controller.go, backoff_utils.go, success_policy.go).
 import { parseTime } from '../../api/time.ts'
-import { isActive, isTerminating, type Pod } from '../pods.ts'
+import { isActive, isTerminating } from '../pods.ts'
 import { whoGoesFirst } from '../replicas.ts'
 import { parseIndexes } from './indexes.ts'
 import {
@@ -15,10 +15,11 @@ import {
   indexOf,
   isIndexed,
   isTracked,
-  type Job,
   type Tally,
   waitsForEnd,
 } from './tally.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
+import type { Job } from '../../kinds/batch/job.ts'
 
 const firstBackoffMs = 10_000
 const maxBackoffMs = 600_000

@@ -1,25 +1,24 @@
 // A Job's pod: tracked until it is counted, and, in an indexed Job, knowing its index.
 import type { Draft } from '../../api/kind.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { Container } from '../../kinds/core/container.ts'
-import type { Pod as PodObject } from '../../kinds/core/pod.ts'
-import { type Pod, podFromTemplate } from '../pods.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
+import { podFromTemplate } from '../pods.ts'
 import {
   failureCountAnnotation,
   hasLimitPerIndex,
   ignoredCountAnnotation,
   indexLabel,
-  type Job,
   nextCounts,
   trackingFinalizer,
 } from './tally.ts'
+import type { Job } from '../../kinds/batch/job.ts'
 
 const indexVariable = 'JOB_COMPLETION_INDEX'
 /** A name leaves room for the five characters that make it unique. */
 const maxPrefixLength = 63 - 5
 
 /** @param last the failed pod of the index that this one follows, where each index has a limit */
-export function jobPod(job: Job, index: number | undefined, last?: Pod): Draft<PodObject> {
+export function jobPod(job: Job, index: number | undefined, last?: Pod): Draft<Pod> {
   const name = job.metadata.name ?? ''
   const pod = podFromTemplate(job.spec.template, name)
   const finalizers = [...new Set([...(pod.metadata?.finalizers ?? []), trackingFinalizer])]
@@ -58,7 +57,7 @@ function counts(job: Job, last: Pod | undefined): Record<string, string> {
   }
 }
 
-function withIndex(container: DeepReadonly<Container>): DeepReadonly<Container> {
+function withIndex(container: Container): Container {
   if (container.env?.some(({ name }) => name === indexVariable)) return container
   const fieldRef = { apiVersion: 'v1', fieldPath: `metadata.labels['${indexLabel}']` }
   return { ...container, env: [...(container.env ?? []), { name: indexVariable, valueFrom: { fieldRef } }] }

@@ -1,14 +1,12 @@
 // What has become of a Job's pods so far: which have succeeded, which have failed, and what that makes of indexes.
 // A pod is counted while it has the tracking finalizer, or once its UID is written down in the status.
 // Source: pkg/controller/job (job_controller.go, indexed_job_utils.go).
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { parseTime } from '../../api/time.ts'
-import type { Job as JobObject } from '../../kinds/batch/job.ts'
-import { condition, isActive, type Pod } from '../pods.ts'
+import { condition, isActive } from '../pods.ts'
 import { judge } from './failure-policy.ts'
 import { parseIndexes } from './indexes.ts'
-
-export type Job = DeepReadonly<JobObject>
+import type { Job } from '../../kinds/batch/job.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
 export const trackingFinalizer = 'batch.kubernetes.io/job-tracking'
 export const indexLabel = 'batch.kubernetes.io/job-completion-index'

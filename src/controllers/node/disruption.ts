@@ -1,4 +1,5 @@
 // How fast nodes that are not ready lose their pods. Where many nodes of a zone fail at once it is more likely the
+import type { Node } from '../../kinds/core/node.ts'
 // network than the nodes, so it goes slower or not at all:
 //
 //   state of the zone                      nodes tainted NoExecute
@@ -8,10 +9,6 @@
 //   all zones full                         none, and taints are taken back: we are probably cut off ourselves
 //
 // Source: pkg/controller/nodelifecycle (node_lifecycle_controller.go).
-import type { DeepReadonly } from '../../api/schema/node.ts'
-import type { Node as NodeObject } from '../../kinds/core/node.ts'
-
-type Node = DeepReadonly<NodeObject>
 
 export interface EvictionRates {
   /** Nodes per second. */

@@ -1,24 +1,20 @@
-// Taint eviction: a NoExecute taint sends away the pods that do not tolerate it, at once or after the time that they
+// Taint eviction: a Taint taint sends away the pods that do not tolerate it, at once or after the time that they
 // say they can bear it. Source: pkg/controller/tainteviction.
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { parseTime, timeText } from '../../api/time.ts'
 import { Node } from '../../kinds/core/node.ts'
 import type { Taint } from '../../kinds/core/nodespec.ts'
 import { tolerates } from '../../kinds/core/tolerations.ts'
-import { Pod as PodKind } from '../../kinds/core/pod.ts'
+import { Pod } from '../../kinds/core/pod.ts'
 import { defineController, keyOf, watch } from '../harness.ts'
 import { podsOfNodeIndex } from '../pod-gc.ts'
-import type { Pod } from '../pods.ts'
 
-type NoExecute = DeepReadonly<Taint>
-
-const noExecute = (node: DeepReadonly<Node> | undefined): NoExecute[] =>
+const noExecute = (node: Node | undefined): Taint[] =>
   node?.spec.taints?.filter(taint => taint.effect === 'NoExecute') ?? []
 
 export const taintEvictionController = defineController({
   name: 'taint-eviction-controller',
   identity: 'node-controller',
-  reconciles: PodKind,
+  reconciles: Pod,
   workers: 8,
   when: (pod, _before, caches) =>
     !!pod.spec.nodeName && noExecute(caches(Node).get(undefined, pod.spec.nodeName)).length > 0,
@@ -26,7 +22,7 @@ export const taintEvictionController = defineController({
     watch(
       Node,
       (node, caches) =>
-        caches(PodKind)
+        caches(Pod)
           .byIndex('node', podsOfNodeIndex, node.metadata.name ?? '')
           .map(pod => keyOf(pod.metadata.namespace ?? '', pod.metadata.name ?? '')),
       (node, before) =>
@@ -46,16 +42,16 @@ export const taintEvictionController = defineController({
       type: 'DisruptionTarget',
       status: 'True',
       reason: 'DeletionByTaintManager',
-      message: 'Taint manager: deleting due to NoExecute taint',
+      message: 'Taint manager: deleting due to Taint taint',
       lastTransitionTime: timeText(ctx.now()),
     }
-    await ctx.patch(PodKind, pod, 'strategic', { status: { conditions: [condition] } }, { subresource: 'status' })
-    await ctx.delete(PodKind, pod)
+    await ctx.patch(Pod, pod, 'strategic', { status: { conditions: [condition] } }, { subresource: 'status' })
+    await ctx.delete(Pod, pod)
   },
 })
 
 /** When a pod has to leave: undefined for never, now for a taint it does not tolerate at all. */
-export function evictionTime(pod: Pod, taints: readonly NoExecute[], now: number): number | undefined {
+export function evictionTime(pod: Pod, taints: readonly Taint[], now: number): number | undefined {
   let earliest: number | undefined
   for (const taint of taints) {
     const tolerations = (pod.spec.tolerations ?? []).filter(toleration => tolerates(toleration, taint))

@@ -6,15 +6,15 @@
 //                                       ─► pods evicted (eviction.ts)
 //
 // Source: pkg/controller/nodelifecycle.
-import type { DeepReadonly, Draft } from '../../api/schema/node.ts'
+import type { Draft } from '../../api/schema/node.ts'
 import { parseTime, timeText } from '../../api/time.ts'
 import { Lease } from '../../kinds/coordination/lease.ts'
-import { Node as NodeKind, type NodeCondition } from '../../kinds/core/node.ts'
+import { type NodeCondition, Node } from '../../kinds/core/node.ts'
 import type { Taint } from '../../kinds/core/nodespec.ts'
-import { Pod as PodKind } from '../../kinds/core/pod.ts'
+import { Pod } from '../../kinds/core/pod.ts'
 import type { Context } from '../context.ts'
 import { type Controller, defineController, type Watch } from '../harness.ts'
-import { isReady, type Pod } from '../pods.ts'
+import { isReady } from '../pods.ts'
 import { podsOfNodeIndex } from '../pod-gc.ts'
 import { sameValue } from '../same.ts'
 import {
@@ -26,9 +26,6 @@ import {
   RateGate,
   zoneOf,
 } from './disruption.ts'
-
-type Node = DeepReadonly<NodeKind>
-type Condition = DeepReadonly<NodeCondition>
 
 const defaultGraceMs = 50_000
 /** A new node may take longer to say anything. */
@@ -66,7 +63,7 @@ export function nodeLifecycleController(graceMs = defaultGraceMs, rates = defaul
   const gates = new Map<string, RateGate>()
   return defineController({
     name: 'node-controller',
-    reconciles: NodeKind,
+    reconciles: Node,
     watches: [leases, readiness],
     workers: 8,
     async reconcile(node, ctx) {
@@ -120,7 +117,7 @@ function planEviction(
     gate.leave(name)
     return { verdict: 'spare' }
   }
-  const rate = evictionRate(countZones(ctx.cache(NodeKind).list()), zone, rates)
+  const rate = evictionRate(countZones(ctx.cache(Node).list()), zone, rates)
   // None is ready: rather this controller is cut off than all of them.
   if (rate === 'none ready') return { verdict: 'spare' }
   if (isDriven(node)) return { verdict: 'evict' }
@@ -134,11 +131,11 @@ const isDriven = ({ spec }: Node) =>
 
 /** One node more or less that is ready changes what becomes of all that are not. */
 const readiness: Watch = {
-  kind: NodeKind,
+  kind: Node,
   *keys({ item, before }, caches) {
     const was = before && isNodeReady(before.object as Node)
     if (was === isNodeReady(item.object as Node)) return
-    const silent = caches(NodeKind).matching('node-lifecycle-controller', node => !isNodeReady(node))
+    const silent = caches(Node).matching('node-lifecycle-controller', node => !isNodeReady(node))
     for (const { metadata } of silent) yield metadata.name ?? ''
   },
 }
@@ -149,7 +146,7 @@ const leases: Watch = {
   keys: ({ item, type }, caches) => {
     const { namespace, name = '' } = item.object.metadata
     if (namespace !== leaseNamespace || type === 'DELETED') return []
-    const node = caches(NodeKind).get(undefined, name)
+    const node = caches(Node).get(undefined, name)
     return node && readyOf(node)?.status === 'Unknown' ? [name] : []
   },
 }
@@ -171,7 +168,7 @@ export function listen(before: Heard | undefined, news: Pick<Heard, 'renewTime' 
 const reportedTypes = ['Ready', 'MemoryPressure', 'DiskPressure', 'PIDPressure']
 
 /** The conditions of a node that is silent; undefined when they are so already. */
-export function planUnknown({ status, metadata }: Node, now: number): Condition[] | undefined {
+export function planUnknown({ status, metadata }: Node, now: number): NodeCondition[] | undefined {
   const at = timeText(now)
   let changed = false
   const next = [...(status.conditions ?? [])]
@@ -194,9 +191,9 @@ export function planUnknown({ status, metadata }: Node, now: number): Condition[
   return changed ? next : undefined
 }
 
-async function writeConditions(node: Node, conditions: Condition[], ctx: Context): Promise<Node> {
+async function writeConditions(node: Node, conditions: NodeCondition[], ctx: Context): Promise<Node> {
   const wasReady = readyOf(node)?.status === 'True'
-  const written = await ctx.writeStatus(NodeKind, node, { ...node.status, conditions } as Draft<NodeKind['status']>)
+  const written = await ctx.writeStatus(Node, node, { ...node.status, conditions } as Draft<Node['status']>)
   if (!wasReady) return written
   ctx.event(node, 'Normal', 'NodeNotReady', `Node ${node.metadata.name} status is now: NodeNotReady`)
   // Nobody is left to say so: pods of a silent node are not ready, and services leave them out.
@@ -205,17 +202,17 @@ async function writeConditions(node: Node, conditions: Condition[], ctx: Context
 }
 
 async function markPodsNotReady(node: Node, ctx: Context): Promise<void> {
-  const pods = ctx.cache(PodKind).byIndex('node', podsOfNodeIndex, node.metadata.name ?? '')
+  const pods = ctx.cache(Pod).byIndex('node', podsOfNodeIndex, node.metadata.name ?? '')
   const mark = async (pod: Pod) => {
     const condition = { type: 'Ready', status: 'False', lastTransitionTime: timeText(ctx.now()) }
-    await ctx.patch(PodKind, pod, 'strategic', { status: { conditions: [condition] } }, { subresource: 'status' })
+    await ctx.patch(Pod, pod, 'strategic', { status: { conditions: [condition] } }, { subresource: 'status' })
     ctx.event(pod, 'Warning', 'NodeNotReady', 'Node is not ready')
   }
   await Promise.all(pods.filter(isReady).map(mark))
 }
 
 /** The taints a node should have, given its conditions; those of others are kept. */
-export function planTaints(node: Node, verdict: EvictionVerdict, now: number): DeepReadonly<Taint>[] {
+export function planTaints(node: Node, verdict: EvictionVerdict, now: number): Taint[] {
   const wanted: Taint[] = []
   const ready = readyOf(node)?.status
   const key = ready === 'False' ? notReady : ready === 'True' ? undefined : unreachable
@@ -249,5 +246,5 @@ async function writeTaints(node: Node, verdict: EvictionVerdict, ctx: Context): 
   const taints = planTaints(node, verdict, ctx.now())
   if (sameValue(taints, node.spec.taints ?? [])) return
   const { resourceVersion } = node.metadata
-  await ctx.patch(NodeKind, node, 'merge', { metadata: { resourceVersion }, spec: { taints } })
+  await ctx.patch(Node, node, 'merge', { metadata: { resourceVersion }, spec: { taints } })
 }

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Pod } from '../pods.ts'
 import { countZones, evictionRate, RateGate, zoneOf } from './disruption.ts'
 import { evictionTime } from './eviction.ts'
 import { listen, planTaints, planUnknown } from './lifecycle.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
 type Node = Parameters<typeof planTaints>[0]
 const now = Date.UTC(2026, 0, 1)

@@ -2,7 +2,6 @@
 // marked as invalid and a year later deleted. Source: pkg/controller/serviceaccount/legacy_serviceaccount_token_cleaner.go.
 //
 //   last used ──(a year)──► label invalid-since ──(a year)──► deleted
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { ConfigMap } from '../../kinds/core/configmap.ts'
 import { dayText, invalidSinceLabel, lastUsedLabel, trackingMap } from '../../kinds/core/legacy-token.ts'
 import { Pod } from '../../kinds/core/pod.ts'
@@ -51,7 +50,7 @@ type TokenPlan = { do: 'wait'; ms: number } | { do: 'invalidate' } | { do: 'dele
 
 /** The next step for one token; days are milliseconds at their start. */
 export function planToken(
-  secret: DeepReadonly<Secret>,
+  secret: Secret,
   { used, trackedSince, now }: { used: boolean; trackedSince: number | undefined; now: number },
 ): TokenPlan {
   const { labels = {}, creationTimestamp = '' } = secret.metadata

@@ -1,7 +1,6 @@
 // Fills Secrets of type kubernetes.io/service-account-token with a token without end, and deletes them when their
 // service account is gone. Nobody gets such a Secret unasked any more.
 // Source: pkg/controller/serviceaccount/tokens_controller.go.
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { legacyIssuer } from '../../kinds/core/legacy-token.ts'
 import { Secret } from '../../kinds/core/secret.ts'
 import { ServiceAccount } from '../../kinds/core/serviceaccount.ts'
@@ -18,7 +17,7 @@ interface TokenOptions {
   caPem: string
 }
 
-export const isTokenSecret = (secret: DeepReadonly<Secret>): boolean => secret.type === tokenSecretType
+export const isTokenSecret = (secret: Secret): boolean => secret.type === tokenSecretType
 
 export const tokenSecretController = ({ sign, caPem }: TokenOptions): Controller =>
   defineController({
@@ -51,7 +50,7 @@ export const tokenSecretController = ({ sign, caPem }: TokenOptions): Controller
       const token =
         secret.data?.token ?? base64(sign(claimsOf({ namespace, name, account: account.metadata.name ?? '', uid })))
       const metadata = { ...secret.metadata, annotations: { ...annotations, [uidAnnotation]: uid } }
-      await ctx.update(Secret, { ...secret, metadata, data: { ...secret.data, ...wanted, token } } as never)
+      await ctx.update(Secret, { ...secret, metadata, data: { ...secret.data, ...wanted, token } })
     },
   })
 

@@ -11,21 +11,17 @@
 import { messageOf } from '../../base/errors.ts'
 import type { Draft, KubeObject } from '../../api/kind.ts'
 import type { OwnerReference } from '../../api/meta.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
-import type { StatefulSet as StatefulSetObject } from '../../kinds/apps/statefulset.ts'
-import { PersistentVolumeClaim as ClaimKind } from '../../kinds/core/persistentvolumeclaim.ts'
 import type { Context } from '../context.ts'
 import { controllerOf, ownerReference } from '../owner-reference.ts'
-import type { Pod } from '../pods.ts'
-
-type StatefulSet = DeepReadonly<StatefulSetObject>
-type Claim = DeepReadonly<ClaimKind>
+import type { StatefulSet } from '../../kinds/apps/statefulset.ts'
+import { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
 export const claimName = (template: string, set: StatefulSet, ordinal: number): string =>
   `${template}-${set.metadata.name}-${ordinal}`
 
 /** The volume claims of the pod of this number. */
-export function claimsOf(set: StatefulSet, ordinal: number): Draft<ClaimKind>[] {
+export function claimsOf(set: StatefulSet, ordinal: number): Draft<PersistentVolumeClaim>[] {
   return (set.spec.volumeClaimTemplates ?? []).map(({ metadata, spec }) => ({
     metadata: {
       name: claimName(metadata.name ?? '', set, ordinal),
@@ -37,26 +33,26 @@ export function claimsOf(set: StatefulSet, ordinal: number): Draft<ClaimKind>[] 
   }))
 }
 
-const find = (set: StatefulSet, ordinal: number, ctx: Context): Claim[] =>
+const find = (set: StatefulSet, ordinal: number, ctx: Context): PersistentVolumeClaim[] =>
   claimsOf(set, ordinal).flatMap(
-    ({ metadata }) => ctx.cache(ClaimKind).get(set.metadata.namespace, metadata!.name!) ?? [],
+    ({ metadata }) => ctx.cache(PersistentVolumeClaim).get(set.metadata.namespace, metadata!.name!) ?? [],
   )
 
 /** Makes what is missing. Throws when one cannot be made, or is being deleted. */
 export async function createClaims(set: StatefulSet, ordinal: number, pod: string, ctx: Context): Promise<void> {
   for (const draft of claimsOf(set, ordinal)) {
     const name = draft.metadata!.name!
-    const existing = ctx.cache(ClaimKind).get(set.metadata.namespace, name)
+    const existing = ctx.cache(PersistentVolumeClaim).get(set.metadata.namespace, name)
     if (existing?.metadata.deletionTimestamp) throw new Error(`pvc ${name} is being deleted`)
     if (existing) continue
     try {
-      await ctx.create(ClaimKind, draft)
+      await ctx.create(PersistentVolumeClaim, draft)
     } catch (error) {
-      const text = `create Claim ${name} for Pod ${pod} in StatefulSet ${set.metadata.name} failed error: ${messageOf(error)}`
+      const text = `create PersistentVolumeClaim ${name} for Pod ${pod} in StatefulSet ${set.metadata.name} failed error: ${messageOf(error)}`
       ctx.event(set, 'Warning', 'FailedCreate', text)
       throw new Error(`failed to create PVC ${name}: ${messageOf(error)}`, { cause: error })
     }
-    const text = `create Claim ${name} Pod ${pod} in StatefulSet ${set.metadata.name} success`
+    const text = `create PersistentVolumeClaim ${name} Pod ${pod} in StatefulSet ${set.metadata.name} success`
     ctx.event(set, 'Normal', 'SuccessfulCreate', text)
   }
 }
@@ -72,7 +68,8 @@ export const hasStaleClaim = (set: StatefulSet, ordinal: number, pod: string, ct
 export async function keepClaimOwners(set: StatefulSet, ordinal: number, pod: Pod, ctx: Context): Promise<void> {
   for (const claim of find(set, ordinal, ctx)) {
     const ownerReferences = planClaimOwners(set, ordinal, pod, claim)
-    if (ownerReferences) await ctx.update(ClaimKind, { ...claim, metadata: { ...claim.metadata, ownerReferences } })
+    if (ownerReferences)
+      await ctx.update(PersistentVolumeClaim, { ...claim, metadata: { ...claim.metadata, ownerReferences } })
   }
 }
 
@@ -81,21 +78,21 @@ export function planClaimOwners(
   set: StatefulSet,
   ordinal: number,
   pod: Pod,
-  claim: Claim,
-): DeepReadonly<OwnerReference>[] | undefined {
+  claim: PersistentVolumeClaim,
+): OwnerReference[] | undefined {
   const { whenDeleted = 'Retain', whenScaled = 'Retain' } = set.spec.persistentVolumeClaimRetentionPolicy ?? {}
   const have = claim.metadata.ownerReferences ?? []
   const mine = new Set([set.metadata.uid, pod.metadata.uid])
-  const controller = controllerOf(claim as unknown as DeepReadonly<KubeObject>)
+  const controller = controllerOf(claim as unknown as KubeObject)
   const isForeign = controller !== undefined && !mine.has(controller.uid)
   const start = set.spec.ordinals?.start ?? 0
   const isScaledAway = ordinal < start || ordinal >= start + set.spec.replicas
-  const owners: DeepReadonly<KubeObject>[] = []
+  const owners: KubeObject[] = []
   if (whenScaled === 'Delete' && isScaledAway) owners.push(pod)
   else if (whenDeleted === 'Delete') owners.push(set)
   const others = have.filter(owner => !mine.has(owner.uid))
   const wanted = [...others, ...(isForeign ? [] : owners.map(ownerReference))]
-  const text = (references: readonly DeepReadonly<OwnerReference>[]) =>
+  const text = (references: readonly OwnerReference[]) =>
     JSON.stringify(references.map(o => [o.uid, o.controller ?? false]).sort())
   return text(have) === text(wanted) ? undefined : wanted
 }

@@ -1,15 +1,11 @@
 // What makes a pod of a StatefulSet itself: its number, and the name, address and volumes that follow from it.
 // Source: pkg/controller/statefulset/stateful_set_utils.go.
 import type { Draft } from '../../api/kind.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
-import type { StatefulSet as StatefulSetObject } from '../../kinds/apps/statefulset.ts'
-import type { Pod as PodObject } from '../../kinds/core/pod.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 import type { PodTemplateSpec } from '../../kinds/core/podtemplatespec.ts'
 import { revisionLabel } from '../history.ts'
-import type { Pod } from '../pods.ts'
 import { claimName } from './claims.ts'
-
-export type StatefulSet = DeepReadonly<StatefulSetObject>
+import type { StatefulSet } from '../../kinds/apps/statefulset.ts'
 
 const nameLabel = 'statefulset.kubernetes.io/pod-name'
 const indexLabel = 'apps.kubernetes.io/pod-index'
@@ -31,12 +27,7 @@ export function ordinals({ spec }: StatefulSet): [start: number, end: number] {
 }
 
 /** The pod of this number at this revision. */
-export function podOf(
-  set: StatefulSet,
-  ordinal: number,
-  template: DeepReadonly<PodTemplateSpec>,
-  revision: string,
-): Draft<PodObject> {
+export function podOf(set: StatefulSet, ordinal: number, template: PodTemplateSpec, revision: string): Draft<Pod> {
   const name = podName(set, ordinal)
   const volumes = withClaims(set, ordinal, template.spec.volumes ?? [])
   const { labels, annotations, finalizers } = template.metadata

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Pod } from '../pods.ts'
 import { claimsOf, planClaimOwners } from './claims.ts'
-import { lostLabels, ordinalOf, podOf, type StatefulSet } from './identity.ts'
+import { lostLabels, ordinalOf, podOf } from './identity.ts'
 import { planStateful } from './plan.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
+import type { StatefulSet } from '../../kinds/apps/statefulset.ts'
 
 const now = Date.UTC(2026, 0, 1)
 const ago = (seconds: number) => new Date(now - seconds * 1000).toISOString()

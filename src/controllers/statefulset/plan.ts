@@ -3,10 +3,11 @@
 // Source: pkg/controller/statefulset/stateful_set_control.go.
 import type { Draft } from '../../api/kind.ts'
 import { scaledValue } from '../../kinds/apps/rolling-update.ts'
-import type { StatefulSetStatus } from '../../kinds/apps/statefulset.ts'
+import type { StatefulSetStatus, StatefulSet } from '../../kinds/apps/statefulset.ts'
 import { revisionLabel } from '../history.ts'
-import { isAvailable, isReady, isTerminal, type Pod } from '../pods.ts'
-import { ordinalOf, ordinals, type StatefulSet } from './identity.ts'
+import { isAvailable, isReady, isTerminal } from '../pods.ts'
+import { ordinalOf, ordinals } from './identity.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
 /** Names of the revision that pods were of before the update, and of the one they are to be of. */
 interface Revisions {

@@ -1,32 +1,31 @@
 // The StatefulSet controller: numbered pods with names and volumes that stay theirs. plan.ts decides; this file
 // carries out.
 import { isReason, messageOf } from '../../base/errors.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { ControllerRevision } from '../../kinds/apps/controllerrevision.ts'
-import { StatefulSet as StatefulSetKind } from '../../kinds/apps/statefulset.ts'
+import { StatefulSet } from '../../kinds/apps/statefulset.ts'
 import { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts'
-import { Pod as PodKind } from '../../kinds/core/pod.ts'
+import { Pod } from '../../kinds/core/pod.ts'
 import type { PodTemplateSpec } from '../../kinds/core/podtemplatespec.ts'
 import type { Context } from '../context.ts'
 import { defineController } from '../harness.ts'
-import { currentRevision, expiredRevisions, hashLabel, type Revision, revisionLabel } from '../history.ts'
+import { currentRevision, expiredRevisions, hashLabel, revisionLabel } from '../history.ts'
 import { claim, orphansOf } from '../owners.ts'
-import { isTerminal, type Pod } from '../pods.ts'
+import { isTerminal } from '../pods.ts'
 import { nextAvailable, slowStart } from '../replicas.ts'
 import { createClaims, hasStaleClaim, keepClaimOwners } from './claims.ts'
-import { lostLabels, ordinalOf, ordinals, podName, podOf, type StatefulSet } from './identity.ts'
+import { lostLabels, ordinalOf, ordinals, podName, podOf } from './identity.ts'
 import { planStateful, type StatefulPlan } from './plan.ts'
 
 export const statefulSetController = defineController({
   name: 'statefulset-controller',
-  reconciles: StatefulSetKind,
-  owns: [PodKind, ControllerRevision],
+  reconciles: StatefulSet,
+  owns: [Pod, ControllerRevision],
   reads: [PersistentVolumeClaim],
-  watches: [orphansOf(PodKind, StatefulSetKind, set => set.spec.selector)],
+  watches: [orphansOf(Pod, StatefulSet, set => set.spec.selector)],
   async reconcile(set, ctx) {
     const isMine = (pod: Pod) => ordinalOf(set, pod) !== undefined
-    const pods = await claim(ctx, PodKind, StatefulSetKind, set, set.spec.selector, isMine)
-    const history = await currentRevision(ctx, StatefulSetKind, set, hashLabel)
+    const pods = await claim(ctx, Pod, StatefulSet, set, set.spec.selector, isMine)
+    const history = await currentRevision(ctx, StatefulSet, set, hashLabel)
     const { old, collisionCount } = history
     const update = nameOf(history.current)
     const current = old.some(revision => nameOf(revision) === set.status.currentRevision)
@@ -39,7 +38,7 @@ export const statefulSetController = defineController({
     } catch (error) {
       failure = error
     }
-    await ctx.writeStatus(StatefulSetKind, set, { ...plan.status, collisionCount })
+    await ctx.writeStatus(StatefulSet, set, { ...plan.status, collisionCount })
     if (failure) throw failure
     const used = new Set([current, update, ...pods.map(pod => pod.metadata.labels?.[revisionLabel] ?? '')])
     for (const revision of expiredRevisions(old, set.spec.revisionHistoryLimit, r => used.has(nameOf(r))))
@@ -49,13 +48,13 @@ export const statefulSetController = defineController({
   },
 })
 
-const nameOf = (revision: Revision) => revision.metadata.name ?? ''
+const nameOf = (revision: ControllerRevision) => revision.metadata.name ?? ''
 
 async function carryOut(
   set: StatefulSet,
   pods: readonly Pod[],
   plan: StatefulPlan,
-  revisions: readonly Revision[],
+  revisions: readonly ControllerRevision[],
   ctx: Context,
 ): Promise<void> {
   if (set.metadata.deletionTimestamp) return
@@ -69,7 +68,7 @@ async function carryOut(
 }
 
 /** The template as it was at a revision. */
-function templateAt(set: StatefulSet, revisions: readonly Revision[], name: string): DeepReadonly<PodTemplateSpec> {
+function templateAt(set: StatefulSet, revisions: readonly ControllerRevision[], name: string): PodTemplateSpec {
   const data = revisions.find(revision => nameOf(revision) === name)?.data as
     | { spec?: { template?: PodTemplateSpec & { $patch?: string } } }
     | undefined
@@ -81,7 +80,7 @@ function templateAt(set: StatefulSet, revisions: readonly Revision[], name: stri
 async function create(
   set: StatefulSet,
   ordinal: number,
-  template: DeepReadonly<PodTemplateSpec>,
+  template: PodTemplateSpec,
   revision: string,
   ctx: Context,
 ): Promise<void> {
@@ -91,7 +90,7 @@ async function create(
     throw new Error(`a volume claim of ${name} still goes with the pod before`)
   try {
     await createClaims(set, ordinal, name, ctx)
-    const pod = await ctx.create(PodKind, podOf(set, ordinal, template, revision), { owner: set })
+    const pod = await ctx.create(Pod, podOf(set, ordinal, template, revision), { owner: set })
     ctx.event(set, 'Normal', 'SuccessfulCreate', `create ${what} successful`)
     await keepClaimOwners(set, ordinal, pod, ctx)
   } catch (error) {
@@ -112,7 +111,7 @@ async function repair(set: StatefulSet, pod: Pod, ctx: Context): Promise<void> {
       await createClaims(set, ordinal, podName(set, ordinal), ctx)
     const labels = lostLabels(set, ordinal, pod)
     if (labels && !pod.metadata.deletionTimestamp)
-      await ctx.patch(PodKind, pod, 'merge', { metadata: { uid: pod.metadata.uid, labels } })
+      await ctx.patch(Pod, pod, 'merge', { metadata: { uid: pod.metadata.uid, labels } })
   }
   await keepClaimOwners(set, ordinal, pod, ctx)
 }
@@ -120,7 +119,7 @@ async function repair(set: StatefulSet, pod: Pod, ctx: Context): Promise<void> {
 async function remove(set: StatefulSet, pod: Pod, ctx: Context): Promise<void> {
   const what = `Pod ${pod.metadata.name} in StatefulSet ${set.metadata.name}`
   try {
-    if (await ctx.delete(PodKind, pod)) ctx.event(set, 'Normal', 'SuccessfulDelete', `delete ${what} successful`)
+    if (await ctx.delete(Pod, pod)) ctx.event(set, 'Normal', 'SuccessfulDelete', `delete ${what} successful`)
   } catch (error) {
     ctx.event(set, 'Warning', 'FailedDelete', `delete ${what} failed error: ${messageOf(error)}`)
     throw error

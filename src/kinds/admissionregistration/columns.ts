@@ -1,11 +1,10 @@
 // A column that bindings of both kinds of policy have. Source: pkg/printers/internalversion/printers.go.
 import type { LabelSelector } from '../../api/meta.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 
 interface Reference {
   readonly name?: string
   readonly namespace?: string
-  readonly selector?: DeepReadonly<LabelSelector>
+  readonly selector?: LabelSelector
 }
 
 /** The parameters a binding names: one object, those of a selector, or none. */
@@ -17,7 +16,7 @@ export function paramText(reference: Reference | undefined): string {
 }
 
 /** A selector as Go prints it. */
-function selectorText({ matchLabels = {}, matchExpressions = [] }: DeepReadonly<LabelSelector>): string {
+function selectorText({ matchLabels = {}, matchExpressions = [] }: LabelSelector): string {
   const labels = Object.entries(matchLabels).map(([key, value]) => `${key}: ${value},`)
   const requirements = matchExpressions.map(
     ({ key, operator, values = [] }) =>

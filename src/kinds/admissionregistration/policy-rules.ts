@@ -4,7 +4,6 @@ import { named, oneOf, type Problems, present, requiredName, supported, validate
 import { parseApiVersion } from '../../api/kind.ts'
 import { dns1035Errors, dnsSubdomainErrors, pathSegmentErrors, qualifiedNameErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { MutatingAdmissionPolicySpec, Mutation } from './mutatingadmissionpolicy.ts'
 import { failurePolicies, validateConditions, validateMatch } from './request-rules.ts'
 import type { MatchCondition, MatchResources, ParamKind, ParamRef, Variable } from './types.ts'
@@ -12,10 +11,10 @@ import type { AuditAnnotation, ValidatingAdmissionPolicySpec, Validation } from 
 
 interface Policy {
   readonly failurePolicy?: string
-  readonly paramKind?: DeepReadonly<ParamKind>
-  readonly matchConstraints?: DeepReadonly<MatchResources>
-  readonly matchConditions?: readonly DeepReadonly<MatchCondition>[]
-  readonly variables?: readonly DeepReadonly<Variable>[]
+  readonly paramKind?: ParamKind
+  readonly matchConstraints?: MatchResources
+  readonly matchConditions?: readonly MatchCondition[]
+  readonly variables?: readonly Variable[]
 }
 
 const maxAuditAnnotations = 20
@@ -36,7 +35,7 @@ function* validatePolicy(spec: Policy, at: Path): Problems {
     yield* validateVariable(variable, at.field('variables').index(i))
 }
 
-function* validateParamKind({ apiVersion = '', kind = '' }: DeepReadonly<ParamKind>, at: Path): Problems {
+function* validateParamKind({ apiVersion = '', kind = '' }: ParamKind, at: Path): Problems {
   const path = at.field('apiVersion')
   if (!apiVersion) yield path.required()
   else if (apiVersion.split('/').length > 2)
@@ -55,18 +54,14 @@ function* validateParamKind({ apiVersion = '', kind = '' }: DeepReadonly<ParamKi
       .invalid(kind, `may have mixed case, but should otherwise match: ${dns1035Errors(kind.toLowerCase()).join(',')}`)
 }
 
-function* validateVariable({ name, expression }: DeepReadonly<Variable>, at: Path): Problems {
+function* validateVariable({ name, expression }: Variable, at: Path): Problems {
   if (!name) yield at.field('name').required('name is not specified')
   else if (!/^[_a-zA-Z][_a-zA-Z0-9]*$/.test(name))
     yield at.field('name').invalid(name, 'must be a valid CEL identifier')
   yield* present(expression.trim(), at.field('expression'), 'expression is not specified')
 }
 
-export function* validateValidatingPolicy(
-  name: string,
-  spec: DeepReadonly<ValidatingAdmissionPolicySpec>,
-  at: Path,
-): Problems {
+export function* validateValidatingPolicy(name: string, spec: ValidatingAdmissionPolicySpec, at: Path): Problems {
   yield* validatePolicy(spec, at)
   const { validations = [], auditAnnotations = [] } = spec
   if (!validations.length && !auditAnnotations.length)
@@ -79,7 +74,7 @@ export function* validateValidatingPolicy(
 
 const reasons = ['Forbidden', 'Invalid', 'RequestEntityTooLarge']
 
-function* validateValidation(validation: DeepReadonly<Validation>, at: Path): Problems {
+function* validateValidation(validation: Validation, at: Path): Problems {
   const { expression, message = '', messageExpression = '', reason } = validation
   yield* present(expression.trim(), at.field('expression'), 'expression is not specified')
   if (messageExpression && !messageExpression.trim())
@@ -92,7 +87,7 @@ function* validateValidation(validation: DeepReadonly<Validation>, at: Path): Pr
   if (reason !== undefined) yield* supported(reason, reasons, at.field('reason'))
 }
 
-function* validateAuditAnnotations(name: string, list: readonly DeepReadonly<AuditAnnotation>[], at: Path): Problems {
+function* validateAuditAnnotations(name: string, list: readonly AuditAnnotation[], at: Path): Problems {
   const keys = new Set<string>()
   if (list.length > maxAuditAnnotations)
     yield at.invalid(list, `must not have more than ${maxAuditAnnotations} auditAnnotations`)
@@ -107,7 +102,7 @@ function* validateAuditAnnotations(name: string, list: readonly DeepReadonly<Aud
   }
 }
 
-export function* validateMutatingPolicy(spec: DeepReadonly<MutatingAdmissionPolicySpec>, at: Path): Problems {
+export function* validateMutatingPolicy(spec: MutatingAdmissionPolicySpec, at: Path): Problems {
   yield* validatePolicy(spec, at)
   yield* validateMutable(spec.matchConstraints, at.field('matchConstraints'))
   const { mutations = [] } = spec
@@ -117,13 +112,13 @@ export function* validateMutatingPolicy(spec: DeepReadonly<MutatingAdmissionPoli
 }
 
 /** What is deleted cannot be changed. */
-export function* validateMutable(match: DeepReadonly<MatchResources> | undefined, at: Path): Problems {
+export function* validateMutable(match: MatchResources | undefined, at: Path): Problems {
   for (const { operations = [] } of match?.resourceRules ?? [])
     for (const operation of operations)
       yield* supported(operation, ['*', 'CONNECT', 'CREATE', 'UPDATE'], at.field('resourceRules', 'operations'))
 }
 
-function* validateMutation(mutation: DeepReadonly<Mutation>, at: Path): Problems {
+function* validateMutation(mutation: Mutation, at: Path): Problems {
   const { patchType } = mutation
   yield* oneOf(patchType, ['ApplyConfiguration', 'JSONPatch'], at.field('patchType'))
   const fields = { ApplyConfiguration: 'applyConfiguration', JSONPatch: 'jsonPatch' } as const
@@ -139,8 +134,8 @@ function* validateMutation(mutation: DeepReadonly<Mutation>, at: Path): Problems
 
 interface Binding {
   readonly policyName?: string
-  readonly paramRef?: DeepReadonly<ParamRef>
-  readonly matchResources?: DeepReadonly<MatchResources>
+  readonly paramRef?: ParamRef
+  readonly matchResources?: MatchResources
 }
 
 /** What bindings of both kinds say. */
@@ -150,10 +145,7 @@ export function* validateBinding({ policyName, paramRef, matchResources }: Bindi
   if (matchResources) yield* validateMatch(matchResources, at.field('matchResources'))
 }
 
-function* validateParamRef(
-  { name, selector, parameterNotFoundAction: action }: DeepReadonly<ParamRef>,
-  at: Path,
-): Problems {
+function* validateParamRef({ name, selector, parameterNotFoundAction: action }: ParamRef, at: Path): Problems {
   const exclusive = 'name and selector are mutually exclusive'
   if (name) yield* named(pathSegmentErrors, name, at.field('name'))
   if (name && selector) yield at.field('name').forbidden(exclusive)

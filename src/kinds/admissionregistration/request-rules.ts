@@ -3,7 +3,7 @@
 import { named, oneOf, type Problems, present, requiredName, supported, validateSelector } from '../../api/checks.ts'
 import { pathSegmentErrors, qualifiedNameErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
+import type { Mutable } from '../../api/schema/node.ts'
 import type { MatchCondition, MatchResources, NamedRuleWithOperations, Rule, RuleWithOperations } from './types.ts'
 
 const operationNames = ['*', 'CONNECT', 'CREATE', 'DELETE', 'UPDATE']
@@ -12,11 +12,11 @@ export const matchPolicies: readonly string[] = ['Equivalent', 'Exact']
 const maxConditions = 64
 
 /** A rule is about namespaced and other resources unless it says otherwise. */
-export function defaultRules(rules: readonly Rule[] | undefined): void {
+export function defaultRules(rules: Mutable<readonly Rule[]> | undefined): void {
   for (const rule of rules ?? []) rule.scope ??= '*'
 }
 
-export function defaultMatch(match: MatchResources | undefined): void {
+export function defaultMatch(match: Mutable<MatchResources> | undefined): void {
   if (!match) return
   match.matchPolicy ??= 'Equivalent'
   match.namespaceSelector ??= {}
@@ -31,7 +31,7 @@ function* validateList(list: readonly string[], what: string, at: Path): Problem
   if (list.length > 1 && list.includes('*')) yield at.invalid(list, `if '*' is present, must not specify other ${what}`)
 }
 
-export function* validateRule(rule: DeepReadonly<RuleWithOperations>, at: Path): Problems {
+export function* validateRule(rule: RuleWithOperations, at: Path): Problems {
   const { operations = [], apiGroups = [], apiVersions = [], resources = [], scope } = rule
   yield* validateList(operations, 'operations', at.field('operations'))
   for (const [i, operation] of operations.entries())
@@ -62,7 +62,7 @@ function* validateResources(resources: readonly string[], at: Path): Problems {
     yield at.invalid(resources, "if '*' is present, must not specify other resources without subresources")
 }
 
-export function* validateMatch(match: DeepReadonly<MatchResources>, at: Path): Problems {
+export function* validateMatch(match: MatchResources, at: Path): Problems {
   yield* oneOf(match.matchPolicy, matchPolicies, at.field('matchPolicy'))
   for (const field of ['namespaceSelector', 'objectSelector'] as const) {
     if (!match[field]) yield at.field(field).required()
@@ -72,7 +72,7 @@ export function* validateMatch(match: DeepReadonly<MatchResources>, at: Path): P
     for (const [i, rule] of (match[field] ?? []).entries()) yield* validateNamedRule(rule, at.field(field).index(i))
 }
 
-function* validateNamedRule(rule: DeepReadonly<NamedRuleWithOperations>, at: Path): Problems {
+function* validateNamedRule(rule: NamedRuleWithOperations, at: Path): Problems {
   const names = rule.resourceNames ?? []
   for (const [i, name] of names.entries()) {
     const path = at.field('resourceNames').index(i)
@@ -82,10 +82,7 @@ function* validateNamedRule(rule: DeepReadonly<NamedRuleWithOperations>, at: Pat
   yield* validateRule(rule, at)
 }
 
-export function* validateConditions(
-  conditions: readonly DeepReadonly<MatchCondition>[] | undefined,
-  at: Path,
-): Problems {
+export function* validateConditions(conditions: readonly MatchCondition[] | undefined, at: Path): Problems {
   const names = new Set<string>()
   if ((conditions?.length ?? 0) > maxConditions) yield at.tooMany(conditions!.length, maxConditions)
   for (const [i, { name, expression }] of (conditions ?? []).entries()) {

@@ -3,7 +3,7 @@
 import { named, type Problems, present, supported, validateSelector } from '../../api/checks.ts'
 import { dns1035Errors, dnsSubdomainErrors, portErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
+import type { Mutable } from '../../api/schema/node.ts'
 import { defaultRules, failurePolicies, matchPolicies, validateConditions, validateRule } from './request-rules.ts'
 import type { ServiceReference, WebhookClientConfig } from './types.ts'
 import type { MutatingWebhook } from './mutatingwebhookconfiguration.ts'
@@ -15,7 +15,7 @@ const reviewVersions = ['v1', 'v1beta1']
 const sideEffects = ['None', 'NoneOnDryRun']
 const maxTimeoutSeconds = 30
 
-export function defaultWebhooks(webhooks: readonly Webhook[] | undefined): void {
+export function defaultWebhooks(webhooks: Mutable<readonly Webhook[]> | undefined): void {
   for (const webhook of webhooks ?? []) {
     webhook.failurePolicy ??= 'Fail'
     webhook.matchPolicy ??= 'Equivalent'
@@ -27,7 +27,7 @@ export function defaultWebhooks(webhooks: readonly Webhook[] | undefined): void 
   }
 }
 
-export function* validateWebhooks(webhooks: readonly DeepReadonly<Webhook>[] | undefined, at: Path): Problems {
+export function* validateWebhooks(webhooks: readonly Webhook[] | undefined, at: Path): Problems {
   const names = new Set<string>()
   for (const [i, webhook] of (webhooks ?? []).entries()) {
     yield* validateWebhook(webhook, at.index(i))
@@ -37,7 +37,7 @@ export function* validateWebhooks(webhooks: readonly DeepReadonly<Webhook>[] | u
   }
 }
 
-function* validateWebhook(webhook: DeepReadonly<Webhook>, at: Path): Problems {
+function* validateWebhook(webhook: Webhook, at: Path): Problems {
   const { failurePolicy, matchPolicy, timeoutSeconds, sideEffects: effects } = webhook
   yield* validateFullName(webhook.name, at.field('name'))
   for (const [i, rule] of (webhook.rules ?? []).entries()) yield* validateRule(rule, at.field('rules').index(i))
@@ -75,7 +75,7 @@ function* validateReviewVersions(versions: readonly string[], at: Path): Problem
 }
 
 /** A webhook is at a URL or behind a service. */
-function* validateClient(client: DeepReadonly<WebhookClientConfig>, at: Path): Problems {
+function* validateClient(client: WebhookClientConfig, at: Path): Problems {
   const { url, service } = client
   if ((url === undefined) === !service) yield at.required('exactly one of url or service is required')
   else if (url !== undefined) yield* validateUrl(url, at.field('url'))
@@ -98,7 +98,7 @@ export function* validateUrl(text: string, at: Path): Problems {
   if (query) yield at.invalid(query, 'query parameters are not permitted in the URL')
 }
 
-export function* validateService(service: DeepReadonly<ServiceReference>, at: Path): Problems {
+export function* validateService(service: ServiceReference, at: Path): Problems {
   const { name, namespace, path, port = 443 } = service
   yield* present(name, at.field('name'))
   yield* present(namespace, at.field('namespace'))

@@ -18,7 +18,7 @@ export const CustomResourceDefinition = defineKind({
   doc: 'CustomResourceDefinition adds a kind to the API. Its name must be <plural>.<group>.',
   generation: true,
   conditionalUpdate: true,
-  columns: [createdColumn as never],
+  columns: [createdColumn],
   explicit: true,
   defaults: ({ spec }) => defaultDefinition(spec),
   prepare: prepareDefinition,

@@ -4,11 +4,11 @@
 import type { Problems } from '../../api/checks.ts'
 import { isDeepStrictEqual } from 'node:util'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly, Json } from '../../api/schema/node.ts'
+import type { Json } from '../../api/schema/node.ts'
 import { oneSchema, type SchemaProps } from './jsonschema.ts'
 
-type Schema = DeepReadonly<SchemaProps>
-type Value = DeepReadonly<Json>
+type Schema = SchemaProps
+type Value = Json
 
 export function* validateDefaults(schema: Schema, at: Path): Problems {
   if (schema.default !== undefined) {

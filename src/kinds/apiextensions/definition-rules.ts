@@ -6,7 +6,7 @@ import { dns1035Errors, dnsSubdomainErrors } from '../../api/names.ts'
 import type { KubeObject } from '../../api/kind.ts'
 import type { Path } from '../../api/path.ts'
 import { asGiven } from '../../api/schema/empties.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
+import type { Mutable } from '../../api/schema/node.ts'
 import { validateUrl, validateService } from '../admissionregistration/webhook-rules.ts'
 import type {
   CustomResourceConversion,
@@ -25,7 +25,7 @@ interface Definition extends KubeObject {
 const reviewVersions = ['v1', 'v1beta1']
 
 /** What follows from other fields. */
-export function defaultDefinition(spec: CustomResourceDefinitionSpec): void {
+export function defaultDefinition(spec: Mutable<CustomResourceDefinitionSpec>): void {
   const { names } = spec
   if (!names.singular && names.kind) names.singular = names.kind.toLowerCase()
   if (!names.listKind && names.kind) names.listKind = `${names.kind}List`
@@ -35,17 +35,13 @@ export function defaultDefinition(spec: CustomResourceDefinitionSpec): void {
 }
 
 /** Objects are stored in the storage version from the moment it is one. */
-export function prepareDefinition({ spec, status }: Definition): void {
+export function prepareDefinition({ spec, status }: Mutable<Definition>): void {
   const name = spec.versions?.find(version => version.storage)?.name
   if (name !== undefined && !status.storedVersions?.includes(name))
     status.storedVersions = [...(status.storedVersions ?? []), name]
 }
 
-export function* validateDefinition(
-  object: DeepReadonly<Definition>,
-  at: Path,
-  old: DeepReadonly<Definition> | undefined,
-): Problems {
+export function* validateDefinition(object: Definition, at: Path, old: Definition | undefined): Problems {
   const { metadata, spec, status } = object
   if (!old && metadata.name && metadata.name !== `${spec.names.plural}.${spec.group}`)
     yield at.field('metadata', 'name').invalid(metadata.name, 'must be spec.names.plural+"."+spec.group')
@@ -63,7 +59,7 @@ export function* validateDefinition(
       )
 }
 
-function* validateSpec(spec: DeepReadonly<CustomResourceDefinitionSpec>, at: Path): Problems {
+function* validateSpec(spec: CustomResourceDefinitionSpec, at: Path): Problems {
   const { group, scope, names } = spec
   yield* validateGroup(group, at.field('group'))
   yield* oneOf(scope, ['Cluster', 'Namespaced'], at.field('scope'))
@@ -84,7 +80,7 @@ function* validateGroup(group: string, at: Path): Problems {
   else if (!group.includes('.')) yield at.invalid(group, 'should be a domain with at least one dot')
 }
 
-function* validateVersions(spec: DeepReadonly<CustomResourceDefinitionSpec>, at: Path): Problems {
+function* validateVersions(spec: CustomResourceDefinitionSpec, at: Path): Problems {
   const { shared, versions } = inside(spec.versions ?? [])
   const path = at.field('versions')
   if (!shared.schema?.openAPIV3Schema)
@@ -106,7 +102,7 @@ function* validateVersions(spec: DeepReadonly<CustomResourceDefinitionSpec>, at:
   if (errors.length) yield at.field('version').invalid(first, errors.join(','))
 }
 
-function* validateNames(names: DeepReadonly<CustomResourceDefinitionNames>, at: Path): Problems {
+function* validateNames(names: CustomResourceDefinitionNames, at: Path): Problems {
   for (const field of ['plural', 'singular'] as const) {
     const errors = names[field] ? dns1035Errors(names[field]) : []
     if (errors.length) yield at.field(field).invalid(names[field], errors.join(','))
@@ -131,7 +127,7 @@ function* validateLabels(labels: readonly string[] | undefined, at: Path): Probl
   }
 }
 
-function* validateConversion({ strategy, webhook }: DeepReadonly<CustomResourceConversion>, at: Path): Problems {
+function* validateConversion({ strategy, webhook }: CustomResourceConversion, at: Path): Problems {
   yield* oneOf(strategy, ['None', 'Webhook'], at.field('strategy'))
   const [client, versions] = [webhook?.clientConfig, webhook?.conversionReviewVersions ?? []]
   const [clientPath, versionsPath] = [at.field('webhookClientConfig'), at.field('conversionReviewVersions')]
@@ -158,7 +154,7 @@ function* validateReviewVersions(versions: readonly string[], at: Path): Problem
     yield at.invalid(versions, `must include at least one of ${reviewVersions.join(', ')}`)
 }
 
-function* validateStored({ spec, status }: DeepReadonly<Definition>, at: Path): Problems {
+function* validateStored({ spec, status }: Definition, at: Path): Problems {
   const stored = status.storedVersions ?? []
   if (!stored.length) return yield at.invalid(status.storedVersions, 'must have at least one stored version')
   const left = new Set(stored)
@@ -177,8 +173,8 @@ function* validateStored({ spec, status }: DeepReadonly<Definition>, at: Path): 
 
 /** What objects are stored under may not change, nor, once the kind is served, what they are. */
 function* validateFixed(
-  { group, scope, names }: DeepReadonly<CustomResourceDefinitionSpec>,
-  { spec, status }: DeepReadonly<Definition>,
+  { group, scope, names }: CustomResourceDefinitionSpec,
+  { spec, status }: Definition,
   at: Path,
 ): Problems {
   if (status.conditions?.some(c => c.type === 'Established' && c.status === 'True')) {
@@ -193,11 +189,7 @@ const approval = 'api-approved.kubernetes.io'
 const proposal = 'see https://github.com/kubernetes/enhancements/pull/1111'
 
 /** Groups of Kubernetes itself are for kinds that were reviewed, or that say that they were not. */
-function* validateApproval(
-  { metadata, spec }: DeepReadonly<Definition>,
-  old: DeepReadonly<Definition> | undefined,
-  at: Path,
-): Problems {
+function* validateApproval({ metadata, spec }: Definition, old: Definition | undefined, at: Path): Problems {
   if (!/(^|\.)(k8s|kubernetes)\.io$/.test(spec.group)) return
   const value = metadata.annotations?.[approval]
   const state = approvalState(value)

@@ -1,9 +1,8 @@
 // Paths that name a field of a schema, as `.spec.replicas` or `.spec['a b']`.
 // Source: apiextensions-apiserver pkg/apiserver/schema/cel (ValidFieldPath).
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { oneSchema, type SchemaProps } from './jsonschema.ts'
 
-type Schema = DeepReadonly<SchemaProps>
+type Schema = SchemaProps
 
 export type FieldAt = { names: string[]; schema: Schema } | { error: string }
 

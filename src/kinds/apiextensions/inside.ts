@@ -3,7 +3,7 @@
 // Source: apiextensions-apiserver pkg/apis/apiextensions/v1/conversion.go, pkg/apis/apiextensions/types.go.
 import { isDeepStrictEqual } from 'node:util'
 import { Printed } from '../../api/path.ts'
-import type { DeepReadonly, Json, JsonObject, Node, Struct } from '../../api/schema/node.ts'
+import type { Json, JsonObject, Node, Struct } from '../../api/schema/node.ts'
 import {
   CustomResourceColumnDefinition,
   CustomResourceSubresources,
@@ -11,7 +11,7 @@ import {
 } from './definition-types.ts'
 import { JSONSchemaProps, oneSchema } from './jsonschema.ts'
 
-type Version = DeepReadonly<CustomResourceDefinitionVersion>
+type Version = CustomResourceDefinitionVersion
 
 const shareable = ['schema', 'subresources', 'additionalPrinterColumns', 'selectableFields'] as const
 type Shareable = (typeof shareable)[number]

@@ -1,7 +1,7 @@
 // The schemas that definitions carry: OpenAPI's dialect of JSON Schema, with what Kubernetes adds to it.
 // Source: apiextensions-apiserver pkg/apis/apiextensions/v1/types_jsonschema.go.
 import { bool, double, int64, json, list, listByKey, map, string, struct } from '../../api/schema/build.ts'
-import type { DeepReadonly, Json, Node, Of, Struct } from '../../api/schema/node.ts'
+import type { Json, Node, Of, Struct } from '../../api/schema/node.ts'
 
 export const ExternalDocumentation = struct(
   'apiextensions.v1.ExternalDocumentation',
@@ -46,50 +46,50 @@ export type ValidationRule = Of<typeof ValidationRule>
 
 /** A schema. What may be a schema or something else is kept as JSON. */
 export interface SchemaProps {
-  id?: string
-  $schema?: string
-  $ref?: string
-  description?: string
-  type?: string
-  format?: string
-  title?: string
-  default?: Json
-  maximum?: number
-  exclusiveMaximum?: boolean
-  minimum?: number
-  exclusiveMinimum?: boolean
-  maxLength?: number
-  minLength?: number
-  pattern?: string
-  maxItems?: number
-  minItems?: number
-  uniqueItems?: boolean
-  multipleOf?: number
-  enum?: Json[]
-  maxProperties?: number
-  minProperties?: number
-  required?: string[]
-  items?: Json
-  allOf?: SchemaProps[]
-  oneOf?: SchemaProps[]
-  anyOf?: SchemaProps[]
-  not?: SchemaProps
-  properties?: Record<string, SchemaProps>
-  additionalProperties?: Json
-  patternProperties?: Record<string, SchemaProps>
-  dependencies?: Record<string, Json>
-  additionalItems?: Json
-  definitions?: Record<string, SchemaProps>
-  externalDocs?: ExternalDocumentation
-  example?: Json
-  nullable?: boolean
-  'x-kubernetes-preserve-unknown-fields'?: boolean
-  'x-kubernetes-embedded-resource'?: boolean
-  'x-kubernetes-int-or-string'?: boolean
-  'x-kubernetes-list-map-keys'?: string[]
-  'x-kubernetes-list-type'?: string
-  'x-kubernetes-map-type'?: string
-  'x-kubernetes-validations'?: ValidationRule[]
+  readonly id?: string
+  readonly $schema?: string
+  readonly $ref?: string
+  readonly description?: string
+  readonly type?: string
+  readonly format?: string
+  readonly title?: string
+  readonly default?: Json
+  readonly maximum?: number
+  readonly exclusiveMaximum?: boolean
+  readonly minimum?: number
+  readonly exclusiveMinimum?: boolean
+  readonly maxLength?: number
+  readonly minLength?: number
+  readonly pattern?: string
+  readonly maxItems?: number
+  readonly minItems?: number
+  readonly uniqueItems?: boolean
+  readonly multipleOf?: number
+  readonly enum?: readonly Json[]
+  readonly maxProperties?: number
+  readonly minProperties?: number
+  readonly required?: readonly string[]
+  readonly items?: Json
+  readonly allOf?: readonly SchemaProps[]
+  readonly oneOf?: readonly SchemaProps[]
+  readonly anyOf?: readonly SchemaProps[]
+  readonly not?: SchemaProps
+  readonly properties?: Readonly<Record<string, SchemaProps>>
+  readonly additionalProperties?: Json
+  readonly patternProperties?: Readonly<Record<string, SchemaProps>>
+  readonly dependencies?: Readonly<Record<string, Json>>
+  readonly additionalItems?: Json
+  readonly definitions?: Readonly<Record<string, SchemaProps>>
+  readonly externalDocs?: ExternalDocumentation
+  readonly example?: Json
+  readonly nullable?: boolean
+  readonly 'x-kubernetes-preserve-unknown-fields'?: boolean
+  readonly 'x-kubernetes-embedded-resource'?: boolean
+  readonly 'x-kubernetes-int-or-string'?: boolean
+  readonly 'x-kubernetes-list-map-keys'?: readonly string[]
+  readonly 'x-kubernetes-list-type'?: string
+  readonly 'x-kubernetes-map-type'?: string
+  readonly 'x-kubernetes-validations'?: readonly ValidationRule[]
 }
 
 const inner: Node<SchemaProps, false> = { type: 'struct', struct: () => JSONSchemaProps as Struct, optional: true }
@@ -184,8 +184,8 @@ export const JSONSchemaProps: Struct<SchemaProps> = struct(
   },
 )
 
-type Schema = DeepReadonly<SchemaProps>
+type Schema = SchemaProps
 
 /** What stands where one schema may stand, several, or a mere yes or no: the one, if it is that. */
-export const oneSchema = (value: DeepReadonly<Json> | undefined): Schema | undefined =>
+export const oneSchema = (value: Json | undefined): Schema | undefined =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Schema) : undefined

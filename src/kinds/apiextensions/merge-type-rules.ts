@@ -2,10 +2,9 @@
 // Source: apiextensions-apiserver pkg/apis/apiextensions/validation/validation.go.
 import type { Problems } from '../../api/checks.ts'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { oneSchema, type SchemaProps } from './jsonschema.ts'
 
-type Schema = DeepReadonly<SchemaProps>
+type Schema = SchemaProps
 
 function* hasType(schema: Schema, type: string, why: string, at: Path): Problems {
   if (!schema.type) yield at.field('type').required(`must be ${type} if ${why} is specified`)

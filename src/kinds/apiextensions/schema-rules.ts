@@ -3,7 +3,6 @@
 // (ValidateCustomResourceDefinitionOpenAPISchema).
 import type { Problems } from '../../api/checks.ts'
 import type { Path, Problem } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { validateDefaults } from './default-rules.ts'
 import { printedSchema } from './inside.ts'
 import { oneSchema, type SchemaProps } from './jsonschema.ts'
@@ -11,7 +10,7 @@ import { validateListType, validateMapType } from './merge-type-rules.ts'
 import { isUnsupported, validateStructural } from './structural-rules.ts'
 import { validateRules } from './validation-rule-rules.ts'
 
-type Schema = DeepReadonly<SchemaProps>
+type Schema = SchemaProps
 
 export function* validateSchema(schema: Schema, hasStatus: boolean, at: Path): Problems {
   if (hasStatus) yield* validateRoot(schema, at)

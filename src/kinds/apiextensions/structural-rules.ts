@@ -5,10 +5,9 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Problems } from '../../api/checks.ts'
 import { goPatternError } from '../../api/go-pattern.ts'
 import type { Path, Problem } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { oneSchema, type SchemaProps } from './jsonschema.ts'
 
-type Schema = DeepReadonly<SchemaProps>
+type Schema = SchemaProps
 type Level = 'root' | 'item' | 'field'
 
 /** Whether a schema has, anywhere, what structural schemas have no place for. Then nothing more is said of it. */

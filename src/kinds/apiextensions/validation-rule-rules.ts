@@ -2,13 +2,12 @@
 // Source: apiextensions-apiserver pkg/apis/apiextensions/validation/validation.go.
 import type { Problems } from '../../api/checks.ts'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { fieldAt } from './field-path.ts'
 import type { SchemaProps, ValidationRule } from './jsonschema.ts'
 
 const reasons = ['FieldValueDuplicate', 'FieldValueForbidden', 'FieldValueInvalid', 'FieldValueRequired']
 
-export function* validateRules(schema: DeepReadonly<SchemaProps>, at: Path): Problems {
+export function* validateRules(schema: SchemaProps, at: Path): Problems {
   for (const [i, rule] of (schema['x-kubernetes-validations'] ?? []).entries()) {
     const path = at.index(i)
     yield* validateTexts(rule, path)
@@ -26,10 +25,7 @@ export function* validateRules(schema: DeepReadonly<SchemaProps>, at: Path): Pro
 
 const hasBreak = (text: string) => /[\n\r]/.test(text)
 
-function* validateTexts(
-  { rule, message = '', messageExpression = '' }: DeepReadonly<ValidationRule>,
-  at: Path,
-): Problems {
+function* validateTexts({ rule, message = '', messageExpression = '' }: ValidationRule, at: Path): Problems {
   if (!rule.trim()) yield at.field('rule').required('rule is not specified')
   else if (message && !message.trim())
     yield at.field('message').invalid(message, 'message must be non-empty if specified')

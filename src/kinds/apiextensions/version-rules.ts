@@ -2,7 +2,6 @@
 // Source: apiextensions-apiserver pkg/apis/apiextensions/validation/validation.go; apiserver's cel.ValidFieldPath.
 import type { Problems } from '../../api/checks.ts'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import type {
   CustomResourceColumnDefinition,
   CustomResourceDefinitionVersion,
@@ -14,7 +13,7 @@ import type { Part } from './inside.ts'
 import type { SchemaProps } from './jsonschema.ts'
 import { validateSchema } from './schema-rules.ts'
 
-type Version = DeepReadonly<CustomResourceDefinitionVersion>
+type Version = CustomResourceDefinitionVersion
 
 export function* validateVersion(version: Version, hasStatus: boolean, at: Path): Problems {
   const { deprecated = false, deprecationWarning } = version
@@ -65,7 +64,7 @@ function warningErrors(deprecated: boolean, warning: string): string[] {
 const columnTypes = ['boolean', 'date', 'integer', 'number', 'string']
 const columnFormats = ['byte', 'date', 'date-time', 'double', 'float', 'int32', 'int64', 'password']
 
-function* validateColumn(column: DeepReadonly<CustomResourceColumnDefinition>, at: Path): Problems {
+function* validateColumn(column: CustomResourceColumnDefinition, at: Path): Problems {
   const { name, type, format, jsonPath } = column
   if (!name) yield at.field('name').required()
   const types = `must be one of ${columnTypes.join(',')}`
@@ -81,7 +80,7 @@ function* startsWithDot(path: string, at: Path): Problems {
   if (!path.startsWith('.')) yield at.invalid(path, 'must be a simple json path starting with .')
 }
 
-function* validateScale(scale: DeepReadonly<CustomResourceSubresourceScale>, at: Path): Problems {
+function* validateScale(scale: CustomResourceSubresourceScale, at: Path): Problems {
   const { specReplicasPath: spec, statusReplicasPath: status, labelSelectorPath: selector } = scale
   if (!spec) yield at.field('specReplicasPath').required()
   else yield* validateBelow(spec, ['.spec'], 'should be a json path under .spec', at.field('specReplicasPath'))
@@ -104,11 +103,7 @@ function* validateBelow(path: string, roots: readonly string[], error: string, a
 const maxSelectable = 8
 const selectableTypes = ['string', 'boolean', 'integer']
 
-function* validateSelectable(
-  fields: readonly DeepReadonly<SelectableField>[],
-  schema: DeepReadonly<SchemaProps>,
-  at: Path,
-): Problems {
+function* validateSelectable(fields: readonly SelectableField[], schema: SchemaProps, at: Path): Problems {
   const seen = new Set<string>()
   for (const [i, { jsonPath }] of fields.entries()) {
     const path = at.index(i).field('jsonPath')

@@ -3,7 +3,6 @@ import { keptByStatus } from '../status-rules.ts'
 import { named, type Problems, present } from '../../api/checks.ts'
 import { dns1035Errors, dnsSubdomainErrors, pathSegmentErrors, portErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { bool, bytes, int32, listByKey, string, struct, time } from '../../api/schema/build.ts'
 
@@ -74,14 +73,14 @@ export type APIServiceStatus = Of<typeof APIServiceStatus>
 
 const maxPlaces = { groupPriorityMinimum: 20_000, versionPriority: 1000 } as const
 
-function* validatePlaces(spec: DeepReadonly<APIServiceSpec>, at: Path): Problems {
+function* validatePlaces(spec: APIServiceSpec, at: Path): Problems {
   for (const field of ['groupPriorityMinimum', 'versionPriority'] as const)
     if (spec[field] <= 0 || spec[field] > maxPlaces[field])
       yield at.field(field).invalid(spec[field], `must be positive and less than ${maxPlaces[field]}`)
 }
 
 /** Another server has an address and perhaps certificates; this one needs none. */
-function* validateServer(spec: DeepReadonly<APIServiceSpec>, at: Path): Problems {
+function* validateServer(spec: APIServiceSpec, at: Path): Problems {
   const { service, caBundle, insecureSkipTLSVerify } = spec
   const insecure = at.field('insecureSkipTLSVerify')
   if (!service) {

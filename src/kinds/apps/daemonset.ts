@@ -148,7 +148,7 @@ export const DaemonSet = defineKind({
     { name: 'Available', type: 'integer', value: '.status.numberAvailable' },
     { name: 'Node Selector', type: 'string', value: o => selectorCell(o.spec.template.spec.nodeSelector) },
     ...(templateColumns as []),
-    selectorColumn as never,
+    selectorColumn,
   ],
   defaults: d => {
     defaultTemplate(d)

@@ -146,7 +146,7 @@ export const Deployment = defineKind({
     { name: 'Up-to-date', type: 'string', value: o => o.status.updatedReplicas ?? 0 },
     { name: 'Available', type: 'string', value: o => o.status.availableReplicas ?? 0 },
     ...(templateColumns as []),
-    selectorColumn as never,
+    selectorColumn,
   ],
   defaults: d => {
     defaultTemplate(d)

@@ -78,7 +78,7 @@ export const ReplicaSet = defineKind({
     { name: 'Current', type: 'integer', value: '.status.replicas' },
     { name: 'Ready', type: 'integer', value: '.status.readyReplicas' },
     ...(templateColumns as []),
-    selectorColumn as never,
+    selectorColumn,
   ],
   defaults: defaultTemplate,
   explicit: true,

@@ -4,7 +4,6 @@ import { named, notNegative, type Problems, supported, validateLabels } from '..
 import { goStruct } from '../../api/go-value.ts'
 import { dnsLabelErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { validateClaimSpec } from '../core/claim-rules.ts'
 import type { PodTemplateSpec } from '../core/podtemplatespec.ts'
 import type { PersistentVolumeClaim } from '../core/persistentvolumeclaim.ts'
@@ -13,7 +12,7 @@ import { validateCount } from './rolling-update.ts'
 import { RollingUpdateStatefulSetStrategy, type StatefulSetSpec, StatefulSetUpdateStrategy } from './statefulsetspec.ts'
 import { validateLasting, validateSelection } from './workload-rules.ts'
 
-type Spec = DeepReadonly<StatefulSetSpec>
+type Spec = StatefulSetSpec
 
 export function* validateStatefulSet(spec: Spec, at: Path): Problems {
   const { replicas, minReadySeconds, podManagementPolicy, serviceName } = spec
@@ -53,8 +52,8 @@ function* validateStrategy({ updateStrategy }: Spec, at: Path): Problems {
 }
 
 /** The template with the volumes that the set's claims become in each pod. They win over volumes of the same name. */
-function withClaims({ template, volumeClaimTemplates = [] }: Spec): DeepReadonly<PodTemplateSpec> {
-  const nameOf = (claim: DeepReadonly<PersistentVolumeClaim>) => claim.metadata.name ?? ''
+function withClaims({ template, volumeClaimTemplates = [] }: Spec): PodTemplateSpec {
+  const nameOf = (claim: PersistentVolumeClaim) => claim.metadata.name ?? ''
   const names = new Set(volumeClaimTemplates.map(nameOf))
   const volumes = [
     ...[...names].map(name => ({ name, persistentVolumeClaim: { claimName: name } })),

@@ -5,7 +5,7 @@ import { immutable, type Problems, validateSelector } from '../../api/checks.ts'
 import { matches } from '../../api/labels.ts'
 import type { LabelSelector } from '../../api/meta.ts'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
+import type { Mutable } from '../../api/schema/node.ts'
 import { defaultPodSpec } from '../core/pod-defaults.ts'
 import type { PodTemplateSpec } from '../core/podtemplatespec.ts'
 import { validateTemplate } from '../core/template-rules.ts'
@@ -15,11 +15,11 @@ interface HasTemplate {
 }
 
 interface Workload {
-  readonly selector?: DeepReadonly<LabelSelector>
-  readonly template: DeepReadonly<PodTemplateSpec>
+  readonly selector?: LabelSelector
+  readonly template: PodTemplateSpec
 }
 
-export const defaultTemplate = (object: HasTemplate): void => defaultPodSpec(object.spec.template.spec)
+export const defaultTemplate = (object: Mutable<HasTemplate>): void => defaultPodSpec(object.spec.template.spec)
 
 /** How a kind words what it has against a selector that is no selector. */
 interface Words {
@@ -42,22 +42,18 @@ export function* validateSelection({ selector, template }: Workload, words: Word
 }
 
 /** The template's pods are ones that the selector finds. */
-export function* validateMatch(
-  selector: DeepReadonly<LabelSelector> | undefined,
-  { metadata }: DeepReadonly<PodTemplateSpec>,
-  at: Path,
-): Problems {
+export function* validateMatch(selector: LabelSelector | undefined, { metadata }: PodTemplateSpec, at: Path): Problems {
   if (selector && (isEmpty(selector) || matches(selector, metadata.labels))) return
   yield at
     .field('template', 'metadata', 'labels')
     .invalid(asGiven(metadata, 'labels'), '`selector` does not match template `labels`')
 }
 
-const isEmpty = ({ matchLabels, matchExpressions }: DeepReadonly<LabelSelector>) =>
+const isEmpty = ({ matchLabels, matchExpressions }: LabelSelector) =>
   !Object.keys(matchLabels ?? {}).length && !matchExpressions?.length
 
 /** Pods that are made again whenever they end: their containers start again by themselves, and there is no deadline. */
-export function* validateLasting(template: DeepReadonly<PodTemplateSpec>, kind: string, at: Path): Problems {
+export function* validateLasting(template: PodTemplateSpec, kind: string, at: Path): Problems {
   yield* validateTemplate(template, at)
   const { restartPolicy, activeDeadlineSeconds } = template.spec
   if (restartPolicy !== 'Always') yield at.field('spec', 'restartPolicy').notSupported(restartPolicy, ['Always'])

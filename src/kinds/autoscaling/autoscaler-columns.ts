@@ -1,6 +1,5 @@
 // The columns of autoscalers in `kubectl get`. Source: pkg/printers/internalversion (printHorizontalPodAutoscaler).
-import type { Column } from '../../api/kind.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
+import type { Column, KubeObject } from '../../api/kind.ts'
 import { ageColumn } from '../columns.ts'
 import type {
   HorizontalPodAutoscalerSpec,
@@ -9,7 +8,7 @@ import type {
   MetricStatus,
 } from './horizontalpodautoscaler-v2.ts'
 
-type Autoscaler = DeepReadonly<{ spec: HorizontalPodAutoscalerSpec; status: HorizontalPodAutoscalerStatus }>
+export type Autoscaler = { spec: HorizontalPodAutoscalerSpec; status: HorizontalPodAutoscalerStatus }
 
 const columns: readonly { name: string; type: 'string'; value: (o: Autoscaler) => string | number }[] = [
   {
@@ -28,9 +27,9 @@ const columns: readonly { name: string; type: 'string'; value: (o: Autoscaler) =
 ]
 
 /** For objects that `whole` gives the newer form of. */
-export const autoscalerColumns = (whole: (object: never) => unknown): readonly Column<never>[] => [
-  ...columns.map(column => ({ ...column, value: (o: never) => column.value(whole(o) as Autoscaler) })),
-  ageColumn as never,
+export const autoscalerColumns = <T extends KubeObject>(whole: (object: T) => Autoscaler): readonly Column<T>[] => [
+  ...columns.map(column => ({ ...column, value: (o: T) => column.value(whole(o)) })),
+  ageColumn,
 ]
 
 const maxShown = 2
@@ -43,7 +42,7 @@ function targetsText({ spec, status }: Autoscaler): string {
   return texts.length > maxShown ? `${shown} + ${texts.length - maxShown} more...` : shown
 }
 
-function targetText(metric: DeepReadonly<MetricSpec>, status: DeepReadonly<MetricStatus> | undefined): string {
+function targetText(metric: MetricSpec, status: MetricStatus | undefined): string {
   const unknown = '<unknown>'
   const { resource, containerResource, object, external, pods } = metric
   const source = resource ?? containerResource

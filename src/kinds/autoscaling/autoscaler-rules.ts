@@ -3,7 +3,7 @@
 import { named, type Problems, requiredName, supported } from '../../api/checks.ts'
 import type { Path } from '../../api/path.ts'
 import { compareQuantities } from '../../api/quantity.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
+import type { Mutable } from '../../api/schema/node.ts'
 import { dnsLabelErrors, pathSegmentErrors } from '../../api/names.ts'
 import { asGiven } from '../../api/schema/empties.ts'
 import { validateContainerResourceName } from '../core/resource-rules.ts'
@@ -28,18 +28,18 @@ const defaultPolicies = {
 /** The rules of one direction with everything that was left open. */
 export function completeRules(
   direction: 'scaleUp' | 'scaleDown',
-  rules: DeepReadonly<HPAScalingRules> | undefined,
-): HPAScalingRules {
+  rules: HPAScalingRules | undefined,
+): Mutable<HPAScalingRules> {
   return {
     ...(direction === 'scaleUp' && { stabilizationWindowSeconds: 0 }),
     selectPolicy: 'Max',
     ...rules,
     // None at all that somebody has asked for are none, and wrong.
-    policies: ((rules && asGiven(rules, 'policies')) ?? defaultPolicies[direction]) as HPAScalingPolicy[],
+    policies: ((rules && asGiven(rules, 'policies')) ?? defaultPolicies[direction]) as Mutable<HPAScalingPolicy[]>,
   }
 }
 
-export function completeAutoscaler(spec: Spec): void {
+export function completeAutoscaler(spec: Mutable<Spec>): void {
   if (!spec.metrics?.length)
     spec.metrics = [
       { type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 80 } } },
@@ -51,7 +51,7 @@ export function completeAutoscaler(spec: Spec): void {
   }
 }
 
-export function* validateAutoscaler(spec: DeepReadonly<Spec>, at: Path): Problems {
+export function* validateAutoscaler(spec: Spec, at: Path): Problems {
   const { minReplicas: min, maxReplicas: max } = spec
   if (min !== undefined && min < 1) yield at.field('minReplicas').invalid(min, 'must be greater than or equal to 1')
   if (!max) yield at.field('maxReplicas').required('must be set and greater than 0')
@@ -70,7 +70,7 @@ export function* validateAutoscaler(spec: DeepReadonly<Spec>, at: Path): Problem
   if (spec.behavior?.scaleDown) yield* validateRules(spec.behavior.scaleDown, behavior.field('scaleDown'))
 }
 
-type Reference = DeepReadonly<Spec['scaleTargetRef']>
+type Reference = Spec['scaleTargetRef']
 
 function* validateReference(ref: Reference, at: Path): Problems {
   for (const field of ['kind', 'name'] as const) yield* requiredName(pathSegmentErrors, ref[field], at.field(field))
@@ -85,7 +85,7 @@ function* validateVersion({ apiVersion = '' }: Reference, at: Path): Problems {
 const metricTypes = ['ContainerResource', 'External', 'Object', 'Pods', 'Resource']
 const sources = ['object', 'external', 'pods', 'resource', 'containerResource'] as const
 
-function* validateMetric(metric: DeepReadonly<MetricSpec>, at: Path): Problems {
+function* validateMetric(metric: MetricSpec, at: Path): Problems {
   const { type = '' } = metric
   if (!type) yield at.field('type').required('must specify a metric source type')
   yield* supported(type, metricTypes, at.field('type'))
@@ -101,7 +101,7 @@ function* validateMetric(metric: DeepReadonly<MetricSpec>, at: Path): Problems {
       if (other !== own) yield at.field(other).forbidden('must populate the given metric source only')
 }
 
-type Source = DeepReadonly<NonNullable<MetricSpec[(typeof sources)[number]]>>
+type Source = NonNullable<MetricSpec[(typeof sources)[number]]>
 
 function* validateSource(source: Source, type: (typeof sources)[number], at: Path): Problems {
   if ('describedObject' in source) yield* validateReference(source.describedObject, at.field('describedObject'))
@@ -124,7 +124,7 @@ function* validateResource(name: string, type: string, at: Path): Problems {
   else if (type === 'containerResource') yield* validateContainerResourceName(name, at)
 }
 
-function* validateTarget(target: DeepReadonly<MetricTarget>, at: Path): Problems {
+function* validateTarget(target: MetricTarget, at: Path): Problems {
   if (!target.type) yield at.field('type').required('must specify a metric target type')
   if (!['Utilization', 'Value', 'AverageValue'].includes(target.type))
     yield at.field('type').invalid(target.type, 'must be either Utilization, Value, or AverageValue')
@@ -138,7 +138,7 @@ function* validateTarget(target: DeepReadonly<MetricTarget>, at: Path): Problems
 }
 
 /** Which targets a source may have. */
-function* validateTargetOf(type: (typeof sources)[number], target: DeepReadonly<MetricTarget>, at: Path): Problems {
+function* validateTargetOf(type: (typeof sources)[number], target: MetricTarget, at: Path): Problems {
   const { value, averageValue, averageUtilization } = target
   switch (type) {
     case 'object':
@@ -166,7 +166,7 @@ function* validateTargetOf(type: (typeof sources)[number], target: DeepReadonly<
 const maxPeriodSeconds = 1800
 const maxStabilizationSeconds = 3600
 
-function* validateRules(rules: DeepReadonly<HPAScalingRules>, at: Path): Problems {
+function* validateRules(rules: HPAScalingRules, at: Path): Problems {
   const { stabilizationWindowSeconds: window, selectPolicy, tolerance } = rules
   if (window !== undefined && window < 0)
     yield at.field('stabilizationWindowSeconds').invalid(window, 'must be greater than or equal to zero')

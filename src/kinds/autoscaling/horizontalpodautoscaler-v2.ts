@@ -1,8 +1,8 @@
 // Scales a workload by what is measured of it.
-import { autoscalerColumns } from './autoscaler-columns.ts'
+import { type Autoscaler, autoscalerColumns } from './autoscaler-columns.ts'
 import { completeAutoscaler, validateAutoscaler } from './autoscaler-rules.ts'
 import { validateCounts } from '../status-rules.ts'
-import { defineKind, type Of } from '../../api/kind.ts'
+import { defineKind, type KubeObject, type Of } from '../../api/kind.ts'
 import { LabelSelector } from '../../api/meta.ts'
 import { int32, int64, list, listByKey, quantity, string, struct, time } from '../../api/schema/build.ts'
 
@@ -319,7 +319,7 @@ export const HorizontalPodAutoscaler = defineKind({
   categories: ['all'],
   status: true,
   doc: 'HorizontalPodAutoscaler adjusts the number of pods of a workload to metrics such as CPU utilization.',
-  columns: autoscalerColumns(o => o) as never,
+  columns: autoscalerColumns((o: KubeObject & Autoscaler) => o),
   defaults: o => completeAutoscaler(o.spec),
   explicit: true,
   *validate(o, at) {

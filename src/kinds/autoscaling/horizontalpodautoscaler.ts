@@ -1,7 +1,7 @@
 // The older form of the autoscaler: by CPU alone.
-import { autoscalerColumns } from './autoscaler-columns.ts'
+import { type Autoscaler, autoscalerColumns } from './autoscaler-columns.ts'
 import { autoscalerView } from './conversion.ts'
-import { defineKind, type Of } from '../../api/kind.ts'
+import { defineKind, type KubeObject, type Of } from '../../api/kind.ts'
 import { int32, int64, string, struct, time } from '../../api/schema/build.ts'
 
 export const CrossVersionObjectReference = struct(
@@ -76,7 +76,7 @@ export const HorizontalPodAutoscaler = defineKind({
   status: true,
   doc: 'HorizontalPodAutoscaler adjusts the number of pods of a workload to their CPU utilization. Version v2 supports other metrics as well.',
   view: autoscalerView,
-  columns: autoscalerColumns(autoscalerView.toStored as never) as never,
+  columns: autoscalerColumns((o: KubeObject) => autoscalerView.toStored(o) as Autoscaler),
   fields: {
     spec: HorizontalPodAutoscalerSpec.value({ proto: 2, required: true, doc: 'Desired behavior of the autoscaler.' }),
     status: HorizontalPodAutoscalerStatus.value({ proto: 3, doc: 'Most recently observed state of the autoscaler.' }),

@@ -25,7 +25,7 @@ export const Scale = defineKind({
   columns: [
     { name: 'Desired', type: 'integer', value: o => o.spec.replicas ?? 0 },
     { name: 'Available', type: 'integer', value: o => o.status.replicas ?? 0 },
-    ageColumn as never,
+    ageColumn,
   ],
   fields: {
     spec: ScaleSpec.value({ proto: 2, doc: 'Desired size of the workload.' }),

@@ -1,6 +1,5 @@
 // A cron job makes Jobs at the times of a schedule.
 import { warnOfName, warnOfTemplate } from '../core/pod-warnings.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { ObjectMeta } from '../../api/meta.ts'
 import type { Path, Problem } from '../../api/path.ts'
@@ -101,7 +100,7 @@ export const CronJob = defineKind({
       type: 'string',
       value: (o, now) => (o.status.lastScheduleTime ? age(o.status.lastScheduleTime, now) : '<none>'),
     },
-    ageColumn as never,
+    ageColumn,
     { name: 'Containers', type: 'string', wide: true, value: o => joined(containersOf(o).map(c => c.name)) },
     { name: 'Images', type: 'string', wide: true, value: o => joined(containersOf(o).map(c => c.image)) },
     { name: 'Selector', type: 'string', wide: true, value: o => selectorCell(o.spec.jobTemplate.spec.selector) },
@@ -140,5 +139,4 @@ export const CronJob = defineKind({
 })
 export type CronJob = Of<typeof CronJob>
 
-const containersOf = ({ spec }: { readonly spec: DeepReadonly<CronJobSpec> }) =>
-  spec.jobTemplate.spec.template.spec.containers
+const containersOf = ({ spec }: { readonly spec: CronJobSpec }) => spec.jobTemplate.spec.template.spec.containers

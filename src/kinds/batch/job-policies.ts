@@ -5,7 +5,6 @@ import { named, notNegative, type Problems, supported } from '../../api/checks.t
 import { goStruct } from '../../api/go-value.ts'
 import { domainPathErrors, qualifiedNameErrors } from '../../api/names.ts'
 import { noValue, type Path } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import {
   type JobSpec,
   type PodFailurePolicyOnExitCodesRequirement,
@@ -14,7 +13,7 @@ import {
   type SuccessPolicyRule,
 } from './jobspec.ts'
 
-type Spec = DeepReadonly<JobSpec>
+type Spec = JobSpec
 
 const maxIndexed = 100_000
 /** With more completions than `maxIndexed` these are bounded, so that the lists of indexes stay short. */
@@ -84,7 +83,7 @@ function* listed(value: string, texts: readonly string[], at: Path): Problems {
   else yield* supported(value, texts, at)
 }
 
-function* validateRule(spec: Spec, rule: DeepReadonly<PodFailurePolicyRule>, at: Path): Problems {
+function* validateRule(spec: Spec, rule: PodFailurePolicyRule, at: Path): Problems {
   const { action, onExitCodes, onPodConditions } = rule
   yield* listed(action, actions, at.field('action'))
   if (action === 'FailIndex' && spec.backoffLimitPerIndex === undefined)
@@ -101,11 +100,7 @@ function* validateRule(spec: Spec, rule: DeepReadonly<PodFailurePolicyRule>, at:
     yield at.invalid(noValue, 'specifying one of OnExitCodes and OnPodConditions is required')
 }
 
-function* validateExitCodes(
-  spec: Spec,
-  requirement: DeepReadonly<PodFailurePolicyOnExitCodesRequirement>,
-  at: Path,
-): Problems {
+function* validateExitCodes(spec: Spec, requirement: PodFailurePolicyOnExitCodesRequirement, at: Path): Problems {
   const { containerName, operator, values } = requirement
   yield* listed(operator, ['In', 'NotIn'], at.field('operator'))
   const { containers, initContainers } = spec.template.spec
@@ -133,7 +128,7 @@ function* validateSuccess({ completions = 0, successPolicy }: Spec, at: Path): P
   for (const [i, rule] of rules.entries()) yield* validateSuccessRule(rule, completions, at.field('rules').index(i))
 }
 
-function* validateSuccessRule(rule: DeepReadonly<SuccessPolicyRule>, completions: number, at: Path): Problems {
+function* validateSuccessRule(rule: SuccessPolicyRule, completions: number, at: Path): Problems {
   const { succeededCount: count, succeededIndexes: indexes } = rule
   if (count === undefined && indexes === undefined)
     yield at.required('at least one of succeededCount or succeededIndexes must be specified')

@@ -5,7 +5,7 @@ import { goStruct } from '../../api/go-value.ts'
 import { matches } from '../../api/labels.ts'
 import type { Path } from '../../api/path.ts'
 import type { KubeObject } from '../../api/kind.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
+import type { Mutable } from '../../api/schema/node.ts'
 import { parseTime, shortAge } from '../../api/time.ts'
 import { validateTemplate } from '../core/template-rules.ts'
 import { validateMatch } from '../apps/workload-rules.ts'
@@ -22,17 +22,17 @@ import { same } from '../unchanged.ts'
 type Job = KubeObject & { spec: JobSpec; status: JobStatus }
 
 /** The template of a CronJob's Jobs is left as it is but for its pods: the Jobs get their defaults when they are made. */
-export function defaultJobTemplate(spec: JobSpec): void {
+export function defaultJobTemplate(spec: Mutable<JobSpec>): void {
   defaultPolicy(spec)
   defaultPodSpec(spec.template.spec)
 }
 
-function defaultPolicy({ podFailurePolicy }: JobSpec): void {
+function defaultPolicy({ podFailurePolicy }: Mutable<JobSpec>): void {
   for (const rule of podFailurePolicy?.rules ?? [])
     for (const pattern of rule.onPodConditions ?? []) pattern.status ||= 'True'
 }
 
-function defaultJobSpec(spec: JobSpec): void {
+function defaultJobSpec(spec: Mutable<JobSpec>): void {
   spec.completionMode ??= 'NonIndexed'
   spec.suspend ??= false
   spec.manualSelector ??= false
@@ -46,7 +46,7 @@ function defaultJobSpec(spec: JobSpec): void {
   defaultPodSpec(spec.template.spec)
 }
 
-export function defaultJob(job: Job): void {
+export function defaultJob(job: Mutable<Job>): void {
   defaultJobSpec(job.spec)
   if (job.spec.template.metadata.labels && !Object.keys(job.metadata.labels ?? {}).length)
     job.metadata.labels = { ...job.spec.template.metadata.labels }
@@ -56,7 +56,7 @@ const uidLabel = 'batch.kubernetes.io/controller-uid'
 const nameLabel = 'batch.kubernetes.io/job-name'
 
 /** The labels by which a job's pods are its own, in their old and their new names. */
-const ownLabels = ({ uid = '', name = '' }: DeepReadonly<KubeObject['metadata']>) => ({
+const ownLabels = ({ uid = '', name = '' }: KubeObject['metadata']) => ({
   'controller-uid': uid,
   'job-name': name,
   [uidLabel]: uid,
@@ -64,7 +64,7 @@ const ownLabels = ({ uid = '', name = '' }: DeepReadonly<KubeObject['metadata']>
 })
 
 /** A job's pods are its own: they are found by a label with its UID, made here unless the user manages the selector. */
-export function prepareJob(job: Job, old: DeepReadonly<Job> | undefined): void {
+export function prepareJob(job: Mutable<Job>, old: Job | undefined): void {
   const { spec, metadata } = job
   if (old || spec.manualSelector) return
   // Labels that were taken over from the template get what it gets.
@@ -77,7 +77,7 @@ export function prepareJob(job: Job, old: DeepReadonly<Job> | undefined): void {
 }
 
 /** A job's spec, with a selector or as the template of jobs that will get theirs. */
-function* validateJobSpec(spec: DeepReadonly<JobSpec>, at: Path): Problems {
+function* validateJobSpec(spec: JobSpec, at: Path): Problems {
   const { parallelism, completions, backoffLimit, activeDeadlineSeconds, ttlSecondsAfterFinished } = spec
   const { backoffLimitPerIndex, maxFailedIndexes } = spec
   yield* notNegative({ parallelism, completions, backoffLimit, activeDeadlineSeconds, ttlSecondsAfterFinished }, at)
@@ -95,13 +95,13 @@ function* validateJobSpec(spec: DeepReadonly<JobSpec>, at: Path): Problems {
 }
 
 /** The template of a cron job: its selector is made with each job. */
-export function* validateJobTemplate(spec: DeepReadonly<JobSpec>, at: Path): Problems {
+export function* validateJobTemplate(spec: JobSpec, at: Path): Problems {
   if (spec.manualSelector) yield at.field('manualSelector').notSupported(true, ['nil', 'false'])
   if (spec.selector) yield at.field('selector').invalid(spec.selector, '`selector` will be auto-generated')
   yield* validateJobSpec(spec, at)
 }
 
-export function* validateJob(job: DeepReadonly<Job>, at: Path, old: DeepReadonly<Job> | undefined): Problems {
+export function* validateJob(job: Job, at: Path, old: Job | undefined): Problems {
   const { spec, metadata } = job
   const path = at.field('spec')
   if (spec.selector && !spec.manualSelector) yield* validateOwnSelector(job, path, old)
@@ -113,7 +113,7 @@ export function* validateJob(job: DeepReadonly<Job>, at: Path, old: DeepReadonly
     for (const error of dnsLabelErrors(last)) yield at.field('metadata', 'name').invalid(last, error)
 }
 
-function* validateSelected(spec: DeepReadonly<JobSpec>, at: Path): Problems {
+function* validateSelected(spec: JobSpec, at: Path): Problems {
   yield* validateJobSpec(spec, at)
   const problems = [...validateSelector(spec.selector, at.field('selector'))]
   yield* problems
@@ -122,11 +122,7 @@ function* validateSelected(spec: DeepReadonly<JobSpec>, at: Path): Problems {
 }
 
 /** The selector that was made is the one the job has, and so are the labels that it finds pods by. */
-function* validateOwnSelector(
-  { metadata, spec }: DeepReadonly<Job>,
-  at: Path,
-  old: DeepReadonly<Job> | undefined,
-): Problems {
+function* validateOwnSelector({ metadata, spec }: Job, at: Path, old: Job | undefined): Problems {
   const { labels } = spec.template.metadata
   const before = old?.spec.template.metadata.labels
   const own: Record<string, string> = ownLabels(metadata)
@@ -150,7 +146,7 @@ const fixedFields = [
   'managedBy',
 ] as const satisfies readonly (keyof JobSpec)[]
 
-export function* validateJobUpdate(next: DeepReadonly<Job>, old: DeepReadonly<Job>, at: Path): Problems {
+export function* validateJobUpdate(next: Job, old: Job, at: Path): Problems {
   const path = at.field('spec')
   // Kubernetes looks at the whole spec once more, and reports what it finds again.
   yield* validateSelected(next.spec, path)
@@ -166,7 +162,7 @@ export function* validateJobUpdate(next: DeepReadonly<Job>, old: DeepReadonly<Jo
 }
 
 /** Only indexes come and go: as many at a time as there are of them. */
-function* validateCompletionsUpdate(next: DeepReadonly<JobSpec>, old: DeepReadonly<JobSpec>, at: Path): Problems {
+function* validateCompletionsUpdate(next: JobSpec, old: JobSpec, at: Path): Problems {
   const { completions, parallelism, completionMode } = next
   if (completions === old.completions) return
   if (completionMode !== 'Indexed') yield at.invalid(completions, immutable)
@@ -175,7 +171,7 @@ function* validateCompletionsUpdate(next: DeepReadonly<JobSpec>, old: DeepReadon
 }
 
 /** While a job is suspended, where its pods may run, how they are labelled and what they ask for can change. */
-function* validateTemplateUpdate(next: DeepReadonly<Job>, old: DeepReadonly<Job>, at: Path): Problems {
+function* validateTemplateUpdate(next: Job, old: Job, at: Path): Problems {
   const [after, before] = [next.spec.template, old.spec.template]
   if (!isAtRest(old)) {
     if (!same(after, before)) yield at.invalid(goStruct(PodTemplateSpec, after), immutable)
@@ -199,13 +195,13 @@ function* validateTemplateUpdate(next: DeepReadonly<Job>, old: DeepReadonly<Job>
 }
 
 /** Suspended before it has started, or since its last pod has gone. */
-const isAtRest = (job: DeepReadonly<Job>) =>
+const isAtRest = (job: Job) =>
   job.spec.suspend === true && !job.status.active && (job.status.startTime === undefined || condition(job, 'Suspended'))
 
-const condition = (job: DeepReadonly<Job>, type: string) =>
+const condition = (job: Job, type: string) =>
   job.status.conditions?.some(c => c.type === type && c.status === 'True') ?? false
 
-export function jobStatus(job: DeepReadonly<Job>): string {
+export function jobStatus(job: Job): string {
   if (condition(job, 'Complete')) return 'Complete'
   if (condition(job, 'Failed')) return 'Failed'
   if (job.metadata.deletionTimestamp) return 'Terminating'
@@ -214,13 +210,13 @@ export function jobStatus(job: DeepReadonly<Job>): string {
   return condition(job, 'SuccessCriteriaMet') ? 'SuccessCriteriaMet' : 'Running'
 }
 
-export function jobCompletions({ spec, status }: DeepReadonly<Job>): string {
+export function jobCompletions({ spec, status }: Job): string {
   const succeeded = status.succeeded ?? 0
   if (spec.completions !== undefined) return `${succeeded}/${spec.completions}`
   return (spec.parallelism ?? 0) > 1 ? `${succeeded}/1 of ${spec.parallelism}` : `${succeeded}/1`
 }
 
-export function jobDuration({ status }: DeepReadonly<Job>, now: number): string {
+export function jobDuration({ status }: Job, now: number): string {
   const start = parseTime(status.startTime)
   return start === undefined ? '' : shortAge((parseTime(status.completionTime) ?? now) - start)
 }

@@ -112,7 +112,7 @@ export const CertificateSigningRequest = defineKind({
   doc: 'CertificateSigningRequest requests a certificate from a signer. Once it is approved, the signer issues the certificate.',
   selectable: { 'spec.signerName': c => c.spec.signerName ?? '' },
   columns: [
-    ageColumn as never,
+    ageColumn,
     { name: 'SignerName', type: 'string', value: o => o.spec.signerName ?? '' },
     { name: 'Requestor', type: 'string', value: o => o.spec.username ?? '' },
     {

@@ -4,7 +4,6 @@ import { named, type Problems, oneOf, supported, validateSelector } from '../../
 import type { LabelSelector } from '../../api/meta.ts'
 import { dnsLabelErrors, dnsSubdomainErrors, labelValueErrors, qualifiedNameErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import type {
   Affinity,
   NodeSelector,
@@ -17,9 +16,9 @@ import type {
   TopologySpreadConstraint,
 } from './affinity.ts'
 
-type Requirement = DeepReadonly<NodeSelectorRequirement>
+type Requirement = NodeSelectorRequirement
 
-export function* validateAffinity(affinity: DeepReadonly<Affinity>, at: Path): Problems {
+export function* validateAffinity(affinity: Affinity, at: Path): Problems {
   const { nodeAffinity, podAffinity, podAntiAffinity } = affinity
   if (nodeAffinity) {
     const { requiredDuringSchedulingIgnoredDuringExecution: required } = nodeAffinity
@@ -40,7 +39,7 @@ function* validateWeight(weight: number, at: Path): Problems {
 }
 
 /** At least one term, each with rules of its own. */
-export function* validateNodeSelector(selector: DeepReadonly<NodeSelector>, at: Path): Problems {
+export function* validateNodeSelector(selector: NodeSelector, at: Path): Problems {
   const path = at.field('nodeSelectorTerms')
   if (!selector.nodeSelectorTerms?.length) yield path.required('must have at least one node selector term')
   for (const [i, term] of (selector.nodeSelectorTerms ?? []).entries())
@@ -48,7 +47,7 @@ export function* validateNodeSelector(selector: DeepReadonly<NodeSelector>, at: 
 }
 
 /** Values that no label can have are let through where the term is only a wish. */
-function* validateNodeTerm(term: DeepReadonly<NodeSelectorTerm>, isRequired: boolean, at: Path): Problems {
+function* validateNodeTerm(term: NodeSelectorTerm, isRequired: boolean, at: Path): Problems {
   for (const [i, requirement] of (term.matchExpressions ?? []).entries())
     yield* validateRequirement(requirement, isRequired, at.field('matchExpressions').index(i))
   for (const [i, requirement] of (term.matchFields ?? []).entries())
@@ -88,7 +87,7 @@ function* validateFieldRequirement({ key, operator, values = [] }: Requirement, 
   else for (const [i, value] of values.entries()) yield* named(dnsSubdomainErrors, value, at.field('values').index(i))
 }
 
-function* validatePodTerms(affinity: DeepReadonly<PodAffinity>, at: Path): Problems {
+function* validatePodTerms(affinity: PodAffinity, at: Path): Problems {
   const required = at.field('requiredDuringSchedulingIgnoredDuringExecution')
   for (const [i, term] of (affinity.requiredDuringSchedulingIgnoredDuringExecution ?? []).entries())
     yield* validatePodTerm(term, required.index(i))
@@ -99,7 +98,7 @@ function* validatePodTerms(affinity: DeepReadonly<PodAffinity>, at: Path): Probl
   }
 }
 
-function* validatePodTerm(term: DeepReadonly<PodAffinityTerm>, at: Path): Problems {
+function* validatePodTerm(term: PodAffinityTerm, at: Path): Problems {
   yield* validateSelector(term.labelSelector, at.field('labelSelector'))
   yield* validateSelector(term.namespaceSelector, at.field('namespaceSelector'))
   for (const name of term.namespaces ?? []) yield* named(dnsLabelErrors, name, at.field('namespace'))
@@ -109,7 +108,7 @@ function* validatePodTerm(term: DeepReadonly<PodAffinityTerm>, at: Path): Proble
 }
 
 /** Labels of the pod itself that the others must, or must not, have the same of. */
-function* validateLabelKeys(term: DeepReadonly<PodAffinityTerm>, at: Path): Problems {
+function* validateLabelKeys(term: PodAffinityTerm, at: Path): Problems {
   const { labelSelector, matchLabelKeys = [], mismatchLabelKeys = [] } = term
   for (const field of ['matchLabelKeys', 'mismatchLabelKeys'] as const) {
     const keys = term[field] ?? []
@@ -136,11 +135,11 @@ export function* validateEffect(effect: string | undefined, mayBeEmpty: boolean,
   if (!mayBeEmpty || effect) yield* oneOf(effect, effects, at)
 }
 
-export function* validateTolerations(tolerations: readonly DeepReadonly<Toleration>[] | undefined, at: Path): Problems {
+export function* validateTolerations(tolerations: readonly Toleration[] | undefined, at: Path): Problems {
   for (const [i, toleration] of (tolerations ?? []).entries()) yield* validateToleration(toleration, at.index(i))
 }
 
-function* validateToleration(toleration: DeepReadonly<Toleration>, at: Path): Problems {
+function* validateToleration(toleration: Toleration, at: Path): Problems {
   const { key, operator = '', value = '', effect = '', tolerationSeconds } = toleration
   if (key) yield* named(qualifiedNameErrors, key, at.field('key'))
   else if (operator !== 'Exists')
@@ -165,10 +164,7 @@ function* validateTolerated(operator: string, value: string, at: Path): Problems
   } else yield at.notSupported(operator, ['Equal', 'Exists'])
 }
 
-export function* validateSpread(
-  constraints: readonly DeepReadonly<TopologySpreadConstraint>[] | undefined,
-  at: Path,
-): Problems {
+export function* validateSpread(constraints: readonly TopologySpreadConstraint[] | undefined, at: Path): Problems {
   for (const [i, constraint] of (constraints ?? []).entries()) {
     yield* validateConstraint(constraint, at.index(i))
     const { topologyKey, whenUnsatisfiable } = constraint
@@ -178,7 +174,7 @@ export function* validateSpread(
   }
 }
 
-function* validateConstraint(constraint: DeepReadonly<TopologySpreadConstraint>, at: Path): Problems {
+function* validateConstraint(constraint: TopologySpreadConstraint, at: Path): Problems {
   const { maxSkew, topologyKey, whenUnsatisfiable, minDomains, labelSelector } = constraint
   if (maxSkew <= 0) yield at.field('maxSkew').invalid(maxSkew, 'must be greater than zero')
   if (!topologyKey) yield at.field('topologyKey').required('can not be empty')
@@ -196,11 +192,7 @@ function* validateConstraint(constraint: DeepReadonly<TopologySpreadConstraint>,
   yield* validateSelector(labelSelector, at.field('labelSelector'))
 }
 
-function* validateSpreadKeys(
-  keys: readonly string[],
-  selector: DeepReadonly<LabelSelector> | undefined,
-  at: Path,
-): Problems {
+function* validateSpreadKeys(keys: readonly string[], selector: LabelSelector | undefined, at: Path): Problems {
   if (keys.length && !selector) yield at.forbidden('must not be specified when labelSelector is not set')
   const selected = new Set([
     ...Object.keys(selector?.matchLabels ?? {}),
@@ -213,7 +205,7 @@ function* validateSpreadKeys(
 }
 
 /** Places for new volumes: every key once, and every value of it once. */
-export function* validateTopologyTerm(term: DeepReadonly<TopologySelectorTerm>, at: Path): Problems {
+export function* validateTopologyTerm(term: TopologySelectorTerm, at: Path): Problems {
   const keys = new Set<string>()
   for (const [i, { key, values }] of (term.matchLabelExpressions ?? []).entries()) {
     const path = at.field('matchLabelExpressions').index(i)

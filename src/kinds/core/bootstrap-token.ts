@@ -1,7 +1,6 @@
 // Bootstrap tokens: Secrets in kube-system by which a new node, or a new cluster's admin, shows that it was invited.
 // Source: kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens.
 import { parseTime } from '../../api/time.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { Secret } from './secret.ts'
 
 export const bootstrapTokenType = 'bootstrap.kubernetes.io/token'
@@ -29,7 +28,7 @@ export interface BootstrapToken {
 }
 
 /** What a Secret says as a bootstrap token; undefined when it is none, or not a whole one. */
-export function readBootstrapToken(secret: DeepReadonly<Secret>): BootstrapToken | undefined {
+export function readBootstrapToken(secret: Secret): BootstrapToken | undefined {
   const text = (key: string) => Buffer.from(secret.data?.[key] ?? '', 'base64').toString()
   const [id, tokenSecret, expiration] = [text('token-id'), text('token-secret'), text('expiration')]
   const whole = splitBootstrapToken(`${id}.${tokenSecret}`)

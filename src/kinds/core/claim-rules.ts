@@ -13,10 +13,9 @@ import type { ObjectMeta } from '../../api/meta.ts'
 import { dnsLabelErrors, dnsSubdomainErrors } from '../../api/names.ts'
 import { Printed, type Path } from '../../api/path.ts'
 import { compareQuantities } from '../../api/quantity.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { PersistentVolumeClaimSpec } from './persistentvolumeclaimspec.ts'
 
-type Spec = DeepReadonly<PersistentVolumeClaimSpec>
+type Spec = PersistentVolumeClaimSpec
 
 const accessModes = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod']
 export const volumeModes = ['Block', 'Filesystem']
@@ -79,7 +78,7 @@ function* validateTwoSources({ dataSource, dataSourceRef }: Spec, at: Path): Pro
 
 /** The claim that is made for an ephemeral volume: of its metadata only labels and annotations are taken. */
 export function* validateClaimTemplate(
-  template: { readonly metadata: DeepReadonly<ObjectMeta>; readonly spec: Spec },
+  template: { readonly metadata: ObjectMeta; readonly spec: Spec },
   at: Path,
 ): Problems {
   const { labels, annotations, ...rest } = template.metadata

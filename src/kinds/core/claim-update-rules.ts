@@ -6,13 +6,12 @@ import type { KubeObject } from '../../api/kind.ts'
 import { unifiedDiff } from '../../api/line-diff.ts'
 import { type Path, root } from '../../api/path.ts'
 import { compareQuantities } from '../../api/quantity.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { immutableValue, same } from '../unchanged.ts'
 import type { PersistentVolumeClaimStatus } from './persistentvolumeclaim.ts'
 import { PersistentVolumeClaimSpec } from './persistentvolumeclaimspec.ts'
 
-type Claim = DeepReadonly<KubeObject & { spec: PersistentVolumeClaimSpec; status: PersistentVolumeClaimStatus }>
-type Spec = DeepReadonly<PersistentVolumeClaimSpec>
+type Claim = KubeObject & { spec: PersistentVolumeClaimSpec; status: PersistentVolumeClaimStatus }
+type Spec = PersistentVolumeClaimSpec
 
 /** Where the class of a claim stood before it had a field. */
 const betaClass = 'volume.beta.kubernetes.io/storage-class'

@@ -1,5 +1,6 @@
 // The health of a part of the control plane; kept for old tools.
-import { defineKind, type Of } from '../../api/kind.ts'
+// Source of the columns: pkg/printers/internalversion/printers.go (printComponentStatus).
+import { type Column, defineKind, type Of } from '../../api/kind.ts'
 import { listByKey, string, struct } from '../../api/schema/build.ts'
 
 export const ComponentCondition = struct('core.v1.ComponentCondition', 'Health of a component of the control plane.', {
@@ -9,6 +10,21 @@ export const ComponentCondition = struct('core.v1.ComponentCondition', 'Health o
   error: string({ proto: 4, doc: 'Error that the health check returned.' }),
 })
 export type ComponentCondition = Of<typeof ComponentCondition>
+
+type HasConditions = { readonly conditions?: readonly ComponentCondition[] }
+
+const healthOf = ({ conditions }: HasConditions) => conditions?.find(condition => condition.type === 'Healthy')
+
+const columns: readonly Column<HasConditions>[] = [
+  {
+    name: 'Status',
+    type: 'string',
+    value: object => ({ True: 'Healthy', False: 'Unhealthy' })[healthOf(object)?.status ?? ''] ?? 'Unknown',
+    doc: 'Health of the component.',
+  },
+  { name: 'Message', type: 'string', value: o => healthOf(o)?.message ?? '', doc: 'What the health check says.' },
+  { name: 'Error', type: 'string', value: o => healthOf(o)?.error ?? '', doc: 'Why the health check failed.' },
+]
 
 export const ComponentStatus = defineKind({
   group: '',
@@ -20,6 +36,8 @@ export const ComponentStatus = defineKind({
   shortNames: ['cs'],
   verbs: ['get', 'list'],
   doc: 'Deprecated: ComponentStatus reports the health of a component of the control plane, for old clients.',
+  age: false,
+  columns,
   fields: {
     conditions: listByKey('type', ComponentCondition, {
       proto: 2,

@@ -3,7 +3,6 @@
 import { named, oneOf, type Problems, requiredName, supported } from '../../api/checks.ts'
 import { dnsLabelErrors, portErrors, portNameErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { Container, EphemeralContainer } from './container.ts'
 import { validateEnv, validateEnvFrom } from './env-rules.ts'
 import { validateDevices, validateMounts } from './mount-rules.ts'
@@ -13,15 +12,13 @@ import { validateContainerResourceName, validateRequirements } from './resource-
 import { validateContainerSecurity } from './security-rules.ts'
 import type { Volumes } from './volume-rules.ts'
 
-type Read = DeepReadonly<Container>
-
 export const pullPolicies = ['Always', 'IfNotPresent', 'Never']
 export const protocols = ['SCTP', 'TCP', 'UDP']
 const restartPolicies = ['Always', 'Never', 'OnFailure']
 
 /** What containers are judged against. */
 export interface PodContext {
-  spec: DeepReadonly<PodSpec>
+  spec: PodSpec
   volumes: Volumes
   /** Names of the pod's claims on devices. */
   claims: ReadonlySet<string>
@@ -56,12 +53,12 @@ function* uniqueName(name: string, names: Set<string>, at: Path): Problems {
   if (name) names.add(name)
 }
 
-function* validateLife(container: Read, { ending }: PodContext, at: Path): Problems {
+function* validateLife(container: Container, { ending }: PodContext, at: Path): Problems {
   if (container.lifecycle) yield* validateLifecycle(container.lifecycle, ending, at.field('lifecycle'))
   yield* validateProbes(container, ending, at)
 }
 
-function* validateInit(container: Read, names: Set<string>, context: PodContext, at: Path): Problems {
+function* validateInit(container: Container, names: Set<string>, context: PodContext, at: Path): Problems {
   yield* validateCommon(container, context, at)
   yield* validateRestart(container, at)
   yield* uniqueName(container.name, names, at)
@@ -76,7 +73,7 @@ const maxRules = 20
 const maxExitCodes = 255
 
 /** When a container of its own starts again, by exit codes first. */
-function* validateRestart({ restartPolicy, restartPolicyRules: rules = [] }: Read, at: Path): Problems {
+function* validateRestart({ restartPolicy, restartPolicyRules: rules = [] }: Container, at: Path): Problems {
   if (restartPolicy !== undefined) yield* supported(restartPolicy, restartPolicies, at.field('restartPolicy'))
   else if (rules.length)
     yield at.field('restartPolicy').required('must specify restartPolicy when restart rules are used')
@@ -109,14 +106,14 @@ const notForDebugging = [
 ] as const
 
 function* validateEphemeral(
-  ephemeral: DeepReadonly<EphemeralContainer>,
+  ephemeral: EphemeralContainer,
   names: Set<string>,
   others: ReadonlySet<string>,
   context: PodContext,
   at: Path,
 ): Problems {
   // All of a container's fields, and one more.
-  const container = ephemeral as unknown as Read
+  const container = ephemeral as unknown as Container
   const problem = 'cannot be set for an Ephemeral Container'
   yield* validateCommon(container, context, at)
   yield* validateImageSpaces(container, at)
@@ -138,7 +135,7 @@ export function* validateImageSpaces({ image = '' }: { readonly image?: string }
   if (image.trim() !== image) yield at.field('image').invalid(image, 'must not have leading or trailing whitespace')
 }
 
-function* validateCommon(container: Read, context: PodContext, at: Path): Problems {
+function* validateCommon(container: Container, context: PodContext, at: Path): Problems {
   const { spec, volumes, claims } = context
   yield* requiredName(dnsLabelErrors, container.name, at.field('name'))
   if (!container.image) yield at.field('image').required()
@@ -159,7 +156,7 @@ function* validateCommon(container: Read, context: PodContext, at: Path): Proble
     yield* validateContainerSecurity(container.securityContext, spec.hostUsers ?? true, at.field('securityContext'))
 }
 
-function* validateResize({ resizePolicy }: Read, neverRestarts: boolean, at: Path): Problems {
+function* validateResize({ resizePolicy }: Container, neverRestarts: boolean, at: Path): Problems {
   const seen = new Set<string>()
   for (const [i, { resourceName, restartPolicy }] of (resizePolicy ?? []).entries()) {
     if (seen.has(resourceName)) yield at.index(i).duplicate(resourceName)
@@ -171,7 +168,7 @@ function* validateResize({ resizePolicy }: Read, neverRestarts: boolean, at: Pat
   }
 }
 
-function* validatePorts({ ports }: Read, at: Path): Problems {
+function* validatePorts({ ports }: Container, at: Path): Problems {
   const names = new Set<string>()
   for (const [i, { name, containerPort, hostPort, protocol }] of (ports ?? []).entries()) {
     const path = at.index(i)
@@ -189,7 +186,7 @@ function* validatePorts({ ports }: Read, at: Path): Problems {
 }
 
 /** No two containers have the same port of the node. */
-function* validateHostPorts(containers: readonly Read[], at: Path): Problems {
+function* validateHostPorts(containers: readonly Container[], at: Path): Problems {
   const taken = new Set<string>()
   for (const [i, container] of containers.entries()) {
     for (const [j, { protocol, hostIP = '', hostPort }] of (container.ports ?? []).entries()) {

@@ -2,12 +2,11 @@
 import { named, oneOf, type Problems, requiredName, validateIP } from '../../api/checks.ts'
 import { dnsLabelErrors, dnsSubdomainErrors, portErrors, qualifiedNameErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { notSpecialIP } from './address-rules.ts'
 import { protocols } from './container-rules.ts'
 import type { EndpointAddress, EndpointPort, EndpointSubset } from './endpoints.ts'
 
-export function* validateSubsets(subsets: readonly DeepReadonly<EndpointSubset>[] | undefined, at: Path): Problems {
+export function* validateSubsets(subsets: readonly EndpointSubset[] | undefined, at: Path): Problems {
   for (const [i, { addresses = [], notReadyAddresses = [], ports = [] }] of (subsets ?? []).entries()) {
     const path = at.index(i)
     if (!addresses.length && !notReadyAddresses.length)
@@ -19,18 +18,14 @@ export function* validateSubsets(subsets: readonly DeepReadonly<EndpointSubset>[
   }
 }
 
-function* validateAddress({ ip, hostname, nodeName }: DeepReadonly<EndpointAddress>, at: Path): Problems {
+function* validateAddress({ ip, hostname, nodeName }: EndpointAddress, at: Path): Problems {
   yield* validateIP(ip, at.field('ip'))
   if (hostname) yield* named(dnsLabelErrors, hostname, at.field('hostname'))
   if (nodeName !== undefined) yield* named(dnsSubdomainErrors, nodeName, at.field('nodeName'))
   yield* notSpecialIP(ip, at.field('ip'))
 }
 
-function* validatePort(
-  { name, port, protocol, appProtocol }: DeepReadonly<EndpointPort>,
-  needsName: boolean,
-  at: Path,
-): Problems {
+function* validatePort({ name, port, protocol, appProtocol }: EndpointPort, needsName: boolean, at: Path): Problems {
   if (name || needsName) yield* requiredName(dnsLabelErrors, name, at.field('name'))
   for (const error of portErrors(port)) yield at.field('port').invalid(port, error)
   yield* oneOf(protocol, protocols, at.field('protocol'))

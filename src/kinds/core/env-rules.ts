@@ -4,22 +4,19 @@ import { named, type Problems, present, requiredName } from '../../api/checks.ts
 import { configKeyErrors, dnsSubdomainErrors, environmentNameErrors, qualifiedNameErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
 import { compareQuantities } from '../../api/quantity.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { Container, EnvVarSource, FileKeySelector } from './container.ts'
 import { localPath } from './path-rules.ts'
 import type { ObjectFieldSelector, ResourceFieldSelector } from './volume.ts'
 
-type Read = DeepReadonly<Container>
-
 /** Variables one by one. */
-export function* validateEnv(env: Read['env'], at: Path): Problems {
+export function* validateEnv(env: Container['env'], at: Path): Problems {
   for (const [i, { name, value, valueFrom }] of (env ?? []).entries()) {
     yield* requiredName(environmentNameErrors, name, at.index(i).field('name'))
     if (valueFrom) yield* validateSource(valueFrom, value, at.index(i).field('valueFrom'))
   }
 }
 
-function* validateSource(source: DeepReadonly<EnvVarSource>, value: string | undefined, at: Path): Problems {
+function* validateSource(source: EnvVarSource, value: string | undefined, at: Path): Problems {
   const { fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef, fileKeyRef } = source
   if (fieldRef) yield* validateFieldRef(fieldRef, fieldsOfEnv, at.field('fieldRef'))
   if (resourceFieldRef) yield* validateResourceRef(resourceFieldRef, false, at.field('resourceFieldRef'))
@@ -41,7 +38,7 @@ function* validateKeyRef({ name = '', key }: { readonly name?: string; readonly 
   yield* requiredName(configKeyErrors, key, at.field('key'))
 }
 
-function* validateFileRef({ volumeName, path, key }: DeepReadonly<FileKeySelector>, at: Path): Problems {
+function* validateFileRef({ volumeName, path, key }: FileKeySelector, at: Path): Problems {
   yield* requiredName(environmentNameErrors, key, at.field('key'))
   yield* present(volumeName, at.field('volumeName'))
   yield* present(path, at.field('path'))
@@ -74,7 +71,7 @@ const renamed: Readonly<Record<string, string>> = { 'spec.host': 'spec.nodeName'
 
 /** A field of the pod, or one label or annotation of it. */
 export function* validateFieldRef(
-  { apiVersion, fieldPath }: DeepReadonly<ObjectFieldSelector>,
+  { apiVersion, fieldPath }: ObjectFieldSelector,
   allowed: readonly string[],
   at: Path,
 ): Problems {
@@ -110,7 +107,7 @@ const unitsOfBytes = [
 ]
 
 /** A resource of a container; volumes must name the container. */
-export function* validateResourceRef(ref: DeepReadonly<ResourceFieldSelector>, isVolume: boolean, at: Path): Problems {
+export function* validateResourceRef(ref: ResourceFieldSelector, isVolume: boolean, at: Path): Problems {
   const { containerName, resource, divisor } = ref
   if (isVolume && !containerName) yield at.field('containerName').required()
   else if (!resource) yield at.field('resource').required()
@@ -138,7 +135,7 @@ function divisorProblem(resource: string, divisor: string): string | undefined {
 }
 
 /** Whole ConfigMaps and Secrets as variables. */
-export function* validateEnvFrom(sources: Read['envFrom'], at: Path): Problems {
+export function* validateEnvFrom(sources: Container['envFrom'], at: Path): Problems {
   for (const [i, { prefix, configMapRef, secretRef }] of (sources ?? []).entries()) {
     if (prefix) yield* named(environmentNameErrors, prefix, at.index(i).field('prefix'))
     if (configMapRef) yield* validateWhole(configMapRef.name, at.index(i).field('configMapRef', 'name'))

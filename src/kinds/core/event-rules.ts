@@ -3,7 +3,6 @@ import { named, type Problems, present } from '../../api/checks.ts'
 import type { KubeObject } from '../../api/kind.ts'
 import { dnsSubdomainErrors, qualifiedNameErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { ObjectReference } from './reference.ts'
 
 interface Fields {
@@ -19,7 +18,7 @@ interface Fields {
 const maxLength = 128
 const maxNoteLength = 1024
 
-export function* validateEvent(event: DeepReadonly<KubeObject & Fields>, at: Path): Problems {
+export function* validateEvent(event: KubeObject & Fields, at: Path): Problems {
   const { namespace = '' } = event.metadata
   const involved = event.involvedObject.namespace ?? ''
   // Objects without a namespace have their events in the default one.

@@ -4,14 +4,14 @@ import { named, type Problems } from '../../api/checks.ts'
 import { qualifiedNameErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
 import { compareQuantities, quantityMilli } from '../../api/quantity.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
+import type { Mutable } from '../../api/schema/node.ts'
 import type { LimitRangeItem } from './limitrange.ts'
 import { mayOvercommit, validateContainerResourceName, validateResourceName } from './resource-rules.ts'
 
-type Item = DeepReadonly<LimitRangeItem>
+type Item = LimitRangeItem
 
 /** For containers: what is the most is also the default limit, that is the default request, else the least is. */
-export function completeLimits(item: LimitRangeItem): void {
+export function completeLimits(item: Mutable<LimitRangeItem>): void {
   if (item.type !== 'Container') return
   const limits = { ...item.max, ...item.default }
   if (Object.keys(limits).length) item.default = limits

@@ -47,7 +47,7 @@ export const LimitRange = defineKind({
   createOnUpdate: true,
   shortNames: ['limits'],
   doc: 'LimitRange sets defaults and limits for the resources of containers, pods and claims in a namespace.',
-  columns: [createdColumn as never],
+  columns: [createdColumn],
   defaults({ spec }) {
     for (const item of spec.limits ?? []) completeLimits(item)
   },

@@ -2,15 +2,12 @@
 // Source: pkg/apis/core/validation (ValidateVolumeMounts, ValidateVolumeDevices).
 import { type Problems, present, supported } from '../../api/checks.ts'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { Container, VolumeMount } from './container.ts'
 import { descendingPath, hasBacksteps } from './path-rules.ts'
 import type { Volumes } from './volume-rules.ts'
 
-type Read = DeepReadonly<Container>
-
 /** Problems of a few fields stand at the list, without the number of the mount: Kubernetes names them so. */
-export function* validateMounts(container: Read, volumes: Volumes, at: Path): Problems {
+export function* validateMounts(container: Container, volumes: Volumes, at: Path): Problems {
   const devices = container.volumeDevices ?? []
   const taken = new Set<string>()
   for (const [i, mount] of (container.volumeMounts ?? []).entries()) {
@@ -31,7 +28,7 @@ export function* validateMounts(container: Read, volumes: Volumes, at: Path): Pr
   }
 }
 
-function* validateSubPaths(mount: DeepReadonly<VolumeMount>, list: Path, at: Path): Problems {
+function* validateSubPaths(mount: VolumeMount, list: Path, at: Path): Problems {
   for (const field of ['subPath', 'subPathExpr'] as const) {
     const path = mount[field]
     if (!path) continue
@@ -41,14 +38,14 @@ function* validateSubPaths(mount: DeepReadonly<VolumeMount>, list: Path, at: Pat
   }
 }
 
-function* validatePropagation(mount: DeepReadonly<VolumeMount>, isPrivileged: boolean, at: Path): Problems {
+function* validatePropagation(mount: VolumeMount, isPrivileged: boolean, at: Path): Problems {
   if (mount.mountPropagation === undefined) return
   yield* supported(mount.mountPropagation, ['Bidirectional', 'HostToContainer', 'None'], at)
   if (mount.mountPropagation === 'Bidirectional' && !isPrivileged)
     yield at.forbidden('Bidirectional mount propagation is available only to privileged containers')
 }
 
-function* validateRecursive(mount: DeepReadonly<VolumeMount>, at: Path): Problems {
+function* validateRecursive(mount: VolumeMount, at: Path): Problems {
   const { recursiveReadOnly, readOnly, mountPropagation } = mount
   if (recursiveReadOnly === undefined || recursiveReadOnly === 'Disabled') return
   yield* supported(recursiveReadOnly, ['Disabled', 'Enabled', 'IfPossible'], at)
@@ -58,7 +55,7 @@ function* validateRecursive(mount: DeepReadonly<VolumeMount>, at: Path): Problem
     yield at.forbidden('may only be specified when mountPropagation is None or not specified')
 }
 
-export function* validateDevices(container: Read, volumes: Volumes, at: Path): Problems {
+export function* validateDevices(container: Container, volumes: Volumes, at: Path): Problems {
   const mounts = container.volumeMounts ?? []
   const names = new Set<string>()
   const paths = new Set<string>()

@@ -1,6 +1,5 @@
 // What `kubectl get nodes` shows. Source: pkg/printers/internalversion/printers.go (printNode).
 import type { Column, KubeObject } from '../../api/kind.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { ageColumn } from '../columns.ts'
 import type { NodeStatus } from './node.ts'
 import type { NodeSpec } from './nodespec.ts'
@@ -27,14 +26,14 @@ export const nodeColumns: readonly Column<Node>[] = [
   },
 ]
 
-function statusText(node: DeepReadonly<Node>): string {
+function statusText(node: Node): string {
   const ready = node.status.conditions?.find(c => c.type === 'Ready')
   const words = [ready ? (ready.status === 'True' ? 'Ready' : 'NotReady') : 'Unknown']
   if (node.spec.unschedulable) words.push('SchedulingDisabled')
   return words.join(',')
 }
 
-function rolesText(node: DeepReadonly<Node>): string {
+function rolesText(node: Node): string {
   const roles = Object.entries(node.metadata.labels ?? {}).flatMap(([key, value]) =>
     key.startsWith(rolePrefix) && key.length > rolePrefix.length
       ? [key.slice(rolePrefix.length)]
@@ -45,5 +44,4 @@ function rolesText(node: DeepReadonly<Node>): string {
   return [...new Set(roles)].sort().join(',') || '<none>'
 }
 
-const address = (node: DeepReadonly<Node>, type: string) =>
-  node.status.addresses?.find(a => a.type === type)?.address ?? '<none>'
+const address = (node: Node, type: string) => node.status.addresses?.find(a => a.type === type)?.address ?? '<none>'

@@ -5,17 +5,17 @@ import { parseCidr } from '../../api/ip.ts'
 import type { KubeObject } from '../../api/kind.ts'
 import { labelValueErrors, qualifiedNameErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
+import type { Mutable } from '../../api/schema/node.ts'
 import { same } from '../unchanged.ts'
 import { validateEffect } from './affinity-rules.ts'
 import { type NodeSpec, Taint } from './nodespec.ts'
 import type { NodeStatus } from './node.ts'
 import { validateAmount } from './resource-rules.ts'
 
-type Node = DeepReadonly<KubeObject & { spec: NodeSpec; status: NodeStatus }>
+type Node = KubeObject & { spec: NodeSpec; status: NodeStatus }
 
 /** What a node has can be asked for, all of it. The first of its ranges has a field of its own, which counts where they differ. */
-export function defaultNode({ spec, status }: { spec: NodeSpec; status: NodeStatus }): void {
+export function defaultNode({ spec, status }: Mutable<{ spec: NodeSpec; status: NodeStatus }>): void {
   if (status.capacity) status.allocatable ??= { ...status.capacity }
   if (spec.podCIDR && spec.podCIDRs?.[0] !== spec.podCIDR) spec.podCIDRs = [spec.podCIDR]
   else if (spec.podCIDRs?.[0]) spec.podCIDR = spec.podCIDRs[0]
@@ -30,7 +30,7 @@ export function* validateNode({ spec, status }: Node, at: Path, old: Node | unde
   if (!old) yield* validateRanges(spec.podCIDRs ?? [], at.field('spec', 'podCIDRs'))
 }
 
-function* validateTaints(taints: readonly DeepReadonly<Taint>[], at: Path): Problems {
+function* validateTaints(taints: readonly Taint[], at: Path): Problems {
   const seen = new Set<string>()
   for (const [i, taint] of taints.entries()) {
     const { key, value = '', effect } = taint

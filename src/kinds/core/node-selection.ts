@@ -1,6 +1,5 @@
 // Whether a node meets node selector terms. Source: component-helpers/scheduling/corev1/nodeaffinity.
 import { holdsForIntegers } from '../../api/int64.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { Affinity, NodeSelectorRequirement, NodeSelectorTerm } from './affinity.ts'
 
 /** As much of a node as selectors look at. */
@@ -8,13 +7,13 @@ interface Node {
   readonly metadata: { readonly name?: string; readonly labels?: Readonly<Record<string, string>> }
 }
 
-type Term = DeepReadonly<NodeSelectorTerm>
-type Requirement = DeepReadonly<NodeSelectorRequirement>
+type Term = NodeSelectorTerm
+type Requirement = NodeSelectorRequirement
 
 interface Selecting {
   readonly spec: {
     readonly nodeSelector?: Readonly<Record<string, string>>
-    readonly affinity?: DeepReadonly<Affinity>
+    readonly affinity?: Affinity
   }
 }
 

@@ -8,7 +8,6 @@ import { dnsSubdomainErrors } from '../../api/names.ts'
 import { type Path, root } from '../../api/path.ts'
 import { compareQuantities } from '../../api/quantity.ts'
 import { struct } from '../../api/schema/build.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { immutableValue, same } from '../unchanged.ts'
 import { VolumeNodeAffinity } from './affinity.ts'
 import { validateNodeSelector } from './affinity-rules.ts'
@@ -18,7 +17,7 @@ import type { PersistentVolumeSpec } from './persistentvolume.ts'
 import { validateAmount } from './resource-rules.ts'
 import { persistentRules } from './volume-source-rules.ts'
 
-type Spec = DeepReadonly<PersistentVolumeSpec>
+type Spec = PersistentVolumeSpec
 
 export function* validateVolume(spec: Spec, at: Path): Problems {
   const policy = spec.persistentVolumeReclaimPolicy
@@ -52,7 +51,7 @@ function* validateCapacity(given: Readonly<Record<string, string>> | undefined, 
   }
 }
 
-function* validateNodeAffinity({ required }: DeepReadonly<VolumeNodeAffinity>, at: Path): Problems {
+function* validateNodeAffinity({ required }: VolumeNodeAffinity, at: Path): Problems {
   if (required) yield* validateNodeSelector(required, at.field('required'))
   else yield at.field('required').required('must specify required node constraints')
 }
@@ -159,7 +158,7 @@ const stableLabels: Readonly<Record<string, string>> = {
 }
 
 /** Labels that have been renamed may be renamed here, too. */
-function withoutBeta(affinity: DeepReadonly<VolumeNodeAffinity>): object {
+function withoutBeta(affinity: VolumeNodeAffinity): object {
   const terms = affinity.required?.nodeSelectorTerms.map(term => ({
     ...term,
     matchExpressions: term.matchExpressions?.map(e => ({ ...e, key: stableLabels[e.key] ?? e.key })),

@@ -112,7 +112,7 @@ export const PersistentVolume = defineKind({
     { name: 'StorageClass', type: 'string', value: o => o.spec.storageClassName ?? '' },
     { name: 'VolumeAttributesClass', type: 'string', value: o => o.spec.volumeAttributesClassName ?? '<unset>' },
     { name: 'Reason', type: 'string', value: o => o.status.reason ?? '' },
-    ageColumn as never,
+    ageColumn,
     { name: 'VolumeMode', type: 'string', value: o => o.spec.volumeMode ?? '<unset>', wide: true },
   ],
   prepare: (volume, old, now) => {

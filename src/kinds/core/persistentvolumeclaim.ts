@@ -8,6 +8,7 @@ import { ageColumn } from '../columns.ts'
 import { accessModesText } from './access-modes.ts'
 import { validateClaimSpec } from './claim-rules.ts'
 import { validateClaimUpdate } from './claim-update-rules.ts'
+import type { Mutable } from '../../api/schema/node.ts'
 
 export const PersistentVolumeClaimCondition = struct(
   'core.v1.PersistentVolumeClaimCondition',
@@ -91,7 +92,7 @@ function isKnownSource(source: PersistentVolumeClaimSpec['dataSource']): boolean
 }
 
 /** A data source in the old field is also in the new one, and the other way round. */
-function completeSources(spec: PersistentVolumeClaimSpec): void {
+function completeSources(spec: Mutable<PersistentVolumeClaimSpec>): void {
   const { dataSource, dataSourceRef } = spec
   if (dataSource && !dataSourceRef) spec.dataSourceRef = { ...dataSource }
   else if (dataSourceRef && !dataSource && !dataSourceRef.namespace) {
@@ -136,7 +137,7 @@ export const PersistentVolumeClaim = defineKind({
       type: 'string',
       value: o => o.spec.volumeAttributesClassName ?? '<unset>',
     },
-    ageColumn as never,
+    ageColumn,
     { name: 'VolumeMode', type: 'string', value: o => o.spec.volumeMode ?? '<unset>', wide: true },
   ],
   prepare: (claim, old) => {

@@ -3,7 +3,7 @@
 import { type Problems } from '../../api/checks.ts'
 import { type Path, root } from '../../api/path.ts'
 import { isObject } from '../../api/patch/merge.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
+import type { Mutable } from '../../api/schema/node.ts'
 import { same } from '../unchanged.ts'
 import { validateTolerations } from './affinity-rules.ts'
 import type { Container } from './container.ts'
@@ -15,7 +15,7 @@ import { validateAppArmor } from './security-rules.ts'
 import type { AppArmorProfile } from './securitycontext.ts'
 
 type Annotations = Readonly<Record<string, string>>
-type Spec = DeepReadonly<PodSpec>
+type Spec = PodSpec
 
 export const mirrorAnnotation = 'kubernetes.io/config.mirror'
 const deletionCost = 'controller.kubernetes.io/pod-deletion-cost'
@@ -72,7 +72,7 @@ function* appArmorText(key: string, profile: string, spec: Spec, at: Path): Prob
  * Gives containers the profiles that annotations have for them, for nodes that look at the fields only. Returns what to
  * warn of: each annotation that a field should have said instead.
  */
-export function takeProfiles(annotations: Annotations, spec: PodSpec): string[] {
+export function takeProfiles(annotations: Annotations, spec: Mutable<PodSpec>): string[] {
   if (spec.os?.name === 'windows') return []
   const warnings: string[] = []
   for (const container of [...(spec.initContainers ?? []), ...(spec.containers ?? [])]) {
@@ -100,7 +100,7 @@ function profileOf(annotation: string): AppArmorProfile | undefined {
 /** Of a container in a template, whose pods get their profiles when they are made. */
 export function* warnOfContainerAnnotations(
   annotations: Annotations,
-  { name, securityContext }: DeepReadonly<Container>,
+  { name, securityContext }: Container,
   { isTemplate, appArmor }: { isTemplate: boolean; appArmor: boolean },
   at: Path,
 ): Iterable<string> {

@@ -7,13 +7,13 @@ import { goLines, goStruct, goStructs } from '../../api/go-value.ts'
 import { unifiedDiff } from '../../api/line-diff.ts'
 import { bool, struct } from '../../api/schema/build.ts'
 import { asGiven, copyNotes } from '../../api/schema/empties.ts'
-import type { DeepReadonly, Fields } from '../../api/schema/node.ts'
+import type { Fields } from '../../api/schema/node.ts'
 import { same } from '../unchanged.ts'
 import { type NodeAffinity, NodeSelectorTerm } from './affinity.ts'
 import { PodSecurityContext, PodSpec } from './podspec.ts'
 
-type Spec = DeepReadonly<PodSpec>
-type Term = DeepReadonly<NodeSelectorTerm>
+type Spec = PodSpec
+type Term = NodeSelectorTerm
 
 const { sysctls, seccompProfile, appArmorProfile, seLinuxChangePolicy, ...securityFirst } = PodSecurityContext.fields
 
@@ -133,11 +133,7 @@ function* validateSelectorMutation(next: Spec, old: Spec, at: Path): Problems {
       )
 }
 
-function* validateAffinityMutation(
-  next: DeepReadonly<NodeAffinity> | undefined,
-  old: DeepReadonly<NodeAffinity> | undefined,
-  at: Path,
-): Problems {
+function* validateAffinityMutation(next: NodeAffinity | undefined, old: NodeAffinity | undefined, at: Path): Problems {
   const required = 'requiredDuringSchedulingIgnoredDuringExecution'
   const path = at.field(required, 'nodeSelectorTerms')
   const before = old?.[required]?.nodeSelectorTerms ?? []

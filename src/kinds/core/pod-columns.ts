@@ -1,6 +1,5 @@
 // What `kubectl get pods` shows. Source: pkg/printers/internalversion/printers.go (printPod).
 import type { Column, KubeObject } from '../../api/kind.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { PodSpec } from './podspec.ts'
 import type { PodStatus } from './podstatus.ts'
 import { shortAge, parseTime } from '../../api/time.ts'
@@ -8,8 +7,7 @@ import { shortAge, parseTime } from '../../api/time.ts'
 // Spelled out, since the kind's own type is inferred from a definition that uses this file.
 type Pod = KubeObject & { spec: PodSpec; status: PodStatus }
 
-type ReadPod = DeepReadonly<Pod>
-type ContainerStatus = NonNullable<ReadPod['status']['containerStatuses']>[number]
+type ContainerStatus = NonNullable<Pod['status']['containerStatuses']>[number]
 
 export const podColumns: readonly Column<Pod>[] = [
   {
@@ -36,11 +34,10 @@ export const podColumns: readonly Column<Pod>[] = [
   { name: 'Readiness Gates', type: 'string', wide: true, value: pod => gatesText(pod) },
 ]
 
-const isSidecar = (pod: ReadPod, name: string) =>
+const isSidecar = (pod: Pod, name: string) =>
   pod.spec.initContainers?.find(c => c.name === name)?.restartPolicy === 'Always'
 
-const hasCondition = (pod: ReadPod, type: string) =>
-  pod.status.conditions?.find(c => c.type === type)?.status === 'True'
+const hasCondition = (pod: Pod, type: string) => pod.status.conditions?.find(c => c.type === type)?.status === 'True'
 
 /** The init containers in order, up to and with the first that holds the pod up. */
 interface Initialization {
@@ -51,7 +48,7 @@ interface Initialization {
   over: boolean
 }
 
-function initializationOf(pod: ReadPod): Initialization {
+function initializationOf(pod: Pod): Initialization {
   const statuses = pod.status.initContainerStatuses ?? []
   const total = pod.spec.initContainers?.length ?? 0
   for (const [i, status] of statuses.entries()) {
@@ -61,7 +58,7 @@ function initializationOf(pod: ReadPod): Initialization {
   return { passed: statuses, text: undefined, over: true }
 }
 
-function initText(pod: ReadPod, status: ContainerStatus, progress: string): string | undefined {
+function initText(pod: Pod, status: ContainerStatus, progress: string): string | undefined {
   const { terminated, waiting } = status.state ?? {}
   if (terminated?.exitCode === 0) return undefined
   if (isSidecar(pod, status.name) && status.started) return undefined
@@ -70,7 +67,7 @@ function initText(pod: ReadPod, status: ContainerStatus, progress: string): stri
   return progress
 }
 
-function readyText(pod: ReadPod): string {
+function readyText(pod: Pod): string {
   const { passed, over } = initializationOf(pod)
   const sidecars = (pod.spec.initContainers ?? []).filter(c => c.restartPolicy === 'Always')
   const total = (pod.spec.containers ?? []).length + sidecars.length
@@ -82,7 +79,7 @@ function readyText(pod: ReadPod): string {
 const isReady = ({ ready, state }: ContainerStatus) =>
   ready && state?.running !== undefined && !state.terminated && !state.waiting?.reason
 
-function restartsText(pod: ReadPod, now: number): string {
+function restartsText(pod: Pod, now: number): string {
   const { passed, over } = initializationOf(pod)
   const counted = over
     ? [...passed.filter(s => isSidecar(pod, s.name)), ...(pod.status.containerStatuses ?? [])]
@@ -92,14 +89,14 @@ function restartsText(pod: ReadPod, now: number): string {
   return restarts > 0 && last > 0 ? `${restarts} (${shortAge(now - last)} ago)` : String(restarts)
 }
 
-function gatesText(pod: ReadPod): string {
+function gatesText(pod: Pod): string {
   const gates = pod.spec.readinessGates ?? []
   if (!gates.length) return '<none>'
   return `${gates.filter(g => hasCondition(pod, g.conditionType)).length}/${gates.length}`
 }
 
 /** The word in the STATUS column. */
-function podStatusText(pod: ReadPod): string {
+function podStatusText(pod: Pod): string {
   let reason = pod.status.reason || pod.status.phase || 'Unknown'
   if (pod.status.conditions?.some(c => c.type === 'PodScheduled' && c.reason === 'SchedulingGated'))
     reason = 'SchedulingGated'
@@ -111,7 +108,7 @@ function podStatusText(pod: ReadPod): string {
   return pod.status.phase === 'Succeeded' || pod.status.phase === 'Failed' ? reason : 'Terminating'
 }
 
-function containerReason(pod: ReadPod, fallback: string): string {
+function containerReason(pod: Pod, fallback: string): string {
   let reason = fallback
   let running = false
   for (const status of [...(pod.status.containerStatuses ?? [])].reverse()) {

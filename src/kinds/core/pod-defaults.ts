@@ -2,7 +2,7 @@
 // Source: pkg/apis/core/v1/defaults.go.
 import { compareQuantities } from '../../api/quantity.ts'
 import type { KubeObject } from '../../api/kind.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
+import type { Mutable } from '../../api/schema/node.ts'
 import type { Container } from './container.ts'
 import { takeProfiles } from './pod-annotations.ts'
 import { podRequests } from './pod-resources.ts'
@@ -13,7 +13,7 @@ import type { PodStatus } from './podstatus.ts'
 type Pod = KubeObject & { spec: PodSpec; status: PodStatus }
 
 /** Completes a pod's spec, or a template's. Changes it in place. */
-export function defaultPodSpec(spec: PodSpec): void {
+export function defaultPodSpec(spec: Mutable<PodSpec>): void {
   // The account has two names, of which the newer one counts.
   const account = spec.serviceAccountName || spec.serviceAccount
   if (account) Object.assign(spec, { serviceAccountName: account, serviceAccount: account })
@@ -28,14 +28,14 @@ export function defaultPodSpec(spec: PodSpec): void {
 }
 
 /** In the node's network a port of a container is a port of the node. Templates do not say so; their pods will. */
-export function defaultHostPorts(spec: PodSpec): void {
+export function defaultHostPorts(spec: Mutable<PodSpec>): void {
   if (!spec.hostNetwork) return
   for (const container of [...(spec.containers ?? []), ...(spec.initContainers ?? [])])
     for (const port of container.ports ?? []) port.hostPort ||= port.containerPort
 }
 
 /** A pod asks for what it may use at most, where it does not say what it asks for. */
-export function defaultRequests(spec: PodSpec): void {
+export function defaultRequests(spec: Mutable<PodSpec>): void {
   for (const { resources } of [...(spec.containers ?? []), ...(spec.initContainers ?? [])]) {
     for (const [name, limit] of Object.entries(resources.limits ?? {})) {
       if (resources.requests?.[name] !== undefined) continue
@@ -48,7 +48,7 @@ export function defaultRequests(spec: PodSpec): void {
 const isOfWhole = (name: string) => name === 'cpu' || name === 'memory' || name.startsWith('hugepages-')
 
 /** A pod with limits of its own asks, as a whole, for what its containers ask for, or else for its limits. */
-export function defaultWhole(spec: PodSpec): void {
+export function defaultWhole(spec: Mutable<PodSpec>): void {
   const { resources } = spec
   if (!resources || !(Object.keys(resources.limits ?? {}).length || Object.keys(resources.requests ?? {}).length))
     return
@@ -61,10 +61,10 @@ export function defaultWhole(spec: PodSpec): void {
   if (requests.length) resources.requests = Object.fromEntries(requests)
 }
 
-const containersOf = (spec: PodSpec): Container[] => [
+const containersOf = (spec: Mutable<PodSpec>): Mutable<Container>[] => [
   ...(spec.initContainers ?? []),
   ...(spec.containers ?? []),
-  ...((spec.ephemeralContainers ?? []) as unknown as Container[]),
+  ...((spec.ephemeralContainers ?? []) as unknown as Mutable<Container>[]),
 ]
 
 const reference =
@@ -79,7 +79,7 @@ function defaultPullPolicy(image: string): 'Always' | 'IfNotPresent' {
 }
 
 /** Guaranteed: every container has equal requests and limits of CPU and memory; BestEffort: none has any. */
-export function qosClass(spec: DeepReadonly<PodSpec>): 'Guaranteed' | 'Burstable' | 'BestEffort' {
+export function qosClass(spec: PodSpec): 'Guaranteed' | 'Burstable' | 'BestEffort' {
   const resources = ['cpu', 'memory']
   const all = [...(spec.containers ?? []), ...(spec.initContainers ?? [])].map(c => c.resources)
   if (spec.resources) all.splice(0, all.length, spec.resources)
@@ -97,12 +97,7 @@ export function qosClass(spec: DeepReadonly<PodSpec>): 'Guaranteed' | 'Burstable
 const isSet = (quantity: string | undefined) => quantity !== undefined && compareQuantities(quantity, '0') > 0
 
 /** What a new pod's status starts as, and what stays the server's to say. Changes the pod in place. */
-export function preparePod(
-  pod: Pod,
-  old: DeepReadonly<Pod> | undefined,
-  now: string,
-  warn: (text: string) => void,
-): void {
+export function preparePod(pod: Mutable<Pod>, old: Pod | undefined, now: string, warn: (text: string) => void): void {
   // A pod that should never stop in order stops in a second.
   if (pod.spec.terminationGracePeriodSeconds < 0) pod.spec.terminationGracePeriodSeconds = 1
   if (old) {
@@ -110,7 +105,7 @@ export function preparePod(
     return
   }
   for (const text of takeProfiles(pod.metadata.annotations ?? {}, pod.spec)) warn(text)
-  pod.status = { phase: 'Pending', qosClass: qosClass(pod.spec) } as Pod['status']
+  pod.status = { phase: 'Pending', qosClass: qosClass(pod.spec) } as Mutable<Pod['status']>
   if (!pod.spec.schedulingGates?.length) return
   pod.status.conditions = [
     {
@@ -119,6 +114,6 @@ export function preparePod(
       lastTransitionTime: now,
       reason: 'SchedulingGated',
       message: 'Scheduling is blocked due to non-empty scheduling gates',
-    } as NonNullable<Pod['status']['conditions']>[number],
+    } as Mutable<NonNullable<Pod['status']['conditions']>[number]>,
   ]
 }

@@ -2,18 +2,17 @@
 // Source: pkg/apis/core/validation (validateOS, validateLinux, validateWindows, validateWindowsHostProcessPod).
 import type { Problems } from '../../api/checks.ts'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { Container } from './container.ts'
 import type { PodSpec } from './podspec.ts'
 
-type Spec = DeepReadonly<PodSpec>
+type Spec = PodSpec
 
 /** All containers with their places. */
-export function* containersAt(spec: Spec, at: Path): Iterable<readonly [DeepReadonly<Container>, Path]> {
+export function* containersAt(spec: Spec, at: Path): Iterable<readonly [Container, Path]> {
   // Ephemeral containers have all of a container's fields.
   for (const field of ['initContainers', 'containers', 'ephemeralContainers'] as const)
     for (const [i, container] of (spec[field] ?? []).entries())
-      yield [container as unknown as DeepReadonly<Container>, at.field(field).index(i)]
+      yield [container as unknown as Container, at.field(field).index(i)]
 }
 
 export function* validateOS(spec: Spec, at: Path): Problems {

@@ -2,17 +2,16 @@
 // sidecars started before it, whichever is more; then the overhead. Resources of the pod as a whole replace the sums.
 // Source: k8s.io/component-helpers/resource (PodRequests, PodLimits), KEP-753, KEP-2837.
 import { addQuantities, compareQuantities } from '../../api/quantity.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { Container } from './container.ts'
 import type { PodSpec } from './podspec.ts'
 
 export type Quantities = Record<string, string>
 
-export const podRequests = (spec: DeepReadonly<PodSpec>): Quantities =>
+export const podRequests = (spec: PodSpec): Quantities =>
   withOverhead({ ...total(spec, 'requests'), ...spec.resources?.requests }, spec.overhead, true)
 
 /** Overhead adds only to limits that there are. */
-export const podLimits = (spec: DeepReadonly<PodSpec>): Quantities =>
+export const podLimits = (spec: PodSpec): Quantities =>
   withOverhead({ ...total(spec, 'limits'), ...spec.resources?.limits }, spec.overhead, false)
 
 function withOverhead(sums: Quantities, overhead: Readonly<Quantities> | undefined, always: boolean): Quantities {
@@ -21,8 +20,8 @@ function withOverhead(sums: Quantities, overhead: Readonly<Quantities> | undefin
   return sums
 }
 
-function total(spec: DeepReadonly<PodSpec>, which: 'requests' | 'limits'): Quantities {
-  const of = (container: DeepReadonly<Container>) => container.resources?.[which] ?? {}
+function total(spec: PodSpec, which: 'requests' | 'limits'): Quantities {
+  const of = (container: Container) => container.resources?.[which] ?? {}
   const running: Quantities = {}
   const sidecars: Quantities = {}
   const starting: Quantities = {}

@@ -11,7 +11,6 @@ import {
 } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
 import { addQuantities, compareQuantities } from '../../api/quantity.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { validateAffinity, validateSpread, validateTolerations } from './affinity-rules.ts'
 import { type PodContext, validateContainers } from './container-rules.ts'
 import { podRequests } from './pod-resources.ts'
@@ -21,7 +20,7 @@ import { validateContainerResourceName, validatePodResourceName, validateRequire
 import { validatePodSecurity } from './security-rules.ts'
 import { type VolumeContext, validateVolumes } from './volume-rules.ts'
 
-type Spec = DeepReadonly<PodSpec>
+type Spec = PodSpec
 
 /** Problems of a pod's spec. */
 export function* validatePodSpec(spec: Spec, pod: VolumeContext, at: Path): Problems {
@@ -145,7 +144,7 @@ const maxNameservers = 3
 const maxSearches = 32
 const maxSearchLength = 2048
 
-function* validateDNS(config: DeepReadonly<PodDNSConfig> | undefined, policy: string, at: Path): Problems {
+function* validateDNS(config: PodDNSConfig | undefined, policy: string, at: Path): Problems {
   if (policy === 'None') {
     if (!config) return yield at.required('must provide `dnsConfig` when `dnsPolicy` is None')
     if (!config.nameservers?.length)

@@ -6,18 +6,18 @@ import { parseIP } from '../../api/ip.ts'
 import type { KubeObject } from '../../api/kind.ts'
 import { dnsSubdomainErrors, qualifiedNameErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
+import type { Mutable } from '../../api/schema/node.ts'
 import { immutableValue } from '../unchanged.ts'
 import { validateAnnotationsUpdate } from './pod-annotations.ts'
 import type { PodSpec } from './podspec.ts'
 import type { PodStatus } from './podstatus.ts'
 
 // Spelled out, since the kind's own type is inferred from a definition that uses this file.
-type Pod = DeepReadonly<KubeObject & { spec: PodSpec; status: PodStatus }>
-type ContainerStatus = NonNullable<DeepReadonly<PodStatus>['containerStatuses']>[number]
+type Pod = KubeObject & { spec: PodSpec; status: PodStatus }
+type ContainerStatus = NonNullable<PodStatus['containerStatuses']>[number]
 
 /** The first of the addresses is the one that has a field of its own, which wins. */
-export function syncAddresses(status: PodStatus): void {
+export function syncAddresses(status: Mutable<PodStatus>): void {
   if (status.podIP) {
     if (status.podIPs?.[0]?.ip !== status.podIP) status.podIPs = [{ ip: status.podIP }]
   } else if (status.podIPs?.[0]?.ip) status.podIP = status.podIPs[0].ip

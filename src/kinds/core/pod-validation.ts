@@ -5,7 +5,6 @@ import type { KubeObject } from '../../api/kind.ts'
 import { rangeProblem } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
 import { copyNotes } from '../../api/schema/empties.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { same } from '../unchanged.ts'
 import { validateTolerations } from './affinity-rules.ts'
 import { validateImageSpaces } from './container-rules.ts'
@@ -17,8 +16,8 @@ import type { PodSpec } from './podspec.ts'
 import type { PodStatus } from './podstatus.ts'
 
 // Spelled out, since the kind's own type is inferred from a definition that uses this file.
-type Pod = DeepReadonly<KubeObject & { spec: PodSpec; status: PodStatus }>
-type Spec = DeepReadonly<PodSpec>
+type Pod = KubeObject & { spec: PodSpec; status: PodStatus }
+type Spec = PodSpec
 
 /** A pod, new or (with `old`) changed. */
 export function* validatePod(pod: Pod, at: Path, old: Pod | undefined): Problems {
@@ -114,7 +113,7 @@ function* validateFewerGates(next: Spec, old: Spec, at: Path): Problems {
 
 /** The new spec with what may change put back to what it was: all else has to be as it was. */
 function withFixed(next: Spec, old: Spec): Spec {
-  const images = (list: readonly DeepReadonly<Container>[] | undefined, before: typeof list) =>
+  const images = (list: readonly Container[] | undefined, before: typeof list) =>
     list?.map((container, i) => copyNotes(container, { ...container, image: before![i]!.image }))
   const initContainers = images(next.initContainers, old.initContainers)
   const grace = next.terminationGracePeriodSeconds

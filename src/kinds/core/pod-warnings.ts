@@ -3,7 +3,6 @@
 import type { ObjectMeta } from '../../api/meta.ts'
 import { dnsLabelErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { PodAffinity } from './affinity.ts'
 import type { Container, ContainerPort } from './container.ts'
 import { warnOfContainerAnnotations, warnOfPodAnnotations } from './pod-annotations.ts'
@@ -13,7 +12,7 @@ import type { PodTemplateSpec } from './podtemplatespec.ts'
 import { warnOfFraction, warnOfNodes, warnOfVolumes } from './volume-warnings.ts'
 
 type Warnings = Iterable<string>
-type Spec = DeepReadonly<PodSpec>
+type Spec = PodSpec
 
 /** Pods are named, and called, after what makes them. */
 export function* warnOfName(name: string | undefined, what: string, at: Path): Warnings {
@@ -25,10 +24,10 @@ export function* warnOfName(name: string | undefined, what: string, at: Path): W
 /** Of what makes pods: the name of it when it is new, and the template as often as it changes. */
 export function* warnOfWorkload(
   next: {
-    readonly metadata: DeepReadonly<ObjectMeta>
-    readonly spec: { readonly template: DeepReadonly<PodTemplateSpec> }
+    readonly metadata: ObjectMeta
+    readonly spec: { readonly template: PodTemplateSpec }
   },
-  old: { readonly metadata: DeepReadonly<ObjectMeta> } | undefined,
+  old: { readonly metadata: ObjectMeta } | undefined,
   at: Path,
 ): Warnings {
   if (!old) yield* warnOfName(next.metadata.name, 'Pod names and hostnames', at)
@@ -36,7 +35,7 @@ export function* warnOfWorkload(
     yield* warnOfTemplate(next.spec.template, at.field('spec', 'template'))
 }
 
-export const warnOfTemplate = ({ metadata, spec }: DeepReadonly<PodTemplateSpec>, at: Path): Warnings =>
+export const warnOfTemplate = ({ metadata, spec }: PodTemplateSpec, at: Path): Warnings =>
   warnOfPod(metadata.annotations, spec, true, at)
 
 export function* warnOfPod(
@@ -68,7 +67,7 @@ export function* warnOfPod(
     yield* warnOfNeighbours(spec.affinity?.[kind], at.field('affinity', kind))
 }
 
-function* warnOfNeighbours(affinity: DeepReadonly<PodAffinity> | undefined, at: Path): Warnings {
+function* warnOfNeighbours(affinity: PodAffinity | undefined, at: Path): Warnings {
   for (const [i, term] of (affinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []).entries())
     yield* warnOfNoSelector(
       term.labelSelector,
@@ -101,7 +100,7 @@ function* warnOfSecrets({ imagePullSecrets = [] }: Spec, at: Path): Warnings {
   for (const [i, name] of names.entries()) if (!name) yield `${at.index(i).field('name')}: invalid empty name ""`
 }
 
-function* warnOfContainer({ env = [], resources }: DeepReadonly<Container>, at: Path): Warnings {
+function* warnOfContainer({ env = [], resources }: Container, at: Path): Warnings {
   for (const side of ['limits', 'requests'] as const)
     yield* warnOfFractions(resources?.[side], at.field('resources', side))
   const seen = new Set<string>()
@@ -116,8 +115,8 @@ function* warnOfContainer({ env = [], resources }: DeepReadonly<Container>, at: 
 }
 
 /** Containers of a pod share its addresses. */
-function* warnOfPorts(containers: readonly (readonly [DeepReadonly<Container>, Path])[]): Warnings {
-  const all: { port: DeepReadonly<ContainerPort>; path: Path }[] = []
+function* warnOfPorts(containers: readonly (readonly [Container, Path])[]): Warnings {
+  const all: { port: ContainerPort; path: Path }[] = []
   for (const [{ ports = [] }, at] of containers)
     for (const [i, port] of ports.entries()) {
       const path = at.field('ports').index(i)

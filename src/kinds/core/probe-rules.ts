@@ -3,12 +3,11 @@
 import { named, notNegative, type Problems, present, supported, validatePort } from '../../api/checks.ts'
 import { headerErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { Container } from './container.ts'
 import type { HTTPGetAction, Lifecycle, LifecycleHandler, Probe, ProbeHandler } from './probe.ts'
 import { stopSignals } from './signals.ts'
 
-type Handler = DeepReadonly<ProbeHandler & LifecycleHandler>
+type Handler = ProbeHandler & LifecycleHandler
 
 /** What a pod says that its containers' hooks depend on. */
 export interface Ending {
@@ -18,7 +17,7 @@ export interface Ending {
 }
 
 /** The three probes of a container that may have some. */
-export function* validateProbes(container: DeepReadonly<Container>, ending: Ending, at: Path): Problems {
+export function* validateProbes(container: Container, ending: Ending, at: Path): Problems {
   const { livenessProbe, readinessProbe, startupProbe } = container
   if (livenessProbe) yield* validateProbe(livenessProbe, ending, true, at.field('livenessProbe'))
   if (readinessProbe) {
@@ -31,7 +30,7 @@ export function* validateProbes(container: DeepReadonly<Container>, ending: Endi
   if (startupProbe) yield* validateProbe(startupProbe, ending, true, at.field('startupProbe'))
 }
 
-function* validateProbe(probe: DeepReadonly<Probe>, ending: Ending, once: boolean, at: Path): Problems {
+function* validateProbe(probe: Probe, ending: Ending, once: boolean, at: Path): Problems {
   yield* validateHandler(probe, ending, at)
   const { initialDelaySeconds, timeoutSeconds, periodSeconds, successThreshold, failureThreshold } = probe
   yield* notNegative({ initialDelaySeconds, timeoutSeconds, periodSeconds, successThreshold, failureThreshold }, at)
@@ -42,7 +41,7 @@ function* validateProbe(probe: DeepReadonly<Probe>, ending: Ending, once: boolea
 }
 
 /** What runs at the start and at the stop. */
-export function* validateLifecycle(lifecycle: DeepReadonly<Lifecycle>, ending: Ending, at: Path): Problems {
+export function* validateLifecycle(lifecycle: Lifecycle, ending: Ending, at: Path): Problems {
   if (lifecycle.postStart) yield* validateHandler(lifecycle.postStart, ending, at.field('postStart'))
   if (lifecycle.preStop) yield* validateHandler(lifecycle.preStop, ending, at.field('preStop'))
   if (lifecycle.stopSignal === undefined) return
@@ -72,7 +71,7 @@ function* validateHandler(handler: Handler, ending: Ending, at: Path): Problems 
   }
 }
 
-function* validateRequest({ path, port, scheme, httpHeaders }: DeepReadonly<HTTPGetAction>, at: Path): Problems {
+function* validateRequest({ path, port, scheme, httpHeaders }: HTTPGetAction, at: Path): Problems {
   yield* present(path, at.field('path'))
   yield* validatePort(port, at.field('port'))
   yield* supported(scheme, ['HTTP', 'HTTPS'], at.field('scheme'))

@@ -2,7 +2,6 @@
 // Source: pkg/apis/core/validation (validateProjectionSources).
 import { named, type Problems, present, validateSelector } from '../../api/checks.ts'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { signerErrors, trustBundleErrors } from '../certificates/signer-names.ts'
 import { fileMode, localPath } from './path-rules.ts'
 import type {
@@ -15,7 +14,7 @@ import type {
 } from './volume.ts'
 import { validateDownwardFile, validateKeys } from './volume-file-rules.ts'
 
-export function* validateProjected(volume: DeepReadonly<ProjectedVolumeSource>, at: Path): Problems {
+export function* validateProjected(volume: ProjectedVolumeSource, at: Path): Problems {
   yield* fileMode(volume.defaultMode, at.field('defaultMode'))
   const paths = new Set<string>()
   for (const [i, source] of (volume.sources ?? []).entries()) {
@@ -26,12 +25,7 @@ export function* validateProjected(volume: DeepReadonly<ProjectedVolumeSource>, 
 }
 
 /** `taken` are the paths of the sources before; `whole` is the place of the volume. */
-function* validateProjection(
-  source: DeepReadonly<VolumeProjection>,
-  taken: Set<string>,
-  whole: Path,
-  at: Path,
-): Problems {
+function* validateProjection(source: VolumeProjection, taken: Set<string>, whole: Path, at: Path): Problems {
   const { secret, configMap, downwardAPI, serviceAccountToken, clusterTrustBundle, podCertificate } = source
   if (secret) yield* validateNamed(secret, taken, whole, at.field('secret'))
   if (configMap) yield* validateNamed(configMap, taken, whole, at.field('configMap'))
@@ -53,7 +47,7 @@ function* takePath(path: string, shown: string | undefined, taken: Set<string>, 
 }
 
 function* validateNamed(
-  { name, items = [] }: { readonly name?: string; readonly items?: readonly DeepReadonly<KeyToPath>[] },
+  { name, items = [] }: { readonly name?: string; readonly items?: readonly KeyToPath[] },
   taken: Set<string>,
   whole: Path,
   at: Path,
@@ -67,7 +61,7 @@ const minTokenSeconds = 600
 const maxTokenSeconds = 2 ** 32
 
 function* validateToken(
-  { expirationSeconds: seconds = 0, path }: DeepReadonly<ServiceAccountTokenProjection>,
+  { expirationSeconds: seconds = 0, path }: ServiceAccountTokenProjection,
   whole: Path,
   at: Path,
 ): Problems {
@@ -79,7 +73,7 @@ function* validateToken(
   else yield* localPath(path, whole.field('path'))
 }
 
-function* validateBundle(bundle: DeepReadonly<ClusterTrustBundleProjection>, at: Path): Problems {
+function* validateBundle(bundle: ClusterTrustBundleProjection, at: Path): Problems {
   const { name, signerName, labelSelector, path } = bundle
   if (name !== undefined && signerName !== undefined)
     yield at.invalid(bundle, 'only one of name and signerName may be used')
@@ -103,7 +97,7 @@ const minCertificateSeconds = 3600
 const maxCertificateSeconds = 91 * 86_400
 
 function* validateCertificate(
-  certificate: DeepReadonly<PodCertificateProjection>,
+  certificate: PodCertificateProjection,
   taken: Set<string>,
   whole: Path,
   at: Path,

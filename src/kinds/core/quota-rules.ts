@@ -3,12 +3,11 @@ import { asGiven } from '../../api/schema/empties.ts'
 import { type Problems } from '../../api/checks.ts'
 import { goStruct } from '../../api/go-value.ts'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { same } from '../unchanged.ts'
 import { isQuotaResource, validateAmount, validateQuotaResourceName } from './resource-rules.ts'
 import { type ResourceQuotaSpec, ScopeSelector } from './resourcequotaspec.ts'
 
-type Spec = DeepReadonly<ResourceQuotaSpec>
+type Spec = ResourceQuotaSpec
 
 /** Resources whose number has a name of its own, besides `count/…`. */
 export const plainCounts: ReadonlySet<string> = new Set([

@@ -2,7 +2,6 @@
 import { addQuantities } from '../../api/quantity.ts'
 import type { AnyKind, KubeObject } from '../../api/kind.ts'
 import { parseTime } from '../../api/time.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { PersistentVolumeClaim } from './persistentvolumeclaim.ts'
 import { Pod } from './pod.ts'
 import { qosClass } from './pod-defaults.ts'
@@ -15,16 +14,16 @@ import { Service } from './service.ts'
 export const countName = (kind: AnyKind): string => `count/${kind.plural}${kind.group && `.${kind.group}`}`
 
 /** What an object uses, by the names quotas know. */
-export function usageOf(kind: AnyKind, object: DeepReadonly<KubeObject>, now: number): Quantities {
+export function usageOf(kind: AnyKind, object: KubeObject, now: number): Quantities {
   const usage: Quantities = { [countName(kind)]: '1' }
-  if (kind === Pod) return { ...usage, ...podUsage(object as DeepReadonly<Pod>, now) }
+  if (kind === Pod) return { ...usage, ...podUsage(object as Pod, now) }
   if (kind.group === '' && plainCounts.has(kind.plural)) usage[kind.plural] = '1'
-  if (kind === Service) return { ...usage, ...serviceUsage(object as DeepReadonly<Service>) }
-  if (kind === PersistentVolumeClaim) return { ...usage, ...claimUsage(object as DeepReadonly<PersistentVolumeClaim>) }
+  if (kind === Service) return { ...usage, ...serviceUsage(object as Service) }
+  if (kind === PersistentVolumeClaim) return { ...usage, ...claimUsage(object as PersistentVolumeClaim) }
   return usage
 }
 
-function podUsage(pod: DeepReadonly<Pod>, now: number): Quantities {
+function podUsage(pod: Pod, now: number): Quantities {
   if (!isCounted(pod, now)) return {}
   const usage: Quantities = { pods: '1' }
   for (const [name, value] of Object.entries(podRequests(pod.spec))) {
@@ -40,14 +39,14 @@ const isNative = (name: string) =>
   ['cpu', 'memory', 'ephemeral-storage'].includes(name) || name.startsWith('hugepages-')
 
 // A pod that has ended uses nothing, nor does one whose time to go has passed.
-function isCounted({ metadata, status }: DeepReadonly<Pod>, now: number): boolean {
+function isCounted({ metadata, status }: Pod, now: number): boolean {
   if (status.phase === 'Succeeded' || status.phase === 'Failed') return false
   const { deletionTimestamp, deletionGracePeriodSeconds } = metadata
   if (deletionTimestamp === undefined || deletionGracePeriodSeconds === undefined) return true
   return (parseTime(deletionTimestamp) ?? now) + deletionGracePeriodSeconds * 1000 > now
 }
 
-function serviceUsage({ spec }: DeepReadonly<Service>): Quantities {
+function serviceUsage({ spec }: Service): Quantities {
   const ports = spec.ports ?? []
   const given = ports.filter(port => port.nodePort).length
   const nodePorts =
@@ -64,7 +63,7 @@ function serviceUsage({ spec }: DeepReadonly<Service>): Quantities {
   }
 }
 
-function claimUsage({ spec, status, metadata }: DeepReadonly<PersistentVolumeClaim>): Quantities {
+function claimUsage({ spec, status, metadata }: PersistentVolumeClaim): Quantities {
   const storage = spec.resources?.requests?.storage ?? status.allocatedResources?.storage
   const storageClass = spec.storageClassName ?? metadata.annotations?.['volume.beta.kubernetes.io/storage-class']
   const prefix = storageClass && `${storageClass}.storageclass.storage.k8s.io/`
@@ -76,25 +75,20 @@ function claimUsage({ spec, status, metadata }: DeepReadonly<PersistentVolumeCla
 }
 
 /** Whether a quota counts this object: its scopes are about pods (and one about claims). */
-export function isInScope(
-  spec: DeepReadonly<ResourceQuotaSpec>,
-  kind: AnyKind,
-  object: DeepReadonly<KubeObject>,
-): boolean {
+export function isInScope(spec: ResourceQuotaSpec, kind: AnyKind, object: KubeObject): boolean {
   const scopes: Scope[] = [
     ...(spec.scopes ?? []).map(scopeName => ({ scopeName, operator: 'Exists' })),
     ...(spec.scopeSelector?.matchExpressions ?? []),
   ]
   if (!scopes.length) return true
-  if (kind === Pod) return scopes.every(scope => podInScope(scope, object as DeepReadonly<Pod>))
-  if (kind === PersistentVolumeClaim)
-    return scopes.every(scope => claimInScope(scope, object as DeepReadonly<PersistentVolumeClaim>))
+  if (kind === Pod) return scopes.every(scope => podInScope(scope, object as Pod))
+  if (kind === PersistentVolumeClaim) return scopes.every(scope => claimInScope(scope, object as PersistentVolumeClaim))
   return false
 }
 
-type Scope = DeepReadonly<{ scopeName: string; operator: string; values?: string[] }>
+type Scope = { readonly scopeName: string; readonly operator: string; readonly values?: readonly string[] }
 
-function podInScope({ scopeName, operator, values = [] }: Scope, { spec }: DeepReadonly<Pod>): boolean {
+function podInScope({ scopeName, operator, values = [] }: Scope, { spec }: Pod): boolean {
   switch (scopeName) {
     case 'Terminating':
       return spec.activeDeadlineSeconds !== undefined
@@ -113,10 +107,7 @@ function podInScope({ scopeName, operator, values = [] }: Scope, { spec }: DeepR
   }
 }
 
-function claimInScope(
-  { scopeName, operator, values = [] }: Scope,
-  claim: DeepReadonly<PersistentVolumeClaim>,
-): boolean {
+function claimInScope({ scopeName, operator, values = [] }: Scope, claim: PersistentVolumeClaim): boolean {
   if (scopeName !== 'VolumeAttributesClass') return false
   return valueMatches(claim.spec.volumeAttributesClassName ?? '', operator, values)
 }
@@ -134,7 +125,7 @@ function valueMatches(value: string, operator: string, values: readonly string[]
   }
 }
 
-function crossesNamespaces({ affinity }: DeepReadonly<Pod['spec']>): boolean {
+function crossesNamespaces({ affinity }: Pod['spec']): boolean {
   const sides = [affinity?.podAffinity, affinity?.podAntiAffinity]
   const terms = sides.flatMap(side => [
     ...(side?.requiredDuringSchedulingIgnoredDuringExecution ?? []),
@@ -149,8 +140,8 @@ export const limitedPart = (usage: Quantities, hard: Readonly<Quantities> | unde
 
 /** Everything of a namespace that a quota counts, summed. */
 export function totalUsage(
-  spec: DeepReadonly<ResourceQuotaSpec>,
-  objects: Iterable<readonly [AnyKind, DeepReadonly<KubeObject>]>,
+  spec: ResourceQuotaSpec,
+  objects: Iterable<readonly [AnyKind, KubeObject]>,
   now: number,
 ): Quantities {
   const used: Quantities = Object.fromEntries(Object.keys(spec.hard ?? {}).map(name => [name, '0']))
@@ -166,7 +157,7 @@ export function totalUsage(
 const computeResource = /^(requests\.|limits\.)?(cpu|memory)$/
 
 /** What a pod leaves out that a quota counts: `limits.cpu for: main,helper; requests.memory for: main`, or nothing. */
-export function missingResources({ spec }: DeepReadonly<Pod>, hard: Readonly<Quantities> | undefined): string {
+export function missingResources({ spec }: Pod, hard: Readonly<Quantities> | undefined): string {
   const problems = new Map<string, string[]>()
   for (const name of Object.keys(hard ?? {}).filter(name => computeResource.test(name))) {
     const isLimit = name.startsWith('limits.')

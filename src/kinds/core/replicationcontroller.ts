@@ -82,7 +82,7 @@ export const ReplicationController = defineKind({
     { name: 'Current', type: 'integer', value: '.status.replicas' },
     { name: 'Ready', type: 'integer', value: '.status.readyReplicas' },
     ...(templateColumns as []),
-    selectorColumn as never,
+    selectorColumn,
   ],
   defaults: rc => {
     rc.spec.replicas ??= 1

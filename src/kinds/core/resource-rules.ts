@@ -4,10 +4,9 @@ import { named, type Problems } from '../../api/checks.ts'
 import { dnsLabelErrors, qualifiedNameErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
 import { compareQuantities, quantityMilli, quantityNanos } from '../../api/quantity.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { ResourceRequirements } from './container.ts'
 
-type Requirements = DeepReadonly<ResourceRequirements>
+type Requirements = ResourceRequirements
 type NameRule = (name: string, at: Path) => Problems
 
 const hugePrefix = 'hugepages-'

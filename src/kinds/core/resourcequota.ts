@@ -1,5 +1,4 @@
 // A resource quota: how much all objects of a namespace may use together.
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { map, quantity, struct } from '../../api/schema/build.ts'
 import { validateQuota, validateQuotaUpdate } from './quota-rules.ts'
@@ -44,10 +43,7 @@ export const ResourceQuota = defineKind({
 export type ResourceQuota = Of<typeof ResourceQuota>
 
 /** `pods: 1/5, services: 0/2` of the resources that are meant. Source: printResourceQuota. */
-function usageText(
-  { hard = {}, used = {} }: DeepReadonly<ResourceQuotaStatus>,
-  isMeant: (name: string) => boolean,
-): string {
+function usageText({ hard = {}, used = {} }: ResourceQuotaStatus, isMeant: (name: string) => boolean): string {
   return Object.keys(hard)
     .filter(isMeant)
     .sort()

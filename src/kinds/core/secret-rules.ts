@@ -2,10 +2,9 @@
 import type { Problems } from '../../api/checks.ts'
 import type { KubeObject } from '../../api/kind.ts'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { decodedBytes, maxDataBytes, validateDataKeys } from './data-rules.ts'
 
-type Secret = DeepReadonly<KubeObject & { type: string; data?: Record<string, string> }>
+type Secret = KubeObject & { type: string; data?: Record<string, string> }
 
 const accountAnnotation = 'kubernetes.io/service-account.name'
 

@@ -4,7 +4,6 @@ import { named, type Problems, oneOf, supported } from '../../api/checks.ts'
 import { goStruct } from '../../api/go-value.ts'
 import { dnsSubdomainErrors, rangeProblem } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { PodSpec } from './podspec.ts'
 
 import { descendingPath } from './path-rules.ts'
@@ -22,7 +21,7 @@ function* validateId(id: number | undefined, at: Path): Problems {
 }
 
 /** What all containers of a pod share. */
-export function* validatePodSecurity(spec: DeepReadonly<PodSpec>, at: Path): Problems {
+export function* validatePodSecurity(spec: PodSpec, at: Path): Problems {
   const context = spec.securityContext
   yield* validateId(context.fsGroup, at.field('fsGroup'))
   yield* validateId(context.runAsUser, at.field('runAsUser'))
@@ -50,7 +49,7 @@ const namespaceOfSysctl: readonly (readonly [RegExp, 'hostNetwork' | 'hostIPC'])
   [/^(kernel[./](shm|msg|sem)|fs[./]mqueue[./])/, 'hostIPC'],
 ]
 
-function* validateSysctls(spec: DeepReadonly<PodSpec>, at: Path): Problems {
+function* validateSysctls(spec: PodSpec, at: Path): Problems {
   const names = new Set<string>()
   for (const [i, { name }] of (spec.securityContext.sysctls ?? []).entries()) {
     const path = at.index(i).field('name')
@@ -65,11 +64,7 @@ function* validateSysctls(spec: DeepReadonly<PodSpec>, at: Path): Problems {
 }
 
 /** One container's own. */
-export function* validateContainerSecurity(
-  context: DeepReadonly<SecurityContext>,
-  sharesUsers: boolean,
-  at: Path,
-): Problems {
+export function* validateContainerSecurity(context: SecurityContext, sharesUsers: boolean, at: Path): Problems {
   yield* validateId(context.runAsUser, at.field('runAsUser'))
   yield* validateId(context.runAsGroup, at.field('runAsGroup'))
   if (context.procMount !== undefined) {
@@ -88,9 +83,9 @@ export function* validateContainerSecurity(
 }
 
 interface Profiles {
-  readonly seccompProfile?: DeepReadonly<SeccompProfile>
-  readonly appArmorProfile?: DeepReadonly<AppArmorProfile>
-  readonly windowsOptions?: DeepReadonly<WindowsSecurityContextOptions>
+  readonly seccompProfile?: SeccompProfile
+  readonly appArmorProfile?: AppArmorProfile
+  readonly windowsOptions?: WindowsSecurityContextOptions
 }
 
 function* validateProfiles({ seccompProfile, appArmorProfile, windowsOptions }: Profiles, at: Path): Problems {
@@ -101,7 +96,7 @@ function* validateProfiles({ seccompProfile, appArmorProfile, windowsOptions }: 
 
 const profileTypes = ['Localhost', 'RuntimeDefault', 'Unconfined']
 
-function* validateSeccomp(profile: DeepReadonly<SeccompProfile>, at: Path): Problems {
+function* validateSeccomp(profile: SeccompProfile, at: Path): Problems {
   const { type, localhostProfile } = profile
   yield* oneOf(type, profileTypes, at.field('type'), 'type is required when seccompProfile is set')
   const path = at.field('localhostProfile')
@@ -114,7 +109,7 @@ function* validateSeccomp(profile: DeepReadonly<SeccompProfile>, at: Path): Prob
 
 const maxProfileLength = 4095
 
-export function* validateAppArmor({ type, localhostProfile }: DeepReadonly<AppArmorProfile>, at: Path): Problems {
+export function* validateAppArmor({ type, localhostProfile }: AppArmorProfile, at: Path): Problems {
   const path = at.field('localhostProfile')
   yield* oneOf(type, profileTypes, at.field('type'), 'type is required when appArmorProfile is set')
   if (type === 'Localhost') {
@@ -134,7 +129,7 @@ const netBios = /^[^\\/:*?"<>|.][^\\/:*?"<>|]{0,14}$/
 const dnsLabel = '[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?'
 const dnsDomain = new RegExp(`^${dnsLabel}(?:\\.${dnsLabel})*$`)
 
-function* validateWindowsOptions(options: DeepReadonly<WindowsSecurityContextOptions>, at: Path): Problems {
+function* validateWindowsOptions(options: WindowsSecurityContextOptions, at: Path): Problems {
   const { gmsaCredentialSpecName, gmsaCredentialSpec, runAsUserName } = options
   if (gmsaCredentialSpecName !== undefined)
     yield* named(dnsSubdomainErrors, gmsaCredentialSpecName, at.field('gmsaCredentialSpecName'))

@@ -1,6 +1,6 @@
 // Defaults and columns of Service. Source: pkg/apis/core/v1/defaults.go, printers.go.
 import type { Column, KubeObject } from '../../api/kind.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
+import type { Mutable } from '../../api/schema/node.ts'
 import { selectorCell } from '../columns.ts'
 import { same } from '../unchanged.ts'
 import { needsHealthCheck } from './service-rules.ts'
@@ -20,7 +20,7 @@ type OptionalField =
   | 'loadBalancerClass'
 type Service = KubeObject & { spec: ServiceSpec; status: ServiceStatus }
 
-export function defaultService({ spec }: Service): void {
+export function defaultService({ spec }: Mutable<Service>): void {
   for (const port of spec.ports ?? []) if (port.targetPort === 0 || port.targetPort === '') port.targetPort = port.port
   if (spec.sessionAffinity === 'ClientIP' && !spec.sessionAffinityConfig?.clientIP)
     spec.sessionAffinityConfig = { clientIP: { timeoutSeconds: 10800 } }
@@ -32,19 +32,19 @@ export function defaultService({ spec }: Service): void {
 }
 
 /** What goes with a type goes when the type changes, unless the client says something else about it. */
-export function prepareService({ spec }: Service, old: DeepReadonly<Service> | undefined): void {
+export function prepareService({ spec }: Service, old: Service | undefined): void {
   if (!old) return
   for (const { fields, goWith } of typeDependent)
     if (goWith(old.spec) && !goWith(spec) && fields.every(field => same(spec[field], old.spec[field])))
       for (const field of fields) delete spec[field]
 }
 
-const isBalanced = ({ type }: DeepReadonly<ServiceSpec>) => type === 'LoadBalancer'
-const hasAddress = ({ type }: DeepReadonly<ServiceSpec>) => type !== 'ExternalName'
+const isBalanced = ({ type }: ServiceSpec) => type === 'LoadBalancer'
+const hasAddress = ({ type }: ServiceSpec) => type !== 'ExternalName'
 
 const typeDependent: readonly {
   fields: readonly OptionalField[]
-  goWith: (spec: DeepReadonly<ServiceSpec>) => boolean
+  goWith: (spec: ServiceSpec) => boolean
 }[] = [
   { fields: ['clusterIP', 'clusterIPs'], goWith: hasAddress },
   { fields: ['ipFamilies'], goWith: hasAddress },
@@ -64,7 +64,7 @@ export const serviceColumns: readonly Column<Service>[] = [
   { name: 'Selector', type: 'string', wide: true, value: s => selectorCell(s.spec.selector) },
 ]
 
-function externalText({ spec, status }: DeepReadonly<Service>): string {
+function externalText({ spec, status }: Service): string {
   const external = spec.externalIPs ?? []
   if (spec.type === 'ExternalName') return spec.externalName ?? '<none>'
   if (spec.type !== 'LoadBalancer') return external.join(',') || '<none>'
@@ -72,7 +72,7 @@ function externalText({ spec, status }: DeepReadonly<Service>): string {
   return [...ingress, ...external].join(',') || '<pending>'
 }
 
-function portsText({ spec }: DeepReadonly<Service>): string {
+function portsText({ spec }: Service): string {
   return (
     (spec.ports ?? []).map(p => `${p.port}${p.nodePort ? `:${p.nodePort}` : ''}/${p.protocol}`).join(',') || '<none>'
   )

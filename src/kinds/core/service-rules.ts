@@ -17,13 +17,12 @@ import { ipFamily } from '../../api/ip.ts'
 import type { KubeObject } from '../../api/kind.ts'
 import { dnsLabelErrors, dnsSubdomainErrors, portErrors, qualifiedNameErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { notSpecialIP } from './address-rules.ts'
 import { protocols } from './container-rules.ts'
 import { isExternal, ServicePort, type ServiceSpec } from './servicespec.ts'
 
-type Service = DeepReadonly<KubeObject & { spec: ServiceSpec }>
-type Spec = DeepReadonly<ServiceSpec>
+type Service = KubeObject & { spec: ServiceSpec }
+type Spec = ServiceSpec
 
 const types = ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort']
 const hints = 'service.kubernetes.io/topology-aware-hints'

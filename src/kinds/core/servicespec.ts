@@ -1,6 +1,5 @@
 // How a service is reached, and what it leads to: the parts of its spec.
 import type { Of } from '../../api/kind.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { bool, int32, intOrString, list, listByKey, map, string, struct } from '../../api/schema/build.ts'
 
 export const ServicePort = struct('core.v1.ServicePort', 'Port of a service.', {
@@ -146,5 +145,5 @@ export const ServiceSpec = struct('core.v1.ServiceSpec', 'Desired state of a ser
 export type ServiceSpec = Of<typeof ServiceSpec>
 
 /** Whether it is reached from outside of the cluster, too. */
-export const isExternal = ({ type, externalIPs }: DeepReadonly<ServiceSpec>): boolean =>
+export const isExternal = ({ type, externalIPs }: ServiceSpec): boolean =>
   type === 'LoadBalancer' || type === 'NodePort' || (type === 'ClusterIP' && (externalIPs?.length ?? 0) > 0)

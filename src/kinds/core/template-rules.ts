@@ -2,12 +2,11 @@
 // Source: pkg/apis/core/validation (ValidatePodTemplateSpec).
 import { type Problems, validateAnnotations, validateLabels } from '../../api/checks.ts'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { validatePodAnnotations, validateProfilesMatch } from './pod-annotations.ts'
 import { validatePodSpec } from './pod-rules.ts'
 import type { PodTemplateSpec } from './podtemplatespec.ts'
 
-export function* validateTemplate({ metadata, spec }: DeepReadonly<PodTemplateSpec>, at: Path): Problems {
+export function* validateTemplate({ metadata, spec }: PodTemplateSpec, at: Path): Problems {
   const annotations = metadata.annotations ?? {}
   yield* validateLabels(metadata.labels, at.field('labels'))
   yield* validateAnnotations(annotations, at.field('annotations'))

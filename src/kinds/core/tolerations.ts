@@ -1,6 +1,5 @@
 // Which tolerations tolerate which taints. Source: core/v1/toleration.go, component-helpers/scheduling/corev1.
 import { holdsForIntegers } from '../../api/int64.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { Toleration } from './affinity.ts'
 
 interface TaintLike {
@@ -9,10 +8,10 @@ interface TaintLike {
   readonly effect: string
 }
 
-export const tolerated = (tolerations: readonly DeepReadonly<Toleration>[] | undefined, taint: TaintLike): boolean =>
+export const tolerated = (tolerations: readonly Toleration[] | undefined, taint: TaintLike): boolean =>
   tolerations !== undefined && tolerations.some(toleration => tolerates(toleration, taint))
 
-export function tolerates(toleration: DeepReadonly<Toleration>, taint: TaintLike): boolean {
+export function tolerates(toleration: Toleration, taint: TaintLike): boolean {
   if (toleration.effect && toleration.effect !== taint.effect) return false
   if (toleration.key && toleration.key !== taint.key) return false
   switch (toleration.operator || 'Equal') {
@@ -31,5 +30,4 @@ export function tolerates(toleration: DeepReadonly<Toleration>, taint: TaintLike
 
 /** Written in their one spelling, without a plus or leading zeros. */
 const isInteger = (text: string | undefined) => text !== undefined && /^(0|-?[1-9]\d*)$/.test(text)
-const comparable = (toleration: DeepReadonly<Toleration>, taint: TaintLike) =>
-  isInteger(toleration.value) && isInteger(taint.value)
+const comparable = (toleration: Toleration, taint: TaintLike) => isInteger(toleration.value) && isInteger(taint.value)

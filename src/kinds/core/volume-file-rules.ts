@@ -2,13 +2,12 @@
 // Source: pkg/apis/core/validation (validateKeyToPath, validateDownwardAPIVolumeFile).
 import { type Problems, present } from '../../api/checks.ts'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { fieldsOfFiles, validateFieldRef, validateResourceRef } from './env-rules.ts'
 import { fileMode, localPath } from './path-rules.ts'
 import type { DownwardAPIVolumeFile, KeyToPath } from './volume.ts'
 
 /** Keys that become files. */
-export function* validateKeys(items: readonly DeepReadonly<KeyToPath>[] | undefined, at: Path): Problems {
+export function* validateKeys(items: readonly KeyToPath[] | undefined, at: Path): Problems {
   for (const [i, { key, path, mode }] of (items ?? []).entries()) {
     yield* present(key, at.index(i).field('key'))
     yield* present(path, at.index(i).field('path'))
@@ -18,7 +17,7 @@ export function* validateKeys(items: readonly DeepReadonly<KeyToPath>[] | undefi
 }
 
 /** A file with a value of the pod. */
-export function* validateDownwardFile(file: DeepReadonly<DownwardAPIVolumeFile>, at: Path): Problems {
+export function* validateDownwardFile(file: DownwardAPIVolumeFile, at: Path): Problems {
   const { path, fieldRef, resourceFieldRef, mode } = file
   yield* present(path, at.field('path'))
   yield* localPath(path, at.field('path'))

@@ -4,7 +4,6 @@ import { named, type Problems, present } from '../../api/checks.ts'
 import { dnsLabelErrors, dnsSubdomainErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
 import { compareQuantities } from '../../api/quantity.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { validateClaimTemplate } from './claim-rules.ts'
 import { pullPolicies } from './container-rules.ts'
 import { fileMode } from './path-rules.ts'
@@ -20,8 +19,6 @@ import type {
   ImageVolumeSource,
 } from './volume.ts'
 
-type ReadVolume = DeepReadonly<Volume>
-
 /** What volumes are judged against: the pod they are of, where it is a pod and not a template. */
 export interface VolumeContext {
   /** Name of the pod. */
@@ -30,15 +27,15 @@ export interface VolumeContext {
 }
 
 /** The volumes without problems, by name. */
-export type Volumes = ReadonlyMap<string, ReadVolume>
+export type Volumes = ReadonlyMap<string, Volume>
 
 /** Checks all volumes of a pod and returns those without problems. */
 export function validateVolumes(
-  volumes: readonly ReadVolume[] | undefined,
+  volumes: readonly Volume[] | undefined,
   context: VolumeContext,
   at: Path,
 ): { known: Volumes; problems: Problems } {
-  const known = new Map<string, ReadVolume>()
+  const known = new Map<string, Volume>()
   const problems = (volumes ?? []).flatMap((volume, i) => {
     const found = [...validateVolume(volume, known, context, at.index(i))]
     if (!found.length) known.set(volume.name, volume)
@@ -47,7 +44,7 @@ export function validateVolumes(
   return { known, problems }
 }
 
-function* validateVolume(volume: ReadVolume, known: Volumes, context: VolumeContext, at: Path): Problems {
+function* validateVolume(volume: Volume, known: Volumes, context: VolumeContext, at: Path): Problems {
   const { name, ...source } = volume
   yield* validateSource(source, name, context, at)
   if (!name) yield at.field('name').required()
@@ -57,8 +54,8 @@ function* validateVolume(volume: ReadVolume, known: Volumes, context: VolumeCont
 
 /** A claim that is made for an ephemeral volume of the pod is not to be used as another volume of it. */
 function* validateClaimOwner(
-  all: readonly ReadVolume[],
-  { persistentVolumeClaim: claim }: ReadVolume,
+  all: readonly Volume[],
+  { persistentVolumeClaim: claim }: Volume,
   { pod }: VolumeContext,
   at: Path,
 ): Problems {
@@ -72,7 +69,7 @@ const maxPortalLength = 64
 const portalTooLong =
   'Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName is specified.'
 
-function* validateSource(source: Omit<ReadVolume, 'name'>, name: string, context: VolumeContext, at: Path): Problems {
+function* validateSource(source: Omit<Volume, 'name'>, name: string, context: VolumeContext, at: Path): Problems {
   let isFirst = true
   for (const [field, rule] of rulesOf(source, name, context)) {
     const value = source[field as keyof typeof source]
@@ -90,7 +87,7 @@ function* validateSource(source: Omit<ReadVolume, 'name'>, name: string, context
 const spelled: Readonly<Record<string, string>> = { cephfs: 'cephFS', downwardAPI: 'downwarAPI' }
 
 function* rulesOf(
-  source: Omit<ReadVolume, 'name'>,
+  source: Omit<Volume, 'name'>,
   name: string,
   context: VolumeContext,
 ): Iterable<readonly [string, SourceRule]> {
@@ -115,14 +112,14 @@ function* rulesOf(
   if (image) yield ['image', (_, at) => validateImage(image, context, at)]
 }
 
-function* validateEmptyDir({ sizeLimit, mode }: DeepReadonly<EmptyDirVolumeSource>, at: Path): Problems {
+function* validateEmptyDir({ sizeLimit, mode }: EmptyDirVolumeSource, at: Path): Problems {
   if (sizeLimit !== undefined && compareQuantities(sizeLimit, '0') < 0)
     yield at.field('sizeLimit').forbidden('SizeLimit field must be a valid resource quantity')
   yield* fileMode(mode, at.field('mode'))
 }
 
 function* validateFiles(
-  { items, defaultMode }: { readonly items?: readonly DeepReadonly<KeyToPath>[]; readonly defaultMode?: number },
+  { items, defaultMode }: { readonly items?: readonly KeyToPath[]; readonly defaultMode?: number },
   name: string | undefined,
   nameField: string,
   at: Path,
@@ -132,7 +129,7 @@ function* validateFiles(
   yield* validateKeys(items, at.field('items'))
 }
 
-function* validateCSI({ driver, nodePublishSecretRef }: DeepReadonly<CSIVolumeSource>, at: Path): Problems {
+function* validateCSI({ driver, nodePublishSecretRef }: CSIVolumeSource, at: Path): Problems {
   yield* validateDriverName(driver, at.field('driver'))
   if (!nodePublishSecretRef) return
   const { name = '' } = nodePublishSecretRef
@@ -141,7 +138,7 @@ function* validateCSI({ driver, nodePublishSecretRef }: DeepReadonly<CSIVolumeSo
 }
 
 function* validateEphemeral(
-  { volumeClaimTemplate }: DeepReadonly<EphemeralVolumeSource>,
+  { volumeClaimTemplate }: EphemeralVolumeSource,
   volume: string,
   { pod }: VolumeContext,
   at: Path,
@@ -153,11 +150,7 @@ function* validateEphemeral(
     yield at.parent.field('name').invalid(volume, `PVC name ${JSON.stringify(`${pod}-${volume}`)}: ${error}`)
 }
 
-function* validateImage(
-  { reference, pullPolicy }: DeepReadonly<ImageVolumeSource>,
-  { isPod }: VolumeContext,
-  at: Path,
-): Problems {
+function* validateImage({ reference, pullPolicy }: ImageVolumeSource, { isPod }: VolumeContext, at: Path): Problems {
   if (isPod) yield* present(reference, at.field('reference'))
   if (!pullPolicy) yield at.field('pullPolicy').required()
   else if (!pullPolicies.includes(pullPolicy)) yield at.field('pullPolicy').notSupported(pullPolicy, pullPolicies)

@@ -3,11 +3,11 @@
 import { named, type Problems, present, supported } from '../../api/checks.ts'
 import { dnsLabelErrors, dnsSubdomainErrors, rangeProblem } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly, Json } from '../../api/schema/node.ts'
+import type { Json } from '../../api/schema/node.ts'
 import { descendingPath, noBacksteps } from './path-rules.ts'
 
 /** Sources of many kinds, read by the names of their fields. */
-type Source = DeepReadonly<Record<string, Json>>
+type Source = Record<string, Json>
 export type SourceRule = (source: object, at: Path) => Problems
 
 const text = (source: Source, field: string) => (source[field] as string | undefined) ?? ''

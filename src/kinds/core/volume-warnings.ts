@@ -2,7 +2,6 @@
 // Source: pkg/api/pod, pkg/api/persistentvolume, pkg/api/persistentvolumeclaim, pkg/api/node (warnings.go).
 import type { Path } from '../../api/path.ts'
 import { quantityMilli } from '../../api/quantity.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { NodeSelectorTerm } from './affinity.ts'
 import type { PersistentVolumeSpec } from './persistentvolume.ts'
 import type { PodSpec } from './podspec.ts'
@@ -25,7 +24,7 @@ function renaming(key: string): string | undefined {
 }
 
 /** Of the nodes that a pod wants. */
-export function* warnOfNodes(spec: DeepReadonly<PodSpec>, at: Path): Warnings {
+export function* warnOfNodes(spec: PodSpec, at: Path): Warnings {
   for (const key of Object.keys(spec.nodeSelector ?? {}))
     if (renaming(key)) yield `${at.field('nodeSelector').key(key)}: ${renaming(key)}`
   const { requiredDuringSchedulingIgnoredDuringExecution: required, preferredDuringSchedulingIgnoredDuringExecution } =
@@ -42,7 +41,7 @@ export function* warnOfNodes(spec: DeepReadonly<PodSpec>, at: Path): Warnings {
     yield* warnOfKey(topologyKey, at.field('topologySpreadConstraints').index(i).field('topologyKey'))
 }
 
-function* warnOfTerm({ matchExpressions = [] }: DeepReadonly<NodeSelectorTerm>, at: Path): Warnings {
+function* warnOfTerm({ matchExpressions = [] }: NodeSelectorTerm, at: Path): Warnings {
   for (const [i, { key }] of matchExpressions.entries())
     yield* warnOfKey(key, at.field('matchExpressions').index(i).field('key'))
 }
@@ -70,7 +69,7 @@ function* warnOfSource(source: object, at: Path): Warnings {
 }
 
 /** Of the volumes of a pod. */
-export function* warnOfVolumes(volumes: readonly DeepReadonly<Volume>[], at: Path): Warnings {
+export function* warnOfVolumes(volumes: readonly Volume[], at: Path): Warnings {
   for (const [i, volume] of volumes.entries()) {
     yield* warnOfSource(volume, at.index(i))
     const claim = volume.ephemeral?.volumeClaimTemplate?.spec
@@ -81,7 +80,7 @@ export function* warnOfVolumes(volumes: readonly DeepReadonly<Volume>[], at: Pat
 }
 
 /** Of a persistent volume. */
-export function* warnOfStorage(spec: DeepReadonly<PersistentVolumeSpec>, at: Path): Warnings {
+export function* warnOfStorage(spec: PersistentVolumeSpec, at: Path): Warnings {
   if (spec.persistentVolumeReclaimPolicy === 'Recycle')
     yield `${at.field('persistentVolumeReclaimPolicy')}: The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning.`
   for (const [i, term] of (spec.nodeAffinity?.required?.nodeSelectorTerms ?? []).entries())
@@ -89,7 +88,7 @@ export function* warnOfStorage(spec: DeepReadonly<PersistentVolumeSpec>, at: Pat
   yield* warnOfSource(spec, at)
 }
 
-function* warnOfFiles({ name, configMap, secret, downwardAPI, projected }: DeepReadonly<Volume>): Warnings {
+function* warnOfFiles({ name, configMap, secret, downwardAPI, projected }: Volume): Warnings {
   const called = `volume ${JSON.stringify(name)}`
   if (configMap)
     yield* overlaps(`${called} (ConfigMap ${JSON.stringify(configMap.name ?? '')})`, pathsOf(configMap.items))

@@ -3,15 +3,14 @@ import { named, oneOf, type Problems, supported, validateIP } from '../../api/ch
 import { ipFamily } from '../../api/ip.ts'
 import { dnsLabelErrors, dnsSubdomainErrors, labelValueErrors, qualifiedNameErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { notSpecialIP } from '../core/address-rules.ts'
 import { protocols } from '../core/container-rules.ts'
 import type { Endpoint, EndpointHints, EndpointPort } from './endpointslice.ts'
 
 interface Slice {
   readonly addressType: string
-  readonly endpoints?: readonly DeepReadonly<Endpoint>[]
-  readonly ports?: readonly DeepReadonly<EndpointPort>[]
+  readonly endpoints?: readonly Endpoint[]
+  readonly ports?: readonly EndpointPort[]
 }
 
 const maxEndpoints = 1000
@@ -30,7 +29,7 @@ export function* validateSlice({ addressType, endpoints = [], ports = [] }: Slic
   yield* validatePorts(ports ?? [], at.field('ports'))
 }
 
-function* validateEndpoint(endpoint: DeepReadonly<Endpoint>, type: string, at: Path): Problems {
+function* validateEndpoint(endpoint: Endpoint, type: string, at: Path): Problems {
   const addresses = endpoint.addresses ?? []
   const path = at.field('addresses')
   if (!addresses.length) yield path.required('must contain at least 1 address')
@@ -61,7 +60,7 @@ function* validateDomain(name: string, at: Path): Problems {
   for (const label of labels) if (dnsLabelErrors(label).length) yield at.invalid(label, dnsLabelErrors(label).join(','))
 }
 
-function* validateHints(hints: DeepReadonly<EndpointHints>, at: Path): Problems {
+function* validateHints(hints: EndpointHints, at: Path): Problems {
   for (const [field, errors] of [
     ['forZones', labelValueErrors],
     ['forNodes', dnsSubdomainErrors],
@@ -76,7 +75,7 @@ function* validateHints(hints: DeepReadonly<EndpointHints>, at: Path): Problems 
   }
 }
 
-function* validatePorts(ports: readonly DeepReadonly<EndpointPort>[], at: Path): Problems {
+function* validatePorts(ports: readonly EndpointPort[], at: Path): Problems {
   if (ports.length > maxPorts) return yield at.tooMany(ports.length, maxPorts)
   const names = new Set<string>()
   for (const [i, { name = '', protocol, appProtocol }] of ports.entries()) {

@@ -1,7 +1,6 @@
 // Events of the newer group are those of the core group with other names for some fields.
 // Source: pkg/apis/events/v1/conversion.go.
 import type { KubeObject, KindView } from '../../api/kind.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { Event } from '../core/event.ts'
 
 /** Newer name, core name. */
@@ -18,7 +17,7 @@ const names = [
 const toCore = new Map<string, string>(names)
 const toNewer = new Map<string, string>(names.map(([newer, core]) => [core, newer]))
 
-const renamed = (object: DeepReadonly<KubeObject>, to: ReadonlyMap<string, string>): object =>
+const renamed = (object: KubeObject, to: ReadonlyMap<string, string>): object =>
   Object.fromEntries(Object.entries(object).map(([field, value]) => [to.get(field) ?? field, value]))
 
 const referenceFields = ['kind', 'namespace', 'name', 'uid', 'apiVersion', 'resourceVersion', 'fieldPath']

@@ -5,7 +5,7 @@ import type { Problems } from '../../api/checks.ts'
 import { goStruct } from '../../api/go-value.ts'
 import type { Path } from '../../api/path.ts'
 import { decode } from '../../api/schema/decode.ts'
-import type { DeepReadonly, JsonObject } from '../../api/schema/node.ts'
+import type { JsonObject } from '../../api/schema/node.ts'
 import { same } from '../unchanged.ts'
 import { FlowSchemaSpec } from './flowschemaspec.ts'
 import { PriorityLevelConfigurationSpec } from './level-types.ts'
@@ -40,18 +40,14 @@ export const fixedSchemas: Readonly<Record<string, JsonObject>> = {
   },
 }
 
-export function* validateFixedSchema(name: string, spec: DeepReadonly<FlowSchemaSpec>, at: Path): Problems {
+export function* validateFixedSchema(name: string, spec: FlowSchemaSpec, at: Path): Problems {
   const fixed = Object.hasOwn(fixedSchemas, name) && decode(FlowSchemaSpec, fixedSchemas[name], { defaults: true })
   if (fixed && !same(spec, fixed))
     yield at.invalid(goStruct(FlowSchemaSpec, spec), `spec of '${name}' must equal the fixed value`)
 }
 
 /** How much the exempt level lends to others may be changed. */
-export function* validateFixedLevel(
-  name: string,
-  spec: DeepReadonly<PriorityLevelConfigurationSpec>,
-  at: Path,
-): Problems {
+export function* validateFixedLevel(name: string, spec: PriorityLevelConfigurationSpec, at: Path): Problems {
   const fixed =
     Object.hasOwn(fixedLevels, name) && decode(PriorityLevelConfigurationSpec, fixedLevels[name], { defaults: true })
   if (!fixed) return

@@ -47,7 +47,7 @@ export const FlowSchema = defineKind({
     { name: 'PriorityLevel', type: 'string', value: o => o.spec.priorityLevelConfiguration.name },
     { name: 'MatchingPrecedence', type: 'string', value: o => o.spec.matchingPrecedence },
     { name: 'DistinguisherMethod', type: 'string', value: o => o.spec.distinguisherMethod?.type ?? '<none>' },
-    ageColumn as never,
+    ageColumn,
     {
       name: 'MissingPL',
       type: 'string',

@@ -2,7 +2,6 @@
 // Source: pkg/apis/flowcontrol/validation (ValidatePriorityLevelConfigurationSpec and below).
 import { oneOf, type Problems } from '../../api/checks.ts'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import type {
   LimitedPriorityLevelConfiguration,
   LimitResponse,
@@ -13,7 +12,7 @@ import type {
 const maxQueues = 10_000_000
 const maxEntropyBits = 60
 
-export function* validateLevel(name: string, spec: DeepReadonly<PriorityLevelConfigurationSpec>, at: Path): Problems {
+export function* validateLevel(name: string, spec: PriorityLevelConfigurationSpec, at: Path): Problems {
   const { type, limited, exempt } = spec
   if ((name === 'exempt') !== (type === 'Exempt'))
     yield at.field('type').invalid(type, "must be 'Exempt' if and only if `name` is 'exempt'")
@@ -40,7 +39,7 @@ function* validateShares(
   if (lent < 0 || lent > 100) yield at.field('lendablePercent').invalid(lent, 'must be between 0 and 100, inclusive')
 }
 
-function* validateLimited(limited: DeepReadonly<LimitedPriorityLevelConfiguration>, at: Path): Problems {
+function* validateLimited(limited: LimitedPriorityLevelConfiguration, at: Path): Problems {
   yield* validateShares(limited, at)
   yield* validateResponse(limited.limitResponse, at.field('limitResponse'))
   const { borrowingLimitPercent: borrowed = 0 } = limited
@@ -48,7 +47,7 @@ function* validateLimited(limited: DeepReadonly<LimitedPriorityLevelConfiguratio
     yield at.field('borrowingLimitPercent').invalid(borrowed, 'if specified, must be a non-negative integer')
 }
 
-function* validateResponse({ type, queuing }: DeepReadonly<LimitResponse>, at: Path): Problems {
+function* validateResponse({ type, queuing }: LimitResponse, at: Path): Problems {
   const path = at.field('queuing')
   if (type === 'Reject') {
     if (queuing) yield path.forbidden('must be nil if limited.limitResponse.type is not Limited')
@@ -58,7 +57,7 @@ function* validateResponse({ type, queuing }: DeepReadonly<LimitResponse>, at: P
   } else yield* oneOf(type, ['Queue', 'Reject'], at.field('type'))
 }
 
-function* validateQueuing(queuing: DeepReadonly<QueuingConfiguration>, at: Path): Problems {
+function* validateQueuing(queuing: QueuingConfiguration, at: Path): Problems {
   const { queueLengthLimit, queues, handSize } = queuing
   if (queueLengthLimit <= 0) yield at.field('queueLengthLimit').invalid(queueLengthLimit, 'must be positive')
   if (queues <= 0) yield at.field('queues').invalid(queues, 'must be positive')

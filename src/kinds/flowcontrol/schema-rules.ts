@@ -3,7 +3,6 @@ import { named, type Problems, present, requiredName, supported } from '../../ap
 import { goStruct } from '../../api/go-value.ts'
 import { dnsLabelErrors, dnsSubdomainErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import {
   FlowDistinguisherMethod,
   type FlowSchemaSpec,
@@ -16,7 +15,7 @@ import {
 const maxPrecedence = 10_000
 const verbNames = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'proxy', 'update', 'watch']
 
-export function* validateSchema(name: string, spec: DeepReadonly<FlowSchemaSpec>, at: Path): Problems {
+export function* validateSchema(name: string, spec: FlowSchemaSpec, at: Path): Problems {
   const { matchingPrecedence: precedence, distinguisherMethod: method, priorityLevelConfiguration: level } = spec
   const path = at.field('matchingPrecedence')
   if (precedence <= 0) yield path.invalid(precedence, 'must be a positive value')
@@ -32,7 +31,7 @@ export function* validateSchema(name: string, spec: DeepReadonly<FlowSchemaSpec>
   for (const [i, rules] of (spec.rules ?? []).entries()) yield* validateRules(rules, at.field('rules').index(i))
 }
 
-function* validateRules(rules: DeepReadonly<PolicyRulesWithSubjects>, at: Path): Problems {
+function* validateRules(rules: PolicyRulesWithSubjects, at: Path): Problems {
   const { subjects, resourceRules = [], nonResourceRules = [] } = rules
   yield* present(subjects ?? [], at.field('subjects'), 'subjects must contain at least one value')
   for (const [i, subject] of (subjects ?? []).entries()) yield* validateSubject(subject, at.field('subjects').index(i))
@@ -45,7 +44,7 @@ function* validateRules(rules: DeepReadonly<PolicyRulesWithSubjects>, at: Path):
 
 const subjectFields = { ServiceAccount: 'serviceAccount', User: 'user', Group: 'group' } as const
 
-function* validateSubject(subject: DeepReadonly<Subject>, at: Path): Problems {
+function* validateSubject(subject: Subject, at: Path): Problems {
   const { kind } = subject
   if (!(kind in subjectFields)) return yield* supported(kind, ['Group', 'ServiceAccount', 'User'], at.field('kind'))
   for (const [type, field] of Object.entries(subjectFields)) {
@@ -58,7 +57,7 @@ function* validateSubject(subject: DeepReadonly<Subject>, at: Path): Problems {
   }
 }
 
-function* validateServiceAccount(account: DeepReadonly<NonNullable<Subject['serviceAccount']>>, at: Path): Problems {
+function* validateServiceAccount(account: NonNullable<Subject['serviceAccount']>, at: Path): Problems {
   if (account.name !== '*') yield* requiredName(dnsSubdomainErrors, account.name, at.field('name'))
   if (account.namespace) yield* named(dnsLabelErrors, account.namespace, at.field('namespace'))
   else yield at.field('namespace').required('must specify namespace for service account')
@@ -75,7 +74,7 @@ function* validateVerbs(verbs: readonly string[], at: Path): Problems {
   else if (!verbs.every(verb => verbNames.includes(verb))) yield at.notSupported(verbs, verbNames)
 }
 
-function* validateResourceRule(rule: DeepReadonly<ResourcePolicyRule>, at: Path): Problems {
+function* validateResourceRule(rule: ResourcePolicyRule, at: Path): Problems {
   const { apiGroups, resources, namespaces = [], clusterScope } = rule
   yield* validateVerbs(rule.verbs ?? [], at.field('verbs'))
   yield* present(apiGroups ?? [], at.field('apiGroups'), 'resource rules must supply at least one api group')
@@ -92,7 +91,7 @@ function* validateResourceRule(rule: DeepReadonly<ResourcePolicyRule>, at: Path)
       yield path.index(i).invalid(namespace, `each member of this list must be '*' or a DNS-1123 label; ${error}`)
 }
 
-function* validatePathRule(rule: DeepReadonly<NonResourcePolicyRule>, at: Path): Problems {
+function* validatePathRule(rule: NonResourcePolicyRule, at: Path): Problems {
   const urls = rule.nonResourceURLs ?? []
   const path = at.field('nonResourceURLs')
   yield* validateVerbs(rule.verbs ?? [], at.field('verbs'))

@@ -2,13 +2,12 @@
 import { named } from '../../api/checks.ts'
 import { parseIP } from '../../api/ip.ts'
 import type { Path, Problem } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { dnsLabelErrors, dnsSubdomainErrors, portNameErrors } from '../../api/names.ts'
 import type { HTTPIngressPath, IngressBackend, IngressSpec } from './ingress.ts'
 
 const pathTypes = ['Exact', 'ImplementationSpecific', 'Prefix']
 
-export function* validateIngress(spec: DeepReadonly<IngressSpec>, at: Path): Iterable<Problem> {
+export function* validateIngress(spec: IngressSpec, at: Path): Iterable<Problem> {
   if (!spec.rules?.length && !spec.defaultBackend)
     yield at.invalid(spec.rules, 'either `defaultBackend` or `rules` must be specified')
   if (spec.defaultBackend) yield* validateBackend(spec.defaultBackend, at.field('defaultBackend'))
@@ -40,7 +39,7 @@ function hostErrors(host: string): string[] {
   ]
 }
 
-function* validatePath({ path = '', pathType, backend }: DeepReadonly<HTTPIngressPath>, at: Path): Iterable<Problem> {
+function* validatePath({ path = '', pathType, backend }: HTTPIngressPath, at: Path): Iterable<Problem> {
   if (pathType === undefined) return yield at.field('pathType').required('pathType must be specified')
   const exact = pathType === 'Exact' || pathType === 'Prefix'
   if (!pathTypes.includes(pathType)) yield at.field('pathType').notSupported(pathType, pathTypes)
@@ -55,7 +54,7 @@ function* validatePath({ path = '', pathType, backend }: DeepReadonly<HTTPIngres
   yield* validateBackend(backend, at.field('backend'))
 }
 
-function* validateBackend({ service, resource }: DeepReadonly<IngressBackend>, at: Path): Iterable<Problem> {
+function* validateBackend({ service, resource }: IngressBackend, at: Path): Iterable<Problem> {
   if (service && resource) return yield at.invalid('', 'cannot set both resource and service backends')
   if (resource) {
     for (const name of ['kind', 'name'] as const) if (!resource[name]) yield at.field('resource', name).required()

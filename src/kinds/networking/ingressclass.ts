@@ -2,7 +2,6 @@
 import { named, type Problems, requiredName, supported } from '../../api/checks.ts'
 import { dnsLabelErrors, dnsSubdomainErrors, domainPathErrors, pathSegmentErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { unchanged } from '../unchanged.ts'
 import { string, struct } from '../../api/schema/build.ts'
@@ -52,7 +51,7 @@ export type IngressClassSpec = Of<typeof IngressClassSpec>
 
 const maxControllerBytes = 250
 
-function* validateParameters(parameters: DeepReadonly<IngressClassParametersReference>, at: Path): Problems {
+function* validateParameters(parameters: IngressClassParametersReference, at: Path): Problems {
   const { apiGroup, scope, namespace } = parameters
   if (apiGroup !== undefined) yield* named(dnsSubdomainErrors, apiGroup, at.field('apiGroup'))
   for (const field of ['kind', 'name'] as const)

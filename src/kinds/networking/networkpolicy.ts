@@ -4,7 +4,6 @@ import { type Cidr, cidrContains, parseCidr } from '../../api/ip.ts'
 import { LabelSelector } from '../../api/meta.ts'
 import type { Path } from '../../api/path.ts'
 import { int32, intOrString, list, string, struct } from '../../api/schema/build.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { type Problems, supported, validateCIDR, validatePort, validateSelector } from '../../api/checks.ts'
 import { selectorCell } from '../columns.ts'
 
@@ -113,7 +112,7 @@ export const NetworkPolicySpec = struct('networking.v1.NetworkPolicySpec', 'Traf
 })
 export type NetworkPolicySpec = Of<typeof NetworkPolicySpec>
 
-function* validatePolicy(spec: DeepReadonly<NetworkPolicySpec>, at: Path): Problems {
+function* validatePolicy(spec: NetworkPolicySpec, at: Path): Problems {
   yield* validateSelector(spec.podSelector, at.field('podSelector'))
   for (const [i, rule] of (spec.ingress ?? []).entries())
     yield* validateRule(rule, 'from', at.field('ingress').index(i))
@@ -126,7 +125,7 @@ function* validatePolicy(spec: DeepReadonly<NetworkPolicySpec>, at: Path): Probl
 }
 
 function* validateRule(
-  rule: DeepReadonly<NetworkPolicyIngressRule & NetworkPolicyEgressRule>,
+  rule: NetworkPolicyIngressRule & NetworkPolicyEgressRule,
   side: 'from' | 'to',
   at: Path,
 ): Problems {
@@ -134,7 +133,7 @@ function* validateRule(
   for (const [i, peer] of (rule[side] ?? []).entries()) yield* validatePeer(peer, at.field(side).index(i))
 }
 
-function* validatePorts({ protocol, port, endPort }: DeepReadonly<NetworkPolicyPort>, at: Path): Problems {
+function* validatePorts({ protocol, port, endPort }: NetworkPolicyPort, at: Path): Problems {
   if (protocol !== undefined) yield* supported(protocol, ['TCP', 'UDP', 'SCTP'], at.field('protocol'))
   if (port !== undefined) yield* validatePort(port, at.field('port'))
   if (endPort === undefined) return
@@ -147,10 +146,7 @@ function* validatePorts({ protocol, port, endPort }: DeepReadonly<NetworkPolicyP
   }
 }
 
-function* validatePeer(
-  { podSelector, namespaceSelector, ipBlock }: DeepReadonly<NetworkPolicyPeer>,
-  at: Path,
-): Problems {
+function* validatePeer({ podSelector, namespaceSelector, ipBlock }: NetworkPolicyPeer, at: Path): Problems {
   if (!podSelector && !namespaceSelector && !ipBlock) return yield at.required('must specify a peer')
   if (ipBlock && (podSelector || namespaceSelector))
     return yield at.forbidden('may not specify both ipBlock and another peer')

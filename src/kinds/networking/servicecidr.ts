@@ -5,7 +5,6 @@ import { goStruct } from '../../api/go-value.ts'
 import { parseCidr } from '../../api/ip.ts'
 import { Condition } from '../../api/meta.ts'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { unchanged } from '../unchanged.ts'
 import { list, listByKey, string, struct } from '../../api/schema/build.ts'
 
@@ -30,7 +29,7 @@ export const ServiceCIDRStatus = struct(
 )
 export type ServiceCIDRStatus = Of<typeof ServiceCIDRStatus>
 
-function* validateRanges(spec: DeepReadonly<ServiceCIDRSpec>, at: Path): Problems {
+function* validateRanges(spec: ServiceCIDRSpec, at: Path): Problems {
   const cidrs = spec.cidrs ?? []
   if (!cidrs.length) return yield at.required('at least one CIDR required')
   if (cidrs.length > 2) return yield at.invalid(goStruct(ServiceCIDRSpec, spec), 'may only hold up to 2 values')

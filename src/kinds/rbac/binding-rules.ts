@@ -4,12 +4,12 @@ import { present, requiredName } from '../../api/checks.ts'
 import { goStruct } from '../../api/go-value.ts'
 import type { Column, KubeObject } from '../../api/kind.ts'
 import type { Path, Problem } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
+import type { Mutable } from '../../api/schema/node.ts'
 import { dnsSubdomainErrors, pathSegmentErrors } from '../../api/names.ts'
 import { same } from '../unchanged.ts'
 import { RoleRef, type Subject } from './types.ts'
 
-type AnyBinding = KubeObject & { subjects?: Subject[]; roleRef: RoleRef }
+type AnyBinding = KubeObject & { readonly subjects?: readonly Subject[]; readonly roleRef: RoleRef }
 
 const subjectColumn = (name: string, kind: string): Column<AnyBinding> => ({
   name,
@@ -32,7 +32,7 @@ const columns: readonly Column<AnyBinding>[] = [
 const group = 'rbac.authorization.k8s.io'
 
 function* validateSubject(
-  { kind, apiGroup = '', name, namespace }: DeepReadonly<Subject>,
+  { kind, apiGroup = '', name, namespace }: Subject,
   namespaced: boolean,
   at: Path,
 ): Iterable<Problem> {
@@ -57,10 +57,10 @@ export const bindingRules = {
   columns,
   explicit: true,
   validateName: pathSegmentErrors,
-  defaults(binding: AnyBinding): void {
+  defaults(binding: Mutable<AnyBinding>): void {
     for (const s of binding.subjects ?? []) if (s.kind !== 'ServiceAccount') s.apiGroup ??= group
   },
-  *validate(binding: DeepReadonly<AnyBinding>, at: Path): Iterable<Problem> {
+  *validate(binding: AnyBinding, at: Path): Iterable<Problem> {
     const { roleRef, subjects = [] } = binding
     const namespaced = binding.kind === 'RoleBinding'
     const kinds = namespaced ? ['Role', 'ClusterRole'] : ['ClusterRole']
@@ -70,7 +70,7 @@ export const bindingRules = {
     for (const [i, subject] of subjects.entries())
       yield* validateSubject(subject, namespaced, at.field('subjects').index(i))
   },
-  *validateUpdate(next: DeepReadonly<AnyBinding>, old: DeepReadonly<AnyBinding>, at: Path): Iterable<Problem> {
+  *validateUpdate(next: AnyBinding, old: AnyBinding, at: Path): Iterable<Problem> {
     if (!same(next.roleRef, old.roleRef))
       yield at.field('roleRef').invalid(goStruct(RoleRef, next.roleRef), 'cannot change roleRef')
   },

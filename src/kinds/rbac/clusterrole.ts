@@ -28,7 +28,7 @@ export const ClusterRole = defineKind({
   scope: 'Cluster',
   createOnUpdate: true,
   doc: 'ClusterRole is a set of permissions. It can be granted in the whole cluster by a ClusterRoleBinding, or in a namespace by a RoleBinding.',
-  columns: [createdColumn as never],
+  columns: [createdColumn],
   validateName: pathSegmentErrors,
   *validate({ rules, aggregationRule }, at) {
     if (aggregationRule)

@@ -1,11 +1,10 @@
 // What the API server refuses in roles. Source: pkg/apis/rbac/validation (ValidatePolicyRule).
 import type { Path, Problem } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { PolicyRule } from './types.ts'
 
 /** @param namespaced whether they are rules of a Role, which knows no paths */
 export function* validateRules(
-  rules: DeepReadonly<PolicyRule[]> | null | undefined,
+  rules: readonly PolicyRule[] | null | undefined,
   namespaced: boolean,
   at: Path,
 ): Iterable<Problem> {

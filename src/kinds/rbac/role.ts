@@ -14,7 +14,7 @@ export const Role = defineKind({
   scope: 'Namespaced',
   createOnUpdate: true,
   doc: 'Role is a set of permissions in a namespace. It is granted by a RoleBinding.',
-  columns: [createdColumn as never],
+  columns: [createdColumn],
   validateName: pathSegmentErrors,
   *validate({ rules }, at) {
     yield* validateRules(rules, true, at.field('rules'))

@@ -2,13 +2,12 @@
 import type { Problems } from '../../api/checks.ts'
 import type { Path } from '../../api/path.ts'
 import { compareQuantities, quantityNanos } from '../../api/quantity.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { CapacityRequestPolicy, CapacityRequestPolicyRange, DeviceCapacity } from './resourceslicespec.ts'
 
 const maxOptions = 10
 
 /** Only devices that several claims can have at once are given in parts. */
-export function* validateCapacity(capacity: DeepReadonly<DeviceCapacity>, isShared: boolean, at: Path): Problems {
+export function* validateCapacity(capacity: DeviceCapacity, isShared: boolean, at: Path): Problems {
   const { value, requestPolicy: policy } = capacity
   if (!policy) return
   const path = at.field('requestPolicy')
@@ -20,7 +19,7 @@ export function* validateCapacity(capacity: DeepReadonly<DeviceCapacity>, isShar
   else yield* validatePolicy(policy, value, path)
 }
 
-function* validatePolicy(policy: DeepReadonly<CapacityRequestPolicy>, most: string, at: Path): Problems {
+function* validatePolicy(policy: CapacityRequestPolicy, most: string, at: Path): Problems {
   const { validValues = [], validRange, default: usual } = policy
   const field = validValues.length ? 'validValues' : 'validRange'
   if (!validValues.length && !validRange) return
@@ -44,12 +43,7 @@ function* validateValues(values: readonly string[], usual: string, most: string,
     yield at.invalid(usual, 'default value is not valid according to the requestPolicy')
 }
 
-function* validateRange(
-  range: DeepReadonly<CapacityRequestPolicyRange>,
-  usual: string,
-  most: string,
-  at: Path,
-): Problems {
+function* validateRange(range: CapacityRequestPolicyRange, usual: string, most: string, at: Path): Problems {
   const { min, max, step } = range
   if (min === undefined) return yield at.field('min').required('required when validRange is defined')
   if (compareQuantities(min, most) > 0) yield at.field('min').invalid(min, `min is larger than capacity value: ${most}`)

@@ -3,7 +3,7 @@
 import { named, type Problems, requiredName, supported } from '../../api/checks.ts'
 import { dnsLabelErrors, dnsSubdomainErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
+import type { Mutable } from '../../api/schema/node.ts'
 import {
   validateConfiguration,
   validateDeviceName,
@@ -22,13 +22,13 @@ import type {
   ResourceClaimSpec,
 } from './types.ts'
 
-type Spec = DeepReadonly<ResourceClaimSpec>
+type Spec = ResourceClaimSpec
 
 const maxRequests = 32
 const maxAlternatives = 8
 
 /** Requests ask for one device unless they say otherwise. */
-export function defaultClaim({ devices }: ResourceClaimSpec): void {
+export function defaultClaim({ devices }: Mutable<ResourceClaimSpec>): void {
   for (const { exactly, firstAvailable } of devices.requests ?? [])
     for (const request of [...(exactly ? [exactly] : []), ...(firstAvailable ?? [])]) {
       request.allocationMode ||= 'ExactCount'
@@ -59,7 +59,7 @@ export function* validateClaim({ devices }: Spec, at: Path): Problems {
 }
 
 /** What can be referred to: requests, and parts of them as `request/part`. */
-function namesOf({ requests }: DeepReadonly<DeviceClaim>): ReadonlySet<string> {
+function namesOf({ requests }: DeviceClaim): ReadonlySet<string> {
   return new Set(
     (requests ?? []).flatMap(({ name, firstAvailable = [] }) => [
       name,
@@ -70,7 +70,7 @@ function namesOf({ requests }: DeepReadonly<DeviceClaim>): ReadonlySet<string> {
 
 const oneOfTwo = 'exactly one of `exactly` or `firstAvailable` is required'
 
-function* validateRequest(request: DeepReadonly<DeviceRequest>, at: Path): Problems {
+function* validateRequest(request: DeviceRequest, at: Path): Problems {
   const { name, exactly, firstAvailable = [] } = request
   yield* validateDeviceName(name, at.field('name'))
   if (exactly && firstAvailable.length) yield at.invalid(undefined, `${oneOfTwo}, but multiple fields are set`)
@@ -89,7 +89,7 @@ function* validateRequest(request: DeepReadonly<DeviceRequest>, at: Path): Probl
   else yield at.required(oneOfTwo)
 }
 
-function* validateExact(request: DeepReadonly<ExactDeviceRequest | DeviceSubRequest>, at: Path): Problems {
+function* validateExact(request: ExactDeviceRequest | DeviceSubRequest, at: Path): Problems {
   const { deviceClassName, selectors = [], allocationMode, count = 0, tolerations } = request
   yield* requiredName(dnsSubdomainErrors, deviceClassName, at.field('deviceClassName'))
   yield* validateSelectors(selectors, at.field('selectors'))
@@ -100,11 +100,7 @@ function* validateExact(request: DeepReadonly<ExactDeviceRequest | DeviceSubRequ
   yield* validateTolerations(tolerations, at.field('tolerations'))
 }
 
-function* validateConstraint(
-  constraint: DeepReadonly<DeviceConstraint>,
-  names: ReadonlySet<string>,
-  at: Path,
-): Problems {
+function* validateConstraint(constraint: DeviceConstraint, names: ReadonlySet<string>, at: Path): Problems {
   const { requests, matchAttribute, distinctAttribute } = constraint
   yield* validateReferences(requests, names, at.field('requests'))
   if (matchAttribute !== undefined) yield* validateFullName(matchAttribute, at.field('matchAttribute'))

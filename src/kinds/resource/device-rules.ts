@@ -9,7 +9,6 @@ import {
   qualifiedNameErrors,
 } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { validateDriverName } from '../core/volume-source-rules.ts'
 import { validateExpression } from '../expression-rules.ts'
 import type { DeviceConfiguration, DeviceSelector, DeviceTaint, DeviceToleration } from './types.ts'
@@ -79,10 +78,10 @@ export function* validatePoolName(name: string, at: Path): Problems {
   for (const part of name.split('/')) yield* named(dnsSubdomainErrors, part, at)
 }
 
-export const validateSelectors = (selectors: readonly DeepReadonly<DeviceSelector>[], at: Path): Problems =>
+export const validateSelectors = (selectors: readonly DeviceSelector[], at: Path): Problems =>
   validateEach(selectors, maxSelectors, validateSelector, at)
 
-function* validateSelector({ cel }: DeepReadonly<DeviceSelector>, at: Path): Problems {
+function* validateSelector({ cel }: DeviceSelector, at: Path): Problems {
   if (!cel) return yield at.field('cel').required()
   const path = at.field('cel', 'expression')
   if (Buffer.byteLength(cel.expression) > maxExpressionBytes) yield path.tooLong(maxExpressionBytes)
@@ -90,7 +89,7 @@ function* validateSelector({ cel }: DeepReadonly<DeviceSelector>, at: Path): Pro
 }
 
 /** Settings that only a driver understands: an object of whatever. */
-export function* validateConfiguration({ opaque }: DeepReadonly<DeviceConfiguration>, at: Path): Problems {
+export function* validateConfiguration({ opaque }: DeviceConfiguration, at: Path): Problems {
   if (!opaque) return yield at.field('opaque').required()
   yield* validateDriverName(opaque.driver, at.field('opaque', 'driver'))
   yield* validateRaw(opaque.parameters, maxParameterBytes, at.field('opaque', 'parameters'))
@@ -104,16 +103,13 @@ function* validateRaw(value: unknown, max: number, at: Path): Problems {
     yield at.invalid('<value omitted>', 'must be a valid JSON object')
 }
 
-export function* validateTaint({ key, value, effect }: DeepReadonly<DeviceTaint>, at: Path): Problems {
+export function* validateTaint({ key, value, effect }: DeviceTaint, at: Path): Problems {
   yield* named(qualifiedNameErrors, key, at.field('key'))
   if (value) yield* named(labelValueErrors, value, at.field('value'))
   yield* oneOf(effect, effects, at.field('effect'))
 }
 
-export function* validateTolerations(
-  tolerations: readonly DeepReadonly<DeviceToleration>[] | undefined,
-  at: Path,
-): Problems {
+export function* validateTolerations(tolerations: readonly DeviceToleration[] | undefined, at: Path): Problems {
   for (const [i, { key, operator, value = '', effect }] of (tolerations ?? []).entries()) {
     const path = at.index(i)
     if (key) yield* named(qualifiedNameErrors, key, path.field('key'))

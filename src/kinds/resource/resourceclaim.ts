@@ -1,6 +1,5 @@
 // A claim for devices.
 import { keptByStatus } from '../status-rules.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { immutable } from '../../api/checks.ts'
 import { goStruct } from '../../api/go-value.ts'
@@ -207,10 +206,7 @@ export const ResourceClaim = defineKind({
 export type ResourceClaim = Of<typeof ResourceClaim>
 
 /** The state in words. Source: printResourceClaim. */
-function claimState(
-  { allocation, reservedFor }: DeepReadonly<ResourceClaimStatus>,
-  deleted: string | undefined,
-): string {
+function claimState({ allocation, reservedFor }: ResourceClaimStatus, deleted: string | undefined): string {
   const states = [deleted && 'deleted', allocation ? 'allocated' : 'pending', reservedFor?.length && 'reserved']
   return states.filter(Boolean).join(',')
 }

@@ -6,7 +6,6 @@ import { goStruct, goStructs } from '../../api/go-value.ts'
 import { dnsSubdomainErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
 import { compareQuantities } from '../../api/quantity.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { type NodeSelector, NodeSelectorTerm } from '../core/affinity.ts'
 import { validateNodeSelector } from '../core/affinity-rules.ts'
 import { validateDriverName } from '../core/volume-source-rules.ts'
@@ -30,8 +29,7 @@ import {
   type ResourceSliceSpec,
 } from './resourceslicespec.ts'
 
-type Spec = DeepReadonly<ResourceSliceSpec>
-type ReadDevice = DeepReadonly<Device>
+type Spec = ResourceSliceSpec
 
 const maxDevices = 128
 const maxDevicesWithMore = 64
@@ -78,7 +76,7 @@ function* validateNodes(spec: Spec, at: Path): Problems {
 const listOf = (fields: readonly string[]) => `{${fields.map(field => `\`${field}\``).join(', ')}}`
 
 /** One term only, so that selectors of several slices can be put together. */
-function* validateSelector(selector: DeepReadonly<NodeSelector>, at: Path): Problems {
+function* validateSelector(selector: NodeSelector, at: Path): Problems {
   yield* validateNodeSelector(selector, at)
   const terms = asGiven(selector, 'nodeSelectorTerms')
   if (terms?.length !== 1)
@@ -109,12 +107,12 @@ function* validateContents(spec: Spec, old: Spec | undefined, at: Path): Problem
 const lists = ['bools', 'ints', 'strings', 'versions'] as const
 
 /** Devices that cost more to look at, of which a slice has fewer. */
-const hasMore = ({ taints, consumesCounters, attributes = {} }: ReadDevice): boolean =>
+const hasMore = ({ taints, consumesCounters, attributes = {} }: Device): boolean =>
   (taints?.length ?? 0) > 0 ||
   (consumesCounters?.length ?? 0) > 0 ||
   Object.values(attributes).some(attribute => lists.some(field => attribute[field]))
 
-function* validateDevice(device: ReadDevice, old: ReadDevice | undefined, choosesNodes: boolean, at: Path): Problems {
+function* validateDevice(device: Device, old: Device | undefined, choosesNodes: boolean, at: Path): Problems {
   const { attributes = {}, capacity = {}, consumesCounters = [] } = device
   yield* validateDeviceName(device.name, at.field('name'))
   const properties = Object.keys(attributes).length + Object.keys(capacity).length
@@ -144,9 +142,9 @@ function* validateDevice(device: ReadDevice, old: ReadDevice | undefined, choose
   yield* validateNodeResources(device, at.field('nodeAllocatableResources'))
 }
 
-const sameTaints = (a: ReadDevice, b: ReadDevice) => JSON.stringify(a.taints) === JSON.stringify(b.taints)
+const sameTaints = (a: Device, b: Device) => JSON.stringify(a.taints) === JSON.stringify(b.taints)
 
-const countOf = (attribute: DeepReadonly<DeviceAttribute>) =>
+const countOf = (attribute: DeviceAttribute) =>
   Math.max(
     1,
     lists.reduce((sum, field) => sum + (attribute[field]?.length ?? 0), 0),
@@ -164,7 +162,7 @@ const label = '(0|[1-9]\\d*|\\d*[a-zA-Z-][0-9a-zA-Z-]*)'
 const build = '[0-9a-zA-Z-]+'
 const semver = new RegExp(`^${part}\\.${part}\\.${part}(-${label}(\\.${label})*)?(\\+${build}(\\.${build})*)?$`)
 
-function* validateAttribute(attribute: DeepReadonly<DeviceAttribute>, at: Path): Problems {
+function* validateAttribute(attribute: DeviceAttribute, at: Path): Problems {
   const { string, version, strings = [], versions = [] } = attribute
   if (string !== undefined) yield* validateText(string, at.field('string'))
   if (version !== undefined) yield* validateVersion(version, at.field('version'))
@@ -184,13 +182,13 @@ function* validateVersion(text: string, at: Path): Problems {
   yield* validateText(text, at)
 }
 
-function* validateConsumption({ counterSet, counters }: DeepReadonly<DeviceCounterConsumption>, at: Path): Problems {
+function* validateConsumption({ counterSet, counters }: DeviceCounterConsumption, at: Path): Problems {
   if (counterSet) yield* validateDeviceName(counterSet, at.field('counterSet'))
   else yield at.field('counterSet').required()
   yield* validateCounters(counters ?? {}, at.field('counters'))
 }
 
-function* validateCounterSet({ name, counters }: DeepReadonly<CounterSet>, at: Path): Problems {
+function* validateCounterSet({ name, counters }: CounterSet, at: Path): Problems {
   if (name) yield* validateDeviceName(name, at.field('name'))
   else yield at.field('name').required()
   yield* validateCounters(counters ?? {}, at.field('counters'))
@@ -206,7 +204,7 @@ function* validateCounters(counters: object, at: Path): Problems {
 const perDevice =
   'exactly one of `nodeName`, `nodeSelector`, or `allNodes` is required when `perDeviceNodeSelection` is set to true in the ResourceSlice spec'
 
-function* validateReach(device: ReadDevice, choosesNodes: boolean, at: Path): Problems {
+function* validateReach(device: Device, choosesNodes: boolean, at: Path): Problems {
   const { nodeName, nodeSelector, allNodes } = device
   if (!choosesNodes) {
     if (nodeName !== undefined || nodeSelector || allNodes !== undefined)
@@ -225,7 +223,7 @@ function* validateReach(device: ReadDevice, choosesNodes: boolean, at: Path): Pr
   if (set.length > 1) yield at.invalid(listOf(set), perDevice)
 }
 
-function* validateNodeResources({ nodeAllocatableResources = {}, capacity = {} }: ReadDevice, at: Path): Problems {
+function* validateNodeResources({ nodeAllocatableResources = {}, capacity = {} }: Device, at: Path): Problems {
   for (const [name, resource] of Object.entries(nodeAllocatableResources)) {
     const path = at.key(name)
     if (!/^(cpu|memory|ephemeral-storage|hugepages-.*)$/.test(name))
@@ -243,7 +241,7 @@ function* validateNodeResources({ nodeAllocatableResources = {}, capacity = {} }
   }
 }
 
-function* validateMapping({ mapping }: DeepReadonly<NodeAllocatableResource>, capacity: object, at: Path): Problems {
+function* validateMapping({ mapping }: NodeAllocatableResource, capacity: object, at: Path): Problems {
   const { capacityKey: key, capacityMultiplier } = mapping ?? {}
   if (key === '') yield at.field('capacityKey').invalid('', 'capacityKey must not be an empty string')
   else if (key !== undefined && !(key in capacity)) yield at.field('capacityKey').notFound(key)

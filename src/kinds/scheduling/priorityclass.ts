@@ -25,7 +25,7 @@ export const PriorityClass = defineKind({
   columns: [
     { name: 'Value', type: 'integer', value: '.value' },
     { name: 'Global-Default', type: 'boolean', value: o => o.globalDefault ?? false },
-    ageColumn as never,
+    ageColumn,
     { name: 'PreemptionPolicy', type: 'string', value: o => o.preemptionPolicy ?? 'PreemptLowerPriority' },
   ],
   explicit: true,

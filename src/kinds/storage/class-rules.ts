@@ -3,7 +3,6 @@
 import { named, type Problems, present } from '../../api/checks.ts'
 import { qualifiedNameErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { TopologySelectorTerm } from '../core/affinity.ts'
 import { validateTopologyTerm } from '../core/affinity-rules.ts'
 import { same } from '../unchanged.ts'
@@ -29,7 +28,7 @@ export function* validateParameters(parameters: Readonly<Record<string, string>>
 }
 
 /** Places where volumes may be made, each of them once. */
-export function* validateTopologies(terms: readonly DeepReadonly<TopologySelectorTerm>[], at: Path): Problems {
+export function* validateTopologies(terms: readonly TopologySelectorTerm[], at: Path): Problems {
   // Kubernetes compares with as many empty places as there are terms, too.
   const seen: object[] = terms.map(() => ({}))
   for (const [i, term] of terms.entries()) {
@@ -41,7 +40,7 @@ export function* validateTopologies(terms: readonly DeepReadonly<TopologySelecto
 }
 
 /** By key the values, whatever their order; of expressions with the same key the first counts. */
-function valuesByKey({ matchLabelExpressions = [] }: DeepReadonly<TopologySelectorTerm>): object {
+function valuesByKey({ matchLabelExpressions = [] }: TopologySelectorTerm): object {
   const place: Record<string, readonly string[]> = {}
   for (const { key, values } of matchLabelExpressions) place[key] ??= [...new Set(values ?? [])].sort()
   return place

@@ -2,7 +2,6 @@
 import { defineKind, type Of } from '../../api/kind.ts'
 import { type Problems, supported } from '../../api/checks.ts'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { immutableValue, same, unchanged } from '../unchanged.ts'
 import { bool, int64, list, string, struct } from '../../api/schema/build.ts'
 
@@ -94,7 +93,7 @@ const minTokenSeconds = 600
 const maxTokenSeconds = 2 ** 32
 const minPeriodSeconds = 10
 
-function* validateDriver(spec: DeepReadonly<CSIDriverSpec>, at: Path): Problems {
+function* validateDriver(spec: CSIDriverSpec, at: Path): Problems {
   const { fsGroupPolicy, volumeLifecycleModes = [], nodeAllocatableUpdatePeriodSeconds: period } = spec
   if (fsGroupPolicy !== undefined)
     yield* supported(fsGroupPolicy, ['File', 'None', 'ReadWriteOnceWithFSType'], at.field('fsGroupPolicy'))
@@ -107,7 +106,7 @@ function* validateDriver(spec: DeepReadonly<CSIDriverSpec>, at: Path): Problems 
       .invalid(period, `must be greater than or equal to ${minPeriodSeconds} seconds`)
 }
 
-function* validateTokens(requests: readonly DeepReadonly<TokenRequest>[], at: Path): Problems {
+function* validateTokens(requests: readonly TokenRequest[], at: Path): Problems {
   const audiences = new Set<string>()
   for (const [i, { audience, expirationSeconds: seconds }] of requests.entries()) {
     const path = at.index(i).field('expirationSeconds')

@@ -4,7 +4,6 @@ import { goStruct } from '../../api/go-value.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { qualifiedNameErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { validateDriverName } from '../core/volume-source-rules.ts'
 import { same } from '../unchanged.ts'
 import { int32, list, listByKey, string, struct, time } from '../../api/schema/build.ts'
@@ -105,7 +104,7 @@ export type CSINodeStatus = Of<typeof CSINodeStatus>
 
 const maxNodeIDBytes = 256
 
-function* validateDrivers(drivers: readonly DeepReadonly<CSINodeDriver>[], at: Path): Problems {
+function* validateDrivers(drivers: readonly CSINodeDriver[], at: Path): Problems {
   const names = new Set<string>()
   for (const [i, { name, nodeID, allocatable, topologyKeys }] of drivers.entries()) {
     const path = at.index(i)

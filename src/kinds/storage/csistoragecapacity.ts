@@ -16,7 +16,7 @@ export const CSIStorageCapacity = defineKind({
   scope: 'Namespaced',
   conditionalUpdate: true,
   doc: 'CSIStorageCapacity reports how much storage a CSI driver can provide for a StorageClass in a topology.',
-  columns: [createdColumn as never],
+  columns: [createdColumn],
   explicit: true,
   *validate({ nodeTopology, storageClassName, capacity = '0' }, at) {
     yield* validateSelector(nodeTopology, at.field('nodeTopology'))

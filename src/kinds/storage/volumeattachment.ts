@@ -5,7 +5,6 @@ import { goStruct } from '../../api/go-value.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { dnsSubdomainErrors, rangeProblem } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { bool, int32, map, string, struct, time } from '../../api/schema/build.ts'
 import { PersistentVolumeSpec } from '../core/persistentvolume.ts'
 import { validateInlineVolume } from '../core/persistentvolume-rules.ts'
@@ -71,7 +70,7 @@ const maxMetadataBytes = 256 * 1024
 const maxMessageBytes = 1024
 
 function* validateAttachment(
-  { spec, status }: DeepReadonly<{ spec: VolumeAttachmentSpec; status: VolumeAttachmentStatus }>,
+  { spec, status }: { spec: VolumeAttachmentSpec; status: VolumeAttachmentStatus },
   at: Path,
 ): Problems {
   yield* present(spec.attacher, at.field('spec', 'attacher'))
@@ -89,7 +88,7 @@ function* validateAttachment(
   }
 }
 
-function* validateSource(source: DeepReadonly<VolumeAttachmentSource>, at: Path): Problems {
+function* validateSource(source: VolumeAttachmentSource, at: Path): Problems {
   const { inlineVolumeSpec: inline, persistentVolumeName: name } = source
   if (!inline && name === undefined) yield at.required(oneSource)
   else if (inline && name !== undefined) yield at.forbidden(oneSource)
@@ -98,7 +97,7 @@ function* validateSource(source: DeepReadonly<VolumeAttachmentSource>, at: Path)
 }
 
 /** Names that are looked at only when the object is new. */
-function* validateNames({ attacher, source }: DeepReadonly<VolumeAttachmentSpec>, at: Path): Problems {
+function* validateNames({ attacher, source }: VolumeAttachmentSpec, at: Path): Problems {
   if (attacher) yield* validateDriverName(attacher, at.field('attacher'))
   const name = source.persistentVolumeName
   if (name !== undefined) yield* named(dnsSubdomainErrors, name, at.field('source', 'persistentVolumeName'))

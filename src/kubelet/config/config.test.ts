@@ -3,13 +3,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isReason } from '../../base/errors.ts'
 import { credentialsFor, normalizeImage } from '../credentials.ts'
-import type { ReadContainer, ReadPod } from '../pod/spec.ts'
+import type { ReadContainer } from '../pod/spec.ts'
 import { hostnameOf, parseResolvConf, podHosts, resolverOf, sandboxHostname } from './dns.ts'
 import { environmentOf, type EnvSources } from './env.ts'
 import { expand } from './expand.ts'
 import { resourceValue } from './fields.ts'
 import { cpuQuota, cpuShares, oomScore, podCgroup, podLimits, qosOf } from './resources.ts'
 import { checkNonRoot, containerSecurity } from './security.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
 const facts = { nodeIPs: ['10.0.0.1'], cpuMilli: 4000, memoryBytes: 8 * 2 ** 30, ephemeralStorageBytes: 2 ** 40 }
 const podOf = (spec: object, metadata: object = {}) =>
@@ -17,7 +18,7 @@ const podOf = (spec: object, metadata: object = {}) =>
     metadata: { name: 'web-0', namespace: 'd', uid: 'u', ...metadata },
     spec: { containers: [], ...spec },
     status: {},
-  }) as unknown as ReadPod
+  }) as unknown as Pod
 const containerOf = (fields: object) => ({ name: 'c', ...fields }) as unknown as ReadContainer
 
 test('variables in text', () => {

@@ -16,13 +16,13 @@ import {
   namespaceOf,
   onHostNetwork,
   type ReadContainer,
-  type ReadPod,
   uidOf,
 } from '../pod/spec.ts'
 import { type DnsPlace, dnsConfigOf, resolverOf, sandboxHostname } from './dns.ts'
 import { expand } from './expand.ts'
 import { containerResources, podCgroup } from './resources.ts'
 import { containerSecurity, sandboxSecurity } from './security.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
 export interface ConfigPlace extends DnsPlace {
   logRoot: string
@@ -34,10 +34,10 @@ export interface ConfigPlace extends DnsPlace {
 const protocols = { TCP: 'TCP', UDP: 'UDP', SCTP: 'SCTP' } as const
 
 /** `namespace_name_uid`, the directory of a pod's logs. */
-export const podLogDir = (root: string, pod: ReadPod): string =>
+export const podLogDir = (root: string, pod: Pod): string =>
   join(root, `${namespaceOf(pod)}_${nameOf(pod)}_${uidOf(pod)}`)
 
-export function sandboxConfig(pod: ReadPod, attempt: number, place: ConfigPlace): SandboxConfig {
+export function sandboxConfig(pod: Pod, attempt: number, place: ConfigPlace): SandboxConfig {
   const hostNetwork = onHostNetwork(pod)
   const portMappings = hostNetwork
     ? []
@@ -73,7 +73,7 @@ export function sandboxConfig(pod: ReadPod, attempt: number, place: ConfigPlace)
   }
 }
 
-const podLabels = (pod: ReadPod) => ({
+const podLabels = (pod: Pod) => ({
   [labelNames.podName]: nameOf(pod),
   [labelNames.podNamespace]: namespaceOf(pod),
   [labelNames.podUid]: uidOf(pod),
@@ -90,7 +90,7 @@ export interface ContainerParts {
 }
 
 export function containerConfig(
-  pod: ReadPod,
+  pod: Pod,
   container: ReadContainer,
   parts: ContainerParts,
   place: ConfigPlace,

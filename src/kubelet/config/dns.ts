@@ -1,7 +1,8 @@
 // What a pod is called and how it finds others: its hostname, /etc/hosts, and the contents of resolv.conf.
 // Source: kubernetes pkg/kubelet/network/dns, pkg/kubelet/kubelet_pods.go (managed hosts file).
 import type { SandboxConfig } from '../runtime/runtime.ts'
-import { nameOf, namespaceOf, onHostNetwork, type ReadPod } from '../pod/spec.ts'
+import { nameOf, namespaceOf, onHostNetwork } from '../pod/spec.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
 export interface DnsPlace {
   clusterDNS: string
@@ -23,7 +24,7 @@ export interface Resolver {
 }
 
 /** The pod's hostname and, when it has a subdomain, the domain of its whole name. */
-export function hostnameOf(pod: ReadPod, clusterDomain: string): { hostname: string; domain: string } {
+export function hostnameOf(pod: Pod, clusterDomain: string): { hostname: string; domain: string } {
   if (pod.spec.hostnameOverride) return { hostname: pod.spec.hostnameOverride, domain: '' }
   const hostname =
     pod.spec.hostname ||
@@ -35,12 +36,12 @@ export function hostnameOf(pod: ReadPod, clusterDomain: string): { hostname: str
 }
 
 /** What the kernel is told: with setHostnameAsFQDN the whole name. */
-export function sandboxHostname(pod: ReadPod, clusterDomain: string): string {
+export function sandboxHostname(pod: Pod, clusterDomain: string): string {
   const { hostname, domain } = hostnameOf(pod, clusterDomain)
   return pod.spec.setHostnameAsFQDN && domain ? `${hostname}.${domain}` : hostname
 }
 
-export function resolverOf(pod: ReadPod, place: DnsPlace): Resolver {
+export function resolverOf(pod: Pod, place: DnsPlace): Resolver {
   const policy = pod.spec.dnsPolicy ?? 'ClusterFirst'
   const host = parseResolvConf(place.hostResolvConf)
   let resolver: Resolver
@@ -99,7 +100,7 @@ export function parseResolvConf(text: string): Resolver {
 }
 
 /** The /etc/hosts of a pod with a network of its own. */
-export function podHosts(pod: ReadPod, podIPs: readonly string[], clusterDomain: string): string {
+export function podHosts(pod: Pod, podIPs: readonly string[], clusterDomain: string): string {
   const { hostname, domain } = hostnameOf(pod, clusterDomain)
   const lines = [
     '# Kubernetes-managed hosts file.',
@@ -115,10 +116,10 @@ export function podHosts(pod: ReadPod, podIPs: readonly string[], clusterDomain:
 }
 
 /** The /etc/hosts of a pod on the node's network: the node's own, and the aliases. */
-export const hostNetworkHosts = (pod: ReadPod, hostFile: string): string =>
+export const hostNetworkHosts = (pod: Pod, hostFile: string): string =>
   `# Kubernetes-managed hosts file (host network).\n${hostFile}${aliasLines(pod)}`
 
-function aliasLines(pod: ReadPod): string {
+function aliasLines(pod: Pod): string {
   const aliases = pod.spec.hostAliases ?? []
   if (!aliases.length) return ''
   return `\n# Entries added by HostAliases.\n${aliases.map(({ ip, hostnames = [] }) => `${[ip, ...hostnames].join('\t')}\n`).join('')}`

@@ -1,20 +1,20 @@
 // A container's environment: the services of its namespace, then envFrom, then env, each later value winning; values
 // may refer to what came before. Source: kubernetes pkg/kubelet/kubelet_pods.go (makeEnvironmentVariables), envvars.
 import { StatusError } from '../../base/errors.ts'
-import type { DeepReadonly } from '../../api/kind.ts'
 import type { EnvVar } from '../../kinds/core/container.ts'
 import type { ConfigMap } from '../../kinds/core/configmap.ts'
 import type { Secret } from '../../kinds/core/secret.ts'
 import type { Service } from '../../kinds/core/service.ts'
-import { namespaceOf, type ReadContainer, type ReadPod } from '../pod/spec.ts'
+import { namespaceOf, type ReadContainer } from '../pod/spec.ts'
 import { expand } from './expand.ts'
 import { fieldValue, type NodeFacts, resourceValue } from './fields.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
 /** Where environment values come from besides the pod itself. */
 export interface EnvSources {
-  configMap(namespace: string, name: string): Promise<DeepReadonly<ConfigMap> | undefined>
-  secret(namespace: string, name: string): Promise<DeepReadonly<Secret> | undefined>
-  services(namespace: string): readonly DeepReadonly<Service>[]
+  configMap(namespace: string, name: string): Promise<ConfigMap | undefined>
+  secret(namespace: string, name: string): Promise<Secret | undefined>
+  services(namespace: string): readonly Service[]
   facts: NodeFacts
 }
 
@@ -26,7 +26,7 @@ export interface Environment {
 
 /** Throws NotFound with the words of the CreateContainerConfigError. */
 export async function environmentOf(
-  pod: ReadPod,
+  pod: Pod,
   container: ReadContainer,
   sources: EnvSources,
   podIPs: readonly string[],
@@ -71,7 +71,7 @@ const isEnvName = (name: string) => /^[ -<>-~]+$/.test(name)
 
 type EnvFrom = NonNullable<ReadContainer['envFrom']>[number]
 
-async function sourceData(pod: ReadPod, from: EnvFrom, sources: EnvSources): Promise<Readonly<Record<string, string>>> {
+async function sourceData(pod: Pod, from: EnvFrom, sources: EnvSources): Promise<Readonly<Record<string, string>>> {
   const namespace = namespaceOf(pod)
   if (from.configMapRef) {
     const found = await sources.configMap(namespace, from.configMapRef.name ?? '')
@@ -87,9 +87,9 @@ async function sourceData(pod: ReadPod, from: EnvFrom, sources: EnvSources): Pro
 }
 
 async function variableValue(
-  pod: ReadPod,
+  pod: Pod,
   container: ReadContainer,
-  variable: DeepReadonly<EnvVar>,
+  variable: EnvVar,
   sources: EnvSources,
   podIPs: readonly string[],
   lookup: (name: string) => string | undefined,
@@ -125,9 +125,9 @@ const missingKey = (key: string, kind: string, namespace: string, name: string |
   new StatusError('NotFound', `couldn't find key ${key} in ${kind} ${namespace}/${name ?? ''}`)
 
 // The API server's own service is there for every pod; the namespace's only where links are wanted.
-function serviceEnv(pod: ReadPod, sources: EnvSources): Map<string, string> {
+function serviceEnv(pod: Pod, sources: EnvSources): Map<string, string> {
   const links = pod.spec.enableServiceLinks !== false
-  const byName = new Map<string, DeepReadonly<Service>>()
+  const byName = new Map<string, Service>()
   for (const service of sources.services('default'))
     if (service.metadata.name === 'kubernetes') byName.set('kubernetes', service)
   if (links) for (const service of sources.services(namespaceOf(pod))) byName.set(service.metadata.name ?? '', service)
@@ -136,7 +136,7 @@ function serviceEnv(pod: ReadPod, sources: EnvSources): Map<string, string> {
   return out
 }
 
-function addService(out: Map<string, string>, { metadata, spec }: DeepReadonly<Service>): void {
+function addService(out: Map<string, string>, { metadata, spec }: Service): void {
   const { clusterIP, ports = [] } = spec
   if (!clusterIP || clusterIP === 'None' || !ports.length) return
   const host = clusterIP.includes(':') ? `[${clusterIP}]` : clusterIP

@@ -2,15 +2,8 @@
 // environment variables and for files. Source: kubernetes pkg/fieldpath, pkg/api/v1/resource (ExtractResourceValue…).
 import { StatusError } from '../../base/errors.ts'
 import { quantityMilli, quantityValue } from '../../api/quantity.ts'
-import {
-  findContainer,
-  nameOf,
-  namespaceOf,
-  onHostNetwork,
-  type ReadContainer,
-  type ReadPod,
-  uidOf,
-} from '../pod/spec.ts'
+import { findContainer, nameOf, namespaceOf, onHostNetwork, type ReadContainer, uidOf } from '../pod/spec.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
 export interface NodeFacts {
   nodeIPs: readonly string[]
@@ -20,7 +13,7 @@ export interface NodeFacts {
 }
 
 /** The value of a field path. Throws BadRequest for a path that is not supported. */
-export function fieldValue(pod: ReadPod, path: string, facts: NodeFacts, podIPs: readonly string[]): string {
+export function fieldValue(pod: Pod, path: string, facts: NodeFacts, podIPs: readonly string[]): string {
   const subscript = /^metadata\.(labels|annotations)\['(.*)'\]$/.exec(path)
   if (subscript)
     return (subscript[1] === 'labels' ? pod.metadata.labels : pod.metadata.annotations)?.[subscript[2]!] ?? ''
@@ -68,7 +61,7 @@ interface ResourceSelector {
 
 /** A container's limit or request in units of the divisor, rounded up. A missing limit is the node's whole capacity. */
 export function resourceValue(
-  pod: ReadPod,
+  pod: Pod,
   own: ReadContainer | undefined,
   selector: ResourceSelector,
   facts: NodeFacts,

@@ -3,7 +3,8 @@
 import { quantityMilli, quantityValue } from '../../api/quantity.ts'
 import type { CgroupLimits } from '../../linux/index.ts'
 import type { ContainerConfig } from '../runtime/runtime.ts'
-import { initContainers, isSidecar, mainContainers, type ReadContainer, type ReadPod, uidOf } from '../pod/spec.ts'
+import { initContainers, isSidecar, mainContainers, type ReadContainer, uidOf } from '../pod/spec.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
 type Resources = NonNullable<NonNullable<ContainerConfig['linux']>['resources']>
 
@@ -20,7 +21,7 @@ export const cpuQuota = (milli: number): number =>
 export type Qos = 'Guaranteed' | 'Burstable' | 'BestEffort'
 
 /** The quality of service by the spec. Source: kubernetes pkg/apis/core/v1/helper/qos. */
-export function qosOf(pod: ReadPod): Qos {
+export function qosOf(pod: Pod): Qos {
   if (pod.status.qosClass) return pod.status.qosClass as Qos
   let any = false
   let guaranteed = true
@@ -37,12 +38,12 @@ export function qosOf(pod: ReadPod): Qos {
 }
 
 /** `/root/kubepods/burstable/podUID`; guaranteed pods stand beside the other classes. */
-export function podCgroup(root: string, pod: ReadPod): string {
+export function podCgroup(root: string, pod: Pod): string {
   const qos = qosOf(pod)
   return `${root}/kubepods/${qos === 'Guaranteed' ? '' : `${qos.toLowerCase()}/`}pod${uidOf(pod)}`
 }
 
-export function containerResources(pod: ReadPod, container: ReadContainer, nodeMemoryBytes: number): Resources {
+export function containerResources(pod: Pod, container: ReadContainer, nodeMemoryBytes: number): Resources {
   const { limits = {}, requests = {} } = container.resources ?? {}
   const limitMilli = quantityMilli(limits.cpu)
   const requestMilli = requests.cpu === undefined ? limitMilli : quantityMilli(requests.cpu)
@@ -56,7 +57,7 @@ export function containerResources(pod: ReadPod, container: ReadContainer, nodeM
 }
 
 /** Who dies first when memory runs out: best-effort at 1000, guaranteed at -997, others by what they asked for. */
-export function oomScore(pod: ReadPod, container: ReadContainer, nodeMemoryBytes: number): number {
+export function oomScore(pod: Pod, container: ReadContainer, nodeMemoryBytes: number): number {
   if ((pod.spec.priority ?? 0) >= 2_000_000_000) return -997
   const qos = qosOf(pod)
   if (qos === 'Guaranteed') return -997
@@ -68,7 +69,7 @@ export function oomScore(pod: ReadPod, container: ReadContainer, nodeMemoryBytes
 }
 
 /** Limits of the pod's own group: sums over its containers; a limit only where every container has one. */
-export function podLimits(pod: ReadPod, pidsLimit: number): CgroupLimits {
+export function podLimits(pod: Pod, pidsLimit: number): CgroupLimits {
   const lasting = [...mainContainers(pod), ...initContainers(pod).filter(isSidecar)]
   const passing = initContainers(pod).filter(c => !isSidecar(c))
   const sum = (of: (c: ReadContainer) => number) =>

@@ -2,7 +2,8 @@
 // pod's. Source: kubernetes pkg/kubelet/kuberuntime/security_context.go, pkg/securitycontext.
 import { StatusError } from '../../base/errors.ts'
 import type { ContainerConfig, ImageSeen, SandboxConfig } from '../runtime/runtime.ts'
-import { onHostNetwork, type ReadContainer, type ReadPod } from '../pod/spec.ts'
+import { onHostNetwork, type ReadContainer } from '../pod/spec.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
 type SandboxSecurity = NonNullable<NonNullable<SandboxConfig['linux']>['securityContext']>
 type ContainerSecurity = NonNullable<NonNullable<ContainerConfig['linux']>['securityContext']>
@@ -23,7 +24,7 @@ const maskedPaths = [
 ]
 const readonlyPaths = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger']
 
-function namespaces(pod: ReadPod, targetId?: string): NonNullable<SandboxSecurity['namespaceOptions']> {
+function namespaces(pod: Pod, targetId?: string): NonNullable<SandboxSecurity['namespaceOptions']> {
   const { spec } = pod
   const pid = targetId ? 'TARGET' : spec.hostPID ? 'NODE' : spec.shareProcessNamespace ? 'POD' : 'CONTAINER'
   return {
@@ -45,7 +46,7 @@ function seccomp(own: Seccomp, pods: Seccomp, privileged: boolean, root: string)
   return { profileType: 'Localhost', localhostRef: `${root}/${profile.localhostProfile ?? ''}` }
 }
 
-export function sandboxSecurity(pod: ReadPod, seccompRoot: string): SandboxSecurity {
+export function sandboxSecurity(pod: Pod, seccompRoot: string): SandboxSecurity {
   const security = pod.spec.securityContext
   const privileged = [...(pod.spec.initContainers ?? []), ...pod.spec.containers].some(
     c => c.securityContext?.privileged,
@@ -62,13 +63,13 @@ export function sandboxSecurity(pod: ReadPod, seccompRoot: string): SandboxSecur
   }
 }
 
-function supplementalGroups(pod: ReadPod): number[] {
+function supplementalGroups(pod: Pod): number[] {
   const security = pod.spec.securityContext
   return [...(security?.fsGroup === undefined ? [] : [security.fsGroup]), ...(security?.supplementalGroups ?? [])]
 }
 
 export function containerSecurity(
-  pod: ReadPod,
+  pod: Pod,
   container: ReadContainer,
   image: ImageSeen | undefined,
   seccompRoot: string,
@@ -109,7 +110,7 @@ export function containerSecurity(
 }
 
 /** Throws Forbidden when the container must not run as root but would. */
-export function checkNonRoot(pod: ReadPod, container: ReadContainer, image: ImageSeen | undefined): void {
+export function checkNonRoot(pod: Pod, container: ReadContainer, image: ImageSeen | undefined): void {
   const must = container.securityContext?.runAsNonRoot ?? pod.spec.securityContext?.runAsNonRoot
   if (!must) return
   const user = container.securityContext?.runAsUser ?? pod.spec.securityContext?.runAsUser

@@ -2,24 +2,22 @@
 // minutes), renews the lease every ten seconds so that others know the node lives, and hears of its pod CIDR.
 // Source: kubernetes pkg/kubelet/kubelet_node_status.go, KEP-589 (leases).
 import { isReason, messageOf } from '../../base/errors.ts'
-import type { DeepReadonly } from '../../api/kind.ts'
 import type { Mirror } from '../../api/mirror.ts'
 import { microTimeText } from '../../api/time.ts'
 import { Lease } from '../../kinds/coordination/lease.ts'
-import { Node } from '../../kinds/core/node.ts'
+import { Node, type NodeStatus } from '../../kinds/core/node.ts'
 import type { Client, EventRecorder } from '../../client/index.ts'
 import type { Log } from '../../base/log.ts'
 import { within } from '../../base/waiters.ts'
 import { replacing, sameStatus } from '../pod/status.ts'
 import { newNode } from './status.ts'
-import type { NodeStatus } from '../../kinds/core/node.ts'
 
 export interface NodeKeeperOptions {
   client: Client
   name: string
   labels: Readonly<Record<string, string>>
   taints: Node['spec']['taints']
-  status: (before: DeepReadonly<NodeStatus> | undefined) => Promise<NodeStatus>
+  status: (before: NodeStatus | undefined) => Promise<NodeStatus>
   onPodCIDR: (cidrs: readonly string[]) => void
   events: EventRecorder
   log: Log
@@ -39,7 +37,7 @@ const namespace = 'kube-node-lease'
 
 export interface NodeKeeper {
   /** Resolves when the node is registered. */
-  registered: Promise<DeepReadonly<Node>>
+  registered: Promise<Node>
   mirror: Mirror<Node>
   /** Writes the status now, if it changed. */
   report(): Promise<void>
@@ -60,7 +58,7 @@ export function keepNode(o: NodeKeeperOptions): NodeKeeper {
     if (!before) throw new Error(`node ${JSON.stringify(o.name)} not found`)
     const status = await o.status(before.status)
     const due = clock.now() - reportedAt >= reportEveryMs
-    if (!due && sameStatus(quiet(status) as never, quiet(pick(before.status, status)) as never)) return
+    if (!due && sameStatus(quiet(status), quiet(pick(before.status, status)))) return
     const addresses = replacing(status.addresses ?? [], before.status.addresses)
     await client.patch(
       Node,
@@ -105,11 +103,11 @@ export function keepNode(o: NodeKeeperOptions): NodeKeeper {
 }
 
 // Times that tick by themselves are no change.
-const quiet = (status: DeepReadonly<NodeStatus> | NodeStatus) => ({
+const quiet = (status: NodeStatus) => ({
   ...status,
   conditions: status.conditions?.map(c => ({ ...c, lastHeartbeatTime: '' })),
 })
-const pick = (before: DeepReadonly<NodeStatus>, like: NodeStatus) =>
+const pick = (before: NodeStatus, like: NodeStatus) =>
   Object.fromEntries(
     Object.keys(like).map(key => [
       key,
@@ -119,7 +117,7 @@ const pick = (before: DeepReadonly<NodeStatus>, like: NodeStatus) =>
     ]),
   ) as unknown as NodeStatus
 
-function note(o: NodeKeeperOptions, node: DeepReadonly<Node>, reason: string, message: string): void {
+function note(o: NodeKeeperOptions, node: Node, reason: string, message: string): void {
   o.events.event(
     { kind: 'Node', apiVersion: 'v1', name: o.name, uid: node.metadata.uid ?? o.name },
     'Normal',
@@ -128,7 +126,7 @@ function note(o: NodeKeeperOptions, node: DeepReadonly<Node>, reason: string, me
   )
 }
 
-async function registerUntilDone(o: NodeKeeperOptions): Promise<DeepReadonly<Node>> {
+async function registerUntilDone(o: NodeKeeperOptions): Promise<Node> {
   const { clock } = o.client
   for (let backoffMs = retryMs.first; ; backoffMs = Math.min(backoffMs * 2, retryMs.most)) {
     try {
@@ -141,7 +139,7 @@ async function registerUntilDone(o: NodeKeeperOptions): Promise<DeepReadonly<Nod
   }
 }
 
-async function register(o: NodeKeeperOptions): Promise<DeepReadonly<Node>> {
+async function register(o: NodeKeeperOptions): Promise<Node> {
   const { client } = o
   const before = await client.find(Node, { name: o.name })
   if (!before) {
@@ -160,9 +158,9 @@ async function register(o: NodeKeeperOptions): Promise<DeepReadonly<Node>> {
   return client.patch(Node, { name: o.name }, 'merge', { metadata: { labels: Object.fromEntries(missing) } })
 }
 
-async function keepLease(o: NodeKeeperOptions, mirror: Mirror<Node>, node: DeepReadonly<Node>): Promise<void> {
+async function keepLease(o: NodeKeeperOptions, mirror: Mirror<Node>, node: Node): Promise<void> {
   const { client, name } = o
-  let lease: DeepReadonly<Lease> | undefined
+  let lease: Lease | undefined
   const renew = async (signal: AbortSignal) => {
     const spec = {
       holderIdentity: name,

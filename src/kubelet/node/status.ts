@@ -1,6 +1,5 @@
 // The Node object as its kubelet writes it: what the node is, what it can hold, and how it is. Pure.
 // Source: kubernetes pkg/kubelet/nodestatus/setters.go.
-import type { DeepReadonly } from '../../api/kind.ts'
 import { canonicalQuantity } from '../../api/quantity.ts'
 import { timeText } from '../../api/time.ts'
 import type { Node, NodeCondition, NodeStatus } from '../../kinds/core/node.ts'
@@ -26,11 +25,7 @@ const reservedMemoryBytes = 100 * 2 ** 20
 const maxImages = 50
 const evictionDiskShare = 0.1
 
-export function nodeStatus(
-  input: NodeFactsInput,
-  before: DeepReadonly<NodeStatus> | undefined,
-  now: number,
-): NodeStatus {
+export function nodeStatus(input: NodeFactsInput, before: NodeStatus | undefined, now: number): NodeStatus {
   const { machine, runtime } = input
   const capacity = {
     cpu: cpuText(machine.cpuMilli),
@@ -77,10 +72,10 @@ export function nodeStatus(
 const kibi = (bytes: number) => canonicalQuantity(`${Math.floor(bytes / 1024)}Ki`)
 const cpuText = (milli: number) => (milli % 1000 === 0 ? String(milli / 1000) : `${milli}m`)
 
-function conditions(input: NodeFactsInput, before: DeepReadonly<NodeStatus> | undefined, now: number): NodeCondition[] {
+function conditions(input: NodeFactsInput, before: NodeStatus | undefined, now: number): NodeCondition[] {
   const { pressure, runtime } = input
   const problems = [
-    runtime.runtimeProblem && `container runtime is down or not ready: ${runtime.runtimeProblem}`,
+    runtime.runtimeProblem,
     runtime.networkProblem && `container runtime network not ready: ${runtime.networkProblem}`,
     input.problem,
   ].filter(Boolean)

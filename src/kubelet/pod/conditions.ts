@@ -3,11 +3,12 @@
 import { timeText } from '../../api/time.ts'
 import type { ContainerStatus, PodCondition, PodStatus } from '../../kinds/core/podstatus.ts'
 import type { PodSeen } from '../runtime/runtime.ts'
-import { initContainers, isSidecar, onHostNetwork, type ReadPod } from './spec.ts'
+import { initContainers, isSidecar, onHostNetwork } from './spec.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
 type Verdict = { status: 'True' | 'False'; reason?: string; message?: string }
 
-export function podConditions(pod: ReadPod, status: PodStatus, seen: PodSeen, now: number): PodCondition[] {
+export function podConditions(pod: Pod, status: PodStatus, seen: PodSeen, now: number): PodCondition[] {
   const containers = containersReady(pod, status)
   const sandbox = seen.sandboxes.some(s => s.ready && (onHostNetwork(pod) || s.ips.length > 0))
   const verdicts: [string, Verdict][] = [
@@ -31,7 +32,7 @@ export function podConditions(pod: ReadPod, status: PodStatus, seen: PodSeen, no
   })
 }
 
-function initialized(pod: ReadPod, status: PodStatus): Verdict {
+function initialized(pod: Pod, status: PodStatus): Verdict {
   if (status.phase === 'Succeeded') return { status: 'True', reason: 'PodCompleted' }
   const specs = initContainers(pod)
   const waiting = (status.initContainerStatuses ?? []).filter((s, i) => !(isSidecar(specs[i]!) ? s.started : s.ready))
@@ -46,7 +47,7 @@ function initialized(pod: ReadPod, status: PodStatus): Verdict {
   }
 }
 
-function containersReady(pod: ReadPod, status: PodStatus): Verdict {
+function containersReady(pod: Pod, status: PodStatus): Verdict {
   if (status.phase === 'Succeeded') return { status: 'False', reason: 'PodCompleted' }
   if (status.phase === 'Failed') return { status: 'False', reason: 'PodFailed' }
   const specs = initContainers(pod)
@@ -60,7 +61,7 @@ function containersReady(pod: ReadPod, status: PodStatus): Verdict {
   }
 }
 
-function ready(pod: ReadPod, containers: Verdict): Verdict {
+function ready(pod: Pod, containers: Verdict): Verdict {
   if (containers.status === 'False') return containers
   const missing = (pod.spec.readinessGates ?? []).flatMap(({ conditionType }) => {
     const condition = pod.status.conditions?.find(c => c.type === conditionType)

@@ -11,7 +11,8 @@ import type { PodHost } from '../host.ts'
 import type { Images } from '../images.ts'
 import type { NodeObjects } from '../objects.ts'
 import type { Runtime } from '../runtime/runtime.ts'
-import { fieldPathOf, nameOf, namespaceOf, type ReadPod, uidOf } from './spec.ts'
+import { fieldPathOf, nameOf, namespaceOf, uidOf } from './spec.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
 export interface NodeContext {
   client: Client
@@ -49,7 +50,7 @@ export class StartFailure extends Error {
 const unsynced = counter('kutter_kubelet_unsynced_total', 'Rounds over a pod that failed outside of its steps.')
 
 /** The kubelet itself failed over a pod: the log has the stack, the pod an event. */
-export function reportUnsynced(context: NodeContext, pod: ReadPod, error: unknown): void {
+export function reportUnsynced(context: NodeContext, pod: Pod, error: unknown): void {
   unsynced.add()
   context.log.error('pod could not be looked at', { pod: nameOf(pod), namespace: namespaceOf(pod), error })
   podEvent(context, pod, 'Warning', 'FailedSync', `error syncing pod: ${messageOf(error)}`)
@@ -58,7 +59,7 @@ export function reportUnsynced(context: NodeContext, pod: ReadPod, error: unknow
 /** Records an event about a pod, or about one of its containers. */
 export function podEvent(
   context: NodeContext,
-  pod: ReadPod,
+  pod: Pod,
   type: 'Normal' | 'Warning',
   reason: string,
   message: string,

@@ -1,18 +1,18 @@
 // Lifecycle hooks: what runs right after a container starts (postStart) and before it is told to end (preStop).
 // Source: kubernetes pkg/kubelet/lifecycle/handlers.go, KEP-3960 (sleep).
 import { messageOf } from '../../base/errors.ts'
-import type { DeepReadonly } from '../../api/kind.ts'
 import type { LifecycleHandler } from '../../kinds/core/probe.ts'
 import { httpGet } from '../probes/http.ts'
 import { portOf } from '../probes/ports.ts'
 import type { NodeContext } from './context.ts'
-import { onHostNetwork, type ReadContainer, type ReadPod } from './spec.ts'
+import { onHostNetwork, type ReadContainer } from './spec.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
 export interface HookRequest {
-  pod: ReadPod
+  pod: Pod
   container: ReadContainer
   id: string
-  hook: DeepReadonly<LifecycleHandler>
+  hook: LifecycleHandler
   podIP: string | undefined
   signal: AbortSignal
 }

@@ -6,14 +6,15 @@ import { type NodeContext, podEvent } from './context.ts'
 import { runHook } from './hooks.ts'
 import type { ContainerSeen } from '../runtime/runtime.ts'
 import type { Step } from './plan.ts'
-import { findContainer, type ReadPod } from './spec.ts'
+import { findContainer } from './spec.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
 /** What a container gets at least, after its hook used the time up. */
 const leastGraceSeconds = 2
 
 export async function killContainer(
   context: NodeContext,
-  pod: ReadPod,
+  pod: Pod,
   podIP: string | undefined,
   step: Extract<Step, { do: 'kill' }>,
   signal: AbortSignal,
@@ -30,7 +31,7 @@ export async function killContainer(
 /** Runs a container's preStop hook, if it has one, for as long as its grace period allows; never fails for its sake. */
 export async function runPreStop(
   context: NodeContext,
-  pod: ReadPod,
+  pod: Pod,
   podIP: string | undefined,
   { container: seen, graceSeconds }: { container: ContainerSeen; graceSeconds: number },
   signal: AbortSignal,

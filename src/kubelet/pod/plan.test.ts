@@ -1,23 +1,24 @@
 // What the kubelet does next, as tables: a pod, what the runtime has, what is remembered → state and steps.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Pod } from '../../kinds/core/pod.ts'
 import type { ContainerSeen, PodSeen } from '../runtime/runtime.ts'
 import { backoffKey, nextBackoff, waitUntil } from './backoff.ts'
 import { type Ending, type PodMemory, planPod } from './plan.ts'
-import { containerHash, type ReadPod } from './spec.ts'
+import { containerHash } from './spec.ts'
 import { phaseOf } from './status.ts'
 
 const now = 1_000_000
 type Spec = Record<string, unknown>
 
-function podOf(spec: Spec, status: object = {}, metadata: object = {}): ReadPod {
+function podOf(spec: Spec, status: object = {}, metadata: object = {}): Pod {
   return {
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: { name: 'p', namespace: 'd', uid: 'u', ...metadata },
     spec: { containers: [{ name: 'a' }], ...spec },
     status,
-  } as unknown as ReadPod
+  } as unknown as Pod
 }
 
 /** `a:running`, `a:exited:1`, `a@old:exited:0` (in another sandbox); newest first. */

@@ -26,11 +26,11 @@ import {
   newest,
   podText,
   type ReadContainer,
-  type ReadPod,
   restartPolicyOf,
   restarts,
   type Role,
 } from './spec.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
 /** Why a pod ends before its containers did by themselves. */
 export interface Ending {
@@ -97,7 +97,7 @@ export interface PodPlan {
   waiting: Map<string, { reason: string; message: string; event?: string }>
 }
 
-export function planPod(pod: ReadPod, seen: PodSeen, memory: PodMemory, now: number): PodPlan {
+export function planPod(pod: Pod, seen: PodSeen, memory: PodMemory, now: number): PodPlan {
   const plan: PodPlan = { state: { state: 'starting' }, steps: [], againAt: undefined, waiting: new Map() }
   const context: Context = { pod, seen, memory, now, plan, sandbox: seen.sandboxes.find(s => s.ready) }
   const ending = memory.ending
@@ -112,7 +112,7 @@ export function planPod(pod: ReadPod, seen: PodSeen, memory: PodMemory, now: num
 }
 
 /** Whether all containers ended for good, and how; undefined while any may still run. */
-export function outcomeOf(pod: ReadPod, seen: PodSeen): 'succeeded' | 'failed' | undefined {
+export function outcomeOf(pod: Pod, seen: PodSeen): 'succeeded' | 'failed' | undefined {
   const phase = pod.status.phase
   const before = phase === 'Succeeded' ? 'succeeded' : phase === 'Failed' ? 'failed' : undefined
   if (before) return before
@@ -133,7 +133,7 @@ export function outcomeOf(pod: ReadPod, seen: PodSeen): 'succeeded' | 'failed' |
 }
 
 interface Context {
-  pod: ReadPod
+  pod: Pod
   seen: PodSeen
   memory: PodMemory
   now: number
@@ -281,7 +281,7 @@ function planEnd(c: Context, ending: Ending, outcome?: 'succeeded' | 'failed'): 
 
 // A sidecar ends after the containers it serves and the sidecars started after it; once the grace period is over
 // nobody waits. Source: kubernetes pkg/kubelet/kuberuntime/kuberuntime_termination_order.go.
-function waitingSidecars(pod: ReadPod, running: readonly ContainerSeen[]): ReadonlySet<string> {
+function waitingSidecars(pod: Pod, running: readonly ContainerSeen[]): ReadonlySet<string> {
   const runs = (name: string) => running.some(r => r.name === name)
   const sidecars = initContainers(pod).flatMap(s => (isSidecar(s) && runs(s.name) ? [s.name] : []))
   const served = mainContainers(pod).some(m => runs(m.name))
@@ -312,7 +312,7 @@ function dropOld(c: Context): void {
 }
 
 /** When an active deadline runs out. */
-export function deadlineOf(pod: ReadPod): number | undefined {
+export function deadlineOf(pod: Pod): number | undefined {
   const started = parseTime(pod.status.startTime)
   const seconds = pod.spec.activeDeadlineSeconds
   return seconds === undefined || started === undefined ? undefined : started + seconds * 1000

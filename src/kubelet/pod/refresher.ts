@@ -3,19 +3,19 @@
 import { messageOf } from '../../base/errors.ts'
 import { VolumeFailure } from '../host.ts'
 import { type NodeContext, podEvent } from './context.ts'
-import type { ReadPod } from './spec.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
 const retryMs = 60_000
 
 export class VolumeRefresher {
   readonly #context: NodeContext
   /** The pod as it is now; undefined when its files need not be kept any more. */
-  readonly #pod: () => ReadPod | undefined
+  readonly #pod: () => Pod | undefined
   #running = false
   #wanted = false
   #cancel: (() => void) | undefined
 
-  constructor(context: NodeContext, pod: () => ReadPod | undefined) {
+  constructor(context: NodeContext, pod: () => Pod | undefined) {
     this.#context = context
     this.#pod = pod
   }

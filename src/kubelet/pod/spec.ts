@@ -1,34 +1,32 @@
 // Small questions about a pod's spec that planning, status and configuration all ask. Absent fields have the
 // meaning the API server would have filled in.
 import { createHash } from 'node:crypto'
-import type { DeepReadonly } from '../../api/kind.ts'
-import type { Container as ContainerSpec, EphemeralContainer } from '../../kinds/core/container.ts'
+import type { Container, EphemeralContainer } from '../../kinds/core/container.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import type { ContainerSeen, PodSeen, SandboxSeen } from '../runtime/runtime.ts'
 
-export type ReadPod = DeepReadonly<Pod>
-export type ReadContainer = DeepReadonly<ContainerSpec> | DeepReadonly<EphemeralContainer>
+export type ReadContainer = Container | EphemeralContainer
 
-export const uidOf = (pod: ReadPod): string => pod.metadata.uid ?? ''
-export const nameOf = (pod: ReadPod): string => pod.metadata.name ?? ''
-export const namespaceOf = (pod: ReadPod): string => pod.metadata.namespace ?? ''
+export const uidOf = (pod: Pod): string => pod.metadata.uid ?? ''
+export const nameOf = (pod: Pod): string => pod.metadata.name ?? ''
+export const namespaceOf = (pod: Pod): string => pod.metadata.namespace ?? ''
 
 /** `name_namespace(uid)`, as Kubernetes writes a pod in messages. */
-export const podText = (pod: ReadPod): string => `${nameOf(pod)}_${namespaceOf(pod)}(${uidOf(pod)})`
+export const podText = (pod: Pod): string => `${nameOf(pod)}_${namespaceOf(pod)}(${uidOf(pod)})`
 
 export const isSidecar = (container: ReadContainer): boolean => container.restartPolicy === 'Always'
-export const restartPolicyOf = (pod: ReadPod): string => pod.spec.restartPolicy ?? 'Always'
-export const graceSecondsOf = (pod: ReadPod): number =>
+export const restartPolicyOf = (pod: Pod): string => pod.spec.restartPolicy ?? 'Always'
+export const graceSecondsOf = (pod: Pod): number =>
   pod.metadata.deletionGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? 30
 
-export const initContainers = (pod: ReadPod): readonly ReadContainer[] => pod.spec.initContainers ?? []
-export const mainContainers = (pod: ReadPod): readonly ReadContainer[] => pod.spec.containers
-export const ephemeralContainers = (pod: ReadPod): readonly ReadContainer[] => pod.spec.ephemeralContainers ?? []
+export const initContainers = (pod: Pod): readonly ReadContainer[] => pod.spec.initContainers ?? []
+export const mainContainers = (pod: Pod): readonly ReadContainer[] => pod.spec.containers
+export const ephemeralContainers = (pod: Pod): readonly ReadContainer[] => pod.spec.ephemeralContainers ?? []
 
 export type Role = 'init' | 'main' | 'ephemeral'
 
 /** A container of the pod by name. */
-export function findContainer(pod: ReadPod, name: string): { container: ReadContainer; role: Role } | undefined {
+export function findContainer(pod: Pod, name: string): { container: ReadContainer; role: Role } | undefined {
   for (const [role, list] of [
     ['main', mainContainers(pod)],
     ['init', initContainers(pod)],
@@ -41,7 +39,7 @@ export function findContainer(pod: ReadPod, name: string): { container: ReadCont
 }
 
 /** Where events and errors point: `spec.containers{name}`. */
-export function fieldPathOf(pod: ReadPod, name: string): string {
+export function fieldPathOf(pod: Pod, name: string): string {
   const role = findContainer(pod, name)?.role ?? 'main'
   return `spec.${role === 'main' ? 'containers' : role === 'init' ? 'initContainers' : 'ephemeralContainers'}{${name}}`
 }
@@ -60,7 +58,7 @@ export function containerHash(container: ReadContainer): string {
 }
 
 /** Whether a container that ended is started again. Source: KEP-753 (sidecars), KEP-5307 (rules per container). */
-export function restarts(pod: ReadPod, container: ReadContainer, role: Role, exitCode: number): boolean {
+export function restarts(pod: Pod, container: ReadContainer, role: Role, exitCode: number): boolean {
   if (role === 'ephemeral') return false
   for (const rule of container.restartPolicyRules ?? []) {
     const { operator, values = [] } = rule.exitCodes ?? {}
@@ -78,7 +76,7 @@ export function restarts(pod: ReadPod, container: ReadContainer, role: Role, exi
 }
 
 /** Whether it has ended for good, as the API knows it. */
-export const isTerminal = ({ status }: ReadPod): boolean => status.phase === 'Succeeded' || status.phase === 'Failed'
+export const isTerminal = ({ status }: Pod): boolean => status.phase === 'Succeeded' || status.phase === 'Failed'
 
 /** Whether the pod shares the node's network. */
-export const onHostNetwork = (pod: ReadPod): boolean => pod.spec.hostNetwork === true
+export const onHostNetwork = (pod: Pod): boolean => pod.spec.hostNetwork === true

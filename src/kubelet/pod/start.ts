@@ -13,12 +13,13 @@ import { type NodeContext, podEvent, StartFailure } from './context.ts'
 import { runHook } from './hooks.ts'
 import { showImages } from './image-volumes.ts'
 import type { Step } from './plan.ts'
-import { findContainer, namespaceOf, newest, type ReadContainer, type ReadPod, uidOf } from './spec.ts'
+import { findContainer, namespaceOf, newest, type ReadContainer, uidOf } from './spec.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
 const retryMs = 10_000
 
 export interface StartRequest {
-  pod: ReadPod
+  pod: Pod
   seen: PodSeen
   sandbox: SandboxSeen
   step: Extract<Step, { do: 'start' }>
@@ -135,7 +136,7 @@ async function postStart(
   }
 }
 
-async function pullSecretsOf(context: NodeContext, pod: ReadPod): Promise<string[]> {
+async function pullSecretsOf(context: NodeContext, pod: Pod): Promise<string[]> {
   const texts: string[] = []
   for (const { name = '' } of pod.spec.imagePullSecrets ?? []) {
     const secret = await context.objects.secret(uidOf(pod), namespaceOf(pod), name)

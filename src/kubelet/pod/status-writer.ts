@@ -4,27 +4,27 @@ import { isReason, messageOf } from '../../base/errors.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import type { PodStatus } from '../../kinds/core/podstatus.ts'
 import type { NodeContext } from './context.ts'
-import { nameOf, namespaceOf, type ReadPod, uidOf } from './spec.ts'
+import { nameOf, namespaceOf, uidOf } from './spec.ts'
 import { replacing, sameStatus } from './status.ts'
 
 const retryMs = { first: 200, most: 10_000 }
 
 export class StatusWriter {
   readonly #context: NodeContext
-  #pod: ReadPod
+  #pod: Pod
   /** What the API has, as far as we know; undefined: what the mirror's pod says. */
   #written: { status: PodStatus; revision: number } | undefined
   #wanted: PodStatus | undefined
   #writing: Promise<void> | undefined
   readonly #end = new AbortController()
 
-  constructor(context: NodeContext, pod: ReadPod) {
+  constructor(context: NodeContext, pod: Pod) {
     this.#context = context
     this.#pod = pod
   }
 
   /** A newer pod came from the API. */
-  observe(pod: ReadPod): void {
+  observe(pod: Pod): void {
     this.#pod = pod
     if (this.#written && Number(pod.metadata.resourceVersion) >= this.#written.revision) this.#written = undefined
   }
@@ -86,7 +86,7 @@ export class StatusWriter {
 const optionalFields = ['reason', 'message', 'podIP', 'podIPs'] as const
 
 /** Whether the API's status lacks something of ours. What others wrote beside it does not count. */
-export function differs(ours: PodStatus, theirs: ReadPod['status'] | PodStatus): boolean {
+export function differs(ours: PodStatus, theirs: PodStatus): boolean {
   for (const [key, value] of Object.entries(ours)) {
     if (key === 'conditions') {
       for (const condition of ours.conditions ?? []) {
@@ -100,7 +100,7 @@ export function differs(ours: PodStatus, theirs: ReadPod['status'] | PodStatus):
 }
 
 // Conditions merge by type, so that those of others stay; lists of addresses are replaced as a whole.
-function patchOf(status: PodStatus, there: ReadPod['status'] | PodStatus, uid: string): object {
+function patchOf(status: PodStatus, there: PodStatus, uid: string): object {
   const replaced = (name: 'podIPs' | 'hostIPs') => {
     const list = status[name]
     return list ? replacing(list, there[name]) : null

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ContainerSeen, PodSeen } from '../runtime/runtime.ts'
 import type { PodPlan } from './plan.ts'
-import type { ReadPod } from './spec.ts'
 import { podStatus } from './status.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
 const seenOf = (names: readonly string[]): PodSeen => ({
   uid: 'u',
@@ -23,7 +23,7 @@ function wordsOf(init: readonly string[], seen: readonly string[], state: PodPla
     containers: [{ name: 'main' }],
   }
   const status = podStatus({
-    pod: { metadata: { name: 'p', namespace: 'd', uid: 'u' }, spec, status: {} } as unknown as ReadPod,
+    pod: { metadata: { name: 'p', namespace: 'd', uid: 'u' }, spec, status: {} } as unknown as Pod,
     seen: seenOf(seen),
     plan: { state, steps: [], againAt: undefined, waiting: new Map() },
     memory: { ending: undefined, notStarted: new Set() },

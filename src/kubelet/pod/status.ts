@@ -1,6 +1,5 @@
 // A pod's status as the API shows it, from what the runtime has, what the plan says and what the status was. Pure.
 // Source: kubernetes pkg/kubelet/kubelet_pods.go (generateAPIPodStatus, getPhase, convertToAPIContainerStatuses).
-import type { DeepReadonly } from '../../api/kind.ts'
 import { timeText } from '../../api/time.ts'
 import type { ContainerState, ContainerStatus, PodStatus } from '../../kinds/core/podstatus.ts'
 import type { ContainerSeen, PodSeen } from '../runtime/runtime.ts'
@@ -13,13 +12,14 @@ import {
   mainContainers,
   onHostNetwork,
   type ReadContainer,
-  type ReadPod,
   restartPolicyOf,
   type Role,
 } from './spec.ts'
+import type { Mutable } from '../../api/schema/node.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
 export interface StatusInputs {
-  pod: ReadPod
+  pod: Pod
   seen: PodSeen
   plan: PodPlan
   memory: Pick<PodMemory, 'ending' | 'notStarted'>
@@ -32,7 +32,6 @@ export interface StatusInputs {
   now: number
 }
 
-type Status = DeepReadonly<PodStatus>
 type Phase = NonNullable<PodStatus['phase']>
 
 export function podStatus(inputs: StatusInputs): PodStatus {
@@ -57,7 +56,7 @@ function workedStatus(inputs: StatusInputs): PodStatus {
   const statuses = (
     list: readonly ReadContainer[],
     role: Role,
-    before: readonly DeepReadonly<ContainerStatus>[] | undefined,
+    before: readonly ContainerStatus[] | undefined,
     waiting: string,
   ) =>
     list.map(container =>
@@ -87,7 +86,7 @@ function workedStatus(inputs: StatusInputs): PodStatus {
   const failed = memory.ending?.why === 'failed' ? memory.ending : undefined
   const ips = onHostNetwork(pod) ? (seen.sandboxes.length ? inputs.nodeIPs : []) : (seen.sandboxes[0]?.ips ?? [])
   const shownIps = ips.length || !over(inputs) ? ips : (pod.status.podIPs ?? []).map(p => p.ip)
-  const status: PodStatus = {
+  const status: Mutable<PodStatus> = {
     phase: failed && allStopped(init, main, ephemeral) ? 'Failed' : phase,
     ...((failed?.reason ?? pod.status.reason) && { reason: failed?.reason ?? pod.status.reason }),
     ...((failed?.message ?? pod.status.message) && { message: failed?.message ?? pod.status.message }),
@@ -109,13 +108,13 @@ function containerStatus(
   inputs: StatusInputs,
   container: ReadContainer,
   role: Role,
-  before: DeepReadonly<ContainerStatus> | undefined,
+  before: ContainerStatus | undefined,
   waiting: string,
-): ContainerStatus {
+): Mutable<ContainerStatus> {
   const { seen, plan } = inputs
   const [current, ...older] = seen.containers.filter(c => c.name === container.name)
   const previous = older.find(c => c.state === 'exited')
-  const status: ContainerStatus = {
+  const status: Mutable<ContainerStatus> = {
     name: container.name,
     state: {},
     lastState: {},
@@ -137,7 +136,7 @@ function containerStatus(
   if (previous) status.lastState = { terminated: terminated(inputs, previous) }
   // Also what was lost before this container: the runtime does not know of it.
   else if (before?.lastState.terminated && (!before.containerID || before.containerID === status.containerID))
-    status.lastState = before.lastState as ContainerState
+    status.lastState = before.lastState as Mutable<ContainerState>
   if (current.state === 'running') {
     status.state = { running: { startedAt: timeText(current.startedAtMs) } }
     status.started = !inputs.memory.notStarted.has(current.id)
@@ -178,13 +177,13 @@ function wasReached({ pod, seen }: StatusInputs, container: ReadContainer, role:
 // The runtime has nothing of this name: not started yet, or lost.
 function unseenStatus(
   reached: boolean,
-  status: ContainerStatus,
-  before: DeepReadonly<ContainerStatus> | undefined,
+  status: Mutable<ContainerStatus>,
+  before: ContainerStatus | undefined,
   wait: { reason: string; message?: string },
-): ContainerStatus {
-  if (before?.state.terminated) return structuredClone(before) as ContainerStatus
+): Mutable<ContainerStatus> {
+  if (before?.state.terminated) return structuredClone(before) as Mutable<ContainerStatus>
   if (before) status.restartCount = before.restartCount
-  if (before?.lastState.terminated) status.lastState = structuredClone(before.lastState) as ContainerState
+  if (before?.lastState.terminated) status.lastState = structuredClone(before.lastState) as Mutable<ContainerState>
   const lost = (how: string) =>
     ({
       terminated: {
@@ -194,7 +193,7 @@ function unseenStatus(
         startedAt: null,
         finishedAt: null,
       },
-    }) as unknown as ContainerState
+    }) as unknown as Mutable<ContainerState>
   if (reached) status.state = lost('terminated')
   else {
     if (before?.state.running) {
@@ -222,7 +221,7 @@ const timeOrNull = (ms: number) => timeText(Math.max(0, ms))
 
 /** The phase by what containers do. `over`: nothing will be started any more. */
 export function phaseOf(
-  pod: ReadPod,
+  pod: Pod,
   init: readonly ContainerStatus[],
   main: readonly ContainerStatus[],
   over: boolean,
@@ -269,7 +268,7 @@ function keepRunningPhase({ pod }: StatusInputs, phase: Phase, ...lists: readonl
 }
 
 /** Whether writing `next` would change nothing. Order of keys does not matter. */
-export function sameStatus(a: Status | PodStatus, b: Status | PodStatus): boolean {
+export function sameStatus(a: object, b: object): boolean {
   return stable(a) === stable(b)
 }
 

@@ -22,7 +22,6 @@ import {
   namespaceOf,
   newest,
   onHostNetwork,
-  type ReadPod,
   uidOf,
 } from './spec.ts'
 import { VolumeRefresher } from './refresher.ts'
@@ -39,7 +38,7 @@ const leastGraceSeconds = 2
 
 export class PodWorker {
   readonly uid: string
-  #pod: ReadPod
+  #pod: Pod
   #seen: PodSeen
   #plan: PodPlan | undefined
   readonly #context: NodeContext
@@ -72,7 +71,7 @@ export class PodWorker {
   #cancelTimer: (() => void) | undefined
 
   /** @param runs whether the runtime may have something of the pod already */
-  constructor(context: NodeContext, pod: ReadPod, runs: boolean, done: () => void) {
+  constructor(context: NodeContext, pod: Pod, runs: boolean, done: () => void) {
     this.uid = uidOf(pod)
     this.#pod = pod
     this.#seen = { uid: this.uid, sandboxes: [], containers: [] }
@@ -89,7 +88,7 @@ export class PodWorker {
     this.update(pod)
   }
 
-  get pod(): ReadPod {
+  get pod(): Pod {
     return this.#pod
   }
 
@@ -113,7 +112,7 @@ export class PodWorker {
   }
 
   /** The pod changed in the API. */
-  update(pod: ReadPod): void {
+  update(pod: Pod): void {
     const before = this.#pod
     this.#pod = pod
     this.#statuses.observe(pod)

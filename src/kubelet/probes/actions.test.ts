@@ -5,14 +5,15 @@ import { type AddressInfo, createServer as createTcpServer, type Socket } from '
 import { test, type TestContext } from 'node:test'
 import * as grpc from '@grpc/grpc-js'
 import { realClock } from '../../base/clock.ts'
-import type { ReadContainer, ReadPod } from '../pod/spec.ts'
+import type { ReadContainer } from '../pod/spec.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { type ProbeRequest, runProbe } from './actions.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
 async function probe(action: object, more: Partial<ProbeRequest> = {}): Promise<string> {
   const result = await runProbe({
     probe: { timeoutSeconds: 1, ...action } as ProbeRequest['probe'],
-    pod: { metadata: { name: 'p' }, spec: { containers: [] } } as unknown as ReadPod,
+    pod: { metadata: { name: 'p' }, spec: { containers: [] } } as unknown as Pod,
     container: { name: 'c', ports: [{ name: 'web', containerPort: 1 }] } as unknown as ReadContainer,
     containerId: 'id',
     podIP: '127.0.0.1',

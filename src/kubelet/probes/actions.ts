@@ -4,14 +4,13 @@ import { connect } from 'node:net'
 import { grpcOf } from '../cri/index.ts'
 import { isReason, messageOf } from '../../base/errors.ts'
 import type { Clock } from '../../base/clock.ts'
-import type { DeepReadonly } from '../../api/kind.ts'
 import type { Probe } from '../../kinds/core/probe.ts'
-import type { ReadContainer, ReadPod } from '../pod/spec.ts'
-import { onHostNetwork } from '../pod/spec.ts'
+import { type ReadContainer, onHostNetwork } from '../pod/spec.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { grpcHealth } from './grpc.ts'
 import { dialWords, httpGet } from './http.ts'
 import { portOf } from './ports.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
 export type ProbeResult =
   | { result: 'success'; warning?: string }
@@ -19,8 +18,8 @@ export type ProbeResult =
   | { result: 'unknown'; output: string }
 
 export interface ProbeRequest {
-  probe: DeepReadonly<Probe>
-  pod: ReadPod
+  probe: Probe
+  pod: Pod
   container: ReadContainer
   containerId: string
   podIP: string

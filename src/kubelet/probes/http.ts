@@ -3,11 +3,10 @@
 import { request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import type { Clock } from '../../base/clock.ts'
-import type { DeepReadonly } from '../../api/kind.ts'
 import type { HTTPGetAction } from '../../kinds/core/probe.ts'
 
 export interface HttpGetRequest {
-  action: DeepReadonly<HTTPGetAction>
+  action: HTTPGetAction
   host: string
   port: number
   timeoutMs: number

@@ -5,12 +5,12 @@
 //                       └─fails─▶ condemned             └▶ readiness ─fails─▶ not ready (and back)
 //
 // Source: kubernetes pkg/kubelet/prober/worker.go.
-import type { DeepReadonly } from '../../api/kind.ts'
 import type { Probe } from '../../kinds/core/probe.ts'
 import { type NodeContext, podEvent } from '../pod/context.ts'
-import { findContainer, isSidecar, type ReadContainer, type ReadPod } from '../pod/spec.ts'
+import { findContainer, isSidecar, type ReadContainer } from '../pod/spec.ts'
 import type { ContainerSeen, PodSeen } from '../runtime/runtime.ts'
 import { runProbe } from './actions.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
 type ProbeType = 'startup' | 'liveness' | 'readiness'
 const names = { startup: 'Startup', liveness: 'Liveness', readiness: 'Readiness' }
@@ -31,7 +31,7 @@ export class PodProbes {
   }
 
   /** Starts and stops loops as containers come and go. Call before a status is made of `seen`. */
-  sync(pod: ReadPod, seen: PodSeen, ending: boolean): void {
+  sync(pod: Pod, seen: PodSeen, ending: boolean): void {
     const running = new Set(seen.containers.filter(c => c.state === 'running').map(c => c.id))
     for (const container of seen.containers) {
       if (container.state !== 'running') continue
@@ -62,7 +62,7 @@ export class PodProbes {
   }
 
   // A container found running by a new kubelet keeps the verdict its pod's status has of it.
-  #meet(pod: ReadPod, spec: ReadContainer, container: ContainerSeen): void {
+  #meet(pod: Pod, spec: ReadContainer, container: ContainerSeen): void {
     if (this.#known.has(container.id)) return
     this.#known.add(container.id)
     const before = [...(pod.status.containerStatuses ?? []), ...(pod.status.initContainerStatuses ?? [])].find(s =>
@@ -72,8 +72,8 @@ export class PodProbes {
     if (spec.readinessProbe && !before?.ready) this.notReady.add(container.id)
   }
 
-  #keep(pod: ReadPod, spec: ReadContainer, container: ContainerSeen, seen: PodSeen, ending: boolean): void {
-    const wanted: [ProbeType, DeepReadonly<Probe> | undefined][] = this.notStarted.has(container.id)
+  #keep(pod: Pod, spec: ReadContainer, container: ContainerSeen, seen: PodSeen, ending: boolean): void {
+    const wanted: [ProbeType, Probe | undefined][] = this.notStarted.has(container.id)
       ? [['startup', spec.startupProbe]]
       : [
           ['liveness', ending ? undefined : spec.livenessProbe],
@@ -90,11 +90,11 @@ export class PodProbes {
   }
 
   async #loop(
-    pod: ReadPod,
+    pod: Pod,
     spec: ReadContainer,
     container: ContainerSeen,
     type: ProbeType,
-    probe: DeepReadonly<Probe>,
+    probe: Probe,
     podIP: string,
     signal: AbortSignal,
   ): Promise<void> {
@@ -147,13 +147,7 @@ export class PodProbes {
   }
 
   /** True when this loop has said all it had to say. */
-  #conclude(
-    type: ProbeType,
-    spec: ReadContainer,
-    { id }: ContainerSeen,
-    probe: DeepReadonly<Probe>,
-    good: boolean,
-  ): boolean {
+  #conclude(type: ProbeType, spec: ReadContainer, { id }: ContainerSeen, probe: Probe, good: boolean): boolean {
     if (type === 'readiness') {
       const before = !this.notReady.has(id)
       if (good) this.notReady.delete(id)

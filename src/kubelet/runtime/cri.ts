@@ -198,11 +198,12 @@ export function criRuntime({ socket, clock, log, pinnedImages }: CriRuntimeOptio
           ? ''
           : `${type}=false reason:${condition?.reason ?? ''} message:${condition?.message ?? ''}`
       }
+      const notReady = problem('RuntimeReady')
       return {
         name: version.runtimeName,
         version: version.runtimeVersion,
         apiVersion: version.runtimeApiVersion,
-        runtimeProblem: problem('RuntimeReady'),
+        runtimeProblem: notReady && `container runtime not ready: ${notReady}`,
         networkProblem: problem('NetworkReady'),
         handlers: runtimeHandlers.map(h => h.name),
       }

@@ -3,13 +3,13 @@
 // Source: kubernetes pkg/volume/{configmap,secret,downwardapi,projected}.
 import { chown, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { DeepReadonly } from '../../api/kind.ts'
 import type { DownwardAPIVolumeFile, KeyToPath, ProjectedVolumeSource } from '../../kinds/core/volume.ts'
 import { fieldValue, resourceValue } from '../config/fields.ts'
-import { namespaceOf, type ReadPod, uidOf } from '../pod/spec.ts'
+import { namespaceOf, uidOf } from '../pod/spec.ts'
 import { type FileContent, writeAtomically } from './atomic.ts'
 import { setOwnership } from './ownership.ts'
 import type { VolumePlugin, VolumeRequest } from './volume.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
 interface Files {
   payload: Map<string, FileContent>
@@ -39,7 +39,7 @@ const downwardAPI: Source = async request => {
 
 const projected: Source = async request => {
   const { pod, volume, context } = request
-  const { sources, defaultMode: mode = defaultMode } = volume.projected as DeepReadonly<ProjectedVolumeSource>
+  const { sources, defaultMode: mode = defaultMode } = volume.projected as ProjectedVolumeSource
   const payload = new Map<string, FileContent>()
   let renewAt: number | undefined
   const add = (files: Map<string, FileContent>) => {
@@ -64,18 +64,13 @@ const projected: Source = async request => {
 
 interface ObjectSource {
   name: string
-  items?: readonly DeepReadonly<KeyToPath>[] | undefined
+  items?: readonly KeyToPath[] | undefined
   optional?: boolean | undefined
 }
 
 type Context = VolumeRequest['context']
 
-async function configMapFiles(
-  pod: ReadPod,
-  { name, items, optional }: ObjectSource,
-  mode: number,
-  { objects }: Context,
-) {
+async function configMapFiles(pod: Pod, { name, items, optional }: ObjectSource, mode: number, { objects }: Context) {
   const found = await objects.configMap(uidOf(pod), namespaceOf(pod), name)
   if (!found && !optional) throw new Error(`configmap "${name}" not found`)
   const data = new Map<string, Buffer>()
@@ -84,7 +79,7 @@ async function configMapFiles(
   return chosen(data, items, optional, mode)
 }
 
-async function secretFiles(pod: ReadPod, { name, items, optional }: ObjectSource, mode: number, { objects }: Context) {
+async function secretFiles(pod: Pod, { name, items, optional }: ObjectSource, mode: number, { objects }: Context) {
   const found = await objects.secret(uidOf(pod), namespaceOf(pod), name)
   if (!found && !optional) throw new Error(`secret "${name}" not found`)
   const data = new Map(Object.entries(found?.data ?? {}).map(([key, value]) => [key, Buffer.from(value, 'base64')]))
@@ -110,7 +105,7 @@ function chosen(
 
 function downwardFiles(
   { pod, context }: VolumeRequest,
-  items: readonly DeepReadonly<DownwardAPIVolumeFile>[],
+  items: readonly DownwardAPIVolumeFile[],
   mode: number,
 ): Map<string, FileContent> {
   const out = new Map<string, FileContent>()
@@ -126,7 +121,7 @@ function downwardFiles(
 }
 
 /** The user that all containers run as, if they agree on one. */
-function commonUser(pod: ReadPod): number | undefined {
+function commonUser(pod: Pod): number | undefined {
   const users = new Set(
     [...(pod.spec.initContainers ?? []), ...pod.spec.containers].map(
       c => c.securityContext?.runAsUser ?? pod.spec.securityContext?.runAsUser,

@@ -1,14 +1,14 @@
 // fsGroup: gives a volume to a group, so that the pod's processes can share it. Source: kubernetes pkg/volume/volume_linux.go.
+import type { Pod } from '../../kinds/core/pod.ts'
 import { chmod, lchown, lstat, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ReadPod } from '../pod/spec.ts'
 
 const fileBits = { write: 0o660, read: 0o440 }
 const directoryBits = 0o110
 const setgid = 0o2000
 
 /** Gives everything in `dir` to the pod's fsGroup; without one nothing changes. */
-export async function setOwnership(dir: string, pod: ReadPod, readOnly: boolean): Promise<void> {
+export async function setOwnership(dir: string, pod: Pod, readOnly: boolean): Promise<void> {
   const { fsGroup, fsGroupChangePolicy } = pod.spec.securityContext ?? {}
   if (fsGroup === undefined) return
   if (fsGroupChangePolicy === 'OnRootMismatch' && (await matches(dir, fsGroup, readOnly))) return

@@ -4,11 +4,12 @@ import { parseTime } from '../../api/time.ts'
 import type { Client } from '../../client/index.ts'
 import { TokenRequest } from '../../kinds/authentication/tokenrequest.ts'
 import { ServiceAccount } from '../../kinds/core/serviceaccount.ts'
-import { nameOf, namespaceOf, type ReadPod, uidOf } from '../pod/spec.ts'
+import { nameOf, namespaceOf, uidOf } from '../pod/spec.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
 export interface Tokens {
   /** A token that is good for a while, and when to ask again. */
-  get(pod: ReadPod, audience: string, seconds: number): Promise<{ token: string; renewAt: number }>
+  get(pod: Pod, audience: string, seconds: number): Promise<{ token: string; renewAt: number }>
   forget(podUid: string): void
 }
 

@@ -6,10 +6,11 @@ import type { Beneath } from '../../linux/index.ts'
 import type { Client } from '../../client/index.ts'
 import type { NodeFacts } from '../config/fields.ts'
 import type { NodeObjects } from '../objects.ts'
-import { type ReadPod, uidOf } from '../pod/spec.ts'
+import { uidOf } from '../pod/spec.ts'
 import type { Tokens } from './tokens.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
-export type ReadVolume = NonNullable<ReadPod['spec']['volumes']>[number]
+export type ReadVolume = NonNullable<Pod['spec']['volumes']>[number]
 
 export interface VolumeContext {
   podsDir: string
@@ -25,7 +26,7 @@ export interface VolumeContext {
 }
 
 export interface VolumeRequest {
-  pod: ReadPod
+  pod: Pod
   volume: ReadVolume
   /** Where it is to be. */
   dir: string
@@ -51,7 +52,7 @@ export interface VolumePlugin {
   refresh?(request: VolumeRequest): Promise<number | undefined>
 }
 
-export function volumePath(context: VolumeContext, pod: ReadPod, volume: ReadVolume, plugin: VolumePlugin): string {
+export function volumePath(context: VolumeContext, pod: Pod, volume: ReadVolume, plugin: VolumePlugin): string {
   if (plugin.memory) return join(context.memoryDir, uidOf(pod), volume.name)
   return join(context.podsDir, uidOf(pod), 'volumes', `kubernetes.io~${plugin.name}`, volume.name)
 }

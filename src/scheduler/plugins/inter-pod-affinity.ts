@@ -5,8 +5,9 @@ import { Node } from '../../kinds/core/node.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import type { PodCounter } from '../counts.ts'
 import { definePlugin, freed, maxScore, type PluginMaker, relabelled, settled, skip, wake } from '../framework.ts'
-import { type AffinityTerm, type NodeInfo, PodInfo } from '../info.ts'
+import { type NodeInfo, PodInfo } from '../info.ts'
 import { type Snapshot, termKey } from '../snapshot.ts'
+import type { PodAffinityTerm } from '../../kinds/core/affinity.ts'
 
 interface Places {
   key: string
@@ -26,7 +27,7 @@ const rejectedByOthers = { no: "node(s) didn't satisfy existing pods anti-affini
 const rejectedByOwn = { no: "node(s) didn't match pod anti-affinity rules", ever: true } as const
 const noneNear = { no: "node(s) didn't match pod affinity rules", ever: false } as const
 
-const counterOf = (snapshot: Snapshot, namespace: string, terms: readonly AffinityTerm[]): PodCounter =>
+const counterOf = (snapshot: Snapshot, namespace: string, terms: readonly PodAffinityTerm[]): PodCounter =>
   snapshot.counter(`near ${namespace} ${terms.map(termKey).join(' ')}`, other =>
     terms.every(term => snapshot.selects(term, namespace, other)),
   )
@@ -73,7 +74,7 @@ interface Options {
 function prepareScore(pod: PodInfo, snapshot: Snapshot, { hardWeight, ignoreWishes }: Options): Wish[] | typeof skip {
   if (ignoreWishes && !pod.preferred.length && !pod.preferredAnti.length) return skip
   const wishes: Wish[] = []
-  const wish = (term: AffinityTerm, weight: number) => {
+  const wish = (term: PodAffinityTerm, weight: number) => {
     const values = counterOf(snapshot, pod.namespace, [term]).by(term.topologyKey)
     if (values.size) wishes.push({ weight, key: term.topologyKey, values })
   }

@@ -1,6 +1,5 @@
 // NodeAffinity: nodeSelector and required node affinity must hold; preferred terms add their weights to the score.
 // The configuration may add an affinity of its own to that of every pod. Source: plugins/nodeaffinity.
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { NodeAffinity, type PreferredSchedulingTerm } from '../../kinds/core/affinity.ts'
 import { Node } from '../../kinds/core/node.ts'
 import {
@@ -12,9 +11,9 @@ import {
   requiredNodes,
 } from '../../kinds/core/node-selection.ts'
 import { definePlugin, type PluginMaker, type Rejected, skip, spreadScores, wake } from '../framework.ts'
-import type { Node as NodeObject, Pod } from '../info.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
-type Preferred = readonly DeepReadonly<PreferredSchedulingTerm>[]
+type Preferred = readonly PreferredSchedulingTerm[]
 
 const no = { no: "node(s) didn't match Pod's node affinity/selector", ever: false } as const
 const notAdded = { no: "node(s) didn't match scheduler-enforced node affinity", ever: false } as const
@@ -42,7 +41,7 @@ export const nodeAffinity: PluginMaker = {
     const added = args.typed('addedAffinity', NodeAffinity)
     const addedTerms = added?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms
     const addedWishes = added?.preferredDuringSchedulingIgnoredDuringExecution ?? []
-    const allows = (pod: Pod, node: NodeObject) =>
+    const allows = (pod: Pod, node: Node) =>
       matchesNodeAffinity(pod, node) && (!addedTerms || matchesTerms(node, addedTerms))
     const plugin = definePlugin<RequiredNodes, Preferred>({
       name: 'NodeAffinity',

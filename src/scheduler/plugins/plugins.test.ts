@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { nodesToFind } from '../decide.ts'
-import { type Node, type Pod, PodInfo } from '../info.ts'
+import { PodInfo } from '../info.ts'
 import { openOffline } from '../offline.ts'
+import type { Node } from '../../kinds/core/node.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
 interface NodeGiven {
   labels?: Record<string, string>

@@ -1,14 +1,11 @@
 // What one spread constraint counts: which pods, and on which nodes. Source: plugins/podtopologyspread/common.go.
 import { type Labels, matches } from '../../api/labels.ts'
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { TopologySpreadConstraint } from '../../kinds/core/affinity.ts'
 import { isRequiredNode, requiredNodes } from '../../kinds/core/node-selection.ts'
 import { tolerated } from '../../kinds/core/tolerations.ts'
 import type { PodCounter } from '../counts.ts'
 import type { NodeInfo, PodInfo } from '../info.ts'
 import type { Snapshot } from '../snapshot.ts'
-
-export type Constraint = DeepReadonly<TopologySpreadConstraint>
 
 export const hostname = 'kubernetes.io/hostname'
 
@@ -19,7 +16,7 @@ export interface Matcher {
 }
 
 /** The selector of a constraint, with the labels it takes over from the pod. */
-export function matcher(pod: PodInfo, { labelSelector, matchLabelKeys }: Constraint): Matcher {
+export function matcher(pod: PodInfo, { labelSelector, matchLabelKeys }: TopologySpreadConstraint): Matcher {
   const shared = (matchLabelKeys ?? []).flatMap((key): [string, string][] =>
     pod.labels[key] === undefined ? [] : [[key, pod.labels[key]]],
   )
@@ -41,7 +38,7 @@ export function counterFor(snapshot: Snapshot, pod: PodInfo, key: string, select
 /** Whether a node counts for this pod: by default those its node affinity allows, taints or not. Undefined: all do. */
 export function eligibleFor(
   { pod }: PodInfo,
-  { nodeAffinityPolicy, nodeTaintsPolicy }: Constraint,
+  { nodeAffinityPolicy, nodeTaintsPolicy }: TopologySpreadConstraint,
 ): ((node: NodeInfo) => boolean) | undefined {
   const wanted = nodeAffinityPolicy === 'Ignore' ? undefined : requiredNodes(pod)
   const taints = nodeTaintsPolicy === 'Honor'

@@ -1,14 +1,13 @@
 // TaintToleration: nodes keep pods away with taints; a pod gets in only with tolerations for all of them. Of the
 // nodes that are left, those with fewer soft taints against the pod are better.
 // Source: plugins/tainttoleration. Since 1.34.2 the message does not say which taint.
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import type { Toleration } from '../../kinds/core/affinity.ts'
 import { Node } from '../../kinds/core/node.ts'
 import { tolerated } from '../../kinds/core/tolerations.ts'
 import { definePlugin, plain, skip, spreadScores, wake } from '../framework.ts'
-import type { Node as NodeObject, Pod } from '../info.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
-type Tolerations = readonly DeepReadonly<Toleration>[]
+type Tolerations = readonly Toleration[]
 const none: Tolerations = []
 const no = { no: 'node(s) had untolerated taint(s)', ever: false } as const
 
@@ -39,7 +38,7 @@ export const taintToleration = plain(
   }),
 )
 
-const hasUntolerated = ({ spec }: NodeObject, tolerations: Tolerations | undefined): boolean =>
+const hasUntolerated = ({ spec }: Node, tolerations: Tolerations | undefined): boolean =>
   spec.taints?.some(
     taint => (taint.effect === 'NoSchedule' || taint.effect === 'NoExecute') && !tolerated(tolerations, taint),
   ) ?? false

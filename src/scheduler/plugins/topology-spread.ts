@@ -1,7 +1,6 @@
 // PodTopologySpread: pods of one sort are spread evenly over zones, nodes or whatever a node label tells apart. Hard
 // constraints filter; soft ones score, and every pod of a service or workload has soft ones by default.
 // Source: plugins/podtopologyspread, KEP-895.
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { TopologySpreadConstraint } from '../../kinds/core/affinity.ts'
 import { Node } from '../../kinds/core/node.ts'
 import { Pod } from '../../kinds/core/pod.ts'
@@ -9,14 +8,14 @@ import type { Fields } from '../fields.ts'
 import { definePlugin, freed, maxScore, type PluginMaker, relabelled, settled, skip, wake } from '../framework.ts'
 import type { NodeInfo, PodInfo } from '../info.ts'
 import type { Snapshot } from '../snapshot.ts'
-import { type Constraint, counterFor, eligibleFor, hostname, matcher, type Matcher } from './spread-constraints.ts'
+import { counterFor, eligibleFor, hostname, matcher, type Matcher } from './spread-constraints.ts'
 
 const noLabel = { no: "node(s) didn't match pod topology spread constraints (missing required label)", ever: false }
 const tooMany = { no: "node(s) didn't match pod topology spread constraints", ever: true }
 
 /** Constraints for pods without any; `matching` is the selector of the pod's services and workload. */
 interface Defaults {
-  constraints: readonly Constraint[]
+  constraints: readonly TopologySpreadConstraint[]
   /** Kubernetes' own: nodes without a zone still spread by name. */
   system: boolean
 }
@@ -31,7 +30,7 @@ const systemDefaults: Defaults = {
 
 function readDefaults(args: Fields): Defaults {
   const type = args.oneOf('defaultingType', ['System', 'List'], 'System')
-  const constraints = args.typedList('defaultConstraints', TopologySpreadConstraint) as Constraint[]
+  const constraints = args.typedList('defaultConstraints', TopologySpreadConstraint) as TopologySpreadConstraint[]
   if (type === 'System' && constraints.length) args.problem('defaultingType', 'must be List when there are constraints')
   constraints.forEach((constraint, i) => {
     const at = `defaultConstraints[${i}]`
@@ -60,14 +59,14 @@ interface Soft extends Spread {
 }
 
 interface Wanted {
-  constraint: Constraint
+  constraint: TopologySpreadConstraint
   matcher: Matcher
 }
 
 /** The pod's constraints of one sort, or the default ones if it has none of any sort. */
 function wantedBy(
   pod: PodInfo,
-  when: Constraint['whenUnsatisfiable'],
+  when: TopologySpreadConstraint['whenUnsatisfiable'],
   snapshot: Snapshot,
   defaults: Defaults,
 ): Wanted[] {
@@ -204,9 +203,7 @@ export const topologySpread: PluginMaker = {
   },
 }
 
-type PodObject = DeepReadonly<Pod>
-
-function podHelps(pod: PodInfo, after: PodObject | undefined, before: PodObject | undefined): boolean {
+function podHelps(pod: PodInfo, after: Pod | undefined, before: Pod | undefined): boolean {
   if ((after ?? before)?.metadata.namespace !== pod.namespace) return false
   if (!freed(after, before) && !settled(after, before) && !relabelled(after, before) && !leaving(after, before))
     return false
@@ -220,12 +217,10 @@ function podHelps(pod: PodInfo, after: PodObject | undefined, before: PodObject 
 }
 
 /** Pods on their way out do not count any more. */
-const leaving = (after: PodObject | undefined, before: PodObject | undefined): boolean =>
+const leaving = (after: Pod | undefined, before: Pod | undefined): boolean =>
   !!after?.metadata.deletionTimestamp && before !== undefined && !before.metadata.deletionTimestamp
 
-type NodeObject = DeepReadonly<Node>
-
-const nodeHelps = (_: PodInfo, after: NodeObject | undefined, before: NodeObject | undefined): boolean =>
+const nodeHelps = (_: PodInfo, after: Node | undefined, before: Node | undefined): boolean =>
   !after ||
   !before ||
   (after.metadata.labels !== before.metadata.labels &&

@@ -1,15 +1,13 @@
 // VolumeBinding: a pod waits until the claims it mounts are there and bound, and runs only where their volumes can be
 // reached. Claims that wait for their first consumer find no volume: nothing here binds or provisions.
 // Source: plugins/volumebinding.
-import type { DeepReadonly } from '../../api/schema/node.ts'
 import { matchesTerms } from '../../kinds/core/node-selection.ts'
 import { PersistentVolume } from '../../kinds/core/persistentvolume.ts'
 import { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts'
 import { StorageClass } from '../../kinds/storage/storageclass.ts'
 import { definePlugin, type Handle, type PluginMaker, type Rejected, skip, wake } from '../framework.ts'
-import type { Pod, PodInfo } from '../info.ts'
-
-type Claim = DeepReadonly<PersistentVolumeClaim>
+import type { PodInfo } from '../info.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
 
 const bindCompleted = 'pv.kubernetes.io/bind-completed'
 const noVolume = { no: "node(s) didn't find available persistent volumes to bind", ever: false } as const
@@ -31,16 +29,16 @@ function make({ client }: Handle) {
   const claims = client.mirror(PersistentVolumeClaim)
   const volumes = client.mirror(PersistentVolume)
   const classes = client.mirror(StorageClass)
-  const waitsForConsumer = ({ spec }: Claim) =>
+  const waitsForConsumer = ({ spec }: PersistentVolumeClaim) =>
     !spec.volumeName &&
     spec.storageClassName !== undefined &&
     classes.get(undefined, spec.storageClassName)?.volumeBindingMode === 'WaitForFirstConsumer'
-  return definePlugin<readonly Claim[]>({
+  return definePlugin<readonly PersistentVolumeClaim[]>({
     name: 'VolumeBinding',
     prepare({ pod, namespace }) {
       const wanted = wantedClaims(pod)
       if (!wanted.length) return skip
-      const found: Claim[] = []
+      const found: PersistentVolumeClaim[] = []
       for (const { name, ephemeral } of wanted) {
         const claim = claims.get(namespace, name)
         const problem = claim ? problemOf(claim) : missing(name, ephemeral)
@@ -82,10 +80,10 @@ const wantedClaims = ({ metadata, spec }: Pod): Wanted[] =>
     return volume.ephemeral ? [{ name: `${metadata.name}-${volume.name}`, ephemeral: true }] : []
   })
 
-const mounts = ({ pod, namespace }: PodInfo, claim: Claim) =>
+const mounts = ({ pod, namespace }: PodInfo, claim: PersistentVolumeClaim) =>
   claim.metadata.namespace === namespace && wantedClaims(pod).some(({ name }) => name === claim.metadata.name)
 
-const isBound = ({ spec, metadata }: Claim) =>
+const isBound = ({ spec, metadata }: PersistentVolumeClaim) =>
   Boolean(spec.volumeName) && metadata.annotations?.[bindCompleted] !== undefined
 
 const missing = (name: string, ephemeral: boolean) =>
@@ -93,7 +91,7 @@ const missing = (name: string, ephemeral: boolean) =>
     ? `waiting for ephemeral volume controller to create the persistentvolumeclaim ${JSON.stringify(name)}`
     : `persistentvolumeclaim ${JSON.stringify(name)} not found`
 
-function problemOf({ metadata, spec, status }: Claim): string | undefined {
+function problemOf({ metadata, spec, status }: PersistentVolumeClaim): string | undefined {
   const name = JSON.stringify(metadata.name)
   if (status.phase === 'Lost')
     return `persistentvolumeclaim ${name} bound to non-existent persistentvolume ${JSON.stringify(spec.volumeName)}`

@@ -8,11 +8,9 @@
 import { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { FrameReader, FrameWriter, initialWindowSetting, resetStatus } from './frames.ts'
-import type { Frame } from './frames.ts'
+import { FrameReader, FrameWriter, initialWindowSetting, resetStatus, type Frame } from './frames.ts'
 import type { Headers } from './headers.ts'
-import { SpdyStream, streamLimits } from './stream.ts'
-import type { StreamCarrier } from './stream.ts'
+import { SpdyStream, streamLimits, type StreamCarrier } from './stream.ts'
 
 const connectionLimits = {
   /** Streams a peer may have open at once. */

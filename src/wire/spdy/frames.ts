@@ -3,8 +3,7 @@
 //
 //   data      |0| stream id (31) | flags (8) | length (24) | bytes …
 //   control   |1| version 3 (15) | type (16) | flags (8)   | length (24) | fields …
-import { HeaderPacker, HeaderUnpacker, maxHeaderBytes } from './headers.ts'
-import type { Headers } from './headers.ts'
+import { HeaderPacker, HeaderUnpacker, maxHeaderBytes, type Headers } from './headers.ts'
 
 export type Frame =
   | { type: 'data'; id: number; bytes: Buffer; fin: boolean }

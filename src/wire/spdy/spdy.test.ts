@@ -1,18 +1,15 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer, connect } from 'node:net'
-import type { AddressInfo, Socket } from 'node:net'
+import { createServer, connect, type AddressInfo, type Socket } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
 import { test } from 'node:test'
 import { constants, createDeflate, createInflate } from 'node:zlib'
 import { settle } from '../../base/clock.ts'
 import { headerDictionary } from './dictionary.ts'
-import { FrameReader, FrameWriter } from './frames.ts'
-import type { Frame } from './frames.ts'
+import { FrameReader, FrameWriter, type Frame } from './frames.ts'
 import { HeaderPacker, HeaderUnpacker } from './headers.ts'
-import { SpdyConnection, streamLimits } from './index.ts'
-import type { Headers, SpdyStream } from './index.ts'
+import { SpdyConnection, streamLimits, type Headers, type SpdyStream } from './index.ts'
 
 /** Both ends over a TCP connection on loopback; `use` gets them and everything is gone afterwards. */
 async function pair(use: (client: SpdyConnection, server: SpdyConnection) => Promise<void>): Promise<void> {

@@ -1,0 +1,14 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { encode } from 'dns-packet'
+import { lasts } from './upstream.ts'
+
+test('only whole answers are kept, with a name or without one', () => {
+  const reply = (flags: number) =>
+    encode({ type: 'response', id: 1, flags, questions: [{ type: 'A', name: 'example.com' }] })
+  const [noError, serverFailure, noName, refused, truncated] = [0, 2, 3, 5, 0x200]
+  assert.deepEqual(
+    [noError, serverFailure, noName, refused, truncated].map(flags => lasts(reply(flags))),
+    [true, false, true, false, false],
+  )
+})
