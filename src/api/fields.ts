@@ -13,17 +13,34 @@ export type FieldSelector = readonly FieldRequirement[]
 
 /** Parses a field selector and checks its fields against the kind. Throws BadRequest. */
 export function parseFieldSelector(kind: AnyKind, text: string): FieldSelector {
-  const result: FieldRequirement[] = []
-  for (const term of splitTerms(text)) {
-    const match = /^(.*?)(!=|==|=)(.*)$/s.exec(term)
-    if (!match) throw new StatusError('BadRequest', `invalid selector: '${text}'; can't understand '${term}'`)
-    const [, field = '', operator, raw = ''] = match
-    if (!Object.hasOwn(kind.selectable, field) && !Object.hasOwn(common, field))
-      throw new StatusError('BadRequest', unknownField(kind, field))
-    result.push({ field, equal: operator !== '!=', value: raw.replace(/\\(.)/gs, '$1') })
-  }
-  return result
+  // Sorted, so that of several faults the same one is reported whatever the order; syntax before fields.
+  const terms = splitTerms(text).sort()
+  const selector = terms.map(term => parseTerm(term, text))
+  for (const { field } of selector)
+    if (!Object.hasOwn(kind.selectable, field) && !Object.hasOwn(common, field)) throw bad(unknownField(kind, field))
+  return selector
 }
+
+function parseTerm(term: string, text: string): FieldRequirement {
+  const match = /^(.*?)(!=|==|=)(.*)$/s.exec(term)
+  if (!match) throw bad(`invalid selector: '${text}'; can't understand '${term}'`)
+  const [, field = '', operator, value = ''] = match
+  return { field, equal: operator !== '!=', value: unescape(value) }
+}
+
+/** Backslashes, commas and equals signs stand in a value behind a backslash, and nothing else does. */
+function unescape(value: string): string {
+  return value.replace(/\\(.?)|[,=]/gsu, (sequence, character: string | undefined) => {
+    // Go prints the number of the character.
+    if (character === undefined)
+      throw bad(`invalid field selector: unescaped character in value: ${sequence.codePointAt(0)}`)
+    if (character === '' || !'\\,='.includes(character))
+      throw bad(`invalid field selector: invalid escape sequence: ${sequence}`)
+    return character
+  })
+}
+
+const bad = (why: string) => new StatusError('BadRequest', why)
 
 function unknownField(kind: AnyKind, field: string): string {
   if (kind.unknownSelector) return kind.unknownSelector(field)

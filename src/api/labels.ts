@@ -2,11 +2,12 @@
 // requirements that must all hold. Source: apimachinery pkg/labels/selector.go.
 import { StatusError } from '../base/errors.ts'
 import { goQuote } from '../base/go-text.ts'
+import { holdsForIntegers, parseInt64 } from './int64.ts'
 import type { LabelSelector } from './meta.ts'
 import { labelValueErrors, qualifiedNameErrors } from './names.ts'
 
 export type Labels = Readonly<Record<string, string>>
-type Operator = 'in' | 'notin' | 'exists' | '!' | '>' | '<'
+type Operator = '=' | '!=' | 'in' | 'notin' | 'exists' | '!' | '>' | '<'
 
 interface Requirement {
   key: string
@@ -22,8 +23,10 @@ export function matchesSelector(selector: Selector, labels: Labels | undefined):
 
 function holds({ operator, values }: Requirement, value: string | undefined): boolean {
   switch (operator) {
+    case '=':
     case 'in':
       return value !== undefined && values.includes(value)
+    case '!=':
     case 'notin':
       return value === undefined || !values.includes(value)
     case 'exists':
@@ -31,9 +34,8 @@ function holds({ operator, values }: Requirement, value: string | undefined): bo
     case '!':
       return value === undefined
     case '>':
-      return value !== undefined && /^-?\d+$/.test(value) && Number(value) > Number(values[0])
     case '<':
-      return value !== undefined && /^-?\d+$/.test(value) && Number(value) < Number(values[0])
+      return holdsForIntegers(value, operator, values[0])
   }
 }
 
@@ -48,7 +50,7 @@ export function selectorOf(selector: LabelSelector | undefined): Selector | unde
     result = [
       ...Object.entries(selector.matchLabels ?? {}).map(([key, value]) => ({
         key,
-        operator: 'in' as const,
+        operator: '=' as const,
         values: [value],
       })),
       ...(selector.matchExpressions ?? []).map(e => ({
@@ -76,14 +78,12 @@ export function matchesPairs(wanted: Labels | undefined, labels: Labels | undefi
 /** The text form of an object's selector, as the scale subresource shows it. */
 export function selectorText(selector: Selector): string {
   return [...selector]
-    .sort((a, b) => (a.key < b.key ? -1 : 1))
+    .sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
     .map(({ key, operator, values }) => {
-      const sorted = [...values].sort()
       if (operator === 'exists') return key
       if (operator === '!') return `!${key}`
-      if (operator === 'in') return sorted.length === 1 ? `${key}=${sorted[0]}` : `${key} in (${sorted.join(',')})`
-      if (operator === 'notin') return `${key} notin (${sorted.join(',')})`
-      return `${key}${operator}${sorted[0]}`
+      if (operator === 'in' || operator === 'notin') return `${key} ${operator} (${[...values].sort().join(',')})`
+      return `${key}${operator}${values[0]}`
     })
     .join(',')
 }
@@ -93,9 +93,9 @@ const symbols = new Set(['(', ')', ',', '!=', '==', '=', '!', '<', '>'])
 const symbolOperators: Readonly<Record<string, Operator>> = {
   in: 'in',
   notin: 'notin',
-  '=': 'in',
-  '==': 'in',
-  '!=': 'notin',
+  '=': '=',
+  '==': '=',
+  '!=': '!=',
   '>': '>',
   '<': '<',
 }
@@ -198,7 +198,7 @@ const badRequirement = (why: string) => bad(`unable to parse requirement: ${why}
 function* valueProblems(key: string, operator: Operator, values: readonly string[]): Iterable<string> {
   for (const [i, value] of values.entries()) {
     const invalid = (at: string, why: string) => `${at}: Invalid value: ${goQuote(value)}: ${why}`
-    if ((operator === '>' || operator === '<') && !/^[+-]?\d{1,19}$/.test(value))
+    if ((operator === '>' || operator === '<') && parseInt64(value) === undefined)
       yield invalid(`values[${i}]`, "for 'Gt', 'Lt' operators, the value must be an integer")
     const errors = labelValueErrors(value)
     if (errors.length) yield invalid(`values[${i}][${key}]`, errors.join('; '))

@@ -1,5 +1,6 @@
 // Quantities: `500m` of a core, `1Gi` of memory. Parsed exactly and written in the canonical form that
 // Kubernetes stores. Source: apimachinery pkg/api/resource (quantity.go, suffix.go).
+import { maxInt64 } from './int64.ts'
 
 export const quantityError =
   "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
@@ -7,7 +8,6 @@ export const quantityError =
 const pattern = /^([+-]?)(\d*)(?:\.(\d*))?(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?\d+)?$/
 const decimalExponents: Record<string, number> = { n: -9, u: -6, m: -3, '': 0, k: 3, M: 6, G: 9, T: 12, P: 15, E: 18 }
 const binaryShifts: Record<string, bigint> = { Ki: 10n, Mi: 20n, Gi: 30n, Ti: 40n, Pi: 50n, Ei: 60n }
-const maxAmount = (1n << 63n) - 1n
 const nano = 1_000_000_000n
 
 type Format = 'decimal' | 'binary' | 'exponent'
@@ -48,16 +48,23 @@ function parseUncached(text: string): Parsed | null {
     format = 'exponent'
     exponent += Number(suffix.slice(1))
   } else exponent += decimalExponents[suffix]!
-  exponent += 9
-  if (exponent > 60 || exponent < -300)
-    return exponent > 0 ? { nanos: (sign === '-' ? -1n : 1n) * maxAmount * nano, format } : { nanos: 0n, format }
-  let nanos = exponent >= 0 ? numerator * 10n ** BigInt(exponent) : ceilDivide(numerator, 10n ** BigInt(-exponent))
-  if (nanos > maxAmount * nano) nanos = maxAmount * nano
-  return { nanos: sign === '-' ? -nanos : nanos, format }
+  const size = nanosOf(numerator, exponent + 9)
+  return { nanos: sign === '-' ? -size : size, format }
+}
+
+/** The size of a quantity: at most an int64 of units, and at least a billionth unless it is zero. */
+function nanosOf(numerator: bigint, exponent: number): bigint {
+  if (numerator === 0n) return 0n
+  // The text has no more than 256 digits: beyond these exponents they make no difference.
+  if (exponent > 60) return maxInt64 * nano
+  if (exponent < -300) return 1n
+  const nanos = exponent >= 0 ? numerator * 10n ** BigInt(exponent) : ceilDivide(numerator, 10n ** BigInt(-exponent))
+  return nanos > maxInt64 * nano ? maxInt64 * nano : nanos
 }
 
 // Precision finer than a billionth is rounded up (away from zero).
 const ceilDivide = (a: bigint, b: bigint) => (a + b - 1n) / b
+const roundedDivide = (a: bigint, b: bigint) => (a < 0n ? -ceilDivide(-a, b) : ceilDivide(a, b))
 
 export const isQuantity = (text: string): boolean => parse(text) !== null
 
@@ -104,16 +111,16 @@ function writeDecimal(nanos: bigint, format: Format): string {
 /** In billionths, exactly; undefined of anything malformed. */
 export const quantityNanos = (text: string): bigint | undefined => parse(text)?.nanos
 
-/** As a number in whole units, rounded up: bytes, counts. Malformed text counts as 0. */
+/** As a number in whole units, rounded away from zero: bytes, counts. Malformed text counts as 0. */
 export function quantityValue(text: string | undefined): number {
   const nanos = text === undefined ? 0n : (parse(text)?.nanos ?? 0n)
-  return Number(nanos >= 0n ? ceilDivide(nanos, nano) : nanos / nano)
+  return Number(roundedDivide(nanos, nano))
 }
 
-/** As a number in thousandths, rounded up: CPU. Malformed text counts as 0. */
+/** As a number in thousandths, rounded away from zero: CPU. Malformed text counts as 0. */
 export function quantityMilli(text: string | undefined): number {
   const nanos = text === undefined ? 0n : (parse(text)?.nanos ?? 0n)
-  return Number(nanos >= 0n ? ceilDivide(nanos, 1_000_000n) : nanos / 1_000_000n)
+  return Number(roundedDivide(nanos, 1_000_000n))
 }
 
 /** Negative, zero or positive as a is less than, equal to or more than b. */

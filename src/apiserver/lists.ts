@@ -97,7 +97,7 @@ function candidates(storage: Storage, kind: AnyKind, filter: Filter): readonly I
     const item = of.mirror.item(kind.namespaced ? filter.namespace : undefined, name)
     return item ? [item] : []
   }
-  const label = filter.labels.find(({ operator }) => operator === 'in')
+  const label = filter.labels.find(({ operator }) => operator === 'in' || operator === '=')
   return (label && of.labelled(label.key, label.values)) ?? of.sorted(filter.namespace)
 }
 

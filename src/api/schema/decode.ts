@@ -1,6 +1,7 @@
 // From JSON as a client sent it to the canonical value: fields in Go's order, zero values dropped or written
 // as Go would, quantities and times in their one spelling, defaults filled in. Decoding what was decoded
 // changes nothing, so this also puts an edited object back in order before it is stored.
+import { maxInt64, minInt64 } from '../int64.ts'
 import { canonicalQuantity, quantityError } from '../quantity.ts'
 import { canonicalMicroTime, canonicalTime, durationText, parseDuration } from '../time.ts'
 import { copyNotes, noteEmpty } from './empties.ts'
@@ -192,11 +193,9 @@ function decodeStructNode(node: Node, raw: Json, context: Context): Json | undef
   return node.omitZero && Object.keys(result).length === 0 ? undefined : result
 }
 
-const [least, most] = [-(2n ** 63n), 2n ** 63n - 1n]
-
 /** Integers beyond 2^53 are bigints; see wire/json.ts. */
 function isInteger(raw: unknown, type: 'int32' | 'int64'): raw is number {
-  if (typeof raw === 'bigint') return type === 'int64' && raw >= least && raw <= most
+  if (typeof raw === 'bigint') return type === 'int64' && raw >= minInt64 && raw <= maxInt64
   return typeof raw === 'number' && (type === 'int32' ? (raw | 0) === raw : Number.isSafeInteger(raw))
 }
 

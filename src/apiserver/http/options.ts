@@ -4,12 +4,12 @@ import { goQuote } from '../../base/go-text.ts'
 import { StatusError } from '../../base/errors.ts'
 import { dryRunProblems, refuse } from '../option-checks.ts'
 import { isObject } from '../../api/patch/merge.ts'
+import { parseInt64 } from '../../api/int64.ts'
 import { type Path, type Problem, root } from '../../api/path.ts'
 import type { Json, JsonObject } from '../../api/schema/node.ts'
 import type { OperationOptions, OperationVerb } from '../../api/operation.ts'
 
 const maxFieldManagerLength = 128
-const int64Range = [-(2n ** 63n), 2n ** 63n - 1n] as const
 
 /** The kind whose checks the options of a verb go through. */
 const optionsKinds: Readonly<Partial<Record<OperationVerb, string>>> = {
@@ -27,8 +27,8 @@ function integer(query: URLSearchParams, name: string): number | undefined {
   if (value === null) return undefined
   const bad = (why: string) => new StatusError('BadRequest', `strconv.ParseInt: parsing ${goQuote(value)}: ${why}`)
   if (!/^[+-]?\d+$/.test(value)) throw bad('invalid syntax')
-  const exact = BigInt(value.replace('+', ''))
-  if (exact < int64Range[0] || exact > int64Range[1]) throw bad('value out of range')
+  const exact = parseInt64(value)
+  if (exact === undefined) throw bad('value out of range')
   return Number(exact)
 }
 

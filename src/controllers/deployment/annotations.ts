@@ -1,5 +1,6 @@
 // What a Deployment writes on its ReplicaSets and on itself: the revision, its sizes at the time, and everything
 // the user annotated. Source: pkg/controller/deployment/util.
+import { parseInt64 } from '../../api/int64.ts'
 import type { Deployment } from '../../kinds/apps/deployment.ts'
 import type { ReplicaSet } from '../../kinds/apps/replicaset.ts'
 
@@ -20,13 +21,8 @@ const notCopied = new Set([
 
 type Annotations = Record<string, string>
 
-/** The largest number Go's int64 holds: what is beyond is no revision. */
-const maxRevision = 2n ** 63n - 1n
-
-const parseRevision = (text: string | undefined): bigint => {
-  const revision = text && /^\d+$/.test(text) ? BigInt(text) : 0n
-  return revision > maxRevision ? 0n : revision
-}
+/** A text that is no integer of 64 bits is no revision. */
+const parseRevision = (text: string | undefined): bigint => parseInt64(text) ?? 0n
 
 export const revisionOf = (object: { metadata: ReplicaSet['metadata'] }): bigint =>
   parseRevision(object.metadata.annotations?.[revisionAnnotation])

@@ -1,4 +1,5 @@
 // Whether a node meets node selector terms. Source: component-helpers/scheduling/corev1/nodeaffinity.
+import { holdsForIntegers } from '../../api/int64.ts'
 import type { Affinity, NodeSelectorRequirement, NodeSelectorTerm } from './affinity.ts'
 
 /** As much of a node as selectors look at. */
@@ -59,12 +60,10 @@ function holds({ operator, values = [] }: Requirement, value: string | undefined
     case 'DoesNotExist':
       return value === undefined
     case 'Gt':
-      return isInteger(value) && Number(value) > Number(values[0])
+      return holdsForIntegers(value, '>', values[0])
     case 'Lt':
-      return isInteger(value) && Number(value) < Number(values[0])
+      return holdsForIntegers(value, '<', values[0])
     default:
       return false
   }
 }
-
-const isInteger = (text: string | undefined): boolean => text !== undefined && /^-?\d+$/.test(text)

@@ -1,4 +1,5 @@
 // Which tolerations tolerate which taints. Source: core/v1/toleration.go, component-helpers/scheduling/corev1.
+import { holdsForIntegers } from '../../api/int64.ts'
 import type { Toleration } from './affinity.ts'
 
 interface TaintLike {
@@ -19,13 +20,14 @@ export function tolerates(toleration: Toleration, taint: TaintLike): boolean {
     case 'Equal':
       return (toleration.key ?? '') !== '' && (toleration.value ?? '') === (taint.value ?? '')
     case 'Lt':
-      return comparable(toleration, taint) && Number(taint.value) < Number(toleration.value)
+      return comparable(toleration, taint) && holdsForIntegers(taint.value, '<', toleration.value)
     case 'Gt':
-      return comparable(toleration, taint) && Number(taint.value) > Number(toleration.value)
+      return comparable(toleration, taint) && holdsForIntegers(taint.value, '>', toleration.value)
     default:
       return false
   }
 }
 
+/** Written in their one spelling, without a plus or leading zeros. */
 const isInteger = (text: string | undefined) => text !== undefined && /^(0|-?[1-9]\d*)$/.test(text)
 const comparable = (toleration: Toleration, taint: TaintLike) => isInteger(toleration.value) && isInteger(taint.value)

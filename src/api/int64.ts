@@ -1,0 +1,17 @@
+// Integers of 64 bits as Go parses them from text. Source: strconv.ParseInt with base 10.
+
+export const minInt64: bigint = -(2n ** 63n)
+export const maxInt64: bigint = 2n ** 63n - 1n
+
+/** Exact, since a number holds integers only up to 2^53; undefined for anything else than an integer of 64 bits. */
+export function parseInt64(text: string | undefined): bigint | undefined {
+  if (text === undefined || text.length > 64 || !/^[+-]?\d+$/.test(text)) return undefined
+  const value = BigInt(text.replace('+', ''))
+  return value >= minInt64 && value <= maxInt64 ? value : undefined
+}
+
+/** Whether both texts are integers and the first is less (`<`) or more (`>`) than the second. */
+export function holdsForIntegers(a: string | undefined, operator: '<' | '>', b: string | undefined): boolean {
+  const [x, y] = [parseInt64(a), parseInt64(b)]
+  return x !== undefined && y !== undefined && (operator === '<' ? x < y : x > y)
+}
