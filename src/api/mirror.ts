@@ -94,13 +94,34 @@ export const objectKey = (object: {
 }): string => keyOf(object.metadata.namespace, object.metadata.name ?? '')
 
 /**
- * The cache itself. What its readers may rely on:
+ * The cache itself: one copy of every object of a kind, filled by one source, read by many.
  *
- * - A change is visible to `get`, `list` and the indexes before any listener is called with it.
- * - Changes of one object arrive in order; `reset` reports the difference to what was there before.
- * - An object that was deleted and created again between two looks is one MODIFIED with another UID.
+ * The source alone calls `reset` (with a list) and `apply` (with changes after that list). It gives away the items it
+ * passes in: nobody changes an object afterwards, and in tests objects are frozen.
+ *
+ * What readers may rely on:
+ *
+ * - A change is visible to `get`, `list` and every index before any listener is called with it. A listener may read
+ *   the mirror; it must not write to it.
+ * - Changes of one object arrive in the order in which they were stored. There is no order between objects, nor between
+ *   mirrors: two mirrors may stand at different revisions, and `waitFor` is the way to bring one up to another.
+ * - `revision` never goes back, and `waitFor(r)` resolves only after the change of revision `r` has been applied and all
+ *   listeners have been called with it. Before the first list it resolves for nobody.
+ * - Changes may be skipped when the source lists again: only the last state of an object is certain to be seen. An
+ *   object that was deleted and created again in between is one MODIFIED with another UID, so who cares about identity
+ *   compares UIDs.
+ * - The item of a DELETED change is the last state that was seen, at the revision of the deletion where that is known.
+ * - `items`, `list` and the indexes have no order. Arrays that they return belong to the caller, objects in them do not.
  * - A listener or a key function that throws is on its own: the failure is counted and reported, the object is absent
  *   from that index, and everybody else, the mirror's source included, goes on.
+ *
+ * An index is built by the first reader that names it and kept from then on; its key function must be pure, since it is
+ * asked again when an object leaves. Nothing here queues: a slow listener holds up the source, so listeners only note
+ * what there is to do.
+ *
+ * A worked example. The mirror holds a@3, b@4 and c@5; the watch breaks, and the next list at revision 9 has a@3, b@7
+ * and d@8. `reset` then reports MODIFIED b (before b@4), ADDED d and DELETED c (its item is c@5): a has not changed and
+ * is not mentioned, and the revision is 9 for everybody who waits.
  */
 export class Mirror<T extends KubeObject = KubeObject> {
   /** Everything up to here has been applied. */
@@ -214,7 +235,7 @@ export class Mirror<T extends KubeObject = KubeObject> {
     await this.#waiters.wait(revision, signal)
   }
 
-  /** Replaces everything by a fresh list; listeners hear the difference. */
+  /** Replaces everything by a new list; listeners are called with the difference. */
   reset(items: Iterable<Item<T>>, revision: number): void {
     const changes: MirrorChange<T>[] = []
     const gone = new Map(this.#items)

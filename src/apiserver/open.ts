@@ -18,6 +18,7 @@ import { priorityAdmission } from './admission/priority.ts'
 import { resourceQuota } from './admission/resource-quota.ts'
 import { runtimeClassAdmission } from './admission/runtime-class.ts'
 import { serviceAccountAdmission } from './admission/service-account.ts'
+import { unserved } from './admission/unserved.ts'
 import { chain, mastersAuthorizer } from './authz/authorizer.ts'
 import { nodeAuthorizer } from './authz/node.ts'
 import { rbacAuthorizer } from './authz/rbac.ts'
@@ -35,6 +36,8 @@ interface ServerOptions extends ServiceRanges {
   random: Random
   log: Log
   tokens: TokenIssuer
+  /** Warn of objects that nothing in this cluster serves. */
+  warnOfUnserved?: boolean
   /** API groups that are served by somebody else, in this process. */
   extensions?: ReadonlyMap<string, Handler>
 }
@@ -62,6 +65,7 @@ export async function openServer(
     nodeRestriction(storage, authorizer),
     certificateAdmission(clock, authorizer),
     escalationCheck(storage, authorizer),
+    ...(options.warnOfUnserved ? [unserved()] : []),
     // Last: what it lets through has been counted.
     resourceQuota(storage, clock),
   ])

@@ -37,6 +37,18 @@ interface UpdateOptions {
 
 const silent: Warn = () => {}
 
+/**
+ * The one way of writing objects.
+ *
+ * - `create` and `update` run the steps of write.ts on a copy and then store it by compare and swap: what is stored has
+ *   passed every step against the very object it replaces. When another write came first, the whole proposal is made
+ *   again from the newest state, at most `maxConflictRetries` times; a client that named a resourceVersion gets the
+ *   Conflict at once.
+ * - Nothing is stored when a step throws, nor on a dry run, and nothing is half stored: one write is one key.
+ * - An update that changes nothing is checked and not stored; its answer is what is stored already.
+ * - The object passed to `create`, and what a proposal returns, belong to the registry from then on.
+ * - Aborting the operation's signal ends waits, never a write that has been given to the store.
+ */
 export class Registry {
   readonly storage: Storage
   readonly clock: Clock

@@ -86,6 +86,26 @@ class KindStorage {
   }
 }
 
+/**
+ * All objects of all kinds, as the store has them and as readers want them.
+ *
+ * What always holds:
+ *
+ * - The store is followed by one watch, in order. A batch is applied to the mirrors and change logs of all kinds before
+ *   anybody who waits for `revision` is woken. A kind's own mirror moves only with changes of that kind.
+ * - A write resolves when its bytes are on disk and its change has been applied here, so a client that reads after its
+ *   own write sees it. `fresh` waits for writes of others that the store has acknowledged.
+ * - The change log of a kind and its mirror agree: reading the log on from a position and applying it to the state at
+ *   that position gives the mirror.
+ * - An object that cannot be read is left out by name, counted and logged; everything else is served.
+ *
+ * Who may change what: the registry alone calls `write` and `remove`. It gives the object away with the call: the
+ * revision is put into it when the bytes come back from the store, and from then on it is never changed.
+ *
+ * Limits: a kind's change log keeps a number of changes and bytes of each kind (change-log.ts); older positions are read from
+ * the store's history, at most `maxHistory` changes for one watch, and what is older than five minutes is compacted.
+ * When the store fails, everything that waits here fails with its error, and so does every later call.
+ */
 export class Storage {
   readonly store: Store
   readonly clock: Clock

@@ -174,10 +174,10 @@ function validate(write: Write, admission: Admission): void | Promise<void> {
   return admission.validate(requestOf(write))
 }
 
-const requestOf = ({ operation, next, live }: Write) =>
+const requestOf = ({ operation, next, live, warn }: Write) =>
   live
-    ? ({ type: 'UPDATE', operation, object: next, old: live.object } as const)
-    : ({ type: 'CREATE', operation, object: next } as const)
+    ? ({ type: 'UPDATE', operation, object: next, old: live.object, warn } as const)
+    : ({ type: 'CREATE', operation, object: next, warn } as const)
 
 /** Objects begin without a status, but for kinds whose creator is who reports it. */
 function startStatus({ operation, next }: Write): void {

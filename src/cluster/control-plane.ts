@@ -27,6 +27,8 @@ export interface ControlPlaneOptions {
   nodePorts: readonly [number, number]
   /** Where pods reach the API server. */
   advertise: { address: string; port: number }
+  /** Warn of objects that nothing in this cluster serves. */
+  warnOfUnserved?: boolean
   /** Kinds and handlers of API groups that other rooms serve. */
   extensions?: { kinds: readonly AnyKind[]; handlers: ReadonlyMap<string, Handler> }
 }

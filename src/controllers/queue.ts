@@ -6,7 +6,21 @@
 //
 // A key never runs twice at once: what is added while it runs waits until `done`.
 // Source of the behaviour: client-go util/workqueue.
+//
+// The collections, and how they relate:
+//
+//   waiting   the keys that `take` will give, oldest first
+//   running   the keys that were taken and are not done
+//   again     those of `running` that were added meanwhile: again ⊆ running
+//   timers    keys to be added later; a key may be here and in any of the others
+//   failures  failures in a row of a key, until `forget`; it bounds nothing but the next wait
+//
+// waiting ∩ running = ∅: `add` puts a running key into `again`, and `done` moves it back to `waiting`. So an add is
+// never lost: after it the key is in `waiting`, or in `again` and thereby in `waiting` at the next `done`.
+//
+// An example: add(a), take() = a, add(a), add(a), take() = undefined (a runs), done(a), take() = a once, done(a).
 import type { Clock } from '../base/clock.ts'
+import { assert } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
 
 const firstBackoffMs = 5
@@ -47,6 +61,7 @@ export class KeyQueue {
     return this.#waiting.size === 0 && this.#running.size === 0
   }
 
+  /** Adds the key now, unless it is waiting already. */
   add(key: string): void {
     if (this.#waiting.has(key) || this.#again.has(key)) return
     this.#onAdd()
@@ -101,11 +116,13 @@ export class KeyQueue {
     return { key, waitedMs: this.#clock.now() - since }
   }
 
+  /** The key that `take` gave has been worked on: it may run again. */
   done(key: string): void {
-    this.#running.delete(key)
+    assert(this.#running.delete(key), `key ${key} is running`)
     if (this.#again.delete(key)) this.#wait(key)
   }
 
+  /** Forgets what waits; keys that are running may still be done. */
   close(): void {
     for (const { cancel } of this.#timers.values()) cancel()
     this.#timers.clear()

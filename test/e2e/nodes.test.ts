@@ -334,7 +334,12 @@ test('down takes everything away, also what nobody looks after; up brings all no
   assert.equal(down.code, 0, down.stdout)
   assert.equal(await traces(), '')
   await cluster.up()
+  assert.ok((await nodes()).every(isReady))
   await eventually('all pods run again', async () => (await readyWebs()).length === 9)
+  // These tolerate no silence: some may have left their node while it was taken down.
+  await cluster.kubectl('rollout restart deploy/web')
+  await cluster.kubectl('rollout status deploy/web --timeout=100s')
+  await eventually('only new pods', async () => (await readyWebs()).length === 9 && (await webs()).length === 9)
   const pods = await webs()
   assert.equal(new Set(pods.map(p => p.spec.nodeName)).size, 3)
   assert.equal(

@@ -17,4 +17,6 @@ export interface AdmissionRequest {
   /** The object to be stored; absent on DELETE. */
   object?: Mutable<KubeObject>
   old?: KubeObject
+  /** Tells the client something that does not refuse the request. */
+  warn?: (text: string) => void
 }

@@ -1,0 +1,48 @@
+import { deepStrictEqual } from 'node:assert'
+import { test } from 'node:test'
+import type { AnyKind, KubeObject } from '../../api/kind.ts'
+import type { Mutable } from '../../api/schema/node.ts'
+import { decode } from '../../api/schema/decode.ts'
+import { Service } from '../../kinds/core/service.ts'
+import { Ingress } from '../../kinds/networking/ingress.ts'
+import { NetworkPolicy } from '../../kinds/networking/networkpolicy.ts'
+import type { AdmissionRequest } from './request.ts'
+import { unserved } from './unserved.ts'
+
+async function warnings(kind: AnyKind, spec: object, more: { type?: 'UPDATE'; dryRun?: boolean } = {}) {
+  const texts: string[] = []
+  const request: AdmissionRequest = {
+    type: more.type ?? 'CREATE',
+    operation: {
+      verb: 'create',
+      kind,
+      subresource: '',
+      namespace: 'default',
+      name: '',
+      user: { name: 'tester', groups: [] },
+      options: { ...(more.dryRun && { dryRun: true }) },
+      signal: new AbortController().signal,
+    },
+    object: decode(kind.schema, { metadata: { name: 'a' }, spec }, { defaults: true }) as Mutable<KubeObject>,
+    warn: text => texts.push(text),
+  }
+  await unserved().validate!(request)
+  return texts.map(text => text.split(/[ :]/).slice(0, 2).join(' '))
+}
+
+test('what nothing serves is warned of when it is created, and at no other time', async () => {
+  const balanced = { type: 'LoadBalancer' }
+  deepStrictEqual(await warnings(NetworkPolicy, {}), ['network policies'])
+  deepStrictEqual(await warnings(Ingress, {}), ['no ingress'])
+  deepStrictEqual(await warnings(Service, balanced), ['this cluster'])
+  for (const more of [{ type: 'UPDATE' }, { dryRun: true }] as const) {
+    deepStrictEqual(await warnings(NetworkPolicy, {}, more), [])
+    deepStrictEqual(await warnings(Service, balanced, more), [])
+  }
+})
+
+test('what names its class is left to who serves the class', async () => {
+  deepStrictEqual(await warnings(Ingress, { ingressClassName: 'nginx' }), [])
+  deepStrictEqual(await warnings(Service, { type: 'LoadBalancer', loadBalancerClass: 'example.com/lb' }), [])
+  deepStrictEqual(await warnings(Service, { type: 'NodePort' }), [])
+})
