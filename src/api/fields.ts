@@ -13,12 +13,19 @@ export type FieldSelector = readonly FieldRequirement[]
 
 /** Parses a field selector and checks its fields against the kind. Throws BadRequest. */
 export function parseFieldSelector(kind: AnyKind, text: string): FieldSelector {
-  // Sorted, so that of several faults the same one is reported whatever the order; syntax before fields.
-  const terms = splitTerms(text).sort()
-  const selector = terms.map(term => parseTerm(term, text))
+  // Syntax before fields.
+  const selector = parseTerms(text)
   for (const { field } of selector)
     if (!Object.hasOwn(kind.selectable, field) && !Object.hasOwn(common, field)) throw bad(unknownField(kind, field))
   return selector
+}
+
+/** Of any kind: what the fields are called is not looked at. Throws BadRequest. */
+export function parseTerms(text: string): FieldSelector {
+  // Sorted, so that of several faults the same one is reported whatever the order.
+  return splitTerms(text)
+    .sort()
+    .map(term => parseTerm(term, text))
 }
 
 function parseTerm(term: string, text: string): FieldRequirement {
