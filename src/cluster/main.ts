@@ -1,4 +1,5 @@
-// The `kutter` command: reads the command line and calls the role or action it names.
+// The `kutter` command: parses the command line and runs the command it names. Exit codes: 0 for success, 1 for a
+// failure, 2 for a mistake on the command line.
 import 'reflect-metadata'
 import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
@@ -21,7 +22,7 @@ import {
 } from './config.ts'
 import { down } from './down.ts'
 import { commandLine } from './hint.ts'
-import { locked, sayBusy } from './lock.ts'
+import { locked, reportBusy } from './lock.ts'
 import { runJoined } from './join.ts'
 import { machineProblem } from './machine.ts'
 import { tokenCommand } from './token-command.ts'
@@ -34,10 +35,10 @@ import { up } from './up.ts'
 import { why } from './why.ts'
 
 const tokenLifeMs = 24 * 3600_000
-/** So many agents are a burden for one machine already. */
+/** Upper bound of --nodes: each node is a process of its own, with a containerd of its own. */
 const maxNodes = 100
 
-/** Where this program and the supervisor's lie. */
+/** The directory of this program, which also holds the supervisor's. */
 const directory = dirname(process.argv[1]!)
 const out = (text: string) => void process.stdout.write(text)
 const command = existsSync('./kutter') ? './kutter' : 'kutter'
@@ -52,7 +53,7 @@ async function main(args: readonly string[]): Promise<number> {
   const name = parsed.options.name ?? defaultName
   if (!/^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$/.test(name))
     throw new UsageError(
-      `a cluster's name is up to 32 lower case letters, digits and dashes, not ${JSON.stringify(name)}`,
+      `${JSON.stringify(name)} is not a valid name of a cluster: it must have 1 to 32 lowercase letters, digits and dashes, and begin and end with a letter or digit`,
     )
   const paths = pathsOf(resolve(parsed.options['data-dir'] ?? defaultDataDir), name)
   switch (action) {
@@ -93,7 +94,7 @@ async function main(args: readonly string[]): Promise<number> {
       return imageCommand(words, { paths, config: existing(paths, name), out })
     case 'node':
       ownCluster(paths, name)
-      return locked(paths, sayBusy(name, out), () =>
+      return locked(paths, reportBusy(name, out), () =>
         nodeCommand(words, { paths, config: ownCluster(paths, name), out }),
       )
     case 'check':
@@ -124,28 +125,31 @@ async function main(args: readonly string[]): Promise<number> {
       out(helpText(words[0]))
       return parsed.words.length ? 0 : 2
     default:
-      throw new UsageError(`unknown command ${JSON.stringify(action)}; kutter --help lists them`)
+      throw new UsageError(`unknown command ${JSON.stringify(action)}; run kutter --help for a list of commands`)
   }
 }
 
-/** What the command line says about how long things may take. */
+/** The durations that the command line sets. They were checked, and are passed on as text. */
 function timings(parsed: Parsed): Pick<ClusterConfig, 'nodeMonitorGracePeriod' | 'clusterSigningDuration'> {
   const grace = durationOption(parsed, 'node-monitor-grace-period')?.text
   const signing = durationOption(parsed, 'cluster-signing-duration')?.text
   return { ...(grace && { nodeMonitorGracePeriod: grace }), ...(signing && { clusterSigningDuration: signing }) }
 }
 
-/** `--disable controller-manager,scheduler`; with an empty list everything runs again. */
+/** Reads `--disable controller-manager,scheduler`. An empty list enables every part again. */
 function disabled(parsed: Parsed): Pick<ClusterConfig, 'disable'> {
   const text = parsed.options.disable
   if (text === undefined) return {}
   const names = text.split(',').filter(Boolean)
   const unknown = names.find(name => !serverParts.includes(name as ServerPart))
-  if (unknown) throw new UsageError(`--disable ${JSON.stringify(unknown)}: known are ${serverParts.join(', ')}`)
+  if (unknown)
+    throw new UsageError(
+      `--disable: there is no part ${JSON.stringify(unknown)}; the parts are ${serverParts.join(', ')}`,
+    )
   return { disable: names as ServerPart[] }
 }
 
-/** The agent of a node of this machine's cluster, or of one that joins a cluster elsewhere. */
+/** Runs the agent of a node: of this machine's own cluster, or of a cluster on another machine that it joins. */
 async function agent(parsed: Parsed, paths: ClusterPaths, name: string): Promise<number> {
   const { server, token, node, 'node-name': nodeName = node, 'node-ip': nodeIP } = parsed.options
   const config = readConfig(paths)
@@ -171,13 +175,13 @@ async function agent(parsed: Parsed, paths: ClusterPaths, name: string): Promise
   return 0
 }
 
-/** Aborts with SIGTERM; ends the process at a failure nobody waits for. */
+/** A signal that aborts with SIGTERM or SIGINT. Until then an unhandled rejection ends the process with code 1. */
 function untilSignal(log: Log): AbortSignal {
   const abort = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => abort.abort())
   process.on('unhandledRejection', error => {
     if (abort.signal.aborted) return
-    log.error('a promise nobody waited for failed', { error })
+    log.error('unhandled rejection', { error })
     process.exit(1)
   })
   return abort.signal
@@ -187,16 +191,18 @@ function existing(paths: ClusterPaths, name: string): ClusterConfig {
   const config = readConfig(paths)
   if (!config)
     throw new UsageError(
-      `there is no cluster ${name} in ${paths.dataDir}; make one with: ${commandLine('kutter', 'up', paths)}`,
+      `there is no cluster ${name} in ${paths.dataDir}; create it with: ${commandLine('kutter', 'up', paths)}`,
     )
   return config
 }
 
-/** For what only the machine of the server can do. */
+/** The configuration of a cluster whose server runs here. Throws UsageError on a machine that only joined one. */
 function ownCluster(paths: ClusterPaths, name: string): ClusterConfig {
   const config = existing(paths, name)
   if (config.joined)
-    throw new UsageError(`this machine is only a node of ${config.joined.server}; do that where the server runs`)
+    throw new UsageError(
+      `this machine is only a node of the cluster at ${config.joined.server}; run this command on the machine of its server`,
+    )
   return config
 }
 
@@ -213,7 +219,7 @@ async function role(paths: ClusterPaths, name: string, run: (options: RoleOption
   })
 }
 
-// Whoever reads this may stop early, as `head` does: what is under way is finished nevertheless.
+// The reader of a pipe may close it early, as `head` does. That must not interrupt the command.
 process.stdout.on('error', error => {
   if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error
 })
