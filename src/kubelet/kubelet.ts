@@ -14,7 +14,7 @@ import { findCgroups } from '../linux/index.ts'
 import { planAdmission } from './admission.ts'
 import { type PodHost, simulatedHost } from './host.ts'
 import { realHost } from './host-real.ts'
-import { makeImages } from './images.ts'
+import { Images } from './images.ts'
 import { rotateLogs } from './logs/rotate.ts'
 import { type Machine, readMachine, readPressure, simulatedMachine } from './node/machine.ts'
 import { keepNode, type NodeKeeper } from './node/node.ts'
@@ -28,7 +28,7 @@ import type { Runtime } from './runtime/runtime.ts'
 import { startServer } from './server/server.ts'
 import { podTokens } from './volumes/tokens.ts'
 
-export interface ServerOptions {
+interface ServerOptions {
   host: string
   /** Default 10250; 0 for any. */
   port?: number
@@ -38,7 +38,7 @@ export interface ServerOptions {
   clientCA: string
 }
 
-export interface KubeletOptions {
+interface KubeletOptions {
   client: Client
   nodeName: string
   nodeIP: string
@@ -208,7 +208,7 @@ async function makeContext(
     client,
     runtime,
     host,
-    images: makeImages(runtime, clock),
+    images: new Images(runtime, clock, o.log),
     objects,
     events,
     facts,

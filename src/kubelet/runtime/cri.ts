@@ -22,7 +22,7 @@ import {
   type SandboxSeen,
 } from './runtime.ts'
 
-export interface CriRuntimeOptions {
+interface CriRuntimeOptions {
   /** containerd's socket, which serves CRI and its own events. */
   socket: string
   clock: Clock
