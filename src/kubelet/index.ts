@@ -11,5 +11,5 @@
 // containerd/ a containerd of the node's own                  cri/    CRI and containerd's events
 export { type Kubelet, startKubelet } from './kubelet.ts'
 export { type Runtime } from './runtime/runtime.ts'
-export { criRuntime } from './runtime/cri.ts'
+export { CriRuntime } from './runtime/cri.ts'
 export { type Behaviour, behaviourAnnotation, simulatedRuntime, type SimulatedOptions } from './runtime/simulated.ts'

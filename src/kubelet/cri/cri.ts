@@ -27,7 +27,7 @@ type Calls<S extends ServiceWords> = {
  * RuntimeService and ImageService of CRI v1. Failures are StatusErrors whose message is
  * `rpc error: code = NotFound desc = …`; `grpcOf` gives code and words apart.
  */
-type Cri = Calls<(typeof services)['RuntimeService']> & Calls<(typeof services)['ImageService']>
+export type Cri = Calls<(typeof services)['RuntimeService']> & Calls<(typeof services)['ImageService']>
 
 /** kubelet's --runtime-request-timeout. */
 const requestTimeoutMs = 120_000
