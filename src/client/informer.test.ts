@@ -1,4 +1,4 @@
-// When an informer asks again.
+// An informer opens its watch again after a failure, with a pause that depends on how long the watch lasted.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { VirtualClock } from '../base/clock.ts'
@@ -7,7 +7,7 @@ import { silentLog } from '../base/log.ts'
 import { ConfigMap } from '../kinds/core/configmap.ts'
 import { Informers } from './informer.ts'
 
-test('a watch that breaks after it lasted is opened again at once, whatever had failed before', async () => {
+test('a watch that breaks after it lasted is opened again soon, whatever had failed before', async () => {
   const clock = new VirtualClock()
   let failing = 7
   const opened: number[] = []
