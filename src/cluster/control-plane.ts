@@ -49,7 +49,9 @@ export interface ControlPlane {
 
 const issuerUrl = 'https://kubernetes.default.svc.cluster.local'
 
-/** Opens the store, creates what every cluster has, and returns the parts. Nothing listens yet. The caller closes it. */
+/**
+ * Opens the store, creates what every cluster has, and returns the parts. Nothing listens yet. The caller closes it.
+ */
 export async function openControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { store, clock, log } = options
   const tokens = tokenIssuer(options.tokenKey, clock)
