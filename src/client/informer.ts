@@ -39,6 +39,11 @@ interface InformersOptions {
   shared?: <T extends KubeObject>(kind: Kind<T>) => Mirror<T> | undefined
 }
 
+/** Where the next watch goes on: the revision of the last event that was applied; undefined when a list is needed. */
+interface Position {
+  revision: number | undefined
+}
+
 const firstBackoffMs = 200
 const maxBackoffMs = 10_000
 /** After how many seconds the server is asked to end a watch, so that a dead one does not last. */
@@ -90,18 +95,18 @@ export class Informers {
   async #follow(kind: AnyKind, scope: MirrorScope, mirror: Mirror, signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#options
     let backoffMs = firstBackoffMs
-    let revision: number | undefined
+    const position: Position = { revision: undefined }
     while (!signal.aborted) {
       const since = clock.now()
       try {
-        revision ??= await this.#list(kind, scope, mirror, signal)
-        revision = await this.#watch(kind, scope, mirror, revision, signal)
+        position.revision ??= await this.#list(kind, scope, mirror, signal)
+        await this.#watch(kind, scope, mirror, position, signal)
         backoffMs = firstBackoffMs
       } catch (error) {
         if (signal.aborted) return
         // A watch that lasted for a while is not a repeated failure.
         if (clock.now() - since > maxBackoffMs) backoffMs = firstBackoffMs
-        if (isReason(error, 'Expired', 'Gone')) revision = undefined
+        if (isReason(error, 'Expired', 'Gone')) position.revision = undefined
         else log.warn('watch failed, trying again', { resource: kind.plural, why: messageOf(error), backoffMs })
         try {
           await clock.sleep(backoffMs, signal)
@@ -125,24 +130,24 @@ export class Informers {
     return result.revision
   }
 
-  /** Applies the events of one watch until it ends. Returns the revision from which the next one goes on. */
+  /** Applies the events of one watch until it ends, and moves the position on with each batch. */
   async #watch(
     kind: AnyKind,
     { namespace = '', ...selectors }: MirrorScope,
     mirror: Mirror,
-    from: number,
+    position: Position,
     signal: AbortSignal,
-  ): Promise<number> {
+  ): Promise<void> {
     const options = {
       ...selectors,
-      resourceVersion: String(from),
+      resourceVersion: String(position.revision),
       allowWatchBookmarks: true,
       timeoutSeconds: watchSeconds,
     }
     const result = await this.#options.run(kind, 'watch', { namespace, options, signal })
     if (result.type !== 'watch') throw new Error(`expected a watch of ${kind.plural}, got ${result.type}`)
-    let revision = from
     for await (const events of result.events) {
+      let revision = position.revision ?? 0
       const changes: Omit<MirrorChange, 'before'>[] = []
       for (const { type, item } of events) {
         if (type === 'ERROR') throw statusError(item)
@@ -150,8 +155,8 @@ export class Informers {
         if (type !== 'BOOKMARK') changes.push({ type, item })
       }
       mirror.apply(changes, revision)
+      position.revision = revision
     }
-    return revision
   }
 }
 
