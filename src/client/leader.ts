@@ -64,7 +64,7 @@ export async function leadWithLease(
     const until = AbortSignal.any([signal, leading.signal])
     const led = lead(until)
     try {
-      await Promise.race([candidate.keep(), led.then(() => ended(until))])
+      await Promise.race([candidate.keep(until), led.then(() => ended(until))])
     } finally {
       leading.abort()
     }
@@ -118,9 +118,12 @@ class Candidate {
     return true
   }
 
-  /** Renews the Lease until that has failed for `renewMs`. A try without an answer ends with that time, too. */
-  async keep(): Promise<void> {
-    const { client, name, signal } = this.#options
+  /**
+   * Renews the Lease until `signal` aborts, or until renewing has failed for `renewMs`. A try without an answer ends with
+   * that time, too.
+   */
+  async keep(signal: AbortSignal): Promise<void> {
+    const { client, name } = this.#options
     let renewedAt = this.#now
     while (!signal.aborted) {
       await this.pause()
