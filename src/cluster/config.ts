@@ -232,7 +232,9 @@ export function releaseSlot(slot: number, root: string): void {
   if (readdirSync(slotDir).length === 0) rmdirSync(slotDir)
 }
 
-/** Stores the configuration. The file is written beside the old one and renamed, so a crash leaves one of the two whole. */
+/**
+ * Stores the configuration. The file is written beside the old one and renamed, so a crash leaves one of the two whole.
+ */
 export async function writeConfig(paths: ClusterPaths, config: ClusterConfig): Promise<void> {
   await mkdir(paths.root, { recursive: true, mode: 0o700 })
   await writeFile(`${paths.config}.new`, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 })

@@ -46,7 +46,9 @@ export interface ControlPlane {
   close(): Promise<void>
 }
 
-/** Opens the store, creates what every cluster has, and returns the parts. Nothing listens yet. The caller closes it. */
+/**
+ * Opens the store, creates what every cluster has, and returns the parts. Nothing listens yet. The caller closes it.
+ */
 export async function openControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { store, clock, log } = options
   const tokens = tokenIssuer(options.tokenKey, clock, log)

@@ -1,5 +1,6 @@
-// Join tokens: `abcdef.0123456789abcdef@sha256:…`. The first half is a bootstrap token, with which a machine proves that
-// it may join; the second is the hash of the authority's public key, with which the machine recognizes the cluster.
+// Join tokens: `abcdef.0123456789abcdef@sha256:…`. The first half is a bootstrap token, with which a machine proves
+// that it may join; the second is the hash of the authority's public key, with which the machine recognizes the
+// cluster.
 // Source: kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens; kubeadm's --discovery-token-ca-cert-hash.
 import { secretBytes } from '../base/random.ts'
 import { timeText } from '../api/time.ts'

@@ -258,6 +258,8 @@ async function work(place: Place, config: ClusterConfig, { ca, client }: Identit
   asNode.close()
 }
 
-/** The certificate of the kubelet's server until the cluster has signed one. It is self-signed, so no client trusts it. */
+/**
+ * The certificate of the kubelet's server until the cluster has signed one. It is self-signed, so no client trusts it.
+ */
 const placeholder = (nodeName: string): Promise<KeyPair> =>
   makeAuthority({ commonName: `${nodeName}-waiting`, now: realClock.now(), validMs: 24 * 3600_000 })

@@ -51,7 +51,10 @@ export async function locked<T>(paths: ClusterPaths, waiting: () => void, work: 
 export const reportBusy = (name: string, out: (text: string) => void) => () =>
   out(`Another kutter command is changing the cluster ${name}. Waiting for it to finish.\n`)
 
-/** Starts a child process that holds the lock until its standard input is closed, which the end of this process does too. */
+/**
+ * Starts a child process that holds the lock until its standard input is closed, which the end of this process does
+ * too.
+ */
 function holdFile(file: string, waiting: () => void): Promise<Lock & { inode: number }> {
   return new Promise((resolve, reject) => {
     const script = 'exec 9>>"$0" && flock 9 && stat -Lc %i /proc/self/fd/9 && exec cat >/dev/null'

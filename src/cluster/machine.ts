@@ -5,7 +5,9 @@ import { networkInterfaces } from 'node:os'
 import { createServer } from 'node:net'
 import { delimiter, join } from 'node:path'
 
-/** The machine's IPv4 addresses that others can reach, in the kernel's order: without loopback, bridges and pod links. */
+/**
+ * The machine's IPv4 addresses that others can reach, in the kernel's order: without loopback, bridges and pod links.
+ */
 export function hostAddresses(): string[] {
   const all = Object.entries(networkInterfaces()).flatMap(([name, addresses]) =>
     (addresses ?? []).map(a => ({ name, ...a })),
@@ -58,7 +60,9 @@ const minFreeBytes = 200 * 1024 * 1024
 /** With less than this, a write may fail at any moment. */
 const minWritableBytes = 16 * 1024 * 1024
 
-/** Why a cluster cannot start in a directory, in one sentence: its file system is too full. Undefined when it is not. */
+/**
+ * Why a cluster cannot start in a directory, in one sentence: its file system is too full. Undefined when it is not.
+ */
 export async function diskProblem(dir: string): Promise<string | undefined> {
   const free = await freeBytes(dir)
   return free < minFreeBytes

@@ -74,8 +74,8 @@ const part = (text: string, what: string) =>
   new RegExp(`-----BEGIN ${what}-----[\\s\\S]+?-----END ${what}-----\\n`).exec(text)?.[0] ?? ''
 
 /**
- * When to renew: at a random point between 70 and 90 % of the time from `since` to the expiry, so that nodes that joined
- * together do not renew together. Source: client-go util/certificate, nextRotationDeadline.
+ * When to renew: at a random point between 70 and 90 % of the time from `since` to the expiry, so that nodes that
+ * joined together do not renew together. Source: client-go util/certificate, nextRotationDeadline.
  */
 export function rotateAt(certPem: string, since: number, random: Random): number {
   const { notAfter } = readCertificate(certPem)
@@ -85,8 +85,8 @@ export function rotateAt(certPem: string, since: number, random: Random): number
 const retryMs = { first: 1_000, most: 60_000 }
 
 /**
- * Renews a certificate until the signal aborts. `ask` requests the next one; once it is stored, `use` is called with it.
- * A failure is tried again after 1 s, then after twice as long each time, at most 60 s. Never rejects.
+ * Renews a certificate until the signal aborts. `ask` requests the next one; once it is stored, `use` is called with
+ * it. A failure is tried again after 1 s, then after twice as long each time, at most 60 s. Never rejects.
  */
 export async function keepRenewed({
   first,

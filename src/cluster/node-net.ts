@@ -63,8 +63,8 @@ const isNodeLink = (tag: string, name: string) => name === nodeBridgeOf(tag) || 
 async function makeBridge(tag: string, { nodeCidr, podCidr }: ClusterConfig, mtu: number): Promise<void> {
   const bridge = nodeBridgeOf(tag)
   const address = addressIn(nodeCidr, 1)
-  // A fixed MAC address. Otherwise the bridge takes the lowest one among its cables, and the nodes' neighbour tables are
-  // wrong for a while whenever that changes.
+  // A fixed MAC address. Otherwise the bridge takes the lowest one among its cables, and the nodes' neighbour tables
+  // are wrong for a while whenever that changes.
   const mac = ['02', '4b', ...address.split('.').map(part => Number(part).toString(16).padStart(2, '0'))].join(':')
   await makeIp().batch([
     `link add name ${bridge} address ${mac} mtu ${mtu} type bridge`,

@@ -3,7 +3,9 @@
 import { readFileSync } from 'node:fs'
 import { cidrContains, formatIP, parseCidr } from '../api/ip.ts'
 
-/** The possible ranges of a slot. They never overlap with those of another slot, nor with ranges of pods and Services. */
+/**
+ * The possible ranges of a slot. They never overlap with those of another slot, nor with ranges of pods and Services.
+ */
 export const nodeRangesOf = (slot: number): string[] => [
   `10.${32 + slot}.0.0/24`,
   `172.28.${slot}.0/24`,

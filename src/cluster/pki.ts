@@ -57,7 +57,9 @@ export class Pki {
     return names.some(name => name.endsWith('.crt') && name !== 'ca.crt')
   }
 
-  /** The certificate in `<name>.crt` and `<name>.key`. It is issued again when it lacks a name or is about to expire. */
+  /**
+   * The certificate in `<name>.crt` and `<name>.key`. It is issued again when it lacks a name or is about to expire.
+   */
   async certificate(name: string, subject: Subject, usages: readonly Usage[]): Promise<KeyPair> {
     const authority = await this.authority()
     const wanted = [

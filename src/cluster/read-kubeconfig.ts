@@ -10,7 +10,9 @@ interface Entry {
   [key: string]: unknown
 }
 
-/** The server and user of the current context. Throws UsageError with the file and the field when something is missing. */
+/**
+ * The server and user of the current context. Throws UsageError with the file and the field when something is missing.
+ */
 export function readKubeconfig(file: string): Credentials {
   let config: Record<string, unknown>
   try {

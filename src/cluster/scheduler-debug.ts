@@ -1,5 +1,5 @@
-// /debug/scheduler/decisions/NAMESPACE/NAME: the last decision of this process's scheduler on a pod, as JSON. As for all
-// paths that are not resources, RBAC must allow it by a rule with nonResourceURLs, which administrators have.
+// /debug/scheduler/decisions/NAMESPACE/NAME: the last decision of this process's scheduler on a pod, as JSON. As for
+// all paths that are not resources, RBAC must allow it by a rule with nonResourceURLs, which administrators have.
 import { StatusError } from '../base/errors.ts'
 import type { PathHandler } from '../apiserver/index.ts'
 import type { Scheduler } from '../scheduler/index.ts'

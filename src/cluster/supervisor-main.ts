@@ -1,5 +1,5 @@
-// The program of the supervisor. It is apart from main.ts so that this process, which runs as long as the cluster, loads
-// only what it needs.
+// The program of the supervisor. It is apart from main.ts so that this process, which runs as long as the cluster,
+// loads only what it needs.
 import { join } from 'node:path'
 import { realClock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'

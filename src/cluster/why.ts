@@ -30,7 +30,9 @@ export async function why(words: readonly string[], options: WhyOptions): Promis
   }
 }
 
-/** The text form: one sentence, a table of the nodes that passed with their scores, a table of those that were refused. */
+/**
+ * The text form: one sentence, a table of the nodes that passed with their scores, a table of those that were refused.
+ */
 export function describeDecision({ summary, decision }: Explanation): string {
   if (!decision) return `${summary}\n`
   const { at, node, message, nodes, total, others } = decision
