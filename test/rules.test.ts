@@ -48,8 +48,8 @@ const open = new Set(['base', 'kinds', 'api', 'wire'])
 /** Second faces inside a room. */
 const faces = new Set(['kubelet/containerd/index.ts', 'kubelet/cri/index.ts'])
 
-/** The engine's own tests need something written in it. */
-const allowedInTests: Readonly<Record<string, readonly string[]>> = { api: ['kinds'] }
+/** The engine's own tests need something written in it, and the rules of certificates some certificates. */
+const allowedInTests: Readonly<Record<string, readonly string[]>> = { api: ['kinds'], kinds: ['wire'] }
 
 const maxLines = 500
 

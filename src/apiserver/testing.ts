@@ -6,6 +6,7 @@ import { VirtualClock } from '../base/clock.ts'
 import { silentLog } from '../base/log.ts'
 import { seededRandom } from '../base/random.ts'
 import type { AnyKind, Draft, Kind, KubeObject } from '../api/kind.ts'
+import type { Item } from '../api/mirror.ts'
 import type { Operation, OperationVerb, PatchType, Serve, ServedResult, User } from '../api/operation.ts'
 import type { Json, JsonObject } from '../api/schema/node.ts'
 import { builtinKinds } from '../kinds/all.ts'
@@ -19,7 +20,7 @@ import { openServer } from './open.ts'
 type More = Partial<Omit<Operation, 'kind' | 'verb'>>
 
 /** One user's way to ask a server. A key is `name` or `namespace/name`; drafts name their own. */
-class Caller {
+export class Caller {
   readonly #serve: Serve
   readonly user: User
 
@@ -89,6 +90,9 @@ function objectOf<T>(result: ServedResult): T {
   if (result.type !== 'object') throw new Error(`an object was asked for and answered with ${result.type}`)
   return result.item.object as unknown as T
 }
+
+/** Names in the order of a list. */
+export const namesOf = (items: readonly Item[]): string[] => items.map(item => item.object.metadata.name ?? '')
 
 interface TestServer {
   clock: VirtualClock
