@@ -17,6 +17,9 @@ export interface KubeObject {
   readonly metadata: ObjectMeta
 }
 
+/** JSON that is an object, for where its shape is no question any more: the same value, not a copy. */
+export const asObject = (value: object): Mutable<KubeObject> => value as Mutable<KubeObject>
+
 /** One column of `kubectl get`. `value` is a JSONPath without braces (`.spec.replicas`) or computes the cell. */
 export interface Column<T = KubeObject> {
   name: string
@@ -69,6 +72,8 @@ interface KindOptions<F extends Fields> {
   completesAgain?: boolean
   /** Whether something besides metadata.finalizers holds an object in deletion back. */
   isHeld?(object: Infer<F> & KubeObject): boolean
+  /** Notes in the object that its deletion has begun, where it says so by more than its deletion timestamp. */
+  terminating?(object: Mutable<Infer<F> & KubeObject>): void
   /** What a client should mend though the object is accepted; sent as Warning headers. */
   warnings?(object: Infer<F> & KubeObject, old: (Infer<F> & KubeObject) | undefined, at: Path): Iterable<string>
   /** What a row of a table says of its object besides the cells: that it is done, so that clients may leave it out. */
@@ -142,6 +147,7 @@ export interface Kind<T extends KubeObject = KubeObject>
     | 'validateUpdate'
     | 'validateStatus'
     | 'isHeld'
+    | 'terminating'
     | 'rowConditions'
     | 'warnings'
   > {
@@ -163,6 +169,7 @@ export interface Kind<T extends KubeObject = KubeObject>
   validateUpdate?(object: T, old: T, at: Path): Iterable<Problem>
   validateStatus?(object: T, old: T, at: Path): Iterable<Problem>
   isHeld?(object: T): boolean
+  terminating?(object: Mutable<T>): void
   rowConditions?(object: T): JsonObject[] | undefined
   warnings?(object: T, old: T | undefined, at: Path): Iterable<string>
 }
@@ -200,7 +207,7 @@ export function defineKind<const F extends Fields>(options: KindOptions<F>): Kin
       doc: 'Standard metadata of the object: its name, namespace, labels and annotations, and what the server keeps about it.',
     }),
     ...fields,
-  }) as unknown as Struct<T>
+  }) as Struct<T>
   return {
     ...rest,
     singular: options.singular ?? options.kind.toLowerCase(),
@@ -214,7 +221,7 @@ export function defineKind<const F extends Fields>(options: KindOptions<F>): Kin
     columns: options.columns ?? [],
     selectable: options.selectable ?? {},
     schema,
-  } as unknown as Kind<T>
+  } as Kind<T>
 }
 
 /** `core.v1.Pod`: the package is the group's first word. */

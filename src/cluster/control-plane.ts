@@ -1,4 +1,5 @@
-// The server role: API server, controllers and scheduler in one process, over a store.
+// Puts the API server together from a store, a clock and a key, without a listening port. The server process runs it
+// over the embedded store, and simulations run it over the memory store.
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
@@ -25,11 +26,11 @@ export interface ControlPlaneOptions {
   tokenKey: string
   serviceCidr: string
   nodePorts: readonly [number, number]
-  /** Where pods reach the API server. */
+  /** The address and port at which pods reach the API server, behind the Service kubernetes. */
   advertise: { address: string; port: number }
-  /** Warn of objects that nothing in this cluster serves. */
+  /** Whether to warn of objects that no part of this cluster serves. */
   warnOfUnserved?: boolean
-  /** Kinds and handlers of API groups that other rooms serve. */
+  /** Kinds and handlers of API groups that another room serves, such as metrics.k8s.io. */
   extensions?: { kinds: readonly AnyKind[]; handlers: ReadonlyMap<string, Handler> }
 }
 
@@ -45,7 +46,9 @@ export interface ControlPlane {
   close(): Promise<void>
 }
 
-/** Opens the API server's state; nothing listens yet. */
+/**
+ * Opens the store, creates what every cluster has, and returns the parts. Nothing listens yet. The caller closes it.
+ */
 export async function openControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { store, clock, log } = options
   const tokens = tokenIssuer(options.tokenKey, clock, log)
