@@ -1,4 +1,4 @@
-// Server-side apply: a manager sends the part of an object that it cares about. The server merges it into the live
+// Server-side apply: a manager sends the part of an object that it manages. The server merges it into the live
 // object, removes what the manager applied before and no longer does, and refuses to change fields of other managers
 // unless forced.
 //
