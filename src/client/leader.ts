@@ -119,8 +119,8 @@ class Candidate {
   }
 
   /**
-   * Renews the Lease until `signal` aborts, or until renewing has failed for `renewMs`. A try without an answer ends with
-   * that time, too.
+   * Renews the Lease until `signal` aborts, or until renewing has failed for `renewMs`. A try without an answer ends
+   * with that time, too.
    */
   async keep(signal: AbortSignal): Promise<void> {
     const { client, name } = this.#options

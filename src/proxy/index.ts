@@ -9,9 +9,10 @@
 // - Changes of one turn of the event loop are one transaction. While one is applied, further keys gather, and the next
 //   transaction has all of them: there is at most one at a time, and no queue that grows.
 // - `applied` has the fragments that are in the kernel. It changes only after a transaction has succeeded.
-// - When a transaction fails the table is built again, and the fragments are applied in halves until the one at fault
-//   is found. That one is left out, reported by an event, and tried again when it changes and every minute; all others
-//   work. When not even the empty table can be built, everything is tried again after a second.
+// - When a transaction fails the table is built again, empty at first, so for a moment new connections to Services
+//   fail. The fragments are applied in halves until the one at fault is found. That one is left out, reported by an
+//   event, and tried again when it changes and every minute; all others work. When not even the empty table can be
+//   built, everything is tried again after a second.
 // - Connections that exist follow the kernel's conntrack. Flows of UDP to changed addresses are deleted from it.
 // - When the signal aborts the table stays as it is, and Services go on working.
 import { Chore } from '../base/chore.ts'

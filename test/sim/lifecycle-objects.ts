@@ -1,8 +1,7 @@
 // One small object of every kind the API server stores, with a status where there is one: what the tests of the
 // kinds' common life (create, read, watch, patch, apply, delete) are made of.
 import type { JsonObject } from '../../src/api/schema/node.ts'
-import { makeRequest } from '../../src/wire/x509.ts'
-import { makeAuthority } from '../../src/wire/x509.ts'
+import { makeAuthority, makeRequest } from '../../src/wire/x509.ts'
 
 /** Trust bundles hold real certificates. */
 const authority = await makeAuthority({ commonName: 'root', now: 0, validMs: 365 * 24 * 3600_000 })
