@@ -69,7 +69,7 @@ test('the end of the thread that writes is reported, once, and not when the stor
   assert.deepEqual(failures, [])
   await broken.put('/a', bytes('1'), { expect: 'absent' })
   await workers[1]!.terminate()
-  await assert.rejects(broken.put('/a', bytes('2'), { expect: 1 }), /the thread that writes .* failed: it ended/)
+  await assert.rejects(broken.put('/a', bytes('2'), { expect: 1 }), /the thread that writes .* failed: it has ended/)
   assert.equal(failures.length, 1)
   assert.equal(text((await broken.get('/a'))?.value), '1')
 })
