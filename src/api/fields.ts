@@ -13,12 +13,19 @@ export type FieldSelector = readonly FieldRequirement[]
 
 /** Parses a field selector and checks its fields against the kind. Throws BadRequest. */
 export function parseFieldSelector(kind: AnyKind, text: string): FieldSelector {
-  // Sorted as upstream, so that the reported fault does not depend on the order. Syntax is checked before fields.
-  const terms = splitTerms(text).sort()
-  const selector = terms.map(term => parseTerm(term, text))
+  // Syntax is checked before fields.
+  const selector = parseTerms(text)
   for (const { field } of selector)
     if (!Object.hasOwn(kind.selectable, field) && !Object.hasOwn(common, field)) throw bad(unknownField(kind, field))
   return selector
+}
+
+/** Parses a field selector for any kind, without checking the names of its fields. Throws BadRequest. */
+export function parseTerms(text: string): FieldSelector {
+  // Sorted as upstream, so that the reported fault does not depend on the order.
+  return splitTerms(text)
+    .sort()
+    .map(term => parseTerm(term, text))
 }
 
 function parseTerm(term: string, text: string): FieldRequirement {

@@ -17,6 +17,9 @@ export interface KubeObject {
   readonly metadata: ObjectMeta
 }
 
+/** An object as a KubeObject whose type does not matter any more. It is the same value, not a copy. */
+export const asObject = (value: object): Mutable<KubeObject> => value as Mutable<KubeObject>
+
 /** A column of `kubectl get`. `value` is a JSONPath without braces, such as `.spec.replicas`, or computes the cell. */
 export interface Column<T = KubeObject> {
   name: string
@@ -71,6 +74,8 @@ interface KindOptions<F extends Fields> {
   completesAgain?: boolean
   /** Whether something other than metadata.finalizers keeps a terminating object stored. */
   isHeld?(object: Infer<F> & KubeObject): boolean
+  /** Records in a terminating object that its deletion has begun, if more than its deletion timestamp shows that. */
+  terminating?(object: Mutable<Infer<F> & KubeObject>): void
   /** Yields problems for which an object is not refused. The client gets them as Warning headers. */
   warnings?(object: Infer<F> & KubeObject, old: (Infer<F> & KubeObject) | undefined, at: Path): Iterable<string>
   /** The conditions of a table row, such as that the object is completed, so that clients may hide it. */
@@ -146,6 +151,7 @@ export interface Kind<T extends KubeObject = KubeObject>
     | 'validateUpdate'
     | 'validateStatus'
     | 'isHeld'
+    | 'terminating'
     | 'rowConditions'
     | 'warnings'
   > {
@@ -167,6 +173,7 @@ export interface Kind<T extends KubeObject = KubeObject>
   validateUpdate?(object: T, old: T, at: Path): Iterable<Problem>
   validateStatus?(object: T, old: T, at: Path): Iterable<Problem>
   isHeld?(object: T): boolean
+  terminating?(object: Mutable<T>): void
   rowConditions?(object: T): JsonObject[] | undefined
   warnings?(object: T, old: T | undefined, at: Path): Iterable<string>
 }
@@ -204,7 +211,7 @@ export function defineKind<const F extends Fields>(options: KindOptions<F>): Kin
       doc: 'Standard metadata of the object: its name, namespace, labels and annotations, and what the server keeps about it.',
     }),
     ...fields,
-  }) as unknown as Struct<T>
+  }) as Struct<T>
   return {
     ...rest,
     singular: options.singular ?? options.kind.toLowerCase(),
@@ -218,7 +225,7 @@ export function defineKind<const F extends Fields>(options: KindOptions<F>): Kin
     columns: options.columns ?? [],
     selectable: options.selectable ?? {},
     schema,
-  } as unknown as Kind<T>
+  } as Kind<T>
 }
 
 /** The name of a kind's schema, such as `core.v1.Pod`. The package is the first word of the group. */

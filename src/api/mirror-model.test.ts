@@ -76,7 +76,7 @@ class Trial {
   /** The state that readers should see, in no order. */
   readonly model = new Map<string, Entry>()
   /** The state that a listener computes from changes. */
-  readonly heard = new Map<string, number>()
+  readonly reported = new Map<string, number>()
   readonly waits: { target: number; done: boolean }[] = []
   revision = 0
   synced = false
@@ -90,16 +90,16 @@ class Trial {
   #listen(changes: readonly MirrorChange[]): void {
     for (const { type, item, before } of changes) {
       const key = objectKey(item.object)
-      assert.equal(before?.revision, this.heard.get(key), `what ${key} was before`)
-      if (type === 'DELETED') this.heard.delete(key)
+      assert.equal(before?.revision, this.reported.get(key), `what ${key} was before`)
+      if (type === 'DELETED') this.reported.delete(key)
       else {
         assert.equal(type, before ? 'MODIFIED' : 'ADDED')
-        this.heard.set(key, item.revision)
+        this.reported.set(key, item.revision)
       }
     }
     // The whole batch is applied before a listener is called.
     for (const key of new Set(changes.map(change => objectKey(change.item.object))))
-      assert.equal(this.mirror.itemByKey(key)?.revision, this.heard.get(key), `${key} is visible to a listener`)
+      assert.equal(this.mirror.itemByKey(key)?.revision, this.reported.get(key), `${key} is visible to a listener`)
   }
 
   run(s: Step): void {
@@ -165,7 +165,7 @@ class Trial {
     assert.deepEqual(this.failures, [])
     assert.deepEqual([mirror.revision, mirror.synced, mirror.size], [this.revision, this.synced, model.size])
     assert.deepEqual(
-      [...this.heard].sort(),
+      [...this.reported].sort(),
       [...model].map(([key, entry]): [string, number] => [key, entry.revision]).sort(),
     )
     assert.deepEqual(
@@ -227,7 +227,7 @@ test('a listener that is added later ends with the same state as one from the st
         else followed.set(key, item.revision)
       }, 'late')
       for (const s of late) trial.run(s)
-      assert.deepEqual([...followed].sort(), [...trial.heard].sort())
+      assert.deepEqual([...followed].sort(), [...trial.reported].sort())
       stop()
       const left = followed.size
       trial.mirror.reset([], trial.revision + 1)

@@ -4,7 +4,7 @@ import { immutable, named, namespaceErrors, notNegative, validateAnnotations, va
 import { type AnyKind, type KubeObject, parseApiVersion } from './kind.ts'
 import { dnsSubdomainErrors, pathSegmentErrors, qualifiedNameErrors } from './names.ts'
 import { type Path, type Problem, root } from './path.ts'
-import type { JsonObject, Node, Struct } from './schema/node.ts'
+import { asJson, type JsonObject, type Node, type Struct } from './schema/node.ts'
 
 type Meta = KubeObject['metadata']
 type NameErrors = (name: string) => string[]
@@ -46,7 +46,7 @@ export function* ownProblems(kind: AnyKind, object: KubeObject, old: KubeObject 
   if (kind.finalizers !== 'any') yield* validateBareFinalizers(object.metadata.finalizers)
   if (!kind.explicit) {
     const problems: Problem[] = []
-    validateStruct(kind.schema, object as unknown as JsonObject, root, problems)
+    validateStruct(kind.schema, asJson(object), root, problems)
     yield* problems
   }
   if (kind.validate) yield* kind.validate(object, root, old)

@@ -147,7 +147,7 @@ export class Client {
   ): Promise<B | undefined> {
     const full = { kind: bodyKind.kind, apiVersion: bodyKind.apiVersion, ...(body as object) }
     const result = await this.#run(kind, 'create', { ...ref, subresource, body: full as Json, ...split(options) })
-    return result.type === 'object' ? (result.item.object as unknown as B) : undefined
+    return result.type === 'object' ? (result.item.object as B) : undefined
   }
 
   /** Replaces an object. With metadata.resourceVersion, throws Conflict when it has changed since that version. */
@@ -233,7 +233,7 @@ export class Client {
 }
 
 function objectOf<T>(result: ServedResult): T {
-  if (result.type === 'object') return result.item.object as unknown as T
+  if (result.type === 'object') return result.item.object as T
   throw new Error(`expected an object, got ${result.type}`)
 }
 

@@ -15,11 +15,11 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:h
 import { PassThrough } from 'node:stream'
 import { realClock } from '../base/clock.ts'
 import { StatusError, type StatusDetails } from '../base/errors.ts'
-import type { AnyKind, KubeObject } from '../api/kind.ts'
+import { asObject, type AnyKind, type KubeObject } from '../api/kind.ts'
 import { Item } from '../api/mirror.ts'
 import type { Operation, Serve, ServedResult, WatchEvent } from '../api/operation.ts'
 import { fillNilLists } from '../api/schema/nil.ts'
-import type { JsonObject } from '../api/schema/node.ts'
+import { asJson, type JsonObject } from '../api/schema/node.ts'
 import { parseJson } from '../wire/json.ts'
 
 export interface Credentials {
@@ -194,18 +194,18 @@ function resultOf({ kind, verb }: Operation, object: JsonObject): ServedResult {
       resourceVersion?: string
       continue?: string
     }
-    const items = ((object.items ?? []) as unknown as KubeObject[]).map(o =>
-      itemOf(kind, { ...o, kind: kind.kind, apiVersion: kind.apiVersion }),
-    )
+    const items = ((object.items ?? []) as JsonObject[])
+      .map(asObject)
+      .map(o => itemOf(kind, { ...o, kind: kind.kind, apiVersion: kind.apiVersion }))
     return { type: 'list', kind, items, revision: Number(resourceVersion), ...(token && { continue: token }) }
   }
   if (object.kind === 'Status' && object.apiVersion === 'v1') return { type: 'status', status: object }
-  return { type: 'object', kind, item: itemOf(kind, object as unknown as KubeObject) }
+  return { type: 'object', kind, item: itemOf(kind, asObject(object)) }
 }
 
 function itemOf(kind: AnyKind, object: KubeObject): Item {
   // The response of a subresource may be an object of another kind.
-  if (object.kind === kind.kind) fillNilLists(kind.schema, object as unknown as JsonObject)
+  if (object.kind === kind.kind) fillNilLists(kind.schema, asJson(object))
   return new Item(object, Number(object.metadata?.resourceVersion ?? 0))
 }
 

@@ -161,7 +161,7 @@ export class Informers {
 }
 
 function statusError(item: WatchEvent['item']): StatusError {
-  const { reason, message, code } = item.object as unknown as {
+  const { reason, message, code } = item.object as {
     reason?: StatusError['reason']
     message?: string
     code?: number

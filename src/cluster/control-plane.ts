@@ -8,15 +8,14 @@ import type { AnyKind } from '../api/kind.ts'
 import {
   type Handler,
   type ServerCore,
-  type TokenIssuer,
   bootstrap,
   keepEssentials,
   openServer,
+  tokenIssuer,
 } from '../apiserver/index.ts'
 import { Client } from '../client/index.ts'
 import { builtinKinds } from '../kinds/all.ts'
 import type { Store } from '../store/index.ts'
-import { keySet, readSigningKey, signToken, TokenVerifier } from '../wire/jwt.ts'
 
 export interface ControlPlaneOptions {
   store: Store
@@ -47,14 +46,12 @@ export interface ControlPlane {
   close(): Promise<void>
 }
 
-const issuerUrl = 'https://kubernetes.default.svc.cluster.local'
-
 /**
  * Opens the store, creates what every cluster has, and returns the parts. Nothing listens yet. The caller closes it.
  */
 export async function openControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { store, clock, log } = options
-  const tokens = tokenIssuer(options.tokenKey, clock)
+  const tokens = tokenIssuer(options.tokenKey, clock, log)
   const { extensions, ...rest } = options
   const { core, serve, close } = await openServer({
     ...rest,
@@ -95,24 +92,5 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
       await close()
       await store.close()
     },
-  }
-
-  function tokenIssuer(pem: string, at: Clock): TokenIssuer {
-    const key = readSigningKey(pem)
-    const verifier = new TokenVerifier([key], at)
-    return {
-      issuer: issuerUrl,
-      audiences: [issuerUrl, 'kutter'],
-      sign: claims => signToken(key, claims),
-      verify: token => {
-        try {
-          return verifier.verify(token)
-        } catch (error) {
-          log.debug('token refused', { error })
-          return undefined
-        }
-      },
-      jwks: () => keySet([key]),
-    }
   }
 }

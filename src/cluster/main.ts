@@ -43,6 +43,51 @@ const directory = dirname(process.argv[1]!)
 const out = (text: string) => void process.stdout.write(text)
 const command = existsSync('./kutter') ? './kutter' : 'kutter'
 
+/** One command as it was typed. */
+interface Invocation {
+  parsed: Parsed
+  /** The words after the command. */
+  words: readonly string[]
+  name: string
+  paths: ClusterPaths
+}
+
+/** The commands by name; each returns the exit code. */
+const commands: Readonly<Record<string, (invocation: Invocation) => Promise<number> | number>> = {
+  up: startCluster,
+  down: ({ parsed, name, paths }) => down({ paths, name, purge: parsed.flags.has('purge'), out }),
+  status: ({ parsed, name, paths }) => status(paths, name, parsed.options.o === 'json', out),
+  why({ parsed, words, name, paths }) {
+    const namespace = parsed.options.n ?? parsed.options.namespace ?? 'default'
+    return why(words, { paths, config: existing(paths, name), namespace, json: parsed.options.o === 'json', out })
+  },
+  kubeconfig({ name, paths }) {
+    ownCluster(paths, name)
+    out(`${paths.kubeconfig}\n`)
+    return 0
+  },
+  image: ({ words, name, paths }) => imageCommand(words, { paths, config: existing(paths, name), out }),
+  node({ words, name, paths }) {
+    ownCluster(paths, name)
+    return locked(paths, reportBusy(name, out), () =>
+      nodeCommand(words, { paths, config: ownCluster(paths, name), out }),
+    )
+  },
+  token({ parsed, words, name, paths }) {
+    const ttlMs = parsed.options.ttl === '0' ? 0 : (durationOption(parsed, 'ttl')?.ms ?? tokenLifeMs)
+    return tokenCommand(words, { paths, config: ownCluster(paths, name), ttlMs, out })
+  },
+  check: () => check(out),
+  server,
+  agent,
+  'controller-manager': ({ parsed }) => component(parsed, runControllerManager),
+  scheduler: ({ parsed }) => component(parsed, runSchedulerAlone),
+  help({ parsed, words }) {
+    out(helpText(words[0]))
+    return parsed.words.length ? 0 : 2
+  },
+}
+
 async function main(args: readonly string[]): Promise<number> {
   const parsed = parseArgs(args, options)
   const [action = 'help', ...words] = parsed.words
@@ -56,77 +101,45 @@ async function main(args: readonly string[]): Promise<number> {
       `${JSON.stringify(name)} is not a valid name of a cluster: it must have 1 to 32 lowercase letters, digits and dashes, and begin and end with a letter or digit`,
     )
   const paths = pathsOf(resolve(parsed.options['data-dir'] ?? defaultDataDir), name)
-  switch (action) {
-    case 'up': {
-      const port = integerOption(parsed, 'port', 1, 65535)
-      const nodes = integerOption(parsed, 'nodes', 1, maxNodes)
-      const nodePorts = portRangeOption(parsed, 'service-node-port-range')
-      const schedulerConfig = parsed.options['scheduler-config']
-      return up({
-        paths,
-        name,
-        install: !parsed.flags.has('no-install'),
-        directory,
-        command,
-        out,
-        ...(port !== undefined && { port }),
-        ...(nodes !== undefined && { nodes }),
-        ...timings(parsed),
-        ...(schedulerConfig && { schedulerConfig: resolve(schedulerConfig) }),
-        ...disabled(parsed),
-        ...(nodePorts && { nodePorts }),
-      })
-    }
-    case 'down':
-      return down({ paths, name, purge: parsed.flags.has('purge'), out })
-    case 'status':
-      return status(paths, name, parsed.options.o === 'json', out)
-    case 'why': {
-      const namespace = parsed.options.n ?? parsed.options.namespace ?? 'default'
-      const json = parsed.options.o === 'json'
-      return why(words, { paths, config: existing(paths, name), namespace, json, out })
-    }
-    case 'kubeconfig':
-      ownCluster(paths, name)
-      out(`${paths.kubeconfig}\n`)
-      return 0
-    case 'image':
-      return imageCommand(words, { paths, config: existing(paths, name), out })
-    case 'node':
-      ownCluster(paths, name)
-      return locked(paths, reportBusy(name, out), () =>
-        nodeCommand(words, { paths, config: ownCluster(paths, name), out }),
-      )
-    case 'check':
-      return check(out)
-    case 'server':
-      await role(paths, name, o => {
-        const schedulerConfig = parsed.options['scheduler-config']
-        return runServer({
-          ...o,
-          config: { ...o.config, ...timings(parsed), ...disabled(parsed), ...(schedulerConfig && { schedulerConfig }) },
-        })
-      })
-      return 0
-    case 'agent':
-      return agent(parsed, paths, name)
-    case 'controller-manager':
-    case 'scheduler': {
-      const run = action === 'scheduler' ? runSchedulerAlone : runControllerManager
-      const log = stderrLog()
-      await run({ parsed, log, signal: untilSignal(log) })
-      return 0
-    }
-    case 'token': {
-      const ttlMs = parsed.options.ttl === '0' ? 0 : (durationOption(parsed, 'ttl')?.ms ?? tokenLifeMs)
-      return tokenCommand(words, { paths, config: ownCluster(paths, name), ttlMs, out })
-    }
-    case 'help':
-      out(helpText(words[0]))
-      return parsed.words.length ? 0 : 2
-    default:
-      throw new UsageError(`unknown command ${JSON.stringify(action)}; run kutter --help for a list of commands`)
-  }
+  const command = Object.hasOwn(commands, action) ? commands[action] : undefined
+  if (!command)
+    throw new UsageError(`unknown command ${JSON.stringify(action)}; run kutter --help for a list of commands`)
+  return command({ parsed, words, name, paths })
+}
+
+function startCluster({ parsed, name, paths }: Invocation): Promise<number> {
+  const port = integerOption(parsed, 'port', 1, 65535)
+  const nodes = integerOption(parsed, 'nodes', 1, maxNodes)
+  const nodePorts = portRangeOption(parsed, 'service-node-port-range')
+  const schedulerConfig = parsed.options['scheduler-config']
+  return up({
+    paths,
+    name,
+    install: !parsed.flags.has('no-install'),
+    directory,
+    command,
+    out,
+    ...(port !== undefined && { port }),
+    ...(nodes !== undefined && { nodes }),
+    ...timings(parsed),
+    ...(schedulerConfig && { schedulerConfig: resolve(schedulerConfig) }),
+    ...disabled(parsed),
+    ...(nodePorts && { nodePorts }),
+  })
+}
+
+async function server({ parsed, name, paths }: Invocation): Promise<number> {
+  const schedulerConfig = parsed.options['scheduler-config']
+  const changes = { ...timings(parsed), ...disabled(parsed), ...(schedulerConfig && { schedulerConfig }) }
+  await role(paths, name, o => runServer({ ...o, config: { ...o.config, ...changes } }))
+  return 0
+}
+
+/** Runs controllers or the scheduler in a process of their own. */
+async function component(parsed: Parsed, run: typeof runSchedulerAlone): Promise<number> {
+  const log = stderrLog()
+  await run({ parsed, log, signal: untilSignal(log) })
+  return 0
 }
 
 /** The durations that the command line sets. They were checked, and are passed on as text. */
@@ -150,7 +163,7 @@ function disabled(parsed: Parsed): Pick<ClusterConfig, 'disable'> {
 }
 
 /** Runs the agent of a node: of this machine's own cluster, or of a cluster on another machine that it joins. */
-async function agent(parsed: Parsed, paths: ClusterPaths, name: string): Promise<number> {
+async function agent({ parsed, paths, name }: Invocation): Promise<number> {
   const { server, token, node, 'node-name': nodeName = node, 'node-ip': nodeIP } = parsed.options
   const config = readConfig(paths)
   if (server === undefined && config && !config.joined) {

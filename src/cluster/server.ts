@@ -38,6 +38,7 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
   const clock = realClock
   const lifeline = keepLifeline({ socket: paths.socket, hello: { role: 'server' }, clock, log, revive, signal })
   const pki = new Pki(paths.pki, clock)
+  const storeFailed = new AbortController()
   const authority = await pki.authority()
   const [serving, kubeletClient, tokenKey, store] = await Promise.all([
     servingCertificate(pki, config),
@@ -47,7 +48,7 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
       ['client auth', 'digital signature'],
     ),
     pki.tokenKey(),
-    openEmbeddedStore(paths.store),
+    openEmbeddedStore(paths.store, { onFailure: error => storeFailed.abort(error) }),
   ])
   let metrics: ResourceMetrics | undefined
   const plane = await openControlPlane({
@@ -95,10 +96,18 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
   await startControllers({ plane, config, authority, identity, signal, scheduling })
   lifeline.report({ ready: true })
   log.info('serving', { port: http.port, startedInMs: Math.round(performance.now()) })
-  await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))
+  await aborted(AbortSignal.any([signal, storeFailed.signal]))
   await http.close()
   await plane.close()
+  // Without its writer the store is of no use to anybody: a new process opens it again.
+  storeFailed.signal.throwIfAborted()
 }
+
+const aborted = (signal: AbortSignal) =>
+  new Promise<void>(resolve => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
 
 async function checkDisk(paths: ClusterPaths): Promise<void> {
   const full = await fullDisk(paths.store)

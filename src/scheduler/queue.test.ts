@@ -164,3 +164,13 @@ test('a pod that goes is gone from wherever it is', async () => {
   await clock.forward(400_000)
   assert.deepEqual(takeAll(), [])
 })
+
+test('a pod that is changed over and over while it waits comes out once, at the place of its newest state', () => {
+  const { queue, takeAll } = open()
+  queue.set(pod('a'), true)
+  queue.set(pod('b', { priority: 1 }), true)
+  for (let i = 0; i < 5000; i++) queue.set(pod('a', { priority: i % 3 }), true)
+  queue.set(pod('c', { priority: 1 }), true)
+  queue.set(pod('a', { priority: 2 }), false)
+  assert.deepEqual(takeAll(), ['a', 'b', 'c'])
+})

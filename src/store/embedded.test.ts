@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
+import type { Worker } from 'node:worker_threads'
 import { bytes, has, text } from './contract.ts'
 import { openEmbeddedStore, type EmbeddedOptions, type Store } from './index.ts'
 
@@ -52,6 +54,24 @@ test('a store that is opened again has everything, in files that only the owner 
   await assert.rejects(store.get('/a', 3), has('Expired'))
   assert.equal(await store.put('/b', bytes('again'), { expect: 'absent' }), 5)
   await store.close()
+})
+
+test('the end of the thread that writes is reported, once, and not when the store is closed', async () => {
+  const workers: Worker[] = []
+  const noteWorker = (message: unknown) => void workers.push((message as { worker: Worker }).worker)
+  subscribe('worker_threads', noteWorker)
+  const failures: string[] = []
+  const options = { onFailure: (error: Error) => void failures.push(error.message) }
+  const closed = await open(fresh(), options)
+  const broken = await open(fresh(), options)
+  unsubscribe('worker_threads', noteWorker)
+  await closed.close()
+  assert.deepEqual(failures, [])
+  await broken.put('/a', bytes('1'), { expect: 'absent' })
+  await workers[1]!.terminate()
+  await assert.rejects(broken.put('/a', bytes('2'), { expect: 1 }), /the thread that writes .* failed: it has ended/)
+  assert.equal(failures.length, 1)
+  assert.equal(text((await broken.get('/a'))?.value), '1')
 })
 
 test('a store cannot be opened a second time, in this process or another, before it is closed', async () => {

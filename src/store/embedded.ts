@@ -23,6 +23,8 @@ import type { Revision, Store } from './store.ts'
 export interface EmbeddedOptions extends LogStoreOptions {
   /** Limit of the file's size. Beyond it writes fail until the store is compacted. Default 8 GiB. */
   maxSizeBytes?: number
+  /** Called once when the thread that writes has ended by itself: reads go on, every write fails from then on. */
+  onFailure?: (error: StatusError) => void
 }
 
 /**
@@ -33,7 +35,7 @@ export async function openEmbeddedStore(directory: string, options: EmbeddedOpti
   const lock = prepare(directory)
   let log: EmbeddedLog | undefined
   try {
-    log = new EmbeddedLog(join(directory, fileName), options.maxSizeBytes ?? 8 * 1024 ** 3, lock)
+    log = new EmbeddedLog(join(directory, fileName), options, lock)
     return new LogStore(log, options)
   } catch (error) {
     if (log) await log.close()
@@ -41,6 +43,8 @@ export async function openEmbeddedStore(directory: string, options: EmbeddedOpti
     throw error instanceof OpenError ? error : openError(join(directory, fileName), error)
   }
 }
+
+const defaultMaxSizeBytes = 8 * 1024 ** 3
 
 class EmbeddedLog implements Log {
   #file: string
@@ -53,9 +57,12 @@ class EmbeddedLog implements Log {
   #waiting = new Map<number, { resolve(): void; reject(error: unknown): void }>()
   /** Why the thread has ended. Nothing can be written any more. */
   #dead: StatusError | undefined
+  #closing = false
+  readonly #onFailure: (error: StatusError) => void
 
-  constructor(file: string, maxSizeBytes: number, lock: DatabaseSync) {
+  constructor(file: string, { maxSizeBytes = defaultMaxSizeBytes, onFailure }: EmbeddedOptions, lock: DatabaseSync) {
     this.#file = file
+    this.#onFailure = onFailure ?? (() => {})
     this.#lock = lock
     this.#db = openSqlite(file, maxSizeBytes)
     this.#read = this.#db.prepare('SELECT rev, k, created, deleted, crc, v FROM log WHERE rev = ?')
@@ -119,6 +126,7 @@ class EmbeddedLog implements Log {
   }
 
   async close(): Promise<void> {
+    this.#closing = true
     try {
       this.#db.close()
       if (!this.#dead) await this.#ask({ id: this.#nextId++, type: 'close' })
@@ -145,8 +153,11 @@ class EmbeddedLog implements Log {
   }
 
   #fail(cause: Error): void {
-    const message = `the thread that writes ${this.#file} failed (${cause.message}); restart Kutter`
-    this.#dead ??= new StatusError('InternalError', message, { cause })
+    if (!this.#dead) {
+      const message = `the thread that writes ${this.#file} failed: ${cause.message}`
+      this.#dead = new StatusError('InternalError', message, { cause })
+      if (!this.#closing) this.#onFailure(this.#dead)
+    }
     for (const { reject } of this.#waiting.values()) reject(this.#dead)
     this.#waiting.clear()
   }

@@ -72,7 +72,7 @@ export function apply(schema: Struct, live: JsonObject, wanted: JsonObject, opti
   const node = structNode(schema)
   const { managedFields, ...bareMeta } = (live.metadata ?? {}) as JsonObject
   const bareLive: JsonObject = { ...live, metadata: bareMeta }
-  const managed = ownersOf(schema, bareLive, managedFields as unknown as ManagedFieldsEntry[], options)
+  const managed = ownersOf(schema, bareLive, managedFields as ManagedFieldsEntry[], options)
   const wantedSet = ownable(stripSystemFields(fieldsOf(node, wanted)))
   const mine = managed.find(m => sameManager(m, manager))
   const others = managed.filter(m => m !== mine)

@@ -6,7 +6,7 @@ import { isReason } from '../../base/errors.ts'
 import { ConfigMap } from '../../kinds/core/configmap.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import type { ManagedFieldsEntry } from '../meta.ts'
-import type { Json, JsonObject } from '../schema/node.ts'
+import { asJson, type Json, type JsonObject } from '../schema/node.ts'
 import { apply } from './apply.ts'
 import { compare } from './compare.ts'
 import {
@@ -165,7 +165,7 @@ function applied(live: JsonObject, wanted: JsonObject, name: string, force: bool
   const { object, managedFields } = apply(schema, live, wanted, { manager, force, now, ownable: set => set })
   return {
     ...object,
-    metadata: { ...(object.metadata as JsonObject), managedFields: managedFields as unknown as Json },
+    metadata: { ...(object.metadata as JsonObject), managedFields: asJson(managedFields) },
   }
 }
 
