@@ -1,6 +1,6 @@
 // Certificate requests: who asks is written down by the server; approving and signing are rights of their own, per
-// signer, as is attesting which roots belong to it; nobody gets a certificate that would make him a superuser.
-// Source: plugin/pkg/admission/certificates (approval, signing, subjectrestriction, ctbattest), pkg/registry/certificates
+// signer, as is attesting which roots belong to it; nobody gets a certificate that would make him a superuser. Source:
+// plugin/pkg/admission/certificates (approval, signing, subjectrestriction, ctbattest), pkg/registry/certificates
 // (certificates, podcertificaterequest).
 import type { Clock } from '../../base/clock.ts'
 import { messageOf } from '../../base/errors.ts'

@@ -16,7 +16,7 @@ export function namespaceLifecycle(storage: Storage): AdmissionPlugin {
       if (type !== 'CREATE' || !kind.namespaced || operation.subresource) return
       let found = storage.mirror(Namespace).get(undefined, namespace)
       if (!found) {
-        await storage.fresh(operation.signal)
+        await storage.catchUp(operation.signal)
         found = storage.mirror(Namespace).get(undefined, namespace)
       }
       if (!found) throw notFound(Namespace, namespace)

@@ -126,7 +126,7 @@ class Gate {
         await this.#writeDown(quotas, used)
       } catch (error) {
         if (!(error instanceof StoreConflict) || attempt >= maxTries) throw error
-        await this.#storage.fresh()
+        await this.#storage.catchUp()
         continue
       }
       for (const [i, { resolve, reject }] of batch.entries()) {

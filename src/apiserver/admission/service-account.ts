@@ -57,7 +57,7 @@ async function accountOf(storage: Storage, { operation, object }: AdmissionReque
   const find = () => storage.mirror(ServiceAccount).get(namespace, serviceAccountName)
   let account = find()
   if (!account) {
-    await storage.fresh(signal)
+    await storage.catchUp(signal)
     account = find()
   }
   if (account) return account

@@ -22,7 +22,7 @@ export const createEviction: Handler = async (core, operation, warn) => {
   const { namespace, name } = operation
   if (eviction.metadata.name !== name)
     throw new StatusError('BadRequest', 'name in URL does not match name in Eviction object')
-  await storage.fresh(operation.signal)
+  await storage.catchUp(operation.signal)
   const pod = storage.mirror(Pod).get(namespace, name)
   if (!pod) throw notFound(Pod, name)
   await registry.admission.validate({ type: 'CREATE', operation, object: eviction })

@@ -56,7 +56,7 @@ export const reviewToken: Handler = async (core, operation, warn) => {
   const { storage, clock, tokens } = core
   const review = sent<TokenReview>(TokenReview, core, operation, warn)
   if (!review.spec.token) throw new StatusError('BadRequest', 'token is required for TokenReview in authentication')
-  await storage.fresh(operation.signal)
+  await storage.catchUp(operation.signal)
   const audiences = review.spec.audiences?.length ? review.spec.audiences : tokens.audiences
   const checked = checkToken(tokens, storage, clock, review.spec.token, audiences)
   const status =

@@ -27,7 +27,7 @@ export const createToken: Handler = async (core, operation, warn) => {
   const { namespace, name } = operation
   placeInNamespace({ ...operation, kind: TokenRequest }, request)
   ownChanges(operation, TokenRequest, request, undefined, clock.now())
-  await storage.fresh(operation.signal)
+  await storage.catchUp(operation.signal)
   const account = storage.mirror(ServiceAccount).get(namespace, name)
   if (!account) throw notFound(ServiceAccount, name)
   await registry.admission.validate({ type: 'CREATE', operation, object: request })
