@@ -65,7 +65,7 @@ export function streams(core: ServerCore, credentials: KubeletCredentials): Stre
 
 function isStream({ group, version, plural, subresource }: ResourcePath): boolean {
   if (group !== '' || version !== 'v1') return false
-  return (plural === 'pods' && podStreams.has(subresource)) || (subresource === 'proxy' && plural in kinds)
+  return (plural === 'pods' && podStreams.has(subresource)) || (subresource === 'proxy' && Object.hasOwn(kinds, plural))
 }
 
 function allow(core: ServerCore, user: User, path: ResourcePath, method: string): void {
