@@ -23,6 +23,7 @@ import { readJoinToken } from './join-token.ts'
 import { hostAddresses, missingPackages } from './machine.ts'
 import { keepRenewed, type Kept, obtain, readKept, type Wanted, writeKept } from './node-certificates.ts'
 import { nodeDirs } from './node-names.ts'
+import { patiently } from './patience.ts'
 import { runNode } from './run-node.ts'
 
 interface JoinOptions {
@@ -129,7 +130,8 @@ async function joinBy(
         : 'kutter agent needs --token TOKEN to join a cluster; kutter token create prints one there',
     )
   const token = readJoinToken(place.token)
-  const { ca, localAddress } = await discover(server, token, realClock)
+  const around = { clock: realClock, log, signal: place.signal }
+  const { ca, localAddress } = await patiently(around, () => discover(server, token, realClock))
   log.info('this is the cluster the token is for', { server })
   const bearer = `${token.id}.${token.secret}`
   const pair = await connected(place, { server, ca, token: () => bearer }, async client =>
@@ -155,7 +157,7 @@ async function joinBy(
 
 /** One exchange with the server, as somebody. */
 async function connected<T>(
-  { log }: Place,
+  { log, signal }: Place,
   credentials: Credentials,
   exchange: (client: Client) => Promise<T>,
 ): Promise<T> {
@@ -163,7 +165,7 @@ async function connected<T>(
   const user = { name: '', groups: [] }
   const client = new Client({ serve: transport.serve, user, userAgent: 'kubelet', clock: realClock, log })
   try {
-    return await exchange(client)
+    return await patiently({ clock: realClock, log, signal }, () => exchange(client))
   } finally {
     client.close()
     transport.close()
