@@ -1,13 +1,14 @@
-// Work that has to be done again whenever something changed. Whoever notices a change only wakes it; it never runs
-// twice at once, sees everything that was there when it began, and is repeated with back-off until it succeeds.
+// Work that is done again whenever something has changed. A listener that notices a change only wakes the chore. The
+// work never runs twice at once, and after a wake it begins at least once more, so it acts on everything that had
+// changed before the wake. A failure is repeated with back-off until the work succeeds.
 import type { Clock } from './clock.ts'
 
 interface ChoreOptions {
   clock: Clock
-  /** Ends it; what runs is awaited by `settled`. */
+  /** Ends the chore: nothing is begun any more. The run under way ends by itself, and `settled` waits for it. */
   signal: AbortSignal
   retryMs: { first: number; most: number }
-  /** Called with each failure; it must not throw. */
+  /** Called with each failure. It must not throw. */
   failed(error: unknown): void
 }
 
@@ -22,13 +23,13 @@ export class Chore {
     this.#work = work
   }
 
-  /** There is something to do, again. */
+  /** Requests a run: now, or after the present one. Several wakes before it begins are one. */
   wake(): void {
     this.#wanted = true
     this.#running ??= Promise.resolve().then(() => this.#run())
   }
 
-  /** Resolves when nothing is left to do, or at the end. */
+  /** Resolves when no run is requested or under way; while runs fail, only when the signal aborts. */
   async settled(): Promise<void> {
     while (this.#running) await this.#running
   }
@@ -45,7 +46,7 @@ export class Chore {
         if (signal.aborted) break
         failed(error)
         this.#wanted = true
-        // Rejects only when aborted, which the loop's condition sees.
+        // The sleep rejects only when aborted, which the loop checks.
         await clock.sleep(backoffMs, signal).catch(() => {})
         backoffMs = Math.min(backoffMs * 2, retryMs.most)
       }

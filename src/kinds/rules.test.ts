@@ -1,7 +1,7 @@
 // What is wrong with objects, kind by kind: a field, and what Kubernetes says about it.
 import { deepStrictEqual, throws } from 'node:assert'
 import { test } from 'node:test'
-import type { AnyKind, KubeObject } from '../api/kind.ts'
+import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
 import { root } from '../api/path.ts'
 import { decode } from '../api/schema/decode.ts'
 import { validateObject, validateUpdate } from '../api/validate.ts'
@@ -28,14 +28,9 @@ import { ResourceClaim } from './resource/resourceclaim.ts'
 import { ResourceSlice } from './resource/resourceslice.ts'
 import { CSINode } from './storage/csinode.ts'
 import { StorageClass } from './storage/storageclass.ts'
+import { objectOf } from './testing.ts'
 
-function made(kind: AnyKind, body: object): KubeObject {
-  const metadata = { name: 'x', uid: 'u', ...(kind.namespaced && { namespace: 'default' }) }
-  const head = { kind: kind.kind, apiVersion: kind.apiVersion }
-  const object = decode(kind.schema, { ...head, metadata, ...body }, { defaults: true }) as KubeObject
-  kind.defaults?.(object)
-  return object
-}
+const made = (kind: AnyKind, body: object): KubeObject => objectOf(kind as Kind, body)
 
 const lines = (problems: Iterable<{ field: string; body: string }>) => [...problems].map(p => `${p.field}: ${p.body}`)
 

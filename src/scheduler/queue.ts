@@ -49,7 +49,19 @@ interface Waiting {
   refusedAt: number
   /** How many changes there had been when it was taken. */
   changes: number
+  /** The one of its entries in the active queue that counts. */
+  entry: Entry | undefined
 }
+
+/** A pod in the active queue as it was when it came, or was last changed there: a heap needs keys that stay. */
+interface Entry {
+  waiting: Waiting
+  info: PodInfo
+  sequence: number
+}
+
+/** Entries that do not count any more stay in the heap until they are most of it, and more than these. */
+const maxStale = 1000
 
 interface Group {
   key: string
@@ -73,8 +85,8 @@ interface QueueOptions {
 export class SchedulingQueue {
   readonly #options: QueueOptions
   readonly #pods = new Map<string, Waiting>()
-  /** Entries that have left the active state are skipped, as are those below whose time has changed. */
-  readonly #active: Heap<{ waiting: Waiting; sequence: number }>
+  /** Entries that do not count any more are skipped, as are those below whose time has changed. */
+  readonly #active: Heap<Entry>
   readonly #timed = new Heap<{ waiting: Waiting; until: number }>((a, b) => a.until < b.until)
   readonly #groups = new Map<string, Group>()
   readonly #counts: Record<Place, number> = { active: 0, backoff: 0, unschedulable: 0, gated: 0, deciding: 0 }
@@ -88,8 +100,8 @@ export class SchedulingQueue {
     // All profiles sort alike: there is one queue.
     this.#active = new Heap((a, b) => {
       try {
-        if (profile!.before(a.waiting.info, b.waiting.info)) return true
-        return !profile!.before(b.waiting.info, a.waiting.info) && a.sequence < b.sequence
+        if (profile!.before(a.info, b.info)) return true
+        return !profile!.before(b.info, a.info) && a.sequence < b.sequence
       } catch {
         pluginFailures.add({ plugin: profile!.queueSort, point: 'QueueSort' })
         return a.sequence < b.sequence
@@ -121,6 +133,8 @@ export class SchedulingQueue {
     if (!known) return this.#add(info, profile)
     known.info = info
     if (known.place === 'gated') this.#enqueue(known, 'PodUpdate')
+    // Its turn may be another now.
+    else if (known.place === 'active') this.#enter(known)
     else if (!matters) return
     else if (known.place === 'unschedulable') this.#backOff(known, 'PodUpdate')
     // The decision under way is about the pod as it was.
@@ -131,6 +145,7 @@ export class SchedulingQueue {
     const known = this.#pods.get(uid)
     if (!known) return
     this.#pods.delete(uid)
+    known.entry = undefined
     this.#counts[known.place]--
     this.#leaveGroup(known)
   }
@@ -139,8 +154,8 @@ export class SchedulingQueue {
   take(): Taken | undefined {
     for (let top = this.#active.pop(); top; top = this.#active.pop()) {
       const { waiting } = top
-      if (waiting.place !== 'active' || top.sequence !== waiting.sequence) continue
-      if (this.#pods.get(waiting.info.uid) !== waiting) continue
+      if (waiting.entry !== top) continue
+      waiting.entry = undefined
       this.#move(waiting, 'deciding')
       waiting.attempts++
       waiting.changes = this.#changes
@@ -216,6 +231,7 @@ export class SchedulingQueue {
       until: 0,
       refusedAt: now,
       changes: 0,
+      entry: undefined,
     }
     this.#pods.set(info.uid, fresh)
     this.#counts.gated++
@@ -240,8 +256,16 @@ export class SchedulingQueue {
     this.#leaveGroup(waiting)
     this.#move(waiting, 'active')
     incomingPods.add({ queue: 'active', event })
-    this.#active.push({ waiting, sequence: waiting.sequence })
+    this.#enter(waiting)
     this.#options.onReady()
+  }
+
+  #enter(waiting: Waiting): void {
+    waiting.entry = { waiting, info: waiting.info, sequence: waiting.sequence }
+    this.#active.push(waiting.entry)
+    if (this.#active.size <= 2 * this.#counts.active + maxStale) return
+    this.#active.clear()
+    for (const { entry } of this.#pods.values()) if (entry) this.#active.push(entry)
   }
 
   #setAside(waiting: Waiting, error: PluginError): void {

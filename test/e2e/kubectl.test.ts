@@ -252,7 +252,7 @@ test('explain, api-resources, api-versions, cluster-info, can-i, version, top, p
   const { stdout } = await cluster.shell(
     'kubectl proxy --port=18099 >/dev/null 2>&1 & p=$!; for i in $(seq 50); do curl -s 127.0.0.1:18099/version && break; sleep 0.1; done; kill $p',
   )
-  assert.match(stdout, /"gitVersion":"v1\.36/)
+  assert.match(stdout, /"gitVersion": "v1\.36/)
 })
 
 test('a namespace goes with everything in it', options, async () => {

@@ -1,4 +1,8 @@
-// Priority: a pod's priority number comes from its PriorityClass. Source: plugin/pkg/admission/priority.
+// Priority: sets a pod's priority and preemption policy from its PriorityClass, and allows only one default class.
+//
+// A new pod without a class gets the default class, or priority 0 if there is none. A pod may contain the values of its
+// class, but no others. An update that leaves the values out keeps the old ones, even if the class has changed since.
+// Source: plugin/pkg/admission/priority.
 import type { Pod } from '../../kinds/core/pod.ts'
 import { PriorityClass } from '../../kinds/scheduling/priorityclass.ts'
 import { forbidden } from '../errors.ts'
@@ -9,9 +13,14 @@ import type { Mutable } from '../../api/schema/node.ts'
 export function priorityAdmission(storage: Storage): AdmissionPlugin {
   return {
     name: 'Priority',
-    validate({ type, operation: { kind, name } }) {
-      if (type === 'DELETE' && kind.kind === 'PriorityClass' && name.startsWith('system-'))
+    validate({ type, operation: { kind, name }, object }) {
+      if (kind !== PriorityClass) return
+      if (type === 'DELETE' && name.startsWith('system-'))
         throw forbidden(kind, name, 'this is a system priority class and cannot be deleted')
+      if (!(object as PriorityClass | undefined)?.globalDefault) return
+      const other = defaultClass(storage)?.metadata.name
+      if (other !== undefined && (type === 'CREATE' || other !== name))
+        throw forbidden(kind, name, `PriorityClass ${other} is already marked as default. Only one default can exist`)
     },
     mutate(request) {
       if (!isFor(request, '', 'pods')) return
@@ -52,7 +61,7 @@ export function priorityAdmission(storage: Storage): AdmissionPlugin {
   }
 }
 
-/** Among several global defaults the lowest counts. */
+/** The default class. Two classes that were created at the same moment can both be default; the lower value counts. */
 function defaultClass(storage: Storage): PriorityClass | undefined {
   return storage
     .mirror(PriorityClass)
