@@ -7,7 +7,7 @@ import { passes, patiently } from './patience.ts'
 
 const failure = (code: string) => Object.assign(new Error(code), { code })
 
-test('what passes is tried again, what is wrong is not', async () => {
+test('failures of a busy server are retried, others are not', async () => {
   for (const [error, expected] of [
     [new StatusError('ServiceUnavailable', 'the connection to the server was lost'), true],
     [new StatusError('Timeout', 'the server did not answer'), true],

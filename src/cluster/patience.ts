@@ -1,5 +1,5 @@
-// Trying again what a busy server or network let fail, and nothing else: what is wrong stays wrong, and is better said
-// at once.
+// Retries calls that failed because a server or the network was busy. Any other failure is reported at once: it would
+// only be repeated.
 import type { Clock } from '../base/clock.ts'
 import { isReason, messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
@@ -7,7 +7,7 @@ import type { Log } from '../base/log.ts'
 const tries = 4
 const pauseMs = { first: 500, most: 4_000 }
 
-/** Does `work`, a few times if need be. Throws what its last try threw. */
+/** Does `work`, up to four times. Throws the error of the last try. */
 export async function patiently<T>(
   { clock, log, signal }: { clock: Clock; log: Log; signal: AbortSignal },
   work: () => Promise<T>,
@@ -25,7 +25,7 @@ export async function patiently<T>(
 
 const passing = new Set(['ETIMEDOUT', 'ECONNRESET', 'EPIPE'])
 
-/** Whether it may be over the next time. A connection that is refused is a wrong address. */
+/** Whether the next try may succeed. A refused connection means a wrong address or port. */
 export function passes(error: unknown): boolean {
   if (isReason(error, 'ServiceUnavailable', 'Timeout', 'TooManyRequests')) return true
   for (let cause = error; cause instanceof Error; cause = cause.cause)

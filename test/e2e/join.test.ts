@@ -27,16 +27,16 @@ let server = ''
 let first = ''
 let token = ''
 let agent: ChildProcess | undefined
-/** What the agent has to say. */
-let said = ''
+/** The end of what the agent printed. */
+let printed = ''
 
 /** Starts the agent of the other machine and leaves it running. */
 function start(...words: string[]): ChildProcess {
   const [command = '', ...args] = inside('./kutter', 'agent', ...words, ...place)
   const env = { ...process.env, ...cluster.env }
   const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'ignore', 'pipe'], env })
-  child.stderr?.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-8_000)))
-  child.on('exit', (code, signal) => (said += `ended with ${code ?? signal}\n`))
+  child.stderr?.on('data', (chunk: Buffer) => (printed = (printed + chunk.toString()).slice(-8_000)))
+  child.on('exit', (code, signal) => (printed += `ended with ${code ?? signal}\n`))
   return child
 }
 const end = (child: ChildProcess) =>
@@ -48,7 +48,7 @@ const end = (child: ChildProcess) =>
 const farReady = () =>
   eventually('far is Ready', async () => {
     if (/ Ready /.test((await cluster.tryKubectl('get node far --no-headers')).stdout)) return true
-    throw new Error(said)
+    throw new Error(printed)
   })
 const makePod = (name: string, nodeName: string) =>
   cluster.apply({
