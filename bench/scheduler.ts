@@ -102,6 +102,8 @@ async function prepare(workload: Workload, client: Client): Promise<void> {
   await inBatches(workload.nodes, async i => {
     const { metadata, status } = nodeDraft(workload, i)
     await client.create(Node, { metadata })
+    // New nodes are tainted until a controller has seen them ready, and there is none here.
+    await client.patch(Node, { name: metadata.name }, 'merge', { spec: { taints: null } })
     await client.patch(Node, { name: metadata.name }, 'merge', { status }, { subresource: 'status' })
   })
   const create = (count: number, name: string, shape: Workload['pod'] | undefined, more: (i: number) => object) =>
@@ -153,6 +155,7 @@ async function mixed(workload: Workload, client: Client, i: number): Promise<voi
   const name = `churn-${i}`
   const { metadata } = nodeDraft(workload, workload.nodes + i)
   await client.create(Node, { metadata: { ...metadata, name } })
+  await client.patch(Node, { name }, 'merge', { spec: { taints: null } })
   await client.create(Pod, podDraft(name, tooLarge))
   await client.create(Service, {
     metadata: { name, namespace },

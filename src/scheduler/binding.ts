@@ -80,17 +80,21 @@ function permitWith(plugin: Plugin, placement: Placement): Permission {
   }
 }
 
+interface BindingOptions {
+  waiting: WaitingRoom
+  extenders: readonly Extender[]
+  signal: AbortSignal
+}
+
 /** Waits where plugins want it, prepares and writes the binding. Throws when that fails. */
 export async function bind(
   placement: Placement,
   waits: ReadonlyMap<string, number>,
-  room: WaitingRoom,
-  extenders: readonly Extender[],
-  signal: AbortSignal,
+  { waiting, extenders, signal }: BindingOptions,
 ): Promise<Denied | undefined> {
   const { pod, node, profile } = placement
   if (waits.size) {
-    const verdict = await room.wait(pod, node.name, waits, signal)
+    const verdict = await waiting.wait(pod, node.name, waits, signal)
     if (!verdict.allowed) return verdict
   }
   for (const plugin of profile.preBinds) {

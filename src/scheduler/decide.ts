@@ -2,7 +2,7 @@
 // Source: pkg/scheduler/schedule_one.go, framework/types.go (FitError).
 import type { Random } from '../base/random.ts'
 import { type Answers, ask, type Prepared, scoreOf } from './answers.ts'
-import { type No, type Plugin, PluginError, type Refusal, type Rejected, skip } from './framework.ts'
+import { type Failure, type No, type Plugin, PluginError, type Refusal, type Rejected, skip } from './framework.ts'
 import type { NodeInfo, PodInfo } from './info.ts'
 import type { Nominations } from './nominations.ts'
 import type { Profile } from './profile.ts'
@@ -15,9 +15,17 @@ const minPercent = 5
 /** Fewer nodes are asked again faster than remembered. */
 const minNodesToRemember = 32
 
-type Outcome =
-  | { type: 'node'; node: NodeInfo; feasible: readonly NodeInfo[]; scores: Float64Array | undefined }
-  | { type: 'none'; blockedBy: ReadonlySet<string>; message: string }
+interface OneNode {
+  type: 'node'
+  node: NodeInfo
+  feasible: readonly NodeInfo[]
+  scores: Float64Array | undefined
+}
+interface NoNode {
+  type: 'none'
+  blockedBy: ReadonlySet<string>
+  message: string
+}
 
 /** Weighted scores of one plugin or extender, in the order of the feasible nodes. */
 export interface Scored {
@@ -25,7 +33,7 @@ export interface Scored {
   scores: Float64Array
 }
 
-export interface Decision {
+interface DecisionOf<Outcome> {
   pod: PodInfo
   outcome: Outcome
   /** Nodes there are. */
@@ -35,6 +43,13 @@ export interface Decision {
   others: No | undefined
   scored: readonly Scored[]
 }
+
+/** A decision for a node, and one without any. */
+type Chosen = DecisionOf<OneNode>
+export type NotChosen = DecisionOf<NoNode>
+export type Decision = Chosen | NotChosen
+
+export const isChosen = (decision: Decision): decision is Chosen => decision.outcome.type === 'node'
 
 export interface DecideOptions {
   profile: Profile
@@ -126,7 +141,7 @@ function prepareAgain(pod: PodInfo, prepared: readonly Prepared[], { profile, sn
  * Asks as if the pods nominated to the node, unless less important than this one, were there already; and as if they
  * were not, for they may never come.
  */
-export function askWith(
+function askWith(
   pod: PodInfo,
   node: NodeInfo,
   prepared: readonly Prepared[],
@@ -145,7 +160,7 @@ export function askWith(
 }
 
 /** As `askWith`, with states made anew for pods that have been taken away. */
-export function askAgain(pod: PodInfo, node: NodeInfo, prepared: readonly Prepared[], options: DecideOptions) {
+function askAgain(pod: PodInfo, node: NodeInfo, prepared: readonly Prepared[], options: DecideOptions) {
   return askWith(pod, node, prepareAgain(pod, prepared, options), options)
 }
 
@@ -258,6 +273,23 @@ function score(
     scored.push(extra)
   }
   return { scores, scored }
+}
+
+/** A decision without a node, as plugins see it that try to make room. */
+export function failureOf(found: Found, options: DecideOptions, narrow: Failure['narrow']): Failure {
+  const { pod, refusals, others, prepared } = found
+  const { snapshot } = options
+  const local = prepared.every(({ plugin }) => plugin.depends === 'node')
+  return {
+    refusals,
+    others,
+    snapshot,
+    local,
+    narrow,
+    take: (other, node) => (local ? node.removePod(other) : snapshot.take(other, node)),
+    put: (other, node) => (local ? node.addPod(other) : snapshot.put(other, node)),
+    ask: node => (local ? askWith : askAgain)(pod, node, prepared, options),
+  }
 }
 
 /** One of the best, each with equal chance. */

@@ -1,6 +1,7 @@
 // The scheduler: gives each new pod a node. framework.ts says how its rules plug in, plugins/ has the rules, config.ts
 // chooses among them, queue.ts says which pod is next, snapshot.ts is what decisions are made on, decide.ts makes one,
-// preempt.ts makes room for important pods, attempt.ts and binding.ts carry it out, scheduler.ts puts them together.
+// preempt.ts makes room for important pods, attempt.ts and binding.ts carry it out (attempts.ts has what attempts share),
+// scheduler.ts puts them together.
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'

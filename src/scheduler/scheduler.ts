@@ -14,7 +14,8 @@ import type { Client } from '../client/index.ts'
 import { Namespace } from '../kinds/core/namespace.ts'
 import { Node } from '../kinds/core/node.ts'
 import { Pod } from '../kinds/core/pod.ts'
-import { Attempt, type Outside } from './attempt.ts'
+import { Attempt } from './attempt.ts'
+import { Attempts, type Outside } from './attempts.ts'
 import type { SchedulerConfig } from './config.ts'
 import { type DecisionReport, Decisions, type Explanation } from './decisions.ts'
 import { Extender } from './extender.ts'
@@ -55,7 +56,7 @@ export class SchedulerLoop {
   readonly #nominations: Nominations
   readonly #decisions = new Decisions()
   readonly #outside: Outside
-  readonly #attempt: Attempt
+  readonly #attempts: Attempts
   readonly #startedAt: number
   #running = false
 
@@ -81,7 +82,7 @@ export class SchedulerLoop {
     })
     const extenders = config.extenders.map(extender => new Extender(extender, signal))
     this.#outside = { extenders, waiting, reporter: new Reporter({ client, clock, log, signal }) }
-    this.#attempt = new Attempt({
+    this.#attempts = new Attempts({
       ...options,
       ...this.#outside,
       snapshot: this.#snapshot,
@@ -242,7 +243,7 @@ export class SchedulerLoop {
   async #run(): Promise<void> {
     const { signal } = this.#options
     while (!signal.aborted) {
-      for (let i = 0; i < podsPerTurn && this.#attempt.binding < maxBinding; i++) {
+      for (let i = 0; i < podsPerTurn && this.#attempts.binding < maxBinding; i++) {
         const taken = this.#queue.take()
         if (!taken) {
           // In the same step as the look at the queue: what comes next starts a new run.
@@ -250,7 +251,7 @@ export class SchedulerLoop {
           this.#publish()
           return
         }
-        const work = this.#attempt.make(taken)
+        const work = new Attempt(this.#attempts, taken).run()
         if (work) await work
       }
       this.#publish()

@@ -81,6 +81,6 @@ describe('controllers and scheduler apart from the server', () => {
     assert.match(wrong.stderr, /--disable: there is no part "kubelet"; the parts are controller-manager, scheduler/)
     const none = await cluster.kutter('controller-manager')
     assert.equal(none.code, 2)
-    assert.match(none.stderr, /--kubeconfig is needed/)
+    assert.match(none.stderr, /--kubeconfig is required/)
   })
 })
