@@ -97,6 +97,7 @@ export const namesOf = (items: readonly Item[]): string[] => items.map(item => i
 interface TestServer {
   clock: VirtualClock
   core: ServerCore
+  serve: Serve
   /** A superuser. */
   admin: Caller
   as(name: string, ...groups: string[]): Caller
@@ -131,5 +132,5 @@ export async function openTestServer(t: TestContext, store: Store = openMemorySt
   const admin = as('admin', 'system:masters')
   await admin.create(Namespace, { metadata: { name: 'default' } })
   await admin.create(ServiceAccount, { metadata: { name: 'default' } })
-  return { clock, core, admin, as }
+  return { clock, core, serve, admin, as }
 }

@@ -5,6 +5,7 @@ import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import { settle } from '../base/clock.ts'
 import { matchesSelector, parseSelector } from '../api/labels.ts'
+import type { KubeObject } from '../api/kind.ts'
 import type { OperationOptions, WatchEvent } from '../api/operation.ts'
 import { ConfigMap } from '../kinds/core/configmap.ts'
 import { Namespace } from '../kinds/core/namespace.ts'
@@ -197,7 +198,7 @@ test('a watch from a future revision waits for it, and one from an expired revis
   })
   await future.done
   deepStrictEqual(
-    future.events.map(({ type, item }) => [type, (item.object as unknown as { reason: string }).reason]),
+    future.events.map(({ type, item }) => [type, (item.object as KubeObject & { reason?: string }).reason]),
     [['ERROR', 'Timeout']],
   )
   await rejects(startWatch(undefined, admin, { resourceVersion: 'x' }), { message: /ParseUint: parsing "x"/ })

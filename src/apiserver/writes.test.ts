@@ -3,6 +3,7 @@ import { deepStrictEqual, match, ok, rejects, strictEqual } from 'node:assert/st
 import { test } from 'node:test'
 import type { StatusError } from '../base/errors.ts'
 import type { Draft } from '../api/kind.ts'
+import type { Json } from '../api/schema/node.ts'
 import { Deployment } from '../kinds/apps/deployment.ts'
 import { ConfigMap } from '../kinds/core/configmap.ts'
 import { Namespace } from '../kinds/core/namespace.ts'
@@ -52,7 +53,7 @@ test('an invalid create is refused', async t => {
   const { admin } = await openTestServer(t)
   await admin.create(ConfigMap, { metadata: { name: 'a' } })
   const create = (body: unknown, namespace = 'default') =>
-    admin.ask('create', ConfigMap, { namespace, body: body as never })
+    admin.ask('create', ConfigMap, { namespace, body: body as Json })
   const table: [body: unknown, reason: string, message: RegExp][] = [
     [{ metadata: { name: 'a' } }, 'AlreadyExists', /^configmaps "a" already exists$/],
     [{ metadata: {} }, 'Invalid', /metadata.name: Required value: name or generateName is required/],
@@ -130,7 +131,7 @@ test('an update that names a version or UID is refused if the object has another
     message: 'configmaps "b" not found',
   })
   const update = (body: object) =>
-    admin.ask('update', ConfigMap, { namespace: 'default', name: 'a', body: body as never })
+    admin.ask('update', ConfigMap, { namespace: 'default', name: 'a', body: body as Json })
   await rejects(update({ metadata: { name: 'b' } }), {
     message: 'the name of the object (b) does not match the name on the URL (a)',
   })

@@ -34,7 +34,7 @@ export class StatusWriter {
     this.#writing ??= Promise.resolve().then(() => this.#drain())
   }
 
-  /** Resolves when the newest status is written. */
+  /** Resolves when the newest status is written, or refused for good. */
   async flush(): Promise<void> {
     await this.#writing
   }
@@ -55,6 +55,11 @@ export class StatusWriter {
         backoffMs = retryMs.first
       } catch (error) {
         if (isReason(error, 'NotFound')) continue
+        if (isReason(error, 'Invalid')) {
+          // It will not be taken the next time either, and the pod must not wait for it with its end.
+          log.error('pod status refused', { pod: nameOf(this.#pod), error })
+          continue
+        }
         log.warn('pod status not written, trying again', { pod: nameOf(this.#pod), why: messageOf(error) })
         this.#wanted ??= status
         // Rejects only when closed, which the loop's condition sees.
