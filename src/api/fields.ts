@@ -14,7 +14,7 @@ export type FieldSelector = readonly FieldRequirement[]
 
 /** Parses a field selector and checks its fields against the kind. Throws BadRequest. */
 export function parseFieldSelector(kind: AnyKind, text: string): FieldSelector {
-  // Syntax before fields.
+  // Syntax is checked before fields.
   const selector = parseTerms(text)
   for (const { field } of selector)
     if (!Object.hasOwn(kind.selectable, field) && !Object.hasOwn(common, field)) throw bad(unknownField(kind, field))
