@@ -1,14 +1,27 @@
-// Work that has to be done again whenever something changed. Whoever notices a change only wakes it; it never runs
-// twice at once, sees everything that was there when it began, and is repeated with back-off until it succeeds.
+// Work that has to be done again whenever something changed: the loop "wanted, running, again". Whoever notices a
+// change only wakes it; it never runs twice at once, and sees everything that was there when it began.
+//
+//            wake                    work done, not woken meanwhile
+//   idle ───────────► running ───────────────────────────────────────► idle
+//                      │   ▲
+//        woken meanwhile,  │
+//        or failed: after a pause
 import type { Clock } from './clock.ts'
 
-interface ChoreOptions {
+interface Retry {
   clock: Clock
-  /** Ends it; what runs is awaited by `settled`. */
-  signal: AbortSignal
-  retryMs: { first: number; most: number }
+  /** The pause after a failure doubles from the first to the longest. */
+  firstMs: number
+  mostMs: number
   /** Called with each failure; it must not throw. */
   failed(error: unknown): void
+}
+
+interface ChoreOptions {
+  /** Ends it; what runs is awaited by `settled`. */
+  signal?: AbortSignal
+  /** How it is repeated until it succeeds. Without it the work deals with its failures; one that escapes is a defect. */
+  retry?: Retry
 }
 
 export class Chore {
@@ -22,7 +35,7 @@ export class Chore {
     this.#work = work
   }
 
-  /** There is something to do, again. */
+  /** There is something to do, again. The work begins in a later microtask, so that changes that come together are one. */
   wake(): void {
     this.#wanted = true
     this.#running ??= Promise.resolve().then(() => this.#run())
@@ -34,20 +47,21 @@ export class Chore {
   }
 
   async #run(): Promise<void> {
-    const { clock, signal, retryMs, failed } = this.#options
-    let backoffMs = retryMs.first
-    while (this.#wanted && !signal.aborted) {
+    const { signal, retry } = this.#options
+    let pauseMs = retry?.firstMs ?? 0
+    while (this.#wanted && !signal?.aborted) {
       this.#wanted = false
       try {
         await this.#work()
-        backoffMs = retryMs.first
+        pauseMs = retry?.firstMs ?? 0
       } catch (error) {
-        if (signal.aborted) break
-        failed(error)
+        if (signal?.aborted) break
+        if (!retry) throw error
+        retry.failed(error)
         this.#wanted = true
         // Rejects only when aborted, which the loop's condition sees.
-        await clock.sleep(backoffMs, signal).catch(() => {})
-        backoffMs = Math.min(backoffMs * 2, retryMs.most)
+        await retry.clock.sleep(pauseMs, signal).catch(() => {})
+        pauseMs = Math.min(pauseMs * 2, retry.mostMs)
       }
     }
     this.#running = undefined

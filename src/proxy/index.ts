@@ -67,18 +67,22 @@ class ServiceProxy implements Proxy {
   readonly #leftOut = new Map<string, { why: string; cancel: () => void }>()
   /** UDP flows that the kernel has to forget, in conntrack's words. */
   readonly #staleUdp = new Set<string>()
+  readonly #programming: Chore
   readonly #forgetting: Chore
   /** The table is that of a former agent, or not there: it is made anew with the first services in it, all at once. */
   #fresh = true
-  #running: Promise<void> | undefined
 
   constructor(options: ProxyOptions) {
     this.#options = options
     const { clock, log, signal } = options
-    const failed = (error: unknown) => log.warn('cannot forget flows of UDP, trying again', { why: messageOf(error) })
-    this.#forgetting = new Chore({ clock, signal, retryMs: { first: retryMs, most: lookAgainMs }, failed }, () =>
-      this.#forgetUdp(),
-    )
+    const retry = (what: string, mostMs: number) => ({
+      clock,
+      firstMs: retryMs,
+      mostMs,
+      failed: (error: unknown) => log.warn(`cannot ${what}, trying again`, { why: messageOf(error) }),
+    })
+    this.#programming = new Chore({ signal, retry: retry('change the service rules', retryMs) }, () => this.#program())
+    this.#forgetting = new Chore({ signal, retry: retry('forget flows of UDP', lookAgainMs) }, () => this.#forgetUdp())
     this.#recorder = new EventRecorder(options.client, { component: 'kube-proxy', host: options.nodeName })
   }
 
@@ -94,50 +98,40 @@ class ServiceProxy implements Proxy {
       pods.follow(({ item }) => this.#touch(`${podPrefix}${objectKey(item.object)}`), 'kube-proxy'),
     ]
     signal.addEventListener('abort', () => stops.forEach(stop => stop()), { once: true })
-    this.#running ??= this.#drain()
+    this.#programming.wake()
     await this.settled()
     signal.throwIfAborted()
   }
 
-  async settled(): Promise<void> {
-    while (this.#running) await this.#running
+  settled(): Promise<void> {
+    return this.#programming.settled()
   }
 
   #touch(key: string): void {
     this.#dirty.add(key)
-    this.#running ??= this.#drain()
+    this.#programming.wake()
   }
 
-  async #drain(): Promise<void> {
-    const { signal, clock, log } = this.#options
+  async #program(): Promise<void> {
+    // One turn of the event loop gathers what changes together.
+    await new Promise<void>(resolve => setImmediate(resolve))
+    if (!this.#fresh && !this.#dirty.size) return
+    const keys = [...this.#dirty]
+    this.#dirty.clear()
+    // What failed before is tried apart from the others.
+    const suspects = keys.filter(key => this.#leftOut.has(key))
+    const sound = suspects.length ? keys.filter(key => !this.#leftOut.has(key)) : keys
     try {
-      // One turn of the event loop gathers what changes together.
-      await new Promise<void>(resolve => setImmediate(resolve))
-      while ((this.#fresh || this.#dirty.size) && !signal.aborted) {
-        const keys = [...this.#dirty]
-        this.#dirty.clear()
-        // What failed before is tried apart from the others.
-        const suspects = keys.filter(key => this.#leftOut.has(key))
-        const sound = suspects.length ? keys.filter(key => !this.#leftOut.has(key)) : keys
-        try {
-          await this.#apply(sound)
-          transactions.add({ result: 'ok' })
-        } catch (error) {
-          if (signal.aborted) return
-          transactions.add({ result: 'failed' })
-          log.error('cannot change the service rules', { why: messageOf(error) })
-          if (await this.#rebuild()) await this.#applyByHalves([...new Set([...sound, ...this.#dirty])])
-          else {
-            for (const key of keys) this.#dirty.add(key)
-            await clock.sleep(retryMs, signal).catch(() => {})
-            continue
-          }
-        }
-        for (const key of suspects) await this.#applyByHalves([key])
-      }
-    } finally {
-      this.#running = undefined
+      await this.#apply(sound)
+      transactions.add({ result: 'ok' })
+    } catch (error) {
+      if (this.#options.signal.aborted) return
+      transactions.add({ result: 'failed' })
+      this.#options.log.error('cannot change the service rules', { why: messageOf(error) })
+      await this.#rebuild(keys)
+      await this.#applyByHalves([...new Set([...sound, ...this.#dirty])])
     }
+    for (const key of suspects) await this.#applyByHalves([key])
   }
 
   /** One of many is at fault: finds it by halves, leaves it out, and programs all others. */
@@ -219,9 +213,9 @@ class ServiceProxy implements Proxy {
     return planService(service, slices, { nodeName, podCidr })
   }
 
-  // After a failed transaction nothing is known of the table but that it was left as it was: build it again. False
-  // when nothing at all can be written.
-  async #rebuild(): Promise<boolean> {
+  // After a failed transaction nothing is known of the table but that it was left as it was: build it again. Throws when
+  // nothing at all can be written; then the given keys are to be tried again, too.
+  async #rebuild(keys: readonly string[]): Promise<void> {
     const all = [...this.#applied.keys()]
     this.#applied.clear()
     this.#hairpin.clear()
@@ -229,10 +223,9 @@ class ServiceProxy implements Proxy {
     try {
       await this.#nft.apply(tableText(this.#options), this.#options.signal)
       this.#fresh = false
-      return true
-    } catch (error) {
-      this.#options.log.error('cannot rebuild the table', { why: messageOf(error) })
-      return false
+    } catch (cause) {
+      for (const key of keys) this.#dirty.add(key)
+      throw new Error(`cannot rebuild the table: ${messageOf(cause)}`, { cause })
     }
   }
 
