@@ -16,7 +16,7 @@ import { Pod } from '../src/kinds/core/pod.ts'
 import { ServiceAccount } from '../src/kinds/core/serviceaccount.ts'
 import { containerdPaths, ensureContainerd, stopEverything } from '../src/kubelet/containerd/index.ts'
 import { connectCri } from '../src/kubelet/cri/index.ts'
-import { criRuntime, startKubelet } from '../src/kubelet/index.ts'
+import { CriRuntime, startKubelet } from '../src/kubelet/index.ts'
 import { realMounts, run } from '../src/linux/index.ts'
 import { openMemoryStore } from '../src/store/index.ts'
 
@@ -153,7 +153,7 @@ async function throughKubelet(socket: string): Promise<{ each: number[]; burstMs
   for (const name of [namespace, 'kube-node-lease'])
     if (!(await client.find(Namespace, { name }))) await client.create(Namespace, { metadata: { name } })
   await client.create(ServiceAccount, { metadata: { name: 'default', namespace }, automountServiceAccountToken: false })
-  const runtime = criRuntime({ socket, clock, log: silentLog })
+  const runtime = new CriRuntime({ socket, clock, log: silentLog })
   const kubelet = await startKubelet({
     ...shared,
     client,

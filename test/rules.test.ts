@@ -48,8 +48,8 @@ const open = new Set(['base', 'kinds', 'api', 'wire'])
 /** Second faces inside a room. */
 const faces = new Set(['kubelet/containerd/index.ts', 'kubelet/cri/index.ts'])
 
-/** The engine's own tests need something written in it. */
-const allowedInTests: Readonly<Record<string, readonly string[]>> = { api: ['kinds'] }
+/** The engine's own tests need something written in it, and the rules of certificates some certificates. */
+const allowedInTests: Readonly<Record<string, readonly string[]>> = { api: ['kinds'], kinds: ['wire'] }
 
 const maxLines = 500
 
@@ -110,9 +110,6 @@ const knownCircles = new Set<string>([
   'kinds/core/claim-update-rules.ts kinds/core/persistentvolumeclaim.ts',
   'kinds/core/service-defaults.ts kinds/core/service.ts',
   'kinds/discovery/endpointslice-rules.ts kinds/discovery/endpointslice.ts',
-  'kubelet/runtime/exec.ts kubelet/runtime/runtime.ts',
-  'kubelet/images.ts kubelet/pod/context.ts',
-  'kubelet/server/logs.ts kubelet/server/server.ts kubelet/server/stats.ts kubelet/server/streams.ts',
   'kinds/admissionregistration/mutatingadmissionpolicy.ts kinds/admissionregistration/policy-rules.ts kinds/admissionregistration/validatingadmissionpolicy.ts',
   'kinds/admissionregistration/mutatingwebhookconfiguration.ts kinds/admissionregistration/validatingwebhookconfiguration.ts kinds/admissionregistration/webhook-rules.ts',
   'kinds/autoscaling/autoscaler-columns.ts kinds/autoscaling/autoscaler-rules.ts kinds/autoscaling/horizontalpodautoscaler-v2.ts',
@@ -191,9 +188,6 @@ const ownName = (clause: string) =>
 /** Of these rooms every definition of a kind is there for whoever needs it. */
 const offers = /^kinds\/[a-z]+\/[a-z0-9-]+(?<!-rules|-columns|-defaults|-warnings)\.ts$/
 
-/** Rooms with exports that nobody imports yet. The list may only shrink. */
-const idleRooms = new Set(['kubelet'])
-
 test('what is exported is imported somewhere', () => {
   const used = importedNames()
   const idle = files.filter(
@@ -203,15 +197,7 @@ test('what is exported is imported somewhere', () => {
       !used.has(`src/${file}#*`) &&
       exportsOf(texts.get(file)!).some(name => !used.has(`src/${file}#${name}`)),
   )
-  assert.deepEqual(
-    idle.filter(file => !idleRooms.has(roomOf(file))),
-    [],
-  )
-  for (const room of idleRooms)
-    assert.ok(
-      idle.some(file => roomOf(file) === room),
-      `${room} may leave the list`,
-    )
+  assert.deepEqual(idle, [])
 })
 
 function exportsOf(text: string): string[] {
@@ -263,4 +249,15 @@ test('time and chance come from base/', () => {
         ),
   )
   assert.deepEqual(breaches, [])
+})
+
+/** Casts past the type checker, in code and in tests. The numbers may only shrink. */
+const mostCasts = { code: 40, tests: 79 }
+
+test('types are cast past the checker in few places', () => {
+  const casts = (text: string) => text.match(/\bas unknown as\b|\bas never\b/g)?.length ?? 0
+  const count = { code: 0, tests: 0 }
+  for (const [file, text] of texts) count[file.endsWith('.test.ts') ? 'tests' : 'code'] += casts(text)
+  for (const where of ['code', 'tests'] as const)
+    assert.ok(count[where] <= mostCasts[where], `${count[where]} in ${where}, of which ${mostCasts[where]} may be`)
 })

@@ -1,4 +1,4 @@
-// Checks of single values that the rules of many kinds share: each yields what is wrong, worded as Kubernetes does.
+// Checks of single values that the rules of many kinds share. Each yields problems with the messages of Kubernetes.
 // Source: apimachinery pkg/api/validation, pkg/apis/meta/v1/validation.
 import { dnsLabelErrors, labelValueErrors, portErrors, portNameErrors, qualifiedNameErrors } from './names.ts'
 import type { LabelSelector } from './meta.ts'
@@ -7,29 +7,29 @@ import { parseCidr, parseIP } from './ip.ts'
 
 export type Problems = Iterable<Problem>
 
-/** Each sentence that `errors` has about a text, at `at`. */
+/** Yields each sentence of `errors` about a text as a problem of the field at `at`. */
 export function* named(errors: (text: string) => string[], text: string, at: Path): Problems {
   for (const error of errors(text)) yield at.invalid(text, error)
 }
 
-/** A text that must be there and that `errors` has nothing against. */
+/** Requires a text to be present and without `errors`. */
 export function* requiredName(errors: (text: string) => string[], text: string | undefined, at: Path): Problems {
   if (!text) yield at.required()
   else yield* named(errors, text, at)
 }
 
-/** Something that must not be absent, empty or zero. */
+/** Requires a value that is neither absent, empty nor zero. */
 export function* present(value: unknown, at: Path, detail = ''): Problems {
   const isEmpty = Array.isArray(value) ? value.length === 0 : !value
   if (isEmpty) yield at.required(detail)
 }
 
-/** One of a few texts. They are listed in the order given. */
+/** Requires one of a few texts, which the problem lists in the given order. */
 export function* supported(value: string | undefined, texts: readonly string[], at: Path): Problems {
   if (!texts.includes(value ?? '')) yield at.notSupported(value ?? '', texts)
 }
 
-/** One of a few texts; the empty one counts as missing. */
+/** Requires one of a few texts. An empty text is reported as missing. */
 export function* oneOf(value: string | undefined, texts: readonly string[], at: Path, detail = ''): Problems {
   if (!value) yield at.required(detail)
   else yield* supported(value, texts, at)
@@ -37,7 +37,7 @@ export function* oneOf(value: string | undefined, texts: readonly string[], at: 
 
 const negative = 'must be greater than or equal to 0'
 
-/** Numbers below zero, each at its own name below `at`. */
+/** Refuses numbers below zero, each at the field of its name below `at`. */
 export function* notNegative(counts: Readonly<Record<string, number | undefined>>, at: Path): Problems {
   for (const [field, count] of Object.entries(counts))
     if ((count ?? 0) < 0) yield at.field(field).invalid(count, negative)
@@ -61,14 +61,14 @@ export function* validateAnnotations(annotations: Readonly<Record<string, string
   if (bytes > maxAnnotationBytes) yield at.tooLong(maxAnnotationBytes)
 }
 
-/** A selector of labels; none is fine. */
+/** Checks a label selector, which may be absent. */
 export function* validateSelector(selector: LabelSelector | undefined, at: Path): Problems {
   yield* validateLabels(selector?.matchLabels, at.field('matchLabels'))
   for (const [i, requirement] of (selector?.matchExpressions ?? []).entries())
     yield* validateRequirement(requirement, at.field('matchExpressions').index(i))
 }
 
-/** One requirement of a selector of labels. */
+/** Checks one requirement of a label selector. */
 export function* validateRequirement(
   {
     key,
@@ -98,13 +98,13 @@ function* validateOperator(operator: string, values: readonly string[], at: Path
   }
 }
 
-/** A port by number or by name. */
+/** Checks a port, which is a number or a name. */
 export function* validatePort(port: number | string, at: Path): Problems {
   const errors = typeof port === 'number' ? portErrors(port) : portNameErrors(port)
   for (const error of errors) yield at.invalid(port, error)
 }
 
-/** An address of either family, in a spelling that cannot be taken for another address. */
+/** Checks an address of either family. Spellings that some programs read as another address are refused. */
 export function* validateIP(text: string, at: Path): Problems {
   const ip = parseIP(withoutZeros(text))
   if (!ip) yield at.invalid(text, 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)')
@@ -112,7 +112,7 @@ export function* validateIP(text: string, at: Path): Problems {
   else if (isMapped(ip)) yield at.invalid(text, 'must not be an IPv4-mapped IPv6 address')
 }
 
-/** A range of addresses, named by its first one. */
+/** Checks a range of addresses, which must be named by its first address. */
 export function* validateCIDR(text: string, at: Path): Problems {
   const [address = '', bits = ''] = text.split('/')
   const [ip, range] = [parseIP(withoutZeros(address)), parseCidr(withoutZeros(text))]
@@ -123,7 +123,7 @@ export function* validateCIDR(text: string, at: Path): Problems {
   else if (ip.value !== range.base) yield at.invalid(text, 'must not have bits set beyond the prefix length')
 }
 
-/** Leading zeros once made a number octal for some. */
+/** Some programs read numbers with leading zeros as octal. */
 const withoutZeros = (text: string) => (text.includes(':') ? text : text.replace(/(^|\.)0+(?=\d)/g, '$1'))
 
 const mappedPrefix = 0xffffn
@@ -132,5 +132,5 @@ const isMapped = (ip: { family: 4 | 6; value: bigint }) => ip.family === 6 && ip
 
 export const immutable = 'field is immutable'
 
-/** Namespaces are named by DNS labels. */
+/** The name of a namespace is a DNS label. */
 export const namespaceErrors = dnsLabelErrors

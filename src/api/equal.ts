@@ -1,4 +1,5 @@
-// Equality of JSON: objects have no order, lists have one, and an integer is the same as a number or a bigint.
+// Equality of JSON values: the order of members does not matter, the order of elements does, and an integer equals
+// itself as a number and as a bigint.
 import type { Json } from './schema/node.ts'
 
 export function equalJson(a: Json | undefined, b: Json | undefined): boolean {

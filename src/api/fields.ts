@@ -1,4 +1,4 @@
-// Field selectors: `status.phase=Running,spec.nodeName!=a`. Each kind says which fields may be named.
+// Field selectors, such as `status.phase=Running,spec.nodeName!=a`. Each kind lists the fields that may be selected by.
 // Source: apimachinery pkg/fields/selector.go.
 import { StatusError } from '../base/errors.ts'
 import { goQuote } from '../base/go-text.ts'
@@ -13,12 +13,19 @@ export type FieldSelector = readonly FieldRequirement[]
 
 /** Parses a field selector and checks its fields against the kind. Throws BadRequest. */
 export function parseFieldSelector(kind: AnyKind, text: string): FieldSelector {
-  // Sorted, so that of several faults the same one is reported whatever the order; syntax before fields.
-  const terms = splitTerms(text).sort()
-  const selector = terms.map(term => parseTerm(term, text))
+  // Syntax before fields.
+  const selector = parseTerms(text)
   for (const { field } of selector)
     if (!Object.hasOwn(kind.selectable, field) && !Object.hasOwn(common, field)) throw bad(unknownField(kind, field))
   return selector
+}
+
+/** Of any kind: what the fields are called is not looked at. Throws BadRequest. */
+export function parseTerms(text: string): FieldSelector {
+  // Sorted, so that of several faults the same one is reported whatever the order.
+  return splitTerms(text)
+    .sort()
+    .map(term => parseTerm(term, text))
 }
 
 function parseTerm(term: string, text: string): FieldRequirement {
@@ -28,10 +35,10 @@ function parseTerm(term: string, text: string): FieldRequirement {
   return { field, equal: operator !== '!=', value: unescape(value) }
 }
 
-/** Backslashes, commas and equals signs stand in a value behind a backslash, and nothing else does. */
+/** In a value, backslashes, commas and equals signs must follow a backslash, and no other characters may. */
 function unescape(value: string): string {
   return value.replace(/\\(.?)|[,=]/gsu, (sequence, character: string | undefined) => {
-    // Go prints the number of the character.
+    // Go prints the character as a number.
     if (character === undefined)
       throw bad(`invalid field selector: unescaped character in value: ${sequence.codePointAt(0)}`)
     if (character === '' || !'\\,='.includes(character))
@@ -60,7 +67,10 @@ export function matchesFields(kind: AnyKind, selector: FieldSelector, object: Ku
   })
 }
 
-/** '' where there is nothing to read, as in a stored object that lacks what its kind requires: one such object must not end a watch over all. */
+/**
+ * The value of a field, or '' when it cannot be read: an object stored without something that its kind requires must
+ * not end a watch over all objects.
+ */
 function valueOf(kind: AnyKind, field: string, object: KubeObject): string {
   const read = Object.hasOwn(common, field) ? common[field] : kind.selectable[field]
   try {
@@ -70,7 +80,7 @@ function valueOf(kind: AnyKind, field: string, object: KubeObject): string {
   }
 }
 
-/** The name that a selector pins down, if it does: then a get answers a list. */
+/** The only name that a selector allows, if any. A list of it is read like a single object. */
 export function selectedName(selector: FieldSelector): string | undefined {
   return selector.find(r => r.field === 'metadata.name' && r.equal)?.value
 }

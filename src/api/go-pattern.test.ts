@@ -1,9 +1,9 @@
-// What Go has against regular expressions.
+// Problems of regular expressions, as Go reports them.
 import { equal } from 'node:assert'
 import { test } from 'node:test'
 import { goPatternError } from './go-pattern.ts'
 
-test('what is wrong with a pattern', () => {
+test('a pattern that Go refuses has the error of Go', () => {
   const table: [pattern: string, error: string | undefined][] = [
     ['^[a-z]([-a-z0-9]*[a-z0-9])?$', undefined],
     ['(?i)(?P<year>\\d{4})|[^]\\]x]+?', undefined],

@@ -1,8 +1,8 @@
-// Regular expressions as Go knows them: what is wrong with one, in Go's words. It has no lookaround and no
-// backreferences, so that matching takes time in proportion to the text.
+// Checks regular expressions by the rules of Go, with Go's messages. Go has neither lookaround nor backreferences, so
+// that the time of a match is proportional to the text.
 // Source: RE2 syntax (https://github.com/google/re2/wiki/Syntax); Go's regexp/syntax.
 
-/** What Go has against a pattern, if anything. */
+/** The error of Go for a pattern; undefined for a valid one. */
 export function goPatternError(pattern: string): string | undefined {
   const error = scan(pattern)
   return error && `error parsing regexp: ${error}`
@@ -14,13 +14,13 @@ const group = /^\((?:\?(?:[imsU]*(?:-[imsU]+)?(?::|\))|P?<\w+>))?/
 
 function scan(pattern: string): string | undefined {
   let open = 0
-  /** What a repetition would repeat: nothing yet, something, or a repetition, as it is written. */
+  /** The text that a repetition would repeat, and whether it is a repetition itself; undefined at the beginning. */
   let before: { text: string; isRepetition: boolean } | undefined
   for (let rest = pattern; rest; ) {
     const repeat = repetition.exec(rest)?.[0]
     if (repeat) {
       if (!before) return `missing argument to repetition operator: \`${repeat}\``
-      // A question mark after a repetition makes it take as little as it can.
+      // A question mark after a repetition makes it match as little as possible.
       if (before.isRepetition) return `invalid nested repetition operator: \`${before.text}${repeat}\``
       const lazy = rest[repeat.length] === '?' ? '?' : ''
       before = { text: repeat + lazy, isRepetition: true }
@@ -50,7 +50,7 @@ function tokenOf(rest: string): { text: string } | { error: string } {
     case '\\': {
       if (rest === '\\') return { error: 'trailing backslash at end of expression: ``' }
       const text = escape.exec(rest)?.[0]
-      // \1 to \7 alone would refer to a group.
+      // \1 to \7 would be references to groups.
       if (!text || /^\\[1-7]$/.test(text)) return { error: `invalid escape sequence: \`${rest.slice(0, 2)}\`` }
       return { text }
     }

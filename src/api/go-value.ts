@@ -1,5 +1,5 @@
-// Objects as Kubernetes shows them inside of problems: the JSON of its internal Go structs, with Go's names for
-// fields and every field there, set or not.
+// Formats objects as Kubernetes shows them in problems: the JSON of its internal Go structs, with Go's names of fields,
+// and with all fields, set or not.
 // Source: apimachinery validation/field/errors.go (ErrorBody), pkg/apis/*/types.go.
 import { Printed } from './path.ts'
 import { plainZero } from './schema/decode.ts'
@@ -8,36 +8,36 @@ import type { Json, JsonObject, Node, Struct } from './schema/node.ts'
 
 type Read = JsonObject
 
-/** A struct for a problem to show, on one line. Absent shows as null. */
+/** A struct on one line, for a problem. An absent one is null. */
 export const goStruct = (schema: Struct, value: object | undefined): Printed =>
   new Printed(value === undefined ? 'null' : escaped(JSON.stringify(goFields(schema, value as Read))))
 
-/** A list of structs for a problem to show. */
+/** A list of structs on one line, for a problem. */
 export const goStructs = (schema: Struct, values: readonly object[] | undefined): Printed =>
   new Printed(values === undefined ? 'null' : escaped(JSON.stringify(values.map(v => goFields(schema, v as Read)))))
 
-/** A struct over many lines, as it is compared. */
+/** A struct on many lines, for a comparison. */
 export const goLines = (schema: Struct, value: object): string[] =>
   escaped(JSON.stringify(goFields(schema, value as Read), null, 1)).split('\n')
 
-/** Go escapes what would end a script. */
+/** Go escapes characters that could end a script in HTML. */
 const escaped = (text: string) => text.replace(/[<>&]/g, c => `\\u00${c.charCodeAt(0).toString(16)}`)
 
 function goFields(schema: Struct, value: Read): Json {
-  // Metadata and selectors are the same inside and out: their fields have JSON names, and zero is left out.
+  // Metadata and selectors have no internal structs: their fields have JSON names, and zero values are left out.
   if (schema.name.startsWith('meta.')) return value as Json
   const out: JsonObject = {}
   for (const [name, node] of inOrder(schema)) {
     if (newer.has(`${schema.name}.${name}`)) continue
     const field = goValue(node, asGiven(value, name))
-    // Metadata is embedded: its fields stand among those of the struct.
+    // Metadata is embedded, so its fields are among those of the struct.
     if (name === 'metadata') Object.assign(out, field)
     else out[names[`${schema.name}.${name}`] ?? names[name] ?? capital(name)] = field
   }
   return out
 }
 
-/** Fields that stand elsewhere inside than in the API: by struct, what, and behind what. */
+/** Fields at another place in the internal struct than in the API: for each struct the field, and the one before it. */
 const moved: Readonly<Record<string, readonly [field: string, behind: string]>> = {
   'core.v1.Volume': ['quobyte', 'rbd'],
 }
@@ -73,7 +73,7 @@ const zero = (node: Node): Json => (node.optional ? null : plainZero(node))
 
 const capital = (name: string) => name.charAt(0).toUpperCase() + name.slice(1)
 
-/** Names that are more than their JSON name with a capital, some in one struct only. */
+/** Names that differ from the JSON name with a capital letter; some are of one struct only. */
 const names: Readonly<Record<string, string>> = {
   apiGroup: 'APIGroup',
   apiGroups: 'APIGroups',
@@ -136,7 +136,7 @@ const names: Readonly<Record<string, string>> = {
   'core.v1.RBDVolumeSource.user': 'RadosUser',
 }
 
-/** Fields that came after 1.36, whose problems these are: it does not show them. */
+/** Fields that are newer than 1.36, whose messages these are. They are not shown. */
 const newer = new Set([
   'core.v1.ConfigMapVolumeSource.defaultUser',
   'core.v1.DownwardAPIVolumeFile.user',

@@ -1,9 +1,9 @@
-// Integers of 64 bits as Go parses them from text. Source: strconv.ParseInt with base 10.
+// Parses integers of 64 bits like Go. Source: strconv.ParseInt with base 10.
 
 export const minInt64: bigint = -(2n ** 63n)
 export const maxInt64: bigint = 2n ** 63n - 1n
 
-/** Exact, since a number holds integers only up to 2^53; undefined for anything else than an integer of 64 bits. */
+/** The integer as a bigint, since a number is exact only up to 2^53; undefined for any other text. */
 export function parseInt64(text: string | undefined): bigint | undefined {
   if (text === undefined || text.length > 64 || !/^[+-]?\d+$/.test(text)) return undefined
   const value = BigInt(text.replace('+', ''))

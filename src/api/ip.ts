@@ -1,4 +1,4 @@
-// IPv4 and IPv6 addresses and CIDR ranges, as numbers.
+// Parses and formats IPv4 and IPv6 addresses, and ranges in CIDR form, as numbers.
 import { isIPv4, isIPv6 } from 'node:net'
 
 export interface Cidr {
@@ -11,7 +11,7 @@ export interface Cidr {
   size: bigint
 }
 
-/** An address as a number, or undefined when the text is none. */
+/** Parses an address; undefined for any other text. */
 export function parseIP(text: string): { family: 4 | 6; value: bigint } | undefined {
   if (isIPv4(text)) return { family: 4, value: text.split('.').reduce((sum, part) => sum * 256n + BigInt(part), 0n) }
   if (!isIPv6(text) || text.includes('%')) return undefined
@@ -28,12 +28,12 @@ export function parseIP(text: string): { family: 4 | 6; value: bigint } | undefi
   }
 }
 
-/** 4 or 6 of an address, undefined of anything else. */
+/** The family of an address; undefined for any other text. */
 export const ipFamily = (text: string): 4 | 6 | undefined => parseIP(text)?.family
 
 const hexPair = (value: bigint) => `${(value >> 16n).toString(16)}:${(value & 0xffffn).toString(16)}`
 
-/** The usual spelling of an address. */
+/** Formats an address in its canonical spelling. Source: RFC 5952. */
 export function formatIP(family: 4 | 6, value: bigint): string {
   if (family === 4) return [24n, 16n, 8n, 0n].map(shift => (value >> shift) & 255n).join('.')
   const groups = Array.from({ length: 8 }, (_, i) => ((value >> BigInt(112 - 16 * i)) & 0xffffn).toString(16))
@@ -45,7 +45,7 @@ export function formatIP(family: 4 | 6, value: bigint): string {
   return `${text.slice(0, run.index)}::${text.slice(run.index + run[0].length).replace(/^:/, '')}`
 }
 
-/** A range such as 10.96.0.0/16, or undefined when the text is none. */
+/** Parses a range such as 10.96.0.0/16; undefined for any other text. */
 export function parseCidr(text: string): Cidr | undefined {
   const [address = '', length = ''] = text.split('/')
   const ip = parseIP(address)

@@ -1,5 +1,5 @@
-// The small JSONPath of columns and scale paths: `.spec.replicas`, `.metadata.labels.app\.io/x`,
-// `.status.conditions[?(@.type=="Ready")].status`, `[0]`, `[*]`. The whole dialect is kubectl's, in its room.
+// The part of JSONPath that columns and scale paths use: `.spec.replicas`, `.metadata.labels.app\.io/x`,
+// `.status.conditions[?(@.type=="Ready")].status`, `[0]`, `[*]`.
 import type { Json, JsonObject } from './schema/node.ts'
 
 type Step = { field: string } | { index: number } | { all: true } | { where: string[]; equals: string }
@@ -7,7 +7,7 @@ type Step = { field: string } | { index: number } | { all: true } | { where: str
 const compiled = new Map<string, Step[]>()
 const maxCompiled = 2_000
 
-/** Splits a path into steps. Throws on what this dialect does not have. */
+/** Splits a path into steps. Throws for syntax that is not supported. */
 function compilePath(path: string): Step[] {
   const known = compiled.get(path)
   if (known) return known
@@ -30,12 +30,12 @@ function compilePath(path: string): Step[] {
   return steps
 }
 
-/** Every value at a path. */
+/** All values at a path. */
 export function readAll(value: unknown, path: string): Json[] {
   return compilePath(path).reduce<Json[]>((values, step) => values.flatMap(v => take(v, step)), [value as Json])
 }
 
-/** The first value at a path. */
+/** The first value at a path; undefined without one. */
 export const readPath = (value: unknown, path: string): Json | undefined => readAll(value, path)[0]
 
 function take(value: Json, step: Step): Json[] {
@@ -52,7 +52,7 @@ function take(value: Json, step: Step): Json[] {
   )
 }
 
-/** Sets the value at a path of plain fields, making objects on the way. */
+/** Sets the value at a path of plain fields, and creates objects on the way. */
 export function writePath(target: object, path: string, value: Json): void {
   const fields = compilePath(path).map(step => ('field' in step ? step.field : ''))
   let object = target as JsonObject

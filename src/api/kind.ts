@@ -1,5 +1,5 @@
-// A kind: everything the engine needs to know about one sort of object, in one value. The API server, the
-// client, controllers and kubectl all work from it; built-in kinds and custom ones are the same thing.
+// A kind: everything the engine needs for one sort of object, in one value. API server, client and controllers all use
+// it. Kinds of extensions, such as metrics.k8s.io, are defined in the same way as built-in ones.
 import type { Path, Problem } from './path.ts'
 import { string, struct } from './schema/build.ts'
 import type { Fields, Infer, Mutable, Struct, JsonObject } from './schema/node.ts'
@@ -10,30 +10,33 @@ export type { Draft, Of } from './schema/node.ts'
 const allVerbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'] as const
 type Verb = (typeof allVerbs)[number]
 
-/** What every object has. */
+/** The fields that every object has. */
 export interface KubeObject {
   readonly apiVersion: string
   readonly kind: string
   readonly metadata: ObjectMeta
 }
 
+/** JSON that is an object, for where its shape is no question any more: the same value, not a copy. */
+export const asObject = (value: object): Mutable<KubeObject> => value as Mutable<KubeObject>
+
 /** One column of `kubectl get`. `value` is a JSONPath without braces (`.spec.replicas`) or computes the cell. */
 export interface Column<T = KubeObject> {
   name: string
   type: 'string' | 'integer' | 'date' | 'boolean' | 'number'
   value: string | ((object: T, now: number) => string | number | boolean | null)
-  /** Above 0: shown only with -o wide. */
+  /** Whether the column is shown only with -o wide. */
   wide?: boolean
   doc?: string
   /** OpenAPI format of the cell. */
   format?: string
 }
 
-/** Where /scale finds its numbers: JSONPaths. */
+/** JSONPaths of the fields that the subresource scale shows and changes. */
 interface ScalePaths {
   spec: string
   status: string
-  /** A label selector in text form, or a LabelSelector object. */
+  /** The path of a label selector, as text or as a LabelSelector. */
   selector: string
 }
 
@@ -41,7 +44,7 @@ interface KindOptions<F extends Fields> {
   group: string
   version: string
   kind: string
-  /** '' for kinds that are only bodies (Scale, Eviction) and have no path of their own. */
+  /** The plural in paths; '' for kinds that are only bodies, such as Scale and Eviction. */
   plural: string
   scope: 'Namespaced' | 'Cluster'
   doc: string
@@ -50,49 +53,53 @@ interface KindOptions<F extends Fields> {
   shortNames?: readonly string[]
   categories?: readonly string[]
   verbs?: readonly Verb[]
-  /** Subresources besides `status` and `scale`, by name. */
+  /** Names of subresources other than `status` and `scale`. */
   subresources?: readonly string[]
-  /** It has a /status subresource: spec and status are written separately, and generation counts spec changes. */
+  /**
+   * Whether it has a subresource status. Then spec and status are written apart, and generation counts spec changes.
+   */
   status?: boolean
   scale?: ScalePaths
-  /** metadata.generation counts changes of everything but metadata and status: from 1, or from 0 (`changes`). */
+  /** Whether metadata.generation counts changes other than of metadata and status: from 1, or with `changes` from 0. */
   generation?: boolean | 'changes'
-  /** Fields that nobody owns, as paths of names. */
+  /** Paths of fields that no manager owns. */
   unowned?: readonly (readonly string[])[]
-  /** Metadata that a write through /status does not change. */
+  /** Fields of metadata that a write to the subresource status does not change. */
   statusKeeps?: readonly (keyof ObjectMeta)[]
-  /** A delete that names no policy leaves the dependents, and says this, if anything, to the client. */
+  /** Set if a deletion without a policy orphans dependents, perhaps with a warning to the client. */
   orphansByDefault?: { warning?: string }
-  /** PUT of an object that is not there creates it. */
+  /** Whether an update of an object that does not exist creates it. */
   createOnUpdate?: boolean
-  /** What is prepared on creation has defaults that follow from it. */
+  /** Whether `defaults` depend on what `prepare` sets, so that they are computed again after it. */
   completesAgain?: boolean
-  /** Whether something besides metadata.finalizers holds an object in deletion back. */
+  /** Whether something other than metadata.finalizers keeps a terminating object stored. */
   isHeld?(object: Infer<F> & KubeObject): boolean
+  /** Notes in the object that its deletion has begun, where it says so by more than its deletion timestamp. */
+  terminating?(object: Mutable<Infer<F> & KubeObject>): void
   /** What a client should mend though the object is accepted; sent as Warning headers. */
   warnings?(object: Infer<F> & KubeObject, old: (Infer<F> & KubeObject) | undefined, at: Path): Iterable<string>
-  /** What a row of a table says of its object besides the cells: that it is done, so that clients may leave it out. */
+  /** The conditions of a table row, such as that the object is completed, so that clients may hide it. */
   rowConditions?(object: Infer<F> & KubeObject): JsonObject[] | undefined
-  /** Why clients should ask for another kind; a Warning header of every answer. */
+  /** Why the kind should not be used any more. It is sent as a Warning header with every response. */
   deprecated?: string
-  /** A delete answers with the object instead of a Status. */
+  /** Whether a deletion returns the object instead of a Status. */
   returnsDeleted?: boolean
-  /** PUT without a resourceVersion is refused. */
+  /** Whether an update without a resourceVersion is refused. */
   conditionalUpdate?: boolean
-  /** Deletion in two steps: how many seconds the object has to end in order; 0 is at once. */
+  /** Makes deletion graceful: returns how many seconds an object has to terminate, or 0 to remove it at once. */
   gracePeriod?(object: Infer<F> & KubeObject, asked: number | undefined): number
   columns?: readonly Column<Infer<F> & KubeObject>[]
-  /** False for a kind whose table has no column for the age. */
+  /** False for a kind whose table has no column with the age. */
   age?: boolean
-  /** Fields that field selectors may name besides metadata.name and metadata.namespace. */
+  /** Fields for field selectors, in addition to metadata.name and metadata.namespace. */
   selectable?: Readonly<Record<string, (object: Infer<F> & KubeObject) => string>>
-  /** What is said of a field that selectors may not name, where it is worded differently. */
+  /** The message for another field in a field selector, if it is not the usual one. */
   unknownSelector?(field: string): string
-  /** Defaults that depend on other fields; the schema holds the plain ones. Changes the object in place. */
+  /** Sets defaults that depend on other fields, in place. Plain ones are in the schema. */
   defaults?(object: Mutable<Infer<F> & KubeObject>): void
   /**
-   * Sets what only the server may set, on create (`old` undefined) and update. Changes `object` in place. It may warn,
-   * whether the object is accepted or not.
+   * Sets what only the server may set, in place, on creation (`old` is undefined) and on update. It may warn even if
+   * the object is refused later.
    */
   prepare?(
     object: Mutable<Infer<F> & KubeObject>,
@@ -100,32 +107,34 @@ interface KindOptions<F extends Fields> {
     now: string,
     warn: (text: string) => void,
   ): void
-  /** A new object keeps the status it comes with. */
+  /** Whether a new object keeps the status that the client sent. */
   keepsStatus?: boolean
-  /** `validate` checks every field by itself; the schema only describes them. */
+  /** Whether `validate` checks all fields, so that rules of the schema are not checked. */
   explicit?: boolean
-  /** `any`: finalizers without a domain may be any, not only those that Kubernetes knows. */
+  /** With `any`, finalizers without a domain may have other names than those of Kubernetes. */
   finalizers?: 'any'
-  /** What is wrong with an object, new or (with `old`) changed; the schema has already checked each field alone. */
+  /** Yields the problems of an object that is new or, with `old`, changed. The schema has checked each field alone. */
   validate?(object: Infer<F> & KubeObject, at: Path, old: (Infer<F> & KubeObject) | undefined): Iterable<Problem>
-  /** What may not change, after `validate`. */
+  /** Yields the problems of a change, after `validate`. */
   validateUpdate?(object: Infer<F> & KubeObject, old: Infer<F> & KubeObject, at: Path): Iterable<Problem>
-  /** What is wrong with a change through /status, in the place of `validate` and `validateUpdate`. */
+  /** Yields the problems of a change through the subresource status, instead of `validate` and `validateUpdate`. */
   validateStatus?(object: Infer<F> & KubeObject, old: Infer<F> & KubeObject, at: Path): Iterable<Problem>
-  /** The kind whose objects these are in other words; they are stored as that kind. */
+  /** Set for a kind whose objects are stored as another kind. */
   view?: KindView
-  /** Checks of a name beyond a DNS subdomain; returns what is wrong with it. */
+  /** Returns the problems of a name, if it must be anything else than a DNS subdomain. */
   validateName?(name: string): string[]
-  /** A name that is asked for by generateName is that and no more. */
+  /** Whether generateName is taken as the name itself, without a random suffix. */
   bareGenerateName?: boolean
 }
 
-/** How one kind shows the objects of another. Both directions get and give whole objects and change nothing in place. */
+/**
+ * How one kind shows the objects of another. Both functions take and return whole objects, and change nothing in place.
+ */
 export interface KindView {
   of: AnyKind
   toStored(object: KubeObject): object
   fromStored(object: KubeObject): object
-  /** Names of fields in field selectors, as the stored kind has them. */
+  /** For each field in a field selector, its name in the stored kind. */
   fields: Readonly<Record<string, string>>
 }
 
@@ -142,6 +151,7 @@ export interface Kind<T extends KubeObject = KubeObject>
     | 'validateUpdate'
     | 'validateStatus'
     | 'isHeld'
+    | 'terminating'
     | 'rowConditions'
     | 'warnings'
   > {
@@ -163,22 +173,23 @@ export interface Kind<T extends KubeObject = KubeObject>
   validateUpdate?(object: T, old: T, at: Path): Iterable<Problem>
   validateStatus?(object: T, old: T, at: Path): Iterable<Problem>
   isHeld?(object: T): boolean
+  terminating?(object: Mutable<T>): void
   rowConditions?(object: T): JsonObject[] | undefined
   warnings?(object: T, old: T | undefined, at: Path): Iterable<string>
 }
 
-/** Any kind, where the type of its objects does not matter. */
+/** A kind whose type of objects does not matter. */
 // biome-ignore lint: variance makes a common supertype impossible
 // oxlint-disable-next-line typescript/no-explicit-any
 export type AnyKind = Kind<any>
 
-/** The objects of a kind. */
+/** The type of a kind's objects. */
 export type ObjectOf<K> = K extends Kind<infer T> ? T : never
 
-/** `apps/v1`, or `v1` for the core group. */
+/** Joins group and version: `apps/v1`, or `v1` for the core group. */
 export const apiVersionOf = (group: string, version: string): string => (group ? `${group}/${version}` : version)
 
-/** Splits `apps/v1`. */
+/** Splits `apps/v1`, or `v1` of the core group. */
 export function parseApiVersion(apiVersion: string): { group: string; version: string } {
   const slash = apiVersion.indexOf('/')
   return slash < 0
@@ -186,7 +197,7 @@ export function parseApiVersion(apiVersion: string): { group: string; version: s
     : { group: apiVersion.slice(0, slash), version: apiVersion.slice(slash + 1) }
 }
 
-/** Writes a kind down. */
+/** Defines a kind. apiVersion, kind and metadata are added to its fields. */
 export function defineKind<const F extends Fields>(options: KindOptions<F>): Kind<Infer<F> & KubeObject> {
   type T = Infer<F> & KubeObject
   const { fields, ...rest } = options
@@ -200,7 +211,7 @@ export function defineKind<const F extends Fields>(options: KindOptions<F>): Kin
       doc: 'Standard metadata of the object: its name, namespace, labels and annotations, and what the server keeps about it.',
     }),
     ...fields,
-  }) as unknown as Struct<T>
+  }) as Struct<T>
   return {
     ...rest,
     singular: options.singular ?? options.kind.toLowerCase(),
@@ -214,10 +225,10 @@ export function defineKind<const F extends Fields>(options: KindOptions<F>): Kin
     columns: options.columns ?? [],
     selectable: options.selectable ?? {},
     schema,
-  } as unknown as Kind<T>
+  } as Kind<T>
 }
 
-/** `core.v1.Pod`: the package is the group's first word. */
+/** The name of a kind's schema, such as `core.v1.Pod`. The package is the first word of the group. */
 function schemaName(group: string, version: string, kind: string): string {
   return `${group === '' ? 'core' : group.split('.')[0]}.${version}.${kind}`
 }

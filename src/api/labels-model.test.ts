@@ -1,4 +1,4 @@
-// Selectors against a matcher that is too plain to be wrong, in both of their forms and through their text.
+// Selectors are compared with a matcher that is simple enough to be right, in both forms and by their text.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -24,13 +24,13 @@ interface Requirement {
 
 const key = fc.constantFrom('a', 'b', 'example.com/c', 'in', 'notin', 'gt')
 const word = fc.constantFrom('x', 'y', 'z', 'in', '', '1', '20')
-/** Around where a double no longer tells integers apart, and where an int64 ends. */
+/** Integers near the limits of a double and of an int64. */
 const whole = fc.oneof(
   fc.integer({ min: -30, max: 30 }).map(BigInt),
   fc.bigInt({ min: 2n ** 53n - 2n, max: 2n ** 53n + 4n }),
   fc.bigInt({ min: 2n ** 63n - 2n, max: 2n ** 63n + 1n }),
 )
-// A minus cannot begin the value of a label.
+// The value of a label cannot begin with a minus.
 const label = fc.oneof(word, whole.filter(n => n >= 0n).map(String))
 const labels: fc.Arbitrary<Labels> = fc.dictionary(key, label, { maxKeys: 4 })
 const isInt64 = (text: string) => /^-?\d+$/.test(text) && BigInt.asIntN(64, BigInt(text)) === BigInt(text)
@@ -63,7 +63,7 @@ function naive({ key: name, operator, values }: Requirement, has: Labels): boole
   return operator === 'Gt' ? BigInt(value) > BigInt(values[0]!) : BigInt(value) < BigInt(values[0]!)
 }
 
-/** One of the ways to write a requirement down; `style` chooses. */
+/** Writes a requirement in one of its forms, which `style` chooses. */
 function written({ key: name, operator, values }: Requirement, style: number): string {
   const gap = ['', ' ', '  '][style % 3]!
   const [value = ''] = values
@@ -85,7 +85,7 @@ function written({ key: name, operator, values }: Requirement, style: number): s
   }
 }
 
-test('a selector in text form matches what its requirements match one by one', () => {
+test('a selector in text form matches what each of its requirements matches', () => {
   fc.assert(
     fc.property(requirements, labels, fc.array(fc.nat({ max: 11 }), { minLength: 4 }), (list, has, styles) => {
       const text = list.map((requirement, i) => written(requirement, styles[i]!)).join(',')
@@ -99,7 +99,7 @@ test('a selector in text form matches what its requirements match one by one', (
   )
 })
 
-test('the selector of an object matches what its requirements match, and its text says the same', () => {
+test('the selector of an object matches what its requirements match, and so does its text', () => {
   const pairs = fc.dictionary(key, word, { maxKeys: 2 })
   fc.assert(
     fc.property(pairs, fc.array(fc.oneof(setBased, existence), { maxLength: 3 }), labels, (matchLabels, list, has) => {
@@ -131,7 +131,7 @@ test('the text of a selector keeps the form of each requirement, sorted by key',
   assert.equal(text, 'B,a=2,a notin (p,q),b=1,c in (y),!d')
 })
 
-/** What was thrown, or undefined. */
+/** The value that was thrown, or undefined. */
 function refusal(parse: () => unknown): unknown {
   try {
     parse()
@@ -175,10 +175,10 @@ test('any text is a selector or a BadRequest', () => {
   )
 })
 
-/** How a value is written in a field selector. */
+/** Escapes a value for a field selector. */
 const escaped = (value: string) => value.replace(/[\\,=]/g, '\\$&')
 
-test('a field selector matches what its terms match one by one, whatever characters its values have', () => {
+test('a field selector matches what each of its terms matches, whatever characters the values have', () => {
   const pod = (nodeName: string, phase: string) => ({
     apiVersion: 'v1',
     kind: 'Pod',
@@ -213,7 +213,7 @@ test('a field selector matches what its terms match one by one, whatever charact
   )
 })
 
-test('a field selector that cannot be read is refused in the words of Kubernetes, its syntax before its fields', () => {
+test('a malformed field selector is refused with the message of Kubernetes, syntax before fields', () => {
   const table: [text: string, message: string][] = [
     ['a', "invalid selector: 'a'; can't understand 'a'"],
     ['spec.none=1,b', "invalid selector: 'spec.none=1,b'; can't understand 'b'"],

@@ -4,7 +4,7 @@ import { matches, matchesSelector, parseSelector, selectorOf, selectorText } fro
 
 const labels = { app: 'web', tier: 'front', version: '3' }
 
-test('selectors in text form', () => {
+test('selectors in text form are parsed and matched', () => {
   const table: [string, boolean][] = [
     ['', true],
     ['app=web', true],
@@ -23,13 +23,13 @@ test('selectors in text form', () => {
   for (const [text, expected] of table) assert.equal(matchesSelector(parseSelector(text), labels), expected, text)
 })
 
-test('what is no selector is refused as BadRequest', () => {
+test('text that is not a selector is refused as BadRequest', () => {
   for (const text of ['a in b', 'a=b c', '=x', 'a in (b', 'a b', '-a=b']) {
     assert.throws(() => parseSelector(text), { reason: 'BadRequest' }, text)
   }
 })
 
-test('selectors of objects', () => {
+test('selectors of objects are matched', () => {
   assert.equal(matches(undefined, labels), false)
   assert.equal(matches({}, labels), true)
   assert.equal(

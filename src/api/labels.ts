@@ -1,5 +1,5 @@
-// Label selectors: the text form of query parameters and the object form inside specs. Both become a list of
-// requirements that must all hold. Source: apimachinery pkg/labels/selector.go.
+// Label selectors, in the text form of query parameters and in the object form of specs. Both become a list of
+// requirements, which must all be met. Source: apimachinery pkg/labels/selector.go.
 import { StatusError } from '../base/errors.ts'
 import { goQuote } from '../base/go-text.ts'
 import { holdsForIntegers, parseInt64 } from './int64.ts'
@@ -16,7 +16,7 @@ interface Requirement {
 }
 export type Selector = readonly Requirement[]
 
-/** Whether labels meet a selector in text-parsed form. */
+/** Whether labels meet all requirements of a selector. */
 export function matchesSelector(selector: Selector, labels: Labels | undefined): boolean {
   return selector.every(requirement => holds(requirement, labels?.[requirement.key]))
 }
@@ -42,7 +42,7 @@ function holds({ operator, values }: Requirement, value: string | undefined): bo
 const objectOperators: Record<string, Operator> = { In: 'in', NotIn: 'notin', Exists: 'exists', DoesNotExist: '!' }
 const converted = new WeakMap<object, Selector>()
 
-/** The selector an object carries. An absent one selects nothing (undefined), an empty one everything. */
+/** The requirements of an object's selector. They are undefined for an absent one, which selects nothing. */
 export function selectorOf(selector: LabelSelector | undefined): Selector | undefined {
   if (!selector) return undefined
   let result = converted.get(selector)
@@ -64,18 +64,18 @@ export function selectorOf(selector: LabelSelector | undefined): Selector | unde
   return result
 }
 
-/** Whether labels meet the selector an object carries; an absent selector matches nothing. */
+/** Whether labels meet an object's selector. An absent one matches nothing, an empty one everything. */
 export function matches(selector: LabelSelector | undefined, labels: Labels | undefined): boolean {
   const requirements = selectorOf(selector)
   return requirements !== undefined && matchesSelector(requirements, labels)
 }
 
-/** Whether labels have every pair of `wanted` (Service and ReplicationController selectors). */
+/** Whether labels have all pairs of `wanted`, the form of selectors in Services and ReplicationControllers. */
 export function matchesPairs(wanted: Labels | undefined, labels: Labels | undefined): boolean {
   return Object.entries(wanted ?? {}).every(([key, value]) => labels?.[key] === value)
 }
 
-/** The text form of an object's selector, as the scale subresource shows it. */
+/** The text form of an object's selector, as in the subresource scale. */
 export function selectorText(selector: Selector): string {
   return [...selector]
     .sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
@@ -148,7 +148,7 @@ class SelectorParser {
     return { key, operator, values }
   }
 
-  /** One value; none is the empty one. */
+  /** Reads one value, which is empty if there is none. */
   #value(): string {
     if (this.#peek() === '' || this.#peek() === ',') return ''
     const value = this.#take()
@@ -156,7 +156,7 @@ class SelectorParser {
     return value
   }
 
-  /** `(a, b)`; between commas may be nothing, which is the empty value. */
+  /** Reads `(a, b)`. Nothing between two commas is the empty value. */
   #values(): string[] {
     const open = this.#take()
     if (open !== '(') throw badRequirement(`found '${open}' expected: '('`)
@@ -181,7 +181,7 @@ class SelectorParser {
     return this.#peek() === '!' || isWord(this.#peek())
   }
 
-  /** '' at the end. */
+  /** The next token, or '' at the end. */
   #peek(): string {
     return this.#tokens[this.#at] ?? ''
   }

@@ -1,10 +1,10 @@
-// Unified differences of texts by lines, as Kubernetes puts them behind a refused update. The blocks that stay are
-// found as Python's difflib finds them, since the result depends on the way: longest first, and lines that are
-// everywhere are no place to begin.
+// Unified differences of texts by lines, which Kubernetes adds to the message of a refused update. Common blocks are
+// found by the algorithm of Python's difflib, since the result depends on it: the longest block first, and none that
+// begins at a very frequent line.
 // Source: github.com/pmezard/go-difflib, which apimachinery pkg/util/diff uses.
 
 type Lines = readonly string[]
-/** From one line up to, without, another. */
+/** A range of lines, the first included, the second not. */
 type Range = readonly [number, number]
 
 interface Block {
@@ -20,10 +20,10 @@ interface Change {
 }
 
 const context = 3
-/** From so many lines on, lines that make up more than a hundredth are left out of the search. */
+/** In texts of at least this many lines, a line that is more than a hundredth of them begins no block. */
 const popularFrom = 200
 
-/** The changes from `a` to `b` with three lines around each; empty when there are none. */
+/** The changes from `a` to `b` with three lines of context; '' when there are none. */
 export function unifiedDiff(a: Lines, b: Lines): string {
   return groups(changes(a, b))
     .map(group => {
@@ -49,7 +49,7 @@ function range(start: number, end: number): string {
   return `${size ? start + 1 : start},${size}`
 }
 
-/** Changes with a little around them; far ones apart. */
+/** Groups changes with their context into hunks. Changes that are far apart are in different ones. */
 function groups(all: Change[]): Change[][] {
   if (!all.some(change => !change.equal)) return []
   const codes = [...all]
@@ -86,7 +86,7 @@ function changes(a: Lines, b: Lines): Change[] {
   return out
 }
 
-/** The blocks that both have, in order, neighbours joined. */
+/** The blocks that both texts have, in order, with adjacent ones joined. */
 function blocks(a: Lines, b: Lines): Block[] {
   const places = indexOf(b)
   const found: Block[] = []
@@ -108,7 +108,7 @@ function blocks(a: Lines, b: Lines): Block[] {
   return joined
 }
 
-/** Where each line stands in `b`, without those that stand everywhere. */
+/** The positions of each line in `b`, without lines that are too frequent. */
 function indexOf(b: Lines): ReadonlyMap<string, readonly number[]> {
   const places = new Map<string, number[]>()
   for (const [j, line] of b.entries()) {
@@ -122,7 +122,7 @@ function indexOf(b: Lines): ReadonlyMap<string, readonly number[]> {
   return places
 }
 
-/** The longest block within both ranges, the first of several; then longer still by the lines that were left out. */
+/** The longest common block of both ranges, the first of several, extended by adjacent frequent lines. */
 function longest(
   a: Lines,
   b: Lines,

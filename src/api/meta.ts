@@ -1,5 +1,5 @@
-// The shared vocabulary of all objects: their metadata, selectors, conditions, lists, and the Status that
-// answers a request that failed. Source: apimachinery pkg/apis/meta/v1.
+// Schemas that many kinds share: metadata, selectors, conditions, lists, and the Status that answers a failed request.
+// Source: apimachinery pkg/apis/meta/v1.
 import { bool, int32, int64, json, list, listByKey, map, string, struct, time } from './schema/build.ts'
 import type { Of } from './schema/node.ts'
 
@@ -183,7 +183,7 @@ export const Condition = struct('meta.v1.Condition', 'One aspect of the current 
     required: true,
     doc: 'Time when the status of the condition last changed.',
   }),
-  // The server's own range controller leaves it empty.
+  // The API server leaves it empty in the conditions of address ranges.
   reason: string({
     proto: 5,
     always: true,

@@ -1,5 +1,5 @@
-// The mirror against a plain Map: whatever list, watch and deletions bring, in whatever order, its readers see the
-// state of the model, and its listeners the difference between two states.
+// The mirror is compared with a plain Map: whatever lists, changes and deletions it is given, readers see the state of
+// the model, and listeners get the difference between two states.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -7,7 +7,7 @@ import { settle } from '../base/clock.ts'
 import type { KubeObject } from './kind.ts'
 import { Item, Mirror, type MirrorChange, objectKey } from './mirror.ts'
 
-/** What the model stores of an object. */
+/** The part of an object that the model stores. */
 interface Entry {
   name: string
   namespace: string | undefined
@@ -54,7 +54,7 @@ const step = fc.oneof(
       changes: fc.array(fc.record({ remove: fc.boolean(), content }), { minLength: 1, maxLength: 4 }),
     }),
   },
-  // A fresh list: some objects as they were, some changed, some new, the others gone.
+  // A new list: some objects are unchanged, some changed, some new, and others missing.
   {
     weight: 2,
     arbitrary: fc.record({
@@ -73,14 +73,14 @@ type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
 class Trial {
   readonly mirror = new Mirror(({ of, error }) => this.failures.push(`${of}: ${(error as Error).message}`))
   readonly failures: string[] = []
-  /** The state as readers should see it, in no order. */
+  /** The state that readers should see, in no order. */
   readonly model = new Map<string, Entry>()
   /** The state as a listener pieces it together from changes. */
   readonly reported = new Map<string, number>()
   readonly waits: { target: number; done: boolean }[] = []
   revision = 0
   synced = false
-  /** The index by app is only asked for from some step on: it has to catch up. */
+  /** The index by app is first read at a later step, and must catch up then. */
   indexed = false
 
   constructor() {
@@ -97,7 +97,7 @@ class Trial {
         this.reported.set(key, item.revision)
       }
     }
-    // The whole batch is applied before anybody is called.
+    // The whole batch is applied before a listener is called.
     for (const key of new Set(changes.map(change => objectKey(change.item.object))))
       assert.equal(this.mirror.itemByKey(key)?.revision, this.reported.get(key), `${key} is visible to a listener`)
   }
@@ -125,7 +125,7 @@ class Trial {
       const entry = { ...given, revision: ++this.revision }
       const key = keyOf(entry)
       const before = this.model.get(key)
-      // A deletion shows the last state of the object.
+      // The change of a deletion has the last state of the object.
       const item = itemOf(remove && before ? { ...before, revision: entry.revision } : entry)
       if (remove) this.model.delete(key)
       else this.model.set(key, entry)
@@ -201,7 +201,7 @@ class Trial {
   }
 }
 
-test('whatever changes come, readers see the state of a plain map and listeners the way to it', async () => {
+test('readers see the state of a plain map, and listeners get the changes that lead to it', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 25 }), async steps => {
       const trial = new Trial()
@@ -215,7 +215,7 @@ test('whatever changes come, readers see the state of a plain map and listeners 
   )
 })
 
-test('a listener that joins late and one that was there from the start end with the same state', () => {
+test('a listener that is added later ends with the same state as one from the start', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 12 }), fc.array(step, { maxLength: 12 }), (early, late) => {
       const trial = new Trial()
@@ -250,7 +250,7 @@ test('a reset that lists the same revisions again reports nothing', () => {
   )
 })
 
-test('an object that is deleted and created again between two lists is modified, and has another uid', () => {
+test('an object that is deleted and created again between two lists is modified and has another uid', () => {
   const mirror = new Mirror()
   const of = (uid: string, revision: number) =>
     new Item({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a', uid } }, revision)
@@ -264,7 +264,7 @@ test('an object that is deleted and created again between two lists is modified,
   assert.deepEqual(seen, [['MODIFIED', 'first', 'second']])
 })
 
-test('a wait ends with its signal, and leaves the others waiting', async () => {
+test('a wait ends with its signal, and other waits go on', async () => {
   const mirror = new Mirror()
   const abort = new AbortController()
   const [ends, goesOn] = [mirror.waitFor(2, abort.signal), mirror.waitFor(2)]

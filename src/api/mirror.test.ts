@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { KubeObject } from './kind.ts'
 import { Item, Mirror, type MirrorFailure } from './mirror.ts'
 
-test('stored bytes get the revision where the object has it, and nothing else', () => {
+test('the revision is put into stored bytes at its place and nowhere else', () => {
   const at = (resourceVersion: string) =>
     ({
       kind: 'ConfigMap',
@@ -28,7 +28,7 @@ function brokenMirror() {
   return { mirror, failures }
 }
 
-test('a listener that throws costs neither the others nor the waiters nor the source a change', async () => {
+test('when a listener throws, other listeners, waits and the source still get all changes', async () => {
   const { mirror, failures } = brokenMirror()
   const seen: string[] = []
   mirror.subscribe(() => {
@@ -42,7 +42,7 @@ test('a listener that throws costs neither the others nor the waiters nor the so
   deepStrictEqual(failures, ['bad a: no', 'bad b: no'])
 })
 
-test('a listener of single changes misses only those it throws on', () => {
+test('a listener of single changes misses only those for which it throws', () => {
   const { mirror, failures } = brokenMirror()
   const seen: string[] = []
   mirror.reset([item('a', 1), item('b', 1)], 1)
@@ -56,7 +56,7 @@ test('a listener of single changes misses only those it throws on', () => {
   deepStrictEqual(failures, ['picky b: no', 'picky b: no'])
 })
 
-test('an object whose key function throws is absent from that index alone, and comes back when it is mended', () => {
+test('an object whose key function throws is absent from that index only, until it changes', () => {
   const { mirror, failures } = brokenMirror()
   const byApp = (value: string) =>
     mirror.byIndex('app', object => [object.metadata.labels!.app!], value).map(o => o.metadata.name)

@@ -1,6 +1,6 @@
-// A mirror is an indexed, always current copy of all objects of one kind. The same class is the API server's
-// watch cache, a controller's informer, the kubelet's and the proxy's source: whoever fills it by list and watch.
-// In one process all share one copy, so its objects are never changed, only replaced.
+// A mirror is an indexed, current copy of all objects of one kind, or of a part of them. The same class serves as the
+// watch cache of the API server and as the source of controllers, scheduler, kubelet and proxy; each fills it by a list
+// and a watch. In one process all share one copy, so its objects are never changed, only replaced.
 import { messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { counter } from '../base/metrics.ts'
@@ -12,7 +12,7 @@ export class Item<T extends KubeObject = KubeObject> {
   readonly object: T
   readonly revision: number
   #bytes: Buffer | undefined
-  /** The JSON as it was stored, which does not know its own revision. */
+  /** The JSON as it was stored, without the revision of its own write. */
   #stored: Uint8Array | undefined
   #protobuf: Buffer | undefined
 
@@ -23,12 +23,12 @@ export class Item<T extends KubeObject = KubeObject> {
     this.#stored = stored
   }
 
-  /** How long the object's JSON is, as far as that is known without writing it. */
+  /** The length of the object's JSON, or 0 if it would have to be written first. */
   get storedBytes(): number {
     return this.#bytes?.length ?? this.#stored?.length ?? 0
   }
 
-  /** The object's protobuf message, made by `encode` when it is first asked for. */
+  /** The object's protobuf message, which `encode` makes at the first call. */
   protobuf(encode: (object: T) => Buffer): Buffer {
     return (this.#protobuf ??= encode(this.object))
   }
@@ -42,14 +42,16 @@ export class Item<T extends KubeObject = KubeObject> {
   }
 }
 
-/** What the resourceVersion of an object says while its revision is not known. */
+/** The resourceVersion of an object whose revision is not known yet. */
 export const unknownRevision = '0'
 const unknownField = Buffer.from(`"resourceVersion":"${unknownRevision}"`)
 
-/** Stored JSON with its revision put in: far quicker than writing the object down again. Undefined where it has no place for it. */
+/**
+ * Puts the revision into stored JSON, which is far faster than writing it again. Undefined when it has no place for it.
+ */
 function atRevision(stored: Uint8Array, revision: number): Buffer | undefined {
   const source = Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength)
-  // Only kind and apiVersion stand before the metadata.
+  // Only kind and apiVersion precede the metadata.
   const at = source.indexOf(unknownField)
   if (at < 0) return undefined
   const text = `"resourceVersion":"${revision}"`
@@ -62,33 +64,33 @@ function atRevision(stored: Uint8Array, revision: number): Buffer | undefined {
 
 export interface MirrorChange<T extends KubeObject = KubeObject> {
   type: 'ADDED' | 'MODIFIED' | 'DELETED'
-  /** The object now; of a deletion its last state, at the revision of the deletion. */
+  /** The present object. For a deletion it is the last state, at the revision of the deletion. */
   item: Item<T>
   before: Item<T> | undefined
 }
 
 type MirrorListener<T extends KubeObject> = (changes: readonly MirrorChange<T>[]) => void
 
-/** A listener, or the key function of an index, threw on an object. */
+/** Reports that a listener, or the key function of an index, threw for an object. */
 export interface MirrorFailure {
-  /** Name of the listener or index. */
+  /** The name of the listener or index. */
   of: string
-  /** The object; for a listener that takes whole batches the first of the batch. */
+  /** The key of the object. For a listener of whole batches, it is the first of the batch. */
   key: string
   error: unknown
 }
 
 const failures = counter('kutter_mirror_failures_total', 'Objects that a listener or an index could not take.')
 
-/** Writes failures of a kind's mirror to the log. */
+/** Returns a function that logs the failures of a kind's mirror. */
 export const logMirrorFailures =
   (log: Log, resource: string) =>
   ({ of, key, error }: MirrorFailure): void =>
-    log.error('object left out', { resource, key, by: of, why: messageOf(error), error })
+    log.error('an object is left out', { resource, key, by: of, why: messageOf(error), error })
 
 const keyOf = (namespace: string | undefined, name: string) => (namespace ? `${namespace}/${name}` : name)
 
-/** Names an object within its kind: `namespace/name`, or `name` for cluster-scoped ones. */
+/** The key of an object within its kind: `namespace/name`, or `name` when it is cluster-scoped. */
 export const objectKey = (object: {
   readonly metadata: { readonly namespace?: string; readonly name?: string }
 }): string => keyOf(object.metadata.namespace, object.metadata.name ?? '')
@@ -96,35 +98,36 @@ export const objectKey = (object: {
 /**
  * The cache itself: one copy of every object of a kind, filled by one source, read by many.
  *
- * The source alone calls `reset` (with a list) and `apply` (with changes after that list). It gives away the items it
- * passes in: nobody changes an object afterwards, and in tests objects are frozen.
+ * Only the source calls `reset`, with a list, and `apply`, with changes after that list. It gives the items away:
+ * nobody changes an object afterwards, and in tests objects are frozen.
  *
  * What readers may rely on:
  *
- * - A change is visible to `get`, `list` and every index before any listener is called with it. A listener may read
- *   the mirror; it must not write to it.
+ * - A change is visible to `get`, `list` and every index before a listener is called with it. A listener may read the
+ *   mirror, and must not write to it.
  * - Changes of one object arrive in the order in which they were stored. There is no order between objects, nor between
  *   mirrors: two mirrors may stand at different revisions, and `waitFor` is the way to bring one up to another.
- * - `revision` never goes back, and `waitFor(r)` resolves only after the change of revision `r` has been applied and all
- *   listeners have been called with it. Before the first list it resolves for nobody.
- * - Changes may be skipped when the source lists again: only the last state of an object is certain to be seen. An
- *   object that was deleted and created again in between is one MODIFIED with another UID, so who cares about identity
- *   compares UIDs.
- * - The item of a DELETED change is the last state that was seen, at the revision of the deletion where that is known.
- * - `items`, `list` and the indexes have no order. Arrays that they return belong to the caller, objects in them do not.
- * - A listener or a key function that throws is on its own: the failure is counted and reported, the object is absent
- *   from that index, and everybody else, the mirror's source included, goes on.
+ * - `revision` never goes back, and `waitFor(r)` resolves only after the change of revision `r` has been applied and
+ *   all listeners have been called with it. It never resolves before the first list.
+ * - When the source lists again, changes may be skipped: only the last state of an object is certain to be reported. An
+ *   object that was deleted and created again in between is one MODIFIED with another UID, so a listener that depends
+ *   on identity compares UIDs.
+ * - The item of a DELETED change is the last state of the object, at the revision of the deletion if that is known.
+ * - `items`, `list` and the indexes have no order. Arrays that they return belong to the caller, objects in them do
+ *   not.
+ * - A failure of a listener or a key function affects nothing else. It is counted and reported, and the object is
+ *   absent from that index. Other listeners, and the source, go on.
  *
- * An index is built by the first reader that names it and kept from then on; its key function must be pure, since it is
- * asked again when an object leaves. Nothing here queues: a slow listener holds up the source, so listeners only note
- * what there is to do.
+ * An index is built for the first reader that names it, and kept from then on. Its key function must be pure, since it
+ * is called again when an object leaves. There are no queues: a slow listener delays the source, so listeners only
+ * record what is to be done.
  *
  * A worked example. The mirror holds a@3, b@4 and c@5; the watch breaks, and the next list at revision 9 has a@3, b@7
- * and d@8. `reset` then reports MODIFIED b (before b@4), ADDED d and DELETED c (its item is c@5): a has not changed and
- * is not mentioned, and the revision is 9 for everybody who waits.
+ * and d@8. `reset` then reports MODIFIED b (before it was b@4), ADDED d, and DELETED c with the item c@5. It does not
+ * mention a, which has not changed. The revision is 9, and waits for it resolve.
  */
 export class Mirror<T extends KubeObject = KubeObject> {
-  /** Everything up to here has been applied. */
+  /** All changes up to this revision have been applied. */
   #revision = 0
   #synced = false
   readonly #items = new Map<string, Item<T>>()
@@ -134,7 +137,7 @@ export class Mirror<T extends KubeObject = KubeObject> {
   readonly #onFailure: (failure: MirrorFailure) => void
   readonly #waiters = new Waiters()
 
-  /** @param onFailure called with each failure of a listener or index; it must not throw */
+  /** @param onFailure is called with each failure of a listener or index, and must not throw */
   constructor(onFailure: (failure: MirrorFailure) => void = () => {}) {
     this.#onFailure = onFailure
   }
@@ -177,7 +180,9 @@ export class Mirror<T extends KubeObject = KubeObject> {
     return Array.from(this.items(namespace), item => item.object)
   }
 
-  /** The objects that `condition` holds for; those it throws on are left out and reported as failures of `by`. */
+  /**
+   * The objects for which `condition` holds. Those for which it throws are left out, and reported as failures of `by`.
+   */
   matching(by: string, condition: (object: T) => boolean): T[] {
     const found: T[] = []
     for (const [key, { object }] of this.#items)
@@ -187,18 +192,18 @@ export class Mirror<T extends KubeObject = KubeObject> {
     return found
   }
 
-  /** The objects that name `owner` in an owner reference. */
+  /** The objects with an owner reference to `owner`. */
   ownedBy(owner: { readonly metadata: { readonly uid?: string } } | string): T[] {
     const uid = typeof owner === 'string' ? owner : (owner.metadata.uid ?? '')
     return this.byIndex('owner', ownersOf, uid)
   }
 
-  /** The objects that `keys` gave this value; the index is built on first use and kept from then on. */
+  /** The objects for which `keys` returned this value. The index is built at the first use and kept from then on. */
   byIndex(name: string, keys: (object: T) => readonly string[], value: string): T[] {
     return Array.from(this.itemsByIndex(name, keys, value), item => item.object)
   }
 
-  /** As `byIndex`, with the items around the objects. */
+  /** Like `byIndex`, but returns items. */
   itemsByIndex(name: string, keys: (object: T) => readonly string[], value: string): Iterable<Item<T>> {
     let index = this.#indexes.get(name)
     if (!index) {
@@ -209,33 +214,33 @@ export class Mirror<T extends KubeObject = KubeObject> {
     return index.values.get(value)?.values() ?? []
   }
 
-  /** Calls `listener` with every batch of changes after it was applied; returns how to stop. `name` is for failures. */
+  /** Calls `listener` with each batch of changes after it was applied. Returns a function that ends this. */
   subscribe(listener: MirrorListener<T>, name = 'listener'): () => void {
     this.#listeners.set(listener, name)
     return () => this.#listeners.delete(listener)
   }
 
-  /** As `subscribe`, change by change: one that makes `listener` throw does not cost it the others of the batch. */
+  /** Calls `listener` with each change. When it throws, it still gets the other changes of the batch. */
   subscribeEach(listener: (change: MirrorChange<T>) => void, name: string): () => void {
     return this.subscribe(changes => {
       for (const change of changes) this.#guard(name, objectKey(change.item.object), () => listener(change))
     }, name)
   }
 
-  /** Calls `listener` with what is there, as if it had just been added, and then as `subscribeEach` does. */
+  /** Calls `listener` with all present objects as if they had just been added, then with each change. */
   follow(listener: (change: MirrorChange<T>) => void, name: string): () => void {
     for (const [key, item] of this.#items)
       this.#guard(name, key, () => listener({ type: 'ADDED', item, before: undefined }))
     return this.subscribeEach(listener, name)
   }
 
-  /** Resolves once everything up to `revision` has been applied (and the first list has arrived). */
+  /** Resolves once all changes up to `revision`, and the first list, have been applied. */
   async waitFor(revision: number, signal?: AbortSignal): Promise<void> {
     if (this.#synced && this.#revision >= revision) return
     await this.#waiters.wait(revision, signal)
   }
 
-  /** Replaces everything by a new list; listeners are called with the difference. */
+  /** Replaces everything by a new list, and calls listeners with the difference. */
   reset(items: Iterable<Item<T>>, revision: number): void {
     const changes: MirrorChange<T>[] = []
     const gone = new Map(this.#items)
@@ -251,7 +256,7 @@ export class Mirror<T extends KubeObject = KubeObject> {
     this.apply(changes, revision)
   }
 
-  /** Applies changes in order, moves on to `revision` and returns the changes with `before` filled in. */
+  /** Applies changes in order, moves on to `revision`, and returns the changes with the previous items in `before`. */
   apply(changes: readonly Omit<MirrorChange<T>, 'before'>[], revision: number): readonly MirrorChange<T>[] {
     const applied = changes.map(change => this.#applyOne(change))
     this.#revision = Math.max(this.#revision, revision)
@@ -303,7 +308,7 @@ interface Index<T extends KubeObject> {
   values: Map<string, Map<string, Item<T>>>
 }
 
-/** The values an object is entered under; none where that failed when it came. */
+/** The values under which an object is in an index; none when the key function throws. */
 function valuesOf<T extends KubeObject>({ keys }: Index<T>, item: Item<T>): readonly string[] {
   try {
     return keys(item.object)

@@ -1,5 +1,5 @@
-// What is wrong with a name, a label or a port number, in Kubernetes' words, since people and clients match on
-// them. Each function returns sentences; none means the text is good.
+// Checks names, labels and port numbers. Each function returns problems with the messages of Kubernetes, which clients
+// match on, and an empty list for a valid text.
 // Source: apimachinery pkg/util/validation, pkg/api/validate/content.
 
 const label = '[a-z0-9]([-a-z0-9]*[a-z0-9])?'
@@ -27,7 +27,7 @@ const bytes = (text: string) => Buffer.byteLength(text)
 const most = (max: number, unit = 'characters') => `must be no more than ${max} ${unit}`
 const used = (pattern: string) => `regex used for validation is '${pattern}'`
 
-/** A DNS label (RFC 1123). */
+/** Problems of a DNS label (RFC 1123). */
 export function dnsLabelErrors(name: string): string[] {
   const errors: string[] = []
   if (bytes(name) > 63) errors.push(most(63))
@@ -40,7 +40,7 @@ export function dnsLabelErrors(name: string): string[] {
   return errors
 }
 
-/** A DNS label that starts with a letter (RFC 1035). */
+/** Problems of a DNS label that must start with a letter (RFC 1035). */
 export function dns1035Errors(name: string): string[] {
   const errors: string[] = []
   if (bytes(name) > 63) errors.push(most(63))
@@ -51,7 +51,7 @@ export function dns1035Errors(name: string): string[] {
   return errors
 }
 
-/** A DNS subdomain (RFC 1123). The limit is counted in `unit`s, as declared checks and older ones word it. */
+/** Problems of a DNS subdomain (RFC 1123). `unit` is how the message names the limit, which differs between checks. */
 export function dnsSubdomainErrors(name: string, unit: 'characters' | 'bytes' = 'characters'): string[] {
   const errors: string[] = []
   if (bytes(name) > 253) errors.push(most(253, unit))
@@ -62,7 +62,7 @@ export function dnsSubdomainErrors(name: string, unit: 'characters' | 'bytes' = 
   return errors
 }
 
-/** A DNS subdomain whose parts may begin with and contain underscores. */
+/** Problems of a DNS subdomain whose parts may begin with underscores and contain them. */
 export function underscoredSubdomainErrors(name: string): string[] {
   const errors: string[] = []
   if (bytes(name) > 253) errors.push(most(253))
@@ -73,7 +73,7 @@ export function underscoredSubdomainErrors(name: string): string[] {
   return errors
 }
 
-/** A name that is only a path segment (RBAC, events). */
+/** Problems of a name that need only be a path segment, as in RBAC. */
 export function pathSegmentErrors(name: string): string[] {
   if (name === '.' || name === '..') return [`may not be '${name}'`]
   return ['/', '%'].filter(c => name.includes(c)).map(c => `may not contain '${c}'`)
@@ -82,7 +82,7 @@ export function pathSegmentErrors(name: string): string[] {
 const keyShape = `must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', ${used(qualified)})`
 const withPrefix = "with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
 
-/** The key of a label or annotation. */
+/** Problems of the key of a label or annotation. */
 export function qualifiedNameErrors(key: string): string[] {
   const errors: string[] = []
   const parts = key.split('/')
@@ -98,7 +98,7 @@ export function qualifiedNameErrors(key: string): string[] {
   return errors
 }
 
-/** The value of a label. */
+/** Problems of the value of a label. */
 export function labelValueErrors(value: string): string[] {
   const errors: string[] = []
   if (bytes(value) > 63) errors.push(most(63, 'bytes'))
@@ -109,13 +109,13 @@ export function labelValueErrors(value: string): string[] {
   return errors
 }
 
-/** The name of an environment variable. */
+/** Problems of the name of an environment variable. */
 export const environmentNameErrors = (name: string): string[] =>
   patterns.environment.test(name)
     ? []
     : ["a valid environment variable name must consist only of printable ASCII characters other than '='"]
 
-/** A key of a ConfigMap or Secret. */
+/** Problems of a key of a ConfigMap or Secret. */
 export function configKeyErrors(key: string): string[] {
   const errors: string[] = []
   if (bytes(key) > 253) errors.push(most(253))
@@ -128,7 +128,7 @@ export function configKeyErrors(key: string): string[] {
   return errors
 }
 
-/** The name of a header of HTTP. */
+/** Problems of the name of an HTTP header. */
 export const headerErrors = (name: string): string[] =>
   patterns.header.test(name)
     ? []
@@ -136,7 +136,7 @@ export const headerErrors = (name: string): string[] =>
         `a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', ${used('[-A-Za-z0-9]+')})`,
       ]
 
-/** An identifier as in C. */
+/** Problems of an identifier, by the rules of C. */
 export const identifierErrors = (name: string): string[] =>
   patterns.identifier.test(name)
     ? []
@@ -144,7 +144,7 @@ export const identifierErrors = (name: string): string[] =>
         `a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric characters or '_' (e.g. 'my_name',  or 'MY_NAME',  or 'MyName', ${used(identifier)})`,
       ]
 
-/** A share such as `25%`. */
+/** Problems of a percentage such as `25%`. */
 export const percentErrors = (text: string): string[] =>
   patterns.percent.test(text)
     ? []
@@ -152,7 +152,7 @@ export const percentErrors = (text: string): string[] =>
         `a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', ${used('[0-9]+%')})`,
       ]
 
-/** `acme.io/foo`: a domain, and a path below it. */
+/** Problems of a domain with a path below it, such as `acme.io/foo`. */
 export function domainPathErrors(text: string): string[] {
   const problem = 'must be a domain-prefixed path (such as "acme.io/foo")'
   if (!text) return []
@@ -163,13 +163,13 @@ export function domainPathErrors(text: string): string[] {
   return path ? errors : [...errors, `invalid path: ${problem}`]
 }
 
-/** What is wrong with a number outside of `min` to `max`. */
+/** The message for a number outside of `min` to `max`. */
 export const rangeProblem = (min: number, max: number): string => `must be between ${min} and ${max}, inclusive`
 
-/** The number of a port. */
+/** Problems of a port number. */
 export const portErrors = (port: number): string[] => (port >= 1 && port <= 65535 ? [] : [rangeProblem(1, 65535)])
 
-/** The name of a port. */
+/** Problems of the name of a port. */
 export function portNameErrors(name: string): string[] {
   const errors: string[] = []
   if (name.length > 15) errors.push('must be no more than 15 characters')

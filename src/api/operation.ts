@@ -1,10 +1,10 @@
-// An operation is a request with the HTTP taken off: verb, resource, name, user, options, body. The API server's
-// `serve` answers it; the HTTP server and the in-process client are two ways to make one.
+// An operation is a request without its HTTP: verb, kind, name, user, options, body. `serve` of the API server answers
+// it. The HTTP server makes operations from requests, and clients in the same process make them directly.
 import type { AnyKind } from './kind.ts'
 import type { Item } from './mirror.ts'
 import type { Json, JsonObject } from './schema/node.ts'
 
-/** Who asks. */
+/** The authenticated user of an operation. */
 export interface User {
   name: string
   uid?: string
@@ -16,11 +16,11 @@ export type OperationVerb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'pa
 
 export type PatchType = 'json' | 'merge' | 'strategic' | 'apply'
 
-/** Query parameters, already typed. Sources: ListOptions, CreateOptions, PatchOptions … of meta/v1. */
+/** The query parameters, with their types. Source: ListOptions, CreateOptions, PatchOptions and others of meta/v1. */
 export interface OperationOptions {
   labelSelector?: string
   fieldSelector?: string
-  /** Which values of a metric; of custom.metrics.k8s.io. */
+  /** A selector of values, of custom.metrics.k8s.io. */
   metricLabelSelector?: string
   limit?: number
   continue?: string
@@ -32,36 +32,36 @@ export interface OperationOptions {
   dryRun?: boolean
   fieldManager?: string
   fieldValidation?: 'Strict' | 'Warn' | 'Ignore'
-  /** Keys that the body had twice, in the words of the error about them; no query parameter. */
+  /** Messages about keys that the body has twice. It is not a query parameter. */
   duplicates?: readonly string[]
-  /** Server-side apply takes over fields others own. */
+  /** Whether server-side apply takes over fields of other managers. */
   force?: boolean
 }
 
 export interface Operation {
   verb: OperationVerb
   kind: AnyKind
-  /** '' for none. */
+  /** The name of the subresource, or ''. */
   subresource: string
-  /** '' for cluster-scoped kinds, and for lists over all namespaces. */
+  /** The namespace; '' for a cluster-scoped kind, and for a list over all namespaces. */
   namespace: string
-  /** '' for collections. */
+  /** The name of the object; '' for a collection. */
   name: string
   user: User
   options: OperationOptions
-  /** The object to write, or DeleteOptions. */
+  /** The object to write, the patch, or DeleteOptions. */
   body?: Json
   patchType?: PatchType
-  /** Names the program that writes, where options.fieldManager does not. */
+  /** The program that writes, used as the manager when options.fieldManager is not set. */
   userAgent?: string
-  /** Of a watch: waited for when there is something new, so that what comes at once is told at once. */
+  /** For a watch: awaited before new events are read, so that events of the same moment are sent together. */
   gather?: () => Promise<void>
   signal?: AbortSignal
 }
 
 export interface WatchEvent {
   type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR'
-  /** BOOKMARK: an object with nothing but its resourceVersion; ERROR: a Status. */
+  /** The object. For BOOKMARK it has only a resourceVersion, and for ERROR it is a Status. */
   item: Item
 }
 

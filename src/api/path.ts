@@ -1,5 +1,5 @@
-// Paths to fields and what can be wrong there. Wording and causes follow Kubernetes' field errors, since
-// clients and people match on them. Source: apimachinery validation/field/errors.go.
+// Paths of fields, and problems of the values at them. Messages and causes are those of Kubernetes' field errors, which
+// clients match on. Source: apimachinery validation/field/errors.go.
 import { goQuote } from '../base/go-text.ts'
 import { type Cause, StatusError } from '../base/errors.ts'
 
@@ -18,15 +18,15 @@ type ProblemType =
 export interface Problem {
   type: ProblemType
   field: string
-  /** The whole sentence without the field's name. */
+  /** The message without the path of the field. */
   body: string
 }
 
-/** Where a value stands, as `spec.containers[0].image`. Put into words only when there is something to say about it. */
+/** The path of a value, such as `spec.containers[0].image`. The text is made only for a problem. */
 export class Path {
   readonly #parent: Path | undefined
   readonly #part: string | number
-  /** How the part is joined to what is before it. */
+  /** The character that joins the part to the previous ones. */
   readonly #joint: '' | '.' | '['
 
   constructor(parent?: Path, part: string | number = '', joint: '' | '.' | '[' = '') {
@@ -45,7 +45,7 @@ export class Path {
     return before && this.#joint ? `${before}.${this.#part}` : `${before}${this.#part}`
   }
 
-  /** Where the value that this one is part of stands. */
+  /** The path of the value that contains this one. */
   get parent(): Path {
     return this.#parent ?? this
   }
@@ -120,7 +120,7 @@ function below(path: Path, names: readonly string[]): Path {
   return found
 }
 
-/** A value that is already in the words that problems show it in. */
+/** A value that has been formatted for problems already. */
 export class Printed {
   readonly text: string
 
@@ -129,12 +129,12 @@ export class Printed {
   }
 }
 
-/** For problems of a whole that does not show. */
+/** Stands for a value that the problem does not show. */
 export const noValue: Printed = new Printed('')
 
 export const root: Path = new Path()
 
-// Go prints values of structs and lists as JSON, strings quoted, and nothing as null.
+// Go prints structs and lists as JSON, strings in quotes, and nil as null.
 function quote(value: unknown): string {
   if (value === undefined) return 'null'
   if (typeof value === 'string') return goQuote(value)
@@ -142,7 +142,7 @@ function quote(value: unknown): string {
   return JSON.stringify(value).replace(/[<>&]/g, c => `\\u00${c.charCodeAt(0).toString(16)}`)
 }
 
-/** The 422 that Kubernetes answers for a list of problems. `kind` is as `Deployment.apps`. */
+/** The error Invalid for a list of problems. `kind` has the form `Deployment.apps`. */
 export function invalidError(
   kind: { group: string; kind: string },
   name: string,

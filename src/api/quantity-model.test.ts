@@ -1,4 +1,4 @@
-// Quantities against exact fractions: what is parsed, written, added and compared is the number that the text means.
+// Quantities are compared with exact fractions, when they are parsed, written, added and compared.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -47,7 +47,7 @@ const written: fc.Arbitrary<Written> = fc
 const textOf = ({ negative, whole, fraction, suffix: unit }: Written) =>
   `${negative ? '-' : ''}${whole}${fraction && `.${fraction}`}${unit}`
 
-/** The number in billionths: exact, or away from zero to the next billionth, and cut off at the most there can be. */
+/** The number in billionths, rounded away from zero, and limited to the largest quantity. */
 function meaning({ negative, whole, fraction, suffix: unit }: Written): bigint {
   let numerator = BigInt(whole + fraction) * nano
   let denominator = 10n ** BigInt(fraction.length)
@@ -62,7 +62,7 @@ function meaning({ negative, whole, fraction, suffix: unit }: Written): bigint {
 
 const awayFromZero = (a: bigint, b: bigint) => (a < 0n ? -((-a + b - 1n) / b) : (a + b - 1n) / b)
 
-test('a quantity is the number its text means, to the billionth', () => {
+test('a quantity is the number in its text, to the billionth', () => {
   fc.assert(
     fc.property(written, given => {
       const text = textOf(given)
@@ -76,7 +76,7 @@ test('a quantity is the number its text means, to the billionth', () => {
   )
 })
 
-test('the canonical form means the same, is its own canonical form, and takes the largest unit without a fraction', () => {
+test('the canonical form is the same number, is stable, and has the largest unit without a fraction', () => {
   fc.assert(
     fc.property(written, given => {
       const canonical = canonicalQuantity(textOf(given))
@@ -89,7 +89,7 @@ test('the canonical form means the same, is its own canonical form, and takes th
       if (unit in twos) assert.ok(unit === 'Ei' || size % 1024n !== 0n, canonical)
       else if (unit.startsWith('e')) assert.equal(Math.abs(Number(unit.slice(1))) % 3, 0, canonical)
       else assert.ok(unit in tens && (unit === 'E' || size % 1000n !== 0n || given.suffix in twos), canonical)
-      // The family of units stays, but for binary ones that cannot say it.
+      // The family of units stays, except for binary units that cannot express the number.
       if (unit in twos) assert.ok(given.suffix in twos)
       if (unit.startsWith('e')) assert.match(given.suffix, /^[eE]/)
     }),
@@ -105,7 +105,7 @@ test('quantities are compared, added and subtracted as numbers', () => {
       const [m, n] = [meaning(a), meaning(b)]
       assert.equal(compareQuantities(x, y), sign(m - n), `${x} and ${y}`)
       const total = (text: string) => (/^-?\d/.test(text) ? text : assert.fail(text))
-      // A sum beyond the most there can be would be cut off when it is read again.
+      // A sum beyond the largest quantity would be limited when it is parsed again.
       const sum = m + n > most ? most : m + n < -most ? -most : m + n
       assert.equal(quantityNanos(total(addQuantities(x, y))), sum, `${x} + ${y}`)
       const rest = m - n > most ? most : m - n < -most ? -most : m - n
@@ -116,7 +116,7 @@ test('quantities are compared, added and subtracted as numbers', () => {
   )
 })
 
-test('any text is a quantity or refused with one message, and a number is its decimal form', () => {
+test('a text is a quantity or is refused with one message, and a number is parsed as its decimal form', () => {
   const pieces = fc.constantFrom('1', '0', '.', '-', '+', 'e', 'E', 'i', 'K', 'k', 'm', 'M', ' ', 'x')
   const text = fc.oneof(
     fc.array(pieces, { maxLength: 6 }).map(parts => parts.join('')),
@@ -125,7 +125,7 @@ test('any text is a quantity or refused with one message, and a number is its de
   fc.assert(
     fc.property(text, given => {
       if (isQuantity(given)) assert.equal(canonicalQuantity(canonicalQuantity(given)), canonicalQuantity(given))
-      // Blanks around a quantity are dropped where it is decoded.
+      // Spaces around a quantity are removed when it is decoded.
       else if (!isQuantity(given.trim())) assert.throws(() => canonicalQuantity(given), { message: quantityError })
     }),
     { numRuns: 2000 },

@@ -10,7 +10,7 @@ import {
   subtractQuantities,
 } from './quantity.ts'
 
-test('quantities get the spelling Kubernetes stores', () => {
+test('quantities get the canonical form of Kubernetes', () => {
   const table: [string | number, string][] = [
     ['1024Mi', '1Gi'],
     ['0.5', '500m'],
@@ -33,14 +33,14 @@ test('quantities get the spelling Kubernetes stores', () => {
   for (const [input, expected] of table) assert.equal(canonicalQuantity(input), expected, String(input))
 })
 
-test('what is no quantity is refused', () => {
+test('text that is not a quantity is refused', () => {
   for (const text of ['', '1.2.3', 'abc', '1 Gi', '1GiB', '--1', 'Mi', '.']) {
     assert.equal(isQuantity(text), false, text)
     if (text) assert.throws(() => canonicalQuantity(text), /quantities must match the regular expression/)
   }
 })
 
-test('values, sums and comparisons', () => {
+test('quantities are converted, added and compared', () => {
   assert.equal(quantityMilli('1.5'), 1500)
   assert.equal(quantityMilli('100m'), 100)
   assert.equal(quantityValue('1Gi'), 2 ** 30)

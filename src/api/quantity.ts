@@ -1,4 +1,4 @@
-// Quantities: `500m` of a core, `1Gi` of memory. Parsed exactly and written in the canonical form that
+// Quantities, such as `500m` of a core and `1Gi` of memory: parsed exactly, and written in the canonical form that
 // Kubernetes stores. Source: apimachinery pkg/api/resource (quantity.go, suffix.go).
 import { maxInt64 } from './int64.ts'
 
@@ -12,10 +12,10 @@ const nano = 1_000_000_000n
 
 type Format = 'decimal' | 'binary' | 'exponent'
 interface Parsed {
-  /** In billionths, the finest a quantity goes. */
+  /** The number in billionths, the finest unit of a quantity. */
   nanos: bigint
   format: Format
-  /** The canonical form, once somebody has asked for it. */
+  /** The canonical form, once it has been computed. */
   text?: string
 }
 
@@ -52,23 +52,23 @@ function parseUncached(text: string): Parsed | null {
   return { nanos: sign === '-' ? -size : size, format }
 }
 
-/** The size of a quantity: at most an int64 of units, and at least a billionth unless it is zero. */
+/** The absolute value in billionths: at most an int64 of units, and at least a billionth unless it is zero. */
 function nanosOf(numerator: bigint, exponent: number): bigint {
   if (numerator === 0n) return 0n
-  // The text has no more than 256 digits: beyond these exponents they make no difference.
+  // The text has at most 256 digits, so beyond these exponents they make no difference.
   if (exponent > 60) return maxInt64 * nano
   if (exponent < -300) return 1n
   const nanos = exponent >= 0 ? numerator * 10n ** BigInt(exponent) : ceilDivide(numerator, 10n ** BigInt(-exponent))
   return nanos > maxInt64 * nano ? maxInt64 * nano : nanos
 }
 
-// Precision finer than a billionth is rounded up (away from zero).
+// Anything finer than a billionth is rounded away from zero.
 const ceilDivide = (a: bigint, b: bigint) => (a + b - 1n) / b
 const roundedDivide = (a: bigint, b: bigint) => (a < 0n ? -ceilDivide(-a, b) : ceilDivide(a, b))
 
 export const isQuantity = (text: string): boolean => parse(text) !== null
 
-/** The form Kubernetes stores: `1024Mi` becomes `1Gi`, `0.5` becomes `500m`. Throws on anything malformed. */
+/** The canonical form: `1024Mi` becomes `1Gi`, `0.5` becomes `500m`. Throws for malformed text. */
 export function canonicalQuantity(value: string | number): string {
   const text = typeof value === 'number' ? numberText(value) : value.trim()
   const quantity = parse(text)
@@ -108,35 +108,35 @@ function writeDecimal(nanos: bigint, format: Format): string {
   return `${mantissa}${suffix}`
 }
 
-/** In billionths, exactly; undefined of anything malformed. */
+/** The exact number in billionths; undefined for malformed text. */
 export const quantityNanos = (text: string): bigint | undefined => parse(text)?.nanos
 
-/** As a number in whole units, rounded away from zero: bytes, counts. Malformed text counts as 0. */
+/** The number of whole units, such as bytes, rounded away from zero. Malformed text counts as 0. */
 export function quantityValue(text: string | undefined): number {
   const nanos = text === undefined ? 0n : (parse(text)?.nanos ?? 0n)
   return Number(roundedDivide(nanos, nano))
 }
 
-/** As a number in thousandths, rounded away from zero: CPU. Malformed text counts as 0. */
+/** The number of thousandths, such as of a CPU, rounded away from zero. Malformed text counts as 0. */
 export function quantityMilli(text: string | undefined): number {
   const nanos = text === undefined ? 0n : (parse(text)?.nanos ?? 0n)
   return Number(roundedDivide(nanos, 1_000_000n))
 }
 
-/** Negative, zero or positive as a is less than, equal to or more than b. */
+/** Negative, zero or positive when `a` is less than, equal to or greater than `b`. */
 export function compareQuantities(a: string, b: string): number {
   const difference = (parse(a)?.nanos ?? 0n) - (parse(b)?.nanos ?? 0n)
   return difference < 0n ? -1 : difference > 0n ? 1 : 0
 }
 
-/** The sum, in the format of `a` (of `b` when a is zero). */
+/** The sum, in the format of `a`, or of `b` when `a` is zero. */
 export function addQuantities(a: string, b: string): string {
   const [x, y] = [parse(a), parse(b)]
   if (!x || !y) throw new Error(quantityError)
   return write(x.nanos + y.nanos, x.nanos === 0n ? y.format : x.format)
 }
 
-/** a - b, in the format of `a`. */
+/** The difference `a - b`, in the format of `a`. */
 export function subtractQuantities(a: string, b: string): string {
   const [x, y] = [parse(a), parse(b)]
   if (!x || !y) throw new Error(quantityError)

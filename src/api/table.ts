@@ -1,4 +1,4 @@
-// Tables: what `kubectl get` prints, made by the server from a kind's columns. Source: meta/v1 Table.
+// Tables, which `kubectl get` prints. The server makes them from the columns of a kind. Source: meta/v1 Table.
 import { shortAge, parseTime } from './time.ts'
 import type { AnyKind, Column, KubeObject } from './kind.ts'
 import { readAll } from './jsonpath.ts'
@@ -12,21 +12,21 @@ const ageColumn: Column = {
   doc: 'Time since the object was created.',
 }
 
-/** The columns of a kind: its own between the name and the age, unless it names an age itself. */
+/** The columns of a kind: its own ones between name and age, unless it defines those itself. */
 function columnsOf(kind: AnyKind): readonly Column[] {
   const own = kind.columns as readonly Column[]
-  // Events, for one, are not listed by name.
+  // Some kinds, such as Event, define the column of the name themselves.
   if (own.some(c => c.name === 'Name')) return own
   const hasAge = kind.age === false || own.some(c => c.name === 'Age' || c.name === 'Created At')
   if (hasAge) return [nameColumn, ...own]
-  // Wide columns come last, after the age.
+  // Wide columns follow the age.
   return [nameColumn, ...own.filter(c => !c.wide), ageColumn, ...own.filter(c => c.wide)]
 }
 
 export function columnDefinitions(kind: AnyKind): JsonObject[] {
   return columnsOf(kind).map(({ name, type, wide, doc, value, format }) => ({
     name,
-    // Ages come as text.
+    // The value of an age is text.
     type: type === 'date' && typeof value === 'string' ? 'string' : type,
     format: format ?? (name === 'Name' && kind.plural ? 'name' : ''),
     description: doc ?? '',
@@ -34,7 +34,7 @@ export function columnDefinitions(kind: AnyKind): JsonObject[] {
   }))
 }
 
-/** One row's cells. `now` in milliseconds since the epoch. */
+/** The cells of an object's row. `now` is in milliseconds since the epoch. */
 export function cellsOf(kind: AnyKind, object: KubeObject, now: number): Json[] {
   return columnsOf(kind).map(column => {
     if (typeof column.value === 'function') return column.value(object, now)
@@ -45,7 +45,7 @@ export function cellsOf(kind: AnyKind, object: KubeObject, now: number): Json[] 
   })
 }
 
-/** As kubectl's AGE column. */
+/** The age in the form of kubectl's column AGE. */
 export function age(timestamp: string | undefined, now: number): string {
   const at = parseTime(timestamp)
   return at === undefined ? '<unknown>' : shortAge(now - at)

@@ -2,7 +2,7 @@ import { strictEqual } from 'node:assert'
 import { test } from 'node:test'
 import { timeProblem } from './time-parse.ts'
 
-test('what is no time is refused in the words of Go', () => {
+test('text that is not a time is refused with the message of Go', () => {
   const layout = '2006-01-02T15:04:05Z07:00'
   const table: [type: 'time' | 'microTime', text: string, expected: string | undefined][] = [
     ['time', '2020-01-01T00:00:00Z', undefined],

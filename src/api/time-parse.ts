@@ -1,13 +1,13 @@
-// What is wrong with a time that somebody has sent, in the words of Go's parser, which Kubernetes passes on.
+// Checks the text of a time, with the messages of Go's parser, which Kubernetes passes on.
 // Source: Go time.Parse (format.go); apimachinery meta/v1 time.go, micro_time.go.
 
 interface Element {
-  /** What stands before it. */
+  /** The text before the element. */
   before: string
-  /** The same in Go's layout. */
+  /** The element in Go's layout. */
   as: string
   pattern: RegExp
-  /** What is out of range, and where the range ends. */
+  /** The name of the element in messages, and the limits of its value. */
   range?: readonly [what: string, min: number, max: number]
 }
 
@@ -21,7 +21,7 @@ const date: readonly Element[] = [
 const second: Element = { before: ':', as: '05', pattern: /^\d\d/, range: ['second', 0, 59] }
 const zone: Element = { before: '', as: 'Z07:00', pattern: /^(Z|[+-]\d\d:\d\d)/ }
 
-/** The layouts of metav1.Time, whose fraction may be there or not, and of metav1.MicroTime, whose fraction must. */
+/** The layouts of metav1.Time, where the fraction is optional, and of metav1.MicroTime, where it is required. */
 const layouts: Readonly<Record<'time' | 'microTime', readonly Element[]>> = {
   time: [...date, { ...second, pattern: /^\d\d([.,]\d+)?/ }, zone],
   microTime: [...date, second, { before: '', as: '.000000', pattern: /^[.,]\d{6}/ }, zone],
@@ -29,9 +29,9 @@ const layouts: Readonly<Record<'time' | 'microTime', readonly Element[]>> = {
 
 const usual = /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d)T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{6})?Z$/
 
-/** The sentence about a text that is no time, or undefined if it is one. */
+/** The message for a text that is not a time; undefined for a time. */
 export function timeProblem(text: string, type: keyof typeof layouts): string | undefined {
-  // Nearly every time is in the usual spelling, and no month is shorter than 28 days.
+  // Fast path: nearly every time has the usual spelling, and every month has 28 days.
   if (usual.test(text) && Number(text.slice(8, 10)) <= 28 && (type === 'time') === (text.length === 20))
     return undefined
   const layout = layouts[type].map(({ before, as }) => before + as).join('')

@@ -1,36 +1,37 @@
-// Times and durations as the wire writes them. Sources: meta/v1 time.go, micro_time.go; Go time.Duration.
+// Parses and formats times and durations in the forms of the API. Source: meta/v1 time.go, micro_time.go; Go's
+// time.Duration.
 
-/** RFC 3339 in UTC with whole seconds, as metav1.Time. */
+/** Formats a time like metav1.Time: RFC 3339 in UTC with whole seconds. */
 export function timeText(ms: number): string {
   const second = Math.floor(ms / 1000)
-  // Most times that are written are of the second that is now.
+  // Most times that are written are in the present second, so the last text is kept.
   if (second !== last.second) last = { second, text: `${new Date(second * 1000).toISOString().slice(0, 19)}Z` }
   return last.text
 }
 
 let last = { second: Number.NaN, text: '' }
 
-/** RFC 3339 in UTC with microseconds, as metav1.MicroTime. */
+/** Formats a time like metav1.MicroTime: RFC 3339 in UTC with microseconds. */
 export const microTimeText = (ms: number): string => `${new Date(ms).toISOString().slice(0, 23)}000Z`
 
 const rfc3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/
 
-/** Milliseconds since the epoch, or undefined when the text is not RFC 3339. */
+/** Parses RFC 3339 into milliseconds since the epoch; undefined for any other text. */
 export function parseTime(text: string | null | undefined): number | undefined {
   if (!text || !rfc3339.test(text)) return undefined
   const ms = Date.parse(text)
   return Number.isNaN(ms) ? undefined : ms
 }
 
-/** The canonical spelling of a time, or undefined when it is none. */
+/** The canonical spelling of a time; undefined for any other text. */
 export function canonicalTime(text: string): string | undefined {
   const ms = parseTime(text)
-  // Nearly every time comes in that spelling already.
+  // Fast path: nearly every time has this spelling already.
   if (text.length === 20 && text.endsWith('Z')) return ms === undefined ? undefined : text
   return ms === undefined ? undefined : timeText(ms)
 }
 
-/** The canonical spelling of a time with microseconds (six digits, always). */
+/** The canonical spelling of a time with microseconds, which always has six digits. */
 export function canonicalMicroTime(text: string): string | undefined {
   const ms = parseTime(text)
   if (ms === undefined) return undefined
@@ -40,7 +41,7 @@ export function canonicalMicroTime(text: string): string | undefined {
 
 const unitNanos: Record<string, number> = { ns: 1, us: 1e3, µs: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 }
 
-/** Nanoseconds of a Go duration such as `1h2m3.5s`, or undefined. */
+/** Parses a Go duration such as `1h2m3.5s` into nanoseconds; undefined for any other text. */
 export function parseDuration(text: string): number | undefined {
   const match = /^([+-]?)((?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|ms|s|m|h))+$/.exec(text)
   if (!match) return text === '0' ? 0 : undefined
@@ -50,7 +51,7 @@ export function parseDuration(text: string): number | undefined {
   return match[1] === '-' ? -total : total
 }
 
-/** A duration as Go prints it: `1h0m0s`, `250ms`. */
+/** Formats a duration like Go: `1h0m0s`, `250ms`. */
 export function durationText(nanos: number): string {
   if (nanos === 0) return '0s'
   const sign = nanos < 0 ? '-' : ''
@@ -64,7 +65,7 @@ export function durationText(nanos: number): string {
   return `${sign}${h ? `${h}h` : ''}${h || m ? `${m}m` : ''}${rest}s`
 }
 
-/** How long ago, as kubectl's AGE column: `5s`, `3m20s`, `2d4h`. Source: apimachinery util/duration. */
+/** Formats an age like kubectl's column AGE: `5s`, `3m20s`, `2d4h`. Source: apimachinery util/duration. */
 export function shortAge(ms: number): string {
   const seconds = Math.floor(ms / 1000)
   if (seconds < -1) return '<invalid>'

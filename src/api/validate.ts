@@ -1,25 +1,25 @@
-// Checks every object gets: the rules for metadata, those of its kind, and what the schema says of each field.
+// Validates objects: by the rules for metadata, the rules of the kind, and the rules of its schema for single fields.
 // Source: apimachinery pkg/api/validation (objectmeta.go), apiserver pkg/registry/rest (create.go, update.go).
 import { immutable, named, namespaceErrors, notNegative, validateAnnotations, validateLabels } from './checks.ts'
 import { type AnyKind, type KubeObject, parseApiVersion } from './kind.ts'
 import { dnsSubdomainErrors, pathSegmentErrors, qualifiedNameErrors } from './names.ts'
 import { type Path, type Problem, root } from './path.ts'
-import type { JsonObject, Node, Struct } from './schema/node.ts'
+import { asJson, type JsonObject, type Node, type Struct } from './schema/node.ts'
 
 type Meta = KubeObject['metadata']
 type NameErrors = (name: string) => string[]
 
-/** Everything that may be wrong with a new object. */
+/** Yields the problems of a new object. */
 export function* validateObject(kind: AnyKind, object: KubeObject): Iterable<Problem> {
   const problems = [...ownProblems(kind, object, undefined)]
   yield* problems
-  // Rules of kinds may be more lenient about names than what a path can hold.
+  // The rules of a kind may allow names that cannot be in a path.
   if (!problems.length) yield* validateNames(object.metadata, pathSegmentErrors)
 }
 
 /**
- * Everything that may be wrong with an object that replaces `old`. A problem of metadata shows up as often as
- * Kubernetes reports it: once for each of the checks that look at it.
+ * Yields the problems of an object that replaces `old`. A problem of metadata is yielded as often as Kubernetes reports
+ * it, once for each check that covers it.
  */
 export function* validateUpdate(kind: AnyKind, object: KubeObject, old: KubeObject): Iterable<Problem> {
   yield* validateMetaChange(kind, object.metadata, old.metadata)
@@ -27,7 +27,7 @@ export function* validateUpdate(kind: AnyKind, object: KubeObject, old: KubeObje
   if (kind.validateUpdate) yield* kind.validateUpdate(object, old, root)
 }
 
-/** The same of an object that differs from `old` in its status: only that is looked at, where the kind says how. */
+/** Yields the problems of a change of status. When the kind has a rule for it, only the status is checked. */
 export function* validateStatusUpdate(kind: AnyKind, object: KubeObject, old: KubeObject): Iterable<Problem> {
   if (!kind.validateStatus) return yield* validateUpdate(kind, object, old)
   yield* validateMetaChange(kind, object.metadata, old.metadata)
@@ -40,13 +40,13 @@ function* validateMetaChange(kind: AnyKind, next: Meta, old: Meta): Iterable<Pro
   yield* validateMetaUpdate(next, old)
 }
 
-/** What the rules of the kind and its schema have against an object. */
+/** Yields the problems by the rules of the kind and of its schema. */
 export function* ownProblems(kind: AnyKind, object: KubeObject, old: KubeObject | undefined): Iterable<Problem> {
   yield* validateMeta(kind, object.metadata, kind.validateName ?? dnsSubdomainErrors)
   if (kind.finalizers !== 'any') yield* validateBareFinalizers(object.metadata.finalizers)
   if (!kind.explicit) {
     const problems: Problem[] = []
-    validateStruct(kind.schema, object as unknown as JsonObject, root, problems)
+    validateStruct(kind.schema, asJson(object), root, problems)
     yield* problems
   }
   if (kind.validate) yield* kind.validate(object, root, old)
@@ -73,10 +73,10 @@ function* validateNames({ name, generateName }: Meta, nameErrors: NameErrors): I
   else yield* named(nameErrors, name, metadata.field('name'))
 }
 
-/** A prefix may end in a dash, since something follows. */
+/** A prefix may end with a dash, since a suffix follows. */
 const asPrefix = (prefix: string) => (prefix.endsWith('-') ? `${prefix.slice(0, -1)}a` : prefix)
 
-/** What is looked at on every write. */
+/** Yields the problems that are checked on every write. */
 function* validateCommon(meta: Meta): Iterable<Problem> {
   yield* validateLabels(meta.labels, metadata.field('labels'))
   yield* validateAnnotations(meta.annotations, metadata.field('annotations'))
@@ -84,7 +84,7 @@ function* validateCommon(meta: Meta): Iterable<Problem> {
   yield* validateFinalizers(meta.finalizers, metadata.field('finalizers'))
 }
 
-/** Finalizers as any object may have them. */
+/** Yields the problems of finalizers. */
 function* validateFinalizers(finalizers: readonly string[] | undefined, at: Path): Iterable<Problem> {
   for (const finalizer of finalizers ?? []) yield* named(qualifiedNameErrors, finalizer, at)
   if (['orphan', 'foregroundDeletion'].every(name => finalizers?.includes(name)))
@@ -93,7 +93,7 @@ function* validateFinalizers(finalizers: readonly string[] | undefined, at: Path
 
 const bareFinalizers = ['kubernetes', 'orphan', 'foregroundDeletion']
 
-/** A finalizer without a domain is one that Kubernetes itself knows. */
+/** Yields a problem for a finalizer without a domain that is not one of Kubernetes itself. */
 export function* bareFinalizer(finalizer: string, at: Path): Iterable<Problem> {
   if (!finalizer.includes('/') && !bareFinalizers.includes(finalizer))
     yield at.invalid(finalizer, 'name is neither a standard finalizer name nor is it fully qualified')
@@ -124,7 +124,7 @@ function* validateOwners(meta: Meta, at: Path): Iterable<Problem> {
   }
 }
 
-/** Metadata that may not change on an update. */
+/** Yields the problems of changed metadata. */
 function* validateMetaUpdate(next: Meta, old: Meta): Iterable<Problem> {
   if (old.deletionTimestamp) {
     const added = (next.finalizers ?? []).filter(f => !(old.finalizers ?? []).includes(f))
@@ -148,22 +148,20 @@ function* validateMetaUpdate(next: Meta, old: Meta): Iterable<Problem> {
   yield* validateCommon(next)
 }
 
-/** A field that may have something wrong with it, by its own rules or those of what is in it. */
+/** A field with rules of its own, or with rules in its value. */
 interface Checked {
   name: string
   node: Node
-  /** There are rules within. */
+  /** Whether there are rules in its value. */
   deep: boolean
 }
 
 const checkedFields = new WeakMap<Struct, readonly Checked[]>()
 
-/** The fields of a struct that the schema has any rule about: most have none and are never looked at. */
+/** The fields of a struct that have any rule. Most fields have none, and are skipped. */
 function checkedOf(schema: Struct): readonly Checked[] {
   let list = checkedFields.get(schema)
   if (!list) {
-    // Schemas may contain themselves: within itself a struct counts as having rules.
-    checkedFields.set(schema, [])
     list = Object.entries(schema.fields)
       .map(([name, node]) => ({ name, node, deep: hasRules(node, new Set([schema])) }))
       .filter(({ node, deep }) => node.required || deep)
@@ -172,6 +170,7 @@ function checkedOf(schema: Struct): readonly Checked[] {
   return list
 }
 
+/** Whether a value has rules. A schema may contain itself, and within itself it counts as having some. */
 function hasRules(node: Node, within: Set<Struct>): boolean {
   switch (node.type) {
     case 'struct': {
@@ -193,7 +192,7 @@ function hasRules(node: Node, within: Set<Struct>): boolean {
   }
 }
 
-/** What the schema itself says: required fields, allowed values, bounds, element keys. */
+/** Adds the problems by rules of the schema: required fields, allowed values, bounds, keys of elements. */
 function validateStruct(schema: Struct, value: JsonObject, at: Path, problems: Problem[]): void {
   for (const { name, node, deep } of checkedOf(schema)) {
     const field = value[name]

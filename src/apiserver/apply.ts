@@ -6,11 +6,11 @@ import { apply as serverSideApply } from '../api/apply/apply.ts'
 import { compare } from '../api/apply/compare.ts'
 import { difference, type FieldSet, fieldsOf, structNode, union } from '../api/apply/fieldset.ts'
 import { typeProblems } from '../api/apply/typed.ts'
-import { type AnyKind, type KubeObject, parseApiVersion } from '../api/kind.ts'
+import { asObject, type AnyKind, type KubeObject, parseApiVersion } from '../api/kind.ts'
 import type { Operation, ServedResult } from '../api/operation.ts'
 import { isObject } from '../api/patch/merge.ts'
 import { root } from '../api/path.ts'
-import type { JsonObject, Mutable } from '../api/schema/node.ts'
+import { asJson, type JsonObject, type Mutable } from '../api/schema/node.ts'
 import { timeText } from '../api/time.ts'
 import { parseJson } from '../wire/json.ts'
 import { decodeBody, editable, type Warn } from './body.ts'
@@ -59,7 +59,7 @@ function proposal(
 ): Mutable<KubeObject> {
   const { kind, options, subresource } = operation
   const manager = managerOf(operation)
-  const before = structuredClone(live) as unknown as JsonObject
+  const before = asJson(structuredClone(live))
   const isKubectl = manager.manager === 'kubectl'
   const applied = serverSideApply(kind.schema, before, wanted, {
     manager,
@@ -103,7 +103,7 @@ function wantedOf(operation: Operation, warn: Warn): JsonObject {
     const whose = `${String(metadata.namespace ?? '')}/${String(metadata.name ?? '')}; ${kind.group}/${kind.version}, Kind=${kind.kind}`
     throw new StatusError('', `failed to create typed patch object (${whose}): ${all}`)
   }
-  checkName(operation, { metadata } as unknown as KubeObject)
+  checkName(operation, asObject({ metadata }))
   return body
 }
 

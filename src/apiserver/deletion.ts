@@ -12,7 +12,7 @@ import { DeleteOptions } from '../api/meta.ts'
 import type { Operation, OperationResult } from '../api/operation.ts'
 import { decode, DecodeError } from '../api/schema/decode.ts'
 import { type Problem, root } from '../api/path.ts'
-import type { JsonObject, Mutable } from '../api/schema/node.ts'
+import type { Mutable } from '../api/schema/node.ts'
 import { parseTime, timeText } from '../api/time.ts'
 import { StoreConflict } from '../store/index.ts'
 import { conflict, notFound, objectModified } from './errors.ts'
@@ -106,11 +106,7 @@ function mark(
   next.metadata.deletionGracePeriodSeconds = grace
   if (finalizers.length) next.metadata.finalizers = [...finalizers]
   else delete next.metadata.finalizers
-  if (kind.kind === 'Namespace')
-    (next as unknown as { status: JsonObject }).status = {
-      ...(next as unknown as { status?: JsonObject }).status,
-      phase: 'Terminating',
-    }
+  kind.terminating?.(next)
   return decode(kind.schema, next) as Mutable<KubeObject>
 }
 

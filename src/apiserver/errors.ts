@@ -2,7 +2,7 @@
 import { StatusError } from '../base/errors.ts'
 import type { AnyKind } from '../api/kind.ts'
 import type { Operation } from '../api/operation.ts'
-import type { JsonObject } from '../api/schema/node.ts'
+import { asJson, type JsonObject } from '../api/schema/node.ts'
 
 const qualified = (kind: AnyKind) => (kind.group ? `${kind.plural}.${kind.group}` : kind.plural)
 const detailsOf = (kind: Pick<AnyKind, 'group' | 'plural'>, name: string) => ({
@@ -100,7 +100,7 @@ export function statusOf(error: unknown): JsonObject {
     status: 'Failure',
     message,
     ...(reason && { reason }),
-    ...(details && { details: details as unknown as JsonObject }),
+    ...(details && { details: asJson(details) }),
     code,
   }
 }

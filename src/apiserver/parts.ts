@@ -3,7 +3,7 @@
 // Source: GetResetFields of the strategies in pkg/registry.
 import { except, type FieldSet, only } from '../api/apply/fieldset.ts'
 import type { AnyKind, KubeObject } from '../api/kind.ts'
-import type { JsonObject, Mutable } from '../api/schema/node.ts'
+import { asJson, type Mutable } from '../api/schema/node.ts'
 import type { Operation } from '../api/operation.ts'
 import { editable } from './body.ts'
 
@@ -42,7 +42,7 @@ export function withStatusOf(kind: AnyKind, sent: Mutable<KubeObject>, live: Kub
   const next = editable<KubeObject>(kind, live)
   const kept = Object.fromEntries((kind.statusKeeps ?? []).map(field => [field, next.metadata[field]]))
   next.metadata = { ...sent.metadata, ...kept }
-  return { ...next, status: (sent as unknown as JsonObject).status ?? {} } as unknown as Mutable<KubeObject>
+  return { ...next, status: asJson(sent).status ?? {} } as Mutable<KubeObject>
 }
 
 /** What a request asks for: through /status the live object with another status, otherwise what was sent. */

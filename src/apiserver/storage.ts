@@ -9,7 +9,7 @@ import { Waiters } from '../base/waiters.ts'
 import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
 import { Item, logMirrorFailures, Mirror, type MirrorChange, objectKey, unknownRevision } from '../api/mirror.ts'
 import { fillNilLists } from '../api/schema/nil.ts'
-import type { JsonObject, Mutable } from '../api/schema/node.ts'
+import { asJson, type JsonObject, type Mutable } from '../api/schema/node.ts'
 import type { Change, Entry, Store } from '../store/index.ts'
 import { ChangeLog } from './change-log.ts'
 import { SortedItems, sortByKey } from './sorted.ts'
@@ -229,7 +229,7 @@ export class Storage {
       object = parseJson(
         Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString(),
       ) as Mutable<KubeObject>
-      fillNilLists(kind.schema, object as unknown as JsonObject)
+      fillNilLists(kind.schema, asJson(object))
     }
     object.metadata.resourceVersion = String(revision)
     return new Item(freezeInTests(object), revision, value)

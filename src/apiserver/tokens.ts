@@ -88,7 +88,7 @@ export function issueToken(
     nbf: at,
     sub: `system:serviceaccount:${namespace}:${account.name}`,
   }
-  return issuer.sign(claims as unknown as Record<string, unknown>)
+  return issuer.sign({ ...claims })
 }
 
 /** Whose token this is, or why it is not good. Everything it is bound to must still exist. */

@@ -1,11 +1,11 @@
 // Kinds that are another kind in other words: the same objects under a second group or version. Requests are put
 // into the words of the kind that is stored, and its answers back.
 import { StatusError } from '../base/errors.ts'
-import type { AnyKind, KindView, KubeObject } from '../api/kind.ts'
+import { asObject, type AnyKind, type KindView, type KubeObject } from '../api/kind.ts'
 import { Item } from '../api/mirror.ts'
 import type { Operation, ServedResult, WatchEvent } from '../api/operation.ts'
 import { isObject } from '../api/patch/merge.ts'
-import type { Json } from '../api/schema/node.ts'
+import { asJson } from '../api/schema/node.ts'
 import { canonical, decodeBody, type Warn } from './body.ts'
 import type { Registry } from './registry.ts'
 import { withStatusOf } from './parts.ts'
@@ -40,8 +40,8 @@ function inStoredWords(operation: Operation, view: KindView, warn: Warn): Operat
   if (!whole) return stored
   const object = decodeBody(kind, operation.body, options, warn)
   // An applied object says only what it wants to own.
-  const sent = patchType === 'apply' && isObject(operation.body) ? (operation.body as unknown as KubeObject) : object
-  return { ...stored, body: named(view.of, view.toStored(sent)) as unknown as Json }
+  const sent = patchType === 'apply' && isObject(operation.body) ? asObject(operation.body) : object
+  return { ...stored, body: asJson(named(view.of, view.toStored(sent))) }
 }
 
 const named = (kind: AnyKind, object: object) => ({ ...object, kind: kind.kind, apiVersion: kind.apiVersion })
@@ -61,7 +61,7 @@ function patchView(registry: Registry, operation: Operation, stored: Operation, 
   const view = kind.view!
   const change = (old: KubeObject) => {
     const sent = patchedObject(operation, canonical(kind, view.fromStored(old)), warn)
-    const next = decodeBody(view.of, named(view.of, view.toStored(sent)) as unknown as Json, options, () => {})
+    const next = decodeBody(view.of, asJson(named(view.of, view.toStored(sent))), options, () => {})
     return subresource === 'status' ? withStatusOf(view.of, next, old) : next
   }
   return registry.update(stored, change, { retry: mayRetry(operation), warn })

@@ -77,6 +77,27 @@ test('after a restart a watch goes on from the history of the store', async () =
   await after.close()
 })
 
+test('what is written while a watch reads the history comes after it', async () => {
+  const store = openMemoryStore()
+  const before = await openStorage(store)
+  await before.write(ConfigMap, object('one'), 'absent')
+  await before.write(ConfigMap, object('two'), 'absent')
+  await before.close()
+  const after = await openStorage(store)
+  // Reading the history takes so long that another object is written meanwhile.
+  const read = store.changes.bind(store)
+  store.changes = async (...asked) => {
+    const changes = await read(...asked)
+    await after.write(ConfigMap, object('three'), 'absent')
+    return changes
+  }
+  const watching = await start(after, { resourceVersion: '1' })
+  assert.deepEqual(await watching.next(), ['ADDED two @2'])
+  assert.deepEqual(await watching.next(), ['ADDED three @3'])
+  watching.stop()
+  await after.close()
+})
+
 test('what is compacted is too old', async () => {
   const store = openMemoryStore()
   const before = await openStorage(store)

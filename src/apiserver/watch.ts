@@ -10,7 +10,7 @@
 import type { Clock } from '../base/clock.ts'
 import { goQuote } from '../base/go-text.ts'
 import { StatusError } from '../base/errors.ts'
-import type { AnyKind, KubeObject } from '../api/kind.ts'
+import { asObject, type AnyKind } from '../api/kind.ts'
 import { Item, type MirrorChange } from '../api/mirror.ts'
 import type { Operation, WatchEvent } from '../api/operation.ts'
 import { statusOf } from './errors.ts'
@@ -48,7 +48,7 @@ export async function watch(storage: Storage, operation: Operation): Promise<Asy
 
 /** A watch that ends with an error before it has begun. */
 async function* failed(error: StatusError): AsyncGenerator<readonly WatchEvent[]> {
-  yield [{ type: 'ERROR', item: new Item(statusOf(error) as unknown as KubeObject, 0) }]
+  yield [{ type: 'ERROR', item: new Item(asObject(statusOf(error)), 0) }]
 }
 
 async function startOf(

@@ -15,7 +15,7 @@ import { type Item, unknownRevision } from '../api/mirror.ts'
 import type { Operation } from '../api/operation.ts'
 import { invalidError, type Problem, root } from '../api/path.ts'
 import { decode } from '../api/schema/decode.ts'
-import type { Json, JsonObject, Mutable } from '../api/schema/node.ts'
+import { asJson, type Json, type Mutable } from '../api/schema/node.ts'
 import { timeText } from '../api/time.ts'
 import { ownProblems, validateObject, validateStatusUpdate, validateUpdate } from '../api/validate.ts'
 import type { Admission } from './admission/request.ts'
@@ -93,7 +93,7 @@ export async function run(steps: readonly Step[], write: Write, admission: Admis
 
 /** Whether the write would store what is stored already. Times of managed fields alone are no reason to write. */
 export const changesNothing = ({ next, live }: Write): boolean =>
-  live !== undefined && sameValue(next as unknown as Json, live.object as unknown as Json)
+  live !== undefined && sameValue(asJson(next), asJson(live.object))
 
 /** Throws Conflict for another uid or a stale resourceVersion, Invalid where the kind wants a resourceVersion. */
 function preconditions({ operation, next, live }: Write): void {
@@ -142,7 +142,7 @@ export function ownChanges(
   const before = old ?? (decode(kind.schema, {}) as KubeObject)
   // Through a subresource nobody writes managed fields by hand.
   const sent = operation.subresource ? undefined : next.metadata.managedFields
-  const entries = managedAfterUpdate(kind.schema, before as unknown as JsonObject, next as unknown as JsonObject, {
+  const entries = managedAfterUpdate(kind.schema, asJson(before), asJson(next), {
     sent,
     live: old?.metadata.managedFields as KubeObject['metadata']['managedFields'],
     manager: { ...managerOf(operation), apiVersion: kind.apiVersion },
@@ -182,13 +182,13 @@ const requestOf = ({ operation, next, live, warn }: Write) =>
 /** Objects begin without a status, but for kinds whose creator is who reports it. */
 function startStatus({ operation, next }: Write): void {
   const { kind } = operation
-  if (kind.status && !kind.keepsStatus) (next as unknown as JsonObject).status = {}
+  if (kind.status && !kind.keepsStatus) asJson(next).status = {}
 }
 
 /** Nobody but the writer of the status changes it. */
 function keepStatus({ operation, next, live }: Write): void {
   if (!operation.kind.status || operation.subresource) return
-  ;(next as unknown as JsonObject).status = (live!.object as unknown as JsonObject).status ?? {}
+  asJson(next).status = asJson(live!.object).status ?? {}
 }
 
 function prepare({ operation, next, live, rules, now, warn }: Write): void {
@@ -219,7 +219,7 @@ function makeCanonical(write: Write): void {
 /** metadata.generation counts the changes of everything but metadata and status. */
 function countGeneration({ operation, next, live }: Write): void {
   if (!operation.kind.generation) return
-  const [a, b] = [next as unknown as JsonObject, live!.object as unknown as JsonObject]
+  const [a, b] = [asJson(next), asJson(live!.object)]
   const desired = new Set([...Object.keys(a), ...Object.keys(b)])
   desired.delete('metadata')
   desired.delete('status')

@@ -8,7 +8,7 @@ import { isObject, mergePatch } from '../api/patch/merge.ts'
 import { jsonPatch } from '../api/patch/json.ts'
 import { strategicPatch } from '../api/patch/strategic.ts'
 import { DecodeError } from '../api/schema/decode.ts'
-import type { Json, JsonObject, Mutable } from '../api/schema/node.ts'
+import { asJson, type Json, type Mutable } from '../api/schema/node.ts'
 import { root } from '../api/path.ts'
 import { apply } from './apply.ts'
 import { decodeBody, type Warn } from './body.ts'
@@ -121,7 +121,7 @@ export function patchedBody(
   body: Json,
 ): Json {
   // No patch changes its target.
-  const target = old as unknown as JsonObject
+  const target = asJson(old)
   if (type === 'json') return jsonPatch(target, body)
   if (!isObject(body)) {
     const what = Array.isArray(body) ? 'array' : typeof body === 'boolean' ? 'bool' : typeof body

@@ -12,7 +12,7 @@ function make(work: () => Promise<void>) {
   return { clock, abort, chore, failures }
 }
 
-test('it runs once for many wakes, and again for what came meanwhile', async () => {
+test('a chore runs once for many wakes, and again for a wake during its run', async () => {
   let runs = 0
   let atOnce = 0
   const { clock, chore } = make(async () => {
@@ -34,7 +34,7 @@ test('it runs once for many wakes, and again for what came meanwhile', async () 
   assert.equal(runs, 2)
 })
 
-test('it is repeated with back-off until it succeeds', async () => {
+test('a chore is repeated with back-off until it succeeds', async () => {
   const at: number[] = []
   let failing = 4
   const { clock, chore, failures } = make(async () => {
@@ -51,7 +51,7 @@ test('it is repeated with back-off until it succeeds', async () => {
   assert.equal(failures.length, 4)
 })
 
-test('it ends with its signal', async () => {
+test('a chore ends with its signal', async () => {
   let runs = 0
   const { clock, chore, abort } = make(async () => {
     runs++

@@ -1,11 +1,12 @@
-// Work that has to be done again whenever something changed: the loop "wanted, running, again". Whoever notices a
-// change only wakes it; it never runs twice at once, and sees everything that was there when it began.
+// Work that is done again whenever something has changed. A listener that notices a change only wakes the chore. The
+// work never runs twice at once, and after a wake it begins at least once more, so it acts on everything that had
+// changed before the wake.
 //
-//            wake                    work done, not woken meanwhile
-//   idle ───────────► running ───────────────────────────────────────► idle
+//           wake                     done, not woken meanwhile
+//   idle ───────────► running ───────────────────────────────────► idle
 //                      │   ▲
-//        woken meanwhile,  │
-//        or failed: after a pause
+//       woken meanwhile,   │
+//       or after a failure and a pause
 import type { Clock } from './clock.ts'
 
 interface Retry {
@@ -13,14 +14,14 @@ interface Retry {
   /** The pause after a failure doubles from the first to the longest. */
   firstMs: number
   mostMs: number
-  /** Called with each failure; it must not throw. */
+  /** Called with each failure. It must not throw. */
   failed(error: unknown): void
 }
 
 interface ChoreOptions {
-  /** Ends it; what runs is awaited by `settled`. */
+  /** Ends the chore: nothing is begun any more. The run under way ends by itself, and `settled` waits for it. */
   signal?: AbortSignal
-  /** How it is repeated until it succeeds. Without it the work deals with its failures; one that escapes is a defect. */
+  /** How a failure is repeated until the work succeeds. Without it the work must not fail. */
   retry?: Retry
 }
 
@@ -35,13 +36,13 @@ export class Chore {
     this.#work = work
   }
 
-  /** There is something to do, again. The work begins in a later microtask, so that changes that come together are one. */
+  /** Requests a run: soon, or after the present one. Several wakes before it begins are one. */
   wake(): void {
     this.#wanted = true
     this.#running ??= Promise.resolve().then(() => this.#run())
   }
 
-  /** Resolves when nothing is left to do, or at the end. */
+  /** Resolves when no run is requested or under way; while runs fail, only when the signal aborts. */
   async settled(): Promise<void> {
     while (this.#running) await this.#running
   }
@@ -59,7 +60,7 @@ export class Chore {
         if (!retry) throw error
         retry.failed(error)
         this.#wanted = true
-        // Rejects only when aborted, which the loop's condition sees.
+        // The sleep rejects only when aborted, which the loop checks.
         await retry.clock.sleep(pauseMs, signal).catch(() => {})
         pauseMs = Math.min(pauseMs * 2, retry.mostMs)
       }

@@ -1,5 +1,5 @@
-// Time as an argument. Everything that waits or stamps takes a Clock, so that a test can run a whole
-// cluster on a virtual one: hours pass in milliseconds and every run with the same seed is the same run.
+// Time as an argument. Everything that waits, or writes the time down, takes a Clock. So a test can run a whole cluster
+// on a virtual one: hours pass in milliseconds, and every run with the same seed is the same run.
 
 /** Milliseconds since the epoch, timers and sleeps. */
 export interface Clock {
@@ -30,7 +30,7 @@ function sleepOn(clock: Pick<Clock, 'after'>, delayMs: number, signal?: AbortSig
 export const realClock: Clock = {
   now: () => Date.now(),
   after(delayMs, fn) {
-    // setTimeout wraps beyond 2^31-1 ms (24 days): cap the step and re-arm.
+    // setTimeout fires at once for more than 2^31-1 ms (24 days), so a longer wait is made of steps.
     const maxStepMs = 2 ** 31 - 1
     let timer: NodeJS.Timeout
     const arm = (leftMs: number) => {
@@ -46,8 +46,8 @@ export const realClock: Clock = {
 type Timer = { at: number; seq: number; fn: () => void }
 
 /**
- * A clock that moves only when told. `forward` fires timers in order of time (then of creation) and lets
- * promises settle between them, so code under test sees the same interleaving every run.
+ * A clock that moves only by `forward`, which fires timers in the order of their time and then of their creation, and
+ * lets promises settle after each. So the code under test is interleaved in the same way in every run.
  */
 export class VirtualClock implements Clock {
   #now: number
@@ -63,7 +63,7 @@ export class VirtualClock implements Clock {
   }
 
   after(delayMs: number, fn: () => void): () => void {
-    // Whole milliseconds, as the machine's clock gives them.
+    // Rounded up to whole milliseconds, as the machine's clock has them.
     const timer = { at: this.#now + Math.max(0, Math.ceil(delayMs)), seq: this.#seq++, fn }
     this.#timers.add(timer)
     return () => this.#timers.delete(timer)
@@ -73,7 +73,7 @@ export class VirtualClock implements Clock {
     return sleepOn(this, delayMs, signal)
   }
 
-  /** Moves time on by `ms`, firing what falls due on the way. */
+  /** Moves the time on by `ms` and fires the timers that become due, also those that are created meanwhile. */
   async forward(ms: number): Promise<void> {
     const end = this.#now + ms
     await settle()
@@ -96,7 +96,7 @@ export class VirtualClock implements Clock {
   }
 }
 
-/** Lets every promise and immediate that is ready run: simulated work never waits for anything else. */
+/** Lets promises and immediates run for some turns of the event loop. Simulated work waits for nothing else. */
 export async function settle(turns = 3): Promise<void> {
   for (let i = 0; i < turns; i++) await new Promise<void>(resolve => setImmediate(resolve))
 }

@@ -1,7 +1,7 @@
-// The one error that crosses rooms. It is a Kubernetes Status in waiting: a reason, a message, the HTTP
-// code that goes with the reason, and details. Sources: meta/v1 StatusReason, api-conventions.md.
+// The only error that crosses rooms. It carries what a Kubernetes Status has: a reason, a message, the HTTP code of the
+// reason, and details. Source: meta/v1 StatusReason; api-conventions.md.
 
-/** One offending field, as Status.details.causes carries it. */
+/** A problem of one field, as in Status.details.causes. */
 export interface Cause {
   reason: string
   message: string
@@ -17,7 +17,7 @@ export interface StatusDetails {
   retryAfterSeconds?: number
 }
 
-/** Reasons and their HTTP codes. */
+/** The HTTP code of each reason. */
 const reasonCodes = {
   BadRequest: 400,
   Unauthorized: 401,
@@ -45,9 +45,9 @@ export class StatusError extends Error {
   readonly reason: Reason | ''
   readonly code: number
   readonly details: StatusDetails | undefined
-  /** Where a list that cannot go on as it began may go on. */
+  /** A continue token with which an expired list may go on at a newer revision. */
   readonly continue: string | undefined
-  /** What the client should know besides. */
+  /** Warnings for the client, sent as headers beside the Status. */
   warnings?: readonly string[]
 
   constructor(
@@ -68,21 +68,21 @@ export function isReason(error: unknown, ...reasons: Reason[]): error is StatusE
   return error instanceof StatusError && reasons.includes(error.reason as Reason)
 }
 
-/** The text of anything thrown. */
+/** The message of a value that was thrown, which need not be an Error. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** Whether something thrown is a fault of this program, rather than of what it was given or depends on. */
+/** Whether a thrown value comes from a fault in this program, rather than from its input or from another program. */
 export const isDefect = (error: unknown): boolean =>
   error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError
 
-/** A broken invariant: a bug in this program, never the user's fault. Crashes loudly. */
+/** Throws when an invariant is broken, which is always a fault in this program and never the user's. */
 export function assert(condition: unknown, what: string): asserts condition {
   if (!condition) throw new Error(`invariant broken: ${what}`)
 }
 
-/** Marks the end of an exhaustive switch. */
+/** Marks the end of an exhaustive switch: a case that is missing is an error of the type checker. */
 export function unreachable(value: never): never {
   throw new Error(`invariant broken: unexpected ${JSON.stringify(value)}`)
 }

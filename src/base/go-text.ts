@@ -1,4 +1,4 @@
-// Values in the form in which Go prints them, for messages that clients compare with those of Kubernetes.
+// Formats values as Go prints them, for messages that must be the same as those of Kubernetes.
 // Source: strconv.Quote, fmt (%v of maps and slices).
 
 const escapes: Readonly<Record<string, string>> = {
@@ -15,7 +15,7 @@ const escapes: Readonly<Record<string, string>> = {
 const printable = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u
 const plain = /^[ !#-[\]-~]*$/
 
-/** A text in double quotes, as Go's %q. */
+/** A string in double quotes with escapes, like Go's %q. */
 export function goQuote(text: string): string {
   if (plain.test(text)) return `"${text}"`
   const quoted = Array.from(text, c => escapes[c] ?? (printable.test(c) ? c : escaped(c.codePointAt(0)!)))
@@ -28,7 +28,7 @@ function escaped(code: number): string {
   return code < 0x10000 ? `\\u${hex(4)}` : `\\U${hex(8)}`
 }
 
-/** A JSON value as Go's %v prints it: `map[a:1 b:[x y]]`. */
+/** A JSON value like Go's %v, with sorted keys: `map[a:1 b:[x y]]`. */
 export function goValue(value: unknown): string {
   if (value === null || value === undefined) return '<nil>'
   if (Array.isArray(value)) return `[${value.map(goValue).join(' ')}]`

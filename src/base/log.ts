@@ -1,4 +1,4 @@
-// Log lines for people and machines: one JSON object a line, or aligned text on a terminal.
+// Structured logs: each line is one JSON object with time, level, message and fields.
 
 export interface Log {
   debug(message: string, fields?: Record<string, unknown>): void
@@ -12,7 +12,7 @@ export interface Log {
 const levels = ['debug', 'info', 'warn', 'error'] as const
 type Level = (typeof levels)[number]
 
-/** Writes to `sink` what is at `level` or above. Errors among the fields are written with their stack. */
+/** A log that writes lines of `level` and above to `sink`. Errors among the fields are written with their stack. */
 export function makeLog(sink: (line: string) => void, level: Level = 'info', base: Record<string, unknown> = {}): Log {
   const write = (at: Level) => (message: string, fields?: Record<string, unknown>) => {
     if (levels.indexOf(at) < levels.indexOf(level)) return
@@ -29,9 +29,9 @@ export function makeLog(sink: (line: string) => void, level: Level = 'info', bas
   }
 }
 
-/** A log that goes nowhere, for tests and tools. */
+/** A log that writes nothing, for tests and tools. */
 export const silentLog: Log = makeLog(() => {}, 'error')
 
-/** The process's log, on standard error. KUTTER_LOG sets the level. */
+/** The log of a process, on standard error. The environment variable KUTTER_LOG sets its level. */
 export const stderrLog = (): Log =>
   makeLog(line => process.stderr.write(`${line}\n`), (process.env.KUTTER_LOG as Level | undefined) ?? 'info')

@@ -1,5 +1,6 @@
-// Counters, gauges and histograms in Prometheus' text form. One registry for the process; families are few and named here
-// by whoever counts, label values must come from a closed set.
+// Counters, gauges and histograms in the text format of Prometheus. There is one registry for the process. A family is
+// created by the module that counts it. Label values must come from a closed set, never from a request.
+// Source: prometheus.io/docs/instrumenting/exposition_formats.
 
 interface Family {
   help: string
@@ -8,7 +9,7 @@ interface Family {
 }
 
 const families = new Map<string, Family>()
-/** Label sets one family may have; more are dropped, so that no request can make memory grow. */
+/** Limit of label sets in one family. Further ones are dropped, so that memory stays bounded even by mistake. */
 const maxSeries = 2_000
 
 function series(name: string, help: string, type: Family['type']): Family {
@@ -22,7 +23,7 @@ const labelText = (labels: Readonly<Record<string, string>>) =>
     .map(([k, v]) => `${k}="${v.replace(/[\\"\n]/g, c => (c === '\n' ? '\\n' : `\\${c}`))}"`)
     .join(',')
 
-/** A number that only grows. */
+/** Creates a counter: a number that only grows. By convention its name ends with `_total`. */
 export function counter(
   name: string,
   help: string,
@@ -38,7 +39,7 @@ export function counter(
   }
 }
 
-/** A number that goes up and down. */
+/** Creates a gauge: a number that rises and falls. */
 export function gauge(
   name: string,
   help: string,
@@ -55,17 +56,17 @@ export function gauge(
 interface Histogram {
   help: string
   bounds: readonly number[]
-  /** By label set: how many fell into each bucket, the last being beyond all bounds, and their sum. */
+  /** For each label set the count of each bucket, of which the last is beyond all bounds, and the sum of the values. */
   series: Map<string, { counts: number[]; sum: number }>
 }
 
 const histograms = new Map<string, Histogram>()
 
-/** `count` bounds, each `factor` times the one before. */
+/** `count` bounds, of which each is `factor` times the previous one. */
 export const exponentialBuckets = (first: number, factor: number, count: number): number[] =>
   Array.from({ length: count }, (_, i) => first * factor ** i)
 
-/** How values spread over buckets; `bounds` rise. */
+/** Creates a histogram of values over buckets. `bounds` must be in rising order. */
 export function histogram(
   name: string,
   help: string,
@@ -104,7 +105,7 @@ function histogramLines(name: string, { help, bounds, series: all }: Histogram):
   return lines
 }
 
-/** Everything counted so far, with the process's own numbers. */
+/** All families and the process's own CPU time and memory, as a scrape of /metrics returns them. */
 export function metricsText(): string {
   const { user, system } = process.cpuUsage()
   const lines = [

@@ -1,4 +1,4 @@
-// Randomness as an argument: names, jitter and tie-breaks come from here, so that a seed repeats a run.
+// Randomness as an argument, for names, jitter and choices between equals. With a seed, a test repeats the same run.
 import { randomBytes, randomUUID } from 'node:crypto'
 
 export interface Random {
@@ -10,7 +10,7 @@ export interface Random {
 
 export const realRandom: Random = { float: () => Math.random(), uuid: () => randomUUID() }
 
-/** A repeatable source (mulberry32: 32 bits of state, good enough for tests, useless for secrets). */
+/** A repeatable source for tests: mulberry32, with 32 bits of state. It must not be used for secrets. */
 export function seededRandom(seed: number): Random {
   let state = seed >>> 0
   const float = () => {
@@ -23,15 +23,16 @@ export function seededRandom(seed: number): Random {
   return { float, uuid: () => `${hex(8)}-${hex(4)}-4${hex(3)}-a${hex(3)}-${hex(12)}` }
 }
 
-// The alphabet Kubernetes uses for generated names: no vowels (no words), no 0, 1, 3 (look-alikes).
+// The alphabet of generated names in Kubernetes. Without vowels it forms no words, and without 0, 1 and 3 no characters
+// look alike. Source: apimachinery util/rand.
 const nameAlphabet = 'bcdfghjklmnpqrstvwxz2456789'
 
-/** `length` characters that may end a DNS label, as in generateName suffixes. */
+/** A random suffix of a generated name; it may end a DNS label. */
 export function nameSuffix(random: Random, length = 5): string {
   return Array.from({ length }, () => nameAlphabet[Math.floor(random.float() * nameAlphabet.length)]).join('')
 }
 
-/** Spells any string in the alphabet of generated names, as pod-template hashes are written. */
+/** Maps each character of a string into the alphabet of generated names, as in pod-template hashes. */
 export function safeEncode(text: string): string {
   return Array.from(text, c => nameAlphabet[c.charCodeAt(0) % nameAlphabet.length]).join('')
 }

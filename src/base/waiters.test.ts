@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { settle, VirtualClock } from './clock.ts'
 import { orAborted, Waiters, within } from './waiters.ts'
 
-test('each waits for its own value', async () => {
+test('each wait ends at its own target', async () => {
   const waiters = new Waiters()
   const order: number[] = []
   const waits = [3, 1, 2].map(target => waiters.wait(target).then(() => order.push(target)))
@@ -15,7 +15,7 @@ test('each waits for its own value', async () => {
   assert.deepEqual(order.sort(), [1, 2, 3])
 })
 
-test('a wait ends with its signal, or with everything', async () => {
+test('a wait ends with its signal, and all waits end together by fail', async () => {
   const waiters = new Waiters()
   const abort = new AbortController()
   const aborted = waiters.wait(1, abort.signal)
@@ -30,7 +30,7 @@ test('a wait ends with its signal, or with everything', async () => {
 const forever = (signal: AbortSignal) =>
   new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }))
 
-test('work is done within its time, or given up', async () => {
+test('work is aborted when its time is over', async () => {
   const clock = new VirtualClock()
   const abort = new AbortController()
   assert.equal(await within(clock, 1000, abort.signal, async () => 'done'), 'done')
@@ -42,14 +42,14 @@ test('work is done within its time, or given up', async () => {
   await ended
 })
 
-test('who waits for the work of others can be called off', async () => {
+test('waiting for other work ends when the signal aborts', async () => {
   const abort = new AbortController()
   assert.equal(await orAborted(Promise.resolve('done'), abort.signal), 'done')
   await assert.rejects(orAborted(Promise.reject(new Error('failed')), abort.signal), { message: 'failed' })
   const waiting = assert.rejects(orAborted(new Promise(() => {}), abort.signal), { message: 'enough' })
   abort.abort(new Error('enough'))
   await waiting
-  // A failure that nobody waits for any more harms nobody.
+  // A later failure, which nobody waits for, is no unhandled rejection.
   await assert.rejects(orAborted(Promise.reject(new Error('failed')), abort.signal), { message: 'enough' })
   await settle()
 })

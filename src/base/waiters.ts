@@ -1,4 +1,5 @@
-// Waiting with an end to it: for a number that only grows, for somebody else's work, for no longer than so long.
+// Waits that always end: until a growing number has reached a value, until other work is done or a signal aborts, or
+// for a limited time.
 import type { Clock } from './clock.ts'
 
 interface Waiter {
@@ -7,11 +8,15 @@ interface Waiter {
   reject(reason: unknown): void
 }
 
-/** Those who wait, each for a value of their own. Nobody is left behind: every wait ends in `reach`, `fail` or its signal. */
+/**
+ * Waits for a number that only grows, each for a target of its own. Every wait ends by `reach`, by `fail` or by its
+ * signal, and leaves no listener on the signal behind. The caller keeps the number itself, and does not wait for a
+ * target that has been reached already.
+ */
 export class Waiters {
   #waiting: Waiter[] = []
 
-  /** Resolves when the value reaches `target`; rejects with the signal's reason, or that of `fail`. */
+  /** Resolves when the number reaches `target`. Rejects with the reason of the signal or of `fail`. */
   wait(target: number, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted) return Promise.reject(signal.reason)
     return new Promise((resolve, reject) => {
@@ -33,7 +38,7 @@ export class Waiters {
     })
   }
 
-  /** The value is `value` now. */
+  /** Ends all waits whose target is at most `value`. */
   reach(value: number): void {
     if (!this.#waiting.length) return
     const ready = this.#waiting.filter(waiter => waiter.target <= value)
@@ -42,13 +47,16 @@ export class Waiters {
     for (const waiter of ready) waiter.resolve()
   }
 
-  /** The value will not grow any more. */
+  /** Rejects all waits, because the number will not grow any more. */
   fail(reason: unknown): void {
     for (const waiter of this.#waiting.splice(0)) waiter.reject(reason)
   }
 }
 
-/** Does `work` with a signal that aborts after `limitMs`, and with `signal`. */
+/**
+ * Runs `work` with a signal that aborts after `limitMs`, or when `signal` does. Returns what `work` returns: a `work`
+ * that ignores its signal is not cut short.
+ */
 export async function within<T>(
   clock: Clock,
   limitMs: number,
@@ -64,7 +72,7 @@ export async function within<T>(
   }
 }
 
-/** What `work` comes to, unless `signal` aborts first: then its reason is thrown, and the work goes on by itself. */
+/** The result of `work`. When `signal` aborts first, rejects with its reason, and the work goes on without a reader. */
 export function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const onAbort = () => reject(signal.reason)

@@ -1,5 +1,5 @@
-// Clients that act as service accounts of kube-system, for controllers that run in a process of their own: each gets
-// a token of its own, asked for by whoever runs them and renewed in time. In the server's process nobody needs tokens.
+// Clients that act as service accounts of kube-system, for controllers in a process of their own. Each has a token,
+// which the process requests with its own credentials and renews in time. In the server's process no tokens are needed.
 // Source: kube-controller-manager --use-service-account-credentials.
 import { isReason, messageOf } from '../base/errors.ts'
 import { parseTime } from '../api/time.ts'
@@ -9,20 +9,23 @@ import { Client } from './client.ts'
 import { type Credentials, type HttpsTransport, httpsTransport } from './https.ts'
 
 const namespace = 'kube-system'
-/** Part of a token's life after which the next is asked for. */
+/** The part of a token's lifetime after which the next one is requested. */
 const renewAfter = 0.8
 const retryMs = 5000
 
 interface AccountClientOptions {
-  /** Asks for the tokens. */
+  /** The client that requests the tokens. */
   root: Client
-  /** The server and how to know it; whose credentials these are does not matter. */
+  /** The server and its authority. */
   server: Pick<Credentials, 'server' | 'ca'>
   userAgent: string
   signal: AbortSignal
 }
 
-/** Returns how to get the client of an account; it makes the account where it is missing. */
+/**
+ * Returns a function that gives the client of an account, always the same one for a name. The account is created when
+ * it is missing. Requests wait for the first token. All clients end with the signal.
+ */
 export function accountClients({ root, server, userAgent, signal }: AccountClientOptions): (name: string) => Client {
   const made = new Map<string, Client>()
   return name => {
@@ -69,7 +72,8 @@ class AccountToken {
         waitMs = await this.#renew()
         first()
       } catch (error) {
-        if (!this.#signal.aborted) log.warn('no token for a controller', { account: this.#name, why: messageOf(error) })
+        if (!this.#signal.aborted)
+          log.warn('cannot get a token for a controller, trying again', { account: this.#name, why: messageOf(error) })
       }
       await clock.sleep(waitMs, this.#signal).catch(() => {})
     }

@@ -1,5 +1,5 @@
-// The client: typed access to the API for controllers, scheduler, kubelet and tests. It speaks operations to a
-// transport, which is the API server in this process or one at the other end of HTTPS; the client cannot tell.
+// The client: typed access to the API for controllers, scheduler, kubelet and tests. It passes operations to a
+// transport, which is the API server in the same process, or HTTPS. Callers need not care which.
 import type { Clock } from '../base/clock.ts'
 import { isReason } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
@@ -47,16 +47,31 @@ interface ListRequest {
 
 interface ClientOptions {
   serve: Serve
-  /** Who acts, for a transport in this process; over HTTPS the credentials say. */
+  /** The acting user, for a transport in this process. Over HTTPS the server takes the user from the credentials. */
   user: User
-  /** Names the program in managed fields. */
+  /** The name of the program, used as the manager in managed fields. */
   userAgent: string
   clock: Clock
   log: Log
-  /** Mirrors of whole kinds that this process already keeps (the API server's own). */
+  /** Returns a mirror of a whole kind that this process keeps already, which is the API server's own. */
   shared?: <T extends KubeObject>(kind: Kind<T>) => Mirror<T> | undefined
 }
 
+/**
+ * Access to the API as one user.
+ *
+ * - Objects that are sent need not be complete: the server decodes, defaults and checks them. They are given away with
+ *   the call and must not be changed afterwards, since a transport in this process passes them on without a copy.
+ * - Objects that are returned belong to everybody, as those of a mirror do, and are never changed.
+ * - A call rejects with the server's StatusError; over HTTPS also with the reason ServiceUnavailable when the
+ *   connection is lost, or Timeout when nothing arrives for a minute. A write that fails in one of these two ways, or
+ *   is aborted by its signal, may have been carried out; `get` shows whether it was. Nothing is tried again here, since
+ *   a controller decides better from the newest state.
+ * - A write that resolves is durable. A mirror shows it a moment later; controllers wait for that (harness.ts).
+ * - `mirror` returns the same mirror for the same kind and scope, and begins to fill it at the first call. It must be
+ *   `synced` before it is read. `release` ends it for all its readers, `close` ends all mirrors. Their last content
+ *   stays readable.
+ */
 export class Client {
   readonly clock: Clock
   readonly log: Log
@@ -75,7 +90,7 @@ export class Client {
     })
   }
 
-  /** Throws NotFound. */
+  /** Returns an object, or with `subresource` a part of it. Throws NotFound. */
   async get<T extends KubeObject>(
     kind: Kind<T>,
     ref: Reference,
@@ -84,7 +99,7 @@ export class Client {
     return objectOf<T>(await this.#run(kind, 'get', { ...ref, ...more }))
   }
 
-  /** As get, but undefined when there is none. */
+  /** Returns an object, or undefined when it does not exist. */
   async find<T extends KubeObject>(
     kind: Kind<T>,
     ref: Reference,
@@ -98,6 +113,7 @@ export class Client {
     }
   }
 
+  /** Returns all objects that match, and the revision of the list, from which a watch may go on. */
   async list<T extends KubeObject>(
     kind: Kind<T>,
     request: ListRequest = {},
@@ -108,10 +124,11 @@ export class Client {
       ...(namespace && { namespace }),
       ...(signal && { signal }),
     })
-    if (result.type !== 'list') throw new Error(`a list of ${kind.plural} was answered with ${result.type}`)
+    if (result.type !== 'list') throw new Error(`expected a list of ${kind.plural}, got ${result.type}`)
     return { items: result.items.map(item => item.object as T), revision: result.revision }
   }
 
+  /** Creates an object and returns it as it was stored. Throws AlreadyExists. */
   async create<T extends KubeObject>(kind: Kind<T>, object: Draft<T>, options: WriteOptions = {}): Promise<T> {
     const { namespace } = (object as Draft<KubeObject>).metadata ?? {}
     return objectOf<T>(
@@ -119,7 +136,7 @@ export class Client {
     )
   }
 
-  /** Creates a body under an object: a Binding of a pod, a TokenRequest of a service account, an Eviction. */
+  /** Creates a subresource of an object: the Binding or Eviction of a pod, the TokenRequest of a service account. */
   async createUnder<B extends KubeObject>(
     kind: AnyKind,
     ref: Reference,
@@ -130,10 +147,10 @@ export class Client {
   ): Promise<B | undefined> {
     const full = { kind: bodyKind.kind, apiVersion: bodyKind.apiVersion, ...(body as object) }
     const result = await this.#run(kind, 'create', { ...ref, subresource, body: full as Json, ...split(options) })
-    return result.type === 'object' ? (result.item.object as unknown as B) : undefined
+    return result.type === 'object' ? (result.item.object as B) : undefined
   }
 
-  /** Replaces an object; with metadata.resourceVersion only if it has not changed since (else Conflict). */
+  /** Replaces an object. With metadata.resourceVersion, throws Conflict when it has changed since that version. */
   async update<T extends KubeObject>(
     kind: Kind<T>,
     object: Draft<T>,
@@ -157,6 +174,7 @@ export class Client {
     return this.update(kind, object, { ...options, subresource: 'status' })
   }
 
+  /** Changes an object by a patch, of which `patchType` names the kind. */
   async patch<T extends KubeObject>(
     kind: Kind<T>,
     ref: Reference,
@@ -176,6 +194,7 @@ export class Client {
     )
   }
 
+  /** Deletes an object, or begins to: pods and objects with finalizers go later. Throws NotFound. */
   async delete(kind: AnyKind, ref: Reference, request: DeleteRequest = {}): Promise<void> {
     const { uid, resourceVersion, signal, ...rest } = request
     const preconditions = { ...(uid && { uid }), ...(resourceVersion && { resourceVersion }) }
@@ -183,22 +202,22 @@ export class Client {
     await this.#run(kind, 'delete', { ...ref, body: body as Json, ...(signal && { signal }) })
   }
 
-  /** A mirror of a kind, or of part of it, kept current until the client is closed. */
+  /** A mirror of a kind, or of a part of it, kept current until it is released or the client is closed. */
   mirror<T extends KubeObject>(kind: Kind<T>, scope: MirrorScope = {}): Mirror<T> {
     return this.#informers.mirror(kind, scope)
   }
 
-  /** Stops keeping a mirror of `mirror()` current. */
+  /** Stops keeping a mirror current. One that this process shares, of a whole kind, is not affected. */
   release<T extends KubeObject>(mirror: Mirror<T>): void {
     this.#informers.release(mirror as unknown as Mirror)
   }
 
-  /** Resolves when these mirrors have their first list. */
+  /** Resolves when all of these mirrors have had their first list. */
   async synced(mirrors: readonly Pick<Mirror, 'waitFor'>[], signal?: AbortSignal): Promise<void> {
     await Promise.all(mirrors.map(mirror => mirror.waitFor(0, signal)))
   }
 
-  /** Stops all mirrors that this client feeds. */
+  /** Stops keeping all mirrors of this client current. */
   close(): void {
     this.#informers.close()
   }
@@ -214,8 +233,8 @@ export class Client {
 }
 
 function objectOf<T>(result: ServedResult): T {
-  if (result.type === 'object') return result.item.object as unknown as T
-  throw new Error(`an object was asked for and answered with a ${result.type}`)
+  if (result.type === 'object') return result.item.object as T
+  throw new Error(`expected an object, got ${result.type}`)
 }
 
 function split({ signal, ...options }: WriteOptions): { options: OperationOptions; signal?: AbortSignal } {

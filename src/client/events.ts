@@ -1,5 +1,5 @@
-// Events: how a component says what it did to an object. Repeats raise the count of the event that is there, many
-// different messages of one reason become one event, and a component that talks too much about one object is held back.
+// Events: how a component reports what it did to an object. A repeated event raises the count of the one that exists,
+// many different messages with one reason become one event, and the rate of events about one object is limited.
 // Source: client-go tools/record (event.go, events_cache.go).
 import type { Clock } from '../base/clock.ts'
 import { isReason, messageOf } from '../base/errors.ts'
@@ -10,30 +10,32 @@ import { Event } from '../kinds/core/event.ts'
 import type { ObjectReference } from '../kinds/core/reference.ts'
 import type { Client } from './client.ts'
 
-/** Different events remembered for counting. */
+/** Limit of events that are remembered for counting; the oldest are forgotten first. */
 const maxRemembered = 4096
-/** Events waiting to be written; more are dropped and counted in the log. */
+/** Limit of events that wait to be written; further ones are dropped, with a line in the log. */
 const maxWaiting = 10_000
-/** Events written at once; those of one object keep their order. */
+/** How many events are written at the same time. Those about one object share a lane, so they keep their order. */
 const lanes = 8
-/** One object may have this many events at once, and then one more per refill. */
+/** How many events one object may have at once. After that one more is allowed in each `refillMs`. */
 const burst = 25
 const refillMs = 300_000
-/** This many different messages of one reason, each within the window of the one before, are combined into one event. */
+/**
+ * From this many different messages with one reason on, each within the window of the previous one, they are combined.
+ */
 const maxSimilar = 10
 const maxMessageLength = 1024
 const similarWindowMs = 600_000
 
 type About = KubeObject | (ObjectReference & { readonly metadata?: undefined })
 
-/** What was observed of an event before: the next of its kind only raises its count. */
+/** An event that has been recorded before, whose repetition only raises its count. */
 interface Observed {
   name: string
   namespace: string
   firstTimestamp: string
   count: number
 }
-/** Messages of one reason about one object. */
+/** The different messages with one reason about one object. */
 interface Similar {
   messages: Set<string>
   lastAt: number
@@ -44,7 +46,7 @@ interface Bucket {
 }
 interface Note {
   about: ObjectReference
-  /** What it is counted by. */
+  /** Equal for events that are counted together. */
   key: string
   type: string
   reason: string
@@ -52,13 +54,17 @@ interface Note {
   at: string
 }
 interface Write extends Note {
-  /** As it is with this event. */
+  /** The count and the name at the time of this event. */
   observed: Readonly<Observed>
 }
 
-/** When an event's name was last made, by the clock it is made from: names of one moment must differ. */
+/** The time in the last name of an event, for each clock: two names of the same moment must differ. */
 const lastNanos = new WeakMap<Clock, bigint>()
 
+/**
+ * Records events of one component. Recording never waits and never fails: events are written in the background, and one
+ * that cannot be written is logged and given up. `flushed` waits for those that were recorded so far.
+ */
 export class EventRecorder {
   readonly #client: Client
   readonly #clock: Clock
@@ -78,7 +84,7 @@ export class EventRecorder {
     this.#source = source
   }
 
-  /** Records an event; never fails and never waits. */
+  /** Records an event about an object. */
   event(object: About, type: 'Normal' | 'Warning', reason: string, message: string): void {
     const about = referenceTo(object)
     const target = `${about.kind}/${about.namespace ?? ''}/${about.name}/${about.uid ?? ''}/${about.apiVersion}`
@@ -91,7 +97,7 @@ export class EventRecorder {
       message: text,
       at: timeText(this.#clock.now()),
     })
-    // Those that are held back count, too.
+    // An event that the limit holds back is counted, and its count is written with the next one.
     const write = { ...note, observed: { ...this.#observe(note) } }
     if (!this.#hasToken(target)) return
     if (this.#waiting >= maxWaiting) {
@@ -105,7 +111,7 @@ export class EventRecorder {
       .finally(() => void this.#waiting--)
   }
 
-  /** Resolves when everything recorded so far has been written. */
+  /** Resolves when the events recorded so far have been written or given up. */
   async flushed(): Promise<void> {
     await Promise.all(this.#tails)
   }
@@ -121,7 +127,7 @@ export class EventRecorder {
     return true
   }
 
-  /** From the tenth message on all of a group are one event, which says the newest of them. */
+  /** Replaces a note by that of its group from the tenth message on. The event of a group has its newest message. */
   #combined(group: string, note: Note): Note {
     const now = this.#clock.now()
     let similar = this.#similar.get(group)
@@ -130,7 +136,7 @@ export class EventRecorder {
     similar.messages.add(note.message)
     keep(this.#similar, group, similar)
     if (similar.messages.size < maxSimilar) return note
-    // Any one but the newest: the set grows no further.
+    // The oldest message makes room, so the set stays at its limit.
     similar.messages.delete(similar.messages.values().next().value!)
     return { ...note, key: group, message: `(combined from similar events): ${note.message}` }
   }
@@ -155,7 +161,7 @@ export class EventRecorder {
         await this.#client.patch(Event, observed, 'merge', { count, lastTimestamp: at, message })
         return
       } catch (error) {
-        // It has been deleted after its hour, or was held back so far: it is made, with what it has counted.
+        // The event was deleted after an hour, or held back until now. It is created with its present count.
         if (!isReason(error, 'NotFound')) throw error
       }
     }
@@ -174,7 +180,10 @@ export class EventRecorder {
     })
   }
 
-  /** In the order of what happened, also within one millisecond and across components. */
+  /**
+   * The time in nanoseconds, greater than all before it: names of events sort as they happened, also within a
+   * millisecond.
+   */
   #nanos(): bigint {
     const now = BigInt(Math.trunc(this.#clock.now())) * 1_000_000n
     const last = lastNanos.get(this.#clock) ?? 0n
@@ -185,9 +194,9 @@ export class EventRecorder {
 
   #failed({ reason }: Note, error: unknown): void {
     const fields = { reason, why: messageOf(error) }
-    // Nothing can be made in a namespace that is going away: everyday.
-    if (isReason(error, 'Forbidden', 'NotFound')) this.#log.debug('event not written', fields)
-    else this.#log.warn('event not written', fields)
+    // In a terminating namespace nothing can be created, which is normal.
+    if (isReason(error, 'Forbidden', 'NotFound')) this.#log.debug('cannot write an event', fields)
+    else this.#log.warn('cannot write an event', fields)
   }
 }
 
@@ -197,14 +206,14 @@ function laneOf(target: string): number {
   return sum % lanes
 }
 
-/** The newest stay when there are too many. */
+/** Sets an entry as the newest one, and drops the oldest when there are too many. */
 function keep<V>(map: Map<string, V>, key: string, value: V): void {
   map.delete(key)
   map.set(key, value)
   if (map.size > maxRemembered) map.delete(map.keys().next().value!)
 }
 
-/** How other objects name this one. */
+/** A reference to an object, as events have it. */
 export function referenceTo(object: About): ObjectReference {
   if (!object.metadata) return object as ObjectReference
   const { kind, apiVersion, metadata } = object as KubeObject

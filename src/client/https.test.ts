@@ -1,4 +1,4 @@
-// The transport over a network that loses its connections without a word.
+// The transport over a network that loses connections without closing them.
 import assert from 'node:assert/strict'
 import { createServer, type ServerHttp2Session } from 'node:http2'
 import { type AddressInfo, connect, createServer as createTcpServer, type Server, type Socket } from 'node:net'
@@ -8,7 +8,9 @@ import { httpsTransport } from './https.ts'
 const listen = (server: { listen: Server['listen']; address: Server['address'] }) =>
   new Promise<number>(resolve => server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port)))
 
-/** A server that answers all but `/never`, and a way to it that can be cut; whoever is cut off sees nothing of it. */
+/**
+ * A server that answers all paths but `/never`, behind a proxy that can stop forwarding without closing connections.
+ */
 async function place(t: TestContext) {
   const server = createServer()
   const sessions = new Set<ServerHttp2Session>()
@@ -46,7 +48,7 @@ async function place(t: TestContext) {
 
 const patience = { connectMs: 20_000, pingEveryMs: 20, pingAnswerMs: 1_000 }
 
-test('a connection whose pings are not answered is given up and made anew', { timeout: 30_000 }, async t => {
+test('a connection whose pings are not answered is replaced by a new one', { timeout: 30_000 }, async t => {
   const { url, cut, connections, askedForNever } = await place(t)
   const transport = httpsTransport(() => ({ server: url, ca: '' }), patience)
   t.after(() => transport.close())
@@ -59,13 +61,13 @@ test('a connection whose pings are not answered is given up and made anew', { ti
   assert.equal(connections.length, 2)
 })
 
-test('requests that nobody answers do not keep a lost connection', { timeout: 30_000 }, async t => {
+test('requests without answers do not keep a lost connection alive', { timeout: 30_000 }, async t => {
   const { url, cut } = await place(t)
   const transport = httpsTransport(() => ({ server: url, ca: '' }), patience)
   t.after(() => transport.close())
   assert.equal(await transport.fetch('/a'), 'yes')
   cut()
-  // One request after the other, each given up by its caller long before the connection is.
+  // One request follows the other, and each is aborted by its caller long before the connection is given up.
   let answer = ''
   while (!answer) answer = await transport.fetch('/b', AbortSignal.timeout(100)).catch(() => '')
   assert.equal(answer, 'yes')
@@ -79,7 +81,7 @@ test('a connection that answers pings stays', { timeout: 30_000 }, async t => {
   assert.equal(connections.length, 1)
 })
 
-test('a server that accepts connections and says nothing is no server', { timeout: 30_000 }, async t => {
+test('a server that accepts connections and sends nothing is unavailable', { timeout: 30_000 }, async t => {
   const silent = createTcpServer(() => {})
   const port = await listen(silent)
   const transport = httpsTransport(() => ({ server: `https://127.0.0.1:${port}`, ca: '' }), {

@@ -1,49 +1,61 @@
-// The transport over HTTPS: each operation becomes a request on one HTTP/2 connection, each answer a result.
+// The transport over HTTPS: each operation becomes a request, and each response a result.
+//
+// - All requests share one HTTP/2 connection. It is opened by the first request, and again by the first one after a
+//   loss. It does not keep the process alive by itself; a request under way does.
+// - Every request has the credentials of its moment: a renewed token is used at once, a renewed certificate after
+//   `renew`.
+// - A lost connection fails its requests and watches with ServiceUnavailable. That it is lost is noticed by pings:
+//   every 30 s one must be answered within 15 s.
+// - A request other than a watch fails with Timeout when nothing arrives for a minute. A watch may be silent for ever.
+// - When an operation's signal aborts, its stream is reset and the call rejects; the server may have carried it out.
+// - A slow reader of a watch holds back the server by the flow control of HTTP/2, and at most a window of bytes waits
+//   here.
+// - Responses are not limited in size: the server is trusted with that, as it is with the content.
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2'
 import { PassThrough } from 'node:stream'
 import { realClock } from '../base/clock.ts'
 import { StatusError, type StatusDetails } from '../base/errors.ts'
-import type { AnyKind, KubeObject } from '../api/kind.ts'
+import { asObject, type AnyKind, type KubeObject } from '../api/kind.ts'
 import { Item } from '../api/mirror.ts'
 import type { Operation, Serve, ServedResult, WatchEvent } from '../api/operation.ts'
 import { fillNilLists } from '../api/schema/nil.ts'
-import type { JsonObject } from '../api/schema/node.ts'
+import { asJson, type JsonObject } from '../api/schema/node.ts'
 import { parseJson } from '../wire/json.ts'
 
 export interface Credentials {
   /** `https://host:port` */
   server: string
-  /** PEM of the CA that signed the server's certificate. */
+  /** PEM of the authority that signed the server's certificate. */
   ca: string
-  /** PEM; either these or a token. */
+  /** PEM of a client certificate and its key, unless there is a token. */
   cert?: string
   key?: string
-  /** Read before every request, so that a renewed token is used at once. */
+  /** Returns the present token. It is called for every request. */
   token?: () => string | undefined
 }
 
-/** How long a request may take when nothing else ends it. */
+/** How long a request may go on without anything arriving. */
 const requestTimeoutMs = 60_000
 
-/** When a connection over which nothing comes back is given up. */
+/** When a connection without an answer is given up. */
 interface Patience {
   connectMs: number
   pingEveryMs: number
   pingAnswerMs: number
 }
-// As client-go has it: net.Dialer's Timeout, http2's ReadIdleTimeout and PingTimeout.
+// The values of client-go: the Timeout of net.Dialer, ReadIdleTimeout and PingTimeout of http2.
 const usualPatience: Patience = { connectMs: 30_000, pingEveryMs: 30_000, pingAnswerMs: 15_000 }
 
 export interface HttpsTransport {
   serve: Serve
-  /** A GET of a path that is no resource, as text. */
+  /** Gets a path that is not a resource, and returns the body. */
   fetch(path: string, signal?: AbortSignal): Promise<string>
-  /** New requests go over a new connection, with the credentials as they are now; those under way end on the old one. */
+  /** Makes new requests use a new connection with the present credentials. Those under way end on the old one. */
   renew(): void
   close(): void
 }
 
-/** Connects on first use and again after a loss. */
+/** A transport with these credentials, which are read for each connection and request. */
 export function httpsTransport(credentials: () => Credentials, patience = usualPatience): HttpsTransport {
   let session: ClientHttp2Session | undefined
   const current = () => {
@@ -71,7 +83,7 @@ export function httpsTransport(credentials: () => Credentials, patience = usualP
 
 function open({ server, ca, cert, key }: Credentials, patience: Patience): ClientHttp2Session {
   const session = connect(server, { ca, ...(cert && { cert }), ...(key && { key }), settings: { enablePush: false } })
-  // Errors reach each request; without a listener the session's own would end the process.
+  // Each request gets the error. Without a listener here, the session's own event would end the process.
   session.on('error', () => {})
   session.unref()
   watchOver(session, patience)
@@ -79,15 +91,15 @@ function open({ server, ca, cert, key }: Credentials, patience: Patience): Clien
 }
 
 /**
- * Destroys a connection whose other side is gone without a word, so that what waits on it fails and the next request
- * makes a new one. It is pinged whatever else is sent: requests that nobody answers are no sign of life.
+ * Destroys a connection whose other side no longer answers, so that its requests fail and the next one opens a new
+ * connection. It is pinged even while requests are sent, since those that get no answer prove nothing.
  */
 function watchOver(session: ClientHttp2Session, { connectMs, pingEveryMs, pingAnswerMs }: Patience): void {
   let cancel = () => {}
   const giveUp = () => session.destroy(new StatusError('ServiceUnavailable', 'the connection to the server was lost'))
   const ping = () => {
     let answered = false
-    // Where this process itself was held up the answer may have come in: it is read before the verdict.
+    // When this process itself was held up, the answer may have arrived. setImmediate lets it be read first.
     cancel = realClock.after(pingAnswerMs, () => setImmediate(() => answered || giveUp()))
     session.ping(error => {
       answered = true
@@ -142,7 +154,7 @@ async function serve(
   session.ref()
   const stream = session.request(
     headersOf(credentials, methods[verb], pathOf(operation), type, operation.userAgent),
-    // Otherwise Node takes it that a DELETE has no body.
+    // By default Node.js ends the stream of a DELETE at once, without a body.
     { endStream: false, ...(signal && { signal }) },
   )
   const answer = answerOf(stream)
@@ -182,22 +194,22 @@ function resultOf({ kind, verb }: Operation, object: JsonObject): ServedResult {
       resourceVersion?: string
       continue?: string
     }
-    const items = ((object.items ?? []) as unknown as KubeObject[]).map(o =>
-      itemOf(kind, { ...o, kind: kind.kind, apiVersion: kind.apiVersion }),
-    )
+    const items = ((object.items ?? []) as JsonObject[])
+      .map(asObject)
+      .map(o => itemOf(kind, { ...o, kind: kind.kind, apiVersion: kind.apiVersion }))
     return { type: 'list', kind, items, revision: Number(resourceVersion), ...(token && { continue: token }) }
   }
   if (object.kind === 'Status' && object.apiVersion === 'v1') return { type: 'status', status: object }
-  return { type: 'object', kind, item: itemOf(kind, object as unknown as KubeObject) }
+  return { type: 'object', kind, item: itemOf(kind, asObject(object)) }
 }
 
 function itemOf(kind: AnyKind, object: KubeObject): Item {
-  // A subresource may answer with an object of another kind.
-  if (object.kind === kind.kind) fillNilLists(kind.schema, object as unknown as JsonObject)
+  // The response of a subresource may be an object of another kind.
+  if (object.kind === kind.kind) fillNilLists(kind.schema, asJson(object))
   return new Item(object, Number(object.metadata?.resourceVersion ?? 0))
 }
 
-/** An answer whose body is kept from the first byte on: HTTP/2 throws away what nobody listens to when a stream closes. */
+/** A response whose body is kept from the first byte on. When a stream closes, HTTP/2 drops what has not been read. */
 interface Answer {
   status: Promise<number>
   body: PassThrough
@@ -213,15 +225,15 @@ function answerOf(stream: ClientHttp2Stream): Answer {
     stream.once('close', () => reject(lost()))
   })
   stream.once('error', error => body.destroy(ownError(error)))
-  // After an end in order the body has had its own already.
+  // After a regular end the body has ended already.
   stream.once('close', () => !body.writableEnded && body.destroy(lost()))
-  // Whoever reads hears of an error; while nobody does, it must not end the process.
+  // A reader gets the error. While there is none, the event must not end the process.
   body.on('error', () => {})
   status.catch(() => {})
   return { status, body }
 }
 
-/** Why we ended a connection, where Node only says that it did not come about. */
+/** The error with which this process destroyed a connection, which Node.js reports only as the cause of its own. */
 const ownError = (error: Error) => (error.cause instanceof StatusError ? error.cause : error)
 
 async function readAll({ status, body }: Answer): Promise<{ status: number; body: string }> {
@@ -269,7 +281,7 @@ function parse(body: string, status: number): JsonObject {
   } catch (cause) {
     throw new StatusError(
       'InternalError',
-      `the server answered ${status} with something that is not JSON: ${body.slice(0, 200)}`,
+      `the server answered ${status} with a body that is not JSON: ${body.slice(0, 200)}`,
       { code: status, cause },
     )
   }

@@ -1,5 +1,6 @@
-// The client room: how every part of the cluster that is not the API server sees the API. A Client turns calls
-// into operations; its transport is the server in this process or HTTPS. Mirrors keep copies current.
+// The client room: how every part of the cluster other than the API server uses the API. A Client turns calls into
+// operations, which its transport brings to the API server in the same process or over HTTPS. Informers keep mirrors
+// current. Events and leader election are built on them.
 export { accountClients } from './accounts.ts'
 export { Client, type DeleteRequest } from './client.ts'
 export { EventRecorder, referenceTo } from './events.ts'

@@ -1,5 +1,23 @@
-// Informers: each keeps one mirror current, by listing once and watching from there. When a watch ends it goes on
-// from the last revision; when that is too old it lists again and the mirror's listeners hear the difference.
+// Informers: each keeps one mirror current, by one list and then watches.
+//
+//   list ──revision──► watch ──ended──► watch from the last revision ──► …
+//    ▲                   └──Expired──┐
+//    └───────────────────────────────┘   other failures: the same step again after a pause
+//
+// - A mirror is given one `reset` with the first list, and then batches of changes in the order in which they were
+//   stored, none twice and none left out. Only a list after Expired may skip changes: the mirror then reports the
+//   difference (api/mirror.ts).
+// - The position is the revision of the last event, bookmarks included. So a mirror of rarely written objects keeps a
+//   recent position, from which a new watch can go on.
+// - The server is asked to end each watch after nine minutes, and the next goes on from the position without a pause.
+// - After a failure there is a pause of 0.2 s, then of twice as long each time up to 10 s. A watch that ended in order,
+//   or lasted for more than 10 s, makes it short again. Failures other than Expired are logged.
+// - When the client is closed or the mirror released, the request under way is aborted and the mirror gets no more
+//   changes. Waits for it end only by their own signals.
+//
+// An example: list at revision 7; watch from 7 brings changes 8 and 9 and a bookmark 20; the server ends the watch; the
+// next one begins at 20. Its connection breaks at 25; after 0.2 s a watch from 25 is answered with Expired, since the
+// server was away for long; after another pause a list at revision 90 resets the mirror.
 import type { Clock } from '../base/clock.ts'
 import { isReason, messageOf, StatusError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
@@ -7,7 +25,7 @@ import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
 import { logMirrorFailures, Mirror, type MirrorChange } from '../api/mirror.ts'
 import type { Operation, OperationVerb, ServedResult, WatchEvent } from '../api/operation.ts'
 
-/** A part of a kind. */
+/** Limits a mirror to a part of a kind; an empty one is the whole kind. */
 export interface MirrorScope {
   namespace?: string
   labelSelector?: string
@@ -21,9 +39,14 @@ interface InformersOptions {
   shared?: <T extends KubeObject>(kind: Kind<T>) => Mirror<T> | undefined
 }
 
+/** Where the next watch goes on: the revision of the last event that was applied; undefined when a list is needed. */
+interface Position {
+  revision: number | undefined
+}
+
 const firstBackoffMs = 200
 const maxBackoffMs = 10_000
-/** Servers end watches now and then; asking for it keeps dead connections from lasting. */
+/** After how many seconds the server is asked to end a watch, so that a dead one does not last. */
 const watchSeconds = 540
 
 export class Informers {
@@ -58,11 +81,11 @@ export class Informers {
     return mirror as unknown as Mirror<T>
   }
 
-  /** Stops keeping a mirror current; one shared with others in this process stays. */
+  /** Stops keeping a mirror current. One that was shared by this process is not in the list, and stays. */
   release(mirror: Mirror): void {
     this.#stops.get(mirror)?.abort()
     if (!this.#stops.delete(mirror)) return
-    for (const [key, known] of this.#mirrors) if (known === mirror) this.#mirrors.delete(key)
+    for (const [key, kept] of this.#mirrors) if (kept === mirror) this.#mirrors.delete(key)
   }
 
   close(): void {
@@ -73,18 +96,18 @@ export class Informers {
   async #follow(kind: AnyKind, scope: MirrorScope, mirror: Mirror, signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#options
     let backoffMs = firstBackoffMs
-    let revision: number | undefined
+    const position: Position = { revision: undefined }
     while (!signal.aborted) {
       const since = clock.now()
       try {
-        revision ??= await this.#list(kind, scope, mirror, signal)
-        revision = await this.#watch(kind, scope, mirror, revision, signal)
+        position.revision ??= await this.#list(kind, scope, mirror, signal)
+        await this.#watch(kind, scope, mirror, position, signal)
         backoffMs = firstBackoffMs
       } catch (error) {
         if (signal.aborted) return
-        // A watch that lasted is no repeated failure.
+        // A watch that lasted for a while is not a repeated failure.
         if (clock.now() - since > maxBackoffMs) backoffMs = firstBackoffMs
-        if (isReason(error, 'Expired', 'Gone')) revision = undefined
+        if (isReason(error, 'Expired', 'Gone')) position.revision = undefined
         else log.warn('watch failed, trying again', { resource: kind.plural, why: messageOf(error), backoffMs })
         try {
           await clock.sleep(backoffMs, signal)
@@ -103,29 +126,29 @@ export class Informers {
     signal: AbortSignal,
   ): Promise<number> {
     const result = await this.#options.run(kind, 'list', { namespace, options, signal })
-    if (result.type !== 'list') throw new Error(`a list of ${kind.plural} was answered with ${result.type}`)
+    if (result.type !== 'list') throw new Error(`expected a list of ${kind.plural}, got ${result.type}`)
     mirror.reset(result.items, result.revision)
     return result.revision
   }
 
-  /** Returns the revision to go on from. */
+  /** Applies the events of one watch until it ends, and moves the position on with each batch. */
   async #watch(
     kind: AnyKind,
     { namespace = '', ...selectors }: MirrorScope,
     mirror: Mirror,
-    from: number,
+    position: Position,
     signal: AbortSignal,
-  ): Promise<number> {
+  ): Promise<void> {
     const options = {
       ...selectors,
-      resourceVersion: String(from),
+      resourceVersion: String(position.revision),
       allowWatchBookmarks: true,
       timeoutSeconds: watchSeconds,
     }
     const result = await this.#options.run(kind, 'watch', { namespace, options, signal })
-    if (result.type !== 'watch') throw new Error(`a watch of ${kind.plural} was answered with ${result.type}`)
-    let revision = from
+    if (result.type !== 'watch') throw new Error(`expected a watch of ${kind.plural}, got ${result.type}`)
     for await (const events of result.events) {
+      let revision = position.revision ?? 0
       const changes: Omit<MirrorChange, 'before'>[] = []
       for (const { type, item } of events) {
         if (type === 'ERROR') throw statusError(item)
@@ -133,13 +156,13 @@ export class Informers {
         if (type !== 'BOOKMARK') changes.push({ type, item })
       }
       mirror.apply(changes, revision)
+      position.revision = revision
     }
-    return revision
   }
 }
 
 function statusError(item: WatchEvent['item']): StatusError {
-  const { reason, message, code } = item.object as unknown as {
+  const { reason, message, code } = item.object as {
     reason?: StatusError['reason']
     message?: string
     code?: number

@@ -1,8 +1,12 @@
-// Leader election: of several processes that could do the same work, the one that holds a Lease does it. The holder
-// renews the Lease; when it has not managed to for a while it stops, some time before others may take over.
-// Source: client-go tools/leaderelection.
+// Leader election: of several processes that could do the same work, only the holder of a Lease does it.
 //
-//   standing by ──(nobody holds it, or its time is over)──► leading ──(not renewed in time)──► standing by
+//   standing by ──(nobody holds it, or its holder was silent)──► leading ──(not renewed in time)──► standing by
+//
+// The holder renews the Lease. When that has failed for `renewMs` it stops leading, before others may take the Lease
+// after `leaseMs`. So two processes never lead at the same time, as long as their clocks run at about the same speed
+// and the work ends with its signal. Each process measures a silence by its own clock; times in the Lease are not
+// compared.
+// Source: client-go tools/leaderelection.
 import { isReason, messageOf } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
 import { within } from '../base/waiters.ts'
@@ -13,20 +17,20 @@ import { EventRecorder } from './events.ts'
 
 interface LeaderOptions {
   client: Client
-  /** The Lease's name in kube-system, and the source of its events. */
+  /** The name of the Lease in kube-system, which is also the source of its events. */
   name: string
-  /** Tells the candidates apart; one that comes back under its old name goes on at once. */
+  /** Identifies the candidate. One that still holds the Lease under this identity leads again at once. */
   identity: string
   random: Random
-  /** Ends the candidacy; the Lease is then given up. */
+  /** Ends the candidacy. A Lease that is held is released. */
   signal: AbortSignal
-  /** Hears each time that another holds the Lease. */
+  /** Called after each try that found the Lease in other hands, or failed. */
   standingBy?(): void
   timing?: LeaderTiming
 }
 
 export interface LeaderTiming {
-  /** How long others wait for a holder that is silent. */
+  /** How long others wait for a silent holder. */
   leaseMs: number
   /** How long the holder tries to renew before it stops. Less than `leaseMs`. */
   renewMs: number
@@ -34,14 +38,14 @@ export interface LeaderTiming {
   retryMs: number
 }
 
-/** As kube-controller-manager and kube-scheduler have it. */
+/** The defaults of kube-controller-manager and kube-scheduler. */
 const usualTiming: LeaderTiming = { leaseMs: 15_000, renewMs: 10_000, retryMs: 2000 }
 
 const namespace = 'kube-system'
 
 /**
- * Calls `lead` each time this process comes to hold the Lease; the signal it gets aborts when the Lease is lost.
- * Resolves at the end of the candidacy. Errors of `lead` end it, too: a leader that does not lead must not hold it.
+ * Calls `lead` each time this process takes the Lease, with a signal that aborts when the Lease is lost. Resolves when
+ * the candidacy ends. Rejects with an error of `lead`, and stops renewing: a process that does not work must not lead.
  */
 export async function leadWithLease(
   options: LeaderOptions,
@@ -55,23 +59,23 @@ export async function leadWithLease(
       await candidate.pause()
       continue
     }
-    candidate.tell()
+    candidate.reportElection()
     const leading = new AbortController()
     const until = AbortSignal.any([signal, leading.signal])
     const led = lead(until)
     try {
-      await Promise.race([candidate.keep(), led.then(() => ended(until))])
+      await Promise.race([candidate.keep(until), led.then(() => ended(until))])
     } finally {
       leading.abort()
     }
-    if (signal.aborted) await candidate.giveUp()
+    if (signal.aborted) await candidate.release()
   }
 }
 
 class Candidate {
   readonly #options: LeaderOptions
   readonly #timing: LeaderTiming
-  /** The Lease as last seen, and when that was: holders' clocks are not trusted, only their silence is. */
+  /** The spec of another holder's Lease, and when it was first seen like that, by the clock of this process. */
   #seen: { text: string; at: number } | undefined
   #held: Lease | undefined
 
@@ -86,12 +90,12 @@ class Candidate {
 
   async pause(): Promise<void> {
     const { client, random, signal } = this.#options
-    // Not all candidates at once.
+    // The jitter keeps candidates from trying all at once.
     const ms = this.#timing.retryMs * (1 + 0.2 * random.float())
     await client.clock.sleep(ms, signal).catch(() => {})
   }
 
-  /** Takes or renews the Lease; false when another holds it or the API cannot be asked. */
+  /** Takes or renews the Lease. Returns false when another holds it, or the API server does not answer in time. */
   async tryToHold(limitMs = this.#timing.renewMs): Promise<boolean> {
     const { client, name, signal } = this.#options
     try {
@@ -114,9 +118,12 @@ class Candidate {
     return true
   }
 
-  /** Renews until that fails for too long; a try that is not answered takes no longer than is left. */
-  async keep(): Promise<void> {
-    const { client, name, signal } = this.#options
+  /**
+   * Renews the Lease until `signal` aborts, or until renewing has failed for `renewMs`. A try without an answer ends
+   * with that time, too.
+   */
+  async keep(signal: AbortSignal): Promise<void> {
+    const { client, name } = this.#options
     let renewedAt = this.#now
     while (!signal.aborted) {
       await this.pause()
@@ -125,14 +132,14 @@ class Candidate {
       const leftMs = renewedAt + this.#timing.renewMs - askedAt
       if (leftMs > 0 && (await this.tryToHold(leftMs))) renewedAt = askedAt
       else if (this.#now - renewedAt >= this.#timing.renewMs) {
-        client.log.error('the lease was lost', { lease: name })
+        client.log.error('the lease is lost', { lease: name })
         return
       }
     }
   }
 
-  /** Lets the next one take it at once. */
-  async giveUp(): Promise<void> {
+  /** Writes the Lease without a holder, so that another candidate can take it at once. */
+  async release(): Promise<void> {
     const { client, name } = this.#options
     const lease = this.#held
     if (!lease) return
@@ -140,11 +147,11 @@ class Candidate {
     try {
       await client.update(Lease, { ...lease, spec })
     } catch (error) {
-      client.log.debug('the lease could not be given up', { lease: name, why: messageOf(error) })
+      client.log.debug('cannot release the lease', { lease: name, why: messageOf(error) })
     }
   }
 
-  tell(): void {
+  reportElection(): void {
     const { client, name, identity } = this.#options
     client.log.info('leading', { lease: name, identity })
     new EventRecorder(client, { component: name }).event(

@@ -1,4 +1,4 @@
-// A client with the administrator's certificate, for what the command does in a running cluster.
+// A client with the administrator's certificate, with which the commands act on a running cluster.
 import { realClock } from '../base/clock.ts'
 import { silentLog } from '../base/log.ts'
 import { Client, httpsTransport } from '../client/index.ts'
@@ -12,11 +12,12 @@ export interface Admin {
   /** The cluster's authority. */
   ca: string
   certificate: KeyPair
-  /** A GET of a path that is no resource, as text. */
+  /** Gets a path that is not a resource, and returns the body. */
   fetch(path: string): Promise<string>
   close(): void
 }
 
+/** Connects as a member of system:masters, with a certificate that is issued here. The caller closes the result. */
 export async function adminOf(paths: ClusterPaths, config: ClusterConfig): Promise<Admin> {
   const pki = new Pki(paths.pki, realClock)
   const authority = await pki.authority()

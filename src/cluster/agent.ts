@@ -1,5 +1,5 @@
-// The agent role of a node on the cluster's own machine. It has the authority's key at hand and issues its certificates
-// itself; nodes elsewhere ask for theirs (join.ts).
+// The agent process of a node on the server's machine. It can read the authority's key, so it issues its certificates
+// itself. Nodes on other machines request theirs (join.ts).
 import { realClock } from '../base/clock.ts'
 import { httpsTransport } from '../client/index.ts'
 import { keepLifeline } from './lifeline.ts'
@@ -12,7 +12,7 @@ import type { RoleOptions } from './server.ts'
 
 type AgentOptions = RoleOptions & { nodeName: string }
 
-/** Runs the agent until the signal aborts. Containers go on running then. */
+/** Runs the agent until the signal aborts. Containers keep running after that. */
 export async function runAgent(options: AgentOptions): Promise<void> {
   const { config, paths, log, signal, revive, nodeName } = options
   const lifeline = keepLifeline({
@@ -23,28 +23,28 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     revive,
     signal,
   })
-  const { nodeIP, apiAddress } = placeOf(options)
+  const { nodeIP, apiAddress } = addressesOf(options)
   await runNode({
     config,
     paths,
     nodeName,
     nodeIP,
     connection: connect(options, nodeIP, apiAddress),
-    tell: lifeline.tell,
+    report: lifeline.report,
     log,
     signal,
   })
 }
 
-/** A node in a namespace has an address of its own there, and reaches the machine at the bridge's. */
-function placeOf({ config, nodeName }: AgentOptions): { nodeIP: string; apiAddress: string } {
+/** A node in a namespace has an address of its own there, and reaches the API server at the address of the bridge. */
+function addressesOf({ config, nodeName }: AgentOptions): { nodeIP: string; apiAddress: string } {
   const own = config.nodes.find(node => node.name === nodeName)
   return own
     ? { nodeIP: addressIn(config.nodeCidr, own.index), apiAddress: addressIn(config.nodeCidr, 1) }
     : { nodeIP: hostAddresses()[0] ?? '127.0.0.1', apiAddress: '127.0.0.1' }
 }
 
-/** Credentials of the node, and the connection made with them. */
+/** Issues the node's certificates and connects with them. */
 async function connect(
   { config, paths, nodeName }: AgentOptions,
   nodeIP: string,

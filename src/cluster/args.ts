@@ -1,8 +1,8 @@
-// The command line: options with values, switches, and words. Unknown options are refused by name.
+// Parses a command line into words, options with values, and switches. An unknown option is an error that names it.
 import { parseDuration } from '../api/time.ts'
 
 export interface OptionSpec {
-  /** Option takes a value. */
+  /** Whether the option takes a value; otherwise it is a switch. */
   value?: boolean
   help: string
 }
@@ -16,7 +16,11 @@ export interface Parsed {
 /** A mistake on the command line; printed without a stack. */
 export class UsageError extends Error {}
 
-/** Reads `--name value`, `--name=value`, `--switch`, `-o value`. Throws UsageError. */
+/**
+ * Reads `--name value`, `--name=value`, `--switch` and `-o value`; everything else is a word. Options and words may
+ * come in any order, and the last of several values counts. Throws UsageError for an option that is not in `specs`, or
+ * one without its value.
+ */
 export function parseArgs(args: readonly string[], specs: Readonly<Record<string, OptionSpec>>): Parsed {
   const parsed: Parsed = { words: [], options: {}, flags: new Set() }
   for (let i = 0; i < args.length; i++) {
@@ -30,14 +34,14 @@ export function parseArgs(args: readonly string[], specs: Readonly<Record<string
     const spec = specs[name]
     if (!spec)
       throw new UsageError(
-        `unknown option --${name}; known: ${Object.keys(specs)
+        `unknown option --${name}; the options are ${Object.keys(specs)
           .map(n => `--${n}`)
           .join(', ')}`,
       )
     if (!spec.value) parsed.flags.add(name)
     else {
       const value = inline ?? args[++i]
-      if (value === undefined) throw new UsageError(`option --${name} needs a value`)
+      if (value === undefined) throw new UsageError(`option --${name} requires a value`)
       parsed.options[name] = value
     }
   }
@@ -53,7 +57,7 @@ export function integerOption(parsed: Parsed, name: string, min: number, max: nu
   return value
 }
 
-/** Two ports with a dash between them: `30000-32767`. */
+/** The first and last port of a range such as `30000-32767`; undefined when the option was not given. */
 export function portRangeOption(parsed: Parsed, name: string): [number, number] | undefined {
   const text = parsed.options[name]
   if (text === undefined) return undefined
@@ -64,12 +68,12 @@ export function portRangeOption(parsed: Parsed, name: string): [number, number] 
   return range
 }
 
-/** A length of time as Go writes it: `40s`, `1m30s`. */
+/** A duration in Go's notation, such as `40s` or `1m30s`; undefined when the option was not given. */
 export function durationOption(parsed: Parsed, name: string): { text: string; ms: number } | undefined {
   const text = parsed.options[name]
   if (text === undefined) return undefined
   const nanos = parseDuration(text)
   if (nanos === undefined || nanos <= 0)
-    throw new UsageError(`option --${name} must be a length of time as 40s or 1m30s, not ${text}`)
+    throw new UsageError(`option --${name} must be a duration such as 40s or 1m30s, not ${text}`)
   return { text, ms: nanos / 1e6 }
 }

@@ -1,4 +1,4 @@
-// `kutter check`: what this machine lacks, before anything is started.
+// `kutter check`: reports what keeps this machine from running a cluster. It starts and installs nothing.
 import { machineProblem, missingPackages, diskProblem, hostAddresses } from './machine.ts'
 import { defaultDataDir } from './config.ts'
 
@@ -11,8 +11,8 @@ export async function check(out: (text: string) => void): Promise<number> {
   const disk = await diskProblem(defaultDataDir)
   if (disk) problems.push(disk)
   if (!hostAddresses().length)
-    problems.push('this machine has no IPv4 address but loopback; pods could not reach the API server')
+    problems.push('this machine has only loopback addresses; pods could not reach the API server over IPv4')
   for (const problem of problems) out(`  ! ${problem}\n`)
-  if (!problems.length) out('Nothing is missing.\n')
+  if (!problems.length) out('This machine can run a cluster.\n')
   return problems.length ? 1 : 0
 }

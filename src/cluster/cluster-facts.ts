@@ -1,5 +1,5 @@
-// kube-system/kutter-config: what a node on another machine has to know of the cluster before it can be one of its
-// nodes. Nodes may read it; it holds no secret.
+// kube-system/kutter-config: the settings of the cluster that a node on another machine needs before it can join.
+// Nodes may read this ConfigMap; it holds no secret.
 import { StatusError } from '../base/errors.ts'
 import type { Client } from '../client/index.ts'
 import { ConfigMap } from '../kinds/core/configmap.ts'
@@ -9,7 +9,7 @@ export type ClusterFacts = Pick<ClusterConfig, 'podCidr' | 'serviceCidr' | 'dnsA
 
 const metadata = { name: 'kutter-config', namespace: 'kube-system' }
 
-/** Makes the ConfigMap, or puts it right. */
+/** Creates the ConfigMap, or corrects the one that exists. */
 export async function publishClusterFacts(client: Client, config: ClusterFacts): Promise<void> {
   const { podCidr, serviceCidr, dnsAddress, domain } = config
   const data = { podCidr, serviceCidr, dnsAddress, domain }
@@ -19,11 +19,12 @@ export async function publishClusterFacts(client: Client, config: ClusterFacts):
     await client.patch(ConfigMap, metadata, 'merge', { data })
 }
 
+/** Reads the settings. Throws StatusError when one is missing. */
 export async function readClusterFacts(client: Client): Promise<ClusterFacts> {
   const { data = {} } = await client.get(ConfigMap, metadata)
   const fact = (key: keyof ClusterFacts) => {
     const value = data[key]
-    if (!value) throw new StatusError('InternalError', `kube-system/kutter-config of the cluster does not say ${key}`)
+    if (!value) throw new StatusError('InternalError', `the ConfigMap kube-system/kutter-config has no ${key}`)
     return value
   }
   return {

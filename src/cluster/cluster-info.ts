@@ -1,12 +1,13 @@
-// kube-public/cluster-info: where this cluster is and who signs for it, readable by everybody. The bootstrap signer
-// adds signatures, by which the holder of a join token knows that it is the truth.
+// kube-public/cluster-info: the address of this cluster and the certificate of its authority, which anyone may read.
+// The bootstrap signer adds a signature for each join token, so the holder of a token can verify the content.
+// Source: kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens.
 import { stringify } from 'yaml'
 import type { Client } from '../client/index.ts'
 import { ConfigMap } from '../kinds/core/configmap.ts'
 
 const metadata = { name: 'cluster-info', namespace: 'kube-public' }
 
-/** Makes the ConfigMap, or puts the address or authority right in the one that is there. */
+/** Creates the ConfigMap, or updates the address and the authority in the one that exists. Signatures are kept. */
 export async function publishClusterInfo(client: Client, server: string, caPem: string): Promise<void> {
   const kubeconfig = stringify({
     apiVersion: 'v1',

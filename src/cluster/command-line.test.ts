@@ -1,4 +1,4 @@
-// Help shows every option, each under the commands that take it.
+// The help of the commands shows every option, each under the commands that take it.
 import { deepStrictEqual, match, ok } from 'node:assert/strict'
 import { test } from 'node:test'
 import { commands, helpText, options } from './command-line.ts'
@@ -10,6 +10,6 @@ test('every option belongs to a command, and its help shows it', () => {
     for (const option of command.options) match(helpText(name), new RegExp(`^  --?${option}\\b`, 'm'))
 })
 
-test('without a command all commands are listed', () => {
+test('help without a command lists all commands', () => {
   for (const name of Object.keys(commands)) ok(helpText(undefined).includes(`kutter ${name}`), name)
 })

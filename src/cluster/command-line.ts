@@ -1,33 +1,34 @@
-// Every command of `kutter` with its options, from which the command line is read and all help is written.
+// Every command of `kutter` with its options. main.ts reads the command line by this table, and every help text is
+// generated from it, so an option that works is an option that is shown.
 import type { OptionSpec } from './args.ts'
 import { componentOptions } from './component.ts'
-import { defaultDataDir, serverParts } from './config.ts'
+import { defaultDataDir, defaultName, serverParts } from './config.ts'
 
-/** Options by name; a command's help shows those that it names. */
+/** All options by name. A command accepts them all and shows those in its own list. */
 export const options: Readonly<Record<string, OptionSpec>> = {
-  name: { value: true, help: 'name of the cluster (default)' },
-  'data-dir': { value: true, help: `where clusters are kept (${defaultDataDir})` },
-  port: { value: true, help: 'port of the API server (6443)' },
-  nodes: { value: true, help: 'how many nodes there are to be on this machine (1)' },
-  node: { value: true, help: 'name of a node of this machine (the first)' },
-  server: { value: true, help: 'address of the API server to join' },
-  token: { value: true, help: 'a token that kutter token create printed' },
-  'node-name': { value: true, help: 'name of the node (the machine’s)' },
-  'node-ip': { value: true, help: 'address of the node (the one towards the server)' },
-  'kubelet-port': { value: true, help: 'port of the kubelet (10250)' },
-  ttl: { value: true, help: 'how long the token is good (24h); 0: for ever' },
-  'cluster-signing-duration': { value: true, help: 'the longest life of certificates that nodes ask for (a year)' },
-  'node-monitor-grace-period': { value: true, help: 'how long a node may be silent (50s)' },
-  'service-node-port-range': { value: true, help: 'ports for Services of type NodePort (30000-32767)' },
-  disable: { value: true, help: `parts of the server that run elsewhere: ${serverParts.join(',')}` },
+  name: { value: true, help: `name of the cluster (default: ${defaultName})` },
+  'data-dir': { value: true, help: `directory that holds the clusters (default: ${defaultDataDir})` },
+  port: { value: true, help: `port of the API server (default: 6443 for the cluster ${defaultName})` },
+  nodes: { value: true, help: 'number of nodes on this machine; existing nodes are kept (default: 1)' },
+  node: { value: true, help: 'name of a node on this machine (default: the first node)' },
+  server: { value: true, help: 'URL of the API server to join' },
+  token: { value: true, help: 'join token, as printed by kutter token create' },
+  'node-name': { value: true, help: 'name of the node (default: the host name)' },
+  'node-ip': { value: true, help: 'address of the node (default: the local address of the connection to the server)' },
+  'kubelet-port': { value: true, help: 'port of the kubelet (default: 10250)' },
+  ttl: { value: true, help: 'lifetime of the token, or 0 for one that does not expire (default: 24h)' },
+  'cluster-signing-duration': { value: true, help: 'longest lifetime of requested certificates (default: one year)' },
+  'node-monitor-grace-period': { value: true, help: 'silence after which a node counts as lost (default: 50s)' },
+  'service-node-port-range': { value: true, help: 'ports for Services of type NodePort (default: 30000-32767)' },
+  disable: { value: true, help: `parts to leave out of the server process: ${serverParts.join(',')}` },
   'scheduler-config': { value: true, help: 'file with a KubeSchedulerConfiguration' },
-  n: { value: true, help: 'namespace (default)' },
-  namespace: { value: true, help: 'namespace (default)' },
-  'no-install': { help: 'only say what is missing, install nothing' },
-  purge: { help: 'remove the data, too' },
-  o: { value: true, help: 'json: output for programs' },
+  n: { value: true, help: 'namespace of the pod (default: default)' },
+  namespace: { value: true, help: 'the same as -n' },
+  'no-install': { help: 'list missing Debian packages instead of installing them' },
+  purge: { help: "also remove the cluster's data" },
+  o: { value: true, help: 'output format: json' },
   ...componentOptions,
-  help: { help: 'this text' },
+  help: { help: 'show this help' },
 }
 
 interface CommandSpec {
@@ -48,46 +49,46 @@ const server = [
 export const commands: Readonly<Record<string, CommandSpec>> = {
   up: {
     usage: 'up',
-    summary: 'start a cluster, or add the nodes it lacks',
+    summary: 'start a cluster, or add missing nodes to a running one',
     options: [...cluster, 'nodes', 'port', ...server, 'no-install'],
   },
-  down: { usage: 'down', summary: 'stop it (and remove its data)', options: [...cluster, 'purge'] },
-  status: { usage: 'status', summary: 'show whether all of it is well', options: [...cluster, 'o'] },
+  down: { usage: 'down', summary: 'stop a cluster', options: [...cluster, 'purge'] },
+  status: { usage: 'status', summary: 'show the health of a cluster', options: [...cluster, 'o'] },
   why: {
     usage: 'why pod/POD',
-    summary: 'show why a pod is on its node, or on none',
+    summary: 'explain why a pod is on its node, or on none',
     options: [...cluster, 'n', 'namespace', 'o'],
   },
-  kubeconfig: { usage: 'kubeconfig', summary: 'print the path of an admin kubeconfig', options: cluster },
+  kubeconfig: { usage: 'kubeconfig', summary: "print the path of the administrator's kubeconfig", options: cluster },
   image: {
     usage: 'image build DIR… | import FILE.tar… | list',
-    summary: 'images of the nodes, without a registry',
+    summary: 'build, load or list images on the nodes, without a registry',
     options: cluster,
   },
   token: {
     usage: 'token create | list | delete ID',
-    summary: 'tokens by which other machines join',
+    summary: 'manage the tokens with which other machines join',
     options: [...cluster, 'ttl'],
   },
   node: {
     usage: 'node add [NAME] | remove NAME',
-    summary: 'nodes on this machine; kubectl drain comes before remove',
+    summary: 'add or remove a node on this machine (drain it before removal)',
     options: cluster,
   },
   agent: {
     usage: 'agent --server URL --token TOKEN',
-    summary: 'make this machine a node of that cluster',
+    summary: 'join this machine to a cluster as a node',
     options: [...cluster, 'server', 'token', 'node-name', 'node-ip', 'kubelet-port', 'node'],
   },
-  check: { usage: 'check', summary: 'show what this machine lacks', options: [] },
+  check: { usage: 'check', summary: 'check whether this machine can run a cluster', options: [] },
   server: {
     usage: 'server',
-    summary: 'run the API server, controllers and scheduler of a cluster in this process',
+    summary: "run a cluster's API server, controllers and scheduler in this process",
     options: [...cluster, ...server],
   },
   'controller-manager': {
     usage: 'controller-manager --kubeconfig FILE',
-    summary: 'run the controllers alone, for any API server',
+    summary: 'run only the controllers, against any API server',
     options: [
       'kubeconfig',
       'cluster-cidr',
@@ -101,19 +102,19 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
   },
   scheduler: {
     usage: 'scheduler --kubeconfig FILE',
-    summary: 'run the scheduler alone, for any API server',
+    summary: 'run only the scheduler, against any API server',
     options: ['kubeconfig', 'config'],
   },
 }
 
-/** Help for one command with all its options, or the list of commands. */
+/** The help of one command with its options; without a command, or for an unknown one, the list of commands. */
 export function helpText(command: string | undefined): string {
   const spec = command === undefined ? undefined : commands[command]
   if (!spec) {
     const all = Object.values(commands)
     const width = Math.max(...all.map(({ usage }) => usage.length)) + 2
     const lines = all.map(({ usage, summary }) => `  kutter ${usage.padEnd(width)}${summary}`)
-    return `kutter: Kubernetes on this machine\n\n${lines.join('\n')}\n\nkutter COMMAND --help shows the options of a command.\n`
+    return `kutter: Kubernetes on this machine\n\n${lines.join('\n')}\n\nRun kutter COMMAND --help to see the options of a command.\n`
   }
   const lines = [...spec.options, 'help'].map(name => {
     const { value, help } = options[name]!

@@ -1,5 +1,5 @@
-// Controllers and scheduler as processes of their own, against any API server that a kubeconfig names; of several
-// only the holder of the Lease works.
+// Runs the controllers or the scheduler as a process of its own, against any API server that a kubeconfig names. When
+// several run, only the holder of the Lease works; the others stand by.
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { realClock } from '../base/clock.ts'
@@ -13,15 +13,15 @@ import { readSigningKey, signToken } from '../wire/jwt.ts'
 import { durationOption, type OptionSpec, type Parsed, UsageError } from './args.ts'
 import { readKubeconfig } from './read-kubeconfig.ts'
 
-/** Named as kube-controller-manager names them. */
+/** Options of both components. Names are those of kube-controller-manager and kube-scheduler. */
 export const componentOptions: Readonly<Record<string, OptionSpec>> = {
   config: { value: true, help: 'file with a KubeSchedulerConfiguration' },
-  kubeconfig: { value: true, help: 'the API server to work for, and as whom' },
-  'cluster-cidr': { value: true, help: 'addresses of pods, split over the nodes' },
-  'root-ca-file': { value: true, help: 'authority of the API server, given to pods' },
-  'cluster-signing-cert-file': { value: true, help: 'authority that signs certificate requests' },
-  'cluster-signing-key-file': { value: true, help: 'its key' },
-  'service-account-private-key-file': { value: true, help: 'key for tokens in Secrets' },
+  kubeconfig: { value: true, help: 'file with the address of the API server and the credentials to use' },
+  'cluster-cidr': { value: true, help: 'range of pod addresses, divided among the nodes' },
+  'root-ca-file': { value: true, help: "certificate of the API server's authority, for pods" },
+  'cluster-signing-cert-file': { value: true, help: 'certificate of the authority that signs certificate requests' },
+  'cluster-signing-key-file': { value: true, help: 'key of that authority' },
+  'service-account-private-key-file': { value: true, help: 'key that signs service account tokens in Secrets' },
 }
 
 interface ComponentOptions {
@@ -82,7 +82,7 @@ interface Component {
   signal: AbortSignal
 }
 
-/** Which Lease says who works, and how fast it changes hands. */
+/** The Lease that names the leader, and the timing by which leadership changes hands. */
 interface Election {
   lease: string
   timing: LeaderTiming
@@ -95,7 +95,7 @@ async function runComponent(
 ): Promise<void> {
   const { parsed, log, signal } = options
   const file = parsed.options.kubeconfig || options.kubeconfig
-  if (!file) throw new UsageError('--kubeconfig is needed: it names the API server to work for')
+  if (!file) throw new UsageError('--kubeconfig is required: it names the API server and the credentials to use')
   const credentials = readKubeconfig(file)
   const transport = httpsTransport(() => credentials)
   const clientOf = () =>
@@ -107,7 +107,7 @@ async function runComponent(
       log: log.with({ part: name }),
     })
   const work = async (leading: AbortSignal) => {
-    // Mirrors of the last time this process led are old: a new term begins with new ones.
+    // Mirrors from an earlier term as leader are out of date, so each term gets a client with new ones.
     const client = clientOf()
     leading.addEventListener('abort', () => client.close(), { once: true })
     const { server, ca } = credentials

@@ -1,5 +1,6 @@
-// What a cluster on this machine is: its name, ports, ranges and directories. Chosen at the first `up`, kept in
-// <data-dir>/<name>/cluster.json, the same from then on.
+// The configuration of a cluster on this machine: name, ports, address ranges, directories. It is chosen at the first
+// `up` and kept in <data-dir>/<name>/cluster.json. Ranges and node names stay the same from then on; ports and timings
+// may be changed by a later `up`.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
@@ -21,35 +22,35 @@ export interface ClusterConfig {
   dnsAddress: string
   nodePorts: [number, number]
   domain: string
-  /** Which of the machine's clusters this is: 0 for the first. Keeps ranges and ports apart. */
+  /** A number that no other cluster of this machine has, from 0. Ranges and default ports are derived from it. */
   slot: number
-  /** Addresses of the nodes in namespaces; the first is the machine's own among them. */
+  /** The range of addresses of nodes in network namespaces. Its first address is the machine's own. */
   nodeCidr: string
   /** Nodes of this machine besides the first, each in a network namespace of its own. */
   nodes: readonly LocalNode[]
-  /** How long a node may be silent, as `40s`; the controllers' own default without it. */
+  /** How long a node may be silent before it counts as lost, such as `40s`; without it the controllers' default. */
   nodeMonitorGracePeriod?: string
-  /** The longest life of certificates that are asked for; a year without it. */
+  /** Longest lifetime of requested certificates, such as `24h`; one year without it. */
   clusterSigningDuration?: string
-  /** This machine is a node of a cluster elsewhere; the rest is what that cluster said of itself. */
+  /** Set on a machine that joined a cluster on another one; the ranges are then those of that cluster. */
   joined?: { server: string; nodeIP: string }
-  /** Parts that the server leaves to processes of their own. */
+  /** Parts that do not run in the server's process. */
   disable?: readonly ServerPart[]
-  /** The scheduler's configuration file, when it has one. */
+  /** Path of the scheduler's configuration file; without it the defaults apply. */
   schedulerConfig?: string
 }
 
-/** What runs in the server's process unless it is switched off. */
+/** The parts of the server's process that can be disabled, to run as processes of their own. */
 export const serverParts = ['controller-manager', 'scheduler'] as const
 export type ServerPart = (typeof serverParts)[number]
 
 export interface LocalNode {
   name: string
-  /** The last number of its address; the machine itself has 1. */
+  /** The last number of its address in `nodeCidr`; the machine itself has 1. */
   index: number
 }
 
-/** Where packages for images are kept, beside the clusters. */
+/** The directory of downloaded packages, beside those of the clusters. */
 export const packageDir = '.debs'
 const maxSlots = 60
 
@@ -63,13 +64,13 @@ export function pathsOf(dataDir: string, name: string) {
     pki: join(root, 'pki'),
     store: join(root, 'store'),
     kubeconfig: join(root, 'kubeconfig'),
-    /** Of a part of the server that runs by itself. */
+    /** The credentials for a part that runs as a process of its own. */
     kubeconfigOf: (part: ServerPart) => join(root, `${part}.kubeconfig`),
     logs: join(root, 'logs'),
     run: join(root, 'run'),
     manifests: join(root, 'manifests'),
     images: join(root, 'images'),
-    /** Debian packages that images are built from, kept for the next build. */
+    /** Debian packages from which images are built; they are kept for the next build. */
     debs: process.env.KUTTER_PACKAGE_CACHE ?? join(dataDir, packageDir),
     socket: join(root, 'run', 'supervisor.sock'),
     node: (node: string) => join(root, 'agents', node),
@@ -78,7 +79,10 @@ export function pathsOf(dataDir: string, name: string) {
 
 export type ClusterPaths = ReturnType<typeof pathsOf>
 
-/** What tells one cluster's interfaces, tables and cgroups from another's: short, for interface names have 15 characters. */
+/**
+ * A short hash that is part of the name of every interface, table, cgroup and namespace of a cluster, so that clusters
+ * do not touch each other's. It has six characters, since the names of interfaces have at most 15.
+ */
 export function clusterTag(paths: ClusterPaths, name: string): string {
   return createHash('sha256').update(`${paths.dataDir}/${name}`).digest('hex').slice(0, 6)
 }
@@ -90,13 +94,16 @@ export function readConfig(paths: ClusterPaths): ClusterConfig | undefined {
     return { ...config, nodes: config.nodes ?? [], nodeCidr: config.nodeCidr ?? chooseNodeRange(config.slot) }
   } catch (cause) {
     throw new Error(
-      `${paths.config} is damaged: it is not JSON. Put back a copy of it, or remove ${paths.root} to start over without its data.`,
+      `${paths.config} is damaged: it is not valid JSON. Restore a copy of it, or remove ${paths.root} to start over without its data.`,
       { cause },
     )
   }
 }
 
-/** Keeps an existing configuration; makes one that collides with no other cluster of this data directory. */
+/**
+ * Returns the configuration of a cluster after applying what the command line chose, and stores it. A new cluster gets
+ * a slot, and with it ports and ranges that no other cluster of this machine uses.
+ */
 export async function ensureConfig(
   paths: ClusterPaths,
   wanted: { name: string; nodes?: number } & Chosen,
@@ -105,7 +112,7 @@ export async function ensureConfig(
   if (existing) {
     if (existing.joined)
       throw new Error(
-        `${paths.root} belongs to a node of the cluster at ${existing.joined.server}; take another --name, or remove it with: ${commandLine('kutter', 'down --purge', paths)}`,
+        `${paths.root} belongs to a node of the cluster at ${existing.joined.server}; choose another --name, or remove it with: ${commandLine('kutter', 'down --purge', paths)}`,
       )
     claimSlot(existing.slot, paths.root)
     const changed = withNodes({ ...existing, ...chosen(wanted) }, wanted.nodes ?? 1)
@@ -116,11 +123,11 @@ export async function ensureConfig(
   const slot = await freeSlot(paths.root, taken)
   if (slot === undefined)
     throw new Error(
-      `${paths.dataDir} holds ${maxSlots} clusters already; remove one with: kutter down --purge --name NAME`,
+      `this machine has no free slot for another cluster: at most ${maxSlots} fit; remove one with: kutter down --purge --name NAME`,
     )
   const made: ClusterConfig = {
     name: wanted.name,
-    // The usual port for the usual cluster; others keep apart from each other.
+    // The default cluster has the port of Kubernetes, others have one that is derived from their slot.
     port: wanted.port ?? (wanted.name === defaultName ? 6443 : 6443 + slot),
     kubeletPort: kubeletPortOf(slot),
     nodeName: nodeNameOf(hostname()),
@@ -139,10 +146,10 @@ export async function ensureConfig(
   return config
 }
 
-/** The highest index a node may have in its range, whose last address is the broadcast's. */
+/** The highest index of a node: the last address of a range is the broadcast address. */
 const maxIndex = 254
 
-/** Adds nodes until there are `count` with the first; those there are stay. */
+/** Adds nodes until there are `count`, the first included. Existing nodes stay. */
 export function withNodes(config: ClusterConfig, count: number): ClusterConfig {
   let result = config
   while (result.nodes.length + 1 < count) result = withNode(result)
@@ -154,17 +161,17 @@ export function withNode(config: ClusterConfig, name?: string): ClusterConfig {
   const names = nodeNames(config)
   const free = (taken: (n: number) => boolean) => {
     for (let n = 2; n <= maxIndex; n++) if (!taken(n)) return n
-    throw new Error(`the cluster ${config.name} has ${maxIndex} nodes on this machine, and there is room for no more`)
+    throw new Error(`the cluster ${config.name} cannot have more than ${maxIndex} nodes on one machine`)
   }
   const index = free(n => config.nodes.some(node => node.index === n))
   const chosenName = name ?? `node-${free(n => names.includes(`node-${n}`))}`
   return { ...config, nodes: [...config.nodes, { name: chosenName, index }] }
 }
 
-/** The names of all nodes of this machine, the first one first. */
+/** The names of all nodes on this machine, beginning with the machine's own. */
 export const nodeNames = (config: ClusterConfig): string[] => [config.nodeName, ...config.nodes.map(n => n.name)]
 
-/** What the command line asked for, without what it left open. */
+/** The settings that the command line gave, without those it left out. */
 const chosen = ({
   port,
   nodeMonitorGracePeriod,
@@ -200,7 +207,10 @@ async function freeSlot(root: string, taken: ReadonlySet<number>): Promise<numbe
 const slotDir = '/run/kutter'
 const slotFile = (slot: number) => join(slotDir, `slot-${slot}`)
 
-/** Takes a slot for a cluster, machine-wide: clusters of other data directories must not collide either. */
+/**
+ * Claims a slot for the whole machine, since clusters in other data directories use the same addresses. Returns false
+ * when another cluster that still exists has it.
+ */
 function claimSlot(slot: number, root: string): boolean {
   mkdirSync(slotDir, { recursive: true, mode: 0o700 })
   try {
@@ -215,13 +225,16 @@ function claimSlot(slot: number, root: string): boolean {
   return true
 }
 
-/** Gives a slot back when its cluster's data is removed. */
+/** Releases a slot when the data of its cluster is removed. */
 export function releaseSlot(slot: number, root: string): void {
   if (!existsSync(slotFile(slot)) || readFileSync(slotFile(slot), 'utf8') !== root) return
   rmSync(slotFile(slot))
   if (readdirSync(slotDir).length === 0) rmdirSync(slotDir)
 }
 
+/**
+ * Stores the configuration. The file is written beside the old one and renamed, so a crash leaves one of the two whole.
+ */
 export async function writeConfig(paths: ClusterPaths, config: ClusterConfig): Promise<void> {
   await mkdir(paths.root, { recursive: true, mode: 0o700 })
   await writeFile(`${paths.config}.new`, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 })
@@ -235,7 +248,7 @@ function otherClusters(paths: ClusterPaths): ClusterConfig[] {
     .flatMap(entry => readConfig(pathsOf(paths.dataDir, entry.name)) ?? [])
 }
 
-/** A machine's name as a node's: a DNS subdomain. */
+/** Turns a host name into a valid name of a Node, which must be a DNS subdomain. */
 export function nodeNameOf(text: string): string {
   const clean = text
     .toLowerCase()

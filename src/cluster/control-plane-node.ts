@@ -1,12 +1,12 @@
-// The label by which `kubectl get nodes` shows that the API server runs on a node. A kubelet may not set it on itself.
-// Source: kubeadm's mark-control-plane phase.
+// Labels the node on which the API server runs, so that `kubectl get nodes` shows its role. Kubelets may not set this
+// label on their own Node. Source: kubeadm's mark-control-plane phase.
 import { messageOf } from '../base/errors.ts'
 import type { Client } from '../client/index.ts'
 import { Node } from '../kinds/core/node.ts'
 
 const label = 'node-role.kubernetes.io/control-plane'
 
-/** Labels the node when it comes, and when the server starts; in between, its label is the user's to remove. */
+/** Sets the label when the Node is created and when the server starts. In between a user may remove it. */
 export async function markControlPlane(client: Client, nodeName: string, signal: AbortSignal): Promise<void> {
   const nodes = client.mirror(Node)
   await client.synced([nodes], signal)
@@ -14,7 +14,7 @@ export async function markControlPlane(client: Client, nodeName: string, signal:
     try {
       await client.patch(Node, { name: nodeName }, 'merge', { metadata: { labels: { [label]: '' } } })
     } catch (error) {
-      client.log.warn('the node of the control plane is not labelled', { node: nodeName, why: messageOf(error) })
+      client.log.warn('cannot label the node of the control plane', { node: nodeName, why: messageOf(error) })
     }
   }
   const stop = nodes.follow(({ type, item: { object } }) => {

@@ -1,4 +1,5 @@
-// The server role: API server, controllers and scheduler in one process, over a store.
+// Puts the API server together from a store, a clock and a key, without a listening port. The server process runs it
+// over the embedded store, and simulations run it over the memory store.
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
@@ -7,15 +8,14 @@ import type { AnyKind } from '../api/kind.ts'
 import {
   type Handler,
   type ServerCore,
-  type TokenIssuer,
   bootstrap,
   keepEssentials,
   openServer,
+  tokenIssuer,
 } from '../apiserver/index.ts'
 import { Client } from '../client/index.ts'
 import { builtinKinds } from '../kinds/all.ts'
 import type { Store } from '../store/index.ts'
-import { keySet, readSigningKey, signToken, TokenVerifier } from '../wire/jwt.ts'
 
 export interface ControlPlaneOptions {
   store: Store
@@ -26,11 +26,11 @@ export interface ControlPlaneOptions {
   tokenKey: string
   serviceCidr: string
   nodePorts: readonly [number, number]
-  /** Where pods reach the API server. */
+  /** The address and port at which pods reach the API server, behind the Service kubernetes. */
   advertise: { address: string; port: number }
-  /** Warn of objects that nothing in this cluster serves. */
+  /** Whether to warn of objects that no part of this cluster serves. */
   warnOfUnserved?: boolean
-  /** Kinds and handlers of API groups that other rooms serve. */
+  /** Kinds and handlers of API groups that another room serves, such as metrics.k8s.io. */
   extensions?: { kinds: readonly AnyKind[]; handlers: ReadonlyMap<string, Handler> }
 }
 
@@ -46,12 +46,12 @@ export interface ControlPlane {
   close(): Promise<void>
 }
 
-const issuerUrl = 'https://kubernetes.default.svc.cluster.local'
-
-/** Opens the API server's state; nothing listens yet. */
+/**
+ * Opens the store, creates what every cluster has, and returns the parts. Nothing listens yet. The caller closes it.
+ */
 export async function openControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { store, clock, log } = options
-  const tokens = tokenIssuer(options.tokenKey, clock)
+  const tokens = tokenIssuer(options.tokenKey, clock, log)
   const { extensions, ...rest } = options
   const { core, serve, close } = await openServer({
     ...rest,
@@ -92,24 +92,5 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
       await close()
       await store.close()
     },
-  }
-
-  function tokenIssuer(pem: string, at: Clock): TokenIssuer {
-    const key = readSigningKey(pem)
-    const verifier = new TokenVerifier([key], at)
-    return {
-      issuer: issuerUrl,
-      audiences: [issuerUrl, 'kutter'],
-      sign: claims => signToken(key, claims),
-      verify: token => {
-        try {
-          return verifier.verify(token)
-        } catch (error) {
-          log.debug('token refused', { error })
-          return undefined
-        }
-      },
-      jwks: () => keySet([key]),
-    }
   }
 }

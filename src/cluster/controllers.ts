@@ -1,4 +1,5 @@
-// Starts the controllers and the scheduler in the server's process.
+// Starts the controllers and the scheduler in the server's process, each under a Lease, together with what every node
+// needs from the server whoever runs the controllers.
 import { realRandom } from '../base/random.ts'
 import { type Client, type LeaderTiming, leadWithLease } from '../client/index.ts'
 import { startControllers as startAll } from '../controllers/index.ts'
@@ -15,8 +16,8 @@ import { keepDnsService } from './dns-service.ts'
 import { hostAddresses } from './machine.ts'
 
 /**
- * Another process on this store may be a standby; none takes over from this one but after its end, so there is no
- * hurry to notice a silence, and an idle cluster writes little.
+ * The server and its controllers end together, so a standby process need not notice a silent leader soon. A long lease
+ * means few writes in an idle cluster.
  */
 const timing: LeaderTiming = { leaseMs: 60_000, renewMs: 45_000, retryMs: 20_000 }
 
@@ -24,14 +25,14 @@ interface ControllersOptions {
   plane: ControlPlane
   config: ClusterConfig
   authority: KeyPair
-  /** Tells this server from others of the cluster; the same after a restart. */
+  /** Identifies this server among the holders of the Lease. It is the same after a restart. */
   identity: string
   signal: AbortSignal
-  /** Hears of the scheduler of this process, while it has one at work. */
+  /** Called with the scheduler of this process when it starts, and with undefined when it ends. */
   scheduling?: (scheduler: Scheduler | undefined) => void
 }
 
-/** Resolves when they work, or stand by because others do. They end with the signal. */
+/** Resolves when each part works, or stands by because another process is the leader. All end with the signal. */
 export async function startControllers(options: ControllersOptions): Promise<void> {
   const { plane, config, authority } = options
   const { core } = plane
@@ -75,7 +76,7 @@ export async function startControllers(options: ControllersOptions): Promise<voi
   await Promise.all(parts)
 }
 
-/** What nodes find here whoever runs the controllers: where the cluster is, its ranges, and the Service of its DNS. */
+/** Publishes what nodes need even where no controller runs: cluster-info, kutter-config and the Service kube-dns. */
 async function serveNodes({ plane, config, authority, signal }: ControllersOptions): Promise<void> {
   const admin = plane.client('kutter', ['system:masters'])
   await publishClusterInfo(admin, `https://${hostAddresses()[0] ?? '127.0.0.1'}:${config.port}`, authority.certPem)
@@ -84,7 +85,7 @@ async function serveNodes({ plane, config, authority, signal }: ControllersOptio
   await markControlPlane(admin, config.nodeName, signal)
 }
 
-/** Runs `lead` whenever this server is the leader; resolves when it has begun for the first time or stands by. */
+/** Runs `lead` each time this server becomes the leader. Resolves when `lead` has begun once, or when it stands by. */
 function elected(
   { plane, identity, signal }: ControllersOptions,
   name: string,
@@ -101,7 +102,7 @@ function elected(
       await lead(client, leading)
       done()
     }).catch((error: unknown) => {
-      // Later on nobody waits for it: then it ends the process, and the next one begins anew.
+      // Nobody waits for a later failure. As an unhandled rejection it ends the process, and the next one starts over.
       if (settled) throw error
       fail(error)
     })

@@ -1,4 +1,4 @@
-// Telling the cluster a join token is for from every other server, against a real HTTPS server.
+// A join token is accepted by its own cluster only, and every other server is refused with a reason. Servers are real.
 import assert from 'node:assert/strict'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -23,7 +23,7 @@ interface Fake {
   names?: string[]
 }
 
-/** A server that says of itself what the test wants; returns its address and a token for the true cluster. */
+/** A server that presents the given cluster-info; returns its address, and a token for the true cluster. */
 async function cluster(t: TestContext, { shown, signedWith = secret, id = 'abcdef', date, names }: Fake = {}) {
   const authority = await authorityOf('true-ca')
   const pair = await issue(
@@ -52,7 +52,7 @@ test('the true cluster is found, with its authority', async t => {
 })
 
 const refusals: { name: string; fake: () => Promise<Fake> | Fake; says: RegExp }[] = [
-  { name: 'another token’s cluster', fake: () => ({ id: 'zzzzzz' }), says: /knows no token abcdef: it has expired/ },
+  { name: 'another token’s cluster', fake: () => ({ id: 'zzzzzz' }), says: /has no token abcdef: it has expired/ },
   {
     name: 'a signature with another secret',
     fake: () => ({ signedWith: 'fedcba9876543210' }),
@@ -71,29 +71,32 @@ const refusals: { name: string; fake: () => Promise<Fake> | Fake; says: RegExp }
   {
     name: 'a clock that is an hour off',
     fake: () => ({ date: new Date(realClock.now() + 3600_000).toUTCString() }),
-    says: /this machine's clock says .* set the clock/,
+    says: /the time of this machine is .* set the clock/,
   },
 ]
 for (const { name, fake, says } of refusals)
-  test(`refused: ${name}`, async t => {
+  test(`discovery refuses ${name}`, async t => {
     const { url, token } = await cluster(t, await fake())
     await assert.rejects(discover(url, token, realClock), says)
   })
 
-test('refused: an authority whose hash the token does not have; nobody there', async t => {
+test('discovery refuses an authority with another hash than the token has, and a port where nothing listens', async t => {
   const { url, token } = await cluster(t)
   const other = { ...token, authority: `sha256:${'0'.repeat(64)}` }
-  await assert.rejects(discover(url, other, realClock), /its key has sha256:[0-9a-f]{64}, the token says sha256:0000/)
+  await assert.rejects(
+    discover(url, other, realClock),
+    /its key has the hash sha256:[0-9a-f]{64}, the token has sha256:0000/,
+  )
   await assert.rejects(
     discover('https://127.0.0.1:1', token, realClock),
     /cannot reach https:\/\/127\.0\.0\.1:1: .*ECONNREFUSED/,
   )
 })
 
-test('tokens as text: whole ones are read back, others named', () => {
+test('join tokens are parsed back from their text, and incomplete ones are named in the error', () => {
   const token = { id: randomText(6), secret: randomText(16), authority: `sha256:${'ab'.repeat(32)}` }
   assert.deepEqual(readJoinToken(` ${joinTokenText(token)}\n`), token)
-  assert.throws(() => readJoinToken('abcdef'), /looks like abcdef\.0123456789abcdef@sha256/)
+  assert.throws(() => readJoinToken('abcdef'), /has the form abcdef\.0123456789abcdef@sha256/)
   assert.throws(() => readJoinToken('abcdef.0123456789abcdef'), /has no hash/)
   assert.throws(() => readJoinToken('abcdef.0123456789abcdef@sha256:xyz'), /has no hash/)
   assert.equal(new Set(Array.from({ length: 100 }, () => randomText(16))).size, 100)

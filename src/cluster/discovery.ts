@@ -1,6 +1,9 @@
-// Finding out whether a server is the cluster a join token was made for, before anything is trusted: the ConfigMap
-// cluster-info is read from whoever answers, its signature checked with the token's secret, the authority in it with
-// the token's hash; then it is read again from a server that this authority vouches for.
+// Verifies that a server belongs to the cluster for which a join token was made, before anything it sends is trusted:
+//
+// 1. Read the ConfigMap cluster-info without verifying the server's certificate.
+// 2. Verify its signature with the token's secret, and the authority in it with the hash in the token.
+// 3. Read it again over TLS that this authority must have signed for. The content must be the same.
+//
 // Source: kubeadm app/discovery/token.
 import { request } from 'node:https'
 import type { Socket } from 'node:net'
@@ -15,17 +18,17 @@ import type { JoinToken } from './join-token.ts'
 interface Discovered {
   /** PEM of the cluster's authority. */
   ca: string
-  /** The address of ours by which the server is reached. */
+  /** The local address of the connection to the server. */
   localAddress: string
 }
 
 const path = '/api/v1/namespaces/kube-public/configmaps/cluster-info'
 const timeoutMs = 10_000
 const maxAnswerBytes = 1024 * 1024
-/** Certificates begin this long before they are made; a clock further behind sees them as not yet valid. */
+/** Certificates are backdated by this much. With a clock that is further behind, they are not yet valid. */
 const maxClockErrorMs = 5 * 60_000
 
-/** Throws Error with one sentence about what is wrong. */
+/** Throws an Error whose message states in one sentence what is wrong. */
 export async function discover(server: string, token: JoinToken, clock: Clock): Promise<Discovered> {
   const first = await read(server, undefined, clock)
   checkClock(first.date, clock.now())
@@ -33,7 +36,9 @@ export async function discover(server: string, token: JoinToken, clock: Clock): 
   const ca = await checkAuthority(kubeconfig, server, token)
   const second = await read(server, ca, clock)
   if (second.data.kubeconfig !== first.data.kubeconfig)
-    throw new Error(`${server} gave two different answers about the cluster; somebody may be in between`)
+    throw new Error(
+      `${server} gave two different answers about the cluster; someone may be intercepting the connection`,
+    )
   return { ca, localAddress: second.localAddress }
 }
 
@@ -43,7 +48,7 @@ interface Answer {
   localAddress: string
 }
 
-/** Reads cluster-info; without `ca` from whoever answers. */
+/** Reads cluster-info. Without `ca` the server's certificate is not verified. */
 function read(server: string, ca: string | undefined, clock: Clock): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const fail = (error: NodeJS.ErrnoException) =>
@@ -56,7 +61,7 @@ function read(server: string, ca: string | undefined, clock: Clock): Promise<Ans
         let size = 0
         response.on('data', (chunk: Buffer) => {
           size += chunk.length
-          if (size > maxAnswerBytes) asked.destroy(new Error('its answer is too long'))
+          if (size > maxAnswerBytes) asked.destroy(new Error('the answer is too long'))
           else chunks.push(chunk)
         })
         response.on('error', fail)
@@ -77,9 +82,9 @@ function read(server: string, ca: string | undefined, clock: Clock): Promise<Ans
 }
 
 function dataOf(status: number | undefined, chunks: readonly Buffer[]): Record<string, string> {
-  if (status !== 200) throw new Error(`it answered ${status} when asked for kube-public/cluster-info`)
+  if (status !== 200) throw new Error(`the request for kube-public/cluster-info was answered with ${status}`)
   const { data } = JSON.parse(Buffer.concat(chunks).toString()) as { data?: Record<string, string> }
-  if (typeof data?.kubeconfig !== 'string') throw new Error('its kube-public/cluster-info has no kubeconfig')
+  if (typeof data?.kubeconfig !== 'string') throw new Error('the ConfigMap kube-public/cluster-info has no kubeconfig')
   return data
 }
 
@@ -89,12 +94,12 @@ function reachProblem(server: string, error: NodeJS.ErrnoException, now: number)
     case 'CERT_HAS_EXPIRED':
       return `the certificate of ${server} is not valid at this machine's time, ${new Date(now).toISOString()}; set the clocks of both machines`
     case 'ERR_TLS_CERT_ALTNAME_INVALID':
-      return `the certificate of ${server} is not for that address; use one the server knows itself by (${messageOf(error)})`
+      return `the certificate of ${server} is not for that address; use an address that the certificate names (${messageOf(error)})`
     case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
     case 'SELF_SIGNED_CERT_IN_CHAIN':
     case 'DEPTH_ZERO_SELF_SIGNED_CERT':
     case 'CERT_SIGNATURE_FAILURE':
-      return `the certificate of ${server} is not signed by the cluster's authority; somebody may be in between`
+      return `the certificate of ${server} is not signed by the cluster's authority; someone may be intercepting the connection`
     default:
       return `cannot reach ${server}: ${messageOf(error) || error.code}; is it the address and port of the API server?`
   }
@@ -104,26 +109,26 @@ function checkClock(date: string | undefined, now: number): void {
   const theirs = Date.parse(date ?? '')
   if (Number.isNaN(theirs) || Math.abs(theirs - now) <= maxClockErrorMs) return
   throw new Error(
-    `this machine's clock says ${new Date(now).toISOString()}, the server's ${new Date(theirs).toISOString()}; certificates would not be valid: set the clock`,
+    `the time of this machine is ${new Date(now).toISOString()}, that of the server ${new Date(theirs).toISOString()}, so certificates would not be valid; set the clock`,
   )
 }
 
-/** The signed text. */
+/** Verifies the signature and returns the text that is signed. */
 function checkSignature(data: Readonly<Record<string, string>>, server: string, token: JoinToken): string {
   const kubeconfig = data.kubeconfig ?? ''
   const signature = data[`jws-kubeconfig-${token.id}`]
   if (signature === undefined)
     throw new Error(
-      `the cluster at ${server} knows no token ${token.id}: it has expired, was deleted, or is another cluster's; make one there with: kutter token create`,
+      `the cluster at ${server} has no token ${token.id}: it has expired, was deleted, or belongs to another cluster; create one there with: kutter token create`,
     )
   const right = Buffer.from(detachedSignature(kubeconfig, token.id, token.secret))
   const given = Buffer.from(signature)
   if (right.length !== given.length || !timingSafeEqual(right, given))
-    throw new Error(`the token ${token.id} is wrong: what ${server} has signed with it is signed with another secret`)
+    throw new Error(`the token ${token.id} is wrong: its secret is not the one with which ${server} signed`)
   return kubeconfig
 }
 
-/** The authority in the signed text, if it is the one the token was made for. */
+/** Returns the authority in the signed text, after checking its key against the hash in the token. */
 async function checkAuthority(kubeconfig: string, server: string, token: JoinToken): Promise<string> {
   const { clusters } = parse(kubeconfig) as {
     clusters?: { cluster?: { 'certificate-authority-data'?: string } }[]
@@ -132,6 +137,6 @@ async function checkAuthority(kubeconfig: string, server: string, token: JoinTok
   const hashes = await Promise.all(splitBundle(bundle).map(publicKeyHash))
   if (hashes.includes(token.authority)) return bundle
   throw new Error(
-    `the authority of ${server} is not the one the token was made for: its key has ${hashes[0] ?? 'no hash'}, the token says ${token.authority}`,
+    `the authority of ${server} is not the one the token was made for: its key has the hash ${hashes[0] ?? '(none)'}, the token has ${token.authority}`,
   )
 }

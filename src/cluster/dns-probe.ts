@@ -1,10 +1,10 @@
-// Asks a DNS server one question, to see whether it answers.
+// Sends one question to a DNS server, to find out whether it answers.
 import { createSocket } from 'node:dgram'
 import { decode, encode } from 'dns-packet'
 
 const waitMs = 300
 
-/** Whether `server` knows an address for `name`. */
+/** Whether `server` answers within `waitMs` with a record for `name`. */
 export function dnsAnswers(server: string, name: string): Promise<boolean> {
   return new Promise(resolve => {
     const socket = createSocket('udp4')
@@ -18,7 +18,7 @@ export function dnsAnswers(server: string, name: string): Promise<boolean> {
     AbortSignal.timeout(waitMs).addEventListener('abort', () => finish(false))
     socket.on('error', () => finish(false))
     socket.on('message', message => finish(hasAnswers(message)))
-    // Only a connected socket hears at once that nobody listens.
+    // Only a connected socket gets the error that nobody listens on the port.
     socket.connect(53, server, () =>
       socket.send(encode({ type: 'query', id: 1, flags: 1 << 8, questions: [{ name, type: 'A' }] })),
     )
@@ -29,7 +29,7 @@ function hasAnswers(message: Buffer): boolean {
   try {
     return (decode(message).answers ?? []).length > 0
   } catch {
-    // Whatever listens there, it is no DNS.
+    // The bytes are not a DNS message, so something else listens there.
     return false
   }
 }

@@ -1,5 +1,6 @@
-// The Service kube-dns, which gives the nodes' DNS servers one address; its endpoints are the nodes that have a
-// range of pod addresses. Every node asks its own server: one that is lost takes nobody else's answers along.
+// The Service kube-dns, which gives the DNS servers of all nodes one address. Its endpoints are the nodes that have a
+// range of pod addresses. Its internal traffic policy is Local: every node uses its own server, so the loss of one node
+// costs no other node its DNS.
 import { parseCidr } from '../api/ip.ts'
 import { Chore } from '../base/chore.ts'
 import { messageOf } from '../base/errors.ts'
@@ -9,7 +10,10 @@ import { Service } from '../kinds/core/service.ts'
 import { EndpointSlice } from '../kinds/discovery/endpointslice.ts'
 import { gatewayOf } from '../network/index.ts'
 
-/** The nodes' servers listen here, on the address of their bridge: 53 may be taken for all addresses by another one. */
+/**
+ * The port of the nodes' DNS servers, on the address of their bridge. Another DNS server of the machine may already
+ * have port 53 on all addresses.
+ */
 export const dnsPort = 10053
 
 const retry = { firstMs: 200, mostMs: 10_000 }
@@ -17,7 +21,7 @@ const namespace = 'kube-system'
 const name = 'kube-dns'
 const labels = { 'k8s-app': 'kube-dns', 'kubernetes.io/name': 'CoreDNS', 'kubernetes.io/cluster-service': 'true' }
 
-/** Makes the Service and keeps its endpoints until the signal aborts. */
+/** Creates the Service and keeps its endpoints up to date until the signal aborts. */
 export async function keepDnsService(client: Client, address: string, signal: AbortSignal): Promise<void> {
   const before = await client.find(Service, { namespace, name })
   if (before && before.spec.internalTrafficPolicy !== 'Local')
@@ -47,7 +51,7 @@ export async function keepDnsService(client: Client, address: string, signal: Ab
     else if (JSON.stringify(endpointsOf(there)) !== JSON.stringify(endpointsOf(wanted)))
       await client.update(EndpointSlice, wanted)
   })
-  // A node's status is written often, and none of it is of concern here.
+  // Nodes write their status often, and none of it matters here: only changed endpoints wake the chore.
   let last = ''
   const stops = [
     nodes.subscribe(() => {
@@ -66,7 +70,7 @@ export async function keepDnsService(client: Client, address: string, signal: Ab
 const endpointsOf = ({ endpoints = [] }: Pick<EndpointSlice, 'endpoints'>) =>
   endpoints.map(({ addresses, nodeName }) => ({ addresses, nodeName }))
 
-/** The endpoints of DNS: every node that has a range. */
+/** The EndpointSlice of the Service: one endpoint for each node that has a range of pod addresses. */
 function sliceOf(nodes: readonly Node[]) {
   const endpoints = nodes
     .filter(node => parseCidr(node.spec.podCIDR ?? ''))

@@ -1,4 +1,4 @@
-// Purging one cluster takes nothing from the others of its data directory.
+// Purging one cluster removes nothing of the others in its data directory.
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
@@ -10,7 +10,7 @@ import { down } from './down.ts'
 
 const skip = process.platform !== 'linux' || process.getuid?.() !== 0 ? 'needs Linux and root' : false
 
-test('purge removes one cluster; with the last one the data directory goes', { skip }, async t => {
+test('purge removes one cluster, and the data directory with the last one', { skip }, async t => {
   const base = await mkdtemp(join(tmpdir(), 'kutter-down-'))
   const dataDir = join(base, 'data')
   const before = process.env.KUBECONFIG

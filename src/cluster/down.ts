@@ -1,5 +1,5 @@
-// `kutter down`: stops every process and takes away everything a node made outside the data directory, then looks
-// whether anything is left. The data stays unless --purge.
+// `kutter down`: stops every process of a cluster, removes everything its nodes made outside the data directory, and
+// then checks that nothing is left. The data stays unless --purge is given.
 import { existsSync } from 'node:fs'
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -11,7 +11,7 @@ import { type ClusterConfig, type ClusterPaths, clusterTag, packageDir, readConf
 import { readIfThere } from './files.ts'
 import { contextName, removeFromUserConfig } from './kubeconfig.ts'
 import { ask, type SupervisorState } from './link.ts'
-import { locked, sayBusy } from './lock.ts'
+import { locked, reportBusy } from './lock.ts'
 import { isAlive, kill } from './supervisor.ts'
 import { cgroupOf } from './node-names.ts'
 import { networkLeftovers } from './node-net.ts'
@@ -34,7 +34,7 @@ export async function down(options: DownOptions): Promise<number> {
     out(`There is no cluster ${name} in ${paths.dataDir}.\n`)
     return 0
   }
-  return locked(paths, sayBusy(name, out), () => stop(options))
+  return locked(paths, reportBusy(name, out), () => stop(options))
 }
 
 async function stop({ paths, name, purge, out }: DownOptions): Promise<number> {
@@ -59,7 +59,7 @@ async function stop({ paths, name, purge, out }: DownOptions): Promise<number> {
     await removeDataDir(paths)
   }
   if (left.length) {
-    out(`The cluster ${name} is stopped, but this is left: ${left.join(', ')}\n`)
+    out(`The cluster ${name} is stopped, but something is left: ${left.join(', ')}.\n`)
     return 1
   }
   out(
@@ -68,18 +68,18 @@ async function stop({ paths, name, purge, out }: DownOptions): Promise<number> {
   return 0
 }
 
-/** With its last cluster the data directory goes, too, and the packages that images were built from. */
+/** Removes the data directory after its last cluster, with the packages that images were built from. */
 async function removeDataDir({ dataDir }: ClusterPaths): Promise<void> {
   if (!existsSync(dataDir)) return
   const others = (await readdir(dataDir)).filter(name => name !== packageDir)
   if (others.length === 0) await rm(dataDir, { recursive: true, force: true })
 }
 
-/** Stops supervisor, server and agents; containers go on running. */
+/** Stops the supervisor, the server and the agents. Containers keep running. */
 export async function stopProcesses(paths: ClusterPaths, name: string): Promise<void> {
   const state = await ask(paths.socket, { command: 'stop' })
   if (state) await ended(state)
-  // After a crash there may be some that no supervisor knows.
+  // After a crash there may be processes that no supervisor has a life line to.
   await endRoles(paths, name, realClock)
 }
 
@@ -90,7 +90,7 @@ async function ended(state: SupervisorState): Promise<void> {
   for (const pid of pids.filter(isAlive)) kill(pid, 'SIGKILL')
 }
 
-/** What is still there of a cluster. */
+/** Everything of a cluster that is still on the machine, as words for a message. */
 async function leftovers(
   paths: ClusterPaths,
   { name, podCidr }: Partial<ClusterConfig>,

@@ -1,4 +1,4 @@
-// Small files of a cluster: keys, certificates, configurations.
+// Reads small files that may be missing: keys, certificates, configurations.
 import { readFile } from 'node:fs/promises'
 
 /** The text of a file; undefined when there is none. */

@@ -1,4 +1,5 @@
-// `kutter image build DIR… | import FILE… | list`: images of the nodes without a registry.
+// `kutter image build DIR… | import FILE… | list`: puts images on the nodes of this machine without a registry, and
+// lists those they have.
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
@@ -19,17 +20,19 @@ export async function imageCommand(words: readonly string[], context: Context): 
   const [action, ...names] = words
   switch (action) {
     case 'build':
-      if (!names.length) throw new UsageError('kutter image build needs directories with an image.json or image.yaml')
+      if (!names.length)
+        throw new UsageError('kutter image build requires a directory with an image.json or image.yaml')
       for (const dir of names) await build(resolve(dir), context)
       return 0
     case 'import':
-      if (!names.length) throw new UsageError('kutter image import needs archives (docker save or OCI)')
+      if (!names.length)
+        throw new UsageError('kutter image import requires an archive, as written by docker save or in OCI layout')
       for (const file of names) await load(resolve(file), context)
       return 0
     case 'list':
       return list(context)
     default:
-      throw new UsageError(`kutter image ${action ?? ''}: known are build, import and list`)
+      throw new UsageError('kutter image requires one of: build, import, list')
   }
 }
 
@@ -73,7 +76,7 @@ async function stores({ paths, config }: Context) {
   })
   if (!found.length)
     throw new UsageError(
-      `no node of the cluster ${config.name} is running; start it with: ${commandLine('kutter', 'up', paths)}`,
+      `the cluster ${config.name} has no running node on this machine; start it with: ${commandLine('kutter', 'up', paths)}`,
     )
   return found
 }

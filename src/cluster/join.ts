@@ -1,9 +1,9 @@
-// `kutter agent --server URL --token TOKEN`: a node that is not on the cluster's machine. It finds out that the server
-// is the cluster the token is for, asks for a certificate as the token's user, and goes on as the node; from then on
-// the token is not needed.
+// `kutter agent --server URL --token TOKEN`: runs a node on another machine than the server's. It verifies that the
+// server belongs to the token's cluster, requests a certificate as the token's user, and continues as the node. From
+// then on the token is not needed.
 //
-//   token ─► discover (discovery.ts) ─► certificate request ─► system:node:NAME ─► what the cluster is ─► run-node.ts
-//            └── all of this is left out while a good certificate is kept ─────────────────────────────►┘
+//   token ─► discover (discovery.ts) ─► certificate request ─► system:node:NAME ─► kutter-config ─► run-node.ts
+//            └── skipped at later starts, while the stored certificate is valid ───────────────────►┘
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -27,7 +27,7 @@ import { runNode } from './run-node.ts'
 
 interface JoinOptions {
   paths: ClusterPaths
-  /** What the cluster is called on this machine. */
+  /** The name of the cluster on this machine, which need not be its name on the server's. */
   name: string
   server?: string
   token?: string
@@ -40,16 +40,18 @@ interface JoinOptions {
 
 const defaultKubeletPort = 10250
 
-/** Runs the node until the signal aborts. Throws Error with one sentence when it cannot join. */
+/** Runs the node until the signal aborts. Throws an Error whose message states in one sentence why it cannot join. */
 export async function runJoined(options: JoinOptions): Promise<void> {
   const { paths } = options
   const stored = readConfig(paths)
   if (stored && !stored.joined)
-    throw new UsageError(`${paths.root} holds a cluster of this machine's own; join with another --name or --data-dir`)
+    throw new UsageError(`${paths.root} holds a cluster whose server runs here; join with another --name or --data-dir`)
   const server = serverUrl(options.server ?? stored?.joined?.server)
   const nodeName = options.nodeName ?? stored?.nodeName ?? nodeNameOf(hostname())
   if (stored && nodeName !== stored.nodeName)
-    throw new UsageError(`this machine joined as ${stored.nodeName}; with the same data it cannot be ${nodeName}`)
+    throw new UsageError(
+      `this machine joined as ${stored.nodeName} and cannot become ${nodeName} with the same data; use another --name`,
+    )
   const missing = missingPackages()
   if (missing.length)
     throw new Error(
@@ -76,14 +78,14 @@ interface Identity {
 
 function serverUrl(text: string | undefined): string {
   if (text === undefined)
-    throw new UsageError('kutter agent needs --server https://HOST:PORT and --token TOKEN to join a cluster')
+    throw new UsageError('kutter agent requires --server https://HOST:PORT and --token TOKEN to join a cluster')
   const url = URL.parse(text.includes('://') ? text : `https://${text}`)
   if (url?.protocol !== 'https:' || url.pathname !== '/')
     throw new UsageError(`--server must be https://HOST:PORT, not ${JSON.stringify(text)}`)
   return url.origin
 }
 
-/** The names are those other kubelets use. */
+/** The files of the node's certificates, with the names that other kubelets use. */
 function filesOf(paths: ClusterPaths, nodeName: string) {
   const { pki } = nodeDirs(paths.node(nodeName))
   return {
@@ -116,7 +118,7 @@ const wantedServing = (nodeName: string, nodeIP: string): Wanted => ({
   },
 })
 
-/** From a token to a certificate; both it and what the cluster is are kept for the next start. */
+/** Joins with the token, and stores the certificate and the configuration for later starts. */
 async function joinBy(
   place: Place,
   stored: ClusterConfig | undefined,
@@ -125,18 +127,18 @@ async function joinBy(
   if (!place.token)
     throw new UsageError(
       stored
-        ? `the certificate of ${nodeName} is missing or has expired; join again with --token (kutter token create prints one)`
-        : 'kutter agent needs --token TOKEN to join a cluster; kutter token create prints one there',
+        ? `the certificate of ${nodeName} is missing or has expired; join again with --token TOKEN, created by kutter token create`
+        : 'kutter agent requires --token TOKEN to join a cluster; create one on its server with: kutter token create',
     )
   const token = readJoinToken(place.token)
   const { ca, localAddress } = await discover(server, token, realClock)
-  log.info('this is the cluster the token is for', { server })
+  log.info('the server belongs to the cluster of the token', { server })
   const bearer = `${token.id}.${token.secret}`
   const pair = await connected(place, { server, ca, token: () => bearer }, async client =>
     obtain(client, wantedClient(nodeName), { ...place, clock: realClock }),
   ).catch(error => {
     if (!isReason(error, 'Unauthorized', 'Forbidden')) throw error
-    throw new Error(`${server} does not take the token ${token.id}: it has expired, or may not be used to join`, {
+    throw new Error(`${server} does not accept the token ${token.id}: it has expired, or may not be used to join`, {
       cause: error,
     })
   })
@@ -153,7 +155,7 @@ async function joinBy(
   return { config, identity: { ca, client: { pair, since: realClock.now() } } }
 }
 
-/** One exchange with the server, as somebody. */
+/** Runs `exchange` with a client that has these credentials, and closes the client. */
 async function connected<T>(
   { log }: Place,
   credentials: Credentials,
@@ -170,13 +172,13 @@ async function connected<T>(
   }
 }
 
-/** The address this machine has towards the server, unless that is itself. */
+/** The node's address: the local one of the connection to the server, unless the server is on this machine. */
 const nodeAddress = (local: string) => {
   const address = local.replace(/^::ffff:/, '')
   return address.startsWith('127.') ? (hostAddresses()[0] ?? address) : address
 }
 
-/** Two machines under one name would take each other's pods. */
+/** Throws when a living node has the name already: two machines under one name would run the same pods. */
 async function refuseTaken(client: Client, name: string, nodeIP: string): Promise<void> {
   const node = await client.find(Node, { name })
   const address = node?.status.addresses?.find(a => a.type === 'InternalIP')?.address
@@ -200,7 +202,7 @@ function configOf({ name, nodeName, server, kubeletPort }: Place, facts: Cluster
   }
 }
 
-/** Runs the node with the certificates it has, and keeps them fresh. */
+/** Runs the node with its certificates, and renews them before they expire. */
 async function work(place: Place, config: ClusterConfig, { ca, client }: Identity): Promise<void> {
   const { paths, nodeName, server, files, log, signal } = place
   const { nodeIP } = config.joined!
@@ -231,7 +233,7 @@ async function work(place: Place, config: ClusterConfig, { ca, client }: Identit
         transport.renew()
       },
     })
-    // The node must have told its addresses before anybody believes that they are its own.
+    // Serving certificates are approved only for addresses that the Node's status has, which the kubelet writes first.
     void kubelet.ready.then(() =>
       keepRenewed({
         ...common,
@@ -248,7 +250,7 @@ async function work(place: Place, config: ClusterConfig, { ca, client }: Identit
     nodeName,
     nodeIP,
     connection: (async () => ({ transport, ca, serving: serving?.pair ?? (await placeholder(nodeName)) }))(),
-    tell: ({ problem }) => problem && log.error('the node has a problem', { problem }),
+    report: ({ problem }) => problem && log.error('the node has a problem', { problem }),
     onKubelet: renew,
     log,
     signal,
@@ -256,6 +258,8 @@ async function work(place: Place, config: ClusterConfig, { ca, client }: Identit
   asNode.close()
 }
 
-/** What the kubelet's server shows until the cluster has signed a certificate: nobody believes it. */
+/**
+ * The certificate of the kubelet's server until the cluster has signed one. It is self-signed, so no client trusts it.
+ */
 const placeholder = (nodeName: string): Promise<KeyPair> =>
   makeAuthority({ commonName: `${nodeName}-waiting`, now: realClock.now(), validMs: 24 * 3600_000 })

@@ -1,4 +1,4 @@
-// A cluster's entries in the user's kubeconfig: put in beside others, and taken out with their keys.
+// A cluster's entries in the user's kubeconfig are added beside others, and removed with their keys.
 import { deepStrictEqual, strictEqual } from 'node:assert/strict'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -8,7 +8,7 @@ import { parse } from 'yaml'
 import { issue, makeAuthority } from '../wire/x509.ts'
 import { kubeconfigOf, mergeIntoUserConfig, removeFromUserConfig } from './kubeconfig.ts'
 
-test('what was put in is taken out, of this authority alone', async t => {
+test('the entries that were added are removed, but only those of this authority', async t => {
   const dir = await mkdtemp(join(tmpdir(), 'kutter-kubeconfig-'))
   const before = process.env.KUBECONFIG
   process.env.KUBECONFIG = join(dir, 'config')

@@ -1,4 +1,5 @@
-// Kubeconfig files: the admin's own in the cluster's directory, and a context in ~/.kube/config beside what is there.
+// Writes kubeconfig files: the administrator's in the cluster's directory, and a context in the user's own file, whose
+// other entries are left alone.
 import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -22,7 +23,7 @@ interface Kubeconfig {
   [key: string]: unknown
 }
 
-/** The name of a cluster's context: `kutter`, or `kutter-NAME`. */
+/** The name of a cluster's context: `kutter` for the default cluster, otherwise `kutter-NAME`. */
 export const contextName = (name: string): string => (name === defaultName ? 'kutter' : `kutter-${name}`)
 
 const base64 = (text: string) => Buffer.from(text).toString('base64')
@@ -55,7 +56,7 @@ export async function writeKubeconfig(file: string, config: Kubeconfig): Promise
 
 const userKubeconfig = (): string => process.env.KUBECONFIG?.split(':')[0] || join(homedir(), '.kube', 'config')
 
-/** Adds or replaces the context in the user's own file; it becomes the current one only where there was none, or it was there. */
+/** Adds or replaces the cluster's context in the user's file, and makes it the current one. */
 export async function mergeIntoUserConfig(own: Kubeconfig): Promise<void> {
   const file = userKubeconfig()
   const existing = await readUserConfig(file)
@@ -66,10 +67,13 @@ export async function mergeIntoUserConfig(own: Kubeconfig): Promise<void> {
   await writeKubeconfig(file, merged)
 }
 
-/** The files that `up` may have put the context into: the user's own, and what KUBECONFIG names now. */
+/** The files that may have the context: an earlier `up` may have run with another KUBECONFIG than now. */
 const userFiles = (): string[] => [...new Set([userKubeconfig(), join(homedir(), '.kube', 'config')])]
 
-/** Takes the cluster's context, user and key out again: those of this authority, not another cluster's of that name. */
+/**
+ * Removes the cluster's context, user and key from the user's files. With `ca`, an entry of the same name that belongs
+ * to a cluster with another authority is left alone.
+ */
 export async function removeFromUserConfig(name: string, ca: string | undefined): Promise<void> {
   for (const file of userFiles()) {
     const existing = await readUserConfig(file)
@@ -77,7 +81,7 @@ export async function removeFromUserConfig(name: string, ca: string | undefined)
     if (!existing || !cluster || (ca !== undefined && authorityOf(cluster) !== base64(ca))) continue
     for (const list of ['clusters', 'contexts', 'users'] as const)
       existing[list] = (existing[list] ?? []).filter(e => e.name !== name)
-    // Which cluster comes next is for the user to say.
+    // No other context becomes the current one: a later kubectl must not act on a cluster that the user did not choose.
     if (existing['current-context'] === name) existing['current-context'] = ''
     await writeKubeconfig(file, existing)
   }
@@ -93,7 +97,7 @@ async function readUserConfig(file: string): Promise<Kubeconfig | undefined> {
     return parse(text) as Kubeconfig
   } catch (cause) {
     throw new Error(
-      `${file} cannot be read as YAML, so the cluster's context was neither added to it nor taken out; mend it or set KUBECONFIG to another file`,
+      `${file} is not valid YAML, so the cluster's context was not changed in it; repair it or set KUBECONFIG to another file`,
       { cause },
     )
   }

@@ -1,5 +1,16 @@
-// The other end of a life line: a server or agent tells the supervisor that it is there and how it is, and starts
-// a new supervisor when the old one has died.
+// The end of a life line (link.ts) in a server or an agent. It reports the process and its state to the supervisor, and
+// starts a new supervisor when the old one has died.
+//
+// - A life line is connected from the start until the signal aborts. When it breaks, a new connection is tried every
+//   0.1 s. Each one begins with a report of the state as it is then, so reports made in between are not lost, only the
+//   ones they replaced.
+// - After a number of failed tries `revive` is called, and again after as many. The server is faster than agents, so
+//   that usually one process starts the new supervisor. Should several do so, a lock lets one of them live.
+// - Nothing is read from the socket, and it does not keep the process alive.
+//
+//   supervisor   running ── killed            starts ── waits 0.4 s for reports ── starts what is missing
+//   server       connected ──► try, try, revive ──► connected, reports
+//   agents       connected ──► try, try, try, … ──► connected, report
 import type { Socket } from 'node:net'
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
@@ -10,25 +21,26 @@ interface LifelineOptions {
   hello: Pick<Hello, 'role' | 'node'>
   clock: Clock
   log: Log
-  /** Called when no supervisor answers; the server does so sooner than agents, so that one suffices. */
+  /** Starts a new supervisor. Called when none answers. */
   revive(): void
   signal: AbortSignal
 }
 
 interface Lifeline {
-  /** Tells how this process is. */
-  tell(state: { ready: boolean; problem?: string }): void
+  /** Sets and sends the state of this process. */
+  report(state: { ready: boolean; problem?: string }): void
 }
 
 const retryMs = 100
-/** Tries before a new supervisor is started: the server's, an agent's. */
+/** After how many failed tries a server or an agent starts a new supervisor. */
 const patience = { server: 2, agent: 20 }
 
+/** Connects to the supervisor, now and again whenever the connection breaks, until the signal aborts. */
 export function keepLifeline(options: LifelineOptions): Lifeline {
   const { hello, clock, log, signal } = options
   let state: { ready: boolean; problem?: string } = { ready: false }
   let current: Socket | undefined
-  const say = () => current && sendLine(current, { ...hello, pid: process.pid, ...state })
+  const send = () => current && sendLine(current, { ...hello, pid: process.pid, ...state })
   const connectAgain = async () => {
     for (let attempt = 1; !signal.aborted; attempt++) {
       const socket = await tryConnect(options.socket)
@@ -40,11 +52,11 @@ export function keepLifeline(options: LifelineOptions): Lifeline {
           current = undefined
           if (!signal.aborted) void connectAgain()
         })
-        say()
+        send()
         return
       }
       if (attempt % patience[hello.role] === 0) {
-        log.warn('the supervisor is gone; starting another')
+        log.warn('no supervisor answers; starting another')
         options.revive()
       }
       await new Promise<void>(resolve => clock.after(retryMs, resolve))
@@ -53,9 +65,9 @@ export function keepLifeline(options: LifelineOptions): Lifeline {
   void connectAgain()
   signal.addEventListener('abort', () => current?.destroy(), { once: true })
   return {
-    tell(next) {
+    report(next) {
       state = next
-      say()
+      send()
     },
   }
 }

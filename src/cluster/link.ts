@@ -1,23 +1,31 @@
-// How the processes of a cluster hear of each other: a Unix socket held by the supervisor. A connection is a life
-// line: when it breaks, whoever is at the other end has died, and no one has to poll.
+// The Unix socket of the supervisor, and what is sent over it: one JSON object on each line.
+//
+// A server or agent keeps one connection open, its life line, and sends a Hello at the beginning and after each change
+// of its state. When a life line breaks the process at its other end has died, so nobody needs to poll. The kernel
+// closes it however the process ends.
+//
+// A command of `kutter` opens a connection of its own, sends one Command and reads one SupervisorState. A `reload` is
+// answered when it has been carried out; a `stop` is answered at once, with the processes that are about to be stopped.
+//
+// The socket is in a directory that only root may enter. Lines longer than `maxLineBytes` end their connection.
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { rm } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 
-/** What a process says when it connects, and again when its state changes. */
+/** The report of a process over its life line. */
 export interface Hello {
   role: 'server' | 'agent'
   pid: number
   node?: string
   ready: boolean
-  /** The last thing that went wrong, for `status`. */
+  /** What is wrong at present, for `kutter status`. */
   problem?: string
 }
 
 export type Command =
   | { command: 'status' }
   | { command: 'stop' }
-  /** The configuration has changed: start the nodes that are new, stop those that are gone, then answer. */
+  /** Read the configuration again, start agents of added nodes, stop those of removed ones, then answer. */
   | { command: 'reload' }
 
 export interface ProcessState extends Hello {
@@ -27,13 +35,13 @@ export interface ProcessState extends Hello {
 export interface SupervisorState {
   supervisor: number
   processes: ProcessState[]
-  /** Processes that ended and will be started again. */
-  failing: { process: string; restarts: number; lastWords: string }[]
+  /** Processes that ended and will be started again, with the last line of their log. */
+  failing: { process: string; restarts: number; lastLogLine: string }[]
 }
 
 const maxLineBytes = 64 * 1024
 
-/** Calls `onMessage` for every JSON line of a socket. */
+/** Calls `onMessage` with the parsed JSON of each line of a socket. */
 export function readLines(socket: Socket, onMessage: (message: unknown) => void): void {
   const lines = createInterface({ input: socket })
   lines.on('line', line => {
@@ -45,7 +53,7 @@ export function readLines(socket: Socket, onMessage: (message: unknown) => void)
 
 export const sendLine = (socket: Socket, message: unknown): boolean => socket.write(`${JSON.stringify(message)}\n`)
 
-/** Connects, or undefined when nobody listens. */
+/** Connects to a socket. Resolves to undefined when nothing listens there. */
 export function tryConnect(path: string): Promise<Socket | undefined> {
   return new Promise(resolve => {
     const socket = connect(path)
@@ -54,7 +62,10 @@ export function tryConnect(path: string): Promise<Socket | undefined> {
   })
 }
 
-/** Takes the socket; undefined when a living supervisor has it. A socket left by a dead one is replaced. */
+/**
+ * Listens on a socket. Resolves to undefined when a living supervisor has it already; a socket that a dead one left
+ * behind is replaced. Two supervisors cannot come here together, since each holds the supervisor's lock.
+ */
 export async function listenExclusive(path: string): Promise<Server | undefined> {
   for (let attempt = 0; attempt < 2; attempt++) {
     const server = createServer()
@@ -75,7 +86,7 @@ export async function listenExclusive(path: string): Promise<Server | undefined>
   return undefined
 }
 
-/** Asks the supervisor one thing; undefined when there is none. */
+/** Sends one command to the supervisor and resolves to its answer, or to undefined when there is no supervisor. */
 export async function ask(path: string, command: Command): Promise<SupervisorState | undefined> {
   const socket = await tryConnect(path)
   if (!socket) return undefined

@@ -1,4 +1,4 @@
-// One command at a time changes a cluster, and of a cluster that was not made nothing stays.
+// Only one command at a time changes a cluster, and of a cluster that was not created nothing stays.
 import { deepStrictEqual, ok, rejects, strictEqual } from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -15,7 +15,7 @@ async function place(t: TestContext) {
   return pathsOf(dataDir, 'one')
 }
 
-test('the second waits until the first has ended, and says so', async t => {
+test('the second command waits until the first has ended, and reports it', async t => {
   const paths = await place(t)
   const said: string[] = []
   const work = (name: string) => () =>
@@ -41,7 +41,7 @@ test('a lock in a directory that was removed meanwhile is no lock', async t => {
   await Promise.all(Array.from({ length: 4 }, () => locked(paths, () => {}, work)))
 })
 
-test('of a cluster that was not made nothing stays', async t => {
+test('nothing stays of a cluster that was not created', async t => {
   const paths = await place(t)
   await rejects(
     locked(

@@ -1,5 +1,5 @@
-// One command at a time changes a cluster: `up`, `down` and `node` hold a lock in its directory, which the kernel
-// takes back however they end. Source: flock(1).
+// Only one command at a time changes a cluster: `up`, `down` and `node` hold a lock on a file in its directory. The
+// kernel releases the lock when the command ends, also after a crash. Source: flock(1).
 import { spawn } from 'node:child_process'
 import { existsSync, statSync } from 'node:fs'
 import { mkdir, rm, rmdir } from 'node:fs/promises'
@@ -11,27 +11,28 @@ interface Lock {
   release(): Promise<void>
 }
 
-/** How long another command may take before somebody is told that he waits. */
+/** How long to wait silently before reporting that another command holds the lock. */
 const patienceMs = 300
 
 const lockFile = (paths: ClusterPaths) => join(paths.root, 'command.lock')
 
-/** Waits for the lock of a cluster; calls `waiting` when another command has it. */
+/** Waits for the lock of a cluster, however long another command holds it; calls `waiting` at most once meanwhile. */
 async function takeLock(paths: ClusterPaths, waiting: () => void): Promise<Lock> {
   const file = lockFile(paths)
-  for (let told = false; ; ) {
+  for (let reported = false; ; ) {
     await mkdir(paths.root, { recursive: true, mode: 0o700 })
     const lock = await holdFile(file, () => {
-      if (!told) waiting()
-      told = true
+      if (!reported) waiting()
+      reported = true
     })
-    // The command before may have removed the directory, and somebody else made it again: then this is no lock.
+    // The previous holder may have removed the directory, and a third command may have created it again. Then this lock
+    // is on a file that nobody else can find, and is worth nothing.
     if (existsSync(file) && statSync(file).ino === lock.inode) return lock
     await lock.release()
   }
 }
 
-/** Runs `work` under the lock. Of a cluster that was not made after all nothing stays. */
+/** Runs `work` while holding the lock. If no configuration exists afterwards, the directory is removed again. */
 export async function locked<T>(paths: ClusterPaths, waiting: () => void, work: () => Promise<T>): Promise<T> {
   const lock = await takeLock(paths, waiting)
   try {
@@ -39,18 +40,21 @@ export async function locked<T>(paths: ClusterPaths, waiting: () => void, work: 
   } finally {
     if (existsSync(paths.root) && !existsSync(paths.config)) {
       await rm(lockFile(paths), { force: true })
-      // What else is there is not ours to remove.
+      // Fails when the directory holds something else, which is then left alone.
       await rmdir(paths.root).catch(() => {})
     }
     await lock.release()
   }
 }
 
-/** Tells that another command is at work. */
-export const sayBusy = (name: string, out: (text: string) => void) => () =>
-  out(`Another kutter is at work on the cluster ${name}; waiting for it to end.\n`)
+/** A function that reports that another command holds the lock. */
+export const reportBusy = (name: string, out: (text: string) => void) => () =>
+  out(`Another kutter command is changing the cluster ${name}. Waiting for it to finish.\n`)
 
-/** A child that holds the lock as long as we hold its input. */
+/**
+ * Starts a child process that holds the lock until its standard input is closed, which the end of this process does
+ * too.
+ */
 function holdFile(file: string, waiting: () => void): Promise<Lock & { inode: number }> {
   return new Promise((resolve, reject) => {
     const script = 'exec 9>>"$0" && flock 9 && stat -Lc %i /proc/self/fd/9 && exec cat >/dev/null'
@@ -58,7 +62,7 @@ function holdFile(file: string, waiting: () => void): Promise<Lock & { inode: nu
     const cancel = realClock.after(patienceMs, waiting)
     const ended = new Promise<void>(done => child.once('close', () => done()))
     child.once('error', error => (cancel(), reject(error)))
-    child.once('exit', code => (cancel(), reject(new Error(`the lock ${file} cannot be taken (${code})`))))
+    child.once('exit', code => (cancel(), reject(new Error(`cannot lock ${file}: flock ended with code ${code}`))))
     child.stdout.once('data', (text: Buffer) => {
       cancel()
       resolve({

@@ -1,11 +1,13 @@
-// What this machine is: its addresses, what is installed on it, what it can do.
+// Facts about this machine that decide whether it can run a cluster: addresses, installed programs, ports, free disk.
 import { existsSync } from 'node:fs'
 import { statfs } from 'node:fs/promises'
 import { networkInterfaces } from 'node:os'
 import { createServer } from 'node:net'
 import { delimiter, join } from 'node:path'
 
-/** IPv4 addresses of the machine that others can reach, the most usual first. */
+/**
+ * The machine's IPv4 addresses that others can reach, in the kernel's order: without loopback, bridges and pod links.
+ */
 export function hostAddresses(): string[] {
   const all = Object.entries(networkInterfaces()).flatMap(([name, addresses]) =>
     (addresses ?? []).map(a => ({ name, ...a })),
@@ -15,7 +17,7 @@ export function hostAddresses(): string[] {
     .map(a => a.address)
 }
 
-/** A program a node needs, and the Debian package that has it. */
+/** The programs that a node runs, and the Debian package of each. */
 const programs: readonly { program: string; package: string; path?: string }[] = [
   { program: 'containerd', package: 'containerd' },
   { program: 'runc', package: 'runc' },
@@ -28,24 +30,23 @@ const programs: readonly { program: string; package: string; path?: string }[] =
 
 const searchPath = () => [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin']
 
-/** Debian packages that are missing. */
+/** The Debian packages of all programs that are not installed. */
 export function missingPackages(): string[] {
   const missing = programs.filter(
     ({ program, path }) => !(path ? [path] : searchPath()).some(dir => existsSync(join(dir, program))),
   )
-  // The package catatonit has its program in a directory of its own on some releases.
   return [...new Set(missing.map(m => m.package))]
 }
 
-/** One sentence about why a cluster cannot run here, or undefined. */
+/** Why no cluster can run on this machine, in one sentence; undefined when one can. */
 export function machineProblem(): string | undefined {
-  if (process.platform !== 'linux') return `kutter runs containers, which needs Linux; this is ${process.platform}`
+  if (process.platform !== 'linux') return `kutter requires Linux to run containers; this is ${process.platform}`
   if (process.getuid?.() !== 0)
-    return 'kutter starts containers and sets up networks, which only root may do; run it with sudo'
+    return 'kutter starts containers and configures networks, which only root may do; run it with sudo'
   return undefined
 }
 
-/** Whether a TCP port can be listened on. */
+/** Whether a TCP port is free on all addresses. Another program may take it right afterwards. */
 export function portFree(port: number): Promise<boolean> {
   return new Promise(resolve => {
     const server = createServer()
@@ -56,18 +57,20 @@ export function portFree(port: number): Promise<boolean> {
 
 const minFreeBytes = 200 * 1024 * 1024
 
-/** With less than this a write may fail any moment. */
+/** With less than this, a write may fail at any moment. */
 const minWritableBytes = 16 * 1024 * 1024
 
-/** One sentence when the file system of a directory is too full to start on. */
+/**
+ * Why a cluster cannot start in a directory, in one sentence: its file system is too full. Undefined when it is not.
+ */
 export async function diskProblem(dir: string): Promise<string | undefined> {
   const free = await freeBytes(dir)
   return free < minFreeBytes
-    ? `the disk of ${dir} is full: ${mebibytes(free)} are free, kutter needs ${mebibytes(minFreeBytes)}`
+    ? `the disk of ${dir} is full: ${mebibytes(free)} are free, and kutter requires ${mebibytes(minFreeBytes)}`
     : undefined
 }
 
-/** One sentence when there is no room for what a running cluster writes. */
+/** Why a running cluster cannot store anything more, in one sentence; undefined when it can. */
 export async function fullDisk(dir: string): Promise<string | undefined> {
   const free = await freeBytes(dir)
   return free < minWritableBytes

@@ -1,4 +1,5 @@
-// The `kutter` command: reads the command line and calls the role or action it names.
+// The `kutter` command: parses the command line and runs the command it names. Exit codes: 0 for success, 1 for a
+// failure, 2 for a mistake on the command line.
 import 'reflect-metadata'
 import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
@@ -21,7 +22,7 @@ import {
 } from './config.ts'
 import { down } from './down.ts'
 import { commandLine } from './hint.ts'
-import { locked, sayBusy } from './lock.ts'
+import { locked, reportBusy } from './lock.ts'
 import { runJoined } from './join.ts'
 import { machineProblem } from './machine.ts'
 import { tokenCommand } from './token-command.ts'
@@ -34,13 +35,58 @@ import { up } from './up.ts'
 import { why } from './why.ts'
 
 const tokenLifeMs = 24 * 3600_000
-/** So many agents are a burden for one machine already. */
+/** Upper bound of --nodes: each node is a process of its own, with a containerd of its own. */
 const maxNodes = 100
 
-/** Where this program and the supervisor's lie. */
+/** The directory of this program, which also holds the supervisor's. */
 const directory = dirname(process.argv[1]!)
 const out = (text: string) => void process.stdout.write(text)
 const command = existsSync('./kutter') ? './kutter' : 'kutter'
+
+/** One command as it was typed. */
+interface Invocation {
+  parsed: Parsed
+  /** The words after the command. */
+  words: readonly string[]
+  name: string
+  paths: ClusterPaths
+}
+
+/** The commands by name; each returns the exit code. */
+const commands: Readonly<Record<string, (invocation: Invocation) => Promise<number> | number>> = {
+  up: startCluster,
+  down: ({ parsed, name, paths }) => down({ paths, name, purge: parsed.flags.has('purge'), out }),
+  status: ({ parsed, name, paths }) => status(paths, name, parsed.options.o === 'json', out),
+  why({ parsed, words, name, paths }) {
+    const namespace = parsed.options.n ?? parsed.options.namespace ?? 'default'
+    return why(words, { paths, config: existing(paths, name), namespace, json: parsed.options.o === 'json', out })
+  },
+  kubeconfig({ name, paths }) {
+    ownCluster(paths, name)
+    out(`${paths.kubeconfig}\n`)
+    return 0
+  },
+  image: ({ words, name, paths }) => imageCommand(words, { paths, config: existing(paths, name), out }),
+  node({ words, name, paths }) {
+    ownCluster(paths, name)
+    return locked(paths, reportBusy(name, out), () =>
+      nodeCommand(words, { paths, config: ownCluster(paths, name), out }),
+    )
+  },
+  token({ parsed, words, name, paths }) {
+    const ttlMs = parsed.options.ttl === '0' ? 0 : (durationOption(parsed, 'ttl')?.ms ?? tokenLifeMs)
+    return tokenCommand(words, { paths, config: ownCluster(paths, name), ttlMs, out })
+  },
+  check: () => check(out),
+  server,
+  agent,
+  'controller-manager': ({ parsed }) => component(parsed, runControllerManager),
+  scheduler: ({ parsed }) => component(parsed, runSchedulerAlone),
+  help({ parsed, words }) {
+    out(helpText(words[0]))
+    return parsed.words.length ? 0 : 2
+  },
+}
 
 async function main(args: readonly string[]): Promise<number> {
   const parsed = parseArgs(args, options)
@@ -52,101 +98,72 @@ async function main(args: readonly string[]): Promise<number> {
   const name = parsed.options.name ?? defaultName
   if (!/^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$/.test(name))
     throw new UsageError(
-      `a cluster's name is up to 32 lower case letters, digits and dashes, not ${JSON.stringify(name)}`,
+      `${JSON.stringify(name)} is not a valid name of a cluster: it must have 1 to 32 lowercase letters, digits and dashes, and begin and end with a letter or digit`,
     )
   const paths = pathsOf(resolve(parsed.options['data-dir'] ?? defaultDataDir), name)
-  switch (action) {
-    case 'up': {
-      const port = integerOption(parsed, 'port', 1, 65535)
-      const nodes = integerOption(parsed, 'nodes', 1, maxNodes)
-      const nodePorts = portRangeOption(parsed, 'service-node-port-range')
-      const schedulerConfig = parsed.options['scheduler-config']
-      return up({
-        paths,
-        name,
-        install: !parsed.flags.has('no-install'),
-        directory,
-        command,
-        out,
-        ...(port !== undefined && { port }),
-        ...(nodes !== undefined && { nodes }),
-        ...timings(parsed),
-        ...(schedulerConfig && { schedulerConfig: resolve(schedulerConfig) }),
-        ...disabled(parsed),
-        ...(nodePorts && { nodePorts }),
-      })
-    }
-    case 'down':
-      return down({ paths, name, purge: parsed.flags.has('purge'), out })
-    case 'status':
-      return status(paths, name, parsed.options.o === 'json', out)
-    case 'why': {
-      const namespace = parsed.options.n ?? parsed.options.namespace ?? 'default'
-      const json = parsed.options.o === 'json'
-      return why(words, { paths, config: existing(paths, name), namespace, json, out })
-    }
-    case 'kubeconfig':
-      ownCluster(paths, name)
-      out(`${paths.kubeconfig}\n`)
-      return 0
-    case 'image':
-      return imageCommand(words, { paths, config: existing(paths, name), out })
-    case 'node':
-      ownCluster(paths, name)
-      return locked(paths, sayBusy(name, out), () =>
-        nodeCommand(words, { paths, config: ownCluster(paths, name), out }),
-      )
-    case 'check':
-      return check(out)
-    case 'server':
-      await role(paths, name, o => {
-        const schedulerConfig = parsed.options['scheduler-config']
-        return runServer({
-          ...o,
-          config: { ...o.config, ...timings(parsed), ...disabled(parsed), ...(schedulerConfig && { schedulerConfig }) },
-        })
-      })
-      return 0
-    case 'agent':
-      return agent(parsed, paths, name)
-    case 'controller-manager':
-    case 'scheduler': {
-      const run = action === 'scheduler' ? runSchedulerAlone : runControllerManager
-      const log = stderrLog()
-      await run({ parsed, log, signal: untilSignal(log) })
-      return 0
-    }
-    case 'token': {
-      const ttlMs = parsed.options.ttl === '0' ? 0 : (durationOption(parsed, 'ttl')?.ms ?? tokenLifeMs)
-      return tokenCommand(words, { paths, config: ownCluster(paths, name), ttlMs, out })
-    }
-    case 'help':
-      out(helpText(words[0]))
-      return parsed.words.length ? 0 : 2
-    default:
-      throw new UsageError(`unknown command ${JSON.stringify(action)}; kutter --help lists them`)
-  }
+  const command = Object.hasOwn(commands, action) ? commands[action] : undefined
+  if (!command)
+    throw new UsageError(`unknown command ${JSON.stringify(action)}; run kutter --help for a list of commands`)
+  return command({ parsed, words, name, paths })
 }
 
-/** What the command line says about how long things may take. */
+function startCluster({ parsed, name, paths }: Invocation): Promise<number> {
+  const port = integerOption(parsed, 'port', 1, 65535)
+  const nodes = integerOption(parsed, 'nodes', 1, maxNodes)
+  const nodePorts = portRangeOption(parsed, 'service-node-port-range')
+  const schedulerConfig = parsed.options['scheduler-config']
+  return up({
+    paths,
+    name,
+    install: !parsed.flags.has('no-install'),
+    directory,
+    command,
+    out,
+    ...(port !== undefined && { port }),
+    ...(nodes !== undefined && { nodes }),
+    ...timings(parsed),
+    ...(schedulerConfig && { schedulerConfig: resolve(schedulerConfig) }),
+    ...disabled(parsed),
+    ...(nodePorts && { nodePorts }),
+  })
+}
+
+async function server({ parsed, name, paths }: Invocation): Promise<number> {
+  const schedulerConfig = parsed.options['scheduler-config']
+  const changes = { ...timings(parsed), ...disabled(parsed), ...(schedulerConfig && { schedulerConfig }) }
+  await role(paths, name, o => runServer({ ...o, config: { ...o.config, ...changes } }))
+  return 0
+}
+
+/** Runs controllers or the scheduler in a process of their own. */
+async function component(parsed: Parsed, run: typeof runSchedulerAlone): Promise<number> {
+  const log = stderrLog()
+  await run({ parsed, log, signal: untilSignal(log) })
+  return 0
+}
+
+/** The durations that the command line sets. They were checked, and are passed on as text. */
 function timings(parsed: Parsed): Pick<ClusterConfig, 'nodeMonitorGracePeriod' | 'clusterSigningDuration'> {
   const grace = durationOption(parsed, 'node-monitor-grace-period')?.text
   const signing = durationOption(parsed, 'cluster-signing-duration')?.text
   return { ...(grace && { nodeMonitorGracePeriod: grace }), ...(signing && { clusterSigningDuration: signing }) }
 }
 
-/** `--disable controller-manager,scheduler`; with an empty list everything runs again. */
+/** Reads `--disable controller-manager,scheduler`. An empty list enables every part again. */
 function disabled(parsed: Parsed): Pick<ClusterConfig, 'disable'> {
   const text = parsed.options.disable
   if (text === undefined) return {}
   const names = text.split(',').filter(Boolean)
   const unknown = names.find(name => !serverParts.includes(name as ServerPart))
-  if (unknown) throw new UsageError(`--disable ${JSON.stringify(unknown)}: known are ${serverParts.join(', ')}`)
+  if (unknown)
+    throw new UsageError(
+      `--disable: there is no part ${JSON.stringify(unknown)}; the parts are ${serverParts.join(', ')}`,
+    )
   return { disable: names as ServerPart[] }
 }
 
-/** The agent of a node of this machine's cluster, or of one that joins a cluster elsewhere. */
-async function agent(parsed: Parsed, paths: ClusterPaths, name: string): Promise<number> {
+/** Runs the agent of a node: of this machine's own cluster, or of a cluster on another machine that it joins. */
+async function agent({ parsed, paths, name }: Invocation): Promise<number> {
   const { server, token, node, 'node-name': nodeName = node, 'node-ip': nodeIP } = parsed.options
   const config = readConfig(paths)
   if (server === undefined && config && !config.joined) {
@@ -171,13 +188,13 @@ async function agent(parsed: Parsed, paths: ClusterPaths, name: string): Promise
   return 0
 }
 
-/** Aborts with SIGTERM; ends the process at a failure nobody waits for. */
+/** A signal that aborts with SIGTERM or SIGINT. Until then an unhandled rejection ends the process with code 1. */
 function untilSignal(log: Log): AbortSignal {
   const abort = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => abort.abort())
   process.on('unhandledRejection', error => {
     if (abort.signal.aborted) return
-    log.error('a promise nobody waited for failed', { error })
+    log.error('unhandled rejection', { error })
     process.exit(1)
   })
   return abort.signal
@@ -187,16 +204,18 @@ function existing(paths: ClusterPaths, name: string): ClusterConfig {
   const config = readConfig(paths)
   if (!config)
     throw new UsageError(
-      `there is no cluster ${name} in ${paths.dataDir}; make one with: ${commandLine('kutter', 'up', paths)}`,
+      `there is no cluster ${name} in ${paths.dataDir}; create it with: ${commandLine('kutter', 'up', paths)}`,
     )
   return config
 }
 
-/** For what only the machine of the server can do. */
+/** The configuration of a cluster whose server runs here. Throws UsageError on a machine that only joined one. */
 function ownCluster(paths: ClusterPaths, name: string): ClusterConfig {
   const config = existing(paths, name)
   if (config.joined)
-    throw new UsageError(`this machine is only a node of ${config.joined.server}; do that where the server runs`)
+    throw new UsageError(
+      `this machine is only a node of the cluster at ${config.joined.server}; run this command on the machine of its server`,
+    )
   return config
 }
 
@@ -213,7 +232,7 @@ async function role(paths: ClusterPaths, name: string, run: (options: RoleOption
   })
 }
 
-// Whoever reads this may stop early, as `head` does: what is under way is finished nevertheless.
+// The reader of a pipe may close it early, as `head` does. That must not interrupt the command.
 process.stdout.on('error', error => {
   if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error
 })

@@ -1,4 +1,4 @@
-// Serves metrics.k8s.io: the metrics room's findings as answers of the API server.
+// Serves metrics.k8s.io: the usage that the metrics room gathers, as objects of the API. Only get and list exist.
 import { StatusError } from '../base/errors.ts'
 import type { AnyKind } from '../api/kind.ts'
 import { Item } from '../api/mirror.ts'
@@ -9,7 +9,7 @@ import type { ResourceMetrics } from '../metrics/index.ts'
 export const metricsKinds: readonly AnyKind[] = [NodeMetrics, PodMetrics]
 export const metricsGroup = 'metrics.k8s.io'
 
-/** @param metrics comes later than the server that serves it */
+/** @param metrics returns undefined until metrics are gathered, which begins after the server is open */
 export const metricsHandler =
   (metrics: () => ResourceMetrics | undefined): Handler =>
   async ({ storage }, operation) => {

@@ -14,7 +14,7 @@ const hour = 3600_000
 const start = Date.UTC(2026, 0, 1)
 const usages = ['client auth', 'digital signature'] as const
 
-test('the time to renew lies between 70 and 90 percent of the time from when we got it', async () => {
+test('a certificate is renewed between 70 and 90 percent of the time from its arrival to its expiry', async () => {
   const authority = await makeAuthority({ commonName: 'ca', now: start, validMs: 100 * hour })
   const { certPem } = await issue(authority, { commonName: 'n' }, { usages, now: start, validMs: 10 * hour })
   const random = seededRandom(1)
@@ -24,7 +24,7 @@ test('the time to renew lies between 70 and 90 percent of the time from when we 
   }
 })
 
-test('a kept pair is read back while it is good', async t => {
+test('a stored pair is read back while it is valid', async t => {
   const dir = await mkdtemp(join(tmpdir(), 'kutter-kept-'))
   t.after(() => rm(dir, { recursive: true }))
   const file = join(dir, 'pki', 'current.pem')
@@ -44,7 +44,7 @@ test('a kept pair is read back while it is good', async t => {
   assert.equal(await readKept(file, ca.certPem, start), undefined, 'damaged')
 })
 
-test('it is renewed again and again, and a failure is tried again in time', async t => {
+test('a certificate is renewed again and again, and a failure is tried again in time', async t => {
   const dir = await mkdtemp(join(tmpdir(), 'kutter-kept-'))
   t.after(() => rm(dir, { recursive: true }))
   const clock = new VirtualClock()

@@ -1,5 +1,5 @@
-// A node's certificates as it gets them from the cluster: asked for by a CertificateSigningRequest, kept in one file
-// with the key, asked for again well before they end.
+// The certificates of a node on another machine: requested from the cluster by a CertificateSigningRequest, stored in
+// one file with the key, and renewed well before they expire.
 // Source: kubernetes.io/docs/reference/access-authn-authz/kubelet-tls-bootstrapping; client-go util/certificate.
 import { mkdir, rename, stat, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
@@ -19,10 +19,10 @@ export interface Wanted {
 }
 
 const pollMs = { first: 20, most: 1_000 }
-/** Somebody may have to approve it by hand. */
+/** A person may have to approve the request. */
 const patienceMs = 15 * 60_000
 
-/** Asks for a certificate and waits for it. Throws Error when it is denied. */
+/** Requests a certificate and waits for it. Throws an Error when it is denied, or not approved within 15 minutes. */
 export async function obtain(
   client: Client,
   { signerName, usage, subject }: Wanted,
@@ -44,17 +44,17 @@ export async function obtain(
       throw new Error(`the request ${name} for a certificate was refused: ${refused.message || refused.reason}`)
     if (clock.now() > deadline)
       throw new Error(`nobody approved the request ${name} for a certificate within ${patienceMs / 60_000} minutes`)
-    if (pauseMs * 2 === pollMs.most) log.info('waiting for a certificate to be approved', { request: name })
+    if (pauseMs * 2 === pollMs.most) log.info('waiting for approval of a certificate', { request: name })
   }
 }
 
 export interface Kept {
   pair: KeyPair
-  /** When it was written here, in milliseconds since the epoch. */
+  /** When it was stored, in milliseconds since the epoch. */
   since: number
 }
 
-/** What is kept in a file; undefined when there is nothing, or nothing that is good now and signed by `ca`. */
+/** Reads a stored pair; undefined when there is none, or it is damaged, expired, or not signed by `ca`. */
 export async function readKept(file: string, ca: string, now: number): Promise<Kept | undefined> {
   const text = await readIfThere(file)
   if (text === undefined) return undefined
@@ -63,7 +63,7 @@ export async function readKept(file: string, ca: string, now: number): Promise<K
   return good ? { pair, since: (await stat(file)).mtimeMs } : undefined
 }
 
-/** Keeps certificate and key in one file, so that they are never of different ages. */
+/** Stores certificate and key in one file, which is replaced as a whole, so they always belong together. */
 export async function writeKept(file: string, { certPem, keyPem }: KeyPair): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 })
   await writeFile(`${file}.new`, certPem + keyPem, { mode: 0o600 })
@@ -73,7 +73,10 @@ export async function writeKept(file: string, { certPem, keyPem }: KeyPair): Pro
 const part = (text: string, what: string) =>
   new RegExp(`-----BEGIN ${what}-----[\\s\\S]+?-----END ${what}-----\\n`).exec(text)?.[0] ?? ''
 
-/** When to ask for the next one: at 70 to 90 % of the time we have it, so that nodes made together do not ask together. */
+/**
+ * When to renew: at a random point between 70 and 90 % of the time from `since` to the expiry, so that nodes that
+ * joined together do not renew together. Source: client-go util/certificate, nextRotationDeadline.
+ */
 export function rotateAt(certPem: string, since: number, random: Random): number {
   const { notAfter } = readCertificate(certPem)
   return since + (notAfter - since) * (0.7 + 0.2 * random.float())
@@ -81,7 +84,10 @@ export function rotateAt(certPem: string, since: number, random: Random): number
 
 const retryMs = { first: 1_000, most: 60_000 }
 
-/** Renews a certificate until the signal aborts. `ask` gets the next one; `use` is given it. */
+/**
+ * Renews a certificate until the signal aborts. `ask` requests the next one; once it is stored, `use` is called with
+ * it. A failure is tried again after 1 s, then after twice as long each time, at most 60 s. Never rejects.
+ */
 export async function keepRenewed({
   first,
   file,
@@ -92,7 +98,7 @@ export async function keepRenewed({
   log,
   signal,
 }: {
-  /** Undefined: there is none yet. */
+  /** The present one; undefined when there is none yet, and one is to be requested at once. */
   first: Kept | undefined
   file: string
   ask(): Promise<KeyPair>
@@ -105,7 +111,7 @@ export async function keepRenewed({
   let dueAt = first ? rotateAt(first.pair.certPem, first.since, random) : 0
   let backoffMs = retryMs.first
   while (!signal.aborted) {
-    // Rejects only when aborted, which the loop's condition sees.
+    // The sleep rejects only when aborted, which the loop checks.
     await clock.sleep(Math.min(Math.max(dueAt - clock.now(), 0), maxSleepMs), signal).catch(() => {})
     if (signal.aborted || clock.now() < dueAt) continue
     try {
@@ -114,15 +120,15 @@ export async function keepRenewed({
       use(pair)
       dueAt = rotateAt(pair.certPem, clock.now(), random)
       backoffMs = retryMs.first
-      log.info('new certificate', { file, until: new Date(readCertificate(pair.certPem).notAfter).toISOString() })
+      log.info('certificate renewed', { file, until: new Date(readCertificate(pair.certPem).notAfter).toISOString() })
     } catch (error) {
       if (signal.aborted) return
-      log.warn('no new certificate yet', { file, why: messageOf(error) })
+      log.warn('cannot renew a certificate, trying again', { file, why: messageOf(error) })
       dueAt = clock.now() + backoffMs
       backoffMs = Math.min(backoffMs * 2, retryMs.most)
     }
   }
 }
 
-/** A timer cannot wait for more than 24 days, and clocks are set. */
+/** Timers are limited to 24 days, and a clock may be set meanwhile, so the time is checked once an hour. */
 const maxSleepMs = 3_600_000

@@ -1,28 +1,28 @@
-// What a cluster's things on the machine are called: each name carries the cluster's tag (config.ts), so that clusters
-// side by side never touch each other's.
+// Names of everything a cluster has on the machine outside its directory. Each contains the cluster's tag (config.ts),
+// so clusters side by side do not touch each other's, and `kutter down` finds everything.
 import { join } from 'node:path'
 import type { LocalNode } from './config.ts'
 
-/** The bridge of a node's pods. Every link of the cluster on the machine begins with it. */
+/** The bridge of a node's pods. The names of all links of the cluster begin with it. */
 export const bridgeOf = (tag: string): string => `kt${tag}`
 /** The bridge between the nodes of this machine. */
 export const nodeBridgeOf = (tag: string): string => `${bridgeOf(tag)}n`
 /** The machine's end of the cable to a node in a namespace. */
 export const cableOf = (tag: string, { index }: LocalNode): string => `${bridgeOf(tag)}-${index}`
-/** What all network namespaces of the cluster begin with. */
+/** The prefix of all network namespaces of the cluster. */
 export const namespacePrefix = (tag: string): string => `kutter-${tag}-`
 /** The network namespace of a node. */
 export const namespaceOf = (tag: string, node: string): string => `${namespacePrefix(tag)}${node}`
-/** The table of a cluster's services. */
+/** The nftables table of the cluster's Services. */
 export const tableOf = (tag: string): string => `kutter-${tag}`
-/** The table that lets nodes in namespaces reach the world. */
+/** The nftables table that lets nodes in namespaces reach other networks. */
 export const nodeTableOf = (tag: string): string => `${tableOf(tag)}-nodes`
-/** The cgroup below which the nodes of a cluster are. */
+/** The cgroup that holds those of all nodes of the cluster. */
 export const cgroupOf = (tag: string): string => `/kutter-${tag}`
-/** The cgroup below which a node's pods are. */
+/** The cgroup that holds those of a node's pods. */
 export const nodeCgroupOf = (tag: string, node: string): string => `${cgroupOf(tag)}/${node}`
 
-/** Where things are below a node's directory. */
+/** The directories and files below the directory of a node. */
 export function nodeDirs(dir: string) {
   return {
     containerd: join(dir, 'c'),

@@ -1,5 +1,5 @@
-// The network between the nodes of one machine: a bridge of the cluster on the machine, and for every further node a
-// network namespace with a cable (veth) to it. The machine is their router to the world.
+// The network between the nodes of one machine: a bridge, and for each further node a network namespace with a cable (a
+// veth pair) to the bridge. The machine routes between the nodes and other networks.
 //
 //   machine: eth0 ── kt<tag>n 10.32.0.1 ──┬── kt<tag>-2 ═══ eth0 10.32.0.2  namespace kutter-<tag>-node-2
 //                                         └── kt<tag>-3 ═══ eth0 10.32.0.3  namespace kutter-<tag>-node-3
@@ -11,14 +11,14 @@ import { bridgeOf, cableOf, namespaceOf, namespacePrefix, nodeBridgeOf, nodeTabl
 
 const defaultMtu = 1500
 
-/** Makes what is missing for all nodes of the configuration; may be called again at any time. */
+/** Creates whatever is missing for the nodes of the configuration. May be repeated at any time. */
 export async function ensureNodeNetwork(tag: string, config: ClusterConfig): Promise<void> {
   if (!config.nodes.length) return
   const bridge = nodeBridgeOf(tag)
   const strange = strangeRoute(config.nodeCidr, bridge)
   if (strange)
     throw new Error(
-      `the addresses of further nodes, ${config.nodeCidr}, are in use by the route to ${strange.to} on ${strange.link}; set nodeCidr in cluster.json to a range that is free`,
+      `the range of node addresses ${config.nodeCidr} overlaps with the route to ${strange.to} on ${strange.link}; set nodeCidr in cluster.json to a free range`,
     )
   const ip = makeIp()
   const links = await ip.links()
@@ -27,7 +27,7 @@ export async function ensureNodeNetwork(tag: string, config: ClusterConfig): Pro
   await Promise.all(config.nodes.map(node => ensureCable(tag, config, node, links, mtu)))
 }
 
-/** Cuts a node's cable and removes its namespace; what is gone already is no error. */
+/** Removes a node's cable and namespace, if they exist. */
 export async function removeNodeNamespace(tag: string, node: LocalNode): Promise<void> {
   const ip = makeIp()
   const cable = cableOf(tag, node)
@@ -35,10 +35,10 @@ export async function removeNodeNamespace(tag: string, node: LocalNode): Promise
   await ip.deleteNamespace(namespaceOf(tag, node.name))
 }
 
-/** Removes bridge, cables, namespaces and table, whatever the configuration says. */
+/** Removes bridge, cables, namespaces and table of a cluster, found by their names rather than by its configuration. */
 export async function removeNodeNetwork(tag: string): Promise<void> {
   const ip = makeIp()
-  // A cable's far end goes with it, also while a process still holds its namespace.
+  // Deleting one end of a cable deletes the other, even while a process still holds its namespace.
   const links = (await ip.links()).filter(link => isNodeLink(tag, link.name))
   await ip.batch(links.map(link => `link delete dev ${link.name}`))
   for (const name of await ip.namespaces()) if (name.startsWith(namespacePrefix(tag))) await ip.deleteNamespace(name)
@@ -47,7 +47,7 @@ export async function removeNodeNetwork(tag: string): Promise<void> {
   if ((await nft.tables()).includes(`ip ${table}`)) await nft.apply(`delete table ip ${table}\n`)
 }
 
-/** What of a cluster is in the machine's network: links, namespaces, tables. */
+/** The links, namespaces and tables of a cluster that exist, as words for a message. */
 export async function networkLeftovers(tag: string): Promise<string[]> {
   const ip = makeIp()
   const [links, namespaces, tables] = await Promise.all([ip.links(), ip.namespaces(), makeNft().tables()])
@@ -63,8 +63,8 @@ const isNodeLink = (tag: string, name: string) => name === nodeBridgeOf(tag) || 
 async function makeBridge(tag: string, { nodeCidr, podCidr }: ClusterConfig, mtu: number): Promise<void> {
   const bridge = nodeBridgeOf(tag)
   const address = addressIn(nodeCidr, 1)
-  // An address of its own: else the bridge takes the lowest of its cables', and nodes look for the machine in vain
-  // each time that changes.
+  // A fixed MAC address. Otherwise the bridge takes the lowest one among its cables, and the nodes' neighbour tables
+  // are wrong for a while whenever that changes.
   const mac = ['02', '4b', ...address.split('.').map(part => Number(part).toString(16).padStart(2, '0'))].join(':')
   await makeIp().batch([
     `link add name ${bridge} address ${mac} mtu ${mtu} type bridge`,
@@ -75,7 +75,7 @@ async function makeBridge(tag: string, { nodeCidr, podCidr }: ClusterConfig, mtu
   await makeNft().apply(nodeTableText(nodeTableOf(tag), { bridge, nodeCidr, podCidr }))
 }
 
-/** Nodes speak to the world with the machine's address, and with pods of the machine with their own. */
+/** Packets of nodes leave the machine with the machine's address; to pods and other nodes they keep their own. */
 function nodeTableText(table: string, o: { bridge: string; nodeCidr: string; podCidr: string }): string {
   return [
     `add table ip ${table}`,
@@ -113,7 +113,7 @@ async function ensureCable(
     ])
 }
 
-/** Packets of nodes must fit what carries them out of the machine. */
+/** The smallest MTU of the machine's uplinks, so that packets of nodes fit them. */
 function mtuOf(links: readonly Link[]): number {
   const uplinks = links.filter(link => link.up && link.name !== 'lo' && link.kind === '' && link.master === '')
   return Math.min(defaultMtu, ...uplinks.map(link => link.mtu))

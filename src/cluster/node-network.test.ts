@@ -4,7 +4,7 @@ import { VirtualClock } from '../base/clock.ts'
 import { silentLog } from '../base/log.ts'
 import { keepNodeNetwork } from './node-network.ts'
 
-test('a network that cannot be set up is tried again; one that is up ends when the range changes', async () => {
+test('a network that cannot be set up is tried again, and one that is up ends when the range changes', async () => {
   const clock = new VirtualClock()
   const end = new AbortController()
   let failing = 3

@@ -1,12 +1,12 @@
-// Keeps a node's share of the cluster's network up, for the range of pod addresses that the node has at the time. What
-// fails is tried again: without a network no pod can start, and nothing else would set it up.
+// Keeps the pod network of a node up for its present range of pod addresses. A failure is tried again, since nothing
+// else would set the network up, and without it no pod can start.
 import { Chore } from '../base/chore.ts'
 import type { Clock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 
 interface NodeNetworkOptions {
-  /** Sets everything up for a range; what it starts has to end with the signal. */
+  /** Sets the network up for a range. Whatever it starts must end when the signal aborts. */
   setUp(podCidr: string, signal: AbortSignal): Promise<void>
   clock: Clock
   log: Log
@@ -15,7 +15,7 @@ interface NodeNetworkOptions {
 
 const retry = { firstMs: 200, mostMs: 10_000 }
 
-/** Returns what to call with the node's range, at first and whenever it may have changed. */
+/** Returns a function to be called with the node's range at first and whenever it may have changed. */
 export function keepNodeNetwork({ setUp, clock, log, signal }: NodeNetworkOptions): (podCidr: string) => void {
   let wanted = ''
   let current: { podCidr: string; stop: AbortController } | undefined
@@ -26,7 +26,7 @@ export function keepNodeNetwork({ setUp, clock, log, signal }: NodeNetworkOption
     if (current?.podCidr === podCidr) return
     current?.stop.abort()
     const stop = new AbortController()
-    // Also after a failure: what was begun must not be in the way of the next try.
+    // Set before the attempt: a failed one is stopped too, so that it cannot get in the way of the next.
     current = { podCidr: '', stop }
     await setUp(podCidr, AbortSignal.any([signal, stop.signal]))
     current.podCidr = podCidr

@@ -1,11 +1,11 @@
-// Ranges of nodes: kept apart by slot, and away from the machine's own routes; names and addresses of added nodes.
+// Ranges of nodes do not overlap between slots or with the machine's routes; added nodes get free names and addresses.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { cidrContains, parseCidr } from '../api/ip.ts'
 import { type ClusterConfig, nodeNames, withNode, withNodes } from './config.ts'
 import { addressIn, nodeRangesOf, parseRoutes } from './node-range.ts'
 
-test('no two slots share a range, and none meets pods or services', () => {
+test('no two slots share a range, and none overlaps with ranges of pods or Services', () => {
   const all = Array.from({ length: 60 }, (_, slot) => [
     ...nodeRangesOf(slot),
     `10.${244 - slot}.0.0/16`,
@@ -16,7 +16,7 @@ test('no two slots share a range, and none meets pods or services', () => {
     for (const b of all) if (a !== b) assert.ok(!cidrContains(parseCidr(a)!, b.split('/')[0]!), `${a} meets ${b}`)
 })
 
-test('the kernel writes routes as hexadecimal numbers, backwards', () => {
+test('routes are parsed from hexadecimal numbers with the last byte first', () => {
   const text = [
     'Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT',
     'eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0',
@@ -29,7 +29,7 @@ test('the kernel writes routes as hexadecimal numbers, backwards', () => {
   ])
 })
 
-test('nodes get the lowest free name and number; a given name keeps its own', () => {
+test('an added node gets the lowest free name and index, or the name it was given', () => {
   const config = { name: 'x', nodeName: 'host', nodes: [] } as unknown as ClusterConfig
   const three = withNodes(config, 3)
   assert.deepEqual(nodeNames(three), ['host', 'node-2', 'node-3'])

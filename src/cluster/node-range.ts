@@ -1,28 +1,30 @@
-// The addresses of the nodes of one machine: a range that no other cluster has, and, where there is a choice, none
-// that the machine reaches something else by.
+// Chooses the range of addresses for the nodes of one machine: one that no other cluster has and, if possible, one that
+// overlaps with no route of the machine.
 import { readFileSync } from 'node:fs'
 import { cidrContains, formatIP, parseCidr } from '../api/ip.ts'
 
-/** The ranges a cluster may have, by its slot; those of different slots never meet each other, pods or services. */
+/**
+ * The possible ranges of a slot. They never overlap with those of another slot, nor with ranges of pods and Services.
+ */
 export const nodeRangesOf = (slot: number): string[] => [
   `10.${32 + slot}.0.0/24`,
   `172.28.${slot}.0/24`,
   `192.168.${120 + slot}.0/24`,
 ]
 
-/** The first range of the slot that no route of this machine meets; the first of all when all are taken. */
+/** The first range of the slot that overlaps with no route of this machine; the first one when all of them do. */
 export function chooseNodeRange(slot: number): string {
   const routes = machineRoutes()
   const ranges = nodeRangesOf(slot)
   return ranges.find(range => !routes.some(route => overlap(range, route.to))) ?? ranges[0]!
 }
 
-/** A route of this machine into the range by another link than ours; undefined when there is none. */
+/** A route of this machine into the range over another link than `link`; undefined when there is none. */
 export function strangeRoute(range: string, link: string): { to: string; link: string } | undefined {
   return machineRoutes().find(route => route.link !== link && overlap(range, route.to))
 }
 
-/** The address of a node in the range: 1 for the machine itself. */
+/** The address of the node with an index in the range. The machine itself has the index 1. */
 export function addressIn(range: string, index: number): string {
   const { family, base } = parseCidr(range)!
   return formatIP(family, base + BigInt(index))
@@ -34,12 +36,12 @@ function overlap(a: string, b: string): boolean {
   return cidrContains(first, b.split('/')[0]!) || cidrContains(second, a.split('/')[0]!)
 }
 
-/** The IPv4 routes of this machine but the default one. */
+/** The IPv4 routes of this machine, without the default route. */
 function machineRoutes(): { to: string; link: string }[] {
   return parseRoutes(readFileSync('/proc/net/route', 'utf8'))
 }
 
-/** Reads the text of /proc/net/route: addresses are hexadecimal, the last byte first. */
+/** Parses /proc/net/route, where addresses are hexadecimal with the last byte first. */
 export function parseRoutes(text: string): { to: string; link: string }[] {
   return text
     .split('\n')

@@ -1,4 +1,5 @@
-// The containerd of a node and the images in it: started before anything else, found again when it runs already.
+// The containerd of a node and the images in it. It starts before the rest of the node, and outlives the agent: a new
+// agent connects to the one that runs.
 import { existsSync } from 'node:fs'
 import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -25,7 +26,7 @@ export interface RuntimeOptions {
   signal: AbortSignal
 }
 
-/** Starts containerd, or finds it running, and makes sure it has the pause image. Returns its socket. */
+/** Starts containerd unless it runs, and loads the pause image and the images of other nodes. Returns its socket. */
 export async function startRuntime({ config, paths, nodeName, log, signal }: RuntimeOptions): Promise<string> {
   const dirs = nodeDirs(paths.node(nodeName))
   await mkdir(dirs.containerd, { recursive: true, mode: 0o711 })
@@ -39,8 +40,8 @@ export async function startRuntime({ config, paths, nodeName, log, signal }: Run
   }
   const archive = ensurePause(dirs.pauseArchive, paths.debs, log)
   await ensureContainerd(place, signal)
-  keepContainerd(place, signal, () => log.info('containerd is watched')).catch(error => {
-    if (!signal.aborted) log.error('containerd cannot be kept running', { error })
+  keepContainerd(place, signal, () => log.info('connected to containerd')).catch(error => {
+    if (!signal.aborted) log.error('cannot keep containerd running', { error })
   })
   const { socket } = containerdPaths(dirs.containerd)
   const store = { socket, pinsFile: pinsFileFor(socket) }
@@ -49,10 +50,10 @@ export async function startRuntime({ config, paths, nodeName, log, signal }: Run
   for (const other of nodeNames(config)) {
     const from = containerdPaths(nodeDirs(paths.node(other)).containerd).socket
     if (other === nodeName || !existsSync(from)) continue
-    // What a user loaded is on every node, on those that came later, too.
+    // An image that a user loaded must be on every node, also on those that were added later.
     await copyImages({ socket: from, pinsFile: pinsFileFor(from) }, store, { signal }).then(
-      names => names.length && log.info('images taken over', { from: other, names }),
-      error => signal.aborted || log.warn('cannot take over images', { from: other, why: messageOf(error) }),
+      names => names.length && log.info('images copied', { from: other, names }),
+      error => signal.aborted || log.warn('cannot copy images', { from: other, why: messageOf(error) }),
     )
   }
   return socket
@@ -66,7 +67,7 @@ async function ensurePause(file: string, cacheDir: string, log: Log): Promise<st
   return file
 }
 
-/** Archives in <data>/images are loaded at every start; those there already cost little. */
+/** Loads the archives in the cluster's directory `images`, at every start. Loading an image that exists is cheap. */
 export async function loadImages({ paths, log, signal }: RuntimeOptions, socket: string): Promise<void> {
   if (!existsSync(paths.images)) return
   for (const name of await readdir(paths.images)) {

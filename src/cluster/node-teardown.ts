@@ -1,4 +1,4 @@
-// Takes nodes off this machine: their pods, their containerd, their network, their rules.
+// Removes nodes from this machine: pods, containerd, network, nftables rules, cgroups.
 import type { Log } from '../base/log.ts'
 import { stopEverything } from '../kubelet/containerd/index.ts'
 import { findCgroups, makeNft, realMounts } from '../linux/index.ts'
@@ -16,14 +16,14 @@ interface NodeTeardown {
   purge: boolean
 }
 
-/** Ends a node's pods and containerd. What it has in its network namespace goes with that. */
+/** Ends a node's pods and containerd. Links and tables in its network namespace disappear with the namespace. */
 export async function teardownNode({ dir, tag, node, log, purge }: NodeTeardown): Promise<void> {
   const { containerd } = nodeDirs(dir)
   await stopEverything({ dir: containerd, log, cgroups: [nodeCgroupOf(tag, node)], purge })
   await realMounts.unmountAll(dir)
 }
 
-/** Takes away what the cluster has in the machine's own network, and its cgroup, when no node runs any more. */
+/** Removes everything the cluster has in the machine's own network, and its cgroup. No node may be running any more. */
 export async function teardownMachine(
   tag: string,
   { podCidr }: { podCidr?: string },

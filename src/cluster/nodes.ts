@@ -1,5 +1,5 @@
-// `kutter node add | remove`, and `kutter up --nodes N` on a running cluster: nodes on this machine, each an agent in
-// a network namespace of its own.
+// `kutter node add | remove`, and `kutter up --nodes N` on a running cluster: adds and removes nodes on this machine.
+// Each is an agent in a network namespace of its own.
 import { rm } from 'node:fs/promises'
 import { realClock } from '../base/clock.ts'
 import { isReason } from '../base/errors.ts'
@@ -12,7 +12,7 @@ import { commandLine } from './hint.ts'
 import { ask } from './link.ts'
 import { ensureNodeNetwork, removeNodeNamespace } from './node-net.ts'
 import { teardownNode } from './node-teardown.ts'
-import { nodesReady, readyTimeoutMs, until } from './ready.ts'
+import { nodesReady, readyTimeoutMs, waitUntil } from './ready.ts'
 import { Steps } from './steps.ts'
 import { logOf } from './supervisor.ts'
 
@@ -24,7 +24,7 @@ interface Context {
 
 export async function nodeCommand(words: readonly string[], context: Context): Promise<number> {
   const [action, name, ...more] = words
-  if (more.length) throw new UsageError(`kutter node ${action} takes one name`)
+  if (more.length) throw new UsageError(`kutter node ${action} takes only one name`)
   const { paths, config } = context
   if ((action === 'add' || action === 'remove') && !(await ask(paths.socket, { command: 'status' })))
     throw new UsageError(
@@ -35,10 +35,10 @@ export async function nodeCommand(words: readonly string[], context: Context): P
       if (name !== undefined) checkName(name, config)
       return startNodes(context, withNode(config, name))
     case 'remove':
-      if (name === undefined) throw new UsageError('kutter node remove needs the name of a node')
+      if (name === undefined) throw new UsageError('kutter node remove requires the name of a node')
       return removeNode(name, context)
     default:
-      throw new UsageError(`kutter node ${action ?? ''}: known are add and remove`)
+      throw new UsageError('kutter node requires one of: add, remove')
   }
 }
 
@@ -47,24 +47,24 @@ const maxNameLength = 48
 function checkName(name: string, config: ClusterConfig): void {
   if (!/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(name) || name.length > maxNameLength)
     throw new UsageError(
-      `a node's name is up to ${maxNameLength} lower case letters, digits and dashes, not ${JSON.stringify(name)}`,
+      `${JSON.stringify(name)} is not a valid name of a node: it must have 1 to ${maxNameLength} lowercase letters, digits and dashes, and begin and end with a letter or digit`,
     )
   if (nodeNames(config).includes(name)) throw new UsageError(`the cluster ${config.name} has a node ${name} already`)
 }
 
-/** Starts the nodes that `wanted` has more than the running cluster, and waits until they are Ready. */
+/** Starts the nodes that `wanted` has and the running cluster does not, and waits until they are Ready. */
 export async function startNodes({ paths, config, out }: Context, wanted: ClusterConfig): Promise<number> {
-  const fresh = nodeNames(wanted).filter(name => !nodeNames(config).includes(name))
+  const added = nodeNames(wanted).filter(name => !nodeNames(config).includes(name))
   const steps = new Steps(out, process.stdout.isTTY === true)
   const { client, close } = await adminOf(paths, wanted)
   try {
-    if (await client.find(Node, { name: fresh[0]! }))
-      throw new UsageError(`a node ${fresh[0]} is in the cluster already, from elsewhere; take another name`)
+    if (await client.find(Node, { name: added[0]! }))
+      throw new UsageError(`the cluster has a node ${added[0]} on another machine already; choose another name`)
     await ensureNodeNetwork(clusterTag(paths, wanted.name), wanted)
     await writeConfig(paths, wanted)
     await ask(paths.socket, { command: 'reload' })
     const deadline = realClock.now() + readyTimeoutMs
-    await steps.run(readyText(fresh), () => until(deadline, paths, () => nodesReady(client, paths, fresh)))
+    await steps.run(readyText(added), () => waitUntil(deadline, paths, () => nodesReady(client, paths, added)))
     return 0
   } finally {
     close()
@@ -79,12 +79,12 @@ async function removeNode(name: string, { paths, config, out }: Context): Promis
   if (!node)
     throw new UsageError(
       name === config.nodeName
-        ? `${name} is the machine itself, the cluster's first node; it goes with: ${commandLine('kutter', 'down', paths)}`
+        ? `${name} is the first node, which is this machine itself; stop it with the whole cluster: ${commandLine('kutter', 'down', paths)}`
         : `the cluster ${config.name} has no node ${name} on this machine; it has: ${config.nodes.map(n => n.name).join(', ') || 'none that can be removed'}`,
     )
   const tag = clusterTag(paths, config.name)
   await writeConfig(paths, { ...config, nodes: config.nodes.filter(n => n !== node) })
-  // First the agent: one that lives would go on working on pods.
+  // The agent goes first: while it runs it would work on the node's pods and write the Node again.
   await ask(paths.socket, { command: 'reload' })
   const { client, close } = await adminOf(paths, config)
   try {
@@ -99,6 +99,6 @@ async function removeNode(name: string, { paths, config, out }: Context): Promis
   await removeNodeNamespace(tag, node)
   await rm(dir, { recursive: true, force: true })
   await rm(logOf(paths, `agent/${name}`), { force: true })
-  out(`The node ${name} is removed: its pods, containerd, namespace and files are gone.\n`)
+  out(`Node ${name} is removed, with its pods, containerd, network namespace and files.\n`)
   return 0
 }

@@ -1,4 +1,4 @@
-// The cluster's authority is made once: what is lost of it is an error, never another authority.
+// The cluster's authority is created once. When a part of it is lost there is an error, and never another authority.
 import { match, rejects, strictEqual } from 'node:assert/strict'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -16,7 +16,7 @@ async function place(t: TestContext) {
   return dir
 }
 
-test('it is the same authority each time, and keys have the form that every client reads', async t => {
+test('the authority is the same each time, and keys have the form that every client reads', async t => {
   const dir = await place(t)
   const first = await new Pki(dir, realClock).authority()
   const again = await new Pki(dir, realClock).authority()
@@ -25,12 +25,12 @@ test('it is the same authority each time, and keys have the form that every clie
 })
 
 const losses: { what: string; files: string[]; message: RegExp }[] = [
-  { what: 'the key', files: ['ca.key'], message: /ca\.key is gone; put back a copy, .*kutter down --purge --name one/ },
-  { what: 'the certificate', files: ['ca.crt'], message: /ca\.crt is gone/ },
-  { what: 'both', files: ['ca.key', 'ca.crt'], message: /ca\.crt and .*ca\.key is gone/ },
+  { what: 'the key', files: ['ca.key'], message: /ca\.key missing; restore a copy, .*kutter down --purge --name one/ },
+  { what: 'the certificate', files: ['ca.crt'], message: /ca\.crt missing/ },
+  { what: 'both', files: ['ca.key', 'ca.crt'], message: /ca\.crt and .*ca\.key missing/ },
 ]
 for (const { what, files, message } of losses)
-  test(`without ${what} there is an error`, async t => {
+  test(`the authority is an error without ${what}`, async t => {
     const dir = await place(t)
     for (const file of files) await rm(join(dir, file))
     await rejects(new Pki(dir, realClock).authority(), message)

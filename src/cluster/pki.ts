@@ -1,4 +1,5 @@
-// The cluster's keys and certificates, in files below <data>/pki. Made once, renewed before they expire.
+// The keys and certificates of a cluster, in files below its directory `pki`. The authority and the key for tokens are
+// created once and never replaced; certificates are issued again before they expire.
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -25,24 +26,24 @@ export class Pki {
   readonly #clock: Clock
   readonly #given: KeyPair | undefined
 
-  /** `authority` signs instead of one kept in `dir`. */
+  /** @param authority signs certificates instead of the authority in `dir` */
   constructor(dir: string, clock: Clock, authority?: KeyPair) {
     this.dir = dir
     this.#clock = clock
     this.#given = authority
   }
 
-  /** The cluster's authority; everything else is signed by it. */
+  /** The cluster's authority, created at the first call. Throws when a part of an existing one is missing or wrong. */
   async authority(): Promise<KeyPair> {
     if (this.#given) return this.#given
     const [certFile, keyFile] = [join(this.dir, 'ca.crt'), join(this.dir, 'ca.key')]
     const [certPem, keyPem] = await Promise.all([readIfThere(certFile), readIfThere(keyFile)])
     if (certPem !== undefined && keyPem !== undefined && isPair({ certPem, keyPem })) return { certPem, keyPem }
     const lost = [certPem === undefined && certFile, keyPem === undefined && keyFile].filter(Boolean)
-    // Another authority would cut off every node that joined and every kubeconfig that was handed out.
+    // A new authority would lock out every node that joined and every kubeconfig that was handed out.
     if (lost.length < 2 || (await this.#isInUse()))
       throw new Error(
-        `${lost.length ? `the cluster's authority is incomplete: ${lost.join(' and ')} is gone` : `${keyFile} is not the key of ${certFile}`}; put back a copy, or start over without the data: ${commandLine('kutter', 'down --purge', { root: dirname(this.dir), dataDir: dirname(dirname(this.dir)) })}`,
+        `${lost.length ? `the cluster's authority is incomplete: ${lost.join(' and ')} missing` : `${keyFile} is not the key of ${certFile}`}; restore a copy, or start over without the data: ${commandLine('kutter', 'down --purge', { root: dirname(this.dir), dataDir: dirname(dirname(this.dir)) })}`,
       )
     const made = await makeAuthority({ commonName: 'kutter-ca', now: this.#clock.now(), validMs: authorityMs })
     await this.#write(keyFile, made.keyPem)
@@ -50,13 +51,15 @@ export class Pki {
     return made
   }
 
-  /** Whether an authority has signed anything here. */
+  /** Whether there are certificates that an earlier authority signed. */
   async #isInUse(): Promise<boolean> {
     const names = existsSync(this.dir) ? await readdir(this.dir) : []
     return names.some(name => name.endsWith('.crt') && name !== 'ca.crt')
   }
 
-  /** A certificate kept in `<name>.crt` and `<name>.key`; made again when its names differ or its end is near. */
+  /**
+   * The certificate in `<name>.crt` and `<name>.key`. It is issued again when it lacks a name or is about to expire.
+   */
   async certificate(name: string, subject: Subject, usages: readonly Usage[]): Promise<KeyPair> {
     const authority = await this.authority()
     const wanted = [
@@ -95,7 +98,7 @@ export class Pki {
     return made
   }
 
-  // Written beside and renamed, so that a crash never leaves half a key.
+  // The file is written under another name and renamed, so that a crash does not leave half a key.
   async #write(file: string, text: string): Promise<void> {
     await mkdir(this.dir, { recursive: true, mode: 0o700 })
     await writeFile(`${file}.new`, text, { mode: 0o600 })

@@ -1,4 +1,4 @@
-// The processes of a cluster, found by what they were started with: also those that nobody answers for any more.
+// Finds the processes of a cluster by their command lines, also those that no supervisor has a life line to.
 import { readdir, readFile } from 'node:fs/promises'
 import type { Clock } from '../base/clock.ts'
 import { type ClusterPaths, defaultDataDir, defaultName } from './config.ts'
@@ -9,7 +9,7 @@ interface FoundProcess {
   line: string
 }
 
-/** Supervisor, server and agents of the cluster. */
+/** The supervisor, server and agents of a cluster. */
 export async function rolesOf(paths: ClusterPaths, name: string): Promise<FoundProcess[]> {
   const found = await commandLines()
   return found.flatMap(({ pid, words }) => {
@@ -25,7 +25,7 @@ export async function rolesOf(paths: ClusterPaths, name: string): Promise<FoundP
   })
 }
 
-/** Whatever has a file below the cluster's directory on its command line: containerd, its shims. */
+/** Processes with a file below `dir` on their command line, such as containerd and its shims. */
 export async function processesBelow(dir: string): Promise<FoundProcess[]> {
   const found = await commandLines()
   return found.flatMap(({ pid, words }) =>
@@ -36,7 +36,10 @@ export async function processesBelow(dir: string): Promise<FoundProcess[]> {
 const stopMs = 10_000
 const lookMs = 20
 
-/** Ends the cluster's roles that are left; they start each other, so it looks until there is none. */
+/**
+ * Ends the supervisor, server and agents that are left. They may start each other meanwhile, so it repeats until none
+ * is found: with SIGTERM for 10 s, then with SIGKILL for another 10 s. Throws when one is left even then.
+ */
 export async function endRoles(paths: ClusterPaths, name: string, clock: Clock): Promise<void> {
   const deadline = clock.now() + stopMs
   for (;;) {
@@ -46,7 +49,7 @@ export async function endRoles(paths: ClusterPaths, name: string, clock: Clock):
     for (const { pid } of left) kill(pid, late ? 'SIGKILL' : 'SIGTERM')
     await clock.sleep(lookMs)
     if (clock.now() > deadline + stopMs)
-      throw new Error(`process ${left[0]!.pid} (${left[0]!.line.slice(0, 60)}) does not end`)
+      throw new Error(`process ${left[0]!.pid} does not end, even with SIGKILL: ${left[0]!.line.slice(0, 60)}`)
   }
 }
 
@@ -62,7 +65,7 @@ async function commandLines(): Promise<{ pid: number; words: string[] }[]> {
   const pids = (await readdir('/proc')).filter(name => /^\d+$/.test(name) && Number(name) !== process.pid)
   return Promise.all(
     pids.map(async pid => {
-      // Gone the next moment, or a thread of the kernel: no words.
+      // A process that has ended meanwhile has no file, and a kernel thread has no words.
       const text = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
       return { pid: Number(pid), words: text.split('\0').filter(Boolean) }
     }),

@@ -1,4 +1,4 @@
-// Credentials out of a kubeconfig file, for roles that run by themselves.
+// Reads the server and credentials of a kubeconfig file, for controllers and scheduler as processes of their own.
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parse } from 'yaml'
@@ -10,7 +10,9 @@ interface Entry {
   [key: string]: unknown
 }
 
-/** The current context's server and user. Throws UsageError, naming the file and the field, when there is no such thing. */
+/**
+ * The server and user of the current context. Throws UsageError with the file and the field when something is missing.
+ */
 export function readKubeconfig(file: string): Credentials {
   let config: Record<string, unknown>
   try {
@@ -26,7 +28,7 @@ export function readKubeconfig(file: string): Credentials {
   const context = named('contexts', config?.['current-context'], 'context')
   const cluster = named('clusters', context.cluster, 'cluster')
   const user = named('users', context.user, 'user')
-  /** A value in the file itself, or in a file it names, relative to itself. */
+  /** A value given as FIELD-data in the file, or in another file that FIELD names relative to this one. */
   const pem = (of: Record<string, string | undefined>, field: string): string | undefined => {
     const [data, path] = [of[`${field}-data`], of[field]]
     if (data) return Buffer.from(data, 'base64').toString()

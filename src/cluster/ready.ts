@@ -1,4 +1,4 @@
-// Waiting until a cluster is as it should be, with a reason when it does not get there.
+// Waits until a cluster has reached a state, and reports the reason when it does not.
 import { realClock } from '../base/clock.ts'
 import { isReason, messageOf } from '../base/errors.ts'
 import type { Client } from '../client/index.ts'
@@ -8,12 +8,12 @@ import { ask } from './link.ts'
 
 export const readyTimeoutMs = 120_000
 const pollMs = 15
-/** Polls between two looks at the processes. */
+/** How many polls pass between two checks of the processes. */
 const stateEvery = 20
-/** A process that ended this often at the start will not come up by itself. */
+/** After this many ends of one process the wait is given up: trying again does not help. */
 const hopelessRestarts = 3
 
-/** Whether all of these nodes are Ready, and not only said to be so by agents that have ended since. */
+/** Whether all of these nodes are Ready. The agents are asked too, since a Node stays Ready for a while without one. */
 export async function nodesReady(client: Client, paths: ClusterPaths, names: readonly string[]): Promise<boolean> {
   const state = await ask(paths.socket, { command: 'status' })
   if (!names.every(name => state?.processes.some(p => p.role === 'agent' && p.node === name && p.ready))) return false
@@ -25,8 +25,11 @@ export async function nodesReady(client: Client, paths: ClusterPaths, names: rea
   )
 }
 
-/** Tries until it holds; says why when it does not in time, from what the processes report. */
-export async function until(deadline: number, paths: ClusterPaths, holds: () => Promise<boolean>): Promise<void> {
+/**
+ * Polls until `holds` resolves to true. While it rejects, the answer is no; only Unauthorized and Forbidden are passed
+ * on at once. Throws at the deadline, or earlier when a process cannot start, with the problems of the processes.
+ */
+export async function waitUntil(deadline: number, paths: ClusterPaths, holds: () => Promise<boolean>): Promise<void> {
   let last: unknown
   let polls = 1
   for (;;) {
@@ -46,12 +49,12 @@ export async function until(deadline: number, paths: ClusterPaths, holds: () => 
     'the supervisor is not running',
   ]
   throw new Error(
-    `it did not get ready within ${readyTimeoutMs / 1000} s (${[...problems, ...(last ? [messageOf(last)] : [])].join('; ') || 'no problem reported'}); the logs are in ${paths.logs}`,
+    `the cluster did not become ready within ${readyTimeoutMs / 1000} s (${[...problems, ...(last ? [messageOf(last)] : [])].join('; ') || 'no problem reported'}); see the logs in ${paths.logs}`,
   )
 }
 
 async function throwIfFailing(paths: ClusterPaths): Promise<void> {
   const state = await ask(paths.socket, { command: 'status' })
   const hopeless = state?.failing.find(f => f.restarts >= hopelessRestarts)
-  if (hopeless) throw new Error(`the ${hopeless.process.replace('/', ' of ')} cannot start: ${hopeless.lastWords}`)
+  if (hopeless) throw new Error(`the ${hopeless.process.replace('/', ' of ')} cannot start: ${hopeless.lastLogLine}`)
 }

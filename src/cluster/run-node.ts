@@ -1,5 +1,5 @@
-// A node at work, wherever it is: kubelet, kube-proxy, pod network and DNS over one connection to the API server, and
-// the containerd they use.
+// Runs a node, on the server's machine or another: kubelet, kube-proxy, pod network and DNS over one connection to the
+// API server, and the containerd they use.
 import { readFile } from 'node:fs/promises'
 import { realClock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
@@ -8,7 +8,7 @@ import { realRandom } from '../base/random.ts'
 import { Client, type HttpsTransport } from '../client/index.ts'
 import { startDns } from '../dns/index.ts'
 import { pinsFileFor, readPins } from '../images/index.ts'
-import { criRuntime, type Kubelet, startKubelet } from '../kubelet/index.ts'
+import { CriRuntime, type Kubelet, startKubelet } from '../kubelet/index.ts'
 import { announceNetwork, keepPodRoutes, makeBridge } from '../network/index.ts'
 import { startProxy } from '../proxy/index.ts'
 import type { KeyPair } from '../wire/x509.ts'
@@ -21,7 +21,7 @@ import { loadImages, type RuntimeOptions, startRuntime } from './node-runtime.ts
 
 export interface NodeConnection {
   transport: HttpsTransport
-  /** What the kubelet's server shows. */
+  /** The certificate of the kubelet's server. */
   serving: KeyPair
   /** PEM of the cluster's authority. */
   ca: string
@@ -30,14 +30,14 @@ export interface NodeConnection {
 interface NodeOptions extends RuntimeOptions {
   nodeIP: string
   connection: Promise<NodeConnection>
-  /** Hears how the node is. */
-  tell(state: { ready: boolean; problem?: string }): void
-  /** Called once, when the kubelet works. */
+  /** Called with each change of the node's state. */
+  report(state: { ready: boolean; problem?: string }): void
+  /** Called once, when the kubelet has started. */
   onKubelet?(kubelet: Kubelet): void
   log: Log
 }
 
-/** The client of one part of the node; the connection says who it is. */
+/** The client of one part of the node. The server takes the user from the certificate, so none is named here. */
 const clientOf = (part: string, { serve }: HttpsTransport, log: Log) =>
   new Client({
     serve,
@@ -47,7 +47,7 @@ const clientOf = (part: string, { serve }: HttpsTransport, log: Log) =>
     log: log.with({ part }),
   })
 
-/** Runs the node until the signal aborts. Containers go on running then. */
+/** Runs the node until the signal aborts. Containers keep running after that. */
 export async function runNode(options: NodeOptions): Promise<void> {
   const { config, paths, log, signal, nodeName, nodeIP } = options
   const clock = realClock
@@ -81,7 +81,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
     client: client('kubelet'),
     nodeName,
     nodeIP,
-    runtime: criRuntime({ socket, clock, log, pinnedImages: () => readPins(pinsFileFor(socket)) }),
+    runtime: new CriRuntime({ socket, clock, log, pinnedImages: () => readPins(pinsFileFor(socket)) }),
     rootDir: paths.node(nodeName),
     cgroupRoot: nodeCgroupOf(tag, nodeName),
     resolvConf,
@@ -94,15 +94,15 @@ export async function runNode(options: NodeOptions): Promise<void> {
     signal,
     onPodCIDR: ([podCidr]) => podCidr && network(podCidr),
   })
-  options.tell({ ready: false, problem: 'the network for pods is not set up yet' })
+  options.report({ ready: false, problem: 'the pod network is not set up yet' })
   proxy
     .then(() => keepPodRoutes({ client: client('network'), nodeName, podCidr: config.podCidr, clock, log, signal }))
     .catch(error => {
-      if (!signal.aborted) options.tell({ ready: true, problem: `kube-proxy: ${messageOf(error)}` })
+      if (!signal.aborted) options.report({ ready: true, problem: `kube-proxy: ${messageOf(error)}` })
     })
   options.onKubelet?.(kubelet)
-  log.info('node is up', { node: nodeName, startedInMs: Math.round(performance.now()) })
-  void loadImages(options, socket).catch(error => log.error('cannot load the images of the cluster', { error }))
+  log.info('the node is running', { node: nodeName, startedInMs: Math.round(performance.now()) })
+  void loadImages(options, socket).catch(error => log.error("cannot load the cluster's images", { error }))
   await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))
   await kubelet.close()
   transport.close()
@@ -118,7 +118,10 @@ interface NetworkSetUp {
   signal: AbortSignal
 }
 
-/** A node is ready for pods when the addresses and names of services work on it, not sooner. */
+/**
+ * Sets the pod network up for a range. The node becomes Ready only when addresses and names of Services work on it, so
+ * the proxy and DNS come before the network is announced to the kubelet.
+ */
 async function setUpNetwork({
   options,
   client,
@@ -128,7 +131,7 @@ async function setUpNetwork({
   kubelet,
   signal,
 }: NetworkSetUp): Promise<void> {
-  const { config, paths, log, nodeName, tell } = options
+  const { config, paths, log, nodeName, report } = options
   const { cniConf, cniState } = nodeDirs(paths.node(nodeName))
   const place = { bridge: bridgeOf(clusterTag(paths, config.name)), podCidr, confDir: cniConf, stateDir: cniState }
   const { address, mtu } = await makeBridge(place, log)
@@ -138,16 +141,16 @@ async function setUpNetwork({
   const works = await dnsWorks(config, dnsPatience, signal)
   await announceNetwork(place, mtu)
   await kubelet.refresh()
-  if (works) return tell({ ready: true })
-  tell({ ready: true, problem: `DNS does not answer at ${config.dnsAddress}` })
-  void dnsWorks(config, dnsOutage, signal).then(late => late && tell({ ready: true }))
+  if (works) return report({ ready: true })
+  report({ ready: true, problem: `DNS does not answer at ${config.dnsAddress}` })
+  void dnsWorks(config, dnsOutage, signal).then(late => late && report({ ready: true }))
 }
 
-/** How long a node waits for DNS, and how often it asks: a cluster may have a DNS of somebody else, or none. */
+/** How long a node waits for DNS, and how often it asks. A cluster may have another DNS server, or none, so it ends. */
 const dnsPatience = { limitMs: 5_000, pauseMs: 20 }
 const dnsOutage = { limitMs: Infinity, pauseMs: 2_000 }
 
-/** Whether DNS comes to answer in time at its service address, as pods ask it: it takes the proxy, too. */
+/** Whether DNS begins to answer in time at the address of its Service. As for pods, this needs the proxy too. */
 async function dnsWorks(
   { dnsAddress, domain }: ClusterConfig,
   { limitMs, pauseMs }: typeof dnsPatience,
@@ -157,7 +160,7 @@ async function dnsWorks(
   while (!signal.aborted) {
     if (await dnsAnswers(dnsAddress, `kubernetes.default.svc.${domain}`)) return true
     if (realClock.now() > until) return false
-    // Rejects only when aborted, which the loop's condition sees.
+    // The sleep rejects only when aborted, which the loop checks.
     await realClock.sleep(pauseMs, signal).catch(() => {})
   }
   return false
@@ -165,7 +168,7 @@ async function dnsWorks(
 
 const resolvConfs = ['/etc/resolv.conf', '/run/systemd/resolve/resolv.conf']
 
-/** The first that names a resolver pods can reach: one on the machine's loopback is out of reach for them. */
+/** The first file that names a resolver pods can reach. They cannot reach one on the machine's loopback. */
 async function usableResolvConf(): Promise<string> {
   for (const file of resolvConfs) {
     const text = await readFile(file, 'utf8').catch(() => '')

@@ -1,5 +1,5 @@
-// /debug/scheduler/decisions/NAMESPACE/NAME: what the scheduler of this process knows about a pod, as JSON. Like every
-// path that is no resource it needs a nonResourceURLs rule, which administrators have.
+// /debug/scheduler/decisions/NAMESPACE/NAME: the last decision of this process's scheduler on a pod, as JSON. As for
+// all paths that are not resources, RBAC must allow it by a rule with nonResourceURLs, which administrators have.
 import { StatusError } from '../base/errors.ts'
 import type { PathHandler } from '../apiserver/index.ts'
 import type { Scheduler } from '../scheduler/index.ts'
@@ -14,7 +14,7 @@ export function schedulerDebug(current: () => Scheduler | undefined): PathHandle
     if (request.method !== 'GET')
       throw new StatusError('MethodNotAllowed', 'the server does not allow this method on the requested resource')
     const scheduler = current()
-    if (!scheduler) throw new StatusError('ServiceUnavailable', 'the scheduler does not run in this process')
+    if (!scheduler) throw new StatusError('ServiceUnavailable', 'no scheduler runs in this process')
     const body = Buffer.from(JSON.stringify(scheduler.explain(decodeURIComponent(namespace), decodeURIComponent(name))))
     response.writeHead(200, { 'content-type': 'application/json', 'content-length': body.length })
     response.end(body)

@@ -1,4 +1,4 @@
-// The server role as a process: opens the store, serves the API over HTTPS, runs controllers and scheduler.
+// The server process: opens the store, serves the API over HTTPS, and runs the controllers and the scheduler.
 import { realClock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import { realRandom } from '../base/random.ts'
@@ -94,7 +94,7 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
   const identity = `${config.nodeName}_${clusterTag(paths, config.name)}`
   const scheduling = (now: Scheduler | undefined) => void (scheduler = now)
   await startControllers({ plane, config, authority, identity, signal, scheduling })
-  lifeline.tell({ ready: true })
+  lifeline.report({ ready: true })
   log.info('serving', { port: http.port, startedInMs: Math.round(performance.now()) })
   await aborted(AbortSignal.any([signal, storeFailed.signal]))
   await http.close()
@@ -114,7 +114,7 @@ async function checkDisk(paths: ClusterPaths): Promise<void> {
   if (full) throw new Error(full)
 }
 
-/** The API server's certificate names every way it is reached. */
+/** The API server's certificate, with every name and address by which clients reach it. */
 export function servingCertificate(pki: Pki, config: ClusterConfig) {
   const dnsNames = [
     'localhost',
@@ -123,7 +123,7 @@ export function servingCertificate(pki: Pki, config: ClusterConfig) {
     'kubernetes.default.svc',
     `kubernetes.default.svc.${config.domain}`,
   ]
-  // Nodes in namespaces, now or later, reach it on the bridge between them.
+  // Nodes in namespaces reach it on the bridge between them. The address is always included, for nodes added later.
   const nodeBridge = addressIn(config.nodeCidr, 1)
   const ips = ['127.0.0.1', '::1', apiServiceAddress(config.serviceCidr), nodeBridge, ...hostAddresses()]
   return pki.certificate('apiserver', { commonName: 'kube-apiserver', dnsNames, ips }, [

@@ -1,4 +1,5 @@
-// `kutter status`: every process with role, node and pid, and whether all of it is well. Exit code 0 only then.
+// `kutter status`: lists the processes and nodes of a cluster, and what is wrong with them. The exit code is 0 only
+// when nothing is.
 import { messageOf } from '../base/errors.ts'
 import { Node } from '../kinds/core/node.ts'
 import { adminOf } from './admin.ts'
@@ -49,7 +50,7 @@ async function inspect(paths: ClusterPaths, name: string): Promise<Status> {
   if (config.joined) return inspectJoined(paths, config, empty)
   const server = `https://127.0.0.1:${config.port}`
   const state = await ask(paths.socket, { command: 'status' })
-  if (!state) return { ...empty, server, problems: ['it is not running'] }
+  if (!state) return { ...empty, server, problems: ['the cluster is not running'] }
   const problems: string[] = []
   const processes: Status['processes'] = [
     { role: 'supervisor', pid: state.supervisor, ready: true, restarts: 0 },
@@ -61,7 +62,8 @@ async function inspect(paths: ClusterPaths, name: string): Promise<Status> {
   for (const p of state.processes)
     if (!p.ready)
       problems.push(`the ${p.role}${p.node ? ` of ${p.node}` : ''} is not ready${p.problem ? `: ${p.problem}` : ''}`)
-  for (const f of state.failing) problems.push(`the ${f.process} ended ${f.restarts} times: ${f.lastWords}`)
+  for (const f of state.failing)
+    problems.push(`the ${f.process.replace('/', ' of ')} has ended ${f.restarts} times: ${f.lastLogLine}`)
   const full = await fullDisk(paths.root)
   if (full) problems.push(full)
   const nodes = await readNodes(paths, config, problems)
@@ -71,7 +73,7 @@ async function inspect(paths: ClusterPaths, name: string): Promise<Status> {
   return { ...empty, server, processes, nodes, dns, problems, ready: problems.length === 0 && nodes.length > 0 }
 }
 
-/** A machine that is only a node: whether its agent runs; how the cluster is, the server's machine knows. */
+/** The status of a machine that only joined a cluster: its agent and its DNS. The rest is the server's to report. */
 async function inspectJoined(paths: ClusterPaths, config: ClusterConfig, empty: Status): Promise<Status> {
   const agents = await rolesOf(paths, config.name)
   const dns = await dnsAnswers(config.dnsAddress, `kubernetes.default.svc.${config.domain}`)

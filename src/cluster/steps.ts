@@ -1,4 +1,5 @@
-// Progress on the terminal: one line for each step, with the time it took.
+// Progress of a long command: one line for each step, with its duration. On a terminal the line of the step under way
+// is replaced when it ends; elsewhere only finished steps are written.
 
 export class Steps {
   readonly #began = performance.now()
@@ -10,7 +11,7 @@ export class Steps {
     this.#live = live
   }
 
-  /** Runs a step and tells how long it took. */
+  /** Runs a step and writes how long it took, also when it fails. */
   async run<T>(what: string, work: () => Promise<T>): Promise<T> {
     const began = performance.now()
     if (this.#live) this.#write(`  … ${what}`)

@@ -1,4 +1,5 @@
-// The supervisor's own program: it lives as long as the cluster, so it loads nothing but what it needs.
+// The program of the supervisor. It is apart from main.ts so that this process, which runs as long as the cluster,
+// loads only what it needs.
 import { join } from 'node:path'
 import { realClock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
@@ -10,7 +11,7 @@ async function main([name = '', dataDir = '']: readonly string[]): Promise<void>
   const paths = pathsOf(dataDir, name)
   const config = readConfig(paths)
   if (!config) throw new Error(`there is no cluster ${name} in ${dataDir}`)
-  // The roles are run by the whole program, which lies beside this one.
+  // Server and agents are run by the main program, which is in the same directory.
   const program = join(import.meta.dirname, `main.${import.meta.filename.endsWith('.ts') ? 'ts' : 'js'}`)
   await supervise({
     config,

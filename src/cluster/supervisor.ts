@@ -1,14 +1,25 @@
-// The supervisor: a small process that keeps the server and the agents of one cluster running. It starts what is not
-// there, waits on life lines (link.ts), and restarts what dies, with a growing pause. When the supervisor itself
-// dies, the server starts another, which finds everyone still alive.
+// The supervisor: a small process that keeps the server and the agents of one cluster running. It starts those that are
+// missing, follows their life lines (link.ts), and starts those that end again after a growing pause. When the
+// supervisor itself dies the server starts another (lifeline.ts), which takes over the processes that are running.
 //
-//   missing ──start──► starting ──hello──► running ──life line breaks──► missing (again after a pause)
+//   missing ──start──► starting ──hello──► running ──life line breaks──► missing (started again after a pause)
 //
-// A process may be there before it is heard of: one of an earlier supervisor's on a machine that is busy. Each holds a
-// lock, so that a second of its kind ends at once and touches nothing; then the first is waited for.
+// What always holds:
 //
-// Agents of further nodes run in their network namespace. They hold the machine's own namespace open as file 3, so
-// that the last one left can start a supervisor where it belongs.
+// - At most one process of a task does anything. Each is started by flock(1) under a lock of its task, which the kernel
+//   holds until the process ends. A second one exits with `lockedCode` before its program begins.
+// - A process is started only while the task has neither a child of this supervisor nor an open life line. A process
+//   of an earlier supervisor that has not reported yet is found by its lock: the new child exits, which counts as no
+//   failure, and the next try comes after a pause.
+// - The pause is 0.1 s at first and doubles up to 10 s. It is short again after a process ran for 30 s, or when one of
+//   an earlier supervisor reports.
+// - `stop` ends the agents before the server, so that they can still write their last status, each with SIGTERM and
+//   after 10 s with SIGKILL. Containers are not touched. Nothing is started afterwards.
+// - `reload` compares the tasks of the new configuration with the present ones by key. Tasks that are in both go on
+//   undisturbed, with the arguments they were started with.
+//
+// Agents of further nodes run in the network namespaces of their nodes. They hold the machine's own namespace open as
+// file 3, so that an agent that outlives all others can start a supervisor in it.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, existsSync, openSync, readFileSync, readlinkSync } from 'node:fs'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
@@ -29,66 +40,68 @@ import {
   type SupervisorState,
 } from './link.ts'
 
-/** Processes of an earlier supervisor get this long to report before they are started anew. */
+/** How long processes of an earlier supervisor have to report before they count as missing. */
 const adoptMs = 400
 const firstPauseMs = 100
 const maxPauseMs = 10_000
-/** Running this long makes the next pause short again. */
+/** After a process ran for this long, the next pause is short again. */
 const steadyMs = 30_000
 const stopMs = 10_000
 
-/** New objects of a node's processes die young and are few: a small place for them saves 20 MiB an agent. */
+/** Most objects of an agent are short-lived and few, so a small young generation suffices. It saves 20 MiB an agent. */
 const agentFlags = ['--max-semi-space-size=2']
 
 interface Task {
   key: string
   args: string[]
-  /** Options of Node.js. */
+  /** Options for Node.js itself. */
   nodeFlags?: readonly string[]
-  /** The network namespace it runs in, if not the machine's. */
+  /** The network namespace to run in; without it the machine's own. */
   namespace?: string
 }
 
+/** A task and the state of its process. It may be started only while `reports` is empty and `child` undefined. */
 interface Charge extends Task {
-  /** What was said on each life line that is open, by process id. */
-  heard: Map<number, Hello>
+  /** The last report on each open life line, by process id. */
+  reports: Map<number, Hello>
+  /** The process that this supervisor started, from its start to its exit. */
   child: ChildProcess | undefined
   pauseMs: number
   startedAt: number
-  /** The process started last. */
+  /** The id of the process that this supervisor started last; other ids are of an earlier supervisor's processes. */
   startedPid: number
   restarts: number
   /** The last line of its log when it ended by itself. */
-  lastWords: string
-  /** Its node was removed: it is not started again. */
+  lastLogLine: string
+  /** Whether its node was removed. It is not started again then. */
   retired: boolean
 }
 
 interface SupervisorOptions {
   config: ClusterConfig
-  /** The configuration as it is now. */
+  /** Reads the present configuration. */
   readConfig(): ClusterConfig
   paths: ClusterPaths
   clock: Clock
   log: Log
-  /** How to start this program again: node, and what comes before the command's words. */
+  /** How to run `kutter`: Node.js, and the arguments before the words of the command. */
   program: { command: string; args: string[] }
 }
 
-/** Runs until told to stop. Returns at once when another supervisor is at work. */
+/** Runs until it is stopped by a command or SIGTERM. Returns at once when another supervisor is at work. */
 export async function supervise(options: SupervisorOptions): Promise<void> {
   const { paths } = options
   await mkdir(paths.run, { recursive: true, mode: 0o700 })
   await mkdir(paths.logs, { recursive: true, mode: 0o700 })
   const server = await listenExclusive(paths.socket)
   if (!server) return
-  // From here on someone may connect: whoever did before there is anybody to listen would never be heard.
+  // Before anything is awaited: reports on a connection without a listener would be lost.
   const supervisor = new Supervisor(options, server)
   await writeFile(join(paths.run, 'supervisor.pid'), String(process.pid))
   await supervisor.run()
 }
 
-/** What is to run for a configuration. */
+/** The tasks of a configuration: the server, and one agent for each node on this machine. */
 function tasksOf({ paths }: SupervisorOptions, config: ClusterConfig): Task[] {
   const flags = ['--name', config.name, '--data-dir', paths.dataDir]
   const agent = (node: string) => ({
@@ -104,15 +117,15 @@ function tasksOf({ paths }: SupervisorOptions, config: ClusterConfig): Task[] {
   ]
 }
 
-const freshCharge = (task: Task): Charge => ({
+const newCharge = (task: Task): Charge => ({
   ...task,
-  heard: new Map(),
+  reports: new Map(),
   child: undefined,
   pauseMs: firstPauseMs,
   startedAt: 0,
   startedPid: 0,
   restarts: 0,
-  lastWords: '',
+  lastLogLine: '',
   retired: false,
 })
 
@@ -126,7 +139,7 @@ class Supervisor {
   constructor(options: SupervisorOptions, server: Server) {
     this.#options = options
     this.#server = server
-    this.#charges = tasksOf(options, options.config).map(freshCharge)
+    this.#charges = tasksOf(options, options.config).map(newCharge)
     server.on('connection', socket => this.#connected(socket))
   }
 
@@ -151,14 +164,15 @@ class Supervisor {
       charge = this.#charges.find(c => c.key === (hello.role === 'server' ? 'server' : `agent/${hello.node}`))
       pid = hello.pid
       if (!charge) return
-      charge.heard.set(pid, hello)
-      // It was there before: that those started meanwhile ended says nothing about it.
+      charge.reports.set(pid, hello)
+      // An earlier supervisor's process has been running all along. Children that ended meanwhile, because it holds
+      // the lock, are no reason for a long pause.
       if (pid !== charge.startedPid) charge.pauseMs = firstPauseMs
     })
     socket.on('close', () => {
       if (!charge) return
-      charge.heard.delete(pid)
-      // Of our own children `exit` tells.
+      charge.reports.delete(pid)
+      // For a child of this supervisor, the event `exit` counts the restart.
       if (pid !== charge.startedPid) charge.restarts++
       this.#lost(charge)
     })
@@ -183,12 +197,12 @@ class Supervisor {
     return {
       supervisor: process.pid,
       processes: this.#charges.flatMap(c => stateOf(c) ?? []),
-      failing: failing.map(c => ({ process: c.key, restarts: c.restarts, lastWords: c.lastWords })),
+      failing: failing.map(c => ({ process: c.key, restarts: c.restarts, lastLogLine: c.lastLogLine })),
     }
   }
 
   #start(charge: Charge): void {
-    if (this.#stopping || charge.retired || charge.heard.size || charge.child) return
+    if (this.#stopping || charge.retired || charge.reports.size || charge.child) return
     const { program, paths, clock, log } = this.#options
     const file = openSync(logOf(paths, charge.key), 'a', 0o600)
     const words = [
@@ -215,7 +229,7 @@ class Supervisor {
       charge.child = undefined
       if (!this.#stopping && code !== lockedCode) {
         charge.restarts++
-        charge.lastWords = lastLine(logOf(paths, charge.key))
+        charge.lastLogLine = lastLine(logOf(paths, charge.key))
         log.warn('a process ended', { process: charge.key, code, signal })
       }
       this.#lost(charge)
@@ -225,8 +239,8 @@ class Supervisor {
   #lost(charge: Charge): void {
     const { clock } = this.#options
     if (this.#stopping || charge.retired) return
-    // Its life line may break before the process is reaped; then `exit` comes here again.
-    if (charge.child || charge.heard.size) return
+    // A life line may break before the process is reaped. Then the event `exit` calls this again.
+    if (charge.child || charge.reports.size) return
     if (clock.now() - charge.startedAt > steadyMs) charge.pauseMs = firstPauseMs
     clock.after(charge.pauseMs, () => this.#start(charge))
     charge.pauseMs = Math.min(charge.pauseMs * 2, maxPauseMs)
@@ -235,25 +249,25 @@ class Supervisor {
   async #stop(): Promise<void> {
     if (this.#stopping) return
     this.#stopping = true
-    // Agents first, while there is a server to write their last words to.
+    // Agents first, while there is a server to which they can write their last status.
     for (const role of ['agent', 'server']) await this.#end(this.#charges.filter(c => c.key.startsWith(role)))
     this.#finish()
   }
 
-  /** Starts what the configuration has and we do not, stops what we have and it does not. */
+  /** Starts the tasks that the configuration has gained, and ends those that it has lost. */
   async #reload(): Promise<void> {
     const tasks = tasksOf(this.#options, this.#options.readConfig())
-    const gone = this.#charges.filter(c => !tasks.some(t => t.key === c.key))
-    const fresh = tasks.filter(t => !this.#charges.some(c => c.key === t.key)).map(freshCharge)
-    this.#charges = [...this.#charges.filter(c => !gone.includes(c)), ...fresh]
-    for (const charge of gone) charge.retired = true
-    for (const charge of fresh) this.#start(charge)
-    await this.#end(gone)
+    const removed = this.#charges.filter(c => !tasks.some(t => t.key === c.key))
+    const added = tasks.filter(t => !this.#charges.some(c => c.key === t.key)).map(newCharge)
+    this.#charges = [...this.#charges.filter(c => !removed.includes(c)), ...added]
+    for (const charge of removed) charge.retired = true
+    for (const charge of added) this.#start(charge)
+    await this.#end(removed)
   }
 
   async #end(charges: readonly Charge[]): Promise<void> {
     const { clock } = this.#options
-    const pids = charges.flatMap(c => [...c.heard.keys(), c.child?.pid ?? []].flat())
+    const pids = charges.flatMap(c => [...c.reports.keys(), c.child?.pid ?? []].flat())
     for (const pid of pids) kill(pid, 'SIGTERM')
     const deadline = clock.now() + stopMs
     while (pids.some(isAlive) && clock.now() < deadline) await clock.sleep(20)
@@ -261,13 +275,13 @@ class Supervisor {
   }
 }
 
-/** The log of a process, by its key: `server`, `agent/NODE`. */
+/** The log file of a process, by the key of its task: `server` or `agent/NODE`. */
 export const logOf = (paths: ClusterPaths, key: string): string => join(paths.logs, `${key.replace('/', '-')}.log`)
 
-/** The exit code of a process that found another of its kind at work. */
+/** The exit code of a process whose task is being run by another. */
 const lockedCode = 75
 
-/** Words before a command that let it run only while no other holds the same lock: see flock(1). */
+/** The words before a command that let it run only while no other process holds the same lock. Source: flock(1). */
 const lockOf = (paths: ClusterPaths, key: string): string[] => [
   'flock',
   '--no-fork',
@@ -277,22 +291,22 @@ const lockOf = (paths: ClusterPaths, key: string): string[] => [
   join(paths.run, `${key.replace('/', '-')}.lock`),
 ]
 
-/** How the process of a charge is, if one has been heard of. */
-function stateOf({ heard, restarts }: Charge): ProcessState | undefined {
-  const all = [...heard.values()]
+/** The state of a task's process; undefined when none has reported. */
+function stateOf({ reports, restarts }: Charge): ProcessState | undefined {
+  const all = [...reports.values()]
   const hello = all.find(h => h.ready) ?? all.at(-1)
   return hello && { ...hello, restarts }
 }
 
 const tailBytes = 4096
 
-/** The last line a process wrote, without what only a machine wants to know. */
+/** The last line of a log, without the prefix of the program's error messages. */
 function lastLine(file: string): string {
   const text = readFileSync(file).subarray(-tailBytes).toString().trim()
   return text.slice(text.lastIndexOf('\n') + 1).replace(/^kutter: /, '')
 }
 
-/** Sends a signal; a process that is gone is no error. */
+/** Sends a signal. A process that has ended already is no error. */
 export function kill(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal)
@@ -301,7 +315,7 @@ export function kill(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** Whether a process is there (and not a zombie of ours). */
+/** Whether a process exists. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)
@@ -311,7 +325,7 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Where the supervisor left the machine's network namespace for this process; undefined when we are in it. */
+/** The machine's network namespace, which the supervisor left open for this process; undefined when it runs in it. */
 function machineNamespace(): string | undefined {
   const file = `/proc/${process.pid}/fd/3`
   try {
@@ -322,19 +336,23 @@ function machineNamespace(): string | undefined {
   }
 }
 
-/** Starts a supervisor that outlives this process. `directory` is where this program's files are. */
+/**
+ * Starts a supervisor that outlives this process.
+ *
+ * @param config names the cluster; `directory` holds this program's files
+ * @param adopt whether processes of an earlier supervisor may be running, and get time to report
+ */
 export function spawnSupervisor(
   { paths, config, directory }: { paths: ClusterPaths; config: ClusterConfig; directory: string },
   adopt: boolean,
 ): void {
   const file = openSync(join(paths.logs, 'supervisor.log'), 'a', 0o600)
   const program = ['supervisor-main.js', 'supervisor-main.ts'].map(name => join(directory, name)).find(existsSync)!
-  // Several agents may find the old one dead at the same moment: only one supervisor gets the lock, which the kernel
-  // takes back when that ends, however it ends.
+  // Several processes may notice the end of the old one at the same moment. Only one new supervisor gets the lock.
   const words = [
     ...lockOf(paths, 'supervisor'),
     process.execPath,
-    // An agent may be who starts it: its own options are not for the others.
+    // When an agent starts the supervisor, options for Node.js that are meant for agents must not be passed on.
     ...process.execArgv.filter(flag => !agentFlags.includes(flag)),
     program,
     config.name,

@@ -1,4 +1,4 @@
-// `kutter token create | list | delete`: tokens by which other machines join the cluster.
+// `kutter token create | list | delete`: manages the tokens with which other machines join the cluster.
 import { realClock } from '../base/clock.ts'
 import { isReason } from '../base/errors.ts'
 import { shortAge } from '../api/time.ts'
@@ -18,7 +18,7 @@ import { createBootstrapToken, joinTokenText } from './join-token.ts'
 interface Context {
   paths: ClusterPaths
   config: ClusterConfig
-  /** How long a new token is good; 0 for ever. */
+  /** Lifetime of a new token; 0 for one that does not expire. */
   ttlMs: number
   out: (text: string) => void
 }
@@ -26,7 +26,7 @@ interface Context {
 export async function tokenCommand(words: readonly string[], context: Context): Promise<number> {
   const [action, id] = words
   const act = { create: createToken, list: listTokens, delete: deleteToken }[action ?? '']
-  if (!act) throw new UsageError(`kutter token ${action ?? ''}: known are create, list and delete`)
+  if (!act) throw new UsageError('kutter token requires one of: create, list, delete')
   const admin = await adminOf(context.paths, context.config)
   try {
     return await act(admin, context, id)
@@ -37,7 +37,7 @@ export async function tokenCommand(words: readonly string[], context: Context): 
 
 async function createToken({ client, ca }: Admin, { ttlMs, out }: Context): Promise<number> {
   const parts = await createBootstrapToken(client, {
-    description: 'made by kutter token create',
+    description: 'created by kutter token create',
     ...(ttlMs > 0 && { expiresAt: realClock.now() + ttlMs }),
   })
   out(`${joinTokenText({ ...parts, authority: await publicKeyHash(ca) })}\n`)
@@ -70,14 +70,14 @@ async function listTokens({ client }: Admin, { out }: Context): Promise<number> 
 
 async function deleteToken({ client }: Admin, { out }: Context, given?: string): Promise<number> {
   const id = given?.split('.')[0]
-  if (!id) throw new UsageError('kutter token delete needs the token or the six characters before its dot')
+  if (!id) throw new UsageError('kutter token delete requires a token or its ID, the six characters before the dot')
   try {
     await client.delete(Secret, { namespace: bootstrapTokenNamespace, name: bootstrapTokenPrefix + id })
   } catch (error) {
     if (isReason(error, 'NotFound'))
-      throw new UsageError(`there is no token ${id}; kutter token list shows those there are`)
+      throw new UsageError(`there is no token ${id}; list the existing tokens with: kutter token list`)
     throw error
   }
-  out(`The token ${id} is deleted; machines that joined with it stay.\n`)
+  out(`Token ${id} is deleted. Nodes that joined with it stay in the cluster.\n`)
   return 0
 }

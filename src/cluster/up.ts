@@ -1,4 +1,5 @@
-// `kutter up`: from nothing to a cluster whose node is Ready and whose DNS answers. Every step is safe to repeat.
+// `kutter up`: brings up a cluster, from an empty disk to a Ready node and a DNS server that answers. Every step can be
+// repeated: on a running cluster the command only adds what is missing.
 import { mkdir } from 'node:fs/promises'
 import { realClock } from '../base/clock.ts'
 import { Service } from '../kinds/core/service.ts'
@@ -17,7 +18,7 @@ import {
 } from './config.ts'
 import { dnsAnswers } from './dns-probe.ts'
 import { commandLine } from './hint.ts'
-import { locked, sayBusy } from './lock.ts'
+import { locked, reportBusy } from './lock.ts'
 import { stopProcesses } from './down.ts'
 import { contextName, kubeconfigOf, mergeIntoUserConfig, writeKubeconfig } from './kubeconfig.ts'
 import { ask } from './link.ts'
@@ -25,7 +26,7 @@ import { diskProblem, machineProblem, missingPackages, portFree } from './machin
 import { ensureNodeNetwork } from './node-net.ts'
 import { readyText, startNodes } from './nodes.ts'
 import { Pki } from './pki.ts'
-import { nodesReady, readyTimeoutMs, until } from './ready.ts'
+import { nodesReady, readyTimeoutMs, waitUntil } from './ready.ts'
 import { servingCertificate } from './server.ts'
 import { durationText, Steps } from './steps.ts'
 import { spawnSupervisor } from './supervisor.ts'
@@ -34,50 +35,53 @@ interface UpOptions {
   paths: ClusterPaths
   name: string
   port?: number
-  /** How many nodes there are to be on this machine; more stay. */
+  /** The number of nodes on this machine. A cluster that has more keeps them. */
   nodes?: number
   nodeMonitorGracePeriod?: string
   clusterSigningDuration?: string
   /** The first and last port for Services of type NodePort. */
   nodePorts?: [number, number]
-  /** Parts that the server leaves to processes of their own. */
+  /** Parts that do not run in the server's process. */
   disable?: readonly ServerPart[]
   /** The scheduler's configuration file. */
   schedulerConfig?: string
   install: boolean
-  /** Where this program's files are. */
+  /** The directory of this program's files. */
   directory: string
-  /** What the user typed to get here, for the hints at the end. */
+  /** How the user calls this program, for the commands that messages suggest. */
   command: string
   out: (text: string) => void
 }
 
-/** Returns the exit code. Throws Error with one clear sentence when it cannot be done. */
+/**
+ * Returns the exit code. Throws an Error whose message states what is wrong and what to do; when the cluster was not
+ * running before, whatever had been started is stopped again.
+ */
 export async function up(options: UpOptions): Promise<number> {
   const problem = machineProblem()
   if (problem) throw new Error(problem)
-  return locked(options.paths, sayBusy(options.name, options.out), () => bringUp(options))
+  return locked(options.paths, reportBusy(options.name, options.out), () => bringUp(options))
 }
 
 async function bringUp(options: UpOptions): Promise<number> {
   const { paths, name, out } = options
   const running = await ask(paths.socket, { command: 'status' })
   if (running?.processes.length) return alreadyRunning(options)
-  // What is wrong with it is better said here than in a log.
+  // Fails here, on the terminal, rather than later in the server's log.
   if (options.schedulerConfig) await loadSchedulerConfig(options.schedulerConfig)
   const steps = new Steps(out, process.stdout.isTTY === true)
   await install(options, steps)
   const full = await diskProblem(paths.dataDir)
   if (full) throw new Error(full)
   const config = await ensureConfig(paths, options)
-  sayIfMore(options, config)
+  reportExtraNodes(options, config)
   if (!(await portFree(config.port)))
     throw new Error(
-      `port ${config.port} is taken by another program; choose another one with --port, or stop that program`,
+      `port ${config.port} is taken by another program; stop that program, or choose another port with --port`,
     )
   if (!(await portFree(config.kubeletPort)))
     throw new Error(
-      `port ${config.kubeletPort}, which the kubelet needs, is taken by another program; stop that program`,
+      `port ${config.kubeletPort}, which the kubelet uses, is taken by another program; stop that program`,
     )
   const { client, close } = await steps.run('certificates and kubeconfig', () => prepare(paths, config))
   const names = nodeNames(config)
@@ -88,19 +92,21 @@ async function bringUp(options: UpOptions): Promise<number> {
     spawnSupervisor({ paths, config, directory: options.directory }, false)
     const deadline = realClock.now() + readyTimeoutMs
     await steps.run('API server answers', () =>
-      until(deadline, paths, () => client.find(Service, { namespace: 'default', name: 'kubernetes' }).then(Boolean)),
+      waitUntil(deadline, paths, () =>
+        client.find(Service, { namespace: 'default', name: 'kubernetes' }).then(Boolean),
+      ),
     )
-    // Without controllers nodes get no addresses for their pods: whoever runs those is to start them now.
+    // Without controllers nodes get no range of pod addresses, so they cannot become Ready yet.
     if (config.disable?.includes('controller-manager')) {
       out(alone(options, config))
       return 0
     }
-    await steps.run(readyText(names), () => until(deadline, paths, () => nodesReady(client, paths, names)))
+    await steps.run(readyText(names), () => waitUntil(deadline, paths, () => nodesReady(client, paths, names)))
     await steps.run('DNS answers', () =>
-      until(deadline, paths, () => dnsAnswers(config.dnsAddress, `kubernetes.default.svc.${config.domain}`)),
+      waitUntil(deadline, paths, () => dnsAnswers(config.dnsAddress, `kubernetes.default.svc.${config.domain}`)),
     )
   } catch (error) {
-    // Nothing half-started stays; what somebody else started does.
+    // Stops what this command started, and nothing that was running before it.
     if (!running) await stopProcesses(paths, name)
     throw error
   } finally {
@@ -111,7 +117,7 @@ async function bringUp(options: UpOptions): Promise<number> {
 }
 
 const alone = ({ command, paths }: UpOptions, { port, podCidr }: ClusterConfig): string => `
-The API server answers on https://127.0.0.1:${port}, without controllers. Start them with:
+The API server answers at https://127.0.0.1:${port}, without controllers. Start them with:
 
   ${command} controller-manager --kubeconfig ${paths.kubeconfigOf('controller-manager')} --cluster-cidr ${podCidr} \\
     --root-ca-file ${paths.pki}/ca.crt --cluster-signing-cert-file ${paths.pki}/ca.crt \\
@@ -128,8 +134,8 @@ The cluster is up: https://127.0.0.1:${config.port}, after ${durationText(ms)}. 
   ${commandLine(command, 'image build examples/images/busybox examples/images/myapp', paths)}
   kubectl --context ${context} apply -f examples/canarydemo.yaml
   curl 127.0.0.1:32600
-  ${commandLine(command, 'status', paths)}          show whether all is well
-  ${commandLine(command, 'down', paths)}            stop it; the data stays
+  ${commandLine(command, 'status', paths)}          show the health of the cluster
+  ${commandLine(command, 'down', paths)}            stop it and keep its data
 
 `
 }
@@ -152,7 +158,7 @@ async function install(options: UpOptions, steps: Steps): Promise<void> {
     try {
       await get()
     } catch {
-      // The package lists may be older than the packages.
+      // The lists of packages may be older than the packages they name.
       await run('apt-get', ['update'], { env, timeoutMs: 300_000, maxOutputBytes: 64 * 1024 * 1024 })
       await get()
     }
@@ -174,26 +180,26 @@ async function prepare(paths: ClusterPaths, config: ClusterConfig): Promise<Admi
   return admin
 }
 
-/** A running cluster gets the nodes it lacks; it never loses any. */
+/** Adds missing nodes to a running cluster. It never removes one. */
 async function alreadyRunning(options: UpOptions): Promise<number> {
   const { paths, name, out, nodes = 1 } = options
   const config = readConfig(paths)!
-  // Someone may have taken a cable or a route away; here is the way to have it back.
+  // Restores cables and routes that someone removed by hand.
   await ensureNodeNetwork(clusterTag(paths, name), config)
   if (nodes > nodeNames(config).length) return startNodes({ paths, config, out }, withNodes(config, nodes))
   out(
-    `The cluster ${name} is running already (https://127.0.0.1:${config.port}); ${commandLine(options.command, 'status', paths)} shows whether all is well.\n`,
+    `The cluster ${name} is running already at https://127.0.0.1:${config.port}. Show its health with: ${commandLine(options.command, 'status', paths)}\n`,
   )
-  sayIfMore(options, config)
+  reportExtraNodes(options, config)
   const ignored = ignoredOptions(options, config)
   if (ignored.length)
     out(
-      `It goes on as it was started, without: ${ignored.join(', ')}. These take effect when it is stopped and started with them: ${commandLine(options.command, 'down', paths)}\n`,
+      `It keeps running without: ${ignored.join(', ')}. These options take effect only at a start; stop the cluster first with: ${commandLine(options.command, 'down', paths)}\n`,
     )
   return 0
 }
 
-/** What was asked for that a running cluster does not take over. */
+/** The options that differ from how the cluster runs, and that only a start can change. */
 function ignoredOptions(options: UpOptions, config: ClusterConfig): string[] {
   const now = { ...config, disable: config.disable?.join(',') ?? '', nodePorts: config.nodePorts.join('-') }
   const asked = { ...options, disable: options.disable?.join(','), nodePorts: options.nodePorts?.join('-') }
@@ -211,10 +217,11 @@ const lasting = [
   { key: 'nodePorts', option: 'service-node-port-range' },
 ] as const
 
-function sayIfMore({ nodes, out, command, paths }: UpOptions, config: ClusterConfig): void {
+/** Reports that `--nodes` names fewer nodes than there are, since `up` removes none. */
+function reportExtraNodes({ nodes, out, command, paths }: UpOptions, config: ClusterConfig): void {
   const names = nodeNames(config)
   if (nodes !== undefined && nodes < names.length)
     out(
-      `It has ${names.length} nodes and keeps them: ${names.join(', ')}. ${commandLine(command, 'node remove NAME', paths)} takes one away.\n`,
+      `It has ${names.length} nodes and keeps them: ${names.join(', ')}. Remove one with: ${commandLine(command, 'node remove NAME', paths)}\n`,
     )
 }

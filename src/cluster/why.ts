@@ -1,4 +1,5 @@
-// `kutter why pod/NAME`: the last decision on a pod, node by node: who refused it and why, how the others scored.
+// `kutter why pod/NAME`: shows the scheduler's last decision on a pod, node by node: which plugin refused it and why,
+// and how the other nodes scored.
 import { timeText } from '../api/time.ts'
 import type { DecisionReport, Explanation } from '../scheduler/index.ts'
 import { adminOf } from './admin.ts'
@@ -14,11 +15,11 @@ interface WhyOptions {
   out: (text: string) => void
 }
 
-/** Returns the exit code: 1 when there is no such pod. */
+/** Returns the exit code: 1 when the scheduler has no such pod. */
 export async function why(words: readonly string[], options: WhyOptions): Promise<number> {
   const { paths, config, namespace, json, out } = options
   const [, name] = /^(?:pods?|po)\/(.+)$/.exec(words[0] ?? '') ?? []
-  if (!name || words.length > 1) throw new UsageError('say which pod: kutter why pod/NAME [-n NAMESPACE]')
+  if (!name || words.length > 1) throw new UsageError('kutter why requires one pod: kutter why pod/NAME [-n NAMESPACE]')
   const admin = await adminOf(paths, config)
   try {
     const explanation = JSON.parse(await admin.fetch(decisionPath(namespace, name))) as Explanation
@@ -29,7 +30,9 @@ export async function why(words: readonly string[], options: WhyOptions): Promis
   }
 }
 
-/** For people: one sentence, then a table of the nodes that passed, then who refused the others. */
+/**
+ * The text form: one sentence, a table of the nodes that passed with their scores, a table of those that were refused.
+ */
 export function describeDecision({ summary, decision }: Explanation): string {
   if (!decision) return `${summary}\n`
   const { at, node, message, nodes, total, others } = decision
@@ -40,7 +43,8 @@ export function describeDecision({ summary, decision }: Explanation): string {
   const refused = nodes.flatMap(({ name, refused: no }) => (no ? [[name, no.plugin, no.reasons.join(', ')]] : []))
   if (refused.length) lines.push('', ...indent(table([['REFUSED', 'BY', 'WHY'], ...refused])))
   const rest = total - nodes.length
-  if (rest > 0) lines.push('', `  ${rest} other nodes: ${others?.join(', ') ?? 'not looked at, enough had been found'}`)
+  if (rest > 0)
+    lines.push('', `  ${rest} other nodes: ${others?.join(', ') ?? 'not examined, since enough nodes had been found'}`)
   return `${lines.join('\n')}\n`
 }
 

@@ -36,8 +36,21 @@ export function namespaceController(kinds: readonly AnyKind[]): Controller {
       const conditions = planNamespaceConditions(namespace.status.conditions, remaining, ctx.now())
       await ctx.writeStatus(Namespace, namespace, { ...namespace.status, phase: 'Terminating', conditions })
       if (errors.length) throw new Error(errors.join('; '))
+      return { again: patienceMs(inNamespace(ctx, Pod, name)) }
     },
   })
+}
+
+const defaultEstimateSeconds = 15
+
+/**
+ * When a namespace that is not empty yet is looked at again although nothing has left it: something may have come in
+ * while it was being marked, or have been changed just when it was to go.
+ */
+function patienceMs(pods: readonly KubeObject[]): number {
+  const graces = pods.map(pod => pod.metadata.deletionGracePeriodSeconds ?? 0)
+  const estimateSeconds = Math.max(0, ...graces) || defaultEstimateSeconds
+  return (Math.floor(estimateSeconds / 2) + 1) * 1000
 }
 
 /** What leaves a namespace that is being deleted brings its end nearer. */
@@ -55,7 +68,6 @@ const inNamespace = (ctx: Context, kind: AnyKind, namespace: string) =>
 
 /** Asks everything to go; everything but pods only once the pods are gone. Returns what failed. */
 async function empty(ctx: Context, namespace: string, kinds: readonly AnyKind[]): Promise<string[]> {
-  // Nothing new can come in: the API server refuses it. So a look at the mirrors, once they are current, is enough.
   const errors: string[] = []
   const pods = inNamespace(ctx, Pod, namespace)
   const targets: [AnyKind, KubeObject][] = pods.length

@@ -1,13 +1,17 @@
-// One question, one answer: the cluster's own names from records.ts, everything else from upstream.
+// Turns a question about the cluster into an answer: finds the records (records.ts), follows an ExternalName, and adds
+// the SOA record that lets resolvers remember for a while that there is nothing.
 import type { Answer, Packet, Question } from 'dns-packet'
 import { type Found, lookup, type Names, type Record as DnsRecord } from './records.ts'
 
-/** Seconds resolvers may keep an answer: short, for endpoints change. */
+/** For how many seconds clients may keep an answer. It is short because endpoints change. */
 const ttl = 5
 
 type Reply = { answers: Answer[]; authorities: Answer[]; rcode: 'NOERROR' | 'NXDOMAIN' }
 
-/** The reply to a question about the cluster; undefined when it is somebody else's to answer. `resolve` follows a CNAME out of the cluster. */
+/**
+ * The answer to a question about a name of the cluster; undefined for any other name. A Service of type ExternalName is
+ * a CNAME; its target is looked up here, or by `resolve` when it is not in the cluster.
+ */
 export async function answer(
   names: Names,
   question: Question,
@@ -69,7 +73,7 @@ function authority(domain: string): Answer {
   }
 }
 
-/** The packet that answers `query`. */
+/** Makes the packet that answers `query`, with its id and its questions. */
 export function replyTo(query: Packet, reply: Partial<Omit<Reply, 'rcode'>> & { rcode: string }): Packet {
   // The response code is the low four bits of the flags.
   const codes: Readonly<Record<string, number>> = {

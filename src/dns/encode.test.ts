@@ -1,4 +1,4 @@
-// Replies as bytes: they read back as what they were, with each name written once, and what does not fit is cut off.
+// Encoded answers decode to the same packet, write each name once, and leave out what does not fit.
 import { deepStrictEqual, ok, strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Answer, decode, encode, type Packet } from 'dns-packet'
@@ -43,7 +43,7 @@ const records: Answer[] = [
   },
 ]
 
-test('every kind of record reads back as it was', () => {
+test('every type of record decodes to what was encoded', () => {
   const plain = packet(records, { additionals: [opt] })
   const bytes = encodeReply(plain, 65_535)
   deepStrictEqual(decode(bytes).answers, decode(encode(plain)).answers)
@@ -51,13 +51,13 @@ test('every kind of record reads back as it was', () => {
   ok(bytes.length < encode(plain).length * 0.75)
 })
 
-test('an address costs sixteen bytes, so that 29 fit without EDNS', () => {
+test('an address takes sixteen bytes, so 29 of them fit without EDNS', () => {
   const length = (count: number) => encodeReply(packet(addresses(count)), 512).length
   strictEqual(length(2) - length(1), 16)
   strictEqual(decode(encodeReply(packet(addresses(29)), 512)).answers?.length, 29)
 })
 
-test('what does not fit is cut off, and says so; the rest is there', () => {
+test('records that do not fit are left out, and the truncation flag is set', () => {
   const cut = encodeReply(packet(addresses(120), { additionals: [opt] }), 512)
   const { answers, flag_tc: truncated, additionals } = decode(cut) as Packet & { flag_tc: boolean }
   ok(cut.length <= 512 && cut.length > 512 - 16)

@@ -1,5 +1,6 @@
-// A reply as bytes: names that were written before are pointed at instead of written again, and what does not fit is
-// cut off record by record, with the flag that says so. Source: RFC 1035, sections 4.1.4 and 4.2.1; RFC 2181, section 9.
+// Encodes an answer as bytes. A name, or the end of a name, that has been written before is replaced by a pointer to
+// it. Records that do not fit the limit are left out, and the truncation flag is set.
+// Source: RFC 1035, sections 4.1.4 and 4.2.1; RFC 2181, section 9.
 //
 //   12 header │ question: name type class │ answers … │ authorities … │ OPT
 //                         ▲                   │
@@ -7,13 +8,16 @@
 import { type Answer, encode, type Packet } from 'dns-packet'
 
 const headerBytes = 12
-/** Type, class, time to live and length of the data. */
+/** Bytes between the name and the data of a record: type, class, time to live and length of the data. */
 const fixedBytes = 10
 const truncatedFlag = 0x02
-/** A pointer has 14 bits. */
+/** The highest position a pointer can name, since it has 14 bits. */
 const maxPointer = 0x3fff
 
-/** Where names stand in the data of those types that allow pointers there: bytes before, and how many names follow. */
+/**
+ * The types of records whose data may contain pointers: how many bytes precede the names in it, and how many names
+ * there are. In other types, SRV among them, names are written in full.
+ */
 const namesInData: Readonly<Record<number, { before: number; names: number }>> = {
   2: { before: 0, names: 1 },
   5: { before: 0, names: 1 },
@@ -22,7 +26,7 @@ const namesInData: Readonly<Record<number, { before: number; names: number }>> =
   15: { before: 2, names: 1 },
 }
 
-/** The reply in at most `limit` bytes. */
+/** Encodes a packet in at most `limit` bytes. The question and the additional records are always included. */
 export function encodeReply(packet: Packet, limit: number): Buffer {
   const head = encode({ ...packet, answers: [], authorities: [], additionals: [] })
   const out = new Writer(head)
@@ -40,7 +44,7 @@ export function encodeReply(packet: Packet, limit: number): Buffer {
 class Writer {
   readonly parts: Buffer[]
   #length: number
-  /** Names, and ends of names, by where they stand. */
+  /** The position of each name, and of each end of a name, that has been written. */
   readonly #names = new Map<string, number>()
 
   constructor(head: Buffer) {
@@ -49,7 +53,7 @@ class Writer {
     if (head.length > headerBytes) this.#remember(labelsAt(head, headerBytes).labels, headerBytes)
   }
 
-  /** Appends records while they fit. */
+  /** Appends records while they fit into `room`. `whole` is false when some did not. */
   records(records: readonly Answer[], room: number): { count: number; whole: boolean } {
     let count = 0
     for (const record of records) {
@@ -91,7 +95,7 @@ class Writer {
     return { bytes: Buffer.concat(parts), names }
   }
 
-  /** Labels up to an end that is written already, and a pointer there. */
+  /** Encodes a name: its labels up to an end that has been written already, and a pointer to that. */
   #name(labels: readonly string[]): Buffer {
     const parts: Buffer[] = []
     for (let i = 0; i < labels.length; i++) {
@@ -107,7 +111,7 @@ class Writer {
     let from = at
     for (let i = 0; i < labels.length; i++) {
       const end = labels.slice(i).join('.')
-      // From here on the name is a pointer.
+      // This end, and all shorter ones, have been recorded before, or cannot be pointed at.
       if (this.#names.has(end) || from > maxPointer) return
       this.#names.set(end, from)
       from += 1 + labels[i]!.length
@@ -115,11 +119,11 @@ class Writer {
   }
 }
 
-/** One record without pointers: its name, the fixed part, its data. */
+/** Encodes one record without pointers: its name, the fixed part, its data. */
 const plainRecord = (record: Answer): Buffer =>
   encode({ type: 'response', id: 0, answers: [record] }).subarray(headerBytes)
 
-/** The labels of a name without pointers, and where it ends. */
+/** Reads the labels of a name without pointers; `end` is the position after it. */
 function labelsAt(bytes: Buffer, from: number): { labels: string[]; end: number } {
   const labels: string[] = []
   let at = from

@@ -1,5 +1,19 @@
-// The cluster's DNS: answers for services and pods out of mirrors (records.ts), passes the rest on to the machine's
-// resolvers (upstream.ts). One server per node, on the address of its bridge; the Service kube-dns leads there.
+// The cluster's DNS server, one on each node. It answers names of Services and pods from mirrors (records.ts), and
+// forwards all other questions to the machine's resolvers (upstream.ts). It listens on the address of the node's
+// bridge, to which the Service kube-dns leads.
+//
+// - Only the first question of a query is answered, as by all DNS servers. Bytes that are not a DNS message get no
+//   answer over UDP, and over TCP end the connection.
+// - Names of the cluster are computed from the mirrors for each query, so an answer is as new as the mirrors. Clients
+//   may keep it for 5 s. When the API server is away, the mirrors keep their last content and answers go on.
+// - Answers of other resolvers are passed on as they are, and up to 10,000 whole ones are kept for 30 s. Resolvers are
+//   asked over UDP only, so an answer that they cut off stays cut off.
+// - A query never fails without an answer: an error is logged and answered as SERVFAIL. So is a name outside of the
+//   cluster when no resolver answers.
+// - Limits: a UDP answer has at most 512 bytes, or up to 1232 when the client offers more by EDNS; what does not fit is
+//   cut off and marked, and the client asks again over TCP. There are at most 200 TCP connections, which end after 10 s
+//   without traffic. A resolver has 2 s to answer before the next is asked.
+// - When the signal aborts both sockets close, and queries under way get no answer.
 import { createSocket, type Socket } from 'node:dgram'
 import { createServer, type Server } from 'node:net'
 import { type Answer, decode, type Packet, type Question } from 'dns-packet'
@@ -20,7 +34,7 @@ interface DnsOptions {
   address: string
   port: number
   domain: string
-  /** Names the resolvers for everything else. */
+  /** Path of a resolv.conf with the resolvers for names outside of the cluster. It is read for each such question. */
   resolvConf: string
   clock: Clock
   log: Log
@@ -33,7 +47,9 @@ const maxTcpBytes = 65_535
 const maxTcpConnections = 200
 const tcpIdleMs = 10_000
 
-/** Serves on UDP and TCP until the signal aborts. */
+/**
+ * Waits for the mirrors, then serves on UDP and TCP until the signal aborts. With port 0 both get the same free port.
+ */
 export async function startDns(options: DnsOptions): Promise<{ port: number }> {
   const { client, signal, domain, clock, resolvConf } = options
   const names: Names = {
@@ -51,14 +67,14 @@ export async function startDns(options: DnsOptions): Promise<{ port: number }> {
     const tcp = await listenTcp({ ...options, port }, handle)
     signal.addEventListener('abort', () => (udp.close(), tcp.close()), { once: true })
   } catch (error) {
-    // Whoever tries again needs the port.
+    // The next try needs the port again.
     udp.close()
     throw error
   }
   return { port }
 }
 
-/** Never fails: whatever a query makes throw is answered as SERVFAIL, and named in the log. */
+/** The bytes that answer a query. Never rejects. */
 async function handleQuery(
   names: Names,
   upstream: Pick<Upstream, 'resolve' | 'forward'>,
@@ -82,7 +98,7 @@ async function handleQuery(
   }
 }
 
-/** The answer, or the bytes of somebody else's. */
+/** The answer to a query about the cluster, or the bytes of another resolver's answer. */
 export async function replyFor(
   names: Names,
   upstream: Pick<Upstream, 'resolve' | 'forward'>,
@@ -95,14 +111,14 @@ export async function replyFor(
   if (reply) return replyTo(packet, reply)
   const raw = await upstream.forward(query)
   const short = isNoName(raw) ? await answer(names, inCluster(question, names.domain), async () => []) : undefined
-  // Also without an address of the asked kind: the name is there.
+  // The answer may be without records: the name exists, even if it has no address of this family.
   if (short?.rcode === 'NOERROR')
     return replyTo(packet, { ...short, answers: [aliasOf(question, names.domain), ...short.answers] })
   return raw ?? replyTo(packet, { rcode: 'SERVFAIL' })
 }
 
-// Some resolvers never try their search domains on a name with a dot. Where nobody else knows such a name and it is
-// the SERVICE.NAMESPACE of the cluster, that is what was meant.
+// Some resolvers do not try their search domains on a name with a dot. So when no other resolver has such a name, it is
+// looked up as SERVICE.NAMESPACE of the cluster.
 const inCluster = (question: Question, domain: string): Question => ({
   ...question,
   name: clusterName(question, domain),
@@ -117,7 +133,9 @@ const aliasOf = (question: Question, domain: string): Answer => ({
 })
 const isNoName = (reply: Buffer | undefined) => reply === undefined || (reply.readUInt16BE(2) & 15) !== 0
 
-/** The bytes that answer a query, in at most so many; undefined when it is no query. Never fails. */
+/**
+ * Answers a query in at most `limitBytes`. Resolves to undefined for bytes that are not a DNS message. Never rejects.
+ */
 type Handle = (query: Buffer, limitBytes?: number) => Promise<Buffer | undefined>
 
 function listenUdp({ address, port, log }: DnsOptions, handle: Handle): Promise<Socket> {
@@ -135,7 +153,7 @@ function listenUdp({ address, port, log }: DnsOptions, handle: Handle): Promise<
   })
 }
 
-/** What the asker can take: resolvers that can take more than 512 bytes say so. */
+/** How many bytes a UDP answer may have: 512, or what the client offers by EDNS. Source: RFC 6891. */
 function limitOf(query: Packet): number {
   const edns = (query.additionals ?? []).find(a => a.type === 'OPT') as { udpPayloadSize?: number } | undefined
   return Math.min(Math.max(edns?.udpPayloadSize ?? maxUdpBytes, maxUdpBytes), maxEdnsBytes)

@@ -42,7 +42,7 @@ const addresses = (name: string) =>
     ?.records.map(r => ('address' in r ? r.address : 'target' in r ? r.target : ''))
     .sort()
 
-test('services, headless services and their members', () => {
+test('Services, headless Services and their endpoints have A records', () => {
   assert.deepEqual(addresses('web.shop.svc.cluster.local'), ['10.96.0.20'])
   assert.deepEqual(addresses('db.shop.svc.cluster.local'), ['10.244.0.5', '10.244.0.6'])
   assert.deepEqual(addresses('db-0.db.shop.svc.cluster.local'), ['10.244.0.5'])
@@ -51,7 +51,7 @@ test('services, headless services and their members', () => {
   assert.deepEqual(addresses('10-244-0-9.shop.pod.cluster.local'), ['10.244.0.9'])
 })
 
-test('SRV records of named ports', () => {
+test('named ports have SRV records', () => {
   assert.deepEqual(find('_http._tcp.web.shop.svc.cluster.local')!.records, [
     {
       type: 'SRV',
@@ -72,13 +72,13 @@ test('SRV records of named ports', () => {
   assert.equal(find('_ftp._tcp.web.shop.svc.cluster.local')!.exists, false)
 })
 
-test('addresses back to names', () => {
+test('addresses have PTR records', () => {
   assert.deepEqual(addresses('20.0.96.10.in-addr.arpa'), ['web.shop.svc.cluster.local'])
   assert.deepEqual(addresses('5.0.244.10.in-addr.arpa'), ['db-0.db.shop.svc.cluster.local'])
   assert.equal(find('1.1.1.1.in-addr.arpa'), undefined)
 })
 
-test('names that are not there, names in between, names of others', () => {
+test('missing names do not exist, names above others exist without records, and other domains are not answered', () => {
   for (const name of [
     'nothing.shop.svc.cluster.local',
     'web.nowhere.svc.cluster.local',
@@ -96,7 +96,7 @@ const noName = encode({ type: 'response', id: 1, flags: 3, questions: [] })
 
 const short: [name: string, type: 'A' | 'AAAA', rcode: string, answers: string[]][] = [
   ['web.shop', 'A', 'NOERROR', ['CNAME web.shop.svc.cluster.local', 'A 10.96.0.20']],
-  // The name is there, only no address of this kind: who hears that it is not would give up.
+  // The name exists without an address of this family. A client that gets NXDOMAIN would not ask for the other one.
   ['web.shop', 'AAAA', 'NOERROR', ['CNAME web.shop.svc.cluster.local']],
   ['none.shop', 'AAAA', 'NXDOMAIN', []],
   ['web.shop.svc.cluster.local', 'AAAA', 'NOERROR', []],
@@ -107,7 +107,7 @@ for (const [name, type, rcode, expected] of short)
     const upstream = { forward: async () => noName, resolve: async () => [] }
     const reply = await replyFor(names, upstream, packet, encode(packet))
     const { flags = 0, answers } = decode(Buffer.isBuffer(reply) ? reply : encode(reply))
-    // The response code is the low four bits.
+    // The response code is in the low four bits of the flags.
     assert.equal(flags & 15, rcode === 'NOERROR' ? 0 : 3)
     assert.deepEqual(
       answers?.map(a => `${a.type} ${'data' in a ? String(a.data) : ''}`),

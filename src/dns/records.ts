@@ -1,5 +1,14 @@
-// The cluster's names, computed from Services and their endpoints when asked. Source: the Kubernetes DNS
-// specification (kubernetes/dns docs/specification.md), version 1.1.0.
+// The names of the cluster, computed from Services and EndpointSlices at the time of the question:
+//
+//   SERVICE.NAMESPACE.svc.DOMAIN                    A       cluster address, or all ready endpoints when headless
+//   SERVICE.NAMESPACE.svc.DOMAIN                    CNAME   of a Service of type ExternalName
+//   HOSTNAME.SERVICE.NAMESPACE.svc.DOMAIN           A       one endpoint of a headless Service
+//   _PORT._PROTOCOL.SERVICE.NAMESPACE.svc.DOMAIN    SRV     a named port
+//   10-244-0-5.NAMESPACE.pod.DOMAIN                 A       the address in the name
+//   5.0.244.10.in-addr.arpa                         PTR     the Service, or the endpoint of a headless one
+//   dns-version.DOMAIN                              TXT     the version of the specification
+//
+// Source: the Kubernetes DNS specification (kubernetes/dns docs/specification.md), version 1.1.0.
 import type { Mirror } from '../api/mirror.ts'
 import type { Namespace } from '../kinds/core/namespace.ts'
 import type { Service } from '../kinds/core/service.ts'
@@ -9,7 +18,7 @@ export interface Names {
   services: Mirror<Service>
   slices: Mirror<EndpointSlice>
   namespaces: Mirror<Namespace>
-  /** `cluster.local` */
+  /** The domain of the cluster, such as `cluster.local`. */
   domain: string
 }
 
@@ -19,7 +28,9 @@ export type Record =
   | { type: 'CNAME' | 'PTR'; name: string; target: string }
   | { type: 'TXT'; name: string; text: string }
 
-/** Records of a name; `exists` tells a name without records of the asked type from no name at all. */
+/**
+ * The records of a name. A name may exist without records, which is a different answer than one that does not exist.
+ */
 export interface Found {
   exists: boolean
   records: Record[]
@@ -28,7 +39,7 @@ export interface Found {
 const none: Found = { exists: false, records: [] }
 const serviceLabel = 'kubernetes.io/service-name'
 
-/** Looks a name of the cluster's domain up; lower case, without the last dot. Undefined: not of this domain. */
+/** Looks up a lower-case name without its last dot. Undefined when it is for other resolvers to answer. */
 export function lookup(names: Names, name: string): Found | undefined {
   const reverse = /^(\d+)\.(\d+)\.(\d+)\.(\d+)\.in-addr\.arpa$/.exec(name)
   if (reverse) return lookupAddress(names, name, `${reverse[4]}.${reverse[3]}.${reverse[2]}.${reverse[1]}`)
@@ -48,7 +59,8 @@ export function lookup(names: Names, name: string): Found | undefined {
   return kind === 'pod' ? lookupPod(name, rest) : lookupService(names, name, rest, namespace)
 }
 
-// A pod's address spelled with dashes is its name; it is not looked up whether there is such a pod.
+// The name of a pod is its address with dashes. Whether such a pod exists is not checked, like CoreDNS with
+// `pods insecure`, which is how kubeadm sets it up.
 function lookupPod(name: string, rest: readonly string[]): Found {
   const match = rest.length === 1 && /^(\d+)-(\d+)-(\d+)-(\d+)$/.exec(rest[0]!)
   if (!match || match.slice(1).some(part => Number(part) > 255)) return none
@@ -112,7 +124,7 @@ function services(
 
 interface Endpoint {
   address: string
-  /** The first label of its own name: the pod's hostname, or its address with dashes. */
+  /** The first label of the endpoint's name: the hostname of the pod, or its address with dashes. */
   label: string
   ports: { name: string; protocol: string; port: number }[]
 }

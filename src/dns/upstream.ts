@@ -1,4 +1,5 @@
-// Asking the resolvers this machine uses, for names that are not the cluster's.
+// Forwards questions about names outside of the cluster to the machine's resolvers, and keeps their answers for a
+// while.
 import { createSocket } from 'node:dgram'
 import { readFile } from 'node:fs/promises'
 import { decode, encode, type Answer } from 'dns-packet'
@@ -18,7 +19,10 @@ export class Upstream {
     this.#clock = clock
   }
 
-  /** The raw reply to a raw query, its id put right; undefined when nobody answered. */
+  /**
+   * Forwards the bytes of a query to the resolvers, one after the other, until one answers. Returns the bytes of its
+   * answer, with the id of this query; undefined when none answered in time.
+   */
   async forward(query: Buffer): Promise<Buffer | undefined> {
     const key = query.subarray(2).toString('latin1')
     const cached = this.#cache.get(key)
@@ -35,7 +39,7 @@ export class Upstream {
     return undefined
   }
 
-  /** The answers to a question of our own. */
+  /** The records that answer a question of this server itself; none when no resolver answers. */
   async resolve(name: string, type: string): Promise<Answer[]> {
     const reply = await this.forward(
       encode({ type: 'query', id: 1, flags: 1 << 8, questions: [{ name, type: type as 'A' }] }),
@@ -52,7 +56,7 @@ export class Upstream {
 const headBytes = 12
 const noName = 3
 
-/** Whether it is a whole answer, with a name or without one; that a resolver is in trouble may be over at once. */
+/** Whether an answer may be kept: it is whole, and the name exists or does not. Errors of a resolver may pass soon. */
 export function lasts(reply: Buffer): boolean {
   const flags = reply.readUInt16BE(2)
   const isCut = (flags & 0x200) !== 0
@@ -79,7 +83,7 @@ function exchange(server: string, query: Buffer): Promise<Buffer | undefined> {
     }
     timer.addEventListener('abort', () => finish())
     socket.on('error', () => finish())
-    // A connected socket takes answers from nobody else.
+    // A connected socket receives only from this resolver.
     socket.connect(53, server, () => {
       socket.on('message', message => {
         if (message.length >= headBytes && message.readUInt16BE(0) === query.readUInt16BE(0)) finish(message)

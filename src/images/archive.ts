@@ -1,5 +1,10 @@
-// Reads image archives as other tools write them: `docker save` (old and new), OCI layouts in a tar file, either
-// compressed with gzip, with one platform or many. Says what is inside and whether it is whole.
+// Reads image archives of other tools: `docker save` in its old and its new form, and OCI layouts in a tar file, each
+// perhaps compressed with gzip, for one platform or many. The result lists the images for this machine's platform, and
+// an archive that is damaged or incomplete is an error before anything is loaded.
+//
+//   index.json ─► index (one for each image) ─► manifest for this platform ─► config, layers      all in blobs/sha256
+//   manifest.json ─► config, layers, names                                                        docker save only
+//
 // Source: OCI image-spec v1 (image-layout, image-index); Docker image spec v1.2.
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
@@ -13,13 +18,13 @@ import { platform } from './build.ts'
 import { normalizeName } from './names.ts'
 
 export interface ArchiveImage {
-  /** Whole names; may be empty. */
+  /** Full names; none when the archive does not name the image. */
   names: readonly string[]
   /** The manifest for this machine's platform; undefined in a docker archive without an OCI index. */
   manifest: Descriptor | undefined
-  /** Paths in the archive that belong to the image. */
+  /** The paths in the archive of all files that belong to the image. */
   blobs: readonly string[]
-  /** The platforms the archive says it has, as `linux/arm64`. */
+  /** The platforms that the archive lists, such as `linux/arm64`. */
   platforms: readonly string[]
 }
 
@@ -27,7 +32,7 @@ export interface Archive {
   file: string
   format: 'docker' | 'oci'
   images: readonly ArchiveImage[]
-  /** It has more than what this machine needs, or names that are not whole: containerd 1.6 would stumble over it. */
+  /** Whether containerd 1.6 would fail on it, because it lists other platforms or has names that are not full. */
   needsRewrite: boolean
 }
 
@@ -39,13 +44,16 @@ interface Descriptor {
   annotations?: Record<string, string>
 }
 
-/** Reads the whole archive once, checking every blob against its digest. Invalid, with the reason, when damaged. */
+/**
+ * Reads the whole archive once and verifies every blob by its digest. Throws Invalid with the reason when the archive
+ * is damaged, incomplete, or has no image for this machine's platform.
+ */
 export async function readArchive(file: string): Promise<Archive> {
   const scan = await scanArchive(file)
   const invalid = (why: string) => new StatusError('Invalid', `${file}: ${why}`)
   const tags = dockerTags(scan, invalid)
   if (scan.json.has('index.json')) return { file, ...ociImages(scan, tags, invalid) }
-  if (!tags) throw invalid('is neither a docker archive (no manifest.json) nor an OCI archive (no index.json)')
+  if (!tags) throw invalid('it is neither a docker archive (no manifest.json) nor an OCI archive (no index.json)')
   const images = tags.map(({ Config, RepoTags, Layers }) => {
     const blobs = [Config, ...Layers]
     const missing = blobs.filter(path => !scan.sizes.has(path))
@@ -55,13 +63,15 @@ export async function readArchive(file: string): Promise<Archive> {
   return { file, format: 'docker', images, needsRewrite: false }
 }
 
-/** A tar file's entries in order, unpacked when it is compressed. Every entry must be read or resumed. */
+/**
+ * Calls `visit` for each file of a tar file in order, which may be compressed. `visit` must read the body to its end.
+ */
 export async function eachEntry(file: string, visit: (name: string, size: number, body: Readable) => Promise<void>) {
   const reader: Extract = extract()
   const reading = (await isGzip(file))
     ? pipeline(createReadStream(file), createGunzip(), reader)
     : pipeline(createReadStream(file), reader)
-  // Awaited below; without this a failure while an entry is read would count as unhandled.
+  // It is awaited below. Until then a failure must not count as unhandled.
   reading.catch(() => {})
   try {
     for await (const entry of reader) {
@@ -72,10 +82,11 @@ export async function eachEntry(file: string, visit: (name: string, size: number
     await reading
   } catch (error) {
     if (isReason(error, 'Invalid') || (error as NodeJS.ErrnoException).code === 'ENOENT') throw error
-    throw new StatusError('Invalid', `${file}: is damaged or no tar archive: ${messageOf(error)}`, { cause: error })
+    throw new StatusError('Invalid', `${file} is damaged or not a tar archive: ${messageOf(error)}`, { cause: error })
   }
 }
 
+/** What one pass over an archive keeps: the sizes of all files, and the parsed content of JSON files up to 4 MiB. */
 interface Scan {
   sizes: ReadonlyMap<string, number>
   json: ReadonlyMap<string, unknown>
@@ -88,7 +99,7 @@ async function scanArchive(file: string): Promise<Scan> {
   const sizes = new Map<string, number>()
   const json = new Map<string, unknown>()
   await eachEntry(file, async (name, size, body) => {
-    if (sizes.size >= maxEntries) throw new StatusError('Invalid', `${file}: has more than ${maxEntries} files`)
+    if (sizes.size >= maxEntries) throw new StatusError('Invalid', `${file} has more than ${maxEntries} files`)
     sizes.set(name, size)
     const hash = createHash('sha256')
     const kept: Buffer[] = []
@@ -99,13 +110,13 @@ async function scanArchive(file: string): Promise<Scan> {
     }
     const expected = /^blobs\/sha256\/([0-9a-f]{64})$/.exec(name)?.[1]
     if (expected && hash.digest('hex') !== expected)
-      throw new StatusError('Invalid', `${file}: ${name} is damaged: its digest differs`)
+      throw new StatusError('Invalid', `${file}: ${name} is damaged, since its digest differs`)
     const bytes = Buffer.concat(kept)
     if (keep && (bytes[0] === 0x7b || bytes[0] === 0x5b)) {
       try {
         json.set(name, JSON.parse(bytes.toString('utf8')))
       } catch (cause) {
-        if (name.endsWith('.json')) throw new StatusError('Invalid', `${file}: ${name} is not JSON`, { cause })
+        if (name.endsWith('.json')) throw new StatusError('Invalid', `${file}: ${name} is not valid JSON`, { cause })
       }
     }
   })
@@ -135,7 +146,7 @@ function ociImages(scan: Scan, tags: DockerEntry[] | undefined, invalid: Invalid
     if (isAttestation(top)) continue
     const found = pick(top, scan)
     if (!found.manifest) {
-      // An index of several plain manifests: those for other machines are none of ours.
+      // In an index of several plain manifests, those for other platforms are skipped.
       if (top.platform && index.manifests.length > 1) {
         needsRewrite = true
         continue
@@ -164,7 +175,7 @@ function ociImages(scan: Scan, tags: DockerEntry[] | undefined, invalid: Invalid
   return { format: 'oci', images: [...byDigest.values()], needsRewrite }
 }
 
-// The manifest for this machine at or below a descriptor. Blobs of other platforms may be missing.
+/** Finds the manifest for this machine's platform at or below a descriptor. Blobs of other platforms may be missing. */
 function pick(top: Descriptor, scan: Scan): { manifest: Descriptor | undefined; platforms: string[] } {
   const content = scan.json.get(pathOf(top)) as (Partial<Index> & Partial<Manifest>) | undefined
   if (!content) return { manifest: undefined, platforms: top.platform ? [nameOfPlatform(top.platform)] : [] }
@@ -179,14 +190,14 @@ function pick(top: Descriptor, scan: Scan): { manifest: Descriptor | undefined; 
   return { manifest: fits ? top : undefined, platforms: is ? [nameOfPlatform(is)] : [] }
 }
 
-// buildx puts provenance beside the images, with a platform of unknown/unknown.
+// buildx adds attestations beside the images, with the platform unknown/unknown.
 const isAttestation = (d: Descriptor) =>
   d.platform?.os === 'unknown' || d.annotations?.['vnd.docker.reference.type'] === 'attestation-manifest'
 
 function nameOf({ annotations = {} }: Descriptor): string | undefined {
   const whole = annotations['io.containerd.image.name']
   if (whole) return normalizeName(whole)
-  // Often only a tag: it says no name unless it looks like one.
+  // This annotation is often only a tag. It counts as a name only if it looks like one.
   const ref = annotations['org.opencontainers.image.ref.name']
   return ref && /[/:]/.test(ref) ? normalizeName(ref) : undefined
 }

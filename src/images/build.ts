@@ -1,12 +1,14 @@
-// Builds an OCI image from a description, without Docker and without a registry: Debian packages and files become one
-// layer, written as an archive that containerd, docker and podman load.
+// Builds an OCI image from a description, without Docker and without a registry. Debian packages and files become one
+// layer, in an archive that containerd, docker and podman can load. The same description, packages and files give the
+// same bytes, and so the same digest: times are zero, and entries are sorted.
+//
 // Source: OCI image-spec v1 (config, manifest, index, layout); `docker save`'s manifest.json.
 import { createHash } from 'node:crypto'
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { pack } from 'tar-stream'
-import { StatusError } from '../base/errors.ts'
+import { messageOf, StatusError } from '../base/errors.ts'
 import { type Log, silentLog } from '../base/log.ts'
 import { run } from '../linux/index.ts'
 import { fetchPackages } from './debian.ts'
@@ -15,27 +17,27 @@ import { normalizeName } from './names.ts'
 import { Tree } from './tree.ts'
 
 export interface Built {
-  /** The archive. */
+  /** The path of the archive. */
   file: string
   names: readonly string[]
-  /** The manifest's digest. */
+  /** The digest of the manifest. */
   digest: string
   sizeBytes: number
 }
 
 export interface BuildOptions {
-  /** Where downloaded packages are kept for the next build. */
+  /** The directory in which downloaded packages are kept for the next build. */
   cacheDir: string
   log?: Log
   signal?: AbortSignal
 }
 
-/** Builds the image described in `dir` and writes it to `file` (a .tar). */
+/** Builds the image that is described in `dir`, and writes it to the tar file `file`. */
 export async function buildImage(dir: string, file: string, o: BuildOptions): Promise<Built> {
   return buildDescription(await readDescription(dir), dir, file, o)
 }
 
-/** The same from a description at hand; `dir` is where its `from` files are. */
+/** Builds an image from a description. `dir` is the directory of the files that it names. */
 export async function buildDescription(d: Description, dir: string, file: string, o: BuildOptions): Promise<Built> {
   const names = [...new Set(d.names.map(normalizeName))]
   const tree = await assemble(d, dir, o)
@@ -63,7 +65,7 @@ async function assemble(d: Description, dir: string, o: BuildOptions): Promise<T
   return tree
 }
 
-// What every program expects to find, whatever packages are in.
+/** Adds the directories and files that every program expects, whichever packages are included. */
 function skeleton(tree: Tree, d: Description): void {
   for (const name of ['bin', 'sbin', 'lib', 'lib64']) {
     tree.directory(`/usr/${name}`)
@@ -93,7 +95,7 @@ function skeleton(tree: Tree, d: Description): void {
   tree.file('/etc/nsswitch.conf', 'passwd: files\ngroup: files\nhosts: files dns\n')
 }
 
-// The busybox itself knows its applets; it is static, so it runs here as it would inside.
+/** Links the applets that busybox lists when it is run. It is static, so it can be run outside of the image. */
 async function addApplets(tree: Tree, path: string): Promise<void> {
   const entry = tree.get(path)
   if (entry?.kind !== 'file') throw new StatusError('Invalid', `applets: the image has no file ${path}`)
@@ -112,13 +114,13 @@ async function readSource(path: string): Promise<Buffer> {
   try {
     return await readFile(path)
   } catch (cause) {
-    throw new StatusError('NotFound', `${path} cannot be read`, { cause })
+    throw new StatusError('NotFound', `cannot read ${path}: ${messageOf(cause)}`, { cause })
   }
 }
 
 const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
-/** This machine as OCI names it. */
+/** The platform of this machine, with the names of OCI. */
 export const platform = {
   os: 'linux',
   architecture:
@@ -178,7 +180,7 @@ async function writeArchive(file: string, names: string[], config: object, layer
   return { file, names, digest: described.digest, sizeBytes: bytes.length }
 }
 
-/** What tells containerd and other tools the name of a manifest in an index. */
+/** The annotations by which containerd and other tools find the name of a manifest in an index. */
 export function annotationsOf(name: string): Record<string, string> {
   const tag = /:([^:/]+)$/.exec(name)?.[1]
   return { 'io.containerd.image.name': name, ...(tag ? { 'org.opencontainers.image.ref.name': tag } : {}) }

@@ -1,5 +1,5 @@
-// Debian packages as parts of an image: finds what a package depends on (with apt's own lists), downloads each .deb
-// once, and hands out its files as a tar file. Nothing is installed and no maintainer script runs.
+// Debian packages as parts of an image: finds the dependencies of a package in apt's own lists, downloads each .deb
+// file once, and provides its files as a tar file. Nothing is installed, and no maintainer script runs.
 import { createHash } from 'node:crypto'
 import { access, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -7,22 +7,23 @@ import { messageOf, StatusError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { run } from '../linux/index.ts'
 
-/** One package of a closure, downloaded: `tar` holds its files. */
+/** A downloaded package. `tar` is the path of a tar file with its files. */
 interface Deb {
   name: string
   version: string
   tar: string
 }
 
-// Needed by maintainer scripts, which do not run here, or to administer a machine, which an image is not.
+// Packages that only maintainer scripts need, which do not run here, or that only serve to administer a machine.
 const notForImages = (
   'debconf debconf-2.0 cdebconf dpkg perl-base init-system-helpers lsb-base sysvinit-utils adduser passwd base-passwd ' +
   'ucf sensible-utils install-info systemd tar gcc-12-base'
 ).split(' ')
 
 /**
- * The packages and all they need (Depends and Pre-Depends; Essential ones only when asked for by name), downloaded into
- * `cacheDir`. A second call with the same packages needs neither apt nor network.
+ * Downloads packages and their dependencies into `cacheDir`. Dependencies are those of Depends and Pre-Depends, without
+ * Essential packages, which are included only by name. A second call with the same packages needs neither apt nor a
+ * network. Throws NotFound for a package that apt does not have, ServiceUnavailable when a download fails.
  */
 export async function fetchPackages(
   packages: readonly string[],
@@ -34,25 +35,26 @@ export async function fetchPackages(
     .update(JSON.stringify([packages, o.skip ?? [], process.arch]))
     .digest('hex')
     .slice(0, 16)
-  const remembered = join(o.cacheDir, `closure-${key}.json`)
-  const known = await readClosure(remembered)
-  if (known) return known
+  const closureFile = join(o.cacheDir, `closure-${key}.json`)
+  const cached = await readClosure(closureFile)
+  if (cached) return cached
   const stanzas = await closure(packages, new Set([...notForImages, ...(o.skip ?? [])]), o.signal)
   const debs: Deb[] = []
   for (const stanza of stanzas) debs.push(await fetchDeb(stanza, o))
-  await writeWhole(remembered, JSON.stringify(debs))
+  await writeWhole(closureFile, JSON.stringify(debs))
   return debs
 }
 
-/** What `apt-cache show` says of one package. */
+/** The fields of a package in the output of `apt-cache show`. */
 interface Stanza {
   name: string
   version: string
   essential: boolean
-  /** Each is a list of alternatives. */
+  /** The dependencies, each a list of alternatives. */
   depends: string[][]
 }
 
+/** Parses the output of `apt-cache show`. */
 export function parseStanzas(text: string): Stanza[] {
   return text.split(/\n\n+/).flatMap(part => {
     const fields = new Map<string, string>()
@@ -67,7 +69,7 @@ export function parseStanzas(text: string): Stanza[] {
   })
 }
 
-// `libc6 (>= 2.36), debconf (>= 0.5) | debconf-2.0`: versions are left to the archive, which is consistent.
+// Parses `libc6 (>= 2.36), debconf (>= 0.5) | debconf-2.0`. Versions are ignored, since the archive is consistent.
 function readDepends(text: string | undefined): string[][] {
   if (!text) return []
   return text.split(',').map(item => item.split('|').map(choice => choice.trim().replace(/[ :(].*$/s, '')))
@@ -75,6 +77,7 @@ function readDepends(text: string | undefined): string[][] {
 
 const maxPackages = 500
 
+/** Follows dependencies until no new package is found, taking the first of several alternatives. */
 async function closure(
   packages: readonly string[],
   skip: ReadonlySet<string>,
@@ -96,7 +99,7 @@ async function closure(
       }
     }
     if (found.size > maxPackages)
-      throw new StatusError('Invalid', `${packages.join(', ')} need more than ${maxPackages} packages`)
+      throw new StatusError('Invalid', `${packages.join(', ')} depend on more than ${maxPackages} packages`)
     wanted = [...next]
   }
   return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
@@ -110,16 +113,13 @@ async function show(names: readonly string[], signal?: AbortSignal): Promise<Map
   return new Map(parseStanzas(result.stdout).map(stanza => [stanza.name, stanza]))
 }
 
-// A virtual package: the first package that provides it.
+/** The first package that provides a virtual one. */
 async function provider(name: string, signal?: AbortSignal): Promise<Stanza> {
   const result = await run('apt-cache', ['showpkg', name], { accept: 'any', ...(signal ? { signal } : {}) })
   const first = /Reverse Provides: *\n(\S+)/.exec(result.stdout)?.[1]
   const stanza = first ? (await show([first], signal)).get(first) : undefined
   if (stanza) return stanza
-  throw new StatusError(
-    'NotFound',
-    `apt knows no package ${name}; is the name right, and has 'apt-get update' been run?`,
-  )
+  throw new StatusError('NotFound', `apt has no package ${name}; check the name, or run apt-get update`)
 }
 
 async function fetchDeb(stanza: Stanza, o: { cacheDir: string; log: Log; signal?: AbortSignal }): Promise<Deb> {
@@ -127,12 +127,12 @@ async function fetchDeb(stanza: Stanza, o: { cacheDir: string; log: Log; signal?
   const tar = join(o.cacheDir, `${file}.tar`)
   const deb: Deb = { name: stanza.name, version: stanza.version, tar }
   if (await exists(tar)) return deb
-  o.log.info('downloading', { package: stanza.name, version: stanza.version })
+  o.log.info('downloading a package', { package: stanza.name, version: stanza.version })
   const download = join(o.cacheDir, `${file}.download`)
   await mkdir(download, { recursive: true })
   try {
     const wanted = `${stanza.name}=${stanza.version}`
-    // apt's own sandbox user could not write into our directory.
+    // apt's sandbox user may not write into this directory.
     await run('apt-get', ['-q', '-o', 'APT::Sandbox::User=root', 'download', wanted], {
       cwd: download,
       timeoutMs: 300_000,
@@ -141,7 +141,7 @@ async function fetchDeb(stanza: Stanza, o: { cacheDir: string; log: Log; signal?
   } catch (error) {
     throw new StatusError('ServiceUnavailable', await downloadError(stanza, error), { cause: error })
   }
-  // The shell only connects dpkg-deb to a file: its output is binary and may be large.
+  // A shell connects dpkg-deb to a file, since its output is binary and may be large.
   const unpack = 'set -e; dpkg-deb --fsys-tarfile "$1"/*.deb > "$2.part"; mv "$2.part" "$2"; rm -r "$1"'
   await run('sh', ['-c', unpack, 'unpack', download, tar], { label: `dpkg-deb ${stanza.name}` })
   return deb
@@ -151,9 +151,9 @@ async function downloadError({ name, version }: Stanza, error: unknown): Promise
   const installed = await run('dpkg-query', ['-W', '-f', '${Version}', name], { accept: 'any' })
   const here =
     installed.code === 0
-      ? ` (version ${installed.stdout} is installed here, but an image is made from the .deb file)`
+      ? ` (version ${installed.stdout} is installed here, but an image is built from the .deb file)`
       : ''
-  return `the package ${name} ${version} cannot be downloaded${here}: ${messageOf(error)}`
+  return `cannot download the package ${name} ${version}${here}: ${messageOf(error)}`
 }
 
 async function readClosure(path: string): Promise<Deb[] | undefined> {

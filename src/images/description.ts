@@ -1,32 +1,32 @@
-// The description an image is built from: `image.json` or `image.yaml` in a directory. Names, Debian packages, files,
-// links, and how the container starts.
+// The description from which an image is built, in `image.yaml` or `image.json` of a directory: names, Debian packages,
+// files, links, and how its containers start. Examples are in examples/images.
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parse } from 'yaml'
 import { messageOf, StatusError } from '../base/errors.ts'
 
 export interface Description {
-  /** Every name the image is to have: `busybox`, `docker.io/library/busybox:1.36`. */
+  /** All names of the image, such as `busybox` or `docker.io/library/busybox:1.36`. */
   names: readonly string[]
-  /** Debian packages, with what they depend on. */
+  /** Debian packages to include, with their dependencies. */
   packages?: readonly string[]
-  /** Dependencies to leave out, beside those only maintainer scripts need. */
+  /** Dependencies to leave out, in addition to those that only maintainer scripts need. */
   skip?: readonly string[]
-  /** Put in after the packages; `from` is relative to the description. */
+  /** Files to add after the packages, which they may replace. `from` is relative to the description. */
   files?: readonly FileEntry[]
   directories?: readonly { path: string; mode?: string; owner?: number }[]
-  /** Symbolic links: where → what it points to. */
+  /** Symbolic links, by path, with their targets. */
   links?: Readonly<Record<string, string>>
-  /** A busybox in the image: a link for each of its applets is made where nothing is yet. */
+  /** The path of a busybox in the image. Each of its applets gets a link, unless there is a file of that name. */
   applets?: string
-  /** Lines for /etc/passwd and /etc/group beside root and nobody. */
+  /** Users and groups for /etc/passwd and /etc/group, in addition to root and nobody. */
   users?: readonly { name: string; id: number; home?: string; shell?: string }[]
   user?: string
   env?: Readonly<Record<string, string>>
   workdir?: string
   entrypoint?: readonly string[]
   cmd?: readonly string[]
-  /** `80` or `53/udp`. */
+  /** Exposed ports, such as `80` or `53/udp`. */
   ports?: readonly (number | string)[]
   stopSignal?: string
   labels?: Readonly<Record<string, string>>
@@ -36,12 +36,12 @@ interface FileEntry {
   to: string
   from?: string
   text?: string
-  /** Octal, as `"0755"`. Default 0644. */
+  /** The permissions in octal, such as `"0755"`. Default 0644. */
   mode?: string
   owner?: number
 }
 
-const known: Readonly<Record<keyof Description, 'list' | 'map' | 'text'>> = {
+const fieldKinds: Readonly<Record<keyof Description, 'list' | 'map' | 'text'>> = {
   names: 'list',
   packages: 'list',
   skip: 'list',
@@ -60,7 +60,7 @@ const known: Readonly<Record<keyof Description, 'list' | 'map' | 'text'>> = {
   labels: 'map',
 }
 
-/** Reads `image.yaml`, `image.yml` or `image.json` in `dir`. Errors name the file and the field. */
+/** Reads the first of `image.yaml`, `image.yml` and `image.json` in `dir`. Throws NotFound when there is none. */
 export async function readDescription(dir: string): Promise<Description> {
   for (const name of ['image.yaml', 'image.yml', 'image.json']) {
     const file = join(dir, name)
@@ -76,6 +76,7 @@ export async function readDescription(dir: string): Promise<Description> {
   throw new StatusError('NotFound', `${dir} has no image.yaml or image.json`)
 }
 
+/** Parses and checks a description. Throws Invalid with the file and the field. */
 export function parseDescription(text: string, file: string): Description {
   let value: unknown
   try {
@@ -84,22 +85,22 @@ export function parseDescription(text: string, file: string): Description {
     throw new StatusError('Invalid', `${file}: ${messageOf(error)}`, { cause: error })
   }
   const invalid = (what: string) => new StatusError('Invalid', `${file}: ${what}`)
-  if (!isMap(value)) throw invalid('an image description is a map')
+  if (!isMap(value)) throw invalid('an image description must be a map')
   for (const [field, content] of Object.entries(value)) {
-    const kind = known[field as keyof Description]
-    if (!kind) throw invalid(`unknown field ${field}; known are ${Object.keys(known).join(', ')}`)
+    const kind = fieldKinds[field as keyof Description]
+    if (!kind) throw invalid(`unknown field ${field}; the fields are ${Object.keys(fieldKinds).join(', ')}`)
     const fits =
       kind === 'list' ? Array.isArray(content) : kind === 'map' ? isMap(content) : typeof content === 'string'
     if (!fits) throw invalid(`${field}: must be a ${kind}`)
   }
   const description = value as unknown as Description
-  if (!description.names?.length) throw invalid('names: at least one is needed')
+  if (!description.names?.length) throw invalid('names: must have at least one name')
   for (const [i, entry] of (description.files ?? []).entries()) {
     if (!entry.to?.startsWith('/')) throw invalid(`files[${i}].to: must be an absolute path`)
     if ((entry.from === undefined) === (entry.text === undefined))
-      throw invalid(`files[${i}]: needs either from or text`)
+      throw invalid(`files[${i}]: must have either from or text`)
     if (entry.mode !== undefined && !/^[0-7]{3,4}$/.test(entry.mode))
-      throw invalid(`files[${i}].mode: must be octal in quotes, as "0755"`)
+      throw invalid(`files[${i}].mode: must be octal in quotes, such as "0755"`)
   }
   return description
 }

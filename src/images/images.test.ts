@@ -1,4 +1,4 @@
-// Images without containerd: names, descriptions, Debian's package lists, and archives whole and damaged.
+// Images without containerd: names, descriptions, Debian's lists of packages, and archives, both whole and damaged.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
@@ -14,7 +14,7 @@ import { parseStanzas } from './debian.ts'
 import { buildDescription, normalizeName, parseDescription } from './index.ts'
 import { Tree } from './tree.ts'
 
-test('names are spelled out', () => {
+test('names are completed', () => {
   const digest = `sha256:${'a'.repeat(64)}`
   for (const [name, whole] of [
     ['busybox', 'docker.io/library/busybox:latest'],
@@ -38,22 +38,22 @@ test('names are spelled out', () => {
   }
 })
 
-test('a description says what is wrong and where', () => {
+test('errors of a description name the file and the field', () => {
   assert.deepEqual(parseDescription('{"names": ["x"]}', 'f').names, ['x'])
   for (const [text, message] of [
-    ['names: [x]\ncommand: [y]', /image\.yaml: unknown field command; known are names/],
-    ['names: []', /names: at least one/],
+    ['names: [x]\ncommand: [y]', /image\.yaml: unknown field command; the fields are names/],
+    ['names: []', /names: must have at least one/],
     ['names: x', /names: must be a list/],
-    ['- a', /is a map/],
+    ['- a', /must be a map/],
     ['names: [x]\nfiles: [{ to: a, text: b }]', /files\[0\]\.to: must be an absolute path/],
-    ['names: [x]\nfiles: [{ to: /a }]', /files\[0\]: needs either from or text/],
+    ['names: [x]\nfiles: [{ to: /a }]', /files\[0\]: must have either from or text/],
     ['names: [x]\nfiles: [{ to: /a, text: b, mode: "9" }]', /mode: must be octal/],
     ['names: [', /image\.yaml: /],
   ] as const)
     assert.throws(() => parseDescription(text, 'image.yaml'), message)
 })
 
-test('what apt-cache shows is read', () => {
+test('the output of apt-cache show is parsed', () => {
   const text = `Package: redis-tools
 Version: 5:7.0.15-1
 Depends: adduser, libc6 (>= 2.34), debconf (>= 0.5) | debconf-2.0, python3:any
@@ -131,7 +131,7 @@ function multiPlatform(whole: string[], all: string[]): Files {
   return files
 }
 
-test('a built image is an archive that reads back whole', () =>
+test('a built image is an archive that can be read as a whole', () =>
   inTemp(async dir => {
     const file = join(dir, 'x.tar')
     const description = { names: ['x', 'x:1'], files: [{ to: '/hello', text: 'hello' }], cmd: ['/hello'], ports: [80] }
@@ -147,13 +147,13 @@ test('a built image is an archive that reads back whole', () =>
     await writeFile(join(dir, 'x.tgz'), gzipSync(bytes))
     assert.equal((await readArchive(join(dir, 'x.tgz'))).images.length, 1)
     await writeFile(join(dir, 'cut.tar'), bytes.subarray(0, bytes.length - 3000))
-    await assert.rejects(readArchive(join(dir, 'cut.tar')), /cut\.tar: /)
+    await assert.rejects(readArchive(join(dir, 'cut.tar')), /cut\.tar/)
     bytes.write('X', bytes.indexOf('kutter image build'))
     await writeFile(join(dir, 'bad.tar'), bytes)
-    await assert.rejects(readArchive(join(dir, 'bad.tar')), /is damaged: its digest differs/)
+    await assert.rejects(readArchive(join(dir, 'bad.tar')), /is damaged, since its digest differs/)
   }))
 
-test("of many platforms this machine's is taken, whatever else is missing", () =>
+test("the image for this machine's platform is found, even if blobs of others are missing", () =>
   inTemp(async dir => {
     const file = join(dir, 'web.tar')
     const here = platform.architecture
@@ -170,7 +170,7 @@ test("of many platforms this machine's is taken, whatever else is missing", () =
     await assert.rejects(readArchive(file), /no image for/)
   }))
 
-test('docker archives of the old form, and what is no archive', () =>
+test('docker archives of the old form are read, and other files are refused', () =>
   inTemp(async dir => {
     const file = join(dir, 'd.tar')
     const manifest = JSON.stringify([{ Config: 'c.json', RepoTags: ['busybox:1'], Layers: ['a/layer.tar'] }])
@@ -182,7 +182,7 @@ test('docker archives of the old form, and what is no archive', () =>
     await writeFile(file, await tarOf({ readme: 'x' }))
     await assert.rejects(readArchive(file), /neither a docker archive/)
     await writeFile(file, 'hello '.repeat(1000))
-    await assert.rejects(readArchive(file), /is damaged or no tar archive/)
+    await assert.rejects(readArchive(file), /is damaged or not a tar archive/)
     await assert.rejects(
       eachEntry(join(dir, 'none'), async () => {}),
       { code: 'ENOENT' },

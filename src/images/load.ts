@@ -1,8 +1,8 @@
-// Loads image archives into a node's containerd, with whole names, for this machine's platform alone, and pinned: what
-// a user loaded by hand cannot be pulled again, so image garbage collection must never take it.
+// Loads image archives into a node's containerd, with full names and only for this machine's platform, and pins them.
+// An image that a user loaded by hand cannot be pulled again, so image garbage collection must never remove it.
 //
-// Pins: containerd reports `pinned` over CRI only from 1.7 on (from the label io.cri-containerd.pinned). The label is
-// set for those; for 1.6 the names also stand in a file (`readPins`) that the kubelet adds to its own list.
+// containerd reports `pinned` over CRI only since 1.7, from the label io.cri-containerd.pinned, which is set here. For
+// 1.6 the names are also in a file (`readPins`), from which the kubelet adds them to its own list.
 import { createWriteStream } from 'node:fs'
 import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -16,9 +16,9 @@ import { annotationsOf } from './build.ts'
 import { normalizeName } from './names.ts'
 
 interface ImageStore {
-  /** containerd's socket. */
+  /** The path of containerd's socket. */
   socket: string
-  /** Where the names of pinned images are kept: a JSON list. */
+  /** The path of a JSON file with the names of pinned images. */
   pinsFile: string
   namespace?: string
   snapshotter?: string
@@ -28,7 +28,10 @@ interface Loaded {
   names: readonly string[]
 }
 
-/** Loads every image in `file`. Images without a name get the file's (`web.tar` → `docker.io/library/web:latest`). */
+/**
+ * Loads and pins all images of an archive. An image without a name gets that of the file: `web.tar` becomes
+ * `docker.io/library/web:latest`. Throws Invalid for an archive that is damaged or has no image for this platform.
+ */
 export async function loadArchive(file: string, store: ImageStore, o: { signal?: AbortSignal } = {}): Promise<Loaded> {
   const archive = named(await readArchive(file))
   const names = archive.images.flatMap(image => image.names)
@@ -44,7 +47,7 @@ export async function loadArchive(file: string, store: ImageStore, o: { signal?:
   return { names }
 }
 
-/** Loads the pinned images of another node that this one lacks. Returns their names. */
+/** Copies the pinned images of another node of this machine that this one lacks, and returns their names. */
 export async function copyImages(
   from: ImageStore,
   to: ImageStore,
@@ -70,7 +73,7 @@ interface Listed {
   pinned: boolean
 }
 
-/** The images of the node by name. containerd also keeps each under its digest; those are left out. */
+/** Lists the images of a node by name, without the entries that containerd has for their digests. */
 export async function listImages(store: ImageStore, signal?: AbortSignal): Promise<Listed[]> {
   const pins = await readPins(store.pinsFile)
   const { stdout } = await ctr(store, ['images', 'list'], signal)
@@ -78,31 +81,33 @@ export async function listImages(store: ImageStore, signal?: AbortSignal): Promi
     .split('\n')
     .slice(1)
     .flatMap(line => {
-      // REF TYPE DIGEST SIZE PLATFORMS LABELS; the size is two words, as `1.0 MiB`.
+      // The columns are REF TYPE DIGEST SIZE PLATFORMS LABELS, and a size such as `1.0 MiB` is two words.
       const [name, , digest, amount, unit] = line.trim().split(/\s+/)
       if (!name || !digest || name.startsWith('sha256:') || name.includes('@')) return []
       return [{ name, digest, size: `${amount} ${unit}`, pinned: pins.has(name) }]
     })
 }
 
-/** Removes an image by name, and its pin. NotFound when there is none. */
+/** Removes an image by name, with its pin. Throws NotFound when the node does not have it. */
 export async function removeImage(name: string, store: ImageStore, signal?: AbortSignal): Promise<void> {
   const whole = normalizeName(name)
   if (!(await listImages(store, signal)).some(image => image.name === whole)) {
-    throw new StatusError('NotFound', `no image ${whole} on this node`)
+    throw new StatusError('NotFound', `the node has no image ${whole}`)
   }
   await ctr(store, ['images', 'remove', '--sync', whole], signal)
   const pins = await readPins(store.pinsFile)
   if (pins.delete(whole)) await writePins(store.pinsFile, pins)
 }
 
-/** The names of the images that must stay. */
+/** The full names of the pinned images; none when the file does not exist. Throws Invalid when it is damaged. */
 export async function readPins(file: string): Promise<Set<string>> {
   try {
     return new Set(JSON.parse(await readFile(file, 'utf8')) as string[])
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Set()
-    throw new StatusError('Invalid', `${file}: is not a list of image names; remove it to start anew`, { cause: error })
+    throw new StatusError('Invalid', `${file} is not a list of image names; remove it to start with an empty one`, {
+      cause: error,
+    })
   }
 }
 
@@ -147,21 +152,24 @@ function named(archive: Archive): Archive {
       if (!isReason(error, 'Invalid')) throw error
       throw new StatusError(
         'Invalid',
-        `${archive.file}: the image has no name, and the file's is none either; rename the file`,
+        `${archive.file}: the image has no name, and the name of the file is not a valid one; rename the file`,
       )
     }
   }
   if (archive.format === 'docker') {
     throw new StatusError(
       'Invalid',
-      `${archive.file}: an image in it has no name; save it by name: docker save NAME:TAG`,
+      `${archive.file}: the archive has an image without a name; save it by its name: docker save NAME:TAG`,
     )
   }
   const images = archive.images.map(image => (image.names.length > 0 ? image : { ...image, names: [nameless()] }))
   return { ...archive, images, needsRewrite: true }
 }
 
-// containerd 1.6 wants every blob an index names, of all platforms. The copy has one manifest per image.
+/**
+ * Writes a copy of an archive with one manifest for each image. containerd 1.6 would require all blobs that an index
+ * names, of all platforms.
+ */
 async function rewrite(archive: Archive, target: string): Promise<string> {
   const wanted = new Set(archive.images.flatMap(image => image.blobs))
   const packer = pack()
@@ -185,5 +193,5 @@ function indexOf(images: readonly ArchiveImage[]): object {
   return { schemaVersion: 2, mediaType: 'application/vnd.oci.image.index.v1+json', manifests }
 }
 
-/** The file of pins beside a containerd's socket. */
+/** The path of the file of pins, which is beside containerd's socket. */
 export const pinsFileFor = (socket: string) => join(dirname(socket), 'pinned-images.json')

@@ -1,5 +1,5 @@
-// The files of an image before they are packed: a map from path to entry, so that later things replace earlier ones
-// and the layer comes out the same whatever order they were added in.
+// The files of an image before they are packed, as a map from path to entry: a later file replaces an earlier one of
+// the same path, and the layer does not depend on the order in which different paths were added.
 import { createReadStream } from 'node:fs'
 import { dirname } from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -13,36 +13,38 @@ type Entry = { mode: number; owner: number; group: number } & (
   | { kind: 'symlink'; target: string }
 )
 
-// Documentation and tables of old character sets cost half of a small image; the copyright files stay, as licences ask.
+// Documentation and tables of old character sets would be half of a small image. Copyright files stay, since licences
+// require it.
 const leftOut =
   /^usr\/lib\/[^/]+\/gconv\/|^usr\/share\/(?:man|locale|info|lintian|bug|doc-base|doc\/.*(?<!\/copyright)$)/
-// Debian has one /usr: what packages put into /bin lies in /usr/bin, and /bin is a link to it.
+// Debian has a merged /usr: files that packages have in /bin are in /usr/bin, to which /bin is a link.
 const merged = /^(bin|sbin|lib|lib32|lib64|libx32)\//
 
 export class Tree {
   readonly #entries = new Map<string, Entry>()
 
-  /** Without leading slash, `/bin` led to where it lies. */
-  static place(path: string): string {
+  /** The key of a path: without a leading slash, and with /bin and the like replaced by their place in /usr. */
+  static keyOf(path: string): string {
     const parts = path.split('/').filter(part => part !== '' && part !== '.')
     if (parts.includes('..')) throw new StatusError('Invalid', `${path} must not contain ..`)
     return parts.join('/').replace(merged, 'usr/$1/')
   }
 
   get(path: string): Entry | undefined {
-    return this.#entries.get(Tree.place(path))
+    return this.#entries.get(Tree.keyOf(path))
   }
 
   has(path: string): boolean {
-    return this.#entries.has(Tree.place(path))
+    return this.#entries.has(Tree.keyOf(path))
   }
 
+  /** Adds or replaces an entry, unless it is documentation. */
   put(path: string, entry: Entry): void {
-    const place = Tree.place(path)
-    if (place === '' || leftOut.test(place)) return
-    // A directory that comes again, or under a merged name, keeps what is there.
-    if (entry.kind === 'directory' && this.#entries.get(place)?.kind === 'symlink') return
-    this.#entries.set(place, entry)
+    const key = Tree.keyOf(path)
+    if (key === '' || leftOut.test(key)) return
+    // A directory does not replace a link to one.
+    if (entry.kind === 'directory' && this.#entries.get(key)?.kind === 'symlink') return
+    this.#entries.set(key, entry)
   }
 
   file(path: string, content: string | Buffer, mode = 0o644, owner = 0): void {
@@ -57,7 +59,7 @@ export class Tree {
     this.put(path, { kind: 'symlink', target, mode: 0o777, owner: 0, group: 0 })
   }
 
-  /** Adds everything in a tar file. */
+  /** Adds all entries of a tar file. Throws Invalid for devices and other kinds that no package needs. */
   async addTar(path: string): Promise<void> {
     const reader = extract()
     const reading = pipeline(createReadStream(path), reader)
@@ -84,7 +86,7 @@ export class Tree {
       throw new StatusError('Invalid', `${header.name}: a package with a ${header.type} cannot be part of an image`)
   }
 
-  /** The layer: sorted, without times, so that the same files give the same bytes. */
+  /** Packs the layer, sorted and without times, so that the same files give the same bytes. */
   async pack(): Promise<{ tar: Buffer; gzip: Buffer }> {
     const packer = pack()
     const chunks: Buffer[] = []

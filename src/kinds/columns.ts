@@ -1,5 +1,5 @@
 // Columns that several kinds share. Source: pkg/printers/internalversion/printers.go.
-import type { Column } from '../api/kind.ts'
+import type { Column, KubeObject } from '../api/kind.ts'
 import { selectorOf, selectorText } from '../api/labels.ts'
 import type { LabelSelector } from '../api/meta.ts'
 
@@ -52,7 +52,7 @@ export const selectorColumn: Column = {
   name: 'Selector',
   type: 'string',
   wide: true,
-  value: o => selectorCell((o as unknown as HasTemplate).spec.selector),
+  value: o => selectorCell((o as KubeObject & HasTemplate).spec.selector),
 }
 
 /** The age, for kinds that do not show it last. */

@@ -7,10 +7,13 @@ import { realClock } from '../base/clock.ts'
 import { type Reason, StatusError } from '../base/errors.ts'
 
 /** Message name → field name → `TYPE = NUMBER`. A type is a scalar, `map`, a message or an enum; `[]` repeats it. */
-export type MessageWords = Readonly<Record<string, Readonly<Record<string, string>>>>
+type MessageWords = Readonly<Record<string, Readonly<Record<string, string>>>>
 /** Enum name → its names in order from 0, with one space between. */
-export type EnumWords = Readonly<Record<string, string>>
+type EnumWords = Readonly<Record<string, string>>
 /** Method, first letter small → `Request Response`; `stream ` before the response makes it a stream. */
+/** containerd's namespace for everything that its CRI plugin runs; fixed there. */
+export const criNamespace = 'k8s.io'
+
 export type ServiceWords = Readonly<Record<string, string>>
 
 type Scalars = {
@@ -56,7 +59,7 @@ export type Sent<T> = T extends string | number | boolean | Uint8Array
     ? readonly Sent<Item>[]
     : { readonly [K in keyof T]?: Sent<NonNullable<T[K]>> | undefined }
 
-export interface Definition {
+interface Definition {
   package: string
   messages: MessageWords
   enums: EnumWords
@@ -122,7 +125,7 @@ export interface CallOptions {
 }
 
 /** Clients made by `loadDefinition` have their methods by name; this is the shape of one. */
-export type UnaryMethod = (
+type UnaryMethod = (
   request: object,
   metadata: grpc.Metadata,
   options: grpc.CallOptions,

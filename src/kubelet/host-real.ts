@@ -15,7 +15,7 @@ import { ImageVolumes } from './volumes/image.ts'
 import { pluginFor } from './volumes/index.ts'
 import type { Pod } from '../kinds/core/pod.ts'
 
-export interface RealHostOptions {
+interface RealHostOptions {
   rootDir: string
   place: ConfigPlace
   cgroups: Cgroups

@@ -3,19 +3,15 @@
 // Source: kubernetes pkg/kubelet/images/image_manager.go, pkg/credentialprovider.
 import type { Clock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
 import { orAborted } from '../base/waiters.ts'
 import { durationText } from '../api/time.ts'
 import type { AuthConfig, ImageSeen, Runtime, SandboxConfig } from './runtime/runtime.ts'
 import { credentialsFor, normalizeImage } from './credentials.ts'
 import { type Backoff, nextBackoff, waitUntil } from './pod/backoff.ts'
-import { StartFailure } from './pod/context.ts'
+import { StartFailure } from './pod/start-failure.ts'
 import { uidOf } from './pod/spec.ts'
 import type { Pod } from '../kinds/core/pod.ts'
-
-export interface Images {
-  ensure(request: ImageRequest): Promise<{ image: ImageSeen | undefined; ref: string }>
-  forget(podUid: string): void
-}
 
 export interface ImageRequest {
   pod: Pod
@@ -35,99 +31,139 @@ const badNameRetryMs = 60_000
 /** How long a registry is waited for where an image loaded by hand would do. */
 const loadedPullMs = 5_000
 
-export function makeImages(runtime: Runtime, clock: Clock): Images {
-  const backoffs = new Map<string, { backoff: Backoff; failedAt: number; why: string }>()
-  let pulling: Promise<unknown> = Promise.resolve()
+interface FailedPull {
+  backoff: Backoff
+  failedAt: number
+  why: string
+}
 
-  const pull = async (request: ImageRequest, name: string, key: string) => {
-    const { image: shown, event, signal, sandbox } = request
-    const failed = backoffs.get(key)
-    const until = failed && waitUntil(clock.now(), failed.failedAt, failed.backoff)
-    if (failed && until !== undefined) {
-      const text = `Back-off pulling image "${shown}"`
-      event('Normal', 'BackOff', text)
-      throw new StartFailure('ImagePullBackOff', `${text}: ErrImagePull: ${failed.why}`, until - clock.now())
-    }
+/** What a request came to: the image, where the runtime has it, and the reference by which containers name it. */
+interface Ensured {
+  image: ImageSeen | undefined
+  ref: string
+}
+
+/**
+ * The images of one node. Pulls take turns, one at a time for all pods; a pod that ends leaves the line. A pull that
+ * fails is remembered for its pod and image, and is tried again when its back-off is over.
+ */
+export class Images {
+  readonly #runtime: Runtime
+  readonly #clock: Clock
+  readonly #log: Log
+  /** By pod UID and name of the image. */
+  readonly #failed = new Map<string, FailedPull>()
+  /** The last pull in the line, which ends well whatever becomes of it. */
+  #line: Promise<unknown> = Promise.resolve()
+
+  constructor(runtime: Runtime, clock: Clock, log: Log) {
+    this.#runtime = runtime
+    this.#clock = clock
+    this.#log = log
+  }
+
+  /** Makes sure that an image is on the node. Throws StartFailure with the reason that the container shows. */
+  async ensure(request: ImageRequest): Promise<Ensured> {
+    const name = nameOf(request)
+    const policy = request.pullPolicy ?? (name.endsWith(':latest') ? 'Always' : 'IfNotPresent')
+    const there = await this.#runtime.image(name)
+    if (policy !== 'Always' && there) return present(request, there)
+    if (policy === 'Never') throw neverPulled(request)
+    return there?.pinned ? this.#pullOrKeep(request, name, there) : this.#pull(request, name)
+  }
+
+  /** Forgets the failures of a pod that is gone. */
+  forget(podUid: string): void {
+    for (const key of this.#failed.keys()) if (key.startsWith(`${podUid} `)) this.#failed.delete(key)
+  }
+
+  async #pull(request: ImageRequest, name: string): Promise<Ensured> {
+    const { image: shown, event, signal } = request
+    const key = `${uidOf(request.pod)} ${name}`
+    this.#throwWhileBackingOff(request, key)
     event('Normal', 'Pulling', `Pulling image "${shown}"`)
-    const askedAt = clock.now()
-    let startedAt = askedAt
-    const secrets = await request.pullSecrets()
-    const turn = pulling.then(async () => {
-      signal.throwIfAborted()
-      startedAt = clock.now()
-      return pullWithAny(runtime, name, credentialsFor(name, secrets), sandbox, signal)
-    })
-    // The next in line goes on whatever becomes of this one.
-    pulling = turn.catch(() => {})
+    const askedAt = this.#clock.now()
     try {
-      // A pod that ends need not wait for the images of others.
-      const ref = await orAborted(turn, signal)
-      const image = await runtime.image(ref).then(found => found ?? runtime.image(name))
-      const took = (from: number) => durationText((clock.now() - from) * 1e6)
+      const { ref, startedAt } = await this.#inTurn(request, name)
+      const image = await this.#runtime.image(ref).then(found => found ?? this.#runtime.image(name))
+      const took = (from: number) => durationText((this.#clock.now() - from) * 1e6)
       event(
         'Normal',
         'Pulled',
         `Successfully pulled image "${shown}" in ${took(startedAt)} (${took(askedAt)} including waiting). Image size: ${image?.sizeBytes ?? 0} bytes.`,
       )
-      backoffs.delete(key)
+      this.#failed.delete(key)
       return { image, ref }
     } catch (error) {
       signal.throwIfAborted()
-      const why = messageOf(error)
-      backoffs.set(key, { backoff: nextBackoff(clock.now(), failed?.backoff), failedAt: clock.now(), why })
-      event('Warning', 'Failed', `Failed to pull image "${shown}": ${why}`)
-      throw new StartFailure('ErrImagePull', why, showErrorMs, error)
+      throw this.#pullFailed(request, key, error)
     }
   }
-  // Someone loaded this image by hand, as one does where no registry can be reached. Where one can be, it is asked,
-  // as the policy says; where not, what was loaded serves.
-  const pullOrKeep = async (request: ImageRequest, name: string, loaded: ImageSeen) => {
+
+  #throwWhileBackingOff({ image, event }: ImageRequest, key: string): void {
+    const failed = this.#failed.get(key)
+    const until = failed && waitUntil(this.#clock.now(), failed.failedAt, failed.backoff)
+    if (!failed || until === undefined) return
+    const text = `Back-off pulling image "${image}"`
+    event('Normal', 'BackOff', text)
+    throw new StartFailure('ImagePullBackOff', `${text}: ErrImagePull: ${failed.why}`, until - this.#clock.now())
+  }
+
+  /** Pulls when all earlier pulls have ended. A pod that ends need not wait for the images of others. */
+  async #inTurn({ pullSecrets, sandbox, signal }: ImageRequest, name: string) {
+    const secrets = await pullSecrets()
+    let startedAt = 0
+    const turn = this.#line.then(() => {
+      signal.throwIfAborted()
+      startedAt = this.#clock.now()
+      return pullWithAny(this.#runtime, name, credentialsFor(name, secrets), sandbox, signal)
+    })
+    this.#line = turn.catch(() => {})
+    return { ref: await orAborted(turn, signal), startedAt }
+  }
+
+  #pullFailed({ image, event }: ImageRequest, key: string, error: unknown): StartFailure {
+    const why = messageOf(error)
+    const now = this.#clock.now()
+    this.#failed.set(key, { backoff: nextBackoff(now, this.#failed.get(key)?.backoff), failedAt: now, why })
+    event('Warning', 'Failed', `Failed to pull image "${image}": ${why}`)
+    return new StartFailure('ErrImagePull', why, showErrorMs, error)
+  }
+
+  /** An image that was loaded by hand: a registry that answers soon is asked, as the policy says; otherwise it is used. */
+  async #pullOrKeep(request: ImageRequest, name: string, loaded: ImageSeen): Promise<Ensured> {
     try {
       const secrets = await request.pullSecrets()
       const limit = AbortSignal.any([request.signal, AbortSignal.timeout(loadedPullMs)])
-      const ref = await pullWithAny(runtime, name, credentialsFor(name, secrets), request.sandbox, limit)
-      return { image: (await runtime.image(ref)) ?? loaded, ref }
-    } catch {
+      const ref = await pullWithAny(this.#runtime, name, credentialsFor(name, secrets), request.sandbox, limit)
+      return { image: (await this.#runtime.image(ref)) ?? loaded, ref }
+    } catch (error) {
       request.signal.throwIfAborted()
-      request.event(
-        'Normal',
-        'Pulled',
-        `Container image "${request.image}" already present on machine and can be accessed by the pod`,
-      )
-      return { image: loaded, ref: loaded.id }
+      this.#log.info('the loaded image is used, since it could not be pulled', { image: name, why: messageOf(error) })
+      return present(request, loaded)
     }
   }
-  return {
-    async ensure(request) {
-      const { pod, image: shown, event } = request
-      const name = normalizeImage(shown)
-      if (!name) {
-        const why = `Failed to apply default image tag "${shown}": couldn't parse image name "${shown}": invalid reference format`
-        event('Warning', 'InspectFailed', why)
-        throw new StartFailure('InvalidImageName', why, badNameRetryMs)
-      }
-      const policy = request.pullPolicy ?? (name.endsWith(':latest') ? 'Always' : 'IfNotPresent')
-      const present = policy === 'Always' ? undefined : await runtime.image(name)
-      if (present) {
-        event(
-          'Normal',
-          'Pulled',
-          `Container image "${shown}" already present on machine and can be accessed by the pod`,
-        )
-        return { image: present, ref: present.id }
-      }
-      if (policy === 'Never') {
-        const why = `Container image "${shown}" is not present with pull policy of Never`
-        event('Warning', 'ErrImageNeverPull', why)
-        throw new StartFailure('ErrImageNeverPull', why, badNameRetryMs)
-      }
-      const loaded = policy === 'Always' ? await runtime.image(name) : undefined
-      return loaded?.pinned ? pullOrKeep(request, name, loaded) : pull(request, name, `${uidOf(pod)} ${name}`)
-    },
-    forget(podUid) {
-      for (const key of backoffs.keys()) if (key.startsWith(`${podUid} `)) backoffs.delete(key)
-    },
-  }
+}
+
+/** The image's whole name. Throws StartFailure for what is no name. */
+function nameOf({ image, event }: ImageRequest): string {
+  const name = normalizeImage(image)
+  if (name) return name
+  const why = `Failed to apply default image tag "${image}": couldn't parse image name "${image}": invalid reference format`
+  event('Warning', 'InspectFailed', why)
+  throw new StartFailure('InvalidImageName', why, badNameRetryMs)
+}
+
+function present({ image, event }: ImageRequest, seen: ImageSeen): Ensured {
+  const text = `Container image "${image}" already present on machine and can be accessed by the pod`
+  event('Normal', 'Pulled', text)
+  return { image: seen, ref: seen.id }
+}
+
+function neverPulled({ image, event }: ImageRequest): StartFailure {
+  const why = `Container image "${image}" is not present with pull policy of Never`
+  event('Warning', 'ErrImageNeverPull', why)
+  return new StartFailure('ErrImageNeverPull', why, badNameRetryMs)
 }
 
 // Every credential that fits is tried, and with none the registry is asked without.

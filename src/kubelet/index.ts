@@ -9,7 +9,7 @@
 // runtime/ what runs containers (containerd, or simulated)   pod/    plan, status, worker, start, kill
 // config/  from a spec to what the runtime is told            volumes/, probes/, logs/, node/, server/
 // containerd/ a containerd of the node's own                  cri/    CRI and containerd's events
-export { type Kubelet, type KubeletOptions, type ServerOptions, startKubelet } from './kubelet.ts'
+export { type Kubelet, startKubelet } from './kubelet.ts'
 export { type Runtime } from './runtime/runtime.ts'
-export { criRuntime, type CriRuntimeOptions } from './runtime/cri.ts'
+export { CriRuntime } from './runtime/cri.ts'
 export { type Behaviour, behaviourAnnotation, simulatedRuntime, type SimulatedOptions } from './runtime/simulated.ts'

@@ -6,7 +6,7 @@ import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import type { Mirror } from '../api/mirror.ts'
 import { type Client, EventRecorder } from '../client/index.ts'
-import type { Node } from '../kinds/core/node.ts'
+import type { Node, NodeStatus } from '../kinds/core/node.ts'
 import { Pod } from '../kinds/core/pod.ts'
 import { Service } from '../kinds/core/service.ts'
 import { RuntimeClass } from '../kinds/node/runtimeclass.ts'
@@ -14,7 +14,7 @@ import { findCgroups } from '../linux/index.ts'
 import { planAdmission } from './admission.ts'
 import { type PodHost, simulatedHost } from './host.ts'
 import { realHost } from './host-real.ts'
-import { makeImages } from './images.ts'
+import { Images } from './images.ts'
 import { rotateLogs } from './logs/rotate.ts'
 import { type Machine, readMachine, readPressure, simulatedMachine } from './node/machine.ts'
 import { keepNode, type NodeKeeper } from './node/node.ts'
@@ -28,7 +28,7 @@ import type { Runtime } from './runtime/runtime.ts'
 import { startServer } from './server/server.ts'
 import { podTokens } from './volumes/tokens.ts'
 
-export interface ServerOptions {
+interface ServerOptions {
   host: string
   /** Default 10250; 0 for any. */
   port?: number
@@ -38,7 +38,7 @@ export interface ServerOptions {
   clientCA: string
 }
 
-export interface KubeletOptions {
+interface KubeletOptions {
   client: Client
   nodeName: string
   nodeIP: string
@@ -107,27 +107,7 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
     log,
     signal,
     onPodCIDR: cidrs => o.onPodCIDR?.(cidrs),
-    status: async before => {
-      const hadNetwork = !state.info.networkProblem
-      await state.look()
-      if (!hadNetwork && !state.info.networkProblem) for (const worker of workers.values()) worker.nodeReady()
-      const pressure = runtime.real ? await pressures(o.rootDir) : { memory: false, disk: false, pid: false }
-      return nodeStatus(
-        {
-          name: o.nodeName,
-          ips: [o.nodeIP],
-          machine,
-          runtime: state.info,
-          images: state.images,
-          port: server?.port ?? 0,
-          maxPods: o.maxPods ?? 110,
-          problem: '',
-          pressure,
-        },
-        before,
-        clock.now(),
-      )
-    },
+    status: before => statusNow({ o, machine, workers, state, port: server?.port ?? 0 }, before),
   })
   const ready = (async () => {
     await node.registered
@@ -150,6 +130,37 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
       await events.flushed()
     },
   }
+}
+
+interface StatusParts {
+  o: KubeletOptions
+  machine: Machine
+  workers: Workers
+  state: RuntimeState
+  port: number
+}
+
+/** The node's status as it is now. Pods that waited for the network are looked at again once it is there. */
+async function statusNow(
+  { o, machine, workers, state, port }: StatusParts,
+  before: NodeStatus | undefined,
+): Promise<NodeStatus> {
+  const hadNetwork = !state.info.networkProblem
+  await state.look()
+  if (!hadNetwork && !state.info.networkProblem) for (const worker of workers.values()) worker.nodeReady()
+  const pressure = o.runtime.real ? await pressures(o.rootDir) : { memory: false, disk: false, pid: false }
+  const facts = {
+    name: o.nodeName,
+    ips: [o.nodeIP],
+    machine,
+    runtime: state.info,
+    images: state.images,
+    port,
+    maxPods: o.maxPods ?? 110,
+    problem: '',
+    pressure,
+  }
+  return nodeStatus(facts, before, o.clock.now())
 }
 
 async function ensureDir(dir: string): Promise<string> {
@@ -208,7 +219,7 @@ async function makeContext(
     client,
     runtime,
     host,
-    images: makeImages(runtime, clock),
+    images: new Images(runtime, clock, o.log),
     objects,
     events,
     facts,

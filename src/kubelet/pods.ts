@@ -22,7 +22,7 @@ import type { PodOutline } from './runtime/runtime.ts'
 
 export type Workers = Map<string, PodWorker>
 
-export interface NodePodsOptions {
+interface NodePodsOptions {
   context: NodeContext
   pods: Mirror<Pod>
   workers: Workers

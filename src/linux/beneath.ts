@@ -1,29 +1,31 @@
-// Opens a path beneath a directory that others may write to, so that no symlink and no `..` leads outside, even
-// when someone changes the tree meanwhile. For subPath volumes: what was checked is what gets mounted.
+// Opens a path beneath a directory that others may write to, so that neither a symlink nor `..` leads outside, even
+// when the tree is changed meanwhile. It serves subPath volumes: the file that was checked is the file that is mounted.
 //
-// Each step opens one name relative to the directory opened before (through /proc/self/fd), never following a
-// symlink; symlinks are read and walked by hand. Node has no openat2(2) with RESOLVE_BENEATH; this is the same by steps.
+// Each step opens one name relative to the directory opened before, by way of /proc/self/fd, without following a
+// symlink. Symlinks are read and walked step by step as well. Node.js has no openat2(2) with RESOLVE_BENEATH, which
+// would do the same in one call.
 import { constants } from 'node:fs'
 import { type FileHandle, mkdir, open, readlink, realpath } from 'node:fs/promises'
 import { StatusError } from '../base/errors.ts'
 
-/** An open place beneath the root. Close it after use. */
+/** An open file or directory beneath the root. The caller closes it. */
 export interface Beneath {
-  /** Names the open file itself for other processes too; good as the source of a bind mount. */
+  /** A path that names the open file itself, for other processes too, such as the source of a bind mount. */
   readonly path: string
   readonly isDirectory: boolean
   close(): Promise<void>
 }
 
-// Not in node:fs: open for naming only, needs no permission on the file and opens symlinks, sockets, devices.
+// This flag is missing from node:fs. It opens a file only to name it, so it needs no permission on the file, and also
+// opens symlinks, sockets and devices.
 const O_PATH = 0o10000000
 const maxSymlinks = 40
 const maxSteps = 4096
 
 /**
- * Opens `path` (relative) beneath `root`. With `create`, missing directories are made with mode 0750 as kubelet does
- * for subPath. Symlinks are followed while they stay beneath the root; one that leaves is refused (Forbidden).
- * NotFound when it is missing.
+ * Opens the relative `path` beneath `root`. With `create`, missing directories are created with mode 0750, as the
+ * kubelet does for subPath. Symlinks are followed while they stay beneath the root. Throws Forbidden for one that leads
+ * outside, and NotFound for a path that does not exist.
  */
 export async function openBeneath(root: string, path: string, o: { create?: boolean } = {}): Promise<Beneath> {
   if (path.startsWith('/')) throw new StatusError('Forbidden', `${path} must be relative`)
@@ -39,7 +41,7 @@ export async function openBeneath(root: string, path: string, o: { create?: bool
   }
 }
 
-// `opened` is the way down from the root: its last is where we are, popping is `..`.
+// `opened` holds the directories from the root down to the present one. `..` closes the last.
 async function walk(root: string, path: string, opened: FileHandle[], create: boolean): Promise<void> {
   const escape = () => new StatusError('Forbidden', `${path} leads outside of ${root}`)
   const left = names(path).reverse()

@@ -1,6 +1,6 @@
-// Control groups: limits for and usage of a group of processes, on cgroup v2 and on the v1 hierarchies (also the
-// mixed layout, where a v2 tree without controllers stands beside them). Paths are given from the root of the
-// hierarchy, as `/kutter/node/kubepods/burstable/podX`. Source: cgroups(7), the kernel's cgroup-v2 and cgroup-v1 docs.
+// Control groups: limits and usage of groups of processes, on cgroup v2 and on the v1 hierarchies, also in the mixed
+// layout with a v2 tree that has no controllers. Paths begin at the root of the hierarchy, such as
+// `/kutter/node/kubepods/burstable/podX`. Source: cgroups(7), the kernel's cgroup-v2 and cgroup-v1 docs.
 import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Clock, realClock } from '../base/clock.ts'
@@ -8,24 +8,24 @@ import { messageOf, StatusError } from '../base/errors.ts'
 import { realMounts } from './mount.ts'
 
 export interface CgroupLimits {
-  /** Relative weight, 2 to 262144, 1024 for one core (v1's measure; v2 gets the weight that matches). */
+  /** Relative weight from 2 to 262144, in the unit of v1, where 1024 is one core. On v2 it is converted. */
   cpuShares?: number
-  /** Microseconds of CPU per period; -1 lifts the limit. */
+  /** Microseconds of CPU for each period; -1 removes the limit. */
   cpuQuotaUs?: number
   /** Default 100000. */
   cpuPeriodUs?: number
-  /** -1 lifts the limit. */
+  /** -1 removes the limit. */
   memoryBytes?: number
-  /** -1 lifts the limit. */
+  /** -1 removes the limit. */
   pids?: number
 }
 
 interface CgroupUsage {
-  /** CPU time used since the group was made. */
+  /** CPU time used since the group was created. */
   cpuNs: number
-  /** All memory charged, page cache included. */
+  /** All memory that is charged to the group, page cache included. */
   memoryBytes: number
-  /** Memory less the inactive page cache: what eviction and `kubectl top` look at. */
+  /** Memory without the inactive page cache, as used by eviction and `kubectl top`. */
   workingSetBytes: number
   rssBytes: number
   pageFaults: number
@@ -35,18 +35,20 @@ interface CgroupUsage {
 
 export interface Cgroups {
   readonly version: 1 | 2
-  /** Makes the group (and its parents) and sets its limits; one that exists is updated. */
+  /** Creates the group and its parents if needed, and sets its limits. */
   ensure(path: string, limits?: CgroupLimits): Promise<void>
   exists(path: string): Promise<boolean>
-  /** Undefined when the group is gone. */
+  /** The present usage; undefined when the group does not exist. */
   usage(path: string): Promise<CgroupUsage | undefined>
-  /** Processes in the group and below it. */
+  /** The ids of the processes in the group and in the groups below it. */
   processes(path: string): Promise<readonly number[]>
-  /** Removes the group and all below it. With `kill`, processes in it are killed first; without, they are an error. */
+  /**
+   * Removes the group and those below it. With `kill`, their processes are killed first; otherwise they are an error.
+   */
   remove(path: string, o?: { kill?: boolean; signal?: AbortSignal; clock?: Clock }): Promise<void>
 }
 
-/** The machine's cgroups: v2 when the tree at `base` is one, else v1. */
+/** The machine's cgroups: v2 when the tree at `base` is one, otherwise v1. */
 export async function findCgroups(base = '/sys/fs/cgroup'): Promise<Cgroups> {
   const controllers = await readText(join(base, 'cgroup.controllers'))
   if (controllers !== undefined) return new CgroupsV2(base)
@@ -65,7 +67,7 @@ export async function findCgroups(base = '/sys/fs/cgroup'): Promise<Cgroups> {
   return new CgroupsV1(trees, all)
 }
 
-/** v2's cpu.weight (1 to 10000) for v1's shares (2 to 262144), by the mapping of the OCI runtimes. */
+/** Converts v1 shares (2 to 262144) to cpu.weight of v2 (1 to 10000), in the way of the OCI runtimes. */
 export function cpuWeightOf(shares: number): number {
   const clamped = Math.min(262144, Math.max(2, shares))
   return 1 + Math.floor(((clamped - 2) * 9999) / 262142)
@@ -129,7 +131,7 @@ class CgroupsV2 implements Cgroups {
     return join(this.#base, ...partsOf(path))
   }
 
-  // Children get only the controllers their parent passes down.
+  // A group can use only the controllers that its parent has enabled for its children.
   async #delegate(dir: string): Promise<void> {
     const has = ((await readText(join(dir, 'cgroup.controllers'))) ?? '').split(/\s+/)
     const passed = ((await readText(join(dir, 'cgroup.subtree_control'))) ?? '').split(/\s+/)
@@ -205,7 +207,7 @@ class CgroupsV1 implements Cgroups {
     return join(this.#trees.get(controller)!, ...partsOf(path))
   }
 
-  // A new cpuset is empty and admits no process until it is given CPUs and memory nodes.
+  // A new cpuset is empty, and admits no process before it has CPUs and memory nodes.
   async #inheritCpuset(parts: string[]): Promise<void> {
     let at = this.#trees.get('cpuset')
     if (at === undefined) return
@@ -226,7 +228,7 @@ type RemoveOptions = { kill?: boolean; signal?: AbortSignal; clock?: Clock }
 const maxRemoveTries = 50
 const removePauseMs = 20
 
-// Killed processes leave a group a moment after the signal, so rmdir is tried for about a second.
+// Killed processes leave their group a moment after the signal, so removing it is tried for about a second.
 async function removeTree(dir: string, o: RemoveOptions): Promise<void> {
   for (let tries = 0; ; tries++) {
     if (o.kill) for (const pid of await processesBelow(dir)) killQuietly(pid)
@@ -293,7 +295,7 @@ async function readText(path: string): Promise<string | undefined> {
   }
 }
 
-// ENODEV: the group was removed between open and read.
+// ENODEV is the error when a group is removed between open and read.
 const isGone = (error: unknown) => ['ENOENT', 'ENODEV', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')
 
 async function isDirectory(path: string): Promise<boolean> {

@@ -1,23 +1,23 @@
-// Runs a program to its end and hands back what it wrote. Every use of mount, ip, nft, ctr and the like goes
-// through here, so that each has a time limit, an output limit and an error that names the program.
+// Runs a program to its end and returns its output. All uses of mount, ip, nft, ctr and other programs go through here,
+// so each has a limit of time and of output, and an error that names the program.
 import { spawn } from 'node:child_process'
 import { type Clock, realClock } from '../base/clock.ts'
 import { StatusError } from '../base/errors.ts'
 
 export interface RunOptions {
-  /** Text for standard input; without it the program reads an empty one. */
+  /** The text of standard input. Without it, standard input is empty. */
   stdin?: string
-  /** Killed with SIGKILL after this long. Default 60 s. */
+  /** After this long the program is killed with SIGKILL. Default 60 s. */
   timeoutMs?: number
   signal?: AbortSignal
-  /** The program is killed when either stream grows past this. Default 16 MiB. */
+  /** The program is killed when standard output or standard error grows past this. Default 16 MiB. */
   maxOutputBytes?: number
-  /** Added to this process's environment. */
+  /** Variables added to the environment of this process. */
   env?: Record<string, string>
   cwd?: string
-  /** What errors call the program, when `program` is only a wrapper. */
+  /** The name of the program in errors, for a `program` that is only a wrapper. */
   label?: string
-  /** Exit codes that are answers rather than errors. Default `[0]`. */
+  /** Exit codes that are results rather than errors. Default `[0]`. */
   accept?: readonly number[] | 'any'
   clock?: Clock
 }
@@ -32,9 +32,9 @@ const defaultTimeoutMs = 60_000
 const defaultMaxOutputBytes = 16 * 1024 * 1024
 
 /**
- * Runs `program` with `args`, without a shell. Throws StatusError InternalError (`PROGRAM: first line of stderr`)
- * when it cannot start, ends with a code not in `accept`, or is killed; reason Timeout when it took too long;
- * the signal's reason when aborted.
+ * Runs `program` with `args`, without a shell. Throws a StatusError with the reason InternalError and the first line of
+ * standard error when the program cannot start, is killed, or ends with a code that is not in `accept`; with the reason
+ * Timeout when it took too long. When the signal aborts, kills the program and throws the signal's reason.
  */
 export async function run(program: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   options.signal?.throwIfAborted()
@@ -86,7 +86,7 @@ function ending(program: string, args: readonly string[], options: RunOptions): 
       if (signal) why ||= `ended by ${signal}: ${firstLine(stderr()) || 'no message'}`
       finish(code ?? 128)
     })
-    // A program that does not read its input closes the pipe first: that is its choice, the exit code tells.
+    // A program that does not read its input may close the pipe. Whether that is an error, its exit code decides.
     child.stdin.on('error', () => {})
     child.stdin.end(options.stdin ?? '')
   })

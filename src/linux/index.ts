@@ -1,6 +1,6 @@
-// The room that talks to the Linux kernel: programs, nftables, interfaces and routes, mounts, cgroups.
-// Each part is an interface with one real form here, so that a simulation can put another in its place.
-// This room knows no pods: what to mount or limit is decided elsewhere.
+// The room that uses the Linux kernel: programs, nftables, links and routes, mounts, cgroups. Each part is an interface
+// with one implementation here, so that a test can pass another. Nothing here refers to pods: what to mount or to limit
+// is decided in other rooms.
 export { type Cgroups, type CgroupLimits, cpuWeightOf, findCgroups } from './cgroup.ts'
 export { run } from './exec.ts'
 export { type Link, makeIp, type Route } from './ip.ts'

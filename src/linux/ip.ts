@@ -1,5 +1,5 @@
-// Links, addresses, routes and network namespaces by `ip -j` (to read) and `ip -batch -` (to change many things
-// with one process). Source: ip(8), ip-netns(8).
+// Links, addresses, routes and network namespaces, read by `ip -j` and changed by `ip -batch -`, which needs one
+// process for many changes. Source: ip(8), ip-netns(8).
 import { StatusError } from '../base/errors.ts'
 import { type RunOptions, type RunResult, run } from './exec.ts'
 
@@ -9,11 +9,11 @@ export interface Link {
   up: boolean
   mtu: number
   mac: string
-  /** `veth`, `bridge`, `vxlan`, …; empty for a physical one. */
+  /** `veth`, `bridge`, `vxlan` and so on; empty for a physical link. */
   kind: string
-  /** The bridge it belongs to. */
+  /** The name of the bridge it belongs to; empty without one. */
   master: string
-  /** The other end's index, for a veth in another namespace. */
+  /** The index of the other end of a veth, which may be in another namespace. */
   peerIndex: number | undefined
 }
 
@@ -26,7 +26,7 @@ interface Address {
 }
 
 export interface Route {
-  /** `default` or a prefix, as `10.244.1.0/24`. */
+  /** `default`, a prefix such as `10.244.1.0/24`, or a single address. */
   to: string
   via: string | undefined
   link: string | undefined
@@ -37,22 +37,24 @@ export interface Route {
 interface Ip {
   links(): Promise<readonly Link[]>
   addresses(): Promise<readonly Address[]>
-  /** Routes of the main table, IPv4 unless `family` is 6. */
+  /** The routes of the main table, of IPv4 unless `family` is 6. */
   routes(o?: { family?: 4 | 6 }): Promise<readonly Route[]>
-  /** Runs `ip` commands (without the word `ip`) in one process; stops at the first that fails. */
+  /**
+   * Runs commands without the word `ip` in one process. Stops and throws at the first that fails; earlier ones stay.
+   */
   batch(commands: readonly string[]): Promise<void>
   namespaces(): Promise<readonly string[]>
-  /** Makes `/run/netns/NAME` with its loopback up; one that exists is left as it is. */
+  /** Creates the namespace `/run/netns/NAME` with its loopback up, unless it exists. */
   addNamespace(name: string): Promise<void>
-  /** Removes it with all that is in it; one that is gone is no error. */
+  /** Removes a namespace with all links in it, if it exists. */
   deleteNamespace(name: string): Promise<void>
-  /** Runs a program inside the namespace this Ip looks at. */
+  /** Runs a program in the namespace of this Ip. */
   exec(program: string, args: readonly string[], options?: RunOptions): Promise<RunResult>
-  /** The same, looking into another namespace. */
+  /** An Ip for another namespace. */
   inside(name: string): Ip
 }
 
-/** The kernel's network, in this process's namespace or the one called `netns`. */
+/** The network of this process's namespace, or of the namespace with the name `netns`. */
 export function makeIp(netns?: string): Ip {
   const at = netns === undefined ? [] : ['-n', netns]
   const json = async (...args: string[]) => {
@@ -137,7 +139,7 @@ function readRoute(raw: RawItem): Route {
   return { to: raw.dst, via: raw.gateway, link: raw.dev, source: raw.prefsrc, protocol: raw.protocol }
 }
 
-// ip says `Command failed -:3`: turn the line number back into the command.
+// `ip` reports `Command failed -:3`. The error names the command of that line instead.
 function batchError(commands: readonly string[], stderr: string): StatusError {
   const line = Number(/Command failed -:(\d+)/.exec(stderr)?.[1] ?? 0)
   const said = stderr.split('\n')[0] ?? ''

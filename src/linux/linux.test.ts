@@ -1,4 +1,4 @@
-// The kernel room against the real kernel: each test makes what it needs in places of its own and takes it down.
+// The room against the real kernel. Each test uses directories, groups and namespaces of its own, and removes them.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
@@ -11,13 +11,13 @@ import { shortLayers } from './mount.ts'
 
 const needsRoot = process.getuid?.() === 0 ? false : 'needs root'
 
-test('run hands back code and output', async () => {
+test('run returns exit code and output', async () => {
   assert.deepEqual(await run('cat', [], { stdin: 'hello' }), { code: 0, stdout: 'hello', stderr: '' })
   const result = await run('sh', ['-c', 'echo no >&2; exit 3'], { accept: 'any' })
   assert.deepEqual(result, { code: 3, stdout: '', stderr: 'no\n' })
 })
 
-test('run names the program and what it said', async () => {
+test('an error of run names the program and has its message', async () => {
   await assert.rejects(
     run('sh', ['-c', 'echo; echo bad thing >&2; exit 3']),
     /^StatusError: sh -c: exit code 3: bad thing$/,
@@ -32,7 +32,7 @@ test('run names the program and what it said', async () => {
   await assert.rejects(running, /enough/)
 })
 
-test('mountinfo is read with escapes and optional fields', () => {
+test('mountinfo is parsed with escapes and optional fields', () => {
   const [mount] = parseMountinfo('36 35 98:0 /a /mnt\\040x rw,noatime master:1 shared:2 - ext3 /dev/root rw,size=5k\n')
   assert.deepEqual(mount, {
     id: 36,
@@ -56,7 +56,7 @@ async function inTemp(work: (dir: string) => Promise<void>): Promise<void> {
   }
 }
 
-test('many layers are given relative to what they have in common', () => {
+test('many layers are given relative to their common directory', () => {
   const table: [layers: string, short: string, dir: string | undefined][] = [
     ['/a/b/1/fs:/a/b/2/fs', '1/fs:2/fs', '/a/b'],
     ['/a/b/fs:/a/bc/fs', 'b/fs:bc/fs', '/a'],
@@ -72,7 +72,7 @@ test('many layers are given relative to what they have in common', () => {
   assert.deepEqual(shortLayers(['ro']), { options: ['ro'] })
 })
 
-test('an overlay of more layers than a page of options holds', { skip: needsRoot }, () =>
+test('an overlay can have more layers than fit a page of options', { skip: needsRoot }, () =>
   inTemp(async dir => {
     const layers: string[] = []
     for (let i = 0; i < 60; i++) {
@@ -99,7 +99,7 @@ test('an overlay of more layers than a page of options holds', { skip: needsRoot
   }),
 )
 
-test('bind mounts, tmpfs, and taking both down', { skip: needsRoot }, () =>
+test('bind mounts and tmpfs are mounted and unmounted', { skip: needsRoot }, () =>
   inTemp(async dir => {
     for (const name of ['source', 'target', 'memory']) await mkdir(join(dir, name))
     await writeFile(join(dir, 'source/file'), 'x')
@@ -151,7 +151,7 @@ test('cpu shares become the weight the OCI runtimes use', () => {
   assert.deepEqual([2, 1024, 262144, 0].map(cpuWeightOf), [1, 39, 10000, 1])
 })
 
-test('a cgroup limits, counts and goes with its processes', { skip: needsRoot }, async () => {
+test('a cgroup limits and counts its processes, and is removed with them', { skip: needsRoot }, async () => {
   const cgroups = await findCgroups()
   const top = `/kutter-test-${process.pid}`
   const pod = `${top}/kubepods/pod1`
@@ -204,7 +204,9 @@ test('cgroup v2 gets weights, quotas and limits in its own files', () =>
     await assert.rejects(cgroups.ensure('/a/../b'), /not the path of a cgroup/)
   }))
 
-test('namespaces, links, addresses, routes and nft tables', { skip: needsRoot }, async () => {
+test('namespaces, links, addresses, routes and nft tables are created, listed and removed', {
+  skip: needsRoot,
+}, async () => {
   const ip = makeIp()
   const name = `kutter-test-${process.pid}`
   await ip.addNamespace(name)

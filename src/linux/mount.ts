@@ -1,4 +1,4 @@
-// Mounts: what is mounted (from /proc/self/mountinfo), bind mounts, tmpfs, and taking whole trees of mounts down.
+// Mounts: lists them from /proc/self/mountinfo, creates bind mounts, tmpfs and others, and unmounts whole trees.
 // Source: proc(5), mount(8), umount(8).
 import { readFile, realpath } from 'node:fs/promises'
 import { dirname, isAbsolute, relative } from 'node:path'
@@ -8,52 +8,52 @@ import { run } from './exec.ts'
 interface Mount {
   id: number
   parent: number
-  /** The directory inside the filesystem that is mounted: not `/` for a bind mount of a part. */
+  /** The directory of the filesystem that is mounted. It is not `/` for a bind mount of a part. */
   root: string
-  /** Where it is mounted. */
+  /** The directory or file on which it is mounted. */
   point: string
   options: readonly string[]
   type: string
   source: string
-  /** Options of the filesystem rather than of this mount: `size=…` of a tmpfs, say. */
+  /** Options of the filesystem rather than of this mount, such as `size=…` of a tmpfs. */
   superOptions: readonly string[]
 }
 
 interface Mounts {
   list(): Promise<readonly Mount[]>
   isMounted(path: string): Promise<boolean>
-  /** What is mounted there, the uppermost of several. */
+  /** The mount at exactly this path, the topmost of several; undefined without one. */
   at(path: string): Promise<Mount | undefined>
   /**
-   * Shows `source` at `target`, which must exist. A `/proc/PID/fd/N` source is used as it stands, so that what was
-   * checked is what is mounted.
+   * Mounts `source` at `target`, which must exist. A source `/proc/PID/fd/N` is not resolved first, so the file that
+   * was opened is the file that is mounted.
    */
   bind(source: string, target: string, o?: BindOptions): Promise<void>
   tmpfs(target: string, o?: { sizeBytes?: number; mode?: number }): Promise<void>
-  /** Any other filesystem, as `mount -t TYPE -o OPTIONS SOURCE TARGET`. */
+  /** Mounts any other filesystem, like `mount -t TYPE -o OPTIONS SOURCE TARGET`. */
   mount(type: string, source: string, target: string, options?: readonly string[]): Promise<void>
   /**
-   * Unmounts everything at and below `path`, innermost first, lazily (a busy mount goes when its last user does).
-   * Nothing mounted there is no error.
+   * Unmounts everything at and below `path`, innermost first. It does so lazily: a busy mount disappears from the tree
+   * at once, and ends with its last user. A path without mounts is no error.
    */
   unmountAll(path: string): Promise<void>
 }
 
 interface BindOptions {
   readOnly?: boolean
-  /** Mounts below `source` come along. */
+  /** Whether mounts below `source` are included. */
   recursive?: boolean
   propagation?: 'private' | 'rslave' | 'rshared'
 }
 
-/** The kernel's mounts, in this process's mount namespace. */
+/** The mounts of this process's mount namespace. */
 export const realMounts: Mounts = {
   list: listMounts,
   isMounted: async path => (await mountAt(path)) !== undefined,
   at: mountAt,
   async bind(source, target, o = {}) {
     await mount(['--no-canonicalize', o.recursive ? '--rbind' : '--bind', source, target])
-    // The kernel ignores `ro` on the bind itself: it takes a second step.
+    // The kernel ignores `ro` when it creates a bind mount, so a second step sets it.
     if (o.readOnly) await mount(['--no-canonicalize', '-o', 'remount,bind,ro', target])
     if (o.propagation) await mount([`--make-${o.propagation}`, target])
   },
@@ -71,8 +71,8 @@ export const realMounts: Mounts = {
 }
 
 /**
- * The kernel takes no more than a page of options, which an overlay of many layers would fill: its layers are given
- * relative to the directory that they have in common, where mount(8) is to run then.
+ * The kernel accepts at most a page of options, which the paths of many overlay layers would exceed. So the layers are
+ * given relative to their common directory, which is returned as the working directory for mount(8).
  */
 export function shortLayers(options: readonly string[]): { options: readonly string[]; dir?: string } {
   const prefix = 'lowerdir='
@@ -88,7 +88,7 @@ export function shortLayers(options: readonly string[]): { options: readonly str
   return { options: options.map(option => (option.startsWith(prefix) ? short : option)), dir }
 }
 
-/** Reads the text of a mountinfo file, in mount order. */
+/** Parses the text of a mountinfo file. The mounts keep the order in which they were mounted. */
 export function parseMountinfo(text: string): Mount[] {
   return text.split('\n').flatMap(line => {
     // 36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
@@ -120,7 +120,7 @@ async function listMounts(): Promise<Mount[]> {
   return parseMountinfo(await readFile('/proc/self/mountinfo', 'utf8'))
 }
 
-// Mounts can hide one another: unmounting may uncover more, so look again until nothing is left.
+// Mounts can hide one another, so unmounting may uncover more. It is repeated until nothing is left.
 const maxUnmountRounds = 32
 const umountBatch = 200
 
@@ -134,7 +134,7 @@ async function unmountAll(path: string): Promise<void> {
     if (points.length === 0) return
     points.reverse()
     for (let i = 0; i < points.length; i += umountBatch) {
-      // Propagation may have taken some of them down already: what counts is the next look.
+      // Propagation may have unmounted some of them already, so errors are ignored: the next round lists what is left.
       const batch = points.slice(i, i + umountBatch)
       await run('umount', ['--lazy', '--no-canonicalize', ...batch], { accept: 'any' })
     }
@@ -154,13 +154,13 @@ async function realpathOr(path: string): Promise<string> {
     return await realpath(path)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return path
-    // A dead network filesystem or FUSE server cannot be looked at, yet must be unmountable by name.
+    // The path on a dead network filesystem or FUSE server cannot be resolved, and must still be unmounted by its name.
     if (['ENOTCONN', 'ESTALE', 'EIO'].includes((error as NodeJS.ErrnoException).code ?? '')) return path
     throw error
   }
 }
 
-// The kernel writes space, tab, newline and backslash as \040 and the like.
+// The kernel writes spaces, tabs, newlines and backslashes as octal escapes such as \040.
 function unescapeOctal(text: string): string {
   if (!text.includes('\\')) return text
   const bytes = text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))

@@ -1,26 +1,26 @@
-// nftables by its own program: `nft -f -` applies a text as one transaction (all of it or nothing), and
-// `nft -j list table` reads a table back. Source: nft(8), libnftables-json(5).
+// nftables by its own program: `nft -f -` applies a text as one transaction, all of it or nothing, and
+// `nft -j list table` reads a table. Source: nft(8), libnftables-json(5).
 import { StatusError } from '../base/errors.ts'
 import { run } from './exec.ts'
 
-/** One entry of a listing: `{ table: … }`, `{ chain: … }`, `{ rule: … }`, `{ set: … }`, `{ map: … }`. */
+/** One entry of a listing, such as `{ table: … }`, `{ chain: … }`, `{ rule: … }`, `{ set: … }` or `{ map: … }`. */
 type NftItem = Readonly<Record<string, unknown>>
 
 interface Nft {
-  /** Applies all of `transaction` or none of it. */
+  /** Applies the whole text or, when it throws, none of it. */
   apply(transaction: string, signal?: AbortSignal): Promise<void>
-  /** What is in one table; undefined when there is no such table. */
+  /** The content of a table; undefined when it does not exist. */
   list(family: NftFamily, table: string, signal?: AbortSignal): Promise<readonly NftItem[] | undefined>
-  /** The tables there are, as `family name`. */
+  /** The names of all tables, each as `family name`. */
   tables(signal?: AbortSignal): Promise<readonly string[]>
 }
 
 type NftFamily = 'ip' | 'ip6' | 'inet' | 'arp' | 'bridge' | 'netdev'
 
-// Ten thousand services are about 20 MB of text; reading them back as JSON is five times that.
+// Ten thousand Services are about 20 MB of text, and five times as much when they are read as JSON.
 const maxListBytes = 256 * 1024 * 1024
 
-/** The kernel's nftables, in this network namespace or in the one whose file (`/run/netns/x`) is given. */
+/** nftables of this process's network namespace, or of the one whose file `netns` names, such as `/run/netns/x`. */
 export function makeNft(o: { netns?: string } = {}): Nft {
   const nft = (args: string[], options: { stdin?: string; signal?: AbortSignal; any?: boolean }) => {
     const { stdin, signal, any } = options

@@ -1,9 +1,9 @@
-// Kernel settings below /proc/sys. Those of the network belong to the network namespace of this process.
+// Sets kernel settings below /proc/sys. Those of the network belong to the network namespace of this process.
 import { readFile, writeFile } from 'node:fs/promises'
 import type { Log } from '../base/log.ts'
 import { messageOf } from '../base/errors.ts'
 
-/** Sets `net/ipv4/ip_forward` and the like, if it differs; a machine that does not let us is told of in the log. */
+/** Sets a setting such as `net/ipv4/ip_forward` unless it has the value already. A failure is logged, not thrown. */
 export async function setKernel(name: string, value: string, log: Log): Promise<void> {
   const file = `/proc/sys/${name}`
   try {

@@ -1,11 +1,11 @@
-// Reads the text form of metrics that kubelets answer with at /metrics/resource.
+// Parses the text format of metrics, in which kubelets answer at /metrics/resource.
 // Source: prometheus.io/docs/instrumenting/exposition_formats.
 
 interface Sample {
   name: string
   labels: Readonly<Record<string, string>>
   value: number
-  /** Milliseconds since the epoch, where the line says so. */
+  /** The time of the sample in milliseconds since the epoch, if the line has one. */
   atMs?: number
 }
 
@@ -13,7 +13,7 @@ const line = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)(?:\s+(-?\d+))?\s*$/
 const label = /([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"/g
 const escapes: Readonly<Record<string, string>> = { n: '\n', '"': '"', '\\': '\\' }
 
-/** Every sample of a text; lines that are none are passed over. */
+/** All samples of a text. Comments and lines in another form are skipped. */
 export function* readSamples(text: string): Iterable<Sample> {
   for (const row of text.split('\n')) {
     if (row === '' || row.startsWith('#')) continue

@@ -1,6 +1,6 @@
-// The metrics room: what nodes and pods use right now, for `kubectl top` and autoscaling, gathered from the kubelets
-// when somebody asks. usage.ts computes, exposition.ts reads what kubelets say, this file asks them and makes the
-// objects of metrics.k8s.io. Source: metrics-server.
+// The metrics room: the present use of CPU and memory by nodes and pods, for `kubectl top` and autoscaling. It is
+// gathered from the kubelets only on request. This file asks them and makes the objects of metrics.k8s.io,
+// exposition.ts parses the answers, and usage.ts computes. Source: metrics-server.
 import type { Clock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
@@ -14,19 +14,19 @@ import { type Look, readLook, type Usage, usageOf } from './usage.ts'
 
 interface MetricsOptions {
   client: Client
-  /** A node's answer at /metrics/resource. */
+  /** Gets /metrics/resource from the kubelet of a node. */
   ask(node: string): Promise<string>
   clock: Clock
   log: Log
 }
 
-/** How old an answer may be before the kubelets are asked again. */
+/** How old an answer may be before a kubelet is asked again. */
 const freshMs = 10_000
-/** A first look says nothing about CPU: this long until the second. */
+/** How long after a node's first look the second one follows: a rate of CPU takes two. */
 const firstPauseMs = 1000
-/** Looks further apart than this tell little about now. */
+/** The most that two looks may be apart: over a longer time, the average says little about the present. */
 const staleMs = 120_000
-/** Kubelets asked at a time. */
+/** Limit of kubelets that are asked at the same time. */
 const maxAtOnce = 50
 
 interface Pair {
@@ -35,6 +35,11 @@ interface Pair {
   atMs: number
 }
 
+/**
+ * Keeps the last two looks at each node. Every call makes sure that the newest is at most `freshMs` old, and computes
+ * from the two. A node whose kubelet fails loses its looks and has no metrics until it answers again, like a node that
+ * is away.
+ */
 export class ResourceMetrics {
   readonly #options: MetricsOptions
   readonly #looks = new Map<string, Pair>()
@@ -44,10 +49,10 @@ export class ResourceMetrics {
     this.#options = options
   }
 
-  /** What nodes use; those that nothing is known of are left out. */
+  /** The use of all nodes, without those that have no metrics. */
   async nodes(): Promise<Draft<NodeMetrics>[]> {
     const mirror = this.#options.client.mirror(Node)
-    await this.#fresh()
+    await this.#refresh()
     return mirror.list().flatMap(({ metadata }) => {
       const pair = this.#looks.get(metadata.name ?? '')
       const usage = pair && usageOf(pair.before?.node, pair.after.node)
@@ -55,10 +60,10 @@ export class ResourceMetrics {
     })
   }
 
-  /** What running pods use, of one namespace or all; a pod of which a container is not known is left out. */
+  /** The use of running pods in one namespace or in all. A pod with a container that has no metrics is left out. */
   async pods(namespace?: string): Promise<Draft<PodMetrics>[]> {
     const mirror = this.#options.client.mirror(Pod)
-    await this.#fresh()
+    await this.#refresh()
     return mirror.list(namespace).flatMap(pod => this.#pod(pod) ?? [])
   }
 
@@ -79,8 +84,8 @@ export class ResourceMetrics {
     return { metadata: metadataOf(metadata, oldest), ...measured(oldest), containers }
   }
 
-  /** Looks again where the last look is too old; callers that come together wait for the same look. */
-  async #fresh(): Promise<void> {
+  /** Asks the kubelets whose last look is too old. Callers that come meanwhile wait for the same answers. */
+  async #refresh(): Promise<void> {
     this.#looking ??= this.#look().finally(() => (this.#looking = undefined))
     await this.#looking
   }
@@ -114,9 +119,9 @@ export class ResourceMetrics {
           const before = last && last.atMs + staleMs > atMs ? last.after : undefined
           this.#looks.set(name, { before, after, atMs })
         } catch (error) {
-          // What it said before gets old; a node that is away has no metrics.
+          // Earlier looks are dropped: old figures would hide that the node is away.
           this.#looks.delete(name)
-          log.info('no metrics of a node', { node: name, why: messageOf(error) })
+          log.info('cannot get the metrics of a node', { node: name, why: messageOf(error) })
         }
       }
     }
@@ -124,7 +129,7 @@ export class ResourceMetrics {
   }
 }
 
-/** Whether the two looks of a pair are apart enough to tell the node's CPU. */
+/** Whether the two looks of a pair are far enough apart to compute the CPU of the node. */
 const hasNews = ({ before, after }: Pair) => usageOf(before?.node, after.node) !== undefined
 
 const quantities = ({ cpuCores, memoryBytes }: Usage) => ({

@@ -12,7 +12,7 @@ container_cpu_usage_seconds_total{container="odd \\"x\\"",namespace="n",pod="p"}
 scrape_error 0
 `
 
-test('two looks make a rate, of the node and of each container', () => {
+test('two looks make a rate for the node and for each container', () => {
   const [before, after] = [readLook(text(100, 5_000_000), 0), readLook(text(103, 5_010_000), 0)]
   deepStrictEqual(usageOf(before.node, after.node), {
     atMs: 5_010_000,
@@ -22,11 +22,11 @@ test('two looks make a rate, of the node and of each container', () => {
   })
   const container = usageOf(before.containers.get('n/p/c'), after.containers.get('n/p/c'))
   deepStrictEqual([container?.cpuCores, container?.memoryBytes], [0.3, 1024])
-  // Half of its values is none.
+  // A container with only one of its values is left out.
   strictEqual(after.containers.size, 1)
 })
 
-test('a container that began anew is measured from its start, and one moment tells nothing', () => {
+test('a restarted container is measured from its start, and one moment is not enough', () => {
   const before = readLook(text(100, 5_000_000), 0).containers.get('n/p/c')
   const anew = readLook(text(2, 5_010_000, 5006), 0).containers.get('n/p/c')
   deepStrictEqual(usageOf(before, anew), { atMs: 5_010_000, windowMs: 4000, cpuCores: 0.5, memoryBytes: 1024 })

@@ -1,19 +1,20 @@
-// From two looks at a node to what it and its containers use: CPU is a counter, so it takes two. Pure.
+// Computes the use of a node and its containers from two looks at its kubelet's metrics. CPU is a counter, so a rate
+// takes two. The functions are pure.
 // Source: metrics-server pkg/storage, pkg/scraper/client/resource.
 import { readSamples } from './exposition.ts'
 
-/** A counter and a size at one moment. */
+/** The CPU counter and the memory of a node or container at one moment. */
 interface Point {
   /** Milliseconds since the epoch. */
   atMs: number
   /** CPU used since the start, in seconds. */
   cpuSeconds: number
   memoryBytes: number
-  /** When the container began, in seconds since the epoch: its counter begins there. */
+  /** When the container started, in seconds since the epoch. Its counter began there. 0 for a node. */
   startedAt: number
 }
 
-/** What one node said at one time; containers by `namespace/pod/container`. */
+/** The parsed answer of a kubelet: the node, and its containers by `namespace/pod/container`. */
 export interface Look {
   node?: Point
   containers: ReadonlyMap<string, Point>
@@ -28,7 +29,7 @@ export interface Usage {
 
 const emptyPoint = (): Point => ({ atMs: 0, cpuSeconds: -1, memoryBytes: -1, startedAt: 0 })
 
-/** Reads a kubelet's answer. What has only half of its values is left out. */
+/** Parses a kubelet's answer. A container or node without both of its values is left out. */
 export function readLook(text: string, nowMs: number): Look {
   const node = emptyPoint()
   const containers = new Map<string, Point>()
@@ -51,10 +52,10 @@ export function readLook(text: string, nowMs: number): Look {
 
 const isWhole = (point: Point) => point.cpuSeconds >= 0 && point.memoryBytes >= 0
 
-/** The use between two looks; undefined when they tell nothing: the same moment, or a container that began anew. */
+/** The use between two points; undefined when they are of the same moment, or the counter has been reset in between. */
 export function usageOf(before: Point | undefined, after: Point | undefined): Usage | undefined {
   if (!after) return undefined
-  // A container younger than the first look: from its start on.
+  // A container that started after the first look is measured from its start.
   const from =
     before && before.startedAt === after.startedAt
       ? before

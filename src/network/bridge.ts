@@ -1,4 +1,5 @@
-// Makes and removes the bridge, and the kernel settings pod traffic needs.
+// Creates and removes the bridge of a node's pods, the kernel settings that pod traffic needs, and the CNI
+// configuration that containerd reads.
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Log } from '../base/log.ts'
@@ -8,7 +9,7 @@ import { gatewayOf, podNetworkText } from './cni.ts'
 interface PodNetworkOptions {
   bridge: string
   podCidr: string
-  /** Where containerd looks for network configurations. */
+  /** The directory in which containerd looks for network configurations. */
   confDir: string
   stateDir: string
 }
@@ -16,7 +17,7 @@ interface PodNetworkOptions {
 const confFile = '10-kutter.conflist'
 const defaultMtu = 1500
 
-/** Makes the bridge; may be called again at any time. Returns its address, and how long packets may be. */
+/** Creates the bridge, or corrects it. May be repeated at any time. Returns its address and its MTU. */
 export async function makeBridge(
   { bridge, podCidr }: Pick<PodNetworkOptions, 'bridge' | 'podCidr'>,
   log: Log,
@@ -24,20 +25,20 @@ export async function makeBridge(
   const gateway = gatewayOf(podCidr)
   const ip = makeIp()
   const links = await ip.links()
-  // Packets of pods must fit what carries them out of the machine.
+  // The MTU is the smallest of the machine's uplinks, so that packets of pods fit them.
   const uplinks = links.filter(
     link =>
       link.name !== 'lo' &&
       link.name !== bridge &&
       link.up &&
-      // A veth that is on no bridge of this namespace is how a namespace or a container reaches the world.
+      // In a namespace or a container the uplink is a veth that belongs to no bridge.
       (link.kind === '' || link.kind === 'veth') &&
       link.master === '' &&
       !/^(veth|kt|docker|br-|cni)/.test(link.name),
   )
   const mtu = Math.min(defaultMtu, ...uplinks.map(link => link.mtu))
   if (!links.some(link => link.name === bridge)) await ip.batch([`link add name ${bridge} type bridge`])
-  // A node that was deleted and registers again has another range: with two addresses the bridge plugin gives up.
+  // A node that was deleted and registered again has another range, and the bridge plugin fails on a second address.
   const old = (await ip.addresses()).filter(a => a.link === bridge && a.family === 'inet' && a.address !== gateway)
   await ip.batch([
     ...old.map(a => `address delete ${a.address}/${a.prefixLength} dev ${bridge}`),
@@ -45,14 +46,14 @@ export async function makeBridge(
     `link set dev ${bridge} mtu ${mtu} up`,
   ])
   await setKernel('net/ipv4/ip_forward', '1', log)
-  // NodePorts on 127.0.0.1 leave through the bridge; the proxy's table drops what comes in this way for 127/8.
+  // Lets NodePorts on 127.0.0.1 lead to pods. The proxy's table drops packets to 127/8 that come in over the bridge.
   await setKernel(`net/ipv4/conf/${bridge}/route_localnet`, '1', log)
-  // A reply between two pods of this bridge must pass the address translation, too.
+  // Replies between two pods of one bridge must pass the address translation as well.
   await setKernel('net/bridge/bridge-nf-call-iptables', '1', log)
   return { address: gateway, mtu }
 }
 
-/** Tells containerd of the network: from then on the node is ready for pods. */
+/** Writes the CNI configuration. Once containerd has read it, the network is ready and pods can start. */
 export async function announceNetwork(
   { bridge, podCidr, confDir, stateDir }: PodNetworkOptions,
   mtu: number,
@@ -67,7 +68,7 @@ export async function announceNetwork(
   }
 }
 
-/** Removes the bridge and the addresses handed out. */
+/** Removes the bridge, the CNI configuration and the record of assigned addresses. */
 export async function stopPodNetwork({ bridge, confDir, stateDir }: Omit<PodNetworkOptions, 'podCidr'>): Promise<void> {
   const ip = makeIp()
   if ((await ip.links()).some(link => link.name === bridge)) await ip.batch([`link delete dev ${bridge}`])

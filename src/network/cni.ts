@@ -1,29 +1,29 @@
-// The pod network as the CNI plugins are told about it. Source: containernetworking/plugins (bridge, host-local).
+// The CNI configuration of the pod network. Source: containernetworking/plugins (bridge, host-local).
 import { formatIP, parseCidr } from '../api/ip.ts'
 
 interface PodNetwork {
-  /** Name of the bridge; at most 15 characters. */
+  /** The name of the bridge, of at most 15 characters. */
   bridge: string
-  /** The node's range, as `10.244.0.0/24`. */
+  /** The node's range of pod addresses, such as `10.244.0.0/24`. */
   podCidr: string
-  /** Where host-local keeps which address is whose. */
+  /** The directory in which host-local records the assigned addresses. */
   stateDir: string
   mtu: number
 }
 
-/** The bridge's own address: the first of the range. */
+/** The address of the bridge, which is the first of the range. */
 export function gatewayOf(podCidr: string): string {
   const { family, base } = parseCidr(podCidr)!
   return formatIP(family, base + 1n)
 }
 
-/** The CNI configuration list. Host ports are not here: they are rules of the proxy. */
+/** The configuration list. It does not contain the portmap plugin, since host ports are rules of the proxy. */
 export function podNetworkText({ bridge, podCidr, stateDir, mtu }: PodNetwork): string {
   const plugin = {
     type: 'bridge',
     bridge,
     isGateway: true,
-    // What leaves the cluster is masqueraded by the proxy's table, which knows what belongs to the cluster.
+    // The proxy's table masquerades traffic that leaves the cluster, since it has the cluster's ranges.
     ipMasq: false,
     hairpinMode: true,
     mtu,

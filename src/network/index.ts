@@ -1,5 +1,5 @@
-// The pod network of one node: a bridge with an address of its own, on which CNI puts every pod, with addresses out
-// of the node's range. Pods of other nodes are reached by routes (routes.ts); who may leave the cluster is the
+// The pod network of one node: a bridge, to which the CNI plugins connect every pod with an address out of the node's
+// range. Routes lead to the pods of other nodes (routes.ts). Traffic that leaves the cluster is masqueraded by the
 // proxy's table.
 export { gatewayOf } from './cni.ts'
 export { announceNetwork, makeBridge, stopPodNetwork } from './bridge.ts'

@@ -1,4 +1,4 @@
-// Routes to pods of other nodes, as a table: what the kernel has, what the nodes say, what changes.
+// Routes to pods of other nodes, as a table: the routes of the kernel, the ranges of the nodes, the commands.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Node } from '../kinds/core/node.ts'
@@ -20,29 +20,29 @@ const remote = [{ range: '10.244.1.0/24', address: '192.0.2.7' }]
 
 const cases: { name: string; routes: Route[]; remote?: typeof remote; commands: string[]; links?: string[] }[] = [
   {
-    name: 'a node on our network is its own next hop',
+    name: 'a node on a network of this machine is its own next hop',
     routes: lan,
     commands: [`route replace 10.244.1.0/24 via 192.0.2.7 dev eth0 proto ${routeProtocol}`],
   },
-  { name: 'what is there already stays', routes: [...lan, ours('10.244.1.0/24', '192.0.2.7')], commands: [] },
+  { name: 'a route that exists already stays', routes: [...lan, ours('10.244.1.0/24', '192.0.2.7')], commands: [] },
   {
-    name: 'a node that moved',
+    name: 'the route to a node that moved is replaced',
     routes: [...lan, ours('10.244.1.0/24', '192.0.2.6')],
     commands: [`route replace 10.244.1.0/24 via 192.0.2.7 dev eth0 proto ${routeProtocol}`],
   },
   {
-    name: 'a node behind a router: by the router',
+    name: 'the next hop to a node behind a router is the router',
     routes: [route('default', { via: '10.32.0.1', protocol: 'boot' }), route('10.32.0.0/24')],
     commands: [`route replace 10.244.1.0/24 via 10.32.0.1 dev eth0 proto ${routeProtocol}`],
   },
   {
-    name: 'the longest match decides',
+    name: 'the longest match decides the next hop',
     routes: [...lan, route('192.0.2.7', { link: 'wg0', protocol: 'static' })],
     commands: [`route replace 10.244.1.0/24 via 192.0.2.7 dev wg0 proto ${routeProtocol}`],
     links: ['wg0'],
   },
   {
-    name: 'a node that went takes its route along; other clusters and other programs keep theirs',
+    name: 'the route to a removed node is deleted, and routes of other clusters and programs stay',
     routes: [
       ...lan,
       ours('10.244.2.0/24', '192.0.2.8'),
@@ -53,12 +53,12 @@ const cases: { name: string; routes: Route[]; remote?: typeof remote; commands: 
     commands: ['route delete 10.244.2.0/24'],
     links: [],
   },
-  { name: 'no way: no route', routes: [route('192.168.0.0/24')], commands: [], links: [] },
+  { name: 'a node that cannot be reached gets no route', routes: [route('192.168.0.0/24')], commands: [], links: [] },
 ]
 for (const { name, routes, commands, links = ['eth0'], remote: wanted = remote } of cases)
-  test(`routes: ${name}`, () => assert.deepEqual(planRoutes({ remote: wanted, podCidr, routes }), { commands, links }))
+  test(name, () => assert.deepEqual(planRoutes({ remote: wanted, podCidr, routes }), { commands, links }))
 
-test('ranges of the other nodes that have both a range and an address', () => {
+test('only nodes with both a range and an address get a route', () => {
   const node = (name: string, podCIDR: string | undefined, address: string | undefined) =>
     ({
       metadata: { name },

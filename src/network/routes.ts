@@ -1,5 +1,5 @@
-// Routes to the pods of other nodes (host-gw): each node's range of pod addresses is reached through that node's own
-// address. They follow the Node objects, and go when a node goes.
+// Routes to the pods of other nodes, called host-gw elsewhere: the range of each node is routed to that node's own
+// address. The routes follow the Node objects, and are removed with them.
 import { Chore } from '../base/chore.ts'
 import type { Clock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
@@ -13,21 +13,24 @@ import { makeIp, type Route, setKernel } from '../linux/index.ts'
 interface PodRoutesOptions {
   client: Client
   nodeName: string
-  /** Addresses of all pods of the cluster. */
+  /** The range of all pod addresses of the cluster. */
   podCidr: string
   clock: Clock
   log: Log
   signal: AbortSignal
 }
 
-/** The number that marks our routes in the kernel's table, so that nobody else's are touched. */
+/** The protocol number that marks Kutter's routes in the kernel's table. Others are never changed. */
 export const routeProtocol = '157'
 
-/** The kernel drops routes when a link goes down, and tells nobody who does not listen all the time. */
+/** How often the routes are compared even without a change: the kernel removes them when a link goes down. */
 const lookAgainMs = 60_000
 const retryMs = 1_000
 
-/** Keeps the routes until the signal aborts; they stay then, as the pods do. Resolves when the nodes are listed. */
+/**
+ * Keeps the routes up to date until the signal aborts. They stay after that, as pods do. Resolves when the nodes are
+ * listed.
+ */
 export async function keepPodRoutes(options: PodRoutesOptions): Promise<void> {
   const { client, clock, log, signal } = options
   const nodes = client.mirror(Node)
@@ -53,7 +56,7 @@ export async function keepPodRoutes(options: PodRoutesOptions): Promise<void> {
   chore.wake()
 }
 
-/** A node's status is written often; only ranges and addresses concern us. */
+/** What of the nodes matters here. They write their status often, and most of it does not. */
 const factsOf = (nodes: Mirror<Node>, { nodeName }: PodRoutesOptions) =>
   JSON.stringify(remoteRanges(nodes.list(), nodeName))
 
@@ -61,22 +64,22 @@ async function setRoutes({ nodeName, podCidr, log }: PodRoutesOptions, nodes: re
   const ip = makeIp()
   const plan = planRoutes({ remote: remoteRanges(nodes, nodeName), podCidr, routes: await ip.routes() })
   await ip.batch(plan.commands)
-  if (plan.commands.length) log.info('routes to pods of other nodes', { changed: plan.commands })
-  // A NodePort on 127.0.0.1 may lead to a pod of another node; the proxy's table drops what comes in for 127/8.
+  if (plan.commands.length) log.info('routes to pods of other nodes changed', { commands: plan.commands })
+  // A NodePort on 127.0.0.1 may lead to a pod of another node. The proxy's table drops packets to 127/8 that come in.
   for (const link of plan.links) await setKernel(`net/ipv4/conf/${link}/route_localnet`, '1', log)
 }
 
-/** The routes of ours to pods of the cluster, as the kernel has them. */
+/** Kutter's routes to pods of the cluster that are in the kernel's table. */
 export async function podRoutes(podCidr: string): Promise<readonly Route[]> {
   return oursIn(podCidr, await makeIp().routes())
 }
 
-/** Removes them: the node leaves. */
+/** Removes all of these routes, when the node is stopped. */
 export async function removePodRoutes(podCidr: string): Promise<void> {
   await makeIp().batch((await podRoutes(podCidr)).map(({ to }) => `route delete ${to}`))
 }
 
-/** Other clusters on this machine have routes of the same kind, to ranges of their own. */
+/** Only routes into this cluster's range: other clusters on this machine mark theirs in the same way. */
 function oursIn(podCidr: string, routes: readonly Route[]): Route[] {
   const cluster = parseCidr(podCidr)!
   return routes.filter(r => r.protocol === routeProtocol && cidrContains(cluster, r.to.split('/')[0]!))
@@ -87,7 +90,7 @@ interface RemoteRange {
   address: string
 }
 
-/** What is to be reached where: the IPv4 ranges of the other nodes. */
+/** The IPv4 range and address of each other node that has both, in the order of their ranges. */
 export function remoteRanges(nodes: readonly Node[], self: string): RemoteRange[] {
   return nodes
     .filter(node => node.metadata.name !== self)
@@ -102,7 +105,7 @@ export function remoteRanges(nodes: readonly Node[], self: string): RemoteRange[
     .sort((a, b) => (a.range < b.range ? -1 : 1))
 }
 
-/** What `ip` must do so that the table has just these routes, and which links they use. Pure. */
+/** The `ip` commands that turn the present routes into the wanted ones, and the links that those use. Pure. */
 export function planRoutes({
   remote,
   podCidr,
@@ -129,8 +132,8 @@ export function planRoutes({
 }
 
 /**
- * The next hop to a node: the node itself where it is on a network of ours, else the router on the way, as for nodes
- * in namespaces, whose machine is their router. Undefined when there is no way.
+ * The next hop to a node: the node itself when it is on a network of this machine, otherwise the router on the way to
+ * it, which for nodes in namespaces is their machine. Undefined when there is no route to the node.
  */
 function wayTo(address: string, routes: readonly Route[]): { via: string; link: string } | undefined {
   const matching = routes.flatMap(route => {

@@ -1,9 +1,11 @@
-// Host ports: a port of the node that leads to one pod. In the same table as services, one fragment per pod.
+// Host ports: ports of the node that lead to one pod. They are in the same table as Services, one fragment for each
+// pod. A pod that has ended, or that uses the node's own network, needs none.
 import { createHash } from 'node:crypto'
 import type { Pod } from '../kinds/core/pod.ts'
 import { add, emptyFragment, type Fragment } from './plan.ts'
 import { masqueradeMark } from './table.ts'
 
+/** The fragment for the host ports of a pod on this node. Pure. */
 export function hostPortFragment(pod: Pod): Fragment {
   const fragment = emptyFragment()
   const ip = pod.status.podIP

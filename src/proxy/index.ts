@@ -1,5 +1,20 @@
-// kube-proxy: makes Services work on one node. Mirrors of Services and EndpointSlices in, nftables transactions out;
-// plan.ts says what a service needs, transaction.ts how to get there, table.ts what stands around it.
+// kube-proxy: makes Services work on one node. It reads mirrors of Services, EndpointSlices and the node's pods, and
+// applies nftables transactions to one table, which belongs to it alone. plan.ts computes the fragment of a Service,
+// host-ports.ts that of a pod, transaction.ts the text that turns one fragment into another, table.ts the frame.
+//
+//   change in a mirror ─► dirty key ─► plan: fragment ─► transaction with what was applied before ─► kernel
+//
+// - The first transaction replaces the table that an earlier agent left by a new one that has all Services in it. So
+//   there is no moment without rules.
+// - Changes of one turn of the event loop are one transaction. While one is applied, further keys gather, and the next
+//   transaction has all of them: there is at most one at a time, and no queue that grows.
+// - `applied` has the fragments that are in the kernel. It changes only after a transaction has succeeded.
+// - When a transaction fails the table is built again, empty at first, so for a moment new connections to Services
+//   fail. The fragments are applied in halves until the one at fault is found. That one is left out, reported by an
+//   event, and tried again when it changes and every minute; all others work. When not even the empty table can be
+//   built, everything is tried again after a second.
+// - Connections that exist follow the kernel's conntrack. Flows of UDP to changed addresses are deleted from it.
+// - When the signal aborts the table stays as it is, and Services go on working.
 import { Chore } from '../base/chore.ts'
 import type { Clock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
@@ -20,7 +35,7 @@ import { transactionText } from './transaction.ts'
 interface ProxyOptions {
   client: Client
   nodeName: string
-  /** Name of the table; one per cluster on a machine. */
+  /** Name of the table, which is different for each cluster on a machine. */
   table: string
   podCidr: string
   serviceCidr: string
@@ -31,14 +46,14 @@ interface ProxyOptions {
 }
 
 interface Proxy {
-  /** Resolves once everything known now is in the kernel. */
+  /** Resolves when no change is left to apply. */
   settled(): Promise<void>
 }
 
 const serviceLabel = 'kubernetes.io/service-name'
 const podPrefix = 'pod:'
 const retryMs = 1_000
-/** What was left out is tried again this much later. */
+/** How long until a fragment that was left out is tried again. */
 const lookAgainMs = 60_000
 const transactions = counter('kutter_proxy_transactions_total', 'nftables transactions by result')
 const leftOut = counter('kutter_proxy_left_out_total', 'Services and host ports that could not be programmed')
@@ -49,7 +64,7 @@ const serviceOf = ({ metadata }: EndpointSlice) => `${metadata.namespace}/${meta
 
 export { deleteTableText }
 
-/** Starts translating; the table is made anew at once and then follows every change. */
+/** Replaces the table by a new one with all Services, then keeps it up to date until the signal aborts. */
 export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   const proxy = new ServiceProxy(options)
   await proxy.start()
@@ -59,18 +74,20 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
 class ServiceProxy implements Proxy {
   readonly #options: ProxyOptions
   readonly #nft = makeNft()
+  /** The fragments that are in the kernel, by key. A key is that of a Service, or of a pod after `podPrefix`. */
   readonly #applied = new Map<string, Fragment>()
+  /** Keys whose fragment may have changed. */
   readonly #dirty = new Set<string>()
   readonly #hairpin = new HairpinCounts()
   readonly #recorder: EventRecorder
-  /** What could not be programmed, and why. */
+  /** Keys that could not be programmed, with the reason and the timer of the next try. */
   readonly #leftOut = new Map<string, { why: string; cancel: () => void }>()
-  /** UDP flows that the kernel has to forget, in conntrack's words. */
+  /** UDP flows to delete from the kernel's conntrack, as arguments of conntrack(8). */
   readonly #staleUdp = new Set<string>()
   readonly #programming: Chore
-  readonly #forgetting: Chore
-  /** The table is that of a former agent, or not there: it is made anew with the first services in it, all at once. */
-  #fresh = true
+  readonly #udpCleanup: Chore
+  /** Whether the table is still that of an earlier agent, or missing. The next transaction creates it. */
+  #tableMissing = true
 
   constructor(options: ProxyOptions) {
     this.#options = options
@@ -82,7 +99,9 @@ class ServiceProxy implements Proxy {
       failed: (error: unknown) => log.warn(`cannot ${what}, trying again`, { why: messageOf(error) }),
     })
     this.#programming = new Chore({ signal, retry: retry('change the service rules', retryMs) }, () => this.#program())
-    this.#forgetting = new Chore({ signal, retry: retry('forget flows of UDP', lookAgainMs) }, () => this.#forgetUdp())
+    this.#udpCleanup = new Chore({ signal, retry: retry('delete flows of UDP', lookAgainMs) }, () =>
+      this.#deleteStaleUdp(),
+    )
     this.#recorder = new EventRecorder(options.client, { component: 'kube-proxy', host: options.nodeName })
   }
 
@@ -113,28 +132,30 @@ class ServiceProxy implements Proxy {
   }
 
   async #program(): Promise<void> {
-    // One turn of the event loop gathers what changes together.
+    // Lets the changes of one turn of the event loop gather.
     await new Promise<void>(resolve => setImmediate(resolve))
-    if (!this.#fresh && !this.#dirty.size) return
+    if (!this.#tableMissing && !this.#dirty.size) return
     const keys = [...this.#dirty]
     this.#dirty.clear()
-    // What failed before is tried apart from the others.
+    // Keys that failed before are tried apart, so that they cannot make the others fail.
     const suspects = keys.filter(key => this.#leftOut.has(key))
-    const sound = suspects.length ? keys.filter(key => !this.#leftOut.has(key)) : keys
+    const others = suspects.length ? keys.filter(key => !this.#leftOut.has(key)) : keys
     try {
-      await this.#apply(sound)
+      await this.#apply(others)
       transactions.add({ result: 'ok' })
     } catch (error) {
       if (this.#options.signal.aborted) return
       transactions.add({ result: 'failed' })
       this.#options.log.error('cannot change the service rules', { why: messageOf(error) })
       await this.#rebuild(keys)
-      await this.#applyByHalves([...new Set([...sound, ...this.#dirty])])
+      await this.#applyByHalves([...new Set([...others, ...this.#dirty])])
     }
     for (const key of suspects) await this.#applyByHalves([key])
   }
 
-  /** One of many is at fault: finds it by halves, leaves it out, and programs all others. */
+  /**
+   * Applies fragments of which at least one is at fault: finds it by halving, leaves it out, and applies all others.
+   */
   async #applyByHalves(wanted: readonly string[]): Promise<void> {
     const parts = [wanted]
     for (let keys = parts.pop(); keys; keys = parts.pop()) {
@@ -152,12 +173,12 @@ class ServiceProxy implements Proxy {
     }
   }
 
-  /** What cannot be programmed is reported once, and tried again later and whenever it changes. */
+  /** Sets a key aside until it changes or its time has come. It is reported once for each reason. */
   #leaveOut(key: string, error: unknown): void {
     const { client, clock, log } = this.#options
     const why = messageOf(error)
     leftOut.add()
-    log.error('left out of the service rules', { key, error })
+    log.error('a Service or pod is left out of the rules', { key, error })
     const isPod = key.startsWith(podPrefix)
     const object = isPod ? this.#pods().byKey(key.slice(podPrefix.length)) : client.mirror(Service).byKey(key)
     if (object && this.#leftOut.get(key)?.why !== why)
@@ -170,6 +191,7 @@ class ServiceProxy implements Proxy {
     return this.#options.client.mirror(Pod, { fieldSelector: `spec.nodeName=${this.#options.nodeName}` })
   }
 
+  /** Applies the present fragments of keys in one transaction. When it throws, nothing has changed. */
   async #apply(keys: readonly string[]): Promise<void> {
     const changes: Change[] = []
     const planned = keys.filter(key => {
@@ -184,10 +206,10 @@ class ServiceProxy implements Proxy {
       }
     })
     const shared = this.#hairpin.share(changes)
-    const table = this.#fresh ? tableText(this.#options) : ''
+    const table = this.#tableMissing ? tableText(this.#options) : ''
     const text = table + transactionText(this.#options.table, shared.changes)
     if (text) await this.#nft.apply(text, this.#options.signal)
-    this.#fresh = false
+    this.#tableMissing = false
     shared.commit()
     for (const { key, after } of changes) {
       if (after.chains.size || after.elements.size) this.#applied.set(key, after)
@@ -197,10 +219,11 @@ class ServiceProxy implements Proxy {
       this.#leftOut.get(key)?.cancel()
       this.#leftOut.delete(key)
     }
-    // What went through a former table went where it said, and mostly still does.
-    if (!table) for (const { before, after } of changes) this.#noteUdp(before, after)
+    // Flows from the time of an earlier table mostly still lead to the right endpoints, so they are left alone.
+    if (!table) for (const { before, after } of changes) this.#collectStaleUdp(before, after)
   }
 
+  /** Computes the fragment of a key from the mirrors. It is empty when the object does not exist. */
   #wanted(key: string): Fragment {
     const { client, nodeName, podCidr } = this.#options
     if (key.startsWith(podPrefix)) {
@@ -213,8 +236,10 @@ class ServiceProxy implements Proxy {
     return planService(service, slices, { nodeName, podCidr })
   }
 
-  // After a failed transaction nothing is known of the table but that it was left as it was: build it again. Throws when
-  // nothing at all can be written; then the given keys are to be tried again, too.
+  /**
+   * Builds the table again without fragments and marks all of them as dirty, since after a failed transaction the
+   * content of the table is uncertain. Throws when even that fails, with `keys` to be tried again, too.
+   */
   async #rebuild(keys: readonly string[]): Promise<void> {
     const all = [...this.#applied.keys()]
     this.#applied.clear()
@@ -222,7 +247,7 @@ class ServiceProxy implements Proxy {
     for (const key of all) this.#dirty.add(key)
     try {
       await this.#nft.apply(tableText(this.#options), this.#options.signal)
-      this.#fresh = false
+      this.#tableMissing = false
     } catch (cause) {
       for (const key of keys) this.#dirty.add(key)
       throw new Error(`cannot rebuild the table: ${messageOf(cause)}`, { cause })
@@ -230,10 +255,11 @@ class ServiceProxy implements Proxy {
   }
 
   /**
-   * UDP has no end of connection: flows to endpoints that are gone would go on for ever, and so would those that began
-   * before there was one, past all translation.
+   * Collects the UDP flows to addresses whose endpoints have changed. UDP has no end of a connection, so the kernel
+   * would send them to removed endpoints for as long as they last. Flows that began before there was an endpoint would
+   * stay without translation.
    */
-  #noteUdp(before: Fragment, after: Fragment): void {
+  #collectStaleUdp(before: Fragment, after: Fragment): void {
     for (const collection of ['service-ips', 'node-ports']) {
       const [old, now] = [before.elements.get(collection), after.elements.get(collection)]
       for (const key of new Set([...(old?.keys() ?? []), ...(now?.keys() ?? [])])) {
@@ -245,12 +271,12 @@ class ServiceProxy implements Proxy {
         if (same) continue
         const address = parts.length === 3 ? `--orig-dst ${parts[0]} ` : ''
         this.#staleUdp.add(`-D -p udp ${address}--dport ${parts.at(-1)}`)
-        this.#forgetting.wake()
+        this.#udpCleanup.wake()
       }
     }
   }
 
-  async #forgetUdp(): Promise<void> {
+  async #deleteStaleUdp(): Promise<void> {
     for (const words of this.#staleUdp) {
       await run('conntrack', words.split(' '), { accept: 'any' })
       this.#staleUdp.delete(words)

@@ -61,12 +61,12 @@ test('a service leads to its ready endpoints', () => {
   )
 })
 
-test('without a ready endpoint, those that still serve while they end are used', () => {
+test('without a ready endpoint, terminating endpoints that still serve are used', () => {
   const [chain] = chains({}, endpoint('10.244.0.7', 'here', { ready: false, serving: true, terminating: true }))
   assert.equal(chain!.at(-1), 'meta l4proto tcp dnat ip to 10.244.0.7:8080')
 })
 
-test('without any endpoint it refuses', () => {
+test('a service without endpoints refuses connections', () => {
   const { elements, chains: none } = planService(
     service({ type: 'NodePort', ports: [{ port: 80, nodePort: 30080, protocol: 'TCP', name: 'http' }] }),
     [slice()],
@@ -77,7 +77,7 @@ test('without any endpoint it refuses', () => {
   assert.deepEqual([...elements.get('no-endpoint-node-ports')!], [['tcp . 30080', 'goto refuse-now']])
 })
 
-test('external traffic policy Local: from outside to endpoints of this node, from pods and the node to all', () => {
+test('with external traffic policy Local, traffic from outside stays on this node, and pods and the node reach all', () => {
   const spec = {
     type: 'NodePort',
     externalTrafficPolicy: 'Local',
@@ -97,14 +97,14 @@ test('external traffic policy Local: from outside to endpoints of this node, fro
   assert.deepEqual(chain('out', here, there), [...inner, 'meta l4proto tcp dnat ip to 10.244.0.5:8080'])
   assert.equal(chain('any', here, there)!.length, 1)
   assert.match(chain('any', here, there)![0]!, /mod 2 map/)
-  // No endpoint here: from outside there is silence, so that a load balancer takes another node.
+  // Without an endpoint on this node, packets from outside are dropped, so that a load balancer takes another node.
   assert.deepEqual(chain('out', there), inner)
   const { elements } = planService(service(spec), [slice(there)], context)
   assert.deepEqual([...elements.get('no-endpoint-node-ports')!], [['tcp . 30080', 'drop']])
   assert.match(elements.get('node-ports')!.get('tcp . 30080')!, /^goto svc-/)
 })
 
-test('internal traffic policy Local without an endpoint here is silent', () => {
+test('with internal traffic policy Local and no endpoint on this node, packets are dropped', () => {
   const { elements } = planService(
     service({ internalTrafficPolicy: 'Local' }),
     [slice(endpoint('10.244.1.6', 'there'))],
@@ -113,7 +113,7 @@ test('internal traffic policy Local without an endpoint here is silent', () => {
   assert.deepEqual([...elements.get('no-endpoints')!], [['10.96.0.20 . tcp . 80', 'drop']])
 })
 
-test('session affinity remembers clients in a set per endpoint', () => {
+test('session affinity keeps the clients of each endpoint in a set', () => {
   const fragment = planService(
     service({ sessionAffinity: 'ClientIP' }),
     [slice(endpoint('10.244.0.5'), endpoint('10.244.0.6'))],
@@ -124,7 +124,7 @@ test('session affinity remembers clients in a set per endpoint', () => {
   assert.equal(fragment.chains.size, 3)
 })
 
-test('headless services and ExternalName need nothing', () => {
+test('headless services and those of type ExternalName need no rules', () => {
   for (const spec of [
     { clusterIP: 'None', clusterIPs: ['None'] },
     { type: 'ExternalName', clusterIP: undefined },
@@ -144,7 +144,7 @@ test('a transaction touches only what changed', () => {
   assert.match(removal, /delete chain ip t svc-\w+-web-80-in\n$/)
 })
 
-test('the hairpin set is shared: the last service that leads to a pod takes it away', () => {
+test('an element of the hairpin set is removed with the last service that leads to the pod', () => {
   const counts = new HairpinCounts()
   const one = planService(service(), [slice(endpoint('10.244.0.5'))], context)
   const steps = [

@@ -1,4 +1,17 @@
-// What one service needs in the table: pure, so that it is tested by tables of services and endpoints.
+// Plans the part of the table that one Service needs: pure functions from a Service and its EndpointSlices to a
+// Fragment.
+//
+// A Service with the cluster address 10.96.0.20, port 80, node port 30080 and one ready endpoint 10.244.0.5:8080 gets:
+//
+//   chains    svc-1a2b3c4d-web-80-in:   mark packets from outside of the pods' range; dnat to 10.244.0.5:8080
+//             svc-1a2b3c4d-web-80-out:  mark; dnat to 10.244.0.5:8080
+//   elements  service-ips  10.96.0.20 . tcp . 80 : goto svc-…-in
+//             node-ports   tcp . 30080           : goto svc-…-out
+//             cluster-ips  10.96.0.20
+//             hairpin      10.244.0.5 . 10.244.0.5      (if the endpoint is on this node)
+//
+// Without an endpoint there are no chains, and the keys are in no-endpoints and no-endpoint-node-ports, with a verdict
+// that refuses the connection.
 import { createHash } from 'node:crypto'
 import { parseIP } from '../api/ip.ts'
 import type { Service } from '../kinds/core/service.ts'
@@ -6,10 +19,23 @@ import type { ServicePort } from '../kinds/core/servicespec.ts'
 import type { EndpointSlice } from '../kinds/discovery/endpointslice.ts'
 import { masqueradeMark } from './table.ts'
 
-/** A part of the table: chains with their rules, extra sets, and elements of maps and sets ('' for a set). */
+/**
+ * A part of the table. What all planners keep to:
+ *
+ * - Names of chains and sets contain a hash of the Service or pod, so no two fragments have one in common.
+ * - No two fragments have an element in common either, except in the set hairpin, which is counted (hairpin.ts). The
+ *   API server makes sure of it: it assigns a cluster address, and a node port of one protocol, to one Service only.
+ *   When two objects claim the same external address or host port, the transaction of one of them fails (index.ts).
+ * - Rules refer to chains and sets of the same fragment and to those of the frame (table.ts), never to other fragments.
+ * - A fragment is not changed after it has been planned. The same objects give the same fragment, in the same order, so
+ *   that comparing texts finds what has changed.
+ */
 export interface Fragment {
+  /** The rules of each chain, in order. */
   chains: Map<string, readonly string[]>
+  /** The definition of each additional set. */
   sets: Map<string, string>
+  /** For each map or set of the frame, elements and their verdicts; '' for elements of a set. */
   elements: Map<string, Map<string, string>>
 }
 
@@ -26,7 +52,7 @@ interface PlanContext {
 
 export const emptyFragment = (): Fragment => ({ chains: new Map(), sets: new Map(), elements: new Map() })
 
-/** The rules for a service and its slices. */
+/** The fragment of a Service and its slices. It is empty for a headless Service and for one of type ExternalName. */
 export function planService(service: Service, slices: readonly EndpointSlice[], context: PlanContext): Fragment {
   const fragment = emptyFragment()
   const { spec } = service
@@ -51,9 +77,9 @@ function planPort(
   const local = all.filter(b => b.local)
   const inside = spec.internalTrafficPolicy === 'Local' ? local : all
   const name = chainName(metadata.namespace ?? '', metadata.name ?? '', port)
-  // A pod that reaches itself through the service must see another source than itself.
+  // A pod that connects to itself through the Service must see another source address than its own.
   for (const { ip } of local) add(fragment, 'hairpin', `${ip} . ${ip}`, '')
-  // With endpoints on other nodes only, a Local service is silent, for a load balancer to try elsewhere.
+  // With the policy Local and endpoints only on other nodes, packets are dropped, so that a load balancer tries those.
   const refusal = all.length ? 'drop' : 'goto refuse-now'
   for (const ip of clusterIPs) {
     const key = `${ip} . ${protocol} . ${port.port}`
@@ -61,7 +87,7 @@ function planPort(
     else add(fragment, 'no-endpoints', key, refusal)
   }
   if (inside.length) {
-    // Who is not a pod gets its source rewritten, so that the answer comes back this way.
+    // Packets from other sources than pods get a new source address, so that the answers come back this way.
     const mark =
       spec.internalTrafficPolicy === 'Local'
         ? []
@@ -74,17 +100,17 @@ function planPort(
 interface OutsidePlan {
   service: Service
   port: ServicePort
-  /** What the chains of this port begin with. */
+  /** The prefix of this port's chains. */
   name: string
   protocol: string
   all: readonly Backend[]
   local: readonly Backend[]
-  /** The verdict where no endpoint is at hand. */
+  /** The verdict for connections without an endpoint. */
   refusal: string
   podCidr: string
 }
 
-/** The ways in from outside the cluster: node port, external addresses, those of a load balancer. */
+/** Plans the ways in from outside of the cluster: node port, external addresses, addresses of a load balancer. */
 function planOutside(fragment: Fragment, plan: OutsidePlan): void {
   const { service, port, name, protocol, all, local, refusal } = plan
   const external = [
@@ -95,7 +121,7 @@ function planOutside(fragment: Fragment, plan: OutsidePlan): void {
   const onlyLocal = service.spec.externalTrafficPolicy === 'Local'
   const reach = (map: string, none: string, key: string) => {
     if (all.length) add(fragment, map, key, `goto ${name}-out`)
-    // What the chain lets pass without an endpoint is refused after translation.
+    // Packets that the chain does not translate are refused in the filter chains.
     if (!(onlyLocal ? local : all).length) add(fragment, none, key, refusal)
   }
   for (const ip of external) reach('service-ips', 'no-endpoints', `${ip} . ${protocol} . ${port.port}`)
@@ -103,7 +129,7 @@ function planOutside(fragment: Fragment, plan: OutsidePlan): void {
   if (!all.length) return
   const mark = `meta mark set meta mark or ${masqueradeMark}`
   if (!onlyLocal) return balance(fragment, `${name}-out`, [mark], service, protocol, all)
-  // Pods and the node itself are not outside: they reach every endpoint, as by the cluster address.
+  // Pods and the node itself are not outside of the cluster: they reach all endpoints, as by the cluster address.
   const inner = [
     `ip saddr ${plan.podCidr} goto ${name}-any`,
     `fib saddr type local ${mark}`,
@@ -114,7 +140,10 @@ function planOutside(fragment: Fragment, plan: OutsidePlan): void {
   else fragment.chains.set(`${name}-out`, inner)
 }
 
-/** The endpoints behind one port: the ready ones, or, when there are none, those that still serve while they end. */
+/**
+ * The endpoints of one port, without repetitions and in a fixed order: the ready ones or, if there are none, those that
+ * are terminating and still serve. Source: KEP-1669.
+ */
 function backendsOf(port: ServicePort, slices: readonly EndpointSlice[], nodeName: string): Backend[] {
   const ready: Backend[] = []
   const ending: Backend[] = []
@@ -142,6 +171,10 @@ function backendsOf(port: ServicePort, slices: readonly EndpointSlice[], nodeNam
   return [...unique.values()].sort((a, b) => (`${a.ip}:${a.port}` < `${b.ip}:${b.port}` ? -1 : 1))
 }
 
+/**
+ * Adds a chain that spreads connections evenly over backends. With session affinity each backend has a set of the
+ * clients it served lately, and its own chain, which adds the client to the set again.
+ */
 function balance(
   fragment: Fragment,
   chain: string,
@@ -164,9 +197,9 @@ function balance(
       `${l4} dnat ip to ${backend.ip}:${backend.port}`,
     ])
   }
-  const known = names.map(name => `ip saddr @${name} goto ${name}`)
+  const returning = names.map(name => `ip saddr @${name} goto ${name}`)
   const pick = `numgen random mod ${backends.length} vmap { ${names.map((name, i) => `${i} : goto ${name}`).join(', ')} }`
-  fragment.chains.set(chain, [...mark, ...known, pick])
+  fragment.chains.set(chain, [...mark, ...returning, pick])
 }
 
 function dnat(backends: readonly Backend[]): string {
@@ -174,13 +207,14 @@ function dnat(backends: readonly Backend[]): string {
   return `dnat ip addr . port to numgen random mod ${backends.length} map { ${backends.map((b, i) => `${i} : ${b.ip} . ${b.port}`).join(', ')} }`
 }
 
+/** Adds an element to a map, or with '' to a set. */
 export function add(fragment: Fragment, collection: string, key: string, value: string): void {
   const elements = fragment.elements.get(collection) ?? new Map<string, string>()
   elements.set(key, value)
   fragment.elements.set(collection, elements)
 }
 
-// Readable and unique: a hash, for names may be long, then what it is for people who list the table.
+/** A unique and readable name: a hash, since names of Services may be too long, and a name for readers of the table. */
 function chainName(namespace: string, name: string, port: ServicePort): string {
   const full = `${namespace}/${name}/${port.protocol}/${port.name || port.port}`
   return `svc-${createHash('sha256').update(full).digest('hex').slice(0, 8)}-${name.slice(0, 30)}-${port.port}`

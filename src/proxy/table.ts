@@ -1,25 +1,30 @@
-// The frame of the proxy's nftables table: hooks, maps and the chains every service uses. Services come and go as
-// map elements and one chain each, so that a change touches only its own.
+// The frame of the proxy's nftables table: hooks, maps, sets, and the chains that all Services share. A Service is a
+// few elements of the maps and a few chains of its own (plan.ts), so a change of one touches only its own part, and the
+// time to find the rules for a packet does not depend on the number of Services.
 //
 //   prerouting, output ─► services ─► service-ips: address . protocol . port ─► the service's chain ─► dnat
 //                                 └─► node-ports:  protocol . port (on an address of this node) ─► its chain
 //   postrouting        ─► masquerade what was marked, what a pod sends to itself, what leaves the cluster
 //   forward, output    ─► (after translation) reject what goes to a service that has no endpoints
 //
+// The frame itself never changes while the proxy runs. Everything is in one table of the cluster, so that one `delete
+// table` removes it all, and other tables of the machine are not touched. Only the first packet of a connection is
+// looked up in the maps: the kernel translates the others in the same way.
+//
 // Source of the rules: kube-proxy's nftables mode (KEP-3866).
 
 interface TableOptions {
   table: string
-  /** Addresses of all pods of the cluster. */
+  /** The range of all pod addresses of the cluster. */
   podCidr: string
   serviceCidr: string
   bridge: string
 }
 
-/** Marks a connection whose source must be rewritten on its way out. */
+/** The mark of packets whose source address is replaced on their way out. The bit is that of upstream's kube-proxy. */
 export const masqueradeMark = '0x4000'
 
-/** Maps and sets, with what their elements are. */
+/** The maps and sets of the frame, with the types of their elements. */
 const collections: Readonly<Record<string, string>> = {
   'service-ips': 'map { type ipv4_addr . inet_proto . inet_service : verdict ; }',
   'node-ports': 'map { type inet_proto . inet_service : verdict ; }',
@@ -29,7 +34,7 @@ const collections: Readonly<Record<string, string>> = {
   hairpin: 'set { type ipv4_addr . ipv4_addr ; }',
 }
 
-/** Text that makes the table anew. */
+/** The text that replaces the table, whether it exists or not, by a new one without Services. */
 export function tableText({ table, podCidr, serviceCidr, bridge }: TableOptions): string {
   const name = `ip ${table}`
   const declared = Object.entries(collections).map(([collection, definition]) =>
@@ -38,7 +43,8 @@ export function tableText({ table, podCidr, serviceCidr, bridge }: TableOptions)
   const chains: Record<string, { hook?: string; rules: string[] }> = {
     martians: {
       hook: 'type filter hook prerouting priority raw ;',
-      // Links to pods route 127/8 so that local NodePorts work; nobody may use that to reach this machine's loopback.
+      // Links to pods route 127/8 so that NodePorts work on 127.0.0.1. Packets from other links must not get in this
+      // way.
       rules: ['iifname != "lo" ip daddr 127.0.0.0/8 drop'],
     },
     prerouting: { hook: 'type nat hook prerouting priority dstnat ;', rules: ['jump services'] },
@@ -77,4 +83,5 @@ export function tableText({ table, podCidr, serviceCidr, bridge }: TableOptions)
   return `${lines.join('\n')}\n`
 }
 
+/** The text that deletes the table. The first line makes it succeed when the table does not exist. */
 export const deleteTableText = (table: string): string => `add table ip ${table}\ndelete table ip ${table}\n`

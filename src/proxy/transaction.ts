@@ -1,7 +1,22 @@
-// From what a part of the table was to what it is to be, as one nft transaction.
+// Computes the nftables transaction that turns fragments into others. The kernel applies a transaction as a whole or
+// not at all, and packets see the rules before or after it, never in between.
+//
+// Within the text the order matters, because each line must be valid when the kernel reads it:
+//
+//   removals   elements that are gone or have another verdict, so that chains they lead to can be removed
+//   chains     new sets and chains; changed chains are emptied
+//   rules      the rules of new and changed chains, which may refer to any of those chains
+//   additions  new elements, which may lead to any of those chains
+//   cleanups   chains that are gone are emptied, then deleted, then their sets
+//
+// The steps of all fragments are done together, removals of all first. So an element may move from one fragment to
+// another in one transaction: an address from a deleted Service to a new one, say.
+//
+// What is equal in both is not touched. In particular a set keeps its elements, which are the clients of a session
+// affinity.
 import type { Fragment } from './plan.ts'
 
-/** The lines that turn `before` into `after`. Empty when nothing differs. */
+/** The lines that turn `before` into `after`, by step. They are empty when nothing differs. */
 function transition(
   table: string,
   before: Fragment,
@@ -17,10 +32,10 @@ function transition(
   }
   for (const [collection, elements] of before.elements) {
     const next = after.elements.get(collection)
-    const gone = [...elements].filter(([key, value]) => next?.get(key) !== value)
-    if (gone.length)
+    const removed = [...elements].filter(([key, value]) => next?.get(key) !== value)
+    if (removed.length)
       out.removals.push(
-        `delete element ${name} ${collection} { ${gone.map(([key, value]) => element(key, value)).join(', ')} }`,
+        `delete element ${name} ${collection} { ${removed.map(([key, value]) => element(key, value)).join(', ')} }`,
       )
   }
   for (const [set, definition] of after.sets)
@@ -34,23 +49,23 @@ function transition(
   }
   for (const [collection, elements] of after.elements) {
     const old = before.elements.get(collection)
-    const fresh = [...elements].filter(([key, value]) => old?.get(key) !== value)
-    if (fresh.length)
+    const added = [...elements].filter(([key, value]) => old?.get(key) !== value)
+    if (added.length)
       out.additions.push(
-        `add element ${name} ${collection} { ${fresh.map(([key, value]) => element(key, value)).join(', ')} }`,
+        `add element ${name} ${collection} { ${added.map(([key, value]) => element(key, value)).join(', ')} }`,
       )
   }
-  const goneChains = [...before.chains.keys()].filter(chain => !after.chains.has(chain))
-  // A chain may only go once no rule leads to it: first all are emptied.
-  for (const chain of goneChains) out.cleanups.push(`flush chain ${name} ${chain}`)
-  for (const chain of goneChains) out.cleanups.push(`delete chain ${name} ${chain}`)
+  const removedChains = [...before.chains.keys()].filter(chain => !after.chains.has(chain))
+  // A chain can be deleted only when no rule leads to it, so all of them are emptied first.
+  for (const chain of removedChains) out.cleanups.push(`flush chain ${name} ${chain}`)
+  for (const chain of removedChains) out.cleanups.push(`delete chain ${name} ${chain}`)
   for (const set of before.sets.keys()) if (!after.sets.has(set)) out.cleanups.push(`delete set ${name} ${set}`)
   return out
 }
 
 const element = (key: string, value: string) => (value ? `${key} : ${value}` : key)
 
-/** Several transitions as one text, in an order nft accepts. */
+/** The transaction for several changes; '' when nothing differs. */
 export function transactionText(table: string, changes: readonly { before: Fragment; after: Fragment }[]): string {
   const parts = changes.map(({ before, after }) => transition(table, before, after))
   const lines = (['removals', 'chains', 'rules', 'additions', 'cleanups'] as const).flatMap(step =>

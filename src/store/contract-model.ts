@@ -1,4 +1,4 @@
-// The store against a model simple enough to be right: all states of a small map, one per revision.
+// Compares a store with a model that is simple enough to be right: all states of a small map, one for each revision.
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import type { Change, Revision, Store } from './store.ts'
@@ -34,7 +34,10 @@ const step = fc.oneof(
 )
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
 
-/** Random steps, in random parallel groups; after each group a watcher from the start has seen the same log. */
+/**
+ * Runs random steps in random parallel groups. After each group, a watcher that began at revision 0 must have seen the
+ * model's log.
+ */
 export function modelTest(open: () => Promise<Store>) {
   return fc.asyncProperty(fc.array(fc.array(step, { minLength: 1, maxLength: 4 }), { maxLength: 15 }), async groups => {
     const store = await open()
@@ -46,7 +49,8 @@ export function modelTest(open: () => Promise<Store>) {
     try {
       const model = new Model()
       for (const group of groups) {
-        // Writes of a group go in order before its reads start: that is all the order a caller is promised.
+        // The writes of a group are called in order, before its reads begin. A caller is promised no more order than
+        // that.
         const ordered = [...group.filter(isWrite), ...group.filter(s => !isWrite(s))]
         const expected = ordered.map(s => model.apply(s))
         const writing = ordered.filter(isWrite).map((s, i) => outcome(write(store, s, expected[i]!.expect)))
@@ -80,7 +84,7 @@ class Model {
     return this.states[this.states.length - 1]!
   }
 
-  /** What the step must come to, and what it should expect of its key. */
+  /** Applies a step to the model: its outcome, and the expectation that the store must be called with. */
   apply(s: Step): { outcome: Outcome; expect?: Revision | 'absent' } {
     const revision = this.states.length
     const head = revision - 1
@@ -136,7 +140,7 @@ class Model {
 
 async function write(store: Store, s: WriteStep, expect: Revision | 'absent' | undefined): Promise<unknown> {
   if (s.do === 'put') return store.put(s.key, new TextEncoder().encode(s.value), { expect: expect! })
-  // A model that expects nothing to be there cannot say so to delete: any revision is wrong.
+  // `delete` has no expectation for an absent key, so it is given a revision that no key has.
   return store.delete(s.key, { expect: expect === 'absent' ? 1e9 : expect! })
 }
 

@@ -1,4 +1,4 @@
-// What every store must do, as tests: each implementation runs this same suite.
+// The contract of stores as a suite of tests, which every implementation runs.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
@@ -10,7 +10,7 @@ export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text
 export const text = (value: Uint8Array | undefined): string | undefined => value && new TextDecoder().decode(value)
 export const has = (reason: string) => (error: unknown) => error instanceof StatusError && error.reason === reason
 
-/** `open` gives an empty store; the suite closes it. */
+/** Runs the suite. `open` returns an empty store, which the suite closes. */
 export function storeContract(name: string, open: () => Promise<Store>): void {
   const check: Check = (what, body) => {
     test(what, async () => {
@@ -61,7 +61,7 @@ function writes(check: Check): void {
     assert.equal(await store.revision(), 1)
   })
 
-  check('of writes at once on one key, one wins', async store => {
+  check('one of many simultaneous writes to a key wins', async store => {
     const tries = Array.from({ length: 50 }, (_, i) => store.put('/a', bytes(`${i}`), { expect: 'absent' }))
     const results = await Promise.allSettled(tries)
     assert.equal(results.filter(r => r.status === 'fulfilled').length, 1)
@@ -84,7 +84,7 @@ function writes(check: Check): void {
     assert.equal(text((await store.get('/n'))?.value), '160')
   })
 
-  check('refuses keys and values nobody could keep', async store => {
+  check('keys and values beyond the limits are refused', async store => {
     for (const key of ['', 'a\0b', '\ud800', 'k'.repeat(5000)])
       await assert.rejects(store.put(key, bytes(''), { expect: 'absent' }), has('BadRequest'))
     await assert.rejects(store.put('/big', new Uint8Array(9 << 20), { expect: 'absent' }), has('RequestEntityTooLarge'))
@@ -104,7 +104,7 @@ function writes(check: Check): void {
 }
 
 function reads(check: Check): void {
-  check('reads old positions', async store => {
+  check('old revisions can be read', async store => {
     await store.put('/a', bytes('1'), { expect: 'absent' })
     await store.put('/a', bytes('2'), { expect: 1 })
     await store.delete('/a', { expect: 2 })
@@ -119,7 +119,7 @@ function reads(check: Check): void {
     })
   })
 
-  check('lists a prefix in order, page by page, at one position', async store => {
+  check('a prefix is listed in order, page by page, at one revision', async store => {
     for (const key of ['/pods/b', '/pods/a', '/podsx', '/pod', '/pods/c', '/pods/d'])
       await store.put(key, bytes(key), { expect: 'absent' })
     const first = await store.list('/pods/', { limit: 2 })
@@ -146,7 +146,7 @@ function reads(check: Check): void {
     assert.equal((await store.list('')).entries.length, 6)
   })
 
-  check('keeps many keys in order', async store => {
+  check('many keys stay in order', async store => {
     const keys = Array.from({ length: 3000 }, (_, i) => `/k/${(i * 7919) % 3000}`)
     await Promise.all(keys.map(key => store.put(key, bytes(key), { expect: 'absent' })))
     const page = await store.list('/k/')
@@ -160,7 +160,7 @@ function reads(check: Check): void {
 }
 
 function watches(check: Check): void {
-  check('a watch gets history, then news, with what was before', async store => {
+  check('a watch gets the history, then new changes, each with the previous value', async store => {
     await store.put('/a/1', bytes('1'), { expect: 'absent' })
     await store.put('/b', bytes('b'), { expect: 'absent' })
     await store.put('/a/1', bytes('2'), { expect: 1 })
@@ -265,7 +265,7 @@ function compaction(check: Check): void {
     assert.deepEqual(seen.changes.map(brief), ['put /a 3 @5 was 2 @2'])
   })
 
-  check('a watcher that fell behind a compaction is told so', async store => {
+  check('a watcher that has fallen behind a compaction gets Expired', async store => {
     const abort = new AbortController()
     const slow = store.watch('/', { after: 0, signal: abort.signal })[Symbol.asyncIterator]()
     await store.put('/a', bytes('1'), { expect: 'absent' })

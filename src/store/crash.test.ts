@@ -1,6 +1,6 @@
-// kill -9 at any moment loses nothing acknowledged: a writer process is killed again and again in the middle
-// of its writes, and each time the store must open and hold what the writer was told is safe. (A dead process
-// leaves what it gave to the kernel; that fdatasync comes before the acknowledgement is SQLite's own promise.)
+// kill -9 at any moment loses no acknowledged write. A writer process is killed again and again in the middle of its
+// writes, and each time the store must open and hold what was acknowledged. (The kernel keeps what a dead process
+// wrote. That fdatasync comes before the acknowledgement is the promise of SQLite.)
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
@@ -34,7 +34,7 @@ describe('a killed writer', { concurrency: true }, () => {
     })
 })
 
-/** Kills the writer soon after `lines` acknowledgements. */
+/** Kills the writer soon after `lines` acknowledged writes. */
 async function writeUntilKilled(directory: string, compacts: boolean, lines: number, known: Map<string, Acknowledged>) {
   const program = join(import.meta.dirname, 'crash-writer.ts')
   const counts = Object.fromEntries([...known].map(([key, { count }]) => [key, count]))
@@ -64,7 +64,8 @@ async function verify(directory: string, known: Map<string, Acknowledged>, befor
       const entry = await store.get(key)
       assert.ok(acknowledged.revision <= revision, `${key} was acknowledged at ${acknowledged.revision} of ${revision}`)
       if (!entry) {
-        // Absent: the acknowledged delete, or a later one that was durable but not acknowledged any more.
+        // The key may be absent by the acknowledged deletion, or by a later one that was durable and not yet
+        // acknowledged.
         assert.ok(
           acknowledged.deleted || acknowledged.count % 10 === 9,
           `${key} is gone: ${JSON.stringify(acknowledged)}`,

@@ -1,5 +1,5 @@
-// The thread that writes the embedded store: it commits and syncs while the main thread goes on serving, so
-// a slow disk slows writers and nobody else. A bundle needs this file as an entry of its own, beside the main one.
+// The thread that writes the embedded store. It commits and syncs while the main thread goes on serving, so a slow disk
+// delays writers only. A bundle needs this file as a second entry beside the main one.
 import type { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
 import { messageOf } from '../base/errors.ts'
@@ -22,7 +22,7 @@ export interface Reply {
   error?: { message: string; errcode?: number }
 }
 
-/** Rows on their way between threads: one buffer, moved instead of copied. Revisions count up from `first`. */
+/** Rows in transit between threads, with one buffer that is moved instead of copied. Revisions begin at `first`. */
 interface PackedRows {
   first: Revision
   keys: string[]
@@ -48,10 +48,12 @@ export function pack(rows: readonly Row[]): PackedRows {
   return packed
 }
 
-/** Removals and moves of pages go in steps, so that appends get their turn between. */
+/** Rows are removed, and pages moved, in steps, so that appends get their turn in between. */
 const removeRows = 1000
 const vacuumPages = 256
-/** Free pages are for the next writes; only what goes past a quarter of the file, or this, is given back. */
+/**
+ * Free pages are kept for the next writes. Only those beyond this number, and beyond a quarter of the file, are freed.
+ */
 const keptFreePages = 4096
 
 if (parentPort && (workerData as { kutterStore?: WorkerData } | null)?.kutterStore)
@@ -92,7 +94,7 @@ function appender(db: DatabaseSync): (rows: PackedRows) => void {
 async function remove(db: DatabaseSync, revisions: readonly Revision[], compacted: Revision): Promise<void> {
   const note = db.prepare("UPDATE meta SET value = max(value, ?) WHERE name = 'compacted'")
   const drop = db.prepare('DELETE FROM log WHERE rev = ?')
-  // First the point, then the rows: what is gone must be known to be gone.
+  // The compaction point is stored before rows are removed, so a revision without its row is never readable.
   transaction(db, () => note.run(compacted))
   for (let at = 0; at < revisions.length; at += removeRows) {
     transaction(db, () => {
@@ -114,7 +116,7 @@ function transaction(db: DatabaseSync, body: () => void): void {
     body()
     db.exec('COMMIT')
   } catch (error) {
-    // Some errors (a full disk) have rolled back already.
+    // After some errors, such as a full disk, SQLite has rolled back already.
     if (db.isTransaction) db.exec('ROLLBACK')
     throw error
   }

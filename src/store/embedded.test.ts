@@ -18,7 +18,7 @@ after(async () => {
   rmSync(scratch, { recursive: true })
 })
 const fresh = () => join(scratch, `${made++}`)
-/** The store is closed at the end at the latest, so that a failed test leaves no thread behind. */
+/** Closes the store at the end of the test, so that a failed one leaves no thread behind. */
 async function open(directory: string, options?: EmbeddedOptions): Promise<Store> {
   const store = await openEmbeddedStore(directory, options)
   stores.push(store)
@@ -26,7 +26,7 @@ async function open(directory: string, options?: EmbeddedOptions): Promise<Store
 }
 const fails = (directory: string, message: RegExp) => assert.rejects(openEmbeddedStore(directory), { message })
 
-test('everything is there after reopening, in files only the owner can read', async () => {
+test('a store that is opened again has everything, in files that only the owner can read', async () => {
   const directory = fresh()
   let store = await open(directory)
   await store.put('/a', bytes('1'), { expect: 'absent' })
@@ -46,7 +46,7 @@ test('everything is there after reopening, in files only the owner can read', as
   assert.equal(await store.revision(), 4)
   assert.equal(text((await store.get('/a'))?.value), '2')
   assert.equal(text((await store.get('/b', 3))?.value), 'b')
-  // Compacted down to less than the newest revision: the counter must not go back.
+  // Even when the newest row has been compacted away, the counter must not go back.
   await store.compact(4)
   await store.close()
   store = await open(directory)
@@ -69,7 +69,7 @@ test('the end of the thread that writes is reported, once, and not when the stor
   assert.deepEqual(failures, [])
   await broken.put('/a', bytes('1'), { expect: 'absent' })
   await workers[1]!.terminate()
-  await assert.rejects(broken.put('/a', bytes('2'), { expect: 1 }), /the thread that writes .* failed: it ended/)
+  await assert.rejects(broken.put('/a', bytes('2'), { expect: 1 }), /the thread that writes .* failed: it has ended/)
   assert.equal(failures.length, 1)
   assert.equal(text((await broken.get('/a'))?.value), '1')
 })
@@ -86,7 +86,7 @@ test('a second opener is refused, in this process and in another, until the firs
   await (await open(directory)).close()
 })
 
-test('says in one sentence what is wrong with a directory that is not a store', async () => {
+test('a directory that is not a store is refused with one sentence', async () => {
   const foreign = fresh()
   mkdirSync(foreign)
   writeFileSync(join(foreign, 'letter.txt'), 'hello')
@@ -113,10 +113,10 @@ test('says in one sentence what is wrong with a directory that is not a store', 
   const newer = new DatabaseSync(join(later, 'log.db'))
   newer.exec('PRAGMA user_version = 9')
   newer.close()
-  await fails(later, /has format 9, this Kutter knows format 1/)
+  await fails(later, /has format 9, and this Kutter reads format 1/)
 })
 
-test('damage is found: of the tree when opening, of a value when reading it', async () => {
+test('a damaged tree is found when the store is opened, a damaged value when it is read', async () => {
   const directory = fresh()
   const file = join(directory, 'log.db')
   const store = await open(directory)
@@ -134,7 +134,7 @@ test('damage is found: of the tree when opening, of a value when reading it', as
     return true
   })
   assert.ok(await reopened.get('/78'))
-  // Replacing the damaged value is how one gets rid of it.
+  // A damaged value can be replaced.
   assert.equal(await reopened.put('/77', bytes('new'), { expect: 78 }), 201)
   await reopened.close()
 
@@ -144,13 +144,13 @@ test('damage is found: of the tree when opening, of a value when reading it', as
   await fails(directory, /is damaged .*restore it from a backup/)
 })
 
-test('a full store refuses writes, stays consistent, and goes on once compacted', async () => {
+test('a full store refuses writes, stays consistent, and accepts writes again after a compaction', async () => {
   const store = await open(fresh(), { maxSizeBytes: 2 << 20 })
   const value = (i: number) => new Uint8Array(50_000).fill(i)
   let last = 0
   let refused: unknown
   for (let i = 0; !refused; i++) {
-    // Two keys at a time: a batch goes in whole or not at all.
+    // Two keys are written together: a batch is stored as a whole or not at all.
     const both = [
       store.put('/a', value(i), { expect: last ? last - 1 : 'absent' }),
       store.put('/b', value(i), { expect: last || 'absent' }),
@@ -169,7 +169,7 @@ test('a full store refuses writes, stays consistent, and goes on once compacted'
   await store.close()
 })
 
-test('compaction gives space back', async () => {
+test('compaction frees space', async () => {
   const store = await open(fresh())
   const big = await overwrite(store, 1500, 40_000)
   await store.compact(await store.revision())
@@ -179,7 +179,7 @@ test('compaction gives space back', async () => {
   await store.close()
 })
 
-test('history is bounded even when nobody compacts', async () => {
+test('the history is bounded even without compactions', async () => {
   const errors: unknown[] = []
   const store = await open(fresh(), { historyRows: 100, onError: error => errors.push(error) })
   await overwrite(store, 1000, 100)

@@ -1,5 +1,5 @@
-// The store of one machine: a SQLite log in a directory, written by a thread of its own and read here. The
-// index is in memory, so the file needs none: a write is one append to one table.
+// The store of one machine: a log in SQLite, in a directory. A thread of its own writes it (disk-worker.ts), and this
+// one reads it. The index is in memory, so the file needs none, and a write is one append to one table.
 import { chmodSync, closeSync, mkdirSync, openSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -21,15 +21,15 @@ import {
 import type { Revision, Store } from './store.ts'
 
 export interface EmbeddedOptions extends LogStoreOptions {
-  /** The file grows no further; writes fail until the store is compacted. Default 8 GiB. */
+  /** Limit of the file's size. Beyond it writes fail until the store is compacted. Default 8 GiB. */
   maxSizeBytes?: number
   /** Called once when the thread that writes has ended by itself: reads go on, every write fails from then on. */
   onFailure?: (error: StatusError) => void
 }
 
 /**
- * Opens the store in `directory`, making it (0700, files 0600) when missing. Throws an Error of one sentence
- * when the directory holds something else, is damaged, or is open already, in this process or another.
+ * Opens the store in `directory`, and creates it with mode 0700, and files with mode 0600, if needed. Throws an Error
+ * of one sentence when the directory holds something else, is damaged, or is open already, in this process or another.
  */
 export async function openEmbeddedStore(directory: string, options: EmbeddedOptions = {}): Promise<Store> {
   const lock = prepare(directory)
@@ -55,7 +55,7 @@ class EmbeddedLog implements Log {
   #range
   #nextId = 1
   #waiting = new Map<number, { resolve(): void; reject(error: unknown): void }>()
-  /** Why the thread is gone. Nothing can be written any more. */
+  /** Why the thread has ended. Nothing can be written any more. */
   #dead: StatusError | undefined
   #closing = false
   readonly #onFailure: (error: StatusError) => void
@@ -70,14 +70,14 @@ class EmbeddedLog implements Log {
       'SELECT rev, k, created, deleted, crc, v FROM log WHERE rev > ? AND rev <= ? AND substr(k, 1, ?) = ? ORDER BY rev',
     )
     const data: WorkerData = { file, maxSizeBytes }
-    // In a bundle the thread's file lies beside the bundle.
+    // In a bundle, the program of the thread is a file beside the bundle.
     const suffix = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
     this.#worker = new Worker(new URL(`./disk-worker.${suffix}`, import.meta.url), {
       workerData: { kutterStore: data },
     })
     this.#worker.on('message', reply => this.#answer(reply as Reply))
     this.#worker.on('error', error => this.#fail(error))
-    this.#worker.on('exit', () => this.#fail(new Error('it ended')))
+    this.#worker.on('exit', () => this.#fail(new Error('it has ended')))
   }
 
   load() {
@@ -96,7 +96,7 @@ class EmbeddedLog implements Log {
     return toRow(sql, this.#file)
   }
 
-  /** One transaction saves SQLite taking and giving its read lock for every row, half of the time. */
+  /** Runs `fn` in one transaction, so that SQLite need not lock for every row. That saves half of the time. */
   reading<T>(fn: () => T): T {
     this.#db.exec('BEGIN')
     try {
@@ -107,7 +107,7 @@ class EmbeddedLog implements Log {
   }
 
   *range(prefix: string, after: Revision, upTo: Revision): Iterable<Row> {
-    // SQLite counts characters, not UTF-16 units.
+    // SQLite counts characters rather than UTF-16 units.
     const length = Array.from(prefix).length
     for (const sql of this.#range.iterate(after, upTo, length, prefix)) yield toRow(sql as SqlRow, this.#file)
   }
@@ -169,7 +169,7 @@ function* heads(db: DatabaseSync): Generator<RowHead> {
     yield { revision: rev, key: k, created, deleted: deleted === 1, sizeBytes: size }
 }
 
-/** Makes or checks the directory and takes its lock, which the kernel releases however this process ends. */
+/** Creates or checks the directory, and locks it. The kernel releases the lock when this process ends in any way. */
 function prepare(directory: string): DatabaseSync {
   const file = join(directory, fileName)
   const lockFile = join(directory, 'lock')
@@ -178,7 +178,7 @@ function prepare(directory: string): DatabaseSync {
     const names = readdirSync(directory)
     if (!names.includes(fileName) && names.some(name => name !== 'lock'))
       throw new OpenError(
-        `cannot make a store in ${directory}: it holds other files (${names[0]}); choose an empty directory`,
+        `cannot create a store in ${directory}: it holds other files (${names[0]}); choose an empty directory`,
       )
     chmodSync(directory, 0o700)
     const lock = takeLock(directory, lockFile)
@@ -190,7 +190,7 @@ function prepare(directory: string): DatabaseSync {
 }
 
 function takeLock(directory: string, lockFile: string): DatabaseSync {
-  // Only SQLite may open this file: closing any other descriptor of it would drop the lock (fcntl(2)).
+  // Only SQLite may open this file: closing another descriptor of it would release the lock. Source: fcntl(2).
   touchNew(lockFile)
   const lock = new DatabaseSync(lockFile, { timeout: 0 })
   try {
@@ -208,7 +208,7 @@ function takeLock(directory: string, lockFile: string): DatabaseSync {
   }
 }
 
-/** Makes the file with mode 0600, so that SQLite gives its companions the same. */
+/** Creates the file with mode 0600, which SQLite then uses for the files beside it, too. */
 function touch(file: string): void {
   closeSync(openSync(file, 'a', 0o600))
   chmodSync(file, 0o600)

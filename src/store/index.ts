@@ -1,7 +1,7 @@
-// The store keeps everything the cluster must not forget, as bytes under keys. It is a log: each write gets
-// the next revision, a read looks at one revision, a watch reads on from one. `openEmbeddedStore` keeps the
-// log in a directory of this machine, `openMemoryStore` nowhere. Start reading at store.ts; log-store.ts is
-// the machine.
+// The store room: everything durable in a cluster, as bytes under keys. The store is a log. Each write gets the next
+// revision, a read is of one revision, and a watch reads on from one. `openEmbeddedStore` keeps the log in a directory
+// of this machine, `openMemoryStore` only in memory. Read store.ts first, which has the contract, then log-store.ts,
+// which implements it over any log.
 export { StoreConflict, tooLarge } from './store.ts'
 export type { Change, Entry, Store } from './store.ts'
 export { openMemoryStore } from './memory.ts'

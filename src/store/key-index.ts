@@ -1,5 +1,5 @@
-// Where every key is and was: the revisions of each key that can still be read, in memory, without values.
-// It also knows which revisions nobody will need once the store is compacted, oldest first.
+// The index of the log in memory, without values: for each key the revisions that can still be read. It also has the
+// garbage, oldest first: revisions that can be removed once the store is compacted.
 //
 //   writes      1:a   2:b   3:a   4:delete a   5:a
 //   history     a → [1, 3, -4, 5]     b → [2]                  (a negative revision is a tombstone)
@@ -10,7 +10,7 @@ import type { RowHead } from './log.ts'
 import type { Revision } from './store.ts'
 
 interface History {
-  /** Of the newest revision: when the key was made, and the size of the row. */
+  /** Of the newest revision: the revision that created the key, and the size of the row. */
   created: Revision
   sizeBytes: number
   /** Oldest first; negative for a tombstone. */
@@ -20,7 +20,7 @@ interface History {
 interface Garbage {
   revision: Revision
   key: string
-  /** Nobody can see the row once the store is compacted up to here. */
+  /** Once the store is compacted up to this revision, the row can no longer be read. */
   deadAt: Revision
   sizeBytes: number
 }
@@ -29,12 +29,12 @@ export class KeyIndex {
   #histories = new Map<string, History>()
   #keys = new SortedKeys()
   #garbage: Garbage[] = []
-  /** Entries of #garbage before this one are taken; cut off in one go so that taking stays cheap. */
+  /** How many entries of #garbage have been taken. They are cut off together, so that taking one is cheap. */
   #garbageTaken = 0
   #garbageBytes = 0
   #live = 0
 
-  /** Takes the rows of a log, in order of revision; the index must be empty. */
+  /** Fills the empty index with the rows of a log, in order of revision. */
   fill(rows: Iterable<RowHead>): void {
     for (const row of rows) this.#note(row)
     this.#keys.fill(this.#histories.keys())
@@ -44,22 +44,22 @@ export class KeyIndex {
     if (this.#note(row)) this.#keys.add(row.key)
   }
 
-  /** Keys that have a value now. */
+  /** The number of keys that have a value now. */
   get live(): number {
     return this.#live
   }
 
-  /** How much a full compaction would free. */
+  /** The rows and bytes that a full compaction would free. */
   get garbage(): { rows: number; sizeBytes: number } {
     return { rows: this.#garbage.length - this.#garbageTaken, sizeBytes: this.#garbageBytes }
   }
 
-  /** Compacting up to here frees about half of the garbage. */
+  /** The revision up to which a compaction frees about half of the garbage. */
   halfOfGarbage(): Revision {
     return this.#garbage[(this.#garbageTaken + this.#garbage.length) >>> 1]?.deadAt ?? 0
   }
 
-  /** Revision and creation of the key's value now. */
+  /** The revision and creation of the present value of a key; undefined when it has none. */
   current(key: string): { revision: Revision; created: Revision } | undefined {
     const history = this.#histories.get(key)
     if (!history) return undefined
@@ -67,7 +67,7 @@ export class KeyIndex {
     return revision < 0 ? undefined : { revision, created: history.created }
   }
 
-  /** The revision of the value the key had at `at`, if it had one. */
+  /** The revision of the value that a key had at `at`; undefined when it had none. */
   at(key: string, at: Revision): Revision | undefined {
     const revisions = this.#histories.get(key)?.revisions
     if (!revisions) return undefined
@@ -78,12 +78,12 @@ export class KeyIndex {
     return undefined
   }
 
-  /** Keys that start with `prefix` and have or had a value, greater than `after`, in order. */
+  /** The keys that start with `prefix`, are greater than `after`, and have or had a value, in order. */
   keys(prefix: string, after?: string): Iterable<string> {
     return this.#keys.from(prefix, after)
   }
 
-  /** Forgets what only positions before `upTo` could see; returns the revisions to remove from the log. */
+  /** Drops what can be read only at revisions before `upTo`. Returns the revisions to remove from the log. */
   compact(upTo: Revision): Revision[] {
     const gone: Revision[] = []
     while (this.#garbageTaken < this.#garbage.length) {
@@ -92,7 +92,7 @@ export class KeyIndex {
       this.#garbageTaken++
       this.#garbageBytes -= sizeBytes
       gone.push(revision)
-      // Garbage is in order of revision for each key, so the oldest revision is the one to go.
+      // For each key, garbage is in order of revision, so the oldest revision is the one to remove.
       const history = this.#histories.get(key)!
       history.revisions.shift()
       if (history.revisions.length === 0) {
@@ -112,7 +112,7 @@ export class KeyIndex {
     const history = this.#histories.get(key)
     const signed = deleted ? -revision : revision
     const before = history?.revisions[history.revisions.length - 1] ?? -1
-    // A row that replaces a tombstone kills nothing: the tombstone died the moment it was written.
+    // A row that follows a tombstone makes no garbage: the tombstone was garbage when it was written.
     if (history && before > 0) this.#bury({ revision: before, key, deadAt: revision, sizeBytes: history.sizeBytes })
     if (deleted) this.#bury({ revision, key, deadAt: revision, sizeBytes })
     if (deleted && before > 0) this.#live--

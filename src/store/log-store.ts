@@ -1,5 +1,5 @@
-// The Store over any Log: an index of keys in memory, one batch of writes on its way to the log at a time,
-// and the watch hub. A write becomes visible, in the index and to watchers, only after the log has it.
+// Implements Store over any Log, with an index of keys in memory and a hub for watchers. Writes go to the log in
+// batches, one at a time. They become visible, in the index and to watchers, only after the log has them.
 //
 //   put ──▶ queue ──turn──▶ planBatch ──▶ log.append ──durable──▶ index, watchers, then the writers
 //                   ▲                                      │
@@ -26,10 +26,10 @@ import { WatchHub, storeClosed } from './watch-hub.ts'
 import { planBatch, type Batch, type Write } from './write-batch.ts'
 
 const logStoreLimits = {
-  /** One append takes at most this many rows and about this many bytes. */
+  /** Limits of one append; the bytes may be exceeded by one row. */
   batchRows: 1024,
   batchBytes: 16 << 20,
-  /** Past this much history the store compacts the older half by itself, whether or not anybody asks. */
+  /** Beyond this much history the store compacts the older half by itself. */
   historyRows: 200_000,
   historyBytes: 512 << 20,
 } as const
@@ -37,7 +37,7 @@ const logStoreLimits = {
 export interface LogStoreOptions {
   historyRows?: number
   historyBytes?: number
-  /** Hears of failures that no caller can be told of: the store's own compaction, a damaged old value. */
+  /** Called with failures that belong to no caller: of the store's own compaction, of a damaged old value. */
   onError?: (error: unknown) => void
 }
 
@@ -52,10 +52,13 @@ export class LogStore implements Store {
   #queue: Write[] = []
   #queuedBytes = 0
   #flushing: Promise<void> | undefined
-  /** Compactions run one after the other. */
+  /** The last compaction. Each begins when the previous one has ended. */
   #compacting: Promise<void> = Promise.resolve()
   #selfCompacting = false
-  /** Rows out of the index whose removal has not succeeded yet, oldest first: a tombstone must never go before what it ended. */
+  /**
+   * Rows that have left the index and are not yet removed from the log, oldest first: a tombstone must not be removed
+   * before the rows it ended.
+   */
   #doomed: Revision[]
   #closed = false
 
@@ -82,7 +85,7 @@ export class LogStore implements Store {
       compacted: () => this.#compacted,
       changes: (prefix, after) => this.#changes(prefix, after),
     })
-    // A crash in the middle of a compaction leaves rows that nobody can see.
+    // A crash in the middle of a compaction leaves rows that can no longer be read.
     this.#doomed = this.#index.compact(compacted)
     if (this.#doomed.length > 0) this.#compacting = this.#remove().catch(error => this.#onError(error))
   }
@@ -150,13 +153,13 @@ export class LogStore implements Store {
     return { revision: this.#revision, compacted: this.#compacted, sizeBytes, keys: this.#index.live }
   }
 
-  /** Waits for the writes on their way; those still queued are refused. */
+  /** Waits for the batch that is being written. Writes that are still queued are refused. */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
     for (const write of this.#queue.splice(0)) write.reject(storeClosed())
     await this.#flushing
-    // Whoever asked for the compaction hears of its failure.
+    // A failure is reported to the caller of the compaction.
     await this.#compacting.catch(() => {})
     this.#hub.close()
     await this.#log.close()
@@ -190,7 +193,7 @@ export class LogStore implements Store {
     })
   }
 
-  /** Carries batches to the log until the queue is empty. Never rejects: a failure belongs to the writers. */
+  /** Writes batches to the log until the queue is empty. Never rejects: a failure is reported to the writers. */
   async #flush(): Promise<void> {
     for (; this.#queue.length > 0; await this.#turn()) {
       const batch = planBatch(this.#takeBatch(), this.#revision, key => this.#index.current(key))
@@ -209,7 +212,9 @@ export class LogStore implements Store {
     this.#flushing = undefined
   }
 
-  /** Writers that just heard of their success get to queue the next write, so that it joins the next batch. */
+  /**
+   * Waits for a turn, in which writers whose write has resolved can queue their next one. So it joins the next batch.
+   */
   #turn(): Promise<void> {
     return new Promise(resolve => this.#log.turn(resolve))
   }
@@ -224,7 +229,7 @@ export class LogStore implements Store {
     return this.#queue.splice(0, rows)
   }
 
-  /** The batch is durable: from here on readers see it. Watchers first, then the writers. */
+  /** Makes a durable batch visible to readers and watchers, and then resolves its writes. */
   #show({ rows, winners, losers }: Batch): void {
     const watched = this.#hub.watched
     const changes: Change[] = []
@@ -238,7 +243,7 @@ export class LogStore implements Store {
     for (const { write, conflict } of losers) write.reject(conflict)
   }
 
-  /** `newer`: changes of the same batch, not in the ring yet. */
+  /** @param newer changes of the same batch, which are not in the ring yet */
   #change(row: Row, previous: Revision | undefined, newer: readonly Change[]): Change {
     const { key, revision, created, value } = row
     const change: Change = row.deleted
@@ -249,7 +254,7 @@ export class LogStore implements Store {
     try {
       change.previous = entryOf(known ?? this.#log.read(previous))
     } catch (error) {
-      // A damaged old value must not keep a newer one, already durable, from being seen.
+      // A damaged old value must not hide a newer one that is durable already.
       this.#onError(error)
     }
     return change
@@ -289,7 +294,7 @@ export class LogStore implements Store {
   }
 }
 
-/** Of a row or a change that has a value. */
+/** The entry of a row or a change that has a value. */
 function entryOf({ key, value, revision, created }: Row | Change): Entry {
   return { key, value: value!, revision, created: created! }
 }

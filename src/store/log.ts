@@ -1,17 +1,17 @@
-// What a LogStore needs from the place where rows are kept: append durably, read by revision, remove. The
-// memory and the embedded store differ in nothing else.
+// The interface of a log, over which log-store.ts implements the store: append durably, read by revision, remove. The
+// memory store and the embedded store differ only in their logs.
 import type { Revision } from './store.ts'
 
 export interface Row {
   revision: Revision
   key: string
   created: Revision
-  /** A tombstone: the key ended here. Its value is empty. */
+  /** Whether the row is a tombstone: the key was deleted by it, and its value is empty. */
   deleted: boolean
   value: Uint8Array
 }
 
-/** A row without its value, as read at start. */
+/** A row without its value, as it is read at the start. */
 export interface RowHead {
   revision: Revision
   key: string
@@ -21,19 +21,19 @@ export interface RowHead {
 }
 
 export interface Log {
-  /** Called once, before anything else: every row in order of revision, and the compaction point. */
+  /** Returns all rows in order of revision, and the compaction point. It is called once, before everything else. */
   load(): { compacted: Revision; rows: Iterable<RowHead> }
-  /** All rows or none; durable when it resolves. Rejects with a StatusError and stays usable otherwise. */
+  /** Appends all rows or none. They are durable when it resolves. Rejects with a StatusError, and stays usable then. */
   append(rows: readonly Row[]): Promise<void>
-  /** The row must be there: durable and not removed. */
+  /** Returns a row, which must be durable and not removed. */
   read(revision: Revision): Row
-  /** Runs `fn`, which reads many rows: implementations make that cheaper than one by one. */
+  /** Runs `fn`, which reads many rows. An implementation may make that cheaper than reading one by one. */
   reading<T>(fn: () => T): T
-  /** The rows after `after` up to `upTo` whose key starts with `prefix`, in order; read lazily. */
+  /** The rows after `after` and up to `upTo` whose keys start with `prefix`, in order, read lazily. */
   range(prefix: string, after: Revision, upTo: Revision): Iterable<Row>
-  /** Notes the compaction point durably, then removes the rows and gives their space back. */
+  /** Stores the compaction point durably, then removes the rows and frees their space. */
   remove(revisions: readonly Revision[], compacted: Revision): Promise<void>
-  /** Runs `fn` when the writes of this turn are collected. */
+  /** Runs `fn` after the callers of the present turn have queued their writes. */
   turn(fn: () => void): void
   sizeBytes(): number
   close(): Promise<void>

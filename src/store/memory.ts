@@ -1,5 +1,5 @@
-// The store that forgets: rows in a map. For tests and simulated clusters; it keeps the whole contract but
-// the disk, and needs nothing but promises to run, so a virtual clock sees every write end in its turn.
+// The store in memory, for tests and simulated clusters. It keeps the whole contract except that nothing survives the
+// process. It needs only promises to run, so on a virtual clock every write ends in its turn.
 import { assert } from '../base/errors.ts'
 import type { Log, Row } from './log.ts'
 import { LogStore, type LogStoreOptions } from './log-store.ts'

@@ -1,16 +1,16 @@
-// A set of strings kept in order: short sorted runs in a sorted list. Finding is two binary searches,
-// adding moves at most one run, walking is an array walk.
+// A sorted set of strings, made of short sorted arrays in a sorted list. A key is found by two binary searches, adding
+// one moves at most the keys of one array, and iterating walks the arrays.
 
 const maxRun = 512
 
 export class SortedKeys {
-  /** No run is empty; every key of a run is less than every key of the next. */
+  /** No run is empty, and every key of a run is less than every key of the next one. */
   #runs: string[][] = []
 
-  /** Takes keys in any order, each once; the set must be empty. */
+  /** Fills the empty set with keys in any order, each given once. */
   fill(keys: Iterable<string>): void {
     const sorted = [...keys].sort(byCodeUnit)
-    // Half full, so that the first inserts need no split.
+    // Runs begin half full, so that the first inserts need no split.
     for (let i = 0; i < sorted.length; i += maxRun / 2) this.#runs.push(sorted.slice(i, i + maxRun / 2))
   }
 
@@ -37,7 +37,9 @@ export class SortedKeys {
     if (run.length === 0) this.#runs.splice(at, 1)
   }
 
-  /** The keys that start with `prefix` and are greater than `after`, in order. The set must not change meanwhile. */
+  /**
+   * The keys that start with `prefix` and are greater than `after`, in order. The set must not be changed meanwhile.
+   */
   *from(prefix: string, after?: string): Generator<string> {
     const start = after !== undefined && after > prefix ? after : prefix
     let at = this.#runFor(start)
@@ -55,7 +57,7 @@ export class SortedKeys {
     }
   }
 
-  /** The first run whose last key is not less than `key`. */
+  /** The index of the first run whose last key is not less than `key`. */
   #runFor(key: string): number {
     let low = 0
     let high = this.#runs.length

@@ -1,5 +1,5 @@
-// The SQLite file of the embedded store: its form, its settings, and plain words for what goes wrong.
-// Why SQLite in WAL mode: a commit is one append and one fdatasync, and readers see only synced commits.
+// The SQLite file of the embedded store: its schema, its settings, and error messages that say what to do. It is in WAL
+// mode, where a commit is one append and one fdatasync, and readers see only synced commits.
 import { closeSync, fsyncSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -9,14 +9,16 @@ import type { Row } from './log.ts'
 
 export const fileName = 'log.db'
 
-/** 'KUTT': tells our files from any other SQLite file. */
+/** The letters KUTT, which distinguish a store from other SQLite files. */
 const applicationId = 0x4b555454
 const formatVersion = 1
 const pageBytes = 4096
 
 export type SqlRow = { rev: number; k: string; created: number; deleted: number; crc: number; v: Uint8Array }
 
-/** Opens the file, making or checking its form. Throws an Error of one sentence when it is not ours or damaged. */
+/**
+ * Opens the file, and creates or checks its schema. Throws an Error of one sentence when it is no store, or damaged.
+ */
 export function openSqlite(file: string, maxSizeBytes: number): DatabaseSync {
   let db: DatabaseSync | undefined
   try {
@@ -24,7 +26,7 @@ export function openSqlite(file: string, maxSizeBytes: number): DatabaseSync {
     const { tables } = db.prepare('SELECT count(*) AS tables FROM sqlite_schema').get() as { tables: number }
     if (tables === 0) create(db, file)
     else check(db, file)
-    // FULL: a commit returns after fdatasync of the WAL. The size limit keeps a WAL that once grew from staying so.
+    // With FULL a commit returns after fdatasync of the WAL. The size limit shrinks a WAL that grew once.
     db.exec(`PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = ${64 << 20}`)
     db.exec(`PRAGMA max_page_count = ${Math.ceil(maxSizeBytes / pageBytes)}; PRAGMA cache_size = -4096`)
     return db
@@ -34,7 +36,7 @@ export function openSqlite(file: string, maxSizeBytes: number): DatabaseSync {
   }
 }
 
-/** Ties a value to its key and revision, so that damage is found on reading. */
+/** The checksum of a value with its key and revision, by which damage is found when it is read. */
 export function checksum({ revision, key, value }: Pick<Row, 'revision' | 'key' | 'value'>): number {
   return crc32(value, crc32(`${revision} ${key}`))
 }
@@ -49,7 +51,7 @@ export function toRow(sql: SqlRow, file: string): Row {
   )
 }
 
-/** What a failed write means to the writer, who may try again: the store itself goes on. */
+/** The error for the caller of a failed write, which may try again. The store itself stays usable. */
 export function writeError(file: string, error: unknown): StatusError {
   const what = primaryCode(error) === 13 ? 'there is no space left; free some on this file system' : messageOf(error)
   return new StatusError('ServiceUnavailable', `cannot write to the store ${file}: ${what}`, {
@@ -58,14 +60,14 @@ export function writeError(file: string, error: unknown): StatusError {
   })
 }
 
-/** Already in its final words. */
+/** An error whose message is complete and is not wrapped again. */
 export class OpenError extends Error {}
 
 export function openError(file: string, error: unknown): OpenError {
   return new OpenError(`cannot open the store ${file}: ${reasonOf(error)}`, { cause: error })
 }
 
-/** The primary result code of an error of SQLite, see sqlite.org/rescode.html. */
+/** The primary result code of an error of SQLite. Source: sqlite.org/rescode.html. */
 export function primaryCode(error: unknown): number | undefined {
   const code = (error as { errcode?: unknown } | null)?.errcode
   return typeof code === 'number' ? code & 0xff : undefined
@@ -100,7 +102,7 @@ function create(db: DatabaseSync, file: string): void {
     CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
     INSERT INTO meta VALUES ('compacted', 0);
     COMMIT`)
-  // The file's name must be as durable as what is in it.
+  // The entry in the directory must be as durable as the content of the file.
   const directory = openSync(dirname(file), 'r')
   fsyncSync(directory)
   closeSync(directory)
@@ -115,6 +117,6 @@ function check(db: DatabaseSync, file: string): void {
   const version = pragma('user_version')
   if (version !== formatVersion)
     throw new OpenError(
-      `cannot open the store ${file}: it has format ${version}, this Kutter knows format ${formatVersion}; use the Kutter that wrote it`,
+      `cannot open the store ${file}: it has format ${version}, and this Kutter reads format ${formatVersion}; use the Kutter that wrote it`,
     )
 }

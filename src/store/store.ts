@@ -1,5 +1,5 @@
-// The store is a log. A revision is a position in it; a read is a look at one position, a watch is reading
-// on from one. Bytes in, bytes out: the store knows no kinds. Everything durable in a cluster lives here.
+// The contract of the store, which has everything durable in a cluster. The store is a log: a revision is a position in
+// it, a read is of one position, and a watch reads on from one. Values are bytes; nothing here depends on kinds.
 import { StatusError } from '../base/errors.ts'
 
 /** A position in the log, one counter for the whole store. The first write is 1; 0 is the empty store. */
@@ -8,20 +8,20 @@ export type Revision = number
 export interface Entry {
   key: string
   value: Uint8Array
-  /** The write that made this value. */
+  /** The revision of the write that made this value. */
   revision: Revision
-  /** The write that made the key, since it was last absent. */
+  /** The revision of the write that created the key since it was last absent. */
   created: Revision
 }
 
 export interface Page {
-  /** In order of key. */
+  /** Sorted by key. */
   entries: Entry[]
-  /** The position the page shows; pass it as `at` to read the next page of the same state. */
+  /** The revision of the page. Passed as `at`, it gives further pages of the same state. */
   revision: Revision
-  /** Pass as `after` to go on; absent on the last page. */
+  /** Passed as `after`, it gives the next page; absent on the last one. */
   next?: string
-  /** How many entries follow this page, when it was cut by `limit`. */
+  /** How many entries follow, when `limit` ended the page. */
   remaining?: number
 }
 
@@ -33,63 +33,71 @@ export interface Change {
   revision: Revision
   /** Absent for a delete. */
   created?: Revision
-  /** What was there before, absent when nothing was. */
+  /** The entry that the key had before; absent when it had none. */
   previous?: Entry
 }
 
 export interface ListOptions {
   limit?: number
-  /** Only keys greater than this one. */
+  /** Lists only keys greater than this one. */
   after?: string
   at?: Revision
 }
 
 export interface StoreStats {
   revision: Revision
-  /** Reads and watches of positions before this one are refused. */
+  /** Reads and watches of revisions before this one are refused with Expired. */
   compacted: Revision
   sizeBytes: number
-  /** Keys that have a value. */
+  /** The number of keys that have a value. */
   keys: number
 }
 
 /**
  * The contract, checked by contract.ts on every implementation:
  *
- * - linearizable: a read that starts after a write resolved sees it, and no reader or watcher ever sees
- *   a write that is not durable;
- * - a change is handed to the waiting watchers before the write that made it resolves;
- * - keys are ordered by UTF-16 code unit (for ASCII, the same as by byte);
- * - values are neither copied nor changed: who passes or receives one must not write into it.
+ * - The store is linearizable: a read that begins after a write has resolved sees it, and no reader or watcher ever
+ *   sees a write that is not durable.
+ * - A change is given to watchers that wait for it before the write that made it resolves.
+ * - Keys are ordered by UTF-16 code units, which for ASCII is the order of bytes.
+ * - Values are neither copied nor changed. A caller must not write into one that it passed or received.
+ * - A write that rejects with StoreConflict, or for a limit, has not been stored. After another error, such as the end
+ *   of the writing thread, it may have been; a later read shows it.
+ *
+ * An example: put(a) = 1, put(b) = 2, put(a) at 1 = 3, delete(b) at 2 = 4. Now get(b) is undefined, get(b, 3) has
+ * revision 2, and a watch after 1 gives b@2, a@3 and the deletion of b at 4. After compact(3), get(b, 3) still works
+ * and get(a, 2) throws Expired.
  */
 export interface Store {
-  /** The newest durable revision. */
+  /** Returns the newest durable revision. */
   revision(): Promise<Revision>
-  /** The value at `at`, or now. Throws Expired when `at` is compacted, Timeout when it lies ahead. */
+  /**
+   * Returns the value at a revision, or now. Throws Expired when `at` is compacted, Timeout when it is in the future.
+   */
   get(key: string, at?: Revision): Promise<Entry | undefined>
-  /** The entries whose key starts with `prefix`. Throws as `get` does. */
+  /** Returns the entries whose keys start with `prefix`. Throws like `get`. */
   list(prefix: string, options?: ListOptions): Promise<Page>
-  /** Durable when it resolves. Writes only if the key is still at `expect`; throws StoreConflict otherwise. */
+  /** Writes a value, which is durable when this resolves. Throws StoreConflict when the key is not at `expect`. */
   put(key: string, value: Uint8Array, options: { expect: Revision | 'absent' }): Promise<Revision>
-  /** Durable when it resolves. Throws StoreConflict when the key is not at `expect`. */
+  /** Deletes a key, which is durable when this resolves. Throws StoreConflict when the key is not at `expect`. */
   delete(key: string, options: { expect: Revision }): Promise<Revision>
   /**
-   * Every change after `after`, in order, none twice, none left out. Ends when the signal aborts; throws
-   * Expired once the next change to read is compacted, ServiceUnavailable when the store closes.
+   * Gives every change after `after` in order, none twice and none left out. Ends when the signal aborts. Throws
+   * Expired once the next change to read has been compacted, and ServiceUnavailable when the store closes.
    */
   watch(prefix: string, options: { after: Revision; signal: AbortSignal }): AsyncIterable<readonly Change[]>
   /**
-   * The changes after `after` up to `upTo`, in order: what a watch would have been given. Throws Expired when some are
-   * compacted or when there are more than `limit`.
+   * Returns the changes after `after` up to `upTo` in order, as a watch would give them. Throws Expired when some are
+   * compacted, or when there are more than `limit`.
    */
   changes(prefix: string, options: { after: Revision; upTo: Revision; limit: number }): Promise<Change[]>
-  /** Gives up the positions before `upTo` and the space of what only they could see. */
+  /** Gives up revisions before `upTo`, and frees the space of values that only they had. */
   compact(upTo: Revision): Promise<void>
   stats(): StoreStats
   close(): Promise<void>
 }
 
-/** The key was not where the writer thought it was; read again and decide again. */
+/** The key was at another revision than the writer expected. The writer reads it and decides again. */
 export class StoreConflict extends Error {
   readonly key: string
   readonly expected: Revision | 'absent'
@@ -106,16 +114,16 @@ export class StoreConflict extends Error {
 
 const describe = (at: Revision | 'absent') => (at === 'absent' ? 'absent' : `at revision ${at}`)
 
-/** Limits of every implementation. Passing one gives a StatusError that says which. */
+/** Limits of every implementation. Exceeding one is a StatusError that names it. */
 export const storeLimits = {
   keyBytes: 4096,
   valueBytes: 8 << 20,
-  /** Writes waiting for their turn. */
+  /** Writes that wait for their turn. */
   queuedWrites: 20_000,
   queuedBytes: 128 << 20,
 } as const
 
-/** Refuses what no implementation could keep. */
+/** Throws for a key that is empty, too long, or not valid text. */
 export function checkKey(key: string): void {
   if (key === '' || key.includes('\0') || !key.isWellFormed())
     throw new StatusError('BadRequest', `store key ${JSON.stringify(key)} is empty or not valid text`)
@@ -134,7 +142,7 @@ export function checkValue(key: string, value: Uint8Array): void {
 export const listExpired = () => new StatusError('Expired', 'The resourceVersion for the provided list is too old.')
 export const watchExpired = () => new StatusError('Expired', 'The resourceVersion for the provided watch is too old.')
 
-/** As kube-apiserver answers a resourceVersion it has not reached yet: clients match on the cause. */
+/** The answer of kube-apiserver to a resourceVersion that it has not reached yet. Clients match on the cause. */
 export function tooLarge(at: Revision, current: Revision): StatusError {
   const causes = [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }]
   return new StatusError('Timeout', `Timeout: Too large resource version: ${at}, current: ${current}`, {

@@ -1,23 +1,23 @@
-// Hands changes to watchers. A watcher is a position in the log and nothing more: it reads on from a ring
-// of the newest changes, or from the log itself when it has fallen further behind. Nothing queues per
-// watcher, so a slow one costs no memory.
+// Gives changes to watchers. A watcher is a position in the log and nothing more. It reads on from a ring of the newest
+// changes, or from the log itself when it has fallen further behind. There are no queues of watchers, so a slow one
+// costs no memory.
 import { StatusError } from '../base/errors.ts'
 import { watchExpired, type Change, type Revision } from './store.ts'
 
 const hubLimits = {
-  /** The ring keeps at most this many changes and bytes; further back is read from the log. */
+  /** Limits of the ring. Earlier changes are read from the log. */
   ringChanges: 8192,
   ringBytes: 16 << 20,
-  /** A lagging watcher gets at most this many changes and bytes at once. */
+  /** Limits of one batch for a watcher that is behind. */
   batchChanges: 1000,
   batchBytes: 4 << 20,
 } as const
 
-/** What the hub reads from the store behind it. */
+/** The history of the store, from which the hub reads. */
 interface Past {
   revision(): Revision
   compacted(): Revision
-  /** Changes after `after` in order, for keys with `prefix`, with `previous` filled in; read lazily. */
+  /** The changes after `after` of keys with `prefix`, in order, with `previous`, read lazily. */
   changes(prefix: string, after: Revision): Iterable<Change>
 }
 
@@ -46,10 +46,10 @@ export class WatchHub {
     return { [Symbol.asyncIterator]: () => new Watcher(this, prefix, after, signal) }
   }
 
-  /** Newest changes, in order, without a gap to those published before. */
+  /** Takes the newest changes, in order and without a gap to those published before. */
   publish(changes: readonly Change[]): void {
     if (this.#watchers.size === 0) {
-      // The ring must have no gap: without watchers nobody filled in what this batch replaced.
+      // Without watchers, the previous values of this batch have not been read. The ring starts over, without a gap.
       this.#ring = []
       this.#ringBytes = 0
       return
@@ -62,7 +62,7 @@ export class WatchHub {
     this.#trim()
   }
 
-  /** The value of a revision that is still in the ring. */
+  /** The change of a revision, if it is still in the ring. */
   recent(revision: Revision): Change | undefined {
     const first = this.#ring[0]?.revision
     return first === undefined ? undefined : this.#ring[revision - first]
@@ -73,7 +73,7 @@ export class WatchHub {
     for (const watcher of this.#watchers) watcher.fail(storeClosed())
   }
 
-  /** For Watcher: a batch of changes after `after`, and how far it reaches. */
+  /** For Watcher: the next changes after `after`, and the position that they reach. */
   read(prefix: string, after: Revision): { changes: Change[]; position: Revision } {
     const { batchChanges, batchBytes } = hubLimits
     const changes: Change[] = []
@@ -113,13 +113,13 @@ export class WatchHub {
   #trim(): void {
     const { ringChanges, ringBytes } = hubLimits
     if (this.#ring.length <= ringChanges && this.#ringBytes <= ringBytes) return
-    // Half goes at once, so that the cost of moving the rest is spread.
+    // Half is dropped together, so that moving the rest is rare.
     const drop = this.#ring.splice(0, Math.ceil(this.#ring.length / 2))
     for (const change of drop) this.#ringBytes -= sizeOf(change)
   }
 }
 
-/** One iteration. `next` is answered from the past if there is any, else by the next publish. */
+/** The iteration of one watch. `next` resolves from the past if there are changes, otherwise with the next publish. */
 class Watcher implements AsyncIterator<readonly Change[], undefined> {
   #hub: WatchHub
   #prefix: string
@@ -169,7 +169,7 @@ class Watcher implements AsyncIterator<readonly Change[], undefined> {
     return Promise.resolve({ done: true, value: undefined })
   }
 
-  /** The hub has newer changes. One that is not waiting finds them by its position later. */
+  /** Called with the newest changes. A watcher that is not waiting reads them later, by its position. */
   offer(changes: readonly Change[]): void {
     if (!this.#waiter) return
     const mine = changes.filter(c => c.revision > this.#position && c.key.startsWith(this.#prefix))

@@ -1,9 +1,9 @@
-// Decides what a batch of queued writes comes to: which rows to append, and which writers lose. Pure: the
-// log has not been touched yet, and nothing counts until it has taken the rows.
+// Decides the outcome of a batch of queued writes: which rows are to be appended, and which writes conflict. It is
+// pure: nothing is changed, and the outcome counts only once the log has the rows.
 import { StoreConflict, type Revision } from './store.ts'
 import type { Row } from './log.ts'
 
-/** A write waiting for its turn. Without a value it is a delete. */
+/** A write that waits for its turn. Without a value it is a deletion. */
 export interface Write {
   key: string
   value: Uint8Array | undefined
@@ -14,17 +14,17 @@ export interface Write {
 
 export interface Batch {
   rows: Row[]
-  /** The writer of each row. */
+  /** The write of each row. */
   winners: Write[]
-  /** Losers to other writes of this batch: whether they really lost is known when the rows are durable. */
+  /** Writes that conflict with others of this batch. That they do is certain only when the rows are durable. */
   losers: { write: Write; conflict: StoreConflict }[]
-  /** Losers to what is durable already. */
+  /** Writes that conflict with what is durable already. */
   stale: { write: Write; conflict: StoreConflict }[]
 }
 
 type Current = { revision: Revision; created: Revision } | undefined
 
-/** Writes are taken in order; each sees those before it. */
+/** Plans the batch. Each write sees those before it. */
 export function planBatch(writes: readonly Write[], head: Revision, current: (key: string) => Current): Batch {
   const batch: Batch = { rows: [], winners: [], losers: [], stale: [] }
   const changed = new Map<string, Current>()

@@ -1,11 +1,11 @@
-// JSON as Go reads and writes it: 64-bit integers keep every digit, and syntax errors are worded as Go's.
+// JSON as Go reads and writes it: 64-bit integers keep all digits, and syntax errors have Go's messages.
 //
-// A number that a JavaScript number holds exactly is one. An integer beyond 2^53 is a bigint, which JSON.stringify
-// writes digit for digit once this module is loaded. Both compare with each other; arithmetic on a field that may be
-// as large goes through Number().
+// An integer beyond 2^53 is a bigint, which JSON.stringify writes with all digits once this module is loaded. All other
+// numbers are JavaScript numbers. The two can be compared with each other; arithmetic on a field that may be so large
+// converts it by Number() first.
 // Source: encoding/json (scanner.go), sigs.k8s.io/json.
 
-/** What JSON.stringify writes as it stands; newer than the types. */
+/** Makes a value that JSON.stringify writes as it is. The types of TypeScript do not have it yet. */
 const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown }
 
 Object.defineProperty(BigInt.prototype, 'toJSON', {
@@ -16,7 +16,7 @@ Object.defineProperty(BigInt.prototype, 'toJSON', {
   writable: true,
 })
 
-/** A number that was written with a fraction or an exponent: Go takes it for a float, even if it is whole. */
+/** A number that was written with a fraction or an exponent, which Go reads as a float even if it is whole. */
 export class Decimal {
   readonly source: string
 
@@ -29,13 +29,13 @@ export class Decimal {
   }
 }
 
-/** Digits that may be beyond 2^53; in a string they only cost time. */
+/** Matches numbers that may be beyond 2^53. A match inside a string only costs time. */
 const manyDigits = /[\s:[,-]\d{16}/
 const fractionOrExponent = /(?:^|[\s:[,])-?\d+(?:\.\d|[eE][\d+-])/
 
 /**
  * Parses JSON with exact integers. Throws SyntaxError.
- * @param decimals give numbers with a fraction or exponent as Decimal, for a reader that tells them from integers
+ * @param decimals whether numbers with a fraction or an exponent become Decimal, for a reader that distinguishes them
  */
 export function parseJson(text: string, decimals = false): unknown {
   if (manyDigits.test(text) || (decimals && fractionOrExponent.test(text)))
@@ -49,12 +49,12 @@ function exactNumber(value: number, source: string, decimals: boolean): number |
   return Number.isSafeInteger(value) ? value : BigInt(source)
 }
 
-/** JSON with each member on a line of its own, as `json.MarshalIndent(value, "", "  ")` lays it out. */
+/** Indents JSON with one member on each line, like `json.MarshalIndent(value, "", "  ")`. */
 export function indentJson(json: Buffer): Buffer {
   const out: string[] = []
   let depth = 0
   const line = () => `\n${'  '.repeat(depth)}`
-  // Strings are tokens as a whole, so that their braces and colons are not taken for structure.
+  // A string is one token, so that braces and colons in it are not structure.
   for (const [token] of json.toString().matchAll(/"(?:[^"\\]|\\.)*"|\{\s*\}|\[\s*\]|[{}[\],:]|[^\s"{}[\],:]+/g)) {
     if (token === '{' || token === '[') {
       depth++
@@ -69,7 +69,7 @@ export function indentJson(json: Buffer): Buffer {
   return Buffer.from(out.join(''))
 }
 
-/** Why Go would not read a text as JSON: `invalid character '}' looking for beginning of value`. */
+/** The error of Go for a text that is not JSON, such as `invalid character '}' looking for beginning of value`. */
 export function jsonSyntaxError(text: string): string {
   return new Scanner(text).run() ?? 'unexpected end of JSON input'
 }
@@ -80,14 +80,14 @@ const whole = (text: string) => ({ t: 'true', f: 'false', n: 'null' })[text]
 class Scanner {
   readonly #text: string
   #at = 0
-  /** Open objects and arrays: whether each is an object. */
+  /** For each open object or array, whether it is an object. */
   readonly #open: boolean[] = []
 
   constructor(text: string) {
     this.#text = text
   }
 
-  /** Undefined at the end of the text. */
+  /** Returns the problem; undefined when the text ends before there is one. */
   run(): string | undefined {
     for (let problem = this.#value('looking for beginning of value'); ; problem = this.#afterValue()) {
       if (problem !== '') return problem
@@ -97,7 +97,7 @@ class Scanner {
     return this.#at < this.#text.length ? this.#refuse('after top-level value') : undefined
   }
 
-  /** '' where all is well. */
+  /** Returns the problem, or '' without one. */
   #value(context: string): string | undefined {
     const c = this.#next()
     if (c === undefined) return undefined
@@ -236,7 +236,7 @@ class Scanner {
   }
 }
 
-/** The character as Go quotes a byte of UTF-8. */
+/** Quotes the character at a position, as Go quotes a byte of UTF-8. */
 function quoteCharacter(text: string, at: number): string {
   const c = text[at]!
   if (c === "'") return "'\\''"

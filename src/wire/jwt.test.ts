@@ -21,7 +21,7 @@ const claims = {
 }
 const refused = (message: RegExp) => (error: unknown) => isReason(error, 'Unauthorized') && message.test(error.message)
 
-test('signed tokens verify, with us and with another library', async () => {
+test('signed tokens are verified here and by another library', async () => {
   for (const key of [rsa, ec]) {
     const token = signToken(key, claims)
     assert.deepEqual(new TokenVerifier([rsa, ec], clock).verify(token), claims)
@@ -32,7 +32,7 @@ test('signed tokens verify, with us and with another library', async () => {
   }
 })
 
-test('a public key checks but does not sign, and shows no secret', () => {
+test('a public key verifies but does not sign, and has no secret', () => {
   const pem = rsa.publicKey.export({ type: 'spki', format: 'pem' }) as string
   const publicOnly = readSigningKey(pem)
   assert.equal(publicOnly.keyId, rsa.keyId)
@@ -53,13 +53,13 @@ test('forged and malformed tokens are refused', () => {
     `${hs}.${body}.${signature}`,
     signToken(ec, claims),
   ])
-    assert.throws(() => verifier.verify(token), refused(/none of the known keys/), token)
+    assert.throws(() => verifier.verify(token), refused(/not signed by any of the keys/), token)
   for (const token of ['', 'a.b', 'a.b.c', '..', `${head}.bnVsbA.${signature}`, 'x'.repeat(jwtLimits.tokenBytes + 1)])
     assert.throws(() => verifier.verify(token), refused(/not a signed token/))
   assert.equal(peekClaims('abc'), undefined)
 })
 
-test('a token counts only in its time, also when its signature is remembered', async () => {
+test('a token is valid only in its time, even if its signature is cached', async () => {
   const time = new VirtualClock(clock.now() - 120_000)
   const verifier = new TokenVerifier([rsa], time)
   const token = signToken(rsa, claims)

@@ -1,5 +1,5 @@
-// Signed tokens (RFC 7519, RFC 7515) as service accounts carry them, and the public keys (RFC 7517) with
-// which others check them. Node's own crypto does all of it; checked signatures are remembered.
+// Signed tokens of service accounts (RFC 7519, RFC 7515), and the public keys with which others verify them (RFC 7517).
+// The cryptography is that of Node.js. Verified signatures are cached.
 import {
   createHash,
   createHmac,
@@ -14,15 +14,15 @@ import type { Clock } from '../base/clock.ts'
 import { StatusError } from '../base/errors.ts'
 
 interface SigningKey {
-  /** SHA-256 of the public key, as kube-apiserver names its keys. */
+  /** SHA-256 of the public key, which kube-apiserver uses as the name of a key. */
   keyId: string
   algorithm: 'RS256' | 'ES256'
   publicKey: KeyObject
-  /** Absent when the key only checks. */
+  /** Absent for a key that only verifies. */
   privateKey?: KeyObject
 }
 
-/** The registered claims; private ones (`kubernetes.io`) are beside them. Times in seconds. */
+/** The registered claims, with times in seconds. Private ones, such as `kubernetes.io`, are beside them. */
 interface Claims {
   iss?: string
   sub?: string
@@ -36,13 +36,13 @@ interface Claims {
 
 export const jwtLimits = {
   tokenBytes: 16 << 10,
-  /** Tokens whose signature is known to be right. */
+  /** Limit of cached tokens whose signatures have been verified. */
   verifiedTokens: 4096,
-  /** How far clocks may be apart. */
+  /** How far clocks of issuer and verifier may differ. */
   leewaySeconds: 60,
 } as const
 
-/** A new private key, as PEM. RSA, because every library that reads a cluster's keys knows RS256. */
+/** Creates a private key as PEM. It is RSA, because every library that reads a cluster's keys supports RS256. */
 export function makeSigningKey(): string {
   return generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({
     type: 'pkcs8',
@@ -50,7 +50,7 @@ export function makeSigningKey(): string {
   }) as string
 }
 
-/** Takes a private or a public key as PEM, RSA or P-256. */
+/** Reads a private or a public key from PEM. It must be RSA or P-256. */
 export function readSigningKey(pem: string): SigningKey {
   const privateKey = pem.includes('PRIVATE KEY') ? createPrivateKey(pem) : undefined
   const publicKey = createPublicKey(privateKey ?? pem)
@@ -65,7 +65,7 @@ export function readSigningKey(pem: string): SigningKey {
 
 export function signToken(key: SigningKey, claims: Claims): string {
   if (!key.privateKey)
-    throw new StatusError('InternalError', `the key ${key.keyId} cannot sign: it has no private part`)
+    throw new StatusError('InternalError', `the key ${key.keyId} cannot sign, since it has no private part`)
   const head = encode({ alg: key.algorithm, kid: key.keyId })
   const text = `${head}.${encode(claims)}`
   const signature = sign('sha256', Buffer.from(text), { key: key.privateKey, dsaEncoding: 'ieee-p1363' })
@@ -73,8 +73,8 @@ export function signToken(key: SigningKey, claims: Claims): string {
 }
 
 /**
- * The signature of a text by a shared secret, as a JWS whose middle part is left out (RFC 7515, appendix F).
- * @param keyId names the secret to whoever checks
+ * Signs a text with a shared secret. The result is a JWS without its middle part, the text (RFC 7515, appendix F).
+ * @param keyId names the secret for the verifier
  */
 export function detachedSignature(text: string, keyId: string, secret: string): string {
   const head = encode({ alg: 'HS256', kid: keyId })
@@ -82,7 +82,7 @@ export function detachedSignature(text: string, keyId: string, secret: string): 
   return `${head}..${createHmac('sha256', secret).update(`${head}.${payload}`).digest('base64url')}`
 }
 
-/** The document under /openid/v1/jwks. */
+/** The document at /openid/v1/jwks. */
 export function keySet(keys: readonly SigningKey[]): { keys: Record<string, unknown>[] } {
   return {
     keys: keys.map(({ publicKey, keyId, algorithm }) => ({
@@ -94,17 +94,17 @@ export function keySet(keys: readonly SigningKey[]): { keys: Record<string, unkn
   }
 }
 
-/** The claims of a token nobody has checked: only to choose who should. Undefined when it is no token. */
+/** The claims of an unverified token, only to choose its verifier. Undefined for text that is not a token. */
 export function peekClaims(token: string): Claims | undefined {
   const parts = token.split('.')
   return parts.length === 3 ? decode(parts[1]!) : undefined
 }
 
-/** Checks tokens against a set of keys. Issuer, audience and what the claims mean are the caller's part. */
+/** Verifies tokens with a set of keys. The caller checks issuer, audience and the meaning of the claims. */
 export class TokenVerifier {
   #keys: readonly SigningKey[]
   #clock: Clock
-  /** Oldest use first. The signature is what is remembered, never the time. */
+  /** Tokens with verified signatures, the longest unused first. Their times are checked again at each use. */
   #verified = new Map<string, Claims>()
 
   constructor(keys: readonly SigningKey[], clock: Clock) {
@@ -112,7 +112,7 @@ export class TokenVerifier {
     this.#clock = clock
   }
 
-  /** The claims. Throws Unauthorized when the signature is wrong or now lies outside the token's time. */
+  /** Returns the claims. Throws Unauthorized when the signature is wrong, or the token is not valid at this time. */
   verify(token: string): Readonly<Claims> {
     const claims = this.#remembered(token) ?? this.#check(token)
     const now = Math.floor(this.#clock.now() / 1000)
@@ -140,14 +140,14 @@ export class TokenVerifier {
     if (!header || !claims) throw unauthorized('it is not a signed token')
     const text = Buffer.from(`${head}.${body}`)
     const bytes = Buffer.from(signature, 'base64url')
-    // The key says which algorithm counts; the header may only agree ("none" and mix-ups of kinds of keys).
+    // The key decides the algorithm, and the header must agree. So "none", or a key of another kind, is not accepted.
     const good = this.#keys.some(
       ({ algorithm, keyId, publicKey }) =>
         header.alg === algorithm &&
         (header.kid === undefined || header.kid === keyId) &&
         verify('sha256', text, { key: publicKey, dsaEncoding: 'ieee-p1363' }, bytes),
     )
-    if (!good) throw unauthorized('the signature of the token is by none of the known keys')
+    if (!good) throw unauthorized('the token is not signed by any of the keys')
     for (const name of ['exp', 'nbf', 'iat'] as const)
       if (claims[name] !== undefined && !Number.isFinite(claims[name]))
         throw unauthorized(`the claim ${name} is not a number`)
@@ -165,7 +165,7 @@ function decode(part: string): Claims | undefined {
     const value: unknown = JSON.parse(Buffer.from(part, 'base64url').toString())
     return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Claims) : undefined
   } catch {
-    // Not JSON is an expected outcome here, not a failure: the caller says what it means.
+    // Text that is not JSON is an expected outcome, which the caller handles.
     return undefined
   }
 }

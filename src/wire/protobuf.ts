@@ -1,5 +1,5 @@
-// Protobuf's wire format (proto2, as Go's generated code writes it): tags, varints, lengths. Knows no
-// messages; the schema engine decides which field has which number. Source: protobuf.dev/programming-guides/encoding.
+// The wire format of protobuf (proto2, as written by Go's generated code): tags, varints, lengths. Messages and the
+// numbers of their fields are the schema engine's. Source: protobuf.dev/programming-guides/encoding.
 
 export class ProtoWriter {
   #buffer: Buffer
@@ -22,7 +22,7 @@ export class ProtoWriter {
 
   #varint(value: number | bigint): void {
     this.#reserve(10)
-    // Negative numbers are written as 64-bit two's complement: ten bytes.
+    // Negative numbers are written as 64-bit two's complement, in ten bytes.
     if (typeof value === 'bigint' || value < 0 || value > Number.MAX_SAFE_INTEGER) {
       let rest = BigInt.asUintN(64, BigInt(value))
       while (rest > 127n) {
@@ -70,7 +70,7 @@ export class ProtoWriter {
 
 type ProtoValue = { wire: 0; value: bigint } | { wire: 1 | 2 | 5; value: Buffer }
 
-/** Reads the fields of one message in the order they were written. Throws RangeError on damage. */
+/** Reads the fields of a message in the order in which they were written. Throws RangeError for damaged bytes. */
 export function* readProto(message: Buffer): Generator<ProtoValue & { field: number }> {
   let at = 0
   const varint = (): bigint => {

@@ -77,7 +77,7 @@ const exec = (
     use,
   )
 
-/** Everything the client gets, by channel, until the server closes. */
+/** Collects what the client receives, by channel, until the server closes. */
 async function collect(ws: WebSocket): Promise<{ channels: string[]; first: string; code: number }> {
   const parts: Buffer[][] = [[], [], [], []]
   let first: string | undefined
@@ -89,7 +89,7 @@ async function collect(ws: WebSocket): Promise<{ channels: string[]; first: stri
   return { channels: parts.map(p => Buffer.concat(p).toString()), first: first ?? '', code }
 }
 
-test('exec: input, its end, both outputs and the status pass', () =>
+test('exec passes input, its end, both outputs and the status', () =>
   exec(
     { stdin: true, stdout: true, stderr: true },
     async (streams, connection) => {
@@ -112,7 +112,7 @@ test('exec: input, its end, both outputs and the status pass', () =>
     },
   ))
 
-test('exec with a terminal has a resize stream and no stderr; v4 knows no close', () =>
+test('exec with a terminal has a resize stream and no stderr, and v4 has no close message', () =>
   exec(
     { stdin: true, stdout: true, stderr: true, tty: true },
     async streams => {
@@ -120,7 +120,7 @@ test('exec with a terminal has a resize stream and no stderr; v4 knows no close'
       const [size] = (await once(streams.get('resize')!, 'data')) as [Buffer]
       const [input] = (await once(streams.get('stdin')!, 'data')) as [Buffer]
       streams.get('stdout')!.end(`${size} ${input}`)
-      // Go closes by resetting what is left.
+      // Go closes by resetting the streams that are left.
       streams.get('error')!.write('{"status":"Success"}', () => {
         for (const stream of streams.values()) stream.destroy()
       })
@@ -136,7 +136,7 @@ test('exec with a terminal has a resize stream and no stderr; v4 knows no close'
     'v4.channel.k8s.io',
   ))
 
-test('a backend that breaks off is told to the client as a Status', () =>
+test('the client gets a Status when the backend breaks off', () =>
   exec(
     { stdout: true },
     async (streams, connection) => {
@@ -151,7 +151,7 @@ test('a backend that breaks off is told to the client as a Status', () =>
     },
   ))
 
-test('a client that goes away takes the backend connection with it', async () => {
+test('the connection to the backend ends when the client disconnects', async () => {
   let ended: Promise<unknown> | undefined
   await exec(
     { stdin: true, stdout: true },
@@ -167,7 +167,7 @@ test('a client that goes away takes the backend connection with it', async () =>
   await ended
 })
 
-test('port-forward: SPDY inside the WebSocket reaches the backend as it is', () =>
+test('port-forward passes SPDY inside the WebSocket to the backend unchanged', () =>
   chain(
     [tunnelProtocol],
     connection => connection.on('stream', stream => void stream.pipe(stream)),
@@ -185,7 +185,7 @@ test('port-forward: SPDY inside the WebSocket reaches the backend as it is', () 
     },
   ))
 
-test('an upgrade without a subprotocol we know is refused', async () => {
+test('an upgrade without a supported subprotocol is refused', async () => {
   const server = createServer()
   server.on('upgrade', (request, socket, head) => {
     acceptWebSocket(request, socket, head, channelProtocols).catch((error: Error) =>

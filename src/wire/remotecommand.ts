@@ -1,10 +1,13 @@
-// exec, attach and port-forward between a WebSocket client and a SPDY backend, as kube-apiserver translates
-// for kubelets (KEP-4006). Either each channel of the WebSocket becomes a SPDY stream:
+// Translates exec, attach and port-forward between a WebSocket client and a SPDY backend, as kube-apiserver does for
+// kubelets (KEP-4006). For exec and attach, each channel of the WebSocket becomes a SPDY stream:
 //
 //   message = channel (1 byte) + bytes        0 stdin   1 stdout   2 stderr   3 error   4 resize
 //                                             255 close: the next byte names the channel (v5 only)
 //
-// or the WebSocket is a tunnel for SPDY as it is.
+// For port-forward, the WebSocket is a tunnel for SPDY, whose bytes are not changed.
+//
+// Both directions keep pace with their readers: nothing is read from a side while the other does not take it. When one
+// side ends or fails, so does the other, and both are closed when the returned promise resolves.
 import type { Duplex } from 'node:stream'
 import { WebSocket, type RawData } from 'ws'
 import { realClock } from '../base/clock.ts'
@@ -16,7 +19,7 @@ export type ChannelProtocol = (typeof channelProtocols)[number]
 
 const pausedPingMs = 5_000
 
-/** The WebSocket subprotocol of `tunnelWebSocketToSpdy`. */
+/** The WebSocket subprotocol of port-forward. */
 export const tunnelProtocol = 'SPDY/3.1+portforward.k8s.io'
 
 export interface StreamOptions {
@@ -29,9 +32,9 @@ export interface StreamOptions {
 const channel = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4, close: 255 } as const
 
 /**
- * Connects a WebSocket that speaks `protocol` with a SPDY socket on which a kubelet or a CRI runtime waits for
- * the streams of one exec or attach. Resolves when both are closed; whatever goes wrong is told to the client,
- * on the error channel, as a Status.
+ * Connects a WebSocket with the subprotocol `protocol` to a SPDY socket on which a kubelet or a CRI runtime expects the
+ * streams of one exec or attach. Resolves when both are closed. Errors are sent to the client as a Status on the error
+ * channel.
  */
 export async function bridgeWebSocketToSpdy(
   ws: WebSocket,
@@ -46,38 +49,38 @@ export async function bridgeWebSocketToSpdy(
     if (connection.closed) resolve()
   })
   ws.once('close', () => connection.destroy())
-  // The 'close' that follows is what ends the bridge; the client cannot be told why.
+  // The event 'close' follows and ends the bridge. The client can no longer get the reason.
   ws.on('error', error => connection.destroy(error))
   if (ws.readyState !== WebSocket.OPEN) connection.destroy()
-  // What the command's end was: said once, by the container or else by this bridge.
-  let toldBytes = 0
+  // The outcome of the command is sent once: by the container, or else by this bridge.
+  let statusBytes = 0
   try {
     const streams = openStreams(connection, options)
     receive(ws, protocol, streams)
-    // kubectl takes the first message, empty, as the sign that the connection stands.
+    // For kubectl an empty first message is the sign that the connection is established.
     await send(ws, options.stdout ? channel.stdout : options.stderr ? channel.stderr : channel.error, Buffer.alloc(0))
     await Promise.all([
-      pump(streams.error, channel.error, ws, bytes => (toldBytes += bytes)),
+      pump(streams.error, channel.error, ws, bytes => (statusBytes += bytes)),
       pump(streams.stdout, channel.stdout, ws),
       pump(streams.stderr, channel.stderr, ws),
     ])
-    if (toldBytes === 0) throw new Error('the connection to the container ended without saying how the command did')
+    if (statusBytes === 0) throw new Error('the connection to the container ended without the outcome of the command')
   } catch (error) {
-    if (toldBytes === 0 && ws.readyState === WebSocket.OPEN)
-      // Without waiting: a client that has just gone cannot be told, and the bridge is ending anyway.
+    if (statusBytes === 0 && ws.readyState === WebSocket.OPEN)
+      // It is not awaited: the client may have disconnected, and the bridge ends anyway.
       ws.send(Buffer.concat([Buffer.from([channel.error]), Buffer.from(JSON.stringify(failure(messageOf(error))))]))
   } finally {
     ws.close(1000)
     connection.close()
-    // Streams the backend has not ended, such as a stdin nobody read, must not keep the connection.
+    // Streams that the backend has not ended, such as a stdin without a reader, must not keep the connection open.
     connection.destroy()
     await gone
   }
 }
 
 /**
- * Connects a WebSocket with a SPDY socket, byte for byte: the client speaks SPDY inside binary messages, which
- * is how kubectl forwards ports. Resolves when both are closed.
+ * Connects a WebSocket with a SPDY socket, byte for byte. The client sends SPDY in binary messages, as kubectl does to
+ * forward ports. Resolves when both are closed.
  */
 export async function tunnelWebSocketToSpdy(ws: WebSocket, socket: Duplex, head?: Buffer): Promise<void> {
   const closed = [
@@ -90,12 +93,12 @@ export async function tunnelWebSocketToSpdy(ws: WebSocket, socket: Duplex, head?
     socket.once('drain', () => ws.resume())
   })
   ws.once('close', () => {
-    // A paused WebSocket is never resumed once its socket is gone; what it held has nowhere to go.
+    // A paused WebSocket is not resumed once its socket has closed, and what it held is dropped.
     if (socket.writable) socket.end(() => socket.destroy())
     else socket.destroy()
   })
   ws.on('error', () => socket.destroy())
-  // 1011: the backend broke (RFC 6455, section 7.4.1).
+  // 1011 is the code for a failure of the server, here of its backend (RFC 6455, section 7.4.1).
   socket.on('error', () => ws.close(1011))
   socket.once('close', () => ws.close(1000))
   if (ws.readyState !== WebSocket.OPEN) socket.destroy()
@@ -104,7 +107,7 @@ export async function tunnelWebSocketToSpdy(ws: WebSocket, socket: Duplex, head?
     for await (const bytes of socket) await sendBytes(ws, bytes as Buffer)
     ws.close(1000)
   } catch {
-    // The listeners above have told the other side already.
+    // The listeners above have closed the other side already.
     socket.destroy()
   }
   await Promise.all(closed)
@@ -118,26 +121,26 @@ interface Streams {
   resize?: SpdyStream
 }
 
-/** In the order of client-go: the error stream first. The server waits until all are there. */
+/** Opens the streams in the order of client-go, the error stream first. The server waits for all of them. */
 function openStreams(connection: SpdyConnection, { stdin, stdout, stderr, tty }: StreamOptions): Streams {
   const open = (streamtype: string) => connection.openStream({ streamtype })
   const streams: Streams = { error: open('error') }
   if (stdin) streams.stdin = open('stdin')
   if (stdout) streams.stdout = open('stdout')
-  // A terminal has one output.
+  // A terminal has only one output.
   if (stderr && !tty) streams.stderr = open('stderr')
   if (tty) streams.resize = open('resize')
   for (const stream of [streams.stdin, streams.resize]) {
-    // Nothing is read from these, but their end must be seen. A broken one breaks the connection too.
+    // Nothing is expected from these streams, but their end must be noticed. A broken one breaks the connection, too.
     stream?.resume()
     stream?.on('error', error => connection.destroy(error))
   }
-  // Nothing is written to these.
+  // Nothing is written to these streams.
   for (const stream of [streams.error, streams.stdout, streams.stderr]) stream?.end()
   return streams
 }
 
-/** What the client sends, to the streams. */
+/** Passes messages of the client to the streams. */
 function receive(ws: WebSocket, protocol: ChannelProtocol, streams: Streams): void {
   const writable = (id: number | undefined) =>
     id === channel.stdin ? streams.stdin : id === channel.resize ? streams.resize : undefined
@@ -148,7 +151,7 @@ function receive(ws: WebSocket, protocol: ChannelProtocol, streams: Streams): vo
     if (bytes.length < 2 || !stream || stream.writableEnded) return
     if (stream.write(bytes.subarray(1))) return
     ws.pause()
-    // Of a client that is not read from nothing is heard, its end included; what is sent to it finds out.
+    // While nothing is read from a client its end is not noticed, except by the failure of something sent to it.
     let cancel = realClock.after(pausedPingMs, function ping() {
       if (ws.readyState === WebSocket.OPEN) ws.ping()
       cancel = realClock.after(pausedPingMs, ping)
@@ -164,7 +167,7 @@ function receive(ws: WebSocket, protocol: ChannelProtocol, streams: Streams): vo
   })
 }
 
-/** A stream to its channel, as fast as the client reads. */
+/** Passes a stream to its channel, as fast as the client reads. */
 async function pump(
   stream: SpdyStream | undefined,
   to: number,
@@ -182,7 +185,7 @@ function send(ws: WebSocket, to: number, bytes: Buffer): Promise<void> {
   return sendBytes(ws, Buffer.concat([Buffer.from([to]), bytes]))
 }
 
-/** Resolves when the bytes are with the kernel. */
+/** Sends bytes, and resolves when the kernel has them. */
 function sendBytes(ws: WebSocket, bytes: Buffer): Promise<void> {
   return new Promise((resolve, reject) =>
     ws.send(bytes, { binary: true }, error => (error ? reject(error) : resolve())),

@@ -1,19 +1,19 @@
-// WebSockets with Kubernetes' subprotocols, at both ends. The library `ws` does the protocol, but it holds
-// to RFC 7230 tokens and refuses `SPDY/3.1+portforward.k8s.io` for its slash; so the subprotocol is
-// negotiated here, around it.
+// WebSockets with the subprotocols of Kubernetes, for both ends. The library `ws` implements the protocol. It accepts
+// only tokens of RFC 7230 as subprotocols, and `SPDY/3.1+portforward.k8s.io` has a slash. So the subprotocol is
+// negotiated here instead.
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { WebSocket, WebSocketServer, type ClientOptions } from 'ws'
 import { StatusError } from '../base/errors.ts'
 
 const webSocketLimits = {
-  /** One message. */
+  /** Limit of one message. */
   messageBytes: 8 << 20,
 } as const
 
 interface NegotiatedWebSocket {
   ws: WebSocket
-  /** '' when the client asked for none. */
+  /** The negotiated subprotocol; '' when the client asked for none. */
   protocol: string
 }
 
@@ -21,9 +21,9 @@ const header = 'sec-websocket-protocol'
 const offeredIn = (value: string | undefined) => (value ?? '').split(',').map(name => name.trim())
 
 /**
- * Answers a WebSocket upgrade with the first of the client's subprotocols that is in `supported`. A client that
- * names none of them gets no WebSocket: BadRequest is thrown and nothing has been written to the socket.
- * Messages flow from the next turn of the event loop on: add the listeners before.
+ * Accepts a WebSocket upgrade with the first of the client's subprotocols that is in `supported`. Throws BadRequest
+ * when there is none, before anything has been written to the socket. Messages arrive from the next turn of the event
+ * loop on, so listeners must be added before that.
  */
 export function acceptWebSocket(
   request: IncomingMessage,
@@ -36,7 +36,7 @@ export function acceptWebSocket(
   if (protocol === undefined && supported.length > 0)
     return Promise.reject(new StatusError('BadRequest', `the subprotocol must be one of ${supported.join(', ')}`))
   delete request.headers[header]
-  // Compression costs memory per connection and buys nothing on a terminal.
+  // Compression would cost memory for each connection, and gain nothing for a terminal.
   const server = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
@@ -44,13 +44,13 @@ export function acceptWebSocket(
   })
   if (protocol !== undefined) server.on('headers', headers => headers.push(`Sec-WebSocket-Protocol: ${protocol}`))
   return new Promise((resolve, reject) => {
-    // The library has answered 400 and closes the socket.
+    // The library has answered with 400 and closes the socket.
     server.once('wsClientError', reject)
     server.handleUpgrade(request, socket, head, ws => resolve(ready(ws, protocol ?? '')))
   })
 }
 
-/** The peer answered the upgrade with something else. */
+/** Thrown when the peer answers an upgrade with an ordinary response. */
 export class UpgradeRefused extends Error {
   readonly status: number
   readonly body: string
@@ -64,8 +64,8 @@ export class UpgradeRefused extends Error {
 }
 
 /**
- * Opens a WebSocket, offering `protocols`. Rejects with UpgradeRefused when the server answers otherwise.
- * Messages flow from the next turn of the event loop on: add the listeners before.
+ * Opens a WebSocket and offers `protocols`. Rejects with UpgradeRefused when the server does not accept it. Messages
+ * arrive from the next turn of the event loop on, so listeners must be added before that.
  */
 export function dialWebSocket(
   url: string | URL,
@@ -109,7 +109,9 @@ export function dialWebSocket(
   })
 }
 
-/** Whoever awaits the WebSocket listens only a moment later; a message that came with the upgrade must not be lost. */
+/**
+ * Pauses the WebSocket until its caller has added listeners, so that a message that came with the upgrade is not lost.
+ */
 function ready(ws: WebSocket, protocol: string): NegotiatedWebSocket {
   ws.pause()
   setImmediate(() => ws.resume())

@@ -22,7 +22,7 @@ const server = {
 const openssl = (...args: string[]) => spawnSync('openssl', args, { encoding: 'utf8' })
 const hasOpenssl = openssl('version').status === 0
 
-test('an issued certificate says what was asked', async () => {
+test('an issued certificate has the requested content', async () => {
   const pair = await x509.issue(authority, server, { usages: ['digital signature', 'server auth'], now, validMs: day })
   const info = x509.readCertificate(pair.certPem)
   assert.equal(info.commonName, 'kube-apiserver')
@@ -45,7 +45,7 @@ test('no certificate outlives its authority', async () => {
   assert.equal(x509.readCertificate(pair.certPem).notAfter, x509.readCertificate(authority.certPem).notAfter)
 })
 
-test('a request is read, checked and granted', async () => {
+test('a certificate request is read, verified and signed', async () => {
   const subject = {
     commonName: 'system:node:n1',
     organizations: ['system:nodes', 'more'],
@@ -67,14 +67,14 @@ test('a request is read, checked and granted', async () => {
   await assert.rejects(x509.readRequest('nonsense'), bad)
 })
 
-test('TLS with certificates on both sides', async () => {
+test('TLS works with certificates on both sides', async () => {
   const serving = await x509.issue(authority, server, {
     usages: ['digital signature', 'server auth'],
     now,
     validMs: day,
   })
   const user = { commonName: 'admin', organizations: ['system:masters'] }
-  // As kubectl's examples ask for it: no use of the key itself is named.
+  // Like in kubectl's examples, no use of the key itself is requested.
   const client = await x509.issue(authority, user, { usages: ['client auth'], now, validMs: day })
   const ca = authority.certPem
   const listener = createServer({ cert: serving.certPem, key: serving.keyPem, ca, requestCert: true })
@@ -101,7 +101,7 @@ test('TLS with certificates on both sides', async () => {
   listener.close()
 })
 
-test('openssl agrees', { skip: !hasOpenssl }, async () => {
+test('openssl accepts the certificates', { skip: !hasOpenssl }, async () => {
   const scratch = mkdtempSync(join(tmpdir(), 'kutter-x509-'))
   const file = (name: string, text: string) => (writeFileSync(join(scratch, name), text), join(scratch, name))
   try {
@@ -120,7 +120,7 @@ test('openssl agrees', { skip: !hasOpenssl }, async () => {
     const { requestPem } = await x509.makeRequest(server)
     const request = openssl('req', '-in', file('req.pem', requestPem), '-noout', '-verify', '-text')
     assert.match(request.stdout + request.stderr, /verify OK/)
-    // And the other way: a request and an RSA authority that openssl made.
+    // In the other direction: a request and an RSA authority from openssl.
     const key = join(scratch, 'key.pem')
     const made = openssl(
       'req',

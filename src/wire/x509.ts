@@ -1,12 +1,12 @@
-// Certificates: make an authority, issue server and client certificates, make, read and sign requests
-// (RFC 5280, RFC 2986). Everything goes in and out as PEM text, for that is what files and Secrets hold.
+// Certificates: creates authorities, issues certificates of servers and clients, and creates, reads and signs requests
+// (RFC 5280, RFC 2986). Everything is passed as PEM text, as it is in files and Secrets.
 import 'reflect-metadata'
 import { X509Certificate as NodeCertificate, createPrivateKey, type KeyObject, type webcrypto } from 'node:crypto'
 import * as x509 from '@peculiar/x509'
 import { StatusError, messageOf } from '../base/errors.ts'
 import { secretBytes } from '../base/random.ts'
 
-/** A certificate (perhaps with its chain) and the private key (SEC 1 or PKCS #1, see `traditionalKey`) that goes with it. */
+/** A certificate, perhaps with its chain, and its private key in the form of `traditionalKey`. */
 export interface KeyPair {
   certPem: string
   keyPem: string
@@ -19,11 +19,11 @@ export interface Subject {
   ips?: readonly string[]
 }
 
-/** In the words of the certificates.k8s.io API. */
+/** The uses of a key, with the names of the certificates.k8s.io API. */
 export type Usage = keyof typeof keyUsages | keyof typeof extendedUsages
 
 export interface Validity {
-  /** Milliseconds since the epoch. Certificates begin some minutes earlier, for clocks that are behind. */
+  /** Milliseconds since the epoch. Certificates are backdated by some minutes, for clocks that are behind. */
   now: number
   validMs: number
 }
@@ -51,7 +51,7 @@ const extendedUsages = {
 
 const backdateMs = 5 * 60_000
 
-/** A new self-signed authority. */
+/** Creates a self-signed authority. */
 export async function makeAuthority({ commonName, now, validMs }: { commonName: string } & Validity): Promise<KeyPair> {
   const keys = await newKeys()
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
@@ -70,7 +70,7 @@ export async function makeAuthority({ commonName, now, validMs }: { commonName: 
   return { certPem: pem(certificate), keyPem: await exportKey(keys.privateKey) }
 }
 
-/** A new key and the authority's certificate for it. Never outlives the authority. */
+/** Creates a key, and issues a certificate for it that does not outlive the authority's. */
 export async function issue(
   authority: KeyPair,
   subject: Subject,
@@ -81,7 +81,7 @@ export async function issue(
   return { certPem, keyPem: await exportKey(keys.privateKey) }
 }
 
-/** A new key and a request for a certificate for it. */
+/** Creates a key, and a request for a certificate for it. */
 export async function makeRequest(subject: Subject): Promise<{ requestPem: string; keyPem: string }> {
   const keys = await newKeys()
   const names = altNames(subject)
@@ -99,12 +99,12 @@ export interface RequestInfo extends Required<Subject> {
   uris: string[]
 }
 
-/** What a request asks for. Throws BadRequest when it cannot be read or its signature is not by its own key. */
+/** Reads a request. Throws BadRequest when it is damaged, or not signed by its own key. */
 export async function readRequest(requestPem: string): Promise<RequestInfo> {
   return subjectOf(await parseRequest(requestPem))
 }
 
-/** Grants a request as it stands: whoever calls has checked what it asks for. */
+/** Issues the certificate that a request asks for. The caller has checked that it may be issued. */
 export async function signRequest(
   authority: KeyPair,
   requestPem: string,
@@ -116,7 +116,7 @@ export async function signRequest(
 
 export interface CertificateInfo extends RequestInfo {
   issuer: string
-  /** Hex. */
+  /** The serial number in hexadecimal digits. */
   serialNumber: string
   /** Milliseconds since the epoch. */
   notBefore: number
@@ -124,7 +124,7 @@ export interface CertificateInfo extends RequestInfo {
   isAuthority: boolean
 }
 
-/** The first certificate of a PEM text. */
+/** Reads the first certificate of a PEM text. */
 export function readCertificate(certPem: string): CertificateInfo {
   const certificate = parse(() => new x509.X509Certificate(decodeFirst(certPem)), 'certificate')
   return {
@@ -137,13 +137,13 @@ export function readCertificate(certPem: string): CertificateInfo {
   }
 }
 
-/** When to renew: four fifths into the life of the certificate, so that a failed renewal has time to be tried again. */
+/** When to renew a certificate: after four fifths of its lifetime, so that a failed renewal can be tried again. */
 export function renewAt(certPem: string): number {
   const { notBefore, notAfter } = readCertificate(certPem)
   return notBefore + (notAfter - notBefore) * 0.8
 }
 
-/** Whether the key belongs to the certificate and the authority, if given, signed it. */
+/** Whether the key belongs to the certificate, and the authority, if given, has signed it. */
 export function isPair({ certPem, keyPem }: KeyPair, authorityPem?: string): boolean {
   const certificate = new NodeCertificate(certPem)
   if (!certificate.checkPrivateKey(createPrivateKey(keyPem))) return false
@@ -157,7 +157,7 @@ export function splitBundle(bundlePem: string): string[] {
   return bundlePem.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g)?.map(p => `${p}\n`) ?? []
 }
 
-/** SHA-256 of the public key, as `sha256:<hex>`: how a join token proves the authority (RFC 7469 takes the same bytes). */
+/** SHA-256 of the public key as `sha256:<hex>`, by which a join token identifies an authority. Source: RFC 7469. */
 export async function publicKeyHash(certPem: string): Promise<string> {
   const der = new NodeCertificate(certPem).publicKey.export({ type: 'spki', format: 'der' })
   return `sha256:${Buffer.from(await crypto.subtle.digest('SHA-256', new Uint8Array(der))).toString('hex')}`
@@ -192,7 +192,7 @@ async function sign(
     signingAlgorithm: signer.algorithm,
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
-      // Without any flag the extension would forbid every use, and TLS would refuse the certificate.
+      // An extension without a flag would forbid every use, and TLS would refuse the certificate.
       ...(flags(usages) ? [new x509.KeyUsagesExtension(flags(usages), true)] : []),
       ...(extended.length > 0 ? [new x509.ExtendedKeyUsageExtension(extended)] : []),
       ...(names.length > 0 ? [new x509.SubjectAlternativeNameExtension(names)] : []),
@@ -203,7 +203,7 @@ async function sign(
   return pem(certificate)
 }
 
-/** Authorities brought by the user may have RSA keys or larger curves. */
+/** Imports the key of an authority. One that the user provides may be RSA or P-384. */
 async function importSigner(key: KeyObject) {
   const curves: Record<string, [string, string]> = { prime256v1: ['P-256', 'SHA-256'], secp384r1: ['P-384', 'SHA-384'] }
   const der = key.export({ type: 'pkcs8', format: 'der' })
@@ -216,7 +216,7 @@ async function importSigner(key: KeyObject) {
 
 async function parseRequest(requestPem: string): Promise<x509.Pkcs10CertificateRequest> {
   const request = parse(() => new x509.Pkcs10CertificateRequest(decodeFirst(requestPem)), 'certificate request')
-  // Proof of possession: nobody gets a certificate for somebody else's key.
+  // This proves possession of the key, so that no one gets a certificate for another's key.
   if (!(await request.verify()))
     throw new StatusError('BadRequest', 'the certificate request is not signed by its own key')
   return request
@@ -232,11 +232,11 @@ function parse<T>(read: () => T, what: string): T {
 
 function decodeFirst(text: string): ArrayBuffer {
   const [first] = x509.PemConverter.decode(text)
-  if (!first) throw new Error('it holds no PEM block')
+  if (!first) throw new Error('it has no PEM block')
   return first
 }
 
-/** Organizations first, as Go writes names: tools that print subjects then print the same. */
+/** A name with its organizations first, as Go writes it, so that tools print the same subject. */
 function nameOf({ commonName, organizations = [] }: Subject): x509.JsonName {
   return [...organizations.map(name => ({ O: [name] })), ...(commonName ? [{ CN: [commonName] }] : [])]
 }
@@ -272,7 +272,7 @@ function flags(usages: readonly Usage[]): x509.KeyUsageFlags {
   return all
 }
 
-/** 16 random bytes, positive and without a leading zero, as RFC 5280 wants it. */
+/** A serial number of 16 random bytes, positive and without a leading zero, as RFC 5280 requires. */
 function serialNumber(): string {
   const bytes = secretBytes(16)
   bytes[0] = (bytes[0]! & 0x3f) | 0x40
@@ -286,7 +286,7 @@ async function exportKey(key: webcrypto.CryptoKey): Promise<string> {
   return pemOf(createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }))
 }
 
-/** A private key in the form that every client reads: SEC 1 or PKCS #1 rather than PKCS #8, which some Java clients do not. */
+/** A private key as SEC 1 or PKCS #1, which all clients read. Some Java clients do not read PKCS #8. */
 export const traditionalKey = (keyPem: string): string => pemOf(createPrivateKey(keyPem))
 
 function pemOf(key: KeyObject): string {

@@ -122,7 +122,7 @@ test('token create: a bootstrap token and the hash of the authority; list and de
   assert.doesNotMatch((await cluster.kutter('token', 'list')).stdout, new RegExp(other.slice(0, 6)))
 })
 
-test('what is wrong is said in one sentence, and nothing is left of it', options, async () => {
+test('an agent that cannot join reports the reason in one sentence and leaves nothing behind', options, async () => {
   const [bare = '', hash = ''] = token.split('@')
   const id = bare.slice(0, 6)
   const brief = (await cluster.kutter('token', 'create', '--ttl', '1s')).stdout.trim()
@@ -131,12 +131,12 @@ test('what is wrong is said in one sentence, and nothing is left of it', options
     async () => !(await cluster.kutter('token', 'list')).stdout.includes(brief.slice(0, 6)),
   )
   const cases: [string[], RegExp][] = [
-    [[], /needs --server https:\/\/HOST:PORT and --token/],
-    [['--server', server], /needs --token/],
+    [[], /requires --server https:\/\/HOST:PORT and --token/],
+    [['--server', server], /requires --token/],
     [['--server', server, '--token', bare], /has no hash of the cluster/],
     [['--server', server, '--token', `${id}.0123456789abcdef@${hash}`], new RegExp(`the token ${id} is wrong`)],
-    [['--server', server, '--token', `zzzzzz.0123456789abcdef@${hash}`], /knows no token zzzzzz/],
-    [['--server', server, '--token', brief], /knows no token .*: it has expired/],
+    [['--server', server, '--token', `zzzzzz.0123456789abcdef@${hash}`], /has no token zzzzzz/],
+    [['--server', server, '--token', brief], /has no token .*: it has expired/],
     [['--server', server, '--token', `${bare}@sha256:${'0'.repeat(64)}`], /is not the one the token was made for/],
     [['--server', `https://${here}:1`, '--token', token], /cannot reach .*ECONNREFUSED/],
     [['--server', server, '--token', token, '--node-name', first], /has a node \S+ already, Ready at/],

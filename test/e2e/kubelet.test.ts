@@ -21,7 +21,7 @@ import { Pod } from '../../src/kinds/core/pod.ts'
 import { Secret } from '../../src/kinds/core/secret.ts'
 import { ServiceAccount } from '../../src/kinds/core/serviceaccount.ts'
 import { containerdPaths, ensureContainerd, stopEverything } from '../../src/kubelet/containerd/index.ts'
-import { criRuntime, type Kubelet, type Runtime, startKubelet } from '../../src/kubelet/index.ts'
+import { CriRuntime, type Kubelet, type Runtime, startKubelet } from '../../src/kubelet/index.ts'
 import { findCgroups, makeIp, realMounts, run } from '../../src/linux/index.ts'
 import { openMemoryStore } from '../../src/store/index.ts'
 import { dialWebSocket } from '../../src/wire/websocket.ts'
@@ -61,7 +61,7 @@ const containerd = () => ({
 const socket = () => containerdPaths(containerd().dir).socket
 
 async function start(): Promise<void> {
-  runtime = criRuntime({ socket: socket(), clock: realClock, log })
+  runtime = new CriRuntime({ socket: socket(), clock: realClock, log })
   kubelet = await startKubelet({
     client,
     nodeName: 'n1',

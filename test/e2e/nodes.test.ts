@@ -269,7 +269,7 @@ test('node add: Ready, with the images; node remove: gone, with its pods', optio
   assert.doesNotMatch(await traces(), /blue/)
   await eventually('the route to it is gone', async () => !(await traces()).includes(range))
   const first = (await nodes()).find(n => !n.metadata.name.startsWith('node-'))!.metadata.name
-  assert.match((await cluster.kutter('node', 'remove', first)).stderr, /goes with: kutter down/)
+  assert.match((await cluster.kutter('node', 'remove', first)).stderr, /stop it with the whole cluster: kutter down/)
   assert.match((await cluster.kutter('up', '--nodes', '2')).stdout, /has 3 nodes and keeps them/)
 })
 

@@ -78,9 +78,9 @@ describe('controllers and scheduler apart from the server', () => {
   test('what cannot be is said', options, async () => {
     const wrong = await cluster.kutter('up', '--disable', 'kubelet')
     assert.equal(wrong.code, 2)
-    assert.match(wrong.stderr, /--disable "kubelet": known are controller-manager, scheduler/)
+    assert.match(wrong.stderr, /--disable: there is no part "kubelet"; the parts are controller-manager, scheduler/)
     const none = await cluster.kutter('controller-manager')
     assert.equal(none.code, 2)
-    assert.match(none.stderr, /--kubeconfig is needed/)
+    assert.match(none.stderr, /--kubeconfig is required/)
   })
 })

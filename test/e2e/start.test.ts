@@ -35,7 +35,7 @@ test('up: every step with its time, context, hints; at once and again: says it r
   const [first, other] = (await Promise.all([cluster.up(), cluster.up()])).sort((a, b) =>
     a.stdout.includes('✓') ? -1 : b.stdout.includes('✓') ? 1 : 0,
   ) as [Result, Result]
-  assert.match(other.stdout, /Another kutter is at work.*\n.*is running already/)
+  assert.match(other.stdout, /Another kutter command is changing the cluster.*\n.*is running already/)
   assert.match(first.stdout, /kutter down --name start --data-dir /)
   for (const step of ['certificates and kubeconfig', 'API server answers', 'is Ready', 'DNS answers'])
     assert.match(first.stdout, new RegExp(`✓ .*${step}.* (ms|s)`))

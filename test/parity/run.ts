@@ -3,7 +3,7 @@
 // --causes counts differences by path and value instead of listing cases; --new leaves out what is explained.
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import type { Json } from '../../src/api/schema/node.ts'
+import { asJson, type Json } from '../../src/api/schema/node.ts'
 import { differences } from './compare.ts'
 import { type Case, readCorpus, type RecordedAnswer } from './corpus.ts'
 import { explanations } from './known.ts'
@@ -48,7 +48,7 @@ function report(one: Case, answers: RecordedAnswer[]): void {
   totals.set(one.group, total)
   total.cases++
   const expected = corpus.expected.get(one.name) ?? []
-  const found = differences(expected as unknown as Json, answers as unknown as Json)
+  const found = differences(asJson(expected), asJson(answers))
   if (!found.length || (values.new && explanations.some(({ fits }) => fits(one.name)))) return
   total.differ++
   all[one.name] = found

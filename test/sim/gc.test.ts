@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { KubeObject } from '../../src/api/kind.ts'
+import { storageKey } from '../../src/apiserver/storage.ts'
 import { Deployment } from '../../src/kinds/apps/deployment.ts'
 import { ReplicaSet } from '../../src/kinds/apps/replicaset.ts'
 import { ConfigMap } from '../../src/kinds/core/configmap.ts'
@@ -138,6 +139,24 @@ test('a deleted namespace is emptied, pods first, and goes when finalizers let i
     await client.patch(ConfigMap, { namespace, name: 'held' }, 'merge', { metadata: { finalizers: null } })
     await until('the namespace gone', () => !client.mirror(Namespace).get(undefined, namespace))
     assert.equal(client.mirror(Pod).list(namespace).length, 0)
+  })
+})
+
+test('what comes into a namespace while it is being deleted goes, too', async () => {
+  await simulate({ nodes: 1 }, async ({ client, until, clock, plane }) => {
+    const namespace = 'doomed'
+    await client.create(Namespace, { metadata: { name: namespace } })
+    await client.create(ConfigMap, { metadata: { name: 'held', namespace, finalizers: ['test/hold'] } })
+    await client.delete(Namespace, { name: namespace })
+    await until('all but one gone', () => client.mirror(ConfigMap).list(namespace).length === 1)
+    await clock.forward(10_000)
+    // Its admission was over before the namespace was marked.
+    const late = { kind: 'ConfigMap', apiVersion: 'v1', metadata: { name: 'late', namespace, uid: 'late' } }
+    const { store } = plane.core.storage
+    await store.put(storageKey(ConfigMap, namespace, 'late'), Buffer.from(JSON.stringify(late)), { expect: 'absent' })
+    const there = () => client.mirror(ConfigMap).get(namespace, 'late') !== undefined
+    await until('it is seen', there)
+    await until('it goes', () => !there(), 60_000)
   })
 })
 

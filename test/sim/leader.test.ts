@@ -1,5 +1,5 @@
 // Two candidates for one Lease: there is never more than one leader, and never none for long.
-import { deepStrictEqual, ok, strictEqual } from 'node:assert/strict'
+import { deepStrictEqual, ok, rejects, strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import { leadWithLease } from '../../src/client/index.ts'
 import { Lease } from '../../src/kinds/coordination/lease.ts'
@@ -90,6 +90,23 @@ test('one that comes back under its name goes on at once', () =>
     await sim.until('it leads again', () => leaders.has('a'), 1000)
     await again.stop()
     await dead.stop()
+  }))
+
+test('a leader whose work fails stops renewing, and another takes over', () =>
+  simulate({ controllers: false, scheduler: false }, async sim => {
+    const leaders = new Set<string>()
+    const client = sim.plane.client('user-a', ['system:masters'])
+    const failed = leadWithLease(
+      { client, name: 'worker', identity: 'a', random: sim.random, signal: new AbortController().signal },
+      async () => {
+        throw new Error('cannot work')
+      },
+    )
+    await rejects(failed, /cannot work/)
+    strictEqual((await sim.client.get(Lease, ref)).spec.holderIdentity, 'a')
+    const b = candidate(sim, 'b', leaders)
+    await sim.until('b leads', () => leaders.has('b'), 30_000)
+    await b.stop()
   }))
 
 test('one whose calls are not answered stops in time', () =>

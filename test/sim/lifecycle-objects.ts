@@ -1,7 +1,10 @@
 // One small object of every kind the API server stores, with a status where there is one: what the tests of the
 // kinds' common life (create, read, watch, patch, apply, delete) are made of.
 import type { JsonObject } from '../../src/api/schema/node.ts'
-import { makeRequest } from '../../src/wire/x509.ts'
+import { makeAuthority, makeRequest } from '../../src/wire/x509.ts'
+
+/** Trust bundles hold real certificates. */
+const authority = await makeAuthority({ commonName: 'root', now: 0, validMs: 365 * 24 * 3600_000 })
 
 export interface Example {
   /** All but kind, apiVersion and metadata. */
@@ -149,7 +152,7 @@ export const examples: Record<string, Example> = {
     object: { spec: { request, signerName: 'example.com/e2e', usages: ['client auth'] } },
     status: { conditions: [{ ...full, lastUpdateTime: at }] },
   },
-  'certificates.k8s.io/clustertrustbundles': { object: { spec: { trustBundle: '' } } },
+  'certificates.k8s.io/clustertrustbundles': { object: { spec: { trustBundle: authority.certPem } } },
   'certificates.k8s.io/podcertificaterequests': {
     object: {
       spec: {

@@ -30,14 +30,14 @@ const listOf = (object: JsonObject) =>
   (object as unknown as { spec: { template: { spec: { containers: { name: string }[] } } } }).spec.template.spec
     .containers
 
-test('what a manager no longer names goes, what others own stays', () => {
+test('fields that a manager no longer applies are removed, unless others own them', () => {
   let live: JsonObject = applied({ metadata: {} }, { metadata: { labels: { a: '1', b: '1' } } }, 'one')
   live = applied(live, { metadata: { labels: { c: '1' } } }, 'two')
   live = applied(live, { metadata: { labels: { a: '1' } } }, 'one')
   assert.deepEqual((live.metadata as JsonObject).labels, { a: '1', c: '1' })
 })
 
-test('what nobody owns anything in goes with what the server filled in', () => {
+test('a field without an owner is removed together with the defaults in it', () => {
   const wanted = (probe: object) => containers({ name: 'a', image: '1', ...probe })
   const live = applied({ metadata: { name: 'x' } }, wanted({ livenessProbe: { tcpSocket: { port: 80 } } }), 'one')
   const [container] = listOf(live) as { livenessProbe?: object; name: string }[]
@@ -47,7 +47,7 @@ test('what nobody owns anything in goes with what the server filled in', () => {
   assert.equal((left.metadata as JsonObject).name, 'x')
 })
 
-test('another value for a field of another manager is a conflict, unless forced', () => {
+test('another value for a field of another manager is a conflict, unless it is forced', () => {
   const live = applied({ metadata: {} }, { spec: { replicas: 1 } }, 'one')
   assert.throws(() => applied(live, { spec: { replicas: 2 } }, 'two'), {
     reason: 'Conflict',
@@ -62,7 +62,7 @@ test('another value for a field of another manager is a conflict, unless forced'
   )
 })
 
-test('list elements are owned by key', () => {
+test('elements of lists are owned by key', () => {
   let live = applied({ metadata: {} }, containers({ name: 'a', image: '1' }), 'one')
   live = applied(live, containers({ name: 'b', image: '1' }), 'two')
   assert.deepEqual(
@@ -76,7 +76,7 @@ test('list elements are owned by key', () => {
   )
 })
 
-test('an update takes over what it changes', () => {
+test('an update takes over the fields that it changes', () => {
   const before = applied(
     { metadata: { name: 'x' } },
     { metadata: { labels: { a: '1' } }, spec: { replicas: 1 } },
@@ -118,7 +118,7 @@ test('an applied object must fit its schema', () => {
   for (const [wanted, problem] of table) assert.equal(typeProblems(Deployment.schema, wanted as JsonObject)[0], problem)
 })
 
-test('shared list elements come in the applied order, what is only live stays where it was', () => {
+test('applied elements of a list have the applied order, and other elements keep their places', () => {
   const names = (live: string[], wanted: string[]) => {
     const of = (list: string[]) => containers(...list.map(name => ({ name })))
     const { object } = apply(Deployment.schema, of(live), of(wanted), {
@@ -134,7 +134,7 @@ test('shared list elements come in the applied order, what is only live stays wh
   assert.deepEqual(names(['a', 'b'], ['x']), ['a', 'b', 'x'])
 })
 
-test('an apply that changes nothing leaves no time, whoever it adds', () => {
+test('an apply that changes nothing records no time, even if it adds an owner', () => {
   const live = applied({ metadata: {} }, { metadata: { labels: { a: '1' } } }, 'one')
   const entries = (applied(live, { metadata: { labels: { a: '1' } } }, 'two').metadata as JsonObject).managedFields
   assert.deepEqual(

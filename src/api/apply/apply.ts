@@ -1,9 +1,28 @@
-// Server-side apply: a manager states what it wants of an object; the server merges that in, removes what the
-// manager wanted before and no longer does, and refuses to touch what others own unless forced.
+// Server-side apply: a manager sends the part of an object that it manages. The server merges it into the live
+// object, removes what the manager applied before and no longer does, and refuses to change fields of other managers
+// unless forced.
 //
-//   live ──merge wanted──► merged ──prune what only this manager owned and no longer wants──► object
-//     └────────────────────── compare ───────────────────────────────────────────────────────────┘
-//                                └─► what changed and belongs to others is a conflict, or with force this manager's
+//   live ──merge applied──► merged ──remove what only this manager owned and no longer applies──► object
+//     └────────────────────── compare ───────────────────────────────────────────────────────────────┘
+//                                └─► changed fields of others are a conflict, or with force become this manager's
+//
+// - The functions are pure: neither the live nor the applied object is changed, and the result may share parts of both.
+// - Afterwards the manager owns exactly the fields that it applied, as far as `ownable` allows. Fields that it changed
+//   or removed are taken from all others; a field that it applied with the live value may have several owners.
+// - A field is removed only when its last owner stops applying it. Then everything below it that nobody owns, such as
+//   defaults, is removed with it.
+// - A conflict changes nothing, and names every contested field with its owner.
+// - An apply without an effect keeps the time of its entry, so that it is not a write.
+// - An object that nobody has applied to yet may have fields without owners, from before managed fields. They become
+//   those of the manager `before-first-apply`.
+// - Apply itself has no limits. The size of the object bounds the number of fields.
+//
+// An example, with owners in brackets:
+//
+//   live       replicas: 2 [a]   labels: { x: 1 [a], y: 1 [a, b] }
+//   a applies  replicas: 3
+//   object     replicas: 3 [a]   labels: { y: 1 [b] }             x had no other owner, and is removed
+//   c applies  replicas: 4       is the conflict `conflict with "a": .spec.replicas`; with force it is c's
 //
 // Source: KEP-555; structured-merge-diff merge/update.go, typed/merge.go; managedfields/managedfieldsupdater.go.
 import { type Cause, StatusError } from '../../base/errors.ts'
@@ -38,45 +57,45 @@ interface ApplyOptions {
   manager: Manager
   force: boolean
   now: string
-  /** Leaves of a set of fields those that this manager may own. */
+  /** Returns the members of a set that this manager may own. */
   ownable(set: FieldSet): FieldSet
-  /** Conflicts over these are no conflicts: the manager owned them before it began to apply. */
+  /** Fields over which a conflict is allowed, because the manager owned them before it began to apply. */
   allowed?: FieldSet | undefined
 }
 
-/** Who owns the fields of an object that nobody applied to before. */
+/** The owner of fields that were set before managed fields were recorded. */
 const beforeFirstApply = 'before-first-apply'
 
-/** Applies `wanted`, which fits the schema, to `live`. Throws Conflict naming every contested field. */
+/** Applies `wanted`, which must fit the schema, to `live`. Throws Conflict with all contested fields. */
 export function apply(schema: Struct, live: JsonObject, wanted: JsonObject, options: ApplyOptions): Applied {
   const { ownable, manager, force, now } = options
   const node = structNode(schema)
   const { managedFields, ...bareMeta } = (live.metadata ?? {}) as JsonObject
   const bareLive: JsonObject = { ...live, metadata: bareMeta }
-  const managed = ownersOf(schema, bareLive, managedFields as unknown as ManagedFieldsEntry[], options)
+  const managed = ownersOf(schema, bareLive, managedFields as ManagedFieldsEntry[], options)
   const wantedSet = ownable(stripSystemFields(fieldsOf(node, wanted)))
   const mine = managed.find(m => sameManager(m, manager))
   const others = managed.filter(m => m !== mine)
   const merged = mergeInto(node, bareLive, wanted) as JsonObject
-  const object = withoutDropped(node, merged, mine?.fields, [wantedSet, ...others.map(other => other.fields)])
+  const object = withoutAbandoned(node, merged, mine?.fields, [wantedSet, ...others.map(other => other.fields)])
   const { changed, removed } = compare(node, bareLive, object)
   const changesNothing = isEmpty(changed) && isEmpty(removed)
-  const touched = ownable(stripSystemFields(changed))
-  const gone = ownable(stripSystemFields(removed))
+  const changedFields = ownable(stripSystemFields(changed))
+  const removedFields = ownable(stripSystemFields(removed))
   const conflicts = others
-    .map(other => ({ other, fields: intersection(other.fields, touched) }))
+    .map(other => ({ other, fields: intersection(other.fields, changedFields) }))
     .filter(c => !isEmpty(c.fields))
   const contested = conflicts.reduce((sum, c) => union(sum, c.fields), emptySet())
   const isAllowed = options.allowed !== undefined && isEmpty(difference(contested, options.allowed))
   if (conflicts.length && !force && !isAllowed) throw conflictError(conflicts)
-  const lost = union(touched, gone)
-  const left = others.map(({ json, ...other }) => {
-    const fields = difference(other.fields, lost)
-    return { ...other, fields, ...(json && isEmpty(intersection(other.fields, lost)) && { json }) }
+  const taken = union(changedFields, removedFields)
+  const remaining = others.map(({ json, ...other }) => {
+    const fields = difference(other.fields, taken)
+    return { ...other, fields, ...(json && isEmpty(intersection(other.fields, taken)) && { json }) }
   })
-  // An apply that changes nothing leaves no time, even where it adds an owner.
+  // An apply that changes nothing records no time, even if it adds an owner.
   const time = changesNothing ? mine?.time : now
-  return { object, managedFields: writeManaged([...left, { ...manager, time, fields: wantedSet }]) }
+  return { object, managedFields: writeManaged([...remaining, { ...manager, time, fields: wantedSet }]) }
 }
 
 function ownersOf(
@@ -111,7 +130,7 @@ function conflictError(conflicts: { other: Managed; fields: FieldSet }[]): Statu
   return new StatusError('Conflict', `Apply failed with ${text}`, { details: { causes } })
 }
 
-/** `wanted` over `live`: fields it names take its values, all else stays. */
+/** Merges `wanted` into `live`: fields that it has get its values, and all others stay. */
 function mergeInto(node: Node, live: Json | undefined, wanted: Json): Json {
   if (live === undefined || live === null || wanted === null || isAtomic(node)) return wanted
   if (node.type === 'list')
@@ -127,8 +146,8 @@ function mergeInto(node: Node, live: Json | undefined, wanted: Json): Json {
 }
 
 /**
- * The elements of both, each once. Shared elements come in the applied order, with those that are only live before
- * them where they stood; what is only applied comes where the applied order has it.
+ * Merges the elements of two lists by key. Applied elements come in the applied order. Elements that are only live keep
+ * their place before the shared element that they preceded: live a b c, applied c a, result b c a.
  */
 function mergeLists(node: Node, live: Json[], wanted: Json[]): Json[] {
   const keyOf = (element: Json) => elementKey(node, element)!
@@ -153,7 +172,7 @@ function mergeLists(node: Node, live: Json[], wanted: Json[]): Json[] {
         l++
         continue
       }
-      // Shared, but not the one whose turn it is.
+      // A shared element whose turn in the applied order has not come, or has passed.
       if (isWanted.has(key) && shared.length && shared[0] !== key) {
         l++
         continue
@@ -166,22 +185,22 @@ function mergeLists(node: Node, live: Json[], wanted: Json[]): Json[] {
   return out
 }
 
-/** Whoever applies an object names it. */
+/** Every applied object has its name, so that is always owned. */
 const named = parseFieldSet({ 'f:metadata': { 'f:name': {} } })
 
-/** What the manager owned and does not want any more goes, as far as nobody owns it now. */
-function withoutDropped(
+/** Removes what the manager owned in `before` and nobody owns any more. `owned` are the sets of all owners. */
+function withoutAbandoned(
   node: Node,
   merged: JsonObject,
   before: FieldSet | undefined,
   owned: readonly FieldSet[],
 ): JsonObject {
   if (!before || isEmpty(before)) return merged
-  const dropped = owned.reduce((left, set) => difference(left, set), before)
-  return prune(node, merged, dropped, owned.reduce(union, named)) as JsonObject
+  const abandoned = owned.reduce((left, set) => difference(left, set), before)
+  return prune(node, merged, abandoned, owned.reduce(union, named)) as JsonObject
 }
 
-/** `value` without the members of `set`, but for what has something in it that is owned. */
+/** Removes the members of `set` from a value, except those that contain something owned. */
 function prune(node: Node, value: Json, set: FieldSet, owned: FieldSet): Json {
   if (isEmpty(set) || isAtomic(node)) return value
   const below = (key: string) => owned.children.get(key) ?? emptySet()
@@ -199,7 +218,7 @@ function prune(node: Node, value: Json, set: FieldSet, owned: FieldSet): Json {
     const childSet = set.children.get(key)
     if (!childSet) continue
     const name = key.slice(2)
-    // What nobody owns anything in goes as a whole, with what the server had filled in.
+    // Without anything owned in it, the field is removed as a whole, with its defaults.
     if (isEmpty(below(key))) delete out[name]
     else setKey(out, name, prune(childNode, child, childSet, below(key)))
   }

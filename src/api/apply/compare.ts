@@ -1,5 +1,5 @@
-// What changed between two states of an object, as field sets: the ground for who owns what. Every write goes through
-// here, so it makes no set before there is something to put into it.
+// Compares two states of an object. The differences, as field sets, decide who owns what. Every write is compared, so a
+// set is created only when it has a member.
 // Source: structured-merge-diff typed/compare.go.
 import { asGiven } from '../schema/empties.ts'
 import { isNilList } from '../schema/nil.ts'
@@ -8,7 +8,7 @@ import { isObject } from '../patch/merge.ts'
 import type { Json, JsonObject, Node } from '../schema/node.ts'
 import { elementKey, emptySet, type FieldSet, isAtomic, member } from './fieldset.ts'
 
-/** The fields added or given another value, and those removed. */
+/** The fields that were added or have another value, and those that were removed. */
 export function compare(
   node: Node,
   before: Json | undefined,
@@ -23,7 +23,7 @@ interface Difference {
   removed?: FieldSet
 }
 
-/** Undefined when nothing differs. */
+/** Returns the difference; undefined when there is none. */
 function walk(node: Node, before: Json | undefined, after: Json | undefined): Difference | undefined {
   if (before === after) return undefined
   if (before === undefined) return { changed: wholeOf(node, after!) }
@@ -34,7 +34,7 @@ function walk(node: Node, before: Json | undefined, after: Json | undefined): Di
   return node.type === 'list' ? walkList(node, before, after) : walkFields(node, before, after)
 }
 
-/** Everything in a value that is there only on one side. */
+/** All fields of a value that only one side has. */
 function wholeOf(node: Node, value: Json): FieldSet {
   if (value === null || isAtomic(node)) return member
   const set: FieldSet = { self: true, children: new Map() }
@@ -42,7 +42,7 @@ function wholeOf(node: Node, value: Json): FieldSet {
     if (Array.isArray(value))
       for (const element of value) {
         const key = elementKey(node, element)!
-        // Elements with the same keys are owned together, not field by field.
+        // Elements with the same keys are owned as a whole, not field by field.
         set.children.set(key, set.children.has(key) ? member : wholeOf(node.item!, element))
       }
     return set
@@ -75,7 +75,7 @@ function walkFields(node: Node, before: Json, after: Json): Difference | undefin
   return out.changed || out.removed ? out : undefined
 }
 
-/** A list that is always written differs from none when it came empty. */
+/** Whether a list that is always written was given as an empty one, which differs from an absent list. */
 const isGivenEmpty = (holder: JsonObject, name: string) =>
   isNilList(holder[name]) && Array.isArray(asGiven(holder, name))
 

@@ -1,12 +1,21 @@
 // Sets of fields, as managed fields record them: a tree whose keys are path elements.
+//
 //   f:name        a field            k:{"name":"a"}   the list element with this key
-//   v:"x"         the element x      .                the thing itself
+//   v:"x"         the element x      .                the path itself
+//
+// The containers and the image of the container a, for example:
+//
+//   f:spec: { f:containers: { k:{"name":"a"}: { .: {}, f:image: {} } } }
+//
+// Sets are not changed once they have been made: the functions here return new ones, which share subtrees with their
+// arguments. Only stripSystemFields (managed.ts) changes a set, which its caller has just made.
+//
 // Source: KEP-555; sigs.k8s.io/structured-merge-diff fieldpath/serialize.go.
 import type { Json, JsonObject, Node, Struct } from '../schema/node.ts'
 import { isObject } from '../patch/merge.ts'
 
 export interface FieldSet {
-  /** The path itself is in the set. */
+  /** Whether the path of this node is a member of the set. */
   self: boolean
   children: Map<string, FieldSet>
 }
@@ -15,10 +24,10 @@ export const emptySet = (): FieldSet => ({ self: false, children: new Map() })
 
 export const isEmpty = (set: FieldSet): boolean => !set.self && set.children.size === 0
 
-/** Sets that were read, by the very JSON: equal parts are shared between objects, and read over and over. */
+/** Parsed sets by the identity of their JSON. Equal parts are shared between objects, and are parsed only once. */
 const parsed = new WeakMap<object, FieldSet>()
 
-/** From the JSON in managedFields; tolerates anything, since clients may write it. The set is not to be changed. */
+/** Parses the JSON of managedFields. Any JSON is accepted, since clients may write it. The set must not be changed. */
 export function parseFieldSet(json: Json | undefined): FieldSet {
   if (!isObject(json)) return emptySet()
   let set = parsed.get(json)
@@ -26,19 +35,19 @@ export function parseFieldSet(json: Json | undefined): FieldSet {
   set = emptySet()
   for (const [key, value] of Object.entries(json)) {
     if (key === '.') set.self = true
-    // A leaf is written {}: it is a member.
+    // A leaf is written as {}, and is a member.
     else set.children.set(key, isObject(value) && !isEmptyObject(value) ? parseFieldSet(value) : member)
   }
   parsed.set(json, set)
   return set
 }
 
-/** Whether JSON is a field set: every key a path element. */
+/** Whether JSON is a field set, in which every key is a path element. */
 export function isFieldSet(json: Json | undefined): boolean {
   return isObject(json) && Object.entries(json).every(([key, inner]) => /^(\.$|[fkvi]:)/.test(key) && isFieldSet(inner))
 }
 
-/** A set of nothing but its own path: one for all, never to be changed. */
+/** The set with only its own path. It is shared and must not be changed. */
 export const member: FieldSet = Object.freeze({ self: true, children: new Map() })
 
 function isEmptyObject(object: JsonObject): boolean {
@@ -46,10 +55,10 @@ function isEmptyObject(object: JsonObject): boolean {
   return true
 }
 
-/** Most of a field set are its ends, and they all look the same: one object for all saves half of the memory. */
+/** The JSON of a leaf. Most nodes of a set are leaves, so sharing one object saves half of the memory. */
 const end: JsonObject = Object.freeze({}) as JsonObject
 
-/** As JSON, children sorted. Its ends are shared and frozen. */
+/** The JSON of a set, with sorted keys. Its leaves are shared and frozen. */
 export function fieldSetJson(set: FieldSet): JsonObject {
   if (set.children.size === 0) return end
   const out: JsonObject = {}
@@ -58,6 +67,7 @@ export function fieldSetJson(set: FieldSet): JsonObject {
   return out
 }
 
+/** The members of either set. */
 export function union(a: FieldSet, b: FieldSet): FieldSet {
   const out: FieldSet = { self: a.self || b.self, children: new Map(a.children) }
   for (const [key, child] of b.children)
@@ -65,7 +75,7 @@ export function union(a: FieldSet, b: FieldSet): FieldSet {
   return out
 }
 
-/** Members of `a` that are not in `b`. */
+/** The members of `a` that are not in `b`. */
 export function difference(a: FieldSet, b: FieldSet): FieldSet {
   const out: FieldSet = { self: a.self && !b.self, children: new Map() }
   for (const [key, child] of a.children) {
@@ -76,7 +86,7 @@ export function difference(a: FieldSet, b: FieldSet): FieldSet {
   return out
 }
 
-/** Whether any member of `a` is in `b`. */
+/** Whether the sets have a member in common. */
 export function overlaps(a: FieldSet, b: FieldSet): boolean {
   if (a.self && b.self) return true
   for (const [key, child] of a.children) {
@@ -86,6 +96,7 @@ export function overlaps(a: FieldSet, b: FieldSet): boolean {
   return false
 }
 
+/** The members of both sets. */
 export function intersection(a: FieldSet, b: FieldSet): FieldSet {
   const out: FieldSet = { self: a.self && b.self, children: new Map() }
   for (const [key, child] of a.children) {
@@ -96,7 +107,7 @@ export function intersection(a: FieldSet, b: FieldSet): FieldSet {
   return out
 }
 
-/** Members of a set at or below one of the paths. */
+/** The members of a set at or below one of the paths. */
 export function only(set: FieldSet, paths: readonly (readonly string[])[]): FieldSet {
   const out = emptySet()
   for (const [head, ...rest] of paths) {
@@ -108,7 +119,7 @@ export function only(set: FieldSet, paths: readonly (readonly string[])[]): Fiel
   return out
 }
 
-/** Members of a set neither at nor below any of the paths. */
+/** The members of a set that are neither at nor below any of the paths. */
 export function except(set: FieldSet, paths: readonly (readonly string[])[]): FieldSet {
   const out: FieldSet = { self: set.self, children: new Map(set.children) }
   for (const [head, ...rest] of paths) {
@@ -121,14 +132,14 @@ export function except(set: FieldSet, paths: readonly (readonly string[])[]): Fi
   return out
 }
 
-/** Every member's path, as conflicts name them: `.spec.template.spec.containers[name="a"].image`. */
+/** The paths of all members, in the form of conflicts: `.spec.template.spec.containers[name="a"].image`. */
 export function* paths(set: FieldSet, prefix = ''): Iterable<string> {
-  // As a set keeps them: first the members on this level, then what is below each.
+  // In the order of upstream: first the members of this level, then those below each.
   for (const [key, child] of set.children) if (child.self) yield prefix + elementText(key)
   for (const [key, child] of set.children) yield* paths(child, prefix + elementText(key))
 }
 
-/** A path element in words: `.name`, `[name="a"]`, `[="value"]` or `[3]`. */
+/** The text of a path element: `.name`, `[name="a"]`, `[="value"]` or `[3]`. */
 export function elementText(key: string): string {
   if (key.startsWith('f:')) return `.${key.slice(2)}`
   if (key.startsWith('v:')) return `[=${key.slice(2)}]`
@@ -141,7 +152,7 @@ export function elementText(key: string): string {
   return `[${key.slice(2)}]`
 }
 
-/** The path element of a list element, or undefined when the list is owned as a whole. */
+/** The path element of a list element; undefined when the list is owned as a whole. */
 export function elementKey(list: Node, element: Json): string | undefined {
   if (list.listType === 'set') return `v:${JSON.stringify(element)}`
   if (list.listType !== 'map' || !isObject(element)) return undefined
@@ -168,7 +179,7 @@ export function isAtomic(node: Node): boolean {
   }
 }
 
-/** The children of a value that is not atomic: path element, its node, its value. */
+/** The children of a value that is not atomic: for each its path element, node and value. */
 export function* childrenOf(node: Node, value: Json): Iterable<[key: string, node: Node, value: Json]> {
   if (node.type === 'list') {
     if (Array.isArray(value)) for (const element of value) yield [elementKey(node, element)!, node.item!, element]
@@ -181,7 +192,7 @@ export function* childrenOf(node: Node, value: Json): Iterable<[key: string, nod
   }
 }
 
-/** Everything a value specifies: its leaves, and its list elements by key. */
+/** All fields that a value sets: its leaves, and its list elements by key. */
 export function fieldsOf(node: Node, value: Json): FieldSet {
   const set = emptySet()
   if (isAtomic(node) || value === null) {
@@ -193,7 +204,7 @@ export function fieldsOf(node: Node, value: Json): FieldSet {
     if (!key.startsWith('f:')) childSet.self = true
     if (!isEmpty(childSet)) set.children.set(key, childSet)
   }
-  // An empty map is something; an empty list of elements with keys is nothing.
+  // An empty map is a field that is set. An empty list of elements with keys sets nothing.
   if (isObject(value) && Object.keys(value).length === 0) set.self = true
   return set
 }

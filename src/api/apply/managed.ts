@@ -1,4 +1,13 @@
-// Managed fields: who set which field. Every write moves ownership of what it changed to its manager.
+// Managed fields: which manager set which field. Every write gives its manager the fields that it changed.
+//
+// - A manager is a name together with the operation, the subresource and, for updates, the version that it writes in.
+//   Each has one entry.
+// - After an update (`managedAfterUpdate`) a changed field has exactly one owner, the writer, and a removed one has
+//   none. Only applies (apply.ts) can give one field several owners.
+// - Entries without a field are dropped. They are ordered by operation, then time, then name.
+// - More than ten managers by update are folded: the fields of the oldest are given to `ancient-changes`.
+// - Arguments are not changed. Results share frozen parts, which must not be changed either.
+//
 // Source: apimachinery pkg/util/managedfields, KEP-555.
 import type { ManagedFieldsEntry } from '../meta.ts'
 import type { Json, JsonObject, Struct } from '../schema/node.ts'
@@ -16,7 +25,7 @@ import {
   union,
 } from './fieldset.ts'
 
-/** More managers than this by Update are folded into one. */
+/** Limit of managers by Update. The oldest ones beyond it are folded into one. */
 const maxUpdateManagers = 10
 const foldedManager = 'ancient-changes'
 
@@ -30,11 +39,11 @@ export interface Manager {
 export interface Managed extends Manager {
   time: string | undefined
   fields: FieldSet
-  /** What `fields` was read from, as long as it says the same. */
+  /** The JSON of `fields`, if they were parsed from it and are unchanged. */
   json?: JsonObject
 }
 
-/** Reads metadata.managedFields; a damaged entry counts as owning nothing. */
+/** Parses metadata.managedFields. A damaged entry owns no fields. */
 export function readManaged(entries: readonly ManagedFieldsEntry[] | undefined): Managed[] {
   return (entries ?? []).map(e => ({
     manager: e.manager ?? '',
@@ -47,7 +56,7 @@ export function readManaged(entries: readonly ManagedFieldsEntry[] | undefined):
   }))
 }
 
-/** As metadata.managedFields: applies first, then by time. */
+/** The entries for metadata.managedFields: applies first, then by time and name. */
 export function writeManaged(managed: readonly Managed[]): ManagedFieldsEntry[] {
   return managed
     .filter(m => !isEmpty(m.fields))
@@ -68,11 +77,11 @@ export function writeManaged(managed: readonly Managed[]): ManagedFieldsEntry[] 
     }))
 }
 
-/** Parts of field sets kept for reuse: all pods of a workload have the same. */
+/** Limit of parts of field sets that are kept for reuse. All pods of a workload have equal ones. */
 const maxShared = 4096
 const parts = new Map<string, JsonObject>()
 
-/** The same JSON, with its larger parts taken from earlier ones that were equal. Shared objects are never changed. */
+/** Replaces larger parts of JSON by equal ones of earlier calls. Shared parts are never changed. */
 function shared(fields: JsonObject): JsonObject {
   const out: JsonObject = {}
   for (const [key, value] of Object.entries(fields)) {
@@ -85,8 +94,8 @@ function shared(fields: JsonObject): JsonObject {
 
 function sharedPart(part: JsonObject): JsonObject {
   const text = JSON.stringify(part)
-  const known = parts.get(text)
-  if (known) return known
+  const kept = parts.get(text)
+  if (kept) return kept
   if (parts.size >= maxShared) parts.clear()
   parts.set(text, part)
   return part
@@ -94,7 +103,7 @@ function sharedPart(part: JsonObject): JsonObject {
 
 const compareText = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
 
-/** Whether two entries are of one manager. One that applies stays the same whatever version it applies in. */
+/** Whether two entries are of the same manager. For one that applies, the version does not matter. */
 export const sameManager = (a: Manager, b: Manager): boolean =>
   a.manager === b.manager &&
   a.operation === b.operation &&
@@ -102,20 +111,20 @@ export const sameManager = (a: Manager, b: Manager): boolean =>
   a.subresource === b.subresource
 
 interface UpdateOwnership {
-  /** managedFields as the client sent them: it may edit them by hand, or reset them by one empty entry. */
+  /** managedFields as the client sent them. It may edit them, or reset them with one empty entry. */
   sent: readonly ManagedFieldsEntry[] | undefined
   live: readonly ManagedFieldsEntry[] | undefined
   manager: Manager
   now: string
-  /** Leaves of a set of changed fields those that this write may own. */
+  /** Returns the members of a set that this write may own. */
   ownable(changed: FieldSet): FieldSet
-  /** The object is new: an object that nobody owns anything of, and that is not new, stays so. */
+  /** Whether the object is new. An existing object without any owners stays without them. */
   isNew: boolean
 }
 
 /**
- * Ownership after a write by anything but apply turned `before` into `after`: what changed is the writer's, what was
- * removed nobody's. The time of an entry is that of its manager's last change.
+ * The managed fields after a write other than apply turned `before` into `after`: the writer owns what it changed, and
+ * nobody what it removed. The time of an entry is that of its manager's last change.
  * Source: apimachinery pkg/util/managedfields (fieldmanager.go, managedfieldsupdater.go, skipnonapplied.go).
  */
 export function managedAfterUpdate(
@@ -125,7 +134,7 @@ export function managedAfterUpdate(
   { sent, live, manager, now, ownable, isNew }: UpdateOwnership,
 ): ManagedFieldsEntry[] {
   const isReset = sent?.length === 1 && Object.keys(sent[0]!).length === 0
-  // What cannot be read is as good as not sent.
+  // Entries that cannot be parsed are treated as if none had been sent.
   const readable = sent?.every(entry => isFieldSet(entry.fieldsV1 as Json | undefined)) ?? false
   const edited = readable ? readManaged(sent).filter(entry => !isEmpty(entry.fields)) : []
   const managed = isReset ? [] : edited.length ? edited : readManaged(live)
@@ -135,7 +144,7 @@ export function managedAfterUpdate(
   return writeManaged(transfer(managed, manager, changed, ownable(stripSystemFields(difference.removed)), now))
 }
 
-/** Takes `changed` and `removed` from everybody and gives `changed` to `manager`. */
+/** Takes the fields of `changed` and `removed` from all managers, and gives those of `changed` to `manager`. */
 function transfer(
   managed: readonly Managed[],
   manager: Manager,
@@ -154,6 +163,7 @@ function transfer(
   return fold([...left.filter(m => m !== mine), { ...manager, time: now, fields }])
 }
 
+/** Merges the oldest managers by Update into one when there are too many. */
 function fold(managed: Managed[]): Managed[] {
   const updates = managed.filter(m => m.operation === 'Update')
   if (updates.length <= maxUpdateManagers) return managed
@@ -178,7 +188,7 @@ const systemFields = [
   'deletionGracePeriodSeconds',
 ]
 
-/** Takes out what no client owns. Changes the set in place. */
+/** Removes the fields that no manager can own from a set, in place. */
 export function stripSystemFields(set: FieldSet): FieldSet {
   set.children.delete('f:apiVersion')
   set.children.delete('f:kind')

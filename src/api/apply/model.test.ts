@@ -1,4 +1,4 @@
-// Field sets against sets of paths, and server-side apply against a table of who owns what.
+// Field sets are compared with sets of paths, and server-side apply with a table of owners.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -6,7 +6,7 @@ import { isReason } from '../../base/errors.ts'
 import { ConfigMap } from '../../kinds/core/configmap.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import type { ManagedFieldsEntry } from '../meta.ts'
-import type { Json, JsonObject } from '../schema/node.ts'
+import { asJson, type Json, type JsonObject } from '../schema/node.ts'
 import { apply } from './apply.ts'
 import { compare } from './compare.ts'
 import {
@@ -28,7 +28,7 @@ import {
 
 const element = fc.constantFrom('f:a', 'f:b', 'k:{"name":"x"}', 'v:"y"')
 const path = fc.array(element, { minLength: 1, maxLength: 3 })
-/** Members of a set, each a path. */
+/** The members of a set, as paths. */
 const members = fc.uniqueArray(path, { maxLength: 6, selector: p => p.join(' ') })
 
 function setOf(list: readonly (readonly string[])[]): FieldSet {
@@ -49,7 +49,7 @@ function membersOf(set: FieldSet, prefix: readonly string[] = []): string[] {
   return set.self ? [prefix.join(' '), ...below] : below
 }
 
-/** Members with nothing below them. */
+/** The members without other members below them. */
 function leavesOf(set: FieldSet, prefix: readonly string[] = []): string[] {
   if (set.children.size === 0) return set.self ? [prefix.join(' ')] : []
   return [...set.children].flatMap(([key, child]) => leavesOf(child, [...prefix, key]))
@@ -59,7 +59,7 @@ const texts = (list: readonly (readonly string[])[]) => new Set(list.map(p => p.
 const isUnder = (text: string, roots: ReadonlySet<string>) =>
   [...roots].some(top => text === top || text.startsWith(`${top} `))
 
-test('sets of fields are joined, cut and compared as sets of paths are, and change none of those they come from', () => {
+test('field sets behave like sets of paths, and operations do not change their arguments', () => {
   fc.assert(
     fc.property(members, members, (x, y) => {
       const [a, b] = [setOf(x), setOf(y)]
@@ -80,7 +80,7 @@ test('sets of fields are joined, cut and compared as sets of paths are, and chan
   )
 })
 
-test('a set of fields survives its JSON, whose keys are sorted', () => {
+test('a field set is parsed back from its JSON, whose keys are sorted', () => {
   fc.assert(
     fc.property(members, x => {
       const json = fieldSetJson(setOf(x))
@@ -95,7 +95,7 @@ test('a set of fields survives its JSON, whose keys are sorted', () => {
   )
 })
 
-test('no JSON breaks the reading of a set of fields', () => {
+test('any JSON can be parsed as a field set', () => {
   fc.assert(
     fc.property(fc.jsonValue({ maxDepth: 3 }), json => {
       const set = parseFieldSet(json as Json)
@@ -126,12 +126,12 @@ const metadata = fc.record(
   { requiredKeys: ['name'], noNullPrototype: true },
 )
 const containers = fc.uniqueArray(container, { selector: c => c.name, minLength: 1 })
-/** As decoding leaves them: without empty lists and maps. */
+/** The form after decoding: without empty lists and maps. */
 const pod: fc.Arbitrary<JsonObject> = fc
   .tuple(metadata, containers)
   .map(([meta, list]) => ({ metadata: meta, spec: { containers: list } }) as unknown as JsonObject)
 
-test('two states differ in what is added, changed and removed: together with what is the same, that is all there is', () => {
+test('added, changed, removed and equal fields together are all fields of two states', () => {
   const node = structNode(Pod.schema)
   fc.assert(
     fc.property(pod, pod, (before, after) => {
@@ -165,23 +165,23 @@ function applied(live: JsonObject, wanted: JsonObject, name: string, force: bool
   const { object, managedFields } = apply(schema, live, wanted, { manager, force, now, ownable: set => set })
   return {
     ...object,
-    metadata: { ...(object.metadata as JsonObject), managedFields: managedFields as unknown as Json },
+    metadata: { ...(object.metadata as JsonObject), managedFields: asJson(managedFields) },
   }
 }
 
-/** What an object says, without who says it. */
+/** An object without its managed fields. */
 function contentOf(object: JsonObject): JsonObject {
   const { managedFields: _, ...metadata } = object.metadata as JsonObject
   return { ...object, metadata }
 }
 
-/** Of what nobody wants any more, empty maps and lists may be left until the object is decoded. */
+/** Empty maps and lists may remain of abandoned fields, until the object is decoded. */
 function withoutEmpties(object: JsonObject): JsonObject {
   const entries = Object.entries(object.metadata as JsonObject)
   return { ...object, metadata: Object.fromEntries(entries.filter(([, value]) => Object.keys(value as object).length)) }
 }
 
-test('what one manager applies is what the object is, in its order, whatever it applied before', () => {
+test('an object with one manager is what that applied last, in its order', () => {
   fc.assert(
     fc.property(fc.array(pod, { minLength: 1, maxLength: 4 }), wishes => {
       let live: JsonObject = { metadata: {} }
@@ -198,7 +198,7 @@ test('what one manager applies is what the object is, in its order, whatever it 
 const namesOf = (object: JsonObject) =>
   ((object.spec as JsonObject).containers as { name: string }[]).map(({ name }) => name)
 
-test('of two managers of one list, the later one has its order, and the elements of the other keep theirs', () => {
+test('elements of a list have the order of the manager that applied last, and elements of another keep theirs', () => {
   const names = fc.shuffledSubarray(['p', 'q', 'r', 's', 't', 'u'])
   const listOf = (list: readonly string[]): JsonObject => ({ spec: { containers: list.map(name => ({ name })) } })
   fc.assert(
@@ -219,7 +219,7 @@ test('of two managers of one list, the later one has its order, and the elements
   )
 })
 
-test('where the orders of two managers meet, live elements come before what stood behind them', () => {
+test('elements that are only live stay before the shared element that they preceded', () => {
   const table: [live: string, wanted: string, merged: string][] = [
     ['abcd', 'ba', 'bcda'],
     ['abcd', 'cb', 'acdb'],
@@ -236,11 +236,11 @@ test('where the orders of two managers meet, live elements come before what stoo
   }
 })
 
-/** Data of a ConfigMap: each key a value and its owners. */
+/** The data of a ConfigMap: for each key a value and its owners. */
 class Owners {
   readonly keys = new Map<string, { value: string; owners: Set<string> }>()
 
-  /** Keys that others own and that `wanted` gives another value. */
+  /** The keys that others own and for which `wanted` has another value. */
   contested(name: string, wanted: Readonly<Record<string, string>>): string[] {
     return Object.entries(wanted).flatMap(([key, value]) => {
       const now = this.keys.get(key)
@@ -261,7 +261,7 @@ class Owners {
   }
 }
 
-test('a field belongs to everybody who applied its value last, goes with its last owner, and is contested before', () => {
+test('a field is owned by all who applied its value, removed with its last owner, and contested until then', () => {
   const step = fc.record({ name: fc.constantFrom('one', 'two', 'three'), data: labels, force: fc.boolean() })
   fc.assert(
     fc.property(fc.array(step, { maxLength: 12 }), steps => {

@@ -1,12 +1,12 @@
-// Whether an applied object fits its schema, value by value: server-side apply refuses what nobody could own. Problems
-// are named and worded as structured-merge-diff does.
+// Checks that an applied object fits its schema. Server-side apply refuses fields that nobody could own. The messages
+// are those of structured-merge-diff.
 // Source: structured-merge-diff typed/validate.go, typed/helpers.go.
 import { goQuote } from '../../base/go-text.ts'
 import { isObject } from '../patch/merge.ts'
 import type { Json, JsonObject, Node, Struct } from '../schema/node.ts'
 import { elementKey, elementText } from './fieldset.ts'
 
-/** `.spec.replicas: expected numeric (int or float), got …`, in the order of the object. */
+/** The problems in the order of the object, such as `.spec.replicas: expected numeric (int or float), got …`. */
 export function typeProblems(schema: Struct, value: JsonObject): string[] {
   return [...inStruct(schema, value, '')]
 }
@@ -50,7 +50,7 @@ function* inNode(node: Node, value: Json, at: string): Iterable<string> {
     case 'double':
       if (typeof value !== 'number' && typeof value !== 'bigint') yield expected('numeric (int or float)')
       return
-    // Of any scalar type, or anything at all.
+    // These nodes accept any scalar, or any value at all.
     case 'quantity':
     case 'intOrString':
     case 'json':
@@ -67,7 +67,7 @@ function* inList(node: Node, value: Json[], at: string): Iterable<string> {
   }
 }
 
-/** As Go's %#v prints a decoded value. */
+/** A decoded value like Go's %#v. */
 function goForm(value: Json): string {
   return `&value.valueUnstructured{Value:${literal(value)}}`
 }

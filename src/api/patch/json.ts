@@ -1,14 +1,14 @@
-// JSON patch: a list of add, remove, replace, move, copy and test. It follows the library that the API server uses
-// where that goes beyond the RFC or stays behind it: indexes may be negative, a missing key reads as null, the
-// document itself cannot be replaced, and what stands before the first slash of a path does not count.
-// Sources: RFC 6902; gopkg.in/evanphx/json-patch.v4; apiserver endpoints/handlers/patch.go for the limits.
+// JSON patch: a list of the operations add, remove, replace, move, copy and test. Where the library of kube-apiserver
+// differs from the RFC, the library is followed: indexes may be negative, a missing key reads as null, the document
+// itself cannot be replaced, and text before the first slash of a path is ignored.
+// Source: RFC 6902; gopkg.in/evanphx/json-patch.v4; apiserver endpoints/handlers/patch.go for the limits.
 import { StatusError } from '../../base/errors.ts'
 import { equalJson } from '../equal.ts'
 import type { Json, JsonObject } from '../schema/node.ts'
 import { isObject, setKey } from './merge.ts'
 
 const maxOperations = 10_000
-/** Bytes of JSON that the copies of one patch may add up to: each may double what is there. */
+/** Limit of the bytes that all copies of one patch add, since each may double the document. */
 const maxCopiedBytes = 3 * 1024 * 1024
 
 interface Operation {
@@ -19,8 +19,8 @@ interface Operation {
 }
 
 /**
- * The patched value; `target` is not changed. Throws BadRequest when the patch is no list of objects, Invalid when an
- * operation cannot be carried out, RequestEntityTooLarge beyond the limits.
+ * Returns the patched value, without changing `target`. Throws BadRequest when the patch is not a list of objects,
+ * Invalid when an operation cannot be carried out, RequestEntityTooLarge beyond the limits.
  */
 export function jsonPatch(target: Json, patch: unknown): Json {
   const operations = checkShape(patch)
@@ -47,11 +47,11 @@ function checkShape(patch: unknown): Operation[] {
 
 const goName = (value: unknown) => (Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value)
 
-/** Upstream does not say which operation failed. */
+/** Upstream's message does not name the operation that failed. */
 const notApplicable = () =>
   new StatusError('Invalid', 'the server rejected our request due to an error in our request', { details: {} })
 
-/** Where an operation works: a container and a key in it. */
+/** The place of an operation: an object or a list, and a key in it. */
 interface Place {
   holder: JsonObject | Json[]
   key: string
@@ -65,7 +65,7 @@ class Patcher {
     this.document = document
   }
 
-  /** Returns false when the operation does not apply. */
+  /** Carries out an operation. Returns false when that is not possible. */
   carryOut({ op, path, from, value = null }: Operation): boolean {
     const place = this.#find(path)
     if (!place) return false
@@ -75,7 +75,7 @@ class Patcher {
       case 'remove':
         return remove(place)
       case 'replace':
-        // A member that is not there is made; an element is not.
+        // A missing member is added, a missing element is not.
         return (get(place) !== undefined || !Array.isArray(place.holder)) && replace(place, value)
       case 'test':
         return equalJson(get(place) ?? null, value)
@@ -124,7 +124,7 @@ class Patcher {
 const isContainer = (value: Json | undefined): value is JsonObject | Json[] =>
   typeof value === 'object' && value !== null
 
-/** The index a key names among `length` places, counted from the end when negative; undefined when there is none. */
+/** The index that a key names in a list of `length` elements; a negative one counts from the end. */
 function indexOf(key: string, length: number): number | undefined {
   if (!/^[+-]?\d+$/.test(key)) return undefined
   const index = Number(key)
@@ -132,7 +132,7 @@ function indexOf(key: string, length: number): number | undefined {
   return place >= 0 && place < length ? place : undefined
 }
 
-/** What is there; undefined for nothing. */
+/** The value at a place; undefined when there is none. */
 function get({ holder, key }: Place): Json | undefined {
   if (!Array.isArray(holder)) return Object.hasOwn(holder, key) ? holder[key] : undefined
   const index = indexOf(key, holder.length)

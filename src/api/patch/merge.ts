@@ -1,10 +1,10 @@
-// JSON merge patch: objects merge key by key, null removes, everything else replaces. Source: RFC 7396.
+// JSON merge patch: objects are merged by key, null removes a key, and any other value replaces. Source: RFC 7396.
 import type { Json, JsonObject } from '../schema/node.ts'
 
 export const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** The patched value; neither argument is changed. */
+/** Returns the patched value, without changing the arguments. */
 export function mergePatch(target: Json | undefined, patch: Json): Json {
   if (!isObject(patch)) return patch
   const out: JsonObject = isObject(target) ? { ...target } : {}
@@ -15,7 +15,7 @@ export function mergePatch(target: Json | undefined, patch: Json): Json {
   return out
 }
 
-/** Sets a key even where a plain assignment would do something else (`__proto__`). */
+/** Sets a key, also `__proto__`, for which an assignment would change the prototype instead. */
 export function setKey(target: JsonObject, key: string, value: Json): void {
   if (key === '__proto__')
     Object.defineProperty(target, key, { value, enumerable: true, writable: true, configurable: true })

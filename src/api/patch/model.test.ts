@@ -1,4 +1,4 @@
-// What must hold of every patch, whatever it says: against the plain words of RFC 7396, and between the kinds of patch.
+// Properties of all patches: compared with the algorithm in RFC 7396, and between the types of patches.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -23,7 +23,7 @@ const object = fc.dictionary(name, json, { maxKeys: 4, noNullPrototype: true })
 const isPlain = (value: Json | undefined): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** The algorithm of RFC 7396, section 2, word by word, on a copy. */
+/** The algorithm of RFC 7396, section 2, literally, on a copy. */
 function byTheBook(target: Json | undefined, patch: Json): Json {
   if (!isPlain(patch)) return patch
   const out: JsonObject = isPlain(target) ? structuredClone(target) : {}
@@ -34,7 +34,7 @@ function byTheBook(target: Json | undefined, patch: Json): Json {
   return out
 }
 
-test('a merge patch does what RFC 7396 says, twice the same, and leaves what it was given alone', () => {
+test('a merge patch follows RFC 7396, is idempotent, and does not change its arguments', () => {
   fc.assert(
     fc.property(json, json, (target, patch) => {
       const [before, given] = [JSON.stringify(target), JSON.stringify(patch)]
@@ -47,7 +47,7 @@ test('a merge patch does what RFC 7396 says, twice the same, and leaves what it 
   )
 })
 
-/** The smallest merge patch from one value to another; null cannot be said, so `after` has none. */
+/** The smallest merge patch from one value to another. It cannot express null, so `after` has none. */
 function difference(before: Json | undefined, after: Json): Json {
   if (!isPlain(after)) return after
   const out: JsonObject = {}
@@ -59,7 +59,7 @@ function difference(before: Json | undefined, after: Json): Json {
   return out
 }
 
-/** Without nulls in objects: what a merge patch can arrive at. */
+/** A value without nulls in objects, to which a merge patch can lead. */
 const withoutNulls = (value: Json): Json =>
   isPlain(value)
     ? Object.fromEntries(Object.entries(value).flatMap(([k, v]) => (v === null ? [] : [[k, withoutNulls(v)]])))
@@ -75,8 +75,8 @@ test('the difference between two objects, as a merge patch, leads from one to th
   )
 })
 
-test('where no list merges by a key, a strategic merge patch is a merge patch', () => {
-  // Labels are a map of texts; no directive, and no key of a list, is among them.
+test('without lists that merge by key, a strategic merge patch equals a merge patch', () => {
+  // Labels are a map of strings, in which there are neither directives nor lists.
   const text = fc.oneof(fc.constantFrom<Json[]>('x', 'y', ''), fc.constant(null))
   const labels = fc.dictionary(name, text, { maxKeys: 4, noNullPrototype: true })
   const kept = (value: JsonObject) => withoutNulls(value) as JsonObject
@@ -107,21 +107,21 @@ const names = (list: readonly Container[]) => list.map(c => c.name)
 const without = (list: readonly Container[], other: readonly Container[]) =>
   names(list).filter(n => !names(other).includes(n))
 
-test('a list that merges by name holds each element once: patched ones as the patch says, others as they were', () => {
+test('a list that merges by name has each element once, patched or as it was', () => {
   fc.assert(
     fc.property(containers, containers, (live, patch) => {
       const out = patched(live, patch)
       const expected = new Map([...live, ...patch].map(c => [c.name, c.image]))
       assert.deepEqual(new Map(out.map(c => [c.name, c.image])), expected)
       assert.equal(out.length, expected.size, 'nothing twice')
-      // Patched elements come in the order of the patch, the others in the order they had.
+      // Patched elements have the order of the patch, and the others their previous order.
       assert.deepEqual(
         names(out).filter(n => names(patch).includes(n)),
         names(patch),
       )
       assert.deepEqual(without(out, patch), without(live, patch))
       assert.deepEqual(patched(out, patch), out, 'twice is once')
-      // A patch that keeps the live order moves nothing.
+      // A patch in the live order moves nothing.
       const inPlace = live.filter(c => names(patch).includes(c.name))
       assert.deepEqual(names(patched(live, inPlace)), names(live))
     }),
@@ -129,7 +129,7 @@ test('a list that merges by name holds each element once: patched ones as the pa
   )
 })
 
-test('an element may be patched without its other fields, and removed by its key', () => {
+test('an element can be patched without its other fields, and removed by its key', () => {
   fc.assert(
     fc.property(containers, fc.uniqueArray(containerName), fc.uniqueArray(containerName), (live, touched, removed) => {
       const patch = [
@@ -151,7 +151,7 @@ test('an element may be patched without its other fields, and removed by its key
   )
 })
 
-test('a list gets the order that the patch asks for, and elements the patch does not order stay among them', () => {
+test('a list gets the order of the patch, and elements that it does not order stay among them', () => {
   fc.assert(
     fc.property(containers, fc.shuffledSubarray(['p', 'q', 'r', 's', 't']), (live, order) => {
       const out = strategicPatch(Pod.schema, { spec: { containers: live } } as unknown as JsonObject, {
@@ -172,7 +172,7 @@ test('a list gets the order that the patch asks for, and elements the patch does
   )
 })
 
-test('a list of texts that merges is a set: live and patch together, without what the patch deletes', () => {
+test('a merged list of strings is the union of live and patch, without the deleted ones', () => {
   const texts = fc.uniqueArray(fc.constantFrom('p', 'q', 'r', 's'))
   const finalizersOf = (value: JsonObject) => (value.metadata as { finalizers?: string[] }).finalizers ?? []
   fc.assert(
@@ -187,7 +187,7 @@ test('a list of texts that merges is a set: live and patch together, without wha
         ),
       )
       const expected = new Set([...live, ...added])
-      // A deletion counts for what is there when its key is read, and additions come first in this patch.
+      // A deletion applies to what is in the list when its key is read, and in this patch additions precede it.
       for (const text of deleted) expected.delete(text)
       assert.deepEqual([...out].sort(), [...expected].sort())
       assert.equal(new Set(out).size, out.length)
@@ -196,7 +196,7 @@ test('a list of texts that merges is a set: live and patch together, without wha
   )
 })
 
-test('a JSON patch of one replaced member is a merge patch, and what it tests for first must be there', () => {
+test('a JSON patch that replaces one member equals a merge patch, and its test must hold first', () => {
   const pointer = (key: string) => `/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`
   const key = fc.oneof(name, fc.constantFrom('~', '/', 'a/b', '~1', '-', '0'))
   const holder = fc.dictionary(key, scalar, { minKeys: 1, maxKeys: 4, noNullPrototype: true })
@@ -206,7 +206,7 @@ test('a JSON patch of one replaced member is a merge patch, and what it tests fo
       const replaced = { ...target, [at]: value }
       for (const op of ['add', 'replace'])
         assert.deepEqual(jsonPatch(target, [{ op, path: pointer(at), value }]), replaced)
-      // A member that is not there reads as null.
+      // A missing member reads as null.
       const test = [{ op: 'test', path: pointer(at), value }]
       const now = Object.hasOwn(target, at) ? target[at]! : null
       if (equalJson(now, value)) assert.deepEqual(jsonPatch(target, test), target)

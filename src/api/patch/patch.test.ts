@@ -6,7 +6,7 @@ import { jsonPatch } from './json.ts'
 import { mergePatch } from './merge.ts'
 import { strategicPatch } from './strategic.ts'
 
-test('merge patch: RFC 7396, appendix A', () => {
+test('a merge patch gives the results of RFC 7396, appendix A', () => {
   const table: [Json, Json, Json][] = [
     [{ a: 'b' }, { a: 'c' }, { a: 'c' }],
     [{ a: 'b' }, { b: 'c' }, { a: 'b', b: 'c' }],
@@ -24,7 +24,7 @@ test('merge patch: RFC 7396, appendix A', () => {
   for (const [target, patch, expected] of table) assert.deepEqual(mergePatch(target, patch), expected)
 })
 
-test('JSON patch works and says what does not apply', () => {
+test('a JSON patch is applied, or refused with a reason', () => {
   const target = { a: [1, 2], b: { 'x/y': 1 } }
   assert.deepEqual(
     jsonPatch(target, [
@@ -46,7 +46,7 @@ const containersAfter = (target: JsonObject, patch: JsonObject) =>
   (strategicPatch(Deployment.schema, target, patch) as { spec: { template: { spec: { containers: object[] } } } }).spec
     .template.spec.containers
 
-test('strategic patch merges lists by their key', () => {
+test('a strategic merge patch merges lists by their key', () => {
   const target = withContainers([container('a', '1', { env: [{ name: 'X', value: '1' }] }), container('b', '1')])
   assert.deepEqual(containersAfter(target, withContainers([{ name: 'b', image: '2' }, container('c', '1')])), [
     container('a', '1', { env: [{ name: 'X', value: '1' }] }),
@@ -73,7 +73,7 @@ test('strategic patch merges lists by their key', () => {
   ])
 })
 
-test('strategic patch: order, retained keys, deletions', () => {
+test('a strategic merge patch has directives for order, retained keys and deletions', () => {
   const target = withContainers([container('a', '1'), container('b', '1')])
   const order = withContainers([], { '$setElementOrder/containers': [{ name: 'b' }, { name: 'a' }] })
   delete (order as { spec: { template: { spec: { containers?: unknown } } } }).spec.template.spec.containers
@@ -96,7 +96,7 @@ test('strategic patch: order, retained keys, deletions', () => {
   )
 })
 
-test('JSON patch goes where the API server goes', () => {
+test('a JSON patch differs from the RFC where the API server does', () => {
   const target = { a: { b: '1' }, l: ['x', 'y'] }
   const table: [operation: object, result: Json][] = [
     [
@@ -130,12 +130,12 @@ test('JSON patch goes where the API server goes', () => {
     assert.throws(() => jsonPatch(target, [operation]), { reason: 'Invalid' }, JSON.stringify(operation))
 })
 
-test('copies that double themselves are cut off', () => {
+test('copies of a JSON patch are limited in size', () => {
   const ladder = Array.from({ length: 40 }, (_, i) => ({ op: 'copy', from: '/data', path: `/data/k${i}` }))
   assert.throws(() => jsonPatch({ data: { a: 'some text' } }, ladder), { reason: 'RequestEntityTooLarge', code: 413 })
 })
 
-test('strategic patch: what only the patch has comes before what only the object has', () => {
+test('elements that only a strategic merge patch has come before those that only the object has', () => {
   const names = (live: string[], patch: object[]) =>
     containersAfter(withContainers(live.map(name => container(name, '1'))), withContainers(patch)).map(
       c => (c as { name: string }).name,
@@ -145,7 +145,7 @@ test('strategic patch: what only the patch has comes before what only the object
   assert.deepEqual(names(['a', 'b'], [{ name: 'b' }, { name: 'c' }]), ['a', 'b', 'c'])
 })
 
-test('strategic patch: directives that mean nothing are refused', () => {
+test('unknown directives of a strategic merge patch are refused', () => {
   const target = withContainers([container('a', '1')])
   const table: [patch: object[] | object, message: RegExp][] = [
     [[{ name: 'a', $patch: 'bad' }], /^unknown patch type: bad in map: map\[\$patch:bad name:a\]$/],

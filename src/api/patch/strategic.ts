@@ -1,10 +1,10 @@
-// Strategic merge patch: a merge patch that knows which lists merge by key, from the schema. Directives in the
-// patch: $patch, $retainKeys, $setElementOrder/…, $deleteFromPrimitiveList/….
+// Strategic merge patch: a merge patch in which some lists are merged by a key, as their schema defines. A patch may
+// have the directives $patch, $retainKeys, $setElementOrder/FIELD and $deleteFromPrimitiveList/FIELD.
 //
-// Of a merged list, what the patch names comes in the patch's order and the rest in the order it had; where the two
-// meet, an element goes before the first of the other that the live list has after it.
+// In a merged list, elements of the patch have the order of the patch, and other elements their live order. Where the
+// two orders are merged, an element goes before the first one of the other order that follows it in the live list:
 //
-//   live a b c   patch d b   ──►  d a b c        (d is unknown to the live list: it comes first)
+//   live a b c   patch d b   ──►  d a b c        (d is not in the live list, so it comes first)
 //
 // Source: apimachinery pkg/util/strategicpatch/patch.go; apiserver handlers/patch.go for the codes of errors.
 import { goValue } from '../../base/go-text.ts'
@@ -16,12 +16,12 @@ import { isObject, setKey } from './merge.ts'
 const orderPrefix = '$setElementOrder/'
 const deletePrefix = '$deleteFromPrimitiveList/'
 
-/** The patched value; neither argument is changed. Throws BadRequest or an error with code 500 on a malformed patch. */
+/** Returns the patched value, without changing the arguments. A malformed patch is a BadRequest or has the code 500. */
 export function strategicPatch(schema: Struct, target: JsonObject, patch: JsonObject): JsonObject {
   return mergeObject(fieldsOf(schema), target, patch)
 }
 
-/** What is known of the fields of an object: of a struct each its own, of a map all the same, of other JSON nothing. */
+/** Finds the node of a field: in a struct its own, in a map the same for all, in other JSON none. */
 type Lookup = (field: string) => Node | undefined
 
 const fieldsOf =
@@ -62,7 +62,7 @@ function putMerged(out: JsonObject, key: string, node: Node | undefined, value: 
   else setKey(out, key, withoutDirectives(value))
 }
 
-/** The whole of an object whose patch says what is to become of it. */
+/** Carries out the directive $patch of an object. */
 function directed(patch: JsonObject): JsonObject {
   const { $patch: directive, ...rest } = patch
   if (directive === 'replace') return rest
@@ -70,7 +70,7 @@ function directed(patch: JsonObject): JsonObject {
   throw malformed(`unknown patch type: ${goValue(directive)} in map: ${goValue(patch)}`)
 }
 
-/** A copy of the target with nothing but the keys that $retainKeys names, if it is there. */
+/** A copy of the target, with only the keys of $retainKeys if the patch has it. */
 function retained(target: JsonObject, patch: JsonObject): JsonObject {
   const keep = patch.$retainKeys
   if (keep === undefined) return { ...target }
@@ -99,7 +99,7 @@ function mergeList(node: Node | undefined, live: Json[], patch: Json[]): Json[] 
   return interleave(...partition(merged, elements, key), elements, current, key)
 }
 
-/** Carries out what elements of the patch say of the list: which others go, or that all do. */
+/** Carries out the directives among the elements of a list, which delete one element or replace all. */
 function takeDirectives(live: Json[], patch: Json[], key: string): { current: Json[]; elements: JsonObject[] } {
   let current = live
   const elements: JsonObject[] = []
@@ -114,12 +114,12 @@ function takeDirectives(live: Json[], patch: Json[], key: string): { current: Js
     else if (directive === 'merge') throw malformed('merging lists cannot yet be specified in the patch')
     else throw malformed(`unknown patch type: ${goValue(directive)} in map: ${goValue(element)}`)
   }
-  // Whatever else was there: what replaces the list replaces all of it.
+  // An element with the directive replace drops all live elements.
   if (patch.some(element => isObject(element) && element.$patch === 'replace')) current = []
   return { current, elements }
 }
 
-/** A list that the patch gives an order, with or without changing what is in it. */
+/** Sets a list to which the patch gives an order, perhaps without patching its elements. */
 function putOrdered(
   out: JsonObject,
   field: string,
@@ -137,7 +137,7 @@ function putOrdered(
   setKey(out, field, interleave(...partition(merged, order, key), order, live ?? [], key))
 }
 
-/** The elements of the patch come in the order that it gives. */
+/** Throws unless the elements of the patch have the order that it gives. */
 function checkOrder(patch: Json[], order: Json[], key: string): void {
   const kept = patch.filter(element => !isObject(element) || !('$patch' in element))
   let next = 0
@@ -150,7 +150,7 @@ function checkOrder(patch: Json[], order: Json[], key: string): void {
 
 function deletePrimitives(out: JsonObject, field: string, values: Json): void {
   const current = out[field]
-  // What is no list says nothing of one.
+  // Values other than lists are ignored.
   if (!Array.isArray(current) || !Array.isArray(values)) return
   checkElements(current, values)
   out[field] = current.filter(element => !values.some(value => equalJson(value, element)))
@@ -162,7 +162,7 @@ function checkElements(live: Json[], patch: Json[]): void {
   if (types.size > 1) throw malformed(`list element types are not identical: ${goValue([live, patch])}`)
 }
 
-/** The elements that are in `list`, and the others. */
+/** Splits elements into those that are in `list`, and the others. */
 function partition(elements: Json[], list: readonly Json[], key: string): [Json[], Json[]] {
   const named: Json[] = []
   const others: Json[] = []
@@ -170,7 +170,7 @@ function partition(elements: Json[], list: readonly Json[], key: string): [Json[
   return [named, others]
 }
 
-/** Both lists, each in its own order; where they meet, as the live list has them. */
+/** Merges two lists that keep their orders. Between elements of both, the order of the live list decides. */
 function interleave(named: Json[], others: Json[], order: readonly Json[], live: readonly Json[], key: string): Json[] {
   const inOrder = (list: Json[], by: readonly Json[]) =>
     [...list].sort((a, b) => indexOf(by, a, key) - indexOf(by, b, key))
@@ -193,7 +193,7 @@ function sameElement(a: Json, b: Json, key: string): boolean {
 
 const distinct = (list: Json[]): Json[] => [...new Set(list)]
 
-/** A value that the target does not have, without what only says how to merge it. */
+/** Removes directives from a value that the target does not have. */
 function withoutDirectives(value: Json): Json {
   if (Array.isArray(value))
     return value.filter(element => !isObject(element) || element.$patch !== 'delete').map(withoutDirectives)
@@ -204,5 +204,5 @@ function withoutDirectives(value: Json): Json {
   return out
 }
 
-/** What upstream passes on as it comes: a fault of the request with the code of a fault of the server. */
+/** An error of the request that upstream reports with the code of an error of the server. */
 const malformed = (message: string) => new StatusError('', message)

@@ -1,4 +1,4 @@
-// The words a kind file is written with: string, int32, list, map, struct and so on. Each returns a node.
+// The functions with which kinds are defined: string, int32, list, map, struct and others. Each returns a node.
 import type { FieldOptions, Fields, Infer, IsPresent, Json, ListOptions, Node, NodeType, Struct } from './node.ts'
 
 function scalar<T>(type: NodeType) {
@@ -8,27 +8,29 @@ function scalar<T>(type: NodeType) {
   })
 }
 
-/** A closed set of strings becomes a union in TypeScript. */
+/** The TypeScript type of a closed set of strings is their union. */
 type Narrow<T, O> = T extends string ? (O extends { enum: readonly (infer E extends string)[] } ? E : T) : T
 
 export const string = scalar<string>('string')
 export const bool = scalar<boolean>('bool')
 export const int32 = scalar<number>('int32')
-/** 64-bit; exact up to 2^53, as in every JSON client. */
+/** An integer of 64 bits. Beyond 2^53 the value is a bigint (wire/json.ts). */
 export const int64 = scalar<number>('int64')
 export const double = scalar<number>('double')
-/** base64 in JSON. */
+/** Bytes, which are base64 in JSON. */
 export const bytes = scalar<string>('bytes')
-/** `500m`, `1Gi`: see quantity.ts. */
+/** A quantity such as `500m` or `1Gi` (quantity.ts). */
 export const quantity = scalar<string>('quantity')
 export const intOrString = scalar<number | string>('intOrString')
-/** RFC 3339, whole seconds, UTC. */
+/** A time: RFC 3339 in UTC with whole seconds. */
 export const time = scalar<string>('time')
-/** RFC 3339 with microseconds. */
+/** A time: RFC 3339 in UTC with microseconds. */
 export const microTime = scalar<string>('microTime')
-/** Go's duration text, `1h2m3s`. */
+/** A duration in Go's notation, such as `1h2m3s`. */
 export const duration = scalar<string>('duration')
-/** Any JSON, kept as it came (Go: RawExtension, JSON, FieldsV1). In protobuf: bytes in field 1 of a message. */
+/**
+ * Any JSON, kept as it was sent (Go: RawExtension, JSON, FieldsV1). In protobuf it is bytes in field 1 of a message.
+ */
 export const json = scalar<Json>('json')
 
 type Item = Node | Struct
@@ -36,7 +38,7 @@ type ItemOf<I> = I extends Struct<infer T> ? T : I extends Node<infer T, boolean
 
 const itemNode = (item: Item): Node => ('fields' in item ? { type: 'struct', struct: () => item } : item)
 
-/** A list whose server-side-apply ownership is `listType` (default: the whole). */
+/** A list. For server-side apply it is owned as `listType` has it, by default as a whole. */
 export function list<I extends Item, const O extends ListOptions>(
   item: I,
   options: O,
@@ -44,7 +46,7 @@ export function list<I extends Item, const O extends ListOptions>(
   return { type: 'list', item: itemNode(item), ...(options as ListOptions) }
 }
 
-/** A list of things told apart by `key` (or several keys), merged by it in patches and applies. */
+/** A list whose elements are identified by one or several keys. Patches and applies merge it by them. */
 export function listByKey<I extends Item, const O extends ListOptions>(
   key: string | readonly string[],
   item: I,
@@ -54,7 +56,7 @@ export function listByKey<I extends Item, const O extends ListOptions>(
   return { type: 'list', item: itemNode(item), listType: 'map', keys, ...(options as ListOptions) }
 }
 
-/** A map from strings. */
+/** A map with strings as keys. */
 export function map<I extends Item, const O extends FieldOptions>(
   item: I,
   options: O,
@@ -62,7 +64,7 @@ export function map<I extends Item, const O extends FieldOptions>(
   return { type: 'map', item: itemNode(item), ...(options as FieldOptions) }
 }
 
-/** Names a message. `name` is package, version and type: `core.v1.Container`. */
+/** Defines a struct. `name` has package, version and type, such as `core.v1.Container`. */
 export function struct<const F extends Fields>(
   name: string,
   doc: string,
@@ -89,7 +91,7 @@ function makeStruct<T>(name: string, doc: string, fields: Fields, options: { ato
   return self
 }
 
-/** Spreads another struct's fields into this one; in protobuf they sit in message number `via`. */
+/** Includes the fields of another struct. In protobuf they are in a message of their own, with the number `via`. */
 export function inline<F extends Struct>(source: F, via: number): InlineFields<F> {
   return Object.fromEntries(
     Object.entries(source.fields).map(([k, node]) => [k, { ...node, via: [via, ...(node.via ?? [])] }]),
@@ -108,7 +110,7 @@ const packages: Record<string, string> = {
   version: 'io.k8s.apimachinery.pkg',
 }
 
-/** `core.v1.Pod` as OpenAPI documents name it: `io.k8s.api.core.v1.Pod`. */
+/** The name of a struct in OpenAPI documents: `io.k8s.api.core.v1.Pod` for `core.v1.Pod`. */
 export function openAPIName(name: string): string {
   const dot = name.indexOf('.')
   return `${packages[name.slice(0, dot)] ?? `io.k8s.api.${name.slice(0, dot)}`}.${name.slice(dot + 1)}`

@@ -4,7 +4,7 @@ import { Deployment } from '../../kinds/apps/deployment.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import { decode } from './decode.ts'
 
-test('fields come in the order of the schema, zero values go, maps are sorted', () => {
+test('fields have the order of the schema, zero values are dropped, and maps are sorted', () => {
   const pod = decode(Pod.schema, {
     spec: { containers: [{ image: 'x', name: 'a', stdin: false }], hostNetwork: false },
     metadata: { labels: { b: '1', a: '2' }, name: 'p' },
@@ -17,13 +17,13 @@ test('fields come in the order of the schema, zero values go, maps are sorted', 
   )
 })
 
-test('a pointer keeps its zero, a plain field does not', () => {
+test('an optional field keeps its zero value, and a plain field does not', () => {
   const spec = decode(Deployment.schema, { spec: { replicas: 0, minReadySeconds: 0 } }).spec
   assert.equal(spec.replicas, 0)
   assert.equal('minReadySeconds' in spec, false)
 })
 
-test('decoding again changes nothing', () => {
+test('decoding a decoded value changes nothing', () => {
   const once = decode(
     Pod.schema,
     { metadata: { name: 'p' }, spec: { containers: [{ name: 'a', resources: { limits: { memory: '1024Mi' } } }] } },
@@ -33,7 +33,7 @@ test('decoding again changes nothing', () => {
   assert.equal(once.spec.containers[0]!.resources.limits!.memory, '1Gi')
 })
 
-test('unknown fields are named by their whole path', () => {
+test('unknown fields are reported with their full paths', () => {
   const unknown: string[] = []
   decode(
     Pod.schema,
@@ -43,7 +43,7 @@ test('unknown fields are named by their whole path', () => {
   assert.deepEqual(unknown, ['spec.containers[0].imagee', 'spec.extra'])
 })
 
-test('a wrong type is told as Go tells it', () => {
+test('a value of the wrong type has the error of Go', () => {
   const table: [object, string][] = [
     [
       { spec: { replicas: '2' } },
@@ -65,7 +65,7 @@ test('a wrong type is told as Go tells it', () => {
   for (const [input, message] of table) assert.throws(() => decode(Deployment.schema, input), { message })
 })
 
-test('a key called __proto__ is a key', () => {
+test('__proto__ is an ordinary key', () => {
   const input = JSON.parse('{"metadata":{"annotations":{"__proto__":"x"}}}')
   assert.equal(JSON.stringify(decode(Pod.schema, input).metadata), '{"annotations":{"__proto__":"x"}}')
 })

@@ -1,6 +1,23 @@
-// From JSON as a client sent it to the canonical value: fields in Go's order, zero values dropped or written
-// as Go would, quantities and times in their one spelling, defaults filled in. Decoding what was decoded
-// changes nothing, so this also puts an edited object back in order before it is stored.
+// Decodes JSON from a client into its canonical form. Objects that are stored, compared or sent are always canonical:
+//
+// - Fields have the order of the schema, which is Go's, and keys of maps are sorted. Unknown fields are dropped.
+// - null is the same as absent. As an element of a list or a map it is a zero value.
+// - A zero value (0, false, '', an empty list or map) is dropped, unless the node has `optional`, which keeps it as it
+//   was sent, or `always`, which writes it even if it was absent. With both, an absent value is null.
+// - An empty list with `always` is one whose JSON is null (nil.ts), as Go writes it.
+// - Quantities, times and durations have their one spelling. Integers beyond 2^53 are bigints.
+// - With `defaults`, absent fields have the defaults of the schema, also in structs that were absent and are always
+//   written. An empty string counts as absent, unless the field is optional.
+//
+// decode(decode(x)) equals decode(x), so an edited object is put in order by decoding it again. With `defaults` it is
+// the same.
+//
+// The input is not changed. The result is a new value that its caller may change, except opaque JSON (`json`), which it
+// shares with the input. Nothing is validated here but types: a decoded object may lack required fields.
+//
+// An example, with a Deployment: { spec: { replicas: 0, paused: false, selector: {}, template: {}, x: 1 } } becomes
+// { metadata: {}, spec: { replicas: 0, selector: {}, template: { metadata: {}, spec: { containers: null } },
+// strategy: {} }, status: {} }: replicas is optional and kept, paused is zero and dropped, x is unknown.
 import { maxInt64, minInt64 } from '../int64.ts'
 import { canonicalQuantity, quantityError } from '../quantity.ts'
 import { canonicalMicroTime, canonicalTime, durationText, parseDuration } from '../time.ts'
@@ -11,10 +28,10 @@ import { timeProblem } from '../time-parse.ts'
 import { Decimal } from '../../wire/json.ts'
 import type { Json, JsonObject, Node, Struct, Mutable } from './node.ts'
 
-/** A value of the wrong type. The text is the one Go's decoder gives, which clients know. */
+/** A value of the wrong type. The message is that of Go's decoder, which clients match on. */
 export class DecodeError extends Error {
   override name = 'DecodeError'
-  /** The same as Go words it when the value was decoded already, as that of a strategic merge patch is. */
+  /** Go's message for a value that was decoded before, such as the result of a strategic merge patch. */
   readonly converting: string
 
   constructor(message: string, options: ErrorOptions & { converting?: string } = {}) {
@@ -24,21 +41,21 @@ export class DecodeError extends Error {
 }
 
 interface DecodeOptions {
-  /** Fill in the defaults the schema names. */
+  /** Whether to set the defaults of the schema. */
   defaults?: boolean
-  /** The input has itself been decoded: what is known of its empty lists and maps stays known. */
+  /** Whether the input has been decoded before. Then the notes about its empty lists and maps are kept (empties.ts). */
   copies?: boolean
-  /** Called with the path of each field the schema does not know; such fields are dropped. */
+  /** Called with the path of each field that is not in the schema. Such fields are dropped. */
   onUnknown?: (path: string) => void
 }
 
-/** Decodes one struct. Throws DecodeError on a value of the wrong type. */
+/** Decodes a struct. Throws DecodeError for the first value of a wrong type. */
 export function decode<T>(schema: Struct<T>, input: unknown, options: DecodeOptions = {}): Mutable<T> {
   const context: Context = { ...options, path: [], root: schema as Struct, owner: schema as Struct }
   return decodeStruct(schema as Struct, input, context) as Mutable<T>
 }
 
-/** A copy of a decoded struct with some fields given anew, in the schema's order. The rest is shared, not copied. */
+/** A copy of a decoded struct with some fields replaced, in the order of the schema. Other fields are shared. */
 export function withFields<T extends object>(schema: Struct, value: T, changes: Partial<T>): T {
   const out: Record<string, unknown> = {}
   for (const { name } of compile(schema).rows) {
@@ -49,15 +66,15 @@ export function withFields<T extends object>(schema: Struct, value: T, changes: 
 }
 
 interface Context extends DecodeOptions {
-  /** Field names and indexes from the root. */
+  /** Names of fields, keys of maps (with `keyMark`) and indexes from the root. */
   path: (string | number)[]
-  /** The struct that is decoded. */
+  /** The struct that `decode` was called with. */
   root: Struct
-  /** The struct whose field is being read, for messages. */
+  /** The struct whose field is being decoded, for messages. */
   owner: Struct
 }
 
-/** Tells the key of a map from the name of a field in a path. */
+/** The prefix that distinguishes keys of maps from names of fields in a path. */
 const keyMark = '\0'
 
 interface Row {
@@ -66,11 +83,12 @@ interface Row {
 }
 
 interface Compiled {
-  /** All fields in Go's order. */
+  /** All fields, in the order of the schema. */
   rows: readonly Row[]
-  places: ReadonlyMap<string, number>
-  /** Places of the fields that may be written although they were not given: those with a default, and those always written. */
-  unasked: readonly number[]
+  /** The position of each field in `rows`. */
+  positions: ReadonlyMap<string, number>
+  /** Positions of fields that may be written without being given: those with a default, and those always written. */
+  implied: readonly number[]
 }
 
 const compiledOf = new WeakMap<Struct, Compiled>()
@@ -81,8 +99,8 @@ function compile(schema: Struct): Compiled {
     const rows = Object.entries(schema.fields).map(([name, node]) => ({ name, node }))
     compiled = {
       rows,
-      places: new Map(rows.map(({ name }, place) => [name, place])),
-      unasked: rows.flatMap(({ node }, place) => (node.default !== undefined || node.always ? [place] : [])),
+      positions: new Map(rows.map(({ name }, position) => [name, position])),
+      implied: rows.flatMap(({ node }, position) => (node.default !== undefined || node.always ? [position] : [])),
     }
     compiledOf.set(schema, compiled)
   }
@@ -93,38 +111,40 @@ function decodeStruct(schema: Struct, input: unknown, context: Context): JsonObj
   if (typeof input !== 'object' || input === null || Array.isArray(input))
     throw mismatch(input, goStructName(schema), context)
   const source = input as JsonObject
-  const { rows, places, unasked } = compile(schema)
-  const given = givenPlaces(places, source)
+  const { rows, positions, implied } = compile(schema)
+  const given = givenPositions(positions, source)
   const out: JsonObject = {}
   if (context.copies) copyNotes(source, out)
   const outer = context.owner
   context.owner = schema
-  // Both lists go up: the fields that were given, and between them those that come unasked.
+  // Both lists are in rising order: the given fields, and between them the implied ones.
   let next = 0
   for (let i = 0; i <= given.length; i++) {
-    const place = i < given.length ? given[i]! : rows.length
-    for (; next < unasked.length && unasked[next]! < place; next++) putUnasked(out, rows[unasked[next]!]!, context)
-    if (place === rows.length) break
-    if (unasked[next] === place) next++
-    putGiven(out, rows[place]!, source, context)
+    const position = i < given.length ? given[i]! : rows.length
+    for (; next < implied.length && implied[next]! < position; next++) putImplied(out, rows[implied[next]!]!, context)
+    if (position === rows.length) break
+    if (implied[next] === position) next++
+    putGiven(out, rows[position]!, source, context)
   }
   if (context.onUnknown)
-    for (const key of Object.keys(source)) if (!places.has(key)) context.onUnknown(pathText([...context.path, key]))
+    for (const key of Object.keys(source)) if (!positions.has(key)) context.onUnknown(pathText([...context.path, key]))
   context.owner = outer
   return out
 }
 
-/** Where the fields of a value stand in its struct, going up. Most structs have many fields, and most values few. */
-function givenPlaces(places: Compiled['places'], source: JsonObject): number[] {
+/**
+ * The positions of a value's fields, in rising order. It is fast because most structs have many fields, and values few.
+ */
+function givenPositions(positions: Compiled['positions'], source: JsonObject): number[] {
   const given: number[] = []
   let last = -1
   let inOrder = true
   for (const key of Object.keys(source)) {
-    const place = places.get(key)
-    if (place === undefined) continue
-    inOrder &&= place > last
-    last = place
-    given.push(place)
+    const position = positions.get(key)
+    if (position === undefined) continue
+    inOrder &&= position > last
+    last = position
+    given.push(position)
   }
   return inOrder ? given : given.sort((a, b) => a - b)
 }
@@ -132,11 +152,11 @@ function givenPlaces(places: Compiled['places'], source: JsonObject): number[] {
 function putGiven(out: JsonObject, row: Row, source: JsonObject, context: Context): void {
   const { name, node } = row
   const raw = source[name]
-  if (raw === undefined || raw === null) return putUnasked(out, row, context)
+  if (raw === undefined || raw === null) return putImplied(out, row, context)
   context.path.push(name)
   const result = decodeNode(node, raw, context)
   context.path.pop()
-  if (result === undefined) putUnasked(out, row, context)
+  if (result === undefined) putImplied(out, row, context)
   else out[name] = result
   if (result === undefined || isNilList(result)) {
     const mayBeNothing = node.type === 'list' || node.type === 'map' || node.type === 'bytes'
@@ -144,13 +164,14 @@ function putGiven(out: JsonObject, row: Row, source: JsonObject, context: Contex
   }
 }
 
-function putUnasked(out: JsonObject, { name, node }: Row, context: Context): void {
+/** Writes the value of a field that was not given: its default, or zero if it is always written. */
+function putImplied(out: JsonObject, { name, node }: Row, context: Context): void {
   if (context.defaults && node.default !== undefined && (node.default !== '' || node.optional))
     out[name] = (typeof node.default === 'object' ? structuredClone(node.default) : node.default) as Json
   else if (node.always) out[name] = node.optional ? null : zero(node, context)
 }
 
-/** Undefined means: zero, and not to be written. */
+/** Decodes a value. Returns undefined for a zero value that is not to be written. */
 function decodeNode(node: Node, raw: Json, context: Context): Json | undefined {
   switch (node.type) {
     case 'string':
@@ -193,7 +214,7 @@ function decodeStructNode(node: Node, raw: Json, context: Context): Json | undef
   return node.omitZero && Object.keys(result).length === 0 ? undefined : result
 }
 
-/** Integers beyond 2^53 are bigints; see wire/json.ts. */
+/** Whether a value is an integer of the type. Beyond 2^53 it is a bigint (wire/json.ts). */
 function isInteger(raw: unknown, type: 'int32' | 'int64'): raw is number {
   if (typeof raw === 'bigint') return type === 'int64' && raw >= minInt64 && raw <= maxInt64
   return typeof raw === 'number' && (type === 'int32' ? (raw | 0) === raw : Number.isSafeInteger(raw))
@@ -205,7 +226,7 @@ function decodeDouble(node: Node, raw: Json, context: Context): Json | undefined
   return value !== 0 || node.optional ? value : undefined
 }
 
-/** Opaque JSON with plain numbers for Decimals; the same where there are none. */
+/** Replaces Decimals in opaque JSON by numbers. Returns the same value when it has none. */
 function withoutDecimals(raw: Json): Json {
   if (!hasDecimals(raw)) return raw
   if ((raw as unknown) instanceof Decimal) return Number(raw)
@@ -252,7 +273,7 @@ function decodeList(node: Node, raw: Json, context: Context): Json | undefined {
   const out: Json[] = []
   for (let i = 0; i < raw.length; i++) {
     const element = raw[i] as Json
-    // A null among structs is a zero struct in Go.
+    // For Go, a null among structs is a zero struct.
     context.path.push(i)
     out.push(element === null ? zero(item, context) : (decodeNode(item, element, context) ?? zero(item, context)))
     context.path.pop()
@@ -266,7 +287,7 @@ function decodeMap(node: Node, raw: Json, context: Context): Json | undefined {
   if (keys.length === 0 && !node.always && !node.optional) return undefined
   const item = node.item!
   const out: JsonObject = {}
-  // Go writes maps sorted by key.
+  // Go writes maps in the order of their keys.
   for (const key of keys.sort()) {
     const element = raw[key]!
     context.path.push(keyMark + key)
@@ -282,7 +303,7 @@ function decodeMap(node: Node, raw: Json, context: Context): Json | undefined {
   return out
 }
 
-// A plain assignment to __proto__ would change the prototype instead of making a key.
+// An assignment to __proto__ would change the prototype instead of adding a key.
 function define(target: JsonObject, key: string, value: Json): void {
   if (key === '__proto__')
     Object.defineProperty(target, key, { value, enumerable: true, writable: true, configurable: true })
@@ -302,7 +323,7 @@ function zero(node: Node, context: Context): Json {
   }
 }
 
-/** What an absent plain value is in Go; null for what is nil there. */
+/** The zero value of a type in Go; null for nil. */
 export function plainZero({ type }: Pick<Node, 'type'>): Json {
   switch (type) {
     case 'string':
@@ -325,14 +346,14 @@ const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$
 const isBase64 = (text: string) =>
   base64.test(text.includes('\n') || text.includes('\r') ? text.replace(/[\r\n]/g, '') : text)
 
-/** Where Go says that base64 goes wrong: at the first character that does not belong, or where a group ends early. */
+/** The position that Go reports for wrong base64: the first bad character, or the group that ends early. */
 function firstBad(text: string): number {
   const plain = text.replace(/=+$/, '')
   const strange = plain.search(/[^A-Za-z0-9+/\r\n]/)
   return strange >= 0 ? strange : text.length - (text.length % 4)
 }
 
-/** The fields from the root down, each behind the struct that is embedded for it, if any. */
+/** The path that Go names: fields from the root, each after the embedded struct that it comes from, if any. */
 function goPath(root: Struct, fields: readonly string[]): string[] {
   const path: string[] = []
   let struct: Struct | undefined = root
@@ -351,7 +372,7 @@ function mismatch(raw: unknown, type: string, context: Context): DecodeError {
     raw instanceof Decimal ? raw.source : typeof raw === 'number' || typeof raw === 'bigint' ? raw : undefined
   const what =
     number === undefined ? jsonTypeName(raw) : type === 'int32' || type === 'int64' ? `number ${number}` : 'number'
-  // Go names fields, not the keys of maps or the places in lists.
+  // Go's message has only names of fields, neither keys of maps nor indexes.
   const fields = context.path.filter(p => typeof p === 'string' && !p.startsWith(keyMark)) as string[]
   const path = goPath(context.root, fields)
   const where = fields.length ? `Go struct field ${typeName(context.owner.name)}.${path.join('.')}` : 'Go value'
@@ -362,7 +383,7 @@ function mismatch(raw: unknown, type: string, context: Context): DecodeError {
   })
 }
 
-/** Source: apimachinery pkg/runtime/converter.go. */
+/** The message for a value that was decoded before. Source: apimachinery pkg/runtime/converter.go. */
 function conversionError(raw: unknown, type: string): string {
   const from = Array.isArray(raw) ? 'slice' : typeof raw === 'object' ? 'map' : goScalar(raw)
   if (type.startsWith('map[')) return `cannot restore map from ${from}`
@@ -389,7 +410,7 @@ function jsonTypeName(raw: unknown): string {
 const typeName = (name: string) => name.slice(name.lastIndexOf('.') + 1)
 const goStructName = (schema: Struct) => schema.name.split('.').slice(-2).join('.')
 
-/** The Go type of a field, as decoding errors name it. */
+/** The name of a field's Go type in messages. */
 function goType(node: Node): string {
   switch (node.type) {
     case 'list':
@@ -409,7 +430,7 @@ function goType(node: Node): string {
   }
 }
 
-/** `spec.containers[0].image` */
+/** The text of a path, such as `spec.containers[0].image`. */
 function pathText(path: readonly (string | number)[]): string {
   return path.reduce<string>(
     (text, part) =>

@@ -1,7 +1,7 @@
-// Names of Go types that show when a value is of the wrong kind: of texts that have a type of their own, and of structs
-// that others are made of. Source: k8s.io/api and apimachinery, the Go types of fields.
+// Names of Go types in messages about values of the wrong type: of strings with a type of their own, and of embedded
+// structs. Source: k8s.io/api and apimachinery, the Go types of fields.
 
-/** By type the fields that have it. */
+/** For each type of strings, the fields that have it. */
 const textTypes: Readonly<Record<string, readonly string[]>> = {
   'types.NodeName': ['certificates.v1.PodCertificateRequestSpec.nodeName'],
   'types.UID': [
@@ -256,7 +256,7 @@ const textTypes: Readonly<Record<string, readonly string[]>> = {
   'v2.ScalingPolicySelect': ['autoscaling.v2.HPAScalingRules.selectPolicy'],
 }
 
-/** By struct the structs it is made of, each with the fields that come from there. */
+/** For each struct its embedded structs, with the fields that come from each. */
 const embedded: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   'admissionregistration.v1.NamedRuleWithOperations': {
     RuleWithOperations: ['operations'],
@@ -376,8 +376,8 @@ const partOf = new Map(
   ),
 )
 
-/** The Go type of a text, `v1.Protocol` or just `string`. */
+/** The Go type of a string field, such as `v1.Protocol` or `string`. */
 export const textType = (struct: string, field: string): string => typeOf.get(`${struct}.${field}`) ?? 'string'
 
-/** The embedded struct that a field comes from, if any: `VolumeSource`, `RuleWithOperations.Rule`. */
+/** The embedded struct that a field comes from, such as `VolumeSource` or `RuleWithOperations.Rule`, if any. */
 export const embeddedIn = (struct: string, field: string): string | undefined => partOf.get(`${struct}.${field}`)

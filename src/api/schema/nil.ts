@@ -1,4 +1,4 @@
-// Lists that Go writes as null when they are empty. To every reader they are empty lists; only their JSON is null.
+// Lists that Go writes as null when they are empty. Their readers see empty lists, and only their JSON is null.
 import type { Json, JsonObject, Node, Struct } from './node.ts'
 
 /** An empty list whose JSON is null. */
@@ -6,12 +6,12 @@ export function nilList(): Json[] {
   return Object.defineProperty([], 'toJSON', { value: nullWhenEmpty, configurable: true, writable: true })
 }
 
-// Somebody may put elements in later.
+// The list may get elements later.
 function nullWhenEmpty(this: Json[]): Json[] | null {
   return this.length ? [...this] : null
 }
 
-/** Puts empty lists where JSON that was written by `JSON.stringify` has null for a list. Changes the value in place. */
+/** Replaces null by such lists, in place, in a value that was parsed from its own JSON. */
 export function fillNilLists(schema: Struct, value: JsonObject): void {
   fillerOf(schema)?.(value)
 }
@@ -20,11 +20,11 @@ type Filler = (value: JsonObject) => void
 
 const fillers = new WeakMap<Struct, Filler | null>()
 
-/** Undefined for a struct that has no such list at any depth. */
+/** The function that does so for a struct; undefined for one without such lists at any depth. */
 function fillerOf(schema: Struct): Filler | undefined {
-  const known = fillers.get(schema)
-  if (known !== undefined) return known ?? undefined
-  // For as long as it is being made, a struct that contains itself finds this one.
+  const kept = fillers.get(schema)
+  if (kept !== undefined) return kept ?? undefined
+  // It is registered before it is complete, for structs that contain themselves.
   const parts: [name: string, fill: (holder: JsonObject, name: string) => void][] = []
   const filler: Filler = value => {
     for (const [name, fill] of parts) if (name in value) fill(value, name)
@@ -65,6 +65,6 @@ function fillValue(node: Node): ((value: Json) => void) | undefined {
   }
 }
 
-/** Whether a value is a list that was not there. */
+/** Whether a value is an empty list whose JSON is null. */
 export const isNilList = (value: unknown): boolean =>
   Array.isArray(value) && value.length === 0 && Object.hasOwn(value, 'toJSON')

@@ -1,10 +1,9 @@
-// The vocabulary in which kinds are written down. A node describes one field: its wire type, its protobuf
-// number, when it is written, its default, how patches merge it. The TypeScript type of an object is
-// inferred from its nodes, so that a kind is described exactly once.
+// The types of schemas. A node describes one field: its type, its protobuf number, when it is written, its default, how
+// patches merge it. The TypeScript type of an object is inferred from its nodes, so each kind is described only once.
 //
-// Values are plain JSON throughout: a quantity is its string, a time its RFC 3339 string, bytes are base64.
+// Values are plain JSON: a quantity is its text, a time is its text in RFC 3339, and bytes are base64.
 
-/** Which Go type stands behind a field decides what the wire keeps of it; see `Presence`. */
+/** The type of a field, by its Go type. When a value is written is decided by `FieldOptions`. */
 export type NodeType =
   | 'string'
   | 'bool'
@@ -23,61 +22,62 @@ export type NodeType =
   | 'map'
 
 /**
- * When a field is written:
- * - `always`: even when zero (Go: neither pointer nor omitempty), so a decoded object always has it;
- * - `optional`: absent differs from zero, zero is kept (Go: pointer);
- * - both: null is written for what is absent (Go: pointer without omitempty);
- * - neither: zero and absent are the same, and not written (Go: omitempty).
+ * Two options decide when a field is written:
+ *
+ * - `always`: even if it is zero (Go: neither pointer nor omitempty), so every decoded object has it.
+ * - `optional`: an absent value differs from a zero value, which is kept (Go: pointer).
+ * - With both, an absent value is written as null (Go: pointer without omitempty).
+ * - With neither, zero and absent are the same and not written (Go: omitempty).
  */
 export interface FieldOptions {
-  /** Protobuf field number. */
+  /** The number of the field in protobuf. */
   proto?: number
   always?: boolean
   optional?: boolean
-  /** Clients must give it (OpenAPI `required`). */
+  /** Whether clients must set it, which is `required` in OpenAPI. */
   required?: boolean
-  /** Required, but the empty string will do. */
+  /** Whether a required field may be the empty string. */
   mayBeEmpty?: boolean
-  /** What the field is for, shown by `kubectl explain`. */
+  /** The description that `kubectl explain` shows. */
   doc?: string
-  /** Filled in when absent on a write; an empty string only where it differs from an absent one. */
+  /** The value of an absent field on a write. '' is a default only for an optional field. */
   default?: unknown
-  /** Allowed values; anything else is refused as not supported. */
+  /** The allowed values. Others are refused as not supported. */
   enum?: readonly string[]
-  /** OpenAPI format, where it says more than the type. */
+  /** The format in OpenAPI, if it is more specific than the type. */
   format?: string
-  /** Bounds of a number. */
+  /** The bounds of a number. */
   min?: number
   max?: number
-  /** Map as a whole, or struct as a whole, has one owner in server-side apply. */
+  /** Whether a map or struct is owned as a whole in server-side apply. */
   atomic?: boolean
 }
 
 export interface ListOptions extends FieldOptions {
-  /** Who owns what in server-side apply: the whole list, each element, or each element by its keys. */
+  /** What is owned in server-side apply: the list as a whole, each element, or each element by its keys. */
   listType?: 'atomic' | 'set' | 'map'
   keys?: readonly string[]
-  /** Strategic merge patch: merge elements by this key ('' for lists of scalars). */
+  /** The key by which a strategic merge patch merges elements; '' for lists of scalars. */
   mergeKey?: string
-  /** Strategic merge patch: an element given in the patch drops the keys it does not name. */
+  /** Whether an element of a strategic merge patch drops keys that it does not have. */
   retainKeys?: boolean
-  /** In protobuf the list is a message of its own with the elements in field 1. */
+  /** Whether the list is a message of its own in protobuf, with its elements in field 1. */
   wrapped?: boolean
 }
 
 declare const value: unique symbol
 declare const present: unique symbol
 
-/** A field. `T` is its TypeScript type, `P` whether a decoded object always has it. */
+/** The description of a field. `T` is its TypeScript type, and `P` is whether every decoded object has it. */
 export interface Node<T = unknown, P extends boolean = boolean> extends ListOptions {
   readonly type: NodeType
-  /** Of a list or map: its elements. */
+  /** The elements of a list or map. */
   readonly item?: Node
-  /** Of a struct: its definition (a function, so that definitions may be recursive). */
+  /** The definition of a struct. It is a function, so that definitions may be recursive. */
   readonly struct?: () => Struct
-  /** Dropped when zero although it is a struct by value (Go: omitzero). */
+  /** Whether a struct by value is dropped when it is zero (Go: omitzero). */
   readonly omitZero?: boolean
-  /** The field came in by `inline`: in JSON it stands here, in protobuf inside the messages of these numbers. */
+  /** For a field included by `inline`: the numbers of the messages that contain it in protobuf. */
   readonly via?: readonly number[]
   readonly [value]?: T
   readonly [present]?: P
@@ -98,16 +98,16 @@ export type Infer<F extends Fields> = Flat<
   }
 >
 
-/** A named message: a row of fields in Go's order, which is the order they are written in. */
+/** A struct with a name. Its fields have the order of Go, in which they are written. */
 export interface Struct<T = unknown> {
-  /** `core.v1.Container`; see `openAPIName` for the long form. */
+  /** The name, such as `core.v1.Container`. `openAPIName` gives the long form. */
   readonly name: string
   readonly doc: string
   readonly fields: Fields
   readonly atomic: boolean
-  /** As a field that may be absent (Go: pointer). */
+  /** A field with this struct that may be absent (Go: pointer). */
   field<const O extends FieldOptions>(options: O): Node<T, IsPresent<O>>
-  /** As a field that is always there, empty or not (Go: by value). */
+  /** A field with this struct that is always present, perhaps empty (Go: by value). */
   value<const O extends FieldOptions & { omitZero?: boolean }>(
     options: O,
   ): Node<T, O extends { omitZero: true } ? false : true>
@@ -121,14 +121,14 @@ export type Of<S> = S extends { readonly schema: Struct<infer T> }
     ? NonNullable<T>
     : never
 
-/** What a client may write: every field optional, at every depth. */
+/** A type in which every field is optional at every depth, as in an object that a client writes. */
 export type Draft<T> = T extends readonly (infer E)[]
   ? readonly Draft<E>[]
   : T extends object
     ? { readonly [K in keyof T]?: Draft<T[K]> }
     : T
 
-/** Of an object that only its maker holds yet: decoding, defaults, preparation and builders may change it. */
+/** The type of an object that nobody else has yet. Decoding, defaults, preparation and builders may change it. */
 export type Mutable<T> = 0 extends 1 & T
   ? T
   : T extends readonly (infer E)[]
@@ -149,3 +149,6 @@ export type IsPresent<O> = O extends { optional: true }
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
 export type JsonObject = { [key: string]: Json }
+
+/** An object for code that treats all kinds alike: the same value, not a copy, under the type of all JSON. */
+export const asJson = (value: object): JsonObject => value as JsonObject

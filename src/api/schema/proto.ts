@@ -1,6 +1,6 @@
-// Objects to and from protobuf, driven by the schema. Byte for byte what Go's generated code writes: fields in
-// the order of their numbers, by-value fields even when zero, maps sorted. Source: gogo protobuf, apimachinery
-// pkg/runtime/serializer/protobuf (the `k8s\0` envelope).
+// Encodes objects as protobuf and decodes them, by their schema. The bytes are the same as those of Go's generated
+// code: fields in the order of their numbers, fields by value even if they are zero, maps sorted. Source: gogo
+// protobuf; apimachinery pkg/runtime/serializer/protobuf for the envelope, which begins with `k8s\0`.
 import { parseJson } from '../../wire/json.ts'
 import { ProtoWriter, readProto } from '../../wire/protobuf.ts'
 import { durationText, parseDuration, timeText } from '../time.ts'
@@ -9,7 +9,7 @@ import type { Json, JsonObject, Node, Struct, Mutable } from './node.ts'
 
 const magic = Buffer.from('k8s\0')
 
-/** Wraps an encoded message with its kind, as every protobuf body is. */
+/** Puts an encoded message into the envelope of protobuf bodies, which names its kind. */
 export function encodeEnvelope(apiVersion: string, kind: string, raw: Uint8Array): Buffer {
   const type = new ProtoWriter()
   type.string(1, apiVersion)
@@ -22,7 +22,7 @@ export function encodeEnvelope(apiVersion: string, kind: string, raw: Uint8Array
   return Buffer.concat([magic, unknown.finish()])
 }
 
-/** Opens the envelope. Throws RangeError when it is none. */
+/** Reads the envelope. Throws RangeError for other bytes. */
 export function decodeEnvelope(body: Buffer): { apiVersion: string; kind: string; raw: Buffer } {
   if (!body.subarray(0, 4).equals(magic))
     throw new RangeError('provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]')
@@ -39,7 +39,7 @@ export function decodeEnvelope(body: Buffer): { apiVersion: string; kind: string
   return out
 }
 
-/** One row of the wire: a field, or the fields that share an inlined message. */
+/** A field of a message, or a message that contains inlined fields. */
 type Row = { proto: number; name: string; node: Node } | { proto: number; inlined: Struct }
 
 const rowsOf = new WeakMap<Struct, Row[]>()
@@ -62,7 +62,7 @@ function compile(schema: Struct): Row[] {
   return rows
 }
 
-/** Encodes a decoded value. */
+/** Encodes a value in canonical form. */
 export function encodeProto(schema: Struct, value: unknown): Buffer {
   const writer = new ProtoWriter()
   const object = (value ?? {}) as JsonObject
@@ -84,7 +84,7 @@ function writeField(writer: ProtoWriter, field: number, node: Node, value: Json 
     }
     return
   }
-  // Pointers and byte slices are written when set; everything else always.
+  // Pointers and byte slices are written only when they are set, all others always.
   if ((value === undefined || value === null) && (node.optional || node.type === 'bytes')) return
   writeValue(writer, field, node, value)
 }
@@ -155,7 +155,7 @@ function encodeSpecial(node: Node, value: Json | undefined): Buffer {
   return message.finish()
 }
 
-/** Decodes a message into the canonical value. Throws RangeError on damage, DecodeError on bad values. */
+/** Decodes a message into its canonical form. Throws RangeError for damaged bytes, DecodeError for wrong values. */
 export function decodeProto<T>(schema: Struct<T>, message: Buffer): Mutable<T> {
   return decode(schema, readStruct(schema as Struct, message))
 }
@@ -218,7 +218,7 @@ function readValue(node: Node, value: bigint | Buffer): Json {
   }
 }
 
-/** A number, or beyond 2^53 a bigint in its place; see wire/json.ts. */
+/** The integer as a number, or beyond 2^53 as a bigint (wire/json.ts). */
 function exactInteger(value: bigint): number {
   const signed = BigInt.asIntN(64, value)
   const number = Number(signed)

@@ -1,11 +1,15 @@
 // Certificate requests: who asks is written down by the server; approving and signing are rights of their own, per
-// signer; nobody gets a certificate that would make him a superuser.
-// Source: plugin/pkg/admission/certificates, pkg/registry/certificates/certificates/strategy.go.
+// signer, as is attesting which roots belong to it; nobody gets a certificate that would make him a superuser.
+// Source: plugin/pkg/admission/certificates (approval, signing, subjectrestriction, ctbattest), pkg/registry/certificates
+// (certificates, podcertificaterequest).
 import type { Clock } from '../../base/clock.ts'
 import { messageOf } from '../../base/errors.ts'
 import { invalidError, root } from '../../api/path.ts'
+import type { User } from '../../api/operation.ts'
 import { timeText } from '../../api/time.ts'
 import { CertificateSigningRequest } from '../../kinds/certificates/certificatesigningrequest.ts'
+import { ClusterTrustBundle } from '../../kinds/certificates/clustertrustbundle.ts'
+import { PodCertificateRequest } from '../../kinds/certificates/podcertificaterequest.ts'
 import { readRequest } from '../../wire/x509.ts'
 import type { Authorizer } from '../authz/authorizer.ts'
 import { forbidden } from '../errors.ts'
@@ -13,6 +17,7 @@ import { statusProblems } from '../resources/certificate-status.ts'
 import { throwProblems } from '../write.ts'
 import type { AdmissionRequest } from './request.ts'
 import type { AdmissionPlugin } from './chain.ts'
+import { onlyReleased } from './released.ts'
 import type { Mutable } from '../../api/schema/node.ts'
 
 export function certificateAdmission(clock: Clock, authorizer: Authorizer): AdmissionPlugin {
@@ -37,6 +42,8 @@ export function certificateAdmission(clock: Clock, authorizer: Authorizer): Admi
       }
     },
     async validate(request) {
+      if (request.operation.kind === ClusterTrustBundle) return checkBundle(authorizer, request)
+      if (request.operation.kind === PodCertificateRequest) return checkPodCertificate(authorizer, request)
       if (!isCertificate(request)) return
       const csr = request.object as Mutable<CertificateSigningRequest>
       if (request.type === 'CREATE') return checkSubject(request, csr)
@@ -68,13 +75,52 @@ async function checkSubject({ operation }: AdmissionRequest, csr: CertificateSig
     )
 }
 
-/** Throws Forbidden unless the user may `verb` for this signer, or for all of its domain. */
+/** Whoever says which roots belong to a signer must be allowed to attest for it. */
+function checkBundle(authorizer: Authorizer, request: AdmissionRequest): void {
+  const { type, operation } = request
+  const bundle = request.object as ClusterTrustBundle | undefined
+  if ((type !== 'CREATE' && type !== 'UPDATE') || !bundle?.spec.signerName || onlyReleased(request)) return
+  const { signerName } = bundle.spec
+  if (!mayFor(authorizer, operation.user, 'attest', signerName))
+    throw forbidden(
+      operation.kind,
+      operation.name,
+      `user not permitted to attest for signerName ${JSON.stringify(signerName)}`,
+    )
+}
+
+/** Who issues a pod's certificate must be allowed to sign for its signer. */
+function checkPodCertificate(authorizer: Authorizer, request: AdmissionRequest): void {
+  const { type, operation } = request
+  if (type !== 'UPDATE' || operation.subresource !== 'status') return
+  const [next, old] = [request.object as Mutable<PodCertificateRequest>, request.old as PodCertificateRequest]
+  const { signerName = '' } = old.spec
+  if (next.status.certificateChain === old.status.certificateChain) return
+  if (!mayFor(authorizer, operation.user, 'sign', signerName))
+    throw invalidError(operation.kind, operation.name, [
+      root
+        .field('spec', 'signerName')
+        .forbidden(`User ${JSON.stringify(operation.user.name)} is not permitted to "sign" for signer "${signerName}"`),
+    ])
+}
+
+/** Throws Forbidden unless the user may `verb` requests for this signer. */
 function demand(authorizer: Authorizer, { operation }: AdmissionRequest, verb: string, signer: string): void {
+  if (!mayFor(authorizer, operation.user, verb, signer))
+    throw forbidden(
+      operation.kind,
+      operation.name,
+      `user not permitted to ${verb} requests with signerName ${JSON.stringify(signer)}`,
+    )
+}
+
+/** Whether the user may `verb` for a signer, or for all of its domain. */
+function mayFor(authorizer: Authorizer, user: User, verb: string, signer: string): boolean {
   const domain = signer.slice(0, signer.indexOf('/'))
-  const may = [signer, `${domain}/*`].some(
+  return [signer, `${domain}/*`].some(
     name =>
       authorizer.authorize({
-        user: operation.user,
+        user,
         verb,
         group: 'certificates.k8s.io',
         resource: 'signers',
@@ -83,12 +129,6 @@ function demand(authorizer: Authorizer, { operation }: AdmissionRequest, verb: s
         name,
       }).allowed,
   )
-  if (!may)
-    throw forbidden(
-      operation.kind,
-      operation.name,
-      `user not permitted to ${verb} requests with signerName ${JSON.stringify(signer)}`,
-    )
 }
 
 function stamp(csr: Mutable<CertificateSigningRequest>, old: CertificateSigningRequest, now: string): void {

@@ -1,7 +1,6 @@
 // Nobody gives away rights he does not have: who writes a role must hold all it allows, or have the verb `escalate`
 // on it; who binds one must hold all it allows, or have the verb `bind` on it.
 // Source: pkg/registry/rbac (policybased storage of roles and bindings, escalation_check.go).
-import type { KubeObject } from '../../api/kind.ts'
 import { StatusError } from '../../base/errors.ts'
 import { ClusterRole } from '../../kinds/rbac/clusterrole.ts'
 import type { ClusterRoleBinding } from '../../kinds/rbac/clusterrolebinding.ts'
@@ -13,6 +12,7 @@ import { forbidden } from '../errors.ts'
 import type { AdmissionRequest } from './request.ts'
 import type { Storage } from '../storage.ts'
 import type { AdmissionPlugin } from './chain.ts'
+import { onlyReleased } from './released.ts'
 import type { Mutable } from '../../api/schema/node.ts'
 
 const group = ClusterRole.group
@@ -85,14 +85,4 @@ const nameOf = (request: AdmissionRequest, name: string) => request.object?.meta
 
 function heldBy(storage: Storage, { operation: { user, namespace } }: AdmissionRequest): PolicyRule[] {
   return [...rulesOf(storage, user, namespace)].flatMap(({ rules }) => (typeof rules === 'string' ? [] : rules))
-}
-
-/** Whether nothing but finalizers and owners changes, as when an object is being deleted. */
-function onlyReleased({ object, old }: AdmissionRequest): boolean {
-  if (!object || !old) return false
-  const bare = (it: KubeObject) => {
-    const { finalizers: _f, ownerReferences: _o, managedFields: _m, resourceVersion: _r, ...metadata } = it.metadata
-    return JSON.stringify({ ...it, metadata })
-  }
-  return bare(object) === bare(old)
 }

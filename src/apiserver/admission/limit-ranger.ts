@@ -1,11 +1,12 @@
 // LimitRanger: fills in default requests and limits of containers and refuses what is out of a namespace's bounds.
 // Source: plugin/pkg/admission/limitranger.
+import { objectKey } from '../../api/mirror.ts'
 import { compareQuantities, quantityMilli } from '../../api/quantity.ts'
 import type { Mutable } from '../../api/schema/node.ts'
 import type { Container } from '../../kinds/core/container.ts'
 import { LimitRange, type LimitRangeItem } from '../../kinds/core/limitrange.ts'
 import type { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts'
-import type { Pod } from '../../kinds/core/pod.ts'
+import { Pod } from '../../kinds/core/pod.ts'
 import { podLimits, podRequests, type Quantities } from '../../kinds/core/pod-resources.ts'
 import type { AdmissionRequest } from './request.ts'
 import { forbidden } from '../errors.ts'
@@ -15,43 +16,49 @@ import { type AdmissionPlugin, isFor } from './chain.ts'
 const annotation = 'kubernetes.io/limit-ranger'
 
 export function limitRanger(storage: Storage): AdmissionPlugin {
-  const limitsIn = (namespace: string) =>
+  const rangesIn = (namespace: string) =>
     storage
       .mirror(LimitRange)
       .list(namespace)
-      .flatMap(range => range.spec.limits ?? [])
+      .sort((a, b) => (objectKey(a) < objectKey(b) ? -1 : 1))
   return {
     name: 'LimitRanger',
     mutate(request) {
-      if (request.type !== 'CREATE' || !isFor(request, '', 'pods')) return
+      if (!isAboutPod(request)) return
       const pod = request.object as Mutable<Pod>
-      for (const item of limitsIn(request.operation.namespace)) if (item.type === 'Container') setDefaults(pod, item)
+      for (const { spec } of rangesIn(request.operation.namespace))
+        for (const item of spec.limits ?? []) if (item.type === 'Container') setDefaults(pod, item)
     },
     validate(request) {
-      if (request.type !== 'CREATE' && request.type !== 'UPDATE') return
-      const problems = limitsIn(request.operation.namespace).flatMap(item => [...problemsOf(request, item)])
-      if (problems.length)
-        throw forbidden(
-          request.operation.kind,
-          request.operation.name,
-          problems.length === 1 ? problems[0]! : `[${problems.join(', ')}]`,
-        )
+      // One range that refuses is enough.
+      for (const { spec } of rangesIn(request.operation.namespace)) {
+        const problems = [...new Set((spec.limits ?? []).flatMap(item => [...problemsOf(request, item)]))]
+        if (problems.length)
+          throw forbidden(
+            request.operation.kind,
+            request.operation.name,
+            problems.length === 1 ? problems[0]! : `[${problems.join(', ')}]`,
+          )
+      }
     },
   }
 }
 
+/** Resources of a pod come with it, or change through a subresource of their own. */
+const isAboutPod = (request: AdmissionRequest): boolean =>
+  (request.type === 'CREATE' && isFor(request, '', 'pods')) ||
+  (request.type === 'UPDATE' && request.operation.kind === Pod && request.operation.subresource === 'resize')
+
 function* problemsOf(request: AdmissionRequest, item: LimitRangeItem): Iterable<string> {
-  if (isFor(request, '', 'pods')) {
-    // A pod's resources change through its subresource for that, if at all.
-    if (request.type === 'CREATE') yield* violations(request.object as Mutable<Pod>, item)
-  } else if (item.type === 'PersistentVolumeClaim' && isFor(request, '', 'persistentvolumeclaims')) {
-    const { resources = {} } = (request.object as Mutable<PersistentVolumeClaim>).spec
-    // Claims have requests only: they are held against both bounds.
-    yield* check(
-      'PersistentVolumeClaim',
-      { requests: resources.requests ?? {}, limits: resources.requests ?? {} },
-      item,
-    )
+  if (isAboutPod(request)) yield* violations(request.object as Mutable<Pod>, item)
+  else if (
+    item.type === 'PersistentVolumeClaim' &&
+    (request.type === 'CREATE' || request.type === 'UPDATE') &&
+    isFor(request, '', 'persistentvolumeclaims')
+  ) {
+    const { requests = {} } = (request.object as Mutable<PersistentVolumeClaim>).spec.resources ?? {}
+    for (const [name, min] of Object.entries(item.min ?? {})) yield* below(name, item.type, min, requests, {})
+    for (const [name, max] of Object.entries(item.max ?? {})) yield* requestAbove(name, item.type, max, requests)
   }
 }
 
@@ -89,30 +96,70 @@ function* violations(pod: Pod, item: LimitRangeItem): Iterable<string> {
   if (item.type === 'Container') {
     for (const container of [...pod.spec.containers, ...(pod.spec.initContainers ?? [])])
       yield* check('Container', container.resources, item)
-  } else if (item.type === 'Pod')
-    yield* check('Pod', { requests: podRequests(pod.spec), limits: podLimits(pod.spec) }, item)
+  } else if (item.type === 'Pod') {
+    // What running a pod costs is not the pod's own.
+    const { overhead: _, ...spec } = pod.spec
+    yield* check('Pod', { requests: podRequests(spec), limits: podLimits(spec) }, item)
+  }
 }
 
-type Resources = Container['resources']
+function* check(type: string, resources: Container['resources'], item: LimitRangeItem): Iterable<string> {
+  const { requests = {}, limits = {} } = resources
+  for (const [name, min] of Object.entries(item.min ?? {})) yield* below(name, type, min, requests, limits)
+  for (const [name, max] of Object.entries(item.max ?? {})) yield* above(name, type, max, requests, limits)
+  for (const [name, ratio] of Object.entries(item.maxLimitRequestRatio ?? {}))
+    yield* tooFarApart(name, type, ratio, requests, limits)
+}
 
-function* check(type: string, resources: Resources, item: LimitRangeItem): Iterable<string> {
-  for (const [name, min] of Object.entries(item.min ?? {})) {
-    const request = resources.requests?.[name]
-    if (request === undefined) yield `minimum ${name} usage per ${type} is ${min}.  No request is specified`
-    else if (compareQuantities(request, min) < 0)
-      yield `minimum ${name} usage per ${type} is ${min}, but request is ${request}`
-  }
-  for (const [name, max] of Object.entries(item.max ?? {})) {
-    const limit = resources.limits?.[name]
-    if (limit === undefined) yield `maximum ${name} usage per ${type} is ${max}.  No limit is specified`
-    else if (compareQuantities(limit, max) > 0)
-      yield `maximum ${name} usage per ${type} is ${max}, but limit is ${limit}`
-  }
-  for (const [name, ratio] of Object.entries(item.maxLimitRequestRatio ?? {})) {
-    const [limit, request] = [quantityMilli(resources.limits?.[name]), quantityMilli(resources.requests?.[name])]
-    if (request === 0 || limit === 0)
-      yield `${name} max limit to request ratio per ${type} is ${ratio}, but no request is specified or request is 0`
-    else if (limit / request > quantityMilli(ratio) / 1000)
-      yield `${name} max limit to request ratio per ${type} is ${ratio}, but provided ratio is ${(limit / request).toFixed(6)}`
-  }
+/** At most one problem of a resource, as of all checks below. */
+function* below(
+  name: string,
+  type: string,
+  min: string,
+  { [name]: request }: Readonly<Quantities>,
+  { [name]: limit }: Readonly<Quantities>,
+): Iterable<string> {
+  const least = `minimum ${name} usage per ${type} is ${min}`
+  if (request === undefined) yield `${least}.  No request is specified`
+  else if (compareQuantities(request, min) < 0) yield `${least}, but request is ${request}`
+  else if (limit !== undefined && compareQuantities(limit, min) < 0) yield `${least}, but limit is ${limit}`
+}
+
+function* above(
+  name: string,
+  type: string,
+  max: string,
+  requests: Readonly<Quantities>,
+  { [name]: limit }: Readonly<Quantities>,
+): Iterable<string> {
+  const most = `maximum ${name} usage per ${type} is ${max}`
+  if (limit === undefined) yield `${most}.  No limit is specified`
+  else if (compareQuantities(limit, max) > 0) yield `${most}, but limit is ${limit}`
+  else if (requests[name] !== undefined) yield* requestAbove(name, type, max, requests)
+}
+
+function* requestAbove(
+  name: string,
+  type: string,
+  max: string,
+  { [name]: request }: Readonly<Quantities>,
+): Iterable<string> {
+  const most = `maximum ${name} usage per ${type} is ${max}`
+  if (request === undefined) yield `${most}.  No request is specified`
+  else if (compareQuantities(request, max) > 0) yield `${most}, but request is ${request}`
+}
+
+function* tooFarApart(
+  name: string,
+  type: string,
+  ratio: string,
+  requests: Readonly<Quantities>,
+  limits: Readonly<Quantities>,
+): Iterable<string> {
+  const most = `${name} max limit to request ratio per ${type} is ${ratio}`
+  const [limit, request] = [quantityMilli(limits[name]), quantityMilli(requests[name])]
+  if (request === 0) yield `${most}, but no request is specified or request is 0`
+  else if (limit === 0) yield `${most}, but no limit is specified or limit is 0`
+  else if (limit / request > quantityMilli(ratio) / 1000)
+    yield `${most}, but provided ratio is ${(limit / request).toFixed(6)}`
 }

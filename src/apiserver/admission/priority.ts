@@ -9,9 +9,14 @@ import type { Mutable } from '../../api/schema/node.ts'
 export function priorityAdmission(storage: Storage): AdmissionPlugin {
   return {
     name: 'Priority',
-    validate({ type, operation: { kind, name } }) {
-      if (type === 'DELETE' && kind.kind === 'PriorityClass' && name.startsWith('system-'))
+    validate({ type, operation: { kind, name }, object }) {
+      if (kind !== PriorityClass) return
+      if (type === 'DELETE' && name.startsWith('system-'))
         throw forbidden(kind, name, 'this is a system priority class and cannot be deleted')
+      if (!(object as PriorityClass | undefined)?.globalDefault) return
+      const other = defaultClass(storage)?.metadata.name
+      if (other !== undefined && (type === 'CREATE' || other !== name))
+        throw forbidden(kind, name, `PriorityClass ${other} is already marked as default. Only one default can exist`)
     },
     mutate(request) {
       if (!isFor(request, '', 'pods')) return
@@ -52,7 +57,7 @@ export function priorityAdmission(storage: Storage): AdmissionPlugin {
   }
 }
 
-/** Among several global defaults the lowest counts. */
+/** Two that are marked at the same moment may both be: then the lowest counts. */
 function defaultClass(storage: Storage): PriorityClass | undefined {
   return storage
     .mirror(PriorityClass)

@@ -1,6 +1,7 @@
 // RuntimeClass: a pod gets what its runtime class costs and where it can run, and none that is not there.
 // Source: plugin/pkg/admission/runtimeclass.
 import { compareQuantities } from '../../api/quantity.ts'
+import type { Toleration } from '../../kinds/core/affinity.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import { RuntimeClass } from '../../kinds/node/runtimeclass.ts'
 import { same } from '../../kinds/unchanged.ts'
@@ -69,7 +70,31 @@ function setScheduling(
       )
   }
   if (Object.keys(nodeSelector).length) spec.nodeSelector = { ...spec.nodeSelector, ...nodeSelector }
-  const missing = tolerations.filter(one => !spec.tolerations?.some(own => same(own, one)))
-  if (missing.length)
-    spec.tolerations = [...(spec.tolerations ?? []), ...(structuredClone(missing) as Mutable<typeof missing>)]
+  const merged = mergeTolerations([...(spec.tolerations ?? []), ...tolerations])
+  if (merged.length) spec.tolerations = structuredClone(merged) as Mutable<Toleration>[]
+}
+
+/** Without those that another one covers; of equal ones the first stays. Source: pkg/util/tolerations. */
+function mergeTolerations(all: readonly Toleration[]): readonly Toleration[] {
+  const merged: Toleration[] = []
+  for (const [i, one] of all.entries()) {
+    if (merged.some(other => coversToleration(other, one))) continue
+    if (all.slice(i + 1).some(other => !same(other, one) && coversToleration(other, one))) continue
+    merged.push(one)
+  }
+  return merged
+}
+
+/** Whether `wide` tolerates all that `narrow` does. */
+function coversToleration(wide: Toleration, narrow: Toleration): boolean {
+  if (same(wide, narrow)) return true
+  const everyKey = !wide.key && wide.operator === 'Exists'
+  if ((narrow.key ?? '') !== (wide.key ?? '') && !everyKey) return false
+  if (wide.effect && narrow.effect !== wide.effect) return false
+  if (wide.effect === 'NoExecute' && wide.tolerationSeconds !== undefined) {
+    const { tolerationSeconds: seconds } = narrow
+    if (seconds === undefined || seconds > wide.tolerationSeconds) return false
+  }
+  if (wide.operator === 'Exists') return true
+  return (wide.operator || 'Equal') === 'Equal' && narrow.operator === 'Equal' && narrow.value === wide.value
 }

@@ -2,14 +2,16 @@
 // Source: plugin/pkg/admission/serviceaccount.
 import { nameSuffix, type Random } from '../../base/random.ts'
 import type { Mutable } from '../../api/schema/node.ts'
-import type { Pod } from '../../kinds/core/pod.ts'
+import { Pod } from '../../kinds/core/pod.ts'
 import { ServiceAccount } from '../../kinds/core/serviceaccount.ts'
 import type { Volume } from '../../kinds/core/volume.ts'
 import { secretsOf } from '../authz/node.ts'
 import { forbidden } from '../errors.ts'
 import type { Storage } from '../storage.ts'
 import { type AdmissionPlugin, isFor } from './chain.ts'
+import { ephemeralSecretProblem, podSecretProblem } from './mountable-secrets.ts'
 import { isMirrorPod } from './node-rules.ts'
+import type { AdmissionRequest } from './request.ts'
 
 const mountPath = '/var/run/secrets/kubernetes.io/serviceaccount'
 const tokenSeconds = 3607
@@ -21,31 +23,49 @@ export function serviceAccountAdmission(storage: Storage, random: Random): Admis
       if (request.type !== 'CREATE' || !isFor(request, '', 'pods')) return
       const pod = request.object as Mutable<Pod>
       // What runs already must look as it runs.
-      if (isMirrorPod(pod)) return
-      pod.spec.serviceAccountName ||= 'default'
-      pod.spec.serviceAccount = pod.spec.serviceAccountName
-      const { kind, namespace, name, signal } = request.operation
-      let account = storage.mirror(ServiceAccount).get(namespace, pod.spec.serviceAccountName)
-      if (!account) {
-        await storage.fresh(signal)
-        account = storage.mirror(ServiceAccount).get(namespace, pod.spec.serviceAccountName)
+      if (!isMirrorPod(pod)) {
+        pod.spec.serviceAccountName ||= 'default'
+        pod.spec.serviceAccount = pod.spec.serviceAccountName
+        complete(pod, await accountOf(storage, request), random)
       }
-      if (!account) {
-        throw forbidden(
-          kind,
-          name,
-          `error looking up service account ${namespace}/${pod.spec.serviceAccountName}: serviceaccount ${JSON.stringify(pod.spec.serviceAccountName)} not found`,
-        )
-      }
-      complete(pod, account, random)
+      await check(storage, request)
     },
-    validate(request) {
-      if (request.type !== 'CREATE' || !isFor(request, '', 'pods')) return
-      const pod = request.object as Mutable<Pod>
-      const why = isMirrorPod(pod) ? mirrorPodProblem(pod) : undefined
-      if (why) throw forbidden(request.operation.kind, request.operation.name, why)
-    },
+    validate: request => check(storage, request),
   }
+}
+
+/** Throws Forbidden. Both before the rules of pods, which are about its fields, and after all have changed it. */
+async function check(storage: Storage, request: AdmissionRequest): Promise<void> {
+  const isNew = request.type === 'CREATE' && isFor(request, '', 'pods')
+  const { kind, subresource, name } = request.operation
+  if (!isNew && (kind !== Pod || subresource !== 'ephemeralcontainers')) return
+  const why = await problemOf(storage, request, isNew)
+  if (why) throw forbidden(kind, name, why)
+}
+
+async function problemOf(storage: Storage, request: AdmissionRequest, isNew: boolean): Promise<string | undefined> {
+  const pod = request.object as Mutable<Pod>
+  if (isMirrorPod(pod)) return isNew ? mirrorPodProblem(pod) : undefined
+  const account = await accountOf(storage, request)
+  return isNew ? podSecretProblem(pod, account) : ephemeralSecretProblem(pod, account)
+}
+
+/** The account of the request's pod. Throws Forbidden when there is none. */
+async function accountOf(storage: Storage, { operation, object }: AdmissionRequest): Promise<ServiceAccount> {
+  const { kind, namespace, name, signal } = operation
+  const { serviceAccountName = '' } = (object as Mutable<Pod>).spec
+  const find = () => storage.mirror(ServiceAccount).get(namespace, serviceAccountName)
+  let account = find()
+  if (!account) {
+    await storage.fresh(signal)
+    account = find()
+  }
+  if (account) return account
+  throw forbidden(
+    kind,
+    name,
+    `error looking up service account ${namespace}/${serviceAccountName}: serviceaccount ${JSON.stringify(serviceAccountName)} not found`,
+  )
 }
 
 /** A mirror pod has no rights of its own, whoever creates it. */

@@ -1,5 +1,7 @@
 // An operation put to the authorizers.
+import { parseTerms, selectedName } from '../../api/fields.ts'
 import type { AnyKind } from '../../api/kind.ts'
+import { pathSegmentErrors } from '../../api/names.ts'
 import type { Operation } from '../../api/operation.ts'
 import { accessDenied } from '../errors.ts'
 import type { AccessRequest, Authorizer } from './authorizer.ts'
@@ -23,8 +25,6 @@ const withinItself = (operation: Question): Question =>
     : operation
 
 function accessRequest({ user, verb, kind, subresource, namespace, name, options }: Question): AccessRequest {
-  // Listing or watching one name is authorized as a request for that name.
-  const only = name || (/(?:^|,)metadata\.name==?([^,]+)/.exec(options.fieldSelector ?? '')?.[1] ?? '')
   return {
     user,
     verb,
@@ -32,7 +32,18 @@ function accessRequest({ user, verb, kind, subresource, namespace, name, options
     resource: kind.plural,
     subresource,
     namespace,
-    name: only,
+    name: name || onlyName(options.fieldSelector),
     ...(options.fieldSelector && { fieldSelector: options.fieldSelector }),
+  }
+}
+
+/** Listing or watching one name is authorized as a request for that name. Source: apiserver request/requestinfo.go. */
+function onlyName(fieldSelector = ''): string {
+  try {
+    const name = selectedName(parseTerms(fieldSelector)) ?? ''
+    return pathSegmentErrors(name).length ? '' : name
+  } catch {
+    // What cannot be read is refused later, and names nothing.
+    return ''
   }
 }

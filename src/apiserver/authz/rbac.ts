@@ -110,7 +110,7 @@ const has = (list: readonly string[] | null | undefined, value: string) =>
   list?.some(entry => entry === '*' || entry === value) ?? false
 
 /** Whether one rule covers a request. */
-function allows(rule: PolicyRule, request: AccessRequest): boolean {
+export function allows(rule: PolicyRule, request: AccessRequest): boolean {
   if (!has(rule.verbs, request.verb)) return false
   if (request.path !== undefined) {
     return (

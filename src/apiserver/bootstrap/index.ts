@@ -5,7 +5,7 @@ import { isReason, messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import type { AnyKind } from '../../api/kind.ts'
 import type { Operation, Serve, User } from '../../api/operation.ts'
-import type { Json, JsonObject } from '../../api/schema/node.ts'
+import { asJson, type Json, type JsonObject } from '../../api/schema/node.ts'
 import { ConfigMap } from '../../kinds/core/configmap.ts'
 import { Endpoints } from '../../kinds/core/endpoints.ts'
 import { Namespace } from '../../kinds/core/namespace.ts'
@@ -95,14 +95,14 @@ async function roles(serve: Serve): Promise<void> {
       ...(aggregates && {
         aggregationRule: { clusterRoleSelectors: [{ matchLabels: { [aggregateTo(aggregates)]: 'true' } }] },
       }),
-      rules: rules as unknown as Json,
+      rules: asJson(rules),
     }),
   )
   const bound = Object.entries(clusterRoleBindings).map(([name, { role, subjects }]) =>
     ensure(serve, ClusterRoleBinding, {
       metadata: { name, ...bootstrapped },
       roleRef: roleRef('ClusterRole', role ?? name),
-      ...(subjects.length && { subjects: subjects as unknown as Json }),
+      ...(subjects.length && { subjects: asJson(subjects) }),
     }),
   )
   await Promise.all([...made, ...bound, ...rolesWithin(serve)])
@@ -117,14 +117,14 @@ function rolesWithin(serve: Serve): Promise<unknown>[] {
         ...(whom.accounts ?? []).map(account),
         ...(whom.group ? [group(whom.group)] : []),
       ]
-      const role = ensureRules(serve, Role, { metadata, rules: rules as unknown as Json })
+      const role = ensureRules(serve, Role, { metadata, rules: asJson(rules) })
       if (!subjects.length) return [role]
       return [
         role,
         ensure(serve, RoleBinding, {
           metadata: { ...metadata, name: binding },
           roleRef: roleRef('Role', name),
-          subjects: subjects as unknown as Json,
+          subjects: asJson(subjects),
         }),
       ]
     }),
@@ -136,7 +136,7 @@ async function ensureRules(serve: Serve, kind: AnyKind, object: JsonObject): Pro
   if (await ensure(serve, kind, object)) return
   const result = await serve({ ...operation('get', kind, object), options: { resourceVersion: '0' } })
   if (result.type !== 'object') return
-  const stored = result.item.object as unknown as JsonObject & {
+  const stored = asJson(result.item.object) as JsonObject & {
     rules?: Json[]
     metadata: { annotations?: JsonObject }
   }

@@ -4,7 +4,7 @@ import { isScalar, LineCounter, parseAllDocuments } from 'yaml'
 import { messageOf, StatusError } from '../../base/errors.ts'
 import { type AnyKind, parseApiVersion } from '../../api/kind.ts'
 import { DeleteOptions } from '../../api/meta.ts'
-import type { Json, JsonObject } from '../../api/schema/node.ts'
+import { asJson, type Json, type JsonObject } from '../../api/schema/node.ts'
 import { decodeEnvelope, decodeProto } from '../../api/schema/proto.ts'
 import type { PatchType } from '../../api/operation.ts'
 import { jsonSyntaxError, parseJson } from '../../wire/json.ts'
@@ -205,7 +205,7 @@ function parseProto(body: Buffer, { kind: wanted, kinds }: BodyContext): JsonObj
   try {
     if (body.length <= protoMagicLength) throw new RangeError('empty body')
     const { apiVersion, kind: name, raw } = decodeEnvelope(body)
-    if (name === 'DeleteOptions') return decodeProto(DeleteOptions, raw) as unknown as JsonObject
+    if (name === 'DeleteOptions') return asJson(decodeProto(DeleteOptions, raw))
     const { group, version } = parseApiVersion(apiVersion)
     const kind = kinds.find(k => k.group === group && k.version === version && k.kind === name)
     if (!kind)

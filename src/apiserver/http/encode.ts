@@ -4,7 +4,7 @@ import type { AnyKind } from '../../api/kind.ts'
 import type { Item } from '../../api/mirror.ts'
 import { ListMeta, ObjectMeta, Status } from '../../api/meta.ts'
 import { encodeEnvelope, encodeProto } from '../../api/schema/proto.ts'
-import type { JsonObject } from '../../api/schema/node.ts'
+import { asJson, type JsonObject } from '../../api/schema/node.ts'
 import { struct } from '../../api/schema/build.ts'
 import { cellsOf, columnDefinitions } from '../../api/table.ts'
 import { createdColumn } from '../../kinds/columns.ts'
@@ -96,7 +96,7 @@ export function encodeEvent(context: EncodeContext, kind: AnyKind, type: string,
   const isStatus = type === 'ERROR'
   if (context.encoding === 'protobuf') {
     const object = isStatus
-      ? encodeStatus({ ...context, view: 'object' }, item.object as unknown as JsonObject)
+      ? encodeStatus({ ...context, view: 'object' }, asJson(item.object))
       : encodeObject(context, kind, item)
     const raw = new ProtoWriter(object.length + 16)
     raw.bytes(1, object)
@@ -217,6 +217,6 @@ function table(
 
 function rowObject(context: EncodeContext, item: Item): JsonObject {
   if (context.includeObject === 'None') return { object: null }
-  if (context.includeObject === 'Object') return { object: item.object as unknown as JsonObject }
+  if (context.includeObject === 'Object') return { object: asJson(item.object) }
   return { object: partial(context, item) }
 }

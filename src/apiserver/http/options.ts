@@ -131,10 +131,27 @@ export function deleteBody(query: URLSearchParams, body: Json | undefined): Json
   return out
 }
 
-/** Throws BadRequest for a timeout that is no duration. Source: apiserver filters/request_deadline.go, Go's time.ParseDuration. */
+/** Throws BadRequest for a timeout that is no duration. Source: apiserver filters/request_deadline.go. */
 export function checkTimeout(query: URLSearchParams): void {
   const text = query.get('timeout')
-  if (!text || text === '0' || /^[-+]?((\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h))+$/.test(text)) return
-  const why = /^[-+]?(\d+(\.\d*)?|\.\d+)$/.test(text) ? 'missing unit in duration' : 'invalid duration'
-  throw new StatusError('BadRequest', `invalid timeout specified in the request URL - time: ${why} ${goQuote(text)}`)
+  const why = text ? durationProblem(text) : undefined
+  if (why) throw new StatusError('BadRequest', `invalid timeout specified in the request URL - time: ${why}`)
+}
+
+const units = ['ns', 'us', '\u00b5s', '\u03bcs', 'ms', 's', 'm', 'h']
+
+/** Source: Go's time.ParseDuration. */
+function durationProblem(text: string): string | undefined {
+  let rest = text.replace(/^[-+]/, '')
+  if (rest === '0') return undefined
+  if (!rest) return `invalid duration ${goQuote(text)}`
+  while (rest) {
+    const [amount = ''] = /^\d*(?:\.\d*)?/.exec(rest) ?? []
+    if (!/\d/.test(amount)) return `invalid duration ${goQuote(text)}`
+    const [unit = ''] = /^[^.\d]*/.exec(rest.slice(amount.length)) ?? []
+    if (!unit) return `missing unit in duration ${goQuote(text)}`
+    if (!units.includes(unit)) return `unknown unit ${goQuote(unit)} in duration ${goQuote(text)}`
+    rest = rest.slice(amount.length + unit.length)
+  }
+  return undefined
 }

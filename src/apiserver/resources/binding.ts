@@ -56,7 +56,7 @@ function bound(pod: Pod, { target, metadata }: Binding, now: string): Mutable<Po
     status: withFields(partOf('status'), pod.status, {
       conditions: conditions as NonNullable<typeof pod.status.conditions>,
     }),
-  } as unknown as Mutable<Pod>
+  } as Mutable<Pod>
 }
 
 const partOf = (field: 'metadata' | 'spec' | 'status') => Pod.schema.fields[field]!.struct!()

@@ -3,7 +3,7 @@
 // Source: apiextensions-apiserver pkg/apis/apiextensions/v1/conversion.go, pkg/apis/apiextensions/types.go.
 import { isDeepStrictEqual } from 'node:util'
 import { Printed } from '../../api/path.ts'
-import type { Json, JsonObject, Node, Struct } from '../../api/schema/node.ts'
+import { asJson, type Json, type JsonObject, type Node, type Struct } from '../../api/schema/node.ts'
 import {
   CustomResourceColumnDefinition,
   CustomResourceSubresources,
@@ -36,7 +36,7 @@ export function inside(versions: readonly Version[]): Inside {
 }
 
 const omit = (version: Version, fields: readonly Shareable[]): Version =>
-  Object.fromEntries(Object.entries(version).filter(([name]) => !fields.some(f => f === name))) as unknown as Version
+  Object.fromEntries(Object.entries(version).filter(([name]) => !fields.some(f => f === name))) as Version
 
 /** Versions for a problem to show. */
 export const printedVersions = (versions: readonly Version[] | undefined): Printed =>
@@ -59,7 +59,7 @@ function printedVersion(version: Version): Json {
     Schema: schema ? { OpenAPIV3Schema: schema.openAPIV3Schema ? printedProps(schema.openAPIV3Schema) : null } : null,
     Subresources: subresources ? printedStruct(CustomResourceSubresources, subresources as JsonObject) : null,
     AdditionalPrinterColumns:
-      columns?.map(column => printedStruct(CustomResourceColumnDefinition, column as unknown as JsonObject)) ?? null,
+      columns?.map(column => printedStruct(CustomResourceColumnDefinition, asJson(column))) ?? null,
     SelectableFields: fields?.map(({ jsonPath }) => ({ JSONPath: jsonPath })) ?? null,
   }
 }

@@ -1,6 +1,6 @@
 // The older autoscaler knows only the use of CPU: everything else that the newer one has goes along in annotations.
 // Source: pkg/apis/autoscaling/v1/conversion.go, k8s.io/api/autoscaling/v1 (annotations).
-import type { KindView } from '../../api/kind.ts'
+import type { KindView, KubeObject } from '../../api/kind.ts'
 import { HorizontalPodAutoscaler } from './horizontalpodautoscaler-v2.ts'
 
 /** Part of an object: only the fields that differ are looked at here, and the schemas check the rest. */
@@ -16,8 +16,8 @@ const annotations = {
 
 export const autoscalerView: KindView = {
   of: HorizontalPodAutoscaler,
-  toStored: object => toNewer(object as unknown as Part),
-  fromStored: object => toOlder(object as unknown as Part),
+  toStored: object => toNewer(object as KubeObject & Part),
+  fromStored: object => toOlder(object as KubeObject & Part),
   fields: {},
 }
 

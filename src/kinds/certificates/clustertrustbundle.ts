@@ -1,6 +1,8 @@
 // A set of root certificates that pods may trust.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { string, struct } from '../../api/schema/build.ts'
+import { immutableValue } from '../unchanged.ts'
+import { validateBundle } from './trust-bundle-rules.ts'
 
 export const ClusterTrustBundleSpec = struct(
   'certificates.v1.ClusterTrustBundleSpec',
@@ -25,6 +27,16 @@ export const ClusterTrustBundle = defineKind({
   kind: 'ClusterTrustBundle',
   plural: 'clustertrustbundles',
   scope: 'Cluster',
+  selectable: { 'spec.signerName': b => b.spec.signerName ?? '' },
+  // The signer is part of the name, so both are looked at together.
+  validateName: () => [],
+  *validate(bundle, at, old) {
+    yield* validateBundle(bundle, old, at)
+  },
+  *validateUpdate({ spec }, old, at) {
+    yield* immutableValue(spec.signerName ?? '', old.spec.signerName ?? '', at.field('spec', 'signerName'))
+  },
+  explicit: true,
   doc: 'ClusterTrustBundle holds root certificates that pods can mount to verify peers.',
   fields: {
     spec: ClusterTrustBundleSpec.value({ proto: 2, doc: 'Signer and trust anchors of the bundle.' }),

@@ -113,7 +113,7 @@ function* validateEphemeral(
   at: Path,
 ): Problems {
   // All of a container's fields, and one more.
-  const container = ephemeral as unknown as Container
+  const container = ephemeral as Container
   const problem = 'cannot be set for an Ephemeral Container'
   yield* validateCommon(container, context, at)
   yield* validateImageSpaces(container, at)

@@ -54,6 +54,9 @@ export const Namespace = defineKind({
   columns: [{ name: 'Status', type: 'string', value: '.status.phase' }],
   // It keeps finalizers of its own in spec.
   isHeld: n => (n.spec.finalizers?.length ?? 0) > 0,
+  terminating(n) {
+    n.status.phase = 'Terminating'
+  },
   validateName: dnsLabelErrors,
   defaults: n => {
     n.metadata.labels = {

@@ -12,7 +12,7 @@ const rolePrefix = 'node-role.kubernetes.io/'
 export const nodeColumns: readonly Column<Node>[] = [
   { name: 'Status', type: 'string', value: n => statusText(n) },
   { name: 'Roles', type: 'string', value: n => rolesText(n) },
-  ageColumn as unknown as Column<Node>,
+  ageColumn as Column<Node>,
   { name: 'Version', type: 'string', value: '.status.nodeInfo.kubeletVersion' },
   { name: 'Internal-IP', type: 'string', wide: true, value: n => address(n, 'InternalIP') },
   { name: 'External-IP', type: 'string', wide: true, value: n => address(n, 'ExternalIP') },

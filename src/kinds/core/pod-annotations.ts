@@ -46,7 +46,7 @@ function* tolerationsText(text: string, at: Path): Problems {
   try {
     const list: unknown = JSON.parse(text)
     if (Array.isArray(list) && list.every(isObject))
-      yield* validateTolerations(list as unknown as Toleration[], at.field(tolerationsAnnotation))
+      yield* validateTolerations(list as Toleration[], at.field(tolerationsAnnotation))
   } catch {
     // Go names the first character that cannot begin a value.
     const first = text.trim()[0] ?? ''

@@ -64,7 +64,7 @@ export function defaultWhole(spec: Mutable<PodSpec>): void {
 const containersOf = (spec: Mutable<PodSpec>): Mutable<Container>[] => [
   ...(spec.initContainers ?? []),
   ...(spec.containers ?? []),
-  ...((spec.ephemeralContainers ?? []) as unknown as Mutable<Container>[]),
+  ...((spec.ephemeralContainers ?? []) as Mutable<Container>[]),
 ]
 
 const reference =

@@ -11,8 +11,7 @@ type Spec = PodSpec
 export function* containersAt(spec: Spec, at: Path): Iterable<readonly [Container, Path]> {
   // Ephemeral containers have all of a container's fields.
   for (const field of ['initContainers', 'containers', 'ephemeralContainers'] as const)
-    for (const [i, container] of (spec[field] ?? []).entries())
-      yield [container as unknown as Container, at.field(field).index(i)]
+    for (const [i, container] of (spec[field] ?? []).entries()) yield [container as Container, at.field(field).index(i)]
 }
 
 export function* validateOS(spec: Spec, at: Path): Problems {

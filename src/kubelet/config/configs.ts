@@ -79,7 +79,7 @@ const podLabels = (pod: Pod) => ({
   [labelNames.podUid]: uidOf(pod),
 })
 
-export interface ContainerParts {
+interface ContainerParts {
   attempt: number
   image: ImageSeen | undefined
   imageRef: string

@@ -17,7 +17,7 @@ const maxNameservers = 3
 const maxSearches = 32
 const maxSearchLength = 2048
 
-export interface Resolver {
+interface Resolver {
   servers: string[]
   searches: string[]
   options: string[]

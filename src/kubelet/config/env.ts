@@ -18,7 +18,7 @@ export interface EnvSources {
   facts: NodeFacts
 }
 
-export interface Environment {
+interface Environment {
   values: Map<string, string>
   /** Keys of envFrom that cannot be variable names, as `[a, b]` for the event. */
   warnings: string[]

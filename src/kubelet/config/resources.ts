@@ -18,7 +18,7 @@ export const cpuShares = (milli: number): number =>
 export const cpuQuota = (milli: number): number =>
   milli === 0 ? 0 : Math.max(minQuotaUs, Math.floor((milli * periodUs) / 1000))
 
-export type Qos = 'Guaranteed' | 'Burstable' | 'BestEffort'
+type Qos = 'Guaranteed' | 'Burstable' | 'BestEffort'
 
 /** The quality of service by the spec. Source: kubernetes pkg/apis/core/v1/helper/qos. */
 export function qosOf(pod: Pod): Qos {

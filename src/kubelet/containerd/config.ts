@@ -2,6 +2,7 @@
 // one directory, so that several nodes and a containerd of the machine's own live side by side.
 // Source: containerd 1.6 docs/ops.md, docs/cri/config.md.
 import { join } from 'node:path'
+import { criNamespace } from '../grpc.ts'
 
 export interface ContainerdPlace {
   /** Everything of this containerd: images, snapshots, sockets, its log. Short: a socket's path has 107 bytes. */
@@ -30,12 +31,9 @@ export function containerdPaths(dir: string) {
     ttrpcSocket: join(dir, 'containerd.sock.ttrpc'),
     log: join(dir, 'containerd.log'),
     pid: join(dir, 'containerd.pid'),
-    bundles: join(dir, 'state', 'io.containerd.runtime.v2.task', 'k8s.io'),
+    bundles: join(dir, 'state', 'io.containerd.runtime.v2.task', criNamespace),
   }
 }
-
-/** containerd's namespace for what the kubelet runs; fixed in its CRI plugin. */
-export const criNamespace = 'k8s.io'
 
 // What a node has no use for. `opt` would make /opt/containerd, `cgroups` gathers metrics nobody reads (OOM events come
 // from the shims), and each snapshotter probes the machine at start.

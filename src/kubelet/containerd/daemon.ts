@@ -15,12 +15,12 @@ import { connectCri } from '../cri/index.ts'
 import { textOf, whenThere } from './files.ts'
 import { type ContainerdPlace, containerdConfig, containerdPaths } from './config.ts'
 
-export interface ContainerdOptions extends ContainerdPlace {
+interface ContainerdOptions extends ContainerdPlace {
   log: Log
   clock?: Clock
 }
 
-export interface Running {
+interface Running {
   pid: number
   /** False when it was running already. */
   started: boolean
@@ -94,7 +94,7 @@ export async function runningPid(dir: string): Promise<number | undefined> {
 }
 
 /** The snapshotter that works in `dir`: overlayfs cannot stand on another overlay, as inside a container. */
-export async function snapshotterFor(dir: string): Promise<'overlayfs' | 'native'> {
+async function snapshotterFor(dir: string): Promise<'overlayfs' | 'native'> {
   const overlayMagic = 0x794c7630
   return (await statfs(dir)).type === overlayMagic ? 'native' : 'overlayfs'
 }

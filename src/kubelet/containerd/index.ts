@@ -1,4 +1,4 @@
 // A node's own containerd: its configuration, its life as a process, and taking everything down.
-export { type ContainerdPlace, containerdConfig, containerdPaths, criNamespace } from './config.ts'
-export { type ContainerdOptions, ensureContainerd, keepContainerd, type Running, runningPid } from './daemon.ts'
-export { stopEverything, type TeardownOptions } from './teardown.ts'
+export { containerdConfig, containerdPaths } from './config.ts'
+export { ensureContainerd, keepContainerd } from './daemon.ts'
+export { stopEverything } from './teardown.ts'

@@ -11,7 +11,7 @@ import { containerdPaths } from './config.ts'
 import { namesIn, textOf } from './files.ts'
 import { isAlive, killQuietly, runningPid } from './daemon.ts'
 
-export interface TeardownOptions {
+interface TeardownOptions {
   /** The directory given to `ensureContainerd`. */
   dir: string
   log: Log

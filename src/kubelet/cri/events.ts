@@ -7,6 +7,7 @@ import { realClock } from '../../base/clock.ts'
 import {
   callUnary,
   capital,
+  criNamespace,
   errorOf,
   loadDefinition,
   messageReader,
@@ -25,7 +26,7 @@ export type RuntimeEvent =
   | { topic: 'exec-exited'; containerId: string; execId: string; exitCode: number; atMs: number }
   | { topic: 'image-changed' | 'image-deleted'; image: string; atMs: number }
 
-export interface RuntimeEvents {
+interface RuntimeEvents {
   /**
    * `subscribed`, and then every event in order. Ends when `signal` aborts; throws when the runtime goes away, after
    * which the caller subscribes again.
@@ -62,7 +63,7 @@ export const definition = { package: 'containerd.services.events.v1', messages, 
 type Of<N extends keyof typeof messages> = Received<typeof messages, typeof enums, N>
 
 /** The events of one containerd namespace, from its socket at `path`. */
-export function containerdEvents(path: string, namespace = 'k8s.io'): RuntimeEvents {
+export function containerdEvents(path: string, namespace = criNamespace): RuntimeEvents {
   return { subscribe: signal => subscribe(path, namespace, signal) }
 }
 

@@ -8,7 +8,7 @@ import { type FileHandle, open, stat } from 'node:fs/promises'
 import { watch } from 'node:fs'
 import { basename, dirname } from 'node:path'
 
-export interface LogEntry {
+interface LogEntry {
   /** As written, with nanoseconds. */
   time: string
   stream: 'stdout' | 'stderr'
@@ -43,7 +43,7 @@ export interface LogOptions {
 const chunkBytes = 64 * 1024
 
 /** Whose log it is: whether it still writes, and how to hear that something about it changed. */
-export interface LogWriter {
+interface LogWriter {
   running(): boolean
   listen(changed: () => void): () => void
 }

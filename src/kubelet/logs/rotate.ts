@@ -11,9 +11,9 @@ import type { Log } from '../../base/log.ts'
 import type { PodWorker } from '../pod/worker.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 
-export const rotation = { maxBytes: 10 * 2 ** 20, files: 5, everyMs: 10_000 }
+const rotation = { maxBytes: 10 * 2 ** 20, files: 5, everyMs: 10_000 }
 
-export interface RotateOptions {
+interface RotateOptions {
   runtime: Runtime
   workers: ReadonlyMap<string, PodWorker>
   clock: Clock

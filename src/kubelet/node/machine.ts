@@ -14,7 +14,7 @@ export interface Machine {
   architecture: string
 }
 
-export const goArch = (name: string): string => ({ x64: 'amd64', ia32: '386' })[name] ?? name
+const goArch = (name: string): string => ({ x64: 'amd64', ia32: '386' })[name] ?? name
 
 export async function readMachine(rootDir: string): Promise<Machine> {
   const text = async (path: string) => {

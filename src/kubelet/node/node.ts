@@ -12,7 +12,7 @@ import { within } from '../../base/waiters.ts'
 import { replacing, sameStatus } from '../pod/status.ts'
 import { newNode } from './status.ts'
 
-export interface NodeKeeperOptions {
+interface NodeKeeperOptions {
   client: Client
   name: string
   labels: Readonly<Record<string, string>>

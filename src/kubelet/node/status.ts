@@ -6,9 +6,9 @@ import type { Node, NodeCondition, NodeStatus } from '../../kinds/core/node.ts'
 import type { ImageSeen, RuntimeInfo } from '../runtime/runtime.ts'
 import type { Machine } from './machine.ts'
 
-export const kubeletVersion = 'v1.36.0'
+const kubeletVersion = 'v1.36.0'
 
-export interface NodeFactsInput {
+interface NodeFactsInput {
   name: string
   ips: readonly string[]
   machine: Machine

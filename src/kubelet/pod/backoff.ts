@@ -12,7 +12,7 @@ export interface Backoff {
 /** What a back-off belongs to: another image is another container, and starts at once. */
 export const backoffKey = (container: ReadContainer): string => `${container.name} ${containerHash(container)}`
 
-export const restartBackoff = { firstMs: 10_000, mostMs: 300_000 }
+const restartBackoff = { firstMs: 10_000, mostMs: 300_000 }
 
 /** The back-off after one more failure, which happened at `endedAt`. */
 export function nextBackoff(now: number, before: Backoff | undefined, endedAt = now, limits = restartBackoff): Backoff {

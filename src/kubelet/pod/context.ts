@@ -34,19 +34,6 @@ export interface NodeContext {
   log: Log
 }
 
-/** Why a container did not start: what its status says, and when it is worth trying again. */
-export class StartFailure extends Error {
-  readonly reason: string
-  readonly retryMs: number
-
-  constructor(reason: string, message: string, retryMs: number, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause })
-    this.name = 'StartFailure'
-    this.reason = reason
-    this.retryMs = retryMs
-  }
-}
-
 const unsynced = counter('kutter_kubelet_unsynced_total', 'Rounds over a pod that failed outside of its steps.')
 
 /** The kubelet itself failed over a pod: the log has the stack, the pod an event. */

@@ -8,7 +8,7 @@ import type { NodeContext } from './context.ts'
 import { onHostNetwork, type ReadContainer } from './spec.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 
-export interface HookRequest {
+interface HookRequest {
   pod: Pod
   container: ReadContainer
   id: string

@@ -69,7 +69,7 @@ export interface PodMemory {
   gone: boolean
 }
 
-export type PodState =
+type PodState =
   | { state: 'starting' }
   | { state: 'initializing'; at: string }
   | { state: 'running' }
@@ -112,7 +112,7 @@ export function planPod(pod: Pod, seen: PodSeen, memory: PodMemory, now: number)
 }
 
 /** Whether all containers ended for good, and how; undefined while any may still run. */
-export function outcomeOf(pod: Pod, seen: PodSeen): 'succeeded' | 'failed' | undefined {
+function outcomeOf(pod: Pod, seen: PodSeen): 'succeeded' | 'failed' | undefined {
   const phase = pod.status.phase
   const before = phase === 'Succeeded' ? 'succeeded' : phase === 'Failed' ? 'failed' : undefined
   if (before) return before

@@ -9,7 +9,8 @@ import { grpcOf } from '../cri/index.ts'
 import { ImageMountFailure } from '../host.ts'
 import { dockerConfigOf } from '../credentials.ts'
 import type { PodSeen, SandboxSeen } from '../runtime/runtime.ts'
-import { type NodeContext, podEvent, StartFailure } from './context.ts'
+import { type NodeContext, podEvent } from './context.ts'
+import { StartFailure } from './start-failure.ts'
 import { runHook } from './hooks.ts'
 import { showImages } from './image-volumes.ts'
 import type { Step } from './plan.ts'
@@ -18,7 +19,7 @@ import type { Pod } from '../../kinds/core/pod.ts'
 
 const retryMs = 10_000
 
-export interface StartRequest {
+interface StartRequest {
   pod: Pod
   seen: PodSeen
   sandbox: SandboxSeen

@@ -85,7 +85,7 @@ export class StatusWriter {
 const optionalFields = ['reason', 'message', 'podIP', 'podIPs'] as const
 
 /** Whether the API's status lacks something of ours. What others wrote beside it does not count. */
-export function differs(ours: PodStatus, theirs: PodStatus): boolean {
+function differs(ours: PodStatus, theirs: PodStatus): boolean {
   for (const [key, value] of Object.entries(ours)) {
     if (key === 'conditions') {
       for (const condition of ours.conditions ?? []) {

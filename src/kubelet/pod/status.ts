@@ -18,7 +18,7 @@ import {
 import type { Mutable } from '../../api/schema/node.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 
-export interface StatusInputs {
+interface StatusInputs {
   pod: Pod
   seen: PodSeen
   plan: PodPlan

@@ -12,7 +12,7 @@ import { dialWords, httpGet } from './http.ts'
 import { portOf } from './ports.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 
-export type ProbeResult =
+type ProbeResult =
   | { result: 'success'; warning?: string }
   | { result: 'failure'; output: string }
   | { result: 'unknown'; output: string }

@@ -11,7 +11,7 @@ const definition = {
   services: { Health: { check: 'HealthCheckRequest HealthCheckResponse' } },
 } as const
 
-export interface HealthRequest {
+interface HealthRequest {
   host: string
   port: number
   service: string

@@ -5,7 +5,7 @@ import { request as requestHttps } from 'node:https'
 import type { Clock } from '../../base/clock.ts'
 import type { HTTPGetAction } from '../../kinds/core/probe.ts'
 
-export interface HttpGetRequest {
+interface HttpGetRequest {
   action: HTTPGetAction
   host: string
   port: number
@@ -15,7 +15,7 @@ export interface HttpGetRequest {
   signal?: AbortSignal
 }
 
-export interface HttpGetResult {
+interface HttpGetResult {
   /** 0 when there was no answer. */
   status: number
   body: string

@@ -11,7 +11,7 @@ import { silentLog } from '../../base/log.ts'
 import { enums, messages, services } from '../cri/definition.ts'
 import { definition } from '../cri/events.ts'
 import { loadDefinition } from '../grpc.ts'
-import { criRuntime } from './cri.ts'
+import { CriRuntime } from './cri.ts'
 import { labelNames } from './runtime.ts'
 
 const labels = { [labelNames.podUid]: 'uid', [labelNames.container]: 'main' }
@@ -93,7 +93,7 @@ async function start(t: TestContext) {
       error ? reject(error) : resolve(),
     ),
   )
-  const runtime = criRuntime({ socket, clock: hasty, log: silentLog })
+  const runtime = new CriRuntime({ socket, clock: hasty, log: silentLog })
   const abort = new AbortController()
   const heard: string[] = []
   let wake = () => {}

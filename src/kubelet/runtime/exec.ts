@@ -10,28 +10,13 @@ import { constants, openSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { Socket } from 'node:net'
 import { dirname, join } from 'node:path'
-import type { Readable, Writable } from 'node:stream'
 import type * as grpc from '@grpc/grpc-js'
 import { messageOf } from '../../base/errors.ts'
 import { realRandom } from '../../base/random.ts'
 import { run } from '../../linux/index.ts'
-import { callUnary, grpcOf, type Received, socketClient } from '../grpc.ts'
-import type { StreamWishes } from './runtime.ts'
+import { callUnary, criNamespace, grpcOf, type Received, socketClient } from '../grpc.ts'
+import type { ExecProcess, StreamWishes } from './runtime.ts'
 
-export interface ExecProcess {
-  stdin: Writable | undefined
-  stdout: Readable | undefined
-  stderr: Readable | undefined
-  /** Resolves with the exit code; outputs may have more to read then. */
-  exited: Promise<number>
-  /** Everything the input was given is on its way: the process sees its end. */
-  closeStdin(): Promise<void>
-  resize(size: { width: number; height: number }): Promise<void>
-  /** Nobody is connected any more: the process goes on, as under Kubernetes; resolves when it has ended. */
-  close(): Promise<void>
-}
-
-const namespace = 'k8s.io'
 const any = { typeUrl: 'string = 1', value: 'bytes = 2' } as const
 const tasks = {
   package: 'containerd.services.tasks.v1',
@@ -187,7 +172,7 @@ export class ContainerdExec {
   }
 }
 
-const metadata = { 'containerd-namespace': namespace }
+const metadata = { 'containerd-namespace': criNamespace }
 
 /** The FIFOs of one process, open at our end. */
 class Pipes {

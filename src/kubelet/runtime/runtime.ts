@@ -1,7 +1,7 @@
 // What runs containers, as the kubelet needs it. Two forms: containerd over CRI, and a simulated one that keeps a
 // node's containers in memory on any clock. Times are milliseconds since the epoch; 0 means "not yet".
 import type { RuntimeEvent, Request } from '../cri/index.ts'
-import type { ExecProcess } from './exec.ts'
+import type { Readable, Writable } from 'node:stream'
 
 export type SandboxConfig = Request<'PodSandboxConfig'>
 export type ContainerConfig = Request<'ContainerConfig'>
@@ -109,6 +109,20 @@ export interface ExecResult {
   exitCode: number
   stdout: Uint8Array
   stderr: Uint8Array
+}
+
+/** A process that was started in a container, with the ends of its streams that were asked for. */
+export interface ExecProcess {
+  stdin: Writable | undefined
+  stdout: Readable | undefined
+  stderr: Readable | undefined
+  /** Resolves with the exit code; outputs may have more to read then. */
+  exited: Promise<number>
+  /** Everything the input was given is on its way: the process sees its end. */
+  closeStdin(): Promise<void>
+  resize(size: { width: number; height: number }): Promise<void>
+  /** Nobody is connected any more: the process goes on, as under Kubernetes; resolves when it has ended. */
+  close(): Promise<void>
 }
 
 /** What a client of exec or attach wants connected. */

@@ -5,7 +5,7 @@
 import type * as grpc from '@grpc/grpc-js'
 import { isReason } from '../../base/errors.ts'
 import { timeText } from '../../api/time.ts'
-import { callStream, callUnary, type Received, socketClient } from '../grpc.ts'
+import { callStream, callUnary, criNamespace, type Received, socketClient } from '../grpc.ts'
 import type { FileSystem, ImageView } from './runtime.ts'
 
 const definition = {
@@ -38,7 +38,7 @@ type Message<N extends keyof typeof definition.messages> = Received<
 
 const podLabel = 'kutter.local/image-volume-of'
 const rootLabel = 'containerd.io/gc.root'
-const calls = { metadata: { 'containerd-namespace': 'k8s.io' }, timeoutMs: 60_000 }
+const calls = { metadata: { 'containerd-namespace': criNamespace }, timeoutMs: 60_000 }
 
 export class ContainerdViews {
   readonly #client: grpc.Client

@@ -9,10 +9,9 @@ import type { Log } from '../../base/log.ts'
 import { bridgeWebSocketToSpdy, type ChannelProtocol, channelProtocols } from '../../wire/remotecommand.ts'
 import { SpdyConnection, type SpdyStream } from '../../wire/spdy/index.ts'
 import { acceptWebSocket } from '../../wire/websocket.ts'
-import type { ExecProcess } from '../runtime/exec.ts'
-import type { StreamWishes } from '../runtime/runtime.ts'
+import type { ExecProcess, StreamWishes } from '../runtime/runtime.ts'
 
-export interface ExecRequest {
+interface ExecRequest {
   request: IncomingMessage
   socket: Duplex
   head: Buffer

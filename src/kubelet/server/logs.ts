@@ -9,7 +9,7 @@ import { findContainer } from '../pod/spec.ts'
 import type { PodWorker } from '../pod/worker.ts'
 import type { ContainerSeen } from '../runtime/runtime.ts'
 import { findPod } from './find.ts'
-import type { NodeServerOptions } from './server.ts'
+import type { NodeServerOptions } from './options.ts'
 
 export async function serveLogs(
   o: NodeServerOptions,

@@ -6,33 +6,17 @@ import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { messageOf, StatusError } from '../../base/errors.ts'
-import type { Mirror } from '../../api/mirror.ts'
-import type { Pod } from '../../kinds/core/pod.ts'
 import type { NodeContext } from '../pod/context.ts'
-import type { PodWorker } from '../pod/worker.ts'
 import { makeGuard } from './auth.ts'
 import { serveLogs } from './logs.ts'
-import { makeStats } from './stats.ts'
+import type { NodeServerOptions } from './options.ts'
+import { NodeStats } from './stats.ts'
 import { serveStream } from './streams.ts'
-
-export interface NodeServerOptions {
-  host: string
-  port?: number
-  cert: string
-  key: string
-  clientCA: string
-  context: NodeContext
-  workers: ReadonlyMap<string, PodWorker>
-  pods: Mirror<Pod>
-  nodeName: string
-  rootDir: string
-  signal: AbortSignal
-}
 
 const defaultPort = 10250
 const limits = { headerBytes: 1 << 20, headersMs: 10_000, connections: 2000 }
 
-export interface NodeServer {
+interface NodeServer {
   port: number
   /** New connections see this certificate. */
   renew(cert: string, key: string): void
@@ -42,7 +26,7 @@ export interface NodeServer {
 export async function startServer(o: NodeServerOptions): Promise<NodeServer> {
   const { log } = o.context
   const guard = makeGuard(o.context.client, o.nodeName)
-  const stats = makeStats(o)
+  const stats = new NodeStats(o)
   const tls = {
     cert: o.cert,
     key: o.key,
@@ -87,7 +71,7 @@ export async function startServer(o: NodeServerOptions): Promise<NodeServer> {
 async function answer(
   o: NodeServerOptions,
   guard: ReturnType<typeof makeGuard>,
-  stats: ReturnType<typeof makeStats>,
+  stats: NodeStats,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {

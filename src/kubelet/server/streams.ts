@@ -8,7 +8,7 @@ import { bridgeWebSocketToSpdy, tunnelProtocol, tunnelWebSocketToSpdy } from '..
 import { acceptWebSocket } from '../../wire/websocket.ts'
 import { serveExec, speaksOurs } from './exec.ts'
 import { findPod, findRunning } from './find.ts'
-import type { NodeServerOptions } from './server.ts'
+import type { NodeServerOptions } from './options.ts'
 
 const newest = 'v5.channel.k8s.io'
 const streamProtocol = 'v4.channel.k8s.io'

@@ -14,7 +14,7 @@ export interface FileContent {
 }
 
 /** Files by relative path. */
-export type Payload = ReadonlyMap<string, FileContent>
+type Payload = ReadonlyMap<string, FileContent>
 
 /** `prepare` gets the directory of the new files before anyone sees it. Returns false when nothing had changed. */
 export async function writeAtomically(

@@ -1,10 +1,10 @@
-// A SPDY/3.1 connection over an upgraded socket, at either end. Its peers are our own and, above all, Go's
-// moby/spdystream in kubectl and containerd, which shapes three decisions:
+// A SPDY/3.1 connection over an upgraded socket, for either end. The peer may be another instance of this class, but is
+// usually Go's moby/spdystream in kubectl and containerd. Three decisions follow from how that behaves:
 //
-// - spdystream neither grants nor heeds windows: we keep to windows only with a peer that shows it knows them
-//   (SETTINGS or WINDOW_UPDATE), and hold up the socket when one that does not outruns the reader;
-// - it drops data that comes before the answer to a stream, so nothing is sent before;
-// - it resets streams to close them, after the last data: a reset ends a stream, it does not break it.
+// - It neither grants nor respects windows. So windows are used only with a peer that shows support for them, by
+//   SETTINGS or WINDOW_UPDATE. With any other peer the whole socket is paused when data arrives faster than it is read.
+// - It drops data that arrives before the answer to a new stream. So nothing is sent earlier.
+// - It closes streams by resetting them after the last data. So a reset is an end, not an error.
 import { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -13,31 +13,31 @@ import type { Headers } from './headers.ts'
 import { SpdyStream, streamLimits, type StreamCarrier } from './stream.ts'
 
 const connectionLimits = {
-  /** Streams a peer may have open at once. */
+  /** How many streams a peer may have open at the same time. */
   streams: 2000,
-  /** Control frames that wait because the peer does not read. */
+  /** Bytes of control frames that may wait while the peer does not read. */
   pendingBytes: 4 << 20,
   pings: 16,
-  /** What a peer that heeds windows may have on its way over all streams. */
+  /** Bytes that a peer with windows may have in transit over all streams. */
   sessionWindowBytes: 1 << 20,
 } as const
 
-/** Both ends begin with this, on the connection and, unless SETTINGS says otherwise, on each stream. */
+/** The initial window of the connection and, unless SETTINGS has another, of each stream. */
 const defaultWindow = 64 << 10
 const windowLimit = 2 ** 31 - 1
 
 interface SpdyOptions {
   role: 'client' | 'server'
-  /** Bytes that came with the upgrade. */
+  /** Bytes that arrived with the upgrade. */
   head?: Buffer
 }
 
 interface SpdyEvents {
-  /** The peer opened a stream. It is answered when the listener returns, unless destroyed by then. */
+  /** The peer opened a stream. It is answered when the listener returns, unless it has been destroyed. */
   stream: [stream: SpdyStream, headers: Headers]
-  /** The peer opens and takes no more streams. */
+  /** The peer neither opens nor accepts further streams. */
   goaway: []
-  /** The last event. With the error that ended the connection, if one did. */
+  /** The last event, with the error that ended the connection, if any. */
   close: [error: Error | undefined]
 }
 
@@ -66,7 +66,7 @@ export class SpdyConnection extends EventEmitter<SpdyEvents> {
     this.#role = role
     this.#nextStream = role === 'client' ? 1 : 2
     this.#nextPing = this.#nextStream
-    // A window update or an answer must not wait for the acknowledgement of what went before (Nagle).
+    // Without this, Nagle's algorithm would delay small frames until earlier ones are acknowledged.
     if ('setNoDelay' in socket) (socket as Socket).setNoDelay(true)
     socket.on('data', (bytes: Buffer) => this.#receive(bytes))
     socket.on('drain', () => this.#drain())
@@ -74,7 +74,7 @@ export class SpdyConnection extends EventEmitter<SpdyEvents> {
     socket.on('error', error => this.#end(error))
     socket.on('close', () => this.#end(undefined))
     this.#send(this.#writer.settings(streamLimits.windowBytes))
-    // Not before the caller has added its listeners.
+    // Deferred, so that the caller can add its listeners first.
     if (head && head.length > 0) process.nextTick(() => this.#receive(head))
   }
 
@@ -82,12 +82,12 @@ export class SpdyConnection extends EventEmitter<SpdyEvents> {
     return this.#closed
   }
 
-  /** Streams open now. */
+  /** The number of open streams. */
   get streams(): number {
     return this.#streams.size
   }
 
-  /** Opens a stream. It can be written to at once; bytes go out when the peer has answered ('reply'). */
+  /** Opens a stream. It can be written to at once, and bytes are sent after the peer's answer, the event 'reply'. */
   openStream(headers: Headers): SpdyStream {
     if (this.#closed || this.#closing) throw new Error('the SPDY connection is closing')
     const id = this.#nextStream
@@ -99,7 +99,7 @@ export class SpdyConnection extends EventEmitter<SpdyEvents> {
     return stream
   }
 
-  /** Resolves when the peer answers. */
+  /** Sends a ping, and resolves when the peer answers. */
   ping(): Promise<void> {
     if (this.#closed) return Promise.reject(new Error('the SPDY connection is closed'))
     if (this.#pings.size >= connectionLimits.pings)
@@ -112,7 +112,7 @@ export class SpdyConnection extends EventEmitter<SpdyEvents> {
     })
   }
 
-  /** No new streams; closes the socket when those that are open have ended. */
+  /** Refuses new streams, and closes the socket when those that are open have ended. */
   close(): void {
     if (this.#closed || this.#closing) return
     this.#closing = true
@@ -120,12 +120,12 @@ export class SpdyConnection extends EventEmitter<SpdyEvents> {
     if (this.#streams.size === 0) this.#socket.end()
   }
 
-  /** Ends everything now. */
+  /** Ends the connection and all streams at once. */
   destroy(error?: Error): void {
     this.#end(error)
   }
 
-  /** What streams see of the connection. */
+  /** The interface of the connection for its streams. */
   #carrier: StreamCarrier = {
     heedsWindows: () => this.#heedsWindows,
     sessionWindow: () => this.#sessionWindow,
@@ -185,7 +185,8 @@ export class SpdyConnection extends EventEmitter<SpdyEvents> {
     const peerParity = this.#role === 'client' ? 0 : 1
     if (id % 2 !== peerParity || id <= this.#lastPeerStream) throw new Error(`the peer may not open the stream ${id}`)
     this.#lastPeerStream = id
-    // Peers that have announced their end may not open more; this one may not have heard of ours yet.
+    // While this end is closing, the peer may not yet have received that, so its stream is refused rather than an
+    // error.
     if (this.#closing || this.#streams.size >= connectionLimits.streams)
       return this.#send(this.#writer.rstStream(id, resetStatus.refusedStream))
     const stream = new SpdyStream(this.#carrier, id, headers, this.#initialSendWindow)
@@ -193,7 +194,7 @@ export class SpdyConnection extends EventEmitter<SpdyEvents> {
     const taken = this.emit('stream', stream, headers)
     if (!taken) stream.destroy()
     if (stream.destroyed) return
-    // Whatever the listener wrote follows the answer.
+    // Data that the listener wrote follows the answer.
     this.#send(this.#writer.synReply(id, {}))
     stream.begin()
     if (fin) stream.finished({ cut: false })
@@ -205,7 +206,7 @@ export class SpdyConnection extends EventEmitter<SpdyEvents> {
       this.#send(this.#writer.windowUpdate(0, this.#sessionReceived))
       this.#sessionReceived = 0
     }
-    // A stream we have given up may still get what was on its way.
+    // Data in transit may still arrive for a stream that has been given up.
     const stream = this.#streams.get(id)
     stream?.received(bytes)
     if (fin) stream?.finished({ cut: false })
@@ -293,7 +294,7 @@ export class SpdyConnection extends EventEmitter<SpdyEvents> {
       if (error) stream.destroy(error)
       else stream.finished({ cut: true })
     }
-    // Without an error the last frames still go out.
+    // Without an error the last frames are still sent.
     if (error || !this.#socket.writable) this.#socket.destroy()
     else this.#socket.end(() => this.#socket.destroy())
     this.emit('close', error)

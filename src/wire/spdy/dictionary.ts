@@ -1,5 +1,6 @@
-// The text both ends of SPDY/3 start their header compression with (SPDY protocol draft 3, section 2.6.10.1):
-// names with their length in front, then loose words.
+// The dictionary with which both ends of SPDY/3 begin to compress headers: names after their lengths, then further
+// text.
+// Source: SPDY protocol draft 3, section 2.6.10.1.
 
 const names =
   'options head post put delete trace accept accept-charset accept-encoding accept-language accept-ranges age ' +
@@ -27,5 +28,5 @@ export const headerDictionary: Buffer = Buffer.concat([
   Buffer.from(loose),
 ])
 
-/** Adler-32 of the dictionary: how a zlib stream names it (RFC 1950). */
+/** The Adler-32 checksum of the dictionary, by which a zlib stream refers to it (RFC 1950). */
 export const dictionaryId = 0xe3c6a7c2

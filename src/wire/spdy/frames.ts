@@ -1,5 +1,5 @@
-// SPDY/3.1 frames as bytes. Control frames are small and come whole; data frames come in whatever pieces the
-// socket gives, so that a large one needs no buffer.
+// Encodes and decodes the frames of SPDY/3.1. Control frames are small and decoded as a whole. Data frames are passed
+// on in the pieces that the socket gives, so that a large one needs no buffer.
 //
 //   data      |0| stream id (31) | flags (8) | length (24) | bytes …
 //   control   |1| version 3 (15) | type (16) | flags (8)   | length (24) | fields …
@@ -17,7 +17,7 @@ export type Frame =
   | { type: 'window-update'; id: number; delta: number }
   | { type: 'unknown' }
 
-/** Status of RST_STREAM. */
+/** The status codes of RST_STREAM. */
 export const resetStatus = {
   protocolError: 1,
   invalidStream: 2,
@@ -27,7 +27,7 @@ export const resetStatus = {
   flowControlError: 7,
 } as const
 
-/** The one setting we use and heed. */
+/** The only setting that is used here. */
 export const initialWindowSetting = 7
 
 const version = 3
@@ -48,7 +48,7 @@ const maxControlBytes = maxHeaderBytes + 16
 export class FrameWriter {
   #packer = new HeaderPacker()
 
-  /** The head of a data frame; `length` bytes follow. */
+  /** The head of a data frame, which `length` bytes of data must follow. */
   data(id: number, length: number, fin: boolean): Buffer {
     const head = Buffer.allocUnsafe(8)
     head.writeUInt32BE(id)
@@ -57,7 +57,7 @@ export class FrameWriter {
   }
 
   synStream(id: number, headers: Headers): Buffer {
-    // Between id and headers: no associated stream, the highest priority, no slot.
+    // The fields between id and headers: no associated stream, the highest priority, no slot.
     return control(types.synStream, 0, [id, 0], Buffer.alloc(2), this.#packer.pack(headers))
   }
 
@@ -93,7 +93,7 @@ export class FrameReader {
   /** The data frame that is being passed on. */
   #data: { id: number; left: number; fin: boolean } | undefined;
 
-  /** Throws when the bytes are no SPDY/3; nothing can be read after that. */
+  /** Throws for bytes that are not SPDY/3. Nothing can be read after that. */
   *read(bytes: Buffer): Generator<Frame> {
     let rest = this.#held.length > 0 ? Buffer.concat([this.#held, bytes]) : bytes
     while (true) {
@@ -155,7 +155,7 @@ export class FrameReader {
       case types.windowUpdate:
         return { type: 'window-update', id, delta: number(4) & 0x7fffffff }
       default:
-        // A receiver ignores what it does not know (section 2.2.1).
+        // Unknown frames are ignored. Source: SPDY protocol draft 3, section 2.2.1.
         return { type: 'unknown' }
     }
   }

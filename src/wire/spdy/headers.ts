@@ -1,10 +1,10 @@
-// Header blocks: names and values, compressed as one zlib stream per direction that never ends. Each block
-// stops at a byte boundary (sync flush), so a block can be packed and unpacked by itself, synchronously, as
-// long as what the stream held before, its last 32 KiB, is given as the dictionary.
+// Blocks of headers, which are compressed as one endless zlib stream in each direction. Each block ends at a byte
+// boundary, by a sync flush. So it can be packed and unpacked by itself, synchronously, if the last 32 KiB that the
+// stream had before are given as the dictionary.
 import { constants, deflateRawSync, inflateRawSync } from 'node:zlib'
 import { dictionaryId, headerDictionary } from './dictionary.ts'
 
-/** Lower-case names. Several values of one name are joined by a NUL. */
+/** Headers by lower-case name. Several values of one name are joined by NUL characters. */
 export type Headers = Record<string, string>
 
 const windowBytes = 32 << 10
@@ -21,7 +21,7 @@ export class HeaderPacker {
     if (!this.#first) return packed
     this.#first = false
     const start = Buffer.alloc(6)
-    // RFC 1950: deflate with a 32 KiB window and a preset dictionary.
+    // The head of a zlib stream: deflate with a window of 32 KiB and a preset dictionary (RFC 1950).
     start.writeUInt16BE(0x78bb)
     start.writeUInt32BE(dictionaryId, 2)
     return Buffer.concat([start, packed])
@@ -32,7 +32,9 @@ export class HeaderUnpacker {
   #history: Buffer = headerDictionary
   #first = true
 
-  /** Throws when the block is damaged or too large; the connection is lost then, for so is the history. */
+  /**
+   * Unpacks a block. Throws when it is damaged or too large. The connection cannot be used then, without the history.
+   */
   unpack(packed: Buffer): Headers {
     let body = packed
     if (this.#first) {

@@ -11,7 +11,7 @@ import { FrameReader, FrameWriter, type Frame } from './frames.ts'
 import { HeaderPacker, HeaderUnpacker } from './headers.ts'
 import { SpdyConnection, streamLimits, type Headers, type SpdyStream } from './index.ts'
 
-/** Both ends over a TCP connection on loopback; `use` gets them and everything is gone afterwards. */
+/** Calls `use` with both ends of a connection over loopback, and closes everything afterwards. */
 async function pair(use: (client: SpdyConnection, server: SpdyConnection) => Promise<void>): Promise<void> {
   const listener = createServer().listen(0, '127.0.0.1')
   await once(listener, 'listening')
@@ -32,7 +32,7 @@ async function pair(use: (client: SpdyConnection, server: SpdyConnection) => Pro
 const echo = (server: SpdyConnection) => server.on('stream', stream => void stream.pipe(stream))
 const megabyte = Buffer.from(Array.from({ length: 1 << 20 }, (_, i) => (i * 31 + (i >> 9)) & 0xff))
 
-test('header blocks are the one zlib stream the specification means', async () => {
+test('header blocks are one zlib stream, as the specification requires', async () => {
   const blocks: Headers[] = [
     { streamtype: 'error' },
     { streamtype: 'stdin', 'x-long': 'y'.repeat(20_000) },
@@ -41,7 +41,7 @@ test('header blocks are the one zlib stream the specification means', async () =
   ]
   const packer = new HeaderPacker()
   const unpacker = new HeaderUnpacker()
-  // Against zlib's own streams, both ways, and across more than a window of history.
+  // Compared with the streams of zlib itself, in both directions, over more than a window of history.
   const inflate = createInflate({ dictionary: headerDictionary })
   const deflate = createDeflate({ dictionary: headerDictionary })
   const theirs = new HeaderUnpacker()
@@ -60,7 +60,7 @@ test('header blocks are the one zlib stream the specification means', async () =
   assert.throws(() => new HeaderUnpacker().unpack(Buffer.from('nonsense')), /not a zlib stream/)
 })
 
-test('frames survive any cutting of the bytes', () => {
+test('frames are decoded however the bytes are cut', () => {
   const writer = new FrameWriter()
   const bytes = Buffer.concat([
     writer.settings(1000),
@@ -93,7 +93,7 @@ test('frames survive any cutting of the bytes', () => {
   )
 })
 
-test('a megabyte goes there and back through one stream', () =>
+test('a megabyte passes through one stream and back', () =>
   pair(async (client, server) => {
     echo(server)
     const stream = client.openStream({ streamtype: 'data' })
@@ -107,7 +107,7 @@ test('a megabyte goes there and back through one stream', () =>
     assert.deepEqual([client.streams, server.streams], [0, 0])
   }))
 
-test('many streams at once, with their headers, each with its own bytes', () =>
+test('many streams at the same time keep their headers and bytes apart', () =>
   pair(async (client, server) => {
     server.on('stream', (stream, headers) => {
       stream.write(`${headers.name}:`)
@@ -125,7 +125,7 @@ test('many streams at once, with their headers, each with its own bytes', () =>
     assert.deepEqual([pushed.id, pushed.headers.from, (await buffer(pushed)).toString()], [2, 'server', 'hi'])
   }))
 
-test('half closed: one side ends, the other goes on', () =>
+test('one side of a stream can end while the other goes on', () =>
   pair(async (client, server) => {
     const opened = once(server, 'stream') as Promise<[SpdyStream]>
     const stream = client.openStream({})
@@ -138,7 +138,7 @@ test('half closed: one side ends, the other goes on', () =>
     assert.equal((await buffer(stream)).toString(), 'got 5, bye')
   }))
 
-test('a reader that is behind holds up its own stream and no other', () =>
+test('a slow reader delays its own stream and no other', () =>
   pair(async (client, server) => {
     const slow = once(server, 'stream') as Promise<[SpdyStream]>
     const stream = client.openStream({ name: 'slow' })
@@ -160,7 +160,7 @@ test('a reader that is behind holds up its own stream and no other', () =>
     const other = client.openStream({ name: 'quick' })
     other.end(megabyte)
     assert.ok((await buffer(other)).equals(megabyte))
-    // A window, the buffers of both ends, and what is in the generator's hands.
+    // A window, the buffers of both ends, and the piece that the generator holds.
     assert.ok(written <= streamLimits.windowBytes + 3 * (64 << 10) + (64 << 10), `${written}`)
     let read = 0
     unread.on('data', (bytes: Buffer) => (read += bytes.length))
@@ -170,7 +170,7 @@ test('a reader that is behind holds up its own stream and no other', () =>
     assert.equal(read, 4 << 20)
   }))
 
-test('a peer that knows no windows is held up by the socket, and loses nothing', async () => {
+test('a peer without windows is delayed by the socket, and loses nothing', async () => {
   const listener = createServer().listen(0, '127.0.0.1')
   await once(listener, 'listening')
   const accepted = once(listener, 'connection') as Promise<[Socket]>
@@ -192,7 +192,7 @@ test('a peer that knows no windows is held up by the socket, and loses nothing',
   stream.on('data', (bytes: Buffer) => (read += bytes.length))
   await once(stream, 'end')
   assert.equal(read, total << 20)
-  // And it gets more than the window it never grants again.
+  // It also gets more than the initial window, although it never grants more.
   const reader = new FrameReader()
   let got = 0
   const done = new Promise<void>(resolve =>
@@ -240,7 +240,7 @@ test('a stream ends when it is reset, refused or loses its connection', () =>
     await assert.rejects(client.ping(), /closed/)
   }))
 
-test('close lets open streams end first', () =>
+test('close waits for open streams to end', () =>
   pair(async (client, server) => {
     echo(server)
     const stream = client.openStream({})
@@ -253,7 +253,7 @@ test('close lets open streams end first', () =>
     await Promise.all(closed)
   }))
 
-test('what is not SPDY ends the connection', () =>
+test('bytes that are not SPDY end the connection', () =>
   pair(async (client, server) => {
     const closed = once(server, 'close')
     client.openStream({ a: 'b'.repeat(70_000) }).resume()

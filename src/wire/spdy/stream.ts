@@ -1,31 +1,31 @@
-// One stream of a SPDY connection, a Duplex that can be half closed: `end()` says that we are done, 'end'
-// that the peer is.
+// A stream of a SPDY connection, as a Duplex that can be half closed: `end()` ends this side, and the event 'end'
+// reports that the peer has ended its own.
 import { Duplex } from 'node:stream'
 import { resetStatus } from './frames.ts'
 import type { Headers } from './headers.ts'
 
 export const streamLimits = {
-  /** What a peer that heeds windows may send before we have read. */
+  /** Bytes that a peer with windows may send before they are read. */
   windowBytes: 256 << 10,
-  /** A peer that does not heed windows has its whole connection held up beyond this. */
+  /** Unread bytes beyond which the whole connection of a peer without windows is paused. */
   bufferBytes: 1 << 20,
-  /** One data frame of ours. */
+  /** The largest data frame that is sent. */
   frameBytes: 32 << 10,
 } as const
 
-/** What a stream needs of its connection. */
+/** The part of the connection that a stream uses. */
 export interface StreamCarrier {
-  /** The peer keeps to windows, so we must as well. */
+  /** Whether the peer uses windows, so that they must be respected. */
   heedsWindows(): boolean
-  /** What the connection's own window lets us send. */
+  /** How many bytes the window of the connection allows. */
   sessionWindow(): number
   congested(): boolean
   sendData(id: number, bytes: Buffer, fin: boolean): void
   sendReset(id: number, status: number): void
   sendWindowUpdate(id: number, delta: number): void
-  /** Calls `pump` of the stream when the connection can take more. */
+  /** Calls `pump` of the stream once the connection can take more. */
   waitForRoom(stream: SpdyStream): void
-  /** The stream holds more than it should, or no longer does. */
+  /** Reports that the stream holds too many unread bytes, or no longer does. */
   clogged(stream: SpdyStream, is: boolean): void
   gone(stream: SpdyStream): void
 }
@@ -38,18 +38,18 @@ interface Outgoing {
 
 export class SpdyStream extends Duplex {
   readonly id: number
-  /** Those the stream was opened with. */
+  /** The headers with which the stream was opened. */
   readonly headers: Headers
-  /** Those of the answer, once there. */
+  /** The headers of the answer, once it has arrived. */
   replyHeaders: Headers | undefined
-  /** The peer ended the stream, or the connection, without finishing: what was read may not be all. */
+  /** Whether the peer ended the stream or the connection without finishing, so that data may be missing. */
   cut = false
   #carrier: StreamCarrier
-  /** The answer to the opening of the stream is there, or sent. */
+  /** Whether the opening of the stream has been answered, by either end. */
   #answered = false
   #outgoing: Outgoing | undefined
   #sendWindow: number
-  /** Received but not granted again, because the reader is behind. */
+  /** Bytes that were received and not yet granted again, because the reader is behind. */
   #ungranted = 0
   #localDone = false
   #remoteDone = false
@@ -88,22 +88,23 @@ export class SpdyStream extends Duplex {
     done(error)
   }
 
-  /** For SpdyConnection: sends what may be sent now. */
+  /** For SpdyConnection: sends as much as is allowed at present. */
   pump(): void {
-    // Go's spdystream drops data that overtakes the answer to the stream's opening.
+    // Go's spdystream drops data that arrives before the answer to the opening.
     if (!this.#answered) return
     while (this.#outgoing) {
       const { bytes, fin, done } = this.#outgoing
       if (this.#localDone) {
-        // The peer has given the stream up; it would drop the bytes too. 'end' has told, or tells, the writer.
+        // The peer has given the stream up and would drop the bytes. The writer gets the event 'end'.
         this.#outgoing = undefined
         done()
         continue
       }
       if (this.#carrier.congested()) return this.#carrier.waitForRoom(this)
-      // The window may be below zero: what was sent before the peer showed that it knows windows counts too.
+      // The window may be negative, since bytes that were sent before the peer showed support for windows count as
+      // well.
       const size = Math.min(bytes.length, streamLimits.frameBytes, Math.max(0, this.#room()))
-      // A window update will call again.
+      // The next window update calls this again.
       if (size === 0 && bytes.length > 0) return
       const last = size === bytes.length
       this.#sendWindow -= size
@@ -115,13 +116,13 @@ export class SpdyStream extends Duplex {
     this.#checkGone()
   }
 
-  /** For SpdyConnection: data may flow. */
+  /** For SpdyConnection: data may be sent from now on. */
   begin(): void {
     this.#answered = true
     this.pump()
   }
 
-  /** For SpdyConnection: the peer's answer. */
+  /** For SpdyConnection: the peer has answered the opening. */
   answered(headers: Headers): void {
     this.replyHeaders ??= headers
     this.emit('reply', headers)
@@ -142,7 +143,7 @@ export class SpdyStream extends Duplex {
     else if (this.readableLength > streamLimits.bufferBytes) this.#carrier.clogged(this, true)
   }
 
-  /** For SpdyConnection: the peer is done, properly or not. */
+  /** For SpdyConnection: the peer has ended the stream, properly or not. */
   finished(how: { cut: boolean }): void {
     if (!this.#remoteDone) {
       this.#remoteDone = true
@@ -157,7 +158,7 @@ export class SpdyStream extends Duplex {
     this.#checkGone()
   }
 
-  /** Nothing will be sent or come any more; what has come may still wait to be read. */
+  /** Removes the stream once both sides have ended. Received data may still wait to be read. */
   #checkGone(): void {
     if (this.#localDone && this.#remoteDone) this.#carrier.gone(this)
   }

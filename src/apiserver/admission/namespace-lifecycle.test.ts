@@ -1,0 +1,82 @@
+// Where nothing can be created, and which namespaces stay; and who creates by an update.
+import { deepStrictEqual, rejects } from 'node:assert/strict'
+import { test } from 'node:test'
+import type { StatusError } from '../../base/errors.ts'
+import { ConfigMap } from '../../kinds/core/configmap.ts'
+import { Namespace } from '../../kinds/core/namespace.ts'
+import { Lease } from '../../kinds/coordination/lease.ts'
+import { ClusterRole } from '../../kinds/rbac/clusterrole.ts'
+import { ClusterRoleBinding } from '../../kinds/rbac/clusterrolebinding.ts'
+import { openTestServer } from '../testing.ts'
+
+test('nothing is created in a namespace that is not there or is ending, and what is there can still change', async t => {
+  const { admin } = await openTestServer(t)
+  const config = (namespace: string, name: string) => ({ metadata: { namespace, name } })
+  await rejects(admin.create(ConfigMap, config('none', 'a')), {
+    reason: 'NotFound',
+    message: 'namespaces "none" not found',
+  })
+  await admin.create(Namespace, { metadata: { name: 'ending' } })
+  await admin.create(ConfigMap, config('ending', 'a'))
+  await admin.remove(Namespace, 'ending')
+  await rejects(admin.create(ConfigMap, config('ending', 'b')), (error: StatusError) => {
+    deepStrictEqual(
+      [error.reason, error.message, error.details?.causes],
+      [
+        'Forbidden',
+        'configmaps "b" is forbidden: unable to create new content in namespace ending because it is being terminated',
+        [
+          {
+            reason: 'NamespaceTerminating',
+            message: 'namespace ending is being terminated',
+            field: 'metadata.namespace',
+          },
+        ],
+      ],
+    )
+    return true
+  })
+  await admin.patch(ConfigMap, 'ending/a', 'merge', { data: { a: 'b' } })
+  await admin.remove(ConfigMap, 'ending/a')
+  // What is in no namespace is not affected.
+  await admin.create(ClusterRole, { metadata: { name: 'r' } })
+})
+
+test('the namespaces that the cluster lives in are not deleted, alone or with others', async t => {
+  const { admin } = await openTestServer(t)
+  for (const name of ['kube-system', 'kube-public', 'other']) await admin.create(Namespace, { metadata: { name } })
+  for (const name of ['default', 'kube-system', 'kube-public'])
+    await rejects(admin.remove(Namespace, name), {
+      reason: 'Forbidden',
+      message: `namespaces "${name}" is forbidden: this namespace may not be deleted`,
+    })
+  await admin.remove(Namespace, 'other')
+})
+
+test('who creates an object by an update or an apply must be allowed to create it', async t => {
+  const { admin, as } = await openTestServer(t)
+  const rule = (verbs: string[]) => ({ verbs, apiGroups: ['*'], resources: ['*'] })
+  const grant = async (name: string, verbs: string[]) => {
+    await admin.create(ClusterRole, { metadata: { name }, rules: [rule(verbs)] })
+    await admin.create(ClusterRoleBinding, {
+      metadata: { name },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name },
+      subjects: [{ kind: 'User', apiGroup: 'rbac.authorization.k8s.io', name }],
+    })
+    return as(name)
+  }
+  const changer = await grant('changer', ['get', 'update', 'patch'])
+  const maker = await grant('maker', ['get', 'update', 'patch', 'create'])
+  const lease = { metadata: { name: 'l' }, spec: { holderIdentity: 'a' } }
+  const refused = (resource: string, name: string, user: string) => ({
+    reason: 'Forbidden',
+    message: new RegExp(`^${resource} "${name}" is forbidden: User "${user}" cannot create resource`),
+  })
+  await rejects(changer.update(Lease, lease), refused('leases.coordination.k8s.io', 'l', 'changer'))
+  await rejects(changer.apply(ConfigMap, 'c', { data: { a: 'b' } }, 'm'), refused('configmaps', 'c', 'changer'))
+  await maker.update(Lease, lease)
+  await maker.apply(ConfigMap, 'c', { data: { a: 'b' } }, 'm')
+  // What is there may be changed by both.
+  await changer.update(Lease, { ...(await changer.get(Lease, 'l')), spec: { holderIdentity: 'b' } })
+  await changer.apply(ConfigMap, 'c', { data: { a: 'c' } }, 'm')
+})

@@ -1,0 +1,142 @@
+// What a node may do: with what its pods use, and with nothing else of that sort.
+import { deepStrictEqual } from 'node:assert/strict'
+import { test } from 'node:test'
+import { Namespace } from '../../kinds/core/namespace.ts'
+import { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts'
+import { Pod } from '../../kinds/core/pod.ts'
+import { openTestServer } from '../testing.ts'
+
+const containers = [
+  {
+    name: 'c',
+    image: 'app',
+    env: [
+      { name: 'A', valueFrom: { secretKeyRef: { name: 'env', key: 'k' } } },
+      { name: 'B', valueFrom: { configMapKeyRef: { name: 'env', key: 'k' } } },
+    ],
+    envFrom: [{ secretRef: { name: 'all' } }, { configMapRef: { name: 'all' } }],
+  },
+]
+const volumes = [
+  { name: 'a', secret: { secretName: 'mounted' } },
+  { name: 'b', configMap: { name: 'mounted' } },
+  { name: 'c', projected: { sources: [{ secret: { name: 'projected' } }, { configMap: { name: 'projected' } }] } },
+  { name: 'd', persistentVolumeClaim: { claimName: 'data' } },
+  {
+    name: 'scratch',
+    ephemeral: {
+      volumeClaimTemplate: {
+        spec: { accessModes: ['ReadWriteOnce' as const], resources: { requests: { storage: '1' } } },
+      },
+    },
+  },
+  { name: 'e', csi: { driver: 'd.io', nodePublishSecretRef: { name: 'publish' } } },
+]
+
+test('a node is let do what the pods bound to it need', async t => {
+  const { admin, core } = await openTestServer(t)
+  await admin.create(Namespace, { metadata: { name: 'other' } })
+  await admin.create(Pod, {
+    metadata: { name: 'mine' },
+    spec: { nodeName: 'n', containers, volumes, imagePullSecrets: [{ name: 'pull' }] },
+  })
+  await admin.create(Pod, {
+    metadata: { name: 'theirs' },
+    spec: { nodeName: 'm', containers: [{ name: 'c', image: 'a' }] },
+  })
+  await admin.create(PersistentVolumeClaim, {
+    metadata: { name: 'data' },
+    spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } }, volumeName: 'pv' },
+  })
+  const user = { name: 'system:node:n', groups: ['system:nodes', 'system:authenticated'] }
+  /** `verb group/resource/subresource namespace/name`; a space where nothing is. */
+  const may = (line: string, who = user) => {
+    const [verb = '', what = '', where = '/'] = line.split(' ')
+    const [group = '', resource = '', subresource = ''] = what.split(':')
+    const [namespace = '', name = ''] = where.split('/')
+    return core.authorizer.authorize({ user: who, verb, group, resource, subresource, namespace, name }).allowed
+  }
+  const yes = [
+    ...['env', 'all', 'mounted', 'projected', 'publish', 'pull'].map(name => `get :secrets default/${name}`),
+    ...['env', 'all', 'mounted', 'projected'].map(name => `watch :configmaps default/${name}`),
+    'list :secrets default/env',
+    'get :persistentvolumeclaims default/data',
+    'get :persistentvolumeclaims default/mine-scratch',
+    'get :persistentvolumes /pv',
+    'get :pods default/mine',
+    'list :pods',
+    'create :pods default/',
+    'delete :pods default/mine',
+    'patch :pods:status default/mine',
+    'create :pods:eviction default/mine',
+    'create :serviceaccounts:token default/default',
+    'get :serviceaccounts default/default',
+    'get :nodes /m',
+    'create :nodes',
+    'patch :nodes:status /n',
+    'update :nodes /n',
+    'watch :services',
+    'create :events default/',
+    'create events.k8s.io:events default/',
+    'create coordination.k8s.io:leases kube-node-lease/',
+    'update coordination.k8s.io:leases kube-node-lease/n',
+    'create authentication.k8s.io:tokenreviews',
+    'create certificates.k8s.io:certificatesigningrequests',
+    'update storage.k8s.io:csinodes /n',
+    'watch node.k8s.io:runtimeclasses',
+  ]
+  const no = [
+    'get :secrets default/other',
+    'get :secrets other/env',
+    'list :secrets default/',
+    'list :secrets',
+    'update :secrets default/env',
+    'get :configmaps default/publish',
+    'get :persistentvolumeclaims default/other',
+    'update :persistentvolumeclaims default/data',
+    'get :persistentvolumes /other',
+    'get :pods default/theirs',
+    'get :pods other/mine',
+    'get :pods:log default/mine',
+    'create :pods:exec default/mine',
+    'update :pods default/mine',
+    'create :serviceaccounts:token default/other',
+    'create :serviceaccounts:token other/default',
+    'update :serviceaccounts default/default',
+    'update :nodes /m',
+    'delete :nodes /n',
+    'update :services default/s',
+    'get :events default/e',
+    'update coordination.k8s.io:leases kube-node-lease/m',
+    'create coordination.k8s.io:leases default/',
+    'update certificates.k8s.io:certificatesigningrequests /c',
+    'create certificates.k8s.io:certificatesigningrequests:approval /c',
+    'update storage.k8s.io:csinodes /m',
+    'get apps:deployments default/d',
+    'get rbac.authorization.k8s.io:clusterroles /r',
+  ]
+  deepStrictEqual(
+    yes.filter(line => !may(line)),
+    [],
+  )
+  deepStrictEqual(
+    no.filter(line => may(line)),
+    [],
+  )
+  // Neither a name nor a group alone makes a node.
+  const half = [
+    { ...user, groups: ['system:authenticated'] },
+    { ...user, name: 'system:serviceaccount:default:n' },
+  ]
+  for (const who of half)
+    deepStrictEqual(
+      yes.filter(line => may(line, who)),
+      [],
+    )
+  // What its pods used is out of reach once they are gone.
+  await admin.remove(Pod, 'mine', { gracePeriodSeconds: 0 })
+  deepStrictEqual(
+    ['get :secrets default/env', 'get :persistentvolumes /pv', 'get :pods default/mine'].filter(line => may(line)),
+    [],
+  )
+})

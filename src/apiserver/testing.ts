@@ -1,0 +1,135 @@
+// An API server for tests of this room: the real one over the memory store, on a virtual clock, asked by whichever
+// user a test needs. It begins with the namespace `default` and its service account, and nothing else.
+import { generateKeyPairSync } from 'node:crypto'
+import type { TestContext } from 'node:test'
+import { VirtualClock } from '../base/clock.ts'
+import { silentLog } from '../base/log.ts'
+import { seededRandom } from '../base/random.ts'
+import type { AnyKind, Draft, Kind, KubeObject } from '../api/kind.ts'
+import type { Item } from '../api/mirror.ts'
+import type { Operation, OperationVerb, PatchType, Serve, ServedResult, User } from '../api/operation.ts'
+import type { Json, JsonObject } from '../api/schema/node.ts'
+import { builtinKinds } from '../kinds/all.ts'
+import { Namespace } from '../kinds/core/namespace.ts'
+import { ServiceAccount } from '../kinds/core/serviceaccount.ts'
+import { openMemoryStore, type Store } from '../store/index.ts'
+import type { ServerCore } from './core.ts'
+import { tokenIssuer } from './issuer.ts'
+import { openServer } from './open.ts'
+
+type More = Partial<Omit<Operation, 'kind' | 'verb'>>
+
+/** One user's way to ask a server. A key is `name` or `namespace/name`; drafts name their own. */
+export class Caller {
+  readonly #serve: Serve
+  readonly user: User
+
+  constructor(serve: Serve, user: User) {
+    this.#serve = serve
+    this.user = user
+  }
+
+  ask(verb: OperationVerb, kind: AnyKind, more: More = {}): Promise<ServedResult> {
+    const plain = { subresource: '', namespace: '', name: '', options: {}, userAgent: 'test' }
+    return this.#serve({ verb, kind, user: this.user, ...plain, ...more })
+  }
+
+  /** In the namespace `default` unless the draft or the kind says otherwise. */
+  async create<T extends KubeObject>(kind: Kind<T>, draft: Draft<T>, more: More = {}): Promise<T> {
+    const { namespace = 'default' } = (draft as Draft<KubeObject>).metadata ?? {}
+    return objectOf<T>(await this.ask('create', kind, { ...at(kind, namespace), body: draft as Json, ...more }))
+  }
+
+  async get<T extends KubeObject>(kind: Kind<T>, key: string, more: More = {}): Promise<T> {
+    return objectOf<T>(await this.ask('get', kind, { ...placeOf(kind, key), ...more }))
+  }
+
+  async update<T extends KubeObject>(kind: Kind<T>, object: Draft<T>, more: More = {}): Promise<T> {
+    const { namespace = 'default', name = '' } = (object as Draft<KubeObject>).metadata ?? {}
+    return objectOf<T>(await this.ask('update', kind, { ...at(kind, namespace), name, body: object as Json, ...more }))
+  }
+
+  async patch<T extends KubeObject>(
+    kind: Kind<T>,
+    key: string,
+    patchType: PatchType,
+    body: unknown,
+    more: More = {},
+  ): Promise<T> {
+    return objectOf<T>(await this.ask('patch', kind, { ...placeOf(kind, key), patchType, body: body as Json, ...more }))
+  }
+
+  /** Server-side apply under a manager's name. */
+  apply<T extends KubeObject>(kind: Kind<T>, key: string, body: object, manager: string, force = false): Promise<T> {
+    const { namespace, name } = placeOf(kind, key)
+    const metadata = { name, ...(namespace && { namespace }), ...(body as { metadata?: object }).metadata }
+    const full = { apiVersion: kind.apiVersion, kind: kind.kind, ...body, metadata }
+    return this.patch(kind, key, 'apply', full, { options: { fieldManager: manager, force } })
+  }
+
+  remove(kind: AnyKind, key: string, options: JsonObject = {}, more: More = {}): Promise<ServedResult> {
+    return this.ask('delete', kind, { ...placeOf(kind, key), body: options, ...more })
+  }
+
+  async list(kind: AnyKind, more: More = {}): Promise<Extract<ServedResult, { type: 'list' }>> {
+    const result = await this.ask('list', kind, more)
+    if (result.type !== 'list') throw new Error(`a list was answered with ${result.type}`)
+    return result
+  }
+}
+
+const at = (kind: AnyKind, namespace: string) => (kind.namespaced ? { namespace } : {})
+
+function placeOf(kind: AnyKind, key: string): { namespace: string; name: string } {
+  const slash = key.indexOf('/')
+  if (slash >= 0) return { namespace: key.slice(0, slash), name: key.slice(slash + 1) }
+  return { namespace: kind.namespaced ? 'default' : '', name: key }
+}
+
+function objectOf<T>(result: ServedResult): T {
+  if (result.type !== 'object') throw new Error(`an object was asked for and answered with ${result.type}`)
+  return result.item.object as unknown as T
+}
+
+/** Names in the order of a list. */
+export const namesOf = (items: readonly Item[]): string[] => items.map(item => item.object.metadata.name ?? '')
+
+interface TestServer {
+  clock: VirtualClock
+  core: ServerCore
+  /** A superuser. */
+  admin: Caller
+  as(name: string, ...groups: string[]): Caller
+}
+
+// A key of this sort is made in a millisecond.
+const key = generateKeyPairSync('ec', {
+  namedCurve: 'prime256v1',
+  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  publicKeyEncoding: { type: 'spki', format: 'pem' },
+}).privateKey
+
+/** Opens a server that is closed when the test ends. */
+export async function openTestServer(t: TestContext, store: Store = openMemoryStore()): Promise<TestServer> {
+  const clock = new VirtualClock()
+  const { core, serve, close } = await openServer({
+    store,
+    kinds: builtinKinds,
+    clock,
+    random: seededRandom(1),
+    log: silentLog,
+    tokens: tokenIssuer(key, clock, silentLog),
+    serviceCidr: '10.96.0.0/16',
+    nodePorts: [30000, 32767],
+  })
+  t.after(async () => {
+    await close()
+    await store.close()
+  })
+  const as = (name: string, ...groups: string[]) =>
+    new Caller(serve, { name, groups: [...groups, 'system:authenticated'] })
+  const admin = as('admin', 'system:masters')
+  await admin.create(Namespace, { metadata: { name: 'default' } })
+  await admin.create(ServiceAccount, { metadata: { name: 'default' } })
+  return { clock, core, admin, as }
+}

@@ -1,0 +1,19 @@
+// What the kubelet's server is made of: its address and certificates, and the pods that it answers about.
+import type { Mirror } from '../../api/mirror.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
+import type { NodeContext } from '../pod/context.ts'
+import type { PodWorker } from '../pod/worker.ts'
+
+export interface NodeServerOptions {
+  host: string
+  port?: number
+  cert: string
+  key: string
+  clientCA: string
+  context: NodeContext
+  workers: ReadonlyMap<string, PodWorker>
+  pods: Mirror<Pod>
+  nodeName: string
+  rootDir: string
+  signal: AbortSignal
+}
