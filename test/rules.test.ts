@@ -51,6 +51,9 @@ const faces = new Set(['kubelet/containerd/index.ts', 'kubelet/cri/index.ts'])
 /** The engine's own tests need something written in it, and the rules of certificates some certificates. */
 const allowedInTests: Readonly<Record<string, readonly string[]>> = { api: ['kinds'], kinds: ['wire'] }
 
+/** What a room offers to the tests of all rooms. */
+const isForTests = (file: string) => file.endsWith('/testing.ts')
+
 const maxLines = 500
 
 interface Import {
@@ -93,7 +96,7 @@ test('every room imports only what it may', () => {
     for (const { target } of importsOf(file)) {
       const other = roomOf(target)
       if (other === room) continue
-      if (file.endsWith('.test.ts') && allowedInTests[room]?.includes(other)) continue
+      if (file.endsWith('.test.ts') && (allowedInTests[room]?.includes(other) || isForTests(target))) continue
       if (!allowed[room]!.includes(other)) breaches.push(`${file} imports ${target}`)
       else if (!open.has(other) && target !== `${other}/index.ts` && !faces.has(target))
         breaches.push(`${file} imports ${target}, past the face of the room`)
@@ -227,7 +230,7 @@ test('time and chance come from base/', () => {
 })
 
 /** Casts past the type checker, in code and in tests. The numbers may only shrink. */
-const mostCasts = { code: 40, tests: 79 }
+const mostCasts = { code: 40, tests: 32 }
 
 test('types are cast past the checker in few places', () => {
   const casts = (text: string) => text.match(/\bas unknown as\b|\bas never\b/g)?.length ?? 0

@@ -20,9 +20,9 @@ export function parseFieldSelector(kind: AnyKind, text: string): FieldSelector {
   return selector
 }
 
-/** Of any kind: what the fields are called is not looked at. Throws BadRequest. */
+/** Parses a field selector for any kind, without checking the names of its fields. Throws BadRequest. */
 export function parseTerms(text: string): FieldSelector {
-  // Sorted, so that of several faults the same one is reported whatever the order.
+  // Sorted as upstream, so that the reported fault does not depend on the order.
   return splitTerms(text)
     .sort()
     .map(term => parseTerm(term, text))

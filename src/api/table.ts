@@ -4,7 +4,12 @@ import type { AnyKind, Column, KubeObject } from './kind.ts'
 import { readAll } from './jsonpath.ts'
 import type { Json, JsonObject } from './schema/node.ts'
 
-const nameColumn: Column = { name: 'Name', type: 'string', value: '.metadata.name', doc: 'The name of the object.' }
+export const nameColumn: Column = {
+  name: 'Name',
+  type: 'string',
+  value: '.metadata.name',
+  doc: 'The name of the object.',
+}
 const ageColumn: Column = {
   name: 'Age',
   type: 'date',

@@ -1,5 +1,6 @@
-// Server-side apply as a request: what it asks is checked, merged into the live object or a new one, and proposed.
-// kubectl, which used to keep what it applied in an annotation, is led over to owning fields.
+// Server-side apply as a request: checks the applied object, merges it into the live object or a new one (api/apply),
+// and proposes the result to the registry. kubectl used to keep what it applied in an annotation, and is migrated from
+// that to managed fields.
 // Source: apiserver endpoints/handlers/patch.go (applyPatcher); managedfields (lastappliedmanager, lastappliedupdater).
 import { StatusError } from '../base/errors.ts'
 import { apply as serverSideApply } from '../api/apply/apply.ts'
@@ -24,7 +25,7 @@ import type { Registry } from './registry.ts'
 const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration'
 const maxAnnotationBytes = 256 * 1024
 
-/** Applies, creating what is not there. Throws BadRequest, Conflict, and what a write throws. */
+/** Applies an object, and creates it if it does not exist. Throws BadRequest, Conflict, and the errors of a write. */
 export async function apply(registry: Registry, operation: Operation, warn: Warn): Promise<ServedResult> {
   const { kind, subresource, options, name } = operation
   if (!options.fieldManager)
@@ -76,7 +77,7 @@ function proposal(
   return asPart(operation, sent, live)
 }
 
-/** The object as it was sent, checked for its type, name and fields: no defaults, since only what is said is wanted. */
+/** The object that was sent, with its type, name and fields checked. It gets no defaults, which would be owned then. */
 function wantedOf(operation: Operation, warn: Warn): JsonObject {
   const { kind, options } = operation
   const body = operation.body ?? {}
@@ -108,8 +109,8 @@ function wantedOf(operation: Operation, warn: Warn): JsonObject {
 }
 
 /**
- * What `kubectl apply` without --server-side set and nobody changed since: it may take these over from whoever is said
- * to own them. Undefined without the annotation.
+ * The fields that `kubectl apply` without --server-side set and that have not changed since. kubectl may take them over
+ * from their recorded owners. Undefined without the annotation.
  */
 function appliedByClient(kind: AnyKind, live: JsonObject): FieldSet | undefined {
   const annotations = (live.metadata as { annotations?: Record<string, string> }).annotations
@@ -119,17 +120,17 @@ function appliedByClient(kind: AnyKind, live: JsonObject): FieldSet | undefined 
   try {
     before = parseJson(text)
   } catch {
-    // Somebody wrote something else there: then it shows nothing.
+    // The annotation has other text, and so no information.
     return undefined
   }
-  // Without its type it is nothing that kubectl wrote.
+  // An object without its type was not written by kubectl.
   if (!isObject(before) || !before.kind || !before.apiVersion) return undefined
   const node = structNode(kind.schema)
   const { changed, removed } = compare(node, live, before)
   return difference(fieldsOf(node, before), union(changed, removed))
 }
 
-/** What `kubectl apply` would keep of an object: JSON with sorted keys, one line. */
+/** The annotation in which `kubectl apply` would keep an object: JSON with sorted keys, on one line. */
 function annotationOf(wanted: JsonObject): string {
   const text = `${JSON.stringify(sorted(wanted))}\n`
   return text.length > maxAnnotationBytes ? '' : text

@@ -1,5 +1,5 @@
-// From a request body to an object of the kind the path names: type check, unknown fields by the asked
-// strictness, defaults.
+// Turns the body of a request into an object of the kind that the path names: checks its type, reports unknown and
+// duplicate fields as the client asked, and sets defaults.
 import { goQuote } from '../base/go-text.ts'
 import { messageOf, StatusError } from '../base/errors.ts'
 import { type AnyKind, apiVersionOf, type KubeObject, parseApiVersion } from '../api/kind.ts'
@@ -11,10 +11,10 @@ import type { OperationOptions } from '../api/operation.ts'
 import { builtinKinds } from '../kinds/all.ts'
 import { isFormer } from './former-versions.ts'
 
-/** Problems of a body that do not refuse it, as Warning headers carry them. */
+/** Adds a warning to the response, which is sent as a Warning header. */
 export type Warn = (text: string) => void
 
-/** Decodes with defaults. Throws BadRequest worded as Kubernetes words it. */
+/** Decodes a body, with defaults. Throws BadRequest with the messages of Kubernetes. */
 export function decodeBody(
   kind: AnyKind,
   body: Json | undefined,
@@ -42,7 +42,9 @@ export function decodeBody(
   return stamp(kind, withDefaults(kind, object))
 }
 
-/** Refuses what a strict decoder refuses, or warns of it. YAML is read for doubles before anything else. */
+/**
+ * Refuses unknown and duplicate fields, or warns about them. In YAML, duplicates are reported before other problems.
+ */
 function report(
   kind: AnyKind,
   source: JsonObject,
@@ -65,7 +67,7 @@ function report(
   )
 }
 
-/** Sentences about fields, in the order in which the fields stand in a value. */
+/** Sorts messages about fields by the order of the fields in a value. */
 function inOrderOf(source: JsonObject, sentences: readonly string[]): string[] {
   const places = new Map<string, number>()
   const walk = (value: Json, at: string): void => {
@@ -81,20 +83,20 @@ function inOrderOf(source: JsonObject, sentences: readonly string[]): string[] {
   return [...sentences].sort((a, b) => place(a) - place(b))
 }
 
-/** Fills in the defaults that depend on other fields. */
+/** Sets the defaults that depend on other fields. */
 function withDefaults(kind: AnyKind, object: Mutable<KubeObject>): Mutable<KubeObject> {
   kind.defaults?.(object)
   return object
 }
 
-/** Puts fields in order and drops what Go would not write. */
+/** Brings an object into canonical form (api/schema/decode.ts). */
 export function canonical(kind: AnyKind, object: unknown): Mutable<KubeObject> {
   return stamp(kind, decode(kind.schema, object, { defaults: true, copies: true }) as Mutable<KubeObject>)
 }
 
-/** A copy that may be changed. */
+/** A copy of an object that may be changed. */
 export function editable<T extends KubeObject>(kind: AnyKind, object: T): Mutable<T> {
-  // Decoding copies everything but what is opaque, which nobody changes in place.
+  // Decoding copies everything except opaque JSON, which nobody changes in place.
   return decode(kind.schema, object) as Mutable<T>
 }
 
@@ -103,7 +105,7 @@ function stamp(kind: AnyKind, object: Mutable<KubeObject>): Mutable<KubeObject> 
   return copyNotes(object, { kind: kind.kind, apiVersion: kind.apiVersion, ...rest } as Mutable<KubeObject>)
 }
 
-/** Throws BadRequest unless a body is an object of the kind; what it does not say of its type it need not. */
+/** Throws BadRequest unless a body is an object of the kind. Its apiVersion and kind may be missing. */
 function checkType(kind: AnyKind, body: Json | undefined): JsonObject {
   if (body === null || body === undefined) return {}
   if (!isObject(body))
@@ -141,11 +143,11 @@ function checkType(kind: AnyKind, body: Json | undefined): JsonObject {
   throw refused(`converting (${version}.${named}) to (${goPackage(kind)}.${kind.kind}): unknown conversion`)
 }
 
-/** What Go's scheme says of a kind that it does not have. */
+/** The message of Go's scheme for a kind that it does not have. */
 export const notRegistered = (kind: string, apiVersion: string): string =>
   `no kind ${goQuote(kind)} is registered for version ${goQuote(apiVersion)} in scheme "pkg/runtime/scheme.go:111"`
 
-/** The type Go reads first from a body. */
+/** The Go type into which a body is decoded first. */
 const typeMeta =
   'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
 
@@ -163,10 +165,10 @@ const goPackage = ({ group }: AnyKind) => (group === '' ? 'core' : group.split('
 const unrecognized = (kind: AnyKind, why: string, body: Json) =>
   unreadableBody(kind, why, Buffer.from(JSON.stringify(body)))
 
-/** The 400 for a body whose type cannot be read. */
+/** The error for a body whose type cannot be read. */
 export function unreadableBody({ kind }: Pick<AnyKind, 'kind'>, why: string, body: Buffer): StatusError {
   const text = `couldn't get version/kind; json parse error: ${why}`
-  // The options of a delete are decoded by a handler of their own, which adds nothing.
+  // Options of a deletion are decoded by another handler upstream, which adds nothing to the message.
   return new StatusError(
     'BadRequest',
     kind === 'DeleteOptions'
@@ -177,7 +179,7 @@ export function unreadableBody({ kind }: Pick<AnyKind, 'kind'>, why: string, bod
 
 const maxSummary = 30
 
-/** The beginning of a body, as text if it looks like JSON. */
+/** The beginning of a body, as text if it looks like JSON, otherwise as hexadecimal digits. */
 export function summaryOf(body: Buffer): string {
   if (!body.length) return '<empty>'
   const start = body.subarray(0, maxSummary)

@@ -1,21 +1,25 @@
-// The recent changes of one kind, as a log that every watch reads on from a position of its own.
+// The recent changes of one kind, as a log in which each watch has a position.
 //
 //   position   #first                    end
 //              ├── c ── c ── c ── c ── c ┤
-//              ▲ everything after `startRevision`, in order, none twice
+//              ▲ all changes after `startRevision`, in order, none twice
 //
-// What always holds: a change is in the log before anybody who waits for it is woken; a position never moves by
-// itself; the changes from a position on are all there or, once the oldest were dropped, none are given. A watch is
-// therefore nothing but a number: a slow one costs nothing, and cannot lose a change without noticing.
+// What always holds:
+//
+// - A change is in the log before those who wait for it are woken.
+// - A position never moves by itself. From a position on, either all changes are in the log or, once the oldest have
+//   been dropped, none are returned. So a watch is only a number: a slow one costs nothing, and it cannot lose a change
+//   without noticing.
+// - The log keeps the newest 4,096 changes, as long as the previous objects that they hold have at most 32 MiB.
 import { Waiters } from '../base/waiters.ts'
 import type { MirrorChange } from '../api/mirror.ts'
 
-/** Changes kept, and bytes of objects that they keep from being freed, as far as is known. */
+/** Limits of the changes in the log, and of the bytes of previous objects that only they keep in memory. */
 const maxChanges = 4096
 const maxBytes = 32 * 1024 * 1024
-/** Views of the newest changes kept for the next reader. */
+/** Limit of views that are kept for further readers. */
 const maxViews = 256
-/** Dropping is work on the whole log: it waits until this many are too many. */
+/** Dropping changes moves the whole log, so it waits until a limit is exceeded by this factor. */
 const slack = 1.25
 
 export class ChangeLog {
@@ -24,10 +28,10 @@ export class ChangeLog {
   #bytes = 0
   #startRevision = 0
   readonly #waiters = new Waiters()
-  /** What readers made of the changes from a position on; good until there are more. */
+  /** What readers computed from the changes after a position, for further readers. Cleared by the next change. */
   readonly #views = new Map<string, unknown>()
 
-  /** Everything after this revision is here. */
+  /** The revision after which all changes are in the log. */
   get startRevision(): number {
     return this.#startRevision
   }
@@ -37,11 +41,12 @@ export class ChangeLog {
     return this.#first + this.#changes.length
   }
 
-  /** Begins empty after `revision`. */
+  /** Begins the empty log after `revision`. */
   start(revision: number): void {
     this.#startRevision = revision
   }
 
+  /** Appends changes, and wakes those who wait for them. */
   append(changes: readonly MirrorChange[]): void {
     if (!changes.length) return
     this.#views.clear()
@@ -53,7 +58,7 @@ export class ChangeLog {
     this.#waiters.reach(this.end)
   }
 
-  /** Where the changes after `revision` begin; undefined when some of them are not here any more. */
+  /** The position of the first change after `revision`; undefined when some of them have been dropped. */
   positionAfter(revision: number): number | undefined {
     if (revision < this.#startRevision) return undefined
     let [low, high] = [0, this.#changes.length]
@@ -65,13 +70,13 @@ export class ChangeLog {
     return this.#first + low
   }
 
-  /** The changes from a position on; undefined for one that the log has left behind. */
+  /** The changes from a position on; undefined when some of them have been dropped. */
   from(position: number): readonly MirrorChange[] | undefined {
     if (position < this.#first) return undefined
     return position === this.end ? [] : this.#changes.slice(position - this.#first)
   }
 
-  /** What `make` makes of the changes from a position on; readers at one position with one key share it. */
+  /** The result of `make` for the changes from a position on. Readers with the same position and key share it. */
   view<V>(position: number, key: string, changes: readonly MirrorChange[], make: () => V): V {
     if (!changes.length) return make()
     const full = `${position} ${key}`
@@ -83,7 +88,7 @@ export class ChangeLog {
     return view as V
   }
 
-  /** Resolves when there is a change at `position`; rejects when the signal aborts. */
+  /** Resolves when there is a change at `position`. Rejects when the signal aborts. */
   async reach(position: number, signal: AbortSignal): Promise<void> {
     if (this.end <= position) await this.#waiters.wait(position + 1, signal)
   }
@@ -98,5 +103,5 @@ export class ChangeLog {
   }
 }
 
-/** What a change keeps in memory that the mirror may have let go: the object before it. */
+/** The bytes that a change keeps in memory: those of the previous object, which the mirror no longer has. */
 const sizeOf = ({ before }: MirrorChange): number => before?.storedBytes ?? 0

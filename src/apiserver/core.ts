@@ -1,4 +1,4 @@
-// What every part of the server works with, and how special resources are answered.
+// The parts of the API server that handlers use, and the type of handlers for special resources.
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { AnyKind } from '../api/kind.ts'
@@ -9,7 +9,7 @@ import type { Registry } from './registry.ts'
 import type { Storage } from './storage.ts'
 import type { TokenIssuer } from './tokens.ts'
 
-/** What handlers of special resources work with. */
+/** The parts of the server that handlers use. */
 export interface ServerCore {
   readonly registry: Registry
   readonly storage: Storage
@@ -21,9 +21,9 @@ export interface ServerCore {
   readonly extensions: ReadonlyMap<string, Handler>
 }
 
-/** Answers one special combination of resource, subresource and verb. */
+/** Answers operations with one combination of resource, subresource and verb. */
 export type Handler = (core: ServerCore, operation: Operation, warn: Warn) => Promise<ServedResult>
 
-/** `group/plural/subresource:verb`, the key of a special handler. */
+/** The key of a handler: `group/plural/subresource:verb`. */
 export const handlerKey = (kind: AnyKind, subresource: string, verb: string): string =>
   `${kind.group}/${kind.plural}/${subresource}:${verb}`

@@ -1,4 +1,4 @@
-// What a delete makes of an object: nothing, a marked object, or none at all.
+// What a delete does to an object: it is removed, marked as terminating, or left as it is.
 import { deepStrictEqual, rejects, strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import type { KubeObject } from '../api/kind.ts'
@@ -18,7 +18,7 @@ const statusOf = (result: ServedResult): JsonObject => {
 const left = async (caller: Caller, kind: typeof ConfigMap | typeof Pod | typeof ReplicaSet) =>
   namesOf((await caller.list(kind)).items)
 
-test('an object that nothing holds goes at once, and a Status says which it was', async t => {
+test('an object without finalizers is removed at once, and the Status names it', async t => {
   const { admin } = await openTestServer(t)
   const { metadata } = await admin.create(ConfigMap, { metadata: { name: 'a' } })
   deepStrictEqual(statusOf(await admin.remove(ConfigMap, 'a')), {
@@ -31,7 +31,7 @@ test('an object that nothing holds goes at once, and a Status says which it was'
   await rejects(admin.remove(ConfigMap, 'a'), { reason: 'NotFound', message: 'configmaps "a" not found' })
 })
 
-test('how dependents are treated becomes a finalizer that holds the object', async t => {
+test('the propagation policy becomes a finalizer that holds the object', async t => {
   const { admin, clock } = await openTestServer(t)
   const own = 'example.com/own'
   const table: [finalizers: string[], options: JsonObject, held: string[] | undefined][] = [
@@ -58,14 +58,14 @@ test('how dependents are treated becomes a finalizer that holds the object', asy
       [now.metadata.deletionTimestamp, now.metadata.deletionGracePeriodSeconds],
       [new Date(clock.now()).toISOString().replace('.000', ''), 0],
     )
-    // Without its last finalizer it goes.
+    // Without its last finalizer it is removed.
     const last = await admin.patch(ConfigMap, name, 'merge', { metadata: { finalizers: null } })
     strictEqual(last.metadata.finalizers, undefined)
     strictEqual((await left(admin, ConfigMap)).includes(name), false)
   }
 })
 
-test('a marked object can be marked for another treatment, and is not marked twice', async t => {
+test('the propagation policy of a terminating object can change, and it is not marked twice', async t => {
   const { admin, clock } = await openTestServer(t)
   const { metadata } = await admin.create(ReplicaSet, {
     metadata: { name: 'rs', finalizers: ['example.com/own'] },
@@ -76,7 +76,7 @@ test('a marked object can be marked for another treatment, and is not marked twi
   })
   await admin.remove(ReplicaSet, 'rs')
   const marked = await admin.get(ReplicaSet, 'rs')
-  strictEqual(marked.metadata.generation, (metadata.generation ?? 0) + 1, 'being deleted is a change of what is wanted')
+  strictEqual(marked.metadata.generation, (metadata.generation ?? 0) + 1, 'a deletion counts as a generation')
   await clock.forward(5000)
   await admin.remove(ReplicaSet, 'rs')
   deepStrictEqual(await admin.get(ReplicaSet, 'rs'), marked)
@@ -88,7 +88,7 @@ test('a marked object can be marked for another treatment, and is not marked twi
   )
 })
 
-test('a marked object takes no new finalizers and keeps its mark', async t => {
+test('a terminating object gets no new finalizers and stays terminating', async t => {
   const { admin } = await openTestServer(t)
   await admin.create(ConfigMap, { metadata: { name: 'a', finalizers: ['example.com/a', 'example.com/b'] } })
   await admin.remove(ConfigMap, 'a')
@@ -101,7 +101,7 @@ test('a marked object takes no new finalizers and keeps its mark', async t => {
   )
 })
 
-test('a pod on a node has time to end, which can only become shorter; one on none goes at once', async t => {
+test('a bound pod has a grace period, which can only become shorter; an unbound one is removed at once', async t => {
   const { admin, clock } = await openTestServer(t)
   const containers = [{ name: 'c', image: 'app' }]
   const create = (name: string, spec: object) =>
@@ -125,17 +125,17 @@ test('a pod on a node has time to end, which can only become shorter; one on non
   await clock.forward(4000)
   deepStrictEqual(await removed('p'), ['00:00:20', 20])
   deepStrictEqual(await removed('p', { gracePeriodSeconds: 30 }), ['00:00:20', 20])
-  // Counted from when it began to end.
+  // The period counts from the first delete.
   deepStrictEqual(await removed('p', { gracePeriodSeconds: 10 }), ['00:00:10', 10])
   strictEqual(await removed('p', { gracePeriodSeconds: 0 }), 'gone')
   await create('q', { nodeName: 'n' })
   strictEqual(await removed('q', { gracePeriodSeconds: 0 }), 'gone')
   await create('r', { nodeName: 'n' })
-  // A negative time is one second.
+  // A negative period is one second.
   deepStrictEqual(await removed('r', { gracePeriodSeconds: -5 }), ['00:00:05', 1])
 })
 
-test('what a finalizer holds outlives its time to end', async t => {
+test('a pod with a finalizer stays after its grace period', async t => {
   const { admin } = await openTestServer(t)
   const containers = [{ name: 'c', image: 'app' }]
   await admin.create(Pod, {
@@ -150,7 +150,7 @@ test('what a finalizer holds outlives its time to end', async t => {
   deepStrictEqual(await left(admin, Pod), [])
 })
 
-test('only the object that is meant is deleted, at the version that is meant', async t => {
+test('an object is deleted only with the UID and the version that the client expects', async t => {
   const { admin } = await openTestServer(t)
   const { uid, resourceVersion } = (await admin.create(ConfigMap, { metadata: { name: 'a' } })).metadata
   const remove = (preconditions: JsonObject) => admin.remove(ConfigMap, 'a', { preconditions })
@@ -168,7 +168,7 @@ test('only the object that is meant is deleted, at the version that is meant', a
   strictEqual((await left(admin, ConfigMap)).length, 0)
 })
 
-test('options that mean nothing are refused', async t => {
+test('invalid options are refused', async t => {
   const { admin } = await openTestServer(t)
   await admin.create(ConfigMap, { metadata: { name: 'a' } })
   const table: [options: JsonObject, reason: string, message: RegExp][] = [
@@ -187,7 +187,7 @@ test('options that mean nothing are refused', async t => {
   strictEqual((await left(admin, ConfigMap)).length, 1)
 })
 
-test('a dry run of a delete answers as the delete would, and deletes nothing', async t => {
+test('a dry run of a delete returns the same answer, and deletes nothing', async t => {
   const { admin } = await openTestServer(t)
   await admin.create(ConfigMap, { metadata: { name: 'a' } })
   await admin.create(Pod, {
@@ -202,7 +202,7 @@ test('a dry run of a delete answers as the delete would, and deletes nothing', a
   deepStrictEqual([await left(admin, ConfigMap), stored.metadata.deletionTimestamp], [['a'], undefined])
 })
 
-test('a collection is deleted as it is listed, and what is held stays marked', async t => {
+test('a collection is deleted as it is listed, and objects with finalizers stay as terminating', async t => {
   const { admin } = await openTestServer(t)
   await admin.create(Namespace, { metadata: { name: 'other' } })
   const create = (name: string, app: string, more: object = {}) =>
@@ -224,7 +224,7 @@ test('a collection is deleted as it is listed, and what is held stays marked', a
   await rejects(admin.ask('deletecollection', Namespace), { reason: 'MethodNotAllowed' })
 })
 
-test('a Job that is deleted without a word leaves its pods, and a warning', async t => {
+test('a Job that is deleted without a propagation policy leaves its pods, and a warning', async t => {
   const { admin } = await openTestServer(t)
   const template = { spec: { restartPolicy: 'Never' as const, containers: [{ name: 'c', image: 'app' }] } }
   const removed = async (options: JsonObject) => {

@@ -1,8 +1,13 @@
-// Deletion, in one step or several. An object with finalizers is only marked; one with a grace period is marked
-// with the time it may take; the rest goes at once.
+// Deletion, in one step or several. An object with finalizers is only marked as terminating. One with a grace period is
+// marked with the time that it has. All others are removed at once.
 //
-//   live ──► marked, grace period running ──► marked, finalizers left ──► gone
-//      └───────────────────────────────────────────────────────────────►
+//   live ──► terminating, grace period running ──► terminating, finalizers left ──► removed
+//      └─────────────────────────────────────────────────────────────────────────►
+//
+// - The first deletion sets deletionTimestamp. Later ones may only shorten the grace period and add a policy.
+// - The kubelet ends the grace period of its pods by a second deletion, with 0 seconds. The writer that removes the
+//   last finalizer of a terminating object removes it (registry.ts).
+// - Each attempt begins from the newest state, and is repeated when another write comes first.
 //
 // Source: apiserver pkg/registry/rest/delete.go, generic/registry/store.go.
 import { isReason, StatusError } from '../base/errors.ts'
@@ -24,7 +29,7 @@ import type { Registry } from './registry.ts'
 const maxConflictRetries = 20
 const parallelDeletes = 16
 
-/** Deletes one object, or begins to. */
+/** Deletes an object, or marks it as terminating. Throws NotFound, Conflict, and the errors of admission. */
 export async function remove(
   registry: Registry,
   operation: Operation,
@@ -33,7 +38,7 @@ export async function remove(
   const options = deleteOptions(operation)
   warnOfOrphans(operation.kind, options, warn)
   const { kind, namespace, name } = operation
-  await registry.storage.fresh(operation.signal)
+  await registry.storage.catchUp(operation.signal)
   for (let attempt = 1; ; attempt++) {
     const item = registry.storage.of(kind).mirror.item(kind.namespaced ? namespace : undefined, name)
     if (!item) throw notFound(kind, name)
@@ -42,7 +47,7 @@ export async function remove(
     } catch (error) {
       if (!(error instanceof StoreConflict)) throw error
       if (attempt >= maxConflictRetries) throw conflict(kind, name, objectModified)
-      await registry.storage.fresh(operation.signal)
+      await registry.storage.catchUp(operation.signal)
     }
   }
 }
@@ -58,20 +63,24 @@ async function removeOnce(
   await registry.admission.validate({ type: 'DELETE', operation, old: item.object })
   const next = planDeletion(kind, item.object as KubeObject, options, registry.clock.now())
   if (operation.options.dryRun || options.dryRun?.length)
-    return result(kind, next === 'unchanged' || next === 'gone' ? item : new Item(next, item.revision), next === 'gone')
+    return result(
+      kind,
+      next === 'unchanged' || next === 'remove' ? item : new Item(next, item.revision),
+      next === 'remove',
+    )
   if (next === 'unchanged') return result(kind, item, false)
-  if (next === 'gone')
+  if (next === 'remove')
     return result(kind, await registry.storage.remove(kind, await overdue(registry, kind, item)), true)
   return result(kind, await registry.storage.write(kind, next, item.revision), false)
 }
 
-/** What a delete makes of an object: nothing new, a marked copy, or nothing at all. */
+/** The effect of a deletion on an object: none, a marked copy to be stored, or its removal. Pure. */
 function planDeletion(
   kind: AnyKind,
   object: KubeObject,
   options: DeleteOptions,
   now: number,
-): Mutable<KubeObject> | 'unchanged' | 'gone' {
+): Mutable<KubeObject> | 'unchanged' | 'remove' {
   const finalizers = planFinalizers(object, options, kind.orphansByDefault !== undefined)
   const finalizersChanged = JSON.stringify(finalizers) !== JSON.stringify(object.metadata.finalizers ?? [])
   const grace = kind.gracePeriod?.(object, options.gracePeriodSeconds) ?? 0
@@ -80,16 +89,16 @@ function planDeletion(
   if (marked) {
     const left = object.metadata.deletionGracePeriodSeconds ?? 0
     if (left > 0 && grace < left && options.gracePeriodSeconds !== undefined) {
-      if (grace === 0 && !held) return 'gone'
+      if (grace === 0 && !held) return 'remove'
       const began = parseTime(object.metadata.deletionTimestamp)! - left * 1000
       return mark(kind, object, finalizers, began + grace * 1000, grace)
     }
-    if (left === 0 && !held) return 'gone'
+    if (left === 0 && !held) return 'remove'
     return finalizersChanged
       ? mark(kind, object, finalizers, parseTime(object.metadata.deletionTimestamp)!, left)
       : 'unchanged'
   }
-  if (grace === 0 && !held) return 'gone'
+  if (grace === 0 && !held) return 'remove'
   return mark(kind, object, finalizers, now + grace * 1000, grace)
 }
 
@@ -110,7 +119,7 @@ function mark(
   return decode(kind.schema, next) as Mutable<KubeObject>
 }
 
-// How dependents are treated is written down as a finalizer that the garbage collector works off.
+/** The finalizers after a deletion. A policy for dependents is recorded as one, for the garbage collector. */
 function planFinalizers(object: KubeObject, options: DeleteOptions, orphans: boolean): string[] {
   const current = object.metadata.finalizers ?? []
   const policy =
@@ -141,14 +150,14 @@ function checkPreconditions(kind: AnyKind, item: Item, { preconditions }: Delete
   }
 }
 
-function result(kind: AnyKind, item: Item, gone: boolean): OperationResult {
-  if (!gone || kind.returnsDeleted) return { type: 'object', kind, item }
+function result(kind: AnyKind, item: Item, removed: boolean): OperationResult {
+  if (!removed || kind.returnsDeleted) return { type: 'object', kind, item }
   const { name = '', uid = '' } = item.object.metadata
   const details = { name, ...(kind.group && { group: kind.group }), kind: kind.plural, uid }
   return { type: 'status', status: { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details } }
 }
 
-/** Deletes everything a list would show; answers with that list. */
+/** Deletes all objects that a list returns, and returns that list. */
 export async function removeCollection(
   registry: Registry,
   operation: Operation,
@@ -172,7 +181,7 @@ export async function removeCollection(
   return { ...found, revision: registry.storage.revision }
 }
 
-/** The options of a delete, from its body. Throws BadRequest or Invalid. */
+/** The options of a deletion, from its body. Throws BadRequest or Invalid. */
 function deleteOptions(operation: Operation): DeleteOptions {
   let options: Mutable<DeleteOptions>
   const { kind = 'DeleteOptions', apiVersion = 'v1' } = (operation.body ?? {}) as { kind?: string; apiVersion?: string }
@@ -188,14 +197,14 @@ function deleteOptions(operation: Operation): DeleteOptions {
   return options
 }
 
-/** Of a kind with grace periods even one that is given no time is first seen with its time over. */
+/** With a kind that has grace periods, watchers see an object as terminating, without time left, before its removal. */
 async function overdue({ storage, clock }: Registry, kind: AnyKind, item: Item): Promise<Item> {
   const object = item.object as KubeObject
   if (!kind.gracePeriod || object.metadata.deletionTimestamp !== undefined) return item
   return storage.write(kind, mark(kind, object, object.metadata.finalizers ?? [], clock.now(), 0), item.revision)
 }
 
-/** Source: pkg/registry/batch/job/storage (Delete). */
+/** Warns that dependents are orphaned. Source: pkg/registry/batch/job/storage (Delete). */
 function warnOfOrphans(kind: AnyKind, { propagationPolicy, orphanDependents }: DeleteOptions, warn: Warn): void {
   const text = kind.orphansByDefault?.warning
   if (text && propagationPolicy === undefined && orphanDependents === undefined) warn(text)
@@ -203,7 +212,7 @@ function warnOfOrphans(kind: AnyKind, { propagationPolicy, orphanDependents }: D
 
 const policies = ['Foreground', 'Background', 'Orphan', 'nil']
 
-/** Source: ValidateDeleteOptions. */
+/** The problems of the options of a deletion. Source: ValidateDeleteOptions. */
 function* optionProblems({ orphanDependents, propagationPolicy, dryRun }: DeleteOptions): Iterable<Problem> {
   const at = root.field('propagationPolicy')
   if (orphanDependents !== undefined && propagationPolicy !== undefined)

@@ -1,14 +1,14 @@
-// Owners that an object names more than once count once, and whoever sent them is told so.
+// Removes owner references that an object has more than once, and warns the client.
 // Source: apiserver pkg/endpoints/handlers/rest.go (dedupOwnerReferences).
 import type { KubeObject } from '../api/kind.ts'
 import type { Warn } from './body.ts'
 import type { Mutable } from '../api/schema/node.ts'
 
-/** Drops what is there twice in every field. `admitted`: what admission made of the object is looked at. */
+/** Removes references that are equal in all fields. `admitted` is whether mutating admission has run. */
 export function dropDuplicateOwners(metadata: Mutable<KubeObject['metadata']>, admitted: boolean, warn: Warn): void {
   const { ownerReferences: owners } = metadata
   if (!owners || owners.length < 2) return
-  // Decoded, their fields stand in one order.
+  // Decoded references have their fields in one order, so equal ones have equal JSON.
   const single = new Map<string, (typeof owners)[number]>()
   const uids: string[] = []
   for (const owner of owners) {

@@ -1,4 +1,4 @@
-// The errors of the API, worded as Kubernetes words them. Source: apimachinery pkg/api/errors/errors.go.
+// The errors of the API, with the messages of Kubernetes. Source: apimachinery pkg/api/errors/errors.go.
 import { StatusError } from '../base/errors.ts'
 import type { AnyKind } from '../api/kind.ts'
 import type { Operation } from '../api/operation.ts'
@@ -26,7 +26,7 @@ export const conflict = (kind: AnyKind, name: string, why: string) =>
     details: detailsOf(kind, name),
   })
 
-/** The 409 of an object that is not the one meant, as the store words it. `below` is where its key stands. */
+/** The conflict for another UID than the expected one, with the message of upstream's store. `below` is its prefix. */
 export const otherUid = (
   kind: AnyKind,
   { namespace, name = '', uid }: { namespace?: string; name?: string; uid?: string },
@@ -39,7 +39,10 @@ export const otherUid = (
     `StorageError: invalid object, Code: 4, Key: ${below}/${storedAs[qualified(kind)] ?? kind.plural}/${namespace ? `${namespace}/` : ''}${name}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${asked}, UID in object meta: ${uid}`,
   )
 
-/** Where kinds stand in the store that are not there under their own name. Source: pkg/registry (ResourcePrefix). */
+/**
+ * Names of kinds in the keys of upstream's store, if they differ from the plural. Source: pkg/registry
+ * (ResourcePrefix).
+ */
 const storedAs: Readonly<Record<string, string>> = {
   replicationcontrollers: 'controllers',
   services: 'services/specs',
@@ -59,13 +62,13 @@ export const forbidden = (kind: AnyKind, name: string, why: string) =>
 export const resourceNotFound = () =>
   new StatusError('NotFound', 'the server could not find the requested resource', { details: {} })
 
-/** The 405 of a path that exists, but not for this method. */
+/** The error for a path that exists, but not for this method. */
 export const methodNotAllowed = () =>
   new StatusError('MethodNotAllowed', 'the server does not allow this method on the requested resource', {
     details: {},
   })
 
-/** The 403 of a user who may not do this. */
+/** The error for a user without the right to do this. */
 export function accessDenied(
   operation: Pick<Operation, 'subresource' | 'namespace' | 'name' | 'verb' | 'user'> & {
     kind: Pick<AnyKind, 'group' | 'plural'>
@@ -80,7 +83,9 @@ export function accessDenied(
   return new StatusError('Forbidden', text, { details: detailsOf(kind, name) })
 }
 
-/** What calls itself at every level of an object ends at the bottom of the stack: then the object is too deep. */
+/**
+ * The error for anything that is not a StatusError. A stack overflow is caused by an object that is nested too deeply.
+ */
 function otherError(error: unknown): StatusError {
   if (error instanceof RangeError && error.message.includes('call stack'))
     return new StatusError('BadRequest', 'exceeded max depth')
@@ -88,7 +93,7 @@ function otherError(error: unknown): StatusError {
   return new StatusError('InternalError', `Internal error occurred: ${text}`)
 }
 
-/** The Status of an error. */
+/** The Status for an error, as it is sent to the client. */
 export function statusOf(error: unknown): JsonObject {
   const known = error instanceof StatusError ? error : otherError(error)
   const { reason, code, message, details } = known

@@ -1,5 +1,5 @@
-// Versions that Kubernetes no longer serves but still has a word for: a body in one of them is of another version,
-// not of an unknown kind. Source: k8s.io/api.
+// Versions that Kubernetes no longer serves but whose kinds it still has. A body in one of them has the wrong version,
+// which is another error than an unknown kind. Source: k8s.io/api.
 
 const former: Readonly<Record<string, string>> = {
   'admissionregistration.k8s.io/v1alpha1':

@@ -1,7 +1,7 @@
-// The API server: the only room that touches the store. Requests come in as operations (serve.ts), from the HTTPS
-// server (http/) or from clients in the same process; they pass authorization (authz/), admission (admission/) and the
-// registry (registry.ts), and are kept and watched through storage.ts. stream/ carries exec, attach, logs and
-// port-forward through to the kubelets; bootstrap/ makes what every cluster starts with.
+// The API server, the only room that uses the store. Requests arrive as operations (serve.ts), from the HTTPS server
+// (http/) or from clients in the same process. They pass authorization (authz/), admission (admission/) and the
+// registry (registry.ts), and objects are stored and watched by storage.ts. stream/ connects exec, attach, logs and
+// port-forward to the kubelets. bootstrap/ creates what every cluster begins with.
 export { bootstrap, apiServiceAddress, keepEssentials } from './bootstrap/index.ts'
 export { discovery } from './http/discovery.ts'
 export { openapi } from './openapi/index.ts'

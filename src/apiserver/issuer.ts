@@ -1,4 +1,4 @@
-// The key with which this server signs service account tokens, and the audiences they are good for here.
+// The key with which this server signs service account tokens, and the audiences that it accepts.
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import { keySet, readSigningKey, signToken, TokenVerifier } from '../wire/jwt.ts'
@@ -6,7 +6,7 @@ import type { TokenIssuer } from './tokens.ts'
 
 const issuerUrl = 'https://kubernetes.default.svc.cluster.local'
 
-/** @param pem the private key */
+/** Makes the signer and verifier of service account tokens from a private key in PEM. */
 export function tokenIssuer(pem: string, clock: Clock, log: Log): TokenIssuer {
   const key = readSigningKey(pem)
   const verifier = new TokenVerifier([key], clock)
@@ -18,7 +18,7 @@ export function tokenIssuer(pem: string, clock: Clock, log: Log): TokenIssuer {
       try {
         return verifier.verify(token)
       } catch (error) {
-        log.debug('token refused', { error })
+        log.debug('a token is refused', { error })
         return undefined
       }
     },

@@ -1,5 +1,6 @@
-// Writes down on a Secret the day its token was last used, and once for the cluster since when that has been done;
-// by it unused tokens are found and removed. Source: pkg/controlplane/controller/legacytokentracking, KEP-2799.
+// Records on a Secret the day on which its token was last used, so that unused tokens can be found and removed. Since
+// when that is recorded is stored once for the cluster.
+// Source: pkg/controlplane/controller/legacytokentracking, KEP-2799.
 import { messageOf } from '../base/errors.ts'
 import type { KubeObject } from '../api/kind.ts'
 import { dayText, lastUsedLabel } from '../kinds/core/legacy-token.ts'
@@ -7,7 +8,7 @@ import { Secret } from '../kinds/core/secret.ts'
 import { editable } from './body.ts'
 import type { ServerCore } from './core.ts'
 
-/** Notes a use, at most once a day per token. Failing is logged: the request goes on. */
+/** Records a use, at most once a day for each token. A failure is logged, and the request goes on. */
 export async function noteTokenUse(core: ServerCore, ref: { namespace: string; name: string }): Promise<void> {
   const today = dayText(core.clock.now())
   const secret = core.storage.mirror(Secret).get(ref.namespace, ref.name)
@@ -32,6 +33,6 @@ export async function noteTokenUse(core: ServerCore, ref: { namespace: string; n
       { retry: true },
     )
   } catch (error) {
-    core.log.warn('cannot note the use of a token', { ...ref, why: messageOf(error) })
+    core.log.warn('cannot record the use of a token', { ...ref, why: messageOf(error) })
   }
 }

@@ -1,4 +1,4 @@
-// Lists: whatever is written between two pages, they are pages of one state; and what can be asked of which state.
+// Lists: all pages of a list are of one state, whatever is written between them; and which state a list is of.
 import { deepStrictEqual, ok, rejects, strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -30,7 +30,7 @@ const question = fc.record({
 
 const keyOf = ({ namespace, name }: { namespace: string; name: string }) => `${namespace}/${name}`
 
-/** Writes or, without labels, removes one object, here and there. */
+/** Writes an object or, without labels, removes it, in several namespaces. */
 async function carryOut(
   admin: Caller,
   state: Map<string, Stored>,
@@ -47,7 +47,7 @@ async function carryOut(
   state.set(key, { ...at, labels: given })
 }
 
-test('pages are pages of the state of the first one, complete, in order and counted', async t => {
+test('all pages are of the state of the first one, complete, in order and counted', async t => {
   const { admin } = await openTestServer(t)
   for (const name of ['one', 'two']) await admin.create(Namespace, { metadata: { name } })
   await fc.assert(
@@ -74,7 +74,7 @@ test('pages are pages of the state of the first one, complete, in order and coun
           if (limit) ok(keys.length <= limit)
           if (page.remaining !== undefined) strictEqual(page.remaining, expected.length - found.length)
           else ok(page.continue === undefined || labelSelector, 'a list without selectors counts what is left')
-          // Of a state in the past only its objects are known to follow, not whether they are selected.
+          // In a past state it is not computed whether any of the objects that follow is selected.
           if (keys.length === found.length || !labelSelector)
             strictEqual(page.continue !== undefined, found.length < expected.length, 'there is more')
           if (page.continue === undefined) break
@@ -102,13 +102,13 @@ async function openWithMaps(t: Parameters<typeof openTestServer>[0], ...names: s
   return { ...server, revisions, list }
 }
 
-test('a list is of the newest state, of any state, of one at least so new, or of exactly one', async t => {
+test('a list is of the newest state, of any state, of one at least as new, or of exactly one', async t => {
   const { list, revisions } = await openWithMaps(t, 'a', 'b', 'c')
   const [first = 0, second = 0, third = 0] = revisions
   const all = [['a', 'b', 'c'], third]
   deepStrictEqual(await list({}), all)
   deepStrictEqual(await list({ resourceVersion: '0' }), all)
-  // Any state may be answered with, and so it is in one page.
+  // Any state is accepted, so the answer is one page.
   deepStrictEqual(await list({ resourceVersion: '0', limit: 1 }), all)
   deepStrictEqual(await list({ resourceVersion: String(first), resourceVersionMatch: 'NotOlderThan' }), all)
   deepStrictEqual(await list({ resourceVersion: String(first) }), all)
@@ -120,7 +120,7 @@ test('a list is of the newest state, of any state, of one at least so new, or of
   await rejects(list({ resourceVersion: String(third + 1) }), { reason: 'Timeout', code: 504 })
 })
 
-test('what cannot be a position in a list is refused in the words of Kubernetes', async t => {
+test('an invalid position in a list is refused with the error text of Kubernetes', async t => {
   const { list } = await openWithMaps(t, 'a', 'b')
   const token = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
   const key = 'invalid continue token: continue key is not valid: '
@@ -183,14 +183,14 @@ test('a selector on the name finds one object, in its namespace or in all of the
   deepStrictEqual(namesOf(nodes.items), ['n'])
 })
 
-test('a label that is asked for again and again finds what it found the first time, changes included', async t => {
+test('a label that is listed often finds the same objects as the first time, and changes', async t => {
   const { admin } = await openTestServer(t)
   const create = (name: string, app: string) => admin.create(ConfigMap, { metadata: { name, labels: { app } } })
   await create('a', 'x')
   await create('b', 'y')
   const found = async (labelSelector: string) =>
     namesOf((await admin.list(ConfigMap, { options: { labelSelector } })).items)
-  // Beyond some asking there is an index.
+  // After several lists there is an index.
   for (let i = 0; i < 6; i++) {
     deepStrictEqual(await found('app=x'), ['a'])
     deepStrictEqual(await found('app in (y,x)'), ['a', 'b'])

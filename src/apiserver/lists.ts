@@ -1,5 +1,17 @@
-// Lists: from the mirror when the newest state is asked for, from the store's history when a page of an older
-// one is. Sources: API concepts "chunks", "resource versions"; apiserver storage/continue.go.
+// Lists. The newest state is read from the mirror, and further pages of an older state from the store's history:
+//
+//   no resourceVersion, or one in the past ──► mirror, after waiting for all acknowledged writes (none for "0")
+//   a resourceVersion in the future        ──► mirror, once it has that revision; Timeout if nobody wrote it
+//   continue, or resourceVersionMatch=Exact ─► history at that revision; Expired once it is compacted
+//
+// - All items of a list are of one state, whose revision it has, so a watch from that revision misses nothing.
+// - Items are in the order of their keys: namespace, then name.
+// - A page has at most `limit` items. Its continue token has the revision and the last key, so no state is kept for
+//   unfinished lists. When the revision has been compacted, the error has a token with which the list goes on at the
+//   newest revision, no longer as one state.
+// - resourceVersion=0 accepts any state, and is answered in one page.
+//
+// Source: API concepts "chunks" and "resource versions"; apiserver storage/continue.go.
 import { isReason, StatusError } from '../base/errors.ts'
 import { goQuote } from '../base/go-text.ts'
 import type { AnyKind } from '../api/kind.ts'
@@ -11,7 +23,7 @@ import { jsonSyntaxError } from '../wire/json.ts'
 import { tooLarge } from '../store/index.ts'
 import { prefixOf, type Storage } from './storage.ts'
 
-/** What a list or watch lets through. */
+/** Which objects a list or watch returns. */
 export interface Filter {
   namespace: string
   labels: Selector
@@ -37,7 +49,9 @@ export function passes(kind: AnyKind, filter: Filter, item: Item): boolean {
   )
 }
 
-/** A stored object whose fields cannot be read is of no selection, and keeps nobody from the others. */
+/**
+ * Whether a selector matches. A stored object whose fields cannot be read matches none, and is no error of the list.
+ */
 function readsAs(answer: () => boolean): boolean {
   try {
     return answer()
@@ -48,12 +62,12 @@ function readsAs(answer: () => boolean): boolean {
 
 interface Token {
   v: 'meta.k8s.io/v1'
-  /** The state that the list is of; -1 for whatever is there by now. */
+  /** The revision of the list; -1 for the newest one. */
   rv: number
   start: string
 }
 
-/** Answers a list. Throws BadRequest on contradictory options, Expired when the state asked for is gone. */
+/** Returns a list. Throws BadRequest for contradictory options, Expired when its revision has been compacted. */
 export async function list(storage: Storage, operation: Operation): Promise<OperationResult> {
   const { kind, options } = operation
   const filter = filterOf(operation)
@@ -62,9 +76,9 @@ export async function list(storage: Storage, operation: Operation): Promise<Oper
   const exact = options.resourceVersionMatch === 'Exact' ? Number(options.resourceVersion) : undefined
   if (token || exact !== undefined) return pageOfHistory(storage, operation, filter, token, exact)
   const wanted = Number(options.resourceVersion ?? '')
-  if (options.resourceVersion === undefined || options.resourceVersion === '') await storage.fresh(operation.signal)
+  if (options.resourceVersion === undefined || options.resourceVersion === '') await storage.catchUp(operation.signal)
   else if (wanted > storage.revision) await waitForFuture(storage, wanted, operation.signal)
-  // Any state may be answered with, and so it is in one page.
+  // With 0 any state is accepted, and it is returned in one page.
   return pageOfMirror(storage, kind, filter, options.resourceVersion === '0' ? 0 : (options.limit ?? 0))
 }
 
@@ -89,7 +103,7 @@ function pageOfMirror(storage: Storage, kind: AnyKind, filter: Filter, limit: nu
   return { type: 'list', kind, items, revision }
 }
 
-/** A selector on the name, on a label that is often asked for, or on one namespace, spares looking at everything. */
+/** The items to check. A selector by name, by a label with an index, or by a namespace avoids checking all. */
 function candidates(storage: Storage, kind: AnyKind, filter: Filter): readonly Item[] {
   const of = storage.of(kind)
   const name = selectedName(filter.fields)
@@ -110,7 +124,7 @@ async function pageOfHistory(
 ): Promise<OperationResult> {
   const { kind, options } = operation
   const limit = options.limit ?? 0
-  if (token?.rv === -1) await storage.fresh(operation.signal)
+  if (token?.rv === -1) await storage.catchUp(operation.signal)
   const at = token ? (token.rv === -1 ? storage.revision : token.rv) : exact!
   const base = prefixOf(kind)
   const prefix = filter.namespace ? `${base}${filter.namespace}/` : base
@@ -152,7 +166,7 @@ async function pageOfHistory(
   }
 }
 
-/** Waits until the mirror is as new. Throws Timeout when nothing is. */
+/** Waits until the mirror has the revision. Throws Timeout when no write has it. */
 export async function waitForFuture(storage: Storage, wanted: number, signal: AbortSignal | undefined): Promise<void> {
   const newest = await storage.store.revision()
   if (wanted > newest) throw tooLarge(wanted, newest)

@@ -1,4 +1,4 @@
-// Puts the server together over a store: which authorizers are asked and which admission plugins run, in their order.
+// Builds the server over a store, with its authorizers and its admission plugins in their order.
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
@@ -36,13 +36,13 @@ interface ServerOptions extends ServiceRanges {
   random: Random
   log: Log
   tokens: TokenIssuer
-  /** Warn of objects that nothing in this cluster serves. */
+  /** Whether to warn of objects that no part of this cluster serves. */
   warnOfUnserved?: boolean
-  /** API groups that are served by somebody else, in this process. */
+  /** Handlers of API groups that are served by another room in this process. */
   extensions?: ReadonlyMap<string, Handler>
 }
 
-/** Opens the server's state over a store. */
+/** Loads all objects from a store, and returns the server. `close` ends it, but not the store. */
 export async function openServer(
   options: ServerOptions,
 ): Promise<{ core: ServerCore; serve: Serve; close(): Promise<void> }> {
@@ -66,7 +66,7 @@ export async function openServer(
     certificateAdmission(clock, authorizer),
     escalationCheck(storage, authorizer),
     ...(options.warnOfUnserved ? [unserved()] : []),
-    // Last: what it lets through has been counted.
+    // The quota comes last, since it counts what it admits.
     resourceQuota(storage, clock),
   ])
   const registry = new Registry({ storage, clock, random, admission })

@@ -1,5 +1,5 @@
-// Which part of an object a write may change, and so own: through a subresource one part, through the object itself
-// everything but the parts that have a subresource of their own.
+// Which part of an object a write may change, and so own: with a subresource its part, and with the object itself
+// everything except the status.
 // Source: GetResetFields of the strategies in pkg/registry.
 import { except, type FieldSet, only } from '../api/apply/fieldset.ts'
 import type { AnyKind, KubeObject } from '../api/kind.ts'
@@ -7,12 +7,12 @@ import { asJson, type Mutable } from '../api/schema/node.ts'
 import type { Operation } from '../api/operation.ts'
 import { editable } from './body.ts'
 
-/** Paths of fields, as elements of a field set: `['f:spec', 'f:replicas']`. */
+/** A path of a field, as elements of a field set: `['f:spec', 'f:replicas']`. */
 type FieldPath = readonly string[]
 
 const path = (...fields: string[]): FieldPath => fields.map(field => `f:${field}`)
 
-/** What is written through the subresources of single kinds. */
+/** The fields that are written by subresources of some kinds. */
 const parts: Readonly<Record<string, readonly FieldPath[]>> = {
   ephemeralcontainers: [path('spec')],
   resize: [path('spec')],
@@ -20,7 +20,7 @@ const parts: Readonly<Record<string, readonly FieldPath[]>> = {
   approval: [path('status', 'conditions'), path('metadata')],
 }
 
-/** Leaves of a set of changed fields those that a write through `subresource` may own. */
+/** Returns a function that leaves those members of a set that a write to `subresource` may own. */
 export function ownableBy(kind: AnyKind, subresource: string): (changed: FieldSet) => FieldSet {
   const part = partOf(kind, subresource)
   const unowned = kind.unowned?.map(names => path(...names))
@@ -37,7 +37,7 @@ function partOf(kind: AnyKind, subresource: string): (changed: FieldSet) => Fiel
   return kind.status ? changed => except(changed, [path('status')]) : changed => changed
 }
 
-/** The object that a write through /status asks for: the live one with the status and the metadata of the one sent. */
+/** The live object with the status and the metadata of `sent`, which is what a write to the status proposes. */
 export function withStatusOf(kind: AnyKind, sent: Mutable<KubeObject>, live: KubeObject): Mutable<KubeObject> {
   const next = editable<KubeObject>(kind, live)
   const kept = Object.fromEntries((kind.statusKeeps ?? []).map(field => [field, next.metadata[field]]))
@@ -45,7 +45,9 @@ export function withStatusOf(kind: AnyKind, sent: Mutable<KubeObject>, live: Kub
   return { ...next, status: asJson(sent).status ?? {} } as Mutable<KubeObject>
 }
 
-/** What a request asks for: through /status the live object with another status, otherwise what was sent. */
+/**
+ * The object that a write proposes: for the status the live one with another status, otherwise the one that was sent.
+ */
 export function asPart(
   { kind, subresource }: Operation,
   sent: Mutable<KubeObject>,

@@ -1,14 +1,14 @@
-// Where an object belongs: at the name and in the namespace of its URL.
+// Checks that the object in a body has the name and namespace of its URL.
 import { isReason, StatusError } from '../base/errors.ts'
 import type { KubeObject } from '../api/kind.ts'
 import type { Operation } from '../api/operation.ts'
 import type { Mutable } from '../api/schema/node.ts'
 
-/** Whether what was not found is the object itself, not something it needs. */
+/** Whether the object itself was not found, rather than another one that it depends on. */
 export const isMissing = (error: unknown, { name }: Operation): boolean =>
   isReason(error, 'NotFound') && error.details?.name === name
 
-/** Throws BadRequest unless the object has the name of the URL. */
+/** Throws BadRequest when the object has no name, or another one than the URL. */
 export function checkName({ name }: Operation, { metadata }: KubeObject): void {
   if (!metadata.name)
     throw new StatusError(
@@ -22,7 +22,7 @@ export function checkName({ name }: Operation, { metadata }: KubeObject): void {
     )
 }
 
-/** Throws BadRequest for an object of another namespace. */
+/** Sets the namespace of the URL. Throws BadRequest when the object has another one. */
 export function placeInNamespace({ kind, namespace }: Operation, object: Mutable<KubeObject>): void {
   if (!kind.namespaced) return
   if (object.metadata.namespace && object.metadata.namespace !== namespace) {

@@ -1,5 +1,6 @@
-// The generic registry: reads, creates and updates objects of any kind. Every write is read, propose, check, compare
-// and swap (write.ts); when somebody else was quicker it begins again from the newest state.
+// The generic registry: gets, creates and updates objects of any kind. An update reads the live object, makes a
+// proposal from it, runs the steps of write.ts, and stores the result by compare and swap. When another write came
+// first, it begins again from the newest state.
 // Source: apiserver pkg/registry/generic/registry/store.go.
 import type { Clock } from '../base/clock.ts'
 import { goQuote } from '../base/go-text.ts'
@@ -15,39 +16,42 @@ import type { Warn } from './body.ts'
 import { alreadyExists, conflict, notFound, objectModified } from './errors.ts'
 import { waitForFuture } from './lists.ts'
 import type { Storage } from './storage.ts'
-import { changesNothing, createSteps, type Rules, run, soundSteps, updateSteps, type Write } from './write.ts'
+import { changesNothing, createSteps, type Rules, run, uncheckedSteps, updateSteps, type Write } from './write.ts'
 import type { Mutable } from '../api/schema/node.ts'
 
-/** Attempts of a read-change-write before its conflict is reported. */
+/** Attempts of an update before its conflict is reported. */
 const maxConflictRetries = 20
 const maxNameAttempts = 8
 const maxNameBase = 58
 
-/** Makes of the stored object the one to be stored. May run more than once; must not change what it is given. */
+/** Makes the object to be stored from the live one, which it must not change. It may be called more than once. */
 type Propose = (live: KubeObject) => Mutable<KubeObject> | Promise<Mutable<KubeObject>>
 
 interface UpdateOptions {
   rules?: Rules
-  /** Whether to begin again when somebody else wrote in between: not when the client named a resourceVersion. */
+  /** Whether to begin again after another write. It is false if the client named a resourceVersion. */
   retry: boolean
   warn?: Warn
-  /** What the client sent, where `propose` takes over a part of it; asked after `propose`. It owns all it changed. */
+  /**
+   * Returns the object that the client sent, if `propose` takes only a part of it. It is called after `propose`, and
+   * the client owns everything in which it differs from the live object.
+   */
   sent?: () => Mutable<KubeObject> | undefined
 }
 
 const silent: Warn = () => {}
 
 /**
- * The one way of writing objects.
+ * The only way to write objects.
  *
  * - `create` and `update` run the steps of write.ts on a copy and then store it by compare and swap: what is stored has
- *   passed every step against the very object it replaces. When another write came first, the whole proposal is made
- *   again from the newest state, at most `maxConflictRetries` times; a client that named a resourceVersion gets the
- *   Conflict at once.
- * - Nothing is stored when a step throws, nor on a dry run, and nothing is half stored: one write is one key.
- * - An update that changes nothing is checked and not stored; its answer is what is stored already.
- * - The object passed to `create`, and what a proposal returns, belong to the registry from then on.
- * - Aborting the operation's signal ends waits, never a write that has been given to the store.
+ *   passed every step against the very object that it replaces. When another write came first, the whole proposal is
+ *   made again from the newest state, at most `maxConflictRetries` times. A client that named a resourceVersion gets
+ *   the Conflict at once.
+ * - Nothing is stored when a step throws, or in a dry run. A write is one key, so nothing is stored partly.
+ * - An update that changes nothing is checked but not stored, and returns the live object.
+ * - The object passed to `create`, and the one that a proposal returns, belong to the registry from then on.
+ * - Aborting the operation's signal ends waits, but never a write that has been given to the store.
  */
 export class Registry {
   readonly storage: Storage
@@ -62,34 +66,34 @@ export class Registry {
     this.admission = options.admission
   }
 
-  /** Throws NotFound. */
+  /** Returns an object, at the newest state or at least at the given resourceVersion. Throws NotFound, Timeout. */
   async get(operation: Operation): Promise<Item> {
     const { kind, name, options, signal } = operation
-    // resourceVersion=0 accepts any state; everything else gets the newest.
+    // Without a resourceVersion the newest state is required, and with 0 any state is accepted.
     const wanted = options.resourceVersion ?? ''
     if (!/^\d*$/.test(wanted))
       throw new StatusError(
         '',
         `resourceVersion: Invalid value: ${goQuote(wanted)}: strconv.ParseUint: parsing ${goQuote(wanted)}: invalid syntax`,
       )
-    if (wanted === '') await this.storage.fresh(signal)
+    if (wanted === '') await this.storage.catchUp(signal)
     else if (Number(wanted) > this.storage.revision) await waitForFuture(this.storage, Number(wanted), signal)
     const item = this.#live(operation)
     if (!item) throw notFound(kind, name)
     return item
   }
 
-  /** Stores a new object, which becomes the registry's own. Throws AlreadyExists, Invalid, Forbidden. */
+  /** Stores a new object, which is given away with the call. Throws AlreadyExists, Invalid, Forbidden. */
   async create(operation: Operation, object: Mutable<KubeObject>, warn: Warn = silent): Promise<Item> {
     const { kind } = operation
     const meta = object.metadata
-    // A dry run never comes to the store, which is what refuses this.
+    // Upstream's store refuses this, which a dry run does not reach.
     if (meta.resourceVersion && !operation.options.dryRun)
       throw new StatusError('BadRequest', 'resourceVersion should not be set on objects to be created')
     if (kind.bareGenerateName) meta.name ||= meta.generateName
     const generated = !meta.name && meta.generateName
     for (let attempt = 1; ; attempt++) {
-      // Only a second attempt needs the object as it came.
+      // With a generated name there may be another attempt, which needs the object as it was sent.
       const next = generated ? structuredClone(object) : object
       if (generated) next.metadata.name = meta.generateName!.slice(0, maxNameBase) + nameSuffix(this.random)
       try {
@@ -120,10 +124,10 @@ export class Registry {
     return new Item(write.next, 0)
   }
 
-  /** Changes an object. Throws NotFound, Conflict, Invalid, Forbidden. */
+  /** Changes an object, and returns it as it is stored. Throws NotFound, Conflict, Invalid, Forbidden. */
   async update(operation: Operation, propose: Propose, options: UpdateOptions): Promise<Item> {
     const { kind, name } = operation
-    await this.storage.fresh(operation.signal)
+    await this.storage.catchUp(operation.signal)
     for (let attempt = 1; ; attempt++) {
       const item = this.#live(operation)
       if (!item) throw notFound(kind, name)
@@ -132,7 +136,7 @@ export class Registry {
       } catch (error) {
         if (!(error instanceof StoreConflict)) throw error
         if (!options.retry || attempt >= maxConflictRetries) throw conflict(kind, name, objectModified)
-        await this.storage.fresh(operation.signal)
+        await this.storage.catchUp(operation.signal)
       }
     }
   }
@@ -142,7 +146,7 @@ export class Registry {
     const { rules = 'whole', warn = silent } = options
     const next = await propose(live.object)
     const write: Write = { operation, live, rules, warn, now: this.clock.now(), next, sent: options.sent?.() }
-    await run(rules === 'none' ? soundSteps : updateSteps, write, this.admission)
+    await run(rules === 'none' ? uncheckedSteps : updateSteps, write, this.admission)
     if (rules !== 'none' && changesNothing(write)) return live
     if (operation.options.dryRun) return new Item(write.next, live.revision)
     if (isReleased(write)) {
@@ -157,7 +161,7 @@ export class Registry {
   }
 }
 
-/** The last finalizer of an object in deletion is gone, and so the object goes. */
+/** Whether the write has removed the last finalizer of a terminating object, which is to be removed then. */
 function isReleased({ operation: { kind }, next: { metadata }, next }: Write): boolean {
   return (
     metadata.deletionTimestamp !== undefined &&

@@ -1,5 +1,9 @@
-// `serve`: the one way into the cluster's state. An operation passes authorization, then the handler of its
-// resource and verb; admission and validation happen inside the registry.
+// `serve`: the only way to the cluster's state. An operation is authorized, and then answered by the handler of its
+// resource and verb. Admission and validation are part of the registry.
+//
+// - Every answer is a ServedResult, every failure a StatusError or a fault of the server. Warnings are added to both.
+// - The objects in a result are those of the mirrors. They are never changed.
+// - When the operation's signal aborts, waits and watches end. A write that the store has been given is completed.
 import { StatusError } from '../base/errors.ts'
 import type { Operation, ServedResult } from '../api/operation.ts'
 import { authorize } from './authz/authorize.ts'
@@ -14,7 +18,7 @@ import { throughView } from './view.ts'
 import { watch } from './watch.ts'
 import { create, patch, update } from './writes.ts'
 
-/** Answers an operation. Throws StatusError. */
+/** Answers an operation, which must have an authenticated user. Throws StatusError. */
 export async function serve(core: ServerCore, operation: Operation): Promise<ServedResult> {
   authorize(core, operation)
   const warnings: string[] = []
@@ -39,7 +43,7 @@ async function dispatch(core: ServerCore, operation: Operation, warn: Warn): Pro
   return kind.view ? throughView(core.registry, operation, warn, generic) : generic(core.registry, operation, warn)
 }
 
-/** What every stored kind can do. */
+/** Answers the verbs of stored kinds. */
 async function generic(registry: Registry, operation: Operation, warn: Warn): Promise<ServedResult> {
   const { kind, verb, namespace } = operation
   if (kind.namespaced && namespace === '' && !['list', 'watch', 'deletecollection'].includes(verb))

@@ -7,7 +7,7 @@ import { SortedItems, sortByKey } from './sorted.ts'
 const item = (name: string, revision: number) =>
   new Item({ metadata: { name, namespace: name.slice(0, 1) } } as KubeObject, revision)
 
-test('any order of changes leaves the order that sorting would make', () => {
+test('after changes in any order, items are sorted', () => {
   const there = new Map<string, Item>()
   const names = ['a1', 'a10', 'a2', 'b-1', 'b0', 'c', 'a']
   for (const name of names.slice(0, 4)) there.set(name, item(name, 1))
@@ -26,7 +26,7 @@ test('any order of changes leaves the order that sorting would make', () => {
   }
 })
 
-test('a change of what is not there is refused, so that the order is made anew', () => {
+test('a change of an item that is missing is refused, so that items are sorted again', () => {
   const sorted = new SortedItems([item('a', 1)])
   assert.equal(sorted.apply({ type: 'MODIFIED', item: item('b', 3), before: item('b', 2) }), false)
   assert.equal(sorted.apply({ type: 'DELETED', item: item('a', 3), before: item('a', 2) }), false)

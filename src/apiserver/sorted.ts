@@ -1,12 +1,12 @@
-// Items in the order of their keys, kept in that order as they change.
+// Items in the order of their keys, which changes keep.
 import type { Item, MirrorChange } from '../api/mirror.ts'
 
-/** Beyond this many it is cheaper to sort again when somebody asks than to make room at every change. */
+/** With more items than this, sorting again for the next reader is cheaper than moving items at every change. */
 const maxKept = 10_000
 
 const keyOf = ({ object: { metadata } }: Item): string => `${metadata.namespace ?? ''}/${metadata.name}`
 
-/** The items in the order of their keys. */
+/** Sorts items by their keys. */
 export function sortByKey(items: Iterable<Item>): Item[] {
   return Array.from(items, item => ({ item, key: keyOf(item) }))
     .sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
@@ -21,7 +21,7 @@ export class SortedItems {
     this.items = this.#items = sortByKey(items)
   }
 
-  /** Takes in a change; false when that would be more work than sorting anew. */
+  /** Applies a change. Returns false when sorting again is cheaper, or the change does not fit the items. */
   apply({ type, item, before }: MirrorChange): boolean {
     const items = this.#items
     const at = this.#find(keyOf(item))
@@ -33,7 +33,7 @@ export class SortedItems {
     return true
   }
 
-  /** Where a key is or would be. */
+  /** The position of a key, or the one at which it would be inserted. */
   #find(key: string): number {
     let [low, high] = [0, this.#items.length]
     while (low < high) {

@@ -1,6 +1,5 @@
-// The bridge between objects and the store's bytes: one mirror per kind, kept current by one watch over the
-// whole store, and a window of recent changes per kind from which watches resume. All reads but old pages
-// come from here.
+// The bridge between objects and the bytes in the store. Each kind has a mirror and a log of recent changes, and one
+// watch of the whole store keeps all of them current. All reads except those of older states are answered from here.
 import type { Clock } from '../base/clock.ts'
 import { messageOf, StatusError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
@@ -16,9 +15,9 @@ import { SortedItems, sortByKey } from './sorted.ts'
 import { parseJson } from '../wire/json.ts'
 
 const root = '/registry/'
-/** How long old states can be read at least, as with kube-apiserver. Source: storagebackend.DefaultCompactInterval. */
+/** How long old states can be read at least. Source: storagebackend.DefaultCompactInterval. */
 const historyMs = 5 * 60_000
-/** Changes read from the store's history for one watch that resumes. */
+/** Limit of changes that are read from the store's history for one watch. */
 const maxHistory = 20_000
 
 const unreadable = counter('kutter_storage_unreadable_total', 'Stored objects that cannot be read and are not served.')
@@ -27,21 +26,21 @@ export const prefixOf = (kind: AnyKind): string => `${root}${kind.group || 'core
 export const storageKey = (kind: AnyKind, namespace: string, name: string): string =>
   prefixOf(kind) + (kind.namespaced ? `${namespace}/${name}` : name)
 
-/** Namespaces whose items are kept in order, and labels by which there are indexes. */
+/** Limits of namespaces whose items are kept sorted, of labels with an index, and of labels that are counted. */
 const maxSorted = 64
 const maxLabelIndexes = 16
 const maxAskedLabels = 1000
-/** A label that is asked for as often as this is worth an index. */
-const timesAsked = 3
+/** After this many lists by a label it gets an index. */
+const listsUntilIndex = 3
 
-/** What is known of one kind. */
+/** The objects of one kind: mirror, change log, and orders and indexes for lists. */
 class KindStorage {
   readonly kind: AnyKind
   readonly mirror: Mirror
   readonly log = new ChangeLog()
-  /** By namespace; '' is all. */
+  /** Sorted items by namespace, with '' for all. */
   readonly #sorted = new Map<string, SortedItems>()
-  /** How often a list was asked for by a label, until there is an index of it. */
+  /** The number of lists by each label without an index. */
   readonly #askedLabels = new Map<string, number>()
   readonly #indexedLabels = new Set<string>()
 
@@ -50,7 +49,7 @@ class KindStorage {
     this.mirror = new Mirror(logMirrorFailures(log, kind.plural))
   }
 
-  /** All items, or those of one namespace, in the order of their keys; as they are until something changes. */
+  /** All items, or those of one namespace, sorted by key. The array is valid until the next change. */
   sorted(namespace = ''): readonly Item[] {
     let sorted = this.#sorted.get(namespace)
     if (!sorted) {
@@ -60,13 +59,13 @@ class KindStorage {
     return sorted.items
   }
 
-  /** The items of which a label has one of the values, in order; undefined for a label that is seldom asked for. */
+  /** The items that have one of the values of a label, sorted by key; undefined for a label without an index. */
   labelled(label: string, values: readonly string[]): readonly Item[] | undefined {
     if (!this.#indexedLabels.has(label)) {
       if (this.#indexedLabels.size >= maxLabelIndexes || this.#askedLabels.size > maxAskedLabels) return undefined
       const asked = (this.#askedLabels.get(label) ?? 0) + 1
       this.#askedLabels.set(label, asked)
-      if (asked < timesAsked) return undefined
+      if (asked < listsUntilIndex) return undefined
       this.#indexedLabels.add(label)
     }
     const keys = ({ metadata }: KubeObject): readonly string[] => {
@@ -87,35 +86,35 @@ class KindStorage {
 }
 
 /**
- * All objects of all kinds, as the store has them and as readers want them.
+ * All objects of all kinds, in the store and in mirrors.
  *
  * What always holds:
  *
  * - The store is followed by one watch, in order. A batch is applied to the mirrors and change logs of all kinds before
- *   anybody who waits for `revision` is woken. A kind's own mirror moves only with changes of that kind.
+ *   those who wait for `revision` are woken. The mirror of a kind moves only with changes of that kind.
  * - A write resolves when its bytes are on disk and its change has been applied here, so a client that reads after its
- *   own write sees it. `fresh` waits for writes of others that the store has acknowledged.
+ *   own write sees it. `catchUp` waits for all writes that the store has acknowledged to anyone.
  * - The change log of a kind and its mirror agree: reading the log on from a position and applying it to the state at
  *   that position gives the mirror.
- * - An object that cannot be read is left out by name, counted and logged; everything else is served.
+ * - A stored object that cannot be read is left out, counted, and logged with its key. All others are served.
  *
- * Who may change what: the registry alone calls `write` and `remove`. It gives the object away with the call: the
- * revision is put into it when the bytes come back from the store, and from then on it is never changed.
+ * Who may change what: only the registry calls `write` and `remove`. It gives the object away with the call. The
+ * revision is set when the bytes come back from the store, and from then on the object is never changed.
  *
- * Limits: a kind's change log keeps a number of changes and bytes of each kind (change-log.ts); older positions are read from
- * the store's history, at most `maxHistory` changes for one watch, and what is older than five minutes is compacted.
- * When the store fails, everything that waits here fails with its error, and so does every later call.
+ * Limits: a kind's change log keeps a number of changes and bytes of each kind (change-log.ts); older positions are
+ * read from the store's history, at most `maxHistory` changes for one watch, and history before the last five minutes
+ * is compacted. When the store fails, all waits fail with its error, and so do all later ones.
  */
 export class Storage {
   readonly store: Store
   readonly clock: Clock
   readonly #log: Log
-  /** Cancels the next compaction; undefined while nothing was written since the last. */
+  /** Cancels the next compaction; undefined when there has been no write since the last one. */
   #nextCompaction: (() => void) | undefined
   readonly #byPrefix = new Map<string, KindStorage>()
   readonly #byKind = new Map<AnyKind, KindStorage>()
   readonly #abort = new AbortController()
-  /** Objects just written, by the very bytes handed to the store: saves parsing them again. */
+  /** Objects by the bytes that were given to the store, so that they need not be parsed when they come back. */
   readonly #written = new WeakMap<Uint8Array, Mutable<KubeObject>>()
   #revision = 0
   readonly #waiters = new Waiters()
@@ -128,12 +127,12 @@ export class Storage {
     this.#log = log
   }
 
-  /** The newest revision applied here. */
+  /** The newest revision that has been applied here. */
   get revision(): number {
     return this.#revision
   }
 
-  /** Starts serving kinds: to be called before `load`, or later for a kind that comes at run time. */
+  /** Adds a kind. It is called for all kinds before `load`. */
   add(kind: AnyKind): KindStorage {
     const storage = new KindStorage(kind, this.#log)
     this.#byPrefix.set(prefixOf(kind), storage)
@@ -141,24 +140,24 @@ export class Storage {
     return storage
   }
 
-  /** Whether objects of this kind are kept here. */
+  /** Whether the kind is stored here. */
   has(kind: AnyKind): boolean {
     return this.#byKind.has(kind)
   }
 
-  /** What is kept of a kind. Throws NotFound for one that is not stored. */
+  /** The objects of a kind. Throws NotFound for a kind that is not stored. */
   of(kind: AnyKind): KindStorage {
     const storage = this.#byKind.get(kind) ?? this.#byPrefix.get(prefixOf(kind))
     if (!storage || kind.view) throw new StatusError('NotFound', 'the server could not find the requested resource')
     return storage
   }
 
-  /** The mirror of a kind, typed. */
+  /** The mirror of a kind, with its type. */
   mirror<T extends KubeObject>(kind: Kind<T>): Mirror<T> {
     return this.of(kind).mirror as unknown as Mirror<T>
   }
 
-  /** Reads everything once and follows the store from there. */
+  /** Reads all objects from the store, and follows its changes from there. */
   async load(): Promise<void> {
     const byKind = new Map<KindStorage, Item[]>()
     const { entries, revision } = await this.store.list(root)
@@ -185,21 +184,22 @@ export class Storage {
     this.#waiters.fail(new StatusError('ServiceUnavailable', 'the server is shutting down'))
   }
 
-  /** Resolves when everything acknowledged so far is visible here: reads after it are linearizable. */
-  async fresh(signal?: AbortSignal): Promise<void> {
+  /** Resolves when all writes acknowledged so far have been applied here, so that reads after it are linearizable. */
+  async catchUp(signal?: AbortSignal): Promise<void> {
     await this.waitFor(await this.store.revision(), signal)
   }
 
+  /** Resolves when all changes up to `revision` have been applied here. */
   async waitFor(revision: number, signal?: AbortSignal): Promise<void> {
     if (this.#failed) throw this.#failed
     if (this.#revision >= revision) return
     await this.#waiters.wait(revision, signal)
   }
 
-  /** Writes an object and returns it as stored. Throws StoreConflict when `expect` no longer holds. */
+  /** Writes an object, and returns it as it is stored. Throws StoreConflict when it is not at `expect`. */
   async write(kind: AnyKind, object: Mutable<KubeObject>, expect: number | 'absent'): Promise<Item> {
     const { namespace = '', name = '' } = object.metadata
-    // The revision is not known before the write: it is put in when the bytes are read back.
+    // The revision is not known before the write. It is set when the bytes come back from the store.
     object.metadata.resourceVersion = unknownRevision
     const bytes = Buffer.from(JSON.stringify(object))
     this.#written.set(bytes, object)
@@ -209,7 +209,7 @@ export class Storage {
     return current?.revision === revision ? current : this.#item(kind, bytes, revision)
   }
 
-  /** Removes an object and returns its last state at the revision of the removal. */
+  /** Removes an object, and returns its last state at the revision of the removal. */
   async remove(kind: AnyKind, item: Item): Promise<Item> {
     const { namespace = '', name = '' } = item.object.metadata
     const revision = await this.store.delete(storageKey(kind, namespace, name), { expect: item.revision })
@@ -235,18 +235,18 @@ export class Storage {
     return new Item(freezeInTests(object), revision, value)
   }
 
-  /** Stored bytes that are no object are left out by name: everything else is served. */
+  /** Reads stored bytes. When they are not an object they are left out, so that all others are served. */
   #readable<R>(key: string, read: () => R): R | undefined {
     try {
       return read()
     } catch (error) {
       unreadable.add()
-      this.#log.error('stored object left out: it cannot be read', { key, why: messageOf(error) })
+      this.#log.error('a stored object cannot be read and is left out', { key, why: messageOf(error) })
       return undefined
     }
   }
 
-  /** Reads a page as it was at `at`. */
+  /** Reads a page of the state at a revision from the store. */
   async page(
     kind: AnyKind,
     prefix: string,
@@ -266,7 +266,7 @@ export class Storage {
 
   /**
    * The changes of a kind after `after` and up to the beginning of its log, from the store's history. Throws Expired
-   * when the store does not have them any more.
+   * when they have been compacted, or are too many.
    */
   async history(kind: AnyKind, after: number): Promise<MirrorChange[]> {
     const of = this.of(kind)
@@ -309,7 +309,7 @@ export class Storage {
     this.#compactLater()
   }
 
-  /** Gives up history that is older than a while. Nothing is armed while nothing is written. */
+  /** Compacts history before the last five minutes. Without writes, no timer is set. */
   #compactLater(): void {
     const upTo = this.#revision
     this.#nextCompaction ??= this.clock.after(historyMs, () => {
@@ -318,7 +318,7 @@ export class Storage {
     })
   }
 
-  /** `earlier` are the changes of the same batch, not yet in the mirror. */
+  /** @param earlier previous changes of the same batch, which are not yet in the mirror */
   #mirrorChange(storage: KindStorage, change: Change, earlier: readonly MirrorChange[]): MirrorChange | undefined {
     if (change.type === 'put')
       return { type: 'MODIFIED', item: this.#item(storage.kind, change.value!, change.revision), before: undefined }

@@ -1,5 +1,5 @@
-// An API server for tests of this room: the real one over the memory store, on a virtual clock, asked by whichever
-// user a test needs. It begins with the namespace `default` and its service account, and nothing else.
+// An API server for tests of this room: the real one over the memory store, with a virtual clock and any user that a
+// test needs. It starts with the namespace `default` and its service account, and nothing else.
 import { generateKeyPairSync } from 'node:crypto'
 import type { TestContext } from 'node:test'
 import { VirtualClock } from '../base/clock.ts'
@@ -19,7 +19,7 @@ import { openServer } from './open.ts'
 
 type More = Partial<Omit<Operation, 'kind' | 'verb'>>
 
-/** One user's way to ask a server. A key is `name` or `namespace/name`; drafts name their own. */
+/** Sends a user's requests to a server. A key is `name` or `namespace/name`; drafts contain their own. */
 export class Caller {
   readonly #serve: Serve
   readonly user: User
@@ -34,7 +34,7 @@ export class Caller {
     return this.#serve({ verb, kind, user: this.user, ...plain, ...more })
   }
 
-  /** In the namespace `default` unless the draft or the kind says otherwise. */
+  /** Creates an object, in the namespace `default` unless the draft names one or the kind has none. */
   async create<T extends KubeObject>(kind: Kind<T>, draft: Draft<T>, more: More = {}): Promise<T> {
     const { namespace = 'default' } = (draft as Draft<KubeObject>).metadata ?? {}
     return objectOf<T>(await this.ask('create', kind, { ...at(kind, namespace), body: draft as Json, ...more }))
@@ -59,7 +59,7 @@ export class Caller {
     return objectOf<T>(await this.ask('patch', kind, { ...placeOf(kind, key), patchType, body: body as Json, ...more }))
   }
 
-  /** Server-side apply under a manager's name. */
+  /** Applies an object as the given field manager. */
   apply<T extends KubeObject>(kind: Kind<T>, key: string, body: object, manager: string, force = false): Promise<T> {
     const { namespace, name } = placeOf(kind, key)
     const metadata = { name, ...(namespace && { namespace }), ...(body as { metadata?: object }).metadata }
@@ -73,7 +73,7 @@ export class Caller {
 
   async list(kind: AnyKind, more: More = {}): Promise<Extract<ServedResult, { type: 'list' }>> {
     const result = await this.ask('list', kind, more)
-    if (result.type !== 'list') throw new Error(`a list was answered with ${result.type}`)
+    if (result.type !== 'list') throw new Error(`expected a list, received ${result.type}`)
     return result
   }
 }
@@ -87,22 +87,23 @@ function placeOf(kind: AnyKind, key: string): { namespace: string; name: string 
 }
 
 function objectOf<T>(result: ServedResult): T {
-  if (result.type !== 'object') throw new Error(`an object was asked for and answered with ${result.type}`)
+  if (result.type !== 'object') throw new Error(`expected an object, received ${result.type}`)
   return result.item.object as unknown as T
 }
 
-/** Names in the order of a list. */
+/** The names of items, in their order. */
 export const namesOf = (items: readonly Item[]): string[] => items.map(item => item.object.metadata.name ?? '')
 
 interface TestServer {
   clock: VirtualClock
   core: ServerCore
+  serve: Serve
   /** A superuser. */
   admin: Caller
   as(name: string, ...groups: string[]): Caller
 }
 
-// A key of this sort is made in a millisecond.
+// One key for all tests.
 const key = generateKeyPairSync('ec', {
   namedCurve: 'prime256v1',
   privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
@@ -131,5 +132,5 @@ export async function openTestServer(t: TestContext, store: Store = openMemorySt
   const admin = as('admin', 'system:masters')
   await admin.create(Namespace, { metadata: { name: 'default' } })
   await admin.create(ServiceAccount, { metadata: { name: 'default' } })
-  return { clock, core, admin, as }
+  return { clock, core, serve, admin, as }
 }

@@ -1,5 +1,5 @@
-// Bearer tokens. Service accounts have signed claims, bound to a pod or node, for an audience, until a time; or, the
-// old way, a token without end in a Secret. Nodes that want to join have bootstrap tokens.
+// Bearer tokens. Those of service accounts are signed claims for an audience, which expire and may be bound to a pod or
+// a node; older ones are in a Secret and do not expire. Nodes that join have bootstrap tokens.
 // Source: pkg/serviceaccount/claims.go, legacy.go, KEP-1205; plugin/pkg/auth/authenticator/token/bootstrap.
 import { timingSafeEqual } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
@@ -18,18 +18,18 @@ import { Secret } from '../kinds/core/secret.ts'
 import { ServiceAccount } from '../kinds/core/serviceaccount.ts'
 import type { Storage } from './storage.ts'
 
-/** Signs and checks tokens; made of a key pair by whoever wires the server. */
+/** Signs and verifies tokens with a key. */
 interface TokenSigner {
   issuer: string
   sign(claims: Record<string, unknown>): string
-  /** The claims of a token with a good signature, else undefined. Does not look at time or audience. */
+  /** The claims of a token with a valid signature; undefined for any other. */
   verify(token: string): Record<string, unknown> | undefined
-  /** The public keys, as the JWKS document. */
+  /** The document with the public keys. */
   jwks(): { keys: unknown[] }
 }
 
 export interface TokenIssuer extends TokenSigner {
-  /** Audiences of tokens meant for this API server. */
+  /** The audiences of tokens for this API server. */
   audiences: readonly string[]
 }
 
@@ -64,7 +64,7 @@ export interface TokenSubject {
   node?: Reference
 }
 
-/** A token for a service account; lives `seconds`. */
+/** Issues a token for a service account that expires after `seconds`. */
 export function issueToken(
   issuer: TokenIssuer,
   subject: TokenSubject,
@@ -91,7 +91,7 @@ export function issueToken(
   return issuer.sign({ ...claims })
 }
 
-/** Whose token this is, or why it is not good. Everything it is bound to must still exist. */
+/** The user of a token, or why it is not valid. The objects to which it is bound must still exist. */
 export function checkToken(
   issuer: TokenIssuer,
   storage: Storage,
@@ -117,10 +117,10 @@ export function checkToken(
   return gone ? { error: `invalid bearer token, ${gone}` } : { user: userOf(claims), audiences: common }
 }
 
-/** `secret`: where a token without end is kept. */
+/** The result of a check. `secret` is that of a token that does not expire. */
 type Checked = { user: User; audiences: string[]; secret?: { namespace: string; name: string } } | { error: string }
 
-/** What a token is bound to and is no more. */
+/** A message about the object to which a token is bound, if that no longer exists. */
 function missingReference(storage: Storage, bound: Claims['kubernetes.io']): string | undefined {
   const { namespace, serviceaccount: account, pod, secret, node } = bound
   if (storage.mirror(ServiceAccount).get(namespace, account.name)?.metadata.uid !== account.uid)
@@ -140,7 +140,7 @@ interface LegacyClaims {
   'kubernetes.io/serviceaccount/service-account.uid': string
 }
 
-/** A token without end, kept in a Secret. It is good as long as exactly that Secret holds it. */
+/** Checks a token that does not expire. It is valid as long as its Secret has it. */
 function checkLegacyToken(storage: Storage, token: string, claims: LegacyClaims, issuer: TokenIssuer): Checked {
   const namespace = claims['kubernetes.io/serviceaccount/namespace']
   const name = claims['kubernetes.io/serviceaccount/service-account.name']
@@ -192,7 +192,7 @@ function userOf(claims: Claims): User {
   return { ...serviceAccountUser(namespace, serviceaccount.name), uid: serviceaccount.uid, extra }
 }
 
-/** The user a service account is. */
+/** The user of a service account. */
 function serviceAccountUser(namespace: string, name: string): User {
   return {
     name: `system:serviceaccount:${namespace}:${name}`,

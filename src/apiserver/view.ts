@@ -1,5 +1,5 @@
-// Kinds that are another kind in other words: the same objects under a second group or version. Requests are put
-// into the words of the kind that is stored, and its answers back.
+// Views: kinds whose objects are stored as another kind, such as Events of events.k8s.io. Operations are converted to
+// the stored kind, and its answers are converted back.
 import { StatusError } from '../base/errors.ts'
 import { asObject, type AnyKind, type KindView, type KubeObject } from '../api/kind.ts'
 import { Item } from '../api/mirror.ts'
@@ -13,7 +13,7 @@ import { mayRetry, patchedObject } from './writes.ts'
 
 type Run = (registry: Registry, operation: Operation, warn: Warn) => Promise<ServedResult>
 
-/** Serves an operation on a kind with a view; `run` serves those on the stored kind. */
+/** Answers an operation on a view. `run` answers operations on the stored kind. */
 export async function throughView(
   registry: Registry,
   operation: Operation,
@@ -22,31 +22,32 @@ export async function throughView(
 ): Promise<ServedResult> {
   const { kind, verb, patchType } = operation
   const view = kind.view!
-  const stored = inStoredWords(operation, view, warn)
+  const stored = toStored(operation, view, warn)
   try {
     if (verb === 'patch' && patchType !== 'apply')
       return { type: 'object', kind, item: shown(kind, await patchView(registry, operation, stored, warn)) }
-    return inOwnWords(kind, await run(registry, stored, warn))
+    return fromStored(kind, await run(registry, stored, warn))
   } catch (error) {
     throw error instanceof StatusError ? renamed(error, kind) : error
   }
 }
 
-function inStoredWords(operation: Operation, view: KindView, warn: Warn): Operation {
+/** Converts an operation to one on the stored kind. */
+function toStored(operation: Operation, view: KindView, warn: Warn): Operation {
   const { kind, verb, options, patchType } = operation
   const fieldSelector = options.fieldSelector && translated(options.fieldSelector, view.fields)
   const stored = { ...operation, kind: view.of, options: { ...options, ...(fieldSelector && { fieldSelector }) } }
   const whole = verb === 'create' || verb === 'update' || (verb === 'patch' && patchType === 'apply')
   if (!whole) return stored
   const object = decodeBody(kind, operation.body, options, warn)
-  // An applied object says only what it wants to own.
+  // An applied object has only the fields that it is to own, without defaults.
   const sent = patchType === 'apply' && isObject(operation.body) ? asObject(operation.body) : object
   return { ...stored, body: asJson(named(view.of, view.toStored(sent))) }
 }
 
 const named = (kind: AnyKind, object: object) => ({ ...object, kind: kind.kind, apiVersion: kind.apiVersion })
 
-/** `regarding.name=x,type!=y` with the stored kind's names of fields. */
+/** Replaces the names of fields in a selector, such as `regarding.name=x,type!=y`, by those of the stored kind. */
 const translated = (selector: string, fields: Readonly<Record<string, string>>): string =>
   selector
     .split(',')
@@ -67,9 +68,10 @@ function patchView(registry: Registry, operation: Operation, stored: Operation, 
   return registry.update(stored, change, { retry: mayRetry(operation), warn })
 }
 
-/** What an item is in the view's words; made once, as its bytes are. */
+/** Converted items, so that each is converted and encoded only once. */
 const shownItems = new WeakMap<AnyKind, WeakMap<Item, Item>>()
 
+/** Converts an item to the kind of the view. */
 function shown(kind: AnyKind, item: Item): Item {
   let items = shownItems.get(kind)
   if (!items) shownItems.set(kind, (items = new WeakMap()))
@@ -78,7 +80,8 @@ function shown(kind: AnyKind, item: Item): Item {
   return own
 }
 
-function inOwnWords(kind: AnyKind, result: ServedResult): ServedResult {
+/** Converts an answer to the kind of the view. */
+function fromStored(kind: AnyKind, result: ServedResult): ServedResult {
   switch (result.type) {
     case 'object':
       return { ...result, kind, item: shown(kind, result.item) }
@@ -109,7 +112,7 @@ async function* shownEvents(
 
 const qualified = ({ group, plural }: { group: string; plural: string }) => (group ? `${plural}.${group}` : plural)
 
-/** The error with the name of the kind that was asked for. */
+/** Replaces the name of the stored kind in an error by that of the view. */
 function renamed(error: StatusError, kind: AnyKind): StatusError {
   const stored = kind.view!.of
   const { details } = error

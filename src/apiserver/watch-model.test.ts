@@ -1,10 +1,11 @@
-// Watches: from wherever one starts, what it is told leads from what it had to what there is.
+// Watches: wherever a watch starts, its events lead from the objects at the start to the present ones.
 import { deepStrictEqual, ok, rejects, strictEqual } from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import { settle } from '../base/clock.ts'
 import { matchesSelector, parseSelector } from '../api/labels.ts'
+import type { KubeObject } from '../api/kind.ts'
 import type { OperationOptions, WatchEvent } from '../api/operation.ts'
 import { ConfigMap } from '../kinds/core/configmap.ts'
 import { Namespace } from '../kinds/core/namespace.ts'
@@ -14,11 +15,11 @@ type Labels = Readonly<Record<string, string>>
 
 const name = fc.constantFrom('a', 'b', 'c')
 const labels = fc.dictionary(fc.constantFrom('app', 'tier'), fc.constantFrom('x', 'y'), { noNullPrototype: true })
-/** Without labels a removal. */
+/** A write, or without labels a removal. */
 const write = fc.record({ name, labels: fc.option(labels) })
 const selector = fc.constantFrom('', 'app=x', '!tier', 'app!=x')
 
-/** Every state there was, by revision, as name to labels. */
+/** All past states by revision, each a map from name to labels. */
 class History {
   readonly states: { revision: number; objects: ReadonlyMap<string, Labels> }[]
 
@@ -49,7 +50,7 @@ async function carryOut(
     if (!there) return
     const result = await admin.remove(ConfigMap, `${namespace}/${of}`)
     strictEqual(result.type, 'status')
-    // A removal is a change like others; its revision is seen by the watches.
+    // A removal is a change like any other, and watches see its revision.
     history.add(history.states.at(-1)!.revision + 1, of, undefined)
     return
   }
@@ -80,7 +81,7 @@ const matching = (text: string, objects: ReadonlyMap<string, Labels>) => {
   return new Map([...objects].filter(([, has]) => matchesSelector(parsed, has)))
 }
 
-test('a watch from any revision leads from the selected objects then to those now, each step a step', async t => {
+test('the events of a watch lead from the selected objects at its revision to the present ones', async t => {
   const { admin, core } = await openTestServer(t)
   let runs = 0
   await fc.assert(
@@ -112,7 +113,7 @@ test('a watch from any revision leads from the selected objects then to those no
             deepStrictEqual(metadata.labels ?? {}, shown.get(key), 'the last state that matched')
             shown.delete(key)
           } else shown.set(key, metadata.labels ?? {})
-          // What a watch shows at a revision is what a list would have shown.
+          // At a revision, a watch shows what a list would have shown.
           const then = history.states.findLast(state => state.revision <= revision)!
           deepStrictEqual([...shown].sort(), [...matching(labelSelector, then.objects)].sort())
         }
@@ -127,7 +128,7 @@ test('a watch from any revision leads from the selected objects then to those no
 const brief = (events: readonly WatchEvent[]) =>
   events.map(({ type, item }) => `${type} ${item.object.metadata.name ?? ''}@${item.revision}`)
 
-test('a watch begins with what is there, or after it, as its options say', async t => {
+test('a watch begins with the present objects, or after them, depending on its options', async t => {
   const { admin, core } = await openTestServer(t)
   for (const one of ['a', 'b']) await admin.create(ConfigMap, { metadata: { name: one } })
   const now = core.storage.revision
@@ -155,21 +156,21 @@ test('a watch begins with what is there, or after it, as its options say', async
     apiVersion: 'v1',
     metadata: { resourceVersion: String(now), annotations: { 'k8s.io/initial-events-end': 'true' } },
   })
-  // From then on all are told the same.
+  // From then on all receive the same events.
   await admin.create(ConfigMap, { metadata: { name: 'c' } })
   await settle()
   for (const { options, first, events } of watches)
     deepStrictEqual(brief(events.slice(first.length)), [`ADDED c@${now + 1}`], JSON.stringify(options))
 })
 
-test('a quiet watch is told every minute how far it has come, if it asks for that, and ends at its time', async t => {
+test('a watch without events gets a bookmark every minute, if it requests them, and ends at its time', async t => {
   const { admin, core, clock } = await openTestServer(t)
   const rv = String(core.storage.revision)
   const asking = await startWatch(t, admin, { resourceVersion: rv, allowWatchBookmarks: true, timeoutSeconds: 150 })
   const silent = await startWatch(t, admin, { resourceVersion: rv, timeoutSeconds: 150 })
   await clock.forward(59_000)
   strictEqual(asking.events.length, 0)
-  // What another selection or kind has changed moves the bookmark too.
+  // Changes outside the selection and of other kinds move the bookmark too.
   await admin.create(ConfigMap, { metadata: { name: 'a' } })
   const made = core.storage.revision
   await clock.forward(1_000)
@@ -182,7 +183,7 @@ test('a quiet watch is told every minute how far it has come, if it asks for tha
   deepStrictEqual(brief(silent.events), [`ADDED a@${made}`])
 })
 
-test('a watch from the future waits for it, and one from too long ago is told to list again', async t => {
+test('a watch from a future revision waits for it, and one from an expired revision is refused', async t => {
   const { admin, core } = await openTestServer(t)
   const next = core.storage.revision + 1
   const early = await startWatch(t, admin, { resourceVersion: String(next) })
@@ -197,7 +198,7 @@ test('a watch from the future waits for it, and one from too long ago is told to
   })
   await future.done
   deepStrictEqual(
-    future.events.map(({ type, item }) => [type, (item.object as unknown as { reason: string }).reason]),
+    future.events.map(({ type, item }) => [type, (item.object as KubeObject & { reason?: string }).reason]),
     [['ERROR', 'Timeout']],
   )
   await rejects(startWatch(undefined, admin, { resourceVersion: 'x' }), { message: /ParseUint: parsing "x"/ })

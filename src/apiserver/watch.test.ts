@@ -1,4 +1,4 @@
-// Watches over a real store: what happens between the answer and the first read, after a restart, after a compaction.
+// Watches over a real store: before the first read, after a restart, after a compaction, and when a reader is slow.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { VirtualClock } from '../base/clock.ts'
@@ -41,7 +41,7 @@ async function start(storage: Storage, options: OperationOptions) {
 const brief = (events: readonly WatchEvent[] | undefined) =>
   events?.map(({ type, item }) => `${type} ${item.object.metadata.name} @${item.revision}`)
 
-test('what is written between the answer and the first read is not lost', async () => {
+test('a write between the answer and the first read is not lost', async () => {
   const storage = await openStorage(openMemoryStore())
   const watching = await start(storage, { resourceVersion: '0' })
   await storage.write(ConfigMap, object('one'), 'absent')
@@ -66,7 +66,7 @@ test('after a restart a watch goes on from the history of the store', async () =
   const after = await openStorage(store)
   const all = await start(after, { resourceVersion: '1' })
   assert.deepEqual(await all.next(), ['MODIFIED one @2', 'DELETED one @3', 'ADDED two @4'])
-  // A selector sees an object leave when it stops matching.
+  // With a selector, an object that stops matching is reported as deleted.
   const some = await start(after, { resourceVersion: '1', labelSelector: 'in=yes' })
   assert.deepEqual(await some.next(), ['DELETED one @2', 'ADDED two @4'])
   await after.write(ConfigMap, object('three', { in: 'yes' }), 'absent')
@@ -98,7 +98,7 @@ test('what is written while a watch reads the history comes after it', async () 
   await after.close()
 })
 
-test('what is compacted is too old', async () => {
+test('a watch from a compacted revision gets Expired', async () => {
   const store = openMemoryStore()
   const before = await openStorage(store)
   for (const name of ['one', 'two', 'three']) await before.write(ConfigMap, object(name), 'absent')
@@ -112,7 +112,7 @@ test('what is compacted is too old', async () => {
   await after.close()
 })
 
-test('a reader that falls behind the log is ended, others go on', async () => {
+test('a watch that has fallen behind the log ends, and others go on', async () => {
   const storage = await openStorage(openMemoryStore())
   const slow = await start(storage, { resourceVersion: '0' })
   const quick = await start(storage, { resourceVersion: '0' })

@@ -1,12 +1,22 @@
-// Watches. A watch is a position in its kind's change log: it gives what is there from the position on, filtered, and
-// waits for more. It begins with the present state, or with what happened after a revision:
+// Watches. A watch is a position in the change log of its kind: it gives the changes from there on that match, and
+// waits for more. It begins with the present state, or with the changes after a revision:
 //
 //   none, 0, sendInitialEvents ──► the present state as ADDED ──┐
 //   a revision in the log      ─────────────────────────────────┼──► changes from a position on ──► timeout, abort,
 //   an older one               ──► the store's history ─────────┘                                   fell behind
 //
-// The state and the position that follows it are taken in one turn of the event loop, so that nothing comes between.
-// Sources: API concepts "efficient detection of changes", KEP-956 (bookmarks), KEP-3157 (watch-list).
+// - The state and the position that follows it are taken in one turn of the event loop, so no change is lost between
+//   them. The position counts from the moment when `watch` resolves, even if the first read comes later.
+// - Events of one object are in the order of its writes, none twice and none left out. Their revisions rise.
+// - An object that begins to match the selector is ADDED. One that ceases to match is DELETED, with its last matching
+//   state at the revision of the change.
+// - A bookmark has a revision up to which all events have been sent. It is sent at most once a minute, and with initial
+//   events once at their end.
+// - A watch that is too slow for the log ends without an error, and its client begins again. Nothing is kept for it.
+// - Watches with the same selection and position share events and their encoded bytes.
+// - The iterator ends at the timeout, or when the signal aborts. Returning from it early stops its timers.
+//
+// Source: API concepts "efficient detection of changes", KEP-956 (bookmarks), KEP-3157 (watch-list).
 import type { Clock } from '../base/clock.ts'
 import { goQuote } from '../base/go-text.ts'
 import { StatusError } from '../base/errors.ts'
@@ -25,7 +35,7 @@ interface Start {
   position: number
 }
 
-/** Starts a watch; its events end at the timeout, when the signal aborts, or when the reader falls too far behind. */
+/** Starts a watch and returns batches of its events. Throws Expired when its revision has been compacted. */
 export async function watch(storage: Storage, operation: Operation): Promise<AsyncIterable<readonly WatchEvent[]>> {
   const { options } = operation
   const filter = filterOf(operation)
@@ -36,7 +46,7 @@ export async function watch(storage: Storage, operation: Operation): Promise<Asy
       `resourceVersion: Invalid value: ${goQuote(asked)}: strconv.ParseUint: parsing ${goQuote(asked)}: invalid syntax`,
     )
   const fromNow = asked === '' || asked === '0'
-  if (fromNow) await storage.fresh(operation.signal)
+  if (fromNow) await storage.catchUp(operation.signal)
   else if (Number(asked) > storage.revision) {
     const newest = await storage.store.revision()
     if (options.sendInitialEvents && Number(asked) > newest) return failed(tooLarge(Number(asked), newest))
@@ -46,11 +56,12 @@ export async function watch(storage: Storage, operation: Operation): Promise<Asy
   return stream(storage, operation, filter, events, position)
 }
 
-/** A watch that ends with an error before it has begun. */
+/** A watch with only an error. */
 async function* failed(error: StatusError): AsyncGenerator<readonly WatchEvent[]> {
   yield [{ type: 'ERROR', item: new Item(asObject(statusOf(error)), 0) }]
 }
 
+/** The events with which a watch begins, and the position after them. */
 async function startOf(
   storage: Storage,
   { kind, options }: Operation,
@@ -61,14 +72,14 @@ async function startOf(
   if (options.sendInitialEvents ?? after === undefined) {
     const events: WatchEvent[] = []
     for (const item of of.sorted(filter.namespace)) if (passes(kind, filter, item)) events.push({ type: 'ADDED', item })
-    // Clients from before sendInitialEvents get the bookmark as well.
+    // Clients that do not use sendInitialEvents get this bookmark as well.
     if (options.allowWatchBookmarks) events.push(bookmark(kind, storage.revision, true))
     return { events, position: of.log.end }
   }
   if (after === undefined) return { events: [], position: of.log.end }
   const position = of.log.positionAfter(after)
   if (position !== undefined) return { events: [], position }
-  // Fixed before anything is waited for: by then the log may have moved on.
+  // Taken before the history is awaited, because the log may move on meanwhile.
   const start = of.log.positionAfter(of.log.startRevision)!
   const history = await storage.history(kind, after)
   return { events: history.flatMap(change => filtered(kind, filter, change)), position: start }
@@ -113,7 +124,7 @@ async function* stream(
   }
 }
 
-/** Waits for a change, for the next bookmark to be due, or for the end. */
+/** Waits for a change, the time of the next bookmark, or the end. */
 async function quietly(
   bookmarks: Bookmarks | undefined,
   ending: AbortSignal,
@@ -127,7 +138,7 @@ async function quietly(
   }
 }
 
-/** When bookmarks are due. */
+/** The timer of bookmarks. */
 class Bookmarks {
   readonly #clock: Clock
   #timer: () => void
@@ -138,12 +149,12 @@ class Bookmarks {
     this.#timer = this.#arm()
   }
 
-  /** Aborts when the next one is due. */
+  /** A signal that aborts when the next bookmark is due. */
   get due(): AbortSignal {
     return this.#due.signal
   }
 
-  /** Whether one is due; the next one then is a period later. */
+  /** Whether a bookmark is due. If so, the next one is due a period later. */
   takeDue(): boolean {
     if (!this.#due.signal.aborted) return false
     this.#due = new AbortController()
@@ -160,7 +171,7 @@ class Bookmarks {
   }
 }
 
-/** An object may come into or fall out of a watcher's selection without being made or deleted. */
+/** The event of a change for a selection, which an object may enter and leave without being created or deleted. */
 function filtered(kind: AnyKind, filter: Filter, { type, item, before }: MirrorChange): WatchEvent[] {
   const was = before !== undefined && passes(kind, filter, before)
   const is = type !== 'DELETED' && passes(kind, filter, item)
@@ -169,7 +180,7 @@ function filtered(kind: AnyKind, filter: Filter, { type, item, before }: MirrorC
   return []
 }
 
-// Watchers of a selector get the last state that matched, at the revision at which it stopped matching.
+/** The last state of an object that matched, at the revision at which it ceased to match. */
 function lastState(before: Item, now: Item): Item {
   const metadata = { ...before.object.metadata, resourceVersion: String(now.revision) }
   return new Item({ ...before.object, metadata }, now.revision)

@@ -1,11 +1,11 @@
-// One write on its way from what a request proposes to what is stored, as a list of steps. Creates and updates, of
-// whole objects and of single parts, all go this way:
+// A write as a list of steps, from the object that a request proposes to the one that is stored. All creations and
+// updates, of whole objects and of parts, take these steps:
 //
 //   propose ─► preconditions ─► single owners ─► own ─► complete ─► admit (mutate) ─► keep other parts ─► prepare
 //           ─► canonical ─► count generation ─► check ─► admit (validate) ─► complete again ─► store
 //
-// A step either changes `write.next` or throws a StatusError; it never stores anything. Who owns which field is
-// decided from what the client sent, before admission completes it: nobody owns what the server filled in.
+// A step changes `write.next` or throws a StatusError, and never stores anything. Field ownership is computed from what
+// the client sent, before admission completes it, so nobody owns what the server sets.
 // Source: apiserver pkg/endpoints/handlers (create.go, update.go), pkg/registry/rest (create.go, update.go).
 import { goQuote } from '../base/go-text.ts'
 import { StatusError } from '../base/errors.ts'
@@ -26,29 +26,31 @@ import { managerOf } from './manager.ts'
 import { ownableBy } from './parts.ts'
 
 /**
- * How far a write is checked:
- * - `whole`: by every rule of its kind;
- * - `part`: as an object, but not by the kind's rules about updates: the caller changed one part and keeps its rules;
- * - `none`: not at all, and it owns nothing: the caller guarantees a valid, canonical object.
+ * By which rules a write is validated:
+ * - `whole`: by all rules of its kind.
+ * - `part`: as an object, without the kind's rules for updates. The caller changed one part, and checks its rules.
+ * - `none`: not at all, and without field ownership. The caller guarantees a valid object in canonical form.
  */
 export type Rules = 'whole' | 'part' | 'none'
 
 export interface Write {
   readonly operation: Operation
-  /** What is stored now; undefined for a create. */
+  /** The stored object; undefined for a creation. */
   readonly live: Item | undefined
   readonly rules: Rules
   readonly warn: Warn
-  /** What the client sent, where only a part of it is taken over: it owns all it changed. */
+  /**
+   * The object that the client sent, if only a part of it is taken. The client owns everything that it changed there.
+   */
   readonly sent?: Mutable<KubeObject> | undefined
   readonly now: number
-  /** What is to be stored. Belongs to this write alone; steps change or replace it. */
+  /** The object to be stored. Only this write has it, and steps change or replace it. */
   next: Mutable<KubeObject>
 }
 
 type Step = (write: Write, admission: Admission) => void | Promise<void>
 
-/** Of a create. */
+/** The steps of a creation. */
 export const createSteps: readonly Step[] = [
   singleOwners,
   own,
@@ -63,7 +65,7 @@ export const createSteps: readonly Step[] = [
   complete,
 ]
 
-/** Of an update. One that changes nothing is looked at all the same. */
+/** The steps of an update. One that changes nothing takes them, too. */
 export const updateSteps: readonly Step[] = [
   preconditions,
   singleOwners,
@@ -80,8 +82,8 @@ export const updateSteps: readonly Step[] = [
   validate,
 ]
 
-/** Of an update that its caller has checked. */
-export const soundSteps: readonly Step[] = [preconditions, mutate, validate]
+/** The steps of an update that its caller has checked. */
+export const uncheckedSteps: readonly Step[] = [preconditions, mutate, validate]
 
 /** Runs steps in order. */
 export async function run(steps: readonly Step[], write: Write, admission: Admission): Promise<void> {
@@ -91,18 +93,18 @@ export async function run(steps: readonly Step[], write: Write, admission: Admis
   }
 }
 
-/** Whether the write would store what is stored already. Times of managed fields alone are no reason to write. */
+/** Whether the write would not change the stored object. Times in managed fields do not count as changes. */
 export const changesNothing = ({ next, live }: Write): boolean =>
   live !== undefined && sameValue(asJson(next), asJson(live.object))
 
-/** Throws Conflict for another uid or a stale resourceVersion, Invalid where the kind wants a resourceVersion. */
+/** Throws Conflict for another UID or an old resourceVersion, Invalid when the kind requires a resourceVersion. */
 function preconditions({ operation, next, live }: Write): void {
   const { kind, name } = operation
   const { resourceVersion, uid } = next.metadata
   const { object, revision } = live!
   if (resourceVersion && !/^\d+$/.test(resourceVersion))
     throw new StatusError('', `strconv.ParseUint: parsing ${goQuote(resourceVersion)}: invalid syntax`)
-  // To a patch the uid is a field like others, and may not change.
+  // For a patch the UID is a field like others, which may not change.
   if (uid && uid !== object.metadata.uid && !operation.patchType) throw otherUid(kind, object.metadata, uid)
   if (resourceVersion && resourceVersion !== '0' && resourceVersion !== String(revision))
     throw conflict(kind, name, objectModified)
@@ -112,17 +114,17 @@ function preconditions({ operation, next, live }: Write): void {
     ])
 }
 
-/** Of what was sent as a whole, before it is noted who owns what. */
+/** Removes duplicate owner references from an object that was sent as a whole, before fields get their owners. */
 function singleOwners({ operation, next, warn }: Write): void {
   if (!operation.patchType) dropDuplicateOwners(next.metadata, false, warn)
 }
 
-/** Of what a patch made, once admission has seen it. */
+/** Removes duplicate owner references from the result of a patch, after mutating admission. */
 function singlePatchedOwners({ operation, next, warn }: Write): void {
   if (operation.patchType) dropDuplicateOwners(next.metadata, true, warn)
 }
 
-/** Moves the ownership of what the client changed to its manager. An apply has done so itself. */
+/** Gives the fields that the client changed to its manager. An apply has done so itself. */
 function own({ operation, next, sent, live, now }: Write): void {
   if (operation.patchType === 'apply') return
   const { kind } = operation
@@ -131,7 +133,7 @@ function own({ operation, next, sent, live, now }: Write): void {
   if (sent.metadata.managedFields) next.metadata.managedFields = sent.metadata.managedFields
 }
 
-/** Sets the managed fields of what a client made, or made of something old. */
+/** Sets the managed fields of a new or changed object. */
 export function ownChanges(
   operation: Operation,
   kind: AnyKind,
@@ -140,7 +142,7 @@ export function ownChanges(
   now: number,
 ): void {
   const before = old ?? (decode(kind.schema, {}) as KubeObject)
-  // Through a subresource nobody writes managed fields by hand.
+  // With a subresource, a client cannot set managed fields itself.
   const sent = operation.subresource ? undefined : next.metadata.managedFields
   const entries = managedAfterUpdate(kind.schema, asJson(before), asJson(next), {
     sent,
@@ -154,7 +156,7 @@ export function ownChanges(
   else delete next.metadata.managedFields
 }
 
-/** Restores what a client cannot change: some of it whatever it says, the rest by leaving it out. */
+/** Restores metadata that a client cannot change: some fields always, others if the client left them out. */
 function keepSystemFields({ next, live }: Write): void {
   const old = live!.object.metadata
   const meta = next.metadata
@@ -179,13 +181,13 @@ const requestOf = ({ operation, next, live, warn }: Write) =>
     ? ({ type: 'UPDATE', operation, object: next, old: live.object, warn } as const)
     : ({ type: 'CREATE', operation, object: next, warn } as const)
 
-/** Objects begin without a status, but for kinds whose creator is who reports it. */
+/** Clears the status of a new object, except for kinds whose creators report it. */
 function startStatus({ operation, next }: Write): void {
   const { kind } = operation
   if (kind.status && !kind.keepsStatus) asJson(next).status = {}
 }
 
-/** Nobody but the writer of the status changes it. */
+/** Keeps the live status, which only writes to the subresource status may change. */
 function keepStatus({ operation, next, live }: Write): void {
   if (!operation.kind.status || operation.subresource) return
   asJson(next).status = asJson(live!.object).status ?? {}
@@ -195,7 +197,7 @@ function prepare({ operation, next, live, rules, now, warn }: Write): void {
   if (rules === 'whole') operation.kind.prepare?.(next, live?.object, timeText(now), warn)
 }
 
-/** What Kubernetes stores is completed when it is read: what was prepared has defaults that follow from it. */
+/** Sets defaults that depend on what `prepare` has set. Upstream, they are set whenever the object is read. */
 function complete(write: Write): void {
   const { kind } = write.operation
   if (!kind.completesAgain) return
@@ -203,7 +205,7 @@ function complete(write: Write): void {
   makeCanonical(write)
 }
 
-/** Holds the place of the revision, which is known after the write. */
+/** Reserves the place of the revision, which is known only after the write. */
 function holdRevision({ next }: Write): void {
   next.metadata.resourceVersion = unknownRevision
 }
@@ -216,7 +218,7 @@ function makeCanonical(write: Write): void {
   write.next = canonical(write.operation.kind, write.next)
 }
 
-/** metadata.generation counts the changes of everything but metadata and status. */
+/** Counts a change of anything other than metadata and status in metadata.generation. */
 function countGeneration({ operation, next, live }: Write): void {
   if (!operation.kind.generation) return
   const [a, b] = [asJson(next), asJson(live!.object)]
@@ -227,7 +229,7 @@ function countGeneration({ operation, next, live }: Write): void {
   next.metadata.generation = (live!.object.metadata.generation ?? 0) + (changed ? 1 : 0)
 }
 
-/** Throws Invalid with everything that is wrong with the object and with the change to it. */
+/** Throws Invalid with all problems of the object and of the change. */
 function check({ operation, next, live, rules, warn }: Write): void {
   const { kind } = operation
   const old = live?.object
@@ -247,13 +249,13 @@ function problemsOf(
   return subresource === 'status' ? validateStatusUpdate(kind, next, old) : validateUpdate(kind, next, old)
 }
 
-/** Throws the 422 when there is anything to report. */
+/** Throws Invalid if there are problems. */
 export function throwProblems(kind: AnyKind, name: string, problems: Iterable<Problem>): void {
   const list = [...problems]
   if (list.length) throw invalidError(kind, name, list)
 }
 
-/** Equal JSON, but for the time stamps of managed fields. */
+/** Whether JSON values are equal, except for times in managed fields. */
 function sameValue(a: Json | undefined, b: Json | undefined): boolean {
   if (a === b) return true
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false

@@ -1,8 +1,9 @@
-// Creates, updates and patches: what the server sets, what a client may and may not change, and who is too late.
+// Creates, updates and patches: what the server sets, what a client may change, and which writes conflict.
 import { deepStrictEqual, match, ok, rejects, strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import type { StatusError } from '../base/errors.ts'
 import type { Draft } from '../api/kind.ts'
+import type { Json } from '../api/schema/node.ts'
 import { Deployment } from '../kinds/apps/deployment.ts'
 import { ConfigMap } from '../kinds/core/configmap.ts'
 import { Namespace } from '../kinds/core/namespace.ts'
@@ -18,7 +19,7 @@ const deployment = (name: string, replicas: number): Draft<Deployment> => ({
   },
 })
 
-test('a new object gets what only the server sets, whatever it says itself', async t => {
+test('the server sets its own fields of a new object, whatever the client sends', async t => {
   const { admin } = await openTestServer(t)
   const { metadata, status } = await admin.create(Deployment, {
     ...deployment('a', 1),
@@ -48,11 +49,11 @@ test('a new object gets what only the server sets, whatever it says itself', asy
   deepStrictEqual(status, {})
 })
 
-test('what a create cannot be is refused', async t => {
+test('an invalid create is refused', async t => {
   const { admin } = await openTestServer(t)
   await admin.create(ConfigMap, { metadata: { name: 'a' } })
   const create = (body: unknown, namespace = 'default') =>
-    admin.ask('create', ConfigMap, { namespace, body: body as never })
+    admin.ask('create', ConfigMap, { namespace, body: body as Json })
   const table: [body: unknown, reason: string, message: RegExp][] = [
     [{ metadata: { name: 'a' } }, 'AlreadyExists', /^configmaps "a" already exists$/],
     [{ metadata: {} }, 'Invalid', /metadata.name: Required value: name or generateName is required/],
@@ -79,7 +80,7 @@ test('what a create cannot be is refused', async t => {
   await rejects(create({ metadata: { name: 'b' } }, ''), { reason: 'BadRequest', message: 'namespace is required' })
 })
 
-test('a generated name has what was asked for in front, and another one is made when it is taken', async t => {
+test('a generated name begins with the requested prefix, and another one is made if it is taken', async t => {
   const { admin } = await openTestServer(t)
   const names = new Set<string>()
   for (let i = 0; i < 50; i++)
@@ -92,7 +93,7 @@ test('a generated name has what was asked for in front, and another one is made 
   strictEqual(named.metadata.name, 'own')
 })
 
-test('unknown fields are kept out, warned of or refused, as asked', async t => {
+test('unknown fields are dropped, reported in a warning, or refused, as requested', async t => {
   const { admin } = await openTestServer(t)
   const ask = (fieldValidation: 'Strict' | 'Warn' | 'Ignore' | undefined) =>
     admin.ask('create', ConfigMap, {
@@ -110,7 +111,7 @@ test('unknown fields are kept out, warned of or refused, as asked', async t => {
   })
 })
 
-test('an update needs the version it names, if it names one, and the object that it means', async t => {
+test('an update that names a version or UID is refused if the object has another', async t => {
   const { admin } = await openTestServer(t)
   const first = await admin.create(ConfigMap, { metadata: { name: 'a' }, data: { x: '1' } })
   const second = await admin.update(ConfigMap, { ...first, data: { x: '2' } })
@@ -119,7 +120,7 @@ test('an update needs the version it names, if it names one, and the object that
     reason: 'Conflict',
     message: `${fails}the object has been modified; please apply your changes to the latest version and try again`,
   })
-  // Without a version the last one wins.
+  // Without a version, the last write wins.
   await admin.update(ConfigMap, { metadata: { name: 'a' }, data: { x: '4' } })
   await rejects(admin.update(ConfigMap, { metadata: { name: 'a', uid: 'other' }, data: {} }), {
     reason: 'Conflict',
@@ -130,7 +131,7 @@ test('an update needs the version it names, if it names one, and the object that
     message: 'configmaps "b" not found',
   })
   const update = (body: object) =>
-    admin.ask('update', ConfigMap, { namespace: 'default', name: 'a', body: body as never })
+    admin.ask('update', ConfigMap, { namespace: 'default', name: 'a', body: body as Json })
   await rejects(update({ metadata: { name: 'b' } }), {
     message: 'the name of the object (b) does not match the name on the URL (a)',
   })
@@ -140,7 +141,7 @@ test('an update needs the version it names, if it names one, and the object that
   ok(Number(second.metadata.resourceVersion) > Number(first.metadata.resourceVersion))
 })
 
-test('what a client leaves out or sets of the server’s own fields stays as it was', async t => {
+test('the server’s own fields stay as they were, whatever a client sets or leaves out', async t => {
   const { admin } = await openTestServer(t)
   const made = await admin.create(Deployment, deployment('a', 1))
   const { metadata } = await admin.update(Deployment, {
@@ -153,7 +154,7 @@ test('what a client leaves out or sets of the server’s own fields stays as it 
   )
 })
 
-test('a write that changes nothing is none', async t => {
+test('a write that changes nothing is not stored', async t => {
   const { admin, core, clock } = await openTestServer(t)
   const made = await admin.create(Deployment, deployment('a', 1))
   const before = core.storage.revision
@@ -171,7 +172,7 @@ test('a write that changes nothing is none', async t => {
   strictEqual(core.storage.revision, before)
 })
 
-test('spec and status are written apart, and only what is wanted counts as a generation', async t => {
+test('spec and status are written separately, and only a change of the spec counts as a generation', async t => {
   const { admin } = await openTestServer(t)
   await admin.create(Deployment, deployment('a', 1))
   const state = ({ metadata, spec, status }: Deployment) => [
@@ -195,7 +196,7 @@ test('spec and status are written apart, and only what is wanted counts as a gen
   await rejects(admin.get(ConfigMap, 'a', { subresource: 'status' }), { reason: 'NotFound' })
 })
 
-test('each kind of patch is what it says it is', async t => {
+test('each type of patch follows its own rules', async t => {
   const { admin } = await openTestServer(t)
   const names = async (type: 'merge' | 'strategic' | 'json', body: unknown) => {
     await admin.create(Deployment, deployment('a', 1))
@@ -210,11 +211,11 @@ test('each kind of patch is what it says it is', async t => {
   deepStrictEqual(await names('json', [{ op: 'add', path: `${path}/-`, value: { name: 'd', image: 'x' } }]), ['c', 'd'])
 })
 
-test('a patch that names a version needs it, and one that names none goes on with the newest', async t => {
+test('a patch that names a version expects it, and one that names none is applied to the newest', async t => {
   const { admin } = await openTestServer(t)
   const { metadata } = await admin.create(ConfigMap, { metadata: { name: 'a' } })
   const { resourceVersion } = metadata
-  // All at once: each begins again until it has won.
+  // All at once: each begins again until it succeeds.
   await Promise.all(
     Array.from({ length: 10 }, (_, i) => admin.patch(ConfigMap, 'a', 'merge', { data: { [`k${i}`]: 'v' } })),
   )
@@ -235,7 +236,7 @@ test('a patch that names a version needs it, and one that names none goes on wit
   })
 })
 
-test('two writers of one version: one wins, the other is told', async t => {
+test('of two writers of one version, one succeeds and the other gets a conflict', async t => {
   const { admin } = await openTestServer(t)
   const made = await admin.create(ConfigMap, { metadata: { name: 'a' } })
   const results = await Promise.allSettled(
@@ -248,7 +249,7 @@ test('two writers of one version: one wins, the other is told', async t => {
   ])
 })
 
-test('a dry run checks as the write would, shows what would be, and stores nothing', async t => {
+test('a dry run checks like the write, returns the result, and stores nothing', async t => {
   const { admin, core } = await openTestServer(t)
   await admin.create(ConfigMap, { metadata: { name: 'a' }, data: { x: '1' } })
   const before = core.storage.revision
@@ -262,7 +263,7 @@ test('a dry run checks as the write would, shows what would be, and stores nothi
   deepStrictEqual([core.storage.revision, (await admin.get(ConfigMap, 'a')).data], [before, { x: '1' }])
 })
 
-test('an apply makes, changes and gives up what its manager owns', async t => {
+test('an apply creates, changes and removes the fields that its manager owns', async t => {
   const { admin } = await openTestServer(t)
   const apply = (manager: string, data: Record<string, string> | undefined, force = false) =>
     admin.apply(ConfigMap, 'a', data ? { data } : {}, manager, force)
@@ -273,7 +274,7 @@ test('an apply makes, changes and gives up what its manager owns', async t => {
   })
   deepStrictEqual((await apply('two', { x: '2', z: '2' }, true)).data, { x: '2', y: '1', z: '2' })
   deepStrictEqual((await apply('one', undefined)).data, { x: '2', z: '2' })
-  // A write that is no apply takes over what it changes.
+  // A write that is not an apply takes over the fields that it changes.
   await admin.patch(ConfigMap, 'a', 'merge', { data: { z: '3' } }, { options: { fieldManager: 'editor' } })
   await rejects(apply('two', { x: '2', z: '2' }), { message: /conflict with "editor" using v1: .data.z/ })
   const managers = (await admin.get(ConfigMap, 'a')).metadata.managedFields?.map(m => [m.manager, m.operation])
@@ -290,7 +291,7 @@ test('an apply makes, changes and gives up what its manager owns', async t => {
   )
 })
 
-test('an apply must say what it applies, and nothing that it cannot own', async t => {
+test('an apply needs a kind, and may not contain fields that a manager cannot own', async t => {
   const { admin } = await openTestServer(t)
   const apply = (body: unknown) => admin.patch(ConfigMap, 'a', 'apply', body, { options: { fieldManager: 'one' } })
   const head = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a' } }
@@ -309,7 +310,7 @@ test('an apply must say what it applies, and nothing that it cannot own', async 
   for (const [body, message] of table) await rejects(apply(body), { message }, JSON.stringify(body))
 })
 
-test('an object of no namespace has none, whatever it says', async t => {
+test('an object of a kind without namespaces has none, whatever the client sends', async t => {
   const { admin } = await openTestServer(t)
   const node = await admin.create(Node, { metadata: { name: 'n' } })
   strictEqual(node.metadata.namespace, undefined)

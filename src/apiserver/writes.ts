@@ -1,4 +1,5 @@
-// From request bodies to proposals: create, update, the patches and apply, of whole objects and of their status.
+// Turns the bodies of writes into proposals for the registry: create, update and the patches, of whole objects and of
+// their status.
 // Source: apiserver pkg/endpoints/handlers (create.go, update.go, patch.go).
 import { StatusError } from '../base/errors.ts'
 import { goQuote, goValue } from '../base/go-text.ts'
@@ -25,7 +26,7 @@ export async function create(registry: Registry, operation: Operation, warn: War
   return { type: 'object', kind, item, created: true }
 }
 
-/** PUT of the object or of its status. A missing object is created where the kind allows it. */
+/** Replaces an object or its status. A missing object is created if the kind allows that. */
 export async function update(registry: Registry, operation: Operation, warn: Warn): Promise<ServedResult> {
   const { kind, name, subresource } = operation
   const sent = decodeBody(kind, operation.body, operation.options, warn)
@@ -33,10 +34,10 @@ export async function update(registry: Registry, operation: Operation, warn: War
   placeInNamespace(operation, sent)
   let attempts = 0
   const change = (old: KubeObject) => {
-    // Admission changes what it is given: another attempt begins with the body again.
-    const fresh = attempts++ === 0 ? sent : decodeBody(kind, operation.body, operation.options, () => {})
-    Object.assign(fresh.metadata, { name, namespace: sent.metadata.namespace })
-    return asPart(operation, fresh, old)
+    // Admission changes the object in place, so another attempt decodes the body again.
+    const object = attempts++ === 0 ? sent : decodeBody(kind, operation.body, operation.options, () => {})
+    Object.assign(object.metadata, { name, namespace: sent.metadata.namespace })
+    return asPart(operation, object, old)
   }
   try {
     const item = await registry.update(operation, change, { retry: !sent.metadata.resourceVersion, warn })
@@ -47,7 +48,7 @@ export async function update(registry: Registry, operation: Operation, warn: War
   return { type: 'object', kind, item: await registry.create(operation, sent, warn), created: true }
 }
 
-/** All four patch types. Apply creates what is not there. */
+/** Patches an object, by one of the four types of patches. An apply creates a missing object. */
 export async function patch(registry: Registry, operation: Operation, warn: Warn): Promise<ServedResult> {
   const { kind, patchType } = operation
   if (patchType === 'apply') return apply(registry, operation, warn)
@@ -56,14 +57,16 @@ export async function patch(registry: Registry, operation: Operation, warn: Warn
   return { type: 'object', kind, item: await registry.update(operation, change, { retry, warn }) }
 }
 
-/** Whether a patch other than apply may be tried again on the newest state: not when it names a resourceVersion. */
+/**
+ * Whether a patch other than apply may be repeated on the newest state, which it may unless it has a resourceVersion.
+ */
 export function mayRetry({ patchType, body, options }: Operation): boolean {
   if (options.force !== undefined)
     refuse('PatchOptions', [root.field('force').forbidden('may not be specified for non-apply patch')])
   return patchType === 'json' || !isObject(body) || !isObject(body.metadata) || !body.metadata.resourceVersion
 }
 
-/** What a patch other than apply makes of `before`, which is of the operation's kind. */
+/** The result of a patch other than apply. `before` is of the operation's kind. */
 export function patchedObject(operation: Operation, before: KubeObject, warn: Warn): Mutable<KubeObject> {
   const { kind, patchType, body } = operation
   const type = patchType as Exclude<typeof patchType, 'apply' | undefined>
@@ -73,12 +76,12 @@ export function patchedObject(operation: Operation, before: KubeObject, warn: Wa
   return sent
 }
 
-/** What a patch made, decoded; in strict mode it is the patch that is refused, for itself or for what it made. */
+/** Decodes the result of a patch. With strict validation, the patch is refused for problems in it or in its result. */
 function decodePatched(operation: Operation, patched: Json, warn: Warn): Mutable<KubeObject> {
   const { kind, options, patchType, body } = operation
   const { fieldValidation = 'Warn', duplicates = [] } = options
   const problems = [...duplicates]
-  // A strategic merge patch makes of an object of this version another one, whatever it says of the version.
+  // The result of a strategic merge patch always has the type of the object.
   const typed =
     patchType === 'strategic' && isObject(patched)
       ? { ...patched, kind: kind.kind, apiVersion: kind.apiVersion }
@@ -101,7 +104,7 @@ function decodePatched(operation: Operation, patched: Json, warn: Warn): Mutable
   return sent
 }
 
-/** Whether a body empties the list of managers; decoding would drop the empty list. */
+/** Whether a body has an empty list of managers, which resets ownership. Decoding would drop it. */
 const resetsOwners = (body: Json): boolean =>
   isObject(body) &&
   isObject(body.metadata) &&
@@ -113,14 +116,14 @@ const badPatch = (message: string) =>
     details: { causes: [{ reason: 'FieldValueInvalid', message, field: 'patch' }] },
   })
 
-/** The object a patch makes of `old`, as JSON. */
+/** The result of a patch of `old`, as JSON. */
 export function patchedBody(
   kind: AnyKind,
   type: Exclude<Operation['patchType'], undefined | 'apply'>,
   old: KubeObject,
   body: Json,
 ): Json {
-  // No patch changes its target.
+  // A patch does not change its target.
   const target = asJson(old)
   if (type === 'json') return jsonPatch(target, body)
   if (!isObject(body)) {

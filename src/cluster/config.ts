@@ -26,7 +26,7 @@ export interface ClusterConfig {
   slot: number
   /** The range of addresses of nodes in network namespaces. Its first address is the machine's own. */
   nodeCidr: string
-  /** Nodes of this machine besides the first, each in a network namespace of its own. */
+  /** Nodes of this machine in addition to the first, each in a network namespace of its own. */
   nodes: readonly LocalNode[]
   /** How long a node may be silent before it counts as lost, such as `40s`; without it the controllers' default. */
   nodeMonitorGracePeriod?: string

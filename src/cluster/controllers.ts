@@ -1,5 +1,5 @@
 // Starts the controllers and the scheduler in the server's process, each under a Lease, together with what every node
-// needs from the server whoever runs the controllers.
+// needs from the server no matter where the controllers run.
 import { realRandom } from '../base/random.ts'
 import { type Client, type LeaderTiming, leadWithLease } from '../client/index.ts'
 import { startControllers as startAll } from '../controllers/index.ts'

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Node } from '../kinds/core/node.ts'
 import { nextFree, poolsOf, rangeText, takenSlots } from './node-ipam.ts'
+import { nodeOf } from '../kinds/testing.ts'
 
-const node = (...podCIDRs: string[]) => ({ spec: { podCIDR: podCIDRs[0], podCIDRs } }) as unknown as Node
+const node = (...podCIDRs: string[]) => nodeOf({ spec: { podCIDRs, ...(podCIDRs[0] && { podCIDR: podCIDRs[0] }) } })
 
 test('a cluster range is cut into ranges of a node’s size', () => {
   const [v4] = poolsOf('10.244.0.0/16')

@@ -2,11 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { planReplicas, slowStart } from './replicas.ts'
 import type { Pod } from '../kinds/core/pod.ts'
+import { timeText } from '../api/time.ts'
+import { podOf } from '../kinds/testing.ts'
 
 const now = Date.UTC(2026, 0, 1, 12)
 interface Given {
   node?: string
-  phase?: string
+  phase?: Pod['status']['phase']
   ready?: number
   age?: number
   restarts?: number
@@ -19,8 +21,8 @@ const pod = (
   name: string,
   { node = 'n', phase = 'Running', ready, age = 60, restarts = 0, cost, deleting }: Given = {},
 ): Pod => {
-  const ago = (minutes: number) => new Date(now - minutes * 60_000).toISOString()
-  return {
+  const ago = (minutes: number) => timeText(now - minutes * 60_000)
+  return podOf({
     metadata: {
       name,
       uid: name,
@@ -32,9 +34,9 @@ const pod = (
     status: {
       phase,
       conditions: ready === undefined ? [] : [{ type: 'Ready', status: 'True', lastTransitionTime: ago(ready) }],
-      containerStatuses: [{ restartCount: restarts }],
+      containerStatuses: [{ name: 'c', restartCount: restarts }],
     },
-  } as unknown as Pod
+  })
 }
 
 const cases: [string, Pod, Pod, ((pod: Pod) => number)?][] = [

@@ -28,8 +28,8 @@ test('two looks make a rate for the node and for each container', () => {
 
 test('a restarted container is measured from its start, and one moment is not enough', () => {
   const before = readLook(text(100, 5_000_000), 0).containers.get('n/p/c')
-  const anew = readLook(text(2, 5_010_000, 5006), 0).containers.get('n/p/c')
-  deepStrictEqual(usageOf(before, anew), { atMs: 5_010_000, windowMs: 4000, cpuCores: 0.5, memoryBytes: 1024 })
+  const restarted = readLook(text(2, 5_010_000, 5006), 0).containers.get('n/p/c')
+  deepStrictEqual(usageOf(before, restarted), { atMs: 5_010_000, windowMs: 4000, cpuCores: 0.5, memoryBytes: 1024 })
   strictEqual(usageOf(before, before), undefined)
   strictEqual(usageOf(before, undefined), undefined)
 })

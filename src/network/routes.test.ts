@@ -1,7 +1,7 @@
 // Routes to pods of other nodes, as a table: the routes of the kernel, the ranges of the nodes, the commands.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Node } from '../kinds/core/node.ts'
+import { nodeOf } from '../kinds/testing.ts'
 import type { Route } from '../linux/index.ts'
 import { planRoutes, remoteRanges, routeProtocol } from './routes.ts'
 
@@ -60,11 +60,11 @@ for (const { name, routes, commands, links = ['eth0'], remote: wanted = remote }
 
 test('only nodes with both a range and an address get a route', () => {
   const node = (name: string, podCIDR: string | undefined, address: string | undefined) =>
-    ({
+    nodeOf({
       metadata: { name },
-      spec: { podCIDR },
+      spec: { ...(podCIDR && { podCIDR }) },
       status: { addresses: address ? [{ type: 'InternalIP', address }] : [] },
-    }) as unknown as Node
+    })
   assert.deepEqual(
     remoteRanges(
       [

@@ -9,7 +9,7 @@ export class HairpinCounts {
   /** How many applied fragments have each element: the elements of the set in the kernel are the keys. */
   #counts = new Map<string, number>()
 
-  /** Forgets all elements, because the table has been built again without them. */
+  /** Drops all elements, because the table has been built again without them. */
   clear(): void {
     this.#counts.clear()
   }

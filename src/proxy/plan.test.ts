@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Service } from '../kinds/core/service.ts'
-import type { EndpointSlice } from '../kinds/discovery/endpointslice.ts'
+import { Service } from '../kinds/core/service.ts'
+import { EndpointSlice } from '../kinds/discovery/endpointslice.ts'
+import { objectOf } from '../kinds/testing.ts'
 import { HairpinCounts } from './hairpin.ts'
 import { emptyFragment, planService } from './plan.ts'
 import { transactionText } from './transaction.ts'
@@ -9,8 +10,8 @@ import { transactionText } from './transaction.ts'
 const context = { nodeName: 'here', podCidr: '10.244.0.0/16' }
 
 function service(spec: object = {}): Service {
-  return {
-    metadata: { name: 'web', namespace: 'default' },
+  return objectOf(Service, {
+    metadata: { name: 'web' },
     spec: {
       type: 'ClusterIP',
       clusterIP: '10.96.0.20',
@@ -20,16 +21,16 @@ function service(spec: object = {}): Service {
       ...spec,
     },
     status: { loadBalancer: {} },
-  } as unknown as Service
+  })
 }
 
 function slice(...endpoints: object[]): EndpointSlice {
-  return {
-    metadata: {},
+  return objectOf(EndpointSlice, {
+    metadata: { name: 'web-1' },
     addressType: 'IPv4',
     ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
     endpoints,
-  } as unknown as EndpointSlice
+  })
 }
 
 const endpoint = (ip: string, node = 'here', conditions: object = { ready: true }) => ({

@@ -6,7 +6,7 @@ import type { Decision } from './decide.ts'
 import { PodInfo } from './info.ts'
 import { openOffline } from './offline.ts'
 import type { Node } from '../kinds/core/node.ts'
-import type { Pod } from '../kinds/core/pod.ts'
+import { nodeOf, podOf } from '../kinds/testing.ts'
 
 const nodes = 60
 const steps = 600
@@ -63,15 +63,15 @@ function told({ outcome, refusals, scored }: Decision) {
 const pick = <T>(random: Random, list: readonly T[]): T => list[Math.floor(random.float() * list.length)]!
 
 function randomNode(name: string, random: Random): Node {
-  const effect = pick(random, ['NoSchedule', 'PreferNoSchedule'])
-  return {
+  const effect = pick(random, ['NoSchedule', 'PreferNoSchedule'] as const)
+  return nodeOf({
     metadata: { name, labels: { 'kubernetes.io/hostname': name, zone: pick(random, ['z1', 'z2', 'z3']) } },
     spec: {
       ...(random.float() < 0.2 && { taints: [{ key: 'k', effect }] }),
       ...(random.float() < 0.1 && { unschedulable: true }),
     },
     status: { allocatable: { cpu: pick(random, ['1', '2', '4']), memory: '4Gi', pods: '10' } },
-  } as unknown as Node
+  })
 }
 
 /** Few sorts, so that most pods are not the first of theirs. */
@@ -94,9 +94,10 @@ function randomPod(name: string, random: Random): PodInfo {
     { topologySpreadConstraints: [{ maxSkew: 1, topologyKey: 'zone', whenUnsatisfiable: 'ScheduleAnyway', ...like }] },
   ])
   const requests = pick(random, [{ cpu: '200m' }, { cpu: '700m', memory: '1Gi' }])
-  return new PodInfo({
-    metadata: { name, namespace: 'ns', uid: name, labels: { app } },
-    spec: { containers: [{ name: 'c', image: 'i', resources: { requests } }], ...extra },
-    status: {},
-  } as unknown as Pod)
+  return new PodInfo(
+    podOf({
+      metadata: { name, namespace: 'ns', uid: name, labels: { app } },
+      spec: { containers: [{ name: 'c', image: 'i', resources: { requests } }], ...extra },
+    }),
+  )
 }

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { VirtualClock } from '../base/clock.ts'
 import { Item } from '../api/mirror.ts'
 import { Node } from '../kinds/core/node.ts'
-import type { Pod } from '../kinds/core/pod.ts'
+import { nodeOf, podOf } from '../kinds/testing.ts'
 import { PodInfo } from './info.ts'
 import { openOffline } from './offline.ts'
 import { SchedulingQueue } from './queue.ts'
@@ -16,16 +16,16 @@ interface Given {
 }
 
 function pod(name: string, { priority = 0, gates = [], cpu = '1' }: Given = {}): PodInfo {
-  return new PodInfo({
-    metadata: { name, namespace: 'ns', uid: name },
-    spec: {
-      schedulerName: 'default-scheduler',
-      priority,
-      containers: [{ name: 'c', resources: { requests: { cpu } } }],
-      schedulingGates: gates.map(gate => ({ name: gate })),
-    },
-    status: {},
-  } as unknown as Pod)
+  return new PodInfo(
+    podOf({
+      metadata: { name, namespace: 'ns', uid: name },
+      spec: {
+        priority,
+        containers: [{ name: 'c', image: 'app', resources: { requests: { cpu } } }],
+        schedulingGates: gates.map(gate => ({ name: gate })),
+      },
+    }),
+  )
 }
 
 function open() {
@@ -51,7 +51,7 @@ function open() {
 
 const fit = new Set(['NodeResourcesFit'])
 const nodeWith = (cpu: string) =>
-  new Item<Node>({ metadata: { name: 'n' }, spec: {}, status: { allocatable: { cpu, pods: '9' } } } as never, 1)
+  new Item<Node>(nodeOf({ metadata: { name: 'n' }, status: { allocatable: { cpu, pods: '9' } } }), 1)
 const added = (cpu: string) => ({ type: 'ADDED' as const, item: nodeWith(cpu) as Item, before: undefined })
 
 test('the important first, then first come, first served', () => {

@@ -243,3 +243,49 @@ test('a runtime that is away for a moment does not make the node unready; one th
   await clock.forward(11_000)
   assert.equal((await ready())?.status, 'True')
 })
+
+test('a pod that is deleted while its container is being made says nothing that it has to take back', async t => {
+  const { clock, client, run, pod, problems } = await makeNode(
+    t,
+    {},
+    {
+      runtime: whole => ({
+        ...whole,
+        async startContainer(id) {
+          await clock.sleep(5_000)
+          await whole.startContainer(id)
+        },
+      }),
+    },
+  )
+  await run('a', { ...one(), restartPolicy: 'Never' }, { main: { stopMs: 2000 } })
+  await clock.forward(1000)
+  await client.delete(Pod, { namespace, name: 'a' })
+  await clock.forward(1000)
+  const { phase, containerStatuses } = (await pod('a')).status
+  assert.deepEqual([phase, containerStatuses?.[0]?.state.waiting?.reason], ['Pending', 'ContainerCreating'])
+  await clock.forward(4000)
+  assert.ok((await pod('a')).status.containerStatuses?.[0]?.state.running)
+  await clock.forward(3000)
+  assert.equal(await client.find(Pod, { namespace, name: 'a' }), undefined)
+  assert.deepEqual(problems, [])
+})
+
+test('a pod whose status is refused can go', async t => {
+  const { clock, client, run } = await makeNode(
+    t,
+    {},
+    {
+      serve: (serve: Serve) => async operation => {
+        if (operation.kind.plural === 'pods' && operation.subresource === 'status')
+          throw new StatusError('Invalid', 'Pod "a" is invalid')
+        return serve(operation)
+      },
+    },
+  )
+  await run('a', one())
+  await clock.forward(1000)
+  await client.delete(Pod, { namespace, name: 'a' })
+  await clock.forward(1000)
+  assert.equal(await client.find(Pod, { namespace, name: 'a' }), undefined)
+})

@@ -129,7 +129,7 @@ const containers = fc.uniqueArray(container, { selector: c => c.name, minLength:
 /** The form after decoding: without empty lists and maps. */
 const pod: fc.Arbitrary<JsonObject> = fc
   .tuple(metadata, containers)
-  .map(([meta, list]) => ({ metadata: meta, spec: { containers: list } }) as unknown as JsonObject)
+  .map(([meta, list]) => ({ metadata: meta, spec: { containers: list } }) as JsonObject)
 
 test('added, changed, removed and equal fields together are all fields of two states', () => {
   const node = structNode(Pod.schema)
@@ -284,7 +284,7 @@ test('a field is owned by all who applied its value, removed with its last owner
         model.apply(name, data)
         const expected = Object.fromEntries([...model.keys].map(([key, now]) => [key, now.value]))
         assert.deepEqual({ ...((live.data ?? {}) as JsonObject) }, expected)
-        const entries = (live.metadata as unknown as { managedFields: ManagedFieldsEntry[] }).managedFields
+        const entries = (live.metadata as { managedFields: ManagedFieldsEntry[] }).managedFields
         for (const owner of ['one', 'two', 'three']) {
           const fields = parseFieldSet(entries.find(entry => entry.manager === owner)?.fieldsV1 as Json | undefined)
           const owned = [...(fields.children.get('f:data')?.children.keys() ?? [])]

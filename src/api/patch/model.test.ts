@@ -94,14 +94,9 @@ const named = fc.record({ name: containerName, image: fc.constantFrom('1', '2', 
 const containers = fc.uniqueArray(named, { selector: c => c.name, maxLength: 5 })
 type Container = { name: string; image?: string }
 
-const patched = (live: readonly object[], patch: readonly object[], more: JsonObject = {}): Container[] =>
-  (
-    strategicPatch(
-      Pod.schema,
-      { spec: { containers: live } } as unknown as JsonObject,
-      { spec: { containers: patch, ...more } } as unknown as JsonObject,
-    ) as unknown as { spec: { containers: Container[] } }
-  ).spec.containers
+const patchedBy = (live: JsonObject[], spec: JsonObject): Container[] =>
+  (strategicPatch(Pod.schema, { spec: { containers: live } }, { spec }).spec as { containers: Container[] }).containers
+const patched = (live: JsonObject[], patch: JsonObject[]): Container[] => patchedBy(live, { containers: patch })
 
 const names = (list: readonly Container[]) => list.map(c => c.name)
 const without = (list: readonly Container[], other: readonly Container[]) =>
@@ -154,10 +149,7 @@ test('an element can be patched without its other fields, and removed by its key
 test('a list gets the order of the patch, and elements that it does not order stay among them', () => {
   fc.assert(
     fc.property(containers, fc.shuffledSubarray(['p', 'q', 'r', 's', 't']), (live, order) => {
-      const out = strategicPatch(Pod.schema, { spec: { containers: live } } as unknown as JsonObject, {
-        spec: { '$setElementOrder/containers': order.map(n => ({ name: n })) },
-      }) as unknown as { spec: { containers: Container[] } }
-      const result = out.spec.containers
+      const result = patchedBy(live, { '$setElementOrder/containers': order.map(n => ({ name: n })) })
       assert.deepEqual([...names(result)].sort(), [...names(live)].sort(), 'nothing comes or goes')
       assert.deepEqual(
         names(result).filter(n => order.includes(n)),

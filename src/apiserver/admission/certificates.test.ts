@@ -1,4 +1,4 @@
-// Who may ask for, approve and sign certificates, and say which roots belong to a signer.
+// Who may request, approve and sign certificates, and attest the root certificates of a signer.
 import { deepStrictEqual, rejects } from 'node:assert/strict'
 import { test } from 'node:test'
 import { CertificateSigningRequest } from '../../kinds/certificates/certificatesigningrequest.ts'
@@ -17,7 +17,7 @@ const requestFor = async (commonName: string, organizations: string[] = []) =>
 
 type Server = Awaited<ReturnType<typeof openTestServer>>
 
-/** A user who may write certificate requests and bundles, and do `verb` for some signers. */
+/** A user who may write certificate requests and bundles, and has the right `verb` for some signers. */
 async function grant({ admin, as }: Server, name: string, verb: string, signers: string[]) {
   await admin.create(ClusterRole, {
     metadata: { name },
@@ -49,7 +49,7 @@ async function grant({ admin, as }: Server, name: string, verb: string, signers:
 const signerName = 'example.com/web'
 const approved = { type: 'Approved', status: 'True', reason: 'ByTest' }
 
-test('the server writes down who asks, whatever the request says', async t => {
+test('the server sets who has made a request, whatever the request contains', async t => {
   const server = await openTestServer(t)
   const user = await grant(server, 'jane', 'nothing', [signerName])
   const request = await requestFor('x')
@@ -63,7 +63,7 @@ test('the server writes down who asks, whatever the request says', async t => {
   )
 })
 
-test('approving and signing are rights for a signer, or for all of its domain', async t => {
+test('approving and signing need a right for the signer, or for all signers of its domain', async t => {
   const server = await openTestServer(t)
   const request = await requestFor('x')
   const spec = { request, signerName, usages: ['client auth'] }
@@ -99,7 +99,7 @@ test('approving and signing are rights for a signer, or for all of its domain', 
   }
 })
 
-test('nobody gets a certificate for the group of superusers, or for what is no request', async t => {
+test('a request for the group of superusers is refused, and so is one that cannot be read', async t => {
   const { admin } = await openTestServer(t)
   const ask = async (request: string, signer: string) =>
     admin.create(CertificateSigningRequest, {
@@ -115,7 +115,7 @@ test('nobody gets a certificate for the group of superusers, or for what is no r
   await ask(await requestFor('x', ['developers']), client)
 })
 
-test('saying which roots belong to a signer needs the right to attest for it', async t => {
+test('writing the trust bundle of a signer needs the right to attest for the signer', async t => {
   const server = await openTestServer(t)
   const user = await grant(server, 'jane', 'attest', [signerName, 'whole.com/*'])
   const bundle = (signer: string) => ({
@@ -136,6 +136,6 @@ test('saying which roots belong to a signer needs the right to attest for it', a
   })
   const change = (metadata: object) => user.patch(ClusterTrustBundle, theirs.metadata.name, 'merge', { metadata })
   await rejects(change({ labels: { a: 'b' } }), refused)
-  // Being deleted is not being changed.
+  // A change that belongs to a deletion needs no such right.
   await change({ finalizers: null })
 })

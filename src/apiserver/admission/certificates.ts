@@ -1,7 +1,12 @@
-// Certificate requests: who asks is written down by the server; approving and signing are rights of their own, per
-// signer, as is attesting which roots belong to it; nobody gets a certificate that would make him a superuser.
-// Source: plugin/pkg/admission/certificates (approval, signing, subjectrestriction, ctbattest), pkg/registry/certificates
-// (certificates, podcertificaterequest).
+// Admission of certificate requests and trust bundles.
+//
+// - The server sets who has made a request, whatever the request contains.
+// - Approving, signing, and attesting the root certificates of a signer need rights of their own, for one signer or for
+//   all signers of its domain.
+// - A certificate for the API server with the group of superusers is refused.
+//
+// Source: plugin/pkg/admission/certificates (approval, signing, subjectrestriction, ctbattest),
+// pkg/registry/certificates (certificates, podcertificaterequest).
 import type { Clock } from '../../base/clock.ts'
 import { messageOf } from '../../base/errors.ts'
 import { invalidError, root } from '../../api/path.ts'
@@ -75,7 +80,7 @@ async function checkSubject({ operation }: AdmissionRequest, csr: CertificateSig
     )
 }
 
-/** Whoever says which roots belong to a signer must be allowed to attest for it. */
+/** Throws Forbidden unless a user who writes the trust bundle of a signer may attest for that signer. */
 function checkBundle(authorizer: Authorizer, request: AdmissionRequest): void {
   const { type, operation } = request
   const bundle = request.object as ClusterTrustBundle | undefined
@@ -89,7 +94,7 @@ function checkBundle(authorizer: Authorizer, request: AdmissionRequest): void {
     )
 }
 
-/** Who issues a pod's certificate must be allowed to sign for its signer. */
+/** Throws Invalid unless a user who sets the certificate of a pod may sign for the request's signer. */
 function checkPodCertificate(authorizer: Authorizer, request: AdmissionRequest): void {
   const { type, operation } = request
   if (type !== 'UPDATE' || operation.subresource !== 'status') return

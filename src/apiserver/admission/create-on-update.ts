@@ -1,4 +1,4 @@
-// Who makes an object with a PUT or an apply must be allowed to make it, not only to change it.
+// A PUT or an apply that creates an object needs the right to create it, and not only the right to change it.
 // Source: apiserver pkg/endpoints/handlers/update.go (withAuthorization).
 import type { Authorizer } from '../authz/authorizer.ts'
 import { authorize } from '../authz/authorize.ts'

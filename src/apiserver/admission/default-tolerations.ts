@@ -1,5 +1,5 @@
-// DefaultTolerationSeconds: a pod stays five minutes on a node that is not ready or unreachable, unless it says
-// otherwise. Source: plugin/pkg/admission/defaulttolerationseconds.
+// DefaultTolerationSeconds: a pod stays five minutes on a node that is not ready or unreachable, unless it has its own
+// toleration for that. Source: plugin/pkg/admission/defaulttolerationseconds.
 import type { Pod } from '../../kinds/core/pod.ts'
 import { type AdmissionPlugin, isFor } from './chain.ts'
 import type { Mutable } from '../../api/schema/node.ts'

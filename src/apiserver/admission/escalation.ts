@@ -1,5 +1,7 @@
-// Nobody gives away rights he does not have: who writes a role must hold all it allows, or have the verb `escalate`
-// on it; who binds one must hold all it allows, or have the verb `bind` on it.
+// Users can only grant rights that they have. To write a role, a user must have all rights that it grants, or the verb
+// `escalate` on the role. To write a binding, a user must have all rights of the role, or the verb `bind` on the role.
+//
+// A change of finalizers and owner references alone is not checked, so that objects can be deleted (released.ts).
 // Source: pkg/registry/rbac (policybased storage of roles and bindings, escalation_check.go).
 import { StatusError } from '../../base/errors.ts'
 import { ClusterRole } from '../../kinds/rbac/clusterrole.ts'
@@ -16,6 +18,7 @@ import { onlyReleased } from './released.ts'
 import type { Mutable } from '../../api/schema/node.ts'
 
 const group = ClusterRole.group
+/** The rules that grant all rights. */
 const everything: PolicyRule[] = [
   { verbs: ['*'], apiGroups: ['*'], resources: ['*'] },
   { verbs: ['*'], nonResourceURLs: ['*'] },
@@ -57,14 +60,14 @@ export function escalationCheck(storage: Storage, authorizer: Authorizer): Admis
 function checkRole(storage: Storage, request: AdmissionRequest): void {
   const role = request.object as Mutable<ClusterRole>
   demand(storage, request, role.rules ?? [])
-  // What an aggregated role will allow is not known beforehand.
+  // What an aggregated role will grant later cannot be computed now, so the user must have all rights.
   if (!role.aggregationRule && !(request.old as ClusterRole | undefined)?.aggregationRule) return
   const { kind, name } = request.operation
   if (missingRights(heldBy(storage, request), everything).length)
     throw forbidden(kind, nameOf(request, name), 'must have cluster-admin privileges to use the aggregationRule')
 }
 
-/** Throws Forbidden unless the user holds all of `rules`. */
+/** Throws Forbidden unless the user has all rights that `rules` grant. */
 function demand(storage: Storage, request: AdmissionRequest, rules: readonly PolicyRule[]): void {
   const { kind, user, name, namespace } = request.operation
   const missing = missingRights(heldBy(storage, request), rules)
@@ -83,6 +86,7 @@ function demand(storage: Storage, request: AdmissionRequest, rules: readonly Pol
 
 const nameOf = (request: AdmissionRequest, name: string) => request.object?.metadata.name ?? name
 
+/** All rules that apply to the user in the request's namespace. */
 function heldBy(storage: Storage, { operation: { user, namespace } }: AdmissionRequest): PolicyRule[] {
   return [...rulesOf(storage, user, namespace)].flatMap(({ rules }) => (typeof rules === 'string' ? [] : rules))
 }

@@ -1,4 +1,4 @@
-// What limit ranges fill in, and what they refuse in which words.
+// Which defaults limit ranges set, and what they refuse with which error texts.
 import { deepStrictEqual, rejects, strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import { LimitRange } from '../../kinds/core/limitrange.ts'
@@ -14,7 +14,7 @@ const cpu = (request: string | undefined, limit: string | undefined): Resources 
   ...(limit !== undefined && { limits: { cpu: limit } }),
 })
 
-test('a container gets the defaults it lacks, and the pod a note of which', async t => {
+test('a container gets the defaults that it lacks, and an annotation of the pod lists them', async t => {
   const { admin } = await openTestServer(t)
   await admin.create(LimitRange, {
     metadata: { name: 'limits' },
@@ -37,7 +37,7 @@ test('a container gets the defaults it lacks, and the pod a note of which', asyn
     [
       { limits: { cpu: '300m', memory: '1Gi' }, requests: { cpu: '200m', memory: '1Gi' } },
       { limits: { cpu: '500m', memory: '1Gi' }, requests: { cpu: '100m', memory: '1Gi' } },
-      // A limit that is given is the request where none is.
+      // A limit that the container has is also its request if it has none.
       { limits: { cpu: '2', memory: '1Gi' }, requests: { cpu: '2', memory: '1Gi' } },
     ],
   )
@@ -47,7 +47,7 @@ test('a container gets the defaults it lacks, and the pod a note of which', asyn
   )
 })
 
-test('containers and pods outside their bounds are refused with the bound and what breaks it', async t => {
+test('containers and pods outside their bounds are refused with the bound and the value', async t => {
   const { admin } = await openTestServer(t)
   const table: [limits: object, resources: Resources, why: string | undefined][] = [
     [{ min: { cpu: '1' } }, {}, 'minimum cpu usage per TYPE is 1.  No request is specified'],
@@ -80,7 +80,7 @@ test('containers and pods outside their bounds are refused with the bound and wh
   ]
   for (const [limits, resources, why] of table)
     for (const type of ['Pod', 'Container']) {
-      // Bounds of containers are defaults too: nothing is missing.
+      // The bounds of containers are also defaults, so no value is missing.
       if (type === 'Container' && /is specified/.test(why ?? '')) continue
       const spec = { limits: [{ type, ...limits }] }
       await admin.create(LimitRange, { metadata: { name: 'limits' }, spec })
@@ -95,7 +95,7 @@ test('containers and pods outside their bounds are refused with the bound and wh
     }
 })
 
-test('the first range that refuses is the one that is reported', async t => {
+test('only the first limit range that refuses is reported', async t => {
   const { admin } = await openTestServer(t)
   for (const [name, cpuMax] of [
     ['b', '1'],
@@ -107,7 +107,7 @@ test('the first range that refuses is the one that is reported', async t => {
   })
 })
 
-test('a pod is held against the sum of its containers, without what running it costs', async t => {
+test('a pod is compared by the sum of its containers, without its overhead', async t => {
   const { admin } = await openTestServer(t)
   await admin.create(RuntimeClass, { metadata: { name: 'costly' }, handler: 'h', overhead: { podFixed: { cpu: '5' } } })
   await admin.create(LimitRange, {
@@ -132,7 +132,7 @@ test('a pod is held against the sum of its containers, without what running it c
   )
 })
 
-test('a claim is held against both bounds by what it requests', async t => {
+test('a claim is compared with both bounds by its request', async t => {
   const { admin } = await openTestServer(t)
   await admin.create(LimitRange, {
     metadata: { name: 'limits' },
@@ -151,7 +151,7 @@ test('a claim is held against both bounds by what it requests', async t => {
   await claim('2Gi')
 })
 
-test('a pod that is resized stays within its bounds, one that is changed otherwise is not looked at', async t => {
+test('a resize of a pod is checked against its bounds, and other changes are not', async t => {
   const { admin } = await openTestServer(t)
   await admin.create(Pod, { metadata: { name: 'p' }, spec: { containers: [container('a', cpu('1', '1'))] } })
   await admin.create(LimitRange, {

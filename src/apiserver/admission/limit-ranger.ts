@@ -1,4 +1,11 @@
-// LimitRanger: fills in default requests and limits of containers and refuses what is out of a namespace's bounds.
+// LimitRanger: sets default requests and limits of containers, and refuses pods and claims outside the bounds of their
+// namespace.
+//
+// - Defaults are set for each limit range of the namespace in the order of their names. A value that a container or an
+//   earlier range has set stays.
+// - Pods are checked when they are created or resized, and claims whenever they are written.
+// - The problems of one limit range are reported together. Ranges after the first that refuses are not reported.
+//
 // Source: plugin/pkg/admission/limitranger.
 import { objectKey } from '../../api/mirror.ts'
 import { compareQuantities, quantityMilli } from '../../api/quantity.ts'
@@ -31,7 +38,7 @@ export function limitRanger(storage: Storage): AdmissionPlugin {
         for (const item of spec.limits ?? []) if (item.type === 'Container') setDefaults(pod, item)
     },
     validate(request) {
-      // One range that refuses is enough.
+      // The first range that refuses is reported, and no later ones.
       for (const { spec } of rangesIn(request.operation.namespace)) {
         const problems = [...new Set((spec.limits ?? []).flatMap(item => [...problemsOf(request, item)]))]
         if (problems.length)
@@ -45,11 +52,12 @@ export function limitRanger(storage: Storage): AdmissionPlugin {
   }
 }
 
-/** Resources of a pod come with it, or change through a subresource of their own. */
+/** Whether a request sets the resources of a pod: its creation, or an update through the subresource `resize`. */
 const isAboutPod = (request: AdmissionRequest): boolean =>
   (request.type === 'CREATE' && isFor(request, '', 'pods')) ||
   (request.type === 'UPDATE' && request.operation.kind === Pod && request.operation.subresource === 'resize')
 
+/** What one item of a limit range refuses in a request. */
 function* problemsOf(request: AdmissionRequest, item: LimitRangeItem): Iterable<string> {
   if (isAboutPod(request)) yield* violations(request.object as Mutable<Pod>, item)
   else if (
@@ -63,6 +71,7 @@ function* problemsOf(request: AdmissionRequest, item: LimitRangeItem): Iterable<
   }
 }
 
+/** Sets the missing requests and limits of all containers, and lists them in an annotation. */
 function setDefaults(pod: Mutable<Pod>, item: LimitRangeItem): void {
   const notes: string[] = []
   for (const [what, list] of [
@@ -71,7 +80,7 @@ function setDefaults(pod: Mutable<Pod>, item: LimitRangeItem): void {
   ] as const) {
     for (const container of list) {
       const limits = missing(container.resources.limits, item.default)
-      // A default limit is also the request, where no default request is named.
+      // A default limit is also the default request, unless the item has one.
       const requests = missing(container.resources.requests, {
         ...missing(container.resources.limits, item.default),
         ...item.defaultRequest,
@@ -90,6 +99,7 @@ function setDefaults(pod: Mutable<Pod>, item: LimitRangeItem): void {
     }
 }
 
+/** The defaults of those resources for which no quantity is set. */
 const missing = (have: Quantities | undefined, defaults: Readonly<Quantities> | undefined): Quantities =>
   Object.fromEntries(Object.entries(defaults ?? {}).filter(([name]) => have?.[name] === undefined))
 
@@ -98,7 +108,7 @@ function* violations(pod: Pod, item: LimitRangeItem): Iterable<string> {
     for (const container of [...pod.spec.containers, ...(pod.spec.initContainers ?? [])])
       yield* check('Container', container.resources, item)
   } else if (item.type === 'Pod') {
-    // What running a pod costs is not the pod's own.
+    // The overhead of a runtime class does not count, since the pod has not requested it.
     const { overhead: _, ...spec } = pod.spec
     yield* check('Pod', { requests: podRequests(spec), limits: podLimits(spec) }, item)
   }
@@ -112,7 +122,7 @@ function* check(type: string, resources: Container['resources'], item: LimitRang
     yield* tooFarApart(name, type, ratio, requests, limits)
 }
 
-/** At most one problem of a resource, as of all checks below. */
+/** Yields at most one problem of a resource, as do all checks below. */
 function* below(
   name: string,
   type: string,

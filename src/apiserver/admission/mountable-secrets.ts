@@ -1,5 +1,5 @@
-// Service accounts whose pods use no Secrets but those that the account lists: an older way to keep the users of an
-// account from the other Secrets of its namespace, asked for by an annotation.
+// Service accounts whose pods can use only the Secrets that the account lists. This is an older way to keep the users
+// of an account from the other Secrets of the namespace; an annotation of the account turns it on.
 // Source: plugin/pkg/admission/serviceaccount (limitSecretReferences, limitEphemeralContainerSecretReferences).
 import type { Pod } from '../../kinds/core/pod.ts'
 import type { ServiceAccount } from '../../kinds/core/serviceaccount.ts'
@@ -8,7 +8,7 @@ const annotation = 'kubernetes.io/enforce-mountable-secrets'
 
 type Listed = (secret: string) => boolean
 
-/** Why a new pod may not refer to a Secret; undefined when it may refer to all of them. */
+/** Why a new pod may not refer to one of its Secrets; undefined if it may refer to all of them. */
 export function podSecretProblem({ spec }: Pod, account: ServiceAccount): string | undefined {
   if (!isLimited(account)) return undefined
   const listed = listOf(account)
@@ -22,7 +22,7 @@ export function podSecretProblem({ spec }: Pod, account: ServiceAccount): string
   )
 }
 
-/** The same of containers that come to a running pod. */
+/** The same for the ephemeral containers of a running pod. */
 export const ephemeralSecretProblem = ({ spec }: Pod, account: ServiceAccount): string | undefined =>
   isLimited(account)
     ? containerProblem('ephemeral container', spec.ephemeralContainers, account, listOf(account))

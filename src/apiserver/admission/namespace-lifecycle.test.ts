@@ -1,4 +1,4 @@
-// Where nothing can be created, and which namespaces stay; and who creates by an update.
+// In which namespaces nothing can be created, which namespaces cannot be deleted, and who may create by an update.
 import { deepStrictEqual, rejects } from 'node:assert/strict'
 import { test } from 'node:test'
 import type { StatusError } from '../../base/errors.ts'
@@ -9,7 +9,7 @@ import { ClusterRole } from '../../kinds/rbac/clusterrole.ts'
 import { ClusterRoleBinding } from '../../kinds/rbac/clusterrolebinding.ts'
 import { openTestServer } from '../testing.ts'
 
-test('nothing is created in a namespace that is not there or is ending, and what is there can still change', async t => {
+test('nothing is created in a namespace that is missing or terminating, but its objects can change', async t => {
   const { admin } = await openTestServer(t)
   const config = (namespace: string, name: string) => ({ metadata: { namespace, name } })
   await rejects(admin.create(ConfigMap, config('none', 'a')), {
@@ -38,11 +38,11 @@ test('nothing is created in a namespace that is not there or is ending, and what
   })
   await admin.patch(ConfigMap, 'ending/a', 'merge', { data: { a: 'b' } })
   await admin.remove(ConfigMap, 'ending/a')
-  // What is in no namespace is not affected.
+  // Objects without a namespace are not affected.
   await admin.create(ClusterRole, { metadata: { name: 'r' } })
 })
 
-test('the namespaces that the cluster lives in are not deleted, alone or with others', async t => {
+test('the namespaces of the cluster itself are not deleted, alone or with others', async t => {
   const { admin } = await openTestServer(t)
   for (const name of ['kube-system', 'kube-public', 'other']) await admin.create(Namespace, { metadata: { name } })
   for (const name of ['default', 'kube-system', 'kube-public'])
@@ -53,7 +53,7 @@ test('the namespaces that the cluster lives in are not deleted, alone or with ot
   await admin.remove(Namespace, 'other')
 })
 
-test('who creates an object by an update or an apply must be allowed to create it', async t => {
+test('an update or apply that creates an object needs the right to create it', async t => {
   const { admin, as } = await openTestServer(t)
   const rule = (verbs: string[]) => ({ verbs, apiGroups: ['*'], resources: ['*'] })
   const grant = async (name: string, verbs: string[]) => {
@@ -76,7 +76,7 @@ test('who creates an object by an update or an apply must be allowed to create i
   await rejects(changer.apply(ConfigMap, 'c', { data: { a: 'b' } }, 'm'), refused('configmaps', 'c', 'changer'))
   await maker.update(Lease, lease)
   await maker.apply(ConfigMap, 'c', { data: { a: 'b' } }, 'm')
-  // What is there may be changed by both.
+  // Both users may change an object that exists.
   await changer.update(Lease, { ...(await changer.get(Lease, 'l')), spec: { holderIdentity: 'b' } })
   await changer.apply(ConfigMap, 'c', { data: { a: 'c' } }, 'm')
 })

@@ -1,11 +1,15 @@
-// NamespaceLifecycle: nothing is created in a namespace that does not exist or is ending, and the namespaces
-// the cluster lives in cannot be deleted.
+// NamespaceLifecycle: nothing is created in a namespace that does not exist or is terminating, and the namespaces of
+// the cluster itself cannot be deleted.
+//
+// The check reads the namespace before the object is stored, so an object can be stored just after its namespace began
+// to terminate. The namespace controller deletes it with the others. Source: plugin/pkg/admission/namespace/lifecycle.
 import { StatusError } from '../../base/errors.ts'
 import { Namespace } from '../../kinds/core/namespace.ts'
 import { forbidden, notFound } from '../errors.ts'
 import type { Storage } from '../storage.ts'
 import type { AdmissionPlugin } from './chain.ts'
 
+/** Namespaces that cannot be deleted. */
 const immortal = ['default', 'kube-system', 'kube-public']
 
 export function namespaceLifecycle(storage: Storage): AdmissionPlugin {
@@ -15,8 +19,9 @@ export function namespaceLifecycle(storage: Storage): AdmissionPlugin {
       const { kind, namespace } = operation
       if (type !== 'CREATE' || !kind.namespaced || operation.subresource) return
       let found = storage.mirror(Namespace).get(undefined, namespace)
+      // The namespace may have been created a moment ago.
       if (!found) {
-        await storage.fresh(operation.signal)
+        await storage.catchUp(operation.signal)
         found = storage.mirror(Namespace).get(undefined, namespace)
       }
       if (!found) throw notFound(Namespace, namespace)

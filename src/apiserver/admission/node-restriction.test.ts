@@ -1,4 +1,4 @@
-// What a node may not do although it may do that to other objects: in the words of Kubernetes, rule by rule.
+// What the node restriction refuses, rule by rule, with Kubernetes' error texts.
 import { rejects } from 'node:assert/strict'
 import { test } from 'node:test'
 import { Lease } from '../../kinds/coordination/lease.ts'
@@ -23,7 +23,7 @@ const refused = (resource: string, name: string, why: string) => ({
   message: `${resource} ${name ? `"${name}" ` : ''}is forbidden: ${why}`,
 })
 
-/** A node that every authorizer lets do everything: what refuses it is admission. */
+/** A node that has all rights, so that only admission refuses something. */
 async function openWithNode(t: Parameters<typeof openTestServer>[0]) {
   const server = await openTestServer(t)
   const { admin, as } = server
@@ -44,7 +44,7 @@ async function openWithNode(t: Parameters<typeof openTestServer>[0]) {
   return { ...server, node: as('system:node:n', 'system:nodes'), uid: metadata.uid! }
 }
 
-test('a node whose name cannot be read does nothing', async t => {
+test('a node without a name may do nothing', async t => {
   const { as } = await openWithNode(t)
   const nameless = as('system:node:', 'system:nodes')
   await rejects(
@@ -53,7 +53,7 @@ test('a node whose name cannot be read does nothing', async t => {
   )
 })
 
-test('a node creates mirror pods of its own that refer to nothing', async t => {
+test('a node may create only mirror pods of its own that refer to nothing', async t => {
   const { node, uid } = await openWithNode(t)
   const owner = { apiVersion: 'v1', kind: 'Node', name: 'n', uid, controller: true }
   const mirror = (spec: object, metadata: object = {}) =>
@@ -102,7 +102,7 @@ test('a node creates mirror pods of its own that refer to nothing', async t => {
   for (const [spec, metadata, why] of table) await rejects(mirror(spec, metadata), refused('pods', 'p', why), why)
 })
 
-test('a node deletes and reports its own pods, and changes nothing else of them', async t => {
+test('a node may delete its own pods and report their status, and may change nothing else', async t => {
   const { admin, node } = await openWithNode(t)
   for (const [name, nodeName] of [
     ['mine', 'n'],
@@ -136,7 +136,7 @@ test('a node deletes and reports its own pods, and changes nothing else of them'
   await node.remove(Pod, 'mine')
 })
 
-test('a node changes its own Node, and not what draws pods to it', async t => {
+test('a node may change its own Node, except labels and taints that could attract pods', async t => {
   const { node } = await openWithNode(t)
   const change = (name: string, body: object) => node.patch(Node, name, 'merge', body)
   const ownerReferences = [{ apiVersion: 'v1', kind: 'Node', name: 'm', uid: 'u' }]
@@ -158,7 +158,7 @@ test('a node changes its own Node, and not what draws pods to it', async t => {
   await rejects(node.remove(Node, 'm'), refused('nodes', 'm', 'node "n" is not allowed to modify node "m"'))
 })
 
-test('a node keeps its own Lease and CSINode, and of claims only the progress of a resize', async t => {
+test('a node may write its own Lease and CSINode, and of claims only the progress of a resize', async t => {
   const { admin, node } = await openWithNode(t)
   const lease = (name: string, namespace = 'kube-node-lease') => ({ metadata: { name, namespace }, spec: {} })
   await node.create(Lease, lease('n'))
@@ -198,7 +198,7 @@ test('a node keeps its own Lease and CSINode, and of claims only the progress of
   )
 })
 
-test('a node asks for tokens of its own pods, for the audiences that they or their drivers name', async t => {
+test('a node may request tokens of its own pods, for the audiences that they or their drivers name', async t => {
   const { admin, node } = await openWithNode(t)
   await admin.create(CSIDriver, {
     metadata: { name: 'd.io' },
@@ -258,7 +258,7 @@ test('a node asks for tokens of its own pods, for the audiences that they or the
     await rejects(ask(ref, ...audiences), refused('serviceaccounts', 'default', why), why)
 })
 
-test('a node asks for certificates in its own name', async t => {
+test('a node may request certificates only in its own name', async t => {
   const { node } = await openWithNode(t)
   const ask = async (name: string, commonName: string, signerName: string) => {
     const { requestPem } = await makeRequest({ commonName, organizations: ['system:nodes'] })

@@ -1,6 +1,13 @@
-// NodeRestriction: a node's credentials change only what is the node's own. It keeps its Node but for the labels and
-// taints by which it could draw other pods to itself, the status of the pods bound to it, its Lease, CSINode and
-// ResourceSlices; it creates mirror pods that refer to nothing, and asks for tokens of pods bound to it, no others.
+// NodeRestriction: with the credentials of a node, only objects of that node can be changed, so that a stolen node does
+// not give access to others. Authorization lets nodes write these kinds; this plugin limits which objects and fields:
+//
+// - its Node, except the labels and taints by which it could attract pods
+// - the status of the pods bound to it, and their eviction and deletion
+// - mirror pods, which must not refer to a service account, Secret, ConfigMap or claim
+// - tokens for pods bound to it, for audiences that the pods or their drivers name
+// - its Lease, CSINode and ResourceSlices, certificate requests in its own name, and the progress of resizing a claim
+//
+// The node is part of the user's name (nodeNameOf). Users that are not nodes are not affected.
 // Source: plugin/pkg/admission/noderestriction/admission.go.
 import { isDeepStrictEqual } from 'node:util'
 import type { TokenRequest } from '../../kinds/authentication/tokenrequest.ts'
@@ -20,17 +27,18 @@ import type { AdmissionRequest } from './request.ts'
 import { mayRequestAudience } from './token-audience.ts'
 import type { Mutable } from '../../api/schema/node.ts'
 
-/** What is asked, and of which node. */
-interface Question {
+/** A request by a node, and what the rules need to look at. */
+interface NodeRequest {
   request: AdmissionRequest
   node: string
   storage: Storage
   authorizer: Authorizer
 }
 
-/** Why a node may not do this; undefined when it may. */
-type Rule = (question: Question) => string | undefined | Promise<string | undefined>
+/** Returns why a node may not do this, or undefined if it may. */
+type Rule = (request: NodeRequest) => string | undefined | Promise<string | undefined>
 
+/** Rules by group and resource. All subresources of a resource have the same rule. */
 const rules: Readonly<Record<string, Rule>> = {
   '/pods': podProblem,
   '/nodes': nodeProblem,
@@ -59,24 +67,24 @@ export function nodeRestriction(storage: Storage, authorizer: Authorizer): Admis
   }
 }
 
-function podProblem(question: Question): string | undefined {
-  const { operation } = question.request
+function podProblem(asked: NodeRequest): string | undefined {
+  const { operation } = asked.request
   switch (operation.subresource) {
     case '':
-      return podItselfProblem(question)
+      return podItselfProblem(asked)
     case 'status':
-      return podStatusProblem(question)
+      return podStatusProblem(asked)
     case 'eviction': {
-      const pod = question.storage.mirror(Pod).get(operation.namespace, operation.name)
-      if (pod?.spec.nodeName === question.node) return undefined
-      return `node ${question.node} can only evict pods with spec.nodeName set to itself`
+      const pod = asked.storage.mirror(Pod).get(operation.namespace, operation.name)
+      if (pod?.spec.nodeName === asked.node) return undefined
+      return `node ${asked.node} can only evict pods with spec.nodeName set to itself`
     }
     default:
       return `unexpected pod subresource ${JSON.stringify(operation.subresource)}, only 'status' and 'eviction' are allowed`
   }
 }
 
-function podItselfProblem({ request, node, storage }: Question): string | undefined {
+function podItselfProblem({ request, node, storage }: NodeRequest): string | undefined {
   if (request.type === 'CREATE') return mirrorPodProblem(request.object as Mutable<Pod>, node, storage)
   if (request.type !== 'DELETE')
     return `unexpected operation "${request.type}", node "${node}" can only create and delete mirror pods`
@@ -106,7 +114,10 @@ function ownerProblem({ metadata }: Pod, node: string, storage: Storage): string
   return `node ${node} UID mismatch: expected ${found.metadata.uid} got ${owner.uid}`
 }
 
-/** A mirror pod runs whether the API server likes it or not, so it must give its node no right to anything. */
+/**
+ * Nodes may read what their pods refer to. A mirror pod is created by the node itself, so it must not refer to
+ * anything; otherwise a node could give itself access to any Secret.
+ */
 function referenceProblem(pod: Pod, node: string): string | undefined {
   const volumes = pod.spec.volumes ?? []
   const sources = volumes.flatMap(volume => volume.projected?.sources ?? [])
@@ -123,7 +134,7 @@ function referenceProblem(pod: Pod, node: string): string | undefined {
   return found && `node "${node}" can not create pods that reference ${found[1]}`
 }
 
-function podStatusProblem({ request, node }: Question): string | undefined {
+function podStatusProblem({ request, node }: NodeRequest): string | undefined {
   if (request.type !== 'UPDATE') return `unexpected operation "${request.type}"`
   const old = request.old as Pod
   const next = request.object as Mutable<Pod>
@@ -138,7 +149,7 @@ function podStatusProblem({ request, node }: Question): string | undefined {
   return undefined
 }
 
-function nodeProblem({ request, node }: Question): string | undefined {
+function nodeProblem({ request, node }: NodeRequest): string | undefined {
   const { type, operation } = request
   const name = type === 'CREATE' ? (request.object?.metadata.name ?? '') : operation.name
   if (name !== node) return `node "${node}" is not allowed to modify node "${name}"`
@@ -160,8 +171,8 @@ function nodeProblem({ request, node }: Question): string | undefined {
   return undefined
 }
 
-/** A node reports how far the resizing of a claim's volume has come, nothing else. */
-function claimProblem({ request, node }: Question): string | undefined {
+/** A node may only report the progress of resizing a claim's volume. */
+function claimProblem({ request, node }: NodeRequest): string | undefined {
   if (request.operation.subresource !== 'status') return 'may only update PVC status'
   if (request.type !== 'UPDATE') return `unexpected operation "${request.type}"`
   const rest = (claim: PersistentVolumeClaim) => {
@@ -180,7 +191,7 @@ function claimProblem({ request, node }: Question): string | undefined {
   return `node "${node}" is not allowed to update fields other than status.quantity and status.conditions`
 }
 
-function tokenProblem({ request, node, storage, authorizer }: Question): string | undefined {
+function tokenProblem({ request, node, storage, authorizer }: NodeRequest): string | undefined {
   if (request.type !== 'CREATE' || request.operation.subresource !== 'token') return undefined
   const { spec } = request.object as Mutable<TokenRequest>
   const ref = spec.boundObjectRef
@@ -197,28 +208,28 @@ function tokenProblem({ request, node, storage, authorizer }: Question): string 
   return `audience ${JSON.stringify(audience)} not found in pod spec volume`
 }
 
-function leaseProblem({ request, node }: Question): string | undefined {
+function leaseProblem({ request, node }: NodeRequest): string | undefined {
   if (request.operation.namespace !== 'kube-node-lease')
     return 'can only access leases in the "kube-node-lease" system namespace'
   if (nameOf(request) !== node) return 'can only access node lease with the same name as the requesting node'
   return undefined
 }
 
-function csiNodeProblem({ request, node }: Question): string | undefined {
+function csiNodeProblem({ request, node }: NodeRequest): string | undefined {
   return nameOf(request) === node ? undefined : 'can only access CSINode with the same name as the requesting node'
 }
 
-function sliceProblem({ request, node }: Question): string | undefined {
+function sliceProblem({ request, node }: NodeRequest): string | undefined {
   const slice = (request.type === 'CREATE' ? request.object : request.old) as ResourceSlice | undefined
   if (slice?.spec.nodeName === node) return undefined
   const verb = { CREATE: 'create', UPDATE: 'update', DELETE: 'delete', CONNECT: 'connect to' }[request.type]
   return `can only ${verb} ResourceSlice with the same NodeName as the requesting node`
 }
 
-/** Signers of certificates that make their holder a node. */
+/** Signers whose certificates authenticate a node. */
 const nodeSigners = ['kubernetes.io/kubelet-serving', 'kubernetes.io/kube-apiserver-client-kubelet']
 
-async function certificateProblem({ request }: Question): Promise<string | undefined> {
+async function certificateProblem({ request }: NodeRequest): Promise<string | undefined> {
   if (request.type !== 'CREATE') return undefined
   const { spec } = request.object as Mutable<CertificateSigningRequest>
   if (!nodeSigners.includes(spec.signerName ?? '')) return undefined

@@ -1,12 +1,12 @@
-// What sets the objects of nodes apart: mirror pods, and labels that a node may not give itself.
+// Rules about objects of nodes: which pods are mirror pods, and which labels a node may not set on itself.
 // Source: plugin/pkg/admission/noderestriction, k8s.io/kubelet/pkg/apis/well_known_labels.go.
 import type { Pod } from '../../kinds/core/pod.ts'
 
-/** Whether a pod only shows in the API what its node runs by itself. */
+/** Whether a pod is the API's copy of a pod that its node runs from a file. */
 export const isMirrorPod = ({ metadata }: Pod): boolean =>
   metadata.annotations?.['kubernetes.io/config.mirror'] !== undefined
 
-/** Labels in Kubernetes' own namespaces that a node sets on itself. */
+/** Labels in the reserved namespaces that a node may set on itself. */
 const kubeletLabels = new Set([
   'kubernetes.io/hostname',
   'kubernetes.io/os',
@@ -26,7 +26,7 @@ const restrictedNamespace = 'node-restriction.kubernetes.io'
 
 type Labels = Readonly<Record<string, string>> | undefined
 
-/** The labels a change touches that a node may not touch, sorted. */
+/** The labels that a change adds, changes or removes although a node may not do that, sorted. */
 export function forbiddenLabels(before: Labels, after: Labels): string[] {
   const keys = new Set([...Object.keys(before ?? {}), ...Object.keys(after ?? {})])
   return [...keys].filter(key => before?.[key] !== after?.[key] && isForbidden(key)).sort()

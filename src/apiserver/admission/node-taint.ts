@@ -1,5 +1,5 @@
-// NodeTaint: a new node takes no pods before it was seen ready. The node lifecycle controller takes the taint away.
-// Source: plugin/pkg/admission/nodetaint.
+// NodeTaint: a new node gets a taint, so that no pods are scheduled to it before it is ready. The node lifecycle
+// controller removes the taint. Source: plugin/pkg/admission/nodetaint.
 import type { Node } from '../../kinds/core/node.ts'
 import { type AdmissionPlugin, isFor } from './chain.ts'
 import type { Mutable } from '../../api/schema/node.ts'

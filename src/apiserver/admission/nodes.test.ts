@@ -1,4 +1,4 @@
-// How long pods stay on failing nodes, and which nodes take no pods yet.
+// How long pods stay on failing nodes, and the taint of new nodes.
 import { deepStrictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import { Node } from '../../kinds/core/node.ts'
@@ -9,7 +9,7 @@ const notReady = 'node.kubernetes.io/not-ready'
 const unreachable = 'node.kubernetes.io/unreachable'
 const fiveMinutes = (key: string) => ({ key, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 300 })
 
-test('a pod tolerates a failing node for five minutes, unless it says for how long', async t => {
+test('a pod tolerates a failing node for five minutes, unless it has its own toleration', async t => {
   const { admin } = await openTestServer(t)
   const table: [given: object[], all: object[]][] = [
     [[], [fiveMinutes(notReady), fiveMinutes(unreachable)]],
@@ -39,7 +39,7 @@ test('a pod tolerates a failing node for five minutes, unless it says for how lo
   }
 })
 
-test('a new node takes no pods, once', async t => {
+test('a new node gets the not-ready taint, and only once', async t => {
   const { admin } = await openTestServer(t)
   const taint = { key: notReady, effect: 'NoSchedule' }
   const other = { key: 'a', effect: 'NoSchedule' }

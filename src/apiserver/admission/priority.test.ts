@@ -1,4 +1,4 @@
-// The priority of pods, and the one default among the classes.
+// The priority of pods, and the default class.
 import { deepStrictEqual, rejects } from 'node:assert/strict'
 import { test } from 'node:test'
 import { Pod } from '../../kinds/core/pod.ts'
@@ -7,7 +7,7 @@ import { openTestServer } from '../testing.ts'
 
 const containers = [{ name: 'c', image: 'app' }]
 
-test('a pod gets number and policy of its class, of the default class, or zero', async t => {
+test('a pod gets priority and policy of its class or of the default class, or priority zero', async t => {
   const { admin } = await openTestServer(t)
   const priorityOf = async (name: string, spec: object = {}) => {
     const { priority, preemptionPolicy, priorityClassName } = (
@@ -20,16 +20,16 @@ test('a pod gets number and policy of its class, of the default class, or zero',
   deepStrictEqual(await priorityOf('named', { priorityClassName: 'high' }), ['high', 1000, 'Never'])
   await admin.create(PriorityClass, { metadata: { name: 'usual' }, value: 7, globalDefault: true })
   deepStrictEqual(await priorityOf('default'), ['usual', 7, 'PreemptLowerPriority'])
-  // What was decided before stays.
+  // A value that has been set stays.
   const before = await admin.patch(Pod, 'none', 'merge', { metadata: { labels: { a: 'b' } } })
   deepStrictEqual([before.spec.priority, before.spec.preemptionPolicy], [0, 'PreemptLowerPriority'])
-  // So it does where an update leaves it out.
+  // It also stays if an update leaves it out.
   const { priority: _p, preemptionPolicy: _q, ...spec } = before.spec
   const updated = await admin.update(Pod, { ...before, spec })
   deepStrictEqual([updated.spec.priority, updated.spec.preemptionPolicy], [0, 'PreemptLowerPriority'])
 })
 
-test('a pod may say what its class says and nothing else', async t => {
+test('a pod may contain the values of its class and no others', async t => {
   const { admin } = await openTestServer(t)
   await admin.create(PriorityClass, { metadata: { name: 'high' }, value: 1000 })
   const create = (spec: object) =>
@@ -50,7 +50,7 @@ test('a pod may say what its class says and nothing else', async t => {
     await rejects(create(spec), { reason: 'Forbidden', message: `pods "p" is forbidden: ${why}` })
 })
 
-test('only one class is the default, and the classes of the system stay', async t => {
+test('only one class can be the default, and system classes cannot be deleted', async t => {
   const { admin } = await openTestServer(t)
   const mark = (name: string, globalDefault: boolean) => admin.patch(PriorityClass, name, 'merge', { globalDefault })
   const refused = (name: string) => ({

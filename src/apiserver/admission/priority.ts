@@ -1,4 +1,8 @@
-// Priority: a pod's priority number comes from its PriorityClass. Source: plugin/pkg/admission/priority.
+// Priority: sets a pod's priority and preemption policy from its PriorityClass, and allows only one default class.
+//
+// A new pod without a class gets the default class, or priority 0 if there is none. A pod may contain the values of its
+// class, but no others. An update that leaves the values out keeps the old ones, even if the class has changed since.
+// Source: plugin/pkg/admission/priority.
 import type { Pod } from '../../kinds/core/pod.ts'
 import { PriorityClass } from '../../kinds/scheduling/priorityclass.ts'
 import { forbidden } from '../errors.ts'
@@ -57,7 +61,7 @@ export function priorityAdmission(storage: Storage): AdmissionPlugin {
   }
 }
 
-/** Two that are marked at the same moment may both be: then the lowest counts. */
+/** The default class. Two classes that were created at the same moment can both be default; the lower value counts. */
 function defaultClass(storage: Storage): PriorityClass | undefined {
   return storage
     .mirror(PriorityClass)

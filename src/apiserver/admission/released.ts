@@ -1,9 +1,9 @@
-// What is let through although its content would be refused: objects must be deletable by whoever deletes them.
+// Updates that are accepted although the object's content would be refused, because they are a part of its deletion.
 // Source: pkg/registry/rbac (IsOnlyMutatingGCFields).
 import type { KubeObject } from '../../api/kind.ts'
 import type { AdmissionRequest } from './request.ts'
 
-/** Whether nothing but finalizers and owners changes, as when an object is being deleted. */
+/** Whether only finalizers and owner references change, as when the garbage collector deletes an object. */
 export function onlyReleased({ object, old }: AdmissionRequest): boolean {
   if (!object || !old) return false
   const bare = (it: KubeObject) => {

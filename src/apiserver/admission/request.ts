@@ -1,22 +1,23 @@
-// What admission is asked about: a request whose object is decoded and not stored yet.
+// What admission receives: a request that is authorized and decoded, and whose object is not stored yet.
 import type { KubeObject } from '../../api/kind.ts'
 import type { Operation } from '../../api/operation.ts'
 import type { Mutable } from '../../api/schema/node.ts'
 
-/** What the server does to and demands of objects besides their kind's own rules. */
+/** What the server does to objects, and what it demands of them, in addition to the rules of their kinds. */
 export interface Admission {
-  /** May change the object. Throws to refuse. */
+  /** May change the object. Throws a StatusError to refuse the request. Not called for DELETE and CONNECT. */
   mutate(request: AdmissionRequest): Promise<void> | void
-  /** May only refuse. */
+  /** Must not change the object. Throws a StatusError to refuse the request. */
   validate(request: AdmissionRequest): Promise<void> | void
 }
 
 export interface AdmissionRequest {
   type: 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT'
   operation: Operation
-  /** The object to be stored; absent on DELETE. */
+  /** The object to be stored, or for a resource that is not stored, the object that was sent. Absent on DELETE. */
   object?: Mutable<KubeObject>
+  /** The stored object; absent on CREATE. */
   old?: KubeObject
-  /** Tells the client something that does not refuse the request. */
+  /** Sends a warning to the client, whether or not the request succeeds. */
   warn?: (text: string) => void
 }

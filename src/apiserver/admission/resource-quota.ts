@@ -1,5 +1,19 @@
-// ResourceQuota: refuses what would take a namespace over its quotas, and writes down what is used before it is.
-// Requests of one namespace that arrive together are decided in turn and written down in one update per quota.
+// ResourceQuota: refuses what would exceed a quota of the namespace, and records usage in the quota's status.
+//
+// What always holds:
+//
+// - Usage is recorded before the object is stored, by a write that expects the quota's revision. Two requests that
+//   together exceed a quota are therefore not both admitted, even by two servers at the same time.
+// - Requests of one namespace that arrive while an earlier batch is being written form the next batch. Within a batch
+//   they are decided in order of arrival, each with the usage of the earlier ones, and each quota is updated once.
+// - A refused request adds nothing, neither to the quota that refused it nor to the others.
+// - Usage is never reduced here. When an object is deleted, or is not stored after all, the recorded usage is too high
+//   until the quota controller counts again. So quotas may refuse too much for a short time.
+//
+// Limits: a dry run is checked, but records nothing. A batch whose write conflicts is decided again, at most `maxTries`
+// times. Resources whose usage the controller has not recorded yet are refused, since they cannot be compared. If the
+// controller counts after usage is recorded and before the object is stored, it records too little until its next
+// count.
 // Source: plugin/pkg/admission/resourcequota.
 import { Chore } from '../../base/chore.ts'
 import type { Clock } from '../../base/clock.ts'
@@ -18,7 +32,7 @@ import type { AdmissionRequest } from './request.ts'
 import type { Storage } from '../storage.ts'
 import type { AdmissionPlugin } from './chain.ts'
 
-/** Tries of a write that meets the controller's. */
+/** Attempts to record usage, which may conflict with writes of the controller and of other servers. */
 const maxTries = 10
 
 export function resourceQuota(storage: Storage, clock: Clock): AdmissionPlugin {
@@ -30,12 +44,12 @@ export function resourceQuota(storage: Storage, clock: Clock): AdmissionPlugin {
       const counted = request.type === 'CREATE' || (request.type === 'UPDATE' && !noQuota.has(subresource))
       if (!counted || !namespace || kind === ResourceQuota || !isCountable(kind)) return
       if (!hasQuota(storage, namespace)) return
-      const wanted = wantOf(request, clock.now())
-      if (!wanted) return
-      if (options.dryRun) return void decide(wanted, quotasOf(storage, namespace), new Map())
+      const asked = quotaRequest(request, clock.now())
+      if (!asked) return
+      if (options.dryRun) return void decide(asked, quotasOf(storage, namespace), new Map())
       let gate = gates.get(namespace)
       if (!gate) gates.set(namespace, (gate = new Gate(storage, namespace, () => gates.delete(namespace))))
-      await gate.pass(wanted)
+      await gate.pass(asked)
     },
   }
 }
@@ -47,8 +61,8 @@ const hasQuota = (storage: Storage, namespace: string) => {
 }
 const quotasOf = (storage: Storage, namespace: string) => [...storage.mirror(ResourceQuota).items(namespace)]
 
-/** What a request would add. */
-interface Want {
+/** What a request would add to the usage. */
+interface QuotaRequest {
   kind: AnyKind
   name: string
   object: KubeObject
@@ -56,7 +70,7 @@ interface Want {
   usage: Quantities
 }
 
-function wantOf({ type, operation, object, old }: AdmissionRequest, now: number): Want | undefined {
+function quotaRequest({ type, operation, object, old }: AdmissionRequest, now: number): QuotaRequest | undefined {
   const { kind, name } = operation
   const usage = usageOf(kind, object!, now)
   if (type === 'UPDATE') {
@@ -70,12 +84,12 @@ function wantOf({ type, operation, object, old }: AdmissionRequest, now: number)
 }
 
 interface Waiting {
-  want: Want
+  request: QuotaRequest
   resolve: () => void
   reject: (reason: unknown) => void
 }
 
-/** Lets the requests of one namespace through, a batch at a time. */
+/** Decides the requests of one namespace, one batch at a time. It lives as long as requests are waiting. */
 class Gate {
   readonly #storage: Storage
   readonly #namespace: string
@@ -92,9 +106,9 @@ class Gate {
     })
   }
 
-  pass(want: Want): Promise<void> {
+  pass(request: QuotaRequest): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ want, resolve, reject })
+      this.#waiting.push({ request, resolve, reject })
       this.#passing.wake()
     })
   }
@@ -113,19 +127,19 @@ class Gate {
     for (let attempt = 1; ; attempt++) {
       const quotas = quotasOf(this.#storage, this.#namespace)
       const used = new Map<string, Quantities>()
-      const outcome = batch.map(({ want }) => {
+      const outcome = batch.map(({ request }) => {
         try {
-          decide(want, quotas, used)
+          decide(request, quotas, used)
         } catch (error) {
           return error
         }
         return undefined
       })
       try {
-        await this.#writeDown(quotas, used)
+        await this.#recordUsage(quotas, used)
       } catch (error) {
         if (!(error instanceof StoreConflict) || attempt >= maxTries) throw error
-        await this.#storage.fresh()
+        await this.#storage.catchUp()
         continue
       }
       for (const [i, { resolve, reject }] of batch.entries()) {
@@ -136,7 +150,7 @@ class Gate {
     }
   }
 
-  async #writeDown(quotas: readonly Item<ResourceQuota>[], used: ReadonlyMap<string, Quantities>): Promise<void> {
+  async #recordUsage(quotas: readonly Item<ResourceQuota>[], used: ReadonlyMap<string, Quantities>): Promise<void> {
     for (const { object, revision } of quotas) {
       const now = used.get(object.metadata.name ?? '')
       if (!now) continue
@@ -147,36 +161,40 @@ class Gate {
   }
 }
 
-/** Adds a request to what is used, by quota; throws Forbidden when that is more than a quota allows. */
-function decide(want: Want, quotas: readonly Item<ResourceQuota>[], used: Map<string, Quantities>): void {
+/** Adds a request to the usage by quota. Throws Forbidden, and adds nothing, if that exceeds one of the quotas. */
+function decide(request: QuotaRequest, quotas: readonly Item<ResourceQuota>[], used: Map<string, Quantities>): void {
   const sums = new Map<string, Quantities>()
   for (const { object: quota } of quotas) {
-    if (!isInScope(quota.spec, want.kind, want.object)) continue
+    if (!isInScope(quota.spec, request.kind, request.object)) continue
     const name = quota.metadata.name ?? ''
     const hard = quota.status.hard ?? {}
-    const asked = limitedPart(want.usage, quota.spec.hard)
-    if (want.kind === Pod && !want.old) {
-      const missing = missingResources(want.object as Pod, quota.spec.hard)
-      if (missing) throw forbidden(want.kind, want.name, `failed quota: ${name}: must specify ${missing}`)
+    const asked = limitedPart(request.usage, quota.spec.hard)
+    if (request.kind === Pod && !request.old) {
+      const missing = missingResources(request.object as Pod, quota.spec.hard)
+      if (missing) throw forbidden(request.kind, request.name, `failed quota: ${name}: must specify ${missing}`)
     }
     const resources = Object.keys(asked)
     if (!resources.length) continue
     const unknown = resources.filter(r => hard[r] === undefined || quota.status.used?.[r] === undefined)
     if (unknown.length)
-      throw forbidden(want.kind, want.name, `status unknown for quota: ${name}, resources: ${unknown.sort().join(',')}`)
+      throw forbidden(
+        request.kind,
+        request.name,
+        `status unknown for quota: ${name}, resources: ${unknown.sort().join(',')}`,
+      )
     const before = { ...quota.status.used, ...used.get(name) }
     const after = Object.fromEntries(resources.map(r => [r, addQuantities(before[r]!, asked[r]!)]))
     const over = resources.filter(
       r => compareQuantities(asked[r]!, '0') > 0 && compareQuantities(after[r]!, hard[r]!) > 0,
     )
-    if (over.length) throw exceeded(want, name, over, { asked, before, hard })
+    if (over.length) throw exceeded(request, name, over, { asked, before, hard })
     sums.set(name, { ...used.get(name), ...after })
   }
   for (const [name, sum] of sums) used.set(name, sum)
 }
 
 function exceeded(
-  { kind, name }: Want,
+  { kind, name }: QuotaRequest,
   quota: string,
   over: readonly string[],
   { asked, before, hard }: Record<'asked' | 'before' | 'hard', Quantities>,

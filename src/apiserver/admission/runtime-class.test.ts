@@ -1,4 +1,4 @@
-// What a pod takes over from its runtime class, and where the two disagree.
+// What a pod takes over from its runtime class, and which contradictions are refused.
 import { deepStrictEqual, rejects } from 'node:assert/strict'
 import { test } from 'node:test'
 import { Pod } from '../../kinds/core/pod.ts'
@@ -6,7 +6,7 @@ import { RuntimeClass } from '../../kinds/node/runtimeclass.ts'
 import { openTestServer } from '../testing.ts'
 
 const containers = [{ name: 'c', image: 'app' }]
-/** Five minutes on nodes that are not ready are every pod's. */
+/** The default tolerations for failing nodes, which every pod gets. */
 const own = (pod: Pod) => (pod.spec.tolerations ?? []).filter(t => !t.key?.startsWith('node.kubernetes.io/'))
 
 test('a pod takes over the overhead and the scheduling of its class', async t => {
@@ -27,7 +27,7 @@ test('a pod takes over the overhead and the scheduling of its class', async t =>
   )
 })
 
-test('a pod that disagrees with its class is refused', async t => {
+test('a pod that contradicts its class is refused', async t => {
   const { admin } = await openTestServer(t)
   await admin.create(RuntimeClass, {
     metadata: { name: 'costly' },
@@ -57,7 +57,7 @@ test('a pod that disagrees with its class is refused', async t => {
     await rejects(create(spec), { reason: 'Forbidden', message: `pods "p" is forbidden: ${why}` })
 })
 
-test('of two tolerations of which one covers the other, the wider one is left', async t => {
+test('if one toleration covers another, only the wider one stays', async t => {
   const { admin } = await openTestServer(t)
   const equal = (value: string, more: object = {}) => ({ key: 'k', operator: 'Equal', value, ...more })
   const exists = (more: object = {}) => ({ key: 'k', operator: 'Exists', ...more })

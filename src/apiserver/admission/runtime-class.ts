@@ -1,5 +1,5 @@
-// RuntimeClass: a pod gets what its runtime class costs and where it can run, and none that is not there.
-// Source: plugin/pkg/admission/runtimeclass.
+// RuntimeClass: sets a new pod's overhead, and adds the node selector and tolerations of its runtime class. A pod is
+// refused if the class does not exist, or if the pod contradicts it. Source: plugin/pkg/admission/runtimeclass.
 import { compareQuantities } from '../../api/quantity.ts'
 import type { Toleration } from '../../kinds/core/affinity.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
@@ -74,7 +74,7 @@ function setScheduling(
   if (merged.length) spec.tolerations = structuredClone(merged) as Mutable<Toleration>[]
 }
 
-/** Without those that another one covers; of equal ones the first stays. Source: pkg/util/tolerations. */
+/** Removes tolerations that another one covers. Of equal ones, the first stays. Source: pkg/util/tolerations. */
 function mergeTolerations(all: readonly Toleration[]): readonly Toleration[] {
   const merged: Toleration[] = []
   for (const [i, one] of all.entries()) {
@@ -85,7 +85,7 @@ function mergeTolerations(all: readonly Toleration[]): readonly Toleration[] {
   return merged
 }
 
-/** Whether `wide` tolerates all that `narrow` does. */
+/** Whether `wide` tolerates all taints that `narrow` tolerates, at least as long. */
 function coversToleration(wide: Toleration, narrow: Toleration): boolean {
   if (same(wide, narrow)) return true
   const everyKey = !wide.key && wide.operator === 'Exists'

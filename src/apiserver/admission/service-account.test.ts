@@ -1,4 +1,4 @@
-// What pods get of their service account, and what they may not use under it.
+// What pods get from their service account, and which Secrets they may use.
 import { deepStrictEqual, match, rejects, strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import { Pod } from '../../kinds/core/pod.ts'
@@ -27,7 +27,7 @@ test('a pod without an account runs as the default one, with its token in every 
   )
 })
 
-test('the token is mounted unless the pod, or else its account, says no, or something else is there', async t => {
+test('the token is mounted unless the pod or its account turns that off, or the path is taken', async t => {
   const { admin } = await openTestServer(t)
   await admin.create(ServiceAccount, { metadata: { name: 'quiet' }, automountServiceAccountToken: false })
   const own = { name: 'own', emptyDir: {} }
@@ -52,7 +52,7 @@ test('the token is mounted unless the pod, or else its account, says no, or some
   }
 })
 
-test('a pod pulls with the secrets of its account, unless it names some of its own', async t => {
+test('a pod gets the pull secrets of its account, unless it names its own', async t => {
   const { admin } = await openTestServer(t)
   await admin.create(ServiceAccount, { metadata: { name: 'puller' }, imagePullSecrets: [{ name: 'a' }, { name: 'b' }] })
   const create = (name: string, more: object) =>
@@ -62,7 +62,7 @@ test('a pod pulls with the secrets of its account, unless it names some of its o
   deepStrictEqual(own.spec.imagePullSecrets, [{ name: 'c' }])
 })
 
-test('a pod without an account to run as is refused', async t => {
+test('a pod whose account does not exist is refused', async t => {
   const { admin } = await openTestServer(t)
   const create = admin.create(Pod, { metadata: { name: 'p' }, spec: { containers, serviceAccountName: 'none' } })
   await rejects(create, {
@@ -71,7 +71,7 @@ test('a pod without an account to run as is refused', async t => {
   })
 })
 
-test('under an account that limits them, pods use the secrets that the account lists and no others', async t => {
+test('if an account limits its Secrets, its pods may use only those that it lists', async t => {
   const { admin } = await openTestServer(t)
   await admin.create(ServiceAccount, {
     metadata: { name: 'strict', annotations: { 'kubernetes.io/enforce-mountable-secrets': 'true' } },
@@ -114,7 +114,7 @@ test('under an account that limits them, pods use the secrets that the account l
   ]
   for (const [spec, why] of table)
     await rejects(create(spec), { reason: 'Forbidden', message: `pods "p" is forbidden: ${why}` })
-  // So are containers that come later.
+  // Ephemeral containers are checked as well.
   await admin.create(Pod, { metadata: { name: 'p' }, spec: { containers, serviceAccountName: 'strict' } })
   const debug = (secret: string) =>
     admin.patch(
@@ -130,7 +130,7 @@ test('under an account that limits them, pods use the secrets that the account l
   await debug('listed')
 })
 
-test('a mirror pod stays as it is, and refers to no account and no secret', async t => {
+test('a mirror pod is not changed, and is refused if it refers to an account or a Secret', async t => {
   const { admin } = await openTestServer(t)
   const create = (spec: object) =>
     admin.create(

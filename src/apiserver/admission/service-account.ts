@@ -1,5 +1,6 @@
-// ServiceAccount: every pod runs as a service account of its namespace, and finds its credentials in a volume.
-// Source: plugin/pkg/admission/serviceaccount.
+// ServiceAccount: every pod runs as a service account of its namespace, `default` unless it names one. The account must
+// exist. Its pull secrets are taken over, and a volume with its token is mounted in every container, unless the pod or
+// the account turns that off. Source: plugin/pkg/admission/serviceaccount.
 import { nameSuffix, type Random } from '../../base/random.ts'
 import type { Mutable } from '../../api/schema/node.ts'
 import { Pod } from '../../kinds/core/pod.ts'
@@ -14,6 +15,7 @@ import { isMirrorPod } from './node-rules.ts'
 import type { AdmissionRequest } from './request.ts'
 
 const mountPath = '/var/run/secrets/kubernetes.io/serviceaccount'
+/** The extra seven seconds show that a token comes from here, and not from a pod that asks for an hour itself. */
 const tokenSeconds = 3607
 
 export function serviceAccountAdmission(storage: Storage, random: Random): AdmissionPlugin {
@@ -22,7 +24,7 @@ export function serviceAccountAdmission(storage: Storage, random: Random): Admis
     async mutate(request) {
       if (request.type !== 'CREATE' || !isFor(request, '', 'pods')) return
       const pod = request.object as Mutable<Pod>
-      // What runs already must look as it runs.
+      // A mirror pod shows a pod that is already running, so it is not changed.
       if (!isMirrorPod(pod)) {
         pod.spec.serviceAccountName ||= 'default'
         pod.spec.serviceAccount = pod.spec.serviceAccountName
@@ -34,7 +36,10 @@ export function serviceAccountAdmission(storage: Storage, random: Random): Admis
   }
 }
 
-/** Throws Forbidden. Both before the rules of pods, which are about its fields, and after all have changed it. */
+/**
+ * Throws Forbidden for an account that does not exist or does not list the pod's Secrets. Called twice: before the
+ * rules of the kind, whose errors would come first otherwise, and after all plugins have changed the pod.
+ */
 async function check(storage: Storage, request: AdmissionRequest): Promise<void> {
   const isNew = request.type === 'CREATE' && isFor(request, '', 'pods')
   const { kind, subresource, name } = request.operation
@@ -50,14 +55,14 @@ async function problemOf(storage: Storage, request: AdmissionRequest, isNew: boo
   return isNew ? podSecretProblem(pod, account) : ephemeralSecretProblem(pod, account)
 }
 
-/** The account of the request's pod. Throws Forbidden when there is none. */
+/** The account of the request's pod. Throws Forbidden if it does not exist. */
 async function accountOf(storage: Storage, { operation, object }: AdmissionRequest): Promise<ServiceAccount> {
   const { kind, namespace, name, signal } = operation
   const { serviceAccountName = '' } = (object as Mutable<Pod>).spec
   const find = () => storage.mirror(ServiceAccount).get(namespace, serviceAccountName)
   let account = find()
   if (!account) {
-    await storage.fresh(signal)
+    await storage.catchUp(signal)
     account = find()
   }
   if (account) return account
@@ -68,7 +73,7 @@ async function accountOf(storage: Storage, { operation, object }: AdmissionReque
   )
 }
 
-/** A mirror pod has no rights of its own, whoever creates it. */
+/** Why a mirror pod is refused: no user may create one that refers to an account or a Secret. */
 function mirrorPodProblem(pod: Pod): string | undefined {
   if (pod.spec.serviceAccountName) return 'a mirror pod may not reference service accounts'
   if (secretsOf(pod).length) return 'a mirror pod may not reference secrets'
@@ -78,6 +83,7 @@ function mirrorPodProblem(pod: Pod): string | undefined {
   return undefined
 }
 
+/** Takes over the account's pull secrets, and mounts its token where no container mounts something else. */
 function complete(pod: Mutable<Pod>, account: ServiceAccount, random: Random): void {
   if (!pod.spec.imagePullSecrets?.length && account.imagePullSecrets?.length)
     pod.spec.imagePullSecrets = account.imagePullSecrets.map(secret => ({ ...secret }))
@@ -93,6 +99,7 @@ function complete(pod: Mutable<Pod>, account: ServiceAccount, random: Random): v
   if (used && !existing) pod.spec.volumes = [...(pod.spec.volumes ?? []), tokenVolume(name)]
 }
 
+/** The volume with the account's token, the CA of the API server, and the pod's namespace. */
 function tokenVolume(name: string): Mutable<Volume> {
   return {
     name,

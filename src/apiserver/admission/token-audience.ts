@@ -1,5 +1,5 @@
-// For whom a node may ask for tokens of a pod: the audiences the pod's volumes name, and those of the CSI drivers that
-// provide its volumes; any other is a right of its own.
+// For which audiences a node may request tokens of a pod: those that the pod's volumes name, and those of the CSI
+// drivers that provide its volumes. For any other audience the node needs a right of its own.
 // Source: plugin/pkg/admission/noderestriction (validateNodeServiceAccountAudience).
 import type { User } from '../../api/operation.ts'
 import { PersistentVolume } from '../../kinds/core/persistentvolume.ts'
@@ -9,17 +9,17 @@ import { CSIDriver } from '../../kinds/storage/csidriver.ts'
 import type { Authorizer } from '../authz/authorizer.ts'
 import type { Storage } from '../storage.ts'
 
-interface AudienceQuestion {
+interface AudienceRequest {
   storage: Storage
   authorizer: Authorizer
   user: User
   pod: Pod
-  /** '' is the API server itself. */
+  /** '' for the API server itself. */
   audience: string
 }
 
-export function mayRequestAudience(question: AudienceQuestion): boolean {
-  const { storage, authorizer, user, pod, audience } = question
+export function mayRequestAudience(request: AudienceRequest): boolean {
+  const { storage, authorizer, user, pod, audience } = request
   for (const volume of pod.spec.volumes ?? []) {
     const tokens = (volume.projected?.sources ?? []).flatMap(source => source.serviceAccountToken ?? [])
     if (tokens.some(token => (token.audience ?? '') === audience)) return true
@@ -36,7 +36,7 @@ export function mayRequestAudience(question: AudienceQuestion): boolean {
   }).allowed
 }
 
-/** The CSI drivers of a pod's volumes: named by the pod, or by the volumes its claims are bound to. */
+/** The CSI drivers of a pod's volumes, named by the pod or by the volumes to which its claims are bound. */
 function driversOf(storage: Storage, { metadata, spec }: Pod): string[] {
   return (spec.volumes ?? []).flatMap(({ name, csi, persistentVolumeClaim, ephemeral }) => {
     if (csi) return [csi.driver]

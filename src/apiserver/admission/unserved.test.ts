@@ -30,7 +30,7 @@ async function warnings(kind: AnyKind, spec: object, more: { type?: 'UPDATE'; dr
   return texts.map(text => text.split(/[ :]/).slice(0, 2).join(' '))
 }
 
-test('what nothing serves is warned of when it is created, and at no other time', async () => {
+test('an object that nothing serves causes a warning when it is created, and only then', async () => {
   const balanced = { type: 'LoadBalancer' }
   deepStrictEqual(await warnings(NetworkPolicy, {}), ['network policies'])
   deepStrictEqual(await warnings(Ingress, {}), ['no ingress'])
@@ -41,7 +41,7 @@ test('what nothing serves is warned of when it is created, and at no other time'
   }
 })
 
-test('what names its class is left to who serves the class', async () => {
+test('an object that names a class causes no warning', async () => {
   deepStrictEqual(await warnings(Ingress, { ingressClassName: 'nginx' }), [])
   deepStrictEqual(await warnings(Service, { type: 'LoadBalancer', loadBalancerClass: 'example.com/lb' }), [])
   deepStrictEqual(await warnings(Service, { type: 'NodePort' }), [])

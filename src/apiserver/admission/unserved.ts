@@ -1,5 +1,5 @@
-// Warns of what is stored and has no effect, since no part of the cluster serves it. What names a class is left to
-// whoever serves that class.
+// Warns about new objects that have no effect because no part of the cluster serves them. There is no warning if the
+// object names a class, since a controller that the user has installed may serve that class.
 import type { Ingress } from '../../kinds/networking/ingress.ts'
 import type { Service } from '../../kinds/core/service.ts'
 import { type AdmissionPlugin, isFor } from './chain.ts'
@@ -9,7 +9,7 @@ export function unserved(): AdmissionPlugin {
   return {
     name: 'Unserved',
     validate(request) {
-      // A trial stores nothing.
+      // A dry run stores nothing.
       if (request.type !== 'CREATE' || request.operation.options.dryRun) return
       const text = warningOf(request)
       if (text) request.warn?.(text)
@@ -19,11 +19,11 @@ export function unserved(): AdmissionPlugin {
 
 function warningOf(request: AdmissionRequest): string | undefined {
   if (isFor(request, 'networking.k8s.io', 'networkpolicies'))
-    return 'network policies are not enforced in this cluster yet: the traffic of the selected pods is not restricted'
+    return 'network policies are not enforced in this cluster: the traffic of the selected pods is not restricted'
   if (isFor(request, 'networking.k8s.io', 'ingresses') && !(request.object as Ingress).spec.ingressClassName)
-    return 'no ingress controller serves this Ingress: it names no class, and this cluster has no controller of its own yet'
+    return 'no ingress controller serves this Ingress: it names no class, and this cluster has no ingress controller of its own'
   if (isFor(request, '', 'services') && needsLoadBalancer(request.object as Service))
-    return 'this cluster has no load balancer yet: the Service gets no external address, its node ports work'
+    return 'this cluster has no load balancer: the Service gets no external address, but its node ports work'
   return undefined
 }
 

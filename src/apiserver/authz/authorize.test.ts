@@ -1,4 +1,4 @@
-// Who may do what through the server as a whole: how an operation becomes a question to the authorizers.
+// Authorization through the whole server: which attributes of an operation the authorizers see.
 import { deepStrictEqual, rejects } from 'node:assert/strict'
 import { test } from 'node:test'
 import { ConfigMap } from '../../kinds/core/configmap.ts'
@@ -21,7 +21,7 @@ async function grant({ admin, as }: Server, rules: PolicyRule[]) {
   return as('u')
 }
 
-test('who may list one object lists it by a selector on its name, and nothing by what only looks like one', async t => {
+test('a user who may list one object lists it by a selector on its name, and nothing by a similar selector', async t => {
   const server = await openTestServer(t)
   for (const name of ['mine', 'other']) await server.admin.create(ConfigMap, { metadata: { name } })
   const user = await grant(server, [
@@ -37,7 +37,7 @@ test('who may list one object lists it by a selector on its name, and nothing by
     [''],
     ['metadata.name=other'],
     ['metadata.name!=mine'],
-    // Part of a value, not a term.
+    // A part of a value, and not a term.
     ['spec.nodeName!=x\\,metadata.name=mine', Pod],
     ['spec.nodeName!=x\\,metadata.name\\=mine', Pod],
     ['metadata.name=mine\\,', Pod],
@@ -46,7 +46,7 @@ test('who may list one object lists it by a selector on its name, and nothing by
     await rejects(list(fieldSelector, kind), { reason: 'Forbidden' }, fieldSelector)
 })
 
-test('what is refused is named with its resource, its group and its place', async t => {
+test('a refusal names the resource, its group and its namespace', async t => {
   const { as } = await openTestServer(t)
   const user = as('jane')
   const table: [ask: () => Promise<unknown>, message: string][] = [
@@ -66,7 +66,7 @@ test('what is refused is named with its resource, its group and its place', asyn
       () => user.remove(Role, 'a'),
       'roles.rbac.authorization.k8s.io "a" is forbidden: User "jane" cannot delete resource "roles" in API group "rbac.authorization.k8s.io" in the namespace "default"',
     ],
-    // A namespace is in itself.
+    // A namespace counts as inside itself.
     [
       () => user.get(Namespace, 'default'),
       'namespaces "default" is forbidden: User "jane" cannot get resource "namespaces" in API group "" in the namespace "default"',
@@ -75,7 +75,7 @@ test('what is refused is named with its resource, its group and its place', asyn
   for (const [ask, message] of table) await rejects(ask, { reason: 'Forbidden', message })
 })
 
-test('a role in a namespace may be about the namespace itself', async t => {
+test('a role in a namespace can grant rights to the namespace itself', async t => {
   const server = await openTestServer(t)
   const user = await grant(server, [{ verbs: ['get'], apiGroups: [''], resources: ['namespaces'] }])
   await server.admin.create(Namespace, { metadata: { name: 'other' } })

@@ -1,4 +1,4 @@
-// An operation put to the authorizers.
+// Authorization of operations: which attributes of an operation the authorizers see.
 import { parseTerms, selectedName } from '../../api/fields.ts'
 import type { AnyKind } from '../../api/kind.ts'
 import { pathSegmentErrors } from '../../api/names.ts'
@@ -6,19 +6,22 @@ import type { Operation } from '../../api/operation.ts'
 import { accessDenied } from '../errors.ts'
 import type { AccessRequest, Authorizer } from './authorizer.ts'
 
-/** Throws Forbidden unless the user may. */
+/** Throws Forbidden unless the user may do this. */
 export function authorize(core: { authorizer: Authorizer }, asked: Question): void {
   const operation = withinItself(asked)
   const decision = core.authorizer.authorize(accessRequest(operation))
   if (!decision.allowed) throw accessDenied(operation, decision.reason)
 }
 
-/** What authorization needs to see of an operation. */
+/** The part of an operation that authorization needs. */
 type Question = Pick<Operation, 'user' | 'verb' | 'subresource' | 'namespace' | 'name' | 'options'> & {
   kind: Pick<AnyKind, 'group' | 'plural'>
 }
 
-/** A namespace is in itself: a role there may be about it. Source: apiserver request/requestinfo.go. */
+/**
+ * A namespace counts as inside itself, so a role in it can grant rights to it. Source: apiserver
+ * request/requestinfo.go.
+ */
 const withinItself = (operation: Question): Question =>
   operation.kind.plural === 'namespaces' && operation.kind.group === '' && operation.name
     ? { ...operation, namespace: operation.name }
@@ -37,13 +40,13 @@ function accessRequest({ user, verb, kind, subresource, namespace, name, options
   }
 }
 
-/** Listing or watching one name is authorized as a request for that name. Source: apiserver request/requestinfo.go. */
+/** To list or watch one name is authorized like a request for that name. Source: apiserver request/requestinfo.go. */
 function onlyName(fieldSelector = ''): string {
   try {
     const name = selectedName(parseTerms(fieldSelector)) ?? ''
     return pathSegmentErrors(name).length ? '' : name
   } catch {
-    // What cannot be read is refused later, and names nothing.
+    // A selector that cannot be read is refused later.
     return ''
   }
 }

@@ -1,8 +1,15 @@
-// Authorization: may this user do this? Authorizers are asked in order; the first that allows or denies decides.
+// Authorization: whether a user may do what a request asks for.
+//
+// - Authorizers are asked in order: superusers, nodes, roles (../open.ts). The first that allows or denies decides. If
+//   none does, the request is refused with the reasons of all of them.
+// - An authorizer decides synchronously from the mirrors, and changes nothing. A change of roles has effect as soon as
+//   the mirrors contain it: for the user who made it, when the write returns.
+// - A running watch or stream is not authorized again when rights are removed.
+//
 // Source: kubernetes.io/docs/reference/access-authn-authz/authorization.
 import type { User } from '../../api/operation.ts'
 
-/** A request as authorization sees it: attributes of a resource, or a bare path. */
+/** A request as authorization sees it: attributes of a resource, or a path. */
 export interface AccessRequest {
   user: User
   verb: string
@@ -18,7 +25,7 @@ export interface AccessRequest {
 
 export interface Decision {
   allowed: boolean
-  /** Refused outright: later authorizers are not asked. */
+  /** Refuses the request, without asking later authorizers. If neither is set, later authorizers are asked. */
   denied?: boolean
   reason: string
 }
@@ -27,12 +34,12 @@ export interface Authorizer {
   authorize(request: AccessRequest): Decision
 }
 
-/** The built-in superusers. */
+/** Allows everything to superusers, who are the members of `system:masters`. */
 export const mastersAuthorizer: Authorizer = {
   authorize: ({ user }) => ({ allowed: user.groups.includes('system:masters'), reason: '' }),
 }
 
-/** Asks each in turn. */
+/** Makes one authorizer of several, which are asked in order. */
 export function chain(authorizers: readonly Authorizer[]): Authorizer {
   return {
     authorize(request) {

@@ -1,4 +1,4 @@
-// A user who is let write a role because he holds all of it must really hold all of it.
+// A user who may write a role because of the rights the user has must really have all rights of the role.
 import { deepStrictEqual, ok, strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -31,7 +31,7 @@ const rules = fc.array(fc.oneof({ weight: 3, arbitrary: onResources }, { weight:
   maxLength: 3,
 })
 
-/** Every request that these words can make. */
+/** All requests that can be made of these words. */
 const requests: AccessRequest[] = verbs.flatMap(verb => {
   const base = {
     user: { name: 'u', groups: [] },
@@ -56,7 +56,7 @@ const requests: AccessRequest[] = verbs.flatMap(verb => {
 const allowed = (list: readonly PolicyRule[], request: AccessRequest) => list.some(rule => allows(rule, request))
 const textOf = (list: readonly PolicyRule[]) => JSON.stringify(list)
 
-test('nothing is missing only where every request that is wanted is held', () => {
+test('no right is missing only if every request that the wanted rules allow is allowed by the held rules', () => {
   let covered = 0
   fc.assert(
     fc.property(rules, rules, (held, wanted) => {
@@ -70,12 +70,12 @@ test('nothing is missing only where every request that is wanted is held', () =>
   ok(covered > 100, `only ${covered} rules were covered`)
 })
 
-test('what is reported missing is a part of what is wanted and is not held', () => {
+test('a right that is reported missing is a part of the wanted rules and not of the held ones', () => {
   fc.assert(
     fc.property(rules, rules, (held, wanted) => {
       const missing = missingRights(held, wanted)
       deepStrictEqual(missingRights(wanted, missing), [])
-      // Held as well, nothing is missing any more.
+      // With the missing rights added, nothing is missing.
       deepStrictEqual(missingRights([...held, ...missing], wanted), [])
       deepStrictEqual(missingRights(wanted, wanted), [])
       strictEqual(missingRights([...held, ...wanted], wanted).length, 0)

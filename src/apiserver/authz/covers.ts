@@ -1,9 +1,10 @@
-// Whether what somebody may do covers what a role allows: the rules taken apart into single rights, each looked for
-// among the rules he has. Source: component-helpers auth/rbac/validation, pkg/registry/rbac/validation.
+// Whether the rules of a user cover those of a role. The role's rules are split into single rights (one verb on one
+// resource or path), and each right must be granted by one of the user's rules. Wildcards are not split: `*` is covered
+// only by `*`. Source: component-helpers auth/rbac/validation, pkg/registry/rbac/validation.
 import type { PolicyRule } from '../../kinds/rbac/types.ts'
 import type { Mutable } from '../../api/schema/node.ts'
 
-/** The rights among `wanted` that no rule of `held` gives, those of one resource put together. */
+/** The rights among `wanted` that no rule of `held` grants. The verbs on one resource are joined to one rule. */
 export function missingRights(held: readonly PolicyRule[], wanted: readonly PolicyRule[]): PolicyRule[] {
   const missing = wanted.flatMap(singleRights).filter(right => !held.some(rule => covers(rule, right)))
   return compact(missing)
@@ -31,7 +32,10 @@ function singleRights(rule: PolicyRule): PolicyRule[] {
 const any = (list: readonly string[] | null | undefined, value: string) =>
   list?.some(entry => entry === '*' || entry === value) ?? false
 
-/** @param right what `singleRights` makes: one verb on one resource or path */
+/**
+ * Whether one rule grants a right.
+ * @param right a rule from `singleRights`, with one verb on one resource or path
+ */
 function covers(rule: PolicyRule, right: PolicyRule): boolean {
   if (!any(rule.verbs, right.verbs![0]!)) return false
   const path = right.nonResourceURLs?.[0]
@@ -51,6 +55,7 @@ function covers(rule: PolicyRule, right: PolicyRule): boolean {
   )
 }
 
+/** Joins rights that differ only in their verbs. */
 function compact(rights: readonly PolicyRule[]): PolicyRule[] {
   const byResource = new Map<string, Mutable<PolicyRule>>()
   const out: PolicyRule[] = []

@@ -1,4 +1,4 @@
-// What a node may do: with what its pods use, and with nothing else of that sort.
+// What a node may do with objects that its pods use, and with others of the same kinds.
 import { deepStrictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import { Namespace } from '../../kinds/core/namespace.ts'
@@ -33,7 +33,7 @@ const volumes = [
   { name: 'e', csi: { driver: 'd.io', nodePublishSecretRef: { name: 'publish' } } },
 ]
 
-test('a node is let do what the pods bound to it need', async t => {
+test('a node may do what the pods bound to it need, and nothing else', async t => {
   const { admin, core } = await openTestServer(t)
   await admin.create(Namespace, { metadata: { name: 'other' } })
   await admin.create(Pod, {
@@ -49,7 +49,7 @@ test('a node is let do what the pods bound to it need', async t => {
     spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } }, volumeName: 'pv' },
   })
   const user = { name: 'system:node:n', groups: ['system:nodes', 'system:authenticated'] }
-  /** `verb group/resource/subresource namespace/name`; a space where nothing is. */
+  /** `verb group/resource/subresource namespace/name`, with empty parts left empty. */
   const may = (line: string, who = user) => {
     const [verb = '', what = '', where = '/'] = line.split(' ')
     const [group = '', resource = '', subresource = ''] = what.split(':')
@@ -123,7 +123,7 @@ test('a node is let do what the pods bound to it need', async t => {
     no.filter(line => may(line)),
     [],
   )
-  // Neither a name nor a group alone makes a node.
+  // Only a user with both the name and the group is a node.
   const half = [
     { ...user, groups: ['system:authenticated'] },
     { ...user, name: 'system:serviceaccount:default:n' },
@@ -133,7 +133,7 @@ test('a node is let do what the pods bound to it need', async t => {
       yes.filter(line => may(line, who)),
       [],
     )
-  // What its pods used is out of reach once they are gone.
+  // When its pods are gone, the node may not read what they used.
   await admin.remove(Pod, 'mine', { gracePeriodSeconds: 0 })
   deepStrictEqual(
     ['get :secrets default/env', 'get :persistentvolumes /pv', 'get :pods default/mine'].filter(line => may(line)),

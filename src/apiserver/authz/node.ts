@@ -1,4 +1,11 @@
-// What a node may do: read the pods bound to it and what those pods use, and keep its own Node and Lease.
+// The node authorizer: a node may read the pods bound to it and the objects that those pods use, and write its own Node
+// and Lease. Which fields it may change is checked by admission (../admission/node-restriction.ts).
+//
+// - A node may read a Secret, ConfigMap, claim or volume while a pod bound to it refers to the object. When the last
+//   such pod is gone, the right is gone. It is computed from the mirrors at each request; nothing is cached.
+// - It may read these objects one by one. A list or watch is allowed only with a selector on one name.
+// - It only allows. For everything else the next authorizer is asked.
+//
 // Source: plugin/pkg/auth/authorizer/node; kubernetes.io/docs/reference/access-authn-authz/node.
 import { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts'
 import { Pod } from '../../kinds/core/pod.ts'
@@ -9,7 +16,7 @@ const no: Decision = { allowed: false, reason: '' }
 const yes: Decision = { allowed: true, reason: '' }
 const nodePrefix = 'system:node:'
 
-/** The node a user is, if it is one. */
+/** The name of the node, if the user is one: it must have the name of a node and be in the group of nodes. */
 export function nodeNameOf(user: AccessRequest['user']): string | undefined {
   return user.groups.includes('system:nodes') && user.name.startsWith(nodePrefix)
     ? user.name.slice(nodePrefix.length)
@@ -28,14 +35,14 @@ export function nodeAuthorizer(storage: Storage): Authorizer {
 }
 
 const readVerbs = ['get', 'list', 'watch']
-/** The only subresources a node touches; whatever it may do to an object says nothing about the others. */
+/** The only subresources that a node may use. A right to an object is not a right to its other subresources. */
 const subresources = new Set(['nodes/status', 'pods/status', 'pods/eviction', 'serviceaccounts/token'])
 
 function decide(request: AccessRequest, node: string, podsOn: (node: string) => Pod[], storage: Storage): Decision {
   const { group, resource, subresource, verb, name, namespace } = request
   if (subresource && !subresources.has(`${resource}/${subresource}`)) return no
   const inNamespace = () => podsOn(node).filter(pod => pod.metadata.namespace === namespace)
-  /** Of these the node reads single ones, and only those that it has to do with. */
+  /** For kinds of which a node may read single objects, and only those that are related to it. */
   const related = (isRelated: (name: string) => boolean): Decision => {
     if (!name) return { allowed: false, reason: 'No Object name found' }
     if (isRelated(name)) return yes
@@ -99,19 +106,19 @@ const containersOf = (pod: Pod) => [
 ]
 const present = (names: (string | undefined)[]) => names.filter((name): name is string => !!name)
 
-/** The claims a pod mounts. */
+/** The names of the claims that a pod mounts, including those made for its ephemeral volumes. */
 const claimsOf = ({ metadata, spec }: Pod) =>
   present(
     (spec.volumes ?? []).map(v => (v.ephemeral ? `${metadata.name}-${v.name}` : v.persistentVolumeClaim?.claimName)),
   )
 
-/** The volumes that the claims of a pod are bound to. */
+/** The names of the volumes to which a pod's claims are bound. */
 const volumesOf = (pod: Pod, storage: Storage) =>
   present(
     claimsOf(pod).map(name => storage.mirror(PersistentVolumeClaim).get(pod.metadata.namespace, name)?.spec.volumeName),
   )
 
-/** The Secrets a pod names. */
+/** The names of the Secrets to which a pod refers. */
 export function secretsOf(pod: Pod): string[] {
   return present([
     ...(pod.spec.imagePullSecrets ?? []).map(ref => ref.name),
@@ -134,7 +141,7 @@ export function secretsOf(pod: Pod): string[] {
   ])
 }
 
-/** The ConfigMaps a pod names. */
+/** The names of the ConfigMaps to which a pod refers. */
 export function configMapsOf(pod: Pod): string[] {
   return present([
     ...containersOf(pod).flatMap(c => [

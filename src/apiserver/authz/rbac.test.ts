@@ -1,4 +1,4 @@
-// Which rules reach which request, and whom bindings bind.
+// Which requests a rule allows, and to which users a binding applies.
 import { deepStrictEqual, strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import { ClusterRole } from '../../kinds/rbac/clusterrole.ts'
@@ -14,7 +14,7 @@ import { allows } from './rbac.ts'
 const none = { group: '', resource: '', subresource: '', namespace: '', name: '' }
 const nobody = { name: 'nobody', groups: [] }
 
-test('a rule reaches the requests that its verbs, groups, resources and names name', () => {
+test('a rule allows requests with its verbs, groups, resources and names', () => {
   const get = (resource: string, more: Partial<AccessRequest> = {}): AccessRequest => {
     const [name = '', subresource = ''] = resource.split('/')
     return { ...none, user: nobody, verb: 'get', resource: name, subresource, ...more }
@@ -35,13 +35,13 @@ test('a rule reaches the requests that its verbs, groups, resources and names na
     [{ ...pods, verbs: ['*'], apiGroups: ['*'] }, get('pods', { verb: 'patch', group: 'apps' }), true],
     [{ ...pods, resourceNames: ['a'] }, get('pods', { name: 'a' }), true],
     [{ ...pods, resourceNames: ['a'] }, get('pods', { name: 'b' }), false],
-    // Nobody knows which names a list would show.
+    // A list would show objects of other names.
     [{ ...pods, resourceNames: ['a'] }, get('pods', { verb: 'get' }), false],
     [{ verbs: ['get'], nonResourceURLs: ['/healthz'] }, get('', { path: '/healthz' }), true],
     [{ verbs: ['get'], nonResourceURLs: ['/healthz'] }, get('', { path: '/healthz/etcd' }), false],
     [{ verbs: ['get'], nonResourceURLs: ['/healthz/*'] }, get('', { path: '/healthz/etcd' }), true],
     [{ verbs: ['get'], nonResourceURLs: ['*'] }, get('', { path: '/metrics' }), true],
-    // A resource is no path, and a path no resource.
+    // A rule about resources allows no path, and a rule about paths no resource.
     [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }, get('', { path: '/metrics' }), false],
     [{ verbs: ['*'], nonResourceURLs: ['*'] }, get('pods'), false],
   ]
@@ -67,7 +67,7 @@ async function openWithRoles(t: Parameters<typeof openTestServer>[0]) {
   return { admin, decide, may }
 }
 
-test('a binding binds users, groups and accounts in its namespace, or everywhere', async t => {
+test('a binding applies to users, groups and accounts, in its namespace or everywhere', async t => {
   const { admin, may, decide } = await openWithRoles(t)
   const everywhere = ['default', 'other', '']
   const subjects = [user('jane'), group('readers'), account('bot', 'other')]
@@ -99,7 +99,7 @@ test('a binding binds users, groups and accounts in its namespace, or everywhere
   )
 })
 
-test('what a role or a binding gives is given at once and taken at once', async t => {
+test('a change of a role or binding has effect at once', async t => {
   const { admin, may } = await openWithRoles(t)
   const roleRef = { apiGroup, kind: 'Role', name: 'reader' }
   deepStrictEqual(may('jane'), [])
@@ -115,7 +115,7 @@ test('what a role or a binding gives is given at once and taken at once', async 
   deepStrictEqual(may('john'), [])
 })
 
-test('a binding whose role is missing gives nothing, and says so where nothing else gives', async t => {
+test('a binding whose role is missing grants nothing, and is the reason of a refusal', async t => {
   const { admin, decide } = await openWithRoles(t)
   const bind = (name: string, role: string) =>
     admin.create(RoleBinding, {

@@ -1,4 +1,12 @@
-// Role-based access control: a user may do what some bound role allows. Source: plugin/pkg/auth/authorizer/rbac.
+// Role-based access control: a user may do what a role allows that is bound to the user or to one of the user's groups.
+//
+// - Rights add up. There are no rules that take a right away, so the authorizer never denies.
+// - A binding whose role does not exist grants nothing. It is the reason of a refusal if nothing else grants the right.
+// - A stored rule or subject that cannot be read grants nothing, and is counted. All others are in effect.
+// - The rules of a user in a namespace are collected once, and cached until any role or binding changes. Two requests
+//   with the same user, groups and namespace between two changes get the same answer.
+//
+// Source: plugin/pkg/auth/authorizer/rbac.
 import { counter } from '../../base/metrics.ts'
 import type { User } from '../../api/operation.ts'
 import { ClusterRole } from '../../kinds/rbac/clusterrole.ts'
@@ -9,9 +17,10 @@ import type { PolicyRule, RoleRef, Subject } from '../../kinds/rbac/types.ts'
 import type { Storage } from '../storage.ts'
 import type { AccessRequest, Authorizer } from './authorizer.ts'
 
-/** Users whose rules are kept at a time; beyond that all are worked out anew. */
+/** Users and namespaces whose rules are cached. When there are more, the cache is cleared. */
 const maxCachedUsers = 2000
 
+/** The rules of one binding, or why they cannot be found. */
 interface Granted {
   rules: readonly PolicyRule[] | string
   why: string
@@ -19,10 +28,7 @@ interface Granted {
 
 const unreadable = counter('kutter_rbac_unreadable_total', 'Stored rules and subjects that could not be read.')
 
-/**
- * Allows what the cluster's roles and bindings allow; never denies, it only has no opinion. What applies to a user
- * is worked out once and kept until any role or binding changes.
- */
+/** Makes the authorizer. It lives as long as the storage. */
 export function rbacAuthorizer(storage: Storage): Authorizer {
   const cache = new Map<string, readonly Granted[]>()
   for (const kind of [ClusterRole, ClusterRoleBinding, Role, RoleBinding])
@@ -49,7 +55,7 @@ export function rbacAuthorizer(storage: Storage): Authorizer {
   }
 }
 
-/** A stored rule or subject that cannot be read grants nothing, and takes nothing from what others grant. */
+/** The answer of one rule or subject, which is no if it cannot be read. */
 function grants(answer: () => boolean): boolean {
   try {
     return answer()
@@ -59,7 +65,7 @@ function grants(answer: () => boolean): boolean {
   }
 }
 
-/** Every rule that applies to a user in a namespace ('' for cluster scope), binding by binding. */
+/** All rules that apply to a user in a namespace ('' for cluster scope), binding by binding. */
 export function* rulesOf(storage: Storage, user: User, namespace: string): Iterable<Granted> {
   for (const binding of storage.mirror(ClusterRoleBinding).items()) {
     const subject = binding.object.subjects?.find(s => grants(() => concerns(s, user, '')))
@@ -82,7 +88,7 @@ export function* rulesOf(storage: Storage, user: User, namespace: string): Itera
 
 const describe = (s: Subject) => `${s.kind} ${JSON.stringify(s.namespace ? `${s.name}/${s.namespace}` : s.name)}`
 
-/** What a role allows, or why that cannot be said. */
+/** The rules of a role, or an error text if the role does not exist. */
 export function rulesOfRole(storage: Storage, ref: RoleRef, namespace: string): readonly PolicyRule[] | string {
   const role =
     ref.kind === 'ClusterRole'
@@ -93,6 +99,7 @@ export function rulesOfRole(storage: Storage, ref: RoleRef, namespace: string): 
     : `${ref.kind === 'ClusterRole' ? 'clusterrole' : 'role'}.rbac.authorization.k8s.io ${JSON.stringify(ref.name)} not found`
 }
 
+/** Whether a binding's subject is the user, one of the user's groups, or the service account that the user is. */
 function concerns(subject: Subject, user: User, bindingNamespace: string): boolean {
   switch (subject.kind) {
     case 'User':
@@ -109,7 +116,7 @@ function concerns(subject: Subject, user: User, bindingNamespace: string): boole
 const has = (list: readonly string[] | null | undefined, value: string) =>
   list?.some(entry => entry === '*' || entry === value) ?? false
 
-/** Whether one rule covers a request. */
+/** Whether one rule allows a request. */
 export function allows(rule: PolicyRule, request: AccessRequest): boolean {
   if (!has(rule.verbs, request.verb)) return false
   if (request.path !== undefined) {

@@ -1,5 +1,5 @@
-// What each controller may do: one role for each, bound to the service account in kube-system under whose name it
-// acts. Source: plugin/pkg/auth/authorizer/rbac/bootstrappolicy/controller_policy.go and namespace_policy.go.
+// What each controller may do: one role for each, bound to the service account in kube-system whose name it uses.
+// Source: plugin/pkg/auth/authorizer/rbac/bootstrappolicy/controller_policy.go and namespace_policy.go.
 import { trackingMap } from '../../kinds/core/legacy-token.ts'
 import { eventsRule, type Rule, rule } from './rules.ts'
 
@@ -104,7 +104,7 @@ export const controllerRules: Readonly<Record<string, readonly Rule[]>> = {
     rule('create get list watch', 'core', 'persistentvolumeclaims'),
     eventsRule,
   ],
-  // Upstream's store lets events expire by itself.
+  // A controller deletes old events here; in Kubernetes, the store does.
   'event-ttl-controller': [rule('delete list watch', 'core events.k8s.io', 'events')],
   'expand-controller': [
     rule('get list patch update watch', 'core', 'persistentvolumes'),
@@ -250,7 +250,7 @@ export const controllerRules: Readonly<Record<string, readonly Rule[]>> = {
   ],
 }
 
-/** What those need who stand for election with a Lease. */
+/** What a program needs to take part in a leader election with a Lease. */
 const leaderLocking = [
   rule('create get list update watch', 'coordination.k8s.io', 'leases'),
   rule('create get list update watch', 'coordination.k8s.io', 'leasecandidates'),
@@ -265,7 +265,7 @@ interface NamespacedRole {
   group?: string
 }
 
-/** Roles within one namespace and whom they are bound to, by namespace and name. */
+/** Roles inside one namespace and the subjects to which they are bound, by namespace and name. */
 export const namespacedRoles: Readonly<Record<string, Readonly<Record<string, NamespacedRole>>>> = {
   'kube-system': {
     'extension-apiserver-authentication-reader': {
@@ -273,7 +273,7 @@ export const namespacedRoles: Readonly<Record<string, Readonly<Record<string, Na
       binding: 'system::extension-apiserver-authentication-reader',
       users: ['system:kube-controller-manager', 'system:kube-scheduler'],
     },
-    // What a machine has to know of the cluster once it is a node.
+    // The settings of the cluster that a node reads.
     'kutter:node-config': {
       rules: [rule('get', 'core', 'configmaps', 'kutter-config')],
       group: 'system:nodes',
@@ -310,7 +310,7 @@ export const namespacedRoles: Readonly<Record<string, Readonly<Record<string, Na
       ],
       accounts: ['bootstrap-signer'],
     },
-    // Whoever joins reads it before it has any name here.
+    // A machine that joins reads it before it has credentials.
     'kutter:bootstrap-signer-clusterinfo': {
       rules: [rule('get', 'core', 'configmaps', 'cluster-info')],
       users: ['system:anonymous'],

@@ -1,5 +1,5 @@
-// The priority levels and flow schemas every cluster starts with: which requests wait for which others.
-// Source: apiserver pkg/apis/flowcontrol/bootstrap/default.go.
+// The priority levels and flow schemas that every cluster has from the start. They are only stored, for clients that
+// read them: this server does not queue requests. Source: apiserver pkg/apis/flowcontrol/bootstrap/default.go.
 import type { JsonObject } from '../../api/schema/node.ts'
 import { fixedLevels, fixedSchemas } from '../../kinds/flowcontrol/fixed.ts'
 
@@ -32,7 +32,7 @@ export const priorityLevels: Readonly<Record<string, JsonObject>> = {
 
 const group = (name: string): JsonObject => ({ kind: 'Group', group: { name } })
 const user = (name: string): JsonObject => ({ kind: 'User', user: { name } })
-/** A service account of kube-system; `*` is any. */
+/** A service account in kube-system, or all of them for `*`. */
 const account = (name: string): JsonObject => ({
   kind: 'ServiceAccount',
   serviceAccount: { namespace: 'kube-system', name },

@@ -1,5 +1,15 @@
-// What every cluster has before anybody asks: its namespaces, roles, priority classes, and the service through
-// which pods find this server. Made on start where missing, never overwritten where someone changed it.
+// The objects that every cluster has from the start: its namespaces, roles and bindings, priority classes, flow
+// schemas, and the Service `kubernetes` through which pods reach the API server.
+//
+// - Missing objects are created when the server starts. The Service and the namespaces are also restored while it runs,
+//   every ten seconds.
+// - An object that exists is not overwritten, so changes by users stay. There are two exceptions: a default role gets
+//   the rules that it lacks, unless its annotation turns that off; and the endpoints of the Service `kubernetes` always
+//   get the present address of the server.
+// - Several servers may do this at the same time. A creation that finds the object already there counts as done.
+// - Everything goes through `serve` as the superuser `system:apiserver`, so admission and the rules of kinds apply.
+//
+// Source: pkg/controlplane, pkg/registry/rbac/rest.
 import type { Clock } from '../../base/clock.ts'
 import { isReason, messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
@@ -30,17 +40,17 @@ const self: User = { name: 'system:apiserver', groups: ['system:masters'] }
 interface BootstrapOptions {
   clock: Clock
   serviceCidr: string
-  /** Where pods reach this server: the endpoint behind the service `kubernetes`. */
+  /** The address and port at which pods reach this server: the endpoint of the Service `kubernetes`. */
   advertise: { address: string; port: number }
 }
 
-/** The first address of the service range: that of the service `kubernetes`. */
+/** The first address of the service range, which the Service `kubernetes` has. */
 export function apiServiceAddress(serviceCidr: string): string {
   const { family, base } = parseCidr(serviceCidr)!
   return formatIP(family, base + 1n)
 }
 
-/** Makes what is missing. */
+/** Creates what is missing. Throws on any other failure. */
 export async function bootstrap(serve: Serve, options: BootstrapOptions): Promise<void> {
   await systemNamespaces(serve)
   await Promise.all([roles(serve), priorityClasses(serve), flowControl(serve)])
@@ -55,9 +65,10 @@ export async function bootstrap(serve: Serve, options: BootstrapOptions): Promis
 const keepEveryMs = 10_000
 
 /**
- * Brings back what the cluster cannot be without when somebody deletes it: the Service `kubernetes` with its endpoints,
- * and the system's namespaces. Source: pkg/controlplane/controller/kubernetesservice, systemnamespaces.
- * @returns how to stop
+ * Restores, every ten seconds, what the cluster needs and a user may have deleted: the Service `kubernetes` with its
+ * endpoints, and the system namespaces. A failure is logged. Source: pkg/controlplane/controller/kubernetesservice,
+ * systemnamespaces.
+ * @returns a function that stops this; a round that is running ends by itself
  */
 export function keepEssentials(serve: Serve, options: BootstrapOptions, log: Log): () => void {
   const { clock } = options
@@ -66,7 +77,7 @@ export function keepEssentials(serve: Serve, options: BootstrapOptions, log: Log
       await systemNamespaces(serve)
       await kubernetesService(serve, options)
     } catch (error) {
-      log.warn('the Service kubernetes could not be looked after', { why: messageOf(error) })
+      log.warn('cannot restore the Service kubernetes, trying again', { why: messageOf(error) })
     }
     again()
   }
@@ -131,7 +142,7 @@ function rolesWithin(serve: Serve): Promise<unknown>[] {
   )
 }
 
-/** As `ensure`; a role that is there already gets the rules it lacks, unless someone has turned that off. */
+/** Like `ensure`, but a role that exists gets the rules that it lacks, unless its annotation turns that off. */
 async function ensureRules(serve: Serve, kind: AnyKind, object: JsonObject): Promise<void> {
   if (await ensure(serve, kind, object)) return
   const result = await serve({ ...operation('get', kind, object), options: { resourceVersion: '0' } })
@@ -142,7 +153,7 @@ async function ensureRules(serve: Serve, kind: AnyKind, object: JsonObject): Pro
   }
   if (stored.metadata.annotations?.['rbac.authorization.kubernetes.io/autoupdate'] !== 'true') return
   const has = new Set((stored.rules ?? []).map(rule => JSON.stringify(rule)))
-  // Stored rules have their fields in the schema's order: compare what the schema made of the wanted ones.
+  // Stored rules have their fields in the order of the schema, so the default ones are compared in that order.
   const missing = (object.rules as Json[]).filter(rule => !has.has(JSON.stringify(inOrder(rule as JsonObject))))
   if (!missing.length || object.aggregationRule) return
   await serve(operation('update', kind, { ...stored, rules: [...(stored.rules ?? []), ...missing] } as JsonObject))
@@ -198,7 +209,7 @@ async function kubernetesService(serve: Serve, { serviceCidr, advertise }: Boots
     },
   })
   const ports = [{ name: 'https', port: advertise.port, protocol: 'TCP' }]
-  // The address may have changed since the last start: these two are always rewritten.
+  // The address may have changed since the last start, so these two are always written.
   await replace(serve, Endpoints, {
     metadata: { name, namespace, labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } },
     subsets: [{ addresses: [{ ip: advertise.address }], ports }],
@@ -226,6 +237,10 @@ const operation = (verb: Operation['verb'], kind: AnyKind, object: JsonObject): 
   }
 }
 
+/**
+ * Creates an object if it does not exist.
+ * @returns whether it was missing
+ */
 async function ensure(serve: Serve, kind: AnyKind, object: JsonObject): Promise<boolean> {
   try {
     await serve({ ...operation('get', kind, object), options: { resourceVersion: '0' } })
@@ -236,12 +251,13 @@ async function ensure(serve: Serve, kind: AnyKind, object: JsonObject): Promise<
   try {
     await serve(operation('create', kind, object))
   } catch (error) {
-    // Another server of the same cluster was faster.
+    // Another server of the same cluster may have created it at the same time.
     if (!isReason(error, 'AlreadyExists')) throw error
   }
   return true
 }
 
+/** Creates an object, or overwrites it. */
 async function replace(serve: Serve, kind: AnyKind, object: JsonObject): Promise<void> {
   if (!(await ensure(serve, kind, object))) await serve(operation('update', kind, object))
 }

@@ -1,4 +1,5 @@
-// The roles and bindings every cluster starts with. Source: plugin/pkg/auth/authorizer/rbac/bootstrappolicy,
+// The cluster roles and bindings that every cluster has from the start: those of Kubernetes, and some of kutter's own
+// with the prefix `kutter:`. Source: plugin/pkg/auth/authorizer/rbac/bootstrappolicy,
 // kubernetes.io/docs/reference/access-authn-authz/rbac "default roles".
 
 import { controllerRules } from './controller-roles.ts'
@@ -23,17 +24,17 @@ const publicPaths = ['/healthz', '/livez', '/readyz', '/version', '/version/']
 const every = 'create delete deletecollection get list patch update watch'
 const csr = 'certificates.k8s.io'
 
-/** May ask for a Lease by any name, and keep its own. */
+/** The right to create any Lease, and to use the Lease `name`. */
 const leaderElection = (name: string, verbs: string): Rule[] => [
   rule('create', 'coordination.k8s.io', 'leases'),
   rule(verbs, 'coordination.k8s.io', 'leases', name),
 ]
-/** What a server needs that asks here who somebody is and what they may do. */
+/** What a server needs that leaves authentication and authorization to this one. */
 const delegation = [
   rule('create', 'authentication.k8s.io', 'tokenreviews'),
   rule('create', 'authorization.k8s.io', 'subjectaccessreviews'),
 ]
-/** May approve what a signer then signs. */
+/** The right to approve requests to one signer. */
 const approver = (signer: string) => ({ rules: [rule('approve', csr, 'signers', `kubernetes.io/${signer}`)] })
 
 const view = 'get list watch'
@@ -104,7 +105,7 @@ const adminRules: Rule[] = [
   rule(every, 'rbac.authorization.k8s.io', 'rolebindings roles'),
 ]
 
-/** What the node authorizer lets nodes do, for those who ask the role; it is bound to nobody. */
+/** What the node authorizer allows nodes. The role shows it, as upstream, and is bound to no user. */
 const nodeRules: Rule[] = [
   rule('create', 'authentication.k8s.io', 'tokenreviews'),
   rule('create', 'authorization.k8s.io', 'localsubjectaccessreviews subjectaccessreviews'),
@@ -161,11 +162,11 @@ const schedulerRules: Rule[] = [
   rule('patch update', 'resource.k8s.io', 'resourceclaims/binding'),
 ]
 
-/** A role as it is made at the start; one that aggregates is filled by its controller from then on. */
+/** A role as it is created. The rules of one that aggregates are kept current by its controller. */
 interface DefaultRole {
   rules: readonly Rule[]
   labels?: Record<string, string>
-  /** Takes the rules of every role that carries the label `rbac.authorization.k8s.io/aggregate-to-NAME: "true"`. */
+  /** The role has the rules of all roles with the label `rbac.authorization.k8s.io/aggregate-to-NAME: "true"`. */
   aggregates?: string
 }
 
@@ -191,7 +192,7 @@ export const clusterRoles: Readonly<Record<string, DefaultRole>> = {
       rule('create', 'authentication.k8s.io', 'selfsubjectreviews'),
     ],
   },
-  // In the order in which the controller joins them: by the names of the roles they come from.
+  // The rules are in the order in which the controller joins them: by the names of the roles that they come from.
   admin: { rules: [...editRules, ...viewRules, ...adminRules], aggregates: 'admin' },
   edit: { rules: [...editRules, ...viewRules], labels: { [aggregateTo('admin')]: 'true' }, aggregates: 'edit' },
   view: { rules: viewRules, labels: { [aggregateTo('edit')]: 'true' }, aggregates: 'view' },
@@ -222,14 +223,14 @@ export const clusterRoles: Readonly<Record<string, DefaultRole>> = {
   },
   'system:kube-aggregator': { rules: [rule(view, 'core', 'endpoints services')] },
   'system:kube-dns': { rules: [rule('list watch', 'core', 'endpoints services')] },
-  // What the DNS server of a node, which acts under the node's name, needs beyond that.
+  // What the DNS server of a node needs in addition. It uses the credentials of the node.
   'kutter:dns': {
     rules: [
       rule('list watch', 'core', 'namespaces pods services'),
       rule('list watch', 'discovery.k8s.io', 'endpointslices'),
     ],
   },
-  // Serving certificates of kubelets are approved, too; upstream leaves them to a person.
+  // The serving certificates of kubelets are approved by a controller here; in Kubernetes, a user must approve them.
   'kutter:certificate-approver': {
     rules: [rule('approve', csr, 'signers', 'kubernetes.io/kubelet-serving'), rule(view, 'core', 'nodes')],
   },
@@ -298,10 +299,10 @@ interface BindingSubject {
 const apiGroup = 'rbac.authorization.k8s.io'
 export const user = (name: string): BindingSubject => ({ kind: 'User', name, apiGroup })
 export const group = (name: string): BindingSubject => ({ kind: 'Group', name, apiGroup })
-/** A service account of kube-system. */
+/** A service account in kube-system. */
 export const account = (name: string): BindingSubject => ({ kind: 'ServiceAccount', name, namespace: 'kube-system' })
 
-/** Cluster role bindings: role by the binding's name unless `role` says otherwise. */
+/** Cluster role bindings by name. A binding without `role` is to the role of its own name. */
 export const clusterRoleBindings: Readonly<Record<string, { role?: string; subjects: BindingSubject[] }>> = {
   'cluster-admin': { subjects: [group('system:masters')] },
   'system:discovery': { subjects: [group('system:authenticated')] },
@@ -314,7 +315,7 @@ export const clusterRoleBindings: Readonly<Record<string, { role?: string; subje
   'system:kube-dns': { subjects: [account('kube-dns')] },
   'system:node': { subjects: [] },
   'system:volume-scheduler': { subjects: [user('system:kube-scheduler')] },
-  // Every node runs a proxy and a DNS server of its own, under the node's name.
+  // Every node runs its own proxy and DNS server, with the credentials of the node.
   'kutter:node-proxier': { role: 'system:node-proxier', subjects: [group('system:nodes')] },
   'kutter:dns': { subjects: [group('system:nodes')] },
   'kutter:certificate-approver': { subjects: [account('certificate-controller')] },

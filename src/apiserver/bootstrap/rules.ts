@@ -1,4 +1,4 @@
-// The shorthand in which the default roles are written: `rule('get list', 'apps', 'deployments')`.
+// The short form in which the default roles are written: `rule('get list', 'apps', 'deployments')`.
 
 export interface Rule {
   verbs: string[]
@@ -10,7 +10,7 @@ export interface Rule {
 
 const words = (text: string) => text.split(' ').sort()
 
-/** A rule about resources; several verbs, groups (`core` is the group without a name) and resources by blanks. */
+/** A rule about resources. Blanks separate verbs, groups, resources and names; `core` is the group without a name. */
 export function rule(verbs: string, groups: string, resources: string, names?: string): Rule {
   return {
     verbs: words(verbs),

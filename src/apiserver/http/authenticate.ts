@@ -1,4 +1,5 @@
-// Who is asking: a client certificate signed by the cluster's CA, a service account token, or nobody.
+// Finds the user of a request: by a client certificate that the cluster's authority signed, by a bearer token, or as
+// system:anonymous. With the headers of impersonation, a user with the right to it acts as another one.
 // Source: kubernetes.io/docs/reference/access-authn-authz/authentication.
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
@@ -11,14 +12,17 @@ import { checkToken } from '../tokens.ts'
 
 const anonymous: User = { name: 'system:anonymous', groups: ['system:unauthenticated'] }
 
-/** Which credential a request came with. Source: apiserver authentication/user (CredentialIDKey). */
+/**
+ * The key of a user's extra field that identifies the credential. Source: apiserver authentication/user
+ * (CredentialIDKey).
+ */
 const credentialId = 'authentication.kubernetes.io/credential-id'
 
 const byConnection = new WeakMap<Duplex, User | null>()
 
 /**
- * The user of a request that came by a connection: what its certificate says is read once. Throws Unauthorized when
- * credentials were given and are no good.
+ * The user of a request. The certificate of its connection is read once. Throws Unauthorized for credentials that are
+ * not valid, which are never treated as none.
  */
 export function authenticate(
   core: ServerCore,
@@ -33,7 +37,7 @@ export function authenticate(
 function certificateUser(socket: TLSSocket): User | undefined {
   let user = byConnection.get(socket)
   if (user === undefined) {
-    // Only a certificate that the CA signed counts; Node has already checked the chain.
+    // Only a certificate that the authority signed counts. Node.js has verified the chain already.
     const certificate = socket.authorized ? socket.getPeerCertificate() : undefined
     const fingerprint = certificate?.fingerprint256?.replaceAll(':', '').toLowerCase()
     const subject = certificate?.subject as { CN?: string; O?: string | string[] } | undefined
@@ -50,14 +54,14 @@ function tokenUser(core: ServerCore, authorization: string | undefined): User | 
   if (!token) return undefined
   const checked = checkToken(core.tokens, core.storage, core.clock, token, core.tokens.audiences)
   if ('error' in checked) {
-    core.log.debug('token refused', { why: checked.error })
+    core.log.debug('a token is refused', { why: checked.error })
     throw new StatusError('Unauthorized', 'Unauthorized')
   }
   if (checked.secret) void noteTokenUse(core, checked.secret)
   return checked.user
 }
 
-// kubectl --as: acting as another user is itself a permission.
+/** The user that the headers name, as with `kubectl --as`. Throws Forbidden unless the real user may impersonate it. */
 function impersonated(core: ServerCore, user: User, headers: Record<string, string | string[] | undefined>): User {
   const name = headers['impersonate-user'] as string | undefined
   const groups = [headers['impersonate-group'] ?? []].flat().flatMap(g => g.split(',').map(s => s.trim()))
@@ -101,7 +105,7 @@ function impersonatedExtra(headers: Record<string, string | string[] | undefined
   return extra
 }
 
-/** A list and a map of lists as Go prints them. */
+/** A list and a map of lists in the form of Go. */
 const goList = (list: readonly string[]) =>
   list.length ? `[]string{${list.map(goQuote).join(', ')}}` : '[]string(nil)'
 const goLists = (map: Record<string, string[]>) =>

@@ -1,4 +1,10 @@
-// Request bodies: read with a limit, decoded from JSON, YAML or protobuf.
+// Reads the bodies of requests, with limits, and decodes them from JSON, YAML or protobuf.
+//
+// - A body has at most 3 MiB. One that announces more is refused before it is read, others once they exceed it.
+// - JSON and YAML may be nested at most 10,000 levels deep, and a YAML document may expand at most 100 aliases.
+// - The result is plain JSON, in which integers keep all digits. Only YAML's first document counts.
+// - Duplicate keys are no error here. The last one counts, and all are reported, for the validation that the client
+//   asked.
 import type { IncomingMessage } from 'node:http'
 import { isScalar, LineCounter, parseAllDocuments } from 'yaml'
 import { messageOf, StatusError } from '../../base/errors.ts'
@@ -11,11 +17,12 @@ import { jsonSyntaxError, parseJson } from '../../wire/json.ts'
 import { summaryOf, unreadableBody } from '../body.ts'
 import { countKeys, duplicatePaths } from './duplicates.ts'
 
-/** The largest body accepted, as in Kubernetes. */
+/** Limit of a body. Source: apiserver server/config.go (MaxRequestBodyBytes). */
 const maxBodyBytes = 3 * 1024 * 1024
-/** How deep JSON and YAML may nest. */
+/** Limit of the nesting of JSON and YAML. */
 const maxDepth = 10_000
 
+/** Reads the whole body. Throws RequestEntityTooLarge; rejects when the client disconnects. */
 export async function readBody(request: IncomingMessage): Promise<Buffer> {
   const tooLarge = () => new StatusError('RequestEntityTooLarge', `Request entity too large: limit is ${maxBodyBytes}`)
   if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) throw tooLarge()
@@ -48,7 +55,7 @@ export function patchTypeOf(contentType: string | undefined): PatchType {
   return type
 }
 
-/** A decoded body, and which of its keys came twice, in the words of the error or warning about them. */
+/** A decoded body, and the messages about its duplicate keys. */
 interface ParsedBody {
   value: Json | undefined
   duplicates: readonly string[]
@@ -56,7 +63,7 @@ interface ParsedBody {
 
 const single = (value: Json | undefined): ParsedBody => ({ value, duplicates: [] })
 
-/** Whose body it is: what is wrong with it is worded by what it was to be. */
+/** What the body is expected to be, on which the messages of errors depend. */
 interface BodyContext {
   kind: Pick<AnyKind, 'kind'>
   kinds: readonly AnyKind[]
@@ -112,7 +119,7 @@ function syntaxError(why: string, body: Buffer, { kind, patchType }: BodyContext
   return new StatusError('BadRequest', text, { cause })
 }
 
-/** Checks the depth of a JSON text and counts its keys, of which each has one colon outside of strings. */
+/** Checks the nesting of a JSON text, and counts its keys, each of which has a colon outside of strings. */
 function scan(text: string): number {
   let depth = 0
   let colons = 0
@@ -139,13 +146,13 @@ function parseYaml(body: Buffer, { kind, patchType }: BodyContext): ParsedBody {
     version: '1.1',
     merge: true,
     intAsBigInt: true,
-    // Kubernetes reads dates as the texts they are, and of binaries the text they hold.
+    // Kubernetes reads dates as text, and binaries as the text that they encode.
     customTags: tags => [
       ...tags.filter(tag => !foreignTags.has(typeof tag === 'string' ? tag : tag.tag)),
       { tag: 'tag:yaml.org,2002:binary', resolve: binaryText },
     ],
     lineCounter: lines,
-    // Keys that come twice are told, not refused: who asks for strictness refuses them later.
+    // Duplicate keys are reported, not refused. Strict validation refuses them later.
     uniqueKeys: (a, b) => {
       if (isScalar(a) && isScalar(b) && a.value === b.value && b.range)
         twice.set(
@@ -170,7 +177,7 @@ function parseYaml(body: Buffer, { kind, patchType }: BodyContext): ParsedBody {
   try {
     return { value: withPlainNumbers(document.toJS({ maxAliasCount: maxAliases }) as Json), duplicates }
   } catch (cause) {
-    // The one thing that can go wrong here.
+    // The only error that is possible here.
     if (cause instanceof ReferenceError) throw refuse('document contains excessive aliasing')
     throw cause
   }
@@ -180,14 +187,14 @@ const maxAliases = 100
 const binaryText = (text: string) => Buffer.from(text, 'base64').toString()
 const foreignTags = new Set(['binary', 'timestamp', 'tag:yaml.org,2002:binary', 'tag:yaml.org,2002:timestamp'])
 
-/** What go-yaml says of the commonest mistakes. */
+/** The message of go-yaml for the most frequent mistakes. */
 function goYamlError({ code, message, linePos }: { code: string; message: string; linePos?: unknown }): string {
   if (code === 'BLOCK_AS_IMPLICIT_KEY') return 'mapping values are not allowed in this context'
   const line = (linePos as [{ line: number }] | undefined)?.[0].line
   return `${line === undefined ? '' : `line ${line}: `}${message.split(' at line ')[0]}`
 }
 
-/** Integers of YAML come as bigints: those that a number holds become numbers. */
+/** Converts bigints to numbers where these are exact. YAML's integers are parsed as bigints. */
 function withPlainNumbers(value: Json): Json {
   if (typeof value === 'bigint') {
     const number = Number(value)

@@ -1,14 +1,15 @@
-// A request on its way through the front, who answers which, and how whole answers are sent.
+// Types of the front: a request with its user and response, handlers of paths and streams, and functions that send
+// whole responses.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { User } from '../../api/operation.ts'
 import { indentJson } from '../../wire/json.ts'
 import type { ResourcePath } from './route.ts'
 
-/** A request's URL as it came: no dot segments folded, nothing decoded. */
+/** The URL of a request as it was sent: dot segments are kept, and nothing is decoded. */
 export interface RequestUrl {
   pathname: string
-  /** `?a=b`, or ''. */
+  /** The query with its question mark, such as `?a=b`, or ''. */
   search: string
   searchParams: URLSearchParams
 }
@@ -19,11 +20,11 @@ export function parseUrl(text: string): RequestUrl {
   return { pathname, search, searchParams: new URLSearchParams(search) }
 }
 
-// HTTP/2's compatibility objects have the same face as HTTP/1.1's.
+// The compatibility objects of HTTP/2 have the interface of HTTP/1.1.
 export type Request = IncomingMessage
 export type Response = ServerResponse
 
-/** A request that was authenticated, with its URL taken apart. */
+/** An authenticated request. `signal` aborts when the client disconnects. */
 export interface Call {
   request: Request
   response: Response
@@ -32,12 +33,12 @@ export interface Call {
   signal: AbortSignal
 }
 
-/** Answers requests that are not operations on a resource; false when the path is not its own. */
+/** Answers a request for a path that is not a resource. Returns false for paths of other handlers. */
 export type PathHandler = (call: Call) => Promise<boolean> | boolean
 
-/** Answers subresources that stream: log, proxy, exec, attach, portforward. */
+/** Answers the subresources log, proxy, exec, attach and portforward, which are streams. */
 export interface Streams {
-  /** Whether this subresource streams instead of returning an object. */
+  /** Whether the path is a stream instead of an object. */
   handles(path: ResourcePath): boolean
   request(call: Call, path: ResourcePath): Promise<void>
   upgrade(
@@ -60,15 +61,15 @@ export function send(response: Response, code: number, type: string, body: Buffe
   response.end(body)
 }
 
-/** Sends a JSON document as it is. */
+/** Sends a JSON document on one line. */
 export const sendJson = (response: Response, value: unknown): void =>
   send(response, 200, 'application/json', Buffer.from(JSON.stringify(value)))
 
-/** Sends a JSON document on many lines, whoever asks. Source: apiserver responsewriters (WriteRawJSON). */
+/** Sends a JSON document that is always indented. Source: apiserver responsewriters (WriteRawJSON). */
 export const sendRawJson = (response: Response, value: unknown): void =>
   send(response, 200, 'application/json', Buffer.from(JSON.stringify(value, null, 2)))
 
-/** Sends what was negotiated: JSON on many lines to people, on one to programs. */
+/** Sends a response in its negotiated encoding. JSON is indented for people. */
 export function sendNegotiated(
   { request, response }: Pick<Call, 'request' | 'response'>,
   code: number,
@@ -78,14 +79,14 @@ export function sendNegotiated(
   send(response, code, type, type.startsWith('application/json') && isPretty(request) ? indentJson(body) : body)
 }
 
-/** Whether JSON is laid out for people. Source: apiserver endpoints/handlers/responsewriters (isPrettyPrint). */
+/** Whether JSON is to be indented. Source: apiserver endpoints/handlers/responsewriters (isPrettyPrint). */
 function isPretty({ url = '', headers }: Request): boolean {
   const asked = url.includes('pretty') && parseUrl(url).searchParams.get('pretty')
   if (asked) return /^(1|t|true)$/i.test(asked)
   return /^(curl|Wget|Mozilla\/5\.0)/.test(headers['user-agent'] ?? '')
 }
 
-/** Resolves when a response can take more, or is gone. */
+/** Resolves when a response can take more bytes, or has been closed. */
 export function drained(response: Response): Promise<void> {
   return new Promise(resolve => {
     const done = () => (response.off('drain', done), response.off('close', done), resolve())

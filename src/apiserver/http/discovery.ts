@@ -1,5 +1,5 @@
-// Discovery: which groups, versions and resources this server has, in the old form (one document a group) and
-// the aggregated one. Sources: meta/v1 APIGroup, APIResource; KEP-3352.
+// Discovery: the groups, versions and resources of this server, in one document for each group version, and aggregated.
+// Source: meta/v1 APIGroup, APIResource; KEP-3352.
 import { createHash } from 'node:crypto'
 import type { AnyKind } from '../../api/kind.ts'
 import type { JsonObject } from '../../api/schema/node.ts'
@@ -7,7 +7,7 @@ import { type Document, sendDocument } from './documents.ts'
 import { healthPaths } from './health.ts'
 import { type Call, type PathHandler, sendNegotiated, sendRawJson } from './call.ts'
 
-/** Groups come in this order; what is not named comes after. */
+/** The order of groups. Others follow these. */
 const groupOrder = [
   'apiregistration.k8s.io',
   'apps',
@@ -58,7 +58,7 @@ const special: Record<string, Subresource> = {
   'certificatesigningrequests/approval': { kind: 'CertificateSigningRequest', verbs: rw },
 }
 
-/** A kind's subresources by name, with what each takes and returns. */
+/** The subresources of a kind by name, each with its kind and verbs. */
 export function subresourcesOf(kind: AnyKind): [name: string, subresource: Subresource][] {
   const out: [string, Subresource][] = kind.subresources.map(name => [
     name,
@@ -69,7 +69,7 @@ export function subresourcesOf(kind: AnyKind): [name: string, subresource: Subre
   return out
 }
 
-/** Answers /api, /apis and everything below that is not a resource. */
+/** Answers /api, /apis, and the paths below them that are not resources. */
 export function discovery(kinds: () => readonly AnyKind[]): PathHandler {
   return call => {
     const parts = call.url.pathname.replace(/\/$/, '').split('/').slice(1)
@@ -90,7 +90,7 @@ export function discovery(kinds: () => readonly AnyKind[]): PathHandler {
       )
         return true
       const groups = groupsOf(served).map(g => apiGroup(served, g))
-      // Any method: the groups are answered by the aggregation layer, which does not look at it.
+      // Any method is answered: upstream, this path is served by the aggregation layer, which ignores the method.
       const list = { kind: 'APIGroupList', apiVersion: 'v1', groups }
       sendNegotiated(call, 200, 'application/json', Buffer.from(JSON.stringify(list)))
       return true
@@ -104,7 +104,7 @@ export function discovery(kinds: () => readonly AnyKind[]): PathHandler {
   }
 }
 
-/** What `GET /` lists: the ways into the API and the paths beside it. */
+/** The paths that `GET /` lists. */
 function rootPaths(served: readonly AnyKind[]): string[] {
   const groups = groupsOf(served).flatMap(group => [
     `/apis/${group}`,
@@ -144,7 +144,7 @@ function groupsOf(served: readonly AnyKind[]): string[] {
   return groups.sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))
 }
 
-/** Stable versions first, newer before older. */
+/** The versions of a group, stable ones first, and newer before older ones. */
 function versionsOf(served: readonly AnyKind[], group: string): string[] {
   const versions = [...new Set(served.filter(k => k.group === group).map(k => k.version))]
   const rank = (version: string) => {
@@ -191,14 +191,14 @@ function resourceList(served: readonly AnyKind[], group: string, version: string
   }
 }
 
-/** Changes when a kind is stored as another version. Source: apiserver discovery.StorageVersionHash. */
+/** A hash of the version in which a kind is stored. Source: apiserver discovery.StorageVersionHash. */
 const storageVersionHash = ({ group, version, kind }: AnyKind): string =>
   createHash('sha256').update(`${group}/${version}/${kind}`).digest().subarray(0, 8).toString('base64')
 
 const kindsOf = (served: readonly AnyKind[], group: string, version: string) =>
   served.filter(k => k.group === group && k.version === version).sort((a, b) => (a.plural < b.plural ? -1 : 1))
 
-/** Answers in the aggregated form when the client asks for it. */
+/** Answers in the aggregated form if the client asks for it. */
 function aggregated(call: Call, served: readonly AnyKind[]): boolean {
   const version = /as=APIGroupDiscoveryList/.test(call.request.headers.accept ?? '') && wantedVersion(call)
   if (!version) return false
@@ -217,14 +217,14 @@ function aggregated(call: Call, served: readonly AnyKind[]): boolean {
   return true
 }
 
-/** The version of the aggregated form in the client's first wish for it. */
+/** The version of the aggregated form that the client asks for first. */
 const wantedVersion = ({ request }: Call) =>
   /g=apidiscovery\.k8s\.io;v=(v2);as=APIGroupDiscoveryList/.exec(request.headers.accept ?? '')?.[1]
 
 function aggregatedResource(kind: AnyKind): JsonObject {
   const subresources = subresourcesOf(kind).map(([name, sub]) => ({
     subresource: name,
-    // Group and version are given where they are not those of the resource.
+    // Group and version are given only if they are not those of the resource.
     responseKind: { group: sub.group ?? '', version: sub.version ?? '', kind: sub.kind },
     verbs: [...sub.verbs],
   }))

@@ -1,5 +1,6 @@
-// The documents of discovery as messages, so that they can be sent in every encoding, and how they are sent.
-// Sources: meta/v1 (APIVersions, APIGroup, APIResourceList), apidiscovery.k8s.io/v2.
+// Schemas of the documents of discovery, with which they can be sent in every encoding, and the function that sends
+// them.
+// Source: meta/v1 (APIVersions, APIGroup, APIResourceList), apidiscovery.k8s.io/v2.
 import { stringify } from 'yaml'
 import { ListMeta, ObjectMeta } from '../../api/meta.ts'
 import { bool, list, string, struct } from '../../api/schema/build.ts'
@@ -68,7 +69,7 @@ const APIGroupDiscovery = struct('apidiscovery.v2.APIGroupDiscovery', '', {
   versions: list(APIVersionDiscovery, { proto: 2 }),
 })
 
-/** The documents by kind. */
+/** The schemas by kind. */
 const schemas: Readonly<Record<string, Struct>> = {
   APIVersions: struct('meta.v1.APIVersions', '', {
     versions: words(1),
@@ -86,17 +87,17 @@ const schemas: Readonly<Record<string, Struct>> = {
   }) as Struct,
 }
 
-/** A document: `kind` and, but for documents of the core API, `apiVersion`. */
+/** A document, with `kind` and, except for those of the core API, `apiVersion`. */
 export type Document = JsonObject & { kind: string }
 
-/** Sends a document to a GET in the encoding the client wants. Throws MethodNotAllowed, NotAcceptable. */
+/** Sends a document in the encoding that the client accepts. Throws MethodNotAllowed, NotAcceptable. */
 export function sendDocument(call: Call, document: Document, type = ''): void {
   const { request } = call
-  // A group's handler stands outside of the routes: it answers every method, and refuses types on its own.
+  // The handler of a group is outside of the routes upstream: it answers every method, and negotiates by itself.
   const isGroup = document.kind === 'APIGroup'
   if (request.method !== 'GET' && !isGroup) throw methodNotAllowed()
   const { accept } = request.headers
-  // A document in a form of its own has been negotiated already.
+  // With a given type, the encoding has been negotiated already.
   const encoding = type
     ? encodingOf(accept)
     : isGroup

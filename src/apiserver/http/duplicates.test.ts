@@ -5,7 +5,7 @@ import { parseBody } from './bodies.ts'
 const context = { kind: { kind: 'ConfigMap' }, kinds: [], patchType: 'json' } as const
 const duplicates = (text: string, type = 'application/json') => parseBody(Buffer.from(text), type, context).duplicates
 
-test('keys that come twice are told with their paths', () => {
+test('duplicate keys are reported with their paths', () => {
   const table: [text: string, paths: string[]][] = [
     ['{"a":1,"b":{"a":2}}', []],
     ['{"a":1,"a":2}', ['a']],
@@ -24,7 +24,7 @@ test('keys that come twice are told with their paths', () => {
     )
 })
 
-test('in YAML they are told with their lines, and the last one counts', () => {
+test('in YAML duplicate keys are reported with their lines, and the last one counts', () => {
   const text = 'spec:\n  replicas: 2\n  other: 1\n  replicas: 3\nspec2: 1\n'
   deepStrictEqual(duplicates(text, 'application/yaml'), ['line 4: key "replicas" already set in map'])
   const { value } = parseBody(Buffer.from(text), 'application/yaml', context)

@@ -1,11 +1,11 @@
-// Keys that an object in a JSON body has twice. JSON.parse keeps the last and says nothing; whether there are any is
-// found by counting, and only then the text is read again for where they are.
+// Finds keys that an object in a JSON body has more than once, of which JSON.parse silently keeps the last. Whether
+// there are any is found by counting, and only then the text is read again to find their paths.
 import type { Json } from '../../api/schema/node.ts'
 
-/** How many duplicates are told at most. */
+/** Limit of duplicates that are reported. */
 const maxReported = 100
 
-/** Number of keys in all objects of a value. */
+/** The number of keys in all objects of a value. */
 export function countKeys(value: Json): number {
   if (typeof value !== 'object' || value === null) return 0
   let count = 0
@@ -18,14 +18,14 @@ export function countKeys(value: Json): number {
 }
 
 /**
- * The paths of keys that come twice in their object, as `spec.containers[0].image`, in the order of the text.
- * @param text JSON that JSON.parse takes
+ * The paths of duplicate keys, such as `spec.containers[0].image`, in the order of the text.
+ * @param text valid JSON
  */
 export function duplicatePaths(text: string): string[] {
   const found = new Set<string>()
   const tokens = text.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\],:]/gs)
   const stack: Frame[] = []
-  // The last string seen: it is a key if a colon follows.
+  // The last string, which is a key if a colon follows.
   let last = ''
   for (const [token] of tokens) {
     const top = stack.at(-1)
@@ -44,9 +44,9 @@ export function duplicatePaths(text: string): string[] {
 }
 
 interface Frame {
-  /** The keys so far; undefined for an array. */
+  /** The keys that have been read; undefined for an array. */
   keys: Set<string> | undefined
-  /** Where in it the reader is: a key, or `[3]`. */
+  /** The present part of the path: a key, or an index such as `[3]`. */
   part: string
   index?: number
 }

@@ -1,4 +1,5 @@
-// Results to bytes: JSON, YAML or protobuf, of the object itself, of a table, or of its metadata alone.
+// Encodes results as JSON, YAML or protobuf: whole objects, tables, or only metadata. The bytes of an object are kept
+// by its item, so they are encoded once for all readers.
 import { stringify } from 'yaml'
 import type { AnyKind } from '../../api/kind.ts'
 import type { Item } from '../../api/mirror.ts'
@@ -13,12 +14,12 @@ import type { Accepted } from './negotiate.ts'
 
 export interface EncodeContext extends Accepted {
   now: number
-  /** includeObject of a table: what of each object its row carries. */
+  /** The part of its object that each row of a table has. */
   includeObject: 'None' | 'Metadata' | 'Object'
 }
 
 interface ListInfo {
-  /** Absent for an object that is not stored. */
+  /** The revision of a list; undefined for objects that are not stored. */
   revision: number | undefined
   continue?: string
   remaining?: number
@@ -26,7 +27,7 @@ interface ListInfo {
 
 const PartialObjectMetadata = struct('meta.v1.PartialObjectMetadata', '', { metadata: ObjectMeta.value({ proto: 1 }) })
 
-/** One object. */
+/** Encodes one object. */
 export function encodeObject(context: EncodeContext, kind: AnyKind, item: Item): Buffer {
   switch (context.view) {
     case 'object':
@@ -56,7 +57,7 @@ export function encodeObject(context: EncodeContext, kind: AnyKind, item: Item):
   }
 }
 
-/** A list. In JSON it is made of the bytes each object already has. */
+/** Encodes a list. In JSON it is put together from the bytes that each object has already. */
 export function encodeList(context: EncodeContext, kind: AnyKind, items: readonly Item[], info: ListInfo): Buffer {
   const metadata = listMeta(info)
   switch (context.view) {
@@ -91,7 +92,7 @@ export function encodeList(context: EncodeContext, kind: AnyKind, items: readonl
   }
 }
 
-/** One watch event, framed as the encoding wants it. */
+/** Encodes one event of a watch: in JSON as a line, in protobuf after its length. */
 export function encodeEvent(context: EncodeContext, kind: AnyKind, type: string, item: Item, first: boolean): Buffer {
   const isStatus = type === 'ERROR'
   if (context.encoding === 'protobuf') {
@@ -118,18 +119,18 @@ function viewOf(context: EncodeContext, kind: AnyKind, item: Item, first: boolea
   return table(context, kind, [item], { revision: item.revision }, first)
 }
 
-/** A Status in the encoding a client wants. */
+/** Encodes a Status. */
 export function encodeStatus(context: Pick<Accepted, 'encoding' | 'view'>, status: JsonObject): Buffer {
   if (context.encoding === 'protobuf') return encodeEnvelope('v1', 'Status', encodeProto(Status, status))
   return Buffer.from(context.encoding === 'yaml' ? yaml(status) : `${JSON.stringify(status)}\n`)
 }
 
-// YAML 1.1, so that strings like "yes" are quoted for the parsers of this world.
+// YAML 1.1, so that strings like "yes" are quoted for parsers of that version.
 function yaml(value: unknown): string {
   try {
     return stringify(value, { version: '1.1', aliasDuplicateObjects: false })
   } catch (error) {
-    // Too deep for the writer, which calls itself at every level. JSON is YAML, too.
+    // The object is nested too deeply for the recursive writer. JSON is valid YAML as well.
     if (error instanceof RangeError) return `${JSON.stringify(value)}\n`
     throw error
   }
@@ -150,7 +151,7 @@ const brace = Buffer.from('{')
 const comma = Buffer.from(',')
 const close = Buffer.from(']}\n')
 
-/** The items of a list do not repeat its kind and version, which is what the bytes of each begin with. */
+/** Joins the items of a list, without kind and apiVersion, with which the bytes of each begin. */
 function jsonList({ kind, apiVersion }: AnyKind, metadata: JsonObject, items: readonly Item[]): Buffer {
   const parts: Buffer[] = [
     Buffer.from(
@@ -175,10 +176,10 @@ function protoList(kind: AnyKind, metadata: JsonObject, items: readonly Item[]):
   return encodeEnvelope(kind.apiVersion, `${kind.kind}List`, writer.finish())
 }
 
-/** What a field's number and its length take, at most. */
+/** Limit of the bytes of a field's number and length in protobuf. */
 const lengthBytes = 10
 
-/** An object's protobuf message, which its item keeps for the next who asks. */
+/** The protobuf message of an object, which its item keeps. */
 const protobufOf = (kind: AnyKind, item: Item): Buffer => item.protobuf(object => encodeProto(kind.schema, object))
 
 function partial({ viewVersion }: EncodeContext, item: Item): JsonObject {
@@ -210,7 +211,7 @@ function table(
     apiVersion,
     metadata: listMeta(info),
     columnDefinitions: columns ? columnDefinitions(kind) : [],
-    // The tables that upstream makes for kinds without columns of their own begin as no list at all.
+    // Upstream, an empty table of a kind without columns of its own has null rows.
     rows: rows.length || !kind.columns.includes(createdColumn) ? rows : null,
   }
 }

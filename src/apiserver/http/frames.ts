@@ -1,4 +1,4 @@
-// WebSockets that carry one stream of bytes, in the subprotocols of Kubernetes: as they are, or in base64 text.
+// WebSockets with one stream of bytes, in the subprotocols of Kubernetes: as plain messages, or as base64 text.
 // Source: apimachinery pkg/util/httpstream/wsstream (Reader, DefaultReaderProtocols); endpoints/handlers/watch.go.
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -9,11 +9,11 @@ const protocols = ['binary.k8s.io', 'base64.binary.k8s.io', 'v4.base64.binary.k8
 
 interface Frames {
   ws: WebSocket
-  /** Sends one message; resolves when it has left this process. */
+  /** Sends one message, and resolves when it has left this process. */
   send(bytes: Buffer): Promise<void>
 }
 
-/** Answers the upgrade. Without a subprotocol messages are `plain`: text or binary. */
+/** Accepts the upgrade. Without a subprotocol, messages are of the type `plain`, text or binary. */
 export async function acceptFrames(
   request: IncomingMessage,
   socket: Duplex,

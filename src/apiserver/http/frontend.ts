@@ -1,9 +1,19 @@
-// The front: decodes requests into operations and writes results back, whatever connection they come on.
+// The front: turns requests into operations, and results into responses, for connections of any kind.
 //
 //   request ─► authenticate ─► health, discovery, OpenAPI …               (paths)
 //                          └─► operation ─► serve ─► object, list, watch  (resources)
 //                          └─► upgrade ─► exec, attach, port-forward      (streams)
-//                                    └─► operation ─► serve ─► watch, one event a message
+//                                    └─► operation ─► serve ─► watch, one event in each message
+//
+// - Every request is authenticated first. Paths are authorized here, operations by `serve`, streams by their handler.
+//   Problems of a request are reported only to users who may make it; all others get Forbidden.
+// - Every request gets one response. A StatusError is sent as its Status, any other error as an InternalError, in the
+//   encoding that the client accepts. After the headers of a response, an error can only end it.
+// - When the client disconnects, or resets its stream, the operation's signal aborts. Waits and watches end then. A
+//   write that the store has been given is completed, so the client must read the object to find out.
+// - Only writes have bodies that are read (bodies.ts). Limits of connections and headers are in server.ts.
+// - A watch is read only as fast as its client takes the bytes. One that is too slow for the change log is ended
+//   (watch.ts). Events of one turn of the event loop are sent in one write.
 import type { IncomingMessage } from 'node:http'
 import type { Http2ServerRequest } from 'node:http2'
 import type { Duplex } from 'node:stream'
@@ -37,7 +47,7 @@ import { checkTimeout, deleteBody, flag, parseOptions } from './options.ts'
 import { KindIndex, parsePath, type ResourcePath } from './route.ts'
 import { verbOf, verbOfMethod } from './verbs.ts'
 
-/** What is behind the front: the operations, the other paths, and the streams. */
+/** The parts behind the front: operations, other paths, and streams. */
 export interface FrontendOptions {
   core: ServerCore
   serve: Serve
@@ -47,7 +57,7 @@ export interface FrontendOptions {
 
 const requests = counter('apiserver_request_total', 'Requests by verb, resource and code')
 
-/** Answers requests and upgrades, whatever connection they come on. */
+/** Answers requests and upgrades. `handle` and `upgrade` never reject. */
 export class Frontend {
   readonly #options: FrontendOptions
   readonly #kinds: KindIndex
@@ -60,7 +70,7 @@ export class Frontend {
   async handle(request: Request, response: Response): Promise<void> {
     const abort = new AbortController()
     response.on('close', () => abort.abort(clientGone))
-    response.on('error', error => this.#options.core.log.debug('response failed', { error }))
+    response.on('error', error => this.#options.core.log.debug('a response failed', { error }))
     let resource = ''
     response.on('finish', () =>
       requests.add({ verb: request.method ?? '', resource, code: String(response.statusCode) }),
@@ -70,7 +80,7 @@ export class Frontend {
       const user = authenticate(this.#options.core, connectionOf(request), request.headers)
       const call: Call = { request, response, url, user, signal: abort.signal }
       const path = parsePath(url.pathname)
-      // Only known resources: a label must not grow with what clients invent.
+      // Only existing resources become labels, which clients must not be able to add.
       if (path && this.#kinds.find(path)) resource = path.plural
       if (!path) await this.#path(call)
       else if (this.#kinds.find(path) || this.#options.streams.handles(path)) await this.#resource(call, path)
@@ -114,7 +124,7 @@ export class Frontend {
     const kind = this.#kinds.find(path)
     const kept = kind?.verbs.includes('get') ?? false
     const { operation, accepted } = await this.#prepare(call, path, kept).catch((error: unknown) => {
-      // Those who may not ask do not learn what is wrong with what they asked.
+      // A user who may not make the request gets Forbidden instead of its problem.
       this.#authorizePath(call, path)
       if (kind?.deprecated && !isReason(error, 'MethodNotAllowed')) warn(response, kind.deprecated)
       throw error
@@ -142,7 +152,7 @@ export class Frontend {
     return { operation, accepted }
   }
 
-  /** Throws Forbidden unless the user may do on this path what the method means, whether or not there is a route. */
+  /** Throws Forbidden unless the user may use the method on this path, even if there is no route for it. */
   #authorizePath({ request, user }: Call, path: ResourcePath): void {
     const { group, plural, namespace, name, subresource } = path
     const method = request.method ?? 'GET'
@@ -151,6 +161,7 @@ export class Frontend {
     authorize(this.#options.core, { user, verb, kind, subresource, namespace, name, options: {} })
   }
 
+  /** Makes the operation of a request. Throws for a missing route, bad options, or a bad body. */
   async #operation({ request, url, user, signal }: Omit<Call, 'response'>, path: ResourcePath): Promise<Operation> {
     const kind = this.#kinds.find(path)
     if (!kind) throw resourceNotFound()
@@ -170,7 +181,7 @@ export class Frontend {
       signal,
       userAgent: String(request.headers['user-agent'] ?? ''),
     }
-    // What comes in one turn of the event loop goes out in one write.
+    // Events of one turn of the event loop are sent together.
     if (verb === 'watch') operation.gather = nextTurn
     if (verb === 'get' || verb === 'list' || verb === 'watch') return operation
     const bytes = await readBody(request)
@@ -228,7 +239,7 @@ export class Frontend {
   }
 
   async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    socket.on('error', error => this.#options.core.log.debug('stream failed', { error }))
+    socket.on('error', error => this.#options.core.log.debug('a stream failed', { error }))
     try {
       const url = parseUrl(request.url ?? '/')
       const path = parsePath(url.pathname)
@@ -246,7 +257,7 @@ export class Frontend {
     }
   }
 
-  /** A watch whose every message is one event. Source: apiserver endpoints/handlers/watch.go (HandleWS). */
+  /** A watch with one event in each message. Source: apiserver endpoints/handlers/watch.go (HandleWS). */
   async #watchOverWebSocket(
     request: IncomingMessage,
     socket: Duplex,
@@ -262,14 +273,14 @@ export class Frontend {
     const includeObject = includeObjectOf(url.searchParams, accepted)
     const context = { ...accepted, now: this.#options.core.clock.now(), includeObject }
     const result = await this.#options.serve(operation)
-    if (result.type !== 'watch') throw new StatusError('BadRequest', 'only watches and streams go over a WebSocket')
+    if (result.type !== 'watch') throw new StatusError('BadRequest', 'only watches and streams can use a WebSocket')
     const { ws, send } = await acceptFrames(request, socket, head, context.encoding === 'json' ? 'text' : 'binary')
     ws.on('error', () => abort.abort())
     let first = true
     for await (const events of result.events)
       for (const { type, item } of events) {
         const bytes = encodeEvent(context, result.kind, type, item, first)
-        // A message has its own length; in front of protobuf stands another.
+        // A message has a length itself, so the one before the protobuf is dropped.
         await send(context.encoding === 'protobuf' ? bytes.subarray(4) : bytes)
         first = false
       }
@@ -278,7 +289,7 @@ export class Frontend {
 
   #fail(call: Pick<Call, 'request' | 'response'>, error: unknown, accepted: Pick<Accepted, 'encoding' | 'view'>): void {
     const { response } = call
-    if (!(error instanceof StatusError)) this.#options.core.log.error('request failed', { error })
+    if (!(error instanceof StatusError)) this.#options.core.log.error('a request failed', { error })
     if (response.headersSent) return void response.end()
     if (error instanceof StatusError) for (const text of error.warnings ?? []) warn(response, text)
     const status = statusOf(error)
@@ -288,28 +299,28 @@ export class Frontend {
   }
 }
 
-/** One reason for all: with none, each request would make an error of its own, with a stack. */
-const clientGone = new Error('the client is gone')
+/** The reason of all aborts. Without it, each request would create an error with a stack. */
+const clientGone = new Error('the client has disconnected')
 
-/** What a request came by: under HTTP/2 each has a socket of its own that stands for the session's. */
+/** The connection of a request. With HTTP/2 the socket of a request is only a proxy for that of its session. */
 const connectionOf = (request: Request | Http2ServerRequest) =>
   ('stream' in request && request.stream.session?.socket) || request.socket
 
 const nextTurn = () => new Promise<void>(resolve => void setImmediate(resolve))
 
-/** Watchers that look at the same events share the list of them, and so can share what is written of it. */
+/** Encoded batches of events. Watches with the same selection share the array of events, and so its bytes. */
 const chunks = new WeakMap<readonly WatchEvent[], Partial<Record<EncodeContext['encoding'], Buffer>>>()
 
 function chunkOf(context: EncodeContext, kind: AnyKind, events: readonly WatchEvent[], first: boolean): Buffer {
   const encode = () =>
     Buffer.concat(events.map((event, i) => encodeEvent(context, kind, event.type, event.item, first && i === 0)))
   if (context.view !== 'object') return encode()
-  let known = chunks.get(events)
-  if (!known) chunks.set(events, (known = {}))
-  return (known[context.encoding] ??= encode())
+  let encoded = chunks.get(events)
+  if (!encoded) chunks.set(events, (encoded = {}))
+  return (encoded[context.encoding] ??= encode())
 }
 
-/** Below a group that is served, answers are Statuses; elsewhere they are plain text. */
+/** Answers a missing path: below a served group with a Status, elsewhere with plain text. */
 function notFound({ url, response }: Call, kinds: readonly AnyKind[]): void {
   const [, top, group] = url.pathname.split('/')
   if (top === 'api' || (top === 'apis' && group && kinds.some(kind => kind.group === group))) throw resourceNotFound()
@@ -317,7 +328,7 @@ function notFound({ url, response }: Call, kinds: readonly AnyKind[]): void {
   send(response, 404, 'text/plain; charset=utf-8', Buffer.from('404 page not found\n'))
 }
 
-/** Throws BadRequest on anything that is not one of the three. */
+/** The option includeObject of a table. Throws BadRequest for an unknown value. */
 function includeObjectOf(query: URLSearchParams, { view }: Accepted): EncodeContext['includeObject'] {
   const value = query.get('includeObject') || 'Metadata'
   if (view !== 'table' || value === 'Metadata' || value === 'Object' || value === 'None')
@@ -328,7 +339,7 @@ function includeObjectOf(query: URLSearchParams, { view }: Accepted): EncodeCont
   )
 }
 
-/** Throws NotAcceptable for the metadata of a list of one object, or of one object of a list. */
+/** Throws NotAcceptable when the client accepts the metadata of a list for an object, or of an object for a list. */
 function checkView({ as }: EncodeContext, { type, kind }: Extract<ServedResult, { type: 'object' | 'list' }>): void {
   const name = `*${kind.group.split('.')[0] || 'core'}.${kind.kind}`
   if (as === 'PartialObjectMetadataList' && type === 'object')

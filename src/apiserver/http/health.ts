@@ -1,4 +1,5 @@
-// /version, /healthz, /livez, /readyz, /metrics and the documents that let others check this server's tokens.
+// Answers /version, /healthz, /livez, /readyz, /metrics, and the documents with which others verify this server's
+// tokens.
 import { metricsText } from '../../base/metrics.ts'
 import { methodNotAllowed } from '../errors.ts'
 import type { ServerCore } from '../core.ts'
@@ -7,28 +8,28 @@ import { type PathHandler, send, sendJson, sendRawJson } from './call.ts'
 
 export const kubernetesVersion = 'v1.36.0'
 
-/** Throws when something is not well. */
+/** Throws when the check fails. */
 type Check = (core: ServerCore) => Promise<void>
 
-/** A read that must reach the store and come back; named as upstream names it, whatever the store is. */
-const store: Check = async core => void (await core.storage.fresh(AbortSignal.timeout(5_000)))
+/** Checks that the store answers. It has the name that upstream gives it, for any store. */
+const store: Check = async core => void (await core.storage.catchUp(AbortSignal.timeout(5_000)))
 const fine: Check = async () => {}
 
-/** The checks of each endpoint, by upstream's names. */
+/** The checks of each endpoint, with the names of upstream. */
 const checks: Readonly<Record<string, Readonly<Record<string, Check>>>> = {
   healthz: { etcd: store, log: fine, ping: fine },
   livez: { etcd: store, log: fine, ping: fine },
   readyz: { etcd: store, 'informer-sync': store, log: fine, ping: fine },
 }
 
-/** The paths of all checks. */
+/** The paths of all endpoints and of their checks. */
 export const healthPaths = (): string[] =>
   Object.entries(checks).flatMap(([endpoint, names]) => [
     `/${endpoint}`,
     ...Object.keys(names).map(name => `/${endpoint}/${name}`),
   ])
 
-/** @param readiness further checks, for readyz alone: a server they fail in need not be restarted */
+/** @param readiness further checks, only for readyz: when one fails, a restart would not help */
 export function health(core: ServerCore, readiness: Readonly<Record<string, Check>> = {}): PathHandler {
   return async call => {
     const { url, response } = call
@@ -93,7 +94,7 @@ async function runChecks(
       await run(core)
       lines.push(`[+]${name} ok`)
     } catch (error) {
-      core.log.warn('health check failed', { check: name, error })
+      core.log.warn('a health check failed', { check: name, error })
       failed.push(name)
       lines.push(`[-]${name} failed: reason withheld`)
     }

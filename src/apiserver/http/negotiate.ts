@@ -1,6 +1,6 @@
-// Content negotiation: which encoding and which view (object, table, metadata only) a client accepts. It has two
-// stages, as upstream: the route refuses what it produces in no form, then the best of what is left is chosen.
-// Sources: API concepts "alternate representations of resources"; go-restful (Route.matchesAccept); apiserver
+// Content negotiation: the encoding and the view (object, table, only metadata) that a client accepts. As upstream
+// there are two stages: the route refuses types that it does not produce, and then the best of the others is chosen.
+// Source: API concepts "alternate representations of resources"; go-restful (Route.matchesAccept); apiserver
 // pkg/endpoints/handlers/negotiation and responsewriters.
 import { StatusError } from '../../base/errors.ts'
 
@@ -10,9 +10,9 @@ type View = 'object' | 'table' | 'metadata'
 export interface Accepted {
   encoding: Encoding
   view: View
-  /** Of the view: v1 or v1beta1. */
+  /** The version of the view: v1 or v1beta1. */
   viewVersion: string
-  /** What the client calls the view: PartialObjectMetadata is of one object, PartialObjectMetadataList of a list. */
+  /** The name of the view: PartialObjectMetadata is for one object, PartialObjectMetadataList for a list. */
   as?: string
 }
 
@@ -43,16 +43,16 @@ const viewKinds: Readonly<Record<string, View>> = {
 }
 
 /**
- * The best thing in the header that this server can do. Throws NotAcceptable when there is none.
- * @param views whether there are views of what is asked for; reviews and the like have none
- * @param watchable whether the route also streams
+ * The best encoding and view in the header that this server supports. Throws NotAcceptable when there is none.
+ * @param views whether the resource has views, which reviews, for example, do not
+ * @param watchable whether the route also has watches
  */
 export function negotiate(header: string | undefined, views = true, watchable = false): Accepted {
   checkProduced(header, [...Object.values(contentTypes), ...(watchable ? streams : [])])
   return choose(header, views)
 }
 
-/** The second stage alone. */
+/** The second stage only. */
 export function choose(header: string | undefined, views: boolean): Accepted {
   if (!header) return plain
   for (const { type, parameters } of clauses(header)) {
@@ -71,11 +71,11 @@ export function choose(header: string | undefined, views: boolean): Accepted {
   )
 }
 
-/** The 406 of a watch in an encoding that has no end of one event. */
+/** The error for a watch in an encoding that cannot separate events. */
 export const notStreamed = () =>
   new StatusError('NotAcceptable', `only the following media types are accepted: ${streams.join(', ')}`)
 
-/** Throws NotAcceptable unless one of the types, whatever its parameters, is produced. */
+/** Throws NotAcceptable unless one of the accepted types, without its parameters, is produced. */
 export function checkProduced(header: string | undefined, produced: readonly string[]): void {
   if (!header) return
   const types = header.split(',').map(part => part.split(';')[0]!.trim())
@@ -85,14 +85,14 @@ export function checkProduced(header: string | undefined, produced: readonly str
   })
 }
 
-/** How an error is encoded for a client: never as a view. */
+/** The encoding of errors for a client. They have no views. */
 export function negotiateError(header: string | undefined): Encoding {
   for (const { type, parameters } of clauses(header ?? ''))
     if (parameters.as === undefined && Object.hasOwn(encodings, type)) return encodings[type]!
   return 'json'
 }
 
-/** The clauses of an Accept header, best first. */
+/** The clauses of an Accept header, the best first. */
 function clauses(header: string): Clause[] {
   return header
     .split(',')

@@ -1,6 +1,7 @@
 // Query parameters: what they become, and which are refused.
 import { deepStrictEqual, strictEqual, throws } from 'node:assert/strict'
 import { test } from 'node:test'
+import type { JsonObject } from '../../api/schema/node.ts'
 import type { OperationOptions, OperationVerb } from '../../api/operation.ts'
 import { checkTimeout, deleteBody, parseOptions } from './options.ts'
 
@@ -94,7 +95,7 @@ test('what the parameters cannot be is refused by name', () => {
 })
 
 test('the options of a delete are those of its body, or those of the query', () => {
-  const of = (query: string, body?: object) => deleteBody(new URLSearchParams(query), body as never)
+  const of = (query: string, body?: JsonObject) => deleteBody(new URLSearchParams(query), body)
   const query = 'gracePeriodSeconds=5&propagationPolicy=Orphan&dryRun=All&orphanDependents=false'
   deepStrictEqual(of(query), {
     gracePeriodSeconds: 5,

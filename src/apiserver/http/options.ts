@@ -1,5 +1,6 @@
-// Query parameters to operation options. Source: meta/v1 ListOptions, CreateOptions, UpdateOptions, PatchOptions and
-// DeleteOptions, with their checks in apimachinery pkg/apis/meta/v1/validation and internalversion/validation.
+// Parses query parameters into the options of an operation, and checks them.
+// Source: meta/v1 ListOptions, CreateOptions, UpdateOptions, PatchOptions and DeleteOptions, with their checks in
+// apimachinery pkg/apis/meta/v1/validation and internalversion/validation.
 import { goQuote } from '../../base/go-text.ts'
 import { StatusError } from '../../base/errors.ts'
 import { dryRunProblems, refuse } from '../option-checks.ts'
@@ -11,7 +12,7 @@ import type { OperationOptions, OperationVerb } from '../../api/operation.ts'
 
 const maxFieldManagerLength = 128
 
-/** The kind whose checks the options of a verb go through. */
+/** The kind of the options of each verb, for the messages of checks. */
 const optionsKinds: Readonly<Partial<Record<OperationVerb, string>>> = {
   list: 'ListOptions',
   watch: 'ListOptions',
@@ -21,7 +22,9 @@ const optionsKinds: Readonly<Partial<Record<OperationVerb, string>>> = {
   patch: 'PatchOptions',
 }
 
-/** An integer parameter. Throws BadRequest on anything else; what is too large for a number is as good as infinite. */
+/**
+ * An integer parameter. Throws BadRequest for other text. One that is too large for a number is treated as infinite.
+ */
 function integer(query: URLSearchParams, name: string): number | undefined {
   const value = query.get(name)
   if (value === null) return undefined
@@ -32,13 +35,13 @@ function integer(query: URLSearchParams, name: string): number | undefined {
   return Number(exact)
 }
 
-/** Anything but false and 0 is true, and so is an empty value. Source: Convert_Slice_string_To_bool. */
+/** A boolean parameter: true unless it is `false` or `0`. Source: Convert_Slice_string_To_bool. */
 export function flag(query: URLSearchParams, name: string): boolean | undefined {
   const value = query.get(name)
   return value === null ? undefined : value.toLowerCase() !== 'false' && value !== '0'
 }
 
-/** Throws BadRequest or Invalid on values that mean nothing. */
+/** Parses the options of a verb. Throws BadRequest or Invalid for wrong values. */
 export function parseOptions(query: URLSearchParams, verb: OperationVerb): OperationOptions {
   const options: OperationOptions = {}
   for (const name of ['labelSelector', 'fieldSelector', 'continue', 'fieldManager'] as const) {
@@ -116,7 +119,7 @@ function* managerProblems(manager: string): Iterable<Problem> {
   }
 }
 
-/** Delete options come as query parameters or as a body, which wins. */
+/** The options of a deletion, from query parameters and a body, of which the body takes precedence. */
 export function deleteBody(query: URLSearchParams, body: Json | undefined): JsonObject {
   if (body !== undefined) return isObject(body) ? body : {}
   const out: JsonObject = {}

@@ -1,4 +1,5 @@
-// From a URL's path to the resource it names. Source: API concepts "resource URIs"; apiserver request/requestinfo.go.
+// Parses the path of a URL into the resource that it names.
+// Source: API concepts "resource URIs"; apiserver request/requestinfo.go.
 import type { AnyKind } from '../../api/kind.ts'
 
 /** A path below /api or /apis that names a resource. */
@@ -9,13 +10,13 @@ export interface ResourcePath {
   plural: string
   name: string
   subresource: string
-  /** What follows a subresource, as in .../proxy/some/path; without the leading slash. */
+  /** The path after a subresource, as in .../proxy/some/path, without the leading slash. */
   rest: string
-  /** The old form /api/v1/watch/… */
+  /** Whether the path has the old form of watches, /api/v1/watch/… */
   watch: boolean
 }
 
-/** Undefined when the path is not that of a resource; malformed escapes count as such. */
+/** Parses a path. Undefined when it is not a resource, or has malformed escapes. */
 export function parsePath(pathname: string): ResourcePath | undefined {
   let parts: string[]
   try {
@@ -27,13 +28,13 @@ export function parsePath(pathname: string): ResourcePath | undefined {
   if (!core && parts[0] !== 'apis') return undefined
   const [group, version] = core ? ['', parts[1]] : [parts[1], parts[2]]
   let rest = parts.slice(core ? 2 : 3)
-  // A slash at the end says nothing, except to what is behind a proxy.
+  // A slash at the end is ignored, except for a proxied program.
   if (rest.at(-1) === '' && !rest.includes('proxy')) rest = rest.slice(0, -1)
   if (!version || rest.length === 0 || rest[0] === '') return undefined
   const watch = rest[0] === 'watch' && rest.length > 1
   if (watch) rest = rest.slice(1)
   let namespace = ''
-  // /namespaces/x/status and /finalize are about the namespace itself.
+  // /namespaces/x/status and /namespaces/x/finalize are subresources of the namespace itself.
   if (
     rest[0] === 'namespaces' &&
     rest.length > 2 &&

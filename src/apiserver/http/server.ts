@@ -1,4 +1,10 @@
-// The HTTPS server: HTTP/1.1 and HTTP/2 on one port, in front of which is the Frontend.
+// The HTTPS server: HTTP/1.1 and HTTP/2 on one port, for the Frontend.
+//
+// - TLS is at least 1.2. A client certificate is optional, and counts only if the cluster's authority signed it.
+// - A connection must begin a TLS handshake within 120 s. One that sends plain HTTP gets an error in plain HTTP.
+// - The headers of a request have at most 1 MiB. A connection has at most 250 concurrent requests with HTTP/2, and is
+//   closed when its client resets more than 100 of them a second for long.
+// - `close` refuses new connections and destroys all others, so their operations abort.
 import type { IncomingMessage } from 'node:http'
 import { createSecureServer, type Http2SecureServer } from 'node:http2'
 import type { AddressInfo, Socket } from 'node:net'
@@ -10,17 +16,17 @@ import { Frontend, type FrontendOptions } from './frontend.ts'
 interface HttpOptions extends FrontendOptions {
   key: string
   cert: string
-  /** Signs the clients' certificates. */
+  /** PEM of the authority that signs certificates of clients. */
   clientCa: string
 }
 
-/** Bytes of headers one request may have, as in Go's net/http. */
+/** Limit of the headers of a request. Source: Go's net/http (DefaultMaxHeaderBytes). */
 const maxHeaderBytes = 1 << 20
-/** HTTP/2 streams one connection may have open, and resets it may cause a second. */
+/** Limits of open streams of an HTTP/2 connection, and of resets by its client in a second. */
 const maxConcurrentStreams = 250
 const maxResetsPerSecond = 100
 
-/** For connections of HTTP/1.1; the option is known to Node, not to its types. */
+/** Options for connections of HTTP/1.1, which the types of Node.js lack here. */
 const http1 = { maxHeaderSize: maxHeaderBytes }
 
 interface RunningHttp {
@@ -28,6 +34,7 @@ interface RunningHttp {
   close(): Promise<void>
 }
 
+/** Listens on a port; with 0 on any free one, which the result names. */
 export async function startHttp(options: HttpOptions, host: string, port: number): Promise<RunningHttp> {
   const server = createSecureServer({
     allowHTTP1: true,
@@ -51,13 +58,13 @@ export async function startHttp(options: HttpOptions, host: string, port: number
     'upgrade',
     (request: IncomingMessage, socket: Duplex, head: Buffer) => void frontend.upgrade(request, socket, head),
   )
-  server.on('sessionError', (error: Error) => options.core.log.debug('session failed', { error }))
-  server.on('tlsClientError', (error: Error) => options.core.log.debug('TLS handshake failed', { error }))
+  server.on('sessionError', (error: Error) => options.core.log.debug('an HTTP/2 session failed', { error }))
+  server.on('tlsClientError', (error: Error) => options.core.log.debug('a TLS handshake failed', { error }))
   const sockets = new Set<Duplex>()
   refusePlainHttp(server, sockets, options.core.log)
   server.on('secureConnection', socket => {
     sockets.add(socket)
-    socket.on('error', (error: Error) => options.core.log.debug('connection failed', { error }))
+    socket.on('error', (error: Error) => options.core.log.debug('a connection failed', { error }))
     socket.on('close', () => sockets.delete(socket))
   })
   await listen(server, host, port)
@@ -71,23 +78,26 @@ export async function startHttp(options: HttpOptions, host: string, port: number
   }
 }
 
-/** The first byte of a TLS handshake, and how long a connection may wait before it sends it. */
+/** The first byte of a TLS handshake, and the time within which it must arrive. */
 const handshake = 0x16
 const firstByteMs = 120_000
 
-/** Tells clients that speak HTTP where TLS is spoken so, instead of hanging up. Source: Go's net/http (Server.Serve). */
+/**
+ * Answers clients that send HTTP instead of TLS, rather than closing the connection. Source: Go's net/http
+ * (Server.Serve).
+ */
 function refusePlainHttp(server: Http2SecureServer, open: Set<Duplex>, log: Log): void {
   const begin = server.listeners('connection') as ((socket: Socket) => void)[]
   server.removeAllListeners('connection')
   server.on('connection', (socket: Socket) => {
-    const failed = (error: Error) => log.debug('connection failed', { error })
+    const failed = (error: Error) => log.debug('a connection failed', { error })
     const onFirst = () => {
       const first = socket.read(1) as Buffer | null
       if (!first) return void socket.once('readable', onFirst)
       socket.setTimeout(0)
       if (first[0] !== handshake) {
         socket.end('HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n')
-        // What is left of the request is read and dropped, so that the answer is not lost to a reset.
+        // The rest of the request is read and dropped. Otherwise the connection would be reset, and the answer lost.
         return void socket.resume()
       }
       socket.unshift(first)

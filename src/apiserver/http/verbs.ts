@@ -1,15 +1,15 @@
-// Which verb a method means on a path, as far as the resource has such a route. A path that no method leads to is not
-// found; one that others lead to does not allow this method.
+// Finds the verb of a method on a path. A path without a route for any method is NotFound, and one with routes only for
+// other methods is MethodNotAllowed.
 // Source: apiserver pkg/endpoints/installer.go (registerResourceHandlers).
 import type { AnyKind } from '../../api/kind.ts'
 import type { OperationVerb } from '../../api/operation.ts'
 import { methodNotAllowed, resourceNotFound } from '../errors.ts'
 import type { ResourcePath } from './route.ts'
 
-/** The verb of each method where there is a route. */
+/** The verb of each method that has a route. */
 type Routes = Partial<Record<string, OperationVerb>>
 
-/** Throws NotFound, MethodNotAllowed. `special` says which verbs of a subresource have handlers of their own. */
+/** Returns the verb. `special` is whether a verb of a subresource has a handler. Throws NotFound, MethodNotAllowed. */
 export function verbOf(
   kind: AnyKind,
   path: ResourcePath,
@@ -21,7 +21,7 @@ export function verbOf(
   if (!Object.keys(routes).length) throw resourceNotFound()
   const verb = Object.hasOwn(routes, method) ? routes[method] : undefined
   if (!verb) throw methodNotAllowed()
-  // Of one object by its name there is no watch: it is read.
+  // There is no watch of an object by its name, which is read instead.
   if (verb !== 'list') return verb
   return wantsWatch && kind.verbs.includes('watch') ? 'watch' : verb
 }
@@ -46,7 +46,7 @@ function routesOf(kind: AnyKind, path: ResourcePath, special: Parameters<typeof 
   )
 }
 
-/** The verb that authorization asks about, where there need not be a route. Source: apiserver request/requestinfo.go. */
+/** The verb for authorization, even if there is no route. Source: apiserver request/requestinfo.go. */
 export function verbOfMethod(method: string, { name, watch }: ResourcePath): OperationVerb {
   switch (method) {
     case 'POST':

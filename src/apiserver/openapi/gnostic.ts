@@ -1,4 +1,4 @@
-// The OpenAPI v2 document in protobuf, which older kubectls ask for. Only the parts this server writes.
+// Encodes the OpenAPI v2 document as protobuf, for older versions of kubectl. Only the parts that occur are supported.
 // Source: github.com/google/gnostic openapiv2/OpenAPIv2.proto (field numbers).
 import { ProtoWriter } from '../../wire/protobuf.ts'
 import type { Json, JsonObject } from '../../api/schema/node.ts'
@@ -21,7 +21,7 @@ function texts(writer: ProtoWriter, field: number, value: Json | undefined): voi
 
 const flag = (writer: ProtoWriter, field: number, value: Json | undefined) => value === true && writer.varint(field, 1)
 
-/** name = 1, value = 2, once for each entry. */
+/** Writes entries of a map as messages with name (1) and value (2). */
 function named(writer: ProtoWriter, field: number, entries: JsonObject, write: Write): void {
   for (const [name, value] of Object.entries(entries)) {
     message(writer, field, value as JsonObject, (entry, inner) => {
@@ -41,7 +41,7 @@ function extensions(writer: ProtoWriter, field: number, value: JsonObject): void
   }
 }
 
-/** The whole document. */
+/** Encodes the whole document. */
 export function encodeOpenAPIv2(document: JsonObject): Buffer {
   const writer = new ProtoWriter(1 << 20)
   text(writer, 1, document.swagger)

@@ -1,5 +1,5 @@
-// The OpenAPI documents, made from the kinds when first asked for and kept. Version 2 is one document, as JSON or
-// protobuf; version 3 is one for each group and version, with a hash in its address so that clients may keep it.
+// The OpenAPI documents, which are made from the kinds at the first request and kept. Version 2 is one document, in
+// JSON or protobuf. Version 3 has one for each group version, with a hash in its address, so that clients can cache it.
 import { createHash } from 'node:crypto'
 import { apiVersionOf, type AnyKind } from '../../api/kind.ts'
 import type { JsonObject } from '../../api/schema/node.ts'
@@ -17,7 +17,7 @@ function openapiV2(kinds: readonly AnyKind[]): JsonObject {
 }
 
 function openapiV3(kinds: readonly AnyKind[], all: readonly AnyKind[]): JsonObject {
-  // Bodies of subresources (Scale, Eviction, TokenRequest) belong to every document that names them.
+  // Bodies of subresources, such as Scale and Eviction, are in every document that refers to them.
   const bodies = all.filter(kind => !kind.plural && !kinds.includes(kind))
   return {
     openapi: '3.0.0',
@@ -27,7 +27,9 @@ function openapiV3(kinds: readonly AnyKind[], all: readonly AnyKind[]): JsonObje
   }
 }
 
-/** Answers /openapi/v2 and /openapi/v3. The documents follow the kinds: `kinds` returns a new array when they change. */
+/**
+ * Answers /openapi/v2 and /openapi/v3. `kinds` returns a new array when the kinds change, and documents are made again.
+ */
 export function openapi(kinds: () => readonly AnyKind[]): PathHandler {
   const cache = new Map<string, Buffer>()
   let of: readonly AnyKind[] | undefined
@@ -81,7 +83,7 @@ export function openapi(kinds: () => readonly AnyKind[]): PathHandler {
       const list = Object.fromEntries(
         prefixes.map(p => [p, { serverRelativeURL: `/openapi/v3/${p}?hash=${hash(kinds(), p)}` }]),
       )
-      // Every method is answered, but only an answer to GET says what it is.
+      // Every method is answered, but only the response to GET has the right type.
       const type = request.method === 'GET' ? 'application/json' : 'text/plain; charset=utf-8'
       send(response, 200, type, Buffer.from(JSON.stringify({ paths: list })))
       return true
@@ -102,7 +104,7 @@ export function openapi(kinds: () => readonly AnyKind[]): PathHandler {
 const pathPrefix = (kind: AnyKind) =>
   kind.group ? `apis/${apiVersionOf(kind.group, kind.version)}` : `api/${kind.version}`
 
-// Cheap to make without the document: which kinds there are is what the built-in documents depend on.
+// Computed without the document, which depends only on the kinds.
 const hash = (kinds: readonly AnyKind[], prefix: string) =>
   createHash('sha256')
     .update(

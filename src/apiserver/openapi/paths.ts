@@ -1,4 +1,4 @@
-// Paths and operations of every resource, as OpenAPI writes them.
+// Makes the paths and operations of all resources for OpenAPI.
 import type { AnyKind } from '../../api/kind.ts'
 import { openAPIName } from '../../api/schema/build.ts'
 import type { JsonObject } from '../../api/schema/node.ts'
@@ -93,7 +93,7 @@ const queryOf: Record<string, readonly JsonObject[]> = {
   deletecollection: [...deleteParams, ...listParams],
 }
 
-/** Every path of the kinds given. */
+/** The paths of kinds, with their operations. */
 export function pathsOf(dialect: Dialect, kinds: readonly AnyKind[]): JsonObject {
   const paths: JsonObject = {}
   for (const kind of kinds.filter(k => k.plural)) {

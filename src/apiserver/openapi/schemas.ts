@@ -1,5 +1,6 @@
-// Schemas as OpenAPI writes them, for version 2 ($ref to #/definitions) and version 3 (#/components/schemas).
-// Source: k8s.io/kube-openapi; x-kubernetes-* extensions as in the published documents.
+// Makes the schemas of OpenAPI, for version 2, with references to #/definitions, and version 3, with
+// #/components/schemas.
+// Source: k8s.io/kube-openapi; the x-kubernetes-* extensions of the published documents.
 import type { AnyKind } from '../../api/kind.ts'
 import { DeleteOptions, ListMeta, Status } from '../../api/meta.ts'
 import { openAPIName, struct, string } from '../../api/schema/build.ts'
@@ -7,7 +8,7 @@ import type { Json, JsonObject, Node, Struct } from '../../api/schema/node.ts'
 
 export type Dialect = 2 | 3
 
-/** Collects every schema that is reachable from the kinds given. */
+/** Collects all schemas to which kinds refer, directly or through others. */
 export class SchemaBook {
   readonly schemas: Record<string, JsonObject> = {}
   readonly #dialect: Dialect
@@ -36,7 +37,7 @@ export class SchemaBook {
     }
   }
 
-  /** A reference to a struct, which is then part of the book. */
+  /** Returns a reference to a struct, and adds the struct to the book. */
   ref(schema: Struct): JsonObject {
     const name = openAPIName(schema.name)
     if (!this.schemas[name]) {
@@ -83,7 +84,7 @@ export class SchemaBook {
     const description: JsonObject = node.doc ? { description: node.doc } : {}
     const core = this.#node(node)
     const defaulted: JsonObject = node.default === undefined ? {} : { default: node.default as Json }
-    // A $ref may have nothing beside it; version 3 wraps it.
+    // A $ref must not have siblings, so version 3 wraps it.
     if ('$ref' in core)
       return this.#dialect === 3 ? { allOf: [core], ...defaulted, ...description } : { ...core, ...description }
     return { ...core, ...defaulted, ...description }

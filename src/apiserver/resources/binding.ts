@@ -1,5 +1,7 @@
-// Binding: the scheduler's decision. Sets the pod's node once and for all, with the PodScheduled condition.
-// Source: pkg/registry/core/pod/storage (BindingREST).
+// Binding: stores the scheduler's decision. It sets the pod's node and the condition PodScheduled in one write.
+//
+// A pod is bound once. A binding is refused for a pod that is bound, terminating, gated, or has another UID than the
+// binding expects. The binding itself is not stored. Source: pkg/registry/core/pod/storage (BindingREST).
 import { StatusError } from '../../base/errors.ts'
 import { withFields } from '../../api/schema/decode.ts'
 import { timeText } from '../../api/time.ts'
@@ -16,7 +18,7 @@ export const createBinding: Handler = async ({ registry, clock }, operation, war
   if (operation.name && binding.metadata.name && binding.metadata.name !== operation.name)
     throw new StatusError('BadRequest', 'name in URL does not match name in Binding object')
   const { target } = binding
-  // Upstream returns these as they are, and they become errors of the server.
+  // Upstream returns these errors without a Status, so clients get them as internal errors.
   if (!target.name) throw new StatusError('', 'target.name: Required value')
   if (target.kind && target.kind !== 'Node')
     throw new StatusError(
@@ -41,7 +43,7 @@ export const createBinding: Handler = async ({ registry, clock }, operation, war
   return { type: 'status', status: { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 } }
 }
 
-/** The pod on its node. It shares with the one before what stays the same. */
+/** The bound pod. It shares all unchanged parts with the stored one, since one binding changes few fields. */
 function bound(pod: Pod, { target, metadata }: Binding, now: string): Mutable<Pod> {
   const condition = { type: 'PodScheduled', status: 'True', lastProbeTime: null, lastTransitionTime: now }
   const { annotations, labels } = pod.metadata

@@ -1,5 +1,5 @@
-// What may be written of a certificate request's status: through /approval the decisions, through /status the
-// certificate and everything else; what has been decided stays.
+// Which changes of a certificate request's status are valid. `/approval` sets the decisions, and `/status` sets the
+// certificate and the other conditions. A decision cannot be removed, and a certificate cannot be replaced.
 // Source: pkg/apis/certificates/validation/validation.go.
 import { X509Certificate } from 'node:crypto'
 import { type Problem, root } from '../../api/path.ts'
@@ -9,7 +9,7 @@ const at = root.field('status')
 const final = ['Approved', 'Denied', 'Failed']
 const decisions = ['Approved', 'Denied']
 
-/** Problems of a status, and of the way from one to the next. */
+/** The problems of a status, and of the change from the old one. */
 export function* statusProblems(
   next: CertificateSigningRequest,
   old: CertificateSigningRequest,

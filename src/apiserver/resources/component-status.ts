@@ -1,4 +1,5 @@
-// ComponentStatus: an old, read-only summary that some tools still ask for. All parts live in one process here.
+// ComponentStatus: an old, read-only summary that some tools still read. The components all run in this process, so
+// they are healthy whenever this answers.
 import { Item } from '../../api/mirror.ts'
 import { ComponentStatus } from '../../kinds/core/componentstatus.ts'
 import { canonical } from '../body.ts'

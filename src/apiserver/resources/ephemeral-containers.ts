@@ -1,4 +1,4 @@
-// Ephemeral containers come to a running pod one after the other; what is there neither changes nor goes.
+// Ephemeral containers can be added to a running pod. Those that the pod has cannot be changed or removed.
 // Source: pkg/apis/core/validation (ValidatePodEphemeralContainersUpdate).
 import { goLines } from '../../api/go-value.ts'
 import { unifiedDiff } from '../../api/line-diff.ts'
@@ -8,7 +8,7 @@ import { Pod } from '../../kinds/core/pod.ts'
 import { same } from '../../kinds/unchanged.ts'
 import type { Mutable } from '../../api/schema/node.ts'
 
-/** Takes over the ephemeral containers of `sent`. Throws Invalid when one that the pod has is missing or different. */
+/** Takes over the ephemeral containers of `sent`. Throws Invalid if one that the pod has is missing or different. */
 export function setEphemeralContainers(pod: Mutable<Pod>, sent: Pod): void {
   const at = root.field('spec', 'ephemeralContainers')
   const next = sent.spec.ephemeralContainers ?? []

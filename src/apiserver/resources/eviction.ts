@@ -1,4 +1,11 @@
-// Eviction: a deletion that disruption budgets may refuse for now. Source: pkg/registry/core/pod/storage/eviction.go.
+// Eviction: a deletion of a pod that a disruption budget can refuse (TooManyRequests; the client tries again later).
+//
+// - The steps are: spend the budget, mark the pod as disrupted, delete the pod. Each is a write of its own.
+// - The budget is reduced by a write that expects its revision, so evictions at the same time cannot spend more than it
+//   allows. When a later step fails, the disruption controller restores the budget after a time.
+// - A pod that has ended, is pending or is terminating needs no budget.
+//
+// Source: pkg/registry/core/pod/storage/eviction.go.
 import { StatusError } from '../../base/errors.ts'
 import { matches } from '../../api/labels.ts'
 import { isObject } from '../../api/patch/merge.ts'
@@ -13,7 +20,7 @@ import type { Handler, ServerCore } from '../core.ts'
 import type { Operation } from '../../api/operation.ts'
 import { timeText } from '../../api/time.ts'
 
-/** Evictions that were allowed and not seen done by the controller. */
+/** Evictions of one budget that were allowed and that the controller has not confirmed. Beyond that all are refused. */
 const maxDisruptedPods = 2000
 
 export const createEviction: Handler = async (core, operation, warn) => {
@@ -22,7 +29,7 @@ export const createEviction: Handler = async (core, operation, warn) => {
   const { namespace, name } = operation
   if (eviction.metadata.name !== name)
     throw new StatusError('BadRequest', 'name in URL does not match name in Eviction object')
-  await storage.fresh(operation.signal)
+  await storage.catchUp(operation.signal)
   const pod = storage.mirror(Pod).get(namespace, name)
   if (!pod) throw notFound(Pod, name)
   await registry.admission.validate({ type: 'CREATE', operation, object: eviction })
@@ -41,11 +48,11 @@ export const createEviction: Handler = async (core, operation, warn) => {
   return { type: 'status', status: { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 } }
 }
 
-// The kind is the same in both versions, and clients of years ago still send the older one.
+/** The kind is the same in both versions, and old clients still send the older one. */
 const asV1 = (body: Json | undefined): Json | undefined =>
   isObject(body) && body.apiVersion === 'policy/v1beta1' ? { ...body, apiVersion: 'policy/v1' } : body
 
-/** Says on the pod that it goes because of an eviction, so that its owner need not count it as a failure. */
+/** Adds the condition DisruptionTarget to the pod, so that its owner need not count the eviction as a failure. */
 async function markDisrupted({ registry, clock }: ServerCore, operation: Operation, { metadata }: Pod): Promise<void> {
   const mark = {
     type: 'DisruptionTarget',
@@ -57,7 +64,7 @@ async function markDisrupted({ registry, clock }: ServerCore, operation: Operati
     { ...operation, kind: Pod, verb: 'update', subresource: 'status', name: metadata.name ?? '' },
     old => {
       const next = editable(Pod, old as Pod)
-      // Another pod of that name is not the one that was asked about.
+      // The pod may have been replaced by another of the same name.
       if (next.metadata.uid !== metadata.uid) throw notFound(Pod, metadata.name ?? '')
       const before = next.status.conditions?.find(c => c.type === mark.type)
       const lastTransitionTime = before?.status === mark.status ? before.lastTransitionTime : timeText(clock.now())
@@ -71,6 +78,7 @@ async function markDisrupted({ registry, clock }: ServerCore, operation: Operati
   )
 }
 
+/** Takes one disruption from the pod's budget, if it has one and needs it. Throws if the budget does not allow it. */
 async function spendBudget({ registry, storage, clock }: ServerCore, operation: Operation, pod: Pod): Promise<void> {
   const { namespace, name } = operation
   const budgets = storage
@@ -111,6 +119,7 @@ async function spendBudget({ registry, storage, clock }: ServerCore, operation: 
   )
 }
 
+/** Throws TooManyRequests if the budget allows no disruption now, and Forbidden if its status makes no sense. */
 function checkBudget({ metadata, status }: PodDisruptionBudget): void {
   const refuse = (message: string, cause: string) =>
     new StatusError('TooManyRequests', message, {

@@ -1,4 +1,5 @@
-// The resources that are more than stored objects, by resource, subresource and verb.
+// The handlers of resources that are not plain stored objects, by resource, subresource and verb. `serve` looks here
+// first; what has no handler here is read from and written to the store like any object.
 import { Pod } from '../../kinds/core/pod.ts'
 import { Binding } from '../../kinds/core/binding.ts'
 import { CertificateSigningRequest } from '../../kinds/certificates/certificatesigningrequest.ts'
@@ -34,7 +35,7 @@ on(Binding, '', { create: createBinding })
 on(Pod, 'eviction', { create: createEviction })
 on(Pod, 'ephemeralcontainers', partUpdate(setEphemeralContainers))
 on(Pod, 'resize', partUpdate(setResources))
-// Finalizers are not patched: whoever takes one off has seen the others.
+// Upstream has no patch for finalizers. To remove one, a client must send them all.
 const { patch: _patched, ...finalize } = partUpdate((next, sent) => void (next.spec = sent.spec))
 on(Namespace, 'finalize', finalize)
 on(

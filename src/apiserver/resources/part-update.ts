@@ -1,5 +1,5 @@
-// Subresources through which one part of an object is written and nothing else: the pod's ephemeral containers
-// and resources, a namespace's finalizers, the approval of a certificate request.
+// Subresources that write one part of an object: a pod's ephemeral containers and resources, a namespace's finalizers,
+// and the approval of a certificate request. The client sends a whole object; all its other parts are ignored.
 import type { KubeObject } from '../../api/kind.ts'
 import { decodeBody, editable } from '../body.ts'
 import { checkName, placeInNamespace } from '../placement.ts'
@@ -7,11 +7,14 @@ import { mayRetry, patchedObject } from '../writes.ts'
 import type { Handler } from '../core.ts'
 import type { Mutable } from '../../api/schema/node.ts'
 
-// The part belongs to the object's kind, which only the caller knows.
+// The type of the part depends on the kind, which differs between callers.
 // oxlint-disable-next-line typescript/no-explicit-any
 type CopyPart = (next: any, sent: any) => void
 
-/** get, update and patch of one part; `copy` moves it from the object sent to the object stored, or throws. */
+/**
+ * Makes the handlers of one part.
+ * @param copy copies the part from the object that was sent to the object that is to be stored, or throws
+ */
 export function partUpdate(copy: CopyPart): { get: Handler; update: Handler; patch: Handler } {
   const write: Handler = async ({ registry }, operation, warn) => {
     const { kind, patchType, options } = operation

@@ -1,4 +1,5 @@
-// Resizing a pod in place: its containers' resources change, and nothing else does.
+// Resizing a pod in place: changes the CPU and memory of its containers, and nothing else. A resize may not remove a
+// request or limit, or change the pod's QoS class.
 // Source: pkg/apis/core/validation (ValidatePodResize), pkg/registry/core/pod (podResizeStrategy).
 import { invalidError, type Path, type Problem, root } from '../../api/path.ts'
 import { qosClass } from '../../kinds/core/pod-defaults.ts'
@@ -10,7 +11,7 @@ type Container = Pod['spec']['containers'][number]
 const resizable = new Set(['cpu', 'memory'])
 const spec = root.field('spec')
 
-/** Takes over the resources of the containers of `sent`. Throws Invalid for what cannot be resized. */
+/** Takes over the resources of the containers of `sent`. Throws Invalid for changes that a resize may not make. */
 export function setResources(pod: Mutable<Pod>, sent: Pod): void {
   const before = qosClass(pod.spec)
   const problems: Problem[] = []
@@ -24,7 +25,7 @@ export function setResources(pod: Mutable<Pod>, sent: Pod): void {
       if (now.name === container.name) pairs.push([container, now, spec.field('containers').index(i)])
       else problems.push(spec.field('containers').forbidden('containers may not be renamed or reordered on resize'))
     }
-  // Of the init containers those are running that are sidecars.
+  // Of the init containers, only sidecars are running and can be resized.
   for (const [i, container] of (pod.spec.initContainers ?? []).entries()) {
     const now = sent.spec.initContainers?.find(c => c.name === container.name)
     if (now && container.restartPolicy === 'Always')
@@ -49,7 +50,7 @@ function* removed(before: Container, now: Container, at: Path): Iterable<Problem
       yield at.field(field).forbidden(what)
 }
 
-/** Whether a resource other than those that can be resized changes. */
+/** Whether a resource changes that cannot be resized. */
 function onlyOthersChange(before: Container, now: Container): boolean {
   return (['requests', 'limits'] as const).some(field => {
     const [a, b] = [before.resources?.[field] ?? {}, now.resources?.[field] ?? {}]

@@ -1,4 +1,5 @@
-// What access reviews must be: one question, from somebody, with selectors that make sense.
+// Checks of access reviews: each must ask about either a resource or a path, about a user or group, and with selectors
+// that are complete.
 // Source: pkg/apis/authorization/validation/validation.go.
 import { invalidError, type Path, type Problem, root } from '../../api/path.ts'
 import { validateRequirement } from '../../api/checks.ts'
@@ -11,18 +12,19 @@ import type {
 
 const spec = root.field('spec')
 
-interface Question {
+/** What a review asks about: one of the two must be set. */
+interface Reviewed {
   resourceAttributes?: ResourceAttributes
   nonResourceAttributes?: NonResourceAttributes
 }
 
-/** Throws Invalid, under no kind's name, as upstream has it. */
+/** Throws Invalid if there are problems. As upstream, the error names no kind. */
 function refuse(problems: readonly Problem[]): void {
   if (problems.length) throw invalidError({ group: 'authorization.k8s.io', kind: '' }, '', problems)
 }
 
-export function checkSelfReview(review: { metadata: ObjectMeta; spec: Question }): void {
-  refuse([...questionProblems(review.spec), ...metadataProblems(review.metadata)])
+export function checkSelfReview(review: { metadata: ObjectMeta; spec: Reviewed }): void {
+  refuse([...reviewedProblems(review.spec), ...metadataProblems(review.metadata)])
 }
 
 export function checkReview(review: { metadata: ObjectMeta; spec: SubjectAccessReviewSpec }): void {
@@ -48,12 +50,12 @@ function* subjectProblems(asked: SubjectAccessReviewSpec): Iterable<Problem> {
   yield* selectorProblems(asked.resourceAttributes)
 }
 
-function* questionProblems(asked: Question): Iterable<Problem> {
+function* reviewedProblems(asked: Reviewed): Iterable<Problem> {
   yield* bothOrNone(asked)
   yield* selectorProblems(asked.resourceAttributes)
 }
 
-function* bothOrNone({ resourceAttributes, nonResourceAttributes }: Question): Iterable<Problem> {
+function* bothOrNone({ resourceAttributes, nonResourceAttributes }: Reviewed): Iterable<Problem> {
   if (resourceAttributes && nonResourceAttributes)
     yield spec
       .field('nonResourceAttributes')
@@ -64,7 +66,7 @@ function* bothOrNone({ resourceAttributes, nonResourceAttributes }: Question): I
       .invalid(null, 'exactly one of nonResourceAttributes or resourceAttributes must be specified')
 }
 
-/** Under the names the fields have in Go, where JSON has others. */
+/** The attributes with their field names in Go, which the error shows. */
 const shown = ({ path = '', verb = '' }: NonResourceAttributes) => ({ Path: path, Verb: verb })
 
 function* metadataProblems({ managedFields: _managed, ...metadata }: ObjectMeta): Iterable<Problem> {

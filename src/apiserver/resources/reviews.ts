@@ -1,4 +1,8 @@
-// Reviews: questions about who someone is and what they may do. Nothing is stored.
+// Reviews: who a user is, and what a user may do. They are answered from the mirrors by the same tokens and authorizers
+// that decide about requests, and are not stored.
+//
+// A token review waits for the newest state first, so that a token of a new service account is accepted. Access reviews
+// do not wait. SelfSubjectRulesReview lists only the rules of roles, not what the node authorizer allows.
 // Sources: pkg/registry/authentication, pkg/registry/authorization.
 import { StatusError } from '../../base/errors.ts'
 import { Item } from '../../api/mirror.ts'
@@ -39,7 +43,7 @@ const plainUser = (user: User) => ({
   ...(user.extra && { extra: user.extra }),
 })
 
-/** The review a client sent, with its managed fields, as other objects have them. */
+/** The review that a client sent, with managed fields, as other objects have them. */
 function sent<T extends KubeObject>(
   kind: AnyKind,
   { clock }: ServerCore,
@@ -56,7 +60,7 @@ export const reviewToken: Handler = async (core, operation, warn) => {
   const { storage, clock, tokens } = core
   const review = sent<TokenReview>(TokenReview, core, operation, warn)
   if (!review.spec.token) throw new StatusError('BadRequest', 'token is required for TokenReview in authentication')
-  await storage.fresh(operation.signal)
+  await storage.catchUp(operation.signal)
   const audiences = review.spec.audiences?.length ? review.spec.audiences : tokens.audiences
   const checked = checkToken(tokens, storage, clock, review.spec.token, audiences)
   const status =
@@ -121,7 +125,7 @@ function decide(
   }
 }
 
-/** What of a field selector authorizers look at: the equalities. */
+/** The part of a field selector at which authorizers look: the requirements with one value. */
 const fieldSelectorText = ({ rawSelector, requirements = [] }: FieldSelectorAttributes): string =>
   rawSelector ||
   requirements

@@ -1,4 +1,6 @@
-// The scale subresource: one shape for the replica count of every kind that has one.
+// The scale subresource: the same form of replica count for all kinds that have one. A Scale is computed from its
+// object and written back to the object's replica field; it is not stored. Its resource version is that of the object,
+// so that a client can expect a version of the whole object.
 // Source: pkg/registry/apps/deployment/storage (ScaleREST).
 import { Item } from '../../api/mirror.ts'
 import type { AnyKind, KubeObject } from '../../api/kind.ts'
@@ -28,7 +30,7 @@ function scaleOf(kind: AnyKind, object: KubeObject): KubeObject {
   })
 }
 
-// ReplicationController has a plain map where the others have a LabelSelector.
+/** The selector of a ReplicationController is a map, and that of the other kinds a LabelSelector. */
 function asSelector(selector: JsonObject) {
   const isLabelSelector = 'matchLabels' in selector || 'matchExpressions' in selector
   return selectorOf((isLabelSelector ? selector : { matchLabels: selector }) as LabelSelector)!
@@ -49,7 +51,7 @@ const write: Handler = async ({ registry }, operation, warn) => {
     placeInNamespace({ ...operation, kind: Scale }, scale)
     return scale
   }
-  // What is wrong with a whole Scale does not depend on what it is for.
+  // A Scale that is sent as a whole is checked before the object is looked up.
   if (!patches) sentFor({ metadata: {} } as KubeObject)
   const item = await registry.update(
     operation,

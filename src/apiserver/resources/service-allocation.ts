@@ -1,4 +1,16 @@
-// Cluster IPs and node ports: each Service gets its own, or the one it asks for if that is free.
+// Allocation of cluster IPs and node ports: each Service gets a free one, or the one that it requests, if that is free.
+//
+// What always holds:
+//
+// - An address or port is taken while a stored Service has it, and for `reservationMs` after it was given to a request.
+//   The reservation covers the time until the Service is in the mirror. It ends early when the Service arrives there.
+// - A reservation belongs to the UID of its Service, so an update that begins again can use it again.
+// - An address is also taken while an IPAddress of another owner has its name.
+// - An update that leaves out its allocations keeps them. When the type changes to one without node ports, or to
+//   ExternalName, the Service gives them up.
+//
+// Limits: reservations are in memory, so two servers with one store could give the same address to two Services. A dry
+// run reserves as well, until its reservation ends. If a range is full, the write is refused.
 // Source: pkg/registry/core/service (alloc.go), ipallocator, portallocator.
 import type { Clock } from '../../base/clock.ts'
 import type { Random } from '../../base/random.ts'
@@ -20,10 +32,10 @@ export interface ServiceRanges {
   nodePorts: readonly [number, number]
 }
 
-/** A number or address handed out stays taken this long even if its Service is not stored in the end. */
+/** How long an address or port stays reserved if its Service is not stored after all. */
 const reservationMs = 10_000
 
-/** Hands out addresses and ports, as an admission plugin so that a dry run shows them too. */
+/** The allocation as an admission plugin, so that a dry run shows addresses and ports too. */
 export function serviceAllocation(
   storage: Storage,
   clock: Clock,
@@ -32,10 +44,11 @@ export function serviceAllocation(
 ): AdmissionPlugin {
   const own = parseCidr(ranges.serviceCidr)!
   const reservations = new Map<string, { uid: string; until: number }>()
-  // A reservation only bridges the time until its Service is stored.
+  // A reservation is not needed once the Service is in the mirror.
   storage.mirror(Service).subscribe(changes => {
     for (const { item } of changes) for (const what of allocationsOf(item.object)) reservations.delete(what)
   })
+  /** The UID of the Service that has an address or port, or has reserved it. */
   const takenBy = (what: string): string | undefined => {
     const found = storage.mirror(Service).byIndex('allocations', allocationsOf, what)[0]
     if (found) return found.metadata.uid
@@ -45,7 +58,7 @@ export function serviceAllocation(
     reservations.delete(what)
     return undefined
   }
-  // Somebody may keep an address for himself; those of Services are known from the Services.
+  // A user can reserve an address with an IPAddress. Those of the allocator itself are ignored, since Services decide.
   const reserved = (what: string) => {
     const address = storage.mirror(IPAddress).get(undefined, what)
     return address !== undefined && address.metadata.labels?.[managedByLabel] !== serviceAllocator
@@ -74,7 +87,7 @@ export function serviceAllocation(
   }
 }
 
-/** Ranges besides the server's own: those that are ready and not going. */
+/** The ranges in addition to the server's own: those that are ready and not terminating. */
 function furtherRanges(storage: Storage, own: string): Cidr[] {
   return storage
     .mirror(ServiceCIDR)
@@ -87,17 +100,20 @@ function furtherRanges(storage: Storage, own: string): Cidr[] {
     .flatMap(text => (text === own ? [] : (parseCidr(text) ?? [])))
 }
 
+/** What an allocation needs: the ranges, and which addresses and ports are free. */
 interface Allocator {
-  /** The ranges that addresses come from now, the server's own first. */
+  /** The ranges from which addresses come at present, the server's own first. */
   cidrs(): Cidr[]
   ranges: ServiceRanges
   random: Random
+  /** Whether a Service may have an address or port: nothing has it, or the Service has it itself. */
   free(what: string, uid: string): boolean
   reserve(what: string, uid: string): void
 }
 
 const portKey = (protocol: string, port: number) => `${protocol}:${port}`
 
+/** The addresses and ports of a Service, as keys of reservations. */
 function allocationsOf(service: Service): string[] {
   const ips = (service.spec.clusterIPs ?? []).filter(ip => ip !== 'None')
   return [
@@ -114,7 +130,7 @@ function* allocate(context: Allocator, service: Mutable<Service>, old: Service |
   const wrong = spec.type === 'ExternalName' ? [] : [...validateClusterIPs(spec, root.field('spec'))]
   if (wrong.length) return yield* wrong
   if (spec.type === 'ExternalName') {
-    // A service that has become one of another place loses its addresses; a new one may not ask for any.
+    // A Service that is changed to ExternalName loses its addresses. A new one may not request any.
     if (old && spec.clusterIP === old.spec.clusterIP) {
       delete spec.clusterIP
       delete spec.clusterIPs
@@ -137,7 +153,7 @@ function* allocate(context: Allocator, service: Mutable<Service>, old: Service |
   }
 }
 
-/** The families of a service that has addresses: that of the address it asks for, IPv4 otherwise. */
+/** Sets the families of a Service with addresses: the family of the address that it requests, or else IPv4. */
 function chooseFamilies({ spec }: Mutable<Service>): void {
   if (spec.type === 'ExternalName') return
   spec.ipFamilies ??= [ipFamily(spec.clusterIP ?? '') === 6 ? 'IPv6' : 'IPv4']
@@ -146,11 +162,11 @@ function chooseFamilies({ spec }: Mutable<Service>): void {
     spec.ipFamilies.push(spec.ipFamilies[0] === 'IPv6' ? 'IPv4' : 'IPv6')
 }
 
-/** Somebody else writes its endpoints, which may be of any family whatever the cluster has. */
+/** Whether a headless Service has endpoints written by a user, which may be of any family. */
 const isManual = ({ clusterIP, selector }: Service['spec']) =>
   clusterIP === 'None' && Object.keys(selector ?? {}).length === 0
 
-// What a client left out of a PUT or patch was not meant to be given up.
+/** Keeps the allocations that the client has left out of a PUT or patch. */
 function keepAllocations({ spec }: Mutable<Service>, old: Service | undefined): void {
   if (!old) {
     if (spec.clusterIP && !spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP]
@@ -212,7 +228,10 @@ function firstOf<A, B>(list: readonly A[], find: (element: A) => B | undefined):
   return undefined
 }
 
-// The low end of the range is kept for addresses people ask for by hand (KEP-3070).
+/**
+ * A free address at a random place of a range. The low end of the range is used last, since users request addresses
+ * there themselves (KEP-3070).
+ */
 function freeAddress({ random, free }: Allocator, cidr: Cidr, uid: string): string | undefined {
   const usable = Number(cidr.size) - 2
   const reserved = Math.min(Math.max(16, Math.floor(usable / 16)), 256)
@@ -265,7 +284,7 @@ function* allocatePorts(context: Allocator, { spec, metadata }: Mutable<Service>
 function freePort({ ranges, random, free }: Allocator, protocol: string, uid: string): number | undefined {
   const [first, last] = ranges.nodePorts
   const total = last - first + 1
-  // As with addresses, the low end is left to those who ask by number.
+  // As with addresses, the low end is used last, since users request ports there.
   const reserved = Math.min(Math.max(16, Math.floor(total / 32)), 128)
   const skip = total > reserved * 2 ? reserved : 0
   const start = Math.floor(random.float() * (total - skip))

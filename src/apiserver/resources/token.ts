@@ -1,4 +1,7 @@
-// TokenRequest: hands out a bound service account token. Source: pkg/registry/core/serviceaccount/storage/token.go.
+// TokenRequest: issues a token of a service account. It is valid for the requested time (an hour by default, and at
+// least ten minutes), for the requested audiences, and while the account and the object to which it is bound exist.
+// Issued tokens are not stored, so one cannot be revoked except by deleting one of these objects.
+// Source: pkg/registry/core/serviceaccount/storage/token.go.
 import { StatusError } from '../../base/errors.ts'
 import { Item } from '../../api/mirror.ts'
 import { timeText } from '../../api/time.ts'
@@ -27,7 +30,7 @@ export const createToken: Handler = async (core, operation, warn) => {
   const { namespace, name } = operation
   placeInNamespace({ ...operation, kind: TokenRequest }, request)
   ownChanges(operation, TokenRequest, request, undefined, clock.now())
-  await storage.fresh(operation.signal)
+  await storage.catchUp(operation.signal)
   const account = storage.mirror(ServiceAccount).get(namespace, name)
   if (!account) throw notFound(ServiceAccount, name)
   await registry.admission.validate({ type: 'CREATE', operation, object: request })
@@ -60,7 +63,10 @@ export const createToken: Handler = async (core, operation, warn) => {
   return { type: 'object', kind: TokenRequest, item: new Item(answer, 0), created: true }
 }
 
-// A token bound to an object dies with it, so the object must be the one meant.
+/**
+ * The object to which a token is bound. The token becomes invalid with the object, so the object must exist and have
+ * the UID that the client expects.
+ */
 function boundTo({ storage }: ServerCore, namespace: string, { spec }: TokenRequest): Partial<TokenSubject> {
   const ref = spec.boundObjectRef
   if (!ref) return {}

@@ -1,5 +1,18 @@
-// Streams: exec, attach, port-forward and logs go through to the kubelet of the pod's node; proxy goes to pods,
-// services and nodes. After authorization bytes are passed as they come, in both directions.
+// Streams: exec, attach, port-forward and logs are passed to the kubelet of the pod's node, and proxy requests to pods,
+// Services and nodes.
+//
+//   client ══► front ─► authorize ─► destination (target.ts, proxy.ts) ══► kubelet or program
+//
+// - The user must have the verb of the method on the subresource. A WebSocket for exec, attach or port-forward also
+//   needs `create`, since it begins with a GET.
+// - Bytes are passed on unchanged in both directions, and each side is read only as fast as the other takes them. Only
+//   links in proxied HTML and redirects are rewritten (rewrite.ts), and logs over a WebSocket get its frames.
+// - Headers with the client's credentials, and headers about one connection, are not passed on. To kubelets this server
+//   authenticates by its own certificate, and it verifies theirs.
+// - Before the other side has answered, failures are a Status: ServiceUnavailable when it cannot be reached. A refusal
+//   of the kubelet to show a log is a Status, too (refusal.ts). After that, a failure closes the connection.
+// - When either side closes, or the client aborts, the other side is closed.
+// - A stream has no limit of size or time here. The kubelet limits its connections.
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest, type RequestOptions } from 'node:https'
 import type { Duplex } from 'node:stream'
@@ -23,6 +36,7 @@ import { podTarget } from './target.ts'
 const podStreams = new Set(['exec', 'attach', 'portforward', 'log'])
 const kinds = { pods: Pod, services: Service, nodes: Node }
 
+/** Makes the handler of streams. `credentials` are those of this server for kubelets. */
 export function streams(core: ServerCore, credentials: KubeletCredentials): Streams {
   const tls = { ca: credentials.ca, cert: credentials.certPem, key: credentials.keyPem }
   return {
@@ -39,7 +53,7 @@ export function streams(core: ServerCore, credentials: KubeletCredentials): Stre
     },
     async upgrade(request, socket, head, path, user, url) {
       allow(core, user, path, request.method ?? 'GET')
-      // A WebSocket begins with a GET, whatever it is for: to run something is more than to read.
+      // A WebSocket begins with a GET, but the right to read does not suffice to run something.
       if (podStreams.has(path.subresource) && path.subresource !== 'log') allow(core, user, path, 'POST')
       const destination = await targetOf(core, path, url, tls)
       if (!destination) throw new StatusError('BadRequest', `pod ${path.name} does not have a host assigned`)
@@ -83,11 +97,11 @@ function allow(core: ServerCore, user: User, path: ResourcePath, method: string)
 interface Destination {
   secure: boolean
   options: RequestOptions
-  /** Where the client sees the program that is proxied. */
+  /** The address at which the client sees the proxied program. */
   location?: ProxyLocation
 }
 
-/** Without a slash at its end the links of a page would be read as if they stood beside it. */
+/** Without a slash at the end of its address, relative links in a page would lead to the wrong place. */
 const needsSlash = ({ request, url }: Call, { subresource, rest }: ResourcePath) =>
   subresource === 'proxy' &&
   rest === '' &&
@@ -118,15 +132,15 @@ async function targetOf(
     const { host, port, path: there } = target
     return { secure: true, options: { host, port, path: there, ...kubelet } }
   }
-  await core.storage.fresh()
+  await core.storage.catchUp()
   const target = proxyTarget(core.storage, path)
   const options = { host: target.host, port: target.port, path: `/${encodeURI(path.rest)}${url.search}` }
   if (target.kubelet) return { secure: true, options: { ...options, ...kubelet } }
-  // What runs in a pod has a certificate of its own making.
+  // A program in a pod has a certificate that this server cannot verify.
   return { secure: target.scheme === 'https', options: { ...options, rejectUnauthorized: false } }
 }
 
-/** Headers about one hop only, or about who asks, do not travel on. */
+/** Headers that are not passed on, because they are about one connection or about the user. */
 const dropped = new Set([
   'connection',
   'keep-alive',
@@ -143,7 +157,8 @@ const dropped = new Set([
   'impersonate-uid',
 ])
 
-function travelling(headers: IncomingMessage['headers']): Record<string, string | string[]> {
+/** The headers that are passed on. */
+function forwardedHeaders(headers: IncomingMessage['headers']): Record<string, string | string[]> {
   const out: Record<string, string | string[]> = {}
   for (const [name, value] of Object.entries(headers))
     if (!/^(:|impersonate-extra-)/.test(name) && !dropped.has(name) && value !== undefined) out[name] = value
@@ -158,7 +173,7 @@ const unreachableError = (cause: unknown) =>
   new StatusError('ServiceUnavailable', `error trying to reach service: ${messageOf(cause)}`, { cause })
 
 async function forward({ response, signal }: Call, destination: Destination, answer: IncomingMessage): Promise<void> {
-  const headers = travelling(answer.headers)
+  const headers = forwardedHeaders(answer.headers)
   const { location } = destination
   if (location && typeof headers.location === 'string') headers.location = rewriteUrl(headers.location, location)
   try {
@@ -171,13 +186,14 @@ async function forward({ response, signal }: Call, destination: Destination, ans
     response.writeHead(answer.statusCode ?? 502, headers)
     await pipeline(answer, response)
   } catch (error) {
-    // The client went away, or the other end did: either way there is nobody to tell.
+    // One of the two sides has closed the connection, so no Status can be sent any more.
     if (!signal.aborted) response.destroy(error as Error)
   }
 }
 
 function ask(request: IncomingMessage, destination: Destination, signal: AbortSignal): Promise<IncomingMessage> {
-  const upstream = open(destination, { method: request.method ?? 'GET', headers: travelling(request.headers), signal })
+  const headers = forwardedHeaders(request.headers)
+  const upstream = open(destination, { method: request.method ?? 'GET', headers, signal })
   const answered = new Promise<IncomingMessage>((resolve, reject) => {
     upstream.once('response', resolve)
     upstream.once('error', error => reject(unreachableError(error)))
@@ -186,12 +202,12 @@ function ask(request: IncomingMessage, destination: Destination, signal: AbortSi
   return answered
 }
 
-/** Whether the links of an answer can be rewritten: HTML, not compressed. */
+/** Whether an answer is HTML without compression, so that its links can be rewritten. */
 function isPlainHtml({ headers }: IncomingMessage): boolean {
   return (headers['content-type'] ?? '').split(';')[0]!.trim() === 'text/html' && !headers['content-encoding']
 }
 
-/** Logs over a WebSocket: the bytes as they come, in the form the client prefers. Source: wsstream.Reader. */
+/** Sends a log over a WebSocket, in the subprotocol that the client prefers. Source: wsstream.Reader. */
 async function logsOverWebSocket(
   request: IncomingMessage,
   socket: Duplex,
@@ -219,7 +235,11 @@ async function logsOverWebSocket(
 }
 
 async function tunnel(request: IncomingMessage, socket: Duplex, head: Buffer, destination: Destination): Promise<void> {
-  const headers = { ...travelling(request.headers), connection: 'Upgrade', upgrade: request.headers.upgrade ?? '' }
+  const headers = {
+    ...forwardedHeaders(request.headers),
+    connection: 'Upgrade',
+    upgrade: request.headers.upgrade ?? '',
+  }
   const upstream = open(destination, { method: request.method ?? 'GET', headers })
   upstream.end()
   const answer = await new Promise<{ response: IncomingMessage; socket?: Duplex; head?: Buffer }>((resolve, reject) => {
@@ -236,7 +256,7 @@ async function tunnel(request: IncomingMessage, socket: Duplex, head: Buffer, de
   join(socket, head, answer.socket, answer.head ?? Buffer.alloc(0))
 }
 
-/** Joins two connections until either ends. */
+/** Passes bytes between two connections until either ends, which closes the other. */
 function join(a: Duplex, aHead: Buffer, b: Duplex, bHead: Buffer): void {
   if (aHead.length) b.write(aHead)
   if (bHead.length) a.write(bHead)

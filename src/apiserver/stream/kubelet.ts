@@ -1,23 +1,23 @@
-// Asking a kubelet something in this server's own name.
+// Requests of this server itself to kubelets.
 import { request } from 'node:https'
 import { StatusError } from '../../base/errors.ts'
 import type { Storage } from '../storage.ts'
 import { kubeletOf } from './target.ts'
 
-/** How this server shows itself to kubelets, and how it knows them. PEM. */
+/** This server's certificate and key for kubelets, and the authority of theirs, as PEM. */
 export interface KubeletCredentials {
   ca: string
   certPem: string
   keyPem: string
 }
 
-/** A kubelet's certificate is signed by the cluster's authority for the node's name; its address is looked up, not trusted. */
+/** TLS options for kubelets: their certificates must be signed by the authority, for any name or address. */
 export const byAuthority = { checkServerIdentity: (): undefined => undefined }
 
 const timeoutMs = 10_000
 const maxBytes = 16 << 20
 
-/** What a node's kubelet answers to a GET. Throws StatusError when it does not, or not with 200. */
+/** Gets a path from a node's kubelet. Rejects with ServiceUnavailable without a 200 within 10 s, or beyond 16 MiB. */
 export function kubeletText(
   storage: Storage,
   { ca, certPem, keyPem }: KubeletCredentials,

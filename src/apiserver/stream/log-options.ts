@@ -1,4 +1,4 @@
-// Which logs are wanted: the query of GET …/pods/NAME/log.
+// Checks the query of a request for logs, GET …/pods/NAME/log.
 // Source: pkg/apis/core/validation (ValidatePodLogOptions).
 import { StatusError } from '../../base/errors.ts'
 import { invalidError, type Problem, root } from '../../api/path.ts'
@@ -6,7 +6,7 @@ import { invalidError, type Problem, root } from '../../api/path.ts'
 const flags = ['follow', 'previous', 'timestamps', 'insecureSkipTLSVerifyBackend']
 const time = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$/
 
-/** Throws BadRequest for what cannot be read, Invalid for what makes no sense. */
+/** Throws BadRequest for values that cannot be parsed, Invalid for wrong ones. */
 export function checkLogOptions(name: string, query: URLSearchParams): void {
   for (const flag of flags) {
     const value = query.get(flag)
@@ -33,11 +33,11 @@ function* problemsOf(query: URLSearchParams): Iterable<Problem> {
     yield root.forbidden('at most one of `sinceTime` or `sinceSeconds` may be specified')
   else if (seconds !== undefined && seconds < 1)
     yield root.field('sinceSeconds').invalid(seconds, 'must be greater than 0')
-  // One stream of the two: a feature that is off.
+  // Logs of only one output are a feature that is off by default.
   if (query.get('stream')) yield root.field('stream').forbidden('may not be specified')
 }
 
-/** Throws BadRequest. */
+/** An integer parameter. Throws BadRequest for other text. */
 function integer(query: URLSearchParams, name: string): number | undefined {
   const text = query.get(name)
   if (text === null || text === '') return undefined

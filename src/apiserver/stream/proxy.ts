@@ -1,5 +1,5 @@
-// Proxying to pods, services and nodes: which address stands behind the path. The address is taken from the
-// object once and dialled as checked; redirects are handed to the client, never followed.
+// Finds the address of a proxied pod, Service or node. The address is read from the object, checked, and then connected
+// to without another lookup. Redirects are passed to the client and not followed.
 // Source: pkg/registry/core/{pod,service,node}/rest (ProxyREST), API "proxy" verbs.
 import { StatusError } from '../../base/errors.ts'
 import { Endpoints } from '../../kinds/core/endpoints.ts'
@@ -14,11 +14,11 @@ interface ProxyTarget {
   scheme: 'http' | 'https'
   host: string
   port: number
-  /** A kubelet, which wants this server's client certificate. */
+  /** Whether it is a kubelet, which requires this server's client certificate. */
   kubelet: boolean
 }
 
-/** Takes `scheme:name:port` apart. */
+/** Splits `scheme:name:port`, of which scheme and port are optional. */
 function parseName(text: string): { scheme: 'http' | 'https'; name: string; port: string } {
   const parts = text.split(':')
   const scheme = parts.length === 3 && parts[0] === 'https' ? 'https' : 'http'
@@ -67,7 +67,7 @@ export function proxyTarget(storage: Storage, path: ResourcePath): ProxyTarget {
   }
 }
 
-// Who can write pod status or Endpoints must not reach this machine's own loopback services through us.
+// A user who can write the status of pods, or Endpoints, must not reach services on this machine's loopback by that.
 function checkedAddress(ip: string): string {
   if (/^127\.|^169\.254\.|^0\.|^::1$|^fe80:/i.test(ip)) throw new StatusError('BadRequest', `address ${ip} not allowed`)
   return ip

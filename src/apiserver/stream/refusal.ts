@@ -1,11 +1,11 @@
-// What a kubelet refuses to show of a log, as a Status: it answers in plain text, and clients read the reason and the
-// message of a Status. Source: apiserver pkg/registry/generic/rest/response_checker.go, pkg/api/errors.
+// Turns a kubelet's refusal to show a log into a Status. The kubelet answers in plain text, and clients expect the
+// reason and message of a Status. Source: apiserver pkg/registry/generic/rest/response_checker.go, pkg/api/errors.
 import type { IncomingMessage } from 'node:http'
 import { StatusError } from '../../base/errors.ts'
 
 const maxTextBytes = 50_000
 
-/** Throws what the answer says, unless it is a log. */
+/** Throws the refusal in an answer, unless it is a log. */
 export async function throwRefusal(answer: IncomingMessage, pod: string): Promise<void> {
   const code = answer.statusCode ?? 0
   if (code >= 200 && code <= 206) return

@@ -4,7 +4,7 @@ import { htmlRewriter, rewriteHtml, rewriteUrl } from './rewrite.ts'
 
 const location = { prefix: '/api/v1/namespaces/a/pods/b/proxy', hosts: ['127.0.0.1:6443', '10.1.1.1:80'] }
 
-test('absolute paths get the prefix, what points elsewhere stays', () => {
+test('absolute paths get the prefix, and URLs of other hosts stay', () => {
   const table: [string, string][] = [
     ['/x', `${location.prefix}/x`],
     ['/', `${location.prefix}/`],
@@ -19,7 +19,7 @@ test('absolute paths get the prefix, what points elsewhere stays', () => {
   for (const [url, expected] of table) assert.equal(rewriteUrl(url, location), expected, url)
 })
 
-test('links of HTML, and nothing else', () => {
+test('only links of HTML are rewritten', () => {
   const html = `<html><a id="/x" href="/x">/x</a><img src='/y'><p title="/z"><form action="/f" method=post></html>`
   assert.equal(
     rewriteHtml(html, location),
@@ -27,7 +27,7 @@ test('links of HTML, and nothing else', () => {
   )
 })
 
-test('a page that comes in pieces is rewritten as a whole', async () => {
+test('a page that arrives in pieces is rewritten like a whole one', async () => {
   const html = '<p>é<a href="/x">y</a><a href="/é">< 3 <'
   const rewriter = htmlRewriter(location)
   const bytes = Buffer.from(html)

@@ -1,18 +1,18 @@
-// Links in what a proxied program answers: it believes to be at the root of its host, while the client sees it below
-// /api/…/proxy/. Absolute paths get that prefix, in redirects and in HTML; what points elsewhere stays.
+// Rewrites links in answers of proxied programs. A program is at the root of its own host, but the client sees it below
+// /api/…/proxy/, so absolute paths in redirects and HTML get that prefix. URLs of other hosts stay.
 // Source: apimachinery pkg/util/proxy/transport.go (Transport).
 import { Transform } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
 
-/** Where the client sees what is at the root of the proxied program. */
+/** The address at which the client sees the root of a proxied program. */
 export interface ProxyLocation {
-  /** `/api/v1/namespaces/default/pods/web/proxy`, without a slash at the end. */
+  /** The path, such as `/api/v1/namespaces/default/pods/web/proxy`, without a slash at its end. */
   prefix: string
-  /** The host the client asked, and the one that was dialled. */
+  /** The host that the client used, and the one that was connected to. */
   hosts: readonly string[]
 }
 
-/** A URL as the client must see it. */
+/** Rewrites a URL for the client. */
 export function rewriteUrl(text: string, { prefix, hosts }: ProxyLocation): string {
   const absolute = /^(?:[a-z][a-z\d+.-]*:)?\/\/([^/?#]*)(.*)$/i.exec(text)
   if (absolute && !hosts.includes(absolute[1]!)) return text
@@ -21,7 +21,7 @@ export function rewriteUrl(text: string, { prefix, hosts }: ProxyLocation): stri
   return prefix + path
 }
 
-/** The attributes of each tag that hold URLs. */
+/** For each tag, its attributes with URLs. */
 const linkAttributes: Readonly<Record<string, readonly string[]>> = {
   a: ['href'],
   area: ['href'],
@@ -48,7 +48,7 @@ const linkAttributes: Readonly<Record<string, readonly string[]>> = {
   video: ['poster', 'src'],
 }
 
-/** HTML with its links rewritten. Only tags are looked at; the rest is kept byte for byte. */
+/** Rewrites the links of HTML. Only attributes of tags are changed. */
 export function rewriteHtml(html: string, location: ProxyLocation): string {
   return html.replace(/<([a-zA-Z]+)(\s[^<>]*)>/g, (tag, name: string, attributes: string) => {
     const links = linkAttributes[name.toLowerCase()]
@@ -65,10 +65,10 @@ export function rewriteHtml(html: string, location: ProxyLocation): string {
   })
 }
 
-/** A tag longer than this is passed on as it is. */
+/** Limit of a tag. Longer ones are passed on unchanged. */
 const maxTagChars = 64 * 1024
 
-/** Rewrites a page as it passes. What may be the beginning of a tag waits for the rest of it. */
+/** Rewrites a page while it passes. The possible beginning of a tag is kept until its end arrives. */
 export function htmlRewriter(location: ProxyLocation): Transform {
   const decoder = new StringDecoder()
   let waiting = ''

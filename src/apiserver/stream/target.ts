@@ -1,4 +1,4 @@
-// Where a stream goes: from a pod's subresource to the kubelet that runs it, and the kubelet's own path.
+// Finds the destination of a pod's stream: the kubelet of its node, and the path there.
 // Source: pkg/registry/core/pod/strategy.go (ExecLocation, LogLocation …).
 import { StatusError } from '../../base/errors.ts'
 import { Node } from '../../kinds/core/node.ts'
@@ -11,40 +11,40 @@ import type { Storage } from '../storage.ts'
 interface KubeletTarget {
   host: string
   port: number
-  /** Path and query on the kubelet. */
+  /** The path at the kubelet, with its query. */
   path: string
 }
 
-/** The kubelet's address of a node. Throws NotFound, or ServiceUnavailable while it has none. */
+/** The address of a node's kubelet. Throws NotFound, or ServiceUnavailable when the node has none. */
 export function kubeletOf(storage: Storage, nodeName: string): { host: string; port: number } {
   const node = storage.mirror(Node).get(undefined, nodeName)
   if (!node) throw notFound(Node, nodeName)
   const order = ['InternalIP', 'ExternalIP', 'Hostname']
   const address = [...(node.status.addresses ?? [])].sort((a, b) => order.indexOf(a.type) - order.indexOf(b.type))[0]
-  if (!address) throw new StatusError('ServiceUnavailable', `node ${nodeName} has told no address yet`)
+  if (!address) throw new StatusError('ServiceUnavailable', `node ${nodeName} has not reported an address yet`)
   return { host: address.address, port: node.status.daemonEndpoints.kubeletEndpoint.Port || 10250 }
 }
 
-/** Undefined for the logs of a pod that is on no node yet. Throws NotFound, BadRequest, Invalid. */
+/** The destination; undefined for logs of a pod without a node. Throws NotFound, BadRequest, Invalid. */
 export async function podTarget(
   storage: Storage,
   { namespace, name, subresource }: ResourcePath,
   query: URLSearchParams,
 ): Promise<KubeletTarget | undefined> {
   if (subresource === 'log') checkLogOptions(name, query)
-  await storage.fresh()
+  await storage.catchUp()
   const pod = storage.mirror(Pod).get(namespace, name)
   if (!pod) throw notFound(Pod, name)
   if (subresource === 'portforward') {
     if (!pod.spec.nodeName) throw new StatusError('BadRequest', `pod ${name} does not have a host assigned`)
-    // WebSocket clients name the ports beforehand: `ports` here, `port` at the kubelet.
+    // WebSocket clients list the ports in the query: as `ports` here, and as `port` at the kubelet.
     const ports = new URLSearchParams(query.getAll('ports').map((port): [string, string] => ['port', port]))
     const path = `/portForward/${namespace}/${name}${ports.size ? `?${ports.toString()}` : ''}`
     return { ...kubeletOf(storage, pod.spec.nodeName), path }
   }
   const container = containerOf(pod, query.get('container') ?? '')
   if (!pod.spec.nodeName) {
-    // There are no logs yet, and that is no error.
+    // A pod without a node has no logs yet, which is no error.
     if (subresource === 'log') return undefined
     throw new StatusError('BadRequest', `pod ${name} does not have a host assigned`)
   }

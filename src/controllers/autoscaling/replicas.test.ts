@@ -4,13 +4,14 @@ import { test } from 'node:test'
 import { timeText } from '../../api/time.ts'
 import { byAverage, byUtilization, byValue, byValuePerPod, groupPods, type PodValue } from './replicas.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
+import { podOf } from '../../kinds/testing.ts'
 
 const now = Date.UTC(2026, 5, 1)
 const timing = { now, cpuInitializationMs: 120_000, initialReadinessMs: 10_000 }
 const tolerance = { up: 0.1, down: 0.1 }
 
 interface PodOptions {
-  phase?: string
+  phase?: Pod['status']['phase']
   ready?: boolean
   startedMsAgo?: number
   readySinceMsAgo?: number
@@ -18,7 +19,7 @@ interface PodOptions {
 }
 
 const pod = (i: number, o: PodOptions = {}): Pod =>
-  ({
+  podOf({
     metadata: { name: `p${i}`, ...(o.deleted && { deletionTimestamp: timeText(now) }) },
     status: {
       phase: o.phase ?? 'Running',
@@ -31,7 +32,7 @@ const pod = (i: number, o: PodOptions = {}): Pod =>
         },
       ],
     },
-  }) as unknown as Pod
+  })
 
 const value = (milli: number): PodValue => ({ milli, atMs: now, windowMs: 60_000 })
 const valuesOf = (levels: readonly number[]) => new Map(levels.map((milli, i) => [`p${i}`, value(milli)]))

@@ -3,29 +3,31 @@ import { test } from 'node:test'
 import { FailureBackoff } from './backoff.ts'
 import { daemonTemplate, planDaemons, planDaemonStatus, suits } from './plan.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
-import type { DaemonSet } from '../../kinds/apps/daemonset.ts'
+import { DaemonSet } from '../../kinds/apps/daemonset.ts'
 import type { Node } from '../../kinds/core/node.ts'
+import { timeText } from '../../api/time.ts'
+import { nodeOf, objectOf, podOf } from '../../kinds/testing.ts'
 
 const now = Date.UTC(2026, 0, 1)
-const ago = (seconds: number) => new Date(now - seconds * 1000).toISOString()
+const ago = (seconds: number) => timeText(now - seconds * 1000)
 
 const set = (rollingUpdate: object | undefined, template: object = {}): DaemonSet =>
-  ({
-    metadata: { name: 'agent', generation: 2, annotations: {} },
+  objectOf(DaemonSet, {
+    metadata: { name: 'agent', generation: 2 },
     spec: {
+      selector: { matchLabels: { app: 'agent' } },
       template: { metadata: { labels: { app: 'agent' } }, spec: { containers: [], ...template } },
       updateStrategy: rollingUpdate ? { type: 'RollingUpdate', rollingUpdate } : { type: 'OnDelete' },
     },
-    status: {},
-  }) as unknown as DaemonSet
+  })
 const node = (name: string, more: { taints?: object[]; labels?: object } = {}): Node =>
-  ({ metadata: { name, labels: more.labels ?? {} }, spec: { taints: more.taints ?? [] } }) as unknown as Node
+  nodeOf({ metadata: { name, labels: { ...more.labels } }, spec: { taints: more.taints ?? [] } })
 const nodes = (count: number) => Array.from({ length: count }, (_, i) => node(`n${i}`))
 
 interface Given {
   of?: 'old' | 'new'
   ready?: boolean
-  phase?: string
+  phase?: Pod['status']['phase']
   deleting?: boolean
   age?: number
   /** Not bound yet: the node it is for stands in its affinity. */
@@ -36,7 +38,7 @@ const pod = (
   at: string,
   { of = 'new', ready = true, phase = 'Running', deleting, age = 60, waiting }: Given = {},
 ) =>
-  ({
+  podOf({
     metadata: {
       name,
       creationTimestamp: ago(age),
@@ -55,7 +57,7 @@ const pod = (
         }
       : { nodeName: at },
     status: { phase, conditions: [{ type: 'Ready', status: ready ? 'True' : 'False', lastTransitionTime: ago(30) }] },
-  }) as unknown as Pod
+  })
 const old = (i: number, more: Given = {}) => pod(`old${i}`, `n${i}`, { of: 'old', ...more })
 const fresh = (i: number, more: Given = {}) => pod(`new${i}`, `n${i}`, { age: 5, ...more })
 

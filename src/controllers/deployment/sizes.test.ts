@@ -1,19 +1,19 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fenceposts, nextNewSize, nextOldSizes, scaledSizes } from './sizes.ts'
-import type { Deployment } from '../../kinds/apps/deployment.ts'
-import type { ReplicaSet } from '../../kinds/apps/replicaset.ts'
+import { Deployment } from '../../kinds/apps/deployment.ts'
+import { ReplicaSet } from '../../kinds/apps/replicaset.ts'
+import { objectOf } from '../../kinds/testing.ts'
 
 const deployment = (
   replicas: number,
   maxSurge: number | string = '25%',
   maxUnavailable: number | string = '25%',
 ): Deployment =>
-  ({
+  objectOf(Deployment, {
     metadata: { name: 'd' },
     spec: { replicas, strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge, maxUnavailable } } },
-    status: {},
-  }) as unknown as Deployment
+  })
 
 const rs = (
   name: string,
@@ -21,11 +21,11 @@ const rs = (
   available = replicas,
   annotations: Record<string, string> = {},
 ): ReplicaSet =>
-  ({
+  objectOf(ReplicaSet, {
     metadata: { name, creationTimestamp: `2026-01-01T00:00:0${name.at(-1)}Z`, annotations },
     spec: { replicas },
     status: { availableReplicas: available, replicas },
-  }) as unknown as ReplicaSet
+  })
 
 const named = (sizes: ReadonlyMap<ReplicaSet, number>) =>
   Object.fromEntries([...sizes].map(([set, size]) => [set.metadata.name, size]))

@@ -2,21 +2,28 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { countsByScale, failedStatus, planBudget, untilStale } from './plan.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
-import type { PodDisruptionBudget } from '../../kinds/policy/poddisruptionbudget.ts'
+import { PodDisruptionBudget } from '../../kinds/policy/poddisruptionbudget.ts'
+import { timeText } from '../../api/time.ts'
+import { objectOf, podOf } from '../../kinds/testing.ts'
 
 const now = Date.UTC(2026, 0, 1)
-const at = (ms: number) => new Date(ms).toISOString()
+const at = timeText
 const budget = (spec: object, status: object = {}) =>
-  ({ metadata: { name: 'b', namespace: 'default', generation: 1 }, spec, status }) as unknown as PodDisruptionBudget
-const pod = (name: string, more: { ready?: boolean; deleting?: boolean; phase?: string } = {}) =>
-  ({
+  objectOf(PodDisruptionBudget, { metadata: { name: 'b', generation: 1 }, spec, status })
+interface Given {
+  ready?: boolean
+  deleting?: boolean
+  phase?: Pod['status']['phase']
+  mark?: object
+}
+const pod = (name: string, more: Given = {}) =>
+  podOf({
     metadata: { name, ...(more.deleting && { deletionTimestamp: at(now) }) },
-    spec: {},
     status: {
       phase: more.phase ?? 'Running',
-      conditions: [{ type: 'Ready', status: more.ready === false ? 'False' : 'True' }],
+      conditions: [more.mark ?? { type: 'Ready', status: more.ready === false ? 'False' : 'True' }],
     },
-  }) as unknown as Pod
+  })
 const pods = (ready: number, unready = 0) => [
   ...Array.from({ length: ready }, (_, i) => pod(`r${i}`)),
   ...Array.from({ length: unready }, (_, i) => pod(`u${i}`, { ready: false })),
@@ -69,11 +76,11 @@ test('a budget whose pods cannot be counted allows nothing and says why', () => 
   assert.deepEqual([status.conditions![0]!.reason, status.conditions![0]!.message], ['SyncFailed', 'no size'])
 })
 
-const marked = (mark: object, more: Parameters<typeof pod>[1] = {}) => {
-  const one = pod('p', more) as { status: { conditions?: unknown[] } }
-  one.status.conditions = [{ type: 'DisruptionTarget', status: 'True', lastTransitionTime: at(now - 30_000), ...mark }]
-  return one as unknown as Pod
-}
+const marked = (mark: object, more: Given = {}) =>
+  pod('p', {
+    ...more,
+    mark: { type: 'DisruptionTarget', status: 'True', lastTransitionTime: at(now - 30_000), ...mark },
+  })
 const stale: [string, Pod, number | undefined][] = [
   ['marked half a minute ago', marked({}), 90_000],
   ['marked long ago', marked({ lastTransitionTime: at(now - 900_000) }), 0],

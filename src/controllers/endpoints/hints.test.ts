@@ -1,22 +1,22 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Node } from '../../kinds/core/node.ts'
 import { planHints, zoneShares } from './hints.ts'
 import type { SlicePlan } from './slices.ts'
-import type { Service } from '../../kinds/core/service.ts'
-import type { EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
+import { Service } from '../../kinds/core/service.ts'
+import { EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
+import { nodeOf, objectOf } from '../../kinds/testing.ts'
 
 const service = (annotations: object, spec: object = {}) =>
-  ({ metadata: { name: 's', annotations }, spec }) as unknown as Service
+  objectOf(Service, { metadata: { name: 's', annotations: { ...annotations } }, spec })
 const auto = service({ 'service.kubernetes.io/topology-mode': 'Auto' })
 const close = (distribution: string) => service({}, { trafficDistribution: distribution })
 const node = (zone: string | undefined, cpu: string | undefined, more: { ready?: string; role?: string } = {}) =>
-  ({
+  nodeOf({
     metadata: {
       labels: { ...(zone && { 'topology.kubernetes.io/zone': zone }), ...(more.role && { [more.role]: '' }) },
     },
-    status: { allocatable: { cpu }, conditions: [{ type: 'Ready', status: more.ready ?? 'True' }] },
-  }) as unknown as Node
+    status: { ...(cpu && { allocatable: { cpu } }), conditions: [{ type: 'Ready', status: more.ready ?? 'True' }] },
+  })
 
 const endpoint = (zone: string, i: number, hint?: string, ready = true) => ({
   addresses: [`10.0.0.${i}`],
@@ -27,7 +27,7 @@ const endpoint = (zone: string, i: number, hint?: string, ready = true) => ({
 })
 type Given = ReturnType<typeof endpoint>
 const slice = (endpoints: Given[]) =>
-  ({ metadata: { name: 'a' }, addressType: 'IPv4', endpoints }) as unknown as EndpointSlice
+  objectOf(EndpointSlice, { metadata: { name: 'a' }, addressType: 'IPv4', endpoints })
 const plan = (create: Given[], unchanged: Given[] = []): SlicePlan => ({
   create: create.length ? [{ addressType: 'IPv4', ports: [], endpoints: create }] : [],
   update: [],

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Group, planSlices } from './slices.ts'
-import type { EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
+import { EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
+import { objectOf } from '../../kinds/testing.ts'
 
 const endpoint = (i: number, ready = true) => ({
   addresses: [`10.0.${Math.floor(i / 250)}.${i % 250}`],
@@ -17,12 +18,12 @@ const group = (ids: number[], more: Partial<Group> = {}): Group => ({
   ...more,
 })
 const slice = (name: string, ids: number[], of = ports): EndpointSlice =>
-  ({
+  objectOf(EndpointSlice, {
     metadata: { name },
     addressType: 'IPv4',
     ports: of,
     endpoints: ids.map(i => endpoint(i)),
-  }) as unknown as EndpointSlice
+  })
 // What does not change needs no word in the table.
 const brief = (plan: ReturnType<typeof planSlices>) => ({
   create: plan.create.map(g => g.endpoints.length),

@@ -6,24 +6,26 @@ import { planCompletion, planPods, planVerdict } from './plan.ts'
 import { jobPod, namePrefix } from './pod.ts'
 import { endOf, nextCounts, tally } from './tally.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
-import type { Job } from '../../kinds/batch/job.ts'
+import { Job } from '../../kinds/batch/job.ts'
+import { timeText } from '../../api/time.ts'
+import { objectOf, podOf } from '../../kinds/testing.ts'
 
 const now = Date.UTC(2026, 0, 1, 12)
-const ago = (seconds: number) => new Date(now - seconds * 1000).toISOString()
+const ago = (seconds: number) => timeText(now - seconds * 1000)
 
-const job = (spec: object, status: object = {}): Job =>
-  ({
-    metadata: { name: 'work', namespace: 'default' },
+const job = (spec: { indexes?: number; [field: string]: unknown }, status: object = {}): Job =>
+  objectOf(Job, {
+    metadata: { name: 'work' },
     spec: {
       parallelism: 2,
       backoffLimit: 6,
       completionMode: 'indexes' in spec ? 'Indexed' : 'NonIndexed',
       template: { metadata: {}, spec: { restartPolicy: 'Never', containers: [{ name: 'c' }] } },
       ...('indexes' in spec && { completions: spec.indexes }),
-      ...spec,
+      ...(spec as object),
     },
     status,
-  }) as unknown as Job
+  })
 
 interface Given {
   index?: number
@@ -38,7 +40,7 @@ interface Given {
   node?: string
   condition?: { type: string; status?: string }
 }
-const pod = (name: string, phase: string, given: Given = {}): Pod => {
+const pod = (name: string, phase: Pod['status']['phase'], given: Given = {}): Pod => {
   const { index, end, tracked = true, deleting, failures, ignored, code, restarts = 0, condition, node } = given
   const annotations = {
     ...(index !== undefined && { 'batch.kubernetes.io/job-completion-index': String(index) }),
@@ -46,10 +48,9 @@ const pod = (name: string, phase: string, given: Given = {}): Pod => {
     ...(ignored !== undefined && { 'batch.kubernetes.io/job-index-ignored-failure-count': String(ignored) }),
   }
   const terminated = { exitCode: code ?? 1, finishedAt: ago(end ?? 0) }
-  return {
+  return podOf({
     metadata: {
       name,
-      namespace: 'default',
       uid: name,
       annotations,
       creationTimestamp: ago(900),
@@ -64,7 +65,7 @@ const pod = (name: string, phase: string, given: Given = {}): Pod => {
         { name: 'c', restartCount: restarts, state: phase === 'Running' || phase === 'Pending' ? {} : { terminated } },
       ],
     },
-  } as unknown as Pod
+  })
 }
 const running = (name: string, given?: Given) => pod(name, 'Running', given)
 const failed = (name: string, given?: Given) => pod(name, 'Failed', given)
@@ -390,8 +391,7 @@ test('the pod of an index knows it, and long names are cut before it', () => {
 
 test('when a pod ended: its containers, its readiness, its deletion', () => {
   assert.equal(endOf(failed('a', { end: 30 })), now - 30_000)
-  const bare = (more: object, status: object) =>
-    ({ metadata: { creationTimestamp: ago(500), ...more }, status }) as unknown as Pod
+  const bare = (more: object, status: object) => podOf({ metadata: { creationTimestamp: ago(500), ...more }, status })
   const unready = { conditions: [{ type: 'Ready', status: 'False', lastTransitionTime: ago(20) }] }
   assert.equal(endOf(bare({}, unready)), now - 20_000)
   assert.equal(endOf(bare({ deletionTimestamp: ago(0), deletionGracePeriodSeconds: 30 }, {})), now - 30_000)

@@ -4,6 +4,8 @@ import { countZones, evictionRate, RateGate, zoneOf } from './disruption.ts'
 import { evictionTime } from './eviction.ts'
 import { listen, planTaints, planUnknown } from './lifecycle.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
+import { timeText } from '../../api/time.ts'
+import { nodeOf, podOf } from '../../kinds/testing.ts'
 
 type Node = Parameters<typeof planTaints>[0]
 const now = Date.UTC(2026, 0, 1)
@@ -21,10 +23,15 @@ test('a renewal counts from its own stamp, unless the node’s clock is wrong', 
   assert.equal(listen(first, { renewTime: first.renewTime, reports: 'new' }, look).at, look)
 })
 
-const silent = (conditions: object[]) => ({ metadata: {}, status: { conditions } }) as unknown as Node
+const silent = (conditions: object[]) => nodeOf({ status: { conditions } })
 
 test('a silent node’s conditions become Unknown, once', () => {
-  const ready = { type: 'Ready', status: 'True', lastHeartbeatTime: at(now - 1), lastTransitionTime: at(now - 1) }
+  const ready = {
+    type: 'Ready',
+    status: 'True',
+    lastHeartbeatTime: timeText(now - 1000),
+    lastTransitionTime: timeText(now - 1000),
+  }
   const next = planUnknown(silent([ready]), now)!
   assert.deepEqual(
     next.map(c => [c.type, c.status, c.reason]),
@@ -40,13 +47,14 @@ test('a silent node’s conditions become Unknown, once', () => {
 })
 
 const n = (conditions: [string, string][], taints: object[] = [], unschedulable = false) =>
-  ({
+  nodeOf({
     metadata: { name: 'n' },
     spec: { taints, unschedulable },
     status: { conditions: conditions.map(([type, status]) => ({ type, status })) },
-  }) as unknown as Node
+  })
 const other = { key: 'mine', effect: 'NoSchedule' }
-const old = { key: 'node.kubernetes.io/unreachable', effect: 'NoExecute', timeAdded: 'then' }
+const then = '2025-12-31T23:00:00Z'
+const old = { key: 'node.kubernetes.io/unreachable', effect: 'NoExecute', timeAdded: then }
 const taints: [string, Node, string[]][] = [
   ['ready', n([['Ready', 'True']], [old, other]), ['mine:NoSchedule']],
   [
@@ -90,10 +98,12 @@ test('pods of a node that waits its turn, or that is spared, stay', () => {
 })
 
 const zone = (name: string, ready: number, notReady: number, label?: string): Node[] =>
-  Array.from({ length: ready + notReady }, (_, i) => ({
-    metadata: { labels: { 'topology.kubernetes.io/zone': name, ...(label && { [label]: '' }) } },
-    status: { conditions: [{ type: 'Ready', status: i < ready ? 'True' : 'Unknown' }] },
-  })) as unknown as Node[]
+  Array.from({ length: ready + notReady }, (_, i) =>
+    nodeOf({
+      metadata: { labels: { 'topology.kubernetes.io/zone': name, ...(label && { [label]: '' }) } },
+      status: { conditions: [{ type: 'Ready', status: i < ready ? 'True' : 'Unknown' }] },
+    }),
+  )
 const rates: [string, Node[], ReturnType<typeof evictionRate>][] = [
   ['normal', zone('a', 9, 1), 0.1],
   ['two of three are no pattern', zone('a', 1, 2), 0.1],
@@ -127,13 +137,13 @@ test('nodes are given up in turn, one in ten seconds', () => {
 test('a taint that stays keeps the time it came', () => {
   assert.equal(
     planTaints(n([['Ready', 'Unknown']], [old]), 'evict', now).find(t => t.effect === 'NoExecute')?.timeAdded,
-    'then',
+    then,
   )
 })
 
 const taint = { key: 'k', effect: 'NoExecute' as const, timeAdded: at(now) }
 const tolerating = (...seconds: (number | undefined)[]) =>
-  ({
+  podOf({
     spec: {
       tolerations: seconds.map(s => ({
         key: 'k',
@@ -141,7 +151,7 @@ const tolerating = (...seconds: (number | undefined)[]) =>
         ...(s !== undefined && { tolerationSeconds: s }),
       })),
     },
-  }) as unknown as Pod
+  })
 const evictions: [string, Pod, number | undefined][] = [
   ['not tolerated: now', tolerating(), now + 5000],
   ['for ever', tolerating(undefined), undefined],

@@ -1,12 +1,13 @@
 import { deepStrictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Secret } from '../../kinds/core/secret.ts'
+import { Secret } from '../../kinds/core/secret.ts'
 import { planToken } from './legacy-tokens.ts'
+import { objectOf } from '../../kinds/testing.ts'
 
 const day = 24 * 3600_000
 const now = Date.UTC(2026, 5, 1)
 const secret = (labels: Record<string, string>) =>
-  ({ metadata: { name: 't', creationTimestamp: '2020-01-01T00:00:00Z', labels } }) as unknown as Secret
+  objectOf(Secret, { metadata: { name: 't', creationTimestamp: '2020-01-01T00:00:00Z', labels } })
 const since = Date.UTC(2024, 0, 1)
 
 const cases: [

@@ -3,17 +3,17 @@ import { test } from 'node:test'
 import { claimsOf, planClaimOwners } from './claims.ts'
 import { lostLabels, ordinalOf, podOf } from './identity.ts'
 import { planStateful } from './plan.ts'
-import type { Pod } from '../../kinds/core/pod.ts'
-import type { StatefulSet } from '../../kinds/apps/statefulset.ts'
+import { Pod } from '../../kinds/core/pod.ts'
+import { StatefulSet } from '../../kinds/apps/statefulset.ts'
+import { timeText } from '../../api/time.ts'
+import { objectOf } from '../../kinds/testing.ts'
 
 const now = Date.UTC(2026, 0, 1)
-const ago = (seconds: number) => new Date(now - seconds * 1000).toISOString()
+const ago = (seconds: number) => timeText(now - seconds * 1000)
 
 const set = (spec: object = {}, status: object = {}): StatefulSet =>
-  ({
-    apiVersion: 'apps/v1',
-    kind: 'StatefulSet',
-    metadata: { name: 'db', namespace: 'default', uid: 'set', generation: 3 },
+  objectOf(StatefulSet, {
+    metadata: { name: 'db', uid: 'set', generation: 3 },
     spec: {
       replicas: 3,
       serviceName: 'db',
@@ -24,27 +24,24 @@ const set = (spec: object = {}, status: object = {}): StatefulSet =>
       ...spec,
     },
     status,
-  }) as unknown as StatefulSet
+  })
 
 interface Given {
   of?: string
   ready?: boolean
-  phase?: string
+  phase?: Pod['status']['phase']
   deleting?: boolean
 }
 const pod = (ordinal: number, { of = 'db-new', ready = true, phase = 'Running', deleting }: Given = {}): Pod =>
-  ({
-    apiVersion: 'v1',
-    kind: 'Pod',
+  objectOf(Pod, {
     metadata: {
       name: `db-${ordinal}`,
       uid: `pod-${ordinal}`,
       labels: { 'controller-revision-hash': of },
       ...(deleting && { deletionTimestamp: ago(0) }),
     },
-    spec: {},
     status: { phase, conditions: [{ type: 'Ready', status: ready ? 'True' : 'False', lastTransitionTime: ago(30) }] },
-  }) as unknown as Pod
+  })
 const old = (ordinal: number, more: Given = {}) => pod(ordinal, { of: 'db-old', ...more })
 const all = (make: (ordinal: number) => Pod, count = 3) => Array.from({ length: count }, (_, i) => make(i))
 const parallel = { podManagementPolicy: 'Parallel' }
@@ -159,13 +156,13 @@ test('a pod has its number in its names, and its claims among its volumes', () =
 })
 
 test('which pods are numbered ones, and what they may not lose', () => {
-  const named = (name: string) => ({ metadata: { name } }) as unknown as Pod
+  const named = (name: string) => objectOf(Pod, { metadata: { name } })
   assert.deepEqual(
     ['db-0', 'db-12', 'db-01', 'db-', 'db-1-2', 'other-1'].map(name => ordinalOf(set(), named(name))),
     [0, 12, undefined, undefined, undefined, undefined],
   )
   const { metadata } = podOf(set(), 1, set().spec.template, 'db-new')
-  assert.equal(lostLabels(set(), 1, { metadata } as unknown as Pod), undefined)
+  assert.equal(lostLabels(set(), 1, objectOf(Pod, { metadata })), undefined)
   assert.ok(lostLabels(set(), 1, pod(1)))
 })
 

@@ -116,7 +116,10 @@ export const APIService = defineKind({
     {
       name: 'Available',
       type: 'string',
-      value: o => o.status.conditions?.find(c => c.type === 'Available')?.status ?? 'Unknown',
+      value: o => {
+        const { status = 'Unknown', reason } = o.status.conditions?.find(c => c.type === 'Available') ?? {}
+        return status !== 'True' && reason ? `${status} (${reason})` : status
+      },
     },
   ],
   explicit: true,

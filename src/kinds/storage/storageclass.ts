@@ -1,10 +1,19 @@
 // A storage class: how volumes of one sort are made.
-import { defineKind, type Of } from '../../api/kind.ts'
+import { defineKind, type KubeObject, type Of } from '../../api/kind.ts'
+import { nameColumn } from '../../api/table.ts'
+import { ageColumn } from '../columns.ts'
 import { unchanged } from '../unchanged.ts'
 import { bool, list, map, string } from '../../api/schema/build.ts'
 import { supported } from '../../api/checks.ts'
 import { TopologySelectorTerm } from '../core/affinity.ts'
 import { validateParameters, validateProvisioner, validateTopologies } from './class-rules.ts'
+
+const defaultAnnotations = [
+  'storageclass.kubernetes.io/is-default-class',
+  'storageclass.beta.kubernetes.io/is-default-class',
+]
+const isDefault = ({ annotations }: KubeObject['metadata']): boolean =>
+  defaultAnnotations.some(name => annotations?.[name] === 'true')
 
 export const StorageClass = defineKind({
   group: 'storage.k8s.io',
@@ -16,10 +25,15 @@ export const StorageClass = defineKind({
   shortNames: ['sc'],
   doc: 'StorageClass describes how volumes are provisioned. The annotation storageclass.kubernetes.io/is-default-class makes it the default.',
   columns: [
+    {
+      ...nameColumn,
+      value: ({ metadata }) => (isDefault(metadata) ? `${metadata.name} (default)` : (metadata.name ?? '')),
+    },
     { name: 'Provisioner', type: 'string', value: '.provisioner' },
     { name: 'ReclaimPolicy', type: 'string', value: '.reclaimPolicy' },
     { name: 'VolumeBindingMode', type: 'string', value: '.volumeBindingMode' },
     { name: 'AllowVolumeExpansion', type: 'string', value: o => o.allowVolumeExpansion ?? false },
+    ageColumn,
   ],
   explicit: true,
   *validate({ provisioner, parameters = {}, reclaimPolicy, volumeBindingMode, allowedTopologies = [] }, at) {

@@ -41,7 +41,7 @@ export class StatusWriter {
     this.#writing.wake()
   }
 
-  /** Resolves when the newest status is written. */
+  /** Resolves when the newest status is written, or refused for good. */
   flush(): Promise<void> {
     return this.#writing.settled()
   }
@@ -59,6 +59,11 @@ export class StatusWriter {
       await this.#writeOnce(status)
     } catch (error) {
       if (isReason(error, 'NotFound')) return
+      if (isReason(error, 'Invalid')) {
+        // It will not be taken the next time either, and the pod must not wait for it with its end.
+        this.#context.log.error('pod status refused', { pod: nameOf(this.#pod), error })
+        return
+      }
       this.#wanted ??= status
       throw error
     }

@@ -11,7 +11,8 @@ const seenOf = (names: readonly string[]): PodSeen => ({
   sandboxes: [],
   containers: names.map(text => {
     const [name = '', code = '0'] = text.split(':')
-    return { id: name, name, state: 'exited', exitCode: Number(code), startedAtMs: 1, finishedAtMs: 2 } as ContainerSeen
+    const state = code === 'created' ? code : 'exited'
+    return { id: name, name, state, exitCode: Number(code), startedAtMs: 1, finishedAtMs: 2 } as ContainerSeen
   }),
 })
 
@@ -51,7 +52,10 @@ test('of a pod that ended, what was never reached waits; what was is lost', () =
     [['one', 'two'], ['two:1'], ended, 'one ContainerStatusUnknown, two Error, main PodInitializing, Failed'],
     [['one'], ['one:0'], ended, 'one Completed, main ContainerStatusUnknown, Failed'],
     [['one'], ['main:0'], ended, 'one ContainerStatusUnknown, main Completed, Failed'],
+    [[], [], ending, 'main ContainerCreating, Pending'],
     [[], [], ended, 'main ContainerStatusUnknown, Failed'],
+    [[], ['main:created'], ending, 'main ContainerCreating, Pending'],
+    [[], ['main:created'], ended, 'main ContainerStatusUnknown, Failed'],
   ] as [string[], string[], PodPlan['state'], string][])
     assert.equal(wordsOf(init, seen, state).join(', '), expected, `${init} ${seen}`)
 })

@@ -125,9 +125,11 @@ function containerStatus(
     started: false,
   }
   const wait = plan.waiting.get(container.name)
+  // Not sooner: while the pod ends, a start that was under way may still come to something.
+  const isEnded = plan.state.state === 'ended'
   if (!current) {
-    const lost = over(inputs) && wasReached(inputs, container, role)
-    return unseenStatus(lost, status, before, wait ?? { reason: waiting })
+    const isLost = isEnded && wasReached(inputs, container, role)
+    return unseenStatus(isLost, status, before, wait ?? { reason: waiting })
   }
   status.restartCount = current.attempt
   status.image = current.image || status.image
@@ -152,12 +154,22 @@ function containerStatus(
       status.lastState = end
     } else status.state = end
     status.ready = role === 'init' && !isSidecar(container) && current.exitCode === 0
-  } else
+  } else if (isEnded) status.state = lost('terminated')
+  else
     status.state = { waiting: wait ? { reason: wait.reason, message: wait.message } : { reason: 'ContainerCreating' } }
   return status
 }
 
-const lostMessage = 'The container could not be located when the pod was '
+const lost = (how: string) =>
+  ({
+    terminated: {
+      exitCode: 137,
+      reason: 'ContainerStatusUnknown',
+      message: `The container could not be located when the pod was ${how}`,
+      startedAt: null,
+      finishedAt: null,
+    },
+  }) as unknown as Mutable<ContainerState>
 
 const over = ({ plan, memory }: StatusInputs) => plan.state.state === 'ended' || memory.ending !== undefined
 
@@ -184,16 +196,6 @@ function unseenStatus(
   if (before?.state.terminated) return structuredClone(before) as Mutable<ContainerStatus>
   if (before) status.restartCount = before.restartCount
   if (before?.lastState.terminated) status.lastState = structuredClone(before.lastState) as Mutable<ContainerState>
-  const lost = (how: string) =>
-    ({
-      terminated: {
-        exitCode: 137,
-        reason: 'ContainerStatusUnknown',
-        message: `${lostMessage}${how}`,
-        startedAt: null,
-        finishedAt: null,
-      },
-    }) as unknown as Mutable<ContainerState>
   if (reached) status.state = lost('terminated')
   else {
     if (before?.state.running) {

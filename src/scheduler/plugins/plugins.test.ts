@@ -6,10 +6,11 @@ import { PodInfo } from '../info.ts'
 import { openOffline } from '../offline.ts'
 import type { Node } from '../../kinds/core/node.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
+import { nodeOf, podOf } from '../../kinds/testing.ts'
 
 interface NodeGiven {
   labels?: Record<string, string>
-  taints?: { key: string; value?: string; effect: string }[]
+  taints?: Node['spec']['taints']
   unschedulable?: boolean
   cpu?: string
   memory?: string
@@ -20,22 +21,21 @@ const node = (
   name: string,
   { labels, taints, unschedulable, cpu = '4', memory = '8Gi', pods = '10', images }: NodeGiven = {},
 ): Node =>
-  ({
+  nodeOf({
     metadata: { name, labels: { 'kubernetes.io/hostname': name, ...labels } },
     spec: { ...(taints && { taints }), ...(unschedulable && { unschedulable }) },
     status: {
       allocatable: { cpu, memory, pods, 'ephemeral-storage': '10Gi', 'example.com/gpu': '2' },
       ...(images && { images }),
     },
-  }) as unknown as Node
+  })
 
 let uid = 0
 const pod = (spec: object = {}, requests: Record<string, string> = {}, labels: Record<string, string> = {}): Pod =>
-  ({
+  podOf({
     metadata: { name: `p${++uid}`, namespace: 'ns', uid: `u${uid}`, labels },
     spec: { containers: [{ name: 'c', image: 'img:1', resources: { requests } }], ...spec },
-    status: {},
-  }) as unknown as Pod
+  })
 
 function ask(wanted: Pod, nodes: Node[], running: [Pod, string][] = []) {
   const { snapshot, decide } = openOffline()
@@ -109,7 +109,7 @@ for (const [what, wanted, on, plugin, message] of refusals) {
   })
 }
 
-const tolerating: [string, object[], string, boolean][] = [
+const tolerating: [string, object[], 'NoSchedule' | 'NoExecute' | 'PreferNoSchedule', boolean][] = [
   ['equal', [{ key: 'k', value: 'v', effect: 'NoSchedule' }], 'NoSchedule', true],
   ['another value', [{ key: 'k', value: 'w' }], 'NoSchedule', false],
   ['exists', [{ key: 'k', operator: 'Exists' }], 'NoExecute', true],
