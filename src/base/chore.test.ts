@@ -8,7 +8,7 @@ function make(work: () => Promise<void>) {
   const abort = new AbortController()
   const failures: string[] = []
   const failed = (error: unknown) => void failures.push(String(error))
-  const chore = new Chore({ clock, signal: abort.signal, retryMs: { first: 100, most: 300 }, failed }, work)
+  const chore = new Chore({ signal: abort.signal, retry: { clock, firstMs: 100, mostMs: 300, failed } }, work)
   return { clock, abort, chore, failures }
 }
 
@@ -64,4 +64,10 @@ test('a chore ends with its signal', async () => {
   chore.wake()
   await clock.forward(10_000)
   assert.equal(runs, 1)
+})
+
+test('without a way to try again, a failure that the work does not deal with is not hidden', async () => {
+  const chore = new Chore({}, () => Promise.reject(new Error('a defect')))
+  chore.wake()
+  await assert.rejects(chore.settled(), /a defect/)
 })

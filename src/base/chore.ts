@@ -1,15 +1,28 @@
 // Work that is done again whenever something has changed. A listener that notices a change only wakes the chore. The
 // work never runs twice at once, and after a wake it begins at least once more, so it acts on everything that had
-// changed before the wake. A failure is repeated with back-off until the work succeeds.
+// changed before the wake.
+//
+//           wake                     done, not woken meanwhile
+//   idle ───────────► running ───────────────────────────────────► idle
+//                      │   ▲
+//       woken meanwhile,   │
+//       or after a failure and a pause
 import type { Clock } from './clock.ts'
 
-interface ChoreOptions {
+interface Retry {
   clock: Clock
-  /** Ends the chore: nothing is begun any more. The run under way ends by itself, and `settled` waits for it. */
-  signal: AbortSignal
-  retryMs: { first: number; most: number }
+  /** The pause after a failure doubles from the first to the longest. */
+  firstMs: number
+  mostMs: number
   /** Called with each failure. It must not throw. */
   failed(error: unknown): void
+}
+
+interface ChoreOptions {
+  /** Ends the chore: nothing is begun any more. The run under way ends by itself, and `settled` waits for it. */
+  signal?: AbortSignal
+  /** How a failure is repeated until the work succeeds. Without it the work must not fail. */
+  retry?: Retry
 }
 
 export class Chore {
@@ -23,7 +36,7 @@ export class Chore {
     this.#work = work
   }
 
-  /** Requests a run: now, or after the present one. Several wakes before it begins are one. */
+  /** Requests a run: soon, or after the present one. Several wakes before it begins are one. */
   wake(): void {
     this.#wanted = true
     this.#running ??= Promise.resolve().then(() => this.#run())
@@ -35,20 +48,21 @@ export class Chore {
   }
 
   async #run(): Promise<void> {
-    const { clock, signal, retryMs, failed } = this.#options
-    let backoffMs = retryMs.first
-    while (this.#wanted && !signal.aborted) {
+    const { signal, retry } = this.#options
+    let pauseMs = retry?.firstMs ?? 0
+    while (this.#wanted && !signal?.aborted) {
       this.#wanted = false
       try {
         await this.#work()
-        backoffMs = retryMs.first
+        pauseMs = retry?.firstMs ?? 0
       } catch (error) {
-        if (signal.aborted) break
-        failed(error)
+        if (signal?.aborted) break
+        if (!retry) throw error
+        retry.failed(error)
         this.#wanted = true
         // The sleep rejects only when aborted, which the loop checks.
-        await clock.sleep(backoffMs, signal).catch(() => {})
-        backoffMs = Math.min(backoffMs * 2, retryMs.most)
+        await retry.clock.sleep(pauseMs, signal).catch(() => {})
+        pauseMs = Math.min(pauseMs * 2, retry.mostMs)
       }
     }
     this.#running = undefined

@@ -73,6 +73,7 @@ export class EventRecorder {
   readonly #observed = new Map<string, Observed>()
   readonly #similar = new Map<string, Similar>()
   readonly #buckets = new Map<string, Bucket>()
+  /** Ends of queues. A Chore would write only the newest state of something; here every event is written. */
   readonly #tails: Promise<void>[] = Array.from({ length: lanes }, () => Promise.resolve())
   #waiting = 0
 

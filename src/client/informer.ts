@@ -92,6 +92,7 @@ export class Informers {
     this.#abort.abort()
   }
 
+  // Not a Chore: nobody wakes it, it lists and watches without a pause until its signal.
   async #follow(kind: AnyKind, scope: MirrorScope, mirror: Mirror, signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#options
     let backoffMs = firstBackoffMs

@@ -16,7 +16,7 @@ import { gatewayOf } from '../network/index.ts'
  */
 export const dnsPort = 10053
 
-const retryMs = { first: 200, most: 10_000 }
+const retry = { firstMs: 200, mostMs: 10_000 }
 const namespace = 'kube-system'
 const name = 'kube-dns'
 const labels = { 'k8s-app': 'kube-dns', 'kubernetes.io/name': 'CoreDNS', 'kubernetes.io/cluster-service': 'true' }
@@ -44,7 +44,7 @@ export async function keepDnsService(client: Client, address: string, signal: Ab
   await client.synced([nodes, slices], signal)
   const failed = (error: unknown) =>
     client.log.warn('cannot write the endpoints of kube-dns, trying again', { why: messageOf(error) })
-  const chore = new Chore({ clock: client.clock, signal, retryMs, failed }, async () => {
+  const chore = new Chore({ signal, retry: { ...retry, clock: client.clock, failed } }, async () => {
     const wanted = sliceOf(nodes.list())
     const there = await client.find(EndpointSlice, { namespace, name })
     if (!there) await client.create(EndpointSlice, wanted)

@@ -13,7 +13,7 @@ interface NodeNetworkOptions {
   signal: AbortSignal
 }
 
-const retryMs = { first: 200, most: 10_000 }
+const retry = { firstMs: 200, mostMs: 10_000 }
 
 /** Returns a function to be called with the node's range at first and whenever it may have changed. */
 export function keepNodeNetwork({ setUp, clock, log, signal }: NodeNetworkOptions): (podCidr: string) => void {
@@ -21,7 +21,7 @@ export function keepNodeNetwork({ setUp, clock, log, signal }: NodeNetworkOption
   let current: { podCidr: string; stop: AbortController } | undefined
   const failed = (error: unknown) =>
     log.error('cannot set up the pod network, trying again', { range: wanted, why: messageOf(error), error })
-  const chore = new Chore({ clock, signal, retryMs, failed }, async () => {
+  const chore = new Chore({ signal, retry: { ...retry, clock, failed } }, async () => {
     const podCidr = wanted
     if (current?.podCidr === podCidr) return
     current?.stop.abort()

@@ -88,7 +88,8 @@ class Runner {
     this.#queue.close()
   }
 
-  // Starts work in a later microtask: a batch of changes is applied whole before anybody acts on its first.
+  // Starts work in a later microtask: a batch of changes is applied whole before anybody acts on its first. Not a Chore:
+  // this only hands out keys, and several are worked on at once.
   #pump(): void {
     if (this.#pumping) return
     this.#pumping = true

@@ -12,4 +12,4 @@
 export { type Kubelet, startKubelet } from './kubelet.ts'
 export { type Runtime } from './runtime/runtime.ts'
 export { CriRuntime } from './runtime/cri.ts'
-export { type Behaviour, behaviourAnnotation, simulatedRuntime, type SimulatedOptions } from './runtime/simulated.ts'
+export { type Behaviour, behaviourAnnotation, SimulatedRuntime, type SimulatedOptions } from './runtime/simulated.ts'

@@ -1,9 +1,11 @@
 // Routes to the pods of other nodes, called host-gw elsewhere: the range of each node is routed to that node's own
 // address. The routes follow the Node objects, and are removed with them.
+import { Chore } from '../base/chore.ts'
 import type { Clock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { cidrContains, parseCidr } from '../api/ip.ts'
+import type { Mirror } from '../api/mirror.ts'
 import type { Client } from '../client/index.ts'
 import { Node } from '../kinds/core/node.ts'
 import { makeIp, type Route, setKernel } from '../linux/index.ts'
@@ -25,36 +27,38 @@ export const routeProtocol = '157'
 const lookAgainMs = 60_000
 const retryMs = 1_000
 
-/** Keeps the routes up to date until the signal aborts. They stay after that, as pods do. */
+/**
+ * Keeps the routes up to date until the signal aborts. They stay after that, as pods do. Resolves when the nodes are
+ * listed.
+ */
 export async function keepPodRoutes(options: PodRoutesOptions): Promise<void> {
   const { client, clock, log, signal } = options
   const nodes = client.mirror(Node)
   await client.synced([nodes], signal)
-  let wake = () => {}
   let seen = ''
-  const stop = nodes.subscribe(() => {
-    // Nodes write their status often, and only ranges and addresses matter here.
-    const facts = JSON.stringify(remoteRanges(nodes.list(), options.nodeName))
-    if (facts !== seen) wake()
+  let cancel = () => {}
+  const failed = (error: unknown) =>
+    log.error('cannot set the routes to pods of other nodes, trying again', { why: messageOf(error) })
+  const chore = new Chore({ signal, retry: { clock, firstMs: retryMs, mostMs: retryMs, failed } }, async () => {
+    seen = factsOf(nodes, options)
+    cancel()
+    cancel = clock.after(lookAgainMs, () => chore.wake())
+    await setRoutes(options, nodes.list())
   })
-  signal.addEventListener('abort', stop, { once: true })
-  while (!signal.aborted) {
-    seen = JSON.stringify(remoteRanges(nodes.list(), options.nodeName))
-    let pauseMs = lookAgainMs
-    const woken = new Promise<void>(resolve => (wake = resolve))
-    try {
-      await setRoutes(options, nodes.list())
-    } catch (error) {
-      if (signal.aborted) return
-      log.error('cannot set the routes to pods of other nodes, trying again', { why: messageOf(error) })
-      pauseMs = retryMs
-    }
-    const rest = new AbortController()
-    const pause = clock.sleep(pauseMs, AbortSignal.any([signal, rest.signal])).catch(() => {})
-    await Promise.race([woken, pause])
-    rest.abort()
+  const stop = nodes.subscribe(() => {
+    if (factsOf(nodes, options) !== seen) chore.wake()
+  })
+  const end = () => {
+    stop()
+    cancel()
   }
+  signal.addEventListener('abort', end, { once: true })
+  chore.wake()
 }
+
+/** What of the nodes matters here. They write their status often, and most of it does not. */
+const factsOf = (nodes: Mirror<Node>, { nodeName }: PodRoutesOptions) =>
+  JSON.stringify(remoteRanges(nodes.list(), nodeName))
 
 async function setRoutes({ nodeName, podCidr, log }: PodRoutesOptions, nodes: readonly Node[]): Promise<void> {
   const ip = makeIp()

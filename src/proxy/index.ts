@@ -84,17 +84,22 @@ class ServiceProxy implements Proxy {
   readonly #leftOut = new Map<string, { why: string; cancel: () => void }>()
   /** UDP flows to delete from the kernel's conntrack, as arguments of conntrack(8). */
   readonly #staleUdp = new Set<string>()
+  readonly #programming: Chore
   readonly #udpCleanup: Chore
   /** Whether the table is still that of an earlier agent, or missing. The next transaction creates it. */
   #tableMissing = true
-  /** The run of `#drain`, of which there is at most one. */
-  #running: Promise<void> | undefined
 
   constructor(options: ProxyOptions) {
     this.#options = options
     const { clock, log, signal } = options
-    const failed = (error: unknown) => log.warn('cannot delete flows of UDP, trying again', { why: messageOf(error) })
-    this.#udpCleanup = new Chore({ clock, signal, retryMs: { first: retryMs, most: lookAgainMs }, failed }, () =>
+    const retry = (what: string, mostMs: number) => ({
+      clock,
+      firstMs: retryMs,
+      mostMs,
+      failed: (error: unknown) => log.warn(`cannot ${what}, trying again`, { why: messageOf(error) }),
+    })
+    this.#programming = new Chore({ signal, retry: retry('change the service rules', retryMs) }, () => this.#program())
+    this.#udpCleanup = new Chore({ signal, retry: retry('delete flows of UDP', lookAgainMs) }, () =>
       this.#deleteStaleUdp(),
     )
     this.#recorder = new EventRecorder(options.client, { component: 'kube-proxy', host: options.nodeName })
@@ -112,50 +117,40 @@ class ServiceProxy implements Proxy {
       pods.follow(({ item }) => this.#touch(`${podPrefix}${objectKey(item.object)}`), 'kube-proxy'),
     ]
     signal.addEventListener('abort', () => stops.forEach(stop => stop()), { once: true })
-    this.#running ??= this.#drain()
+    this.#programming.wake()
     await this.settled()
     signal.throwIfAborted()
   }
 
-  async settled(): Promise<void> {
-    while (this.#running) await this.#running
+  settled(): Promise<void> {
+    return this.#programming.settled()
   }
 
   #touch(key: string): void {
     this.#dirty.add(key)
-    this.#running ??= this.#drain()
+    this.#programming.wake()
   }
 
-  async #drain(): Promise<void> {
-    const { signal, clock, log } = this.#options
+  async #program(): Promise<void> {
+    // Lets the changes of one turn of the event loop gather.
+    await new Promise<void>(resolve => setImmediate(resolve))
+    if (!this.#tableMissing && !this.#dirty.size) return
+    const keys = [...this.#dirty]
+    this.#dirty.clear()
+    // Keys that failed before are tried apart, so that they cannot make the others fail.
+    const suspects = keys.filter(key => this.#leftOut.has(key))
+    const others = suspects.length ? keys.filter(key => !this.#leftOut.has(key)) : keys
     try {
-      // Lets the changes of one turn of the event loop gather.
-      await new Promise<void>(resolve => setImmediate(resolve))
-      while ((this.#tableMissing || this.#dirty.size) && !signal.aborted) {
-        const keys = [...this.#dirty]
-        this.#dirty.clear()
-        // Keys that failed before are tried apart, so that they cannot make the others fail.
-        const suspects = keys.filter(key => this.#leftOut.has(key))
-        const others = suspects.length ? keys.filter(key => !this.#leftOut.has(key)) : keys
-        try {
-          await this.#apply(others)
-          transactions.add({ result: 'ok' })
-        } catch (error) {
-          if (signal.aborted) return
-          transactions.add({ result: 'failed' })
-          log.error('cannot change the service rules', { why: messageOf(error) })
-          if (await this.#rebuild()) await this.#applyByHalves([...new Set([...others, ...this.#dirty])])
-          else {
-            for (const key of keys) this.#dirty.add(key)
-            await clock.sleep(retryMs, signal).catch(() => {})
-            continue
-          }
-        }
-        for (const key of suspects) await this.#applyByHalves([key])
-      }
-    } finally {
-      this.#running = undefined
+      await this.#apply(others)
+      transactions.add({ result: 'ok' })
+    } catch (error) {
+      if (this.#options.signal.aborted) return
+      transactions.add({ result: 'failed' })
+      this.#options.log.error('cannot change the service rules', { why: messageOf(error) })
+      await this.#rebuild(keys)
+      await this.#applyByHalves([...new Set([...others, ...this.#dirty])])
     }
+    for (const key of suspects) await this.#applyByHalves([key])
   }
 
   /**
@@ -243,9 +238,9 @@ class ServiceProxy implements Proxy {
 
   /**
    * Builds the table again without fragments and marks all of them as dirty, since after a failed transaction the
-   * content of the table is uncertain. Returns false when even that fails.
+   * content of the table is uncertain. Throws when even that fails, with `keys` to be tried again, too.
    */
-  async #rebuild(): Promise<boolean> {
+  async #rebuild(keys: readonly string[]): Promise<void> {
     const all = [...this.#applied.keys()]
     this.#applied.clear()
     this.#hairpin.clear()
@@ -253,10 +248,9 @@ class ServiceProxy implements Proxy {
     try {
       await this.#nft.apply(tableText(this.#options), this.#options.signal)
       this.#tableMissing = false
-      return true
-    } catch (error) {
-      this.#options.log.error('cannot rebuild the table', { why: messageOf(error) })
-      return false
+    } catch (cause) {
+      for (const key of keys) this.#dirty.add(key)
+      throw new Error(`cannot rebuild the table: ${messageOf(cause)}`, { cause })
     }
   }
 

@@ -4,6 +4,7 @@
 //   mirrors ─► snapshot, queue        decide ─► assume ─► bind (in the background) ─► confirmed by the mirror
 //                                        └─► no node: condition, event, preemption, sleep until a wake-up
 import { isDeepStrictEqual } from 'node:util'
+import { Chore } from '../base/chore.ts'
 import { type Clock, settle } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
@@ -58,12 +59,15 @@ export class SchedulerLoop {
   readonly #outside: Outside
   readonly #attempts: Attempts
   readonly #startedAt: number
-  #running = false
+  readonly #scheduling: Chore
 
   constructor(options: SchedulerOptions) {
     const { client, clock, random, log, signal, config } = options
     this.#options = options
     this.#startedAt = clock.now()
+    const failed = (error: unknown) => log.error('scheduling was interrupted, going on', { error })
+    const retry = { clock, firstMs: interruptedMs, mostMs: interruptedMs, failed }
+    this.#scheduling = new Chore({ signal, retry }, () => this.#run())
     const waiting = new WaitingRoom(clock)
     this.#profiles = makeProfiles(config, { client, clock, random, log, signal, waiting })
     const namespaces = client.mirror(Namespace)
@@ -77,7 +81,7 @@ export class SchedulerLoop {
       profiles: this.#profiles,
       initialBackoffMs: config.podInitialBackoffMs,
       maxBackoffMs: config.podMaxBackoffMs,
-      onReady: () => this.#pump(),
+      onReady: () => this.#scheduling.wake(),
       onFailure: (info, error) => this.#podLeftOut(info.pod, error),
     })
     const extenders = config.extenders.map(extender => new Extender(extender, signal))
@@ -225,32 +229,13 @@ export class SchedulerLoop {
     this.#queue.wake(Pod, { type: 'DELETED', item, before: item }, uid)
   }
 
-  #pump(): void {
-    if (this.#running) return
-    this.#running = true
-    queueMicrotask(() => {
-      this.#run().catch((error: unknown) => {
-        const { log, clock } = this.#options
-        log.error('scheduling was interrupted, going on', { error })
-        clock.after(interruptedMs, () => {
-          this.#running = false
-          this.#pump()
-        })
-      })
-    })
-  }
-
+  /** Decides on one pod after the other until none waits. */
   async #run(): Promise<void> {
     const { signal } = this.#options
     while (!signal.aborted) {
       for (let i = 0; i < podsPerTurn && this.#attempts.binding < maxBinding; i++) {
         const taken = this.#queue.take()
-        if (!taken) {
-          // In the same step as the look at the queue: what comes next starts a new run.
-          this.#running = false
-          this.#publish()
-          return
-        }
+        if (!taken) return this.#publish()
         const work = new Attempt(this.#attempts, taken).run()
         if (work) await work
       }

@@ -12,7 +12,7 @@ import { startControllers } from '../../src/controllers/index.ts'
 import { builtinKinds } from '../../src/kinds/all.ts'
 import { Deployment } from '../../src/kinds/apps/deployment.ts'
 import { Pod } from '../../src/kinds/core/pod.ts'
-import { type Kubelet, simulatedRuntime, startKubelet } from '../../src/kubelet/index.ts'
+import { type Kubelet, SimulatedRuntime, startKubelet } from '../../src/kubelet/index.ts'
 import { startScheduler } from '../../src/scheduler/index.ts'
 import { openMemoryStore } from '../../src/store/index.ts'
 import { makeSigningKey } from '../../src/wire/jwt.ts'
@@ -91,7 +91,7 @@ async function openCluster() {
       client,
       nodeName,
       nodeIP: `192.0.2.${index + 2}`,
-      runtime: simulatedRuntime({ clock, subnet: `10.240.${index}` }),
+      runtime: new SimulatedRuntime({ clock, subnet: `10.240.${index}` }),
       rootDir: '/nonexistent',
       clusterDNS: '10.96.0.10',
       clusterDomain: 'cluster.local',

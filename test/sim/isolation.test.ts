@@ -14,7 +14,7 @@ import { builtinKinds } from '../../src/kinds/all.ts'
 import { Event } from '../../src/kinds/core/event.ts'
 import { Node } from '../../src/kinds/core/node.ts'
 import { Pod } from '../../src/kinds/core/pod.ts'
-import { type Kubelet, simulatedRuntime, startKubelet } from '../../src/kubelet/index.ts'
+import { type Kubelet, SimulatedRuntime, startKubelet } from '../../src/kubelet/index.ts'
 import { Deployment } from '../../src/kinds/apps/deployment.ts'
 import { StoreConflict } from '../../src/store/index.ts'
 import { deployment, openSim, rolledOut, type Sim } from './cluster.ts'
@@ -48,7 +48,7 @@ async function open() {
       client,
       nodeName,
       nodeIP: `192.0.2.${i + 2}`,
-      runtime: simulatedRuntime({ clock: sim.clock, subnet: `10.244.${i}` }),
+      runtime: new SimulatedRuntime({ clock: sim.clock, subnet: `10.244.${i}` }),
       rootDir: '/nonexistent',
       clusterDNS: '10.96.0.10',
       clusterDomain: 'cluster.local',

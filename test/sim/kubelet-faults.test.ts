@@ -9,7 +9,7 @@ import { Lease } from '../../src/kinds/coordination/lease.ts'
 import { Node } from '../../src/kinds/core/node.ts'
 import { Pod } from '../../src/kinds/core/pod.ts'
 import { startKubelet } from '../../src/kubelet/index.ts'
-import { makeNode, namespace, one } from './one-node.ts'
+import { makeNode, namespace, one, withMethods } from './one-node.ts'
 
 const busy = () => new StatusError('Timeout', 'rpc error: code = DeadlineExceeded desc = context deadline exceeded')
 
@@ -19,13 +19,13 @@ test('a look at a pod that fails is taken again', async t => {
     t,
     {},
     {
-      runtime: whole => ({
-        ...whole,
-        async pod(uid) {
-          if (failing-- > 0) throw busy()
-          return whole.pod(uid)
-        },
-      }),
+      runtime: whole =>
+        withMethods(whole, {
+          async pod(uid) {
+            if (failing-- > 0) throw busy()
+            return whole.pod(uid)
+          },
+        }),
     },
   )
   await run('a', { ...one(), restartPolicy: 'Never' }, { main: { exitAfterMs: 5000 } })
@@ -41,7 +41,7 @@ test('what no event told of is found within half a minute', async t => {
     t,
     {},
     {
-      runtime: whole => ({ ...whole, watch: (_, signal) => whole.watch(() => {}, signal) }),
+      runtime: whole => withMethods(whole, { watch: (_, signal) => whole.watch(() => {}, signal) }),
     },
   )
   await run('a', { ...one(), restartPolicy: 'Never' }, { main: { exitAfterMs: 5000 } })
@@ -56,13 +56,12 @@ test('a pod that comes while a new kubelet takes over is run', async t => {
   await clock.forward(1000)
   await kubelet.close()
   await client.delete(Pod, { namespace, name: 'lost' }, { gracePeriodSeconds: 0 })
-  const slow = {
-    ...runtime,
-    async stopContainer(...args: Parameters<typeof runtime.stopContainer>) {
+  const slow = withMethods(runtime, {
+    async stopContainer(...args) {
       await clock.sleep(slowMs)
       return runtime.stopContainer(...args)
     },
-  }
+  })
   const again = await startKubelet({ ...options, runtime: slow })
   t.after(() => again.close())
   await clock.forward(1000)
@@ -196,7 +195,8 @@ test('a node status that could not be written is tried again long before its nex
     t,
     {},
     {
-      runtime: whole => ({ ...whole, info: async () => ({ ...(await whole.info()), networkProblem: problem }) }),
+      runtime: whole =>
+        withMethods(whole, { info: async () => ({ ...(await whole.info()), networkProblem: problem }) }),
       serve: (serve: Serve) => async operation => {
         const isStatus = operation.kind.plural === 'nodes' && operation.subresource === 'status'
         if (isStatus && failing-- > 0)
@@ -222,11 +222,11 @@ test('a runtime that is away for a moment does not make the node unready; one th
     t,
     {},
     {
-      runtime: whole => ({
-        ...whole,
-        info: () => (away ? refuse() : whole.info()),
-        images: () => (away ? refuse() : whole.images()),
-      }),
+      runtime: whole =>
+        withMethods(whole, {
+          info: () => (away ? refuse() : whole.info()),
+          images: () => (away ? refuse() : whole.images()),
+        }),
     },
   )
   const node = () => client.get(Node, { name: 'n1' })

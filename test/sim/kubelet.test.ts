@@ -9,7 +9,7 @@ import { Event } from '../../src/kinds/core/event.ts'
 import { Node } from '../../src/kinds/core/node.ts'
 import { Pod } from '../../src/kinds/core/pod.ts'
 import { Lease } from '../../src/kinds/coordination/lease.ts'
-import { type SimulatedOptions, simulatedRuntime, startKubelet } from '../../src/kubelet/index.ts'
+import { type SimulatedOptions, SimulatedRuntime, startKubelet } from '../../src/kubelet/index.ts'
 import { makeNode, namespace, one } from './one-node.ts'
 
 test('a node registers, is ready and renews its lease', async t => {
@@ -298,7 +298,7 @@ test('a node that lost its containers counts the restarts', async t => {
   await run('web', one())
   await clock.forward(1000)
   await kubelet.close()
-  const again = await startKubelet({ ...options, runtime: simulatedRuntime({ clock }) })
+  const again = await startKubelet({ ...options, runtime: new SimulatedRuntime({ clock }) })
   t.after(() => again.close())
   await clock.forward(5000)
   const status = await main('web')

@@ -17,7 +17,7 @@ import {
   behaviourAnnotation,
   type Runtime,
   type SimulatedOptions,
-  simulatedRuntime,
+  SimulatedRuntime,
   startKubelet,
 } from '../../src/kubelet/index.ts'
 import { openMemoryStore } from '../../src/store/index.ts'
@@ -30,6 +30,17 @@ export interface Between {
   /** Of the kubelet's own client. */
   serve?: (serve: Serve) => Serve
   clock?: (clock: Clock) => Clock
+}
+
+/** A runtime with other methods in the place of some of its own. */
+export function withMethods(runtime: Runtime, others: Partial<Runtime>): Runtime {
+  return new Proxy(runtime, {
+    get(target, name) {
+      if (name in others) return others[name as keyof Runtime]
+      const value: unknown = Reflect.get(target, name)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
 }
 
 export async function makeNode(t: TestContext, simulated: Partial<SimulatedOptions> = {}, between: Between = {}) {
@@ -62,7 +73,7 @@ export async function makeNode(t: TestContext, simulated: Partial<SimulatedOptio
     if (!(await client.find(Namespace, { name }))) await client.create(Namespace, { metadata: { name } })
   await client.create(ServiceAccount, { metadata: { name: 'default', namespace } })
   const abort = new AbortController()
-  const whole = simulatedRuntime({ clock, ...simulated })
+  const whole = new SimulatedRuntime({ clock, ...simulated })
   const runtime = between.runtime?.(whole) ?? whole
   const options = {
     client: own,

@@ -15,6 +15,7 @@
 // controller counts after usage is recorded and before the object is stored, it records too little until its next
 // count.
 // Source: plugin/pkg/admission/resourcequota.
+import { Chore } from '../../base/chore.ts'
 import type { Clock } from '../../base/clock.ts'
 import { StatusError } from '../../base/errors.ts'
 import type { AnyKind, KubeObject } from '../../api/kind.ts'
@@ -92,36 +93,34 @@ interface Waiting {
 class Gate {
   readonly #storage: Storage
   readonly #namespace: string
-  readonly #empty: () => void
+  readonly #passing: Chore
   #waiting: Waiting[] = []
-  #running = false
 
+  /** @param empty called when nobody waits any more */
   constructor(storage: Storage, namespace: string, empty: () => void) {
     this.#storage = storage
     this.#namespace = namespace
-    this.#empty = empty
+    this.#passing = new Chore({}, async () => {
+      await this.#passAll()
+      if (!this.#waiting.length) empty()
+    })
   }
 
   pass(request: QuotaRequest): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ request, resolve, reject })
-      if (!this.#running) void this.#run()
+      this.#passing.wake()
     })
   }
 
-  async #run(): Promise<void> {
-    this.#running = true
-    while (this.#waiting.length) {
-      const batch = this.#waiting
-      this.#waiting = []
-      try {
-        await this.#decideAll(batch)
-      } catch (error) {
-        for (const { reject } of batch) reject(error)
-      }
+  async #passAll(): Promise<void> {
+    const batch = this.#waiting
+    this.#waiting = []
+    try {
+      await this.#decideAll(batch)
+    } catch (error) {
+      for (const { reject } of batch) reject(error)
     }
-    this.#running = false
-    this.#empty()
   }
 
   async #decideAll(batch: readonly Waiting[]): Promise<void> {

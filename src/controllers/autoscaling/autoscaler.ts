@@ -7,12 +7,12 @@ import type { AnyKind } from '../../api/kind.ts'
 import { matchesSelector, parseSelector } from '../../api/labels.ts'
 import { quantityMilli } from '../../api/quantity.ts'
 import { timeText } from '../../api/time.ts'
+import { HorizontalPodAutoscaler } from '../../kinds/autoscaling/horizontalpodautoscaler-v2.ts'
 import {
-  HorizontalPodAutoscaler,
   type HorizontalPodAutoscalerCondition,
   type HorizontalPodAutoscalerStatus,
-  type HPAScalingRules,
-} from '../../kinds/autoscaling/horizontalpodautoscaler-v2.ts'
+} from '../../kinds/autoscaling/autoscalerstatus.ts'
+import { type HPAScalingRules } from '../../kinds/autoscaling/autoscalerspec.ts'
 import { Scale } from '../../kinds/autoscaling/scale.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import type { Context } from '../context.ts'

@@ -1,7 +1,7 @@
 // How advice turns into steps, after upstream's horizontal_test.go.
 import { deepStrictEqual, strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
-import type { HorizontalPodAutoscalerSpec } from '../../kinds/autoscaling/horizontalpodautoscaler-v2.ts'
+import type { HorizontalPodAutoscalerSpec } from '../../kinds/autoscaling/autoscalerspec.ts'
 import { emptyMemory, limit, type Memory, remember } from './limits.ts'
 
 const now = 1_800_000_000_000

@@ -2,10 +2,7 @@
 // fast it changes, and the autoscaler's own bounds come last. Pure.
 // Source: pkg/controller/podautoscaler/horizontal.go (normalize, stabilize, convert).
 import { completeRules } from '../../kinds/autoscaling/autoscaler-rules.ts'
-import type {
-  HPAScalingRules,
-  HorizontalPodAutoscalerSpec,
-} from '../../kinds/autoscaling/horizontalpodautoscaler-v2.ts'
+import type { HPAScalingRules, HorizontalPodAutoscalerSpec } from '../../kinds/autoscaling/autoscalerspec.ts'
 
 /** Something that happened to the number of pods, or was advised. */
 interface Step {

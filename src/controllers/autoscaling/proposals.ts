@@ -2,16 +2,16 @@
 import { messageOf } from '../../base/errors.ts'
 import type { AnyKind } from '../../api/kind.ts'
 import { quantityMilli } from '../../api/quantity.ts'
+import type { MetricStatus } from '../../kinds/autoscaling/autoscalerstatus.ts'
 import type {
   ContainerResourceMetricSource,
   CrossVersionObjectReference,
   ExternalMetricSource,
   MetricSpec,
-  MetricStatus,
   ObjectMetricSource,
   PodsMetricSource,
   ResourceMetricSource,
-} from '../../kinds/autoscaling/horizontalpodautoscaler-v2.ts'
+} from '../../kinds/autoscaling/autoscalerspec.ts'
 import { podRequests } from '../../kinds/core/pod-resources.ts'
 import type { Client } from '../../client/index.ts'
 import { externalMetric, objectMetric, podMetric, resourceUse, type Where } from './metrics.ts'

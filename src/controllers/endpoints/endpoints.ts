@@ -2,7 +2,8 @@
 // Source: pkg/controller/endpoint.
 import { parseIP } from '../../api/ip.ts'
 import type { Draft } from '../../api/schema/node.ts'
-import { type EndpointAddress, type EndpointPort, Endpoints, type EndpointSubset } from '../../kinds/core/endpoints.ts'
+import { Endpoints } from '../../kinds/core/endpoints.ts'
+import { type EndpointAddress, type EndpointPort, type EndpointSubset } from '../../kinds/core/endpointsubset.ts'
 import { Service } from '../../kinds/core/service.ts'
 import { defineController, watch } from '../harness.ts'
 import { objectKey } from '../../api/mirror.ts'

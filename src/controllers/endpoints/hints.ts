@@ -6,7 +6,8 @@
 // Pure. Source: staging endpointslice/trafficdist, endpointslice/topologycache.
 import { quantityMilli } from '../../api/quantity.ts'
 import type { Draft } from '../../api/schema/node.ts'
-import type { Endpoint, EndpointHints, EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
+import type { EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
+import type { Endpoint, EndpointHints } from '../../kinds/discovery/endpoint.ts'
 import { sameValue } from '../same.ts'
 import type { SlicePlan } from './slices.ts'
 import type { Node } from '../../kinds/core/node.ts'

@@ -2,9 +2,11 @@
 // slices, since kube-proxy and DNS read only those. Source: pkg/controller/endpointslicemirroring.
 import { parseIP } from '../../api/ip.ts'
 import type { Draft } from '../../api/schema/node.ts'
-import { type EndpointAddress, Endpoints } from '../../kinds/core/endpoints.ts'
+import { Endpoints } from '../../kinds/core/endpoints.ts'
+import { type EndpointAddress } from '../../kinds/core/endpointsubset.ts'
 import { Service } from '../../kinds/core/service.ts'
-import { type Endpoint, EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
+import { EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
+import { type Endpoint } from '../../kinds/discovery/endpoint.ts'
 import type { Context } from '../context.ts'
 import { defineController, keyOf, type Reference, watch } from '../harness.ts'
 import { canonicalJson, sameValue } from '../same.ts'

@@ -1,7 +1,8 @@
 // How endpoints are spread over slices of at most a hundred. Existing slices change as little as possible, since
 // every change goes to every node. Source: staging endpointslice/reconciler.go.
 import type { Draft } from '../../api/schema/node.ts'
-import type { Endpoint, EndpointPort, EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
+import type { EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
+import type { Endpoint, EndpointPort } from '../../kinds/discovery/endpoint.ts'
 import { canonicalJson, sameValue } from '../same.ts'
 
 const maxEndpointsPerSlice = 100

@@ -7,7 +7,8 @@
 // (trackJobStatusAndRemoveFinalizers).
 import type { Draft } from '../../api/kind.ts'
 import { timeText } from '../../api/time.ts'
-import type { JobCondition, JobStatus, Job } from '../../kinds/batch/job.ts'
+import type { Job } from '../../kinds/batch/job.ts'
+import type { JobCondition, JobStatus } from '../../kinds/batch/jobstatus.ts'
 import { judge } from './failure-policy.ts'
 import { formatIndexes } from './indexes.ts'
 import type { Verdict } from './plan.ts'

@@ -4,10 +4,10 @@ import { named, oneOf, type Problems, present, requiredName, supported, validate
 import { parseApiVersion } from '../../api/kind.ts'
 import { dns1035Errors, dnsSubdomainErrors, pathSegmentErrors, qualifiedNameErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
-import type { MutatingAdmissionPolicySpec, Mutation } from './mutatingadmissionpolicy.ts'
+import type { MutatingAdmissionPolicySpec, Mutation } from './mutatingadmissionpolicyspec.ts'
 import { failurePolicies, validateConditions, validateMatch } from './request-rules.ts'
 import type { MatchCondition, MatchResources, ParamKind, ParamRef, Variable } from './types.ts'
-import type { AuditAnnotation, ValidatingAdmissionPolicySpec, Validation } from './validatingadmissionpolicy.ts'
+import type { AuditAnnotation, ValidatingAdmissionPolicySpec, Validation } from './validatingadmissionpolicyspec.ts'
 
 interface Policy {
   readonly failurePolicy?: string

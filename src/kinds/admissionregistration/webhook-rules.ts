@@ -6,8 +6,8 @@ import type { Path } from '../../api/path.ts'
 import type { Mutable } from '../../api/schema/node.ts'
 import { defaultRules, failurePolicies, matchPolicies, validateConditions, validateRule } from './request-rules.ts'
 import type { ServiceReference, WebhookClientConfig } from './types.ts'
-import type { MutatingWebhook } from './mutatingwebhookconfiguration.ts'
-import type { ValidatingWebhook } from './validatingwebhookconfiguration.ts'
+import type { MutatingWebhook } from './mutatingwebhook.ts'
+import type { ValidatingWebhook } from './validatingwebhook.ts'
 
 type Webhook = ValidatingWebhook | MutatingWebhook
 

@@ -1,12 +1,8 @@
 // The columns of autoscalers in `kubectl get`. Source: pkg/printers/internalversion (printHorizontalPodAutoscaler).
 import type { Column, KubeObject } from '../../api/kind.ts'
 import { ageColumn } from '../columns.ts'
-import type {
-  HorizontalPodAutoscalerSpec,
-  HorizontalPodAutoscalerStatus,
-  MetricSpec,
-  MetricStatus,
-} from './horizontalpodautoscaler-v2.ts'
+import type { HorizontalPodAutoscalerStatus, MetricStatus } from './autoscalerstatus.ts'
+import type { HorizontalPodAutoscalerSpec, MetricSpec } from './autoscalerspec.ts'
 
 export type Autoscaler = { spec: HorizontalPodAutoscalerSpec; status: HorizontalPodAutoscalerStatus }
 

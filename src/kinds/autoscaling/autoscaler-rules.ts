@@ -13,7 +13,7 @@ import type {
   HPAScalingRules,
   MetricSpec,
   MetricTarget,
-} from './horizontalpodautoscaler-v2.ts'
+} from './autoscalerspec.ts'
 
 type Spec = HorizontalPodAutoscalerSpec
 

@@ -7,7 +7,7 @@ import { unifiedDiff } from '../../api/line-diff.ts'
 import { type Path, root } from '../../api/path.ts'
 import { compareQuantities } from '../../api/quantity.ts'
 import { immutableValue, same } from '../unchanged.ts'
-import type { PersistentVolumeClaimStatus } from './persistentvolumeclaim.ts'
+import type { PersistentVolumeClaimStatus } from './persistentvolumeclaimstatus.ts'
 import { PersistentVolumeClaimSpec } from './persistentvolumeclaimspec.ts'
 
 type Claim = KubeObject & { spec: PersistentVolumeClaimSpec; status: PersistentVolumeClaimStatus }

@@ -5,12 +5,11 @@ import { dnsLabelErrors, portErrors, portNameErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
 import type { Container, EphemeralContainer } from './container.ts'
 import { validateEnv, validateEnvFrom } from './env-rules.ts'
-import { validateDevices, validateMounts } from './mount-rules.ts'
+import { validateDevices, validateMounts, type Volumes } from './mount-rules.ts'
 import type { PodSpec } from './podspec.ts'
 import { type Ending, validateLifecycle, validateProbes } from './probe-rules.ts'
 import { validateContainerResourceName, validateRequirements } from './resource-rules.ts'
 import { validateContainerSecurity } from './security-rules.ts'
-import type { Volumes } from './volume-rules.ts'
 
 export const pullPolicies = ['Always', 'IfNotPresent', 'Never']
 export const protocols = ['SCTP', 'TCP', 'UDP']

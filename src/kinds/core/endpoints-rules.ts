@@ -4,7 +4,7 @@ import { dnsLabelErrors, dnsSubdomainErrors, portErrors, qualifiedNameErrors } f
 import type { Path } from '../../api/path.ts'
 import { notSpecialIP } from './address-rules.ts'
 import { protocols } from './container-rules.ts'
-import type { EndpointAddress, EndpointPort, EndpointSubset } from './endpoints.ts'
+import type { EndpointAddress, EndpointPort, EndpointSubset } from './endpointsubset.ts'
 
 export function* validateSubsets(subsets: readonly EndpointSubset[] | undefined, at: Path): Problems {
   for (const [i, { addresses = [], notReadyAddresses = [], ports = [] }] of (subsets ?? []).entries()) {

@@ -5,7 +5,7 @@ import { qualifiedNameErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
 import { compareQuantities, quantityMilli } from '../../api/quantity.ts'
 import type { Mutable } from '../../api/schema/node.ts'
-import type { LimitRangeItem } from './limitrange.ts'
+import type { LimitRangeItem } from './limitrangespec.ts'
 import { mayOvercommit, validateContainerResourceName, validateResourceName } from './resource-rules.ts'
 
 type Item = LimitRangeItem

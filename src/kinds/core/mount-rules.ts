@@ -4,7 +4,10 @@ import { type Problems, present, supported } from '../../api/checks.ts'
 import type { Path } from '../../api/path.ts'
 import type { Container, VolumeMount } from './container.ts'
 import { descendingPath, hasBacksteps } from './path-rules.ts'
-import type { Volumes } from './volume-rules.ts'
+import type { Volume } from './volume.ts'
+
+/** The volumes of a pod that can be mounted, by name: those without problems. */
+export type Volumes = ReadonlyMap<string, Volume>
 
 /** Problems of a few fields stand at the list, without the number of the mount: Kubernetes names them so. */
 export function* validateMounts(container: Container, volumes: Volumes, at: Path): Problems {

@@ -1,7 +1,7 @@
 // What `kubectl get nodes` shows. Source: pkg/printers/internalversion/printers.go (printNode).
 import type { Column, KubeObject } from '../../api/kind.ts'
 import { ageColumn } from '../columns.ts'
-import type { NodeStatus } from './node.ts'
+import type { NodeStatus } from './nodestatus.ts'
 import type { NodeSpec } from './nodespec.ts'
 
 // Spelled out, since the kind's own type is inferred from a definition that uses this file.

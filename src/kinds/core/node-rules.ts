@@ -9,7 +9,7 @@ import type { Mutable } from '../../api/schema/node.ts'
 import { same } from '../unchanged.ts'
 import { validateEffect } from './affinity-rules.ts'
 import { type NodeSpec, Taint } from './nodespec.ts'
-import type { NodeStatus } from './node.ts'
+import type { NodeStatus } from './nodestatus.ts'
 import { validateAmount } from './resource-rules.ts'
 
 type Node = KubeObject & { spec: NodeSpec; status: NodeStatus }

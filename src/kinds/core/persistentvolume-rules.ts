@@ -13,7 +13,7 @@ import { VolumeNodeAffinity } from './affinity.ts'
 import { validateNodeSelector } from './affinity-rules.ts'
 import { validateAccessModes, volumeModes } from './claim-rules.ts'
 import { PersistentVolumeSource } from './persistentvolumesource.ts'
-import type { PersistentVolumeSpec } from './persistentvolume.ts'
+import type { PersistentVolumeSpec } from './persistentvolumespec.ts'
 import { validateAmount } from './resource-rules.ts'
 import { persistentRules } from './volume-source-rules.ts'
 

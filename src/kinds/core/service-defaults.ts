@@ -4,7 +4,7 @@ import type { Mutable } from '../../api/schema/node.ts'
 import { selectorCell } from '../columns.ts'
 import { same } from '../unchanged.ts'
 import { needsHealthCheck } from './service-rules.ts'
-import type { ServiceStatus } from './service.ts'
+import type { ServiceStatus } from './servicestatus.ts'
 import { isExternal, type ServiceSpec } from './servicespec.ts'
 
 // Spelled out, since the kind's own type is inferred from a definition that uses this file.

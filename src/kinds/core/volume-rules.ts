@@ -6,6 +6,7 @@ import type { Path } from '../../api/path.ts'
 import { compareQuantities } from '../../api/quantity.ts'
 import { validateClaimTemplate } from './claim-rules.ts'
 import { pullPolicies } from './container-rules.ts'
+import type { Volumes } from './mount-rules.ts'
 import { fileMode } from './path-rules.ts'
 import { validateDownwardFile, validateKeys } from './volume-file-rules.ts'
 import { type SourceRule, validateDriverName, vendorRules } from './volume-source-rules.ts'
@@ -25,9 +26,6 @@ export interface VolumeContext {
   pod?: string
   isPod: boolean
 }
-
-/** The volumes without problems, by name. */
-export type Volumes = ReadonlyMap<string, Volume>
 
 /** Checks all volumes of a pod and returns those without problems. */
 export function validateVolumes(

@@ -3,7 +3,7 @@
 import type { Path } from '../../api/path.ts'
 import { quantityMilli } from '../../api/quantity.ts'
 import type { NodeSelectorTerm } from './affinity.ts'
-import type { PersistentVolumeSpec } from './persistentvolume.ts'
+import type { PersistentVolumeSpec } from './persistentvolumespec.ts'
 import type { PodSpec } from './podspec.ts'
 import type { Volume } from './volume.ts'
 

@@ -5,7 +5,7 @@ import { dnsLabelErrors, dnsSubdomainErrors, labelValueErrors, qualifiedNameErro
 import type { Path } from '../../api/path.ts'
 import { notSpecialIP } from '../core/address-rules.ts'
 import { protocols } from '../core/container-rules.ts'
-import type { Endpoint, EndpointHints, EndpointPort } from './endpointslice.ts'
+import type { Endpoint, EndpointHints, EndpointPort } from './endpoint.ts'
 
 interface Slice {
   readonly addressType: string

@@ -4,7 +4,7 @@
 import { defineKind, type ObjectOf, type Of } from '../../api/kind.ts'
 import { int64, list, map, quantity, string, struct, time } from '../../api/schema/build.ts'
 import { ObjectReference } from '../core/reference.ts'
-import { MetricIdentifier } from '../autoscaling/horizontalpodautoscaler-v2.ts'
+import { MetricIdentifier } from '../autoscaling/autoscalerspec.ts'
 
 export const MetricValue = struct('custom_metrics.v1beta2.MetricValue', 'Value of a metric that describes an object.', {
   describedObject: ObjectReference.value({ proto: 1, doc: 'Object that the metric describes.' }),

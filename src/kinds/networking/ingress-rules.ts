@@ -3,7 +3,7 @@ import { named } from '../../api/checks.ts'
 import { parseIP } from '../../api/ip.ts'
 import type { Path, Problem } from '../../api/path.ts'
 import { dnsLabelErrors, dnsSubdomainErrors, portNameErrors } from '../../api/names.ts'
-import type { HTTPIngressPath, IngressBackend, IngressSpec } from './ingress.ts'
+import type { HTTPIngressPath, IngressBackend, IngressSpec } from './ingressspec.ts'
 
 const pathTypes = ['Exact', 'ImplementationSpecific', 'Prefix']
 

@@ -2,7 +2,8 @@
 // Source: kubernetes pkg/kubelet/nodestatus/setters.go.
 import { canonicalQuantity } from '../../api/quantity.ts'
 import { timeText } from '../../api/time.ts'
-import type { Node, NodeCondition, NodeStatus } from '../../kinds/core/node.ts'
+import type { Node } from '../../kinds/core/node.ts'
+import type { NodeCondition, NodeStatus } from '../../kinds/core/nodestatus.ts'
 import type { ImageSeen, RuntimeInfo } from '../runtime/runtime.ts'
 import type { Machine } from './machine.ts'
 

@@ -1,5 +1,6 @@
 // Keeps the files of one pod current: writes them again when their sources changed, and when a token is to be renewed.
 // One at a time, for two writers of one directory would undo each other.
+import { Chore } from '../../base/chore.ts'
 import { messageOf } from '../../base/errors.ts'
 import { VolumeFailure } from '../host.ts'
 import { type NodeContext, podEvent } from './context.ts'
@@ -11,8 +12,7 @@ export class VolumeRefresher {
   readonly #context: NodeContext
   /** The pod as it is now; undefined when its files need not be kept any more. */
   readonly #pod: () => Pod | undefined
-  #running = false
-  #wanted = false
+  readonly #writing = new Chore({}, () => this.#write())
   #cancel: (() => void) | undefined
 
   constructor(context: NodeContext, pod: () => Pod | undefined) {
@@ -22,9 +22,7 @@ export class VolumeRefresher {
 
   /** Writes the files again, as soon as it can. */
   refresh(): void {
-    if (!this.#pod()) return
-    this.#wanted = true
-    if (!this.#running) void this.#run()
+    if (this.#pod()) this.#writing.wake()
   }
 
   /** Refreshes at a time, in milliseconds since the epoch, instead of when it was to be before. */
@@ -38,21 +36,16 @@ export class VolumeRefresher {
     this.#cancel?.()
   }
 
-  async #run(): Promise<void> {
-    this.#running = true
-    while (this.#wanted) {
-      this.#wanted = false
-      const pod = this.#pod()
-      if (!pod) break
-      try {
-        this.plan(await this.#context.host.refresh(pod))
-      } catch (error) {
-        const volume = error instanceof VolumeFailure ? error.volume : ''
-        const message = `MountVolume.SetUp failed for volume "${volume}" : ${messageOf(error)}`
-        podEvent(this.#context, pod, 'Warning', 'FailedMount', message)
-        this.plan(this.#context.clock.now() + retryMs)
-      }
+  async #write(): Promise<void> {
+    const pod = this.#pod()
+    if (!pod) return
+    try {
+      this.plan(await this.#context.host.refresh(pod))
+    } catch (error) {
+      const volume = error instanceof VolumeFailure ? error.volume : ''
+      const message = `MountVolume.SetUp failed for volume "${volume}" : ${messageOf(error)}`
+      podEvent(this.#context, pod, 'Warning', 'FailedMount', message)
+      this.plan(this.#context.clock.now() + retryMs)
     }
-    this.#running = false
   }
 }

@@ -1,5 +1,6 @@
 // Writes a pod's status to the API: only what differs, one write at a time, always the newest, and again after a
 // failure. Source: kubernetes pkg/kubelet/status/status_manager.go.
+import { Chore } from '../../base/chore.ts'
 import { isReason, messageOf } from '../../base/errors.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import type { PodStatus } from '../../kinds/core/podstatus.ts'
@@ -7,7 +8,7 @@ import type { NodeContext } from './context.ts'
 import { nameOf, namespaceOf, uidOf } from './spec.ts'
 import { replacing, sameStatus } from './status.ts'
 
-const retryMs = { first: 200, most: 10_000 }
+const retry = { firstMs: 200, mostMs: 10_000 }
 
 export class StatusWriter {
   readonly #context: NodeContext
@@ -15,12 +16,18 @@ export class StatusWriter {
   /** What the API has, as far as we know; undefined: what the mirror's pod says. */
   #written: { status: PodStatus; revision: number } | undefined
   #wanted: PodStatus | undefined
-  #writing: Promise<void> | undefined
+  readonly #writing: Chore
   readonly #end = new AbortController()
 
   constructor(context: NodeContext, pod: Pod) {
     this.#context = context
     this.#pod = pod
+    const { clock, log } = context
+    const failed = (error: unknown) =>
+      log.warn('pod status not written, trying again', { pod: nameOf(this.#pod), why: messageOf(error) })
+    this.#writing = new Chore({ signal: this.#end.signal, retry: { ...retry, clock, failed } }, () =>
+      this.#writeNewest(),
+    )
   }
 
   /** A newer pod came from the API. */
@@ -31,12 +38,12 @@ export class StatusWriter {
 
   write(status: PodStatus): void {
     this.#wanted = status
-    this.#writing ??= Promise.resolve().then(() => this.#drain())
+    this.#writing.wake()
   }
 
   /** Resolves when the newest status is written, or refused for good. */
-  async flush(): Promise<void> {
-    await this.#writing
+  flush(): Promise<void> {
+    return this.#writing.settled()
   }
 
   /** Writes nothing more. */
@@ -44,30 +51,22 @@ export class StatusWriter {
     this.#end.abort()
   }
 
-  async #drain(): Promise<void> {
-    const { clock, log } = this.#context
-    let backoffMs = retryMs.first
-    while (this.#wanted && !this.#end.signal.aborted) {
-      const status = this.#wanted
-      this.#wanted = undefined
-      try {
-        await this.#writeOnce(status)
-        backoffMs = retryMs.first
-      } catch (error) {
-        if (isReason(error, 'NotFound')) continue
-        if (isReason(error, 'Invalid')) {
-          // It will not be taken the next time either, and the pod must not wait for it with its end.
-          log.error('pod status refused', { pod: nameOf(this.#pod), error })
-          continue
-        }
-        log.warn('pod status not written, trying again', { pod: nameOf(this.#pod), why: messageOf(error) })
-        this.#wanted ??= status
-        // Rejects only when closed, which the loop's condition sees.
-        await clock.sleep(backoffMs, this.#end.signal).catch(() => {})
-        backoffMs = Math.min(backoffMs * 2, retryMs.most)
+  async #writeNewest(): Promise<void> {
+    const status = this.#wanted
+    if (!status) return
+    this.#wanted = undefined
+    try {
+      await this.#writeOnce(status)
+    } catch (error) {
+      if (isReason(error, 'NotFound')) return
+      if (isReason(error, 'Invalid')) {
+        // It will not be taken the next time either, and the pod must not wait for it with its end.
+        this.#context.log.error('pod status refused', { pod: nameOf(this.#pod), error })
+        return
       }
+      this.#wanted ??= status
+      throw error
     }
-    this.#writing = undefined
   }
 
   async #writeOnce(status: PodStatus): Promise<void> {

@@ -1,16 +1,24 @@
-// A runtime without containers: sandboxes and containers are entries in maps, and what they do (how long an image
-// takes to pull, when a process exits and how) is told by a function or by an annotation of the pod. On a virtual
-// clock, hundreds of nodes of these make a cluster in one process.
+// A runtime without containers: sandboxes and containers are entries in maps, and a function or an annotation of the
+// pod sets what they do (how long an image takes to pull, when a process exits and how). On a virtual clock, hundreds of
+// nodes of these make a cluster in one process.
 import type { Clock } from '../../base/clock.ts'
 import { StatusError } from '../../base/errors.ts'
+import { orAborted } from '../../base/waiters.ts'
 import {
   annotationNames,
+  type AuthConfig,
+  type ContainerConfig,
   type ContainerSeen,
+  type ContainerUsage,
   type ExecResult,
+  type FileSystem,
+  type ImageSeen,
   type ImageView,
   labelNames,
   newestFirst,
+  type PodSeen,
   type Runtime,
+  type RuntimeInfo,
   type SandboxConfig,
   type SandboxSeen,
 } from './runtime.ts'
@@ -33,17 +41,20 @@ export interface Behaviour {
 /** A pod's annotation with a JSON object: container name → Behaviour. */
 export const behaviourAnnotation = 'simulated.kutter/behaviour'
 
+/** What a behaviour may depend on; of an image that is being pulled only its name is given. */
+interface Described {
+  name: string
+  image: string
+  attempt: number
+  podName: string
+  namespace: string
+}
+
 export interface SimulatedOptions {
   clock: Clock
   /** The first three bytes of pod addresses: `10.244.7`. */
   subnet?: string
-  behave?: (container: {
-    name: string
-    image: string
-    attempt: number
-    podName: string
-    namespace: string
-  }) => Behaviour
+  behave?: (container: Described) => Behaviour
   /** Images that are there from the start; everything else is pulled. */
   images?: readonly string[]
 }
@@ -61,232 +72,289 @@ interface Container extends ContainerSeen {
 }
 
 const maxAddresses = 250
+/** The exit code of a process that SIGKILL ended. */
+const killed = 137
 
-export function simulatedRuntime(o: SimulatedOptions): Runtime {
-  const { clock } = o
-  const sandboxes = new Map<string, Sandbox>()
-  const containers = new Map<string, Container>()
-  const byPod = new Map<string, { sandboxes: Set<Sandbox>; containers: Set<Container> }>()
-  const images = new Set(o.images)
+export class SimulatedRuntime implements Runtime {
+  readonly real = false
+  readonly #clock: Clock
+  readonly #subnet: string
+  readonly #behave: NonNullable<SimulatedOptions['behave']>
+  readonly #sandboxes = new Map<string, Sandbox>()
+  readonly #containers = new Map<string, Container>()
+  /** The same by the UID of the pod; a pod without any has no entry. */
+  readonly #pods = new Map<string, { sandboxes: Set<Sandbox>; containers: Set<Container> }>()
+  readonly #images: Set<string>
   /** Volumes that show images, by `POD VOLUME`. */
-  const views = new Map<string, ImageView>()
-  const addresses = new Set<number>()
-  let heard: ((uid: string) => void) | undefined
-  let counter = 0
-  const id = (what: string) => `${what}${(++counter).toString(16).padStart(60, '0')}`
-  const groupOf = (uid: string) => {
-    let group = byPod.get(uid)
-    if (!group) byPod.set(uid, (group = { sandboxes: new Set(), containers: new Set() }))
-    return group
+  readonly #views = new Map<string, ImageView>()
+  readonly #addresses = new Set<number>()
+  #heard: ((uid: string) => void) | undefined
+  #counter = 0
+
+  constructor({ clock, subnet = '10.244.0', behave = () => ({}), images }: SimulatedOptions) {
+    this.#clock = clock
+    this.#subnet = subnet
+    this.#behave = behave
+    this.#images = new Set(images)
   }
-  const address = () => {
-    for (let n = 2; n < maxAddresses; n++) {
-      if (addresses.has(n)) continue
-      addresses.add(n)
-      return n
+
+  close(): void {}
+
+  async info(): Promise<RuntimeInfo> {
+    const problems = { runtimeProblem: '', networkProblem: '' }
+    return { name: 'simulated', version: '1', apiVersion: 'v1', ...problems, handlers: [] }
+  }
+
+  async watch(heard: (uid: string) => void, signal: AbortSignal): Promise<void> {
+    this.#heard = heard
+    await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))
+    this.#heard = undefined
+  }
+
+  async outline(): Promise<PodSeen[]> {
+    return Array.from(this.#pods.keys(), uid => this.#podOf(uid))
+  }
+
+  async pod(uid: string): Promise<PodSeen> {
+    return this.#podOf(uid)
+  }
+
+  async createSandbox(config: SandboxConfig): Promise<string> {
+    const onHost = config.linux?.securityContext?.namespaceOptions?.network === 'NODE'
+    const sandbox: Sandbox = {
+      id: this.#newId('5a'),
+      attempt: config.metadata?.attempt ?? 0,
+      ready: true,
+      createdAtMs: this.#clock.now(),
+      ips: onHost ? [] : [`${this.#subnet}.${this.#takeAddress()}`],
+      config,
     }
-    throw new StatusError('InternalError', `no addresses left in ${o.subnet ?? '10.244.0'}.0/24`)
+    this.#sandboxes.set(sandbox.id, sandbox)
+    this.#entryOf(config.metadata?.uid ?? '').sandboxes.add(sandbox)
+    return sandbox.id
   }
-  const find = (containerId: string) => {
-    const container = containers.get(containerId)
-    if (!container) throw new StatusError('NotFound', `rpc error: code = NotFound desc = no container ${containerId}`)
+
+  async stopSandbox(id: string): Promise<void> {
+    const sandbox = this.#sandboxes.get(id)
+    if (!sandbox?.ready) return
+    for (const container of this.#containers.values()) if (container.sandboxId === id) this.#exit(container, killed)
+    for (const ip of sandbox.ips) this.#addresses.delete(Number(ip.split('.')[3]))
+    sandbox.ready = false
+    this.#heard?.(sandbox.config.metadata?.uid ?? '')
+  }
+
+  async removeSandbox(id: string): Promise<void> {
+    const sandbox = this.#sandboxes.get(id)
+    if (!sandbox) return
+    const uid = sandbox.config.metadata?.uid ?? ''
+    for (const container of this.#pods.get(uid)?.containers ?? [])
+      if (container.sandboxId === id) await this.removeContainer(container.id)
+    this.#sandboxes.delete(id)
+    this.#pods.get(uid)?.sandboxes.delete(sandbox)
+    this.#dropEmpty(uid)
+  }
+
+  async createContainer(sandboxId: string, config: ContainerConfig, sandbox: SandboxConfig): Promise<string> {
+    const name = config.metadata?.name ?? ''
+    const attempt = config.metadata?.attempt ?? 0
+    const image = config.image?.userSpecifiedImage ?? config.image?.image ?? ''
+    const uid = sandbox.metadata?.uid ?? ''
+    const container: Container = {
+      id: this.#newId('c0'),
+      sandboxId,
+      name,
+      attempt,
+      state: 'created',
+      createdAtMs: this.#clock.now(),
+      startedAtMs: 0,
+      finishedAtMs: 0,
+      exitCode: 0,
+      reason: '',
+      message: '',
+      image,
+      imageRef: `sha256:${image}`,
+      hash: config.annotations?.[annotationNames.hash] ?? '',
+      logPath: '',
+      uid: config.labels?.[labelNames.podUid] ?? uid,
+      behaviour: this.#behaviourOf({ name, image, attempt }, sandbox),
+      exited: [],
+    }
+    this.#containers.set(container.id, container)
+    this.#entryOf(uid).containers.add(container)
+    return container.id
+  }
+
+  async startContainer(id: string): Promise<void> {
+    const container = this.#find(id)
+    const { startMs = 0, exitAfterMs, exitCode = 0 } = container.behaviour
+    if (startMs) await this.#clock.sleep(startMs)
+    container.state = 'running'
+    container.startedAtMs = this.#clock.now()
+    if (exitAfterMs !== undefined)
+      container.cancel = this.#clock.after(exitAfterMs, () => this.#exit(container, exitCode))
+    this.#heard?.(container.uid)
+  }
+
+  async stopContainer(id: string, graceSeconds: number, signal?: AbortSignal): Promise<void> {
+    const container = this.#containers.get(id)
+    if (container?.state !== 'running') return
+    const ended = new Promise<void>(resolve => container.exited.push(resolve))
+    const { stopMs = 0, exitCode = 0 } = container.behaviour
+    if (graceSeconds === 0) this.#exit(container, killed)
+    else if (stopMs === 0) this.#exit(container, exitCode)
+    else {
+      const graceMs = graceSeconds * 1000
+      const cancel = this.#clock.after(Math.min(stopMs, graceMs), () =>
+        this.#exit(container, stopMs <= graceMs ? exitCode : killed),
+      )
+      signal?.addEventListener('abort', cancel, { once: true })
+    }
+    await (signal ? orAborted(ended, signal) : ended)
+  }
+
+  async removeContainer(id: string): Promise<void> {
+    const container = this.#containers.get(id)
+    if (!container) return
+    this.#exit(container, killed)
+    this.#containers.delete(id)
+    this.#pods.get(container.uid)?.containers.delete(container)
+    this.#dropEmpty(container.uid)
+  }
+
+  async execSync(id: string, command: readonly string[]): Promise<ExecResult> {
+    const { exitCode = 0, stdout = '' } = this.#find(id).behaviour.exec?.(command) ?? {}
+    return { exitCode, stdout: Buffer.from(stdout), stderr: new Uint8Array() }
+  }
+
+  async reopenLog(): Promise<void> {}
+
+  async image(name: string): Promise<ImageSeen | undefined> {
+    return this.#images.has(name) ? imageOf(name) : undefined
+  }
+
+  async images(): Promise<ImageSeen[]> {
+    return Array.from(this.#images, imageOf)
+  }
+
+  async pullImage(
+    name: string,
+    _auth: AuthConfig | undefined,
+    sandbox: SandboxConfig,
+    signal: AbortSignal,
+  ): Promise<string> {
+    const image = { name: '', image: name, attempt: 0 }
+    // The function is also asked about the image alone, whichever pod it is for.
+    const alone = this.#behave({ ...image, podName: '', namespace: '' })
+    const ofPod = this.#behaviourOf(image, sandbox)
+    const pullMs = alone.pullMs ?? ofPod.pullMs ?? 0
+    const pullError = alone.pullError ?? ofPod.pullError
+    if (pullMs) await this.#clock.sleep(pullMs, signal)
+    if (pullError) throw new StatusError('NotFound', pullError)
+    this.#images.add(name)
+    return `sha256:${name}`
+  }
+
+  async removeImage(name: string): Promise<void> {
+    this.#images.delete(name)
+  }
+
+  async viewImage(_ref: string, view: ImageView): Promise<FileSystem[]> {
+    this.#views.set(`${view.podUid} ${view.volume}`, view)
+    return []
+  }
+
+  async releaseViews(podUid: string): Promise<void> {
+    for (const [key, view] of this.#views) if (view.podUid === podUid) this.#views.delete(key)
+  }
+
+  async views(): Promise<ImageView[]> {
+    return [...this.#views.values()]
+  }
+
+  async usage(): Promise<ContainerUsage[]> {
+    return []
+  }
+
+  async imageFs(): Promise<undefined> {}
+
+  async execUrl(): Promise<string> {
+    return refuse()
+  }
+
+  async attachUrl(): Promise<string> {
+    return refuse()
+  }
+
+  async portForwardUrl(): Promise<string> {
+    return refuse()
+  }
+
+  async setPodCidr(): Promise<void> {}
+
+  #newId(prefix: string): string {
+    return `${prefix}${(++this.#counter).toString(16).padStart(60, '0')}`
+  }
+
+  #entryOf(uid: string) {
+    let entry = this.#pods.get(uid)
+    if (!entry) this.#pods.set(uid, (entry = { sandboxes: new Set(), containers: new Set() }))
+    return entry
+  }
+
+  #dropEmpty(uid: string): void {
+    const entry = this.#pods.get(uid)
+    if (entry && !entry.sandboxes.size && !entry.containers.size) this.#pods.delete(uid)
+  }
+
+  #podOf(uid: string): PodSeen {
+    const entry = this.#pods.get(uid)
+    // Copies, as an answer over a socket would be.
+    const copy = <T extends object>(set: Set<T> | undefined) => Array.from(set ?? [], x => ({ ...x }))
+    return {
+      uid,
+      sandboxes: newestFirst(copy(entry?.sandboxes)),
+      containers: newestFirst(copy(entry?.containers)),
+    }
+  }
+
+  #find(id: string): Container {
+    const container = this.#containers.get(id)
+    if (!container) throw new StatusError('NotFound', `rpc error: code = NotFound desc = no container ${id}`)
     return container
   }
-  const exit = (container: Container, exitCode: number, reason = exitCode === 0 ? 'Completed' : 'Error') => {
+
+  #takeAddress(): number {
+    for (let n = 2; n < maxAddresses; n++) {
+      if (this.#addresses.has(n)) continue
+      this.#addresses.add(n)
+      return n
+    }
+    throw new StatusError('InternalError', `no addresses left in ${this.#subnet}.0/24`)
+  }
+
+  #behaviourOf(container: Pick<Described, 'name' | 'image' | 'attempt'>, { annotations, metadata }: SandboxConfig) {
+    const text = annotations?.[behaviourAnnotation]
+    const given = text ? (JSON.parse(text) as Record<string, Behaviour>)[container.name] : undefined
+    const pod = { podName: metadata?.name ?? '', namespace: metadata?.namespace ?? '' }
+    return given ?? this.#behave({ ...container, ...pod })
+  }
+
+  #exit(container: Container, exitCode: number): void {
     if (container.state !== 'running') return
     container.cancel?.()
     Object.assign(container, {
       state: 'exited',
       exitCode,
-      reason,
-      finishedAtMs: clock.now(),
+      reason: exitCode === 0 ? 'Completed' : 'Error',
+      finishedAtMs: this.#clock.now(),
       message: container.behaviour.message ?? '',
     })
     for (const done of container.exited.splice(0)) done()
-    heard?.(container.uid)
-  }
-  const podOf = (uid: string) => {
-    const group = byPod.get(uid)
-    const copy = <T extends object>(set: Set<T> | undefined) => Array.from(set ?? [], x => ({ ...x }))
-    return {
-      uid,
-      sandboxes: newestFirst(copy(group?.sandboxes)),
-      containers: newestFirst(copy(group?.containers)),
-    }
-  }
-  const forget = (uid: string) => {
-    const group = byPod.get(uid)
-    if (group && !group.sandboxes.size && !group.containers.size) byPod.delete(uid)
-  }
-  const behaviourOf = (config: SandboxConfig, name: string, image: string, attempt: number): Behaviour => {
-    const text = config.annotations?.[behaviourAnnotation]
-    const given = text ? (JSON.parse(text) as Record<string, Behaviour>)[name] : undefined
-    return (
-      given ??
-      o.behave?.({
-        name,
-        image,
-        attempt,
-        podName: config.metadata?.name ?? '',
-        namespace: config.metadata?.namespace ?? '',
-      }) ??
-      {}
-    )
-  }
-  const removeContainer = async (containerId: string) => {
-    const container = containers.get(containerId)
-    if (!container) return
-    exit(container, 137)
-    containers.delete(containerId)
-    byPod.get(container.uid)?.containers.delete(container)
-    forget(container.uid)
-  }
-
-  return {
-    real: false,
-    close() {},
-    async watch(listener, signal) {
-      heard = listener
-      await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))
-      heard = undefined
-    },
-    info: async () => ({
-      name: 'simulated',
-      version: '1',
-      apiVersion: 'v1',
-      runtimeProblem: '',
-      networkProblem: '',
-      handlers: [],
-    }),
-    outline: async () => Array.from(byPod.keys(), podOf),
-    pod: async uid => podOf(uid),
-    async createSandbox(config) {
-      const host = config.linux?.securityContext?.namespaceOptions?.network === 'NODE'
-      const sandbox: Sandbox = {
-        id: id('5a'),
-        attempt: config.metadata?.attempt ?? 0,
-        ready: true,
-        createdAtMs: clock.now(),
-        ips: host ? [] : [`${o.subnet ?? '10.244.0'}.${address()}`],
-        config,
-      }
-      sandboxes.set(sandbox.id, sandbox)
-      groupOf(config.metadata?.uid ?? '').sandboxes.add(sandbox)
-      return sandbox.id
-    },
-    async stopSandbox(sandboxId) {
-      const sandbox = sandboxes.get(sandboxId)
-      if (!sandbox?.ready) return
-      for (const container of containers.values()) if (container.sandboxId === sandboxId) exit(container, 137)
-      for (const ip of sandbox.ips) addresses.delete(Number(ip.split('.')[3]))
-      sandbox.ready = false
-      heard?.(sandbox.config.metadata?.uid ?? '')
-    },
-    async removeSandbox(sandboxId) {
-      const sandbox = sandboxes.get(sandboxId)
-      if (!sandbox) return
-      const uid = sandbox.config.metadata?.uid ?? ''
-      for (const container of byPod.get(uid)?.containers ?? [])
-        if (container.sandboxId === sandboxId) await removeContainer(container.id)
-      sandboxes.delete(sandboxId)
-      byPod.get(uid)?.sandboxes.delete(sandbox)
-      forget(uid)
-    },
-    async createContainer(sandboxId, config, sandboxConfig) {
-      const name = config.metadata?.name ?? ''
-      const attempt = config.metadata?.attempt ?? 0
-      const image = config.image?.userSpecifiedImage ?? config.image?.image ?? ''
-      const uid = sandboxConfig.metadata?.uid ?? ''
-      const container: Container = {
-        id: id('c0'),
-        sandboxId,
-        name,
-        attempt,
-        state: 'created',
-        createdAtMs: clock.now(),
-        startedAtMs: 0,
-        finishedAtMs: 0,
-        exitCode: 0,
-        reason: '',
-        message: '',
-        image,
-        imageRef: `sha256:${image}`,
-        hash: config.annotations?.[annotationNames.hash] ?? '',
-        logPath: '',
-        uid: config.labels?.[labelNames.podUid] ?? uid,
-        behaviour: behaviourOf(sandboxConfig, name, image, attempt),
-        exited: [],
-      }
-      containers.set(container.id, container)
-      groupOf(uid).containers.add(container)
-      return container.id
-    },
-    async startContainer(containerId) {
-      const container = find(containerId)
-      const { startMs = 0, exitAfterMs, exitCode = 0 } = container.behaviour
-      if (startMs) await clock.sleep(startMs)
-      container.state = 'running'
-      container.startedAtMs = clock.now()
-      if (exitAfterMs !== undefined) container.cancel = clock.after(exitAfterMs, () => exit(container, exitCode))
-      heard?.(container.uid)
-    },
-    async stopContainer(containerId, graceSeconds, signal) {
-      const container = containers.get(containerId)
-      if (container?.state !== 'running') return
-      const ended = new Promise<void>(resolve => container.exited.push(resolve))
-      const { stopMs = 0, exitCode = 0 } = container.behaviour
-      if (stopMs === 0 && graceSeconds > 0) exit(container, exitCode)
-      else if (graceSeconds === 0) exit(container, 137)
-      else {
-        const kind = stopMs <= graceSeconds * 1000
-        const cancel = clock.after(kind ? stopMs : graceSeconds * 1000, () => exit(container, kind ? exitCode : 137))
-        signal?.addEventListener('abort', cancel, { once: true })
-      }
-      await Promise.race([
-        ended,
-        new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason), { once: true })),
-      ])
-    },
-    removeContainer,
-    async execSync(containerId, command): Promise<ExecResult> {
-      const container = find(containerId)
-      const { exitCode = 0, stdout = '' } = container.behaviour.exec?.(command) ?? {}
-      return { exitCode, stdout: Buffer.from(stdout), stderr: new Uint8Array() }
-    },
-    async reopenLog() {},
-    image: async name => (images.has(name) ? imageOf(name) : undefined),
-    images: async () => Array.from(images, imageOf),
-    async pullImage(name, _auth, sandbox, signal) {
-      const { pullMs = 0, pullError } = behaviourOf(sandbox, '', name, 0)
-      const asked = o.behave?.({ name: '', image: name, attempt: 0, podName: '', namespace: '' })
-      const ms = asked?.pullMs ?? pullMs
-      if (ms) await clock.sleep(ms, signal)
-      const why = asked?.pullError ?? pullError
-      if (why) throw new StatusError('NotFound', why)
-      images.add(name)
-      return `sha256:${name}`
-    },
-    async removeImage(name) {
-      images.delete(name)
-    },
-    async viewImage(_ref, view) {
-      views.set(`${view.podUid} ${view.volume}`, view)
-      return []
-    },
-    async releaseViews(podUid) {
-      for (const [key, view] of views) if (view.podUid === podUid) views.delete(key)
-    },
-    views: async () => [...views.values()],
-    usage: async () => [],
-    imageFs: async () => undefined,
-    execUrl: refuse,
-    attachUrl: refuse,
-    portForwardUrl: refuse,
-    async setPodCidr() {},
+    this.#heard?.(container.uid)
   }
 }
 
-const imageOf = (name: string) => ({
+const imageOf = (name: string): ImageSeen => ({
   id: `sha256:${name}`,
   tags: [name],
   digests: [],
@@ -296,6 +364,6 @@ const imageOf = (name: string) => ({
   username: '',
 })
 
-async function refuse(): Promise<string> {
+function refuse(): never {
   throw new StatusError('MethodNotAllowed', 'a simulated container has no streams')
 }
