@@ -3,7 +3,7 @@
 // itself cannot be replaced, and text before the first slash of a path is ignored.
 // Source: RFC 6902; gopkg.in/evanphx/json-patch.v4; apiserver endpoints/handlers/patch.go for the limits.
 import { StatusError } from '../../base/errors.ts'
-import { equalJson } from '../equal.ts'
+import { sameJson } from '../equal.ts'
 import type { Json, JsonObject } from '../schema/node.ts'
 import { isObject, setKey } from './merge.ts'
 
@@ -78,7 +78,7 @@ class Patcher {
         // A missing member is added, a missing element is not.
         return (get(place) !== undefined || !Array.isArray(place.holder)) && replace(place, value)
       case 'test':
-        return equalJson(get(place) ?? null, value)
+        return sameJson(get(place) ?? null, value)
       case 'move': {
         const source = this.#find(from)
         const moved = source && get(source)

@@ -9,7 +9,7 @@
 // Source: apimachinery pkg/util/strategicpatch/patch.go; apiserver handlers/patch.go for the codes of errors.
 import { goValue } from '../../base/go-text.ts'
 import { StatusError } from '../../base/errors.ts'
-import { equalJson } from '../equal.ts'
+import { sameJson } from '../equal.ts'
 import type { Json, JsonObject, Node, Struct } from '../schema/node.ts'
 import { isObject, setKey } from './merge.ts'
 
@@ -153,7 +153,7 @@ function deletePrimitives(out: JsonObject, field: string, values: Json): void {
   // Values other than lists are ignored.
   if (!Array.isArray(current) || !Array.isArray(values)) return
   checkElements(current, values)
-  out[field] = current.filter(element => !values.some(value => equalJson(value, element)))
+  out[field] = current.filter(element => !values.some(value => sameJson(value, element)))
 }
 
 /** Throws unless all elements are of one type. */
@@ -188,7 +188,7 @@ const indexOf = (list: readonly Json[], element: Json, key: string): number =>
   list.findIndex(other => sameElement(other, element, key))
 
 function sameElement(a: Json, b: Json, key: string): boolean {
-  return key && isObject(a) && isObject(b) ? equalJson(a[key], b[key]) : equalJson(a, b)
+  return key && isObject(a) && isObject(b) ? sameJson(a[key], b[key]) : sameJson(a, b)
 }
 
 const distinct = (list: Json[]): Json[] => [...new Set(list)]
