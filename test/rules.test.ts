@@ -248,3 +248,63 @@ test('types are cast past the checker in few places', () => {
   for (const where of ['code', 'tests'] as const)
     assert.ok(count[where] <= mostCasts[where], `${count[where]} in ${where}, of which ${mostCasts[where]} may be`)
 })
+
+/** The comments of a text, without quoted code. */
+function* commentsOf(text: string): Iterable<string> {
+  for (const line of text.split('\n')) {
+    const comment = /^\s*(?:\/\/|\/?\*)(.*)/.exec(line) ?? /\s\/\/\s(.*)/.exec(line)
+    if (comment) yield comment[1]!.replace(/`[^`]*`/g, '')
+  }
+}
+
+/** The least share of comments in a room, in percent of its lines that are not blank. */
+const leastComments = 10
+/** Rooms that have less, and the share below which they may not fall. A room that has enough is taken off the list. */
+const fewComments: Readonly<Record<string, number>> = { controllers: 9, kubelet: 7.5, scheduler: 9 }
+/** Kinds are tables of fields, each of which has a description of its own. */
+const withoutShare = new Set(['kinds'])
+
+test(`at least ${leastComments} of 100 lines of a room are comments`, () => {
+  const rooms = new Map<string, { all: number; comments: number }>()
+  for (const [file, text] of texts) {
+    if (file.endsWith('.test.ts') || withoutShare.has(roomOf(file))) continue
+    const count = rooms.get(roomOf(file)) ?? { all: 0, comments: 0 }
+    rooms.set(roomOf(file), count)
+    const lines = text.split('\n').filter(line => line.trim())
+    count.all += lines.length
+    count.comments += lines.filter(line => /^\s*(?:\/\/|\/?\*)/.test(line)).length
+  }
+  for (const [room, { all, comments }] of rooms) {
+    const share = (100 * comments) / all
+    const least = fewComments[room] ?? leastComments
+    assert.ok(share >= least, `${share.toFixed(1)} % of the lines of ${room} are comments; at least ${least} % must be`)
+    assert.ok(fewComments[room] === undefined || share < leastComments, `take ${room} off the list`)
+  }
+})
+
+/** Words in code type in the last column of docs/words.md. */
+const ruledOut = [...readFileSync(join(root, 'docs/words.md'), 'utf8').matchAll(/^\|.*\|(.*)\|$/gm)].flatMap(
+  ([, last]) => [...last!.matchAll(/`([^`]+)`/g)].map(([, word]) => word!),
+)
+/** Rooms whose comments still have such words. A room without any is taken off the list. */
+const oldWords = new Set(['controllers', 'kinds', 'kubelet', 'scheduler'])
+
+test('no comment uses a word that docs/words.md rules out', () => {
+  assert.ok(ruledOut.length > 5)
+  const pattern = new RegExp(`\\b(${ruledOut.join('|')})\\b`, 'i')
+  const breaches = [...texts].flatMap(([file, text]) =>
+    [...commentsOf(text)].flatMap(comment => {
+      const word = pattern.exec(comment)?.[0]
+      return word === undefined ? [] : [{ room: roomOf(file), where: `${file}: ${word}` }]
+    }),
+  )
+  assert.deepEqual(
+    breaches.filter(({ room }) => !oldWords.has(room)).map(({ where }) => where),
+    [],
+  )
+  assert.deepEqual(
+    [...oldWords].filter(room => !breaches.some(breach => breach.room === room)),
+    [],
+    'rooms to be taken off the list',
+  )
+})

@@ -4,6 +4,7 @@
 //   undefined is the same as absent.
 // - `sameOnWire`: the API server would store the same for both. What a client writes down need not be canonical: it may
 //   leave out a zero value that is stored, or spell a quantity in another way.
+import { own } from '../base/own.ts'
 import { decode } from './schema/decode.ts'
 import type { Draft, Struct } from './schema/node.ts'
 
@@ -20,9 +21,6 @@ export function sameJson(a: unknown, b: unknown): boolean {
   for (const key of Object.keys(right)) if (right[key] !== undefined && own(left, key) === undefined) return false
   return true
 }
-
-const own = (object: Readonly<Record<string, unknown>>, key: string): unknown =>
-  Object.hasOwn(object, key) ? object[key] : undefined
 
 /** Whether two values of a struct are stored as the same. Throws DecodeError for values of a wrong type. */
 export const sameOnWire = <T>(schema: Struct<T>, a: Draft<T>, b: Draft<T>): boolean =>

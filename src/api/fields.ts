@@ -1,5 +1,6 @@
 // Field selectors, such as `status.phase=Running,spec.nodeName!=a`. Each kind lists the fields that may be selected by.
 // Source: apimachinery pkg/fields/selector.go.
+import { own } from '../base/own.ts'
 import { StatusError } from '../base/errors.ts'
 import { goQuote } from '../base/go-text.ts'
 import type { AnyKind, KubeObject } from './kind.ts'
@@ -13,7 +14,7 @@ export type FieldSelector = readonly FieldRequirement[]
 
 /** Parses a field selector and checks its fields against the kind. Throws BadRequest. */
 export function parseFieldSelector(kind: AnyKind, text: string): FieldSelector {
-  // Syntax before fields.
+  // Syntax is checked before fields.
   const selector = parseTerms(text)
   for (const { field } of selector)
     if (!Object.hasOwn(kind.selectable, field) && !Object.hasOwn(common, field)) throw bad(unknownField(kind, field))
@@ -72,7 +73,7 @@ export function matchesFields(kind: AnyKind, selector: FieldSelector, object: Ku
  * not end a watch over all objects.
  */
 function valueOf(kind: AnyKind, field: string, object: KubeObject): string {
-  const read = Object.hasOwn(common, field) ? common[field] : kind.selectable[field]
+  const read = own(common, field) ?? kind.selectable[field]
   try {
     return read?.(object) ?? ''
   } catch {

@@ -17,10 +17,10 @@ export interface KubeObject {
   readonly metadata: ObjectMeta
 }
 
-/** JSON that is an object, for where its shape is no question any more: the same value, not a copy. */
+/** An object as a KubeObject whose type does not matter any more. It is the same value, not a copy. */
 export const asObject = (value: object): Mutable<KubeObject> => value as Mutable<KubeObject>
 
-/** One column of `kubectl get`. `value` is a JSONPath without braces (`.spec.replicas`) or computes the cell. */
+/** A column of `kubectl get`. `value` is a JSONPath without braces, such as `.spec.replicas`, or computes the cell. */
 export interface Column<T = KubeObject> {
   name: string
   type: 'string' | 'integer' | 'date' | 'boolean' | 'number'
@@ -74,9 +74,9 @@ interface KindOptions<F extends Fields> {
   completesAgain?: boolean
   /** Whether something other than metadata.finalizers keeps a terminating object stored. */
   isHeld?(object: Infer<F> & KubeObject): boolean
-  /** Notes in the object that its deletion has begun, where it says so by more than its deletion timestamp. */
+  /** Records in a terminating object that its deletion has begun, if more than its deletion timestamp shows that. */
   terminating?(object: Mutable<Infer<F> & KubeObject>): void
-  /** What a client should mend though the object is accepted; sent as Warning headers. */
+  /** Yields problems for which an object is not refused. The client gets them as Warning headers. */
   warnings?(object: Infer<F> & KubeObject, old: (Infer<F> & KubeObject) | undefined, at: Path): Iterable<string>
   /** The conditions of a table row, such as that the object is completed, so that clients may hide it. */
   rowConditions?(object: Infer<F> & KubeObject): JsonObject[] | undefined

@@ -22,7 +22,7 @@ interface Requirement {
   values: string[]
 }
 
-const key = fc.constantFrom('a', 'b', 'example.com/c', 'in', 'notin', 'gt')
+const key = fc.constantFrom('a', 'b', 'example.com/c', 'in', 'notin', 'gt', 'constructor')
 const word = fc.constantFrom('x', 'y', 'z', 'in', '', '1', '20')
 /** Integers near the limits of a double and of an int64. */
 const whole = fc.oneof(
@@ -32,7 +32,7 @@ const whole = fc.oneof(
 )
 // The value of a label cannot begin with a minus.
 const label = fc.oneof(word, whole.filter(n => n >= 0n).map(String))
-const labels: fc.Arbitrary<Labels> = fc.dictionary(key, label, { maxKeys: 4 })
+const labels: fc.Arbitrary<Labels> = fc.dictionary(key, label, { maxKeys: 4, noNullPrototype: true })
 const isInt64 = (text: string) => /^-?\d+$/.test(text) && BigInt.asIntN(64, BigInt(text)) === BigInt(text)
 
 const setBased = fc.record({
@@ -53,7 +53,7 @@ const comparison = fc.record({
 const requirements = fc.array(fc.oneof(setBased, existence, comparison), { maxLength: 4 })
 
 function naive({ key: name, operator, values }: Requirement, has: Labels): boolean {
-  const value = has[name]
+  const value = Object.hasOwn(has, name) ? has[name] : undefined
   if (operator === 'DoesNotExist') return value === undefined
   if (operator === 'NotIn') return value === undefined || values.every(other => other !== value)
   if (value === undefined) return false

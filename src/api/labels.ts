@@ -1,5 +1,6 @@
 // Label selectors, in the text form of query parameters and in the object form of specs. Both become a list of
 // requirements, which must all be met. Source: apimachinery pkg/labels/selector.go.
+import { own } from '../base/own.ts'
 import { StatusError } from '../base/errors.ts'
 import { goQuote } from '../base/go-text.ts'
 import { holdsForIntegers, parseInt64 } from './int64.ts'
@@ -18,7 +19,7 @@ export type Selector = readonly Requirement[]
 
 /** Whether labels meet all requirements of a selector. */
 export function matchesSelector(selector: Selector, labels: Labels | undefined): boolean {
-  return selector.every(requirement => holds(requirement, labels?.[requirement.key]))
+  return selector.every(requirement => holds(requirement, own(labels, requirement.key)))
 }
 
 function holds({ operator, values }: Requirement, value: string | undefined): boolean {
@@ -140,7 +141,7 @@ class SelectorParser {
     if (negated) return { key, operator: '!', values: [] }
     if (this.#peek() === '' || this.#peek() === ',') return { key, operator: 'exists', values: [] }
     const symbol = this.#take()
-    const operator = Object.hasOwn(symbolOperators, symbol) ? symbolOperators[symbol] : undefined
+    const operator = own(symbolOperators, symbol)
     if (!operator) throw badRequirement(`found '${symbol}', expected: in, notin, =, ==, !=, gt, lt`)
     const values = symbol === 'in' || symbol === 'notin' ? this.#values() : [this.#value()]
     const problems = [...valueProblems(key, operator, values)]

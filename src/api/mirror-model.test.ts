@@ -75,7 +75,7 @@ class Trial {
   readonly failures: string[] = []
   /** The state that readers should see, in no order. */
   readonly model = new Map<string, Entry>()
-  /** The state as a listener pieces it together from changes. */
+  /** The state that a listener computes from changes. */
   readonly reported = new Map<string, number>()
   readonly waits: { target: number; done: boolean }[] = []
   revision = 0

@@ -1,4 +1,4 @@
-// Operations as requests and answers as results: what goes over the wire, and what becomes of whatever comes back.
+// The client's requests on the wire, and how it reads the answers.
 import { deepStrictEqual, rejects, strictEqual } from 'node:assert/strict'
 import { createServer, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
 import type { AddressInfo } from 'node:net'
@@ -17,7 +17,7 @@ interface Asked {
 }
 type Answer = (stream: ServerHttp2Stream, asked: Asked) => void
 
-/** A server that answers as a test says, and notes what it was asked. */
+/** A server that gives the answers of a test, and records the requests. */
 async function open(t: TestContext, answer: Answer) {
   const server = createServer()
   const asked: Asked[] = []
@@ -179,7 +179,7 @@ test('an answer becomes an object, a list or a status', async t => {
   strictEqual((await answered('deletecollection', { metadata: { resourceVersion: '1' }, items: [] })).type, 'list')
 })
 
-test('what the server refuses is the error it says, and what it cannot say is one all the same', async t => {
+test('a refusal is the Status that the server sends, and an error without one is still an error', async t => {
   let status = 0
   let body: unknown
   const { transport } = await open(t, (stream, asked) => send(status, body)(stream, asked))
@@ -224,7 +224,7 @@ test('what the server refuses is the error it says, and what it cannot say is on
     status = code
     body = answer
     await rejects(transport.serve(operation({})), expected, JSON.stringify(answer))
-    // So it is with a watch, once it is read.
+    // A watch throws the same error when it is read.
     if (code < 400) continue
     const watch = await transport.serve(operation({ verb: 'watch', name: '' }))
     if (watch.type !== 'watch') throw new Error('no watch')
@@ -234,7 +234,7 @@ test('what the server refuses is the error it says, and what it cannot say is on
   }
 })
 
-test('the events of a watch are whole, wherever the stream is cut into chunks', async t => {
+test('the events of a watch are complete, wherever the stream is cut into chunks', async t => {
   const event = (type: string, name: string, revision: number) => ({
     type,
     object: { ...object, metadata: { name, resourceVersion: String(revision), annotations: { text: 'ä€😀\n"x"' } } },
@@ -262,7 +262,7 @@ test('the events of a watch are whole, wherever the stream is cut into chunks', 
   }
 })
 
-test('an answer that breaks off, or is called off, is an error', async t => {
+test('an answer that ends too early or is aborted is an error', async t => {
   const { transport } = await open(t, (stream, { path }) => {
     if (path.includes('silent')) return
     stream.respond({ ':status': 200 })
@@ -275,7 +275,7 @@ test('an answer that breaks off, or is called off, is an error', async t => {
   await waiting
 })
 
-test('a renewed token is used at once, renewed certificates with the next connection', async t => {
+test('a renewed token is used at once, and a renewed certificate with the next connection', async t => {
   const { asked, transport, sessions, setToken } = await open(t, send(200, object))
   await transport.serve(operation({}))
   setToken('second')

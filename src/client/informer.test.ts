@@ -1,4 +1,4 @@
-// Informers over a line to the real API server that breaks, ends watches, holds them up, and comes back.
+// Informers over a connection to the real API server that breaks, ends watches, delays them, and comes back.
 import { deepStrictEqual, ok, strictEqual } from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { settle } from '../base/clock.ts'
@@ -10,10 +10,10 @@ import { ConfigMap } from '../kinds/core/configmap.ts'
 import { Namespace } from '../kinds/core/namespace.ts'
 import { Client } from './client.ts'
 
-/** Between a client and its server. */
+/** The connection between a client and its server. */
 class Line {
   readonly #serve: Serve
-  /** The lists and watches that were asked for, watches with the revision they go on from. */
+  /** The lists and watches that were requested, watches with the revision at which they start. */
   readonly asked: string[] = []
   #broken = false
   #held: Promise<void> = Promise.resolve()
@@ -58,7 +58,7 @@ class Line {
     }
   }
 
-  /** Ends what is watched now, in order or with an error. */
+  /** Ends all watches, in order or with an error. */
   endWatches(error?: Error): void {
     for (const { end } of this.#watches) end(error)
   }
@@ -72,7 +72,7 @@ class Line {
     this.#broken = false
   }
 
-  /** Nothing comes through until the function that is returned is called. */
+  /** Holds back everything until the returned function is called. */
   hold(): () => void {
     let release = () => {}
     this.#held = new Promise(resolve => (release = resolve))
@@ -97,7 +97,7 @@ async function open(t: TestContext) {
     const there = await server.admin.list(ConfigMap, { namespace: 'default', options })
     return there.items.length ? server.admin.update(ConfigMap, draft) : server.admin.create(ConfigMap, draft)
   }
-  /** Everything a listener was told. */
+  /** All changes that a listener has received. */
   const follow = (mirror: ReturnType<typeof client.mirror<ConfigMap>>) => {
     const told: string[] = []
     mirror.follow(({ type, item }) => told.push(`${type} ${item.object.metadata.name} ${item.object.data?.x}`), 'test')
@@ -106,7 +106,7 @@ async function open(t: TestContext) {
   return { ...server, line, client, put, follow, remove: (name: string) => server.admin.remove(ConfigMap, name) }
 }
 
-/** More than the log of a kind keeps. */
+/** More changes than the change log of a kind keeps. */
 const many = 5200
 
 async function createMany(admin: Caller): Promise<void> {
@@ -116,14 +116,14 @@ async function createMany(admin: Caller): Promise<void> {
     )
 }
 
-/** As sorted `name value`. */
+/** The objects as sorted texts `name value`. */
 const shown = (mirror: { list(): ConfigMap[] }) =>
   mirror
     .list()
     .map(({ metadata, data }) => `${metadata.name} ${data?.x}`)
     .sort()
 
-test('a mirror has what was there, and then every change once', async t => {
+test('a mirror has the objects at the start, and then every change once', async t => {
   const { client, put, remove, follow, line } = await open(t)
   await put('a', '1')
   const mirror = client.mirror(ConfigMap)
@@ -139,7 +139,7 @@ test('a mirror has what was there, and then every change once', async t => {
   strictEqual(line.asked.filter(verb => verb === 'list').length, 1)
 })
 
-test('a watch that ends in order goes on where it was, with what was missed meanwhile', async t => {
+test('a watch that ends in order goes on where it was, with the changes since then', async t => {
   const { client, put, remove, follow, line } = await open(t)
   const mirror = client.mirror(ConfigMap)
   await client.synced([mirror])
@@ -155,7 +155,7 @@ test('a watch that ends in order goes on where it was, with what was missed mean
   deepStrictEqual(line.asked.slice(-1), [`watch ${metadata.resourceVersion}`])
 })
 
-test('a watch that breaks goes on after the last change it showed, and never back in time', async t => {
+test('a watch that breaks goes on after its last change, and never back in time', async t => {
   const { client, put, remove, follow, line, clock } = await open(t)
   await put('a', '0')
   const mirror = client.mirror(ConfigMap)
@@ -181,7 +181,7 @@ test('a watch that breaks goes on after the last change it showed, and never bac
   )
 })
 
-test('a watch on which nothing happens goes on from where bookmarks have brought it', async t => {
+test('a watch without changes goes on from its last bookmark', async t => {
   const { client, admin, line, clock, core } = await open(t)
   const mirror = client.mirror(ConfigMap)
   await client.synced([mirror])
@@ -193,7 +193,7 @@ test('a watch on which nothing happens goes on from where bookmarks have brought
   deepStrictEqual([mirror.size, mirror.revision], [0, core.storage.revision])
 })
 
-test('what is too old is listed again, and listeners are told the difference', async t => {
+test('an informer whose revision has expired lists again, and listeners receive the difference', async t => {
   const { client, admin, put, remove, follow, line, clock, core } = await open(t)
   for (const name of ['changed', 'deleted', 'same']) await put(name, '1')
   const mirror = client.mirror(ConfigMap)
@@ -206,7 +206,7 @@ test('what is too old is listed again, and listeners are told the difference', a
   await put('new', '1')
   await put('passing', '1')
   await remove('passing')
-  // The log of the kind is left behind, and so is the history of the store.
+  // More changes than the change log and the history of the store keep.
   await createMany(admin)
   await core.storage.store.compact(core.storage.revision)
   line.mend()
@@ -218,7 +218,7 @@ test('what is too old is listed again, and listeners are told the difference', a
   strictEqual(line.asked.filter(verb => verb === 'list').length, 2)
 })
 
-test('a watch that ends with an error in it is told apart: one that is too old lists again', async t => {
+test('of the errors that a watch can contain, only an expired revision leads to a new list', async t => {
   const { client, put, line, clock, core } = await open(t)
   const mirror = client.mirror(ConfigMap)
   await client.synced([mirror])
@@ -232,7 +232,7 @@ test('a watch that ends with an error in it is told apart: one that is too old l
   deepStrictEqual(line.asked.slice(-2), [`watch ${core.storage.revision}`, `watch ${core.storage.revision}`])
 })
 
-test('a reader that is held up for long misses nothing', { timeout: 60_000 }, async t => {
+test('an informer that is held back for long misses nothing', { timeout: 60_000 }, async t => {
   const { client, admin, put, line, clock } = await open(t)
   const mirror = client.mirror(ConfigMap)
   await client.synced([mirror])
@@ -251,7 +251,7 @@ test('a reader that is held up for long misses nothing', { timeout: 60_000 }, as
   deepStrictEqual([names.at(0), names.at(-1)], ['ADDED first', 'ADDED last'])
 })
 
-test('a server that does not answer is asked less and less often, and at once again after it was well', async t => {
+test('a server that does not answer is asked less and less often, and soon again after a success', async t => {
   const { client, line, clock } = await open(t)
   const mirror = client.mirror(ConfigMap)
   await client.synced([mirror])
@@ -268,14 +268,14 @@ test('a server that does not answer is asked less and less often, and at once ag
   deepStrictEqual(tries, [1, 1, 1, 1, 1, 1, 1, 1])
   line.mend()
   strictEqual(await asked(10_000), 1)
-  // It has lasted: the next failure begins with a short wait.
+  // The watch has lasted, so the next failure begins with a short wait.
   await clock.forward(60_000)
   line.break()
   await settle()
   strictEqual(await asked(200), 1)
 })
 
-test('of a part of a kind the mirror shows what belongs to it, as long as it does', async t => {
+test('the mirror of a part of a kind has the objects that belong to it, while they do', async t => {
   const { client, admin, put } = await open(t)
   await put('a', '1')
   await admin.create(Namespace, { metadata: { name: 'other' } })
@@ -298,7 +298,7 @@ test('of a part of a kind the mirror shows what belongs to it, as long as it doe
   deepStrictEqual(all(), [['a other'], ['b 1'], ['b 1'], ['a 2']])
 })
 
-test('one scope has one mirror, which stays as it was when it is released or the client is closed', async t => {
+test('a scope has one mirror, which does not change any more after its release or the end of the client', async t => {
   const { client, put, line } = await open(t)
   const mirror = client.mirror(ConfigMap, { namespace: 'default' })
   strictEqual(client.mirror(ConfigMap, { namespace: 'default' }), mirror)
@@ -309,7 +309,7 @@ test('one scope has one mirror, which stays as it was when it is released or the
   await put('a', '1')
   await settle()
   deepStrictEqual([shown(mirror), shown(other)], [[], ['a 1']])
-  // Who asks again gets a new one.
+  // The next request for the scope gets a new one.
   const again = client.mirror(ConfigMap, { namespace: 'default' })
   ok(again !== mirror)
   await client.synced([again])

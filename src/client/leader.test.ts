@@ -1,5 +1,5 @@
-// Candidates for one Lease over lines that break and hang, in any order: never two leaders, and one as soon as there
-// can be one.
+// Candidates for one Lease over connections that break and hang, in any order: never two leaders, and one as soon as
+// possible.
 import { deepStrictEqual, ok, strictEqual } from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import fc from 'fast-check'
@@ -90,7 +90,7 @@ const step = fc.oneof(
   fc.record({ ms: fc.oneof(fc.nat({ max: 3000 }), fc.nat({ max: 30_000 })) }),
 )
 
-test('whatever breaks and hangs, there are never two leaders, and one comes when one can', async t => {
+test('whichever connections break and hang, there are never two leaders, and soon one when one is possible', async t => {
   const { clock, start } = await open(t)
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 25 }), async steps => {
@@ -100,7 +100,7 @@ test('whatever breaks and hangs, there are never two leaders, and one comes when
           if ('ms' in s) await clock.forward(s.ms)
           else candidates[s.which]!.health = s.health
         }
-        // Whoever is alone and well takes over when the time of all others is over.
+        // A single candidate with a connection takes over when the Lease of any other has expired.
         candidates[0]!.health = 'well'
         candidates[1]!.health = 'broken'
         candidates[2]!.health = 'hung'
@@ -117,7 +117,7 @@ test('whatever breaks and hangs, there are never two leaders, and one comes when
   )
 })
 
-test('a leader whose line is broken stops before another may begin', async t => {
+test('a leader whose connection is broken stops before another may begin', async t => {
   const { clock, start } = await open(t)
   const { leaders, candidates, stop } = start(2)
   await clock.forward(1000)

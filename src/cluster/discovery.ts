@@ -75,7 +75,9 @@ function read(server: string, ca: string | undefined, clock: Clock): Promise<Ans
         })
       },
     )
-    asked.on('timeout', () => asked.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)))
+    asked.on('timeout', () =>
+      asked.destroy(Object.assign(new Error(`no answer within ${timeoutMs / 1000} s`), { code: 'ETIMEDOUT' })),
+    )
     asked.on('error', fail)
     asked.end()
   })

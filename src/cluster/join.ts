@@ -23,6 +23,7 @@ import { readJoinToken } from './join-token.ts'
 import { hostAddresses, missingPackages } from './machine.ts'
 import { keepRenewed, type Kept, obtain, readKept, type Wanted, writeKept } from './node-certificates.ts'
 import { nodeDirs } from './node-names.ts'
+import { patiently } from './patience.ts'
 import { runNode } from './run-node.ts'
 
 interface JoinOptions {
@@ -131,7 +132,8 @@ async function joinBy(
         : 'kutter agent requires --token TOKEN to join a cluster; create one on its server with: kutter token create',
     )
   const token = readJoinToken(place.token)
-  const { ca, localAddress } = await discover(server, token, realClock)
+  const around = { clock: realClock, log, signal: place.signal }
+  const { ca, localAddress } = await patiently(around, () => discover(server, token, realClock))
   log.info('the server belongs to the cluster of the token', { server })
   const bearer = `${token.id}.${token.secret}`
   const pair = await connected(place, { server, ca, token: () => bearer }, async client =>
@@ -157,7 +159,7 @@ async function joinBy(
 
 /** Runs `exchange` with a client that has these credentials, and closes the client. */
 async function connected<T>(
-  { log }: Place,
+  { log, signal }: Place,
   credentials: Credentials,
   exchange: (client: Client) => Promise<T>,
 ): Promise<T> {
@@ -165,7 +167,7 @@ async function connected<T>(
   const user = { name: '', groups: [] }
   const client = new Client({ serve: transport.serve, user, userAgent: 'kubelet', clock: realClock, log })
   try {
-    return await exchange(client)
+    return await patiently({ clock: realClock, log, signal }, () => exchange(client))
   } finally {
     client.close()
     transport.close()

@@ -102,7 +102,12 @@ async function ensureCable(
   await ip.addNamespace(namespace)
   if (!links.some(link => link.name === cable))
     await ip.batch([`link add name ${cable} mtu ${mtu} type veth peer name eth0 mtu ${mtu} netns ${namespace}`])
-  await ip.batch([`link set dev ${cable} master ${nodeBridgeOf(tag)} up`])
+  await ip.batch([
+    `link set dev ${cable} master ${nodeBridgeOf(tag)} up`,
+    // Where bridged packets pass the machine's rules (net.bridge.bridge-nf-call-iptables), one that a node sends to a
+    // NodePort of the machine, and whose endpoint is on that node, is bridged back to the cable it came from.
+    `link set dev ${cable} type bridge_slave hairpin on`,
+  ])
   const [address, gateway] = [addressIn(config.nodeCidr, node.index), addressIn(config.nodeCidr, 1)]
   await ip
     .inside(namespace)

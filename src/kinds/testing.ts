@@ -1,10 +1,19 @@
 // Objects for tests, made as the API server makes them: decoded by the schema of their kind, with all defaults, and
 // frozen. A field that a plan begins to read is therefore there in tests as it is in a cluster.
-import type { Draft, Kind, KubeObject } from '../api/kind.ts'
+import type { AnyKind, Draft, Kind, KubeObject } from '../api/kind.ts'
 import { decode } from '../api/schema/decode.ts'
+import { builtinKinds } from './all.ts'
 import type { Container } from './core/container.ts'
 import { Node } from './core/node.ts'
 import { Pod } from './core/pod.ts'
+
+/** The kind of a row of a table: its name, and its version too where several kinds have the name. */
+export function kindCalled(text: string): AnyKind {
+  const [name, apiVersion] = text.split(' ')
+  const found = builtinKinds.filter(k => k.kind === name && (!apiVersion || k.apiVersion === apiVersion))
+  if (found.length !== 1) throw new Error(`${found.length} kinds are called ${text}`)
+  return found[0]!
+}
 
 /** Named `x`, of the namespace `default` and with a uid made of its name, unless the draft says otherwise. */
 export function objectOf<T extends KubeObject>(kind: Kind<T>, draft: Draft<T>): T {

@@ -1,5 +1,6 @@
 // Counting pods by where they run. Spreading and affinity between pods ask how many pods that match something run in
 // each zone, on each node…; these counters are kept up with every pod that comes and goes instead of counted anew.
+import { own } from '../base/own.ts'
 import type { NodeInfo, PodInfo } from './info.ts'
 
 /** Pods that meet a condition, counted per value of any node label that is asked for. */
@@ -41,7 +42,7 @@ export class PodCounter {
     else if (entry.count + by === 0) this.#nodes.delete(node.name)
     else entry.count += by
     for (const [key, values] of this.#topologies) {
-      const value = node.labels[key]
+      const value = own(node.labels, key)
       if (value !== undefined) bump(values, value, by)
     }
   }
@@ -61,7 +62,7 @@ export class PodCounter {
     if (!values) {
       values = new Map()
       for (const { info, count } of this.#nodes.values()) {
-        const value = info.labels[key]
+        const value = own(info.labels, key)
         if (value !== undefined) bump(values, value, count)
       }
       this.#topologies.set(key, values)

@@ -1,4 +1,5 @@
 // What the scheduler knows of a pod and of a node: everything it looks at for each pair, worked out once.
+import { own } from '../base/own.ts'
 import type { Labels } from '../api/labels.ts'
 import type { Affinity, PodAffinityTerm, WeightedPodAffinityTerm } from '../kinds/core/affinity.ts'
 import { add, type Amounts, amounts, podAmounts, subtract } from './resources.ts'
@@ -82,7 +83,10 @@ function signatureOf({ namespace, labels, pod: { metadata, spec } }: PodInfo): s
 function complete(term: PodAffinityTerm, labels: Labels): PodAffinityTerm {
   if (!term.matchLabelKeys?.length && !term.mismatchLabelKeys?.length) return term
   const expressions = (keys: readonly string[] | undefined, operator: string) =>
-    (keys ?? []).flatMap(key => (labels[key] === undefined ? [] : [{ key, operator, values: [labels[key]] }]))
+    (keys ?? []).flatMap(key => {
+      const value = own(labels, key)
+      return value === undefined ? [] : [{ key, operator, values: [value] }]
+    })
   return {
     ...term,
     labelSelector: {

@@ -1,5 +1,6 @@
 // Preemption: when no node has room for an important pod, find the node where evicting less important ones hurts
 // least. Pure over the snapshot. Source: framework/preemption, plugins/defaultpreemption.
+import { own } from '../base/own.ts'
 import { matchesSelector, selectorOf } from '../api/labels.ts'
 import { parseTime } from '../api/time.ts'
 import type { PodDisruptionBudget } from '../kinds/policy/poddisruptionbudget.ts'
@@ -139,7 +140,7 @@ function violations(pods: readonly PodInfo[], budgets: readonly PodDisruptionBud
   for (const pod of pods) {
     for (const budget of budgets) {
       if (budget.metadata.namespace !== pod.namespace || !guards(budget, pod)) continue
-      if (budget.status.disruptedPods?.[pod.pod.metadata.name ?? ''] !== undefined) continue
+      if (own(budget.status.disruptedPods, pod.pod.metadata.name ?? '') !== undefined) continue
       const allowed = left.get(budget)! - 1
       left.set(budget, allowed)
       if (allowed < 0) result.add(pod)

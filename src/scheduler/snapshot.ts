@@ -1,6 +1,7 @@
 // The cluster as the scheduler sees it: nodes with the pods on them, those it has just decided on included, and
 // counters over them. It changes by increments only, and only between decisions, so every decision sees one state.
 import { sameJson } from '../api/equal.ts'
+import { own } from '../base/own.ts'
 import { type Labels, matches } from '../api/labels.ts'
 import type { LabelSelector } from '../api/meta.ts'
 import { PodCounter } from './counts.ts'
@@ -75,8 +76,8 @@ export class Snapshot {
     if (!found) {
       const fresh = new Map<string, number>()
       for (const { labels } of this.#byName.values()) {
-        const value = labels[key]
-        if (value === undefined || keys.some(other => labels[other] === undefined)) continue
+        const value = own(labels, key)
+        if (value === undefined || keys.some(other => own(labels, other) === undefined)) continue
         fresh.set(value, (fresh.get(value) ?? 0) + 1)
       }
       if (this.#domains.size >= maxCounters) this.#domains.clear()

@@ -74,7 +74,7 @@ test('the end of the thread that writes is reported, once, and not when the stor
   assert.equal(text((await broken.get('/a'))?.value), '1')
 })
 
-test('a second opener is refused, in this process and in another, until the first closes', async () => {
+test('a store cannot be opened a second time, in this process or another, before it is closed', async () => {
   const directory = fresh()
   const store = await open(directory)
   await fails(directory, /is open already; stop the other server/)

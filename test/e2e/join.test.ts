@@ -27,11 +27,17 @@ let server = ''
 let first = ''
 let token = ''
 let agent: ChildProcess | undefined
+/** The end of what the agent printed. */
+let printed = ''
 
 /** Starts the agent of the other machine and leaves it running. */
 function start(...words: string[]): ChildProcess {
   const [command = '', ...args] = inside('./kutter', 'agent', ...words, ...place)
-  return spawn(command, args, { cwd: root, stdio: 'ignore', env: { ...process.env, ...cluster.env } })
+  const env = { ...process.env, ...cluster.env }
+  const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'ignore', 'pipe'], env })
+  child.stderr?.on('data', (chunk: Buffer) => (printed = (printed + chunk.toString()).slice(-8_000)))
+  child.on('exit', (code, signal) => (printed += `ended with ${code ?? signal}\n`))
+  return child
 }
 const end = (child: ChildProcess) =>
   new Promise<void>(resolve => {
@@ -40,7 +46,10 @@ const end = (child: ChildProcess) =>
     child.kill('SIGTERM')
   })
 const farReady = () =>
-  eventually('far is Ready', async () => / Ready /.test((await cluster.tryKubectl('get node far --no-headers')).stdout))
+  eventually('far is Ready', async () => {
+    if (/ Ready /.test((await cluster.tryKubectl('get node far --no-headers')).stdout)) return true
+    throw new Error(printed)
+  })
 const makePod = (name: string, nodeName: string) =>
   cluster.apply({
     apiVersion: 'v1',

@@ -212,3 +212,11 @@ test('a quota refuses in upstream’s words', options, async () => {
   assert.match(stderr, /pods "two" is forbidden: exceeded quota: few, requested: pods=1, used: pods=1, limited: pods=1/)
   await k('delete namespace small')
 })
+
+test('pods that are deleted while they are being made go like any others', options, async () => {
+  const one = async (name: string) => {
+    await k(`run ${name} --image=busybox --image-pull-policy=IfNotPresent --restart=Never -- sleep 3600`)
+    await k(`delete pod ${name} --grace-period=1 --timeout=30s`)
+  }
+  for (let round = 0; round < 3; round++) await Promise.all(['a', 'b', 'c', 'd'].map(name => one(`brief-${name}`)))
+})

@@ -249,13 +249,13 @@ test('a pod that is deleted while its container is being made says nothing that 
     t,
     {},
     {
-      runtime: whole => ({
-        ...whole,
-        async startContainer(id) {
-          await clock.sleep(5_000)
-          await whole.startContainer(id)
-        },
-      }),
+      runtime: whole =>
+        withMethods(whole, {
+          async startContainer(id) {
+            await clock.sleep(5_000)
+            await whole.startContainer(id)
+          },
+        }),
     },
   )
   await run('a', { ...one(), restartPolicy: 'Never' }, { main: { stopMs: 2000 } })

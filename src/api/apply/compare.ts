@@ -1,6 +1,7 @@
 // Compares two states of an object. The differences, as field sets, decide who owns what. Every write is compared, so a
 // set is created only when it has a member.
 // Source: structured-merge-diff typed/compare.go.
+import { own } from '../../base/own.ts'
 import { asGiven } from '../schema/empties.ts'
 import { isNilList } from '../schema/nil.ts'
 import { sameJson } from '../equal.ts'
@@ -80,8 +81,6 @@ const isGivenEmpty = (holder: JsonObject, name: string) =>
   isNilList(holder[name]) && Array.isArray(asGiven(holder, name))
 
 const empty: JsonObject = {}
-const own = (object: JsonObject, name: string): Json | undefined =>
-  Object.hasOwn(object, name) ? object[name] : undefined
 
 function walkList(node: Node, before: Json, after: Json): Difference | undefined {
   const old = new Map<string, Json>()

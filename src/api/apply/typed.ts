@@ -1,6 +1,7 @@
 // Checks that an applied object fits its schema. Server-side apply refuses fields that nobody could own. The messages
 // are those of structured-merge-diff.
 // Source: structured-merge-diff typed/validate.go, typed/helpers.go.
+import { own } from '../../base/own.ts'
 import { goQuote } from '../../base/go-text.ts'
 import { isObject } from '../patch/merge.ts'
 import type { Json, JsonObject, Node, Struct } from '../schema/node.ts'
@@ -13,7 +14,7 @@ export function typeProblems(schema: Struct, value: JsonObject): string[] {
 
 function* inStruct(schema: Struct, value: JsonObject, at: string): Iterable<string> {
   for (const [name, child] of Object.entries(value)) {
-    const node = Object.hasOwn(schema.fields, name) ? schema.fields[name] : undefined
+    const node = own(schema.fields, name)
     if (node) yield* inNode(node, child, `${at}.${name}`)
     else yield `${at}.${name}: field not declared in schema`
   }

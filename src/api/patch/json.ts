@@ -2,6 +2,7 @@
 // differs from the RFC, the library is followed: indexes may be negative, a missing key reads as null, the document
 // itself cannot be replaced, and text before the first slash of a path is ignored.
 // Source: RFC 6902; gopkg.in/evanphx/json-patch.v4; apiserver endpoints/handlers/patch.go for the limits.
+import { own } from '../../base/own.ts'
 import { StatusError } from '../../base/errors.ts'
 import { sameJson } from '../equal.ts'
 import type { Json, JsonObject } from '../schema/node.ts'
@@ -134,7 +135,7 @@ function indexOf(key: string, length: number): number | undefined {
 
 /** The value at a place; undefined when there is none. */
 function get({ holder, key }: Place): Json | undefined {
-  if (!Array.isArray(holder)) return Object.hasOwn(holder, key) ? holder[key] : undefined
+  if (!Array.isArray(holder)) return own(holder, key)
   const index = indexOf(key, holder.length)
   return index === undefined ? undefined : holder[index]
 }

@@ -7,6 +7,7 @@
 //   live a b c   patch d b   ──►  d a b c        (d is not in the live list, so it comes first)
 //
 // Source: apimachinery pkg/util/strategicpatch/patch.go; apiserver handlers/patch.go for the codes of errors.
+import { own } from '../../base/own.ts'
 import { goValue } from '../../base/go-text.ts'
 import { StatusError } from '../../base/errors.ts'
 import { sameJson } from '../equal.ts'
@@ -27,7 +28,7 @@ type Lookup = (field: string) => Node | undefined
 const fieldsOf =
   (schema: Struct): Lookup =>
   field =>
-    Object.hasOwn(schema.fields, field) ? schema.fields[field] : undefined
+    own(schema.fields, field)
 
 const inside = (node: Node | undefined): Lookup => {
   if (node?.type === 'struct') return fieldsOf(node.struct!())
@@ -56,7 +57,7 @@ function putMerged(out: JsonObject, key: string, node: Node | undefined, value: 
     delete out[key]
     return
   }
-  const current = Object.hasOwn(out, key) ? out[key] : undefined
+  const current = own(out, key)
   if (isObject(value) && isObject(current)) setKey(out, key, mergeObject(inside(node), current, value))
   else if (Array.isArray(value) && Array.isArray(current)) setKey(out, key, mergeList(node, current, value))
   else setKey(out, key, withoutDirectives(value))

@@ -1,4 +1,4 @@
-// From bytes to a value, by the type that the client names.
+// How bodies are read, by the media type that the client names.
 import { deepStrictEqual, strictEqual, throws } from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -29,7 +29,7 @@ test('one object is the same in JSON, YAML and protobuf', () => {
     deepStrictEqual(JSON.parse(JSON.stringify(parse(bytes, type).value)), plain, type)
 })
 
-test('what JSON can say, YAML says too', () => {
+test('any JSON is also YAML with the same value', () => {
   fc.assert(
     fc.property(fc.jsonValue({ maxDepth: 4 }), value => {
       const text = JSON.stringify(value)
@@ -42,7 +42,7 @@ test('what JSON can say, YAML says too', () => {
   )
 })
 
-test('YAML is read as Kubernetes reads it', () => {
+test('YAML has the values that it has in Kubernetes', () => {
   const table: [yaml: string, value: Json][] = [
     ['a: yes', { a: true }],
     ['a: "yes"', { a: 'yes' }],
@@ -60,20 +60,20 @@ test('YAML is read as Kubernetes reads it', () => {
   for (const [yaml, value] of table) deepStrictEqual(parse(yaml, 'application/yaml').value, value, yaml)
 })
 
-test('keys that come twice are counted in the words of their format', () => {
+test('duplicate keys are reported with the error text of their format', () => {
   deepStrictEqual(parse('{"a":1,"b":{"c":1,"c":2},"a":3}').duplicates, ['duplicate field "b.c"', 'duplicate field "a"'])
   deepStrictEqual(parse('{"a":"b: c","d":{}}').duplicates, [])
   deepStrictEqual(parse('a: 1\nb: 2\na: 3\n', 'application/yaml').duplicates, ['line 3: key "a" already set in map'])
 })
 
-test('integers keep every digit, and floats say that they are', () => {
+test('integers keep all digits, and floats stay floats', () => {
   const read = (text: string) => JSON.stringify(parse(text).value)
   strictEqual(read('{"a":9223372036854775807}'), '{"a":9223372036854775807}')
   strictEqual(read('{"a":-9007199254740993,"b":1.0}'), '{"a":-9007199254740993,"b":1}')
   deepStrictEqual(parse('a: 9223372036854775807', 'application/yaml').value, { a: 9223372036854775807n })
 })
 
-test('what cannot be read is refused and says why', () => {
+test('a body that cannot be read is refused with the reason', () => {
   const deep = '['.repeat(10_001)
   const bomb = `a: &a [x,x]\n${[...'bcdefghij'].map((c, i) => `${c}: &${c} [*${'abcdefghi'[i]},*${'abcdefghi'[i]}]`).join('\n')}`
   const table: [text: string | Buffer, type: string | undefined, reason: string, message: RegExp][] = [
@@ -91,7 +91,7 @@ test('what cannot be read is refused and says why', () => {
     throws(() => parse(text, type), { reason, message }, String(text).slice(0, 40))
 })
 
-test('any bytes are a value or a refusal', () => {
+test('any bytes give a value or a refusal', () => {
   const types = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf']
   const proto = encodeEnvelope(
     'v1',
@@ -118,7 +118,7 @@ test('any bytes are a value or a refusal', () => {
   )
 })
 
-test('a patch is of the type that its media type says', () => {
+test('the media type of a patch decides its type', () => {
   strictEqual(patchTypeOf('application/merge-patch+json'), 'merge')
   strictEqual(patchTypeOf('Application/Strategic-Merge-Patch+JSON; charset=utf-8'), 'strategic')
   strictEqual(patchTypeOf('application/json-patch+json'), 'json')

@@ -254,6 +254,8 @@ export class Frontend {
       socket.end(
         `HTTP/1.1 ${String(status.code)} ${String(status.reason ?? 'Error')}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
       )
+      // The client's own end is noticed only while its connection is read.
+      socket.resume()
     }
   }
 

@@ -1,4 +1,4 @@
-// What a client accepts, and what it gets.
+// Which encoding and form an answer has, by the header `accept`.
 import { deepStrictEqual, strictEqual, throws } from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -9,7 +9,7 @@ const protobuf = 'application/vnd.kubernetes.protobuf'
 const table = (version = 'v1') => `application/json;as=Table;v=${version};g=meta.k8s.io`
 const metadata = (type: string) => `${type};as=PartialObjectMetadata;v=v1;g=meta.k8s.io`
 
-test('the best of what the header names is chosen, by quality and then by order', () => {
+test('the best type in the header is chosen, by quality and then by order', () => {
   const chosen = (header: string | undefined, views = true) => {
     try {
       const { encoding, view, viewVersion } = choose(header, views)
@@ -40,7 +40,7 @@ test('the best of what the header names is chosen, by quality and then by order'
     [table(), 'none', false],
     [`${table()},application/json`, 'json object', false],
     [table().replace('json', 'yaml'), 'yaml table v1'],
-    // A table has no protobuf.
+    // Tables have no protobuf form.
     [`${table().replace('application/json', protobuf)},application/json`, 'json object'],
     [metadata('application/json'), 'json metadata v1'],
     [metadata(protobuf), 'protobuf metadata v1'],
@@ -53,7 +53,7 @@ test('the best of what the header names is chosen, by quality and then by order'
   for (const [header, expected, views] of cases) strictEqual(chosen(header, views), expected, header)
 })
 
-test('a type that the route produces in no form is refused with those it does', () => {
+test('a type that the route does not produce is refused with a list of those it does', () => {
   const list = `application/json, application/yaml, ${protobuf}`
   throws(() => negotiate('text/html'), {
     reason: 'NotAcceptable',
@@ -68,7 +68,7 @@ test('a type that the route produces in no form is refused with those it does', 
   deepStrictEqual(negotiate('application/json').encoding, 'json')
 })
 
-test('no header breaks the negotiation, and an error can always be written', () => {
+test('any header can be negotiated, and an error can always be written', () => {
   const word = fc.constantFrom('application/json', protobuf, '*/*', ';', ',', '=', 'q', 'as', 'Table', '0.5', ' ', '')
   fc.assert(
     fc.property(

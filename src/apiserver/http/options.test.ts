@@ -1,4 +1,4 @@
-// Query parameters: what they become, and which are refused.
+// Query parameters: which options they set, and which are refused.
 import { deepStrictEqual, strictEqual, throws } from 'node:assert/strict'
 import { test } from 'node:test'
 import type { JsonObject } from '../../api/schema/node.ts'
@@ -39,7 +39,7 @@ test('query parameters become options', () => {
   for (const [verb, query, options] of table) deepStrictEqual(parse(query, verb), options, `${verb} ${query}`)
 })
 
-test('what the parameters cannot be is refused by name', () => {
+test('an invalid parameter is refused by name', () => {
   const table: [verb: OperationVerb, query: string, reason: string, message: RegExp][] = [
     ['list', 'limit=x', 'BadRequest', /^strconv.ParseInt: parsing "x": invalid syntax$/],
     ['list', 'limit=9223372036854775808', 'BadRequest', /value out of range$/],
@@ -94,7 +94,7 @@ test('what the parameters cannot be is refused by name', () => {
   for (const [verb, query, reason, message] of table) throws(() => parse(query, verb), { reason, message }, query)
 })
 
-test('the options of a delete are those of its body, or those of the query', () => {
+test('the options of a delete are those of its body or of its query', () => {
   const of = (query: string, body?: JsonObject) => deleteBody(new URLSearchParams(query), body)
   const query = 'gracePeriodSeconds=5&propagationPolicy=Orphan&dryRun=All&orphanDependents=false'
   deepStrictEqual(of(query), {
@@ -108,7 +108,7 @@ test('the options of a delete are those of its body, or those of the query', () 
   throws(() => of('gracePeriodSeconds=soon'), { reason: 'BadRequest' })
 })
 
-test('a timeout is a duration as Go reads it', () => {
+test('a timeout is a duration in the format of Go', () => {
   const wrong = (timeout: string): string | undefined => {
     try {
       checkTimeout(new URLSearchParams({ timeout }))

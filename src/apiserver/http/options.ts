@@ -134,7 +134,7 @@ export function deleteBody(query: URLSearchParams, body: Json | undefined): Json
   return out
 }
 
-/** Throws BadRequest for a timeout that is no duration. Source: apiserver filters/request_deadline.go. */
+/** Throws BadRequest for an invalid timeout. Source: apiserver filters/request_deadline.go. */
 export function checkTimeout(query: URLSearchParams): void {
   const text = query.get('timeout')
   const why = text ? durationProblem(text) : undefined
@@ -143,7 +143,7 @@ export function checkTimeout(query: URLSearchParams): void {
 
 const units = ['ns', 'us', '\u00b5s', '\u03bcs', 'ms', 's', 'm', 'h']
 
-/** Source: Go's time.ParseDuration. */
+/** Why a text is not a duration, or undefined if it is one. Source: Go's time.ParseDuration. */
 function durationProblem(text: string): string | undefined {
   let rest = text.replace(/^[-+]/, '')
   if (rest === '0') return undefined

@@ -1,4 +1,4 @@
-// Which resource a path names, and which verb a method means there.
+// Which resource a path names, and which verb a method has there.
 import { deepStrictEqual, strictEqual, throws } from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -41,7 +41,7 @@ test('a path names a resource, or none', () => {
     ['/api/v1/watch/namespaces/n/pods/p', { watch: true, namespace: 'n', name: 'p' }],
     ['/api/v1/watch', { plural: 'watch' }],
     ['/api/v1/nodes/n%3A1', { plural: 'nodes', name: 'n:1' }],
-    // What an escape hides is no slash of the path.
+    // An escaped slash does not separate parts of the path.
     ['/api/v1/namespaces/a%2Fb/pods', undefined],
     ['/api/v1/pods/a%2Fb', undefined],
     ['/api/v1/namespaces/../pods', undefined],
@@ -55,7 +55,7 @@ test('a path names a resource, or none', () => {
   for (const [path, expected] of table) deepStrictEqual(parsePath(path), expected && { ...base, ...expected }, path)
 })
 
-test('a path that is put together from a resource names that resource, whatever its name', () => {
+test('a path that is made from a resource names that resource, whatever its name', () => {
   const name = fc.string({ minLength: 1 }).filter(text => !text.includes('/') && !['.', '..'].includes(text))
   fc.assert(
     fc.property(
@@ -71,7 +71,7 @@ test('a path that is put together from a resource names that resource, whatever 
             ['apps', 'v1', namespace, 'deployments', of, 'scale'],
           )
         }
-        // Nothing breaks it.
+        // Any path is parsed without an exception.
         parsePath(`/api/v1/${path}`)
         parsePath(path)
       },
@@ -80,7 +80,7 @@ test('a path that is put together from a resource names that resource, whatever 
   )
 })
 
-/** The verb, or the code of the refusal. */
+/** The verb, or the HTTP status of the refusal. */
 function answer(method: string, path: string, wantsWatch = false): string | number {
   const parsed = parsePath(path)
   const kind = parsed && kinds.find(parsed)
@@ -95,7 +95,7 @@ function answer(method: string, path: string, wantsWatch = false): string | numb
   }
 }
 
-test('a method means a verb where the resource has it, is refused where others have one, and else is not found', () => {
+test('a method is a verb of the resource, refused if the resource has only others, and otherwise not found', () => {
   const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
   const [list, one] = [
     ['list', 'create', 405, 405, 'deletecollection'],
@@ -116,20 +116,20 @@ test('a method means a verb where the resource has it, is refused where others h
     ['/api/v1/namespaces/n/pods/p/scale', none],
     ['/api/v1/namespaces/n/pods/p/status/more', none],
     ['/api/v1/namespaces/n/serviceaccounts/a/token', made],
-    // Across all namespaces there is only a list.
+    // Across all namespaces, only lists are possible.
     ['/api/v1/pods', read],
     ['/api/v1/pods/p', none],
     ['/apis/apps/v1/namespaces/n/deployments/d/scale', part],
     ['/apis/apps/v1/namespaces/n/controllerrevisions/c/status', none],
-    // Of no namespace.
+    // A kind without namespaces.
     ['/api/v1/nodes', list!],
     ['/api/v1/nodes/n', one!],
     ['/api/v1/namespaces/n/nodes', none],
-    // Namespaces go one by one, and are finalized by their controller.
+    // Namespaces are deleted one by one, and finalized by their controller.
     ['/api/v1/namespaces', ['list', 'create', 405, 405, 405]],
     ['/api/v1/namespaces/n/finalize', ['get', 405, 'update', 405, 405]],
     ['/apis/certificates.k8s.io/v1/certificatesigningrequests/c/approval', part],
-    // What is only asked is only created.
+    // A review can only be created.
     ['/apis/authorization.k8s.io/v1/subjectaccessreviews', made],
     ['/apis/authentication.k8s.io/v1/tokenreviews', made],
     ['/api/v1/componentstatuses', read],
@@ -148,7 +148,7 @@ test('a method means a verb where the resource has it, is refused where others h
     )
 })
 
-test('a list becomes a watch when that is asked for, a single object does not', () => {
+test('a list becomes a watch if the query asks for it, and a get does not', () => {
   const table: [path: string, expected: string | number][] = [
     ['/api/v1/namespaces/n/pods', 'watch'],
     ['/api/v1/pods', 'watch'],
@@ -160,7 +160,7 @@ test('a list becomes a watch when that is asked for, a single object does not', 
   strictEqual(answer('constructor', '/api/v1/pods'), 405)
 })
 
-test('what may be asked is authorized by what the method says, route or not', () => {
+test('a request is authorized by its method, whether or not there is a route', () => {
   const [all, one, watch] = ['/api/v1/pods', '/api/v1/namespaces/n/pods/p', '/api/v1/watch/pods'].map(
     path => parsePath(path)!,
   )

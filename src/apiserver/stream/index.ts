@@ -13,25 +13,25 @@
 //   of the kubelet to show a log is a Status, too (refusal.ts). After that, a failure closes the connection.
 // - When either side closes, or the client aborts, the other side is closed.
 // - A stream has no limit of size or time here. The kubelet limits its connections.
-import { request as httpRequest, type IncomingMessage } from 'node:http'
-import { request as httpsRequest, type RequestOptions } from 'node:https'
-import type { Duplex } from 'node:stream'
+import type { IncomingMessage } from 'node:http'
 import { pipeline } from 'node:stream/promises'
-import { messageOf, StatusError } from '../../base/errors.ts'
+import { StatusError } from '../../base/errors.ts'
 import type { User } from '../../api/operation.ts'
 import { Node } from '../../kinds/core/node.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import { Service } from '../../kinds/core/service.ts'
 import { accessDenied } from '../errors.ts'
 import type { Call, RequestUrl, Streams } from '../http/call.ts'
-import { acceptFrames } from '../http/frames.ts'
 import type { ResourcePath } from '../http/route.ts'
 import type { ServerCore } from '../core.ts'
 import { proxyTarget } from './proxy.ts'
 import { byAuthority, type KubeletCredentials } from './kubelet.ts'
+import { logsOverWebSocket } from './log-frames.ts'
 import { htmlRewriter, type ProxyLocation, rewriteUrl } from './rewrite.ts'
 import { throwRefusal } from './refusal.ts'
 import { podTarget } from './target.ts'
+import { tunnel } from './tunnel.ts'
+import { answerOf, type Destination, forwardedHeaders, openUpstream } from './upstream.ts'
 
 const podStreams = new Set(['exec', 'attach', 'portforward', 'log'])
 const kinds = { pods: Pod, services: Service, nodes: Node }
@@ -65,7 +65,7 @@ export function streams(core: ServerCore, credentials: KubeletCredentials): Stre
 
 function isStream({ group, version, plural, subresource }: ResourcePath): boolean {
   if (group !== '' || version !== 'v1') return false
-  return (plural === 'pods' && podStreams.has(subresource)) || (subresource === 'proxy' && plural in kinds)
+  return (plural === 'pods' && podStreams.has(subresource)) || (subresource === 'proxy' && Object.hasOwn(kinds, plural))
 }
 
 function allow(core: ServerCore, user: User, path: ResourcePath, method: string): void {
@@ -92,13 +92,6 @@ function allow(core: ServerCore, user: User, path: ResourcePath, method: string)
       { kind, subresource: path.subresource, namespace: path.namespace, name, verb: verb as 'get', user },
       decision.reason,
     )
-}
-
-interface Destination {
-  secure: boolean
-  options: RequestOptions
-  /** The address at which the client sees the proxied program. */
-  location?: ProxyLocation
 }
 
 /** Without a slash at the end of its address, relative links in a page would lead to the wrong place. */
@@ -140,38 +133,6 @@ async function targetOf(
   return { secure: target.scheme === 'https', options: { ...options, rejectUnauthorized: false } }
 }
 
-/** Headers that are not passed on, because they are about one connection or about the user. */
-const dropped = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-authorization',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'authorization',
-  'host',
-  'http2-settings',
-  'impersonate-user',
-  'impersonate-group',
-  'impersonate-uid',
-])
-
-/** The headers that are passed on. */
-function forwardedHeaders(headers: IncomingMessage['headers']): Record<string, string | string[]> {
-  const out: Record<string, string | string[]> = {}
-  for (const [name, value] of Object.entries(headers))
-    if (!/^(:|impersonate-extra-)/.test(name) && !dropped.has(name) && value !== undefined) out[name] = value
-  return out
-}
-
-function open(destination: Destination, extra: RequestOptions) {
-  return (destination.secure ? httpsRequest : httpRequest)({ ...destination.options, ...extra })
-}
-
-const unreachableError = (cause: unknown) =>
-  new StatusError('ServiceUnavailable', `error trying to reach service: ${messageOf(cause)}`, { cause })
-
 async function forward({ response, signal }: Call, destination: Destination, answer: IncomingMessage): Promise<void> {
   const headers = forwardedHeaders(answer.headers)
   const { location } = destination
@@ -193,80 +154,13 @@ async function forward({ response, signal }: Call, destination: Destination, ans
 
 function ask(request: IncomingMessage, destination: Destination, signal: AbortSignal): Promise<IncomingMessage> {
   const headers = forwardedHeaders(request.headers)
-  const upstream = open(destination, { method: request.method ?? 'GET', headers, signal })
-  const answered = new Promise<IncomingMessage>((resolve, reject) => {
-    upstream.once('response', resolve)
-    upstream.once('error', error => reject(unreachableError(error)))
-  })
+  const upstream = openUpstream(destination, { method: request.method ?? 'GET', headers, signal })
+  const answer = answerOf(upstream)
   request.pipe(upstream)
-  return answered
+  return answer
 }
 
 /** Whether an answer is HTML without compression, so that its links can be rewritten. */
 function isPlainHtml({ headers }: IncomingMessage): boolean {
   return (headers['content-type'] ?? '').split(';')[0]!.trim() === 'text/html' && !headers['content-encoding']
-}
-
-/** Sends a log over a WebSocket, in the subprotocol that the client prefers. Source: wsstream.Reader. */
-async function logsOverWebSocket(
-  request: IncomingMessage,
-  socket: Duplex,
-  head: Buffer,
-  destination: Destination,
-  pod: string,
-): Promise<void> {
-  const ending = new AbortController()
-  socket.on('close', () => ending.abort())
-  const upstream = open(destination, { method: 'GET', headers: {}, signal: ending.signal })
-  upstream.end()
-  const answer = await new Promise<IncomingMessage>((resolve, reject) => {
-    upstream.once('response', resolve)
-    upstream.once('error', error => reject(unreachableError(error)))
-  })
-  await throwRefusal(answer, pod)
-  const { ws, send } = await acceptFrames(request, socket, head, 'binary')
-  ws.on('error', () => ending.abort())
-  try {
-    for await (const chunk of answer as AsyncIterable<Buffer>) await send(chunk)
-    ws.close()
-  } catch (error) {
-    if (!ending.signal.aborted) ws.close(1011, messageOf(error).slice(0, 100))
-  }
-}
-
-async function tunnel(request: IncomingMessage, socket: Duplex, head: Buffer, destination: Destination): Promise<void> {
-  const headers = {
-    ...forwardedHeaders(request.headers),
-    connection: 'Upgrade',
-    upgrade: request.headers.upgrade ?? '',
-  }
-  const upstream = open(destination, { method: request.method ?? 'GET', headers })
-  upstream.end()
-  const answer = await new Promise<{ response: IncomingMessage; socket?: Duplex; head?: Buffer }>((resolve, reject) => {
-    upstream.once('upgrade', (response, up, upHead) => resolve({ response, socket: up, head: upHead }))
-    upstream.once('response', response => resolve({ response }))
-    upstream.once('error', error => reject(unreachableError(error)))
-  })
-  const { response } = answer
-  const lines = [`HTTP/1.1 ${response.statusCode} ${response.statusMessage}`]
-  for (let i = 0; i < response.rawHeaders.length; i += 2)
-    lines.push(`${response.rawHeaders[i]}: ${response.rawHeaders[i + 1]}`)
-  socket.write(`${lines.join('\r\n')}\r\n\r\n`)
-  if (!answer.socket) return void response.pipe(socket)
-  join(socket, head, answer.socket, answer.head ?? Buffer.alloc(0))
-}
-
-/** Passes bytes between two connections until either ends, which closes the other. */
-function join(a: Duplex, aHead: Buffer, b: Duplex, bHead: Buffer): void {
-  if (aHead.length) b.write(aHead)
-  if (bHead.length) a.write(bHead)
-  a.pipe(b)
-  b.pipe(a)
-  for (const [one, other] of [
-    [a, b],
-    [b, a],
-  ] as const) {
-    one.on('error', () => other.destroy())
-    one.on('close', () => other.destroy())
-  }
 }

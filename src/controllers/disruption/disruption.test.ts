@@ -69,6 +69,11 @@ test('an allowed eviction counts as away for two minutes, then it did not happen
   assert.deepEqual([late.status.currentHealthy, late.again, late.overdue[0]?.metadata.name], [3, undefined, 'r0'])
 })
 
+test('a pod that was never to be evicted is counted, whatever its name', () => {
+  const others = budget({ minAvailable: 1 }, { disruptedPods: { gone: at(now) } })
+  assert.equal(planBudget(others, [pod('constructor')], 1, now).status.currentHealthy, 1)
+})
+
 test('a budget whose pods cannot be counted allows nothing and says why', () => {
   const status = failedStatus(budget({ maxUnavailable: 1 }, { disruptionsAllowed: 2, expectedPods: 3 }), 'no size', now)
   assert.equal(status.disruptionsAllowed, 0)

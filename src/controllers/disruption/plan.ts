@@ -1,4 +1,5 @@
 // How many evictions a budget allows. Pure. Source: pkg/controller/disruption (disruption.go), pkg/api/pod/util.
+import { own } from '../../base/own.ts'
 import type { Draft } from '../../api/kind.ts'
 import { parseTime, timeText } from '../../api/time.ts'
 import { scaledValue } from '../../kinds/apps/rolling-update.ts'
@@ -44,7 +45,7 @@ export function planBudget(
       : scaledValue(minAvailable ?? 0, expected, 'up')
   const { pending, again, overdue } = pendingEvictions(budget, pods, now)
   const healthy = pods.filter(
-    pod => isReady(pod) && !pod.metadata.deletionTimestamp && pending[pod.metadata.name ?? ''] === undefined,
+    pod => isReady(pod) && !pod.metadata.deletionTimestamp && own(pending, pod.metadata.name ?? '') === undefined,
   )
   // A budget that knows no pods yet allows nothing: its first pods may just be coming.
   const disruptionsAllowed = expected <= 0 ? 0 : Math.max(0, healthy.length - desiredHealthy)
@@ -67,7 +68,7 @@ function pendingEvictions(budget: PodDisruptionBudget, pods: readonly Pod[], now
   let again: number | undefined
   for (const pod of pods) {
     const name = pod.metadata.name ?? ''
-    const time = budget.status.disruptedPods?.[name]
+    const time = own(budget.status.disruptedPods, name)
     if (time === undefined || pod.metadata.deletionTimestamp) continue
     const left = (parseTime(time) ?? 0) + disruptionTimeoutMs - now
     if (left <= 0) overdue.push(pod)

@@ -43,9 +43,9 @@ function pruned(value: Value, schema: Schema): Value {
 function* validateValue(value: Value, schema: Schema, at: Path): Problems {
   if (value === null && schema.nullable) return
   const type = typeOf(value)
-  const isEither = schema['x-kubernetes-int-or-string'] && (type === 'integer' || type === 'string')
-  if (schema.type && !isEither && type !== schema.type && !(schema.type === 'number' && type === 'integer'))
-    return yield at.typeInvalid(type, ` in body must be of type ${schema.type}: "${type}"`)
+  const types = schema['x-kubernetes-int-or-string'] ? ['integer', 'string'] : schema.type ? [schema.type] : [type]
+  if (!types.includes(type) && !(schema.type === 'number' && type === 'integer'))
+    return yield at.typeInvalid(type, ` in body must be of type ${types.join(',')}: "${type}"`)
   if (schema.enum?.length && !schema.enum.some(one => sameJson(one, value)))
     yield at.notSupported(
       value,

@@ -1,5 +1,6 @@
 // Paths that name a field of a schema, as `.spec.replicas` or `.spec['a b']`.
 // Source: apiextensions-apiserver pkg/apiserver/schema/cel (ValidFieldPath).
+import { own } from '../../base/own.ts'
 import { oneSchema, type SchemaProps } from './jsonschema.ts'
 
 type Schema = SchemaProps
@@ -26,4 +27,4 @@ export function fieldAt(path: string, root: Schema, { lists }: { lists: boolean 
 }
 
 const childOf = ({ properties, additionalProperties }: Schema, name: string): Schema | undefined =>
-  properties && Object.hasOwn(properties, name) ? properties[name] : oneSchema(additionalProperties)
+  own(properties, name) ?? oneSchema(additionalProperties)

@@ -1,4 +1,5 @@
 // A config map: configuration for pods, as files or environment variables.
+import { own } from '../../base/own.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { bool, bytes, map, string } from '../../api/schema/build.ts'
 import { decodedBytes, maxDataBytes, validateDataKeys, validateImmutableData } from './data-rules.ts'
@@ -23,7 +24,7 @@ export const ConfigMap = defineKind({
     yield* validateDataKeys(c.data, at.field('data'))
     yield* validateDataKeys(c.binaryData, at.field('binaryData'))
     for (const key of Object.keys(c.binaryData ?? {}))
-      if (c.data?.[key] !== undefined)
+      if (own(c.data, key) !== undefined)
         yield at.field('data').key(key).invalid(key, 'duplicate of key present in binaryData')
     const texts = Object.values(c.data ?? {}).reduce((sum, text) => sum + Buffer.byteLength(text), 0)
     // The whole object has no name of its own.

@@ -1,4 +1,5 @@
 // Whether a node meets node selector terms. Source: component-helpers/scheduling/corev1/nodeaffinity.
+import { own } from '../../base/own.ts'
 import { holdsForIntegers } from '../../api/int64.ts'
 import type { Affinity, NodeSelectorRequirement, NodeSelectorTerm } from './affinity.ts'
 
@@ -44,7 +45,7 @@ export const matchesTerms = (node: Node, terms: readonly Term[]): boolean => ter
 export function matchesTerm(node: Node, { matchExpressions = [], matchFields = [] }: Term): boolean {
   if (!matchExpressions.length && !matchFields.length) return false
   return (
-    matchExpressions.every(r => holds(r, node.metadata.labels?.[r.key])) &&
+    matchExpressions.every(r => holds(r, own(node.metadata.labels, r.key))) &&
     matchFields.every(r => holds(r, r.key === 'metadata.name' ? node.metadata.name : undefined))
   )
 }

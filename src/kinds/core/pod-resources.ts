@@ -1,6 +1,7 @@
 // What a whole pod asks for, as quantities by name: all containers at once, or the largest init container with the
 // sidecars started before it, whichever is more; then the overhead. Resources of the pod as a whole replace the sums.
 // Source: k8s.io/component-helpers/resource (PodRequests, PodLimits), KEP-753, KEP-2837.
+import { own } from '../../base/own.ts'
 import { addQuantities, compareQuantities } from '../../api/quantity.ts'
 import type { Container } from './container.ts'
 import type { PodSpec } from './podspec.ts'
@@ -16,7 +17,7 @@ export const podLimits = (spec: PodSpec): Quantities =>
 
 function withOverhead(sums: Quantities, overhead: Readonly<Quantities> | undefined, always: boolean): Quantities {
   for (const [name, value] of Object.entries(overhead ?? {}))
-    if (always || name in sums) sums[name] = addQuantities(sums[name] ?? '0', value)
+    if (always || own(sums, name) !== undefined) sums[name] = addQuantities(sums[name] ?? '0', value)
   return sums
 }
 

@@ -46,7 +46,8 @@ const subjectFields = { ServiceAccount: 'serviceAccount', User: 'user', Group: '
 
 function* validateSubject(subject: Subject, at: Path): Problems {
   const { kind } = subject
-  if (!(kind in subjectFields)) return yield* supported(kind, ['Group', 'ServiceAccount', 'User'], at.field('kind'))
+  if (!Object.hasOwn(subjectFields, kind))
+    return yield* supported(kind, ['Group', 'ServiceAccount', 'User'], at.field('kind'))
   for (const [type, field] of Object.entries(subjectFields)) {
     const path = at.field(field)
     if (type !== kind) {

@@ -147,19 +147,19 @@ function* validatePorts({ protocol, port, endPort }: NetworkPolicyPort, at: Path
 }
 
 function* validatePeer({ podSelector, namespaceSelector, ipBlock }: NetworkPolicyPeer, at: Path): Problems {
-  if (!podSelector && !namespaceSelector && !ipBlock) return yield at.required('must specify a peer')
-  if (ipBlock && (podSelector || namespaceSelector))
-    return yield at.forbidden('may not specify both ipBlock and another peer')
   yield* validateSelector(podSelector, at.field('podSelector'))
   yield* validateSelector(namespaceSelector, at.field('namespaceSelector'))
-  if (!ipBlock) return
-  const path = at.field('ipBlock')
-  if (!ipBlock.cidr) return yield path.field('cidr').required()
-  yield* validateCIDR(ipBlock.cidr, path.field('cidr'))
-  const range = parseCidr(ipBlock.cidr)
-  if (range)
-    for (const [i, hole] of (ipBlock.except ?? []).entries())
-      yield* validateHole(hole, range, path.field('except').index(i))
+  if (ipBlock) yield* validateBlock(ipBlock, at.field('ipBlock'))
+  const isSelected = podSelector || namespaceSelector
+  if (!ipBlock && !isSelected) yield at.required('must specify a peer')
+  if (ipBlock && isSelected) yield at.forbidden('may not specify both ipBlock and another peer')
+}
+
+function* validateBlock({ cidr, except = [] }: IPBlock, at: Path): Problems {
+  if (!cidr) return yield at.field('cidr').required()
+  yield* validateCIDR(cidr, at.field('cidr'))
+  const range = parseCidr(cidr)
+  if (range) for (const [i, hole] of except.entries()) yield* validateHole(hole, range, at.field('except').index(i))
 }
 
 function* validateHole(text: string, range: Cidr, at: Path): Problems {

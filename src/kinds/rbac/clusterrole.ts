@@ -1,7 +1,8 @@
 // A cluster role: what may be done anywhere, or in whichever namespace it is bound.
-import { present } from '../../api/checks.ts'
+import { type Problems, present, validateSelector } from '../../api/checks.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { LabelSelector } from '../../api/meta.ts'
+import type { Path } from '../../api/path.ts'
 import { list, struct } from '../../api/schema/build.ts'
 import { validateRules } from './role-rules.ts'
 import { PolicyRule } from './types.ts'
@@ -20,6 +21,15 @@ export const AggregationRule = struct(
 )
 export type AggregationRule = Of<typeof AggregationRule>
 
+function* validateAggregation({ clusterRoleSelectors: selectors = [] }: AggregationRule, at: Path): Problems {
+  yield* present(selectors, at, 'at least one clusterRoleSelector required if aggregationRule is non-nil')
+  for (const [i, selector] of selectors.entries()) {
+    const problems = [...validateSelector(selector, at.index(i))]
+    yield* problems
+    if (problems.length) yield at.index(i).invalid(undefined, 'invalid label selector.')
+  }
+}
+
 export const ClusterRole = defineKind({
   group: 'rbac.authorization.k8s.io',
   version: 'v1',
@@ -31,13 +41,9 @@ export const ClusterRole = defineKind({
   columns: [createdColumn],
   validateName: pathSegmentErrors,
   *validate({ rules, aggregationRule }, at) {
-    if (aggregationRule)
-      yield* present(
-        aggregationRule.clusterRoleSelectors ?? [],
-        at.field('aggregationRule', 'clusterRoleSelectors'),
-        'at least one clusterRoleSelector required if aggregationRule is non-nil',
-      )
     yield* validateRules(rules, false, at.field('rules'))
+    if (aggregationRule)
+      yield* validateAggregation(aggregationRule, at.field('aggregationRule', 'clusterRoleSelectors'))
   },
   fields: {
     rules: list(PolicyRule, { proto: 2, always: true, doc: 'Permissions that the role grants.' }),

@@ -245,7 +245,7 @@ function* validateNodeResources({ nodeAllocatableResources = {}, capacity = {} }
 function* validateMapping({ mapping }: NodeAllocatableResource, capacity: object, at: Path): Problems {
   const { capacityKey: key, capacityMultiplier } = mapping ?? {}
   if (key === '') yield at.field('capacityKey').invalid('', 'capacityKey must not be an empty string')
-  else if (key !== undefined && !(key in capacity)) yield at.field('capacityKey').notFound(key)
+  else if (key !== undefined && !Object.hasOwn(capacity, key)) yield at.field('capacityKey').notFound(key)
   if (key !== undefined && capacityMultiplier === undefined)
     yield at.field('capacityMultiplier').required('capacityMultiplier is required when capacityKey is set')
   if (key === undefined && capacityMultiplier !== undefined)

@@ -1,6 +1,7 @@
 // What classes of volumes have in common: a driver, and settings for it.
 // Source: pkg/apis/storage/validation (validateProvisioner, validateParameters, validateAllowedTopologies).
 import { sameJson } from '../../api/equal.ts'
+import { own } from '../../base/own.ts'
 import { named, type Problems, present } from '../../api/checks.ts'
 import { qualifiedNameErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
@@ -42,6 +43,7 @@ export function* validateTopologies(terms: readonly TopologySelectorTerm[], at: 
 /** By key the values, whatever their order; of expressions with the same key the first counts. */
 function valuesByKey({ matchLabelExpressions = [] }: TopologySelectorTerm): object {
   const place: Record<string, readonly string[]> = {}
-  for (const { key, values } of matchLabelExpressions) place[key] ??= [...new Set(values ?? [])].sort()
+  for (const { key, values } of matchLabelExpressions)
+    if (!own(place, key)) place[key] = [...new Set(values ?? [])].sort()
   return place
 }

@@ -1,6 +1,7 @@
 // InterPodAffinity: pods that want to be near others, or away from them, and others that want this one away. "Near"
 // is sharing the value of a node label. Source: plugins/interpodaffinity.
 import { sameJson } from '../../api/equal.ts'
+import { own } from '../../base/own.ts'
 import { matches } from '../../api/labels.ts'
 import { Node } from '../../kinds/core/node.ts'
 import { Pod } from '../../kinds/core/pod.ts'
@@ -35,7 +36,7 @@ const counterOf = (snapshot: Snapshot, namespace: string, terms: readonly PodAff
 
 const hasAny = (places: readonly Places[], node: NodeInfo): boolean => {
   for (const { key, values } of places) {
-    const value = node.labels[key]
+    const value = own(node.labels, key)
     if (value !== undefined && values.has(value)) return true
   }
   return false
@@ -117,7 +118,7 @@ export const interPodAffinity: PluginMaker = {
       prepare,
       filter({ refusing, away, near, first }, node) {
         for (const { key, values } of near) {
-          const value = node.labels[key]
+          const value = own(node.labels, key)
           if (value === undefined || (!first && !values.has(value))) return noneNear
         }
         if (hasAny(away, node)) return rejectedByOwn
@@ -127,7 +128,7 @@ export const interPodAffinity: PluginMaker = {
       score(wishes, node) {
         let sum = 0
         for (const { weight, key, values } of wishes) {
-          const value = node.labels[key]
+          const value = own(node.labels, key)
           if (value !== undefined) sum += weight * (values.get(value) ?? 0)
         }
         return sum

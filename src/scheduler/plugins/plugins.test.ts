@@ -146,6 +146,30 @@ for (const [what, spec, expected] of affinities) {
     assert.equal(ask(pod(spec), [node('five', { labels: { size: '5' } }), node('none')]).chosen, expected))
 }
 
+test('nodes without the label of a topology are in none of its domains, whatever the label is called', () => {
+  const affinity = (kind: string) => ({
+    affinity: {
+      [kind]: {
+        requiredDuringSchedulingIgnoredDuringExecution: [
+          { topologyKey: 'constructor', labelSelector: { matchLabels: { app: 'a' } } },
+        ],
+      },
+    },
+  })
+  const running: [Pod, string][] = [[pod({}, {}, { app: 'a' }), 'n']]
+  assert.equal(ask(pod(affinity('podAffinity')), [node('n'), node('m')], running).chosen, undefined)
+  assert.equal(ask(pod(affinity('podAntiAffinity')), [node('n')], running).chosen, 'n')
+  const spread = {
+    topologySpreadConstraints: [
+      { topologyKey: 'constructor', maxSkew: 1, whenUnsatisfiable: 'DoNotSchedule', labelSelector: {} },
+    ],
+  }
+  assert.equal(ask(pod(spread), [node('n')]).refused.n, 'PodTopologySpread')
+  const exists = [{ matchExpressions: [{ key: 'constructor', operator: 'Exists' }] }]
+  const required = { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: exists } }
+  assert.equal(ask(pod({ affinity: { nodeAffinity: required } }), [node('n')]).refused.n, 'NodeAffinity')
+})
+
 test('host ports clash by protocol and address', () => {
   const at = (hostPort: number, protocol = 'TCP', hostIP?: string) =>
     pod({ containers: [{ name: 'c', ports: [{ containerPort: 1, hostPort, protocol, ...(hostIP && { hostIP }) }] }] })

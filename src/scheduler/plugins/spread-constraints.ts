@@ -1,4 +1,5 @@
 // What one spread constraint counts: which pods, and on which nodes. Source: plugins/podtopologyspread/common.go.
+import { own } from '../../base/own.ts'
 import { type Labels, matches } from '../../api/labels.ts'
 import type { TopologySpreadConstraint } from '../../kinds/core/affinity.ts'
 import { isRequiredNode, requiredNodes } from '../../kinds/core/node-selection.ts'
@@ -17,9 +18,10 @@ export interface Matcher {
 
 /** The selector of a constraint, with the labels it takes over from the pod. */
 export function matcher(pod: PodInfo, { labelSelector, matchLabelKeys }: TopologySpreadConstraint): Matcher {
-  const shared = (matchLabelKeys ?? []).flatMap((key): [string, string][] =>
-    pod.labels[key] === undefined ? [] : [[key, pod.labels[key]]],
-  )
+  const shared = (matchLabelKeys ?? []).flatMap((key): [string, string][] => {
+    const value = own(pod.labels, key)
+    return value === undefined ? [] : [[key, value]]
+  })
   return {
     key: JSON.stringify([labelSelector, shared]),
     selects: labels => matches(labelSelector, labels) && shared.every(([key, value]) => labels[key] === value),

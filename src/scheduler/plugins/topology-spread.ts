@@ -2,6 +2,7 @@
 // constraints filter; soft ones score, and every pod of a service or workload has soft ones by default.
 // Source: plugins/podtopologyspread, KEP-895.
 import { sameJson } from '../../api/equal.ts'
+import { own } from '../../base/own.ts'
 import { TopologySpreadConstraint } from '../../kinds/core/affinity.ts'
 import { Node } from '../../kinds/core/node.ts'
 import { Pod } from '../../kinds/core/pod.ts'
@@ -91,8 +92,8 @@ function hardStates(pod: PodInfo, wanted: readonly Wanted[], snapshot: Snapshot)
     const counts = new Map<string, number>()
     if (eligible || keys.length > 1) {
       for (const node of snapshot.nodes) {
-        if (keys.some(k => node.labels[k] === undefined) || (eligible && !eligible(node))) continue
-        const value = node.labels[topologyKey]!
+        if (keys.some(k => own(node.labels, k) === undefined) || (eligible && !eligible(node))) continue
+        const value = own(node.labels, topologyKey)!
         counts.set(value, (counts.get(value) ?? 0) + counter.onNode(node))
       }
     } else {
@@ -115,7 +116,7 @@ function softStates(
   snapshot: Snapshot,
 ): Soft[] {
   const keys = wanted.map(({ constraint }) => constraint.topologyKey)
-  const scored = strict ? nodes.filter(({ labels }) => keys.every(key => labels[key] !== undefined)) : nodes
+  const scored = strict ? nodes.filter(({ labels }) => keys.every(key => own(labels, key) !== undefined)) : nodes
   return wanted.map(({ constraint, matcher: { key, selects } }) => {
     const { topologyKey, maxSkew } = constraint
     const counter = counterFor(snapshot, pod, key, selects)
@@ -124,14 +125,14 @@ function softStates(
     if (topologyKey === hostname)
       return { ...common, countOn: node => counter.onNode(node), weight: Math.log(scored.length + 2) }
     const values = new Set<string>()
-    for (const { labels } of scored) values.add(labels[topologyKey] ?? '')
+    for (const { labels } of scored) values.add(own(labels, topologyKey) ?? '')
     const eligible = eligibleFor(pod, constraint)
     let counts: ReadonlyMap<string, number> = counter.by(topologyKey)
     if (eligible || (strict && keys.length > 1)) {
       const fresh = new Map<string, number>()
       counter.each((node, count) => {
-        if ((strict && keys.some(k => node.labels[k] === undefined)) || (eligible && !eligible(node))) return
-        const value = node.labels[topologyKey] ?? ''
+        if ((strict && keys.some(k => own(node.labels, k) === undefined)) || (eligible && !eligible(node))) return
+        const value = own(node.labels, topologyKey) ?? ''
         fresh.set(value, (fresh.get(value) ?? 0) + count)
       })
       counts = fresh
@@ -149,9 +150,9 @@ interface SoftState {
 /** -1 stands for a node that is left out. */
 function score({ soft, strict }: SoftState, node: NodeInfo): number {
   let sum = 0
-  if (strict) for (const { key } of soft) if (node.labels[key] === undefined) return -1
+  if (strict) for (const { key } of soft) if (own(node.labels, key) === undefined) return -1
   for (const { key, countOn, weight, maxSkew } of soft) {
-    const value = node.labels[key]
+    const value = own(node.labels, key)
     if (value !== undefined) sum += countOn(node, value) * weight + (maxSkew - 1)
   }
   return Math.round(sum)
@@ -184,7 +185,7 @@ export const topologySpread: PluginMaker = {
       },
       filter(hard, { labels }) {
         for (const { key, maxSkew, counts, least, self } of hard) {
-          const value = labels[key]
+          const value = own(labels, key)
           if (value === undefined) return noLabel
           if ((counts.get(value) ?? 0) + self - least > maxSkew) return tooMany
         }
