@@ -1,6 +1,6 @@
 // Short stable names for templates: two objects with equal templates get equal hashes, in every process and year.
+import { canonicalJson } from '../api/equal.ts'
 import { safeEncode } from '../base/random.ts'
-import { canonicalJson } from './same.ts'
 
 /** FNV-1a, 32 bits. */
 function fnv32(text: string): number {

@@ -4,7 +4,7 @@
 import { own } from '../../base/own.ts'
 import { asGiven } from '../schema/empties.ts'
 import { isNilList } from '../schema/nil.ts'
-import { equalJson } from '../equal.ts'
+import { sameJson } from '../equal.ts'
 import { isObject } from '../patch/merge.ts'
 import type { Json, JsonObject, Node } from '../schema/node.ts'
 import { elementKey, emptySet, fieldNode, type FieldSet, isAtomic, member, shapeOf } from './fieldset.ts'
@@ -31,7 +31,7 @@ function walk(given: Node, before: Json | undefined, after: Json | undefined): D
   if (before === undefined) return { changed: wholeOf(node, after!) }
   if (after === undefined) return { removed: wholeOf(node, before) }
   if (isAtomic(node)) {
-    return equalJson(before, after) ? undefined : { changed: member }
+    return sameJson(before, after) ? undefined : { changed: member }
   }
   return node.type === 'list' ? walkList(node, before, after) : walkFields(node, before, after)
 }

@@ -1,6 +1,7 @@
 // The bootstrap signer: kube-public/cluster-info tells whoever wants to join where the cluster is; for each bootstrap
 // token it carries a signature by that token, so that its holder can tell the true cluster from a false one.
 // Source: pkg/controller/bootstrap/bootstrapsigner.go, k8s.io/cluster-bootstrap/token/jws.
+import { sameJson } from '../../api/equal.ts'
 import { detachedSignature } from '../../wire/jwt.ts'
 import {
   type BootstrapToken,
@@ -31,7 +32,7 @@ export const clusterInfoSigner = defineKeyedController({
       .list(bootstrapTokenNamespace)
       .flatMap(secret => readBootstrapToken(secret) ?? [])
     const data = signed(info.data, tokens, ctx.now())
-    if (JSON.stringify(data) === JSON.stringify(sorted(info.data))) return
+    if (sameJson(data, sorted(info.data))) return
     await ctx.update(ConfigMap, { ...info, data })
   },
 })

@@ -4,12 +4,12 @@
 //   new template ─► new ReplicaSet ─► grow new / shrink old ─► … ─► complete ─► old ones beyond the limit deleted
 //
 // Source: pkg/controller/deployment.
+import { canonicalJson } from '../../api/equal.ts'
 import type { Draft } from '../../api/kind.ts'
 import type { DeploymentStatus, Deployment } from '../../kinds/apps/deployment.ts'
 import type { ReplicaSet } from '../../kinds/apps/replicaset.ts'
 import { templateHash } from '../hash.ts'
 import { isTerminal } from '../pods.ts'
-import { canonicalJson } from '../same.ts'
 import {
   annotationsDiffer,
   desiredAnnotation,

@@ -1,5 +1,6 @@
 // The Endpoints controller: the older, single-object form of what EndpointSlices say.
 // Source: pkg/controller/endpoint.
+import { canonicalJson, sameJson } from '../../api/equal.ts'
 import { parseIP } from '../../api/ip.ts'
 import type { Draft } from '../../api/schema/node.ts'
 import { Endpoints } from '../../kinds/core/endpoints.ts'
@@ -8,7 +9,6 @@ import { Service } from '../../kinds/core/service.ts'
 import { defineController, watch } from '../harness.ts'
 import { objectKey } from '../../api/mirror.ts'
 import { isReady, isTerminal } from '../pods.ts'
-import { canonicalJson, sameValue } from '../same.ts'
 import {
   addressOf,
   familiesOf,
@@ -46,8 +46,8 @@ export const endpointsController = defineController({
     }
     const same =
       existing &&
-      sameValue(existing.subsets ?? [], subsets) &&
-      sameValue(existing.metadata.labels ?? {}, wantedLabels) &&
+      sameJson(existing.subsets ?? [], subsets) &&
+      sameJson(existing.metadata.labels ?? {}, wantedLabels) &&
       truncated === (existing.metadata.annotations?.[overCapacityAnnotation] === 'truncated')
     if (same) return
     const time = triggerTime(service, pods)

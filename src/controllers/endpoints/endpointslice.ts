@@ -1,5 +1,6 @@
 // The EndpointSlice controller: writes down the pods behind each service, for kube-proxy and DNS.
 // Source: pkg/controller/endpointslice, staging endpointslice (reconciler.go, utils.go).
+import { sameJson } from '../../api/equal.ts'
 import type { Draft } from '../../api/schema/node.ts'
 import { Node } from '../../kinds/core/node.ts'
 import { Pod } from '../../kinds/core/pod.ts'
@@ -9,7 +10,6 @@ import { type Endpoint, type EndpointPort } from '../../kinds/discovery/endpoint
 import type { Context, Caches } from '../context.ts'
 import { defineController, keyOf, watch } from '../harness.ts'
 import { isReady, isTerminal } from '../pods.ts'
-import { sameValue } from '../same.ts'
 import {
   addressOf,
   familiesOf,
@@ -50,7 +50,7 @@ export const endpointSliceController = defineController({
         ...podsOnNode(caches, node.metadata.name ?? '').flatMap(pod => servicesOf(pod, caches)),
         ...autoServices(caches),
       ],
-      (node, before) => !before || JSON.stringify(placeOf(node)) !== JSON.stringify(placeOf(before)),
+      (node, before) => !before || !sameJson(placeOf(node), placeOf(before)),
     ),
   ],
   async reconcile(service, ctx) {
@@ -177,7 +177,7 @@ async function carryOut(service: Service, pods: readonly Pod[], plan: SlicePlan,
   }
   // Labels of the service go onto all of its slices.
   for (const slice of plan.unchanged)
-    if (!sameValue(slice.metadata.labels, labels))
+    if (!sameJson(slice.metadata.labels, labels))
       await ctx.update(EndpointSlice, { ...slice, metadata: { ...slice.metadata, labels } })
   for (const slice of plan.remove) await ctx.delete(EndpointSlice, slice)
 }

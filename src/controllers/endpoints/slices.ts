@@ -1,9 +1,9 @@
 // How endpoints are spread over slices of at most a hundred. Existing slices change as little as possible, since
 // every change goes to every node. Source: staging endpointslice/reconciler.go.
+import { canonicalJson, sameJson } from '../../api/equal.ts'
 import type { Draft } from '../../api/schema/node.ts'
 import type { EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
 import type { Endpoint, EndpointPort } from '../../kinds/discovery/endpoint.ts'
-import { canonicalJson, sameValue } from '../same.ts'
 
 const maxEndpointsPerSlice = 100
 
@@ -58,7 +58,7 @@ function planGroup(group: Group, slices: readonly EndpointSlice[], plan: SlicePl
         wanted.delete(idOf(endpoint))
         // Hints come later; those of an endpoint that stays as it is stay too.
         const { hints: _hints, ...plain } = endpoint
-        const isSame = sameValue(next, plain)
+        const isSame = sameJson(next, plain)
         changed ||= !isSame
         endpoints.push(isSame ? (endpoint as Draft<Endpoint>) : next)
       } else changed = true

@@ -1,5 +1,6 @@
 // Taint eviction: a Taint taint sends away the pods that do not tolerate it, at once or after the time that they
 // say they can bear it. Source: pkg/controller/tainteviction.
+import { sameJson } from '../../api/equal.ts'
 import { parseTime, timeText } from '../../api/time.ts'
 import { Node } from '../../kinds/core/node.ts'
 import type { Taint } from '../../kinds/core/nodespec.ts'
@@ -25,8 +26,7 @@ export const taintEvictionController = defineController({
         caches(Pod)
           .byIndex('node', podsOfNodeIndex, node.metadata.name ?? '')
           .map(pod => keyOf(pod.metadata.namespace ?? '', pod.metadata.name ?? '')),
-      (node, before) =>
-        noExecute(node).length > 0 && JSON.stringify(noExecute(node)) !== JSON.stringify(noExecute(before)),
+      (node, before) => noExecute(node).length > 0 && !sameJson(noExecute(node), noExecute(before)),
     ),
   ],
   async reconcile(pod, ctx) {

@@ -1,5 +1,6 @@
 // InterPodAffinity: pods that want to be near others, or away from them, and others that want this one away. "Near"
 // is sharing the value of a node label. Source: plugins/interpodaffinity.
+import { sameJson } from '../../api/equal.ts'
 import { own } from '../../base/own.ts'
 import { matches } from '../../api/labels.ts'
 import { Node } from '../../kinds/core/node.ts'
@@ -158,5 +159,5 @@ const keepsAway = ({ spec }: PodObject): boolean =>
 
 function nodeHelps(_: PodInfo, after: NodeInfo['node'] | undefined, before: NodeInfo['node'] | undefined): boolean {
   if (!after || after.metadata.labels === before?.metadata.labels) return false
-  return JSON.stringify(after.metadata.labels) !== JSON.stringify(before?.metadata.labels)
+  return !sameJson(after.metadata.labels, before?.metadata.labels)
 }

@@ -1,6 +1,7 @@
 // PodTopologySpread: pods of one sort are spread evenly over zones, nodes or whatever a node label tells apart. Hard
 // constraints filter; soft ones score, and every pod of a service or workload has soft ones by default.
 // Source: plugins/podtopologyspread, KEP-895.
+import { sameJson } from '../../api/equal.ts'
 import { own } from '../../base/own.ts'
 import { TopologySpreadConstraint } from '../../kinds/core/affinity.ts'
 import { Node } from '../../kinds/core/node.ts'
@@ -224,6 +225,5 @@ const leaving = (after: Pod | undefined, before: Pod | undefined): boolean =>
 const nodeHelps = (_: PodInfo, after: Node | undefined, before: Node | undefined): boolean =>
   !after ||
   !before ||
-  (after.metadata.labels !== before.metadata.labels &&
-    JSON.stringify(after.metadata.labels) !== JSON.stringify(before.metadata.labels)) ||
-  (after.spec.taints !== before.spec.taints && JSON.stringify(after.spec.taints) !== JSON.stringify(before.spec.taints))
+  (after.metadata.labels !== before.metadata.labels && !sameJson(after.metadata.labels, before.metadata.labels)) ||
+  (after.spec.taints !== before.spec.taints && !sameJson(after.spec.taints, before.spec.taints))
