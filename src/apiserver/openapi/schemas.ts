@@ -136,6 +136,7 @@ export class SchemaBook {
             : { type: 'string', format: 'int-or-string' },
         )
       case 'json':
+      case 'untyped':
         return { type: 'object' }
     }
   }

@@ -19,17 +19,26 @@ const ofEveryObject = ['apiVersion', 'kind', 'metadata']
 /** The codec of a version. `shape` is called at the first use. */
 export function customCodec(shape: () => Shape): Codec {
   return (input, options) => {
-    if (!isObject(input)) throw new DecodeError('json: cannot unmarshal a value into Go value of type map[string]interface {}')
+    if (!isObject(input))
+      throw new DecodeError('json: cannot unmarshal a value into Go value of type map[string]interface {}')
     const kept = keepObject(input, shape(), true, '', options)
     if (options.defaults) setDefaults(kept, shape())
-    const { kind, apiVersion, ...rest } = kept
-    return { ...(kind !== undefined && { kind }), ...(apiVersion !== undefined && { apiVersion }), ...rest }
+    // As in all stored objects, the type and the metadata come first.
+    const { kind, apiVersion, metadata, ...rest } = kept
+    return {
+      ...(kind !== undefined && { kind }),
+      ...(apiVersion !== undefined && { apiVersion }),
+      metadata: metadata!,
+      ...rest,
+    }
   }
 }
 
 function keep(value: Json, shape: Shape, at: string, options: CodecOptions): Json {
   if (Array.isArray(value))
-    return value.map((element, i) => (shape.items ? keep(element, shape.items, `${at}[${i}]`, options) : sorted(element)))
+    return value.map((element, i) =>
+      shape.items ? keep(element, shape.items, `${at}[${i}]`, options) : sorted(element),
+    )
   return isObject(value) ? keepObject(value, shape, shape.embedded, at, options) : withoutDecimals(value)
 }
 
@@ -56,7 +65,9 @@ function keepObject(value: JsonObject, shape: Shape, whole: boolean, at: string,
 
 function keepMetadata(value: Json, at: string, { onUnknown }: CodecOptions): Json {
   if (value === null) return null
-  return decode(ObjectMeta, value, { ...(onUnknown && { onUnknown: path => onUnknown(`${at}.${path}`) }) }) as JsonObject
+  return decode(ObjectMeta, value, {
+    ...(onUnknown && { onUnknown: path => onUnknown(`${at}.${path}`) }),
+  }) as JsonObject
 }
 
 /** A copy whose keys are sorted at every depth. */

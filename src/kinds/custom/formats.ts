@@ -1,7 +1,7 @@
 // The formats of strings that schemas may ask for. Others are ignored.
 // Source: k8s.io/kube-openapi pkg/validation/strfmt; apiextensions-apiserver pkg/apiserver/validation/formats.go.
 import { isIP, isIPv4, isIPv6 } from 'node:net'
-import { dns1123LabelErrors, dnsSubdomainErrors } from '../../api/names.ts'
+import { dnsLabelErrors, dnsSubdomainErrors } from '../../api/names.ts'
 import { parseCidr } from '../../api/ip.ts'
 import { parseDuration } from '../../api/time.ts'
 import { timeProblem } from '../../api/time-parse.ts'
@@ -28,10 +28,12 @@ const formats: Readonly<Record<string, (text: string) => boolean>> = {
   isbn10: text => isIsbn10(text),
   isbn13: text => isIsbn13(text),
   'k8s-long-name': text => dnsSubdomainErrors(text).length === 0,
-  'k8s-short-name': text => dns1123LabelErrors(text).length === 0,
+  'k8s-short-name': text => dnsLabelErrors(text).length === 0,
   mac: matching(/^(?:[0-9a-f]{2}([:-]))(?:[0-9a-f]{2}\1){4,18}[0-9a-f]{2}$|^[0-9a-f]{4}(?:\.[0-9a-f]{4}){2,9}$/i),
   password: () => true,
-  rgbcolor: matching(/^rgb\(\s*(?:\d{1,2}|1\d\d|2[0-4]\d|25[0-5])\s*(?:,\s*(?:\d{1,2}|1\d\d|2[0-4]\d|25[0-5])\s*){2}\)$/),
+  rgbcolor: matching(
+    /^rgb\(\s*(?:\d{1,2}|1\d\d|2[0-4]\d|25[0-5])\s*(?:,\s*(?:\d{1,2}|1\d\d|2[0-4]\d|25[0-5])\s*){2}\)$/,
+  ),
   ssn: matching(/^\d{3}[- ]?\d{2}[- ]?\d{4}$/),
   uri: isUri,
   uuid: matching(/^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i),
@@ -55,12 +57,17 @@ function isUri(text: string): boolean {
 
 /** Durations in words, such as `2 days` or `1w`. */
 function isLongDuration(text: string): boolean {
-  const unit = '(?:n[sz]?|nano(?:second)?s?|u[sz]?|µs|micro(?:second)?s?|ms|milli(?:second)?s?|s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:(?:ou)?rs?)?|d(?:ays?)?|w(?:(?:ee)?ks?)?)'
+  const unit =
+    '(?:n[sz]?|nano(?:second)?s?|u[sz]?|µs|micro(?:second)?s?|ms|milli(?:second)?s?|s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:(?:ou)?rs?)?|d(?:ays?)?|w(?:(?:ee)?ks?)?)'
   return new RegExp(`^(?:\\s*\\d+\\s*${unit})+\\s*$`, 'i').test(text)
 }
 
 function isCreditCard(digits: string): boolean {
-  if (!/^(?:4\d{12}(?:\d{3})?|5[1-5]\d{14}|6(?:011|5\d\d)\d{12}|3[47]\d{13}|3(?:0[0-5]|[68]\d)\d{11}|(?:2131|1800|35\d{3})\d{11})$/.test(digits))
+  if (
+    !/^(?:4\d{12}(?:\d{3})?|5[1-5]\d{14}|6(?:011|5\d\d)\d{12}|3[47]\d{13}|3(?:0[0-5]|[68]\d)\d{11}|(?:2131|1800|35\d{3})\d{11})$/.test(
+      digits,
+    )
+  )
     return false
   const sum = [...digits].reverse().reduce((total, digit, i) => {
     const value = Number(digit) * (i % 2 ? 2 : 1)

@@ -7,10 +7,9 @@
 import { RE2JS } from 're2js'
 import { own } from '../../base/own.ts'
 import { sameJson } from '../../api/equal.ts'
-import type { Path, Problem } from '../../api/path.ts'
-import { root } from '../../api/path.ts'
+import { type Path, type Problem, root } from '../../api/path.ts'
 import { isObject } from '../../api/patch/merge.ts'
-import type { Json, JsonObject } from '../../api/schema/node.ts'
+import type { Json } from '../../api/schema/node.ts'
 import { oneSchema, type SchemaProps } from '../apiextensions/jsonschema.ts'
 import { isOfFormat } from './formats.ts'
 
@@ -33,7 +32,16 @@ export function valueProblems(schema: SchemaProps, value: Json, at: Path, name: 
 type Check = (schema: SchemaProps, value: Json, at: Path, name: string, old: Json | undefined) => Result
 
 /** The checks of a value, in the order in which their problems are reported. */
-const checks: readonly Check[] = [checkType, checkAlternatives, checkText, checkFormat, checkNumber, checkList, checkEnum, checkFields]
+const checks: readonly Check[] = [
+  checkType,
+  checkAlternatives,
+  checkText,
+  checkFormat,
+  checkNumber,
+  checkList,
+  checkEnum,
+  checkFields,
+]
 
 function check(schema: SchemaProps, value: Json, at: Path, old: Json | undefined, name = nameOf(at)): Result {
   const all: Result = { problems: [], passed: 0 }
@@ -120,8 +128,7 @@ function checkText(schema: SchemaProps, value: Json, at: Path, name: string): Re
   if (maxLength !== undefined && length > maxLength) problems.push(at.tooLong(maxLength))
   if (minLength !== undefined && length < minLength)
     problems.push(at.invalid(value, inBody(name, `should be at least ${minLength} chars long`)))
-  if (pattern && !matches(pattern, value))
-    problems.push(at.invalid(value, inBody(name, `should match '${pattern}'`)))
+  if (pattern && !matches(pattern, value)) problems.push(at.invalid(value, inBody(name, `should match '${pattern}'`)))
   return failed(...problems)
 }
 
@@ -204,11 +211,10 @@ function checkFields(schema: SchemaProps, value: Json, at: Path, name: string, o
     return failed(at.invalid(count, inBody(name, `should have at least ${minProperties} properties`)))
   if (maxProperties !== undefined && count > maxProperties) return failed(at.tooMany(count, maxProperties))
   const out: Result = { problems: [], passed: 0 }
-  const before = isObject(old) ? old : {}
-  for (const [key, inner] of inOrder(schema, value)) {
+  const before = isObject(old) ? old : undefined
+  for (const [key, inner] of Object.entries(value)) {
     const known = schemaOfField(schema, key)
-    if (known)
-      merge(out, check(known, inner, at.field(key), own(before as JsonObject, key), name ? `${name}.${key}` : key))
+    if (known) merge(out, check(known, inner, at.field(key), own(before, key), name ? `${name}.${key}` : key))
   }
   for (const key of required) if (!Object.hasOwn(value, key)) merge(out, failed(at.field(key).required()))
   return out
@@ -217,6 +223,3 @@ function checkFields(schema: SchemaProps, value: Json, at: Path, name: string, o
 /** The schema of a field; undefined for one that has none. */
 export const schemaOfField = (schema: SchemaProps, key: string): SchemaProps | undefined =>
   own(schema.properties, key) ?? oneSchema(schema.additionalProperties)
-
-/** The fields of a value. metadata at the root has rules of its own. */
-const inOrder = (_schema: SchemaProps, value: JsonObject): [string, Json][] => Object.entries(value)

@@ -1,0 +1,87 @@
+// Rules for custom resources beyond their schema: unique elements of lists, embedded objects, the fields of the
+// subresource scale.
+// Source: apiextensions-apiserver pkg/apiserver/schema (listtype, objectmeta), pkg/registry/customresource/validator.go.
+import type { Problems } from '../../api/checks.ts'
+import type { ScalePaths } from '../../api/kind.ts'
+import { readPath } from '../../api/jsonpath.ts'
+import { dnsSubdomainErrors } from '../../api/names.ts'
+import { type Path, root } from '../../api/path.ts'
+import { isObject } from '../../api/patch/merge.ts'
+import type { Json, JsonObject } from '../../api/schema/node.ts'
+import { oneSchema, type SchemaProps } from '../apiextensions/jsonschema.ts'
+import { listMapKey, schemaOfField } from './validate.ts'
+
+/** Yields the problems of lists whose elements are not unique, at any depth. */
+export function* validateLists(schema: SchemaProps, value: Json, at: Path): Problems {
+  if (Array.isArray(value)) {
+    yield* validateUnique(schema, value, at)
+    const items = oneSchema(schema.items)
+    if (items) for (const [i, element] of value.entries()) yield* validateLists(items, element, at.index(i))
+  } else if (isObject(value))
+    for (const [key, inner] of Object.entries(value)) {
+      const known = schemaOfField(schema, key)
+      if (known) yield* validateLists(known, inner, schema.properties?.[key] ? at.field(key) : at.key(key))
+    }
+}
+
+function* validateUnique(schema: SchemaProps, value: readonly Json[], at: Path): Problems {
+  const type = schema['x-kubernetes-list-type']
+  if (type !== 'set' && type !== 'map') return
+  const names = schema['x-kubernetes-list-map-keys'] ?? []
+  const seen = new Set<string>()
+  for (const [i, element] of value.entries()) {
+    const key = type === 'set' ? JSON.stringify(element) : listMapKey(names, element)
+    if (seen.has(key)) yield at.index(i).duplicate(type === 'set' ? element : keysOf(names, element))
+    seen.add(key)
+  }
+}
+
+const keysOf = (names: readonly string[], element: Json): JsonObject =>
+  Object.fromEntries(
+    names.flatMap(name => (isObject(element) && element[name] !== undefined ? [[name, element[name]]] : [])),
+  )
+
+/** Yields the problems of objects embedded at any depth: they need a type, and a valid name if they have one. */
+export function* validateEmbedded(schema: SchemaProps, value: Json, at: Path, isRoot = true): Problems {
+  if (Array.isArray(value)) {
+    const items = oneSchema(schema.items)
+    if (items) for (const [i, element] of value.entries()) yield* validateEmbedded(items, element, at.index(i), false)
+    return
+  }
+  if (!isObject(value)) return
+  if (!isRoot && schema['x-kubernetes-embedded-resource']) yield* validateWhole(value, at)
+  for (const [key, inner] of Object.entries(value)) {
+    const known = schemaOfField(schema, key)
+    if (known) yield* validateEmbedded(known, inner, schema.properties?.[key] ? at.field(key) : at.key(key), false)
+  }
+}
+
+function* validateWhole(value: JsonObject, at: Path): Problems {
+  const { apiVersion, kind, metadata } = value
+  if (!apiVersion) yield at.field('apiVersion').required('must not be empty')
+  else if (typeof apiVersion === 'string' && apiVersion.split('/').length > 2)
+    yield at.field('apiVersion').invalid(apiVersion, `unexpected GroupVersion string: ${apiVersion}`)
+  if (!kind) yield at.field('kind').required('must not be empty')
+  else if (typeof kind === 'string' && /\s|\//.test(kind))
+    yield at.field('kind').invalid(kind, 'may not contain spaces or slashes')
+  const name = isObject(metadata) ? metadata.name : undefined
+  if (typeof name === 'string' && name)
+    for (const error of dnsSubdomainErrors(name)) yield at.field('metadata', 'name').invalid(name, error)
+}
+
+const maxReplicas = 2 ** 31 - 1
+
+/** Yields the problems of the values that the subresource scale shows. */
+export function* validateScale({ spec, status, selector }: ScalePaths, object: object): Problems {
+  for (const path of [spec, status]) {
+    const value = readPath(object, path)
+    if (value === undefined || value === null) continue
+    const at = root.field(...path.slice(1).split('.'))
+    if (typeof value !== 'number' || !Number.isInteger(value) || value < 0)
+      yield at.invalid(value, 'should be a non-negative integer')
+    else if (value > maxReplicas) yield at.invalid(value, `should be less than or equal to ${maxReplicas}`)
+  }
+  const labels = selector ? readPath(object, selector) : undefined
+  if (labels !== undefined && labels !== null && typeof labels !== 'string')
+    yield root.field(...selector.slice(1).split('.')).invalid(labels, 'should be a string')
+}
