@@ -125,6 +125,8 @@ interface KindOptions<F extends Fields> {
   versions?: KindVersions
   /** Whether users define the kind. Its objects have no encoding in protobuf, and no strategic merge patch. */
   custom?: boolean
+  /** Whether no object can be created any more, because the definition of the kind is being deleted. */
+  closed?: boolean
   /** The kind of lists, if it is not the kind followed by List. */
   listKind?: string
   /** Returns the problems of a name, if it must be anything else than a DNS subdomain. */

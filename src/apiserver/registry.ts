@@ -87,6 +87,11 @@ export class Registry {
   /** Stores a new object, which is given away with the call. Throws AlreadyExists, Invalid, Forbidden. */
   async create(operation: Operation, object: Mutable<KubeObject>, warn: Warn = silent): Promise<Item> {
     const { kind } = operation
+    if (kind.closed)
+      throw new StatusError(
+        'MethodNotAllowed',
+        `${operation.verb} not allowed while custom resource definition is terminating`,
+      )
     const meta = object.metadata
     // Upstream's store refuses this, which a dry run does not reach.
     if (meta.resourceVersion && !operation.options.dryRun)

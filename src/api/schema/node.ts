@@ -115,6 +115,11 @@ export interface Struct<T = unknown> {
   readonly others?: Node
   /** Decodes and orders whole values in its own way (decode.ts), as custom resources do. */
   readonly codec?: Codec
+  /**
+   * Makes its schema in OpenAPI, version 2 or 3, if that is not made of the fields. `ref` returns a reference to another
+   * struct.
+   */
+  readonly document?: (dialect: 2 | 3, ref: (schema: Struct) => JsonObject) => JsonObject
   /** A field with this struct that may be absent (Go: pointer). */
   field<const O extends FieldOptions>(options: O): Node<T, IsPresent<O>>
   /** A field with this struct that is always present, perhaps empty (Go: by value). */

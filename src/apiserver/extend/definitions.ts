@@ -174,7 +174,7 @@ export class Definitions {
 
   async #delete(kind: AnyKind, namespace: string, name: string): Promise<void> {
     try {
-      await this.#options.serve({ ...this.#operation(kind, name), verb: 'delete', namespace })
+      await this.#options.serve({ ...this.#operation(kind, name), verb: 'delete', subresource: '', namespace })
     } catch (error) {
       if (!isReason(error, 'NotFound')) throw error
     }

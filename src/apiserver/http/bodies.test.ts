@@ -124,7 +124,10 @@ test('the media type of a patch decides its type', () => {
   strictEqual(patchTypeOf('application/json-patch+json', ConfigMap), 'json')
   strictEqual(patchTypeOf('application/apply-patch+yaml', ConfigMap), 'apply')
   for (const type of [undefined, '', 'application/json', 'application/yaml'])
-    throws(() => patchTypeOf(type, ConfigMap), { reason: 'UnsupportedMediaType', message: '415: Unsupported Media Type' })
+    throws(() => patchTypeOf(type, ConfigMap), {
+      reason: 'UnsupportedMediaType',
+      message: '415: Unsupported Media Type',
+    })
   deepStrictEqual(parse('a: 1', 'application/apply-patch+yaml', 'apply').value, { a: 1 })
   deepStrictEqual(parse('{"a":1}', 'application/apply-patch+yaml', 'apply').value, { a: 1 })
   throws(() => parse('{"a"', 'application/merge-patch+json', 'merge'), { message: /^error decoding patch: / })

@@ -12,6 +12,7 @@ import {
 import type { Problems } from '../../api/checks.ts'
 import type { Path } from '../../api/path.ts'
 import { asJson, type Json } from '../../api/schema/node.ts'
+import { ObjectMeta } from '../../api/meta.ts'
 import { age } from '../../api/table.ts'
 import type { CustomResourceDefinition } from '../apiextensions/customresourcedefinition.ts'
 import type {
@@ -21,14 +22,13 @@ import type {
 import { compareVersions } from '../apiextensions/version-order.ts'
 import type { SchemaProps } from '../apiextensions/jsonschema.ts'
 import { customCodec } from './codec.ts'
+import { documentOf } from './document.ts'
 import { lazyStruct } from './nodes.ts'
 import { validateEmbedded, validateLists, validateScale } from './object-rules.ts'
 import { shapeOf } from './shape.ts'
 import { schemaProblems } from './validate.ts'
 import { type Convert, customVersions } from './versions.ts'
 
-/** What is served of a kind whose definition is being deleted. */
-const terminatingVerbs: readonly Verb[] = ['delete', 'deletecollection', 'get', 'list', 'watch']
 const verbs: readonly Verb[] = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch']
 
 /** The kinds that a definition adds, one for each served version; none before its names are accepted. */
@@ -74,8 +74,10 @@ function customKind(
     custom: true,
     schema: lazyStruct(schemaName(group, version.name, names.kind), schema, true, {
       codec: customCodec(() => shapeOf(schema)),
+      document: (dialect, ref) => documentOf(schema, dialect, ref(ObjectMeta)),
     }),
-    verbs: definition.metadata.deletionTimestamp ? terminatingVerbs : verbs,
+    verbs,
+    ...(definition.metadata.deletionTimestamp && { closed: true }),
     subresources: [],
     status: status !== undefined,
     ...(paths && { scale: paths }),

@@ -1,11 +1,12 @@
 // Rules for custom resources beyond their schema: unique elements of lists, embedded objects, the fields of the
 // subresource scale.
 // Source: apiextensions-apiserver pkg/apiserver/schema (listtype, objectmeta), pkg/registry/customresource/validator.go.
+import { goValue } from '../../base/go-text.ts'
 import type { Problems } from '../../api/checks.ts'
 import type { ScalePaths } from '../../api/kind.ts'
 import { readPath } from '../../api/jsonpath.ts'
 import { dnsSubdomainErrors } from '../../api/names.ts'
-import { type Path, root } from '../../api/path.ts'
+import { Path } from '../../api/path.ts'
 import { isObject } from '../../api/patch/merge.ts'
 import type { Json, JsonObject } from '../../api/schema/node.ts'
 import { oneSchema, type SchemaProps } from '../apiextensions/jsonschema.ts'
@@ -71,17 +72,29 @@ function* validateWhole(value: JsonObject, at: Path): Problems {
 
 const maxReplicas = 2 ** 31 - 1
 
-/** Yields the problems of the values that the subresource scale shows. */
+/** Yields the problems of the values that the subresource scale shows. Paths of problems begin with a dot, as upstream. */
 export function* validateScale({ spec, status, selector }: ScalePaths, object: object): Problems {
   for (const path of [spec, status]) {
     const value = readPath(object, path)
-    if (value === undefined || value === null) continue
-    const at = root.field(...path.slice(1).split('.'))
-    if (typeof value !== 'number' || !Number.isInteger(value) || value < 0)
-      yield at.invalid(value, 'should be a non-negative integer')
+    const at = new Path(undefined, path)
+    if (value === undefined) continue
+    if (typeof value !== 'number' || !Number.isInteger(value)) yield at.invalid(0, accessError(path, value, 'int64'))
+    else if (value < 0) yield at.invalid(value, 'should be a non-negative integer')
     else if (value > maxReplicas) yield at.invalid(value, `should be less than or equal to ${maxReplicas}`)
   }
   const labels = selector ? readPath(object, selector) : undefined
-  if (labels !== undefined && labels !== null && typeof labels !== 'string')
-    yield root.field(...selector.slice(1).split('.')).invalid(labels, 'should be a string')
+  if (labels !== undefined && typeof labels !== 'string')
+    yield new Path(undefined, selector).invalid('', accessError(selector, labels, 'string'))
+}
+
+/** Go's message for a value of another type. */
+const accessError = (path: string, value: Json, expected: string): string =>
+  `${path} accessor error: ${goValue(value)} is of the type ${goTypeOf(value)}, expected ${expected}`
+
+function goTypeOf(value: Json): string {
+  if (value === null) return '<nil>'
+  if (Array.isArray(value)) return '[]interface {}'
+  if (typeof value === 'object') return 'map[string]interface {}'
+  if (typeof value === 'number') return Number.isInteger(value) ? 'int64' : 'float64'
+  return typeof value === 'boolean' ? 'bool' : typeof value
 }
