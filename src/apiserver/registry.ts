@@ -154,7 +154,7 @@ export class Registry {
     const next = await propose(live.object)
     const write: Write = { operation, live, rules, warn, now: this.clock.now(), next, sent: options.sent?.() }
     await run(rules === 'none' ? uncheckedSteps : updateSteps, write, this.admission)
-    // What is stored by an old schema or in an old version is written anew, so that it can be migrated.
+    // What is stored by an old schema or in an old version is written again, which migrates it.
     if (rules !== 'none' && live === stored && changesNothing(write)) return live
     if (operation.options.dryRun) return new Item(write.next, live.revision)
     if (isReleased(write)) {

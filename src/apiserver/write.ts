@@ -189,7 +189,7 @@ const requestOf = ({ operation, next, live, warn }: Write) =>
     : ({ type: 'CREATE', operation, object: next, warn } as const)
 
 /** Sets the status. Objects of built-in kinds have one always, even if it is empty. */
-export function setStatus({ custom }: AnyKind, object: Mutable<KubeObject>, status: Json | undefined): void {
+function setStatus({ custom }: AnyKind, object: Mutable<KubeObject>, status: Json | undefined): void {
   if (status === undefined && custom) delete asJson(object).status
   else asJson(object).status = status ?? {}
 }

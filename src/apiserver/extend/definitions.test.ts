@@ -1,6 +1,7 @@
 // Custom resources from the definition to the object, through the face of the server.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { int64Of } from '../../api/int64.ts'
 import type { AnyKind, KubeObject } from '../../api/kind.ts'
 import { asJson, type JsonObject } from '../../api/schema/node.ts'
 import { CustomResourceDefinition } from '../../kinds/apiextensions/customresourcedefinition.ts'
@@ -104,6 +105,7 @@ test('objects are pruned and defaulted by their schema, and otherwise kept as th
       either: { 'x-kubernetes-int-or-string': true },
     }),
   )
+  const big = int64Of(2n ** 53n + 1n)
   const table: [sent: JsonObject, stored: JsonObject][] = [
     [{}, { count: 1, deep: { size: 'small' } }],
     [
@@ -124,10 +126,7 @@ test('objects are pruned and defaulted by their schema, and otherwise kept as th
     ],
     [{ list: [{}, { port: 1, x: 2 }] }, { count: 1, deep: { size: 'small' }, list: [{ port: 80 }, { port: 1 }] }],
     [{ either: '50%' }, { count: 1, deep: { size: 'small' }, either: '50%' }],
-    [
-      { count: 9007199254740993n as unknown as number },
-      { count: 9007199254740993n as unknown as number, deep: { size: 'small' } },
-    ],
+    [{ count: big }, { count: big, deep: { size: 'small' } }],
   ]
   for (const [i, [sent, stored]] of table.entries()) {
     const made = await create(server.admin, kind, sent, `t${i}`)

@@ -44,7 +44,7 @@ interface Naming {
 }
 
 /** The names that a definition may have. Where one is taken, it keeps the one that it had. */
-export function acceptedNames(spec: Names, had: Names, taken: Taken): Naming {
+function acceptedNames(spec: Names, had: Names, taken: Taken): Naming {
   const accepted: Mutable<Names> = { ...had } as Mutable<Names>
   const messages: { reason: string; message: string }[] = []
   const inUse = (name: string) => `${JSON.stringify(name)} is already in use`

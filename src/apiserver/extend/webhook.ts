@@ -6,7 +6,7 @@
 // - A call has a time limit, and its answer a limit of bytes. Redirects are not followed.
 // - Connections are kept and used again, for each target and bundle.
 //
-// Every failure is a WebhookError with the text that Go's client has for it, as far as Node.js tells the cause.
+// Every failure is a WebhookError with the text of Go's client for the same cause.
 // Source: apiserver pkg/util/webhook (client.go, serviceresolver.go).
 import { Agent, request, type RequestOptions } from 'node:https'
 import { parseJson } from '../../wire/json.ts'
@@ -15,7 +15,7 @@ import { Service } from '../../kinds/core/service.ts'
 import type { Storage } from '../storage.ts'
 
 /** How a configuration names a webhook: exactly one of both. */
-export interface ClientConfig {
+interface ClientConfig {
   readonly url?: string | undefined
   readonly service?:
     | {

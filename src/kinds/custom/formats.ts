@@ -50,7 +50,7 @@ export function isOfFormat(format: string, text: string): boolean {
 
 /** As Go's url.ParseRequestURI: an absolute URI, or an absolute path. */
 function isUri(text: string): boolean {
-  if (!text || /[\u0000-\u0020\u007f]/.test(text)) return false
+  if (!text || /[\p{Cc} ]/u.test(text)) return false
   if (text.startsWith('/')) return !/%(?![0-9a-fA-F]{2})/.test(text)
   return /^[a-zA-Z][a-zA-Z0-9+.-]*:./.test(text) && !/%(?![0-9a-fA-F]{2})/.test(text)
 }

@@ -6,8 +6,7 @@
 //
 // Source: apiextensions-apiserver pkg/apiserver (customresource_handler.go, conversion).
 import { sameJson } from '../../api/equal.ts'
-import { apiVersionOf, type KindVersions, type KubeObject, parseApiVersion } from '../../api/kind.ts'
-import { asObject } from '../../api/kind.ts'
+import { apiVersionOf, asObject, type KindVersions, type KubeObject, parseApiVersion } from '../../api/kind.ts'
 import type { Codec, Mutable } from '../../api/schema/node.ts'
 import type { CustomResourceDefinition } from '../apiextensions/customresourcedefinition.ts'
 import { customCodec } from './codec.ts'
