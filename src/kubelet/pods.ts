@@ -152,8 +152,8 @@ export class NodePods {
   }
 
   #heard(uid: string | undefined, topic: string | undefined): void {
-    if (uid !== undefined) return this.#workers.get(uid)?.heard(topic)
-    for (const worker of this.#workers.values()) worker.heard()
+    if (uid !== undefined) return this.#workers.get(uid)?.runtimeChanged(topic)
+    for (const worker of this.#workers.values()) worker.runtimeChanged()
   }
 
   async #relist(): Promise<void> {
@@ -164,7 +164,7 @@ export class NodePods {
       // No waiting from here on: what is there now is held against what there is to work on now.
       const outlines = new Map(there.map(pod => [pod.uid, pod]))
       for (const worker of this.#workers.values()) {
-        if (marks(worker.seen) !== marks(outlines.get(worker.uid))) worker.heard()
+        if (marks(worker.seen) !== marks(outlines.get(worker.uid))) worker.runtimeChanged()
         if (!this.#current(worker.pod)) worker.objectGone()
       }
       for (const pod of this.#pods.list()) {

@@ -15,6 +15,8 @@
 import { durationText, parseTime } from '../../api/time.ts'
 import type { ContainerSeen, PodSeen, SandboxSeen } from '../runtime/runtime.ts'
 import { type Backoff, backoffKey, waitUntil } from './backoff.ts'
+import { type Job, keyOf } from './jobs.ts'
+import { type Cause, type Ending, endingOf, endMsOf, type Living } from './life.ts'
 import {
   containerHash,
   ephemeralContainers,
@@ -22,6 +24,7 @@ import {
   graceSecondsOf,
   initContainers,
   isSidecar,
+  isTerminal,
   mainContainers,
   newest,
   podText,
@@ -32,61 +35,53 @@ import {
 } from './spec.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 
-/** Why a pod ends before its containers did by themselves. */
-export interface Ending {
-  why: 'deleted' | 'failed'
-  /** The node did not take it: nothing was ever made for it. */
-  rejected?: boolean
-  /** status.reason and message of a pod that the kubelet ends itself. */
-  reason?: string
-  message?: string
-  sinceMs: number
-  graceSeconds: number
-}
-
-/** What the kubelet remembers of a pod beyond what the runtime knows. */
+/** What the kubelet remembers of a pod beyond what the runtime has of it. */
 export interface PodMemory {
-  /** Jobs under way: `sandbox`, `start:NAME`, `kill:ID`, `settle`, `remove:ID`. */
-  busy: ReadonlySet<string>
+  life: Living
+  /** The jobs under way. */
+  busy: readonly Job[]
   /** By `backoffKey`. */
   backoffs: ReadonlyMap<string, Backoff>
-  /** Containers that could not be started: what their status says, and when to try again. */
-  failures: ReadonlyMap<string, { reason: string; message: string; retryAt: number }>
+  /** Containers that could not be started, by name. */
+  failures: ReadonlyMap<string, StartProblem>
   /** A sandbox or volume that could not be made: not before then. */
   sandboxRetryAt: number
   /** Containers that a probe (or a failed postStart hook) condemned, by container id. */
   condemned: ReadonlyMap<string, { message: string; graceSeconds?: number }>
   /** Containers whose startup probe has not succeeded yet, by container id. */
   notStarted: ReadonlySet<string>
-  ending: Ending | undefined
-  /** When all containers had ended for good, and sidecars were left to end. */
-  outcomeAtMs: number | undefined
   /** Containers, by id, whose preStop hook was run before their turn to end. */
   hooked: ReadonlySet<string>
-  /** Sandbox stopped, volumes taken down. */
-  settled: boolean
-  /** The object is no longer in the API: nobody waits for a status. */
-  gone: boolean
+}
+
+/** Why a container could not be started: what its status says, and when to try again. */
+export interface StartProblem {
+  reason: string
+  message: string
+  retryAt: number
 }
 
 type PodState =
   | { state: 'starting' }
   | { state: 'initializing'; at: string }
   | { state: 'running' }
-  | { state: 'ending'; why: Ending }
-  | { state: 'ended'; failed: boolean }
+  | { state: 'ending' }
+  | { state: 'ended' }
 
+/** What to do next: a job, and all that it needs. */
 export type Step =
   | { do: 'sandbox'; attempt: number; replaces?: string }
   | { do: 'start'; name: string; role: Role; attempt: number; after?: ContainerSeen }
-  | { do: 'kill'; container: ContainerSeen; message: string; graceSeconds: number; preStop: boolean }
+  | { do: 'kill'; id: string; name: string; message: string; graceSeconds: number; preStop: boolean }
   /** The preStop hook of a sidecar, whose SIGTERM has to wait until others have ended. */
-  | { do: 'preStop'; container: ContainerSeen; message: string; graceSeconds: number }
+  | { do: 'preStop'; id: string; name: string; message: string; graceSeconds: number }
   | { do: 'remove'; id: string }
   /** Stop sandboxes, take volumes down. */
   | { do: 'settle' }
   /** Everything of the pod ended and was settled, and its object is being deleted. */
   | { do: 'delete' }
+
+export type StepTo<Do extends Step['do']> = Extract<Step, { do: Do }>
 
 export interface PodPlan {
   state: PodState
@@ -100,36 +95,29 @@ export interface PodPlan {
 export function planPod(pod: Pod, seen: PodSeen, memory: PodMemory, now: number): PodPlan {
   const plan: PodPlan = { state: { state: 'starting' }, steps: [], againAt: undefined, waiting: new Map() }
   const context: Context = { pod, seen, memory, now, plan, sandbox: seen.sandboxes.find(s => s.ready) }
-  const ending = memory.ending
-  const outcome = ending ? undefined : outcomeOf(pod, seen)
-  if (ending) planEnd(context, ending)
-  else if (outcome) {
-    const sinceMs = memory.outcomeAtMs ?? now
-    planEnd(context, { why: 'failed', sinceMs, graceSeconds: graceSecondsOf(pod) }, outcome)
-  } else planLife(context)
+  const { life } = memory
+  const ending = endingOf(life)
+  const finishedAtMs = life.is === 'alive' ? life.finishedAtMs : undefined
+  const byItself = { sinceMs: finishedAtMs ?? now, graceSeconds: graceSecondsOf(pod) }
+  if (life.is !== 'alive' || isFinished(pod, seen)) planEnd(context, ending ?? byItself)
+  else planLife(context)
   dropOld(context)
   return plan
 }
 
-/** Whether all containers ended for good, and how; undefined while any may still run. */
-function outcomeOf(pod: Pod, seen: PodSeen): 'succeeded' | 'failed' | undefined {
-  const phase = pod.status.phase
-  const before = phase === 'Succeeded' ? 'succeeded' : phase === 'Failed' ? 'failed' : undefined
-  if (before) return before
-  if (!seen.sandboxes.length && !seen.containers.length) return undefined
+/** Whether all containers ended for good by themselves. */
+function isFinished(pod: Pod, seen: PodSeen): boolean {
+  if (isTerminal(pod)) return true
+  if (!seen.sandboxes.length && !seen.containers.length) return false
   for (const container of initContainers(pod)) {
     if (isSidecar(container)) continue
     const last = newest(seen, container.name)
-    if (last?.state === 'exited' && last.exitCode !== 0 && !restarts(pod, container, 'init', last.exitCode))
-      return 'failed'
+    if (last?.state === 'exited' && last.exitCode !== 0 && !restarts(pod, container, 'init', last.exitCode)) return true
   }
-  let failed = false
-  for (const container of mainContainers(pod)) {
+  return mainContainers(pod).every(container => {
     const last = newest(seen, container.name)
-    if (last?.state !== 'exited' || restarts(pod, container, 'main', last.exitCode)) return undefined
-    failed ||= last.exitCode !== 0
-  }
-  return failed ? 'failed' : 'succeeded'
+    return last?.state === 'exited' && !restarts(pod, container, 'main', last.exitCode)
+  })
 }
 
 interface Context {
@@ -146,7 +134,7 @@ function planLife(c: Context): void {
   const deadline = deadlineOf(pod)
   if (deadline !== undefined) again(plan, deadline)
   if (!c.sandbox) return planSandbox(c)
-  const busy = [...memory.busy].some(job => job.startsWith('start:'))
+  const busy = memory.busy.some(job => job.do === 'start')
   const begun = mainContainers(pod).some(m => newest(seen, m.name, c.sandbox))
   const blockedAt = planInits(c, begun)
   for (const container of ephemeralContainers(pod)) if (!newest(seen, container.name)) start(c, container, 'ephemeral')
@@ -172,7 +160,7 @@ function planSandbox(c: Context): void {
     if (container.state === 'running')
       kill(c, container, 'Pod sandbox changed, it will be killed and re-created.', graceSecondsOf(pod), false)
   for (const [name, failure] of memory.failures) plan.waiting.set(name, failure)
-  if (plan.steps.length || memory.busy.size) return
+  if (plan.steps.length || memory.busy.length) return
   if (memory.sandboxRetryAt > now) return again(plan, memory.sandboxRetryAt)
   // A pod that may not restart does not get a second life with its sandbox.
   const hadMain = mainContainers(pod).some(m => newest(seen, m.name))
@@ -202,7 +190,7 @@ function planContainer(c: Context, container: ReadContainer, role: Role): void {
   const last = newest(c.seen, container.name, c.sandbox)
   if (!last || last.state === 'created' || last.state === 'unknown') {
     // Created but never started: the kubelet ended in between. It is made again.
-    if (last && !memory.busy.has(`start:${container.name}`)) remove(c, last.id)
+    if (last && !isBusy(c, { do: 'start', name: container.name })) remove(c, last.id)
     return start(c, container, role)
   }
   if (last.state === 'running') {
@@ -212,7 +200,7 @@ function planContainer(c: Context, container: ReadContainer, role: Role): void {
       kill(c, last, `Container ${container.name} definition changed, will be restarted`, graceSecondsOf(pod), true)
     return
   }
-  if (!restarts(pod, container, role, last.exitCode) || memory.busy.has(`start:${container.name}`)) return
+  if (!restarts(pod, container, role, last.exitCode) || isBusy(c, { do: 'start', name: container.name })) return
   const backoff = memory.backoffs.get(backoffKey(container))
   const until = waitUntil(now, last.finishedAtMs, backoff)
   if (until === undefined) return start(c, container, role, last)
@@ -251,32 +239,31 @@ function nextAttempt({ seen, pod }: Context, name: string, role: Role): number {
   return known ? known.restartCount + (known.containerID ? 1 : 0) : 0
 }
 
-function planEnd(c: Context, ending: Ending, outcome?: 'succeeded' | 'failed'): void {
+function planEnd(c: Context, time: Pick<Ending, 'sinceMs' | 'graceSeconds'>): void {
   const { pod, seen, memory, plan, now } = c
-  plan.state = { state: 'ending', why: ending }
-  const grace = Math.max(
-    ending.graceSeconds === 0 ? 0 : 1,
-    ending.graceSeconds - Math.floor((now - ending.sinceMs) / 1000),
-  )
-  const graceEndMs = ending.sinceMs + ending.graceSeconds * 1000
+  plan.state = { state: 'ending' }
+  const grace = Math.max(time.graceSeconds === 0 ? 0 : 1, time.graceSeconds - Math.floor((now - time.sinceMs) / 1000))
+  const graceEndMs = endMsOf(time)
   const running = seen.containers.filter(r => r.state === 'running' || r.state === 'unknown')
   const waiting = now < graceEndMs ? waitingSidecars(pod, running) : new Set()
   for (const container of running) {
     const message = `Stopping container ${container.name}`
-    const hooked = memory.hooked.has(container.id)
-    if (!waiting.has(container.name)) {
-      if (!memory.busy.has(`preStop:${container.id}`)) kill(c, container, message, grace, !hooked)
-    } else if (!hooked && findContainer(pod, container.name)?.container.lifecycle?.preStop)
-      plan.steps.push({ do: 'preStop', container, message, graceSeconds: grace })
+    const { id, name } = container
+    const hooked = memory.hooked.has(id)
+    if (!waiting.has(name)) {
+      if (!isBusy(c, { do: 'preStop', id })) kill(c, container, message, grace, !hooked)
+    } else if (!hooked && findContainer(pod, name)?.container.lifecycle?.preStop)
+      plan.steps.push({ do: 'preStop', id, name, message, graceSeconds: grace })
   }
   if (waiting.size) again(plan, graceEndMs)
-  if (running.length || memory.busy.size) return
-  if (!memory.settled) {
+  if (running.length || memory.busy.length) return
+  const { life } = memory
+  if (life.is !== 'settled') {
     plan.steps.push({ do: 'settle' })
     return
   }
-  plan.state = { state: 'ended', failed: outcome === 'failed' || (!outcome && ending.why === 'failed') }
-  if (pod.metadata.deletionTimestamp || memory.gone) plan.steps.push({ do: 'delete' })
+  plan.state = { state: 'ended' }
+  if (pod.metadata.deletionTimestamp || life.ending?.objectGone) plan.steps.push({ do: 'delete' })
 }
 
 // A sidecar ends after the containers it serves and the sidecars started after it; once the grace period is over
@@ -289,13 +276,15 @@ function waitingSidecars(pod: Pod, running: readonly ContainerSeen[]): ReadonlyS
 }
 
 function kill(c: Context, container: ContainerSeen, message: string, graceSeconds: number, preStop: boolean): void {
-  if (!c.memory.busy.has(`kill:${container.id}`))
-    c.plan.steps.push({ do: 'kill', container, message, graceSeconds, preStop })
+  const { id, name } = container
+  if (!isBusy(c, { do: 'kill', id })) c.plan.steps.push({ do: 'kill', id, name, message, graceSeconds, preStop })
 }
 
 function remove(c: Context, id: string): void {
-  if (!c.memory.busy.has(`remove:${id}`)) c.plan.steps.push({ do: 'remove', id })
+  if (!isBusy(c, { do: 'remove', id })) c.plan.steps.push({ do: 'remove', id })
 }
+
+const isBusy = ({ memory }: Context, job: Job): boolean => memory.busy.some(other => keyOf(other) === keyOf(job))
 
 // One dead container of each name is kept, for its log and last state.
 const deadKept = 1
@@ -311,8 +300,15 @@ function dropOld(c: Context): void {
   }
 }
 
-/** When an active deadline runs out. */
-export function deadlineOf(pod: Pod): number | undefined {
+/** Why a pod has to end that is past its active deadline. */
+export function pastDeadline(pod: Pod, now: number): (Cause & { why: 'failed' }) | undefined {
+  const deadline = deadlineOf(pod)
+  if (deadline === undefined || now < deadline || isTerminal(pod)) return undefined
+  const message = 'Pod was active on the node longer than the specified deadline'
+  return { why: 'failed', reason: 'DeadlineExceeded', message }
+}
+
+function deadlineOf(pod: Pod): number | undefined {
   const started = parseTime(pod.status.startTime)
   const seconds = pod.spec.activeDeadlineSeconds
   return seconds === undefined || started === undefined ? undefined : started + seconds * 1000

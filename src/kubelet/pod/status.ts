@@ -2,8 +2,10 @@
 // Source: kubernetes pkg/kubelet/kubelet_pods.go (generateAPIPodStatus, getPhase, convertToAPIContainerStatuses).
 import { timeText } from '../../api/time.ts'
 import type { ContainerState, ContainerStatus, PodStatus } from '../../kinds/core/podstatus.ts'
+import type { Rejection } from '../admission.ts'
 import type { ContainerSeen, PodSeen } from '../runtime/runtime.ts'
 import { podConditions } from './conditions.ts'
+import { endingOf } from './life.ts'
 import type { PodMemory, PodPlan } from './plan.ts'
 import {
   ephemeralContainers,
@@ -22,7 +24,7 @@ interface StatusInputs {
   pod: Pod
   seen: PodSeen
   plan: PodPlan
-  memory: Pick<PodMemory, 'ending' | 'notStarted'>
+  memory: Pick<PodMemory, 'life' | 'notStarted'>
   /** Containers whose readiness probe says no (or has not said yes), by container id. */
   notReady: ReadonlySet<string>
   startedAtMs: number
@@ -35,15 +37,16 @@ interface StatusInputs {
 type Phase = NonNullable<PodStatus['phase']>
 
 export function podStatus(inputs: StatusInputs): PodStatus {
-  return inputs.memory.ending?.rejected ? rejectedStatus(inputs) : workedStatus(inputs)
+  const ending = endingOf(inputs.memory.life)
+  return ending?.why === 'rejected' ? rejectedStatus(inputs, ending) : workedStatus(inputs)
 }
 
 /** A pod that the node did not take shows nothing but why. Source: pkg/kubelet/kubelet.go (rejectPod). */
-function rejectedStatus({ pod, memory: { ending }, startedAtMs }: StatusInputs): PodStatus {
+function rejectedStatus({ pod, startedAtMs }: StatusInputs, { reason, message }: Rejection): PodStatus {
   return {
     phase: 'Failed',
-    ...(ending?.reason && { reason: ending.reason }),
-    ...(ending?.message && { message: ending.message }),
+    reason,
+    message,
     startTime: pod.status.startTime ?? timeText(startedAtMs),
     ...(pod.status.qosClass && { qosClass: pod.status.qosClass }),
     ...(pod.metadata.generation && { observedGeneration: pod.metadata.generation }),
@@ -83,7 +86,8 @@ function workedStatus(inputs: StatusInputs): PodStatus {
   )
 
   const phase = keepRunningPhase(inputs, phaseOf(pod, init, main, over(inputs)), init, main, ephemeral)
-  const failed = memory.ending?.why === 'failed' ? memory.ending : undefined
+  const ending = endingOf(memory.life)
+  const failed = ending?.why === 'failed' ? ending : undefined
   const ips = onHostNetwork(pod) ? (seen.sandboxes.length ? inputs.nodeIPs : []) : (seen.sandboxes[0]?.ips ?? [])
   const shownIps = ips.length || !over(inputs) ? ips : (pod.status.podIPs ?? []).map(p => p.ip)
   const status: Mutable<PodStatus> = {
@@ -171,7 +175,7 @@ const lost = (how: string) =>
     },
   }) as unknown as Mutable<ContainerState>
 
-const over = ({ plan, memory }: StatusInputs) => plan.state.state === 'ended' || memory.ending !== undefined
+const over = ({ plan, memory }: StatusInputs) => plan.state.state === 'ended' || endingOf(memory.life) !== undefined
 
 // Of a pod that ended while it was initialized, the containers whose turn never came still wait. All others ran, or
 // would have had to.
