@@ -1,6 +1,6 @@
 // What a controller is: it compares one object with what exists and does the next step towards it. The harness
 // owns everything around that: mirrors, queues, workers, back-off, and the wait until a key's own writes are seen.
-import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
+import { type AnyKind, type Kind, type KubeObject, parseApiVersion } from '../api/kind.ts'
 import { type MirrorChange, objectKey } from '../api/mirror.ts'
 import type { Caches, Context } from './context.ts'
 
@@ -105,12 +105,10 @@ function ownedBy(kind: AnyKind, owner: AnyKind): Watch {
   const group = owner.group
   return watch(kind as Kind<KubeObject>, object => {
     const reference = object.metadata.ownerReferences?.find(r => r.controller)
-    if (!reference || reference.kind !== owner.kind || groupOf(reference.apiVersion) !== group) return []
+    if (!reference || reference.kind !== owner.kind || parseApiVersion(reference.apiVersion).group !== group) return []
     return [keyOf(owner.namespaced ? (object.metadata.namespace ?? '') : '', reference.name)]
   })
 }
-
-const groupOf = (apiVersion: string) => (apiVersion.includes('/') ? apiVersion.split('/')[0]! : '')
 
 export const keyOf = (namespace: string, name: string): string => (namespace ? `${namespace}/${name}` : name)
 

@@ -3,9 +3,9 @@
 import { parseTime, timeText } from '../api/time.ts'
 import { Node } from '../kinds/core/node.ts'
 import { Pod } from '../kinds/core/pod.ts'
+import { isTerminal } from '../kinds/core/pod-phase.ts'
 import type { Context } from './context.ts'
 import { type Controller, defineController, keyOf, watch } from './harness.ts'
-import { isTerminal } from './pods.ts'
 
 /** A node may come back, or be new and unknown for a moment. */
 const quarantineMs = 40_000

@@ -4,8 +4,9 @@ import type { Draft } from '../../api/kind.ts'
 import { parseTime, timeText } from '../../api/time.ts'
 import { scaledValue } from '../../kinds/apps/rolling-update.ts'
 import type { PodDisruptionBudgetStatus, PodDisruptionBudget } from '../../kinds/policy/poddisruptionbudget.ts'
-import { condition, isReady, isTerminal } from '../pods.ts'
+import { condition, isReady } from '../pods.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
+import { isTerminal } from '../../kinds/core/pod-phase.ts'
 
 /** How many pods the owners of the budget's pods want, and how many pods have no owner. */
 export interface Sizes {

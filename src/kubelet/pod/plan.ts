@@ -24,7 +24,6 @@ import {
   graceSecondsOf,
   initContainers,
   isSidecar,
-  isTerminal,
   mainContainers,
   newest,
   podText,
@@ -34,6 +33,7 @@ import {
   type Role,
 } from './spec.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
+import { isTerminal } from '../../kinds/core/pod-phase.ts'
 
 /** What the kubelet remembers of a pod beyond what the runtime has of it. */
 export interface PodMemory {

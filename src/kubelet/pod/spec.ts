@@ -75,8 +75,5 @@ export function restarts(pod: Pod, container: ReadContainer, role: Role, exitCod
   return true
 }
 
-/** Whether it has ended for good, as the API knows it. */
-export const isTerminal = ({ status }: Pod): boolean => status.phase === 'Succeeded' || status.phase === 'Failed'
-
 /** Whether the pod shares the node's network. */
 export const onHostNetwork = (pod: Pod): boolean => pod.spec.hostNetwork === true

@@ -19,6 +19,7 @@ import {
 } from './spec.ts'
 import type { Mutable } from '../../api/schema/node.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
+import { isTerminalPhase } from '../../kinds/core/pod-phase.ts'
 
 interface StatusInputs {
   pod: Pod
@@ -268,8 +269,8 @@ const allStopped = (...lists: readonly ContainerStatus[][]) => lists.flat().ever
 // A pod is Succeeded or Failed only once nothing of it runs: others may take its place then.
 function keepRunningPhase({ pod }: StatusInputs, phase: Phase, ...lists: readonly ContainerStatus[][]): Phase {
   const before = pod.status.phase
-  if (before === 'Succeeded' || before === 'Failed') return before
-  if ((phase === 'Succeeded' || phase === 'Failed') && !allStopped(...lists)) return before ?? 'Running'
+  if (isTerminalPhase(before)) return before
+  if (isTerminalPhase(phase) && !allStopped(...lists)) return before ?? 'Running'
   return phase
 }
 
