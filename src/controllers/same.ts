@@ -1,6 +1,6 @@
-// Comparing what is with what should be, as Kubernetes writes it: zero, empty and absent are the same.
+// Comparison of stored and computed values. Zero, empty and absent are the same, since Kubernetes omits them in JSON.
 
-/** Whether writing `b` over `a` would change nothing that the wire shows. */
+/** Whether writing `b` over `a` would change nothing in the object's JSON. */
 export function sameStatus(a: unknown, b: unknown): boolean {
   if (isNothing(a) || isNothing(b)) return isNothing(a) && isNothing(b)
   if (typeof a !== 'object' || typeof b !== 'object') return a === b
@@ -21,7 +21,7 @@ function isNothing(value: unknown): boolean {
   return Object.values(value).every(isNothing)
 }
 
-/** JSON with sorted keys: equal for objects that mean the same. */
+/** JSON with sorted keys, which is equal for equal values. */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_key, inner: unknown) =>
     typeof inner === 'object' && inner !== null && !Array.isArray(inner)
@@ -30,9 +30,9 @@ export function canonicalJson(value: unknown): string {
   )
 }
 
-/** Whether two plain values are equal, in whatever order their keys come; undefined is absent. */
+/** Whether two plain values are equal. The order of keys does not matter, and undefined is the same as absent. */
 export const sameValue = (a: unknown, b: unknown): boolean => canonicalJson(a) === canonicalJson(b)
 
-/** A whole number as objects hold it: beyond what a double holds exactly the wire's codec carries it as a bigint. */
+/** An int64 in the form that objects have: a number, or a bigint where a number would not be exact. */
 export const int64Of = (value: bigint): number =>
   (Number.isSafeInteger(Number(value)) ? Number(value) : value) as number
