@@ -229,6 +229,15 @@ test('time and chance come from base/', () => {
   assert.deepEqual(breaches, [])
 })
 
+test('values are compared by the two equalities of api/equal.ts', () => {
+  const others = /\bisDeepStrictEqual\b|JSON\.stringify\([^;]{1,150}\)\s*[!=]==\s*JSON\.stringify/
+  const withoutApi = new Set(['base', 'wire', 'linux', 'store'])
+  const breaches = files.filter(
+    file => !file.endsWith('.test.ts') && !withoutApi.has(roomOf(file)) && others.test(texts.get(file)!),
+  )
+  assert.deepEqual(breaches, [])
+})
+
 /** Casts past the type checker, in code and in tests. The numbers may only shrink. */
 const mostCasts = { code: 40, tests: 32 }
 

@@ -11,6 +11,7 @@
 //
 // Source: apiserver pkg/registry/rest/delete.go, generic/registry/store.go.
 import { isReason, StatusError } from '../base/errors.ts'
+import { sameJson } from '../api/equal.ts'
 import type { AnyKind, KubeObject } from '../api/kind.ts'
 import { Item } from '../api/mirror.ts'
 import { DeleteOptions } from '../api/meta.ts'
@@ -82,7 +83,7 @@ function planDeletion(
   now: number,
 ): Mutable<KubeObject> | 'unchanged' | 'remove' {
   const finalizers = planFinalizers(object, options, kind.orphansByDefault !== undefined)
-  const finalizersChanged = JSON.stringify(finalizers) !== JSON.stringify(object.metadata.finalizers ?? [])
+  const finalizersChanged = !sameJson(finalizers, object.metadata.finalizers ?? [])
   const grace = kind.gracePeriod?.(object, options.gracePeriodSeconds) ?? 0
   const marked = object.metadata.deletionTimestamp !== undefined
   const held = finalizers.length > 0 || kind.isHeld?.(object) === true

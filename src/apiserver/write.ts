@@ -10,12 +10,13 @@
 import { goQuote } from '../base/go-text.ts'
 import { StatusError } from '../base/errors.ts'
 import { managedAfterUpdate } from '../api/apply/managed.ts'
+import { sameJson } from '../api/equal.ts'
 import type { AnyKind, KubeObject } from '../api/kind.ts'
 import { type Item, unknownRevision } from '../api/mirror.ts'
 import type { Operation } from '../api/operation.ts'
 import { invalidError, type Problem, root } from '../api/path.ts'
 import { decode } from '../api/schema/decode.ts'
-import { asJson, type Json, type Mutable } from '../api/schema/node.ts'
+import { asJson, type Mutable } from '../api/schema/node.ts'
 import { timeText } from '../api/time.ts'
 import { ownProblems, validateObject, validateStatusUpdate, validateUpdate } from '../api/validate.ts'
 import type { Admission } from './admission/request.ts'
@@ -95,7 +96,13 @@ export async function run(steps: readonly Step[], write: Write, admission: Admis
 
 /** Whether the write would not change the stored object. Times in managed fields do not count as changes. */
 export const changesNothing = ({ next, live }: Write): boolean =>
-  live !== undefined && sameValue(asJson(next), asJson(live.object))
+  live !== undefined && sameJson(untimed(next), untimed(live.object))
+
+/** The object without the times in its managed fields. */
+const untimed = ({ metadata, ...rest }: KubeObject) => ({
+  ...rest,
+  metadata: { ...metadata, managedFields: metadata.managedFields?.map(({ time: _, ...entry }) => entry) },
+})
 
 /** Throws Conflict for another UID or an old resourceVersion, Invalid when the kind requires a resourceVersion. */
 function preconditions({ operation, next, live }: Write): void {
@@ -225,7 +232,7 @@ function countGeneration({ operation, next, live }: Write): void {
   const desired = new Set([...Object.keys(a), ...Object.keys(b)])
   desired.delete('metadata')
   desired.delete('status')
-  const changed = [...desired].some(field => !sameValue(a[field], b[field]))
+  const changed = [...desired].some(field => !sameJson(a[field], b[field]))
   next.metadata.generation = (live!.object.metadata.generation ?? 0) + (changed ? 1 : 0)
 }
 
@@ -253,19 +260,4 @@ function problemsOf(
 export function throwProblems(kind: AnyKind, name: string, problems: Iterable<Problem>): void {
   const list = [...problems]
   if (list.length) throw invalidError(kind, name, list)
-}
-
-/** Whether JSON values are equal, except for times in managed fields. */
-function sameValue(a: Json | undefined, b: Json | undefined): boolean {
-  if (a === b) return true
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
-  if (Array.isArray(a) || Array.isArray(b)) {
-    return (
-      Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((element, i) => sameValue(element, b[i]))
-    )
-  }
-  const keys = Object.keys(a)
-  if (keys.length !== Object.keys(b).length) return false
-  const stamped = 'fieldsV1' in a
-  return keys.every(key => (stamped && key === 'time') || sameValue(a[key], b[key]))
 }

@@ -1,16 +1,16 @@
 // What a reconcile may do: read mirrors, write through the client, record events. The context records every write, so
 // that the harness can hold the key back until the mirrors have it.
 import type { Clock } from '../base/clock.ts'
-import { isReason } from '../base/errors.ts'
+import { assert, isReason } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
+import { sameOnWire } from '../api/equal.ts'
 import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
 import type { Mirror } from '../api/mirror.ts'
 import type { PatchType } from '../api/operation.ts'
 import type { Draft } from '../api/schema/node.ts'
 import type { Client, DeleteRequest, EventRecorder } from '../client/index.ts'
 import { ownerReference } from './owner-reference.ts'
-import { sameStatus } from './same.ts'
 
 /** The mirrors a controller may read. */
 export type Caches = <T extends KubeObject>(kind: Kind<T>) => Mirror<T>
@@ -135,7 +135,9 @@ export class Context {
     object: T,
     status: Draft<T['status']>,
   ): Promise<T> {
-    if (sameStatus((object as { status?: unknown }).status, status)) return object
+    const schema = kind.schema.fields.status?.struct?.()
+    assert(schema, `${kind.kind} has a status`)
+    if (sameOnWire(schema, object.status, status)) return object
     const next = { ...object, status } as unknown as Draft<T>
     return this.#wrote(kind, await this.client.updateStatus(kind, next))
   }

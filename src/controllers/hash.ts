@@ -1,7 +1,7 @@
 // Short hashes of templates for names and labels. Equal templates have equal hashes in every process and release, since
 // a changed hash would start a rollout of every workload.
+import { canonicalJson } from '../api/equal.ts'
 import { safeEncode } from '../base/random.ts'
-import { canonicalJson } from './same.ts'
 
 /** FNV-1a, 32 bits. */
 function fnv32(text: string): number {

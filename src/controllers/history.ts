@@ -2,13 +2,14 @@
 // old template gives its revision the highest number instead of creating another one.
 // Source: pkg/controller/history, pkg/controller/daemon/update.go.
 import { isReason } from '../base/errors.ts'
+import { int64Of } from '../api/int64.ts'
+import { canonicalJson, sameJson } from '../api/equal.ts'
 import type { LabelSelector } from '../api/meta.ts'
 import type { Kind, KubeObject } from '../api/kind.ts'
 import type { PodTemplateSpec } from '../kinds/core/podtemplatespec.ts'
 import type { Context } from './context.ts'
 import { templateHash } from './hash.ts'
 import { claim } from './owners.ts'
-import { canonicalJson, int64Of, sameValue } from './same.ts'
 import { ControllerRevision } from '../kinds/apps/controllerrevision.ts'
 
 /** The label of a pod with the hash of its revision. */
@@ -48,7 +49,7 @@ export async function currentRevision<O extends KubeObject>(
   const sorted = [...all].sort(byNumber)
   const data = dataOf(owner)
   const collisionCount = owner.status.collisionCount ?? 0
-  const same = sorted.filter(revision => sameValue(revision.data, data)).at(-1)
+  const same = sorted.filter(revision => sameJson(revision.data, data)).at(-1)
   const newest = sorted.at(-1)
   const next = int64Of((newest ? numberOf(newest) : 0n) + 1n)
   if (!same) return { ...(await create(ctx, owner, data, next, label)), old: sorted }
@@ -78,7 +79,7 @@ async function create(
     } catch (error) {
       if (!isReason(error, 'AlreadyExists')) throw error
       const existing = await ctx.client.get(ControllerRevision, { namespace: metadata.namespace ?? '', name })
-      if (sameValue(existing.data, data)) return { current: existing, collisionCount }
+      if (sameJson(existing.data, data)) return { current: existing, collisionCount }
     }
   }
 }

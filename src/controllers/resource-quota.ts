@@ -1,5 +1,6 @@
 // The ResourceQuota controller: computes what a namespace uses when a quota changes, when an object that counted is
 // gone or uses less, and every five minutes. Increases are counted by admission. Source: pkg/controller/resourcequota.
+import { sameJson } from '../api/equal.ts'
 import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
 import type { MirrorChange } from '../api/mirror.ts'
 import { compareQuantities } from '../api/quantity.ts'
@@ -19,7 +20,7 @@ export function resourceQuotaController(kinds: readonly AnyKind[]): Controller {
       watch(
         ResourceQuota,
         quota => [keyOf(quota.metadata.namespace ?? '', quota.metadata.name ?? '')],
-        (quota, before) => !before || JSON.stringify(quota.spec) !== JSON.stringify(before.spec),
+        (quota, before) => !before || !sameJson(quota.spec, before.spec),
       ),
       ...counted.map(whatGoes),
     ],

@@ -1,5 +1,6 @@
 // ClusterRole aggregation: a role with an aggregationRule has the rules of every role that the rule selects.
 // Source: pkg/controller/clusterroleaggregation.
+import { sameJson } from '../api/equal.ts'
 import { matches } from '../api/labels.ts'
 import { ClusterRole } from '../kinds/rbac/clusterrole.ts'
 import type { PolicyRule } from '../kinds/rbac/types.ts'
@@ -18,7 +19,7 @@ export const roleAggregationController = defineController({
   async reconcile(role, ctx) {
     if (!role.aggregationRule || role.metadata.deletionTimestamp) return
     const rules = aggregate(role, ctx.cache(ClusterRole).list())
-    if (JSON.stringify(rules) === JSON.stringify(role.rules ?? [])) return
+    if (sameJson(rules, role.rules ?? [])) return
     await ctx.update(ClusterRole, { ...role, rules: rules as PolicyRule[] })
   },
 })

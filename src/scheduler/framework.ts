@@ -37,6 +37,7 @@ import { messageOf } from '../base/errors.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
+import { sameJson } from '../api/equal.ts'
 import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
 import type { MirrorChange } from '../api/mirror.ts'
 import type { Client } from '../client/index.ts'
@@ -235,4 +236,4 @@ export const relabelled = (after: Pod | undefined, before: Pod | undefined): boo
   isOnNode(after) &&
   before !== undefined &&
   after!.metadata.labels !== before.metadata.labels &&
-  JSON.stringify(after!.metadata.labels) !== JSON.stringify(before.metadata.labels)
+  !sameJson(after!.metadata.labels, before.metadata.labels)

@@ -3,12 +3,12 @@
 //
 //   mirrors ─► snapshot, queue        decide ─► assume ─► bind (in the background) ─► confirmed by the mirror
 //                                        └─► no node: condition, event, preemption, sleep until a wake-up
-import { isDeepStrictEqual } from 'node:util'
 import { Chore } from '../base/chore.ts'
 import { type Clock, settle } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
+import { sameJson } from '../api/equal.ts'
 import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
 import { Item, type MirrorChange } from '../api/mirror.ts'
 import type { Client } from '../client/index.ts'
@@ -260,7 +260,7 @@ function matters(pod: Pod, before: Pod): boolean {
   )
 }
 
-/** Compares by value, since equal objects may be different copies. */
-const differ = (a: unknown, b: unknown): boolean => a !== b && !isDeepStrictEqual(a, b)
+/** Whether two values differ. Equal ones are often the same object, which is checked first since it is fast. */
+const differ = (a: unknown, b: unknown): boolean => a !== b && !sameJson(a, b)
 const given = ({ status }: Pod) =>
   status.containerStatuses?.map(c => [c.name, c.resources?.requests, c.allocatedResources])

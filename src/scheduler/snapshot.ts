@@ -1,7 +1,7 @@
 // The cluster as the scheduler sees it: nodes with the pods on them, those it has just decided on included, and
 // counters over them. It changes by increments only, and only between decisions, so every decision sees one state.
+import { sameJson } from '../api/equal.ts'
 import { own } from '../base/own.ts'
-import { isDeepStrictEqual } from 'node:util'
 import { type Labels, matches } from '../api/labels.ts'
 import type { LabelSelector } from '../api/meta.ts'
 import { PodCounter } from './counts.ts'
@@ -100,7 +100,7 @@ export class Snapshot {
     const info = this.#byName.get(name)
     if (info) {
       const before = info.node
-      const relabelled = JSON.stringify(before.metadata.labels) !== JSON.stringify(node.metadata.labels)
+      const relabelled = !sameJson(before.metadata.labels, node.metadata.labels)
       const images = info.images
       info.setNode(node)
       if (info.images !== images) {
@@ -159,8 +159,8 @@ export class Snapshot {
     const entry = this.#where.get(uid)
     if (!entry || pod.metadata.deletionTimestamp || entry.info.pod.metadata.deletionTimestamp) return false
     const before = entry.info.pod
-    if (!isDeepStrictEqual(pod.metadata.labels, before.metadata.labels)) return false
-    if (!isDeepStrictEqual(pod.spec.containers, before.spec.containers) || pod.status.containerStatuses) return false
+    if (!sameJson(pod.metadata.labels, before.metadata.labels)) return false
+    if (!sameJson(pod.spec.containers, before.spec.containers) || pod.status.containerStatuses) return false
     entry.info.pod = pod
     entry.assumed = false
     return true

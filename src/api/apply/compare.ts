@@ -4,7 +4,7 @@
 import { own } from '../../base/own.ts'
 import { asGiven } from '../schema/empties.ts'
 import { isNilList } from '../schema/nil.ts'
-import { equalJson } from '../equal.ts'
+import { sameJson } from '../equal.ts'
 import { isObject } from '../patch/merge.ts'
 import type { Json, JsonObject, Node } from '../schema/node.ts'
 import { elementKey, emptySet, type FieldSet, isAtomic, member } from './fieldset.ts'
@@ -30,7 +30,7 @@ function walk(node: Node, before: Json | undefined, after: Json | undefined): Di
   if (before === undefined) return { changed: wholeOf(node, after!) }
   if (after === undefined) return { removed: wholeOf(node, before) }
   if (isAtomic(node)) {
-    return equalJson(before, after) ? undefined : { changed: member }
+    return sameJson(before, after) ? undefined : { changed: member }
   }
   return node.type === 'list' ? walkList(node, before, after) : walkFields(node, before, after)
 }

@@ -4,6 +4,7 @@
 //   scale of the target ─► metrics propose ─► stabilize, limit ─► scale of the target ─► status
 //                          proposals.ts       limits.ts
 import { messageOf } from '../../base/errors.ts'
+import { sameJson } from '../../api/equal.ts'
 import type { AnyKind } from '../../api/kind.ts'
 import { matchesSelector, parseSelector } from '../../api/labels.ts'
 import { quantityMilli } from '../../api/quantity.ts'
@@ -38,7 +39,7 @@ export function autoscalerController(kinds: readonly AnyKind[]): Controller {
     reconciles: HorizontalPodAutoscaler,
     reads: [Pod],
     // The controller writes the status itself, which must not shorten the 15 seconds.
-    when: (object, before) => !before || JSON.stringify(object.spec) !== JSON.stringify(before.spec),
+    when: (object, before) => !before || !sameJson(object.spec, before.spec),
     async reconcile(autoscaler, ctx): Promise<Result> {
       if (autoscaler.metadata.deletionTimestamp) return
       const key = keyOf(autoscaler.metadata.namespace ?? '', autoscaler.metadata.name ?? '')

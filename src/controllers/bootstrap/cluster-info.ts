@@ -2,6 +2,7 @@
 // without credentials. It has one signature for each bootstrap token, made with the token's secret: a node that joins
 // with that token verifies by it that the ConfigMap comes from a holder of the token.
 // Source: pkg/controller/bootstrap/bootstrapsigner.go, k8s.io/cluster-bootstrap/token/jws.
+import { sameJson } from '../../api/equal.ts'
 import { detachedSignature } from '../../wire/jwt.ts'
 import {
   type BootstrapToken,
@@ -32,7 +33,7 @@ export const clusterInfoSigner = defineKeyedController({
       .list(bootstrapTokenNamespace)
       .flatMap(secret => readBootstrapToken(secret) ?? [])
     const data = signed(info.data, tokens, ctx.now())
-    if (JSON.stringify(data) === JSON.stringify(sorted(info.data))) return
+    if (sameJson(data, sorted(info.data))) return
     await ctx.update(ConfigMap, { ...info, data })
   },
 })

@@ -5,12 +5,12 @@
 //   newReplicaSet                     planStep                                  expired
 //
 // How far a ReplicaSet grows or shrinks in one step is decided in sizes.ts. Source: pkg/controller/deployment.
+import { canonicalJson } from '../../api/equal.ts'
 import type { Draft } from '../../api/kind.ts'
 import type { DeploymentStatus, Deployment } from '../../kinds/apps/deployment.ts'
 import type { ReplicaSet } from '../../kinds/apps/replicaset.ts'
 import { templateHash } from '../hash.ts'
 import { isTerminal } from '../pods.ts'
-import { canonicalJson } from '../same.ts'
 import {
   annotationsDiffer,
   desiredAnnotation,

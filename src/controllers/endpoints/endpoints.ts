@@ -1,6 +1,7 @@
 // The Endpoints controller: writes one Endpoints object of the same name for each service, the older form of
 // EndpointSlices. An object holds at most 1000 addresses, ready ones first; more are cut off and an annotation marks
 // it. Source: pkg/controller/endpoint.
+import { canonicalJson, sameJson } from '../../api/equal.ts'
 import { parseIP } from '../../api/ip.ts'
 import type { Draft } from '../../api/schema/node.ts'
 import { Endpoints } from '../../kinds/core/endpoints.ts'
@@ -9,7 +10,6 @@ import { Service } from '../../kinds/core/service.ts'
 import { defineController, watch } from '../harness.ts'
 import { objectKey } from '../../api/mirror.ts'
 import { isReady, isTerminal } from '../pods.ts'
-import { canonicalJson, sameValue } from '../same.ts'
 import {
   addressOf,
   familiesOf,
@@ -47,8 +47,8 @@ export const endpointsController = defineController({
     }
     const same =
       existing &&
-      sameValue(existing.subsets ?? [], subsets) &&
-      sameValue(existing.metadata.labels ?? {}, wantedLabels) &&
+      sameJson(existing.subsets ?? [], subsets) &&
+      sameJson(existing.metadata.labels ?? {}, wantedLabels) &&
       truncated === (existing.metadata.annotations?.[overCapacityAnnotation] === 'truncated')
     if (same) return
     const time = triggerTime(service, pods)

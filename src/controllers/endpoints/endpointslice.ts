@@ -5,6 +5,7 @@
 //
 // It changes only slices with its own managed-by label. A slice whose owner is an earlier service of the same name is
 // deleted. Source: pkg/controller/endpointslice, staging endpointslice (reconciler.go, utils.go).
+import { sameJson } from '../../api/equal.ts'
 import type { Draft } from '../../api/schema/node.ts'
 import { Node } from '../../kinds/core/node.ts'
 import { Pod } from '../../kinds/core/pod.ts'
@@ -14,7 +15,6 @@ import { type Endpoint, type EndpointPort } from '../../kinds/discovery/endpoint
 import type { Context, Caches } from '../context.ts'
 import { defineController, keyOf, watch } from '../harness.ts'
 import { isReady, isTerminal } from '../pods.ts'
-import { sameValue } from '../same.ts'
 import {
   addressOf,
   familiesOf,
@@ -55,7 +55,7 @@ export const endpointSliceController = defineController({
         ...podsOnNode(caches, node.metadata.name ?? '').flatMap(pod => servicesOf(pod, caches)),
         ...autoServices(caches),
       ],
-      (node, before) => !before || JSON.stringify(placeOf(node)) !== JSON.stringify(placeOf(before)),
+      (node, before) => !before || !sameJson(placeOf(node), placeOf(before)),
     ),
   ],
   async reconcile(service, ctx) {
@@ -182,7 +182,7 @@ async function carryOut(service: Service, pods: readonly Pod[], plan: SlicePlan,
   }
   // Every slice has the labels of the service, also those whose endpoints stay the same.
   for (const slice of plan.unchanged)
-    if (!sameValue(slice.metadata.labels, labels))
+    if (!sameJson(slice.metadata.labels, labels))
       await ctx.update(EndpointSlice, { ...slice, metadata: { ...slice.metadata, labels } })
   for (const slice of plan.remove) await ctx.delete(EndpointSlice, slice)
 }

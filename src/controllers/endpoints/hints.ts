@@ -4,11 +4,11 @@
 //   the annotation Auto        each zone gets endpoints in proportion to its processors, its own ones first
 //
 // Pure. Source: staging endpointslice/trafficdist, endpointslice/topologycache.
+import { sameJson } from '../../api/equal.ts'
 import { quantityMilli } from '../../api/quantity.ts'
 import type { Draft } from '../../api/schema/node.ts'
 import type { EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
 import type { Endpoint, EndpointHints } from '../../kinds/discovery/endpoint.ts'
-import { sameValue } from '../same.ts'
 import type { SlicePlan } from './slices.ts'
 import type { Node } from '../../kinds/core/node.ts'
 import type { Service } from '../../kinds/core/service.ts'
@@ -83,7 +83,7 @@ function hinted(endpoint: Draft<Endpoint>, hints: Hints): Draft<Endpoint> {
 function withHints(plan: SlicePlan, hintsOf: (endpoint: Draft<Endpoint>) => Hints): SlicePlan {
   const all = (endpoints: readonly Draft<Endpoint>[]) => endpoints.map(e => hinted(e, hintsOf(e)))
   const stale = plan.unchanged.filter(({ endpoints }) =>
-    (endpoints ?? []).some(e => !sameValue(e.hints, hinted(e, hintsOf(e)).hints)),
+    (endpoints ?? []).some(e => !sameJson(e.hints, hinted(e, hintsOf(e)).hints)),
   )
   return {
     ...plan,

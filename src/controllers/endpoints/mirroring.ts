@@ -1,5 +1,6 @@
 // EndpointSlice mirroring: copies Endpoints that a user wrote, for a service without a selector, into slices, since the
 // proxy and DNS read only those. Source: pkg/controller/endpointslicemirroring.
+import { canonicalJson, sameJson } from '../../api/equal.ts'
 import { parseIP } from '../../api/ip.ts'
 import type { Draft } from '../../api/schema/node.ts'
 import { Endpoints } from '../../kinds/core/endpoints.ts'
@@ -9,7 +10,6 @@ import { EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
 import { type Endpoint } from '../../kinds/discovery/endpoint.ts'
 import type { Context } from '../context.ts'
 import { defineController, keyOf, type Reference, watch } from '../harness.ts'
-import { canonicalJson, sameValue } from '../same.ts'
 import { managedByLabel, serviceNameLabel } from './endpointslice.ts'
 import { triggerAnnotation } from './backends.ts'
 import type { Group } from './slices.ts'
@@ -125,9 +125,9 @@ async function carryOut(
     }
     left.delete(same)
     const isSame =
-      sameValue(same.endpoints, group.endpoints) &&
-      sameValue(same.metadata.labels, labels) &&
-      sameValue(same.metadata.annotations ?? {}, annotations)
+      sameJson(same.endpoints, group.endpoints) &&
+      sameJson(same.metadata.labels, labels) &&
+      sameJson(same.metadata.annotations ?? {}, annotations)
     if (isSame) continue
     await ctx.update(EndpointSlice, {
       ...same,

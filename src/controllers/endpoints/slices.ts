@@ -9,10 +9,10 @@
 //
 // Example: slices A = {1, 2} and B = {3}; pod 1 has gone, pod 4 is new. A changes anyway, so it takes 4: A = {2, 4}.
 // B is unchanged and not written.
+import { canonicalJson, sameJson } from '../../api/equal.ts'
 import type { Draft } from '../../api/schema/node.ts'
 import type { EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
 import type { Endpoint, EndpointPort } from '../../kinds/discovery/endpoint.ts'
-import { canonicalJson, sameValue } from '../same.ts'
 
 const maxEndpointsPerSlice = 100
 
@@ -67,7 +67,7 @@ function planGroup(group: Group, slices: readonly EndpointSlice[], plan: SlicePl
         wanted.delete(idOf(endpoint))
         // Hints are added later (hints.ts), so they are left out of the comparison and kept.
         const { hints: _hints, ...plain } = endpoint
-        const isSame = sameValue(next, plain)
+        const isSame = sameJson(next, plain)
         changed ||= !isSame
         endpoints.push(isSame ? (endpoint as Draft<Endpoint>) : next)
       } else changed = true

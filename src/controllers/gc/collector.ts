@@ -15,6 +15,7 @@
 //
 // The keys of the queue name objects of any kind, see graph.ts. Source: pkg/controller/garbagecollector.
 import { isReason } from '../../base/errors.ts'
+import { sameJson } from '../../api/equal.ts'
 import type { AnyKind, Kind, KubeObject } from '../../api/kind.ts'
 import type { MirrorChange } from '../../api/mirror.ts'
 import type { Context, Caches } from '../context.ts'
@@ -76,7 +77,7 @@ function changesOf(graph: Graph, kind: AnyKind): Watch {
           for (const dependent of graph.dependents(object, caches)) yield graph.key(dependent.kind, dependent.object)
       }
       if (!owners && !before?.object.metadata.ownerReferences) return
-      const changed = JSON.stringify(owners) !== JSON.stringify(before?.object.metadata.ownerReferences)
+      const changed = !sameJson(owners, before?.object.metadata.ownerReferences)
       if (!changed) return
       const healthy = owners?.every(owner => {
         const known = graph.owner(object, owner, caches)

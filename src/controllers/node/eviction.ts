@@ -1,6 +1,7 @@
 // Taint eviction: deletes the pods of a node that do not tolerate its NoExecute taints. A pod that tolerates a taint
 // for a limited time is deleted when that time has passed since the taint was added.
 // Source: pkg/controller/tainteviction.
+import { sameJson } from '../../api/equal.ts'
 import { parseTime, timeText } from '../../api/time.ts'
 import { Node } from '../../kinds/core/node.ts'
 import type { Taint } from '../../kinds/core/nodespec.ts'
@@ -26,8 +27,7 @@ export const taintEvictionController = defineController({
         caches(Pod)
           .byIndex('node', podsOfNodeIndex, node.metadata.name ?? '')
           .map(pod => keyOf(pod.metadata.namespace ?? '', pod.metadata.name ?? '')),
-      (node, before) =>
-        noExecute(node).length > 0 && JSON.stringify(noExecute(node)) !== JSON.stringify(noExecute(before)),
+      (node, before) => noExecute(node).length > 0 && !sameJson(noExecute(node), noExecute(before)),
     ),
   ],
   async reconcile(pod, ctx) {

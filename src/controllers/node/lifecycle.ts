@@ -7,6 +7,7 @@
 //                                                            ─► pods evicted (eviction.ts)
 //
 // Source: pkg/controller/nodelifecycle.
+import { sameJson } from '../../api/equal.ts'
 import type { Draft } from '../../api/schema/node.ts'
 import { parseTime, timeText } from '../../api/time.ts'
 import { Lease } from '../../kinds/coordination/lease.ts'
@@ -18,7 +19,6 @@ import type { Context } from '../context.ts'
 import { type Controller, defineController, type Watch } from '../harness.ts'
 import { isReady } from '../pods.ts'
 import { podsOfNodeIndex } from '../pod-gc.ts'
-import { sameValue } from '../same.ts'
 import {
   countZones,
   defaultRates,
@@ -255,7 +255,7 @@ export function planTaints(node: Node, verdict: EvictionVerdict, now: number): T
 
 async function writeTaints(node: Node, verdict: EvictionVerdict, ctx: Context): Promise<void> {
   const taints = planTaints(node, verdict, ctx.now())
-  if (sameValue(taints, node.spec.taints ?? [])) return
+  if (sameJson(taints, node.spec.taints ?? [])) return
   const { resourceVersion } = node.metadata
   await ctx.patch(Node, node, 'merge', { metadata: { resourceVersion }, spec: { taints } })
 }

@@ -1,7 +1,7 @@
 // Definitions as Kubernetes sees them inside: what all versions have in common stands at the definition, not at each
 // version, and problems are reported there.
 // Source: apiextensions-apiserver pkg/apis/apiextensions/v1/conversion.go, pkg/apis/apiextensions/types.go.
-import { isDeepStrictEqual } from 'node:util'
+import { sameJson } from '../../api/equal.ts'
 import { Printed } from '../../api/path.ts'
 import { asJson, type Json, type JsonObject, type Node, type Struct } from '../../api/schema/node.ts'
 import {
@@ -27,7 +27,7 @@ export interface Inside {
 /** Tells apart what is common to all versions and what is not. */
 export function inside(versions: readonly Version[]): Inside {
   const common = shareable.filter(
-    field => versions[0]?.[field] && versions.every(v => isDeepStrictEqual(v[field], versions[0]![field])),
+    field => versions[0]?.[field] && versions.every(v => sameJson(v[field], versions[0]![field])),
   )
   return {
     shared: Object.fromEntries(common.map(field => [field, versions[0]![field]])),

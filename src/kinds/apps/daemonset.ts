@@ -1,5 +1,6 @@
 // A daemon set runs one pod on every node, or on every node of a kind.
 import { warnOfTemplate } from '../core/pod-warnings.ts'
+import { sameJson } from '../../api/equal.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { LabelSelector } from '../../api/meta.ts'
 import type { Path, Problem } from '../../api/path.ts'
@@ -160,7 +161,7 @@ export const DaemonSet = defineKind({
   // Clients of long ago told revisions apart by this number; pods still carry it as a label.
   prepare: (next, old) => {
     const before = Number(old?.metadata.annotations?.[generationAnnotation] ?? 0) || 0
-    const isChanged = !old || JSON.stringify(old.spec.template) !== JSON.stringify(next.spec.template)
+    const isChanged = !old || !sameJson(old.spec.template, next.spec.template)
     const generation = isChanged ? before + 1 : Math.max(1, before)
     next.metadata.annotations = { ...next.metadata.annotations, [generationAnnotation]: String(generation) }
   },

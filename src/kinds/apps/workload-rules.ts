@@ -1,5 +1,6 @@
 // What the kinds that make pods from a template have in common: defaults of the template, the selector's rules.
 // Source: pkg/apis/apps/validation.
+import { sameJson } from '../../api/equal.ts'
 import { asGiven } from '../../api/schema/empties.ts'
 import { immutable, type Problems, validateSelector } from '../../api/checks.ts'
 import { matches } from '../../api/labels.ts'
@@ -62,5 +63,5 @@ export function* validateLasting(template: PodTemplateSpec, kind: string, at: Pa
 }
 
 export function* selectorUnchanged(next: unknown, old: unknown, at: Path): Problems {
-  if (JSON.stringify(next) !== JSON.stringify(old)) yield at.field('spec', 'selector').invalid(next, immutable)
+  if (!sameJson(next, old)) yield at.field('spec', 'selector').invalid(next, immutable)
 }

@@ -2,15 +2,16 @@
 // minutes), renews the lease every ten seconds so that others know the node lives, and hears of its pod CIDR.
 // Source: kubernetes pkg/kubelet/kubelet_node_status.go, KEP-589 (leases).
 import { isReason, messageOf } from '../../base/errors.ts'
+import { sameOnWire } from '../../api/equal.ts'
 import type { Mirror } from '../../api/mirror.ts'
 import { microTimeText } from '../../api/time.ts'
 import { Lease } from '../../kinds/coordination/lease.ts'
 import { Node } from '../../kinds/core/node.ts'
-import { type NodeStatus } from '../../kinds/core/nodestatus.ts'
+import { NodeStatus } from '../../kinds/core/nodestatus.ts'
 import type { Client, EventRecorder } from '../../client/index.ts'
 import type { Log } from '../../base/log.ts'
 import { within } from '../../base/waiters.ts'
-import { replacing, sameStatus } from '../pod/status.ts'
+import { replacing } from '../pod/status.ts'
 import { newNode } from './status.ts'
 
 interface NodeKeeperOptions {
@@ -59,7 +60,7 @@ export function keepNode(o: NodeKeeperOptions): NodeKeeper {
     if (!before) throw new Error(`node ${JSON.stringify(o.name)} not found`)
     const status = await o.status(before.status)
     const due = clock.now() - reportedAt >= reportEveryMs
-    if (!due && sameStatus(quiet(status), quiet(pick(before.status, status)))) return
+    if (!due && sameOnWire(NodeStatus, quiet(status), quiet(pick(before.status, status)))) return
     const addresses = replacing(status.addresses ?? [], before.status.addresses)
     await client.patch(
       Node,
@@ -106,7 +107,7 @@ export function keepNode(o: NodeKeeperOptions): NodeKeeper {
 // Times that tick by themselves are no change.
 const quiet = (status: NodeStatus) => ({
   ...status,
-  conditions: status.conditions?.map(c => ({ ...c, lastHeartbeatTime: '' })),
+  conditions: status.conditions?.map(({ lastHeartbeatTime: _, ...condition }) => condition),
 })
 const pick = (before: NodeStatus, like: NodeStatus) =>
   Object.fromEntries(

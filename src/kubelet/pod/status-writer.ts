@@ -2,11 +2,12 @@
 // failure. Source: kubernetes pkg/kubelet/status/status_manager.go.
 import { Chore } from '../../base/chore.ts'
 import { isReason, messageOf } from '../../base/errors.ts'
+import { sameJson, stored } from '../../api/equal.ts'
 import { Pod } from '../../kinds/core/pod.ts'
-import type { PodStatus } from '../../kinds/core/podstatus.ts'
+import { PodStatus } from '../../kinds/core/podstatus.ts'
 import type { NodeContext } from './context.ts'
 import { nameOf, namespaceOf, uidOf } from './spec.ts'
-import { replacing, sameStatus } from './status.ts'
+import { replacing } from './status.ts'
 
 const retry = { firstMs: 200, mostMs: 10_000 }
 
@@ -91,16 +92,15 @@ const optionalFields = ['reason', 'message', 'podIP', 'podIPs'] as const
 
 /** Whether the API's status lacks something of ours. What others wrote beside it does not count. */
 function differs(ours: PodStatus, theirs: PodStatus): boolean {
-  for (const [key, value] of Object.entries(ours)) {
-    if (key === 'conditions') {
-      for (const condition of ours.conditions ?? []) {
-        const there = theirs.conditions?.find(c => c.type === condition.type)
-        if (!there || !sameStatus(condition as PodStatus, there as PodStatus)) return true
-      }
-    } else if (!sameStatus({ v: value } as PodStatus, { v: theirs[key as keyof typeof theirs] } as PodStatus))
-      return true
+  const [mine, there] = [stored(PodStatus, ours), stored(PodStatus, theirs)]
+  for (const field of Object.keys(ours) as (keyof PodStatus)[]) {
+    if (field !== 'conditions' && !sameJson(mine[field], there[field])) return true
   }
-  return optionalFields.some(field => ours[field] === undefined && theirs[field] !== undefined)
+  const others = new Map(there.conditions?.map(condition => [condition.type, condition]))
+  return (
+    mine.conditions?.some(condition => !sameJson(condition, others.get(condition.type))) ||
+    optionalFields.some(field => mine[field] === undefined && there[field] !== undefined)
+  )
 }
 
 // Conditions merge by type, so that those of others stay; lists of addresses are replaced as a whole.

@@ -269,23 +269,6 @@ function keepRunningPhase({ pod }: StatusInputs, phase: Phase, ...lists: readonl
   return phase
 }
 
-/** Whether writing `next` would change nothing. Order of keys does not matter. */
-export function sameStatus(a: object, b: object): boolean {
-  return stable(a) === stable(b)
-}
-
-function stable(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(stable).join()}]`
-  if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null'
-  const entries = Object.entries(value).filter(
-    ([, v]) => v !== undefined && v !== null && !(Array.isArray(v) && v.length === 0),
-  )
-  return `{${entries
-    .sort(([x], [y]) => (x < y ? -1 : 1))
-    .map(([k, v]) => `${k}:${stable(v)}`)
-    .join()}}`
-}
-
 /**
  * A list for a strategic merge patch that replaces `there` instead of being merged into it. Where there is no list
  * yet, the patch is taken as it stands, with any directive in it.

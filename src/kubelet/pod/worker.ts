@@ -1,6 +1,7 @@
 // One pod's worker: looks at what the runtime has, plans, writes the status and carries the plan's steps out as jobs
 // that run beside it. It sleeps until the pod changes, the runtime reports something, a job ends or a timer is due.
 import { isReason, messageOf } from '../../base/errors.ts'
+import { sameJson } from '../../api/equal.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import { sandboxConfig } from '../config/configs.ts'
 import type { Rejection } from '../admission.ts'
@@ -124,12 +125,8 @@ export class PodWorker {
     }
     if (pod.metadata.deletionTimestamp)
       this.#end({ why: 'deleted', sinceMs: this.#context.clock.now(), graceSeconds: graceSecondsOf(pod) })
-    if (
-      before !== pod &&
-      JSON.stringify([before.metadata.labels, before.metadata.annotations]) !==
-        JSON.stringify([pod.metadata.labels, pod.metadata.annotations])
-    )
-      this.#refresher.refresh()
+    const shown = ({ metadata }: Pod) => [metadata.labels, metadata.annotations]
+    if (before !== pod && !sameJson(shown(before), shown(pod))) this.#refresher.refresh()
     this.wake()
   }
 

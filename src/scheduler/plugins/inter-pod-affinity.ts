@@ -1,6 +1,7 @@
 // InterPodAffinity: a pod must or should run near certain pods or away from them, and running pods may keep it away.
 // Two pods are near each other if their nodes have the same value of a label, the topology key.
 // Source: plugins/interpodaffinity.
+import { sameJson } from '../../api/equal.ts'
 import { own } from '../../base/own.ts'
 import { matches } from '../../api/labels.ts'
 import { Node } from '../../kinds/core/node.ts'
@@ -169,5 +170,5 @@ const keepsAway = ({ spec }: PodObject): boolean =>
 
 function nodeHelps(_: PodInfo, after: NodeInfo['node'] | undefined, before: NodeInfo['node'] | undefined): boolean {
   if (!after || after.metadata.labels === before?.metadata.labels) return false
-  return JSON.stringify(after.metadata.labels) !== JSON.stringify(before?.metadata.labels)
+  return !sameJson(after.metadata.labels, before?.metadata.labels)
 }

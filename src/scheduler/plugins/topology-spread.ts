@@ -4,6 +4,7 @@
 //
 // Example of a hard constraint with maxSkew 1: zones a, b, c have 2, 1, 1 matching pods. The next pod must go to b or
 // c, since 3 in zone a would exceed the smallest count by 2. Source: plugins/podtopologyspread, KEP-895.
+import { sameJson } from '../../api/equal.ts'
 import { own } from '../../base/own.ts'
 import { TopologySpreadConstraint } from '../../kinds/core/affinity.ts'
 import { Node } from '../../kinds/core/node.ts'
@@ -229,6 +230,5 @@ const leaving = (after: Pod | undefined, before: Pod | undefined): boolean =>
 const nodeHelps = (_: PodInfo, after: Node | undefined, before: Node | undefined): boolean =>
   !after ||
   !before ||
-  (after.metadata.labels !== before.metadata.labels &&
-    JSON.stringify(after.metadata.labels) !== JSON.stringify(before.metadata.labels)) ||
-  (after.spec.taints !== before.spec.taints && JSON.stringify(after.spec.taints) !== JSON.stringify(before.spec.taints))
+  (after.metadata.labels !== before.metadata.labels && !sameJson(after.metadata.labels, before.metadata.labels)) ||
+  (after.spec.taints !== before.spec.taints && !sameJson(after.spec.taints, before.spec.taints))
