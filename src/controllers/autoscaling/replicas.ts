@@ -25,7 +25,7 @@ export interface Timing {
   now: number
   /** How long after its start a pod's CPU counts only if the pod is ready. */
   cpuInitializationMs: number
-  /** A pod that became unready within this time after its start counts as never having been ready. */
+  /** A pod that became unready within this time after its start counts as one that was never ready. */
   initialReadinessMs: number
 }
 
