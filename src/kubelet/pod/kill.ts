@@ -1,4 +1,5 @@
-// Ends one container: preStop hook, SIGTERM, and SIGKILL when its time is over. The hook's time counts.
+// Ends one container: preStop hook, SIGTERM, and SIGKILL when the grace period is over. The hook's time counts against
+// the grace period.
 // Source: kubernetes pkg/kubelet/kuberuntime/kuberuntime_container.go (killContainer, executePreStopHook).
 import { messageOf } from '../../base/errors.ts'
 import { orAborted } from '../../base/waiters.ts'
@@ -9,8 +10,8 @@ import type { Step } from './plan.ts'
 import { findContainer } from './spec.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 
-/** What a container gets at least, after its hook used the time up. */
-const leastGraceSeconds = 2
+/** The time that a container has after SIGTERM even if its hook used up the grace period. */
+const minGraceSeconds = 2
 
 export async function killContainer(
   context: NodeContext,
@@ -25,10 +26,10 @@ export async function killContainer(
   const from = context.clock.now()
   if (step.preStop) await runPreStop(context, pod, podIP, step, signal)
   const left = graceSeconds - Math.floor((context.clock.now() - from) / 1000)
-  await context.runtime.stopContainer(seen.id, graceSeconds === 0 ? 0 : Math.max(leastGraceSeconds, left), signal)
+  await context.runtime.stopContainer(seen.id, graceSeconds === 0 ? 0 : Math.max(minGraceSeconds, left), signal)
 }
 
-/** Runs a container's preStop hook, if it has one, for as long as its grace period allows; never fails for its sake. */
+/** Runs a container's preStop hook, if it has one, within the grace period. Throws only when `signal` aborts. */
 export async function runPreStop(
   context: NodeContext,
   pod: Pod,

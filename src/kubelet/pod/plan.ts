@@ -1,14 +1,18 @@
-// What to do next for one pod, given its spec, what the runtime has of it, and what the kubelet remembers. Pure:
-// the worker carries the steps out and asks again. Steps that are under way (`busy`) are not planned twice.
+// The next steps for one pod, given its spec, what the runtime has of it, and what the kubelet keeps about it. Pure:
+// the worker carries the steps out and plans again. Steps that are under way (`busy`) are not planned twice.
 //
-//                 ┌───────────── sandbox lost: killed and made again ─────────────┐
+// Why is a container not running yet? `waiting` of the plan has the answer: the sandbox or an init container must come
+// first (planLife, planInits), the last start failed and its time has not come (start), or the container ended and its
+// back-off is not over (planContainer).
+//
+//                 ┌─────────── sandbox lost: killed and created again ────────────┐
 //                 ▼                                                               │
 //   waiting ─▶ starting (volumes, sandbox) ─▶ initializing (init 1…n) ─▶ running (restarts with back-off)
 //      │             │                             │                         │
 //      │             └──────────────┬──────────────┴────────────┬────────────┘
 //      │          deleted, evicted, deadline          all ended for good
 //      ▼                            ▼                           ▼
-//   ending (preStop of all, SIGTERM, SIGKILL, sidecars last) ─▶ ended (sandbox stopped, volumes taken down)
+//   ending (preStop of all, SIGTERM, SIGKILL, sidecars last) ─▶ ended (sandbox stopped, volumes unmounted)
 //                                                             └─ deleted? ─▶ gone (the object is deleted)
 //
 // Source: kubernetes pkg/kubelet/kuberuntime (computePodActions), KEP-753.
@@ -32,40 +36,40 @@ import {
 } from './spec.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 
-/** Why a pod ends before its containers did by themselves. */
+/** Why a pod ends before its containers end by themselves. */
 export interface Ending {
   why: 'deleted' | 'failed'
-  /** The node did not take it: nothing was ever made for it. */
+  /** The node did not take the pod, so nothing was created for it. */
   rejected?: boolean
-  /** status.reason and message of a pod that the kubelet ends itself. */
+  /** `status.reason` and `status.message` of a pod that the kubelet itself ends. */
   reason?: string
   message?: string
   sinceMs: number
   graceSeconds: number
 }
 
-/** What the kubelet remembers of a pod beyond what the runtime knows. */
+/** What the kubelet keeps about a pod in addition to what the runtime has. It is lost when the kubelet restarts. */
 export interface PodMemory {
   /** Jobs under way: `sandbox`, `start:NAME`, `kill:ID`, `settle`, `remove:ID`. */
   busy: ReadonlySet<string>
-  /** By `backoffKey`. */
+  /** Restart back-offs, by `backoffKey`. */
   backoffs: ReadonlyMap<string, Backoff>
-  /** Containers that could not be started: what their status says, and when to try again. */
+  /** Containers that could not be started, by name: the reason and message of their status, and when to retry. */
   failures: ReadonlyMap<string, { reason: string; message: string; retryAt: number }>
-  /** A sandbox or volume that could not be made: not before then. */
+  /** After a failure of the sandbox or a volume, the time before which it is not tried again. */
   sandboxRetryAt: number
-  /** Containers that a probe (or a failed postStart hook) condemned, by container id. */
+  /** Containers that must be restarted because a probe failed, by container id. */
   condemned: ReadonlyMap<string, { message: string; graceSeconds?: number }>
   /** Containers whose startup probe has not succeeded yet, by container id. */
   notStarted: ReadonlySet<string>
   ending: Ending | undefined
-  /** When all containers had ended for good, and sidecars were left to end. */
+  /** When the main containers had ended for good and the sidecars began to end. */
   outcomeAtMs: number | undefined
-  /** Containers, by id, whose preStop hook was run before their turn to end. */
+  /** The ids of containers whose preStop hook ran before their turn to end. */
   hooked: ReadonlySet<string>
-  /** Sandbox stopped, volumes taken down. */
+  /** Whether sandboxes are stopped and volumes unmounted. */
   settled: boolean
-  /** The object is no longer in the API: nobody waits for a status. */
+  /** Whether the object has been deleted from the API, so that no status can be written. */
   gone: boolean
 }
 
@@ -80,20 +84,20 @@ export type Step =
   | { do: 'sandbox'; attempt: number; replaces?: string }
   | { do: 'start'; name: string; role: Role; attempt: number; after?: ContainerSeen }
   | { do: 'kill'; container: ContainerSeen; message: string; graceSeconds: number; preStop: boolean }
-  /** The preStop hook of a sidecar, whose SIGTERM has to wait until others have ended. */
+  /** Runs the preStop hook of a sidecar, whose SIGTERM must wait until others have ended. */
   | { do: 'preStop'; container: ContainerSeen; message: string; graceSeconds: number }
   | { do: 'remove'; id: string }
-  /** Stop sandboxes, take volumes down. */
+  /** Stops sandboxes and unmounts volumes. */
   | { do: 'settle' }
-  /** Everything of the pod ended and was settled, and its object is being deleted. */
+  /** Deletes the object of a pod that has ended and is settled. */
   | { do: 'delete' }
 
 export interface PodPlan {
   state: PodState
   steps: Step[]
-  /** Look again then, if nothing happens before. */
+  /** When to plan again if nothing happens before, in ms since the epoch. */
   againAt: number | undefined
-  /** Containers that wait, and for what. */
+  /** Containers that are not started yet, by name, with the reason and message of their status. */
   waiting: Map<string, { reason: string; message: string; event?: string }>
 }
 
@@ -111,7 +115,7 @@ export function planPod(pod: Pod, seen: PodSeen, memory: PodMemory, now: number)
   return plan
 }
 
-/** Whether all containers ended for good, and how; undefined while any may still run. */
+/** How the pod ended, if all its containers have ended for good. */
 function outcomeOf(pod: Pod, seen: PodSeen): 'succeeded' | 'failed' | undefined {
   const phase = pod.status.phase
   const before = phase === 'Succeeded' ? 'succeeded' : phase === 'Failed' ? 'failed' : undefined
@@ -156,7 +160,7 @@ function planLife(c: Context): void {
     plan.state = { state: 'running' }
     for (const container of mainContainers(pod)) planContainer(c, container, 'main')
   }
-  // One start at a time, in the order of the spec, as images and hooks may rely on it.
+  // Containers start one at a time, in the order of the spec, on which images and hooks may rely.
   const first = plan.steps.find(step => step.do === 'start')
   plan.steps = plan.steps.filter(step => step.do !== 'start' || (step === first && !busy))
   for (const [name, failure] of memory.failures) {
@@ -174,13 +178,13 @@ function planSandbox(c: Context): void {
   for (const [name, failure] of memory.failures) plan.waiting.set(name, failure)
   if (plan.steps.length || memory.busy.size) return
   if (memory.sandboxRetryAt > now) return again(plan, memory.sandboxRetryAt)
-  // A pod that may not restart does not get a second life with its sandbox.
+  // A pod with restartPolicy Never whose containers have run gets no other sandbox, since they would run again.
   const hadMain = mainContainers(pod).some(m => newest(seen, m.name))
   if (old && hadMain && restartPolicyOf(pod) === 'Never') return
   plan.steps.push({ do: 'sandbox', attempt: old ? old.attempt + 1 : 0, ...(old && { replaces: old.id }) })
 }
 
-/** Returns the init container that holds the others up. */
+/** Returns the init container for which the others wait. */
 function planInits(c: Context, begun: boolean): string | undefined {
   const { pod, seen, memory } = c
   for (const container of initContainers(pod)) {
@@ -201,7 +205,7 @@ function planContainer(c: Context, container: ReadContainer, role: Role): void {
   const { pod, memory, plan, now } = c
   const last = newest(c.seen, container.name, c.sandbox)
   if (!last || last.state === 'created' || last.state === 'unknown') {
-    // Created but never started: the kubelet ended in between. It is made again.
+    // The container was created and never started, because the kubelet ended in between. It is created again.
     if (last && !memory.busy.has(`start:${container.name}`)) remove(c, last.id)
     return start(c, container, role)
   }
@@ -241,13 +245,13 @@ function start(c: Context, container: ReadContainer, role: Role, after?: Contain
   })
 }
 
-// The runtime may have lost what the status still counts.
+// The number of earlier starts: from the runtime's newest container, or from the status if the runtime lost it.
 function nextAttempt({ seen, pod }: Context, name: string, role: Role): number {
   const last = newest(seen, name)
   if (last) return last.state === 'exited' || last.state === 'running' ? last.attempt + 1 : last.attempt
   const statuses = role === 'init' ? pod.status.initContainerStatuses : pod.status.containerStatuses
   const known = statuses?.find(s => s.name === name)
-  // A status without a container has counted the lost one already.
+  // A status without a container id has counted the lost container already.
   return known ? known.restartCount + (known.containerID ? 1 : 0) : 0
 }
 
@@ -279,8 +283,9 @@ function planEnd(c: Context, ending: Ending, outcome?: 'succeeded' | 'failed'): 
   if (pod.metadata.deletionTimestamp || memory.gone) plan.steps.push({ do: 'delete' })
 }
 
-// A sidecar ends after the containers it serves and the sidecars started after it; once the grace period is over
-// nobody waits. Source: kubernetes pkg/kubelet/kuberuntime/kuberuntime_termination_order.go.
+// The sidecars that must not end yet: a sidecar ends after the main containers and after the sidecars that started
+// later. When the grace period is over, all end. Source: kubernetes
+// pkg/kubelet/kuberuntime/kuberuntime_termination_order.go.
 function waitingSidecars(pod: Pod, running: readonly ContainerSeen[]): ReadonlySet<string> {
   const runs = (name: string) => running.some(r => r.name === name)
   const sidecars = initContainers(pod).flatMap(s => (isSidecar(s) && runs(s.name) ? [s.name] : []))
@@ -297,9 +302,13 @@ function remove(c: Context, id: string): void {
   if (!c.memory.busy.has(`remove:${id}`)) c.plan.steps.push({ do: 'remove', id })
 }
 
-// One dead container of each name is kept, for its log and last state.
+// One dead container of each name is kept, for its log and for the last state in the status.
 const deadKept = 1
 
+/**
+ * Collects dead containers. The newest container of a name stays, dead or alive, and one dead container before it: for
+ * example, of attempts 0 to 3, where 3 runs, attempt 2 stays and 0 and 1 are removed.
+ */
 function dropOld(c: Context): void {
   const dead = new Map<string, number>()
   for (const { id, name, state } of c.seen.containers) {
@@ -311,7 +320,7 @@ function dropOld(c: Context): void {
   }
 }
 
-/** When an active deadline runs out. */
+/** When the pod's active deadline ends, in ms since the epoch. */
 export function deadlineOf(pod: Pod): number | undefined {
   const started = parseTime(pod.status.startTime)
   const seconds = pod.spec.activeDeadlineSeconds

@@ -1,7 +1,7 @@
-// The end of a pod on its node.
+// The removal of a pod from its node.
 import type { NodeContext } from './context.ts'
 
-/** Removes all that a runtime and node have of a pod: containers, sandboxes, volumes, logs. */
+/** Removes everything that runtime and node have of a pod: containers, sandboxes, volumes, logs. It can be repeated. */
 export async function removePod(context: NodeContext, uid: string): Promise<void> {
   const { runtime, host, objects } = context
   const seen = await runtime.pod(uid)
