@@ -1,5 +1,6 @@
-// The ReplicaSet controller: keeps as many pods as asked for. It takes in pods that fit its selector and belong to
-// nobody, makes what is missing and removes what is too much. Source: pkg/controller/replicaset.
+// The ReplicaSet controller: keeps the number of pods that the spec asks for. It adopts matching orphans, creates
+// missing pods and deletes surplus ones. This is the model of a controller: claim, plan, carry out, write the status,
+// throw. Source: pkg/controller/replicaset.
 import { Pod } from '../kinds/core/pod.ts'
 import { ReplicaSet } from '../kinds/apps/replicaset.ts'
 import { defineController } from './harness.ts'

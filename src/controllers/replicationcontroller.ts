@@ -1,4 +1,4 @@
-// The ReplicationController controller: the older form of ReplicaSet, with a plain selector.
+// The ReplicationController controller: the older form of the ReplicaSet controller, with a selector of plain pairs.
 // Source: pkg/controller/replication.
 import { Pod } from '../kinds/core/pod.ts'
 import { ReplicationController } from '../kinds/core/replicationcontroller.ts'

@@ -1,5 +1,5 @@
-// The StatefulSet controller: numbered pods with names and volumes that stay theirs. plan.ts decides; this file
-// carries out.
+// The StatefulSet controller: numbered pods that keep their names and volumes when they are replaced. plan.ts decides;
+// this file carries the plan out.
 import { isReason, messageOf } from '../../base/errors.ts'
 import { ControllerRevision } from '../../kinds/apps/controllerrevision.ts'
 import { StatefulSet } from '../../kinds/apps/statefulset.ts'
@@ -84,21 +84,21 @@ async function create(
   const name = podName(set, ordinal)
   const what = `Pod ${name} in StatefulSet ${set.metadata.name}`
   if (hasStaleClaim(set, ordinal, name, ctx))
-    throw new Error(`a volume claim of ${name} still goes with the pod before`)
+    throw new Error(`a volume claim of ${name} is still owned by the previous pod and will be deleted with it`)
   try {
     await createClaims(set, ordinal, name, ctx)
     const pod = await ctx.create(Pod, podOf(set, ordinal, template, revision), { owner: set })
     ctx.event(set, 'Normal', 'SuccessfulCreate', `create ${what} successful`)
     await keepClaimOwners(set, ordinal, pod, ctx)
   } catch (error) {
-    // A pod of this name is still there, maybe somebody else's: nothing to tell.
+    // A pod of this name exists, perhaps one of another owner, so there is no event.
     if (isReason(error, 'AlreadyExists')) throw error
     ctx.event(set, 'Warning', 'FailedCreate', `create ${what} failed error: ${messageOf(error)}`)
     throw error
   }
 }
 
-/** What a pod and its claims have lost of what makes them the set's comes back. */
+/** Restores removed identity labels, missing claims of a pending pod, and owner references of claims. */
 async function repair(set: StatefulSet, pod: Pod, ctx: Context): Promise<void> {
   const ordinal = ordinalOf(set, pod)!
   const [start, end] = ordinals(set)

@@ -1,4 +1,5 @@
-// Ends containers of one pod: preStop hook, SIGTERM, and SIGKILL when the time is over. The hook's time counts.
+// Ends containers of one pod: preStop hook, SIGTERM, and SIGKILL when the grace period is over. The hook's time counts
+// against the grace period.
 // Source: kubernetes pkg/kubelet/kuberuntime/kuberuntime_container.go (killContainer, executePreStopHook).
 import { messageOf } from '../../base/errors.ts'
 import { orAborted } from '../../base/waiters.ts'
@@ -9,8 +10,8 @@ import type { StepTo } from './plan.ts'
 import { findContainer } from './spec.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 
-/** What a container gets at least, after its hook used the time up. */
-const leastGraceSeconds = 2
+/** The time that a container has after SIGTERM even if its hook used up the grace period. */
+const minGraceSeconds = 2
 
 export class ContainerKills {
   readonly #context: NodeContext
@@ -22,12 +23,12 @@ export class ContainerKills {
     this.#context = context
   }
 
-  /** Containers, by id, whose preStop hook was run before their turn to end. */
+  /** The ids of containers whose preStop hook ran before their turn to end. */
   get hooked(): ReadonlySet<string> {
     return this.#hooked
   }
 
-  /** Forgets containers that the runtime has no more. */
+  /** Drops what is kept of containers that the runtime has no more. */
   keep(seen: PodSeen): void {
     const ids = new Set(seen.containers.map(container => container.id))
     for (const set of [this.#reported, this.#hooked]) for (const id of set) if (!ids.has(id)) set.delete(id)
@@ -40,7 +41,7 @@ export class ContainerKills {
     const from = clock.now()
     if (step.preStop) await this.#runPreStop(pod, seen, step, signal)
     const left = step.graceSeconds - Math.floor((clock.now() - from) / 1000)
-    await runtime.stopContainer(step.id, step.graceSeconds === 0 ? 0 : Math.max(leastGraceSeconds, left), signal)
+    await runtime.stopContainer(step.id, step.graceSeconds === 0 ? 0 : Math.max(minGraceSeconds, left), signal)
   }
 
   /** Runs a hook whose container is ended later. */
@@ -55,7 +56,7 @@ export class ContainerKills {
     this.#reported.add(id)
   }
 
-  /** Runs the hook, if there is one, for as long as the grace period allows. A hook that fails is only reported. */
+  /** Runs the container's hook, if it has one, within the grace period. Throws only when `signal` aborts. */
   async #runPreStop(
     pod: Pod,
     seen: PodSeen,

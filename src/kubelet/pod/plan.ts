@@ -1,14 +1,18 @@
-// What to do next for one pod, given its spec, what the runtime has of it, and what the kubelet remembers. Pure:
-// the worker carries the steps out and asks again. Steps that are under way (`busy`) are not planned twice.
+// The next steps for one pod, given its spec, what the runtime has of it, and what the kubelet keeps about it. Pure:
+// the worker carries the steps out and plans again. Steps that are under way (`busy`) are not planned twice.
 //
-//                 ┌───────────── sandbox lost: killed and made again ─────────────┐
+// Why is a container not running yet? `waiting` of the plan has the answer: the sandbox or an init container must come
+// first (planLife, planInits), the last start failed and its time has not come (start), or the container ended and its
+// back-off is not over (planContainer).
+//
+//                 ┌─────────── sandbox lost: killed and created again ────────────┐
 //                 ▼                                                               │
 //   waiting ─▶ starting (volumes, sandbox) ─▶ initializing (init 1…n) ─▶ running (restarts with back-off)
 //      │             │                             │                         │
 //      │             └──────────────┬──────────────┴────────────┬────────────┘
 //      │          deleted, evicted, deadline          all ended for good
 //      ▼                            ▼                           ▼
-//   ending (preStop of all, SIGTERM, SIGKILL, sidecars last) ─▶ ended (sandbox stopped, volumes taken down)
+//   ending (preStop of all, SIGTERM, SIGKILL, sidecars last) ─▶ ended (sandbox stopped, volumes unmounted)
 //                                                             └─ deleted? ─▶ gone (the object is deleted)
 //
 // Source: kubernetes pkg/kubelet/kuberuntime (computePodActions), KEP-753.
@@ -35,26 +39,26 @@ import {
 import type { Pod } from '../../kinds/core/pod.ts'
 import { isTerminal } from '../../kinds/core/pod-phase.ts'
 
-/** What the kubelet remembers of a pod beyond what the runtime has of it. */
+/** What the kubelet keeps about a pod in addition to what the runtime has. It is lost when the kubelet restarts. */
 export interface PodMemory {
   life: Living
   /** The jobs under way. */
   busy: readonly Job[]
-  /** By `backoffKey`. */
+  /** Restart back-offs, by `backoffKey`. */
   backoffs: ReadonlyMap<string, Backoff>
   /** Containers that could not be started, by name. */
   failures: ReadonlyMap<string, StartProblem>
-  /** A sandbox or volume that could not be made: not before then. */
+  /** After a failure of the sandbox or a volume, the time before which it is not tried again. */
   sandboxRetryAt: number
-  /** Containers that a probe (or a failed postStart hook) condemned, by container id. */
+  /** Containers that must be restarted because a probe failed, by container id. */
   condemned: ReadonlyMap<string, { message: string; graceSeconds?: number }>
   /** Containers whose startup probe has not succeeded yet, by container id. */
   notStarted: ReadonlySet<string>
-  /** Containers, by id, whose preStop hook was run before their turn to end. */
+  /** The ids of containers whose preStop hook ran before their turn to end. */
   hooked: ReadonlySet<string>
 }
 
-/** Why a container could not be started: what its status says, and when to try again. */
+/** Why a container could not be started: the reason and message of its status, and when to retry. */
 export interface StartProblem {
   reason: string
   message: string
@@ -73,12 +77,12 @@ export type Step =
   | { do: 'sandbox'; attempt: number; replaces?: string }
   | { do: 'start'; name: string; role: Role; attempt: number; after?: ContainerSeen }
   | { do: 'kill'; id: string; name: string; message: string; graceSeconds: number; preStop: boolean }
-  /** The preStop hook of a sidecar, whose SIGTERM has to wait until others have ended. */
+  /** Runs the preStop hook of a sidecar, whose SIGTERM must wait until others have ended. */
   | { do: 'preStop'; id: string; name: string; message: string; graceSeconds: number }
   | { do: 'remove'; id: string }
-  /** Stop sandboxes, take volumes down. */
+  /** Stops sandboxes and unmounts volumes. */
   | { do: 'settle' }
-  /** Everything of the pod ended and was settled, and its object is being deleted. */
+  /** Deletes the object of a pod that has ended and is settled. */
   | { do: 'delete' }
 
 export type StepTo<Do extends Step['do']> = Extract<Step, { do: Do }>
@@ -86,9 +90,9 @@ export type StepTo<Do extends Step['do']> = Extract<Step, { do: Do }>
 export interface PodPlan {
   state: PodState
   steps: Step[]
-  /** Look again then, if nothing happens before. */
+  /** When to plan again if nothing happens before, in ms since the epoch. */
   againAt: number | undefined
-  /** Containers that wait, and for what. */
+  /** Containers that are not started yet, by name, with the reason and message of their status. */
   waiting: Map<string, { reason: string; message: string; event?: string }>
 }
 
@@ -105,7 +109,7 @@ export function planPod(pod: Pod, seen: PodSeen, memory: PodMemory, now: number)
   return plan
 }
 
-/** Whether all containers ended for good by themselves. */
+/** Whether all containers have ended for good by themselves. */
 function isFinished(pod: Pod, seen: PodSeen): boolean {
   if (isTerminal(pod)) return true
   if (!seen.sandboxes.length && !seen.containers.length) return false
@@ -144,7 +148,7 @@ function planLife(c: Context): void {
     plan.state = { state: 'running' }
     for (const container of mainContainers(pod)) planContainer(c, container, 'main')
   }
-  // One start at a time, in the order of the spec, as images and hooks may rely on it.
+  // Containers start one at a time, in the order of the spec, on which images and hooks may rely.
   const first = plan.steps.find(step => step.do === 'start')
   plan.steps = plan.steps.filter(step => step.do !== 'start' || (step === first && !busy))
   for (const [name, failure] of memory.failures) {
@@ -162,13 +166,13 @@ function planSandbox(c: Context): void {
   for (const [name, failure] of memory.failures) plan.waiting.set(name, failure)
   if (plan.steps.length || memory.busy.length) return
   if (memory.sandboxRetryAt > now) return again(plan, memory.sandboxRetryAt)
-  // A pod that may not restart does not get a second life with its sandbox.
+  // A pod with restartPolicy Never whose containers have run gets no other sandbox, since they would run again.
   const hadMain = mainContainers(pod).some(m => newest(seen, m.name))
   if (old && hadMain && restartPolicyOf(pod) === 'Never') return
   plan.steps.push({ do: 'sandbox', attempt: old ? old.attempt + 1 : 0, ...(old && { replaces: old.id }) })
 }
 
-/** Returns the init container that holds the others up. */
+/** Returns the init container for which the others wait. */
 function planInits(c: Context, begun: boolean): string | undefined {
   const { pod, seen, memory } = c
   for (const container of initContainers(pod)) {
@@ -189,7 +193,7 @@ function planContainer(c: Context, container: ReadContainer, role: Role): void {
   const { pod, memory, plan, now } = c
   const last = newest(c.seen, container.name, c.sandbox)
   if (!last || last.state === 'created' || last.state === 'unknown') {
-    // Created but never started: the kubelet ended in between. It is made again.
+    // The container was created and never started, because the kubelet ended in between. It is created again.
     if (last && !isBusy(c, { do: 'start', name: container.name })) remove(c, last.id)
     return start(c, container, role)
   }
@@ -229,13 +233,13 @@ function start(c: Context, container: ReadContainer, role: Role, after?: Contain
   })
 }
 
-// The runtime may have lost what the status still counts.
+// The number of earlier starts: from the runtime's newest container, or from the status if the runtime lost it.
 function nextAttempt({ seen, pod }: Context, name: string, role: Role): number {
   const last = newest(seen, name)
   if (last) return last.state === 'exited' || last.state === 'running' ? last.attempt + 1 : last.attempt
   const statuses = role === 'init' ? pod.status.initContainerStatuses : pod.status.containerStatuses
   const known = statuses?.find(s => s.name === name)
-  // A status without a container has counted the lost one already.
+  // A status without a container id has counted the lost container already.
   return known ? known.restartCount + (known.containerID ? 1 : 0) : 0
 }
 
@@ -266,8 +270,9 @@ function planEnd(c: Context, time: Pick<Ending, 'sinceMs' | 'graceSeconds'>): vo
   if (pod.metadata.deletionTimestamp || life.ending?.objectGone) plan.steps.push({ do: 'delete' })
 }
 
-// A sidecar ends after the containers it serves and the sidecars started after it; once the grace period is over
-// nobody waits. Source: kubernetes pkg/kubelet/kuberuntime/kuberuntime_termination_order.go.
+// The sidecars that must not end yet: a sidecar ends after the main containers and after the sidecars that started
+// later. When the grace period is over, all end. Source: kubernetes
+// pkg/kubelet/kuberuntime/kuberuntime_termination_order.go.
 function waitingSidecars(pod: Pod, running: readonly ContainerSeen[]): ReadonlySet<string> {
   const runs = (name: string) => running.some(r => r.name === name)
   const sidecars = initContainers(pod).flatMap(s => (isSidecar(s) && runs(s.name) ? [s.name] : []))
@@ -286,9 +291,13 @@ function remove(c: Context, id: string): void {
 
 const isBusy = ({ memory }: Context, job: Job): boolean => memory.busy.some(other => keyOf(other) === keyOf(job))
 
-// One dead container of each name is kept, for its log and last state.
+// One dead container of each name is kept, for its log and for the last state in the status.
 const deadKept = 1
 
+/**
+ * Collects dead containers. The newest container of a name stays, dead or alive, and one dead container before it: for
+ * example, of attempts 0 to 3, where 3 runs, attempt 2 stays and 0 and 1 are removed.
+ */
 function dropOld(c: Context): void {
   const dead = new Map<string, number>()
   for (const { id, name, state } of c.seen.containers) {
@@ -308,6 +317,7 @@ export function pastDeadline(pod: Pod, now: number): (Cause & { why: 'failed' })
   return { why: 'failed', reason: 'DeadlineExceeded', message }
 }
 
+/** When the pod's active deadline ends, in ms since the epoch. */
 function deadlineOf(pod: Pod): number | undefined {
   const started = parseTime(pod.status.startTime)
   const seconds = pod.spec.activeDeadlineSeconds

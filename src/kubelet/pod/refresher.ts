@@ -1,5 +1,5 @@
-// Keeps the files of one pod current: writes them again when their sources changed, and when a token is to be renewed.
-// One at a time, for two writers of one directory would undo each other.
+// Keeps the files in a pod's volumes up to date: writes them when their sources have changed and when a token is due
+// for renewal. Only one write runs at a time, since two writers of a directory would overwrite each other.
 import { Chore } from '../../base/chore.ts'
 import { messageOf } from '../../base/errors.ts'
 import { VolumeFailure } from '../host.ts'
@@ -12,7 +12,7 @@ const firstMs = 300_000
 
 export class VolumeRefresher {
   readonly #context: NodeContext
-  /** The pod as it is now; undefined when its files need not be kept any more. */
+  /** The present pod. Undefined when its files are not needed any more. */
   readonly #pod: () => Pod | undefined
   readonly #writing = new Chore({}, () => this.#write())
   #cancel: (() => void) | undefined
@@ -23,7 +23,7 @@ export class VolumeRefresher {
     this.#pod = pod
   }
 
-  /** Writes the files again, as soon as it can. */
+  /** Writes the files as soon as possible. */
   refresh(): void {
     if (!this.#stopped && this.#pod()) this.#writing.wake()
   }
@@ -40,7 +40,7 @@ export class VolumeRefresher {
     this.#cancel?.()
   }
 
-  /** Refreshes at a time, in milliseconds since the epoch, instead of when it was to be before. */
+  /** Sets the time of the next refresh, in ms since the epoch, in place of the former one. */
   #plan(at: number | undefined): void {
     this.#cancel?.()
     if (this.#stopped) return

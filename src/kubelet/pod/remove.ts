@@ -1,4 +1,4 @@
-// The end of a pod on its node.
+// The removal of a pod from its node.
 import { isReason } from '../../base/errors.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import type { NodeContext } from './context.ts'
@@ -13,7 +13,7 @@ export async function settlePod({ runtime, host, objects, images }: NodeContext,
   images.forget(uid)
 }
 
-/** Removes all that a runtime and node have of a pod: containers, sandboxes, volumes, logs. */
+/** Removes everything that runtime and node have of a pod: containers, sandboxes, volumes, logs. It can be repeated. */
 export async function removePod(context: NodeContext, uid: string): Promise<void> {
   const { runtime, host, objects } = context
   const seen = await runtime.pod(uid)

@@ -1,4 +1,4 @@
-// A pod's status as the API shows it, from what the runtime has, what the plan says and what the status was. Pure.
+// Computes a pod's status in the API from the runtime's containers, the plan, and the former status. Pure.
 // Source: kubernetes pkg/kubelet/kubelet_pods.go (generateAPIPodStatus, getPhase, convertToAPIContainerStatuses).
 import { timeText } from '../../api/time.ts'
 import type { ContainerState, ContainerStatus, PodStatus } from '../../kinds/core/podstatus.ts'
@@ -26,11 +26,11 @@ interface StatusInputs {
   seen: PodSeen
   plan: PodPlan
   memory: Pick<PodMemory, 'life' | 'notStarted'>
-  /** Containers whose readiness probe says no (or has not said yes), by container id. */
+  /** The ids of containers whose readiness probe failed or has not succeeded yet. */
   notReady: ReadonlySet<string>
   startedAtMs: number
   nodeIPs: readonly string[]
-  /** What identifies containers: `containerd://ID`. */
+  /** The prefix of container ids: `containerd` in `containerd://ID`. */
   runtimeName: string
   now: number
 }
@@ -42,7 +42,10 @@ export function podStatus(inputs: StatusInputs): PodStatus {
   return ending?.why === 'rejected' ? rejectedStatus(inputs, ending) : workedStatus(inputs)
 }
 
-/** A pod that the node did not take shows nothing but why. Source: pkg/kubelet/kubelet.go (rejectPod). */
+/**
+ * The status of a pod that the node did not take, which has only the reason. Source: pkg/kubelet/kubelet.go
+ * (rejectPod).
+ */
 function rejectedStatus({ pod, startedAtMs }: StatusInputs, { reason, message }: Rejection): PodStatus {
   return {
     phase: 'Failed',
@@ -130,7 +133,7 @@ function containerStatus(
     started: false,
   }
   const wait = plan.waiting.get(container.name)
-  // Not sooner: while the pod ends, a start that was under way may still come to something.
+  // While the pod is still ending, a start that was under way may succeed, so a container is not lost yet.
   const isEnded = plan.state.state === 'ended'
   if (!current) {
     const isLost = isEnded && wasReached(inputs, container, role)
@@ -141,13 +144,13 @@ function containerStatus(
   status.imageID = current.imageRef
   status.containerID = `${inputs.runtimeName}://${current.id}`
   if (previous) status.lastState = { terminated: terminated(inputs, previous) }
-  // Also what was lost before this container: the runtime does not know of it.
+  // The last state of a container that the runtime lost is only in the former status.
   else if (before?.lastState.terminated && (!before.containerID || before.containerID === status.containerID))
     status.lastState = before.lastState as Mutable<ContainerState>
   if (current.state === 'running') {
     status.state = { running: { startedAt: timeText(current.startedAtMs) } }
     status.started = !inputs.memory.notStarted.has(current.id)
-    // A sidecar takes part in readiness; a plain init container is ready when it has succeeded.
+    // A sidecar takes part in readiness. Another init container is ready only when it has succeeded.
     status.ready =
       role === 'init' && !isSidecar(container)
         ? false
@@ -178,8 +181,8 @@ const lost = (how: string) =>
 
 const over = ({ plan, memory }: StatusInputs) => plan.state.state === 'ended' || endingOf(memory.life) !== undefined
 
-// Of a pod that ended while it was initialized, the containers whose turn never came still wait. All others ran, or
-// would have had to.
+// Whether it was the container's turn to run before the pod ended. If a pod ends during its initialization, the
+// containers after that point stay waiting, while one that had its turn and is not in the runtime counts as lost.
 function wasReached({ pod, seen }: StatusInputs, container: ReadContainer, role: Role): boolean {
   if (role === 'ephemeral') return true
   const inits = initContainers(pod)
@@ -191,7 +194,7 @@ function wasReached({ pod, seen }: StatusInputs, container: ReadContainer, role:
   return !last || seen.containers.some(s => s.name === last.name && (isSidecar(last) || succeeded(s)))
 }
 
-// The runtime has nothing of this name: not started yet, or lost.
+// The status of a container that the runtime does not have: it was not created yet, or it was lost.
 function unseenStatus(
   reached: boolean,
   status: Mutable<ContainerStatus>,
@@ -223,10 +226,10 @@ function terminated(inputs: StatusInputs, c: ContainerSeen) {
   }
 }
 
-// A container that never started shows the beginning of time, as Go's zero Unix time.
+// As in Go, the time of a container that never started is the beginning of the epoch.
 const timeOrNull = (ms: number) => timeText(Math.max(0, ms))
 
-/** The phase by what containers do. `over`: nothing will be started any more. */
+/** The phase that follows from the containers. With `over`, no container will be started any more. */
 export function phaseOf(
   pod: Pod,
   init: readonly ContainerStatus[],
@@ -266,7 +269,7 @@ export function phaseOf(
 
 const allStopped = (...lists: readonly ContainerStatus[][]) => lists.flat().every(s => !s.state.running)
 
-// A pod is Succeeded or Failed only once nothing of it runs: others may take its place then.
+// A pod becomes Succeeded or Failed only once none of its containers runs, since its resources are free from then on.
 function keepRunningPhase({ pod }: StatusInputs, phase: Phase, ...lists: readonly ContainerStatus[][]): Phase {
   const before = pod.status.phase
   if (isTerminalPhase(before)) return before
@@ -275,8 +278,8 @@ function keepRunningPhase({ pod }: StatusInputs, phase: Phase, ...lists: readonl
 }
 
 /**
- * A list for a strategic merge patch that replaces `there` instead of being merged into it. Where there is no list
- * yet, the patch is taken as it stands, with any directive in it.
+ * A list for a strategic merge patch that replaces the list `there` instead of being merged into it. If there is no
+ * list yet, the directive is left out, since it would be stored as an element.
  */
 export const replacing = <T extends object>(list: readonly T[], there: readonly object[] | undefined): object[] =>
   there?.length ? [...list, { $patch: 'replace' }] : [...list]
