@@ -1,7 +1,7 @@
 // Equality of objects and their parts, in two senses.
 //
-// - `sameJson`: the values are equal as they are stored. The order of fields does not matter, that of elements does, and
-//   undefined is the same as absent.
+// - `sameJson`: the values are equal as they are stored. The order of fields does not matter, that of elements does,
+//   and undefined is the same as absent.
 // - `sameOnWire`: the API server would store the same for both. What a client writes down need not be canonical: it may
 //   leave out a zero value that is stored, or spell a quantity in another way.
 import { own } from '../base/own.ts'

@@ -1,5 +1,5 @@
-// Who manages whom. An object has at most one controller, named by an owner reference; a selector decides what an
-// owner may take in and must let go. Source: pkg/controller/controller_ref_manager.go.
+// Adoption and release. An object has at most one controller, which an owner reference names. An owner adopts orphans
+// that match its selector, and releases objects that no longer do. Source: pkg/controller/controller_ref_manager.go.
 import { isReason } from '../base/errors.ts'
 import type { Kind, KubeObject } from '../api/kind.ts'
 import { matches } from '../api/labels.ts'
@@ -8,13 +8,13 @@ import { type Watch, keyOf, watch } from './harness.ts'
 import { controllerOf, isControlledBy, ownerReference } from './owner-reference.ts'
 import { allEntries, selectedBy, selecting, type Selector } from './selection.ts'
 
-/** Index of the objects that nobody controls, by their labels. */
+/** Index of orphans by their labels. */
 const orphans = {
   name: 'orphans',
   entries: (object: KubeObject): readonly string[] => (controllerOf(object) ? [] : allEntries(object)),
 }
 
-/** Everything of `kind` that `owner` controls or may take in. */
+/** All objects of `kind` that `owner` controls or may adopt. */
 function candidates<T extends KubeObject>(
   ctx: Context,
   kind: Kind<T>,
@@ -30,7 +30,7 @@ function candidates<T extends KubeObject>(
 
 export type Claim = 'keep' | 'release' | 'adopt' | 'ignore'
 
-/** What to do with an object that an owner controls or could control. */
+/** What happens to an object that an owner controls or could control. `matches` is the answer of the selector. */
 export function planClaim(object: KubeObject, owner: KubeObject, matches: boolean): Claim {
   const controller = controllerOf(object)
   if (controller) {
@@ -43,10 +43,10 @@ export function planClaim(object: KubeObject, owner: KubeObject, matches: boolea
 }
 
 /**
- * The objects that `owner` controls, after taking in those of its selector that nobody controls and letting go of
- * those that it no longer selects.
- * @param also what an object must be besides
- * @param finalizers what adopted objects get and released ones lose
+ * Adopts orphans that match the selector, releases objects that no longer do, and returns the objects that `owner`
+ * controls then. An owner in deletion does neither.
+ * @param also a further condition that objects must meet
+ * @param finalizers those that adopted objects get and released ones lose
  */
 export async function claim<T extends KubeObject, O extends KubeObject>(
   ctx: Context,
@@ -69,7 +69,7 @@ export async function claim<T extends KubeObject, O extends KubeObject>(
     if (plan === 'keep') claimed.push(object)
     if (plan === 'release') await release(ctx, kind, object, me, finalizers)
     if (plan === 'adopt') {
-      // The mirror may be behind: an owner that is being deleted must not take anything in.
+      // An owner in deletion must not adopt, and the mirror may lack the deletion, so the API server is asked.
       mayAdopt ??= await isAlive(ctx, ownerKind, me)
       const adopted = mayAdopt && (await adopt(ctx, kind, object, me, finalizers))
       if (adopted) claimed.push(adopted)
@@ -120,14 +120,14 @@ async function release<T extends KubeObject>(
   try {
     await ctx.patch(kind, object as KubeObject, 'strategic', body)
   } catch (error) {
-    // Gone, or another object of the same name by now.
+    // The object does not exist any more, or another one has its name.
     if (!isReason(error, 'NotFound', 'Invalid', 'Conflict')) throw error
   }
 }
 
 /**
- * Wakes the owners of a kind whose selector takes in an object that nobody controls.
- * @param selectorOf one function for each kind of owner
+ * Wakes the owners of a kind whose selector matches an orphan.
+ * @param selectorOf always the same function for a kind of owner, since an index is made with it
  */
 export function orphansOf<T extends KubeObject, O extends KubeObject>(
   kind: Kind<T>,

@@ -1,5 +1,5 @@
-// The ResourceQuota controller: counts what a namespace uses, when a quota is new or changed, when something that
-// counted goes, and now and then anyway. What is added is counted by admission. Source: pkg/controller/resourcequota.
+// The ResourceQuota controller: computes what a namespace uses when a quota changes, when an object that counted is
+// gone or uses less, and every five minutes. Increases are counted by admission. Source: pkg/controller/resourcequota.
 import { sameJson } from '../api/equal.ts'
 import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
 import type { MirrorChange } from '../api/mirror.ts'
@@ -11,7 +11,7 @@ import { type Controller, defineKeyedController, keyOf, splitKey, type Watch, wa
 
 const resyncMs = 5 * 60_000
 
-/** @param kinds everything the cluster serves */
+/** @param kinds all kinds that the cluster serves */
 export function resourceQuotaController(kinds: readonly AnyKind[]): Controller {
   const counted = kinds.filter(kind => isCountable(kind) && kind !== ResourceQuota)
   return defineKeyedController({
@@ -41,7 +41,7 @@ export function resourceQuotaController(kinds: readonly AnyKind[]): Controller {
   })
 }
 
-/** Wakes the quotas of a namespace when something in it begins to use less. */
+/** Wakes the quotas of a namespace when an object in it is gone or uses less. */
 const whatGoes = (kind: AnyKind): Watch => ({
   kind,
   *keys(change: MirrorChange, caches: Caches) {

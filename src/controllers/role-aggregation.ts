@@ -11,7 +11,7 @@ export const roleAggregationController = defineController({
   reconciles: ClusterRole,
   when: role => role.aggregationRule !== undefined,
   watches: [
-    // Any role may be part of any other.
+    // A selector may match any role, so every change wakes all aggregated roles.
     watch(ClusterRole, function* (_role, caches) {
       for (const { object } of caches(ClusterRole).items()) if (object.aggregationRule) yield object.metadata.name ?? ''
     }),
@@ -25,8 +25,8 @@ export const roleAggregationController = defineController({
 })
 
 /**
- * The rules of the selected roles, in the order of the roles' names, none twice. A selected role that aggregates itself
- * stands for what it selects: roles that select each other come to rest at once.
+ * The rules of the selected roles, in the order of the roles' names, none twice. A selected role that is aggregated
+ * itself is replaced by the roles that it selects, so that roles that select each other do not feed back their rules.
  */
 export function aggregate(role: ClusterRole, roles: readonly ClusterRole[]): PolicyRule[] {
   const sorted = [...roles].sort((a, b) => ((a.metadata.name ?? '') < (b.metadata.name ?? '') ? -1 : 1))

@@ -1,4 +1,4 @@
-// The root CA publisher: every namespace has a ConfigMap with the certificate that pods check the API server by.
+// The root CA publisher: keeps a ConfigMap in every namespace with the certificate by which pods verify the API server.
 // Source: pkg/controller/certificates/rootcacertpublisher.
 import { sameJson } from '../api/equal.ts'
 import { isReason } from '../base/errors.ts'

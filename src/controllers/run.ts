@@ -1,5 +1,10 @@
-// Runs controllers: subscribes to their mirrors, fills their queues, and works the queues off with a few keys at a
-// time each.
+// Runs a controller: subscribes to its mirrors, fills its queue, and reconciles a few keys at a time.
+//
+//   taken from the queue ─► reconcile ─► worker is free ─► own writes are in the mirrors ─► done, may run again
+//                             └─ threw: back-off of 5 ms, doubled by each failure up to 1,000 s
+//
+// When the signal aborts, subscriptions and timers end and no further key is taken. Reconciles that run then are not
+// interrupted but by the signal in their context, and what they throw is not logged.
 import type { Clock } from '../base/clock.ts'
 import { isDefect, isReason, messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
@@ -12,7 +17,7 @@ import type { Controller } from './harness.ts'
 import { KeyQueue } from './queue.ts'
 
 const reconciles = counter('kutter_controller_reconciles_total', 'Reconciles by controller and result.')
-// Upstream's names and buckets: dashboards look for them.
+// The names and buckets are upstream's, since dashboards use them.
 const buckets = exponentialBuckets(1e-8, 10, 10)
 const depth = gauge('workqueue_depth', 'Keys that wait.')
 const adds = counter('workqueue_adds_total', 'Keys added.')
@@ -21,9 +26,9 @@ const waits = histogram('workqueue_queue_duration_seconds', 'How long keys waite
 const works = histogram('workqueue_work_duration_seconds', 'How long keys were worked on.', buckets)
 
 interface RunOptions {
-  /** Reads: all controllers share its mirrors. */
+  /** The client for reads, whose mirrors all controllers share. */
   reader: Client
-  /** Writes under the controller's own name. */
+  /** The client for writes, which acts under the controller's own name. */
   client: Client
   clock: Clock
   random: Random
@@ -31,14 +36,14 @@ interface RunOptions {
   signal: AbortSignal
 }
 
-/** Starts one controller; resolves when its mirrors are filled and it works. It ends with the signal. */
+/** Starts one controller. Resolves when its mirrors are filled. The controller ends when the signal aborts. */
 export async function runController(controller: Controller, options: RunOptions): Promise<void> {
   const { reader, signal } = options
   const caches: Caches = kind => reader.mirror(kind)
   const mirrors = controller.kinds.map(kind => caches(kind as Kind<KubeObject>))
   await reader.synced(mirrors, signal)
   const runner = new Runner(controller, caches, options)
-  // What is there already is as good as just added.
+  // `follow` also reports the objects that exist already, as if they had just been added.
   const unsubscribe = controller.watches.map(watch =>
     caches(watch.kind as Kind<KubeObject>).follow(
       change => runner.wake(watch.keys(change, caches)),
@@ -55,6 +60,7 @@ export async function runController(controller: Controller, options: RunOptions)
   )
 }
 
+/** The state of a running controller. `#busy` counts the reconciles, not the keys that wait for their own writes. */
 class Runner {
   readonly #controller: Controller
   readonly #caches: Caches
@@ -88,8 +94,8 @@ class Runner {
     this.#queue.close()
   }
 
-  // Starts work in a later microtask: a batch of changes is applied whole before anybody acts on its first. Not a Chore:
-  // this only hands out keys, and several are worked on at once.
+  // Takes keys in a later microtask, so that a batch of changes is applied completely before a reconcile begins. This
+  // is not a Chore, since it only starts reconciles, of which several run at once.
   #pump(): void {
     if (this.#pumping) return
     this.#pumping = true
@@ -122,7 +128,7 @@ class Runner {
     works.observe((clock.now() - began) / 1000, { name })
     this.#busy--
     this.#pump()
-    // Until the mirrors show what was written the key stays taken, without holding a worker.
+    // The key stays taken until the mirrors have its writes, while the worker is free for other keys.
     try {
       await ctx.seen(this.#mirrored)
     } catch (error) {
@@ -140,11 +146,11 @@ class Runner {
       this.#options.log.error('reconcile failed', { controller, key, backoffMs: Math.round(backoffMs), error })
       return
     }
-    // Two writers meeting is everyday; the next try sees the newer state.
+    // Conflicts between writers are common, and the next try reads the newer state.
     const everyday = isReason(error, 'Conflict', 'NotFound', 'AlreadyExists') || backoffMs < 100
     reconciles.add({ controller, result: everyday ? 'retry' : 'error' })
     const fields = { controller, key, why: messageOf(error), backoffMs: Math.round(backoffMs) }
-    if (everyday) this.#options.log.debug('reconcile again', fields)
+    if (everyday) this.#options.log.debug('reconcile will be retried', fields)
     else this.#options.log.warn('reconcile failed', fields)
   }
 }

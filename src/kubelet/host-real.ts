@@ -133,7 +133,7 @@ async function containerMounts(
   for (const [i, mount] of own.entries()) {
     const volume = (pod.spec.volumes ?? []).find(v => v.name === mount.name)
     const plugin = volume && pluginFor(volume)
-    if (!plugin) throw new Error(`volume ${mount.name} of container ${container.name} is not there`)
+    if (!plugin) throw new Error(`volume ${mount.name} of container ${container.name} does not exist`)
     const whole = hostSource(o.volumes, pod, volume, plugin)
     const part = mount.subPathExpr ? expandPath(mount.subPathExpr, request.env) : mount.subPath
     const target = join(dir, 'volume-subpaths', mount.name, container.name, String(i))
@@ -157,7 +157,7 @@ async function containerMounts(
   await mkdir(messages, { recursive: true, mode: 0o750 })
   const message = join(messages, String(request.attempt))
   await writeFile(message, '')
-  // Whoever the container runs as may write here, and the umask has no say.
+  // The container may run as any user, and chmod is not subject to the umask.
   await chmod(message, 0o666)
   mounts.push({ containerPath: messagePathOf(container), hostPath: message, readonly: false })
   return { mounts, async close() {} }
@@ -166,7 +166,7 @@ async function containerMounts(
 const hostSource = (context: VolumeContext, pod: Pod, volume: Volume, plugin: VolumePlugin) =>
   plugin.source?.(volume) ?? volumePath(context, pod, volume, plugin)
 
-// A reference that cannot be resolved is an error here, unlike in commands.
+// Unlike in commands, a reference to an unknown variable is an error here.
 function expandPath(text: string, env: ReadonlyMap<string, string>): string {
   return expand(text, name => {
     const value = env.get(name)
@@ -175,7 +175,7 @@ function expandPath(text: string, env: ReadonlyMap<string, string>): string {
   })
 }
 
-// A part that is made here may be used by those who may use the volume.
+// A part that is created here gets the permissions of the volume.
 async function openPart(volume: string, part: string): Promise<Beneath> {
   try {
     return await openBeneath(volume, part)
@@ -187,7 +187,7 @@ async function openPart(volume: string, part: string): Promise<Beneath> {
   return made
 }
 
-// Whoever wrote the spec learns which mount it is, and the node's own paths stay out of it.
+// The error names the mount, and not the paths of the node, which are no business of the pod's author.
 async function preparePart(
   plugin: VolumePlugin,
   mount: string,
@@ -203,7 +203,7 @@ async function preparePart(
   }
 }
 
-// What was opened beneath the volume is what gets mounted, whatever happens to the path meanwhile.
+// The file that was opened beneath the volume is mounted, so that a change of the path in the meantime has no effect.
 async function bindPart(beneath: Beneath, target: string): Promise<string> {
   try {
     await realMounts.unmountAll(target)

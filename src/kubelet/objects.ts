@@ -1,5 +1,5 @@
-// The ConfigMaps and Secrets that this node's pods refer to: each is watched by its own name while a pod needs it,
-// since a node may see no others. Holders hear of changes.
+// The ConfigMaps and Secrets to which this node's pods refer. Each is watched by its name as long as a pod needs it,
+// since a node is not authorized to read others. The pods that hold an object are notified of its changes.
 import type { Kind, KubeObject } from '../api/kind.ts'
 import type { Mirror } from '../api/mirror.ts'
 import type { Client } from '../client/index.ts'
@@ -9,7 +9,7 @@ import { Secret } from '../kinds/core/secret.ts'
 export interface NodeObjects {
   configMap(holder: string, namespace: string, name: string): Promise<ConfigMap | undefined>
   secret(holder: string, namespace: string, name: string): Promise<Secret | undefined>
-  /** The holder (a pod's uid) needs nothing any more. */
+  /** Must be called when the holder, a pod's uid, is removed. Objects without holders are not watched any more. */
   release(holder: string): void
 }
 
@@ -30,7 +30,7 @@ export function nodeObjects(client: Client, changed: (holder: string) => void): 
     if (!entry) {
       const mirror = client.mirror(kind, { namespace, fieldSelector: `metadata.name=${name}` }) as unknown as Mirror
       const holders = new Set<string>()
-      // The first list answers whoever asked; what comes after is news.
+      // The first list is the answer to `read`; only later changes are reported.
       const stop = mirror.subscribe(() => {
         if (held.get(key)?.answered) for (const one of holders) changed(one)
       }, 'objects of pods')

@@ -1,4 +1,4 @@
-// What is remembered of equal pods is what would be found anew, whatever happens to nodes and pods in between.
+// Cached answers are the same as those of the plugins, whatever happens to nodes and pods in between.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Random, seededRandom } from '../base/random.ts'

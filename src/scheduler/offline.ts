@@ -1,5 +1,4 @@
-// Decisions without an API server, over nodes and pods that are given: for tables in tests, and to measure the
-// scheduler by itself.
+// Decisions without an API server, on given nodes and pods: for tables in tests, and to measure the scheduler alone.
 import { VirtualClock } from '../base/clock.ts'
 import { silentLog } from '../base/log.ts'
 import { type Random, seededRandom } from '../base/random.ts'
@@ -20,9 +19,9 @@ interface Offline {
   snapshot: Snapshot
   nominations: Nominations
   profile: Profile
-  /** Decides and moves on to the next nodes; the pod is not put anywhere. */
+  /** Decides on a pod without putting it on a node. The next search begins after the nodes that were asked. */
   decide(pod: PodInfo): Decision
-  /** The whole message of a pod without a node, and whom evicting would help. */
+  /** The message of a pod without a node, and the eviction that would make room. Throws if the pod fits. */
   makeRoom(pod: PodInfo): { message: string; made: PostFiltered }
 }
 
@@ -31,7 +30,7 @@ interface OfflineOptions {
   random?: Random
   namespaces?: Readonly<Record<string, Labels>>
   ownSelector?: Cluster['ownSelector']
-  /** What a mirror of a kind holds; empty ones otherwise. */
+  /** The mirror of a kind; by default an empty one. */
   mirror?: (kind: { kind: string }) => Mirror | undefined
 }
 
@@ -69,7 +68,7 @@ export function openOffline(options: OfflineOptions = {}): Offline {
       const found = findNodes(pod, at())
       const { outcome } = choose(found, at())
       if (outcome.type === 'node') throw new Error(`${pod.key} fits on ${outcome.node.name}`)
-      // Where there are no nodes there is no room to make.
+      // Without nodes there is nothing to evict.
       if (found.total === 0) return { message: outcome.message, made: {} }
       const failure = failureOf(found, at(), undefined)
       const made = profile!.postFilters[0]?.postFilter?.(pod, failure) ?? {}

@@ -59,7 +59,7 @@ const step = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('remove' as const), name }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('rouse' as const), name }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('activate' as const), name }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('wake' as const), enough: fc.boolean() }) },
   {
     weight: 3,
@@ -137,7 +137,7 @@ class Model {
     Object.assign(pod, { place: 'unschedulable', until: this.now + tryAnywayMs, by })
   }
 
-  rouse(of: string): void {
+  activate(of: string): void {
     const pod = this.find(of)
     if (pod?.place === 'unschedulable') this.#backOff(pod)
     else if (pod?.place === 'deciding') pod.changed = true
@@ -213,9 +213,9 @@ class Trial {
         queue.remove(s.name)
         model.pods = model.pods.filter(pod => pod.name !== s.name)
         return
-      case 'rouse':
-        queue.rouse(s.name)
-        return model.rouse(s.name)
+      case 'activate':
+        queue.activate(s.name)
+        return model.activate(s.name)
       case 'wake':
         queue.wake(Node, grown(s.enough))
         return model.wake(s.enough)

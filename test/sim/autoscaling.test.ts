@@ -207,7 +207,7 @@ test('bounds, a target at zero and a target that is not there', () => {
       spec: { scaleTargetRef: { kind: 'ConfigMap', name: 'x', apiVersion: 'v1' } },
     })
     await sim.until('the reason', () =>
-      /no matches for kind "ConfigMap"/.test(condition(sim, 'AbleToScale')?.message ?? ''),
+      /no matches for kind "ConfigMap" in group ""/.test(condition(sim, 'AbleToScale')?.message ?? ''),
     )
   })
 })

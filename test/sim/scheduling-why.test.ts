@@ -48,12 +48,12 @@ test('a pod is explained wherever it is', async () => {
       assert.equal(explain(sim, name).state, state)
       assert.match(explain(sim, name).summary, summary)
     }
-    says('gated', 'gated', /^Pod default\/gated is not looked at: it has scheduling gates \(a\/b\)\.$/)
-    says('elsewhere', 'other-scheduler', /wants the scheduler "mine"; this one has default-scheduler\.$/)
+    says('gated', 'gated', /^Pod default\/gated is not in the queue: it has scheduling gates \(a\/b\)\.$/)
+    says('elsewhere', 'other-scheduler', /asks for the scheduler "mine"; this one serves default-scheduler\.$/)
     says(
       'direct',
       'bound',
-      /is bound to node node-0\. Nothing more is known: it was bound before this scheduler started/,
+      /is bound to node node-0\. The decision is not on record: the pod was bound before this scheduler started/,
     )
     says('huge', 'waiting', /waits until something changes for NodeResourcesFit, TaintToleration\.$/)
     says('nothing', 'unknown', /^There is no pod default\/nothing\.$/)
@@ -75,6 +75,6 @@ test('decisions take bounded memory', async () => {
     for (let i = 0; i < many; i++) await sim.client.create(Pod, pod(`p-${i}`, {}, '1m'))
     await sim.until('the last has been looked at', () => Boolean(explain(sim, `p-${many - 1}`).decision))
     assert.equal(explain(sim, 'p-0').decision, undefined)
-    assert.match(explain(sim, 'p-0').summary, /or too many decisions ago\.$/)
+    assert.match(explain(sim, 'p-0').summary, /or too many decisions were made since\.$/)
   })
 })

@@ -1,7 +1,7 @@
 // Discovery: the groups, versions and resources of this server, in one document for each group version, and aggregated.
 // Source: meta/v1 APIGroup, APIResource; KEP-3352.
 import { createHash } from 'node:crypto'
-import type { AnyKind } from '../../api/kind.ts'
+import { type AnyKind, apiVersionOf } from '../../api/kind.ts'
 import type { JsonObject } from '../../api/schema/node.ts'
 import { compareVersions } from '../../kinds/apiextensions/version-order.ts'
 import { type Document, sendDocument } from './documents.ts'
@@ -183,7 +183,7 @@ function resourceList(served: readonly AnyKind[], group: string, version: string
   return {
     kind: 'APIResourceList',
     ...(group && { apiVersion: 'v1' }),
-    groupVersion: group ? `${group}/${version}` : version,
+    groupVersion: apiVersionOf(group, version),
     resources,
   }
 }

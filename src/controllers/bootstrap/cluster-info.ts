@@ -1,5 +1,6 @@
-// The bootstrap signer: kube-public/cluster-info tells whoever wants to join where the cluster is; for each bootstrap
-// token it carries a signature by that token, so that its holder can tell the true cluster from a false one.
+// The bootstrap signer. The ConfigMap kube-public/cluster-info has the address and authority of the cluster, readable
+// without credentials. It has one signature for each bootstrap token, made with the token's secret: a node that joins
+// with that token verifies by it that the ConfigMap comes from a holder of the token.
 // Source: pkg/controller/bootstrap/bootstrapsigner.go, k8s.io/cluster-bootstrap/token/jws.
 import { sameJson } from '../../api/equal.ts'
 import { detachedSignature } from '../../wire/jwt.ts'
@@ -37,7 +38,7 @@ export const clusterInfoSigner = defineKeyedController({
   },
 })
 
-/** The data of the ConfigMap with one signature per token that may sign, and no other. */
+/** The data of the ConfigMap with one signature for each token that may sign, and no other signatures. */
 function signed(data: Record<string, string>, tokens: readonly BootstrapToken[], now: number): Record<string, string> {
   const rest = Object.entries(data).filter(([key]) => !key.startsWith(signaturePrefix))
   const signatures = tokens

@@ -95,7 +95,7 @@ for (const [what, given, known, expected, told] of autos)
   test(`hints in proportion: ${what}`, () => {
     const result = planHints(auto, given, known)
     assert.equal(hintsOf(result.plan), expected)
-    assert.equal(result.told[0]?.reason, told)
+    assert.equal(result.events[0]?.reason, told)
   })
 
 test('hints for the same zone, and for the same node', () => {

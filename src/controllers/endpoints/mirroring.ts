@@ -1,5 +1,5 @@
-// EndpointSlice mirroring: Endpoints that somebody writes by hand, for a service without a selector, are copied into
-// slices, since kube-proxy and DNS read only those. Source: pkg/controller/endpointslicemirroring.
+// EndpointSlice mirroring: copies Endpoints that a user wrote, for a service without a selector, into slices, since the
+// proxy and DNS read only those. Source: pkg/controller/endpointslicemirroring.
 import { canonicalJson, sameJson } from '../../api/equal.ts'
 import { parseIP } from '../../api/ip.ts'
 import type { Draft } from '../../api/schema/node.ts'
@@ -43,7 +43,7 @@ export const endpointSliceMirroringController = defineController({
     }
     await carryOut(endpoints, groups, existing, ctx)
   },
-  async gone(ref, ctx) {
+  async deleted(ref, ctx) {
     await removeAll(slicesOf(ref, ctx), ctx)
   },
 })
@@ -63,11 +63,11 @@ async function removeAll(slices: readonly EndpointSlice[], ctx: Context): Promis
   for (const slice of slices) await ctx.delete(EndpointSlice, slice)
 }
 
-/** Not what asks to be left alone, nor what only elects leaders. */
+/** Endpoints with the skip label are not mirrored, nor are those that serve leader election. */
 const shouldMirror = ({ metadata: { labels, annotations } }: Endpoints): boolean =>
   labels?.[skipLabel] !== 'true' && annotations?.[leaderAnnotation] === undefined
 
-/** What the slices should hold: a group for each family and set of ports. */
+/** The content of the slices: one group for each family and set of ports. */
 function planMirror({ subsets = [] }: Endpoints): { groups: Group[]; skipped: number; invalid: number } {
   const groups = new Map<string, Group>()
   let [skipped, invalid] = [0, 0]

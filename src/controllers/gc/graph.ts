@@ -1,5 +1,11 @@
-// Who depends on whom, over all kinds. The mirrors know already: each is indexed by owner. So the graph is never
-// built or kept up; it is looked up.
+// The graph of owners and dependents over all kinds. It is not stored: every mirror has an index by owner, so the graph
+// is read from the mirrors at each question and cannot fall behind them.
+//
+//   dependents(A)    ownedBy(uid of A) in the mirror of each kind
+//   owner(B, ref)    the object that the reference names, in the mirror of its kind, if it has the uid
+//
+// Kinds that cannot be watched or deleted are left out, as are Events, which nobody owns. Two versions of a resource
+// have the same objects, so one of them is enough. Source: pkg/controller/garbagecollector/graph_builder.go.
 import { type AnyKind, type Kind, type KubeObject, parseApiVersion } from '../../api/kind.ts'
 import type { OwnerReference } from '../../api/meta.ts'
 import { objectKey } from '../../api/mirror.ts'
@@ -18,7 +24,7 @@ export const orphanFinalizer = 'orphan'
 export const hasFinalizer = (object: KubeObject, finalizer: string): boolean =>
   object.metadata.finalizers?.includes(finalizer) ?? false
 
-/** It is being deleted and waits until what depends on it has gone. */
+/** Whether an object is in foreground deletion: it stays until no dependent blocks it. */
 export const awaitsDependents = (object: KubeObject): boolean =>
   object.metadata.deletionTimestamp !== undefined && hasFinalizer(object, foregroundFinalizer)
 
@@ -30,7 +36,7 @@ export class Graph {
   /** @param kinds one kind for each resource that is stored */
   constructor(kinds: readonly AnyKind[]) {
     const seen = new Set<string>()
-    // Versions of one resource share their objects: one is enough.
+    // `seen` keeps the first version of each resource.
     this.kinds = kinds.filter(kind => {
       const id = idOf(kind)
       const stored = kind.plural !== '' && kind.verbs.includes('watch') && kind.verbs.includes('delete')
@@ -43,11 +49,12 @@ export class Graph {
     }
   }
 
-  /** Names an object of any kind. */
+  /** The key of an object in the queue, `group/plural|namespace/name`. */
   key(kind: AnyKind, object: KubeObject): string {
     return `${idOf(kind)}|${objectKey(object)}`
   }
 
+  /** The object of a key. Undefined when it does not exist any more. */
   find(key: string, caches: Caches): Dependent | undefined {
     const bar = key.indexOf('|')
     const kind = this.#byId.get(key.slice(0, bar))
@@ -59,7 +66,7 @@ export class Graph {
     return this.#byName.get(`${parseApiVersion(owner.apiVersion).group}/${owner.kind}`)
   }
 
-  /** The owner as the mirrors know it; undefined when they do not, or when it is another object of that name. */
+  /** The owner from its mirror. Undefined when the mirror does not have it, or has another object under that name. */
   owner(of: KubeObject, owner: Owner, caches: Caches): Dependent | undefined {
     const kind = this.kindOf(owner)
     const namespace = kind?.namespaced ? of.metadata.namespace : undefined

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { countZones, evictionRate, RateGate, zoneOf } from './disruption.ts'
 import { evictionTime } from './eviction.ts'
-import { listen, planTaints, planUnknown } from './lifecycle.ts'
+import { updateHealth, planTaints, planUnknown } from './lifecycle.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import { timeText } from '../../api/time.ts'
 import { nodeOf, podOf } from '../../kinds/testing.ts'
@@ -12,15 +12,15 @@ const now = Date.UTC(2026, 0, 1)
 const at = (ms: number) => new Date(ms).toISOString()
 
 test('a renewal counts from its own stamp, unless the node’s clock is wrong', () => {
-  const first = listen(undefined, { renewTime: at(now - 3_600_000), reports: '' }, now)
+  const first = updateHealth(undefined, { renewTime: at(now - 3_600_000), reports: '' }, now)
   assert.equal(first.at, now)
   const look = now + 50_000
-  const seen = (renewTime: string) => listen(first, { renewTime, reports: '' }, look).at
+  const seen = (renewTime: string) => updateHealth(first, { renewTime, reports: '' }, look).at
   assert.equal(seen(at(now + 45_000)), now + 45_000)
   assert.equal(seen(at(now - 1_800_000)), look)
   assert.equal(seen(at(now + 9_000_000)), look)
   assert.equal(seen(at(now - 3_600_000)), now)
-  assert.equal(listen(first, { renewTime: first.renewTime, reports: 'new' }, look).at, look)
+  assert.equal(updateHealth(first, { renewTime: first.renewTime, reports: 'new' }, look).at, look)
 })
 
 const silent = (conditions: object[]) => nodeOf({ status: { conditions } })

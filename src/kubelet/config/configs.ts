@@ -1,5 +1,5 @@
-// The sandbox and container configurations that the runtime is given, composed from the pod's spec. Pure: values
-// that need looking up (environment, mounts, image) are arguments.
+// Composes the configurations of sandboxes and containers for the runtime from a pod's spec. Pure: values that must be
+// looked up, such as environment, mounts and image, are arguments.
 // Source: kubernetes pkg/kubelet/kuberuntime (generatePodSandboxConfig, generateContainerConfig).
 import { join } from 'node:path'
 import {
@@ -33,7 +33,7 @@ export interface ConfigPlace extends DnsPlace {
 
 const protocols = { TCP: 'TCP', UDP: 'UDP', SCTP: 'SCTP' } as const
 
-/** `namespace_name_uid`, the directory of a pod's logs. */
+/** The directory of a pod's logs, `ROOT/NAMESPACE_NAME_UID`. */
 export const podLogDir = (root: string, pod: Pod): string =>
   join(root, `${namespaceOf(pod)}_${nameOf(pod)}_${uidOf(pod)}`)
 
@@ -85,7 +85,7 @@ interface ContainerParts {
   imageRef: string
   env: ReadonlyMap<string, string>
   mounts: NonNullable<ContainerConfig['mounts']>
-  /** An ephemeral container looks into this one's processes. */
+  /** The container whose process namespace an ephemeral container shares. */
   targetId?: string | undefined
 }
 

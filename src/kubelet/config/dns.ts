@@ -1,4 +1,4 @@
-// What a pod is called and how it finds others: its hostname, /etc/hosts, and the contents of resolv.conf.
+// A pod's hostname and name resolution: the contents of /etc/hosts and resolv.conf.
 // Source: kubernetes pkg/kubelet/network/dns, pkg/kubelet/kubelet_pods.go (managed hosts file).
 import type { SandboxConfig } from '../runtime/runtime.ts'
 import { nameOf, namespaceOf, onHostNetwork } from '../pod/spec.ts'
@@ -12,7 +12,7 @@ export interface DnsPlace {
 }
 
 const maxHostname = 63
-/** What resolvers read. */
+/** Resolvers ignore more than this. Source: resolv.conf(5), kubernetes pkg/apis/core/validation. */
 const maxNameservers = 3
 const maxSearches = 32
 const maxSearchLength = 2048
@@ -23,7 +23,7 @@ interface Resolver {
   options: string[]
 }
 
-/** The pod's hostname and, when it has a subdomain, the domain of its whole name. */
+/** The pod's hostname, and the domain of its full name if it has a subdomain. */
 export function hostnameOf(pod: Pod, clusterDomain: string): { hostname: string; domain: string } {
   if (pod.spec.hostnameOverride) return { hostname: pod.spec.hostnameOverride, domain: '' }
   const hostname =
@@ -35,12 +35,13 @@ export function hostnameOf(pod: Pod, clusterDomain: string): { hostname: string;
   return { hostname, domain }
 }
 
-/** What the kernel is told: with setHostnameAsFQDN the whole name. */
+/** The hostname of the sandbox in the kernel; with setHostnameAsFQDN it is the full name. */
 export function sandboxHostname(pod: Pod, clusterDomain: string): string {
   const { hostname, domain } = hostnameOf(pod, clusterDomain)
   return pod.spec.setHostnameAsFQDN && domain ? `${hostname}.${domain}` : hostname
 }
 
+/** The contents of the pod's resolv.conf, by its dnsPolicy and dnsConfig, within the limits of resolvers. */
 export function resolverOf(pod: Pod, place: DnsPlace): Resolver {
   const policy = pod.spec.dnsPolicy ?? 'ClusterFirst'
   const host = parseResolvConf(place.hostResolvConf)
@@ -99,7 +100,7 @@ export function parseResolvConf(text: string): Resolver {
   return out
 }
 
-/** The /etc/hosts of a pod with a network of its own. */
+/** The /etc/hosts of a pod with its own network. */
 export function podHosts(pod: Pod, podIPs: readonly string[], clusterDomain: string): string {
   const { hostname, domain } = hostnameOf(pod, clusterDomain)
   const lines = [
@@ -115,7 +116,7 @@ export function podHosts(pod: Pod, podIPs: readonly string[], clusterDomain: str
   return `${lines.join('\n')}\n${aliasLines(pod)}`
 }
 
-/** The /etc/hosts of a pod on the node's network: the node's own, and the aliases. */
+/** The /etc/hosts of a pod on the node's network: that of the node, and the pod's aliases. */
 export const hostNetworkHosts = (pod: Pod, hostFile: string): string =>
   `# Kubernetes-managed hosts file (host network).\n${hostFile}${aliasLines(pod)}`
 

@@ -1,4 +1,4 @@
-// The conditions of a pod that the kubelet owns. Their times change only when their status does.
+// The conditions of a pod that the kubelet writes. Their transition times change only with their status. Pure.
 // Source: kubernetes pkg/kubelet/status/generate.go, KEP-3085 (PodReadyToStartContainers).
 import { timeText } from '../../api/time.ts'
 import type { ContainerStatus, PodCondition, PodStatus } from '../../kinds/core/podstatus.ts'

@@ -1,4 +1,4 @@
-// What the parts of a node that work on pods share, and the one error that says why a container did not start.
+// The parts of a node that everything which works on pods shares, and the recording of events about pods.
 import type { Clock } from '../../base/clock.ts'
 import { messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
@@ -24,9 +24,9 @@ export interface NodeContext {
   facts: NodeFacts
   place: ConfigPlace
   services: EnvSources['services']
-  /** Why pods cannot have a network yet, else ''. */
+  /** Why the network of pods is not ready, or ''. */
   networkProblem: () => string
-  /** What identifies the runtime's containers: `containerd` in `containerd://ID`. */
+  /** The prefix of container ids in statuses: `containerd` in `containerd://ID`. */
   runtimeName: string
   /** The runtime handler of a RuntimeClass. Throws NotFound. */
   runtimeHandler: (className: string) => Promise<string>
@@ -36,10 +36,10 @@ export interface NodeContext {
 
 const unsynced = counter('kutter_kubelet_unsynced_total', 'Rounds over a pod that failed outside of its steps.')
 
-/** The kubelet itself failed over a pod: the log has the stack, the pod an event. */
+/** Reports a failure of the kubelet itself while it worked on a pod, in the log and as an event. */
 export function reportUnsynced(context: NodeContext, pod: Pod, error: unknown): void {
   unsynced.add()
-  context.log.error('pod could not be looked at', { pod: nameOf(pod), namespace: namespaceOf(pod), error })
+  context.log.error('pod could not be synced', { pod: nameOf(pod), namespace: namespaceOf(pod), error })
   podEvent(context, pod, 'Warning', 'FailedSync', `error syncing pod: ${messageOf(error)}`)
 }
 

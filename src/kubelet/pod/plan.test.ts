@@ -4,7 +4,8 @@ import { test } from 'node:test'
 import type { Pod } from '../../kinds/core/pod.ts'
 import type { ContainerSeen, PodSeen } from '../runtime/runtime.ts'
 import { backoffKey, nextBackoff, waitUntil } from './backoff.ts'
-import { type Ending, type PodMemory, planPod } from './plan.ts'
+import type { Ending, Living } from './life.ts'
+import { type PodMemory, planPod } from './plan.ts'
 import { containerHash } from './spec.ts'
 import { phaseOf } from './status.ts'
 
@@ -59,19 +60,19 @@ function seenOf(sandboxes: string[], ...containers: string[]): PodSeen {
 }
 
 const nothing: PodMemory = {
-  busy: new Set(),
+  life: { is: 'alive', finishedAtMs: undefined },
+  busy: [],
   backoffs: new Map(),
   failures: new Map(),
   sandboxRetryAt: 0,
   condemned: new Map(),
   notStarted: new Set(),
-  ending: undefined,
-  outcomeAtMs: undefined,
   hooked: new Set(),
-  settled: false,
-  gone: false,
 }
-const deleted: Ending = { why: 'deleted', sinceMs: now - 10_000, graceSeconds: 30 }
+const deleted: Ending = { why: 'deleted', sinceMs: now - 10_000, graceSeconds: 30, objectGone: false }
+const ending = (change: Partial<Ending> = {}): { life: Living } => ({
+  life: { is: 'ending', ending: { ...deleted, ...change } as Ending },
+})
 const init = { initContainers: [{ name: 'i1' }, { name: 'i2' }] }
 const sidecar = { initContainers: [{ name: 'side', restartPolicy: 'Always' }, { name: 'i2' }] }
 
@@ -82,7 +83,7 @@ const aKey = backoffKey({ name: 'a' } as never)
 
 const cases: [string, Spec, PodSeen, Partial<PodMemory>, string][] = [
   ['a new pod gets a sandbox', {}, seenOf([]), {}, 'starting: sandbox#0'],
-  ['not while one is being made', {}, seenOf([]), { busy: new Set(['sandbox']) }, 'starting:'],
+  ['not while one is being made', {}, seenOf([]), { busy: [{ do: 'sandbox' }] }, 'starting:'],
   ['nor before it is time', {}, seenOf([]), { sandboxRetryAt: now + 5 }, 'starting: again+5'],
   ['then its container', {}, seenOf(['s']), {}, 'running: start a#0'],
   ['one start at a time', { containers: [{ name: 'a' }, { name: 'b' }] }, seenOf(['s']), {}, 'running: start a#0'],
@@ -90,7 +91,7 @@ const cases: [string, Spec, PodSeen, Partial<PodMemory>, string][] = [
     'and none beside another',
     { containers: [{ name: 'a' }, { name: 'b' }] },
     seenOf(['s']),
-    { busy: new Set(['start:a']) },
+    { busy: [{ do: 'start', name: 'a' }] },
     'running:',
   ],
   ['nothing to do', {}, seenOf(['s'], 'a:running'), {}, 'running:'],
@@ -122,7 +123,13 @@ const cases: [string, Spec, PodSeen, Partial<PodMemory>, string][] = [
     'running: again+9000 a=CrashLoopBackOff',
   ],
   ['OnFailure leaves success alone', { restartPolicy: 'OnFailure' }, seenOf(['s'], 'a:exited:0'), {}, 'ending: settle'],
-  ['Never leaves failure alone', { restartPolicy: 'Never' }, seenOf(['s'], 'a:exited:1'), { settled: true }, 'ended:'],
+  [
+    'Never leaves failure alone',
+    { restartPolicy: 'Never' },
+    seenOf(['s'], 'a:exited:1'),
+    { life: { is: 'settled', ending: undefined } },
+    'ended:',
+  ],
   [
     'a rule may restart it all the same',
     {
@@ -159,83 +166,83 @@ const cases: [string, Spec, PodSeen, Partial<PodMemory>, string][] = [
     {},
     'initializing: start i1#1',
   ],
+  ['deleted: killed with the time that is left', {}, seenOf(['s'], 'a:running'), ending(), 'ending: kill a1 20s'],
+  ['then settled', {}, seenOf(['s'], 'a:exited:0'), ending(), 'ending: settle'],
   [
-    'deleted: killed with the time that is left',
+    'then gone',
     {},
-    seenOf(['s'], 'a:running'),
-    { ending: deleted },
-    'ending: kill a1 20s',
+    seenOf(['s:dead'], 'a:exited:0'),
+    { life: { is: 'settled', ending: { ...deleted, objectGone: true } } },
+    'ended: delete',
   ],
-  ['then settled', {}, seenOf(['s'], 'a:exited:0'), { ending: deleted }, 'ending: settle'],
-  ['then gone', {}, seenOf(['s:dead'], 'a:exited:0'), { ending: deleted, settled: true, gone: true }, 'ended: delete'],
   [
     'sidecars end last',
     { ...sidecar },
     seenOf(['s'], 'a:running', 'side:running'),
-    { ending: deleted },
+    ending(),
     'ending: kill a2 20s again+20000',
   ],
   [
     'when the others have',
     { ...sidecar },
     seenOf(['s'], 'a:exited:0', 'side:running'),
-    { ending: deleted },
+    ending(),
     'ending: kill side1 20s',
   ],
   [
     'their preStop hooks run with the termination of the others',
     hookedSidecar,
     seenOf(['s'], 'a:running', 'side:running'),
-    { ending: deleted },
+    ending(),
     'ending: kill a2 20s preStop side1 20s again+20000',
   ],
   [
     'once',
     hookedSidecar,
     seenOf(['s'], 'a:running', 'side:running'),
-    { ending: deleted, hooked: new Set(['side1']) },
+    { ...ending(), hooked: new Set(['side1']) },
     'ending: kill a2 20s again+20000',
   ],
   [
     'and hold their own SIGTERM back, while the grace period counts down',
     hookedSidecar,
     seenOf(['s'], 'a:exited:0', 'side:running'),
-    { ending: deleted, hooked: new Set(['side1']), busy: new Set(['preStop:side1']) },
+    { ...ending(), hooked: new Set(['side1']), busy: [{ do: 'preStop', id: 'side1' }] },
     'ending:',
   ],
   [
     'which is without hook then',
     hookedSidecar,
     seenOf(['s'], 'a:exited:0', 'side:running'),
-    { ending: deleted, hooked: new Set(['side1']) },
+    { ...ending(), hooked: new Set(['side1']) },
     'ending: kill side1 20s without hook',
   ],
   [
     'among themselves in the reverse order of their start',
     twoSidecars,
     seenOf(['s'], 'x:running', 'y:running'),
-    { ending: deleted },
+    ending(),
     'ending: kill y1 20s again+20000',
   ],
   [
     'but do not wait for an init container, nor for an ephemeral one',
     { ...sidecar, ephemeralContainers: [{ name: 'e' }] },
     seenOf(['s'], 'e:running', 'i2:running', 'side:running'),
-    { ending: deleted },
+    ending(),
     'ending: kill e3 20s kill i22 20s kill side1 20s',
   ],
   [
     'and wait no longer than the grace period',
     twoSidecars,
     seenOf(['s'], 'a:running', 'x:running', 'y:running'),
-    { ending: { ...deleted, sinceMs: now - 30_000 }, busy: new Set(['kill:a3']) },
+    { ...ending({ sinceMs: now - 30_000 }), busy: [{ do: 'kill', id: 'a3' }] },
     'ending: kill x2 1s kill y1 1s',
   ],
   [
     'nor without one',
     twoSidecars,
     seenOf(['s'], 'a:running', 'x:running', 'y:running'),
-    { ending: { ...deleted, sinceMs: now, graceSeconds: 0 } },
+    ending({ sinceMs: now, graceSeconds: 0 }),
     'ending: kill a3 0s kill x2 0s kill y1 0s',
   ],
   [
@@ -249,7 +256,7 @@ const cases: [string, Spec, PodSeen, Partial<PodMemory>, string][] = [
     'all of them within one grace period',
     { ...twoSidecars, restartPolicy: 'Never' },
     seenOf(['s'], 'a:exited:0', 'y:exited:0', 'x:running'),
-    { outcomeAtMs: now - 12_000 },
+    { life: { is: 'alive', finishedAtMs: now - 12_000 } },
     'ending: kill x1 18s',
   ],
   ['old dead containers go', {}, seenOf(['s'], 'a:running', 'a:exited:1', 'a:exited:1'), {}, 'running: remove a1'],
@@ -276,8 +283,8 @@ for (const [what, spec, seen, memory, expected] of cases) {
       if (step.do === 'sandbox') return `sandbox#${step.attempt}`
       if (step.do === 'start') return `start ${step.name}#${step.attempt}`
       if (step.do === 'kill')
-        return `kill ${step.container.id} ${step.graceSeconds}s${memory.hooked?.has(step.container.id) ? ' without hook' : ''}${memory.hooked?.has(step.container.id) === step.preStop ? ' (wrong)' : ''}`
-      if (step.do === 'preStop') return `preStop ${step.container.id} ${step.graceSeconds}s`
+        return `kill ${step.id} ${step.graceSeconds}s${memory.hooked?.has(step.id) ? ' without hook' : ''}${memory.hooked?.has(step.id) === step.preStop ? ' (wrong)' : ''}`
+      if (step.do === 'preStop') return `preStop ${step.id} ${step.graceSeconds}s`
       return step.do === 'remove' ? `remove ${step.id}` : step.do
     })
     const again = plan.againAt === undefined ? [] : [`again+${plan.againAt - now}`]
@@ -288,7 +295,7 @@ for (const [what, spec, seen, memory, expected] of cases) {
 
 test('an object being deleted is deleted in the end', () => {
   const pod = podOf({}, {}, { deletionTimestamp: '2026-01-01T00:00:00Z' })
-  const plan = planPod(pod, seenOf(['s:dead']), { ...nothing, ending: deleted, settled: true }, now)
+  const plan = planPod(pod, seenOf(['s:dead']), { ...nothing, life: { is: 'settled', ending: deleted } }, now)
   assert.deepEqual(plan.steps, [{ do: 'delete' }])
 })
 

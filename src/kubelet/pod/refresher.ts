@@ -1,5 +1,5 @@
-// Keeps the files of one pod current: writes them again when their sources changed, and when a token is to be renewed.
-// One at a time, for two writers of one directory would undo each other.
+// Keeps the files in a pod's volumes up to date: writes them when their sources have changed and when a token is due
+// for renewal. Only one write runs at a time, since two writers of a directory would overwrite each other.
 import { Chore } from '../../base/chore.ts'
 import { messageOf } from '../../base/errors.ts'
 import { VolumeFailure } from '../host.ts'
@@ -7,45 +7,57 @@ import { type NodeContext, podEvent } from './context.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 
 const retryMs = 60_000
+/** Only the first refresh returns when a token has to be renewed. */
+const firstMs = 300_000
 
 export class VolumeRefresher {
   readonly #context: NodeContext
-  /** The pod as it is now; undefined when its files need not be kept any more. */
+  /** The present pod. Undefined when its files are not needed any more. */
   readonly #pod: () => Pod | undefined
   readonly #writing = new Chore({}, () => this.#write())
   #cancel: (() => void) | undefined
+  #stopped = false
 
   constructor(context: NodeContext, pod: () => Pod | undefined) {
     this.#context = context
     this.#pod = pod
   }
 
-  /** Writes the files again, as soon as it can. */
+  /** Writes the files as soon as possible. */
   refresh(): void {
-    if (this.#pod()) this.#writing.wake()
+    if (!this.#stopped && this.#pod()) this.#writing.wake()
   }
 
-  /** Refreshes at a time, in milliseconds since the epoch, instead of when it was to be before. */
-  plan(at: number | undefined): void {
+  /** The pod's volumes have been made. */
+  volumesMade(pod: Pod): void {
+    const { runtime, clock } = this.#context
+    if (runtime.real && pod.spec.volumes?.some(volume => volume.projected)) this.#plan(clock.now() + firstMs)
+  }
+
+  /** Begins no further refresh; one that is under way ends by itself. */
+  stop(): void {
+    this.#stopped = true
     this.#cancel?.()
+  }
+
+  /** Sets the time of the next refresh, in ms since the epoch, in place of the former one. */
+  #plan(at: number | undefined): void {
+    this.#cancel?.()
+    if (this.#stopped) return
     const { clock } = this.#context
     this.#cancel = at === undefined ? undefined : clock.after(Math.max(0, at - clock.now()), () => this.refresh())
-  }
-
-  stop(): void {
-    this.#cancel?.()
   }
 
   async #write(): Promise<void> {
     const pod = this.#pod()
     if (!pod) return
     try {
-      this.plan(await this.#context.host.refresh(pod))
+      this.#plan(await this.#context.host.refresh(pod))
     } catch (error) {
       const volume = error instanceof VolumeFailure ? error.volume : ''
       const message = `MountVolume.SetUp failed for volume "${volume}" : ${messageOf(error)}`
       podEvent(this.#context, pod, 'Warning', 'FailedMount', message)
-      this.plan(this.#context.clock.now() + retryMs)
+      this.#plan(this.#context.clock.now() + retryMs)
     }
   }
 }

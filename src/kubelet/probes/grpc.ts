@@ -1,4 +1,4 @@
-// gRPC's health service, asked once. Source: grpc.health.v1, GRPC Health Checking Protocol.
+// One call of gRPC's health service. Source: grpc.health.v1, GRPC Health Checking Protocol.
 import * as grpc from '@grpc/grpc-js'
 import { durationText } from '../../api/time.ts'
 import { messageOf } from '../../base/errors.ts'
@@ -20,7 +20,7 @@ interface HealthRequest {
   signal: AbortSignal
 }
 
-/** What is wrong, or '' when the service serves. */
+/** The message of the failed probe, or '' when the service is serving. */
 export async function grpcHealth({ host, port, service, timeoutMs, tls, signal }: HealthRequest): Promise<string> {
   const root = loadDefinition(definition) as unknown as {
     grpc: { health: { v1: { Health: grpc.ServiceClientConstructor } } }

@@ -1,5 +1,5 @@
-// The HTTP GET of probes and hooks: certificates are not checked, redirects to other hosts not followed, and of the
-// answer only its beginning is kept. Source: kubernetes pkg/probe/http.
+// The HTTP GET of probes and hooks. Certificates are not verified, redirects to other hosts are not followed, and only
+// the first 10 KiB of the answer are kept. Source: kubernetes pkg/probe/http.
 import { request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import type { Clock } from '../../base/clock.ts'
@@ -37,7 +37,7 @@ export async function httpGet(request: HttpGetRequest): Promise<HttpGetResult> {
     const location = result.location
     if (!location || hops >= maxRedirects) return result
     const next = new URL(location, url)
-    // A redirect elsewhere is an answer: the container is alive.
+    // A redirect to another host proves that the container is alive.
     if (next.hostname !== url.hostname) return result
     url = next
   }
@@ -85,7 +85,7 @@ function once(
       response.on('error', error => fail(error.message))
     })
     outgoing.on('error', error => fail(`Get "${textOf(url)}": ${goWords(error, url, ends)}`))
-    // Where the connection was from and to is forgotten once it is closed.
+    // A closed socket has no addresses any more, so they are read when it connects.
     let ends = ''
     outgoing.on('socket', socket =>
       socket.once('connect', () => {
@@ -96,7 +96,7 @@ function once(
   })
 }
 
-/** As Go writes it: with the port, also where it is the scheme's own. */
+/** As in Go's messages, the port is included even if it is the default of the scheme. */
 const portText = ({ port, protocol }: URL) => port || (protocol === 'https:' ? '443' : '80')
 const textOf = (url: URL) => `${url.protocol}//${url.hostname}:${portText(url)}${url.pathname}${url.search}`
 
@@ -111,7 +111,7 @@ const systemWords: Readonly<Record<string, string>> = {
   EPIPE: 'broken pipe',
 }
 
-/** Why there is no connection, as Go's dialer words it: clients match on that. */
+/** The message of a failed connection, as Go's dialer words it, since clients match on it. */
 export function dialWords(error: Error, to: { hostname: string; port: string }): string {
   const { code = '', hostname } = error as NodeJS.ErrnoException & { hostname?: string }
   const address = `dial tcp ${to.hostname}:${to.port}`
@@ -120,11 +120,11 @@ export function dialWords(error: Error, to: { hostname: string; port: string }):
   return `${address}: ${error.message}`
 }
 
-// `ends` are the addresses of the connection, '' before there is one.
+// `ends` has the addresses of the connection, or '' without a connection.
 function goWords(error: Error, url: URL, ends: string): string {
   const { code = '', syscall = 'read', rawPacket } = error as NodeJS.ErrnoException & { rawPacket?: Buffer }
   if (!ends) return dialWords(error, { hostname: url.hostname, port: portText(url) })
-  // The other side closed the connection instead of answering.
+  // The other side closed the connection without an answer.
   if (error.message === 'socket hang up') return 'EOF'
   if (code.startsWith('HPE_')) {
     const line = rawPacket?.toString('latin1').split(/\r?\n/)[0] ?? ''

@@ -1,4 +1,4 @@
-// DefaultPreemption: makes room for important pods by evicting less important ones. preempt.ts finds out whom.
+// DefaultPreemption: makes room for pods by evicting pods of lower priority. preempt.ts finds the victims.
 // Source: plugins/defaultpreemption.
 import { PodDisruptionBudget } from '../../kinds/policy/poddisruptionbudget.ts'
 import {
