@@ -101,7 +101,7 @@ export async function openSim(options: SimOptions): Promise<Sim> {
       random,
       log,
       signal: controllers.signal,
-      kinds: builtinKinds,
+      kinds: plane.core.catalog,
       caPem: options.authority?.certPem ?? 'not a real certificate',
       ...(options.authority && { authority: options.authority }),
       signToken: plane.signToken,
