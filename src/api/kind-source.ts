@@ -8,9 +8,6 @@ export interface KindSource {
   subscribe(listener: () => void): () => void
 }
 
-/** Kinds that do not change. */
-export const fixedKinds = (all: readonly AnyKind[]): KindSource => ({ all, subscribe: () => () => {} })
-
 /** A value that is computed from the kinds once for each change of them. */
 export function fromKinds<T>(source: KindSource, compute: (kinds: readonly AnyKind[]) => T): () => T {
   let of: readonly AnyKind[] | undefined
