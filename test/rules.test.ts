@@ -105,7 +105,7 @@ test('every room imports only what it may', () => {
   assert.deepEqual(breaches, [])
 })
 
-test('no files import each other in a circle, through types neither', () => {
+test('no files import each other in a circle, not even through types', () => {
   const graph = new Map(files.map(file => [file, importsOf(file).map(i => i.target)]))
   const circles = [...circlesOf(graph)].map(circle => circle.sort().join(' '))
   assert.deepEqual(circles, [])

@@ -129,7 +129,7 @@ class Trial {
   }
 }
 
-test('whatever is added, taken and done, keys come out once, in order, and none while it is worked on', async () => {
+test('in any sequence of calls every added key comes out once, in order, and never while it runs', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 40 }), async steps => {
       const trial = new Trial()
@@ -149,7 +149,7 @@ test('whatever is added, taken and done, keys come out once, in order, and none 
   )
 })
 
-test('a closed queue gives out nothing, and its timers add nothing', async () => {
+test('a closed queue gives out no keys, and its timers add none', async () => {
   const clock = new VirtualClock()
   let ready = 0
   const queue = new KeyQueue(clock, seededRandom(1), () => ready++)

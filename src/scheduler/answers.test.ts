@@ -11,7 +11,7 @@ import { nodeOf, podOf } from '../kinds/testing.ts'
 const nodes = 60
 const steps = 600
 
-test('decisions from memory are those made anew', () => {
+test('decisions with cached answers are those without them', () => {
   const seed = Number(process.env.KUTTER_SEED ?? 1)
   const random = seededRandom(seed)
   const live = openOffline()

@@ -237,7 +237,7 @@ class Trial {
   }
 }
 
-test('a pod is in one place, comes out by priority and turn, and neither too early nor never', async () => {
+test('a pod is in one place, comes out in the order of priority and turn, not too early, and in the end', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 40 }), async steps => {
       const trial = new Trial()

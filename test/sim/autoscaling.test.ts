@@ -112,7 +112,7 @@ const reasons = (sim: Sim) =>
       .map(e => e.reason),
   )
 
-test('load brings pods, and its end takes them away after five minutes', () => {
+test('a target under load gets more pods, and loses them five minutes after the load has ended', () => {
   const world: World = { cpuMilli: 50, metrics: {} }
   return simulate({ nodes: 3, extensions: served(world) }, async sim => {
     await sim.client.create(Deployment, web(2))
@@ -141,7 +141,7 @@ test('load brings pods, and its end takes them away after five minutes', () => {
   })
 })
 
-test('the metric that asks for most pods counts; with one missing it never goes down', () => {
+test('the highest proposal of all metrics counts, and with a metric missing the target is not scaled down', () => {
   const world: World = { cpuMilli: 50, metrics: { depth: 400, 'requests-per-second': 10 } }
   const metrics = [
     cpu(50),
@@ -191,7 +191,7 @@ test('the metric that asks for most pods counts; with one missing it never goes 
   })
 })
 
-test('bounds, a target at zero and a target that is not there', () => {
+test('the autoscaler keeps its bounds, leaves a target at zero alone, and reports a missing one', () => {
   const world: World = { cpuMilli: 50, metrics: {} }
   return simulate({ nodes: 2, extensions: served(world) }, async sim => {
     await sim.client.create(HorizontalPodAutoscaler, autoscaler({ minReplicas: 3, maxReplicas: 5 }))
@@ -212,7 +212,7 @@ test('bounds, a target at zero and a target that is not there', () => {
   })
 })
 
-test('controllers that are restarted go on, and nobody who serves metrics is a condition', () =>
+test('a restarted controller goes on, and without a server of metrics the condition has the reason', () =>
   simulate({ nodes: 2 }, async sim => {
     await sim.client.create(Deployment, web(2))
     await sim.client.create(HorizontalPodAutoscaler, autoscaler({}))

@@ -59,7 +59,7 @@ async function makeToken(sim: Sim, more: Record<string, string> = {}) {
 const review = async (sim: Sim, token: string) =>
   (await sim.client.create(TokenReview, { metadata: {}, spec: { token } })).status
 
-test('a bootstrap token is a user until its time is over', () =>
+test('a bootstrap token authenticates a user until it expires', () =>
   simulate({ scheduler: false, authority }, async sim => {
     await publishClusterInfo(sim.client, 'https://192.0.2.1:6443', authority.certPem)
     await makeToken(sim, { expiration: timeText(sim.clock.now() + hour) })
@@ -81,7 +81,7 @@ test('a bootstrap token is a user until its time is over', () =>
     match((await review(sim, 'abcdef.0123456789abcdef')).error ?? '', /invalid bearer token/)
   }))
 
-test('nodes get certificates in their own name, nobody else does', () =>
+test('nodes get certificates in their own name, and no other user does', () =>
   simulate({ scheduler: false, nodes: 1, authority }, async sim => {
     const signerName = 'kubernetes.io/kube-apiserver-client-kubelet'
     const subject = { commonName: 'system:node:node-1', organizations: ['system:nodes'] }
@@ -125,7 +125,7 @@ test('nodes get certificates in their own name, nobody else does', () =>
     await sim.until('pending ones to go', () => !csr(sim, 'other'))
   }))
 
-test('serving certificates name only what is the node’s own', () =>
+test('serving certificates contain only the node’s own names and addresses', () =>
   simulate({ scheduler: false, nodes: 1, authority }, async sim => {
     const addresses = [
       { type: 'InternalIP', address: '192.0.2.7' },
@@ -146,7 +146,7 @@ test('serving certificates name only what is the node’s own', () =>
     strictEqual(csr(sim, 'foreign')!.status.certificate, undefined)
   }))
 
-test('bad requests are refused, and approving is a right of its own', () =>
+test('bad certificate requests are refused, and approval needs a right of its own', () =>
   simulate({ scheduler: false, authority }, async sim => {
     const { requestPem } = await makeRequest({ commonName: 'jane' })
     const request = Buffer.from(requestPem).toString('base64')
@@ -208,7 +208,7 @@ test('bad requests are refused, and approving is a right of its own', () =>
     await sim.until('the certificate', () => csr(sim, 'jane')?.status.certificate !== undefined)
   }))
 
-test('a Secret of the old kind gets a token, which is good as long as Secret and account are', () =>
+test('a token Secret gets a token that is valid as long as the Secret and its account exist', () =>
   simulate({ scheduler: false }, async sim => {
     const secret = () => sim.client.mirror(Secret).get('default', 'robot-token')
     await sim.client.create(ServiceAccount, { metadata: { name: 'robot', namespace: 'default' } })
@@ -230,7 +230,7 @@ test('a Secret of the old kind gets a token, which is good as long as Secret and
     strictEqual((await review(sim, token)).authenticated, undefined)
   }))
 
-test('the default roles take in what other roles add to them', () =>
+test('the default roles have the rules of all roles that aggregate to them', () =>
   simulate({ scheduler: false }, async sim => {
     const may = async () =>
       (

@@ -30,7 +30,7 @@ async function evict({ client }: Sim, pod: Pod): Promise<boolean> {
   }
 }
 
-test('of twenty evictions at once as many are allowed as the budget has', async () => {
+test('of twenty evictions at once only as many are allowed as the budget permits', async () => {
   await simulate({ nodes: 4 }, async sim => {
     await guard(sim, { maxUnavailable: 3 })
     await sim.client.create(Deployment, deployment('web', 20))
@@ -43,7 +43,7 @@ test('of twenty evictions at once as many are allowed as the budget has', async 
   })
 })
 
-test('an evicted pod that stays counts again after two minutes, and is no longer marked', async () => {
+test('a pod that stays after its eviction counts again after two minutes, and is no longer marked', async () => {
   await simulate({ nodes: 2 }, async sim => {
     await guard(sim, { minAvailable: 1 })
     await sim.client.create(Deployment, deployment('web', 2))
@@ -71,7 +71,7 @@ test('an evicted pod that stays counts again after two minutes, and is no longer
   })
 })
 
-test('pods that are not ready may go, as the policy says', async () => {
+test('pods that are not ready can be evicted as their budget’s policy permits', async () => {
   await simulate({ nodes: 2, fate: () => 'running' }, async sim => {
     await guard(sim, { minAvailable: 1 })
     await sim.client.create(Deployment, deployment('web', 2))
@@ -85,7 +85,7 @@ test('pods that are not ready may go, as the policy says', async () => {
   })
 })
 
-test('owners without a size: a share cannot be counted, a number can', async () => {
+test('for pods whose owner has no size a budget can have a number, but not a percentage', async () => {
   await simulate({ nodes: 3 }, async sim => {
     await guard(sim, { maxUnavailable: 1 })
     const template = { metadata: { labels: { app: 'web' } }, spec: { containers: [{ name: 'c', image: 'app:1' }] } }

@@ -8,7 +8,7 @@ import { simulate } from './cluster.ts'
 
 const ref = { namespace: 'kube-system', name: 'kube-dns' }
 
-test('every node becomes an endpoint, although writes fail and somebody deletes them', () =>
+test('every node becomes an endpoint, even if writes fail and the endpoints are deleted', () =>
   simulate({ scheduler: false }, async sim => {
     const client = sim.plane.client('kutter', ['system:masters'])
     let failing = 0

@@ -28,7 +28,7 @@ for (const policy of ['Background', 'Foreground'] as const) {
   })
 }
 
-test('orphan deletion leaves them, without an owner', async () => {
+test('orphan deletion leaves the dependents without an owner', async () => {
   await simulate({ nodes: 2 }, async sim => {
     await running(sim)
     await sim.client.delete(Deployment, web, { propagationPolicy: 'Orphan' })
@@ -47,7 +47,7 @@ test('orphan deletion leaves them, without an owner', async () => {
   })
 })
 
-test('a foreground owner goes last; an owner that is left keeps its dependents', async () => {
+test('an owner in foreground deletion is removed last, and a dependent with another owner stays', async () => {
   await simulate({ nodes: 0, scheduler: false }, async ({ client, until, clock }) => {
     const make = (name: string, owners: readonly KubeObject[], finalizers?: string[]) =>
       client.create(ConfigMap, {
@@ -81,7 +81,7 @@ test('a foreground owner goes last; an owner that is left keeps its dependents',
   })
 })
 
-test('owners in a circle, absent owners and owners of another namespace', async () => {
+test('circles of owners are deleted, as are objects whose owner is absent or in another namespace', async () => {
   await simulate({ nodes: 0, scheduler: false }, async ({ client, until }) => {
     const metadata = (name: string, owner?: KubeObject) => ({
       name,
@@ -115,7 +115,7 @@ test('owners in a circle, absent owners and owners of another namespace', async 
   })
 })
 
-test('a deleted namespace is emptied, pods first, and goes when finalizers let it', async () => {
+test('a deleted namespace is emptied, pods first, and removed once no finalizer keeps its objects', async () => {
   await simulate({ nodes: 2 }, async ({ client, until, pods, clock }) => {
     const namespace = 'doomed'
     await client.create(Namespace, { metadata: { name: namespace } })
@@ -142,7 +142,7 @@ test('a deleted namespace is emptied, pods first, and goes when finalizers let i
   })
 })
 
-test('what comes into a namespace while it is being deleted goes, too', async () => {
+test('objects that are created while their namespace is being deleted are deleted too', async () => {
   await simulate({ nodes: 1 }, async ({ client, until, clock, plane }) => {
     const namespace = 'doomed'
     await client.create(Namespace, { metadata: { name: namespace } })

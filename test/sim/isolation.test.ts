@@ -108,7 +108,7 @@ async function stillWorks(sim: Sim, name: string): Promise<void> {
   await sim.client.delete(Deployment, { namespace: 'default', name })
 }
 
-test('random objects through the API', async () => {
+test('random objects that the API accepts stop no controller, scheduler or kubelet', async () => {
   const { sim, faults, close } = await open()
   const fuzz = new Fuzz(seededRandom(seed), nullShare)
   let taken = 0
@@ -143,7 +143,7 @@ test('random objects through the API', async () => {
   }
 })
 
-test('objects in the store that no API would have taken', async () => {
+test('stored objects that the API would refuse stop no controller, scheduler or kubelet', async () => {
   const { sim, close } = await open()
   const random = seededRandom(seed)
   const fuzz = new Fuzz(random, nullShare)
@@ -185,7 +185,7 @@ test('objects in the store that no API would have taken', async () => {
   }
 })
 
-test('a pod and a node that the scheduler cannot take in say so, and others are scheduled', async () => {
+test('a pod and a node that the scheduler cannot take in are reported, and other pods are scheduled', async () => {
   const { sim, close } = await open()
   const { store } = sim.plane.core.storage
   const raw = (kind: AnyKind, name: string, more: JsonObject) => {

@@ -50,7 +50,7 @@ const noAnswer = (args: readonly unknown[]) =>
       signal?.addEventListener('abort', () => reject(signal.reason), { once: true })
   })
 
-test('one leads; another takes over when it stops or falls silent', () =>
+test('one candidate leads, and another takes over when it stops or does not renew its lease', () =>
   simulate({ controllers: false, scheduler: false }, async sim => {
     const leaders = new Set<string>()
     const lease = async () => (await sim.client.get(Lease, ref)).spec
@@ -79,7 +79,7 @@ test('one leads; another takes over when it stops or falls silent', () =>
     deepStrictEqual([...told].sort(), ['a became leader', 'b became leader'])
   }))
 
-test('one that comes back under its name goes on at once', () =>
+test('a leader that comes back under its name leads again at once', () =>
   simulate({ controllers: false, scheduler: false }, async sim => {
     const leaders = new Set<string>()
     const dead = candidate(sim, 'a', leaders)
@@ -109,7 +109,7 @@ test('a leader whose work fails stops renewing, and another takes over', () =>
     await b.stop()
   }))
 
-test('one whose calls are not answered stops in time', () =>
+test('a leader whose calls are not answered stops before its lease ends', () =>
   simulate({ controllers: false, scheduler: false }, async sim => {
     const leaders = new Set<string>()
     const a = candidate(sim, 'a', leaders)

@@ -14,7 +14,7 @@ import { type Example, examples } from './lifecycle-objects.ts'
 const kept = builtinKinds.filter(kind => kind.plural && kind.verbs.includes('create') && kind.verbs.includes('list'))
 const keyOf = (kind: AnyKind) => `${kind.group}/${kind.plural}`
 
-test('there is an example of every kind that is stored, and of no other', () => {
+test('every stored kind has an example, and no other kind has one', () => {
   deepStrictEqual(Object.keys(examples).sort(), [...new Set(kept.map(keyOf))].sort())
 })
 

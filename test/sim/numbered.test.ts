@@ -60,7 +60,7 @@ test('a stateful set is updated down to its partition, through restarts, and los
   })
 })
 
-test('claims go with the set, or with pods that are scaled away, as the policy says', async () => {
+test('claims are deleted with the set or with scaled-down pods, as the retention policy says', async () => {
   // No volumes are provisioned here, so the pods never start: with Parallel they need not.
   await simulate({ nodes: 2 }, async sim => {
     const { client, until } = sim
@@ -179,7 +179,7 @@ test('a daemon set surges: every node keeps a ready pod while it is updated, als
   })
 })
 
-test('a pod deleted by hand in the middle of an update by hand is of the new revision', async () => {
+test('with OnDelete, a pod that a user deletes is replaced by one of the new revision', async () => {
   await simulate({ nodes: 2 }, async sim => {
     const { client, until } = sim
     await client.create(StatefulSet, stateful({ replicas: 2, updateStrategy: { type: 'OnDelete' } }))

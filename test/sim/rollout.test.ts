@@ -34,7 +34,7 @@ test('a deployment runs, and a new image replaces all pods', async () => {
   })
 })
 
-test('a rollout to a failing image stops short, says so, and undoing it repairs', async () => {
+test('a rollout to a failing image stops early and is reported, and undoing it repairs the deployment', async () => {
   const fate = (pod: { spec: { containers: readonly { image?: string }[] } }) =>
     pod.spec.containers[0]!.image === 'app:broken' ? ('running' as const) : ('ready' as const)
   await simulate({ nodes: 3, fate }, async ({ client, until, pods, clock }) => {
@@ -69,7 +69,7 @@ test('a rollout to a failing image stops short, says so, and undoing it repairs'
   })
 })
 
-test('controllers that are restarted in the middle of a rollout carry on', async () => {
+test('controllers that are restarted in the middle of a rollout finish it', async () => {
   await simulate({ nodes: 3 }, async sim => {
     const { client, until, pods } = sim
     await client.create(Deployment, deployment('web', 10))
@@ -125,7 +125,7 @@ test('old replica sets beyond the limit are deleted, and a paused deployment doe
   })
 })
 
-test('pods deleted behind its back are replaced, never doubled', async () => {
+test('pods that a user deletes are replaced once', async () => {
   await simulate({ nodes: 3 }, async ({ client, until, pods, clock }) => {
     await client.create(Deployment, deployment('web', 6))
     await until('the rollout', () => rolledOut(client, 'web'))
@@ -144,7 +144,7 @@ test('pods deleted behind its back are replaced, never doubled', async () => {
   })
 })
 
-test('a name that somebody else has is not taken: another one is', async () => {
+test('a replica set whose name is in use gets another name', async () => {
   await simulate({ nodes: 2 }, async ({ client, until }) => {
     const sets = () => client.mirror(ReplicaSet).list('default')
     await client.create(Deployment, deployment('web', 1))
@@ -168,7 +168,7 @@ test('a name that somebody else has is not taken: another one is', async () => {
   })
 })
 
-test('scaled in the middle of a rollout, old and new grow in proportion', async () => {
+test('when a deployment is scaled in the middle of a rollout, old and new replica sets grow in proportion', async () => {
   const fate = (pod: { spec: { containers: readonly { image?: string }[] } }) =>
     pod.spec.containers[0]!.image === 'app:slow' ? ('running' as const) : ('ready' as const)
   await simulate({ nodes: 4, fate }, async ({ client, until }) => {
@@ -191,7 +191,7 @@ test('scaled in the middle of a rollout, old and new grow in proportion', async 
   })
 })
 
-test('what a quota refuses stands in the conditions, and comes when there is room', async () => {
+test('pods that a quota refuses are reported in the conditions, and created when there is room', async () => {
   await simulate({ nodes: 2 }, async ({ client, until, pods }) => {
     const quota = { metadata: { name: 'small', namespace: 'default' }, spec: { hard: { pods: '2' } } }
     await client.create(ResourceQuota, quota)
@@ -223,7 +223,7 @@ test('what a quota refuses stands in the conditions, and comes when there is roo
 
 const isLive = (pod: { metadata: { deletionTimestamp?: string } }) => !pod.metadata.deletionTimestamp
 
-test('revisions beyond what a double holds are counted exactly', async () => {
+test('revisions that a double cannot hold are counted exactly', async () => {
   await simulate({ nodes: 2 }, async ({ client, until }) => {
     await client.create(Deployment, deployment('web', 1))
     await until('it is up', () => rolledOut(client, 'web'))

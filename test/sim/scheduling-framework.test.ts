@@ -70,7 +70,7 @@ function withPlugins(plugins: (Plugin | ((handle: Handle) => Plugin))[], points:
   return configOf({ profiles: [{ plugins: { ...points, multiPoint: { enabled } } }] }, makers)
 }
 
-test('a pod passes every point, in order, with the state its plugin prepared', () =>
+test('a pod passes every point in order, with the state that its plugin prepared', () =>
   cluster(2, async (sim, start) => {
     const seen: string[] = []
     const note = (point: string, state?: unknown) => void seen.push(state === undefined ? point : `${point} ${state}`)
@@ -110,7 +110,7 @@ test('a pod passes every point, in order, with the state its plugin prepared', (
     ])
   }))
 
-test('what is reserved is given back when a later point fails, and the pod is tried again', () =>
+test('a reservation is given back when a later point fails, and the pod is tried again', () =>
   cluster(1, async (sim, start) => {
     const held = new Set<string>()
     const failing = new Set(['reserve', 'permit', 'preBind', 'bind'])
@@ -162,7 +162,7 @@ test('what is reserved is given back when a later point fails, and the pod is tr
     assert.ok(said.includes('running Bind plugin "Moody": no bind'), said.join('\n'))
   }))
 
-test('permit holds pods until they are allowed, and not for ever', () =>
+test('a pod waits at permit until it is allowed, or until its time is over', () =>
   cluster(1, async (sim, start) => {
     let room: Handle['waiting'] | undefined
     const gang = (handle: Handle) => {
@@ -185,7 +185,7 @@ test('permit holds pods until they are allowed, and not for ever', () =>
     await sim.until('b is not held', () => room!.list().every(held => held.pod.key !== 'default/b'))
   }))
 
-test('preEnqueue keeps pods out until something changes', () =>
+test('preEnqueue keeps a pod out of the queue until a change helps it', () =>
   cluster(1, async (sim, start) => {
     let open = false
     const { wake } = await import('../../src/scheduler/index.ts')
@@ -200,7 +200,7 @@ test('preEnqueue keeps pods out until something changes', () =>
     await sim.until('it is bound', () => nodeOf(sim, 'p') === 'node-0')
   }))
 
-test('profiles by scheduler name, and schedulers side by side', () =>
+test('a pod is scheduled by the profile of its scheduler name, and several schedulers run side by side', () =>
   cluster(3, async (sim, start) => {
     const packed = {
       schedulerName: 'packed',
@@ -236,7 +236,7 @@ test('profiles by scheduler name, and schedulers side by side', () =>
     assert.equal(sources.get('third'), 'third')
   }))
 
-test('the example: a plugin in a file of its own', () =>
+test('the example of a plugin in a file of its own works', () =>
   cluster(2, async (sim, start) => {
     const path = join(import.meta.dirname, '../../examples/scheduler/config.yaml')
     await start(await loadSchedulerConfig(path))
@@ -343,7 +343,7 @@ test('an extender that fails stops its pods, unless it may be ignored', () =>
     }
   }))
 
-test('an extender has a say in who is evicted', () =>
+test('an extender can narrow down the victims of a preemption', () =>
   cluster(2, async (sim, start) => {
     const { server, asked, urlPrefix } = await extender(({ body }) => {
       const offered = body.NodeNameToMetaVictims as Record<string, unknown>
@@ -363,7 +363,7 @@ test('an extender has a say in who is evicted', () =>
     }
   }))
 
-test('a nomination outlives the scheduler that made it, and what it does is counted', () =>
+test('a nomination outlives the scheduler that made it, and the scheduler counts what it does', () =>
   cluster(1, async (sim, start) => {
     const { client } = sim
     await client.create(PriorityClass, { metadata: { name: 'high' }, value: 10 })

@@ -28,7 +28,7 @@ const pod = (volume: object) =>
     spec: { containers: [{ name: 'c', image: 'app:1' }], volumes: [{ name: 'v', ...volume }] },
   }) as Draft<Pod>
 
-test('a pod waits until its claim is there, then until it is bound, and runs where its volume is', () =>
+test('a pod waits until its claim exists and is bound, and then runs where its volume is', () =>
   simulate({ nodes: 2, controllers: false }, async sim => {
     const { client, until } = sim
     await client.create(ServiceAccount, { metadata: { name: 'default', namespace } })

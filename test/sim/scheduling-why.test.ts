@@ -14,7 +14,7 @@ const pod = (name: string, spec: Draft<Pod['spec']> = {}, cpu = '100m'): Draft<P
 const get = (sim: Sim, name: string) => sim.client.mirror(Pod).get(namespace, name)
 const explain = (sim: Sim, name: string) => sim.scheduler!.explain(namespace, name)
 
-test('a pod is explained wherever it is', async () => {
+test('a pod is explained in whatever state it is', async () => {
   await simulate({ nodes: 2, cpu: '2' }, async sim => {
     await sim.clock.forward(100)
     const { client } = sim
@@ -68,7 +68,7 @@ test('a pod is explained wherever it is', async () => {
   })
 })
 
-test('decisions take bounded memory', async () => {
+test('kept decisions take bounded memory', async () => {
   await simulate({ nodes: 1, cpu: '200' }, async sim => {
     await sim.clock.forward(100)
     const many = 1100

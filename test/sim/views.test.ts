@@ -47,7 +47,7 @@ test('an event written in one group is read, patched, watched and deleted in the
 
 const target = { kind: 'Deployment', name: 'web', apiVersion: 'apps/v1' }
 
-test('an autoscaler keeps in the older form what that cannot say', () =>
+test('an autoscaler in the older form keeps in annotations what that form lacks', () =>
   simulate(alone, async ({ client }) => {
     const metrics = [
       { type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 50 } } },
@@ -90,7 +90,7 @@ test('an autoscaler keeps in the older form what that cannot say', () =>
     strictEqual(newer.metadata.annotations, undefined)
   }))
 
-test('an autoscaler of the older form has its CPU target, and bad ones are refused by field', () =>
+test('an autoscaler in the older form has its CPU target, and invalid ones are refused with the field', () =>
   simulate(alone, async ({ client }) => {
     const spec = { scaleTargetRef: target, minReplicas: 2, maxReplicas: 5, targetCPUUtilizationPercentage: 80 }
     await client.create(V1, { metadata: { name: 'old', namespace }, spec })

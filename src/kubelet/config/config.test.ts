@@ -21,7 +21,7 @@ const podOf = (spec: object, metadata: object = {}) =>
   }) as unknown as Pod
 const containerOf = (fields: object) => ({ name: 'c', ...fields }) as unknown as ReadContainer
 
-test('variables in text', () => {
+test('references to variables in text are expanded', () => {
   const lookup = (name: string) => ({ A: '1', B: 'two' })[name]
   for (const [text, expected] of [
     ['$(A)-$(B)', '1-two'],
@@ -54,7 +54,7 @@ const sources = {
         ],
 } as unknown as EnvSources
 
-test('the environment of a container', async () => {
+test('the environment of a container has services, envFrom and env in their order', async () => {
   const container = containerOf({
     envFrom: [{ prefix: 'X_', configMapRef: { name: 'cm' } }, { secretRef: { name: 'none', optional: true } }],
     env: [
@@ -101,7 +101,7 @@ test('the environment of a container', async () => {
     )
 })
 
-test('resources as values round up to the divisor', () => {
+test('resources as values are rounded up to the divisor', () => {
   const container = containerOf({ resources: { limits: { memory: '64Mi' }, requests: { cpu: '1200m' } } })
   const value = (resource: string, divisor?: string) =>
     resourceValue(podOf({ containers: [container] }), container, { resource, divisor }, facts)
@@ -117,7 +117,7 @@ test('resources as values round up to the divisor', () => {
   )
 })
 
-test('names and resolvers', () => {
+test('the hostname, hosts and resolvers of a pod follow from its spec', () => {
   const place = {
     clusterDNS: '10.96.0.10',
     clusterDomain: 'cluster.local',
@@ -166,7 +166,7 @@ test('names and resolvers', () => {
   )
 })
 
-test('requests and limits in the kernel’s words', () => {
+test('requests and limits become shares, quotas and scores of the kernel', () => {
   assert.deepEqual([0, 1, 100, 1000].map(cpuShares), [2, 2, 102, 1024])
   assert.deepEqual([0, 1, 500].map(cpuQuota), [0, 1000, 50_000])
   const with_ = (resources: object) => podOf({ containers: [containerOf({ resources })] })
@@ -189,7 +189,7 @@ test('requests and limits in the kernel’s words', () => {
   assert.equal(podLimits(burstable, 100).memoryBytes, -1)
 })
 
-test('security of a container: its own word before the pod’s', () => {
+test('the security context of a container takes precedence over that of its pod', () => {
   const container = containerOf({
     securityContext: { runAsUser: 7, allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
   })
@@ -218,7 +218,7 @@ test('security of a container: its own word before the pod’s', () => {
   checkNonRoot(must, containerOf({}), image(1000))
 })
 
-test('image names and whose credentials are for them', () => {
+test('image names are completed, and credentials are found by registry and path', () => {
   for (const [name, whole] of [
     ['busybox', 'docker.io/library/busybox:latest'],
     ['a/b:1', 'docker.io/a/b:1'],

@@ -39,7 +39,7 @@ function wordsOf(init: readonly string[], seen: readonly string[], state: PodPla
     .concat(status.phase ?? '')
 }
 
-test('of a pod that ended, what was never reached waits; what was is lost', () => {
+test('of a pod that ended, containers that had no turn stay waiting, and missing ones that had count as lost', () => {
   const ended = { state: 'ended', failed: true } as const
   const initializing = { state: 'initializing', at: 'one' } as const
   const ending = { state: 'ending', why: { why: 'failed', sinceMs: 0, graceSeconds: 0 } } as const

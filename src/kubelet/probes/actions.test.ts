@@ -35,7 +35,7 @@ async function freePort(): Promise<number> {
   return port
 }
 
-test('HTTP: 200 to 399 succeed; headers are sent; redirects on the same host are followed', async t => {
+test('an HTTP probe succeeds with 200 to 399, sends its headers, and follows redirects on the same host', async t => {
   const server = createServer((asked, answer) => {
     if (asked.url === '/moved') return answer.writeHead(302, { location: '/500' }).end()
     if (asked.url === '/away') return answer.writeHead(302, { location: 'http://elsewhere.invalid/' }).end()
@@ -70,7 +70,7 @@ test('HTTP: 200 to 399 succeed; headers are sent; redirects on the same host are
   assert.match(await get('/', { port: 'none' }), /^unknown: couldn't find port: "none" in container c$/)
 })
 
-test('HTTP: what goes wrong on the connection is said in the words of Go', async t => {
+test('an HTTP probe whose connection fails has the message of Go', async t => {
   const talk: Record<string, (socket: Socket) => unknown> = {
     hangup: socket => socket.once('data', () => socket.end()),
     reset: socket => socket.once('data', () => socket.resetAndDestroy()),
@@ -96,7 +96,7 @@ test('HTTP: what goes wrong on the connection is said in the words of Go', async
   assert.match(await probe({ httpGet: { host: 'nowhere.invalid', port: 80 } }), /: dial tcp: lookup nowhere\.invalid/)
 })
 
-test('TCP: a connection is enough', async t => {
+test('a TCP probe succeeds when it can connect', async t => {
   const server = createTcpServer(socket => socket.destroy())
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   t.after(() => server.close())
@@ -105,7 +105,7 @@ test('TCP: a connection is enough', async t => {
   assert.equal(await probe({ tcpSocket: { port } }), `failure: dial tcp 127.0.0.1:${port}: connect: connection refused`)
 })
 
-test('exec: the exit code decides, the output is told', async () => {
+test('an exec probe is decided by the exit code, and a failure has the output', async () => {
   const runtime = (exitCode: number) =>
     ({
       execSync: async () => ({ exitCode, stdout: Buffer.from('out'), stderr: Buffer.from('err') }),
@@ -114,7 +114,7 @@ test('exec: the exit code decides, the output is told', async () => {
   assert.equal(await probe({ exec: { command: ['x'] } }, { runtime: runtime(2) }), 'failure: outerr')
 })
 
-test('gRPC: the health service says SERVING', async t => {
+test('a gRPC probe succeeds when the health service is SERVING', async t => {
   const { port } = await serveHealth(t)
   assert.equal(await probe({ grpc: { port } }), 'success')
   assert.equal(await probe({ grpc: { port, service: 'up' } }), 'success')

@@ -117,7 +117,7 @@ async function start(t: TestContext) {
 const stateOf = async (runtime: Awaited<ReturnType<typeof start>>['runtime']) =>
   (await runtime.pod('uid')).containers[0]?.state
 
-test('an exit is reported when it can be seen, however long that takes', { timeout: 60_000 }, async t => {
+test('an exit is reported when CRI lists it, however long that takes', { timeout: 60_000 }, async t => {
   const { containerd, runtime, hears } = await start(t)
   await hears('subscribed undefined')
   containerd.state = 'CONTAINER_EXITED'
@@ -128,7 +128,7 @@ test('an exit is reported when it can be seen, however long that takes', { timeo
   assert.ok(containerd.looks > 40)
 })
 
-test('an exit is reported although looks at it fail', { timeout: 60_000 }, async t => {
+test('an exit is reported although calls about it fail', { timeout: 60_000 }, async t => {
   const { containerd, runtime, hears } = await start(t)
   await hears('subscribed undefined')
   await runtime.outline()
@@ -139,7 +139,7 @@ test('an exit is reported although looks at it fail', { timeout: 60_000 }, async
   assert.equal(await stateOf(runtime), 'exited')
 })
 
-test('an exit of what is gone already is reported to the pod it belonged to', { timeout: 60_000 }, async t => {
+test('the exit of a removed container is reported to its pod', { timeout: 60_000 }, async t => {
   const { containerd, runtime, hears } = await start(t)
   await hears('subscribed undefined')
   await runtime.outline()
@@ -148,7 +148,7 @@ test('an exit of what is gone already is reported to the pod it belonged to', { 
   await hears('exited uid')
 })
 
-test('subscribed means that nothing is missed from then on', { timeout: 60_000 }, async t => {
+test('after subscribed, no event is missed', { timeout: 60_000 }, async t => {
   const { containerd, heard, hears } = await start(t)
   containerd.deaf = 5
   await hears('subscribed undefined')
@@ -163,7 +163,7 @@ test('subscribed means that nothing is missed from then on', { timeout: 60_000 }
   await hears('exited uid')
 })
 
-test('an outline has every pod', { timeout: 60_000 }, async t => {
+test('an outline has every pod with its parts', { timeout: 60_000 }, async t => {
   const { containerd, runtime } = await start(t)
   assert.deepEqual(await runtime.outline(), [
     { uid: 'uid', sandboxes: [], containers: [{ id: 'c', state: 'running' }] },
