@@ -284,7 +284,7 @@ const ruledOut = [...readFileSync(join(root, 'docs/words.md'), 'utf8').matchAll(
   ([, last]) => [...last!.matchAll(/`([^`]+)`/g)].map(([, word]) => word!),
 )
 /** Rooms whose comments still have such words. A room without any is taken off the list. */
-const oldWords = new Set(['kubelet', 'scheduler'])
+const oldWords = new Set(['scheduler'])
 
 test('no comment uses a word that docs/words.md rules out', () => {
   assert.ok(ruledOut.length > 5)

@@ -15,7 +15,7 @@
 //
 // What it must do in return: end by itself when the context's signal aborts, leave objects of mirrors unchanged, and
 // throw what it cannot handle. Throwing backs the key off and affects no other key.
-import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
+import { type AnyKind, type Kind, type KubeObject, parseApiVersion } from '../api/kind.ts'
 import { type MirrorChange, objectKey } from '../api/mirror.ts'
 import type { Caches, Context } from './context.ts'
 
@@ -126,12 +126,10 @@ function ownedBy(kind: AnyKind, owner: AnyKind): Watch {
   const group = owner.group
   return watch(kind as Kind<KubeObject>, object => {
     const reference = object.metadata.ownerReferences?.find(r => r.controller)
-    if (!reference || reference.kind !== owner.kind || groupOf(reference.apiVersion) !== group) return []
+    if (!reference || reference.kind !== owner.kind || parseApiVersion(reference.apiVersion).group !== group) return []
     return [keyOf(owner.namespaced ? (object.metadata.namespace ?? '') : '', reference.name)]
   })
 }
-
-const groupOf = (apiVersion: string) => (apiVersion.includes('/') ? apiVersion.split('/')[0]! : '')
 
 export const keyOf = (namespace: string, name: string): string => (namespace ? `${namespace}/${name}` : name)
 

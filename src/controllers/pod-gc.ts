@@ -4,9 +4,9 @@
 import { parseTime, timeText } from '../api/time.ts'
 import { Node } from '../kinds/core/node.ts'
 import { Pod } from '../kinds/core/pod.ts'
+import { isTerminal } from '../kinds/core/pod-phase.ts'
 import type { Context } from './context.ts'
 import { type Controller, defineController, keyOf, watch } from './harness.ts'
-import { isTerminal } from './pods.ts'
 
 /** How long a node must be missing: it may be recreated, or be too new for the mirror. */
 const quarantineMs = 40_000

@@ -5,8 +5,7 @@ import { parseTime } from '../api/time.ts'
 import type { PodCondition } from '../kinds/core/podstatus.ts'
 import type { PodTemplateSpec } from '../kinds/core/podtemplatespec.ts'
 import type { Pod } from '../kinds/core/pod.ts'
-
-export const isTerminal = (pod: Pod): boolean => pod.status.phase === 'Succeeded' || pod.status.phase === 'Failed'
+import { isTerminal } from '../kinds/core/pod-phase.ts'
 
 /** Whether a pod runs or will run: it has not ended and is not terminating. */
 export const isActive = (pod: Pod): boolean => !isTerminal(pod) && !pod.metadata.deletionTimestamp

@@ -8,6 +8,7 @@ import { parseTime, timeText } from '../api/time.ts'
 import { Pod } from '../kinds/core/pod.ts'
 import type { PodTemplateSpec } from '../kinds/core/podtemplatespec.ts'
 import type { Context } from './context.ts'
+import type { Failure } from './reported.ts'
 import { controllerOf } from './owner-reference.ts'
 import { pairsSelector, type Selector } from './selection.ts'
 import {
@@ -149,21 +150,20 @@ export function nextAvailable(pods: readonly Pod[], minReadySeconds: number, now
 
 export const countTerminating = (pods: readonly Pod[]): number => pods.filter(isTerminating).length
 
-/** Carries a plan out. Returns the failure for the status, and the error to throw once the status is written. */
+/** Creates the pods that are missing, or removes those that are too many. */
 export async function carryOut(
   ctx: Context,
   owner: KubeObject,
   template: PodTemplateSpec,
   plan: ReplicasPlan,
-): Promise<{ failure?: { reason: string; message: string }; error?: unknown }> {
-  try {
-    if (plan.create) await createPods(ctx, owner, template, plan.create)
-    else await Promise.all(plan.remove.map(pod => removePod(ctx, owner, pod)))
-    return {}
-  } catch (error) {
-    return { failure: { reason: plan.create ? 'FailedCreate' : 'FailedDelete', message: messageOf(error) }, error }
-  }
+): Promise<void> {
+  if (plan.create) await createPods(ctx, owner, template, plan.create)
+  else await Promise.all(plan.remove.map(pod => removePod(ctx, owner, pod)))
 }
+
+/** What the status says of a plan that could not be carried out. */
+export const failureText = (plan: ReplicasPlan, failure: Failure | undefined) =>
+  failure && { reason: plan.create ? 'FailedCreate' : 'FailedDelete', message: messageOf(failure.error) }
 
 export const isTerminatingNamespace = (error: unknown): boolean =>
   isReason(error, 'Forbidden') && (error.details?.causes ?? []).some(c => c.reason === 'NamespaceTerminating')

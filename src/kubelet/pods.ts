@@ -11,11 +11,12 @@ import { messageOf } from '../base/errors.ts'
 import type { Mirror } from '../api/mirror.ts'
 import { parseTime } from '../api/time.ts'
 import type { Pod } from '../kinds/core/pod.ts'
+import { isTerminal } from '../kinds/core/pod-phase.ts'
 import type { Rejection } from './admission.ts'
 import { every } from './node/node.ts'
 import { type Backoff, nextBackoff } from './pod/backoff.ts'
 import { type NodeContext, reportUnsynced } from './pod/context.ts'
-import { isTerminal, nameOf, namespaceOf, uidOf } from './pod/spec.ts'
+import { nameOf, namespaceOf, uidOf } from './pod/spec.ts'
 import { removePod } from './pod/remove.ts'
 import { PodWorker } from './pod/worker.ts'
 import type { PodOutline } from './runtime/runtime.ts'
@@ -165,8 +166,8 @@ export class NodePods {
   }
 
   #notify(uid: string | undefined, topic: string | undefined): void {
-    if (uid !== undefined) return this.#workers.get(uid)?.heard(topic)
-    for (const worker of this.#workers.values()) worker.heard()
+    if (uid !== undefined) return this.#workers.get(uid)?.runtimeChanged(topic)
+    for (const worker of this.#workers.values()) worker.runtimeChanged()
   }
 
   async #relist(): Promise<void> {
@@ -177,7 +178,7 @@ export class NodePods {
       // From here on nothing is awaited, so that workers and pods do not change during the comparison.
       const outlines = new Map(there.map(pod => [pod.uid, pod]))
       for (const worker of this.#workers.values()) {
-        if (marks(worker.seen) !== marks(outlines.get(worker.uid))) worker.heard()
+        if (marks(worker.seen) !== marks(outlines.get(worker.uid))) worker.runtimeChanged()
         if (!this.#current(worker.pod)) worker.objectGone()
       }
       for (const pod of this.#pods.list()) {

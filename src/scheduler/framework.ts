@@ -45,6 +45,7 @@ import type { Fields } from './fields.ts'
 import type { NodeInfo, PodInfo } from './info.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { Pod } from '../kinds/core/pod.ts'
+import { isTerminal } from '../kinds/core/pod-phase.ts'
 
 export const maxScore = 100
 
@@ -221,8 +222,7 @@ export function spreadScores(scores: Float64Array, reverse = false): void {
   }
 }
 
-const isOnNode = (pod: Pod | undefined): boolean =>
-  pod !== undefined && !!pod.spec.nodeName && pod.status.phase !== 'Succeeded' && pod.status.phase !== 'Failed'
+const isOnNode = (pod: Pod | undefined): boolean => pod !== undefined && !!pod.spec.nodeName && !isTerminal(pod)
 
 /** Whether a pod has left its node, by deletion or because it ended. */
 export const freed = (after: Pod | undefined, before: Pod | undefined): boolean => isOnNode(before) && !isOnNode(after)

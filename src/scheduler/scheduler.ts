@@ -15,6 +15,7 @@ import type { Client } from '../client/index.ts'
 import { Namespace } from '../kinds/core/namespace.ts'
 import { Node } from '../kinds/core/node.ts'
 import { Pod } from '../kinds/core/pod.ts'
+import { isTerminal } from '../kinds/core/pod-phase.ts'
 import { Attempt } from './attempt.ts'
 import { Attempts, type Outside } from './attempts.ts'
 import type { SchedulerConfig } from './config.ts'
@@ -191,8 +192,7 @@ export class SchedulerLoop {
     const uid = pod.metadata.uid ?? ''
     // Another uid under the same name means that the former pod was deleted.
     if (before && before.object.metadata.uid !== uid) this.#forget(before.object.metadata.uid ?? '')
-    const ended = pod.status.phase === 'Succeeded' || pod.status.phase === 'Failed'
-    if (type === 'DELETED' || ended) this.#forget(uid)
+    if (type === 'DELETED' || isTerminal(pod)) this.#forget(uid)
     else if (pod.spec.nodeName) this.#settled(pod, uid, before?.object)
     else if (!this.#profiles.has(pod.spec.schedulerName)) return
     else if (pod.metadata.deletionTimestamp) this.#forget(uid)

@@ -207,7 +207,7 @@ test('the autoscaler keeps its bounds, leaves a target at zero alone, and report
       spec: { scaleTargetRef: { kind: 'ConfigMap', name: 'x', apiVersion: 'v1' } },
     })
     await sim.until('the reason', () =>
-      /no matches for kind "ConfigMap"/.test(condition(sim, 'AbleToScale')?.message ?? ''),
+      /no matches for kind "ConfigMap" in group ""/.test(condition(sim, 'AbleToScale')?.message ?? ''),
     )
   })
 })

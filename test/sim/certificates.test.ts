@@ -184,7 +184,7 @@ test('bad certificate requests are refused, and approval needs a right of its ow
       )
     await sim.plane.serve({
       verb: 'create',
-      kind: sim.plane.core.kinds.find(k => k.kind === 'ClusterRoleBinding')!,
+      kind: sim.plane.core.catalog.all.find(k => k.kind === 'ClusterRoleBinding')!,
       subresource: '',
       namespace: '',
       name: '',

@@ -5,7 +5,7 @@
 //                          proposals.ts       limits.ts
 import { messageOf } from '../../base/errors.ts'
 import { sameJson } from '../../api/equal.ts'
-import type { AnyKind } from '../../api/kind.ts'
+import { type AnyKind, parseApiVersion } from '../../api/kind.ts'
 import { matchesSelector, parseSelector } from '../../api/labels.ts'
 import { quantityMilli } from '../../api/quantity.ts'
 import { timeText } from '../../api/time.ts'
@@ -84,7 +84,7 @@ class Round {
     try {
       if (!kind?.scale)
         throw new Error(
-          `no matches for kind ${JSON.stringify(spec.scaleTargetRef.kind)} in group ${JSON.stringify((spec.scaleTargetRef.apiVersion ?? '').split('/')[0])}`,
+          `no matches for kind ${JSON.stringify(spec.scaleTargetRef.kind)} in group ${JSON.stringify(parseApiVersion(spec.scaleTargetRef.apiVersion ?? '').group)}`,
         )
       const ref = { namespace: metadata.namespace ?? '', name: spec.scaleTargetRef.name }
       const scale = (await this.#ctx.client.get(kind, ref, { subresource: 'scale' })) as unknown as Scale

@@ -2,7 +2,7 @@
 // (replicas.ts), and words the status and the failure. Source: pkg/controller/podautoscaler/horizontal.go
 // (computeReplicasForMetric).
 import { messageOf } from '../../base/errors.ts'
-import type { AnyKind } from '../../api/kind.ts'
+import { type AnyKind, parseApiVersion } from '../../api/kind.ts'
 import { quantityMilli } from '../../api/quantity.ts'
 import type { MetricStatus } from '../../kinds/autoscaling/autoscalerstatus.ts'
 import type {
@@ -196,6 +196,6 @@ export function kindOf(
   { apiVersion = '', kind }: CrossVersionObjectReference,
   kinds: readonly AnyKind[],
 ): AnyKind | undefined {
-  const group = apiVersion.includes('/') ? apiVersion.split('/')[0] : ''
+  const { group } = parseApiVersion(apiVersion)
   return kinds.find(k => k.kind === kind && k.group === group && k.plural)
 }

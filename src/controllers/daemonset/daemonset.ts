@@ -8,6 +8,7 @@ import type { Context } from '../context.ts'
 import { type Controller, defineController, keyOf, type Watch } from '../harness.ts'
 import { currentRevision, expiredRevisions, revisionLabel } from '../history.ts'
 import { claim, orphansOf } from '../owners.ts'
+import { reported } from '../reported.ts'
 import { createPod, nextAvailable, removePod, slowStart } from '../replicas.ts'
 import { FailureBackoff } from './backoff.ts'
 import { type DaemonPlan, daemonTemplate, planDaemons, planDaemonStatus, suits } from './plan.ts'
@@ -34,15 +35,11 @@ export function daemonSetController(): Controller {
       const now = ctx.now()
       const plan = planDaemons(set, all, pods, hash, now)
       const waitMs = replaceEnded(set, plan, backoff, ctx)
-      let failure: unknown
-      try {
-        await carryOut(set, plan, hash, ctx)
-      } catch (error) {
-        failure = error
-      }
       const status = planDaemonStatus(set, all, pods, hash, now)
-      await ctx.writeStatus(DaemonSet, set, { ...status, ...(collisionCount && { collisionCount }) })
-      if (failure) throw failure
+      await reported(
+        () => carryOut(set, plan, hash, ctx),
+        () => ctx.writeStatus(DaemonSet, set, { ...status, ...(collisionCount && { collisionCount }) }),
+      )
       const used = new Set([hash, ...pods.map(pod => pod.metadata.labels?.[revisionLabel] ?? '')])
       for (const revision of expiredRevisions(old, set.spec.revisionHistoryLimit, r => used.has(hashOf(r))))
         await ctx.delete(ControllerRevision, revision)

@@ -12,10 +12,11 @@ import { matchesNodeAffinity } from '../../kinds/core/node-selection.ts'
 import type { PodTemplateSpec } from '../../kinds/core/podtemplatespec.ts'
 import { tolerated } from '../../kinds/core/tolerations.ts'
 import { revisionLabel } from '../history.ts'
-import { isAvailable, isReady, isTerminal } from '../pods.ts'
+import { isAvailable, isReady } from '../pods.ts'
 import type { DaemonSet } from '../../kinds/apps/daemonset.ts'
 import type { Node } from '../../kinds/core/node.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
+import { isTerminal } from '../../kinds/core/pod-phase.ts'
 
 const prefix = 'node.kubernetes.io/'
 /** Taints that every daemon pod tolerates, since it also runs on nodes with problems. */

@@ -10,7 +10,6 @@ import type { Draft } from '../../api/kind.ts'
 import type { DeploymentStatus, Deployment } from '../../kinds/apps/deployment.ts'
 import type { ReplicaSet } from '../../kinds/apps/replicaset.ts'
 import { templateHash } from '../hash.ts'
-import { isTerminal } from '../pods.ts'
 import {
   annotationsDiffer,
   desiredAnnotation,
@@ -24,6 +23,7 @@ import {
 import { byCreation, fenceposts, maxSize, nextNewSize, nextOldSizes, scaledSizes, totalSize } from './sizes.ts'
 import { countStatus, findCondition, hasDeadline, isComplete, rolloutStatus, withCondition } from './status.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
+import { isTerminal } from '../../kinds/core/pod-phase.ts'
 
 const hashLabel = 'pod-template-hash'
 

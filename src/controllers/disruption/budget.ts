@@ -1,7 +1,7 @@
 // The disruption controller: keeps `status.disruptionsAllowed` of each PodDisruptionBudget up to date, from which the
 // eviction API subtracts. plan.ts computes it; this file finds the pods and the sizes of their workloads.
 import { isReason, messageOf } from '../../base/errors.ts'
-import type { AnyKind, Kind, KubeObject } from '../../api/kind.ts'
+import { type AnyKind, type Kind, type KubeObject, parseApiVersion } from '../../api/kind.ts'
 import { DaemonSet } from '../../kinds/apps/daemonset.ts'
 import { Deployment } from '../../kinds/apps/deployment.ts'
 import { ReplicaSet } from '../../kinds/apps/replicaset.ts'
@@ -10,12 +10,13 @@ import { Scale } from '../../kinds/autoscaling/scale.ts'
 import { Job } from '../../kinds/batch/job.ts'
 import { Node } from '../../kinds/core/node.ts'
 import { Pod } from '../../kinds/core/pod.ts'
+import { isTerminal } from '../../kinds/core/pod-phase.ts'
 import { ReplicationController } from '../../kinds/core/replicationcontroller.ts'
 import { PodDisruptionBudget } from '../../kinds/policy/poddisruptionbudget.ts'
 import type { Context, Caches } from '../context.ts'
 import { type Controller, defineController, keyOf, watch } from '../harness.ts'
 import { controllerOf } from '../owner-reference.ts'
-import { isReady, isTerminal } from '../pods.ts'
+import { isReady } from '../pods.ts'
 import { selectedBy, selecting } from '../selection.ts'
 import { countsByScale, failedStatus, planBudget, type Sizes } from './plan.ts'
 
@@ -112,7 +113,7 @@ async function sizeOf(
 ): Promise<{ uid: string; replicas: number } | undefined> {
   const owner = controllerOf(pod)!
   const { namespace = '' } = pod.metadata
-  const group = owner.apiVersion.includes('/') ? owner.apiVersion.split('/')[0]! : ''
+  const { group } = parseApiVersion(owner.apiVersion)
   const is = (kind: AnyKind) => kind.kind === owner.kind && kind.group === group
   const local = sized.find(is)
   if (local) {

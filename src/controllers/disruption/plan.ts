@@ -6,8 +6,9 @@ import type { Draft } from '../../api/kind.ts'
 import { parseTime, timeText } from '../../api/time.ts'
 import { scaledValue } from '../../kinds/apps/rolling-update.ts'
 import type { PodDisruptionBudgetStatus, PodDisruptionBudget } from '../../kinds/policy/poddisruptionbudget.ts'
-import { condition, isReady, isTerminal } from '../pods.ts'
+import { condition, isReady } from '../pods.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
+import { isTerminal } from '../../kinds/core/pod-phase.ts'
 
 /** The sum of the sizes of the pods' owners, and the number of pods without an owner. */
 export interface Sizes {

@@ -3,10 +3,11 @@
 // result, the proxy makes its rules. Source: pkg/controller/util/endpoint, staging endpointslice/utils.go.
 import { parseIP } from '../../api/ip.ts'
 import { Pod } from '../../kinds/core/pod.ts'
+import { isTerminal } from '../../kinds/core/pod-phase.ts'
 import type { ServicePort } from '../../kinds/core/servicespec.ts'
 import type { Caches } from '../context.ts'
 import { keyOf, type Watch, watch } from '../harness.ts'
-import { isReady, isTerminal } from '../pods.ts'
+import { isReady } from '../pods.ts'
 import { selectedBy, selecting, type Selector } from '../selection.ts'
 import { Service } from '../../kinds/core/service.ts'
 

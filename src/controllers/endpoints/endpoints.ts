@@ -9,7 +9,7 @@ import { type EndpointAddress, type EndpointPort, type EndpointSubset } from '..
 import { Service } from '../../kinds/core/service.ts'
 import { defineController, watch } from '../harness.ts'
 import { objectKey } from '../../api/mirror.ts'
-import { isReady, isTerminal } from '../pods.ts'
+import { isReady } from '../pods.ts'
 import {
   addressOf,
   familiesOf,
@@ -23,6 +23,7 @@ import {
   triggerTime,
 } from './backends.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
+import { isTerminal } from '../../kinds/core/pod-phase.ts'
 
 const headlessLabel = 'service.kubernetes.io/headless'
 const managedByLabel = 'endpoints.kubernetes.io/managed-by'

@@ -9,12 +9,13 @@ import { sameJson } from '../../api/equal.ts'
 import type { Draft } from '../../api/schema/node.ts'
 import { Node } from '../../kinds/core/node.ts'
 import { Pod } from '../../kinds/core/pod.ts'
+import { isTerminal } from '../../kinds/core/pod-phase.ts'
 import { Service } from '../../kinds/core/service.ts'
 import { EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
 import { type Endpoint, type EndpointPort } from '../../kinds/discovery/endpoint.ts'
 import type { Context, Caches } from '../context.ts'
 import { defineController, keyOf, watch } from '../harness.ts'
-import { isReady, isTerminal } from '../pods.ts'
+import { isReady } from '../pods.ts'
 import {
   addressOf,
   familiesOf,

@@ -8,6 +8,7 @@ import { defineController, keyOf } from '../harness.ts'
 import { claim, orphansOf } from '../owners.ts'
 import { isActive, isReady, isTerminating } from '../pods.ts'
 import { createDraft, removePod, slowStart } from '../replicas.ts'
+import { reported } from '../reported.ts'
 import { isSettled, planCount, planStart, raise, withEnd } from './count.ts'
 import {
   findJobCondition,
@@ -50,17 +51,21 @@ export const jobController = defineController({
     const plan: PodsPlan = verdict
       ? { create: [], remove: pods.filter(isActive) }
       : planPods(started, pods, counted, now)
-    const done = await carryOut(started, plan, verdict, counted, ctx)
-    const numbers = numbersAfter(pods, done)
-    const outcome = done.error
-      ? undefined
-      : (verdict ?? (started.spec.suspend ? undefined : planCompletion(started, counted, numbers.active)))
-    // A Job that is complete is neither suspended nor resumed any more.
-    const base =
-      outcome && news ? { ...started, status: { ...started.status, conditions: job.status.conditions } } : started
-    await track({ before: job, job: base as Job, pods, counted, outcome, numbers }, ctx)
-    if (news && !outcome) ctx.event(job, 'Normal', news, `Job ${news.toLowerCase()}`)
-    if (done.error) throw done.error
+    const done: Done = { created: 0, removed: [] }
+    await reported(
+      () => carryOut(started, plan, verdict, counted, done, ctx),
+      async failure => {
+        const numbers = numbersAfter(pods, done)
+        const outcome = failure
+          ? undefined
+          : (verdict ?? (started.spec.suspend ? undefined : planCompletion(started, counted, numbers.active)))
+        // A Job that is complete is neither suspended nor resumed any more.
+        const base =
+          outcome && news ? { ...started, status: { ...started.status, conditions: job.status.conditions } } : started
+        await track({ before: job, job: base as Job, pods, counted, outcome, numbers }, ctx)
+        if (news && !outcome) ctx.event(job, 'Normal', news, `Job ${news.toLowerCase()}`)
+      },
+    )
     // A deadline that has passed has led to a verdict above, so it is not waited for.
     const waits = [plan.again, untilDeadline(started, now)].filter(ms => ms !== undefined && ms > 0) as number[]
     return waits.length ? { again: Math.min(...waits) } : undefined
@@ -75,10 +80,10 @@ async function untrackAll(pods: readonly Pod[], ctx: Context): Promise<void> {
   await Promise.all(pods.filter(isTracked).map(pod => untrack(pod, ctx)))
 }
 
+/** What has been done of a plan, also of one that failed half-way. */
 interface Done {
   created: number
   removed: readonly Pod[]
-  error?: unknown
 }
 
 async function carryOut(
@@ -86,8 +91,9 @@ async function carryOut(
   plan: PodsPlan,
   verdict: Verdict | undefined,
   counted: Tally,
+  done: Done,
   ctx: Context,
-): Promise<Done> {
+): Promise<void> {
   // A pod that is stopped while the Job goes on is not counted, so it loses the finalizer before it is deleted.
   const stop = async (pod: Pod) => {
     if (!verdict && isTracked(pod)) await untrack(pod, ctx)
@@ -95,21 +101,15 @@ async function carryOut(
     return pod
   }
   const stopped = await Promise.allSettled(plan.remove.map(stop))
-  const removed = stopped.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
+  done.removed = stopped.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
   const failed = stopped.find(result => result.status === 'rejected')
-  if (failed) return { created: 0, removed, error: failed.reason }
+  if (failed) throw failed.reason
   const queue = [...plan.create]
-  let created = 0
-  try {
-    await slowStart(queue.length, 1, async () => {
-      const index = queue.shift()
-      const last = index === undefined ? undefined : counted.awaited.get(index)
-      if (await createDraft(ctx, job, jobPod(job, index, last))) created++
-    })
-  } catch (error) {
-    return { created, removed, error }
-  }
-  return { created, removed }
+  await slowStart(queue.length, 1, async () => {
+    const index = queue.shift()
+    const last = index === undefined ? undefined : counted.awaited.get(index)
+    if (await createDraft(ctx, job, jobPod(job, index, last))) done.created++
+  })
 }
 
 function numbersAfter(pods: readonly Pod[], { created, removed }: Done) {

@@ -5,9 +5,10 @@ import type { Draft } from '../../api/kind.ts'
 import { scaledValue } from '../../kinds/apps/rolling-update.ts'
 import type { StatefulSetStatus, StatefulSet } from '../../kinds/apps/statefulset.ts'
 import { revisionLabel } from '../history.ts'
-import { isAvailable, isReady, isTerminal } from '../pods.ts'
+import { isAvailable, isReady } from '../pods.ts'
 import { ordinalOf, ordinals } from './identity.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
+import { isTerminal } from '../../kinds/core/pod-phase.ts'
 
 /** The names of the revision before the update, and of the one that the update leads to. */
 interface Revisions {

@@ -5,13 +5,14 @@ import { ControllerRevision } from '../../kinds/apps/controllerrevision.ts'
 import { StatefulSet } from '../../kinds/apps/statefulset.ts'
 import { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts'
 import { Pod } from '../../kinds/core/pod.ts'
+import { isTerminal } from '../../kinds/core/pod-phase.ts'
 import type { PodTemplateSpec } from '../../kinds/core/podtemplatespec.ts'
 import type { Context } from '../context.ts'
 import { defineController } from '../harness.ts'
 import { currentRevision, expiredRevisions, hashLabel, revisionLabel } from '../history.ts'
 import { claim, orphansOf } from '../owners.ts'
-import { isTerminal } from '../pods.ts'
 import { nextAvailable, slowStart } from '../replicas.ts'
+import { reported } from '../reported.ts'
 import { createClaims, hasStaleClaim, keepClaimOwners } from './claims.ts'
 import { lostLabels, ordinalOf, ordinals, podName, podOf } from './identity.ts'
 import { planStateful, type StatefulPlan } from './plan.ts'
@@ -32,14 +33,10 @@ export const statefulSetController = defineController({
       ? set.status.currentRevision!
       : update
     const plan = planStateful(set, pods, { current, update }, ctx.now())
-    let failure: unknown
-    try {
-      await carryOut(set, pods, plan, [...old, history.current], ctx)
-    } catch (error) {
-      failure = error
-    }
-    await ctx.writeStatus(StatefulSet, set, { ...plan.status, collisionCount })
-    if (failure) throw failure
+    await reported(
+      () => carryOut(set, pods, plan, [...old, history.current], ctx),
+      () => ctx.writeStatus(StatefulSet, set, { ...plan.status, collisionCount }),
+    )
     const used = new Set([current, update, ...pods.map(pod => pod.metadata.labels?.[revisionLabel] ?? '')])
     for (const revision of expiredRevisions(old, set.spec.revisionHistoryLimit, r => used.has(nameOf(r))))
       await ctx.delete(ControllerRevision, revision)

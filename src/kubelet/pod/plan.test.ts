@@ -4,7 +4,8 @@ import { test } from 'node:test'
 import type { Pod } from '../../kinds/core/pod.ts'
 import type { ContainerSeen, PodSeen } from '../runtime/runtime.ts'
 import { backoffKey, nextBackoff, waitUntil } from './backoff.ts'
-import { type Ending, type PodMemory, planPod } from './plan.ts'
+import type { Ending, Living } from './life.ts'
+import { type PodMemory, planPod } from './plan.ts'
 import { containerHash } from './spec.ts'
 import { phaseOf } from './status.ts'
 
@@ -59,19 +60,19 @@ function seenOf(sandboxes: string[], ...containers: string[]): PodSeen {
 }
 
 const nothing: PodMemory = {
-  busy: new Set(),
+  life: { is: 'alive', finishedAtMs: undefined },
+  busy: [],
   backoffs: new Map(),
   failures: new Map(),
   sandboxRetryAt: 0,
   condemned: new Map(),
   notStarted: new Set(),
-  ending: undefined,
-  outcomeAtMs: undefined,
   hooked: new Set(),
-  settled: false,
-  gone: false,
 }
-const deleted: Ending = { why: 'deleted', sinceMs: now - 10_000, graceSeconds: 30 }
+const deleted: Ending = { why: 'deleted', sinceMs: now - 10_000, graceSeconds: 30, objectGone: false }
+const ending = (change: Partial<Ending> = {}): { life: Living } => ({
+  life: { is: 'ending', ending: { ...deleted, ...change } as Ending },
+})
 const init = { initContainers: [{ name: 'i1' }, { name: 'i2' }] }
 const sidecar = { initContainers: [{ name: 'side', restartPolicy: 'Always' }, { name: 'i2' }] }
 
@@ -82,7 +83,7 @@ const aKey = backoffKey({ name: 'a' } as never)
 
 const cases: [string, Spec, PodSeen, Partial<PodMemory>, string][] = [
   ['a new pod gets a sandbox', {}, seenOf([]), {}, 'starting: sandbox#0'],
-  ['no second sandbox is created while one is under way', {}, seenOf([]), { busy: new Set(['sandbox']) }, 'starting:'],
+  ['no second sandbox is created while one is under way', {}, seenOf([]), { busy: [{ do: 'sandbox' }] }, 'starting:'],
   ['no sandbox is created before its retry is due', {}, seenOf([]), { sandboxRetryAt: now + 5 }, 'starting: again+5'],
   ['with a sandbox, the container is started', {}, seenOf(['s']), {}, 'running: start a#0'],
   [
@@ -96,7 +97,7 @@ const cases: [string, Spec, PodSeen, Partial<PodMemory>, string][] = [
     'no container is started while another one is being started',
     { containers: [{ name: 'a' }, { name: 'b' }] },
     seenOf(['s']),
-    { busy: new Set(['start:a']) },
+    { busy: [{ do: 'start', name: 'a' }] },
     'running:',
   ],
   ['nothing is done while the container runs', {}, seenOf(['s'], 'a:running'), {}, 'running:'],
@@ -156,7 +157,7 @@ const cases: [string, Spec, PodSeen, Partial<PodMemory>, string][] = [
     'with Never a container that failed is not restarted',
     { restartPolicy: 'Never' },
     seenOf(['s'], 'a:exited:1'),
-    { settled: true },
+    { life: { is: 'settled', ending: undefined } },
     'ended:',
   ],
   [
@@ -217,91 +218,91 @@ const cases: [string, Spec, PodSeen, Partial<PodMemory>, string][] = [
     'a deleted pod’s container is killed with the rest of the grace period',
     {},
     seenOf(['s'], 'a:running'),
-    { ending: deleted },
+    ending(),
     'ending: kill a1 20s',
   ],
   [
     'a deleted pod is settled when its containers have ended',
     {},
     seenOf(['s'], 'a:exited:0'),
-    { ending: deleted },
+    ending(),
     'ending: settle',
   ],
   [
     'the object of a deleted pod is deleted when the pod is settled',
     {},
     seenOf(['s:dead'], 'a:exited:0'),
-    { ending: deleted, settled: true, gone: true },
+    { life: { is: 'settled', ending: { ...deleted, objectGone: true } } },
     'ended: delete',
   ],
   [
     'sidecars are not killed while a main container runs',
     { ...sidecar },
     seenOf(['s'], 'a:running', 'side:running'),
-    { ending: deleted },
+    ending(),
     'ending: kill a2 20s again+20000',
   ],
   [
     'sidecars are killed when the main containers have ended',
     { ...sidecar },
     seenOf(['s'], 'a:exited:0', 'side:running'),
-    { ending: deleted },
+    ending(),
     'ending: kill side1 20s',
   ],
   [
     'preStop hooks of sidecars run while the main containers end',
     hookedSidecar,
     seenOf(['s'], 'a:running', 'side:running'),
-    { ending: deleted },
+    ending(),
     'ending: kill a2 20s preStop side1 20s again+20000',
   ],
   [
     'a preStop hook of a sidecar runs only once',
     hookedSidecar,
     seenOf(['s'], 'a:running', 'side:running'),
-    { ending: deleted, hooked: new Set(['side1']) },
+    { ...ending(), hooked: new Set(['side1']) },
     'ending: kill a2 20s again+20000',
   ],
   [
     'a sidecar is not killed while its preStop hook runs',
     hookedSidecar,
     seenOf(['s'], 'a:exited:0', 'side:running'),
-    { ending: deleted, hooked: new Set(['side1']), busy: new Set(['preStop:side1']) },
+    { ...ending(), hooked: new Set(['side1']), busy: [{ do: 'preStop', id: 'side1' }] },
     'ending:',
   ],
   [
     'a sidecar whose hook has run is killed without it',
     hookedSidecar,
     seenOf(['s'], 'a:exited:0', 'side:running'),
-    { ending: deleted, hooked: new Set(['side1']) },
+    { ...ending(), hooked: new Set(['side1']) },
     'ending: kill side1 20s without hook',
   ],
   [
     'sidecars end in the reverse order of their start',
     twoSidecars,
     seenOf(['s'], 'x:running', 'y:running'),
-    { ending: deleted },
+    ending(),
     'ending: kill y1 20s again+20000',
   ],
   [
     'sidecars do not wait for init containers and ephemeral containers',
     { ...sidecar, ephemeralContainers: [{ name: 'e' }] },
     seenOf(['s'], 'e:running', 'i2:running', 'side:running'),
-    { ending: deleted },
+    ending(),
     'ending: kill e3 20s kill i22 20s kill side1 20s',
   ],
   [
     'sidecars wait no longer than the grace period',
     twoSidecars,
     seenOf(['s'], 'a:running', 'x:running', 'y:running'),
-    { ending: { ...deleted, sinceMs: now - 30_000 }, busy: new Set(['kill:a3']) },
+    { ...ending({ sinceMs: now - 30_000 }), busy: [{ do: 'kill', id: 'a3' }] },
     'ending: kill x2 1s kill y1 1s',
   ],
   [
     'without a grace period all containers are killed at once',
     twoSidecars,
     seenOf(['s'], 'a:running', 'x:running', 'y:running'),
-    { ending: { ...deleted, sinceMs: now, graceSeconds: 0 } },
+    ending({ sinceMs: now, graceSeconds: 0 }),
     'ending: kill a3 0s kill x2 0s kill y1 0s',
   ],
   [
@@ -315,7 +316,7 @@ const cases: [string, Spec, PodSeen, Partial<PodMemory>, string][] = [
     'all sidecars end within one grace period',
     { ...twoSidecars, restartPolicy: 'Never' },
     seenOf(['s'], 'a:exited:0', 'y:exited:0', 'x:running'),
-    { outcomeAtMs: now - 12_000 },
+    { life: { is: 'alive', finishedAtMs: now - 12_000 } },
     'ending: kill x1 18s',
   ],
   [
@@ -348,8 +349,8 @@ for (const [what, spec, seen, memory, expected] of cases) {
       if (step.do === 'sandbox') return `sandbox#${step.attempt}`
       if (step.do === 'start') return `start ${step.name}#${step.attempt}`
       if (step.do === 'kill')
-        return `kill ${step.container.id} ${step.graceSeconds}s${memory.hooked?.has(step.container.id) ? ' without hook' : ''}${memory.hooked?.has(step.container.id) === step.preStop ? ' (wrong)' : ''}`
-      if (step.do === 'preStop') return `preStop ${step.container.id} ${step.graceSeconds}s`
+        return `kill ${step.id} ${step.graceSeconds}s${memory.hooked?.has(step.id) ? ' without hook' : ''}${memory.hooked?.has(step.id) === step.preStop ? ' (wrong)' : ''}`
+      if (step.do === 'preStop') return `preStop ${step.id} ${step.graceSeconds}s`
       return step.do === 'remove' ? `remove ${step.id}` : step.do
     })
     const again = plan.againAt === undefined ? [] : [`again+${plan.againAt - now}`]
@@ -360,7 +361,7 @@ for (const [what, spec, seen, memory, expected] of cases) {
 
 test('the object of a pod in deletion is deleted in the end', () => {
   const pod = podOf({}, {}, { deletionTimestamp: '2026-01-01T00:00:00Z' })
-  const plan = planPod(pod, seenOf(['s:dead']), { ...nothing, ending: deleted, settled: true }, now)
+  const plan = planPod(pod, seenOf(['s:dead']), { ...nothing, life: { is: 'settled', ending: deleted } }, now)
   assert.deepEqual(plan.steps, [{ do: 'delete' }])
 })
 

@@ -19,6 +19,8 @@
 import { durationText, parseTime } from '../../api/time.ts'
 import type { ContainerSeen, PodSeen, SandboxSeen } from '../runtime/runtime.ts'
 import { type Backoff, backoffKey, waitUntil } from './backoff.ts'
+import { type Job, keyOf } from './jobs.ts'
+import { type Cause, type Ending, endingOf, endMsOf, type Living } from './life.ts'
 import {
   containerHash,
   ephemeralContainers,
@@ -35,62 +37,55 @@ import {
   type Role,
 } from './spec.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
-
-/** Why a pod ends before its containers end by themselves. */
-export interface Ending {
-  why: 'deleted' | 'failed'
-  /** The node did not take the pod, so nothing was created for it. */
-  rejected?: boolean
-  /** `status.reason` and `status.message` of a pod that the kubelet itself ends. */
-  reason?: string
-  message?: string
-  sinceMs: number
-  graceSeconds: number
-}
+import { isTerminal } from '../../kinds/core/pod-phase.ts'
 
 /** What the kubelet keeps about a pod in addition to what the runtime has. It is lost when the kubelet restarts. */
 export interface PodMemory {
-  /** Jobs under way: `sandbox`, `start:NAME`, `kill:ID`, `settle`, `remove:ID`. */
-  busy: ReadonlySet<string>
+  life: Living
+  /** The jobs under way. */
+  busy: readonly Job[]
   /** Restart back-offs, by `backoffKey`. */
   backoffs: ReadonlyMap<string, Backoff>
-  /** Containers that could not be started, by name: the reason and message of their status, and when to retry. */
-  failures: ReadonlyMap<string, { reason: string; message: string; retryAt: number }>
+  /** Containers that could not be started, by name. */
+  failures: ReadonlyMap<string, StartProblem>
   /** After a failure of the sandbox or a volume, the time before which it is not tried again. */
   sandboxRetryAt: number
   /** Containers that must be restarted because a probe failed, by container id. */
   condemned: ReadonlyMap<string, { message: string; graceSeconds?: number }>
   /** Containers whose startup probe has not succeeded yet, by container id. */
   notStarted: ReadonlySet<string>
-  ending: Ending | undefined
-  /** When the main containers had ended for good and the sidecars began to end. */
-  outcomeAtMs: number | undefined
   /** The ids of containers whose preStop hook ran before their turn to end. */
   hooked: ReadonlySet<string>
-  /** Whether sandboxes are stopped and volumes unmounted. */
-  settled: boolean
-  /** Whether the object has been deleted from the API, so that no status can be written. */
-  gone: boolean
+}
+
+/** Why a container could not be started: the reason and message of its status, and when to retry. */
+export interface StartProblem {
+  reason: string
+  message: string
+  retryAt: number
 }
 
 type PodState =
   | { state: 'starting' }
   | { state: 'initializing'; at: string }
   | { state: 'running' }
-  | { state: 'ending'; why: Ending }
-  | { state: 'ended'; failed: boolean }
+  | { state: 'ending' }
+  | { state: 'ended' }
 
+/** What to do next: a job, and all that it needs. */
 export type Step =
   | { do: 'sandbox'; attempt: number; replaces?: string }
   | { do: 'start'; name: string; role: Role; attempt: number; after?: ContainerSeen }
-  | { do: 'kill'; container: ContainerSeen; message: string; graceSeconds: number; preStop: boolean }
+  | { do: 'kill'; id: string; name: string; message: string; graceSeconds: number; preStop: boolean }
   /** Runs the preStop hook of a sidecar, whose SIGTERM must wait until others have ended. */
-  | { do: 'preStop'; container: ContainerSeen; message: string; graceSeconds: number }
+  | { do: 'preStop'; id: string; name: string; message: string; graceSeconds: number }
   | { do: 'remove'; id: string }
   /** Stops sandboxes and unmounts volumes. */
   | { do: 'settle' }
   /** Deletes the object of a pod that has ended and is settled. */
   | { do: 'delete' }
+
+export type StepTo<Do extends Step['do']> = Extract<Step, { do: Do }>
 
 export interface PodPlan {
   state: PodState
@@ -116,36 +111,29 @@ export interface PodPlan {
 export function planPod(pod: Pod, seen: PodSeen, memory: PodMemory, now: number): PodPlan {
   const plan: PodPlan = { state: { state: 'starting' }, steps: [], againAt: undefined, waiting: new Map() }
   const context: Context = { pod, seen, memory, now, plan, sandbox: seen.sandboxes.find(s => s.ready) }
-  const ending = memory.ending
-  const outcome = ending ? undefined : outcomeOf(pod, seen)
-  if (ending) planEnd(context, ending)
-  else if (outcome) {
-    const sinceMs = memory.outcomeAtMs ?? now
-    planEnd(context, { why: 'failed', sinceMs, graceSeconds: graceSecondsOf(pod) }, outcome)
-  } else planLife(context)
+  const { life } = memory
+  const ending = endingOf(life)
+  const finishedAtMs = life.is === 'alive' ? life.finishedAtMs : undefined
+  const byItself = { sinceMs: finishedAtMs ?? now, graceSeconds: graceSecondsOf(pod) }
+  if (life.is !== 'alive' || isFinished(pod, seen)) planEnd(context, ending ?? byItself)
+  else planLife(context)
   dropOld(context)
   return plan
 }
 
-/** How the pod ended, if all its containers have ended for good. */
-function outcomeOf(pod: Pod, seen: PodSeen): 'succeeded' | 'failed' | undefined {
-  const phase = pod.status.phase
-  const before = phase === 'Succeeded' ? 'succeeded' : phase === 'Failed' ? 'failed' : undefined
-  if (before) return before
-  if (!seen.sandboxes.length && !seen.containers.length) return undefined
+/** Whether all containers have ended for good by themselves. */
+function isFinished(pod: Pod, seen: PodSeen): boolean {
+  if (isTerminal(pod)) return true
+  if (!seen.sandboxes.length && !seen.containers.length) return false
   for (const container of initContainers(pod)) {
     if (isSidecar(container)) continue
     const last = newest(seen, container.name)
-    if (last?.state === 'exited' && last.exitCode !== 0 && !restarts(pod, container, 'init', last.exitCode))
-      return 'failed'
+    if (last?.state === 'exited' && last.exitCode !== 0 && !restarts(pod, container, 'init', last.exitCode)) return true
   }
-  let failed = false
-  for (const container of mainContainers(pod)) {
+  return mainContainers(pod).every(container => {
     const last = newest(seen, container.name)
-    if (last?.state !== 'exited' || restarts(pod, container, 'main', last.exitCode)) return undefined
-    failed ||= last.exitCode !== 0
-  }
-  return failed ? 'failed' : 'succeeded'
+    return last?.state === 'exited' && !restarts(pod, container, 'main', last.exitCode)
+  })
 }
 
 interface Context {
@@ -162,7 +150,7 @@ function planLife(c: Context): void {
   const deadline = deadlineOf(pod)
   if (deadline !== undefined) again(plan, deadline)
   if (!c.sandbox) return planSandbox(c)
-  const busy = [...memory.busy].some(job => job.startsWith('start:'))
+  const busy = memory.busy.some(job => job.do === 'start')
   const begun = mainContainers(pod).some(m => newest(seen, m.name, c.sandbox))
   const blockedAt = planInits(c, begun)
   for (const container of ephemeralContainers(pod)) if (!newest(seen, container.name)) start(c, container, 'ephemeral')
@@ -188,7 +176,7 @@ function planSandbox(c: Context): void {
     if (container.state === 'running')
       kill(c, container, 'Pod sandbox changed, it will be killed and re-created.', graceSecondsOf(pod), false)
   for (const [name, failure] of memory.failures) plan.waiting.set(name, failure)
-  if (plan.steps.length || memory.busy.size) return
+  if (plan.steps.length || memory.busy.length) return
   if (memory.sandboxRetryAt > now) return again(plan, memory.sandboxRetryAt)
   // A pod with restartPolicy Never whose containers have run gets no other sandbox, since they would run again.
   const hadMain = mainContainers(pod).some(m => newest(seen, m.name))
@@ -218,7 +206,7 @@ function planContainer(c: Context, container: ReadContainer, role: Role): void {
   const last = newest(c.seen, container.name, c.sandbox)
   if (!last || last.state === 'created' || last.state === 'unknown') {
     // The container was created and never started, because the kubelet ended in between. It is created again.
-    if (last && !memory.busy.has(`start:${container.name}`)) remove(c, last.id)
+    if (last && !isBusy(c, { do: 'start', name: container.name })) remove(c, last.id)
     return start(c, container, role)
   }
   if (last.state === 'running') {
@@ -228,7 +216,7 @@ function planContainer(c: Context, container: ReadContainer, role: Role): void {
       kill(c, last, `Container ${container.name} definition changed, will be restarted`, graceSecondsOf(pod), true)
     return
   }
-  if (!restarts(pod, container, role, last.exitCode) || memory.busy.has(`start:${container.name}`)) return
+  if (!restarts(pod, container, role, last.exitCode) || isBusy(c, { do: 'start', name: container.name })) return
   const backoff = memory.backoffs.get(backoffKey(container))
   const until = waitUntil(now, last.finishedAtMs, backoff)
   if (until === undefined) return start(c, container, role, last)
@@ -267,32 +255,31 @@ function nextAttempt({ seen, pod }: Context, name: string, role: Role): number {
   return known ? known.restartCount + (known.containerID ? 1 : 0) : 0
 }
 
-function planEnd(c: Context, ending: Ending, outcome?: 'succeeded' | 'failed'): void {
+function planEnd(c: Context, time: Pick<Ending, 'sinceMs' | 'graceSeconds'>): void {
   const { pod, seen, memory, plan, now } = c
-  plan.state = { state: 'ending', why: ending }
-  const grace = Math.max(
-    ending.graceSeconds === 0 ? 0 : 1,
-    ending.graceSeconds - Math.floor((now - ending.sinceMs) / 1000),
-  )
-  const graceEndMs = ending.sinceMs + ending.graceSeconds * 1000
+  plan.state = { state: 'ending' }
+  const grace = Math.max(time.graceSeconds === 0 ? 0 : 1, time.graceSeconds - Math.floor((now - time.sinceMs) / 1000))
+  const graceEndMs = endMsOf(time)
   const running = seen.containers.filter(r => r.state === 'running' || r.state === 'unknown')
   const waiting = now < graceEndMs ? waitingSidecars(pod, running) : new Set()
   for (const container of running) {
     const message = `Stopping container ${container.name}`
-    const hooked = memory.hooked.has(container.id)
-    if (!waiting.has(container.name)) {
-      if (!memory.busy.has(`preStop:${container.id}`)) kill(c, container, message, grace, !hooked)
-    } else if (!hooked && findContainer(pod, container.name)?.container.lifecycle?.preStop)
-      plan.steps.push({ do: 'preStop', container, message, graceSeconds: grace })
+    const { id, name } = container
+    const hooked = memory.hooked.has(id)
+    if (!waiting.has(name)) {
+      if (!isBusy(c, { do: 'preStop', id })) kill(c, container, message, grace, !hooked)
+    } else if (!hooked && findContainer(pod, name)?.container.lifecycle?.preStop)
+      plan.steps.push({ do: 'preStop', id, name, message, graceSeconds: grace })
   }
   if (waiting.size) again(plan, graceEndMs)
-  if (running.length || memory.busy.size) return
-  if (!memory.settled) {
+  if (running.length || memory.busy.length) return
+  const { life } = memory
+  if (life.is !== 'settled') {
     plan.steps.push({ do: 'settle' })
     return
   }
-  plan.state = { state: 'ended', failed: outcome === 'failed' || (!outcome && ending.why === 'failed') }
-  if (pod.metadata.deletionTimestamp || memory.gone) plan.steps.push({ do: 'delete' })
+  plan.state = { state: 'ended' }
+  if (pod.metadata.deletionTimestamp || life.ending?.objectGone) plan.steps.push({ do: 'delete' })
 }
 
 // The sidecars that must not end yet: a sidecar ends after the main containers and after the sidecars that started
@@ -306,13 +293,15 @@ function waitingSidecars(pod: Pod, running: readonly ContainerSeen[]): ReadonlyS
 }
 
 function kill(c: Context, container: ContainerSeen, message: string, graceSeconds: number, preStop: boolean): void {
-  if (!c.memory.busy.has(`kill:${container.id}`))
-    c.plan.steps.push({ do: 'kill', container, message, graceSeconds, preStop })
+  const { id, name } = container
+  if (!isBusy(c, { do: 'kill', id })) c.plan.steps.push({ do: 'kill', id, name, message, graceSeconds, preStop })
 }
 
 function remove(c: Context, id: string): void {
-  if (!c.memory.busy.has(`remove:${id}`)) c.plan.steps.push({ do: 'remove', id })
+  if (!isBusy(c, { do: 'remove', id })) c.plan.steps.push({ do: 'remove', id })
 }
+
+const isBusy = ({ memory }: Context, job: Job): boolean => memory.busy.some(other => keyOf(other) === keyOf(job))
 
 // One dead container of each name is kept, for its log and for the last state in the status.
 const deadKept = 1
@@ -332,8 +321,16 @@ function dropOld(c: Context): void {
   }
 }
 
+/** Why a pod has to end that is past its active deadline. */
+export function pastDeadline(pod: Pod, now: number): (Cause & { why: 'failed' }) | undefined {
+  const deadline = deadlineOf(pod)
+  if (deadline === undefined || now < deadline || isTerminal(pod)) return undefined
+  const message = 'Pod was active on the node longer than the specified deadline'
+  return { why: 'failed', reason: 'DeadlineExceeded', message }
+}
+
 /** When the pod's active deadline ends, in ms since the epoch. */
-export function deadlineOf(pod: Pod): number | undefined {
+function deadlineOf(pod: Pod): number | undefined {
   const started = parseTime(pod.status.startTime)
   const seconds = pod.spec.activeDeadlineSeconds
   return seconds === undefined || started === undefined ? undefined : started + seconds * 1000

@@ -7,6 +7,8 @@ import { type NodeContext, podEvent } from './context.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 
 const retryMs = 60_000
+/** Only the first refresh returns when a token has to be renewed. */
+const firstMs = 300_000
 
 export class VolumeRefresher {
   readonly #context: NodeContext
@@ -14,6 +16,7 @@ export class VolumeRefresher {
   readonly #pod: () => Pod | undefined
   readonly #writing = new Chore({}, () => this.#write())
   #cancel: (() => void) | undefined
+  #stopped = false
 
   constructor(context: NodeContext, pod: () => Pod | undefined) {
     this.#context = context
@@ -22,30 +25,39 @@ export class VolumeRefresher {
 
   /** Writes the files as soon as possible. */
   refresh(): void {
-    if (this.#pod()) this.#writing.wake()
+    if (!this.#stopped && this.#pod()) this.#writing.wake()
+  }
+
+  /** The pod's volumes have been made. */
+  volumesMade(pod: Pod): void {
+    const { runtime, clock } = this.#context
+    if (runtime.real && pod.spec.volumes?.some(volume => volume.projected)) this.#plan(clock.now() + firstMs)
+  }
+
+  /** Begins no further refresh; one that is under way ends by itself. */
+  stop(): void {
+    this.#stopped = true
+    this.#cancel?.()
   }
 
   /** Sets the time of the next refresh, in ms since the epoch, in place of the former one. */
-  plan(at: number | undefined): void {
+  #plan(at: number | undefined): void {
     this.#cancel?.()
+    if (this.#stopped) return
     const { clock } = this.#context
     this.#cancel = at === undefined ? undefined : clock.after(Math.max(0, at - clock.now()), () => this.refresh())
-  }
-
-  stop(): void {
-    this.#cancel?.()
   }
 
   async #write(): Promise<void> {
     const pod = this.#pod()
     if (!pod) return
     try {
-      this.plan(await this.#context.host.refresh(pod))
+      this.#plan(await this.#context.host.refresh(pod))
     } catch (error) {
       const volume = error instanceof VolumeFailure ? error.volume : ''
       const message = `MountVolume.SetUp failed for volume "${volume}" : ${messageOf(error)}`
       podEvent(this.#context, pod, 'Warning', 'FailedMount', message)
-      this.plan(this.#context.clock.now() + retryMs)
+      this.#plan(this.#context.clock.now() + retryMs)
     }
   }
 }

@@ -1,5 +1,17 @@
 // The removal of a pod from its node.
+import { isReason } from '../../base/errors.ts'
+import { Pod } from '../../kinds/core/pod.ts'
 import type { NodeContext } from './context.ts'
+import { nameOf, namespaceOf, uidOf } from './spec.ts'
+
+/** Stops the sandboxes of a pod and takes its volumes down. Containers and logs stay, to be read. */
+export async function settlePod({ runtime, host, objects, images }: NodeContext, uid: string): Promise<void> {
+  const seen = await runtime.pod(uid)
+  for (const sandbox of seen.sandboxes) await runtime.stopSandbox(sandbox.id)
+  await host.tearDown(uid)
+  objects.release(uid)
+  images.forget(uid)
+}
 
 /** Removes everything that runtime and node have of a pod: containers, sandboxes, volumes, logs. It can be repeated. */
 export async function removePod(context: NodeContext, uid: string): Promise<void> {
@@ -13,4 +25,15 @@ export async function removePod(context: NodeContext, uid: string): Promise<void
   await host.tearDown(uid)
   await host.remove(uid)
   objects.release(uid)
+}
+
+/** Deletes the object, as nothing of the pod is left. */
+export async function deleteObject({ client }: NodeContext, pod: Pod): Promise<void> {
+  try {
+    const ref = { namespace: namespaceOf(pod), name: nameOf(pod) }
+    await client.delete(Pod, ref, { gracePeriodSeconds: 0, uid: uidOf(pod) })
+  } catch (error) {
+    // Gone, or another pod of the same name is there by now.
+    if (!isReason(error, 'NotFound', 'Conflict')) throw error
+  }
 }

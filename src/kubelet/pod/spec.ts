@@ -77,8 +77,5 @@ export function restarts(pod: Pod, container: ReadContainer, role: Role, exitCod
   return true
 }
 
-/** Whether the pod has ended for good according to its status in the API. */
-export const isTerminal = ({ status }: Pod): boolean => status.phase === 'Succeeded' || status.phase === 'Failed'
-
 /** Whether the pod shares the node's network. */
 export const onHostNetwork = (pod: Pod): boolean => pod.spec.hostNetwork === true

@@ -27,7 +27,7 @@ function wordsOf(init: readonly string[], seen: readonly string[], state: PodPla
     pod: { metadata: { name: 'p', namespace: 'd', uid: 'u' }, spec, status: {} } as unknown as Pod,
     seen: seenOf(seen),
     plan: { state, steps: [], againAt: undefined, waiting: new Map() },
-    memory: { ending: undefined, notStarted: new Set() },
+    memory: { life: { is: 'alive', finishedAtMs: undefined }, notStarted: new Set() },
     notReady: new Set(),
     startedAtMs: 0,
     nodeIPs: [],
@@ -40,9 +40,9 @@ function wordsOf(init: readonly string[], seen: readonly string[], state: PodPla
 }
 
 test('of a pod that ended, containers that had no turn stay waiting, and missing ones that had count as lost', () => {
-  const ended = { state: 'ended', failed: true } as const
+  const ended = { state: 'ended' } as const
   const initializing = { state: 'initializing', at: 'one' } as const
-  const ending = { state: 'ending', why: { why: 'failed', sinceMs: 0, graceSeconds: 0 } } as const
+  const ending = { state: 'ending' } as const
   for (const [init, seen, state, expected] of [
     [[], [], { state: 'starting' }, 'main ContainerCreating, Pending'],
     [['one'], [], initializing, 'one PodInitializing, main PodInitializing, Pending'],

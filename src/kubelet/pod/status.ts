@@ -2,8 +2,10 @@
 // Source: kubernetes pkg/kubelet/kubelet_pods.go (generateAPIPodStatus, getPhase, convertToAPIContainerStatuses).
 import { timeText } from '../../api/time.ts'
 import type { ContainerState, ContainerStatus, PodStatus } from '../../kinds/core/podstatus.ts'
+import type { Rejection } from '../admission.ts'
 import type { ContainerSeen, PodSeen } from '../runtime/runtime.ts'
 import { podConditions } from './conditions.ts'
+import { endingOf } from './life.ts'
 import type { PodMemory, PodPlan } from './plan.ts'
 import {
   ephemeralContainers,
@@ -17,12 +19,13 @@ import {
 } from './spec.ts'
 import type { Mutable } from '../../api/schema/node.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
+import { isTerminalPhase } from '../../kinds/core/pod-phase.ts'
 
 interface StatusInputs {
   pod: Pod
   seen: PodSeen
   plan: PodPlan
-  memory: Pick<PodMemory, 'ending' | 'notStarted'>
+  memory: Pick<PodMemory, 'life' | 'notStarted'>
   /** The ids of containers whose readiness probe failed or has not succeeded yet. */
   notReady: ReadonlySet<string>
   startedAtMs: number
@@ -35,18 +38,19 @@ interface StatusInputs {
 type Phase = NonNullable<PodStatus['phase']>
 
 export function podStatus(inputs: StatusInputs): PodStatus {
-  return inputs.memory.ending?.rejected ? rejectedStatus(inputs) : workedStatus(inputs)
+  const ending = endingOf(inputs.memory.life)
+  return ending?.why === 'rejected' ? rejectedStatus(inputs, ending) : workedStatus(inputs)
 }
 
 /**
  * The status of a pod that the node did not take, which has only the reason. Source: pkg/kubelet/kubelet.go
  * (rejectPod).
  */
-function rejectedStatus({ pod, memory: { ending }, startedAtMs }: StatusInputs): PodStatus {
+function rejectedStatus({ pod, startedAtMs }: StatusInputs, { reason, message }: Rejection): PodStatus {
   return {
     phase: 'Failed',
-    ...(ending?.reason && { reason: ending.reason }),
-    ...(ending?.message && { message: ending.message }),
+    reason,
+    message,
     startTime: pod.status.startTime ?? timeText(startedAtMs),
     ...(pod.status.qosClass && { qosClass: pod.status.qosClass }),
     ...(pod.metadata.generation && { observedGeneration: pod.metadata.generation }),
@@ -86,7 +90,8 @@ function workedStatus(inputs: StatusInputs): PodStatus {
   )
 
   const phase = keepRunningPhase(inputs, phaseOf(pod, init, main, over(inputs)), init, main, ephemeral)
-  const failed = memory.ending?.why === 'failed' ? memory.ending : undefined
+  const ending = endingOf(memory.life)
+  const failed = ending?.why === 'failed' ? ending : undefined
   const ips = onHostNetwork(pod) ? (seen.sandboxes.length ? inputs.nodeIPs : []) : (seen.sandboxes[0]?.ips ?? [])
   const shownIps = ips.length || !over(inputs) ? ips : (pod.status.podIPs ?? []).map(p => p.ip)
   const status: Mutable<PodStatus> = {
@@ -182,7 +187,7 @@ const lost = (how: string) =>
     },
   }) as unknown as Mutable<ContainerState>
 
-const over = ({ plan, memory }: StatusInputs) => plan.state.state === 'ended' || memory.ending !== undefined
+const over = ({ plan, memory }: StatusInputs) => plan.state.state === 'ended' || endingOf(memory.life) !== undefined
 
 // Whether it was the container's turn to run before the pod ended. If a pod ends during its initialization, the
 // containers after that point stay waiting, while one that had its turn and is not in the runtime counts as lost.
@@ -287,8 +292,8 @@ const allStopped = (...lists: readonly ContainerStatus[][]) => lists.flat().ever
 // A pod becomes Succeeded or Failed only once none of its containers runs, since its resources are free from then on.
 function keepRunningPhase({ pod }: StatusInputs, phase: Phase, ...lists: readonly ContainerStatus[][]): Phase {
   const before = pod.status.phase
-  if (before === 'Succeeded' || before === 'Failed') return before
-  if ((phase === 'Succeeded' || phase === 'Failed') && !allStopped(...lists)) return before ?? 'Running'
+  if (isTerminalPhase(before)) return before
+  if (isTerminalPhase(phase) && !allStopped(...lists)) return before ?? 'Running'
   return phase
 }
 

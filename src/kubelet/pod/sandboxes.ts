@@ -1,0 +1,81 @@
+// Makes the sandbox of one pod, with all that has to be there before it: volumes, directories, the control group.
+// What failed waits: half a second at first, then twice as long each time, at most two minutes.
+import { messageOf } from '../../base/errors.ts'
+import { sandboxConfig } from '../config/configs.ts'
+import { VolumeFailure } from '../host.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
+import { type Backoff, nextBackoff } from './backoff.ts'
+import { type NodeContext, podEvent } from './context.ts'
+import type { StepTo } from './plan.ts'
+import { onHostNetwork } from './spec.ts'
+
+const retry = { firstMs: 500, mostMs: 120_000 }
+
+export class Sandboxes {
+  readonly #context: NodeContext
+  readonly #volumesMade: (pod: Pod) => void
+  #backoff: Backoff | undefined
+  /** Nothing is to be made before then. */
+  #retryAt = 0
+
+  /** @param volumesMade called when the pod's volumes are there */
+  constructor(context: NodeContext, volumesMade: (pod: Pod) => void) {
+    this.#context = context
+    this.#volumesMade = volumesMade
+  }
+
+  get retryAt(): number {
+    return this.#retryAt
+  }
+
+  /** What was missing may be there now. */
+  retryNow(): void {
+    this.#retryAt = 0
+  }
+
+  /** What made it fail is over. */
+  forgetFailures(): void {
+    this.#retryAt = 0
+    this.#backoff = undefined
+  }
+
+  /** A failure becomes an event and a time to try again; it is not thrown. */
+  async make(pod: Pod, step: StepTo<'sandbox'>, signal: AbortSignal): Promise<void> {
+    const { runtime, host, place, networkProblem, runtimeHandler } = this.#context
+    const problem = networkProblem()
+    if (problem && !onHostNetwork(pod))
+      return this.#failed(pod, 'NetworkNotReady', `network is not ready: ${problem}`, signal)
+    try {
+      await host.setUp(pod, signal)
+    } catch (error) {
+      const message =
+        error instanceof VolumeFailure
+          ? `MountVolume.SetUp failed for volume "${error.volume}" : ${error.message}`
+          : messageOf(error)
+      return this.#failed(pod, 'FailedMount', message, signal)
+    }
+    this.#volumesMade(pod)
+    try {
+      if (step.replaces) {
+        const message = 'Pod sandbox changed, it will be killed and re-created.'
+        podEvent(this.#context, pod, 'Normal', 'SandboxChanged', message)
+        await runtime.stopSandbox(step.replaces)
+      }
+      signal.throwIfAborted()
+      const className = pod.spec.runtimeClassName
+      const handler = className ? await runtimeHandler(className) : ''
+      await runtime.createSandbox(sandboxConfig(pod, step.attempt, place), handler, signal)
+      this.forgetFailures()
+    } catch (error) {
+      this.#failed(pod, 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${messageOf(error)}`, signal)
+    }
+  }
+
+  #failed(pod: Pod, reason: string, message: string, signal: AbortSignal): void {
+    if (signal.aborted) return
+    podEvent(this.#context, pod, 'Warning', reason, message)
+    const now = this.#context.clock.now()
+    this.#backoff = nextBackoff(now, this.#backoff, now, retry)
+    this.#retryAt = now + this.#backoff.delayMs
+  }
+}
