@@ -118,7 +118,7 @@ test('resources as values are rounded up to the divisor', () => {
 })
 
 test('the hostname, hosts and resolvers of a pod follow from its spec', () => {
-  const place = {
+  const settings = {
     clusterDNS: '10.96.0.10',
     clusterDomain: 'cluster.local',
     hostResolvConf: 'nameserver 1.1.1.1\nsearch example.com\noptions timeout:1\n',
@@ -131,13 +131,13 @@ test('the hostname, hosts and resolvers of a pod follow from its spec', () => {
     sandboxHostname(podOf({ subdomain: 'sub', setHostnameAsFQDN: true }), 'cluster.local'),
     'web-0.sub.d.svc.cluster.local',
   )
-  assert.deepEqual(resolverOf(podOf({}), place), {
+  assert.deepEqual(resolverOf(podOf({}), settings), {
     servers: ['10.96.0.10'],
     searches: ['d.svc.cluster.local', 'svc.cluster.local', 'cluster.local', 'example.com'],
     options: ['ndots:5'],
   })
-  assert.deepEqual(resolverOf(podOf({ hostNetwork: true }), place), parseResolvConf(place.hostResolvConf))
-  assert.deepEqual(resolverOf(podOf({ hostNetwork: true, dnsPolicy: 'ClusterFirstWithHostNet' }), place).servers, [
+  assert.deepEqual(resolverOf(podOf({ hostNetwork: true }), settings), parseResolvConf(settings.hostResolvConf))
+  assert.deepEqual(resolverOf(podOf({ hostNetwork: true, dnsPolicy: 'ClusterFirstWithHostNet' }), settings).servers, [
     '10.96.0.10',
   ])
   const own = {
@@ -148,12 +148,12 @@ test('the hostname, hosts and resolvers of a pod follow from its spec', () => {
       options: [{ name: 'ndots', value: '2' }, { name: 'edns0' }],
     },
   }
-  assert.deepEqual(resolverOf(podOf(own), place), {
+  assert.deepEqual(resolverOf(podOf(own), settings), {
     servers: ['9.9.9.9'],
     searches: ['a.b'],
     options: ['ndots:2', 'edns0'],
   })
-  assert.deepEqual(resolverOf(podOf({ dnsConfig: own.dnsConfig }), place).options, ['ndots:2', 'edns0'])
+  assert.deepEqual(resolverOf(podOf({ dnsConfig: own.dnsConfig }), settings).options, ['ndots:2', 'edns0'])
   const hosts = podHosts(
     podOf({ subdomain: 'sub', hostAliases: [{ ip: '1.2.3.4', hostnames: ['foo', 'bar'] }] }),
     ['10.1.1.1'],

@@ -4,7 +4,7 @@ import { Chore } from '../../base/chore.ts'
 import type { Clock } from '../../base/clock.ts'
 import { type Backoff, nextBackoff } from './backoff.ts'
 
-const retry = { firstMs: 1_000, mostMs: 10_000 }
+const retry = { firstMs: 1_000, maxMs: 10_000 }
 
 interface RoundsOptions {
   clock: Clock

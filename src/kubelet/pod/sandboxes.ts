@@ -9,7 +9,7 @@ import { type NodeContext, podEvent } from './context.ts'
 import type { StepTo } from './plan.ts'
 import { onHostNetwork } from './spec.ts'
 
-const retry = { firstMs: 500, mostMs: 120_000 }
+const retry = { firstMs: 500, maxMs: 120_000 }
 
 export class Sandboxes {
   readonly #context: NodeContext
@@ -41,7 +41,7 @@ export class Sandboxes {
 
   /** A failure becomes an event and a time to try again; it is not thrown. */
   async make(pod: Pod, step: StepTo<'sandbox'>, signal: AbortSignal): Promise<void> {
-    const { runtime, host, place, networkProblem, runtimeHandler } = this.#context
+    const { runtime, host, settings, networkProblem, runtimeHandler } = this.#context
     const problem = networkProblem()
     if (problem && !onHostNetwork(pod))
       return this.#failed(pod, 'NetworkNotReady', `network is not ready: ${problem}`, signal)
@@ -64,7 +64,7 @@ export class Sandboxes {
       signal.throwIfAborted()
       const className = pod.spec.runtimeClassName
       const handler = className ? await runtimeHandler(className) : ''
-      await runtime.createSandbox(sandboxConfig(pod, step.attempt, place), handler, signal)
+      await runtime.createSandbox(sandboxConfig(pod, step.attempt, settings), handler, signal)
       this.forgetFailures()
     } catch (error) {
       this.#failed(pod, 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${messageOf(error)}`, signal)

@@ -26,7 +26,7 @@ import { podStatus } from './status.ts'
 import { StatusWriter } from './status-writer.ts'
 
 /** A pod whose object is gone gets at least this long after SIGTERM. */
-const leastGraceSeconds = 2
+const minGraceSeconds = 2
 
 export class PodWorker {
   readonly uid: string
@@ -118,7 +118,7 @@ export class PodWorker {
 
   /** The pod is no longer in the API. */
   objectGone(): void {
-    this.#end({ why: 'deleted' }, Math.max(leastGraceSeconds, graceSecondsOf(this.#pod)), true)
+    this.#end({ why: 'deleted' }, Math.max(minGraceSeconds, graceSecondsOf(this.#pod)), true)
     this.wake()
   }
 
