@@ -1,4 +1,4 @@
-// What a ControllerRevision keeps, in the order upstream writes it.
+// The data of a ControllerRevision, with its keys in upstream's order.
 import { strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import { dataOf, type Workload } from './history.ts'

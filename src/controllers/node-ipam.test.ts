@@ -15,7 +15,7 @@ test('a cluster range is divided into ranges of a node’s size', () => {
     both.map(pool => rangeText(pool, 2)),
     ['10.244.2.0/24', 'fd00:10:244:2::/64'],
   )
-  // A range smaller than a node's usual one goes to one node as a whole.
+  // If the whole range is smaller than the range of one node, one node gets all of it.
   assert.deepEqual(
     [poolsOf('10.1.2.128/25')[0]!.slots, rangeText(poolsOf('10.1.2.128/25')[0]!, 0)],
     [1, '10.1.2.128/25'],

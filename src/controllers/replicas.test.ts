@@ -16,7 +16,7 @@ interface Given {
   deleting?: boolean
 }
 
-/** `ready` and `age` in minutes ago. */
+/** `ready` and `age` are in minutes before now. */
 const pod = (
   name: string,
   { node = 'n', phase = 'Running', ready, age = 60, restarts = 0, cost, deleting }: Given = {},

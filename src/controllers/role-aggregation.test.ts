@@ -1,4 +1,4 @@
-// Which rules an aggregated role has, by tables of roles.
+// The rules of aggregated roles, as tables of roles.
 import { deepStrictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ClusterRole } from '../kinds/rbac/clusterrole.ts'

@@ -1,4 +1,4 @@
-// Which pods a node does not take, and in which words, by a table.
+// Which pods a node does not admit, with the reason and message, as a table.
 import { deepStrictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Node } from '../kinds/core/node.ts'

@@ -1,4 +1,4 @@
-// The parts below the kubelet that need no containerd: field words, errors, events, the configuration's text.
+// The parts below the kubelet that need no containerd: CRI messages, errors, events, the text of the configuration.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as grpc from '@grpc/grpc-js'

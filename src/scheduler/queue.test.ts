@@ -1,4 +1,4 @@
-// Who is next, how long a refused pod waits, and what wakes it.
+// Which pod is next, how long a refused pod waits, and which changes make it active.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { VirtualClock } from '../base/clock.ts'
@@ -107,7 +107,7 @@ test('a refused pod waits for a change that helps, and for the rest of its back-
   await clock.forward(1)
   assert.equal(take(), 'a')
   queue.unschedulable('a', fit)
-  // Its second back-off is over by then: no need to wait.
+  // Its second back-off is over at that time, so it does not wait.
   await clock.forward(2000)
   queue.wake(Node, added('8'))
   assert.equal(take(), 'a')

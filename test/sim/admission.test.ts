@@ -1,4 +1,4 @@
-// What admission makes of objects: defaults from limit ranges, priorities, service accounts, addresses of services.
+// What admission adds to objects: defaults from limit ranges, priorities, service accounts, addresses of services.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { LimitRange } from '../../src/kinds/core/limitrange.ts'

@@ -204,7 +204,7 @@ test('the generation counts changes of the spec, not of status or metadata', asy
   await admin.patch(Deployment, ref, 'merge', { spec: { replicas: 3 } })
   assert.equal(await generation(), 2)
   assert.equal((await admin.get(Deployment, ref)).status.replicas, 3)
-  // Status cannot be written through the object, nor the rest through status.
+  // A write of the object does not change its status, and a write of the status changes nothing else.
   await admin.patch(Deployment, ref, 'merge', { status: { replicas: 9 } })
   await admin.patch(Deployment, ref, 'merge', { spec: { replicas: 9 } }, { subresource: 'status' })
   const after = await admin.get(Deployment, ref)

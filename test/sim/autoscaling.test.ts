@@ -1,5 +1,5 @@
-// Autoscalers against the real API: resource, custom and external metrics served beside it, their conditions, events
-// and what they make of Deployments, StatefulSets and of targets that are not there.
+// Autoscalers with the real API and with metrics APIs for resource, custom and external metrics: their conditions and
+// events, and how they scale Deployments, StatefulSets and targets that do not exist.
 import { deepStrictEqual, match, ok, strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import { Item } from '../../src/api/mirror.ts'
@@ -17,7 +17,7 @@ import { deployment, type Sim, simulate } from './cluster.ts'
 
 const namespace = 'default'
 
-/** What the things outside say: CPU of each pod in thousandths, other metrics by name. */
+/** The values that the metrics APIs return: the CPU of each pod in thousandths, other metrics by name. */
 interface World {
   cpuMilli: number
   metrics: Record<string, number>
@@ -117,7 +117,7 @@ test('a target under load gets more pods, and loses them five minutes after the 
   return simulate({ nodes: 3, extensions: served(world) }, async sim => {
     await sim.client.create(Deployment, web(2))
     await sim.until('two pods', () => sim.pods(namespace).filter(p => p.status.phase === 'Running').length === 2)
-    // Young pods say little about CPU.
+    // The CPU of pods younger than five minutes does not count yet.
     await sim.clock.forward(301_000)
     await sim.client.create(HorizontalPodAutoscaler, autoscaler({}))
     await sim.until('a look', () => condition(sim, 'ScalingActive')?.status === 'True')
@@ -170,7 +170,7 @@ test('the highest proposal of all metrics counts, and with a metric missing the 
     const behavior = { scaleDown: { stabilizationWindowSeconds: 0 } }
     await sim.client.create(HorizontalPodAutoscaler, autoscaler({ metrics: metrics as never, behavior }))
     await sim.until('as many as the queue asks for', () => replicas(sim) === 4)
-    // The status is written after the scale.
+    // The autoscaler writes its status after it has scaled the target.
     await sim.until('the metric is named', () =>
       /external metric depth/.test(condition(sim, 'ScalingActive')?.message ?? ''),
     )

@@ -1,4 +1,4 @@
-// Disruption budgets and evictions: many at once, pods that do not go after all, owners without a size.
+// Disruption budgets and evictions: many at once, pods that stay after all, owners without a number of replicas.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isReason } from '../../src/base/errors.ts'
@@ -19,7 +19,7 @@ const guard = (sim: Sim, spec: object) =>
     spec: { selector: { matchLabels: { app: 'web' } }, ...spec },
   })
 
-/** True when it was allowed, false when a budget refused it. */
+/** Returns true if the eviction was allowed, false if a budget refused it. */
 async function evict({ client }: Sim, pod: Pod): Promise<boolean> {
   try {
     await client.createUnder(Pod, ref(pod), 'eviction', Eviction, { metadata: ref(pod) })
@@ -50,7 +50,7 @@ test('a pod that stays after its eviction counts again after two minutes, and is
     await sim.until('one allowed', () => budget(sim).status.disruptionsAllowed === 1)
     const [pod] = sim.pods(namespace)
     const name = pod!.metadata.name!
-    // As an eviction that failed between the budget and the pod leaves it.
+    // The state after an eviction that changed the budget and then failed to delete the pod.
     const now = new Date(sim.clock.now()).toISOString()
     const status = { disruptionsAllowed: 0, disruptedPods: { [name]: now } }
     await sim.client.patch(PodDisruptionBudget, named('guard'), 'merge', { status }, { subresource: 'status' })

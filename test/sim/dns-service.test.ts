@@ -1,4 +1,4 @@
-// The endpoints of kube-dns follow the nodes, whatever a single write comes to.
+// The endpoints of kube-dns follow the nodes, even if single writes fail.
 import { deepStrictEqual, ok } from 'node:assert/strict'
 import { test } from 'node:test'
 import { StatusError } from '../../src/base/errors.ts'

@@ -1,4 +1,4 @@
-// Nobody gives away rights he does not have, unless he may `escalate` or `bind`.
+// Users cannot grant rights that they do not have, unless they may `escalate` or `bind`.
 import { deepStrictEqual, rejects } from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Client } from '../../src/client/index.ts'
@@ -17,7 +17,7 @@ const roles = { apiGroups: [apiGroup], resources: ['*'], verbs: ['create', 'upda
 const subjects = [{ kind: 'User', apiGroup, name: 'alice' }]
 const refTo = (name: string, kind = 'ClusterRole') => ({ apiGroup, kind, name })
 
-/** Gives alice, who may write roles, some more rights everywhere. */
+/** Returns a client of alice, who may write roles, and has the rights `more` in all namespaces. */
 async function asAlice({ client, plane }: Sim, ...more: object[]): Promise<Client> {
   await client.create(ClusterRole, { metadata: { name: 'alice' }, rules: [roles, ...more] })
   await client.create(ClusterRoleBinding, { metadata: { name: 'alice' }, subjects, roleRef: refTo('alice') })

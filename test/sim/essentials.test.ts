@@ -1,4 +1,4 @@
-// What a cluster cannot be without comes back when somebody deletes it, and is otherwise left alone.
+// The objects that every cluster needs are created again when they are deleted, and are not changed otherwise.
 import { deepStrictEqual, strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import { Endpoints } from '../../src/kinds/core/endpoints.ts'

@@ -1,4 +1,4 @@
-// How events are counted, combined and held back: as client-go's correlator does it.
+// How events are counted, aggregated and held back, by the rules of client-go's correlator.
 import { deepStrictEqual, strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import { EventRecorder } from '../../src/client/index.ts'
@@ -56,7 +56,7 @@ test('one object gets at most 25 events at once, and then one every five minutes
     deepStrictEqual(await counts(sim), [['same', 25]])
     await sim.clock.forward(300_000)
     for (let i = 0; i < 3; i++) await tell('same')
-    // What was held back has counted all the same.
+    // Events that were held back are in the count, too.
     deepStrictEqual(await counts(sim), [['same', 31]])
   }))
 

@@ -1,4 +1,4 @@
-// What a deletion takes with it, and what it leaves.
+// Which objects a deletion removes with an object, and which it leaves.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { KubeObject } from '../../src/api/kind.ts'
@@ -36,7 +36,7 @@ test('orphan deletion leaves the dependents without an owner', async () => {
     await sim.clock.forward(60_000)
     assert.equal(sim.pods('default').length, 3)
     assert.equal(replicaSets(sim)[0]!.metadata.ownerReferences, undefined)
-    // Made again, the deployment takes them in instead of making new ones.
+    // A new deployment of the same name adopts them and creates no others.
     const before = sim.pods('default').map(pod => pod.metadata.uid)
     await sim.client.create(Deployment, deployment('web', 3))
     await sim.until('adoption', () => rolledOut(sim.client, 'web'))
@@ -150,7 +150,7 @@ test('objects that are created while their namespace is being deleted are delete
     await client.delete(Namespace, { name: namespace })
     await until('all but one gone', () => client.mirror(ConfigMap).list(namespace).length === 1)
     await clock.forward(10_000)
-    // Its admission was over before the namespace was marked.
+    // This write passed admission before the namespace was marked as terminating.
     const late = { kind: 'ConfigMap', apiVersion: 'v1', metadata: { name: 'late', namespace, uid: 'late' } }
     const { store } = plane.core.storage
     await store.put(storageKey(ConfigMap, namespace, 'late'), Buffer.from(JSON.stringify(late)), { expect: 'absent' })

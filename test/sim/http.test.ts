@@ -1,4 +1,4 @@
-// What only shows on the wire: strictness about bodies, warnings, tables, pages, the kinds of a delete's answer.
+// What can be tested only over HTTP: strict checks of bodies, warnings, tables, pages, the kinds of a delete's answer.
 import { deepStrictEqual, match, ok, strictEqual } from 'node:assert/strict'
 import { connect as connectHttp2 } from 'node:http2'
 import { connect } from 'node:net'
@@ -152,7 +152,8 @@ test('JSON is indented for people and on one line for programs', () =>
       await lines(`${maps}/m`, 'kubectl'),
     ]
     deepStrictEqual(asked, [true, true, true, false, false])
-    // So it is with whatever is negotiated, refusals and discovery, too; two documents have lines for programs as well.
+    // This holds for all negotiated answers, refusals and discovery included. Two documents are indented for programs
+    // as well.
     const documents = [`${maps}/none`, '/api/v1', '/apis', '/apis/apps', '/apis/apps/v1', '/version', '/']
     for (const path of documents) {
       strictEqual(await lines(path, 'curl/8.0'), true, path)
@@ -201,7 +202,7 @@ test('a watch over a WebSocket sends each event as a message, in the encoding th
     const binary = await first(['binary.k8s.io'])
     deepStrictEqual([binary.isBinary, ...nameIn(binary.data.toString())], [true, 'ADDED', 'm'])
     const protobuf = await first([], 'application/vnd.kubernetes.protobuf')
-    // The event itself: its field 1, a string of 5 bytes.
+    // The first bytes are field 1 of the event itself, a string of 5 bytes.
     deepStrictEqual([protobuf.isBinary, protobuf.data.subarray(0, 7).toString()], [true, '\n\x05ADDED'])
   }))
 
@@ -248,7 +249,7 @@ test('the certificate of a connection is read once for all its requests', t =>
     } finally {
       session.close()
     }
-    // This process is the client, too, which looks at the certificate of the server.
+    // The client is in the same process and reads certificates, too. Only the reads of the server's side are counted.
     const byServer = read.mock.calls.filter(({ result }) => result?.subject.CN === 'admin')
     strictEqual(byServer.length, 1)
   }))

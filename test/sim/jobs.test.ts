@@ -1,4 +1,4 @@
-// Jobs through interruptions: controllers that are restarted while they count, evictions, changes in the middle.
+// Jobs with interruptions: controllers that are restarted while they count, evictions, changes in the middle.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Draft } from '../../src/api/kind.ts'
@@ -52,7 +52,7 @@ test('an evicted pod is replaced without counting as a failure, if the failure p
     await sim.client.create(Job, job('long', { backoffLimit: 0, podFailurePolicy: { rules } }))
     await sim.until('its pod', () => live(sim).length === 1)
     const [first] = live(sim)
-    // The kubelet ends it as it would a real one: it fails, and the mark stays on it.
+    // The pod ends as with a real kubelet: it fails, and keeps the condition of the eviction.
     await sim.client.patch(Pod, ref(first!), 'merge', {
       metadata: { finalizers: [...first!.metadata.finalizers!, 'test/hold'] },
     })

@@ -1,4 +1,4 @@
-// Defaults, and what the API server refuses with which words: of the kinds whose rules are few.
+// Defaults and validation messages of the kinds that have few rules.
 import { deepStrictEqual, match, rejects } from 'node:assert/strict'
 import { test } from 'node:test'
 import type { AnyKind, KubeObject } from '../../src/api/kind.ts'

@@ -1,5 +1,4 @@
-// What a kubelet makes of a runtime and an API server that fail now and then: nothing that happened is lost, and no
-// pod is left lying.
+// A kubelet whose runtime and API server fail at times: no change is lost, and every pod reaches its state in the end.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { StatusError } from '../../src/base/errors.ts'

@@ -1,5 +1,5 @@
-// One simulated node with the real API server on a memory store and a virtual clock: pods run, crash with back-off,
-// are initialized, probed and deleted as on a real node, in no time.
+// One simulated node with the real API server, a memory store and a virtual clock: pods run, crash with back-off, are
+// initialized, probed and deleted as on a real node, but in no real time.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { settle } from '../../src/base/clock.ts'
@@ -30,7 +30,7 @@ test('a node registers, is ready and renews its lease', async t => {
   const first = (await lease()).spec.renewTime!
   await clock.forward(30_000)
   assert.ok((await lease()).spec.renewTime! > first)
-  // Nothing but heartbeats changed, so the node was not written again.
+  // Only heartbeats were due, so the node was not written again.
   assert.equal((await client.get(Node, { name: 'n1' })).metadata.resourceVersion, node.metadata.resourceVersion)
   assert.deepEqual(problems, [])
 })
@@ -184,7 +184,7 @@ test('an image volume is pulled once, before the container starts, and released 
   const { uid } = (await pod('shows')).metadata
   assert.ok((await main('shows')).restartCount > 0)
   assert.deepEqual(await runtime.views(), [{ podUid: uid, volume: 'files' }])
-  // Tried twice, and not again when the container was started again.
+  // The image was pulled twice, and not again when the container was restarted.
   const pulls = (await client.list(Event, { namespace })).items.filter(e => e.reason === 'Pulling')
   assert.deepEqual(
     pulls.map(e => [e.message, e.count, e.involvedObject.fieldPath]),
@@ -197,7 +197,7 @@ test('an image volume is pulled once, before the container starts, and released 
   await clock.forward(3000)
   assert.deepEqual(await runtime.views(), [])
 
-  // Those of pods that went while no kubelet looked go when one starts.
+  // When a kubelet starts, it releases the views of pods that were removed while no kubelet ran.
   await kubelet.close()
   await runtime.viewImage('sha256:x', { podUid: 'long-gone', volume: 'v' })
   const again = await startKubelet({ ...options, runtime })

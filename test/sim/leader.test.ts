@@ -34,7 +34,7 @@ function candidate(sim: Sim, identity: string, leaders: Set<string>) {
   )
   return {
     cut: (value: boolean) => void (cut = value),
-    /** From now on no call is answered. */
+    /** From then on, no call is answered. */
     hang: () => void (hung = true),
     stop: async () => {
       abort.abort()
@@ -60,7 +60,7 @@ test('one candidate leads, and another takes over when it stops or does not rene
     await sim.clock.forward(60_000)
     deepStrictEqual([...leaders], ['a'])
     strictEqual((await lease()).leaseTransitions, 0)
-    // Cut off, a stops by itself before b may begin.
+    // When a is cut off, it stops by itself before b may begin.
     a.cut(true)
     await sim.until('b leads', () => leaders.has('b'), 30_000)
     strictEqual((await lease()).holderIdentity, 'b')
@@ -68,7 +68,7 @@ test('one candidate leads, and another takes over when it stops or does not rene
     a.cut(false)
     await sim.clock.forward(60_000)
     deepStrictEqual([...leaders], ['b'])
-    // A leader that stops in order gives the Lease up: the next need not wait for its end.
+    // A leader that is stopped releases the Lease, so the next one need not wait until it expires.
     await b.stop()
     await sim.until('a leads again', () => leaders.has('a'), 5000)
     await a.stop()

@@ -1,5 +1,5 @@
-// What the conformance suite asks of single kinds: types of Services, scale, finalizers of namespaces, watches that
-// go on, ephemeral containers, reviews.
+// What the conformance suite tests for single kinds: types of Services, scale, finalizers of namespaces, watches that
+// are resumed, ephemeral containers, reviews.
 import { deepStrictEqual, ok, rejects, strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import { settle } from '../../src/base/clock.ts'

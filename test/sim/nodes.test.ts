@@ -1,4 +1,4 @@
-// Nodes that come, fall silent, return and go; and many at once.
+// Nodes that join, are lost, return and are deleted; and many of them at once.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Deployment } from '../../src/kinds/apps/deployment.ts'

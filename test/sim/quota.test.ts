@@ -1,4 +1,4 @@
-// Quotas: what a namespace may have together, counted before it is made and given back when it goes.
+// Quotas: what the objects of a namespace may use together, counted before they are created and when they are deleted.
 import { deepStrictEqual, match, rejects, strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Draft } from '../../src/api/kind.ts'
@@ -136,7 +136,7 @@ test('objects, services and claims are counted by name', () =>
         'count/deployments.apps': '1',
       },
     })
-    // The root certificate counts, too.
+    // The ConfigMap kube-root-ca.crt counts, too.
     strictEqual(used(sim, 'objects')['count/configmaps'], '1')
     const map = (name: string) => sim.client.create(ConfigMap, { metadata: { name, namespace } })
     await map('a')
@@ -149,7 +149,7 @@ test('objects, services and claims are counted by name', () =>
     await service('outside', 'NodePort', 2)
     await rejects(service('more', 'NodePort', 1), /services.nodeports=1, used: services.nodeports=2/)
     await rejects(service('balanced', 'LoadBalancer', 1), /services.loadbalancers=1/)
-    // Refused for the second reason, it took nothing of the first.
+    // A request that one limit refuses must not count against the others.
     await sim.client.patch(Service, { namespace, name: 'outside' }, 'merge', {
       spec: { type: 'ClusterIP', ports: ports(2) },
     })

@@ -1,4 +1,4 @@
-// Rollouts from the user's wish to running pods, through everything in between.
+// Rollouts from the change of a template to running pods, with all intermediate states.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Deployment } from '../../src/kinds/apps/deployment.ts'
@@ -53,7 +53,7 @@ test('a rollout to a failing image stops early and is reported, and undoing it r
     const images = pods('default').map(pod => pod.spec.containers[0]!.image)
     assert.equal(images.filter(image => image === 'app:1').length, 3)
     assert.equal(images.filter(image => image === 'app:broken').length, 2)
-    // What `kubectl rollout undo` does: the template of the revision before, without its hash.
+    // `kubectl rollout undo` writes the template of the revision before, without its hash.
     const old = client
       .mirror(ReplicaSet)
       .list('default')
@@ -113,7 +113,8 @@ test('old replica sets beyond the limit are deleted, and a paused deployment doe
     await client.patch(Deployment, web, 'merge', { spec: { paused: true } })
     await client.patch(Deployment, web, 'strategic', setImage('app:5'))
     await clock.forward(60_000)
-    // While paused all of them are old, the one that runs as well; so one more is beyond the limit.
+    // While the deployment is paused, all replica sets are old, the running one included; so one of them exceeds the
+    // limit.
     assert.equal(sets().length, 1)
     const d = client.mirror(Deployment).get('default', 'web')!
     assert.equal(d.status.conditions?.find(c => c.type === 'Progressing')?.reason, 'DeploymentPaused')
@@ -184,7 +185,7 @@ test('when a deployment is scaled in the middle of a rollout, old and new replic
         .sort((a, b) => b - a)
     await until('the middle', () => sizes().join() === '8,5')
     await client.patch(Deployment, web, 'merge', { spec: { replicas: 30 } })
-    // 33 may be there at once: 20 more, of which 8/13 go to the old one and 5/13 to the new one.
+    // At most 33 pods may exist. Of the 20 more, 8/13 go to the old replica set and 5/13 to the new one.
     await until('both larger', () => sizes().join() === '20,13')
     await client.patch(Deployment, web, 'merge', { spec: { paused: true, replicas: 10 } })
     await until('both smaller', () => sizes().join() === '8,5')

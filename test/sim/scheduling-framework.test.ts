@@ -1,5 +1,5 @@
-// The scheduler around its rules: every point a plugin can have, profiles, several schedulers, extenders, and
-// configurations that are wrong.
+// The framework of the scheduler: every extension point of plugins, profiles, several schedulers, extenders, and
+// invalid configurations.
 import assert from 'node:assert/strict'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -34,7 +34,7 @@ const get = (sim: Sim, name: string) => sim.client.mirror(Pod).get(namespace, na
 const nodeOf = (sim: Sim, name: string) => get(sim, name)?.spec.nodeName
 const condition = (sim: Sim, name: string) => get(sim, name)?.status.conditions?.find(c => c.type === 'PodScheduled')
 
-/** A cluster of `nodes` nodes, with schedulers that are started and stopped by hand. */
+/** A cluster of `nodes` nodes, whose schedulers the test starts and stops. */
 function cluster(
   nodes: number,
   run: (sim: Sim, start: (config: SchedulerConfig) => Promise<() => void>) => Promise<void>,
@@ -60,7 +60,7 @@ function cluster(
 const configOf = (document: object, makers: readonly PluginMaker[] = []) =>
   readConfig({ apiVersion, kind, ...document }, 'test.yaml', makers)
 
-/** A configuration with the default plugins and these. */
+/** A configuration with the default plugins and `plugins`. */
 function withPlugins(plugins: (Plugin | ((handle: Handle) => Plugin))[], points: object = {}): SchedulerConfig {
   const makers = plugins.map((plugin, i): PluginMaker => {
     const name = typeof plugin === 'function' ? `Made${i}` : plugin.name
@@ -137,7 +137,7 @@ test('a reservation is given back when a later point fails, and the pod is tried
         return false
       },
     })
-    // Only named at `bind`, for the default binder to come after it there.
+    // At `bind` the plugins are named one by one, so that the default binder comes after this one.
     const bind = { disabled: [{ name: '*' }], enabled: [{ name: 'Moody' }, { name: 'DefaultBinder' }] }
     await start(withPlugins([ledger, moody], { bind }))
     await sim.client.create(Pod, pod('p'))
@@ -146,7 +146,7 @@ test('a reservation is given back when a later point fails, and the pod is tried
       await sim.until(message, () => condition(sim, 'p')?.message === message)
       assert.equal(held.size, 0)
       assert.equal(condition(sim, 'p')?.reason, 'Unschedulable')
-      // Nothing of the cluster would help: a change of the pod itself does.
+      // No change of the cluster would help, but a change of the pod itself does.
       await sim.client.patch(Pod, { namespace, name: 'p' }, 'merge', { metadata: { labels: { try: message.at(-2)! } } })
     }
     await sim.until('the binding failed', () => condition(sim, 'p')?.reason === 'SchedulerError')
@@ -154,7 +154,7 @@ test('a reservation is given back when a later point fails, and the pod is tried
     await sim.until('it is bound', () => nodeOf(sim, 'p') === 'node-0')
     assert.deepEqual([...held], ['default/p'])
     assert.deepEqual(seen, ['given back', 'given back', 'given back', 'given back'])
-    // By the default plugin, because the other one left it over; a failed binding before that was told.
+    // The default plugin binds it, since the other one skips it. The earlier failure to bind has an event.
     const said = sim.client
       .mirror(Event)
       .list(namespace)
@@ -256,7 +256,7 @@ interface Asked {
   body: Record<string, unknown>
 }
 
-/** An extender that answers by path. */
+/** An extender whose answers depend on the path. */
 async function extender(
   answer: (asked: Asked) => unknown,
 ): Promise<{ server: Server; urlPrefix: string; asked: Asked[] }> {
@@ -275,7 +275,7 @@ async function extender(
   return { server, asked, urlPrefix: `http://127.0.0.1:${(server.address() as AddressInfo).port}/ext` }
 }
 
-/** Answers over a socket take real time, which a virtual clock does not see. */
+/** Lets real time pass as well, since answers over a socket need it. */
 const real = async (sim: Sim, what: string, holds: () => boolean) => {
   for (let i = 0; i < 2000 && !holds(); i++) {
     await settle(5)
@@ -368,14 +368,14 @@ test('a nomination outlives the scheduler that made it, and the scheduler counts
     const { client } = sim
     await client.create(PriorityClass, { metadata: { name: 'high' }, value: 10 })
     const low = pod('low', { nodeName: 'node-0' }, '1500m')
-    // Held back by a finalizer, so that the node stays full.
+    // A finalizer keeps the deleted pod, so that the node stays full.
     await client.create(Pod, { ...low, metadata: { ...low.metadata, finalizers: ['test/hold'] } })
     const stop = await start(configOf({}))
     await client.create(Pod, pod('vip', { priorityClassName: 'high' }, '1500m'))
     await sim.until('it is to get the node', () => get(sim, 'vip')?.status.nominatedNodeName === 'node-0')
     stop()
     await start(configOf({}))
-    // Beside the old one there is just room for this one, but not beside the one that is to come, too.
+    // This pod fits beside the old one, but not beside the old one and the nominated one together.
     await client.create(Pod, pod('late', {}, '500m'))
     await sim.until('no room', () => condition(sim, 'late')?.reason === 'Unschedulable')
     await client.patch(Pod, { namespace, name: 'low' }, 'merge', { metadata: { finalizers: null } })

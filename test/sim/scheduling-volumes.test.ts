@@ -1,4 +1,4 @@
-// Pods and the claims they mount: they wait in the scheduler, and say for what.
+// Pods wait in the scheduler for the claims that they mount, and their condition names what they wait for.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Draft } from '../../src/api/kind.ts'

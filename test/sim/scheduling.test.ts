@@ -1,4 +1,4 @@
-// Where pods go, why they do not, and what makes them go after all.
+// On which nodes pods are placed, why they are not, and which changes help.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Draft } from '../../src/api/kind.ts'

@@ -1,4 +1,4 @@
-// Addresses of Services as objects, and ranges that come and go.
+// The objects for addresses of Services, and address ranges that are added and removed.
 import { deepStrictEqual, ok, rejects, strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseIP } from '../../src/api/ip.ts'

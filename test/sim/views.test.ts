@@ -1,4 +1,4 @@
-// The same objects under two names: events of both groups, autoscalers of both versions.
+// The same objects in two API groups or versions: events, and autoscalers.
 import { deepStrictEqual, rejects, strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import { isReason } from '../../src/base/errors.ts'
@@ -79,7 +79,7 @@ test('an autoscaler in the older form keeps in annotations what that form lacks'
     strictEqual(older.spec.targetCPUUtilizationPercentage, 50)
     const note = JSON.parse(older.metadata.annotations!['autoscaling.alpha.kubernetes.io/metrics']!) as unknown[]
     deepStrictEqual(note[0], { type: 'Resource', resource: { name: 'memory', targetAverageValue: '1Gi' } })
-    // Written back by someone who knows only the older form, nothing is lost.
+    // A client that only uses the older version can write the object without a loss.
     await client.update(V1, { ...older, spec: { ...older.spec, targetCPUUtilizationPercentage: 70 } } as never)
     const newer = await client.get(V2, { namespace, name: 'web' })
     const sorted = (list: readonly unknown[] | undefined) => (list ?? []).map(m => JSON.stringify(m)).sort()

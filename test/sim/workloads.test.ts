@@ -1,4 +1,4 @@
-// The workloads besides Deployment, end to end.
+// The workloads except Deployment, from the object to running pods.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Draft } from '../../src/api/kind.ts'

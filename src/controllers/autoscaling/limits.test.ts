@@ -1,4 +1,4 @@
-// How advice turns into steps, after upstream's horizontal_test.go.
+// How a recommendation becomes a number of replicas within the limits. The cases follow upstream's horizontal_test.go.
 import { deepStrictEqual, strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import type { HorizontalPodAutoscalerSpec } from '../../kinds/autoscaling/autoscalerspec.ts'

@@ -1,4 +1,4 @@
-// Cases of upstream's replica_calculator_test.go, as numbers.
+// The cases of upstream's replica_calculator_test.go as tables.
 import { deepStrictEqual, strictEqual, throws } from 'node:assert/strict'
 import { test } from 'node:test'
 import { timeText } from '../../api/time.ts'
@@ -40,7 +40,7 @@ const valuesOf = (levels: readonly number[]) => new Map(levels.map((milli, i) =>
 interface Case {
   name: string
   current: number
-  /** Use by pod; fewer than pods: the rest are missing. */
+  /** The usage of each pod. If there are fewer than pods, the last pods have no metrics. */
   levels: number[]
   pods?: PodOptions[]
   request?: number
@@ -199,12 +199,12 @@ test('pods are grouped by phase, by whether they have values, and by how long th
     pod(0),
     pod(1, { phase: 'Pending' }),
     pod(2, { deleted: true }),
-    // Young and never ready; young, and ready only after the measurement began.
+    // The first pod is young and was never ready. The second is young, and its measurement began before it was ready.
     pod(3, { ready: false, startedMsAgo: 60_000, readySinceMsAgo: 60_000 }),
     pod(4, { startedMsAgo: 60_000, readySinceMsAgo: 30_000 }),
     pod(5, { startedMsAgo: 100_000, readySinceMsAgo: 90_000 }),
     pod(6),
-    // Ready for long, then not: it works, or did.
+    // This pod counts as ready, since it became unready only long after its start.
     pod(7, { ready: false, readySinceMsAgo: 1000 }),
   ]
   const values = valuesOf([1, 1, 1, 1, 1, 1])

@@ -30,7 +30,7 @@ interface Given {
   phase?: Pod['status']['phase']
   deleting?: boolean
   age?: number
-  /** Not bound yet: the node it is for stands in its affinity. */
+  /** The pod is not bound yet. The name of its node is in its affinity. */
   waiting?: boolean
 }
 const pod = (

@@ -59,7 +59,7 @@ test('old replica sets shrink by their unavailable pods first, and then as far a
   const d = deployment(10)
   assert.deepEqual(named(nextOldSizes(d, rs('new-2', 3, 0), [rs('old-1', 10)])), { 'old-1': 8 })
   assert.deepEqual(named(nextOldSizes(d, rs('new-2', 3, 3), [rs('old-1', 10)])), { 'old-1': 5 })
-  // Two of the old ones are broken: they go although nothing else may.
+  // Two of the old pods are unavailable. They are removed although no other pod may be.
   assert.deepEqual(named(nextOldSizes(d, rs('new-2', 3, 0), [rs('old-1', 10, 8)])), { 'old-1': 8 })
   assert.deepEqual(named(nextOldSizes(d, rs('new-3', 5, 0), [rs('old-1', 3), rs('old-2', 5)])), {})
   assert.deepEqual(named(nextOldSizes(d, rs('new-3', 10, 10), [rs('old-1', 1), rs('old-2', 1)])), {
@@ -73,7 +73,7 @@ test('a deployment that is scaled during a rollout scales its replica sets in pr
     'deployment.kubernetes.io/desired-replicas': '10',
     'deployment.kubernetes.io/max-replicas': String(max),
   })
-  // 10 + 3 surge, now 30 + 3 (maxSurge 3): the example of the upstream documentation.
+  // At most 10 + 3 pods before, and 30 + 3 after. This is the example of the upstream documentation.
   const d = deployment(30, 3, 2)
   const sizes = named(scaledSizes(d, rs('new-2', 5, 0, at(13)), [rs('old-1', 8, 8, at(13))]))
   assert.deepEqual(sizes, { 'old-1': 20, 'new-2': 13 })

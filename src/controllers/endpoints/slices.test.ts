@@ -24,7 +24,7 @@ const slice = (name: string, ids: number[], of = ports): EndpointSlice =>
     ports: of,
     endpoints: ids.map(i => endpoint(i)),
   })
-// What does not change needs no word in the table.
+// Slices that do not change are not in the table.
 const brief = (plan: ReturnType<typeof planSlices>) => ({
   create: plan.create.map(g => g.endpoints.length),
   update: Object.fromEntries(plan.update.map(u => [u.slice.metadata.name, u.endpoints.length])),

@@ -29,7 +29,7 @@ const job = (spec: { indexes?: number; [field: string]: unknown }, status: objec
 
 interface Given {
   index?: number
-  /** Seconds since the end. */
+  /** How many seconds ago the pod ended. */
   end?: number
   tracked?: boolean
   deleting?: boolean

@@ -1,4 +1,4 @@
-// The configuration of containers: variables, names, resolvers, hosts, resources, credentials.
+// The configuration of containers: variables, host names, resolvers, /etc/hosts, resources, credentials.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isReason } from '../../base/errors.ts'

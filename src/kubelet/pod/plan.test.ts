@@ -1,4 +1,4 @@
-// What the kubelet does next, as tables: a pod, what the runtime has, what is remembered → state and steps.
+// The steps that the kubelet plans, as tables: a pod, what the runtime has, what is kept in memory → state and steps.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Pod } from '../../kinds/core/pod.ts'
@@ -22,7 +22,7 @@ function podOf(spec: Spec, status: object = {}, metadata: object = {}): Pod {
   } as unknown as Pod
 }
 
-/** `a:running`, `a:exited:1`, `a@old:exited:0` (in another sandbox); newest first. */
+/** Containers, newest first: `a:running`, `a:exited:1`, `a@old:exited:0` (in another sandbox). */
 function seenOf(sandboxes: string[], ...containers: string[]): PodSeen {
   return {
     uid: 'u',

@@ -1,4 +1,4 @@
-// What a pod's status says of containers that the runtime does not have.
+// What the status of a pod shows for containers that the runtime does not have.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ContainerSeen, PodSeen } from '../runtime/runtime.ts'
@@ -16,7 +16,7 @@ const seenOf = (names: readonly string[]): PodSeen => ({
   }),
 })
 
-/** `name state reason` of every container, and the phase. */
+/** Returns `name state reason` of every container, and the phase. */
 function wordsOf(init: readonly string[], seen: readonly string[], state: PodPlan['state']): string[] {
   const spec = {
     restartPolicy: 'Never',

@@ -1,4 +1,4 @@
-// Probes against servers of this process: what counts as success, and the words for what does not.
+// Probes of servers in this process: which answers count as success, and the messages for the others.
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net'
@@ -62,7 +62,7 @@ test('an HTTP probe succeeds with 200 to 399, sends its headers, and follows red
     await get('/', { port: await freePort() }),
     /^failure: Get "http:\/\/127.0.0.1:(\d+)\/.*": dial tcp 127.0.0.1:\1: connect: connection refused$/,
   )
-  // Nobody listens on this address of the loopback; the scheme's own port is written, too.
+  // No server listens on this loopback address. The URL has its port even though it is the default one.
   assert.equal(
     await get('/', { host: '127.0.0.77', port: 80 }),
     'failure: Get "http://127.0.0.77:80/": dial tcp 127.0.0.77:80: connect: connection refused',
@@ -145,7 +145,8 @@ test('a gRPC probe succeeds when the health service is SERVING', async t => {
 async function serveHealth(t: TestContext): Promise<{ port: number }> {
   const answers: Record<string, number> = { '': 1, up: 1, down: 2 }
   const server = new grpc.Server()
-  // One string in field 1, and one enum in field 1: written by hand, they do not depend on what is tested.
+  // The messages are encoded by hand, as one string or enum in field 1, so that they do not depend on the code under
+  // test.
   const check: grpc.MethodDefinition<{ service: string }, number> = {
     path: '/grpc.health.v1.Health/Check',
     requestStream: false,

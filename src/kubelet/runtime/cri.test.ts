@@ -1,5 +1,5 @@
-// The runtime against a containerd that is slow to do what it has announced: a gRPC server of its two services on a
-// socket, whose containers are as the test says.
+// The runtime with a containerd whose state changes later than its events announce. A gRPC server on a socket offers
+// its two services; each test sets the state of its container.
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -15,20 +15,22 @@ import { CriRuntime } from './cri.ts'
 import { labelNames } from './runtime.ts'
 
 const labels = { [labelNames.podUid]: 'uid', [labelNames.container]: 'main' }
-/** Waits are as short as can be, so that only what is waited for takes time. */
+/** Sleeps end at once, so that a test takes only the time of what it waits for. */
 const hasty: Clock = { ...realClock, sleep: (_, signal) => realClock.sleep(0, signal) }
 
 type Stream = grpc.ServerWritableStream<object, object>
 type Unary = grpc.handleUnaryCall<Record<string, string>, object>
 
 class Containerd {
-  /** State of the one container that there is. */
+  /** The state of the only container. */
   state: 'CONTAINER_RUNNING' | 'CONTAINER_EXITED' | 'none' = 'CONTAINER_RUNNING'
-  /** This many looks at the container fail, and this many after them find it running still. */
+  /**
+   * The next `failing` requests for the container's status fail, and the `late` ones after them still say that it runs.
+   */
   failing = 0
   late = 0
   looks = 0
-  /** This many events are made before a subscription holds. */
+  /** A subscription begins to deliver only after this number of published events. */
   deaf = 0
   readonly streams = new Set<Stream>()
   readonly #waiting = new Set<Stream>()
@@ -65,7 +67,7 @@ class Containerd {
   }
 
   exit(): void {
-    // A TaskExit of the container `c`: its first two fields.
+    // The first two fields of a TaskExit event of the container `c`.
     this.emit('/tasks/exit', Buffer.from('\n\x01c\x12\x01c'))
   }
 

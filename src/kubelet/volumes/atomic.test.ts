@@ -1,4 +1,4 @@
-// Sets of files that change all at once.
+// Sets of files that are replaced atomically.
 import assert from 'node:assert/strict'
 import { mkdtemp, readdir, readFile, readlink, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

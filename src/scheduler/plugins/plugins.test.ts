@@ -1,4 +1,4 @@
-// Each filter and score against nodes written out.
+// Each filter and score, as tables of nodes.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { nodesToFind } from '../decide.ts'
