@@ -7,12 +7,12 @@ import { type NodeContext, podEvent } from './context.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 
 const retryMs = 60_000
-/** Only the first refresh returns when a token has to be renewed. */
+/** When the first refresh is due. Only a refresh returns the time at which a token must be renewed. */
 const firstMs = 300_000
 
 export class VolumeRefresher {
   readonly #context: NodeContext
-  /** The present pod. Undefined when its files are not needed any more. */
+  /** Returns the newest pod. Undefined when its files are not needed any more. */
   readonly #pod: () => Pod | undefined
   readonly #writing = new Chore({}, () => this.#write())
   #cancel: (() => void) | undefined

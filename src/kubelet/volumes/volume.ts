@@ -1,5 +1,5 @@
-// What every kind of volume has in common. A volume is a directory (or file) on the node that containers mount; each
-// kind says how it is made, and some how it is kept current.
+// The interface of volume plugins. A volume is a directory or file on the node that containers mount. The plugin of its
+// type sets it up, and may keep its contents up to date.
 import { join } from 'node:path'
 import type { Clock } from '../../base/clock.ts'
 import type { Beneath } from '../../linux/index.ts'
@@ -14,13 +14,13 @@ export type ReadVolume = NonNullable<Pod['spec']['volumes']>[number]
 
 export interface VolumeContext {
   podsDir: string
-  /** A tmpfs, for what must not reach a disk. */
+  /** A tmpfs, for files that must not be written to a disk. */
   memoryDir: string
   client: Client
   objects: NodeObjects
   tokens: Tokens
   facts: NodeFacts
-  /** A pod's addresses, which only become known after its volumes are there. */
+  /** Returns a pod's addresses. There are none when its volumes are set up, since its sandbox comes after that. */
   podIPs: (uid: string) => readonly string[]
   clock: Clock
 }
@@ -28,27 +28,27 @@ export interface VolumeContext {
 export interface VolumeRequest {
   pod: Pod
   volume: ReadVolume
-  /** Where it is to be. */
+  /** The path of the volume; see `volumePath`. */
   dir: string
   context: VolumeContext
   signal?: AbortSignal
 }
 
 export interface VolumePlugin {
-  /** Names the directory: `kubernetes.io~configmap`. */
+  /** A part of the volume's path: `configmap` in `kubernetes.io~configmap`. */
   name: string
   matches(volume: ReadVolume): boolean
-  /** In memory only. */
+  /** Whether its files must not be written to a disk. */
   memory?: boolean
-  /** Containers may not write to it. */
+  /** Whether containers cannot write to it. */
   readOnly?: boolean
-  /** Opens a part of it; the default makes what is missing. */
+  /** Opens a subPath of it. Throws if it cannot be mounted. Without this method a missing subPath is created. */
   openPart?(dir: string, part: string): Promise<Beneath>
-  /** The path to mount, where it is not `dir`. */
+  /** Returns the path to mount, if that is not the path of the volume. */
   source?(volume: ReadVolume): string
-  /** May be called again on a volume that is there. Throws with the words for the event. */
+  /** Sets the volume up, or completes it. The message of what it throws becomes the message of an event. */
   setUp(request: VolumeRequest): Promise<void>
-  /** Returns when it must be refreshed next, in milliseconds since the epoch. */
+  /** Brings the files up to date. Returns when it must be called again, in ms since the epoch, if it must. */
   refresh?(request: VolumeRequest): Promise<number | undefined>
 }
 
