@@ -6,7 +6,15 @@ import type { Log } from '../base/log.ts'
 import { counter } from '../base/metrics.ts'
 import { Waiters } from '../base/waiters.ts'
 import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
-import { Item, logMirrorFailures, Mirror, type MirrorChange, objectKey, unknownRevision } from '../api/mirror.ts'
+import {
+  type AnyMirror,
+  Item,
+  logMirrorFailures,
+  Mirror,
+  type MirrorChange,
+  objectKey,
+  unknownRevision,
+} from '../api/mirror.ts'
 import { fillNilLists } from '../api/schema/nil.ts'
 import { asJson, type JsonObject, type Mutable } from '../api/schema/node.ts'
 import type { Change, Entry, Store } from '../store/index.ts'
@@ -154,7 +162,8 @@ export class Storage {
 
   /** The mirror of a kind, with its type. */
   mirror<T extends KubeObject>(kind: Kind<T>): Mirror<T> {
-    return this.of(kind).mirror as unknown as Mirror<T>
+    const mirror: AnyMirror = this.of(kind).mirror
+    return mirror
   }
 
   /** Reads all objects from the store, and follows its changes from there. */

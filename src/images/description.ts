@@ -93,8 +93,9 @@ export function parseDescription(text: string, file: string): Description {
       kind === 'list' ? Array.isArray(content) : kind === 'map' ? isMap(content) : typeof content === 'string'
     if (!fits) throw invalid(`${field}: must be a ${kind}`)
   }
-  const description = value as unknown as Description
-  if (!description.names?.length) throw invalid('names: must have at least one name')
+  const description = value as Partial<Description>
+  const { names } = description
+  if (!names?.length) throw invalid('names: must have at least one name')
   for (const [i, entry] of (description.files ?? []).entries()) {
     if (!entry.to?.startsWith('/')) throw invalid(`files[${i}].to: must be an absolute path`)
     if ((entry.from === undefined) === (entry.text === undefined))
@@ -102,7 +103,7 @@ export function parseDescription(text: string, file: string): Description {
     if (entry.mode !== undefined && !/^[0-7]{3,4}$/.test(entry.mode))
       throw invalid(`files[${i}].mode: must be octal in quotes, such as "0755"`)
   }
-  return description
+  return { ...description, names }
 }
 
 function isMap(value: unknown): value is Record<string, unknown> {

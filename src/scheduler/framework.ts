@@ -170,7 +170,7 @@ export interface Plugin<F = unknown, S = unknown> {
 export function definePlugin<F = undefined, S = undefined>(
   plugin: Omit<Plugin<F, S>, 'weight' | 'wakeOn'> & { weight?: number; wakeOn?: readonly Wake[] },
 ): Plugin {
-  return { weight: 1, wakeOn: [], ...plugin } as unknown as Plugin
+  return { weight: 1, wakeOn: [], ...plugin }
 }
 
 /** Pods that wait at `permit`. */
