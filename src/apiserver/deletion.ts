@@ -26,6 +26,7 @@ import { dryRunProblems, refuse } from './option-checks.ts'
 import { list } from './lists.ts'
 import { editable, notRegistered, type Warn } from './body.ts'
 import type { Registry } from './registry.ts'
+import { shownItem } from './versions.ts'
 
 const maxConflictRetries = 20
 const parallelDeletes = 16
@@ -61,15 +62,16 @@ async function removeOnce(
 ): Promise<OperationResult> {
   const { kind } = operation
   checkPreconditions(kind, item, options)
-  await registry.admission.validate({ type: 'DELETE', operation, old: item.object })
-  const next = planDeletion(kind, item.object as KubeObject, options, registry.clock.now())
+  const shown = kind.versions ? await shownItem(kind, item) : item
+  await registry.admission.validate({ type: 'DELETE', operation, old: shown.object })
+  const next = planDeletion(kind, shown.object as KubeObject, options, registry.clock.now())
   if (operation.options.dryRun || options.dryRun?.length)
     return result(
       kind,
-      next === 'unchanged' || next === 'remove' ? item : new Item(next, item.revision),
+      next === 'unchanged' || next === 'remove' ? shown : new Item(next, item.revision),
       next === 'remove',
     )
-  if (next === 'unchanged') return result(kind, item, false)
+  if (next === 'unchanged') return result(kind, shown, false)
   if (next === 'remove')
     return result(kind, await registry.storage.remove(kind, await overdue(registry, kind, item)), true)
   return result(kind, await registry.storage.write(kind, next, item.revision), false)

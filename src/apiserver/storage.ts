@@ -20,6 +20,7 @@ import { asJson, type JsonObject, type Mutable } from '../api/schema/node.ts'
 import type { Change, Entry, Store } from '../store/index.ts'
 import { ChangeLog } from './change-log.ts'
 import { SortedItems, sortByKey } from './sorted.ts'
+import { shownItem } from './versions.ts'
 import { parseJson } from '../wire/json.ts'
 
 const root = '/registry/'
@@ -46,6 +47,8 @@ class KindStorage {
   readonly kind: AnyKind
   readonly mirror: Mirror
   readonly log = new ChangeLog()
+  /** Changes that came while the objects were read; undefined once they have been. */
+  waiting: Change[] | undefined
   /** Sorted items by namespace, with '' for all. */
   readonly #sorted = new Map<string, SortedItems>()
   /** The number of lists by each label without an index. */
@@ -140,7 +143,7 @@ export class Storage {
     return this.#revision
   }
 
-  /** Adds a kind. It is called for all kinds before `load`. */
+  /** Adds a kind before `load`. */
   add(kind: AnyKind): KindStorage {
     const storage = new KindStorage(kind, this.#log)
     this.#byPrefix.set(prefixOf(kind), storage)
@@ -148,9 +151,44 @@ export class Storage {
     return storage
   }
 
+  /**
+   * Adds a kind while the server runs, with the objects that the store has of it. A kind with the same group and plural,
+   * such as another version, has the same objects, and is there already.
+   */
+  async open(kind: AnyKind): Promise<void> {
+    if (this.#byPrefix.has(prefixOf(kind))) return
+    const storage = this.add(kind)
+    storage.waiting = []
+    const { entries, revision } = await this.store.list(prefixOf(kind))
+    const items = entries.flatMap(
+      entry => this.#readable(entry.key, () => this.#item(kind, entry.value, entry.revision)) ?? [],
+    )
+    await this.waitFor(revision)
+    // From here on in one turn of the event loop, so that no change comes between.
+    const late = storage.waiting.filter(change => change.revision > revision)
+    storage.waiting = undefined
+    storage.log.start(revision)
+    storage.mirror.reset(items, revision)
+    const changes: MirrorChange[] = []
+    for (const change of late) {
+      const made = this.#readable(change.key, () => this.#mirrorChange(storage, change, changes))
+      if (made) changes.push(made)
+    }
+    storage.apply(changes, this.#revision)
+  }
+
+  /** Forgets a kind, whose objects have been removed. Its watches end. */
+  drop(kind: AnyKind): void {
+    const storage = this.#byPrefix.get(prefixOf(kind))
+    if (!storage) return
+    this.#byPrefix.delete(prefixOf(kind))
+    this.#byKind.delete(storage.kind)
+    storage.log.end()
+  }
+
   /** Whether the kind is stored here. */
   has(kind: AnyKind): boolean {
-    return this.#byKind.has(kind)
+    return !kind.view && this.#byPrefix.has(prefixOf(kind))
   }
 
   /** The objects of a kind. Throws NotFound for a kind that is not stored. */
@@ -205,8 +243,13 @@ export class Storage {
     await this.#waiters.wait(revision, signal)
   }
 
-  /** Writes an object, and returns it as it is stored. Throws StoreConflict when it is not at `expect`. */
+  /** Writes an object, and returns it as its kind shows it. Throws StoreConflict when it is not at `expect`. */
   async write(kind: AnyKind, object: Mutable<KubeObject>, expect: number | 'absent'): Promise<Item> {
+    if (!kind.versions) return this.#write(kind, object, expect)
+    return shownItem(kind, await this.#write(kind, await kind.versions.toStored(object), expect))
+  }
+
+  async #write(kind: AnyKind, object: Mutable<KubeObject>, expect: number | 'absent'): Promise<Item> {
     const { namespace = '', name = '' } = object.metadata
     // The revision is not known before the write. It is set when the bytes come back from the store.
     object.metadata.resourceVersion = unknownRevision
@@ -305,6 +348,10 @@ export class Storage {
     for (const change of changes) {
       const storage = this.#owner(change.key)
       if (!storage) continue
+      if (storage.waiting) {
+        storage.waiting.push(change)
+        continue
+      }
       const list = byKind.get(storage) ?? []
       const made = this.#readable(change.key, () => this.#mirrorChange(storage, change, list))
       if (!made) continue

@@ -16,7 +16,7 @@ import { type Item, unknownRevision } from '../api/mirror.ts'
 import type { Operation } from '../api/operation.ts'
 import { invalidError, type Problem, root } from '../api/path.ts'
 import { decode } from '../api/schema/decode.ts'
-import { asJson, type Mutable } from '../api/schema/node.ts'
+import { asJson, type Json, type Mutable } from '../api/schema/node.ts'
 import { timeText } from '../api/time.ts'
 import { ownProblems, validateObject, validateStatusUpdate, validateUpdate } from '../api/validate.ts'
 import type { Admission } from './admission/request.ts'
@@ -188,16 +188,22 @@ const requestOf = ({ operation, next, live, warn }: Write) =>
     ? ({ type: 'UPDATE', operation, object: next, old: live.object, warn } as const)
     : ({ type: 'CREATE', operation, object: next, warn } as const)
 
+/** Sets the status. Objects of built-in kinds have one always, even if it is empty. */
+function setStatus({ custom }: AnyKind, object: Mutable<KubeObject>, status: Json | undefined): void {
+  if (status === undefined && custom) delete asJson(object).status
+  else asJson(object).status = status ?? {}
+}
+
 /** Clears the status of a new object, except for kinds whose creators report it. */
 function startStatus({ operation, next }: Write): void {
   const { kind } = operation
-  if (kind.status && !kind.keepsStatus) asJson(next).status = {}
+  if (kind.status && !kind.keepsStatus) setStatus(kind, next, undefined)
 }
 
 /** Keeps the live status, which only writes to the subresource status may change. */
 function keepStatus({ operation, next, live }: Write): void {
   if (!operation.kind.status || operation.subresource) return
-  asJson(next).status = asJson(live!.object).status ?? {}
+  setStatus(operation.kind, next, asJson(live!.object).status)
 }
 
 function prepare({ operation, next, live, rules, now, warn }: Write): void {
@@ -231,7 +237,7 @@ function countGeneration({ operation, next, live }: Write): void {
   const [a, b] = [asJson(next), asJson(live!.object)]
   const desired = new Set([...Object.keys(a), ...Object.keys(b)])
   desired.delete('metadata')
-  desired.delete('status')
+  if (operation.kind.status) desired.delete('status')
   const changed = [...desired].some(field => !sameJson(a[field], b[field]))
   next.metadata.generation = (live!.object.metadata.generation ?? 0) + (changed ? 1 : 0)
 }

@@ -86,7 +86,13 @@ const minMemoryAvailableBytes = 100 * 2 ** 20
 const minDiskShare = 0.1
 const minInodeShare = 0.05
 
-/** Starts a kubelet. It ends when `signal` aborts or `close` is called. */
+/**
+ * Starts a kubelet. Resolves when its server listens; the rest follows in this order, and `ready` resolves at its end:
+ *
+ *   register the node ─► fill the mirrors of pods and services ─► take over running pods ─► admit the others
+ *
+ * The kubelet ends when `signal` aborts or `close` is called. Neither stops a container.
+ */
 export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const stop = new AbortController()
   const signal = AbortSignal.any([o.signal, stop.signal])

@@ -6,6 +6,11 @@ import type { Client } from '../client/index.ts'
 import { ConfigMap } from '../kinds/core/configmap.ts'
 import { Secret } from '../kinds/core/secret.ts'
 
+/**
+ * `read` resolves with the object once its mirror is filled, or with undefined if it does not exist; it throws after
+ * ten seconds without an answer. From the first read on the holder is notified of every change, including creation and
+ * deletion, until it releases its objects. Several holders share one watch.
+ */
 export interface NodeObjects {
   configMap(holder: string, namespace: string, name: string): Promise<ConfigMap | undefined>
   secret(holder: string, namespace: string, name: string): Promise<Secret | undefined>

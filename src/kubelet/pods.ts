@@ -41,6 +41,19 @@ const adoptRetryMs = 1_000
 const podRetry = { firstMs: 2_000, mostMs: 120_000 }
 const orphanGraceSeconds = 2
 
+/**
+ * What always holds, by the uid of a pod:
+ *
+ *   in the mirror, work to do     a worker, or an entry in #failed with a retry under way
+ *   in the mirror, all is done    an entry in #finished: the worker has ended, a finalizer keeps the object
+ *   not in the mirror             a worker that `objectGone` has notified, until everything is removed
+ *   neither, but on the node      an entry in #orphans from the next relist on, and then removed
+ *
+ * - A uid has at most one worker. Another pod of the same name has another uid and a worker of its own, which does not
+ *   wait for the former one.
+ * - At the start, pods that already run are taken first; so the others are admitted only beside them.
+ * - When the signal aborts, no more changes are followed. Workers are closed by the caller.
+ */
 export class NodePods {
   readonly #context: NodeContext
   readonly #pods: Mirror<Pod>

@@ -75,7 +75,7 @@ export async function openInProcessServer(): Promise<InProcessServer> {
     { commonName: 'admin', organizations: ['system:masters'] },
     { usages: ['client auth'], now: clock.now(), validMs: 24 * 3600_000 },
   )
-  const kinds = () => plane.core.kinds
+  const kinds = () => plane.core.catalog.all
   const frontend = new Frontend({
     core: plane.core,
     serve: plane.serve,

@@ -184,7 +184,7 @@ test('bad requests are refused, and approving is a right of its own', () =>
       )
     await sim.plane.serve({
       verb: 'create',
-      kind: sim.plane.core.kinds.find(k => k.kind === 'ClusterRoleBinding')!,
+      kind: sim.plane.core.catalog.all.find(k => k.kind === 'ClusterRoleBinding')!,
       subresource: '',
       namespace: '',
       name: '',

@@ -160,7 +160,7 @@ const maxChangesAtOnce = 100_000
 /** Time moves on only when all is quiet, so a controller that never is would hang the test: it fails instead. */
 function stopRunaways(plane: ControlPlane, clock: VirtualClock, stop: (error: Error) => void): void {
   let [at, changes] = [clock.now(), 0]
-  for (const kind of plane.core.kinds.filter(k => plane.core.storage.has(k))) {
+  for (const kind of plane.core.catalog.all.filter(k => plane.core.storage.has(k))) {
     plane.core.storage.of(kind).mirror.subscribe(batch => {
       if (clock.now() !== at) [at, changes] = [clock.now(), 0]
       changes += batch.length

@@ -34,7 +34,7 @@ export async function openHttps({ plane, clock }: Sim): Promise<Https> {
     { commonName: 'admin', organizations: ['system:masters'] },
     { usages: ['client auth'], ...valid },
   )
-  const kinds = () => plane.core.kinds
+  const kinds = () => plane.core.catalog.all
   const http = await startHttp(
     {
       core: plane.core,

@@ -122,6 +122,8 @@ const packages: Record<string, string> = {
 
 /** The name of a struct in OpenAPI documents: `io.k8s.api.core.v1.Pod` for `core.v1.Pod`. */
 export function openAPIName(name: string): string {
+  // Custom kinds have the whole group in their name.
+  if (name.split('.').length > 3) return name
   const dot = name.indexOf('.')
   return `${packages[name.slice(0, dot)] ?? `io.k8s.api.${name.slice(0, dot)}`}.${name.slice(dot + 1)}`
 }

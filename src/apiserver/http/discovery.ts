@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto'
 import { type AnyKind, apiVersionOf } from '../../api/kind.ts'
 import type { JsonObject } from '../../api/schema/node.ts'
+import { compareVersions } from '../../kinds/apiextensions/version-order.ts'
 import { type Document, sendDocument } from './documents.ts'
 import { healthPaths } from './health.ts'
 import { type Call, type PathHandler, sendNegotiated, sendRawJson } from './call.ts'
@@ -147,11 +148,7 @@ function groupsOf(served: readonly AnyKind[]): string[] {
 /** The versions of a group, stable ones first, and newer before older ones. */
 function versionsOf(served: readonly AnyKind[], group: string): string[] {
   const versions = [...new Set(served.filter(k => k.group === group).map(k => k.version))]
-  const rank = (version: string) => {
-    const [, major = '0', stage = 'x', minor = '0'] = /^v(\d+)(?:(alpha|beta)(\d+))?$/.exec(version) ?? []
-    return (stage === 'x' ? 2e6 : stage === 'beta' ? 1e6 : 0) + Number(major) * 1000 + Number(minor)
-  }
-  return versions.sort((a, b) => rank(b) - rank(a))
+  return versions.sort((a, b) => compareVersions(b, a))
 }
 
 function apiGroup(served: readonly AnyKind[], group: string): JsonObject {
@@ -167,7 +164,7 @@ function resourceList(served: readonly AnyKind[], group: string, version: string
       singularName: kind.singular,
       namespaced: kind.namespaced,
       kind: kind.kind,
-      verbs: [...kind.verbs].sort(),
+      verbs: verbsOf(kind),
       ...(kind.shortNames.length && { shortNames: [...kind.shortNames] }),
       ...(kind.categories.length && { categories: [...kind.categories] }),
       ...(kind.verbs.includes('get') && { storageVersionHash: storageVersionHash(kind.view?.of ?? kind) }),
@@ -190,6 +187,11 @@ function resourceList(served: readonly AnyKind[], group: string, version: string
     resources,
   }
 }
+
+/** What is left of a kind whose definition is being deleted. */
+const closedVerbs = ['delete', 'deletecollection', 'get', 'list', 'watch']
+
+const verbsOf = ({ verbs, closed }: AnyKind): string[] => (closed ? [...closedVerbs] : [...verbs].sort())
 
 /** A hash of the version in which a kind is stored. Source: apiserver discovery.StorageVersionHash. */
 const storageVersionHash = ({ group, version, kind }: AnyKind): string =>
@@ -233,7 +235,7 @@ function aggregatedResource(kind: AnyKind): JsonObject {
     responseKind: { group: '', version: '', kind: kind.kind },
     scope: kind.namespaced ? 'Namespaced' : 'Cluster',
     singularResource: kind.singular,
-    verbs: [...kind.verbs].sort(),
+    verbs: verbsOf(kind),
     ...(kind.shortNames.length && { shortNames: [...kind.shortNames] }),
     ...(kind.categories.length && { categories: [...kind.categories] }),
     ...(subresources.length && { subresources }),

@@ -14,6 +14,7 @@ import type {
   CustomResourceDefinitionSpec,
   CustomResourceDefinitionStatus,
 } from './definition-types.ts'
+import { approvalAnnotation, approvalOf } from './approval.ts'
 import { inside, printedVersions } from './inside.ts'
 import { validatePart, validateVersion } from './version-rules.ts'
 
@@ -49,7 +50,7 @@ export function* validateDefinition(object: Definition, at: Path, old: Definitio
   if (old) yield* validateFixed(spec, old, at.field('spec'))
   yield* validateNames(status.acceptedNames, at.field('status', 'acceptedNames'))
   yield* validateStored(object, at.field('status', 'storedVersions'))
-  yield* validateApproval(object, old, at.field('metadata', 'annotations').key(approval))
+  yield* validateApproval(object, old, at.field('metadata', 'annotations').key(approvalAnnotation))
   if (spec.preserveUnknownFields && !old?.spec.preserveUnknownFields)
     yield at
       .field('spec', 'preserveUnknownFields')
@@ -185,21 +186,11 @@ function* validateFixed(
   if (names.plural !== spec.names.plural) yield at.field('names', 'plural').invalid(names.plural, immutable)
 }
 
-const approval = 'api-approved.kubernetes.io'
-const proposal = 'see https://github.com/kubernetes/enhancements/pull/1111'
-
-/** Groups of Kubernetes itself are for kinds that were reviewed, or that say that they were not. */
-function* validateApproval({ metadata, spec }: Definition, old: Definition | undefined, at: Path): Problems {
-  if (!/(^|\.)(k8s|kubernetes)\.io$/.test(spec.group)) return
-  const value = metadata.annotations?.[approval]
-  const state = approvalState(value)
-  if (state === 'approved' || (old && approvalState(old.metadata.annotations?.[approval]) === state)) return
-  const needed = `protected groups must have approval annotation "${approval}"`
-  if (state === 'missing') yield at.required(`${needed}, ${proposal}`)
-  else yield at.invalid(value, `${needed} with either a URL or a reason starting with "unapproved", ${proposal}`)
-}
-
-function approvalState(value: string | undefined): 'missing' | 'approved' | 'invalid' {
-  if (!value) return 'missing'
-  return value.startsWith('unapproved') || /^[a-zA-Z][a-zA-Z0-9+.-]*:\/\/[^/?#]/.test(value) ? 'approved' : 'invalid'
+/** Refuses a definition in a protected group without approval, unless it had the same fault before. */
+function* validateApproval(object: Definition, old: Definition | undefined, at: Path): Problems {
+  const approval = approvalOf(object)
+  if (!approval || approval.state === 'approved' || approval.state === 'bypassed') return
+  if (old && approvalOf(old)?.state === approval.state) return
+  if (approval.state === 'missing') yield at.required(approval.message)
+  else yield at.invalid(object.metadata.annotations?.[approvalAnnotation], approval.message)
 }

@@ -24,7 +24,7 @@ export interface Inside {
   versions: readonly Version[]
 }
 
-/** Tells apart what is common to all versions and what is not. */
+/** Separates the fields that are equal in all versions from the others. */
 export function inside(versions: readonly Version[]): Inside {
   const common = shareable.filter(
     field => versions[0]?.[field] && versions.every(v => sameJson(v[field], versions[0]![field])),

@@ -1,5 +1,5 @@
 // Whether a schema is structural: every field is described once, with its type, outside of what only restricts values
-// (allOf, anyOf, oneOf, not), so that unknown fields can be told and defaults filled in.
+// (allOf, anyOf, oneOf, not), so that unknown fields can be recognized and defaults filled in.
 // Source: apiextensions-apiserver pkg/apiserver/schema/validation.go, complete.go, convert.go.
 import { sameJson } from '../../api/equal.ts'
 import type { Problems } from '../../api/checks.ts'

@@ -22,11 +22,11 @@ interface Workload {
 
 export const defaultTemplate = (object: Mutable<HasTemplate>): void => defaultPodSpec(object.spec.template.spec)
 
-/** How a kind words what it has against a selector that is no selector. */
+/** The words of a kind's messages about an invalid selector. */
 interface Words {
-  /** What an empty one is invalid for. */
+  /** The word for the kind in the message about an empty selector. */
   kind: string
-  /** Said of one with problems, besides these; and of none at all, that there has to be one. */
+  /** The message about a selector with problems, in addition to these. With it, a selector is required. */
   broken?: string
 }
 

@@ -9,7 +9,7 @@ import { type ResourceQuotaSpec, ScopeSelector } from './resourcequotaspec.ts'
 
 type Spec = ResourceQuotaSpec
 
-/** Resources whose number has a name of its own, besides `count/…`. */
+/** Resources whose number has a name of its own in addition to `count/…`. */
 export const plainCounts: ReadonlySet<string> = new Set([
   'configmaps',
   'persistentvolumeclaims',

@@ -1,4 +1,4 @@
-// What containers are told: variables, names, resolvers, hosts, resources, credentials.
+// The configuration of containers: variables, names, resolvers, hosts, resources, credentials.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isReason } from '../../base/errors.ts'

@@ -37,6 +37,7 @@ const protocols = { TCP: 'TCP', UDP: 'UDP', SCTP: 'SCTP' } as const
 export const podLogDir = (root: string, pod: Pod): string =>
   join(root, `${namespaceOf(pod)}_${nameOf(pod)}_${uidOf(pod)}`)
 
+/** The configuration of a pod's sandbox. `attempt` counts the sandboxes of the pod, since CRI needs distinct names. */
 export function sandboxConfig(pod: Pod, attempt: number, place: ConfigPlace): SandboxConfig {
   const hostNetwork = onHostNetwork(pod)
   const portMappings = hostNetwork
@@ -89,6 +90,10 @@ interface ContainerParts {
   targetId?: string | undefined
 }
 
+/**
+ * The configuration of a container. Its labels and annotations hold what a later kubelet needs to recognize it: pod,
+ * name, hash of the spec, number of restarts, termination message and grace period.
+ */
 export function containerConfig(
   pod: Pod,
   container: ReadContainer,

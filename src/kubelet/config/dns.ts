@@ -41,7 +41,16 @@ export function sandboxHostname(pod: Pod, clusterDomain: string): string {
   return pod.spec.setHostnameAsFQDN && domain ? `${hostname}.${domain}` : hostname
 }
 
-/** The contents of the pod's resolv.conf, by its dnsPolicy and dnsConfig, within the limits of resolvers. */
+/**
+ * The contents of the pod's resolv.conf, within the limits of resolvers:
+ *
+ *   None                          empty
+ *   Default                       that of the node
+ *   ClusterFirst                  the cluster's DNS with its search domains; on the node's network, that of the node
+ *   ClusterFirstWithHostNet       the cluster's DNS, also on the node's network
+ *
+ * The dnsConfig of the pod is then added: servers and search domains at the end, options by name.
+ */
 export function resolverOf(pod: Pod, place: DnsPlace): Resolver {
   const policy = pod.spec.dnsPolicy ?? 'ClusterFirst'
   const host = parseResolvConf(place.hostResolvConf)

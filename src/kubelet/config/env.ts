@@ -87,6 +87,7 @@ async function sourceData(pod: Pod, from: EnvFrom, sources: EnvSources): Promise
   return {}
 }
 
+/** The value of one variable. Undefined, so that it is left out, when an optional source does not exist. */
 async function variableValue(
   pod: Pod,
   container: ReadContainer,

@@ -7,6 +7,12 @@ import type { ContainerConfig } from '../runtime/runtime.ts'
 import { initContainers, isSidecar, mainContainers, type ReadContainer, uidOf } from '../pod/spec.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 
+//   ROOT/kubepods/podUID                 Guaranteed: every container has equal requests and limits of CPU and memory
+//   ROOT/kubepods/burstable/podUID       Burstable: all others
+//   ROOT/kubepods/besteffort/podUID      BestEffort: no container has a request or limit
+//
+// For example, a container that requests 250m and is limited to 500m has 256 shares and 50,000 µs in each 100,000 µs.
+
 type Resources = NonNullable<NonNullable<ContainerConfig['linux']>['resources']>
 
 const minShares = 2

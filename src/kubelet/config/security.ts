@@ -46,6 +46,7 @@ function seccomp(own: Seccomp, pods: Seccomp, privileged: boolean, root: string)
   return { profileType: 'Localhost', localhostRef: `${root}/${profile.localhostProfile ?? ''}` }
 }
 
+/** The settings of the sandbox, whose pause container runs with the pod's user and groups. */
 export function sandboxSecurity(pod: Pod, seccompRoot: string): SandboxSecurity {
   const security = pod.spec.securityContext
   const privileged = [...(pod.spec.initContainers ?? []), ...pod.spec.containers].some(
@@ -68,6 +69,10 @@ function supplementalGroups(pod: Pod): number[] {
   return [...(security?.fsGroup === undefined ? [] : [security.fsGroup]), ...(security?.supplementalGroups ?? [])]
 }
 
+/**
+ * The settings of a container. The user is that of the container's spec, else of the pod's, else of the image. A
+ * privileged container has no masked paths and, without a profile, no seccomp filter.
+ */
 export function containerSecurity(
   pod: Pod,
   container: ReadContainer,

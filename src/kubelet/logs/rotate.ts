@@ -11,6 +11,10 @@ import type { Log } from '../../base/log.ts'
 import type { PodWorker } from '../pod/worker.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 
+//   0.log                       written by the runtime
+//   0.log.20260102-030405       the newest old one, not compressed since the runtime may still write its last lines
+//   0.log.20260102-020405.gz    up to three older ones
+
 const rotation = { maxBytes: 10 * 2 ** 20, files: 5, everyMs: 10_000 }
 
 interface RotateOptions {

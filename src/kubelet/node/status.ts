@@ -26,6 +26,10 @@ const reservedMemoryBytes = 100 * 2 ** 20
 const maxImages = 50
 const evictionDiskShare = 0.1
 
+/**
+ * The whole status of the node. What is allocatable is the capacity without the eviction thresholds of memory and disk.
+ * @param before the stored status, whose transition times stay for conditions that do not change
+ */
 export function nodeStatus(input: NodeFactsInput, before: NodeStatus | undefined, now: number): NodeStatus {
   const { machine, runtime } = input
   const capacity = {

@@ -8,6 +8,10 @@ import type { Pod } from '../../kinds/core/pod.ts'
 
 type Verdict = { status: 'True' | 'False'; reason?: string; message?: string }
 
+/**
+ * The five conditions, in order. `Ready` needs ContainersReady and every readiness gate of the pod; the conditions of
+ * the gates themselves are written by others and only read here.
+ */
 export function podConditions(pod: Pod, status: PodStatus, seen: PodSeen, now: number): PodCondition[] {
   const containers = containersReady(pod, status)
   const sandbox = seen.sandboxes.some(s => s.ready && (onHostNetwork(pod) || s.ips.length > 0))

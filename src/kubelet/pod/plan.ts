@@ -96,6 +96,18 @@ export interface PodPlan {
   waiting: Map<string, { reason: string; message: string; event?: string }>
 }
 
+/**
+ * The plan of a pod. The same inputs always give the same plan, so the worker may plan as often as it wants. Steps of
+ * one plan can be carried out at the same time, in any order; what must come later is not in the plan yet.
+ *
+ * Example: a pod with the init container i and the main container m.
+ *
+ *   runtime has nothing              sandbox
+ *   sandbox                          start i
+ *   sandbox, i running               (nothing: the worker waits for an event)
+ *   sandbox, i exited with 0         start m
+ *   sandbox, m exited with 1         (nothing: againAt is the end of the back-off, waiting has CrashLoopBackOff for m)
+ */
 export function planPod(pod: Pod, seen: PodSeen, memory: PodMemory, now: number): PodPlan {
   const plan: PodPlan = { state: { state: 'starting' }, steps: [], againAt: undefined, waiting: new Map() }
   const context: Context = { pod, seen, memory, now, plan, sandbox: seen.sandboxes.find(s => s.ready) }

@@ -112,6 +112,14 @@ function workedStatus(inputs: StatusInputs): PodStatus {
   return status
 }
 
+/**
+ * The status of one container. Its state comes from the newest container of its name in the runtime:
+ *
+ *   none           waiting, or terminated if it was lost (unseenStatus)
+ *   running        running
+ *   exited         terminated, or waiting with the terminated state as the last one while it backs off
+ *   created        waiting, since the runtime has not started it
+ */
 function containerStatus(
   inputs: StatusInputs,
   container: ReadContainer,
@@ -228,7 +236,19 @@ function terminated(inputs: StatusInputs, c: ContainerSeen) {
 // As in Go, the time of a container that never started is the beginning of the epoch.
 const timeOrNull = (ms: number) => timeText(Math.max(0, ms))
 
-/** The phase that follows from the containers. With `over`, no container will be started any more. */
+/**
+ * The phase that follows from the containers. With `over`, no container will be started any more. The first line that
+ * applies:
+ *
+ *   an init container failed, restartPolicy Never or over      Failed
+ *   an init container has not succeeded, not over              Pending
+ *   a main container has never run                             Pending
+ *   a main container runs                                      Running
+ *   all have ended and over                                    Succeeded if all had exit code 0, else Failed
+ *   all have ended, restartPolicy Always                       Running, since they will be restarted
+ *   all have ended with exit code 0                            Succeeded
+ *   some have failed                                           Failed with Never, Running with OnFailure
+ */
 export function phaseOf(
   pod: Pod,
   init: readonly ContainerStatus[],

@@ -75,6 +75,11 @@ const maxAddresses = 250
 /** The exit code of a process that SIGKILL ended. */
 const killed = 137
 
+/**
+ * It keeps the contract of Runtime, with these limits: there are no files, streams and statistics, a node has 248 pod
+ * addresses, and a container does only what its behaviour describes. Nothing happens but by a call or by the clock, so
+ * that a run on a virtual clock can be repeated. `close` does nothing; timers end with their containers.
+ */
 export class SimulatedRuntime implements Runtime {
   readonly real = false
   readonly #clock: Clock

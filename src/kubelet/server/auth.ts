@@ -10,6 +10,14 @@ import type { Client } from '../../client/index.ts'
 import { TokenReview } from '../../kinds/authentication/tokenreview.ts'
 import { SubjectAccessReview } from '../../kinds/authorization/subjectaccessreview.ts'
 
+//   path                          subresource that must be allowed
+//   /stats, /metrics              stats, metrics
+//   /logs                         log
+//   /healthz, /configz            healthz or configz, or proxy
+//   /pods, /runningpods           pods, or proxy
+//   all others                    proxy
+
+/** How long answers are kept. A denial is kept for a shorter time, since a new permission should soon take effect. */
 const keepMs = { token: 120_000, allowed: 300_000, denied: 30_000 }
 const maxKept = 1000
 

@@ -1,7 +1,12 @@
-// exec, attach and port-forward. exec is served here (exec.ts). For the others the runtime returns a URL of its
-// streaming server, and the upgraded connection of the client is connected to it. SPDY and the older WebSocket
-// protocols pass unchanged; the protocols of newer clients are translated. Source: kubernetes pkg/kubelet/server
-// (getExec …), KEP-4006.
+// exec, attach and port-forward, by the protocol of the client:
+//
+//   exec           SPDY v4, WebSocket v4 and v5   served here (exec.ts), with a process of the runtime
+//   exec, attach   WebSocket v5                   translated to SPDY for the runtime's streaming server
+//   port-forward   WebSocket tunnel               its SPDY content is passed to the streaming server
+//   all            anything else                  the bytes are passed to the streaming server unchanged
+//
+// The runtime returns a URL of its streaming server for each request. Source: kubernetes pkg/kubelet/server (getExec
+// …), KEP-4006.
 import { type IncomingMessage, request as requestHttp } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { StatusError } from '../../base/errors.ts'

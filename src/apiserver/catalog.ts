@@ -1,0 +1,65 @@
+// The kinds that are served at the moment: the built-in ones, those of other rooms, and those that definitions add.
+//
+// - `all` is a new array after each change, so that readers can keep what they made of it as long as it is the same.
+// - A kind of a definition never takes the place of one that is there already.
+// - Listeners are called after a change, in one turn of the event loop once for all changes in it.
+import type { AnyKind } from '../api/kind.ts'
+
+type Name = Pick<AnyKind, 'group' | 'version' | 'plural'>
+
+const pathOf = ({ group, version, plural }: Name) => `${group}/${version}/${plural}`
+
+export class Catalog {
+  readonly #fixed: readonly AnyKind[]
+  readonly #taken: ReadonlySet<string>
+  readonly #custom = new Map<string, readonly AnyKind[]>()
+  readonly #byPath = new Map<string, AnyKind>()
+  readonly #listeners = new Set<() => void>()
+  #all: readonly AnyKind[] | undefined
+  #announced = true
+
+  constructor(fixed: readonly AnyKind[]) {
+    this.#fixed = fixed
+    for (const kind of fixed) if (kind.plural) this.#byPath.set(pathOf(kind), kind)
+    this.#taken = new Set(this.#byPath.keys())
+  }
+
+  get all(): readonly AnyKind[] {
+    return (this.#all ??= [...this.#fixed, ...[...this.#custom.values()].flat()])
+  }
+
+  find(name: Name): AnyKind | undefined {
+    return this.#byPath.get(pathOf(name))
+  }
+
+  /** Whether a built-in kind has the resource, in any version. */
+  isFixed({ group, plural }: Pick<AnyKind, 'group' | 'plural'>): boolean {
+    return this.#fixed.some(kind => kind.group === group && kind.plural === plural)
+  }
+
+  /** Replaces the kinds of a definition; an empty list removes them. */
+  set(definition: string, kinds: readonly AnyKind[]): void {
+    for (const kind of this.#custom.get(definition) ?? []) this.#byPath.delete(pathOf(kind))
+    const free = kinds.filter(kind => !this.#taken.has(pathOf(kind)))
+    if (free.length) this.#custom.set(definition, free)
+    else this.#custom.delete(definition)
+    for (const kind of free) this.#byPath.set(pathOf(kind), kind)
+    this.#all = undefined
+    this.#announce()
+  }
+
+  /** Calls `listener` after changes. Returns a function that ends this. */
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  #announce(): void {
+    if (!this.#announced) return
+    this.#announced = false
+    queueMicrotask(() => {
+      this.#announced = true
+      for (const listener of this.#listeners) listener()
+    })
+  }
+}
