@@ -13,7 +13,7 @@ export interface Description {
   /** Dependencies to leave out, in addition to those that only maintainer scripts need. */
   skip?: readonly string[]
   /** Files to add after the packages, which they may replace. `from` is relative to the description. */
-  files?: readonly FileEntry[]
+  files?: readonly (FilePlace & FileEntry)[]
   directories?: readonly { path: string; mode?: string; owner?: number }[]
   /** Symbolic links, by path, with their targets. */
   links?: Readonly<Record<string, string>>
@@ -32,10 +32,10 @@ export interface Description {
   labels?: Readonly<Record<string, string>>
 }
 
-interface FileEntry {
+/** A file with the content of another, or with a text. */
+type FileEntry = { from: string; text?: undefined } | { text: string; from?: undefined }
+interface FilePlace {
   to: string
-  from?: string
-  text?: string
   /** The permissions in octal, such as `"0755"`. Default 0644. */
   mode?: string
   owner?: number
