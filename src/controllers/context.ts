@@ -138,8 +138,7 @@ export class Context {
     const schema = kind.schema.fields.status?.struct?.()
     assert(schema, `${kind.kind} has a status`)
     if (sameOnWire(schema, object.status, status)) return object
-    const next = { ...object, status } as unknown as Draft<T>
-    return this.#wrote(kind, await this.client.updateStatus(kind, next))
+    return this.#wrote(kind, await this.client.updateStatus(kind, object, status))
   }
 
   event(object: KubeObject, type: 'Normal' | 'Warning', reason: string, message: string): void {

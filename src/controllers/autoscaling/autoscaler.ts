@@ -88,7 +88,7 @@ class Round {
           `no matches for kind ${JSON.stringify(spec.scaleTargetRef.kind)} in group ${JSON.stringify(parseApiVersion(spec.scaleTargetRef.apiVersion ?? '').group)}`,
         )
       const ref = { namespace: metadata.namespace ?? '', name: spec.scaleTargetRef.name }
-      const scale = (await this.#ctx.client.get(kind, ref, { subresource: 'scale' })) as unknown as Scale
+      const scale = await this.#ctx.client.get(kind, ref, { subresource: 'scale' })
       this.#set(
         'AbleToScale',
         'True',
