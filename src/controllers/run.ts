@@ -83,7 +83,7 @@ class KindWatches {
     const { signal, clock, log } = options
     const failed = (error: unknown) =>
       log.warn('cannot follow all kinds, trying again', { controller: controller.name, why: messageOf(error) })
-    this.#chore = new Chore({ signal, retry: { clock, firstMs: 1_000, mostMs: 60_000, failed } }, () => this.#update())
+    this.#chore = new Chore({ signal, retry: { clock, firstMs: 1_000, maxMs: 60_000, failed } }, () => this.#update())
   }
 
   /** Resolves when the kinds of now are followed. */

@@ -42,7 +42,7 @@ interface DefinitionsOptions {
 }
 
 const self: User = { name: 'system:apiserver', groups: ['system:masters'] }
-const retryMs = { first: 200, most: 30_000 }
+const retryMs = { first: 200, max: 30_000 }
 
 export class Definitions {
   readonly #options: DefinitionsOptions
