@@ -227,8 +227,9 @@ class Checker {
   #struct(node: StructNode): Type {
     const ident = this.#environment.findIdent(node.name)
     const meant = ident?.type.kind === 'type' ? ident.type.params[0] : undefined
+    // Of a type that is not known, nor are the fields.
+    if (!ident) return this.#undeclared(node.at, node.name)
     const type = ((): Type => {
-      if (!ident) return this.#undeclared(node.at, node.name)
       if (!meant) return this.#fault(node.at, `'${formatType(ident.type)}' is not a type`)
       if (meant.kind !== 'object') return this.#fault(node.at, `'${meant.name}' is not a message type`)
       node.resolved = meant.name

@@ -244,11 +244,18 @@ class Parser {
   /** A name, a call of a function, or the literal of a message: `x`, `f(…)`, `a.B{…}`. */
   #name(): Node {
     const dot = this.#tokens.accept('.')
+    if (dot && this.#tokens.next.kind !== 'IDENTIFIER') {
+      this.#tokens.noAlternative(this.#tokens.next.kind === '<EOF>' ? '.' : `.${this.#tokens.next.text}`)
+      return nothing(dot.at)
+    }
     const token = this.#tokens.expect('IDENTIFIER')
     const message = this.#messageName(token.text)
     const prefix = dot ? '.' : ''
     if (message) return this.#message(prefix + message)
-    if (reserved.has(token.text)) this.#issue(token.at, `reserved identifier: ${token.text}`)
+    if (reserved.has(token.text)) {
+      this.#issue(token.at, `reserved identifier: ${token.text}`)
+      if (this.#tokens.next.kind !== '(') return nothing(token.at)
+    }
     const name = prefix + token.text
     if (this.#tokens.next.kind !== '(') return { kind: 'ident', at: dot?.at ?? token.at, name }
     const { at, args } = this.#arguments()
