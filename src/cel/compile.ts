@@ -93,6 +93,8 @@ class Compiler {
   }
 
   #attribute(node: Node & { kind: 'ident' | 'select' }, bare: boolean): Code {
+    const type = this.#typeValue(node)
+    if (type) return () => type
     const variable = this.#variable(node)
     if (variable) return charged(variable, bare ? 0 : 1)
     if (node.kind === 'ident') return () => failure(`no such attribute(s): ${node.name}`)
@@ -108,7 +110,16 @@ class Compiler {
     return bare || rootOf(operand) === 'conditional' ? 1 : 2
   }
 
-  /** A name, or a chain of names that is one variable or a type. */
+  /** The name of a type is a constant, which costs nothing. */
+  #typeValue(node: Node & { kind: 'ident' | 'select' }): TypeValue | undefined {
+    const name = qualifiedName(node)
+    if (name === undefined || this.#scope.names.has(name.split('.')[0]!)) return undefined
+    const found = this.#options.environment.findIdent(node.resolved === undefined ? name : `.${node.resolved}`)
+    if (found?.type.kind !== 'type' || (node.type && node.resolved === undefined)) return undefined
+    return new TypeValue(found.type.params[0]?.name ?? 'type')
+  }
+
+  /** A name, or a chain of names that is one variable. */
   #variable(node: Node & { kind: 'ident' | 'select' }): Code | undefined {
     const name = qualifiedName(node)
     if (name === undefined) return undefined
@@ -117,10 +128,8 @@ class Compiler {
     if (this.#scope.names.has(name.split('.')[0]!)) return undefined
     const full = node.resolved ?? (node.type ? undefined : this.#options.environment.findIdent(name)?.name)
     if (full === undefined) return undefined
-    const type = this.#options.environment.findIdent(`.${full}`)?.type
-    const value = type?.kind === 'type' ? new TypeValue(type.params[0]?.name ?? 'type') : undefined
     return frame => {
-      const given = Object.hasOwn(frame.variables, full) ? frame.variables[full] : value
+      const given = Object.hasOwn(frame.variables, full) ? frame.variables[full] : undefined
       return given === undefined ? failure(`no such attribute(s): ${full}`) : given
     }
   }
