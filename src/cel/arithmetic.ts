@@ -5,6 +5,7 @@ import { makeDuration, makeTimestamp } from './time.ts'
 import { ArrayList, Duration, List, Timestamp, Uint, failure, noSuchOverload, type Value } from './values.ts'
 import { grow, spend } from './work.ts'
 
+/** Adds, concatenates, or moves a time. */
 export function add(a: Value, b: Value): Value {
   if (typeof a === 'bigint' && typeof b === 'bigint') return makeInt(a + b)
   if (typeof a === 'string' && typeof b === 'string') return grow(a.length + b.length) ?? a + b
@@ -18,6 +19,7 @@ export function add(a: Value, b: Value): Value {
   return noSuchOverload()
 }
 
+/** Appends, or merges where the left list is a set or a map of a schema. */
 function addLists(a: List, b: List): Value {
   const tooLarge = grow(a.size + b.size)
   if (tooLarge) return tooLarge
@@ -44,6 +46,7 @@ export function multiply(a: Value, b: Value): Value {
   return noSuchOverload()
 }
 
+/** Towards zero. Doubles divide by zero. */
 export function divide(a: Value, b: Value): Value {
   if (typeof a === 'bigint' && typeof b === 'bigint') return b === 0n ? failure('division by zero') : makeInt(a / b)
   if (typeof a === 'number' && typeof b === 'number') return a / b

@@ -11,12 +11,12 @@ interface Common {
   type?: Type
 }
 
-export interface Constant extends Common {
+interface Constant extends Common {
   readonly kind: 'constant'
   readonly value: Value
 }
 
-export interface Ident extends Common {
+interface Ident extends Common {
   readonly kind: 'ident'
   /** As it is written; a leading dot asks for the name outside of the container. */
   readonly name: string

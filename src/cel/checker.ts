@@ -4,8 +4,16 @@
 //     check('size(x) + 1', x: string) = int, with size → size_string and _+_ → add_int64
 //
 // Source: cel-spec doc/langdef.md, "Gradual Type Checking"; cel-go checker/checker.go, checker/errors.go.
-import { qualifiedName, type Call, type Comprehension, type ListNode, type MapNode, type Node } from './ast.ts'
-import type { Select, StructNode } from './ast.ts'
+import {
+  qualifiedName,
+  type Call,
+  type Comprehension,
+  type ListNode,
+  type MapNode,
+  type Node,
+  type Select,
+  type StructNode,
+} from './ast.ts'
 import type { Environment } from './environment.ts'
 import type { FunctionDecl, Overload } from './functions.ts'
 import type { Issue, Place } from './issues.ts'
@@ -74,10 +82,12 @@ class Checker {
     }
   }
 
+  /** The type of a variable of a comprehension. */
   #local(name: string): Type | undefined {
     return this.#locals.findLast(local => local.name === name)?.type
   }
 
+  /** `a.b` may be a field of a variable `a`, or a variable `a.b`; the longest name that is declared wins. */
   #select(node: Select): Type {
     const name = qualifiedName(node)
     const first = name?.split('.')[0]
@@ -121,6 +131,7 @@ class Checker {
     }
   }
 
+  /** Arguments come before the target, so that faults are found in upstream's order. */
   #call(node: Call): Type {
     if (node.name === '_?._') return this.#optionalSelect(node)
     for (const arg of node.args) this.check(arg)
@@ -156,6 +167,10 @@ class Checker {
     return substitute(this.#known, this.#field(node.at, operand, name, true))
   }
 
+  /**
+   * Keeps all overloads that fit. With arguments of type dyn there may be several: the values then decide, and the
+   * result is dyn unless all agree.
+   */
   #overloads(node: Call, decl: FunctionDecl, args: readonly Node[], isMember: boolean): Type {
     const argTypes = args.map(arg => arg.type!)
     if (decl.name === '_&&_' || decl.name === '_||_') return this.#logical(node, decl, args)
@@ -181,6 +196,7 @@ class Checker {
     return result
   }
 
+  /** What is no bool is a fault of its operand, not of the operator. */
   #logical(node: Call, decl: FunctionDecl, args: readonly Node[]): Type {
     node.overloads = decl.overloads
     const fit = args.map(arg => this.#assertType(arg, t.bool))
@@ -224,6 +240,7 @@ class Checker {
     return t.map(keys ?? this.#param(), values ?? this.#param())
   }
 
+  /** `JSONPatch{op: 'add'}`: the name has to be one of an object, and every field one of its. */
   #struct(node: StructNode): Type {
     const ident = this.#environment.findIdent(node.name)
     const meant = ident?.type.kind === 'type' ? ident.type.params[0] : undefined
@@ -263,6 +280,7 @@ class Checker {
     return this.#mismatch(node.at, before, type)
   }
 
+  /** The accumulator is seen in the loop and in the result, the variables in the loop alone. */
   #comprehension(node: Comprehension): Type {
     this.check(node.range)
     const accumulator = this.check(node.init)

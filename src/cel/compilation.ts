@@ -10,7 +10,7 @@ import { dyn } from './types.ts'
 /** Looks at a checked tree for what can only fail at run time. */
 export type Validator = (program: Program, environment: Environment, issues: Issue[]) => void
 
-export interface CompilationOptions {
+interface CompilationOptions {
   /** What calls cost; without it every call that the language itself does not count costs one. */
   readonly costs: CallCosts
   readonly validators?: readonly Validator[]

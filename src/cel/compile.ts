@@ -9,7 +9,7 @@
 // Source: cel-go interpreter/planner.go, interpretable.go, runtimecost.go.
 import { isBinding, qualifiedName, type Call, type Comprehension, type Node, type StructNode } from './ast.ts'
 import { compileFold, type Scope } from './fold.ts'
-import { constantSet, foldedCall, foldedList } from './folding.ts'
+import { constantSet, foldedCall, foldedList, foldedMap } from './folding.ts'
 import type { Environment } from './environment.ts'
 import type { Code } from './frame.ts'
 import type { Overload } from './functions.ts'
@@ -32,7 +32,7 @@ import { spend } from './work.ts'
 export type CallCost = (args: readonly Value[], result: Value) => number
 export type CallCosts = (name: string, overloadId: string) => CallCost | undefined
 
-export interface CompileOptions {
+interface CompileOptions {
   readonly environment: Environment
   readonly costs: CallCosts
   /** Whether lists and conversions of constants are computed here, as Kubernetes has it. They then cost nothing. */
@@ -51,6 +51,14 @@ const isAttribute = (node: Node): boolean =>
   (node.kind === 'call' && node.target === undefined && attributeCalls.has(node.name))
 const attributeCalls = new Set(['_[_]', '_?._', '_[?_]', '_?_:_'])
 
+/**
+ * Turns nodes into closures from the leaves up:
+ *
+ *     x + 1   →   frame => run(frame.variables.x, 1n), with the cost and the failures of its parts
+ *
+ * What is certain is done here and not in the closures: which variable a name means, which overload a call, whether
+ * there is a cost other than one.
+ */
 class Compiler {
   readonly #options: CompileOptions
   #scope: Scope = { names: new Map(), size: 0 }
@@ -78,8 +86,11 @@ class Compiler {
           node.optional,
         )
       }
-      case 'map':
+      case 'map': {
+        const folded = this.#options.fold ? foldedMap(node) : undefined
+        if (folded) return () => folded
         return makeMap(node.entries.map(e => ({ ...e, key: this.node(e.key), value: this.node(e.value) })))
+      }
       case 'struct':
         return this.#struct(node)
       case 'comprehension':
@@ -157,14 +168,17 @@ class Compiler {
 
   #step(operand: Node, index: Node, bare: boolean, step: (operand: Value, index: Value) => Value): Code {
     const [left, right] = [this.#inner(operand), this.#inner(index)]
-    return charged(
-      frame => {
-        const value = left(frame)
-        const at = right(frame)
-        return value instanceof Failure ? value : at instanceof Failure ? at : step(value, at)
-      },
-      this.#stepCost(operand, bare),
-    )
+    const cost = this.#stepCost(operand, bare)
+    const isOptionalStep = step === optionalIndexInto
+    return frame => {
+      const value = left(frame)
+      const at = right(frame)
+      const result = value instanceof Failure ? value : at instanceof Failure ? at : step(value, at)
+      // A step to what is not there costs nothing when it is optional.
+      const isAbsent = isOptionalStep && result instanceof Optional && result.value === undefined
+      frame.charge(isAbsent ? cost - 1 : cost)
+      return result
+    }
   }
 
   #function(node: Call): Code {
@@ -177,6 +191,8 @@ class Compiler {
     const folded = this.#options.fold ? foldedCall(name, args, overloads) : undefined
     if (folded !== undefined) return () => folded
     const codes = args.map(arg => this.node(arg))
+    if (node.target && codes.length === 2 && (name === 'or' || name === 'orValue'))
+      return alternative(codes[0]!, codes[1]!, name)
     const run = overloads.length === 1 && node.overloads ? overloads[0]!.run : dispatch(name, overloads)
     const cost = this.#options.costs(name, id)
     return overloads.every(o => o.nonStrict) ? lazyCall(codes, run) : strictCall(codes, run, cost)
@@ -203,6 +219,7 @@ class Compiler {
     return { overloads, args, name: found?.name ?? node.name, ...(error && { error }) }
   }
 
+  /** The caller of the engine makes the object: a literal is only of types that it declares. */
   #struct(node: StructNode): Code {
     const { objects } = this.#options.environment
     const name = node.resolved ?? node.name
@@ -223,6 +240,7 @@ class Compiler {
     }
   }
 
+  /** Names become slots of the frame here, so that the loop does not look up names. */
   #comprehension(node: Comprehension): Code {
     const range = this.node(node.range)
     const init = this.node(node.init)
@@ -281,6 +299,16 @@ function logical(left: Code, right: Code, decisive: boolean): Code {
   }
 }
 
+/** `a.or(b)` and `a.orValue(b)`: the alternative is evaluated only when it is needed, and choosing costs nothing. */
+function alternative(left: Code, right: Code, name: 'or' | 'orValue'): Code {
+  return frame => {
+    const optional = left(frame)
+    if (!(optional instanceof Optional)) return optional instanceof Failure ? optional : noSuchOverload()
+    if (optional.value === undefined) return right(frame)
+    return name === 'or' ? optional : optional.value
+  }
+}
+
 function conditional(condition: Code, yes: Code, no: Code): Code {
   return frame => {
     const truth = condition(frame)
@@ -289,6 +317,7 @@ function conditional(condition: Code, yes: Code, no: Code): Code {
   }
 }
 
+/** All arguments are evaluated, and cost, before the first failure among them becomes the result. */
 function strictCall(codes: readonly Code[], run: (...args: Value[]) => Value, cost: CallCost | undefined): Code {
   const [first, second] = codes
   if (!cost && codes.length === 1)
@@ -313,6 +342,7 @@ function strictCall(codes: readonly Code[], run: (...args: Value[]) => Value, co
   }
 }
 
+/** A function that may be given failures. */
 const lazyCall = (codes: readonly Code[], run: (...args: Value[]) => Value): Code =>
   charged(frame => run(...codes.map(code => code(frame))), 1)
 

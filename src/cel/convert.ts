@@ -13,15 +13,17 @@ import { Duration, Failure, Timestamp, Uint, failure, typeName, type Value } fro
 
 const maxUint = (1n << 64n) - 1n
 
+/** Arithmetic is done without a bound; here is the bound. */
 export const makeInt = (value: bigint): bigint | Failure =>
   value < minInt || value > maxInt ? failure('integer overflow') : value
 
 export const makeUint = (value: bigint): Uint | Failure =>
   value < 0n || value > maxUint ? failure('unsigned integer overflow') : new Uint(value)
 
-export const conversionError = (value: Value, to: string): Failure =>
+const conversionError = (value: Value, to: string): Failure =>
   failure(`type conversion error from '${typeName(value)}' to '${to}'`)
 
+/** Doubles lose their fraction; a time is in seconds since 1970, a duration in nanoseconds. */
 export function toInt(value: Value): Value {
   if (typeof value === 'bigint') return value
   if (value instanceof Uint) return makeInt(value.value)
@@ -40,6 +42,7 @@ export function toInt(value: Value): Value {
 const floorSeconds = (nanos: bigint) =>
   (nanos - (((nanos % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n)) / 1_000_000_000n
 
+/** As for int; nothing negative has a uint. */
 export function toUint(value: Value): Value {
   if (value instanceof Uint) return value
   if (typeof value === 'bigint') return makeUint(value)
@@ -55,6 +58,7 @@ export function toUint(value: Value): Value {
 const decimal = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/
 const named = /^([+-]?)(?:(inf|infinity)|nan)$/i
 
+/** Large integers lose digits, which is no failure. */
 export function toDouble(value: Value): Value {
   if (typeof value === 'number') return value
   if (typeof value === 'bigint') return Number(value)
@@ -69,6 +73,7 @@ export function toDouble(value: Value): Value {
   return conversionError(value, 'double')
 }
 
+/** What Go's strconv.ParseBool takes. */
 const truths: Readonly<Record<string, boolean>> = {
   1: true,
   t: true,
@@ -97,6 +102,7 @@ export function toBytes(value: Value): Value {
 
 const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
+/** Every scalar has a text that converts back to it. */
 export function toText(value: Value): Value {
   switch (typeof value) {
     case 'string':
@@ -120,7 +126,7 @@ export function toText(value: Value): Value {
 }
 
 /** The shortest text that reads as the number, with an exponent below 1e-4 and from 1e21, as Go's `%g` has it. */
-export function doubleText(value: number): string {
+function doubleText(value: number): string {
   if (Number.isNaN(value)) return 'NaN'
   if (!Number.isFinite(value)) return value > 0 ? '+Inf' : '-Inf'
   if (Object.is(value, -0)) return '-0'

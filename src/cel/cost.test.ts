@@ -30,10 +30,11 @@ function check([expression, min, max, actual]: Row): void {
   assert.equal(cost, actual, expression)
 }
 
-const table = (name: string, rows: readonly Row[]) =>
+function table(name: string, rows: readonly Row[]): void {
   suite(name, () => {
     for (const row of rows) test(row[0], () => check(row))
   })
+}
 
 const ints = '[1, 2, 3, 4, 5]'
 const uints = '[uint(1), uint(2), uint(3), uint(4), uint(5)]'

@@ -14,6 +14,7 @@ export const dispatch = (name: string, overloads: readonly Overload[]): Implemen
   }
 }
 
+/** Whether a value is of a type, as far as the value alone says: a list is a list, whatever it holds. */
 function takes(type: Type, value: Value): boolean {
   switch (type.kind) {
     case 'dyn':

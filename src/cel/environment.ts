@@ -15,7 +15,7 @@ export interface ObjectTypes {
   named?(name: string): Type | undefined
 }
 
-export interface EnvironmentOptions {
+interface EnvironmentOptions {
   readonly libraries: readonly Library[]
   readonly variables?: Readonly<Record<string, Type>>
   readonly objects?: ObjectTypes

@@ -42,6 +42,8 @@ function equalLists(a: List, b: List): boolean {
 }
 
 function equalMaps(a: Mapping, b: Mapping): boolean {
+  if (a.equals) return a.equals(b)
+  if (b.equals) return b.equals(a)
   if (a.size !== b.size) return false
   for (const key of a.keys()) {
     const other = b.get(key)
@@ -50,14 +52,14 @@ function equalMaps(a: Mapping, b: Mapping): boolean {
   return true
 }
 
-export const isNumber = (value: Value): value is bigint | number | Uint =>
+const isNumber = (value: Value): value is bigint | number | Uint =>
   typeof value === 'bigint' || typeof value === 'number' || value instanceof Uint
 
 /**
  * Negative, zero, positive; NaN when one is no number. With a double, whole numbers compare as doubles: the largest
  * int is equal to 2^63.
  */
-export function compareNumbers(a: bigint | number | Uint, b: bigint | number | Uint): number {
+function compareNumbers(a: bigint | number | Uint, b: bigint | number | Uint): number {
   const left = a instanceof Uint ? a.value : a
   const right = b instanceof Uint ? b.value : b
   const asDoubles = typeof left !== typeof right
@@ -66,7 +68,7 @@ export function compareNumbers(a: bigint | number | Uint, b: bigint | number | U
   return x < y ? -1 : x > y ? 1 : Number.isNaN(x) || Number.isNaN(y) ? NaN : 0
 }
 
-export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+function compareBytes(a: Uint8Array, b: Uint8Array): number {
   spend(Math.min(a.length, b.length) / 16)
   return Buffer.compare(a, b)
 }

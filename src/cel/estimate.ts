@@ -166,6 +166,7 @@ class Coster {
     return plus(targetCost, cost!)
   }
 
+  /** The cost of a call with its arguments, by the caller's estimator first. */
   #function(
     node: Call,
     id: string,
@@ -205,6 +206,7 @@ class Coster {
     if (x && y) this.#entries.set(node, { ...x, key: union(x.key, y.key), value: union(x.value, y.value) })
   }
 
+  /** The cost of a turn as often as the range is large. That a loop may end early is not counted on. */
   #comprehension(node: Comprehension): Range {
     const start = plus(this.cost(node.range), this.cost(node.init))
     this.#push(node.accumulator, this.#path(node.init), this.#size(node.init), this.#entriesOf(node.init))
@@ -225,6 +227,7 @@ class Coster {
     return plus(start, result, times(turns, turn))
   }
 
+  /** The path of a variable goes on from that of the range, so that its size is found in the schema. */
   #pushVariables({ range, variable, variable2 }: Comprehension): void {
     const entries = this.#entriesOf(range)
     const isList = entries ? entries.isList : range.type!.kind === 'list'
@@ -288,6 +291,7 @@ class Coster {
     return this.#size(node) ?? unknown
   }
 
+  /** From the expression, then from the caller, then from the type. */
   #size(node: Node): Range | undefined {
     const found = this.#sizes.get(node) ?? literalSize(node)
     if (found) return found

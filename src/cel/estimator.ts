@@ -136,6 +136,7 @@ function splitting(text: Range, limit: Estimated | undefined): CallEstimate {
   return { cost: scale(text, 2 * stringFactor), size: { min: 0n, max } }
 }
 
+/** All elements at their longest, with a separator between each two. */
 function joining(target: Estimated, separator: Estimated | undefined, sizes: Sizes): CallEstimate {
   const list = sizes.of(target)
   const element = sizes.element(target)
@@ -216,6 +217,7 @@ const selectorCost = (length: Range): Range =>
 
 const constantEquality = new Set(['net.IP', 'net.CIDR', 'kubernetes.Quantity', 'kubernetes.Semver'])
 
+/** Values of Kubernetes' own compare at a fixed cost, those of a text by its size. */
 function ownEquality([left, right]: readonly Estimated[]): CallEstimate | undefined {
   const name = left!.type.name
   if (name !== right!.type.name) return undefined

@@ -10,6 +10,7 @@ export interface Scope {
   readonly size: number
 }
 
+/** The code of each part of the loop; see `Comprehension` in ast.ts. */
 interface Parts {
   readonly range: Code
   readonly init: Code
@@ -18,6 +19,7 @@ interface Parts {
   readonly result: Code
 }
 
+/** Where the loop keeps its accumulator and its variables. */
 interface Slots {
   readonly accumulator: number
   readonly first: number

@@ -1,21 +1,35 @@
 // What the compiler computes once: lists of constants, conversions of constants, and sets of constants for `in`.
 // Source: cel-go interpreter/optimizations.go, decorators.go.
-import type { ListNode, Node } from './ast.ts'
+import type { ListNode, MapNode, Node } from './ast.ts'
 import type { Overload } from './functions.ts'
 import { ArrayList, EntryMap, Failure, type List, type Mapping, type Value } from './values.ts'
 
+// What is computed here is one value for all evaluations. That is safe, since values never change; and it is seen from
+// outside, since what is computed here costs nothing at run time.
 /** The list, when all of its elements are constants. */
 export function foldedList(node: ListNode): List | undefined {
   if (node.optional.size) return undefined
   const items: Value[] = []
   for (const element of node.elements)
     if (element.kind === 'constant') items.push(element.value)
-    else if (element.kind === 'list') {
-      const inner = foldedList(element)
+    else {
+      const inner =
+        element.kind === 'list' ? foldedList(element) : element.kind === 'map' ? foldedMap(element) : undefined
       if (!inner) return undefined
       items.push(inner)
-    } else return undefined
+    }
   return new ArrayList(items)
+}
+
+/** The map, when all of its keys and values are constants. */
+export function foldedMap(node: MapNode): Mapping | undefined {
+  const map = new EntryMap()
+  for (const { key, value, optional } of node.entries) {
+    const constant = value.kind === 'list' ? foldedList(value) : value.kind === 'map' ? foldedMap(value) : undefined
+    if (optional || key.kind !== 'constant' || (value.kind !== 'constant' && !constant)) return undefined
+    if (!map.add(key.value, value.kind === 'constant' ? value.value : constant!)) return undefined
+  }
+  return map
 }
 
 const conversions = new Set([

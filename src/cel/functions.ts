@@ -1,5 +1,5 @@
 // How functions are declared: a name, and overloads that differ in the types they take.
-import { typeOfType, type Type } from './types.ts'
+import type { Type } from './types.ts'
 import type { Value } from './values.ts'
 
 /** Computes a call. Arguments are never failures, except for overloads that say `nonStrict`. */
@@ -51,5 +51,3 @@ export interface Library {
 
 /** Macros are expanded by the parser, which takes their definitions from `macros.ts` by group. */
 export type MacroName = 'optional' | 'twoVariables' | 'bind'
-
-export const typeIdent = (type: Type): [string, Type] => [type.name, typeOfType(type)]

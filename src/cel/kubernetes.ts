@@ -45,7 +45,7 @@ const libraries: readonly Library[] = [
 /** The environment of Kubernetes 1.36 without variables. Extend it. */
 export const kubernetes = new Environment({ libraries, homogeneousLiterals: true })
 
-/** The same with what mutating policies have besides: the escaping of keys of JSON patches. */
+/** The same, and what only mutating policies have: the escaping of keys of JSON patches. */
 export const mutation = new Environment({ libraries: [...libraries, jsonPatch], homogeneousLiterals: true })
 
 /** Compiles an expression of Kubernetes. */
@@ -59,6 +59,7 @@ const validateLiterals: Validator = ({ node }, _, issues) => {
   }
 }
 
+/** The text of a constant. */
 const literalOf = (node: Node | undefined): string | undefined =>
   node?.kind === 'constant' && typeof node.value === 'string' ? node.value : undefined
 
@@ -80,6 +81,7 @@ function* descendants(node: Node): Iterable<Node> {
   for (const child of childrenOf(node)) yield* descendants(child)
 }
 
+/** The expressions that stand directly in a node. */
 function childrenOf(node: Node): readonly Node[] {
   switch (node.kind) {
     case 'constant':

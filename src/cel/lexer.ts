@@ -3,7 +3,7 @@
 // Source: cel-spec doc/langdef.md, "Syntax"; cel-go parser/gen/CEL.g4.
 import type { Issue, Place } from './issues.ts'
 
-export type TokenKind = 'IDENTIFIER' | 'ESC_IDENTIFIER' | 'NUM_INT' | 'NUM_UINT' | 'NUM_FLOAT' | 'STRING' | 'BYTES'
+type TokenKind = 'IDENTIFIER' | 'ESC_IDENTIFIER' | 'NUM_INT' | 'NUM_UINT' | 'NUM_FLOAT' | 'STRING' | 'BYTES'
 
 export interface Token {
   /** Punctuation and keywords are their own kind; the end is `<EOF>`. */

@@ -92,6 +92,7 @@ export class Maker {
   }
 }
 
+// Keys are NAME/ARGUMENTS, with a dot before methods. A macro whose arguments are wrong is an issue, not a call.
 const standard: Readonly<Record<string, Expand>> = {
   'has/1': (make, _, [field]) =>
     field!.kind === 'select' && !field!.test
@@ -109,6 +110,7 @@ const standard: Readonly<Record<string, Expand>> = {
     overVariables(args, 1, oneVariable, v => collect(make, range!, v, args[1], args[0]!)),
 }
 
+// With two variables, the first one is the index of a list or the key of a map, the second one element or value.
 const twoVariables: Readonly<Record<string, Expand>> = {
   '.all/3': (make, range, args) => overVariables(args, 2, simpleName, v => all(make, range!, v, args[2]!)),
   '.exists/3': (make, range, args) => overVariables(args, 2, simpleName, v => exists(make, range!, v, args[2]!)),
@@ -128,6 +130,7 @@ const twoVariables: Readonly<Record<string, Expand>> = {
     overVariables(args, 2, simpleName, v => insert(make, range!, v, args[2], [args[3]!])),
 }
 
+// `x.optMap(v, e)`: e with v for the value of x, as an optional; none when x is none. With optFlatMap, e is an optional.
 const optionals: Readonly<Record<string, Expand>> = {
   '.optMap/2': (make, target, [name, body]) =>
     optionalBinding(make, target!, name!, 'optMap', value => make.call('optional.of', value(body!))),
@@ -135,6 +138,7 @@ const optionals: Readonly<Record<string, Expand>> = {
     optionalBinding(make, target!, name!, 'optFlatMap', value => value(body!)),
 }
 
+// `cel.bind(v, x, e)`: e with v for x, which is evaluated once.
 const bindings: Readonly<Record<string, Expand>> = {
   '.bind/3': (make, target, [name, value, body]) => {
     if (target!.kind !== 'ident' || target!.name !== 'cel') return undefined
@@ -164,6 +168,8 @@ function overVariables(
   return expand(names)
 }
 
+// The loops of `all` and `exists` end as soon as the answer is certain. A failure in between does not end them: an
+// element after it may decide, and only when none does is the failure the answer.
 const all = (make: Maker, range: Node, variables: string[], predicate: Node): Node =>
   make.loop(range, variables, {
     init: make.constant(true),
@@ -178,6 +184,7 @@ const exists = (make: Maker, range: Node, variables: string[], predicate: Node):
     step: make.call('_||_', make.accumulator(), predicate),
   })
 
+/** Counts those that hold. Every element is looked at, and a failure is one of the whole. */
 const one = (make: Maker, range: Node, variables: string[], predicate: Node): Node =>
   make.loop(range, variables, {
     init: make.constant(0n),
@@ -189,6 +196,7 @@ const one = (make: Maker, range: Node, variables: string[], predicate: Node): No
 const when = (make: Maker, predicate: Node | undefined, step: Node): Node =>
   predicate ? make.call('_?_:_', predicate, step, make.accumulator()) : step
 
+/** A list of what `element` is for each element that `predicate` holds for. */
 const collect = (make: Maker, range: Node, variables: string[], predicate: Node | undefined, element: Node): Node =>
   make.loop(range, variables, {
     init: make.list(),
@@ -196,6 +204,7 @@ const collect = (make: Maker, range: Node, variables: string[], predicate: Node 
     step: when(make, predicate, make.call('_+_', make.accumulator(), make.list(element))),
   })
 
+/** A map of entries: of a key and a value, or of maps that are merged. */
 const insert = (make: Maker, range: Node, variables: string[], predicate: Node | undefined, entry: Node[]): Node =>
   make.loop(range, variables, {
     init: make.emptyMap(),

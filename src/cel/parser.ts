@@ -13,7 +13,7 @@ import { doubleLiteral, intLiteral, stringLiteral, uintLiteral, type Literal } f
 import { findMacro, Maker } from './macros.ts'
 import { GiveUp, operandStart, Tokens } from './tokens.ts'
 
-export interface ParseOptions {
+interface ParseOptions {
   readonly macros: ReadonlySet<MacroName>
   /** Whether fields may be written in backquotes: a.`b-c`. */
   readonly quotedFields?: boolean
@@ -24,7 +24,7 @@ export interface ParseOptions {
 const defaultMaxCharacters = 100_000
 const defaultMaxDepth = 250
 
-export interface Parsed {
+interface Parsed {
   readonly source: Source
   /** Not to be used when there are issues. */
   readonly node: Node
@@ -117,6 +117,7 @@ class Parser {
     return places.length ? balanced(0, places.length - 1) : terms[0]!
   }
 
+  /** relation: sums between `<`, `==`, `in`…; sum: products between `+` and `-`; product: unary between `*`, `/`, `%`. */
   #binary(operators: ReadonlySet<string>): Node {
     const operand = () =>
       operators === relations ? this.#binary(sums) : operators === sums ? this.#binary(products) : this.#unary()
@@ -152,6 +153,7 @@ class Parser {
     return count % 2 ? this.#call(sign.at, `${sign.kind}_`, undefined, [operand]) : operand
   }
 
+  /** primary ('.' name | '.' name '(' … ')' | '[' … ']')* */
   #member(): Node {
     let node = this.#primary()
     for (;;) {
@@ -275,6 +277,7 @@ class Parser {
     return name
   }
 
+  /** '(' (expression (',' expression)*)? ')'. The place of a call is that of its bracket. */
   #arguments(): { at: Place; args: Node[] } {
     const { at } = this.#tokens.accept('(')!
     const args: Node[] = []
@@ -285,6 +288,7 @@ class Parser {
     return { at, args }
   }
 
+  /** '[' ('?'? expression (',' '?'? expression)*)? ','? ']' */
   #list(): Node {
     const { at } = this.#tokens.accept('[')!
     const elements: Node[] = []
@@ -298,6 +302,7 @@ class Parser {
     return this.#made({ kind: 'list', at, elements, optional }, elements)
   }
 
+  /** '{' ('?'? expression ':' expression …)? ','? '}' */
   #map(): Node {
     const { at } = this.#tokens.accept('{')!
     const entries: MapEntry[] = []
@@ -315,6 +320,7 @@ class Parser {
     )
   }
 
+  /** NAME '{' ('?'? field ':' expression …)? ','? '}' */
   #message(name: string): Node {
     const { at } = this.#tokens.accept('{')!
     const fields: FieldEntry[] = []

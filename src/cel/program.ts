@@ -16,14 +16,14 @@ export class Pending {
   }
 }
 
-export interface Evaluated {
+interface Evaluated {
   /** The value, or the failure. */
   readonly value: Value
   readonly cost: number
 }
 
 /** The values of variables. One that an expression does not use need not be there. */
-export type Variables = Readonly<Record<string, Value | undefined>>
+type Variables = Readonly<Record<string, Value | undefined>>
 
 /** Questions that one evaluation may ask of functions that have to wait. */
 const maxQuestions = 1000

@@ -35,6 +35,7 @@ export function testField(operand: Value, field: string): Value {
   return noSuchOverload()
 }
 
+/** `a[i]`. Whole numbers of every kind are an index; anything may be a key, and most keys are not there. */
 export function indexInto(operand: Value, index: Value): Value {
   if (operand instanceof List) {
     const at = listIndex(index)

@@ -3,8 +3,8 @@
 import { Duration, Failure, Timestamp, failure } from './values.ts'
 
 const second = 1_000_000_000n
-export const minTimestamp = -62135596800n * second
-export const maxTimestamp = 253402300800n * second - 1n
+const minTimestamp = -62135596800n * second
+const maxTimestamp = 253402300800n * second - 1n
 export const minInt = -(1n << 63n)
 export const maxInt = (1n << 63n) - 1n
 
@@ -64,7 +64,7 @@ const units: Readonly<Record<string, bigint>> = {
 }
 
 /** The nanoseconds of a text such as `1h30m` or `-1.5s`; undefined when it is none or too long. */
-export function parseDurationNanos(text: string): bigint | undefined {
+function parseDurationNanos(text: string): bigint | undefined {
   const parts = /^([+-]?)((?:(?:\d+(?:\.\d*)?|\.\d+)(?:h|ms|m|s|us|µs|μs|ns))+|0)$/.exec(text)
   if (!parts || text.length > 200) return undefined
   let nanos = 0n

@@ -48,7 +48,7 @@ function isAssignable(known: Bindings, from: Type, to: Type): boolean {
   if (isDynOrError(from) || isDynOrError(to)) return true
   if (from.kind === 'null') return isNullable(to)
   if (to.kind === 'null') return isNullable(from)
-  // A wrapper holds what it wraps, and the checks do not tell the two apart.
+  // A wrapper holds what it wraps, and the checks make no difference between the two.
   if (from.kind === 'wrapper') return isAssignable(known, from.params[0]!, to)
   if (to.kind === 'wrapper') return isAssignable(known, from, to.params[0]!)
   // A type is a type, whatever it is the type of.

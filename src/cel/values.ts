@@ -120,7 +120,7 @@ export class ArrayList extends List {
    */
   append(more: List): ArrayList {
     const isLongest = Array.isArray(this.#items) && this.#items.length === this.size && !Object.isFrozen(this.#items)
-    const items: Value[] = isLongest ? (this.#items as Value[]) : [...this.#items.slice(0, this.size)]
+    const items: Value[] = isLongest ? (this.#items as Value[]) : this.#items.slice(0, this.size)
     // The other may be on the same array: its size is what it was before.
     const count = more.size
     for (let i = 0; i < count; i++) items.push(more.at(i))
@@ -134,6 +134,32 @@ export abstract class Mapping {
   /** The value; undefined for a key that is not there. */
   abstract get(key: Value): Value | undefined
   abstract keys(): Iterable<Value>
+  /** Set for maps that have more than can be seen of them. */
+  equals?(other: Mapping): boolean
+}
+
+/** An object that a literal made, such as `JSONPatch{op: 'remove', path: '/x'}`. */
+export class ObjectValue extends Mapping {
+  readonly typeName: string
+  readonly #fields: ReadonlyMap<string, Value>
+
+  constructor(name: string, fields: ReadonlyMap<string, Value>) {
+    super()
+    this.typeName = name
+    this.#fields = fields
+  }
+
+  get size(): number {
+    return this.#fields.size
+  }
+
+  get(key: Value): Value | undefined {
+    return typeof key === 'string' ? this.#fields.get(key) : undefined
+  }
+
+  keys(): Iterable<Value> {
+    return this.#fields.keys()
+  }
 }
 
 type Key = string | bigint | boolean
@@ -163,7 +189,7 @@ export class EntryMap extends Mapping {
     for (const { key } of this.#entries.values()) yield key
   }
 
-  /** For whoever builds the map, before anyone else has it. False when the key cannot be one, or is there already. */
+  /** While the map is being built. False when the key cannot be one, or is there already. */
   add(key: Value, value: Value): boolean {
     const found = keyOf(key)
     if (found === undefined || typeof key === 'number' || this.#entries.has(found)) return false
@@ -190,6 +216,7 @@ export function typeName(value: Value): string {
   if (value instanceof Timestamp) return 'google.protobuf.Timestamp'
   if (value instanceof Duration) return 'google.protobuf.Duration'
   if (value instanceof List) return 'list'
+  if (value instanceof ObjectValue) return value.typeName
   if (value instanceof Mapping) return 'map'
   if (value instanceof TypeValue) return 'type'
   if (value instanceof Optional) return 'optional_type'

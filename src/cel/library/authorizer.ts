@@ -32,7 +32,7 @@ export interface AuthorizationAnswer {
   readonly error?: string
 }
 
-export type Authorize = (question: AuthorizationQuestion) => AuthorizationAnswer | Promise<AuthorizationAnswer>
+type Authorize = (question: AuthorizationQuestion) => AuthorizationAnswer | Promise<AuthorizationAnswer>
 
 const typeName = (name: string) => t.object(`kubernetes.authorization.${name}`)
 export const authorizerType = typeName('Authorizer')
@@ -97,7 +97,7 @@ export function makeRequestResource(
 
 /** Asks each question once, and throws until its answer is there. */
 function remembering(authorize: Authorize): (question: AuthorizationQuestion) => AuthorizationAnswer {
-  const answers = new Map<string, AuthorizationAnswer>()
+  const answers = new Map<string, AuthorizationAnswer | Promise<void>>()
   const refused = (error: unknown): AuthorizationAnswer => ({
     allowed: false,
     reason: '',
@@ -106,17 +106,16 @@ function remembering(authorize: Authorize): (question: AuthorizationQuestion) =>
   return question => {
     const key = JSON.stringify(question)
     const known = answers.get(key)
+    if (known instanceof Promise) throw new Pending(known)
     if (known) return known
     const answer = authorize(question)
-    if (!(answer instanceof Promise)) {
-      answers.set(key, answer)
-      return answer
+    if (answer instanceof Promise) {
+      const settled = answer.catch(refused).then(a => void answers.set(key, a))
+      answers.set(key, settled)
+      throw new Pending(settled)
     }
-    throw new Pending(
-      answer.catch(refused).then(settled => {
-        answers.set(key, settled)
-      }),
-    )
+    answers.set(key, answer)
+    return answer
   }
 }
 

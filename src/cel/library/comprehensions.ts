@@ -10,6 +10,7 @@ const mapType = t.map(t.param('K'), t.param('V'))
 /** Maps that `@mapInsert` made, which nobody but the loop has: it may go on with them. */
 const growing = new WeakMap<EntryMap, number>()
 
+/** A map with more entries. A key that is there already is a failure, and not replaced. */
 function insert(map: Value, entries: readonly (readonly [Value, Value])[]): Value {
   if (!(map instanceof Mapping)) return noSuchOverload()
   const isOurs = map instanceof EntryMap && growing.get(map) === map.size

@@ -11,6 +11,7 @@ function conversion(name: string, id: string, to: Type, run: Implementation, fro
   return fn(name, ...Object.entries(from).map(([word, type]) => plain(`${word}_to_${id}`, [type], to, run)))
 }
 
+// A conversion to the type that a value has already is allowed: generated expressions need not look.
 export const conversions: readonly FunctionDecl[] = [
   conversion('bool', 'bool', t.bool, toBool, { bool: t.bool, string: t.string }),
   conversion('bytes', 'bytes', t.bytes, toBytes, { bytes: t.bytes, string: t.string }),

@@ -82,6 +82,7 @@ const verbs: Readonly<Record<string, Verb>> = {
 const integer = (value: Value): bigint | undefined =>
   typeof value === 'bigint' ? value : value instanceof Uint ? value.value : undefined
 
+/** Texts and bytes byte by byte, numbers with their sign. */
 function hex(value: Value): string | Failure {
   if (typeof value === 'string' || value instanceof Uint8Array)
     return grow(2 * value.length) ?? Buffer.from(value as string).toString('hex')
@@ -111,7 +112,7 @@ function special(number: number): string | undefined {
 const englishSpecial = (number: number) => special(number)?.replace('Infinity', '∞')
 
 /** Exactly rounded, half to even, as Go does; with commas between thousands where asked for. */
-export function fixed(number: number, precision: number, withCommas: boolean): string {
+function fixed(number: number, precision: number, withCommas: boolean): string {
   const isNegative = number < 0 || Object.is(number, -0)
   const digits = scaled(Math.abs(number), precision)
     .toString()

@@ -48,6 +48,7 @@ const uuidPattern = new RegExp(uuid.slice('(?i)'.length), 'i')
 const base64Pattern = new RegExp(base64)
 const timePattern = new RegExp(time)
 
+/** A day that there is, as year, month and day. */
 function isDate(text: string): boolean {
   const parts = /^(\d{4})-(\d{2})-(\d{2})$/.exec(text)
   return parts !== null && daysOf(Number(parts[1]), Number(parts[2]), Number(parts[3])) !== undefined
@@ -59,6 +60,7 @@ function isDateTime(text: string): boolean {
   return isDate(date) && parts !== null && parts[1]! <= '23' && parts[2]! <= '59' && parts[3]! <= '59'
 }
 
+/** An absolute URI or an absolute path. */
 function uriErrors(text: string): string[] {
   const parsed = parseGoUrl(text, true)
   return typeof parsed === 'string' ? [parsed] : []

@@ -8,6 +8,8 @@ import type { Type } from '../types.ts'
 import { Duration, Failure, List, Uint, failure, noSuchOverload, type Value } from '../values.ts'
 import { spend } from '../work.ts'
 
+// Overloads are written out by type, since there is no type parameter for "what can be added" or "has an order". The
+// sum of an empty list is the zero of the type that the checker finds.
 const summable: readonly (readonly [string, Type, Value])[] = [
   ['int', t.int, 0n],
   ['uint', t.uint, new Uint(0n)],
@@ -25,6 +27,7 @@ const comparable: readonly (readonly [string, Type])[] = [
   ['bytes', t.bytes],
 ]
 
+/** Equal neighbours are in order. */
 function isSorted(list: Value): Value {
   if (!(list instanceof List)) return noSuchOverload()
   let before: Value | undefined
@@ -65,6 +68,7 @@ function best(list: Value, name: string, sign: 1 | -1): Value {
   return found === undefined ? failure(`${name} called on empty list`) : found
 }
 
+/** Equality is that of `==`: 1 is found in a list of 1.0. */
 function indexOf(list: Value, value: Value): Value {
   if (!(list instanceof List)) return noSuchOverload()
   for (let i = 0; i < list.size; i++) if (equal(list.at(i), value)) return BigInt(i)

@@ -5,7 +5,7 @@ import { fn, member, plain, type Implementation, type Library } from '../functio
 import * as t from '../types.ts'
 import { Failure, Opaque, failure, noSuchOverload, type Value } from '../values.ts'
 
-export class IP extends Opaque {
+class IP extends Opaque {
   readonly family: 4 | 6
   readonly value: bigint
 
@@ -30,7 +30,7 @@ export class IP extends Opaque {
 }
 
 /** A range. Its address need not be the first one of the range. */
-export class Cidr extends Opaque {
+class Cidr extends Opaque {
   readonly ip: IP
   readonly bits: number
 
@@ -64,10 +64,12 @@ export class Cidr extends Opaque {
   }
 }
 
+// The types of both, as the checker has them: opaque, with nothing but methods.
 const ipType = new IP(4, 0n).type
 const cidrType = new Cidr(new IP(4, 0n), 0).type
 const isMapped = (value: bigint) => value >> 32n === 0xffffn
 
+/** An address in any spelling, but neither one with a zone nor an IPv4 address in the clothes of an IPv6 one. */
 function toIP(text: string): IP | Failure {
   const [address = '', zone] = text.split('%', 2)
   const found = parseIP(address)
@@ -99,6 +101,7 @@ function ipFault(text: string): string {
   return `${quoted}IPv4 address too ${fields.length < 4 ? 'short' : 'long'}`
 }
 
+/** An address and the length of a prefix. Bits beyond the prefix may be set: `masked()` clears them. */
 function toCidr(text: string): Cidr | Failure {
   const slash = text.lastIndexOf('/')
   const fault = (message: string) => failure(`network address parse error during conversion from string: ${message}`)
@@ -145,6 +148,7 @@ const isBroadcast = isIn('255.255.255.255/32', '::/128')
 const isLinkLocalMulticast = (ip: IP) =>
   ip.family === 4 ? ip.value >> 8n === 0xe00000n : ip.value >> 120n === 0xffn && ((ip.value >> 112n) & 0xfn) === 2n
 
+/** What is neither special nor for many. Private addresses count as global, as they do in Go. */
 const isGlobalUnicast = (ip: IP) =>
   ![isUnspecified, isLoopback, isMulticast, isLinkLocalUnicast, isBroadcast].some(test => test(ip))
 
@@ -179,12 +183,14 @@ export const ips: Library = {
   ],
 }
 
+/** Whether an address, or the text of one, is in the range. */
 function containsIP(range: Value, other: Value): Value {
   const ip = typeof other === 'string' ? toIP(other) : other
   if (ip instanceof Failure) return ip
   return range instanceof Cidr && ip instanceof IP ? range.contains(ip) : noSuchOverload()
 }
 
+/** Whether all addresses of the other range are in this one. */
 function containsCidr(range: Value, other: Value): Value {
   const inner = typeof other === 'string' ? toCidr(other) : other
   if (inner instanceof Failure) return inner

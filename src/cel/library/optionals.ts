@@ -6,7 +6,6 @@ import * as t from '../types.ts'
 import {
   ArrayList,
   Duration,
-  Failure,
   List,
   Mapping,
   Opaque,
@@ -35,19 +34,14 @@ function isZero(value: Value): boolean {
   return value === null || value === false || value === 0n || value === 0 || value === ''
 }
 
+/** A method of an optional. */
 const onOptional =
   (run: (optional: Optional, other: Value) => Value): Implementation =>
   (optional, other) =>
     optional instanceof Optional ? run(optional, other ?? null) : noSuchOverload()
 
-/** The alternative may fail where it is not needed. */
-const lazily = (id: string, result: t.Type, alternative: t.Type, run: (optional: Optional, other: Value) => Value) => ({
-  ...member(id, [optionalV, alternative], result, (optional, other) => {
-    if (optional instanceof Failure) return optional
-    return optional instanceof Optional ? run(optional, other!) : noSuchOverload()
-  }),
-  nonStrict: true,
-})
+/** Evaluated by the compiler, which does not look at the alternative where it is not needed. */
+const alternative: Implementation = () => failure('evaluated by the compiler')
 
 const index: Implementation = (operand, key) => indexInto(operand, key)
 
@@ -88,16 +82,8 @@ export const optionals: Library = {
         onOptional(({ value }) => value !== undefined),
       ),
     ),
-    fn(
-      'or',
-      lazily('optional_or_optional', optionalV, optionalV, (optional, other) =>
-        optional.value === undefined ? other : optional,
-      ),
-    ),
-    fn(
-      'orValue',
-      lazily('optional_orValue_value', v, v, ({ value }, other) => (value === undefined ? other : value)),
-    ),
+    fn('or', member('optional_or_optional', [optionalV, optionalV], optionalV, alternative)),
+    fn('orValue', member('optional_orValue_value', [optionalV, v], v, alternative)),
     fn('_?._', plain('select_optional_field', [t.dyn, t.string], optionalV, optionalIndexInto)),
     fn(
       '_[?_]',

@@ -16,7 +16,7 @@ const nano = 1_000_000_000n
 /** Quantities are cut off here. What was may have been more, and is no integer that can be relied on. */
 const largest = ((1n << 63n) - 1n) * nano
 
-export class Quantity extends Opaque {
+class Quantity extends Opaque {
   readonly text: string
   constructor(text: string) {
     super('kubernetes.Quantity')
@@ -34,6 +34,7 @@ export class Quantity extends Opaque {
 
 const quantity = new Quantity('0').type
 
+/** The messages are those of Go's parser, which looks for the number first and then for the suffix. */
 function parse(text: Value): Value {
   if (isQuantity(text as string)) return new Quantity(text as string)
   const isWellFormed = /^[+-]?[0-9.]+[eEinumkKMGTP]*[-+]?[0-9]*$/.test(text as string)
@@ -46,6 +47,7 @@ function integer({ nanos }: Quantity): bigint | undefined {
   return nanos % nano === 0n && size < largest ? nanos / nano : undefined
 }
 
+/** A method of a quantity. */
 const on =
   (run: (quantity: Quantity) => Value): Implementation =>
   value =>

@@ -4,7 +4,7 @@ import { fn, member, plain, type Implementation, type Library } from '../functio
 import * as t from '../types.ts'
 import { Opaque, failure, noSuchOverload, type Value } from '../values.ts'
 
-export class Semver extends Opaque {
+class Semver extends Opaque {
   readonly numbers: readonly [bigint, bigint, bigint]
   readonly prerelease: readonly string[]
 
@@ -60,6 +60,7 @@ function parseNormalized(text: string): Semver | string {
   return parse(parts.join('.'))
 }
 
+/** Precedence by section 11 of the specification; what follows a plus sign has no part in it. */
 function compare(a: Semver, b: Semver): number {
   for (const i of [0, 1, 2] as const) if (a.numbers[i] !== b.numbers[i]) return a.numbers[i] < b.numbers[i] ? -1 : 1
   // A version before a release is less than the release.
@@ -83,12 +84,14 @@ function comparePart(a: string, b: string): number {
 
 const parseAs = (text: Value, normalize: Value | undefined) => (normalize ? parseNormalized : parse)(text as string)
 
+// The second argument, where there is one, asks for normalization: `semver('v1.0', true)`.
 const toSemver: Implementation = (text, normalize) => {
   const version = parseAs(text!, normalize)
   return typeof version === 'string' ? failure(version) : version
 }
 const isSemver: Implementation = (text, normalize) => typeof parseAs(text!, normalize) !== 'string'
 
+/** A comparison, from which the others follow. */
 const onTwo =
   (run: (order: number) => Value): Implementation =>
   (a, b) =>

@@ -15,12 +15,14 @@ const a = t.param('A')
 const listOfA = t.list(a)
 const mapOfAB = t.map(a, t.param('B'))
 
+/** Two arguments, in the order in which the operator stands between them. */
 const binary = (id: string, left: Type, right: Type, result: Type, run: Implementation): Overload =>
   plain(id, [left, right], result, run)
 
 /** The operators that compiled code has for itself, so that they are declared without one. */
 const builtIn: Implementation = () => failure('evaluated by the compiler')
 
+/** Both sides and the result have one type. */
 const same = (type: Type, id: string, run: Implementation) => binary(id, type, type, type, run)
 
 const operators: readonly FunctionDecl[] = [
@@ -73,10 +75,12 @@ const operators: readonly FunctionDecl[] = [
   fn('@in', binary('in_list', a, listOfA, t.bool, isIn), binary('in_map', a, mapOfAB, t.bool, isIn)),
 ]
 
+/** Numbers meet only their own type: there is no `1 + 1.0`. */
 function numeric(id: string, run: Implementation): Overload[] {
   return [same(t.double, `${id}_double`, run), same(t.int, `${id}_int64`, run), same(t.uint, `${id}_uint64`, run)]
 }
 
+/** Comparisons, which unlike arithmetic take numbers of different types. */
 function ordered(id: string, test: (order: number) => boolean): Overload[] {
   const run: Implementation = (x, y) => {
     const order = compare(x, y)
@@ -101,12 +105,14 @@ function ordered(id: string, test: (order: number) => boolean): Overload[] {
   return names.map(([name, left, right]) => binary(`${id}_${name}`, left, right, t.bool, run))
 }
 
+/** `x in list` looks at every element; `k in map` at the key alone. */
 function isIn(value: Value, container: Value): Value {
   if (container instanceof List) return contains(container, value)
   if (container instanceof Mapping) return container.get(value) !== undefined
   return noSuchOverload()
 }
 
+/** Characters of a string, bytes of bytes, elements, entries. */
 function size(value: Value): Value {
   if (typeof value === 'string') {
     spend(value.length / 16)

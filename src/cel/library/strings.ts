@@ -15,6 +15,7 @@ function characters(text: string): string[] {
 
 const outOfRange = (index: bigint): Failure => failure(`index out of range: ${index}`)
 
+/** At the end of the text there is an empty character. */
 function charAt(text: string, index: bigint): Value {
   const all = characters(text)
   if (index < 0n || index > all.length) return outOfRange(index)
@@ -59,6 +60,7 @@ function substring(text: string, start: bigint, end?: bigint): Value {
   return text.slice(unitsAt(text, start), unitsAt(text, last))
 }
 
+/** Replaces from the left, at most `limit` times. An empty part is found around every character. */
 function replace(text: string, part: string, by: string, limit = -1n): Value {
   if (limit === 0n) return text
   const pieces = part === '' ? ['', ...characters(text), ''] : text.split(part)
@@ -71,6 +73,7 @@ function replace(text: string, part: string, by: string, limit = -1n): Value {
   return pieces.slice(0, count).join(by) + by + (part === '' ? rest.join('') : rest.join(part))
 }
 
+/** At most `limit` parts, the last of which is the rest. An empty separator gives the characters. */
 function split(text: string, by: string, limit = -1n): Value {
   if (limit === 0n) return new ArrayList([])
   const pieces = by === '' ? characters(text) : text.split(by)
@@ -109,7 +112,7 @@ const escapes: Readonly<Record<string, string>> = {
 
 /** The text as a literal: in quotes, with escapes; what is no character becomes the replacement character. */
 const quote = (text: string): Value =>
-  grow(2 * text.length + 2) ?? `"${text.toWellFormed().replace(/[\x07\b\f\n\r\t\v\\"]/g, c => escapes[c]!)}"`
+  grow(2 * text.length + 2) ?? `"${Array.from(text.toWellFormed(), c => escapes[c] ?? c).join('')}"`
 
 // White space by Unicode, as Go and Java have it.
 const space = '[\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]'

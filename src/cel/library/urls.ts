@@ -6,7 +6,7 @@ import { ArrayList, EntryMap, Opaque, failure, noSuchOverload, type Value } from
 import { spend } from '../work.ts'
 import { parseGoUrl, queryValues, type GoUrl } from './go-url.ts'
 
-export class URLValue extends Opaque {
+class URLValue extends Opaque {
   readonly parts: GoUrl
   constructor(parts: GoUrl) {
     super('kubernetes.URL')
@@ -30,11 +30,13 @@ function parse(text: string): URLValue | string {
 
 const port = /:(\d*)$/
 
+/** Without the port, and without the brackets of an IPv6 address. */
 function hostname(host: string): string {
   const bracketed = /^\[([^\]]*)\](?::\d*)?$/.exec(host)
   return bracketed ? bracketed[1]! : host.replace(port, '')
 }
 
+/** Each name has a list of values: it may stand in a query several times. */
 function query(text: string): EntryMap {
   const map = new EntryMap()
   for (const [name, values] of queryValues(text)) map.add(name, new ArrayList(values))
@@ -65,7 +67,7 @@ export const urls: Library = {
     part('getScheme', 'url_get_scheme', t.string, ({ scheme }) => scheme),
     part('getHost', 'url_get_host', t.string, ({ host }) => host),
     part('getHostname', 'url_get_hostname', t.string, ({ host }) => hostname(host)),
-    part('getPort', 'url_get_port', t.string, ({ host }) => (/\]$/.test(host) ? '' : (port.exec(host)?.[1] ?? ''))),
+    part('getPort', 'url_get_port', t.string, ({ host }) => (host.endsWith(']') ? '' : (port.exec(host)?.[1] ?? ''))),
     part('getEscapedPath', 'url_get_escaped_path', t.string, ({ escapedPath }) => escapedPath),
     part('getQuery', 'url_get_query', t.map(t.string, t.list(t.string)), parts => query(parts.query)),
   ],
