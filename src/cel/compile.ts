@@ -193,7 +193,7 @@ class Compiler {
     const codes = args.map(arg => this.node(arg))
     if (node.target && codes.length === 2 && (name === 'or' || name === 'orValue'))
       return alternative(codes[0]!, codes[1]!, name)
-    const run = overloads.length === 1 && node.overloads ? overloads[0]!.run : dispatch(name, overloads)
+    const run = isTotal(name) && overloads.length === 1 ? overloads[0]!.run : dispatch(name, overloads)
     const cost = this.#options.costs(name, id)
     return overloads.every(o => o.nonStrict) ? lazyCall(codes, run) : strictCall(codes, run, cost)
   }
@@ -269,6 +269,9 @@ class Compiler {
     return compileFold({ range, init, condition, step, result }, slots)
   }
 }
+
+/** Whether a function looks at its arguments itself: operators do. What is null in the data may be of any type. */
+const isTotal = (name: string) => /^(_|@|-|!)/.test(name)
 
 /** What an attribute begins with. */
 function rootOf(node: Node): 'conditional' | 'other' {

@@ -6,11 +6,11 @@ import { failure, typeName, type Value } from './values.ts'
 
 /** A function that runs the first overload that takes its arguments. */
 export const dispatch = (name: string, overloads: readonly Overload[]): Implementation => {
-  const known = name.startsWith('_') || name.startsWith('@') || name === '-_' || name === '!_'
+  const isOperator = /^[_@!-]/.test(name)
   return (...args) => {
     const overload = overloads.find(o => o.args.every((type, i) => takes(type, args[i]!)))
     if (overload) return overload.run(...args)
-    return failure(known ? 'no such overload' : `no such overload: ${name}(${args.map(typeName).join(', ')})`)
+    return failure(isOperator ? 'no such overload' : `no such overload: ${name}(${args.map(typeName).join(', ')})`)
   }
 }
 

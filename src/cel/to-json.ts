@@ -29,7 +29,7 @@ export function toJson(value: Value): unknown {
 }
 
 /** Whole numbers stay whole where JavaScript's numbers cannot hold them. */
-const numberOf = (value: bigint): number | bigint => (Number.isSafeInteger(Number(value)) ? Number(value) : value)
+const numberOf = (value: bigint): number | bigint => (BigInt(Number(value)) === value ? Number(value) : value)
 
 function listOf(list: List): unknown {
   const items: unknown[] = []

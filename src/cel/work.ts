@@ -5,8 +5,8 @@
 // is measured here. One evaluation runs at a time, without pause, so the account is one for the module.
 import { Failure } from './values.ts'
 
-/** Steps of an evaluation: elements compared, characters copied in blocks of 16. Takes some seconds. */
-const maxSteps = 50_000_000
+/** Steps of an evaluation: elements compared, characters copied in blocks of 16. Takes a second or two. */
+const maxSteps = 20_000_000
 /** Characters of a string, bytes of bytes, elements of a list. */
 const maxSize = 16_000_000
 
