@@ -31,6 +31,8 @@ export class Source {
   /** Line from 1, column from 0. */
   position(at: Place): { line: number; column: number } {
     if (at < 0) return { line: -1, column: -1 }
+    // The end of nothing is before its first column.
+    if (this.characters.length === 0) return { line: 1, column: -1 }
     let [line, beyond] = [1, this.#lineStarts.length + 1]
     while (beyond - line > 1) {
       const middle = (line + beyond) >> 1

@@ -90,7 +90,7 @@ const table = {
   },
   syntax: {
     '': [
-      "1:1: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}",
+      "1:0: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}",
     ],
     'self.i >': [
       "1:9: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}",
@@ -102,6 +102,13 @@ const table = {
     'self.i = 1': [
       "1:8: Syntax error: token recognition error at: '= '",
       "1:10: Syntax error: extraneous input '1' expecting <EOF>",
+    ],
+    'Bad Value!': ["1:5: Syntax error: mismatched input 'Value' expecting <EOF>"],
+    "'a'x": ["1:4: Syntax error: extraneous input 'x' expecting <EOF>"],
+    "[JSONPatch{op: 'remove', path: '/a'}]x": ["1:38: Syntax error: extraneous input 'x' expecting <EOF>"],
+    'object.(': ["1:8: Syntax error: no viable alternative at input '.('"],
+    '(': [
+      "1:2: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}",
     ],
     'true ? 1': ["1:9: Syntax error: mismatched input '<EOF>' expecting ':'"],
     'self.s == "abc': [
