@@ -8,19 +8,25 @@ import {
   compile,
   declare,
   defaultCostLimit,
+  deviceSelection,
   escapeField,
   estimateCost,
   estimatorWith,
   Failure,
   kubernetes,
+  LazyMap,
   makeAuthorizer,
+  makeQuantity,
   makeRequestResource,
+  makeSemver,
   misnamedObject,
   mutation,
   mutationTypes,
   objectsOf,
   Pending,
+  quantityType,
   resourceCheckType,
+  semverType,
   sizesOf,
   toJson,
   types,
@@ -224,6 +230,55 @@ suite('authorization', () => {
       const { value } = programOf(rule, environment).evaluate({ authorizer: makeAuthorizer(decide) })
       assert.equal(valueOf(value), `failed: ${message}`)
     })
+})
+
+suite('values that the caller computes', () => {
+  test('variables of a policy are evaluated when they are used, and once', () => {
+    const objects: ObjectTypes = {
+      fieldType: (_, field) => (field === 'double' ? types.int : field === 'broken' ? types.int : undefined),
+    }
+    const environment = kubernetes.extend({
+      variables: { object: types.dyn, variables: types.object('vars') },
+      objects,
+    })
+    const object = adaptUntyped({ n: 21 })
+    const programs: Record<string, Program> = {
+      double: programOf('object.n * 2', environment),
+      broken: programOf('object.nothing', environment),
+    }
+    let evaluated = 0
+    const variables = new LazyMap(Object.keys(programs), name => {
+      evaluated++
+      return programs[name]!.evaluate({ object }).value
+    })
+    const program = programOf('variables.double == 42 && variables.double > 1 || variables.broken > 1', environment)
+    assert.equal(program.evaluate({ object, variables }).value, true)
+    assert.equal(evaluated, 1)
+    const broken = programOf('variables.broken > 1', environment).evaluate({ object, variables })
+    assert.equal(valueOf(broken.value), 'failed: no such key: nothing')
+    assert.match(errorOf('variables.other', environment), /undefined field 'other'/)
+  })
+
+  test('attributes of a device', () => {
+    const device = types.map(types.string, types.map(types.string, types.dyn))
+    const environment = deviceSelection.extend({
+      variables: { attributes: device, capacity: types.map(types.string, quantityType), version: semverType },
+    })
+    const none = new LazyMap([], () => null)
+    const known: Record<string, Value> = { fast: true, version: makeSemver('1.2.3') }
+    const attributes = new LazyMap(['example.com'], () => new LazyMap(Object.keys(known), name => known[name]!), none)
+    const capacity = new LazyMap(['memory'], () => makeQuantity('16Gi'))
+    const holds = (rule: string) =>
+      valueOf(programOf(rule, environment).evaluate({ attributes, capacity, version: makeSemver('2.0.0') }).value)
+    assert.equal(holds('cel.bind(a, attributes["example.com"], a.fast && a.version.isLessThan(semver("2.0.0")))'), true)
+    assert.equal(holds('capacity["memory"].isGreaterThan(quantity("8Gi")) && version.major() == 2'), true)
+    assert.equal(holds('has(attributes["other.com"].fast)'), false)
+    assert.equal(holds('attributes["other.com"].fast'), 'failed: no such key: fast')
+    assert.equal(
+      valueOf(makeQuantity('x')),
+      `failed: quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'`,
+    )
+  })
 })
 
 suite('mutation', () => {

@@ -32,7 +32,7 @@ export { Environment, type ObjectTypes } from './environment.ts'
 export { escapeField } from './escaping.ts'
 export { estimateCost } from './estimate.ts'
 export { estimatorWith, type SizeOf } from './estimator.ts'
-export { compile, kubernetes, mutation } from './kubernetes.ts'
+export { compile, deviceSelection, kubernetes, mutation } from './kubernetes.ts'
 export {
   authorizerType,
   makeAuthorizer,
@@ -42,8 +42,10 @@ export {
   type AuthorizationQuestion,
 } from './library/authorizer.ts'
 export { misnamedObject, mutationTypes } from './library/mutation.ts'
+export { makeQuantity, quantityType } from './library/quantity.ts'
+export { makeSemver, semverType } from './library/semver.ts'
 export { defaultCostLimit, Pending, type Program } from './program.ts'
 export { declare, objectsOf, sizesOf, type Declared, type Schema } from './schema.ts'
 export { toJson } from './to-json.ts'
 export * as types from './types.ts'
-export { Failure, type Value } from './values.ts'
+export { Failure, LazyMap, type Value } from './values.ts'

@@ -7,7 +7,7 @@ import { Environment } from './environment.ts'
 import type { Library } from './functions.ts'
 import type { Issue } from './issues.ts'
 import { authorization, authorizationSelectors } from './library/authorizer.ts'
-import { twoVariables } from './library/comprehensions.ts'
+import { bindings, twoVariables } from './library/comprehensions.ts'
 import { namedFormats } from './library/formats.ts'
 import { jsonPatch } from './library/json-patch.ts'
 import { lists } from './library/lists.ts'
@@ -47,6 +47,9 @@ export const kubernetes = new Environment({ libraries, homogeneousLiterals: true
 
 /** The same, and what only mutating policies have: the escaping of keys of JSON patches. */
 export const mutation = new Environment({ libraries: [...libraries, jsonPatch], homogeneousLiterals: true })
+
+/** The same, and what only selectors of devices have: `cel.bind`. Source: dynamic-resource-allocation cel/compile.go. */
+export const deviceSelection = new Environment({ libraries: [...libraries, bindings], homogeneousLiterals: true })
 
 /** Compiles an expression of Kubernetes. */
 export const compile = (text: string, environment: Environment): Compiled =>

@@ -3,7 +3,7 @@ import type { Node } from './ast.ts'
 import { Frame, type Code } from './frame.ts'
 import type { Type } from './types.ts'
 import { Failure, type Value } from './values.ts'
-import { Cancelled, startWork } from './work.ts'
+import { Cancelled, withAccount } from './work.ts'
 
 /**
  * Thrown by a function whose answer is not there yet, such as that of an authorizer. The evaluation is repeated when
@@ -45,13 +45,14 @@ export class Program {
    */
   evaluate(variables: Variables, costLimit = defaultCostLimit): Evaluated {
     const frame = new Frame(variables, costLimit)
-    startWork()
     try {
-      const value = this.#code(frame)
+      const value = withAccount(() => this.#code(frame))
       return { value, cost: frame.cost }
     } catch (error) {
-      if (!(error instanceof Cancelled)) throw error
-      return { value: new Failure(error.message), cost: frame.cost }
+      if (error instanceof Cancelled) return { value: new Failure(error.message), cost: frame.cost }
+      if (!(error instanceof RangeError)) throw error
+      // Data may be nested deeper than the stack can follow.
+      return { value: new Failure('operation cancelled: a value is nested too deeply'), cost: frame.cost }
     }
   }
 

@@ -198,6 +198,42 @@ export class EntryMap extends Mapping {
   }
 }
 
+/**
+ * A map of names to values that are computed when they are asked for, and once: the variables of a policy, for
+ * instance. A name that has no value has the fallback, if there is one.
+ */
+export class LazyMap extends Mapping {
+  readonly #names: readonly string[]
+  readonly #read: (name: string) => Value
+  readonly #fallback: Value | undefined
+  readonly #known = new Map<string, Value>()
+
+  constructor(names: readonly string[], read: (name: string) => Value, fallback?: Value) {
+    super()
+    this.#names = names
+    this.#read = read
+    this.#fallback = fallback
+  }
+
+  get size(): number {
+    return this.#names.length
+  }
+
+  get(key: Value): Value | undefined {
+    if (typeof key !== 'string' || !this.#names.includes(key)) return this.#fallback
+    let value = this.#known.get(key)
+    if (value === undefined) {
+      value = this.#read(key)
+      this.#known.set(key, value)
+    }
+    return value
+  }
+
+  keys(): Iterable<Value> {
+    return this.#names
+  }
+}
+
 /** The name of a value's type. */
 export function typeName(value: Value): string {
   switch (typeof value) {

@@ -15,9 +15,19 @@ let left = maxSteps
 /** Thrown through everything when an evaluation has to stop; the program turns it into a failure. */
 export class Cancelled extends Error {}
 
-/** Opens a new account; for the program, at the start of each evaluation. */
-export function startWork(): void {
-  left = maxSteps
+let depth = 0
+
+/**
+ * Runs an evaluation on an account of its own. One that happens within another, for a variable that is computed when
+ * it is asked for, is on the account of the other.
+ */
+export function withAccount<T>(evaluate: () => T): T {
+  if (depth++ === 0) left = maxSteps
+  try {
+    return evaluate()
+  } finally {
+    depth--
+  }
 }
 
 export function spend(steps: number): void {

@@ -32,10 +32,11 @@ class Quantity extends Opaque {
   }
 }
 
-const quantity = new Quantity('0').type
+export const quantityType = new Quantity('0').type
+const quantity = quantityType
 
 /** The messages are those of Go's parser, which looks for the number first and then for the suffix. */
-function parse(text: Value): Value {
+export function makeQuantity(text: Value): Value {
   if (isQuantity(text as string)) return new Quantity(text as string)
   const isWellFormed = /^[+-]?[0-9.]+[eEinumkKMGTP]*[-+]?[0-9]*$/.test(text as string)
   return failure(isWellFormed ? "unable to parse quantity's suffix" : quantityError)
@@ -70,7 +71,7 @@ export const quantities: Library = {
   name: 'kubernetes.quantity',
   types: [quantity],
   functions: [
-    fn('quantity', plain('string_to_quantity', [t.string], quantity, parse)),
+    fn('quantity', plain('string_to_quantity', [t.string], quantity, makeQuantity)),
     fn(
       'isQuantity',
       plain('is_quantity_string', [t.string], t.bool, text => isQuantity(text as string)),

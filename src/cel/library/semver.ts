@@ -19,7 +19,8 @@ class Semver extends Opaque {
   }
 }
 
-const semver = new Semver([0n, 0n, 0n], []).type
+export const semverType = new Semver([0n, 0n, 0n], []).type
+const semver = semverType
 
 const shape = /^(\d+)\.(\d+)\.(\d+)(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?$/
 const maxNumber = (1n << 64n) - 1n
@@ -85,8 +86,8 @@ function comparePart(a: string, b: string): number {
 const parseAs = (text: Value, normalize: Value | undefined) => (normalize ? parseNormalized : parse)(text as string)
 
 // The second argument, where there is one, asks for normalization: `semver('v1.0', true)`.
-const toSemver: Implementation = (text, normalize) => {
-  const version = parseAs(text!, normalize)
+export function makeSemver(text: Value, normalize?: Value): Value {
+  const version = parseAs(text, normalize)
   return typeof version === 'string' ? failure(version) : version
 }
 const isSemver: Implementation = (text, normalize) => typeof parseAs(text!, normalize) !== 'string'
@@ -111,8 +112,8 @@ export const semvers: Library = {
   functions: [
     fn(
       'semver',
-      plain('string_to_semver', [t.string], semver, toSemver),
-      plain('string_bool_to_semver', [t.string, t.bool], semver, toSemver),
+      plain('string_to_semver', [t.string], semver, makeSemver),
+      plain('string_bool_to_semver', [t.string, t.bool], semver, makeSemver),
     ),
     fn(
       'isSemver',
