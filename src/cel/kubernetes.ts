@@ -22,6 +22,7 @@ import { stringsWith } from './library/strings.ts'
 import { urls } from './library/urls.ts'
 import { compilePattern } from './pattern.ts'
 import { parseDuration, parseTimestamp } from './time.ts'
+import { descendants } from './walk.ts'
 import { Failure } from './values.ts'
 
 const libraries: readonly Library[] = [
@@ -76,31 +77,4 @@ function validateCall(node: Node & { kind: 'call' }, issues: Issue[]): void {
     (name === 'timestamp' && !parseTimestamp(text)) ||
     (name === 'matches' && compilePattern(text) instanceof Failure)
   if (isInvalid) issues.push({ at: last!.at, message: `invalid ${name} argument` })
-}
-
-/** A node and all below it. */
-function* descendants(node: Node): Iterable<Node> {
-  yield node
-  for (const child of childrenOf(node)) yield* descendants(child)
-}
-
-/** The expressions that stand directly in a node. */
-function childrenOf(node: Node): readonly Node[] {
-  switch (node.kind) {
-    case 'constant':
-    case 'ident':
-      return []
-    case 'select':
-      return [node.operand]
-    case 'call':
-      return node.target && node.resolved === undefined ? [node.target, ...node.args] : node.args
-    case 'list':
-      return node.elements
-    case 'map':
-      return node.entries.flatMap(e => [e.key, e.value])
-    case 'struct':
-      return node.fields.map(f => f.value)
-    case 'comprehension':
-      return [node.range, node.init, node.condition, node.step, node.result]
-  }
 }

@@ -5,7 +5,7 @@ import { int64Of } from '../../api/int64.ts'
 import type { AnyKind, KubeObject } from '../../api/kind.ts'
 import { asJson, type JsonObject } from '../../api/schema/node.ts'
 import { CustomResourceDefinition } from '../../kinds/apiextensions/customresourcedefinition.ts'
-import type { SchemaProps } from '../../kinds/apiextensions/jsonschema.ts'
+import type { SchemaProps, ValidationRule } from '../../kinds/apiextensions/jsonschema.ts'
 import { openMemoryStore } from '../../store/index.ts'
 import { type Caller, openTestServer } from '../testing.ts'
 
@@ -248,6 +248,123 @@ test('a problem that an object had before does not stop the change of another fi
   await assert.rejects(patch({ name: 'worse' }), { reason: 'Invalid' })
   // An element of a list without keys is a new one.
   await assert.rejects(patch({ list: ['bad', 'good'] }), { reason: 'Invalid' })
+})
+
+test('rules of a definition are compiled, and refused with the fault or the cost', async t => {
+  const { admin } = await openTestServer(t)
+  const rule = (text: string, more: JsonObject = {}) => ({
+    spec: { type: 'object', 'x-kubernetes-validations': [{ rule: text, ...more }] } as SchemaProps,
+  })
+  const printed = (text: string, message = '') =>
+    `{"Rule":${JSON.stringify(text)},"Message":"","MessageExpression":${JSON.stringify(message)},"Reason":null,"FieldPath":"","OptionalOldSelf":null}`
+  const list = (of: SchemaProps): SchemaProps => ({ type: 'array', items: of as JsonObject })
+  const at = 'spec.validation.openAPIV3Schema.properties[spec].properties'
+  const advice =
+    '(try simplifying the rule, or adding maxItems, maxProperties, and maxLength where arrays, maps, and strings are declared)'
+  const table: [properties: SchemaProperties, ...problems: string[]][] = [
+    [
+      rule('self.foo'),
+      `${at}[spec].x-kubernetes-validations[0].rule: Invalid value: ${printed('self.foo')}: compilation failed: ERROR: <input>:1:5: undefined field 'foo'\n | self.foo\n | ....^`,
+    ],
+    [
+      rule('1'),
+      `${at}[spec].x-kubernetes-validations[0].rule: Invalid value: ${printed('1')}: cel expression must evaluate to a bool`,
+    ],
+    [
+      rule('true', { messageExpression: '1' }),
+      `${at}[spec].x-kubernetes-validations[0].messageExpression: Invalid value: ${printed('true', '1')}: messageExpression must evaluate to a string`,
+    ],
+    [
+      {
+        a: {
+          ...list({ type: 'string', maxLength: 9, 'x-kubernetes-validations': [{ rule: 'self == oldSelf' }] }),
+          maxItems: 9,
+        },
+      },
+      `${at}[a].items.x-kubernetes-validations[0].rule: Invalid value: "self == oldSelf": oldSelf cannot be used on the uncorrelatable portion of the schema within ${at}[a]`,
+    ],
+    [
+      {
+        a: {
+          ...list(list({ type: 'string' })),
+          'x-kubernetes-validations': [{ rule: 'self.all(x, x.all(y, self.all(z, y in z)))' }],
+        } as SchemaProps,
+      },
+      `${at}[a].x-kubernetes-validations[0].rule: Forbidden: estimated rule cost exceeds budget by factor of more than 100x ${advice}`,
+      `spec.validation.openAPIV3Schema.properties[spec].properties[a].x-kubernetes-validations[0].rule: Forbidden: contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3 schema`,
+      `spec.validation.openAPIV3Schema: Forbidden: x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema exceeds budget by factor of more than 100x ${advice}`,
+    ],
+  ]
+  for (const [properties, ...problems] of table) {
+    const text = problems.length === 1 ? problems[0] : `[${problems.join(', ')}]`
+    await assert.rejects(admin.create(CustomResourceDefinition, cronTabs(properties)), {
+      message: `CustomResourceDefinition.apiextensions.k8s.io "crontabs.${group}" is invalid: ${text}`,
+    })
+  }
+})
+
+test('rules are evaluated on objects, with the old value where there is one', async t => {
+  const server = await openTestServer(t)
+  const rules = (...list: ValidationRule[]): SchemaProps => ({ 'x-kubernetes-validations': list })
+  const definition = cronTabs({
+    min: { type: 'integer' },
+    max: { type: 'integer', ...rules({ rule: 'self < 100', reason: 'FieldValueForbidden' }) },
+    fixed: { type: 'string', ...rules({ rule: 'self == oldSelf', message: 'fixed is immutable' }) },
+    once: {
+      type: 'string',
+      ...rules({
+        rule: 'oldSelf.hasValue() || self == "new"',
+        optionalOldSelf: true,
+        messageExpression: '"not " + self',
+      }),
+    },
+    keyed: {
+      type: 'array',
+      'x-kubernetes-list-type': 'map',
+      'x-kubernetes-list-map-keys': ['name'],
+      maxItems: 5,
+      items: {
+        type: 'object',
+        required: ['name'],
+        properties: { name: { type: 'string' }, size: { type: 'integer' } },
+        'x-kubernetes-validations': [{ rule: 'self.size >= oldSelf.size', fieldPath: '.size' }],
+      },
+    },
+  })
+  const whole: SchemaProps = definition.spec.versions[0]!.schema.openAPIV3Schema.properties.spec
+  Object.assign(whole, rules({ rule: '!has(self.min) || self.min <= self.max' }))
+  const kind = await define(server, definition)
+  const invalid = (...problems: string[]) => ({
+    message: `CronTab.${group} "a" is invalid: ${problems.length === 1 ? problems[0] : `[${problems.join(', ')}]`}`,
+  })
+  const bad: [spec: JsonObject, ...problems: string[]][] = [
+    [{ min: 2, max: 1 }, 'spec: Invalid value: "object": failed rule: !has(self.min) || self.min <= self.max'],
+    [{ max: 100 }, 'spec.max: Forbidden: failed rule: self < 100'],
+    [{ once: 'old' }, 'spec.once: Invalid value: "string": not old'],
+    [
+      { min: 2 },
+      'spec: Invalid value: "object": no such key: max evaluating rule: !has(self.min) || self.min <= self.max',
+    ],
+    [
+      { max: 'x' },
+      'spec.max: Invalid value: "string": spec.max in body must be of type integer: "string"',
+      '<nil>: Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation',
+    ],
+  ]
+  for (const [spec, ...problems] of bad) await assert.rejects(create(server.admin, kind, spec), invalid(...problems))
+  await create(server.admin, kind, { fixed: 'x', once: 'new', keyed: [{ name: 'one', size: 2 }] })
+  const patch = (spec: JsonObject) => server.admin.patch(kind, 'a', 'merge', { spec }) as Promise<KubeObject>
+  await assert.rejects(patch({ fixed: 'y' }), invalid('spec.fixed: Invalid value: "string": fixed is immutable'))
+  await assert.rejects(
+    patch({
+      keyed: [
+        { name: 'two', size: 1 },
+        { name: 'one', size: 1 },
+      ],
+    }),
+    invalid('spec.keyed[1].size: Invalid value: "object": failed rule: self.size >= oldSelf.size'),
+  )
+  assert.equal(specOf(await patch({ once: 'other' })).once, 'other')
 })
 
 test('versions show the same objects, each by its own schema', async t => {

@@ -4,6 +4,7 @@
 import type { Problems } from '../../api/checks.ts'
 import type { Path, Problem } from '../../api/path.ts'
 import { validateDefaults } from './default-rules.ts'
+import { validateExpressions } from './expression-level-rules.ts'
 import { printedSchema } from './inside.ts'
 import { oneSchema, type SchemaProps } from './jsonschema.ts'
 import { validateListType, validateMapType } from './merge-type-rules.ts'
@@ -21,6 +22,14 @@ export function* validateSchema(schema: Schema, hasStatus: boolean, at: Path): P
     if (!problems.length) yield* validateDefaults(schema, at)
   }
   yield* validateLevel(schema, { isRoot: true, inMetadata: false }, at)
+  const isValid = (part: Schema, path: Path) =>
+    isEmpty(validateLevel(part, { isRoot: path === at, inMetadata: false }, path))
+  yield* validateExpressions(schema, at, isValid)
+}
+
+const isEmpty = (problems: Iterable<unknown>): boolean => {
+  for (const _ of problems) return false
+  return true
 }
 
 /** Fields of the root that are kept when the status is looked at alone, in the order they have inside. */
