@@ -17,13 +17,13 @@ import type { PodSeen } from '../runtime/runtime.ts'
 import { type NodeContext, podEvent, reportUnsynced } from './context.ts'
 import { advance, type Cause, ended, endingOf, finished, hasLessTime, isLiving, type Life, settled } from './life.ts'
 import { pastDeadline, planPod, type PodMemory, type PodPlan } from './plan.ts'
-import { VolumeRefresher } from './refresher.ts'
 import { deleteObject, removePod } from './remove.ts'
 import { Rounds } from './rounds.ts'
 import { graceSecondsOf, uidOf } from './spec.ts'
 import { PodSteps } from './steps.ts'
 import { podStatus } from './status.ts'
 import { StatusWriter } from './status-writer.ts'
+import { PodVolumes } from './volumes.ts'
 
 /** A pod whose object is gone gets at least this long after SIGTERM. */
 const leastGraceSeconds = 2
@@ -41,7 +41,7 @@ export class PodWorker {
   readonly #startedAt: number
   readonly #probes: PodProbes
   readonly #statuses: StatusWriter
-  readonly #refresher: VolumeRefresher
+  readonly #volumes: PodVolumes
   readonly #steps: PodSteps
   readonly #rounds: Rounds
   readonly #listeners = new Set<() => void>()
@@ -65,12 +65,12 @@ export class PodWorker {
     })
     this.#probes = new PodProbes(context, () => this.wake())
     this.#statuses = new StatusWriter(context, pod)
-    this.#refresher = new VolumeRefresher(context, () =>
+    this.#volumes = new PodVolumes(context, () =>
       this.#life.is === 'alive' && this.#seen.sandboxes.length ? this.#pod : undefined,
     )
     this.#steps = new PodSteps({
       context,
-      refresher: this.#refresher,
+      volumes: this.#volumes,
       current: () => ({ pod: this.#pod, seen: this.#seen }),
       finished: () => this.runtimeChanged(),
       settled: () => {
@@ -112,7 +112,7 @@ export class PodWorker {
     this.#steps.specChanged(before, pod)
     if (pod.metadata.deletionTimestamp) this.#end({ why: 'deleted' }, graceSecondsOf(pod))
     const shown = ({ metadata }: Pod) => [metadata.labels, metadata.annotations]
-    if (before !== pod && !sameJson(shown(before), shown(pod))) this.#refresher.refresh()
+    if (before !== pod && !sameJson(shown(before), shown(pod))) this.#volumes.refresh()
     this.wake()
   }
 
@@ -146,7 +146,7 @@ export class PodWorker {
   /** An object it refers to changed: what failed for want of it may be tried again, files are written again. */
   objectsChanged(): void {
     this.#steps.objectsChanged()
-    this.#refresher.refresh()
+    this.#volumes.refresh()
     this.wake()
   }
 
@@ -166,7 +166,7 @@ export class PodWorker {
     this.#statuses.close()
     this.#context.objects.release(this.uid)
     this.#rounds.stop()
-    this.#refresher.stop()
+    void this.#volumes.stop()
     this.#steps.stop()
   }
 
@@ -208,7 +208,7 @@ export class PodWorker {
     }
     this.#steps.looked(this.#seen)
     // A former kubelet made its volumes; this one keeps them current.
-    if (looked === 'adopted' && runtime.real) this.#refresher.refresh()
+    if (looked === 'adopted' && runtime.real) this.#volumes.refresh()
   }
 
   #checkDeadline(now: number): void {

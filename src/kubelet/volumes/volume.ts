@@ -2,6 +2,7 @@
 // kind says how it is made, and some how it is kept current.
 import { join } from 'node:path'
 import type { Clock } from '../../base/clock.ts'
+import { assert } from '../../base/errors.ts'
 import type { Beneath } from '../../linux/index.ts'
 import type { Client } from '../../client/index.ts'
 import type { NodeFacts } from '../config/fields.ts'
@@ -20,7 +21,7 @@ export interface VolumeContext {
   objects: NodeObjects
   tokens: Tokens
   facts: NodeFacts
-  /** A pod's addresses, which only become known after its volumes are there. */
+  /** A pod's addresses. It has none before its sandbox is created, which is after its volumes are set up. */
   podIPs: (uid: string) => readonly string[]
   clock: Clock
 }
@@ -28,31 +29,66 @@ export interface VolumeContext {
 export interface VolumeRequest {
   pod: Pod
   volume: ReadVolume
-  /** Where it is to be. */
+  /** The volume's directory, which `volumePath` names. The plugin creates it. */
   dir: string
   context: VolumeContext
-  signal?: AbortSignal
+  signal: AbortSignal
 }
 
+/**
+ * One kind of volume. The host (host-real.ts) calls the methods and takes the volumes down; a plugin only makes them.
+ *
+ * What always holds:
+ *
+ * - The first plugin whose `matches` holds has the volume. A volume without a plugin fails the set-up.
+ * - A volume has one directory for the life of its pod, of which no other pod has the name, since it contains the uid.
+ *   A plugin writes there, or with `source` nowhere at all, and keeps nothing about a pod in this process: the next
+ *   kubelet goes on from the directory alone.
+ * - For one pod, `setUp` and `refresh` never run at the same time (PodVolumes); the volumes of a pod are set up side by
+ *   side. Pods are independent of each other.
+ * - `setUp` may be called again on a volume that is there, whole or in part, and must keep what containers wrote into
+ *   it. It is called for each sandbox, before the first container of it is created.
+ * - Containers may read at any time. What several files say together must change at once for them (atomic.ts).
+ * - `refresh` is called while the pod has a sandbox and is not ending: when an object or the pod's labels or annotations
+ *   changed, at the time that the last call returned, and when a new kubelet takes the pod over.
+ *
+ * Order: set-up → sandbox → containers → refreshes → all containers ended → sandbox stopped → taken down. Taking down
+ * unmounts everything below the pod's directories and removes them, whatever the plugin made there.
+ *
+ * Failures: a plugin throws an Error whose message the pod's event shows. What it had made until then stays, and the
+ * next set-up goes on from there. After `signal` aborts it begins nothing that writes, and rejects once writes under way
+ * have ended: the directory may be removed right after that.
+ *
+ * Limits: what a plugin reads from the API server is limited by the client's own timeouts, and its size by that of an
+ * object. The pods of a node have at most `maxPods` times the volumes of a pod.
+ *
+ * A worked example, of a ConfigMap with the key `a`:
+ *
+ *   setUp               DIR/a ─▶ ..data/a, DIR/..data ─▶ ..1, DIR/..1/a
+ *   the object changes  refresh writes DIR/..2/a, swaps DIR/..data ─▶ ..2 and removes DIR/..1
+ *   the kubelet dies    another one refreshes at its start: nothing is written, since DIR/..2 is what it would write
+ *   the sandbox dies    setUp: the same again
+ *   the pod ends        DIR is removed with its siblings
+ */
 export interface VolumePlugin {
   /** Names the directory: `kubernetes.io~configmap`. */
   name: string
   matches(volume: ReadVolume): boolean
-  /** In memory only. */
+  /** Whether the directory is in memory, so that its content never reaches a disk. */
   memory?: boolean
-  /** Containers may not write to it. */
+  /** Whether containers may only read. */
   readOnly?: boolean
-  /** Opens a part of it; the default makes what is missing. */
+  /** Opens a part of it for a subPath. By default, directories that are missing are created. */
   openPart?(dir: string, part: string): Promise<Beneath>
-  /** The path to mount, where it is not `dir`. */
+  /** The path to mount, if it is not the volume's directory. */
   source?(volume: ReadVolume): string
-  /** May be called again on a volume that is there. Throws with the words for the event. */
   setUp(request: VolumeRequest): Promise<void>
-  /** Returns when it must be refreshed next, in milliseconds since the epoch. */
+  /** Returns when it must be called again, in ms since the epoch, if the volume will be out of date then. */
   refresh?(request: VolumeRequest): Promise<number | undefined>
 }
 
 export function volumePath(context: VolumeContext, pod: Pod, volume: ReadVolume, plugin: VolumePlugin): string {
+  assert(uidOf(pod) && volume.name, `a volume has a name and its pod a uid: ${uidOf(pod)} ${volume.name}`)
   if (plugin.memory) return join(context.memoryDir, uidOf(pod), volume.name)
   return join(context.podsDir, uidOf(pod), 'volumes', `kubernetes.io~${plugin.name}`, volume.name)
 }
