@@ -17,7 +17,7 @@ import { gatewayOf } from '../network/index.ts'
  */
 export const dnsPort = 10053
 
-const retry = { firstMs: 200, mostMs: 10_000 }
+const retry = { firstMs: 200, maxMs: 10_000 }
 const namespace = 'kube-system'
 const name = 'kube-dns'
 const labels = { 'k8s-app': 'kube-dns', 'kubernetes.io/name': 'CoreDNS', 'kubernetes.io/cluster-service': 'true' }

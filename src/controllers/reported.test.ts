@@ -1,4 +1,4 @@
-// A status is written in any case, and a failure is thrown after it.
+// The status is written whether the work fails or not, and a failure is thrown after that.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Failure, reported } from './reported.ts'

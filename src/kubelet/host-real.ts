@@ -3,7 +3,7 @@ import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/pr
 import { join } from 'node:path'
 import { isReason, messageOf, StatusError } from '../base/errors.ts'
 import { type Beneath, type Cgroups, openBeneath, realMounts } from '../linux/index.ts'
-import { type ConfigPlace, messagePathOf, podLogDir } from './config/configs.ts'
+import { type NodeSettings, messagePathOf, podLogDir } from './config/configs.ts'
 import { hostNetworkHosts, podHosts } from './config/dns.ts'
 import { expand } from './config/expand.ts'
 import { podCgroup, podLimits } from './config/resources.ts'
@@ -17,7 +17,7 @@ import type { Pod } from '../kinds/core/pod.ts'
 
 interface RealHostOptions {
   rootDir: string
-  place: ConfigPlace
+  settings: NodeSettings
   cgroups: Cgroups
   pidsLimit: number
   volumes: VolumeContext
@@ -32,7 +32,7 @@ export async function realHost(o: RealHostOptions): Promise<PodHost> {
   const images = new ImageVolumes(podsDir, o.runtime)
   const cgroupsOf = new Map<string, string>()
   await mkdir(podsDir, { recursive: true, mode: 0o750 })
-  await mkdir(o.place.logRoot, { recursive: true, mode: 0o755 })
+  await mkdir(o.settings.logRoot, { recursive: true, mode: 0o755 })
   if (!(await realMounts.isMounted(o.volumes.memoryDir))) {
     await mkdir(o.volumes.memoryDir, { recursive: true, mode: 0o750 })
     await realMounts.tmpfs(o.volumes.memoryDir, { mode: 0o750 })
@@ -45,8 +45,8 @@ export async function realHost(o: RealHostOptions): Promise<PodHost> {
     async setUp(pod, signal) {
       const uid = uidOf(pod)
       await mkdir(podDir(uid), { recursive: true, mode: 0o750 })
-      await mkdir(podLogDir(o.place.logRoot, pod), { recursive: true, mode: 0o755 })
-      const group = podCgroup(o.place.cgroupRoot, pod)
+      await mkdir(podLogDir(o.settings.logRoot, pod), { recursive: true, mode: 0o755 })
+      const group = podCgroup(o.settings.cgroupRoot, pod)
       cgroupsOf.set(uid, group)
       const works = await Promise.allSettled([
         o.cgroups.ensure(group, podLimits(pod, o.pidsLimit)),
@@ -81,15 +81,15 @@ export async function realHost(o: RealHostOptions): Promise<PodHost> {
       const group = cgroupsOf.get(uid)
       for (const path of group
         ? [group]
-        : ['', 'burstable/', 'besteffort/'].map(qos => `${o.place.cgroupRoot}/kubepods/${qos}pod${uid}`)) {
+        : ['', 'burstable/', 'besteffort/'].map(qos => `${o.settings.cgroupRoot}/kubepods/${qos}pod${uid}`)) {
         if (await o.cgroups.exists(path)) await o.cgroups.remove(path, { kill: true })
       }
       cgroupsOf.delete(uid)
     },
     async remove(uid) {
       await removeDir(podDir(uid))
-      for (const name of await readdir(o.place.logRoot))
-        if (name.endsWith(`_${uid}`)) await rm(join(o.place.logRoot, name), { recursive: true, force: true })
+      for (const name of await readdir(o.settings.logRoot))
+        if (name.endsWith(`_${uid}`)) await rm(join(o.settings.logRoot, name), { recursive: true, force: true })
     },
     known: async () => [...new Set([...(await readdir(podsDir)), ...(await images.pods())])],
   }
@@ -153,7 +153,7 @@ async function containerMounts(
   if (!own.some(m => m.mountPath === '/etc/hosts'))
     mounts.push({
       containerPath: '/etc/hosts',
-      hostPath: await writeHosts(o.place, dir, pod, request.podIPs),
+      hostPath: await writeHosts(o.settings, dir, pod, request.podIPs),
       readonly: false,
     })
   const messages = join(dir, 'containers', container.name)
@@ -223,11 +223,11 @@ async function bindPart(beneath: Beneath, target: string): Promise<string> {
   }
 }
 
-async function writeHosts(place: ConfigPlace, dir: string, pod: Pod, podIPs: readonly string[]): Promise<string> {
+async function writeHosts(settings: NodeSettings, dir: string, pod: Pod, podIPs: readonly string[]): Promise<string> {
   const path = join(dir, 'etc-hosts')
   const text = onHostNetwork(pod)
     ? hostNetworkHosts(pod, await readFile('/etc/hosts', 'utf8'))
-    : podHosts(pod, podIPs, place.clusterDomain)
+    : podHosts(pod, podIPs, settings.clusterDomain)
   await writeFile(path, text, { mode: 0o644 })
   return path
 }

@@ -196,7 +196,7 @@ async function makeContext(
     ephemeralStorageBytes: machine.ephemeralStorageBytes,
   }
   const objects = nodeObjects(client, uid => workers.get(uid)?.objectsChanged())
-  const place = {
+  const settings = {
     clusterDNS: o.clusterDNS,
     clusterDomain: o.clusterDomain,
     hostResolvConf: runtime.real ? await readFile(o.resolvConf ?? '/etc/resolv.conf', 'utf8').catch(() => '') : '',
@@ -219,7 +219,7 @@ async function makeContext(
     }
     host = await realHost({
       rootDir: o.rootDir,
-      place,
+      settings,
       cgroups: await findCgroups(),
       pidsLimit: o.podPidsLimit ?? 4096,
       volumes,
@@ -234,7 +234,7 @@ async function makeContext(
     objects,
     events,
     facts,
-    place,
+    settings,
     services: namespace => services.list(namespace),
     networkProblem: () => state.info.networkProblem,
     runtimeName: runtime.real ? 'containerd' : 'simulated',

@@ -38,7 +38,7 @@ type PodState = 'new' | 'running'
 const relistMs = 30_000
 /** The pause between tries to reach a runtime that is not up yet. */
 const adoptRetryMs = 1_000
-const podRetry = { firstMs: 2_000, mostMs: 120_000 }
+const podRetry = { firstMs: 2_000, maxMs: 120_000 }
 const orphanGraceSeconds = 2
 
 /**

@@ -67,7 +67,7 @@ export class SchedulerLoop {
     this.#options = options
     this.#startedAt = clock.now()
     const failed = (error: unknown) => log.error('scheduling failed and will be retried', { error })
-    const retry = { clock, firstMs: interruptedMs, mostMs: interruptedMs, failed }
+    const retry = { clock, firstMs: interruptedMs, maxMs: interruptedMs, failed }
     this.#scheduling = new Chore({ signal, retry }, () => this.#run())
     const waiting = new WaitingRoom(clock)
     this.#profiles = makeProfiles(config, { client, clock, random, log, signal, waiting })

@@ -196,7 +196,7 @@ export class Snapshot {
     return counter
   }
 
-  /** Conditions may answer differently now (labels of a namespace have changed): counts begin anew. */
+  /** Drops all counts. For when labels of a namespace have changed, since conditions may answer differently then. */
   forgetCounters(): void {
     this.#counters.clear()
   }

@@ -35,7 +35,7 @@ const busy = (name: string, command: string) => ({
   },
 })
 
-test('kubectl top shows the node and its pods', options, async () => {
+test('kubectl top shows the use of the node and its pods', options, async () => {
   await cluster.apply(busy('busy', 'while :; do :; done'))
   await cluster.kubectl('rollout status deployment/busy --timeout=60s')
   const node = (await cluster.kubectl('top node --no-headers')).trim().split(/\s+/)
@@ -49,7 +49,7 @@ test('kubectl top shows the node and its pods', options, async () => {
   assert.equal(pod[1], 'c')
 })
 
-test('an autoscaler made by kubectl brings more pods', options, async () => {
+test('an autoscaler that kubectl creates scales its target up under load', options, async () => {
   // Older clients have another name for the option, and newer ones have given it up.
   const made = await cluster.tryKubectl('autoscale deployment busy --cpu-percent=50 --min=1 --max=3')
   if (made.code !== 0) await cluster.kubectl('autoscale deployment busy --cpu=50% --min=1 --max=3')
@@ -71,7 +71,7 @@ test('an autoscaler made by kubectl brings more pods', options, async () => {
   await cluster.kubectl('delete hpa,deployment busy')
 })
 
-test('a quota made by kubectl is enforced and shows what is used', options, async () => {
+test('a quota that kubectl creates is enforced and shows its use', options, async () => {
   await cluster.kubectl('create namespace limited')
   await cluster.kubectl('create quota small -n limited --hard=pods=1,requests.cpu=100m,count/secrets=2')
   await eventually(
@@ -103,7 +103,7 @@ test('a quota made by kubectl is enforced and shows what is used', options, asyn
   )
 })
 
-test('a person’s certificate request is approved by kubectl and works', options, async () => {
+test('a user’s certificate request that kubectl approves gives a certificate that works', options, async () => {
   const { requestPem, keyPem } = await makeRequest({ commonName: 'jane', organizations: ['readers'] })
   await cluster.apply({
     apiVersion: 'certificates.k8s.io/v1',

@@ -25,7 +25,7 @@ const answering = (name: string, labels: object, port: number) => ({
   },
 })
 
-test('a node port outside of the usual range answers where the range holds it', options, async () => {
+test('a node port outside of the usual range works where the range contains it', options, async () => {
   await cluster.kubectl('apply -f examples/frontend-nodeport-3001.yaml')
   await cluster.apply(answering('front', { name: 'frontend' }, 80))
   await eventually('an answer', async () => (await curl('http://127.0.0.1:3001')) === 'front')

@@ -100,7 +100,7 @@ describe('image volumes', { concurrency: 3, skip: noRegistry }, () => {
     rmSync(dir, { recursive: true, force: true })
   })
 
-  test('its files are there, for reading only, in part and whole, for as long as the pod', options, async () => {
+  test('the files of an image volume can be read, in part and whole, as long as the pod exists', options, async () => {
     await makePod(cluster, 'shows', {
       volumes: [volume('own:1', 'IfNotPresent'), { name: 'unused', image: { reference: 'nowhere.invalid/x:1' } }],
       initContainers: [
@@ -152,7 +152,7 @@ describe('image volumes', { concurrency: 3, skip: noRegistry }, () => {
     await goneWithout(pod.metadata.uid)
   })
 
-  test('what a subPath may be: a directory of the image', options, async () => {
+  test('a subPath of an image volume must be a directory of the image', options, async () => {
     const words: Record<string, RegExp> = {
       nothing: /openat nothing: no such file or directory$/,
       'data/model.txt': /only directory subpath is supported$/,
@@ -172,7 +172,7 @@ describe('image volumes', { concurrency: 3, skip: noRegistry }, () => {
     await removePods(cluster, ...names)
   })
 
-  test('a registry: Always pulls, what cannot be pulled backs off, secrets are used', options, async () => {
+  test('image volumes are pulled by their policy, with back-off and with secrets', options, async () => {
     const image = `${registry.address}/team/files:1`
     await makePod(cluster, 'always', showing(volume(image, 'Always')))
     const first = await becomesReady(cluster, 'always')
@@ -211,7 +211,7 @@ describe('image volumes', { concurrency: 3, skip: noRegistry }, () => {
     await goneWithout(first.metadata.uid)
   })
 
-  test('many layers, one over the other', options, async () => {
+  test('an image volume shows many layers one over the other', options, async () => {
     const file = join(dir, 'layered.tar')
     writeFileSync(file, await layeredImage('layered:1', 50))
     await imported(file)
@@ -227,7 +227,7 @@ describe('image volumes', { concurrency: 3, skip: noRegistry }, () => {
   })
 })
 
-test('a kubelet that is killed finds its volumes again, and removes those of pods that went', options, async () => {
+test('a restarted kubelet finds its image volumes, and removes those of deleted pods', options, async () => {
   await makePod(cluster, 'stays', showing(volume('files:1', 'Never')))
   await makePod(cluster, 'goes', showing(volume('files:1', 'Never')))
   const stays = await becomesReady(cluster, 'stays')
@@ -243,7 +243,7 @@ test('a kubelet that is killed finds its volumes again, and removes those of pod
   assert.equal(mainOf(await getPod(cluster, 'stays'))?.restartCount, 0)
 })
 
-test('down unmounts them, up mounts them again', options, async () => {
+test('down unmounts image volumes, and up mounts them again', options, async () => {
   const down = await cluster.kutter('down')
   assert.equal(down.code, 0, down.stderr)
   assert.doesNotMatch(readFileSync('/proc/mounts', 'utf8'), new RegExp(agentDir))

@@ -103,33 +103,37 @@ after(async () => {
   await removeMachine()
 })
 
-test('token create: a bootstrap token and the hash of the authority; list and delete', options, async () => {
-  await makeMachine()
-  token = (await cluster.kutter('token', 'create')).stdout.trim()
-  const ca = new X509Certificate(readFileSync(`${cluster.dataDir}/join/pki/ca.crt`))
-  const hash = createHash('sha256')
-    .update(ca.publicKey.export({ type: 'spki', format: 'der' }))
-    .digest('hex')
-  assert.match(token, new RegExp(`^[a-z0-9]{6}\\.[a-z0-9]{16}@sha256:${hash}$`))
-  const id = token.slice(0, 6)
-  const secret = JSON.parse(await cluster.kubectl(`get secret bootstrap-token-${id} -n kube-system -o json`)) as {
-    type: string
-    data: Record<string, string>
-  }
-  assert.equal(secret.type, 'bootstrap.kubernetes.io/token')
-  const text = (key: string) => Buffer.from(secret.data[key] ?? '', 'base64').toString()
-  assert.equal(text('auth-extra-groups'), 'system:bootstrappers:kutter:default-node-token')
-  assert.equal(text('usage-bootstrap-authentication') + text('usage-bootstrap-signing'), 'truetrue')
-  const hours = (Date.parse(text('expiration')) - Date.parse(new Date().toISOString())) / 3600_000
-  assert.ok(hours > 23.9 && hours <= 24, text('expiration'))
-  const other = (await cluster.kutter('token', 'create', '--ttl', '0')).stdout.trim()
-  assert.match(
-    (await cluster.kutter('token', 'list')).stdout,
-    new RegExp(`^${other.slice(0, 6)} +<forever> +<never>`, 'm'),
-  )
-  assert.equal((await cluster.kutter('token', 'delete', other)).code, 0)
-  assert.doesNotMatch((await cluster.kutter('token', 'list')).stdout, new RegExp(other.slice(0, 6)))
-})
+test(
+  'token create prints a bootstrap token with the hash of the authority, and tokens can be listed and deleted',
+  options,
+  async () => {
+    await makeMachine()
+    token = (await cluster.kutter('token', 'create')).stdout.trim()
+    const ca = new X509Certificate(readFileSync(`${cluster.dataDir}/join/pki/ca.crt`))
+    const hash = createHash('sha256')
+      .update(ca.publicKey.export({ type: 'spki', format: 'der' }))
+      .digest('hex')
+    assert.match(token, new RegExp(`^[a-z0-9]{6}\\.[a-z0-9]{16}@sha256:${hash}$`))
+    const id = token.slice(0, 6)
+    const secret = JSON.parse(await cluster.kubectl(`get secret bootstrap-token-${id} -n kube-system -o json`)) as {
+      type: string
+      data: Record<string, string>
+    }
+    assert.equal(secret.type, 'bootstrap.kubernetes.io/token')
+    const text = (key: string) => Buffer.from(secret.data[key] ?? '', 'base64').toString()
+    assert.equal(text('auth-extra-groups'), 'system:bootstrappers:kutter:default-node-token')
+    assert.equal(text('usage-bootstrap-authentication') + text('usage-bootstrap-signing'), 'truetrue')
+    const hours = (Date.parse(text('expiration')) - Date.parse(new Date().toISOString())) / 3600_000
+    assert.ok(hours > 23.9 && hours <= 24, text('expiration'))
+    const other = (await cluster.kutter('token', 'create', '--ttl', '0')).stdout.trim()
+    assert.match(
+      (await cluster.kutter('token', 'list')).stdout,
+      new RegExp(`^${other.slice(0, 6)} +<forever> +<never>`, 'm'),
+    )
+    assert.equal((await cluster.kutter('token', 'delete', other)).code, 0)
+    assert.doesNotMatch((await cluster.kutter('token', 'list')).stdout, new RegExp(other.slice(0, 6)))
+  },
+)
 
 test('an agent that cannot join reports the reason in one sentence and leaves nothing behind', options, async () => {
   const [bare = '', hash = ''] = token.split('@')
@@ -158,7 +162,7 @@ test('an agent that cannot join reports the reason in one sentence and leaves no
   assert.equal(existsSync(`${cluster.dataDir}/far/cluster.json`), false)
 })
 
-test('the machine joins: certificates are asked for, approved and signed; pods run there', options, async () => {
+test('a machine that joins gets its certificates and runs pods', options, async () => {
   agent = start('--server', server, '--token', token, '--node-name', 'far')
   await farReady()
   assert.equal(
@@ -195,19 +199,23 @@ test('the machine joins: certificates are asked for, approved and signed; pods r
   assert.equal((await far('status')).code, 0)
 })
 
-test('a second start needs neither token nor server; containers go on running meanwhile', options, async () => {
-  const containerID = () => cluster.kubectl("get pod guest -o jsonpath='{.status.containerStatuses[0].containerID}'")
-  const id = await containerID()
-  await end(agent!)
-  agent = start()
-  const lease = () => cluster.kubectl("get lease far -n kube-node-lease -o jsonpath='{.spec.renewTime}'")
-  const before = await lease()
-  await eventually('the lease is renewed', async () => (await lease()) !== before)
-  assert.equal(await containerID(), id)
-  assert.equal(await cluster.kubectl('exec guest -- echo there'), 'there\n')
-})
+test(
+  'a joined machine starts again without token and server, while its containers go on running',
+  options,
+  async () => {
+    const containerID = () => cluster.kubectl("get pod guest -o jsonpath='{.status.containerStatuses[0].containerID}'")
+    const id = await containerID()
+    await end(agent!)
+    agent = start()
+    const lease = () => cluster.kubectl("get lease far -n kube-node-lease -o jsonpath='{.spec.renewTime}'")
+    const before = await lease()
+    await eventually('the lease is renewed', async () => (await lease()) !== before)
+    assert.equal(await containerID(), id)
+    assert.equal(await cluster.kubectl('exec guest -- echo there'), 'there\n')
+  },
+)
 
-test('certificates are renewed before they end, and the node stays Ready', options, async () => {
+test('certificates are renewed before they expire, and the node stays Ready', options, async () => {
   const before = { client: certificate('kubelet-client'), serving: certificate('kubelet-server') }
   const seconds = (text: string) => Date.parse(text) / 1000
   await eventually(
@@ -233,7 +241,7 @@ test('certificates are renewed before they end, and the node stays Ready', optio
   assert.match(requests, /kube-apiserver-client-kubelet +system:node:far .*Approved,Issued/)
 })
 
-test('the machine leaves: nothing of the node is left on it', options, async () => {
+test('a machine that leaves has nothing of the node left', options, async () => {
   await end(agent!)
   agent = undefined
   assert.equal((await far('status')).code, 1)

@@ -209,7 +209,9 @@ test('the node is ready', { skip }, async () => {
   assert.ok(node.status.images?.some(i => i.names.includes('docker.io/library/busybox:latest')))
 })
 
-test('a pod with an init container, probes and a shared volume; a new kubelet; deletion', { skip }, async () => {
+test('a pod with an init container, probes and a shared volume survives a new kubelet and is deleted', {
+  skip,
+}, async () => {
   await create('whole', {
     volumes: [{ name: 'shared', emptyDir: {} }],
     initContainers: [
@@ -258,7 +260,7 @@ test('a pod with an init container, probes and a shared volume; a new kubelet; d
     assert.ok(events.includes(reason), `${reason} among ${events}`)
 })
 
-test('configuration volumes follow their objects; subPath does not', { skip }, async () => {
+test('configuration volumes follow their objects, except for a subPath', { skip }, async () => {
   await client.create(ConfigMap, { metadata: { name: 'settings', namespace }, data: { a: 'one', b: 'two' } })
   await client.create(Secret, {
     metadata: { name: 'hidden', namespace },
@@ -311,7 +313,9 @@ test('configuration volumes follow their objects; subPath does not', { skip }, a
   await gone('files')
 })
 
-test('a failing container leaves its last words and is restarted; a missing volume is told', { skip }, async () => {
+test('a failing container leaves a termination message and is restarted, and a missing volume is reported', {
+  skip,
+}, async () => {
   await create('fails', { containers: [sh('echo last words > /dev/termination-log; exit 3')] })
   const failing = await eventually('a back-off', async () => {
     const found = await pod('fails')
@@ -348,7 +352,7 @@ test('a failing container leaves its last words and is restarted; a missing volu
   }
 })
 
-test('security settings reach the container', { skip }, async () => {
+test('a container runs with its security settings', { skip }, async () => {
   await create('safe', {
     volumes: [{ name: 'v', emptyDir: {} }],
     hostNetwork: true,
@@ -425,7 +429,7 @@ async function execOver(path: string, input?: string): Promise<{ stdout: string;
   return { stdout: texts[1]!, status: texts[3]! }
 }
 
-test('the server: who may ask, logs, exec, stats', { skip }, async () => {
+test('the kubelet’s server checks its callers and serves logs, exec and statistics', { skip }, async () => {
   await create('served', {
     restartPolicy: 'Never',
     containers: [sh(`echo one; echo two; echo three; ${forever.replace('exit 0', 'echo end; exit 0')}`)],

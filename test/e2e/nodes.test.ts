@@ -99,20 +99,24 @@ async function ask(pod: Pod, targets: readonly string[]): Promise<string[]> {
 }
 const curl = (target: string) => run('curl', ['-sS', '-m', '5', `http://${target}/cgi-bin/who`])
 
-test('three nodes are Ready, with addresses and ranges of their own; the first is the machine', options, async () => {
-  const all = await nodes()
-  assert.equal(all.length, 3)
-  assert.ok(all.every(isReady))
-  assert.equal(new Set(all.map(addressOf)).size, 3)
-  assert.equal(new Set(all.map(n => n.spec.podCIDR)).size, 3)
-  assert.deepEqual(
-    all.flatMap(n => n.spec.taints ?? []),
-    [],
-  )
-  const status = await cluster.kutter('status')
-  assert.equal(status.code, 0, status.stdout)
-  assert.equal(status.stdout.match(/^ {2}agent +\S+ +pid \d+ +ready/gm)?.length, 3)
-})
+test(
+  'three nodes are Ready with their own addresses and ranges, and the first has the machine’s address',
+  options,
+  async () => {
+    const all = await nodes()
+    assert.equal(all.length, 3)
+    assert.ok(all.every(isReady))
+    assert.equal(new Set(all.map(addressOf)).size, 3)
+    assert.equal(new Set(all.map(n => n.spec.podCIDR)).size, 3)
+    assert.deepEqual(
+      all.flatMap(n => n.spec.taints ?? []),
+      [],
+    )
+    const status = await cluster.kutter('status')
+    assert.equal(status.code, 0, status.stdout)
+    assert.equal(status.stdout.match(/^ {2}agent +\S+ +pid \d+ +ready/gm)?.length, 3)
+  },
+)
 
 test('pods spread over the nodes and reach each other by their own addresses', options, async () => {
   await cluster.apply(web)
@@ -194,7 +198,7 @@ test('every pod resolves names, with the server of its own node', options, async
   }
 })
 
-test('logs, exec, port-forward and the node proxy work on every node', options, async () => {
+test('logs, exec, port-forward and the proxy work on every node', options, async () => {
   let port = 17100
   for (const [pod] of Map.groupBy(await webs(), p => p.spec.nodeName).values()) {
     const { name } = pod!.metadata
@@ -209,7 +213,7 @@ test('logs, exec, port-forward and the node proxy work on every node', options, 
   }
 })
 
-test('agents and a containerd are killed: containers live on, services go on answering', options, async () => {
+test('when agents and a containerd are killed, containers live on and services go on answering', options, async () => {
   const ids = async () => (await webs()).map(pod => pod.status.containerStatuses![0]!.containerID).sort()
   const before = await ids()
   const second = addressOf((await nodes()).find(n => n.metadata.name === 'node-2')!)
@@ -241,28 +245,24 @@ test('agents and a containerd are killed: containers live on, services go on ans
   )
 })
 
-test(
-  'supervisor, server and first agent die at once: the others bring them back where they belong',
-  options,
-  async () => {
-    const pidFile = `${cluster.dataDir}/nodes/run/supervisor.pid`
-    const { processes } = JSON.parse((await cluster.kutter('status', '-o', 'json')).stdout) as {
-      processes: { role: string; node?: string; pid: number }[]
-    }
-    const first = processes.filter(p => p.role !== 'agent' || !p.node?.startsWith('node-')).map(p => p.pid)
-    assert.equal(first.length, 3)
-    for (const pid of first) process.kill(pid, 'SIGKILL')
-    await whole()
-    const { stdout } = await run('bash', [
-      '-c',
-      `readlink /proc/self/ns/net /proc/$(cat ${pidFile})/ns/net | uniq | wc -l`,
-    ])
-    assert.equal(stdout.trim(), '1')
-    assert.equal((await run('pgrep', ['-fc', `supervisor-main.js nodes ${cluster.dataDir}$`])).stdout.trim(), '1')
-  },
-)
+test('when supervisor, server and first agent are killed at once, the others bring them back', options, async () => {
+  const pidFile = `${cluster.dataDir}/nodes/run/supervisor.pid`
+  const { processes } = JSON.parse((await cluster.kutter('status', '-o', 'json')).stdout) as {
+    processes: { role: string; node?: string; pid: number }[]
+  }
+  const first = processes.filter(p => p.role !== 'agent' || !p.node?.startsWith('node-')).map(p => p.pid)
+  assert.equal(first.length, 3)
+  for (const pid of first) process.kill(pid, 'SIGKILL')
+  await whole()
+  const { stdout } = await run('bash', [
+    '-c',
+    `readlink /proc/self/ns/net /proc/$(cat ${pidFile})/ns/net | uniq | wc -l`,
+  ])
+  assert.equal(stdout.trim(), '1')
+  assert.equal((await run('pgrep', ['-fc', `supervisor-main.js nodes ${cluster.dataDir}$`])).stdout.trim(), '1')
+})
 
-test('node add: Ready, with the images; node remove: gone, with its pods', options, async () => {
+test('an added node is Ready with all images, and a removed one is gone with its pods', options, async () => {
   const add = await cluster.kutter('node', 'add', 'blue')
   assert.equal(add.code, 0, add.stderr)
   assert.match(add.stdout, /✓ node blue is Ready/)
@@ -293,7 +293,7 @@ test('node add: Ready, with the images; node remove: gone, with its pods', optio
   assert.match((await cluster.kutter('up', '--nodes', '2')).stdout, /has 3 nodes and keeps them/)
 })
 
-test('a node that is cut off loses its pods to the others, and cleans up when it is back', options, async () => {
+test('a node that is cut off loses its pods to the others, and ends its own when it is back', options, async () => {
   const lost = (await webs()).filter(pod => pod.spec.nodeName === 'node-3')
   const cable = `kt${tag}-3`
   await run('ip', ['link', 'set', cable, 'down'])
@@ -344,7 +344,7 @@ test('the pods of a removed node are collected', options, async () => {
   await eventually('on-blue is gone', async () => (await cluster.tryKubectl('get pod on-blue')).code === 1, 60_000)
 })
 
-test('down takes everything away, also what nobody looks after; up brings all nodes back', options, async () => {
+test('down removes everything, also what has no process any more, and up brings all nodes back', options, async () => {
   const { processes } = JSON.parse((await cluster.kutter('status', '-o', 'json')).stdout) as {
     processes: { pid: number }[]
   }

@@ -176,7 +176,7 @@ runtimeContract('containerd', {
   container: process => shell(process === 'ends' ? 'exit 3' : 'trap "" TERM; while :; do sleep 0.1; done'),
 })
 
-test('a pod on the host network: create, start, exec, log, events, exit, remove', { skip }, async t => {
+test('a pod on the host network can be created, started, entered, read, ended and removed', { skip }, async t => {
   const abort = new AbortController()
   t.after(() => abort.abort())
   const events: RuntimeEvent[] = []
@@ -232,7 +232,7 @@ test('a pod on the host network: create, start, exec, log, events, exit, remove'
   assert.equal(events.find(e => e.topic === 'exited')?.exitCode, 7)
 })
 
-test('a pod with an address of its own serves the example application', { skip }, async t => {
+test('a pod with its own address serves the example application', { skip }, async t => {
   const myapp = await buildImage(join(examples, 'myapp'), join(dir, 'myapp.tar'), { cacheDir: cache })
   await loadArchive(myapp.file, store())
   const { podSandboxId, timings } = await runPod('web', false, {
@@ -295,7 +295,7 @@ test('nginx and redis from Debian run as pods', { skip, timeout: 300_000 }, asyn
   for (const pod of [nginx, redis, slave]) await removePod(pod.podSandboxId)
 })
 
-test('loaded images have whole names and are pinned; removed ones are not', { skip }, async () => {
+test('loaded images have full names and are pinned until they are removed', { skip }, async () => {
   const pins = await readPins(store().pinsFile)
   assert.ok(pins.has('docker.io/library/busybox:1.36') && pins.has(pauseImage))
   const { image } = await cri.cri.imageStatus({ image: { image: 'busybox:1.28' } })
@@ -309,7 +309,7 @@ test('loaded images have whole names and are pinned; removed ones are not', { sk
   await assert.rejects(removeImage('gone:1', store()), error => isReason(error, 'NotFound'))
 })
 
-test('an archive for many machines loads, though only ours is whole in it', { skip }, async () => {
+test('an archive for several architectures is loaded if the one of this machine is complete', { skip }, async () => {
   const built = await buildDescription(
     { names: ['multi'], files: [{ to: '/x', text: 'x' }] },
     dir,
@@ -353,7 +353,7 @@ test('an archive for many machines loads, though only ours is whole in it', { sk
   assert.deepEqual(image?.repoTags, ['docker.io/library/multi:2'])
 })
 
-test('containers outlive containerd, which is started again', { skip }, async t => {
+test('containers outlive containerd, which is restarted', { skip }, async t => {
   const { podSandboxId, containerId } = await runPod('survivor', true, shell('while :; do sleep 0.1; done'))
   const abort = new AbortController()
   let restarts = 0
@@ -373,7 +373,7 @@ test('containers outlive containerd, which is started again', { skip }, async t 
   await removePod(podSandboxId)
 })
 
-test('teardown by force: a killed containerd leaves pods, and they are taken down', { skip }, async () => {
+test('the teardown also removes the pods of a containerd that was killed', { skip }, async () => {
   const { containerId } = await runPod('orphan', false, shell('while :; do sleep 0.1; done'))
   const { pid } = await ensureContainerd(options())
   assert.ok((await cri.cri.containerStatus({ containerId })).status)

@@ -1,5 +1,5 @@
-// What every kind can do, on every kind: created, read, listed, watched, patched, updated, applied, its status
-// written, deleted one by one and by selector. The conformance suite asks this of one resource after the other.
+// Every operation on every kind: create, read, list, watch, patch, update, apply, write the status, delete one by one
+// and by selector. The conformance suite tests this for one resource after the other.
 import { deepStrictEqual, ok, strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import { settle } from '../../src/base/clock.ts'
@@ -14,7 +14,7 @@ import { type Example, examples } from './lifecycle-objects.ts'
 const kept = builtinKinds.filter(kind => kind.plural && kind.verbs.includes('create') && kind.verbs.includes('list'))
 const keyOf = (kind: AnyKind) => `${kind.group}/${kind.plural}`
 
-test('there is an example of every kind that is stored, and of no other', () => {
+test('every stored kind has an example, and no other kind has one', () => {
   deepStrictEqual(Object.keys(examples).sort(), [...new Set(kept.map(keyOf))].sort())
 })
 
@@ -197,7 +197,7 @@ class Life {
   }
 
   async #end(): Promise<void> {
-    // Jobs leave their pods behind unless told otherwise.
+    // Without a propagation policy, the deletion of a Job leaves its pods.
     const body = { propagationPolicy: 'Background' }
     await this.#serve({ verb: 'delete', name: this.#name(1), body })
     if (this.#kind.verbs.includes('deletecollection')) {
@@ -214,7 +214,7 @@ class Life {
   }
 }
 
-/** What a kind's rules tie to the name. */
+/** Adapts the fields of an example that must match its name. */
 function exampleFor(kind: AnyKind, { object = {}, name }: Example, n: number): JsonObject {
   if (kind.kind === 'CustomResourceDefinition') {
     const spec = object.spec as JsonObject
@@ -224,7 +224,7 @@ function exampleFor(kind: AnyKind, { object = {}, name }: Example, n: number): J
   return object
 }
 
-/** That everything in `part` is in `whole`. */
+/** Throws unless everything in `part` is in `whole`. */
 function contains(whole: unknown, part: unknown, at = 'status'): void {
   if (typeof part !== 'object' || part === null) return strictEqual(whole, part, at)
   ok(typeof whole === 'object' && whole !== null, `${at} is missing`)

@@ -80,7 +80,7 @@ export class Definitions {
       chore = new Chore(
         {
           signal: this.#abort.signal,
-          retry: { clock, firstMs: retryMs.first, mostMs: retryMs.most, failed },
+          retry: { clock, firstMs: retryMs.first, maxMs: retryMs.most, failed },
         },
         () => this.#look(name),
       )

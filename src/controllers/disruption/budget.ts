@@ -2,6 +2,7 @@
 // eviction API subtracts. plan.ts computes it; this file finds the pods and the sizes of their workloads.
 import { isReason, messageOf } from '../../base/errors.ts'
 import { type AnyKind, type Kind, type KubeObject, parseApiVersion } from '../../api/kind.ts'
+import type { KindSource } from '../../api/kind-source.ts'
 import { DaemonSet } from '../../kinds/apps/daemonset.ts'
 import { Deployment } from '../../kinds/apps/deployment.ts'
 import { ReplicaSet } from '../../kinds/apps/replicaset.ts'
@@ -41,8 +42,8 @@ const watchSized = <T extends Sized>(kind: Kind<T>): Watch =>
     (after, before) => after.spec.replicas !== before?.spec.replicas,
   )
 
-/** @param kinds all kinds that the cluster serves; the owners of pods are among them */
-export function disruptionController(kinds: readonly AnyKind[]): Controller {
+/** @param kinds the kinds that the cluster serves; the owners of pods are among them */
+export function disruptionController(kinds: KindSource): Controller {
   return defineController({
     name: 'controllermanager',
     identity: 'disruption-controller',
@@ -65,7 +66,7 @@ export function disruptionController(kinds: readonly AnyKind[]): Controller {
       if (!pods.length) ctx.event(budget, 'Normal', 'NoPods', 'No matching pods found')
       let sizes: Sizes
       try {
-        sizes = countsByScale(budget) ? await sizesOf(ctx, kinds, pods) : { total: pods.length, unmanaged: 0 }
+        sizes = countsByScale(budget) ? await sizesOf(ctx, kinds.all, pods) : { total: pods.length, unmanaged: 0 }
       } catch (error) {
         // A budget that cannot be computed allows no evictions, since one too many does more harm.
         const text = `Failed to calculate the number of expected pods: ${messageOf(error)}`

@@ -18,13 +18,13 @@ import {
   type ReadContainer,
   uidOf,
 } from '../pod/spec.ts'
-import { type DnsPlace, dnsConfigOf, resolverOf, sandboxHostname } from './dns.ts'
+import { type DnsSettings, dnsConfigOf, resolverOf, sandboxHostname } from './dns.ts'
 import { expand } from './expand.ts'
 import { containerResources, podCgroup } from './resources.ts'
 import { containerSecurity, sandboxSecurity } from './security.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 
-export interface ConfigPlace extends DnsPlace {
+export interface NodeSettings extends DnsSettings {
   logRoot: string
   cgroupRoot: string
   seccompRoot: string
@@ -38,7 +38,7 @@ export const podLogDir = (root: string, pod: Pod): string =>
   join(root, `${namespaceOf(pod)}_${nameOf(pod)}_${uidOf(pod)}`)
 
 /** The configuration of a pod's sandbox. `attempt` counts the sandboxes of the pod, since CRI needs distinct names. */
-export function sandboxConfig(pod: Pod, attempt: number, place: ConfigPlace): SandboxConfig {
+export function sandboxConfig(pod: Pod, attempt: number, settings: NodeSettings): SandboxConfig {
   const hostNetwork = onHostNetwork(pod)
   const portMappings = hostNetwork
     ? []
@@ -58,15 +58,15 @@ export function sandboxConfig(pod: Pod, attempt: number, place: ConfigPlace): Sa
         )
   return {
     metadata: { name: nameOf(pod), namespace: namespaceOf(pod), uid: uidOf(pod), attempt },
-    ...(!hostNetwork && { hostname: sandboxHostname(pod, place.clusterDomain) }),
-    logDirectory: podLogDir(place.logRoot, pod),
-    dnsConfig: dnsConfigOf(resolverOf(pod, place)),
+    ...(!hostNetwork && { hostname: sandboxHostname(pod, settings.clusterDomain) }),
+    logDirectory: podLogDir(settings.logRoot, pod),
+    dnsConfig: dnsConfigOf(resolverOf(pod, settings)),
     portMappings,
     labels: { ...pod.metadata.labels, ...podLabels(pod) },
     annotations: { ...pod.metadata.annotations },
     linux: {
-      cgroupParent: podCgroup(place.cgroupRoot, pod),
-      securityContext: sandboxSecurity(pod, place.seccompRoot),
+      cgroupParent: podCgroup(settings.cgroupRoot, pod),
+      securityContext: sandboxSecurity(pod, settings.seccompRoot),
       sysctls: Object.fromEntries(
         (pod.spec.securityContext?.sysctls ?? []).map(s => [s.name.replaceAll('/', '.'), s.value]),
       ),
@@ -98,7 +98,7 @@ export function containerConfig(
   pod: Pod,
   container: ReadContainer,
   parts: ContainerParts,
-  place: ConfigPlace,
+  settings: NodeSettings,
 ): ContainerConfig {
   const lookup = (name: string) => parts.env.get(name)
   const stopSignal = container.lifecycle?.stopSignal
@@ -128,8 +128,8 @@ export function containerConfig(
       >,
     }),
     linux: {
-      resources: containerResources(pod, container, place.nodeMemoryBytes),
-      securityContext: containerSecurity(pod, container, parts.image, place.seccompRoot, parts.targetId),
+      resources: containerResources(pod, container, settings.nodeMemoryBytes),
+      securityContext: containerSecurity(pod, container, parts.image, settings.seccompRoot, parts.targetId),
     },
   }
 }

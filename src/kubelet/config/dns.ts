@@ -4,7 +4,7 @@ import type { SandboxConfig } from '../runtime/runtime.ts'
 import { nameOf, namespaceOf, onHostNetwork } from '../pod/spec.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 
-export interface DnsPlace {
+export interface DnsSettings {
   clusterDNS: string
   clusterDomain: string
   /** The text of the node's own resolv.conf. */
@@ -51,17 +51,21 @@ export function sandboxHostname(pod: Pod, clusterDomain: string): string {
  *
  * The dnsConfig of the pod is then added: servers and search domains at the end, options by name.
  */
-export function resolverOf(pod: Pod, place: DnsPlace): Resolver {
+export function resolverOf(pod: Pod, settings: DnsSettings): Resolver {
   const policy = pod.spec.dnsPolicy ?? 'ClusterFirst'
-  const host = parseResolvConf(place.hostResolvConf)
+  const host = parseResolvConf(settings.hostResolvConf)
   let resolver: Resolver
   if (policy === 'None') resolver = { servers: [], searches: [], options: [] }
-  else if (policy === 'Default' || (policy === 'ClusterFirst' && onHostNetwork(pod)) || !place.clusterDNS)
+  else if (policy === 'Default' || (policy === 'ClusterFirst' && onHostNetwork(pod)) || !settings.clusterDNS)
     resolver = host
   else {
-    const { clusterDomain: domain } = place
+    const { clusterDomain: domain } = settings
     const searches = domain ? [`${namespaceOf(pod)}.svc.${domain}`, `svc.${domain}`, domain] : []
-    resolver = { servers: [place.clusterDNS], searches: unique([...searches, ...host.searches]), options: ['ndots:5'] }
+    resolver = {
+      servers: [settings.clusterDNS],
+      searches: unique([...searches, ...host.searches]),
+      options: ['ndots:5'],
+    }
   }
   const extra = pod.spec.dnsConfig
   if (extra) {

@@ -4,7 +4,7 @@
 import { join } from 'node:path'
 import { criNamespace } from '../grpc.ts'
 
-export interface ContainerdPlace {
+export interface ContainerdSettings {
   /** The directory of this containerd. It must be short, since the path of a socket has at most 107 bytes. */
   dir: string
   cniConfDir: string
@@ -50,11 +50,11 @@ const disabled = [
 ]
 
 /** The text of config.toml. */
-export function containerdConfig(place: ContainerdPlace): string {
-  const paths = containerdPaths(place.dir)
+export function containerdConfig(settings: ContainerdSettings): string {
+  const paths = containerdPaths(settings.dir)
   const cri = 'plugins."io.containerd.grpc.v1.cri"'
-  const mayLower = place.mayLowerOomScore ?? true
-  const registry = place.registryDir ? section(`${cri}.registry`, { config_path: place.registryDir }) : ''
+  const mayLower = settings.mayLowerOomScore ?? true
+  const registry = settings.registryDir ? section(`${cri}.registry`, { config_path: settings.registryDir }) : ''
   return [
     values({
       version: 2,
@@ -67,8 +67,8 @@ export function containerdConfig(place: ContainerdPlace): string {
     section('ttrpc', { address: paths.ttrpcSocket }),
     section('debug', { level: 'warn' }),
     section(cri, {
-      sandbox_image: place.sandboxImage,
-      max_container_log_line_size: place.maxLogLineBytes ?? 16384,
+      sandbox_image: settings.sandboxImage,
+      max_container_log_line_size: settings.maxLogLineBytes ?? 16384,
       stream_server_address: '127.0.0.1',
       stream_server_port: '0',
       disable_tcp_service: true,
@@ -81,11 +81,11 @@ export function containerdConfig(place: ContainerdPlace): string {
       restrict_oom_score_adj: !mayLower,
     }),
     section(`${cri}.cni`, {
-      bin_dir: place.cniBinDir ?? '/usr/lib/cni',
-      conf_dir: place.cniConfDir,
+      bin_dir: settings.cniBinDir ?? '/usr/lib/cni',
+      conf_dir: settings.cniConfDir,
       max_conf_num: 1,
     }),
-    section(`${cri}.containerd`, { snapshotter: place.snapshotter ?? 'overlayfs', default_runtime_name: 'runc' }),
+    section(`${cri}.containerd`, { snapshotter: settings.snapshotter ?? 'overlayfs', default_runtime_name: 'runc' }),
     section(`${cri}.containerd.runtimes.runc`, { runtime_type: 'io.containerd.runc.v2' }),
     section(`${cri}.containerd.runtimes.runc.options`, { SystemdCgroup: false, Root: join(paths.state, 'runc') }),
     registry,

@@ -13,13 +13,13 @@ import { messageOf, StatusError } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import { connectCri } from '../cri/index.ts'
 import { textOf, whenThere } from './files.ts'
-import { type ContainerdPlace, containerdConfig, containerdPaths } from './config.ts'
+import { type ContainerdSettings, containerdConfig, containerdPaths } from './config.ts'
 
 // What always holds: at most one containerd runs in a directory, since `ensure` starts none while the process in the
 // pid file has the directory's configuration on its command line. A containerd that does not become ready after it was
 // spawned is killed; one that was running before is left alone, as its containers depend on it.
 
-interface ContainerdOptions extends ContainerdPlace {
+interface ContainerdOptions extends ContainerdSettings {
   log: Log
   clock?: Clock
 }

@@ -13,12 +13,12 @@ export interface Backoff {
 /** The key of a container's back-off. Another image gives another key, so that the container starts at once. */
 export const backoffKey = (container: ReadContainer): string => `${container.name} ${containerHash(container)}`
 
-const restartBackoff = { firstMs: 10_000, mostMs: 300_000 }
+const restartBackoff = { firstMs: 10_000, maxMs: 300_000 }
 
 /** The back-off after a further failure, which happened at `endedAt`. */
 export function nextBackoff(now: number, before: Backoff | undefined, endedAt = now, limits = restartBackoff): Backoff {
-  const isFirst = !before || endedAt - before.updatedAt > 2 * limits.mostMs
-  return { delayMs: isFirst ? limits.firstMs : Math.min(before.delayMs * 2, limits.mostMs), updatedAt: now }
+  const isFirst = !before || endedAt - before.updatedAt > 2 * limits.maxMs
+  return { delayMs: isFirst ? limits.firstMs : Math.min(before.delayMs * 2, limits.maxMs), updatedAt: now }
 }
 
 /** Until when a container that ended at `endedAt` must wait, in ms since the epoch. Undefined when the wait is over. */
@@ -28,7 +28,7 @@ export function waitUntil(
   backoff: Backoff | undefined,
   limits = restartBackoff,
 ): number | undefined {
-  if (!backoff || endedAt - backoff.updatedAt > 2 * limits.mostMs) return undefined
+  if (!backoff || endedAt - backoff.updatedAt > 2 * limits.maxMs) return undefined
   const until = endedAt + backoff.delayMs
   return now < until ? until : undefined
 }

@@ -4,7 +4,7 @@ import { messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import { counter } from '../../base/metrics.ts'
 import type { Client, EventRecorder } from '../../client/index.ts'
-import type { ConfigPlace } from '../config/configs.ts'
+import type { NodeSettings } from '../config/configs.ts'
 import type { EnvSources } from '../config/env.ts'
 import type { NodeFacts } from '../config/fields.ts'
 import type { PodHost } from '../host.ts'
@@ -22,7 +22,7 @@ export interface NodeContext {
   objects: NodeObjects
   events: EventRecorder
   facts: NodeFacts
-  place: ConfigPlace
+  settings: NodeSettings
   services: EnvSources['services']
   /** Why the network of pods is not ready, or ''. */
   networkProblem: () => string

@@ -1,4 +1,4 @@
-// Jobs of a pod: never two of one key, what an ending interrupts, and that a failed one is not begun again at once.
+// Jobs of a pod: never two of one key, which of them are aborted when the pod ends, and the pause after a failure.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { settle, VirtualClock } from '../../base/clock.ts'
@@ -28,7 +28,7 @@ function begun() {
   return { clock, record, running, untilAborted }
 }
 
-test('different jobs run beside each other, and none twice', async () => {
+test('different jobs run at the same time, and none twice', async () => {
   const { record, running } = begun()
   let count = 0
   let end = () => {}
@@ -49,16 +49,16 @@ test('different jobs run beside each other, and none twice', async () => {
   )
 })
 
-test('an ending interrupts what makes and what ends containers, and nothing else', async () => {
+test('when the pod ends, the jobs that create or end containers are aborted, and no others', async () => {
   const { record, running, untilAborted } = begun()
   for (const job of jobs) running.begin(job, untilAborted)
   running.abort(yieldsToEnding, 'the pod ends')
   await settle()
   assert.deepEqual(running.list.map(keyOf), ['remove a', 'settle', 'delete'])
-  assert.ok(!record.some(line => line.includes('failed')), 'an interrupted job did not fail')
+  assert.ok(!record.some(line => line.includes('failed')), 'an aborted job does not count as failed')
 })
 
-test('a job that failed counts as under way until it may be tried again', async () => {
+test('a job that failed counts as under way until its retry is due', async () => {
   const { clock, record, running } = begun()
   running.begin({ do: 'settle' }, () => Promise.reject(new Error('busy')))
   await clock.forward(1_999)

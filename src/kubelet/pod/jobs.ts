@@ -1,8 +1,8 @@
-// The jobs of one pod: each carries out one step of the pod's plan, beside the others, and can be interrupted.
+// The jobs of one pod. Each carries out one step of the pod's plan. Jobs run at the same time, and can be aborted.
 import { messageOf } from '../../base/errors.ts'
 import type { Clock } from '../../base/clock.ts'
 
-/** What is being done for a pod. Of jobs with one key there is never more than one at a time. */
+/** A job by what it does. There is never more than one job with the same key at a time. */
 export type Job =
   | { do: 'sandbox' }
   | { do: 'start'; name: string }
@@ -24,23 +24,31 @@ export function keyOf(job: Job): string {
   }
 }
 
-/** Whether a job makes containers or what they need. */
+/** Whether a job creates containers or what they need. */
 export const isMaking = (job: Job): boolean => job.do === 'sandbox' || job.do === 'start'
 
-/** Whether a job has to give way when the pod ends, or ends sooner: it waits for a time that no longer counts. */
+/**
+ * Whether a job must be aborted when the pod has to end, or to end earlier: it creates what is not needed any more, or
+ * waits for a grace period that has been shortened.
+ */
 export const yieldsToEnding = (job: Job): boolean => isMaking(job) || job.do === 'kill' || job.do === 'preStop'
 
-/** A step that failed is planned again, but not in a tight loop. */
+/** The pause before a step that failed is planned again. */
 const retryMs = 2_000
 
 interface JobsOptions {
   clock: Clock
-  /** Called with each failure, unless the job was aborted. */
+  /** Called with each failure of a job that was not aborted. */
   failed(job: Job, why: string): void
-  /** Called when a job is no longer under way; what it changed has to be looked at. */
+  /** Called when a job is no longer under way. The pod must be read again then, since the job may have changed it. */
   finished(): void
 }
 
+/**
+ * `begin` returns at once. A job counts as under way until its work ends, so an aborted job stays in `list` until it
+ * has stopped; a job that failed stays for another `retryMs`, which keeps the plan from repeating the step in a tight
+ * loop.
+ */
 export class Jobs {
   readonly #options: JobsOptions
   readonly #running = new Map<string, { job: Job; abort: AbortController }>()
@@ -53,7 +61,7 @@ export class Jobs {
     return [...this.#running.values()].map(({ job }) => job)
   }
 
-  /** Begins a job, unless one with its key is under way. A failed one counts as under way for another `retryMs`. */
+  /** Begins a job, unless one with its key is under way. */
   begin(job: Job, work: (signal: AbortSignal) => Promise<void>): void {
     const key = keyOf(job)
     if (this.#running.has(key)) return

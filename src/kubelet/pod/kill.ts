@@ -1,5 +1,5 @@
-// Ends containers of one pod: preStop hook, SIGTERM, and SIGKILL when the grace period is over. The hook's time counts
-// against the grace period.
+// Ends the containers of one pod: preStop hook, SIGTERM, and SIGKILL when the grace period is over. The time of the
+// hook is part of the grace period.
 // Source: kubernetes pkg/kubelet/kuberuntime/kuberuntime_container.go (killContainer, executePreStopHook).
 import { messageOf } from '../../base/errors.ts'
 import { orAborted } from '../../base/waiters.ts'
@@ -15,7 +15,7 @@ const minGraceSeconds = 2
 
 export class ContainerKills {
   readonly #context: NodeContext
-  /** Containers, by id, whose end has been reported. */
+  /** The ids of containers that have a Killing event. */
   readonly #reported = new Set<string>()
   readonly #hooked = new Set<string>()
 
@@ -23,12 +23,12 @@ export class ContainerKills {
     this.#context = context
   }
 
-  /** The ids of containers whose preStop hook ran before their turn to end. */
+  /** The ids of containers whose preStop hook was begun before it was their turn to end. */
   get hooked(): ReadonlySet<string> {
     return this.#hooked
   }
 
-  /** Drops what is kept of containers that the runtime has no more. */
+  /** Drops the ids of containers that the runtime does not have any more. */
   keep(seen: PodSeen): void {
     const ids = new Set(seen.containers.map(container => container.id))
     for (const set of [this.#reported, this.#hooked]) for (const id of set) if (!ids.has(id)) set.delete(id)
@@ -44,7 +44,7 @@ export class ContainerKills {
     await runtime.stopContainer(step.id, step.graceSeconds === 0 ? 0 : Math.max(minGraceSeconds, left), signal)
   }
 
-  /** Runs a hook whose container is ended later. */
+  /** Runs the hook of a container that will be ended later. */
   async preStop(pod: Pod, seen: PodSeen, step: StepTo<'preStop'>, signal: AbortSignal): Promise<void> {
     this.#report(pod, step)
     this.#hooked.add(step.id)

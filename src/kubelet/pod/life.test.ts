@@ -1,4 +1,4 @@
-// The ways of a pod's life: which states follow which, and what of two endings counts.
+// The life of a pod: which states follow which, and which of two causes to end counts.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { advance, ended, type Ending, endingOf, finished, isLiving, type Life, type Living, settled } from './life.ts'
@@ -7,7 +7,7 @@ const alive: Living = { is: 'alive', finishedAtMs: undefined }
 const deleted: Ending = { why: 'deleted', sinceMs: 1_000, graceSeconds: 30, objectGone: false }
 const failed: Ending = { ...deleted, why: 'failed', reason: 'DeadlineExceeded', message: 'too long' }
 
-test('a pod that is deleted ends, settles and is gone', () => {
+test('a deleted pod ends, is settled and then gone', () => {
   const ending = ended(alive, deleted)
   assert.deepEqual(ending, { is: 'ending', ending: deleted })
   const rest = settled(ending)
@@ -15,7 +15,7 @@ test('a pod that is deleted ends, settles and is gone', () => {
   assert.deepEqual(advance(rest, { is: 'gone' }), { is: 'gone' })
 })
 
-test('a pod whose containers ended by themselves settles without an ending, and may be deleted after that', () => {
+test('a pod whose containers ended by themselves is settled without a cause, and may be deleted after that', () => {
   const done = finished(alive, 500)
   assert.deepEqual(finished(done, 900), { is: 'alive', finishedAtMs: 500 }, 'the first time stands')
   const rest = settled(done)
@@ -24,7 +24,7 @@ test('a pod whose containers ended by themselves settles without an ending, and 
   assert.equal(finished(rest, 900), rest)
 })
 
-test('of two endings the first cause stands, and the shorter time counts', () => {
+test('of two causes to end the first stays, and the earlier end of the grace period counts', () => {
   const twice = (second: Partial<Ending>) => endingOf(ended(ended(alive, failed), { ...deleted, ...second } as Ending))
   assert.deepEqual(twice({ sinceMs: 2_000 }), failed, 'a later end changes nothing')
   assert.deepEqual(twice({ graceSeconds: 5 }), { ...failed, graceSeconds: 5 })
@@ -32,7 +32,7 @@ test('of two endings the first cause stands, and the shorter time counts', () =>
   assert.equal(endingOf(ended(ended(alive, { ...deleted, objectGone: true }), deleted))?.objectGone, true)
 })
 
-test('no other ways are taken', () => {
+test('there are no other transitions', () => {
   const lives: Life[] = [alive, ended(alive, deleted), settled(ended(alive, deleted)), { is: 'gone' }, { is: 'closed' }]
   const ways = lives.flatMap(from => lives.flatMap(to => (isTaken(from, to) ? [`${from.is} ${to.is}`] : [])))
   assert.deepEqual(ways, [

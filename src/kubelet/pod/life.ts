@@ -1,4 +1,5 @@
-// The life of a pod on its node: the states that its worker goes through, and the only ways between them.
+// The life of a pod on its node: its states, and the only transitions between them. What is done in each state is
+// decided in plan.ts.
 //
 //           deleted, evicted, refused, past its deadline
 //   alive ─────────────────────────────────────────────▶ ending ─┐ ended again, with less time
@@ -15,21 +16,21 @@
 //   alive, ending, settled ──▶ closed: the kubelet ends, and what runs goes on running
 import { assert } from '../../base/errors.ts'
 
-/** Why a pod ends before its containers did by themselves. */
+/** Why a pod has to end, although its containers have not all ended by themselves. */
 export type Cause =
   | { why: 'deleted' }
   /** `failed`: the kubelet ends it. `rejected`: the node did not take it, and nothing was ever made for it. */
   | { why: 'failed' | 'rejected'; reason: string; message: string }
 
 export type Ending = Cause & {
-  /** The containers have `graceSeconds` from then on. */
+  /** When the grace period of the containers began, in ms since the epoch. */
   sinceMs: number
   graceSeconds: number
   /** The object is no longer in the API: no status can be reported. */
   objectGone: boolean
 }
 
-/** A pod of which the node has something. */
+/** A pod that still has something on the node, or will have. */
 export type Living =
   /** `finishedAtMs`: when all containers had ended for good by themselves, and only sidecars were left to end. */
   | { is: 'alive'; finishedAtMs: number | undefined }
@@ -39,7 +40,7 @@ export type Living =
 
 export type Life = Living | { is: 'gone' } | { is: 'closed' }
 
-/** What may follow each state. */
+/** The states that may follow each state. */
 const next: Readonly<Record<Life['is'], readonly Life['is'][]>> = {
   alive: ['alive', 'ending', 'settled', 'closed'],
   ending: ['ending', 'settled', 'closed'],
@@ -48,7 +49,7 @@ const next: Readonly<Record<Life['is'], readonly Life['is'][]>> = {
   closed: [],
 }
 
-/** Returns `to`. Throws when no life goes from one of the states to the other. */
+/** Returns `to`. Throws if `from` has no transition to it. */
 export function advance<L extends Life>(from: Life, to: L): L {
   assert(next[from.is].includes(to.is), `a pod's life goes from ${from.is} to ${to.is}`)
   return to
@@ -59,7 +60,9 @@ export const isLiving = (life: Life): life is Living => life.is !== 'gone' && li
 export const endingOf = (life: Life): Ending | undefined =>
   life.is === 'ending' || life.is === 'settled' ? life.ending : undefined
 
-/** The life of a pod for which there is now another cause to end. The first cause stands, the shorter time counts. */
+/**
+ * The life of a pod that now has another cause to end. The first cause stays, and the earlier end of the time counts.
+ */
 export function ended(life: Living, ending: Ending): Living {
   const joint = joined(endingOf(life), ending)
   return advance(life, { is: life.is === 'settled' ? 'settled' : 'ending', ending: joint })
@@ -71,21 +74,23 @@ function joined(before: Ending | undefined, ending: Ending): Ending {
   return { ...before, sinceMs, graceSeconds, objectGone: before.objectGone || ending.objectGone }
 }
 
-/** When the time of the containers is over. */
+/** When the grace period is over, in ms since the epoch. */
 export const endMsOf = ({ sinceMs, graceSeconds }: Pick<Ending, 'sinceMs' | 'graceSeconds'>): number =>
   sinceMs + graceSeconds * 1000
 
-/** Whether the containers have less time now than before. */
+/** Whether the grace period ends earlier now than before. */
 export function hasLessTime(now: Life, before: Life): boolean {
   const [left, had] = [endingOf(now), endingOf(before)]
   return left !== undefined && (!had || endMsOf(left) < endMsOf(had))
 }
 
-/** The life of a pod all of whose containers have ended by themselves; nothing new for one that is ended anyway. */
+/**
+ * The life of a pod whose containers have all ended by themselves. That of a pod with a cause to end does not change.
+ */
 export const finished = (life: Living, now: number): Living =>
   life.is === 'alive' ? advance(life, { is: 'alive', finishedAtMs: life.finishedAtMs ?? now }) : life
 
-/** The life of a pod of which nothing runs any more, and whose sandbox and volumes are gone. */
+/** The life of a pod without running containers, whose sandboxes are stopped and whose volumes are unmounted. */
 export function settled(life: Living): Living {
   const isPremature = life.is === 'alive' && life.finishedAtMs === undefined
   assert(!isPremature, 'a pod is settled while its containers are to run')

@@ -148,7 +148,7 @@ interface Context {
 function planLife(c: Context): void {
   const { pod, seen, memory, plan, now } = c
   const deadline = deadlineOf(pod)
-  if (deadline !== undefined) again(plan, deadline)
+  if (deadline !== undefined) planAgainAt(plan, deadline)
   if (!c.sandbox) return planSandbox(c)
   const busy = memory.busy.some(job => job.do === 'start')
   const begun = mainContainers(pod).some(m => newest(seen, m.name, c.sandbox))
@@ -165,7 +165,7 @@ function planLife(c: Context): void {
   plan.steps = plan.steps.filter(step => step.do !== 'start' || (step === first && !busy))
   for (const [name, failure] of memory.failures) {
     if (!plan.waiting.has(name)) plan.waiting.set(name, failure)
-    if (failure.retryAt > now) again(plan, failure.retryAt)
+    if (failure.retryAt > now) planAgainAt(plan, failure.retryAt)
   }
 }
 
@@ -177,7 +177,7 @@ function planSandbox(c: Context): void {
       kill(c, container, 'Pod sandbox changed, it will be killed and re-created.', graceSecondsOf(pod), false)
   for (const [name, failure] of memory.failures) plan.waiting.set(name, failure)
   if (plan.steps.length || memory.busy.length) return
-  if (memory.sandboxRetryAt > now) return again(plan, memory.sandboxRetryAt)
+  if (memory.sandboxRetryAt > now) return planAgainAt(plan, memory.sandboxRetryAt)
   // A pod with restartPolicy Never whose containers have run gets no other sandbox, since they would run again.
   const hadMain = mainContainers(pod).some(m => newest(seen, m.name))
   if (old && hadMain && restartPolicyOf(pod) === 'Never') return
@@ -220,7 +220,7 @@ function planContainer(c: Context, container: ReadContainer, role: Role): void {
   const backoff = memory.backoffs.get(backoffKey(container))
   const until = waitUntil(now, last.finishedAtMs, backoff)
   if (until === undefined) return start(c, container, role, last)
-  again(plan, until)
+  planAgainAt(plan, until)
   const delay = durationText(backoff!.delayMs * 1e6)
   plan.waiting.set(container.name, {
     reason: 'CrashLoopBackOff',
@@ -234,7 +234,7 @@ function start(c: Context, container: ReadContainer, role: Role, after?: Contain
   const failure = memory.failures.get(container.name)
   if (failure && failure.retryAt > now) {
     plan.waiting.set(container.name, failure)
-    return again(plan, failure.retryAt)
+    return planAgainAt(plan, failure.retryAt)
   }
   plan.steps.push({
     do: 'start',
@@ -271,7 +271,7 @@ function planEnd(c: Context, time: Pick<Ending, 'sinceMs' | 'graceSeconds'>): vo
     } else if (!hooked && findContainer(pod, name)?.container.lifecycle?.preStop)
       plan.steps.push({ do: 'preStop', id, name, message, graceSeconds: grace })
   }
-  if (waiting.size) again(plan, graceEndMs)
+  if (waiting.size) planAgainAt(plan, graceEndMs)
   if (running.length || memory.busy.length) return
   const { life } = memory
   if (life.is !== 'settled') {
@@ -336,6 +336,6 @@ function deadlineOf(pod: Pod): number | undefined {
   return seconds === undefined || started === undefined ? undefined : started + seconds * 1000
 }
 
-function again(plan: PodPlan, at: number): void {
+function planAgainAt(plan: PodPlan, at: number): void {
   plan.againAt = plan.againAt === undefined ? at : Math.min(plan.againAt, at)
 }

@@ -1,10 +1,11 @@
-// The removal of a pod from its node.
+// Removes a pod from its node, in two steps: `settlePod` when its containers have ended, and `removePod` when its
+// object is to be deleted or is gone. In between, `kubectl logs` still works.
 import { isReason } from '../../base/errors.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import type { NodeContext } from './context.ts'
 import { nameOf, namespaceOf, uidOf } from './spec.ts'
 
-/** Stops the sandboxes of a pod and takes its volumes down. Containers and logs stay, to be read. */
+/** Stops the sandboxes of a pod and unmounts its volumes. The ended containers and their logs stay. */
 export async function settlePod({ runtime, host, objects, images }: NodeContext, uid: string): Promise<void> {
   const seen = await runtime.pod(uid)
   for (const sandbox of seen.sandboxes) await runtime.stopSandbox(sandbox.id)
@@ -27,13 +28,13 @@ export async function removePod(context: NodeContext, uid: string): Promise<void
   objects.release(uid)
 }
 
-/** Deletes the object, as nothing of the pod is left. */
+/** Deletes the object of a pod of which nothing is left on the node. */
 export async function deleteObject({ client }: NodeContext, pod: Pod): Promise<void> {
   try {
     const ref = { namespace: namespaceOf(pod), name: nameOf(pod) }
     await client.delete(Pod, ref, { gracePeriodSeconds: 0, uid: uidOf(pod) })
   } catch (error) {
-    // Gone, or another pod of the same name is there by now.
+    // The object was deleted before, or another pod has the name now.
     if (!isReason(error, 'NotFound', 'Conflict')) throw error
   }
 }

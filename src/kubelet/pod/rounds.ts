@@ -1,14 +1,15 @@
-// The rounds of one pod's worker: one after the other, whenever it is woken and when a time has come that the last
-// round named. A round that failed is repeated after one second, then after twice as long each time, at most ten.
+// The rounds of one pod's worker. A round runs when the worker is woken, and at the time that the last round returned;
+// two rounds never overlap. A round that failed is repeated after one second, and then after twice as long each time,
+// up to ten seconds.
 import { Chore } from '../../base/chore.ts'
 import type { Clock } from '../../base/clock.ts'
 import { type Backoff, nextBackoff } from './backoff.ts'
 
-const retry = { firstMs: 1_000, mostMs: 10_000 }
+const retry = { firstMs: 1_000, maxMs: 10_000 }
 
 interface RoundsOptions {
   clock: Clock
-  /** Does one round; returns when the next one is due, in milliseconds since the epoch, if nothing happens before. */
+  /** Runs one round. Returns when the next one is due if nothing happens before, in ms since the epoch. */
   round(): Promise<number | undefined>
   failed(error: unknown): void
 }

@@ -1,5 +1,5 @@
-// Makes the sandbox of one pod, with all that has to be there before it: volumes, directories, the control group.
-// What failed waits: half a second at first, then twice as long each time, at most two minutes.
+// Creates the sandbox of one pod, after everything that must exist before it: volumes, directories, the control group.
+// After a failure it waits half a second, and then twice as long each time, up to two minutes.
 import { messageOf } from '../../base/errors.ts'
 import { sandboxConfig } from '../config/configs.ts'
 import { VolumeFailure } from '../host.ts'
@@ -10,13 +10,13 @@ import type { StepTo } from './plan.ts'
 import { onHostNetwork } from './spec.ts'
 import type { PodVolumes } from './volumes.ts'
 
-const retry = { firstMs: 500, mostMs: 120_000 }
+const retry = { firstMs: 500, maxMs: 120_000 }
 
 export class Sandboxes {
   readonly #context: NodeContext
   readonly #volumes: PodVolumes
   #backoff: Backoff | undefined
-  /** Nothing is to be made before then. */
+  /** The time before which nothing is tried, in ms since the epoch. */
   #retryAt = 0
 
   constructor(context: NodeContext, volumes: PodVolumes) {
@@ -28,20 +28,20 @@ export class Sandboxes {
     return this.#retryAt
   }
 
-  /** What was missing may be there now. */
+  /** Ends the wait, since what was missing may exist now. The next failure waits twice as long as the last one. */
   retryNow(): void {
     this.#retryAt = 0
   }
 
-  /** What made it fail is over. */
+  /** Ends the wait, since the cause of the failures is over. The next failure waits as long as the first one. */
   forgetFailures(): void {
     this.#retryAt = 0
     this.#backoff = undefined
   }
 
-  /** A failure becomes an event and a time to try again; it is not thrown. */
+  /** Does not throw: a failure becomes an event, and sets the time of the next try. */
   async make(pod: Pod, step: StepTo<'sandbox'>, signal: AbortSignal): Promise<void> {
-    const { runtime, place, networkProblem, runtimeHandler } = this.#context
+    const { runtime, settings, networkProblem, runtimeHandler } = this.#context
     const problem = networkProblem()
     if (problem && !onHostNetwork(pod))
       return this.#failed(pod, 'NetworkNotReady', `network is not ready: ${problem}`, signal)
@@ -63,7 +63,7 @@ export class Sandboxes {
       signal.throwIfAborted()
       const className = pod.spec.runtimeClassName
       const handler = className ? await runtimeHandler(className) : ''
-      await runtime.createSandbox(sandboxConfig(pod, step.attempt, place), handler, signal)
+      await runtime.createSandbox(sandboxConfig(pod, step.attempt, settings), handler, signal)
       this.forgetFailures()
     } catch (error) {
       this.#failed(pod, 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${messageOf(error)}`, signal)

@@ -41,7 +41,7 @@ export async function startContainer(context: NodeContext, request: StartRequest
     event('Warning', 'Failed', `Error: ${words}`)
     return new StartFailure(reason, words, retryMs, error)
   }
-  const config = sandboxConfig(pod, sandbox.attempt, context.place)
+  const config = sandboxConfig(pod, sandbox.attempt, context.settings)
   const pulling = { pod, sandbox: config, pullSecrets: () => pullSecretsOf(context, pod), signal }
   let found: Awaited<ReturnType<NodeContext['images']['ensure']>>
   try {
@@ -113,7 +113,7 @@ async function configure(
     pod,
     container,
     { attempt: step.attempt, image: found.image, imageRef: found.ref, env, mounts, targetId: target },
-    context.place,
+    context.settings,
   )
   return { config, close }
 }

@@ -1,4 +1,4 @@
-// What is kept of the starts of one pod's containers: which failed and why, and how long each has to wait.
+// Starts the containers of one pod, and keeps for the next plan which starts failed and why, and the back-offs.
 import { messageOf } from '../../base/errors.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import type { PodSeen } from '../runtime/runtime.ts'
@@ -15,7 +15,7 @@ export class ContainerStarts {
   readonly #context: NodeContext
   readonly #backoffs = new Map<string, Backoff>()
   readonly #failures = new Map<string, StartProblem>()
-  /** The newest container of each name that waits, with the event about it. */
+  /** The last BackOff event of each container that waits, by name, with the id of its newest container. */
   #reported = new Map<string, string>()
 
   constructor(context: NodeContext) {
@@ -32,7 +32,7 @@ export class ContainerStarts {
     return this.#failures
   }
 
-  /** A container with another image than before may be tried at once. */
+  /** Drops the failures of containers whose image changed, so that they are tried at once. */
   specChanged(before: Pod, pod: Pod): void {
     for (const container of [...initContainers(pod), ...mainContainers(pod)]) {
       const old = findContainer(before, container.name)?.container
@@ -40,13 +40,13 @@ export class ContainerStarts {
     }
   }
 
-  /** What failed for want of an object may be tried again. */
+  /** Drops the failures that an object may have caused, such as a missing ConfigMap. */
   objectsChanged(): void {
     for (const [name, { reason }] of this.#failures)
       if (reason === 'CreateContainerConfigError') this.#failures.delete(name)
   }
 
-  /** Starts a container in the pod's sandbox, if it still has one. A failure is kept, not thrown. */
+  /** Starts a container in the pod's sandbox, if there is one. Does not throw: the failure is kept in `failures`. */
   async start(pod: Pod, seen: PodSeen, step: StepTo<'start'>, signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#context
     const sandbox = seen.sandboxes.find(s => s.ready)
@@ -68,7 +68,7 @@ export class ContainerStarts {
     }
   }
 
-  /** Records an event for each container that begins to wait for its next start. */
+  /** Records a BackOff event for each container that begins to wait for its next start. */
   reportWaiting(pod: Pod, seen: PodSeen, waiting: PodPlan['waiting']): void {
     const reported = new Map<string, string>()
     for (const [name, { event }] of waiting) {

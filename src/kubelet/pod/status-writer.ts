@@ -20,7 +20,7 @@ import type { NodeContext } from './context.ts'
 import { nameOf, namespaceOf, uidOf } from './spec.ts'
 import { replacing } from './status.ts'
 
-const retry = { firstMs: 200, mostMs: 10_000 }
+const retry = { firstMs: 200, maxMs: 10_000 }
 
 export class StatusWriter {
   readonly #context: NodeContext

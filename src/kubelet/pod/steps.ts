@@ -1,5 +1,5 @@
-// Carries out the steps of one pod's plan, as jobs beside each other, and keeps what the next plan depends on: the jobs
-// under way, starts that failed, hooks that were run.
+// Carries out the steps of one pod's plan as jobs that run at the same time, and keeps what the next plan depends on:
+// the jobs under way, the starts that failed, the hooks that were run.
 import type { Pod } from '../../kinds/core/pod.ts'
 import type { PodSeen } from '../runtime/runtime.ts'
 import type { NodeContext } from './context.ts'
@@ -15,13 +15,13 @@ import type { PodVolumes } from './volumes.ts'
 interface StepsOptions {
   context: NodeContext
   volumes: PodVolumes
-  /** The pod, and what the runtime has of it, as they are now. */
+  /** The newest pod and what the runtime has of it. */
   current(): { pod: Pod; seen: PodSeen }
-  /** A job ended, and may have changed what the runtime has. */
+  /** Called when a job ended, which may have changed what the runtime has. */
   finished(): void
-  /** Sandboxes are stopped and volumes taken down. */
+  /** Called when the sandboxes are stopped and the volumes unmounted. */
   settled(): void
-  /** The last step: removes what is left. */
+  /** The last step: removes everything that is left of the pod. */
   delete(): Promise<void>
 }
 
@@ -49,7 +49,7 @@ export class PodSteps {
     })
   }
 
-  /** What a plan depends on. */
+  /** What the next plan depends on. The maps are live. */
   get memory(): Pick<PodMemory, 'busy' | 'backoffs' | 'failures' | 'sandboxRetryAt' | 'hooked'> {
     return {
       busy: this.#jobs.list,
@@ -60,12 +60,12 @@ export class PodSteps {
     }
   }
 
-  /** Whether a job under way creates or starts something, and leads to a look at the pod when it ends. */
+  /** Whether a job under way creates or starts something. Its end leads to another round. */
   get isMaking(): boolean {
     return this.#jobs.list.some(isMaking)
   }
 
-  /** Begins the steps of a plan, and reports the containers that wait. */
+  /** Begins the steps of a plan that are not under way, and records events for the containers that wait. */
   carryOut({ steps, waiting }: PodPlan): void {
     const { pod, seen } = this.#options.current()
     this.#starts.reportWaiting(pod, seen, waiting)
@@ -100,29 +100,29 @@ export class PodSteps {
     settled()
   }
 
-  /** The runtime was looked at. */
-  looked(seen: PodSeen): void {
+  /** To be called with each new state of the pod in the runtime. */
+  observe(seen: PodSeen): void {
     this.#kills.keep(seen)
   }
 
-  /** The pod changed in the API. */
+  /** To be called when the pod changed in the API. */
   specChanged(before: Pod, pod: Pod): void {
     this.#starts.specChanged(before, pod)
   }
 
-  /** An object the pod refers to changed: what failed for want of it may be tried again. */
+  /** To be called when an object changed to which the pod refers. What may have failed because of it is tried again. */
   objectsChanged(): void {
     this.#starts.objectsChanged()
     if (!this.#options.current().seen.sandboxes.length) this.#sandboxes.retryNow()
   }
 
-  /** A sandbox that waited for the node's network need not wait longer. */
+  /** To be called when the node's network is ready. A sandbox that waits for it is tried at once. */
   nodeReady(): void {
     this.#sandboxes.forgetFailures()
   }
 
-  /** The pod ends, or ends sooner than it was to: what waits for another time stops, and is planned again. */
-  hurry(): void {
+  /** To be called when the pod has to end, or to end earlier. Aborts the jobs that this makes obsolete. */
+  abortObsolete(): void {
     this.#jobs.abort(yieldsToEnding, 'the pod ends')
   }
 

@@ -1,13 +1,13 @@
-// One pod's worker: looks at what the runtime has, plans, writes the status and carries the plan's steps out as jobs
-// that run beside it. It sleeps until the pod changes, the runtime reports something, a job ends or a timer is due.
+// The worker of one pod. In each round it reads what the runtime has, plans, writes the status, and begins the steps of
+// the plan as jobs, which run in the background. Between rounds it waits until the pod changes, the runtime reports
+// something, a job ends or a timer is due.
 //
-//   pod changed, runtime event, probe, job ended, timer ──wake──▶ round: look (if anything may have changed)
+//   pod changed, runtime event, probe, job ended, timer ──wake──▶ round: read (if anything may have changed)
 //                                                                        ▼
 //                                                                   planPod ──▶ status ──▶ StatusWriter
 //                                                                        └────▶ steps ──▶ Jobs
 //
-// Rounds never overlap, and jobs change nothing that a round reads but through this class, on the one thread. Which
-// states the pod goes through stands in life.ts, what is done in which state in plan.ts.
+// Two rounds never overlap. The states of a pod are in life.ts, and what is done in each of them in plan.ts.
 import { sameJson } from '../../api/equal.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import { isTerminal } from '../../kinds/core/pod-phase.ts'
@@ -21,20 +21,31 @@ import { deleteObject, removePod } from './remove.ts'
 import { Rounds } from './rounds.ts'
 import { graceSecondsOf, uidOf } from './spec.ts'
 import { PodSteps } from './steps.ts'
-import { podStatus } from './status.ts'
+import { isReported, podStatus } from './status.ts'
 import { StatusWriter } from './status-writer.ts'
 import { PodVolumes } from './volumes.ts'
 
-/** A pod whose object is gone gets at least this long after SIGTERM. */
-const leastGraceSeconds = 2
+/** The shortest grace period of a pod whose object is gone. */
+const minGraceSeconds = 2
 
+/**
+ * What always holds:
+ *
+ * - Of the pod, its life and what the runtime has of it, a round uses one consistent state: it awaits only the
+ *   runtime's answer, before it plans.
+ * - What happens during a round leads to another one; nothing that wakes a worker is lost. A round that fails is
+ *   repeated with back-off.
+ * - A step that is under way is not begun a second time. A step that failed is planned again, with a pause.
+ * - `done` is called once, after everything on the node is removed and the object is deleted. After `close` it is not
+ *   called, and no further step begins.
+ */
 export class PodWorker {
   readonly uid: string
   #pod: Pod
   #seen: PodSeen
   #plan: PodPlan | undefined
   #life: Life = { is: 'alive', finishedAtMs: undefined }
-  /** What is to be looked at before the next plan; `adopted`: a former kubelet's pod, not seen yet. */
+  /** What must be read before the next plan. `adopted`: a former kubelet's pod, which this one has not read yet. */
   #toLook: 'nothing' | 'pod' | 'adopted'
   readonly #context: NodeContext
   readonly #done: () => void
@@ -85,7 +96,7 @@ export class PodWorker {
     return this.#pod
   }
 
-  /** Whether it takes nothing of the node any more, or never did. */
+  /** Whether the pod does not use resources of the node, because it has ended or was rejected. */
   get over(): boolean {
     return endingOf(this.#life)?.why === 'rejected' || isTerminal(this.#pod)
   }
@@ -98,13 +109,13 @@ export class PodWorker {
     return this.#plan
   }
 
-  /** Calls `changed` after each look at the pod; returns how to stop. */
+  /** Calls `changed` in each round, when the plan is new. Returns a function that ends this. */
   listen(changed: () => void): () => void {
     this.#listeners.add(changed)
     return () => this.#listeners.delete(changed)
   }
 
-  /** The pod changed in the API. */
+  /** To be called with the pod when it changed in the API. */
   update(pod: Pod): void {
     const before = this.#pod
     this.#pod = pod
@@ -116,46 +127,46 @@ export class PodWorker {
     this.wake()
   }
 
-  /** The pod is no longer in the API. */
+  /** To be called when the pod is not in the API any more. */
   objectGone(): void {
-    this.#end({ why: 'deleted' }, Math.max(leastGraceSeconds, graceSecondsOf(this.#pod)), true)
+    this.#end({ why: 'deleted' }, Math.max(minGraceSeconds, graceSecondsOf(this.#pod)), true)
     this.wake()
   }
 
-  /** The node does not take the pod: it fails before anything is made for it. */
+  /** To be called if the node does not admit the pod. It fails, and nothing is created for it. */
   reject({ reason, message }: Rejection): void {
     podEvent(this.#context, this.#pod, 'Warning', reason, message)
     this.#end({ why: 'rejected', reason, message: `Pod was rejected: ${message}` }, 0)
     this.wake()
   }
 
-  /** Something happened to its containers, or may have. */
+  /** To be called when its containers may have changed in the runtime. */
   runtimeChanged(topic?: string): void {
-    // A job that creates or starts something leads to a look when it ends.
+    // The end of the job that creates or starts something leads to a round anyway.
     if ((topic === 'created' || topic === 'started') && this.#steps.isMaking) return
     if (this.#toLook === 'nothing') this.#toLook = 'pod'
     this.wake()
   }
 
-  /** The node has a network now: a sandbox that waited for it need not wait longer. */
+  /** To be called when the node's network is ready. A sandbox that waits for it is tried at once. */
   nodeReady(): void {
     this.#steps.nodeReady()
     this.wake()
   }
 
-  /** An object it refers to changed: what failed for want of it may be tried again, files are written again. */
+  /** To be called when an object changed to which the pod refers: files are written, and what failed is tried again. */
   objectsChanged(): void {
     this.#steps.objectsChanged()
     this.#volumes.refresh()
     this.wake()
   }
 
-  /** Looks at everything again, as soon as it can. */
+  /** Begins a round, as soon as the one under way has ended. */
   wake(): void {
     if (isLiving(this.#life)) this.#rounds.wake()
   }
 
-  /** Stops working on the pod; what runs goes on running. */
+  /** Ends the work on the pod. Its containers go on running. */
   close(): void {
     if (isLiving(this.#life)) this.#stop('closed')
   }
@@ -174,7 +185,7 @@ export class PodWorker {
     const before = this.#life
     if (!isLiving(before)) return
     this.#life = ended(before, { ...cause, sinceMs: this.#context.clock.now(), graceSeconds, objectGone })
-    if (hasLessTime(this.#life, before)) this.#steps.hurry()
+    if (hasLessTime(this.#life, before)) this.#steps.abortObsolete()
   }
 
   /** Returns when the next round is due, if nothing happens before. */
@@ -198,7 +209,7 @@ export class PodWorker {
   async #look(): Promise<void> {
     const { runtime } = this.#context
     const looked = this.#toLook
-    // What happens while it is looked at needs another look; so does what could not be looked at.
+    // A change during the read requires another read, and so does a failure.
     this.#toLook = 'nothing'
     try {
       this.#seen = await runtime.pod(this.uid)
@@ -206,8 +217,8 @@ export class PodWorker {
       this.#toLook = looked
       throw error
     }
-    this.#steps.looked(this.#seen)
-    // A former kubelet made its volumes; this one keeps them current.
+    this.#steps.observe(this.#seen)
+    // The former kubelet set up the volumes. From now on this one keeps their files up to date.
     if (looked === 'adopted' && runtime.real) this.#volumes.refresh()
   }
 
@@ -219,23 +230,11 @@ export class PodWorker {
   }
 
   #writeStatus(plan: PodPlan, memory: PodMemory, now: number): void {
-    const ending = endingOf(memory.life)
-    // Once its containers are being removed the last status stands, as does that of a pod that was refused long ago.
-    const wasRefused = isTerminal(this.#pod) && !this.#pod.status.containerStatuses && !ending
-    if (ending?.objectGone || wasRefused || memory.busy.some(job => job.do === 'delete')) return
-    this.#statuses.write(
-      podStatus({
-        pod: this.#pod,
-        seen: this.#seen,
-        plan,
-        memory,
-        notReady: this.#probes.notReady,
-        startedAtMs: this.#startedAt,
-        nodeIPs: this.#context.facts.nodeIPs,
-        runtimeName: this.#context.runtimeName,
-        now,
-      }),
-    )
+    if (!isReported(this.#pod, memory)) return
+    const { facts, runtimeName } = this.#context
+    const looked = { pod: this.#pod, seen: this.#seen, plan, memory, now, startedAtMs: this.#startedAt }
+    const { notReady } = this.#probes
+    this.#statuses.write(podStatus({ ...looked, notReady, nodeIPs: facts.nodeIPs, runtimeName }))
   }
 
   async #delete(): Promise<void> {

@@ -1,5 +1,5 @@
-// What every kind of volume has in common. A volume is a directory (or file) on the node that containers mount; each
-// kind says how it is made, and some how it is kept current.
+// The interface of volume plugins. A volume is a directory or file on the node that containers mount. The plugin of its
+// type sets it up, and may keep its contents up to date.
 import { join } from 'node:path'
 import type { Clock } from '../../base/clock.ts'
 import { assert } from '../../base/errors.ts'
@@ -15,13 +15,13 @@ export type ReadVolume = NonNullable<Pod['spec']['volumes']>[number]
 
 export interface VolumeContext {
   podsDir: string
-  /** A tmpfs, for what must not reach a disk. */
+  /** A tmpfs, for files that must not be written to a disk. */
   memoryDir: string
   client: Client
   objects: NodeObjects
   tokens: Tokens
   facts: NodeFacts
-  /** A pod's addresses. It has none before its sandbox is created, which is after its volumes are set up. */
+  /** Returns a pod's addresses. There are none when its volumes are set up, since its sandbox comes after that. */
   podIPs: (uid: string) => readonly string[]
   clock: Clock
 }
@@ -29,7 +29,7 @@ export interface VolumeContext {
 export interface VolumeRequest {
   pod: Pod
   volume: ReadVolume
-  /** The volume's directory, which `volumePath` names. The plugin creates it. */
+  /** The path of the volume; see `volumePath`. */
   dir: string
   context: VolumeContext
   signal: AbortSignal
@@ -71,19 +71,20 @@ export interface VolumeRequest {
  *   the pod ends        DIR is removed with its siblings
  */
 export interface VolumePlugin {
-  /** Names the directory: `kubernetes.io~configmap`. */
+  /** A part of the volume's path: `configmap` in `kubernetes.io~configmap`. */
   name: string
   matches(volume: ReadVolume): boolean
-  /** Whether the directory is in memory, so that its content never reaches a disk. */
+  /** Whether its files must not be written to a disk. */
   memory?: boolean
-  /** Whether containers may only read. */
+  /** Whether containers cannot write to it. */
   readOnly?: boolean
-  /** Opens a part of it for a subPath. By default, directories that are missing are created. */
+  /** Opens a subPath of it. Throws if it cannot be mounted. Without this method a missing subPath is created. */
   openPart?(dir: string, part: string): Promise<Beneath>
-  /** The path to mount, if it is not the volume's directory. */
+  /** Returns the path to mount, if that is not the path of the volume. */
   source?(volume: ReadVolume): string
+  /** Sets the volume up, or completes it. */
   setUp(request: VolumeRequest): Promise<void>
-  /** Returns when it must be called again, in ms since the epoch, if the volume will be out of date then. */
+  /** Brings the files up to date. Returns when it must be called again, in ms since the epoch, if it must. */
   refresh?(request: VolumeRequest): Promise<number | undefined>
 }
 
