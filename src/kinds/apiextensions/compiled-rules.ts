@@ -28,7 +28,7 @@ export interface CompiledRule {
   readonly maxMessageCost: bigint
 }
 
-export interface CompiledLevel {
+interface CompiledLevel {
   readonly rules: readonly CompiledRule[]
   /** How often a value of this level fits into one request. */
   readonly maxCardinality: bigint

@@ -16,12 +16,16 @@ type Schema = SchemaProps
 export function* validateSchema(schema: Schema, hasStatus: boolean, at: Path): Problems {
   if (hasStatus) yield* validateRoot(schema, at)
   if (schema.nullable) yield at.field('nullable').forbidden('nullable cannot be true at the root')
+  let isStructural = true
   if (!isUnsupported(schema)) {
     const problems: Problem[] = [...validateStructural(schema, at)]
     yield* problems
-    if (!problems.length) yield* validateDefaults(schema, at)
+    isStructural = !problems.length
+    if (isStructural) yield* validateDefaults(schema, at)
   }
   yield* validateLevel(schema, { isRoot: true, inMetadata: false }, at)
+  // The types of values are certain only in a structural schema.
+  if (!isStructural) return
   const isValid = (part: Schema, path: Path) =>
     isEmpty(validateLevel(part, { isRoot: path === at, inMetadata: false }, path))
   yield* validateExpressions(schema, at, isValid)
