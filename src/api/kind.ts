@@ -36,7 +36,7 @@ export interface Column<T = KubeObject> {
 export interface ScalePaths {
   spec: string
   status: string
-  /** The path of a label selector, as text or as a LabelSelector. */
+  /** The path of a label selector, as text or as a LabelSelector; '' for a kind that has none. */
   selector: string
 }
 
