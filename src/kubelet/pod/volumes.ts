@@ -28,6 +28,8 @@ export class PodVolumes {
   /** The present pod. Undefined when its files are not needed any more. */
   readonly #pod: () => Pod | undefined
   readonly #end = new AbortController()
+  /** Interrupts the refresh under way. */
+  #interrupt = new AbortController()
   readonly #refreshing = new Chore({ signal: this.#end.signal }, () => this.#refresh())
   /** The set-up under way. `isOutdated`: a source changed, perhaps after it was read. */
   #settingUp: { isOutdated: boolean } | undefined
@@ -43,6 +45,8 @@ export class PodVolumes {
     const { host, runtime, clock } = this.#context
     const settingUp = { isOutdated: false }
     this.#settingUp = settingUp
+    // A refresh under way may wait for the API server, and the set-up writes the same and more.
+    this.#interrupt.abort(new Error('the volumes are set up again'))
     try {
       await orAborted(this.#refreshing.settled(), signal)
       await host.setUp(pod, signal)
@@ -76,9 +80,11 @@ export class PodVolumes {
 
   async #refresh(): Promise<void> {
     const pod = this.#pod()
-    if (!pod) return
+    // One that was requested before the set-up began is left to it.
+    if (!pod || this.#settingUp) return
     const { host, clock } = this.#context
-    const { signal } = this.#end
+    this.#interrupt = new AbortController()
+    const signal = AbortSignal.any([this.#end.signal, this.#interrupt.signal])
     try {
       this.#plan(await host.refresh(pod, signal))
     } catch (error) {

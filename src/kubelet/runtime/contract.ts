@@ -99,6 +99,7 @@ async function example(runtime: Runtime, pod: TestPod): Promise<void> {
     while (!(await Promise.all(atExits)).includes(ended)) await new Promise<void>(resolve => (onExit = resolve))
     // Of an event without a topic it is not clear what it reports: the start may have been it.
     if (runtime.real) assert.equal(await atExits[0], ended)
+    await assert.rejects(runtime.startContainer(c0), 'a container is started once')
     const c1 = await pod.container(s, 'runs', 1)
     await runtime.startContainer(c1)
     assert.equal(await pod.text(), '[s ready] [c1 running, c0 exited 3]')
