@@ -19,6 +19,7 @@ const truths: Readonly<Record<string, readonly string[]>> = {
     "['a', 'b', 'b', 'c'].isSorted()",
     '![2.0, 1.0].isSorted()',
     '[1].isSorted() && [].isSorted()',
+    '[].sum() == 0 && dyn([]).sum() == 0 && dyn([1.5, 2.0]).sum() == 3.5',
     '[1, 3].sum() == 4 && [1.0, 3.0].sum() == 4.0 && [1u, 3u].sum() == 4u',
     "[duration('1m'), duration('1s')].sum() == duration('1m1s')",
     '[1, 3].min() == 1 && [1, 3].max() == 3',
@@ -106,6 +107,15 @@ const truths: Readonly<Record<string, readonly string[]>> = {
     "semver('1.0.0-alpha').isLessThan(semver('1.0.0')) && semver('1.0.0-alpha.2').isLessThan(semver('1.0.0-alpha.10'))",
     "semver('1.0.0-1').isLessThan(semver('1.0.0-a')) && semver('1.0.0+x') == semver('1.0.0+y')",
   ],
+  times: [
+    "duration('1h2m3s4ms').getMilliseconds() == 3723004 && duration('-1500ms').getSeconds() == -1",
+    "timestamp('2011-08-18T19:03:37.010+01:00').getMilliseconds() == 10",
+    "string(timestamp('2011-08-18T19:03:37.010+01:00')) == '2011-08-18T19:03:37.01+01:00'",
+    "timestamp('2011-08-18T19:03:37+01:00') == timestamp('2011-08-18T18:03:37Z')",
+    "timestamp('2011-08-18T19:03:37+01:00').getHours() == 18",
+    "string(timestamp('2011-08-18T19:03:37-03:30') + duration('1h')) == '2011-08-18T20:03:37-03:30'",
+    "string(timestamp('2011-08-18T19:03:37-00:00')) == '2011-08-18T19:03:37Z'",
+  ],
   strings: [
     "'hello mellow'.indexOf('jello') == -1 && 'ta©o😄'.indexOf('😄') == 4",
     "'gum'.charAt(3) == '' && '😄a'.charAt(1) == 'a'",
@@ -133,7 +143,7 @@ for (const [name, expressions] of Object.entries(truths))
 /** Failures and their messages. */
 const failures: Readonly<Record<string, string>> = {
   '[].min()': 'min called on empty list',
-  "'a'.find('(')": 'Illegal regex: error parsing regexp: missing closing ): `(`',
+  "['('].map(p, 'a'.find(p))": 'Illegal regex: error parsing regexp: missing closing ): `(`',
   "url('../relative-path')":
     'URL parse error during conversion from string: parse "../relative-path": invalid URI for request',
   "url('https://a:b:c/')":
