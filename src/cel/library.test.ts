@@ -153,6 +153,34 @@ const failures: Readonly<Record<string, string>> = {
   "quantity('0.5').asInteger()": 'cannot convert value to integer',
   "ip('127.0.0.256')":
     'IP Address "127.0.0.256" parse error during conversion from string: ParseAddr("127.0.0.256"): IPv4 field has value >255',
+  ...Object.fromEntries(
+    Object.entries({
+      x: 'unable to parse IP',
+      '%eth0': 'missing IPv6 address',
+      '1.2.3': 'IPv4 address too short',
+      '1.2.3.4.5': 'IPv4 address too long',
+      '1..3.4': 'IPv4 field must have at least one digit (at ".3.4")',
+      '1.2.3.04': 'IPv4 field has octet with leading zero',
+      '1.2.x.4': 'unexpected character (at "x.4")',
+      'fe80::1%': 'zone must be a non-empty string',
+      '2001:db8:::68': 'each colon-separated field must have at least one digit (at ":68")',
+      '1::2::3': 'multiple :: in address (at ":3")',
+      '1:2:': 'colon must be followed by more characters (at ":")',
+      '1:2:3': 'address string too short',
+      '1:2:3:4:5:6:7:8:9': 'trailing garbage after address (at "9")',
+      '1:2:3:4::5:6:7:8': 'the :: must expand to at least one field of zeros',
+      '12345::': 'each group must have 4 or fewer digits (at "12345::")',
+      '1:g': 'each colon-separated field must have at least one digit (at "g")',
+      '1:2g': 'unexpected character, want colon (at "g")',
+      '1:1.2.3.4': 'embedded IPv4 address must replace the final 2 fields of the address (at "1.2.3.4")',
+      '::1.2.3': 'IPv4 address too short',
+    }).map(([text, fault]) => [
+      `ip('${text}')`,
+      `IP Address "${text}" parse error during conversion from string: ParseAddr("${text}"): ${fault}`,
+    ]),
+  ),
+  "cidr('fe80::1%eth0/64')":
+    'network address parse error during conversion from string: network address parse error during conversion from string: netip.ParsePrefix("fe80::1%eth0/64"): IPv6 zones cannot be present in a prefix',
   "ip('::ffff:1.2.3.4')": 'IPv4-mapped IPv6 address "::ffff:1.2.3.4" is not allowed',
   "ip('fe80::1%eth0')": 'IP address "fe80::1%eth0" with zone value is not allowed',
   "cidr('10.0.0.0')":
