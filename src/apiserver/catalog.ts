@@ -4,12 +4,13 @@
 // - A kind of a definition never takes the place of one that is there already.
 // - Listeners are called after a change, in one turn of the event loop once for all changes in it.
 import type { AnyKind } from '../api/kind.ts'
+import type { KindSource } from '../api/kind-source.ts'
 
 type Name = Pick<AnyKind, 'group' | 'version' | 'plural'>
 
 const pathOf = ({ group, version, plural }: Name) => `${group}/${version}/${plural}`
 
-export class Catalog {
+export class Catalog implements KindSource {
   readonly #fixed: readonly AnyKind[]
   readonly #taken: ReadonlySet<string>
   readonly #custom = new Map<string, readonly AnyKind[]>()

@@ -6,7 +6,15 @@ import type { Log } from '../base/log.ts'
 import { counter } from '../base/metrics.ts'
 import { Waiters } from '../base/waiters.ts'
 import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
-import { Item, logMirrorFailures, Mirror, type MirrorChange, objectKey, unknownRevision } from '../api/mirror.ts'
+import {
+  type AnyMirror,
+  Item,
+  logMirrorFailures,
+  Mirror,
+  type MirrorChange,
+  objectKey,
+  unknownRevision,
+} from '../api/mirror.ts'
 import { fillNilLists } from '../api/schema/nil.ts'
 import { asJson, type JsonObject, type Mutable } from '../api/schema/node.ts'
 import type { Change, Entry, Store } from '../store/index.ts'
@@ -192,7 +200,8 @@ export class Storage {
 
   /** The mirror of a kind, with its type. */
   mirror<T extends KubeObject>(kind: Kind<T>): Mirror<T> {
-    return this.of(kind).mirror as unknown as Mirror<T>
+    const mirror: AnyMirror = this.of(kind).mirror
+    return mirror
   }
 
   /** Reads all objects from the store, and follows its changes from there. */
@@ -315,11 +324,12 @@ export class Storage {
     const of = this.of(kind)
     const options = { after, upTo: of.log.startRevision, limit: maxHistory }
     const changes = await this.store.changes(prefixOf(of.kind), options)
-    return changes.flatMap(({ key, type, value, revision, previous }): MirrorChange | [] => {
+    return changes.flatMap((change): MirrorChange | [] => {
+      const { key, revision, previous } = change
       const read = (bytes: Uint8Array, at: number) => this.#readable(key, () => this.#item(of.kind, bytes, at))
       const before = previous && read(previous.value, previous.revision)
-      if (type === 'delete') return before ? { type: 'DELETED', item: atRevision(before, revision), before } : []
-      const item = read(value!, revision)
+      if (change.type === 'delete') return before ? { type: 'DELETED', item: atRevision(before, revision), before } : []
+      const item = read(change.value, revision)
       return item ? { type: before ? 'MODIFIED' : 'ADDED', item, before } : []
     })
   }
@@ -368,7 +378,7 @@ export class Storage {
   /** @param earlier previous changes of the same batch, which are not yet in the mirror */
   #mirrorChange(storage: KindStorage, change: Change, earlier: readonly MirrorChange[]): MirrorChange | undefined {
     if (change.type === 'put')
-      return { type: 'MODIFIED', item: this.#item(storage.kind, change.value!, change.revision), before: undefined }
+      return { type: 'MODIFIED', item: this.#item(storage.kind, change.value, change.revision), before: undefined }
     const key = change.key.slice(prefixOf(storage.kind).length)
     const before = earlier.findLast(c => objectKey(c.item.object) === key)?.item ?? storage.mirror.itemByKey(key)
     return before && { type: 'DELETED', item: atRevision(before, change.revision), before: undefined }

@@ -88,7 +88,7 @@ function placeOf(kind: AnyKind, key: string): { namespace: string; name: string 
 
 function objectOf<T>(result: ServedResult): T {
   if (result.type !== 'object') throw new Error(`expected an object, received ${result.type}`)
-  return result.item.object as unknown as T
+  return result.item.object as T
 }
 
 /** The names of items, in their order. */

@@ -138,8 +138,7 @@ export class Context {
     const schema = kind.schema.fields.status?.struct?.()
     assert(schema, `${kind.kind} has a status`)
     if (sameOnWire(schema, object.status, status)) return object
-    const next = { ...object, status } as unknown as Draft<T>
-    return this.#wrote(kind, await this.client.updateStatus(kind, next))
+    return this.#wrote(kind, await this.client.updateStatus(kind, object, status))
   }
 
   event(object: KubeObject, type: 'Normal' | 'Warning', reason: string, message: string): void {
@@ -147,11 +146,11 @@ export class Context {
   }
 
   /** Resolves when the mirrors have everything that was written through this context. */
-  async seen(mirrored: ReadonlySet<AnyKind>): Promise<void> {
+  async seen(isMirrored: (kind: AnyKind) => boolean): Promise<void> {
     for (const [kind, revision] of this.#written)
-      if (mirrored.has(kind)) await this.cache(kind as Kind<KubeObject>).waitFor(revision, this.signal)
+      if (isMirrored(kind)) await this.cache(kind as Kind<KubeObject>).waitFor(revision, this.signal)
     for (const { kind, namespace, name, uid } of this.#deleted) {
-      if (!mirrored.has(kind)) continue
+      if (!isMirrored(kind)) continue
       const mirror = this.cache(kind as Kind<KubeObject>)
       await until(mirror, this.signal, () => {
         const now = mirror.get(kind.namespaced ? namespace : undefined, name)

@@ -45,6 +45,11 @@ export interface Controller {
   /** All kinds that it reads. Only their mirrors are filled, and only in them own writes are waited for. */
   kinds: readonly AnyKind[]
   watches: readonly Watch[]
+  /**
+   * The watch of a kind that the cluster serves; undefined for one that it does not read. It is called for all stored
+   * kinds at the start, and for those that are added later.
+   */
+  everyKind?(kind: AnyKind): Watch | undefined
   reconcile(key: string, ctx: Context): Promise<Result>
 }
 
@@ -55,6 +60,7 @@ interface ControllerOptions<T extends KubeObject> {
   /** Kinds of objects that it creates: a change of one wakes the owner that its controller reference names. */
   owns?: readonly AnyKind[]
   watches?: readonly Watch[]
+  everyKind?: Controller['everyKind']
   /** Kinds that it reads without being woken by them. */
   reads?: readonly AnyKind[]
   /** Whether a change of the object itself wakes it; by default every change does. */
@@ -85,6 +91,7 @@ export function defineController<T extends KubeObject>(options: ControllerOption
     workers: options.workers ?? defaultWorkers,
     kinds: [...new Set([reconciles, ...owns, ...watches.map(w => w.kind), ...reads])],
     watches: [own, ...owns.map(kind => ownedBy(kind, reconciles)), ...watches],
+    ...(options.everyKind && { everyKind: options.everyKind }),
     async reconcile(key, ctx) {
       const object = ctx.cache(reconciles).byKey(key)
       return object ? options.reconcile(object, ctx) : deleted?.(splitKey(key), ctx)
@@ -94,10 +101,14 @@ export function defineController<T extends KubeObject>(options: ControllerOption
 
 /** A controller whose keys do not stand for objects of one kind. */
 export function defineKeyedController(
-  options: Omit<Controller, 'workers' | 'kinds'> & { workers?: number; reads?: readonly AnyKind[] },
+  options: Omit<Controller, 'workers' | 'kinds' | 'watches'> & {
+    workers?: number
+    reads?: readonly AnyKind[]
+    watches?: readonly Watch[]
+  },
 ): Controller {
-  const { reads = [], workers = defaultWorkers, ...rest } = options
-  return { ...rest, workers, kinds: [...new Set([...rest.watches.map(w => w.kind), ...reads])] }
+  const { reads = [], workers = defaultWorkers, watches = [], ...rest } = options
+  return { ...rest, watches, workers, kinds: [...new Set([...watches.map(w => w.kind), ...reads])] }
 }
 
 /**

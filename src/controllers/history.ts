@@ -5,7 +5,7 @@ import { isReason } from '../base/errors.ts'
 import { int64Of } from '../api/int64.ts'
 import { canonicalJson, sameJson } from '../api/equal.ts'
 import type { LabelSelector } from '../api/meta.ts'
-import type { Kind, KubeObject } from '../api/kind.ts'
+import type { AnyKind, KubeObject } from '../api/kind.ts'
 import type { PodTemplateSpec } from '../kinds/core/podtemplatespec.ts'
 import type { Context } from './context.ts'
 import { templateHash } from './hash.ts'
@@ -39,13 +39,8 @@ interface History {
 }
 
 /** The revision of the current template, which is created if there is none, and all others. */
-export async function currentRevision<O extends KubeObject>(
-  ctx: Context,
-  kind: Kind<O>,
-  owner: Workload,
-  label: string,
-): Promise<History> {
-  const all = await claim(ctx, ControllerRevision, kind, owner as unknown as O, owner.spec.selector)
+export async function currentRevision(ctx: Context, kind: AnyKind, owner: Workload, label: string): Promise<History> {
+  const all = await claim(ctx, ControllerRevision, kind, owner, owner.spec.selector)
   const sorted = [...all].sort(byNumber)
   const data = dataOf(owner)
   const collisionCount = owner.status.collisionCount ?? 0

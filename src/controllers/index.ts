@@ -4,7 +4,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
-import type { AnyKind } from '../api/kind.ts'
+import type { KindSource } from '../api/kind-source.ts'
 import type { Client } from '../client/index.ts'
 import { autoscalerController } from './autoscaling/autoscaler.ts'
 import { cronJobController } from './cronjob/cronjob.ts'
@@ -57,7 +57,7 @@ interface ControllersOptions {
   /** Ends all controllers. */
   signal: AbortSignal
   /** All kinds that the cluster serves. The garbage collector and the namespace controller work on all of them. */
-  kinds: readonly AnyKind[]
+  kinds: KindSource
   /** The certificate authority of the API server; without it no ConfigMap kube-root-ca.crt is published. */
   caPem?: string
   /** Signs certificate requests. Without it they are approved and not signed. */
@@ -90,15 +90,14 @@ export async function startControllers(options: ControllersOptions): Promise<voi
         random,
         log,
         signal,
+        kinds: options.kinds,
       }),
     ),
   )
 }
 
 function controllersFor(options: ControllersOptions): Controller[] {
-  // A view shows the objects of another kind, so they would be handled twice.
-  const kinds = options.kinds.filter(kind => !kind.view)
-  const { caPem, clusterCidr, nodeMonitorGraceMs, authority, certificateLifeMs, signToken } = options
+  const { kinds, caPem, clusterCidr, nodeMonitorGraceMs, authority, certificateLifeMs, signToken } = options
   return [
     deploymentController,
     replicaSetController,

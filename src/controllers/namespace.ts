@@ -3,6 +3,7 @@
 // Source: pkg/controller/namespace/deletion.
 import { isReason, messageOf } from '../base/errors.ts'
 import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
+import { fromKinds, type KindSource, storedKinds } from '../api/kind-source.ts'
 import type { Draft } from '../api/schema/node.ts'
 import { timeText } from '../api/time.ts'
 import { type NamespaceCondition, Namespace } from '../kinds/core/namespace.ts'
@@ -19,18 +20,22 @@ interface Remaining {
   errors: readonly string[]
 }
 
-/** @param kinds all kinds that the cluster serves; those in namespaces whose objects can be deleted are used */
-export function namespaceController(kinds: readonly AnyKind[]): Controller {
-  const content = kinds.filter(kind => kind.namespaced && kind.plural && kind.verbs.includes('delete'))
+/** Whether objects of a kind are deleted with their namespace. */
+const isContent = (kind: AnyKind): boolean => kind.namespaced && kind.verbs.includes('delete')
+
+/** @param kinds the kinds that the cluster serves */
+export function namespaceController(kinds: KindSource): Controller {
+  const contentKinds = fromKinds(kinds, all => storedKinds(all).filter(isContent))
   return defineController({
     name: 'namespace-controller',
     reconciles: Namespace,
     workers: 10,
     when: namespace => namespace.metadata.deletionTimestamp !== undefined,
-    watches: content.map(kind => departures(kind)),
+    everyKind: kind => (isContent(kind) ? departures(kind) : undefined),
     async reconcile(namespace, ctx) {
       if (!namespace.metadata.deletionTimestamp || !namespace.spec.finalizers?.includes('kubernetes')) return
       const name = namespace.metadata.name ?? ''
+      const content = contentKinds()
       const errors = await empty(ctx, name, content)
       const remaining = count(ctx, name, content, errors)
       if (remaining.counts.size === 0 && errors.length === 0) return finalize(namespace, ctx)

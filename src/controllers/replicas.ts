@@ -95,7 +95,7 @@ const ageRank = (since: number, now: number) => Math.floor(Math.log2(Math.max(1,
 interface ReplicaCondition {
   type: string
   status: string
-  lastTransitionTime: string
+  lastTransitionTime: string | null
   reason?: string
   message?: string
 }
@@ -228,12 +228,11 @@ export async function slowStart(count: number, first: number, fn: () => Promise<
 
 /** Returns, for a pod, how many active pods of the owner and its siblings, with the same controller, its node has. */
 export function relatedOnNode<O extends KubeObject>(ctx: Context, kind: Kind<O>, owner: O): (pod: Pod) => number {
-  const me = owner as unknown as KubeObject
-  const controller = controllerOf(me)
+  const controller = controllerOf(owner)
   const siblings = controller ? ctx.cache(kind).ownedBy(controller.uid) : [owner]
   const perNode = new Map<string, number>()
   for (const sibling of siblings) {
-    for (const pod of ctx.cache(Pod).ownedBy(sibling as unknown as KubeObject)) {
+    for (const pod of ctx.cache(Pod).ownedBy(sibling)) {
       if (!isActive(pod) || !pod.spec.nodeName) continue
       perNode.set(pod.spec.nodeName, (perNode.get(pod.spec.nodeName) ?? 0) + 1)
     }

@@ -5,15 +5,17 @@
 //
 // When the signal aborts, subscriptions and timers end and no further key is taken. Reconciles that run then are not
 // interrupted but by the signal in their context, and what they throw is not logged.
+import { Chore } from '../base/chore.ts'
 import type { Clock } from '../base/clock.ts'
 import { isDefect, isReason, messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { counter, exponentialBuckets, gauge, histogram } from '../base/metrics.ts'
 import type { Random } from '../base/random.ts'
-import type { Kind, KubeObject } from '../api/kind.ts'
+import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
+import { type KindSource, resourceOf, storedKinds } from '../api/kind-source.ts'
 import { type Client, EventRecorder } from '../client/index.ts'
 import { Context, type Caches } from './context.ts'
-import type { Controller } from './harness.ts'
+import type { Controller, Watch } from './harness.ts'
 import { KeyQueue } from './queue.ts'
 
 const reconciles = counter('kutter_controller_reconciles_total', 'Reconciles by controller and result.')
@@ -34,6 +36,8 @@ interface RunOptions {
   random: Random
   log: Log
   signal: AbortSignal
+  /** The kinds that the cluster serves. */
+  kinds: KindSource
 }
 
 /** Starts one controller. Resolves when its mirrors are filled. The controller ends when the signal aborts. */
@@ -42,22 +46,89 @@ export async function runController(controller: Controller, options: RunOptions)
   const caches: Caches = kind => reader.mirror(kind)
   const mirrors = controller.kinds.map(kind => caches(kind as Kind<KubeObject>))
   await reader.synced(mirrors, signal)
-  const runner = new Runner(controller, caches, options)
+  const runner = new Runner(controller, caches, options, kind => every.has(kind))
   // `follow` also reports the objects that exist already, as if they had just been added.
-  const unsubscribe = controller.watches.map(watch =>
+  const follow = (watch: Watch) =>
     caches(watch.kind as Kind<KubeObject>).follow(
       change => runner.wake(watch.keys(change, caches)),
       `controller ${controller.name}`,
-    ),
-  )
+    )
+  const unsubscribe = controller.watches.map(follow)
+  const every = new KindWatches(controller, options, follow)
+  await every.start()
   signal.addEventListener(
     'abort',
     () => {
       for (const stop of unsubscribe) stop()
+      every.close()
       runner.close()
     },
     { once: true },
   )
+}
+
+/** The watches of a controller that reads every kind. Kinds come and go while it runs. */
+class KindWatches {
+  readonly #controller: Controller
+  readonly #options: RunOptions
+  readonly #follow: (watch: Watch) => () => void
+  readonly #followed = new Map<string, { kind: AnyKind; stop(): void }>()
+  readonly #chore: Chore
+  #unsubscribe = () => {}
+
+  constructor(controller: Controller, options: RunOptions, follow: (watch: Watch) => () => void) {
+    this.#controller = controller
+    this.#options = options
+    this.#follow = follow
+    const { signal, clock, log } = options
+    const failed = (error: unknown) =>
+      log.warn('cannot follow all kinds, trying again', { controller: controller.name, why: messageOf(error) })
+    this.#chore = new Chore({ signal, retry: { clock, firstMs: 1_000, maxMs: 60_000, failed } }, () => this.#update())
+  }
+
+  /** Resolves when the kinds of now are followed. */
+  async start(): Promise<void> {
+    if (!this.#controller.everyKind) return
+    await this.#update()
+    this.#unsubscribe = this.#options.kinds.subscribe(() => this.#chore.wake())
+  }
+
+  has(kind: AnyKind): boolean {
+    return this.#followed.has(resourceOf(kind))
+  }
+
+  close(): void {
+    this.#unsubscribe()
+    for (const { stop } of this.#followed.values()) stop()
+  }
+
+  async #update(): Promise<void> {
+    const { reader, signal, kinds } = this.#options
+    const wanted = new Map(storedKinds(kinds.all).map(kind => [resourceOf(kind), kind]))
+    for (const [resource, { kind, stop }] of this.#followed) {
+      if (wanted.get(resource)?.version === kind.version) continue
+      stop()
+      this.#followed.delete(resource)
+    }
+    const missing = [...wanted].flatMap(([resource, kind]) => {
+      const watch = this.#followed.has(resource) ? undefined : this.#controller.everyKind!(kind)
+      return watch ? [{ resource, watch, mirror: reader.mirror(kind as Kind<KubeObject>) }] : []
+    })
+    await Promise.all(
+      missing.map(async ({ resource, watch, mirror }) => {
+        await reader.synced([mirror], signal)
+        const stop = this.#follow(watch)
+        this.#followed.set(resource, {
+          kind: watch.kind,
+          stop: () => {
+            stop()
+            // Other controllers may read a built-in kind, and all that remain read its mirror.
+            if (watch.kind.custom) reader.release(mirror)
+          },
+        })
+      }),
+    )
+  }
 }
 
 /** The state of a running controller. `#busy` counts the reconciles, not the keys that wait for their own writes. */
@@ -67,11 +138,13 @@ class Runner {
   readonly #options: RunOptions
   readonly #queue: KeyQueue
   readonly #recorder: EventRecorder
-  readonly #mirrored: ReadonlySet<Controller['kinds'][number]>
+  readonly #mirrored: ReadonlySet<string>
+  readonly #isEvery: (kind: AnyKind) => boolean
   #busy = 0
   #pumping = false
 
-  constructor(controller: Controller, caches: Caches, options: RunOptions) {
+  /** @param isEvery whether a kind is followed because the controller reads every kind */
+  constructor(controller: Controller, caches: Caches, options: RunOptions, isEvery: (kind: AnyKind) => boolean) {
     this.#controller = controller
     this.#caches = caches
     this.#options = options
@@ -83,7 +156,8 @@ class Runner {
       () => adds.add(labels),
     )
     this.#recorder = new EventRecorder(options.client, { component: controller.name })
-    this.#mirrored = new Set(controller.kinds)
+    this.#mirrored = new Set(controller.kinds.map(resourceOf))
+    this.#isEvery = isEvery
   }
 
   wake(keys: Iterable<string>): void {
@@ -130,7 +204,7 @@ class Runner {
     this.#pump()
     // The key stays taken until the mirrors have its writes, while the worker is free for other keys.
     try {
-      await ctx.seen(this.#mirrored)
+      await ctx.seen(kind => this.#mirrored.has(resourceOf(kind)) || this.#isEvery(kind))
     } catch (error) {
       if (!signal.aborted) log.error('waiting for own writes failed', { controller: name, key, error })
     }

@@ -25,11 +25,16 @@ function narrow({ matchLabels, matchExpressions }: Selector): readonly Pair[] | 
 }
 
 /** Index entries of an object, one for each of its labels. */
-const labelEntries = ({ metadata }: KubeObject): string[] =>
+/** What entries are made of. */
+interface Labelled {
+  readonly metadata: { readonly namespace?: string; readonly labels?: Readonly<Record<string, string>> | undefined }
+}
+
+const labelEntries = ({ metadata }: Labelled): string[] =>
   Object.entries(metadata.labels ?? {}).map(pair => entry(metadata.namespace ?? '', pair))
 
 /** The entries of an object's labels, and one that all objects of its namespace have. */
-export const allEntries = (object: KubeObject): string[] => [
+export const allEntries = (object: Labelled): string[] => [
   everything(object.metadata.namespace ?? ''),
   ...labelEntries(object),
 ]
@@ -47,10 +52,10 @@ export function selectedBy<T extends KubeObject>(
   if (!selector) return []
   const pairs = narrow(selector)
   const { name, entries } = index ?? { name: 'labels', entries: labelEntries }
-  const found = (value: string) => mirror.byIndex(name, object => entries(object as KubeObject), value)
+  const found = (value: string) => mirror.byIndex(name, entries, value)
   const all = () => (index ? found(everything(namespace)) : mirror.list(namespace))
   const some = pairs ? pairs.flatMap(pair => found(entry(namespace, pair))) : all()
-  return some.filter(object => matches(selector, (object as KubeObject).metadata.labels))
+  return some.filter(object => matches(selector, object.metadata.labels))
 }
 
 /**
@@ -68,10 +73,10 @@ export function selecting<T extends KubeObject>(
   const entriesOf = (object: T): string[] => {
     const selector = selectorOf(object)
     if (!selector) return []
-    const own = (object as KubeObject).metadata.namespace ?? ''
+    const own = object.metadata.namespace ?? ''
     return narrow(selector)?.map(pair => entry(own, pair)) ?? [everything(own)]
   }
-  return allEntries({ metadata: { namespace, labels } } as unknown as KubeObject)
+  return allEntries({ metadata: { namespace, labels } })
     .flatMap(value => mirror.byIndex('selectors', entriesOf, value))
     .filter(object => matches(selectorOf(object), labels))
 }

@@ -67,16 +67,19 @@ interface Definition {
   services: Readonly<Record<string, ServiceWords>>
 }
 
-/** The client constructors of a definition. */
-export function loadDefinition({ package: name, messages, enums, services }: Definition): grpc.GrpcObject {
-  return grpc.loadPackageDefinition(packageOf({ package: name, messages, enums, services }))
+/** A client of a service, with a method for each call. */
+export type ServiceClient = InstanceType<grpc.ServiceClientConstructor>
+
+/** The constructors of the clients of a definition's services, by name. */
+export function clientsOf(definition: Definition): Readonly<Record<string, grpc.ServiceClientConstructor>> {
+  let at = grpc.loadPackageDefinition(packageOf(definition))
+  for (const name of definition.package.split('.')) at = at[name] as grpc.GrpcObject
+  return at as Record<string, grpc.ServiceClientConstructor>
 }
 
 /** A client of one service of the program that listens on a Unix socket. */
-export function socketClient(definition: Definition, service: string, socket: string): grpc.Client {
-  let at: unknown = loadDefinition(definition)
-  for (const name of [...definition.package.split('.'), service]) at = (at as Record<string, unknown>)[name]
-  const Client = at as grpc.ServiceClientConstructor
+export function socketClient(definition: Definition, service: string, socket: string): ServiceClient {
+  const Client = clientsOf(definition)[service]!
   return new Client(`unix:${socket}`, grpc.credentials.createInsecure(), socketChannelOptions)
 }
 
@@ -125,7 +128,7 @@ export interface CallOptions {
   metadata?: Readonly<Record<string, string>>
 }
 
-/** A method of a client, which `loadDefinition` makes by name. */
+/** A method of a client, which `clientsOf` makes by name. */
 type UnaryMethod = (
   request: object,
   metadata: grpc.Metadata,
@@ -146,12 +149,12 @@ function metadataOf({ metadata = {} }: Pick<CallOptions, 'metadata'>): grpc.Meta
 }
 
 /** A call with one answer. Throws the StatusError of `errorOf`, or the signal's reason. */
-export function callUnary(client: grpc.Client, method: string, request: object, o: CallOptions): Promise<object> {
+export function callUnary(client: ServiceClient, method: string, request: object, o: CallOptions): Promise<object> {
   return new Promise((resolve, reject) => {
     if (o.signal?.aborted) return reject(o.signal.reason)
     // grpc-js takes a point in time instead of a duration.
     const options: grpc.CallOptions = o.timeoutMs === undefined ? {} : { deadline: deadlineAfter(o.timeoutMs) }
-    const call = (client as unknown as Record<string, UnaryMethod>)[capital(method)]!.call(
+    const call = (client[capital(method)] as UnaryMethod).call(
       client,
       request,
       metadataOf(o),
@@ -169,18 +172,13 @@ export function callUnary(client: grpc.Client, method: string, request: object, 
 
 /** A call whose answers are a stream. Returns all of them; throws the StatusError of `errorOf`. */
 export async function callStream(
-  client: grpc.Client,
+  client: ServiceClient,
   method: string,
   request: object,
   o: Pick<CallOptions, 'timeoutMs' | 'metadata'>,
 ): Promise<object[]> {
   const options: grpc.CallOptions = o.timeoutMs === undefined ? {} : { deadline: deadlineAfter(o.timeoutMs) }
-  const stream = (client as unknown as Record<string, StreamMethod>)[capital(method)]!.call(
-    client,
-    request,
-    metadataOf(o),
-    options,
-  )
+  const stream = (client[capital(method)] as StreamMethod).call(client, request, metadataOf(o), options)
   const answers: object[] = []
   try {
     for await (const answer of stream as AsyncIterable<object>) answers.push(answer)

@@ -1,7 +1,7 @@
 // The ConfigMaps and Secrets to which this node's pods refer. Each is watched by its name as long as a pod needs it,
 // since a node is not authorized to read others. The pods that hold an object are notified of its changes.
 import type { Kind, KubeObject } from '../api/kind.ts'
-import type { Mirror } from '../api/mirror.ts'
+import type { AnyMirror, Mirror } from '../api/mirror.ts'
 import type { Client } from '../client/index.ts'
 import { ConfigMap } from '../kinds/core/configmap.ts'
 import { Secret } from '../kinds/core/secret.ts'
@@ -19,7 +19,7 @@ export interface NodeObjects {
 }
 
 interface Held {
-  mirror: Mirror
+  mirror: AnyMirror
   holders: Set<string>
   stop: () => void
   answered: boolean
@@ -33,7 +33,7 @@ export function nodeObjects(client: Client, changed: (holder: string) => void): 
     const key = `${kind.plural}/${namespace}/${name}`
     let entry = held.get(key)
     if (!entry) {
-      const mirror = client.mirror(kind, { namespace, fieldSelector: `metadata.name=${name}` }) as unknown as Mirror
+      const mirror = client.mirror(kind, { namespace, fieldSelector: `metadata.name=${name}` })
       const holders = new Set<string>()
       // The first list is the answer to `read`; only later changes are reported.
       const stop = mirror.subscribe(() => {
@@ -42,7 +42,7 @@ export function nodeObjects(client: Client, changed: (holder: string) => void): 
       held.set(key, (entry = { mirror, holders, stop, answered: false }))
     }
     entry.holders.add(holder)
-    return entry.mirror as unknown as Mirror<T>
+    return entry.mirror
   }
   const read = async <T extends KubeObject>(kind: Kind<T>, holder: string, namespace: string, name: string) => {
     const mirror = hold(kind, holder, namespace, name)

@@ -6,13 +6,11 @@ import { StatusError } from '../base/errors.ts'
 import { containerdConfig } from './containerd/index.ts'
 import { enums, messages, services } from './cri/definition.ts'
 import { eventOf } from './cri/events.ts'
-import { errorOf, grpcOf, loadDefinition } from './grpc.ts'
+import { clientsOf, errorOf, grpcOf } from './grpc.ts'
 
 test('the CRI definition can be loaded, and a request is decoded as it was sent', () => {
-  const root = loadDefinition({ package: 'runtime.v1', messages, enums, services }) as unknown as {
-    runtime: { v1: { RuntimeService: grpc.ServiceClientConstructor } }
-  }
-  const { RunPodSandbox } = root.runtime.v1.RuntimeService.service
+  const { RuntimeService } = clientsOf({ package: 'runtime.v1', messages, enums, services })
+  const { RunPodSandbox } = RuntimeService!.service
   assert.equal(RunPodSandbox!.path, '/runtime.v1.RuntimeService/RunPodSandbox')
   const config = { metadata: { name: 'a', attempt: 3 }, labels: { x: 'y' }, linux: { cgroupParent: '/p' } }
   const bytes = RunPodSandbox!.requestSerialize({ config })

@@ -180,7 +180,7 @@ export class Attempt {
   /** Calls the plugins of `postFilter` until one of them returns an eviction. */
   async #makeRoom(found: Found, decision: NotChosen): Promise<void> {
     const { postFilters } = this.#taken.profile
-    if (!postFilters.length || found.total === 0) return this.#refuse(decision, { giveUp: true })
+    if (!postFilters.length || found.total === 0) return this.#refuse(decision, { nomination: 'remove' })
     preemptionAttempts.add()
     const failure = failureOf(found, this.#options, this.#extenders.narrowing())
     const messages: string[] = []
@@ -188,7 +188,7 @@ export class Attempt {
     for (const plugin of postFilters) {
       answer = await plugin.postFilter!(this.#pod, failure)
       if (answer.message) messages.push(answer.message)
-      if (answer.eviction) break
+      if (typeof answer.nomination === 'object') break
     }
     this.#refuse(decision, messages.length ? { ...answer, message: messages.join(', ') } : answer)
   }
@@ -204,10 +204,10 @@ export class Attempt {
     const waiting = queue.get(uid)
     queue.unschedulable(uid, outcome.blockedBy)
     if (!waiting) return
-    const { eviction } = made
-    if (eviction) this.#evict(eviction)
-    else if (made.giveUp) nominations.delete(uid)
-    const nominated = eviction ? eviction.node.name : made.giveUp ? '' : undefined
+    const { nomination } = made
+    if (nomination === 'remove') nominations.delete(uid)
+    else if (nomination) this.#evict(nomination)
+    const nominated = nomination === 'remove' ? '' : nomination?.node.name
     void reporter.refused(waiting, { reason: 'Unschedulable', message, ...(nominated !== undefined && { nominated }) })
   }
 

@@ -115,10 +115,11 @@ export interface Failure {
 export interface PostFiltered {
   /** Appended to the pod's condition and event. */
   message?: string
-  /** Pods to evict; the pod waits for their node. */
-  eviction?: Eviction
-  /** Whether the pod's nomination is removed, since its node is of no use any more. */
-  giveUp?: boolean
+  /**
+   * What becomes of the pod's nomination: with an eviction the pod is nominated to its node, with `remove` no node is of
+   * use to it. Without either it stays.
+   */
+  nomination?: Eviction | 'remove'
 }
 
 /**
@@ -170,7 +171,7 @@ export interface Plugin<F = unknown, S = unknown> {
 export function definePlugin<F = undefined, S = undefined>(
   plugin: Omit<Plugin<F, S>, 'weight' | 'wakeOn'> & { weight?: number; wakeOn?: readonly Wake[] },
 ): Plugin {
-  return { weight: 1, wakeOn: [], ...plugin } as unknown as Plugin
+  return { weight: 1, wakeOn: [], ...plugin }
 }
 
 /** Pods that wait at `permit`. */

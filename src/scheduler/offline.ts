@@ -3,7 +3,7 @@ import { VirtualClock } from '../base/clock.ts'
 import { silentLog } from '../base/log.ts'
 import { type Random, seededRandom } from '../base/random.ts'
 import type { Labels } from '../api/labels.ts'
-import { Mirror } from '../api/mirror.ts'
+import { type AnyMirror, Mirror } from '../api/mirror.ts'
 import { Client } from '../client/index.ts'
 import { defaultConfig, type SchedulerConfig } from './config.ts'
 import { choose, type DecideOptions, type Decision, failureOf, findNodes } from './decide.ts'
@@ -31,7 +31,7 @@ interface OfflineOptions {
   namespaces?: Readonly<Record<string, Labels>>
   ownSelector?: Cluster['ownSelector']
   /** The mirror of a kind; by default an empty one. */
-  mirror?: (kind: { kind: string }) => Mirror | undefined
+  mirror?: (kind: { kind: string }) => AnyMirror | undefined
 }
 
 export function openOffline(options: OfflineOptions = {}): Offline {
@@ -43,7 +43,7 @@ export function openOffline(options: OfflineOptions = {}): Offline {
     userAgent: 'offline',
     clock,
     log: silentLog,
-    shared: kind => (options.mirror?.(kind) ?? new Mirror()) as never,
+    shared: kind => options.mirror?.(kind) ?? new Mirror(),
   })
   const { signal } = new AbortController()
   const waiting = new WaitingRoom(clock)

@@ -102,10 +102,17 @@ export class SchedulerLoop {
   start(): void {
     const { client, signal } = this.#options
     const stops: (() => void)[] = []
-    for (const kind of this.#kinds()) {
-      const mirror = client.mirror(kind as Kind<KubeObject>)
-      stops.push(mirror.follow(change => this.#apply(kind, change), 'scheduler'))
+    const follow = <T extends KubeObject>(kind: Kind<T>, apply: (change: MirrorChange<T>) => void) => {
+      const applyAndWake = (change: MirrorChange<T>) => {
+        apply(change)
+        this.#queue.wake(kind, change)
+      }
+      stops.push(client.mirror(kind).follow(applyAndWake, 'scheduler'))
     }
+    follow(Node, change => this.#tryNode(change))
+    follow(Pod, change => this.#tryPod(change))
+    follow(Namespace, ({ type }) => type === 'MODIFIED' && this.#snapshot.forgetCounters())
+    for (const kind of this.#otherKinds()) follow(kind, () => {})
     const stop = () => {
       for (const unsubscribe of stops) unsubscribe()
       this.#queue.close()
@@ -132,20 +139,15 @@ export class SchedulerLoop {
     })
   }
 
-  /** The kinds that the snapshot and the plugins' wake-ups need. */
-  #kinds(): AnyKind[] {
-    const kinds: AnyKind[] = [Node, Pod, Namespace]
+  /** The kinds that only wake pods, because of a plugin. */
+  #otherKinds(): AnyKind[] {
+    const followed: readonly AnyKind[] = [Node, Pod, Namespace]
+    const kinds: AnyKind[] = []
     for (const { plugins } of this.#profiles.values())
       for (const { wakeOn } of plugins)
-        for (const { kind } of wakeOn) if (!kinds.some(known => sameKind(known, kind))) kinds.push(kind)
+        for (const { kind } of wakeOn)
+          if (![...followed, ...kinds].some(other => sameKind(other, kind))) kinds.push(kind)
     return kinds
-  }
-
-  #apply(kind: AnyKind, change: MirrorChange): void {
-    if (kind === Node) this.#tryNode(change as unknown as MirrorChange<Node>)
-    else if (kind === Pod) this.#tryPod(change as unknown as MirrorChange<Pod>)
-    else if (kind === Namespace && change.type === 'MODIFIED') this.#snapshot.forgetCounters()
-    this.#queue.wake(kind, change)
   }
 
   /** A node that the snapshot cannot hold, for example with an invalid quantity, is left out until it changes. */

@@ -9,7 +9,6 @@ import { microTimeText, timeText } from '../../src/api/time.ts'
 import type { Client } from '../../src/client/index.ts'
 import { type ControlPlane, type ControlPlaneOptions, openControlPlane } from '../../src/cluster/control-plane.ts'
 import { startControllers } from '../../src/controllers/index.ts'
-import { builtinKinds } from '../../src/kinds/all.ts'
 import { Deployment } from '../../src/kinds/apps/deployment.ts'
 import { Lease } from '../../src/kinds/coordination/lease.ts'
 import { Node } from '../../src/kinds/core/node.ts'
@@ -101,7 +100,7 @@ export async function openSim(options: SimOptions): Promise<Sim> {
       random,
       log,
       signal: controllers.signal,
-      kinds: builtinKinds,
+      kinds: plane.core.catalog,
       caPem: options.authority?.certPem ?? 'not a real certificate',
       ...(options.authority && { authority: options.authority }),
       signToken: plane.signToken,

@@ -9,7 +9,6 @@ import { seededRandom } from '../../src/base/random.ts'
 import { Client } from '../../src/client/index.ts'
 import { type ControlPlane, openControlPlane } from '../../src/cluster/control-plane.ts'
 import { startControllers } from '../../src/controllers/index.ts'
-import { builtinKinds } from '../../src/kinds/all.ts'
 import { Deployment } from '../../src/kinds/apps/deployment.ts'
 import { Pod } from '../../src/kinds/core/pod.ts'
 import { type Kubelet, SimulatedRuntime, startKubelet } from '../../src/kubelet/index.ts'
@@ -53,7 +52,7 @@ async function openCluster() {
       ...common,
       reader: opened.client('system:kube-controller-manager'),
       clientFor: opened.accountClient,
-      kinds: builtinKinds,
+      kinds: plane.core.catalog,
       caPem: 'not a real certificate',
       clusterCidr: '10.240.0.0/12',
     })

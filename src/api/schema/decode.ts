@@ -241,7 +241,7 @@ function hasDecimals(raw: Json): boolean {
 }
 
 function decodeQuantity(given: Json): Json {
-  const raw: unknown = (given as unknown) instanceof Decimal ? (given as unknown as Decimal).source : given
+  const raw: unknown = given instanceof Decimal ? given.source : given
   if (typeof raw !== 'string' && typeof raw !== 'number' && typeof raw !== 'bigint')
     throw new DecodeError(quantityError)
   try {

@@ -6,6 +6,7 @@
 import { messageOf } from '../../base/errors.ts'
 import { sameJson } from '../../api/equal.ts'
 import { type AnyKind, parseApiVersion } from '../../api/kind.ts'
+import type { KindSource } from '../../api/kind-source.ts'
 import { matchesSelector, parseSelector } from '../../api/labels.ts'
 import { quantityMilli } from '../../api/quantity.ts'
 import { timeText } from '../../api/time.ts'
@@ -30,8 +31,8 @@ const defaultTolerance = 0.1
 const cpuInitializationMs = 300_000
 const initialReadinessMs = 30_000
 
-/** @param kinds all kinds that the cluster serves; the target of an autoscaler is one of them */
-export function autoscalerController(kinds: readonly AnyKind[]): Controller {
+/** @param kinds the kinds that the cluster serves; the target of an autoscaler is one of them */
+export function autoscalerController(kinds: KindSource): Controller {
   // Recent proposals and changes of scale. They are not stored: a restart begins without them, as upstream.
   const memories = new Map<string, Memory>()
   return defineController({
@@ -45,7 +46,7 @@ export function autoscalerController(kinds: readonly AnyKind[]): Controller {
       const key = keyOf(autoscaler.metadata.namespace ?? '', autoscaler.metadata.name ?? '')
       let memory = memories.get(key)
       if (!memory) memories.set(key, (memory = emptyMemory()))
-      await new Round(autoscaler, ctx, kinds, memory).run()
+      await new Round(autoscaler, ctx, kinds.all, memory).run()
       return { again: syncMs }
     },
     async deleted({ namespace, name }) {
@@ -87,7 +88,7 @@ class Round {
           `no matches for kind ${JSON.stringify(spec.scaleTargetRef.kind)} in group ${JSON.stringify(parseApiVersion(spec.scaleTargetRef.apiVersion ?? '').group)}`,
         )
       const ref = { namespace: metadata.namespace ?? '', name: spec.scaleTargetRef.name }
-      const scale = (await this.#ctx.client.get(kind, ref, { subresource: 'scale' })) as unknown as Scale
+      const scale = await this.#ctx.client.get(kind, ref, { subresource: 'scale' })
       this.#set(
         'AbleToScale',
         'True',

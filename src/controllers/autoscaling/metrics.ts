@@ -103,7 +103,7 @@ export async function externalMetric(
     client.list(kind, { namespace, ...(labelSelector && { labelSelector }) }),
   )
   // The elements of this list are plain values without metadata.
-  const values = list.items as unknown as readonly { value?: string; timestamp?: string }[]
+  const values = list.items as readonly { value?: string; timestamp?: string }[]
   if (!values.length)
     throw new MetricError(
       `unable to get external metric ${namespace}/${metric}: no metrics returned from external metrics API`,

@@ -2,6 +2,7 @@
 // eviction API subtracts. plan.ts computes it; this file finds the pods and the sizes of their workloads.
 import { isReason, messageOf } from '../../base/errors.ts'
 import { type AnyKind, type Kind, type KubeObject, parseApiVersion } from '../../api/kind.ts'
+import type { KindSource } from '../../api/kind-source.ts'
 import { DaemonSet } from '../../kinds/apps/daemonset.ts'
 import { Deployment } from '../../kinds/apps/deployment.ts'
 import { ReplicaSet } from '../../kinds/apps/replicaset.ts'
@@ -14,15 +15,17 @@ import { isTerminal } from '../../kinds/core/pod-phase.ts'
 import { ReplicationController } from '../../kinds/core/replicationcontroller.ts'
 import { PodDisruptionBudget } from '../../kinds/policy/poddisruptionbudget.ts'
 import type { Context, Caches } from '../context.ts'
-import { type Controller, defineController, keyOf, watch } from '../harness.ts'
+import { type Controller, defineController, keyOf, watch, type Watch } from '../harness.ts'
 import { controllerOf } from '../owner-reference.ts'
 import { isReady } from '../pods.ts'
 import { selectedBy, selecting } from '../selection.ts'
 import { countsByScale, failedStatus, planBudget, type Sizes } from './plan.ts'
 
 /** A workload with a number of replicas. */
-type Sized = Kind<KubeObject & { spec: { replicas: number; template?: { metadata: KubeObject['metadata'] } } }>
-const sized = [ReplicaSet, Deployment, StatefulSet, ReplicationController] as unknown as readonly Sized[]
+interface Sized extends KubeObject {
+  readonly spec: { readonly replicas: number; readonly template?: { readonly metadata: KubeObject['metadata'] } }
+}
+const sized: readonly AnyKind[] = [ReplicaSet, Deployment, StatefulSet, ReplicationController]
 /** Owners of pods without a number of replicas. */
 const sizeless: readonly AnyKind[] = [Job, DaemonSet, Node]
 
@@ -31,8 +34,16 @@ const budgetsFor = (caches: Caches, namespace: string | undefined, labels: Recor
     budget => keyOf(namespace ?? '', budget.metadata.name ?? ''),
   )
 
-/** @param kinds all kinds that the cluster serves; the owners of pods are among them */
-export function disruptionController(kinds: readonly AnyKind[]): Controller {
+/** Wakes the budgets of a workload's pods when its size changes. */
+const watchSized = <T extends Sized>(kind: Kind<T>): Watch =>
+  watch(
+    kind,
+    ({ metadata, spec }, caches) => budgetsFor(caches, metadata.namespace, spec.template?.metadata.labels),
+    (after, before) => after.spec.replicas !== before?.spec.replicas,
+  )
+
+/** @param kinds the kinds that the cluster serves; the owners of pods are among them */
+export function disruptionController(kinds: KindSource): Controller {
   return defineController({
     name: 'controllermanager',
     identity: 'disruption-controller',
@@ -44,13 +55,10 @@ export function disruptionController(kinds: readonly AnyKind[]): Controller {
         (pod, caches) => budgetsFor(caches, pod.metadata.namespace, pod.metadata.labels),
         (pod, before) => !before || signature(pod) !== signature(before),
       ),
-      ...sized.map(kind =>
-        watch(
-          kind,
-          ({ metadata, spec }, caches) => budgetsFor(caches, metadata.namespace, spec.template?.metadata.labels),
-          (after, before) => after.spec.replicas !== before?.spec.replicas,
-        ),
-      ),
+      watchSized(ReplicaSet),
+      watchSized(Deployment),
+      watchSized(StatefulSet),
+      watchSized(ReplicationController),
     ],
     async reconcile(budget, ctx) {
       const { namespace = '' } = budget.metadata
@@ -58,7 +66,7 @@ export function disruptionController(kinds: readonly AnyKind[]): Controller {
       if (!pods.length) ctx.event(budget, 'Normal', 'NoPods', 'No matching pods found')
       let sizes: Sizes
       try {
-        sizes = countsByScale(budget) ? await sizesOf(ctx, kinds, pods) : { total: pods.length, unmanaged: 0 }
+        sizes = countsByScale(budget) ? await sizesOf(ctx, kinds.all, pods) : { total: pods.length, unmanaged: 0 }
       } catch (error) {
         // A budget that cannot be computed allows no evictions, since one too many does more harm.
         const text = `Failed to calculate the number of expected pods: ${messageOf(error)}`
@@ -117,7 +125,7 @@ async function sizeOf(
   const is = (kind: AnyKind) => kind.kind === owner.kind && kind.group === group
   const local = sized.find(is)
   if (local) {
-    const found = ctx.cache(local).get(namespace, owner.name)
+    const found: Sized | undefined = ctx.cache(local).get(namespace, owner.name)
     if (found?.metadata.uid !== owner.uid) return undefined
     const above = local.kind === 'ReplicaSet' ? controllerOf(found) : undefined
     const top = above?.kind === 'Deployment' ? ctx.cache(Deployment).get(namespace, above.name) : undefined

@@ -113,11 +113,10 @@ async function carryOut(
   ctx: Context,
 ): Promise<void> {
   const { labels, annotations } = mirroredMetadata(endpoints)
-  const keyOfGroup = ({ addressType, ports }: Pick<Group, 'addressType' | 'ports'>) =>
-    `${addressType} ${canonicalJson(ports ?? [])}`
+  const keyOfGroup = ({ addressType, ports }: EndpointSlice | Group) => `${addressType} ${canonicalJson(ports ?? [])}`
   const left = new Set(existing)
   for (const group of groups) {
-    const same = existing.find(slice => left.has(slice) && keyOfGroup(slice as unknown as Group) === keyOfGroup(group))
+    const same = existing.find(slice => left.has(slice) && keyOfGroup(slice) === keyOfGroup(group))
     if (!same) {
       const metadata = { generateName: `${endpoints.metadata.name}-`, labels, annotations }
       await ctx.create(EndpointSlice, { metadata, ...group }, { owner: endpoints })

@@ -35,7 +35,7 @@ export function planSlices(groups: readonly Group[], existing: readonly Endpoint
   const left = new Set(existing)
   for (const group of groups) {
     const key = groupKey(group)
-    const mine = existing.filter(slice => groupKey(slice as unknown as Group) === key)
+    const mine = existing.filter(slice => groupKey(slice) === key)
     for (const slice of mine) left.delete(slice)
     planGroup(group, mine, plan)
   }
@@ -51,7 +51,7 @@ export function planSlices(groups: readonly Group[], existing: readonly Endpoint
   return plan
 }
 
-const groupKey = ({ addressType, ports }: Pick<Group, 'addressType' | 'ports'>): string =>
+const groupKey = ({ addressType, ports }: EndpointSlice | Group): string =>
   `${addressType} ${canonicalJson([...(ports ?? [])].map(port => canonicalJson(port)).sort())}`
 
 const idOf = (endpoint: Draft<Endpoint>): string => `${endpoint.targetRef?.uid ?? ''} ${endpoint.addresses?.[0]}`

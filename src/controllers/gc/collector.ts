@@ -17,6 +17,7 @@
 import { isReason } from '../../base/errors.ts'
 import { sameJson } from '../../api/equal.ts'
 import type { AnyKind, Kind, KubeObject } from '../../api/kind.ts'
+import type { KindSource } from '../../api/kind-source.ts'
 import type { MirrorChange } from '../../api/mirror.ts'
 import type { Context, Caches } from '../context.ts'
 import { type Controller, defineKeyedController, type Result, type Watch } from '../harness.ts'
@@ -26,6 +27,7 @@ import {
   foregroundFinalizer,
   Graph,
   hasFinalizer,
+  isIncluded,
   orphanFinalizer,
   type Owner,
 } from './graph.ts'
@@ -34,15 +36,15 @@ import {
 const maxAbsent = 500
 const workers = 20
 
-/** @param kinds all kinds that the cluster serves */
-export function garbageCollector(kinds: readonly AnyKind[]): Controller {
+/** @param kinds the kinds that the cluster serves */
+export function garbageCollector(kinds: KindSource): Controller {
   const graph = new Graph(kinds)
   const absent = new Set<string>()
   return defineKeyedController({
     name: 'garbage-collector',
     identity: 'generic-garbage-collector',
     workers,
-    watches: graph.kinds.map(kind => changesOf(graph, kind)),
+    everyKind: kind => (isIncluded(kind) ? changesOf(graph, kind) : undefined),
     async reconcile(key, ctx) {
       const found = graph.find(key, k => ctx.cache(k))
       if (found) return collect({ graph, absent, ctx, ...found })

@@ -6,6 +6,7 @@
 //
 // Kinds that cannot be watched or deleted are left out, as are Events, which nobody owns. Two versions of a resource
 // have the same objects, so one of them is enough. Source: pkg/controller/garbagecollector/graph_builder.go.
+import { fromKinds, type KindSource, resourceOf, storedKinds } from '../../api/kind-source.ts'
 import { type AnyKind, type Kind, type KubeObject, parseApiVersion } from '../../api/kind.ts'
 import type { OwnerReference } from '../../api/meta.ts'
 import { objectKey } from '../../api/mirror.ts'
@@ -29,41 +30,34 @@ export const awaitsDependents = (object: KubeObject): boolean =>
   object.metadata.deletionTimestamp !== undefined && hasFinalizer(object, foregroundFinalizer)
 
 export class Graph {
-  readonly kinds: readonly AnyKind[]
-  readonly #byName = new Map<string, AnyKind>()
-  readonly #byId = new Map<string, AnyKind>()
+  readonly #kinds: () => { all: readonly AnyKind[]; byName: Map<string, AnyKind>; byId: Map<string, AnyKind> }
 
-  /** @param kinds one kind for each resource that is stored */
-  constructor(kinds: readonly AnyKind[]) {
-    const seen = new Set<string>()
-    // `seen` keeps the first version of each resource.
-    this.kinds = kinds.filter(kind => {
-      const id = idOf(kind)
-      const stored = kind.plural !== '' && kind.verbs.includes('watch') && kind.verbs.includes('delete')
-      if (!stored || kind.kind === 'Event' || seen.has(id)) return false
-      return seen.add(id)
+  constructor(source: KindSource) {
+    this.#kinds = fromKinds(source, kinds => {
+      const all = storedKinds(kinds).filter(isIncluded)
+      return {
+        all,
+        byName: new Map(all.map(kind => [`${kind.group}/${kind.kind}`, kind])),
+        byId: new Map(all.map(kind => [resourceOf(kind), kind])),
+      }
     })
-    for (const kind of this.kinds) {
-      this.#byName.set(`${kind.group}/${kind.kind}`, kind)
-      this.#byId.set(idOf(kind), kind)
-    }
   }
 
   /** The key of an object in the queue, `group/plural|namespace/name`. */
   key(kind: AnyKind, object: KubeObject): string {
-    return `${idOf(kind)}|${objectKey(object)}`
+    return `${resourceOf(kind)}|${objectKey(object)}`
   }
 
   /** The object of a key. Undefined when it does not exist any more. */
   find(key: string, caches: Caches): Dependent | undefined {
     const bar = key.indexOf('|')
-    const kind = this.#byId.get(key.slice(0, bar))
+    const kind = this.#kinds().byId.get(key.slice(0, bar))
     const object = kind && caches(kind as Kind<KubeObject>).byKey(key.slice(bar + 1))
     return object && { kind, object }
   }
 
   kindOf(owner: Owner): AnyKind | undefined {
-    return this.#byName.get(`${parseApiVersion(owner.apiVersion).group}/${owner.kind}`)
+    return this.#kinds().byName.get(`${parseApiVersion(owner.apiVersion).group}/${owner.kind}`)
   }
 
   /** The owner from its mirror. Undefined when the mirror does not have it, or has another object under that name. */
@@ -76,7 +70,7 @@ export class Graph {
 
   dependents(object: KubeObject, caches: Caches): Dependent[] {
     const uid = object.metadata.uid ?? ''
-    return this.kinds.flatMap(kind =>
+    return this.#kinds().all.flatMap(kind =>
       caches(kind as Kind<KubeObject>)
         .ownedBy(uid)
         .map(dependent => ({ kind, object: dependent })),
@@ -84,4 +78,5 @@ export class Graph {
   }
 }
 
-const idOf = (kind: AnyKind) => `${kind.group}/${kind.plural}`
+/** Whether objects of a kind can be owners or dependents. */
+export const isIncluded = (kind: AnyKind): boolean => kind.verbs.includes('delete') && kind.kind !== 'Event'

@@ -84,7 +84,7 @@ export function planClaimOwners(
   const { whenDeleted = 'Retain', whenScaled = 'Retain' } = set.spec.persistentVolumeClaimRetentionPolicy ?? {}
   const have = claim.metadata.ownerReferences ?? []
   const mine = new Set([set.metadata.uid, pod.metadata.uid])
-  const controller = controllerOf(claim as unknown as KubeObject)
+  const controller = controllerOf(claim)
   const isForeign = controller !== undefined && !mine.has(controller.uid)
   const start = set.spec.ordinals?.start ?? 0
   const isScaledAway = ordinal < start || ordinal >= start + set.spec.replicas

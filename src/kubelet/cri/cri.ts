@@ -15,7 +15,7 @@ import * as grpc from '@grpc/grpc-js'
 import {
   type CallOptions,
   callUnary,
-  loadDefinition,
+  clientsOf,
   type Received,
   type Sent,
   type ServiceWords,
@@ -52,8 +52,7 @@ export interface CriClient extends Disposable {
 
 /** A client for the CRI socket at `path`. After `close` it must not be used. */
 export function connectCri(path: string): CriClient {
-  const root = loadDefinition({ package: 'runtime.v1', messages, enums, services })
-  const v1 = (root.runtime as grpc.GrpcObject).v1 as Record<string, grpc.ServiceClientConstructor>
+  const v1 = clientsOf({ package: 'runtime.v1', messages, enums, services })
   const clients: grpc.Client[] = []
   const cri: Record<string, unknown> = {}
   for (const [service, methods] of Object.entries(services)) {
@@ -68,5 +67,5 @@ export function connectCri(path: string): CriClient {
   const close = () => {
     for (const client of clients) client.close()
   }
-  return { cri: cri as unknown as Cri, close, [Symbol.dispose]: close }
+  return { cri: cri as Cri, close, [Symbol.dispose]: close }
 }

@@ -9,10 +9,11 @@ import {
   capital,
   criNamespace,
   errorOf,
-  loadDefinition,
+  clientsOf,
   messageReader,
   type Received,
   socketChannelOptions,
+  type ServiceClient,
 } from '../grpc.ts'
 
 /** One event. `containerId` may be the id of a sandbox, since containerd does not distinguish them here. */
@@ -69,15 +70,10 @@ export function containerdEvents(path: string, namespace = criNamespace): Runtim
 
 async function* subscribe(path: string, namespace: string, signal: AbortSignal): AsyncGenerator<RuntimeEvent> {
   const read = messageReader(definition)
-  const root = loadDefinition(definition) as unknown as {
-    containerd: { services: { events: { v1: Record<string, grpc.ServiceClientConstructor> } } }
-  }
-  const Client = root.containerd.services.events.v1.Events!
+  const Client = clientsOf(definition).Events!
   const client = new Client(`unix:${path}`, grpc.credentials.createInsecure(), socketChannelOptions)
   // Events are read at the reader's pace and wait in containerd, so there is no queue here.
-  const open = (client as unknown as Record<string, (request: object) => grpc.ClientReadableStream<Of<'Envelope'>>>)[
-    capital('subscribe')
-  ]!
+  const open = client[capital('subscribe')] as (request: object) => grpc.ClientReadableStream<Of<'Envelope'>>
   const stream = open.call(client, { filters: [`namespace==${namespace}`] })
   const onAbort = () => stream.cancel()
   signal.addEventListener('abort', onAbort, { once: true })
@@ -114,7 +110,7 @@ const markTimeoutMs = 30_000
 
 // containerd sends nothing before the first event, so there is no sign of when a subscription begins. Events are
 // published until the first one arrives, which proves it.
-async function publishMarks(client: grpc.Client, namespace: string, signal: AbortSignal): Promise<void> {
+async function publishMarks(client: ServiceClient, namespace: string, signal: AbortSignal): Promise<void> {
   const mark = { topic: markTopic, event: { typeUrl: '', value: new Uint8Array() } }
   const call = { signal, timeoutMs: markTimeoutMs, metadata: { 'containerd-namespace': namespace } }
   try {

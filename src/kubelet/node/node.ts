@@ -110,7 +110,7 @@ export function keepNode(o: NodeKeeperOptions): NodeKeeper {
 }
 
 // The status without heartbeat times, which change at every check.
-const quiet = (status: NodeStatus) => ({
+const quiet = (status: Partial<NodeStatus>) => ({
   ...status,
   conditions: status.conditions?.map(({ lastHeartbeatTime: _, ...condition }) => condition),
 })
@@ -122,7 +122,7 @@ const pick = (before: NodeStatus, like: NodeStatus) =>
         ? before.conditions?.filter(c => like.conditions?.some(l => l.type === c.type))
         : before[key as keyof NodeStatus],
     ]),
-  ) as unknown as NodeStatus
+  )
 
 function note(o: NodeKeeperOptions, node: Node, reason: string, message: string): void {
   o.events.event(

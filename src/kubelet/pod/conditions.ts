@@ -32,7 +32,7 @@ export function podConditions(pod: Pod, status: PodStatus, seen: PodSeen, now: n
       lastProbeTime: null,
       lastTransitionTime,
       ...verdict,
-    } as unknown as PodCondition
+    }
   })
 }
 

@@ -1,6 +1,5 @@
 // Lifecycle hooks: postStart runs right after the start of a container, preStop before it gets SIGTERM.
 // Source: kubernetes pkg/kubelet/lifecycle/handlers.go, KEP-3960 (sleep).
-import { messageOf } from '../../base/errors.ts'
 import type { LifecycleHandler } from '../../kinds/core/probe.ts'
 import { httpGet } from '../probes/http.ts'
 import { portOf } from '../probes/ports.ts'
@@ -45,7 +44,7 @@ export async function runHook(
       signal,
       agent: 'kube-lifecycle/1.36',
     })
-    if (result.problem) throw new Error(messageOf(result.problem))
+    if ('problem' in result) throw new Error(result.problem)
     if (result.status >= 400) throw new Error(`HTTP lifecycle hook answered ${result.status}`)
     return
   }

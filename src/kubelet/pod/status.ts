@@ -176,16 +176,15 @@ function containerStatus(
   return status
 }
 
-const lost = (how: string) =>
-  ({
-    terminated: {
-      exitCode: 137,
-      reason: 'ContainerStatusUnknown',
-      message: `The container could not be located when the pod was ${how}`,
-      startedAt: null,
-      finishedAt: null,
-    },
-  }) as unknown as Mutable<ContainerState>
+const lost = (how: string) => ({
+  terminated: {
+    exitCode: 137,
+    reason: 'ContainerStatusUnknown',
+    message: `The container could not be located when the pod was ${how}`,
+    startedAt: null,
+    finishedAt: null,
+  },
+})
 
 const over = ({ plan, memory }: StatusInputs) => plan.state.state === 'ended' || endingOf(memory.life) !== undefined
 

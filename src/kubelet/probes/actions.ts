@@ -40,7 +40,7 @@ export async function runProbe(request: ProbeRequest): Promise<ProbeResult> {
     if (probe.exec) return await execProbe(request, timeoutMs)
     if (probe.httpGet) {
       const port = portOf(container, probe.httpGet.port)
-      const { status, body, problem } = await httpGet({
+      const answer = await httpGet({
         action: probe.httpGet,
         host: probe.httpGet.host || host,
         port,
@@ -49,7 +49,8 @@ export async function runProbe(request: ProbeRequest): Promise<ProbeResult> {
         signal,
         agent: 'kube-probe/1.36',
       })
-      if (problem) return failure(problem)
+      if ('problem' in answer) return failure(answer.problem)
+      const { status, body } = answer
       if (status >= 200 && status < 300) return { result: 'success' }
       // A redirect counts as success with a warning, since the container has answered.
       if (status >= 300 && status < 400)

@@ -15,12 +15,8 @@ interface HttpGetRequest {
   signal?: AbortSignal
 }
 
-interface HttpGetResult {
-  /** 0 when there was no answer. */
-  status: number
-  body: string
-  problem: string
-}
+/** The answer, or why there is none. */
+type HttpGetResult = { status: number; body: string; location?: string } | { problem: string }
 
 const maxBodyBytes = 10 * 1024
 const maxRedirects = 10
@@ -34,7 +30,7 @@ export async function httpGet(request: HttpGetRequest): Promise<HttpGetResult> {
   )
   for (let hops = 0; ; hops++) {
     const result = await once(request, url)
-    const location = result.location
+    const location = 'location' in result ? result.location : undefined
     if (!location || hops >= maxRedirects) return result
     const next = new URL(location, url)
     // A redirect to another host proves that the container is alive.
@@ -43,22 +39,19 @@ export async function httpGet(request: HttpGetRequest): Promise<HttpGetResult> {
   }
 }
 
-function once(
-  { action, timeoutMs, clock, agent, signal }: HttpGetRequest,
-  url: URL,
-): Promise<HttpGetResult & { location?: string }> {
+function once({ action, timeoutMs, clock, agent, signal }: HttpGetRequest, url: URL): Promise<HttpGetResult> {
   return new Promise(resolve => {
     const headers: Record<string, string> = { 'user-agent': agent, accept: '*/*', connection: 'close' }
     for (const { name, value } of action.httpHeaders ?? []) headers[name.toLowerCase()] = value
     const send = url.protocol === 'https:' ? requestHttps : requestHttp
-    let done = (result: HttpGetResult & { location?: string }) => {
+    let done = (result: HttpGetResult) => {
       done = () => {}
       cancel()
       signal?.removeEventListener('abort', onAbort)
       outgoing.destroy()
       resolve(result)
     }
-    const fail = (problem: string) => done({ status: 0, body: '', problem })
+    const fail = (problem: string) => done({ problem })
     const cancel = clock.after(timeoutMs, () =>
       fail(`Get "${textOf(url)}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)`),
     )
@@ -73,7 +66,6 @@ function once(
         done({
           status: response.statusCode ?? 0,
           body: Buffer.concat(chunks).toString().slice(0, maxBodyBytes),
-          problem: '',
           ...(location && { location }),
         })
       response.on('data', (chunk: Buffer) => {

@@ -10,7 +10,7 @@ import { type Clock, realClock } from '../../base/clock.ts'
 import { silentLog } from '../../base/log.ts'
 import { enums, messages, services } from '../cri/definition.ts'
 import { definition } from '../cri/events.ts'
-import { loadDefinition } from '../grpc.ts'
+import { clientsOf } from '../grpc.ts'
 import { CriRuntime } from './cri.ts'
 import { labelNames } from './runtime.ts'
 
@@ -83,13 +83,10 @@ async function start(t: TestContext) {
   const dir = mkdtempSync(join(tmpdir(), 'kutter-cri-'))
   const socket = join(dir, 'containerd.sock')
   const server = new grpc.Server()
-  type Services = Record<string, grpc.ServiceClientConstructor>
-  const cri = loadDefinition({ package: 'runtime.v1', messages, enums, services }) as unknown as {
-    runtime: { v1: Services }
-  }
-  const events = loadDefinition(definition) as unknown as { containerd: { services: { events: { v1: Services } } } }
-  server.addService(cri.runtime.v1.RuntimeService!.service, containerd.runtime)
-  server.addService(events.containerd.services.events.v1.Events!.service, containerd.events)
+  const { RuntimeService } = clientsOf({ package: 'runtime.v1', messages, enums, services })
+  const { Events } = clientsOf(definition)
+  server.addService(RuntimeService!.service, containerd.runtime)
+  server.addService(Events!.service, containerd.events)
   await new Promise<void>((resolve, reject) =>
     server.bindAsync(`unix:${socket}`, grpc.ServerCredentials.createInsecure(), error =>
       error ? reject(error) : resolve(),

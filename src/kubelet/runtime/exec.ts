@@ -10,11 +10,10 @@ import { constants, openSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { Socket } from 'node:net'
 import { dirname, join } from 'node:path'
-import type * as grpc from '@grpc/grpc-js'
 import { messageOf } from '../../base/errors.ts'
 import { realRandom } from '../../base/random.ts'
 import { run } from '../../linux/index.ts'
-import { callUnary, criNamespace, grpcOf, type Received, socketClient } from '../grpc.ts'
+import { callUnary, criNamespace, grpcOf, type Received, socketClient, type ServiceClient } from '../grpc.ts'
 import type { ExecProcess, StreamOptions } from './runtime.ts'
 
 const any = { typeUrl: 'string = 1', value: 'bytes = 2' } as const
@@ -67,8 +66,8 @@ const processType = 'types.containerd.io/opencontainers/runtime-spec/1/Process'
 /** Starts processes in containers of one containerd. */
 export class ContainerdExec {
   readonly #socket: string
-  readonly #tasks: grpc.Client
-  readonly #containers: grpc.Client
+  readonly #tasks: ServiceClient
+  readonly #containers: ServiceClient
 
   constructor(socket: string) {
     this.#socket = socket

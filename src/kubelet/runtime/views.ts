@@ -3,10 +3,9 @@
 // pod, by which it is found later. It is a root of containerd's garbage collection, so that the layers stay as long as
 // the view, even if the image is removed.
 // Sources: containerd api/services/snapshots/v1, docs/garbage-collection.md.
-import type * as grpc from '@grpc/grpc-js'
 import { isReason } from '../../base/errors.ts'
 import { timeText } from '../../api/time.ts'
-import { callStream, callUnary, criNamespace, type Received, socketClient } from '../grpc.ts'
+import { callStream, callUnary, criNamespace, type Received, socketClient, type ServiceClient } from '../grpc.ts'
 import type { FileSystem, ImageView } from './runtime.ts'
 
 const definition = {
@@ -42,7 +41,7 @@ const rootLabel = 'containerd.io/gc.root'
 const calls = { metadata: { 'containerd-namespace': criNamespace }, timeoutMs: 60_000 }
 
 export class ContainerdViews {
-  readonly #client: grpc.Client
+  readonly #client: ServiceClient
   readonly #snapshotterOf: () => Promise<string>
   #snapshotter: string | undefined
 

@@ -1,0 +1,31 @@
+// The kinds that a cluster serves at the moment. Definitions add kinds and take them away while everything runs.
+import type { AnyKind } from './kind.ts'
+
+export interface KindSource {
+  /** A new array after each change. */
+  readonly all: readonly AnyKind[]
+  /** Calls `listener` after changes. Returns a function that ends this. */
+  subscribe(listener: () => void): () => void
+}
+
+/** A value that is computed from the kinds once for each change of them. */
+export function fromKinds<T>(source: KindSource, compute: (kinds: readonly AnyKind[]) => T): () => T {
+  let of: readonly AnyKind[] | undefined
+  let value: T
+  return () => {
+    if (of !== source.all) value = compute((of = source.all))
+    return value
+  }
+}
+
+/** One kind for each resource that is stored: of several versions the first, and none that shows another kind. */
+export function storedKinds(kinds: readonly AnyKind[]): AnyKind[] {
+  const seen = new Set<string>()
+  return kinds.filter(kind => {
+    if (kind.view || !kind.plural || !kind.verbs.includes('watch') || seen.has(resourceOf(kind))) return false
+    return seen.add(resourceOf(kind))
+  })
+}
+
+/** `group/plural`, which all versions of a resource have in common. */
+export const resourceOf = ({ group, plural }: Pick<AnyKind, 'group' | 'plural'>): string => `${group}/${plural}`
