@@ -1,4 +1,4 @@
-// Custom resources from the definition to the object, through the face of the server.
+// Custom resources from the definition to the object, through the API server.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { int64Of } from '../../api/int64.ts'
