@@ -1,5 +1,5 @@
-// The cluster as the scheduler sees it: nodes with the pods on them, those it has just decided on included, and
-// counters over them. It changes by increments only, and only between decisions, so every decision sees one state.
+// The scheduler's view of the cluster: the nodes with the pods on them, including pods whose binding is under way, and
+// counts of these pods. It is updated change by change, and only between decisions, so a decision sees one state.
 import { sameJson } from '../api/equal.ts'
 import { own } from '../base/own.ts'
 import { type Labels, matches } from '../api/labels.ts'
@@ -10,15 +10,15 @@ import type { PodAffinityTerm } from '../kinds/core/affinity.ts'
 import type { Node } from '../kinds/core/node.ts'
 import type { Pod } from '../kinds/core/pod.ts'
 
-/** Counters kept for selectors in use; the one used longest ago goes first. */
+/** The most counters that are kept. When one more is needed, the least recently used one is dropped. */
 const maxCounters = 256
 
-/** One affinity term that running pods have, with where they are. */
+/** An affinity term that pods on nodes have, with a count of these pods by node. */
 interface TermGroup {
   term: PodAffinityTerm
-  /** Of a wish; negative keeps away. */
+  /** The weight of a preferred term, negative for anti-affinity. 0 for a required term. */
   weight: number
-  /** Namespace of the pods that have the term. */
+  /** The namespace of the pods that have the term. */
   namespace: string
   counter: PodCounter
   /** How many pods have it. */
@@ -27,23 +27,33 @@ interface TermGroup {
 
 export interface Cluster {
   namespaceLabels(name: string): Labels | undefined
-  /** Selectors of the services and workloads a pod belongs to, for spreading by default. */
+  /** The combined selector of the services and workloads of a pod, which default spreading uses. */
   ownSelector(pod: PodInfo): { key: string; matches(labels: Labels): boolean } | undefined
 }
 
+/**
+ * What always holds:
+ *
+ * - A pod is on at most one node. Pods whose node is not in the snapshot are in #homeless until it is, and do not
+ *   count.
+ * - Every counter has exactly the pods on nodes that meet its condition: each method that adds or removes a pod also
+ *   updates the counters and the affinity terms.
+ * - A pod is `assumed` from the decision until the API shows its binding. Rules treat it like any other pod.
+ * - `take` and `put`, and `with`, change the pods of a node only within one decision, which undoes them before it ends.
+ */
 export class Snapshot {
   readonly cluster: Cluster
   readonly #byName = new Map<string, NodeInfo>()
-  /** Nodes in the order they are tried in. */
+  /** The nodes in the order in which they are tried. Undefined when it must be computed again. */
   #list: NodeInfo[] | undefined
   readonly #where = new Map<string, { info: PodInfo; node: string; assumed: boolean }>()
-  /** Pods on nodes that are not known (yet). */
+  /** The pods by the name of their node, for nodes that are not in the snapshot. */
   readonly #homeless = new Map<string, Map<string, PodInfo>>()
   readonly #counters = new Map<string, PodCounter>()
-  /** How many nodes have each image. */
+  /** The number of nodes that have an image. */
   readonly #images = new Map<string, number>()
   readonly #domains = new Map<string, ReadonlyMap<string, number>>()
-  /** Terms of running pods that keep others away, draw them as a duty, and draw or keep away as a wish. */
+  /** The required anti-affinity, required affinity, and preferred terms of the pods on nodes, by their text. */
   readonly antiAffinityTerms = new Map<string, TermGroup>()
   readonly affinityTerms = new Map<string, TermGroup>()
   readonly preferredTerms = new Map<string, TermGroup>()
@@ -59,29 +69,29 @@ export class Snapshot {
     return (this.#list ??= byZone(this.#byName.values()))
   }
 
-  /** More than the slot of any node. */
+  /** A number greater than the slot of every node, for arrays that are indexed by slots. */
   get slots(): number {
     return this.#slots
   }
 
-  /** How many nodes have the image. */
+  /** The number of nodes that have the image. */
   nodesWith(image: string): number {
     return this.#images.get(image) ?? 0
   }
 
-  /** Values of the node label `key` on nodes that have all of `keys`, with how many nodes have each. */
+  /** The values of the label `key` on nodes that have all labels of `keys`, with the number of nodes for each value. */
   domains(key: string, keys: readonly string[]): ReadonlyMap<string, number> {
     const name = [key, ...keys].join(' ')
     let found = this.#domains.get(name)
     if (!found) {
-      const fresh = new Map<string, number>()
+      const counts = new Map<string, number>()
       for (const { labels } of this.#byName.values()) {
         const value = own(labels, key)
         if (value === undefined || keys.some(other => own(labels, other) === undefined)) continue
-        fresh.set(value, (fresh.get(value) ?? 0) + 1)
+        counts.set(value, (counts.get(value) ?? 0) + 1)
       }
       if (this.#domains.size >= maxCounters) this.#domains.clear()
-      this.#domains.set(name, (found = fresh))
+      this.#domains.set(name, (found = counts))
     }
     return found
   }
@@ -94,7 +104,7 @@ export class Snapshot {
     return this.#where.get(uid)
   }
 
-  /** Takes over a node. Where it throws the snapshot is as it was. */
+  /** Adds or updates a node. If it throws, because the node is malformed, the snapshot has not changed. */
   setNode(node: Node): void {
     const name = node.metadata.name ?? ''
     const info = this.#byName.get(name)
@@ -110,12 +120,15 @@ export class Snapshot {
       if (relabelled) this.#relabelled()
       return
     }
-    const fresh = new NodeInfo(node, this.#freeSlots.pop() ?? this.#slots++)
-    this.#byName.set(name, fresh)
+    const slot = this.#freeSlots.at(-1) ?? this.#slots
+    const added = new NodeInfo(node, slot)
+    if (slot === this.#slots) this.#slots++
+    else this.#freeSlots.pop()
+    this.#byName.set(name, added)
     this.#list = undefined
     this.#domains.clear()
-    this.#countImages(fresh.images, 1)
-    for (const pod of this.#homeless.get(name)?.values() ?? []) this.#put(pod, fresh)
+    this.#countImages(added.images, 1)
+    for (const pod of this.#homeless.get(name)?.values() ?? []) this.#put(pod, added)
     this.#homeless.delete(name)
   }
 
@@ -140,7 +153,7 @@ export class Snapshot {
     }
   }
 
-  /** A pod has been given a node: by a decision that is not written yet (`assumed`), or for all to see. */
+  /** Puts a pod on a node. `assumed`: by a decision that the API does not show yet. */
   setPod(pod: PodInfo, node: string, assumed = false): void {
     const before = this.#where.get(pod.uid)
     if (before && before.node === node && before.info.pod === pod.pod) {
@@ -154,7 +167,10 @@ export class Snapshot {
     else this.#home(node).set(pod.uid, pod)
   }
 
-  /** A pod that was assumed on its node is there for all to see. False when it is not the same to every rule. */
+  /**
+   * Replaces an assumed pod by the bound one that the API shows now. Returns false, and changes nothing, if the two may
+   * differ for a rule; `setPod` must be called then.
+   */
   confirm(uid: string, pod: Pod): boolean {
     const entry = this.#where.get(uid)
     if (!entry || pod.metadata.deletionTimestamp || entry.info.pod.metadata.deletionTimestamp) return false
@@ -182,7 +198,7 @@ export class Snapshot {
     return entry.info
   }
 
-  /** A counter of the pods that match; `key` names the condition. */
+  /** A counter of the pods that meet a condition. The same `key` must always stand for the same condition. */
   counter(key: string, condition: (pod: PodInfo) => boolean): PodCounter {
     let counter = this.#counters.get(key)
     if (counter) {
@@ -201,7 +217,7 @@ export class Snapshot {
     this.#counters.clear()
   }
 
-  /** Takes a pod off its node for a moment; `put` puts it back. */
+  /** Removes a pod from its node, until `put` puts it back. */
   take(pod: PodInfo, node: NodeInfo): void {
     node.removePod(pod)
     this.#count(pod, node, 'remove')
@@ -211,7 +227,7 @@ export class Snapshot {
     this.#put(pod, node)
   }
 
-  /** What `fn` says while these pods are there, too. */
+  /** Returns the result of `fn`, which is computed with these pods on the node as well. */
   with<T>(pods: readonly PodInfo[], node: NodeInfo, fn: () => T): T {
     for (const pod of pods) this.#put(pod, node)
     try {
@@ -221,7 +237,7 @@ export class Snapshot {
     }
   }
 
-  /** Whether a term that a pod of `namespace` has selects `pod`. */
+  /** Whether the term of a pod in `namespace` selects `pod`. */
   selects(term: PodAffinityTerm, namespace: string, pod: { namespace: string; labels: Labels }): boolean {
     return this.#inNamespaces(term, namespace, pod.namespace) && matches(term.labelSelector, pod.labels)
   }
@@ -268,8 +284,8 @@ export class Snapshot {
     const key = `${pod.namespace} ${weight} ${termKey(term)}`
     let group = groups.get(key)
     if (!group) {
-      const fresh = { term, namespace: pod.namespace, counter: new PodCounter(() => true), pods: 0, weight }
-      groups.set(key, (group = fresh))
+      group = { term, namespace: pod.namespace, counter: new PodCounter(() => true), pods: 0, weight }
+      groups.set(key, group)
     }
     group.counter[how](pod, node)
     group.pods += how === 'add' ? 1 : -1
@@ -286,7 +302,7 @@ export class Snapshot {
   }
 }
 
-/** One node of each zone in turn, so that any stretch of the list has nodes of all zones. */
+/** The nodes in an order that takes one of each zone in turn, so that every part of the list has nodes of all zones. */
 function byZone(nodes: Iterable<NodeInfo>): NodeInfo[] {
   const zones = new Map<string, NodeInfo[]>()
   for (const node of nodes) {
@@ -308,7 +324,7 @@ const zoneLabel = 'topology.kubernetes.io/zone'
 
 const texts = new WeakMap<object, string>()
 
-/** A term as text: equal terms have equal texts. */
+/** The text of a term, as a key. Terms with the same fields in the same order have the same text. */
 export function termKey(term: PodAffinityTerm | LabelSelector): string {
   let text = texts.get(term)
   if (text === undefined) texts.set(term, (text = JSON.stringify(term)))
