@@ -34,7 +34,7 @@ export interface Cluster {
 /**
  * What always holds:
  *
- * - A pod is on at most one node. Pods whose node is not in the snapshot are in #homeless until it is, and do not
+ * - A pod is on at most one node. Pods whose node is not in the snapshot are in #withoutNode until it is, and do not
  *   count.
  * - Every counter has exactly the pods on nodes that meet its condition: each method that adds or removes a pod also
  *   updates the counters and the affinity terms.
@@ -48,7 +48,7 @@ export class Snapshot {
   #list: NodeInfo[] | undefined
   readonly #where = new Map<string, { info: PodInfo; node: string; assumed: boolean }>()
   /** The pods by the name of their node, for nodes that are not in the snapshot. */
-  readonly #homeless = new Map<string, Map<string, PodInfo>>()
+  readonly #withoutNode = new Map<string, Map<string, PodInfo>>()
   readonly #counters = new Map<string, PodCounter>()
   /** The number of nodes that have an image. */
   readonly #images = new Map<string, number>()
@@ -128,8 +128,8 @@ export class Snapshot {
     this.#list = undefined
     this.#domains.clear()
     this.#countImages(added.images, 1)
-    for (const pod of this.#homeless.get(name)?.values() ?? []) this.#put(pod, added)
-    this.#homeless.delete(name)
+    for (const pod of this.#withoutNode.get(name)?.values() ?? []) this.#put(pod, added)
+    this.#withoutNode.delete(name)
   }
 
   removeNode(name: string): void {
@@ -137,7 +137,7 @@ export class Snapshot {
     if (!info) return
     for (const pod of info.pods.values()) {
       this.#count(pod, info, 'remove')
-      this.#home(name).set(pod.uid, pod)
+      this.#waitingFor(name).set(pod.uid, pod)
     }
     this.#byName.delete(name)
     this.#freeSlots.push(info.slot)
@@ -164,7 +164,7 @@ export class Snapshot {
     this.#where.set(pod.uid, { info: pod, node, assumed })
     const info = this.#byName.get(node)
     if (info) this.#put(pod, info)
-    else this.#home(node).set(pod.uid, pod)
+    else this.#waitingFor(node).set(pod.uid, pod)
   }
 
   /**
@@ -191,9 +191,9 @@ export class Snapshot {
       info.removePod(entry.info)
       this.#count(entry.info, info, 'remove')
     } else {
-      const home = this.#homeless.get(entry.node)
-      home?.delete(uid)
-      if (home?.size === 0) this.#homeless.delete(entry.node)
+      const waiting = this.#withoutNode.get(entry.node)
+      waiting?.delete(uid)
+      if (waiting?.size === 0) this.#withoutNode.delete(entry.node)
     }
     return entry.info
   }
@@ -251,10 +251,10 @@ export class Snapshot {
     )
   }
 
-  #home(node: string): Map<string, PodInfo> {
-    let home = this.#homeless.get(node)
-    if (!home) this.#homeless.set(node, (home = new Map()))
-    return home
+  #waitingFor(node: string): Map<string, PodInfo> {
+    let waiting = this.#withoutNode.get(node)
+    if (!waiting) this.#withoutNode.set(node, (waiting = new Map()))
+    return waiting
   }
 
   #put(pod: PodInfo, node: NodeInfo): void {
