@@ -42,7 +42,7 @@ interface DefinitionsOptions {
 }
 
 const self: User = { name: 'system:apiserver', groups: ['system:masters'] }
-const retryMs = { first: 200, most: 30_000 }
+const retryMs = { first: 200, max: 30_000 }
 
 export class Definitions {
   readonly #options: DefinitionsOptions
@@ -80,7 +80,7 @@ export class Definitions {
       chore = new Chore(
         {
           signal: this.#abort.signal,
-          retry: { clock, firstMs: retryMs.first, maxMs: retryMs.most, failed },
+          retry: { clock, firstMs: retryMs.first, maxMs: retryMs.max, failed },
         },
         () => this.#reconcile(name),
       )
