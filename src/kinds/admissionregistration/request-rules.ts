@@ -4,6 +4,7 @@ import { named, oneOf, type Problems, present, requiredName, supported, validate
 import { pathSegmentErrors, qualifiedNameErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
 import type { Mutable } from '../../api/schema/node.ts'
+import { admissionEnvironment, compileExpression } from './expressions.ts'
 import type { MatchCondition, MatchResources, NamedRuleWithOperations, Rule, RuleWithOperations } from './types.ts'
 
 const operationNames = ['*', 'CONNECT', 'CREATE', 'DELETE', 'UPDATE']
@@ -82,13 +83,31 @@ function* validateNamedRule(rule: NamedRuleWithOperations, at: Path): Problems {
   yield* validateRule(rule, at)
 }
 
-export function* validateConditions(conditions: readonly MatchCondition[] | undefined, at: Path): Problems {
+/** @param environment what the conditions can see */
+export function* validateConditions(
+  conditions: readonly MatchCondition[] | undefined,
+  at: Path,
+  environment = admissionEnvironment({}),
+): Problems {
   const names = new Set<string>()
   if ((conditions?.length ?? 0) > maxConditions) yield at.tooMany(conditions!.length, maxConditions)
   for (const [i, { name, expression }] of (conditions ?? []).entries()) {
-    yield* present(expression.trim(), at.index(i).field('expression'))
+    yield* validateExpression(expression, environment, at.index(i).field('expression'), ['bool'])
     yield* requiredName(qualifiedNameErrors, name, at.index(i).field('name'))
     if (name && names.has(name)) yield at.index(i).field('name').duplicate(name)
     names.add(name)
   }
+}
+
+/** An expression that must be there, and whose value must be of one of some kinds. */
+export function* validateExpression(
+  expression: string,
+  environment: ReturnType<typeof admissionEnvironment>,
+  at: Path,
+  kinds: Parameters<typeof compileExpression>[2][],
+  missing = '',
+): Problems {
+  if (!expression.trim()) return yield at.required(missing)
+  const { error } = compileExpression(expression, environment, ...kinds)
+  if (error !== undefined) yield at.invalid(expression, error)
 }
