@@ -1,6 +1,6 @@
 // The environment of Kubernetes: which libraries there are, what is checked beyond types, and what things cost.
 // Source: apiserver pkg/cel/environment/base.go.
-import type { Node } from './ast.ts'
+import type { Call, Node } from './ast.ts'
 import { callCosts } from './call-costs.ts'
 import { compileWith, type Compiled, type Validator } from './compilation.ts'
 import { Environment } from './environment.ts'
@@ -8,6 +8,7 @@ import type { Library } from './functions.ts'
 import type { Issue } from './issues.ts'
 import { authorization, authorizationSelectors } from './library/authorizer.ts'
 import { bindings, twoVariables } from './library/comprehensions.ts'
+import { faultOfFormat } from './library/format-clauses.ts'
 import { namedFormats } from './library/formats.ts'
 import { jsonPatch } from './library/json-patch.ts'
 import { lists } from './library/lists.ts'
@@ -80,7 +81,9 @@ const validateLiterals: Validator = ({ node }, _, issues) => {
 const literalOf = (node: Node | undefined): string | undefined =>
   node?.kind === 'constant' && typeof node.value === 'string' ? node.value : undefined
 
-function validateCall(node: Node & { kind: 'call' }, issues: Issue[]): void {
+function validateCall(node: Call, issues: Issue[]): void {
+  const fault = faultOfFormat(node)
+  if (fault) issues.push(fault)
   const name = node.resolved ?? node.name
   const last = node.args.at(-1)
   const text = literalOf(last)

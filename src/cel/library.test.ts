@@ -122,6 +122,7 @@ const truths: Readonly<Record<string, readonly string[]>> = {
     "'%s has %d'.format([dyn('x'), 3]) == 'x has 3' && '%.2f'.format([1.005]) == '1.00' && '%f'.format([1234.5]) == '1,234.500000'",
     "'%e'.format([1052.03]) == '1.052030\\u202f×\\u202f10⁰³' && '%s'.format([[dyn(1.5), 'a', null]]) == '[1.500000, \"a\", null]'",
     "'%x %X %o %b'.format([255, 255, 8, 5]) == 'ff FF 10 101' && '%%'.format([]) == '%'",
+    "'%s'.format([['\\a']]) == '[\"\\\\a\"]' && ['%s'].map(f, f.format([1, 2])) == ['1']",
     'strings.quote(\'a"b\\n\') == \'"a\\\\"b\\\\n"\'',
     "'hello'.replace('', '_') == '_h_e_l_l_o_' && 'aaa'.replace('a', 'b', 2) == 'bba'",
     "'\\u00a0 trim\\n'.trim() == 'trim' && ['a', 'b'].join('-') == 'a-b'",
@@ -187,6 +188,11 @@ const failures: Readonly<Record<string, string>> = {
     'network address parse error during conversion from string: network address parse error during conversion from string: netip.ParsePrefix("10.0.0.0"): no \'/\'',
   "semver('1.0', false)": 'No Major.Minor.Patch elements found',
   "semver('1.0-rc', true)": 'short version cannot contain PreRelease/Build meta data',
+  "'%s'.format([dyn(ip('::1'))])":
+    'error during formatting: string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, durations, and timestamps, was given net.IP',
+  "'%s'.format([[dyn(ip('::1'))]])": 'error during formatting: no formatting function for net.IP',
+  "['%s %s'].map(f, f.format([1]))": 'index 1 out of range',
+  "['%'].map(f, f.format([1]))": 'unexpected end of string',
   'optional.none().value()': 'optional.none() dereference',
   '1 / 0': 'division by zero',
   '1 % 0': 'modulus by zero',
@@ -199,7 +205,7 @@ const failures: Readonly<Record<string, string>> = {
   "{'a': dyn(null)}['a'].size()": 'no such overload: size(null_type)',
   "dyn('x').family()": 'no such overload: family(string)',
   "int('x')": "type conversion error from 'string' to 'int'",
-  "'%d'.format(['a'])": 'error during formatting: decimal clause can only be used on integers, was given string',
+  "'%d'.format([dyn('a')])": 'error during formatting: decimal clause can only be used on integers, was given string',
 }
 
 suite('failures', () => {

@@ -27,6 +27,37 @@ const messagesOf = (expression: string): string[] =>
     .map(line => line.slice('ERROR: <input>:'.length))
 
 const table = {
+  formats: {
+    "'%d'.format([self.s])": [
+      '1:18: error during formatting: decimal clause can only be used on integers, was given string',
+    ],
+    "'%f'.format([self.i])": [
+      '1:18: error during formatting: fixed-point clause can only be used on doubles, was given int',
+    ],
+    "'%x %o'.format([self.s, 'a'])": [
+      '1:25: error during formatting: octal clause can only be used on integers, was given string',
+    ],
+    "'%s'.format([self.o])": [
+      '1:18: error during formatting: string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, durations, and timestamps, was given self.o',
+    ],
+    "'%s'.format([[ip(self.s)]])": [
+      '1:17: error during formatting: string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, durations, and timestamps, was given net.IP',
+    ],
+    "'%s %s'.format([self.s])": ['1:15: index 1 out of range'],
+    "'%s'.format([self.s, self.s])": ['1:12: too many arguments supplied to string.format (expected 1, got 2)'],
+    "'%'.format([])": ['1:11: unexpected end of string'],
+    "'%j'.format([1])": ['1:12: could not parse formatting clause: unrecognized formatting clause "j"'],
+    "'%é'.format([1])": ['1:12: could not parse formatting clause: unrecognized formatting clause "Ã"'],
+    "'%S'.format([1])": ['1:12: could not parse formatting clause: unrecognized formatting clause "S"'],
+    "'%5d'.format([1])": ['1:13: could not parse formatting clause: unrecognized formatting clause "5"'],
+    "'%.5'.format([1])": [
+      '1:13: could not parse formatting clause: error while parsing precision: could not find end of precision specifier',
+    ],
+    "'%.f'.format([1.0])": [
+      '1:13: could not parse formatting clause: error while parsing precision: error while converting precision to integer: strconv.Atoi: parsing "": invalid syntax',
+    ],
+    "'%% %X %s'.format([self.s, self.any])": [],
+  },
   names: {
     foo: ["1:1: undeclared reference to 'foo' (in container '')"],
     'self.foo': ["1:5: undefined field 'foo'"],
