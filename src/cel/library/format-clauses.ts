@@ -9,7 +9,6 @@ import type { Issue } from '../issues.ts'
 /** A part of a format string: text that stands for itself, or a clause. */
 export type FormatPart = string | { readonly verb: string; readonly precision?: number } | Failure
 
-export const isTruncated = (part: FormatPart): boolean => part instanceof Failure && part.message === truncated
 const truncated = 'unexpected end of string'
 
 /** The parts in their order. What is no clause is a failure, after which nothing follows. */
@@ -78,7 +77,8 @@ export function faultOfFormat(call: Call): Issue | undefined {
   for (const part of partsOf(target.value)) {
     if (typeof part === 'string') continue
     const element = elements[count++]
-    if (!element && !isTruncated(part)) return { at: call.at, message: `index ${count - 1} out of range` }
+    const isTruncated = part instanceof Failure && part.message === truncated
+    if (!element && !isTruncated) return { at: call.at, message: `index ${count - 1} out of range` }
     if (part instanceof Failure) return { at: call.at, message: part.message }
     const refused = refusedBy(part.verb.toLowerCase(), element!)
     if (refused) {
