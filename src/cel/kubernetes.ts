@@ -11,6 +11,7 @@ import { bindings, twoVariables } from './library/comprehensions.ts'
 import { faultOfFormat } from './library/format-clauses.ts'
 import { namedFormats } from './library/formats.ts'
 import { jsonPatch } from './library/json-patch.ts'
+import { listTransforms } from './library/list-transforms.ts'
 import { lists } from './library/lists.ts'
 import { cidrs, ips } from './library/network.ts'
 import { optionals } from './library/optionals.ts'
@@ -41,6 +42,7 @@ const libraries: readonly Library[] = [
   authorizationSelectors,
   twoVariables,
   semvers,
+  listTransforms,
 ]
 
 /** The environment of Kubernetes 1.36 without variables. Extend it. */

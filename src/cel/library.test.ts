@@ -27,6 +27,23 @@ const truths: Readonly<Record<string, readonly string[]>> = {
     "[1, 2, 2, 3].indexOf(2) == 1 && ['a', 'b', 'b', 'c'].lastIndexOf('b') == 2",
     '[1.0].indexOf(1.1) == -1',
   ],
+  'lists of lists': [
+    '[1, 2, 3, 4].slice(1, 3) == [2, 3] && [1, 2, 3, 4].slice(4, 4) == [] && [1, 2].slice(0, 2) == [1, 2]',
+    '[[1, 2], [3, 4]].flatten() == [1, 2, 3, 4] && [[1, 2], [], [3]].flatten() == [1, 2, 3]',
+    'dyn([]).flatten() == [] && dyn([1, 2]).flatten() == [1, 2]',
+    '[[[1], [2]], [[3]]].flatten() == [[1], [2], [3]] && [[[[1]], [[2]]]].flatten(2) == [[1], [2]]',
+    '[5, 1, 2, 3].reverse() == [3, 2, 1, 5] && [].reverse() == []',
+    "[-2, 5, -2, 1, 1, 5].distinct() == [-2, 5, 1] && ['c', 'a', 'a', 'c'].distinct() == ['c', 'a']",
+    '[dyn(1), 1.0, 2, "a"].distinct() == [dyn(1), 2, "a"] && [[1], [1], [2]].distinct() == [[1], [2]]',
+    '[].sort() == [] && [4, 3, 2, 1].sort() == [1, 2, 3, 4] && dyn([2.0, 1.0]).sort() == [1.0, 2.0]',
+    "['d', 'a', 'b'].sort() == ['a', 'b', 'd'] && [b'b', b'a'].sort() == [b'a', b'b'] && [true, false].sort() == [false, true]",
+    "[duration('1m'), duration('1s')].sort() == [duration('1s'), duration('1m')]",
+    '[].sortBy(e, e) == [] && [-3, 1, -5, -2, 4].sortBy(e, -(e * e)) == [-5, 4, -3, -2, 1]',
+    '[-3, 1, -5].map(e, e * 2).sortBy(e, -(e * e)) == [-10, -6, 2] && lists.range(3).sortBy(e, -e) == [2, 1, 0]',
+    "[{'f': 'lo'}, {'f': 'hi'}].sortBy(m, m.f) == [{'f': 'hi'}, {'f': 'lo'}]",
+    "['a', 'c', 'b', 'x'].sortBy(e, e == 'x' ? '' : e) == ['x', 'a', 'b', 'c']",
+    'lists.range(4) == [0, 1, 2, 3] && lists.range(0) == [] && lists.range(-1) == []',
+  ],
   sets: [
     'sets.contains([1, 2, 3, 4], [2, 3])',
     '!sets.contains([1], [1, 2])',
@@ -143,6 +160,14 @@ for (const [name, expressions] of Object.entries(truths))
 
 /** Failures and their messages. */
 const failures: Readonly<Record<string, string>> = {
+  '[1, 2].slice(2, 0)': 'cannot slice(2, 0), start index must be less than or equal to end index',
+  '[1, 2].slice(0, 10)': 'cannot slice(0, 10), list is length 2',
+  '[1, 2].slice(-5, 10)': 'cannot slice(-5, 10), negative indexes not supported',
+  '[[1]].flatten(-1)': 'level must be non-negative',
+  'dyn({}).flatten()': 'no such overload: map.flatten()',
+  "[].flatten(dyn('1'))": 'no such overload: list.flatten(string)',
+  "[dyn('d'), 3].sort()": 'list elements must have the same type',
+  '[dyn([1])].sort()': 'list elements must be comparable',
   '[].min()': 'min called on empty list',
   "['('].map(p, 'a'.find(p))": 'Illegal regex: error parsing regexp: missing closing ): `(`',
   "url('../relative-path')":

@@ -71,6 +71,16 @@ const table = {
     'int{a: 1}': ["1:4: 'int' is not a message type"],
     'self.l.all(x, y)': ["1:15: undeclared reference to 'y' (in container '')"],
   },
+  sorting: {
+    '"a".sortBy(e, e)': [
+      '1:1: sortBy can only be applied to a list, identifier, comprehension, call or select expression',
+    ],
+    'self.l.sortBy(1, e)': ['1:15: argument is not an identifier'],
+    'self.l.sort().sortBy(e, [e])': [
+      "1:21: found no matching overload for '@sortByAssociatedKeys' applied to 'list(string).(list(list(string)))'",
+    ],
+    '[self.o].sort()': ["1:14: found no matching overload for 'sort' applied to 'list(self.o).()'"],
+  },
   overloads: {
     'self.i + self.s': ["1:8: found no matching overload for '_+_' applied to '(int, string)'"],
     'self.i + self.d': ["1:8: found no matching overload for '_+_' applied to '(int, double)'"],
