@@ -71,6 +71,24 @@ const table = {
     'int{a: 1}': ["1:4: 'int' is not a message type"],
     'self.l.all(x, y)': ["1:15: undeclared reference to 'y' (in container '')"],
   },
+  'mixed literals': {
+    '[self.i, self.s]': ["1:14: expected type 'int' but found 'string'"],
+    '[self.i, self.any, self.s]': ["1:14: expected type 'int' but found 'dyn'"],
+    '[self.i, self.any, self.any]': ["1:14: expected type 'int' but found 'dyn'"],
+    '[self.any, 1]': ["1:12: expected type 'dyn' but found 'int'"],
+    '[self.any, self.any]': [],
+    '[[1], [], [2]]': [],
+    '[[1], [self.any]]': ["1:7: expected type 'list(int)' but found 'list(dyn)'"],
+    '[timestamp(self.s), null]': ["1:21: expected type 'timestamp' but found 'null'"],
+    '{"a": 1, self.any: self.any}': [
+      "1:14: expected type 'string' but found 'dyn'",
+      "1:24: expected type 'int' but found 'dyn'",
+    ],
+    '{"a": 1, ?"b": optional.of(2)} == {?"a": optional.none(), "b": 1}': [],
+    '[?optional.of(1), 2, ?optional.none()].size()': [],
+    "'%s %d'.format([self.any, 1]) + '%s'.format([[self.any, 1]])": [],
+    "'%s'.format([size([self.any, 1])])": ["1:30: expected type 'dyn' but found 'int'"],
+  },
   sorting: {
     '"a".sortBy(e, e)': [
       '1:1: sortBy can only be applied to a list, identifier, comprehension, call or select expression',
