@@ -218,6 +218,8 @@ const failures: Readonly<Record<string, string>> = {
   "'%s'.format([[dyn(ip('::1'))]])": 'error during formatting: no formatting function for net.IP',
   "['%s %s'].map(f, f.format([1]))": 'index 1 out of range',
   "['%'].map(f, f.format([1]))": 'unexpected end of string',
+  '[1, 1].transformMapEntry(i, v, {v: i})': 'insert failed: key 1 already exists',
+  '[0u, 0u].transformMapEntry(i, v, {v: i})': 'insert failed: key 0 already exists',
   'optional.none().value()': 'optional.none() dereference',
   '1 / 0': 'division by zero',
   '1 % 0': 'modulus by zero',
