@@ -112,7 +112,7 @@ export function compileExpression(
   ...kinds: Type['kind'][]
 ): CompiledExpression {
   const compiled = compile(source, environment)
-  if (compiled.error !== undefined) return { error: `compilation failed: ${compiled.error}` }
+  if (compiled.error !== undefined) return { error: `${compiled.foundBy} failed: ${compiled.error}` }
   const { program } = compiled
   const { kind } = program.type
   if (!kinds.length || kind === 'dyn' || kinds.includes(kind)) return { program }

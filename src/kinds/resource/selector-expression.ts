@@ -39,7 +39,7 @@ const estimator = estimatorWith(sizesOf({ device }))
 /** Yields the problems of an expression, which must be a condition that does not cost too much. */
 export function* validateSelectorExpression(expression: string, at: Path): Problems {
   const compiled = compile(expression, environment)
-  if (compiled.error !== undefined) return yield at.invalid(expression, `compilation failed: ${compiled.error}`)
+  if (compiled.error !== undefined) return yield at.invalid(expression, `${compiled.foundBy} failed: ${compiled.error}`)
   const { type, node } = compiled.program
   if (type.kind !== 'bool' && type.kind !== 'dyn')
     return yield at.invalid(expression, `must evaluate to bool or the unknown type, not ${type.name}`)
