@@ -46,8 +46,8 @@ export interface Controller {
   kinds: readonly AnyKind[]
   watches: readonly Watch[]
   /**
-   * The watch of a kind that the cluster serves; undefined for one that it does not read. It is called for all stored
-   * kinds at the start, and for those that are added later.
+   * Returns the watch of a kind, or undefined if the controller does not read it. Called for all stored kinds at the
+   * start, and for each kind that is added later.
    */
   everyKind?(kind: AnyKind): Watch | undefined
   reconcile(key: string, ctx: Context): Promise<Result>

@@ -1,10 +1,10 @@
-// Calls webhooks: programs of users that the API server asks over HTTPS, to admit or change objects, or to convert them
+// Calls webhooks: programs of users that the API server calls over HTTPS to admit or change objects, or to convert them
 // between versions.
 //
-// - A target is a URL, or a Service, which is asked at its cluster IP under the name that its certificate has.
-// - The certificate is always checked: by the CA bundle of the configuration, or else by the roots of the system.
-// - A call has a time limit, and its answer a limit of bytes. Redirects are not followed.
-// - Connections are kept and used again, for each target and bundle.
+// - A target is a URL or a Service. A Service is called at its cluster IP, with the name NAME.NAMESPACE.svc.
+// - The certificate is always verified, with the CA bundle of the configuration, or else with the system's roots.
+// - A call has a time limit, and its answer a size limit. Redirects are not followed.
+// - Connections are kept open and reused, separately for each target and CA bundle.
 //
 // Every failure is a WebhookError with the text of Go's client for the same cause.
 // Source: apiserver pkg/util/webhook (client.go, serviceresolver.go).
@@ -14,7 +14,7 @@ import type { Json } from '../../api/schema/node.ts'
 import { Service } from '../../kinds/core/service.ts'
 import type { Storage } from '../storage.ts'
 
-/** How a configuration names a webhook: exactly one of both. */
+/** The target in a configuration: either a URL or a Service. */
 interface ClientConfig {
   readonly url?: string | undefined
   readonly service?:
@@ -37,7 +37,7 @@ export class WebhookError extends Error {
 interface Target {
   /** The URL that messages show. */
   url: URL
-  /** Where to connect, if it is another address than the host of the URL. */
+  /** The address to connect to, which for a Service is not the host of the URL. */
   host: string
   port: number
 }
@@ -54,7 +54,7 @@ export class WebhookCaller {
     this.#storage = storage
   }
 
-  /** Sends a JSON document, and returns the JSON answer. Throws WebhookError; never later than the limit. */
+  /** Sends a JSON document, and returns the JSON answer. Throws WebhookError, at the latest after `timeoutMs`. */
   async call(
     config: ClientConfig,
     body: object,
@@ -163,7 +163,7 @@ export class WebhookCaller {
 
 const unverified = 'tls: failed to verify certificate: x509: '
 
-/** The texts that Go has for Node's codes. */
+/** Go's texts for the error codes of Node.js. */
 const causes: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connect: connection refused',
   ECONNRESET: 'read: connection reset by peer',
@@ -187,13 +187,13 @@ function causeText(error: unknown, { host, port, url }: Target): string {
   return text ?? (message === 'socket hang up' ? 'EOF' : message)
 }
 
-/** The message for an answer that is no success, which may carry a Status. */
+/** The message for an answer that is not a success: that of its Status if it has one. */
 function badCode({ code, bytes }: { code: number; bytes: Buffer }): string {
   try {
     const { kind, message } = JSON.parse(bytes.toString()) as { kind?: string; message?: string }
     if (kind === 'Status' && message) return message
   } catch {
-    // The answer is no JSON, so the code says all.
+    // The answer is not JSON, so the message depends on its code.
   }
   if (code === 404) return 'the server could not find the requested resource'
   return `an error on the server (${JSON.stringify(bytes.toString().slice(0, 200) || 'unknown')}) has prevented the request from succeeding`

@@ -1,4 +1,4 @@
-// Volumes of a pod: one write at a time, none forgotten, and none after they were given up.
+// Volumes of a pod: one write at a time, none lost, and none after they were stopped.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { settle, VirtualClock } from '../../base/clock.ts'
@@ -93,7 +93,7 @@ test('files are refreshed when the last refresh named the time, and a minute aft
   assert.equal(await take(), 'refresh ends', 'none is due without a time')
 })
 
-test('after a stop nothing writes any more', async () => {
+test('after a stop nothing is written any more', async () => {
   const { clock, volumes, take, signal, end } = volumesOf()
   const made = volumes.setUp(pod, signal)
   await settle()
