@@ -1,5 +1,5 @@
 // The scheduler's view of the cluster: the nodes with the pods on them, including pods whose binding is under way, and
-// counts of these pods. It is updated change by change, and only between decisions, so a decision sees one state.
+// counts of these pods. It is updated change by change, and never computed from scratch.
 import { sameJson } from '../api/equal.ts'
 import { own } from '../base/own.ts'
 import { type Labels, matches } from '../api/labels.ts'
@@ -55,9 +55,9 @@ export interface Cluster {
  * Order: pods may come before their node and stay after it. Pods and nodes may be set again, in any order, and removed
  * without having been set.
  *
- * Failures: when `setNode` throws for a node that cannot be read, the snapshot is as it was. A pod that cannot be read
- * fails before, as PodInfo. Setting a pod twice on a node, or taking one off that is not there, is a
- * fault of the caller and fails an assertion, since sums would be wrong from then on.
+ * Failures: when `setNode` throws for a malformed node, the snapshot has not changed. A malformed pod fails before, as
+ * PodInfo. Putting a pod twice on a node, or taking one off that is not there, is a fault of the caller and fails an
+ * assertion, since sums would be wrong from then on.
  *
  * Limits: `maxCounters` counters and as many tables of label values; one group for each different term of pods on nodes.
  * Setting or removing a pod costs one step for each counter, the first use of a counter one for each pod.
