@@ -27,5 +27,9 @@ export function storedKinds(kinds: readonly AnyKind[]): AnyKind[] {
   })
 }
 
+/** The kinds whose mirrors are not filled yet, such as those of a definition that was just created or changed. */
+export const unlisted = (kinds: readonly AnyKind[], mirrorOf: (kind: AnyKind) => { synced: boolean }): AnyKind[] =>
+  kinds.filter(kind => !mirrorOf(kind).synced)
+
 /** `group/plural`, which all versions of a resource have in common. */
 export const resourceOf = ({ group, plural }: Pick<AnyKind, 'group' | 'plural'>): string => `${group}/${plural}`

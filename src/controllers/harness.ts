@@ -5,7 +5,8 @@
 //
 // What a controller may rely on:
 //
-// - Its mirrors are filled before the first reconcile, and each object that exists then wakes its keys once.
+// - Its mirrors are filled before the first reconcile, and each object that exists then wakes its keys once. Only kinds
+//   that are added later, for a controller that reads every kind, have a mirror that is empty at first (`unlisted`).
 // - One key never runs twice at once. Different keys run at once, up to `workers`, so what several keys share in one
 //   controller (a map, a counter) may change at every `await`.
 // - A reconcile sees the mirrors with everything that the last reconcile of its key wrote through the context.

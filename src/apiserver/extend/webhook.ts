@@ -8,6 +8,7 @@
 //
 // Every failure is a WebhookError with the text of Go's client for the same cause.
 // Source: apiserver pkg/util/webhook (client.go, serviceresolver.go).
+import { isIP } from 'node:net'
 import { Agent, request, type RequestOptions } from 'node:https'
 import { parseJson } from '../../wire/json.ts'
 import type { Json } from '../../api/schema/node.ts'
@@ -112,12 +113,14 @@ export class WebhookCaller {
     signal: AbortSignal,
   ): Promise<{ code: number; bytes: Buffer }> {
     return new Promise((resolve, reject) => {
+      const name = url.hostname.replace(/^\[|\]$/g, '')
       const options: RequestOptions = {
         method: 'POST',
         host,
         port,
         path: url.pathname + url.search,
-        servername: url.hostname.replace(/^\[|\]$/g, ''),
+        // An address is no server name.
+        ...(isIP(name) === 0 && { servername: name }),
         headers: {
           host: url.host,
           accept: 'application/json',
@@ -179,12 +182,13 @@ const causes: Readonly<Record<string, string>> = {
 
 function causeText(error: unknown, { host, port, url }: Target): string {
   const { code = '', message } = error as { code?: string; message: string }
+  if (message === 'socket hang up') return 'EOF'
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `dial tcp: lookup ${host}: no such host`
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
     return `${unverified}certificate is not valid for any names, but wanted to match ${url.hostname}`
   const text = causes[code]
   if (text?.startsWith('connect:')) return `dial tcp ${host}:${port}: ${text}`
-  return text ?? (message === 'socket hang up' ? 'EOF' : message)
+  return text ?? message
 }
 
 /** The message for an answer that is not a success: that of its Status if it has one. */

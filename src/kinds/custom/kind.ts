@@ -73,6 +73,7 @@ function customKind(
     namespaced: scope === 'Namespaced',
     doc: schema.description ?? '',
     custom: true,
+    fingerprint: `${definition.metadata.uid} ${definition.metadata.generation}`,
     schema: lazyStruct(schemaName(group, version.name, names.kind), schema, true, {
       codec: customCodec(() => shapeOf(schema)),
       document: (dialect, ref) => documentOf(schema, dialect, ref(ObjectMeta)),
