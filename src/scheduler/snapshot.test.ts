@@ -53,19 +53,6 @@ test('the worked example of the contract comes out as it says', () => {
   assert.equal(snapshot.node('n3')!.slot, slot)
 })
 
-test('a malformed node throws and changes nothing, not even the number of slots', () => {
-  const snapshot = new Snapshot(cluster)
-  snapshot.setNode(node('a'))
-  for (let i = 0; i < 3; i++) assert.throws(() => snapshot.setNode(malformed('b')))
-  assert.equal(snapshot.slots, 1)
-  snapshot.removeNode('a')
-  for (let i = 0; i < 3; i++) assert.throws(() => snapshot.setNode(malformed('b')))
-  snapshot.setNode(node('b'))
-  assert.deepEqual([snapshot.slots, snapshot.node('b')?.slot], [1, 0])
-  assert.throws(() => snapshot.setNode(malformed('b')))
-  assert.equal(snapshot.node('b')?.images.size, 0)
-})
-
 test('a bound state that may matter to a plugin is not taken for the assumed one', () => {
   const snapshot = new Snapshot(cluster)
   snapshot.setNode(node('n'))
