@@ -19,6 +19,7 @@ import { resourceQuota } from './admission/resource-quota.ts'
 import { runtimeClassAdmission } from './admission/runtime-class.ts'
 import { serviceAccountAdmission } from './admission/service-account.ts'
 import { unserved } from './admission/unserved.ts'
+import { mutatingWebhooks, validatingWebhooks, type WebhookContext } from './admission/webhooks.ts'
 import { chain, mastersAuthorizer } from './authz/authorizer.ts'
 import { nodeAuthorizer } from './authz/node.ts'
 import { rbacAuthorizer } from './authz/rbac.ts'
@@ -55,6 +56,9 @@ export async function openServer(
   const stored = (kind: AnyKind) => kind.plural && !kind.view && !options.extensions?.has(kind.group)
   for (const kind of kinds) if (stored(kind)) storage.add(kind)
   await storage.load()
+  const catalog = new Catalog(kinds)
+  const webhooks = new WebhookCaller(storage)
+  const context: WebhookContext = { storage, catalog, caller: webhooks, random, log }
   const authorizer = chain([mastersAuthorizer, nodeAuthorizer(storage), rbacAuthorizer(storage)])
   const admission = admissionChain([
     createOnUpdate(authorizer),
@@ -65,20 +69,21 @@ export async function openServer(
     defaultTolerations(),
     runtimeClassAdmission(storage),
     nodeTaint(),
-    serviceAllocation(storage, clock, random, options),
     nodeRestriction(storage, authorizer),
     certificateAdmission(clock, authorizer),
     escalationCheck(storage, authorizer),
     ...(options.warnOfUnserved ? [unserved()] : []),
+    mutatingWebhooks(context),
+    // Webhooks see a Service as it was sent. Its addresses are part of how it is stored.
+    serviceAllocation(storage, clock, random, options),
+    validatingWebhooks(context),
     // The quota comes last, since it counts what it admits.
     resourceQuota(storage, clock),
   ])
   const registry = new Registry({ storage, clock, random, admission })
   const extensions = options.extensions ?? new Map<string, Handler>()
-  const catalog = new Catalog(kinds)
   const core: ServerCore = { registry, storage, authorizer, tokens, clock, log, catalog, extensions }
   const answer: Serve = operation => serve(core, operation)
-  const webhooks = new WebhookCaller(storage)
   const convert = webhookConversion(webhooks, random)
   const definitions = new Definitions({ storage, registry, catalog, serve: answer, convert, clock, log })
   await definitions.start()
