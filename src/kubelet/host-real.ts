@@ -48,21 +48,24 @@ export async function realHost(o: RealHostOptions): Promise<PodHost> {
       await mkdir(podLogDir(o.settings.logRoot, pod), { recursive: true, mode: 0o755 })
       const group = podCgroup(o.settings.cgroupRoot, pod)
       cgroupsOf.set(uid, group)
-      await Promise.all([
+      const works = await Promise.allSettled([
         o.cgroups.ensure(group, podLimits(pod, o.pidsLimit)),
         ...(pod.spec.volumes ?? []).map(volume => setUpVolume(o.volumes, pod, volume, signal)),
       ])
+      // Nothing may be written any more when this has ended: the volumes may be taken down then.
+      const failed = works.find(work => work.status === 'rejected')
+      if (failed) throw failed.reason
     },
     hasImage: (pod, volume) => images.has(uidOf(pod), volume),
     mountImage: (pod, volume, ref) => images.mount(uidOf(pod), volume, ref),
     mounts: (pod, container, request) => containerMounts(o, podDir(uidOf(pod)), pod, container, request),
-    async refresh(pod) {
+    async refresh(pod, signal) {
       let next: number | undefined
       for (const volume of pod.spec.volumes ?? []) {
         const plugin = pluginFor(volume)
         if (!plugin?.refresh) continue
         const again = await guarded(volume.name, () =>
-          plugin.refresh!({ pod, volume, dir: volumePath(o.volumes, pod, volume, plugin), context: o.volumes }),
+          plugin.refresh!({ pod, volume, dir: volumePath(o.volumes, pod, volume, plugin), context: o.volumes, signal }),
         )
         if (again !== undefined) next = Math.min(next ?? again, again)
       }

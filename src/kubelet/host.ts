@@ -36,7 +36,7 @@ export interface PodHost {
    * Writes the volumes whose contents have changed. Returns when it must be called again, in ms since the epoch, if a
    * volume will be out of date then. Throws VolumeFailure.
    */
-  refresh(pod: Pod): Promise<number | undefined>
+  refresh(pod: Pod, signal: AbortSignal): Promise<number | undefined>
   /** Unmounts and removes volumes and the control group. */
   tearDown(uid: string): Promise<void>
   /** Removes everything else, logs included. */

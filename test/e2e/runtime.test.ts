@@ -37,6 +37,9 @@ import {
   type Request,
   type RuntimeEvent,
 } from '../../src/kubelet/cri/index.ts'
+import { CriRuntime } from '../../src/kubelet/index.ts'
+import { runtimeContract } from '../../src/kubelet/runtime/contract.ts'
+import { labelNames } from '../../src/kubelet/runtime/runtime.ts'
 import { findCgroups, makeIp, realMounts, run } from '../../src/linux/index.ts'
 
 const skip = await whyNot()
@@ -158,6 +161,20 @@ async function eventually<T>(what: string, look: () => Promise<T | undefined | f
   }
   throw new Error(`did not happen: ${what}`)
 }
+
+let contractRuntime: CriRuntime | undefined
+after(() => contractRuntime?.close())
+
+runtimeContract('containerd', {
+  skip,
+  runtime: () => (contractRuntime ??= new CriRuntime({ socket: store().socket, clock: realClock, log: silentLog })),
+  async sandbox(uid) {
+    await mkdir(join(dir, 'logs', uid, 'main'), { recursive: true })
+    const config = sandboxConfig(uid, true)
+    return { ...config, metadata: { ...config.metadata!, uid }, labels: { [labelNames.podUid]: uid } }
+  },
+  container: process => shell(process === 'ends' ? 'exit 3' : 'trap "" TERM; while :; do sleep 0.1; done'),
+})
 
 test('a pod on the host network can be created, started, entered, read, ended and removed', { skip }, async t => {
   const abort = new AbortController()

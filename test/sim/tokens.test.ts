@@ -49,7 +49,8 @@ for (const [seconds, renewed] of [
         })
         const context = { tokens: podTokens(client), client, clock } as unknown as VolumeRequest['context']
         const plugin = pluginFor(volume)!
-        const request: VolumeRequest = { pod, volume, dir, context }
+        const { signal } = new AbortController()
+        const request: VolumeRequest = { pod, volume, dir, context, signal }
         const read = async () => claimsOf(await readFile(join(dir, 'token'), 'utf8'))
         const began = clock.now()
         await plugin.setUp(request)

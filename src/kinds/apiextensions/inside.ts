@@ -9,7 +9,7 @@ import {
   CustomResourceSubresources,
   type CustomResourceDefinitionVersion,
 } from './definition-types.ts'
-import { JSONSchemaProps, oneSchema } from './jsonschema.ts'
+import { JSONSchemaProps, oneSchema, ValidationRule } from './jsonschema.ts'
 
 type Version = CustomResourceDefinitionVersion
 
@@ -44,6 +44,10 @@ export const printedVersions = (versions: readonly Version[] | undefined): Print
 
 /** A schema for a problem to show. */
 export const printedSchema = (schema: object): Printed => new Printed(escaped(JSON.stringify(printedProps(schema))))
+
+/** A rule for a problem to show. */
+export const printedRule = (rule: ValidationRule): Printed =>
+  new Printed(escaped(JSON.stringify(printedStruct(ValidationRule as Struct, rule as JsonObject))))
 
 const escaped = (text: string) => text.replace(/[<>&]/g, c => `\\u00${c.charCodeAt(0).toString(16)}`)
 

@@ -23,6 +23,7 @@ import { compareVersions } from '../apiextensions/version-order.ts'
 import type { SchemaProps } from '../apiextensions/jsonschema.ts'
 import { customCodec } from './codec.ts'
 import { documentOf } from './document.ts'
+import { hasRules, ruleProblems } from './expressions.ts'
 import { lazyStruct } from './nodes.ts'
 import { validateEmbedded, validateLists, validateScale } from './object-rules.ts'
 import { shapeOf } from './shape.ts'
@@ -107,11 +108,29 @@ function* problemsOf(
   scale: AnyKind['scale'],
 ): Problems {
   const value = asJson(object) as Json
-  yield* schemaProblems(schema, value, old && asJson(old))
-  yield* validateEmbedded(schema, value, at)
-  yield* validateLists(schema, value, at)
-  if (scale) yield* validateScale(scale, object)
+  const problems = [
+    ...schemaProblems(schema, value, old && asJson(old)),
+    ...validateEmbedded(schema, value, at),
+    ...validateLists(schema, value, at),
+    ...(scale ? validateScale(scale, object) : []),
+  ]
+  yield* problems
+  if (!hasRules(schema)) return
+  if (problems.some(({ type }) => blocking.includes(type)))
+    yield at.invalid(
+      undefined,
+      'some validation rules were not checked because the object was invalid; correct the existing errors to complete validation',
+    )
+  else yield* ruleProblems(schema, value, at, old && asJson(old))
 }
+
+/** Problems after which the types of values are not certain. */
+const blocking: readonly string[] = [
+  'FieldValueRequired',
+  'FieldValueTooLong',
+  'FieldValueTooMany',
+  'FieldValueTypeInvalid',
+]
 
 function* finalizerWarnings({ metadata }: KubeObject): Iterable<string> {
   for (const finalizer of metadata.finalizers ?? [])

@@ -45,7 +45,7 @@ export function reportUnsynced(context: NodeContext, pod: Pod, error: unknown): 
 
 /** Records an event about a pod, or about one of its containers. */
 export function podEvent(
-  context: NodeContext,
+  context: { events: Pick<EventRecorder, 'event'> },
   pod: Pod,
   type: 'Normal' | 'Warning',
   reason: string,

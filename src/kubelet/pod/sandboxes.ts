@@ -8,20 +8,20 @@ import { type Backoff, nextBackoff } from './backoff.ts'
 import { type NodeContext, podEvent } from './context.ts'
 import type { StepTo } from './plan.ts'
 import { onHostNetwork } from './spec.ts'
+import type { PodVolumes } from './volumes.ts'
 
 const retry = { firstMs: 500, maxMs: 120_000 }
 
 export class Sandboxes {
   readonly #context: NodeContext
-  readonly #volumesMade: (pod: Pod) => void
+  readonly #volumes: PodVolumes
   #backoff: Backoff | undefined
   /** The time before which nothing is tried, in ms since the epoch. */
   #retryAt = 0
 
-  /** @param volumesMade called when the volumes of the pod have been set up */
-  constructor(context: NodeContext, volumesMade: (pod: Pod) => void) {
+  constructor(context: NodeContext, volumes: PodVolumes) {
     this.#context = context
-    this.#volumesMade = volumesMade
+    this.#volumes = volumes
   }
 
   get retryAt(): number {
@@ -41,12 +41,12 @@ export class Sandboxes {
 
   /** Does not throw: a failure becomes an event, and sets the time of the next try. */
   async make(pod: Pod, step: StepTo<'sandbox'>, signal: AbortSignal): Promise<void> {
-    const { runtime, host, settings, networkProblem, runtimeHandler } = this.#context
+    const { runtime, settings, networkProblem, runtimeHandler } = this.#context
     const problem = networkProblem()
     if (problem && !onHostNetwork(pod))
       return this.#failed(pod, 'NetworkNotReady', `network is not ready: ${problem}`, signal)
     try {
-      await host.setUp(pod, signal)
+      await this.#volumes.setUp(pod, signal)
     } catch (error) {
       const message =
         error instanceof VolumeFailure
@@ -54,7 +54,6 @@ export class Sandboxes {
           : messageOf(error)
       return this.#failed(pod, 'FailedMount', message, signal)
     }
-    this.#volumesMade(pod)
     try {
       if (step.replaces) {
         const message = 'Pod sandbox changed, it will be killed and re-created.'

@@ -19,7 +19,7 @@ import {
 } from './spec.ts'
 import type { Mutable } from '../../api/schema/node.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
-import { isTerminalPhase } from '../../kinds/core/pod-phase.ts'
+import { isTerminal, isTerminalPhase } from '../../kinds/core/pod-phase.ts'
 
 interface StatusInputs {
   pod: Pod
@@ -36,6 +36,16 @@ interface StatusInputs {
 }
 
 type Phase = NonNullable<PodStatus['phase']>
+
+/**
+ * Whether the status is written: not once the object is gone, nor while containers are removed, when the last one stays.
+ * Nor that of a pod which a former kubelet rejected.
+ */
+export function isReported(pod: Pod, { life, busy }: Pick<PodMemory, 'life' | 'busy'>): boolean {
+  const ending = endingOf(life)
+  const wasRejected = isTerminal(pod) && !pod.status.containerStatuses && !ending
+  return !ending?.objectGone && !wasRejected && !busy.some(job => job.do === 'delete')
+}
 
 export function podStatus(inputs: StatusInputs): PodStatus {
   const ending = endingOf(inputs.memory.life)

@@ -6,15 +6,15 @@ import type { NodeContext } from './context.ts'
 import { isMaking, Jobs, keyOf, yieldsToEnding } from './jobs.ts'
 import { ContainerKills } from './kill.ts'
 import type { PodMemory, PodPlan, Step } from './plan.ts'
-import type { VolumeRefresher } from './refresher.ts'
 import { settlePod } from './remove.ts'
 import { Sandboxes } from './sandboxes.ts'
 import { nameOf, namespaceOf } from './spec.ts'
 import { ContainerStarts } from './starts.ts'
+import type { PodVolumes } from './volumes.ts'
 
 interface StepsOptions {
   context: NodeContext
-  refresher: VolumeRefresher
+  volumes: PodVolumes
   /** The newest pod and what the runtime has of it. */
   current(): { pod: Pod; seen: PodSeen }
   /** Called when a job ended, which may have changed what the runtime has. */
@@ -33,9 +33,9 @@ export class PodSteps {
   readonly #jobs: Jobs
 
   constructor(options: StepsOptions) {
-    const { context, refresher, current, finished } = options
+    const { context, volumes, current, finished } = options
     this.#options = options
-    this.#sandboxes = new Sandboxes(context, pod => refresher.volumesMade(pod))
+    this.#sandboxes = new Sandboxes(context, volumes)
     this.#starts = new ContainerStarts(context)
     this.#kills = new ContainerKills(context)
     this.#jobs = new Jobs({
@@ -94,8 +94,8 @@ export class PodSteps {
   }
 
   async #settle(uid: string): Promise<void> {
-    const { context, refresher, settled } = this.#options
-    refresher.stop()
+    const { context, volumes, settled } = this.#options
+    await volumes.stop()
     await settlePod(context, uid)
     settled()
   }

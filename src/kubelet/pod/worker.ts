@@ -17,13 +17,13 @@ import type { PodSeen } from '../runtime/runtime.ts'
 import { type NodeContext, podEvent, reportUnsynced } from './context.ts'
 import { advance, type Cause, ended, endingOf, finished, hasLessTime, isLiving, type Life, settled } from './life.ts'
 import { pastDeadline, planPod, type PodMemory, type PodPlan } from './plan.ts'
-import { VolumeRefresher } from './refresher.ts'
 import { deleteObject, removePod } from './remove.ts'
 import { Rounds } from './rounds.ts'
 import { graceSecondsOf, uidOf } from './spec.ts'
 import { PodSteps } from './steps.ts'
-import { podStatus } from './status.ts'
+import { isReported, podStatus } from './status.ts'
 import { StatusWriter } from './status-writer.ts'
+import { PodVolumes } from './volumes.ts'
 
 /** The shortest grace period of a pod whose object is gone. */
 const minGraceSeconds = 2
@@ -52,7 +52,7 @@ export class PodWorker {
   readonly #startedAt: number
   readonly #probes: PodProbes
   readonly #statuses: StatusWriter
-  readonly #refresher: VolumeRefresher
+  readonly #volumes: PodVolumes
   readonly #steps: PodSteps
   readonly #rounds: Rounds
   readonly #listeners = new Set<() => void>()
@@ -76,12 +76,12 @@ export class PodWorker {
     })
     this.#probes = new PodProbes(context, () => this.wake())
     this.#statuses = new StatusWriter(context, pod)
-    this.#refresher = new VolumeRefresher(context, () =>
+    this.#volumes = new PodVolumes(context, () =>
       this.#life.is === 'alive' && this.#seen.sandboxes.length ? this.#pod : undefined,
     )
     this.#steps = new PodSteps({
       context,
-      refresher: this.#refresher,
+      volumes: this.#volumes,
       current: () => ({ pod: this.#pod, seen: this.#seen }),
       finished: () => this.runtimeChanged(),
       settled: () => {
@@ -123,7 +123,7 @@ export class PodWorker {
     this.#steps.specChanged(before, pod)
     if (pod.metadata.deletionTimestamp) this.#end({ why: 'deleted' }, graceSecondsOf(pod))
     const shown = ({ metadata }: Pod) => [metadata.labels, metadata.annotations]
-    if (before !== pod && !sameJson(shown(before), shown(pod))) this.#refresher.refresh()
+    if (before !== pod && !sameJson(shown(before), shown(pod))) this.#volumes.refresh()
     this.wake()
   }
 
@@ -157,7 +157,7 @@ export class PodWorker {
   /** To be called when an object changed to which the pod refers: files are written, and what failed is tried again. */
   objectsChanged(): void {
     this.#steps.objectsChanged()
-    this.#refresher.refresh()
+    this.#volumes.refresh()
     this.wake()
   }
 
@@ -177,7 +177,7 @@ export class PodWorker {
     this.#statuses.close()
     this.#context.objects.release(this.uid)
     this.#rounds.stop()
-    this.#refresher.stop()
+    void this.#volumes.stop()
     this.#steps.stop()
   }
 
@@ -219,7 +219,7 @@ export class PodWorker {
     }
     this.#steps.observe(this.#seen)
     // The former kubelet set up the volumes. From now on this one keeps their files up to date.
-    if (looked === 'adopted' && runtime.real) this.#refresher.refresh()
+    if (looked === 'adopted' && runtime.real) this.#volumes.refresh()
   }
 
   #checkDeadline(now: number): void {
@@ -230,23 +230,11 @@ export class PodWorker {
   }
 
   #writeStatus(plan: PodPlan, memory: PodMemory, now: number): void {
-    const ending = endingOf(memory.life)
-    // The last status stays while the containers are removed, and so does that of a pod that was rejected earlier.
-    const wasRefused = isTerminal(this.#pod) && !this.#pod.status.containerStatuses && !ending
-    if (ending?.objectGone || wasRefused || memory.busy.some(job => job.do === 'delete')) return
-    this.#statuses.write(
-      podStatus({
-        pod: this.#pod,
-        seen: this.#seen,
-        plan,
-        memory,
-        notReady: this.#probes.notReady,
-        startedAtMs: this.#startedAt,
-        nodeIPs: this.#context.facts.nodeIPs,
-        runtimeName: this.#context.runtimeName,
-        now,
-      }),
-    )
+    if (!isReported(this.#pod, memory)) return
+    const { facts, runtimeName } = this.#context
+    const looked = { pod: this.#pod, seen: this.#seen, plan, memory, now, startedAtMs: this.#startedAt }
+    const { notReady } = this.#probes
+    this.#statuses.write(podStatus({ ...looked, notReady, nodeIPs: facts.nodeIPs, runtimeName }))
   }
 
   async #delete(): Promise<void> {

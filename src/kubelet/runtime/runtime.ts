@@ -134,11 +134,43 @@ export interface StreamOptions {
 }
 
 /**
- * What the kubelet may rely on:
+ * What runs containers. contract.ts tests what is promised here, on every implementation.
  *
- * - A sandbox or container that does not exist counts as stopped and removed, so these calls can be repeated.
- * - A call that rejected or was aborted may still have done its work. The kubelet then reads the pod again.
- * - Events are hints: one may be late, doubled or lost. `outline` and `pod` are always current.
+ * What always holds:
+ *
+ * - A runtime has sandboxes and containers, and no pods: a pod is what has its uid. Parts without a uid are not shown.
+ * - An id is never used twice. A restart is another container with the same name and the next attempt.
+ * - States only go on. A sandbox is ready and then not; a container is created, running, exited. What has ended stays
+ *   as it was, with its exit code, times and log, until it is removed. Only `unknown` may come at any time: the runtime
+ *   itself cannot find out.
+ * - `outline` and `pod` show everything that calls have done which resolved before. In a pod the newest come first.
+ *
+ * Who may call: the kubelet alone, and for one pod its worker, or `NodePods` if it has none. Calls for different parts
+ * run at the same time. Results belong to the caller; what it passes in, the runtime does not change.
+ *
+ * Order: a container is created in a ready sandbox, then started, once. Stopping a sandbox kills what runs in it and
+ * gives its addresses back; removing it also removes the containers in it. Parts that do not exist count as stopped and
+ * removed, so all four calls can be repeated, and in any order.
+ *
+ * Failures and aborts: a call that rejected or was aborted may still have done its work, or a part of it; the kubelet
+ * looks at the pod again. After an abort of `stopContainer` the container has SIGTERM, and no SIGKILL follows until
+ * it is stopped again. A part that does not exist rejects other calls with the reason NotFound.
+ *
+ * Events are hints: one may be late, doubled or lost, and the pod that it names may be unchanged. Except that an exit is
+ * not reported before `pod` shows it. What depends on events compares `outline` now and then.
+ *
+ * Limits: `createSandbox` fails after four minutes, `stopContainer` a minute after the grace period, `execSync` after
+ * `timeoutSeconds` (0 is two minutes), everything else after two minutes, but `pullImage` only when its signal aborts.
+ *
+ * A worked example, of a container that is restarted once:
+ *
+ *   createSandbox(attempt 0)         s      pod: [s ready] []
+ *   createContainer(s, a, 0)         c0     pod: [s ready] [c0 created]
+ *   startContainer(c0)                      pod: [s ready] [c0 running]
+ *   its process ends with 3                 pod: [s ready] [c0 exited 3], then the event `exited`
+ *   createContainer(s, a, 1), start  c1     pod: [s ready] [c1 running, c0 exited 3]
+ *   stopSandbox(s)                          pod: [s] [c1 exited 137, c0 exited 3]
+ *   removeSandbox(s)                        pod: [] [], and `outline` does not have it any more
  */
 export interface Runtime {
   /** False when there are no files, mounts and processes behind it. */

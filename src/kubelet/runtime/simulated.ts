@@ -160,6 +160,7 @@ export class SimulatedRuntime implements Runtime {
   }
 
   async createContainer(sandboxId: string, config: ContainerConfig, sandbox: SandboxConfig): Promise<string> {
+    if (!this.#sandboxes.has(sandboxId)) throw notFound('sandbox', sandboxId)
     const name = config.metadata?.name ?? ''
     const attempt = config.metadata?.attempt ?? 0
     const image = config.image?.userSpecifiedImage ?? config.image?.image ?? ''
@@ -324,7 +325,7 @@ export class SimulatedRuntime implements Runtime {
 
   #find(id: string): Container {
     const container = this.#containers.get(id)
-    if (!container) throw new StatusError('NotFound', `rpc error: code = NotFound desc = no container ${id}`)
+    if (!container) throw notFound('container', id)
     return container
   }
 
@@ -368,6 +369,9 @@ const imageOf = (name: string): ImageSeen => ({
   uid: undefined,
   username: '',
 })
+
+const notFound = (what: string, id: string) =>
+  new StatusError('NotFound', `rpc error: code = NotFound desc = no ${what} ${id}`)
 
 function refuse(): never {
   throw new StatusError('MethodNotAllowed', 'a simulated container has no streams')

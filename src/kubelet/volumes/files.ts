@@ -4,6 +4,7 @@
 // Source: kubernetes pkg/volume/{configmap,secret,downwardapi,projected}.
 import { chown, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { orAborted } from '../../base/waiters.ts'
 import type { DownwardAPIVolumeFile, KeyToPath, ProjectedVolumeSource } from '../../kinds/core/volume.ts'
 import { fieldValue, resourceValue } from '../config/fields.ts'
 import { namespaceOf, uidOf } from '../pod/spec.ts'
@@ -138,7 +139,8 @@ function filesPlugin(
   memory: boolean,
 ): VolumePlugin {
   const write = async (request: VolumeRequest): Promise<number | undefined> => {
-    const { payload, renewAt } = await source(request)
+    // Objects and tokens come from the API server, which may take long. After an abort nothing may be written.
+    const { payload, renewAt } = await orAborted(source(request), request.signal)
     await writeAtomically(request.dir, payload, request.context.clock.now(), async dir => {
       await setOwnership(dir, request.pod, true)
       const user = field === 'projected' ? commonUser(request.pod) : undefined

@@ -2,6 +2,7 @@
 // type sets it up, and may keep its contents up to date.
 import { join } from 'node:path'
 import type { Clock } from '../../base/clock.ts'
+import { assert } from '../../base/errors.ts'
 import type { Beneath } from '../../linux/index.ts'
 import type { Client } from '../../client/index.ts'
 import type { NodeFacts } from '../config/fields.ts'
@@ -31,9 +32,44 @@ export interface VolumeRequest {
   /** The path of the volume; see `volumePath`. */
   dir: string
   context: VolumeContext
-  signal?: AbortSignal
+  signal: AbortSignal
 }
 
+/**
+ * One kind of volume. The host (host-real.ts) calls the methods and takes the volumes down; a plugin only makes them.
+ *
+ * What always holds:
+ *
+ * - The first plugin whose `matches` holds has the volume. A volume without a plugin fails the set-up.
+ * - A volume has one directory for the life of its pod, of which no other pod has the name, since it contains the uid.
+ *   A plugin writes there, or with `source` nowhere at all, and keeps nothing about a pod in this process: the next
+ *   kubelet goes on from the directory alone.
+ * - For one pod, `setUp` and `refresh` never run at the same time (PodVolumes); the volumes of a pod are set up side by
+ *   side. Pods are independent of each other.
+ * - `setUp` may be called again on a volume that is there, whole or in part, and must keep what containers wrote into
+ *   it. It is called for each sandbox, before the first container of it is created.
+ * - Containers may read at any time. What several files say together must change at once for them (atomic.ts).
+ * - `refresh` is called while the pod has a sandbox and is not ending: when an object or the pod's labels or annotations
+ *   changed, at the time that the last call returned, and when a new kubelet takes the pod over.
+ *
+ * Order: set-up → sandbox → containers → refreshes → all containers ended → sandbox stopped → taken down. Taking down
+ * unmounts everything below the pod's directories and removes them, whatever the plugin made there.
+ *
+ * Failures: a plugin throws an Error whose message the pod's event shows. What it had made until then stays, and the
+ * next set-up goes on from there. After `signal` aborts it begins nothing that writes, and rejects once writes under way
+ * have ended: the directory may be removed right after that.
+ *
+ * Limits: what a plugin reads from the API server is limited by the client's own timeouts, and its size by that of an
+ * object. The pods of a node have at most `maxPods` times the volumes of a pod.
+ *
+ * A worked example, of a ConfigMap with the key `a`:
+ *
+ *   setUp               DIR/a ─▶ ..data/a, DIR/..data ─▶ ..1, DIR/..1/a
+ *   the object changes  refresh writes DIR/..2/a, swaps DIR/..data ─▶ ..2 and removes DIR/..1
+ *   the kubelet dies    another one refreshes at its start: nothing is written, since DIR/..2 is what it would write
+ *   the sandbox dies    setUp: the same again
+ *   the pod ends        DIR is removed with its siblings
+ */
 export interface VolumePlugin {
   /** A part of the volume's path: `configmap` in `kubernetes.io~configmap`. */
   name: string
@@ -46,13 +82,14 @@ export interface VolumePlugin {
   openPart?(dir: string, part: string): Promise<Beneath>
   /** Returns the path to mount, if that is not the path of the volume. */
   source?(volume: ReadVolume): string
-  /** Sets the volume up, or completes it. The message of what it throws becomes the message of an event. */
+  /** Sets the volume up, or completes it. */
   setUp(request: VolumeRequest): Promise<void>
   /** Brings the files up to date. Returns when it must be called again, in ms since the epoch, if it must. */
   refresh?(request: VolumeRequest): Promise<number | undefined>
 }
 
 export function volumePath(context: VolumeContext, pod: Pod, volume: ReadVolume, plugin: VolumePlugin): string {
+  assert(uidOf(pod) && volume.name, `a volume has a name and its pod a uid: ${uidOf(pod)} ${volume.name}`)
   if (plugin.memory) return join(context.memoryDir, uidOf(pod), volume.name)
   return join(context.podsDir, uidOf(pod), 'volumes', `kubernetes.io~${plugin.name}`, volume.name)
 }

@@ -1,0 +1,170 @@
+// The functions of Kubernetes' libraries, by the examples of upstream's documentation and tests.
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { toJson } from './to-json.ts'
+import { compile, kubernetes } from './kubernetes.ts'
+import { Failure } from './values.ts'
+
+function valueOf(expression: string): unknown {
+  const compiled = compile(expression, kubernetes)
+  if (compiled.error !== undefined) return compiled.error.split('\n')[0]
+  const { value } = compiled.program.evaluate({})
+  return value instanceof Failure ? `failed: ${value.message}` : toJson(value)
+}
+
+/** Expressions that are true. */
+const truths: Readonly<Record<string, readonly string[]>> = {
+  lists: [
+    '[1, 2, 3].isSorted()',
+    "['a', 'b', 'b', 'c'].isSorted()",
+    '![2.0, 1.0].isSorted()',
+    '[1].isSorted() && [].isSorted()',
+    '[1, 3].sum() == 4 && [1.0, 3.0].sum() == 4.0 && [1u, 3u].sum() == 4u',
+    "[duration('1m'), duration('1s')].sum() == duration('1m1s')",
+    '[1, 3].min() == 1 && [1, 3].max() == 3',
+    "['b', 'a', 'c'].max() == 'c' && [b'b', b'a'].min() == b'a'",
+    "[1, 2, 2, 3].indexOf(2) == 1 && ['a', 'b', 'b', 'c'].lastIndexOf('b') == 2",
+    '[1.0].indexOf(1.1) == -1',
+  ],
+  sets: [
+    'sets.contains([1, 2, 3, 4], [2, 3])',
+    '!sets.contains([1], [1, 2])',
+    'sets.equivalent([1, 2, 2], [2, 1])',
+    'sets.intersects([[1], [2]], [[2], [3]]) && !sets.intersects([1], [])',
+  ],
+  regex: [
+    "'abc 123'.find('[0-9]+') == '123'",
+    "'abc 123'.find('xyz') == ''",
+    "'123 abc 456'.findAll('[0-9]+') == ['123', '456']",
+    "'123 abc 456'.findAll('[0-9]+', 1) == ['123']",
+    "'123 abc 456'.findAll('xyz') == [] && 'aaa'.findAll('a', 0) == []",
+    "'😀a😀'.findAll('😀') == ['😀', '😀']",
+    "'abc'.matches('b') && !'abc'.matches('^b') && 'aXb'.matches('(?i)x')",
+  ],
+  urls: [
+    "url('https://user:pass@example.com:80/path?query=val#fragment').getHost() == 'example.com:80'",
+    "url('/path').getScheme() == '' && url('https://example.com/').getScheme() == 'https'",
+    "url('https://[::1]:80/').getHost() == '[::1]:80' && url('https://[::1]:80/').getHostname() == '::1'",
+    "url('https://example.com:80/').getHostname() == 'example.com' && url('/path').getHostname() == ''",
+    "url('https://example.com:80/').getPort() == '80' && url('https://[::1]/').getPort() == ''",
+    "url('https://example.com/path with spaces/').getEscapedPath() == '/path%20with%20spaces/'",
+    "url('https://example.com').getEscapedPath() == ''",
+    "url('https://example.com/path?k1=a&k2=b&k2=c').getQuery() == {'k1': ['a'], 'k2': ['b', 'c']}",
+    "url('https://example.com/path?key with spaces=value with spaces').getQuery() == {'key with spaces': ['value with spaces']}",
+    "url('https://example.com/path?').getQuery() == {}",
+    "isURL('/absolute-path') && !isURL('../relative-path') && !isURL('https://a:b:c/') && !isURL('')",
+    "url('https://a/b') == url('https://a/b') && url('https://a/b') != url('https://a/c')",
+  ],
+  quantities: [
+    "isQuantity('1.3Gi') && isQuantity('10000k') && !isQuantity('1,3G') && !isQuantity('200K') && !isQuantity('Mi')",
+    "quantity('50000000G').isInteger() && quantity('50k').asInteger() == 50000",
+    "!quantity('9999999999999999999999999999999999999G').isInteger()",
+    "quantity('50k').sub(20000).asApproximateFloat() == 30000.0",
+    "quantity('50k').add(quantity('20k')) == quantity('70k') && quantity('50k').add(20) == quantity('50020')",
+    "quantity('200M').compareTo(quantity('0.2G')) == 0 && quantity('50M').compareTo(quantity('50Mi')) == -1",
+    "quantity('150Mi').isGreaterThan(quantity('100Mi')) && quantity('50M').isLessThan(quantity('100M'))",
+    "quantity('-1').sign() == -1 && quantity('0').sign() == 0",
+  ],
+  addresses: [
+    "isIP('127.0.0.1') && isIP('::1') && !isIP('127.0.0.256') && !isIP(':::1') && !isIP('01.2.3.4')",
+    "!isIP('::ffff:1.2.3.4') && !isIP('fe80::1%eth0')",
+    "ip.isCanonical('127.0.0.1') && !ip.isCanonical('2001:DB8::ABCD') && !ip.isCanonical('2001:db8::0:0:0:abcd')",
+    "ip('127.0.0.1').family() == 4 && ip('::1').family() == 6",
+    "ip('0.0.0.0').isUnspecified() && ip('::').isUnspecified() && !ip('::1').isUnspecified()",
+    "ip('127.9.0.1').isLoopback() && ip('::1').isLoopback() && !ip('192.168.0.1').isLoopback()",
+    "ip('224.0.0.1').isLinkLocalMulticast() && !ip('224.0.1.1').isLinkLocalMulticast() && ip('ff02::1').isLinkLocalMulticast()",
+    "ip('169.254.169.254').isLinkLocalUnicast() && ip('fe80::1').isLinkLocalUnicast() && !ip('fd80::1').isLinkLocalUnicast()",
+    "ip('192.168.0.1').isGlobalUnicast() && !ip('255.255.255.255').isGlobalUnicast() && !ip('ff00::1').isGlobalUnicast()",
+    "string(ip('2001:DB8::0:1')) == '2001:db8::1' && ip('::1') == ip('0:0:0:0:0:0:0:1') && type(ip('::1')) == net.IP",
+  ],
+  ranges: [
+    "isCIDR('192.168.0.0/16') && !isCIDR('192.168.0.0/33') && !isCIDR('::1/129') && !isCIDR('::ffff:1.2.3.4/24')",
+    "cidr('192.168.0.0/24').containsIP(ip('192.168.0.1')) && !cidr('192.168.0.0/24').containsIP('192.168.1.1')",
+    "cidr('192.168.0.0/16').containsCIDR(cidr('192.168.10.0/24')) && !cidr('192.168.1.0/24').containsCIDR('192.168.2.0/24')",
+    "!cidr('192.168.0.0/16').containsIP('::1') && !cidr('10.0.0.0/16').containsCIDR('10.0.0.0/8')",
+    "cidr('192.168.0.1/24').ip() == ip('192.168.0.1') && cidr('::1/128').prefixLength() == 128",
+    "cidr('192.168.0.1/24').masked() == cidr('192.168.0.0/24') && cidr('192.168.0.1/24') != cidr('192.168.0.0/24')",
+    "string(cidr('10.0.0.0/8')) == '10.0.0.0/8'",
+  ],
+  formats: [
+    "!format.dns1123Label().validate('my-label-name').hasValue()",
+    "format.named('dns1123Label').value() == format.dns1123Label() && !format.named('nothing').hasValue()",
+    "!format.dns1123LabelPrefix().validate('my-label-prefix-').hasValue() && format.dns1123Label().validate('x-').hasValue()",
+    "!format.dns1123Subdomain().validate('apiextensions.k8s.io').hasValue() && !format.qualifiedName().validate('a.b/c').hasValue()",
+    "format.dns1035Label().validate('1a').hasValue() && !format.labelValue().validate('').hasValue()",
+    "format.uuid().validate('123e4567-e89b-12d3-a456-426614174000') == optional.none()",
+    "format.byte().validate('aGVsbG8=') == optional.none() && format.byte().validate('x').value() == ['invalid base64']",
+    "format.date().validate('2021-01-01') == optional.none() && format.date().validate('2021-02-30').hasValue()",
+    "format.datetime().validate('2021-01-01T00:00:00Z') == optional.none() && format.datetime().validate('2021-01-01T25:00:00Z').hasValue()",
+    "format.uri().validate('http://example.com') == optional.none() && format.uri().validate('../x').value() == ['parse \"../x\": invalid URI for request']",
+  ],
+  versions: [
+    "isSemver('1.0.0') && !isSemver('hello') && !isSemver('v1.0') && isSemver('v1.0', true) && !isSemver('01.1.1')",
+    "semver('0.1.0-alpha.1').major() == 0 && semver('1.2.3').minor() == 2 && semver('1.2.3').patch() == 3",
+    "semver('01.01.01', true) == semver('1.1.1') && semver('v1.2', true) == semver('1.2.0')",
+    "semver('1.2.3').compareTo(semver('1.2.3')) == 0 && semver('1.2.3').isLessThan(semver('2.0.0'))",
+    "semver('1.0.0-alpha').isLessThan(semver('1.0.0')) && semver('1.0.0-alpha.2').isLessThan(semver('1.0.0-alpha.10'))",
+    "semver('1.0.0-1').isLessThan(semver('1.0.0-a')) && semver('1.0.0+x') == semver('1.0.0+y')",
+  ],
+  strings: [
+    "'hello mellow'.indexOf('jello') == -1 && 'ta©o😄'.indexOf('😄') == 4",
+    "'gum'.charAt(3) == '' && '😄a'.charAt(1) == 'a'",
+    "'%s has %d'.format([dyn('x'), 3]) == 'x has 3' && '%.2f'.format([1.005]) == '1.00' && '%f'.format([1234.5]) == '1,234.500000'",
+    "'%e'.format([1052.03]) == '1.052030\\u202f×\\u202f10⁰³' && '%s'.format([[dyn(1.5), 'a', null]]) == '[1.500000, \"a\", null]'",
+    "'%x %X %o %b'.format([255, 255, 8, 5]) == 'ff FF 10 101' && '%%'.format([]) == '%'",
+    'strings.quote(\'a"b\\n\') == \'"a\\\\"b\\\\n"\'',
+    "'hello'.replace('', '_') == '_h_e_l_l_o_' && 'aaa'.replace('a', 'b', 2) == 'bba'",
+    "'\\u00a0 trim\\n'.trim() == 'trim' && ['a', 'b'].join('-') == 'a-b'",
+  ],
+  comprehensions: [
+    '[1, 2, 3].all(i, v, v == i + 1) && {"a": 1}.exists(k, v, k == "a" && v == 1)',
+    '[1, 2, 3].transformList(i, v, i % 2 == 0, v * 10) == [10, 30]',
+    '{"a": 1, "b": 2}.transformMap(k, v, v + 1) == {"a": 2, "b": 3}',
+    '["a", "b"].transformMapEntry(i, v, {v: i}) == {"a": 0, "b": 1}',
+    '[1, 2].existsOne(i, v, v == 2) && {"a": 1}.exists_one(k, v, v == 1)',
+  ],
+}
+
+for (const [name, expressions] of Object.entries(truths))
+  suite(name, () => {
+    for (const expression of expressions) test(expression, () => assert.equal(valueOf(expression), true))
+  })
+
+/** Failures and their messages. */
+const failures: Readonly<Record<string, string>> = {
+  '[].min()': 'min called on empty list',
+  "'a'.find('(')": 'Illegal regex: error parsing regexp: missing closing ): `(`',
+  "url('../relative-path')":
+    'URL parse error during conversion from string: parse "../relative-path": invalid URI for request',
+  "url('https://a:b:c/')":
+    'URL parse error during conversion from string: parse "https://a:b:c/": invalid port ":c" after host',
+  "quantity('Three')": "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
+  "quantity('200K')": "unable to parse quantity's suffix",
+  "quantity('0.5').asInteger()": 'cannot convert value to integer',
+  "ip('127.0.0.256')":
+    'IP Address "127.0.0.256" parse error during conversion from string: ParseAddr("127.0.0.256"): IPv4 field has value >255',
+  "ip('::ffff:1.2.3.4')": 'IPv4-mapped IPv6 address "::ffff:1.2.3.4" is not allowed',
+  "ip('fe80::1%eth0')": 'IP address "fe80::1%eth0" with zone value is not allowed',
+  "cidr('10.0.0.0')":
+    'network address parse error during conversion from string: network address parse error during conversion from string: netip.ParsePrefix("10.0.0.0"): no \'/\'',
+  "semver('1.0', false)": 'No Major.Minor.Patch elements found',
+  "semver('1.0-rc', true)": 'short version cannot contain PreRelease/Build meta data',
+  'optional.none().value()': 'optional.none() dereference',
+  '1 / 0': 'division by zero',
+  '1 % 0': 'modulus by zero',
+  '9223372036854775807 + 1': 'integer overflow',
+  '0u - 1u': 'unsigned integer overflow',
+  '{"a": 1}["b"]': 'no such key: b',
+  '[1][1]': 'index out of bounds: 1',
+  "dyn('a') + dyn(1)": 'no such overload',
+  "dyn(1).startsWith('a')": 'no such overload: startsWith(int, string)',
+  "{'a': dyn(null)}['a'].size()": 'no such overload: size(null_type)',
+  "dyn('x').family()": 'no such overload: family(string)',
+  "int('x')": "type conversion error from 'string' to 'int'",
+  "'%d'.format(['a'])": 'error during formatting: decimal clause can only be used on integers, was given string',
+}
+
+suite('failures', () => {
+  for (const [expression, message] of Object.entries(failures))
+    test(expression, () => assert.equal(valueOf(expression), `failed: ${message}`))
+})
