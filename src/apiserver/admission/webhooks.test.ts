@@ -13,6 +13,8 @@ import { Namespace } from '../../kinds/core/namespace.ts'
 import { Node } from '../../kinds/core/node.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import { ServiceAccount } from '../../kinds/core/serviceaccount.ts'
+import { parseUrl } from '../http/call.ts'
+import { admitStream } from '../stream/admission.ts'
 import { openTestServer } from '../testing.ts'
 import { type Behave, configuration, entry, everything, label, patchOf, refusal, webhook } from './testing.ts'
 
@@ -402,4 +404,35 @@ test('evictions and bindings are sent as themselves, and their steps are not sen
       ['CREATE', 'eviction', 'Eviction', 'b'],
     ],
   )
+})
+
+test('streams are the operation CONNECT with their options, which a webhook may change or refuse', async t => {
+  const { admin, core } = await openTestServer(t)
+  let answer: JsonObject = patchOf({ op: 'add', path: '/tty', value: true })
+  const { url, reviews } = await webhook(t, () => answer)
+  const rules = [{ ...everything, operations: ['CONNECT'], resources: ['pods/exec'] }]
+  await admin.create(MutatingWebhookConfiguration, configuration([entry(url, { rules })]))
+  const path = {
+    group: '',
+    version: 'v1',
+    plural: 'pods',
+    namespace: 'default',
+    name: 'a',
+    subresource: 'exec',
+    watch: false,
+    rest: '',
+  }
+  const connect = () => admitStream(core, admin.user, Pod, path, parseUrl('/x?command=ls&command=-l&stdout=true'))
+  assert.equal((await connect()).search, '?command=ls&command=-l&stdout=true&tty=true')
+  const { request } = reviews[0]!
+  assert.deepEqual(request.kind, { group: '', version: 'v1', kind: 'PodExecOptions' })
+  assert.deepEqual(request.object as JsonObject, {
+    kind: 'PodExecOptions',
+    apiVersion: 'v1',
+    command: ['ls', '-l'],
+    stdout: true,
+  })
+  assert.equal(request.options, null)
+  answer = { allowed: false, status: { message: 'no shells' } }
+  assert.match((await refusal(connect())).message, /denied the request: no shells$/)
 })
