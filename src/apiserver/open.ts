@@ -14,6 +14,7 @@ import { limitRanger } from './admission/limit-ranger.ts'
 import { namespaceLifecycle } from './admission/namespace-lifecycle.ts'
 import { nodeRestriction } from './admission/node-restriction.ts'
 import { nodeTaint } from './admission/node-taint.ts'
+import { podSecurity } from './admission/pod-security.ts'
 import { priorityAdmission } from './admission/priority.ts'
 import { resourceQuota } from './admission/resource-quota.ts'
 import { runtimeClassAdmission } from './admission/runtime-class.ts'
@@ -65,6 +66,7 @@ export async function openServer(
     namespaceLifecycle(storage),
     limitRanger(storage),
     serviceAccountAdmission(storage, random),
+    podSecurity(storage),
     priorityAdmission(storage),
     defaultTolerations(),
     runtimeClassAdmission(storage),

@@ -37,7 +37,7 @@ export const version = (name: string, properties: SchemaProperties, more: JsonOb
   ...more,
 })
 
-export type Server = Awaited<ReturnType<typeof openTestServer>>
+type Server = Awaited<ReturnType<typeof openTestServer>>
 
 /** Resolves when a condition holds, which is looked at after each turn of the event loop. */
 export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
