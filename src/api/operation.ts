@@ -41,6 +41,8 @@ export interface OperationOptions {
 export interface Operation {
   verb: OperationVerb
   kind: AnyKind
+  /** The kind that the client named, if `kind` is the one as which its objects are stored. */
+  view?: AnyKind
   /** The name of the subresource, or ''. */
   subresource: string
   /** The namespace; '' for a cluster-scoped kind, and for a list over all namespaces. */
@@ -57,6 +59,8 @@ export interface Operation {
   /** For a watch: awaited before new events are read, so that events of the same moment are sent together. */
   gather?: () => Promise<void>
   signal?: AbortSignal
+  /** Notes of admission for an audit log, by their keys; nobody keeps them if it is absent. */
+  annotations?: Map<string, string>
 }
 
 export interface WatchEvent {

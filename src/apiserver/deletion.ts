@@ -21,6 +21,7 @@ import { type Problem, root } from '../api/path.ts'
 import type { Mutable } from '../api/schema/node.ts'
 import { parseTime, timeText } from '../api/time.ts'
 import { StoreConflict } from '../store/index.ts'
+import type { AdmissionRequest } from './admission/request.ts'
 import { conflict, notFound, objectModified } from './errors.ts'
 import { dryRunProblems, refuse } from './option-checks.ts'
 import { list } from './lists.ts'
@@ -31,11 +32,15 @@ import { shownItem } from './versions.ts'
 const maxConflictRetries = 20
 const parallelDeletes = 16
 
-/** Deletes an object, or marks it as terminating. Throws NotFound, Conflict, and the errors of admission. */
+/**
+ * Deletes an object, or marks it as terminating. Throws NotFound, Conflict, and the errors of admission.
+ * @param isAdmitted whether the deletion is a part of a request that has passed admission
+ */
 export async function remove(
   registry: Registry,
   operation: Operation,
   warn: Warn = () => {},
+  { isAdmitted = false } = {},
 ): Promise<OperationResult> {
   const options = deleteOptions(operation)
   warnOfOrphans(operation.kind, options, warn)
@@ -45,7 +50,10 @@ export async function remove(
     const item = registry.storage.of(kind).mirror.item(kind.namespaced ? namespace : undefined, name)
     if (!item) throw notFound(kind, name)
     try {
-      return await removeOnce(registry, operation, item, options)
+      checkPreconditions(kind, item, options)
+      const shown = kind.versions ? await shownItem(kind, item) : item
+      if (!isAdmitted) await admit(registry, operation, shown, warn)
+      return await removeOnce(registry, operation, item, shown, options)
     } catch (error) {
       if (!(error instanceof StoreConflict)) throw error
       if (attempt >= maxConflictRetries) throw conflict(kind, name, objectModified)
@@ -54,16 +62,20 @@ export async function remove(
   }
 }
 
+async function admit({ admission }: Registry, operation: Operation, shown: Item, warn: Warn): Promise<void> {
+  const request: AdmissionRequest = { type: 'DELETE', operation, old: shown.object, warn }
+  await admission.mutate(request)
+  await admission.validate(request)
+}
+
 async function removeOnce(
   registry: Registry,
   operation: Operation,
   item: Item,
+  shown: Item,
   options: DeleteOptions,
 ): Promise<OperationResult> {
   const { kind } = operation
-  checkPreconditions(kind, item, options)
-  const shown = kind.versions ? await shownItem(kind, item) : item
-  await registry.admission.validate({ type: 'DELETE', operation, old: shown.object })
   const next = planDeletion(kind, shown.object as KubeObject, options, registry.clock.now())
   if (operation.options.dryRun || options.dryRun?.length)
     return result(
@@ -174,7 +186,7 @@ export async function removeCollection(
     for (let item = left.shift(); item; item = left.shift()) {
       const { name = '', namespace = '' } = item.object.metadata
       try {
-        await remove(registry, { ...operation, verb: 'delete', name, namespace })
+        await remove(registry, { ...operation, verb: 'delete', name, namespace }, warn)
       } catch (error) {
         if (!isReason(error, 'NotFound')) throw error
       }

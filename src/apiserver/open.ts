@@ -5,21 +5,30 @@ import type { Random } from '../base/random.ts'
 import type { AnyKind } from '../api/kind.ts'
 import type { Serve } from '../api/operation.ts'
 import type { Store } from '../store/index.ts'
-import { admissionChain } from './admission/chain.ts'
+import { admissionChain, type AdmissionPlugin } from './admission/chain.ts'
 import { createOnUpdate } from './admission/create-on-update.ts'
 import { certificateAdmission } from './admission/certificates.ts'
+import { defaultIngressClass } from './admission/default-class.ts'
 import { defaultTolerations } from './admission/default-tolerations.ts'
+import { denyExternalIPs } from './admission/deny-external-ips.ts'
 import { escalationCheck } from './admission/escalation.ts'
 import { limitRanger } from './admission/limit-ranger.ts'
 import { namespaceLifecycle } from './admission/namespace-lifecycle.ts'
 import { nodeRestriction } from './admission/node-restriction.ts'
 import { nodeTaint } from './admission/node-taint.ts'
+import { ownerPermissions } from './admission/owner-permissions.ts'
+import { type PluginSwitches, runningPlugins } from './admission/plugins.ts'
+import { alwaysPullImages, extendedResourceToleration, podNodeSelector } from './admission/pod-options.ts'
+import { podSecurity } from './admission/pod-security.ts'
+import { podTopologyLabels } from './admission/pod-topology-labels.ts'
 import { priorityAdmission } from './admission/priority.ts'
 import { resourceQuota } from './admission/resource-quota.ts'
 import { runtimeClassAdmission } from './admission/runtime-class.ts'
 import { serviceAccountAdmission } from './admission/service-account.ts'
+import { claimResize, defaultStorageClass, storageProtection } from './admission/storage-objects.ts'
 import { unserved } from './admission/unserved.ts'
-import { chain, mastersAuthorizer } from './authz/authorizer.ts'
+import { mutatingWebhooks, validatingWebhooks, type WebhookContext } from './admission/webhooks.ts'
+import { type Authorizer, chain, mastersAuthorizer } from './authz/authorizer.ts'
 import { nodeAuthorizer } from './authz/node.ts'
 import { rbacAuthorizer } from './authz/rbac.ts'
 import { Catalog } from './catalog.ts'
@@ -42,6 +51,8 @@ interface ServerOptions extends ServiceRanges {
   tokens: TokenIssuer
   /** Whether to warn of objects that no part of this cluster serves. */
   warnOfUnserved?: boolean
+  /** Admission plugins that are enabled or disabled, unlike by default. */
+  plugins?: PluginSwitches
   /** Handlers of API groups that are served by another room in this process. */
   extensions?: ReadonlyMap<string, Handler>
 }
@@ -55,30 +66,16 @@ export async function openServer(
   const stored = (kind: AnyKind) => kind.plural && !kind.view && !options.extensions?.has(kind.group)
   for (const kind of kinds) if (stored(kind)) storage.add(kind)
   await storage.load()
+  const catalog = new Catalog(kinds)
+  const webhooks = new WebhookCaller(storage)
+  const context: WebhookContext = { storage, catalog, caller: webhooks, random, log }
   const authorizer = chain([mastersAuthorizer, nodeAuthorizer(storage), rbacAuthorizer(storage)])
-  const admission = admissionChain([
-    createOnUpdate(authorizer),
-    namespaceLifecycle(storage),
-    limitRanger(storage),
-    serviceAccountAdmission(storage, random),
-    priorityAdmission(storage),
-    defaultTolerations(),
-    runtimeClassAdmission(storage),
-    nodeTaint(),
-    serviceAllocation(storage, clock, random, options),
-    nodeRestriction(storage, authorizer),
-    certificateAdmission(clock, authorizer),
-    escalationCheck(storage, authorizer),
-    ...(options.warnOfUnserved ? [unserved()] : []),
-    // The quota comes last, since it counts what it admits.
-    resourceQuota(storage, clock),
-  ])
+  const plugins = allPlugins({ ...options, ...context, authorizer })
+  const admission = admissionChain(runningPlugins(plugins, options.plugins))
   const registry = new Registry({ storage, clock, random, admission })
   const extensions = options.extensions ?? new Map<string, Handler>()
-  const catalog = new Catalog(kinds)
   const core: ServerCore = { registry, storage, authorizer, tokens, clock, log, catalog, extensions }
   const answer: Serve = operation => serve(core, operation)
-  const webhooks = new WebhookCaller(storage)
   const convert = webhookConversion(webhooks, random)
   const definitions = new Definitions({ storage, registry, catalog, serve: answer, convert, clock, log })
   await definitions.start()
@@ -91,4 +88,43 @@ export async function openServer(
       await storage.close()
     },
   }
+}
+
+/** All plugins in their order. */
+function allPlugins(
+  options: Pick<ServerOptions, 'clock' | 'warnOfUnserved' | keyof ServiceRanges> &
+    WebhookContext & { authorizer: Authorizer },
+): AdmissionPlugin[] {
+  const { storage, catalog, clock, random, authorizer } = options
+  return [
+    createOnUpdate(authorizer),
+    namespaceLifecycle(storage),
+    limitRanger(storage),
+    serviceAccountAdmission(storage, random),
+    nodeRestriction(storage, authorizer),
+    nodeTaint(),
+    alwaysPullImages(),
+    podSecurity(storage),
+    podNodeSelector(storage),
+    priorityAdmission(storage),
+    defaultTolerations(),
+    extendedResourceToleration(),
+    defaultStorageClass(storage),
+    storageProtection(),
+    ownerPermissions(catalog, authorizer),
+    claimResize(storage),
+    runtimeClassAdmission(storage),
+    certificateAdmission(clock, authorizer),
+    defaultIngressClass(storage),
+    denyExternalIPs(),
+    podTopologyLabels(storage),
+    escalationCheck(storage, authorizer),
+    ...(options.warnOfUnserved ? [unserved()] : []),
+    mutatingWebhooks(options),
+    // Webhooks see a Service as it was sent. Its addresses are part of how it is stored.
+    serviceAllocation(storage, clock, random, options),
+    validatingWebhooks(options),
+    // The quota comes last, since it counts what it admits.
+    resourceQuota(storage, clock),
+  ]
 }

@@ -17,7 +17,16 @@ import { alreadyExists, conflict, notFound, objectModified } from './errors.ts'
 import { waitForFuture } from './lists.ts'
 import type { Storage } from './storage.ts'
 import { shownItem } from './versions.ts'
-import { changesNothing, createSteps, type Rules, run, uncheckedSteps, updateSteps, type Write } from './write.ts'
+import {
+  admitted,
+  changesNothing,
+  createSteps,
+  type Rules,
+  run,
+  uncheckedSteps,
+  updateSteps,
+  type Write,
+} from './write.ts'
 import type { Mutable } from '../api/schema/node.ts'
 
 /** Attempts of an update before its conflict is reported. */
@@ -32,6 +41,8 @@ interface UpdateOptions {
   rules?: Rules
   /** Whether to begin again after another write. It is false if the client named a resourceVersion. */
   retry: boolean
+  /** Whether the write is a part of a request that has passed admission. */
+  isAdmitted?: boolean
   warn?: Warn
   /**
    * Returns the object that the client sent, if `propose` takes only a part of it. It is called after `propose`, and
@@ -103,7 +114,7 @@ export class Registry {
       const next = generated ? structuredClone(object) : object
       if (generated) next.metadata.name = meta.generateName!.slice(0, maxNameBase) + nameSuffix(this.random)
       try {
-        return await this.#createOnce(operation, next, warn)
+        return await this.#createOnce(operation, next, Boolean(generated), warn)
       } catch (error) {
         if (!(error instanceof StoreConflict)) throw error
         if (!generated || attempt >= maxNameAttempts) throw alreadyExists(kind, next.metadata.name ?? '')
@@ -111,7 +122,12 @@ export class Registry {
     }
   }
 
-  async #createOnce(operation: Operation, object: Mutable<KubeObject>, warn: Warn): Promise<Item> {
+  async #createOnce(
+    operation: Operation,
+    object: Mutable<KubeObject>,
+    nameIsGenerated: boolean,
+    warn: Warn,
+  ): Promise<Item> {
     const { kind, options } = operation
     const { metadata } = object
     const now = this.clock.now()
@@ -122,7 +138,15 @@ export class Registry {
     delete metadata.selfLink
     if (kind.generation) metadata.generation = kind.generation === 'changes' ? 0 : 1
     const target = { ...operation, name: metadata.name ?? '' }
-    const write: Write = { operation: target, live: undefined, rules: 'whole', warn, now, next: object }
+    const write: Write = {
+      operation: target,
+      live: undefined,
+      rules: 'whole',
+      warn,
+      now,
+      nameIsGenerated,
+      next: object,
+    }
     await run(createSteps, write, this.admission)
     if (!options.dryRun) return this.storage.write(kind, write.next, 'absent')
     if (this.#live(target)) throw alreadyExists(kind, target.name)
@@ -153,7 +177,8 @@ export class Registry {
     const { rules = 'whole', warn = silent } = options
     const next = await propose(live.object)
     const write: Write = { operation, live, rules, warn, now: this.clock.now(), next, sent: options.sent?.() }
-    await run(rules === 'none' ? uncheckedSteps : updateSteps, write, this.admission)
+    const admission = options.isAdmitted ? admitted : this.admission
+    await run(rules === 'none' ? uncheckedSteps : updateSteps, write, admission)
     // What is stored by an old schema or in an old version is written again, which migrates it.
     if (rules !== 'none' && live === stored && changesNothing(write)) return live
     if (operation.options.dryRun) return new Item(write.next, live.revision)

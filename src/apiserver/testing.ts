@@ -13,6 +13,7 @@ import { builtinKinds } from '../kinds/all.ts'
 import { Namespace } from '../kinds/core/namespace.ts'
 import { ServiceAccount } from '../kinds/core/serviceaccount.ts'
 import { openMemoryStore, type Store } from '../store/index.ts'
+import type { PluginSwitches } from './admission/plugins.ts'
 import type { ServerCore } from './core.ts'
 import { tokenIssuer } from './issuer.ts'
 import { openServer } from './open.ts'
@@ -114,7 +115,7 @@ const key = generateKeyPairSync('ec', {
 export async function openTestServer(
   t: TestContext,
   store: Store = openMemoryStore(),
-  { isNew = true } = {},
+  { isNew = true, plugins }: { isNew?: boolean; plugins?: PluginSwitches } = {},
 ): Promise<TestServer> {
   const clock = new VirtualClock()
   const { core, serve, close } = await openServer({
@@ -126,6 +127,7 @@ export async function openTestServer(
     tokens: tokenIssuer(key, clock, silentLog),
     serviceCidr: '10.96.0.0/16',
     nodePorts: [30000, 32767],
+    ...(plugins && { plugins }),
   })
   t.after(async () => {
     await close()

@@ -36,7 +36,12 @@ export async function throughView(
 function toStored(operation: Operation, view: KindView, warn: Warn): Operation {
   const { kind, verb, options, patchType } = operation
   const fieldSelector = options.fieldSelector && translated(options.fieldSelector, view.fields)
-  const stored = { ...operation, kind: view.of, options: { ...options, ...(fieldSelector && { fieldSelector }) } }
+  const stored = {
+    ...operation,
+    kind: view.of,
+    view: kind,
+    options: { ...options, ...(fieldSelector && { fieldSelector }) },
+  }
   const whole = verb === 'create' || verb === 'update' || (verb === 'patch' && patchType === 'apply')
   if (!whole) return stored
   const object = decodeBody(kind, operation.body, options, warn)

@@ -19,7 +19,7 @@ import { decode } from '../api/schema/decode.ts'
 import { asJson, type Json, type Mutable } from '../api/schema/node.ts'
 import { timeText } from '../api/time.ts'
 import { ownProblems, validateObject, validateStatusUpdate, validateUpdate } from '../api/validate.ts'
-import type { Admission } from './admission/request.ts'
+import type { Admission, AdmissionRequest } from './admission/request.ts'
 import { canonical, type Warn } from './body.ts'
 import { dropDuplicateOwners } from './duplicate-owners.ts'
 import { conflict, objectModified, otherUid } from './errors.ts'
@@ -45,6 +45,8 @@ export interface Write {
    */
   readonly sent?: Mutable<KubeObject> | undefined
   readonly now: number
+  /** Whether the server has made up the name of a new object. */
+  readonly nameIsGenerated?: boolean
   /** The object to be stored. Only this write has it, and steps change or replace it. */
   next: Mutable<KubeObject>
 }
@@ -85,6 +87,9 @@ export const updateSteps: readonly Step[] = [
 
 /** The steps of an update that its caller has checked. */
 export const uncheckedSteps: readonly Step[] = [preconditions, mutate, validate]
+
+/** The admission of a write that is a part of a request which has been admitted as a whole. */
+export const admitted: Admission = { mutate() {}, validate() {} }
 
 /** Runs steps in order. */
 export async function run(steps: readonly Step[], write: Write, admission: Admission): Promise<void> {
@@ -183,10 +188,10 @@ function validate(write: Write, admission: Admission): void | Promise<void> {
   return admission.validate(requestOf(write))
 }
 
-const requestOf = ({ operation, next, live, warn }: Write) =>
+const requestOf = ({ operation, next, live, warn, nameIsGenerated = false }: Write): AdmissionRequest =>
   live
-    ? ({ type: 'UPDATE', operation, object: next, old: live.object, warn } as const)
-    : ({ type: 'CREATE', operation, object: next, warn } as const)
+    ? { type: 'UPDATE', operation, object: next, old: live.object, warn }
+    : { type: 'CREATE', operation, object: next, warn, nameIsGenerated }
 
 /** Sets the status. Objects of built-in kinds have one always, even if it is empty. */
 function setStatus({ custom }: AnyKind, object: Mutable<KubeObject>, status: Json | undefined): void {

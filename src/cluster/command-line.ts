@@ -21,6 +21,8 @@ export const options: Readonly<Record<string, OptionSpec>> = {
   'node-monitor-grace-period': { value: true, help: 'silence after which a node counts as lost (default: 50s)' },
   'service-node-port-range': { value: true, help: 'ports for Services of type NodePort (default: 30000-32767)' },
   disable: { value: true, help: `parts to leave out of the server process: ${serverParts.join(',')}` },
+  'enable-admission-plugins': { value: true, help: 'admission plugins to run in addition to those that do by default' },
+  'disable-admission-plugins': { value: true, help: 'admission plugins that do not run' },
   'scheduler-config': { value: true, help: 'file with a KubeSchedulerConfiguration' },
   n: { value: true, help: 'namespace of the pod (default: default)' },
   namespace: { value: true, help: 'the same as -n' },
@@ -44,6 +46,8 @@ const server = [
   'node-monitor-grace-period',
   'cluster-signing-duration',
   'service-node-port-range',
+  'enable-admission-plugins',
+  'disable-admission-plugins',
 ] as const
 
 export const commands: Readonly<Record<string, CommandSpec>> = {

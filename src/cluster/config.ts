@@ -36,6 +36,10 @@ export interface ClusterConfig {
   joined?: { server: string; nodeIP: string }
   /** Parts that do not run in the server's process. */
   disable?: readonly ServerPart[]
+  /** Admission plugins that run in addition to those that do by default. */
+  enableAdmissionPlugins?: readonly string[]
+  /** Admission plugins that do not run. */
+  disableAdmissionPlugins?: readonly string[]
   /** Path of the scheduler's configuration file; without it the defaults apply. */
   schedulerConfig?: string
 }
@@ -179,6 +183,8 @@ const chosen = ({
   schedulerConfig,
   disable,
   nodePorts,
+  enableAdmissionPlugins,
+  disableAdmissionPlugins,
 }: Chosen) => ({
   ...(port !== undefined && { port }),
   ...(nodeMonitorGracePeriod !== undefined && { nodeMonitorGracePeriod }),
@@ -186,12 +192,21 @@ const chosen = ({
   ...(schedulerConfig !== undefined && { schedulerConfig }),
   ...(disable !== undefined && { disable }),
   ...(nodePorts !== undefined && { nodePorts }),
+  ...(enableAdmissionPlugins !== undefined && { enableAdmissionPlugins }),
+  ...(disableAdmissionPlugins !== undefined && { disableAdmissionPlugins }),
 })
 
 type Chosen = Partial<
   Pick<
     ClusterConfig,
-    'port' | 'nodeMonitorGracePeriod' | 'clusterSigningDuration' | 'schedulerConfig' | 'disable' | 'nodePorts'
+    | 'port'
+    | 'nodeMonitorGracePeriod'
+    | 'clusterSigningDuration'
+    | 'schedulerConfig'
+    | 'disable'
+    | 'nodePorts'
+    | 'enableAdmissionPlugins'
+    | 'disableAdmissionPlugins'
   >
 >
 

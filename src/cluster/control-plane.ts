@@ -30,6 +30,8 @@ export interface ControlPlaneOptions {
   advertise: { address: string; port: number }
   /** Whether to warn of objects that no part of this cluster serves. */
   warnOfUnserved?: boolean
+  /** Admission plugins that are enabled or disabled, unlike by default. */
+  plugins?: { enable: readonly string[]; disable: readonly string[] }
   /** Kinds and handlers of API groups that another room serves, such as metrics.k8s.io. */
   extensions?: { kinds: readonly AnyKind[]; handlers: ReadonlyMap<string, Handler> }
 }

@@ -3,6 +3,7 @@
 import 'reflect-metadata'
 import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
+import { pluginNames, unknownPlugin } from '../apiserver/index.ts'
 import { messageOf } from '../base/errors.ts'
 import { type Log, stderrLog } from '../base/log.ts'
 import { runAgent } from './agent.ts'
@@ -124,13 +125,19 @@ function startCluster({ parsed, name, paths }: Invocation): Promise<number> {
     ...timings(parsed),
     ...(schedulerConfig && { schedulerConfig: resolve(schedulerConfig) }),
     ...disabled(parsed),
+    ...plugins(parsed),
     ...(nodePorts && { nodePorts }),
   })
 }
 
 async function server({ parsed, name, paths }: Invocation): Promise<number> {
   const schedulerConfig = parsed.options['scheduler-config']
-  const changes = { ...timings(parsed), ...disabled(parsed), ...(schedulerConfig && { schedulerConfig }) }
+  const changes = {
+    ...timings(parsed),
+    ...disabled(parsed),
+    ...plugins(parsed),
+    ...(schedulerConfig && { schedulerConfig }),
+  }
   await role(paths, name, o => runServer({ ...o, config: { ...o.config, ...changes } }))
   return 0
 }
@@ -160,6 +167,21 @@ function disabled(parsed: Parsed): Pick<ClusterConfig, 'disable'> {
       `--disable: there is no part ${JSON.stringify(unknown)}; the parts are ${serverParts.join(', ')}`,
     )
   return { disable: names as ServerPart[] }
+}
+
+/** Reads the lists of admission plugins. An empty list restores the default. */
+function plugins(parsed: Parsed): Pick<ClusterConfig, 'enableAdmissionPlugins' | 'disableAdmissionPlugins'> {
+  const list = (option: string) => {
+    const names = parsed.options[option]?.split(',').filter(Boolean)
+    const unknown = names && unknownPlugin(names)
+    if (unknown !== undefined)
+      throw new UsageError(
+        `--${option}: there is no admission plugin ${JSON.stringify(unknown)}; the plugins are ${pluginNames.join(', ')}`,
+      )
+    return names
+  }
+  const [enable, disable] = [list('enable-admission-plugins'), list('disable-admission-plugins')]
+  return { ...(enable && { enableAdmissionPlugins: enable }), ...(disable && { disableAdmissionPlugins: disable }) }
 }
 
 /** Runs the agent of a node: of this machine's own cluster, or of a cluster on another machine that it joins. */

@@ -61,6 +61,7 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
     serviceCidr: config.serviceCidr,
     nodePorts: config.nodePorts,
     warnOfUnserved: true,
+    plugins: { enable: config.enableAdmissionPlugins ?? [], disable: config.disableAdmissionPlugins ?? [] },
     advertise: { address: hostAddresses()[0] ?? '127.0.0.1', port: config.port },
   })
   const asServer = { ca: authority.certPem, ...kubeletClient }

@@ -43,6 +43,8 @@ interface UpOptions {
   nodePorts?: [number, number]
   /** Parts that do not run in the server's process. */
   disable?: readonly ServerPart[]
+  enableAdmissionPlugins?: readonly string[]
+  disableAdmissionPlugins?: readonly string[]
   /** The scheduler's configuration file. */
   schedulerConfig?: string
   install: boolean
@@ -201,18 +203,28 @@ async function alreadyRunning(options: UpOptions): Promise<number> {
 
 /** The options that differ from how the cluster runs, and that only a start can change. */
 function ignoredOptions(options: UpOptions, config: ClusterConfig): string[] {
-  const now = { ...config, disable: config.disable?.join(',') ?? '', nodePorts: config.nodePorts.join('-') }
-  const asked = { ...options, disable: options.disable?.join(','), nodePorts: options.nodePorts?.join('-') }
+  const listsOf = (from: Pick<ClusterConfig, (typeof lists)[number]>) =>
+    Object.fromEntries(lists.map(key => [key, from[key]?.join(',')])) as Record<
+      (typeof lists)[number],
+      string | undefined
+    >
+  const now = { ...config, ...listsOf(config), nodePorts: config.nodePorts.join('-') }
+  const asked = { ...options, ...listsOf(options), nodePorts: options.nodePorts?.join('-') }
   return lasting.flatMap(({ key, option }) =>
-    asked[key] === undefined || asked[key] === now[key] ? [] : [`--${option} ${asked[key] || "''"}`],
+    asked[key] === undefined || asked[key] === (now[key] ?? '') ? [] : [`--${option} ${asked[key] || "''"}`],
   )
 }
+
+/** Settings that are lists of names. */
+const lists = ['disable', 'enableAdmissionPlugins', 'disableAdmissionPlugins'] as const
 
 const lasting = [
   { key: 'port', option: 'port' },
   { key: 'nodeMonitorGracePeriod', option: 'node-monitor-grace-period' },
   { key: 'clusterSigningDuration', option: 'cluster-signing-duration' },
   { key: 'schedulerConfig', option: 'scheduler-config' },
+  { key: 'enableAdmissionPlugins', option: 'enable-admission-plugins' },
+  { key: 'disableAdmissionPlugins', option: 'disable-admission-plugins' },
   { key: 'disable', option: 'disable' },
   { key: 'nodePorts', option: 'service-node-port-range' },
 ] as const

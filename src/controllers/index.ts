@@ -44,6 +44,7 @@ import { certificateSigner } from './certificates/signing.ts'
 import type { KeyPair } from '../wire/x509.ts'
 import { serviceAddressController } from './service-addresses.ts'
 import { serviceCidrController } from './service-cidr.ts'
+import { classProtectionController, pvcProtectionController, pvProtectionController } from './storage-protection.ts'
 import { ttlAfterFinishedController } from './ttl-after-finished.ts'
 
 interface ControllersOptions {
@@ -108,6 +109,9 @@ function controllersFor(options: ControllersOptions): Controller[] {
     jobOrphanController,
     cronJobController,
     ttlAfterFinishedController,
+    pvcProtectionController,
+    pvProtectionController,
+    classProtectionController,
     autoscalerController(kinds),
     disruptionController(kinds),
     staleDisruptionController,

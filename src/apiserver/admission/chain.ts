@@ -4,6 +4,9 @@
 //   that, so what one plugin sets is checked like everything that the client sent (the steps are in ../write.ts).
 // - Plugins run one after the other in the order of the list (../open.ts), and the first that throws ends the request.
 //   A plugin therefore sees what the earlier ones have set.
+// - When a program of a user has changed the object, all plugins mutate it once more, so that what they demand or set
+//   holds for the new parts, too. Plugins must not mind a second call for the same object.
+// - For DELETE and CONNECT, which store nothing, only plugins with `mutatesAll` mutate.
 // - A write that begins again after a conflict passes admission again, with the newer object. So a plugin may see one
 //   request several times.
 // - A dry run passes the same plugins. One that writes or warns must look at `options.dryRun`.
@@ -11,20 +14,39 @@
 //   first waits for the newest state with `catchUp`.
 //
 // Source: kubernetes.io/docs/reference/access-authn-authz/admission-controllers.
-import type { Admission, AdmissionRequest } from './request.ts'
+import type { Admission, AdmissionRequest, Reinvocation } from './request.ts'
 
 /** A plugin implements `mutate`, `validate` or both. The name is that of the plugin in Kubernetes, if it has one. */
-export type AdmissionPlugin = { name: string } & Partial<Admission>
+export type AdmissionPlugin = { name: string; mutatesAll?: boolean } & Partial<Admission>
 
 /** Makes one admission of several plugins, which run in order. */
 export function admissionChain(plugins: readonly AdmissionPlugin[]): Admission {
+  const mutating = plugins.filter(plugin => plugin.mutate)
+  const always = mutating.filter(plugin => plugin.mutatesAll)
+  const validating = plugins.filter(plugin => plugin.validate)
   return {
     async mutate(request) {
-      for (const plugin of plugins) await plugin.mutate?.(request)
+      const reinvocation: Reinvocation = { round: 0, wanted: false }
+      const next = Object.assign(request, { reinvocation })
+      const stored = request.type === 'CREATE' || request.type === 'UPDATE'
+      await mutateBy(stored ? mutating : always, next)
+      if (!reinvocation.wanted) return
+      reinvocation.round = 1
+      await mutateBy(stored ? mutating : always, next)
     },
     async validate(request) {
-      for (const plugin of plugins) await plugin.validate?.(request)
+      for (const plugin of validating) {
+        const waiting = plugin.validate!(request)
+        if (waiting) await waiting
+      }
     },
+  }
+}
+
+async function mutateBy(plugins: readonly AdmissionPlugin[], request: AdmissionRequest): Promise<void> {
+  for (const plugin of plugins) {
+    const waiting = plugin.mutate!(request)
+    if (waiting) await waiting
   }
 }
 

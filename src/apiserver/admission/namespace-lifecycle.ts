@@ -4,6 +4,7 @@
 // The check reads the namespace before the object is stored, so an object can be stored just after its namespace began
 // to terminate. The namespace controller deletes it with the others. Source: plugin/pkg/admission/namespace/lifecycle.
 import { StatusError } from '../../base/errors.ts'
+import { LocalSubjectAccessReview } from '../../kinds/authorization/localsubjectaccessreview.ts'
 import { Namespace } from '../../kinds/core/namespace.ts'
 import { forbidden, notFound } from '../errors.ts'
 import type { Storage } from '../storage.ts'
@@ -17,7 +18,7 @@ export function namespaceLifecycle(storage: Storage): AdmissionPlugin {
     name: 'NamespaceLifecycle',
     async mutate({ type, operation, object }) {
       const { kind, namespace } = operation
-      if (type !== 'CREATE' || !kind.namespaced || operation.subresource) return
+      if (type !== 'CREATE' || !kind.namespaced || operation.subresource || kind === LocalSubjectAccessReview) return
       let found = storage.mirror(Namespace).get(undefined, namespace)
       // The namespace may have been created a moment ago.
       if (!found) {

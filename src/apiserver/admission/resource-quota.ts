@@ -41,7 +41,8 @@ export function resourceQuota(storage: Storage, clock: Clock): AdmissionPlugin {
     name: 'ResourceQuota',
     async validate(request) {
       const { kind, namespace, subresource, options } = request.operation
-      const counted = request.type === 'CREATE' || (request.type === 'UPDATE' && !noQuota.has(subresource))
+      const counted =
+        (request.type === 'CREATE' && !subresource) || (request.type === 'UPDATE' && !noQuota.has(subresource))
       if (!counted || !namespace || kind === ResourceQuota || !isCountable(kind)) return
       if (!hasQuota(storage, namespace)) return
       const asked = quotaRequest(request, clock.now())

@@ -161,7 +161,7 @@ test('whatever a webhook answers, only requests for the other version fail, and 
       ),
     ],
     ['a closed connection', () => 'close', /failed: Post "https:\/\/127\.0\.0\.1:\d+\/convert\?timeout=30s": EOF/],
-    ['four megabytes', () => 'x'.repeat(4 * 1024 * 1024), /failed: Post ".*": the answer is too large/],
+    ['four megabytes', () => 'x'.repeat(4 * 1024 * 1024), /failed: Post ".*": http: response body too large/],
   ]
   for (const [name, answer, message] of table) {
     const { server, v1, v2 } = await withVersions(t, answer)

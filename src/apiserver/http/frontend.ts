@@ -359,4 +359,11 @@ function checkView({ as }: EncodeContext, { type, kind }: Extract<ServedResult, 
     throw new StatusError('NotAcceptable', `you requested ${as}, but the requested object is a list (${name}List)`)
 }
 
-const warn = (response: Response, text: string) => response.appendHeader('Warning', `299 - ${JSON.stringify(text)}`)
+/**
+ * Sends a warning, which may be the text of a webhook. A header has bytes, so UTF-8 is given to Node byte by byte, and
+ * what no header may have is left out.
+ */
+function warn(response: Response, text: string): void {
+  const quoted = JSON.stringify(text.replace(/[\u007f-\u009f]/g, ''))
+  response.appendHeader('Warning', `299 - ${Buffer.from(quoted).toString('latin1')}`)
+}

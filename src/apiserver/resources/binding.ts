@@ -9,11 +9,13 @@ import { Binding } from '../../kinds/core/binding.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import { decodeBody } from '../body.ts'
 import { conflict, otherUid } from '../errors.ts'
+import type { AdmissionRequest } from '../admission/request.ts'
 import type { Handler } from '../core.ts'
+import { placeInNamespace } from '../placement.ts'
 import type { Mutable } from '../../api/schema/node.ts'
 
 export const createBinding: Handler = async ({ registry, clock }, operation, warn) => {
-  const binding = decodeBody(Binding, operation.body, operation.options, warn) as Binding
+  const binding = decodeBody(Binding, operation.body, operation.options, warn) as Mutable<Binding>
   const name = operation.name || binding.metadata.name || ''
   if (operation.name && binding.metadata.name && binding.metadata.name !== operation.name)
     throw new StatusError('BadRequest', 'name in URL does not match name in Binding object')
@@ -25,8 +27,13 @@ export const createBinding: Handler = async ({ registry, clock }, operation, war
       '',
       `target.kind: Unsupported value: ${JSON.stringify(target.kind)}: supported values: "Node", "<empty>"`,
     )
+  placeInNamespace({ ...operation, kind: Binding }, binding)
+  const named = { ...operation, name }
+  const admission: AdmissionRequest = { type: 'CREATE', operation: named, object: binding, body: Binding, warn }
+  await registry.admission.mutate(admission)
+  await registry.admission.validate(admission)
   await registry.update(
-    { ...operation, kind: Pod, name, subresource: 'binding' },
+    { ...named, kind: Pod, subresource: 'binding' },
     old => {
       const pod = old as Pod
       const refuse = (why: string) => conflict({ ...Pod, plural: 'pods/binding' }, name, why)
@@ -38,7 +45,7 @@ export const createBinding: Handler = async ({ registry, clock }, operation, war
       if (pod.spec.schedulingGates?.length) throw refuse(`pod ${name} has non-empty .spec.schedulingGates`)
       return bound(pod, binding, timeText(clock.now()))
     },
-    { retry: true, rules: 'none' },
+    { retry: true, rules: 'none', isAdmitted: true },
   )
   return { type: 'status', status: { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 } }
 }

@@ -3,6 +3,7 @@
 // - The steps are: spend the budget, mark the pod as disrupted, delete the pod. Each is a write of its own.
 // - The budget is reduced by a write that expects its revision, so evictions at the same time cannot spend more than it
 //   allows. When a later step fails, the disruption controller restores the budget after a time.
+// - Admission is asked about the eviction, and not about its steps.
 // - A pod that has ended, is pending or is terminating needs no budget.
 //
 // Source: pkg/registry/core/pod/storage/eviction.go.
@@ -17,6 +18,7 @@ import { PodDisruptionBudget } from '../../kinds/policy/poddisruptionbudget.ts'
 import { decodeBody, editable } from '../body.ts'
 import { remove } from '../deletion.ts'
 import { notFound } from '../errors.ts'
+import type { AdmissionRequest } from '../admission/request.ts'
 import type { Handler, ServerCore } from '../core.ts'
 import type { Operation } from '../../api/operation.ts'
 import { timeText } from '../../api/time.ts'
@@ -33,7 +35,9 @@ export const createEviction: Handler = async (core, operation, warn) => {
   await storage.catchUp(operation.signal)
   const pod = storage.mirror(Pod).get(namespace, name)
   if (!pod) throw notFound(Pod, name)
-  await registry.admission.validate({ type: 'CREATE', operation, object: eviction })
+  const admission: AdmissionRequest = { type: 'CREATE', operation, object: eviction, body: Eviction, warn }
+  await registry.admission.mutate(admission)
+  await registry.admission.validate(admission)
   const target: Operation = {
     ...operation,
     kind: Pod,
@@ -45,7 +49,7 @@ export const createEviction: Handler = async (core, operation, warn) => {
   const free = ended || pod.metadata.deletionTimestamp !== undefined || pod.status.phase === 'Pending'
   if (!free) await spendBudget(core, operation, pod)
   if (!ended) await markDisrupted(core, operation, pod)
-  await remove(registry, target)
+  await remove(registry, target, warn, { isAdmitted: true })
   return { type: 'status', status: { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 } }
 }
 
@@ -75,7 +79,7 @@ async function markDisrupted({ registry, clock }: ServerCore, operation: Operati
       >
       return next
     },
-    { retry: true, rules: 'part' },
+    { retry: true, rules: 'part', isAdmitted: true },
   )
 }
 
@@ -116,7 +120,7 @@ async function spendBudget({ registry, storage, clock }: ServerCore, operation: 
       next.status.disruptedPods = { ...next.status.disruptedPods, [name]: timeText(clock.now()) }
       return next
     },
-    { retry: true, rules: 'part' },
+    { retry: true, rules: 'part', isAdmitted: true },
   )
 }
 

@@ -21,6 +21,7 @@ import type {
   ResourceAttributes,
 } from '../../kinds/authorization/types.ts'
 import { rulesOf } from '../authz/rbac.ts'
+import type { AdmissionRequest } from '../admission/request.ts'
 import { canonical, decodeBody, type Warn } from '../body.ts'
 import { placeInNamespace } from '../placement.ts'
 import { ownChanges } from '../write.ts'
@@ -43,22 +44,25 @@ const plainUser = (user: User) => ({
   ...(user.extra && { extra: user.extra }),
 })
 
-/** The review that a client sent, with managed fields, as other objects have them. */
-function sent<T extends KubeObject>(
+/** The review that a client sent, with managed fields, as other objects have them, after admission. */
+async function sent<T extends KubeObject>(
   kind: AnyKind,
-  { clock }: ServerCore,
+  { clock, registry }: ServerCore,
   operation: Operation,
   warn: Warn,
-): Mutable<T> {
+): Promise<Mutable<T>> {
   const review = decodeBody(kind, operation.body, operation.options, warn)
   placeInNamespace({ ...operation, kind }, review)
   ownChanges(operation, kind, review, undefined, clock.now())
+  const admission: AdmissionRequest = { type: 'CREATE', operation, object: review, body: kind, warn }
+  await registry.admission.mutate(admission)
+  await registry.admission.validate(admission)
   return review as Mutable<T>
 }
 
 export const reviewToken: Handler = async (core, operation, warn) => {
   const { storage, clock, tokens } = core
-  const review = sent<TokenReview>(TokenReview, core, operation, warn)
+  const review = await sent<TokenReview>(TokenReview, core, operation, warn)
   if (!review.spec.token) throw new StatusError('BadRequest', 'token is required for TokenReview in authentication')
   await storage.catchUp(operation.signal)
   const audiences = review.spec.audiences?.length ? review.spec.audiences : tokens.audiences
@@ -77,19 +81,19 @@ export const reviewSelf: Handler = async ({ clock }, operation) =>
   })
 
 export const reviewAccess: Handler = async (core, operation, warn) => {
-  const review = sent<SubjectAccessReview>(SubjectAccessReview, core, operation, warn)
+  const review = await sent<SubjectAccessReview>(SubjectAccessReview, core, operation, warn)
   checkReview(review)
   return answer(SubjectAccessReview, { ...review, status: decide(core, userOf(review.spec), review.spec) })
 }
 
 export const reviewLocalAccess: Handler = async (core, operation, warn) => {
-  const review = sent<LocalSubjectAccessReview>(LocalSubjectAccessReview, core, operation, warn)
+  const review = await sent<LocalSubjectAccessReview>(LocalSubjectAccessReview, core, operation, warn)
   checkLocalReview(review)
   return answer(LocalSubjectAccessReview, { ...review, status: decide(core, userOf(review.spec), review.spec) })
 }
 
 export const reviewOwnAccess: Handler = async (core, operation, warn) => {
-  const review = sent<SelfSubjectAccessReview>(SelfSubjectAccessReview, core, operation, warn)
+  const review = await sent<SelfSubjectAccessReview>(SelfSubjectAccessReview, core, operation, warn)
   checkSelfReview(review)
   return answer(SelfSubjectAccessReview, { ...review, status: decide(core, operation.user, review.spec) })
 }
@@ -135,7 +139,7 @@ const fieldSelectorText = ({ rawSelector, requirements = [] }: FieldSelectorAttr
 
 export const reviewOwnRules: Handler = async (core, operation, warn) => {
   const { storage } = core
-  const review = sent<SelfSubjectRulesReview>(SelfSubjectRulesReview, core, operation, warn)
+  const review = await sent<SelfSubjectRulesReview>(SelfSubjectRulesReview, core, operation, warn)
   const namespace = review.spec.namespace ?? ''
   if (!namespace) throw new StatusError('BadRequest', 'no namespace on request')
   const found = [...rulesOf(storage, operation.user, namespace)].flatMap(({ rules }) =>

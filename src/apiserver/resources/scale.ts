@@ -18,7 +18,7 @@ import { checkName, placeInNamespace } from '../placement.ts'
 import { mayRetry, patchedBody } from '../writes.ts'
 
 /** The Scale of an object. */
-function scaleOf(kind: AnyKind, object: KubeObject): KubeObject {
+export function scaleOf(kind: AnyKind, object: KubeObject): KubeObject {
   const paths = kind.scale!
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata
   const selector = paths.selector ? readPath(object, paths.selector) : undefined

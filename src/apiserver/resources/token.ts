@@ -17,6 +17,7 @@ import { conflict, notFound } from '../errors.ts'
 import { placeInNamespace } from '../placement.ts'
 import { ownChanges } from '../write.ts'
 import { issueToken, type TokenSubject } from '../tokens.ts'
+import type { AdmissionRequest } from '../admission/request.ts'
 import type { Handler, ServerCore } from '../core.ts'
 import type { Mutable } from '../../api/schema/node.ts'
 
@@ -33,7 +34,9 @@ export const createToken: Handler = async (core, operation, warn) => {
   await storage.catchUp(operation.signal)
   const account = storage.mirror(ServiceAccount).get(namespace, name)
   if (!account) throw notFound(ServiceAccount, name)
-  await registry.admission.validate({ type: 'CREATE', operation, object: request })
+  const admission: AdmissionRequest = { type: 'CREATE', operation, object: request, body: TokenRequest, warn }
+  await registry.admission.mutate(admission)
+  await registry.admission.validate(admission)
   const seconds = request.spec.expirationSeconds ?? defaultSeconds
   const at = root.field('spec', 'expirationSeconds')
   if (seconds < minSeconds)

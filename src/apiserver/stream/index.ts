@@ -1,7 +1,7 @@
 // Streams: exec, attach, port-forward and logs are passed to the kubelet of the pod's node, and proxy requests to pods,
 // Services and nodes.
 //
-//   client ══► front ─► authorize ─► destination (target.ts, proxy.ts) ══► kubelet or program
+//   client ══► front ─► authorize ─► admit ─► destination (target.ts, proxy.ts) ══► kubelet or program
 //
 // - The user must have the verb of the method on the subresource. A WebSocket for exec, attach or port-forward also
 //   needs `create`, since it begins with a GET.
@@ -16,6 +16,7 @@
 import type { IncomingMessage } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import { StatusError } from '../../base/errors.ts'
+import type { AnyKind } from '../../api/kind.ts'
 import type { User } from '../../api/operation.ts'
 import { Node } from '../../kinds/core/node.ts'
 import { Pod } from '../../kinds/core/pod.ts'
@@ -24,6 +25,7 @@ import { accessDenied } from '../errors.ts'
 import type { Call, RequestUrl, Streams } from '../http/call.ts'
 import type { ResourcePath } from '../http/route.ts'
 import type { ServerCore } from '../core.ts'
+import { admitStream } from './admission.ts'
 import { proxyTarget } from './proxy.ts'
 import { byAuthority, type KubeletCredentials } from './kubelet.ts'
 import { logsOverWebSocket } from './log-frames.ts'
@@ -35,6 +37,7 @@ import { answerOf, type Destination, forwardedHeaders, openUpstream } from './up
 
 const podStreams = new Set(['exec', 'attach', 'portforward', 'log'])
 const kinds = { pods: Pod, services: Service, nodes: Node }
+const kindOf = ({ plural }: ResourcePath): AnyKind => kinds[plural as keyof typeof kinds]
 
 /** Makes the handler of streams. `credentials` are those of this server for kubelets. */
 export function streams(core: ServerCore, credentials: KubeletCredentials): Streams {
@@ -44,7 +47,8 @@ export function streams(core: ServerCore, credentials: KubeletCredentials): Stre
     async request(call, path) {
       allow(core, call.user, path, call.request.method ?? 'GET')
       if (needsSlash(call, path)) return redirectToSlash(call)
-      const destination = await targetOf(core, path, call.url, tls)
+      const url = await admitStream(core, call.user, kindOf(path), path, call.url)
+      const destination = await targetOf(core, path, url, tls)
       if (!destination) return void call.response.writeHead(204).end()
       if (path.subresource === 'proxy') destination.location = locationOf(call, path, destination)
       const answer = await ask(call.request, destination, call.signal)
@@ -55,7 +59,8 @@ export function streams(core: ServerCore, credentials: KubeletCredentials): Stre
       allow(core, user, path, request.method ?? 'GET')
       // A WebSocket begins with a GET, but the right to read does not suffice to run something.
       if (podStreams.has(path.subresource) && path.subresource !== 'log') allow(core, user, path, 'POST')
-      const destination = await targetOf(core, path, url, tls)
+      const admitted = await admitStream(core, user, kindOf(path), path, url)
+      const destination = await targetOf(core, path, admitted, tls)
       if (!destination) throw new StatusError('BadRequest', `pod ${path.name} does not have a host assigned`)
       if (path.subresource === 'log') await logsOverWebSocket(request, socket, head, destination, path.name)
       else await tunnel(request, socket, head, destination)
@@ -71,7 +76,7 @@ function isStream({ group, version, plural, subresource }: ResourcePath): boolea
 function allow(core: ServerCore, user: User, path: ResourcePath, method: string): void {
   const verb =
     ({ POST: 'create', PUT: 'update', PATCH: 'patch', DELETE: 'delete' } as Record<string, string>)[method] ?? 'get'
-  const kind = kinds[path.plural as keyof typeof kinds]
+  const kind = kindOf(path)
   const name =
     path.subresource === 'proxy'
       ? path.name.split(':').length === 3

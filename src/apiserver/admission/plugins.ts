@@ -1,0 +1,58 @@
+// The admission plugins in their order, which is that of Kubernetes, and which of them run.
+//
+// Plugins with a name of Kubernetes can be enabled and disabled. Those without one are parts of the server: upstream
+// has them in the storage of single kinds. They always run.
+// Source: pkg/kubeapiserver/options/plugins.go (AllOrderedPlugins, DefaultOffAdmissionPlugins).
+import type { AdmissionPlugin } from './chain.ts'
+
+/** Off unless they are enabled. */
+const offByDefault = new Set([
+  'AlwaysPullImages',
+  'PodNodeSelector',
+  'ExtendedResourceToleration',
+  'OwnerReferencesPermissionEnforcement',
+  'DenyServiceExternalIPs',
+])
+
+/** All plugins that can be switched, in the order in which they run. */
+export const pluginNames = [
+  'NamespaceLifecycle',
+  'LimitRanger',
+  'ServiceAccount',
+  'NodeRestriction',
+  'TaintNodesByCondition',
+  'AlwaysPullImages',
+  'PodSecurity',
+  'PodNodeSelector',
+  'Priority',
+  'DefaultTolerationSeconds',
+  'ExtendedResourceToleration',
+  'DefaultStorageClass',
+  'StorageObjectInUseProtection',
+  'OwnerReferencesPermissionEnforcement',
+  'PersistentVolumeClaimResize',
+  'RuntimeClass',
+  'DefaultIngressClass',
+  'DenyServiceExternalIPs',
+  'PodTopologyLabels',
+  'MutatingAdmissionWebhook',
+  'ValidatingAdmissionWebhook',
+  'ResourceQuota',
+] as const
+
+export interface PluginSwitches {
+  readonly enable?: readonly string[]
+  readonly disable?: readonly string[]
+}
+
+/** The first of some names that is no plugin's. */
+export const unknownPlugin = (names: readonly string[]): string | undefined =>
+  names.find(name => !pluginNames.some(known => known === name))
+
+/** The plugins that run. One that is both enabled and disabled does not. */
+export function runningPlugins(
+  plugins: readonly AdmissionPlugin[],
+  { enable = [], disable = [] }: PluginSwitches = {},
+): readonly AdmissionPlugin[] {
+  return plugins.filter(({ name }) => !disable.includes(name) && (!offByDefault.has(name) || enable.includes(name)))
+}
