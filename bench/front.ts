@@ -61,7 +61,7 @@ async function serve(): Promise<void> {
   const serving = await issue(authority, name, { usages: ['server auth'], ...valid })
   const who = { commonName: 'admin', organizations: ['system:masters'] }
   const user = await issue(authority, who, { usages: ['client auth'], ...valid })
-  const kinds = () => plane.core.kinds
+  const kinds = () => plane.core.catalog.all
   const http = await startHttp(
     {
       core: plane.core,

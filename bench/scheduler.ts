@@ -185,10 +185,12 @@ function decideAll(workload: Workload): void {
     const pod = podOf(`pod-${i}`, workload.pod)
     let { outcome } = decide(pod)
     if (outcome.type === 'none') {
-      const { eviction } = makeRoom(pod).made
-      for (const victim of eviction?.victims ?? []) snapshot.removePod(victim.uid)
-      if (eviction) nominations.set(pod, eviction.node.name)
-      if (eviction) ({ outcome } = decide(pod))
+      const { nomination } = makeRoom(pod).made
+      if (typeof nomination === 'object') {
+        for (const victim of nomination.victims) snapshot.removePod(victim.uid)
+        nominations.set(pod, nomination.node.name)
+        ;({ outcome } = decide(pod))
+      }
     }
     nominations.delete(pod.uid)
     if (outcome.type === 'node') snapshot.setPod(pod, outcome.node.name, true)

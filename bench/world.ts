@@ -12,7 +12,6 @@ import { microTimeText, timeText } from '../src/api/time.ts'
 import type { Client } from '../src/client/index.ts'
 import { type ControlPlane, openControlPlane } from '../src/cluster/control-plane.ts'
 import { startControllers } from '../src/controllers/index.ts'
-import { builtinKinds } from '../src/kinds/all.ts'
 import { Lease } from '../src/kinds/coordination/lease.ts'
 import { Node } from '../src/kinds/core/node.ts'
 import { Pod } from '../src/kinds/core/pod.ts'
@@ -51,7 +50,7 @@ export async function openWorld(nodes: number, podsPerNode = 110): Promise<World
     ...common,
     reader: plane.client('system:kube-controller-manager'),
     clientFor: plane.accountClient,
-    kinds: builtinKinds,
+    kinds: plane.core.catalog,
     clusterCidr: '10.0.0.0/8',
     caPem: 'none',
   })

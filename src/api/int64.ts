@@ -15,3 +15,7 @@ export function holdsForIntegers(a: string | undefined, operator: '<' | '>', b: 
   const [x, y] = [parseInt64(a), parseInt64(b)]
   return x !== undefined && y !== undefined && (operator === '<' ? x < y : x > y)
 }
+
+/** An integer as objects hold it: a number, or a bigint where a number is not exact. The codecs carry both. */
+export const int64Of = (value: bigint): number =>
+  (Number.isSafeInteger(Number(value)) ? Number(value) : value) as number

@@ -8,7 +8,7 @@ import { ObjectMeta } from './meta.ts'
 export type { Draft, Of } from './schema/node.ts'
 
 const allVerbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'] as const
-type Verb = (typeof allVerbs)[number]
+export type Verb = (typeof allVerbs)[number]
 
 /** The fields that every object has. */
 export interface KubeObject {
@@ -33,10 +33,10 @@ export interface Column<T = KubeObject> {
 }
 
 /** JSONPaths of the fields that the subresource scale shows and changes. */
-interface ScalePaths {
+export interface ScalePaths {
   spec: string
   status: string
-  /** The path of a label selector, as text or as a LabelSelector. */
+  /** The path of a label selector, as text or as a LabelSelector; '' for a kind that has none. */
   selector: string
 }
 
@@ -121,6 +121,16 @@ interface KindOptions<F extends Fields> {
   validateStatus?(object: Infer<F> & KubeObject, old: Infer<F> & KubeObject, at: Path): Iterable<Problem>
   /** Set for a kind whose objects are stored as another kind. */
   view?: KindView
+  /** Set for a kind whose objects may be stored in another version, or by an older schema. */
+  versions?: KindVersions
+  /** Changes whenever a document about the kind may. Built-in kinds have none, since they never change. */
+  fingerprint?: string
+  /** Whether users define the kind. Its objects have no encoding in protobuf, and no strategic merge patch. */
+  custom?: boolean
+  /** Whether no object can be created any more, because the definition of the kind is being deleted. */
+  closed?: boolean
+  /** The kind of lists, if it is not the kind followed by List. */
+  listKind?: string
   /** Returns the problems of a name, if it must be anything else than a DNS subdomain. */
   validateName?(name: string): string[]
   /** Whether generateName is taken as the name itself, without a random suffix. */
@@ -136,6 +146,17 @@ export interface KindView {
   fromStored(object: KubeObject): object
   /** For each field in a field selector, its name in the stored kind. */
   fields: Readonly<Record<string, string>>
+}
+
+/**
+ * How the objects of a kind that has several versions are stored. Both functions return new objects, or the same ones
+ * where nothing is to be changed, and change nothing in place.
+ */
+export interface KindVersions {
+  /** Stored objects, of any version, as objects of this kind. The order is kept. */
+  fromStored(objects: readonly KubeObject[]): readonly KubeObject[] | Promise<readonly KubeObject[]>
+  /** An object of this kind as it is to be stored. */
+  toStored(object: Mutable<KubeObject>): Mutable<KubeObject> | Promise<Mutable<KubeObject>>
 }
 
 export interface Kind<T extends KubeObject = KubeObject>

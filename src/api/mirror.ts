@@ -71,6 +71,11 @@ export interface MirrorChange<T extends KubeObject = KubeObject> {
 
 type MirrorListener<T extends KubeObject> = (changes: readonly MirrorChange<T>[]) => void
 
+/** A mirror whose type of objects does not matter, as one of many kinds in a map. */
+// biome-ignore lint: variance makes a common supertype impossible
+// oxlint-disable-next-line typescript/no-explicit-any
+export type AnyMirror = Mirror<any>
+
 /** Reports that a listener, or the key function of an index, threw for an object. */
 export interface MirrorFailure {
   /** The name of the listener or index. */

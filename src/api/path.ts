@@ -79,6 +79,10 @@ export class Path {
     return this.#problem('FieldValueDuplicate', `Duplicate value: ${quote(value)}${detail && `: ${detail}`}`)
   }
 
+  internal(error: string): Problem {
+    return this.#problem('InternalError', `Internal error: ${error}`)
+  }
+
   notFound(value: unknown, detail = ''): Problem {
     return this.#problem('FieldValueNotFound', `Not found: ${quote(value)}${detail && `: ${detail}`}`)
   }

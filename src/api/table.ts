@@ -51,7 +51,7 @@ export function cellsOf(kind: AnyKind, object: KubeObject, now: number): Json[] 
 }
 
 /** The age in the form of kubectl's column AGE. */
-export function age(timestamp: string | undefined, now: number): string {
+export function age(timestamp: string | null | undefined, now: number): string {
   const at = parseTime(timestamp)
   return at === undefined ? '<unknown>' : shortAge(now - at)
 }

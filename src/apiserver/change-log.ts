@@ -27,6 +27,7 @@ export class ChangeLog {
   #first = 0
   #bytes = 0
   #startRevision = 0
+  #ended = false
   readonly #waiters = new Waiters()
   /** What readers computed from the changes after a position, for further readers. Cleared by the next change. */
   readonly #views = new Map<string, unknown>()
@@ -37,7 +38,7 @@ export class ChangeLog {
   }
 
   /** The position after the last change. */
-  get end(): number {
+  get endPosition(): number {
     return this.#first + this.#changes.length
   }
 
@@ -55,7 +56,7 @@ export class ChangeLog {
       this.#bytes += sizeOf(change)
     }
     if (this.#changes.length > maxChanges * slack || this.#bytes > maxBytes * slack) this.#drop()
-    this.#waiters.reach(this.end)
+    this.#waiters.reach(this.endPosition)
   }
 
   /** The position of the first change after `revision`; undefined when some of them have been dropped. */
@@ -70,10 +71,16 @@ export class ChangeLog {
     return this.#first + low
   }
 
-  /** The changes from a position on; undefined when some of them have been dropped. */
+  /** Ends all readers, as if they had fallen behind. */
+  end(): void {
+    this.#ended = true
+    this.#waiters.reach(Infinity)
+  }
+
+  /** The changes from a position on; undefined when some of them have been dropped, or the log has ended. */
   from(position: number): readonly MirrorChange[] | undefined {
-    if (position < this.#first) return undefined
-    return position === this.end ? [] : this.#changes.slice(position - this.#first)
+    if (this.#ended || position < this.#first) return undefined
+    return position === this.endPosition ? [] : this.#changes.slice(position - this.#first)
   }
 
   /** The result of `make` for the changes from a position on. Readers with the same position and key share it. */
@@ -90,7 +97,7 @@ export class ChangeLog {
 
   /** Resolves when there is a change at `position`. Rejects when the signal aborts. */
   async reach(position: number, signal: AbortSignal): Promise<void> {
-    if (this.end <= position) await this.#waiters.wait(position + 1, signal)
+    if (!this.#ended && this.endPosition <= position) await this.#waiters.wait(position + 1, signal)
   }
 
   #drop(): void {

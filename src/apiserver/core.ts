@@ -2,6 +2,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { AnyKind } from '../api/kind.ts'
+import type { Catalog } from './catalog.ts'
 import type { Operation, ServedResult } from '../api/operation.ts'
 import type { Authorizer } from './authz/authorizer.ts'
 import type { Warn } from './body.ts'
@@ -17,7 +18,8 @@ export interface ServerCore {
   readonly tokens: TokenIssuer
   readonly clock: Clock
   readonly log: Log
-  readonly kinds: readonly AnyKind[]
+  /** The kinds that are served at the moment. */
+  readonly catalog: Catalog
   readonly extensions: ReadonlyMap<string, Handler>
 }
 

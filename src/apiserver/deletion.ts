@@ -11,6 +11,7 @@
 //
 // Source: apiserver pkg/registry/rest/delete.go, generic/registry/store.go.
 import { isReason, StatusError } from '../base/errors.ts'
+import { sameJson } from '../api/equal.ts'
 import type { AnyKind, KubeObject } from '../api/kind.ts'
 import { Item } from '../api/mirror.ts'
 import { DeleteOptions } from '../api/meta.ts'
@@ -25,6 +26,7 @@ import { dryRunProblems, refuse } from './option-checks.ts'
 import { list } from './lists.ts'
 import { editable, notRegistered, type Warn } from './body.ts'
 import type { Registry } from './registry.ts'
+import { shownItem } from './versions.ts'
 
 const maxConflictRetries = 20
 const parallelDeletes = 16
@@ -60,15 +62,16 @@ async function removeOnce(
 ): Promise<OperationResult> {
   const { kind } = operation
   checkPreconditions(kind, item, options)
-  await registry.admission.validate({ type: 'DELETE', operation, old: item.object })
-  const next = planDeletion(kind, item.object as KubeObject, options, registry.clock.now())
+  const shown = kind.versions ? await shownItem(kind, item) : item
+  await registry.admission.validate({ type: 'DELETE', operation, old: shown.object })
+  const next = planDeletion(kind, shown.object as KubeObject, options, registry.clock.now())
   if (operation.options.dryRun || options.dryRun?.length)
     return result(
       kind,
-      next === 'unchanged' || next === 'remove' ? item : new Item(next, item.revision),
+      next === 'unchanged' || next === 'remove' ? shown : new Item(next, item.revision),
       next === 'remove',
     )
-  if (next === 'unchanged') return result(kind, item, false)
+  if (next === 'unchanged') return result(kind, shown, false)
   if (next === 'remove')
     return result(kind, await registry.storage.remove(kind, await overdue(registry, kind, item)), true)
   return result(kind, await registry.storage.write(kind, next, item.revision), false)
@@ -82,7 +85,7 @@ function planDeletion(
   now: number,
 ): Mutable<KubeObject> | 'unchanged' | 'remove' {
   const finalizers = planFinalizers(object, options, kind.orphansByDefault !== undefined)
-  const finalizersChanged = JSON.stringify(finalizers) !== JSON.stringify(object.metadata.finalizers ?? [])
+  const finalizersChanged = !sameJson(finalizers, object.metadata.finalizers ?? [])
   const grace = kind.gracePeriod?.(object, options.gracePeriodSeconds) ?? 0
   const marked = object.metadata.deletionTimestamp !== undefined
   const held = finalizers.length > 0 || kind.isHeld?.(object) === true

@@ -1,7 +1,7 @@
 // Lists. The newest state is read from the mirror, and further pages of an older state from the store's history:
 //
 //   no resourceVersion, or one in the past ──► mirror, after waiting for all acknowledged writes (none for "0")
-//   a resourceVersion in the future        ──► mirror, once it has that revision; Timeout if nobody wrote it
+//   a resourceVersion in the future        ──► mirror, once it has that revision; Timeout if it is not written in time
 //   continue, or resourceVersionMatch=Exact ─► history at that revision; Expired once it is compacted
 //
 // - All items of a list are of one state, whose revision it has, so a watch from that revision misses nothing.
@@ -22,6 +22,7 @@ import type { Operation, OperationResult } from '../api/operation.ts'
 import { jsonSyntaxError } from '../wire/json.ts'
 import { tooLarge } from '../store/index.ts'
 import { prefixOf, type Storage } from './storage.ts'
+import { shownItems } from './versions.ts'
 
 /** Which objects a list or watch returns. */
 export interface Filter {
@@ -69,6 +70,12 @@ interface Token {
 
 /** Returns a list. Throws BadRequest for contradictory options, Expired when its revision has been compacted. */
 export async function list(storage: Storage, operation: Operation): Promise<OperationResult> {
+  const found = await storedList(storage, operation)
+  if (found.type !== 'list' || !operation.kind.versions) return found
+  return { ...found, items: [...(await shownItems(operation.kind, found.items))] }
+}
+
+async function storedList(storage: Storage, operation: Operation): Promise<OperationResult> {
   const { kind, options } = operation
   const filter = filterOf(operation)
   checkOptions(options)

@@ -22,7 +22,11 @@ import { unserved } from './admission/unserved.ts'
 import { chain, mastersAuthorizer } from './authz/authorizer.ts'
 import { nodeAuthorizer } from './authz/node.ts'
 import { rbacAuthorizer } from './authz/rbac.ts'
+import { Catalog } from './catalog.ts'
 import type { Handler, ServerCore } from './core.ts'
+import { webhookConversion } from './extend/conversion.ts'
+import { Definitions } from './extend/definitions.ts'
+import { WebhookCaller } from './extend/webhook.ts'
 import { Registry } from './registry.ts'
 import { serviceAllocation, type ServiceRanges } from './resources/service-allocation.ts'
 import { serve } from './serve.ts'
@@ -71,6 +75,20 @@ export async function openServer(
   ])
   const registry = new Registry({ storage, clock, random, admission })
   const extensions = options.extensions ?? new Map<string, Handler>()
-  const core: ServerCore = { registry, storage, authorizer, tokens, clock, log, kinds, extensions }
-  return { core, serve: operation => serve(core, operation), close: () => storage.close() }
+  const catalog = new Catalog(kinds)
+  const core: ServerCore = { registry, storage, authorizer, tokens, clock, log, catalog, extensions }
+  const answer: Serve = operation => serve(core, operation)
+  const webhooks = new WebhookCaller(storage)
+  const convert = webhookConversion(webhooks, random)
+  const definitions = new Definitions({ storage, registry, catalog, serve: answer, convert, clock, log })
+  await definitions.start()
+  return {
+    core,
+    serve: answer,
+    close: async () => {
+      await definitions.close()
+      webhooks.close()
+      await storage.close()
+    },
+  }
 }

@@ -28,6 +28,7 @@ export function ownableBy(kind: AnyKind, subresource: string): (changed: FieldSe
 }
 
 function partOf(kind: AnyKind, subresource: string): (changed: FieldSet) => FieldSet {
+  if (subresource === 'status' && kind.custom) return changed => only(changed, [path('status')])
   if (subresource === 'status') {
     const kept = (kind.statusKeeps ?? []).map(field => path('metadata', field))
     return changed => except(only(changed, [path('status'), path('metadata')]), kept)
@@ -40,6 +41,15 @@ function partOf(kind: AnyKind, subresource: string): (changed: FieldSet) => Fiel
 /** The live object with the status and the metadata of `sent`, which is what a write to the status proposes. */
 export function withStatusOf(kind: AnyKind, sent: Mutable<KubeObject>, live: KubeObject): Mutable<KubeObject> {
   const next = editable<KubeObject>(kind, live)
+  if (kind.custom) {
+    // The status is all that it can change.
+    const { managedFields, resourceVersion, uid } = sent.metadata
+    Object.assign(next.metadata, { managedFields, resourceVersion, uid })
+    const { status } = asJson(sent)
+    if (status === undefined) delete asJson(next).status
+    else asJson(next).status = status
+    return next
+  }
   const kept = Object.fromEntries((kind.statusKeeps ?? []).map(field => [field, next.metadata[field]]))
   next.metadata = { ...sent.metadata, ...kept }
   return { ...next, status: asJson(sent).status ?? {} } as Mutable<KubeObject>

@@ -16,6 +16,7 @@ import type { Warn } from './body.ts'
 import { alreadyExists, conflict, notFound, objectModified } from './errors.ts'
 import { waitForFuture } from './lists.ts'
 import type { Storage } from './storage.ts'
+import { shownItem } from './versions.ts'
 import { changesNothing, createSteps, type Rules, run, uncheckedSteps, updateSteps, type Write } from './write.ts'
 import type { Mutable } from '../api/schema/node.ts'
 
@@ -80,12 +81,17 @@ export class Registry {
     else if (Number(wanted) > this.storage.revision) await waitForFuture(this.storage, Number(wanted), signal)
     const item = this.#live(operation)
     if (!item) throw notFound(kind, name)
-    return item
+    return shownItem(kind, item)
   }
 
   /** Stores a new object, which is given away with the call. Throws AlreadyExists, Invalid, Forbidden. */
   async create(operation: Operation, object: Mutable<KubeObject>, warn: Warn = silent): Promise<Item> {
     const { kind } = operation
+    if (kind.closed)
+      throw new StatusError(
+        'MethodNotAllowed',
+        `${operation.verb} not allowed while custom resource definition is terminating`,
+      )
     const meta = object.metadata
     // Upstream's store refuses this, which a dry run does not reach.
     if (meta.resourceVersion && !operation.options.dryRun)
@@ -141,16 +147,18 @@ export class Registry {
     }
   }
 
-  async #updateOnce(operation: Operation, live: Item, propose: Propose, options: UpdateOptions): Promise<Item> {
+  async #updateOnce(operation: Operation, stored: Item, propose: Propose, options: UpdateOptions): Promise<Item> {
     const { kind } = operation
+    const live = kind.versions ? await shownItem(kind, stored) : stored
     const { rules = 'whole', warn = silent } = options
     const next = await propose(live.object)
     const write: Write = { operation, live, rules, warn, now: this.clock.now(), next, sent: options.sent?.() }
     await run(rules === 'none' ? uncheckedSteps : updateSteps, write, this.admission)
-    if (rules !== 'none' && changesNothing(write)) return live
+    // What is stored by an old schema or in an old version is written again, which migrates it.
+    if (rules !== 'none' && live === stored && changesNothing(write)) return live
     if (operation.options.dryRun) return new Item(write.next, live.revision)
     if (isReleased(write)) {
-      await this.storage.remove(kind, live)
+      await this.storage.remove(kind, stored)
       return new Item(write.next, live.revision)
     }
     return this.storage.write(kind, write.next, live.revision)

@@ -19,7 +19,8 @@ import { watch } from './watch.ts'
 import { create, patch, update } from './writes.ts'
 
 /** Answers an operation, which must have an authenticated user. Throws StatusError. */
-export async function serve(core: ServerCore, operation: Operation): Promise<ServedResult> {
+export async function serve(core: ServerCore, given: Operation): Promise<ServedResult> {
+  const operation = current(core, given)
   authorize(core, operation)
   const warnings: string[] = []
   const result = await dispatch(core, operation, text => warnings.push(text)).catch((error: unknown) => {
@@ -27,6 +28,14 @@ export async function serve(core: ServerCore, operation: Operation): Promise<Ser
     throw error
   })
   return warnings.length ? { ...result, warnings: [...new Set(warnings)] } : result
+}
+
+/** The operation with the kind as its definition has it now. A client in this process may have an older one. */
+function current({ catalog }: ServerCore, operation: Operation): Operation {
+  if (!operation.kind.custom) return operation
+  const kind = catalog.find(operation.kind)
+  if (!kind) throw resourceNotFound()
+  return kind === operation.kind ? operation : { ...operation, kind }
 }
 
 async function dispatch(core: ServerCore, operation: Operation, warn: Warn): Promise<ServedResult> {

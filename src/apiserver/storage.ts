@@ -6,12 +6,21 @@ import type { Log } from '../base/log.ts'
 import { counter } from '../base/metrics.ts'
 import { Waiters } from '../base/waiters.ts'
 import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
-import { Item, logMirrorFailures, Mirror, type MirrorChange, objectKey, unknownRevision } from '../api/mirror.ts'
+import {
+  type AnyMirror,
+  Item,
+  logMirrorFailures,
+  Mirror,
+  type MirrorChange,
+  objectKey,
+  unknownRevision,
+} from '../api/mirror.ts'
 import { fillNilLists } from '../api/schema/nil.ts'
 import { asJson, type JsonObject, type Mutable } from '../api/schema/node.ts'
 import type { Change, Entry, Store } from '../store/index.ts'
 import { ChangeLog } from './change-log.ts'
 import { SortedItems, sortByKey } from './sorted.ts'
+import { shownItem } from './versions.ts'
 import { parseJson } from '../wire/json.ts'
 
 const root = '/registry/'
@@ -38,6 +47,8 @@ class KindStorage {
   readonly kind: AnyKind
   readonly mirror: Mirror
   readonly log = new ChangeLog()
+  /** Changes that came while the objects were read; undefined once they have been. */
+  waiting: Change[] | undefined
   /** Sorted items by namespace, with '' for all. */
   readonly #sorted = new Map<string, SortedItems>()
   /** The number of lists by each label without an index. */
@@ -132,7 +143,7 @@ export class Storage {
     return this.#revision
   }
 
-  /** Adds a kind. It is called for all kinds before `load`. */
+  /** Adds a kind before `load`. */
   add(kind: AnyKind): KindStorage {
     const storage = new KindStorage(kind, this.#log)
     this.#byPrefix.set(prefixOf(kind), storage)
@@ -140,9 +151,44 @@ export class Storage {
     return storage
   }
 
+  /**
+   * Adds a kind while the server runs, with its objects in the store. Does nothing if a kind with the same group and
+   * plural was added, such as another version, since both have the same objects.
+   */
+  async open(kind: AnyKind): Promise<void> {
+    if (this.#byPrefix.has(prefixOf(kind))) return
+    const storage = this.add(kind)
+    storage.waiting = []
+    const { entries, revision } = await this.store.list(prefixOf(kind))
+    const items = entries.flatMap(
+      entry => this.#readable(entry.key, () => this.#item(kind, entry.value, entry.revision)) ?? [],
+    )
+    await this.waitFor(revision)
+    // From here on nothing is awaited, so that no change is applied in between.
+    const late = storage.waiting.filter(change => change.revision > revision)
+    storage.waiting = undefined
+    storage.log.start(revision)
+    storage.mirror.reset(items, revision)
+    const changes: MirrorChange[] = []
+    for (const change of late) {
+      const made = this.#readable(change.key, () => this.#mirrorChange(storage, change, changes))
+      if (made) changes.push(made)
+    }
+    storage.apply(changes, this.#revision)
+  }
+
+  /** Removes a kind whose objects have been deleted. Its watches end. */
+  drop(kind: AnyKind): void {
+    const storage = this.#byPrefix.get(prefixOf(kind))
+    if (!storage) return
+    this.#byPrefix.delete(prefixOf(kind))
+    this.#byKind.delete(storage.kind)
+    storage.log.end()
+  }
+
   /** Whether the kind is stored here. */
   has(kind: AnyKind): boolean {
-    return this.#byKind.has(kind)
+    return !kind.view && this.#byPrefix.has(prefixOf(kind))
   }
 
   /** The objects of a kind. Throws NotFound for a kind that is not stored. */
@@ -154,7 +200,8 @@ export class Storage {
 
   /** The mirror of a kind, with its type. */
   mirror<T extends KubeObject>(kind: Kind<T>): Mirror<T> {
-    return this.of(kind).mirror as unknown as Mirror<T>
+    const mirror: AnyMirror = this.of(kind).mirror
+    return mirror
   }
 
   /** Reads all objects from the store, and follows its changes from there. */
@@ -196,8 +243,13 @@ export class Storage {
     await this.#waiters.wait(revision, signal)
   }
 
-  /** Writes an object, and returns it as it is stored. Throws StoreConflict when it is not at `expect`. */
+  /** Writes an object, and returns it as its kind shows it. Throws StoreConflict when it is not at `expect`. */
   async write(kind: AnyKind, object: Mutable<KubeObject>, expect: number | 'absent'): Promise<Item> {
+    if (!kind.versions) return this.#write(kind, object, expect)
+    return shownItem(kind, await this.#write(kind, await kind.versions.toStored(object), expect))
+  }
+
+  async #write(kind: AnyKind, object: Mutable<KubeObject>, expect: number | 'absent'): Promise<Item> {
     const { namespace = '', name = '' } = object.metadata
     // The revision is not known before the write. It is set when the bytes come back from the store.
     object.metadata.resourceVersion = unknownRevision
@@ -272,11 +324,12 @@ export class Storage {
     const of = this.of(kind)
     const options = { after, upTo: of.log.startRevision, limit: maxHistory }
     const changes = await this.store.changes(prefixOf(of.kind), options)
-    return changes.flatMap(({ key, type, value, revision, previous }): MirrorChange | [] => {
+    return changes.flatMap((change): MirrorChange | [] => {
+      const { key, revision, previous } = change
       const read = (bytes: Uint8Array, at: number) => this.#readable(key, () => this.#item(of.kind, bytes, at))
       const before = previous && read(previous.value, previous.revision)
-      if (type === 'delete') return before ? { type: 'DELETED', item: atRevision(before, revision), before } : []
-      const item = read(value!, revision)
+      if (change.type === 'delete') return before ? { type: 'DELETED', item: atRevision(before, revision), before } : []
+      const item = read(change.value, revision)
       return item ? { type: before ? 'MODIFIED' : 'ADDED', item, before } : []
     })
   }
@@ -296,6 +349,10 @@ export class Storage {
     for (const change of changes) {
       const storage = this.#owner(change.key)
       if (!storage) continue
+      if (storage.waiting) {
+        storage.waiting.push(change)
+        continue
+      }
       const list = byKind.get(storage) ?? []
       const made = this.#readable(change.key, () => this.#mirrorChange(storage, change, list))
       if (!made) continue
@@ -321,7 +378,7 @@ export class Storage {
   /** @param earlier previous changes of the same batch, which are not yet in the mirror */
   #mirrorChange(storage: KindStorage, change: Change, earlier: readonly MirrorChange[]): MirrorChange | undefined {
     if (change.type === 'put')
-      return { type: 'MODIFIED', item: this.#item(storage.kind, change.value!, change.revision), before: undefined }
+      return { type: 'MODIFIED', item: this.#item(storage.kind, change.value, change.revision), before: undefined }
     const key = change.key.slice(prefixOf(storage.kind).length)
     const before = earlier.findLast(c => objectKey(c.item.object) === key)?.item ?? storage.mirror.itemByKey(key)
     return before && { type: 'DELETED', item: atRevision(before, change.revision), before: undefined }

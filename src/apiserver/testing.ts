@@ -88,7 +88,7 @@ function placeOf(kind: AnyKind, key: string): { namespace: string; name: string 
 
 function objectOf<T>(result: ServedResult): T {
   if (result.type !== 'object') throw new Error(`expected an object, received ${result.type}`)
-  return result.item.object as unknown as T
+  return result.item.object as T
 }
 
 /** The names of items, in their order. */
@@ -110,8 +110,12 @@ const key = generateKeyPairSync('ec', {
   publicKeyEncoding: { type: 'spki', format: 'pem' },
 }).privateKey
 
-/** Opens a server that is closed when the test ends. */
-export async function openTestServer(t: TestContext, store: Store = openMemoryStore()): Promise<TestServer> {
+/** Opens a server that is closed when the test ends. With `isNew: false` the store has been used by one before. */
+export async function openTestServer(
+  t: TestContext,
+  store: Store = openMemoryStore(),
+  { isNew = true } = {},
+): Promise<TestServer> {
   const clock = new VirtualClock()
   const { core, serve, close } = await openServer({
     store,
@@ -130,6 +134,7 @@ export async function openTestServer(t: TestContext, store: Store = openMemorySt
   const as = (name: string, ...groups: string[]) =>
     new Caller(serve, { name, groups: [...groups, 'system:authenticated'] })
   const admin = as('admin', 'system:masters')
+  if (!isNew) return { clock, core, serve, admin, as }
   await admin.create(Namespace, { metadata: { name: 'default' } })
   await admin.create(ServiceAccount, { metadata: { name: 'default' } })
   return { clock, core, serve, admin, as }

@@ -101,9 +101,9 @@ export function checkToken(
 ): Checked {
   const bootstrap = splitBootstrapToken(token)
   if (bootstrap) return checkBootstrapToken(storage, clock, bootstrap, issuer.audiences)
-  const claims = issuer.verify(token) as Claims | undefined
+  const claims = issuer.verify(token) as Claims | LegacyClaims | undefined
   if (!claims) return { error: 'invalid bearer token' }
-  if (claims.iss === legacyIssuer) return checkLegacyToken(storage, token, claims as unknown as LegacyClaims, issuer)
+  if (isLegacy(claims)) return checkLegacyToken(storage, token, claims, issuer)
   if (claims.iss !== issuer.issuer) return { error: 'invalid bearer token, token issuer is not known' }
   const now = clock.now() / 1000
   if (claims.exp <= now) return { error: 'invalid bearer token, service account token has expired' }
@@ -134,11 +134,14 @@ function missingReference(storage: Storage, bound: Claims['kubernetes.io']): str
 }
 
 interface LegacyClaims {
+  iss: typeof legacyIssuer
   'kubernetes.io/serviceaccount/namespace': string
   'kubernetes.io/serviceaccount/secret.name': string
   'kubernetes.io/serviceaccount/service-account.name': string
   'kubernetes.io/serviceaccount/service-account.uid': string
 }
+
+const isLegacy = (claims: Claims | LegacyClaims): claims is LegacyClaims => claims.iss === legacyIssuer
 
 /** Checks a token that does not expire. It is valid as long as its Secret has it. */
 function checkLegacyToken(storage: Storage, token: string, claims: LegacyClaims, issuer: TokenIssuer): Checked {

@@ -27,6 +27,7 @@ import { statusOf } from './errors.ts'
 import { tooLarge } from '../store/index.ts'
 import { type Filter, filterOf, passes } from './lists.ts'
 import type { Storage } from './storage.ts'
+import { shownItems } from './versions.ts'
 
 const bookmarkEveryMs = 60_000
 
@@ -53,8 +54,33 @@ export async function watch(storage: Storage, operation: Operation): Promise<Asy
     await storage.waitFor(Math.min(Number(asked), newest), operation.signal)
   }
   const { events, position } = await startOf(storage, operation, filter, fromNow ? undefined : Number(asked))
-  return stream(storage, operation, filter, events, position)
+  const found = stream(storage, operation, filter, events, position)
+  return operation.kind.versions ? shownEvents(operation.kind, found) : found
 }
+
+/** The events of a watch as the kind shows them. A conversion that fails ends the watch with an error. */
+async function* shownEvents(
+  kind: AnyKind,
+  batches: AsyncIterable<readonly WatchEvent[]>,
+): AsyncGenerator<readonly WatchEvent[]> {
+  for await (const batch of batches) {
+    const objects = batch.filter(event => isObjectEvent(event))
+    let items: readonly Item[]
+    try {
+      items = await shownItems(
+        kind,
+        objects.map(event => event.item),
+      )
+    } catch (error) {
+      if (!(error instanceof StatusError)) throw error
+      return yield [{ type: 'ERROR', item: new Item(asObject(statusOf(error)), 0) }]
+    }
+    const left = [...items]
+    yield batch.map(event => (isObjectEvent(event) ? { ...event, item: left.shift()! } : event))
+  }
+}
+
+const isObjectEvent = ({ type }: WatchEvent) => type === 'ADDED' || type === 'MODIFIED' || type === 'DELETED'
 
 /** A watch with only an error. */
 async function* failed(error: StatusError): AsyncGenerator<readonly WatchEvent[]> {
@@ -74,9 +100,9 @@ async function startOf(
     for (const item of of.sorted(filter.namespace)) if (passes(kind, filter, item)) events.push({ type: 'ADDED', item })
     // Clients that do not use sendInitialEvents get this bookmark as well.
     if (options.allowWatchBookmarks) events.push(bookmark(kind, storage.revision, true))
-    return { events, position: of.log.end }
+    return { events, position: of.log.endPosition }
   }
-  if (after === undefined) return { events: [], position: of.log.end }
+  if (after === undefined) return { events: [], position: of.log.endPosition }
   const position = of.log.positionAfter(after)
   if (position !== undefined) return { events: [], position }
   // Taken before the history is awaited, because the log may move on meanwhile.

@@ -5,11 +5,12 @@
 //           ─► canonical ─► count generation ─► check ─► admit (validate) ─► complete again ─► store
 //
 // A step changes `write.next` or throws a StatusError, and never stores anything. Field ownership is computed from what
-// the client sent, before admission completes it, so nobody owns what the server sets.
+// the client sent, before admission completes it, so that no manager owns what the server sets.
 // Source: apiserver pkg/endpoints/handlers (create.go, update.go), pkg/registry/rest (create.go, update.go).
 import { goQuote } from '../base/go-text.ts'
 import { StatusError } from '../base/errors.ts'
 import { managedAfterUpdate } from '../api/apply/managed.ts'
+import { sameJson } from '../api/equal.ts'
 import type { AnyKind, KubeObject } from '../api/kind.ts'
 import { type Item, unknownRevision } from '../api/mirror.ts'
 import type { Operation } from '../api/operation.ts'
@@ -95,7 +96,13 @@ export async function run(steps: readonly Step[], write: Write, admission: Admis
 
 /** Whether the write would not change the stored object. Times in managed fields do not count as changes. */
 export const changesNothing = ({ next, live }: Write): boolean =>
-  live !== undefined && sameValue(asJson(next), asJson(live.object))
+  live !== undefined && sameJson(untimed(next), untimed(live.object))
+
+/** The object without the times in its managed fields. */
+const untimed = ({ metadata, ...rest }: KubeObject) => ({
+  ...rest,
+  metadata: { ...metadata, managedFields: metadata.managedFields?.map(({ time: _, ...entry }) => entry) },
+})
 
 /** Throws Conflict for another UID or an old resourceVersion, Invalid when the kind requires a resourceVersion. */
 function preconditions({ operation, next, live }: Write): void {
@@ -181,16 +188,22 @@ const requestOf = ({ operation, next, live, warn }: Write) =>
     ? ({ type: 'UPDATE', operation, object: next, old: live.object, warn } as const)
     : ({ type: 'CREATE', operation, object: next, warn } as const)
 
+/** Sets the status. Objects of built-in kinds have one always, even if it is empty. */
+function setStatus({ custom }: AnyKind, object: Mutable<KubeObject>, status: Json | undefined): void {
+  if (status === undefined && custom) delete asJson(object).status
+  else asJson(object).status = status ?? {}
+}
+
 /** Clears the status of a new object, except for kinds whose creators report it. */
 function startStatus({ operation, next }: Write): void {
   const { kind } = operation
-  if (kind.status && !kind.keepsStatus) asJson(next).status = {}
+  if (kind.status && !kind.keepsStatus) setStatus(kind, next, undefined)
 }
 
 /** Keeps the live status, which only writes to the subresource status may change. */
 function keepStatus({ operation, next, live }: Write): void {
   if (!operation.kind.status || operation.subresource) return
-  asJson(next).status = asJson(live!.object).status ?? {}
+  setStatus(operation.kind, next, asJson(live!.object).status)
 }
 
 function prepare({ operation, next, live, rules, now, warn }: Write): void {
@@ -224,8 +237,8 @@ function countGeneration({ operation, next, live }: Write): void {
   const [a, b] = [asJson(next), asJson(live!.object)]
   const desired = new Set([...Object.keys(a), ...Object.keys(b)])
   desired.delete('metadata')
-  desired.delete('status')
-  const changed = [...desired].some(field => !sameValue(a[field], b[field]))
+  if (operation.kind.status) desired.delete('status')
+  const changed = [...desired].some(field => !sameJson(a[field], b[field]))
   next.metadata.generation = (live!.object.metadata.generation ?? 0) + (changed ? 1 : 0)
 }
 
@@ -253,19 +266,4 @@ function problemsOf(
 export function throwProblems(kind: AnyKind, name: string, problems: Iterable<Problem>): void {
   const list = [...problems]
   if (list.length) throw invalidError(kind, name, list)
-}
-
-/** Whether JSON values are equal, except for times in managed fields. */
-function sameValue(a: Json | undefined, b: Json | undefined): boolean {
-  if (a === b) return true
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
-  if (Array.isArray(a) || Array.isArray(b)) {
-    return (
-      Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((element, i) => sameValue(element, b[i]))
-    )
-  }
-  const keys = Object.keys(a)
-  if (keys.length !== Object.keys(b).length) return false
-  const stamped = 'fieldsV1' in a
-  return keys.every(key => (stamped && key === 'time') || sameValue(a[key], b[key]))
 }

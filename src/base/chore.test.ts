@@ -8,7 +8,7 @@ function make(work: () => Promise<void>) {
   const abort = new AbortController()
   const failures: string[] = []
   const failed = (error: unknown) => void failures.push(String(error))
-  const chore = new Chore({ signal: abort.signal, retry: { clock, firstMs: 100, mostMs: 300, failed } }, work)
+  const chore = new Chore({ signal: abort.signal, retry: { clock, firstMs: 100, maxMs: 300, failed } }, work)
   return { clock, abort, chore, failures }
 }
 

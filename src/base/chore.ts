@@ -13,7 +13,7 @@ interface Retry {
   clock: Clock
   /** The pause after a failure doubles from the first to the longest. */
   firstMs: number
-  mostMs: number
+  maxMs: number
   /** Called with each failure. It must not throw. */
   failed(error: unknown): void
 }
@@ -62,7 +62,7 @@ export class Chore {
         this.#wanted = true
         // The sleep rejects only when aborted, which the loop checks.
         await retry.clock.sleep(pauseMs, signal).catch(() => {})
-        pauseMs = Math.min(pauseMs * 2, retry.mostMs)
+        pauseMs = Math.min(pauseMs * 2, retry.maxMs)
       }
     }
     this.#running = undefined

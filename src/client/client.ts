@@ -14,7 +14,7 @@ import type {
   ServedResult,
   User,
 } from '../api/operation.ts'
-import type { Draft, Json } from '../api/schema/node.ts'
+import { asJson, type Draft, type Json } from '../api/schema/node.ts'
 import { Informers, type MirrorScope } from './informer.ts'
 
 interface Reference {
@@ -169,9 +169,17 @@ export class Client {
     )
   }
 
-  /** Replaces an object's status. */
-  updateStatus<T extends KubeObject>(kind: Kind<T>, object: Draft<T>, options: WriteOptions = {}): Promise<T> {
-    return this.update(kind, object, { ...options, subresource: 'status' })
+  /** Replaces an object's status. With metadata.resourceVersion, throws Conflict as `update` does. */
+  async updateStatus<T extends KubeObject & { readonly status: object }>(
+    kind: Kind<T>,
+    object: T,
+    status: Draft<T['status']>,
+    options: WriteOptions = {},
+  ): Promise<T> {
+    const { namespace, name = '' } = object.metadata
+    const body = asJson({ ...object, status })
+    const target = { name, ...(namespace && { namespace }), subresource: 'status' }
+    return objectOf<T>(await this.#run(kind, 'update', { ...target, body, ...split(options) }))
   }
 
   /** Changes an object by a patch, of which `patchType` names the kind. */
@@ -209,7 +217,7 @@ export class Client {
 
   /** Stops keeping a mirror current. One that this process shares, of a whole kind, is not affected. */
   release<T extends KubeObject>(mirror: Mirror<T>): void {
-    this.#informers.release(mirror as unknown as Mirror)
+    this.#informers.release(mirror)
   }
 
   /** Resolves when all of these mirrors have had their first list. */

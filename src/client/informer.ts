@@ -22,7 +22,7 @@ import type { Clock } from '../base/clock.ts'
 import { isReason, messageOf, StatusError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
-import { logMirrorFailures, Mirror, type MirrorChange } from '../api/mirror.ts'
+import { type AnyMirror, logMirrorFailures, Mirror, type MirrorChange } from '../api/mirror.ts'
 import type { Operation, OperationVerb, ServedResult, WatchEvent } from '../api/operation.ts'
 
 /** Limits a mirror to a part of a kind; an empty one is the whole kind. */
@@ -51,8 +51,8 @@ const watchSeconds = 540
 
 export class Informers {
   readonly #options: InformersOptions
-  readonly #mirrors = new Map<string, Mirror>()
-  readonly #stops = new Map<Mirror, AbortController>()
+  readonly #mirrors = new Map<string, AnyMirror>()
+  readonly #stops = new Map<AnyMirror, AbortController>()
   readonly #abort = new AbortController()
 
   constructor(options: InformersOptions) {
@@ -78,11 +78,11 @@ export class Informers {
       this.#stops.set(mirror, stop)
       void this.#follow(kind, scope, mirror, AbortSignal.any([this.#abort.signal, stop.signal]))
     }
-    return mirror as unknown as Mirror<T>
+    return mirror
   }
 
   /** Stops keeping a mirror current. One that was shared by this process is not in the list, and stays. */
-  release(mirror: Mirror): void {
+  release(mirror: AnyMirror): void {
     this.#stops.get(mirror)?.abort()
     if (!this.#stops.delete(mirror)) return
     for (const [key, kept] of this.#mirrors) if (kept === mirror) this.#mirrors.delete(key)

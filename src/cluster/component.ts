@@ -5,7 +5,14 @@ import { hostname } from 'node:os'
 import { realClock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import { realRandom } from '../base/random.ts'
-import { accountClients, Client, httpsTransport, type LeaderTiming, leadWithLease } from '../client/index.ts'
+import {
+  accountClients,
+  Client,
+  followKinds,
+  httpsTransport,
+  type LeaderTiming,
+  leadWithLease,
+} from '../client/index.ts'
 import { startControllers } from '../controllers/index.ts'
 import { builtinKinds } from '../kinds/all.ts'
 import { defaultConfig, loadSchedulerConfig, startScheduler } from '../scheduler/index.ts'
@@ -49,7 +56,7 @@ export async function runControllerManager(options: ComponentOptions): Promise<v
       random: realRandom,
       log,
       signal,
-      kinds: builtinKinds,
+      kinds: await followKinds(client, builtinKinds, signal),
       ...(caPem && { caPem }),
       ...(certPem && keyPem && { authority: { certPem, keyPem } }),
       ...(signingKey && { signToken: (claims: Record<string, unknown>) => signToken(signingKey, claims) }),

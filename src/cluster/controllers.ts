@@ -4,7 +4,6 @@ import { realRandom } from '../base/random.ts'
 import { type Client, type LeaderTiming, leadWithLease } from '../client/index.ts'
 import { startControllers as startAll } from '../controllers/index.ts'
 import { parseDuration } from '../api/time.ts'
-import { builtinKinds } from '../kinds/all.ts'
 import { loadSchedulerConfig, type Scheduler, startScheduler } from '../scheduler/index.ts'
 import type { KeyPair } from '../wire/x509.ts'
 import { publishClusterFacts } from './cluster-facts.ts'
@@ -48,7 +47,7 @@ export async function startControllers(options: ControllersOptions): Promise<voi
           reader: manager,
           clientFor: plane.accountClient,
           log: core.log.with({ part: 'controllers' }),
-          kinds: builtinKinds,
+          kinds: core.catalog,
           caPem: authority.certPem,
           authority,
           signToken: plane.signToken,

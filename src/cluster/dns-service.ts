@@ -1,6 +1,7 @@
 // The Service kube-dns, which gives the DNS servers of all nodes one address. Its endpoints are the nodes that have a
 // range of pod addresses. Its internal traffic policy is Local: every node uses its own server, so the loss of one node
 // costs no other node its DNS.
+import { sameJson } from '../api/equal.ts'
 import { parseCidr } from '../api/ip.ts'
 import { Chore } from '../base/chore.ts'
 import { messageOf } from '../base/errors.ts'
@@ -16,7 +17,7 @@ import { gatewayOf } from '../network/index.ts'
  */
 export const dnsPort = 10053
 
-const retry = { firstMs: 200, mostMs: 10_000 }
+const retry = { firstMs: 200, maxMs: 10_000 }
 const namespace = 'kube-system'
 const name = 'kube-dns'
 const labels = { 'k8s-app': 'kube-dns', 'kubernetes.io/name': 'CoreDNS', 'kubernetes.io/cluster-service': 'true' }
@@ -48,8 +49,7 @@ export async function keepDnsService(client: Client, address: string, signal: Ab
     const wanted = sliceOf(nodes.list())
     const there = await client.find(EndpointSlice, { namespace, name })
     if (!there) await client.create(EndpointSlice, wanted)
-    else if (JSON.stringify(endpointsOf(there)) !== JSON.stringify(endpointsOf(wanted)))
-      await client.update(EndpointSlice, wanted)
+    else if (!sameJson(endpointsOf(there), endpointsOf(wanted))) await client.update(EndpointSlice, wanted)
   })
   // Nodes write their status often, and none of it matters here: only changed endpoints wake the chore.
   let last = ''

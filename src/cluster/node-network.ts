@@ -13,7 +13,7 @@ interface NodeNetworkOptions {
   signal: AbortSignal
 }
 
-const retry = { firstMs: 200, mostMs: 10_000 }
+const retry = { firstMs: 200, maxMs: 10_000 }
 
 /** Returns a function to be called with the node's range at first and whenever it may have changed. */
 export function keepNodeNetwork({ setUp, clock, log, signal }: NodeNetworkOptions): (podCidr: string) => void {

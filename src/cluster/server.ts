@@ -71,7 +71,7 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
     log: log.with({ part: 'metrics' }),
   })
   const streams = makeStreams(plane.core, asServer)
-  const kinds = () => plane.core.kinds
+  const kinds = () => plane.core.catalog.all
   let scheduler: Scheduler | undefined
   const http = await startHttp(
     {

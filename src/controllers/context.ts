@@ -1,16 +1,16 @@
-// What a reconcile may do: read mirrors, write through the client, tell events. Every write is noted, so that the
-// harness can hold the key back until the mirrors show it; that is why no controller counts expectations.
+// What a reconcile may do: read mirrors, write through the client, record events. The context records every write, so
+// that the harness can hold the key back until the mirrors have it.
 import type { Clock } from '../base/clock.ts'
-import { isReason } from '../base/errors.ts'
+import { assert, isReason } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
+import { sameOnWire } from '../api/equal.ts'
 import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
 import type { Mirror } from '../api/mirror.ts'
 import type { PatchType } from '../api/operation.ts'
 import type { Draft } from '../api/schema/node.ts'
 import type { Client, DeleteRequest, EventRecorder } from '../client/index.ts'
 import { ownerReference } from './owner-reference.ts'
-import { sameStatus } from './same.ts'
 
 /** The mirrors a controller may read. */
 export type Caches = <T extends KubeObject>(kind: Kind<T>) => Mirror<T>
@@ -25,8 +25,25 @@ interface ContextOptions {
   signal: AbortSignal
 }
 
+/** The identity of an object. The uid is needed only for deletions. */
 type Named = { readonly metadata: { readonly namespace?: string; readonly name?: string; readonly uid?: string } }
 
+/**
+ * The context of one reconcile; the harness makes a new one for each.
+ *
+ * Own writes take the place of client-go's expectations. A reconcile never runs on mirrors that lack what the last
+ * reconcile of the same key wrote, so it can count objects and trust the count:
+ *
+ *   reconcile web/a: 3 pods wanted, 0 in the mirror ─► creates 3, the last at revision 57
+ *   seen(): waits until the mirror of pods has reached revision 57
+ *   reconcile web/a: 3 pods wanted, 3 in the mirror ─► nothing to do
+ *
+ * - Only writes by the methods of this class are recorded. What goes through `client` directly is not waited for.
+ * - Only mirrors that the controller reads are waited for, and a deletion until the object is gone from the mirror,
+ *   has another uid, or is terminating.
+ * - A create that failed wrote nothing, and nothing is waited for. What was written before a failure is waited for.
+ * - The wait has no limit of its own. It ends when `signal` aborts, or with the mirror's failure.
+ */
 export class Context {
   readonly client: Client
   readonly clock: Clock
@@ -56,7 +73,7 @@ export class Context {
     return this.#caches(kind)
   }
 
-  /** Creates an object; with `owner`, in its namespace and with a controller reference to it. */
+  /** Creates an object. With `owner`, it is in the owner's namespace and has a controller reference to the owner. */
   async create<T extends KubeObject>(
     kind: Kind<T>,
     object: Draft<T>,
@@ -77,7 +94,7 @@ export class Context {
     return this.#wrote(kind, await this.client.create(kind, full as Draft<T>))
   }
 
-  /** Deletes exactly this object; one that is gone already is fine. Returns whether it was still there. */
+  /** Deletes the object if it still has this uid. Returns false when it does not exist any more. */
   async delete(kind: AnyKind, object: Named, request: DeleteRequest = {}): Promise<boolean> {
     const { namespace = '', name = '', uid = '' } = object.metadata
     try {
@@ -109,27 +126,31 @@ export class Context {
     return this.#wrote(kind, await this.client.patch(kind, { namespace, name }, type, body, options))
   }
 
-  /** Writes a status if it differs; a Conflict means newer news is on the way and the key runs again. */
+  /**
+   * Writes a status if it differs. Throws Conflict when the mirror's object is older than the stored one; the key is
+   * then retried, by which time the mirror has the newer object.
+   */
   async writeStatus<T extends KubeObject & { status: object }>(
     kind: Kind<T>,
     object: T,
     status: Draft<T['status']>,
   ): Promise<T> {
-    if (sameStatus((object as { status?: unknown }).status, status)) return object
-    const next = { ...object, status } as unknown as Draft<T>
-    return this.#wrote(kind, await this.client.updateStatus(kind, next))
+    const schema = kind.schema.fields.status?.struct?.()
+    assert(schema, `${kind.kind} has a status`)
+    if (sameOnWire(schema, object.status, status)) return object
+    return this.#wrote(kind, await this.client.updateStatus(kind, object, status))
   }
 
   event(object: KubeObject, type: 'Normal' | 'Warning', reason: string, message: string): void {
     this.#recorder.event(object, type, reason, message)
   }
 
-  /** Resolves when the mirrors show everything written through this context. */
-  async seen(mirrored: ReadonlySet<AnyKind>): Promise<void> {
+  /** Resolves when the mirrors have everything that was written through this context. */
+  async seen(isMirrored: (kind: AnyKind) => boolean): Promise<void> {
     for (const [kind, revision] of this.#written)
-      if (mirrored.has(kind)) await this.cache(kind as Kind<KubeObject>).waitFor(revision, this.signal)
+      if (isMirrored(kind)) await this.cache(kind as Kind<KubeObject>).waitFor(revision, this.signal)
     for (const { kind, namespace, name, uid } of this.#deleted) {
-      if (!mirrored.has(kind)) continue
+      if (!isMirrored(kind)) continue
       const mirror = this.cache(kind as Kind<KubeObject>)
       await until(mirror, this.signal, () => {
         const now = mirror.get(kind.namespaced ? namespace : undefined, name)
@@ -145,7 +166,7 @@ export class Context {
   }
 }
 
-/** Waits until a mirror's changes make `condition` true. */
+/** Resolves once `condition` holds, which is checked after each change of the mirror. */
 function until(mirror: Mirror, signal: AbortSignal, condition: () => boolean): Promise<void> {
   return new Promise((resolve, reject) => {
     if (condition()) return resolve()

@@ -1,4 +1,4 @@
-// Events are news: an hour after the last time it was told, one is deleted.
+// Deletes Events an hour after they were last recorded. In Kubernetes their keys in etcd expire after --event-ttl.
 import { parseTime } from '../api/time.ts'
 import { Event } from '../kinds/core/event.ts'
 import { defineController } from './harness.ts'
@@ -9,13 +9,13 @@ export const eventTtlController = defineController({
   name: 'event-ttl-controller',
   reconciles: Event,
   async reconcile(event, ctx) {
-    const again = lastTold(event) + ttlMs - ctx.now()
+    const again = lastRecorded(event) + ttlMs - ctx.now()
     if (again > 0) return { again }
     await ctx.delete(Event, event)
   },
 })
 
-function lastTold({ metadata, ...event }: Event): number {
+function lastRecorded({ metadata, ...event }: Event): number {
   const times = [metadata.creationTimestamp, event.lastTimestamp, event.eventTime, event.series?.lastObservedTime]
   return Math.max(...times.map(time => parseTime(time) ?? 0))
 }

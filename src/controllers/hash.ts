@@ -1,6 +1,7 @@
-// Short stable names for templates: two objects with equal templates get equal hashes, in every process and year.
+// Short hashes of templates for names and labels. Equal templates have equal hashes in every process and release, since
+// a changed hash would start a rollout of every workload.
+import { canonicalJson } from '../api/equal.ts'
 import { safeEncode } from '../base/random.ts'
-import { canonicalJson } from './same.ts'
 
 /** FNV-1a, 32 bits. */
 function fnv32(text: string): number {
@@ -9,6 +10,6 @@ function fnv32(text: string): number {
   return hash
 }
 
-/** A hash of a template in the alphabet of generated names; `collisions` makes another one of the same template. */
+/** A hash of a template in the alphabet of generated names. Each number of `collisions` gives another hash. */
 export const templateHash = (template: unknown, collisions = 0): string =>
   safeEncode(String(fnv32(canonicalJson(template) + (collisions ? `#${collisions}` : ''))))

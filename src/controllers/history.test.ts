@@ -1,9 +1,9 @@
-// What a ControllerRevision keeps, in the order upstream writes it.
+// The data of a ControllerRevision, with its keys in upstream's order.
 import { strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import { dataOf, type Workload } from './history.ts'
 
-test('the data is a patch that replaces the template, with its keys in order', () => {
+test('the data of a revision is a patch that replaces the template, with its keys in order', () => {
   const template = {
     metadata: { labels: { b: '2', a: '1' } },
     spec: {

@@ -1,19 +1,20 @@
-// Revisions of workloads that keep their history as ControllerRevisions: DaemonSet and StatefulSet. A revision is a
-// template; going back to an old one gives it a new number instead of a copy.
+// The history of DaemonSets and StatefulSets: one ControllerRevision for each template they have had. A return to an
+// old template gives its revision the highest number instead of creating another one.
 // Source: pkg/controller/history, pkg/controller/daemon/update.go.
 import { isReason } from '../base/errors.ts'
+import { int64Of } from '../api/int64.ts'
+import { canonicalJson, sameJson } from '../api/equal.ts'
 import type { LabelSelector } from '../api/meta.ts'
-import type { Kind, KubeObject } from '../api/kind.ts'
+import type { AnyKind, KubeObject } from '../api/kind.ts'
 import type { PodTemplateSpec } from '../kinds/core/podtemplatespec.ts'
 import type { Context } from './context.ts'
 import { templateHash } from './hash.ts'
 import { claim } from './owners.ts'
-import { canonicalJson, int64Of, sameValue } from './same.ts'
 import { ControllerRevision } from '../kinds/apps/controllerrevision.ts'
 
-/** On pods: which revision they are of. */
+/** The label of a pod with the hash of its revision. */
 export const revisionLabel = 'controller-revision-hash'
-/** On revisions of stateful sets. Those of daemon sets have the label of the pods. */
+/** The label of a stateful set's revision. A daemon set's revision has the label of the pods. */
 export const hashLabel = 'controller.kubernetes.io/hash'
 
 export type Workload = KubeObject & {
@@ -21,11 +22,11 @@ export type Workload = KubeObject & {
   status: { collisionCount?: number }
 }
 
-/** What a revision keeps: a patch that brings the template back, its keys in order as Go writes maps. */
+/** The data of a revision: a patch that restores the template. Keys are in order, as Go writes maps. */
 export const dataOf = ({ spec }: Pick<Workload, 'spec'>): object =>
   JSON.parse(canonicalJson({ spec: { template: { ...spec.template, $patch: 'replace' } } })) as object
 
-/** A revision's number may be beyond what a double holds exactly. */
+/** The number of a revision, as a bigint since it may exceed what a double holds exactly. */
 const numberOf = (revision: ControllerRevision): bigint => BigInt(revision.revision ?? 0)
 
 interface History {
@@ -33,22 +34,17 @@ interface History {
   current: ControllerRevision
   /** All others, oldest first. */
   old: ControllerRevision[]
-  /** How often a name was taken so far. */
+  /** How many names were already in use by revisions with other data. */
   collisionCount: number
 }
 
-/** The revision of the current template, made if there is none yet, and all others. */
-export async function currentRevision<O extends KubeObject>(
-  ctx: Context,
-  kind: Kind<O>,
-  owner: Workload,
-  label: string,
-): Promise<History> {
-  const all = await claim(ctx, ControllerRevision, kind, owner as unknown as O, owner.spec.selector)
+/** The revision of the current template, which is created if there is none, and all others. */
+export async function currentRevision(ctx: Context, kind: AnyKind, owner: Workload, label: string): Promise<History> {
+  const all = await claim(ctx, ControllerRevision, kind, owner, owner.spec.selector)
   const sorted = [...all].sort(byNumber)
   const data = dataOf(owner)
   const collisionCount = owner.status.collisionCount ?? 0
-  const same = sorted.filter(revision => sameValue(revision.data, data)).at(-1)
+  const same = sorted.filter(revision => sameJson(revision.data, data)).at(-1)
   const newest = sorted.at(-1)
   const next = int64Of((newest ? numberOf(newest) : 0n) + 1n)
   if (!same) return { ...(await create(ctx, owner, data, next, label)), old: sorted }
@@ -78,17 +74,17 @@ async function create(
     } catch (error) {
       if (!isReason(error, 'AlreadyExists')) throw error
       const existing = await ctx.client.get(ControllerRevision, { namespace: metadata.namespace ?? '', name })
-      if (sameValue(existing.data, data)) return { current: existing, collisionCount }
+      if (sameJson(existing.data, data)) return { current: existing, collisionCount }
     }
   }
 }
 
 const maxPrefixLength = 223
 
-/** A long name is cut so that the hash stays. */
+/** Cuts a long owner name, never the hash. */
 const revisionName = (owner: string, hash: string): string => `${owner.slice(0, maxPrefixLength)}-${hash}`
 
-/** Old revisions beyond the limit that are not in use. */
+/** The oldest unused revisions beyond the limit. */
 export function expiredRevisions(
   old: readonly ControllerRevision[],
   limit: number,

@@ -1,10 +1,10 @@
-// The controllers: each watches some kinds and moves what is towards what was asked for, one object and one step at
-// a time. Read harness.ts for what a controller is, replicaset.ts for the model of one, and the plan functions for
+// The controllers: each watches some kinds and brings what exists closer to what specs ask for, one object and one step
+// at a time. Read harness.ts for what a controller is, replicaset.ts for the model of one, and the plan functions for
 // what they decide.
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
-import type { AnyKind } from '../api/kind.ts'
+import type { KindSource } from '../api/kind-source.ts'
 import type { Client } from '../client/index.ts'
 import { autoscalerController } from './autoscaling/autoscaler.ts'
 import { cronJobController } from './cronjob/cronjob.ts'
@@ -47,7 +47,7 @@ import { serviceCidrController } from './service-cidr.ts'
 import { ttlAfterFinishedController } from './ttl-after-finished.ts'
 
 interface ControllersOptions {
-  /** Reads for all controllers. */
+  /** The client whose mirrors all controllers share. */
   reader: Client
   /** A client that acts as this service account of kube-system. */
   clientFor(account: string): Client
@@ -56,27 +56,27 @@ interface ControllersOptions {
   log: Log
   /** Ends all controllers. */
   signal: AbortSignal
-  /** Every kind the cluster serves: the garbage collector and the namespace controller work on all of them. */
-  kinds: readonly AnyKind[]
+  /** All kinds that the cluster serves. The garbage collector and the namespace controller work on all of them. */
+  kinds: KindSource
   /** The certificate authority of the API server; without it no ConfigMap kube-root-ca.crt is published. */
   caPem?: string
-  /** Signs certificate requests; without it they are approved at most. */
+  /** Signs certificate requests. Without it they are approved and not signed. */
   authority?: KeyPair
   /** The longest life of a certificate signed here, in milliseconds; default a year. */
   certificateLifeMs?: number
   /** Signs the claims of service account tokens; without it no Secret gets one. */
   signToken?(claims: Record<string, unknown>): string
-  /** Addresses of pods; without it nodes get no podCIDR from here. */
+  /** The range of pod addresses. Without it no controller sets the podCIDR of nodes. */
   clusterCidr?: string
   /** Prefix lengths of a node's ranges; default 24 and 64. */
   nodeMaskSizes?: Partial<MaskSizes>
-  /** How long a node may be silent before it counts as lost. Default 50 s. */
+  /** How long a node may give no sign of life before its conditions become Unknown. Default 50 s. */
   nodeMonitorGraceMs?: number
-  /** Names of controllers not to run. */
+  /** Names of controllers that do not run. */
   disable?: readonly string[]
 }
 
-/** Starts the controllers; resolves when all of them work. They end with the signal. */
+/** Starts the controllers. Resolves when the mirrors of all are filled. They end when the signal aborts. */
 export async function startControllers(options: ControllersOptions): Promise<void> {
   const { reader, clientFor, clock, random, log, signal, disable = [] } = options
   const clientOf = ({ identity, name }: Controller) => (identity === null ? reader : clientFor(identity ?? name))
@@ -90,15 +90,14 @@ export async function startControllers(options: ControllersOptions): Promise<voi
         random,
         log,
         signal,
+        kinds: options.kinds,
       }),
     ),
   )
 }
 
 function controllersFor(options: ControllersOptions): Controller[] {
-  // The same objects in other words need no second look.
-  const kinds = options.kinds.filter(kind => !kind.view)
-  const { caPem, clusterCidr, nodeMonitorGraceMs, authority, certificateLifeMs, signToken } = options
+  const { kinds, caPem, clusterCidr, nodeMonitorGraceMs, authority, certificateLifeMs, signToken } = options
   return [
     deploymentController,
     replicaSetController,

@@ -1,7 +1,9 @@
-// The namespace controller: empties a namespace that is being deleted, pods first, and then lets it go. What hinders
-// it is written into the namespace's conditions. Source: pkg/controller/namespace/deletion.
+// The namespace controller: deletes all objects in a terminating namespace, pods first, and then removes the finalizer
+// `kubernetes` from the namespace. Its conditions name what is still in the way.
+// Source: pkg/controller/namespace/deletion.
 import { isReason, messageOf } from '../base/errors.ts'
 import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
+import { fromKinds, type KindSource, storedKinds, unlisted } from '../api/kind-source.ts'
 import type { Draft } from '../api/schema/node.ts'
 import { timeText } from '../api/time.ts'
 import { type NamespaceCondition, Namespace } from '../kinds/core/namespace.ts'
@@ -18,19 +20,27 @@ interface Remaining {
   errors: readonly string[]
 }
 
-/** @param kinds every kind whose objects live in namespaces and can be deleted */
-export function namespaceController(kinds: readonly AnyKind[]): Controller {
-  const content = kinds.filter(kind => kind.namespaced && kind.plural && kind.verbs.includes('delete'))
+/** Whether objects of a kind are deleted with their namespace. */
+const isContent = (kind: AnyKind): boolean => kind.namespaced && kind.verbs.includes('delete')
+
+/** @param kinds the kinds that the cluster serves */
+export function namespaceController(kinds: KindSource): Controller {
+  const contentKinds = fromKinds(kinds, all => storedKinds(all).filter(isContent))
   return defineController({
     name: 'namespace-controller',
     reconciles: Namespace,
     workers: 10,
     when: namespace => namespace.metadata.deletionTimestamp !== undefined,
-    watches: content.map(kind => departures(kind)),
+    everyKind: kind => (isContent(kind) ? departures(kind) : undefined),
     async reconcile(namespace, ctx) {
       if (!namespace.metadata.deletionTimestamp || !namespace.spec.finalizers?.includes('kubernetes')) return
       const name = namespace.metadata.name ?? ''
-      const errors = await empty(ctx, name, content)
+      const content = contentKinds()
+      // A kind that is not listed yet may have objects in the namespace, so the namespace must stay.
+      const notListed = unlisted(content, kind => ctx.cache(kind as Kind<KubeObject>)).map(
+        kind => `${kind.plural}.${kind.group}: not listed yet`,
+      )
+      const errors = [...(await empty(ctx, name, content)), ...notListed]
       const remaining = count(ctx, name, content, errors)
       if (remaining.counts.size === 0 && errors.length === 0) return finalize(namespace, ctx)
       const conditions = planNamespaceConditions(namespace.status.conditions, remaining, ctx.now())
@@ -41,11 +51,12 @@ export function namespaceController(kinds: readonly AnyKind[]): Controller {
   })
 }
 
+/** The assumed duration when no pod has a grace period. Source: finalizerEstimateSeconds upstream. */
 const defaultEstimateSeconds = 15
 
 /**
- * When a namespace that is not empty yet is looked at again although nothing has left it: something may have come in
- * while it was being marked, or have been changed just when it was to go.
+ * Milliseconds until a namespace with content is requeued although no object has left it. This finds objects that were
+ * created just before the namespace was marked, and deletions that a Conflict refused.
  */
 function patienceMs(pods: readonly KubeObject[]): number {
   const graces = pods.map(pod => pod.metadata.deletionGracePeriodSeconds ?? 0)
@@ -53,7 +64,7 @@ function patienceMs(pods: readonly KubeObject[]): number {
   return (Math.floor(estimateSeconds / 2) + 1) * 1000
 }
 
-/** What leaves a namespace that is being deleted brings its end nearer. */
+/** Wakes a terminating namespace when an object in it is gone. */
 const departures = (kind: AnyKind): Watch => ({
   kind,
   keys({ type, item }, caches) {
@@ -66,7 +77,7 @@ const departures = (kind: AnyKind): Watch => ({
 const inNamespace = (ctx: Context, kind: AnyKind, namespace: string) =>
   ctx.cache(kind as Kind<KubeObject>).list(namespace)
 
-/** Asks everything to go; everything but pods only once the pods are gone. Returns what failed. */
+/** Deletes all objects, and all but pods only once no pods are left. Returns the errors. */
 async function empty(ctx: Context, namespace: string, kinds: readonly AnyKind[]): Promise<string[]> {
   const errors: string[] = []
   const pods = inNamespace(ctx, Pod, namespace)
@@ -116,7 +127,7 @@ async function finalize(namespace: Namespace, ctx: Context): Promise<void> {
   }
 }
 
-/** The five conditions that say what is still in the way. */
+/** The five conditions of a terminating namespace. */
 function planNamespaceConditions(
   old: readonly NamespaceCondition[] | undefined,
   { counts, finalizers, errors }: Remaining,

@@ -5,7 +5,7 @@ import { nodeOf } from '../kinds/testing.ts'
 
 const node = (...podCIDRs: string[]) => nodeOf({ spec: { podCIDRs, ...(podCIDRs[0] && { podCIDR: podCIDRs[0] }) } })
 
-test('a cluster range is cut into ranges of a node’s size', () => {
+test('a cluster range is divided into ranges of a node’s size', () => {
   const [v4] = poolsOf('10.244.0.0/16')
   assert.deepEqual([v4!.slots, rangeText(v4!, 0), rangeText(v4!, 255)], [256, '10.244.0.0/24', '10.244.255.0/24'])
   const [large] = poolsOf('10.0.0.0/8', { 4: 20 })
@@ -15,7 +15,7 @@ test('a cluster range is cut into ranges of a node’s size', () => {
     both.map(pool => rangeText(pool, 2)),
     ['10.244.2.0/24', 'fd00:10:244:2::/64'],
   )
-  // A range smaller than a node's usual one goes to one node as a whole.
+  // If the whole range is smaller than the range of one node, one node gets all of it.
   assert.deepEqual(
     [poolsOf('10.1.2.128/25')[0]!.slots, rangeText(poolsOf('10.1.2.128/25')[0]!, 0)],
     [1, '10.1.2.128/25'],
@@ -30,7 +30,7 @@ for (const [what, text] of [
 ])
   test(`a cluster range is refused: ${what}`, () => assert.throws(() => poolsOf(text!)))
 
-test('slots are handed out in turn, around the end, until all are taken', () => {
+test('slots are given out in turn, and again from the first, until all are taken', () => {
   const taken = new Set([0, 1, 3])
   const isFree = (slot: number) => !taken.has(slot)
   assert.equal(nextFree(4, 0, isFree), 2)
@@ -40,14 +40,19 @@ test('slots are handed out in turn, around the end, until all are taken', () => 
 })
 
 const taken: [string, string, string[], string[]][] = [
-  ['its own size', '10.244.0.0/16', ['10.244.3.0/24'], ['0/3']],
-  ['a smaller one', '10.244.0.0/16', ['10.244.3.64/26'], ['0/3']],
-  ['a larger one', '10.244.0.0/16', ['10.244.4.0/22'], ['0/4', '0/5', '0/6', '0/7']],
-  ['one around the whole', '10.244.0.0/23', ['10.0.0.0/8'], ['0/0', '0/1']],
-  ['one elsewhere', '10.244.0.0/16', ['10.245.0.0/24'], []],
-  ['both families', '10.244.0.0/16,fd00::/56', ['10.244.1.0/24', 'fd00:0:0:2::/64'], ['0/1', '1/2']],
-  ['none', '10.244.0.0/16', [], []],
+  ['a range of the usual size takes one slot', '10.244.0.0/16', ['10.244.3.0/24'], ['0/3']],
+  ['a smaller range takes the slot that contains it', '10.244.0.0/16', ['10.244.3.64/26'], ['0/3']],
+  ['a larger range takes all slots within it', '10.244.0.0/16', ['10.244.4.0/22'], ['0/4', '0/5', '0/6', '0/7']],
+  ['a range around the cluster’s takes all slots', '10.244.0.0/23', ['10.0.0.0/8'], ['0/0', '0/1']],
+  ['a range elsewhere takes no slot', '10.244.0.0/16', ['10.245.0.0/24'], []],
+  [
+    'ranges of both families take slots of both',
+    '10.244.0.0/16,fd00::/56',
+    ['10.244.1.0/24', 'fd00:0:0:2::/64'],
+    ['0/1', '1/2'],
+  ],
+  ['a node without ranges takes no slot', '10.244.0.0/16', [], []],
 ]
 for (const [what, cluster, ranges, slots] of taken)
-  test(`a node’s range takes slots: ${what}`, () =>
+  test(`the slots of a node’s ranges: ${what}`, () =>
     assert.deepEqual(takenSlots(poolsOf(cluster), node(...ranges)), slots))

@@ -1,6 +1,6 @@
-// Node IPAM: gives every node ranges of pod addresses, one out of each of the cluster's ranges. A cluster range is cut
-// into slots of a node's size; which slots are taken the mirror's index knows, so that a look costs the same however
-// many nodes there are. Source: pkg/controller/nodeipam/ipam (cidrset, range_allocator.go).
+// Node IPAM: gives every node ranges of pod addresses, one from each of the cluster's ranges. A cluster range is cut
+// into slots of a node's size. An index of the node mirror has the slots that are taken, so that the cost of one lookup
+// does not grow with the number of nodes. Source: pkg/controller/nodeipam/ipam (cidrset, range_allocator.go).
 import { type Cidr, formatIP, parseCidr } from '../api/ip.ts'
 import { Node } from '../kinds/core/node.ts'
 import type { Context } from './context.ts'
@@ -12,7 +12,7 @@ export interface MaskSizes {
   6: number
 }
 const defaultMaskSizes: MaskSizes = { 4: 24, 6: 64 }
-/** A range has at most 2^16 slots, as upstream's. */
+/** A cluster range has at most 2^16 slots, as upstream. */
 const maxSlotBits = 16
 
 /** A range of the cluster, cut into slots. */
@@ -22,11 +22,11 @@ interface Pool {
   slots: number
 }
 
-/** @param clusterCidr the addresses of all pods, such as 10.244.0.0/16; two with a comma for both families */
+/** @param clusterCidr the range of all pods, such as 10.244.0.0/16; two, separated by a comma, for both families */
 export function nodeIpamController(clusterCidr: string, maskSizes: Partial<MaskSizes> = {}): Controller {
   const pools = poolsOf(clusterCidr, maskSizes)
   const takenBy = (node: Node) => takenSlots(pools, node)
-  // Slots handed out whose node may not be in the mirror yet, by slot and by node.
+  // Slots that were given to a node whose write the mirror may not have yet, by slot and by node.
   const given = new Map<string, string>()
   const held = new Map<string, string[]>()
   const release = (name: string) => {
@@ -38,20 +38,20 @@ export function nodeIpamController(clusterCidr: string, maskSizes: Partial<MaskS
     if (ctx.cache(Node).byIndex('slots', takenBy, entry).length) return false
     const holder = given.get(entry)
     if (holder === undefined) return true
-    // Once the node shows a range, and not this one, it got another.
+    // The index does not have the slot, so a holder that has a range has another one.
     return ctx.cache(Node).get(undefined, holder)?.spec.podCIDR !== undefined
   }
   return defineController({
     name: 'node-ipam-controller',
     identity: 'node-controller',
     reconciles: Node,
-    // One at a time: two nodes must not get the same range.
+    // With one worker two nodes cannot get the same slot.
     workers: 1,
     when: node => !node.spec.podCIDR,
     async reconcile(node, ctx) {
       const name = node.metadata.name ?? ''
       if (node.spec.podCIDR || node.metadata.deletionTimestamp) return
-      // What it was given before and never got, because the write failed.
+      // The slots of an earlier attempt whose write failed.
       release(name)
       const slots = pools.map((pool, i) => nextFree(pool.slots, next[i]!, slot => isFree(ctx, entryOf(i, slot))))
       if (slots.includes(undefined)) {
@@ -65,7 +65,7 @@ export function nodeIpamController(clusterCidr: string, maskSizes: Partial<MaskS
       const podCIDRs = slots.map((slot, i) => rangeText(pools[i]!, slot!))
       await ctx.patch(Node, node, 'merge', { spec: { podCIDR: podCIDRs[0], podCIDRs } })
     },
-    async gone({ name }) {
+    async deleted({ name }) {
       release(name)
     },
   })
@@ -73,7 +73,7 @@ export function nodeIpamController(clusterCidr: string, maskSizes: Partial<MaskS
 
 const entryOf = (pool: number, slot: number) => `${pool}/${slot}`
 
-/** Throws an Error that says what is wrong with the ranges. */
+/** The cluster's ranges, cut into slots. Throws an Error that names the wrong range. */
 export function poolsOf(clusterCidr: string, maskSizes: Partial<MaskSizes> = {}): Pool[] {
   const pools = clusterCidr.split(',').map((text): Pool => {
     const cluster = parseCidr(text.trim())
@@ -88,7 +88,7 @@ export function poolsOf(clusterCidr: string, maskSizes: Partial<MaskSizes> = {})
   return pools
 }
 
-/** The first free slot from `start` on, around the end; undefined when all are taken. */
+/** The first free slot at or after `start`, continuing from 0 at the end. Undefined when all are taken. */
 export function nextFree(slots: number, start: number, isFree: (slot: number) => boolean): number | undefined {
   for (let i = 0; i < slots; i++) {
     const slot = (start + i) % slots
@@ -102,7 +102,7 @@ export function rangeText({ cluster, bits }: Pool, slot: number): string {
   return `${formatIP(cluster.family, cluster.base + BigInt(slot) * size)}/${bits}`
 }
 
-/** Index entries of the slots that a node's ranges touch, also when they were cut in another size. */
+/** Index entries of all slots that a node's ranges overlap, also ranges of another size. */
 export function takenSlots(pools: readonly Pool[], { spec }: Node): string[] {
   const ranges = (spec.podCIDRs?.length ? spec.podCIDRs : [spec.podCIDR ?? '']).flatMap(text => parseCidr(text) ?? [])
   return pools.flatMap(({ cluster, bits, slots }, i) =>

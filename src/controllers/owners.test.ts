@@ -14,14 +14,14 @@ const deleting = { deletionTimestamp: '2026-01-01T00:00:00Z' }
 const me = object('me')
 
 const table: [string, KubeObject, KubeObject, boolean, Claim][] = [
-  ['mine and fits', owned('me'), me, true, 'keep'],
-  ['mine and fits no longer', owned('me'), me, false, 'release'],
-  ['mine, fits no longer, and I am going', owned('me'), object('me', deleting), false, 'ignore'],
-  ['another’s', owned('other'), me, true, 'ignore'],
-  ['nobody’s and fits', object('o'), me, true, 'adopt'],
-  ['nobody’s and does not fit', object('o'), me, false, 'ignore'],
-  ['nobody’s, fits, and I am going', object('o'), object('me', deleting), true, 'ignore'],
-  ['nobody’s, fits, and it is going', object('o', deleting), me, true, 'ignore'],
+  ['an owned object that matches is kept', owned('me'), me, true, 'keep'],
+  ['an owned object that does not match any more is released', owned('me'), me, false, 'release'],
+  ['an owner in deletion releases nothing', owned('me'), object('me', deleting), false, 'ignore'],
+  ['the object of another owner is left alone', owned('other'), me, true, 'ignore'],
+  ['an orphan that matches is adopted', object('o'), me, true, 'adopt'],
+  ['an orphan that does not match is left alone', object('o'), me, false, 'ignore'],
+  ['an owner in deletion adopts nothing', object('o'), object('me', deleting), true, 'ignore'],
+  ['an orphan in deletion is not adopted', object('o', deleting), me, true, 'ignore'],
 ]
 for (const [what, target, owner, fits, expected] of table)
   test(what, () => assert.equal(planClaim(target, owner, fits), expected))

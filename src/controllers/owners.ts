@@ -1,20 +1,20 @@
-// Who manages whom. An object has at most one controller, named by an owner reference; a selector decides what an
-// owner may take in and must let go. Source: pkg/controller/controller_ref_manager.go.
+// Adoption and release. An object has at most one controller, which an owner reference names. An owner adopts orphans
+// that match its selector, and releases objects that no longer do. Source: pkg/controller/controller_ref_manager.go.
 import { isReason } from '../base/errors.ts'
-import type { Kind, KubeObject } from '../api/kind.ts'
+import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
 import { matches } from '../api/labels.ts'
 import type { Context } from './context.ts'
 import { type Watch, keyOf, watch } from './harness.ts'
 import { controllerOf, isControlledBy, ownerReference } from './owner-reference.ts'
 import { allEntries, selectedBy, selecting, type Selector } from './selection.ts'
 
-/** Index of the objects that nobody controls, by their labels. */
+/** Index of orphans by their labels. */
 const orphans = {
   name: 'orphans',
   entries: (object: KubeObject): readonly string[] => (controllerOf(object) ? [] : allEntries(object)),
 }
 
-/** Everything of `kind` that `owner` controls or may take in. */
+/** All objects of `kind` that `owner` controls or may adopt. */
 function candidates<T extends KubeObject>(
   ctx: Context,
   kind: Kind<T>,
@@ -23,14 +23,14 @@ function candidates<T extends KubeObject>(
 ): T[] {
   const mirror = ctx.cache(kind)
   return [
-    ...mirror.ownedBy(owner).filter(object => isControlledBy(object as KubeObject, owner)),
+    ...mirror.ownedBy(owner).filter(object => isControlledBy(object, owner)),
     ...selectedBy(mirror, owner.metadata.namespace ?? '', selector, orphans),
   ]
 }
 
 export type Claim = 'keep' | 'release' | 'adopt' | 'ignore'
 
-/** What to do with an object that an owner controls or could control. */
+/** What happens to an object that an owner controls or could control. `matches` is the answer of the selector. */
 export function planClaim(object: KubeObject, owner: KubeObject, matches: boolean): Claim {
   const controller = controllerOf(object)
   if (controller) {
@@ -43,42 +43,37 @@ export function planClaim(object: KubeObject, owner: KubeObject, matches: boolea
 }
 
 /**
- * The objects that `owner` controls, after taking in those of its selector that nobody controls and letting go of
- * those that it no longer selects.
- * @param also what an object must be besides
- * @param finalizers what adopted objects get and released ones lose
+ * Adopts orphans that match the selector, releases objects that no longer do, and returns the objects that `owner`
+ * controls then. An owner in deletion does neither.
+ * @param also a further condition that objects must meet
+ * @param finalizers those that adopted objects get and released ones lose
  */
-export async function claim<T extends KubeObject, O extends KubeObject>(
+export async function claim<T extends KubeObject>(
   ctx: Context,
   kind: Kind<T>,
-  ownerKind: Kind<O>,
-  owner: O,
+  ownerKind: AnyKind,
+  owner: KubeObject,
   selector: Selector | undefined,
   also: (object: T) => boolean = () => true,
   finalizers: readonly string[] = [],
 ): Promise<T[]> {
-  const me = owner as unknown as KubeObject
   const claimed: T[] = []
   let mayAdopt: boolean | undefined
-  for (const object of candidates(ctx, kind, me, selector)) {
-    const plan = planClaim(
-      object as KubeObject,
-      me,
-      matches(selector, (object as KubeObject).metadata.labels) && also(object),
-    )
+  for (const object of candidates(ctx, kind, owner, selector)) {
+    const plan = planClaim(object, owner, matches(selector, object.metadata.labels) && also(object))
     if (plan === 'keep') claimed.push(object)
-    if (plan === 'release') await release(ctx, kind, object, me, finalizers)
+    if (plan === 'release') await release(ctx, kind, object, owner, finalizers)
     if (plan === 'adopt') {
-      // The mirror may be behind: an owner that is being deleted must not take anything in.
-      mayAdopt ??= await isAlive(ctx, ownerKind, me)
-      const adopted = mayAdopt && (await adopt(ctx, kind, object, me, finalizers))
+      // An owner in deletion must not adopt, and the mirror may lack the deletion, so the API server is asked.
+      mayAdopt ??= await isAlive(ctx, ownerKind, owner)
+      const adopted = mayAdopt && (await adopt(ctx, kind, object, owner, finalizers))
       if (adopted) claimed.push(adopted)
     }
   }
   return claimed
 }
 
-async function isAlive<O extends KubeObject>(ctx: Context, kind: Kind<O>, owner: KubeObject): Promise<boolean> {
+async function isAlive(ctx: Context, kind: AnyKind, owner: KubeObject): Promise<boolean> {
   const { namespace = '', name = '', uid } = owner.metadata
   const live = (await ctx.client.find(kind, { namespace, name })) as KubeObject | undefined
   return live?.metadata.uid === uid && !live?.metadata.deletionTimestamp
@@ -91,11 +86,11 @@ async function adopt<T extends KubeObject>(
   owner: KubeObject,
   finalizers: readonly string[],
 ): Promise<T | undefined> {
-  const { metadata } = object as KubeObject
+  const { metadata } = object
   const held = finalizers.length && { finalizers }
   const body = { metadata: { uid: metadata.uid, ownerReferences: [ownerReference(owner)], ...held } }
   try {
-    return await ctx.patch(kind, object as KubeObject, 'strategic', body)
+    return await ctx.patch(kind, object, 'strategic', body)
   } catch (error) {
     if (isReason(error, 'NotFound')) return undefined
     throw error
@@ -109,7 +104,7 @@ async function release<T extends KubeObject>(
   owner: KubeObject,
   finalizers: readonly string[],
 ): Promise<void> {
-  const { metadata } = object as KubeObject
+  const { metadata } = object
   const body = {
     metadata: {
       uid: metadata.uid,
@@ -118,16 +113,16 @@ async function release<T extends KubeObject>(
     },
   }
   try {
-    await ctx.patch(kind, object as KubeObject, 'strategic', body)
+    await ctx.patch(kind, object, 'strategic', body)
   } catch (error) {
-    // Gone, or another object of the same name by now.
+    // The object does not exist any more, or another one has its name.
     if (!isReason(error, 'NotFound', 'Invalid', 'Conflict')) throw error
   }
 }
 
 /**
- * Wakes the owners of a kind whose selector takes in an object that nobody controls.
- * @param selectorOf one function for each kind of owner
+ * Wakes the owners of a kind whose selector matches an orphan.
+ * @param selectorOf always the same function for a kind of owner, since an index is made with it
  */
 export function orphansOf<T extends KubeObject, O extends KubeObject>(
   kind: Kind<T>,
@@ -135,8 +130,8 @@ export function orphansOf<T extends KubeObject, O extends KubeObject>(
   selectorOf: (owner: O) => Selector | undefined,
 ): Watch {
   return watch(kind, (object, caches) => {
-    const { metadata } = object as KubeObject
-    if (controllerOf(object as KubeObject)) return []
+    const { metadata } = object
+    if (controllerOf(object)) return []
     return selecting(caches(owner), selectorOf, metadata).map(candidate =>
       keyOf(metadata.namespace ?? '', (candidate as KubeObject).metadata.name ?? ''),
     )

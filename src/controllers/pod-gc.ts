@@ -1,13 +1,14 @@
-// Pod GC: removes pods nobody else will: of nodes that are gone, deleted before they had a node, and ended ones when
-// there are too many. Source: pkg/controller/podgc.
+// Pod garbage collection: deletes the pods that no kubelet will. These are pods of nodes that do not exist or are out
+// of service, pods in deletion that were never bound, and the oldest of too many ended pods.
+// Source: pkg/controller/podgc.
 import { parseTime, timeText } from '../api/time.ts'
 import { Node } from '../kinds/core/node.ts'
 import { Pod } from '../kinds/core/pod.ts'
+import { isTerminal } from '../kinds/core/pod-phase.ts'
 import type { Context } from './context.ts'
 import { type Controller, defineController, keyOf, watch } from './harness.ts'
-import { isTerminal } from './pods.ts'
 
-/** A node may come back, or be new and unknown for a moment. */
+/** How long a node must be missing: it may be recreated, or be too new for the mirror. */
 const quarantineMs = 40_000
 const defaultMaxTerminated = 12_500
 const outOfService = 'node.kubernetes.io/out-of-service'
@@ -16,7 +17,7 @@ export const podsOfNodeIndex = (pod: Pod): readonly string[] => (pod.spec.nodeNa
 const terminatedIndex = (pod: Pod): readonly string[] => (isTerminal(pod) ? ['yes'] : [])
 
 export function podGcController(maxTerminated = defaultMaxTerminated): Controller {
-  /** Since when each missing node has been missed. */
+  /** Since when each missing node has been missing, in ms since the epoch. */
   const missed = new Map<string, number>()
   return defineController({
     name: 'pod-garbage-collector',
@@ -47,7 +48,7 @@ export function podGcController(maxTerminated = defaultMaxTerminated): Controlle
         missed.set(nodeName, since)
         const again = since + quarantineMs - ctx.now()
         if (again > 0) return { again }
-        // The mirror may be behind: the API server has the last word.
+        // The mirror may be behind, so the API server is asked before pods are deleted.
         if (!(await ctx.client.find(Node, { name: nodeName }))) return fail(ctx, pod, nodeGone(ctx))
       }
       missed.delete(nodeName)
@@ -59,12 +60,12 @@ export function podGcController(maxTerminated = defaultMaxTerminated): Controlle
   })
 }
 
-/** Somebody vouches that the node is really down: it must look so, too. */
+/** An administrator declared the node out of service. This counts only while it is not ready. */
 const isOutOfService = ({ spec, status }: Node): boolean =>
   (spec.taints?.some(taint => taint.key === outOfService) ?? false) &&
   !status.conditions?.some(c => c.type === 'Ready' && c.status === 'True')
 
-/** Ended pods beyond the limit: evicted ones first, then the oldest. */
+/** The ended pods beyond the limit: evicted ones first, then the oldest. */
 export function planSurplus(terminated: readonly Pod[], limit: number): Pod[] {
   const surplus = terminated.length - limit
   if (surplus <= 0) return []
@@ -81,7 +82,7 @@ const nodeGone = (ctx: Context) => ({
   lastTransitionTime: timeText(ctx.now()),
 })
 
-/** Nobody else will say what became of the pod: it has failed. Its owner learns why, where that matters to it. */
+/** Deletes a pod, which counts as Failed first if it had not ended: no kubelet will report its end. */
 async function fail(ctx: Context, pod: Pod, condition?: object): Promise<void> {
   if (!isTerminal(pod)) {
     const status = { phase: 'Failed', ...(condition && { conditions: [condition] }) }

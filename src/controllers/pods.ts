@@ -1,14 +1,13 @@
-// What controllers ask about pods, and how a pod is made from a template.
+// Questions of controllers about pods, and the making of a pod from a template.
 // Sources: pkg/api/v1/pod/util.go, pkg/controller/controller_utils.go.
 import type { Draft } from '../api/kind.ts'
 import { parseTime } from '../api/time.ts'
 import type { PodCondition } from '../kinds/core/podstatus.ts'
 import type { PodTemplateSpec } from '../kinds/core/podtemplatespec.ts'
 import type { Pod } from '../kinds/core/pod.ts'
+import { isTerminal } from '../kinds/core/pod-phase.ts'
 
-export const isTerminal = (pod: Pod): boolean => pod.status.phase === 'Succeeded' || pod.status.phase === 'Failed'
-
-/** It runs or will run: neither ended nor being deleted. */
+/** Whether a pod runs or will run: it has not ended and is not terminating. */
 export const isActive = (pod: Pod): boolean => !isTerminal(pod) && !pod.metadata.deletionTimestamp
 
 export const isTerminating = (pod: Pod): boolean => !isTerminal(pod) && pod.metadata.deletionTimestamp !== undefined
@@ -18,7 +17,7 @@ export const condition = (pod: Pod, type: string): PodCondition | undefined =>
 
 export const isReady = (pod: Pod): boolean => condition(pod, 'Ready')?.status === 'True'
 
-/** When a ready pod will count as available, in ms since the epoch; undefined when it is not ready. */
+/** When a ready pod becomes available, in ms since the epoch. Undefined when it is not ready. */
 export function availableAt(pod: Pod, minReadySeconds: number): number | undefined {
   const ready = condition(pod, 'Ready')
   if (ready?.status !== 'True') return undefined
@@ -32,7 +31,7 @@ export function isAvailable(pod: Pod, minReadySeconds: number, now: number): boo
   return at !== undefined && at <= now
 }
 
-/** A pod of this template, still without a name of its own. */
+/** A pod of this template with a prefix for its name, which the API server completes. */
 export function podFromTemplate(template: PodTemplateSpec, ownerName: string): Draft<Pod> {
   const { labels, annotations, finalizers } = template.metadata
   return {
@@ -51,7 +50,7 @@ export const restartsOf = (pod: Pod): number =>
 
 const deletionCostAnnotation = 'controller.kubernetes.io/pod-deletion-cost'
 
-/** Users' wish which pods to lose first; lower goes first. */
+/** The cost of deleting a pod, as its user annotated it. Pods with a lower cost are deleted first. */
 export function deletionCost(pod: Pod): number {
   const text = pod.metadata.annotations?.[deletionCostAnnotation]
   return text !== undefined && /^(0|-?[1-9]\d*)$/.test(text) && Math.abs(Number(text)) < 2 ** 31 ? Number(text) : 0

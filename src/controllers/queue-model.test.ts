@@ -1,4 +1,4 @@
-// The queue of a controller against lists and maps, and the clock against both.
+// Compares the queue of the controllers with a simple model of lists and maps, in random sequences of calls.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -21,7 +21,7 @@ const step = fc.oneof(
 )
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
 
-/** What the queue should hold. */
+/** What the queue must hold. */
 class Model {
   now = 0
   waiting: { key: string; since: number }[] = []
@@ -54,7 +54,7 @@ class Model {
 
   forward(ms: number): void {
     const end = this.now + ms
-    // The clock has whole milliseconds: a timer fires at the next.
+    // The clock counts whole milliseconds, so a timer fires at the next one.
     const due = [...this.timers].filter(([, { at }]) => Math.ceil(at) <= end)
     due.sort(([, a], [, b]) => Math.ceil(a.at) - Math.ceil(b.at) || a.order - b.order)
     for (const [name, { at }] of due) {
@@ -129,7 +129,7 @@ class Trial {
   }
 }
 
-test('whatever is added, taken and done, keys come out once, in order, and none while it is worked on', async () => {
+test('in any sequence of calls every added key comes out once, in order, and never while it runs', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 40 }), async steps => {
       const trial = new Trial()
@@ -137,7 +137,7 @@ test('whatever is added, taken and done, keys come out once, in order, and none 
         await trial.run(s)
         trial.check()
       }
-      // Nothing is forgotten, and nothing comes twice: time passes, and all that comes is worked on at once.
+      // Time passes until every key has come out. Each key comes out once, and its work ends at once.
       for (const ms of [0, 5, 10, 20, 10_000]) {
         await trial.run({ do: 'forward', ms })
         while (trial.model.waiting.length) await trial.run({ do: 'take' })
@@ -149,14 +149,21 @@ test('whatever is added, taken and done, keys come out once, in order, and none 
   )
 })
 
-test('a closed queue gives out nothing, and its timers add nothing', async () => {
+test('a closed queue gives out no keys and has no timers, whatever a key that still runs adds', async () => {
   const clock = new VirtualClock()
   let ready = 0
   const queue = new KeyQueue(clock, seededRandom(1), () => ready++)
-  queue.add('a')
-  queue.addAfter('b', 10)
+  for (const key of ['running', 'waiting']) queue.add(key)
+  assert.equal(queue.take()?.key, 'running')
+  queue.add('running')
+  queue.addAfter('later', 10)
   queue.close()
+  queue.add('late')
+  queue.addAfter('late', 10)
+  queue.retry('running')
+  queue.done('running')
   await clock.forward(20)
   assert.equal(queue.take(), undefined)
-  assert.equal(ready, 1)
+  assert.equal(ready, 2)
+  assert.equal(queue.idle, true)
 })

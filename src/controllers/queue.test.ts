@@ -9,7 +9,7 @@ const make = () => {
   return { clock, queue: new KeyQueue(clock, seededRandom(1), () => {}) }
 }
 
-test('a key waits once, and never runs twice at once', () => {
+test('a key waits at most once, and never runs twice at once', () => {
   const { queue } = make()
   queue.add('a')
   queue.add('a')
@@ -26,7 +26,7 @@ test('a key waits once, and never runs twice at once', () => {
   assert.ok(queue.idle)
 })
 
-test('back-off doubles up to its limit, with a tenth of jitter, and begins anew after success', () => {
+test('back-off doubles up to its limit, with a tenth of jitter, and starts from the shortest wait after a success', () => {
   const { queue } = make()
   for (let i = 0; i < 30; i++) {
     const wait = queue.retry('a')
@@ -37,7 +37,7 @@ test('back-off doubles up to its limit, with a tenth of jitter, and begins anew 
   assert.ok(queue.retry('a') < 6)
 })
 
-test('of two times the earlier counts', async () => {
+test('of two requeue times the earlier one counts', async () => {
   const { clock, queue } = make()
   queue.addAfter('a', 1000)
   queue.addAfter('a', 100)
@@ -51,7 +51,7 @@ test('of two times the earlier counts', async () => {
   assert.equal(queue.take(), undefined)
 })
 
-test('how long a key waited, and how many were added', async () => {
+test('the queue reports how long a key waited, and every added key', async () => {
   const clock = new VirtualClock()
   let added = 0
   const queue = new KeyQueue(

@@ -16,7 +16,7 @@ interface Given {
   deleting?: boolean
 }
 
-/** `ready` and `age` in minutes ago. */
+/** `ready` and `age` are in minutes before now. */
 const pod = (
   name: string,
   { node = 'n', phase = 'Running', ready, age = 60, restarts = 0, cost, deleting }: Given = {},
@@ -40,23 +40,27 @@ const pod = (
 }
 
 const cases: [string, Pod, Pod, ((pod: Pod) => number)?][] = [
-  ['without a node', pod('goes', { node: '' }), pod('stays', { phase: 'Pending' })],
-  ['pending', pod('goes', { phase: 'Pending', ready: 50 }), pod('stays')],
-  ['not ready', pod('goes', { cost: '100' }), pod('stays', { ready: 1 })],
-  ['cheaper to delete', pod('goes', { ready: 50, cost: '-1' }), pod('stays', { ready: 1 })],
-  ['a bad cost is none', pod('goes', { ready: 1, cost: '007' }), pod('stays', { ready: 1, cost: '1' })],
+  ['the one without a node', pod('goes', { node: '' }), pod('stays', { phase: 'Pending' })],
+  ['the pending one', pod('goes', { phase: 'Pending', ready: 50 }), pod('stays')],
+  ['the one that is not ready', pod('goes', { cost: '100' }), pod('stays', { ready: 1 })],
+  ['the one with the lower deletion cost', pod('goes', { ready: 50, cost: '-1' }), pod('stays', { ready: 1 })],
   [
-    'more siblings on its node',
+    'the one with an invalid deletion cost, which counts as zero,',
+    pod('goes', { ready: 1, cost: '007' }),
+    pod('stays', { ready: 1, cost: '1' }),
+  ],
+  [
+    'the one with more siblings on its node',
     pod('goes', { ready: 50, node: 'full' }),
     pod('stays', { ready: 1 }),
     p => (p.spec.nodeName === 'full' ? 2 : 1),
   ],
-  ['ready for a shorter time', pod('goes', { ready: 1 }), pod('stays', { ready: 50 })],
-  ['restarted more often', pod('goes', { ready: 10, restarts: 3 }), pod('stays', { ready: 10 })],
-  ['younger', pod('goes', { age: 1 }), pod('stays', { age: 100 })],
+  ['the one that has been ready for a shorter time', pod('goes', { ready: 1 }), pod('stays', { ready: 50 })],
+  ['the one that was restarted more often', pod('goes', { ready: 10, restarts: 3 }), pod('stays', { ready: 10 })],
+  ['the younger one', pod('goes', { age: 1 }), pod('stays', { age: 100 })],
 ]
 for (const [what, goes, stays, related] of cases) {
-  test(`the first to go: ${what}`, () => {
+  test(`of two pods ${what} is deleted first`, () => {
     for (const pods of [
       [goes, stays],
       [stays, goes],
@@ -68,7 +72,7 @@ for (const [what, goes, stays, related] of cases) {
   })
 }
 
-test('only active pods count', () => {
+test('only active pods count as replicas', () => {
   const pods = [pod('a', { ready: 1 }), pod('b', { deleting: true }), pod('c', { phase: 'Failed' })]
   assert.deepEqual(planReplicas(3, pods, now), { create: 2, remove: [] })
   assert.deepEqual(
@@ -78,7 +82,7 @@ test('only active pods count', () => {
   assert.equal(planReplicas(10_000, [], now).create, 500)
 })
 
-test('a slow start doubles, and stops at the first batch with a failure', async () => {
+test('a slow start doubles its batches, and stops after the first batch with a failure', async () => {
   let calls = 0
   await slowStart(10, 1, async () => calls++)
   assert.equal(calls, 10)

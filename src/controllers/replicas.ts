@@ -1,5 +1,6 @@
-// What ReplicaSet and ReplicationController have in common: how many pods to make or remove, which ones go first,
-// and what the status says. Sources: pkg/controller/replicaset, controller_utils.go (ActivePodsWithRanks).
+// What ReplicaSet and ReplicationController have in common: how many pods to create or delete (planReplicas), which are
+// deleted first (byDeletionOrder), the status, and the writes. Other controllers of pods use the writes too.
+// Sources: pkg/controller/replicaset, controller_utils.go (ActivePodsWithRanks).
 import { isReason, messageOf } from '../base/errors.ts'
 import type { Draft, Kind, KubeObject } from '../api/kind.ts'
 import { matches } from '../api/labels.ts'
@@ -7,6 +8,7 @@ import { parseTime, timeText } from '../api/time.ts'
 import { Pod } from '../kinds/core/pod.ts'
 import type { PodTemplateSpec } from '../kinds/core/podtemplatespec.ts'
 import type { Context } from './context.ts'
+import type { Failure } from './reported.ts'
 import { controllerOf } from './owner-reference.ts'
 import { pairsSelector, type Selector } from './selection.ts'
 import {
@@ -20,7 +22,7 @@ import {
   restartsOf,
 } from './pods.ts'
 
-/** Pods made or removed in one go; the rest follows when these are seen. */
+/** The most pods that one reconcile creates or deletes. The rest follows in the next one. */
 const burst = 500
 const firstBatch = 1
 
@@ -35,7 +37,10 @@ interface ReplicasPlan {
   remove: Pod[]
 }
 
-/** How many pods are missing, or which are too many. `related` tells how many pods of all siblings a node runs. */
+/**
+ * How many pods are missing, or which are too many. Pods that have ended or are terminating do not count.
+ * @param related how many pods the owner and its siblings have on a pod's node
+ */
 export function planReplicas(
   wanted: number,
   pods: readonly Pod[],
@@ -47,7 +52,7 @@ export function planReplicas(
   if (missing >= 0) return { create: Math.min(missing, burst), remove: [] }
   const extra = Math.min(-missing, burst)
   if (extra >= active.length) return { create: 0, remove: active }
-  const ranked = active.map(pod => ({ pod, rank: related(pod) })).sort((a, b) => whoGoesFirst(a, b, now))
+  const ranked = active.map(pod => ({ pod, rank: related(pod) })).sort((a, b) => byDeletionOrder(a, b, now))
   return { create: 0, remove: ranked.slice(0, extra).map(({ pod }) => pod) }
 }
 
@@ -58,8 +63,12 @@ interface Ranked {
 
 const phases: Record<string, number> = { Pending: 0, Unknown: 1, Running: 2 }
 
-/** Negative when `a` is the lesser loss. */
-export function whoGoesFirst({ pod: a, rank: rankA }: Ranked, { pod: b, rank: rankB }: Ranked, now: number): number {
+/**
+ * Compares two pods by the loss that their deletion would be. The first to be deleted are, in this order: pods that are
+ * not bound; not running; not ready; of lower deletion cost; on nodes with more related pods; ready for a shorter time;
+ * with more restarts; younger.
+ */
+export function byDeletionOrder({ pod: a, rank: rankA }: Ranked, { pod: b, rank: rankB }: Ranked, now: number): number {
   const yes = (value: unknown) => (value ? 1 : 0)
   const order =
     yes(a.spec.nodeName) - yes(b.spec.nodeName) ||
@@ -69,7 +78,7 @@ export function whoGoesFirst({ pod: a, rank: rankA }: Ranked, { pod: b, rank: ra
     rankB - rankA
   if (order) return order
   if (isReady(a) && isReady(b)) {
-    // Ages count in powers of two: pods of about the same age are told apart by name, not by who came first.
+    // Ages are compared as powers of two, so that pods of about the same age are chosen at random, by uid.
     const byReady = ageRank(readySince(b), now) - ageRank(readySince(a), now)
     if (byReady) return -byReady
   }
@@ -86,7 +95,7 @@ const ageRank = (since: number, now: number) => Math.floor(Math.log2(Math.max(1,
 interface ReplicaCondition {
   type: string
   status: string
-  lastTransitionTime: string
+  lastTransitionTime: string | null
   reason?: string
   message?: string
 }
@@ -101,7 +110,7 @@ interface ReplicasStatus {
   conditions?: readonly ReplicaCondition[]
 }
 
-/** The status that follows from the pods and from what went wrong. */
+/** The status that follows from the pods and from the failure of a write, if there was one. */
 export function planReplicasStatus(
   spec: ReplicasSpec,
   pods: readonly Pod[],
@@ -129,7 +138,7 @@ export function planReplicasStatus(
   }
 }
 
-/** When the next ready pod becomes available, in ms from now. */
+/** Milliseconds until the next ready pod becomes available. */
 export function nextAvailable(pods: readonly Pod[], minReadySeconds: number, now: number): number | undefined {
   const waits = pods
     .filter(isActive)
@@ -141,21 +150,20 @@ export function nextAvailable(pods: readonly Pod[], minReadySeconds: number, now
 
 export const countTerminating = (pods: readonly Pod[]): number => pods.filter(isTerminating).length
 
-/** Carries a plan out. Returns what went wrong, to be said in the status, and the error to back off with. */
+/** Creates the pods that are missing, or removes those that are too many. */
 export async function carryOut(
   ctx: Context,
   owner: KubeObject,
   template: PodTemplateSpec,
   plan: ReplicasPlan,
-): Promise<{ failure?: { reason: string; message: string }; error?: unknown }> {
-  try {
-    if (plan.create) await createPods(ctx, owner, template, plan.create)
-    else await Promise.all(plan.remove.map(pod => removePod(ctx, owner, pod)))
-    return {}
-  } catch (error) {
-    return { failure: { reason: plan.create ? 'FailedCreate' : 'FailedDelete', message: messageOf(error) }, error }
-  }
+): Promise<void> {
+  if (plan.create) await createPods(ctx, owner, template, plan.create)
+  else await Promise.all(plan.remove.map(pod => removePod(ctx, owner, pod)))
 }
+
+/** The reason and message in the status for a plan that could not be carried out. */
+export const failureText = (plan: ReplicasPlan, failure: Failure | undefined) =>
+  failure && { reason: plan.create ? 'FailedCreate' : 'FailedDelete', message: messageOf(failure.error) }
 
 export const isTerminatingNamespace = (error: unknown): boolean =>
   isReason(error, 'Forbidden') && (error.details?.causes ?? []).some(c => c.reason === 'NamespaceTerminating')
@@ -164,11 +172,11 @@ async function createPods(ctx: Context, owner: KubeObject, template: PodTemplate
   await slowStart(count, firstBatch, () => createPod(ctx, owner, template))
 }
 
-/** Creates one pod of a template for `owner` and tells so. */
+/** Creates one pod of a template for `owner`, and records an event. */
 export const createPod = (ctx: Context, owner: KubeObject, template: PodTemplateSpec): Promise<Pod | undefined> =>
   createDraft(ctx, owner, podFromTemplate(template, owner.metadata.name ?? ''))
 
-/** Creates one pod for `owner` and tells so; undefined when its namespace is going away. */
+/** Creates one pod for `owner`, and records an event. Returns undefined if the namespace is terminating. */
 export async function createDraft(ctx: Context, owner: KubeObject, draft: Draft<Pod>): Promise<Pod | undefined> {
   try {
     if (!selects(owner, draft)) throw new Error('the selector of the owner does not match the labels of its template')
@@ -176,14 +184,14 @@ export async function createDraft(ctx: Context, owner: KubeObject, draft: Draft<
     ctx.event(owner, 'Normal', 'SuccessfulCreate', `Created pod: ${pod.metadata.name}`)
     return pod
   } catch (error) {
-    // Nothing can be made in a namespace that is going away: no reason to complain or to try again.
+    // Nothing can be created in a terminating namespace, so an event or another try would be pointless.
     if (isTerminatingNamespace(error)) return undefined
     ctx.event(owner, 'Warning', 'FailedCreate', `Error creating: ${messageOf(error)}`)
     throw error
   }
 }
 
-/** A pod that its owner would let go at once must not be made: another would follow, without end. */
+/** Whether the owner selects the pod. If not, it would release the pod at once and create the next, without end. */
 function selects(owner: KubeObject, { metadata }: Draft<Pod>): boolean {
   const { selector } = (owner as { spec?: { selector?: Selector | Readonly<Record<string, string>> } }).spec ?? {}
   const whole =
@@ -193,7 +201,7 @@ function selects(owner: KubeObject, { metadata }: Draft<Pod>): boolean {
   return matches(whole, metadata?.labels as Readonly<Record<string, string>> | undefined)
 }
 
-/** Deletes one pod of `owner` and tells so. */
+/** Deletes one pod of `owner`, and records an event. */
 export async function removePod(ctx: Context, owner: KubeObject, pod: Pod): Promise<void> {
   try {
     if (await ctx.delete(Pod, pod)) ctx.event(owner, 'Normal', 'SuccessfulDelete', `Deleted pod: ${pod.metadata.name}`)
@@ -204,8 +212,8 @@ export async function removePod(ctx: Context, owner: KubeObject, pod: Pod): Prom
 }
 
 /**
- * Runs `fn` `count` times in batches of 1, 2, 4, … and stops after a batch with a failure, so that a cause that
- * strikes every time (a quota) is not met hundreds of times.
+ * Calls `fn` `count` times in batches of 1, 2, 4, … and stops after a batch with a failure, so that a permanent cause,
+ * such as a quota, does not lead to hundreds of failures. Throws the first error of the batch.
  */
 export async function slowStart(count: number, first: number, fn: () => Promise<unknown>): Promise<number> {
   let left = count
@@ -218,14 +226,13 @@ export async function slowStart(count: number, first: number, fn: () => Promise<
   return count
 }
 
-/** For each pod, how many active pods of the owner's siblings (owners with the same controller) its node runs. */
+/** Returns, for a pod, how many active pods of the owner and its siblings, with the same controller, its node has. */
 export function relatedOnNode<O extends KubeObject>(ctx: Context, kind: Kind<O>, owner: O): (pod: Pod) => number {
-  const me = owner as unknown as KubeObject
-  const controller = controllerOf(me)
+  const controller = controllerOf(owner)
   const siblings = controller ? ctx.cache(kind).ownedBy(controller.uid) : [owner]
   const perNode = new Map<string, number>()
   for (const sibling of siblings) {
-    for (const pod of ctx.cache(Pod).ownedBy(sibling as unknown as KubeObject)) {
+    for (const pod of ctx.cache(Pod).ownedBy(sibling)) {
       if (!isActive(pod) || !pod.spec.nodeName) continue
       perNode.set(pod.spec.nodeName, (perNode.get(pod.spec.nodeName) ?? 0) + 1)
     }

@@ -1,12 +1,15 @@
-// The ReplicaSet controller: keeps as many pods as asked for. It takes in pods that fit its selector and belong to
-// nobody, makes what is missing and removes what is too much. Source: pkg/controller/replicaset.
+// The ReplicaSet controller: keeps the number of pods that the spec asks for. It adopts matching orphans, creates
+// missing pods and deletes surplus ones. This is the model of a controller: claim, plan, carry out, write the status,
+// throw. Source: pkg/controller/replicaset.
 import { Pod } from '../kinds/core/pod.ts'
 import { ReplicaSet } from '../kinds/apps/replicaset.ts'
 import { defineController } from './harness.ts'
 import { claim, orphansOf } from './owners.ts'
+import { reported } from './reported.ts'
 import {
   carryOut,
   countTerminating,
+  failureText,
   nextAvailable,
   planReplicas,
   planReplicasStatus,
@@ -23,13 +26,17 @@ export const replicaSetController = defineController({
     const pods = await claim(ctx, Pod, ReplicaSet, rs, rs.spec.selector)
     const now = ctx.now()
     const plan = planReplicas(replicas, pods, now, relatedOnNode(ctx, ReplicaSet, rs))
-    const { failure, error } = rs.metadata.deletionTimestamp ? {} : await carryOut(ctx, rs, template, plan)
-    await ctx.writeStatus(ReplicaSet, rs, {
-      ...planReplicasStatus({ replicas, minReadySeconds, template }, pods, rs.status, failure, now),
-      terminatingReplicas: countTerminating(pods),
-      observedGeneration: rs.metadata.generation ?? 0,
-    })
-    if (error) throw error
+    const spec = { replicas, minReadySeconds, template }
+    const mayAct = !rs.metadata.deletionTimestamp
+    await reported(
+      async () => mayAct && (await carryOut(ctx, rs, template, plan)),
+      failure =>
+        ctx.writeStatus(ReplicaSet, rs, {
+          ...planReplicasStatus(spec, pods, rs.status, failureText(plan, failure), now),
+          terminatingReplicas: countTerminating(pods),
+          observedGeneration: rs.metadata.generation ?? 0,
+        }),
+    )
     const again = nextAvailable(pods, minReadySeconds, now)
     return again === undefined ? undefined : { again }
   },

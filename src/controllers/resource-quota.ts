@@ -1,6 +1,8 @@
-// The ResourceQuota controller: counts what a namespace uses, when a quota is new or changed, when something that
-// counted goes, and now and then anyway. What is added is counted by admission. Source: pkg/controller/resourcequota.
+// The ResourceQuota controller: computes what a namespace uses when a quota changes, when an object that counted is
+// gone or uses less, and every five minutes. Increases are counted by admission. Source: pkg/controller/resourcequota.
+import { sameJson } from '../api/equal.ts'
 import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
+import { fromKinds, type KindSource, storedKinds } from '../api/kind-source.ts'
 import type { MirrorChange } from '../api/mirror.ts'
 import { compareQuantities } from '../api/quantity.ts'
 import { isCountable, totalUsage, usageOf } from '../kinds/core/quota-usage.ts'
@@ -10,19 +12,19 @@ import { type Controller, defineKeyedController, keyOf, splitKey, type Watch, wa
 
 const resyncMs = 5 * 60_000
 
-/** @param kinds everything the cluster serves */
-export function resourceQuotaController(kinds: readonly AnyKind[]): Controller {
-  const counted = kinds.filter(kind => isCountable(kind) && kind !== ResourceQuota)
+/** @param kinds the kinds that the cluster serves */
+export function resourceQuotaController(kinds: KindSource): Controller {
+  const countedKinds = fromKinds(kinds, all => storedKinds(all).filter(isCountable))
   return defineKeyedController({
     name: 'resourcequota-controller',
     watches: [
       watch(
         ResourceQuota,
         quota => [keyOf(quota.metadata.namespace ?? '', quota.metadata.name ?? '')],
-        (quota, before) => !before || JSON.stringify(quota.spec) !== JSON.stringify(before.spec),
+        (quota, before) => !before || !sameJson(quota.spec, before.spec),
       ),
-      ...counted.map(whatGoes),
     ],
+    everyKind: kind => (isCountable(kind) && kind !== ResourceQuota ? whatGoes(kind) : undefined),
     async reconcile(key, ctx) {
       const { namespace, name } = splitKey(key)
       const quota = ctx.cache(ResourceQuota).get(namespace, name)
@@ -30,7 +32,7 @@ export function resourceQuotaController(kinds: readonly AnyKind[]): Controller {
       const hard = { ...quota.spec.hard }
       const limited = new Set(Object.keys(hard))
       const objects = function* () {
-        for (const kind of [...counted, ResourceQuota as AnyKind])
+        for (const kind of countedKinds())
           for (const item of ctx.cache(kind as Kind<KubeObject>).items(namespace)) yield [kind, item.object] as const
       }
       const used = limited.size ? totalUsage(quota.spec, objects(), ctx.now()) : {}
@@ -40,7 +42,7 @@ export function resourceQuotaController(kinds: readonly AnyKind[]): Controller {
   })
 }
 
-/** Wakes the quotas of a namespace when something in it begins to use less. */
+/** Wakes the quotas of a namespace when an object in it is gone or uses less. */
 const whatGoes = (kind: AnyKind): Watch => ({
   kind,
   *keys(change: MirrorChange, caches: Caches) {

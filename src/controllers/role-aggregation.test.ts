@@ -1,4 +1,4 @@
-// Which rules an aggregated role has, by tables of roles.
+// The rules of aggregated roles, as tables of roles.
 import { deepStrictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ClusterRole } from '../kinds/rbac/clusterrole.ts'
@@ -19,7 +19,7 @@ function role(name: string, labels: Record<string, string>, more: { select?: str
 const resources = (of: string, roles: ClusterRole[]) =>
   aggregate(roles.find(r => r.metadata.name === of)!, roles).flatMap(r => r.resources)
 
-test('a role has the rules of those it selects, by name, none twice', () => {
+test('an aggregated role has the rules of the roles that it selects, in the order of names, none twice', () => {
   const roles = [
     role('all', {}, { select: 'all' }),
     role('b', { to: 'all' }, { rules: ['pods', 'services'] }),
@@ -29,7 +29,7 @@ test('a role has the rules of those it selects, by name, none twice', () => {
   deepStrictEqual(resources('all', roles), ['nodes', 'pods', 'services'])
 })
 
-test('a selected role that aggregates stands for what it selects', () => {
+test('a selected role that is aggregated itself is replaced by the roles that it selects', () => {
   const roles = [
     role('admin', {}, { select: 'admin' }),
     role('edit', { to: 'admin' }, { select: 'edit', rules: ['stale'] }),
@@ -38,7 +38,7 @@ test('a selected role that aggregates stands for what it selects', () => {
   deepStrictEqual(resources('admin', roles), ['pods'])
 })
 
-test('roles that select each other have the same rules whatever they had before', () => {
+test('roles that select each other have the same rules, whatever rules they had before', () => {
   const roles = [
     role('a', { to: 'x' }, { select: 'x', rules: ['one'] }),
     role('b', { to: 'x' }, { select: 'x', rules: ['two'] }),

@@ -1,5 +1,6 @@
 // ClusterRole aggregation: a role with an aggregationRule has the rules of every role that the rule selects.
 // Source: pkg/controller/clusterroleaggregation.
+import { sameJson } from '../api/equal.ts'
 import { matches } from '../api/labels.ts'
 import { ClusterRole } from '../kinds/rbac/clusterrole.ts'
 import type { PolicyRule } from '../kinds/rbac/types.ts'
@@ -10,7 +11,7 @@ export const roleAggregationController = defineController({
   reconciles: ClusterRole,
   when: role => role.aggregationRule !== undefined,
   watches: [
-    // Any role may be part of any other.
+    // A selector may match any role, so every change wakes all aggregated roles.
     watch(ClusterRole, function* (_role, caches) {
       for (const { object } of caches(ClusterRole).items()) if (object.aggregationRule) yield object.metadata.name ?? ''
     }),
@@ -18,14 +19,14 @@ export const roleAggregationController = defineController({
   async reconcile(role, ctx) {
     if (!role.aggregationRule || role.metadata.deletionTimestamp) return
     const rules = aggregate(role, ctx.cache(ClusterRole).list())
-    if (JSON.stringify(rules) === JSON.stringify(role.rules ?? [])) return
+    if (sameJson(rules, role.rules ?? [])) return
     await ctx.update(ClusterRole, { ...role, rules: rules as PolicyRule[] })
   },
 })
 
 /**
- * The rules of the selected roles, in the order of the roles' names, none twice. A selected role that aggregates itself
- * stands for what it selects: roles that select each other come to rest at once.
+ * The rules of the selected roles, in the order of the roles' names, none twice. A selected role that is aggregated
+ * itself is replaced by the roles that it selects, so that roles that select each other do not feed back their rules.
  */
 export function aggregate(role: ClusterRole, roles: readonly ClusterRole[]): PolicyRule[] {
   const sorted = [...roles].sort((a, b) => ((a.metadata.name ?? '') < (b.metadata.name ?? '') ? -1 : 1))

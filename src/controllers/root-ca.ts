@@ -1,5 +1,6 @@
-// The root CA publisher: every namespace has a ConfigMap with the certificate that pods check the API server by.
+// The root CA publisher: keeps a ConfigMap in every namespace with the certificate by which pods verify the API server.
 // Source: pkg/controller/certificates/rootcacertpublisher.
+import { sameJson } from '../api/equal.ts'
 import { isReason } from '../base/errors.ts'
 import { ConfigMap } from '../kinds/core/configmap.ts'
 import { Namespace } from '../kinds/core/namespace.ts'
@@ -30,7 +31,7 @@ export const rootCaController = (caPem: string): Controller =>
         }
         return
       }
-      const same = JSON.stringify(existing.data) === JSON.stringify(data)
+      const same = sameJson(existing.data, data)
       if (same && existing.metadata.annotations?.[descriptionKey]) return
       const annotations = { ...existing.metadata.annotations, [descriptionKey]: description }
       await ctx.update(ConfigMap, { ...existing, metadata: { ...existing.metadata, annotations }, data })

@@ -1,18 +1,25 @@
-// Runs controllers: subscribes to their mirrors, fills their queues, and works the queues off with a few keys at a
-// time each.
+// Runs a controller: subscribes to its mirrors, fills its queue, and reconciles a few keys at a time.
+//
+//   taken from the queue ─► reconcile ─► worker is free ─► own writes are in the mirrors ─► done, may run again
+//                             └─ threw: back-off of 5 ms, doubled by each failure up to 1,000 s
+//
+// When the signal aborts, subscriptions and timers end and no further key is taken. Reconciles that run then are not
+// interrupted but by the signal in their context, and what they throw is not logged.
+import { Chore } from '../base/chore.ts'
 import type { Clock } from '../base/clock.ts'
 import { isDefect, isReason, messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { counter, exponentialBuckets, gauge, histogram } from '../base/metrics.ts'
 import type { Random } from '../base/random.ts'
-import type { Kind, KubeObject } from '../api/kind.ts'
+import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
+import { type KindSource, resourceOf, storedKinds } from '../api/kind-source.ts'
 import { type Client, EventRecorder } from '../client/index.ts'
 import { Context, type Caches } from './context.ts'
-import type { Controller } from './harness.ts'
+import type { Controller, Watch } from './harness.ts'
 import { KeyQueue } from './queue.ts'
 
 const reconciles = counter('kutter_controller_reconciles_total', 'Reconciles by controller and result.')
-// Upstream's names and buckets: dashboards look for them.
+// The names and buckets are upstream's, since dashboards use them.
 const buckets = exponentialBuckets(1e-8, 10, 10)
 const depth = gauge('workqueue_depth', 'Keys that wait.')
 const adds = counter('workqueue_adds_total', 'Keys added.')
@@ -21,51 +28,127 @@ const waits = histogram('workqueue_queue_duration_seconds', 'How long keys waite
 const works = histogram('workqueue_work_duration_seconds', 'How long keys were worked on.', buckets)
 
 interface RunOptions {
-  /** Reads: all controllers share its mirrors. */
+  /** The client for reads, whose mirrors all controllers share. */
   reader: Client
-  /** Writes under the controller's own name. */
+  /** The client for writes, which acts under the controller's own name. */
   client: Client
   clock: Clock
   random: Random
   log: Log
   signal: AbortSignal
+  /** The kinds that the cluster serves. */
+  kinds: KindSource
 }
 
-/** Starts one controller; resolves when its mirrors are filled and it works. It ends with the signal. */
+/** Starts one controller. Resolves when its mirrors are filled. The controller ends when the signal aborts. */
 export async function runController(controller: Controller, options: RunOptions): Promise<void> {
   const { reader, signal } = options
   const caches: Caches = kind => reader.mirror(kind)
   const mirrors = controller.kinds.map(kind => caches(kind as Kind<KubeObject>))
   await reader.synced(mirrors, signal)
-  const runner = new Runner(controller, caches, options)
-  // What is there already is as good as just added.
-  const unsubscribe = controller.watches.map(watch =>
+  const runner = new Runner(controller, caches, options, kind => every.has(kind))
+  // `follow` also reports the objects that exist already, as if they had just been added.
+  const follow = (watch: Watch) =>
     caches(watch.kind as Kind<KubeObject>).follow(
       change => runner.wake(watch.keys(change, caches)),
       `controller ${controller.name}`,
-    ),
-  )
+    )
+  const unsubscribe = controller.watches.map(follow)
+  const every = new KindWatches(controller, options, follow)
+  await every.start()
   signal.addEventListener(
     'abort',
     () => {
       for (const stop of unsubscribe) stop()
+      every.close()
       runner.close()
     },
     { once: true },
   )
 }
 
+/**
+ * The watches of a controller that reads every kind, such as the garbage collector. After each change of the served
+ * kinds, the watches of removed kinds end and those of new kinds begin, when their mirrors are filled. A kind whose
+ * version changes is watched in the new one. A failure is logged and retried.
+ */
+class KindWatches {
+  readonly #controller: Controller
+  readonly #options: RunOptions
+  readonly #follow: (watch: Watch) => () => void
+  readonly #followed = new Map<string, { kind: AnyKind; stop(): void }>()
+  readonly #chore: Chore
+  #unsubscribe = () => {}
+
+  constructor(controller: Controller, options: RunOptions, follow: (watch: Watch) => () => void) {
+    this.#controller = controller
+    this.#options = options
+    this.#follow = follow
+    const { signal, clock, log } = options
+    const failed = (error: unknown) =>
+      log.warn('cannot follow all kinds, trying again', { controller: controller.name, why: messageOf(error) })
+    this.#chore = new Chore({ signal, retry: { clock, firstMs: 1_000, maxMs: 60_000, failed } }, () => this.#update())
+  }
+
+  /** Resolves when all kinds that are served now are watched. */
+  async start(): Promise<void> {
+    if (!this.#controller.everyKind) return
+    await this.#update()
+    this.#unsubscribe = this.#options.kinds.subscribe(() => this.#chore.wake())
+  }
+
+  has(kind: AnyKind): boolean {
+    return this.#followed.has(resourceOf(kind))
+  }
+
+  close(): void {
+    this.#unsubscribe()
+    for (const { stop } of this.#followed.values()) stop()
+  }
+
+  async #update(): Promise<void> {
+    const { reader, signal, kinds } = this.#options
+    const wanted = new Map(storedKinds(kinds.all).map(kind => [resourceOf(kind), kind]))
+    for (const [resource, { kind, stop }] of this.#followed) {
+      if (wanted.get(resource)?.version === kind.version) continue
+      stop()
+      this.#followed.delete(resource)
+    }
+    const missing = [...wanted].flatMap(([resource, kind]) => {
+      const watch = this.#followed.has(resource) ? undefined : this.#controller.everyKind!(kind)
+      return watch ? [{ resource, watch, mirror: reader.mirror(kind as Kind<KubeObject>) }] : []
+    })
+    await Promise.all(
+      missing.map(async ({ resource, watch, mirror }) => {
+        await reader.synced([mirror], signal)
+        const stop = this.#follow(watch)
+        this.#followed.set(resource, {
+          kind: watch.kind,
+          stop: () => {
+            stop()
+            // A built-in kind is never removed, but other controllers may still use its mirror.
+            if (watch.kind.custom) reader.release(mirror)
+          },
+        })
+      }),
+    )
+  }
+}
+
+/** The state of a running controller. `#busy` counts the reconciles, not the keys that wait for their own writes. */
 class Runner {
   readonly #controller: Controller
   readonly #caches: Caches
   readonly #options: RunOptions
   readonly #queue: KeyQueue
   readonly #recorder: EventRecorder
-  readonly #mirrored: ReadonlySet<Controller['kinds'][number]>
+  readonly #mirrored: ReadonlySet<string>
+  readonly #isEvery: (kind: AnyKind) => boolean
   #busy = 0
   #pumping = false
 
-  constructor(controller: Controller, caches: Caches, options: RunOptions) {
+  /** @param isEvery whether a kind is followed because the controller reads every kind */
+  constructor(controller: Controller, caches: Caches, options: RunOptions, isEvery: (kind: AnyKind) => boolean) {
     this.#controller = controller
     this.#caches = caches
     this.#options = options
@@ -77,7 +160,8 @@ class Runner {
       () => adds.add(labels),
     )
     this.#recorder = new EventRecorder(options.client, { component: controller.name })
-    this.#mirrored = new Set(controller.kinds)
+    this.#mirrored = new Set(controller.kinds.map(resourceOf))
+    this.#isEvery = isEvery
   }
 
   wake(keys: Iterable<string>): void {
@@ -88,8 +172,8 @@ class Runner {
     this.#queue.close()
   }
 
-  // Starts work in a later microtask: a batch of changes is applied whole before anybody acts on its first. Not a Chore:
-  // this only hands out keys, and several are worked on at once.
+  // Takes keys in a later microtask, so that a batch of changes is applied completely before a reconcile begins. This
+  // is not a Chore, since it only starts reconciles, of which several run at once.
   #pump(): void {
     if (this.#pumping) return
     this.#pumping = true
@@ -122,9 +206,9 @@ class Runner {
     works.observe((clock.now() - began) / 1000, { name })
     this.#busy--
     this.#pump()
-    // Until the mirrors show what was written the key stays taken, without holding a worker.
+    // The key stays taken until the mirrors have its writes, while the worker is free for other keys.
     try {
-      await ctx.seen(this.#mirrored)
+      await ctx.seen(kind => this.#mirrored.has(resourceOf(kind)) || this.#isEvery(kind))
     } catch (error) {
       if (!signal.aborted) log.error('waiting for own writes failed', { controller: name, key, error })
     }
@@ -140,11 +224,11 @@ class Runner {
       this.#options.log.error('reconcile failed', { controller, key, backoffMs: Math.round(backoffMs), error })
       return
     }
-    // Two writers meeting is everyday; the next try sees the newer state.
+    // Conflicts between writers are common, and the next try reads the newer state.
     const everyday = isReason(error, 'Conflict', 'NotFound', 'AlreadyExists') || backoffMs < 100
     reconciles.add({ controller, result: everyday ? 'retry' : 'error' })
     const fields = { controller, key, why: messageOf(error), backoffMs: Math.round(backoffMs) }
-    if (everyday) this.#options.log.debug('reconcile again', fields)
+    if (everyday) this.#options.log.debug('reconcile will be retried', fields)
     else this.#options.log.warn('reconcile failed', fields)
   }
 }

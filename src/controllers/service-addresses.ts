@@ -1,5 +1,5 @@
-// Service addresses as objects: every cluster IP of a Service has an IPAddress that names the Service, and goes with
-// it. What these objects say is what `kubectl get ipaddresses` shows and what keeps a range from being deleted.
+// Service addresses as objects: keeps an IPAddress for every cluster IP of a Service, which names the Service. These
+// objects are what `kubectl get ipaddresses` shows, and they keep a ServiceCIDR from being deleted.
 // Source: pkg/registry/core/service/ipallocator (ipallocator.go), controller/repairip.go.
 import { isReason } from '../base/errors.ts'
 import { parseIP } from '../api/ip.ts'
@@ -15,7 +15,7 @@ const changed = ({ item, before }: MirrorChange): string[] => [
   ...(before ? addressesOf(before.object as Service) : []),
 ]
 
-/** Its keys are addresses. */
+/** The keys of this controller are addresses. */
 export const serviceAddressController: Controller = {
   name: 'service-ip-address-controller',
   workers: 5,
@@ -37,14 +37,14 @@ export const serviceAddressController: Controller = {
         try {
           await ctx.create(IPAddress, objectFor(address, service!))
         } catch (error) {
-          // Somebody took the address by hand just now; the Service has it all the same.
+          // A user has just created an object for the address. The Service keeps the address.
           if (!isReason(error, 'AlreadyExists')) throw error
         }
     }
   },
 }
 
-/** What becomes of the object of an address. One that somebody else made is left alone. */
+/** What happens to the object of an address. An object that a user created stays as it is. */
 export function planAddress(
   service: Service | undefined,
   existing: IPAddress | undefined,
@@ -53,7 +53,7 @@ export function planAddress(
   if (existing.metadata.labels?.[managedByLabel] !== serviceAllocator) return 'nothing'
   const { namespace, name } = existing.spec.parentRef
   const same = service?.metadata.namespace === namespace && service?.metadata.name === name
-  // Whose an address is cannot be changed: it is made again once it is gone.
+  // `parentRef` cannot be changed, so the object is deleted, and created again when the deletion wakes the key.
   return same ? 'nothing' : 'delete'
 }
 

@@ -1,5 +1,5 @@
-// The service range controller: a range is Ready once it has the finalizer that protects it, and in deletion it stays
-// as long as an address of a Service has no other range. Source: pkg/controller/servicecidrs.
+// The ServiceCIDR controller: gives every range a finalizer and then reports it Ready. A range in deletion stays as
+// long as an address of a Service is in no other range. Source: pkg/controller/servicecidrs.
 import { type Cidr, cidrContains, parseCidr } from '../api/ip.ts'
 import type { Draft } from '../api/schema/node.ts'
 import { parseTime, timeText } from '../api/time.ts'
@@ -8,7 +8,7 @@ import { ServiceCIDR, type ServiceCIDRStatus } from '../kinds/networking/service
 import { defineController, watch } from './harness.ts'
 
 const finalizer = 'networking.k8s.io/service-cidr-finalizer'
-/** API servers may not have heard of the deletion yet and hand out an address for so long. */
+/** For this long an API server may not have received the deletion yet and still allocate from the range. */
 const graceMs = 10_000
 
 export const serviceCidrController = defineController({
@@ -16,7 +16,7 @@ export const serviceCidrController = defineController({
   identity: 'service-cidrs-controller',
   reconciles: ServiceCIDR,
   watches: [
-    // An address or a range more or less may hold or release any range in deletion.
+    // Every change of an address or a range may hold or release any range in deletion.
     watch(IPAddress, (_address, caches) => leaving(caches(ServiceCIDR).list())),
     watch(ServiceCIDR, (_range, caches) => leaving(caches(ServiceCIDR).list())),
   ],
@@ -55,7 +55,7 @@ type RangePlan =
   | { do: 'finalizers'; finalizers: string[] }
   | { do: 'status'; status: Draft<ServiceCIDRStatus> }
 
-/** The next step of one range. `addresses` are those of Services. */
+/** The next step of one range. `addresses` are the addresses of Services. */
 export function planRange(
   range: ServiceCIDR,
   all: readonly ServiceCIDR[],

@@ -1,4 +1,5 @@
-// Deletes Jobs some time after they ended, if they say so. Source: pkg/controller/ttlafterfinished.
+// Deletes Jobs with ttlSecondsAfterFinished that many seconds after they ended. Source:
+// pkg/controller/ttlafterfinished.
 import { parseTime } from '../api/time.ts'
 import { Job } from '../kinds/batch/job.ts'
 import { defineController } from './harness.ts'
@@ -14,7 +15,7 @@ export const ttlAfterFinishedController = defineController({
     if (ttl === undefined || !end || job.metadata.deletionTimestamp) return
     const again = (parseTime(end.lastTransitionTime) ?? ctx.now()) + ttl * 1000 - ctx.now()
     if (again > 0) return { again }
-    // Of this version only: the time may just have been changed.
+    // Only this version is deleted, since a user may just have changed the time.
     const resourceVersion = job.metadata.resourceVersion ?? ''
     await ctx.delete(Job, job, { propagationPolicy: 'Foreground', resourceVersion })
   },

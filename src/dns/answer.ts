@@ -73,6 +73,9 @@ function authority(domain: string): Answer {
   }
 }
 
+/** Answers may have as many bytes as fit into a packet on most networks. Source: DNS Flag Day 2020. */
+const edns0 = { udpPayloadSize: 1232, extendedRcode: 0, ednsVersion: 0, flags: 0, flag_do: false } as const
+
 /** Makes the packet that answers `query`, with its id and its questions. */
 export function replyTo(query: Packet, reply: Partial<Omit<Reply, 'rcode'>> & { rcode: string }): Packet {
   // The response code is the low four bits of the flags.
@@ -94,8 +97,6 @@ export function replyTo(query: Packet, reply: Partial<Omit<Reply, 'rcode'>> & { 
     questions: query.questions ?? [],
     answers: reply.answers ?? [],
     authorities: reply.authorities ?? [],
-    additionals: edns
-      ? [{ type: 'OPT', name: '.', udpPayloadSize: 1232, flags: 0, options: [] } as unknown as Answer]
-      : [],
+    additionals: edns ? [{ type: 'OPT', name: '.', ...edns0, options: [] }] : [],
   }
 }

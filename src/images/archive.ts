@@ -9,7 +9,6 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
-import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { type Extract, extract } from 'tar-stream'
@@ -66,7 +65,10 @@ export async function readArchive(file: string): Promise<Archive> {
 /**
  * Calls `visit` for each file of a tar file in order, which may be compressed. `visit` must read the body to its end.
  */
-export async function eachEntry(file: string, visit: (name: string, size: number, body: Readable) => Promise<void>) {
+export async function eachEntry(
+  file: string,
+  visit: (name: string, size: number, body: AsyncIterable<unknown>) => Promise<void>,
+) {
   const reader: Extract = extract()
   const reading = (await isGzip(file))
     ? pipeline(createReadStream(file), createGunzip(), reader)
@@ -76,7 +78,7 @@ export async function eachEntry(file: string, visit: (name: string, size: number
   try {
     for await (const entry of reader) {
       const name = entry.header.name.replace(/^\.\//, '')
-      if (entry.header.type === 'file') await visit(name, entry.header.size ?? 0, entry as unknown as Readable)
+      if (entry.header.type === 'file') await visit(name, entry.header.size ?? 0, entry)
       else entry.resume()
     }
     await reading

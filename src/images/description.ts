@@ -13,7 +13,7 @@ export interface Description {
   /** Dependencies to leave out, in addition to those that only maintainer scripts need. */
   skip?: readonly string[]
   /** Files to add after the packages, which they may replace. `from` is relative to the description. */
-  files?: readonly FileEntry[]
+  files?: readonly (FilePlace & FileEntry)[]
   directories?: readonly { path: string; mode?: string; owner?: number }[]
   /** Symbolic links, by path, with their targets. */
   links?: Readonly<Record<string, string>>
@@ -32,10 +32,10 @@ export interface Description {
   labels?: Readonly<Record<string, string>>
 }
 
-interface FileEntry {
+/** A file with the content of another, or with a text. */
+type FileEntry = { from: string; text?: undefined } | { text: string; from?: undefined }
+interface FilePlace {
   to: string
-  from?: string
-  text?: string
   /** The permissions in octal, such as `"0755"`. Default 0644. */
   mode?: string
   owner?: number
@@ -93,8 +93,9 @@ export function parseDescription(text: string, file: string): Description {
       kind === 'list' ? Array.isArray(content) : kind === 'map' ? isMap(content) : typeof content === 'string'
     if (!fits) throw invalid(`${field}: must be a ${kind}`)
   }
-  const description = value as unknown as Description
-  if (!description.names?.length) throw invalid('names: must have at least one name')
+  const description = value as Partial<Description>
+  const { names } = description
+  if (!names?.length) throw invalid('names: must have at least one name')
   for (const [i, entry] of (description.files ?? []).entries()) {
     if (!entry.to?.startsWith('/')) throw invalid(`files[${i}].to: must be an absolute path`)
     if ((entry.from === undefined) === (entry.text === undefined))
@@ -102,7 +103,7 @@ export function parseDescription(text: string, file: string): Description {
     if (entry.mode !== undefined && !/^[0-7]{3,4}$/.test(entry.mode))
       throw invalid(`files[${i}].mode: must be octal in quotes, such as "0755"`)
   }
-  return description
+  return { ...description, names }
 }
 
 function isMap(value: unknown): value is Record<string, unknown> {

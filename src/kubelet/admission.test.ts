@@ -1,4 +1,4 @@
-// Which pods a node does not take, and in which words, by a table.
+// Which pods a node does not admit, with the reason and message, as a table.
 import { deepStrictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Node } from '../kinds/core/node.ts'
@@ -25,9 +25,9 @@ const evicting = node({ taints: [{ key: 'k', effect: 'NoExecute' }] })
 const tolerations = [{ key: 'k', operator: 'Exists' }]
 
 const cases: [string, Pod, Node | undefined, Pod[], string | undefined, string?][] = [
-  ['what fits', asking({ cpu: '1' }), node(), [asking({ cpu: '1' })], undefined],
+  ['a pod that fits is taken', asking({ cpu: '1' }), node(), [asking({ cpu: '1' })], undefined],
   [
-    'too much',
+    'a pod that requests more CPU than is left is rejected',
     asking({ cpu: '1500m' }),
     node(),
     [asking({ cpu: '1' })],
@@ -35,7 +35,7 @@ const cases: [string, Pod, Node | undefined, Pod[], string | undefined, string?]
     "Node didn't have enough resource: cpu, requested: 1500, used: 1000, capacity: 2000",
   ],
   [
-    'memory in bytes',
+    'a rejection for memory has the amounts in bytes',
     asking({ memory: '2Gi' }),
     node(),
     [],
@@ -43,7 +43,7 @@ const cases: [string, Pod, Node | undefined, Pod[], string | undefined, string?]
     "Node didn't have enough resource: memory, requested: 2147483648, used: 0, capacity: 1073741824",
   ],
   [
-    'a resource the node has not',
+    'a pod that requests a resource that the node lacks is rejected',
     asking({ 'example.com/gpu': '1' }),
     node(),
     [],
@@ -51,17 +51,23 @@ const cases: [string, Pod, Node | undefined, Pod[], string | undefined, string?]
     "Node didn't have enough resource: example.com/gpu, requested: 1, used: 0, capacity: 0",
   ],
   [
-    'one pod too many',
+    'a pod beyond the maximum number is rejected',
     pod(),
     node(),
     [pod(), pod(), pod()],
     'OutOfpods',
     "Node didn't have enough resource: pods, requested: 1, used: 3, capacity: 3",
   ],
-  ['another port', port(81), node(), [port(80)], undefined],
-  ['the same port of another protocol', port(80, { protocol: 'UDP' }), node(), [port(80)], undefined],
+  ['a pod with another host port is taken', port(81), node(), [port(80)], undefined],
   [
-    'a port that is taken',
+    'a pod with the same host port of another protocol is taken',
+    port(80, { protocol: 'UDP' }),
+    node(),
+    [port(80)],
+    undefined,
+  ],
+  [
+    'a pod whose host port is in use is rejected',
     port(80, { hostIP: '10.0.0.1' }),
     node(),
     [port(80)],
@@ -69,7 +75,7 @@ const cases: [string, Pod, Node | undefined, Pod[], string | undefined, string?]
     "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports",
   ],
   [
-    'another selector',
+    'a pod that does not select the node is rejected',
     pod({ nodeSelector: { zone: 'b' } }),
     node(),
     [],
@@ -77,24 +83,24 @@ const cases: [string, Pod, Node | undefined, Pod[], string | undefined, string?]
     "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector",
   ],
   [
-    'a taint that drives pods away',
+    'a pod that does not tolerate a NoExecute taint is rejected',
     pod(),
     evicting,
     [],
     'TaintToleration',
     "Predicate TaintToleration failed: node(s) had taints that the pod didn't tolerate",
   ],
-  ['a taint it tolerates', pod({ tolerations }), evicting, [], undefined],
-  ['a taint for new pods only', pod(), node({ taints: [{ key: 'k', effect: 'NoSchedule' }] }), [], undefined],
+  ['a pod that tolerates the taint is taken', pod({ tolerations }), evicting, [], undefined],
+  ['a NoSchedule taint does not matter', pod(), node({ taints: [{ key: 'k', effect: 'NoSchedule' }] }), [], undefined],
   [
-    'a safe sysctl',
+    'a pod with a safe sysctl is taken',
     pod({ securityContext: { sysctls: [{ name: 'net/ipv4/tcp_rmem', value: '1' }] } }),
     node(),
     [],
     undefined,
   ],
   [
-    'an unsafe sysctl',
+    'a pod with an unsafe sysctl is rejected',
     pod({ securityContext: { sysctls: [{ name: 'kernel.msgmax', value: '1' }] } }),
     node(),
     [],
@@ -102,17 +108,23 @@ const cases: [string, Pod, Node | undefined, Pod[], string | undefined, string?]
     'forbidden sysctl: "kernel.msgmax" not allowlisted',
   ],
   [
-    'a sysctl of a network it shares',
+    'a pod with a sysctl of the host’s network is rejected',
     pod({ hostNetwork: true, securityContext: { sysctls: [{ name: 'net.ipv4.tcp_rmem', value: '1' }] } }),
     node(),
     [],
     'SysctlForbidden',
     'forbidden sysctl: "net.ipv4.tcp_rmem" not allowed with host net enabled',
   ],
-  ['anything that is safe, while the node is deleted', asking({ cpu: '9' }), undefined, [], undefined],
+  [
+    'while the Node object is deleted, every pod with safe sysctls is taken',
+    asking({ cpu: '9' }),
+    undefined,
+    [],
+    undefined,
+  ],
 ]
 
 for (const [what, wanted, on, others, reason, message] of cases)
-  test(`${what}: ${reason ?? 'taken'}`, () => {
+  test(what, () => {
     deepStrictEqual(planAdmission(wanted, on, others), reason === undefined ? undefined : { reason, message })
   })

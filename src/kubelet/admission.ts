@@ -1,6 +1,6 @@
-// Whether a node takes a pod that was bound to it. The scheduler has looked at the same before, but pods can name their
-// node themselves, two can be bound at once, and nodes change: what does not fit is refused, and its owner makes
-// another. Pure. Sources: kubernetes pkg/kubelet/lifecycle/predicate.go, pkg/kubelet/sysctl/allowlist.go.
+// Decides whether a node takes a pod that is bound to it. The scheduler has checked the same, but a pod can name its
+// node itself, two schedulers can bind at once, and nodes change. A pod that does not fit fails, and its owner creates
+// another one. Pure. Sources: kubernetes pkg/kubelet/lifecycle/predicate.go, pkg/kubelet/sysctl/allowlist.go.
 import { quantityMilli, quantityValue } from '../api/quantity.ts'
 import type { Node } from '../kinds/core/node.ts'
 import { matchesNodeAffinity } from '../kinds/core/node-selection.ts'
@@ -9,15 +9,15 @@ import { tolerated } from '../kinds/core/tolerations.ts'
 import { onHostNetwork } from './pod/spec.ts'
 import type { Pod } from '../kinds/core/pod.ts'
 
-/** status.reason and message of a pod that is refused. */
+/** `status.reason` and `status.message` of a pod that the node does not take. */
 export interface Rejection {
   reason: string
   message: string
 }
 
 /**
- * Why the node does not take the pod; undefined when it does.
- * @param node the node as it is registered; undefined when somebody deleted it
+ * Why the node does not take the pod. Undefined when it does.
+ * @param node the Node object; undefined when it was deleted, and then only rules that do not need it apply
  * @param others pods that are on the node and have not ended
  */
 export function planAdmission(pod: Pod, node: Node | undefined, others: readonly Pod[]): Rejection | undefined {
@@ -38,7 +38,7 @@ function placeRejection(pod: Pod, node: Node, others: readonly Pod[]): Rejection
   const taken = others.flatMap(hostPorts)
   if (hostPorts(pod).some(mine => taken.some(port => clash(mine, port))))
     return failed('NodePorts', "node(s) didn't have free ports for the requested pod ports")
-  // Only taints that drive pods away; those that keep new ones away are the scheduler's.
+  // Only NoExecute matters here, since NoSchedule concerns the scheduler alone.
   const driven = node.spec.taints?.some(t => t.effect === 'NoExecute' && !tolerated(pod.spec.tolerations, t))
   return driven ? failed('TaintToleration', "node(s) had taints that the pod didn't tolerate") : undefined
 }
@@ -97,7 +97,7 @@ function hostPorts({ spec }: Pod): HostPort[] {
 const clash = (a: HostPort, b: HostPort): boolean =>
   a.port === b.port && a.protocol === b.protocol && (a.ip === b.ip || a.ip === anyAddress || b.ip === anyAddress)
 
-/** Kernel parameters that have no effect beyond a pod. */
+/** Kernel parameters whose effect is limited to the pod. */
 const safeSysctls: ReadonlySet<string> = new Set([
   'kernel.shm_rmid_forced',
   'net.ipv4.ip_local_port_range',

@@ -1,11 +1,11 @@
-// Image names with their defaults, and which entries of a Docker configuration are for an image.
+// Completes image names with their defaults, and finds the entries of a Docker configuration that apply to an image.
 // Source: distribution/reference; kubernetes pkg/credentialprovider/keyring.go.
 import type { AuthConfig } from './runtime/runtime.ts'
 
 const namePattern =
   /^(?:(?<host>(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?|\[[a-fA-F0-9:]+\])(?::\d+)?)\/)?(?<path>[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*)*)(?::(?<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(?<digest>sha256:[a-f0-9]{64}))?$/
 
-/** `busybox` → `docker.io/library/busybox:latest`; undefined for what is no image name. */
+/** The full name of an image: `docker.io/library/busybox:latest` for `busybox`. Undefined for an invalid name. */
 export function normalizeImage(image: string): string | undefined {
   let { host, path, tag, digest } = namePattern.exec(image)?.groups ?? {}
   if (!path) return undefined
@@ -26,7 +26,7 @@ interface Entry {
   identitytoken?: string
 }
 
-/** Credentials whose registry (and path) cover the image; the most specific first. */
+/** The credentials whose registry and path cover the image, the most specific first. */
 export function credentialsFor(image: string, configs: readonly string[]): AuthConfig[] {
   const found: { key: string; auth: AuthConfig }[] = []
   for (const text of configs) {
@@ -44,7 +44,7 @@ function covers(key: string, image: string): boolean {
   const [host = '', ...path] = image.split('/')
   const pattern = keyHost.split('.')
   const labels = host.split('.')
-  // A star stands for one label of the host's name.
+  // A star stands for one label of the host name.
   const hosts =
     pattern.length === labels.length &&
     pattern.every(
@@ -55,7 +55,8 @@ function covers(key: string, image: string): boolean {
   return hosts && (!keyPath.length || path.join('/').startsWith(keyPath.join('/')))
 }
 
-// No server address: containerd would take it for a URL, and hold back what is for docker.io from registry-1.docker.io.
+// There is no server address: containerd would read it as a URL, and not send credentials for docker.io to
+// registry-1.docker.io.
 function authOf(entry: Entry): AuthConfig {
   const [user = '', ...password] = entry.auth ? Buffer.from(entry.auth, 'base64').toString().split(':') : []
   return {
@@ -65,7 +66,7 @@ function authOf(entry: Entry): AuthConfig {
   }
 }
 
-/** The dockerconfigjson of a pull secret, in either of its two types. */
+/** The Docker configuration in a pull secret of either type. */
 export function dockerConfigOf(secret: {
   readonly type?: string | undefined
   readonly data?: Readonly<Record<string, string>> | undefined

@@ -1,6 +1,6 @@
-// Protobuf services written down as plain objects: `{ id: 'string = 1', envs: 'KeyValue[] = 6' }` says the same as a
-// .proto file, TypeScript derives the message types from it, and a gRPC client over a Unix socket is made from it.
-// CRI, containerd's events and CSI are all written this way.
+// gRPC clients from definitions that are plain objects. `{ id: 'string = 1', envs: 'KeyValue[] = 6' }` stands for a
+// message of a .proto file: TypeScript derives the types of messages from it, and a client for a Unix socket is made
+// from it. The services of CRI, of containerd and of health checks are defined this way.
 import * as grpc from '@grpc/grpc-js'
 import { fromJSON, type MessageTypeDefinition } from '@grpc/proto-loader'
 import { realClock } from '../base/clock.ts'
@@ -8,12 +8,13 @@ import { type Reason, StatusError } from '../base/errors.ts'
 
 /** Message name → field name → `TYPE = NUMBER`. A type is a scalar, `map`, a message or an enum; `[]` repeats it. */
 type MessageWords = Readonly<Record<string, Readonly<Record<string, string>>>>
-/** Enum name → its names in order from 0, with one space between. */
+/** Enum name → its names in order from 0, separated by one space. */
 type EnumWords = Readonly<Record<string, string>>
-/** Method, first letter small → `Request Response`; `stream ` before the response makes it a stream. */
-/** containerd's namespace for everything that its CRI plugin runs; fixed there. */
+
+/** The namespace in which containerd's CRI plugin keeps everything. It cannot be configured. */
 export const criNamespace = 'k8s.io'
 
+/** Method, first letter small → `Request Response`; `stream ` before the response makes it a stream. */
 export type ServiceWords = Readonly<Record<string, string>>
 
 type Scalars = {
@@ -25,11 +26,11 @@ type Scalars = {
   double: number
   int32: number
   uint32: number
-  /** 64-bit numbers are read as doubles: nanosecond stamps lose their last two digits. */
+  /** 64-bit numbers are read as doubles, so that nanoseconds since the epoch lose their last two digits. */
   int64: number
   uint64: number
 }
-// The second argument collects, which lets TypeScript recurse as often as CRI's list of signals needs.
+// The second argument collects the result. Such recursion may be as deep as CRI's list of signals needs.
 type Words<S extends string, Found = never> = S extends `${infer Head} ${infer Tail}`
   ? Words<Tail, Found | Head>
   : Found | S
@@ -43,7 +44,7 @@ type TypeOf<T, M extends MessageWords, E extends EnumWords> = T extends `${infer
         ? Words<E[T]>
         : never
 
-/** A message as it is received: every scalar, list and map is there; an absent message is null. */
+/** A message as it is received: every scalar, list and map has a value, and an absent message is null. */
 export type Received<M extends MessageWords, E extends EnumWords, N extends keyof M> = {
   [K in keyof M[N]]: M[N][K] extends `${infer T} = ${number}`
     ? T extends `${infer Item}[]`
@@ -52,7 +53,7 @@ export type Received<M extends MessageWords, E extends EnumWords, N extends keyo
     : never
 }
 
-/** A message as it is sent: whatever is left out has its zero value. */
+/** A message as it is sent. Fields that are left out have their zero value. */
 export type Sent<T> = T extends string | number | boolean | Uint8Array
   ? T
   : T extends (infer Item)[]
@@ -66,20 +67,23 @@ interface Definition {
   services: Readonly<Record<string, ServiceWords>>
 }
 
-/** Makes proto-loader's package definition of ours. */
-export function loadDefinition({ package: name, messages, enums, services }: Definition): grpc.GrpcObject {
-  return grpc.loadPackageDefinition(packageOf({ package: name, messages, enums, services }))
+/** A client of a service, with a method for each call. */
+export type ServiceClient = InstanceType<grpc.ServiceClientConstructor>
+
+/** The constructors of the clients of a definition's services, by name. */
+export function clientsOf(definition: Definition): Readonly<Record<string, grpc.ServiceClientConstructor>> {
+  let at = grpc.loadPackageDefinition(packageOf(definition))
+  for (const name of definition.package.split('.')) at = at[name] as grpc.GrpcObject
+  return at as Record<string, grpc.ServiceClientConstructor>
 }
 
 /** A client of one service of the program that listens on a Unix socket. */
-export function socketClient(definition: Definition, service: string, socket: string): grpc.Client {
-  let at: unknown = loadDefinition(definition)
-  for (const name of [...definition.package.split('.'), service]) at = (at as Record<string, unknown>)[name]
-  const Client = at as grpc.ServiceClientConstructor
+export function socketClient(definition: Definition, service: string, socket: string): ServiceClient {
+  const Client = clientsOf(definition)[service]!
   return new Client(`unix:${socket}`, grpc.credentials.createInsecure(), socketChannelOptions)
 }
 
-/** Reads messages that travel inside others as bytes (`Any`), by the message's short name. */
+/** A function that decodes messages that others contain as bytes (`Any`), by the message's short name. */
 export function messageReader(definition: Definition): (message: string, bytes: Uint8Array) => unknown {
   const loaded = packageOf(definition)
   return (message, bytes) => {
@@ -118,13 +122,13 @@ function readField(text: string): object {
 
 export interface CallOptions {
   signal?: AbortSignal | undefined
-  /** Reason Timeout after this long; without it the caller waits as long as the other side takes. */
+  /** After this time the call fails with the reason Timeout. Without it, there is no limit. */
   timeoutMs?: number | undefined
   /** Headers of the call. */
   metadata?: Readonly<Record<string, string>>
 }
 
-/** Clients made by `loadDefinition` have their methods by name; this is the shape of one. */
+/** A method of a client, which `clientsOf` makes by name. */
 type UnaryMethod = (
   request: object,
   metadata: grpc.Metadata,
@@ -144,13 +148,13 @@ function metadataOf({ metadata = {} }: Pick<CallOptions, 'metadata'>): grpc.Meta
   return out
 }
 
-/** One call, one answer. Throws what `errorOf` makes of a failure, or the signal's reason. */
-export function callUnary(client: grpc.Client, method: string, request: object, o: CallOptions): Promise<object> {
+/** A call with one answer. Throws the StatusError of `errorOf`, or the signal's reason. */
+export function callUnary(client: ServiceClient, method: string, request: object, o: CallOptions): Promise<object> {
   return new Promise((resolve, reject) => {
     if (o.signal?.aborted) return reject(o.signal.reason)
-    // grpc-js wants a point in time; `deadlineAfter` keeps the clock in one place.
+    // grpc-js takes a point in time instead of a duration.
     const options: grpc.CallOptions = o.timeoutMs === undefined ? {} : { deadline: deadlineAfter(o.timeoutMs) }
-    const call = (client as unknown as Record<string, UnaryMethod>)[capital(method)]!.call(
+    const call = (client[capital(method)] as UnaryMethod).call(
       client,
       request,
       metadataOf(o),
@@ -166,20 +170,15 @@ export function callUnary(client: grpc.Client, method: string, request: object, 
   })
 }
 
-/** One call, a stream of answers to its end. Throws what `errorOf` makes of a failure. */
+/** A call whose answers are a stream. Returns all of them; throws the StatusError of `errorOf`. */
 export async function callStream(
-  client: grpc.Client,
+  client: ServiceClient,
   method: string,
   request: object,
   o: Pick<CallOptions, 'timeoutMs' | 'metadata'>,
 ): Promise<object[]> {
   const options: grpc.CallOptions = o.timeoutMs === undefined ? {} : { deadline: deadlineAfter(o.timeoutMs) }
-  const stream = (client as unknown as Record<string, StreamMethod>)[capital(method)]!.call(
-    client,
-    request,
-    metadataOf(o),
-    options,
-  )
+  const stream = (client[capital(method)] as StreamMethod).call(client, request, metadataOf(o), options)
   const answers: object[] = []
   try {
     for await (const answer of stream as AsyncIterable<object>) answers.push(answer)
@@ -189,7 +188,7 @@ export async function callStream(
   }
 }
 
-/** Connects, trying again until the time is over. What is left of it then; undefined when there is no connection. */
+/** Connects, with retries until the time is over. Returns the milliseconds left, or undefined without a connection. */
 export function timeToConnect(
   client: grpc.Client,
   timeoutMs: number,
@@ -229,8 +228,8 @@ const reasons: Readonly<Record<string, Reason>> = {
 }
 
 /**
- * A gRPC failure as a StatusError: the reason that fits, and the message as Go programs print it
- * (`rpc error: code = NotFound desc = …`), since events and statuses quote it.
+ * A gRPC failure as a StatusError, with the corresponding reason. The message is as Go programs print it
+ * (`rpc error: code = NotFound desc = …`), since events and statuses contain it.
  */
 export function errorOf(error: grpc.ServiceError): StatusError {
   const code = codeNames.get(error.code) ?? 'Unknown'
@@ -238,7 +237,7 @@ export function errorOf(error: grpc.ServiceError): StatusError {
   return new StatusError(reasons[code] ?? 'InternalError', message, { cause: error })
 }
 
-/** The gRPC code (`NotFound`) and the other side's own words behind an error from here; undefined for other errors. */
+/** The gRPC code, such as `NotFound`, and the description of an error from `errorOf`. Undefined for other errors. */
 export function grpcOf(error: unknown): { code: string; desc: string } | undefined {
   if (!(error instanceof StatusError)) return undefined
   const cause = error.cause as Partial<grpc.ServiceError> | undefined
@@ -246,14 +245,14 @@ export function grpcOf(error: unknown): { code: string; desc: string } | undefin
   return { code: codeNames.get(cause.code) ?? 'Unknown', desc: cause.details }
 }
 
-/** How a client over a Unix socket reconnects: quickly, since the other side is on the same machine. */
+/** Options of a client for a Unix socket. It reconnects quickly, since the other side is on the same machine. */
 export const socketChannelOptions: grpc.ChannelOptions = {
   'grpc.initial_reconnect_backoff_ms': 50,
   'grpc.min_reconnect_backoff_ms': 50,
   'grpc.max_reconnect_backoff_ms': 1000,
   'grpc.max_receive_message_length': 64 * 1024 * 1024,
   'grpc.enable_retries': 0,
-  // One socket per client: two clients for one path must not share a broken one.
+  // Each client has its own connection, so that two clients for one path do not share a broken one.
   'grpc.use_local_subchannel_pool': 1,
 }
 

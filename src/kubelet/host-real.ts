@@ -3,7 +3,7 @@ import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/pr
 import { join } from 'node:path'
 import { isReason, messageOf, StatusError } from '../base/errors.ts'
 import { type Beneath, type Cgroups, openBeneath, realMounts } from '../linux/index.ts'
-import { type ConfigPlace, messagePathOf, podLogDir } from './config/configs.ts'
+import { type NodeSettings, messagePathOf, podLogDir } from './config/configs.ts'
 import { hostNetworkHosts, podHosts } from './config/dns.ts'
 import { expand } from './config/expand.ts'
 import { podCgroup, podLimits } from './config/resources.ts'
@@ -17,7 +17,7 @@ import type { Pod } from '../kinds/core/pod.ts'
 
 interface RealHostOptions {
   rootDir: string
-  place: ConfigPlace
+  settings: NodeSettings
   cgroups: Cgroups
   pidsLimit: number
   volumes: VolumeContext
@@ -32,7 +32,7 @@ export async function realHost(o: RealHostOptions): Promise<PodHost> {
   const images = new ImageVolumes(podsDir, o.runtime)
   const cgroupsOf = new Map<string, string>()
   await mkdir(podsDir, { recursive: true, mode: 0o750 })
-  await mkdir(o.place.logRoot, { recursive: true, mode: 0o755 })
+  await mkdir(o.settings.logRoot, { recursive: true, mode: 0o755 })
   if (!(await realMounts.isMounted(o.volumes.memoryDir))) {
     await mkdir(o.volumes.memoryDir, { recursive: true, mode: 0o750 })
     await realMounts.tmpfs(o.volumes.memoryDir, { mode: 0o750 })
@@ -45,24 +45,27 @@ export async function realHost(o: RealHostOptions): Promise<PodHost> {
     async setUp(pod, signal) {
       const uid = uidOf(pod)
       await mkdir(podDir(uid), { recursive: true, mode: 0o750 })
-      await mkdir(podLogDir(o.place.logRoot, pod), { recursive: true, mode: 0o755 })
-      const group = podCgroup(o.place.cgroupRoot, pod)
+      await mkdir(podLogDir(o.settings.logRoot, pod), { recursive: true, mode: 0o755 })
+      const group = podCgroup(o.settings.cgroupRoot, pod)
       cgroupsOf.set(uid, group)
-      await Promise.all([
+      const works = await Promise.allSettled([
         o.cgroups.ensure(group, podLimits(pod, o.pidsLimit)),
         ...(pod.spec.volumes ?? []).map(volume => setUpVolume(o.volumes, pod, volume, signal)),
       ])
+      // Nothing may be written any more when this has ended: the volumes may be taken down then.
+      const failed = works.find(work => work.status === 'rejected')
+      if (failed) throw failed.reason
     },
     hasImage: (pod, volume) => images.has(uidOf(pod), volume),
     mountImage: (pod, volume, ref) => images.mount(uidOf(pod), volume, ref),
     mounts: (pod, container, request) => containerMounts(o, podDir(uidOf(pod)), pod, container, request),
-    async refresh(pod) {
+    async refresh(pod, signal) {
       let next: number | undefined
       for (const volume of pod.spec.volumes ?? []) {
         const plugin = pluginFor(volume)
         if (!plugin?.refresh) continue
         const again = await guarded(volume.name, () =>
-          plugin.refresh!({ pod, volume, dir: volumePath(o.volumes, pod, volume, plugin), context: o.volumes }),
+          plugin.refresh!({ pod, volume, dir: volumePath(o.volumes, pod, volume, plugin), context: o.volumes, signal }),
         )
         if (again !== undefined) next = Math.min(next ?? again, again)
       }
@@ -78,15 +81,15 @@ export async function realHost(o: RealHostOptions): Promise<PodHost> {
       const group = cgroupsOf.get(uid)
       for (const path of group
         ? [group]
-        : ['', 'burstable/', 'besteffort/'].map(qos => `${o.place.cgroupRoot}/kubepods/${qos}pod${uid}`)) {
+        : ['', 'burstable/', 'besteffort/'].map(qos => `${o.settings.cgroupRoot}/kubepods/${qos}pod${uid}`)) {
         if (await o.cgroups.exists(path)) await o.cgroups.remove(path, { kill: true })
       }
       cgroupsOf.delete(uid)
     },
     async remove(uid) {
       await removeDir(podDir(uid))
-      for (const name of await readdir(o.place.logRoot))
-        if (name.endsWith(`_${uid}`)) await rm(join(o.place.logRoot, name), { recursive: true, force: true })
+      for (const name of await readdir(o.settings.logRoot))
+        if (name.endsWith(`_${uid}`)) await rm(join(o.settings.logRoot, name), { recursive: true, force: true })
     },
     known: async () => [...new Set([...(await readdir(podsDir)), ...(await images.pods())])],
   }
@@ -133,7 +136,7 @@ async function containerMounts(
   for (const [i, mount] of own.entries()) {
     const volume = (pod.spec.volumes ?? []).find(v => v.name === mount.name)
     const plugin = volume && pluginFor(volume)
-    if (!plugin) throw new Error(`volume ${mount.name} of container ${container.name} is not there`)
+    if (!plugin) throw new Error(`volume ${mount.name} of container ${container.name} does not exist`)
     const whole = hostSource(o.volumes, pod, volume, plugin)
     const part = mount.subPathExpr ? expandPath(mount.subPathExpr, request.env) : mount.subPath
     const target = join(dir, 'volume-subpaths', mount.name, container.name, String(i))
@@ -150,14 +153,14 @@ async function containerMounts(
   if (!own.some(m => m.mountPath === '/etc/hosts'))
     mounts.push({
       containerPath: '/etc/hosts',
-      hostPath: await writeHosts(o.place, dir, pod, request.podIPs),
+      hostPath: await writeHosts(o.settings, dir, pod, request.podIPs),
       readonly: false,
     })
   const messages = join(dir, 'containers', container.name)
   await mkdir(messages, { recursive: true, mode: 0o750 })
   const message = join(messages, String(request.attempt))
   await writeFile(message, '')
-  // Whoever the container runs as may write here, and the umask has no say.
+  // The container may run as any user, and chmod is not subject to the umask.
   await chmod(message, 0o666)
   mounts.push({ containerPath: messagePathOf(container), hostPath: message, readonly: false })
   return { mounts, async close() {} }
@@ -166,7 +169,7 @@ async function containerMounts(
 const hostSource = (context: VolumeContext, pod: Pod, volume: Volume, plugin: VolumePlugin) =>
   plugin.source?.(volume) ?? volumePath(context, pod, volume, plugin)
 
-// A reference that cannot be resolved is an error here, unlike in commands.
+// Unlike in commands, a reference to an unknown variable is an error here.
 function expandPath(text: string, env: ReadonlyMap<string, string>): string {
   return expand(text, name => {
     const value = env.get(name)
@@ -175,7 +178,7 @@ function expandPath(text: string, env: ReadonlyMap<string, string>): string {
   })
 }
 
-// A part that is made here may be used by those who may use the volume.
+// A part that is created here gets the permissions of the volume.
 async function openPart(volume: string, part: string): Promise<Beneath> {
   try {
     return await openBeneath(volume, part)
@@ -187,7 +190,7 @@ async function openPart(volume: string, part: string): Promise<Beneath> {
   return made
 }
 
-// Whoever wrote the spec learns which mount it is, and the node's own paths stay out of it.
+// The error names the mount, and not the paths of the node, which are no business of the pod's author.
 async function preparePart(
   plugin: VolumePlugin,
   mount: string,
@@ -203,7 +206,7 @@ async function preparePart(
   }
 }
 
-// What was opened beneath the volume is what gets mounted, whatever happens to the path meanwhile.
+// The file that was opened beneath the volume is mounted, so that a change of the path in the meantime has no effect.
 async function bindPart(beneath: Beneath, target: string): Promise<string> {
   try {
     await realMounts.unmountAll(target)
@@ -220,11 +223,11 @@ async function bindPart(beneath: Beneath, target: string): Promise<string> {
   }
 }
 
-async function writeHosts(place: ConfigPlace, dir: string, pod: Pod, podIPs: readonly string[]): Promise<string> {
+async function writeHosts(settings: NodeSettings, dir: string, pod: Pod, podIPs: readonly string[]): Promise<string> {
   const path = join(dir, 'etc-hosts')
   const text = onHostNetwork(pod)
     ? hostNetworkHosts(pod, await readFile('/etc/hosts', 'utf8'))
-    : podHosts(pod, podIPs, place.clusterDomain)
+    : podHosts(pod, podIPs, settings.clusterDomain)
   await writeFile(path, text, { mode: 0o644 })
   return path
 }

@@ -1,11 +1,14 @@
-// What a pod has on its node besides containers: directories, volumes, a control group, /etc/hosts, logs. The real
-// one works on files below the node's root directory:
+// What a pod has on its node in addition to containers: directories, volumes, a control group, /etc/hosts, logs. The
+// real implementation (host-real.ts) works on files below the node's root directory:
 //
-//   pods/UID/volumes/kubernetes.io~TYPE/NAME   volumes         pods/UID/containers/NAME/ATTEMPT   last words
+//   pods/UID/volumes/kubernetes.io~TYPE/NAME   volumes         pods/UID/containers/NAME/ATTEMPT   termination message
 //   pods/UID/etc-hosts                         /etc/hosts      memory/UID/NAME   volumes that never reach a disk
 //   pods/UID/volume-subpaths/…                 parts of them   logs/NAMESPACE_NAME_UID/…
 //
-// A simulated node has none of it (`simulatedHost`).
+// A simulated node has none of these (`simulatedHost`).
+//
+// All methods can be repeated: `setUp` completes what an earlier call left unfinished, and `tearDown` and `remove`
+// succeed if there is nothing left.
 import type { ContainerConfig, Runtime, SandboxSeen } from './runtime/runtime.ts'
 import { type ReadContainer, uidOf } from './pod/spec.ts'
 import type { Pod } from '../kinds/core/pod.ts'
@@ -17,25 +20,28 @@ export interface MountRequest {
 }
 
 export interface PodHost {
-  /** Makes everything that containers need before the first one. Throws VolumeFailure. */
+  /** Creates everything that must exist before the first container. Throws VolumeFailure. */
   setUp(pod: Pod, signal: AbortSignal): Promise<void>
-  /** Whether the volume shows its image already. */
+  /** Whether the image of an image volume is mounted. */
   hasImage(pod: Pod, volume: string): Promise<boolean>
-  /** Shows an image as a volume of the pod. `ref` is what pulling it returned, or its id. */
+  /** Mounts an image as a volume of the pod. `ref` is the result of its pull, or its id. */
   mountImage(pod: Pod, volume: string, ref: string): Promise<void>
-  /** A container's mounts; call `close` when the container has been created. */
+  /** The mounts of a container. `close` must be called once the container has been created. */
   mounts(
     pod: Pod,
     container: ReadContainer,
     request: MountRequest,
   ): Promise<{ mounts: NonNullable<ContainerConfig['mounts']>; close(): Promise<void> }>
-  /** Writes volumes anew whose contents changed. Throws VolumeFailure. Returns when to do so again. */
-  refresh(pod: Pod): Promise<number | undefined>
+  /**
+   * Writes the volumes whose contents have changed. Returns when it must be called again, in ms since the epoch, if a
+   * volume will be out of date then. Throws VolumeFailure.
+   */
+  refresh(pod: Pod, signal: AbortSignal): Promise<number | undefined>
   /** Unmounts and removes volumes and the control group. */
   tearDown(uid: string): Promise<void>
-  /** Removes what `tearDown` left, logs included. */
+  /** Removes everything else, logs included. */
   remove(uid: string): Promise<void>
-  /** The pods that have something here. */
+  /** The uids of the pods that have anything on the node. */
   known(): Promise<readonly string[]>
 }
 
@@ -49,7 +55,7 @@ export class VolumeFailure extends Error {
   }
 }
 
-/** A part of an image that a container wants to mount, and cannot. */
+/** A subPath of an image volume that cannot be mounted. */
 export class ImageMountFailure extends Error {
   constructor(message: string, cause?: unknown) {
     super(`failed to mount image volume: ImageVolumeMountFailed: ${message}`, { cause })
@@ -57,7 +63,7 @@ export class ImageMountFailure extends Error {
   }
 }
 
-/** There are no files; what pods see of images is kept by the runtime alone. */
+/** The host of simulated pods, which have no files. Only the runtime's record of image volumes is real. */
 export const simulatedHost = (runtime: Runtime): PodHost => ({
   async setUp() {},
   hasImage: async (pod, volume) => (await runtime.views()).some(v => v.podUid === uidOf(pod) && v.volume === volume),

@@ -1,6 +1,6 @@
-// Images: makes sure that the image of a container or volume is on the node, by its pull policy, with the pod's
-// credentials, one pull at a time, and with back-off for what cannot be pulled.
-// Source: kubernetes pkg/kubelet/images/image_manager.go, pkg/credentialprovider.
+// Brings the image of a container or volume to the node: by its pull policy, with the credentials of the pod, one pull
+// at a time, and with back-off after failures. Source: kubernetes pkg/kubelet/images/image_manager.go,
+// pkg/credentialprovider.
 import type { Clock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
@@ -15,7 +15,7 @@ import type { Pod } from '../kinds/core/pod.ts'
 
 export interface ImageRequest {
   pod: Pod
-  /** As the spec names it. */
+  /** The name in the spec. */
   image: string
   pullPolicy: string | undefined
   sandbox: SandboxConfig
@@ -25,10 +25,10 @@ export interface ImageRequest {
   signal: AbortSignal
 }
 
-/** How soon ErrImagePull turns into ImagePullBackOff. */
+/** How long a status shows ErrImagePull before the retry turns it into ImagePullBackOff. */
 const showErrorMs = 3_000
 const badNameRetryMs = 60_000
-/** How long a registry is waited for where an image loaded by hand would do. */
+/** How long a registry may take to answer if a loaded image can be used instead. */
 const loadedPullMs = 5_000
 
 interface FailedPull {
@@ -37,23 +37,32 @@ interface FailedPull {
   why: string
 }
 
-/** What a request came to: the image, where the runtime has it, and the reference by which containers name it. */
+/** The image, if the runtime has it, and the reference to it in the configuration of containers. */
 interface Ensured {
   image: ImageSeen | undefined
   ref: string
 }
 
 /**
- * The images of one node. Pulls take turns, one at a time for all pods; a pod that ends leaves the line. A pull that
- * fails is remembered for its pod and image, and is tried again when its back-off is over.
+ * The images of one node.
+ *
+ * - `ensure` decides by the policy: Never uses only what is present, IfNotPresent pulls what is missing, Always pulls.
+ *   A pinned image, which was loaded by hand, is used under Always too if its registry does not answer in five seconds.
+ * - Pulls run one at a time, for all pods, except those of pinned images. A caller whose signal aborts stops waiting at
+ *   once.
+ * - A failed pull is kept by pod and image, with a back-off of 10 seconds to 5 minutes. Until it is over, `ensure`
+ *   throws ImagePullBackOff without a pull. Another pod tries by itself. `forget` drops the failures of a pod, which
+ *   limits their number.
+ * - Images are never removed here: the kubelet does not collect images. Dead containers are collected, by `dropOld` in
+ *   pod/plan.ts.
  */
 export class Images {
   readonly #runtime: Runtime
   readonly #clock: Clock
   readonly #log: Log
-  /** By pod UID and name of the image. */
+  /** By uid of the pod and name of the image. */
   readonly #failed = new Map<string, FailedPull>()
-  /** The last pull in the line, which ends well whatever becomes of it. */
+  /** Resolves after the last pull that was requested, whether it succeeds or fails. */
   #line: Promise<unknown> = Promise.resolve()
 
   constructor(runtime: Runtime, clock: Clock, log: Log) {
@@ -62,7 +71,7 @@ export class Images {
     this.#log = log
   }
 
-  /** Makes sure that an image is on the node. Throws StartFailure with the reason that the container shows. */
+  /** Brings an image to the node. Throws StartFailure with the reason for the container's status. */
   async ensure(request: ImageRequest): Promise<Ensured> {
     const name = nameOf(request)
     const policy = request.pullPolicy ?? (name.endsWith(':latest') ? 'Always' : 'IfNotPresent')
@@ -72,7 +81,7 @@ export class Images {
     return there?.pinned ? this.#pullOrKeep(request, name, there) : this.#pull(request, name)
   }
 
-  /** Forgets the failures of a pod that is gone. */
+  /** Drops the failures of a pod. Must be called when the pod is removed. */
   forget(podUid: string): void {
     for (const key of this.#failed.keys()) if (key.startsWith(`${podUid} `)) this.#failed.delete(key)
   }
@@ -109,7 +118,7 @@ export class Images {
     throw new StartFailure('ImagePullBackOff', `${text}: ErrImagePull: ${failed.why}`, until - this.#clock.now())
   }
 
-  /** Pulls when all earlier pulls have ended. A pod that ends need not wait for the images of others. */
+  /** Pulls when all earlier pulls have ended. After an abort the caller does not wait for its turn. */
   async #inTurn({ pullSecrets, sandbox, signal }: ImageRequest, name: string) {
     const secrets = await pullSecrets()
     let startedAt = 0
@@ -130,7 +139,7 @@ export class Images {
     return new StartFailure('ErrImagePull', why, showErrorMs, error)
   }
 
-  /** An image that was loaded by hand: a registry that answers soon is asked, as the policy says; otherwise it is used. */
+  /** Pulls an image that was loaded by hand, as the policy asks for, and uses the loaded one if that fails soon. */
   async #pullOrKeep(request: ImageRequest, name: string, loaded: ImageSeen): Promise<Ensured> {
     try {
       const secrets = await request.pullSecrets()
@@ -145,7 +154,7 @@ export class Images {
   }
 }
 
-/** The image's whole name. Throws StartFailure for what is no name. */
+/** The full name of the image. Throws StartFailure for an invalid name. */
 function nameOf({ image, event }: ImageRequest): string {
   const name = normalizeImage(image)
   if (name) return name
@@ -166,7 +175,7 @@ function neverPulled({ image, event }: ImageRequest): StartFailure {
   return new StartFailure('ErrImageNeverPull', why, badNameRetryMs)
 }
 
-// Every credential that fits is tried, and with none the registry is asked without.
+// Tries every credential that covers the image, or none if there is none.
 async function pullWithAny(
   runtime: Runtime,
   name: string,

@@ -1,4 +1,5 @@
-// Wires a node together: runtime, volumes, events, node object, and a worker for each pod that is bound to the node.
+// Puts the parts of a node together: runtime, volumes, events, the Node object, and the pods that are bound to the
+// node.
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
@@ -46,19 +47,19 @@ interface KubeletOptions {
   labels?: Readonly<Record<string, string>>
   taints?: Node['spec']['taints']
   runtime: Runtime
-  /** Everything of this node: pods, logs, volumes. */
+  /** The directory of this node's pods, logs and volumes. */
   rootDir: string
-  /** The control group that the node's pods live in. Default `/kutter/NODE`. */
+  /** The control group of the node's pods. Default `/kutter/NODE`. */
   cgroupRoot?: string
-  /** Called when the node has got its range of pod addresses, and when it changes. */
+  /** Is called with the node's ranges of pod addresses, once it has them and whenever they change. */
   onPodCIDR?: (cidrs: readonly string[]) => void
   clusterDNS: string
   clusterDomain: string
-  /** What pods with dnsPolicy Default get. Default `/etc/resolv.conf`. */
+  /** The resolv.conf of pods with dnsPolicy Default. Default `/etc/resolv.conf`. */
   resolvConf?: string
   /** Default 110. */
   maxPods?: number
-  /** Processes a pod may have. Default 4096. */
+  /** The most processes of a pod. Default 4096. */
   podPidsLimit?: number
   clock: Clock
   random: Random
@@ -68,21 +69,30 @@ interface KubeletOptions {
 }
 
 export interface Kubelet {
-  /** Resolves when the node is registered and its pods are being worked on. */
+  /** Resolves when the node is registered and its pods have workers. */
   ready: Promise<void>
-  /** The HTTPS server's, or 0 without one. */
+  /** The port of the HTTPS server, or 0 without one. */
   port: number
-  /** Looks at the runtime again and writes the node's status: call when the network has been configured. */
+  /** Reads the state of the runtime and writes the node's status. Must be called after the network was configured. */
   refresh(): Promise<void>
-  /** Shows another certificate from now on. */
+  /** Uses another serving certificate for new connections. */
   renewServing(pair: { certPem: string; keyPem: string }): void
-  /** Stops working; containers go on running. */
+  /** Stops the kubelet. Containers go on running, and the next kubelet takes them over. */
   close(): Promise<void>
 }
 
+/** Below these, the node reports pressure. Source: the defaults of kubelet's evictionHard. */
 const minMemoryAvailableBytes = 100 * 2 ** 20
 const minDiskShare = 0.1
 const minInodeShare = 0.05
+
+/**
+ * Starts a kubelet. Resolves when its server listens; the rest follows in this order, and `ready` resolves at its end:
+ *
+ *   register the node ─► fill the mirrors of pods and services ─► take over running pods ─► admit the others
+ *
+ * The kubelet ends when `signal` aborts or `close` is called. Neither stops a container.
+ */
 export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const stop = new AbortController()
   const signal = AbortSignal.any([o.signal, stop.signal])
@@ -117,7 +127,7 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
     await new NodePods({ context, pods, workers, admit, signal }).start()
     if (runtime.real) void rotateLogs({ runtime, workers, clock, log, signal })
   })()
-  // Whoever starts a kubelet may only look at `ready` later.
+  // A caller may await `ready` only later, so the failure is handled here too.
   ready.catch(error => signal.aborted || log.error('kubelet did not start', { error }))
   return {
     ready,
@@ -141,7 +151,7 @@ interface StatusParts {
   port: number
 }
 
-/** The node's status as it is now. Pods that waited for the network are looked at again once it is there. */
+/** The present status of the node. Pods that wait for the network are woken once it is ready. */
 async function statusNow(
   { o, machine, workers, state, port }: StatusParts,
   before: NodeStatus | undefined,
@@ -186,7 +196,7 @@ async function makeContext(
     ephemeralStorageBytes: machine.ephemeralStorageBytes,
   }
   const objects = nodeObjects(client, uid => workers.get(uid)?.objectsChanged())
-  const place = {
+  const settings = {
     clusterDNS: o.clusterDNS,
     clusterDomain: o.clusterDomain,
     hostResolvConf: runtime.real ? await readFile(o.resolvConf ?? '/etc/resolv.conf', 'utf8').catch(() => '') : '',
@@ -209,7 +219,7 @@ async function makeContext(
     }
     host = await realHost({
       rootDir: o.rootDir,
-      place,
+      settings,
       cgroups: await findCgroups(),
       pidsLimit: o.podPidsLimit ?? 4096,
       volumes,
@@ -224,7 +234,7 @@ async function makeContext(
     objects,
     events,
     facts,
-    place,
+    settings,
     services: namespace => services.list(namespace),
     networkProblem: () => state.info.networkProblem,
     runtimeName: runtime.real ? 'containerd' : 'simulated',
@@ -243,11 +253,11 @@ async function pressures(rootDir: string) {
   }
 }
 
-/** The pods that take something of the node, but for one. */
+/** The pods that use resources of the node, without one of them. */
 const othersOf = (workers: Workers, but: Pod): Pod[] =>
   [...workers.values()].filter(worker => worker.uid !== uidOf(but) && !worker.over).map(worker => worker.pod)
 
-// The runtime notices a new network configuration a moment after it was written.
+// The runtime reads a new network configuration a moment after it was written, so the status is read several times.
 const networkPauseMs = 50
 const networkTries = 60
 

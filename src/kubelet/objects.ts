@@ -1,20 +1,25 @@
-// The ConfigMaps and Secrets that this node's pods refer to: each is watched by its own name while a pod needs it,
-// since a node may see no others. Holders hear of changes.
+// The ConfigMaps and Secrets to which this node's pods refer. Each is watched by its name as long as a pod needs it,
+// since a node is not authorized to read others. The pods that hold an object are notified of its changes.
 import type { Kind, KubeObject } from '../api/kind.ts'
-import type { Mirror } from '../api/mirror.ts'
+import type { AnyMirror, Mirror } from '../api/mirror.ts'
 import type { Client } from '../client/index.ts'
 import { ConfigMap } from '../kinds/core/configmap.ts'
 import { Secret } from '../kinds/core/secret.ts'
 
+/**
+ * `read` resolves with the object once its mirror is filled, or with undefined if it does not exist; it throws after
+ * ten seconds without an answer. From the first read on the holder is notified of every change, including creation and
+ * deletion, until it releases its objects. Several holders share one watch.
+ */
 export interface NodeObjects {
   configMap(holder: string, namespace: string, name: string): Promise<ConfigMap | undefined>
   secret(holder: string, namespace: string, name: string): Promise<Secret | undefined>
-  /** The holder (a pod's uid) needs nothing any more. */
+  /** Must be called when the holder, a pod's uid, is removed. Objects without holders are not watched any more. */
   release(holder: string): void
 }
 
 interface Held {
-  mirror: Mirror
+  mirror: AnyMirror
   holders: Set<string>
   stop: () => void
   answered: boolean
@@ -28,16 +33,16 @@ export function nodeObjects(client: Client, changed: (holder: string) => void): 
     const key = `${kind.plural}/${namespace}/${name}`
     let entry = held.get(key)
     if (!entry) {
-      const mirror = client.mirror(kind, { namespace, fieldSelector: `metadata.name=${name}` }) as unknown as Mirror
+      const mirror = client.mirror(kind, { namespace, fieldSelector: `metadata.name=${name}` })
       const holders = new Set<string>()
-      // The first list answers whoever asked; what comes after is news.
+      // The first list is the answer to `read`; only later changes are reported.
       const stop = mirror.subscribe(() => {
         if (held.get(key)?.answered) for (const one of holders) changed(one)
       }, 'objects of pods')
       held.set(key, (entry = { mirror, holders, stop, answered: false }))
     }
     entry.holders.add(holder)
-    return entry.mirror as unknown as Mirror<T>
+    return entry.mirror
   }
   const read = async <T extends KubeObject>(kind: Kind<T>, holder: string, namespace: string, name: string) => {
     const mirror = hold(kind, holder, namespace, name)

@@ -1,21 +1,22 @@
-// Which pods a kubelet works on: a worker for each pod that is bound to the node, from the first sight of it until
+// The pods of a kubelet: it keeps a worker for each pod that is bound to the node, from when the pod appears until
 // nothing of it is left.
 //
 //   mirror of the node's pods ──changes──▶ a worker per pod ◀──events── runtime
-//              └──────────── relist: what both of them missed ──────────┘
+//              └────────────── relist: what both of them missed ────────┘
 //
-// Changes and events say at once where to look. Neither is the only truth: what failed over a pod is tried again with
-// back-off, and every half a minute the pods, the workers and the runtime are held against each other.
+// Changes and events wake the worker that they concern. Since either can be lost, the pods, the workers and the runtime
+// are compared every half a minute. A failure while taking in a pod is retried with back-off, and affects no other pod.
 // Source: kubernetes pkg/kubelet/pleg/generic.go.
 import { messageOf } from '../base/errors.ts'
 import type { Mirror } from '../api/mirror.ts'
 import { parseTime } from '../api/time.ts'
 import type { Pod } from '../kinds/core/pod.ts'
+import { isTerminal } from '../kinds/core/pod-phase.ts'
 import type { Rejection } from './admission.ts'
 import { every } from './node/node.ts'
 import { type Backoff, nextBackoff } from './pod/backoff.ts'
 import { type NodeContext, reportUnsynced } from './pod/context.ts'
-import { isTerminal, nameOf, namespaceOf, uidOf } from './pod/spec.ts'
+import { nameOf, namespaceOf, uidOf } from './pod/spec.ts'
 import { removePod } from './pod/remove.ts'
 import { PodWorker } from './pod/worker.ts'
 import type { PodOutline } from './runtime/runtime.ts'
@@ -26,31 +27,44 @@ interface NodePodsOptions {
   context: NodeContext
   pods: Mirror<Pod>
   workers: Workers
-  /** Why the node does not take a pod. */
+  /** Returns why the node does not take a pod, if so. */
   admit: (pod: Pod) => Rejection | undefined
   signal: AbortSignal
 }
 
-/** A new pod has to be admitted; of one that runs the worker has to see first what there is. */
+/** A new pod must be admitted. A running one was admitted before, and its worker first reads what the runtime has. */
 type PodState = 'new' | 'running'
 
 const relistMs = 30_000
-/** A runtime that is not up yet will be. */
+/** The pause between tries to reach a runtime that is not up yet. */
 const adoptRetryMs = 1_000
-const podRetry = { firstMs: 2_000, mostMs: 120_000 }
+const podRetry = { firstMs: 2_000, maxMs: 120_000 }
 const orphanGraceSeconds = 2
 
+/**
+ * What always holds, by the uid of a pod:
+ *
+ *   in the mirror, work to do     a worker, or an entry in #failed with a retry under way
+ *   in the mirror, all is done    an entry in #finished: the worker has ended, a finalizer keeps the object
+ *   not in the mirror             a worker that `objectGone` has notified, until everything is removed
+ *   neither, but on the node      an entry in #orphans from the next relist on, and then removed
+ *
+ * - A uid has at most one worker. Another pod of the same name has another uid and a worker of its own, which does not
+ *   wait for the former one.
+ * - At the start, pods that already run are taken first; so the others are admitted only beside them.
+ * - When the signal aborts, no more changes are followed. Workers are closed by the caller.
+ */
 export class NodePods {
   readonly #context: NodeContext
   readonly #pods: Mirror<Pod>
   readonly #workers: Workers
   readonly #admit: NodePodsOptions['admit']
   readonly #signal: AbortSignal
-  /** Pods that a worker could not be made for, or could not take in, by uid. */
+  /** Pods for which a worker could not be created or updated, by uid. */
   readonly #failed = new Map<string, { backoff: Backoff; state: PodState }>()
-  /** Pods of which nothing is left but the object, which somebody's finalizer may keep, by uid. */
+  /** The uids of pods of which only the object is left, which a finalizer may keep. */
   readonly #finished = new Set<string>()
-  /** What no pod stands for, by uid: the containers that run. */
+  /** The running containers of pods that have no object, by uid. */
   readonly #orphans = new Map<string, readonly string[]>()
   #removing = false
 
@@ -66,7 +80,7 @@ export class NodePods {
   async start(): Promise<void> {
     const there = await this.#firstOutline()
     const seen = new Set(there.map(pod => pod.uid))
-    // What does not run yet has to fit beside what does, the oldest first.
+    // Running pods are taken first, so that the others are admitted only if they fit beside them, oldest first.
     const pods = this.#pods.list().sort(byAge)
     for (const pod of pods) if (seen.has(uidOf(pod))) this.#meet(pod, 'running')
     for (const pod of pods) if (!seen.has(uidOf(pod))) this.#meet(pod, 'new')
@@ -74,7 +88,7 @@ export class NodePods {
     this.#signal.addEventListener('abort', stop, { once: true })
     const { runtime, clock, log } = this.#context
     runtime
-      .watch((uid, event) => this.#heard(uid, event?.topic), this.#signal)
+      .watch((uid, event) => this.#notify(uid, event?.topic), this.#signal)
       .catch((error: unknown) => this.#signal.aborted || log.error('events of the runtime are not followed', { error }))
     void every(clock, relistMs, this.#signal, () => this.#relist())
   }
@@ -86,7 +100,7 @@ export class NodePods {
         return await runtime.outline()
       } catch (error) {
         this.#signal.throwIfAborted()
-        log.warn('the container runtime could not be asked for its pods, trying again', { why: messageOf(error) })
+        log.warn('the pods of the container runtime could not be listed, will be retried', { why: messageOf(error) })
       }
       await clock.sleep(adoptRetryMs, this.#signal)
     }
@@ -97,7 +111,7 @@ export class NodePods {
       this.#finished.delete(uidOf(pod))
       return this.#workers.get(uidOf(pod))?.objectGone()
     }
-    // The same name again with another uid: the mirror reports one change for two pods.
+    // When a pod was replaced by another of its name, the mirror reports one change for both.
     if (!this.#workers.has(uidOf(pod)))
       for (const old of this.#workers.values())
         if (nameOf(old.pod) === nameOf(pod) && namespaceOf(old.pod) === namespaceOf(pod)) old.objectGone()
@@ -110,7 +124,7 @@ export class NodePods {
     this.#try(pod, state, () => (worker ? worker.update(pod) : this.#take(pod, state)))
   }
 
-  /** Makes a worker; a pod that the node does not take gets one to say so. */
+  /** Creates a worker. A pod that the node does not take gets one too, which writes the rejection. */
   #take(pod: Pod, state: PodState): void {
     const settled = state === 'running' || isTerminal(pod) || pod.metadata.deletionTimestamp !== undefined
     const rejection = settled ? undefined : this.#admit(pod)
@@ -122,7 +136,7 @@ export class NodePods {
     if (rejection) worker.reject(rejection)
   }
 
-  /** A pod that cannot be worked on says so, is tried again, and keeps no other from being worked on. */
+  /** Runs `work`. A failure is reported and retried with back-off, and stays with this pod. */
   #try(pod: Pod, state: PodState, work: () => void): void {
     const uid = uidOf(pod)
     try {
@@ -134,26 +148,26 @@ export class NodePods {
       const before = this.#failed.get(uid)
       const backoff = nextBackoff(clock.now(), before?.backoff, clock.now(), podRetry)
       this.#failed.set(uid, { backoff, state: before?.state ?? state })
-      clock.after(backoff.delayMs, () => this.#tryAgain(pod))
+      clock.after(backoff.delayMs, () => this.#retry(pod))
     }
   }
 
-  #tryAgain(before: Pod): void {
+  #retry(before: Pod): void {
     const pod = this.#signal.aborted ? undefined : this.#current(before)
     const failed = this.#failed.get(uidOf(before))
     if (!pod) this.#failed.delete(uidOf(before))
     else if (failed) this.#meet(pod, failed.state)
   }
 
-  /** The same pod as it is in the API. */
+  /** The newest state of the same pod. Undefined when it was deleted or replaced. */
   #current(pod: Pod): Pod | undefined {
     const now = this.#pods.get(namespaceOf(pod), nameOf(pod))
     return now && uidOf(now) === uidOf(pod) ? now : undefined
   }
 
-  #heard(uid: string | undefined, topic: string | undefined): void {
-    if (uid !== undefined) return this.#workers.get(uid)?.heard(topic)
-    for (const worker of this.#workers.values()) worker.heard()
+  #notify(uid: string | undefined, topic: string | undefined): void {
+    if (uid !== undefined) return this.#workers.get(uid)?.runtimeChanged(topic)
+    for (const worker of this.#workers.values()) worker.runtimeChanged()
   }
 
   async #relist(): Promise<void> {
@@ -161,10 +175,10 @@ export class NodePods {
     try {
       const there = await runtime.outline()
       const known = await host.known()
-      // No waiting from here on: what is there now is held against what there is to work on now.
+      // From here on nothing is awaited, so that workers and pods do not change during the comparison.
       const outlines = new Map(there.map(pod => [pod.uid, pod]))
       for (const worker of this.#workers.values()) {
-        if (marks(worker.seen) !== marks(outlines.get(worker.uid))) worker.heard()
+        if (marks(worker.seen) !== marks(outlines.get(worker.uid))) worker.runtimeChanged()
         if (!this.#current(worker.pod)) worker.objectGone()
       }
       for (const pod of this.#pods.list()) {
@@ -181,7 +195,7 @@ export class NodePods {
     }
   }
 
-  /** One after the other, beside everything else: what cannot be ended must hold up nothing. */
+  /** Removes the remains of pods one after the other, in the background, so that one that hangs delays nothing else. */
   async #removeOrphans(): Promise<void> {
     const { runtime, log } = this.#context
     this.#removing = true
@@ -203,7 +217,7 @@ export class NodePods {
 const byAge = (a: Pod, b: Pod) =>
   (parseTime(a.metadata.creationTimestamp) ?? 0) - (parseTime(b.metadata.creationTimestamp) ?? 0)
 
-/** What a look would show, in brief. */
+/** The states of a pod's parts as text, for comparison. */
 const marks = (pod: PodOutline | undefined): string =>
   [...(pod?.sandboxes.map(s => `${s.id} ${s.ready}`) ?? []), ...(pod?.containers.map(c => `${c.id} ${c.state}`) ?? [])]
     .sort()

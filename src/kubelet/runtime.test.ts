@@ -1,4 +1,4 @@
-// The parts below the kubelet that need no containerd: field words, errors, events, the configuration's text.
+// The parts below the kubelet that need no containerd: CRI messages, errors, events, the text of the configuration.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as grpc from '@grpc/grpc-js'
@@ -6,13 +6,11 @@ import { StatusError } from '../base/errors.ts'
 import { containerdConfig } from './containerd/index.ts'
 import { enums, messages, services } from './cri/definition.ts'
 import { eventOf } from './cri/events.ts'
-import { errorOf, grpcOf, loadDefinition } from './grpc.ts'
+import { clientsOf, errorOf, grpcOf } from './grpc.ts'
 
-test('the definition loads, and a request comes back as it was sent', () => {
-  const root = loadDefinition({ package: 'runtime.v1', messages, enums, services }) as unknown as {
-    runtime: { v1: { RuntimeService: grpc.ServiceClientConstructor } }
-  }
-  const { RunPodSandbox } = root.runtime.v1.RuntimeService.service
+test('the CRI definition can be loaded, and a request is decoded as it was sent', () => {
+  const { RuntimeService } = clientsOf({ package: 'runtime.v1', messages, enums, services })
+  const { RunPodSandbox } = RuntimeService!.service
   assert.equal(RunPodSandbox!.path, '/runtime.v1.RuntimeService/RunPodSandbox')
   const config = { metadata: { name: 'a', attempt: 3 }, labels: { x: 'y' }, linux: { cgroupParent: '/p' } }
   const bytes = RunPodSandbox!.requestSerialize({ config })
@@ -23,7 +21,7 @@ test('the definition loads, and a request comes back as it was sent', () => {
   assert.deepEqual(back.config.portMappings, [])
 })
 
-test('gRPC failures keep code and words', () => {
+test('a gRPC failure keeps its code and description', () => {
   const details = 'no such container'
   const failure = Object.assign(new Error('x'), { code: grpc.status.NOT_FOUND, details, metadata: new grpc.Metadata() })
   const error = errorOf(failure)
@@ -32,7 +30,7 @@ test('gRPC failures keep code and words', () => {
   assert.equal(grpcOf(new StatusError('NotFound', 'other')), undefined)
 })
 
-test('events say what happened to which container', () => {
+test('an event of containerd names the container and what happened', () => {
   const stamp = { seconds: 10, nanos: 5_000_000 }
   const envelope = (topic: string) => ({
     timestamp: stamp,
@@ -59,7 +57,7 @@ test('events say what happened to which container', () => {
   )
 })
 
-test('the configuration of containerd keeps everything under one directory', () => {
+test('the configuration of containerd keeps all files in one directory', () => {
   const text = containerdConfig({
     dir: '/d',
     cniConfDir: '/n',

@@ -39,7 +39,7 @@ export async function keepPodRoutes(options: PodRoutesOptions): Promise<void> {
   let cancel = () => {}
   const failed = (error: unknown) =>
     log.error('cannot set the routes to pods of other nodes, trying again', { why: messageOf(error) })
-  const chore = new Chore({ signal, retry: { clock, firstMs: retryMs, mostMs: retryMs, failed } }, async () => {
+  const chore = new Chore({ signal, retry: { clock, firstMs: retryMs, maxMs: retryMs, failed } }, async () => {
     seen = factsOf(nodes, options)
     cancel()
     cancel = clock.after(lookAgainMs, () => chore.wake())

@@ -2,6 +2,7 @@
 // pod. A pod that has ended, or that uses the node's own network, needs none.
 import { createHash } from 'node:crypto'
 import type { Pod } from '../kinds/core/pod.ts'
+import { isTerminal } from '../kinds/core/pod-phase.ts'
 import { add, emptyFragment, type Fragment } from './plan.ts'
 import { masqueradeMark } from './table.ts'
 
@@ -9,7 +10,7 @@ import { masqueradeMark } from './table.ts'
 export function hostPortFragment(pod: Pod): Fragment {
   const fragment = emptyFragment()
   const ip = pod.status.podIP
-  if (!ip || pod.spec.hostNetwork || pod.status.phase === 'Succeeded' || pod.status.phase === 'Failed') return fragment
+  if (!ip || pod.spec.hostNetwork || isTerminal(pod)) return fragment
   for (const port of pod.spec.containers.flatMap(c => c.ports ?? [])) {
     if (!port.hostPort) continue
     const protocol = port.protocol.toLowerCase()

@@ -92,10 +92,10 @@ class ServiceProxy implements Proxy {
   constructor(options: ProxyOptions) {
     this.#options = options
     const { clock, log, signal } = options
-    const retry = (what: string, mostMs: number) => ({
+    const retry = (what: string, maxMs: number) => ({
       clock,
       firstMs: retryMs,
-      mostMs,
+      maxMs,
       failed: (error: unknown) => log.warn(`cannot ${what}, trying again`, { why: messageOf(error) }),
     })
     this.#programming = new Chore({ signal, retry: retry('change the service rules', retryMs) }, () => this.#program())

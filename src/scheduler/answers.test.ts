@@ -1,4 +1,4 @@
-// What is remembered of equal pods is what would be found anew, whatever happens to nodes and pods in between.
+// Cached answers are the same as those of the plugins, whatever happens to nodes and pods in between.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Random, seededRandom } from '../base/random.ts'
@@ -11,7 +11,7 @@ import { nodeOf, podOf } from '../kinds/testing.ts'
 const nodes = 60
 const steps = 600
 
-test('decisions from memory are those made anew', () => {
+test('decisions with cached answers are those without them', () => {
   const seed = Number(process.env.KUTTER_SEED ?? 1)
   const random = seededRandom(seed)
   const live = openOffline()
@@ -34,7 +34,7 @@ test('decisions from memory are those made anew', () => {
     }
     const info = randomPod(`p${step}`, random)
     const anew = openOffline()
-    // In the order of the live one, for nothing but the start differs.
+    // The nodes are in the same order as in the live snapshot. Only the node from which the search starts may differ.
     for (const node of current.values()) anew.snapshot.setNode(node)
     for (const { info: other, node } of placed.values()) anew.snapshot.setPod(other, node)
     const decision = live.decide(info)
@@ -48,7 +48,7 @@ test('decisions from memory are those made anew', () => {
   assert.ok(chosen > steps / 2, `${chosen} of ${steps} found a node`)
 })
 
-/** A decision without the order that it came about in. */
+/** The parts of a decision that do not depend on the order of the nodes. */
 function told({ outcome, refusals, scored }: Decision) {
   const feasible = outcome.type === 'node' ? outcome.feasible : []
   const scores = feasible.map(({ name }, i) => [name, scored.map(s => [s.plugin, s.scores[i]])] as const)
@@ -74,7 +74,7 @@ function randomNode(name: string, random: Random): Node {
   })
 }
 
-/** Few sorts, so that most pods are not the first of theirs. */
+/** There are few different pods, so that the answers for most of them are in the cache. */
 function randomPod(name: string, random: Random): PodInfo {
   const app = pick(random, ['a', 'b'])
   const like = { labelSelector: { matchLabels: { app } } }

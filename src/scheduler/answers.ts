@@ -1,15 +1,16 @@
-// What nodes have answered equal pods: a Deployment's pods ask every node the same, and most nodes have not changed
-// since. Only plugins that say that nothing but pod and node matters to them (`depends: 'node'`) are remembered.
+// A cache of plugins' answers. The pods of a Deployment ask every node the same question, and most nodes have not
+// changed since the last one, so answers are kept by the signature of pods and the generation of nodes. Only answers of
+// plugins with `depends: 'node'` are kept, since those depend on nothing else.
 import { messageOf } from '../base/errors.ts'
 import type { Plugin, Refusal } from './framework.ts'
 import type { NodeInfo, PodInfo } from './info.ts'
 import { pluginFailures } from './metrics.ts'
 
-/** Sorts of pods remembered at a time, and sorts that were seen once. */
+/** The most signatures with kept answers, least recently used dropped first; and of signatures that were seen once. */
 const maxSorts = 32
 const maxSeen = 1024
 
-/** For one sort of pods; by the slots of nodes. An answer holds as long as the node's generation is the same. */
+/** The answers for pods of one signature, by the slot of the node. An answer holds for one generation of the node. */
 export class Answers {
   readonly slots: number
   readonly #filterAt: Float64Array
@@ -22,7 +23,7 @@ export class Answers {
     this.#refusals = Array.from({ length: slots })
   }
 
-  /** The first refusal of a node, asked for where it is not known. */
+  /** The first refusal of a node, from the cache or from the plugins. */
   refusal(node: NodeInfo, prepared: readonly Prepared[], pod: PodInfo): Refusal | undefined {
     const { slot, generation } = node
     if (this.#filterAt[slot] === generation) return this.#refusals[slot]
@@ -31,10 +32,10 @@ export class Answers {
     return (this.#refusals[slot] = refusal)
   }
 
-  /** Fills in the scores of the `which`-th scoring plugin, worked out where they are not known. */
+  /** Writes the scores of the scoring plugin number `which` into `own`, from the cache or from the plugin. */
   score(which: number, plugin: Plugin, state: unknown, nodes: readonly NodeInfo[], pod: PodInfo, own: Float64Array) {
-    const fresh = () => ({ at: new Float64Array(this.slots), values: new Float64Array(this.slots) })
-    const { at, values } = (this.#scores[which] ??= fresh())
+    const empty = () => ({ at: new Float64Array(this.slots), values: new Float64Array(this.slots) })
+    const { at, values } = (this.#scores[which] ??= empty())
     for (let i = 0; i < nodes.length; i++) {
       const node = nodes[i]!
       const { slot, generation } = node
@@ -47,7 +48,7 @@ export class Answers {
   }
 }
 
-/** A plugin with the state it has prepared for a pod. */
+/** A plugin with the state that its `prepare` returned for a pod. */
 export interface Prepared {
   plugin: Plugin
   state: unknown
@@ -55,8 +56,8 @@ export interface Prepared {
 }
 
 /**
- * The first refusal of a node, if any. A plugin that throws keeps this node out, not the pod: it may be the node's
- * fault, and others can take the pod.
+ * The first refusal of a node, if any. When a plugin throws, the node is refused and the others are asked as usual:
+ * the cause may be the node, and another one can take the pod.
  */
 export function ask(prepared: readonly Prepared[], node: NodeInfo, pod: PodInfo): Refusal | undefined {
   for (const { plugin, state, filters } of prepared) {
@@ -72,7 +73,7 @@ export function ask(prepared: readonly Prepared[], node: NodeInfo, pod: PodInfo)
   return undefined
 }
 
-/** A node whose score cannot be worked out is liked least. */
+/** The score of a node, or 0 if the plugin throws. */
 export function scoreOf(plugin: Plugin, state: unknown, node: NodeInfo, pod: PodInfo): number {
   try {
     return plugin.score!(state, node, pod)
@@ -82,12 +83,13 @@ export function scoreOf(plugin: Plugin, state: unknown, node: NodeInfo, pod: Pod
   }
 }
 
+/** The answers for all signatures. One cache belongs to one profile, since other plugins give other answers. */
 export class AnswerCache {
   readonly #kept = new Map<string, Answers>()
-  /** A sort that comes once is not worth remembering. */
+  /** Signatures without answers yet: a pod that is the only one of its kind is not worth the memory. */
   readonly #seen = new Set<string>()
 
-  /** What is known about pods of this sort; undefined when they are the first. */
+  /** The answers for a signature. Undefined for its first pod, whose answers are not kept. */
   of(signature: string, slots: number): Answers | undefined {
     let answers = this.#kept.get(signature)
     if (!answers && !this.#seen.has(signature)) {
@@ -96,7 +98,7 @@ export class AnswerCache {
       return undefined
     }
     if (answers) this.#kept.delete(signature)
-    // New nodes come in bunches: leave room for more.
+    // Nodes are often added several at a time, so there is room for more.
     if (!answers || answers.slots < slots) answers = new Answers(Math.ceil(slots * 1.25))
     this.#kept.set(signature, answers)
     if (this.#kept.size > maxSorts) this.#kept.delete(this.#kept.keys().next().value!)

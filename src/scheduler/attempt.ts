@@ -1,9 +1,17 @@
-// One attempt to give a pod a node: the decision, with extenders where there are any; then either the binding, or
-// making room and reporting why there is none.
+// One attempt to give a pod a node: the decision, with extenders if there are any, and then either the binding, or an
+// attempt to make room and a report of why no node can take the pod.
 //
 //   find ─► (extenders) ─► choose ─┬─► place ─► bind, in the background ─► scheduled
 //                                  │     └────────┴─► denied, unbound ─► back to the queue
 //                                  └─► no node: make room ─► refuse ─► back to the queue
+//
+// What always holds:
+//
+// - An attempt ends with exactly one of bound, denied, unbound, refused or failed, unless the signal aborts. All but
+//   the first return the pod to the queue, and take it off the node on which it was assumed.
+// - From the decision to the end of `permit`, no other attempt runs. Only the binding overlaps with later attempts,
+//   which count the pod as if it were on its node.
+// - If the pod is deleted meanwhile, it is not in the queue any more; every report and write then does nothing.
 //
 // Source: pkg/scheduler/schedule_one.go (ScheduleOne).
 import { isReason, messageOf } from '../base/errors.ts'
@@ -23,7 +31,7 @@ import {
 } from './metrics.ts'
 import type { Taken } from './queue.ts'
 
-/** Pods with more attempts are counted together. */
+/** In metrics, all pods with more attempts than this have one label. */
 const maxAttemptsLabel = 15
 
 export class Attempt {
@@ -46,7 +54,7 @@ export class Attempt {
     this.#extenders = new PodExtenders(taken.pod, extenders, log)
   }
 
-  /** Decides; the promise, where there is one, must be waited for before the next attempt. */
+  /** Decides. If it returns a promise, the next attempt must wait for it. */
   run(): Promise<void> | undefined {
     try {
       return this.#decide()?.catch((error: unknown) => this.#failed(error))
@@ -66,9 +74,9 @@ export class Attempt {
     const { snapshot, queue } = this.#parts
     const left = await this.#extenders.filter(found)
     const scores = await this.#extenders.scores(left.feasible)
-    // Nodes may have gone while the extenders were asked.
+    // While the extenders were asked, nodes may have been deleted.
     if (left.feasible.some(node => snapshot.node(node.name) !== node))
-      throw new Error('nodes have gone during the decision')
+      throw new Error('nodes were deleted during the decision')
     if (queue.find(this.#pod.uid)?.place !== 'deciding') return
     await this.#decided(left, choose(left, this.#options, scores))
   }
@@ -112,7 +120,7 @@ export class Attempt {
   async #bind(placement: Placement, waits: ReadonlyMap<string, number>): Promise<void> {
     const binding = bind(placement, waits, this.#parts)
     try {
-      // Those that wait for a permission do not keep others from being bound.
+      // A pod that waits at `permit` does not count against the limit of bindings at a time.
       const refusal = await (waits.size ? binding : this.#attempts.bindingOf(binding))
       if (!refusal) return this.#bound(placement)
       unreserve(placement)
@@ -152,12 +160,12 @@ export class Attempt {
     const waiting = this.#giveBack()
     if (isReason(cause, 'NotFound')) return queue.remove(this.#pod.uid)
     queue.failed(this.#pod.uid)
-    // After a conflict another scheduler has bound it: its condition is that scheduler's.
+    // A conflict means that another scheduler has bound the pod, and its condition is left to that one.
     if (!waiting || isReason(cause, 'Conflict')) return
     void reporter.refused(waiting, { reason: 'SchedulerError', message: messageOf(error) })
   }
 
-  /** Takes the pod off the node it was assumed on. Its newest state, while it still waits for a node. */
+  /** Takes the pod off the node on which it was assumed. Returns its newest state, or undefined if it was deleted. */
   #giveBack(): PodInfo | undefined {
     const { snapshot, queue, released } = this.#parts
     const { uid } = this.#pod
@@ -169,10 +177,10 @@ export class Attempt {
     return queue.get(uid)
   }
 
-  /** Asks the plugins of `postFilter` until one of them has an eviction to offer. */
+  /** Calls the plugins of `postFilter` until one of them returns an eviction. */
   async #makeRoom(found: Found, decision: NotChosen): Promise<void> {
     const { postFilters } = this.#taken.profile
-    if (!postFilters.length || found.total === 0) return this.#refuse(decision, { giveUp: true })
+    if (!postFilters.length || found.total === 0) return this.#refuse(decision, { nomination: 'remove' })
     preemptionAttempts.add()
     const failure = failureOf(found, this.#options, this.#extenders.narrowing())
     const messages: string[] = []
@@ -180,7 +188,7 @@ export class Attempt {
     for (const plugin of postFilters) {
       answer = await plugin.postFilter!(this.#pod, failure)
       if (answer.message) messages.push(answer.message)
-      if (answer.eviction) break
+      if (typeof answer.nomination === 'object') break
     }
     this.#refuse(decision, messages.length ? { ...answer, message: messages.join(', ') } : answer)
   }
@@ -192,14 +200,14 @@ export class Attempt {
     const message = made.message ? `${outcome.message} ${made.message}` : outcome.message
     decisions.add(clock.now(), decision, message)
     this.#ended('unschedulable')
-    // The newest state of the pod, to write only what is new.
+    // The newest state of the pod has the condition that is compared with, so that equal ones are not written.
     const waiting = queue.get(uid)
     queue.unschedulable(uid, outcome.blockedBy)
     if (!waiting) return
-    const { eviction } = made
-    if (eviction) this.#evict(eviction)
-    else if (made.giveUp) nominations.delete(uid)
-    const nominated = eviction ? eviction.node.name : made.giveUp ? '' : undefined
+    const { nomination } = made
+    if (nomination === 'remove') nominations.delete(uid)
+    else if (nomination) this.#evict(nomination)
+    const nominated = nomination === 'remove' ? '' : nomination?.node.name
     void reporter.refused(waiting, { reason: 'Unschedulable', message, ...(nominated !== undefined && { nominated }) })
   }
 
@@ -207,12 +215,12 @@ export class Attempt {
     const { nominations, reporter, queue, waiting } = this.#parts
     const { node, victims } = eviction
     preemptionVictims.observe(victims.length)
-    // Less important pods that were to get this node look for another.
+    // Pods of lower priority that are nominated to this node are woken to find another.
     for (const other of nominations.on(node.name)?.values() ?? []) {
       if (other.priority >= this.#pod.priority) continue
       nominations.delete(other.uid)
       void reporter.unnominate(other)
-      queue.rouse(other.uid)
+      queue.activate(other.uid)
     }
     nominations.set(this.#pod, node.name)
     const held = victims.filter(victim => waiting.has(victim.uid))
@@ -222,11 +230,11 @@ export class Attempt {
     }
     const rest = { ...eviction, victims: victims.filter(victim => !held.includes(victim)) }
     void reporter.evict(rest, this.#pod).then(done => {
-      if (!done) queue.rouse(this.#pod.uid)
+      if (!done) queue.activate(this.#pod.uid)
     })
   }
 
-  /** The decision itself failed, not the search for a node. */
+  /** The attempt itself failed, for example because a plugin threw. This is no answer about the nodes. */
   #failed(error: unknown): void {
     const { queue, log, reporter, signal } = this.#parts
     if (signal.aborted) return

@@ -1,5 +1,5 @@
-// What outlives a single attempt: the parts of the scheduler that every attempt acts on, the node at which the next
-// search begins, and how many bindings are being written.
+// The state that attempts share: the parts of the scheduler on which every attempt acts, the node at which the next
+// search begins, and the number of bindings under way.
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
@@ -17,14 +17,14 @@ import type { WaitingRoom } from './waiting.ts'
 
 export type Result = 'scheduled' | 'unschedulable' | 'error'
 
-/** What lies outside the decision. */
+/** The parts that are not needed for a decision itself. */
 export interface Outside {
   extenders: readonly Extender[]
   waiting: WaitingRoom
   reporter: Reporter
 }
 
-/** The parts of the scheduler, as one attempt uses them. */
+/** The parts of the scheduler that an attempt uses. */
 export interface Parts extends Outside {
   clock: Clock
   random: Random
@@ -35,13 +35,13 @@ export interface Parts extends Outside {
   nominations: Nominations
   decisions: Decisions
   onAttempt?: (result: Result, ms: number) => void
-  /** The pod gives up the node it was given. */
+  /** Is called when a pod is taken off the node on which it was assumed. */
   released(pod: PodInfo, node: string): void
 }
 
 export class Attempts {
   readonly parts: Parts
-  /** Where in the snapshot the next search begins, so that every node is looked at in turn. */
+  /** The place in the list of nodes at which the next search begins, so that all nodes have their turn. */
   #start = 0
   #binding = 0
 
@@ -49,12 +49,12 @@ export class Attempts {
     this.parts = parts
   }
 
-  /** How many bindings are being written. */
+  /** The number of bindings under way. */
   get binding(): number {
     return this.#binding
   }
 
-  /** Counts a binding until it is written or has failed. */
+  /** Counts a binding as under way until it has been written or has failed. */
   async bindingOf<T>(binding: Promise<T>): Promise<T> {
     this.#binding++
     try {
@@ -64,20 +64,20 @@ export class Attempts {
     }
   }
 
-  /** What a decision by this profile is made on. */
+  /** The options of a decision by this profile. */
   decideOptions(profile: Profile): DecideOptions {
     const { snapshot, random, nominations } = this.parts
     return { profile, snapshot, random, nominations, start: this.#start }
   }
 
-  /** Looks for nodes, and lets the next search begin after the last one that was asked. */
+  /** Finds nodes. The next search begins after the last node that was asked. */
   find(pod: PodInfo, options: DecideOptions): Found {
     const found = findNodes(pod, options)
     this.#start = found.total ? (this.#start + found.looked) % found.total : 0
     return found
   }
 
-  /** Reports how an attempt ended, and how long it took. */
+  /** Reports the result and the duration of an attempt. */
   ended(result: Result, profile: Profile, ms: number): void {
     const labels = { result, profile: profile.schedulerName }
     scheduleAttempts.add(labels)

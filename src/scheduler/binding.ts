@@ -1,5 +1,6 @@
-// The way of a pod from its chosen node to the binding: reserve and permit while the next pod waits, the rest in the
-// background. Whatever fails gives back what was reserved. Source: pkg/scheduler/schedule_one.go (bindingCycle).
+// The steps from the chosen node to the binding. `reserve` and `permit` run before the next pod is decided on; the rest
+// runs in the background. After a failure at any step, everything reserved is given back.
+// Source: pkg/scheduler/schedule_one.go (bindingCycle).
 import type { Extender } from './extender.ts'
 import { type Permission, type Plugin, PluginError } from './framework.ts'
 import type { NodeInfo, PodInfo } from './info.ts'
@@ -12,11 +13,11 @@ export interface Placement {
   node: NodeInfo
   profile: Profile
   prepared: readonly Prepared[]
-  /** Called with what plugins throw at points that cannot fail. */
+  /** Is called with errors of plugins at points whose failure changes nothing: unreserve and postBind. */
   onFailure(error: PluginError): void
 }
 
-/** A plugin has said no after the node was chosen. */
+/** The refusal of a plugin after the node was chosen. */
 export interface Denied {
   plugin: string
   message: string
@@ -24,7 +25,7 @@ export interface Denied {
 
 const stateFor = ({ prepared }: Placement, plugin: Plugin): unknown => prepared.find(p => p.plugin === plugin)?.state
 
-/** Asks every reserve; on a refusal all is given back. */
+/** Calls `reserve` of every plugin. After a refusal or an error, everything is given back. */
 export function reserve(placement: Placement): Denied | undefined {
   const { profile } = placement
   for (const plugin of profile.reserves) {
@@ -45,7 +46,7 @@ function reserveWith(plugin: Plugin, placement: Placement): true | string {
   }
 }
 
-/** In the opposite order, like everything that is taken back. */
+/** Calls `unreserve` of every plugin, in the reverse order of `reserve`. */
 export function unreserve(placement: Placement): void {
   const { pod, node, profile } = placement
   for (let i = profile.reserves.length - 1; i >= 0; i--) {
@@ -58,7 +59,7 @@ export function unreserve(placement: Placement): void {
   }
 }
 
-/** Plugins that want the pod to wait, with how long at most; or who will not have it. */
+/** The plugins that make the pod wait, with the longest time in ms for each, or the refusal of one. */
 export function permit(placement: Placement): Denied | ReadonlyMap<string, number> {
   const { profile } = placement
   const waits = new Map<string, number>()
@@ -86,7 +87,10 @@ interface BindingOptions {
   signal: AbortSignal
 }
 
-/** Waits where plugins want it, prepares and writes the binding. Throws when that fails. */
+/**
+ * Waits for permissions, runs `preBind`, and writes the binding. Returns the refusal of a plugin that did not permit
+ * the pod. Throws when the binding fails.
+ */
 export async function bind(
   placement: Placement,
   waits: ReadonlyMap<string, number>,
@@ -135,7 +139,7 @@ async function write(placement: Placement, extenders: readonly Extender[]): Prom
   throw new Error('no plugin has bound the pod')
 }
 
-/** Says at which point a binding failed; its cause is the error itself. */
+/** A failed binding. The message names the point, and the cause is the error. */
 class BindingError extends Error {
   constructor(where: string, cause: unknown) {
     super(`${where}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })

@@ -1,5 +1,5 @@
-// The scheduler's configuration: KubeSchedulerConfiguration of kubescheduler.config.k8s.io/v1, and under `kutter` the
-// files of plugins of one's own. docs/scheduler.md explains it to users.
+// Reads the scheduler's configuration: KubeSchedulerConfiguration of kubescheduler.config.k8s.io/v1, to which the field
+// `kutter` adds the files of own plugins. docs/scheduler.md explains it to users.
 // Source: staging/src/k8s.io/kube-scheduler/config/v1, pkg/scheduler/apis/config/validation.
 import { parseDuration } from '../api/time.ts'
 import { readFields, Fields } from './fields.ts'
@@ -26,7 +26,7 @@ export interface ProfileConfig {
   percentageOfNodesToScore: number
   plugins: Readonly<Record<Point, PluginSet>>
   multiPoint: PluginSet
-  /** Arguments of plugins, as they stand. */
+  /** Arguments of plugins as they are in the document, by plugin name. */
   args: ReadonlyMap<string, unknown>
 }
 
@@ -47,7 +47,7 @@ export interface ExtenderConfig {
 interface ExtenderTls {
   insecure: boolean
   serverName: string
-  /** PEM, or the files they are in. */
+  /** Each as PEM or as the name of a file. */
   cert: Pem | undefined
   key: Pem | undefined
   ca: Pem | undefined
@@ -55,15 +55,15 @@ interface ExtenderTls {
 export type Pem = { data: Buffer } | { file: string }
 
 export interface SchedulerConfig {
-  /** Where it came from, for messages. */
+  /** The file that the configuration was read from, for messages. */
   source: string
   profiles: readonly ProfileConfig[]
   extenders: readonly ExtenderConfig[]
   podInitialBackoffMs: number
   podMaxBackoffMs: number
-  /** Plugins besides the built-in ones. */
+  /** Plugins in addition to the built-in ones. */
   makers: readonly PluginMaker[]
-  /** How a program of its own finds the API server and other copies of itself. */
+  /** For a scheduler in a process of its own: how it reaches the API server, and how one of several becomes leader. */
   process: { kubeconfig: string; leaderElection: LeaderElectionConfig }
 }
 
@@ -79,15 +79,15 @@ const defaultSchedulerName = 'default-scheduler'
 const maxInt = 2 ** 31 - 1
 const noPlugins: PluginSet = { enabled: [], disabled: [] }
 
-/** What a scheduler does that nobody configured. */
+/** The configuration of a scheduler without a file. */
 export const defaultConfig: SchedulerConfig = readConfig({ apiVersion, kind }, 'defaults', [])
 
-/** Reads a document; throws a StatusError that lists all that is wrong with it. */
+/** Reads a document. Throws a StatusError that lists all mistakes in it. */
 export function readConfig(document: unknown, source: string, makers: readonly PluginMaker[]): SchedulerConfig {
   return readFields(document, source, root => {
     if (root.string('apiVersion') !== apiVersion) root.problem('apiVersion', `must be ${apiVersion}`)
     if (root.string('kind') !== kind) root.problem('kind', `must be ${kind}`)
-    // How much is done at once is not a matter of threads here.
+    // `parallelism` is checked and not used, since nodes are not asked in threads.
     root.integer('parallelism', { min: 1, max: maxInt })
     for (const name of ['enableProfiling', 'enableContentionProfiling', 'delayCacheUntilActive'])
       root.boolean(name, false)
@@ -184,7 +184,7 @@ function readArgs(profile: Fields, makers: ReadonlyMap<string, PluginMaker>): Ma
   return found
 }
 
-/** Reads arguments for their mistakes alone. */
+/** Reads arguments only to report mistakes in them. */
 function checkArgs(maker: PluginMaker, args: Fields): void {
   readTypeMeta(args, `${maker.name}Args`)
   maker.read(args)

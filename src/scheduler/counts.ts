@@ -1,9 +1,12 @@
-// Counting pods by where they run. Spreading and affinity between pods ask how many pods that match something run in
-// each zone, on each node…; these counters are kept up with every pod that comes and goes instead of counted anew.
+// Counters of pods by topology. Spreading and inter-pod affinity ask how many matching pods run in each zone or on each
+// node. The counters change with every pod that is added or removed, so that no decision counts all pods.
 import { own } from '../base/own.ts'
 import type { NodeInfo, PodInfo } from './info.ts'
 
-/** Pods that meet a condition, counted per value of any node label that is asked for. */
+/**
+ * Counts the pods that meet a condition, by node and by the value of any node label. The condition must depend only on
+ * the PodInfo, since a pod is subtracted by the same test by which it was added.
+ */
 export class PodCounter {
   readonly #matches: (pod: PodInfo) => boolean
   readonly #weight: (pod: PodInfo) => number
@@ -12,7 +15,7 @@ export class PodCounter {
   readonly #topologies = new Map<string, Map<string, number>>()
   total = 0
 
-  /** @param matches a pod it throws on is not counted */
+  /** @param matches if it throws for a pod, the pod is not counted */
   constructor(matches: (pod: PodInfo) => boolean, weight: (pod: PodInfo) => number = () => 1) {
     this.#matches = matches
     this.#weight = weight
@@ -26,7 +29,7 @@ export class PodCounter {
     if (this.#counts(pod)) this.#change(node, -this.#weight(pod))
   }
 
-  // A count must be able to go down as it went up, whatever the pod is like.
+  // An error must not leave a count that never goes down again.
   #counts(pod: PodInfo): boolean {
     try {
       return this.#matches(pod)
@@ -51,12 +54,12 @@ export class PodCounter {
     return this.#nodes.get(node.name)?.count ?? 0
   }
 
-  /** Calls `fn` with each node that has any of them. */
+  /** Calls `fn` with each node that has matching pods. */
   each(fn: (node: NodeInfo, count: number) => void): void {
     for (const { info, count } of this.#nodes.values()) fn(info, count)
   }
 
-  /** How many pods there are per value of the node label `key`; values without any are absent. */
+  /** The number of pods for each value of the node label `key`. Values without pods are absent. */
   by(key: string): ReadonlyMap<string, number> {
     let values = this.#topologies.get(key)
     if (!values) {
@@ -70,7 +73,7 @@ export class PodCounter {
     return values
   }
 
-  /** Labels of a node have changed, or a node has gone. */
+  /** Must be called after the labels of a node changed or a node was removed. */
   nodesChanged(): void {
     this.#topologies.clear()
   }

@@ -1,4 +1,7 @@
 // One decision: which node takes this pod, or why none can. Pure over the snapshot.
+//
+//   findNodes: prepare ─► filter each node, until enough are found ─► choose: score ─► the best node, or a summary
+//
 // Source: pkg/scheduler/schedule_one.go, framework/types.go (FitError).
 import type { Random } from '../base/random.ts'
 import { type Answers, ask, type Prepared, scoreOf } from './answers.ts'
@@ -9,10 +12,10 @@ import type { Profile } from './profile.ts'
 import type { Snapshot } from './snapshot.ts'
 import { summary } from './summary.ts'
 
-/** Below this many nodes all are looked at. */
+/** With fewer nodes than this all are filtered. */
 const minNodesToFind = 100
 const minPercent = 5
-/** Fewer nodes are asked again faster than remembered. */
+/** With fewer nodes than this, asking again is faster than the cache. */
 const minNodesToRemember = 32
 
 interface OneNode {
@@ -36,15 +39,15 @@ export interface Scored {
 interface DecisionOf<Outcome> {
   pod: PodInfo
   outcome: Outcome
-  /** Nodes there are. */
+  /** The number of all nodes. */
   total: number
   refusals: readonly Refusal[]
-  /** What goes for the nodes that were not asked. */
+  /** The refusal of all nodes that were not asked, when plugins named the only possible ones. */
   others: No | undefined
   scored: readonly Scored[]
 }
 
-/** A decision for a node, and one without any. */
+/** A decision for a node, and one without a node. */
 type Chosen = DecisionOf<OneNode>
 export type NotChosen = DecisionOf<NoNode>
 export type Decision = Chosen | NotChosen
@@ -56,38 +59,38 @@ export interface DecideOptions {
   snapshot: Snapshot
   random: Random
   nominations: Nominations
-  /** Where to begin looking, so that not always the first nodes are taken. */
+  /** The place in the list of nodes at which the search begins. */
   start: number
 }
 
-/** What looking for nodes has found. */
+/** The result of filtering. */
 export interface Found {
   pod: PodInfo
   total: number
-  /** Nodes asked, to begin after them the next time. */
+  /** The number of nodes asked. The next search begins after them. */
   looked: number
   prepared: readonly Prepared[]
   feasible: readonly NodeInfo[]
   refusals: readonly Refusal[]
   others: No | undefined
-  /** Plugins that kept out nodes. */
+  /** The plugins that refused nodes. */
   blockedBy: Set<string>
-  /** What nodes have answered equal pods. */
+  /** Kept answers for pods with the same signature. */
   answers?: Answers | undefined
-  /** The first node that a plugin threw on. */
+  /** The first node for which a plugin threw. */
   broken?: Refusal
-  /** A plugin's word for the pod as a whole. */
+  /** The message of a plugin that rejected the pod as a whole. */
   rejected?: string
 }
 
-/** The nodes that can take the pod; in large clusters as many as are enough to choose from. */
+/** The nodes that can take the pod. In large clusters the search ends when there are enough to choose from. */
 export function findNodes(pod: PodInfo, options: DecideOptions): Found {
   const { snapshot, profile, nominations } = options
   const total = snapshot.nodes.length
   const blockedBy = new Set<string>()
   const found: Found = { pod, total, looked: 0, prepared: [], feasible: [], refusals: [], others: undefined, blockedBy }
   if (total === 0) {
-    // A pod that found no nodes at all is woken by any plugin's events.
+    // Without any nodes, every plugin counts as blocking, so that the wake-ups of each wake the pod.
     for (const { plugin } of profile.filters) blockedBy.add(plugin.name)
     return found
   }
@@ -99,12 +102,13 @@ export function findNodes(pod: PodInfo, options: DecideOptions): Found {
   found.prepared = prepared
   if (total >= minNodesToRemember) found.answers = profile.answers.of(pod.signature, snapshot.slots)
   const nominated = nominations.nodeOf(pod.uid)
-  const wished = nominated === undefined ? undefined : snapshot.node(nominated)
-  if (wished && !askWith(pod, wished, prepared, options)) return { ...found, feasible: [wished] }
+  const nominatedNode = nominated === undefined ? undefined : snapshot.node(nominated)
+  if (nominatedNode && !askWithNominated(pod, nominatedNode, prepared, options))
+    return { ...found, feasible: [nominatedNode] }
   return filter(found, options)
 }
 
-/** Prepares every plugin for a pod; those with nothing to say are left out. */
+/** Calls `prepare` of every plugin. Plugins that skip the pod are left out. */
 function prepare(pod: PodInfo, profile: Profile, snapshot: Snapshot): Prepared[] | (Rejected & { by: string }) {
   const prepared: Prepared[] = []
   for (const { plugin, prepares, filters } of profile.filters) {
@@ -125,8 +129,8 @@ function prepareWith(plugin: Plugin, pod: PodInfo, snapshot: Snapshot): unknown 
   }
 }
 
-/** Prepares again what depends on pods elsewhere, when pods have been moved for a while. */
-function prepareAgain(pod: PodInfo, prepared: readonly Prepared[], { profile, snapshot }: DecideOptions) {
+/** Renews the states that depend on pods of other nodes, for a time in which pods are taken off or put on a node. */
+function renewStates(pod: PodInfo, prepared: readonly Prepared[], { profile, snapshot }: DecideOptions) {
   if (profile.filters.every(({ plugin }) => plugin.depends === 'node')) return prepared
   const again = prepared.filter(({ plugin }) => plugin.depends === 'node')
   for (const { plugin, prepares, filters } of profile.filters) {
@@ -138,10 +142,10 @@ function prepareAgain(pod: PodInfo, prepared: readonly Prepared[], { profile, sn
 }
 
 /**
- * Asks as if the pods nominated to the node, unless less important than this one, were there already; and as if they
- * were not, for they may never come.
+ * The refusal of a node that has nominated pods of the same or a higher priority. The node must take the pod both with
+ * them and without them, since it is not certain that they will be bound to it.
  */
-function askWith(
+function askWithNominated(
   pod: PodInfo,
   node: NodeInfo,
   prepared: readonly Prepared[],
@@ -154,14 +158,14 @@ function askWith(
     if (other.uid !== pod.uid && other.priority >= pod.priority && !node.pods.has(other.uid)) others.push(other)
   if (!others.length) return ask(prepared, node, pod)
   return (
-    options.snapshot.with(others, node, () => ask(prepareAgain(pod, prepared, options), node, pod)) ??
+    options.snapshot.with(others, node, () => ask(renewStates(pod, prepared, options), node, pod)) ??
     ask(prepared, node, pod)
   )
 }
 
-/** As `askWith`, with states made anew for pods that have been taken away. */
-function askAgain(pod: PodInfo, node: NodeInfo, prepared: readonly Prepared[], options: DecideOptions) {
-  return askWith(pod, node, prepareAgain(pod, prepared, options), options)
+/** As `askWithNominated`, while pods are taken off nodes, so that states have to be renewed. */
+function askRenewed(pod: PodInfo, node: NodeInfo, prepared: readonly Prepared[], options: DecideOptions) {
+  return askWithNominated(pod, node, renewStates(pod, prepared, options), options)
 }
 
 function filter(found: Found, options: DecideOptions): Found {
@@ -174,13 +178,14 @@ function filter(found: Found, options: DecideOptions): Found {
   const nodes = only?.nodes ?? snapshot.nodes
   const enough = profile.chooses ? nodesToFind(nodes.length, profile.percentageOfNodesToScore) : 1
   const anyNominated = nominations.size > 0
-  const asked = askKnown(pod, prepared, found.answers)
+  const askOne = makeAsk(pod, prepared, found.answers)
   let looked = 0
   let broken: Refusal | undefined
   for (let at = nodes.length ? start % nodes.length : 0; looked < nodes.length && feasible.length < enough; looked++) {
     const node = nodes[at]!
     if (++at === nodes.length) at = 0
-    const refusal = anyNominated && nominations.on(node.name) ? askWith(pod, node, prepared, options) : asked(node)
+    const isNominated = anyNominated && nominations.on(node.name) !== undefined
+    const refusal = isNominated ? askWithNominated(pod, node, prepared, options) : askOne(node)
     if (!refusal) feasible.push(node)
     else {
       refusals.push(refusal)
@@ -188,22 +193,22 @@ function filter(found: Found, options: DecideOptions): Found {
       if (refusal.error !== undefined) broken ??= refusal
     }
   }
-  // Without any node the pod is told what is wrong; with one the failure is the others' own.
+  // A plugin's error only matters to the pod if no other node can take it.
   if (broken && !feasible.length) throw new Error(String(broken.no.no), { cause: broken.error })
   return { ...found, looked, feasible, refusals, others: only?.others, ...(broken && { broken }) }
 }
 
-/** Asks nodes what they have not been asked yet by an equal pod. */
-function askKnown(pod: PodInfo, prepared: readonly Prepared[], answers: Answers | undefined) {
+/** A function that returns the refusal of a node, with kept answers as far as there are any. */
+function makeAsk(pod: PodInfo, prepared: readonly Prepared[], answers: Answers | undefined) {
   if (!answers) return (node: NodeInfo) => ask(prepared, node, pod)
-  // In their order, for the first refusal is the one that is told.
+  // Plugins are asked in order, since the first refusal counts; so only those before the first uncached one are kept.
   const end = prepared.findIndex(({ plugin, filters }) => filters && plugin.depends !== 'node')
   const known = end < 0 ? prepared : prepared.slice(0, end)
   const rest = end < 0 ? [] : prepared.slice(end)
   return (node: NodeInfo) => answers.refusal(node, known, pod) ?? (rest.length ? ask(rest, node, pod) : undefined)
 }
 
-/** When plugins name the only nodes that can pass, the others are refused unasked. */
+/** The only nodes that can pass, when plugins name them. All others count as refused and are not asked. */
 function namedOnly(
   prepared: readonly Prepared[],
   snapshot: Snapshot,
@@ -221,14 +226,14 @@ function namedOnly(
   return { nodes: names.flatMap(name => snapshot.node(name) ?? []), plugins, others }
 }
 
-/** In large clusters a part of the nodes is enough to choose from; 0 percent leaves the part to their number. */
+/** How many feasible nodes are enough. With 0 percent, the share falls from 50 to 5 percent as clusters grow. */
 export function nodesToFind(total: number, percentage = 0): number {
   if (total < minNodesToFind) return total
   const percent = percentage || Math.max(minPercent, 50 - Math.floor(total / 125))
   return Math.max(minNodesToFind, Math.floor((total * percent) / 100))
 }
 
-/** The best of the nodes found; `more` are scores of others than plugins. */
+/** The best of the nodes found. `more` has the scores of extenders. */
 export function choose(found: Found, options: DecideOptions, more: readonly Scored[] = []): Decision {
   const { pod, total, refusals, others, feasible, blockedBy, rejected } = found
   const decision = { pod, total, refusals, others, scored: [] }
@@ -275,7 +280,7 @@ function score(
   return { scores, scored }
 }
 
-/** A decision without a node, as plugins see it that try to make room. */
+/** A decision without a node, in the form for plugins of `postFilter`. */
 export function failureOf(found: Found, options: DecideOptions, narrow: Failure['narrow']): Failure {
   const { pod, refusals, others, prepared } = found
   const { snapshot } = options
@@ -288,11 +293,11 @@ export function failureOf(found: Found, options: DecideOptions, narrow: Failure[
     narrow,
     take: (other, node) => (local ? node.removePod(other) : snapshot.take(other, node)),
     put: (other, node) => (local ? node.addPod(other) : snapshot.put(other, node)),
-    ask: node => (local ? askWith : askAgain)(pod, node, prepared, options),
+    ask: node => (local ? askWithNominated : askRenewed)(pod, node, prepared, options),
   }
 }
 
-/** One of the best, each with equal chance. */
+/** The index of one of the highest scores, each with equal chance. */
 function pickBest(scores: Float64Array, random: Random): number {
   let [best, ties] = [0, 1]
   for (let i = 1; i < scores.length; i++) {

@@ -1,11 +1,11 @@
-// The last decisions, for people who ask why a pod is where it is, or nowhere. Kept in the form they were made in and
-// written out only when somebody asks.
+// The last decisions, for `kutter why`: why a pod is on its node, or on none. Decisions are kept in the form in which
+// they were made, and turned into a report only when one is requested.
 import { timeText } from '../api/time.ts'
 import type { Decision } from './decide.ts'
 import type { Place } from './queue.ts'
 import type { Pod } from '../kinds/core/pod.ts'
 
-/** Decisions kept, and nodes named in all of them together: a decision over many nodes counts for many. */
+/** The most decisions that are kept, and the most nodes in all of them together. The oldest is dropped first. */
 const maxKept = 1024
 const maxNodes = 500_000
 
@@ -17,21 +17,21 @@ export interface DecisionReport {
   node?: string
   /** Why there was none. */
   message?: string
-  /** Nodes there were. */
+  /** The number of nodes at that time. */
   total: number
   nodes: {
     name: string
-    /** Why it was out of the question. */
+    /** Why it could not take the pod. */
     refused?: { plugin: string; reasons: readonly string[] }
     /** Weighted scores by plugin. */
     scores?: Record<string, number>
     total?: number
   }[]
-  /** What goes for the nodes that are not listed. */
+  /** The reasons of all nodes that are not listed. */
   others?: readonly string[]
 }
 
-/** Everything the scheduler can say about a pod. */
+/** The scheduler's report about a pod. */
 export interface Explanation {
   pod: string
   state: 'unknown' | 'bound' | 'gated' | 'waiting' | 'other-scheduler'
@@ -40,12 +40,13 @@ export interface Explanation {
   decision?: DecisionReport
 }
 
+/** The state of a pod in the scheduler. */
 interface Standing {
   queued: { place: Place; blockedBy: readonly string[] } | undefined
-  /** A plugin holds it back at `permit`. */
+  /** Whether a plugin makes it wait at `permit`. */
   held: boolean
   schedulerNames: readonly string[]
-  /** When this scheduler began, in milliseconds since the epoch. */
+  /** When this scheduler started, in milliseconds since the epoch. */
   startedAt: number
 }
 
@@ -96,7 +97,7 @@ export class Decisions {
     return { at, pod: key, node: chosen, total, nodes: [...feasible, ...nodes], ...rest }
   }
 
-  /** Where a pod stands, with the last decision on it. */
+  /** The report about a pod, with the last decision on it if that is still kept. */
   explain(key: string, pod: Pod | undefined, standing: Standing): Explanation {
     const kept = pod && this.#kept.get(key)?.decision.pod.uid === pod.metadata.uid
     const decision = kept ? this.report(key) : undefined
@@ -107,9 +108,14 @@ export class Decisions {
 const sizeOf = ({ refusals, outcome }: Decision) =>
   refusals.length + (outcome.type === 'node' ? outcome.feasible.length : 0)
 
-type Said = Pick<Explanation, 'state' | 'summary'>
+type Described = Pick<Explanation, 'state' | 'summary'>
 
-function describe(key: string, pod: Pod | undefined, standing: Standing, decision: DecisionReport | undefined): Said {
+function describe(
+  key: string,
+  pod: Pod | undefined,
+  standing: Standing,
+  decision: DecisionReport | undefined,
+): Described {
   const { queued, held, schedulerNames, startedAt } = standing
   if (!pod) return { state: 'unknown', summary: `There is no pod ${key}.` }
   const { nodeName, schedulerName } = pod.spec
@@ -120,25 +126,25 @@ function describe(key: string, pod: Pod | undefined, standing: Standing, decisio
   if (!schedulerNames.includes(schedulerName))
     return {
       state: 'other-scheduler',
-      summary: `Pod ${key} wants the scheduler ${JSON.stringify(schedulerName)}; this one has ${schedulerNames.join(', ')}.`,
+      summary: `Pod ${key} asks for the scheduler ${JSON.stringify(schedulerName)}; this one serves ${schedulerNames.join(', ')}.`,
     }
   if (queued?.place === 'gated')
     return {
       state: 'gated',
-      summary: `Pod ${key} is not looked at: it has scheduling gates (${(pod.spec.schedulingGates ?? []).map(g => g.name).join(', ') || queued.blockedBy.join(', ')}).`,
+      summary: `Pod ${key} is not in the queue: it has scheduling gates (${(pod.spec.schedulingGates ?? []).map(g => g.name).join(', ') || queued.blockedBy.join(', ')}).`,
     }
   const waits: Partial<Record<Place, string>> = {
-    active: 'is next in line for a decision',
+    active: 'is about to be decided on',
     backoff: 'waits a few seconds before it is tried again',
     unschedulable: `waits until something changes for ${queued?.blockedBy.join(', ') || 'it'}`,
     deciding: held ? 'is held back by a plugin before it is bound' : 'is being bound',
   }
-  const where = queued ? waits[queued.place] : 'is on its way out'
+  const where = queued ? waits[queued.place] : 'is being deleted'
   return { state: 'waiting', summary: `Pod ${key} has no node and ${where}.` }
 }
 
 function notMine(schedulerName: string, own: readonly string[], startedAt: number): string {
   if (!own.includes(schedulerName))
-    return ` Scheduler ${JSON.stringify(schedulerName)} decided that, or whoever created it.`
-  return ` Nothing more is known: it was bound before this scheduler started (${timeText(startedAt)}), created with its node, or too many decisions ago.`
+    return ` Scheduler ${JSON.stringify(schedulerName)} decided that, or the pod was created with its node.`
+  return ` The decision is not on record: the pod was bound before this scheduler started (${timeText(startedAt)}), created with its node, or too many decisions were made since.`
 }

@@ -1,5 +1,6 @@
-// Extenders: programs elsewhere that filter, score, preempt or bind, asked over HTTP in the middle of a decision.
-// Source: pkg/scheduler/extender.go, staging/src/k8s.io/kube-scheduler/extender/v1 (its field names are capitalized).
+// Extenders: other programs that filter, score, preempt or bind, which are called over HTTP in the middle of a
+// decision. Source: pkg/scheduler/extender.go, staging/src/k8s.io/kube-scheduler/extender/v1 (its field names are
+// capitalized).
 import { readFileSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
 import { type RequestOptions, request as httpsRequest } from 'node:https'
@@ -9,7 +10,7 @@ import { type Eviction, maxScore, type Refusal } from './framework.ts'
 import type { NodeInfo, PodInfo } from './info.ts'
 
 export const extenderName = 'Extender'
-/** Extenders score from 0 to 10. */
+/** The highest score of an extender; the lowest is 0. */
 const maxExtenderScore = 10
 const maxAnswerBytes = 64 * 1024 * 1024
 
@@ -36,7 +37,7 @@ export class Extender {
     this.#managed = new Set(config.managedResources.map(({ name }) => name))
   }
 
-  /** Whether the pod is this extender's business: it asks for a resource that the extender manages. */
+  /** Whether the extender is called for the pod: it manages a resource that the pod asks for, or it names none. */
   wants({ pod }: PodInfo): boolean {
     if (!this.#managed.size) return true
     const containers = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])]
@@ -45,7 +46,7 @@ export class Extender {
     )
   }
 
-  /** The nodes it leaves over, and why it does not want the others. */
+  /** The nodes that pass the extender, and the refusals of the others. */
   async filter(pod: PodInfo, nodes: readonly NodeInfo[]): Promise<{ feasible: NodeInfo[]; refusals: Refusal[] }> {
     const answer = (await this.#call(this.config.filterVerb, this.#args(pod, nodes))) as FilterResult
     if (answer.Error) throw new Error(answer.Error)
@@ -82,7 +83,7 @@ export class Extender {
     return { plugin: this.config.urlPrefix, scores }
   }
 
-  /** Which of the evictions it agrees with, perhaps with other victims. */
+  /** The evictions that the extender accepts, perhaps with other victims. */
   async narrow(pod: PodInfo, evictions: readonly Eviction[]): Promise<Eviction[]> {
     const capable = this.config.nodeCacheCapable
     const victims = evictions.map(({ node, victims: pods, violations }) => [

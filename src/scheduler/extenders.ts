@@ -1,5 +1,5 @@
-// The extenders that want one pod, asked one after the other. What goes wrong with one that may be ignored is logged,
-// and the others are asked all the same.
+// Calls the extenders that are interested in one pod, one after the other. The failure of an extender that is ignorable
+// is logged, and the next one is called; any other failure ends the attempt.
 import { messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { Found, Scored } from './decide.ts'
@@ -18,12 +18,12 @@ export class PodExtenders {
     this.#log = log
   }
 
-  /** Whether any of them has to be asked. */
+  /** Whether there is an extender to call. */
   get any(): boolean {
     return this.#extenders.length > 0
   }
 
-  /** What they leave of the nodes that were found. Throws when one fails that may not be ignored. */
+  /** The nodes that pass all extenders. Throws when one fails that is not ignorable. */
   async filter(found: Found): Promise<Found> {
     let { feasible } = found
     const refusals = [...found.refusals]
@@ -41,7 +41,7 @@ export class PodExtenders {
     return { ...found, feasible, refusals }
   }
 
-  /** Their scores; the nodes can be ordered without those of one that fails. */
+  /** The scores of all extenders. The scores of one that fails are left out. */
   async scores(nodes: readonly NodeInfo[]): Promise<Scored[]> {
     const scores: Scored[] = []
     for (const extender of nodes.length > 1 ? this.#extenders : []) {
@@ -55,7 +55,7 @@ export class PodExtenders {
     return scores
   }
 
-  /** What lets them object to evictions; undefined when none of them asks for that. */
+  /** A function by which extenders narrow evictions down. Undefined when none of them takes part in preemption. */
   narrowing(): Failure['narrow'] {
     const asked = this.#extenders.filter(extender => extender.config.preemptVerb)
     return asked.length ? evictions => this.#narrow(asked, evictions) : undefined

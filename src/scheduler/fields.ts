@@ -1,12 +1,16 @@
-// Reads a configuration field by field. Every mistake is noted with the path of its field, unknown fields included,
-// so that one run of the program tells all that is wrong with a file.
+// Reads a configuration field by field. Every mistake is collected with the path of its field, unknown fields included,
+// so that one run of the program reports all mistakes in a file.
 import { StatusError } from '../base/errors.ts'
 import { decode, DecodeError } from '../api/schema/decode.ts'
 import type { Struct } from '../api/schema/node.ts'
 
+/** The most mistakes that are collected; a list of more would not be read. */
 const maxProblems = 50
 
-/** An object of a configuration. `end` must be called last: it notes the fields nobody asked for. */
+/**
+ * An object of a configuration. A field with a wrong value counts as one mistake, and reading goes on with the default.
+ * `end` must be called last: it reports the fields that were not read as unknown.
+ */
 export class Fields {
   readonly path: string
   readonly #values: Readonly<Record<string, unknown>>
@@ -21,7 +25,7 @@ export class Fields {
     this.#values = isObject ? (value as Record<string, unknown>) : {}
   }
 
-  /** Notes a mistake in a field. */
+  /** Collects a mistake in a field. */
   problem(name: string, text: string): void {
     if (this.#problems.length < maxProblems) this.#problems.push(`${this.at(name) || 'the document'}: ${text}`)
   }
@@ -34,7 +38,7 @@ export class Fields {
     return this.#values[name] !== undefined && this.#values[name] !== null
   }
 
-  /** The value as it stands. */
+  /** The value as it is in the document. Every method that reads a field goes through this one. */
   raw(name: string): unknown {
     this.#asked.add(name)
     return this.#values[name] ?? undefined
@@ -132,7 +136,7 @@ export class Fields {
   }
 }
 
-/** Reads a whole document; throws one error that lists everything wrong with it. `source` names the file. */
+/** Reads a whole document. Throws one StatusError with all mistakes, each with the file named by `source`. */
 export function readFields<T>(value: unknown, source: string, read: (fields: Fields) => T): T {
   const problems: string[] = []
   const fields = new Fields(value, '', problems)

@@ -1,4 +1,5 @@
-// A binary heap: the first by some order is at hand, whatever comes and goes.
+// A binary heap: gives the first item by some order. Adding and removing take logarithmic time. An item's place in the
+// order must not change while it is in the heap.
 
 export class Heap<T> {
   readonly #items: T[] = []

@@ -1,7 +1,7 @@
-// The scheduler: gives each new pod a node. framework.ts says how its rules plug in, plugins/ has the rules, config.ts
-// chooses among them, queue.ts says which pod is next, snapshot.ts is what decisions are made on, decide.ts makes one,
-// preempt.ts makes room for important pods, attempt.ts and binding.ts carry it out (attempts.ts has what attempts share),
-// scheduler.ts puts them together.
+// The scheduler: gives each new pod a node. Its rules are plugins: framework.ts is their interface, plugins/ has them,
+// and config.ts chooses among them. queue.ts decides which pod is next, and why a pod waits. snapshot.ts is the state
+// on which decide.ts makes a decision. preempt.ts makes room for important pods. attempt.ts and binding.ts carry
+// decisions out, attempts.ts has the state that attempts share, and scheduler.ts puts the parts together.
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
@@ -29,17 +29,17 @@ export type { NodeInfo, PodInfo } from './info.ts'
 export { loadSchedulerConfig } from './load-config.ts'
 
 export interface Scheduler {
-  /** The last decision on a pod (`namespace/name`), node by node; undefined when it is too long ago. */
+  /** The last decision on a pod (`namespace/name`), node by node. Undefined when it is not kept any more. */
   lastDecision(podKey: string): DecisionReport | undefined
-  /** Where a pod stands and why, for people. */
+  /** A report for people: in which state a pod is, and why. */
   explain(namespace: string, name: string): Explanation
-  /** How many pods wait, and where. */
+  /** The numbers of pods without a node, by state. */
   waiting(): { active: number; backoff: number; unschedulable: number; gated: number; deciding: number }
 }
 
 /**
- * Starts scheduling; resolves when the mirrors are filled and it works. It ends with the signal. Throws a StatusError
- * when the configuration's plugins do not fit together.
+ * Starts scheduling. Resolves when the mirrors are filled. Scheduling ends when the signal aborts. Throws a StatusError
+ * when the plugins of the configuration do not fit together.
  */
 export async function startScheduler(options: {
   client: Client
@@ -47,7 +47,7 @@ export async function startScheduler(options: {
   random: Random
   log: Log
   signal: AbortSignal
-  /** Without one, what kube-scheduler does without a file. */
+  /** By default, the configuration of kube-scheduler without a file. */
   config?: SchedulerConfig
   onAttempt?: SchedulerOptions['onAttempt']
 }): Promise<Scheduler> {

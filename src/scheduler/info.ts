@@ -1,4 +1,6 @@
-// What the scheduler knows of a pod and of a node: everything it looks at for each pair, worked out once.
+// Pods and nodes in the form in which decisions need them: what is read for each pair of a pod and a node is computed
+// once.
+import { assert } from '../base/errors.ts'
 import { own } from '../base/own.ts'
 import type { Labels } from '../api/labels.ts'
 import type { Affinity, PodAffinityTerm, WeightedPodAffinityTerm } from '../kinds/core/affinity.ts'
@@ -14,6 +16,7 @@ export interface HostPort {
   port: number
 }
 
+/** A pod. Only `pod` may be replaced, by a newer state whose other fields here are the same (`Snapshot.confirm`). */
 export class PodInfo {
   pod: Pod
   readonly key: string
@@ -52,7 +55,7 @@ export class PodInfo {
     this.preferredAnti = podAntiAffinity?.preferredDuringSchedulingIgnoredDuringExecution?.map(weighted) ?? none
   }
 
-  /** Pods with the same signature are the same to every built-in rule: what goes for one goes for all, at one time. */
+  /** Every built-in plugin gives the same answer for pods with the same signature. It is computed at the first use. */
   get signature(): string {
     return (this.#signature ??= signatureOf(this))
   }
@@ -67,7 +70,7 @@ export class PodInfo {
   }
 }
 
-/** Names of volumes and the like differ between pods that are placed alike, and stay out of it. */
+/** Fields that no built-in plugin reads, such as the names of volumes, are left out, so that more pods are alike. */
 function signatureOf({ namespace, labels, pod: { metadata, spec } }: PodInfo): string {
   const sizes = (containers: typeof spec.containers | undefined) =>
     containers?.map(({ image, resources, ports, restartPolicy }) => [image, resources, ports, restartPolicy])
@@ -79,7 +82,7 @@ function signatureOf({ namespace, labels, pod: { metadata, spec } }: PodInfo): s
   ])
 }
 
-/** A term with the labels that it takes over from the pod itself, as the API server writes them into new pods. */
+/** A term with the labels that its matchLabelKeys take from the pod, as the API server writes them into new pods. */
 function complete(term: PodAffinityTerm, labels: Labels): PodAffinityTerm {
   if (!term.matchLabelKeys?.length && !term.mismatchLabelKeys?.length) return term
   const expressions = (keys: readonly string[] | undefined, operator: string) =>
@@ -117,6 +120,10 @@ function hostPorts({ spec }: Pod): readonly HostPort[] {
 
 let generations = 0
 
+/**
+ * A node with the sums over its pods. It is changed in place, only by the snapshot and, for a moment and back, by
+ * preemption; every change gives it another generation.
+ */
 export class NodeInfo {
   readonly name: string
   node: Node
@@ -125,15 +132,14 @@ export class NodeInfo {
   readonly requested: Amounts = [0, 0, 0, 0]
   scoredCpu = 0
   scoredMemory = 0
-  /** Another with every change of the node and of the pods on it, and of no other node: what was worked out at one
-   * value holds at it. */
+  /** Changes with the node and the pods on it. No two states of any nodes have the same, so it can key a cache. */
   generation = ++generations
-  /** The node's place in arrays over nodes; places of nodes that are gone are used again. */
+  /** The node's index in arrays over nodes. Slots of removed nodes are used again. */
   readonly slot: number
   readonly pods = new Map<string, PodInfo>()
-  /** Host ports in use, with how many pods use each. */
+  /** Host ports in use, with the number of pods that use each. */
   readonly ports = new Map<string, { port: HostPort; count: number }>()
-  /** Sizes of the images the node has, by name. */
+  /** Sizes of the node's images in bytes, by name. */
   images: ReadonlyMap<string, number>
 
   constructor(node: Node, slot: number) {
@@ -145,12 +151,12 @@ export class NodeInfo {
     this.images = imagesOf(node)
   }
 
-  /** What was worked out for the node does not hold any more. */
+  /** Gives the node another generation, so that cached answers for it are not used any more. */
   touch(): void {
     this.generation = ++generations
   }
 
-  /** Takes over a node's newer state. Where it throws nothing has changed. */
+  /** Takes over a newer state of the node. If it throws, nothing has changed. */
   setNode(node: Node): void {
     const allocatable = amounts(node.status.allocatable)
     const images = node.status.images === this.node.status.images ? this.images : imagesOf(node)
@@ -161,7 +167,9 @@ export class NodeInfo {
     this.touch()
   }
 
+  /** The pod must not be on the node yet. */
   addPod(pod: PodInfo): void {
+    assert(!this.pods.has(pod.uid), () => `pod ${pod.key} (${pod.uid}) is on node ${this.name} already`)
     this.touch()
     this.pods.set(pod.uid, pod)
     add(this.requested, pod.requests)
@@ -175,8 +183,13 @@ export class NodeInfo {
     }
   }
 
+  /** The pod must be on the node, with this very PodInfo, whose sums are subtracted. */
   removePod(pod: PodInfo): void {
-    if (!this.pods.delete(pod.uid)) return
+    assert(
+      this.pods.get(pod.uid) === pod,
+      () => `pod ${pod.key} (${pod.uid}) is not on node ${this.name}, or changed there`,
+    )
+    this.pods.delete(pod.uid)
     this.touch()
     subtract(this.requested, pod.requests)
     this.scoredCpu -= pod.scored[0]

@@ -1,4 +1,4 @@
-// Reads a configuration file, and the plugins it names as files of their own.
+// Reads a configuration file and loads the files of own plugins that it names.
 import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -7,7 +7,7 @@ import { messageOf, StatusError } from '../base/errors.ts'
 import { readConfig, type SchedulerConfig } from './config.ts'
 import type { Plugin, PluginMaker } from './framework.ts'
 
-/** Throws a StatusError that names the file and, where it is a matter of fields, all that are wrong. */
+/** Throws a StatusError that names the file and all fields with mistakes. */
 export async function loadSchedulerConfig(path: string): Promise<SchedulerConfig> {
   let text: string
   try {
@@ -50,7 +50,7 @@ async function loadPlugin(file: unknown, path: string, at: string): Promise<Plug
 const isNamed = (entry: unknown): entry is { name: string } =>
   typeof entry === 'object' && entry !== null && typeof (entry as { name?: unknown }).name === 'string'
 
-/** What a plugin may leave out. */
+/** A maker for a plugin that is exported as an object, with defaults for what it leaves out. */
 const makerOf = (plugin: Plugin): PluginMaker => ({
   name: plugin.name,
   read: () => () => ({ ...plugin, weight: plugin.weight ?? 1, wakeOn: plugin.wakeOn ?? [] }),

@@ -1,4 +1,4 @@
-// What the scheduler counts, by the names Kubernetes gives it. Source: pkg/scheduler/metrics/metrics.go.
+// The scheduler's metrics, under the names of Kubernetes. Source: pkg/scheduler/metrics/metrics.go.
 import { counter, exponentialBuckets, gauge, histogram } from '../base/metrics.ts'
 
 export const scheduleAttempts = counter(

@@ -1,5 +1,5 @@
-// Pods that others were evicted for, with the node each will get: until it is there it counts as if it were, for
-// pods that are not more important.
+// Nominated pods: pods for which others were evicted, each with the node that it will get. Until a nominated pod is
+// bound, decisions on pods of the same or a lower priority count it as if it were on that node already.
 import type { PodInfo } from './info.ts'
 import type { Snapshot } from './snapshot.ts'
 
@@ -43,7 +43,7 @@ export class Nominations {
     this.#changed(node)
   }
 
-  /** What was worked out for the node does not hold any more. */
+  // A nomination changes the answers for its node, so those that are cached must not be used.
   #changed(node: string): void {
     this.#snapshot.node(node)?.touch()
   }

@@ -1,10 +1,9 @@
-// Decisions without an API server, over nodes and pods that are given: for tables in tests, and to measure the
-// scheduler by itself.
+// Decisions without an API server, on given nodes and pods: for tables in tests, and to measure the scheduler alone.
 import { VirtualClock } from '../base/clock.ts'
 import { silentLog } from '../base/log.ts'
 import { type Random, seededRandom } from '../base/random.ts'
 import type { Labels } from '../api/labels.ts'
-import { Mirror } from '../api/mirror.ts'
+import { type AnyMirror, Mirror } from '../api/mirror.ts'
 import { Client } from '../client/index.ts'
 import { defaultConfig, type SchedulerConfig } from './config.ts'
 import { choose, type DecideOptions, type Decision, failureOf, findNodes } from './decide.ts'
@@ -20,9 +19,9 @@ interface Offline {
   snapshot: Snapshot
   nominations: Nominations
   profile: Profile
-  /** Decides and moves on to the next nodes; the pod is not put anywhere. */
+  /** Decides on a pod without putting it on a node. The next search begins after the nodes that were asked. */
   decide(pod: PodInfo): Decision
-  /** The whole message of a pod without a node, and whom evicting would help. */
+  /** The message of a pod without a node, and the eviction that would make room. Throws if the pod fits. */
   makeRoom(pod: PodInfo): { message: string; made: PostFiltered }
 }
 
@@ -31,8 +30,8 @@ interface OfflineOptions {
   random?: Random
   namespaces?: Readonly<Record<string, Labels>>
   ownSelector?: Cluster['ownSelector']
-  /** What a mirror of a kind holds; empty ones otherwise. */
-  mirror?: (kind: { kind: string }) => Mirror | undefined
+  /** The mirror of a kind; by default an empty one. */
+  mirror?: (kind: { kind: string }) => AnyMirror | undefined
 }
 
 export function openOffline(options: OfflineOptions = {}): Offline {
@@ -44,7 +43,7 @@ export function openOffline(options: OfflineOptions = {}): Offline {
     userAgent: 'offline',
     clock,
     log: silentLog,
-    shared: kind => (options.mirror?.(kind) ?? new Mirror()) as never,
+    shared: kind => options.mirror?.(kind) ?? new Mirror(),
   })
   const { signal } = new AbortController()
   const waiting = new WaitingRoom(clock)
@@ -69,7 +68,7 @@ export function openOffline(options: OfflineOptions = {}): Offline {
       const found = findNodes(pod, at())
       const { outcome } = choose(found, at())
       if (outcome.type === 'node') throw new Error(`${pod.key} fits on ${outcome.node.name}`)
-      // Where there are no nodes there is no room to make.
+      // Without nodes there is nothing to evict.
       if (found.total === 0) return { message: outcome.message, made: {} }
       const failure = failureOf(found, at(), undefined)
       const made = profile!.postFilters[0]?.postFilter?.(pod, failure) ?? {}

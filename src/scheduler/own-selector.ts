@@ -1,4 +1,4 @@
-// What a pod belongs to, for spreading by default: the services in front of it and the workload that made it.
+// A pod's own selector, by which it is spread if it has no constraints: that of its services and of its workload.
 // Source: pkg/scheduler/framework/plugins/helper/spread.go.
 import { type Labels, matchesPairs, matchesSelector, type Selector, selectorOf } from '../api/labels.ts'
 import type { Client } from '../client/index.ts'
@@ -13,9 +13,10 @@ interface OwnSelector {
   matches(labels: Labels): boolean
 }
 
+/** The most answers that are kept. When there are more, all are dropped. */
 const maxCached = 10_000
 
-/** A function that finds a pod's own selector; answers are kept until a service changes. */
+/** A function that returns a pod's own selector. Answers are kept until a service changes. */
 export function ownSelectors(client: Client, signal: AbortSignal): (pod: PodInfo) => OwnSelector | undefined {
   const services = client.mirror(Service)
   const cache = new Map<string, OwnSelector | undefined>()

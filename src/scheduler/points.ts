@@ -1,4 +1,4 @@
-// The points of a pod's way to its node, by the names configurations use, with the methods of a plugin that takes part.
+// The points of a pod's way to its node, by their names in configurations, with the plugin methods of each.
 import type { Plugin } from './framework.ts'
 
 export const methodsOf = {

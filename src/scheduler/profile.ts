@@ -1,6 +1,6 @@
-// A profile: the plugins that decide on the pods of one scheduler name, sorted into the points they take part in.
-// Which plugin takes part where follows the configuration: what is said of one point goes before what is said of all
-// points (multiPoint), and that before the defaults.
+// A profile: the plugins that decide on the pods of one scheduler name, sorted by the points in which they take part.
+// The configuration of one point takes precedence over that of all points (multiPoint), which takes precedence over the
+// defaults.
 // Source: pkg/scheduler/framework/runtime/framework.go (expandMultiPointPlugins), apis/config/v1/default_plugins.go.
 import { AnswerCache } from './answers.ts'
 import type { ProfileConfig, PluginRef, PluginSet } from './config.ts'
@@ -12,37 +12,36 @@ import { methodsOf, type Point } from './points.ts'
 
 export interface Profile {
   schedulerName: string
-  /** 0 leaves it to the number of nodes. */
+  /** 0 lets the number of nodes decide. */
   percentageOfNodesToScore: number
   preEnqueue: readonly Plugin[]
   queueSort: string
   before(a: PodInfo, b: PodInfo): boolean
   filters: readonly { plugin: Plugin; prepares: boolean; filters: boolean }[]
   postFilters: readonly Plugin[]
-  /** `kept`: scores for equal pods are the same until the node changes. */
+  /** `kept`: scores are cached, since they depend only on the signature of the pod and on the node. */
   scores: readonly { plugin: Plugin; weight: number; prepares: boolean; kept: boolean }[]
   reserves: readonly Plugin[]
   permits: readonly Plugin[]
   preBinds: readonly Plugin[]
   binds: readonly Plugin[]
   postBinds: readonly Plugin[]
-  /** There is something to choose by: more than the first fitting node is wanted. */
+  /** Whether nodes are compared by scores. If not, the first feasible node is enough. */
   chooses: boolean
-  /** What nodes have answered equal pods. */
   answers: AnswerCache
-  /** All of them, for what wakes pods. */
+  /** All plugins, for their wake-ups. */
   plugins: readonly Plugin[]
 }
 
 interface ProfileOptions {
   config: ProfileConfig
   makers: ReadonlyMap<string, PluginMaker>
-  /** Where plugins' arguments come from, by plugin name. */
+  /** The arguments of a plugin. */
   args(name: string): Fields
   handle: Handle
-  /** Extenders choose, too. */
+  /** Whether extenders take part in the choice of nodes. */
   extended: boolean
-  /** Notes a mistake in the configuration. */
+  /** Collects a mistake in the configuration. */
   problem(at: string, text: string): void
 }
 
@@ -54,9 +53,9 @@ export function makeProfile(options: ProfileOptions): Profile {
     if (known) return known
     const maker = options.makers.get(name)
     if (!maker) return void problem(at, `there is no plugin ${JSON.stringify(name)}`)
-    const fresh = maker.read(options.args(name))(options.handle)
-    made.set(name, fresh)
-    return fresh
+    const created = maker.read(options.args(name))(options.handle)
+    made.set(name, created)
+    return created
   }
   const everywhere = mergeDefaults(config.multiPoint)
   const at = (point: Point): { plugin: Plugin; weight: number }[] => {
@@ -115,7 +114,7 @@ export function makeProfile(options: ProfileOptions): Profile {
   }
 }
 
-/** Filters in their order, then plugins that only prepare. */
+/** Plugins that filter, in their order, then plugins that only prepare. */
 function mergeFilters(preFilter: readonly Plugin[], filter: readonly Plugin[], problem: ProfileOptions['problem']) {
   const prepares = new Set(preFilter)
   const filters = new Set(filter)
@@ -129,7 +128,7 @@ function mergeFilters(preFilter: readonly Plugin[], filter: readonly Plugin[], p
   }))
 }
 
-/** The default plugins with the configuration's multiPoint laid over them. */
+/** The default plugins, changed by the configuration's multiPoint. */
 function mergeDefaults({ enabled, disabled }: PluginSet): PluginRef[] {
   const custom = new Map(enabled.map(ref => [ref.name, ref]))
   const list: PluginRef[] = []
@@ -147,8 +146,10 @@ function mergeDefaults({ enabled, disabled }: PluginSet): PluginRef[] {
   return [...list, ...enabled.filter(({ name }) => custom.has(name))]
 }
 
-/** What takes part at one point, in order: plugins named there that multiPoint has, too; the others of multiPoint; and
- * the others named there. */
+/**
+ * The plugins of one point, in order: those that both the point and multiPoint name, the others of multiPoint, and the
+ * others that the point names.
+ */
 function expand(own: PluginSet, everywhere: readonly PluginRef[], takesPart: (name: string) => boolean): PluginRef[] {
   const named = new Map(own.enabled.map(ref => [ref.name, ref]))
   const moved = new Set<string>()

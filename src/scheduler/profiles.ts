@@ -1,4 +1,4 @@
-// Makes the profiles of a configuration, with everything wrong with them said at once.
+// Makes the profiles of a configuration, and reports all mistakes in them at once.
 import { StatusError } from '../base/errors.ts'
 import type { SchedulerConfig } from './config.ts'
 import { Fields } from './fields.ts'
@@ -6,7 +6,7 @@ import type { Handle } from './framework.ts'
 import { defaultPlugins } from './plugins/index.ts'
 import { makeProfile, type Profile } from './profile.ts'
 
-/** By scheduler name. Throws a StatusError that names the file and the fields. */
+/** The profiles by scheduler name. Throws a StatusError that names the file and the fields with mistakes. */
 export function makeProfiles(config: SchedulerConfig, handle: Handle): Map<string, Profile> {
   const makers = new Map([...defaultPlugins.map(({ maker }) => maker), ...config.makers].map(m => [m.name, m]))
   const problems: string[] = []
@@ -29,7 +29,7 @@ export function makeProfiles(config: SchedulerConfig, handle: Handle): Map<strin
   return new Map(profiles.map(profile => [profile.schedulerName, profile]))
 }
 
-/** Resources that an extender looks after alone are none of NodeResourcesFit's business. */
+/** Adds the resources for which only an extender is responsible to those that NodeResourcesFit ignores. */
 function withIgnored(plugin: string, args: unknown, ignored: readonly string[]): unknown {
   if (plugin !== 'NodeResourcesFit' || !ignored.length) return args
   const own = (args ?? {}) as { ignoredResources?: string[] }

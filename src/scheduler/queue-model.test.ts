@@ -1,4 +1,4 @@
-// The scheduling queue against a list of pods that is searched from one end to the other at every step.
+// Compares the scheduling queue with a simple model, a list of pods that is searched at every step.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -28,7 +28,7 @@ const infoOf = (name: string, priority: number, gated: boolean): PodInfo =>
 
 const nodeWith = (cpu: string) =>
   new Item(nodeOf({ metadata: { name: 'n' }, status: { allocatable: { cpu, pods: '9' } } }), 1)
-/** A node that grows: enough for a pod of four cores, or not. */
+/** A change of a node to more CPU: enough for a pod that requests four cores, or not. */
 const grown = (enough: boolean): MirrorChange => ({
   type: 'MODIFIED',
   item: nodeWith(enough ? '8' : '3'),
@@ -59,7 +59,7 @@ const step = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('remove' as const), name }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('rouse' as const), name }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('activate' as const), name }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('wake' as const), enough: fc.boolean() }) },
   {
     weight: 3,
@@ -82,7 +82,7 @@ interface ModelPod {
   refusedAt: number
   until: number
   by: ReadonlySet<string>
-  /** Something happened during the decision that may help. */
+  /** Whether a change that may help was seen while the pod was being decided on. */
   changed: boolean
 }
 
@@ -137,7 +137,7 @@ class Model {
     Object.assign(pod, { place: 'unschedulable', until: this.now + tryAnywayMs, by })
   }
 
-  rouse(of: string): void {
+  activate(of: string): void {
     const pod = this.find(of)
     if (pod?.place === 'unschedulable') this.#backOff(pod)
     else if (pod?.place === 'deciding') pod.changed = true
@@ -152,7 +152,7 @@ class Model {
 
   forward(ms: number): void {
     this.now += ms
-    // Since nothing else happens meanwhile, only `since` depends on when each was due, and it is set already.
+    // The order in which pods become due affects only `since`, and that was set before.
     for (const pod of this.pods)
       if ((pod.place === 'backoff' || pod.place === 'unschedulable') && pod.until <= this.now) this.#enqueue(pod)
   }
@@ -203,7 +203,7 @@ class Trial {
       }
       case 'refuse': {
         const deciding = model.pods.filter(pod => pod.place === 'deciding')
-        // Of a pod that is not decided on nothing can be refused.
+        // Only a pod that is being decided on can be refused; for others this must do nothing.
         const of = deciding[s.which % deciding.length]?.name ?? 'a'
         if (s.by) queue.unschedulable(of, s.by)
         else queue.failed(of)
@@ -213,9 +213,9 @@ class Trial {
         queue.remove(s.name)
         model.pods = model.pods.filter(pod => pod.name !== s.name)
         return
-      case 'rouse':
-        queue.rouse(s.name)
-        return model.rouse(s.name)
+      case 'activate':
+        queue.activate(s.name)
+        return model.activate(s.name)
       case 'wake':
         queue.wake(Node, grown(s.enough))
         return model.wake(s.enough)
@@ -237,7 +237,7 @@ class Trial {
   }
 }
 
-test('a pod is in one place, comes out by priority and turn, and neither too early nor never', async () => {
+test('a pod is in one place, comes out in the order of priority and turn, not too early, and in the end', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 40 }), async steps => {
       const trial = new Trial()
@@ -245,7 +245,7 @@ test('a pod is in one place, comes out by priority and turn, and neither too ear
         await trial.run(s)
         trial.check()
       }
-      // None is forgotten: when enough time has passed, all but the gated ones and those decided on can be taken.
+      // No pod is lost: after enough time all pods can be taken, except those that are gated or being decided on.
       await trial.run({ do: 'forward', ms: tryAnywayMs })
       const { active, gated, deciding } = trial.queue.counts()
       assert.equal(active + gated + deciding, trial.model.pods.length)

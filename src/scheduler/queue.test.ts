@@ -1,4 +1,4 @@
-// Who is next, how long a refused pod waits, and what wakes it.
+// Which pod is next, how long a refused pod waits, and which changes make it active.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { VirtualClock } from '../base/clock.ts'
@@ -54,7 +54,7 @@ const nodeWith = (cpu: string) =>
   new Item<Node>(nodeOf({ metadata: { name: 'n' }, status: { allocatable: { cpu, pods: '9' } } }), 1)
 const added = (cpu: string) => ({ type: 'ADDED' as const, item: nodeWith(cpu) as Item, before: undefined })
 
-test('the important first, then first come, first served', () => {
+test('pods come out by priority, and then in the order in which they came', () => {
   const { queue, takeAll } = open()
   for (const [name, priority] of [
     ['a', 0],
@@ -92,7 +92,7 @@ test('back-off doubles from one second to ten', async () => {
   assert.deepEqual(waits, [1000, 2000, 4000, 8000, 10_000, 10_000])
 })
 
-test('a refused pod sleeps until something helps, the rest of its back-off included', async () => {
+test('a refused pod waits for a change that helps, and for the rest of its back-off', async () => {
   const { queue, clock, take } = open()
   queue.set(pod('a', { cpu: '4' }), true)
   take()
@@ -107,13 +107,13 @@ test('a refused pod sleeps until something helps, the rest of its back-off inclu
   await clock.forward(1)
   assert.equal(take(), 'a')
   queue.unschedulable('a', fit)
-  // Its second back-off is over by then: no need to wait.
+  // Its second back-off is over at that time, so it does not wait.
   await clock.forward(2000)
   queue.wake(Node, added('8'))
   assert.equal(take(), 'a')
 })
 
-test('what another plugin waits for does not wake it', () => {
+test('a pod is not woken by a change that only helps against another plugin', () => {
   const { queue, take } = open()
   queue.set(pod('a'), true)
   take()
@@ -122,7 +122,7 @@ test('what another plugin waits for does not wake it', () => {
   assert.equal(queue.counts().unschedulable, 1)
 })
 
-test('none is forgotten: after five minutes a pod is tried anyway', async () => {
+test('after five minutes a refused pod is tried without a change', async () => {
   const { queue, clock, take } = open()
   queue.set(pod('a'), true)
   take()
@@ -142,7 +142,7 @@ test('a change during a decision is not lost', () => {
   assert.deepEqual(queue.counts(), { active: 0, backoff: 1, unschedulable: 0, gated: 0, deciding: 0 })
 })
 
-test('gated pods wait for their gates, and cost nothing', () => {
+test('gated pods wait until their gates are removed, and are not decided on', () => {
   const { queue, take, woken } = open()
   queue.set(pod('a', { gates: ['x'] }), true)
   queue.wake(Node, added('8'))
@@ -151,7 +151,7 @@ test('gated pods wait for their gates, and cost nothing', () => {
   assert.equal(take(), 'a')
 })
 
-test('a pod that goes is gone from wherever it is', async () => {
+test('a removed pod is in no place any more', async () => {
   const { queue, clock, take, takeAll } = open()
   for (const name of ['active', 'backoff', 'asleep', 'deciding']) queue.set(pod(name), true)
   queue.set(pod('gated', { gates: ['x'] }), true)
@@ -165,7 +165,7 @@ test('a pod that goes is gone from wherever it is', async () => {
   assert.deepEqual(takeAll(), [])
 })
 
-test('a pod that is changed over and over while it waits comes out once, at the place of its newest state', () => {
+test('a pod that is changed many times while it waits comes out once, in the order of its newest state', () => {
   const { queue, takeAll } = open()
   queue.set(pod('a'), true)
   queue.set(pod('b', { priority: 1 }), true)

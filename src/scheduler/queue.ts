@@ -1,4 +1,5 @@
-// Where pods wait for a node.
+// The queue of pods without a node. It decides which pod is next, and keeps a pod that no node can take until a change
+// may help it.
 //
 //   new ─► gated ─ preEnqueue lets it ─┐   ┌──────── wake-up, back-off over ────────┐
 //    └─────────────────────────────────▼   ▼                                        │
@@ -6,8 +7,25 @@
 //                                          ▲            └── no node ─► unschedulable ─ wake-up ─► backoff
 //                                          └──────────────────── back-off over ────────────────────┘
 //
-// A pod is in exactly one place. A pod without a node sleeps until something changes that one of the plugins that
-// kept it out says could help; after five minutes it is tried anyway, so that none is forgotten.
+// What always holds:
+//
+// - A pod is in exactly one place, from `set` with a pod of a served scheduler until `remove`.
+// - `take` moves a pod to `deciding`. Exactly one of `remove`, `unschedulable` and `failed` must follow; the latter two
+//   do nothing if the pod was removed meanwhile.
+// - No wake-up is lost. Each one raises `#changes`; if the number has changed when a decision ends without a node, the
+//   pod backs off instead of waiting for the next wake-up. A change that the decision itself made does not count.
+// - A pod in `unschedulable` is woken by the changes that the plugins which refused its nodes name in `wakeOn`, and
+//   after five minutes in any case, in case a plugin names too few.
+// - The back-off counts from the last refusal: 1 s, then 2, 4, 8 and 10 s by default. A pod that is woken later than
+//   that enters the active queue at once.
+// - Active pods are ordered by the QueueSort plugin, equal ones by when they came or were refused.
+//
+// Example: NodeResourcesFit refuses all nodes for pod a, which joins the group of pods with its signature that this
+// plugin blocks. Node n is added: its wake-up asks the plugin once for the whole group, and all members back off. After
+// one second a is active, and its second attempt chooses n.
+//
+// Limits: everything has one entry for each pod, but for two heaps. The heap of active pods has at most twice as many
+// entries as pods, and 1000. The heap of times keeps entries of woken pods until they are due, five minutes at most.
 // Source: pkg/scheduler/backend/queue.
 import type { Clock } from '../base/clock.ts'
 import type { AnyKind } from '../api/kind.ts'
@@ -19,15 +37,16 @@ import type { PodInfo } from './info.ts'
 import { incomingPods, pluginFailures } from './metrics.ts'
 import type { Profile } from './profile.ts'
 
+/** How long a pod waits for a wake-up before it is tried again without one. */
 const tryAnywayMs = 300_000
 
 export type Place = 'active' | 'backoff' | 'unschedulable' | 'gated' | 'deciding'
 
-/** A pod that is to be decided on. */
+/** A pod to be decided on. */
 export interface Taken {
   pod: PodInfo
   profile: Profile
-  /** How often it was taken, this time included. */
+  /** How often it was taken, including this time. */
   attempts: number
   /** When it first entered the active queue. */
   since: number
@@ -37,32 +56,32 @@ interface Waiting {
   info: PodInfo
   profile: Profile
   since: number
-  /** First come, first served. */
+  /** Orders pods that the QueueSort plugin regards as equal. A refused pod gets a new one. */
   sequence: number
   attempts: number
   place: Place
-  /** Pods that are woken by the same changes. */
   group: Group | undefined
-  /** When its back-off or its sleep ends. */
+  /** When its back-off or its wait for a wake-up ends, in ms since the epoch. */
   until: number
   /** When it was last refused. */
   refusedAt: number
-  /** How many changes there had been when it was taken. */
+  /** The queue's number of changes when it was taken; -1 if the pod itself was changed or woken since. */
   changes: number
-  /** The one of its entries in the active queue that counts. */
+  /** Its valid entry in the active queue. Older entries of the same pod are skipped. */
   entry: Entry | undefined
 }
 
-/** A pod in the active queue as it was when it came, or was last changed there: a heap needs keys that stay. */
+/** An entry of the active queue. It keeps the pod's state from when it was added, since a heap needs stable keys. */
 interface Entry {
   waiting: Waiting
   info: PodInfo
   sequence: number
 }
 
-/** Entries that do not count any more stay in the heap until they are most of it, and more than these. */
+/** Invalid entries are removed from the active heap when there are more than valid ones and this many. */
 const maxStale = 1000
 
+/** Pods that the same changes wake: the same plugins block them, and their signature is the same. */
 interface Group {
   key: string
   sample: PodInfo
@@ -78,14 +97,14 @@ interface QueueOptions {
   initialBackoffMs: number
   maxBackoffMs: number
   onReady: () => void
-  /** A plugin threw on a pod: it sleeps, and is tried again later. */
+  /** Is called when a plugin throws in `preEnqueue`. The pod is tried again after five minutes. */
   onFailure: (pod: PodInfo, error: PluginError) => void
 }
 
 export class SchedulingQueue {
   readonly #options: QueueOptions
   readonly #pods = new Map<string, Waiting>()
-  /** Entries that do not count any more are skipped, as are those below whose time has changed. */
+  /** Both heaps may have invalid entries, which are skipped. */
   readonly #active: Heap<Entry>
   readonly #timed = new Heap<{ waiting: Waiting; until: number }>((a, b) => a.until < b.until)
   readonly #groups = new Map<string, Group>()
@@ -97,7 +116,7 @@ export class SchedulingQueue {
   constructor(options: QueueOptions) {
     this.#options = options
     const [profile] = options.profiles.values()
-    // All profiles sort alike: there is one queue.
+    // There is one queue, since all profiles must have the same QueueSort plugin.
     this.#active = new Heap((a, b) => {
       try {
         if (profile!.before(a.info, b.info)) return true
@@ -109,23 +128,26 @@ export class SchedulingQueue {
     })
   }
 
-  /** How many pods are in each place. */
+  /** The number of pods in each place. */
   counts(): Record<Place, number> {
     return { ...this.#counts }
   }
 
-  /** Where a pod is, and what keeps it there. */
+  /** The place of a pod, and the plugins that block it. */
   find(uid: string): { place: Place; blockedBy: readonly string[] } | undefined {
     const known = this.#pods.get(uid)
     return known && { place: known.place, blockedBy: [...(known.group?.blockedBy ?? [])] }
   }
 
-  /** The newest state of a pod that waits. */
+  /** The newest state of a pod in the queue. */
   get(uid: string): PodInfo | undefined {
     return this.#pods.get(uid)?.info
   }
 
-  /** A pod without a node is there, or has changed. `matters`: the change could let it run. */
+  /**
+   * Adds a pod without a node, or takes over its newer state.
+   * @param matters whether the change may let the pod run
+   */
   set(info: PodInfo, matters: boolean): void {
     const profile = this.#options.profiles.get(info.pod.spec.schedulerName)
     if (!profile) return
@@ -133,11 +155,11 @@ export class SchedulingQueue {
     if (!known) return this.#add(info, profile)
     known.info = info
     if (known.place === 'gated') this.#enqueue(known, 'PodUpdate')
-    // Its turn may be another now.
+    // The change may have moved it in the order.
     else if (known.place === 'active') this.#enter(known)
     else if (!matters) return
     else if (known.place === 'unschedulable') this.#backOff(known, 'PodUpdate')
-    // The decision under way is about the pod as it was.
+    // The decision under way is based on the older state, so it must not put the pod to sleep.
     else if (known.place === 'deciding') known.changes = -1
   }
 
@@ -150,7 +172,7 @@ export class SchedulingQueue {
     this.#leaveGroup(known)
   }
 
-  /** The next pod to decide on. It stays known until `remove`, `failed` or `unschedulable`. */
+  /** The next pod to decide on, which is then in `deciding`. */
   take(): Taken | undefined {
     for (let top = this.#active.pop(); top; top = this.#active.pop()) {
       const { waiting } = top
@@ -164,13 +186,13 @@ export class SchedulingQueue {
     return undefined
   }
 
-  /** No node can take it now. */
+  /** Ends a decision without a node. `blockedBy` names the plugins that refused nodes. */
   unschedulable(uid: string, blockedBy: ReadonlySet<string>): void {
     const known = this.#pods.get(uid)
     if (known?.place !== 'deciding') return
     known.sequence = this.#sequence++
     known.refusedAt = this.#options.clock.now()
-    // Something has changed while it was decided on, and may have been what it waits for.
+    // A change during the decision may have been the one that the pod would wait for.
     if (known.changes !== this.#changes) return this.#backOff(known, 'ScheduleAttemptFailure')
     this.#move(known, 'unschedulable')
     incomingPods.add({ queue: 'unschedulable', event: 'ScheduleAttemptFailure' })
@@ -178,7 +200,7 @@ export class SchedulingQueue {
     this.#wakeAt(known, known.refusedAt + tryAnywayMs)
   }
 
-  /** Something went wrong that is not about nodes: try again after a while. */
+  /** Ends a decision that failed for another reason than the nodes. The pod backs off. */
   failed(uid: string): void {
     const known = this.#pods.get(uid)
     if (known?.place !== 'deciding') return
@@ -187,14 +209,17 @@ export class SchedulingQueue {
     this.#backOff(known, 'ScheduleAttemptFailure')
   }
 
-  /** Wakes one pod, for a reason of the scheduler's own. */
-  rouse(uid: string): void {
+  /** Wakes one pod for a reason that is no change of the cluster, such as a failed eviction. */
+  activate(uid: string): void {
     const known = this.#pods.get(uid)
     if (known?.place === 'unschedulable') this.#backOff(known, 'ForceActivate')
     else if (known?.place === 'deciding') known.changes = -1
   }
 
-  /** Wakes the pods that a change of the cluster may help, except the one that made it. */
+  /**
+   * Wakes the pods that a change of the cluster may help.
+   * @param except the pod whose own attempt made the change
+   */
   wake(kind: AnyKind, change: MirrorChange, except?: string): void {
     const own = except === undefined ? undefined : this.#pods.get(except)
     if (own?.changes === this.#changes) own.changes++
@@ -220,7 +245,7 @@ export class SchedulingQueue {
 
   #add(info: PodInfo, profile: Profile): void {
     const now = this.#options.clock.now()
-    const fresh: Waiting = {
+    const waiting: Waiting = {
       info,
       profile,
       since: now,
@@ -233,12 +258,12 @@ export class SchedulingQueue {
       changes: 0,
       entry: undefined,
     }
-    this.#pods.set(info.uid, fresh)
+    this.#pods.set(info.uid, waiting)
     this.#counts.gated++
-    this.#enqueue(fresh, 'PodAdd')
+    this.#enqueue(waiting, 'PodAdd')
   }
 
-  /** Into the active queue, unless a plugin keeps it out. */
+  /** Moves a pod to the active queue, or to `gated` if a plugin does not let it in. */
   #enqueue(waiting: Waiting, event: string): void {
     for (const plugin of waiting.profile.preEnqueue) {
       try {
@@ -248,7 +273,7 @@ export class SchedulingQueue {
       }
       if (waiting.place !== 'gated') this.#move(waiting, 'gated')
       this.#leaveGroup(waiting)
-      // A plugin without wake-ups looks at nothing but the pod.
+      // The answer of a plugin without wake-ups depends only on the pod, and `set` asks it again.
       if (plugin.wakeOn.length) this.#joinGroup(waiting, new Set([plugin.name]))
       return
     }
@@ -275,7 +300,7 @@ export class SchedulingQueue {
     this.#options.onFailure(waiting.info, error)
   }
 
-  /** Waits out the rest of the back-off that its attempts have earned, counted from the last of them. */
+  /** Lets a pod wait for the rest of its back-off, or moves it on if that is over. */
   #backOff(waiting: Waiting, event: string): void {
     const { initialBackoffMs, maxBackoffMs, clock } = this.#options
     const delayMs = Math.min(initialBackoffMs * 2 ** Math.min(waiting.attempts - 1, 30), maxBackoffMs)
@@ -295,7 +320,7 @@ export class SchedulingQueue {
 
   #joinGroup(waiting: Waiting, blockedBy: ReadonlySet<string>): void {
     const { info, profile } = waiting
-    // Plugins that may look at more than the signature has a group for each pod.
+    // A plugin without `depends` may read more than the signature covers, so each pod has a group of its own.
     const alike = profile.plugins.every(({ name, depends }) => depends !== undefined || !blockedBy.has(name))
     const sort = alike ? info.signature : info.uid
     const key = `${profile.schedulerName} ${[...blockedBy].sort().join(' ')} ${sort}`
@@ -342,8 +367,9 @@ export class SchedulingQueue {
   }
 }
 
+/** Whether a change may help the pods of a group. */
 function helps({ sample, profile, blockedBy }: Group, kind: AnyKind, change: MirrorChange): boolean {
-  // An extender does not say what would change its mind: anything might.
+  // An extender names no wake-ups, so every change may help.
   if (blockedBy.has(extenderName)) return true
   for (const plugin of profile.plugins) {
     if (!blockedBy.has(plugin.name)) continue
@@ -352,7 +378,9 @@ function helps({ sample, profile, blockedBy }: Group, kind: AnyKind, change: Mir
   return false
 }
 
-/** Where a plugin cannot say, the change may help: to look once too often does no harm. */
+/**
+ * Whether a plugin considers a change helpful. If it throws, the change counts, since an extra attempt does no harm.
+ */
 function mayHelp(plugin: string, { when }: Wake, sample: PodInfo, change: MirrorChange): boolean {
   try {
     return when(sample, change)
@@ -362,6 +390,6 @@ function mayHelp(plugin: string, { when }: Wake, sample: PodInfo, change: Mirror
   }
 }
 
-/** Plugins from files of their own may come with kinds of their own. */
+/** Whether two values stand for the same kind. Plugins from other files may define the value of a kind themselves. */
 export const sameKind = (a: AnyKind, b: AnyKind): boolean =>
   a === b || (a.plural === b.plural && a.apiVersion === b.apiVersion)

@@ -1,4 +1,4 @@
-// Tells the world about decisions: events, the PodScheduled condition, the node a pod is to get, and evictions.
+// Writes what was decided: events, the condition PodScheduled, the nominated node of a pod, and evictions.
 // Source: pkg/scheduler/schedule_one.go (handleSchedulingFailure), framework/preemption (prepareCandidate).
 import type { Clock } from '../base/clock.ts'
 import { isReason, messageOf } from '../base/errors.ts'
@@ -10,7 +10,7 @@ import type { Eviction } from './framework.ts'
 import type { PodInfo } from './info.ts'
 import type { Node } from '../kinds/core/node.ts'
 
-/** Events cannot say more than this. */
+/** The longest message of an event, as validation allows it. */
 const maxNoteLength = 1024
 
 interface ReporterOptions {
@@ -23,18 +23,18 @@ interface ReporterOptions {
 interface Refused {
   reason: 'Unschedulable' | 'SchedulerError'
   message: string
-  /** The node it is to get; empty to take back what was said before. */
+  /** The node that the pod is nominated to; empty to remove the nomination. */
   nominated?: string
 }
 
-/** As much of a pod as is needed to write about it. */
+/** The fields of a pod that are needed to write its status and events. */
 type Reported = Pick<PodInfo, 'pod' | 'key' | 'namespace' | 'uid'>
 
 const ref = ({ namespace, pod }: Reported) => ({ namespace, name: pod.metadata.name ?? '' })
 
 export class Reporter {
   readonly #options: ReporterOptions
-  /** Each scheduler name tells in its own name. */
+  /** The event recorders, by scheduler name. */
   readonly #recorders = new Map<string, EventRecorder>()
 
   constructor(options: ReporterOptions) {
@@ -45,7 +45,7 @@ export class Reporter {
     this.#record(pod).event(pod.pod, 'Normal', 'Scheduled', `Successfully assigned ${pod.key} to ${node}`)
   }
 
-  /** The pod got no node: an event, and its condition where that says something else. Never fails. */
+  /** Records an event, and writes the condition and the nomination if they differ. A failure is only logged. */
   async refused(pod: Reported, refused: Refused): Promise<void> {
     await this.#try('pod condition not written', pod, () => this.#refuse(pod, refused))
   }
@@ -71,15 +71,15 @@ export class Reporter {
     await client.patch(Pod, ref(pod), 'strategic', { status: change }, { subresource: 'status' })
   }
 
-  /** Takes back the node that a pod was to get. Never fails. */
+  /** Removes the nomination of a pod. A failure is only logged. */
   async unnominate(pod: PodInfo): Promise<void> {
     const body = { status: { nominatedNodeName: null } }
-    await this.#try('nomination not taken back', pod, () =>
+    await this.#try('nomination not removed', pod, () =>
       this.#options.client.patch(Pod, ref(pod), 'strategic', body, { subresource: 'status' }),
     )
   }
 
-  /** Makes room; true when every victim is gone or on its way. */
+  /** Evicts the victims. Returns true if every one is deleted or terminating. */
   async evict({ victims, node }: Eviction, forPod: PodInfo): Promise<boolean> {
     const done = await Promise.all(
       victims
@@ -109,7 +109,7 @@ export class Reporter {
     this.#record(forPod).event(victim.pod, 'Normal', 'Preempted', `Preempted by pod ${forPod.uid} on node ${node}`)
   }
 
-  /** False when it failed; a pod that is gone, or is another of the same name by now, is no failure. */
+  /** Returns false if the write failed. That the pod does not exist, or another one has its name, is no failure. */
   async #try(what: string, pod: Reported, write: () => Promise<unknown>): Promise<boolean> {
     try {
       await write()
@@ -121,7 +121,7 @@ export class Reporter {
     }
   }
 
-  /** The scheduler works without a node that it cannot take in. */
+  /** Records that the scheduler cannot use a node. */
   nodeLeftOut(node: Node, message: string): void {
     this.#recorder('default-scheduler').event(node, 'Warning', 'SchedulerError', shorten(message))
   }

@@ -1,5 +1,5 @@
-// What pods ask for and nodes have, as arrays of numbers: each resource has a fixed place. CPU counts in thousandths,
-// everything else in units.
+// Amounts of resources as arrays of numbers, in which each resource has a fixed index; this is faster than maps, as
+// every decision compares many. CPU is in thousandths, memory in bytes, everything else in units.
 // Source: component-helpers/resource (PodRequests), scheduler/framework/types.go.
 import { quantityMilli, quantityValue } from '../api/quantity.ts'
 import type { Container } from '../kinds/core/container.ts'
@@ -10,51 +10,51 @@ export const cpu = 0
 export const memory = 1
 export const podCount = 3
 
-/** Names of resources by place, of which 2 has no name of its own; extended resources get the next when first seen. */
+/** The names of resources by index. Extended resources get the next index when they are first seen. */
 const names = ['cpu', 'memory', 'ephemeral-storage', 'pods']
-const places = new Map(names.map((name, i) => [name, i]))
+const indexes = new Map(names.map((name, i) => [name, i]))
 const maxResources = 1000
 
-export const resourceName = (place: number): string => names[place]!
+export const resourceName = (index: number): string => names[index]!
 
-/** The place of a resource, a new one for a name not seen before; undefined when there are too many. */
-export function placeOf(name: string): number | undefined {
-  const known = places.get(name)
+/** The index of a resource, which is new for a new name. Undefined when there are too many names. */
+export function resourceIndex(name: string): number | undefined {
+  const known = indexes.get(name)
   if (known !== undefined) return known
   if (names.length >= maxResources) return undefined
-  places.set(name, names.length)
+  indexes.set(name, names.length)
   return names.push(name) - 1
 }
 
 export type Amounts = number[]
 type Quantities = Readonly<Record<string, string>> | undefined
 
-/** Quantities by name as numbers by place. */
+/** Quantities by name as numbers by index. */
 export function amounts(quantities: Quantities): Amounts {
   const result: Amounts = [0, 0, 0, 0]
   for (const name in quantities) {
-    const place = placeOf(name)
-    if (place === undefined) continue
-    while (result.length <= place) result.push(0)
-    result[place] = place === cpu ? quantityMilli(quantities[name]) : quantityValue(quantities[name])
+    const index = resourceIndex(name)
+    if (index === undefined) continue
+    while (result.length <= index) result.push(0)
+    result[index] = index === cpu ? quantityMilli(quantities[name]) : quantityValue(quantities[name])
   }
   return result
 }
 
-/** What scoring takes a container to need when it does not say. */
+/** What scoring assumes for a container without requests. Source: pkg/scheduler/util (GetNonzeroRequests). */
 const assumedMilliCpu = 100
 const assumedMemory = 200 * 1024 * 1024
 
 interface PodAmounts {
   requests: Amounts
-  /** CPU and memory with assumptions in place of what is not said, for scoring. */
+  /** CPU and memory for scoring, with assumed values for containers without requests. */
   scored: readonly [number, number]
 }
 
 /**
- * What a pod needs: all containers at once, or the largest init container with the sidecars before it, whichever
- * is more, and the overhead. Resources of the pod as a whole replace the sums. While a running pod is being resized,
- * the larger of what it asks for and what it has been given counts.
+ * What a pod needs: the sum of its containers and sidecars, or the largest init container with the sidecars before it,
+ * whichever is more, plus the overhead. Requests of the pod as a whole replace the sums. During a resize of a running
+ * pod, the larger of its requests and its allocated resources counts.
  */
 export function podAmounts({ spec, status }: Pod): PodAmounts {
   const given = givenOf(status)
@@ -68,11 +68,11 @@ export function podAmounts({ spec, status }: Pod): PodAmounts {
     ]
   })
   for (const name in spec.resources?.requests) {
-    const place = placeOf(name)
-    if (place === undefined) continue
-    while (requests.length <= place) requests.push(0)
-    requests[place] = amounts({ [name]: spec.resources.requests[name]! })[place]!
-    if (place <= memory) scored[place] = requests[place]
+    const index = resourceIndex(name)
+    if (index === undefined) continue
+    while (requests.length <= index) requests.push(0)
+    requests[index] = amounts({ [name]: spec.resources.requests[name]! })[index]!
+    if (index <= memory) scored[index] = requests[index]
   }
   const overhead = amounts(spec.overhead)
   add(requests, overhead)
@@ -82,11 +82,11 @@ export function podAmounts({ spec, status }: Pod): PodAmounts {
 
 interface Given {
   amounts: ReadonlyMap<string, Amounts>
-  /** What the pod asks for can never be given on its node: it keeps what it has. */
+  /** The node can never fulfill the resize, so the allocated resources count. */
   infeasible: boolean
 }
 
-/** What running containers have been given, where a kubelet has said so. */
+/** The allocated resources of running containers, as far as the kubelet has reported them. */
 function givenOf(status: Pod['status']): Given | undefined {
   const found = new Map<string, Amounts>()
   for (const list of [status.containerStatuses, status.initContainerStatuses]) {

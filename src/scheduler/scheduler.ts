@@ -1,20 +1,21 @@
-// The scheduler at work: keeps the snapshot and the queue current from mirrors, decides pod after pod, and writes the
-// decisions while the next ones are being made.
+// The scheduling loop: keeps the snapshot and the queue up to date from mirrors, decides on one pod after the other,
+// and writes decisions while the next ones are made.
 //
 //   mirrors ─► snapshot, queue        decide ─► assume ─► bind (in the background) ─► confirmed by the mirror
 //                                        └─► no node: condition, event, preemption, sleep until a wake-up
-import { isDeepStrictEqual } from 'node:util'
 import { Chore } from '../base/chore.ts'
 import { type Clock, settle } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
+import { sameJson } from '../api/equal.ts'
 import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
 import { Item, type MirrorChange } from '../api/mirror.ts'
 import type { Client } from '../client/index.ts'
 import { Namespace } from '../kinds/core/namespace.ts'
 import { Node } from '../kinds/core/node.ts'
 import { Pod } from '../kinds/core/pod.ts'
+import { isTerminal } from '../kinds/core/pod-phase.ts'
 import { Attempt } from './attempt.ts'
 import { Attempts, type Outside } from './attempts.ts'
 import type { SchedulerConfig } from './config.ts'
@@ -31,11 +32,11 @@ import { Reporter } from './reporter.ts'
 import { Snapshot } from './snapshot.ts'
 import { WaitingRoom } from './waiting.ts'
 
-/** Decisions between two looks at everything else this process does. */
+/** The most decisions in a row, after which other work of the process has its turn. */
 const podsPerTurn = 64
-/** Bindings being written at once. */
+/** The most bindings under way. */
 const maxBinding = 512
-/** After a failure outside of any pod's decision. */
+/** The pause after a failure of the loop itself. */
 const interruptedMs = 1_000
 
 export interface SchedulerOptions {
@@ -45,7 +46,7 @@ export interface SchedulerOptions {
   log: Log
   signal: AbortSignal
   config: SchedulerConfig
-  /** Hears how long each attempt took, from the queue to its end. */
+  /** Is called with the result and duration of each attempt, from the queue to its end. */
   onAttempt?: (result: 'scheduled' | 'unschedulable' | 'error', ms: number) => void
 }
 
@@ -65,8 +66,8 @@ export class SchedulerLoop {
     const { client, clock, random, log, signal, config } = options
     this.#options = options
     this.#startedAt = clock.now()
-    const failed = (error: unknown) => log.error('scheduling was interrupted, going on', { error })
-    const retry = { clock, firstMs: interruptedMs, mostMs: interruptedMs, failed }
+    const failed = (error: unknown) => log.error('scheduling failed and will be retried', { error })
+    const retry = { clock, firstMs: interruptedMs, maxMs: interruptedMs, failed }
     this.#scheduling = new Chore({ signal, retry }, () => this.#run())
     const waiting = new WaitingRoom(clock)
     this.#profiles = makeProfiles(config, { client, clock, random, log, signal, waiting })
@@ -97,14 +98,21 @@ export class SchedulerLoop {
     })
   }
 
-  /** Takes over what is there and follows what comes. */
+  /** Takes over all existing objects and follows their changes, until the signal aborts. */
   start(): void {
     const { client, signal } = this.#options
     const stops: (() => void)[] = []
-    for (const kind of this.#kinds()) {
-      const mirror = client.mirror(kind as Kind<KubeObject>)
-      stops.push(mirror.follow(change => this.#apply(kind, change), 'scheduler'))
+    const follow = <T extends KubeObject>(kind: Kind<T>, apply: (change: MirrorChange<T>) => void) => {
+      const applyAndWake = (change: MirrorChange<T>) => {
+        apply(change)
+        this.#queue.wake(kind, change)
+      }
+      stops.push(client.mirror(kind).follow(applyAndWake, 'scheduler'))
     }
+    follow(Node, change => this.#tryNode(change))
+    follow(Pod, change => this.#tryPod(change))
+    follow(Namespace, ({ type }) => type === 'MODIFIED' && this.#snapshot.forgetCounters())
+    for (const kind of this.#otherKinds()) follow(kind, () => {})
     const stop = () => {
       for (const unsubscribe of stops) unsubscribe()
       this.#queue.close()
@@ -120,7 +128,7 @@ export class SchedulerLoop {
     return this.#queue.counts()
   }
 
-  /** What the scheduler knows about a pod, for people. */
+  /** A report about a pod, for people. */
   explain(namespace: string, name: string): Explanation {
     const pod = this.#options.client.mirror(Pod).get(namespace, name)
     return this.#decisions.explain(`${namespace}/${name}`, pod, {
@@ -131,23 +139,18 @@ export class SchedulerLoop {
     })
   }
 
-  /** What the snapshot and the plugins look at. */
-  #kinds(): AnyKind[] {
-    const kinds: AnyKind[] = [Node, Pod, Namespace]
+  /** The kinds that only wake pods, because of a plugin. */
+  #otherKinds(): AnyKind[] {
+    const followed: readonly AnyKind[] = [Node, Pod, Namespace]
+    const kinds: AnyKind[] = []
     for (const { plugins } of this.#profiles.values())
       for (const { wakeOn } of plugins)
-        for (const { kind } of wakeOn) if (!kinds.some(known => sameKind(known, kind))) kinds.push(kind)
+        for (const { kind } of wakeOn)
+          if (![...followed, ...kinds].some(other => sameKind(other, kind))) kinds.push(kind)
     return kinds
   }
 
-  #apply(kind: AnyKind, change: MirrorChange): void {
-    if (kind === Node) this.#tryNode(change as unknown as MirrorChange<Node>)
-    else if (kind === Pod) this.#tryPod(change as unknown as MirrorChange<Pod>)
-    else if (kind === Namespace && change.type === 'MODIFIED') this.#snapshot.forgetCounters()
-    this.#queue.wake(kind, change)
-  }
-
-  /** A node that cannot be taken in is out of the scheduler's sight until it changes. */
+  /** A node that the snapshot cannot hold, for example with an invalid quantity, is left out until it changes. */
   #tryNode(change: MirrorChange<Node>): void {
     try {
       this.#applyNode(change)
@@ -160,7 +163,7 @@ export class SchedulerLoop {
     }
   }
 
-  /** A pod that cannot be taken in waits until it changes, and says so. */
+  /** A pod that the snapshot cannot hold is left out until it changes, and its condition has the reason. */
   #tryPod(change: MirrorChange<Pod>): void {
     try {
       this.#applyPod(change)
@@ -189,10 +192,9 @@ export class SchedulerLoop {
   #applyPod({ type, item, before }: MirrorChange<Pod>): void {
     const pod = item.object
     const uid = pod.metadata.uid ?? ''
-    // A pod of the same name but another UID: the one before has gone.
+    // Another uid under the same name means that the former pod was deleted.
     if (before && before.object.metadata.uid !== uid) this.#forget(before.object.metadata.uid ?? '')
-    const ended = pod.status.phase === 'Succeeded' || pod.status.phase === 'Failed'
-    if (type === 'DELETED' || ended) this.#forget(uid)
+    if (type === 'DELETED' || isTerminal(pod)) this.#forget(uid)
     else if (pod.spec.nodeName) this.#settled(pod, uid, before?.object)
     else if (!this.#profiles.has(pod.spec.schedulerName)) return
     else if (pod.metadata.deletionTimestamp) this.#forget(uid)
@@ -209,7 +211,7 @@ export class SchedulerLoop {
   #settled(pod: Pod, uid: string, before: Pod | undefined): void {
     this.#queue.remove(uid)
     this.#nominations.delete(uid)
-    // What a pod's status says does not count for the snapshot, except what it has been given.
+    // Of a pod's status only the allocated resources matter to the snapshot.
     const known = this.#snapshot.where(uid)
     if (known && !known.assumed && before?.spec.nodeName && !matters(pod, before)) return
     if (known?.assumed && known.node === pod.spec.nodeName && this.#snapshot.confirm(uid, pod)) return
@@ -220,16 +222,16 @@ export class SchedulerLoop {
     this.#queue.remove(uid)
     this.#snapshot.removePod(uid)
     this.#nominations.delete(uid)
-    this.#outside.waiting.reject(uid, 'scheduler', 'the pod is gone')
+    this.#outside.waiting.reject(uid, 'scheduler', 'the pod was deleted or has ended')
   }
 
-  /** A pod that was decided on does not come: what it would have taken is free again. */
+  /** Wakes pods as if this pod, which was assumed on a node, had been deleted from it. */
   #released({ pod, uid }: PodInfo, node: string): void {
     const item: Item = new Item<Pod>({ ...pod, spec: { ...pod.spec, nodeName: node } }, 0)
     this.#queue.wake(Pod, { type: 'DELETED', item, before: item }, uid)
   }
 
-  /** Decides on one pod after the other until none waits. */
+  /** Decides on one pod after the other until none is active. */
   async #run(): Promise<void> {
     const { signal } = this.#options
     while (!signal.aborted) {
@@ -250,7 +252,7 @@ export class SchedulerLoop {
   }
 }
 
-/** Whether a change of a pod can change where it may run, or what it takes there. */
+/** Whether a change of a pod may change where it can run, or how much it uses there. */
 function matters(pod: Pod, before: Pod): boolean {
   return (
     differ(pod.spec, before.spec) ||
@@ -260,7 +262,7 @@ function matters(pod: Pod, before: Pod): boolean {
   )
 }
 
-/** Fields may come in another order than before. */
-const differ = (a: unknown, b: unknown): boolean => a !== b && !isDeepStrictEqual(a, b)
+/** Whether two values differ. Equal ones are often the same object, which is checked first since it is fast. */
+const differ = (a: unknown, b: unknown): boolean => a !== b && !sameJson(a, b)
 const given = ({ status }: Pod) =>
   status.containerStatuses?.map(c => [c.name, c.resources?.requests, c.allocatedResources])

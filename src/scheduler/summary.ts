@@ -1,7 +1,8 @@
-// Why no node can take a pod, in one sentence. Source: pkg/scheduler/framework/types.go (FitError).
+// The message of a pod that no node can take, such as `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had …`.
+// Source: pkg/scheduler/framework/types.go (FitError).
 import type { No } from './framework.ts'
 
-/** `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) …`, as users know it. */
+/** Counts equal reasons. `others` is the reason of all nodes beyond the `named` ones. */
 export function summary(
   total: number,
   refusals: readonly { no: Pick<No, 'no'> }[],

@@ -1,10 +1,11 @@
-// Pods held at `permit`: decided on, but a plugin wants them to wait, for others of their group for example. Each
-// plugin that asked for it must allow the pod before its time is over, or it goes back to the queue.
+// Pods that wait at `permit`: they have a node, but a plugin makes them wait, for example for others of their group.
+// Each such plugin must allow the pod before its time is over; otherwise the pod returns to the queue.
 import type { Clock } from '../base/clock.ts'
 import { durationText } from '../api/time.ts'
 import type { WaitingPods } from './framework.ts'
 import type { PodInfo } from './info.ts'
 
+/** The longest wait, whatever a plugin asks for. */
 const maxWaitMs = 15 * 60_000
 
 type Verdict = { allowed: true } | { allowed: false; plugin: string; message: string }
@@ -12,7 +13,7 @@ type Verdict = { allowed: true } | { allowed: false; plugin: string; message: st
 interface Waiting {
   pod: PodInfo
   node: string
-  /** Plugins that have not allowed it yet, with what stops their clocks. */
+  /** The plugins that have not allowed it yet, each with a function that cancels its timer. */
   plugins: Map<string, () => void>
   settle(verdict: Verdict): void
 }
@@ -25,7 +26,7 @@ export class WaitingRoom implements WaitingPods {
     this.#clock = clock
   }
 
-  /** Resolves when every plugin has allowed the pod, or one has not. The signal lets go of it. */
+  /** Resolves when every plugin has allowed the pod or one has rejected it. When the signal aborts, it is rejected. */
   wait(pod: PodInfo, node: string, plugins: ReadonlyMap<string, number>, signal: AbortSignal): Promise<Verdict> {
     return new Promise(resolve => {
       const waiting: Waiting = { pod, node, plugins: new Map(), settle: resolve }
@@ -38,12 +39,14 @@ export class WaitingRoom implements WaitingPods {
           this.#clock.after(limitMs, () => this.reject(pod.uid, plugin, why)),
         )
       }
-      const onAbort = () => this.reject(pod.uid, 'scheduler', 'the scheduler ends')
+      const onAbort = () => this.reject(pod.uid, 'scheduler', 'the scheduler is stopping')
       signal.addEventListener('abort', onAbort, { once: true })
       waiting.settle = verdict => {
         signal.removeEventListener('abort', onAbort)
         resolve(verdict)
       }
+      // The signal may have aborted while the plugins were asked.
+      if (signal.aborted) onAbort()
     })
   }
 

@@ -179,10 +179,11 @@ const plain = (e: { value: Uint8Array; revision: Revision; created: Revision }) 
   created: e.created,
 })
 
-function view({ previous, value, ...change }: Change): unknown {
+function view(all: Change): unknown {
+  const { previous, ...change } = all
   return {
     ...change,
-    ...(value ? { value: new TextDecoder().decode(value) } : {}),
+    ...(change.type === 'put' ? { value: new TextDecoder().decode(change.value) } : {}),
     ...(previous ? { previous: plain(previous) } : {}),
   }
 }

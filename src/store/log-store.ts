@@ -4,7 +4,7 @@
 //   put ──▶ queue ──turn──▶ planBatch ──▶ log.append ──durable──▶ index, watchers, then the writers
 //                   ▲                                      │
 //                   └───── writes that came meanwhile ◀────┘
-import { StatusError } from '../base/errors.ts'
+import { assert, StatusError } from '../base/errors.ts'
 import { KeyIndex } from './key-index.ts'
 import type { Log, Row } from './log.ts'
 import {
@@ -251,6 +251,7 @@ export class LogStore implements Store {
       : { type: 'put', key, value, revision, created }
     if (previous === undefined) return change
     const known = newer[previous - (newer[0]?.revision ?? 0)] ?? this.#hub.recent(previous)
+    assert(known?.type !== 'delete', `revision ${previous} is a value of ${key}, not its deletion`)
     try {
       change.previous = entryOf(known ?? this.#log.read(previous))
     } catch (error) {
@@ -295,6 +296,4 @@ export class LogStore implements Store {
 }
 
 /** The entry of a row or a change that has a value. */
-function entryOf({ key, value, revision, created }: Row | Change): Entry {
-  return { key, value: value!, revision, created: created! }
-}
+const entryOf = ({ key, value, revision, created }: Row | Entry): Entry => ({ key, value, revision, created })

@@ -25,17 +25,10 @@ export interface Page {
   remaining?: number
 }
 
-export interface Change {
-  type: 'put' | 'delete'
-  key: string
-  /** Absent for a delete. */
-  value?: Uint8Array
-  revision: Revision
-  /** Absent for a delete. */
-  created?: Revision
-  /** The entry that the key had before; absent when it had none. */
-  previous?: Entry
-}
+/** A write of one key. `previous` is the entry that the key had before; absent when it had none. */
+export type Change =
+  | (Entry & { type: 'put'; previous?: Entry })
+  | { type: 'delete'; key: string; revision: Revision; previous?: Entry }
 
 export interface ListOptions {
   limit?: number

@@ -203,4 +203,7 @@ function* fromRing(ring: readonly Change[], start: number, prefix: string): Gene
 }
 
 const sizeOf = (change: Change) =>
-  256 + change.key.length + (change.value?.byteLength ?? 0) + (change.previous?.value.byteLength ?? 0)
+  256 +
+  change.key.length +
+  (change.type === 'put' ? change.value.byteLength : 0) +
+  (change.previous?.value.byteLength ?? 0)

@@ -6,7 +6,12 @@
 // Source: encoding/json (scanner.go), sigs.k8s.io/json.
 
 /** Makes a value that JSON.stringify writes as it is. The types of TypeScript do not have it yet. */
-const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown }
+declare global {
+  interface JSON {
+    rawJSON(text: string): unknown
+  }
+}
+const { rawJSON } = JSON
 
 Object.defineProperty(BigInt.prototype, 'toJSON', {
   value(this: bigint) {

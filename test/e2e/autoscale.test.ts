@@ -1,4 +1,4 @@
-// What is measured of real containers, what autoscalers make of it, and what namespaces may have at most.
+// Measurements of real containers, autoscalers that use them, and limits of namespaces.
 import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -35,7 +35,7 @@ const busy = (name: string, command: string) => ({
   },
 })
 
-test('kubectl top shows the node and its pods', options, async () => {
+test('kubectl top shows the use of the node and its pods', options, async () => {
   await cluster.apply(busy('busy', 'while :; do :; done'))
   await cluster.kubectl('rollout status deployment/busy --timeout=60s')
   const node = (await cluster.kubectl('top node --no-headers')).trim().split(/\s+/)
@@ -43,14 +43,14 @@ test('kubectl top shows the node and its pods', options, async () => {
   assert.match(node[3] ?? '', /^\d+Mi$/)
   const pod = await eventually('the pod’s use of CPU', async () => {
     const row = (await cluster.kubectl('top pod -l app=busy --containers --no-headers')).trim().split(/\s+/)
-    // It may use three times of what it asks for, and takes all of that.
+    // The container may use three times its request, and uses all of it.
     return Number.parseInt(row[2] ?? '', 10) >= 40 ? row : false
   })
   assert.equal(pod[1], 'c')
 })
 
-test('an autoscaler made by kubectl brings more pods', options, async () => {
-  // Older clients have another name for the option, and newer ones have given it up.
+test('an autoscaler that kubectl creates scales its target up under load', options, async () => {
+  // The option has another name in older clients, and newer clients do not have it any more.
   const made = await cluster.tryKubectl('autoscale deployment busy --cpu-percent=50 --min=1 --max=3')
   if (made.code !== 0) await cluster.kubectl('autoscale deployment busy --cpu=50% --min=1 --max=3')
   await eventually('three pods', async () => {
@@ -71,7 +71,7 @@ test('an autoscaler made by kubectl brings more pods', options, async () => {
   await cluster.kubectl('delete hpa,deployment busy')
 })
 
-test('a quota made by kubectl is enforced and shows what is used', options, async () => {
+test('a quota that kubectl creates is enforced and shows its use', options, async () => {
   await cluster.kubectl('create namespace limited')
   await cluster.kubectl('create quota small -n limited --hard=pods=1,requests.cpu=100m,count/secrets=2')
   await eventually(
@@ -103,7 +103,7 @@ test('a quota made by kubectl is enforced and shows what is used', options, asyn
   )
 })
 
-test('a person’s certificate request is approved by kubectl and works', options, async () => {
+test('a user’s certificate request that kubectl approves gives a certificate that works', options, async () => {
   const { requestPem, keyPem } = await makeRequest({ commonName: 'jane', organizations: ['readers'] })
   await cluster.apply({
     apiVersion: 'certificates.k8s.io/v1',

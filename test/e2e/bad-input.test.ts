@@ -1,4 +1,4 @@
-// Bad input: every mistake gets the code, reason, message and causes that Kubernetes gives, and nothing is stored.
+// Bad input: every mistake gets the code, reason, message and causes of Kubernetes, and nothing is stored.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { cannotRun, clusterForFile, run } from './cluster.ts'
@@ -13,14 +13,14 @@ const pod = (name: string, spec: object = {}) => ({
   spec: { containers: [{ name: 'a', image: 'busybox' }], ...spec },
 })
 
-/** Creates through kubectl and returns what it printed on standard error. */
+/** Creates an object through kubectl, and returns what it printed on standard error. */
 async function refused(manifest: object | string, how = 'create --validate=false -f -'): Promise<string> {
   const result = await cluster.tryKubectl(how, typeof manifest === 'string' ? manifest : JSON.stringify(manifest))
   assert.notEqual(result.code, 0, `should have been refused: ${result.stdout}`)
   return result.stderr
 }
 
-/** The Status the API itself answers. */
+/** Returns the Status with which the API itself answers. */
 async function status(
   path: string,
   body: object | string,
@@ -43,21 +43,21 @@ const pods = '/api/v1/namespaces/default/pods'
 const deployments = '/apis/apps/v1/namespaces/default/deployments'
 const services = '/api/v1/namespaces/default/services'
 
-test('a manifest with tabs', options, async () => {
+test('a manifest with tabs is refused with its line', options, async () => {
   assert.match(
     await refused('apiVersion: v1\nkind: Pod\nmetadata:\n\tname: a\n', 'apply -f -'),
     /found character that cannot start any token/,
   )
 })
 
-test('a namespace that does not exist', options, async () => {
+test('an object in a namespace that does not exist is refused', options, async () => {
   assert.match(
     await refused({ ...pod('a'), metadata: { name: 'a', namespace: 'nowhere' } }),
     /Error from server \(NotFound\).*namespaces "nowhere" not found/s,
   )
 })
 
-test('unknown fields: refused when strict, warned of otherwise', options, async () => {
+test('unknown fields are refused with strict validation, and reported in a warning otherwise', options, async () => {
   const body = { ...pod('odd', { replicaz: 1 }) }
   const strict = await status(pods, body, '?fieldValidation=Strict')
   assert.deepEqual(
@@ -71,7 +71,7 @@ test('unknown fields: refused when strict, warned of otherwise', options, async 
   assert.equal((await cluster.tryKubectl('get pod odd')).code, 1)
 })
 
-test('a value of the wrong type', options, async () => {
+test('a value of the wrong type is refused with its field', options, async () => {
   const answer = await status(deployments, {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
@@ -85,7 +85,7 @@ test('a value of the wrong type', options, async () => {
   )
 })
 
-test('required fields that are missing, all named at once', options, async () => {
+test('missing required fields are all reported at once', options, async () => {
   const answer = await status(pods, {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -104,7 +104,7 @@ test('required fields that are missing, all named at once', options, async () =>
   ])
 })
 
-test('a name that is no DNS label', options, async () => {
+test('a name that is not a DNS label is refused', options, async () => {
   const answer = await status(pods, pod('Not_A_Name'))
   assert.equal(answer.code, 422)
   assert.equal(
@@ -120,7 +120,7 @@ const service = (name: string, nodePort: number) => ({
   spec: { type: 'NodePort', selector: { a: 'b' }, ports: [{ port: 80, nodePort }] },
 })
 
-test('a NodePort out of range, and one that is taken', options, async () => {
+test('a NodePort out of range, and one that is in use, is refused', options, async () => {
   const outside = await status(services, service('a', 80))
   assert.equal(
     outside.message,
@@ -136,7 +136,7 @@ test('a NodePort out of range, and one that is taken', options, async () => {
   assert.equal((await cluster.tryKubectl('get svc second')).code, 1)
 })
 
-test('fields that may not change', options, async () => {
+test('a change of an immutable field is refused', options, async () => {
   const deployment = (app: string) => ({
     apiVersion: 'apps/v1',
     kind: 'Deployment',
@@ -155,7 +155,7 @@ test('fields that may not change', options, async () => {
   assert.equal(await cluster.kubectl(`get deploy fixed -o jsonpath='{.spec.selector.matchLabels.app}'`), 'one')
 })
 
-test('a selector that does not fit its template', options, async () => {
+test('a selector that does not match its template is refused', options, async () => {
   const answer = await status(deployments, {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
@@ -171,7 +171,7 @@ test('a selector that does not fit its template', options, async () => {
   )
 })
 
-test('a second object of the same name, and a write that came too late', options, async () => {
+test('a second object of the same name, and a write with an old version, is a conflict', options, async () => {
   await cluster.kubectl('create configmap twice --from-literal=a=1')
   assert.match(
     await refused({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'twice' } }),
@@ -186,11 +186,15 @@ test('a second object of the same name, and a write that came too late', options
   assert.equal(await cluster.kubectl(`get configmap twice -o jsonpath='{.data.a}'`), '1')
 })
 
-test('a body that is not JSON, one that is too large, a patch that does not apply', options, async () => {
-  assert.equal((await status(pods, '{"kind": ')).code, 400)
-  assert.equal((await status(pods, pod('big', { hostname: 'x'.repeat(3 * 1024 * 1024) }))).code, 413)
-  assert.match(
-    await refused('', `patch configmap twice --type=json -p '[{"op":"remove","path":"/nothing"}]'`),
-    /The request is invalid|server rejected our request/,
-  )
-})
+test(
+  'a body that is not JSON, a body that is too large, and a patch that does not apply are refused',
+  options,
+  async () => {
+    assert.equal((await status(pods, '{"kind": ')).code, 400)
+    assert.equal((await status(pods, pod('big', { hostname: 'x'.repeat(3 * 1024 * 1024) }))).code, 413)
+    assert.match(
+      await refused('', `patch configmap twice --type=json -p '[{"op":"remove","path":"/nothing"}]'`),
+      /The request is invalid|server rejected our request/,
+    )
+  },
+)

@@ -1,5 +1,5 @@
-// How pods end, and what is said when they cannot begin: sidecars after those they serve, sysctls that a node does not
-// set, programs and images that are not there, and events that are counted instead of repeated.
+// How pods end, and what is reported when they cannot start: sidecars end last, sysctls that a node does not allow,
+// missing programs and images, and events that are counted instead of repeated.
 import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { describe, test } from 'node:test'
@@ -25,7 +25,7 @@ const sidecar = (name: string, script: string, more: object = {}) =>
   sh(script, { name, restartPolicy: 'Always', ...more })
 
 describe('endings', { concurrency: 3, skip: cannotRun }, () => {
-  test('a finished pod is Completed, though its sidecar had to be killed', options, async () => {
+  test('a finished pod is Completed even if its sidecar had to be killed', options, async () => {
     await makePod(cluster, 'done', {
       restartPolicy: 'Never',
       initContainers: [sidecar('side', 'trap "" TERM; while :; do sleep 0.2; done')],
@@ -36,7 +36,7 @@ describe('endings', { concurrency: 3, skip: cannotRun }, () => {
     await removePods(cluster, 'done')
   })
 
-  test('sidecars end last, in reverse order, and their preStop hooks at once', options, async () => {
+  test('sidecars end last and in reverse order, while their preStop hooks run at once', options, async () => {
     const dir = mkdtempSync('/tmp/kutter-endings-')
     try {
       const volumeMounts = [{ name: 'v', mountPath: '/v' }]
@@ -64,7 +64,7 @@ describe('endings', { concurrency: 3, skip: cannotRun }, () => {
     }
   })
 
-  test('safe sysctls are set, others are refused', options, async () => {
+  test('safe sysctls are set, and others are refused', options, async () => {
     const withSysctls = (...sysctls: object[]) => ({ securityContext: { sysctls }, containers: [sh(forever)] })
     await makePod(
       cluster,
@@ -85,7 +85,7 @@ describe('endings', { concurrency: 3, skip: cannotRun }, () => {
     assert.deepEqual([reason, message], ['SysctlForbidden', `Pod was rejected: ${why}`])
     await eventComes(cluster, 'unsafe', new RegExp(`^SysctlForbidden: ${why}$`))
 
-    // Allowed by its name; it is the kernel that refuses the value.
+    // The name is allowed, but the kernel rejects the value.
     await makePod(cluster, 'wrong', withSysctls({ name: 'net.ipv4.ip_local_port_range', value: 'many' }))
     await eventComes(
       cluster,
@@ -95,7 +95,7 @@ describe('endings', { concurrency: 3, skip: cannotRun }, () => {
     await removePods(cluster, 'safe', 'unsafe', 'wrong')
   })
 
-  test('errors are shown in the words of the runtime; a new image ends the back-off', options, async () => {
+  test('an error of the runtime is shown in its own words, and a new image ends the back-off', options, async () => {
     await makePod(cluster, 'lost', { containers: [sh('', { command: ['/nonexistent'] })] })
     const failed = await podIs(cluster, 'lost', 'did not start', p => waitingFor(p) === 'RunContainerError')
     assert.match(mainOf(failed)?.state.waiting?.message ?? '', /^failed to create containerd task: .*\/nonexistent/)
@@ -128,37 +128,42 @@ describe('endings', { concurrency: 3, skip: cannotRun }, () => {
     await removePods(cluster, 'lost', 'nowhere', 'renewed')
   })
 
-  test('a probe that fails is one event with a count; a redirect elsewhere is a warning', options, async () => {
-    const answer = 'HTTP/1.1 302 Found\\r\\nLocation: http://elsewhere.invalid/\\r\\nContent-Length: 4\\r\\n\\r\\nbody'
-    const readinessProbe = (port: number) => ({ httpGet: { port }, periodSeconds: 1 })
-    await makePod(cluster, 'probed', {
-      containers: [
-        sh(`while :; do printf '${answer}' | nc -l -p 8080 > /dev/null; done`, {
-          readinessProbe: readinessProbe(8080),
-        }),
-        sh(forever, { name: 'deaf', readinessProbe: readinessProbe(80) }),
-      ],
-    })
-    await eventComes(
-      cluster,
-      'probed',
-      /^ProbeWarning: Readiness probe warning: Probe terminated redirects, Response body: body$/,
-    )
-    await eventComes(
-      cluster,
-      'probed',
-      /^Unhealthy: Readiness probe failed: Get "http:\/\/([\d.]+):80\/": dial tcp \1:80: connect: connection refused$/,
-    )
-    const counted = await eventually('it is counted', async () => {
-      const { items } = JSON.parse(
-        await kubectl('get events --field-selector involvedObject.name=probed,reason=Unhealthy -o json'),
+  test(
+    'a probe that keeps failing is one event with a count, and a redirect to another host is a warning',
+    options,
+    async () => {
+      const answer =
+        'HTTP/1.1 302 Found\\r\\nLocation: http://elsewhere.invalid/\\r\\nContent-Length: 4\\r\\n\\r\\nbody'
+      const readinessProbe = (port: number) => ({ httpGet: { port }, periodSeconds: 1 })
+      await makePod(cluster, 'probed', {
+        containers: [
+          sh(`while :; do printf '${answer}' | nc -l -p 8080 > /dev/null; done`, {
+            readinessProbe: readinessProbe(8080),
+          }),
+          sh(forever, { name: 'deaf', readinessProbe: readinessProbe(80) }),
+        ],
+      })
+      await eventComes(
+        cluster,
+        'probed',
+        /^ProbeWarning: Readiness probe warning: Probe terminated redirects, Response body: body$/,
       )
-      const deaf = (items as { involvedObject: { fieldPath: string }; count: number }[]).filter(e =>
-        e.involvedObject.fieldPath.includes('deaf'),
+      await eventComes(
+        cluster,
+        'probed',
+        /^Unhealthy: Readiness probe failed: Get "http:\/\/([\d.]+):80\/": dial tcp \1:80: connect: connection refused$/,
       )
-      return deaf.length === 1 && deaf[0]!.count >= 3 && deaf
-    })
-    assert.equal(counted.length, 1)
-    await removePods(cluster, 'probed')
-  })
+      const counted = await eventually('it is counted', async () => {
+        const { items } = JSON.parse(
+          await kubectl('get events --field-selector involvedObject.name=probed,reason=Unhealthy -o json'),
+        )
+        const deaf = (items as { involvedObject: { fieldPath: string }; count: number }[]).filter(e =>
+          e.involvedObject.fieldPath.includes('deaf'),
+        )
+        return deaf.length === 1 && deaf[0]!.count >= 3 && deaf
+      })
+      assert.equal(counted.length, 1)
+      await removePods(cluster, 'probed')
+    },
+  )
 })

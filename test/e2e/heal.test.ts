@@ -1,5 +1,5 @@
-// It heals: what is deleted is replaced, what fails is restarted in place with back-off, what cannot be pulled harms
-// nobody, and probes of every type say who lives and who gets traffic.
+// The cluster heals: deleted pods are replaced, failed containers are restarted in place with back-off, an image that
+// cannot be pulled affects no other pod, and probes decide which containers are restarted and which get traffic.
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
@@ -30,7 +30,7 @@ const fast = { periodSeconds: 1, failureThreshold: 1 }
 
 describe('it heals', { concurrency: 3, skip: cannotRun }, () => {
   test(
-    'a Deployment: a deleted pod is replaced; an image that fails stops a rollout, and undo repairs it',
+    'a Deployment replaces a deleted pod, stops a rollout of a failing image, and is repaired by undo',
     options,
     async () => {
       await kubectl('create deployment web --image=myapp:v1 --replicas=2')
@@ -102,7 +102,7 @@ describe('it heals', { concurrency: 3, skip: cannotRun }, () => {
     await removePods(cluster, 'victim')
   })
 
-  test('one that keeps failing is restarted with back-off', options, async () => {
+  test('a container that keeps failing is restarted with back-off', options, async () => {
     await makePod(cluster, 'looper', { containers: [sh('echo attempt; exit 3')] })
     const first = await podIs(cluster, 'looper', 'backs off', p => waitingFor(p) === 'CrashLoopBackOff')
     assert.deepEqual([mainOf(first)?.restartCount, first.status.phase], [1, 'Running'])
@@ -128,102 +128,106 @@ describe('it heals', { concurrency: 3, skip: cannotRun }, () => {
     await removePods(cluster, 'looper')
   })
 
-  test('liveness: http, tcp and exec; what fails is restarted, what succeeds is left alone', options, async () => {
-    const server = 'mkdir -p /tmp/www; echo ok > /tmp/www/healthz; httpd -p 9000 -h /tmp/www;'
-    const probes: Record<string, object> = {
-      http: { httpGet: { path: '/healthz', port: 'web' } },
-      tcp: { tcpSocket: { port: 9000 } },
-      exec: { exec: { command: ['cat', '/tmp/www/healthz'] } },
-    }
-    for (const [type, probe] of Object.entries(probes))
-      await makePod(cluster, `live-${type}`, {
-        containers: [
-          sh(`${server}${forever}`, {
-            ports: [{ name: 'web', containerPort: 9000 }],
-            livenessProbe: { ...probe, ...fast, initialDelaySeconds: 1 },
-          }),
-        ],
-      })
-    for (const type of Object.keys(probes)) await becomesReady(cluster, `live-${type}`)
-    await realClock.sleep(2500)
-    for (const type of Object.keys(probes))
-      assert.equal(mainOf(await getPod(cluster, `live-${type}`))?.restartCount, 0, type)
-    await inPod(cluster, 'live-http', 'rm /tmp/www/healthz')
-    await inPod(cluster, 'live-tcp', 'killall httpd')
-    await inPod(cluster, 'live-exec', 'rm /tmp/www/healthz')
-    const words: Record<string, RegExp> = {
-      http: /^Unhealthy: Liveness probe failed: HTTP probe failed with statuscode: 404$/,
-      tcp: /^Unhealthy: Liveness probe failed: dial tcp [\d.]+:9000: connect: connection refused$/,
-      exec: /^Unhealthy: Liveness probe failed: cat: can't open '\/tmp\/www\/healthz': No such file or directory/,
-    }
-    for (const [type, like] of Object.entries(words)) {
-      await podIs(cluster, `live-${type}`, 'was restarted', p => mainOf(p)?.restartCount === 1 && isReady(p))
-      await eventComes(cluster, `live-${type}`, like)
-      await eventComes(cluster, `live-${type}`, /^Killing: Container main failed liveness probe, will be restarted$/)
-    }
-    await removePods(cluster, ...Object.keys(probes).map(type => `live-${type}`))
-  })
-
   test(
-    'readiness: traffic goes only to the pod that says it is ready, and it may change its mind',
+    'a container whose liveness probe fails over HTTP, TCP or exec is restarted, and no other',
     options,
     async () => {
-      await makePod(
-        cluster,
-        'turns',
-        {
+      const server = 'mkdir -p /tmp/www; echo ok > /tmp/www/healthz; httpd -p 9000 -h /tmp/www;'
+      const probes: Record<string, object> = {
+        http: { httpGet: { path: '/healthz', port: 'web' } },
+        tcp: { tcpSocket: { port: 9000 } },
+        exec: { exec: { command: ['cat', '/tmp/www/healthz'] } },
+      }
+      for (const [type, probe] of Object.entries(probes))
+        await makePod(cluster, `live-${type}`, {
           containers: [
-            sh(`mkdir /www; echo turns > /www/index.html; httpd -p 8080 -h /www; ${forever}`, {
-              readinessProbe: { httpGet: { path: '/ready', port: 8080 }, ...fast },
+            sh(`${server}${forever}`, {
+              ports: [{ name: 'web', containerPort: 9000 }],
+              livenessProbe: { ...probe, ...fast, initialDelaySeconds: 1 },
             }),
           ],
-        },
-        { labels: { app: 'turns' } },
-      )
-      await kubectl('expose pod turns --port=80 --target-port=8080')
-      const endpoints = async () =>
-        JSON.parse(await kubectl('get endpointslices -l kubernetes.io/service-name=turns -o json')).items[0]
-          ?.endpoints?.[0]
-      await podIs(cluster, 'turns', 'runs', p => mainOf(p)?.started)
-      await eventComes(cluster, 'turns', /^Unhealthy: Readiness probe failed: HTTP probe failed with statuscode: 404$/)
-      assert.equal(isReady(await getPod(cluster, 'turns')), false)
-      assert.equal((await eventually('an endpoint', endpoints)).conditions.ready, false)
-      const ip = await kubectl(`get svc turns -o jsonpath='{.spec.clusterIP}'`)
-      await inPod(cluster, 'turns', 'touch /www/ready')
-      await becomesReady(cluster, 'turns')
-      await eventually('it answers', async () => (await curl(`http://${ip}`)) === 'turns')
-      await inPod(cluster, 'turns', 'rm /www/ready')
-      await podIs(cluster, 'turns', 'is not ready', p => !isReady(p))
-      await eventually('it is refused', async () => (await run('curl', ['-s', '-m', '3', `http://${ip}`])).code === 7)
-      assert.equal(mainOf(await getPod(cluster, 'turns'))?.restartCount, 0)
-      await kubectl('delete service turns')
-      await removePods(cluster, 'turns')
+        })
+      for (const type of Object.keys(probes)) await becomesReady(cluster, `live-${type}`)
+      await realClock.sleep(2500)
+      for (const type of Object.keys(probes))
+        assert.equal(mainOf(await getPod(cluster, `live-${type}`))?.restartCount, 0, type)
+      await inPod(cluster, 'live-http', 'rm /tmp/www/healthz')
+      await inPod(cluster, 'live-tcp', 'killall httpd')
+      await inPod(cluster, 'live-exec', 'rm /tmp/www/healthz')
+      const words: Record<string, RegExp> = {
+        http: /^Unhealthy: Liveness probe failed: HTTP probe failed with statuscode: 404$/,
+        tcp: /^Unhealthy: Liveness probe failed: dial tcp [\d.]+:9000: connect: connection refused$/,
+        exec: /^Unhealthy: Liveness probe failed: cat: can't open '\/tmp\/www\/healthz': No such file or directory/,
+      }
+      for (const [type, like] of Object.entries(words)) {
+        await podIs(cluster, `live-${type}`, 'was restarted', p => mainOf(p)?.restartCount === 1 && isReady(p))
+        await eventComes(cluster, `live-${type}`, like)
+        await eventComes(cluster, `live-${type}`, /^Killing: Container main failed liveness probe, will be restarted$/)
+      }
+      await removePods(cluster, ...Object.keys(probes).map(type => `live-${type}`))
     },
   )
 
-  test('startup: holds liveness back until it succeeds once, and ends one that never does', options, async () => {
-    await makePod(cluster, 'slow', {
-      containers: [
-        sh(`sleep 3; touch /tmp/up; ${forever}`, {
-          startupProbe: { exec: { command: ['test', '-e', '/tmp/up'] }, periodSeconds: 1, failureThreshold: 30 },
-          livenessProbe: { exec: { command: ['test', '-e', '/tmp/up'] }, ...fast },
-        }),
-      ],
-    })
-    await makePod(cluster, 'never', {
-      containers: [sh(forever, { startupProbe: { tcpSocket: { port: 9 }, periodSeconds: 1, failureThreshold: 2 } })],
-    })
-    const starting = await podIs(cluster, 'slow', 'runs', p => mainOf(p)?.state.running)
-    assert.deepEqual([mainOf(starting)?.started, mainOf(starting)?.ready], [false, false])
-    const up = await becomesReady(cluster, 'slow')
-    assert.deepEqual([mainOf(up)?.started, mainOf(up)?.restartCount], [true, 0])
-    await podIs(cluster, 'never', 'was restarted', p => (mainOf(p)?.restartCount ?? 0) >= 1)
-    await eventComes(cluster, 'never', /^Unhealthy: Startup probe failed: dial tcp /)
-    await eventComes(cluster, 'never', /^Killing: Container main failed startup probe, will be restarted$/)
-    await removePods(cluster, 'slow', 'never')
+  test('a Service sends traffic only to pods whose readiness probe succeeds at present', options, async () => {
+    await makePod(
+      cluster,
+      'turns',
+      {
+        containers: [
+          sh(`mkdir /www; echo turns > /www/index.html; httpd -p 8080 -h /www; ${forever}`, {
+            readinessProbe: { httpGet: { path: '/ready', port: 8080 }, ...fast },
+          }),
+        ],
+      },
+      { labels: { app: 'turns' } },
+    )
+    await kubectl('expose pod turns --port=80 --target-port=8080')
+    const endpoints = async () =>
+      JSON.parse(await kubectl('get endpointslices -l kubernetes.io/service-name=turns -o json')).items[0]
+        ?.endpoints?.[0]
+    await podIs(cluster, 'turns', 'runs', p => mainOf(p)?.started)
+    await eventComes(cluster, 'turns', /^Unhealthy: Readiness probe failed: HTTP probe failed with statuscode: 404$/)
+    assert.equal(isReady(await getPod(cluster, 'turns')), false)
+    assert.equal((await eventually('an endpoint', endpoints)).conditions.ready, false)
+    const ip = await kubectl(`get svc turns -o jsonpath='{.spec.clusterIP}'`)
+    await inPod(cluster, 'turns', 'touch /www/ready')
+    await becomesReady(cluster, 'turns')
+    await eventually('it answers', async () => (await curl(`http://${ip}`)) === 'turns')
+    await inPod(cluster, 'turns', 'rm /www/ready')
+    await podIs(cluster, 'turns', 'is not ready', p => !isReady(p))
+    await eventually('it is refused', async () => (await run('curl', ['-s', '-m', '3', `http://${ip}`])).code === 7)
+    assert.equal(mainOf(await getPod(cluster, 'turns'))?.restartCount, 0)
+    await kubectl('delete service turns')
+    await removePods(cluster, 'turns')
   })
 
-  test("gRPC: a probe asks the health service at the pod's address", options, async () => {
+  test(
+    'a startup probe delays the liveness probe until it succeeds, and ends a container that never starts',
+    options,
+    async () => {
+      await makePod(cluster, 'slow', {
+        containers: [
+          sh(`sleep 3; touch /tmp/up; ${forever}`, {
+            startupProbe: { exec: { command: ['test', '-e', '/tmp/up'] }, periodSeconds: 1, failureThreshold: 30 },
+            livenessProbe: { exec: { command: ['test', '-e', '/tmp/up'] }, ...fast },
+          }),
+        ],
+      })
+      await makePod(cluster, 'never', {
+        containers: [sh(forever, { startupProbe: { tcpSocket: { port: 9 }, periodSeconds: 1, failureThreshold: 2 } })],
+      })
+      const starting = await podIs(cluster, 'slow', 'runs', p => mainOf(p)?.state.running)
+      assert.deepEqual([mainOf(starting)?.started, mainOf(starting)?.ready], [false, false])
+      const up = await becomesReady(cluster, 'slow')
+      assert.deepEqual([mainOf(up)?.started, mainOf(up)?.restartCount], [true, 0])
+      await podIs(cluster, 'never', 'was restarted', p => (mainOf(p)?.restartCount ?? 0) >= 1)
+      await eventComes(cluster, 'never', /^Unhealthy: Startup probe failed: dial tcp /)
+      await eventComes(cluster, 'never', /^Killing: Container main failed startup probe, will be restarted$/)
+      await removePods(cluster, 'slow', 'never')
+    },
+  )
+
+  test("a gRPC probe calls the health service at the pod's address", options, async () => {
     const address = await kubectl(
       `get nodes -o jsonpath='{.items[0].status.addresses[?(@.type=="InternalIP")].address}'`,
     )
@@ -256,7 +260,7 @@ describe('it heals', { concurrency: 3, skip: cannotRun }, () => {
     }
   })
 
-  test('phases and restart policies', options, async () => {
+  test('the phase of a pod follows its containers and its restart policy', options, async () => {
     const ends = { yes: 'exit 0', no: 'exit 5' }
     for (const restartPolicy of ['Never', 'OnFailure', 'Always'])
       for (const [word, script] of Object.entries(ends))
@@ -286,13 +290,13 @@ describe('it heals', { concurrency: 3, skip: cannotRun }, () => {
     )
   })
 
-  test('init containers run one after another, before the rest', options, async () => {
+  test('init containers run one after another before the others', options, async () => {
     const volumeMounts = [{ name: 'v', mountPath: '/v' }]
     await makePod(cluster, 'steps', {
       volumes: [{ name: 'v', emptyDir: {} }],
       initContainers: [
         sh('sleep 1; echo one >> /v/log', { name: 'one', volumeMounts }),
-        // The first try of the second fails: it is tried again, the first is not.
+        // The first run of the second one fails. Only this one is run again.
         sh('echo two >> /v/log; [ $(grep -c two /v/log) -ge 2 ]', { name: 'two', volumeMounts }),
         sh(`echo sidecar >> /v/log; ${forever}`, { name: 'side', restartPolicy: 'Always', volumeMounts }),
         sh('echo three >> /v/log', { name: 'three', volumeMounts }),
@@ -322,7 +326,7 @@ describe('it heals', { concurrency: 3, skip: cannotRun }, () => {
   })
 
   test(
-    'containers of a pod share localhost, hostname, IPC and a volume; processes when asked to',
+    'containers of a pod share localhost, hostname, IPC and a volume, and processes on request',
     options,
     async () => {
       const volumeMounts = [{ name: 'v', mountPath: '/v' }]
@@ -355,25 +359,25 @@ describe('it heals', { concurrency: 3, skip: cannotRun }, () => {
   )
 })
 
-/** The process of this machine that was started with exactly these words. */
+/** Returns the pid of the process on this machine that was started with these words. */
 function processWith(words: readonly string[]): number {
   for (const entry of readdirSync('/proc')) {
     if (!/^\d+$/.test(entry)) continue
     try {
       if (readFileSync(`/proc/${entry}/cmdline`, 'utf8') === `${words.join('\0')}\0`) return Number(entry)
     } catch (error) {
-      // It ended while we looked.
+      // The process ended in the meantime.
       if (!/ENOENT|ESRCH/.test(String(error))) throw error
     }
   }
   throw new Error(`no process runs ${words.join(' ')}`)
 }
 
-/** gRPC's health service, which serves the services in `serving`. */
+/** The health service of gRPC. The services in `serving` are healthy. */
 async function serveHealth(address: string): Promise<{ port: number; serving: Set<string>; close: () => void }> {
   const serving = new Set(['', 'ready'])
   const server = new grpc.Server()
-  // The messages are small enough to be written by hand: one string in field 1, one enum in field 1.
+  // The messages are encoded by hand, as one string or enum in field 1.
   const check: grpc.MethodDefinition<{ service: string }, boolean> = {
     path: '/grpc.health.v1.Health/Check',
     requestStream: false,

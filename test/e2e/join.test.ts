@@ -1,5 +1,5 @@
-// Joining a cluster by a token, from a network namespace that stands for another machine: the token and what is wrong
-// with it, certificates asked for and renewed, a second start without the token, leaving.
+// Joining a cluster with a token, from a network namespace in the role of another machine: good and bad tokens,
+// certificates that are requested and renewed, a second start without the token, leaving.
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createHash, X509Certificate } from 'node:crypto'
@@ -8,7 +8,7 @@ import { after, test } from 'node:test'
 import { cannotRun, clusterForFile, eventually, type Result, root, run } from './cluster.ts'
 
 const options = { skip: cannotRun }
-/** Certificates live so short that they are renewed while the test looks. */
+/** Certificates expire so soon that they are renewed during the test. */
 const cluster = clusterForFile('join', ['busybox'], ['--cluster-signing-duration', '30s'])
 const namespace = 'kutter-test-join'
 const [here, there] = ['198.51.100.1', '198.51.100.2']
@@ -27,10 +27,10 @@ let server = ''
 let first = ''
 let token = ''
 let agent: ChildProcess | undefined
-/** The end of what the agent printed. */
+/** The last part of the agent's output. */
 let printed = ''
 
-/** Starts the agent of the other machine and leaves it running. */
+/** Starts the agent of the other machine, and returns without waiting for it. */
 function start(...words: string[]): ChildProcess {
   const [command = '', ...args] = inside('./kutter', 'agent', ...words, ...place)
   const env = { ...process.env, ...cluster.env }
@@ -103,33 +103,37 @@ after(async () => {
   await removeMachine()
 })
 
-test('token create: a bootstrap token and the hash of the authority; list and delete', options, async () => {
-  await makeMachine()
-  token = (await cluster.kutter('token', 'create')).stdout.trim()
-  const ca = new X509Certificate(readFileSync(`${cluster.dataDir}/join/pki/ca.crt`))
-  const hash = createHash('sha256')
-    .update(ca.publicKey.export({ type: 'spki', format: 'der' }))
-    .digest('hex')
-  assert.match(token, new RegExp(`^[a-z0-9]{6}\\.[a-z0-9]{16}@sha256:${hash}$`))
-  const id = token.slice(0, 6)
-  const secret = JSON.parse(await cluster.kubectl(`get secret bootstrap-token-${id} -n kube-system -o json`)) as {
-    type: string
-    data: Record<string, string>
-  }
-  assert.equal(secret.type, 'bootstrap.kubernetes.io/token')
-  const text = (key: string) => Buffer.from(secret.data[key] ?? '', 'base64').toString()
-  assert.equal(text('auth-extra-groups'), 'system:bootstrappers:kutter:default-node-token')
-  assert.equal(text('usage-bootstrap-authentication') + text('usage-bootstrap-signing'), 'truetrue')
-  const hours = (Date.parse(text('expiration')) - Date.parse(new Date().toISOString())) / 3600_000
-  assert.ok(hours > 23.9 && hours <= 24, text('expiration'))
-  const other = (await cluster.kutter('token', 'create', '--ttl', '0')).stdout.trim()
-  assert.match(
-    (await cluster.kutter('token', 'list')).stdout,
-    new RegExp(`^${other.slice(0, 6)} +<forever> +<never>`, 'm'),
-  )
-  assert.equal((await cluster.kutter('token', 'delete', other)).code, 0)
-  assert.doesNotMatch((await cluster.kutter('token', 'list')).stdout, new RegExp(other.slice(0, 6)))
-})
+test(
+  'token create prints a bootstrap token with the hash of the authority, and tokens can be listed and deleted',
+  options,
+  async () => {
+    await makeMachine()
+    token = (await cluster.kutter('token', 'create')).stdout.trim()
+    const ca = new X509Certificate(readFileSync(`${cluster.dataDir}/join/pki/ca.crt`))
+    const hash = createHash('sha256')
+      .update(ca.publicKey.export({ type: 'spki', format: 'der' }))
+      .digest('hex')
+    assert.match(token, new RegExp(`^[a-z0-9]{6}\\.[a-z0-9]{16}@sha256:${hash}$`))
+    const id = token.slice(0, 6)
+    const secret = JSON.parse(await cluster.kubectl(`get secret bootstrap-token-${id} -n kube-system -o json`)) as {
+      type: string
+      data: Record<string, string>
+    }
+    assert.equal(secret.type, 'bootstrap.kubernetes.io/token')
+    const text = (key: string) => Buffer.from(secret.data[key] ?? '', 'base64').toString()
+    assert.equal(text('auth-extra-groups'), 'system:bootstrappers:kutter:default-node-token')
+    assert.equal(text('usage-bootstrap-authentication') + text('usage-bootstrap-signing'), 'truetrue')
+    const hours = (Date.parse(text('expiration')) - Date.parse(new Date().toISOString())) / 3600_000
+    assert.ok(hours > 23.9 && hours <= 24, text('expiration'))
+    const other = (await cluster.kutter('token', 'create', '--ttl', '0')).stdout.trim()
+    assert.match(
+      (await cluster.kutter('token', 'list')).stdout,
+      new RegExp(`^${other.slice(0, 6)} +<forever> +<never>`, 'm'),
+    )
+    assert.equal((await cluster.kutter('token', 'delete', other)).code, 0)
+    assert.doesNotMatch((await cluster.kutter('token', 'list')).stdout, new RegExp(other.slice(0, 6)))
+  },
+)
 
 test('an agent that cannot join reports the reason in one sentence and leaves nothing behind', options, async () => {
   const [bare = '', hash = ''] = token.split('@')
@@ -158,7 +162,7 @@ test('an agent that cannot join reports the reason in one sentence and leaves no
   assert.equal(existsSync(`${cluster.dataDir}/far/cluster.json`), false)
 })
 
-test('the machine joins: certificates are asked for, approved and signed; pods run there', options, async () => {
+test('a machine that joins gets its certificates and runs pods', options, async () => {
   agent = start('--server', server, '--token', token, '--node-name', 'far')
   await farReady()
   assert.equal(
@@ -186,7 +190,7 @@ test('the machine joins: certificates are asked for, approved and signed; pods r
     await cluster.kubectl('exec guest -- nslookup kubernetes.default.svc.cluster.local'),
     /Name:\s+kubernetes/,
   )
-  // Pods of both machines reach each other by their own addresses.
+  // Pods on both machines reach each other by their own addresses.
   await cluster.kubectl('wait pod/host --for=condition=Ready --timeout=30s')
   const addressOf = (pod: string) => cluster.kubectl(`get pod ${pod} -o jsonpath='{.status.podIP}'`)
   const fetch = (from: string, to: string) => cluster.kubectl(`exec ${from} -- timeout 5 wget -q -O - http://${to}/who`)
@@ -195,19 +199,23 @@ test('the machine joins: certificates are asked for, approved and signed; pods r
   assert.equal((await far('status')).code, 0)
 })
 
-test('a second start needs neither token nor server; containers go on running meanwhile', options, async () => {
-  const containerID = () => cluster.kubectl("get pod guest -o jsonpath='{.status.containerStatuses[0].containerID}'")
-  const id = await containerID()
-  await end(agent!)
-  agent = start()
-  const lease = () => cluster.kubectl("get lease far -n kube-node-lease -o jsonpath='{.spec.renewTime}'")
-  const before = await lease()
-  await eventually('the lease is renewed', async () => (await lease()) !== before)
-  assert.equal(await containerID(), id)
-  assert.equal(await cluster.kubectl('exec guest -- echo there'), 'there\n')
-})
+test(
+  'a joined machine starts again without token and server, while its containers go on running',
+  options,
+  async () => {
+    const containerID = () => cluster.kubectl("get pod guest -o jsonpath='{.status.containerStatuses[0].containerID}'")
+    const id = await containerID()
+    await end(agent!)
+    agent = start()
+    const lease = () => cluster.kubectl("get lease far -n kube-node-lease -o jsonpath='{.spec.renewTime}'")
+    const before = await lease()
+    await eventually('the lease is renewed', async () => (await lease()) !== before)
+    assert.equal(await containerID(), id)
+    assert.equal(await cluster.kubectl('exec guest -- echo there'), 'there\n')
+  },
+)
 
-test('certificates are renewed before they end, and the node stays Ready', options, async () => {
+test('certificates are renewed before they expire, and the node stays Ready', options, async () => {
   const before = { client: certificate('kubelet-client'), serving: certificate('kubelet-server') }
   const seconds = (text: string) => Date.parse(text) / 1000
   await eventually(
@@ -220,7 +228,7 @@ test('certificates are renewed before they end, and the node stays Ready', optio
   assert.ok(seconds(certificate('kubelet-client').validTo) > seconds(before.client.validTo))
   const left = Math.max(seconds(before.client.validTo), seconds(before.serving.validTo)) - now
   assert.ok(left < 30)
-  // After the old ones have ended everything still works, with the new ones.
+  // After the old certificates have expired, everything works with the new ones.
   await run('sleep', [String(Math.max(0, Math.ceil(left) + 1))])
   assert.equal(await cluster.kubectl('exec guest -- echo still'), 'still\n')
   assert.match(await cluster.kubectl('get node far --no-headers'), / Ready /)
@@ -233,7 +241,7 @@ test('certificates are renewed before they end, and the node stays Ready', optio
   assert.match(requests, /kube-apiserver-client-kubelet +system:node:far .*Approved,Issued/)
 })
 
-test('the machine leaves: nothing of the node is left on it', options, async () => {
+test('a machine that leaves has nothing of the node left', options, async () => {
   await end(agent!)
   agent = undefined
   assert.equal((await far('status')).code, 1)

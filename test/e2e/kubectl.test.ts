@@ -1,4 +1,4 @@
-// Living with a cluster through kubectl: reading, writing, streaming, rolling out, draining.
+// Using a cluster through kubectl: reading, writing, streaming, rollouts, draining.
 import assert from 'node:assert/strict'
 import { rmSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
@@ -25,7 +25,7 @@ const web = {
   },
 }
 
-test('apply, get in every output, describe with events', options, async () => {
+test('kubectl applies, gets in every output format, and describes with events', options, async () => {
   assert.equal(await cluster.apply(web), 'deployment.apps/web created\n')
   await k('rollout status deploy/web --timeout=60s')
   const table = await k('get deploy web')
@@ -55,7 +55,7 @@ test('apply, get in every output, describe with events', options, async () => {
   assert.match(await k('describe ns default'), /Status: +Active/)
 })
 
-test('a watch sees changes as they come', options, async () => {
+test('kubectl get --watch shows changes as they happen', options, async () => {
   const watching = cluster.shell(
     'timeout 6 kubectl get configmap watched -w --no-headers -o custom-columns=D:.data.a || true',
   )
@@ -71,7 +71,7 @@ test('a watch sees changes as they come', options, async () => {
   await watching
 })
 
-test('logs: follow, tail, since, timestamps, of the previous container', options, async () => {
+test('kubectl logs follows, limits and stamps logs, also those of the previous container', options, async () => {
   await k(
     'run talker --image=busybox --image-pull-policy=IfNotPresent --restart=Always -- sh -c "echo one; echo two; sleep 2; echo three; sleep 1; exit 1"',
   )
@@ -91,14 +91,14 @@ test('logs: follow, tail, since, timestamps, of the previous container', options
   await k('delete pod talker counter --grace-period=0 --force')
 })
 
-test('exec with output, exit code, standard input, and a terminal', options, async () => {
+test('kubectl exec passes output, exit code, standard input and a terminal', options, async () => {
   assert.equal(await k('exec deploy/web -- echo hello'), 'hello\n')
   const failed = await cluster.tryKubectl('exec deploy/web -- sh -c "echo bad >&2; exit 7"')
   assert.equal(failed.code, 7)
   assert.match(failed.stderr, /^bad\n/)
   const long = 'x'.repeat(300_000)
   assert.equal((await k('exec -i deploy/web -- wc -c', long)).trim(), '300000')
-  // Processes that end their output before their input, or never read any.
+  // These processes read their whole input, and print nothing.
   for (const copy of [`sh -c 'cat > /tmp/o'`, 'dd of=/tmp/o bs=64k'])
     for (let i = 0; i < 3; i++) {
       await k(`exec -i deploy/web -- ${copy}`, long)
@@ -121,7 +121,7 @@ test('exec with output, exit code, standard input, and a terminal', options, asy
   assert.match(terminal.stdout, /\/dev\/pts\/0\r?\n33 91/)
 })
 
-test('attach, cp, port-forward to a pod and to a service', options, async () => {
+test('kubectl attaches, copies, and forwards ports of a pod and of a service', options, async () => {
   await k(
     'run echo --image=busybox --image-pull-policy=IfNotPresent --restart=Never --stdin --attach=false -- sh -c "read line; echo got \\$line; sleep 1"',
   )
@@ -146,7 +146,7 @@ test('attach, cp, port-forward to a pod and to a service', options, async () => 
   }
 })
 
-test('server-side apply: ownership, conflicts, force', options, async () => {
+test('server-side apply records ownership, reports conflicts, and can be forced', options, async () => {
   const config = (value: string) => ({
     apiVersion: 'v1',
     kind: 'ConfigMap',
@@ -169,7 +169,7 @@ test('server-side apply: ownership, conflicts, force', options, async () => {
   assert.equal(owned.data.a, '2')
 })
 
-test('create, replace, every patch, edit, label, annotate, delete', options, async () => {
+test('kubectl creates, replaces, patches, edits, labels, annotates and deletes', options, async () => {
   await k('create configmap plain --from-literal=a=1')
   const object = JSON.parse(await k('get configmap plain -o json'))
   await k('replace -f -', JSON.stringify({ ...object, data: { a: '2' } }))
@@ -187,7 +187,7 @@ test('create, replace, every patch, edit, label, annotate, delete', options, asy
   assert.equal(await k('delete configmap plain'), 'configmap "plain" deleted\n')
 })
 
-test('scale, set image, rollout status, history, undo, pause, resume, restart', options, async () => {
+test('kubectl scales, sets images, and controls a rollout', options, async () => {
   await k('scale deploy web --replicas=3')
   await k('rollout status deploy/web --timeout=60s')
   await k('set image deploy/web myapp=myapp:v2')
@@ -208,7 +208,7 @@ test('scale, set image, rollout status, history, undo, pause, resume, restart', 
   )
 })
 
-test('delete: grace period, cascade orphan, foreground', options, async () => {
+test('kubectl delete keeps the grace period and every kind of cascade', options, async () => {
   await k('delete deploy web --cascade=orphan')
   const set = await eventually('the ReplicaSet has lost its owner', async () => {
     const { items } = JSON.parse(await k('get rs -l app=web -o json')) as {
@@ -220,7 +220,7 @@ test('delete: grace period, cascade orphan, foreground', options, async () => {
   await eventually('the pods have gone with them', async () => (await k('get pods -l app=web -o name')) === '')
 })
 
-test('cordon, drain, uncordon, taint', options, async () => {
+test('kubectl cordons, drains, uncordons and taints a node', options, async () => {
   await k('create deployment lone --image=myapp:v1')
   await k('rollout status deploy/lone --timeout=60s')
   const node = (await k(`get nodes -o jsonpath='{.items[0].metadata.name}'`)).trim()
@@ -237,7 +237,7 @@ test('cordon, drain, uncordon, taint', options, async () => {
   await k('delete deploy lone')
 })
 
-test('explain, api-resources, api-versions, cluster-info, can-i, version, top, proxy', options, async () => {
+test('kubectl explains kinds and shows what the cluster serves and allows', options, async () => {
   assert.match(await k('explain pod.spec.containers'), /FIELD: containers|RESOURCE: containers/)
   assert.match(await k('api-resources'), /deployments +deploy +apps\/v1 +true +Deployment/)
   assert.match(await k('api-versions'), /^rbac\.authorization\.k8s\.io\/v1$/m)
@@ -255,7 +255,7 @@ test('explain, api-resources, api-versions, cluster-info, can-i, version, top, p
   assert.match(stdout, /"gitVersion": "v1\.36/)
 })
 
-test('a namespace goes with everything in it', options, async () => {
+test('a namespace is deleted with everything in it', options, async () => {
   await k('create ns doomed')
   await k('create deployment x -n doomed --image=myapp:v1')
   await k('create configmap y -n doomed')
@@ -263,7 +263,7 @@ test('a namespace goes with everything in it', options, async () => {
   assert.equal((await cluster.tryKubectl('get ns doomed')).code, 1)
 })
 
-test('kutter why tells who refused a pod, and kubectl as nobody may not ask', options, async () => {
+test('kutter why shows which plugins refused a pod, and a user without rights is refused', options, async () => {
   const resources = { requests: { cpu: '1000' } }
   const spec = { containers: [{ name: 'c', image: 'busybox', resources }] }
   await cluster.apply({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'giant' }, spec })

@@ -1,5 +1,5 @@
-// The kubelet for real: a containerd of our own, images built here, the API server in this process, and pods that
-// run, are initialized, probed, read, restarted and deleted. Afterwards nothing is left.
+// The real kubelet: a containerd of our own, images that are built here, the API server in this process, and pods that
+// run, are initialized, probed, read, restarted and deleted. Nothing is left afterwards.
 import assert from 'node:assert/strict'
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { request } from 'node:https'
@@ -107,7 +107,7 @@ async function stop(): Promise<void> {
 
 before(async () => {
   if (skip) return
-  // Short, since a socket's path is.
+  // The path is short because the path of a socket must be.
   dir = await mkdtemp('/tmp/kutter-k-')
   await mkdir(join(dir, 'cni'))
   const ipam = { type: 'host-local', subnet: '10.253.78.0/24', dataDir: join(dir, 'ipam') }
@@ -209,7 +209,9 @@ test('the node is ready', { skip }, async () => {
   assert.ok(node.status.images?.some(i => i.names.includes('docker.io/library/busybox:latest')))
 })
 
-test('a pod with an init container, probes and a shared volume; a new kubelet; deletion', { skip }, async () => {
+test('a pod with an init container, probes and a shared volume survives a new kubelet and is deleted', {
+  skip,
+}, async () => {
   await create('whole', {
     volumes: [{ name: 'shared', emptyDir: {} }],
     initContainers: [
@@ -258,7 +260,7 @@ test('a pod with an init container, probes and a shared volume; a new kubelet; d
     assert.ok(events.includes(reason), `${reason} among ${events}`)
 })
 
-test('configuration volumes follow their objects; subPath does not', { skip }, async () => {
+test('configuration volumes follow their objects, except for a subPath', { skip }, async () => {
   await client.create(ConfigMap, { metadata: { name: 'settings', namespace }, data: { a: 'one', b: 'two' } })
   await client.create(Secret, {
     metadata: { name: 'hidden', namespace },
@@ -311,7 +313,9 @@ test('configuration volumes follow their objects; subPath does not', { skip }, a
   await gone('files')
 })
 
-test('a failing container leaves its last words and is restarted; a missing volume is told', { skip }, async () => {
+test('a failing container leaves a termination message and is restarted, and a missing volume is reported', {
+  skip,
+}, async () => {
   await create('fails', { containers: [sh('echo last words > /dev/termination-log; exit 3')] })
   const failing = await eventually('a back-off', async () => {
     const found = await pod('fails')
@@ -348,7 +352,7 @@ test('a failing container leaves its last words and is restarted; a missing volu
   }
 })
 
-test('security settings reach the container', { skip }, async () => {
+test('a container runs with its security settings', { skip }, async () => {
   await create('safe', {
     volumes: [{ name: 'v', emptyDir: {} }],
     hostNetwork: true,
@@ -409,7 +413,7 @@ function ask(
   })
 }
 
-/** What a WebSocket client of exec gets: the text of stdout and the Status on the error channel. */
+/** What a WebSocket client of exec receives: the text of stdout, and the Status on the error channel. */
 async function execOver(path: string, input?: string): Promise<{ stdout: string; status: string }> {
   const { ws } = await dialWebSocket(`wss://127.0.0.1:${kubelet.port}${path}`, ['v5.channel.k8s.io'], tls(pki.admin))
   const texts = ['', '', '', '']
@@ -425,7 +429,7 @@ async function execOver(path: string, input?: string): Promise<{ stdout: string;
   return { stdout: texts[1]!, status: texts[3]! }
 }
 
-test('the server: who may ask, logs, exec, stats', { skip }, async () => {
+test('the kubelet’s server checks its callers and serves logs, exec and statistics', { skip }, async () => {
   await create('served', {
     restartPolicy: 'Never',
     containers: [sh(`echo one; echo two; echo three; ${forever.replace('exit 0', 'echo end; exit 0')}`)],

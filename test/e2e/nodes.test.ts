@@ -1,4 +1,4 @@
-// Several nodes on one machine: real agents, each with a containerd of its own in a network namespace.
+// Several nodes on one machine: real agents, each with its own containerd in a network namespace.
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
@@ -35,7 +35,7 @@ const agentOf = async (node: string) => {
 const whole = () => eventually('the cluster is whole', async () => (await cluster.kutter('status')).code === 0)
 const dirOf = (node: string) => `${cluster.dataDir}/nodes/agents/${node}`
 const { tag } = cluster
-/** The shell's own words for what a cluster has in the machine. */
+/** A shell script that lists what a cluster has on the machine. */
 const traces = async () =>
   (
     await run('bash', [
@@ -86,7 +86,7 @@ const service = (name: string, nodePort: number, more: object = {}) => ({
   spec: { type: 'NodePort', selector: { app: 'web' }, ports: [{ port: 80, nodePort }], ...more },
 })
 
-/** Asks from inside a pod; `NAME ADDRESS` for each URL: who answered, and whom it saw. */
+/** Requests each URL from inside a pod. An answer is `NAME ADDRESS`: the pod that answered, and the client it saw. */
 async function ask(pod: Pod, targets: readonly string[]): Promise<string[]> {
   const script = targets
     .map(t => `timeout 5 wget -q -O - http://${t}/cgi-bin/who || echo "no answer from ${t}"`)
@@ -99,20 +99,24 @@ async function ask(pod: Pod, targets: readonly string[]): Promise<string[]> {
 }
 const curl = (target: string) => run('curl', ['-sS', '-m', '5', `http://${target}/cgi-bin/who`])
 
-test('three nodes are Ready, with addresses and ranges of their own; the first is the machine', options, async () => {
-  const all = await nodes()
-  assert.equal(all.length, 3)
-  assert.ok(all.every(isReady))
-  assert.equal(new Set(all.map(addressOf)).size, 3)
-  assert.equal(new Set(all.map(n => n.spec.podCIDR)).size, 3)
-  assert.deepEqual(
-    all.flatMap(n => n.spec.taints ?? []),
-    [],
-  )
-  const status = await cluster.kutter('status')
-  assert.equal(status.code, 0, status.stdout)
-  assert.equal(status.stdout.match(/^ {2}agent +\S+ +pid \d+ +ready/gm)?.length, 3)
-})
+test(
+  'three nodes are Ready with their own addresses and ranges, and the first has the machine’s address',
+  options,
+  async () => {
+    const all = await nodes()
+    assert.equal(all.length, 3)
+    assert.ok(all.every(isReady))
+    assert.equal(new Set(all.map(addressOf)).size, 3)
+    assert.equal(new Set(all.map(n => n.spec.podCIDR)).size, 3)
+    assert.deepEqual(
+      all.flatMap(n => n.spec.taints ?? []),
+      [],
+    )
+    const status = await cluster.kutter('status')
+    assert.equal(status.code, 0, status.stdout)
+    assert.equal(status.stdout.match(/^ {2}agent +\S+ +pid \d+ +ready/gm)?.length, 3)
+  },
+)
 
 test('pods spread over the nodes and reach each other by their own addresses', options, async () => {
   await cluster.apply(web)
@@ -149,7 +153,7 @@ test('services answer from every node, every pod and the machine', options, asyn
     clusterIP,
     ...all.flatMap(n => [`${addressOf(n)}:31180`, `${addressOf(n)}:31181`]),
   ]
-  // More than one question each: endpoints are chosen at random.
+  // Each target is requested twice, since endpoints are chosen at random.
   for (const [from] of Map.groupBy(pods, pod => pod.spec.nodeName).values())
     for (const line of await ask(from!, [...targets, ...targets])) assert.ok(known(line), line)
   for (const target of ['127.0.0.1:31180', `${clusterIP}:80`, ...all.map(n => `${addressOf(n)}:31180`)])
@@ -158,7 +162,7 @@ test('services answer from every node, every pod and the machine', options, asyn
       assert.equal(code, 0, `${target}: ${stderr}`)
       assert.ok(known(stdout.trim()), stdout)
     }
-  // From outside, Local keeps to the node that was asked, and the endpoint sees who asks.
+  // From outside, Local uses only pods of the node that was asked, and they see the address of the client.
   for (const node of all.filter(n => n.metadata.name.startsWith('node-'))) {
     const { stdout } = await curl(`${addressOf(node)}:31181`)
     const answered = pods.find(pod => stdout.trim().startsWith(`${pod.metadata.name} `))
@@ -176,7 +180,7 @@ test('every endpoint of a service is reached from every node, by every address',
   const names = pods.map(pod => pod.metadata.name).sort()
   for (const [from] of Map.groupBy(pods, pod => pod.spec.nodeName).values())
     for (const target of targets) {
-      // Endpoints are chosen at random: six of them are seen within a hundred questions, but for one time in ten
+      // Endpoints are chosen at random. The probability that a hundred requests do not reach all six is one in ten
       // million.
       const script = `for i in $(seq 100); do
           timeout 5 wget -q -O - http://${target}/cgi-bin/who | cut -d ' ' -f 1 >> /tmp/seen
@@ -194,7 +198,7 @@ test('every pod resolves names, with the server of its own node', options, async
   }
 })
 
-test('logs, exec, port-forward and the node proxy work on every node', options, async () => {
+test('logs, exec, port-forward and the proxy work on every node', options, async () => {
   let port = 17100
   for (const [pod] of Map.groupBy(await webs(), p => p.spec.nodeName).values()) {
     const { name } = pod!.metadata
@@ -209,7 +213,7 @@ test('logs, exec, port-forward and the node proxy work on every node', options, 
   }
 })
 
-test('agents and a containerd are killed: containers live on, services go on answering', options, async () => {
+test('when agents and a containerd are killed, containers live on and services go on answering', options, async () => {
   const ids = async () => (await webs()).map(pod => pod.status.containerStatuses![0]!.containerID).sort()
   const before = await ids()
   const second = addressOf((await nodes()).find(n => n.metadata.name === 'node-2')!)
@@ -241,28 +245,24 @@ test('agents and a containerd are killed: containers live on, services go on ans
   )
 })
 
-test(
-  'supervisor, server and first agent die at once: the others bring them back where they belong',
-  options,
-  async () => {
-    const pidFile = `${cluster.dataDir}/nodes/run/supervisor.pid`
-    const { processes } = JSON.parse((await cluster.kutter('status', '-o', 'json')).stdout) as {
-      processes: { role: string; node?: string; pid: number }[]
-    }
-    const first = processes.filter(p => p.role !== 'agent' || !p.node?.startsWith('node-')).map(p => p.pid)
-    assert.equal(first.length, 3)
-    for (const pid of first) process.kill(pid, 'SIGKILL')
-    await whole()
-    const { stdout } = await run('bash', [
-      '-c',
-      `readlink /proc/self/ns/net /proc/$(cat ${pidFile})/ns/net | uniq | wc -l`,
-    ])
-    assert.equal(stdout.trim(), '1')
-    assert.equal((await run('pgrep', ['-fc', `supervisor-main.js nodes ${cluster.dataDir}$`])).stdout.trim(), '1')
-  },
-)
+test('when supervisor, server and first agent are killed at once, the others bring them back', options, async () => {
+  const pidFile = `${cluster.dataDir}/nodes/run/supervisor.pid`
+  const { processes } = JSON.parse((await cluster.kutter('status', '-o', 'json')).stdout) as {
+    processes: { role: string; node?: string; pid: number }[]
+  }
+  const first = processes.filter(p => p.role !== 'agent' || !p.node?.startsWith('node-')).map(p => p.pid)
+  assert.equal(first.length, 3)
+  for (const pid of first) process.kill(pid, 'SIGKILL')
+  await whole()
+  const { stdout } = await run('bash', [
+    '-c',
+    `readlink /proc/self/ns/net /proc/$(cat ${pidFile})/ns/net | uniq | wc -l`,
+  ])
+  assert.equal(stdout.trim(), '1')
+  assert.equal((await run('pgrep', ['-fc', `supervisor-main.js nodes ${cluster.dataDir}$`])).stdout.trim(), '1')
+})
 
-test('node add: Ready, with the images; node remove: gone, with its pods', options, async () => {
+test('an added node is Ready with all images, and a removed one is gone with its pods', options, async () => {
   const add = await cluster.kutter('node', 'add', 'blue')
   assert.equal(add.code, 0, add.stderr)
   assert.match(add.stdout, /✓ node blue is Ready/)
@@ -293,7 +293,7 @@ test('node add: Ready, with the images; node remove: gone, with its pods', optio
   assert.match((await cluster.kutter('up', '--nodes', '2')).stdout, /has 3 nodes and keeps them/)
 })
 
-test('a node that is cut off loses its pods to the others, and cleans up when it is back', options, async () => {
+test('a node that is cut off loses its pods to the others, and ends its own when it is back', options, async () => {
   const lost = (await webs()).filter(pod => pod.spec.nodeName === 'node-3')
   const cable = `kt${tag}-3`
   await run('ip', ['link', 'set', cable, 'down'])
@@ -311,7 +311,7 @@ test('a node that is cut off loses its pods to the others, and cleans up when it
       const ready = await readyWebs()
       return ready.length === 6 && ready.every(pod => pod.spec.nodeName !== 'node-3') && ready
     })
-    // Whoever asks the service meets none of the lost ones.
+    // The service does not use the lost pods any more.
     const answers = await ask(
       pods[0]!,
       Array.from({ length: 8 }, () => 'web'),
@@ -340,15 +340,15 @@ test('a node that is cut off loses its pods to the others, and cleans up when it
 })
 
 test('the pods of a removed node are collected', options, async () => {
-  // The collector gives a node 40 seconds to come back; other tests ran meanwhile.
+  // The pod garbage collector waits 40 seconds for a node to return. Other tests ran in the meantime.
   await eventually('on-blue is gone', async () => (await cluster.tryKubectl('get pod on-blue')).code === 1, 60_000)
 })
 
-test('down takes everything away, also what nobody looks after; up brings all nodes back', options, async () => {
+test('down removes everything, also what has no process any more, and up brings all nodes back', options, async () => {
   const { processes } = JSON.parse((await cluster.kutter('status', '-o', 'json')).stdout) as {
     processes: { pid: number }[]
   }
-  // The supervisor and one agent are killed while the cluster is taken down.
+  // The supervisor and one agent are killed first.
   for (const { pid } of [processes[0]!, processes.at(-1)!]) process.kill(pid, 'SIGKILL')
   const down = await cluster.kutter('down')
   assert.equal(down.code, 0, down.stdout)
@@ -356,7 +356,7 @@ test('down takes everything away, also what nobody looks after; up brings all no
   await cluster.up()
   assert.ok((await nodes()).every(isReady))
   await eventually('all pods run again', async () => (await readyWebs()).length === 9)
-  // These tolerate no silence: some may have left their node while it was taken down.
+  // These pods do not tolerate a node that is unreachable: some may have been evicted while the cluster was down.
   await cluster.kubectl('rollout restart deploy/web')
   await cluster.kubectl('rollout status deploy/web --timeout=100s')
   await eventually('only new pods', async () => (await readyWebs()).length === 9 && (await webs()).length === 9)

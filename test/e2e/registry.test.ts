@@ -1,5 +1,5 @@
-// Pulling from a registry: Debian's docker-registry on loopback, once open and once behind a password, filled by plain
-// HTTP calls as the distribution specification has them.
+// Pulling from a registry: Debian's docker-registry on loopback, without and with a password, filled by HTTP requests
+// as in the distribution specification.
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -16,7 +16,7 @@ const cluster = clusterForFile('registry')
 const dir = mkdtempSync(join(tmpdir(), 'kutter-registry-'))
 const user = 'puller'
 const password = 'let-me-in'
-/** The password above, hashed by bcrypt. */
+/** The bcrypt hash of the password. */
 const passwordLine = 'puller:$2y$05$xm022oU4AllZvHwe9khz7eb4cvIAJ2VvSXZ5SSk1xJEB0d4GBmTJ.'
 const running: Registry[] = []
 let open = ''
@@ -46,7 +46,7 @@ describe('registries', { concurrency: 3, skip }, () => {
     rmSync(dir, { recursive: true, force: true })
   })
 
-  test('an image is pulled by tag and by digest; what is there is not pulled again', options, async () => {
+  test('an image is pulled by tag and by digest, and not again while it is present', options, async () => {
     await makePod(cluster, 'tag', runs(`${open}/team/tool:1`))
     const pod = await becomesReady(cluster, 'tag')
     assert.equal(mainOf(pod)?.imageID, `${open}/team/tool@${digest}`)
@@ -66,7 +66,7 @@ describe('registries', { concurrency: 3, skip }, () => {
     await removePods(cluster, 'tag', 'again', 'digest', 'always')
   })
 
-  test('a tag that is not there, a policy that forbids to pull, a name that is none', options, async () => {
+  test('a missing tag, a policy that forbids the pull, and an invalid name are reported as such', options, async () => {
     await makePod(cluster, 'no-tag', runs(`${open}/team/tool:nope`))
     await makePod(cluster, 'never-pull', runs(`${open}/team/third:1`, { imagePullPolicy: 'Never' }))
     await makePod(cluster, 'no-name', runs('Not/A/Name::'))
@@ -77,41 +77,45 @@ describe('registries', { concurrency: 3, skip }, () => {
     await removePods(cluster, 'no-tag', 'never-pull', 'no-name')
   })
 
-  test('a private image needs the right password: from the pod, or from its service account', options, async () => {
-    const image = `${closed}/team/secret:1`
-    await pullSecret('right', password)
-    await pullSecret('wrong', 'guessed')
-    await makePod(cluster, 'nobody', runs(image))
-    await makePod(cluster, 'guesser', { ...runs(image), imagePullSecrets: [{ name: 'wrong' }] })
-    await makePod(cluster, 'forgot', { ...runs(image), imagePullSecrets: [{ name: 'absent' }] })
-    for (const name of ['nobody', 'guesser', 'forgot']) {
-      await cannotPull(name)
+  test(
+    'a private image is pulled only with the right password, from the pod or its service account',
+    options,
+    async () => {
+      const image = `${closed}/team/secret:1`
+      await pullSecret('right', password)
+      await pullSecret('wrong', 'guessed')
+      await makePod(cluster, 'nobody', runs(image))
+      await makePod(cluster, 'guesser', { ...runs(image), imagePullSecrets: [{ name: 'wrong' }] })
+      await makePod(cluster, 'forgot', { ...runs(image), imagePullSecrets: [{ name: 'absent' }] })
+      for (const name of ['nobody', 'guesser', 'forgot']) {
+        await cannotPull(name)
+        await eventComes(
+          cluster,
+          name,
+          /^Failed: Failed to pull image "[^"]+": .*(authorization failed|401 Unauthorized|no basic auth)/,
+        )
+      }
       await eventComes(
         cluster,
-        name,
-        /^Failed: Failed to pull image "[^"]+": .*(authorization failed|401 Unauthorized|no basic auth)/,
+        'forgot',
+        /^FailedToRetrieveImagePullSecret: Unable to retrieve some image pull secrets \(absent\); attempting to pull the image may not succeed\.$/,
       )
-    }
-    await eventComes(
-      cluster,
-      'forgot',
-      /^FailedToRetrieveImagePullSecret: Unable to retrieve some image pull secrets \(absent\); attempting to pull the image may not succeed\.$/,
-    )
-    // Whoever waits gets it once the secret is there; nobody has to make the pod anew.
-    await pullSecret('absent', password)
-    await becomesReady(cluster, 'forgot')
-    await makePod(cluster, 'holder', {
-      ...runs(image, { imagePullPolicy: 'Always' }),
-      imagePullSecrets: [{ name: 'wrong' }, { name: 'right' }],
-    })
-    await cluster.kubectl('create serviceaccount builder')
-    await cluster.kubectl(`patch serviceaccount builder -p '{"imagePullSecrets":[{"name":"right"}]}'`)
-    await makePod(cluster, 'account', {
-      ...runs(image, { imagePullPolicy: 'Always' }),
-      serviceAccountName: 'builder',
-    })
-    await becomesReady(cluster, 'holder')
-    await becomesReady(cluster, 'account')
-    await removePods(cluster, 'nobody', 'guesser', 'forgot', 'holder', 'account')
-  })
+      // A waiting pod gets the image when the secret exists. It need not be created again.
+      await pullSecret('absent', password)
+      await becomesReady(cluster, 'forgot')
+      await makePod(cluster, 'holder', {
+        ...runs(image, { imagePullPolicy: 'Always' }),
+        imagePullSecrets: [{ name: 'wrong' }, { name: 'right' }],
+      })
+      await cluster.kubectl('create serviceaccount builder')
+      await cluster.kubectl(`patch serviceaccount builder -p '{"imagePullSecrets":[{"name":"right"}]}'`)
+      await makePod(cluster, 'account', {
+        ...runs(image, { imagePullPolicy: 'Always' }),
+        serviceAccountName: 'builder',
+      })
+      await becomesReady(cluster, 'holder')
+      await becomesReady(cluster, 'account')
+      await removePods(cluster, 'nobody', 'guesser', 'forgot', 'holder', 'account')
+    },
+  )
 })

@@ -1,5 +1,5 @@
-// The parts of the control plane as processes of their own: controllers and scheduler work for a server over HTTPS,
-// each under its own name, one leader at a time.
+// The parts of the control plane as separate processes: controllers and scheduler work for a server over HTTPS, each as
+// its own user, and with one leader at a time.
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { after, describe, test } from 'node:test'
@@ -30,7 +30,7 @@ describe('controllers and scheduler apart from the server', () => {
     await Promise.all(started.map(stop))
   })
 
-  test('without them nothing becomes of a Deployment', options, async () => {
+  test('without controllers and a scheduler a Deployment gets no pods', options, async () => {
     await cluster.kubectl('create deployment web --image=registry.k8s.io/pause --replicas=2')
     assert.equal((await cluster.kubectl('get replicasets,pods')).trim(), '')
   })
@@ -52,7 +52,7 @@ describe('controllers and scheduler apart from the server', () => {
     assert.match(await cluster.kubectl('get pods'), /Pending/)
   })
 
-  test('the scheduler places pods; a second one stands by and takes over', options, async () => {
+  test('the scheduler binds pods, and a second one stands by and takes over', options, async () => {
     const kubeconfig = `${cluster.dataDir}/${cluster.name}/scheduler.kubeconfig`
     const first = start('scheduler', '--kubeconfig', kubeconfig)
     await eventually('both pods on the node', async () => {
@@ -75,7 +75,7 @@ describe('controllers and scheduler apart from the server', () => {
     assert.match(await cluster.kubectl('get events -n kube-system'), /became leader/)
   })
 
-  test('what cannot be is said', options, async () => {
+  test('a role with wrong or missing options is refused with the reason', options, async () => {
     const wrong = await cluster.kutter('up', '--disable', 'kubelet')
     assert.equal(wrong.code, 2)
     assert.match(wrong.stderr, /--disable: there is no part "kubelet"; the parts are controller-manager, scheduler/)

@@ -1,5 +1,5 @@
-// Everything below the kubelet, for real: a containerd of our own, images built here, a pod on the host's network and
-// one behind a CNI bridge, logs, exec, events, and afterwards nothing left.
+// Everything below the kubelet, with real containers: a containerd of our own, images that are built here, a pod on the
+// host's network and one behind a CNI bridge, logs, exec, events. Nothing is left afterwards.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
@@ -37,6 +37,9 @@ import {
   type Request,
   type RuntimeEvent,
 } from '../../src/kubelet/cri/index.ts'
+import { CriRuntime } from '../../src/kubelet/index.ts'
+import { runtimeContract } from '../../src/kubelet/runtime/contract.ts'
+import { labelNames } from '../../src/kubelet/runtime/runtime.ts'
 import { findCgroups, makeIp, realMounts, run } from '../../src/linux/index.ts'
 
 const skip = await whyNot()
@@ -64,7 +67,7 @@ const store = () => {
 
 before(async () => {
   if (skip) return
-  // Short, since a socket's path is.
+  // The path is short because the path of a socket must be.
   dir = await mkdtemp('/tmp/kutter-e2e-')
   await mkdir(join(dir, 'cni'))
   const ipam = { type: 'host-local', subnet: '10.253.77.0/24', dataDir: join(dir, 'ipam') }
@@ -159,7 +162,21 @@ async function eventually<T>(what: string, look: () => Promise<T | undefined | f
   throw new Error(`did not happen: ${what}`)
 }
 
-test('a pod on the host network: create, start, exec, log, events, exit, remove', { skip }, async t => {
+let contractRuntime: CriRuntime | undefined
+after(() => contractRuntime?.close())
+
+runtimeContract('containerd', {
+  skip,
+  runtime: () => (contractRuntime ??= new CriRuntime({ socket: store().socket, clock: realClock, log: silentLog })),
+  async sandbox(uid) {
+    await mkdir(join(dir, 'logs', uid, 'main'), { recursive: true })
+    const config = sandboxConfig(uid, true)
+    return { ...config, metadata: { ...config.metadata!, uid }, labels: { [labelNames.podUid]: uid } }
+  },
+  container: process => shell(process === 'ends' ? 'exit 3' : 'trap "" TERM; while :; do sleep 0.1; done'),
+})
+
+test('a pod on the host network can be created, started, entered, read, ended and removed', { skip }, async t => {
   const abort = new AbortController()
   t.after(() => abort.abort())
   const events: RuntimeEvent[] = []
@@ -175,7 +192,7 @@ test('a pod on the host network: create, start, exec, log, events, exit, remove'
 
   const { status } = await cri.cri.containerStatus({ containerId })
   assert.equal(status?.state, 'CONTAINER_RUNNING')
-  // containerd names one of the image's names, not always the one that was asked for.
+  // containerd returns one of the image's names, which is not always the requested one.
   assert.match(status?.image?.image ?? '', /^docker\.io\/library\/busybox:/)
   const log = await eventually('two log lines', async () => {
     const text = await readFile(join(dir, 'logs/host/main/0.log'), 'utf8')
@@ -215,7 +232,7 @@ test('a pod on the host network: create, start, exec, log, events, exit, remove'
   assert.equal(events.find(e => e.topic === 'exited')?.exitCode, 7)
 })
 
-test('a pod with an address of its own serves the example application', { skip }, async t => {
+test('a pod with its own address serves the example application', { skip }, async t => {
   const myapp = await buildImage(join(examples, 'myapp'), join(dir, 'myapp.tar'), { cacheDir: cache })
   await loadArchive(myapp.file, store())
   const { podSandboxId, timings } = await runPod('web', false, {
@@ -257,7 +274,7 @@ test('nginx and redis from Debian run as pods', { skip, timeout: 300_000 }, asyn
     const { stdout } = await cri.cri.execSync({ containerId, cmd: ['redis-cli', ...args], timeout: 10 })
     return Buffer.from(stdout).toString().trim()
   }
-  // Redis waits five seconds for more replicas before it sends its data.
+  // Without this, Redis waits five seconds for more replicas before it sends its data.
   const hurry = ['config', 'set', 'repl-diskless-sync-delay', '0']
   await eventually('redis answers', async () => (await redisCli(redis.containerId, ...hurry)) === 'OK')
   const slave = await runPod('slave', false, {
@@ -278,7 +295,7 @@ test('nginx and redis from Debian run as pods', { skip, timeout: 300_000 }, asyn
   for (const pod of [nginx, redis, slave]) await removePod(pod.podSandboxId)
 })
 
-test('loaded images have whole names and are pinned; removed ones are not', { skip }, async () => {
+test('loaded images have full names and are pinned until they are removed', { skip }, async () => {
   const pins = await readPins(store().pinsFile)
   assert.ok(pins.has('docker.io/library/busybox:1.36') && pins.has(pauseImage))
   const { image } = await cri.cri.imageStatus({ image: { image: 'busybox:1.28' } })
@@ -292,7 +309,7 @@ test('loaded images have whole names and are pinned; removed ones are not', { sk
   await assert.rejects(removeImage('gone:1', store()), error => isReason(error, 'NotFound'))
 })
 
-test('an archive for many machines loads, though only ours is whole in it', { skip }, async () => {
+test('an archive for several architectures is loaded if the one of this machine is complete', { skip }, async () => {
   const built = await buildDescription(
     { names: ['multi'], files: [{ to: '/x', text: 'x' }] },
     dir,
@@ -336,7 +353,7 @@ test('an archive for many machines loads, though only ours is whole in it', { sk
   assert.deepEqual(image?.repoTags, ['docker.io/library/multi:2'])
 })
 
-test('containers outlive containerd, which is started again', { skip }, async t => {
+test('containers outlive containerd, which is restarted', { skip }, async t => {
   const { podSandboxId, containerId } = await runPod('survivor', true, shell('while :; do sleep 0.1; done'))
   const abort = new AbortController()
   let restarts = 0
@@ -356,10 +373,10 @@ test('containers outlive containerd, which is started again', { skip }, async t 
   await removePod(podSandboxId)
 })
 
-test('teardown by force: a killed containerd leaves pods, and they are taken down', { skip }, async () => {
+test('the teardown also removes the pods of a containerd that was killed', { skip }, async () => {
   const { containerId } = await runPod('orphan', false, shell('while :; do sleep 0.1; done'))
   const { pid } = await ensureContainerd(options())
   assert.ok((await cri.cri.containerStatus({ containerId })).status)
   process.kill(pid, 'SIGKILL')
-  // `after` does the rest, and looks that nothing is left.
+  // The teardown itself, and the check that nothing is left, are in `after`.
 })

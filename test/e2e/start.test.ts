@@ -1,4 +1,4 @@
-// Starting, living through kills, stopping: by the command a user types, looked at from outside.
+// Starting, surviving kills, and stopping, by the commands that a user types, observed from outside.
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -31,28 +31,32 @@ after(async () => {
   await second.down()
 })
 
-test('up: every step with its time, context, hints; at once and again: says it runs', options, async () => {
-  const [first, other] = (await Promise.all([cluster.up(), cluster.up()])).sort((a, b) =>
-    a.stdout.includes('✓') ? -1 : b.stdout.includes('✓') ? 1 : 0,
-  ) as [Result, Result]
-  assert.match(other.stdout, /Another kutter command is changing the cluster.*\n.*is running already/)
-  assert.match(first.stdout, /kutter down --name start --data-dir /)
-  for (const step of ['certificates and kubeconfig', 'API server answers', 'is Ready', 'DNS answers'])
-    assert.match(first.stdout, new RegExp(`✓ .*${step}.* (ms|s)`))
-  assert.match(first.stdout, /The cluster is up: https:\/\/127\.0\.0\.1:\d+, after/)
-  const again = await cluster.kutter('up')
-  assert.equal(again.code, 0)
-  assert.match(again.stdout, /is running already/)
-  const changed = await cluster.kutter('up', '--node-monitor-grace-period', '77s')
-  assert.match(changed.stdout, /without: --node-monitor-grace-period 77s/)
-  assert.match(await cluster.kubectl('get nodes --no-headers'), / control-plane /)
-  assert.match(await cluster.kubectl('config get-contexts -o name'), /^kutter-start$/m)
-  assert.match(await cluster.kubectl('--context kutter-start get nodes'), / Ready /)
-  const { stdout } = await cluster.kutter('kubeconfig')
-  assert.equal((await run('kubectl', ['--kubeconfig', stdout.trim(), 'get', 'ns', 'default'])).code, 0)
-})
+test(
+  'up shows every step with its time, and reports that the cluster runs when it is called again',
+  options,
+  async () => {
+    const [first, other] = (await Promise.all([cluster.up(), cluster.up()])).sort((a, b) =>
+      a.stdout.includes('✓') ? -1 : b.stdout.includes('✓') ? 1 : 0,
+    ) as [Result, Result]
+    assert.match(other.stdout, /Another kutter command is changing the cluster.*\n.*is running already/)
+    assert.match(first.stdout, /kutter down --name start --data-dir /)
+    for (const step of ['certificates and kubeconfig', 'API server answers', 'is Ready', 'DNS answers'])
+      assert.match(first.stdout, new RegExp(`✓ .*${step}.* (ms|s)`))
+    assert.match(first.stdout, /The cluster is up: https:\/\/127\.0\.0\.1:\d+, after/)
+    const again = await cluster.kutter('up')
+    assert.equal(again.code, 0)
+    assert.match(again.stdout, /is running already/)
+    const changed = await cluster.kutter('up', '--node-monitor-grace-period', '77s')
+    assert.match(changed.stdout, /without: --node-monitor-grace-period 77s/)
+    assert.match(await cluster.kubectl('get nodes --no-headers'), / control-plane /)
+    assert.match(await cluster.kubectl('config get-contexts -o name'), /^kutter-start$/m)
+    assert.match(await cluster.kubectl('--context kutter-start get nodes'), / Ready /)
+    const { stdout } = await cluster.kutter('kubeconfig')
+    assert.equal((await run('kubectl', ['--kubeconfig', stdout.trim(), 'get', 'ns', 'default'])).code, 0)
+  },
+)
 
-test('status: every process with role, node and pid', options, async () => {
+test('status shows every process with role, node and pid', options, async () => {
   const { ready, processes } = await status()
   assert.equal(ready, true)
   assert.deepEqual(processes.map(p => p.role).sort(), ['agent', 'server', 'supervisor'])
@@ -60,17 +64,17 @@ test('status: every process with role, node and pid', options, async () => {
   assert.equal((await cluster.kutter('status')).code, 0)
 })
 
-test('keys and data are for root alone', options, async () => {
+test('keys and data can be read only by root', options, async () => {
   const dir = `${cluster.dataDir}/start`
   assert.equal(statSync(dir).mode & 0o777, 0o700)
   for (const file of ['pki/ca.key', 'pki/sa.key', 'kubeconfig', 'store/log.db'])
     assert.equal(statSync(`${dir}/${file}`).mode & 0o077, 0, file)
 })
 
-test('a deleted node stays away until its kubelet starts again', options, async () => {
+test('a deleted node is registered again only when its kubelet starts', options, async () => {
   const node = (await cluster.kubectl('get nodes -o name')).trim()
   await cluster.kubectl(`delete ${node}`)
-  // A status is written every ten seconds.
+  // The kubelet writes a status every ten seconds.
   await realClock.sleep(12_000)
   assert.equal((await cluster.tryKubectl(`get ${node}`)).code, 1)
   process.kill(await pidOf('agent'), 'SIGTERM')
@@ -78,7 +82,7 @@ test('a deleted node stays away until its kubelet starts again', options, async 
   await whole()
 })
 
-test('anonymous requests reach only health and version', options, async () => {
+test('anonymous requests can read only health and version', options, async () => {
   const { server } = await status()
   const code = async (path: string) =>
     (await run('curl', ['-sk', '-o', '/dev/null', '-w', '%{http_code}', `${server}${path}`])).stdout
@@ -86,7 +90,7 @@ test('anonymous requests reach only health and version', options, async () => {
   for (const path of ['/api/v1/pods', '/metrics', '/openapi/v2', '/apis']) assert.equal(await code(path), '403', path)
 })
 
-test('a second cluster runs beside the first', options, async () => {
+test('a second cluster runs on the same machine', options, async () => {
   await second.up()
   await cluster.kubectl('create configmap here --from-literal=a=1')
   assert.equal((await second.tryKubectl('get configmap here')).code, 1)
@@ -94,14 +98,14 @@ test('a second cluster runs beside the first', options, async () => {
   assert.equal((await status()).ready, true)
   const down = await second.kutter('down', '--purge')
   assert.equal(down.code, 0, down.stdout)
-  // Removing one cluster's data leaves the other's alone.
+  // Removing the data of one cluster leaves that of the other.
   await cluster.kubectl('get configmap here')
   assert.ok(existsSync(`${cluster.dataDir}/start/pki/ca.key`))
   assert.equal((await status()).ready, true)
 })
 
 test(
-  'kill -9 of each process: containers live on, the cluster becomes whole by itself, nothing is lost',
+  'when any process is killed, containers live on and the cluster repairs itself without a loss',
   options,
   async () => {
     await cluster.images('busybox')
@@ -124,7 +128,7 @@ test(
   },
 )
 
-test('down leaves nothing but the data; up brings the same objects back', options, async () => {
+test('down leaves only the data, and up brings the same objects back', options, async () => {
   await cluster.kubectl('run once --image=busybox --image-pull-policy=IfNotPresent --restart=Never -- sleep 3600')
   await cluster.kubectl('wait pod/once --for=condition=Ready --timeout=60s')
   const down = await cluster.kutter('down')
@@ -141,7 +145,7 @@ test('down leaves nothing but the data; up brings the same objects back', option
 })
 
 test(
-  'containers of a stopped cluster count as restarted, and what may not restart shows why it ended',
+  'containers of a stopped cluster count as restarted, and those that may not restart show why they ended',
   options,
   async () => {
     assert.match(await cluster.kubectl('get pod sleeper --no-headers'), /^sleeper +1\/1 +Running +1 /)
@@ -164,13 +168,13 @@ test(
   },
 )
 
-test('down --purge removes the rest', options, async () => {
+test('down --purge removes the data too', options, async () => {
   assert.equal((await cluster.kutter('down', '--purge')).code, 0)
   assert.equal(existsSync(`${cluster.dataDir}/start`), false)
   assert.doesNotMatch(readFileSync(cluster.env.KUBECONFIG!, 'utf8'), /kutter-start/)
 })
 
-test('what cannot work is said in one sentence, and nothing is started', options, async () => {
+test('up that cannot work reports the reason in one sentence, and starts nothing', options, async () => {
   const server = createServer().listen(16999)
   try {
     const taken = await cluster.kutter('up', '--port', '16999')
@@ -198,7 +202,7 @@ test('what cannot work is said in one sentence, and nothing is started', options
   assert.equal((await cluster.kutter('status')).code, 1)
 })
 
-test('a damaged data directory is named', options, async () => {
+test('a damaged data directory is reported with its name', options, async () => {
   await cluster.up()
   await cluster.kutter('down')
   const config = `${cluster.dataDir}/start/cluster.json`

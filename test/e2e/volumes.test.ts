@@ -1,4 +1,4 @@
-// Volumes: every type that needs no storage system, read and written from inside real containers.
+// Volumes of every type that needs no storage system, read and written from inside real containers.
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -13,12 +13,12 @@ const kubectl = (args: string) => cluster.kubectl(args)
 const dir = mkdtempSync(join(tmpdir(), 'kutter-volumes-'))
 after(() => rmSync(dir, { recursive: true, force: true }))
 
-/** A container that mounts each volume under its own name. */
+/** A container that mounts each volume at a path with the volume's name. */
 const mounting = (names: readonly string[], more: object = {}) =>
   sh(forever, { volumeMounts: names.map(name => ({ name, mountPath: `/${name}` })), ...more })
 
 describe('volumes', { concurrency: 3, skip: cannotRun }, () => {
-  test('emptyDir: on disk, and in memory with its size', options, async () => {
+  test('an emptyDir is on disk, or in memory with its size', options, async () => {
     await makePod(cluster, 'empty', {
       volumes: [
         { name: 'disk', emptyDir: {} },
@@ -33,7 +33,7 @@ describe('volumes', { concurrency: 3, skip: cannotRun }, () => {
     assert.doesNotMatch(await inPod(cluster, 'empty', 'grep " /disk " /proc/mounts'), /tmpfs/)
     const tooMuch = await inPod(cluster, 'empty', 'dd if=/dev/zero of=/memory/x bs=1M count=8 2>&1; echo $?')
     assert.match(tooMuch, /No space left on device/)
-    // It lives as long as the pod, not as the container.
+    // The files stay when a container is restarted.
     await inPod(cluster, 'empty', 'echo kept > /disk/file')
     await cluster.tryKubectl('exec empty -- kill 1')
     await podIs(cluster, 'empty', 'was restarted', p => mainOf(p)?.restartCount === 1 && mainOf(p)?.ready)
@@ -41,7 +41,7 @@ describe('volumes', { concurrency: 3, skip: cannotRun }, () => {
     await removePods(cluster, 'empty')
   })
 
-  test('hostPath: what each type asks for or makes', options, async () => {
+  test('a hostPath is checked or created as its type demands', options, async () => {
     mkdirSync(join(dir, 'there'))
     writeFileSync(join(dir, 'there/file'), 'from the host\n')
     const types: Record<string, string> = {
@@ -98,7 +98,7 @@ describe('volumes', { concurrency: 3, skip: cannotRun }, () => {
     assert.ok(existsSync(join(dir, 'there/file')), 'what is on the host stays')
   })
 
-  test('ConfigMap and Secret as files that follow their objects, and as environment', options, async () => {
+  test('ConfigMaps and Secrets are files that follow their objects, and variables', options, async () => {
     await kubectl('create configmap settings --from-literal=color=blue --from-literal=size=small')
     await kubectl('create secret generic hidden --from-literal=password=s3cret')
     await makePod(cluster, 'config', {
@@ -156,7 +156,7 @@ describe('volumes', { concurrency: 3, skip: cannotRun }, () => {
     await removePods(cluster, 'config')
   })
 
-  test('what is not optional is waited for', options, async () => {
+  test('a pod waits for ConfigMaps and Secrets that are not optional', options, async () => {
     await makePod(cluster, 'lacks-volume', {
       volumes: [{ name: 'v', configMap: { name: 'later' } }],
       containers: [mounting(['v'])],
@@ -186,7 +186,7 @@ describe('volumes', { concurrency: 3, skip: cannotRun }, () => {
     await removePods(cluster, 'lacks-volume', 'lacks-env', 'lacks-key')
   })
 
-  test("downward API: the pod's own fields as files that follow it, and as environment", options, async () => {
+  test("the downward API gives the pod's own fields as files that follow it, and as variables", options, async () => {
     const field = (path: string, fieldPath: string) => ({ path, fieldRef: { fieldPath } })
     await makePod(
       cluster,
@@ -236,7 +236,7 @@ describe('volumes', { concurrency: 3, skip: cannotRun }, () => {
     await removePods(cluster, 'down')
   })
 
-  test('projected: several sources in one directory, with a token for an audience', options, async () => {
+  test('a projected volume has several sources in one directory, with a token for an audience', options, async () => {
     await kubectl('create configmap part --from-literal=from=config')
     await kubectl('create secret generic part --from-literal=secret=hush')
     await makePod(cluster, 'projected', {
@@ -274,47 +274,51 @@ describe('volumes', { concurrency: 3, skip: cannotRun }, () => {
     await removePods(cluster, 'projected')
   })
 
-  test('subPath: a part of a volume, also by a variable; a symlink cannot lead out of it', options, async () => {
-    mkdirSync(join(dir, 'sub/inner'), { recursive: true })
-    symlinkSync('/etc', join(dir, 'sub/escape'))
-    symlinkSync('inner', join(dir, 'sub/inside'))
-    writeFileSync(join(dir, 'sub/inner/file'), 'inner\n')
-    const volumes = [
-      { name: 'v', hostPath: { path: join(dir, 'sub') } },
-      { name: 'e', emptyDir: {} },
-    ]
-    const mounts = (subPath: string) => [{ name: 'v', mountPath: '/v', subPath }]
-    await makePod(cluster, 'sub', {
-      volumes,
-      containers: [
-        sh(forever, {
-          env: [{ name: 'NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }],
-          volumeMounts: [
-            ...mounts('inner'),
-            { name: 'v', mountPath: '/file', subPath: 'inner/file', readOnly: true },
-            { name: 'v', mountPath: '/inside', subPath: 'inside' },
-            { name: 'e', mountPath: '/made', subPath: 'a/b' },
-            { name: 'e', mountPath: '/named', subPathExpr: 'for-$(NAME)' },
-            { name: 'e', mountPath: '/e' },
-          ],
-        }),
-      ],
-    })
-    await makePod(cluster, 'escape', { volumes, containers: [sh(forever, { volumeMounts: mounts('escape') })] })
-    await becomesReady(cluster, 'sub')
-    assert.equal(await inPod(cluster, 'sub', 'cat /v/file /file /inside/file'), 'inner\ninner\ninner')
-    assert.match(await inPod(cluster, 'sub', 'echo x 2>&1 > /file; true').catch(String), /Read-only file system/)
-    await inPod(cluster, 'sub', 'touch /made/x /named/y')
-    assert.equal(await inPod(cluster, 'sub', 'find /e -type f | sort'), '/e/a/b/x\n/e/for-sub/y')
-    const refused = await podIs(cluster, 'escape', 'is refused', p => waitingFor(p) === 'CreateContainerConfigError')
-    assert.match(
-      mainOf(refused)?.state.waiting?.message ?? '',
-      /^failed to prepare subPath for volumeMount "v" of container "main"/,
-    )
-    await removePods(cluster, 'sub', 'escape')
-  })
+  test(
+    'a subPath is a part of a volume, also by a variable, and a symbolic link cannot lead out of it',
+    options,
+    async () => {
+      mkdirSync(join(dir, 'sub/inner'), { recursive: true })
+      symlinkSync('/etc', join(dir, 'sub/escape'))
+      symlinkSync('inner', join(dir, 'sub/inside'))
+      writeFileSync(join(dir, 'sub/inner/file'), 'inner\n')
+      const volumes = [
+        { name: 'v', hostPath: { path: join(dir, 'sub') } },
+        { name: 'e', emptyDir: {} },
+      ]
+      const mounts = (subPath: string) => [{ name: 'v', mountPath: '/v', subPath }]
+      await makePod(cluster, 'sub', {
+        volumes,
+        containers: [
+          sh(forever, {
+            env: [{ name: 'NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }],
+            volumeMounts: [
+              ...mounts('inner'),
+              { name: 'v', mountPath: '/file', subPath: 'inner/file', readOnly: true },
+              { name: 'v', mountPath: '/inside', subPath: 'inside' },
+              { name: 'e', mountPath: '/made', subPath: 'a/b' },
+              { name: 'e', mountPath: '/named', subPathExpr: 'for-$(NAME)' },
+              { name: 'e', mountPath: '/e' },
+            ],
+          }),
+        ],
+      })
+      await makePod(cluster, 'escape', { volumes, containers: [sh(forever, { volumeMounts: mounts('escape') })] })
+      await becomesReady(cluster, 'sub')
+      assert.equal(await inPod(cluster, 'sub', 'cat /v/file /file /inside/file'), 'inner\ninner\ninner')
+      assert.match(await inPod(cluster, 'sub', 'echo x 2>&1 > /file; true').catch(String), /Read-only file system/)
+      await inPod(cluster, 'sub', 'touch /made/x /named/y')
+      assert.equal(await inPod(cluster, 'sub', 'find /e -type f | sort'), '/e/a/b/x\n/e/for-sub/y')
+      const refused = await podIs(cluster, 'escape', 'is refused', p => waitingFor(p) === 'CreateContainerConfigError')
+      assert.match(
+        mainOf(refused)?.state.waiting?.message ?? '',
+        /^failed to prepare subPath for volumeMount "v" of container "main"/,
+      )
+      await removePods(cluster, 'sub', 'escape')
+    },
+  )
 
-  test('fsGroup, and a read-only root', options, async () => {
+  test('an fsGroup owns the volumes, and a read-only root cannot be written', options, async () => {
     await makePod(cluster, 'group', {
       securityContext: { fsGroup: 2000, runAsUser: 1000, runAsGroup: 1000 },
       volumes: [

@@ -1,5 +1,5 @@
-// Workloads with real containers on two nodes, through kubectl: rolling out and back, numbered pods and their names,
-// daemons, jobs that fail as they should, draining within a budget, quotas, and orphans.
+// Workloads with real containers on two nodes, through kubectl: rollouts and rollbacks, numbered pods and their names,
+// daemons, jobs with failure policies, draining within a budget, quotas, and orphans.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { cannotRun, clusterForFile, eventually } from './cluster.ts'
@@ -26,7 +26,7 @@ const workload = (kind: string, name: string, spec: object, pod: object = sleepi
 const field = (what: string, path: string) => k(`get ${what} -o jsonpath='${path}'`)
 const lines = async (args: string) => (await k(args)).trim().split('\n').filter(Boolean)
 
-test('a rollout is paused, resumed, and undone to a revision; its history says why', options, async () => {
+test('a rollout can be paused, resumed and undone to a revision, and its history has the cause', options, async () => {
   await cluster.apply(workload('Deployment', 'web', { replicas: 3 }))
   await k('rollout status deploy/web --timeout=60s')
   await k('annotate deploy/web kubernetes.io/change-cause=first')
@@ -49,7 +49,7 @@ test('a rollout is paused, resumed, and undone to a revision; its history says w
   await eventually('one pod', async () => (await lines('get pods -l app=web --no-headers')).length === 1)
 })
 
-test('what a deletion orphans stays and is taken in again', options, async () => {
+test('orphans of a deletion stay and are adopted again', options, async () => {
   const [pod] = await lines('get pods -l app=web -o name')
   await k('delete deploy web --cascade=orphan')
   assert.deepEqual(await lines('get pods -l app=web -o name'), [pod])
@@ -69,7 +69,7 @@ test('what a deletion orphans stays and is taken in again', options, async () =>
   await k('delete rs --all')
 })
 
-test('numbered pods have names in DNS, come in order, and keep their claims', options, async () => {
+test('the pods of a stateful set have names in DNS, are created in order, and keep their claims', options, async () => {
   await cluster.apply({
     apiVersion: 'v1',
     kind: 'Service',
@@ -99,7 +99,7 @@ test('numbered pods have names in DNS, come in order, and keep their claims', op
   await k('delete sts,service db')
 })
 
-test('a daemon runs on both nodes, also on a cordoned one, and rolls out and back', options, async () => {
+test('a daemon set runs on both nodes, also on a cordoned one, and rolls out and back', options, async () => {
   const nodes = await lines('get nodes -o name')
   await k(`cordon ${nodes[1]}`)
   await cluster.apply(workload('DaemonSet', 'agent', {}))
@@ -123,7 +123,7 @@ const job = (name: string, command: string, spec: object = {}) => ({
 })
 
 test(
-  'an indexed job does each index once; a policy ends a failing one; a cron job runs on demand',
+  'an indexed job runs each index once, a policy ends a failing job, and a cron job runs on demand',
   options,
   async () => {
     await cluster.apply(
@@ -144,7 +144,7 @@ test(
       await field('job broken', '{.status.conditions[?(@.type=="Failed")].message}'),
       /^Container c for pod default\/broken-\w+ failed with exit code 42 matching FailJob rule at index 0$/,
     )
-    // Older clients make cron jobs and budgets only in versions that are gone.
+    // Older clients create cron jobs and budgets only in versions that Kubernetes does not serve any more.
     const container = { name: 'tick', image: 'busybox', command: ['true'] }
     await cluster.apply({
       apiVersion: 'batch/v1',
@@ -170,7 +170,7 @@ test(
   },
 )
 
-test('a drain keeps to the budget, and the node takes pods again afterwards', options, async () => {
+test('a drain respects the budget, and the node takes pods again afterwards', options, async () => {
   await cluster.apply(workload('Deployment', 'steady', { replicas: 4 }))
   await k('rollout status deploy/steady --timeout=60s')
   await cluster.apply({
@@ -203,7 +203,7 @@ test('a drain keeps to the budget, and the node takes pods again afterwards', op
   await k('delete deploy,pdb steady')
 })
 
-test('a quota refuses in upstream’s words', options, async () => {
+test('a quota refuses with the message of upstream', options, async () => {
   await k('create namespace small')
   await k('create quota few -n small --hard=pods=1')
   await eventually('the first count', async () => (await field('quota few -n small', '{.status.used.pods}')) === '0')
@@ -213,7 +213,7 @@ test('a quota refuses in upstream’s words', options, async () => {
   await k('delete namespace small')
 })
 
-test('pods that are deleted while they are being made go like any others', options, async () => {
+test('pods that are deleted while they are being created are removed like any others', options, async () => {
   const one = async (name: string) => {
     await k(`run ${name} --image=busybox --image-pull-policy=IfNotPresent --restart=Never -- sleep 3600`)
     await k(`delete pod ${name} --grace-period=1 --timeout=30s`)

@@ -8,7 +8,6 @@ import { realRandom } from '../../src/base/random.ts'
 import { discovery, Frontend, health, openapi, streams } from '../../src/apiserver/index.ts'
 import { openControlPlane } from '../../src/cluster/control-plane.ts'
 import { startControllers } from '../../src/controllers/index.ts'
-import { builtinKinds } from '../../src/kinds/all.ts'
 import { startScheduler } from '../../src/scheduler/index.ts'
 import { openMemoryStore } from '../../src/store/index.ts'
 import { makeSigningKey } from '../../src/wire/jwt.ts'
@@ -62,7 +61,7 @@ export async function openInProcessServer(): Promise<InProcessServer> {
     random,
     log,
     signal: ending.signal,
-    kinds: builtinKinds,
+    kinds: plane.core.catalog,
     caPem: authority.certPem,
     authority,
     signToken: plane.signToken,
@@ -75,7 +74,7 @@ export async function openInProcessServer(): Promise<InProcessServer> {
     { commonName: 'admin', organizations: ['system:masters'] },
     { usages: ['client auth'], now: clock.now(), validMs: 24 * 3600_000 },
   )
-  const kinds = () => plane.core.kinds
+  const kinds = () => plane.core.catalog.all
   const frontend = new Frontend({
     core: plane.core,
     serve: plane.serve,

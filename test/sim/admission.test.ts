@@ -1,4 +1,4 @@
-// What admission makes of objects: defaults from limit ranges, priorities, service accounts, addresses of services.
+// What admission adds to objects: defaults from limit ranges, priorities, service accounts, addresses of services.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { LimitRange } from '../../src/kinds/core/limitrange.ts'
@@ -14,7 +14,7 @@ const pod = (name: string, spec: object = {}) => ({
   spec: { containers: [{ name: 'a', image: 'x', ...(spec as { resources?: object }) }] },
 })
 
-test('a limit range fills in and refuses', () =>
+test('a limit range sets defaults, and refuses what is outside of its bounds', () =>
   simulate({ scheduler: false }, async ({ client, until }) => {
     await until(
       'the default account is there',
@@ -38,7 +38,7 @@ test('a limit range fills in and refuses', () =>
     })
   }))
 
-test('a pod gets the number of its priority class, and may not choose its own', () =>
+test('a pod gets the priority of its class, and a user cannot set another', () =>
   simulate({ scheduler: false }, async ({ client, until }) => {
     await until(
       'the default account is there',
@@ -81,7 +81,7 @@ test('a pod runs as the default account, with its token mounted, and tolerates a
     )
   }))
 
-test('services get addresses and ports, keep them, and give them back', () =>
+test('a service gets addresses and ports, keeps them when it changes, and releases them when it is deleted', () =>
   simulate({ scheduler: false }, async ({ client, until }) => {
     await until(
       'the default account is there',
@@ -120,7 +120,7 @@ test('services get addresses and ports, keep them, and give them back', () =>
     )
   }))
 
-test('a pod gets what its runtime class costs and where it runs, and none that is not there', () =>
+test('a pod gets the overhead and the node selector of its runtime class, and is refused if the class does not exist', () =>
   simulate({ scheduler: false }, async ({ client, until }) => {
     await until(
       'the default account is there',

@@ -42,7 +42,7 @@ const operation = (more: Partial<Operation>): Operation => ({
   ...more,
 })
 
-test('create sets what the server sets; names are made of generateName', async () => {
+test('a create sets the server’s own fields, and makes a name from generateName', async () => {
   const { admin, close } = await plane()
   const made = await admin.create(ConfigMap, config('a', { x: '1' }))
   assert.match(made.metadata.uid!, /^[0-9a-f-]{36}$/)
@@ -56,7 +56,7 @@ test('create sets what the server sets; names are made of generateName', async (
   await close()
 })
 
-test('a write at an old resourceVersion is a conflict; without one it wins', async () => {
+test('a write with an old resourceVersion is a conflict, and a write without one succeeds', async () => {
   const { admin, close } = await plane()
   const first = await admin.create(ConfigMap, config('a', { x: '1' }))
   await admin.update(ConfigMap, config('a', { x: '2' }))
@@ -65,7 +65,7 @@ test('a write at an old resourceVersion is a conflict; without one it wins', asy
   await close()
 })
 
-test('writing the same again changes no revision', async () => {
+test('a write that changes nothing leaves the resourceVersion as it is', async () => {
   const { admin, close } = await plane()
   const first = await admin.create(ConfigMap, config('a', { x: '1' }))
   const again = await admin.update(ConfigMap, config('a', { x: '1' }))
@@ -83,7 +83,7 @@ test('a dry run checks everything and stores nothing', async () => {
   await close()
 })
 
-test('pages show one state, whatever is written in between', async () => {
+test('all pages of a list show one state, whatever is written in between', async () => {
   const { admin, serve, close } = await plane()
   for (let i = 0; i < 25; i++) await admin.create(ConfigMap, config(`c-${String(i).padStart(2, '0')}`))
   const names: string[] = []
@@ -110,7 +110,7 @@ test('pages show one state, whatever is written in between', async () => {
   await close()
 })
 
-test('a watch goes on from a revision, with nothing twice and nothing left out', async () => {
+test('a watch from a revision gets every later change once', async () => {
   const { admin, serve, close } = await plane()
   const start = await admin.create(ConfigMap, config('a', { x: '0' }))
   for (let i = 1; i <= 5; i++) await admin.update(ConfigMap, config('a', { x: String(i) }))
@@ -162,14 +162,14 @@ test('an object that leaves the selection of a watch is deleted for it', async (
   await close()
 })
 
-test('a watch from what is no revision is told so', async () => {
+test('a watch from a text that is not a revision is refused', async () => {
   const { admin, serve, close } = await plane()
   await admin.create(ConfigMap, config('a'))
   await assert.rejects(serve(operation({ verb: 'watch', options: { resourceVersion: '-1' } })), { code: 500 })
   await close()
 })
 
-test('finalizers hold an object until they are gone', async () => {
+test('an object with finalizers stays until they are removed', async () => {
   const { admin, close } = await plane()
   await admin.create(ConfigMap, { metadata: { name: 'a', namespace: 'default', finalizers: ['example.org/hold'] } })
   await admin.delete(ConfigMap, { namespace: 'default', name: 'a' })
@@ -186,7 +186,7 @@ test('finalizers hold an object until they are gone', async () => {
   await close()
 })
 
-test('generation counts changes of what is wanted, not of status or metadata', async () => {
+test('the generation counts changes of the spec, not of status or metadata', async () => {
   const { admin, close } = await plane()
   const ref = { namespace: 'default', name: 'd' }
   await admin.create(Deployment, {
@@ -204,7 +204,7 @@ test('generation counts changes of what is wanted, not of status or metadata', a
   await admin.patch(Deployment, ref, 'merge', { spec: { replicas: 3 } })
   assert.equal(await generation(), 2)
   assert.equal((await admin.get(Deployment, ref)).status.replicas, 3)
-  // Status cannot be written through the object, nor the rest through status.
+  // A write of the object does not change its status, and a write of the status changes nothing else.
   await admin.patch(Deployment, ref, 'merge', { status: { replicas: 9 } })
   await admin.patch(Deployment, ref, 'merge', { spec: { replicas: 9 } }, { subresource: 'status' })
   const after = await admin.get(Deployment, ref)
@@ -212,7 +212,7 @@ test('generation counts changes of what is wanted, not of status or metadata', a
   await close()
 })
 
-test('who may do nothing is told what, as Kubernetes tells it', async () => {
+test('a user without rights gets the Forbidden message of Kubernetes', async () => {
   const { client, close } = await plane()
   const nobody = client('nobody')
   await assert.rejects(nobody.list(Pod, { namespace: 'default' }), {

@@ -1,5 +1,5 @@
-// Autoscalers against the real API: resource, custom and external metrics served beside it, their conditions, events
-// and what they make of Deployments, StatefulSets and of targets that are not there.
+// Autoscalers with the real API and with metrics APIs for resource, custom and external metrics: their conditions and
+// events, and how they scale Deployments, StatefulSets and targets that do not exist.
 import { deepStrictEqual, match, ok, strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import { Item } from '../../src/api/mirror.ts'
@@ -17,7 +17,7 @@ import { deployment, type Sim, simulate } from './cluster.ts'
 
 const namespace = 'default'
 
-/** What the things outside say: CPU of each pod in thousandths, other metrics by name. */
+/** The values that the metrics APIs return: the CPU of each pod in thousandths, other metrics by name. */
 interface World {
   cpuMilli: number
   metrics: Record<string, number>
@@ -112,12 +112,12 @@ const reasons = (sim: Sim) =>
       .map(e => e.reason),
   )
 
-test('load brings pods, and its end takes them away after five minutes', () => {
+test('a target under load gets more pods, and loses them five minutes after the load has ended', () => {
   const world: World = { cpuMilli: 50, metrics: {} }
   return simulate({ nodes: 3, extensions: served(world) }, async sim => {
     await sim.client.create(Deployment, web(2))
     await sim.until('two pods', () => sim.pods(namespace).filter(p => p.status.phase === 'Running').length === 2)
-    // Young pods say little about CPU.
+    // The CPU of pods younger than five minutes does not count yet.
     await sim.clock.forward(301_000)
     await sim.client.create(HorizontalPodAutoscaler, autoscaler({}))
     await sim.until('a look', () => condition(sim, 'ScalingActive')?.status === 'True')
@@ -141,7 +141,7 @@ test('load brings pods, and its end takes them away after five minutes', () => {
   })
 })
 
-test('the metric that asks for most pods counts; with one missing it never goes down', () => {
+test('the highest proposal of all metrics counts, and with a metric missing the target is not scaled down', () => {
   const world: World = { cpuMilli: 50, metrics: { depth: 400, 'requests-per-second': 10 } }
   const metrics = [
     cpu(50),
@@ -170,7 +170,7 @@ test('the metric that asks for most pods counts; with one missing it never goes 
     const behavior = { scaleDown: { stabilizationWindowSeconds: 0 } }
     await sim.client.create(HorizontalPodAutoscaler, autoscaler({ metrics: metrics as never, behavior }))
     await sim.until('as many as the queue asks for', () => replicas(sim) === 4)
-    // The status is written after the scale.
+    // The autoscaler writes its status after it has scaled the target.
     await sim.until('the metric is named', () =>
       /external metric depth/.test(condition(sim, 'ScalingActive')?.message ?? ''),
     )
@@ -191,7 +191,7 @@ test('the metric that asks for most pods counts; with one missing it never goes 
   })
 })
 
-test('bounds, a target at zero and a target that is not there', () => {
+test('the autoscaler keeps its bounds, leaves a target at zero alone, and reports a missing one', () => {
   const world: World = { cpuMilli: 50, metrics: {} }
   return simulate({ nodes: 2, extensions: served(world) }, async sim => {
     await sim.client.create(HorizontalPodAutoscaler, autoscaler({ minReplicas: 3, maxReplicas: 5 }))
@@ -207,12 +207,12 @@ test('bounds, a target at zero and a target that is not there', () => {
       spec: { scaleTargetRef: { kind: 'ConfigMap', name: 'x', apiVersion: 'v1' } },
     })
     await sim.until('the reason', () =>
-      /no matches for kind "ConfigMap"/.test(condition(sim, 'AbleToScale')?.message ?? ''),
+      /no matches for kind "ConfigMap" in group ""/.test(condition(sim, 'AbleToScale')?.message ?? ''),
     )
   })
 })
 
-test('controllers that are restarted go on, and nobody who serves metrics is a condition', () =>
+test('a restarted controller goes on, and without a server of metrics the condition has the reason', () =>
   simulate({ nodes: 2 }, async sim => {
     await sim.client.create(Deployment, web(2))
     await sim.client.create(HorizontalPodAutoscaler, autoscaler({}))

@@ -1,5 +1,5 @@
-// How a node gets into a cluster, and what else hands out credentials: bootstrap tokens, certificate requests, and
-// tokens in Secrets.
+// How a node joins a cluster, and the other sources of credentials: bootstrap tokens, certificate requests, and tokens
+// in Secrets.
 import { deepStrictEqual, match, ok, rejects, strictEqual } from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { test } from 'node:test'
@@ -59,13 +59,13 @@ async function makeToken(sim: Sim, more: Record<string, string> = {}) {
 const review = async (sim: Sim, token: string) =>
   (await sim.client.create(TokenReview, { metadata: {}, spec: { token } })).status
 
-test('a bootstrap token is a user until its time is over', () =>
+test('a bootstrap token authenticates a user until it expires', () =>
   simulate({ scheduler: false, authority }, async sim => {
     await publishClusterInfo(sim.client, 'https://192.0.2.1:6443', authority.certPem)
     await makeToken(sim, { expiration: timeText(sim.clock.now() + hour) })
     const good = await review(sim, 'abcdef.0123456789abcdef')
     strictEqual(good.user?.username, 'system:bootstrap:abcdef')
-    // A group that is no group of bootstrappers is left out.
+    // Groups without the prefix system:bootstrappers: are left out.
     deepStrictEqual(good.user?.groups, ['system:bootstrappers', 'system:bootstrappers:worker', 'system:authenticated'])
     strictEqual((await review(sim, 'abcdef.0123456789abcdee')).authenticated, undefined)
     const info = () => sim.client.mirror(ConfigMap).get('kube-public', 'cluster-info')?.data
@@ -81,7 +81,7 @@ test('a bootstrap token is a user until its time is over', () =>
     match((await review(sim, 'abcdef.0123456789abcdef')).error ?? '', /invalid bearer token/)
   }))
 
-test('nodes get certificates in their own name, nobody else does', () =>
+test('nodes get certificates in their own name, and no other user does', () =>
   simulate({ scheduler: false, nodes: 1, authority }, async sim => {
     const signerName = 'kubernetes.io/kube-apiserver-client-kubelet'
     const subject = { commonName: 'system:node:node-1', organizations: ['system:nodes'] }
@@ -99,7 +99,8 @@ test('nodes get certificates in their own name, nobody else does', () =>
     const node = sim.plane.client('system:node:node-1', ['system:nodes'])
     await ask(node, 'renew', subject, { signerName, usages: clientUsages })
     await sim.until('the next certificate', () => csr(sim, 'renew')?.status.certificate !== undefined)
-    // Asking in another's name is refused; asking for more than a node may have comes to nothing.
+    // A request for another node's name is rejected. Requests that do not fit a node's own certificate are not
+    // approved.
     const other = sim.plane.client('somebody', ['system:masters'])
     const named2 = { ...subject, commonName: 'system:node:node-2' }
     await rejects(ask(node, 'other', named2, { signerName, usages: clientUsages }), { reason: 'Forbidden' })
@@ -107,7 +108,8 @@ test('nodes get certificates in their own name, nobody else does', () =>
     await ask(newcomer, 'more', subject, { signerName, usages: ['server auth'] })
     await sim.clock.forward(60_000)
     deepStrictEqual(types(sim, 'more'), [])
-    // A person may approve the second: the signer does not sign what is not its kind.
+    // A user may approve the second one by hand. The signer does not sign it even then, since it does not fit the
+    // signer.
     await other.patch(
       CertificateSigningRequest,
       { name: 'more' },
@@ -125,7 +127,7 @@ test('nodes get certificates in their own name, nobody else does', () =>
     await sim.until('pending ones to go', () => !csr(sim, 'other'))
   }))
 
-test('serving certificates name only what is the node’s own', () =>
+test('serving certificates contain only the node’s own names and addresses', () =>
   simulate({ scheduler: false, nodes: 1, authority }, async sim => {
     const addresses = [
       { type: 'InternalIP', address: '192.0.2.7' },
@@ -146,7 +148,7 @@ test('serving certificates name only what is the node’s own', () =>
     strictEqual(csr(sim, 'foreign')!.status.certificate, undefined)
   }))
 
-test('bad requests are refused, and approving is a right of its own', () =>
+test('bad certificate requests are refused, and approval needs a right of its own', () =>
   simulate({ scheduler: false, authority }, async sim => {
     const { requestPem } = await makeRequest({ commonName: 'jane' })
     const request = Buffer.from(requestPem).toString('base64')
@@ -169,7 +171,7 @@ test('bad requests are refused, and approving is a right of its own', () =>
       /with system:masters group is not allowed/,
     )
     await make('jane', { usages: ['client auth'] })
-    // Everything about requests but signers.
+    // All rights on certificate requests, but none on signers.
     await sim.client.create(ClusterRole, {
       metadata: { name: 'requests' },
       rules: [{ verbs: ['*'], apiGroups: ['certificates.k8s.io'], resources: ['certificatesigningrequests/approval'] }],
@@ -184,7 +186,7 @@ test('bad requests are refused, and approving is a right of its own', () =>
       )
     await sim.plane.serve({
       verb: 'create',
-      kind: sim.plane.core.kinds.find(k => k.kind === 'ClusterRoleBinding')!,
+      kind: sim.plane.core.catalog.all.find(k => k.kind === 'ClusterRoleBinding')!,
       subresource: '',
       namespace: '',
       name: '',
@@ -208,7 +210,7 @@ test('bad requests are refused, and approving is a right of its own', () =>
     await sim.until('the certificate', () => csr(sim, 'jane')?.status.certificate !== undefined)
   }))
 
-test('a Secret of the old kind gets a token, which is good as long as Secret and account are', () =>
+test('a token Secret gets a token that is valid as long as the Secret and its account exist', () =>
   simulate({ scheduler: false }, async sim => {
     const secret = () => sim.client.mirror(Secret).get('default', 'robot-token')
     await sim.client.create(ServiceAccount, { metadata: { name: 'robot', namespace: 'default' } })
@@ -230,7 +232,7 @@ test('a Secret of the old kind gets a token, which is good as long as Secret and
     strictEqual((await review(sim, token)).authenticated, undefined)
   }))
 
-test('the default roles take in what other roles add to them', () =>
+test('the default roles have the rules of all roles that aggregate to them', () =>
   simulate({ scheduler: false }, async sim => {
     const may = async () =>
       (
@@ -250,7 +252,7 @@ test('the default roles take in what other roles add to them', () =>
       rules: [{ verbs: ['get'], apiGroups: ['example.com'], resources: ['things'] }],
     })
     await sim.until('the rule in view', () => view().some(rule => rule.apiGroups?.includes('example.com')))
-    // By way of view also in edit and admin.
+    // The rule also reaches edit and admin, since they aggregate view.
     const admin = () => sim.client.mirror(ClusterRole).get(undefined, 'admin')!.rules ?? []
     await sim.until('the rule in admin', () => admin().some(rule => rule.apiGroups?.includes('example.com')))
     await sim.client.delete(ClusterRole, { name: 'more' })

@@ -9,7 +9,6 @@ import { microTimeText, timeText } from '../../src/api/time.ts'
 import type { Client } from '../../src/client/index.ts'
 import { type ControlPlane, type ControlPlaneOptions, openControlPlane } from '../../src/cluster/control-plane.ts'
 import { startControllers } from '../../src/controllers/index.ts'
-import { builtinKinds } from '../../src/kinds/all.ts'
 import { Deployment } from '../../src/kinds/apps/deployment.ts'
 import { Lease } from '../../src/kinds/coordination/lease.ts'
 import { Node } from '../../src/kinds/core/node.ts'
@@ -24,14 +23,14 @@ export interface SimOptions {
   seed?: number
   controllers?: boolean
   scheduler?: boolean
-  /** Decides what becomes of a pod once it is on a node; default: Running and Ready. */
+  /** Decides the state of a pod once it is on a node. Default: Running and Ready. */
   fate?(pod: Pod): 'ready' | 'running' | 'succeeded' | 'failed' | 'pending'
   cpu?: string
-  /** API groups served beside the built-in ones. */
+  /** API groups that are served in addition to the built-in ones. */
   extensions?: NonNullable<ControlPlaneOptions['extensions']>
-  /** Signs certificate requests. */
+  /** The authority that signs certificate requests. */
   authority?: KeyPair
-  /** False where the test runs kubelets of its own. */
+  /** False if the test runs kubelets of its own. */
   kubelets?: boolean
   log?: Log
 }
@@ -43,17 +42,17 @@ export interface Sim {
   client: Client
   scheduler: Scheduler | undefined
   fate: NonNullable<SimOptions['fate']>
-  /** Nodes that do not answer: their pods neither start nor stop, their leases are not renewed. */
+  /** Nodes that are cut off: their pods neither start nor stop, and their leases are not renewed. */
   cut: Set<string>
   restartControllers(): Promise<void>
   addNode(name: string, more?: Draft<Node>): Promise<void>
-  /** Lets time pass until `condition` holds; throws after ten simulated minutes. */
+  /** Lets time pass until `condition` holds. Throws after ten simulated minutes, or after `limitMs`. */
   until(what: string, condition: () => boolean | Promise<boolean>, limitMs?: number): Promise<void>
   pods(namespace?: string): Pod[]
   close(): Promise<void>
 }
 
-/** Runs a test against a cluster and takes the cluster down, whatever happens. The seed is in the message on failure. */
+/** Runs a test with a cluster, and closes the cluster in any case. The message of a failure contains the seed. */
 export async function simulate(options: SimOptions, run: (sim: Sim) => Promise<void>): Promise<void> {
   const seed = options.seed ?? Number(process.env.KUTTER_SEED ?? 1)
   const sim = await openSim({ ...options, seed })
@@ -101,7 +100,7 @@ export async function openSim(options: SimOptions): Promise<Sim> {
       random,
       log,
       signal: controllers.signal,
-      kinds: builtinKinds,
+      kinds: plane.core.catalog,
       caPem: options.authority?.certPem ?? 'not a real certificate',
       ...(options.authority && { authority: options.authority }),
       signToken: plane.signToken,
@@ -154,13 +153,15 @@ export async function openSim(options: SimOptions): Promise<Sim> {
   return sim
 }
 
-/** More changes than this while time stands still: somebody answers his own writes for ever. */
+/** The most changes while the time stands still. More of them mean that a controller responds to its own writes. */
 const maxChangesAtOnce = 100_000
 
-/** Time moves on only when all is quiet, so a controller that never is would hang the test: it fails instead. */
+/**
+ * Stops a test whose controllers never become idle. Since time passes only when all is idle, it would hang otherwise.
+ */
 function stopRunaways(plane: ControlPlane, clock: VirtualClock, stop: (error: Error) => void): void {
   let [at, changes] = [clock.now(), 0]
-  for (const kind of plane.core.kinds.filter(k => plane.core.storage.has(k))) {
+  for (const kind of plane.core.catalog.all.filter(k => plane.core.storage.has(k))) {
     plane.core.storage.of(kind).mirror.subscribe(batch => {
       if (clock.now() !== at) [at, changes] = [clock.now(), 0]
       changes += batch.length
@@ -184,7 +185,7 @@ async function addNode(
     ...more,
     metadata: { name, ...more.metadata, labels: { 'kubernetes.io/hostname': name, ...more.metadata?.labels } },
   })
-  // No controller may be there to see that it is ready.
+  // The node gets no not-ready taint, since there may be no controller that removes it.
   await client.patch(Node, { name }, 'merge', { spec: { taints: more.spec?.taints ?? null } })
   const now = timeText(clock.now())
   const ready = {
@@ -207,7 +208,7 @@ async function addNode(
   })
 }
 
-/** Starts pods that reach a node, removes those that are told to go, and renews the leases of nodes. */
+/** Starts the pods that reach a node, removes the pods that are being deleted, and renews the leases of the nodes. */
 function runKubelets(sim: Sim, signal: AbortSignal): () => void {
   const { client, clock, cut } = sim
   let address = 0
@@ -283,7 +284,7 @@ export const setImage = (image: string): unknown => ({
   spec: { template: { spec: { containers: [{ name: 'c', image }] } } },
 })
 
-/** How a Deployment's rollout stands, in the words of kubectl. */
+/** Whether the rollout of a Deployment is complete, by the conditions of `kubectl rollout status`. */
 export function rolledOut(client: Client, name: string): boolean {
   const d = client.mirror(Deployment).get('default', name)
   return (

@@ -1,4 +1,4 @@
-// Disruption budgets and evictions: many at once, pods that do not go after all, owners without a size.
+// Disruption budgets and evictions: many at once, pods that stay after all, owners without a number of replicas.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isReason } from '../../src/base/errors.ts'
@@ -19,7 +19,7 @@ const guard = (sim: Sim, spec: object) =>
     spec: { selector: { matchLabels: { app: 'web' } }, ...spec },
   })
 
-/** True when it was allowed, false when a budget refused it. */
+/** Returns true if the eviction was allowed, false if a budget refused it. */
 async function evict({ client }: Sim, pod: Pod): Promise<boolean> {
   try {
     await client.createUnder(Pod, ref(pod), 'eviction', Eviction, { metadata: ref(pod) })
@@ -30,7 +30,7 @@ async function evict({ client }: Sim, pod: Pod): Promise<boolean> {
   }
 }
 
-test('of twenty evictions at once as many are allowed as the budget has', async () => {
+test('of twenty evictions at once only as many are allowed as the budget permits', async () => {
   await simulate({ nodes: 4 }, async sim => {
     await guard(sim, { maxUnavailable: 3 })
     await sim.client.create(Deployment, deployment('web', 20))
@@ -43,14 +43,14 @@ test('of twenty evictions at once as many are allowed as the budget has', async 
   })
 })
 
-test('an evicted pod that stays counts again after two minutes, and is no longer marked', async () => {
+test('a pod that stays after its eviction counts again after two minutes, and is no longer marked', async () => {
   await simulate({ nodes: 2 }, async sim => {
     await guard(sim, { minAvailable: 1 })
     await sim.client.create(Deployment, deployment('web', 2))
     await sim.until('one allowed', () => budget(sim).status.disruptionsAllowed === 1)
     const [pod] = sim.pods(namespace)
     const name = pod!.metadata.name!
-    // As an eviction that failed between the budget and the pod leaves it.
+    // The state after an eviction that changed the budget and then failed to delete the pod.
     const now = new Date(sim.clock.now()).toISOString()
     const status = { disruptionsAllowed: 0, disruptedPods: { [name]: now } }
     await sim.client.patch(PodDisruptionBudget, named('guard'), 'merge', { status }, { subresource: 'status' })
@@ -71,7 +71,7 @@ test('an evicted pod that stays counts again after two minutes, and is no longer
   })
 })
 
-test('pods that are not ready may go, as the policy says', async () => {
+test('pods that are not ready can be evicted as their budget’s policy permits', async () => {
   await simulate({ nodes: 2, fate: () => 'running' }, async sim => {
     await guard(sim, { minAvailable: 1 })
     await sim.client.create(Deployment, deployment('web', 2))
@@ -85,7 +85,7 @@ test('pods that are not ready may go, as the policy says', async () => {
   })
 })
 
-test('owners without a size: a share cannot be counted, a number can', async () => {
+test('for pods whose owner has no size a budget can have a number, but not a percentage', async () => {
   await simulate({ nodes: 3 }, async sim => {
     await guard(sim, { maxUnavailable: 1 })
     const template = { metadata: { labels: { app: 'web' } }, spec: { containers: [{ name: 'c', image: 'app:1' }] } }

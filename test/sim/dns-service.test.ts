@@ -1,4 +1,4 @@
-// The endpoints of kube-dns follow the nodes, whatever a single write comes to.
+// The endpoints of kube-dns follow the nodes, even if single writes fail.
 import { deepStrictEqual, ok } from 'node:assert/strict'
 import { test } from 'node:test'
 import { StatusError } from '../../src/base/errors.ts'
@@ -8,7 +8,7 @@ import { simulate } from './cluster.ts'
 
 const ref = { namespace: 'kube-system', name: 'kube-dns' }
 
-test('every node becomes an endpoint, although writes fail and somebody deletes them', () =>
+test('every node becomes an endpoint, even if writes fail and the endpoints are deleted', () =>
   simulate({ scheduler: false }, async sim => {
     const client = sim.plane.client('kutter', ['system:masters'])
     let failing = 0

@@ -1,4 +1,4 @@
-// Nobody gives away rights he does not have, unless he may `escalate` or `bind`.
+// Users cannot grant rights that they do not have, unless they may `escalate` or `bind`.
 import { deepStrictEqual, rejects } from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Client } from '../../src/client/index.ts'
@@ -17,7 +17,7 @@ const roles = { apiGroups: [apiGroup], resources: ['*'], verbs: ['create', 'upda
 const subjects = [{ kind: 'User', apiGroup, name: 'alice' }]
 const refTo = (name: string, kind = 'ClusterRole') => ({ apiGroup, kind, name })
 
-/** Gives alice, who may write roles, some more rights everywhere. */
+/** Returns a client of alice, who may write roles, and has the rights `more` in all namespaces. */
 async function asAlice({ client, plane }: Sim, ...more: object[]): Promise<Client> {
   await client.create(ClusterRole, { metadata: { name: 'alice' }, rules: [roles, ...more] })
   await client.create(ClusterRoleBinding, { metadata: { name: 'alice' }, subjects, roleRef: refTo('alice') })
@@ -26,7 +26,7 @@ async function asAlice({ client, plane }: Sim, ...more: object[]): Promise<Clien
 
 const groups = '(groups=["system:authenticated"])'
 
-test('a role may hold what its writer holds, and no more', () =>
+test('a user can write a role only with rights that the user has', () =>
   simulate(alone, async sim => {
     const alice = await asAlice(sim, { ...pods, verbs: ['get'] })
     await alice.create(Role, { metadata: { name: 'reader', namespace }, rules: [{ ...pods, verbs: ['get'] }] })
@@ -62,7 +62,7 @@ test('a role may hold what its writer holds, and no more', () =>
     await alice.patch(Role, { name: 'reader', namespace }, 'merge', { metadata: { labels: { a: 'b' } } })
   }))
 
-test('a role that holds more can still be released by who could not write it', () =>
+test('a user without the rights of a role can still remove its finalizers', () =>
   simulate(alone, async sim => {
     const alice = await asAlice(sim)
     const metadata = { name: 'big', namespace, finalizers: ['example.org/hold'] }
@@ -73,7 +73,7 @@ test('a role that holds more can still be released by who could not write it', (
     await alice.patch(Role, { name: 'big', namespace }, 'merge', { metadata: { finalizers: null } })
   }))
 
-test('who may escalate writes any role; an aggregated role needs all rights', () =>
+test('a user who may escalate can write any role, and writing an aggregated role needs all rights', () =>
   simulate(alone, async sim => {
     const alice = await asAlice(sim, { apiGroups: [apiGroup], resources: ['roles'], verbs: ['escalate'] })
     await alice.create(Role, { metadata: { name: 'any', namespace }, rules: [pods] })
@@ -85,7 +85,7 @@ test('who may escalate writes any role; an aggregated role needs all rights', ()
     })
   }))
 
-test('a role is bound by who holds it or may bind it', () =>
+test('a user can bind a role only with its rights, or with the verb bind', () =>
   simulate(alone, async sim => {
     const { client } = sim
     const alice = await asAlice(
@@ -124,7 +124,7 @@ test('a role is bound by who holds it or may bind it', () =>
     })
   }))
 
-test('which rights are missing', () => {
+test('a refusal lists exactly the missing rights', () => {
   const table: [held: object, wanted: object, missing: string[]][] = [
     [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }, pods, []],
     [

@@ -1,4 +1,4 @@
-// What a cluster cannot be without comes back when somebody deletes it, and is otherwise left alone.
+// The objects that every cluster needs are created again when they are deleted, and are not changed otherwise.
 import { deepStrictEqual, strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import { Endpoints } from '../../src/kinds/core/endpoints.ts'
@@ -19,7 +19,7 @@ for (const kind of [Service, Endpoints, EndpointSlice])
       deepStrictEqual(after.spec, before.spec)
     }))
 
-test('a system namespace comes back', () =>
+test('a deleted system namespace is created again', () =>
   simulate({ scheduler: false }, async ({ client, until }) => {
     const { uid } = (await client.get(Namespace, { name: 'kube-node-lease' })).metadata
     await client.delete(Namespace, { name: 'kube-node-lease' })
@@ -29,7 +29,7 @@ test('a system namespace comes back', () =>
     })
   }))
 
-test('nothing is written while all is there', () =>
+test('nothing is written while all essential objects exist', () =>
   simulate({ controllers: false, scheduler: false }, async ({ plane, clock }) => {
     const { revision } = plane.core.storage
     await clock.forward(60_000)

@@ -1,4 +1,4 @@
-// How events are counted, combined and held back: as client-go's correlator does it.
+// How events are counted, aggregated and held back, by the rules of client-go's correlator.
 import { deepStrictEqual, strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import { EventRecorder } from '../../src/client/index.ts'
@@ -22,7 +22,7 @@ const counts = async (sim: Sim) => {
   return items.map(e => [e.message, e.count])
 }
 
-test('the same message again raises the count', () =>
+test('a repeated message raises the count of its event', () =>
   withRecorder(async (sim, tell) => {
     for (let i = 0; i < 3; i++) await tell('same')
     await tell('other')
@@ -34,7 +34,7 @@ test('the same message again raises the count', () =>
     ])
   }))
 
-test('from the tenth message on they are one event, which says the newest', () =>
+test('from the tenth similar message on, one event has the newest text and counts them', () =>
   withRecorder(async (sim, tell) => {
     for (let i = 1; i <= 14; i++) await tell(`message ${i}`)
     const all = await counts(sim)
@@ -42,7 +42,7 @@ test('from the tenth message on they are one event, which says the newest', () =
     deepStrictEqual(all.at(-1), ['(combined from similar events): message 14', 5])
   }))
 
-test('after ten quiet minutes they are told apart again', () =>
+test('after ten minutes without similar messages, each is an event of its own again', () =>
   withRecorder(async (sim, tell) => {
     for (let i = 1; i <= 10; i++) await tell(`message ${i}`)
     await sim.clock.forward(601_000)
@@ -50,17 +50,17 @@ test('after ten quiet minutes they are told apart again', () =>
     deepStrictEqual((await counts(sim)).at(-1), ['message 11', 1])
   }))
 
-test('one object may have 25 events at once, and then one every five minutes', () =>
+test('one object gets at most 25 events at once, and then one every five minutes', () =>
   withRecorder(async (sim, tell) => {
     for (let i = 0; i < 30; i++) await tell('same')
     deepStrictEqual(await counts(sim), [['same', 25]])
     await sim.clock.forward(300_000)
     for (let i = 0; i < 3; i++) await tell('same')
-    // What was held back has counted all the same.
+    // Events that were held back are in the count, too.
     deepStrictEqual(await counts(sim), [['same', 31]])
   }))
 
-test('one that has been deleted is made again, and goes on counting', () =>
+test('an event that was deleted is created again, and goes on counting', () =>
   withRecorder(async (sim, tell) => {
     const events = async () => (await sim.client.list(Event, { namespace: 'default' })).items
     await tell('same')
@@ -75,7 +75,7 @@ test('one that has been deleted is made again, and goes on counting', () =>
     )
   }))
 
-test('two recorders at one moment give their events different names', () =>
+test('two recorders give events of the same moment different names', () =>
   withRecorder(async (sim, tell) => {
     const other = new EventRecorder(sim.client, { component: 'other' })
     other.event((await sim.client.list(ConfigMap, { namespace: 'default' })).items[0]!, 'Normal', 'Test', 'x')

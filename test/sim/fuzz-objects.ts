@@ -1,15 +1,15 @@
-// Random objects of every kind: valid ones with a few fields made absent, null, empty, extreme or unknown, and whole
-// structs made up from the schema. The same seed makes the same objects.
+// Random objects of every kind: valid ones in which a few fields are made absent, null, empty, extreme or unknown, and
+// structs that are generated from the schema. The same seed gives the same objects.
 import type { Random } from '../../src/base/random.ts'
 import type { AnyKind } from '../../src/api/kind.ts'
 import type { Fields, Json, JsonObject, Node } from '../../src/api/schema/node.ts'
 
-/** How likely a value is of another type than the schema says. */
+/** The probability that a value has another type than the schema states. */
 const wrongShare = 0.01
-/** Structs made up from the schema are no deeper than this. */
+/** Generated structs are at most this deep. */
 const maxDepth = 5
 
-/** Fields that say how many objects are to be made. */
+/** Fields that state a number of objects to create. */
 const counts = new Set(['replicas', 'parallelism', 'completions', 'minReplicas', 'maxReplicas'])
 
 const words = ['', 'a', 'web', 'default', 'node-0', 'app', 'http', '10.0.0.1', 'fd00::1', '10.0.0.0/8', '*', 'x/y']
@@ -34,7 +34,7 @@ export class Fuzz {
   readonly #random: Random
   readonly #nullShare: number
 
-  /** @param nullShare how likely a value is null */
+  /** @param nullShare the probability that a value is null */
   constructor(random: Random, nullShare: number) {
     this.#random = random
     this.#nullShare = nullShare
@@ -48,7 +48,7 @@ export class Fuzz {
     return list[Math.floor(this.#random.float() * list.length)]!
   }
 
-  /** A copy of an object of this kind with `changes` fields changed. */
+  /** Returns a copy of an object of this kind with `changes` random changes. */
   object(kind: AnyKind, example: JsonObject, changes: number): JsonObject {
     const copy = structuredClone(example)
     const { kind: _, apiVersion: __, metadata: ___, ...fields } = kind.schema.fields
@@ -56,13 +56,13 @@ export class Fuzz {
     return copy
   }
 
-  /** A status of this kind, made up from nothing. */
+  /** Generates a status of this kind. */
   status(kind: AnyKind): Json {
     const node = kind.schema.fields.status
     return node ? this.value(node, 0) : {}
   }
 
-  /** Labels, annotations, owners and finalizers as somebody may have left them. */
+  /** Generates labels, annotations, owners and finalizers, which may be wrong. */
   metadata(name: string, namespace: string | undefined): JsonObject {
     const nothing = this.chance(this.#nullShare * 5) ? null : undefined
     const owner = {
@@ -82,7 +82,7 @@ export class Fuzz {
     }
   }
 
-  /** A value for a field; half of the optional fields of structs are absent. */
+  /** Generates a value for a field. Half of the optional fields of structs are absent. */
   value(node: Node, depth: number, name = ''): Json {
     if (this.chance(this.#nullShare)) return null
     if (this.chance(wrongShare)) return this.pick<Json>(['x', 1, true, [], {}, [null]])
@@ -93,7 +93,7 @@ export class Fuzz {
         this.#repeat(() => [this.pick(words) || 'k', this.value(node.item!, depth + 1)] as const),
       )
     if (node.type === 'struct') return this.#struct(node.struct!().fields, depth)
-    // As many as these would keep the test from ending, and harm nobody else.
+    // Large numbers of objects would keep the test busy, and would test nothing more.
     if (counts.has(name)) return this.pick([0, 1, 2, 3])
     return this.pick(scalars[node.type]!)
   }
@@ -118,7 +118,7 @@ export class Fuzz {
   #change(object: JsonObject, fields: Fields): void {
     const names = Object.keys(fields)
     if (!names.length) return
-    // What is there is more interesting than what is not.
+    // Changes of fields that exist find more than changes of fields that do not.
     const there = names.filter(name => object[name] !== undefined)
     const name = this.pick(there.length && this.chance(0.7) ? there : names)
     const node = fields[name]!

@@ -1,4 +1,4 @@
-// What a deletion takes with it, and what it leaves.
+// Which objects a deletion removes with an object, and which it leaves.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { KubeObject } from '../../src/api/kind.ts'
@@ -28,7 +28,7 @@ for (const policy of ['Background', 'Foreground'] as const) {
   })
 }
 
-test('orphan deletion leaves them, without an owner', async () => {
+test('orphan deletion leaves the dependents without an owner', async () => {
   await simulate({ nodes: 2 }, async sim => {
     await running(sim)
     await sim.client.delete(Deployment, web, { propagationPolicy: 'Orphan' })
@@ -36,7 +36,7 @@ test('orphan deletion leaves them, without an owner', async () => {
     await sim.clock.forward(60_000)
     assert.equal(sim.pods('default').length, 3)
     assert.equal(replicaSets(sim)[0]!.metadata.ownerReferences, undefined)
-    // Made again, the deployment takes them in instead of making new ones.
+    // A new deployment of the same name adopts them and creates no others.
     const before = sim.pods('default').map(pod => pod.metadata.uid)
     await sim.client.create(Deployment, deployment('web', 3))
     await sim.until('adoption', () => rolledOut(sim.client, 'web'))
@@ -47,7 +47,7 @@ test('orphan deletion leaves them, without an owner', async () => {
   })
 })
 
-test('a foreground owner goes last; an owner that is left keeps its dependents', async () => {
+test('an owner in foreground deletion is removed last, and a dependent with another owner stays', async () => {
   await simulate({ nodes: 0, scheduler: false }, async ({ client, until, clock }) => {
     const make = (name: string, owners: readonly KubeObject[], finalizers?: string[]) =>
       client.create(ConfigMap, {
@@ -81,7 +81,7 @@ test('a foreground owner goes last; an owner that is left keeps its dependents',
   })
 })
 
-test('owners in a circle, absent owners and owners of another namespace', async () => {
+test('circles of owners are deleted, as are objects whose owner is absent or in another namespace', async () => {
   await simulate({ nodes: 0, scheduler: false }, async ({ client, until }) => {
     const metadata = (name: string, owner?: KubeObject) => ({
       name,
@@ -115,7 +115,7 @@ test('owners in a circle, absent owners and owners of another namespace', async 
   })
 })
 
-test('a deleted namespace is emptied, pods first, and goes when finalizers let it', async () => {
+test('a deleted namespace is emptied, pods first, and removed once no finalizer keeps its objects', async () => {
   await simulate({ nodes: 2 }, async ({ client, until, pods, clock }) => {
     const namespace = 'doomed'
     await client.create(Namespace, { metadata: { name: namespace } })
@@ -142,7 +142,7 @@ test('a deleted namespace is emptied, pods first, and goes when finalizers let i
   })
 })
 
-test('what comes into a namespace while it is being deleted goes, too', async () => {
+test('objects that are created while their namespace is being deleted are deleted too', async () => {
   await simulate({ nodes: 1 }, async ({ client, until, clock, plane }) => {
     const namespace = 'doomed'
     await client.create(Namespace, { metadata: { name: namespace } })
@@ -150,7 +150,7 @@ test('what comes into a namespace while it is being deleted goes, too', async ()
     await client.delete(Namespace, { name: namespace })
     await until('all but one gone', () => client.mirror(ConfigMap).list(namespace).length === 1)
     await clock.forward(10_000)
-    // Its admission was over before the namespace was marked.
+    // This write passed admission before the namespace was marked as terminating.
     const late = { kind: 'ConfigMap', apiVersion: 'v1', metadata: { name: 'late', namespace, uid: 'late' } }
     const { store } = plane.core.storage
     await store.put(storageKey(ConfigMap, namespace, 'late'), Buffer.from(JSON.stringify(late)), { expect: 'absent' })

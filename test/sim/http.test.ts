@@ -1,4 +1,4 @@
-// What only shows on the wire: strictness about bodies, warnings, tables, pages, the kinds of a delete's answer.
+// What can be tested only over HTTP: strict checks of bodies, warnings, tables, pages, the kinds of a delete's answer.
 import { deepStrictEqual, match, ok, strictEqual } from 'node:assert/strict'
 import { connect as connectHttp2 } from 'node:http2'
 import { connect } from 'node:net'
@@ -26,7 +26,7 @@ const spec =
 const body = (meta: string, more: string) =>
   `{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"d","labels":{"app":"a"}${meta}},"spec":{${more}${spec}}}`
 
-test('unknown and duplicate fields of a body are refused, told or ignored, as asked', () =>
+test('unknown and duplicate fields of a body are refused, reported or ignored, as requested', () =>
   overHttps(async ({ send }) => {
     const bad = body('', '"unknownField":"foo","replicas":2,"replicas":3,')
     const strict = await send('POST', `${deployments}?fieldValidation=Strict`, bad)
@@ -47,7 +47,7 @@ test('unknown and duplicate fields of a body are refused, told or ignored, as as
     )
   }))
 
-test('so are those of patches, and of YAML', () =>
+test('unknown and duplicate fields of patches and of YAML are handled in the same way', () =>
   overHttps(async ({ send }) => {
     strictEqual((await send('POST', deployments, body('', ''))).code, 201)
     const type = { 'content-type': 'application/merge-patch+json' }
@@ -74,7 +74,7 @@ test('so are those of patches, and of YAML', () =>
     )
   }))
 
-test('an apply with fields that the kind lacks is refused, however strict it is to be', () =>
+test('an apply with fields that the kind lacks is refused, whatever validation is requested', () =>
   overHttps(async ({ send }) => {
     const apply = { 'content-type': 'application/apply-patch+yaml' }
     const deployment = JSON.parse(body('', '"replicas":1,"foo":1,'))
@@ -90,7 +90,7 @@ test('an apply with fields that the kind lacks is refused, however strict it is 
     deepStrictEqual([told.code, told.headers.warning], [201, '299 - "line 4: key \\"a\\" already set in map"'])
   }))
 
-test('a table of what has none is not acceptable', () =>
+test('a table of a resource that has none is not acceptable', () =>
   overHttps(async ({ send }) => {
     const review = {
       kind: 'SelfSubjectAccessReview',
@@ -110,7 +110,7 @@ test('a table of what has none is not acceptable', () =>
     )
   }))
 
-test('tables come in pages, too', () =>
+test('a table can be read in pages', () =>
   overHttps(async ({ send }) => {
     for (let i = 0; i < 5; i++) await send('POST', maps, { metadata: { name: `m-${i}` } })
     const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io'
@@ -123,7 +123,7 @@ test('tables come in pages, too', () =>
     )
   }))
 
-test('a list whose state is gone goes on with what is there now, by the token of the refusal', () =>
+test('a list whose state is compacted goes on with the newest state by the token of the refusal', () =>
   overHttps(async ({ send }, { plane }) => {
     for (let i = 0; i < 6; i++) await send('POST', maps, { metadata: { name: `m-${i}` } })
     const first = await send('GET', `${maps}?limit=2`)
@@ -139,7 +139,7 @@ test('a list whose state is gone goes on with what is there now, by the token of
     deepStrictEqual(names(await send('GET', `${maps}?continue=${next.body.metadata.continue}`)), ['m-5'])
   }))
 
-test('people get JSON on many lines, programs on one', () =>
+test('JSON is indented for people and on one line for programs', () =>
   overHttps(async ({ send }) => {
     await send('POST', maps, { metadata: { name: 'm' }, data: { a: '{"b":[1,{}]}' } })
     const lines = async (path: string, agent: string) =>
@@ -152,7 +152,8 @@ test('people get JSON on many lines, programs on one', () =>
       await lines(`${maps}/m`, 'kubectl'),
     ]
     deepStrictEqual(asked, [true, true, true, false, false])
-    // So it is with whatever is negotiated, refusals and discovery, too; two documents have lines for programs as well.
+    // This holds for all negotiated answers, refusals and discovery included. Two documents are indented for programs
+    // as well.
     const documents = [`${maps}/none`, '/api/v1', '/apis', '/apis/apps', '/apis/apps/v1', '/version', '/']
     for (const path of documents) {
       strictEqual(await lines(path, 'curl/8.0'), true, path)
@@ -166,7 +167,7 @@ test('people get JSON on many lines, programs on one', () =>
     strictEqual(text, JSON.stringify(JSON.parse(text), null, 2))
   }))
 
-test('a watch over a WebSocket: one event a message, in the form the client prefers', () =>
+test('a watch over a WebSocket sends each event as a message, in the encoding that the client prefers', () =>
   overHttps(async ({ send, tls }) => {
     await send('POST', maps, { metadata: { name: 'm' }, data: { a: 'b' } })
     const first = (
@@ -201,23 +202,23 @@ test('a watch over a WebSocket: one event a message, in the form the client pref
     const binary = await first(['binary.k8s.io'])
     deepStrictEqual([binary.isBinary, ...nameIn(binary.data.toString())], [true, 'ADDED', 'm'])
     const protobuf = await first([], 'application/vnd.kubernetes.protobuf')
-    // The event itself: its field 1, a string of 5 bytes.
+    // The first bytes are field 1 of the event itself, a string of 5 bytes.
     deepStrictEqual([protobuf.isBinary, protobuf.data.subarray(0, 7).toString()], [true, '\n\x05ADDED'])
   }))
 
-test('long headers pass, as those of many groups are', () =>
+test('long headers, such as those of a user with many groups, are accepted', () =>
   overHttps(async ({ send }) => {
     const { code } = await send('GET', maps, undefined, { 'x-long': 'a'.repeat(200_000) })
     strictEqual(code, 200)
   }))
 
-test('dots in a path are names as they stand, and no way up', () =>
+test('dot segments in a path are names and do not lead up', () =>
   overHttps(async ({ send }) => {
     strictEqual((await send('GET', `${maps}/../secrets`)).code, 400)
     strictEqual((await send('GET', '/api/v1/namespaces/default/')).code, 200)
   }))
 
-test('plain HTTP on the port of HTTPS is told so', () =>
+test('a plain HTTP request on the HTTPS port gets an answer that says so', () =>
   overHttps(async ({ tls }) => {
     const answer = await new Promise<string>((resolve, reject) => {
       let text = ''
@@ -229,7 +230,7 @@ test('plain HTTP on the port of HTTPS is told so', () =>
     strictEqual(answer, 'HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n')
   }))
 
-test('the certificate of a connection is read once, whatever many requests come by it', t =>
+test('the certificate of a connection is read once for all its requests', t =>
   overHttps(async ({ tls }) => {
     const read = t.mock.method(TLSSocket.prototype, 'getPeerCertificate')
     const session = connectHttp2(`https://${tls.host}:${tls.port}`, tls)
@@ -248,12 +249,12 @@ test('the certificate of a connection is read once, whatever many requests come 
     } finally {
       session.close()
     }
-    // This process is the client, too, which looks at the certificate of the server.
+    // The client is in the same process and reads certificates, too. Only the reads of the server's side are counted.
     const byServer = read.mock.calls.filter(({ result }) => result?.subject.CN === 'admin')
     strictEqual(byServer.length, 1)
   }))
 
-test('deep objects are taken or refused, and break nothing', () =>
+test('deeply nested objects are accepted or refused, and the server goes on', () =>
   overHttps(async ({ send }) => {
     const path = '/apis/apps/v1/namespaces/default/controllerrevisions'
     for (const [depth, good] of [

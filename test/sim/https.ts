@@ -1,4 +1,4 @@
-// The real HTTPS server in front of a simulated cluster, and a plain client of it that acts as a superuser.
+// The real HTTPS server of a simulated cluster, and a simple client that uses it as a superuser.
 import { request } from 'node:https'
 import { discovery, health, openapi, startHttp, streams } from '../../src/apiserver/index.ts'
 import { issue, makeAuthority } from '../../src/wire/x509.ts'
@@ -9,14 +9,14 @@ export interface Answer {
   headers: Readonly<Record<string, string | string[] | undefined>>
   text: string
   /** The body as JSON. */
-  // Answers are of every kind; what is in them the tests say.
+  // The type is open, since answers have many forms and each test states what it expects.
   // oxlint-disable-next-line typescript/no-explicit-any
   body: any
 }
 
 export interface Https {
   send(method: string, path: string, body?: string | object, headers?: Record<string, string>): Promise<Answer>
-  /** Where the server is, and the credentials of the superuser. */
+  /** The address of the server, and the credentials of the superuser. */
   tls: { host: string; port: number; ca: string; cert: string; key: string }
   close(): Promise<void>
 }
@@ -34,7 +34,7 @@ export async function openHttps({ plane, clock }: Sim): Promise<Https> {
     { commonName: 'admin', organizations: ['system:masters'] },
     { usages: ['client auth'], ...valid },
   )
-  const kinds = () => plane.core.kinds
+  const kinds = () => plane.core.catalog.all
   const http = await startHttp(
     {
       core: plane.core,

@@ -1,5 +1,5 @@
-// A hundred nodes in one process: the real API server, controllers, scheduler and kubelets; only what runs containers
-// is simulated, and the clock is virtual. The same seed is the same run.
+// A hundred nodes in one process: the real API server, controllers, scheduler and kubelets. Only the container runtimes
+// are simulated, and the clock is virtual. The same seed gives the same run.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { VirtualClock } from '../../src/base/clock.ts'
@@ -9,7 +9,6 @@ import { seededRandom } from '../../src/base/random.ts'
 import { Client } from '../../src/client/index.ts'
 import { type ControlPlane, openControlPlane } from '../../src/cluster/control-plane.ts'
 import { startControllers } from '../../src/controllers/index.ts'
-import { builtinKinds } from '../../src/kinds/all.ts'
 import { Deployment } from '../../src/kinds/apps/deployment.ts'
 import { Pod } from '../../src/kinds/core/pod.ts'
 import { type Kubelet, SimulatedRuntime, startKubelet } from '../../src/kubelet/index.ts'
@@ -32,7 +31,7 @@ async function openCluster() {
 
   async function startServer(): Promise<void> {
     running = new AbortController()
-    // The store outlives the server, as a disk does.
+    // The store stays open when the server stops, like a disk.
     const lasting = new Proxy(store, {
       get: (target, name) =>
         name === 'close' ? async () => {} : (target[name as keyof typeof target] as () => void).bind(target),
@@ -53,7 +52,7 @@ async function openCluster() {
       ...common,
       reader: opened.client('system:kube-controller-manager'),
       clientFor: opened.accountClient,
-      kinds: builtinKinds,
+      kinds: plane.core.catalog,
       caPem: 'not a real certificate',
       clusterCidr: '10.240.0.0/12',
     })
@@ -68,7 +67,7 @@ async function openCluster() {
     await stopping?.close()
   }
 
-  /** A client as over a network: it fails while there is no server, and its watches end with the server. */
+  /** A client as over a network: its calls fail while there is no server, and its watches end when the server stops. */
   const clientOf = (name: string, groups: string[]) =>
     new Client({
       serve: operation => {
@@ -170,7 +169,7 @@ test('a rollout over a hundred nodes survives a restart of the server, deletions
     assert.equal(perNode.length, nodeCount)
     assert.ok(Math.max(...perNode) - Math.min(...perNode) <= 1, `spread evenly: ${perNode.join(' ')}`)
 
-    // The server stops in the middle of a rollout; what runs goes on running.
+    // The server stops in the middle of a rollout, and pods go on running.
     await admin.patch(Deployment, ref, 'merge', {
       spec: { template: { spec: { containers: [{ name: 'a', image: 'app:2' }] } } },
     })
@@ -185,7 +184,7 @@ test('a rollout over a hundred nodes survives a restart of the server, deletions
     assert.deepEqual(new Set(pods().map(p => p.metadata.uid)), uids, 'nothing is lost and nothing is made up')
     await until('the rollout goes on to its end', settled('app:2'))
 
-    // Pods are deleted behind the controller's back while it scales.
+    // Pods are deleted while the deployment is scaled up and down.
     const victims = pods().slice(0, 30)
     await Promise.all([
       ...victims.map(p => admin.delete(Pod, { namespace: 'default', name: p.metadata.name! })),
@@ -194,7 +193,7 @@ test('a rollout over a hundred nodes survives a restart of the server, deletions
     await admin.patch(Deployment, ref, 'merge', { spec: { replicas } })
     await until('as many as wanted, none twice', settled('app:2'))
 
-    // Three nodes go silent: their pods come back elsewhere.
+    // Three nodes are lost, and their pods are replaced on others.
     const lost = ['node-000', 'node-001', 'node-002']
     for (const name of lost) await cluster.loseNode(name)
     await until(

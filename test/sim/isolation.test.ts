@@ -1,6 +1,6 @@
-// One bad object harms nobody else. Random objects of every stored kind, valid and half valid, through the API and
-// straight into the store, with all controllers, the scheduler and kubelets at work: the API answers all the time, a
-// Deployment beside them comes up, and nothing is thrown where nobody catches it.
+// A bad object harms no other object. Random objects of every stored kind, valid or partly valid, are written through
+// the API and directly into the store, while all controllers, the scheduler and kubelets run: the API always answers, a
+// Deployment among them becomes ready, and no component throws an error that nothing catches.
 import { deepStrictEqual, ok } from 'node:assert/strict'
 import { test } from 'node:test'
 import { isDefect } from '../../src/base/errors.ts'
@@ -31,7 +31,7 @@ const stored = builtinKinds.filter(
 )
 const exampleOf = (kind: AnyKind) => examples[`${kind.group}/${kind.plural}`]!
 
-/** A cluster with kubelets on the simulated runtime, and what its parts say went wrong in them. */
+/** A cluster with kubelets on the simulated runtime, and the errors that its components log. */
 async function open() {
   const faults: string[] = []
   const log = makeLog(line => {
@@ -89,7 +89,7 @@ function serve(sim: Sim, kind: AnyKind, verb: Operation['verb'], more: Partial<O
   })
 }
 
-/** Does something that may well be refused; anything but a refusal is a fault. */
+/** Runs `work`, which may be refused. Any other failure is a fault. */
 async function attempt(faults: string[], work: () => Promise<unknown>): Promise<boolean> {
   try {
     await work()
@@ -100,7 +100,10 @@ async function attempt(faults: string[], work: () => Promise<unknown>): Promise<
   }
 }
 
-/** What must hold whatever else there is: reads answer, writes are taken, a Deployment comes up. */
+/**
+ * Checks what must hold whatever objects there are: lists are answered, writes are accepted, a Deployment becomes
+ * ready.
+ */
 async function stillWorks(sim: Sim, name: string): Promise<void> {
   for (const kind of stored) await serve(sim, kind, 'list', { namespace: '' })
   await sim.client.create(Deployment, deployment(name, 2))
@@ -108,7 +111,7 @@ async function stillWorks(sim: Sim, name: string): Promise<void> {
   await sim.client.delete(Deployment, { namespace: 'default', name })
 }
 
-test('random objects through the API', async () => {
+test('random objects that the API accepts stop no controller, scheduler or kubelet', async () => {
   const { sim, faults, close } = await open()
   const fuzz = new Fuzz(seededRandom(seed), nullShare)
   let taken = 0
@@ -143,7 +146,7 @@ test('random objects through the API', async () => {
   }
 })
 
-test('objects in the store that no API would have taken', async () => {
+test('stored objects that the API would refuse stop no controller, scheduler or kubelet', async () => {
   const { sim, close } = await open()
   const random = seededRandom(seed)
   const fuzz = new Fuzz(random, nullShare)
@@ -165,7 +168,7 @@ test('objects in the store that no API would have taken', async () => {
           ...object,
           ...(kind.status && fuzz.chance(0.7) && { status: fuzz.status(kind) }),
         }
-        // What holds for all pods is no object of its own.
+        // A global default would apply to all other pods.
         if (kind.plural === 'priorityclasses') delete whole.globalDefault
         const key = storageKey(kind, kind.namespaced ? namespace : '', name)
         keys.add(key)
@@ -175,7 +178,7 @@ test('objects in the store that no API would have taken', async () => {
       await sim.clock.forward(5_000)
       await stillWorks(sim, `canary-${round}`)
     }
-    // Controllers delete some of them meanwhile.
+    // Controllers may delete some of them at the same time.
     for (const { key, revision } of (await store.list('/registry/')).entries)
       if (keys.has(key)) await store.delete(key, { expect: revision }).catch(conflictIsFine)
     await sim.clock.forward(60_000)
@@ -185,7 +188,7 @@ test('objects in the store that no API would have taken', async () => {
   }
 })
 
-test('a pod and a node that the scheduler cannot take in say so, and others are scheduled', async () => {
+test('a pod and a node that the scheduler cannot take in are reported, and other pods are scheduled', async () => {
   const { sim, close } = await open()
   const { store } = sim.plane.core.storage
   const raw = (kind: AnyKind, name: string, more: JsonObject) => {
@@ -206,7 +209,7 @@ test('a pod and a node that the scheduler cannot take in say so, and others are 
     await raw(Node, 'bad', { spec: {}, status: { images: 5 } })
     await raw(Pod, 'bad', { spec: { ...spec, affinity }, status: { phase: 'Pending' } })
     await stillWorks(sim, 'canary')
-    // The condition that says so makes the stored pod whole, so that it is looked at again, as any other.
+    // There are two events for the pod: the update of its condition corrects the stored pod, so it is tried once more.
     deepStrictEqual(reported().sort(), ['Node SchedulerError', 'Pod FailedScheduling', 'Pod FailedScheduling'])
   } finally {
     await close()

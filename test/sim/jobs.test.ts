@@ -1,4 +1,4 @@
-// Jobs through interruptions: controllers that are restarted while they count, evictions, changes in the middle.
+// Jobs with interruptions: controllers that are restarted while they count, evictions, changes in the middle.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Draft } from '../../src/api/kind.ts'
@@ -46,13 +46,13 @@ for (const mode of ['NonIndexed', 'Indexed'] as const)
     })
   })
 
-test('an evicted pod is replaced without counting, where the policy says so', async () => {
+test('an evicted pod is replaced without counting as a failure, if the failure policy ignores it', async () => {
   await simulate({ nodes: 2 }, async sim => {
     const rules = [{ action: 'Ignore' as const, onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] }]
     await sim.client.create(Job, job('long', { backoffLimit: 0, podFailurePolicy: { rules } }))
     await sim.until('its pod', () => live(sim).length === 1)
     const [first] = live(sim)
-    // The kubelet ends it as it would a real one: it fails, and the mark stays on it.
+    // The pod ends as with a real kubelet: it fails, and keeps the condition of the eviction.
     await sim.client.patch(Pod, ref(first!), 'merge', {
       metadata: { finalizers: [...first!.metadata.finalizers!, 'test/hold'] },
     })
@@ -67,7 +67,7 @@ test('an evicted pod is replaced without counting, where the policy says so', as
   })
 })
 
-test('a job that is suspended stops its pods, and starts anew when it is resumed', async () => {
+test('a suspended job stops its pods, and starts again when it is resumed', async () => {
   await simulate({ nodes: 2 }, async sim => {
     await sim.client.create(Job, job('nap', { completions: 4, parallelism: 3, activeDeadlineSeconds: 100 }))
     await sim.until('three', () => live(sim).length === 3)
@@ -89,7 +89,7 @@ test('a job that is suspended stops its pods, and starts anew when it is resumed
   })
 })
 
-test('an indexed job grows and shrinks', async () => {
+test('an elastic indexed job gets and loses indexes when it is scaled', async () => {
   await simulate({ nodes: 2 }, async sim => {
     await sim.client.create(Job, job('elastic', { completions: 2, parallelism: 2, completionMode: 'Indexed' }))
     const indexes = () => live(sim).map(indexOf).sort()
@@ -106,7 +106,7 @@ test('an indexed job grows and shrinks', async () => {
   })
 })
 
-test('a success policy ends a job before all is done, and what still runs does not count', async () => {
+test('a success policy ends a job early, and pods that still run do not count', async () => {
   await simulate({ nodes: 2, fate: pod => (indexOf(pod) === 1 ? 'succeeded' : 'ready') }, async sim => {
     const successPolicy = { rules: [{ succeededIndexes: '1' }] }
     await sim.client.create(
@@ -120,7 +120,7 @@ test('a success policy ends a job before all is done, and what still runs does n
   })
 })
 
-test('a job run by somebody else is left alone', async () => {
+test('a job that is managed by another controller is left alone', async () => {
   await simulate({ nodes: 1 }, async sim => {
     await sim.client.create(Job, job('foreign', { managedBy: 'acme.io/queue' }))
     await sim.clock.forward(30_000)
@@ -129,7 +129,7 @@ test('a job run by somebody else is left alone', async () => {
   })
 })
 
-test('cron jobs: one at a time, instead of the last, or too late', async () => {
+test('a cron job forbids or replaces a running job, and skips a start that is too late', async () => {
   await simulate({ nodes: 2 }, async sim => {
     const spec = (policy: string) => ({
       schedule: '* * * * *',
@@ -179,7 +179,7 @@ test('a cron job without a usable schedule or time zone is refused', async () =>
   })
 })
 
-test('a job made by hand from a cron job is told of, and does not stand in its way', async () => {
+test('a job made by hand from a cron job is reported, and does not block the schedule', async () => {
   await simulate({ nodes: 2 }, async sim => {
     const spec = { schedule: '* * * * *', concurrencyPolicy: 'Forbid', jobTemplate: { spec: job('x', {}).spec! } }
     const cron = await sim.client.create(CronJob, { metadata: named('tick'), spec } as Draft<CronJob>)

@@ -1,4 +1,4 @@
-// Defaults, and what the API server refuses with which words: of the kinds whose rules are few.
+// Defaults and validation messages of the kinds that have few rules.
 import { deepStrictEqual, match, rejects } from 'node:assert/strict'
 import { test } from 'node:test'
 import type { AnyKind, KubeObject } from '../../src/api/kind.ts'
@@ -34,7 +34,7 @@ async function write(
 
 const named = (key: string, more: JsonObject = {}) => ({ metadata: { name: 'one' }, ...examples[key]!.object, ...more })
 
-test('what is left out gets its default', () =>
+test('fields that are left out get their defaults', () =>
   simulate(alone, async sim => {
     const table: [key: string, path: string, expected: unknown][] = [
       ['storage.k8s.io/csidrivers', 'spec.fsGroupPolicy', 'ReadWriteOnceWithFSType'],
@@ -53,7 +53,7 @@ test('what is left out gets its default', () =>
     }
   }))
 
-test('the direction of a policy is told by its rules', () =>
+test('the policy types of a NetworkPolicy follow from its rules', () =>
   simulate(alone, async sim => {
     const kind = kindOf('networking.k8s.io/networkpolicies')
     const spec = { podSelector: {}, egress: [{ ports: [{ port: 53 }] }] }
@@ -62,7 +62,7 @@ test('the direction of a policy is told by its rules', () =>
     deepStrictEqual((made.spec as JsonObject).egress, [{ ports: [{ protocol: 'TCP', port: 53 }] }])
   }))
 
-test('what cannot change', () =>
+test('immutable fields cannot change', () =>
   simulate(alone, async sim => {
     const table: [key: string, change: object, message: RegExp][] = [
       ['apps/controllerrevisions', { data: { spec: { x: 2 } } }, /data: Invalid value: .*: field is immutable/],
@@ -114,7 +114,7 @@ const slice = (more: object) => ({ metadata: { name: 'one' }, addressType: 'IPv4
 const policy = (spec: object) => ({ metadata: { name: 'one' }, spec: { podSelector: {}, ...spec } })
 const budget = (spec: object) => ({ metadata: { name: 'one' }, spec })
 
-test('what is not let in', () =>
+test('invalid objects are refused with their problems', () =>
   simulate(alone, async sim => {
     const table: [key: string, body: object, message: RegExp][] = [
       [

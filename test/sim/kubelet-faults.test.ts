@@ -1,5 +1,4 @@
-// What a kubelet makes of a runtime and an API server that fail now and then: nothing that happened is lost, and no
-// pod is left lying.
+// A kubelet whose runtime and API server fail at times: no change is lost, and every pod reaches its state in the end.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { StatusError } from '../../src/base/errors.ts'
@@ -13,7 +12,7 @@ import { makeNode, namespace, one, withMethods } from './one-node.ts'
 
 const busy = () => new StatusError('Timeout', 'rpc error: code = DeadlineExceeded desc = context deadline exceeded')
 
-test('a look at a pod that fails is taken again', async t => {
+test('a pod that could not be read from the runtime is read again', async t => {
   let failing = 0
   const { clock, run, pod } = await makeNode(
     t,
@@ -36,7 +35,7 @@ test('a look at a pod that fails is taken again', async t => {
   assert.ok(failing < 0)
 })
 
-test('what no event told of is found within half a minute', async t => {
+test('a change without an event is found within half a minute', async t => {
   const { clock, run, pod } = await makeNode(
     t,
     {},
@@ -49,7 +48,7 @@ test('what no event told of is found within half a minute', async t => {
   assert.equal((await pod('a')).status.phase, 'Succeeded')
 })
 
-test('a pod that comes while a new kubelet takes over is run', async t => {
+test('a pod that is bound while a new kubelet takes over is run', async t => {
   const slowMs = 20_000
   const { clock, kubelet, run, pod, client, runtime, options } = await makeNode(t)
   await run('lost', one())
@@ -75,7 +74,7 @@ test('a pod that comes while a new kubelet takes over is run', async t => {
   )
 })
 
-test('a pod that the kubelet itself failed over is tried again, and says so', async t => {
+test('a pod on which the kubelet itself fails is retried, and gets an event', async t => {
   let failing = false
   const { clock, run, pod, events } = await makeNode(
     t,
@@ -100,7 +99,7 @@ test('a pod that the kubelet itself failed over is tried again, and says so', as
   assert.ok((await events('a')).includes('FailedSync 1'))
 })
 
-test('a status is written in the end, whatever its writing is answered with', async t => {
+test('a status is written in the end, whatever errors its writes get', async t => {
   const answers = [
     new StatusError('ServiceUnavailable', 'the connection to the server was lost'),
     new StatusError('Conflict', 'the object has been modified'),
@@ -125,7 +124,7 @@ test('a status is written in the end, whatever its writing is answered with', as
   assert.equal(problems.length, 3)
 })
 
-test('a pod whose object a finalizer keeps is ended once', async t => {
+test('a pod whose object is kept by a finalizer is ended once', async t => {
   let deletes = 0
   const { clock, client, run, pod, runtime } = await makeNode(
     t,
@@ -154,7 +153,7 @@ test('a pod whose object a finalizer keeps is ended once', async t => {
   assert.equal(await client.find(Pod, { namespace, name: 'a' }), undefined)
 })
 
-test('a lease that could not be renewed is tried again long before its next time', async t => {
+test('a lease that could not be renewed is retried long before its next renewal', async t => {
   let failing = 0
   let hanging = 0
   const { clock, client } = await makeNode(
@@ -188,7 +187,7 @@ test('a lease that could not be renewed is tried again long before its next time
   assert.ok((await renewed()) - before >= 20_000)
 })
 
-test('a node status that could not be written is tried again long before its next time', async t => {
+test('a node status that could not be written is retried long before its next check', async t => {
   let failing = 0
   let problem = ''
   const { clock, client } = await makeNode(
@@ -213,7 +212,7 @@ test('a node status that could not be written is tried again long before its nex
   assert.equal(conditions?.find(c => c.type === 'Ready')?.status, 'False')
 })
 
-test('a runtime that is away for a moment does not make the node unready; one that stays away does', async t => {
+test('a runtime that does not answer makes the node unready only if that lasts', async t => {
   let away = false
   const refuse = async (): Promise<never> => {
     throw new StatusError('ServiceUnavailable', 'rpc error: code = Unavailable desc = No connection established')
@@ -244,7 +243,7 @@ test('a runtime that is away for a moment does not make the node unready; one th
   assert.equal((await ready())?.status, 'True')
 })
 
-test('a pod that is deleted while its container is being made says nothing that it has to take back', async t => {
+test('a pod that is deleted while its container is created reports no status that it must revoke', async t => {
   const { clock, client, run, pod, problems } = await makeNode(
     t,
     {},
@@ -271,7 +270,7 @@ test('a pod that is deleted while its container is being made says nothing that 
   assert.deepEqual(problems, [])
 })
 
-test('a pod whose status is refused can go', async t => {
+test('a pod whose status is refused can be deleted', async t => {
   const { clock, client, run } = await makeNode(
     t,
     {},

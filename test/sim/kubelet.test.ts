@@ -1,5 +1,5 @@
-// One simulated node with the real API server on a memory store and a virtual clock: pods run, crash with back-off,
-// are initialized, probed and deleted as on a real node, in no time.
+// One simulated node with the real API server, a memory store and a virtual clock: pods run, crash with back-off, are
+// initialized, probed and deleted as on a real node, but in no real time.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { settle } from '../../src/base/clock.ts'
@@ -30,12 +30,12 @@ test('a node registers, is ready and renews its lease', async t => {
   const first = (await lease()).spec.renewTime!
   await clock.forward(30_000)
   assert.ok((await lease()).spec.renewTime! > first)
-  // Nothing but heartbeats changed, so the node was not written again.
+  // Only heartbeats were due, so the node was not written again.
   assert.equal((await client.get(Node, { name: 'n1' })).metadata.resourceVersion, node.metadata.resourceVersion)
   assert.deepEqual(problems, [])
 })
 
-test('a pod runs, is ready, and is deleted in order', async t => {
+test('a pod runs, becomes ready, and is ended in order when it is deleted', async t => {
   const { clock, client, run, pod, events, problems } = await makeNode(t)
   await run('a', one(), { main: { stopMs: 5000 } })
   await clock.forward(1000)
@@ -65,7 +65,7 @@ test('a pod runs, is ready, and is deleted in order', async t => {
   assert.deepEqual(problems, [])
 })
 
-test('a grace period that is made shorter ends the pod sooner', async t => {
+test('a shortened grace period ends the pod sooner', async t => {
   const { clock, client, run, pod } = await makeNode(t)
   await run('slow', one(), { main: { stopMs: 1e9 } })
   await clock.forward(1000)
@@ -134,7 +134,7 @@ test('init containers run in order, a sidecar outlives the others, a job succeed
   assert.deepEqual([ready?.status, ready?.reason], ['False', 'PodCompleted'])
 })
 
-test('a container that lacks its ConfigMap says so, and starts when it comes', async t => {
+test('a container that lacks its ConfigMap reports that, and starts when the ConfigMap is created', async t => {
   const { clock, client, run, pod, main } = await makeNode(t)
   await run('env', one({ env: [{ name: 'A', valueFrom: { configMapKeyRef: { name: 'settings', key: 'a' } } }] }))
   await clock.forward(1000)
@@ -161,7 +161,7 @@ test('an image that cannot be pulled backs off', async t => {
   assert.ok((await events('pull')).some(e => e.startsWith('BackOff')))
 })
 
-test('an image as a volume: pulled before the container, once, and given back with the pod', async t => {
+test('an image volume is pulled once, before the container starts, and released with the pod', async t => {
   const broken = new Set(['files:1', 'docker.io/library/files:1'])
   const behave: SimulatedOptions['behave'] = ({ image, name }) => {
     if (name) return { exitAfterMs: 1000, exitCode: 1 }
@@ -184,7 +184,7 @@ test('an image as a volume: pulled before the container, once, and given back wi
   const { uid } = (await pod('shows')).metadata
   assert.ok((await main('shows')).restartCount > 0)
   assert.deepEqual(await runtime.views(), [{ podUid: uid, volume: 'files' }])
-  // Tried twice, and not again when the container was started again.
+  // The image was pulled twice, and not again when the container was restarted.
   const pulls = (await client.list(Event, { namespace })).items.filter(e => e.reason === 'Pulling')
   assert.deepEqual(
     pulls.map(e => [e.message, e.count, e.involvedObject.fieldPath]),
@@ -197,7 +197,7 @@ test('an image as a volume: pulled before the container, once, and given back wi
   await clock.forward(3000)
   assert.deepEqual(await runtime.views(), [])
 
-  // Those of pods that went while no kubelet looked go when one starts.
+  // When a kubelet starts, it releases the views of pods that were removed while no kubelet ran.
   await kubelet.close()
   await runtime.viewImage('sha256:x', { podUid: 'long-gone', volume: 'v' })
   const again = await startKubelet({ ...options, runtime })
@@ -207,7 +207,7 @@ test('an image as a volume: pulled before the container, once, and given back wi
   assert.deepEqual(await runtime.views(), [])
 })
 
-test('a pod that is deleted does not wait for the images of others', async t => {
+test('a deleted pod does not wait for the images of other pods', async t => {
   const behave = ({ image }: { image: string }) => (image.includes('big') ? { pullMs: 600_000 } : {})
   const { clock, client, run } = await makeNode(t, { behave })
   await run('a', one({ image: 'big' }))
@@ -219,7 +219,7 @@ test('a pod that is deleted does not wait for the images of others', async t => 
   assert.equal(await client.find(Pod, { namespace, name: 'b' }), undefined)
 })
 
-test('liveness restarts, readiness only says so', async t => {
+test('a failed liveness probe restarts the container, and a failed readiness probe only marks it', async t => {
   let healthy = true
   const { clock, run, main, events } = await makeNode(t, {
     behave: () => ({ exec: () => ({ exitCode: healthy ? 0 : 1, stdout: 'sick' }) }),
@@ -236,7 +236,7 @@ test('liveness restarts, readiness only says so', async t => {
   assert.ok((await events('p')).some(e => e.startsWith('Unhealthy')))
 })
 
-test('a new kubelet takes over what runs, and removes what has no pod', async t => {
+test('a new kubelet takes over running pods, and removes the containers of pods that do not exist', async t => {
   const { clock, kubelet, run, pod, main, runtime, options, client } = await makeNode(t)
   await run('kept', one())
   await run('lost', one())
@@ -264,7 +264,7 @@ test('a pod past its deadline fails', async t => {
   assert.deepEqual([status.phase, status.reason], ['Failed', 'DeadlineExceeded'])
 })
 
-test('a pod that does not fit is refused with the reason alone, and does not take room from the next', async t => {
+test('a pod that does not fit fails with the reason alone, and takes no room from the next one', async t => {
   const { clock, run, pod, events } = await makeNode(t)
   const cpu = (amount: string) => one({ resources: { requests: { cpu: amount } } })
   await run('large', cpu('1000'))
@@ -293,7 +293,7 @@ test('a new image ends the back-off', async t => {
   assert.ok((await main('crash')).state.running)
 })
 
-test('a node that lost its containers counts the restarts', async t => {
+test('containers that their node lost count as restarted', async t => {
   const { clock, client, kubelet, run, main, options } = await makeNode(t)
   await run('web', one())
   await clock.forward(1000)

@@ -34,7 +34,7 @@ function candidate(sim: Sim, identity: string, leaders: Set<string>) {
   )
   return {
     cut: (value: boolean) => void (cut = value),
-    /** From now on no call is answered. */
+    /** From then on, no call is answered. */
     hang: () => void (hung = true),
     stop: async () => {
       abort.abort()
@@ -50,7 +50,7 @@ const noAnswer = (args: readonly unknown[]) =>
       signal?.addEventListener('abort', () => reject(signal.reason), { once: true })
   })
 
-test('one leads; another takes over when it stops or falls silent', () =>
+test('one candidate leads, and another takes over when it stops or does not renew its lease', () =>
   simulate({ controllers: false, scheduler: false }, async sim => {
     const leaders = new Set<string>()
     const lease = async () => (await sim.client.get(Lease, ref)).spec
@@ -60,7 +60,7 @@ test('one leads; another takes over when it stops or falls silent', () =>
     await sim.clock.forward(60_000)
     deepStrictEqual([...leaders], ['a'])
     strictEqual((await lease()).leaseTransitions, 0)
-    // Cut off, a stops by itself before b may begin.
+    // When a is cut off, it stops by itself before b may begin.
     a.cut(true)
     await sim.until('b leads', () => leaders.has('b'), 30_000)
     strictEqual((await lease()).holderIdentity, 'b')
@@ -68,7 +68,7 @@ test('one leads; another takes over when it stops or falls silent', () =>
     a.cut(false)
     await sim.clock.forward(60_000)
     deepStrictEqual([...leaders], ['b'])
-    // A leader that stops in order gives the Lease up: the next need not wait for its end.
+    // A leader that is stopped releases the Lease, so the next one need not wait until it expires.
     await b.stop()
     await sim.until('a leads again', () => leaders.has('a'), 5000)
     await a.stop()
@@ -79,7 +79,7 @@ test('one leads; another takes over when it stops or falls silent', () =>
     deepStrictEqual([...told].sort(), ['a became leader', 'b became leader'])
   }))
 
-test('one that comes back under its name goes on at once', () =>
+test('a leader that comes back under its name leads again at once', () =>
   simulate({ controllers: false, scheduler: false }, async sim => {
     const leaders = new Set<string>()
     const dead = candidate(sim, 'a', leaders)
@@ -109,7 +109,7 @@ test('a leader whose work fails stops renewing, and another takes over', () =>
     await b.stop()
   }))
 
-test('one whose calls are not answered stops in time', () =>
+test('a leader whose calls are not answered stops before its lease ends', () =>
   simulate({ controllers: false, scheduler: false }, async sim => {
     const leaders = new Set<string>()
     const a = candidate(sim, 'a', leaders)

@@ -1,19 +1,19 @@
-// One small object of every kind the API server stores, with a status where there is one: what the tests of the
-// kinds' common life (create, read, watch, patch, apply, delete) are made of.
+// One small object of every kind that the API server stores, with a status if the kind has one. The tests of the
+// operations that all kinds share (create, read, watch, patch, apply, delete) use them.
 import type { JsonObject } from '../../src/api/schema/node.ts'
 import { makeAuthority, makeRequest } from '../../src/wire/x509.ts'
 
-/** Trust bundles hold real certificates. */
+/** Trust bundles must contain real certificates. */
 const authority = await makeAuthority({ commonName: 'root', now: 0, validMs: 365 * 24 * 3600_000 })
 
 export interface Example {
-  /** All but kind, apiVersion and metadata. */
+  /** All fields except kind, apiVersion and metadata. */
   object?: JsonObject
-  /** A status that anybody may write. */
+  /** A status that any client may write. */
   status?: JsonObject
-  /** A name that the kind allows, where three letters and a digit are none. */
+  /** Returns the name of object `n`, for kinds that do not allow a simple name. */
   name?(n: number): string
-  /** Finalizers hold it: somebody else has to let it go. */
+  /** Whether finalizers keep it after its deletion, until another component removes them. */
   held?: boolean
 }
 
@@ -44,7 +44,7 @@ const jobTemplate = { spec: { template: { spec: { containers, restartPolicy: 'On
 
 const request = Buffer.from((await makeRequest({ commonName: 'e2e' })).requestPem).toString('base64')
 
-/** By `group/plural`; the core group is empty. */
+/** By `group/plural`. The core group is the empty string. */
 export const examples: Record<string, Example> = {
   '/configmaps': { object: { data: { key: 'value' } } },
   '/endpoints': { object: { subsets: [{ addresses: [{ ip: '10.0.0.24' }], ports: [{ name: 'http', port: 80 }] }] } },

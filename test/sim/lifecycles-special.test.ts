@@ -1,5 +1,5 @@
-// What the conformance suite asks of single kinds: types of Services, scale, finalizers of namespaces, watches that
-// go on, ephemeral containers, reviews.
+// What the conformance suite tests for single kinds: types of Services, scale, finalizers of namespaces, watches that
+// are resumed, ephemeral containers, reviews.
 import { deepStrictEqual, ok, rejects, strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import { settle } from '../../src/base/clock.ts'
@@ -29,7 +29,7 @@ const labels = { app: 'web' }
 const template = { metadata: { labels }, spec: { containers: [{ name: 'c', image: 'app:1' }] } }
 const ports = [{ port: 80 }]
 
-test('a Service changes its type there and back', () =>
+test('a Service can change its type and back', () =>
   simulate(alone, async ({ client }) => {
     const ref = { namespace, name: 'web' }
     const turn = (spec: object) => client.patch(Service, ref, 'merge', { spec })
@@ -56,7 +56,7 @@ test('a Service changes its type there and back', () =>
     strictEqual((await turn({ type: 'ClusterIP' })).spec.ports?.[0]?.nodePort, undefined)
   }))
 
-test('one port number for two protocols is one node port for both', () =>
+test('one port number with two protocols gets the same node port for both', () =>
   simulate(alone, async ({ client }) => {
     const both = [
       { name: 'u', port: 80, protocol: 'UDP' },
@@ -96,7 +96,7 @@ for (const [kind, spec] of sized) {
     }))
 }
 
-test('a namespace: patched, its status, a finalizer of one’s own that holds it', () =>
+test('a namespace can be patched, has a status, and stays while a finalizer of a user holds it', () =>
   simulate({ scheduler: false }, async sim => {
     const { client } = sim
     const name = 'held'
@@ -151,7 +151,7 @@ async function follow({ plane }: Sim, options: OperationOptions, signal: AbortSi
   return seen
 }
 
-test('watches begun at any point see the same changes in the same order', () =>
+test('watches that begin at any point see the same changes in the same order', () =>
   simulate(alone, async sim => {
     const { client } = sim
     const ending = new AbortController()
@@ -170,7 +170,7 @@ test('watches begun at any point see the same changes in the same order', () =>
     for (const part of watches) deepStrictEqual(part, whole.slice(whole.length - part.length))
   }))
 
-test('a list as a watch ends its beginning with a bookmark', () =>
+test('a watch with initial events marks their end with a bookmark', () =>
   simulate(alone, async sim => {
     await sim.client.create(ConfigMap, { metadata: { name: 'a', namespace } })
     const ending = new AbortController()
@@ -188,7 +188,7 @@ test('a list as a watch ends its beginning with a bookmark', () =>
     )
   }))
 
-test('a pod gets an ephemeral container, and keeps it', () =>
+test('an ephemeral container can be added to a pod, and not removed', () =>
   simulate(alone, async ({ client }) => {
     const ref = { namespace, name: 'p' }
     await client.create(ServiceAccount, { metadata: { name: 'default', namespace } })
@@ -230,7 +230,7 @@ test('a config map and a secret that are immutable stay as they are', () =>
     await client.patch(ConfigMap, ref, 'merge', { metadata: { labels } })
   }))
 
-test('limits give defaults and refuse what is beyond them; changed limits count at once', () =>
+test('a limit range sets defaults and refuses what exceeds it, and a changed one applies at once', () =>
   simulate(alone, async ({ client }) => {
     await client.create(ServiceAccount, { metadata: { name: 'default', namespace } })
     const spec = {
@@ -283,7 +283,7 @@ test('an eviction is refused until the budget is changed to allow it', () =>
     await evict()
   }))
 
-test('endpoints of a Service without pods, and of one whose selector fits', () =>
+test('a Service without pods has empty endpoints, and one whose selector matches has the pods', () =>
   simulate({ nodes: 1 }, async sim => {
     const { client } = sim
     for (const app of ['none', 'web'])

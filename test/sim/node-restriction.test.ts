@@ -1,4 +1,4 @@
-// What a node's credentials are refused, each by itself: above all a mirror pod that would give the node rights.
+// Requests that are refused to a node, above all mirror pods that would give the node more rights.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Draft } from '../../src/api/kind.ts'
@@ -51,7 +51,7 @@ test('a node creates only mirror pods that are its own and refer to nothing', ()
     for (const [pod, message] of table) await assert.rejects(node.create(Pod, pod), { reason: 'Forbidden', message })
     await assert.rejects(node.get(Secret, { namespace: 'default', name: 'top' }), { reason: 'Forbidden' })
     await node.create(Pod, mirror())
-    // Whoever creates it: a mirror pod has no rights of its own.
+    // This holds for all users: a mirror pod has no rights of its own.
     const account = mirror({ serviceAccountName: 'default' })
     const other = { ...account, metadata: { ...account.metadata, name: 'other' } }
     await assert.rejects(sim.client.create(Pod, other), { message: /a mirror pod may not reference service accounts/ })

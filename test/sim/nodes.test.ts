@@ -1,4 +1,4 @@
-// Nodes that come, fall silent, return and go; and many at once.
+// Nodes that join, are lost, return and are deleted; and many of them at once.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Deployment } from '../../src/kinds/apps/deployment.ts'
@@ -23,7 +23,7 @@ function patient(name: string, replicas: number) {
   }
 }
 
-test('a dead node gives its pods back, and is welcome when it returns', async () => {
+test('the pods of a dead node are replaced, and the node is used again when it returns', async () => {
   await simulate({ nodes: 3 }, async sim => {
     const { client, until, pods, clock, cut } = sim
     await client.create(Deployment, patient('web', 6))
@@ -62,7 +62,7 @@ test('pods of a node that is deleted are removed', async () => {
   })
 })
 
-test('when all nodes fall silent no pod is driven away; of a few they are given up one after the other', async () => {
+test('when all nodes fail no pod is evicted, and when a few fail they are tainted one after the other', async () => {
   await simulate({ nodes: 6 }, async ({ client, until, pods, clock, cut }) => {
     await client.create(Deployment, patient('web', 6))
     await until('the rollout', () => rolledOut(client, 'web'))
@@ -96,7 +96,7 @@ test('when all nodes fall silent no pod is driven away; of a few they are given 
   })
 })
 
-test('pods of a node that is declared out of service are removed at once', async () => {
+test('the pods of a node that is declared out of service are removed at once', async () => {
   await simulate({ nodes: 3 }, async ({ client, until, pods, cut }) => {
     await client.create(Deployment, deployment('web', 3))
     await until('the rollout', () => rolledOut(client, 'web'))

@@ -1,4 +1,4 @@
-// Stateful and daemon sets through interruptions: restarts, lost pods, failing nodes; and the claims of numbered pods.
+// Stateful and daemon sets with interruptions: restarts, lost pods, failing nodes; and the claims of numbered pods.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Draft } from '../../src/api/kind.ts'
@@ -60,8 +60,8 @@ test('a stateful set is updated down to its partition, through restarts, and los
   })
 })
 
-test('claims go with the set, or with pods that are scaled away, as the policy says', async () => {
-  // No volumes are provisioned here, so the pods never start: with Parallel they need not.
+test('claims are deleted with the set or with scaled-down pods, as the retention policy says', async () => {
+  // No volumes are provisioned here, so the pods never start. With Parallel they need not.
   await simulate({ nodes: 2 }, async sim => {
     const { client, until } = sim
     const claims = () =>
@@ -118,7 +118,7 @@ test('a daemon pod that keeps failing on one node is replaced less and less ofte
     const status = () => client.mirror(DaemonSet).get(namespace, 'agent')!.status
     await until('two', () => status().numberAvailable === 2)
     await sim.clock.forward(120_000)
-    // 1 + 2 + 4 + … seconds: seven waits are about two minutes.
+    // Seven waits of 1 + 2 + 4 + … seconds are about two minutes.
     assert.ok(made >= 3 + 5 && made <= 3 + 8, `${made} pods were made`)
     assert.equal(status().numberUnavailable, 1)
     const told = client
@@ -179,7 +179,7 @@ test('a daemon set surges: every node keeps a ready pod while it is updated, als
   })
 })
 
-test('a pod deleted by hand in the middle of an update by hand is of the new revision', async () => {
+test('with OnDelete, a pod that a user deletes is replaced by one of the new revision', async () => {
   await simulate({ nodes: 2 }, async sim => {
     const { client, until } = sim
     await client.create(StatefulSet, stateful({ replicas: 2, updateStrategy: { type: 'OnDelete' } }))

@@ -1,4 +1,4 @@
-// One simulated node with the real API server on a memory store and a virtual clock, for tests of the kubelet.
+// One simulated node with the real API server, a memory store and a virtual clock, for tests of the kubelet.
 import type { TestContext } from 'node:test'
 import { type Clock, VirtualClock } from '../../src/base/clock.ts'
 import { makeLog } from '../../src/base/log.ts'
@@ -24,15 +24,15 @@ import { openMemoryStore } from '../../src/store/index.ts'
 
 export const namespace = 'default'
 
-/** What stands between the kubelet and the rest, to make it fail. */
+/** Wrappers of what the kubelet uses, to make it fail. */
 export interface Between {
   runtime?: (runtime: Runtime) => Runtime
-  /** Of the kubelet's own client. */
+  /** Wraps the calls of the kubelet's own client. */
   serve?: (serve: Serve) => Serve
   clock?: (clock: Clock) => Clock
 }
 
-/** A runtime with other methods in the place of some of its own. */
+/** Returns a runtime in which `others` replace some of the methods. */
 export function withMethods(runtime: Runtime, others: Partial<Runtime>): Runtime {
   return new Proxy(runtime, {
     get(target, name) {

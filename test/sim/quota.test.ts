@@ -1,4 +1,4 @@
-// Quotas: what a namespace may have together, counted before it is made and given back when it goes.
+// Quotas: what the objects of a namespace may use together, counted before they are created and when they are deleted.
 import { deepStrictEqual, match, rejects, strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Draft } from '../../src/api/kind.ts'
@@ -31,7 +31,7 @@ const pod = (name: string, resources: object = {}, spec: object = {}): Draft<Pod
 
 const requests = (cpu: string, memory: string) => ({ requests: { cpu, memory }, limits: { cpu, memory } })
 
-test('pods are counted, refused beyond the quota, and given back', () =>
+test('a quota counts pods, refuses more than it allows, and gives room back when pods are deleted', () =>
   simulate({ nodes: 2 }, async sim => {
     await sim.until(
       'the service account',
@@ -66,7 +66,7 @@ test('pods are counted, refused beyond the quota, and given back', () =>
     strictEqual(used(sim, 'compute').pods, '1')
   }))
 
-test('many at once never exceed it, and a pod that ends makes room', () =>
+test('many creates at once never exceed a quota, and a pod that ends makes room', () =>
   simulate({ nodes: 2, fate: p => (p.metadata.name === 'ends' ? 'succeeded' : 'ready') }, async sim => {
     await quota(sim, 'ten', { hard: { pods: '10' } })
     const made = await Promise.allSettled(Array.from({ length: 30 }, (_, i) => sim.client.create(Pod, pod(`p${i}`))))
@@ -80,7 +80,7 @@ test('many at once never exceed it, and a pod that ends makes room', () =>
     await sim.until('the ended pod not to count', () => used(sim, 'ten').pods === '9')
   }))
 
-test('a Deployment comes as far as the quota lets it, and goes on when there is room', () =>
+test('a Deployment creates as many pods as its quota allows, and goes on when there is room', () =>
   simulate({ nodes: 2 }, async sim => {
     await quota(sim, 'pods', { hard: { pods: '3' } })
     await sim.client.create(Deployment, deployment('web', 5))
@@ -96,7 +96,7 @@ test('a Deployment comes as far as the quota lets it, and goes on when there is 
     await sim.until('five pods', () => sim.pods(namespace).length === 5)
   }))
 
-test('scopes choose the pods that count', () =>
+test('the scopes of a quota choose the pods that count', () =>
   simulate({ nodes: 1 }, async sim => {
     await quota(sim, 'besteffort', { hard: { pods: '1' }, scopes: ['BestEffort'] })
     await quota(sim, 'ending', { hard: { pods: '1' }, scopes: ['Terminating'] })
@@ -136,7 +136,7 @@ test('objects, services and claims are counted by name', () =>
         'count/deployments.apps': '1',
       },
     })
-    // The root certificate counts, too.
+    // The ConfigMap kube-root-ca.crt counts, too.
     strictEqual(used(sim, 'objects')['count/configmaps'], '1')
     const map = (name: string) => sim.client.create(ConfigMap, { metadata: { name, namespace } })
     await map('a')
@@ -149,7 +149,7 @@ test('objects, services and claims are counted by name', () =>
     await service('outside', 'NodePort', 2)
     await rejects(service('more', 'NodePort', 1), /services.nodeports=1, used: services.nodeports=2/)
     await rejects(service('balanced', 'LoadBalancer', 1), /services.loadbalancers=1/)
-    // Refused for the second reason, it took nothing of the first.
+    // A request that one limit refuses must not count against the others.
     await sim.client.patch(Service, { namespace, name: 'outside' }, 'merge', {
       spec: { type: 'ClusterIP', ports: ports(2) },
     })
@@ -166,7 +166,7 @@ test('objects, services and claims are counted by name', () =>
     await rejects(sim.client.create(Deployment, deployment('two', 0)), /count\/deployments.apps=1/)
   }))
 
-test('quotas and limits that make no sense are refused by field', () =>
+test('invalid quotas and limit ranges are refused with the names of their fields', () =>
   simulate({ scheduler: false }, async sim => {
     const bad = (spec: object) =>
       sim.client.create(ResourceQuota, { metadata: { name: 'q', namespace }, spec } as never)

@@ -1,4 +1,4 @@
-// Rollouts from the user's wish to running pods, through everything in between.
+// Rollouts from the change of a template to running pods, with all intermediate states.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Deployment } from '../../src/kinds/apps/deployment.ts'
@@ -34,7 +34,7 @@ test('a deployment runs, and a new image replaces all pods', async () => {
   })
 })
 
-test('a rollout to a failing image stops short, says so, and undoing it repairs', async () => {
+test('a rollout to a failing image stops early and is reported, and undoing it repairs the deployment', async () => {
   const fate = (pod: { spec: { containers: readonly { image?: string }[] } }) =>
     pod.spec.containers[0]!.image === 'app:broken' ? ('running' as const) : ('ready' as const)
   await simulate({ nodes: 3, fate }, async ({ client, until, pods, clock }) => {
@@ -53,7 +53,7 @@ test('a rollout to a failing image stops short, says so, and undoing it repairs'
     const images = pods('default').map(pod => pod.spec.containers[0]!.image)
     assert.equal(images.filter(image => image === 'app:1').length, 3)
     assert.equal(images.filter(image => image === 'app:broken').length, 2)
-    // What `kubectl rollout undo` does: the template of the revision before, without its hash.
+    // `kubectl rollout undo` writes the template of the revision before, without its hash.
     const old = client
       .mirror(ReplicaSet)
       .list('default')
@@ -69,7 +69,7 @@ test('a rollout to a failing image stops short, says so, and undoing it repairs'
   })
 })
 
-test('controllers that are restarted in the middle of a rollout carry on', async () => {
+test('controllers that are restarted in the middle of a rollout finish it', async () => {
   await simulate({ nodes: 3 }, async sim => {
     const { client, until, pods } = sim
     await client.create(Deployment, deployment('web', 10))
@@ -113,7 +113,8 @@ test('old replica sets beyond the limit are deleted, and a paused deployment doe
     await client.patch(Deployment, web, 'merge', { spec: { paused: true } })
     await client.patch(Deployment, web, 'strategic', setImage('app:5'))
     await clock.forward(60_000)
-    // While paused all of them are old, the one that runs as well; so one more is beyond the limit.
+    // While the deployment is paused, all replica sets are old, the running one included; so one of them exceeds the
+    // limit.
     assert.equal(sets().length, 1)
     const d = client.mirror(Deployment).get('default', 'web')!
     assert.equal(d.status.conditions?.find(c => c.type === 'Progressing')?.reason, 'DeploymentPaused')
@@ -125,7 +126,7 @@ test('old replica sets beyond the limit are deleted, and a paused deployment doe
   })
 })
 
-test('pods deleted behind its back are replaced, never doubled', async () => {
+test('pods that a user deletes are replaced once', async () => {
   await simulate({ nodes: 3 }, async ({ client, until, pods, clock }) => {
     await client.create(Deployment, deployment('web', 6))
     await until('the rollout', () => rolledOut(client, 'web'))
@@ -144,7 +145,7 @@ test('pods deleted behind its back are replaced, never doubled', async () => {
   })
 })
 
-test('a name that somebody else has is not taken: another one is', async () => {
+test('a replica set whose name is in use gets another name', async () => {
   await simulate({ nodes: 2 }, async ({ client, until }) => {
     const sets = () => client.mirror(ReplicaSet).list('default')
     await client.create(Deployment, deployment('web', 1))
@@ -168,7 +169,7 @@ test('a name that somebody else has is not taken: another one is', async () => {
   })
 })
 
-test('scaled in the middle of a rollout, old and new grow in proportion', async () => {
+test('when a deployment is scaled in the middle of a rollout, old and new replica sets grow in proportion', async () => {
   const fate = (pod: { spec: { containers: readonly { image?: string }[] } }) =>
     pod.spec.containers[0]!.image === 'app:slow' ? ('running' as const) : ('ready' as const)
   await simulate({ nodes: 4, fate }, async ({ client, until }) => {
@@ -184,14 +185,14 @@ test('scaled in the middle of a rollout, old and new grow in proportion', async 
         .sort((a, b) => b - a)
     await until('the middle', () => sizes().join() === '8,5')
     await client.patch(Deployment, web, 'merge', { spec: { replicas: 30 } })
-    // 33 may be there at once: 20 more, of which 8/13 go to the old one and 5/13 to the new one.
+    // At most 33 pods may exist. Of the 20 more, 8/13 go to the old replica set and 5/13 to the new one.
     await until('both larger', () => sizes().join() === '20,13')
     await client.patch(Deployment, web, 'merge', { spec: { paused: true, replicas: 10 } })
     await until('both smaller', () => sizes().join() === '8,5')
   })
 })
 
-test('what a quota refuses stands in the conditions, and comes when there is room', async () => {
+test('pods that a quota refuses are reported in the conditions, and created when there is room', async () => {
   await simulate({ nodes: 2 }, async ({ client, until, pods }) => {
     const quota = { metadata: { name: 'small', namespace: 'default' }, spec: { hard: { pods: '2' } } }
     await client.create(ResourceQuota, quota)
@@ -223,7 +224,7 @@ test('what a quota refuses stands in the conditions, and comes when there is roo
 
 const isLive = (pod: { metadata: { deletionTimestamp?: string } }) => !pod.metadata.deletionTimestamp
 
-test('revisions beyond what a double holds are counted exactly', async () => {
+test('revisions that a double cannot hold are counted exactly', async () => {
   await simulate({ nodes: 2 }, async ({ client, until }) => {
     await client.create(Deployment, deployment('web', 1))
     await until('it is up', () => rolledOut(client, 'web'))

@@ -1,6 +1,6 @@
-// No pod is forgotten: nodes and pods come, change and go at random, writes of the scheduler fail, and it is started
-// anew in the middle. When things calm down, every pod that fits somewhere has a node, long before the scheduler would
-// look at it anyway.
+// No pod is lost: nodes and pods are created, changed and deleted at random, writes of the scheduler fail, and it is
+// restarted in between. After that, every pod that fits on a node gets one, long before waiting pods are tried in any
+// case.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { silentLog } from '../../src/base/log.ts'
@@ -22,7 +22,7 @@ const namespace = 'default'
 const steps = 250
 const maxPods = 60
 const maxNodes = 12
-/** Less than the five minutes after which a waiting pod is tried in any case. */
+/** Shorter than the five minutes after which a waiting pod is tried in any case. */
 const calmMs = 60_000
 
 const seeds = process.env.KUTTER_SEED ? [Number(process.env.KUTTER_SEED)] : [1, 2, 3, 4]
@@ -41,7 +41,7 @@ for (const seed of seeds) {
     }))
 }
 
-/** A scheduler whose writes fail now and then, and things that happen around it. */
+/** A scheduler whose writes fail at times, and random changes of the cluster. */
 async function openChurn(sim: Sim, random: Random) {
   const { client, plane, clock } = sim
   let faults = 0.15
@@ -196,7 +196,7 @@ function randomPod(name: string, random: Random): Draft<Pod> {
   }
 }
 
-/** Pods without a node that would fit on one, worked out anew from what the API says. */
+/** Returns the pods without a node that would fit on one, by a new decision from the state of the API. */
 function stranded(sim: Sim): string[] {
   const { snapshot, decide } = openOffline()
   for (const node of sim.client.mirror(Node).list()) snapshot.setNode(node)

@@ -1,5 +1,5 @@
-// Decisions are those of Kubernetes: small clusters and pods written down with what must come out, worked out by hand
-// from the documented rules. Each file of test/fixtures/scheduling says what it is about.
+// Decisions are those of Kubernetes: small clusters and pods with the expected results, which were derived by hand from
+// the documented rules. Each file of test/fixtures/scheduling has a comment about its subject.
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -24,7 +24,7 @@ interface PodCase {
   priority?: number
   deleting?: boolean
   status?: object
-  /** The rest is the pod's spec. */
+  /** All other fields belong to the spec of the pod. */
   [field: string]: unknown
 }
 
@@ -32,7 +32,7 @@ interface Case {
   name: string
   config?: object[]
   namespaces?: Record<string, Labels>
-  /** The selector of the services the pod belongs to. */
+  /** The selector of the services to which the pod belongs. */
   own?: Record<string, string>
   budgets?: { name: string; selector: object; allowed: number }[]
   nodes: ({ name: string; labels?: object; taints?: object[]; unschedulable?: boolean } & Record<string, object>)[]
@@ -43,7 +43,7 @@ interface Case {
   refused?: Record<string, string | string[]>
   message?: string
   scores?: Record<string, Record<string, number>>
-  /** Plugins without a say. */
+  /** Plugins that do not take part in the decision. */
   absent?: string[]
   winners?: string[]
   evicted?: string[]
@@ -135,6 +135,7 @@ function check(given: Case): void {
   if (given.message === undefined && given.evicted === undefined) return
   const { message, made } = offline.makeRoom(pod)
   if (given.message !== undefined) assert.equal(message, given.message)
-  if (given.evicted) assert.deepEqual(made.eviction?.victims.map(v => v.pod.metadata.name).sort() ?? [], given.evicted)
-  assert.equal(made.eviction?.node.name, given.for)
+  const eviction = typeof made.nomination === 'object' ? made.nomination : undefined
+  if (given.evicted) assert.deepEqual(eviction?.victims.map(v => v.pod.metadata.name).sort() ?? [], given.evicted)
+  assert.equal(eviction?.node.name, given.for)
 }

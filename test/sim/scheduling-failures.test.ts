@@ -1,4 +1,5 @@
-// Plugins that throw, at every point they have: the pod or node they throw on is set aside, all others are scheduled.
+// Plugins that throw, at every extension point: the pod or node on which they throw is set aside, and all others are
+// scheduled.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { silentLog } from '../../src/base/log.ts'
@@ -40,7 +41,7 @@ for (const { point, plugin, message } of podFailures)
       await sim.until('the bad pod says why not', () => condition(sim, 'bad') !== undefined)
       const { status, reason, message: told } = condition(sim, 'bad')!
       assert.deepEqual({ status, reason, told }, { status: 'False', reason: 'SchedulerError', told: message })
-      // What it was to get is free again.
+      // Nothing stays reserved for the pod.
       assert.equal(nodeOf(sim, 'bad'), undefined)
     }))
 

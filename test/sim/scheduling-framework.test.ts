@@ -1,5 +1,5 @@
-// The scheduler around its rules: every point a plugin can have, profiles, several schedulers, extenders, and
-// configurations that are wrong.
+// The framework of the scheduler: every extension point of plugins, profiles, several schedulers, extenders, and
+// invalid configurations.
 import assert from 'node:assert/strict'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -34,7 +34,7 @@ const get = (sim: Sim, name: string) => sim.client.mirror(Pod).get(namespace, na
 const nodeOf = (sim: Sim, name: string) => get(sim, name)?.spec.nodeName
 const condition = (sim: Sim, name: string) => get(sim, name)?.status.conditions?.find(c => c.type === 'PodScheduled')
 
-/** A cluster of `nodes` nodes, with schedulers that are started and stopped by hand. */
+/** A cluster of `nodes` nodes, whose schedulers the test starts and stops. */
 function cluster(
   nodes: number,
   run: (sim: Sim, start: (config: SchedulerConfig) => Promise<() => void>) => Promise<void>,
@@ -60,7 +60,7 @@ function cluster(
 const configOf = (document: object, makers: readonly PluginMaker[] = []) =>
   readConfig({ apiVersion, kind, ...document }, 'test.yaml', makers)
 
-/** A configuration with the default plugins and these. */
+/** A configuration with the default plugins and `plugins`. */
 function withPlugins(plugins: (Plugin | ((handle: Handle) => Plugin))[], points: object = {}): SchedulerConfig {
   const makers = plugins.map((plugin, i): PluginMaker => {
     const name = typeof plugin === 'function' ? `Made${i}` : plugin.name
@@ -70,7 +70,7 @@ function withPlugins(plugins: (Plugin | ((handle: Handle) => Plugin))[], points:
   return configOf({ profiles: [{ plugins: { ...points, multiPoint: { enabled } } }] }, makers)
 }
 
-test('a pod passes every point, in order, with the state its plugin prepared', () =>
+test('a pod passes every point in order, with the state that its plugin prepared', () =>
   cluster(2, async (sim, start) => {
     const seen: string[] = []
     const note = (point: string, state?: unknown) => void seen.push(state === undefined ? point : `${point} ${state}`)
@@ -110,7 +110,7 @@ test('a pod passes every point, in order, with the state its plugin prepared', (
     ])
   }))
 
-test('what is reserved is given back when a later point fails, and the pod is tried again', () =>
+test('a reservation is given back when a later point fails, and the pod is tried again', () =>
   cluster(1, async (sim, start) => {
     const held = new Set<string>()
     const failing = new Set(['reserve', 'permit', 'preBind', 'bind'])
@@ -137,7 +137,7 @@ test('what is reserved is given back when a later point fails, and the pod is tr
         return false
       },
     })
-    // Only named at `bind`, for the default binder to come after it there.
+    // At `bind` the plugins are named one by one, so that the default binder comes after this one.
     const bind = { disabled: [{ name: '*' }], enabled: [{ name: 'Moody' }, { name: 'DefaultBinder' }] }
     await start(withPlugins([ledger, moody], { bind }))
     await sim.client.create(Pod, pod('p'))
@@ -146,7 +146,7 @@ test('what is reserved is given back when a later point fails, and the pod is tr
       await sim.until(message, () => condition(sim, 'p')?.message === message)
       assert.equal(held.size, 0)
       assert.equal(condition(sim, 'p')?.reason, 'Unschedulable')
-      // Nothing of the cluster would help: a change of the pod itself does.
+      // No change of the cluster would help, but a change of the pod itself does.
       await sim.client.patch(Pod, { namespace, name: 'p' }, 'merge', { metadata: { labels: { try: message.at(-2)! } } })
     }
     await sim.until('the binding failed', () => condition(sim, 'p')?.reason === 'SchedulerError')
@@ -154,7 +154,7 @@ test('what is reserved is given back when a later point fails, and the pod is tr
     await sim.until('it is bound', () => nodeOf(sim, 'p') === 'node-0')
     assert.deepEqual([...held], ['default/p'])
     assert.deepEqual(seen, ['given back', 'given back', 'given back', 'given back'])
-    // By the default plugin, because the other one left it over; a failed binding before that was told.
+    // The default plugin binds it, since the other one skips it. The earlier failure to bind has an event.
     const said = sim.client
       .mirror(Event)
       .list(namespace)
@@ -162,7 +162,7 @@ test('what is reserved is given back when a later point fails, and the pod is tr
     assert.ok(said.includes('running Bind plugin "Moody": no bind'), said.join('\n'))
   }))
 
-test('permit holds pods until they are allowed, and not for ever', () =>
+test('a pod waits at permit until it is allowed, or until its time is over', () =>
   cluster(1, async (sim, start) => {
     let room: Handle['waiting'] | undefined
     const gang = (handle: Handle) => {
@@ -185,7 +185,7 @@ test('permit holds pods until they are allowed, and not for ever', () =>
     await sim.until('b is not held', () => room!.list().every(held => held.pod.key !== 'default/b'))
   }))
 
-test('preEnqueue keeps pods out until something changes', () =>
+test('preEnqueue keeps a pod out of the queue until a change helps it', () =>
   cluster(1, async (sim, start) => {
     let open = false
     const { wake } = await import('../../src/scheduler/index.ts')
@@ -200,7 +200,7 @@ test('preEnqueue keeps pods out until something changes', () =>
     await sim.until('it is bound', () => nodeOf(sim, 'p') === 'node-0')
   }))
 
-test('profiles by scheduler name, and schedulers side by side', () =>
+test('a pod is scheduled by the profile of its scheduler name, and several schedulers run side by side', () =>
   cluster(3, async (sim, start) => {
     const packed = {
       schedulerName: 'packed',
@@ -236,7 +236,7 @@ test('profiles by scheduler name, and schedulers side by side', () =>
     assert.equal(sources.get('third'), 'third')
   }))
 
-test('the example: a plugin in a file of its own', () =>
+test('the example of a plugin in a file of its own works', () =>
   cluster(2, async (sim, start) => {
     const path = join(import.meta.dirname, '../../examples/scheduler/config.yaml')
     await start(await loadSchedulerConfig(path))
@@ -256,7 +256,7 @@ interface Asked {
   body: Record<string, unknown>
 }
 
-/** An extender that answers by path. */
+/** An extender whose answers depend on the path. */
 async function extender(
   answer: (asked: Asked) => unknown,
 ): Promise<{ server: Server; urlPrefix: string; asked: Asked[] }> {
@@ -275,7 +275,7 @@ async function extender(
   return { server, asked, urlPrefix: `http://127.0.0.1:${(server.address() as AddressInfo).port}/ext` }
 }
 
-/** Answers over a socket take real time, which a virtual clock does not see. */
+/** Lets real time pass as well, since answers over a socket need it. */
 const real = async (sim: Sim, what: string, holds: () => boolean) => {
   for (let i = 0; i < 2000 && !holds(); i++) {
     await settle(5)
@@ -343,7 +343,7 @@ test('an extender that fails stops its pods, unless it may be ignored', () =>
     }
   }))
 
-test('an extender has a say in who is evicted', () =>
+test('an extender can narrow down the victims of a preemption', () =>
   cluster(2, async (sim, start) => {
     const { server, asked, urlPrefix } = await extender(({ body }) => {
       const offered = body.NodeNameToMetaVictims as Record<string, unknown>
@@ -363,19 +363,19 @@ test('an extender has a say in who is evicted', () =>
     }
   }))
 
-test('a nomination outlives the scheduler that made it, and what it does is counted', () =>
+test('a nomination outlives the scheduler that made it, and the scheduler counts what it does', () =>
   cluster(1, async (sim, start) => {
     const { client } = sim
     await client.create(PriorityClass, { metadata: { name: 'high' }, value: 10 })
     const low = pod('low', { nodeName: 'node-0' }, '1500m')
-    // Held back by a finalizer, so that the node stays full.
+    // A finalizer keeps the deleted pod, so that the node stays full.
     await client.create(Pod, { ...low, metadata: { ...low.metadata, finalizers: ['test/hold'] } })
     const stop = await start(configOf({}))
     await client.create(Pod, pod('vip', { priorityClassName: 'high' }, '1500m'))
     await sim.until('it is to get the node', () => get(sim, 'vip')?.status.nominatedNodeName === 'node-0')
     stop()
     await start(configOf({}))
-    // Beside the old one there is just room for this one, but not beside the one that is to come, too.
+    // This pod fits beside the old one, but not beside the old one and the nominated one together.
     await client.create(Pod, pod('late', {}, '500m'))
     await sim.until('no room', () => condition(sim, 'late')?.reason === 'Unschedulable')
     await client.patch(Pod, { namespace, name: 'low' }, 'merge', { metadata: { finalizers: null } })

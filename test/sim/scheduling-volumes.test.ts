@@ -1,4 +1,4 @@
-// Pods and the claims they mount: they wait in the scheduler, and say for what.
+// Pods wait in the scheduler for the claims that they mount, and their condition names what they wait for.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Draft } from '../../src/api/kind.ts'
@@ -28,7 +28,7 @@ const pod = (volume: object) =>
     spec: { containers: [{ name: 'c', image: 'app:1' }], volumes: [{ name: 'v', ...volume }] },
   }) as Draft<Pod>
 
-test('a pod waits until its claim is there, then until it is bound, and runs where its volume is', () =>
+test('a pod waits until its claim exists and is bound, and then runs where its volume is', () =>
   simulate({ nodes: 2, controllers: false }, async sim => {
     const { client, until } = sim
     await client.create(ServiceAccount, { metadata: { name: 'default', namespace } })

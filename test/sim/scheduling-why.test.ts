@@ -1,4 +1,4 @@
-// What people are told about a pod: where it stands, and the last decision node by node.
+// What `kutter why` shows about a pod: its place in the queue, and its last decision, node by node.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { describeDecision } from '../../src/cluster/why.ts'
@@ -14,7 +14,7 @@ const pod = (name: string, spec: Draft<Pod['spec']> = {}, cpu = '100m'): Draft<P
 const get = (sim: Sim, name: string) => sim.client.mirror(Pod).get(namespace, name)
 const explain = (sim: Sim, name: string) => sim.scheduler!.explain(namespace, name)
 
-test('a pod is explained wherever it is', async () => {
+test('a pod is explained in whatever state it is', async () => {
   await simulate({ nodes: 2, cpu: '2' }, async sim => {
     await sim.clock.forward(100)
     const { client } = sim
@@ -34,7 +34,7 @@ test('a pod is explained wherever it is', async () => {
     assert.equal(placed.summary, `Pod default/placed is bound to node ${nodeName}.`)
     assert.equal(placed.state, 'bound')
     assert.equal(placed.decision?.nodes[0]?.name, nodeName)
-    // 200 m of 2 and 200 MiB of 32 GiB: LeastAllocated (90 + 99) / 2.
+    // The request is 200 m of 2 and 200 MiB of 32 GiB, so LeastAllocated gives (90 + 99) / 2.
     assert.ok(placed.decision!.nodes[0]!.scores!.NodeResourcesFit! >= 90)
     assert.deepEqual(placed.decision?.nodes.find(node => node.name === 'kept')?.refused, {
       plugin: 'TaintToleration',
@@ -48,19 +48,19 @@ test('a pod is explained wherever it is', async () => {
       assert.equal(explain(sim, name).state, state)
       assert.match(explain(sim, name).summary, summary)
     }
-    says('gated', 'gated', /^Pod default\/gated is not looked at: it has scheduling gates \(a\/b\)\.$/)
-    says('elsewhere', 'other-scheduler', /wants the scheduler "mine"; this one has default-scheduler\.$/)
+    says('gated', 'gated', /^Pod default\/gated is not in the queue: it has scheduling gates \(a\/b\)\.$/)
+    says('elsewhere', 'other-scheduler', /asks for the scheduler "mine"; this one serves default-scheduler\.$/)
     says(
       'direct',
       'bound',
-      /is bound to node node-0\. Nothing more is known: it was bound before this scheduler started/,
+      /is bound to node node-0\. The decision is not on record: the pod was bound before this scheduler started/,
     )
     says('huge', 'waiting', /waits until something changes for NodeResourcesFit, TaintToleration\.$/)
     says('nothing', 'unknown', /^There is no pod default\/nothing\.$/)
     const refused = '0/4 nodes are available: 1 node(s) had untolerated taint(s), 3 Insufficient cpu. preemption: '
     assert.ok(describeDecision(explain(sim, 'huge')).includes(`\n  ${refused}`))
 
-    // A pod of the same name is another pod.
+    // A new pod of the same name does not have the decision of the former one.
     await client.delete(Pod, { namespace, name: 'huge' }, { gracePeriodSeconds: 0 })
     await client.create(Pod, pod('huge', { schedulingGates: [{ name: 'a/b' }] }, '50'))
     await sim.clock.forward(100)
@@ -68,13 +68,13 @@ test('a pod is explained wherever it is', async () => {
   })
 })
 
-test('decisions take bounded memory', async () => {
+test('kept decisions take bounded memory', async () => {
   await simulate({ nodes: 1, cpu: '200' }, async sim => {
     await sim.clock.forward(100)
     const many = 1100
     for (let i = 0; i < many; i++) await sim.client.create(Pod, pod(`p-${i}`, {}, '1m'))
     await sim.until('the last has been looked at', () => Boolean(explain(sim, `p-${many - 1}`).decision))
     assert.equal(explain(sim, 'p-0').decision, undefined)
-    assert.match(explain(sim, 'p-0').summary, /or too many decisions ago\.$/)
+    assert.match(explain(sim, 'p-0').summary, /or too many decisions were made since\.$/)
   })
 })

@@ -1,4 +1,4 @@
-// Where pods go, why they do not, and what makes them go after all.
+// On which nodes pods are placed, why they are not, and which changes help.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Draft } from '../../src/api/kind.ts'
@@ -26,7 +26,7 @@ const placed = (sim: Sim, ...names: string[]) =>
   sim.until(`nodes for ${names.join(', ')}`, () => names.every(name => nodeOf(sim, name)))
 const ready = (sim: Sim) => sim.clock.forward(100)
 
-test('a pod that fits nowhere says why, and runs when room is made', async () => {
+test('a pod that fits no node has the reasons in its condition, and runs when there is room', async () => {
   await simulate({ nodes: 2, cpu: '2' }, async sim => {
     await ready(sim)
     const { client } = sim
@@ -58,7 +58,7 @@ test('a pod that fits nowhere says why, and runs when room is made', async () =>
   })
 })
 
-test('new nodes, lifted taints and labels wake the pods that wait for them', async () => {
+test('new nodes, removed taints and new labels wake the pods that wait for them', async () => {
   await simulate({ nodes: 1, cpu: '1' }, async sim => {
     await ready(sim)
     const { client } = sim
@@ -82,7 +82,7 @@ test('new nodes, lifted taints and labels wake the pods that wait for them', asy
   })
 })
 
-test('pods keep apart, come together and spread as they ask', async () => {
+test('affinity, anti-affinity and spread constraints of pods are kept', async () => {
   await simulate({ nodes: 0 }, async sim => {
     await ready(sim)
     for (let i = 0; i < 6; i++)
@@ -133,7 +133,7 @@ test('pods keep apart, come together and spread as they ask', async () => {
   })
 })
 
-test('an important pod takes the place of a less important one', async () => {
+test('a pod of higher priority preempts one of lower priority', async () => {
   await simulate({ nodes: 2, cpu: '1' }, async sim => {
     await ready(sim)
     const { client } = sim
@@ -166,7 +166,7 @@ test('an important pod takes the place of a less important one', async () => {
   })
 })
 
-test('a pod that is deleted while it waits is forgotten, and a name used again is a new pod', async () => {
+test('a pod that is deleted while it waits is dropped, and a new pod of its name is scheduled', async () => {
   await simulate({ nodes: 1, cpu: '1' }, async sim => {
     await ready(sim)
     const { client } = sim

@@ -1,4 +1,4 @@
-// Addresses of Services as objects, and ranges that come and go.
+// The objects for addresses of Services, and address ranges that are added and removed.
 import { deepStrictEqual, ok, rejects, strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseIP } from '../../src/api/ip.ts'
@@ -20,7 +20,7 @@ const range = ({ client }: Sim, name: string) => client.mirror(ServiceCIDR).get(
 const ready = (sim: Sim, name: string) => range(sim, name)?.status.conditions?.find(c => c.type === 'Ready')?.status
 const extra = { metadata: { name: 'extra' }, spec: { cidrs: ['203.0.113.0/24'] } }
 
-test('the address of a Service is an object as long as the Service is there', () =>
+test('the address of a Service has an IPAddress as long as the Service exists', () =>
   simulate({ scheduler: false }, async sim => {
     const { client } = sim
     const made = await client.create(Service, service('web'))
@@ -38,7 +38,7 @@ test('the address of a Service is an object as long as the Service is there', ()
     await sim.until('the address is gone', () => address(sim, ip) === undefined)
   }))
 
-test('an address that somebody keeps for himself is not given to a Service', () =>
+test('an address that a user reserved with an IPAddress is not given to a Service', () =>
   simulate({ scheduler: false }, async sim => {
     const { client } = sim
     await client.create(IPAddress, {
@@ -57,7 +57,7 @@ test('an address that somebody keeps for himself is not given to a Service', () 
     await sim.until('it names the other', () => address(sim, '10.96.0.77')?.spec.parentRef.name === 'again')
   }))
 
-test('a further range serves once it is ready, and goes when no Service needs it', () =>
+test('a further ServiceCIDR is used once it is ready, and deleted when no Service needs it', () =>
   simulate({ scheduler: false }, async sim => {
     const { client } = sim
     const asked = service('far', { clusterIP: '203.0.113.10' })
@@ -88,7 +88,7 @@ test('a Service gets an address of its family', () =>
     strictEqual(parseIP(six.spec.clusterIP!)?.family, 6)
   }))
 
-test('ranges are checked', () =>
+test('invalid ServiceCIDRs are refused', () =>
   simulate({ controllers: false, scheduler: false }, async ({ client }) => {
     const table: [string[], RegExp][] = [
       [[], /spec.cidrs: Required value/],
@@ -125,7 +125,7 @@ const going = (cidr: string, secondsAgo: number) =>
 const other = (cidr: string) =>
   ({ metadata: { name: cidr }, spec: { cidrs: [cidr] }, status: {} }) as unknown as ServiceCIDR
 
-test('what becomes of a range in deletion', () => {
+test('a ServiceCIDR in deletion stays as long as an address needs it', () => {
   const table: [others: string[], addresses: string[], secondsAgo: number, expected: string][] = [
     [[], [], 60, 'finalizers'],
     [[], [], 4, 'wait'],
@@ -141,7 +141,7 @@ test('what becomes of a range in deletion', () => {
   }
 })
 
-test('what becomes of the object of an address', () => {
+test('the IPAddress of an address is created, kept or deleted by who made it and which Service has the address', () => {
   const managed = (name: string) =>
     ({
       metadata: { labels: { 'ipaddress.kubernetes.io/managed-by': 'ipallocator.k8s.io' } },

@@ -1,5 +1,5 @@
-// Service account tokens in pods, on a virtual clock: one token serves for four fifths of its life, then the file
-// gets a new one, in time before the old one ends.
+// Service account tokens in pods, on a virtual clock: a token is used for four fifths of its lifetime, and then the
+// file gets a new one, before the old one expires.
 import assert from 'node:assert/strict'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -23,7 +23,7 @@ const claimsOf = (token: string) =>
 for (const [seconds, renewed] of [
   [3600, 2880],
   [600, 480],
-  // A day at the most, however long it is good for.
+  // A token is used for one day at most, however long its lifetime is.
   [30 * 86_400, 86_400],
 ] as const)
   test(`a token for ${seconds} s is renewed after ${renewed} s`, () =>
@@ -49,7 +49,8 @@ for (const [seconds, renewed] of [
         })
         const context = { tokens: podTokens(client), client, clock } as unknown as VolumeRequest['context']
         const plugin = pluginFor(volume)!
-        const request: VolumeRequest = { pod, volume, dir, context }
+        const { signal } = new AbortController()
+        const request: VolumeRequest = { pod, volume, dir, context, signal }
         const read = async () => claimsOf(await readFile(join(dir, 'token'), 'utf8'))
         const began = clock.now()
         await plugin.setUp(request)

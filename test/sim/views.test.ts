@@ -1,4 +1,4 @@
-// The same objects under two names: events of both groups, autoscalers of both versions.
+// The same objects in two API groups or versions: events, and autoscalers.
 import { deepStrictEqual, rejects, strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import { isReason } from '../../src/base/errors.ts'
@@ -47,7 +47,7 @@ test('an event written in one group is read, patched, watched and deleted in the
 
 const target = { kind: 'Deployment', name: 'web', apiVersion: 'apps/v1' }
 
-test('an autoscaler keeps in the older form what that cannot say', () =>
+test('an autoscaler in the older form keeps in annotations what that form lacks', () =>
   simulate(alone, async ({ client }) => {
     const metrics = [
       { type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 50 } } },
@@ -79,7 +79,7 @@ test('an autoscaler keeps in the older form what that cannot say', () =>
     strictEqual(older.spec.targetCPUUtilizationPercentage, 50)
     const note = JSON.parse(older.metadata.annotations!['autoscaling.alpha.kubernetes.io/metrics']!) as unknown[]
     deepStrictEqual(note[0], { type: 'Resource', resource: { name: 'memory', targetAverageValue: '1Gi' } })
-    // Written back by someone who knows only the older form, nothing is lost.
+    // A client that only uses the older version can write the object without a loss.
     await client.update(V1, { ...older, spec: { ...older.spec, targetCPUUtilizationPercentage: 70 } } as never)
     const newer = await client.get(V2, { namespace, name: 'web' })
     const sorted = (list: readonly unknown[] | undefined) => (list ?? []).map(m => JSON.stringify(m)).sort()
@@ -90,7 +90,7 @@ test('an autoscaler keeps in the older form what that cannot say', () =>
     strictEqual(newer.metadata.annotations, undefined)
   }))
 
-test('an autoscaler of the older form has its CPU target, and bad ones are refused by field', () =>
+test('an autoscaler in the older form has its CPU target, and invalid ones are refused with the field', () =>
   simulate(alone, async ({ client }) => {
     const spec = { scaleTargetRef: target, minReplicas: 2, maxReplicas: 5, targetCPUUtilizationPercentage: 80 }
     await client.create(V1, { metadata: { name: 'old', namespace }, spec })

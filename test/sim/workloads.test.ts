@@ -1,4 +1,4 @@
-// The workloads besides Deployment, end to end.
+// The workloads except Deployment, from the object to running pods.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Draft } from '../../src/api/kind.ts'
@@ -23,7 +23,7 @@ const template = (app: string, image = 'app:1'): Draft<Deployment['spec']['templ
   spec: { containers: [{ name: 'c', image }] },
 })
 
-test('a daemon set runs on every node that suits, also on new ones, and rolls out', async () => {
+test('a daemon set runs on every suitable node, also on new ones, and rolls out changes', async () => {
   await simulate({ nodes: 3 }, async ({ client, until, pods, addNode }) => {
     await client.create(DaemonSet, {
       metadata: named('agent'),
@@ -49,7 +49,7 @@ test('a daemon set runs on every node that suits, also on new ones, and rolls ou
   })
 })
 
-test('a stateful set comes in order, keeps names, updates from the top and goes in reverse', async () => {
+test('a stateful set creates its pods in order, keeps their names, updates from the highest and scales down in reverse', async () => {
   await simulate({ nodes: 3 }, async ({ client, until, pods }) => {
     const order: string[] = []
     client.mirror(Pod).subscribe(changes => {
@@ -88,7 +88,7 @@ const job = (name: string, spec: Draft<Job['spec']>): Draft<Job> => ({
 })
 const succeed: SimOptions = { nodes: 2, fate: () => 'succeeded' }
 
-test('jobs complete, by number and by index, and clean up after themselves', async () => {
+test('jobs complete by number and by index, and are deleted after their time', async () => {
   await simulate(succeed, async ({ client, until, pods }) => {
     await client.create(Job, job('plain', { completions: 5, parallelism: 2 }))
     await client.create(
@@ -107,7 +107,7 @@ test('jobs complete, by number and by index, and clean up after themselves', asy
   })
 })
 
-test('a job that keeps failing gives up, and one past its deadline is stopped', async () => {
+test('a job that keeps failing fails at its limit, and one past its deadline is stopped', async () => {
   await simulate(
     { nodes: 2, fate: pod => (pod.metadata.labels?.['job-name'] === 'slow' ? 'ready' : 'failed') },
     async ({ client, until, pods }) => {
@@ -126,7 +126,7 @@ test('a job that keeps failing gives up, and one past its deadline is stopped', 
   )
 })
 
-test('an indexed job gives single indexes up, and runs the others', async () => {
+test('an indexed job gives up single indexes and runs the others', async () => {
   const even = (pod: { metadata: { labels?: Record<string, string> } }) =>
     Number(pod.metadata.labels?.['batch.kubernetes.io/job-completion-index']) % 2 === 0
   await simulate(
@@ -144,7 +144,7 @@ test('an indexed job gives single indexes up, and runs the others', async () => 
   )
 })
 
-test('a cron job makes a job every minute and keeps three', async () => {
+test('a cron job creates a job every minute and keeps three of them', async () => {
   await simulate(succeed, async ({ client, until, clock }) => {
     await client.create(CronJob, {
       metadata: named('tick'),
@@ -158,7 +158,7 @@ test('a cron job makes a job every minute and keeps three', async () => {
   })
 })
 
-test('a service finds its pods, and loses them when they go', async () => {
+test('a service has its ready pods as endpoints, and loses them when they are deleted', async () => {
   await simulate({ nodes: 2 }, async ({ client, until, pods }) => {
     await client.create(Service, {
       metadata: named('web'),
@@ -186,7 +186,7 @@ test('a service finds its pods, and loses them when they go', async () => {
   })
 })
 
-test('endpoints written by hand are mirrored into slices while their service has no selector', async () => {
+test('endpoints that a user writes are mirrored into slices while their service has no selector', async () => {
   await simulate({ nodes: 0, scheduler: false }, async ({ client, until }) => {
     await client.create(Service, { metadata: named('db'), spec: { ports: [{ port: 5432 }] } })
     const addresses = [{ ip: '192.0.2.7' }, { ip: '2001:db8::7' }]
@@ -226,7 +226,7 @@ test('endpoints written by hand are mirrored into slices while their service has
   })
 })
 
-test('slices follow a service’s labels, and its wish for close endpoints', async () => {
+test('slices have the labels of their service, and hints when it prefers close endpoints', async () => {
   await simulate({ nodes: 0 }, async ({ client, until, addNode }) => {
     for (const zone of ['a', 'b'])
       await addNode(zone, { metadata: { labels: { 'topology.kubernetes.io/zone': zone } } })
@@ -262,7 +262,7 @@ test('slices follow a service’s labels, and its wish for close endpoints', asy
   })
 })
 
-test('a replication controller adopts what fits and releases what no longer does', async () => {
+test('a replication controller adopts pods that match its selector and releases those that no longer do', async () => {
   await simulate({ nodes: 2 }, async ({ client, until, pods, clock }) => {
     await clock.forward(100)
     await client.create(Pod, {
@@ -286,7 +286,7 @@ test('a replication controller adopts what fits and releases what no longer does
   })
 })
 
-test('a disruption budget says how many pods may go', async () => {
+test('the status of a disruption budget has the number of pods that may be evicted', async () => {
   await simulate({ nodes: 2 }, async ({ client, until }) => {
     await client.create(PodDisruptionBudget, {
       metadata: named('web'),

@@ -37,12 +37,14 @@ import {
   elementKey,
   emptySet,
   type FieldSet,
+  fieldNode,
   fieldsOf,
   intersection,
   isAtomic,
   isEmpty,
   parseFieldSet,
   paths,
+  shapeOf,
   structNode,
   union,
 } from './fieldset.ts'
@@ -131,15 +133,15 @@ function conflictError(conflicts: { other: Managed; fields: FieldSet }[]): Statu
 }
 
 /** Merges `wanted` into `live`: fields that it has get its values, and all others stay. */
-function mergeInto(node: Node, live: Json | undefined, wanted: Json): Json {
+function mergeInto(given: Node, live: Json | undefined, wanted: Json): Json {
+  const node = shapeOf(given, live, wanted)
   if (live === undefined || live === null || wanted === null || isAtomic(node)) return wanted
   if (node.type === 'list')
     return mergeLists(node, Array.isArray(live) ? live : [], Array.isArray(wanted) ? wanted : [])
   if (!isObject(live) || !isObject(wanted)) return wanted
-  const schema = node.type === 'struct' ? node.struct!() : undefined
   const out: JsonObject = { ...live }
   for (const [name, value] of Object.entries(wanted)) {
-    const child = schema ? schema.fields[name] : node.item
+    const child = fieldNode(node, name)
     setKey(out, name, child ? mergeInto(child, live[name], value) : value)
   }
   return out
@@ -201,7 +203,8 @@ function withoutAbandoned(
 }
 
 /** Removes the members of `set` from a value, except those that contain something owned. */
-function prune(node: Node, value: Json, set: FieldSet, owned: FieldSet): Json {
+function prune(given: Node, value: Json, set: FieldSet, owned: FieldSet): Json {
+  const node = shapeOf(given, value)
   if (isEmpty(set) || isAtomic(node)) return value
   const below = (key: string) => owned.children.get(key) ?? emptySet()
   if (node.type === 'list' && Array.isArray(value)) {

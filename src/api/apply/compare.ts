@@ -4,10 +4,10 @@
 import { own } from '../../base/own.ts'
 import { asGiven } from '../schema/empties.ts'
 import { isNilList } from '../schema/nil.ts'
-import { equalJson } from '../equal.ts'
+import { sameJson } from '../equal.ts'
 import { isObject } from '../patch/merge.ts'
 import type { Json, JsonObject, Node } from '../schema/node.ts'
-import { elementKey, emptySet, type FieldSet, isAtomic, member } from './fieldset.ts'
+import { elementKey, emptySet, fieldNode, type FieldSet, isAtomic, member, shapeOf } from './fieldset.ts'
 
 /** The fields that were added or have another value, and those that were removed. */
 export function compare(
@@ -25,18 +25,20 @@ interface Difference {
 }
 
 /** Returns the difference; undefined when there is none. */
-function walk(node: Node, before: Json | undefined, after: Json | undefined): Difference | undefined {
+function walk(given: Node, before: Json | undefined, after: Json | undefined): Difference | undefined {
+  const node = shapeOf(given, before, after)
   if (before === after) return undefined
   if (before === undefined) return { changed: wholeOf(node, after!) }
   if (after === undefined) return { removed: wholeOf(node, before) }
   if (isAtomic(node)) {
-    return equalJson(before, after) ? undefined : { changed: member }
+    return sameJson(before, after) ? undefined : { changed: member }
   }
   return node.type === 'list' ? walkList(node, before, after) : walkFields(node, before, after)
 }
 
 /** All fields of a value that only one side has. */
-function wholeOf(node: Node, value: Json): FieldSet {
+function wholeOf(given: Node, value: Json): FieldSet {
+  const node = shapeOf(given, value)
   if (value === null || isAtomic(node)) return member
   const set: FieldSet = { self: true, children: new Map() }
   if (node.type === 'list') {
@@ -49,9 +51,8 @@ function wholeOf(node: Node, value: Json): FieldSet {
     return set
   }
   if (!isObject(value)) return set
-  const fields = node.type === 'struct' ? node.struct!().fields : undefined
   for (const name in value) {
-    const child = fields ? fields[name] : node.item
+    const child = fieldNode(node, name)
     const inner = value[name]
     if (child && inner !== undefined) set.children.set(`f:${name}`, wholeOf(child, inner))
   }
@@ -60,17 +61,16 @@ function wholeOf(node: Node, value: Json): FieldSet {
 
 function walkFields(node: Node, before: Json, after: Json): Difference | undefined {
   const [old, now] = [isObject(before) ? before : empty, isObject(after) ? after : empty]
-  const fields = node.type === 'struct' ? node.struct!().fields : undefined
   const out: Difference = {}
   for (const name in now) {
-    const child = fields ? fields[name] : node.item
+    const child = fieldNode(node, name)
     if (!child) continue
     if (child.type === 'list' && isGivenEmpty(now, name) && isNilList(old[name]))
       note(out, `f:${name}`, { changed: wholeOf(child, []) })
     else note(out, `f:${name}`, walk(child, own(old, name), now[name]))
   }
   for (const name in old) {
-    const child = fields ? fields[name] : node.item
+    const child = fieldNode(node, name)
     if (child && own(now, name) === undefined) note(out, `f:${name}`, walk(child, old[name], undefined))
   }
   return out.changed || out.removed ? out : undefined

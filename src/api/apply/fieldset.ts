@@ -11,6 +11,7 @@
 // arguments. Only stripSystemFields (managed.ts) changes a set, which its caller has just made.
 //
 // Source: KEP-555; sigs.k8s.io/structured-merge-diff fieldpath/serialize.go.
+import { own } from '../../base/own.ts'
 import type { Json, JsonObject, Node, Struct } from '../schema/node.ts'
 import { isObject } from '../patch/merge.ts'
 
@@ -165,6 +166,23 @@ export function elementKey(list: Node, element: Json): string | undefined {
   return `k:${JSON.stringify(keys)}`
 }
 
+const untyped: Node = { type: 'untyped' }
+const untypedMap: Node = { type: 'map', item: untyped }
+const untypedWhole: Node = { type: 'json' }
+
+/** The node by which values are owned: untyped values are maps if all of them are objects, and wholes otherwise. */
+export function shapeOf(node: Node, ...values: readonly (Json | undefined)[]): Node {
+  if (node.type !== 'untyped') return node
+  return values.every(value => value === undefined || isObject(value)) ? untypedMap : untypedWhole
+}
+
+/** The node of a field of an object; undefined for a field that nobody owns. */
+export function fieldNode(node: Node, name: string): Node | undefined {
+  if (node.type !== 'struct') return node.item
+  const schema = node.struct!()
+  return own(schema.fields, name) ?? schema.others
+}
+
 /** Whether a node is owned as a whole. */
 export function isAtomic(node: Node): boolean {
   switch (node.type) {
@@ -184,17 +202,17 @@ export function* childrenOf(node: Node, value: Json): Iterable<[key: string, nod
   if (node.type === 'list') {
     if (Array.isArray(value)) for (const element of value) yield [elementKey(node, element)!, node.item!, element]
   } else if (isObject(value)) {
-    const schema = node.type === 'struct' ? node.struct!() : undefined
     for (const [name, child] of Object.entries(value)) {
-      const childNode = schema ? schema.fields[name] : node.item
+      const childNode = fieldNode(node, name)
       if (childNode) yield [`f:${name}`, childNode, child]
     }
   }
 }
 
 /** All fields that a value sets: its leaves, and its list elements by key. */
-export function fieldsOf(node: Node, value: Json): FieldSet {
+export function fieldsOf(given: Node, value: Json): FieldSet {
   const set = emptySet()
+  const node = shapeOf(given, value)
   if (isAtomic(node) || value === null) {
     set.self = true
     return set

@@ -14,7 +14,7 @@ export function typeProblems(schema: Struct, value: JsonObject): string[] {
 
 function* inStruct(schema: Struct, value: JsonObject, at: string): Iterable<string> {
   for (const [name, child] of Object.entries(value)) {
-    const node = own(schema.fields, name)
+    const node = own(schema.fields, name) ?? schema.others
     if (node) yield* inNode(node, child, `${at}.${name}`)
     else yield `${at}.${name}: field not declared in schema`
   }
@@ -55,6 +55,7 @@ function* inNode(node: Node, value: Json, at: string): Iterable<string> {
     case 'quantity':
     case 'intOrString':
     case 'json':
+    case 'untyped':
   }
 }
 

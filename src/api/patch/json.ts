@@ -4,7 +4,7 @@
 // Source: RFC 6902; gopkg.in/evanphx/json-patch.v4; apiserver endpoints/handlers/patch.go for the limits.
 import { own } from '../../base/own.ts'
 import { StatusError } from '../../base/errors.ts'
-import { equalJson } from '../equal.ts'
+import { sameJson } from '../equal.ts'
 import type { Json, JsonObject } from '../schema/node.ts'
 import { isObject, setKey } from './merge.ts'
 
@@ -79,7 +79,7 @@ class Patcher {
         // A missing member is added, a missing element is not.
         return (get(place) !== undefined || !Array.isArray(place.holder)) && replace(place, value)
       case 'test':
-        return equalJson(get(place) ?? null, value)
+        return sameJson(get(place) ?? null, value)
       case 'move': {
         const source = this.#find(from)
         const moved = source && get(source)

@@ -10,7 +10,7 @@
 import { own } from '../../base/own.ts'
 import { goValue } from '../../base/go-text.ts'
 import { StatusError } from '../../base/errors.ts'
-import { equalJson } from '../equal.ts'
+import { sameJson } from '../equal.ts'
 import type { Json, JsonObject, Node, Struct } from '../schema/node.ts'
 import { isObject, setKey } from './merge.ts'
 
@@ -154,7 +154,7 @@ function deletePrimitives(out: JsonObject, field: string, values: Json): void {
   // Values other than lists are ignored.
   if (!Array.isArray(current) || !Array.isArray(values)) return
   checkElements(current, values)
-  out[field] = current.filter(element => !values.some(value => equalJson(value, element)))
+  out[field] = current.filter(element => !values.some(value => sameJson(value, element)))
 }
 
 /** Throws unless all elements are of one type. */
@@ -189,7 +189,7 @@ const indexOf = (list: readonly Json[], element: Json, key: string): number =>
   list.findIndex(other => sameElement(other, element, key))
 
 function sameElement(a: Json, b: Json, key: string): boolean {
-  return key && isObject(a) && isObject(b) ? equalJson(a[key], b[key]) : equalJson(a, b)
+  return key && isObject(a) && isObject(b) ? sameJson(a[key], b[key]) : sameJson(a, b)
 }
 
 const distinct = (list: Json[]): Json[] => [...new Set(list)]

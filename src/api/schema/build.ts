@@ -11,6 +11,16 @@ function scalar<T>(type: NodeType) {
 /** The TypeScript type of a closed set of strings is their union. */
 type Narrow<T, O> = T extends string ? (O extends { enum: readonly (infer E extends string)[] } ? E : T) : T
 
+/** A time that is always written is null when there is none (Go: metav1.Time by value). */
+function instant(type: 'time' | 'microTime') {
+  return <const O extends FieldOptions>(
+    options: O,
+  ): Node<O extends { always: true } ? string | null : string, IsPresent<O>> => ({
+    type,
+    ...(options as FieldOptions),
+  })
+}
+
 export const string = scalar<string>('string')
 export const bool = scalar<boolean>('bool')
 export const int32 = scalar<number>('int32')
@@ -23,9 +33,9 @@ export const bytes = scalar<string>('bytes')
 export const quantity = scalar<string>('quantity')
 export const intOrString = scalar<number | string>('intOrString')
 /** A time: RFC 3339 in UTC with whole seconds. */
-export const time = scalar<string>('time')
+export const time = instant('time')
 /** A time: RFC 3339 in UTC with microseconds. */
-export const microTime = scalar<string>('microTime')
+export const microTime = instant('microTime')
 /** A duration in Go's notation, such as `1h2m3s`. */
 export const duration = scalar<string>('duration')
 /**
@@ -112,6 +122,8 @@ const packages: Record<string, string> = {
 
 /** The name of a struct in OpenAPI documents: `io.k8s.api.core.v1.Pod` for `core.v1.Pod`. */
 export function openAPIName(name: string): string {
+  // Custom kinds have the whole group in their name.
+  if (name.split('.').length > 3) return name
   const dot = name.indexOf('.')
   return `${packages[name.slice(0, dot)] ?? `io.k8s.api.${name.slice(0, dot)}`}.${name.slice(dot + 1)}`
 }

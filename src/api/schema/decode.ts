@@ -26,7 +26,7 @@ import { embeddedIn, textType } from './go-types.ts'
 import { isNilList, nilList } from './nil.ts'
 import { timeProblem } from '../time-parse.ts'
 import { Decimal } from '../../wire/json.ts'
-import type { Json, JsonObject, Node, Struct, Mutable } from './node.ts'
+import type { CodecOptions, Json, JsonObject, Node, Struct, Mutable } from './node.ts'
 
 /** A value of the wrong type. The message is that of Go's decoder, which clients match on. */
 export class DecodeError extends Error {
@@ -40,17 +40,14 @@ export class DecodeError extends Error {
   }
 }
 
-interface DecodeOptions {
-  /** Whether to set the defaults of the schema. */
-  defaults?: boolean
+interface DecodeOptions extends CodecOptions {
   /** Whether the input has been decoded before. Then the notes about its empty lists and maps are kept (empties.ts). */
   copies?: boolean
-  /** Called with the path of each field that is not in the schema. Such fields are dropped. */
-  onUnknown?: (path: string) => void
 }
 
 /** Decodes a struct. Throws DecodeError for the first value of a wrong type. */
 export function decode<T>(schema: Struct<T>, input: unknown, options: DecodeOptions = {}): Mutable<T> {
+  if (schema.codec) return schema.codec(input, options) as Mutable<T>
   const context: Context = { ...options, path: [], root: schema as Struct, owner: schema as Struct }
   return decodeStruct(schema as Struct, input, context) as Mutable<T>
 }
@@ -199,6 +196,7 @@ function decodeNode(node: Node, raw: Json, context: Context): Json | undefined {
     case 'duration':
       return decodeMoment(node, raw, context)
     case 'json':
+    case 'untyped':
       return withoutDecimals(raw)
     case 'struct':
       return decodeStructNode(node, raw, context)
@@ -227,7 +225,7 @@ function decodeDouble(node: Node, raw: Json, context: Context): Json | undefined
 }
 
 /** Replaces Decimals in opaque JSON by numbers. Returns the same value when it has none. */
-function withoutDecimals(raw: Json): Json {
+export function withoutDecimals(raw: Json): Json {
   if (!hasDecimals(raw)) return raw
   if ((raw as unknown) instanceof Decimal) return Number(raw)
   if (Array.isArray(raw)) return raw.map(withoutDecimals)
@@ -243,7 +241,7 @@ function hasDecimals(raw: Json): boolean {
 }
 
 function decodeQuantity(given: Json): Json {
-  const raw: unknown = (given as unknown) instanceof Decimal ? (given as unknown as Decimal).source : given
+  const raw: unknown = given instanceof Decimal ? given.source : given
   if (typeof raw !== 'string' && typeof raw !== 'number' && typeof raw !== 'bigint')
     throw new DecodeError(quantityError)
   try {

@@ -3,7 +3,12 @@
 //
 // Values are plain JSON: a quantity is its text, a time is its text in RFC 3339, and bytes are base64.
 
-/** The type of a field, by its Go type. When a value is written is decided by `FieldOptions`. */
+/**
+ * The type of a field, by its Go type. When a value is written is decided by `FieldOptions`.
+ *
+ * `json` and `untyped` are any JSON, kept as it was sent. `json` is owned as a whole in server-side apply, `untyped` has
+ * an owner for each field of an object at any depth, as for fields of custom resources without a schema.
+ */
 export type NodeType =
   | 'string'
   | 'bool'
@@ -17,6 +22,7 @@ export type NodeType =
   | 'microTime'
   | 'duration'
   | 'json'
+  | 'untyped'
   | 'struct'
   | 'list'
   | 'map'
@@ -105,6 +111,15 @@ export interface Struct<T = unknown> {
   readonly doc: string
   readonly fields: Fields
   readonly atomic: boolean
+  /** The node of fields that are not declared, if they are kept. Otherwise they are dropped. */
+  readonly others?: Node
+  /** Decodes and orders whole values in its own way (decode.ts), as custom resources do. */
+  readonly codec?: Codec
+  /**
+   * Makes its schema in OpenAPI, version 2 or 3, if that is not made of the fields. `ref` returns a reference to another
+   * struct.
+   */
+  readonly document?: (dialect: 2 | 3, ref: (schema: Struct) => JsonObject) => JsonObject
   /** A field with this struct that may be absent (Go: pointer). */
   field<const O extends FieldOptions>(options: O): Node<T, IsPresent<O>>
   /** A field with this struct that is always present, perhaps empty (Go: by value). */
@@ -113,6 +128,18 @@ export interface Struct<T = unknown> {
   ): Node<T, O extends { omitZero: true } ? false : true>
   readonly [value]?: T
 }
+
+export interface CodecOptions {
+  /** Whether to set defaults. */
+  defaults?: boolean
+  /** Called with the path of each field that is dropped because it is not declared. */
+  onUnknown?: (path: string) => void
+}
+
+/**
+ * Brings a value into its canonical form, which is a new value. Decoding that again gives the same. Throws DecodeError.
+ */
+export type Codec = (input: unknown, options: CodecOptions) => JsonObject
 
 /** The TypeScript type of a struct or kind. */
 export type Of<S> = S extends { readonly schema: Struct<infer T> }

@@ -3,6 +3,7 @@
 // protobuf; apimachinery pkg/runtime/serializer/protobuf for the envelope, which begins with `k8s\0`.
 import { parseJson } from '../../wire/json.ts'
 import { ProtoWriter, readProto } from '../../wire/protobuf.ts'
+import { int64Of } from '../int64.ts'
 import { durationText, parseDuration, timeText } from '../time.ts'
 import { decode } from './decode.ts'
 import type { Json, JsonObject, Node, Struct, Mutable } from './node.ts'
@@ -206,7 +207,7 @@ function readValue(node: Node, value: bigint | Buffer): Json {
       return value !== 0n
     case 'int32':
     case 'int64':
-      return exactInteger(value as bigint)
+      return int64Of(BigInt.asIntN(64, value as bigint))
     case 'double':
       return (value as Buffer).readDoubleLE()
     case 'struct':
@@ -216,13 +217,6 @@ function readValue(node: Node, value: bigint | Buffer): Json {
     default:
       return readSpecial(node, value as Buffer)
   }
-}
-
-/** The integer as a number, or beyond 2^53 as a bigint (wire/json.ts). */
-function exactInteger(value: bigint): number {
-  const signed = BigInt.asIntN(64, value)
-  const number = Number(signed)
-  return Number.isSafeInteger(number) ? number : (signed as unknown as number)
 }
 
 function readSpecial(node: Node, message: Buffer): Json {

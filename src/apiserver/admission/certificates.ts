@@ -9,6 +9,7 @@
 // pkg/registry/certificates (certificates, podcertificaterequest).
 import type { Clock } from '../../base/clock.ts'
 import { messageOf } from '../../base/errors.ts'
+import { sameJson } from '../../api/equal.ts'
 import { invalidError, root } from '../../api/path.ts'
 import type { User } from '../../api/operation.ts'
 import { timeText } from '../../api/time.ts'
@@ -145,4 +146,4 @@ function stamp(csr: Mutable<CertificateSigningRequest>, old: CertificateSigningR
 }
 
 const isSigning = (csr: CertificateSigningRequest, old: CertificateSigningRequest): boolean =>
-  csr.status.certificate !== old.status.certificate || JSON.stringify(csr.status) !== JSON.stringify(old.status)
+  csr.status.certificate !== old.status.certificate || !sameJson(csr.status, old.status)

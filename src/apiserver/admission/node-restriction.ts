@@ -9,7 +9,6 @@
 //
 // The node is part of the user's name (nodeNameOf). Users that are not nodes are not affected.
 // Source: plugin/pkg/admission/noderestriction/admission.go.
-import { isDeepStrictEqual } from 'node:util'
 import type { TokenRequest } from '../../kinds/authentication/tokenrequest.ts'
 import type { CertificateSigningRequest } from '../../kinds/certificates/certificatesigningrequest.ts'
 import { Node } from '../../kinds/core/node.ts'
@@ -25,6 +24,7 @@ import type { AdmissionPlugin } from './chain.ts'
 import { forbiddenLabels, isMirrorPod } from './node-rules.ts'
 import type { AdmissionRequest } from './request.ts'
 import { mayRequestAudience } from './token-audience.ts'
+import { sameJson } from '../../api/equal.ts'
 import type { Mutable } from '../../api/schema/node.ts'
 
 /** A request by a node, and what the rules need to look at. */
@@ -140,11 +140,11 @@ function podStatusProblem({ request, node }: NodeRequest): string | undefined {
   const next = request.object as Mutable<Pod>
   if (old.spec.nodeName !== node)
     return `node "${node}" can only update pod status for pods with spec.nodeName set to itself`
-  if (!isDeepStrictEqual(next.metadata.labels ?? {}, old.metadata.labels ?? {}))
+  if (!sameJson(next.metadata.labels ?? {}, old.metadata.labels ?? {}))
     return `node "${node}" cannot update labels through pod status`
-  if (!isDeepStrictEqual(next.status.resourceClaimStatuses ?? [], old.status.resourceClaimStatuses ?? []))
+  if (!sameJson(next.status.resourceClaimStatuses ?? [], old.status.resourceClaimStatuses ?? []))
     return `node "${node}" cannot update resource claim statues`
-  if (!isDeepStrictEqual(next.status.extendedResourceClaimStatus, old.status.extendedResourceClaimStatus))
+  if (!sameJson(next.status.extendedResourceClaimStatus, old.status.extendedResourceClaimStatus))
     return `node "${node}" cannot update extended resource claim status`
   return undefined
 }
@@ -161,12 +161,11 @@ function nodeProblem({ request, node }: NodeRequest): string | undefined {
     if (next.spec.configSource) return `node "${node}" is not allowed to create pods with a non-nil configSource`
     return wrong ? `node "${node}" is not allowed to set the following labels: ${wrong}` : undefined
   }
-  if (next.spec.configSource && !isDeepStrictEqual(next.spec.configSource, old?.spec.configSource))
+  if (next.spec.configSource && !sameJson(next.spec.configSource, old?.spec.configSource))
     return `node "${node}" is not allowed to update configSource to a new non-nil configSource`
-  if (!isDeepStrictEqual(next.spec.taints ?? [], old?.spec.taints ?? []))
-    return `node "${node}" is not allowed to modify taints`
+  if (!sameJson(next.spec.taints ?? [], old?.spec.taints ?? [])) return `node "${node}" is not allowed to modify taints`
   if (wrong) return `is not allowed to modify labels: ${wrong}`
-  if (!isDeepStrictEqual(next.metadata.ownerReferences ?? [], old?.metadata.ownerReferences ?? []))
+  if (!sameJson(next.metadata.ownerReferences ?? [], old?.metadata.ownerReferences ?? []))
     return `node "${node}" is not allowed to modify ownerReferences`
   return undefined
 }
@@ -187,7 +186,7 @@ function claimProblem({ request, node }: NodeRequest): string | undefined {
     return { ...claim, metadata, status }
   }
   const [next, old] = [request.object as Mutable<PersistentVolumeClaim>, request.old as PersistentVolumeClaim]
-  if (isDeepStrictEqual(rest(next), rest(old))) return undefined
+  if (sameJson(rest(next), rest(old))) return undefined
   return `node "${node}" is not allowed to update fields other than status.quantity and status.conditions`
 }
 

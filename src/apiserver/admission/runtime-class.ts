@@ -1,10 +1,10 @@
 // RuntimeClass: sets a new pod's overhead, and adds the node selector and tolerations of its runtime class. A pod is
 // refused if the class does not exist, or if the pod contradicts it. Source: plugin/pkg/admission/runtimeclass.
+import { sameJson } from '../../api/equal.ts'
 import { compareQuantities } from '../../api/quantity.ts'
 import type { Toleration } from '../../kinds/core/affinity.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import { RuntimeClass } from '../../kinds/node/runtimeclass.ts'
-import { same } from '../../kinds/unchanged.ts'
 import { forbidden } from '../errors.ts'
 import type { Storage } from '../storage.ts'
 import { type AdmissionPlugin, isFor } from './chain.ts'
@@ -79,7 +79,7 @@ function mergeTolerations(all: readonly Toleration[]): readonly Toleration[] {
   const merged: Toleration[] = []
   for (const [i, one] of all.entries()) {
     if (merged.some(other => coversToleration(other, one))) continue
-    if (all.slice(i + 1).some(other => !same(other, one) && coversToleration(other, one))) continue
+    if (all.slice(i + 1).some(other => !sameJson(other, one) && coversToleration(other, one))) continue
     merged.push(one)
   }
   return merged
@@ -87,7 +87,7 @@ function mergeTolerations(all: readonly Toleration[]): readonly Toleration[] {
 
 /** Whether `wide` tolerates all taints that `narrow` tolerates, at least as long. */
 function coversToleration(wide: Toleration, narrow: Toleration): boolean {
-  if (same(wide, narrow)) return true
+  if (sameJson(wide, narrow)) return true
   const everyKey = !wide.key && wide.operator === 'Exists'
   if ((narrow.key ?? '') !== (wide.key ?? '') && !everyKey) return false
   if (wide.effect && narrow.effect !== wide.effect) return false

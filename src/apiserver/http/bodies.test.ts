@@ -119,12 +119,15 @@ test('any bytes give a value or a refusal', () => {
 })
 
 test('the media type of a patch decides its type', () => {
-  strictEqual(patchTypeOf('application/merge-patch+json'), 'merge')
-  strictEqual(patchTypeOf('Application/Strategic-Merge-Patch+JSON; charset=utf-8'), 'strategic')
-  strictEqual(patchTypeOf('application/json-patch+json'), 'json')
-  strictEqual(patchTypeOf('application/apply-patch+yaml'), 'apply')
+  strictEqual(patchTypeOf('application/merge-patch+json', ConfigMap), 'merge')
+  strictEqual(patchTypeOf('Application/Strategic-Merge-Patch+JSON; charset=utf-8', ConfigMap), 'strategic')
+  strictEqual(patchTypeOf('application/json-patch+json', ConfigMap), 'json')
+  strictEqual(patchTypeOf('application/apply-patch+yaml', ConfigMap), 'apply')
   for (const type of [undefined, '', 'application/json', 'application/yaml'])
-    throws(() => patchTypeOf(type), { reason: 'UnsupportedMediaType', message: '415: Unsupported Media Type' })
+    throws(() => patchTypeOf(type, ConfigMap), {
+      reason: 'UnsupportedMediaType',
+      message: '415: Unsupported Media Type',
+    })
   deepStrictEqual(parse('a: 1', 'application/apply-patch+yaml', 'apply').value, { a: 1 })
   deepStrictEqual(parse('{"a":1}', 'application/apply-patch+yaml', 'apply').value, { a: 1 })
   throws(() => parse('{"a"', 'application/merge-patch+json', 'merge'), { message: /^error decoding patch: / })

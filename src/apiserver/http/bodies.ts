@@ -47,8 +47,14 @@ const patchTypes: Record<string, PatchType> = {
 
 const mediaType = (contentType: string | undefined) => (contentType ?? '').split(';')[0]!.trim().toLowerCase()
 
-export function patchTypeOf(contentType: string | undefined): PatchType {
+export function patchTypeOf(contentType: string | undefined, kind: AnyKind): PatchType {
   const type = patchTypes[mediaType(contentType)]
+  // A strategic merge needs Go's types.
+  if (kind.custom && type === 'strategic')
+    throw new StatusError(
+      'UnsupportedMediaType',
+      'the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml',
+    )
   if (!type) {
     throw new StatusError('UnsupportedMediaType', '415: Unsupported Media Type', { details: {} })
   }

@@ -1,8 +1,9 @@
 // Discovery: the groups, versions and resources of this server, in one document for each group version, and aggregated.
 // Source: meta/v1 APIGroup, APIResource; KEP-3352.
 import { createHash } from 'node:crypto'
-import type { AnyKind } from '../../api/kind.ts'
+import { type AnyKind, apiVersionOf } from '../../api/kind.ts'
 import type { JsonObject } from '../../api/schema/node.ts'
+import { compareVersions } from '../../kinds/apiextensions/version-order.ts'
 import { type Document, sendDocument } from './documents.ts'
 import { healthPaths } from './health.ts'
 import { type Call, type PathHandler, sendNegotiated, sendRawJson } from './call.ts'
@@ -71,6 +72,7 @@ export function subresourcesOf(kind: AnyKind): [name: string, subresource: Subre
 
 /** Answers /api, /apis, and the paths below them that are not resources. */
 export function discovery(kinds: () => readonly AnyKind[]): PathHandler {
+  const cache: AggregatedCache = new Map()
   return call => {
     const parts = call.url.pathname.replace(/\/$/, '').split('/').slice(1)
     const served = kinds().filter(kind => kind.plural)
@@ -78,17 +80,11 @@ export function discovery(kinds: () => readonly AnyKind[]): PathHandler {
       sendRawJson(call.response, { paths: rootPaths(served) })
       return true
     }
-    if (parts[0] === 'api') return core(call, parts, served)
+    if (parts[0] === 'api') return core(call, parts, kinds(), cache)
     if (parts[0] !== 'apis') return false
     const [, group, version] = parts
     if (group === undefined) {
-      if (
-        aggregated(
-          call,
-          served.filter(k => k.group !== ''),
-        )
-      )
-        return true
+      if (aggregated(call, kinds(), 'apis', cache)) return true
       const groups = groupsOf(served).map(g => apiGroup(served, g))
       // Any method is answered: upstream, this path is served by the aggregation layer, which ignores the method.
       const list = { kind: 'APIGroupList', apiVersion: 'v1', groups }
@@ -116,15 +112,10 @@ function rootPaths(served: readonly AnyKind[]): string[] {
   return [...apis, ...healthPaths(), ...others, ...versions.map(path => `/openapi/v3${path}`)].sort()
 }
 
-function core(call: Call, parts: string[], served: readonly AnyKind[]): boolean {
+function core(call: Call, parts: string[], all: readonly AnyKind[], cache: AggregatedCache): boolean {
+  const served = all.filter(kind => kind.plural)
   if (parts.length === 1) {
-    if (
-      aggregated(
-        call,
-        served.filter(k => k.group === ''),
-      )
-    )
-      return true
+    if (aggregated(call, all, 'api', cache)) return true
     const address = call.request.headers.host ?? ''
     sendDocument(call, {
       kind: 'APIVersions',
@@ -147,11 +138,7 @@ function groupsOf(served: readonly AnyKind[]): string[] {
 /** The versions of a group, stable ones first, and newer before older ones. */
 function versionsOf(served: readonly AnyKind[], group: string): string[] {
   const versions = [...new Set(served.filter(k => k.group === group).map(k => k.version))]
-  const rank = (version: string) => {
-    const [, major = '0', stage = 'x', minor = '0'] = /^v(\d+)(?:(alpha|beta)(\d+))?$/.exec(version) ?? []
-    return (stage === 'x' ? 2e6 : stage === 'beta' ? 1e6 : 0) + Number(major) * 1000 + Number(minor)
-  }
-  return versions.sort((a, b) => rank(b) - rank(a))
+  return versions.sort((a, b) => compareVersions(b, a))
 }
 
 function apiGroup(served: readonly AnyKind[], group: string): JsonObject {
@@ -167,7 +154,7 @@ function resourceList(served: readonly AnyKind[], group: string, version: string
       singularName: kind.singular,
       namespaced: kind.namespaced,
       kind: kind.kind,
-      verbs: [...kind.verbs].sort(),
+      verbs: verbsOf(kind),
       ...(kind.shortNames.length && { shortNames: [...kind.shortNames] }),
       ...(kind.categories.length && { categories: [...kind.categories] }),
       ...(kind.verbs.includes('get') && { storageVersionHash: storageVersionHash(kind.view?.of ?? kind) }),
@@ -186,10 +173,15 @@ function resourceList(served: readonly AnyKind[], group: string, version: string
   return {
     kind: 'APIResourceList',
     ...(group && { apiVersion: 'v1' }),
-    groupVersion: group ? `${group}/${version}` : version,
+    groupVersion: apiVersionOf(group, version),
     resources,
   }
 }
+
+/** What is left of a kind whose definition is being deleted. */
+const closedVerbs = ['delete', 'deletecollection', 'get', 'list', 'watch']
+
+const verbsOf = ({ verbs, closed }: AnyKind): string[] => (closed ? [...closedVerbs] : [...verbs].sort())
 
 /** A hash of the version in which a kind is stored. Source: apiserver discovery.StorageVersionHash. */
 const storageVersionHash = ({ group, version, kind }: AnyKind): string =>
@@ -198,10 +190,33 @@ const storageVersionHash = ({ group, version, kind }: AnyKind): string =>
 const kindsOf = (served: readonly AnyKind[], group: string, version: string) =>
   served.filter(k => k.group === group && k.version === version).sort((a, b) => (a.plural < b.plural ? -1 : 1))
 
-/** Answers in the aggregated form if the client asks for it. */
-function aggregated(call: Call, served: readonly AnyKind[]): boolean {
+/** Aggregated documents, each with the kinds that it was made of. */
+interface Aggregated {
+  of: readonly AnyKind[]
+  document: Document
+  tag: string
+}
+type AggregatedCache = Map<string, Aggregated>
+
+/** Answers in the aggregated form if the client asks for it. With the tag of its copy, it gets 304 instead. */
+function aggregated(call: Call, kinds: readonly AnyKind[], root: 'api' | 'apis', cache: AggregatedCache): boolean {
   const version = /as=APIGroupDiscoveryList/.test(call.request.headers.accept ?? '') && wantedVersion(call)
   if (!version) return false
+  const key = `${root} ${version}`
+  let known = cache.get(key)
+  if (known?.of !== kinds) cache.set(key, (known = aggregate(kinds, root, version)))
+  const { request, response } = call
+  response.setHeader('vary', 'Accept')
+  response.setHeader('etag', known.tag)
+  if (request.method === 'GET' && request.headers['if-none-match'] === known.tag) {
+    response.writeHead(304)
+    response.end()
+  } else sendDocument(call, known.document, `;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`)
+  return true
+}
+
+function aggregate(kinds: readonly AnyKind[], root: 'api' | 'apis', version: string): Aggregated {
+  const served = kinds.filter(kind => kind.plural && (kind.group === '') === (root === 'api'))
   const groups = ['', ...groupsOf(served)].filter(group => served.some(k => k.group === group))
   const items = groups.map(group => ({
     metadata: { ...(group && { name: group }) },
@@ -211,10 +226,9 @@ function aggregated(call: Call, served: readonly AnyKind[]): boolean {
       freshness: 'Current',
     })),
   }))
-  const body = { kind: 'APIGroupDiscoveryList', apiVersion: `apidiscovery.k8s.io/${version}`, metadata: {}, items }
-  call.response.setHeader('vary', 'Accept')
-  sendDocument(call, body, `;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`)
-  return true
+  const document = { kind: 'APIGroupDiscoveryList', apiVersion: `apidiscovery.k8s.io/${version}`, metadata: {}, items }
+  const tag = JSON.stringify(createHash('sha512').update(JSON.stringify(document)).digest('hex').toUpperCase())
+  return { of: kinds, document, tag }
 }
 
 /** The version of the aggregated form that the client asks for first. */
@@ -233,7 +247,7 @@ function aggregatedResource(kind: AnyKind): JsonObject {
     responseKind: { group: '', version: '', kind: kind.kind },
     scope: kind.namespaced ? 'Namespaced' : 'Cluster',
     singularResource: kind.singular,
-    verbs: [...kind.verbs].sort(),
+    verbs: verbsOf(kind),
     ...(kind.shortNames.length && { shortNames: [...kind.shortNames] }),
     ...(kind.categories.length && { categories: [...kind.categories] }),
     ...(subresources.length && { subresources }),

@@ -1,7 +1,7 @@
 // Encodes results as JSON, YAML or protobuf: whole objects, tables, or only metadata. The bytes of an object are kept
 // by its item, so they are encoded once for all readers.
 import { stringify } from 'yaml'
-import type { AnyKind } from '../../api/kind.ts'
+import type { AnyKind, KubeObject } from '../../api/kind.ts'
 import type { Item } from '../../api/mirror.ts'
 import { ListMeta, ObjectMeta, Status } from '../../api/meta.ts'
 import { encodeEnvelope, encodeProto } from '../../api/schema/proto.ts'
@@ -66,10 +66,10 @@ export function encodeList(context: EncodeContext, kind: AnyKind, items: readonl
       if (context.encoding === 'yaml')
         return Buffer.from(
           yaml({
-            kind: `${kind.kind}List`,
+            kind: listKindOf(kind),
             apiVersion: kind.apiVersion,
             metadata,
-            items: items.map(({ object: { kind: _kind, apiVersion: _apiVersion, ...rest } }) => rest),
+            items: items.map(({ object }) => elementOf(kind, object)),
           }),
         )
       return protoList(kind, metadata, items)
@@ -151,17 +151,28 @@ const brace = Buffer.from('{')
 const comma = Buffer.from(',')
 const close = Buffer.from(']}\n')
 
+const listKindOf = ({ kind, listKind }: AnyKind): string => listKind ?? `${kind}List`
+
+/** An object as an element of a list: elements of built-in kinds have neither kind nor apiVersion. */
+function elementOf({ custom }: AnyKind, object: KubeObject): object {
+  if (custom) return object
+  const { kind: _kind, apiVersion: _apiVersion, ...rest } = object
+  return rest
+}
+
 /** Joins the items of a list, without kind and apiVersion, with which the bytes of each begin. */
-function jsonList({ kind, apiVersion }: AnyKind, metadata: JsonObject, items: readonly Item[]): Buffer {
+function jsonList(of: AnyKind, metadata: JsonObject, items: readonly Item[]): Buffer {
+  const { kind, apiVersion, custom } = of
   const parts: Buffer[] = [
     Buffer.from(
-      `{"kind":"${kind}List","apiVersion":${JSON.stringify(apiVersion)},"metadata":${JSON.stringify(metadata)},"items":[`,
+      `{"kind":"${listKindOf(of)}","apiVersion":${JSON.stringify(apiVersion)},"metadata":${JSON.stringify(metadata)},"items":[`,
     ),
   ]
   const start = Buffer.from(`{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},`)
   for (const [i, { bytes, object }] of items.entries()) {
     if (i) parts.push(comma)
-    if (bytes.subarray(0, start.length).equals(start)) parts.push(brace, bytes.subarray(start.length))
+    if (custom) parts.push(bytes)
+    else if (bytes.subarray(0, start.length).equals(start)) parts.push(brace, bytes.subarray(start.length))
     else parts.push(Buffer.from(JSON.stringify({ ...object, kind: undefined, apiVersion: undefined })))
   }
   parts.push(close)

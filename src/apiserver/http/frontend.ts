@@ -22,6 +22,7 @@ import { isReason, StatusError } from '../../base/errors.ts'
 import { counter } from '../../base/metrics.ts'
 import type { AnyKind } from '../../api/kind.ts'
 import type { Operation, Serve, ServedResult, User, WatchEvent } from '../../api/operation.ts'
+import type { Catalog } from '../catalog.ts'
 import { handlerKey, type ServerCore } from '../core.ts'
 import { resourceNotFound, statusOf } from '../errors.ts'
 import { handlers } from '../resources/handlers.ts'
@@ -42,9 +43,9 @@ import {
 } from './call.ts'
 import { encodeEvent, encodeList, encodeObject, encodeStatus, type EncodeContext } from './encode.ts'
 import { acceptFrames } from './frames.ts'
-import { type Accepted, contentTypes, negotiate, negotiateError, notStreamed } from './negotiate.ts'
+import { type Accepted, contentTypes, negotiate, negotiateError, notStreamed, withoutProtobuf } from './negotiate.ts'
 import { checkTimeout, deleteBody, flag, parseOptions } from './options.ts'
-import { KindIndex, parsePath, type ResourcePath } from './route.ts'
+import { parsePath, type ResourcePath } from './route.ts'
 import { verbOf, verbOfMethod } from './verbs.ts'
 
 /** The parts behind the front: operations, other paths, and streams. */
@@ -60,11 +61,11 @@ const requests = counter('apiserver_request_total', 'Requests by verb, resource 
 /** Answers requests and upgrades. `handle` and `upgrade` never reject. */
 export class Frontend {
   readonly #options: FrontendOptions
-  readonly #kinds: KindIndex
+  readonly #kinds: Catalog
 
   constructor(options: FrontendOptions) {
     this.#options = options
-    this.#kinds = new KindIndex(options.core.kinds)
+    this.#kinds = options.core.catalog
   }
 
   async handle(request: Request, response: Response): Promise<void> {
@@ -86,7 +87,7 @@ export class Frontend {
       else if (this.#kinds.find(path) || this.#options.streams.handles(path)) await this.#resource(call, path)
       else {
         this.#authorizePath(call, path)
-        notFound(call, this.#options.core.kinds)
+        notFound(call, this.#kinds.all)
       }
     } catch (error) {
       this.#fail({ request, response }, error, { encoding: negotiateError(request.headers.accept), view: 'object' })
@@ -113,7 +114,7 @@ export class Frontend {
         { details: {} },
       )
     for (const handler of this.#options.paths) if (await handler(call)) return
-    notFound(call, this.#options.core.kinds)
+    notFound(call, this.#kinds.all)
   }
 
   async #resource(call: Call, path: ResourcePath): Promise<void> {
@@ -148,6 +149,14 @@ export class Frontend {
     const operation = await this.#operation(call, path)
     const watchable = operation.verb === 'list' || operation.verb === 'watch'
     const accepted = negotiate(call.request.headers.accept, kept, watchable)
+    // Custom resources have no message in protobuf. Their metadata has.
+    if (
+      operation.kind.custom &&
+      accepted.encoding === 'protobuf' &&
+      accepted.view === 'object' &&
+      !operation.subresource.startsWith('scale')
+    )
+      Object.assign(accepted, withoutProtobuf(call.request.headers.accept))
     if (operation.verb === 'watch' && accepted.encoding === 'yaml') throw notStreamed()
     return { operation, accepted }
   }
@@ -186,7 +195,7 @@ export class Frontend {
     if (verb === 'get' || verb === 'list' || verb === 'watch') return operation
     const bytes = await readBody(request)
     const contentType = request.headers['content-type']
-    if (verb === 'patch') operation.patchType = patchTypeOf(contentType)
+    if (verb === 'patch') operation.patchType = patchTypeOf(contentType, kind)
     const isDelete = verb === 'delete' || verb === 'deletecollection'
     if (isDelete && !bytes.length) {
       operation.body = deleteBody(query, undefined)
@@ -195,7 +204,7 @@ export class Frontend {
     const { core } = this.#options
     const context = {
       kind: isDelete ? { kind: 'DeleteOptions' } : kind,
-      kinds: core.kinds,
+      kinds: core.catalog.all,
       patchType: operation.patchType,
     }
     const { value: body, duplicates } = parseBody(bytes, contentType, context)

@@ -71,6 +71,17 @@ export function choose(header: string | undefined, views: boolean): Accepted {
   )
 }
 
+/** The best encoding and view but protobuf, for objects that have no message. Throws NotAcceptable when there is none. */
+export function withoutProtobuf(header: string | undefined): Accepted {
+  const others = (header ?? '').split(',').filter(part => !part.includes('protobuf'))
+  if (!others.length)
+    throw new StatusError(
+      'NotAcceptable',
+      'only the following media types are accepted: application/json, application/yaml',
+    )
+  return choose(others.join(','), true)
+}
+
 /** The error for a watch in an encoding that cannot separate events. */
 export const notStreamed = () =>
   new StatusError('NotAcceptable', `only the following media types are accepted: ${streams.join(', ')}`)

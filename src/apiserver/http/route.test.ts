@@ -4,12 +4,13 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { isReason } from '../../base/errors.ts'
 import { builtinKinds } from '../../kinds/all.ts'
+import { Catalog } from '../catalog.ts'
 import { handlerKey } from '../core.ts'
 import { handlers } from '../resources/handlers.ts'
-import { KindIndex, parsePath, type ResourcePath } from './route.ts'
+import { parsePath, type ResourcePath } from './route.ts'
 import { verbOf, verbOfMethod } from './verbs.ts'
 
-const kinds = new KindIndex(builtinKinds)
+const kinds = new Catalog(builtinKinds)
 
 test('a path names a resource, or none', () => {
   const base: ResourcePath = {

@@ -1,6 +1,5 @@
 // Parses the path of a URL into the resource that it names.
 // Source: API concepts "resource URIs"; apiserver request/requestinfo.go.
-import type { AnyKind } from '../../api/kind.ts'
 
 /** A path below /api or /apis that names a resource. */
 export interface ResourcePath {
@@ -47,21 +46,4 @@ export function parsePath(pathname: string): ResourcePath | undefined {
   if ([namespace, name, plural].some(part => part.includes('/'))) return undefined
   if ([namespace, plural].some(part => part === '.' || part === '..')) return undefined
   return { group: group!, version, namespace, plural, name, subresource, rest: tail.join('/'), watch }
-}
-
-/** Finds kinds by group, version and plural. */
-export class KindIndex {
-  readonly #byPath = new Map<string, AnyKind>()
-
-  constructor(kinds: Iterable<AnyKind>) {
-    for (const kind of kinds) if (kind.plural) this.#byPath.set(`${kind.group}/${kind.version}/${kind.plural}`, kind)
-  }
-
-  find({ group, version, plural }: Pick<ResourcePath, 'group' | 'version' | 'plural'>): AnyKind | undefined {
-    return this.#byPath.get(`${group}/${version}/${plural}`)
-  }
-
-  all(): AnyKind[] {
-    return [...this.#byPath.values()]
-  }
 }

@@ -60,11 +60,12 @@ export class SchemaBook {
     })
     this.ref(list as Struct)
     this.schemas[openAPIName(list.name)]!['x-kubernetes-group-version-kind'] = [
-      { group: kind.group, version: kind.version, kind: `${kind.kind}List` },
+      { group: kind.group, version: kind.version, kind: kind.listKind ?? `${kind.kind}List` },
     ]
   }
 
   #struct(schema: Struct): JsonObject {
+    if (schema.document) return schema.document(this.#dialect, other => this.ref(other))
     const properties: JsonObject = {}
     const required: string[] = []
     for (const [name, node] of Object.entries(schema.fields)) {
@@ -136,6 +137,7 @@ export class SchemaBook {
             : { type: 'string', format: 'int-or-string' },
         )
       case 'json':
+      case 'untyped':
         return { type: 'object' }
     }
   }

@@ -2,6 +2,7 @@
 // certificate and the other conditions. A decision cannot be removed, and a certificate cannot be replaced.
 // Source: pkg/apis/certificates/validation/validation.go.
 import { X509Certificate } from 'node:crypto'
+import { sameJson } from '../../api/equal.ts'
 import { type Problem, root } from '../../api/path.ts'
 import type { CertificateSigningRequest } from '../../kinds/certificates/certificatesigningrequest.ts'
 
@@ -23,7 +24,7 @@ export function* statusProblems(
   if (subresource !== 'approval')
     for (const type of decisions) {
       const [before, now] = [ofType(old, type), ofType(next, type)]
-      const changed = now.some((condition, i) => JSON.stringify(condition) !== JSON.stringify(before[i]))
+      const changed = now.some((condition, i) => !sameJson(condition, before[i]))
       if (now.length > before.length)
         yield at.field('conditions').forbidden(`updates may not add a condition of type ${JSON.stringify(type)}`)
       else if (now.length === before.length && changed)

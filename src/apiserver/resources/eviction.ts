@@ -11,6 +11,7 @@ import { matches } from '../../api/labels.ts'
 import { isObject } from '../../api/patch/merge.ts'
 import type { Json, Mutable } from '../../api/schema/node.ts'
 import { Pod } from '../../kinds/core/pod.ts'
+import { isTerminal } from '../../kinds/core/pod-phase.ts'
 import { Eviction } from '../../kinds/policy/eviction.ts'
 import { PodDisruptionBudget } from '../../kinds/policy/poddisruptionbudget.ts'
 import { decodeBody, editable } from '../body.ts'
@@ -40,7 +41,7 @@ export const createEviction: Handler = async (core, operation, warn) => {
     verb: 'delete',
     body: eviction.deleteOptions ?? {},
   }
-  const ended = ['Succeeded', 'Failed'].includes(pod.status.phase ?? '')
+  const ended = isTerminal(pod)
   const free = ended || pod.metadata.deletionTimestamp !== undefined || pod.status.phase === 'Pending'
   if (!free) await spendBudget(core, operation, pod)
   if (!ended) await markDisrupted(core, operation, pod)

@@ -11,7 +11,7 @@ import { Node } from '../../kinds/core/node.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import { Secret } from '../../kinds/core/secret.ts'
 import { ServiceAccount } from '../../kinds/core/serviceaccount.ts'
-import type { AnyKind } from '../../api/kind.ts'
+import { type AnyKind, parseApiVersion } from '../../api/kind.ts'
 import { canonical, decodeBody } from '../body.ts'
 import { conflict, notFound } from '../errors.ts'
 import { placeInNamespace } from '../placement.ts'
@@ -72,7 +72,7 @@ function boundTo({ storage }: ServerCore, namespace: string, { spec }: TokenRequ
   if (!ref) return {}
   const { apiVersion = '', kind: boundKind = '' } = ref
   if (apiVersion !== 'v1' || !['Pod', 'Secret', 'Node'].includes(boundKind)) {
-    const [group, version] = apiVersion.includes('/') ? apiVersion.split('/') : ['', apiVersion]
+    const { group, version } = parseApiVersion(apiVersion)
     throw new StatusError('BadRequest', `cannot bind token to object of type ${group}/${version}, Kind=${boundKind}`)
   }
   if (!ref.name) throw new StatusError('BadRequest', 'Name parameter required.')

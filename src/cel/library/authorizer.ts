@@ -3,6 +3,7 @@
 // The caller passes the function that decides. Where that has to wait, it throws `Pending` (see program.ts) and is
 // asked again; `Authorizer` remembers the answers, so that each question is put once.
 // Source: apiserver pkg/cel/library/authz.go.
+import { sameJson } from '../../api/equal.ts'
 import { dnsLabelErrors, dnsSubdomainErrors } from '../../api/names.ts'
 import { fn, member, type Library } from '../functions.ts'
 import { Pending } from '../program.ts'
@@ -66,7 +67,7 @@ class Step extends Opaque {
   }
 
   equals(other: Opaque): boolean {
-    return other instanceof Step && JSON.stringify(other.question) === JSON.stringify(this.question)
+    return other instanceof Step && sameJson(other.question, this.question)
   }
 }
 
@@ -78,7 +79,7 @@ class Decision extends Opaque {
   }
 
   equals(other: Opaque): boolean {
-    return other instanceof Decision && JSON.stringify(other.answer) === JSON.stringify(this.answer)
+    return other instanceof Decision && sameJson(other.answer, this.answer)
   }
 }
 

@@ -1,9 +1,12 @@
-// The HorizontalPodAutoscaler: every 15 seconds it asks each metric how many pods there should be, takes the most,
-// bounds it, and sets the target's scale. Source: pkg/controller/podautoscaler/horizontal.go.
+// The HorizontalPodAutoscaler controller: every 15 seconds each metric proposes a number of pods. The highest proposal,
+// limited by the autoscaler's rules, becomes the target's scale. Source: pkg/controller/podautoscaler/horizontal.go.
 //
 //   scale of the target ─► metrics propose ─► stabilize, limit ─► scale of the target ─► status
+//                          proposals.ts       limits.ts
 import { messageOf } from '../../base/errors.ts'
-import type { AnyKind } from '../../api/kind.ts'
+import { sameJson } from '../../api/equal.ts'
+import { type AnyKind, parseApiVersion } from '../../api/kind.ts'
+import type { KindSource } from '../../api/kind-source.ts'
 import { matchesSelector, parseSelector } from '../../api/labels.ts'
 import { quantityMilli } from '../../api/quantity.ts'
 import { timeText } from '../../api/time.ts'
@@ -21,36 +24,38 @@ import { emptyMemory, limit, type Memory, remember } from './limits.ts'
 import { kindOf, type MetricProposal, ProposalError, propose } from './proposals.ts'
 import type { Mutable } from '../../api/schema/node.ts'
 
+// Source: the defaults of --horizontal-pod-autoscaler-sync-period, -tolerance, -cpu-initialization-period and
+// -initial-readiness-delay in kube-controller-manager.
 const syncMs = 15_000
 const defaultTolerance = 0.1
 const cpuInitializationMs = 300_000
 const initialReadinessMs = 30_000
 
-/** @param kinds everything the cluster serves: targets are found among them */
-export function autoscalerController(kinds: readonly AnyKind[]): Controller {
-  // What was advised and done lately; after a restart it is gathered anew, as upstream does.
+/** @param kinds the kinds that the cluster serves; the target of an autoscaler is one of them */
+export function autoscalerController(kinds: KindSource): Controller {
+  // Recent proposals and changes of scale. They are not stored: a restart begins without them, as upstream.
   const memories = new Map<string, Memory>()
   return defineController({
     name: 'horizontal-pod-autoscaler',
     reconciles: HorizontalPodAutoscaler,
     reads: [Pod],
-    // Its own status is no reason to look again before the time.
-    when: (object, before) => !before || JSON.stringify(object.spec) !== JSON.stringify(before.spec),
+    // The controller writes the status itself, which must not shorten the 15 seconds.
+    when: (object, before) => !before || !sameJson(object.spec, before.spec),
     async reconcile(autoscaler, ctx): Promise<Result> {
       if (autoscaler.metadata.deletionTimestamp) return
       const key = keyOf(autoscaler.metadata.namespace ?? '', autoscaler.metadata.name ?? '')
       let memory = memories.get(key)
       if (!memory) memories.set(key, (memory = emptyMemory()))
-      await new Round(autoscaler, ctx, kinds, memory).run()
+      await new Round(autoscaler, ctx, kinds.all, memory).run()
       return { again: syncMs }
     },
-    async gone({ namespace, name }) {
+    async deleted({ namespace, name }) {
       memories.delete(keyOf(namespace, name))
     },
   })
 }
 
-/** One look at one autoscaler. */
+/** One reconcile of one autoscaler. Collects the status on the way and writes it once, at the end. */
 class Round {
   readonly #autoscaler: HorizontalPodAutoscaler
   readonly #ctx: Context
@@ -80,10 +85,10 @@ class Round {
     try {
       if (!kind?.scale)
         throw new Error(
-          `no matches for kind ${JSON.stringify(spec.scaleTargetRef.kind)} in group ${JSON.stringify((spec.scaleTargetRef.apiVersion ?? '').split('/')[0])}`,
+          `no matches for kind ${JSON.stringify(spec.scaleTargetRef.kind)} in group ${JSON.stringify(parseApiVersion(spec.scaleTargetRef.apiVersion ?? '').group)}`,
         )
       const ref = { namespace: metadata.namespace ?? '', name: spec.scaleTargetRef.name }
-      const scale = (await this.#ctx.client.get(kind, ref, { subresource: 'scale' })) as unknown as Scale
+      const scale = await this.#ctx.client.get(kind, ref, { subresource: 'scale' })
       this.#set(
         'AbleToScale',
         'True',
@@ -132,7 +137,7 @@ class Round {
     await this.#rescale(kind, scale, verdict.replicas, reason)
   }
 
-  /** The proposal for most pods; undefined when nothing can be said. */
+  /** The highest proposal. Undefined when the metrics allow no decision; then the conditions hold the reason. */
   async #mostOf(scale: Scale, current: number): Promise<{ replicas: number; name: string } | undefined> {
     const selector = scale.status.selector ?? ''
     const namespace = this.#autoscaler.metadata.namespace ?? ''
@@ -178,7 +183,7 @@ class Round {
       undefined,
     )
     const first = problems[0]
-    // With a metric missing, fewer pods would be a guess.
+    // A metric that failed might have asked for more, so without it the target is not scaled down.
     if (first && (!best || best.replicas < current)) {
       this.#set(
         'ScalingActive',
@@ -210,12 +215,12 @@ class Round {
     const current = scale.spec.replicas ?? 0
     this.#status.desiredReplicas = wanted
     if (wanted === current) return
-    const told = `New size: ${wanted}; reason: ${reason}`
+    const message = `New size: ${wanted}; reason: ${reason}`
     try {
       await this.#ctx.client.update(kind, { ...scale, spec: { replicas: wanted } }, { subresource: 'scale' })
     } catch (error) {
       const why = messageOf(error)
-      this.#ctx.event(this.#autoscaler, 'Warning', 'FailedRescale', `${told}; error: ${why}`)
+      this.#ctx.event(this.#autoscaler, 'Warning', 'FailedRescale', `${message}; error: ${why}`)
       this.#set(
         'AbleToScale',
         'False',
@@ -234,7 +239,7 @@ class Round {
       'SucceededRescale',
       `the HPA controller was able to update the target scale to ${wanted}`,
     )
-    this.#ctx.event(this.#autoscaler, 'Normal', 'SuccessfulRescale', told)
+    this.#ctx.event(this.#autoscaler, 'Normal', 'SuccessfulRescale', message)
   }
 
   #set(type: string, status: 'True' | 'False', reason: string, message: string): void {

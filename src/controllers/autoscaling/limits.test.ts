@@ -1,4 +1,4 @@
-// How advice turns into steps, after upstream's horizontal_test.go.
+// How a recommendation becomes a number of replicas within the limits. The cases follow upstream's horizontal_test.go.
 import { deepStrictEqual, strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import type { HorizontalPodAutoscalerSpec } from '../../kinds/autoscaling/autoscalerspec.ts'
@@ -14,7 +14,7 @@ const spec = (more: Partial<HorizontalPodAutoscalerSpec> = {}): HorizontalPodAut
 const policies = (...list: [string, number, number][]) =>
   list.map(([type, value, periodSeconds]) => ({ type, value, periodSeconds }))
 
-test('without rules the number doubles at most, and falls after five minutes', () => {
+test('without rules the number of pods at most doubles in a step, and falls only after five minutes', () => {
   const memory = emptyMemory()
   const at = (s: number, current: number, advised: number) => limit(spec(), memory, current, advised, now + s * 1000)
   deepStrictEqual([at(0, 3, 20).replicas, at(0, 3, 20).limited.reason], [6, 'ScaleUpLimit'])
@@ -26,7 +26,7 @@ test('without rules the number doubles at most, and falls after five minutes', (
   deepStrictEqual(at(303, 20, 2).able.reason, 'ReadyForNewScale')
 })
 
-test('the autoscaler’s own bounds come last', () => {
+test('minReplicas and maxReplicas limit the result of all other rules', () => {
   const of = (current: number, advised: number) =>
     limit(spec({ minReplicas: 2, maxReplicas: 5 }), emptyMemory(), current, advised, now)
   deepStrictEqual([of(4, 9).replicas, of(4, 9).limited.reason], [5, 'TooManyReplicas'])
@@ -34,7 +34,7 @@ test('the autoscaler’s own bounds come last', () => {
   deepStrictEqual([of(4, 3).replicas, of(4, 3).limited.reason], [3, 'DesiredWithinRange'])
 })
 
-test('policies bound how fast it goes up: the most generous of them, or the least', () => {
+test('the number rises as fast as the most generous policy allows, or the strictest one if the rules say Min', () => {
   const scaleUp = { stabilizationWindowSeconds: 0, policies: policies(['Pods', 4, 60], ['Percent', 50, 60]) }
   const of = (selectPolicy: string, current: number) =>
     limit(spec({ behavior: { scaleUp: { ...scaleUp, selectPolicy } } }), emptyMemory(), current, 100, now).replicas
@@ -42,7 +42,7 @@ test('policies bound how fast it goes up: the most generous of them, or the leas
   strictEqual(of('Disabled', 3), 3)
 })
 
-test('policies bound how fast it goes down', () => {
+test('the number falls only as fast as a policy allows', () => {
   const of = (selectPolicy: string, current: number) =>
     limit(
       spec({
@@ -63,7 +63,7 @@ test('policies bound how fast it goes down', () => {
   strictEqual(of('Disabled', 20), 20)
 })
 
-test('what was done within a policy’s period counts against it', () => {
+test('changes within the period of a policy count against it', () => {
   const memory: Memory = emptyMemory()
   const rules = spec({
     behavior: { scaleUp: { stabilizationWindowSeconds: 0, selectPolicy: 'Max', policies: policies(['Pods', 5, 60]) } },
@@ -75,7 +75,7 @@ test('what was done within a policy’s period counts against it', () => {
   strictEqual(limit(rules, memory, 15, 50, now + 61_000).replicas, 20)
 })
 
-test('windows of advice in both directions', () => {
+test('stabilization windows keep the number from swinging in both directions', () => {
   const memory = emptyMemory()
   const behavior = {
     scaleUp: { stabilizationWindowSeconds: 60, selectPolicy: 'Max', policies: policies(['Percent', 1000, 15]) },

@@ -1,17 +1,21 @@
-// From what the metrics ask for to what is done: earlier advice keeps the number from swinging, policies bound how
-// fast it changes, and the autoscaler's own bounds come last. Pure.
+// Limits what the metrics propose. Earlier proposals keep the number from swinging (stabilize), policies limit how
+// fast it changes (byRules, or byDefault without them), and minReplicas and maxReplicas come last. Pure but for the
+// history of proposals, which grows by each call.
 // Source: pkg/controller/podautoscaler/horizontal.go (normalize, stabilize, convert).
 import { completeRules } from '../../kinds/autoscaling/autoscaler-rules.ts'
 import type { HPAScalingRules, HorizontalPodAutoscalerSpec } from '../../kinds/autoscaling/autoscalerspec.ts'
 
-/** Something that happened to the number of pods, or was advised. */
+/** One proposal, or one change of the number of pods. */
 interface Step {
   atMs: number
-  /** The number advised; of scalings, by how much it changed. */
+  /** Of a proposal, the number itself. Of a change, how many pods more or fewer, always positive. */
   replicas: number
 }
 
-/** What is remembered of one autoscaler. */
+/**
+ * The recent past of one autoscaler. Steps that no window or period can reach are dropped whenever one is added: the
+ * advice after the longer stabilization window, the changes after half an hour, the longest period of a policy.
+ */
 export interface Memory {
   advice: Step[]
   ups: Step[]
@@ -28,7 +32,7 @@ interface Verdict {
 
 const defaultDownWindowMs = 300_000
 
-/** Remembers the advice and returns what follows from it. */
+/** Adds the proposal `advised` to the history and returns the number of pods to set, with the two conditions. */
 export function limit(
   spec: HorizontalPodAutoscalerSpec,
   memory: Memory,
@@ -46,7 +50,7 @@ export function limit(
     rules?.down.stabilizationWindowSeconds !== undefined
       ? rules.down.stabilizationWindowSeconds * 1000
       : defaultDownWindowMs
-  // Without rules the highest advice counts, whatever the number is now.
+  // Without rules the highest proposal of the window counts, whatever the current number is.
   const stable = stabilize(memory, advised, {
     current: rules ? current : Number.POSITIVE_INFINITY,
     upWindowMs,
@@ -60,7 +64,10 @@ export function limit(
   return { ...bounded, able }
 }
 
-/** The advice of the window: going up no higher than its lowest, going down no lower than its highest. */
+/**
+ * Keeps the number steady: it rises no higher than the lowest proposal of the up window, and falls no lower than the
+ * highest of the down window. For example, proposals of 8, 3 and 5 within the down window keep 8 pods.
+ */
 function stabilize(
   memory: Memory,
   advised: number,
@@ -76,7 +83,7 @@ function stabilize(
   const highest = Math.max(advised, ...window(downWindowMs))
   const longest = Math.max(upWindowMs, downWindowMs)
   memory.advice = [...memory.advice.filter(step => step.atMs > now - longest), { atMs: now, replicas: advised }]
-  // What is between them keeps the number there is.
+  // A current number between the two stays.
   const replicas = Math.min(Math.max(current, lowest), highest)
   if (replicas === advised) return { replicas }
   return advised > replicas
@@ -131,7 +138,7 @@ const tooFastDown = {
 
 type Bounded = Pick<Verdict, 'replicas' | 'limited'>
 
-/** Without rules of its own an autoscaler doubles at most, or goes to 4. */
+/** Without `behavior`, one step at most doubles the number, or raises it to 4. */
 function byDefault({ current, wanted, min, max }: Bounds): Bounded {
   const fastest = Math.max(2 * current, 4)
   if (wanted < min) return { replicas: min, limited: tooFew }
@@ -159,7 +166,7 @@ function byRules(
   return { replicas: wanted, limited: within }
 }
 
-/** How far the policies let the number go in one direction: +1 up, -1 down. */
+/** The farthest number that the policies allow in one direction: +1 up, -1 down. */
 function rateLimit(
   { selectPolicy, policies = [] }: HPAScalingRules,
   memory: Memory,
@@ -172,7 +179,7 @@ function rateLimit(
     const since = now - periodSeconds * 1000
     const changed = (steps: readonly Step[]) =>
       steps.filter(step => step.atMs > since).reduce((sum, step) => sum + step.replicas, 0)
-    // What was done within the period counts against the policy.
+    // Changes within the period count against the policy, so its limit starts from the number before them.
     const start = current - changed(memory.ups) + changed(memory.downs)
     if (type === 'Pods') return start + sign * value
     const share = start * (1 + (sign * value) / 100)
@@ -182,9 +189,10 @@ function rateLimit(
   return generous === sign > 0 ? Math.max(...limits) : Math.min(...limits)
 }
 
+/** The longest `periodSeconds` of a policy that validation accepts. */
 const longestPeriodMs = 1_800_000
 
-/** Remembers that the number of pods was changed. */
+/** Records a change of the number of pods, which counts against the policies from now on. */
 export function remember(memory: Memory, before: number, after: number, now: number): void {
   const recent = (steps: readonly Step[]) => steps.filter(step => step.atMs > now - longestPeriodMs)
   memory.ups = recent(memory.ups)

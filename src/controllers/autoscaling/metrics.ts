@@ -1,4 +1,5 @@
-// Reads what autoscalers go by: the use of resources from metrics.k8s.io, other metrics from whoever serves them.
+// Reads the metrics that autoscalers use: resources from metrics.k8s.io, others from the aggregated APIs
+// custom.metrics.k8s.io and external.metrics.k8s.io.
 // Source: pkg/controller/podautoscaler/metrics/client.go.
 import { messageOf } from '../../base/errors.ts'
 import type { Kind } from '../../api/kind.ts'
@@ -11,7 +12,7 @@ import { customMetricKind, externalMetricKind, type MetricValueList } from '../.
 import { PodMetrics } from '../../kinds/metrics/resource-metrics.ts'
 import { MetricError, type PodValue } from './replicas.ts'
 
-/** What is asked for: a metric of things in a namespace. */
+/** The pods whose metric is read. */
 export interface Where {
   namespace: string
   /** Label selector of the pods, as text. */
@@ -19,10 +20,10 @@ export interface Where {
 }
 
 const nsPerMs = 1e6
-/** For metrics that do not say how long they were measured. */
+/** The window of a metric that comes without one. */
 const defaultWindowMs = 60_000
 
-/** The use of a resource by pod, or by one container of each. Throws MetricError. */
+/** The use of a resource by each pod, or by one container of each. Throws MetricError. */
 export async function resourceUse(
   client: Client,
   { namespace, selector }: Where,
@@ -39,7 +40,7 @@ export async function resourceUse(
   const values = new Map<string, PodValue>()
   for (const { metadata, containers, timestamp, window } of items) {
     const counted = (containers ?? []).filter(c => container === undefined || c.name === container)
-    // A pod of which one part is not known yet is not known.
+    // The sum is meaningless as long as one container has no value; the pod counts as missing then.
     if (!counted.length || counted.some(c => c.usage?.[resource] === undefined)) continue
     values.set(metadata.name ?? '', {
       milli: counted.reduce((sum, c) => sum + quantityMilli(c.usage?.[resource]), 0),
@@ -50,7 +51,7 @@ export async function resourceUse(
   return values
 }
 
-/** A custom metric by pod. */
+/** A custom metric of each pod. Throws MetricError. */
 export async function podMetric(
   client: Client,
   where: Where,
@@ -75,7 +76,7 @@ export async function podMetric(
   )
 }
 
-/** A custom metric of one object, in thousandths, and its time. `resource` is as `ingresses.networking.k8s.io`. */
+/** A custom metric of one object, in thousandths, and its time. `resource` looks like `ingresses.networking.k8s.io`. */
 export async function objectMetric(
   client: Client,
   at: { namespace: string; resource: string; name: string },
@@ -89,7 +90,7 @@ export async function objectMetric(
   return { milli: quantityMilli(value.value), atMs: parseTime(value.timestamp) ?? 0 }
 }
 
-/** An external metric: its values, in thousandths. */
+/** The values of an external metric, in thousandths. */
 export async function externalMetric(
   client: Client,
   namespace: string,
@@ -101,8 +102,8 @@ export async function externalMetric(
   const list = await asked(`unable to get external metric ${namespace}/${metric}`, 'external metrics API', () =>
     client.list(kind, { namespace, ...(labelSelector && { labelSelector }) }),
   )
-  // Values are no objects: they come as the elements of a list of their own kind.
-  const values = list.items as unknown as readonly { value?: string; timestamp?: string }[]
+  // The elements of this list are plain values without metadata.
+  const values = list.items as readonly { value?: string; timestamp?: string }[]
   if (!values.length)
     throw new MetricError(
       `unable to get external metric ${namespace}/${metric}: no metrics returned from external metrics API`,
@@ -127,7 +128,7 @@ const customMetric = (
     client.get(kind, { namespace, name }, { subresource: metric, options }),
   )
 
-/** An API that is not there or does not answer is a metric that cannot be read, not a reason to try sooner. */
+/** Translates every failure of a metrics API into a MetricError, so that it ends in a condition and not in back-off. */
 async function asked<T>(what: string, api: string, ask: () => Promise<T>): Promise<T> {
   try {
     return await ask()

@@ -1,6 +1,8 @@
-// One metric of an autoscaler: how many pods it asks for, what to call it, and how it stands.
+// Turns one metric of an autoscaler into a proposal: reads the metric (metrics.ts), computes a number of pods from it
+// (replicas.ts), and words the status and the failure. Source: pkg/controller/podautoscaler/horizontal.go
+// (computeReplicasForMetric).
 import { messageOf } from '../../base/errors.ts'
-import type { AnyKind } from '../../api/kind.ts'
+import { type AnyKind, parseApiVersion } from '../../api/kind.ts'
 import { quantityMilli } from '../../api/quantity.ts'
 import type { MetricStatus } from '../../kinds/autoscaling/autoscalerstatus.ts'
 import type {
@@ -30,8 +32,9 @@ interface Asking extends Where {
   client: Client
   kinds: readonly AnyKind[]
   pods: readonly Pod[]
-  /** Pods wanted now, and those that the target says there are. */
+  /** `spec.replicas` of the target's scale. */
   current: number
+  /** `status.replicas` of the target's scale. */
   existing: number
   tolerance: Tolerance
   timing: Timing
@@ -39,12 +42,12 @@ interface Asking extends Where {
 
 export interface MetricProposal {
   replicas: number
-  /** As reasons name it: `cpu resource utilization (percentage of request)`. */
+  /** The metric's name in conditions and events, such as `cpu resource utilization (percentage of request)`. */
   name: string
   status: MetricStatus
 }
 
-/** Why a metric could not be read, with the reason for the condition and the event. */
+/** A metric that could not be read. `reason` goes into the condition and the event. */
 export class ProposalError extends Error {
   readonly reason: string
 
@@ -54,7 +57,7 @@ export class ProposalError extends Error {
   }
 }
 
-/** Throws ProposalError. */
+/** The proposal of one metric. Throws ProposalError when the metric cannot be read. */
 export async function propose(metric: MetricSpec, asking: Asking): Promise<MetricProposal> {
   const { resource, containerResource, pods, object, external } = metric
   const failed = (reason: string, what: string) => (cause: unknown) => {
@@ -188,11 +191,11 @@ function resourceOf(ref: CrossVersionObjectReference, kinds: readonly AnyKind[])
   return kind.group ? `${kind.plural}.${kind.group}` : kind.plural
 }
 
-/** The kind that a reference means; of its group any version. */
+/** The kind that a reference names. The version is ignored, since every version of a group has the same objects. */
 export function kindOf(
   { apiVersion = '', kind }: CrossVersionObjectReference,
   kinds: readonly AnyKind[],
 ): AnyKind | undefined {
-  const group = apiVersion.includes('/') ? apiVersion.split('/')[0] : ''
+  const { group } = parseApiVersion(apiVersion)
   return kinds.find(k => k.kind === kind && k.group === group && k.plural)
 }

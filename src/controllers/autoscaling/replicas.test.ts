@@ -1,4 +1,4 @@
-// Cases of upstream's replica_calculator_test.go, as numbers.
+// The cases of upstream's replica_calculator_test.go as tables.
 import { deepStrictEqual, strictEqual, throws } from 'node:assert/strict'
 import { test } from 'node:test'
 import { timeText } from '../../api/time.ts'
@@ -40,7 +40,7 @@ const valuesOf = (levels: readonly number[]) => new Map(levels.map((milli, i) =>
 interface Case {
   name: string
   current: number
-  /** Use by pod; fewer than pods: the rest are missing. */
+  /** The usage of each pod. If there are fewer than pods, the last pods have no metrics. */
   levels: number[]
   pods?: PodOptions[]
   request?: number
@@ -50,9 +50,17 @@ interface Case {
 }
 
 const cases: Case[] = [
-  { name: 'up', current: 3, levels: [300, 500, 700], request: 1000, target: 30, wants: 5, utilization: 50 },
   {
-    name: 'up with an unready pod that lessens it',
+    name: 'more use than the target gives more pods',
+    current: 3,
+    levels: [300, 500, 700],
+    request: 1000,
+    target: 30,
+    wants: 5,
+    utilization: 50,
+  },
+  {
+    name: 'an unready pod lessens an increase',
     current: 3,
     levels: [300, 500, 700],
     pods: [{ ready: false, startedMsAgo: 60_000, readySinceMsAgo: 60_000 }, {}, {}],
@@ -62,7 +70,7 @@ const cases: Case[] = [
     utilization: 60,
   },
   {
-    name: 'up with two unready pods stays',
+    name: 'unready pods can turn an increase into none',
     current: 3,
     levels: [400, 500, 700],
     pods: [
@@ -76,7 +84,7 @@ const cases: Case[] = [
     utilization: 50,
   },
   {
-    name: 'up with failed pods leaves them out',
+    name: 'failed pods are left out',
     current: 2,
     levels: [500, 700],
     pods: [{}, {}, { phase: 'Failed' }, { phase: 'Failed' }],
@@ -86,7 +94,7 @@ const cases: Case[] = [
     utilization: 60,
   },
   {
-    name: 'up with a pod in deletion leaves it out',
+    name: 'a pod in deletion is left out',
     current: 3,
     levels: [1000, 1000],
     pods: [{}, {}, { deleted: true }],
@@ -95,9 +103,17 @@ const cases: Case[] = [
     wants: 7,
     utilization: 100,
   },
-  { name: 'down', current: 5, levels: [100, 300, 500, 250, 250], request: 1000, target: 50, wants: 3, utilization: 28 },
   {
-    name: 'within the tolerance',
+    name: 'less use than the target gives fewer pods',
+    current: 5,
+    levels: [100, 300, 500, 250, 250],
+    request: 1000,
+    target: 50,
+    wants: 3,
+    utilization: 28,
+  },
+  {
+    name: 'use within the tolerance changes nothing',
     current: 3,
     levels: [1010, 1030, 1020],
     request: 1000,
@@ -105,9 +121,17 @@ const cases: Case[] = [
     wants: 3,
     utilization: 102,
   },
-  { name: 'few pods, large use', current: 1, levels: [3000], request: 1000, target: 50, wants: 6, utilization: 300 },
   {
-    name: 'missing values hold back going down',
+    name: 'one pod with large use gives many pods',
+    current: 1,
+    levels: [3000],
+    request: 1000,
+    target: 50,
+    wants: 6,
+    utilization: 300,
+  },
+  {
+    name: 'missing values lessen a decrease',
     current: 5,
     levels: [100, 300, 500],
     pods: [{}, {}, {}, {}, {}],
@@ -117,7 +141,7 @@ const cases: Case[] = [
     utilization: 30,
   },
   {
-    name: 'missing values count as full when it goes down',
+    name: 'missing values count as the full request in a decrease',
     current: 3,
     levels: [450, 450],
     pods: [{}, {}, {}],
@@ -138,7 +162,7 @@ for (const c of cases) {
   })
 }
 
-test('by average: up, down, and with one tolerance for each direction', () => {
+test('by average, the number follows the ratio, unless it is within the tolerance of its direction', () => {
   const pods = [0, 1, 2].map(i => pod(i))
   const by = (levels: number[], target: number, t = tolerance) =>
     byAverage({ current: 3, pods, values: valuesOf(levels), tolerance: t, timing }, target, false).replicas
@@ -148,7 +172,7 @@ test('by average: up, down, and with one tolerance for each direction', () => {
   strictEqual(by([20_000, 21_000, 21_000], 20_000, { up: 0.01, down: 0.1 }), 4)
 })
 
-test('by one value: for all, and divided by the pods', () => {
+test('one value is compared with its target for all pods together, or divided by their number', () => {
   const pods = [0, 1, 2].map(i => pod(i))
   strictEqual(byValue({ current: 3, pods, tolerance }, 20_000, 15_000), 4)
   strictEqual(byValue({ current: 3, pods, tolerance }, 15_500, 15_000), 3)
@@ -163,24 +187,24 @@ test('by one value: for all, and divided by the pods', () => {
   })
 })
 
-test('nothing to go by is an error, not a number', () => {
+test('without values that count there is an error and no number', () => {
   const scaling = { current: 1, pods: [pod(0)], values: new Map(), tolerance, timing }
   throws(() => byAverage(scaling, 1000, false), /did not receive metrics for targeted pods/)
   throws(() => byAverage({ ...scaling, pods: [] }, 1000, false), /no pods returned by selector/)
   throws(() => byUtilization({ ...scaling, values: valuesOf([1]) }, new Map(), 50, true), /matched known pods/)
 })
 
-test('pods are told apart by phase, values and how long they have run', () => {
+test('pods are grouped by phase, by whether they have values, and by how long they have run', () => {
   const pods = [
     pod(0),
     pod(1, { phase: 'Pending' }),
     pod(2, { deleted: true }),
-    // Young and never ready; young, and ready only after the measurement began.
+    // The first pod is young and was never ready. The second is young, and its measurement began before it was ready.
     pod(3, { ready: false, startedMsAgo: 60_000, readySinceMsAgo: 60_000 }),
     pod(4, { startedMsAgo: 60_000, readySinceMsAgo: 30_000 }),
     pod(5, { startedMsAgo: 100_000, readySinceMsAgo: 90_000 }),
     pod(6),
-    // Ready for long, then not: it works, or did.
+    // This pod counts as ready, since it became unready only long after its start.
     pod(7, { ready: false, readySinceMsAgo: 1000 }),
   ]
   const values = valuesOf([1, 1, 1, 1, 1, 1])

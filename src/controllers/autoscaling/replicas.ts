@@ -1,10 +1,11 @@
-// How many pods a metric asks for. Pure. Pods that are not ready yet or have no value count so that they never push
-// the number the way the others already go. Source: pkg/controller/podautoscaler/replica_calculator.go.
+// Computes how many pods a metric asks for, from its values. Pure. Pods that are not ready or have no value count with
+// an assumed value that works against the direction of the others: they can damp a change, and never cause or turn one.
+// Source: pkg/controller/podautoscaler/replica_calculator.go.
 import { parseTime } from '../../api/time.ts'
 import { condition } from '../pods.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 
-/** What one pod uses of something: thousandths. */
+/** One measured value of one pod, in thousandths. */
 export interface PodValue {
   milli: number
   /** When it was measured, in ms since the epoch, and for how long. */
@@ -14,7 +15,7 @@ export interface PodValue {
 
 type PodValues = ReadonlyMap<string, PodValue>
 
-/** How far from 1 the ratio of use to target may be without scaling. */
+/** How far above and below 1 the ratio of use to target may be without scaling, as fractions. */
 export interface Tolerance {
   up: number
   down: number
@@ -22,9 +23,9 @@ export interface Tolerance {
 
 export interface Timing {
   now: number
-  /** How long after its start a pod's CPU says little. */
+  /** How long after its start a pod's CPU counts only if the pod is ready. */
   cpuInitializationMs: number
-  /** How long after its start a pod may first become ready. */
+  /** A pod that became unready within this time after its start counts as one that was never ready. */
   initialReadinessMs: number
 }
 
@@ -33,6 +34,7 @@ export class MetricError extends Error {
   override name = 'MetricError'
 }
 
+/** Names of pods, and the number of those whose values count as they are. */
 interface Grouped {
   ready: number
   unready: string[]
@@ -55,21 +57,21 @@ export function groupPods(pods: readonly Pod[], values: PodValues, isCpu: boolea
   return groups
 }
 
-/** Whether a pod's CPU is still that of its start. */
+/** Whether a pod's CPU value still measures its start and not its work. */
 function isStarting(pod: Pod, value: PodValue, { now, cpuInitializationMs, initialReadinessMs }: Timing): boolean {
   const ready = condition(pod, 'Ready')
   const started = parseTime(pod.status.startTime)
   if (!ready || started === undefined) return true
   const since = parseTime(ready.lastTransitionTime) ?? started
   if (started + cpuInitializationMs > now) return ready.status === 'False' || value.atMs < since + value.windowMs
-  // Ready never, or lost only at the start: it has not begun.
+  // It was never ready, or stopped being so during the start.
   return ready.status === 'False' && started + initialReadinessMs > since
 }
 
 const isWithin = (ratio: number, { up, down }: Tolerance): boolean => 1 - down <= ratio && ratio <= 1 + up
 
 interface Scaling {
-  /** Pods wanted now. */
+  /** `spec.replicas` of the target's scale. */
   current: number
   pods: readonly Pod[]
   values: PodValues
@@ -79,7 +81,7 @@ interface Scaling {
 
 interface Measured {
   ratio: number
-  /** In percent of the requests, where that is what is aimed at. */
+  /** In percent of the requests; only for a target of that form. */
   utilization?: number
   averageMilli: number
 }
@@ -90,7 +92,7 @@ interface Proposal extends Omit<Measured, 'ratio'> {
   atMs: number
 }
 
-/** By use in percent of what the pods request. `requests` in thousandths by pod. */
+/** Aims at a use in percent of the requests. `requests` has thousandths by pod name. */
 export function byUtilization(
   scaling: Scaling,
   requests: ReadonlyMap<string, number>,
@@ -114,7 +116,7 @@ export function byUtilization(
   return propose(scaling, isCpu, measure, name => ((requests.get(name) ?? 0) * fallback) / 100)
 }
 
-/** By the average over the pods; both in thousandths. */
+/** Aims at an average over the pods, in thousandths. */
 export function byAverage(scaling: Scaling, targetMilli: number, isCpu: boolean): Proposal {
   const measure = (values: ReadonlyMap<string, number>): Measured => {
     const averageMilli = Math.trunc([...values.values()].reduce((sum, milli) => sum + milli, 0) / values.size)
@@ -127,7 +129,7 @@ function propose(
   { current, pods, values, tolerance, timing }: Scaling,
   isCpu: boolean,
   measure: (values: ReadonlyMap<string, number>) => Measured,
-  /** What a pod without a value is taken to use when the others use less than their target. */
+  /** The assumed value of a pod without one when the others use less than their target. */
   full: (name: string) => number,
 ): Proposal {
   if (!pods.length) throw new MetricError('no pods returned by selector while calculating replica count')
@@ -149,28 +151,28 @@ function propose(
   else if (ratio > 1) for (const name of groups.missing) counted.set(name, 0)
   if (withUnready) for (const name of groups.unready) counted.set(name, 0)
   const again = measure(counted).ratio
-  // What we assumed may not turn the direction.
+  // Assumed values must not turn a decrease into an increase, or the reverse.
   if (isWithin(again, tolerance) || (ratio < 1 && again > 1) || (ratio > 1 && again < 1)) return answer(current)
   const replicas = Math.ceil(again * counted.size)
   if ((again < 1 && replicas > current) || (again > 1 && replicas < current)) return answer(current)
   return answer(replicas)
 }
 
-/** By one value for all: ratio to its target times the ready pods. */
+/** Aims at one value for all pods together: the ready pods times the ratio of the value to its target. */
 export function byValue(
   { current, pods, tolerance }: Pick<Scaling, 'current' | 'pods' | 'tolerance'>,
   usedMilli: number,
   targetMilli: number,
 ): number {
   const ratio = usedMilli / targetMilli
-  // From nothing there are no pods to count.
+  // Without pods the ratio itself is the number.
   if (current === 0) return Math.ceil(ratio)
   if (isWithin(ratio, tolerance)) return current
   const ready = pods.filter(pod => pod.status.phase === 'Running' && condition(pod, 'Ready')?.status === 'True').length
   return Math.ceil(ratio * ready)
 }
 
-/** By one value, divided by the pods there are. */
+/** Aims at one value divided by the existing pods. */
 export function byValuePerPod(
   { current, tolerance, existing }: { current: number; tolerance: Tolerance; existing: number },
   usedMilli: number,

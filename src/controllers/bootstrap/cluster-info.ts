@@ -1,6 +1,8 @@
-// The bootstrap signer: kube-public/cluster-info tells whoever wants to join where the cluster is; for each bootstrap
-// token it carries a signature by that token, so that its holder can tell the true cluster from a false one.
+// The bootstrap signer. The ConfigMap kube-public/cluster-info has the address and authority of the cluster, readable
+// without credentials. It has one signature for each bootstrap token, made with the token's secret: a node that joins
+// with that token verifies by it that the ConfigMap comes from a holder of the token.
 // Source: pkg/controller/bootstrap/bootstrapsigner.go, k8s.io/cluster-bootstrap/token/jws.
+import { sameJson } from '../../api/equal.ts'
 import { detachedSignature } from '../../wire/jwt.ts'
 import {
   type BootstrapToken,
@@ -31,12 +33,12 @@ export const clusterInfoSigner = defineKeyedController({
       .list(bootstrapTokenNamespace)
       .flatMap(secret => readBootstrapToken(secret) ?? [])
     const data = signed(info.data, tokens, ctx.now())
-    if (JSON.stringify(data) === JSON.stringify(sorted(info.data))) return
+    if (sameJson(data, sorted(info.data))) return
     await ctx.update(ConfigMap, { ...info, data })
   },
 })
 
-/** The data of the ConfigMap with one signature per token that may sign, and no other. */
+/** The data of the ConfigMap with one signature for each token that may sign, and no other signatures. */
 function signed(data: Record<string, string>, tokens: readonly BootstrapToken[], now: number): Record<string, string> {
   const rest = Object.entries(data).filter(([key]) => !key.startsWith(signaturePrefix))
   const signatures = tokens

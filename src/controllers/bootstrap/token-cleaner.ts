@@ -1,4 +1,4 @@
-// Deletes bootstrap tokens whose time is over. Source: pkg/controller/bootstrap/tokencleaner.go.
+// Deletes bootstrap tokens, which are Secrets, when they expire. Source: pkg/controller/bootstrap/tokencleaner.go.
 import { readBootstrapToken } from '../../kinds/core/bootstrap-token.ts'
 import { Secret } from '../../kinds/core/secret.ts'
 import { defineController } from '../harness.ts'

@@ -1,6 +1,6 @@
-// Approves the certificates that nodes ask for: their first client certificate, the next ones, and serving
-// certificates for their own addresses. Whether a node may have a client certificate is asked of authorization.
-// Source: pkg/controller/certificates/approver. Serving certificates are left to people upstream.
+// Approves certificate requests of nodes: their first client certificate, its renewals, and serving certificates for
+// their own addresses. A SubjectAccessReview decides whether the requester may have a client certificate.
+// Source: pkg/controller/certificates/approver. Upstream leaves the approval of serving certificates to administrators.
 import { SubjectAccessReview } from '../../kinds/authorization/subjectaccessreview.ts'
 import { CertificateSigningRequest } from '../../kinds/certificates/certificatesigningrequest.ts'
 import { Node } from '../../kinds/core/node.ts'
@@ -20,7 +20,7 @@ export const certificateApprover = defineController({
   identity: 'certificate-controller',
   reconciles: CertificateSigningRequest,
   watches: [
-    // A node may ask before its addresses are known.
+    // A node may request its serving certificate before its addresses are in its status.
     watch(Node, function* (node, caches) {
       const user = `system:node:${node.metadata.name}`
       const own = caches(CertificateSigningRequest).matching('csrapproving', csr => csr.spec.username === user)

@@ -1,5 +1,6 @@
-// Deletes certificate requests that have served their purpose: granted, denied or failed for an hour, pending for a
-// day, or with a certificate that is over. Source: pkg/controller/certificates/cleaner.
+// Deletes certificate requests that are not needed any more: an hour after they were denied, failed, or were approved
+// and have their certificate; after a day without a decision; and when the certificate has expired.
+// Source: pkg/controller/certificates/cleaner.
 import { parseTime } from '../../api/time.ts'
 import { CertificateSigningRequest } from '../../kinds/certificates/certificatesigningrequest.ts'
 import { readCertificate } from '../../wire/x509.ts'
@@ -13,14 +14,14 @@ export const certificateCleaner = defineController({
   identity: 'certificate-controller',
   reconciles: CertificateSigningRequest,
   async reconcile(csr, ctx) {
-    const again = goesAt(csr) - ctx.now()
+    const again = deleteAt(csr) - ctx.now()
     if (again > 0) return { again }
     await ctx.delete(CertificateSigningRequest, csr)
   },
 })
 
-/** When a request is to go, in milliseconds since the epoch. */
-function goesAt(csr: CertificateSigningRequest): number {
+/** When a request is deleted, in milliseconds since the epoch. */
+function deleteAt(csr: CertificateSigningRequest): number {
   const { conditions = [], certificate } = csr.status
   const since = (type: string) => {
     const condition = conditions.find(c => c.type === type)
@@ -34,7 +35,7 @@ function goesAt(csr: CertificateSigningRequest): number {
     certificate ? endOf(certificate) : undefined,
     conditions.length ? undefined : created + pendingMs,
   ].filter(time => time !== undefined)
-  // Approved and never signed: whoever signs is away, which is no reason to forget the request.
+  // A request that is approved and not yet signed stays: its signer may be down.
   return times.length ? Math.min(...times) : Number.POSITIVE_INFINITY
 }
 

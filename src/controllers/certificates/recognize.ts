@@ -1,4 +1,4 @@
-// What kinds of certificate requests there are, told by what they ask for; and which of them a signer may grant.
+// The rules of Kubernetes' own signers: which subject, names and usages a certificate request may have for each.
 // Source: pkg/apis/certificates/helpers.go, pkg/controller/certificates/signer;
 // kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests.
 import type { CertificateSigningRequest } from '../../kinds/certificates/certificatesigningrequest.ts'
@@ -16,7 +16,9 @@ const nodesGroup = 'system:nodes'
 export const hasCondition = (csr: CertificateSigningRequest, type: string): boolean =>
   csr.status.conditions?.some(c => c.type === type) ?? false
 
-/** What is wrong with a request for the signer it names; undefined: nothing, or not one of ours. */
+/**
+ * Why the signer that a request names must not sign it. Undefined when it may, or when the signer is not one of ours.
+ */
 export function signerProblem(csr: CertificateSigningRequest, asked: RequestInfo): string | undefined {
   switch (csr.spec.signerName) {
     case clientSigner:
@@ -30,7 +32,7 @@ export function signerProblem(csr: CertificateSigningRequest, asked: RequestInfo
   }
 }
 
-/** The signers whose requests are signed here. */
+/** The signers whose requests the cluster signs itself. */
 export const ourSigners: readonly string[] = [clientSigner, kubeletClientSigner, kubeletServingSigner, legacySigner]
 
 function usageProblem({ spec }: CertificateSigningRequest, needed: string): string | undefined {
@@ -62,7 +64,7 @@ function kubeletServingProblem(csr: CertificateSigningRequest, asked: RequestInf
   return nodeSubjectProblem(asked) ?? usageProblem(csr, 'server auth')
 }
 
-/** Whether a node asks for a serving certificate in its own name, with no name or address that is not its own. */
+/** Whether a node requests a serving certificate in its own name, with only its own names and addresses. */
 export function isOwnServing(csr: CertificateSigningRequest, asked: RequestInfo, node: Node | undefined): boolean {
   if (!node || csr.spec.username !== asked.commonName || !csr.spec.groups?.includes(nodesGroup)) return false
   if (asked.commonName !== nodePrefix + node.metadata.name || kubeletServingProblem(csr, asked)) return false

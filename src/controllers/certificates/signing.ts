@@ -5,10 +5,13 @@ import { type KeyPair, readRequest, signRequest, type Usage } from '../../wire/x
 import { type Controller, defineController } from '../harness.ts'
 import { hasCondition, ourSigners, signerProblem } from './recognize.ts'
 
-/** How long certificates live, unless the request asks for less. */
+/** The longest life of a certificate. Source: the default of --cluster-signing-duration. */
 const defaultLifeMs = 365 * 24 * 3600_000
 
-/** @param lifeMs the longest life of a certificate */
+/**
+ * Every approved request for one of our signers ends with a certificate or with the condition Failed.
+ * @param lifeMs the longest life of a certificate; a request may ask for less
+ */
 export const certificateSigner = (authority: KeyPair, lifeMs: number = defaultLifeMs): Controller =>
   defineController({
     name: 'csrsigning',

@@ -1,5 +1,5 @@
-// The CronJob controller: makes a Job at each time of a schedule, and removes old ones.
-// Source: pkg/controller/cronjob.
+// The CronJob controller: creates a Job at each time of a schedule, and deletes finished Jobs beyond the history
+// limits. `run` decides whether a Job starts now. Source: pkg/controller/cronjob.
 import { isReason, messageOf } from '../../base/errors.ts'
 import type { Draft } from '../../api/kind.ts'
 import { parseTime, timeText } from '../../api/time.ts'
@@ -12,10 +12,10 @@ import { isTerminatingNamespace } from '../replicas.ts'
 import { CronJob } from '../../kinds/batch/cronjob.ts'
 import { Job } from '../../kinds/batch/job.ts'
 
-/** With more missed times than this something is wrong, probably a clock. */
+/** More missed times than this are reported: probably a clock is wrong. */
 const maxMissed = 100
 const scheduledAnnotation = 'batch.kubernetes.io/cronjob-scheduled-timestamp'
-/** The timer fires a little late rather than early. */
+/** Added to each wait, so that the timer never fires before the scheduled time. */
 const slackMs = 100
 
 export const cronJobController = defineController({
@@ -28,7 +28,7 @@ export const cronJobController = defineController({
       .ownedBy(cron)
       .filter(job => isControlledBy(job, cron))
     if (cron.metadata.deletionTimestamp) return
-    tellNews(cron, jobs, ctx)
+    reportJobs(cron, jobs, ctx)
     await removeOld(cron, jobs, ctx)
     const tidy = await ctx.writeStatus(CronJob, cron, statusOf(cron, jobs))
     return run(tidy, jobs, ctx)
@@ -39,8 +39,8 @@ const ended = (job: Job, type: 'Complete' | 'Failed') =>
   job.status.conditions?.some(c => c.type === type && c.status === 'True') ?? false
 const isEnded = (job: Job) => ended(job, 'Complete') || ended(job, 'Failed')
 
-/** What became of the Jobs since the status was written. */
-function tellNews(cron: CronJob, jobs: readonly Job[], ctx: Context): void {
+/** Records events for Jobs that ended, vanished or appeared since the status was written. */
+function reportJobs(cron: CronJob, jobs: readonly Job[], ctx: Context): void {
   const known = new Map(jobs.map(job => [job.metadata.uid, job]))
   const active = new Set((cron.status.active ?? []).map(({ uid }) => uid))
   for (const { uid, name } of cron.status.active ?? []) {
@@ -58,7 +58,7 @@ function tellNews(cron: CronJob, jobs: readonly Job[], ctx: Context): void {
   }
 }
 
-/** Made at a time of the schedule, by the name that follows from it; the status may just not say so yet. */
+/** Whether this controller created the Job. Its name proves it, also when the status does not list the Job yet. */
 const isOwn = (cron: CronJob, { metadata }: Job): boolean => {
   const at = parseTime(metadata.annotations?.[scheduledAnnotation])
   return at !== undefined && metadata.name === nameAt(cron, at)
@@ -104,7 +104,7 @@ async function run(cron: CronJob, jobs: readonly Job[], ctx: Context): Promise<R
     )
     return again
   }
-  // Jobs that somebody made from the template by hand do not count.
+  // Only Jobs in the status count, so that those that were created from the template by hand block nothing.
   const active = new Set((cron.status.active ?? []).map(({ uid }) => uid))
   if (cron.spec.concurrencyPolicy === 'Forbid' && active.size) {
     const text = 'Not starting job because prior execution is running and concurrency policy is Forbid'
@@ -119,7 +119,10 @@ async function run(cron: CronJob, jobs: readonly Job[], ctx: Context): Promise<R
   return again
 }
 
-/** The latest time that has come since the last run; earlier missed ones are not made up for. */
+/**
+ * The latest scheduled time since the last run, in `at`. Earlier times that were missed are not made up for. For
+ * example, hourly runs missed at 1:00 and 2:00 lead to one Job at 2:10, that of 2:00.
+ */
 function planDue(cron: CronJob, schedule: Schedule, now: number): { at?: number; tooMany?: number } {
   const last = parseTime(cron.status.lastScheduleTime ?? cron.metadata.creationTimestamp) ?? now
   const deadline = cron.spec.startingDeadlineSeconds
@@ -128,7 +131,7 @@ function planDue(cron: CronJob, schedule: Schedule, now: number): { at?: number;
   let missed = 0
   for (let time = nextTime(schedule, from, cron.spec.timeZone); time !== undefined && time <= now; missed++) {
     at = time
-    // Far behind: jump close to now instead of stepping through months of minutes.
+    // Far behind, the loop jumps close to now instead of stepping through months of minutes.
     if (missed > maxMissed) time = Math.max(time, now - 2 * (time - from))
     const after = nextTime(schedule, time, cron.spec.timeZone)
     if (after === undefined || after <= time) break
@@ -146,20 +149,20 @@ async function begin(cron: CronJob, at: number, ctx: Context): Promise<void> {
     ctx.event(cron, 'Normal', 'SuccessfulCreate', `Created job ${name}`)
   } catch (error) {
     if (isTerminatingNamespace(error)) return
-    // It was made before the last restart, and the status was not written.
+    // The Job was created before, and then the status could not be written.
     if (!isReason(error, 'AlreadyExists')) {
       ctx.event(cron, 'Warning', 'FailedCreate', `Error creating job: ${messageOf(error)}`)
       throw error
     }
   }
   const job = await ctx.client.find(Job, { namespace: cron.metadata.namespace ?? '', name })
-  // Of this name, and somebody else's.
+  // A Job of another owner has the name.
   if (job && !isControlledBy(job, cron)) return
   const active = [...(cron.status.active ?? []), ...(job && !isEnded(job) ? [referenceTo(job)] : [])]
   await ctx.writeStatus(CronJob, cron, { ...cron.status, active, lastScheduleTime: timeText(at) })
 }
 
-/** The Job of a time: its name follows from the time, so that none is made twice. */
+/** The Job for a scheduled time. Its name follows from the time, so that none is created twice. */
 function jobOf(cron: CronJob, at: number): Draft<Job> {
   const { metadata, spec } = cron.spec.jobTemplate
   const { timeZone } = cron.spec
@@ -183,7 +186,7 @@ function zoned(at: number, timeZone = 'UTC'): string {
   return `${timeText(at + shiftMs).slice(0, 19)}${offset}`
 }
 
-/** Which Jobs run, and when the last one succeeded. */
+/** The status: which Jobs run, and when the last one succeeded. */
 function statusOf(cron: CronJob, jobs: readonly Job[]): Draft<CronJob['status']> {
   const running = new Set(jobs.filter(job => !isEnded(job)).map(job => job.metadata.uid))
   const active = (cron.status.active ?? []).filter(({ uid }) => running.has(uid))

@@ -1,4 +1,4 @@
-// The DaemonSet controller: one pod on every node that suits. plan.ts decides; this file carries out.
+// The DaemonSet controller: one pod on every suitable node. plan.ts decides; this file carries the plan out.
 import { ControllerRevision } from '../../kinds/apps/controllerrevision.ts'
 import { DaemonSet } from '../../kinds/apps/daemonset.ts'
 import { Node } from '../../kinds/core/node.ts'
@@ -8,10 +8,12 @@ import type { Context } from '../context.ts'
 import { type Controller, defineController, keyOf, type Watch } from '../harness.ts'
 import { currentRevision, expiredRevisions, revisionLabel } from '../history.ts'
 import { claim, orphansOf } from '../owners.ts'
+import { reported } from '../reported.ts'
 import { createPod, nextAvailable, removePod, slowStart } from '../replicas.ts'
 import { FailureBackoff } from './backoff.ts'
 import { type DaemonPlan, daemonTemplate, planDaemons, planDaemonStatus, suits } from './plan.ts'
 
+/** The most pods that one reconcile creates, and the most that it deletes. Source: BurstReplicas upstream. */
 const burst = 250
 
 const hashOf = (revision: ControllerRevision): string => revision.metadata.labels?.[revisionLabel] ?? ''
@@ -33,15 +35,11 @@ export function daemonSetController(): Controller {
       const now = ctx.now()
       const plan = planDaemons(set, all, pods, hash, now)
       const waitMs = replaceEnded(set, plan, backoff, ctx)
-      let failure: unknown
-      try {
-        await carryOut(set, plan, hash, ctx)
-      } catch (error) {
-        failure = error
-      }
       const status = planDaemonStatus(set, all, pods, hash, now)
-      await ctx.writeStatus(DaemonSet, set, { ...status, ...(collisionCount && { collisionCount }) })
-      if (failure) throw failure
+      await reported(
+        () => carryOut(set, plan, hash, ctx),
+        () => ctx.writeStatus(DaemonSet, set, { ...status, ...(collisionCount && { collisionCount }) }),
+      )
       const used = new Set([hash, ...pods.map(pod => pod.metadata.labels?.[revisionLabel] ?? '')])
       for (const revision of expiredRevisions(old, set.spec.revisionHistoryLimit, r => used.has(hashOf(r))))
         await ctx.delete(ControllerRevision, revision)
@@ -51,7 +49,7 @@ export function daemonSetController(): Controller {
   })
 }
 
-/** A node concerns the sets whose pods it takes now and did not before, or the other way round. */
+/** A change of a node wakes only the sets for which the node became suitable or unsuitable. */
 const nodes: Watch = {
   kind: Node,
   *keys({ type, item, before }, caches) {
@@ -65,10 +63,10 @@ const nodes: Watch = {
   },
 }
 
-/** What of a node decides which pods it takes. */
+/** The fields of a node on which `suits` depends. */
 const placing = ({ metadata, spec }: Node) => JSON.stringify([metadata.labels, spec.taints])
 
-/** Adds the ended pods whose time has come to those to remove; returns how long the next one waits. */
+/** Moves ended pods whose back-off is over to `plan.remove`. Returns the milliseconds until the next one is due. */
 function replaceEnded(set: DaemonSet, plan: DaemonPlan, backoff: FailureBackoff, ctx: Context): number | undefined {
   let wait: number | undefined
   const now = ctx.now()
@@ -83,12 +81,12 @@ function replaceEnded(set: DaemonSet, plan: DaemonPlan, backoff: FailureBackoff,
     }
     if (isFailed) backoff.failed(key, now)
     plan.remove.push(pod)
-    tellEnded(set, pod, ctx)
+    reportEnded(set, pod, ctx)
   }
   return wait
 }
 
-function tellEnded(set: DaemonSet, pod: Pod, ctx: Context): void {
+function reportEnded(set: DaemonSet, pod: Pod, ctx: Context): void {
   const what = `${pod.metadata.namespace}/${pod.metadata.name} on node ${pod.spec.nodeName}`
   if (pod.status.phase === 'Failed')
     ctx.event(set, 'Warning', 'FailedDaemonPod', `Found failed daemon pod ${what}, will try to kill it`)

@@ -30,7 +30,7 @@ interface Given {
   phase?: Pod['status']['phase']
   deleting?: boolean
   age?: number
-  /** Not bound yet: the node it is for stands in its affinity. */
+  /** The pod is not bound yet. The name of its node is in its affinity. */
   waiting?: boolean
 }
 const pod = (
@@ -63,128 +63,183 @@ const fresh = (i: number, more: Given = {}) => pod(`new${i}`, `n${i}`, { age: 5,
 
 const taint = (effect: string, key = 'maintenance') => [{ key, effect }]
 const suitability: [string, object, Node, [run: boolean, goOn: boolean]][] = [
-  ['a plain node', {}, node('n'), [true, true]],
-  ['another name', { nodeName: 'm' }, node('n'), [false, false]],
-  ['a label it lacks', { nodeSelector: { disk: 'ssd' } }, node('n'), [false, false]],
-  ['a label it has', { nodeSelector: { disk: 'ssd' } }, node('n', { labels: { disk: 'ssd' } }), [true, true]],
-  ['NoSchedule: no new one', {}, node('n', { taints: taint('NoSchedule') }), [false, true]],
-  ['NoExecute: none at all', {}, node('n', { taints: taint('NoExecute') }), [false, false]],
-  ['PreferNoSchedule', {}, node('n', { taints: taint('PreferNoSchedule') }), [true, true]],
-  ['silent', {}, node('n', { taints: taint('NoExecute', 'node.kubernetes.io/unreachable') }), [true, true]],
-  ['cordoned', {}, node('n', { taints: taint('NoSchedule', 'node.kubernetes.io/unschedulable') }), [true, true]],
+  ['a node without taints gets a pod', {}, node('n'), [true, true]],
+  ['a node with another name than the template’s gets none', { nodeName: 'm' }, node('n'), [false, false]],
+  ['a node without a selected label gets none', { nodeSelector: { disk: 'ssd' } }, node('n'), [false, false]],
   [
-    'no network',
+    'a node with the selected label gets one',
+    { nodeSelector: { disk: 'ssd' } },
+    node('n', { labels: { disk: 'ssd' } }),
+    [true, true],
+  ],
+  [
+    'with NoSchedule a node gets no pod, and one that runs may stay',
+    {},
+    node('n', { taints: taint('NoSchedule') }),
+    [false, true],
+  ],
+  [
+    'with NoExecute a node gets no pod, and none may stay',
+    {},
+    node('n', { taints: taint('NoExecute') }),
+    [false, false],
+  ],
+  ['PreferNoSchedule does not matter', {}, node('n', { taints: taint('PreferNoSchedule') }), [true, true]],
+  [
+    'an unreachable node keeps its pod',
+    {},
+    node('n', { taints: taint('NoExecute', 'node.kubernetes.io/unreachable') }),
+    [true, true],
+  ],
+  [
+    'a cordoned node gets a pod',
+    {},
+    node('n', { taints: taint('NoSchedule', 'node.kubernetes.io/unschedulable') }),
+    [true, true],
+  ],
+  [
+    'a node without network gets no pod',
     {},
     node('n', { taints: taint('NoSchedule', 'node.kubernetes.io/network-unavailable') }),
     [false, true],
   ],
   [
-    'none needed',
+    'a node without network gets a pod on the network of the host',
     { hostNetwork: true },
     node('n', { taints: taint('NoSchedule', 'node.kubernetes.io/network-unavailable') }),
     [true, true],
   ],
 ]
 for (const [what, template, on, [run, goOn]] of suitability)
-  test(`whether a node suits: ${what}`, () => assert.deepEqual(suits(set({}, template), on), { run, goOn }))
+  test(`a node for daemon pods: ${what}`, () => assert.deepEqual(suits(set({}, template), on), { run, goOn }))
 
 type Plan = { create?: string[]; remove?: string[]; ended?: string[] }
 const plans: [string, DaemonSet, Node[], Pod[], Plan][] = [
-  ['one for each node', set({}), nodes(2), [fresh(1)], { create: ['n0'] }],
-  ['none twice while one goes', set({}), nodes(1), [fresh(0, { deleting: true })], {}],
+  ['every node without a pod gets one', set({}), nodes(2), [fresh(1)], { create: ['n0'] }],
+  ['a node whose pod is terminating gets no other yet', set({}), nodes(1), [fresh(0, { deleting: true })], {}],
   [
-    'one beside an ended one that goes',
+    'a node whose ended pod is terminating gets another one at once',
     set({}),
     nodes(1),
     [fresh(0, { phase: 'Failed', deleting: true })],
     { create: ['n0'] },
   ],
   [
-    'ended ones are replaced',
+    'failed and succeeded pods are replaced',
     set({}),
     nodes(2),
     [fresh(0, { phase: 'Failed' }), fresh(1, { phase: 'Succeeded' })],
     { ended: ['new0', 'new1'] },
   ],
-  ['the oldest of two stays', set({}), nodes(1), [fresh(0), pod('first', 'n0', { age: 90 })], { remove: ['new0'] }],
   [
-    'one that is bound before one that is not',
+    'of two pods of a node the older one stays',
+    set({}),
+    nodes(1),
+    [fresh(0), pod('first', 'n0', { age: 90 })],
+    { remove: ['new0'] },
+  ],
+  [
+    'of two pods a bound one stays rather than one that is not bound',
     set({}),
     nodes(1),
     [pod('w', 'n0', { waiting: true, age: 90 }), fresh(0)],
     { remove: ['w'] },
   ],
   [
-    'none on a node that refuses',
+    'the pod of a node with NoExecute is deleted',
     set({}),
     [node('n0', { taints: taint('NoExecute') })],
     [fresh(0)],
     { remove: ['new0'] },
   ],
-  ['it may stay where no new one would go', set({}), [node('n0', { taints: taint('NoSchedule') })], [fresh(0)], {}],
+  ['the pod of a node with NoSchedule stays', set({}), [node('n0', { taints: taint('NoSchedule') })], [fresh(0)], {}],
   [
-    'a pod that waits for a node that is gone',
+    'a pod that waits for a deleted node is deleted',
     set({}),
     nodes(1),
     [fresh(0), pod('w', 'gone', { waiting: true })],
     { remove: ['w'] },
   ],
-  ['OnDelete leaves old ones', set(undefined), nodes(1), [old(0)], {}],
-  ['one old one at a time', set({ maxUnavailable: 1 }), nodes(3), [old(0), old(1), old(2)], { remove: ['old0'] }],
+  ['with OnDelete old pods stay', set(undefined), nodes(1), [old(0)], {}],
   [
-    'a share of them, rounded up',
+    'old pods are replaced one at a time with maxUnavailable 1',
+    set({ maxUnavailable: 1 }),
+    nodes(3),
+    [old(0), old(1), old(2)],
+    { remove: ['old0'] },
+  ],
+  [
+    'a percentage of maxUnavailable is rounded up',
     set({ maxUnavailable: '50%' }),
     nodes(3),
     [old(0), old(1), old(2)],
     { remove: ['old0', 'old1'] },
   ],
-  ['none while a new one is not ready', set({ maxUnavailable: 1 }), nodes(2), [fresh(0, { ready: false }), old(1)], {}],
   [
-    'old ones that are not ready all at once',
+    'no old pod is replaced while a new one is not ready',
+    set({ maxUnavailable: 1 }),
+    nodes(2),
+    [fresh(0, { ready: false }), old(1)],
+    {},
+  ],
+  [
+    'old pods that are not ready are replaced all at once',
     set({ maxUnavailable: 1 }),
     nodes(3),
     [old(0, { ready: false }), old(1, { ready: false }), old(2)],
     { remove: ['old0', 'old1'] },
   ],
-  ['one that goes counts as away', set({ maxUnavailable: 1 }), nodes(2), [old(0, { deleting: true }), old(1)], {}],
-  ['new ones first, then the update', set({ maxUnavailable: 1 }), nodes(2), [old(1)], { create: ['n0'] }],
   [
-    'surge: a new one beside the old',
+    'a terminating pod counts as unavailable',
+    set({ maxUnavailable: 1 }),
+    nodes(2),
+    [old(0, { deleting: true }), old(1)],
+    {},
+  ],
+  [
+    'no old pod is replaced while a node lacks a pod',
+    set({ maxUnavailable: 1 }),
+    nodes(2),
+    [old(1)],
+    { create: ['n0'] },
+  ],
+  [
+    'with maxSurge a new pod is created beside an old one',
     set({ maxSurge: 1, maxUnavailable: 0 }),
     nodes(2),
     [old(0), old(1)],
     { create: ['n0'] },
   ],
   [
-    'surge: not more than allowed',
+    'with maxSurge there are no more new pods than allowed',
     set({ maxSurge: 1, maxUnavailable: 0 }),
     nodes(2),
     [old(0), fresh(0, { ready: false }), old(1)],
     {},
   ],
   [
-    'surge: the old one goes when the new one is ready',
+    'with maxSurge the old pod is deleted when the new one is ready',
     set({ maxSurge: 1, maxUnavailable: 0 }),
     nodes(2),
     [old(0), fresh(0), old(1)],
     { remove: ['old0'] },
   ],
   [
-    'surge: an old one that is not ready is no reason to wait',
+    'with maxSurge old pods that are not ready get successors at once',
     set({ maxSurge: 1, maxUnavailable: 0 }),
     nodes(2),
     [old(0, { ready: false }), old(1, { ready: false })],
     { create: ['n0', 'n1'] },
   ],
   [
-    'surge: where none is wanted the old one waits for the others',
+    'with maxSurge the old pod of an unsuitable node stays until the others are available',
     set({ maxSurge: 1, maxUnavailable: 0 }),
     [node('n0', { taints: taint('NoSchedule') }), node('n1')],
     [old(0), fresh(1, { ready: false })],
     {},
   ],
   [
-    'surge: and goes when they are there',
+    'with maxSurge the old pod of an unsuitable node is deleted when the others are available',
     set({ maxSurge: 1, maxUnavailable: 0 }),
     [node('n0', { taints: taint('NoSchedule') }), node('n1')],
     [old(0), fresh(1)],
@@ -201,7 +256,7 @@ for (const [what, given, on, pods, expected] of plans)
     )
   })
 
-test('the numbers count nodes, each by its oldest pod', () => {
+test('the status counts nodes, each by its oldest pod', () => {
   const on = [...nodes(3), node('n3', { taints: taint('NoSchedule') }), node('n4')]
   const pods = [fresh(0), old(1), old(2, { ready: false }), fresh(2), fresh(3)]
   const { observedGeneration, ...counts } = planDaemonStatus(set({ maxSurge: 1 }), on, pods, 'new', now)
@@ -217,7 +272,7 @@ test('the numbers count nodes, each by its oldest pod', () => {
   })
 })
 
-test('the pod for a node keeps the template’s own terms and tolerations', () => {
+test('the pod for a node has the template’s own affinity terms and tolerations too', () => {
   const own = { key: 'node.kubernetes.io/not-ready', operator: 'Exists', effect: 'NoExecute' }
   const affinity = {
     nodeAffinity: {
@@ -234,7 +289,7 @@ test('the pod for a node keeps the template’s own terms and tolerations', () =
   assert.equal(made.metadata!.labels!['controller-revision-hash'], 'abc')
 })
 
-test('failed daemon pods are replaced after 1, 2, 4 … seconds, for each node by itself', () => {
+test('failed daemon pods are replaced after 1, 2, 4 … seconds, and each node has its own back-off', () => {
   const backoff = new FailureBackoff()
   assert.equal(backoff.remaining('a', now), 0)
   backoff.failed('a', now)

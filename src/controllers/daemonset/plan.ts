@@ -1,4 +1,8 @@
-// Which nodes need a daemon pod, which have one too many, and which old one to replace next. Pure.
+// Decides which nodes need a daemon pod, which have one too many, and which old one is replaced next. Pure.
+//
+//   planDaemons ─► planNode for each node: create, remove, ended
+//               └► if nothing was to create or remove, a rolling update: planSurge or planReplacement
+//
 // Source: pkg/controller/daemon (daemon_controller.go, update.go, util).
 import type { Draft } from '../../api/kind.ts'
 import { parseTime } from '../../api/time.ts'
@@ -8,19 +12,20 @@ import { matchesNodeAffinity } from '../../kinds/core/node-selection.ts'
 import type { PodTemplateSpec } from '../../kinds/core/podtemplatespec.ts'
 import { tolerated } from '../../kinds/core/tolerations.ts'
 import { revisionLabel } from '../history.ts'
-import { isAvailable, isReady, isTerminal } from '../pods.ts'
+import { isAvailable, isReady } from '../pods.ts'
 import type { DaemonSet } from '../../kinds/apps/daemonset.ts'
 import type { Node } from '../../kinds/core/node.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
+import { isTerminal } from '../../kinds/core/pod-phase.ts'
 
 const prefix = 'node.kubernetes.io/'
-/** Daemon pods run on nodes in trouble too. */
+/** Taints that every daemon pod tolerates, since it also runs on nodes with problems. */
 const noExecute = ['not-ready', 'unreachable']
 const noSchedule = ['disk-pressure', 'memory-pressure', 'pid-pressure', 'unschedulable']
 
 const tolerations = new WeakMap<object, readonly Toleration[]>()
 
-/** What daemon pods of a template tolerate; looked at for every node. */
+/** The tolerations of a template's daemon pods. Kept by template, since they are needed for every node. */
 function tolerationsOf(template: PodTemplateSpec): readonly Toleration[] {
   let known = tolerations.get(template)
   if (!known) tolerations.set(template, (known = withDaemonTolerations(template)))
@@ -40,7 +45,7 @@ function withDaemonTolerations({ spec }: PodTemplateSpec): readonly Toleration[]
   return [...(spec.tolerations ?? []).filter(t => !same.has(text(t))), ...added]
 }
 
-/** Whether the node should get a pod, and whether one that runs there may go on. */
+/** Whether the node should get a pod (`run`), and whether an existing pod may stay there (`goOn`). */
 export function suits(set: DaemonSet, node: Node): { run: boolean; goOn: boolean } {
   const { template } = set.spec
   const named = !template.spec.nodeName || template.spec.nodeName === node.metadata.name
@@ -51,14 +56,14 @@ export function suits(set: DaemonSet, node: Node): { run: boolean; goOn: boolean
   return { run: goOn && !refused.some(taint => taint.effect === 'NoSchedule'), goOn }
 }
 
-/** The node a daemon pod is for, also before the scheduler has put it there. */
+/** The node that a daemon pod is for, also while the pod is not bound yet. */
 function targetNode(pod: Pod): string | undefined {
   if (pod.spec.nodeName) return pod.spec.nodeName
   const terms = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms
   return terms?.flatMap(term => term.matchFields ?? []).find(r => r.key === 'metadata.name')?.values?.[0]
 }
 
-/** The pod for one node: bound to it by affinity, so that the scheduler still checks its room. */
+/** The pod for one node. Affinity ties it to the node, so that the scheduler still checks resources and binds it. */
 export function daemonTemplate(set: DaemonSet, hash: string, node: string): Draft<PodTemplateSpec> {
   const { template } = set.spec
   const generation = set.metadata.annotations?.['deprecated.daemonset.template.generation']
@@ -91,9 +96,10 @@ export function daemonTemplate(set: DaemonSet, hash: string, node: string): Draf
 }
 
 export interface DaemonPlan {
+  /** The names of the nodes that get a pod. */
   create: string[]
   remove: Pod[]
-  /** Failed and succeeded pods that have to be replaced, each node in its own time. */
+  /** Failed and succeeded pods to be replaced; the back-off of their node decides when. */
   ended: Pod[]
 }
 
@@ -106,7 +112,7 @@ interface Given {
   now: number
 }
 
-/** What to make and remove; `hash` is the current revision. */
+/** The plan for a set; `hash` is the current revision. */
 export function planDaemons(
   set: DaemonSet,
   nodes: readonly Node[],
@@ -114,18 +120,18 @@ export function planDaemons(
   hash: string,
   now: number,
 ): DaemonPlan {
-  // A pod that has ended and is going leaves its node free.
+  // A pod that has ended and is terminating does not occupy its node any more.
   const byNode = groupByNode(pods.filter(pod => !(isTerminal(pod) && pod.metadata.deletionTimestamp)))
   const given = { set, nodes, byNode, hash, now }
   const plan: DaemonPlan = { create: [], remove: [], ended: [] }
   const known = new Set(nodes.map(node => node.metadata.name ?? ''))
   for (const node of nodes) planNode(given, node, plan)
-  // Pods for nodes that are gone and were never started nobody else removes.
+  // No other controller deletes the unbound pods of deleted nodes. Bound ones are left to pod garbage collection.
   for (const pod of pods) {
     const target = targetNode(pod)
     if (target && !known.has(target) && !pod.spec.nodeName && !pod.metadata.deletionTimestamp) plan.remove.push(pod)
   }
-  // What comes and goes by itself has to settle before old pods are replaced.
+  // Old pods are replaced only once every node has the pods it should have.
   const isSettled = !plan.create.length && !plan.remove.length
   if (set.spec.updateStrategy.type !== 'RollingUpdate' || !isSettled) return plan
   const update = limitsOf(given).surge > 0 ? planSurge(given) : planReplacement(given)
@@ -161,12 +167,12 @@ function planNode(given: Given, node: Node, plan: DaemonPlan): void {
   }
 }
 
-/** During a surge there are two for a while, an old one that is ready and a new one that is not yet. */
+/** A surge allows two pods, the old one and its successor, until the successor is available or the old one unready. */
 function surplusOfSurge({ set, hash, now }: Given, active: readonly Pod[]): Pod[] {
-  const fresh = active.find(pod => isOf(pod, hash))
+  const updated = active.find(pod => isOf(pod, hash))
   const old = active.find(pod => !isOf(pod, hash))
-  const surplus = active.filter(pod => pod !== fresh && pod !== old)
-  const isReplaced = fresh && old && (!isReady(old) || isAvailable(fresh, set.spec.minReadySeconds ?? 0, now))
+  const surplus = active.filter(pod => pod !== updated && pod !== old)
+  const isReplaced = updated && old && (!isReady(old) || isAvailable(updated, set.spec.minReadySeconds ?? 0, now))
   return isReplaced ? [...surplus, old] : surplus
 }
 
@@ -186,22 +192,22 @@ function limitsOf({ set, nodes }: Given): { surge: number; unavailable: number; 
   const rolling = set.spec.updateStrategy.rollingUpdate
   const surge = scaledValue(rolling?.maxSurge ?? 0, wanted.length, 'up')
   const unavailable = scaledValue(rolling?.maxUnavailable ?? 1, wanted.length, 'up')
-  // Neither may move: then nothing would.
+  // If both limits round to 0, one pod may be unavailable; otherwise the update would never go on.
   return { surge, unavailable: wanted.length && !surge && !unavailable ? 1 : unavailable, wanted }
 }
 
-/** The nodes that have pods or want one, each with its new and its old pod; undefined when there are several. */
+/** The new and the old pod of each node that has or needs one. Undefined for a node with several new or old pods. */
 function* pairs({ byNode, hash }: Given, wanted: readonly Node[]) {
   const names = new Set([...wanted.map(node => node.metadata.name ?? ''), ...byNode.keys()])
   for (const name of names) {
     const staying = (byNode.get(name) ?? []).filter(pod => !pod.metadata.deletionTimestamp)
-    const [fresh, old] = [staying.filter(pod => isOf(pod, hash)), staying.filter(pod => !isOf(pod, hash))]
-    if (fresh.length > 1 || old.length > 1) yield undefined
-    else yield { name, fresh: fresh[0], old: old[0] }
+    const [updated, old] = [staying.filter(pod => isOf(pod, hash)), staying.filter(pod => !isOf(pod, hash))]
+    if (updated.length > 1 || old.length > 1) yield undefined
+    else yield { name, updated: updated[0], old: old[0] }
   }
 }
 
-/** Removes old pods as fast as the limit allows, unavailable ones first since nothing is lost with them. */
+/** Removes old pods as fast as maxUnavailable allows. Unavailable ones go at once, since they serve nothing. */
 function planReplacement(given: Given): Pick<DaemonPlan, 'create' | 'remove'> {
   const { set, now } = given
   const { unavailable: limit, wanted } = limitsOf(given)
@@ -209,8 +215,8 @@ function planReplacement(given: Given): Pick<DaemonPlan, 'create' | 'remove'> {
   let unavailable = 0
   const [bad, good]: [Pod[], Pod[]] = [[], []]
   for (const pair of pairs(given, wanted)) {
-    if (!pair || Boolean(pair.fresh) === Boolean(pair.old)) unavailable++
-    else if (pair.fresh && !available(pair.fresh)) unavailable++
+    if (!pair || Boolean(pair.updated) === Boolean(pair.old)) unavailable++
+    else if (pair.updated && !available(pair.updated)) unavailable++
     else if (pair.old && !available(pair.old)) {
       bad.push(pair.old)
       unavailable++
@@ -220,7 +226,7 @@ function planReplacement(given: Given): Pick<DaemonPlan, 'create' | 'remove'> {
   return { create: [], remove }
 }
 
-/** Makes new pods beside old ones, and removes an old one once its successor is available. */
+/** Creates new pods beside old ones, and removes an old one once its successor is available. */
 function planSurge(given: Given): Pick<DaemonPlan, 'create' | 'remove'> {
   const { set, nodes, now } = given
   const { surge: limit, wanted } = limitsOf(given)
@@ -231,24 +237,24 @@ function planSurge(given: Given): Pick<DaemonPlan, 'create' | 'remove'> {
   const remove: Pod[] = []
   const [atOnce, candidates, unwanted]: [string[], string[], Pod[]] = [[], [], []]
   for (const pair of pairs(given, wanted)) {
-    const { name = '', fresh, old } = pair ?? {}
-    const shown = old ?? fresh
+    const { name = '', updated, old } = pair ?? {}
+    const shown = old ?? updated
     if (shown && available(shown)) availableNodes++
     if (!pair) surging++
-    else if (old && fresh) {
-      if (available(fresh)) remove.push(old)
+    else if (old && updated) {
+      if (available(updated)) remove.push(old)
       else surging++
     } else if (old && known.has(name)) {
       if (!wants.has(name)) (available(old) ? unwanted : remove).push(old)
       else (available(old) ? candidates : atOnce).push(name)
     }
   }
-  // Where none is wanted any more the old one stays until there are enough elsewhere.
+  // On a node that should not have a pod any more, the old one stays until enough others are available.
   remove.push(...unwanted.slice(0, Math.max(0, availableNodes - wanted.length)))
   return { create: [...atOnce, ...candidates.slice(0, Math.max(0, limit - surging))], remove }
 }
 
-/** The numbers of a daemon set's status. */
+/** The status of a set. Its numbers count nodes, not pods. */
 export function planDaemonStatus(
   set: DaemonSet,
   nodes: readonly Node[],
@@ -266,7 +272,7 @@ export function planDaemonStatus(
     numberAvailable: 0,
   }
   for (const node of nodes) {
-    // The oldest stands for its node.
+    // Of several pods on a node only the oldest counts.
     const [pod] = [...(byNode.get(node.metadata.name ?? '') ?? [])].sort(byCreation)
     if (!suits(set, node).run) {
       if (pod) count.numberMisscheduled++

@@ -1,5 +1,5 @@
-// What a Deployment writes on its ReplicaSets and on itself: the revision, its sizes at the time, and everything
-// the user annotated. Source: pkg/controller/deployment/util.
+// The annotations that the Deployment controller writes on ReplicaSets and on the Deployment: the revision, the sizes
+// at the time of writing, and a copy of the Deployment's own annotations. Source: pkg/controller/deployment/util.
 import { parseInt64 } from '../../api/int64.ts'
 import type { Deployment } from '../../kinds/apps/deployment.ts'
 import type { ReplicaSet } from '../../kinds/apps/replicaset.ts'
@@ -8,6 +8,7 @@ export const revisionAnnotation = 'deployment.kubernetes.io/revision'
 const revisionHistoryAnnotation = 'deployment.kubernetes.io/revision-history'
 export const desiredAnnotation = 'deployment.kubernetes.io/desired-replicas'
 export const maxAnnotation = 'deployment.kubernetes.io/max-replicas'
+/** The longest revision history, in characters. */
 const maxHistoryLength = 2000
 
 const notCopied = new Set([
@@ -21,7 +22,7 @@ const notCopied = new Set([
 
 type Annotations = Record<string, string>
 
-/** A text that is no integer of 64 bits is no revision. */
+/** The revision in a text, or 0 if it has no integer of 64 bits. */
 const parseRevision = (text: string | undefined): bigint => parseInt64(text) ?? 0n
 
 export const revisionOf = (object: { metadata: ReplicaSet['metadata'] }): bigint =>
@@ -34,7 +35,7 @@ export function sizeAnnotation(rs: ReplicaSet, name: string): number | undefined
   return text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined
 }
 
-/** The annotations the ReplicaSet of the current template should carry at this revision. */
+/** The annotations that the ReplicaSet of the current template has at this revision. */
 export function newReplicaSetAnnotations(
   deployment: Deployment,
   current: Readonly<Annotations> | undefined,
@@ -55,7 +56,7 @@ export function newReplicaSetAnnotations(
   return next
 }
 
-/** The two sizes a ReplicaSet remembers, from which a later change of size is shared out. */
+/** The Deployment's sizes as a ReplicaSet keeps them: a later change of size is shared out in proportion to them. */
 export const sizeAnnotations = (desired: number, max: number): Annotations => ({
   [desiredAnnotation]: String(desired),
   [maxAnnotation]: String(max),

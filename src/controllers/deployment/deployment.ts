@@ -1,5 +1,6 @@
-// The Deployment controller: rolls a change of the pod template out by growing one ReplicaSet and shrinking the
-// others. plan.ts decides; this file carries out.
+// The Deployment controller: rolls a change of the pod template out by growing one ReplicaSet and shrinking the others.
+// It creates and deletes no pods: plan.ts decides which ReplicaSet gets which size (sizes.ts computes them), this file
+// writes the sizes, and the ReplicaSet controller acts on them.
 import { isReason, messageOf } from '../../base/errors.ts'
 import { ReplicaSet } from '../../kinds/apps/replicaset.ts'
 import { Deployment } from '../../kinds/apps/deployment.ts'
@@ -19,7 +20,7 @@ export const deploymentController = defineController({
   owns: [ReplicaSet],
   watches: [
     orphansOf(ReplicaSet, Deployment, d => d.spec.selector),
-    // Recreate waits for the last old pod to be gone.
+    // The strategy Recreate creates new pods only after the last old pod has ended.
     watch(
       Pod,
       (pod, caches) => {
@@ -68,7 +69,7 @@ function podsOf(ctx: Context, sets: readonly ReplicaSet[]): Map<string, Pod[]> {
   return new Map(sets.map(rs => [rs.metadata.uid ?? '', pods.ownedBy(rs).filter(pod => isControlledBy(pod, rs))]))
 }
 
-/** False when there is nothing more to do for now: the name is taken, or the namespace goes away. */
+/** Returns false when the reconcile ends here: another object has the name, or the namespace is terminating. */
 async function create(deployment: Deployment, plan: DeploymentPlan, ctx: Context): Promise<boolean> {
   const draft = plan.create!
   const name = draft.metadata!.name!
@@ -84,9 +85,9 @@ async function create(deployment: Deployment, plan: DeploymentPlan, ctx: Context
     }
     const namespace = deployment.metadata.namespace ?? ''
     const existing = await ctx.client.get(ReplicaSet, { namespace, name })
-    // It is ours, and the mirror has not shown it yet.
+    // It is ours; the mirror does not have it yet.
     if (isControlledBy(existing, deployment) && findNew(deployment, [existing])) return true
-    // A collision is counted: the next try takes another name.
+    // The hash in the name includes the number of collisions, so the next reconcile takes another name.
     const collisionCount = (deployment.status.collisionCount ?? 0) + 1
     await ctx.writeStatus(Deployment, deployment, { ...deployment.status, collisionCount })
     return false

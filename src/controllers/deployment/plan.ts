@@ -1,15 +1,15 @@
-// The next step of a Deployment, as a pure function of what is: which ReplicaSet to make, which to resize, which to
-// forget, and what to write down. Each reconcile takes one step; the changes it causes wake the next.
+// The next step of a Deployment, as a pure function of the present state: which ReplicaSet to create, which to resize,
+// which to delete, and the status. Each reconcile takes one step, and the changes that it causes wake the next.
 //
 //   new template ─► new ReplicaSet ─► grow new / shrink old ─► … ─► complete ─► old ones beyond the limit deleted
+//   newReplicaSet                     planStep                                  expired
 //
-// Source: pkg/controller/deployment.
+// How far a ReplicaSet grows or shrinks in one step is decided in sizes.ts. Source: pkg/controller/deployment.
+import { canonicalJson } from '../../api/equal.ts'
 import type { Draft } from '../../api/kind.ts'
 import type { DeploymentStatus, Deployment } from '../../kinds/apps/deployment.ts'
 import type { ReplicaSet } from '../../kinds/apps/replicaset.ts'
 import { templateHash } from '../hash.ts'
-import { isTerminal } from '../pods.ts'
-import { canonicalJson } from '../same.ts'
 import {
   annotationsDiffer,
   desiredAnnotation,
@@ -23,13 +23,14 @@ import {
 import { byCreation, fenceposts, maxSize, nextNewSize, nextOldSizes, scaledSizes, totalSize } from './sizes.ts'
 import { countStatus, findCondition, hasDeadline, isComplete, rolloutStatus, withCondition } from './status.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
+import { isTerminal } from '../../kinds/core/pod-phase.ts'
 
 const hashLabel = 'pod-template-hash'
 
 export interface DeploymentPlan {
-  /** The ReplicaSet of the current template, to be made. */
+  /** The ReplicaSet of the current template, if it does not exist yet. */
   create?: Draft<ReplicaSet>
-  /** New sizes, and annotations to go with them. */
+  /** ReplicaSets whose size or annotations change. */
   changes: { rs: ReplicaSet; replicas: number; annotations: Record<string, string>; minReadySeconds: number }[]
   remove: ReplicaSet[]
   /** The Deployment's own revision annotation. */
@@ -43,16 +44,16 @@ export function planDeployment(
   pods: ReadonlyMap<string, readonly Pod[]>,
   now: number,
 ): DeploymentPlan {
-  const fresh = findNew(deployment, sets)
-  const old = sets.filter(rs => rs !== fresh)
+  const newRs = findNew(deployment, sets)
+  const old = sets.filter(rs => rs !== newRs)
   if (deployment.metadata.deletionTimestamp)
-    return { changes: [], remove: [], status: countStatus(deployment, fresh, old, now) }
+    return { changes: [], remove: [], status: countStatus(deployment, newRs, old, now) }
   const named = withPauseCondition(deployment, now)
-  if (named.spec.paused || wasScaled(named, sets)) return planScale(named, fresh, old, now)
-  return planRollout(named, fresh, old, pods, now)
+  if (named.spec.paused || wasScaled(named, sets)) return planScale(named, newRs, old, now)
+  return planRollout(named, newRs, old, pods, now)
 }
 
-/** The oldest ReplicaSet whose template is the Deployment's: of several always the same, whatever is written on them. */
+/** The ReplicaSet of the current template. If several have it, always the oldest, so that they do not alternate. */
 export function findNew(deployment: Deployment, sets: readonly ReplicaSet[]): ReplicaSet | undefined {
   const wanted = templateText(deployment.spec.template)
   return [...sets].sort(byCreation).find(rs => templateText(rs.spec.template) === wanted)
@@ -60,7 +61,7 @@ export function findNew(deployment: Deployment, sets: readonly ReplicaSet[]): Re
 
 const templateTexts = new WeakMap<object, string>()
 
-/** A template in comparable form, without the label that tells ReplicaSets apart. */
+/** A template as text for comparison, without the hash label, which the Deployment's own template lacks. */
 function templateText(template: ReplicaSet['spec']['template']): string {
   let text = templateTexts.get(template)
   if (text === undefined) {
@@ -71,6 +72,7 @@ function templateText(template: ReplicaSet['spec']['template']): string {
   return text
 }
 
+/** Whether the Deployment's size differs from the one that a ReplicaSet with pods has in its annotation. */
 function wasScaled({ spec }: Deployment, sets: readonly ReplicaSet[]): boolean {
   return sets.some(rs => {
     const desired = rs.spec.replicas > 0 ? sizeAnnotation(rs, desiredAnnotation) : undefined
@@ -78,7 +80,7 @@ function wasScaled({ spec }: Deployment, sets: readonly ReplicaSet[]): boolean {
   })
 }
 
-/** Pausing and resuming are written into Progressing, so that time spent paused does not count as stuck. */
+/** Records pausing and resuming in Progressing, so that the time while paused does not count against the deadline. */
 function withPauseCondition(deployment: Deployment, now: number): Deployment {
   if (!hasDeadline(deployment)) return deployment
   const { paused } = deployment.spec
@@ -95,24 +97,24 @@ function withPauseCondition(deployment: Deployment, now: number): Deployment {
 
 function planScale(
   deployment: Deployment,
-  fresh: ReplicaSet | undefined,
+  newRs: ReplicaSet | undefined,
   old: readonly ReplicaSet[],
   now: number,
 ): DeploymentPlan {
-  const sizes = scaledSizes(deployment, fresh, old)
-  const sets = fresh ? [...old, fresh] : [...old]
-  // Also those that keep their size learn what the Deployment's size was.
+  const sizes = scaledSizes(deployment, newRs, old)
+  const sets = newRs ? [...old, newRs] : [...old]
+  // ReplicaSets that keep their size are listed too, since their size annotations change.
   for (const rs of sets) if (rs.spec.replicas > 0 && !sizes.has(rs)) sizes.set(rs, rs.spec.replicas)
   return {
-    changes: changesOf(deployment, fresh, sizes),
+    changes: changesOf(deployment, newRs, sizes),
     remove: deployment.spec.paused ? expired(deployment, old) : [],
-    status: countStatus(deployment, fresh, old, now),
+    status: countStatus(deployment, newRs, old, now),
   }
 }
 
 function planRollout(
   deployment: Deployment,
-  fresh: ReplicaSet | undefined,
+  newRs: ReplicaSet | undefined,
   old: readonly ReplicaSet[],
   pods: ReadonlyMap<string, readonly Pod[]>,
   now: number,
@@ -120,12 +122,12 @@ function planRollout(
   const revision = old.reduce((max, rs) => (revisionOf(rs) > max ? revisionOf(rs) : max), 0n) + 1n
   const recreate = deployment.spec.strategy.type === 'Recreate'
   const mustEmpty = recreate && (totalSize(old) > 0 || old.some(rs => isRunning(pods.get(rs.metadata.uid ?? ''))))
-  const status = () => rolloutStatus(deployment, fresh, old, now)
+  const status = () => rolloutStatus(deployment, newRs, old, now)
   if (mustEmpty) {
     const sizes = new Map(old.filter(rs => rs.spec.replicas > 0).map(rs => [rs, 0]))
-    return { changes: changesOf(deployment, fresh, sizes), remove: [], status: status() }
+    return { changes: changesOf(deployment, newRs, sizes), remove: [], status: status() }
   }
-  if (!fresh) {
+  if (!newRs) {
     const create = newReplicaSet(deployment, revision, totalSize(old))
     const message = `Created new replica set "${create.metadata!.name}"`
     const planned = noted(deployment, 'NewReplicaSetCreated', message, now)
@@ -137,30 +139,30 @@ function planRollout(
       status: countStatus(planned, undefined, old, now),
     }
   }
-  return planStep(deployment, fresh, old, revision, now)
+  return planStep(deployment, newRs, old, revision, now)
 }
 
 const isRunning = (pods: readonly Pod[] | undefined): boolean => (pods ?? []).some(pod => !isTerminal(pod))
 
 function planStep(
   deployment: Deployment,
-  fresh: ReplicaSet,
+  newRs: ReplicaSet,
   old: readonly ReplicaSet[],
   revision: bigint,
   now: number,
 ): DeploymentPlan {
   const found = findCondition(deployment.status, 'Progressing')
     ? deployment
-    : noted(deployment, 'FoundNewReplicaSet', `Found new replica set "${fresh.metadata.name}"`, now)
-  const size = nextNewSize(found, fresh.spec.replicas, totalSize(old) + fresh.spec.replicas)
+    : noted(deployment, 'FoundNewReplicaSet', `Found new replica set "${newRs.metadata.name}"`, now)
+  const size = nextNewSize(found, newRs.spec.replicas, totalSize(old) + newRs.spec.replicas)
   const sizes =
-    size === fresh.spec.replicas ? nextOldSizes(found, fresh, old) : new Map<ReplicaSet, number>([[fresh, size]])
-  if (deployment.spec.strategy.type === 'Recreate') sizes.set(fresh, size)
-  if (!sizes.has(fresh)) sizes.set(fresh, fresh.spec.replicas)
-  const annotations = newReplicaSetAnnotations(found, fresh.metadata.annotations, revision)
-  const status = rolloutStatus(found, fresh, old, now)
+    size === newRs.spec.replicas ? nextOldSizes(found, newRs, old) : new Map<ReplicaSet, number>([[newRs, size]])
+  if (deployment.spec.strategy.type === 'Recreate') sizes.set(newRs, size)
+  if (!sizes.has(newRs)) sizes.set(newRs, newRs.spec.replicas)
+  const annotations = newReplicaSetAnnotations(found, newRs.metadata.annotations, revision)
+  const status = rolloutStatus(found, newRs, old, now)
   return {
-    changes: changesOf(found, fresh, sizes, annotations),
+    changes: changesOf(found, newRs, sizes, annotations),
     remove: isComplete(found, status) ? expired(found, old) : [],
     revision: annotations[revisionAnnotation]!,
     status,
@@ -173,18 +175,21 @@ function noted(deployment: Deployment, reason: string, message: string, now: num
   return { ...deployment, status: { ...deployment.status, conditions } }
 }
 
-/** The ReplicaSets that really change, with the annotations they get. */
+/** The ReplicaSets whose size, minReadySeconds or annotations differ from the stored ones. */
 function changesOf(
   deployment: Deployment,
-  fresh: ReplicaSet | undefined,
+  newRs: ReplicaSet | undefined,
   sizes: ReadonlyMap<ReplicaSet, number>,
-  freshAnnotations: Record<string, string> = {},
+  newAnnotations: Record<string, string> = {},
 ): DeploymentPlan['changes'] {
-  const remembered = sizeAnnotations(deployment.spec.replicas, deployment.spec.replicas + fenceposts(deployment).surge)
+  const currentSizes = sizeAnnotations(
+    deployment.spec.replicas,
+    deployment.spec.replicas + fenceposts(deployment).surge,
+  )
   return [...sizes].flatMap(([rs, replicas]) => {
     const sized = rs.spec.replicas > 0 || replicas > 0
-    const annotations = { ...(rs === fresh && freshAnnotations), ...(sized && remembered) }
-    const minReadySeconds = (rs === fresh ? deployment : rs).spec.minReadySeconds ?? 0
+    const annotations = { ...(rs === newRs && newAnnotations), ...(sized && currentSizes) }
+    const minReadySeconds = (rs === newRs ? deployment : rs).spec.minReadySeconds ?? 0
     const same =
       replicas === rs.spec.replicas &&
       minReadySeconds === (rs.spec.minReadySeconds ?? 0) &&
@@ -193,7 +198,7 @@ function changesOf(
   })
 }
 
-/** The ReplicaSet of the current template, named after its hash. */
+/** The ReplicaSet of the current template. Its name ends with the hash of the template. */
 function newReplicaSet(deployment: Deployment, revision: bigint, oldTotal: number): Draft<ReplicaSet> {
   const { template, selector, minReadySeconds } = deployment.spec
   const { [hashLabel]: _hash, ...bare } = template.metadata.labels ?? {}
@@ -222,7 +227,7 @@ function newReplicaSet(deployment: Deployment, revision: bigint, oldTotal: numbe
   }
 }
 
-/** Old and empty ReplicaSets beyond the history a Deployment keeps, oldest revisions first. */
+/** Empty old ReplicaSets beyond revisionHistoryLimit, lowest revisions first. */
 function expired(deployment: Deployment, old: readonly ReplicaSet[]): ReplicaSet[] {
   const alive = old.filter(rs => !rs.metadata.deletionTimestamp).sort(byRevision)
   const surplus = alive.length - deployment.spec.revisionHistoryLimit

@@ -30,7 +30,7 @@ const rs = (
 const named = (sizes: ReadonlyMap<ReplicaSet, number>) =>
   Object.fromEntries([...sizes].map(([set, size]) => [set.metadata.name, size]))
 
-test('fenceposts round surge up and unavailable down, and never both to nothing', () => {
+test('maxSurge is rounded up and maxUnavailable down, and not both become 0', () => {
   const table: [number, number | string, number | string, number, number][] = [
     [10, '25%', '25%', 3, 2],
     [1, '25%', '25%', 1, 0],
@@ -43,7 +43,7 @@ test('fenceposts round surge up and unavailable down, and never both to nothing'
     assert.deepEqual(fenceposts(deployment(replicas, maxSurge, maxUnavailable)), { surge, unavailable })
 })
 
-test('the new replica set grows into the room there is', () => {
+test('the new replica set grows until the rollout has its most pods', () => {
   const table: [number, number, number, number][] = [
     // wanted, size now, total, next
     [10, 0, 10, 3],
@@ -55,11 +55,11 @@ test('the new replica set grows into the room there is', () => {
   for (const [wanted, now, total, next] of table) assert.equal(nextNewSize(deployment(wanted), now, total), next)
 })
 
-test('old replica sets shrink: unhealthy pods first, then what availability spares', () => {
+test('old replica sets shrink by their unavailable pods first, and then as far as enough pods stay available', () => {
   const d = deployment(10)
   assert.deepEqual(named(nextOldSizes(d, rs('new-2', 3, 0), [rs('old-1', 10)])), { 'old-1': 8 })
   assert.deepEqual(named(nextOldSizes(d, rs('new-2', 3, 3), [rs('old-1', 10)])), { 'old-1': 5 })
-  // Two of the old ones are broken: they go although nothing else may.
+  // Two of the old pods are unavailable. They are removed although no other pod may be.
   assert.deepEqual(named(nextOldSizes(d, rs('new-2', 3, 0), [rs('old-1', 10, 8)])), { 'old-1': 8 })
   assert.deepEqual(named(nextOldSizes(d, rs('new-3', 5, 0), [rs('old-1', 3), rs('old-2', 5)])), {})
   assert.deepEqual(named(nextOldSizes(d, rs('new-3', 10, 10), [rs('old-1', 1), rs('old-2', 1)])), {
@@ -68,12 +68,12 @@ test('old replica sets shrink: unhealthy pods first, then what availability spar
   })
 })
 
-test('a rollout in progress is scaled in proportion', () => {
+test('a deployment that is scaled during a rollout scales its replica sets in proportion', () => {
   const at = (max: number) => ({
     'deployment.kubernetes.io/desired-replicas': '10',
     'deployment.kubernetes.io/max-replicas': String(max),
   })
-  // 10 + 3 surge, now 30 + 3 (maxSurge 3): the example of the upstream documentation.
+  // At most 10 + 3 pods before, and 30 + 3 after. This is the example of the upstream documentation.
   const d = deployment(30, 3, 2)
   const sizes = named(scaledSizes(d, rs('new-2', 5, 0, at(13)), [rs('old-1', 8, 8, at(13))]))
   assert.deepEqual(sizes, { 'old-1': 20, 'new-2': 13 })

@@ -1,11 +1,12 @@
-// What a Deployment's status says: numbers added up over its ReplicaSets, and the conditions Available, Progressing
-// and ReplicaFailure. Source: pkg/controller/deployment (progress.go, sync.go).
+// A Deployment's status: numbers added up over its ReplicaSets, and the conditions Available, Progressing and
+// ReplicaFailure. Progressing becomes False when no number has changed for progressDeadlineSeconds. Pure.
+// Source: pkg/controller/deployment (progress.go, sync.go).
 import { parseTime, timeText } from '../../api/time.ts'
 import type { Deployment, DeploymentCondition, DeploymentStatus } from '../../kinds/apps/deployment.ts'
 import { fenceposts, totalAvailable } from './sizes.ts'
 import type { ReplicaSet } from '../../kinds/apps/replicaset.ts'
 
-/** A deadline of this many seconds means none. */
+/** progressDeadlineSeconds of this value stands for no deadline. */
 const noDeadline = 2 ** 31 - 1
 
 export const hasDeadline = ({ spec }: Deployment): boolean => spec.progressDeadlineSeconds !== noDeadline
@@ -13,7 +14,7 @@ export const hasDeadline = ({ spec }: Deployment): boolean => spec.progressDeadl
 export const findCondition = (status: DeploymentStatus, type: string): DeploymentCondition | undefined =>
   status.conditions?.find(c => c.type === type)
 
-/** A condition with these words; the time of transition stays when the status does. */
+/** The conditions with one replaced. Its transition time stays the same unless its status changes. */
 export function withCondition(
   conditions: readonly DeploymentCondition[] | undefined,
   type: string,
@@ -39,14 +40,14 @@ export function withCondition(
 const without = (conditions: readonly DeploymentCondition[] | undefined, type: string): DeploymentCondition[] =>
   (conditions ?? []).filter(c => c.type !== type)
 
-/** Numbers and Available, with the other conditions as they were. */
+/** The status with the numbers and the condition Available; the other conditions stay as they are. */
 export function countStatus(
   deployment: Deployment,
-  fresh: ReplicaSet | undefined,
+  newRs: ReplicaSet | undefined,
   old: readonly ReplicaSet[],
   now: number,
 ): DeploymentStatus {
-  const all = fresh ? [...old, fresh] : old
+  const all = newRs ? [...old, newRs] : old
   const sum = (of: (rs: ReplicaSet) => number | undefined) => all.reduce((total, rs) => total + (of(rs) ?? 0), 0)
   const availableReplicas = totalAvailable(all)
   const replicas = sum(rs => rs.status.replicas)
@@ -55,7 +56,7 @@ export function countStatus(
   return {
     observedGeneration: deployment.metadata.generation ?? 0,
     replicas,
-    updatedReplicas: fresh?.status.replicas ?? 0,
+    updatedReplicas: newRs?.status.replicas ?? 0,
     readyReplicas: sum(rs => rs.status.readyReplicas),
     availableReplicas,
     unavailableReplicas: Math.max(0, replicas - availableReplicas),
@@ -84,13 +85,13 @@ export function countStatus(
 /** The whole status during a rollout. */
 export function rolloutStatus(
   deployment: Deployment,
-  fresh: ReplicaSet | undefined,
+  newRs: ReplicaSet | undefined,
   old: readonly ReplicaSet[],
   now: number,
 ): DeploymentStatus {
-  const status = countStatus(deployment, fresh, old, now)
-  const conditions = progressCondition(deployment, status, fresh, now)
-  const failures = [...(fresh ? [fresh] : []), ...old].flatMap(rs => rs.status.conditions ?? [])
+  const status = countStatus(deployment, newRs, old, now)
+  const conditions = progressCondition(deployment, status, newRs, now)
+  const failures = [...(newRs ? [newRs] : []), ...old].flatMap(rs => rs.status.conditions ?? [])
   const failure = failures.find(c => c.type === 'ReplicaFailure')
   return {
     ...status,
@@ -110,20 +111,20 @@ export function rolloutStatus(
 function progressCondition(
   deployment: Deployment,
   status: DeploymentStatus,
-  fresh: ReplicaSet | undefined,
+  newRs: ReplicaSet | undefined,
   now: number,
 ): readonly DeploymentCondition[] {
   const { conditions = [] } = status
   if (!hasDeadline(deployment)) return without(conditions, 'Progressing')
   const current = findCondition(status, 'Progressing')
   if (status.replicas === status.updatedReplicas && current?.reason === 'NewReplicaSetAvailable') return conditions
-  const what = fresh ? `ReplicaSet "${fresh.metadata.name}"` : `Deployment "${deployment.metadata.name}"`
+  const what = newRs ? `ReplicaSet "${newRs.metadata.name}"` : `Deployment "${deployment.metadata.name}"`
   if (isComplete(deployment, status)) {
     const message = `${what} has successfully progressed.`
     return withCondition(conditions, 'Progressing', 'True', 'NewReplicaSetAvailable', message, now)
   }
   if (hasProgressed(deployment, status)) {
-    // Written anew each time: the deadline counts from the last progress.
+    // The update time is renewed on each progress, since the deadline counts from it.
     const at = timeText(now)
     const next = {
       type: 'Progressing',
@@ -142,7 +143,7 @@ function progressCondition(
   return conditions
 }
 
-/** The status of a Deployment whose new ReplicaSet could not be made. */
+/** The status of a Deployment whose new ReplicaSet could not be created. */
 export function withCreateError(deployment: Deployment, message: string, now: number): DeploymentStatus {
   const { status } = deployment
   if (!hasDeadline(deployment)) return status
@@ -150,7 +151,7 @@ export function withCreateError(deployment: Deployment, message: string, now: nu
   return { ...status, conditions }
 }
 
-/** All pods are of the current template, all are available, and no others are left. */
+/** Whether the rollout has ended: all pods have the current template and are available, and no others are left. */
 export function isComplete({ spec, metadata }: Deployment, status: DeploymentStatus): boolean {
   return (
     status.updatedReplicas === spec.replicas &&
@@ -180,7 +181,7 @@ function isTimedOut({ spec }: Deployment, current: DeploymentCondition | undefin
   return (parseTime(current.lastUpdateTime) ?? now) + spec.progressDeadlineSeconds * 1000 < now
 }
 
-/** When the deadline has to be looked at, in ms from now; undefined when nothing is awaited. */
+/** Milliseconds until the deadline must be checked. Undefined when no rollout is under way. */
 export function untilDeadline(deployment: Deployment, status: DeploymentStatus, now: number): number | undefined {
   const current = findCondition(status, 'Progressing')
   if (!hasDeadline(deployment) || !current || deployment.spec.paused) return undefined

@@ -1,7 +1,8 @@
-// The disruption controller: works out how many pods of each budget may be taken away now; the eviction API takes
-// from that number. plan.ts decides; this file finds the pods and the sizes of what they belong to.
+// The disruption controller: keeps `status.disruptionsAllowed` of each PodDisruptionBudget up to date, from which the
+// eviction API subtracts. plan.ts computes it; this file finds the pods and the sizes of their workloads.
 import { isReason, messageOf } from '../../base/errors.ts'
-import type { AnyKind, Kind, KubeObject } from '../../api/kind.ts'
+import { type AnyKind, type Kind, type KubeObject, parseApiVersion } from '../../api/kind.ts'
+import type { KindSource } from '../../api/kind-source.ts'
 import { DaemonSet } from '../../kinds/apps/daemonset.ts'
 import { Deployment } from '../../kinds/apps/deployment.ts'
 import { ReplicaSet } from '../../kinds/apps/replicaset.ts'
@@ -10,19 +11,22 @@ import { Scale } from '../../kinds/autoscaling/scale.ts'
 import { Job } from '../../kinds/batch/job.ts'
 import { Node } from '../../kinds/core/node.ts'
 import { Pod } from '../../kinds/core/pod.ts'
+import { isTerminal } from '../../kinds/core/pod-phase.ts'
 import { ReplicationController } from '../../kinds/core/replicationcontroller.ts'
 import { PodDisruptionBudget } from '../../kinds/policy/poddisruptionbudget.ts'
 import type { Context, Caches } from '../context.ts'
-import { type Controller, defineController, keyOf, watch } from '../harness.ts'
+import { type Controller, defineController, keyOf, watch, type Watch } from '../harness.ts'
 import { controllerOf } from '../owner-reference.ts'
-import { isReady, isTerminal } from '../pods.ts'
+import { isReady } from '../pods.ts'
 import { selectedBy, selecting } from '../selection.ts'
 import { countsByScale, failedStatus, planBudget, type Sizes } from './plan.ts'
 
-/** A workload, as far as its size goes. */
-type Sized = Kind<KubeObject & { spec: { replicas: number; template?: { metadata: KubeObject['metadata'] } } }>
-const sized = [ReplicaSet, Deployment, StatefulSet, ReplicationController] as unknown as readonly Sized[]
-/** Owners of pods whose size nobody sets. */
+/** A workload with a number of replicas. */
+interface Sized extends KubeObject {
+  readonly spec: { readonly replicas: number; readonly template?: { readonly metadata: KubeObject['metadata'] } }
+}
+const sized: readonly AnyKind[] = [ReplicaSet, Deployment, StatefulSet, ReplicationController]
+/** Owners of pods without a number of replicas. */
 const sizeless: readonly AnyKind[] = [Job, DaemonSet, Node]
 
 const budgetsFor = (caches: Caches, namespace: string | undefined, labels: Record<string, string> | undefined) =>
@@ -30,8 +34,16 @@ const budgetsFor = (caches: Caches, namespace: string | undefined, labels: Recor
     budget => keyOf(namespace ?? '', budget.metadata.name ?? ''),
   )
 
-/** @param kinds every kind the cluster serves: owners of pods are found among them */
-export function disruptionController(kinds: readonly AnyKind[]): Controller {
+/** Wakes the budgets of a workload's pods when its size changes. */
+const watchSized = <T extends Sized>(kind: Kind<T>): Watch =>
+  watch(
+    kind,
+    ({ metadata, spec }, caches) => budgetsFor(caches, metadata.namespace, spec.template?.metadata.labels),
+    (after, before) => after.spec.replicas !== before?.spec.replicas,
+  )
+
+/** @param kinds the kinds that the cluster serves; the owners of pods are among them */
+export function disruptionController(kinds: KindSource): Controller {
   return defineController({
     name: 'controllermanager',
     identity: 'disruption-controller',
@@ -43,13 +55,10 @@ export function disruptionController(kinds: readonly AnyKind[]): Controller {
         (pod, caches) => budgetsFor(caches, pod.metadata.namespace, pod.metadata.labels),
         (pod, before) => !before || signature(pod) !== signature(before),
       ),
-      ...sized.map(kind =>
-        watch(
-          kind,
-          ({ metadata, spec }, caches) => budgetsFor(caches, metadata.namespace, spec.template?.metadata.labels),
-          (after, before) => after.spec.replicas !== before?.spec.replicas,
-        ),
-      ),
+      watchSized(ReplicaSet),
+      watchSized(Deployment),
+      watchSized(StatefulSet),
+      watchSized(ReplicationController),
     ],
     async reconcile(budget, ctx) {
       const { namespace = '' } = budget.metadata
@@ -57,9 +66,9 @@ export function disruptionController(kinds: readonly AnyKind[]): Controller {
       if (!pods.length) ctx.event(budget, 'Normal', 'NoPods', 'No matching pods found')
       let sizes: Sizes
       try {
-        sizes = countsByScale(budget) ? await sizesOf(ctx, kinds, pods) : { total: pods.length, unmanaged: 0 }
+        sizes = countsByScale(budget) ? await sizesOf(ctx, kinds.all, pods) : { total: pods.length, unmanaged: 0 }
       } catch (error) {
-        // Rather no eviction than one too many.
+        // A budget that cannot be computed allows no evictions, since one too many does more harm.
         const text = `Failed to calculate the number of expected pods: ${messageOf(error)}`
         ctx.event(budget, 'Warning', 'CalculateExpectedPodCountFailed', text)
         await ctx.writeStatus(PodDisruptionBudget, budget, failedStatus(budget, messageOf(error), ctx.now()))
@@ -77,6 +86,7 @@ export function disruptionController(kinds: readonly AnyKind[]): Controller {
   })
 }
 
+/** The fields of a pod on which a budget depends. */
 const signature = (pod: Pod) =>
   JSON.stringify([
     pod.metadata.labels,
@@ -86,7 +96,7 @@ const signature = (pod: Pod) =>
     isTerminal(pod),
   ])
 
-/** The sizes of the workloads the pods belong to, each counted once. Throws where one has no size. */
+/** The sum of the sizes of the pods' workloads, each counted once. Throws if one has no size. */
 async function sizesOf(ctx: Context, kinds: readonly AnyKind[], pods: readonly Pod[]): Promise<Sizes> {
   const sizes = new Map<string, number>()
   const known = new Set<string>()
@@ -103,6 +113,7 @@ async function sizesOf(ctx: Context, kinds: readonly AnyKind[], pods: readonly P
   return { total: [...sizes.values()].reduce((sum, size) => sum + size, 0), unmanaged }
 }
 
+/** The size of a pod's workload. The Deployment above a ReplicaSet counts, since during a rollout it has several. */
 async function sizeOf(
   ctx: Context,
   kinds: readonly AnyKind[],
@@ -110,11 +121,11 @@ async function sizeOf(
 ): Promise<{ uid: string; replicas: number } | undefined> {
   const owner = controllerOf(pod)!
   const { namespace = '' } = pod.metadata
-  const group = owner.apiVersion.includes('/') ? owner.apiVersion.split('/')[0]! : ''
+  const { group } = parseApiVersion(owner.apiVersion)
   const is = (kind: AnyKind) => kind.kind === owner.kind && kind.group === group
   const local = sized.find(is)
   if (local) {
-    const found = ctx.cache(local).get(namespace, owner.name)
+    const found: Sized | undefined = ctx.cache(local).get(namespace, owner.name)
     if (found?.metadata.uid !== owner.uid) return undefined
     const above = local.kind === 'ReplicaSet' ? controllerOf(found) : undefined
     const top = above?.kind === 'Deployment' ? ctx.cache(Deployment).get(namespace, above.name) : undefined

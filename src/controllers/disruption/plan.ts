@@ -1,35 +1,41 @@
-// How many evictions a budget allows. Pure. Source: pkg/controller/disruption (disruption.go), pkg/api/pod/util.
+// Computes how many evictions a budget allows. Pure. For example, with maxUnavailable 1 of 5 expected pods 4 must be
+// healthy: 5 healthy ones allow one eviction, 4 allow none. Source: pkg/controller/disruption (disruption.go),
+// pkg/api/pod/util.
 import { own } from '../../base/own.ts'
 import type { Draft } from '../../api/kind.ts'
 import { parseTime, timeText } from '../../api/time.ts'
 import { scaledValue } from '../../kinds/apps/rolling-update.ts'
 import type { PodDisruptionBudgetStatus, PodDisruptionBudget } from '../../kinds/policy/poddisruptionbudget.ts'
-import { condition, isReady, isTerminal } from '../pods.ts'
+import { condition, isReady } from '../pods.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
+import { isTerminal } from '../../kinds/core/pod-phase.ts'
 
-/** How many pods the owners of the budget's pods want, and how many pods have no owner. */
+/** The sum of the sizes of the pods' owners, and the number of pods without an owner. */
 export interface Sizes {
   total: number
   unmanaged: number
 }
 
-/** An eviction that was allowed but whose pod is still there after this did not happen. */
+/** An allowed eviction counts as abandoned if its pod still exists after this time. */
 const disruptionTimeoutMs = 120_000
 const conditionType = 'DisruptionAllowed'
 
-/** Shares and the number of pods away are counted from what should be there; a plain minimum from what is there. */
+/**
+ * Whether the expected number comes from the owners' sizes: percentages and maxUnavailable refer to them. A plain
+ * minAvailable refers to the pods that exist.
+ */
 export const countsByScale = ({ spec }: PodDisruptionBudget): boolean =>
   spec.maxUnavailable !== undefined || typeof spec.minAvailable === 'string'
 
 interface BudgetPlan {
   status: Draft<PodDisruptionBudgetStatus>
-  /** When a pending eviction has to be looked at again. */
+  /** Milliseconds until the next pending eviction times out. */
   again?: number
-  /** Pods whose eviction was allowed, and which are still there. */
+  /** Pods whose eviction was allowed and which were not deleted in time. */
   overdue: Pod[]
 }
 
-/** @param expectedPods how many pods there should be */
+/** @param expectedPods how many pods should exist */
 export function planBudget(
   budget: PodDisruptionBudget,
   pods: readonly Pod[],
@@ -47,7 +53,7 @@ export function planBudget(
   const healthy = pods.filter(
     pod => isReady(pod) && !pod.metadata.deletionTimestamp && own(pending, pod.metadata.name ?? '') === undefined,
   )
-  // A budget that knows no pods yet allows nothing: its first pods may just be coming.
+  // Without expected pods nothing is allowed: the first ones may be about to appear in the mirror.
   const disruptionsAllowed = expected <= 0 ? 0 : Math.max(0, healthy.length - desiredHealthy)
   const allowed = disruptionsAllowed > 0
   const status = {
@@ -113,8 +119,8 @@ function withCondition(
 }
 
 /**
- * When a pod that was to be disrupted, and is not, loses the mark of it: in ms from now; undefined when it has none.
- * What the kubelet says of its own terminations stays.
+ * Milliseconds until the condition DisruptionTarget is taken off a pod that was not disrupted after all. Undefined if
+ * it has none, is ending, or the kubelet set the condition for its own termination.
  */
 export function untilStale(pod: Pod, now: number): number | undefined {
   const mark = condition(pod, 'DisruptionTarget')

@@ -1,5 +1,6 @@
-// Takes the mark DisruptionTarget off pods that were to be evicted or preempted two minutes ago and still run: what
-// happens to them later is not that disruption. Source: pkg/controller/disruption (syncStalePodDisruption).
+// Sets the condition DisruptionTarget to False on pods that should have been evicted or preempted two minutes ago and
+// still run. If they end later, that is not the disruption that the condition announced, and a Job's failure policy
+// must not match it. Source: pkg/controller/disruption (syncStalePodDisruption).
 import { timeText } from '../../api/time.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import { defineController } from '../harness.ts'

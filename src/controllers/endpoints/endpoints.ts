@@ -1,5 +1,7 @@
-// The Endpoints controller: the older, single-object form of what EndpointSlices say.
-// Source: pkg/controller/endpoint.
+// The Endpoints controller: writes one Endpoints object of the same name for each service, the older form of
+// EndpointSlices. An object holds at most 1000 addresses, ready ones first; more are cut off and an annotation marks
+// it. Source: pkg/controller/endpoint.
+import { canonicalJson, sameJson } from '../../api/equal.ts'
 import { parseIP } from '../../api/ip.ts'
 import type { Draft } from '../../api/schema/node.ts'
 import { Endpoints } from '../../kinds/core/endpoints.ts'
@@ -7,8 +9,7 @@ import { type EndpointAddress, type EndpointPort, type EndpointSubset } from '..
 import { Service } from '../../kinds/core/service.ts'
 import { defineController, watch } from '../harness.ts'
 import { objectKey } from '../../api/mirror.ts'
-import { isReady, isTerminal } from '../pods.ts'
-import { canonicalJson, sameValue } from '../same.ts'
+import { isReady } from '../pods.ts'
 import {
   addressOf,
   familiesOf,
@@ -22,6 +23,7 @@ import {
   triggerTime,
 } from './backends.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
+import { isTerminal } from '../../kinds/core/pod-phase.ts'
 
 const headlessLabel = 'service.kubernetes.io/headless'
 const managedByLabel = 'endpoints.kubernetes.io/managed-by'
@@ -46,8 +48,8 @@ export const endpointsController = defineController({
     }
     const same =
       existing &&
-      sameValue(existing.subsets ?? [], subsets) &&
-      sameValue(existing.metadata.labels ?? {}, wantedLabels) &&
+      sameJson(existing.subsets ?? [], subsets) &&
+      sameJson(existing.metadata.labels ?? {}, wantedLabels) &&
       truncated === (existing.metadata.annotations?.[overCapacityAnnotation] === 'truncated')
     if (same) return
     const time = triggerTime(service, pods)
@@ -61,13 +63,13 @@ export const endpointsController = defineController({
     if (existing) await ctx.update(Endpoints, { ...existing, metadata, subsets })
     else await ctx.create(Endpoints, { metadata, subsets })
   },
-  async gone({ namespace, name }, ctx) {
+  async deleted({ namespace, name }, ctx) {
     const existing = ctx.cache(Endpoints).get(namespace, name)
     if (existing?.metadata.labels?.[managedByLabel]) await ctx.delete(Endpoints, existing)
   },
 })
 
-/** The addresses of a service's pods, with those of equal ports together, in a fixed order. */
+/** The addresses of a service's pods, grouped by ports. The order is fixed, so that equal pods give equal objects. */
 function planSubsets(service: Service, pods: readonly Pod[]): { subsets: Draft<EndpointSubset>[]; truncated: boolean } {
   const family = familiesOf(service, pods)[0]!
   const subsets = new Map<string, { ports: Draft<EndpointPort>[]; ready: EndpointAddress[]; not: EndpointAddress[] }>()
@@ -122,7 +124,7 @@ function byAddress(a: EndpointAddress, b: EndpointAddress): number {
   return x < y ? -1 : x > y ? 1 : 0
 }
 
-/** The ports of a service in this pod; undefined when it has none of them. */
+/** The ports of a service in this pod. Undefined when the service has ports and the pod none of them. */
 function portsFor(service: Service, pod: Pod): Draft<EndpointPort>[] | undefined {
   const wanted = service.spec.ports ?? []
   const ports = wanted.flatMap(port => {

@@ -1,15 +1,21 @@
-// The EndpointSlice controller: writes down the pods behind each service, for kube-proxy and DNS.
-// Source: pkg/controller/endpointslice, staging endpointslice (reconciler.go, utils.go).
+// The EndpointSlice controller: writes the pods behind each service into slices, which the proxy and DNS read.
+//
+//   pods of the service ─► planEndpoints: groups by family and ports ─► planSlices: slices of at most 100 (slices.ts)
+//                       ─► planHints: zones and nodes (hints.ts) ─► carryOut
+//
+// It changes only slices with its own managed-by label. A slice whose owner is an earlier service of the same name is
+// deleted. Source: pkg/controller/endpointslice, staging endpointslice (reconciler.go, utils.go).
+import { sameJson } from '../../api/equal.ts'
 import type { Draft } from '../../api/schema/node.ts'
 import { Node } from '../../kinds/core/node.ts'
 import { Pod } from '../../kinds/core/pod.ts'
+import { isTerminal } from '../../kinds/core/pod-phase.ts'
 import { Service } from '../../kinds/core/service.ts'
 import { EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
 import { type Endpoint, type EndpointPort } from '../../kinds/discovery/endpoint.ts'
 import type { Context, Caches } from '../context.ts'
 import { defineController, keyOf, watch } from '../harness.ts'
-import { isReady, isTerminal } from '../pods.ts'
-import { sameValue } from '../same.ts'
+import { isReady } from '../pods.ts'
 import {
   addressOf,
   familiesOf,
@@ -50,7 +56,7 @@ export const endpointSliceController = defineController({
         ...podsOnNode(caches, node.metadata.name ?? '').flatMap(pod => servicesOf(pod, caches)),
         ...autoServices(caches),
       ],
-      (node, before) => !before || JSON.stringify(placeOf(node)) !== JSON.stringify(placeOf(before)),
+      (node, before) => !before || !sameJson(placeOf(node), placeOf(before)),
     ),
   ],
   async reconcile(service, ctx) {
@@ -63,9 +69,9 @@ export const endpointSliceController = defineController({
     for (const plan of byFamily(planSlices(groups, mine))) {
       const hinted = planHints(service, plan, shares)
       await carryOut(service, pods, hinted.plan, ctx)
-      for (const { type, reason, message } of hinted.told) ctx.event(service, type, reason, message)
+      for (const { type, reason, message } of hinted.events) ctx.event(service, type, reason, message)
     }
-    // Left over from a service of the same name that is gone.
+    // These belong to a deleted service of the same name.
     for (const slice of existing) if (!isOwned(slice, service)) await ctx.delete(EndpointSlice, slice)
   },
 })
@@ -86,7 +92,7 @@ const serviceOf = (slice: EndpointSlice): string[] => {
     : []
 }
 
-/** Each address type is hinted for itself. */
+/** Splits a plan by address type, since hints are computed for each by itself. */
 function byFamily(plan: SlicePlan): SlicePlan[] {
   const of = (type: string): SlicePlan => ({
     create: plan.create.filter(group => group.addressType === type),
@@ -100,7 +106,7 @@ function byFamily(plan: SlicePlan): SlicePlan[] {
 }
 
 const zoneOf = (node: Node | undefined) => node?.metadata.labels?.[zoneLabel]
-/** What of a node endpoints and their hints depend on. */
+/** The fields of a node on which endpoints and hints depend. */
 const placeOf = (node: Node) => [
   zoneOf(node),
   node.status.allocatable?.cpu,
@@ -113,7 +119,7 @@ const autoServices = (caches: Caches): string[] =>
     .byIndex('auto hints', service => (isAuto(service) ? ['yes'] : []), 'yes')
     .map(({ metadata }) => keyOf(metadata.namespace ?? '', metadata.name ?? ''))
 
-/** The endpoints of a service, grouped by what may share a slice. */
+/** The endpoints of a service, grouped by address family and ports: only equal ones may share a slice. */
 function planEndpoints(service: Service, pods: readonly Pod[], nodeOf: (name: string) => Node | undefined): Group[] {
   const groups = new Map<string, Group>()
   for (const family of familiesOf(service, pods)) {
@@ -122,7 +128,7 @@ function planEndpoints(service: Service, pods: readonly Pod[], nodeOf: (name: st
       const address = addressOf(pod, family)
       if (!address || isTerminal(pod) || !pod.spec.nodeName) continue
       const node = nodeOf(pod.spec.nodeName)
-      // A pod of a node that is gone is about to be removed.
+      // The pod of a deleted node will be deleted by pod garbage collection.
       if (!node && !service.spec.publishNotReadyAddresses) continue
       const ports = portsFor(service, pod)
       const key = `${addressType} ${JSON.stringify(ports)}`
@@ -175,9 +181,9 @@ async function carryOut(service: Service, pods: readonly Pod[], plan: SlicePlan,
     const metadata = { ...slice.metadata, labels, annotations: { ...slice.metadata.annotations, ...annotations } }
     await ctx.update(EndpointSlice, { ...slice, metadata, endpoints, ports })
   }
-  // Labels of the service go onto all of its slices.
+  // Every slice has the labels of the service, also those whose endpoints stay the same.
   for (const slice of plan.unchanged)
-    if (!sameValue(slice.metadata.labels, labels))
+    if (!sameJson(slice.metadata.labels, labels))
       await ctx.update(EndpointSlice, { ...slice, metadata: { ...slice.metadata, labels } })
   for (const slice of plan.remove) await ctx.delete(EndpointSlice, slice)
 }

@@ -41,7 +41,7 @@ const shares = (text: object) => new Map(Object.entries(text) as [string, number
 const even = shares({ a: 0.5, b: 0.5 })
 const zones = (text: string) => [...text].map((zone, i) => endpoint(zone, i))
 
-test('zones share by the processors of their ready nodes', () => {
+test('each zone has the share of the processors of its ready nodes', () => {
   const two = [node('a', '4'), node('a', '2'), node('b', '2'), node('b', '9', { ready: 'False' })]
   assert.deepEqual(zoneShares(two), shares({ a: 0.75, b: 0.25 }))
   assert.deepEqual(
@@ -54,51 +54,69 @@ test('zones share by the processors of their ready nodes', () => {
 })
 
 const autos: [string, SlicePlan, Map<string, number> | undefined, string, string | undefined][] = [
-  ['own zones', plan(zones('aabb')), even, 'aabb', 'TopologyAwareHintsEnabled'],
-  ['one given away', plan(zones('aaab')), even, 'baab', 'TopologyAwareHintsEnabled'],
+  ['endpoints in proportion are for their own zones', plan(zones('aabb')), even, 'aabb', 'TopologyAwareHintsEnabled'],
   [
-    'half of one is not worth it',
+    'an endpoint of a zone with too many is given to one with too few',
+    plan(zones('aaab')),
+    even,
+    'baab',
+    'TopologyAwareHintsEnabled',
+  ],
+  [
+    'a difference of half an endpoint moves none',
     plan(zones('aaaaaabbbb')),
     shares({ a: 0.55, b: 0.45 }),
     'aaaaaabbbb',
     'TopologyAwareHintsEnabled',
   ],
-  ['a zone without any', plan(zones('aaaa')), even, 'bbaa', 'TopologyAwareHintsEnabled'],
-  ['fewer endpoints than zones', plan(zones('a')), even, '-', 'TopologyAwareHintsDisabled'],
   [
-    'too few for the shares',
+    'a zone without endpoints gets some of another zone',
+    plan(zones('aaaa')),
+    even,
+    'bbaa',
+    'TopologyAwareHintsEnabled',
+  ],
+  ['with fewer endpoints than zones there are no hints', plan(zones('a')), even, '-', 'TopologyAwareHintsDisabled'],
+  [
+    'without enough endpoints for the shares there are no hints',
     plan(zones('abc')),
     shares({ a: 0.6, b: 0.2, c: 0.2 }),
     '---',
     'TopologyAwareHintsDisabled',
   ],
-  ['unknown zones', plan(zones('ab')), undefined, '--', 'TopologyAwareHintsDisabled'],
-  ['an endpoint without a zone', plan([endpoint('', 0), ...zones('ab')]), even, '---', 'TopologyAwareHintsDisabled'],
+  ['without shares of zones there are no hints', plan(zones('ab')), undefined, '--', 'TopologyAwareHintsDisabled'],
   [
-    'only ready ones',
+    'with an endpoint that has no zone there are no hints',
+    plan([endpoint('', 0), ...zones('ab')]),
+    even,
+    '---',
+    'TopologyAwareHintsDisabled',
+  ],
+  [
+    'only ready endpoints get hints',
     plan([...zones('ab'), endpoint('a', 9, undefined, false)]),
     even,
     'ab-',
     'TopologyAwareHintsEnabled',
   ],
-  ['good ones stay', plan([], [endpoint('a', 0, 'a'), endpoint('b', 1, 'b')]), even, '', undefined],
-  ['missing ones come', plan([], [endpoint('a', 0, 'a'), endpoint('b', 1)]), even, 'ab', undefined],
+  ['hints that are still right stay', plan([], [endpoint('a', 0, 'a'), endpoint('b', 1, 'b')]), even, '', undefined],
+  ['an endpoint without a hint gets one', plan([], [endpoint('a', 0, 'a'), endpoint('b', 1)]), even, 'ab', undefined],
   [
-    'too many for a zone',
+    'hints that give a zone too many endpoints are computed again',
     plan([], [endpoint('a', 0, 'a'), endpoint('b', 1, 'a'), endpoint('b', 2, 'a'), endpoint('a', 3, 'b')]),
     even,
     'abba',
     undefined,
   ],
 ]
-for (const [what, given, known, expected, told] of autos)
-  test(`hints in proportion: ${what}`, () => {
+for (const [what, given, known, expected, reason] of autos)
+  test(what, () => {
     const result = planHints(auto, given, known)
     assert.equal(hintsOf(result.plan), expected)
-    assert.equal(result.told[0]?.reason, told)
+    assert.equal(result.events[0]?.reason, reason)
   })
 
-test('hints for the same zone, and for the same node', () => {
+test('a service that prefers its zone or its node gets hints for it', () => {
   const zone = planHints(close('PreferClose'), plan([endpoint('a', 0), endpoint('b', 1, undefined, false)]), undefined)
   assert.deepEqual(
     zone.plan.create[0]!.endpoints.map(e => e.hints),
@@ -113,7 +131,7 @@ test('hints for the same zone, and for the same node', () => {
   assert.deepEqual([same.plan.update.length, same.plan.unchanged.length], [0, 1])
 })
 
-test('hints nobody asks for any more are taken off', () => {
+test('hints are removed when the service stops asking for them', () => {
   const { plan: next } = planHints(service({}), plan([], [endpoint('a', 0, 'a')]), undefined)
   assert.equal(next.update[0]!.endpoints[0]!.hints, undefined)
   assert.equal(planHints(service({}), plan([], [endpoint('a', 0)]), undefined).plan.update.length, 0)

@@ -1,60 +1,65 @@
-// Hints on endpoints: which zone's, or which node's, clients should use an address. Two ways to ask for them:
+// Hints on endpoints: the zones or nodes whose clients should use an address. A service asks for them in two ways:
 //
 //   spec.trafficDistribution   each zone (or node) uses its own endpoints, however many there are
-//   the annotation Auto        each zone gets endpoints in proportion to its processors, own ones first
+//   the annotation Auto        each zone gets endpoints in proportion to its processors, its own ones first
 //
 // Pure. Source: staging endpointslice/trafficdist, endpointslice/topologycache.
+import { sameJson } from '../../api/equal.ts'
 import { quantityMilli } from '../../api/quantity.ts'
 import type { Draft } from '../../api/schema/node.ts'
 import type { EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
 import type { Endpoint, EndpointHints } from '../../kinds/discovery/endpoint.ts'
-import { sameValue } from '../same.ts'
 import type { SlicePlan } from './slices.ts'
 import type { Node } from '../../kinds/core/node.ts'
 import type { Service } from '../../kinds/core/service.ts'
 
 type Hints = Draft<EndpointHints> | undefined
 
-/** How many more clients than its share an endpoint may get. */
+/** The share by which a zone's load on each of its endpoints may exceed the average. */
 const overload = 0.2
 const zoneLabel = 'topology.kubernetes.io/zone'
 const olderAnnotation = 'service.kubernetes.io/topology-aware-hints'
 const annotation = 'service.kubernetes.io/topology-mode'
 const excludedLabels = ['node-role.kubernetes.io/control-plane', 'node-role.kubernetes.io/master']
 
-interface Told {
+/** An event to record about the service. */
+interface HintEvent {
   type: 'Normal' | 'Warning'
   reason: string
   message: string
 }
 
-/** Whether hints in proportion are asked for. */
+/** Whether the service asks for hints in proportion to processors. */
 export function isAuto({ metadata: { annotations } }: Service): boolean {
   const mode = annotations?.[olderAnnotation] ?? annotations?.[annotation]
   return mode === 'Auto' || mode === 'auto'
 }
 
-/** Adds hints to a plan for the slices of one address type, and what is worth telling about it. */
+/**
+ * Adds hints to a plan for the slices of one address type. Slices whose hints change move from `unchanged` to `update`.
+ * Where proportional hints are impossible there are none at all, and an event has the reason.
+ * @param shares each zone's share of the processors
+ */
 export function planHints(
   service: Service,
   plan: SlicePlan,
   shares: ReadonlyMap<string, number> | undefined,
-): { plan: SlicePlan; told: Told[] } {
+): { plan: SlicePlan; events: HintEvent[] } {
   const addressType = (plan.create[0] ?? plan.update[0]?.slice ?? plan.unchanged[0])?.addressType
   const hadHints = [...plan.unchanged, ...plan.update.map(u => u.slice), ...plan.remove].some(isHinted)
-  const tell = (type: Told['type'], reason: string, message: string): Told => ({
+  const event = (type: HintEvent['type'], reason: string, message: string): HintEvent => ({
     type,
     reason,
     message: `${message}, addressType: ${addressType}`,
   })
-  const disabled = (why: string) => tell('Warning', 'TopologyAwareHintsDisabled', why)
+  const disabled = (why: string) => event('Warning', 'TopologyAwareHintsDisabled', why)
   if (isAuto(service)) {
     const auto = proportional(plan, shares)
-    if (typeof auto === 'string') return { plan: withHints(plan, () => undefined), told: [disabled(auto)] }
-    const enabled = tell('Normal', 'TopologyAwareHintsEnabled', 'Topology Aware Hints has been enabled')
-    return { plan: auto, told: hadHints ? [] : [enabled] }
+    if (typeof auto === 'string') return { plan: withHints(plan, () => undefined), events: [disabled(auto)] }
+    const enabled = event('Normal', 'TopologyAwareHintsEnabled', 'Topology Aware Hints has been enabled')
+    return { plan: auto, events: hadHints ? [] : [enabled] }
   }
-  return { plan: withHints(plan, closeHints(service.spec.trafficDistribution) ?? (() => undefined)), told: [] }
+  return { plan: withHints(plan, closeHints(service.spec.trafficDistribution) ?? (() => undefined)), events: [] }
 }
 
 const isHinted = ({ endpoints }: EndpointSlice) => (endpoints ?? []).some(endpoint => endpoint.hints)
@@ -74,11 +79,11 @@ function hinted(endpoint: Draft<Endpoint>, hints: Hints): Draft<Endpoint> {
   return hints && isReady(endpoint) ? { ...rest, hints } : rest
 }
 
-/** The plan with these hints on all ready endpoints; slices that lack them are updated as well. */
+/** The plan with these hints on all ready endpoints, where unchanged slices with other hints are updated too. */
 function withHints(plan: SlicePlan, hintsOf: (endpoint: Draft<Endpoint>) => Hints): SlicePlan {
   const all = (endpoints: readonly Draft<Endpoint>[]) => endpoints.map(e => hinted(e, hintsOf(e)))
   const stale = plan.unchanged.filter(({ endpoints }) =>
-    (endpoints ?? []).some(e => !sameValue(e.hints, hinted(e, hintsOf(e)).hints)),
+    (endpoints ?? []).some(e => !sameJson(e.hints, hinted(e, hintsOf(e)).hints)),
   )
   return {
     ...plan,
@@ -94,7 +99,10 @@ const asUpdate = (slice: EndpointSlice): SlicePlan['update'][number] => ({
   ports: (slice.ports ?? []) as SlicePlan['update'][number]['ports'],
 })
 
-/** Each zone's share of the processors of ready nodes; undefined when it cannot be told. */
+/**
+ * Each zone's share of the processors of ready nodes. Undefined when there are fewer than two zones, or a node has no
+ * zone or no allocatable CPU in its status.
+ */
 export function zoneShares(nodes: readonly Node[]): Map<string, number> | undefined {
   const cpu = new Map<string, number>()
   for (const { metadata, status } of nodes) {
@@ -110,13 +118,14 @@ export function zoneShares(nodes: readonly Node[]): Map<string, number> | undefi
   return new Map([...cpu].map(([zone, milli]) => [zone, milli / total]))
 }
 
+/** Numbers of endpoints for one zone. */
 interface Allocation {
   minimum: number
   maximum: number
   desired: number
 }
 
-/** How many endpoints each zone should have; or why that cannot be. */
+/** How many endpoints each zone should have, or the reason why none can be allocated. */
 function allocate(shares: ReadonlyMap<string, number> | undefined, count: number): Map<string, Allocation> | string {
   if (!shares) return 'Insufficient Node information: allocatable CPU or zone not specified on one or more nodes'
   const numbers = `(${count} endpoints, ${shares.size} zones)`
@@ -137,7 +146,10 @@ function allocate(shares: ReadonlyMap<string, number> | undefined, count: number
   )
 }
 
-/** Hints in proportion: endpoints for their own zone, then as few as needed for others. Or why there are none. */
+/**
+ * The plan with proportional hints, or the reason why there are none. Every endpoint is for its own zone, except as few
+ * as necessary that are given to zones with too few.
+ */
 function proportional(plan: SlicePlan, shares: ReadonlyMap<string, number> | undefined): SlicePlan | string {
   const changing = [...plan.create, ...plan.update].map(({ endpoints }) => endpoints)
   const ready = (endpoints: readonly Draft<Endpoint>[]) => endpoints.filter(isReady).length
@@ -166,7 +178,7 @@ function proportional(plan: SlicePlan, shares: ReadonlyMap<string, number> | und
   }
 }
 
-/** Whether a slice's hints are still good; if so they are counted. */
+/** Whether a slice's hints can stay. If so, they are added to `given`. */
 function keepHints(
   slice: EndpointSlice,
   given: Map<string, number>,
@@ -185,7 +197,7 @@ function keepHints(
   return true
 }
 
-/** Moves endpoints of zones that have too many to zones that have too few. Changes `zones`. */
+/** Moves endpoints from zones that have too many to zones that have too few, by changing `zones`. */
 function share(
   zones: Map<Draft<Endpoint>, string>,
   given: ReadonlyMap<string, number>,

@@ -1,5 +1,6 @@
-// EndpointSlice mirroring: Endpoints that somebody writes by hand, for a service without a selector, are copied into
-// slices, since kube-proxy and DNS read only those. Source: pkg/controller/endpointslicemirroring.
+// EndpointSlice mirroring: copies Endpoints that a user wrote, for a service without a selector, into slices, since the
+// proxy and DNS read only those. Source: pkg/controller/endpointslicemirroring.
+import { canonicalJson, sameJson } from '../../api/equal.ts'
 import { parseIP } from '../../api/ip.ts'
 import type { Draft } from '../../api/schema/node.ts'
 import { Endpoints } from '../../kinds/core/endpoints.ts'
@@ -9,7 +10,6 @@ import { EndpointSlice } from '../../kinds/discovery/endpointslice.ts'
 import { type Endpoint } from '../../kinds/discovery/endpoint.ts'
 import type { Context } from '../context.ts'
 import { defineController, keyOf, type Reference, watch } from '../harness.ts'
-import { canonicalJson, sameValue } from '../same.ts'
 import { managedByLabel, serviceNameLabel } from './endpointslice.ts'
 import { triggerAnnotation } from './backends.ts'
 import type { Group } from './slices.ts'
@@ -43,7 +43,7 @@ export const endpointSliceMirroringController = defineController({
     }
     await carryOut(endpoints, groups, existing, ctx)
   },
-  async gone(ref, ctx) {
+  async deleted(ref, ctx) {
     await removeAll(slicesOf(ref, ctx), ctx)
   },
 })
@@ -63,11 +63,11 @@ async function removeAll(slices: readonly EndpointSlice[], ctx: Context): Promis
   for (const slice of slices) await ctx.delete(EndpointSlice, slice)
 }
 
-/** Not what asks to be left alone, nor what only elects leaders. */
+/** Endpoints with the skip label are not mirrored, nor are those that serve leader election. */
 const shouldMirror = ({ metadata: { labels, annotations } }: Endpoints): boolean =>
   labels?.[skipLabel] !== 'true' && annotations?.[leaderAnnotation] === undefined
 
-/** What the slices should hold: a group for each family and set of ports. */
+/** The content of the slices: one group for each family and set of ports. */
 function planMirror({ subsets = [] }: Endpoints): { groups: Group[]; skipped: number; invalid: number } {
   const groups = new Map<string, Group>()
   let [skipped, invalid] = [0, 0]
@@ -113,11 +113,10 @@ async function carryOut(
   ctx: Context,
 ): Promise<void> {
   const { labels, annotations } = mirroredMetadata(endpoints)
-  const keyOfGroup = ({ addressType, ports }: Pick<Group, 'addressType' | 'ports'>) =>
-    `${addressType} ${canonicalJson(ports ?? [])}`
+  const keyOfGroup = ({ addressType, ports }: EndpointSlice | Group) => `${addressType} ${canonicalJson(ports ?? [])}`
   const left = new Set(existing)
   for (const group of groups) {
-    const same = existing.find(slice => left.has(slice) && keyOfGroup(slice as unknown as Group) === keyOfGroup(group))
+    const same = existing.find(slice => left.has(slice) && keyOfGroup(slice) === keyOfGroup(group))
     if (!same) {
       const metadata = { generateName: `${endpoints.metadata.name}-`, labels, annotations }
       await ctx.create(EndpointSlice, { metadata, ...group }, { owner: endpoints })
@@ -125,9 +124,9 @@ async function carryOut(
     }
     left.delete(same)
     const isSame =
-      sameValue(same.endpoints, group.endpoints) &&
-      sameValue(same.metadata.labels, labels) &&
-      sameValue(same.metadata.annotations ?? {}, annotations)
+      sameJson(same.endpoints, group.endpoints) &&
+      sameJson(same.metadata.labels, labels) &&
+      sameJson(same.metadata.annotations ?? {}, annotations)
     if (isSame) continue
     await ctx.update(EndpointSlice, {
       ...same,

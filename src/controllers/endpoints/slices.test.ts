@@ -24,7 +24,7 @@ const slice = (name: string, ids: number[], of = ports): EndpointSlice =>
     ports: of,
     endpoints: ids.map(i => endpoint(i)),
   })
-// What does not change needs no word in the table.
+// Slices that do not change are not in the table.
 const brief = (plan: ReturnType<typeof planSlices>) => ({
   create: plan.create.map(g => g.endpoints.length),
   update: Object.fromEntries(plan.update.map(u => [u.slice.metadata.name, u.endpoints.length])),
@@ -32,35 +32,40 @@ const brief = (plan: ReturnType<typeof planSlices>) => ({
 })
 
 const table: [string, Group[], EndpointSlice[], ReturnType<typeof brief>][] = [
-  ['nothing changes', [group([1, 2])], [slice('a', [2, 1])], { create: [], update: {}, remove: [] }],
-  ['no pods: one empty slice', [group([])], [], { create: [0], update: {}, remove: [] }],
-  ['hundreds in hundreds', [group(range(0, 250))], [], { create: [100, 100, 50], update: {}, remove: [] }],
+  ['equal endpoints change no slice', [group([1, 2])], [slice('a', [2, 1])], { create: [], update: {}, remove: [] }],
+  ['a service without pods has one empty slice', [group([])], [], { create: [0], update: {}, remove: [] }],
   [
-    'a new one into the fullest with room',
+    'endpoints are divided into slices of a hundred',
+    [group(range(0, 250))],
+    [],
+    { create: [100, 100, 50], update: {}, remove: [] },
+  ],
+  [
+    'a new endpoint goes into the fullest slice with room',
     [group(range(0, 131))],
     [slice('a', range(0, 100)), slice('b', range(100, 130))],
     { create: [], update: { b: 31 }, remove: [] },
   ],
   [
-    'a new one into the one that changes anyway',
+    'a new endpoint goes into a slice that changes anyway',
     [group([...range(1, 100), 130])],
     [slice('a', range(0, 100))],
     { create: [], update: { a: 100 }, remove: [] },
   ],
   [
-    'the last one leaves a slice empty',
+    'a slice without endpoints is removed while another has some',
     [group(range(0, 100))],
     [slice('a', range(0, 100)), slice('b', [100])],
     { create: [], update: {}, remove: ['b'] },
   ],
   [
-    'other ports: the old slice serves again',
+    'a slice is used again for other ports',
     [group([1], { ports: [{ name: '', port: 81, protocol: 'TCP' }] })],
     [slice('a', [1])],
     { create: [], update: { a: 1 }, remove: [] },
   ],
   [
-    'other family',
+    'a slice is not used again for another address family',
     [group([1], { addressType: 'IPv6' })],
     [slice('a', [1])],
     { create: [1], update: {}, remove: ['a'] },
@@ -69,7 +74,7 @@ const table: [string, Group[], EndpointSlice[], ReturnType<typeof brief>][] = [
 for (const [what, groups, existing, expected] of table)
   test(what, () => assert.deepEqual(brief(planSlices(groups, existing)), expected))
 
-test('a condition that changes touches one slice', () => {
+test('a change of one condition changes only its slice', () => {
   const wanted = group(range(0, 150))
   wanted.endpoints[120] = endpoint(120, false)
   const plan = planSlices([wanted], [slice('a', range(0, 100)), slice('b', range(100, 150))])

@@ -1,13 +1,26 @@
-// The garbage collector: what loses its last owner goes. How an owner's deletion treats what it owns is written in
-// its finalizers:
+// The garbage collector: deletes objects whose last owner is gone. The finalizers of an owner in deletion decide what
+// happens to its dependents:
 //
-//   background (none)    the owner goes at once, then what it owned
-//   foregroundDeletion   first what it owns, and the owner only when no blocking dependent is left
-//   orphan               what it owns loses the reference and stays
+//   none (background)    the owner is deleted at once, then its dependents
+//   foregroundDeletion   the dependents are deleted first, and the owner once no blocking dependent is left
+//   orphan               the dependents lose their reference to the owner and stay
 //
-// Source: pkg/controller/garbagecollector.
-import { isReason } from '../../base/errors.ts'
+// What may be relied on, although mirrors of different kinds are at different revisions:
+//
+// - No object is deleted because a mirror lacks its owner: the API server has confirmed that the owner's name belongs
+//   to no object with the owner's uid. A uid is never used again, so this answer stays right.
+// - A deletion carries uid and resourceVersion. An object that changed meanwhile, for example by a new owner, is not
+//   deleted: the write is a Conflict and the key runs again.
+// - An owner of a kind that is not served counts as existing.
+// - No object is orphaned before all kinds are listed, since a dependent that was missed would keep its reference and
+//   be deleted with its owner. Without this wait, a background or foreground deletion only misses the order: the
+//   dependents are deleted when their kind is listed.
+//
+// The keys of the queue name objects of any kind, see graph.ts. Source: pkg/controller/garbagecollector.
+import { isReason, StatusError } from '../../base/errors.ts'
+import { sameJson } from '../../api/equal.ts'
 import type { AnyKind, Kind, KubeObject } from '../../api/kind.ts'
+import { type KindSource, resourceOf } from '../../api/kind-source.ts'
 import type { MirrorChange } from '../../api/mirror.ts'
 import type { Context, Caches } from '../context.ts'
 import { type Controller, defineKeyedController, type Result, type Watch } from '../harness.ts'
@@ -17,23 +30,24 @@ import {
   foregroundFinalizer,
   Graph,
   hasFinalizer,
+  isIncluded,
   orphanFinalizer,
   type Owner,
 } from './graph.ts'
 
-/** UIDs known to be gone for good. */
+/** The most uids of confirmed missing owners that are kept. The oldest is dropped first. */
 const maxAbsent = 500
 const workers = 20
 
-/** @param kinds every kind the cluster serves */
-export function garbageCollector(kinds: readonly AnyKind[]): Controller {
+/** @param kinds the kinds that the cluster serves */
+export function garbageCollector(kinds: KindSource): Controller {
   const graph = new Graph(kinds)
   const absent = new Set<string>()
   return defineKeyedController({
     name: 'garbage-collector',
     identity: 'generic-garbage-collector',
     workers,
-    watches: graph.kinds.map(kind => changesOf(graph, kind)),
+    everyKind: kind => (isIncluded(kind) ? changesOf(graph, kind) : undefined),
     async reconcile(key, ctx) {
       const found = graph.find(key, k => ctx.cache(k))
       if (found) return collect({ graph, absent, ctx, ...found })
@@ -41,7 +55,14 @@ export function garbageCollector(kinds: readonly AnyKind[]): Controller {
   })
 }
 
-/** Which objects a change makes worth a look. */
+/**
+ * The objects that a change of one object wakes:
+ *
+ *   deleted                                   its dependents, and owners in foreground deletion
+ *   terminating with one of the finalizers    the object itself; at the first such change also its dependents
+ *   owner references changed                  the object itself if an owner is missing or in foreground deletion, and
+ *                                             former owners in foreground deletion, which it may have blocked
+ */
 function changesOf(graph: Graph, kind: AnyKind): Watch {
   return {
     kind,
@@ -61,14 +82,14 @@ function changesOf(graph: Graph, kind: AnyKind): Watch {
           for (const dependent of graph.dependents(object, caches)) yield graph.key(dependent.kind, dependent.object)
       }
       if (!owners && !before?.object.metadata.ownerReferences) return
-      const changed = JSON.stringify(owners) !== JSON.stringify(before?.object.metadata.ownerReferences)
+      const changed = !sameJson(owners, before?.object.metadata.ownerReferences)
       if (!changed) return
       const healthy = owners?.every(owner => {
         const known = graph.owner(object, owner, caches)
         return known && !awaitsDependents(known.object)
       })
       if (!healthy) yield graph.key(kind, object)
-      // It may no longer block an owner that waits.
+      // The object may have blocked the deletion of a former owner.
       for (const owner of before?.object.metadata.ownerReferences ?? [])
         yield* waitingOwner(graph, object, owner, caches)
     },
@@ -86,6 +107,7 @@ interface Work extends Dependent {
   ctx: Context
 }
 
+/** One step for one object: delete it, drop references to missing owners, or go on with its own deletion. */
 async function collect(work: Work): Promise<Result> {
   const { object, ctx, graph } = work
   const caches: Caches = kind => ctx.cache(kind)
@@ -96,33 +118,36 @@ async function collect(work: Work): Promise<Result> {
   }
   const owners = object.metadata.ownerReferences ?? []
   if (!owners.length) return
-  const { solid, gone, waiting } = await classify(work, owners)
+  const { solid, dangling, waiting } = await classify(work, owners)
   if (solid.length) {
-    const surplus = [...gone, ...waiting]
+    const surplus = [...dangling, ...waiting]
     if (surplus.length) await dropOwners(work, surplus)
     return
   }
   const dependents = graph.dependents(object, caches)
   if (waiting.length && dependents.length) {
-    // Owners that wait for each other in a circle would wait for ever: this one stops blocking.
+    // A dependent that waits for its own dependents may wait for this object in a circle, so this object stops
+    // blocking.
     const circle = dependents.some(dependent => awaitsDependents(dependent.object))
     return remove(circle ? { ...work, object: await unblock(work) } : work, 'Foreground')
   }
-  // How the object was to be deleted may already be written on it.
+  // A finalizer that a user set before decides how the object's own dependents are treated.
   if (hasFinalizer(object, orphanFinalizer)) return remove(work, 'Orphan')
   return remove(work, hasFinalizer(object, foregroundFinalizer) ? 'Foreground' : 'Background')
 }
 
+/** The owners of an object, by state. */
 interface Owners {
-  /** They live, or nothing can be said about them. */
+  /** Owners that exist, or whose kind is not served. */
   solid: Owner[]
-  gone: Owner[]
-  /** They are going, and wait for this object. */
+  /** Owners that do not exist. */
+  dangling: Owner[]
+  /** Owners in foreground deletion, which wait for this object. */
   waiting: Owner[]
 }
 
 async function classify(work: Work, owners: readonly Owner[]): Promise<Owners> {
-  const result: Owners = { solid: [], gone: [], waiting: [] }
+  const result: Owners = { solid: [], dangling: [], waiting: [] }
   for (const owner of owners) {
     const known = work.graph.owner(work.object, owner, kind => work.ctx.cache(kind))
     if (known) (awaitsDependents(known.object) ? result.waiting : result.solid).push(owner)
@@ -131,11 +156,11 @@ async function classify(work: Work, owners: readonly Owner[]): Promise<Owners> {
   return result
 }
 
-/** Asks the API server about an owner that no mirror knows. */
+/** The state of an owner that no mirror has, read from the API server. */
 async function live({ graph, absent, ctx, object }: Work, owner: Owner): Promise<keyof Owners> {
-  if (absent.has(owner.uid)) return 'gone'
+  if (absent.has(owner.uid)) return 'dangling'
   const kind = graph.kindOf(owner)
-  // Of a kind that is not served (any more) nothing can be said.
+  // Whether an owner of a kind that is not served exists cannot be checked.
   if (!kind) return 'solid'
   const { namespace = '' } = object.metadata
   if (kind.namespaced && !namespace) {
@@ -154,7 +179,7 @@ async function live({ graph, absent, ctx, object }: Work, owner: Owner): Promise
   }
   absent.add(owner.uid)
   if (absent.size > maxAbsent) absent.delete(absent.values().next().value!)
-  return 'gone'
+  return 'dangling'
 }
 
 const describe = ({ apiVersion, kind, name, uid }: Owner) => `[${apiVersion}/${kind}, name: ${name}, uid: ${uid}]`
@@ -169,9 +194,12 @@ async function remove({ kind, object, ctx }: Work, propagationPolicy: 'Foregroun
   await ctx.delete(kind, object, { propagationPolicy, resourceVersion })
 }
 
-/** Every dependent loses its reference to the object; then the object may go. */
+/** Removes the reference to the object from every dependent, then the finalizer from the object. */
 async function orphan(work: Work, dependents: readonly Dependent[]): Promise<void> {
-  const { object } = work
+  const { object, graph, ctx } = work
+  const unlisted = graph.unlisted(kind => ctx.cache(kind)).map(resourceOf)
+  if (unlisted.length)
+    throw new StatusError('ServiceUnavailable', `${unlisted.join(', ')} may have dependents, and are not listed yet`)
   await Promise.all(
     dependents.map(dependent => {
       const reference = dependent.object.metadata.ownerReferences!.find(o => o.uid === object.metadata.uid)!
@@ -181,7 +209,7 @@ async function orphan(work: Work, dependents: readonly Dependent[]): Promise<voi
   await dropFinalizer(work, orphanFinalizer)
 }
 
-/** Removes what is left, and lets the object go when nothing left blocks it. */
+/** Deletes the dependents that block the object, or removes its finalizer when none is left. */
 async function finishForeground(work: Work, dependents: readonly Dependent[]): Promise<void> {
   const { object, ctx } = work
   const blocking = dependents.filter(dependent =>
@@ -194,13 +222,13 @@ async function finishForeground(work: Work, dependents: readonly Dependent[]): P
 
 async function dropFinalizer({ kind, object, ctx }: Work, finalizer: string): Promise<void> {
   const finalizers = object.metadata.finalizers!.filter(f => f !== finalizer)
-  await quietly(ctx.patch(kind as Kind<KubeObject>, object, 'merge', changed(object, { finalizers })))
+  await unlessMissing(ctx.patch(kind as Kind<KubeObject>, object, 'merge', changed(object, { finalizers })))
 }
 
 async function dropOwners({ kind, object, ctx }: Work, owners: readonly Owner[]): Promise<void> {
-  const gone = new Set(owners.map(owner => owner.uid))
-  const ownerReferences = object.metadata.ownerReferences!.filter(owner => !gone.has(owner.uid))
-  await quietly(ctx.patch(kind as Kind<KubeObject>, object, 'merge', changed(object, { ownerReferences })))
+  const dropped = new Set(owners.map(owner => owner.uid))
+  const ownerReferences = object.metadata.ownerReferences!.filter(owner => !dropped.has(owner.uid))
+  await unlessMissing(ctx.patch(kind as Kind<KubeObject>, object, 'merge', changed(object, { ownerReferences })))
 }
 
 async function unblock({ kind, object, ctx }: Work): Promise<KubeObject> {
@@ -208,12 +236,13 @@ async function unblock({ kind, object, ctx }: Work): Promise<KubeObject> {
   return ctx.patch(kind as Kind<KubeObject>, object, 'merge', changed(object, { ownerReferences }))
 }
 
-/** Only if nobody else has changed it: a Conflict brings the key back with the newer state. */
+/** A patch that is refused with a Conflict if the object has changed, after which the key is retried. */
 const changed = ({ metadata }: KubeObject, fields: object) => ({
   metadata: { ...fields, uid: metadata.uid, resourceVersion: metadata.resourceVersion },
 })
 
-async function quietly(write: Promise<unknown>): Promise<void> {
+/** Ignores that the object to write does not exist any more. */
+async function unlessMissing(write: Promise<unknown>): Promise<void> {
   try {
     await write
   } catch (error) {

@@ -1,5 +1,13 @@
-// Who depends on whom, over all kinds. The mirrors know already: each is indexed by owner. So the graph is never
-// built or kept up; it is looked up.
+// The graph of owners and dependents over all kinds. It is not stored: every mirror has an index by owner, so the graph
+// is read from the mirrors at each question and cannot fall behind them.
+//
+//   dependents(A)    ownedBy(uid of A) in the mirror of each kind
+//   owner(B, ref)    the object that the reference names, in the mirror of its kind, if it has the uid
+//
+// Kinds that cannot be watched or deleted are left out, as are Events, which have no owners. Two versions of a resource
+// have the same objects, so one of them is enough. A kind that is added while the controller runs is in the graph at
+// once, but its objects are not until its mirror is filled. Source: pkg/controller/garbagecollector/graph_builder.go.
+import { fromKinds, type KindSource, resourceOf, storedKinds, unlisted } from '../../api/kind-source.ts'
 import { type AnyKind, type Kind, type KubeObject, parseApiVersion } from '../../api/kind.ts'
 import type { OwnerReference } from '../../api/meta.ts'
 import { objectKey } from '../../api/mirror.ts'
@@ -18,48 +26,42 @@ export const orphanFinalizer = 'orphan'
 export const hasFinalizer = (object: KubeObject, finalizer: string): boolean =>
   object.metadata.finalizers?.includes(finalizer) ?? false
 
-/** It is being deleted and waits until what depends on it has gone. */
+/** Whether an object is in foreground deletion: it stays until no dependent blocks it. */
 export const awaitsDependents = (object: KubeObject): boolean =>
   object.metadata.deletionTimestamp !== undefined && hasFinalizer(object, foregroundFinalizer)
 
 export class Graph {
-  readonly kinds: readonly AnyKind[]
-  readonly #byName = new Map<string, AnyKind>()
-  readonly #byId = new Map<string, AnyKind>()
+  readonly #kinds: () => { all: readonly AnyKind[]; byName: Map<string, AnyKind>; byId: Map<string, AnyKind> }
 
-  /** @param kinds one kind for each resource that is stored */
-  constructor(kinds: readonly AnyKind[]) {
-    const seen = new Set<string>()
-    // Versions of one resource share their objects: one is enough.
-    this.kinds = kinds.filter(kind => {
-      const id = idOf(kind)
-      const stored = kind.plural !== '' && kind.verbs.includes('watch') && kind.verbs.includes('delete')
-      if (!stored || kind.kind === 'Event' || seen.has(id)) return false
-      return seen.add(id)
+  constructor(source: KindSource) {
+    this.#kinds = fromKinds(source, kinds => {
+      const all = storedKinds(kinds).filter(isIncluded)
+      return {
+        all,
+        byName: new Map(all.map(kind => [`${kind.group}/${kind.kind}`, kind])),
+        byId: new Map(all.map(kind => [resourceOf(kind), kind])),
+      }
     })
-    for (const kind of this.kinds) {
-      this.#byName.set(`${kind.group}/${kind.kind}`, kind)
-      this.#byId.set(idOf(kind), kind)
-    }
   }
 
-  /** Names an object of any kind. */
+  /** The key of an object in the queue, `group/plural|namespace/name`. */
   key(kind: AnyKind, object: KubeObject): string {
-    return `${idOf(kind)}|${objectKey(object)}`
+    return `${resourceOf(kind)}|${objectKey(object)}`
   }
 
+  /** The object of a key. Undefined when it does not exist any more. */
   find(key: string, caches: Caches): Dependent | undefined {
     const bar = key.indexOf('|')
-    const kind = this.#byId.get(key.slice(0, bar))
+    const kind = this.#kinds().byId.get(key.slice(0, bar))
     const object = kind && caches(kind as Kind<KubeObject>).byKey(key.slice(bar + 1))
     return object && { kind, object }
   }
 
   kindOf(owner: Owner): AnyKind | undefined {
-    return this.#byName.get(`${parseApiVersion(owner.apiVersion).group}/${owner.kind}`)
+    return this.#kinds().byName.get(`${parseApiVersion(owner.apiVersion).group}/${owner.kind}`)
   }
 
-  /** The owner as the mirrors know it; undefined when they do not, or when it is another object of that name. */
+  /** The owner from its mirror. Undefined when the mirror does not have it, or has another object under that name. */
   owner(of: KubeObject, owner: Owner, caches: Caches): Dependent | undefined {
     const kind = this.kindOf(owner)
     const namespace = kind?.namespaced ? of.metadata.namespace : undefined
@@ -67,9 +69,14 @@ export class Graph {
     return object && object.metadata.uid === owner.uid ? { kind, object } : undefined
   }
 
+  /** The kinds whose objects are not in their mirrors yet. `dependents` does not include these objects. */
+  unlisted(caches: Caches): AnyKind[] {
+    return unlisted(this.#kinds().all, kind => caches(kind as Kind<KubeObject>))
+  }
+
   dependents(object: KubeObject, caches: Caches): Dependent[] {
     const uid = object.metadata.uid ?? ''
-    return this.kinds.flatMap(kind =>
+    return this.#kinds().all.flatMap(kind =>
       caches(kind as Kind<KubeObject>)
         .ownedBy(uid)
         .map(dependent => ({ kind, object: dependent })),
@@ -77,4 +84,5 @@ export class Graph {
   }
 }
 
-const idOf = (kind: AnyKind) => `${kind.group}/${kind.plural}`
+/** Whether objects of a kind can be owners or dependents. */
+export const isIncluded = (kind: AnyKind): boolean => kind.verbs.includes('delete') && kind.kind !== 'Event'

@@ -1,10 +1,13 @@
-// How a Job's status follows from what its pods did. Ended pods keep a finalizer until they are counted, so that none
-// is counted twice or missed:
+// Computes a Job's status from its pods. A pod keeps a finalizer until it has been counted, so that none is counted
+// twice or missed, even if the controller stops between two steps:
 //
-//   UID noted in the status ─► finalizer taken off ─► counter raised, note removed
+//   uid noted in the status ─► finalizer removed from the pod ─► counter raised, uid removed from the status
 //
-// Indexes need no note: writing an index down twice changes nothing. Source: pkg/controller/job
-// (trackJobStatusAndRemoveFinalizers).
+//   stopped after step 1: the uid is in the status already, so it is not noted again, and step 2 follows
+//   stopped after step 2: the uid is in the status and the pod has no finalizer, so step 3 follows
+//
+// A succeeded index needs no uid, since the set of indexes can be written twice without harm.
+// Source: pkg/controller/job (trackJobStatusAndRemoveFinalizers).
 import type { Draft } from '../../api/kind.ts'
 import { timeText } from '../../api/time.ts'
 import type { Job } from '../../kinds/batch/job.ts'
@@ -12,16 +15,16 @@ import type { JobCondition, JobStatus } from '../../kinds/batch/jobstatus.ts'
 import { judge } from './failure-policy.ts'
 import { formatIndexes } from './indexes.ts'
 import type { Verdict } from './plan.ts'
-import { hasFailed, hasLimitPerIndex, hasPlace, indexOf, isIndexed, isTracked, type Tally } from './tally.ts'
+import { hasFailed, hasLimitPerIndex, hasValidIndex, indexOf, isIndexed, isTracked, type Tally } from './tally.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 
-/** Pods counted in one round: their UIDs stand in the status in the meantime. */
+/** The most uids that one reconcile notes, since the status contains them meanwhile. */
 const maxNoted = 500
 
 interface Count {
-  /** The status to write before any finalizer is taken off. */
+  /** The status to write before any finalizer is removed. */
   status: Draft<JobStatus>
-  /** Pods that may lose it after that. */
+  /** Pods whose finalizer is removed after that. */
   untrack: Pod[]
   /** Whether more pods wait to be counted. */
   more: boolean
@@ -33,7 +36,7 @@ interface Numbers {
   terminating: number
 }
 
-/** What to note, given what was decided about the Job. */
+/** Which pods to note and untrack. `verdict` is what was decided about the Job, if it ends. */
 export function planCount(
   job: Job,
   pods: readonly Pod[],
@@ -50,7 +53,7 @@ export function planCount(
   const ordered = isIndexed(job) ? [...pods].sort((a, b) => indexOf(a) - indexOf(b)) : pods
   let more = false
   for (const pod of ordered) {
-    if (!isTracked(pod) || !mayGo(job, pod, counted, verdict)) continue
+    if (!isTracked(pod) || !mayUntrack(job, pod, counted, verdict)) continue
     if (untrack.length >= maxNoted) {
       more = true
       break
@@ -76,19 +79,19 @@ export function planCount(
   return { status, untrack, more }
 }
 
-/** A pod is done with when it has ended, or when its Job is. */
-function mayGo(job: Job, pod: Pod, { awaited }: Tally, verdict: Verdict | undefined): boolean {
+/** Whether a pod can be counted: it has ended, or its Job has. */
+function mayUntrack(job: Job, pod: Pod, { awaited }: Tally, verdict: Verdict | undefined): boolean {
   if (verdict || job.metadata.deletionTimestamp || pod.status.phase === 'Succeeded') return true
   return hasFailed(job, pod) && awaited.get(indexOf(pod)) !== pod
 }
 
-/** When the Job fails, whatever has not succeeded by then has failed. */
+/** Whether a pod counts as failed. When the Job fails, so does every pod that has not succeeded by then. */
 function countsAsFailed(job: Job, pod: Pod, verdict: Verdict | undefined): boolean {
-  if (!hasPlace(job, pod)) return false
+  if (!hasValidIndex(job, pod)) return false
   return (hasFailed(job, pod) || verdict?.type === 'Failed') && judge(pod, job.spec).action !== 'Ignore'
 }
 
-/** The status with every pod counted that is noted and has lost its finalizer. */
+/** Counts every noted pod that has no finalizer any more, and removes it from the notes. */
 export function raise(status: Draft<JobStatus> | Job['status'], pods: readonly Pod[]): Draft<JobStatus> {
   const tracked = new Set(pods.filter(isTracked).map(pod => pod.metadata.uid ?? ''))
   const { succeeded = [], failed = [] } = status.uncountedTerminatedPods ?? {}
@@ -116,7 +119,7 @@ const jobCondition = (type: string, status: 'True' | 'False', reason: string, me
 const without = (conditions: Job['status']['conditions'], type: string) =>
   (conditions ?? []).filter(c => c.type !== type) as JobCondition[]
 
-/** FailureTarget or SuccessCriteriaMet: what the Job will be once its pods are gone. */
+/** Adds FailureTarget or SuccessCriteriaMet, which announce how the Job ends once its pods have stopped. */
 function withTarget(job: Job, verdict: Verdict | undefined, now: number): JobCondition[] {
   const type = verdict?.type === 'Complete' ? 'SuccessCriteriaMet' : 'FailureTarget'
   const conditions = [...(job.status.conditions ?? [])] as JobCondition[]
@@ -131,13 +134,13 @@ export function withEnd(status: Draft<JobStatus>, { type, reason, message }: Ver
   return { ...status, conditions, ...(type === 'Complete' && { completionTime: timeText(now) }) }
 }
 
-/** Whether nothing is left that could change the counters. */
+/** Whether the counters are final: no uid is noted and no pod is terminating. */
 export const isSettled = (status: Draft<JobStatus>): boolean =>
   !status.uncountedTerminatedPods?.succeeded?.length &&
   !status.uncountedTerminatedPods?.failed?.length &&
   !status.terminating
 
-/** Start, suspension and resumption, as far as the status tells; and what of it is news. */
+/** Sets the start time and the condition Suspended. `news` has the reason of the event if the condition changed. */
 export function planStart(job: Job, now: number): { job: Job; news?: 'Suspended' | 'Resumed' } {
   const { startTime, ...rest } = job.status
   const isSuspended = rest.conditions?.some(c => c.type === 'Suspended' && c.status === 'True') ?? false

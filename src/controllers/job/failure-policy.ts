@@ -1,11 +1,11 @@
-// A Job's pod failure policy: which failures end the Job, which do not count. Source: pkg/controller/job
-// (pod_failure_policy.go), KEP-3329.
+// A Job's pod failure policy: which failures end the Job or give up an index, and which are ignored.
+// Source: pkg/controller/job (pod_failure_policy.go), KEP-3329.
 import type { JobSpec, PodFailurePolicyRule } from '../../kinds/batch/jobspec.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 
 type Verdict = { action: 'FailJob'; message: string } | { action: 'Ignore' | 'Count' | 'FailIndex' }
 
-/** What the first matching rule makes of a failed pod; without one it counts. */
+/** The action of the first rule that matches a failed pod. Without a matching rule the failure counts. */
 export function judge(pod: Pod, spec: JobSpec): Verdict {
   for (const [i, rule] of (spec.podFailurePolicy?.rules ?? []).entries()) {
     const why = rule.onExitCodes ? byExitCode(pod, rule) : byCondition(pod, rule)

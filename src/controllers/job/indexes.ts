@@ -1,6 +1,6 @@
-// Sets of completion indexes as a Job's status writes them: `1,3-5,7`.
+// Sets of completion indexes in the form of a Job's status, such as `1,3-5,7`.
 
-/** @param limit indexes from here on are left out: the Job has become smaller */
+/** @param limit indexes from here on are left out, since a Job may have become smaller */
 export function parseIndexes(text: string | undefined, limit = Infinity): Set<number> {
   const result = new Set<number>()
   for (const part of (text ?? '').split(',').filter(Boolean)) {

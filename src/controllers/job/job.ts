@@ -1,5 +1,5 @@
-// The Job controller: runs pods until enough of them have succeeded. tally.ts counts, plan.ts decides, count.ts says
-// what to write down; this file carries out.
+// The Job controller: runs pods until enough of them have succeeded. tally.ts reads what the pods did, plan.ts decides
+// whether the Job ends and which pods to create or stop, count.ts computes the status; this file carries it out.
 import { counter } from '../../base/metrics.ts'
 import { Job } from '../../kinds/batch/job.ts'
 import { Pod } from '../../kinds/core/pod.ts'
@@ -8,6 +8,7 @@ import { defineController, keyOf } from '../harness.ts'
 import { claim, orphansOf } from '../owners.ts'
 import { isActive, isReady, isTerminating } from '../pods.ts'
 import { createDraft, removePod, slowStart } from '../replicas.ts'
+import { reported } from '../reported.ts'
 import { isSettled, planCount, planStart, raise, withEnd } from './count.ts'
 import {
   findJobCondition,
@@ -27,7 +28,7 @@ const podsFinished = counter('job_controller_job_pods_finished_total', 'Pods of 
 
 const controllerName = 'kubernetes.io/job-controller'
 
-/** The pods that say they belong to a Job of this name, whether it is there or not. */
+/** Index of pods by the Job that their controller reference names, whether that Job exists or not. */
 const jobIndex = ({ metadata }: Pod): readonly string[] =>
   (metadata.ownerReferences ?? [])
     .filter(o => o.kind === 'Job' && o.controller)
@@ -41,8 +42,8 @@ export const jobController = defineController({
   async reconcile(job, ctx) {
     if (job.spec.managedBy && job.spec.managedBy !== controllerName) return
     const pods = await claim(ctx, Pod, Job, job, job.spec.selector, undefined, [trackingFinalizer])
-    if (findJobCondition(job, 'Complete') || findJobCondition(job, 'Failed')) return letGo(pods, ctx)
-    if (job.metadata.deletionTimestamp) return letGo(pods, ctx)
+    if (findJobCondition(job, 'Complete') || findJobCondition(job, 'Failed')) return untrackAll(pods, ctx)
+    if (job.metadata.deletionTimestamp) return untrackAll(pods, ctx)
     const now = ctx.now()
     const { job: started, news } = planStart(job, now)
     const counted = tally(started, pods)
@@ -50,35 +51,39 @@ export const jobController = defineController({
     const plan: PodsPlan = verdict
       ? { create: [], remove: pods.filter(isActive) }
       : planPods(started, pods, counted, now)
-    const done = await carryOut(started, plan, verdict, counted, ctx)
-    const numbers = numbersAfter(pods, done)
-    const outcome = done.error
-      ? undefined
-      : (verdict ?? (started.spec.suspend ? undefined : planCompletion(started, counted, numbers.active)))
-    // A Job that is complete is neither suspended nor resumed any more.
-    const base =
-      outcome && news ? { ...started, status: { ...started.status, conditions: job.status.conditions } } : started
-    await track({ before: job, job: base as Job, pods, counted, outcome, numbers }, ctx)
-    if (news && !outcome) ctx.event(job, 'Normal', news, `Job ${news.toLowerCase()}`)
-    if (done.error) throw done.error
-    // A deadline that has passed is settled already.
+    const done: Done = { created: 0, removed: [] }
+    await reported(
+      () => carryOut(started, plan, verdict, counted, done, ctx),
+      async failure => {
+        const numbers = numbersAfter(pods, done)
+        const outcome = failure
+          ? undefined
+          : (verdict ?? (started.spec.suspend ? undefined : planCompletion(started, counted, numbers.active)))
+        // A Job that is complete is neither suspended nor resumed any more.
+        const base =
+          outcome && news ? { ...started, status: { ...started.status, conditions: job.status.conditions } } : started
+        await track({ before: job, job: base as Job, pods, counted, outcome, numbers }, ctx)
+        if (news && !outcome) ctx.event(job, 'Normal', news, `Job ${news.toLowerCase()}`)
+      },
+    )
+    // A deadline that has passed has led to a verdict above, so it is not waited for.
     const waits = [plan.again, untilDeadline(started, now)].filter(ms => ms !== undefined && ms > 0) as number[]
     return waits.length ? { again: Math.min(...waits) } : undefined
   },
-  async gone({ namespace, name }, ctx) {
-    // Its pods must not wait for a counter that is gone.
-    await letGo(ctx.cache(Pod).byIndex('jobs', jobIndex, keyOf(namespace, name)), ctx)
+  async deleted({ namespace, name }, ctx) {
+    // The pods of a deleted job are not counted any more, so they must not keep the finalizer.
+    await untrackAll(ctx.cache(Pod).byIndex('jobs', jobIndex, keyOf(namespace, name)), ctx)
   },
 })
 
-async function letGo(pods: readonly Pod[], ctx: Context): Promise<void> {
+async function untrackAll(pods: readonly Pod[], ctx: Context): Promise<void> {
   await Promise.all(pods.filter(isTracked).map(pod => untrack(pod, ctx)))
 }
 
+/** What has been done of a plan, also of one that failed half-way. */
 interface Done {
   created: number
   removed: readonly Pod[]
-  error?: unknown
 }
 
 async function carryOut(
@@ -86,30 +91,25 @@ async function carryOut(
   plan: PodsPlan,
   verdict: Verdict | undefined,
   counted: Tally,
+  done: Done,
   ctx: Context,
-): Promise<Done> {
-  // Pods that are stopped while the Job goes on do not count, those stopped with it may.
+): Promise<void> {
+  // A pod that is stopped while the Job goes on is not counted, so it loses the finalizer before it is deleted.
   const stop = async (pod: Pod) => {
     if (!verdict && isTracked(pod)) await untrack(pod, ctx)
     await removePod(ctx, job, pod)
     return pod
   }
   const stopped = await Promise.allSettled(plan.remove.map(stop))
-  const removed = stopped.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
+  done.removed = stopped.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
   const failed = stopped.find(result => result.status === 'rejected')
-  if (failed) return { created: 0, removed, error: failed.reason }
+  if (failed) throw failed.reason
   const queue = [...plan.create]
-  let created = 0
-  try {
-    await slowStart(queue.length, 1, async () => {
-      const index = queue.shift()
-      const last = index === undefined ? undefined : counted.awaited.get(index)
-      if (await createDraft(ctx, job, jobPod(job, index, last))) created++
-    })
-  } catch (error) {
-    return { created, removed, error }
-  }
-  return { created, removed }
+  await slowStart(queue.length, 1, async () => {
+    const index = queue.shift()
+    const last = index === undefined ? undefined : counted.awaited.get(index)
+    if (await createDraft(ctx, job, jobPod(job, index, last))) done.created++
+  })
 }
 
 function numbersAfter(pods: readonly Pod[], { created, removed }: Done) {
@@ -124,7 +124,7 @@ function numbersAfter(pods: readonly Pod[], { created, removed }: Done) {
 
 interface Round {
   before: Job
-  /** The Job with what was decided about its start. */
+  /** The Job with the start and suspension that `planStart` set. */
   job: Job
   pods: readonly Pod[]
   counted: Tally
@@ -132,11 +132,11 @@ interface Round {
   numbers: { active: number; ready: number; terminating: number }
 }
 
-/** Notes, untracks, counts; and says the last word when there is nothing left to count. */
+/** Notes, untracks and counts pods (see count.ts), and ends the Job when nothing is left to count. */
 async function track({ before, job, pods, counted, outcome, numbers }: Round, ctx: Context): Promise<void> {
   const count = planCount(job, pods, counted, outcome, numbers, ctx.now())
   const noted = await ctx.writeStatus(Job, { ...job, status: before.status }, count.status)
-  await letGo(count.untrack, ctx)
+  await untrackAll(count.untrack, ctx)
   const untracked = new Set(count.untrack)
   const rest = pods.filter(pod => !untracked.has(pod))
   const raised = raise(count.status, rest)
@@ -147,10 +147,10 @@ async function track({ before, job, pods, counted, outcome, numbers }: Round, ct
   const grown = (name: 'succeeded' | 'failed') => Math.max(0, (final[name] ?? 0) - (before.status[name] ?? 0))
   for (const result of ['succeeded', 'failed'] as const)
     if (grown(result)) podsFinished.add({ completion_mode: mode, result }, grown(result))
-  if (ended) tell(job, final.succeeded ?? 0, outcome, ctx)
+  if (ended) reportEnd(job, final.succeeded ?? 0, outcome, ctx)
 }
 
-function tell(job: Job, succeeded: number, { type, reason, message }: Verdict, ctx: Context): void {
+function reportEnd(job: Job, succeeded: number, { type, reason, message }: Verdict, ctx: Context): void {
   const mode = isIndexed(job) ? 'Indexed' : 'NonIndexed'
   finished.add({
     completion_mode: mode,

@@ -1,5 +1,5 @@
-// Pods that were a Job's and are nobody's now: they must not wait for a Job to count them, or neither they nor their
-// namespace could ever go. Source: pkg/controller/job/job_controller.go (syncOrphanPod).
+// Removes the tracking finalizer from pods that a Job released: no Job counts them any more, and with the finalizer
+// neither they nor their namespace could be deleted. Source: pkg/controller/job/job_controller.go (syncOrphanPod).
 import { Pod } from '../../kinds/core/pod.ts'
 import { defineController } from '../harness.ts'
 import { controllerOf } from '../owner-reference.ts'

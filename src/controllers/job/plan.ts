@@ -1,12 +1,12 @@
-// The next step of a Job. Pure: whether what its pods did settles it, and if not, which pods to start or stop.
+// The next step of a Job: whether it ends, and if not, which pods to create or stop. Pure.
 //
-//   running ─► SuccessCriteriaMet ─► (pods gone) ─► Complete
-//         └──► FailureTarget ─────► (pods gone) ─► Failed
+//   running ─► SuccessCriteriaMet ─► (pods ended) ─► Complete
+//         └──► FailureTarget ─────► (pods ended) ─► Failed
 //
 // Source: pkg/controller/job (job_controller.go, backoff_utils.go, success_policy.go).
 import { parseTime } from '../../api/time.ts'
 import { isActive, isTerminating } from '../pods.ts'
-import { whoGoesFirst } from '../replicas.ts'
+import { byDeletionOrder } from '../replicas.ts'
 import { parseIndexes } from './indexes.ts'
 import {
   allFailures,
@@ -34,7 +34,7 @@ export interface Verdict {
 export const findJobCondition = (job: Job, type: string) =>
   job.status.conditions?.find(c => c.type === type && c.status === 'True')
 
-/** Whether the Job is settled before all is done, and how: then its pods are stopped. */
+/** How the Job ends before all its work is done, or undefined if it goes on. With a verdict its pods are stopped. */
 export function planVerdict(job: Job, pods: readonly Pod[], counted: Tally, now: number): Verdict | undefined {
   const met = findJobCondition(job, 'SuccessCriteriaMet')
   if (met) return { type: 'Complete', reason: met.reason ?? '', message: met.message ?? '' }
@@ -58,7 +58,10 @@ export function planVerdict(job: Job, pods: readonly Pod[], counted: Tally, now:
   return { type: 'Complete', reason: 'SuccessPolicy', message: `Matched rules at index ${rule}` }
 }
 
-/** Whether all is done. @param active pods that run after this step */
+/**
+ * The verdict of a Job whose work is done.
+ * @param active the number of pods that run after this step
+ */
 export function planCompletion(job: Job, counted: Tally, active: number): Verdict | undefined {
   const { completions } = job.spec
   const enough = completions === undefined ? counted.totalSucceeded > 0 : counted.totalSucceeded >= completions
@@ -66,7 +69,7 @@ export function planCompletion(job: Job, counted: Tally, active: number): Verdic
   return { type: 'Complete', reason: 'CompletionsReached', message: 'Reached expected number of succeeded pods' }
 }
 
-/** Where containers are restarted in place, each restart counts as a failure while its pod runs. */
+/** With restartPolicy OnFailure, every restart of a container in a running pod counts as a failure. */
 function restartsThatCount({ spec }: Job, pods: readonly Pod[]): number {
   if (spec.template.spec.restartPolicy !== 'OnFailure') return 0
   return pods
@@ -75,7 +78,7 @@ function restartsThatCount({ spec }: Job, pods: readonly Pod[]): number {
     .reduce((sum, { restartCount }) => sum + restartCount, 0)
 }
 
-/** How long the Job may still be active, in ms, down to 0; undefined when there is no limit or it does not run. */
+/** Milliseconds that the Job may still be active, at least 0. Undefined without a deadline or while it does not run. */
 export function untilDeadline({ spec, status }: Job, now: number): number | undefined {
   const start = parseTime(status.startTime)
   if (spec.activeDeadlineSeconds === undefined || start === undefined || spec.suspend) return undefined
@@ -94,14 +97,18 @@ function successRule({ spec }: Job, completed: ReadonlySet<number>): number | un
 }
 
 export interface PodsPlan {
-  /** For each pod to make its index; undefined for Jobs without indexes. */
+  /** The index of each pod to create; undefined for Jobs without indexes. */
   create: (number | undefined)[]
   remove: Pod[]
-  /** When pods that must not be made yet may be, in ms from now. */
+  /** Milliseconds until the next pod may be created that still backs off. */
   again?: number
 }
 
-/** Which pods to make or stop while the Job runs. One or the other: first what is too much goes. */
+/**
+ * Which pods to create or stop while the Job runs, never both in one step: with surplus pods, nothing is created.
+ * Why there is no new pod yet: the limits of `parallelism` and `completions` are reached (wantedActive), a terminating
+ * pod must end first (waitsForEnd), or the last failure was too recent (backoff).
+ */
 export function planPods(job: Job, pods: readonly Pod[], counted: Tally, now: number): PodsPlan {
   const active = pods.filter(isActive)
   if (job.spec.suspend) return { create: [], remove: active }
@@ -122,14 +129,17 @@ export function planPods(job: Job, pods: readonly Pod[], counted: Tally, now: nu
 
 function wantedActive({ spec }: Job, active: number, { totalSucceeded }: Tally): number {
   const { completions, parallelism = 1 } = spec
-  // Without a number, the first success ends the making of pods; those that run may finish.
+  // Without `completions`, no pods are created after the first success; those that run may finish.
   if (completions === undefined) return totalSucceeded > 0 ? active : parallelism
   return Math.max(0, Math.min(parallelism, completions - totalSucceeded))
 }
 
-/** At least so many active pods to stop: those without a place or with one that another has, then the least loss. */
+/**
+ * The active pods to stop, `atLeast` or more: pods with an index out of range or one that another pod has, then those
+ * that are the least loss.
+ */
 function surplus(job: Job, active: readonly Pod[], atLeast: number, now: number): Pod[] {
-  const order = (a: Pod, b: Pod) => whoGoesFirst({ pod: a, rank: 0 }, { pod: b, rank: 0 }, now)
+  const order = (a: Pod, b: Pod) => byDeletionOrder({ pod: a, rank: 0 }, { pod: b, rank: 0 }, now)
   const remove: Pod[] = []
   let left = [...active]
   if (isIndexed(job)) {
@@ -138,13 +148,13 @@ function surplus(job: Job, active: readonly Pod[], atLeast: number, now: number)
       const hasIndex = index >= 0 && index < (job.spec.completions ?? 0)
       remove.push(...(hasIndex ? [...same].sort(order).slice(0, -1) : same))
     }
-    const gone = new Set(remove)
-    left = active.filter(pod => !gone.has(pod))
+    const removed = new Set(remove)
+    left = active.filter(pod => !removed.has(pod))
   }
   return [...remove, ...left.sort(order).slice(0, Math.max(0, atLeast - remove.length))]
 }
 
-/** Each index waits by itself after its failures; the others go on. */
+/** With a limit for each index, each backs off by itself after its failures. */
 function planIndexes(job: Job, used: readonly Pod[], counted: Tally, missing: number, now: number): PodsPlan {
   const waits = new Map(
     freeIndexes(job, used, counted, missing).map(index => [index, indexBackoff(counted.awaited.get(index), now)]),
@@ -167,10 +177,10 @@ function freeIndexes(
   return free
 }
 
-/** After failures in a row, new pods wait 10, 20, 40 … seconds from the last of them. */
+/** Milliseconds until a pod may be created: 10, 20, 40 … seconds after the last of the failures since a success. */
 function backoff(pods: readonly Pod[], { failed, ignored }: Tally, now: number): number {
   const lastSuccess = Math.max(0, ...pods.filter(p => p.status.phase === 'Succeeded').map(endOf))
-  // Pods that the Job itself stopped are no failures: they lost the finalizer before they were deleted.
+  // Pods that the Job itself stopped, recognized by the missing finalizer, are no failures.
   const ended = pods.filter(pod => pod.status.phase === 'Failed' && (isTracked(pod) || !pod.metadata.deletionTimestamp))
   const failures = [...new Set([...failed, ...ignored, ...ended])].map(endOf).filter(end => end > lastSuccess)
   return failures.length ? remaining(failures.length, Math.max(...failures), now) : 0

@@ -1,4 +1,5 @@
-// A Job's pod: tracked until it is counted, and, in an indexed Job, knowing its index.
+// Makes the pod of a Job from its template: with the tracking finalizer, and in an indexed Job with its index in
+// hostname, name, label, annotation and environment.
 import type { Draft } from '../../api/kind.ts'
 import type { Container } from '../../kinds/core/container.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
@@ -14,10 +15,10 @@ import {
 import type { Job } from '../../kinds/batch/job.ts'
 
 const indexVariable = 'JOB_COMPLETION_INDEX'
-/** A name leaves room for the five characters that make it unique. */
+/** The longest prefix of a generated name, which leaves room for the five characters that make it unique. */
 const maxPrefixLength = 63 - 5
 
-/** @param last the failed pod of the index that this one follows, where each index has a limit */
+/** @param last the failed pod of the index that this one replaces, whose failure counts it continues */
 export function jobPod(job: Job, index: number | undefined, last?: Pod): Draft<Pod> {
   const name = job.metadata.name ?? ''
   const pod = podFromTemplate(job.spec.template, name)
@@ -42,7 +43,7 @@ export function jobPod(job: Job, index: number | undefined, last?: Pod): Draft<P
   }
 }
 
-/** A long name is cut before the index, never in it. */
+/** The prefix of a pod's name. A long Job name is cut, never the index. */
 export function namePrefix(name: string, index: number): string {
   const end = `-${index}-`
   return name.slice(0, maxPrefixLength - end.length) + end

@@ -1,6 +1,6 @@
-// What has become of a Job's pods so far: which have succeeded, which have failed, and what that makes of indexes.
-// A pod is counted while it has the tracking finalizer, or once its UID is written down in the status.
-// Source: pkg/controller/job (job_controller.go, indexed_job_utils.go).
+// Adds up what a Job's pods did so far: which succeeded, which failed, and which indexes are completed or given up. A
+// pod is counted from the status if its uid is noted there, and from the pod itself while it has the tracking
+// finalizer; never from both. Source: pkg/controller/job (job_controller.go, indexed_job_utils.go).
 import { parseTime } from '../../api/time.ts'
 import { condition, isActive } from '../pods.ts'
 import { judge } from './failure-policy.ts'
@@ -10,26 +10,26 @@ import type { Pod } from '../../kinds/core/pod.ts'
 
 export const trackingFinalizer = 'batch.kubernetes.io/job-tracking'
 export const indexLabel = 'batch.kubernetes.io/job-completion-index'
-/** How often an index has failed before this pod; each new pod of the index carries the counts on. */
+/** How often the index failed before this pod. Each new pod of the index continues the counts. */
 export const failureCountAnnotation = 'batch.kubernetes.io/job-index-failure-count'
 export const ignoredCountAnnotation = 'batch.kubernetes.io/job-index-ignored-failure-count'
 
 export interface Tally {
-  /** Pods that have ended and are not in the status yet, by how they count. */
+  /** Pods that have ended and are not in the status yet, by the way they count. */
   succeeded: Pod[]
   failed: Pod[]
   ignored: Pod[]
   totalSucceeded: number
   totalFailed: number
   completedIndexes: Set<number>
-  /** Indexes that are given up, where each has a limit of its own. */
+  /** Indexes that are given up; only with backoffLimitPerIndex. */
   failedIndexes: Set<number>
   /**
-   * The last failed pod of each index that needs another one, where each has a limit of its own. It is counted, and
-   * may go, only when the next pod carries its count on.
+   * The last failed pod of each index that needs another one; only with backoffLimitPerIndex. It keeps its finalizer
+   * until the next pod of the index exists and continues its counts.
    */
   awaited: Map<number, Pod>
-  /** A failure policy rule ends the Job. */
+  /** The message of the failure policy rule that ends the Job, if one does. */
   failJob?: string
 }
 
@@ -38,21 +38,21 @@ export const isTracked = (pod: Pod): boolean => pod.metadata.finalizers?.include
 
 export const hasLimitPerIndex = ({ spec }: Job): boolean => spec.backoffLimitPerIndex !== undefined
 
-/** The index of a pod; -1 when it says none. */
+/** The index of a pod, or -1 if it has none. */
 export function indexOf(pod: Pod): number {
   const text = pod.metadata.annotations?.[indexLabel]
   return text !== undefined && /^\d+$/.test(text) ? Number(text) : -1
 }
 
-/** Whether the pod does one of the Job's indexes; any pod does where there are none. */
-export const hasPlace = (job: Job, pod: Pod): boolean =>
+/** Whether the pod's index is one of the Job's. True for every pod of a Job without indexes. */
+export const hasValidIndex = (job: Job, pod: Pod): boolean =>
   !isIndexed(job) || (indexOf(pod) >= 0 && indexOf(pod) < (job.spec.completions ?? 0))
 
-/** Whether a pod is replaced only once it has really failed, not when it begins to end. */
+/** Whether a terminating pod is replaced only after it has ended, and not at once. */
 export const waitsForEnd = ({ spec }: Job): boolean =>
   spec.podReplacementPolicy === 'Failed' || spec.podFailurePolicy !== undefined
 
-/** A pod that is taken away counts as failed, unless the Job waits for what becomes of it. */
+/** Whether a pod has failed. A terminating one counts as failed too, unless the Job waits for its end. */
 export const hasFailed = (job: Job, { status, metadata }: Pod): boolean =>
   status.phase === 'Failed' ||
   (!waitsForEnd(job) && metadata.deletionTimestamp !== undefined && status.phase !== 'Succeeded')
@@ -74,7 +74,7 @@ export function tally(job: Job, pods: readonly Pod[]): Tally {
   for (const pod of pods) {
     const verdict = hasFailed(job, pod) ? judge(pod, job.spec) : undefined
     if (verdict?.action === 'FailJob') result.failJob ??= verdict.message
-    if (!isTracked(pod) || !hasPlace(job, pod)) continue
+    if (!isTracked(pod) || !hasValidIndex(job, pod)) continue
     if (pod.status.phase === 'Succeeded' && isIndexed(job)) result.completedIndexes.add(indexOf(pod))
     if (done.has(pod.metadata.uid ?? '')) continue
     if (pod.status.phase === 'Succeeded') result.succeeded.push(pod)
@@ -90,7 +90,7 @@ export function tally(job: Job, pods: readonly Pod[]): Tally {
 
 function countIndexes(job: Job, pods: readonly Pod[], result: Tally): void {
   result.failedIndexes = parseIndexes(job.status.failedIndexes, job.spec.completions ?? 0)
-  const candidates = pods.filter(pod => isTracked(pod) && hasPlace(job, pod) && hasFailed(job, pod))
+  const candidates = pods.filter(pod => isTracked(pod) && hasValidIndex(job, pod) && hasFailed(job, pod))
   for (const pod of candidates) {
     const { action } = judge(pod, job.spec)
     const spent = action !== 'Ignore' && failureCount(pod) >= job.spec.backoffLimitPerIndex!
@@ -115,7 +115,7 @@ const failureCount = (pod: Pod): number => count(pod, failureCountAnnotation)
 /** All failures of the index before this pod, also those that a policy ignores. */
 export const allFailures = (pod: Pod): number => failureCount(pod) + count(pod, ignoredCountAnnotation)
 
-/** The counts of the pod that follows `last` in its index. */
+/** The failure counts of the pod that replaces `last`. */
 export function nextCounts(job: Job, last: Pod | undefined): { counted: number; ignored: number } {
   if (!last) return { counted: 0, ignored: 0 }
   const isIgnored = judge(last, job.spec).action === 'Ignore'
@@ -125,7 +125,10 @@ export function nextCounts(job: Job, last: Pod | undefined): { counted: number; 
   }
 }
 
-/** When a pod ended, as far as it says: its containers, its readiness, its deletion, and last when it was made. */
+/**
+ * When a pod ended, in ms since the epoch, by the best source that it has: the end of its containers, the loss of
+ * readiness, its deletion, or its creation.
+ */
 export function endOf(pod: Pod): number {
   const { metadata, status } = pod
   const ends = (status.containerStatuses ?? []).map(c => parseTime(c.state.terminated?.finishedAt))

@@ -1,4 +1,4 @@
-// A pod that its Job need not count any more loses the finalizer that holds it until it has been counted.
+// Removes the tracking finalizer from a pod that its Job has counted or will not count.
 import { isReason } from '../../base/errors.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import type { Context } from '../context.ts'
@@ -9,7 +9,7 @@ export async function untrack(pod: Pod, ctx: Context): Promise<void> {
   try {
     await ctx.patch(Pod, pod, 'strategic', { metadata })
   } catch (error) {
-    // Gone, or another pod of that name by now.
+    // The pod does not exist any more, or another pod has its name.
     if (!isReason(error, 'NotFound', 'Conflict', 'Invalid')) throw error
   }
 }

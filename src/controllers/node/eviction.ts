@@ -1,5 +1,7 @@
-// Taint eviction: a Taint taint sends away the pods that do not tolerate it, at once or after the time that they
-// say they can bear it. Source: pkg/controller/tainteviction.
+// Taint eviction: deletes the pods of a node that do not tolerate its NoExecute taints. A pod that tolerates a taint
+// for a limited time is deleted when that time has passed since the taint was added.
+// Source: pkg/controller/tainteviction.
+import { sameJson } from '../../api/equal.ts'
 import { parseTime, timeText } from '../../api/time.ts'
 import { Node } from '../../kinds/core/node.ts'
 import type { Taint } from '../../kinds/core/nodespec.ts'
@@ -25,8 +27,7 @@ export const taintEvictionController = defineController({
         caches(Pod)
           .byIndex('node', podsOfNodeIndex, node.metadata.name ?? '')
           .map(pod => keyOf(pod.metadata.namespace ?? '', pod.metadata.name ?? '')),
-      (node, before) =>
-        noExecute(node).length > 0 && JSON.stringify(noExecute(node)) !== JSON.stringify(noExecute(before)),
+      (node, before) => noExecute(node).length > 0 && !sameJson(noExecute(node), noExecute(before)),
     ),
   ],
   async reconcile(pod, ctx) {
@@ -42,7 +43,7 @@ export const taintEvictionController = defineController({
       type: 'DisruptionTarget',
       status: 'True',
       reason: 'DeletionByTaintManager',
-      message: 'Taint manager: deleting due to Taint taint',
+      message: 'Taint manager: deleting due to NoExecute taint',
       lastTransitionTime: timeText(ctx.now()),
     }
     await ctx.patch(Pod, pod, 'strategic', { status: { conditions: [condition] } }, { subresource: 'status' })
@@ -50,7 +51,7 @@ export const taintEvictionController = defineController({
   },
 })
 
-/** When a pod has to leave: undefined for never, now for a taint it does not tolerate at all. */
+/** When a pod is evicted, in ms since the epoch: `now` if it does not tolerate a taint, undefined for never. */
 export function evictionTime(pod: Pod, taints: readonly Taint[], now: number): number | undefined {
   let earliest: number | undefined
   for (const taint of taints) {

@@ -1,11 +1,13 @@
-// Node lifecycle: a node that has stopped renewing its lease becomes Unknown, and what a node's conditions say is
-// turned into taints, which keep new pods away and send running ones elsewhere.
+// Node lifecycle: sets the conditions of a node to Unknown when its kubelet gives no sign of life, and turns conditions
+// into taints, which keep new pods away and evict running ones.
 //
-//   lease renewed ─► Ready as the kubelet says
-//   silent for 50 s ─► Ready=Unknown ─► taint unreachable:NoSchedule, and :NoExecute as fast as disruption.ts lets it
-//                                       ─► pods evicted (eviction.ts)
+//   lease renewed or status written ─► Ready as the kubelet reported
+//   neither for 50 s ─► Ready=Unknown, its pods not ready ─► taint unreachable:NoSchedule at once
+//                                                         ─► taint unreachable:NoExecute when disruption.ts allows it
+//                                                            ─► pods evicted (eviction.ts)
 //
 // Source: pkg/controller/nodelifecycle.
+import { sameJson } from '../../api/equal.ts'
 import type { Draft } from '../../api/schema/node.ts'
 import { parseTime, timeText } from '../../api/time.ts'
 import { Lease } from '../../kinds/coordination/lease.ts'
@@ -17,7 +19,6 @@ import type { Context } from '../context.ts'
 import { type Controller, defineController, type Watch } from '../harness.ts'
 import { isReady } from '../pods.ts'
 import { podsOfNodeIndex } from '../pod-gc.ts'
-import { sameValue } from '../same.ts'
 import {
   countZones,
   defaultRates,
@@ -29,12 +30,12 @@ import {
 } from './disruption.ts'
 
 const defaultGraceMs = 50_000
-/** A new node may take longer to say anything. */
+/** A node without any Ready condition yet gets at least this long. */
 const startupGraceMs = 60_000
 const leaseNamespace = 'kube-node-lease'
 
 const prefix = 'node.kubernetes.io/'
-/** Conditions the kubelet reports, with the taints for when they hold. */
+/** Conditions that lead to a taint while they are True. */
 const pressures: Readonly<Record<string, string>> = {
   MemoryPressure: `${prefix}memory-pressure`,
   DiskPressure: `${prefix}disk-pressure`,
@@ -46,21 +47,23 @@ const unreachable = `${prefix}unreachable`
 const unschedulable = `${prefix}unschedulable`
 const managed = new Set([...Object.values(pressures), notReady, unreachable, unschedulable])
 
-/** What is known of a node's signs of life. */
-interface Heard {
+/** The signs of life of a node. They are not stored: after a restart every node counts as alive at first. */
+interface Health {
+  /** The lease's renewTime. */
   renewTime: string | undefined
+  /** The heartbeat times of the conditions, as text for comparison. */
   reports: string
-  /** The last sign of life. */
+  /** The last sign of life, in ms since the epoch by the clock of this process. */
   at: number
-  /** When this was last looked at. */
-  looked: number
+  /** When the health was last updated. */
+  checkedAt: number
 }
 
-/** What a node's name stands for in events about it once it is gone. */
-type Known = Heard & { uid: string }
+/** The uid is for the event about the node's deletion, and shows whether another node took the name. */
+type KnownNode = Health & { uid: string }
 
 export function nodeLifecycleController(graceMs = defaultGraceMs, rates = defaultRates): Controller {
-  const heard = new Map<string, Known>()
+  const nodes = new Map<string, KnownNode>()
   const gates = new Map<string, RateGate>()
   return defineController({
     name: 'node-controller',
@@ -72,11 +75,11 @@ export function nodeLifecycleController(graceMs = defaultGraceMs, rates = defaul
       const now = ctx.now()
       const lease = ctx.cache(Lease).get(leaseNamespace, name)
       const uid = node.metadata.uid ?? ''
-      const before = heard.get(name)
+      const before = nodes.get(name)
       const known = before?.uid === uid ? before : undefined
-      if (!known) tell(ctx, name, uid, 'RegisteredNode', `Registered Node ${name} in Controller`)
-      const health = listen(known, { renewTime: lease?.spec.renewTime, reports: reports(node) }, now)
-      heard.set(name, { ...health, uid })
+      if (!known) record(ctx, name, uid, 'RegisteredNode', `Registered Node ${name} in Controller`)
+      const health = updateHealth(known, { renewTime: lease?.spec.renewTime, reports: reports(node) }, now)
+      nodes.set(name, { ...health, uid })
       const silentMs = now - health.at
       const grace = readyOf(node) ? graceMs : Math.max(graceMs, startupGraceMs)
       const conditions = silentMs >= grace ? planUnknown(node, now) : undefined
@@ -86,24 +89,27 @@ export function nodeLifecycleController(graceMs = defaultGraceMs, rates = defaul
       const waits = [silentMs < grace ? grace - silentMs : undefined, eviction.again].filter(ms => ms !== undefined)
       return waits.length ? { again: Math.min(...waits) } : undefined
     },
-    async gone({ name }, ctx) {
-      const known = heard.get(name)
-      if (known) tell(ctx, name, known.uid, 'RemovingNode', `Removing Node ${name} from Controller`)
-      heard.delete(name)
+    async deleted({ name }, ctx) {
+      const known = nodes.get(name)
+      if (known) record(ctx, name, known.uid, 'RemovingNode', `Removing Node ${name} from Controller`)
+      nodes.delete(name)
       for (const gate of gates.values()) gate.leave(name)
     },
   })
 }
 
-function tell(ctx: Context, name: string, uid: string, reason: string, text: string): void {
+function record(ctx: Context, name: string, uid: string, reason: string, text: string): void {
   const node = { kind: 'Node', apiVersion: 'v1', metadata: { name, uid } } as Node
   ctx.event(node, 'Normal', reason, `Node ${name} event: ${text}`)
 }
 
-/** Whether a node may get the taint that drives pods away, or must lose it. */
+/** Whether a node gets the NoExecute taint, waits for it in the eviction queue of its zone, or loses it. */
 type EvictionVerdict = 'evict' | 'wait' | 'spare'
 
-/** A node that is not ready waits for its turn. */
+/**
+ * The verdict for a node. A node that is ready, or never was reported, leaves the queue. A node that has the taint
+ * keeps it while it is not ready, unless no node of the cluster is ready.
+ */
 function planEviction(
   node: Node,
   ctx: Context,
@@ -119,18 +125,18 @@ function planEviction(
     return { verdict: 'spare' }
   }
   const rate = evictionRate(countZones(ctx.cache(Node).list()), zone, rates)
-  // None is ready: rather this controller is cut off than all of them.
+  // When no node is ready, probably this process is cut off, and not every node down.
   if (rate === 'none ready') return { verdict: 'spare' }
-  if (isDriven(node)) return { verdict: 'evict' }
+  if (isEvicted(node)) return { verdict: 'evict' }
   const wait = gate.enter(name, rate, ctx.now())
   if (wait === 0) return { verdict: 'evict' }
   return { verdict: 'wait', ...(wait !== undefined && { again: wait }) }
 }
 
-const isDriven = ({ spec }: Node) =>
+const isEvicted = ({ spec }: Node) =>
   spec.taints?.some(({ key, effect }) => effect === 'NoExecute' && (key === notReady || key === unreachable)) ?? false
 
-/** One node more or less that is ready changes what becomes of all that are not. */
+/** A node that becomes ready or stops being so changes the rates, so it wakes all nodes that are not ready. */
 const readiness: Watch = {
   kind: Node,
   *keys({ item, before }, caches) {
@@ -141,7 +147,7 @@ const readiness: Watch = {
   },
 }
 
-/** Only the first renewal after a silence needs a look; the others only push the deadline back. */
+/** Only the first renewal after a silence wakes the node. The others are read when the grace period ends. */
 const leases: Watch = {
   kind: Lease,
   keys: ({ item, type }, caches) => {
@@ -156,19 +162,23 @@ const readyOf = (node: Node) => node.status.conditions?.find(c => c.type === 'Re
 const reports = (node: Node) => JSON.stringify((node.status.conditions ?? []).map(c => [c.type, c.lastHeartbeatTime]))
 
 /**
- * When the node last gave a sign of life. A new renewal happened between the last look and now; when its own stamp
- * says otherwise the node's clock is wrong, and now is taken.
+ * The health with the newest sign of life. A new renewal happened between the last check and now. If its own time lies
+ * outside, the node's clock is wrong and `now` counts instead.
  */
-export function listen(before: Heard | undefined, news: Pick<Heard, 'renewTime' | 'reports'>, now: number): Heard {
-  if (!before || before.reports !== news.reports) return { ...news, at: now, looked: now }
-  if (before.renewTime === news.renewTime) return { ...before, looked: now }
-  const stamp = parseTime(news.renewTime) ?? now
-  return { ...news, at: stamp >= before.looked && stamp <= now ? stamp : now, looked: now }
+export function updateHealth(
+  before: Health | undefined,
+  seen: Pick<Health, 'renewTime' | 'reports'>,
+  now: number,
+): Health {
+  if (!before || before.reports !== seen.reports) return { ...seen, at: now, checkedAt: now }
+  if (before.renewTime === seen.renewTime) return { ...before, checkedAt: now }
+  const renewed = parseTime(seen.renewTime) ?? now
+  return { ...seen, at: renewed >= before.checkedAt && renewed <= now ? renewed : now, checkedAt: now }
 }
 
 const reportedTypes = ['Ready', 'MemoryPressure', 'DiskPressure', 'PIDPressure']
 
-/** The conditions of a node that is silent; undefined when they are so already. */
+/** The conditions of a node without signs of life. Undefined when they are Unknown already. */
 export function planUnknown({ status, metadata }: Node, now: number): NodeCondition[] | undefined {
   const at = timeText(now)
   let changed = false
@@ -197,7 +207,7 @@ async function writeConditions(node: Node, conditions: NodeCondition[], ctx: Con
   const written = await ctx.writeStatus(Node, node, { ...node.status, conditions } as Draft<Node['status']>)
   if (!wasReady) return written
   ctx.event(node, 'Normal', 'NodeNotReady', `Node ${node.metadata.name} status is now: NodeNotReady`)
-  // Nobody is left to say so: pods of a silent node are not ready, and services leave them out.
+  // The kubelet cannot report it, so its pods are marked here; services then leave them out.
   await markPodsNotReady(node, ctx)
   return written
 }
@@ -212,12 +222,12 @@ async function markPodsNotReady(node: Node, ctx: Context): Promise<void> {
   await Promise.all(pods.filter(isReady).map(mark))
 }
 
-/** The taints a node should have, given its conditions; those of others are kept. */
+/** The taints that follow from a node's conditions. Taints with other keys stay. */
 export function planTaints(node: Node, verdict: EvictionVerdict, now: number): Taint[] {
   const wanted: Taint[] = []
   const ready = readyOf(node)?.status
   const key = ready === 'False' ? notReady : ready === 'True' ? undefined : unreachable
-  // A node that never said anything is still starting.
+  // A node without a Ready condition is starting and keeps the not-ready taint with which it registered.
   if (key && readyOf(node)) {
     wanted.push({ key, effect: 'NoSchedule' })
     if (verdict === 'evict') wanted.push({ key, effect: 'NoExecute' })
@@ -245,7 +255,7 @@ export function planTaints(node: Node, verdict: EvictionVerdict, now: number): T
 
 async function writeTaints(node: Node, verdict: EvictionVerdict, ctx: Context): Promise<void> {
   const taints = planTaints(node, verdict, ctx.now())
-  if (sameValue(taints, node.spec.taints ?? [])) return
+  if (sameJson(taints, node.spec.taints ?? [])) return
   const { resourceVersion } = node.metadata
   await ctx.patch(Node, node, 'merge', { metadata: { resourceVersion }, spec: { taints } })
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { countZones, evictionRate, RateGate, zoneOf } from './disruption.ts'
 import { evictionTime } from './eviction.ts'
-import { listen, planTaints, planUnknown } from './lifecycle.ts'
+import { updateHealth, planTaints, planUnknown } from './lifecycle.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import { timeText } from '../../api/time.ts'
 import { nodeOf, podOf } from '../../kinds/testing.ts'
@@ -11,21 +11,21 @@ type Node = Parameters<typeof planTaints>[0]
 const now = Date.UTC(2026, 0, 1)
 const at = (ms: number) => new Date(ms).toISOString()
 
-test('a renewal counts from its own stamp, unless the node’s clock is wrong', () => {
-  const first = listen(undefined, { renewTime: at(now - 3_600_000), reports: '' }, now)
+test('a renewal counts from its own time, unless the node’s clock is wrong', () => {
+  const first = updateHealth(undefined, { renewTime: at(now - 3_600_000), reports: '' }, now)
   assert.equal(first.at, now)
   const look = now + 50_000
-  const seen = (renewTime: string) => listen(first, { renewTime, reports: '' }, look).at
+  const seen = (renewTime: string) => updateHealth(first, { renewTime, reports: '' }, look).at
   assert.equal(seen(at(now + 45_000)), now + 45_000)
   assert.equal(seen(at(now - 1_800_000)), look)
   assert.equal(seen(at(now + 9_000_000)), look)
   assert.equal(seen(at(now - 3_600_000)), now)
-  assert.equal(listen(first, { renewTime: first.renewTime, reports: 'new' }, look).at, look)
+  assert.equal(updateHealth(first, { renewTime: first.renewTime, reports: 'new' }, look).at, look)
 })
 
 const silent = (conditions: object[]) => nodeOf({ status: { conditions } })
 
-test('a silent node’s conditions become Unknown, once', () => {
+test('the conditions of a node without signs of life become Unknown once', () => {
   const ready = {
     type: 'Ready',
     status: 'True',
@@ -56,40 +56,48 @@ const other = { key: 'mine', effect: 'NoSchedule' }
 const then = '2025-12-31T23:00:00Z'
 const old = { key: 'node.kubernetes.io/unreachable', effect: 'NoExecute', timeAdded: then }
 const taints: [string, Node, string[]][] = [
-  ['ready', n([['Ready', 'True']], [old, other]), ['mine:NoSchedule']],
   [
-    'not ready',
+    'a ready node loses the taints of the controller and keeps others',
+    n([['Ready', 'True']], [old, other]),
+    ['mine:NoSchedule'],
+  ],
+  [
+    'a node that is not ready gets the taints not-ready',
     n([['Ready', 'False']]),
     ['node.kubernetes.io/not-ready:NoSchedule', 'node.kubernetes.io/not-ready:NoExecute'],
   ],
   [
-    'unknown',
+    'a node whose state is Unknown gets the taints unreachable',
     n([['Ready', 'Unknown']], [old]),
     ['node.kubernetes.io/unreachable:NoSchedule', 'node.kubernetes.io/unreachable:NoExecute'],
   ],
   [
-    'pressed',
+    'a node under pressure gets the taint of the pressure',
     n([
       ['Ready', 'True'],
       ['DiskPressure', 'True'],
     ]),
     ['node.kubernetes.io/disk-pressure:NoSchedule'],
   ],
-  ['cordoned', n([['Ready', 'True']], [], true), ['node.kubernetes.io/unschedulable:NoSchedule']],
   [
-    'starting',
+    'a cordoned node gets the taint unschedulable',
+    n([['Ready', 'True']], [], true),
+    ['node.kubernetes.io/unschedulable:NoSchedule'],
+  ],
+  [
+    'a node without conditions keeps the taint with which it registered',
     n([], [{ key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' }]),
     ['node.kubernetes.io/not-ready:NoSchedule'],
   ],
 ]
 for (const [what, node, expected] of taints)
-  test(`taints of a node that is ${what}`, () =>
+  test(`the taints of a node: ${what}`, () =>
     assert.deepEqual(
       planTaints(node, 'evict', now).map(t => `${t.key}:${t.effect}`),
       expected,
     ))
 
-test('pods of a node that waits its turn, or that is spared, stay', () => {
+test('a node that waits its turn, or is spared, does not get the taint that evicts its pods', () => {
   for (const verdict of ['wait', 'spare'] as const)
     assert.deepEqual(
       planTaints(n([['Ready', 'Unknown']], verdict === 'spare' ? [old] : []), verdict, now).map(t => t.effect),
@@ -105,13 +113,17 @@ const zone = (name: string, ready: number, notReady: number, label?: string): No
     }),
   )
 const rates: [string, Node[], ReturnType<typeof evictionRate>][] = [
-  ['normal', zone('a', 9, 1), 0.1],
-  ['two of three are no pattern', zone('a', 1, 2), 0.1],
-  ['most of a small zone', zone('a', 4, 6), 0],
-  ['not quite most', zone('a', 5, 5), 0.1],
-  ['most of a large zone', zone('a', 20, 40), 0.01],
-  ['all of one zone of two', [...zone('a', 0, 4), ...zone('b', 4, 0)], 0.1],
-  ['all of all zones', [...zone('a', 0, 4), ...zone('b', 0, 2)], 'none ready'],
+  ['a zone with few failed nodes has the normal rate', zone('a', 9, 1), 0.1],
+  ['a zone with two failed nodes has the normal rate', zone('a', 1, 2), 0.1],
+  ['a small zone with most of its nodes failed has no evictions', zone('a', 4, 6), 0],
+  ['a zone with half of its nodes failed has the normal rate', zone('a', 5, 5), 0.1],
+  ['a large zone with most of its nodes failed has the secondary rate', zone('a', 20, 40), 0.01],
+  [
+    'a zone with all its nodes failed has the normal rate while another zone has ready nodes',
+    [...zone('a', 0, 4), ...zone('b', 4, 0)],
+    0.1,
+  ],
+  ['without any ready node there are no evictions', [...zone('a', 0, 4), ...zone('b', 0, 2)], 'none ready'],
   [
     'excluded nodes do not count',
     [...zone('a', 1, 0), ...zone('a', 0, 9, 'node.kubernetes.io/exclude-disruption')],
@@ -119,10 +131,10 @@ const rates: [string, Node[], ReturnType<typeof evictionRate>][] = [
   ],
 ]
 for (const [what, nodes, expected] of rates)
-  test(`how fast nodes are given up: ${what}`, () =>
+  test(`the rate of evictions: ${what}`, () =>
     assert.equal(evictionRate(countZones(nodes), zoneOf(nodes[0]!)), expected))
 
-test('nodes are given up in turn, one in ten seconds', () => {
+test('nodes are tainted in turn, one in ten seconds', () => {
   const gate = new RateGate()
   assert.equal(gate.enter('a', 0.1, now), 0)
   assert.equal(gate.enter('b', 0.1, now), 10_000)
@@ -134,7 +146,7 @@ test('nodes are given up in turn, one in ten seconds', () => {
   assert.equal(gate.enter('d', 0.1, now + 20_000), 0)
 })
 
-test('a taint that stays keeps the time it came', () => {
+test('a taint that stays keeps the time at which it was added', () => {
   assert.equal(
     planTaints(n([['Ready', 'Unknown']], [old]), 'evict', now).find(t => t.effect === 'NoExecute')?.timeAdded,
     then,
@@ -153,11 +165,11 @@ const tolerating = (...seconds: (number | undefined)[]) =>
     },
   })
 const evictions: [string, Pod, number | undefined][] = [
-  ['not tolerated: now', tolerating(), now + 5000],
-  ['for ever', tolerating(undefined), undefined],
-  ['for a while', tolerating(300), now + 300_000],
-  ['the shortest counts', tolerating(300, 60, undefined), now + 60_000],
-  ['not at all', tolerating(-1), now],
+  ['a pod without a toleration is evicted now', tolerating(), now + 5000],
+  ['a pod with a toleration without a time is never evicted', tolerating(undefined), undefined],
+  ['a pod with a toleration for a time is evicted after that time since the taint', tolerating(300), now + 300_000],
+  ['of several tolerations the shortest time counts', tolerating(300, 60, undefined), now + 60_000],
+  ['a negative time counts as none', tolerating(-1), now],
 ]
 for (const [what, pod, expected] of evictions)
-  test(`eviction: ${what}`, () => assert.equal(evictionTime(pod, [taint], now + 5000), expected))
+  test(`the time of an eviction: ${what}`, () => assert.equal(evictionTime(pod, [taint], now + 5000), expected))

@@ -2,7 +2,7 @@ import { strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import { ttlStep } from './ttl.ts'
 
-test('the step follows the size, and swings less than it', () => {
+test('the seconds follow the size of the cluster, and do not swing with it at a bound', () => {
   strictEqual(ttlStep(1, 0), 0)
   strictEqual(ttlStep(101, 0), 1)
   strictEqual(ttlStep(95, 1), 1)

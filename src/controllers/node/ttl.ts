@@ -1,11 +1,11 @@
-// The TTL controller: tells kubelets in an annotation for how many seconds they may use a copy of a Secret or
-// ConfigMap; the more nodes, the longer. Source: pkg/controller/ttl.
+// The TTL controller: an annotation of each node has the number of seconds for which its kubelet may use a copy of a
+// Secret or ConfigMap. The number grows with the size of the cluster. Source: pkg/controller/ttl.
 import { Node } from '../../kinds/core/node.ts'
 import { type Controller, defineController } from '../harness.ts'
 
 const annotation = 'node.alpha.kubernetes.io/ttl'
 
-// The ranges overlap, so that a cluster whose size swings around a bound does not rewrite every node each time.
+// The ranges of sizes overlap, so that a cluster whose size swings around a bound does not write every node each time.
 const steps = [
   { from: 0, to: 100, seconds: 0 },
   { from: 90, to: 500, seconds: 15 },
@@ -14,7 +14,7 @@ const steps = [
   { from: 1800, to: Number.POSITIVE_INFINITY, seconds: 300 },
 ] as const
 
-/** The step for `nodes` nodes, coming from step `now`. */
+/** The step for a number of nodes, given the present step `now`. */
 export function ttlStep(nodes: number, now: number): number {
   let step = now
   while (nodes > steps[step]!.to) step++

@@ -1,4 +1,4 @@
-// The ServiceAccount controller: every namespace has a service account `default`.
+// The ServiceAccount controller: creates the service account `default` in every namespace.
 // Source: pkg/controller/serviceaccount/serviceaccounts_controller.go.
 import { isReason } from '../../base/errors.ts'
 import { Namespace } from '../../kinds/core/namespace.ts'

@@ -16,14 +16,29 @@ const cases: [
   Partial<Parameters<typeof planToken>[1]>,
   ReturnType<typeof planToken>,
 ][] = [
-  ['a pod mounts it', {}, { used: true }, { do: 'wait', ms: day }],
-  ['nobody has written down uses', {}, { trackedSince: undefined }, { do: 'wait', ms: day }],
-  ['used this year', { 'kubernetes.io/legacy-token-last-used': '2026-01-01' }, {}, { do: 'wait', ms: day }],
-  ['never used since tracking began', {}, {}, { do: 'invalidate' }],
-  ['tracked for less than a year', {}, { trackedSince: now - 10 * day }, { do: 'wait', ms: day }],
-  ['marked lately', { 'kubernetes.io/legacy-token-invalid-since': '2026-05-01' }, {}, { do: 'wait', ms: day }],
-  ['marked long ago', { 'kubernetes.io/legacy-token-invalid-since': '2025-05-01' }, {}, { do: 'delete' }],
+  ['stays while a pod mounts it', {}, { used: true }, { do: 'wait', ms: day }],
+  ['stays while uses are not tracked', {}, { trackedSince: undefined }, { do: 'wait', ms: day }],
+  [
+    'stays for a year after its last use',
+    { 'kubernetes.io/legacy-token-last-used': '2026-01-01' },
+    {},
+    { do: 'wait', ms: day },
+  ],
+  ['is marked as invalid if it was not used since tracking began', {}, {}, { do: 'invalidate' }],
+  ['stays while tracking has lasted less than a year', {}, { trackedSince: now - 10 * day }, { do: 'wait', ms: day }],
+  [
+    'stays for a year after it was marked',
+    { 'kubernetes.io/legacy-token-invalid-since': '2026-05-01' },
+    {},
+    { do: 'wait', ms: day },
+  ],
+  [
+    'is deleted a year after it was marked',
+    { 'kubernetes.io/legacy-token-invalid-since': '2025-05-01' },
+    {},
+    { do: 'delete' },
+  ],
 ]
 for (const [name, labels, more, plan] of cases)
-  test(`a legacy token: ${name}`, () =>
+  test(`a legacy token ${name}`, () =>
     deepStrictEqual(planToken(secret(labels), { used: false, trackedSince: since, now, ...more }), plan))

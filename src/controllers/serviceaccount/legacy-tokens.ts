@@ -1,5 +1,6 @@
-// Tokens in Secrets that were once made for every service account, and that nobody has used for a year, are first
-// marked as invalid and a year later deleted. Source: pkg/controller/serviceaccount/legacy_serviceaccount_token_cleaner.go.
+// Cleans up token Secrets of the kind that old releases of Kubernetes created for every service account. One that was
+// not used for a year is marked as invalid, and deleted a year later.
+// Source: pkg/controller/serviceaccount/legacy_serviceaccount_token_cleaner.go.
 //
 //   last used ──(a year)──► label invalid-since ──(a year)──► deleted
 import { ConfigMap } from '../../kinds/core/configmap.ts'
@@ -24,7 +25,7 @@ export const legacyTokenCleaner = defineController({
     const account = ctx
       .cache(ServiceAccount)
       .get(namespace, secret.metadata.annotations?.['kubernetes.io/service-account.name'] ?? '')
-    // Only those that came with their account are listed there; whoever made one by hand keeps it.
+    // An account lists only the Secrets that were created with it. Those that users created stay.
     if (!account?.secrets?.some(ref => ref.name === name)) return
     const used = ctx
       .cache(Pod)
@@ -48,7 +49,7 @@ export const legacyTokenCleaner = defineController({
 
 type TokenPlan = { do: 'wait'; ms: number } | { do: 'invalidate' } | { do: 'delete' }
 
-/** The next step for one token; days are milliseconds at their start. */
+/** The next step for one token. A day is given as its start, in ms since the epoch. */
 export function planToken(
   secret: Secret,
   { used, trackedSince, now }: { used: boolean; trackedSince: number | undefined; now: number },
@@ -62,7 +63,7 @@ export function planToken(
   return invalid + keepMs > now ? { do: 'wait', ms: Math.min(invalid + keepMs - now, dayMs) } : { do: 'delete' }
 }
 
-/** The start of a day written as 2026-01-31; undefined when it is none. */
+/** The start of a day such as 2026-01-31, in ms since the epoch. Undefined for any other text. */
 function dayOf(text: string | undefined): number | undefined {
   const ms = /^\d{4}-\d\d-\d\d$/.test(text ?? '') ? Date.parse(`${text}T00:00:00Z`) : Number.NaN
   return Number.isNaN(ms) ? undefined : ms

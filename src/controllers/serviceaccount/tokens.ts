@@ -1,5 +1,5 @@
-// Fills Secrets of type kubernetes.io/service-account-token with a token without end, and deletes them when their
-// service account is gone. Nobody gets such a Secret unasked any more.
+// Fills Secrets of type kubernetes.io/service-account-token with a token that does not expire, and deletes them with
+// their service account. Users create such Secrets; accounts do not get them automatically any more.
 // Source: pkg/controller/serviceaccount/tokens_controller.go.
 import { legacyIssuer } from '../../kinds/core/legacy-token.ts'
 import { Secret } from '../../kinds/core/secret.ts'
@@ -13,7 +13,7 @@ const uidAnnotation = 'kubernetes.io/service-account.uid'
 interface TokenOptions {
   /** Signs claims as a JWT. */
   sign(claims: Record<string, unknown>): string
-  /** Certificate of the authority by which pods check the API server, PEM. */
+  /** The certificate of the authority by which pods verify the API server, as PEM. */
   caPem: string
 }
 
@@ -39,7 +39,7 @@ export const tokenSecretController = ({ sign, caPem }: TokenOptions): Controller
       const uid = account?.metadata.uid ?? ''
       const isOther = annotations[uidAnnotation] !== undefined && annotations[uidAnnotation] !== uid
       if (!account || isOther) {
-        // A Secret may come just before its account: only one that never had any waits for it.
+        // A Secret may be created before its account. Only one that was bound to an account is deleted.
         if (annotations[uidAnnotation] !== undefined) await ctx.delete(Secret, secret)
         return
       }

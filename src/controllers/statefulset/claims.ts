@@ -1,5 +1,6 @@
-// The volume claims of a StatefulSet's pods. They outlive their pods; what becomes of them when the set shrinks or goes
-// is written into their owners, for the garbage collector to act on:
+// The volume claims of a StatefulSet's pods, which outlive the pods. The retention policy decides whether they are
+// deleted when the set shrinks or is deleted. The controller writes it into the claims' owner references, and the
+// garbage collector acts on them:
 //
 //   retention            in range        beyond the size
 //   nothing              no owner        no owner
@@ -20,7 +21,7 @@ import type { Pod } from '../../kinds/core/pod.ts'
 export const claimName = (template: string, set: StatefulSet, ordinal: number): string =>
   `${template}-${set.metadata.name}-${ordinal}`
 
-/** The volume claims of the pod of this number. */
+/** The volume claims of the pod with this ordinal. */
 export function claimsOf(set: StatefulSet, ordinal: number): Draft<PersistentVolumeClaim>[] {
   return (set.spec.volumeClaimTemplates ?? []).map(({ metadata, spec }) => ({
     metadata: {
@@ -38,7 +39,7 @@ const find = (set: StatefulSet, ordinal: number, ctx: Context): PersistentVolume
     ({ metadata }) => ctx.cache(PersistentVolumeClaim).get(set.metadata.namespace, metadata!.name!) ?? [],
   )
 
-/** Makes what is missing. Throws when one cannot be made, or is being deleted. */
+/** Creates missing claims of a pod. Throws if one cannot be created or is terminating. */
 export async function createClaims(set: StatefulSet, ordinal: number, pod: string, ctx: Context): Promise<void> {
   for (const draft of claimsOf(set, ordinal)) {
     const name = draft.metadata!.name!
@@ -57,14 +58,14 @@ export async function createClaims(set: StatefulSet, ordinal: number, pod: strin
   }
 }
 
-/** Whether a claim of this number still belongs to a pod that was scaled away, and goes with it: a new pod waits. */
+/** Whether a claim of this ordinal is still owned by a scaled-down pod and will be deleted with it. A new pod waits. */
 export const hasStaleClaim = (set: StatefulSet, ordinal: number, pod: string, ctx: Context): boolean =>
   set.spec.persistentVolumeClaimRetentionPolicy?.whenScaled === 'Delete' &&
   find(set, ordinal, ctx).some(({ metadata }) =>
     metadata.ownerReferences?.some(o => o.kind === 'Pod' && o.name === pod),
   )
 
-/** Writes the owners that the retention policy asks for into the claims of a pod. */
+/** Writes the owners that follow from the retention policy into the claims of a pod. */
 export async function keepClaimOwners(set: StatefulSet, ordinal: number, pod: Pod, ctx: Context): Promise<void> {
   for (const claim of find(set, ordinal, ctx)) {
     const ownerReferences = planClaimOwners(set, ordinal, pod, claim)
@@ -73,7 +74,7 @@ export async function keepClaimOwners(set: StatefulSet, ordinal: number, pod: Po
   }
 }
 
-/** The owners a claim should have; undefined when it has them. */
+/** The owners that a claim should have. Undefined when it has them. */
 export function planClaimOwners(
   set: StatefulSet,
   ordinal: number,
@@ -83,7 +84,7 @@ export function planClaimOwners(
   const { whenDeleted = 'Retain', whenScaled = 'Retain' } = set.spec.persistentVolumeClaimRetentionPolicy ?? {}
   const have = claim.metadata.ownerReferences ?? []
   const mine = new Set([set.metadata.uid, pod.metadata.uid])
-  const controller = controllerOf(claim as unknown as KubeObject)
+  const controller = controllerOf(claim)
   const isForeign = controller !== undefined && !mine.has(controller.uid)
   const start = set.spec.ordinals?.start ?? 0
   const isScaledAway = ordinal < start || ordinal >= start + set.spec.replicas

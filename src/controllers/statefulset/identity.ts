@@ -1,5 +1,5 @@
-// What makes a pod of a StatefulSet itself: its number, and the name, address and volumes that follow from it.
-// Source: pkg/controller/statefulset/stateful_set_utils.go.
+// The identity of a StatefulSet's pod: its ordinal, and the name, hostname, labels and volume claims that follow from
+// it. Source: pkg/controller/statefulset/stateful_set_utils.go.
 import type { Draft } from '../../api/kind.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import type { PodTemplateSpec } from '../../kinds/core/podtemplatespec.ts'
@@ -12,7 +12,7 @@ const indexLabel = 'apps.kubernetes.io/pod-index'
 
 export const podName = (set: StatefulSet, ordinal: number): string => `${set.metadata.name}-${ordinal}`
 
-/** The number of a pod, or undefined when its name is not one of the set's. */
+/** The ordinal of a pod. Undefined when its name is not one of the set's. */
 export function ordinalOf(set: StatefulSet, pod: Pod): number | undefined {
   const name = pod.metadata.name ?? ''
   const base = `${set.metadata.name}-`
@@ -20,13 +20,13 @@ export function ordinalOf(set: StatefulSet, pod: Pod): number | undefined {
   return /^(0|[1-9]\d*)$/.test(digits) ? Number(digits) : undefined
 }
 
-/** The numbers a set's pods have: from the first to before the second. */
+/** The ordinals of a set's pods: `start` is the first, and `end` follows the last. */
 export function ordinals({ spec }: StatefulSet): [start: number, end: number] {
   const start = spec.ordinals?.start ?? 0
   return [start, start + spec.replicas]
 }
 
-/** The pod of this number at this revision. */
+/** The pod with this ordinal at this revision. */
 export function podOf(set: StatefulSet, ordinal: number, template: PodTemplateSpec, revision: string): Draft<Pod> {
   const name = podName(set, ordinal)
   const volumes = withClaims(set, ordinal, template.spec.volumes ?? [])
@@ -56,7 +56,7 @@ function withClaims(set: StatefulSet, ordinal: number, volumes: NonNullable<Pod[
   return [...claims, ...volumes.filter(volume => !names.has(volume.name))]
 }
 
-/** Labels a pod lost that make it itself; undefined when it has them all. */
+/** The identity labels to restore on a pod. Undefined when it has them all. */
 export function lostLabels(set: StatefulSet, ordinal: number, pod: Pod): Record<string, string> | undefined {
   const labels = identityLabels(set, ordinal)
   return Object.entries(labels).every(([key, value]) => pod.metadata.labels?.[key] === value) ? undefined : labels

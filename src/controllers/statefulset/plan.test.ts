@@ -49,56 +49,136 @@ const rolling = (rollingUpdate: object) => ({ updateStrategy: { type: 'RollingUp
 
 type Plan = [create: string[], remove: string[]]
 const plans: [string, StatefulSet, Pod[], Plan][] = [
-  ['the first pod first', set(), [], [['db-0@new'], []]],
-  ['the next when it is ready', set(), [pod(0)], [['db-1@new'], []]],
-  ['not before', set(), [pod(0, { ready: false })], [[], []]],
-  ['nor while it is not available for long enough', set({ minReadySeconds: 60 }), [pod(0)], [[], []]],
-  ['a gap is filled', set(), [pod(0), pod(2)], [['db-1@new'], []]],
-  ['all at once in parallel', set(parallel), [pod(1, { ready: false })], [['db-0@new', 'db-2@new'], []]],
-  ['from another start', set({ replicas: 2, ordinals: { start: 5 } }), [pod(5)], [['db-6@new'], []]],
-  ['a failed pod goes, and halts the rest', set(), [pod(0, { phase: 'Failed' }), pod(2)], [[], ['db-0']]],
-  ['a succeeded one too', set(), [pod(0, { phase: 'Succeeded' })], [[], ['db-0']]],
-  ['once', set(), [pod(0, { phase: 'Failed', deleting: true })], [[], []]],
-  ['the highest beyond the size', set({ replicas: 1 }), all(pod), [[], ['db-2']]],
-  ['one after the other', set({ replicas: 1 }), [pod(0), pod(1), pod(2, { deleting: true })], [[], []]],
-  ['not while one below it is unwell', set({ replicas: 2 }), [pod(0), pod(1, { ready: false }), pod(2)], [[], []]],
+  ['the pod with the first ordinal is created first', set(), [], [['db-0@new'], []]],
+  ['the next pod is created when the one before is ready', set(), [pod(0)], [['db-1@new'], []]],
+  ['no pod is created while one before is not ready', set(), [pod(0, { ready: false })], [[], []]],
   [
-    'nor while another beyond is',
+    'no pod is created while one before has not been ready for minReadySeconds',
+    set({ minReadySeconds: 60 }),
+    [pod(0)],
+    [[], []],
+  ],
+  ['a missing pod in the middle is created', set(), [pod(0), pod(2)], [['db-1@new'], []]],
+  [
+    'with Parallel all missing pods are created at once',
+    set(parallel),
+    [pod(1, { ready: false })],
+    [['db-0@new', 'db-2@new'], []],
+  ],
+  ['ordinals begin at the given start', set({ replicas: 2, ordinals: { start: 5 } }), [pod(5)], [['db-6@new'], []]],
+  [
+    'a failed pod is deleted, and nothing else happens meanwhile',
+    set(),
+    [pod(0, { phase: 'Failed' }), pod(2)],
+    [[], ['db-0']],
+  ],
+  ['a succeeded pod is deleted too', set(), [pod(0, { phase: 'Succeeded' })], [[], ['db-0']]],
+  [
+    'a failed pod that is terminating is not deleted again',
+    set(),
+    [pod(0, { phase: 'Failed', deleting: true })],
+    [[], []],
+  ],
+  [
+    'when the set shrinks, the pod with the highest ordinal is deleted first',
+    set({ replicas: 1 }),
+    all(pod),
+    [[], ['db-2']],
+  ],
+  [
+    'no other pod is deleted while one is terminating',
+    set({ replicas: 1 }),
+    [pod(0), pod(1), pod(2, { deleting: true })],
+    [[], []],
+  ],
+  [
+    'the set does not shrink while a pod within its size is not ready',
+    set({ replicas: 2 }),
+    [pod(0), pod(1, { ready: false }), pod(2)],
+    [[], []],
+  ],
+  [
+    'a pod beyond the size is not deleted while one below it is not ready',
     set({ replicas: 1 }),
     [pod(0), pod(1, { ready: false }), pod(2, { ready: false })],
     [[], []],
   ],
-  ['but the unwell one itself', set({ replicas: 1 }), [pod(0), pod(1, { ready: false })], [[], ['db-1']]],
-  ['all beyond at once in parallel', set({ replicas: 1, ...parallel }), all(pod), [[], ['db-2', 'db-1']]],
-  ['those below a later start', set({ replicas: 1, ordinals: { start: 2 } }), all(pod), [[], ['db-1']]],
-  ['an update from the top', set(), all(old), [[], ['db-2']]],
-  ['the next when the last is ready', set(), [old(0), old(1), pod(2)], [[], ['db-1']]],
-  ['not before (update)', set(parallel), [old(0), old(1), pod(2, { ready: false })], [[], []]],
-  ['nothing below the partition', set(rolling({ partition: 2 })), [old(0), old(1), pod(2)], [[], []]],
-  ['lost below the partition: the old one again', set(rolling({ partition: 2 })), [old(1), pod(2)], [['db-0@old'], []]],
-  ['lost above: the new one', set(rolling({ partition: 1 })), [old(0), old(1)], [['db-2@new'], []]],
   [
-    'a partition counts from the start',
+    'a pod beyond the size that is not ready itself is deleted',
+    set({ replicas: 1 }),
+    [pod(0), pod(1, { ready: false })],
+    [[], ['db-1']],
+  ],
+  [
+    'with Parallel all pods beyond the size are deleted at once',
+    set({ replicas: 1, ...parallel }),
+    all(pod),
+    [[], ['db-2', 'db-1']],
+  ],
+  [
+    'pods below a raised start are deleted, the highest first',
+    set({ replicas: 1, ordinals: { start: 2 } }),
+    all(pod),
+    [[], ['db-1']],
+  ],
+  ['an update replaces the pod with the highest ordinal first', set(), all(old), [[], ['db-2']]],
+  ['an update replaces the next pod when the last one is ready', set(), [old(0), old(1), pod(2)], [[], ['db-1']]],
+  [
+    'an update waits for the last replaced pod, even with Parallel',
+    set(parallel),
+    [old(0), old(1), pod(2, { ready: false })],
+    [[], []],
+  ],
+  ['an update leaves pods below the partition', set(rolling({ partition: 2 })), [old(0), old(1), pod(2)], [[], []]],
+  [
+    'a missing pod below the partition is created at the old revision',
+    set(rolling({ partition: 2 })),
+    [old(1), pod(2)],
+    [['db-0@old'], []],
+  ],
+  [
+    'a missing pod at or above the partition is created at the new revision',
+    set(rolling({ partition: 1 })),
+    [old(0), old(1)],
+    [['db-2@new'], []],
+  ],
+  [
+    'the partition counts from the first ordinal',
     set({ replicas: 2, ordinals: { start: 4 }, ...rolling({ partition: 1 }) }),
     [old(4), old(5)],
     [[], ['db-5']],
   ],
-  ['by hand', set({ updateStrategy: { type: 'OnDelete' } }), all(old), [[], []]],
-  ['two at a time', set(rolling({ maxUnavailable: 2 })), all(old), [[], ['db-2', 'db-1']]],
-  ['a share, rounded down, at least one', set(rolling({ maxUnavailable: '50%' })), all(old), [[], ['db-2']]],
+  ['with OnDelete an update replaces no pods', set({ updateStrategy: { type: 'OnDelete' } }), all(old), [[], []]],
   [
-    'less what is away already',
+    'with maxUnavailable 2 an update replaces two pods at a time',
+    set(rolling({ maxUnavailable: 2 })),
+    all(old),
+    [[], ['db-2', 'db-1']],
+  ],
+  [
+    'a percentage of maxUnavailable is rounded down, to one at least',
+    set(rolling({ maxUnavailable: '50%' })),
+    all(old),
+    [[], ['db-2']],
+  ],
+  [
+    'pods that are not ready count against maxUnavailable',
     set({ ...rolling({ maxUnavailable: 2 }), ...parallel }),
     [old(0), old(1), pod(2, { ready: false })],
     [[], ['db-1']],
   ],
   [
-    'old ones that are away first',
+    'an old pod that is not ready is replaced first',
     set({ ...rolling({ maxUnavailable: 1 }), ...parallel }),
     [old(0, { ready: false }), old(1), old(2)],
     [[], ['db-0']],
   ],
-  ['a broken old one in parallel', set(parallel), [old(0), old(1), old(2, { ready: false })], [[], ['db-2']]],
+  [
+    'with Parallel an old pod that is not ready does not stop the update',
+    set(parallel),
+    [old(0), old(1), old(2, { ready: false })],
+    [[], ['db-2']],
+  ],
 ]
 for (const [what, given, pods, [create, remove]] of plans)
   test(`a stateful set: ${what}`, () => {
@@ -119,7 +199,7 @@ test('a stateful set that is being deleted does nothing', () => {
   assert.deepEqual([create, remove], [[], []])
 })
 
-test('the status counts by revision, and the update ends when all are of the new one and ready', () => {
+test('the status counts pods by revision, and the update ends when all are of the new one and ready', () => {
   const status = (pods: Pod[], spec = {}) =>
     planStateful(set(spec), pods, { current: 'db-old', update: 'db-new' }, now).status
   const half = status([old(0), old(1, { deleting: true }), pod(2)])
@@ -132,7 +212,7 @@ test('the status counts by revision, and the update ends when all are of the new
   assert.deepEqual([waiting.readyReplicas, waiting.availableReplicas], [3, 0])
 })
 
-test('a pod has its number in its names, and its claims among its volumes', () => {
+test('a pod has its ordinal in its name and labels, and its claims among its volumes', () => {
   const given = set({
     volumeClaimTemplates: [{ metadata: { name: 'data', labels: { tier: 'disk' } }, spec: {} }],
     template: { metadata: { labels: { app: 'db' } }, spec: { volumes: [{ name: 'data' }, { name: 'tmp' }] } },
@@ -155,7 +235,7 @@ test('a pod has its number in its names, and its claims among its volumes', () =
   assert.deepEqual(claimsOf(given, 1)[0]!.metadata!.labels, { tier: 'disk', app: 'db' })
 })
 
-test('which pods are numbered ones, and what they may not lose', () => {
+test('a pod belongs to the set by its name, and its identity labels are restored', () => {
   const named = (name: string) => objectOf(Pod, { metadata: { name } })
   assert.deepEqual(
     ['db-0', 'db-12', 'db-01', 'db-', 'db-1-2', 'other-1'].map(name => ordinalOf(set(), named(name))),
@@ -167,17 +247,17 @@ test('which pods are numbered ones, and what they may not lose', () => {
 })
 
 const owners: [string, [deleted: string, scaled: string], ordinal: number, string[]][] = [
-  ['kept', ['Retain', 'Retain'], 0, []],
-  ['kept though it is scaled away', ['Retain', 'Retain'], 5, []],
-  ['gone with the set', ['Delete', 'Retain'], 0, ['set']],
-  ['gone with the set, though it is scaled away', ['Delete', 'Retain'], 5, ['set']],
-  ['kept while it is in range', ['Retain', 'Delete'], 0, []],
-  ['gone when it is scaled away', ['Retain', 'Delete'], 5, ['pod-5']],
-  ['both, in range', ['Delete', 'Delete'], 0, ['set']],
-  ['both, beyond', ['Delete', 'Delete'], 5, ['pod-5']],
+  ['has no owner with Retain', ['Retain', 'Retain'], 0, []],
+  ['has no owner with Retain, even if it is scaled down', ['Retain', 'Retain'], 5, []],
+  ['is owned by the set with whenDeleted Delete', ['Delete', 'Retain'], 0, ['set']],
+  ['is owned by the set with whenDeleted Delete, even if it is scaled down', ['Delete', 'Retain'], 5, ['set']],
+  ['has no owner with whenScaled Delete while its ordinal is in range', ['Retain', 'Delete'], 0, []],
+  ['is owned by its pod with whenScaled Delete once it is scaled down', ['Retain', 'Delete'], 5, ['pod-5']],
+  ['is owned by the set with both while its ordinal is in range', ['Delete', 'Delete'], 0, ['set']],
+  ['is owned by its pod with both once it is scaled down', ['Delete', 'Delete'], 5, ['pod-5']],
 ]
 for (const [what, [whenDeleted, whenScaled], ordinal, expected] of owners)
-  test(`a claim is ${what}`, () => {
+  test(`a claim ${what}`, () => {
     const given = set({ persistentVolumeClaimRetentionPolicy: { whenDeleted, whenScaled } })
     const claim = (ownerReferences: object[]) =>
       ({ metadata: { name: 'data', ownerReferences } }) as unknown as Parameters<typeof planClaimOwners>[3]

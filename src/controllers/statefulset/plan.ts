@@ -1,22 +1,23 @@
-// The next step of a StatefulSet. Pods come in the order of their numbers and go in reverse, each only when those
-// before it are well; with Parallel none waits for another. An update replaces pods from the highest number down.
-// Source: pkg/controller/statefulset/stateful_set_control.go.
+// The next step of a StatefulSet. Pure. Pods are created in the order of their ordinals and deleted in reverse, each
+// only when all before it are healthy; with podManagementPolicy Parallel none waits for another. An update replaces
+// pods from the highest ordinal down. Source: pkg/controller/statefulset/stateful_set_control.go.
 import type { Draft } from '../../api/kind.ts'
 import { scaledValue } from '../../kinds/apps/rolling-update.ts'
 import type { StatefulSetStatus, StatefulSet } from '../../kinds/apps/statefulset.ts'
 import { revisionLabel } from '../history.ts'
-import { isAvailable, isReady, isTerminal } from '../pods.ts'
+import { isAvailable, isReady } from '../pods.ts'
 import { ordinalOf, ordinals } from './identity.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
+import { isTerminal } from '../../kinds/core/pod-phase.ts'
 
-/** Names of the revision that pods were of before the update, and of the one they are to be of. */
+/** The names of the revision before the update, and of the one that the update leads to. */
 interface Revisions {
   current: string
   update: string
 }
 
 export interface StatefulPlan {
-  /** Numbers of pods to make, and the revision each is made at. */
+  /** The ordinals of pods to create, each with its revision. */
   create: { ordinal: number; revision: string }[]
   remove: Pod[]
   status: Draft<StatefulSetStatus>
@@ -41,14 +42,14 @@ export function planStateful(set: StatefulSet, pods: readonly Pod[], revisions: 
 interface Given {
   set: StatefulSet
   byOrdinal: ReadonlyMap<number, Pod>
-  /** Pods beyond the size, highest number first. */
+  /** Pods outside of the set's ordinals, highest first. */
   condemned: readonly Pod[]
   revisions: Revisions
   now: number
 }
 type Steps = Pick<StatefulPlan, 'create' | 'remove'>
 
-const isWell = (set: StatefulSet, pod: Pod, now: number) =>
+const isHealthy = (set: StatefulSet, pod: Pod, now: number) =>
   isRunningAndReady(pod) && isAvailable(pod, set.spec.minReadySeconds ?? 0, now) && !pod.metadata.deletionTimestamp
 
 const isRunningAndReady = (pod: Pod) => pod.status.phase === 'Running' && isReady(pod)
@@ -62,17 +63,17 @@ function steps(given: Given): Steps {
     const pod = byOrdinal.get(ordinal)
     if (!pod) plan.create.push({ ordinal, revision: revisionFor(set, ordinal, revisions) })
     else if (isTerminal(pod)) plan.remove.push(...(pod.metadata.deletionTimestamp ? [] : [pod]))
-    else if (isWell(set, pod, now)) continue
+    else if (isHealthy(set, pod, now)) continue
     if (oneByOne) return plan
   }
-  // An unwell pod halts the way down too, unless it is the first such: then it may go.
-  const first = condemned.findLast(pod => !isWell(set, pod, now))
+  // An unhealthy pod also stops the deletion of those below it, but the lowest such pod may be deleted itself.
+  const first = condemned.findLast(pod => !isHealthy(set, pod, now))
   for (const pod of condemned) {
     if (pod.metadata.deletionTimestamp) {
       if (oneByOne) return plan
       continue
     }
-    if (oneByOne && !isWell(set, pod, now) && pod !== first) return plan
+    if (oneByOne && !isHealthy(set, pod, now) && pod !== first) return plan
     plan.remove.push(pod)
     if (oneByOne) return plan
   }
@@ -80,7 +81,7 @@ function steps(given: Given): Steps {
   return plan
 }
 
-/** A pod below the partition is made at the old revision. */
+/** The revision at which a pod is created. Below the partition it is the old one. */
 function revisionFor(set: StatefulSet, ordinal: number, { current, update }: Revisions): string {
   const { type, rollingUpdate } = set.spec.updateStrategy
   const [start] = ordinals(set)
@@ -98,21 +99,21 @@ function updates({ set, byOrdinal, revisions, now }: Given): Pod[] {
     const pod = byOrdinal.get(ordinal)
     if (pod && !isTerminal(pod)) candidates.push(pod)
   }
-  const mayGo = (pod: Pod) => isOld(pod, revisions) && !pod.metadata.deletionTimestamp
+  const mayReplace = (pod: Pod) => isOld(pod, revisions) && !pod.metadata.deletionTimestamp
   if (type === 'OnDelete') return []
-  if (type === 'Recreate') return candidates.filter(mayGo)
+  if (type === 'Recreate') return candidates.filter(mayReplace)
   if (rollingUpdate?.maxUnavailable === undefined) {
-    // From the top: the first old one goes, and a new one that is not well yet is waited for.
-    const next = candidates.find(pod => mayGo(pod) || !isWell(set, pod, now))
-    return next && mayGo(next) ? [next] : []
+    // From the top, the first pod that is old or unhealthy decides: an old one is replaced, a new one waited for.
+    const next = candidates.find(pod => mayReplace(pod) || !isHealthy(set, pod, now))
+    return next && mayReplace(next) ? [next] : []
   }
   const limit = Math.max(1, scaledValue(rollingUpdate.maxUnavailable, set.spec.replicas, 'down'))
-  // Nothing is lost with an old pod that is away already; it only takes its part of the limit.
-  const away = [...byOrdinal.values()].filter(pod => !isWell(set, pod, now))
-  const replaceable = candidates.filter(pod => mayGo(pod) && !isWell(set, pod, now))
+  // An old pod that is unhealthy can be replaced first: it counts as unavailable anyway.
+  const away = [...byOrdinal.values()].filter(pod => !isHealthy(set, pod, now))
+  const replaceable = candidates.filter(pod => mayReplace(pod) && !isHealthy(set, pod, now))
   const missing = set.spec.replicas - byOrdinal.size
   const room = Math.max(0, limit - missing - (away.length - replaceable.length))
-  const rest = candidates.filter(pod => mayGo(pod) && isWell(set, pod, now))
+  const rest = candidates.filter(pod => mayReplace(pod) && isHealthy(set, pod, now))
   return [...replaceable, ...rest].slice(0, room)
 }
 

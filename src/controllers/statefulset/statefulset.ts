@@ -1,17 +1,18 @@
-// The StatefulSet controller: numbered pods with names and volumes that stay theirs. plan.ts decides; this file
-// carries out.
+// The StatefulSet controller: numbered pods that keep their names and volumes when they are replaced. plan.ts decides;
+// this file carries the plan out.
 import { isReason, messageOf } from '../../base/errors.ts'
 import { ControllerRevision } from '../../kinds/apps/controllerrevision.ts'
 import { StatefulSet } from '../../kinds/apps/statefulset.ts'
 import { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts'
 import { Pod } from '../../kinds/core/pod.ts'
+import { isTerminal } from '../../kinds/core/pod-phase.ts'
 import type { PodTemplateSpec } from '../../kinds/core/podtemplatespec.ts'
 import type { Context } from '../context.ts'
 import { defineController } from '../harness.ts'
 import { currentRevision, expiredRevisions, hashLabel, revisionLabel } from '../history.ts'
 import { claim, orphansOf } from '../owners.ts'
-import { isTerminal } from '../pods.ts'
 import { nextAvailable, slowStart } from '../replicas.ts'
+import { reported } from '../reported.ts'
 import { createClaims, hasStaleClaim, keepClaimOwners } from './claims.ts'
 import { lostLabels, ordinalOf, ordinals, podName, podOf } from './identity.ts'
 import { planStateful, type StatefulPlan } from './plan.ts'
@@ -32,14 +33,10 @@ export const statefulSetController = defineController({
       ? set.status.currentRevision!
       : update
     const plan = planStateful(set, pods, { current, update }, ctx.now())
-    let failure: unknown
-    try {
-      await carryOut(set, pods, plan, [...old, history.current], ctx)
-    } catch (error) {
-      failure = error
-    }
-    await ctx.writeStatus(StatefulSet, set, { ...plan.status, collisionCount })
-    if (failure) throw failure
+    await reported(
+      () => carryOut(set, pods, plan, [...old, history.current], ctx),
+      () => ctx.writeStatus(StatefulSet, set, { ...plan.status, collisionCount }),
+    )
     const used = new Set([current, update, ...pods.map(pod => pod.metadata.labels?.[revisionLabel] ?? '')])
     for (const revision of expiredRevisions(old, set.spec.revisionHistoryLimit, r => used.has(nameOf(r))))
       await ctx.delete(ControllerRevision, revision)
@@ -87,21 +84,21 @@ async function create(
   const name = podName(set, ordinal)
   const what = `Pod ${name} in StatefulSet ${set.metadata.name}`
   if (hasStaleClaim(set, ordinal, name, ctx))
-    throw new Error(`a volume claim of ${name} still goes with the pod before`)
+    throw new Error(`a volume claim of ${name} is still owned by the previous pod and will be deleted with it`)
   try {
     await createClaims(set, ordinal, name, ctx)
     const pod = await ctx.create(Pod, podOf(set, ordinal, template, revision), { owner: set })
     ctx.event(set, 'Normal', 'SuccessfulCreate', `create ${what} successful`)
     await keepClaimOwners(set, ordinal, pod, ctx)
   } catch (error) {
-    // A pod of this name is still there, maybe somebody else's: nothing to tell.
+    // A pod of this name exists, perhaps one of another owner, so there is no event.
     if (isReason(error, 'AlreadyExists')) throw error
     ctx.event(set, 'Warning', 'FailedCreate', `create ${what} failed error: ${messageOf(error)}`)
     throw error
   }
 }
 
-/** What a pod and its claims have lost of what makes them the set's comes back. */
+/** Restores removed identity labels, missing claims of a pending pod, and owner references of claims. */
 async function repair(set: StatefulSet, pod: Pod, ctx: Context): Promise<void> {
   const ordinal = ordinalOf(set, pod)!
   const [start, end] = ordinals(set)

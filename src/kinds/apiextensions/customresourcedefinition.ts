@@ -2,6 +2,7 @@
 import { keptByStatus } from '../status-rules.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { createdColumn } from '../columns.ts'
+import { beginTermination } from './terminating.ts'
 import { defaultDefinition, prepareDefinition, validateDefinition } from './definition-rules.ts'
 import { CustomResourceDefinitionSpec, CustomResourceDefinitionStatus } from './definition-types.ts'
 
@@ -23,6 +24,9 @@ export const CustomResourceDefinition = defineKind({
   defaults: ({ spec }) => defaultDefinition(spec),
   prepare: prepareDefinition,
   validate: validateDefinition,
+  // The first deletion only marks it. After that its finalizer holds it until its objects are gone.
+  isHeld: ({ metadata }) => metadata.deletionTimestamp === undefined,
+  terminating: beginTermination,
   fields: {
     spec: CustomResourceDefinitionSpec.value({ proto: 2, doc: 'Names, versions and schemas of the kind.' }),
     status: CustomResourceDefinitionStatus.value({ proto: 3, doc: 'Most recently observed state of the definition.' }),

@@ -1,8 +1,8 @@
 // Whether the defaults in a schema are values that fit it.
 // Source: apiextensions-apiserver pkg/apiserver/schema/defaulting/validation.go, pkg/apiserver/validation; the words
 // are those of go-openapi/validate.
+import { sameJson } from '../../api/equal.ts'
 import type { Problems } from '../../api/checks.ts'
-import { isDeepStrictEqual } from 'node:util'
 import type { Path } from '../../api/path.ts'
 import type { Json } from '../../api/schema/node.ts'
 import { oneSchema, type SchemaProps } from './jsonschema.ts'
@@ -13,8 +13,7 @@ type Value = Json
 export function* validateDefaults(schema: Schema, at: Path): Problems {
   if (schema.default !== undefined) {
     const path = at.field('default')
-    if (isDeepStrictEqual(pruned(schema.default, schema), schema.default))
-      yield* validateValue(schema.default, schema, path)
+    if (sameJson(pruned(schema.default, schema), schema.default)) yield* validateValue(schema.default, schema, path)
     else yield path.invalid(schema.default, 'must not have unknown fields')
   }
   for (const [name, property] of Object.entries(schema.properties ?? {}))
@@ -47,7 +46,7 @@ function* validateValue(value: Value, schema: Schema, at: Path): Problems {
   const types = schema['x-kubernetes-int-or-string'] ? ['integer', 'string'] : schema.type ? [schema.type] : [type]
   if (!types.includes(type) && !(schema.type === 'number' && type === 'integer'))
     return yield at.typeInvalid(type, ` in body must be of type ${types.join(',')}: "${type}"`)
-  if (schema.enum?.length && !schema.enum.some(one => isDeepStrictEqual(one, value)))
+  if (schema.enum?.length && !schema.enum.some(one => sameJson(one, value)))
     yield at.notSupported(
       value,
       schema.enum.map(one => (typeof one === 'string' ? one : JSON.stringify(one))),

@@ -1,7 +1,7 @@
 // Definitions as Kubernetes sees them inside: what all versions have in common stands at the definition, not at each
 // version, and problems are reported there.
 // Source: apiextensions-apiserver pkg/apis/apiextensions/v1/conversion.go, pkg/apis/apiextensions/types.go.
-import { isDeepStrictEqual } from 'node:util'
+import { sameJson } from '../../api/equal.ts'
 import { Printed } from '../../api/path.ts'
 import { asJson, type Json, type JsonObject, type Node, type Struct } from '../../api/schema/node.ts'
 import {
@@ -9,7 +9,7 @@ import {
   CustomResourceSubresources,
   type CustomResourceDefinitionVersion,
 } from './definition-types.ts'
-import { JSONSchemaProps, oneSchema } from './jsonschema.ts'
+import { JSONSchemaProps, oneSchema, ValidationRule } from './jsonschema.ts'
 
 type Version = CustomResourceDefinitionVersion
 
@@ -24,10 +24,10 @@ export interface Inside {
   versions: readonly Version[]
 }
 
-/** Tells apart what is common to all versions and what is not. */
+/** Separates the fields that are equal in all versions from the others. */
 export function inside(versions: readonly Version[]): Inside {
   const common = shareable.filter(
-    field => versions[0]?.[field] && versions.every(v => isDeepStrictEqual(v[field], versions[0]![field])),
+    field => versions[0]?.[field] && versions.every(v => sameJson(v[field], versions[0]![field])),
   )
   return {
     shared: Object.fromEntries(common.map(field => [field, versions[0]![field]])),
@@ -44,6 +44,10 @@ export const printedVersions = (versions: readonly Version[] | undefined): Print
 
 /** A schema for a problem to show. */
 export const printedSchema = (schema: object): Printed => new Printed(escaped(JSON.stringify(printedProps(schema))))
+
+/** A rule for a problem to show. */
+export const printedRule = (rule: ValidationRule): Printed =>
+  new Printed(escaped(JSON.stringify(printedStruct(ValidationRule as Struct, rule as JsonObject))))
 
 const escaped = (text: string) => text.replace(/[<>&]/g, c => `\\u00${c.charCodeAt(0).toString(16)}`)
 

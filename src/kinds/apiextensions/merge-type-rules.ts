@@ -76,7 +76,7 @@ function* validateKeys(schema: Schema, keys: readonly string[], at: Path): Probl
   }
 }
 
-/** Elements that are told apart are there, and so are their keys. */
+/** Elements of sets and maps must not be null, and the keys of maps must be present. */
 function* validateElements(schema: Schema, listType: string, keys: readonly string[], at: Path): Problems {
   const item = oneSchema(schema.items)
   if (item?.nullable)

@@ -4,6 +4,7 @@
 import type { Problems } from '../../api/checks.ts'
 import type { Path, Problem } from '../../api/path.ts'
 import { validateDefaults } from './default-rules.ts'
+import { validateExpressions } from './expression-level-rules.ts'
 import { printedSchema } from './inside.ts'
 import { oneSchema, type SchemaProps } from './jsonschema.ts'
 import { validateListType, validateMapType } from './merge-type-rules.ts'
@@ -15,12 +16,24 @@ type Schema = SchemaProps
 export function* validateSchema(schema: Schema, hasStatus: boolean, at: Path): Problems {
   if (hasStatus) yield* validateRoot(schema, at)
   if (schema.nullable) yield at.field('nullable').forbidden('nullable cannot be true at the root')
+  let isStructural = true
   if (!isUnsupported(schema)) {
     const problems: Problem[] = [...validateStructural(schema, at)]
     yield* problems
-    if (!problems.length) yield* validateDefaults(schema, at)
+    isStructural = !problems.length
+    if (isStructural) yield* validateDefaults(schema, at)
   }
   yield* validateLevel(schema, { isRoot: true, inMetadata: false }, at)
+  // The types of values are certain only in a structural schema.
+  if (!isStructural) return
+  const isValid = (part: Schema, path: Path) =>
+    isEmpty(validateLevel(part, { isRoot: path === at, inMetadata: false }, path))
+  yield* validateExpressions(schema, at, isValid)
+}
+
+const isEmpty = (problems: Iterable<unknown>): boolean => {
+  for (const _ of problems) return false
+  return true
 }
 
 /** Fields of the root that are kept when the status is looked at alone, in the order they have inside. */

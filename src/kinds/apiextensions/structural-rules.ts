@@ -1,7 +1,7 @@
 // Whether a schema is structural: every field is described once, with its type, outside of what only restricts values
-// (allOf, anyOf, oneOf, not), so that unknown fields can be told and defaults filled in.
+// (allOf, anyOf, oneOf, not), so that unknown fields can be recognized and defaults filled in.
 // Source: apiextensions-apiserver pkg/apiserver/schema/validation.go, complete.go, convert.go.
-import { isDeepStrictEqual } from 'node:util'
+import { sameJson } from '../../api/equal.ts'
 import type { Problems } from '../../api/checks.ts'
 import { goPatternError } from '../../api/go-pattern.ts'
 import type { Path, Problem } from '../../api/path.ts'
@@ -109,7 +109,7 @@ function restrictsNames({ type: _type, default: _default, properties = {}, ...re
 const either: readonly Schema[] = [{ type: 'integer' }, { type: 'string' }]
 
 /** An integer or a text: the one choice of types that there may be. */
-const isEither = (choice: readonly Schema[] | undefined) => isDeepStrictEqual(choice, either)
+const isEither = (choice: readonly Schema[] | undefined) => sameJson(choice, either)
 
 function* validateValues(schema: Schema, skipsAny: boolean, skipsFirst: boolean, at: Path): Problems {
   if (!skipsAny)

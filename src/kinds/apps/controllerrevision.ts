@@ -1,5 +1,5 @@
 // A snapshot of a workload’s template, to go back to.
-import { defineKind, type Of } from '../../api/kind.ts'
+import { defineKind, type Of, parseApiVersion } from '../../api/kind.ts'
 import { present } from '../../api/checks.ts'
 import { unchanged } from '../unchanged.ts'
 import { int64, json } from '../../api/schema/build.ts'
@@ -17,7 +17,9 @@ export const ControllerRevision = defineKind({
       type: 'string',
       value: o => {
         const c = o.metadata.ownerReferences?.find(r => r.controller)
-        return c ? `${c.kind.toLowerCase()}.${c.apiVersion.split('/')[0]}/${c.name}` : '<none>'
+        if (!c) return '<none>'
+        const { group } = parseApiVersion(c.apiVersion)
+        return `${c.kind.toLowerCase()}${group && `.${group}`}/${c.name}`
       },
     },
     { name: 'Revision', type: 'string', value: o => o.revision },

@@ -1,5 +1,6 @@
 // A daemon set runs one pod on every node, or on every node of a kind.
 import { warnOfTemplate } from '../core/pod-warnings.ts'
+import { sameJson } from '../../api/equal.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { LabelSelector } from '../../api/meta.ts'
 import type { Path, Problem } from '../../api/path.ts'
@@ -152,15 +153,15 @@ export const DaemonSet = defineKind({
   ],
   defaults: d => {
     defaultTemplate(d)
-    // Whoever writes a daemon set owns the number, though only the server says what it is.
+    // The number is a default, so the writer of a daemon set owns it, although only the server sets its value.
     d.metadata.annotations = { [generationAnnotation]: '0', ...d.metadata.annotations }
     if (d.spec.updateStrategy.type === 'RollingUpdate')
       d.spec.updateStrategy.rollingUpdate ??= { maxUnavailable: 1, maxSurge: 0 }
   },
-  // Clients of long ago told revisions apart by this number; pods still carry it as a label.
+  // Old clients distinguished revisions by this number, and pods still have it as a label.
   prepare: (next, old) => {
     const before = Number(old?.metadata.annotations?.[generationAnnotation] ?? 0) || 0
-    const isChanged = !old || JSON.stringify(old.spec.template) !== JSON.stringify(next.spec.template)
+    const isChanged = !old || !sameJson(old.spec.template, next.spec.template)
     const generation = isChanged ? before + 1 : Math.max(1, before)
     next.metadata.annotations = { ...next.metadata.annotations, [generationAnnotation]: String(generation) }
   },

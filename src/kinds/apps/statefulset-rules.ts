@@ -1,5 +1,6 @@
 // What a StatefulSet may ask for, and the little of it that may change.
 // Source: pkg/apis/apps/validation (ValidateStatefulSetSpec, ValidateStatefulSetUpdate).
+import { sameJson } from '../../api/equal.ts'
 import { named, notNegative, type Problems, supported, validateLabels } from '../../api/checks.ts'
 import { goStruct } from '../../api/go-value.ts'
 import { dnsLabelErrors } from '../../api/names.ts'
@@ -7,7 +8,6 @@ import type { Path } from '../../api/path.ts'
 import { validateClaimSpec } from '../core/claim-rules.ts'
 import type { PodTemplateSpec } from '../core/podtemplatespec.ts'
 import type { PersistentVolumeClaim } from '../core/persistentvolumeclaim.ts'
-import { same } from '../unchanged.ts'
 import { validateCount } from './rolling-update.ts'
 import { RollingUpdateStatefulSetStrategy, type StatefulSetSpec, StatefulSetUpdateStrategy } from './statefulsetspec.ts'
 import { validateLasting, validateSelection } from './workload-rules.ts'
@@ -73,7 +73,7 @@ export function* validateStatefulSetUpdate(next: Spec, old: Spec, at: Path): Pro
     revisionHistoryLimit: _limit,
     ...rest
   }: Spec) => rest
-  if (!same(fixed(next), fixed(old)))
+  if (!sameJson(fixed(next), fixed(old)))
     yield at.forbidden(
       "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
     )

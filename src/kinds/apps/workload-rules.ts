@@ -1,5 +1,6 @@
 // What the kinds that make pods from a template have in common: defaults of the template, the selector's rules.
 // Source: pkg/apis/apps/validation.
+import { sameJson } from '../../api/equal.ts'
 import { asGiven } from '../../api/schema/empties.ts'
 import { immutable, type Problems, validateSelector } from '../../api/checks.ts'
 import { matches } from '../../api/labels.ts'
@@ -21,11 +22,11 @@ interface Workload {
 
 export const defaultTemplate = (object: Mutable<HasTemplate>): void => defaultPodSpec(object.spec.template.spec)
 
-/** How a kind words what it has against a selector that is no selector. */
+/** The words of a kind's messages about an invalid selector. */
 interface Words {
-  /** What an empty one is invalid for. */
+  /** The word for the kind in the message about an empty selector. */
   kind: string
-  /** Said of one with problems, besides these; and of none at all, that there has to be one. */
+  /** The message about a selector with problems, in addition to these. With it, a selector is required. */
   broken?: string
 }
 
@@ -62,5 +63,5 @@ export function* validateLasting(template: PodTemplateSpec, kind: string, at: Pa
 }
 
 export function* selectorUnchanged(next: unknown, old: unknown, at: Path): Problems {
-  if (JSON.stringify(next) !== JSON.stringify(old)) yield at.field('spec', 'selector').invalid(next, immutable)
+  if (!sameJson(next, old)) yield at.field('spec', 'selector').invalid(next, immutable)
 }

@@ -1,4 +1,4 @@
-// Tells the caller who it is.
+// SelfSubjectReview: returns the caller's own user info.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { struct } from '../../api/schema/build.ts'
 import { UserInfo } from './types.ts'

@@ -1,4 +1,4 @@
-// Who a user is, as reviews tell it.
+// The user info in reviews: name, uid, groups and extra.
 import type { Of } from '../../api/kind.ts'
 import { list, map, string, struct } from '../../api/schema/build.ts'
 

@@ -1,4 +1,4 @@
-// The older autoscaler knows only the use of CPU: everything else that the newer one has goes along in annotations.
+// The older autoscaler has only the use of CPU as a metric. Everything else of the newer one is kept in annotations.
 // Source: pkg/apis/autoscaling/v1/conversion.go, k8s.io/api/autoscaling/v1 (annotations).
 import type { KindView, KubeObject } from '../../api/kind.ts'
 import { HorizontalPodAutoscaler } from './horizontalpodautoscaler-v2.ts'
@@ -92,7 +92,7 @@ const utilizationOf = (metric: Part, side: 'target' | 'current') =>
 const partOf = (object: Part, field: string): Part => (object[field] ?? {}) as Part
 const listOf = (value: unknown): Part[] => (Array.isArray(value) ? (value as Part[]) : [])
 
-/** What the sources of metrics have besides the value: newer path, older name. */
+/** The fields of the sources of metrics other than the value: path in the newer form, name in the older one. */
 const parts: Readonly<Record<string, readonly (readonly [readonly string[], string])[]>> = {
   resource: [[['name'], 'name']],
   containerResource: [

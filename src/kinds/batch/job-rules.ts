@@ -1,5 +1,5 @@
 // Defaults, validation and columns of Job. Source: pkg/apis/batch, pkg/registry/batch/job/strategy.go.
-import { isDeepStrictEqual } from 'node:util'
+import { sameJson } from '../../api/equal.ts'
 import { immutable, notNegative, type Problems, validateSelector } from '../../api/checks.ts'
 import { goStruct } from '../../api/go-value.ts'
 import { matches } from '../../api/labels.ts'
@@ -16,7 +16,6 @@ import type { JobStatus } from './jobstatus.ts'
 import { dnsLabelErrors } from '../../api/names.ts'
 import { validateCompletions, validatePolicies } from './job-policies.ts'
 import { type JobSpec, PodFailurePolicy, SuccessPolicy } from './jobspec.ts'
-import { same } from '../unchanged.ts'
 
 // Spelled out, since the kind's own type is inferred from a definition that uses this file.
 type Job = KubeObject & { spec: JobSpec; status: JobStatus }
@@ -69,7 +68,7 @@ export function prepareJob(job: Mutable<Job>, old: Job | undefined): void {
   if (old || spec.manualSelector) return
   // Labels that were taken over from the template get what it gets.
   const { labels } = spec.template.metadata
-  const isFromTemplate = Object.keys(labels ?? {}).length > 0 && isDeepStrictEqual(metadata.labels, labels)
+  const isFromTemplate = Object.keys(labels ?? {}).length > 0 && sameJson(metadata.labels, labels)
   spec.template.metadata.labels = { ...ownLabels(metadata), ...spec.template.metadata.labels }
   if (isFromTemplate) metadata.labels = { ...spec.template.metadata.labels }
   spec.selector ??= {}
@@ -151,13 +150,14 @@ export function* validateJobUpdate(next: Job, old: Job, at: Path): Problems {
   // Kubernetes looks at the whole spec once more, and reports what it finds again.
   yield* validateSelected(next.spec, path)
   yield* validateCompletionsUpdate(next.spec, old.spec, path.field('completions'))
-  if (!same(next.spec.selector, old.spec.selector)) yield path.field('selector').invalid(next.spec.selector, immutable)
+  if (!sameJson(next.spec.selector, old.spec.selector))
+    yield path.field('selector').invalid(next.spec.selector, immutable)
   yield* validateTemplateUpdate(next, old, path.field('template'))
   for (const field of fixedFields)
     if (next.spec[field] !== old.spec[field]) yield path.field(field).invalid(next.spec[field], immutable)
-  if (!same(next.spec.podFailurePolicy, old.spec.podFailurePolicy))
+  if (!sameJson(next.spec.podFailurePolicy, old.spec.podFailurePolicy))
     yield path.field('podFailurePolicy').invalid(goStruct(PodFailurePolicy, next.spec.podFailurePolicy), immutable)
-  if (!same(next.spec.successPolicy, old.spec.successPolicy))
+  if (!sameJson(next.spec.successPolicy, old.spec.successPolicy))
     yield path.field('successPolicy').invalid(goStruct(SuccessPolicy, next.spec.successPolicy), immutable)
 }
 
@@ -174,7 +174,7 @@ function* validateCompletionsUpdate(next: JobSpec, old: JobSpec, at: Path): Prob
 function* validateTemplateUpdate(next: Job, old: Job, at: Path): Problems {
   const [after, before] = [next.spec.template, old.spec.template]
   if (!isAtRest(old)) {
-    if (!same(after, before)) yield at.invalid(goStruct(PodTemplateSpec, after), immutable)
+    if (!sameJson(after, before)) yield at.invalid(goStruct(PodTemplateSpec, after), immutable)
     return
   }
   const bare = (list: typeof after.spec.containers | undefined) =>
@@ -191,7 +191,8 @@ function* validateTemplateUpdate(next: Job, old: Job, at: Path): Problems {
     const { nodeAffinity: _nodes, ...others } = affinity ?? {}
     return { ...rest, others, containers: bare(containers), initContainers: bare(initContainers) }
   }
-  if (!same(fixed(after.spec), fixed(before.spec))) yield at.field('spec').invalid(shownPodSpec(after.spec), immutable)
+  if (!sameJson(fixed(after.spec), fixed(before.spec)))
+    yield at.field('spec').invalid(shownPodSpec(after.spec), immutable)
 }
 
 /** Suspended before it has started, or since its last pod has gone. */

@@ -159,7 +159,7 @@ function* validateTolerated(operator: string, value: string, at: Path): Problems
     const errors = labelValueErrors(value)
     if (errors.length) yield at.invalid(value, errors.join(';'))
   } else if (operator === 'Lt' || operator === 'Gt') {
-    // Kubernetes knows them, and has them behind a gate that is off.
+    // These operators are behind a feature gate that is off in Kubernetes.
     yield at.notSupported(operator, ['Equal', 'Exists', 'Lt', 'Gt'])
   } else yield at.notSupported(operator, ['Equal', 'Exists'])
 }

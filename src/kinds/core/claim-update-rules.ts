@@ -1,12 +1,13 @@
 // What of a claim for storage stays as it was: nearly all of it.
 // Source: pkg/apis/core/validation (ValidatePersistentVolumeClaimUpdate).
+import { sameJson } from '../../api/equal.ts'
 import type { Problems } from '../../api/checks.ts'
 import { goLines } from '../../api/go-value.ts'
 import type { KubeObject } from '../../api/kind.ts'
 import { unifiedDiff } from '../../api/line-diff.ts'
 import { type Path, root } from '../../api/path.ts'
 import { compareQuantities } from '../../api/quantity.ts'
-import { immutableValue, same } from '../unchanged.ts'
+import { immutableValue } from '../unchanged.ts'
 import type { PersistentVolumeClaimStatus } from './persistentvolumeclaimstatus.ts'
 import { PersistentVolumeClaimSpec } from './persistentvolumeclaimspec.ts'
 
@@ -31,7 +32,7 @@ export function* validateClaimUpdate(next: Claim, old: Claim, at: Path): Problem
       .invalid(is ?? '', 'field is immutable')
   const kept = withAllowedChanges(next, old, upgraded || (!was && old.spec.storageClassName === undefined))
   const before = old.spec.volumeName ? old.spec : { ...old.spec, volumeName: next.spec.volumeName }
-  if (!same(kept, before))
+  if (!sameJson(kept, before))
     yield path.forbidden(
       `spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n${difference(before as Spec, kept)}`,
     )

@@ -1,9 +1,9 @@
 // Rules that ConfigMap and Secret share: what a key may be, how much fits, what immutable means.
 // Source: pkg/apis/core/validation (ValidateConfigMap, ValidateSecret).
+import { sameJson } from '../../api/equal.ts'
 import { named, type Problems } from '../../api/checks.ts'
 import { configKeyErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
-import { same } from '../unchanged.ts'
 
 /** How much one object may hold. */
 export const maxDataBytes = 1024 * 1024
@@ -29,5 +29,6 @@ export function* validateImmutableData<T extends HasImmutable>(
   if (!old.immutable) return
   const problem = 'field is immutable when `immutable` is set'
   if (!next.immutable) yield at.field('immutable').forbidden(problem)
-  for (const field of fields) if (!same(next[field] ?? {}, old[field] ?? {})) yield at.field(field).forbidden(problem)
+  for (const field of fields)
+    if (!sameJson(next[field] ?? {}, old[field] ?? {})) yield at.field(field).forbidden(problem)
 }

@@ -1,4 +1,5 @@
 // What a node may say of itself, and what stays once it is set. Source: pkg/apis/core/validation (ValidateNode…).
+import { sameJson } from '../../api/equal.ts'
 import { named, type Problems, validateCIDR } from '../../api/checks.ts'
 import { goStruct } from '../../api/go-value.ts'
 import { parseCidr } from '../../api/ip.ts'
@@ -6,7 +7,6 @@ import type { KubeObject } from '../../api/kind.ts'
 import { labelValueErrors, qualifiedNameErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
 import type { Mutable } from '../../api/schema/node.ts'
-import { same } from '../unchanged.ts'
 import { validateEffect } from './affinity-rules.ts'
 import { type NodeSpec, Taint } from './nodespec.ts'
 import type { NodeStatus } from './nodestatus.ts'
@@ -56,10 +56,10 @@ function* validateRanges(ranges: readonly string[], at: Path): Problems {
 export function* validateNodeUpdate(next: Node, old: Node, at: Path): Problems {
   const { addresses = [] } = next.status
   for (const [i, address] of addresses.entries())
-    if (addresses.slice(0, i).some(before => same(before, address)))
+    if (addresses.slice(0, i).some(before => sameJson(before, address)))
       yield at.field('status', 'addresses').index(i).duplicate({ Type: address.type, Address: address.address })
   const once = (field: string) => `node updates may not change ${field} except from "" to valid`
-  if (old.spec.podCIDRs?.length && !same(old.spec.podCIDRs, next.spec.podCIDRs))
+  if (old.spec.podCIDRs?.length && !sameJson(old.spec.podCIDRs, next.spec.podCIDRs))
     yield at.field('spec', 'podCIDRs').forbidden(once('podCIDR'))
   if (old.spec.providerID && old.spec.providerID !== next.spec.providerID)
     yield at.field('spec', 'providerID').forbidden(once('providerID'))

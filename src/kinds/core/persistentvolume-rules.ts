@@ -1,5 +1,6 @@
 // What a persistent volume may say, and what of it stays as it was.
 // Source: pkg/apis/core/validation (ValidatePersistentVolumeSpec, ValidatePersistentVolumeUpdate).
+import { sameJson } from '../../api/equal.ts'
 import { asGiven } from '../../api/schema/empties.ts'
 import { named, type Problems, present, supported } from '../../api/checks.ts'
 import { goLines, goStruct } from '../../api/go-value.ts'
@@ -8,7 +9,7 @@ import { dnsSubdomainErrors } from '../../api/names.ts'
 import { type Path, root } from '../../api/path.ts'
 import { compareQuantities } from '../../api/quantity.ts'
 import { struct } from '../../api/schema/build.ts'
-import { immutableValue, same } from '../unchanged.ts'
+import { immutableValue } from '../unchanged.ts'
 import { VolumeNodeAffinity } from './affinity.ts'
 import { validateNodeSelector } from './affinity-rules.ts'
 import { validateAccessModes, volumeModes } from './claim-rules.ts'
@@ -129,7 +130,7 @@ const sourceOf = (spec: Spec): object => Object.fromEntries(order.map(field => [
 
 export function* validateVolumeUpdate(next: Spec, old: Spec): Problems {
   const [source, before] = [sourceOf(next), sourceOf(old)]
-  if (!same(source, before))
+  if (!sameJson(source, before))
     yield root
       .field('spec', 'persistentvolumesource')
       .forbidden(
@@ -138,8 +139,8 @@ export function* validateVolumeUpdate(next: Spec, old: Spec): Problems {
   yield* immutableValue(next.volumeMode, old.volumeMode, root.field('volumeMode'))
   if (
     old.nodeAffinity &&
-    !same(next.nodeAffinity, withoutBeta(old.nodeAffinity)) &&
-    !same(next.nodeAffinity, old.nodeAffinity)
+    !sameJson(next.nodeAffinity, withoutBeta(old.nodeAffinity)) &&
+    !sameJson(next.nodeAffinity, old.nodeAffinity)
   )
     yield root
       .field('nodeAffinity')

@@ -1,10 +1,10 @@
 // Annotations of pods that Kubernetes gives a meaning to, some of them older than the fields that took their place.
 // Source: pkg/apis/core/validation (ValidatePodSpecificAnnotations and below).
+import { sameJson } from '../../api/equal.ts'
 import { type Problems } from '../../api/checks.ts'
 import { type Path, root } from '../../api/path.ts'
 import { isObject } from '../../api/patch/merge.ts'
 import type { Mutable } from '../../api/schema/node.ts'
-import { same } from '../unchanged.ts'
 import { validateTolerations } from './affinity-rules.ts'
 import type { Container } from './container.ts'
 import { descendingPath } from './path-rules.ts'
@@ -79,7 +79,7 @@ export function takeProfiles(annotations: Annotations, spec: Mutable<PodSpec>): 
     const key = appArmorOfContainer + container.name
     if (annotations[key] === undefined || container.securityContext?.appArmorProfile) continue
     const profile = profileOf(annotations[key])
-    if (profile && same(profile, spec.securityContext.appArmorProfile)) continue
+    if (profile && sameJson(profile, spec.securityContext.appArmorProfile)) continue
     if (profile) container.securityContext = { ...container.securityContext, appArmorProfile: profile }
     warnings.push(appArmorWarning(root.field('metadata', 'annotations').key(key)))
   }

@@ -1,6 +1,7 @@
 // How the change of a pod's spec is looked at: where a pod that still has gates may be narrowed down to, and the
 // difference that is shown when more has changed than may.
 // Source: pkg/apis/core/validation (validateNodeSelectorMutation, validateNodeAffinityMutation), pkg/apis/core/types.go.
+import { sameJson } from '../../api/equal.ts'
 import type { Printed, Problem, Path } from '../../api/path.ts'
 import type { Problems } from '../../api/checks.ts'
 import { goLines, goStruct, goStructs } from '../../api/go-value.ts'
@@ -8,7 +9,6 @@ import { unifiedDiff } from '../../api/line-diff.ts'
 import { bool, struct } from '../../api/schema/build.ts'
 import { asGiven, copyNotes } from '../../api/schema/empties.ts'
 import type { Fields } from '../../api/schema/node.ts'
-import { same } from '../unchanged.ts'
 import { type NodeAffinity, NodeSelectorTerm } from './affinity.ts'
 import { PodSecurityContext, PodSpec } from './podspec.ts'
 
@@ -105,12 +105,12 @@ export const podSpecDiff = (old: Spec, next: Spec): string =>
 export function placementOfGated(next: Spec, old: Spec, at: Path): { problems: Problem[]; rest: Spec } {
   const problems: Problem[] = []
   let rest = next
-  if (!same(next.nodeSelector, old.nodeSelector)) {
+  if (!sameJson(next.nodeSelector, old.nodeSelector)) {
     problems.push(...validateSelectorMutation(next, old, at.field('nodeSelector')))
     rest = { ...rest, nodeSelector: old.nodeSelector } as Spec
   }
   const [after, before] = [next.affinity?.nodeAffinity, old.affinity?.nodeAffinity]
-  if (same(after, before)) return { problems, rest }
+  if (sameJson(after, before)) return { problems, rest }
   problems.push(...validateAffinityMutation(after, before, at.field('affinity', 'nodeAffinity')))
   return { problems, rest: { ...rest, affinity: withNodeAffinity(rest, old) } as Spec }
 }
@@ -154,5 +154,5 @@ function* validateAffinityMutation(next: NodeAffinity | undefined, old: NodeAffi
 function hasOnlyMore(next: Term, old: Term): boolean {
   const fields = ['matchExpressions', 'matchFields'] as const
   if (fields.every(field => !old[field]?.length)) return fields.every(field => !next[field]?.length)
-  return fields.every(field => same((next[field] ?? []).slice(0, old[field]?.length ?? 0), old[field] ?? []))
+  return fields.every(field => sameJson((next[field] ?? []).slice(0, old[field]?.length ?? 0), old[field] ?? []))
 }

@@ -3,6 +3,7 @@ import type { Column, KubeObject } from '../../api/kind.ts'
 import type { PodSpec } from './podspec.ts'
 import type { PodStatus } from './podstatus.ts'
 import { shortAge, parseTime } from '../../api/time.ts'
+import { isTerminal } from './pod-phase.ts'
 
 // Spelled out, since the kind's own type is inferred from a definition that uses this file.
 type Pod = KubeObject & { spec: PodSpec; status: PodStatus }
@@ -105,7 +106,7 @@ function podStatusText(pod: Pod): string {
   if (over) reason = containerReason(pod, reason)
   if (!pod.metadata.deletionTimestamp) return reason
   if (pod.status.reason === 'NodeLost') return 'Unknown'
-  return pod.status.phase === 'Succeeded' || pod.status.phase === 'Failed' ? reason : 'Terminating'
+  return isTerminal(pod) ? reason : 'Terminating'
 }
 
 function containerReason(pod: Pod, fallback: string): string {

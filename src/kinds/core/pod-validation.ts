@@ -1,11 +1,11 @@
 // Pods as a whole: their spec and annotations, what only pods have to fulfil, and what an update may change.
 // Source: pkg/apis/core/validation (ValidatePodCreate, ValidatePodUpdate).
+import { sameJson } from '../../api/equal.ts'
 import type { Problems } from '../../api/checks.ts'
 import type { KubeObject } from '../../api/kind.ts'
 import { rangeProblem } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
 import { copyNotes } from '../../api/schema/empties.ts'
-import { same } from '../unchanged.ts'
 import { validateTolerations } from './affinity-rules.ts'
 import { validateImageSpaces } from './container-rules.ts'
 import type { Container } from './container.ts'
@@ -75,14 +75,14 @@ export function* validatePodUpdate(next: Pod, old: Pod, at: Path): Problems {
   if (deadline.length && next.spec.activeDeadlineSeconds !== undefined) return
   yield* validateAdded(next.spec, old.spec, path.field('tolerations'))
   yield* validateFewerGates(next.spec, old.spec, path.field('schedulingGates'))
-  if (same(next.spec, old.spec)) return
+  if (sameJson(next.spec, old.spec)) return
   let rest = withFixed(next.spec, old.spec)
   if (old.spec.schedulingGates?.length) {
     const placed = placementOfGated(rest, old.spec, path)
     yield* placed.problems
     rest = placed.rest
   }
-  if (!same(rest, old.spec)) yield path.forbidden(`${updateRule}\n${podSpecDiff(old.spec, rest)}`)
+  if (!sameJson(rest, old.spec)) yield path.forbidden(`${updateRule}\n${podSpecDiff(old.spec, rest)}`)
 }
 
 const maxSeconds = 2 ** 31 - 1
@@ -100,7 +100,7 @@ function* validateDeadline(next: Spec, old: Spec, at: Path): Problems {
 function* validateAdded(next: Spec, old: Spec, at: Path): Problems {
   const withoutSeconds = ({ tolerationSeconds: _seconds, ...rest }: NonNullable<Spec['tolerations']>[number]) => rest
   for (const toleration of old.tolerations ?? [])
-    if (!next.tolerations?.some(other => same(withoutSeconds(other), withoutSeconds(toleration))))
+    if (!next.tolerations?.some(other => sameJson(withoutSeconds(other), withoutSeconds(toleration))))
       return yield at.forbidden('existing toleration can not be modified except its tolerationSeconds')
   yield* validateTolerations(next.tolerations, at)
 }

@@ -7,6 +7,7 @@ import { podColumns } from './pod-columns.ts'
 import { defaultPodSpec, defaultHostPorts, defaultRequests, defaultWhole, preparePod } from './pod-defaults.ts'
 import { syncAddresses, validatePodStatus } from './pod-status-rules.ts'
 import { validatePod, validatePodUpdate } from './pod-validation.ts'
+import { isTerminal } from './pod-phase.ts'
 
 const completed = (reason: string, message: string) => ({ type: 'Completed', status: 'True', reason, message })
 
@@ -51,7 +52,7 @@ export const Pod = defineKind({
   },
   // Nobody has to stop a pod that never reached a node, or that has ended.
   gracePeriod: (pod, asked) => {
-    if (!pod.spec.nodeName || pod.status.phase === 'Succeeded' || pod.status.phase === 'Failed') return 0
+    if (!pod.spec.nodeName || isTerminal(pod)) return 0
     return Math.max(0, asked ?? pod.spec.terminationGracePeriodSeconds)
   },
   defaults: pod => {

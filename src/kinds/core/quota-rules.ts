@@ -1,15 +1,15 @@
 // What a ResourceQuota may say. Source: pkg/apis/core/validation (ValidateResourceQuotaSpec).
+import { sameJson } from '../../api/equal.ts'
 import { asGiven } from '../../api/schema/empties.ts'
 import { type Problems } from '../../api/checks.ts'
 import { goStruct } from '../../api/go-value.ts'
 import type { Path } from '../../api/path.ts'
-import { same } from '../unchanged.ts'
 import { isQuotaResource, validateAmount, validateQuotaResourceName } from './resource-rules.ts'
 import { type ResourceQuotaSpec, ScopeSelector } from './resourcequotaspec.ts'
 
 type Spec = ResourceQuotaSpec
 
-/** Resources whose number has a name of its own, besides `count/…`. */
+/** Resources whose number has a name of its own in addition to `count/…`. */
 export const plainCounts: ReadonlySet<string> = new Set([
   'configmaps',
   'persistentvolumeclaims',
@@ -125,5 +125,6 @@ function* validateValues(operator: string, values: readonly string[], at: Path):
 /** The scopes of a quota stay, in whatever order. */
 export function* validateQuotaUpdate(next: Spec, old: Spec, at: Path): Problems {
   const sorted = ({ scopes: list }: Spec) => [...new Set(list ?? [])].sort()
-  if (!same(sorted(next), sorted(old))) yield at.field('scopes').invalid(asGiven(next, 'scopes'), 'field is immutable')
+  if (!sameJson(sorted(next), sorted(old)))
+    yield at.field('scopes').invalid(asGiven(next, 'scopes'), 'field is immutable')
 }

@@ -9,6 +9,7 @@ import { podLimits, podRequests, type Quantities } from './pod-resources.ts'
 import { plainCounts } from './quota-rules.ts'
 import type { ResourceQuotaSpec } from './resourcequotaspec.ts'
 import { Service } from './service.ts'
+import { isTerminal } from './pod-phase.ts'
 
 /** `count/deployments.apps`, `count/pods`. */
 export const countName = (kind: AnyKind): string => `count/${kind.plural}${kind.group && `.${kind.group}`}`
@@ -39,9 +40,9 @@ const isNative = (name: string) =>
   ['cpu', 'memory', 'ephemeral-storage'].includes(name) || name.startsWith('hugepages-')
 
 // A pod that has ended uses nothing, nor does one whose time to go has passed.
-function isCounted({ metadata, status }: Pod, now: number): boolean {
-  if (status.phase === 'Succeeded' || status.phase === 'Failed') return false
-  const { deletionTimestamp, deletionGracePeriodSeconds } = metadata
+function isCounted(pod: Pod, now: number): boolean {
+  if (isTerminal(pod)) return false
+  const { deletionTimestamp, deletionGracePeriodSeconds } = pod.metadata
   if (deletionTimestamp === undefined || deletionGracePeriodSeconds === undefined) return true
   return (parseTime(deletionTimestamp) ?? now) + deletionGracePeriodSeconds * 1000 > now
 }

@@ -55,7 +55,7 @@ export const mayOvercommit = (name: string): boolean => isNative(name) && !isHug
 export const isExtended = (name: string) =>
   !isNative(name) && !name.startsWith('requests.') && qualifiedNameErrors(`requests.${name}`).length === 0
 
-/** Resources that a ResourceQuota may limit besides counts of objects. */
+/** Whether a ResourceQuota may limit the resource, which is not the count of a kind. */
 export const isQuotaResource = (name: string): boolean =>
   ofQuotas.includes(name) || isHuge(name) || name.startsWith(`requests.${hugePrefix}`)
 

@@ -1,4 +1,4 @@
-// The rights a pod and its containers run with: users, profiles, and what only Windows knows.
+// The rights with which a pod and its containers run: users, profiles, and options that exist only on Windows.
 // Source: pkg/apis/core/validation (validatePodSpecSecurityContext, ValidateSecurityContext and below).
 import { named, type Problems, oneOf, supported } from '../../api/checks.ts'
 import { goStruct } from '../../api/go-value.ts'

@@ -1,8 +1,8 @@
 // Defaults and columns of Service. Source: pkg/apis/core/v1/defaults.go, printers.go.
+import { sameJson } from '../../api/equal.ts'
 import type { Column, KubeObject } from '../../api/kind.ts'
 import type { Mutable } from '../../api/schema/node.ts'
 import { selectorCell } from '../columns.ts'
-import { same } from '../unchanged.ts'
 import { needsHealthCheck } from './service-rules.ts'
 import type { ServiceStatus } from './servicestatus.ts'
 import { isExternal, type ServiceSpec } from './servicespec.ts'
@@ -35,7 +35,7 @@ export function defaultService({ spec }: Mutable<Service>): void {
 export function prepareService({ spec }: Service, old: Service | undefined): void {
   if (!old) return
   for (const { fields, goWith } of typeDependent)
-    if (goWith(old.spec) && !goWith(spec) && fields.every(field => same(spec[field], old.spec[field])))
+    if (goWith(old.spec) && !goWith(spec) && fields.every(field => sameJson(spec[field], old.spec[field])))
       for (const field of fields) delete spec[field]
 }
 

@@ -1,12 +1,12 @@
 // The priority levels and flow schemas that every cluster has, and whose specs nobody changes: `exempt` for requests
 // that never wait, `catch-all` for those that nothing else picks.
 // Source: pkg/apis/flowcontrol/internalbootstrap, apiserver pkg/apis/flowcontrol/bootstrap/default.go.
+import { sameJson } from '../../api/equal.ts'
 import type { Problems } from '../../api/checks.ts'
 import { goStruct } from '../../api/go-value.ts'
 import type { Path } from '../../api/path.ts'
 import { decode } from '../../api/schema/decode.ts'
 import type { JsonObject } from '../../api/schema/node.ts'
-import { same } from '../unchanged.ts'
 import { FlowSchemaSpec } from './flowschemaspec.ts'
 import { PriorityLevelConfigurationSpec } from './level-types.ts'
 
@@ -42,7 +42,7 @@ export const fixedSchemas: Readonly<Record<string, JsonObject>> = {
 
 export function* validateFixedSchema(name: string, spec: FlowSchemaSpec, at: Path): Problems {
   const fixed = Object.hasOwn(fixedSchemas, name) && decode(FlowSchemaSpec, fixedSchemas[name], { defaults: true })
-  if (fixed && !same(spec, fixed))
+  if (fixed && !sameJson(spec, fixed))
     yield at.invalid(goStruct(FlowSchemaSpec, spec), `spec of '${name}' must equal the fixed value`)
 }
 
@@ -53,7 +53,7 @@ export function* validateFixedLevel(name: string, spec: PriorityLevelConfigurati
   if (!fixed) return
   const given = name === 'exempt' ? { ...spec, exempt: fixed.exempt } : spec
   const but = name === 'exempt' ? " except the 'spec.exempt' field" : ''
-  if (!same(given, fixed))
+  if (!sameJson(given, fixed))
     yield at.invalid(
       goStruct(PriorityLevelConfigurationSpec, spec),
       `spec of '${name}'${but} must equal the fixed value`,

@@ -1,4 +1,5 @@
-// What nodes and pods use right now. Never stored: whoever serves the group metrics.k8s.io makes them when asked.
+// The present use of resources by nodes and pods. They are not stored: the server of the group metrics.k8s.io computes
+// them at each request.
 // Source: k8s.io/metrics/pkg/apis/metrics/v1beta1.
 import { defineKind, type Of } from '../../api/kind.ts'
 import { duration, list, map, quantity, string, struct, time } from '../../api/schema/build.ts'

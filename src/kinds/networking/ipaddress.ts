@@ -1,10 +1,10 @@
 // One address of a service range that is taken. Source: pkg/apis/networking/validation (ValidateIPAddress).
+import { sameJson } from '../../api/equal.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { immutable, named, requiredName } from '../../api/checks.ts'
 import { goStruct } from '../../api/go-value.ts'
 import { formatIP, parseIP } from '../../api/ip.ts'
 import { dnsSubdomainErrors, pathSegmentErrors } from '../../api/names.ts'
-import { same } from '../unchanged.ts'
 import { string, struct } from '../../api/schema/build.ts'
 
 export const ParentReference = struct(
@@ -72,7 +72,7 @@ export const IPAddress = defineKind({
   },
   *validateUpdate(next, old, at) {
     const { parentRef } = next.spec
-    if (!same(parentRef, old.spec.parentRef))
+    if (!sameJson(parentRef, old.spec.parentRef))
       yield at.field('spec', 'parentRef').invalid(goStruct(ParentReference, parentRef), immutable)
   },
   fields: {

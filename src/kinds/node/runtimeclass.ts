@@ -1,7 +1,8 @@
 // A runtime class: which container runtime runs a pod.
+import { sameJson } from '../../api/equal.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { dnsLabelErrors } from '../../api/names.ts'
-import { same, unchanged } from '../unchanged.ts'
+import { unchanged } from '../unchanged.ts'
 import { requiredName, validateLabels } from '../../api/checks.ts'
 import { goStruct } from '../../api/go-value.ts'
 import { validateTolerations } from '../core/affinity-rules.ts'
@@ -53,7 +54,7 @@ export const RuntimeClass = defineKind({
     const path = at.field('scheduling', 'tolerations')
     yield* validateTolerations(tolerations, path)
     for (const [i, toleration] of tolerations.entries())
-      if (tolerations.slice(0, i).some(before => same(before, toleration)))
+      if (tolerations.slice(0, i).some(before => sameJson(before, toleration)))
         yield path.index(i).duplicate(goStruct(Toleration, toleration))
   },
   *validateUpdate(next, old, at) {

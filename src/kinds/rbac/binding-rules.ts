@@ -1,12 +1,12 @@
 // What RoleBinding and ClusterRoleBinding have in common: columns, defaults, checks, and that the role cannot change.
 // Source: pkg/apis/rbac/validation.
+import { sameJson } from '../../api/equal.ts'
 import { present, requiredName } from '../../api/checks.ts'
 import { goStruct } from '../../api/go-value.ts'
 import type { Column, KubeObject } from '../../api/kind.ts'
 import type { Path, Problem } from '../../api/path.ts'
 import type { Mutable } from '../../api/schema/node.ts'
 import { dnsSubdomainErrors, pathSegmentErrors } from '../../api/names.ts'
-import { same } from '../unchanged.ts'
 import { RoleRef, type Subject } from './types.ts'
 
 type AnyBinding = KubeObject & { readonly subjects?: readonly Subject[]; readonly roleRef: RoleRef }
@@ -71,7 +71,7 @@ export const bindingRules = {
       yield* validateSubject(subject, namespaced, at.field('subjects').index(i))
   },
   *validateUpdate(next: AnyBinding, old: AnyBinding, at: Path): Iterable<Problem> {
-    if (!same(next.roleRef, old.roleRef))
+    if (!sameJson(next.roleRef, old.roleRef))
       yield at.field('roleRef').invalid(goStruct(RoleRef, next.roleRef), 'cannot change roleRef')
   },
 }

@@ -2,7 +2,7 @@
 import type { Path, Problem } from '../../api/path.ts'
 import type { PolicyRule } from './types.ts'
 
-/** @param namespaced whether they are rules of a Role, which knows no paths */
+/** @param namespaced whether they are rules of a Role, which must not have paths */
 export function* validateRules(
   rules: readonly PolicyRule[] | null | undefined,
   namespaced: boolean,

@@ -34,7 +34,7 @@ export function* validateEach<T>(
   for (const [i, element] of list.entries()) yield* check(element, at.index(i))
 }
 
-/** The same where `key` tells elements apart. */
+/** The same for lists whose elements must have distinct keys. */
 export function* validateSet<T>(
   list: readonly T[],
   max: number,

@@ -1,10 +1,10 @@
 // A claim for devices.
 import { keptByStatus } from '../status-rules.ts'
+import { sameJson } from '../../api/equal.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { immutable } from '../../api/checks.ts'
 import { goStruct } from '../../api/go-value.ts'
 import { defaultClaim, validateClaim } from './claim-rules.ts'
-import { same } from '../unchanged.ts'
 import { Condition } from '../../api/meta.ts'
 import { bool, inline, json, list, listByKey, map, quantity, string, struct, time } from '../../api/schema/build.ts'
 import { NodeSelector } from '../core/affinity.ts'
@@ -195,7 +195,8 @@ export const ResourceClaim = defineKind({
   // A claim cannot change, so that all there is to say about a change is that.
   validate: ({ spec }, at, old) => (old ? [] : validateClaim(spec, at.field('spec'))),
   *validateUpdate(next, old, at) {
-    if (!same(next.spec, old.spec)) yield at.field('spec').invalid(goStruct(ResourceClaimSpec, next.spec), immutable)
+    if (!sameJson(next.spec, old.spec))
+      yield at.field('spec').invalid(goStruct(ResourceClaimSpec, next.spec), immutable)
   },
   columns: [{ name: 'State', type: 'string', value: o => claimState(o.status, o.metadata.deletionTimestamp) }],
   fields: {

@@ -1,6 +1,6 @@
 // The claim that each pod of a workload gets.
+import { sameJson } from '../../api/equal.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
-import { same } from '../unchanged.ts'
 import { immutable, validateAnnotations, validateLabels } from '../../api/checks.ts'
 import { goStruct } from '../../api/go-value.ts'
 import { defaultClaim, validateClaim } from './claim-rules.ts'
@@ -38,7 +38,7 @@ export const ResourceClaimTemplate = defineKind({
     yield* validateClaim(spec, at.field('spec', 'spec'))
   },
   *validateUpdate(next, old, at) {
-    if (!same(next.spec, old.spec))
+    if (!sameJson(next.spec, old.spec))
       yield at.field('spec').invalid(goStruct(ResourceClaimTemplateSpec, next.spec), immutable)
   },
   fields: {

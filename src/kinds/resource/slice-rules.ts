@@ -1,5 +1,6 @@
 // What a slice of devices may say: whose it is, which nodes can reach it, and what is on it.
 // Source: pkg/apis/resource/validation (validateResourceSliceSpec and below).
+import { sameJson } from '../../api/equal.ts'
 import { asGiven } from '../../api/schema/empties.ts'
 import { named, type Problems, present, supported } from '../../api/checks.ts'
 import { goStruct, goStructs } from '../../api/go-value.ts'
@@ -142,7 +143,7 @@ function* validateDevice(device: Device, old: Device | undefined, choosesNodes: 
   yield* validateNodeResources(device, at.field('nodeAllocatableResources'))
 }
 
-const sameTaints = (a: Device, b: Device) => JSON.stringify(a.taints) === JSON.stringify(b.taints)
+const sameTaints = (a: Device, b: Device) => sameJson(a.taints, b.taints)
 
 const countOf = (attribute: DeviceAttribute) =>
   Math.max(

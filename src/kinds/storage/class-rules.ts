@@ -1,12 +1,12 @@
 // What classes of volumes have in common: a driver, and settings for it.
 // Source: pkg/apis/storage/validation (validateProvisioner, validateParameters, validateAllowedTopologies).
+import { sameJson } from '../../api/equal.ts'
 import { own } from '../../base/own.ts'
 import { named, type Problems, present } from '../../api/checks.ts'
 import { qualifiedNameErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
 import type { TopologySelectorTerm } from '../core/affinity.ts'
 import { validateTopologyTerm } from '../core/affinity-rules.ts'
-import { same } from '../unchanged.ts'
 
 const maxParameters = 512
 const maxParameterBytes = 256 * 1024
@@ -35,7 +35,7 @@ export function* validateTopologies(terms: readonly TopologySelectorTerm[], at: 
   for (const [i, term] of terms.entries()) {
     yield* validateTopologyTerm(term, at.index(i))
     const place = valuesByKey(term)
-    for (const other of seen) if (same(place, other)) yield at.index(i).field('matchLabelExpressions').duplicate('')
+    for (const other of seen) if (sameJson(place, other)) yield at.index(i).field('matchLabelExpressions').duplicate('')
     seen.push(place)
   }
 }

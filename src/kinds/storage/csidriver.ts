@@ -1,8 +1,9 @@
 // A storage driver and what it can do.
+import { sameJson } from '../../api/equal.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { type Problems, supported } from '../../api/checks.ts'
 import type { Path } from '../../api/path.ts'
-import { immutableValue, same, unchanged } from '../unchanged.ts'
+import { immutableValue, unchanged } from '../unchanged.ts'
 import { bool, int64, list, string, struct } from '../../api/schema/build.ts'
 
 export const TokenRequest = struct(
@@ -145,7 +146,7 @@ export const CSIDriver = defineKind({
   ],
   explicit: true,
   *warnings({ spec }, old) {
-    if (same(spec.tokenRequests, old?.spec.tokenRequests)) return
+    if (sameJson(spec.tokenRequests, old?.spec.tokenRequests)) return
     if (spec.tokenRequests?.length && spec.serviceAccountTokenInSecrets === undefined)
       yield 'spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true to prevent possible logging of tokens in volume attributes'
   },

@@ -1,11 +1,11 @@
 // The storage drivers of a node.
+import { sameJson } from '../../api/equal.ts'
 import { immutable, named, notNegative, type Problems, present } from '../../api/checks.ts'
 import { goStruct } from '../../api/go-value.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { qualifiedNameErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
 import { validateDriverName } from '../core/volume-source-rules.ts'
-import { same } from '../unchanged.ts'
 import { int32, list, listByKey, string, struct, time } from '../../api/schema/build.ts'
 
 export const VolumeNodeResources = struct('storage.v1.VolumeNodeResources', 'Number of volumes that a node can take.', {
@@ -140,7 +140,7 @@ export const CSINode = defineKind({
   *validateUpdate(next, old, at) {
     for (const { allocatable: _before, ...was } of old.spec.drivers ?? [])
       for (const { allocatable: _now, ...is } of next.spec.drivers ?? [])
-        if (was.name === is.name && !same(was, is))
+        if (was.name === is.name && !sameJson(was, is))
           yield at.field('spec', 'drivers').invalid(goStruct(CSINodeDriver, is), immutable)
   },
   fields: {

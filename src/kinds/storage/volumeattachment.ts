@@ -1,5 +1,6 @@
 // The wish that a volume be attached to a node.
 import { keptByStatus } from '../status-rules.ts'
+import { sameJson } from '../../api/equal.ts'
 import { immutable, named, type Problems, present } from '../../api/checks.ts'
 import { goStruct } from '../../api/go-value.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
@@ -9,7 +10,6 @@ import { bool, int32, map, string, struct, time } from '../../api/schema/build.t
 import { PersistentVolumeSpec } from '../core/persistentvolumespec.ts'
 import { validateInlineVolume } from '../core/persistentvolume-rules.ts'
 import { validateDriverName } from '../core/volume-source-rules.ts'
-import { same } from '../unchanged.ts'
 
 export const VolumeAttachmentSource = struct(
   'storage.v1.VolumeAttachmentSource',
@@ -127,7 +127,8 @@ export const VolumeAttachment = defineKind({
   },
   *validateUpdate(next, old, at) {
     yield* validateAttachment(next, at)
-    if (!same(next.spec, old.spec)) yield at.field('spec').invalid(goStruct(VolumeAttachmentSpec, next.spec), immutable)
+    if (!sameJson(next.spec, old.spec))
+      yield at.field('spec').invalid(goStruct(VolumeAttachmentSpec, next.spec), immutable)
   },
   fields: {
     spec: VolumeAttachmentSpec.value({

@@ -1,8 +1,8 @@
 // Attributes of volumes that may be changed while they are in use.
+import { sameJson } from '../../api/equal.ts'
 import { defineKind, type Of } from '../../api/kind.ts'
 import { present } from '../../api/checks.ts'
 import { map, string } from '../../api/schema/build.ts'
-import { same } from '../unchanged.ts'
 import { validateParameters, validateProvisioner } from './class-rules.ts'
 
 export const VolumeAttributesClass = defineKind({
@@ -24,7 +24,7 @@ export const VolumeAttributesClass = defineKind({
   },
   *validateUpdate(next, old, at) {
     for (const field of ['driverName', 'parameters'] as const)
-      if (!same(next[field], old[field])) yield at.field(field).forbidden(`updates to ${field} are forbidden.`)
+      if (!sameJson(next[field], old[field])) yield at.field(field).forbidden(`updates to ${field} are forbidden.`)
   },
   fields: {
     driverName: string({

@@ -1,4 +1,4 @@
-// What containers are told: variables, names, resolvers, hosts, resources, credentials.
+// The configuration of containers: variables, host names, resolvers, /etc/hosts, resources, credentials.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isReason } from '../../base/errors.ts'
@@ -21,7 +21,7 @@ const podOf = (spec: object, metadata: object = {}) =>
   }) as unknown as Pod
 const containerOf = (fields: object) => ({ name: 'c', ...fields }) as unknown as ReadContainer
 
-test('variables in text', () => {
+test('references to variables in text are expanded', () => {
   const lookup = (name: string) => ({ A: '1', B: 'two' })[name]
   for (const [text, expected] of [
     ['$(A)-$(B)', '1-two'],
@@ -54,7 +54,7 @@ const sources = {
         ],
 } as unknown as EnvSources
 
-test('the environment of a container', async () => {
+test('the environment of a container has services, envFrom and env in their order', async () => {
   const container = containerOf({
     envFrom: [{ prefix: 'X_', configMapRef: { name: 'cm' } }, { secretRef: { name: 'none', optional: true } }],
     env: [
@@ -101,7 +101,7 @@ test('the environment of a container', async () => {
     )
 })
 
-test('resources as values round up to the divisor', () => {
+test('resources as values are rounded up to the divisor', () => {
   const container = containerOf({ resources: { limits: { memory: '64Mi' }, requests: { cpu: '1200m' } } })
   const value = (resource: string, divisor?: string) =>
     resourceValue(podOf({ containers: [container] }), container, { resource, divisor }, facts)
@@ -117,8 +117,8 @@ test('resources as values round up to the divisor', () => {
   )
 })
 
-test('names and resolvers', () => {
-  const place = {
+test('the hostname, hosts and resolvers of a pod follow from its spec', () => {
+  const settings = {
     clusterDNS: '10.96.0.10',
     clusterDomain: 'cluster.local',
     hostResolvConf: 'nameserver 1.1.1.1\nsearch example.com\noptions timeout:1\n',
@@ -131,13 +131,13 @@ test('names and resolvers', () => {
     sandboxHostname(podOf({ subdomain: 'sub', setHostnameAsFQDN: true }), 'cluster.local'),
     'web-0.sub.d.svc.cluster.local',
   )
-  assert.deepEqual(resolverOf(podOf({}), place), {
+  assert.deepEqual(resolverOf(podOf({}), settings), {
     servers: ['10.96.0.10'],
     searches: ['d.svc.cluster.local', 'svc.cluster.local', 'cluster.local', 'example.com'],
     options: ['ndots:5'],
   })
-  assert.deepEqual(resolverOf(podOf({ hostNetwork: true }), place), parseResolvConf(place.hostResolvConf))
-  assert.deepEqual(resolverOf(podOf({ hostNetwork: true, dnsPolicy: 'ClusterFirstWithHostNet' }), place).servers, [
+  assert.deepEqual(resolverOf(podOf({ hostNetwork: true }), settings), parseResolvConf(settings.hostResolvConf))
+  assert.deepEqual(resolverOf(podOf({ hostNetwork: true, dnsPolicy: 'ClusterFirstWithHostNet' }), settings).servers, [
     '10.96.0.10',
   ])
   const own = {
@@ -148,12 +148,12 @@ test('names and resolvers', () => {
       options: [{ name: 'ndots', value: '2' }, { name: 'edns0' }],
     },
   }
-  assert.deepEqual(resolverOf(podOf(own), place), {
+  assert.deepEqual(resolverOf(podOf(own), settings), {
     servers: ['9.9.9.9'],
     searches: ['a.b'],
     options: ['ndots:2', 'edns0'],
   })
-  assert.deepEqual(resolverOf(podOf({ dnsConfig: own.dnsConfig }), place).options, ['ndots:2', 'edns0'])
+  assert.deepEqual(resolverOf(podOf({ dnsConfig: own.dnsConfig }), settings).options, ['ndots:2', 'edns0'])
   const hosts = podHosts(
     podOf({ subdomain: 'sub', hostAliases: [{ ip: '1.2.3.4', hostnames: ['foo', 'bar'] }] }),
     ['10.1.1.1'],
@@ -166,7 +166,7 @@ test('names and resolvers', () => {
   )
 })
 
-test('requests and limits in the kernel’s words', () => {
+test('requests and limits become shares, quotas and scores of the kernel', () => {
   assert.deepEqual([0, 1, 100, 1000].map(cpuShares), [2, 2, 102, 1024])
   assert.deepEqual([0, 1, 500].map(cpuQuota), [0, 1000, 50_000])
   const with_ = (resources: object) => podOf({ containers: [containerOf({ resources })] })
@@ -189,7 +189,7 @@ test('requests and limits in the kernel’s words', () => {
   assert.equal(podLimits(burstable, 100).memoryBytes, -1)
 })
 
-test('security of a container: its own word before the pod’s', () => {
+test('the security context of a container takes precedence over that of its pod', () => {
   const container = containerOf({
     securityContext: { runAsUser: 7, allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
   })
@@ -218,7 +218,7 @@ test('security of a container: its own word before the pod’s', () => {
   checkNonRoot(must, containerOf({}), image(1000))
 })
 
-test('image names and whose credentials are for them', () => {
+test('image names are completed, and credentials are found by registry and path', () => {
   for (const [name, whole] of [
     ['busybox', 'docker.io/library/busybox:latest'],
     ['a/b:1', 'docker.io/a/b:1'],

@@ -1,5 +1,5 @@
-// The sandbox and container configurations that the runtime is given, composed from the pod's spec. Pure: values
-// that need looking up (environment, mounts, image) are arguments.
+// Composes the configurations of sandboxes and containers for the runtime from a pod's spec. Pure: values that must be
+// looked up, such as environment, mounts and image, are arguments.
 // Source: kubernetes pkg/kubelet/kuberuntime (generatePodSandboxConfig, generateContainerConfig).
 import { join } from 'node:path'
 import {
@@ -18,13 +18,13 @@ import {
   type ReadContainer,
   uidOf,
 } from '../pod/spec.ts'
-import { type DnsPlace, dnsConfigOf, resolverOf, sandboxHostname } from './dns.ts'
+import { type DnsSettings, dnsConfigOf, resolverOf, sandboxHostname } from './dns.ts'
 import { expand } from './expand.ts'
 import { containerResources, podCgroup } from './resources.ts'
 import { containerSecurity, sandboxSecurity } from './security.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 
-export interface ConfigPlace extends DnsPlace {
+export interface NodeSettings extends DnsSettings {
   logRoot: string
   cgroupRoot: string
   seccompRoot: string
@@ -33,11 +33,12 @@ export interface ConfigPlace extends DnsPlace {
 
 const protocols = { TCP: 'TCP', UDP: 'UDP', SCTP: 'SCTP' } as const
 
-/** `namespace_name_uid`, the directory of a pod's logs. */
+/** The directory of a pod's logs, `ROOT/NAMESPACE_NAME_UID`. */
 export const podLogDir = (root: string, pod: Pod): string =>
   join(root, `${namespaceOf(pod)}_${nameOf(pod)}_${uidOf(pod)}`)
 
-export function sandboxConfig(pod: Pod, attempt: number, place: ConfigPlace): SandboxConfig {
+/** The configuration of a pod's sandbox. `attempt` counts the sandboxes of the pod, since CRI needs distinct names. */
+export function sandboxConfig(pod: Pod, attempt: number, settings: NodeSettings): SandboxConfig {
   const hostNetwork = onHostNetwork(pod)
   const portMappings = hostNetwork
     ? []
@@ -57,15 +58,15 @@ export function sandboxConfig(pod: Pod, attempt: number, place: ConfigPlace): Sa
         )
   return {
     metadata: { name: nameOf(pod), namespace: namespaceOf(pod), uid: uidOf(pod), attempt },
-    ...(!hostNetwork && { hostname: sandboxHostname(pod, place.clusterDomain) }),
-    logDirectory: podLogDir(place.logRoot, pod),
-    dnsConfig: dnsConfigOf(resolverOf(pod, place)),
+    ...(!hostNetwork && { hostname: sandboxHostname(pod, settings.clusterDomain) }),
+    logDirectory: podLogDir(settings.logRoot, pod),
+    dnsConfig: dnsConfigOf(resolverOf(pod, settings)),
     portMappings,
     labels: { ...pod.metadata.labels, ...podLabels(pod) },
     annotations: { ...pod.metadata.annotations },
     linux: {
-      cgroupParent: podCgroup(place.cgroupRoot, pod),
-      securityContext: sandboxSecurity(pod, place.seccompRoot),
+      cgroupParent: podCgroup(settings.cgroupRoot, pod),
+      securityContext: sandboxSecurity(pod, settings.seccompRoot),
       sysctls: Object.fromEntries(
         (pod.spec.securityContext?.sysctls ?? []).map(s => [s.name.replaceAll('/', '.'), s.value]),
       ),
@@ -85,15 +86,19 @@ interface ContainerParts {
   imageRef: string
   env: ReadonlyMap<string, string>
   mounts: NonNullable<ContainerConfig['mounts']>
-  /** An ephemeral container looks into this one's processes. */
+  /** The container whose process namespace an ephemeral container shares. */
   targetId?: string | undefined
 }
 
+/**
+ * The configuration of a container. Its labels and annotations hold what a later kubelet needs to recognize it: pod,
+ * name, hash of the spec, number of restarts, termination message and grace period.
+ */
 export function containerConfig(
   pod: Pod,
   container: ReadContainer,
   parts: ContainerParts,
-  place: ConfigPlace,
+  settings: NodeSettings,
 ): ContainerConfig {
   const lookup = (name: string) => parts.env.get(name)
   const stopSignal = container.lifecycle?.stopSignal
@@ -123,8 +128,8 @@ export function containerConfig(
       >,
     }),
     linux: {
-      resources: containerResources(pod, container, place.nodeMemoryBytes),
-      securityContext: containerSecurity(pod, container, parts.image, place.seccompRoot, parts.targetId),
+      resources: containerResources(pod, container, settings.nodeMemoryBytes),
+      securityContext: containerSecurity(pod, container, parts.image, settings.seccompRoot, parts.targetId),
     },
   }
 }

@@ -1,10 +1,10 @@
-// What a pod is called and how it finds others: its hostname, /etc/hosts, and the contents of resolv.conf.
+// A pod's hostname and name resolution: the contents of /etc/hosts and resolv.conf.
 // Source: kubernetes pkg/kubelet/network/dns, pkg/kubelet/kubelet_pods.go (managed hosts file).
 import type { SandboxConfig } from '../runtime/runtime.ts'
 import { nameOf, namespaceOf, onHostNetwork } from '../pod/spec.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 
-export interface DnsPlace {
+export interface DnsSettings {
   clusterDNS: string
   clusterDomain: string
   /** The text of the node's own resolv.conf. */
@@ -12,7 +12,7 @@ export interface DnsPlace {
 }
 
 const maxHostname = 63
-/** What resolvers read. */
+/** Resolvers ignore more than this. Source: resolv.conf(5), kubernetes pkg/apis/core/validation. */
 const maxNameservers = 3
 const maxSearches = 32
 const maxSearchLength = 2048
@@ -23,7 +23,7 @@ interface Resolver {
   options: string[]
 }
 
-/** The pod's hostname and, when it has a subdomain, the domain of its whole name. */
+/** The pod's hostname, and the domain of its full name if it has a subdomain. */
 export function hostnameOf(pod: Pod, clusterDomain: string): { hostname: string; domain: string } {
   if (pod.spec.hostnameOverride) return { hostname: pod.spec.hostnameOverride, domain: '' }
   const hostname =
@@ -35,23 +35,37 @@ export function hostnameOf(pod: Pod, clusterDomain: string): { hostname: string;
   return { hostname, domain }
 }
 
-/** What the kernel is told: with setHostnameAsFQDN the whole name. */
+/** The hostname of the sandbox in the kernel; with setHostnameAsFQDN it is the full name. */
 export function sandboxHostname(pod: Pod, clusterDomain: string): string {
   const { hostname, domain } = hostnameOf(pod, clusterDomain)
   return pod.spec.setHostnameAsFQDN && domain ? `${hostname}.${domain}` : hostname
 }
 
-export function resolverOf(pod: Pod, place: DnsPlace): Resolver {
+/**
+ * The contents of the pod's resolv.conf, within the limits of resolvers:
+ *
+ *   None                          empty
+ *   Default                       that of the node
+ *   ClusterFirst                  the cluster's DNS with its search domains; on the node's network, that of the node
+ *   ClusterFirstWithHostNet       the cluster's DNS, also on the node's network
+ *
+ * The dnsConfig of the pod is then added: servers and search domains at the end, options by name.
+ */
+export function resolverOf(pod: Pod, settings: DnsSettings): Resolver {
   const policy = pod.spec.dnsPolicy ?? 'ClusterFirst'
-  const host = parseResolvConf(place.hostResolvConf)
+  const host = parseResolvConf(settings.hostResolvConf)
   let resolver: Resolver
   if (policy === 'None') resolver = { servers: [], searches: [], options: [] }
-  else if (policy === 'Default' || (policy === 'ClusterFirst' && onHostNetwork(pod)) || !place.clusterDNS)
+  else if (policy === 'Default' || (policy === 'ClusterFirst' && onHostNetwork(pod)) || !settings.clusterDNS)
     resolver = host
   else {
-    const { clusterDomain: domain } = place
+    const { clusterDomain: domain } = settings
     const searches = domain ? [`${namespaceOf(pod)}.svc.${domain}`, `svc.${domain}`, domain] : []
-    resolver = { servers: [place.clusterDNS], searches: unique([...searches, ...host.searches]), options: ['ndots:5'] }
+    resolver = {
+      servers: [settings.clusterDNS],
+      searches: unique([...searches, ...host.searches]),
+      options: ['ndots:5'],
+    }
   }
   const extra = pod.spec.dnsConfig
   if (extra) {
@@ -99,7 +113,7 @@ export function parseResolvConf(text: string): Resolver {
   return out
 }
 
-/** The /etc/hosts of a pod with a network of its own. */
+/** The /etc/hosts of a pod with its own network. */
 export function podHosts(pod: Pod, podIPs: readonly string[], clusterDomain: string): string {
   const { hostname, domain } = hostnameOf(pod, clusterDomain)
   const lines = [
@@ -115,7 +129,7 @@ export function podHosts(pod: Pod, podIPs: readonly string[], clusterDomain: str
   return `${lines.join('\n')}\n${aliasLines(pod)}`
 }
 
-/** The /etc/hosts of a pod on the node's network: the node's own, and the aliases. */
+/** The /etc/hosts of a pod on the node's network: that of the node, and the pod's aliases. */
 export const hostNetworkHosts = (pod: Pod, hostFile: string): string =>
   `# Kubernetes-managed hosts file (host network).\n${hostFile}${aliasLines(pod)}`
 

@@ -1,5 +1,6 @@
-// A container's environment: the services of its namespace, then envFrom, then env, each later value winning; values
-// may refer to what came before. Source: kubernetes pkg/kubelet/kubelet_pods.go (makeEnvironmentVariables), envvars.
+// A container's environment: the services of its namespace, then envFrom, then env, where later values replace earlier
+// ones. A value may refer to variables before it.
+// Source: kubernetes pkg/kubelet/kubelet_pods.go (makeEnvironmentVariables), envvars.
 import { StatusError } from '../../base/errors.ts'
 import type { EnvVar } from '../../kinds/core/container.ts'
 import type { ConfigMap } from '../../kinds/core/configmap.ts'
@@ -10,7 +11,7 @@ import { expand } from './expand.ts'
 import { fieldValue, type NodeFacts, resourceValue } from './fields.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 
-/** Where environment values come from besides the pod itself. */
+/** The sources of values outside of the pod. */
 export interface EnvSources {
   configMap(namespace: string, name: string): Promise<ConfigMap | undefined>
   secret(namespace: string, name: string): Promise<Secret | undefined>
@@ -20,11 +21,11 @@ export interface EnvSources {
 
 interface Environment {
   values: Map<string, string>
-  /** Keys of envFrom that cannot be variable names, as `[a, b]` for the event. */
+  /** Messages about keys of envFrom that cannot be names of variables, for events. */
   warnings: string[]
 }
 
-/** Throws NotFound with the words of the CreateContainerConfigError. */
+/** Throws NotFound, with the message of a CreateContainerConfigError, when a source that is not optional is missing. */
 export async function environmentOf(
   pod: Pod,
   container: ReadContainer,
@@ -86,6 +87,7 @@ async function sourceData(pod: Pod, from: EnvFrom, sources: EnvSources): Promise
   return {}
 }
 
+/** The value of one variable. Undefined, so that it is left out, when an optional source does not exist. */
 async function variableValue(
   pod: Pod,
   container: ReadContainer,
@@ -124,7 +126,7 @@ const missing = (kind: string, name: string | undefined) =>
 const missingKey = (key: string, kind: string, namespace: string, name: string | undefined) =>
   new StatusError('NotFound', `couldn't find key ${key} in ${kind} ${namespace}/${name ?? ''}`)
 
-// The API server's own service is there for every pod; the namespace's only where links are wanted.
+// Every pod has the variables of the API server's service; those of its namespace only with enableServiceLinks.
 function serviceEnv(pod: Pod, sources: EnvSources): Map<string, string> {
   const links = pod.spec.enableServiceLinks !== false
   const byName = new Map<string, Service>()
@@ -144,7 +146,7 @@ function addService(out: Map<string, string>, { metadata, spec }: Service): void
   out.set(`${name}_SERVICE_HOST`, clusterIP)
   out.set(`${name}_SERVICE_PORT`, String(ports[0]!.port))
   for (const port of ports) if (port.name) out.set(`${name}_SERVICE_PORT_${envWord(port.name)}`, String(port.port))
-  // The style of Docker links.
+  // The same in the form of Docker links, which older programs read.
   for (const [i, port] of ports.entries()) {
     const protocol = (port.protocol ?? 'TCP').toLowerCase()
     const url = `${protocol}://${host}:${port.port}`

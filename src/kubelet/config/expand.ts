@@ -1,5 +1,5 @@
-// $(NAME) in commands, arguments and values: replaced by the variable's value when it is known, left as it stands
-// when not; $$ is a plain $. Source: kubernetes third_party/forked/golang/expansion.
+// Expands $(NAME) in commands, arguments and values. A reference to an unknown variable stays as it is, and $$ stands
+// for a single $. Source: kubernetes third_party/forked/golang/expansion.
 
 export function expand(text: string, lookup: (name: string) => string | undefined): string {
   let out = ''

@@ -1,5 +1,5 @@
-// The downward API: what a container may learn about its own pod, by field path or by resource. The same for
-// environment variables and for files. Source: kubernetes pkg/fieldpath, pkg/api/v1/resource (ExtractResourceValue…).
+// The downward API: fields and resources of a pod that its containers can read, as environment variables or as files.
+// Source: kubernetes pkg/fieldpath, pkg/api/v1/resource (ExtractResourceValue…).
 import { StatusError } from '../../base/errors.ts'
 import { quantityMilli, quantityValue } from '../../api/quantity.ts'
 import { findContainer, nameOf, namespaceOf, onHostNetwork, type ReadContainer, uidOf } from '../pod/spec.ts'
@@ -46,7 +46,7 @@ export function fieldValue(pod: Pod, path: string, facts: NodeFacts, podIPs: rea
   }
 }
 
-// One `key="value"` a line, sorted, quoted as Go does.
+// One `key="value"` on each line, sorted, in the quotation of Go.
 const mapText = (map: Readonly<Record<string, string>>) =>
   Object.keys(map)
     .sort()
@@ -59,7 +59,9 @@ interface ResourceSelector {
   readonly divisor?: string | undefined
 }
 
-/** A container's limit or request in units of the divisor, rounded up. A missing limit is the node's whole capacity. */
+/**
+ * A container's limit or request in units of the divisor, rounded up. A missing limit stands for the node's capacity.
+ */
 export function resourceValue(
   pod: Pod,
   own: ReadContainer | undefined,

@@ -1,10 +1,17 @@
-// From requests and limits to what the kernel is told: CPU shares and quota, memory, the OOM score, and the control
-// groups that pods are put in by quality of service. Source: kubernetes pkg/kubelet/cm (helpers_linux), qos/policy.go.
+// Computes kernel settings from requests and limits: CPU shares and quota, memory limit and OOM score, and the control
+// group of a pod, which follows from its quality of service.
+// Source: kubernetes pkg/kubelet/cm (helpers_linux), qos/policy.go.
 import { quantityMilli, quantityValue } from '../../api/quantity.ts'
 import type { CgroupLimits } from '../../linux/index.ts'
 import type { ContainerConfig } from '../runtime/runtime.ts'
 import { initContainers, isSidecar, mainContainers, type ReadContainer, uidOf } from '../pod/spec.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
+
+//   ROOT/kubepods/podUID                 Guaranteed: every container has equal requests and limits of CPU and memory
+//   ROOT/kubepods/burstable/podUID       Burstable: all others
+//   ROOT/kubepods/besteffort/podUID      BestEffort: no container has a request or limit
+//
+// For example, a container that requests 250m and is limited to 500m has 256 shares and 50,000 µs in each 100,000 µs.
 
 type Resources = NonNullable<NonNullable<ContainerConfig['linux']>['resources']>
 
@@ -13,14 +20,16 @@ const maxShares = 262_144
 const periodUs = 100_000
 const minQuotaUs = 1_000
 
+/** CPU shares for a request in thousandths of a CPU: 1024 for each CPU. */
 export const cpuShares = (milli: number): number =>
   milli === 0 ? minShares : Math.min(maxShares, Math.max(minShares, Math.floor((milli * 1024) / 1000)))
+/** CPU time in µs per period for a limit in thousandths of a CPU; 0 without a limit. */
 export const cpuQuota = (milli: number): number =>
   milli === 0 ? 0 : Math.max(minQuotaUs, Math.floor((milli * periodUs) / 1000))
 
 type Qos = 'Guaranteed' | 'Burstable' | 'BestEffort'
 
-/** The quality of service by the spec. Source: kubernetes pkg/apis/core/v1/helper/qos. */
+/** The quality of service that follows from the spec. Source: kubernetes pkg/apis/core/v1/helper/qos. */
 export function qosOf(pod: Pod): Qos {
   if (pod.status.qosClass) return pod.status.qosClass as Qos
   let any = false
@@ -37,7 +46,7 @@ export function qosOf(pod: Pod): Qos {
   return !any ? 'BestEffort' : guaranteed ? 'Guaranteed' : 'Burstable'
 }
 
-/** `/root/kubepods/burstable/podUID`; guaranteed pods stand beside the other classes. */
+/** The control group of a pod, `ROOT/kubepods/burstable/podUID`. Guaranteed pods are in `ROOT/kubepods` itself. */
 export function podCgroup(root: string, pod: Pod): string {
   const qos = qosOf(pod)
   return `${root}/kubepods/${qos === 'Guaranteed' ? '' : `${qos.toLowerCase()}/`}pod${uidOf(pod)}`
@@ -56,7 +65,10 @@ export function containerResources(pod: Pod, container: ReadContainer, nodeMemor
   }
 }
 
-/** Who dies first when memory runs out: best-effort at 1000, guaranteed at -997, others by what they asked for. */
+/**
+ * The OOM score: the kernel kills processes with a high one first. Best-effort pods have 1000, guaranteed ones -997,
+ * and others less the more memory they request.
+ */
 export function oomScore(pod: Pod, container: ReadContainer, nodeMemoryBytes: number): number {
   if ((pod.spec.priority ?? 0) >= 2_000_000_000) return -997
   const qos = qosOf(pod)
@@ -68,7 +80,7 @@ export function oomScore(pod: Pod, container: ReadContainer, nodeMemoryBytes: nu
   return Math.min(999, Math.max(2 + 1, score))
 }
 
-/** Limits of the pod's own group: sums over its containers; a limit only where every container has one. */
+/** The limits of a pod's control group: sums over its containers. There is a limit only if every container has one. */
 export function podLimits(pod: Pod, pidsLimit: number): CgroupLimits {
   const lasting = [...mainContainers(pod), ...initContainers(pod).filter(isSidecar)]
   const passing = initContainers(pod).filter(c => !isSidecar(c))

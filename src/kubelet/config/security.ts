@@ -1,5 +1,5 @@
-// Security settings of sandboxes and containers in the runtime's words; a container's own setting wins over its
-// pod's. Source: kubernetes pkg/kubelet/kuberuntime/security_context.go, pkg/securitycontext.
+// Security settings of sandboxes and containers in the form of CRI. A container's setting takes precedence over that of
+// its pod. Source: kubernetes pkg/kubelet/kuberuntime/security_context.go, pkg/securitycontext.
 import { StatusError } from '../../base/errors.ts'
 import type { ContainerConfig, ImageSeen, SandboxConfig } from '../runtime/runtime.ts'
 import { onHostNetwork, type ReadContainer } from '../pod/spec.ts'
@@ -40,12 +40,13 @@ type Seccomp = { readonly type: string; readonly localhostProfile?: string | und
 function seccomp(own: Seccomp, pods: Seccomp, privileged: boolean, root: string): ContainerSecurity['seccomp'] {
   const profile = own ?? pods
   if (privileged && !profile) return { profileType: 'Unconfined' }
-  // Kubelets without --seccomp-default run what says nothing unconfined; here RuntimeDefault is the rule.
+  // As with --seccomp-default, containers without a profile get RuntimeDefault instead of running unconfined.
   if (!profile || profile.type === 'RuntimeDefault') return { profileType: 'RuntimeDefault' }
   if (profile.type === 'Unconfined') return { profileType: 'Unconfined' }
   return { profileType: 'Localhost', localhostRef: `${root}/${profile.localhostProfile ?? ''}` }
 }
 
+/** The settings of the sandbox, whose pause container runs with the pod's user and groups. */
 export function sandboxSecurity(pod: Pod, seccompRoot: string): SandboxSecurity {
   const security = pod.spec.securityContext
   const privileged = [...(pod.spec.initContainers ?? []), ...pod.spec.containers].some(
@@ -68,6 +69,10 @@ function supplementalGroups(pod: Pod): number[] {
   return [...(security?.fsGroup === undefined ? [] : [security.fsGroup]), ...(security?.supplementalGroups ?? [])]
 }
 
+/**
+ * The settings of a container. The user is that of the container's spec, else of the pod's, else of the image. A
+ * privileged container has no masked paths and, without a profile, no seccomp filter.
+ */
 export function containerSecurity(
   pod: Pod,
   container: ReadContainer,
@@ -81,7 +86,7 @@ export function containerSecurity(
   const user = own?.runAsUser ?? pods?.runAsUser
   const group = own?.runAsGroup ?? pods?.runAsGroup
   const unmasked = privileged || own?.procMount === 'Unmasked'
-  // The runtime takes a group only together with a user.
+  // CRI allows a group only together with a user.
   const imageUser =
     image?.uid !== undefined
       ? { runAsUser: { value: image.uid } }
@@ -109,7 +114,7 @@ export function containerSecurity(
   }
 }
 
-/** Throws Forbidden when the container must not run as root but would. */
+/** Throws Forbidden when a container with runAsNonRoot would run as root, or when that cannot be ruled out. */
 export function checkNonRoot(pod: Pod, container: ReadContainer, image: ImageSeen | undefined): void {
   const must = container.securityContext?.runAsNonRoot ?? pod.spec.securityContext?.runAsNonRoot
   if (!must) return

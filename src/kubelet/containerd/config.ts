@@ -1,33 +1,33 @@
-// The configuration of a node's own containerd, as a pure function of where its files are. Everything lies under
-// one directory, so that several nodes and a containerd of the machine's own live side by side.
+// The configuration of a node's own containerd, as a pure function of its paths. All its files are in one directory, so
+// that several nodes and the machine's own containerd can run at the same time.
 // Source: containerd 1.6 docs/ops.md, docs/cri/config.md.
 import { join } from 'node:path'
 import { criNamespace } from '../grpc.ts'
 
-export interface ContainerdPlace {
-  /** Everything of this containerd: images, snapshots, sockets, its log. Short: a socket's path has 107 bytes. */
+export interface ContainerdSettings {
+  /** The directory of this containerd. It must be short, since the path of a socket has at most 107 bytes. */
   dir: string
   cniConfDir: string
   cniBinDir?: string
-  /** The image of the container that holds a pod's namespaces. */
+  /** The image of the pause container, which holds a pod's namespaces. */
   sandboxImage: string
-  /** A directory of hosts.toml files, one per registry; see containerd docs/hosts.md. */
+  /** A directory of hosts.toml files, one for each registry; see containerd docs/hosts.md. */
   registryDir?: string
   snapshotter?: 'overlayfs' | 'native'
-  /** Lines in a container's log longer than this are cut in two. */
+  /** Longer lines in a container's log are split. Default 16384. */
   maxLogLineBytes?: number
-  /** This machine lets us lower OOM scores (CAP_SYS_RESOURCE). Default true. */
+  /** Whether this process may lower OOM scores (CAP_SYS_RESOURCE). Default true. */
   mayLowerOomScore?: boolean
 }
 
-/** Where the files of the containerd in `dir` are. */
+/** The paths of the containerd in `dir`. */
 export function containerdPaths(dir: string) {
   return {
     config: join(dir, 'config.toml'),
     root: join(dir, 'root'),
     state: join(dir, 'state'),
     socket: join(dir, 'containerd.sock'),
-    /** Shims report here, and it is held open to notice when containerd dies. */
+    /** Shims report here. The agent keeps a connection open to notice when containerd ends. */
     ttrpcSocket: join(dir, 'containerd.sock.ttrpc'),
     log: join(dir, 'containerd.log'),
     pid: join(dir, 'containerd.pid'),
@@ -35,8 +35,8 @@ export function containerdPaths(dir: string) {
   }
 }
 
-// What a node has no use for. `opt` would make /opt/containerd, `cgroups` gathers metrics nobody reads (OOM events come
-// from the shims), and each snapshotter probes the machine at start.
+// Plugins without use on a node. `opt` would create /opt/containerd, `cgroups` collects metrics that are not read (OOM
+// events come from the shims), and each snapshotter probes the machine at start.
 const disabled = [
   'io.containerd.snapshotter.v1.aufs',
   'io.containerd.snapshotter.v1.btrfs',
@@ -50,11 +50,11 @@ const disabled = [
 ]
 
 /** The text of config.toml. */
-export function containerdConfig(place: ContainerdPlace): string {
-  const paths = containerdPaths(place.dir)
+export function containerdConfig(settings: ContainerdSettings): string {
+  const paths = containerdPaths(settings.dir)
   const cri = 'plugins."io.containerd.grpc.v1.cri"'
-  const mayLower = place.mayLowerOomScore ?? true
-  const registry = place.registryDir ? section(`${cri}.registry`, { config_path: place.registryDir }) : ''
+  const mayLower = settings.mayLowerOomScore ?? true
+  const registry = settings.registryDir ? section(`${cri}.registry`, { config_path: settings.registryDir }) : ''
   return [
     values({
       version: 2,
@@ -67,25 +67,25 @@ export function containerdConfig(place: ContainerdPlace): string {
     section('ttrpc', { address: paths.ttrpcSocket }),
     section('debug', { level: 'warn' }),
     section(cri, {
-      sandbox_image: place.sandboxImage,
-      max_container_log_line_size: place.maxLogLineBytes ?? 16384,
+      sandbox_image: settings.sandboxImage,
+      max_container_log_line_size: settings.maxLogLineBytes ?? 16384,
       stream_server_address: '127.0.0.1',
       stream_server_port: '0',
       disable_tcp_service: true,
-      // Network namespaces lie under our directory, not among those of `ip netns`.
+      // Network namespaces are in this directory and not among those of `ip netns`.
       netns_mounts_under_state_dir: true,
-      // As containerd 2 has it: a pod may bind port 80 and send pings without extra capabilities.
+      // The defaults of containerd 2: a pod may bind port 80 and send pings without extra capabilities.
       enable_unprivileged_ports: true,
       enable_unprivileged_icmp: true,
-      // Else a pod whose score is to be below ours cannot start where scores may not be lowered.
+      // Where scores must not be lowered, a pod whose score should be below that of this process could not start.
       restrict_oom_score_adj: !mayLower,
     }),
     section(`${cri}.cni`, {
-      bin_dir: place.cniBinDir ?? '/usr/lib/cni',
-      conf_dir: place.cniConfDir,
+      bin_dir: settings.cniBinDir ?? '/usr/lib/cni',
+      conf_dir: settings.cniConfDir,
       max_conf_num: 1,
     }),
-    section(`${cri}.containerd`, { snapshotter: place.snapshotter ?? 'overlayfs', default_runtime_name: 'runc' }),
+    section(`${cri}.containerd`, { snapshotter: settings.snapshotter ?? 'overlayfs', default_runtime_name: 'runc' }),
     section(`${cri}.containerd.runtimes.runc`, { runtime_type: 'io.containerd.runc.v2' }),
     section(`${cri}.containerd.runtimes.runc.options`, { SystemdCgroup: false, Root: join(paths.state, 'runc') }),
     registry,

@@ -1,5 +1,5 @@
-// Starts, finds again and watches over a node's own containerd. It is spawned detached: containers, their shims and
-// containerd itself outlive the agent, and the next agent attaches to what runs.
+// Keeps a node's own containerd running. It is spawned detached, so that containers, shims and containerd outlive the
+// agent, and the next agent attaches to the running one.
 //
 //   ensure ──running already?──yes──▶ attached ─┐
 //     │ no                                      ├──▶ ready ──socket closes──▶ ensure again (with backoff)
@@ -13,16 +13,20 @@ import { messageOf, StatusError } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import { connectCri } from '../cri/index.ts'
 import { textOf, whenThere } from './files.ts'
-import { type ContainerdPlace, containerdConfig, containerdPaths } from './config.ts'
+import { type ContainerdSettings, containerdConfig, containerdPaths } from './config.ts'
 
-interface ContainerdOptions extends ContainerdPlace {
+// What always holds: at most one containerd runs in a directory, since `ensure` starts none while the process in the
+// pid file has the directory's configuration on its command line. A containerd that does not become ready after it was
+// spawned is killed; one that was running before is left alone, as its containers depend on it.
+
+interface ContainerdOptions extends ContainerdSettings {
   log: Log
   clock?: Clock
 }
 
 interface Running {
   pid: number
-  /** False when it was running already. */
+  /** False when it had been running before. */
   started: boolean
   /** From spawn to the first CRI answer. */
   readyMs: number
@@ -33,7 +37,7 @@ const probePauseMs = 15
 const maxLogBytes = 10 * 1024 * 1024
 const maxSocketPathBytes = 107
 
-/** Makes sure containerd runs and answers CRI calls; starts it if it does not. */
+/** Starts containerd unless it runs already. Resolves when it answers CRI calls; throws after 30 seconds. */
 export async function ensureContainerd(o: ContainerdOptions, signal?: AbortSignal): Promise<Running> {
   const clock = o.clock ?? realClock
   const paths = containerdPaths(o.dir)
@@ -61,7 +65,7 @@ export async function ensureContainerd(o: ContainerdOptions, signal?: AbortSigna
 
 const backoffMs = { first: 100, most: 10_000 }
 
-/** Keeps containerd running until `signal` aborts. Calls `onRestart` after each time it had to be started again. */
+/** Keeps containerd running until `signal` aborts. Calls `onRestart` each time after it was started. */
 export async function keepContainerd(o: ContainerdOptions, signal: AbortSignal, onRestart: () => void): Promise<void> {
   const clock = o.clock ?? realClock
   let delayMs = backoffMs.first
@@ -77,23 +81,23 @@ export async function keepContainerd(o: ContainerdOptions, signal: AbortSignal, 
       if (signal.aborted) return
       o.log.error('containerd does not start', { error: messageOf(error), retryInMs: delayMs })
     }
-    // Rejects only when aborted, which the loop's condition sees.
+    // It rejects only after an abort, for which the loop checks.
     await clock.sleep(delayMs, signal).catch(() => {})
     delayMs = Math.min(delayMs * 2, backoffMs.most)
   }
 }
 
-/** The process id of the containerd that runs in `dir`; undefined when none does. */
+/** The process id of the containerd that runs in `dir`, if one does. */
 export async function runningPid(dir: string): Promise<number | undefined> {
   const paths = containerdPaths(dir)
   const pid = Number(await textOf(paths.pid))
   if (!pid) return undefined
-  // The number may be someone else's by now: our configuration must be on the command line.
+  // Another process may have the number by now, so the command line must contain the path of the configuration.
   const commandLine = await textOf(`/proc/${pid}/cmdline`)
   return commandLine.split('\0').includes(paths.config) ? pid : undefined
 }
 
-/** The snapshotter that works in `dir`: overlayfs cannot stand on another overlay, as inside a container. */
+/** The snapshotter that works in `dir`. overlayfs cannot use another overlay, such as that of a container. */
 async function snapshotterFor(dir: string): Promise<'overlayfs' | 'native'> {
   const overlayMagic = 0x794c7630
   return (await statfs(dir)).type === overlayMagic ? 'native' : 'overlayfs'
@@ -147,7 +151,7 @@ async function waitReady(o: ContainerdOptions, pid: number, clock: Clock, signal
   let refusal = 'its socket does not accept'
   for (;;) {
     if (await accepts(paths.socket)) {
-      // The socket is there before the CRI plugin has looked over the containers it finds.
+      // The socket accepts connections before the CRI plugin has recovered the existing containers.
       const answer = await askVersion(paths.socket, signal)
       if (answer === 'ready') return
       refusal = answer
@@ -184,7 +188,7 @@ function accepts(socket: string): Promise<boolean> {
   })
 }
 
-// Nothing is ever sent: the kernel closes the connection the moment the other process is gone.
+// Nothing is sent on this connection. The kernel closes it as soon as the other process ends.
 function socketClosed(socket: string, signal: AbortSignal): Promise<void> {
   return new Promise(resolve => {
     const held = connect(socket)
@@ -203,12 +207,12 @@ async function lastLogLine(path: string): Promise<string> {
   return text.trim().split('\n').at(-1) || `no message in ${path}`
 }
 
-/** True while a process (that is not a zombie of ours) has this id. */
+/** Whether a process with this id exists. A zombie counts as existing. */
 export function isAlive(pid: number): boolean {
   return killQuietly(pid, 0)
 }
 
-/** Sends a signal; false when the process is gone. */
+/** Sends a signal. Returns false when the process does not exist. */
 export function killQuietly(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {
     return process.kill(pid, signal)

@@ -1,5 +1,6 @@
-// Takes a node's containerd down with everything it runs, and leaves nothing: first politely through CRI (so that CNI
-// plugins give back addresses), then by force for whatever is left (a containerd that does not answer, or is gone).
+// Stops a node's containerd with everything that it runs, and leaves nothing behind. Pods are first stopped through
+// CRI, so that CNI plugins release their addresses. What is left after that is killed and removed, which also works
+// when containerd does not answer or has ended before.
 import { rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Clock, realClock } from '../../base/clock.ts'
@@ -16,7 +17,7 @@ interface TeardownOptions {
   dir: string
   log: Log
   clock?: Clock
-  /** Cgroup subtrees that hold the pods, as `/kutter/node-1`: removed with all that is in them. */
+  /** The control groups of the pods, such as `/kutter/node-1`, which are removed with everything in them. */
   cgroups?: readonly string[]
   /** Also removes images, logs and configuration. */
   purge?: boolean
@@ -25,7 +26,7 @@ interface TeardownOptions {
 const politeMs = 20_000
 const atOnce = 16
 
-/** Stops all pods, their shims and containerd; unmounts and removes what they left. May be called again at any time. */
+/** Stops all pods, their shims and containerd, and removes mounts and files. It can be called again after a failure. */
 export async function stopEverything(o: TeardownOptions): Promise<void> {
   const paths = containerdPaths(o.dir)
   const pid = await runningPid(o.dir)
@@ -38,7 +39,7 @@ export async function stopEverything(o: TeardownOptions): Promise<void> {
   for (const path of [paths.state, paths.socket, paths.ttrpcSocket, paths.pid])
     await rm(path, { recursive: true, force: true })
   if (o.purge) await rm(o.dir, { recursive: true, force: true })
-  // Shims and libcni make these whatever the configuration says; they stay while anyone uses them.
+  // Shims and libcni create these whatever the configuration is. They stay as long as they are not empty.
   for (const shared of ['/run/containerd/s', '/run/containerd', cniResults, '/var/lib/cni']) {
     await removeIfEmpty(shared)
   }
@@ -64,7 +65,7 @@ async function stopPods(socket: string, o: TeardownOptions): Promise<void> {
   }
 }
 
-// Shims outlive containerd by design. Each bundle names its container's first process and its shim's socket.
+// Shims outlive containerd by design. Each bundle has the container's first process and the socket of the shim.
 async function endShims(o: TeardownOptions): Promise<void> {
   const paths = containerdPaths(o.dir)
   for (const id of await namesIn(paths.bundles)) {
@@ -74,21 +75,21 @@ async function endShims(o: TeardownOptions): Promise<void> {
     const address = await textOf(join(bundle, 'address'))
     if (address.startsWith('unix://')) await rm(address.slice('unix://'.length).trim(), { force: true })
   }
-  await forgetNetworks(await namesIn(paths.bundles))
+  await removeCniResults(await namesIn(paths.bundles))
   for (const pid of await shims(paths.socket)) await end(pid, o, 'SIGKILL')
 }
 
 const cniResults = '/var/lib/cni/results'
 
-// libcni remembers what it set up for each sandbox, as `NETWORK-SANDBOX-INTERFACE`, until the plugins take it down.
-// The interfaces themselves go with the network namespace.
-async function forgetNetworks(sandboxes: readonly string[]): Promise<void> {
+// libcni keeps a file `NETWORK-SANDBOX-INTERFACE` for each sandbox until plugins remove it. The interfaces themselves
+// vanish with the network namespace.
+async function removeCniResults(sandboxes: readonly string[]): Promise<void> {
   for (const name of await namesIn(cniResults)) {
     if (sandboxes.some(id => name.includes(`-${id}-`))) await rm(join(cniResults, name), { force: true })
   }
 }
 
-// Process ids are used again: the container's id must be in its cgroup path.
+// Process ids are used again, so the process must be in a control group with the container's id.
 async function belongs(pid: number, containerId: string): Promise<boolean> {
   const cgroup = await textOf(`/proc/${pid}/cgroup`)
   return cgroup.includes(containerId)

@@ -1,10 +1,21 @@
-// The runtime as the kubelet sees it: every CRI call as an async function, and what happens to containers as a
-// stream. containerd is the real one; a simulated runtime implements the same two interfaces.
+// The CRI client: every call of CRI v1 as an async function over containerd's socket.
+//
+// - Calls are independent of each other: they run at the same time, and end in any order. None is retried here.
+// - The first call connects. After the connection is lost, the client reconnects with a pause of 50 ms to 1 s. A call
+//   for which there is no connection fails with the reason ServiceUnavailable.
+// - A call has two minutes, after which it fails with the reason Timeout. Calls whose work may take longer (pullImage,
+//   execSync, stopContainer, runPodSandbox) have no limit but the one of their caller.
+// - An abort cancels the call and rejects with the signal's reason. It takes nothing back: what the runtime did until
+//   then stays, such as a sandbox or a layer of an image, and must be looked for.
+// - An answer has at most 64 MiB.
+//
+// For example, `cri.stopContainer({ containerId, timeout: 30 }, { timeoutMs: 90_000 })` leaves a minute beyond the
+// grace period, and throws a StatusError with the reason NotFound for an unknown container.
 import * as grpc from '@grpc/grpc-js'
 import {
   type CallOptions,
   callUnary,
-  loadDefinition,
+  clientsOf,
   type Received,
   type Sent,
   type ServiceWords,
@@ -14,7 +25,7 @@ import { enums, messages, services } from './definition.ts'
 
 /** A CRI message as received. */
 export type Message<N extends keyof typeof messages> = Received<typeof messages, typeof enums, N>
-/** A CRI message as sent: fields left out have their zero value. */
+/** A CRI message as sent. Fields that are left out have their zero value. */
 export type Request<N extends keyof typeof messages> = Sent<Message<N>>
 
 type Calls<S extends ServiceWords> = {
@@ -24,14 +35,14 @@ type Calls<S extends ServiceWords> = {
 }
 
 /**
- * RuntimeService and ImageService of CRI v1. Failures are StatusErrors whose message is
- * `rpc error: code = NotFound desc = …`; `grpcOf` gives code and words apart.
+ * RuntimeService and ImageService of CRI v1. Failures are StatusErrors with the message
+ * `rpc error: code = NotFound desc = …`; `grpcOf` returns code and description separately.
  */
 export type Cri = Calls<(typeof services)['RuntimeService']> & Calls<(typeof services)['ImageService']>
 
-/** kubelet's --runtime-request-timeout. */
+/** The default of kubelet's --runtime-request-timeout. */
 const requestTimeoutMs = 120_000
-// These take as long as their work does: their caller says how long that may be.
+// How long these take depends on their work, so the caller sets the limit.
 const unlimited = new Set(['pullImage', 'execSync', 'stopContainer', 'runPodSandbox'])
 
 export interface CriClient extends Disposable {
@@ -39,10 +50,9 @@ export interface CriClient extends Disposable {
   close(): void
 }
 
-/** A client for the CRI socket at `path`. It connects on the first call and again whenever the other side is back. */
+/** A client for the CRI socket at `path`. After `close` it must not be used. */
 export function connectCri(path: string): CriClient {
-  const root = loadDefinition({ package: 'runtime.v1', messages, enums, services })
-  const v1 = (root.runtime as grpc.GrpcObject).v1 as Record<string, grpc.ServiceClientConstructor>
+  const v1 = clientsOf({ package: 'runtime.v1', messages, enums, services })
   const clients: grpc.Client[] = []
   const cri: Record<string, unknown> = {}
   for (const [service, methods] of Object.entries(services)) {
@@ -57,5 +67,5 @@ export function connectCri(path: string): CriClient {
   const close = () => {
     for (const client of clients) client.close()
   }
-  return { cri: cri as unknown as Cri, close, [Symbol.dispose]: close }
+  return { cri: cri as Cri, close, [Symbol.dispose]: close }
 }

@@ -1,6 +1,6 @@
-// What happens to containers, as containerd tells it: a stream that replaces polling. containerd 1.6 has no CRI event
-// stream, but its own event service has said the same since 1.0. The kubelet relists after subscribing and, rarely,
-// after that: events are a hint to look, never the only truth.
+// The stream of container events, which replaces polling. containerd 1.6 has no CRI event stream, but its own event
+// service reports the same. Events are hints to look: the kubelet relists after it subscribes, and every half a minute,
+// so that a lost event delays a reaction and cannot prevent it.
 // Source: containerd's api/services/events/v1 and api/events.
 import * as grpc from '@grpc/grpc-js'
 import { realClock } from '../../base/clock.ts'
@@ -9,27 +9,28 @@ import {
   capital,
   criNamespace,
   errorOf,
-  loadDefinition,
+  clientsOf,
   messageReader,
   type Received,
   socketChannelOptions,
+  type ServiceClient,
 } from '../grpc.ts'
 
-/** One event; `containerId` names a container or a sandbox, which containerd does not tell apart here. */
+/** One event. `containerId` may be the id of a sandbox, since containerd does not distinguish them here. */
 export type RuntimeEvent =
-  /** Nothing that happens from now on is missed; what happened before has to be looked up. */
+  /** Every later event is in the stream. What happened before must be read from the runtime. */
   | { topic: 'subscribed' }
   | { topic: 'created' | 'deleted' | 'oom'; containerId: string; atMs: number }
   | { topic: 'started'; containerId: string; pid: number; atMs: number }
   | { topic: 'exited'; containerId: string; pid: number; exitCode: number; atMs: number }
-  /** A process that was put into a container by exec. */
+  /** The end of a process that exec started in a container. */
   | { topic: 'exec-exited'; containerId: string; execId: string; exitCode: number; atMs: number }
   | { topic: 'image-changed' | 'image-deleted'; image: string; atMs: number }
 
 interface RuntimeEvents {
   /**
-   * `subscribed`, and then every event in order. Ends when `signal` aborts; throws when the runtime goes away, after
-   * which the caller subscribes again.
+   * Yields `subscribed`, and then every event in order. Ends when `signal` aborts. Throws when the runtime ends the
+   * stream; the caller then subscribes again.
    */
   subscribe(signal: AbortSignal): AsyncIterable<RuntimeEvent>
 }
@@ -69,15 +70,10 @@ export function containerdEvents(path: string, namespace = criNamespace): Runtim
 
 async function* subscribe(path: string, namespace: string, signal: AbortSignal): AsyncGenerator<RuntimeEvent> {
   const read = messageReader(definition)
-  const root = loadDefinition(definition) as unknown as {
-    containerd: { services: { events: { v1: Record<string, grpc.ServiceClientConstructor> } } }
-  }
-  const Client = root.containerd.services.events.v1.Events!
+  const Client = clientsOf(definition).Events!
   const client = new Client(`unix:${path}`, grpc.credentials.createInsecure(), socketChannelOptions)
-  // The stream is read at the reader's pace; containerd keeps what waits, so there is no queue of our own to bound.
-  const open = (client as unknown as Record<string, (request: object) => grpc.ClientReadableStream<Of<'Envelope'>>>)[
-    capital('subscribe')
-  ]!
+  // Events are read at the reader's pace and wait in containerd, so there is no queue here.
+  const open = client[capital('subscribe')] as (request: object) => grpc.ClientReadableStream<Of<'Envelope'>>
   const stream = open.call(client, { filters: [`namespace==${namespace}`] })
   const onAbort = () => stream.cancel()
   signal.addEventListener('abort', onAbort, { once: true })
@@ -107,14 +103,14 @@ async function* subscribe(path: string, namespace: string, signal: AbortSignal):
   }
 }
 
-/** No topic of containerd's own. */
+/** A topic that containerd itself does not use. */
 const markTopic = '/kutter/subscribed'
 const markPauseMs = { first: 5, most: 1_000 }
 const markTimeoutMs = 30_000
 
-// A call that opens a stream says nothing of when the other side begins to fill it: containerd sends no headers before
-// the first event. So events are made until one comes back.
-async function publishMarks(client: grpc.Client, namespace: string, signal: AbortSignal): Promise<void> {
+// containerd sends nothing before the first event, so there is no sign of when a subscription begins. Events are
+// published until the first one arrives, which proves it.
+async function publishMarks(client: ServiceClient, namespace: string, signal: AbortSignal): Promise<void> {
   const mark = { topic: markTopic, event: { typeUrl: '', value: new Uint8Array() } }
   const call = { signal, timeoutMs: markTimeoutMs, metadata: { 'containerd-namespace': namespace } }
   try {
@@ -129,7 +125,7 @@ async function publishMarks(client: grpc.Client, namespace: string, signal: Abor
 
 type Reader = ReturnType<typeof messageReader>
 
-/** Undefined for topics the kubelet has no use for (snapshots, content, namespaces, task metadata). */
+/** Undefined for topics that the kubelet does not use: snapshots, content, namespaces, task metadata. */
 export function eventOf(envelope: Of<'Envelope'>, read: Reader): RuntimeEvent | undefined {
   const body = <N extends keyof typeof messages>(message: N) =>
     read(message, envelope.event?.value ?? new Uint8Array()) as Of<N>

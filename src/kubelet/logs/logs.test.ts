@@ -25,7 +25,7 @@ async function read(path: string, o: LogOptions): Promise<string> {
   return text
 }
 
-test('an entry is taken apart', () => {
+test('an entry of a log is parsed', () => {
   assert.deepEqual(parseEntry(Buffer.from('T stderr P some text')), {
     time: 'T',
     stream: 'stderr',
@@ -35,7 +35,7 @@ test('an entry is taken apart', () => {
   for (const bad of ['', 'x', 'a b c', 'T other F x']) assert.equal(parseEntry(Buffer.from(bad)), undefined)
 })
 
-test('options choose lines', () =>
+test('options choose the lines of a log', () =>
   inDir(async path => {
     await writeFile(
       path,

@@ -1,15 +1,15 @@
-// Reads container logs in the CRI format, one entry a line:
+// Reads container logs in the CRI format, with one entry on each line:
 //
 //   2026-01-02T03:04:05.678901234Z stdout F the text
 //                                  stream  F = whole line, P = part of a longer one
 //
-// Follows a log while it grows and over its rotation. Source: kubernetes pkg/kubelet/kuberuntime/logs.
+// A log can be followed while it grows, also beyond its rotation. Source: kubernetes pkg/kubelet/kuberuntime/logs.
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { watch } from 'node:fs'
 import { basename, dirname } from 'node:path'
 
 interface LogEntry {
-  /** As written, with nanoseconds. */
+  /** The time as it is in the file, with nanoseconds. */
   time: string
   stream: 'stdout' | 'stderr'
   /** False when the line goes on in the next entry. */
@@ -17,7 +17,7 @@ interface LogEntry {
   text: Buffer
 }
 
-/** One line without its newline; undefined for what is no entry. */
+/** The entry in a line without its newline. Undefined for any other text. */
 export function parseEntry(line: Buffer): LogEntry | undefined {
   const first = line.indexOf(32)
   const second = line.indexOf(32, first + 1)
@@ -33,7 +33,7 @@ export interface LogOptions {
   follow?: boolean
   tailLines?: number | undefined
   limitBytes?: number | undefined
-  /** Entries before this moment are left out. */
+  /** Entries before this time, in ms since the epoch, are left out. */
   sinceMs?: number | undefined
   timestamps?: boolean
   stream?: 'stdout' | 'stderr' | undefined
@@ -42,22 +42,23 @@ export interface LogOptions {
 
 const chunkBytes = 64 * 1024
 
-/** Whose log it is: whether it still writes, and how to hear that something about it changed. */
+/** The container that writes a log. */
 interface LogWriter {
   running(): boolean
+  /** Calls `changed` whenever `running` may have changed. Returns a function that ends this. */
   listen(changed: () => void): () => void
 }
 
-/** The text of a log, as `kubectl logs` shows it. With `follow` it ends when the writer has. */
+/** The text of a log in the form of `kubectl logs`. With `follow` it ends when the writer has ended. */
 export async function* readLog(path: string, o: LogOptions, writer?: LogWriter): AsyncGenerator<Buffer> {
   let file = await open(path, 'r')
-  const news = o.follow ? new News(path, writer, o.signal) : undefined
+  const watcher = o.follow ? new LogWatcher(path, writer, o.signal) : undefined
   const budget = { left: o.limitBytes ?? Number.POSITIVE_INFINITY }
   try {
     let at = o.tailLines === undefined ? 0 : await tailStart(file, o.tailLines)
     for (;;) {
-      // What happens from here on is news, so nothing is missed between reading and waiting.
-      const next = news?.next()
+      // The wait begins before the read, so that no change between the two is missed.
+      const next = watcher?.next()
       const alive = writer?.running() ?? false
       const lines = new Lines(file, at)
       yield* shown(lines.read(), o, budget)
@@ -74,7 +75,7 @@ export async function* readLog(path: string, o: LogOptions, writer?: LogWriter):
       await next
     }
   } finally {
-    news?.close()
+    watcher?.close()
     await file.close()
   }
 }
@@ -132,7 +133,7 @@ class Lines {
   }
 }
 
-// From the end backwards, block by block, until enough whole lines are behind.
+// The offset of the last lines. The file is read from its end, block by block, until there are enough.
 async function tailStart(file: FileHandle, lines: number): Promise<number> {
   const { size } = await file.stat()
   if (lines <= 0) return size
@@ -160,28 +161,29 @@ async function isReplaced(file: FileHandle, path: string): Promise<boolean> {
   }
 }
 
-/** Tells when a log grew, was renamed, or its writer changed; by inotify, so that nothing polls. */
-class News {
+/** Reports when a log grew or was renamed, or when its writer changed. It uses inotify instead of polling. */
+class LogWatcher {
   readonly #stops: (() => void)[] = []
   #waiting: (() => void)[] = []
 
   constructor(path: string, writer: LogWriter | undefined, signal: AbortSignal | undefined) {
-    const tell = () => {
+    const wakeAll = () => {
       for (const wake of this.#waiting.splice(0)) wake()
     }
     const watcher = watch(dirname(path), (_, name) => {
-      if (name === null || name === basename(path)) tell()
+      if (name === null || name === basename(path)) wakeAll()
     })
-    // Its directory may go with the pod.
-    watcher.on('error', tell)
-    signal?.addEventListener('abort', tell, { once: true })
+    // The directory may be removed with the pod.
+    watcher.on('error', wakeAll)
+    signal?.addEventListener('abort', wakeAll, { once: true })
     this.#stops.push(
       () => watcher.close(),
-      () => signal?.removeEventListener('abort', tell),
-      writer?.listen(tell) ?? (() => {}),
+      () => signal?.removeEventListener('abort', wakeAll),
+      writer?.listen(wakeAll) ?? (() => {}),
     )
   }
 
+  /** Resolves at the next change after this call. */
   next(): Promise<void> {
     return new Promise(resolve => this.#waiting.push(resolve))
   }
@@ -191,7 +193,7 @@ class News {
   }
 }
 
-/** The end of a log, for termination messages: at most so many bytes and lines; '' when there is none. */
+/** The end of a log, for termination messages, within the limits. '' when there is no log. */
 export async function readLastLines(path: string, limit: { bytes: number; lines: number }): Promise<string> {
   const parts: Buffer[] = []
   try {

@@ -1,5 +1,5 @@
-// Rotates container logs: a log over 10 MiB is renamed and a new one begun; four old ones are kept, zipped but for
-// the newest. Source: kubernetes pkg/kubelet/logs/container_log_manager.go.
+// Rotates container logs: a log over 10 MiB is renamed, and the container continues in a new one. Four old logs are
+// kept, all but the newest compressed. Source: kubernetes pkg/kubelet/logs/container_log_manager.go.
 import { createReadStream, createWriteStream } from 'node:fs'
 import { readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
@@ -11,6 +11,10 @@ import type { Log } from '../../base/log.ts'
 import type { PodWorker } from '../pod/worker.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 
+//   0.log                       written by the runtime
+//   0.log.20260102-030405       the newest old one, not compressed since the runtime may still write its last lines
+//   0.log.20260102-020405.gz    up to three older ones
+
 const rotation = { maxBytes: 10 * 2 ** 20, files: 5, everyMs: 10_000 }
 
 interface RotateOptions {
@@ -21,6 +25,7 @@ interface RotateOptions {
   signal: AbortSignal
 }
 
+/** Rotates the logs of all running containers every ten seconds, until `signal` aborts. */
 export async function rotateLogs({ runtime, workers, clock, log, signal }: RotateOptions): Promise<void> {
   while (!signal.aborted) {
     try {
@@ -42,7 +47,9 @@ export async function rotateLogs({ runtime, workers, clock, log, signal }: Rotat
   }
 }
 
-/** Renames the log, has a new one begun, and drops the oldest. */
+/**
+ * Renames a log, lets the runtime begin a new one, and removes the oldest. If `reopen` fails, the log keeps its name.
+ */
 export async function rotate(path: string, now: number, reopen: () => Promise<void>): Promise<void> {
   const dir = dirname(path)
   const old = (await readdir(dir)).filter(name => name.startsWith(`${basename(path)}.`)).sort()

@@ -1,4 +1,4 @@
-// What the machine is: processors, memory, disk, identity, as the Node object shows it.
+// Reads the facts of the machine that the Node object contains: processors, memory, disk, identity.
 import { readFile, statfs } from 'node:fs/promises'
 import { arch, availableParallelism, release, totalmem } from 'node:os'
 
@@ -21,7 +21,7 @@ export async function readMachine(rootDir: string): Promise<Machine> {
     try {
       return (await readFile(path, 'utf8')).trim()
     } catch {
-      // Containers and small boards lack some of these: an empty value says so.
+      // Containers and small boards lack some of these files, and the value is empty then.
       return ''
     }
   }
@@ -41,7 +41,7 @@ export async function readMachine(rootDir: string): Promise<Machine> {
   }
 }
 
-/** A machine for simulated nodes. */
+/** The machine of simulated nodes. */
 export const simulatedMachine: Machine = {
   cpuMilli: 32_000,
   memoryBytes: 256 * 2 ** 30,
@@ -54,7 +54,7 @@ export const simulatedMachine: Machine = {
   architecture: 'amd64',
 }
 
-/** Free memory and disk now. */
+/** The memory and disk that are free now. */
 export async function readPressure(
   rootDir: string,
 ): Promise<{ memoryAvailableBytes: number; diskAvailableShare: number; inodesFreeShare: number }> {

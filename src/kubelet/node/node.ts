@@ -1,16 +1,22 @@
-// Keeps the Node object and its Lease: registers the node, writes its status when something changed (and every five
-// minutes), renews the lease every ten seconds so that others know the node lives, and hears of its pod CIDR.
-// Source: kubernetes pkg/kubelet/kubelet_node_status.go, KEP-589 (leases).
+// Keeps the Node object and its Lease up to date:
+//
+//   status   checked every ten seconds, written when it changed, and every five minutes in any case
+//   lease    renewed every ten seconds, by which the node lifecycle controller sees that the node is alive
+//
+// Calls have ten seconds each, so that a connection that hangs does not stop the lease. A lease that could not be
+// renewed is retried with a pause of 0.2 to 7 seconds until it is. Source: kubernetes
+// pkg/kubelet/kubelet_node_status.go, KEP-589 (leases).
 import { isReason, messageOf } from '../../base/errors.ts'
+import { sameOnWire } from '../../api/equal.ts'
 import type { Mirror } from '../../api/mirror.ts'
 import { microTimeText } from '../../api/time.ts'
 import { Lease } from '../../kinds/coordination/lease.ts'
 import { Node } from '../../kinds/core/node.ts'
-import { type NodeStatus } from '../../kinds/core/nodestatus.ts'
+import { NodeStatus } from '../../kinds/core/nodestatus.ts'
 import type { Client, EventRecorder } from '../../client/index.ts'
 import type { Log } from '../../base/log.ts'
 import { within } from '../../base/waiters.ts'
-import { replacing, sameStatus } from '../pod/status.ts'
+import { replacing } from '../pod/status.ts'
 import { newNode } from './status.ts'
 
 interface NodeKeeperOptions {
@@ -30,9 +36,9 @@ const reportEveryMs = 300_000
 const leaseEveryMs = 10_000
 const leaseSeconds = 40
 const retryMs = { first: 200, most: 7_000 }
-/** What takes longer than a period is given up: the next try may find another connection. */
+/** After this time a call is given up, since the next try may have another connection. */
 const callTimeoutMs = 10_000
-/** How often a status is written before it has to wait for its next time. */
+/** The most tries to write a status, after which the next check follows in its time. */
 const reportTries = 5
 const namespace = 'kube-node-lease'
 
@@ -55,11 +61,11 @@ export function keepNode(o: NodeKeeperOptions): NodeKeeper {
 
   const reportOnce = async (signal: AbortSignal) => {
     const before = current() ?? (await client.find(Node, { name: o.name }, { signal }))
-    // Somebody deleted it: it stays away until the kubelet starts again.
+    // A node that was deleted is registered again only by the next start of the kubelet.
     if (!before) throw new Error(`node ${JSON.stringify(o.name)} not found`)
     const status = await o.status(before.status)
     const due = clock.now() - reportedAt >= reportEveryMs
-    if (!due && sameStatus(quiet(status), quiet(pick(before.status, status)))) return
+    if (!due && sameOnWire(NodeStatus, quiet(status), quiet(pick(before.status, status)))) return
     const addresses = replacing(status.addresses ?? [], before.status.addresses)
     await client.patch(
       Node,
@@ -80,19 +86,19 @@ export function keepNode(o: NodeKeeperOptions): NodeKeeper {
     lastReady = ready
   }
   const report = () => {
-    // One at a time: two at once would undo each other.
+    // Reports run one after the other, since two at once would overwrite each other.
     const failed = (error: unknown) => log.warn('node status not written', { node: o.name, why: messageOf(error) })
     chain = chain.then(() => insist(o, reportTries, failed, reportOnce))
     return chain
   }
-  const hearCidr = () => {
+  const reportCidr = () => {
     const { podCIDR, podCIDRs } = current()?.spec ?? {}
     if (podCIDR) o.onPodCIDR(podCIDRs?.length ? podCIDRs : [podCIDR])
   }
   const registered = registerUntilDone(o).then(async node => {
-    signal.addEventListener('abort', mirror.subscribe(hearCidr, 'range of pod addresses'), { once: true })
+    signal.addEventListener('abort', mirror.subscribe(reportCidr, 'range of pod addresses'), { once: true })
     await client.synced([mirror], signal)
-    hearCidr()
+    reportCidr()
     lastReady = undefined
     note(o, node, 'Starting', 'Starting kubelet.')
     await report()
@@ -103,10 +109,10 @@ export function keepNode(o: NodeKeeperOptions): NodeKeeper {
   return { registered, mirror, report }
 }
 
-// Times that tick by themselves are no change.
-const quiet = (status: NodeStatus) => ({
+// The status without heartbeat times, which change at every check.
+const quiet = (status: Partial<NodeStatus>) => ({
   ...status,
-  conditions: status.conditions?.map(c => ({ ...c, lastHeartbeatTime: '' })),
+  conditions: status.conditions?.map(({ lastHeartbeatTime: _, ...condition }) => condition),
 })
 const pick = (before: NodeStatus, like: NodeStatus) =>
   Object.fromEntries(
@@ -116,7 +122,7 @@ const pick = (before: NodeStatus, like: NodeStatus) =>
         ? before.conditions?.filter(c => like.conditions?.some(l => l.type === c.type))
         : before[key as keyof NodeStatus],
     ]),
-  ) as unknown as NodeStatus
+  )
 
 function note(o: NodeKeeperOptions, node: Node, reason: string, message: string): void {
   o.events.event(
@@ -134,7 +140,7 @@ async function registerUntilDone(o: NodeKeeperOptions): Promise<Node> {
       return await register(o)
     } catch (error) {
       o.signal.throwIfAborted()
-      o.log.warn('node not registered, trying again', { node: o.name, why: messageOf(error) })
+      o.log.warn('node not registered, will be retried', { node: o.name, why: messageOf(error) })
     }
     await clock.sleep(backoffMs, o.signal)
   }
@@ -169,7 +175,7 @@ async function keepLease(o: NodeKeeperOptions, mirror: Mirror<Node>, node: Node)
       renewTime: microTimeText(client.clock.now()),
     }
     lease ??= await client.find(Lease, { namespace, name }, { signal })
-    // The lease of a node that was deleted went with it.
+    // The lease of a deleted node was deleted with it and must not be created again.
     if (!lease && !mirror.get(undefined, name)) return
     const ownerReferences = [{ apiVersion: 'v1', kind: 'Node', name, uid: node.metadata.uid ?? '' }]
     lease = lease
@@ -180,11 +186,13 @@ async function keepLease(o: NodeKeeperOptions, mirror: Mirror<Node>, node: Node)
     lease = undefined
     o.log.warn('lease not renewed', { node: name, why: messageOf(error) })
   }
-  // A lease lasts four periods: with a failed renewal put off to the next, few would be left.
+  // A lease lasts four periods. It is retried within a period, so that one failure does not cost a quarter of that.
   await every(client.clock, leaseEveryMs, o.signal, () => insist(o, Infinity, failed, renew))
 }
 
-/** Does `work` until it succeeds, with back-off, so often at most; each try has limited time. Never throws. */
+/**
+ * Runs `work` until it succeeds, `tries` times at most, with back-off and a limited time for each try. Never throws.
+ */
 async function insist(
   { client: { clock }, signal }: NodeKeeperOptions,
   tries: number,
@@ -199,13 +207,13 @@ async function insist(
       if (signal.aborted) return
       failed(error)
     }
-    // Rejects only when aborted, which the loop's condition sees.
+    // It rejects only after an abort, for which the loop checks.
     if (left > 1) await clock.sleep(backoffMs, signal).catch(() => {})
     backoffMs = Math.min(backoffMs * 2, retryMs.most)
   }
 }
 
-/** Does `work` at once and then again after each pause. */
+/** Runs `work` at once, and again after each pause, until `signal` aborts. `work` must not throw. */
 export async function every(
   clock: Client['clock'],
   pauseMs: number,

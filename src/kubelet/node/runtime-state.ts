@@ -1,12 +1,12 @@
-// What a node says of its container runtime. One that does not answer is down only when that lasts: containerd comes
-// back within a second after a crash, its containers go on running meanwhile, and a node that called itself not ready
-// for that would have its pods evicted. Source: kubernetes pkg/kubelet/runtime.go.
+// The state of the container runtime, for the node's status. A runtime that does not answer counts as down only after
+// 30 seconds: after a crash containerd is back within a second and its containers go on running, so a node that
+// reported itself not ready at once would lose its pods for nothing. Source: kubernetes pkg/kubelet/runtime.go.
 import type { Clock } from '../../base/clock.ts'
 import { messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import type { ImageSeen, Runtime, RuntimeInfo } from '../runtime/runtime.ts'
 
-/** maxWaitForContainerRuntime. */
+/** Source: maxWaitForContainerRuntime upstream. */
 const patienceMs = 30_000
 
 export class RuntimeState {
@@ -34,7 +34,7 @@ export class RuntimeState {
     return this.#info
   }
 
-  /** As they were when the runtime was last asked with success. */
+  /** The images at the last successful check. */
   get images(): readonly ImageSeen[] {
     return this.#images
   }
@@ -43,14 +43,14 @@ export class RuntimeState {
     return this.#info.runtimeProblem || this.#info.networkProblem
   }
 
-  /** Asks the runtime; never throws. */
+  /** Reads the state of the runtime. Never throws. */
   async look(): Promise<void> {
     try {
       this.#info = await this.#runtime.info()
       this.#answeredAt = this.#clock.now()
       if (!this.#info.runtimeProblem) this.#images = await this.#runtime.images()
     } catch (error) {
-      this.#log.warn('the container runtime does not say how it is', { why: messageOf(error) })
+      this.#log.warn('the state of the container runtime could not be read', { why: messageOf(error) })
       const silent = this.#answeredAt !== undefined && this.#clock.now() - this.#answeredAt >= patienceMs
       if (silent) this.#info = { ...this.#info, runtimeProblem: 'container runtime is down' }
     }

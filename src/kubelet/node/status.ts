@@ -1,4 +1,4 @@
-// The Node object as its kubelet writes it: what the node is, what it can hold, and how it is. Pure.
+// Computes the parts of the Node object that the kubelet writes: facts, capacity and conditions. Pure.
 // Source: kubernetes pkg/kubelet/nodestatus/setters.go.
 import { canonicalQuantity } from '../../api/quantity.ts'
 import { timeText } from '../../api/time.ts'
@@ -17,7 +17,7 @@ interface NodeFactsInput {
   images: readonly ImageSeen[]
   port: number
   maxPods: number
-  /** Why the node is not ready, besides the runtime. */
+  /** A reason other than the runtime why the node is not ready. */
   problem: string
   pressure: { memory: boolean; disk: boolean; pid: boolean }
 }
@@ -26,6 +26,10 @@ const reservedMemoryBytes = 100 * 2 ** 20
 const maxImages = 50
 const evictionDiskShare = 0.1
 
+/**
+ * The whole status of the node. What is allocatable is the capacity without the eviction thresholds of memory and disk.
+ * @param before the stored status, whose transition times stay for conditions that do not change
+ */
 export function nodeStatus(input: NodeFactsInput, before: NodeStatus | undefined, now: number): NodeStatus {
   const { machine, runtime } = input
   const capacity = {
@@ -69,7 +73,7 @@ export function nodeStatus(input: NodeFactsInput, before: NodeStatus | undefined
   }
 }
 
-// In the form the API stores, so that what did not change compares equal.
+// Quantities are in canonical form, so that an unchanged status equals the stored one.
 const kibi = (bytes: number) => canonicalQuantity(`${Math.floor(bytes / 1024)}Ki`)
 const cpuText = (milli: number) => (milli % 1000 === 0 ? String(milli / 1000) : `${milli}m`)
 
@@ -115,7 +119,7 @@ function conditions(input: NodeFactsInput, before: NodeStatus | undefined, now: 
   })
 }
 
-/** The Node object to be created. */
+/** The Node object for registration. */
 export function newNode(
   name: string,
   labels: Readonly<Record<string, string>>,
@@ -132,7 +136,7 @@ export function newNode(
   }
 }
 
-/** The labels every node has. */
+/** The labels that every node has. */
 export function ownLabels(name: string, machine: Machine): Record<string, string> {
   const { architecture } = machine
   return {

@@ -1,4 +1,4 @@
-// The conditions of a pod that the kubelet owns. Their times change only when their status does.
+// The conditions of a pod that the kubelet writes. Their transition times change only with their status. Pure.
 // Source: kubernetes pkg/kubelet/status/generate.go, KEP-3085 (PodReadyToStartContainers).
 import { timeText } from '../../api/time.ts'
 import type { ContainerStatus, PodCondition, PodStatus } from '../../kinds/core/podstatus.ts'
@@ -8,6 +8,10 @@ import type { Pod } from '../../kinds/core/pod.ts'
 
 type Verdict = { status: 'True' | 'False'; reason?: string; message?: string }
 
+/**
+ * The five conditions, in order. `Ready` needs ContainersReady and every readiness gate of the pod; the conditions of
+ * the gates themselves are written by others and only read here.
+ */
 export function podConditions(pod: Pod, status: PodStatus, seen: PodSeen, now: number): PodCondition[] {
   const containers = containersReady(pod, status)
   const sandbox = seen.sandboxes.some(s => s.ready && (onHostNetwork(pod) || s.ips.length > 0))
@@ -28,7 +32,7 @@ export function podConditions(pod: Pod, status: PodStatus, seen: PodSeen, now: n
       lastProbeTime: null,
       lastTransitionTime,
       ...verdict,
-    } as unknown as PodCondition
+    }
   })
 }
 

@@ -1,10 +1,10 @@
-// What the parts of a node that work on pods share, and the one error that says why a container did not start.
+// The parts of a node that everything which works on pods shares, and the recording of events about pods.
 import type { Clock } from '../../base/clock.ts'
 import { messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import { counter } from '../../base/metrics.ts'
 import type { Client, EventRecorder } from '../../client/index.ts'
-import type { ConfigPlace } from '../config/configs.ts'
+import type { NodeSettings } from '../config/configs.ts'
 import type { EnvSources } from '../config/env.ts'
 import type { NodeFacts } from '../config/fields.ts'
 import type { PodHost } from '../host.ts'
@@ -22,11 +22,11 @@ export interface NodeContext {
   objects: NodeObjects
   events: EventRecorder
   facts: NodeFacts
-  place: ConfigPlace
+  settings: NodeSettings
   services: EnvSources['services']
-  /** Why pods cannot have a network yet, else ''. */
+  /** Why the network of pods is not ready, or ''. */
   networkProblem: () => string
-  /** What identifies the runtime's containers: `containerd` in `containerd://ID`. */
+  /** The prefix of container ids in statuses: `containerd` in `containerd://ID`. */
   runtimeName: string
   /** The runtime handler of a RuntimeClass. Throws NotFound. */
   runtimeHandler: (className: string) => Promise<string>
@@ -36,16 +36,16 @@ export interface NodeContext {
 
 const unsynced = counter('kutter_kubelet_unsynced_total', 'Rounds over a pod that failed outside of its steps.')
 
-/** The kubelet itself failed over a pod: the log has the stack, the pod an event. */
+/** Reports a failure of the kubelet itself while it worked on a pod, in the log and as an event. */
 export function reportUnsynced(context: NodeContext, pod: Pod, error: unknown): void {
   unsynced.add()
-  context.log.error('pod could not be looked at', { pod: nameOf(pod), namespace: namespaceOf(pod), error })
+  context.log.error('pod could not be synced', { pod: nameOf(pod), namespace: namespaceOf(pod), error })
   podEvent(context, pod, 'Warning', 'FailedSync', `error syncing pod: ${messageOf(error)}`)
 }
 
 /** Records an event about a pod, or about one of its containers. */
 export function podEvent(
-  context: NodeContext,
+  context: { events: Pick<EventRecorder, 'event'> },
   pod: Pod,
   type: 'Normal' | 'Warning',
   reason: string,

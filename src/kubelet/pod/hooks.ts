@@ -1,6 +1,5 @@
-// Lifecycle hooks: what runs right after a container starts (postStart) and before it is told to end (preStop).
+// Lifecycle hooks: postStart runs right after the start of a container, preStop before it gets SIGTERM.
 // Source: kubernetes pkg/kubelet/lifecycle/handlers.go, KEP-3960 (sleep).
-import { messageOf } from '../../base/errors.ts'
 import type { LifecycleHandler } from '../../kinds/core/probe.ts'
 import { httpGet } from '../probes/http.ts'
 import { portOf } from '../probes/ports.ts'
@@ -19,7 +18,7 @@ interface HookRequest {
 
 const hookTimeoutMs = 3_600_000
 
-/** Throws with the words of the failed hook. */
+/** Runs a hook. Throws with the message for the event when it fails. */
 export async function runHook(
   context: NodeContext,
   { pod, container, id, hook, podIP, signal }: HookRequest,
@@ -45,7 +44,7 @@ export async function runHook(
       signal,
       agent: 'kube-lifecycle/1.36',
     })
-    if (result.problem) throw new Error(messageOf(result.problem))
+    if ('problem' in result) throw new Error(result.problem)
     if (result.status >= 400) throw new Error(`HTTP lifecycle hook answered ${result.status}`)
     return
   }

@@ -1,11 +1,11 @@
-// The volumes of a container that show images: each image is pulled, and mounted, before the first container that
-// mounts it. Source: kubernetes pkg/kubelet/kuberuntime/kuberuntime_manager.go (getImageVolumes).
+// Image volumes: each image is pulled and mounted before the first container that mounts it starts.
+// Source: kubernetes pkg/kubelet/kuberuntime/kuberuntime_manager.go (getImageVolumes).
 import type { ImageRequest } from '../images.ts'
 import { type NodeContext, podEvent } from './context.ts'
 import type { ReadContainer } from './spec.ts'
 
-/** Throws StartFailure when an image cannot be had, ImageMountFailure when it cannot be mounted. */
-export async function showImages(
+/** Throws StartFailure when an image cannot be pulled, ImageMountFailure when it cannot be mounted. */
+export async function mountImages(
   context: NodeContext,
   container: ReadContainer,
   request: Omit<ImageRequest, 'image' | 'pullPolicy' | 'event'>,
@@ -25,7 +25,7 @@ export async function showImages(
       await context.host.mountImage(pod, name, ref)
     } catch (error) {
       request.signal.throwIfAborted()
-      // The others are pulled meanwhile.
+      // The other images are pulled before the failure is thrown.
       failure = error
     }
   }

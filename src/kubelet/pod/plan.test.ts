@@ -1,10 +1,11 @@
-// What the kubelet does next, as tables: a pod, what the runtime has, what is remembered → state and steps.
+// The steps that the kubelet plans, as tables: a pod, what the runtime has, what is kept in memory → state and steps.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Pod } from '../../kinds/core/pod.ts'
 import type { ContainerSeen, PodSeen } from '../runtime/runtime.ts'
 import { backoffKey, nextBackoff, waitUntil } from './backoff.ts'
-import { type Ending, type PodMemory, planPod } from './plan.ts'
+import type { Ending, Living } from './life.ts'
+import { type PodMemory, planPod } from './plan.ts'
 import { containerHash } from './spec.ts'
 import { phaseOf } from './status.ts'
 
@@ -21,7 +22,7 @@ function podOf(spec: Spec, status: object = {}, metadata: object = {}): Pod {
   } as unknown as Pod
 }
 
-/** `a:running`, `a:exited:1`, `a@old:exited:0` (in another sandbox); newest first. */
+/** Containers, newest first: `a:running`, `a:exited:1`, `a@old:exited:0` (in another sandbox). */
 function seenOf(sandboxes: string[], ...containers: string[]): PodSeen {
   return {
     uid: 'u',
@@ -59,19 +60,19 @@ function seenOf(sandboxes: string[], ...containers: string[]): PodSeen {
 }
 
 const nothing: PodMemory = {
-  busy: new Set(),
+  life: { is: 'alive', finishedAtMs: undefined },
+  busy: [],
   backoffs: new Map(),
   failures: new Map(),
   sandboxRetryAt: 0,
   condemned: new Map(),
   notStarted: new Set(),
-  ending: undefined,
-  outcomeAtMs: undefined,
   hooked: new Set(),
-  settled: false,
-  gone: false,
 }
-const deleted: Ending = { why: 'deleted', sinceMs: now - 10_000, graceSeconds: 30 }
+const deleted: Ending = { why: 'deleted', sinceMs: now - 10_000, graceSeconds: 30, objectGone: false }
+const ending = (change: Partial<Ending> = {}): { life: Living } => ({
+  life: { is: 'ending', ending: { ...deleted, ...change } as Ending },
+})
 const init = { initContainers: [{ name: 'i1' }, { name: 'i2' }] }
 const sidecar = { initContainers: [{ name: 'side', restartPolicy: 'Always' }, { name: 'i2' }] }
 
@@ -82,49 +83,85 @@ const aKey = backoffKey({ name: 'a' } as never)
 
 const cases: [string, Spec, PodSeen, Partial<PodMemory>, string][] = [
   ['a new pod gets a sandbox', {}, seenOf([]), {}, 'starting: sandbox#0'],
-  ['not while one is being made', {}, seenOf([]), { busy: new Set(['sandbox']) }, 'starting:'],
-  ['nor before it is time', {}, seenOf([]), { sandboxRetryAt: now + 5 }, 'starting: again+5'],
-  ['then its container', {}, seenOf(['s']), {}, 'running: start a#0'],
-  ['one start at a time', { containers: [{ name: 'a' }, { name: 'b' }] }, seenOf(['s']), {}, 'running: start a#0'],
+  ['no second sandbox is created while one is under way', {}, seenOf([]), { busy: [{ do: 'sandbox' }] }, 'starting:'],
+  ['no sandbox is created before its retry is due', {}, seenOf([]), { sandboxRetryAt: now + 5 }, 'starting: again+5'],
+  ['with a sandbox, the container is started', {}, seenOf(['s']), {}, 'running: start a#0'],
   [
-    'and none beside another',
+    'only one container is started at a time',
     { containers: [{ name: 'a' }, { name: 'b' }] },
     seenOf(['s']),
-    { busy: new Set(['start:a']) },
+    {},
+    'running: start a#0',
+  ],
+  [
+    'no container is started while another one is being started',
+    { containers: [{ name: 'a' }, { name: 'b' }] },
+    seenOf(['s']),
+    { busy: [{ do: 'start', name: 'a' }] },
     'running:',
   ],
-  ['nothing to do', {}, seenOf(['s'], 'a:running'), {}, 'running:'],
-  ['init containers first', init, seenOf(['s']), {}, 'initializing: start i1#0'],
-  ['in order', init, seenOf(['s'], 'i1:exited:0'), {}, 'initializing: start i2#0'],
-  ['until they are done', init, seenOf(['s'], 'i2:exited:0', 'i1:exited:0'), {}, 'running: start a#0'],
-  ['a failed one is tried again', init, seenOf(['s'], 'i1:exited:1'), {}, 'initializing: start i1#1'],
+  ['nothing is done while the container runs', {}, seenOf(['s'], 'a:running'), {}, 'running:'],
+  ['init containers are started first', init, seenOf(['s']), {}, 'initializing: start i1#0'],
+  ['init containers are started in order', init, seenOf(['s'], 'i1:exited:0'), {}, 'initializing: start i2#0'],
   [
-    'unless the pod may not restart',
+    'the main container is started when the init containers have succeeded',
+    init,
+    seenOf(['s'], 'i2:exited:0', 'i1:exited:0'),
+    {},
+    'running: start a#0',
+  ],
+  ['a failed init container is started again', init, seenOf(['s'], 'i1:exited:1'), {}, 'initializing: start i1#1'],
+  [
+    'a failed init container ends a pod that may not restart',
     { ...init, restartPolicy: 'Never' },
     seenOf(['s'], 'i1:exited:1'),
     {},
     'ending: settle',
   ],
-  ['a sidecar need not end', sidecar, seenOf(['s'], 'side:running'), {}, 'initializing: start i2#0'],
   [
-    'but must have started',
+    'an init container after a sidecar is started while the sidecar runs',
+    sidecar,
+    seenOf(['s'], 'side:running'),
+    {},
+    'initializing: start i2#0',
+  ],
+  [
+    'an init container after a sidecar waits until the sidecar has started',
     sidecar,
     seenOf(['s'], 'side:running'),
     { notStarted: new Set(['side1']) },
     'initializing:',
   ],
-  ['restart at once after the first failure', {}, seenOf(['s'], 'a:exited:1'), {}, 'running: start a#1'],
   [
-    'with back-off after that',
+    'a container is restarted at once after its first failure',
+    {},
+    seenOf(['s'], 'a:exited:1'),
+    {},
+    'running: start a#1',
+  ],
+  [
+    'a container is restarted with back-off after later failures',
     {},
     seenOf(['s'], 'a:exited:1'),
     { backoffs: new Map([[aKey, { delayMs: 10_000, updatedAt: now - 2000 }]]) },
     'running: again+9000 a=CrashLoopBackOff',
   ],
-  ['OnFailure leaves success alone', { restartPolicy: 'OnFailure' }, seenOf(['s'], 'a:exited:0'), {}, 'ending: settle'],
-  ['Never leaves failure alone', { restartPolicy: 'Never' }, seenOf(['s'], 'a:exited:1'), { settled: true }, 'ended:'],
   [
-    'a rule may restart it all the same',
+    'with OnFailure a container that succeeded is not restarted',
+    { restartPolicy: 'OnFailure' },
+    seenOf(['s'], 'a:exited:0'),
+    {},
+    'ending: settle',
+  ],
+  [
+    'with Never a container that failed is not restarted',
+    { restartPolicy: 'Never' },
+    seenOf(['s'], 'a:exited:1'),
+    { life: { is: 'settled', ending: undefined } },
+    'ended:',
+  ],
+  [
+    'a rule of the container restarts it even with Never',
     {
       restartPolicy: 'Never',
       containers: [
@@ -143,118 +180,154 @@ const cases: [string, Spec, PodSeen, Partial<PodMemory>, string][] = [
     'running: kill a1 5s',
   ],
   [
-    'a changed image too',
+    'a container with a changed image is killed',
     { containers: [{ name: 'a', image: 'new' }] },
     seenOf(['s'], 'a:running'),
     {},
     'running: kill a1 30s',
   ],
-  ['a created container is made anew', {}, seenOf(['s'], 'a:created'), {}, 'running: remove a1 start a#0'],
-  ['a dead sandbox: its containers go first', {}, seenOf(['s:dead'], 'a:running'), {}, 'starting: kill a1 30s'],
-  ['then it is made again', {}, seenOf(['s:dead'], 'a:exited:137'), {}, 'starting: sandbox#1'],
   [
-    'and everything starts afresh',
+    'a container that was created and never started is replaced',
+    {},
+    seenOf(['s'], 'a:created'),
+    {},
+    'running: remove a1 start a#0',
+  ],
+  [
+    'the containers of a dead sandbox are killed first',
+    {},
+    seenOf(['s:dead'], 'a:running'),
+    {},
+    'starting: kill a1 30s',
+  ],
+  [
+    'a dead sandbox is replaced when its containers have ended',
+    {},
+    seenOf(['s:dead'], 'a:exited:137'),
+    {},
+    'starting: sandbox#1',
+  ],
+  [
+    'in a new sandbox everything starts from the first init container',
     init,
     seenOf(['t', 's:dead'], 'a:exited:137', 'i2:exited:0', 'i1:exited:0'),
     {},
     'initializing: start i1#1',
   ],
   [
-    'deleted: killed with the time that is left',
+    'a deleted pod’s container is killed with the rest of the grace period',
     {},
     seenOf(['s'], 'a:running'),
-    { ending: deleted },
+    ending(),
     'ending: kill a1 20s',
   ],
-  ['then settled', {}, seenOf(['s'], 'a:exited:0'), { ending: deleted }, 'ending: settle'],
-  ['then gone', {}, seenOf(['s:dead'], 'a:exited:0'), { ending: deleted, settled: true, gone: true }, 'ended: delete'],
   [
-    'sidecars end last',
+    'a deleted pod is settled when its containers have ended',
+    {},
+    seenOf(['s'], 'a:exited:0'),
+    ending(),
+    'ending: settle',
+  ],
+  [
+    'the object of a deleted pod is deleted when the pod is settled',
+    {},
+    seenOf(['s:dead'], 'a:exited:0'),
+    { life: { is: 'settled', ending: { ...deleted, objectGone: true } } },
+    'ended: delete',
+  ],
+  [
+    'sidecars are not killed while a main container runs',
     { ...sidecar },
     seenOf(['s'], 'a:running', 'side:running'),
-    { ending: deleted },
+    ending(),
     'ending: kill a2 20s again+20000',
   ],
   [
-    'when the others have',
+    'sidecars are killed when the main containers have ended',
     { ...sidecar },
     seenOf(['s'], 'a:exited:0', 'side:running'),
-    { ending: deleted },
+    ending(),
     'ending: kill side1 20s',
   ],
   [
-    'their preStop hooks run with the termination of the others',
+    'preStop hooks of sidecars run while the main containers end',
     hookedSidecar,
     seenOf(['s'], 'a:running', 'side:running'),
-    { ending: deleted },
+    ending(),
     'ending: kill a2 20s preStop side1 20s again+20000',
   ],
   [
-    'once',
+    'a preStop hook of a sidecar runs only once',
     hookedSidecar,
     seenOf(['s'], 'a:running', 'side:running'),
-    { ending: deleted, hooked: new Set(['side1']) },
+    { ...ending(), hooked: new Set(['side1']) },
     'ending: kill a2 20s again+20000',
   ],
   [
-    'and hold their own SIGTERM back, while the grace period counts down',
+    'a sidecar is not killed while its preStop hook runs',
     hookedSidecar,
     seenOf(['s'], 'a:exited:0', 'side:running'),
-    { ending: deleted, hooked: new Set(['side1']), busy: new Set(['preStop:side1']) },
+    { ...ending(), hooked: new Set(['side1']), busy: [{ do: 'preStop', id: 'side1' }] },
     'ending:',
   ],
   [
-    'which is without hook then',
+    'a sidecar whose hook has run is killed without it',
     hookedSidecar,
     seenOf(['s'], 'a:exited:0', 'side:running'),
-    { ending: deleted, hooked: new Set(['side1']) },
+    { ...ending(), hooked: new Set(['side1']) },
     'ending: kill side1 20s without hook',
   ],
   [
-    'among themselves in the reverse order of their start',
+    'sidecars end in the reverse order of their start',
     twoSidecars,
     seenOf(['s'], 'x:running', 'y:running'),
-    { ending: deleted },
+    ending(),
     'ending: kill y1 20s again+20000',
   ],
   [
-    'but do not wait for an init container, nor for an ephemeral one',
+    'sidecars do not wait for init containers and ephemeral containers',
     { ...sidecar, ephemeralContainers: [{ name: 'e' }] },
     seenOf(['s'], 'e:running', 'i2:running', 'side:running'),
-    { ending: deleted },
+    ending(),
     'ending: kill e3 20s kill i22 20s kill side1 20s',
   ],
   [
-    'and wait no longer than the grace period',
+    'sidecars wait no longer than the grace period',
     twoSidecars,
     seenOf(['s'], 'a:running', 'x:running', 'y:running'),
-    { ending: { ...deleted, sinceMs: now - 30_000 }, busy: new Set(['kill:a3']) },
+    { ...ending({ sinceMs: now - 30_000 }), busy: [{ do: 'kill', id: 'a3' }] },
     'ending: kill x2 1s kill y1 1s',
   ],
   [
-    'nor without one',
+    'without a grace period all containers are killed at once',
     twoSidecars,
     seenOf(['s'], 'a:running', 'x:running', 'y:running'),
-    { ending: { ...deleted, sinceMs: now, graceSeconds: 0 } },
+    ending({ sinceMs: now, graceSeconds: 0 }),
     'ending: kill a3 0s kill x2 0s kill y1 0s',
   ],
   [
-    'a pod is done: its sidecars end',
+    'when the main containers have ended for good, the sidecars end',
     { ...twoSidecars, restartPolicy: 'Never' },
     seenOf(['s'], 'a:exited:0', 'y:running', 'x:running'),
     {},
     'ending: kill y2 30s again+30000',
   ],
   [
-    'all of them within one grace period',
+    'all sidecars end within one grace period',
     { ...twoSidecars, restartPolicy: 'Never' },
     seenOf(['s'], 'a:exited:0', 'y:exited:0', 'x:running'),
-    { outcomeAtMs: now - 12_000 },
+    { life: { is: 'alive', finishedAtMs: now - 12_000 } },
     'ending: kill x1 18s',
   ],
-  ['old dead containers go', {}, seenOf(['s'], 'a:running', 'a:exited:1', 'a:exited:1'), {}, 'running: remove a1'],
   [
-    'an ephemeral container joins',
+    'dead containers are removed but for one of each name',
+    {},
+    seenOf(['s'], 'a:running', 'a:exited:1', 'a:exited:1'),
+    {},
+    'running: remove a1',
+  ],
+  [
+    'an ephemeral container is started in a running pod',
     { ephemeralContainers: [{ name: 'e' }] },
     seenOf(['s'], 'a:running'),
     {},
@@ -276,8 +349,8 @@ for (const [what, spec, seen, memory, expected] of cases) {
       if (step.do === 'sandbox') return `sandbox#${step.attempt}`
       if (step.do === 'start') return `start ${step.name}#${step.attempt}`
       if (step.do === 'kill')
-        return `kill ${step.container.id} ${step.graceSeconds}s${memory.hooked?.has(step.container.id) ? ' without hook' : ''}${memory.hooked?.has(step.container.id) === step.preStop ? ' (wrong)' : ''}`
-      if (step.do === 'preStop') return `preStop ${step.container.id} ${step.graceSeconds}s`
+        return `kill ${step.id} ${step.graceSeconds}s${memory.hooked?.has(step.id) ? ' without hook' : ''}${memory.hooked?.has(step.id) === step.preStop ? ' (wrong)' : ''}`
+      if (step.do === 'preStop') return `preStop ${step.id} ${step.graceSeconds}s`
       return step.do === 'remove' ? `remove ${step.id}` : step.do
     })
     const again = plan.againAt === undefined ? [] : [`again+${plan.againAt - now}`]
@@ -286,13 +359,13 @@ for (const [what, spec, seen, memory, expected] of cases) {
   })
 }
 
-test('an object being deleted is deleted in the end', () => {
+test('the object of a pod in deletion is deleted in the end', () => {
   const pod = podOf({}, {}, { deletionTimestamp: '2026-01-01T00:00:00Z' })
-  const plan = planPod(pod, seenOf(['s:dead']), { ...nothing, ending: deleted, settled: true }, now)
+  const plan = planPod(pod, seenOf(['s:dead']), { ...nothing, life: { is: 'settled', ending: deleted } }, now)
   assert.deepEqual(plan.steps, [{ do: 'delete' }])
 })
 
-test('back-off doubles to five minutes and is forgotten after ten', () => {
+test('back-off doubles up to five minutes and starts again after ten minutes without a failure', () => {
   let backoff = nextBackoff(0, undefined)
   const delays = [backoff.delayMs]
   for (let i = 0; i < 6; i++) delays.push((backoff = nextBackoff(0, backoff)).delayMs)
@@ -303,7 +376,7 @@ test('back-off doubles to five minutes and is forgotten after ten', () => {
   assert.equal(nextBackoff(700_000, backoff, 699_000).delayMs, 10_000)
 })
 
-test('phases', () => {
+test('the phase of a pod follows from its containers', () => {
   const run = { state: { running: {} }, lastState: {}, started: true }
   const wait = { state: { waiting: {} }, lastState: {} }
   const ok = { state: { terminated: { exitCode: 0 } }, lastState: {} }

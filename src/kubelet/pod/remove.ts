@@ -1,7 +1,20 @@
-// The end of a pod on its node.
+// Removes a pod from its node, in two steps: `settlePod` when its containers have ended, and `removePod` when its
+// object is to be deleted or is gone. In between, `kubectl logs` still works.
+import { isReason } from '../../base/errors.ts'
+import { Pod } from '../../kinds/core/pod.ts'
 import type { NodeContext } from './context.ts'
+import { nameOf, namespaceOf, uidOf } from './spec.ts'
 
-/** Removes all that a runtime and node have of a pod: containers, sandboxes, volumes, logs. */
+/** Stops the sandboxes of a pod and unmounts its volumes. The ended containers and their logs stay. */
+export async function settlePod({ runtime, host, objects, images }: NodeContext, uid: string): Promise<void> {
+  const seen = await runtime.pod(uid)
+  for (const sandbox of seen.sandboxes) await runtime.stopSandbox(sandbox.id)
+  await host.tearDown(uid)
+  objects.release(uid)
+  images.forget(uid)
+}
+
+/** Removes everything that runtime and node have of a pod: containers, sandboxes, volumes, logs. It can be repeated. */
 export async function removePod(context: NodeContext, uid: string): Promise<void> {
   const { runtime, host, objects } = context
   const seen = await runtime.pod(uid)
@@ -13,4 +26,15 @@ export async function removePod(context: NodeContext, uid: string): Promise<void
   await host.tearDown(uid)
   await host.remove(uid)
   objects.release(uid)
+}
+
+/** Deletes the object of a pod of which nothing is left on the node. */
+export async function deleteObject({ client }: NodeContext, pod: Pod): Promise<void> {
+  try {
+    const ref = { namespace: namespaceOf(pod), name: nameOf(pod) }
+    await client.delete(Pod, ref, { gracePeriodSeconds: 0, uid: uidOf(pod) })
+  } catch (error) {
+    // The object was deleted before, or another pod has the name now.
+    if (!isReason(error, 'NotFound', 'Conflict')) throw error
+  }
 }

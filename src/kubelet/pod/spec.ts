@@ -1,5 +1,5 @@
-// Small questions about a pod's spec that planning, status and configuration all ask. Absent fields have the
-// meaning the API server would have filled in.
+// Small questions about a pod's spec that planning, status and configuration share. An absent field has the default
+// that the API server would have set.
 import { createHash } from 'node:crypto'
 import type { Container, EphemeralContainer } from '../../kinds/core/container.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
@@ -11,7 +11,7 @@ export const uidOf = (pod: Pod): string => pod.metadata.uid ?? ''
 export const nameOf = (pod: Pod): string => pod.metadata.name ?? ''
 export const namespaceOf = (pod: Pod): string => pod.metadata.namespace ?? ''
 
-/** `name_namespace(uid)`, as Kubernetes writes a pod in messages. */
+/** `name_namespace(uid)`, the form of a pod in messages of Kubernetes. */
 export const podText = (pod: Pod): string => `${nameOf(pod)}_${namespaceOf(pod)}(${uidOf(pod)})`
 
 export const isSidecar = (container: ReadContainer): boolean => container.restartPolicy === 'Always'
@@ -38,18 +38,20 @@ export function findContainer(pod: Pod, name: string): { container: ReadContaine
   return undefined
 }
 
-/** Where events and errors point: `spec.containers{name}`. */
+/** The path of a container in events and errors, such as `spec.containers{name}`. */
 export function fieldPathOf(pod: Pod, name: string): string {
   const role = findContainer(pod, name)?.role ?? 'main'
   return `spec.${role === 'main' ? 'containers' : role === 'init' ? 'initContainers' : 'ephemeralContainers'}{${name}}`
 }
 
-/** The newest container of this name, in the sandbox when one is given. */
+/** The newest container of this name, within the sandbox if one is given. */
 export function newest(seen: PodSeen, name: string, sandbox?: SandboxSeen): ContainerSeen | undefined {
   return seen.containers.find(c => c.name === name && (!sandbox || c.sandboxId === sandbox.id))
 }
 
-/** Changes when the container must be made anew: of a running pod only the image may change. */
+/**
+ * A hash that changes when the container must be replaced. Of a container in a running pod only the image can change.
+ */
 export function containerHash(container: ReadContainer): string {
   return createHash('sha256')
     .update(JSON.stringify([container.name, container.image]))
@@ -57,7 +59,7 @@ export function containerHash(container: ReadContainer): string {
     .slice(0, 8)
 }
 
-/** Whether a container that ended is started again. Source: KEP-753 (sidecars), KEP-5307 (rules per container). */
+/** Whether a container that ended is restarted. Source: KEP-753 (sidecars), KEP-5307 (rules of containers). */
 export function restarts(pod: Pod, container: ReadContainer, role: Role, exitCode: number): boolean {
   if (role === 'ephemeral') return false
   for (const rule of container.restartPolicyRules ?? []) {
@@ -70,13 +72,10 @@ export function restarts(pod: Pod, container: ReadContainer, role: Role, exitCod
   }
   const policy = container.restartPolicy ?? restartPolicyOf(pod)
   if (policy === 'Never') return false
-  // An init container is done once it succeeded, whatever the pod's policy.
+  // An init container that succeeded is never restarted, whatever the policy of the pod is.
   if (policy === 'OnFailure' || (role === 'init' && !isSidecar(container))) return exitCode !== 0
   return true
 }
-
-/** Whether it has ended for good, as the API knows it. */
-export const isTerminal = ({ status }: Pod): boolean => status.phase === 'Succeeded' || status.phase === 'Failed'
 
 /** Whether the pod shares the node's network. */
 export const onHostNetwork = (pod: Pod): boolean => pod.spec.hostNetwork === true

@@ -1,6 +1,6 @@
-// The error of everything that keeps a container from starting: images, configuration, volumes, the runtime.
+// The error for everything that keeps a container from starting: images, configuration, volumes, the runtime.
 
-/** Why a container did not start: what its status says, and when it is worth trying again. */
+/** A failed start: reason and message for the container's status, and the time until the next try. */
 export class StartFailure extends Error {
   readonly reason: string
   readonly retryMs: number

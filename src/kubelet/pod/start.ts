@@ -1,4 +1,4 @@
-// Starts one container: image, environment, mounts, create, start, postStart hook. Whatever goes wrong becomes an
+// Starts one container: image, environment, mounts, create, start, postStart hook. A failure at any step becomes an
 // event and a StartFailure, which the container's status shows.
 // Source: kubernetes pkg/kubelet/kuberuntime/kuberuntime_container.go (startContainer).
 import { messageOf } from '../../base/errors.ts'
@@ -12,7 +12,7 @@ import type { PodSeen, SandboxSeen } from '../runtime/runtime.ts'
 import { type NodeContext, podEvent } from './context.ts'
 import { StartFailure } from './start-failure.ts'
 import { runHook } from './hooks.ts'
-import { showImages } from './image-volumes.ts'
+import { mountImages } from './image-volumes.ts'
 import type { Step } from './plan.ts'
 import { findContainer, namespaceOf, newest, type ReadContainer, uidOf } from './spec.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
@@ -36,16 +36,16 @@ export async function startContainer(context: NodeContext, request: StartRequest
     podEvent(context, pod, type, reason, message, step.name)
   const fail = (reason: string, error: unknown) => {
     signal.throwIfAborted()
-    // The runtime's own words, without what gRPC puts around them.
+    // The description alone, without the prefix of gRPC.
     const words = grpcOf(error)?.desc ?? messageOf(error)
     event('Warning', 'Failed', `Error: ${words}`)
     return new StartFailure(reason, words, retryMs, error)
   }
-  const config = sandboxConfig(pod, sandbox.attempt, context.place)
+  const config = sandboxConfig(pod, sandbox.attempt, context.settings)
   const pulling = { pod, sandbox: config, pullSecrets: () => pullSecretsOf(context, pod), signal }
   let found: Awaited<ReturnType<NodeContext['images']['ensure']>>
   try {
-    await showImages(context, container, pulling)
+    await mountImages(context, container, pulling)
     found = await context.images.ensure({
       ...pulling,
       image: container.image ?? '',
@@ -113,7 +113,7 @@ async function configure(
     pod,
     container,
     { attempt: step.attempt, image: found.image, imageRef: found.ref, env, mounts, targetId: target },
-    context.place,
+    context.settings,
   )
   return { config, close }
 }

@@ -1,19 +1,31 @@
-// Writes a pod's status to the API: only what differs, one write at a time, always the newest, and again after a
-// failure. Source: kubernetes pkg/kubelet/status/status_manager.go.
+// Writes a pod's status to the API. Source: kubernetes pkg/kubelet/status/status_manager.go.
+//
+// - `write` returns at once. Only the newest status is kept: a status that another replaces before its turn is never
+//   written.
+// - One write runs at a time. It is a patch with the pod's uid, and is left out if the API has nothing different. Only
+//   the kubelet's own conditions are compared and replaced; those of others stay.
+// - A failed write is retried with a pause of 0.2 to 10 seconds until it succeeds, with the newest status. It is given
+//   up when the pod does not exist any more, when another pod has its name, or when the API refuses it as invalid,
+//   since it would do so again and the pod must not wait for it with its end.
+// - After `close` nothing more is written. `flush` resolves when nothing is left to write.
+//
+// For example, the statuses Running, Ready and Failed that follow each other within one slow write lead to two patches:
+// Running, which was under way, and Failed.
 import { Chore } from '../../base/chore.ts'
 import { isReason, messageOf } from '../../base/errors.ts'
+import { sameJson, stored } from '../../api/equal.ts'
 import { Pod } from '../../kinds/core/pod.ts'
-import type { PodStatus } from '../../kinds/core/podstatus.ts'
+import { PodStatus } from '../../kinds/core/podstatus.ts'
 import type { NodeContext } from './context.ts'
 import { nameOf, namespaceOf, uidOf } from './spec.ts'
-import { replacing, sameStatus } from './status.ts'
+import { replacing } from './status.ts'
 
-const retry = { firstMs: 200, mostMs: 10_000 }
+const retry = { firstMs: 200, maxMs: 10_000 }
 
 export class StatusWriter {
   readonly #context: NodeContext
   #pod: Pod
-  /** What the API has, as far as we know; undefined: what the mirror's pod says. */
+  /** The status that was written last, until the mirror has a pod of that revision; then the mirror's counts. */
   #written: { status: PodStatus; revision: number } | undefined
   #wanted: PodStatus | undefined
   readonly #writing: Chore
@@ -24,13 +36,13 @@ export class StatusWriter {
     this.#pod = pod
     const { clock, log } = context
     const failed = (error: unknown) =>
-      log.warn('pod status not written, trying again', { pod: nameOf(this.#pod), why: messageOf(error) })
+      log.warn('pod status not written, will be retried', { pod: nameOf(this.#pod), why: messageOf(error) })
     this.#writing = new Chore({ signal: this.#end.signal, retry: { ...retry, clock, failed } }, () =>
       this.#writeNewest(),
     )
   }
 
-  /** A newer pod came from the API. */
+  /** Takes over a newer state of the pod from the mirror. */
   observe(pod: Pod): void {
     this.#pod = pod
     if (this.#written && Number(pod.metadata.resourceVersion) >= this.#written.revision) this.#written = undefined
@@ -41,7 +53,7 @@ export class StatusWriter {
     this.#writing.wake()
   }
 
-  /** Resolves when the newest status is written, or refused for good. */
+  /** Resolves when the newest status has been written or given up. */
   flush(): Promise<void> {
     return this.#writing.settled()
   }
@@ -60,7 +72,7 @@ export class StatusWriter {
     } catch (error) {
       if (isReason(error, 'NotFound')) return
       if (isReason(error, 'Invalid')) {
-        // It will not be taken the next time either, and the pod must not wait for it with its end.
+        // The API would refuse it again.
         this.#context.log.error('pod status refused', { pod: nameOf(this.#pod), error })
         return
       }
@@ -79,7 +91,7 @@ export class StatusWriter {
       const revision = Number(result.metadata.resourceVersion)
       if (Number(this.#pod.metadata.resourceVersion) < revision) this.#written = { status, revision }
     } catch (error) {
-      // Many writers at once, or another pod of the same name: there is nobody to report the status of this one to.
+      // The conflict is either with another writer, and the write is retried, or another pod has the name.
       if (isReason(error, 'Conflict') && (await this.#context.client.get(Pod, ref)).metadata.uid !== uidOf(this.#pod))
         return
       throw error
@@ -89,27 +101,26 @@ export class StatusWriter {
 
 const optionalFields = ['reason', 'message', 'podIP', 'podIPs'] as const
 
-/** Whether the API's status lacks something of ours. What others wrote beside it does not count. */
+/** Whether the API's status differs from ours. Fields and conditions that only others write do not count. */
 function differs(ours: PodStatus, theirs: PodStatus): boolean {
-  for (const [key, value] of Object.entries(ours)) {
-    if (key === 'conditions') {
-      for (const condition of ours.conditions ?? []) {
-        const there = theirs.conditions?.find(c => c.type === condition.type)
-        if (!there || !sameStatus(condition as PodStatus, there as PodStatus)) return true
-      }
-    } else if (!sameStatus({ v: value } as PodStatus, { v: theirs[key as keyof typeof theirs] } as PodStatus))
-      return true
+  const [mine, there] = [stored(PodStatus, ours), stored(PodStatus, theirs)]
+  for (const field of Object.keys(ours) as (keyof PodStatus)[]) {
+    if (field !== 'conditions' && !sameJson(mine[field], there[field])) return true
   }
-  return optionalFields.some(field => ours[field] === undefined && theirs[field] !== undefined)
+  const others = new Map(there.conditions?.map(condition => [condition.type, condition]))
+  return (
+    mine.conditions?.some(condition => !sameJson(condition, others.get(condition.type))) ||
+    optionalFields.some(field => mine[field] === undefined && there[field] !== undefined)
+  )
 }
 
-// Conditions merge by type, so that those of others stay; lists of addresses are replaced as a whole.
+// Conditions are merged by type, so that those of others stay. Lists of addresses are replaced as a whole.
 function patchOf(status: PodStatus, there: PodStatus, uid: string): object {
   const replaced = (name: 'podIPs' | 'hostIPs') => {
     const list = status[name]
     return list ? replacing(list, there[name]) : null
   }
-  // Merged by type, a condition keeps what is not taken away.
+  // A merged condition keeps fields that the patch does not contain, so absent ones are set to null.
   const conditions = status.conditions?.map(c => ({ ...c, reason: c.reason ?? null, message: c.message ?? null }))
   const nulls = Object.fromEntries(optionalFields.filter(f => status[f] === undefined).map(f => [f, null]))
   return {

@@ -1,4 +1,4 @@
-// What a pod's status says of containers that the runtime does not have.
+// What the status of a pod shows for containers that the runtime does not have.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ContainerSeen, PodSeen } from '../runtime/runtime.ts'
@@ -16,7 +16,7 @@ const seenOf = (names: readonly string[]): PodSeen => ({
   }),
 })
 
-/** `name state reason` of every container, and the phase. */
+/** Returns `name state reason` of every container, and the phase. */
 function wordsOf(init: readonly string[], seen: readonly string[], state: PodPlan['state']): string[] {
   const spec = {
     restartPolicy: 'Never',
@@ -27,7 +27,7 @@ function wordsOf(init: readonly string[], seen: readonly string[], state: PodPla
     pod: { metadata: { name: 'p', namespace: 'd', uid: 'u' }, spec, status: {} } as unknown as Pod,
     seen: seenOf(seen),
     plan: { state, steps: [], againAt: undefined, waiting: new Map() },
-    memory: { ending: undefined, notStarted: new Set() },
+    memory: { life: { is: 'alive', finishedAtMs: undefined }, notStarted: new Set() },
     notReady: new Set(),
     startedAtMs: 0,
     nodeIPs: [],
@@ -39,10 +39,10 @@ function wordsOf(init: readonly string[], seen: readonly string[], state: PodPla
     .concat(status.phase ?? '')
 }
 
-test('of a pod that ended, what was never reached waits; what was is lost', () => {
-  const ended = { state: 'ended', failed: true } as const
+test('of a pod that ended, containers that had no turn stay waiting, and missing ones that had count as lost', () => {
+  const ended = { state: 'ended' } as const
   const initializing = { state: 'initializing', at: 'one' } as const
-  const ending = { state: 'ending', why: { why: 'failed', sinceMs: 0, graceSeconds: 0 } } as const
+  const ending = { state: 'ending' } as const
   for (const [init, seen, state, expected] of [
     [[], [], { state: 'starting' }, 'main ContainerCreating, Pending'],
     [['one'], [], initializing, 'one PodInitializing, main PodInitializing, Pending'],

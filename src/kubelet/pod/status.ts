@@ -1,9 +1,11 @@
-// A pod's status as the API shows it, from what the runtime has, what the plan says and what the status was. Pure.
+// Computes a pod's status in the API from the runtime's containers, the plan, and the former status. Pure.
 // Source: kubernetes pkg/kubelet/kubelet_pods.go (generateAPIPodStatus, getPhase, convertToAPIContainerStatuses).
 import { timeText } from '../../api/time.ts'
 import type { ContainerState, ContainerStatus, PodStatus } from '../../kinds/core/podstatus.ts'
+import type { Rejection } from '../admission.ts'
 import type { ContainerSeen, PodSeen } from '../runtime/runtime.ts'
 import { podConditions } from './conditions.ts'
+import { endingOf } from './life.ts'
 import type { PodMemory, PodPlan } from './plan.ts'
 import {
   ephemeralContainers,
@@ -17,33 +19,48 @@ import {
 } from './spec.ts'
 import type { Mutable } from '../../api/schema/node.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
+import { isTerminal, isTerminalPhase } from '../../kinds/core/pod-phase.ts'
 
 interface StatusInputs {
   pod: Pod
   seen: PodSeen
   plan: PodPlan
-  memory: Pick<PodMemory, 'ending' | 'notStarted'>
-  /** Containers whose readiness probe says no (or has not said yes), by container id. */
+  memory: Pick<PodMemory, 'life' | 'notStarted'>
+  /** The ids of containers whose readiness probe failed or has not succeeded yet. */
   notReady: ReadonlySet<string>
   startedAtMs: number
   nodeIPs: readonly string[]
-  /** What identifies containers: `containerd://ID`. */
+  /** The prefix of container ids: `containerd` in `containerd://ID`. */
   runtimeName: string
   now: number
 }
 
 type Phase = NonNullable<PodStatus['phase']>
 
-export function podStatus(inputs: StatusInputs): PodStatus {
-  return inputs.memory.ending?.rejected ? rejectedStatus(inputs) : workedStatus(inputs)
+/**
+ * Whether the status is written: not once the object is gone, nor while containers are removed, when the last one stays.
+ * Nor that of a pod which a former kubelet rejected.
+ */
+export function isReported(pod: Pod, { life, busy }: Pick<PodMemory, 'life' | 'busy'>): boolean {
+  const ending = endingOf(life)
+  const wasRejected = isTerminal(pod) && !pod.status.containerStatuses && !ending
+  return !ending?.objectGone && !wasRejected && !busy.some(job => job.do === 'delete')
 }
 
-/** A pod that the node did not take shows nothing but why. Source: pkg/kubelet/kubelet.go (rejectPod). */
-function rejectedStatus({ pod, memory: { ending }, startedAtMs }: StatusInputs): PodStatus {
+export function podStatus(inputs: StatusInputs): PodStatus {
+  const ending = endingOf(inputs.memory.life)
+  return ending?.why === 'rejected' ? rejectedStatus(inputs, ending) : workedStatus(inputs)
+}
+
+/**
+ * The status of a pod that the node did not take, which has only the reason. Source: pkg/kubelet/kubelet.go
+ * (rejectPod).
+ */
+function rejectedStatus({ pod, startedAtMs }: StatusInputs, { reason, message }: Rejection): PodStatus {
   return {
     phase: 'Failed',
-    ...(ending?.reason && { reason: ending.reason }),
-    ...(ending?.message && { message: ending.message }),
+    reason,
+    message,
     startTime: pod.status.startTime ?? timeText(startedAtMs),
     ...(pod.status.qosClass && { qosClass: pod.status.qosClass }),
     ...(pod.metadata.generation && { observedGeneration: pod.metadata.generation }),
@@ -83,7 +100,8 @@ function workedStatus(inputs: StatusInputs): PodStatus {
   )
 
   const phase = keepRunningPhase(inputs, phaseOf(pod, init, main, over(inputs)), init, main, ephemeral)
-  const failed = memory.ending?.why === 'failed' ? memory.ending : undefined
+  const ending = endingOf(memory.life)
+  const failed = ending?.why === 'failed' ? ending : undefined
   const ips = onHostNetwork(pod) ? (seen.sandboxes.length ? inputs.nodeIPs : []) : (seen.sandboxes[0]?.ips ?? [])
   const shownIps = ips.length || !over(inputs) ? ips : (pod.status.podIPs ?? []).map(p => p.ip)
   const status: Mutable<PodStatus> = {
@@ -104,6 +122,14 @@ function workedStatus(inputs: StatusInputs): PodStatus {
   return status
 }
 
+/**
+ * The status of one container. Its state comes from the newest container of its name in the runtime:
+ *
+ *   none           waiting, or terminated if it was lost (unseenStatus)
+ *   running        running
+ *   exited         terminated, or waiting with the terminated state as the last one while it backs off
+ *   created        waiting, since the runtime has not started it
+ */
 function containerStatus(
   inputs: StatusInputs,
   container: ReadContainer,
@@ -125,7 +151,7 @@ function containerStatus(
     started: false,
   }
   const wait = plan.waiting.get(container.name)
-  // Not sooner: while the pod ends, a start that was under way may still come to something.
+  // While the pod is still ending, a start that was under way may succeed, so a container is not lost yet.
   const isEnded = plan.state.state === 'ended'
   if (!current) {
     const isLost = isEnded && wasReached(inputs, container, role)
@@ -136,13 +162,13 @@ function containerStatus(
   status.imageID = current.imageRef
   status.containerID = `${inputs.runtimeName}://${current.id}`
   if (previous) status.lastState = { terminated: terminated(inputs, previous) }
-  // Also what was lost before this container: the runtime does not know of it.
+  // The last state of a container that the runtime lost is only in the former status.
   else if (before?.lastState.terminated && (!before.containerID || before.containerID === status.containerID))
     status.lastState = before.lastState as Mutable<ContainerState>
   if (current.state === 'running') {
     status.state = { running: { startedAt: timeText(current.startedAtMs) } }
     status.started = !inputs.memory.notStarted.has(current.id)
-    // A sidecar takes part in readiness; a plain init container is ready when it has succeeded.
+    // A sidecar takes part in readiness. Another init container is ready only when it has succeeded.
     status.ready =
       role === 'init' && !isSidecar(container)
         ? false
@@ -160,21 +186,20 @@ function containerStatus(
   return status
 }
 
-const lost = (how: string) =>
-  ({
-    terminated: {
-      exitCode: 137,
-      reason: 'ContainerStatusUnknown',
-      message: `The container could not be located when the pod was ${how}`,
-      startedAt: null,
-      finishedAt: null,
-    },
-  }) as unknown as Mutable<ContainerState>
+const lost = (how: string) => ({
+  terminated: {
+    exitCode: 137,
+    reason: 'ContainerStatusUnknown',
+    message: `The container could not be located when the pod was ${how}`,
+    startedAt: null,
+    finishedAt: null,
+  },
+})
 
-const over = ({ plan, memory }: StatusInputs) => plan.state.state === 'ended' || memory.ending !== undefined
+const over = ({ plan, memory }: StatusInputs) => plan.state.state === 'ended' || endingOf(memory.life) !== undefined
 
-// Of a pod that ended while it was initialized, the containers whose turn never came still wait. All others ran, or
-// would have had to.
+// Whether it was the container's turn to run before the pod ended. If a pod ends during its initialization, the
+// containers after that point stay waiting, while one that had its turn and is not in the runtime counts as lost.
 function wasReached({ pod, seen }: StatusInputs, container: ReadContainer, role: Role): boolean {
   if (role === 'ephemeral') return true
   const inits = initContainers(pod)
@@ -186,7 +211,7 @@ function wasReached({ pod, seen }: StatusInputs, container: ReadContainer, role:
   return !last || seen.containers.some(s => s.name === last.name && (isSidecar(last) || succeeded(s)))
 }
 
-// The runtime has nothing of this name: not started yet, or lost.
+// The status of a container that the runtime does not have: it was not created yet, or it was lost.
 function unseenStatus(
   reached: boolean,
   status: Mutable<ContainerStatus>,
@@ -218,10 +243,22 @@ function terminated(inputs: StatusInputs, c: ContainerSeen) {
   }
 }
 
-// A container that never started shows the beginning of time, as Go's zero Unix time.
+// As in Go, the time of a container that never started is the beginning of the epoch.
 const timeOrNull = (ms: number) => timeText(Math.max(0, ms))
 
-/** The phase by what containers do. `over`: nothing will be started any more. */
+/**
+ * The phase that follows from the containers. With `over`, no container will be started any more. The first line that
+ * applies:
+ *
+ *   an init container failed, restartPolicy Never or over      Failed
+ *   an init container has not succeeded, not over              Pending
+ *   a main container has never run                             Pending
+ *   a main container runs                                      Running
+ *   all have ended and over                                    Succeeded if all had exit code 0, else Failed
+ *   all have ended, restartPolicy Always                       Running, since they will be restarted
+ *   all have ended with exit code 0                            Succeeded
+ *   some have failed                                           Failed with Never, Running with OnFailure
+ */
 export function phaseOf(
   pod: Pod,
   init: readonly ContainerStatus[],
@@ -261,34 +298,17 @@ export function phaseOf(
 
 const allStopped = (...lists: readonly ContainerStatus[][]) => lists.flat().every(s => !s.state.running)
 
-// A pod is Succeeded or Failed only once nothing of it runs: others may take its place then.
+// A pod becomes Succeeded or Failed only once none of its containers runs, since its resources are free from then on.
 function keepRunningPhase({ pod }: StatusInputs, phase: Phase, ...lists: readonly ContainerStatus[][]): Phase {
   const before = pod.status.phase
-  if (before === 'Succeeded' || before === 'Failed') return before
-  if ((phase === 'Succeeded' || phase === 'Failed') && !allStopped(...lists)) return before ?? 'Running'
+  if (isTerminalPhase(before)) return before
+  if (isTerminalPhase(phase) && !allStopped(...lists)) return before ?? 'Running'
   return phase
 }
 
-/** Whether writing `next` would change nothing. Order of keys does not matter. */
-export function sameStatus(a: object, b: object): boolean {
-  return stable(a) === stable(b)
-}
-
-function stable(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(stable).join()}]`
-  if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null'
-  const entries = Object.entries(value).filter(
-    ([, v]) => v !== undefined && v !== null && !(Array.isArray(v) && v.length === 0),
-  )
-  return `{${entries
-    .sort(([x], [y]) => (x < y ? -1 : 1))
-    .map(([k, v]) => `${k}:${stable(v)}`)
-    .join()}}`
-}
-
 /**
- * A list for a strategic merge patch that replaces `there` instead of being merged into it. Where there is no list
- * yet, the patch is taken as it stands, with any directive in it.
+ * A list for a strategic merge patch that replaces the list `there` instead of being merged into it. If there is no
+ * list yet, the directive is left out, since it would be stored as an element.
  */
 export const replacing = <T extends object>(list: readonly T[], there: readonly object[] | undefined): object[] =>
   there?.length ? [...list, { $patch: 'replace' }] : [...list]

@@ -1,91 +1,94 @@
-// One pod's worker: looks at what the runtime has, plans, writes the status and carries the plan's steps out as jobs
-// that run beside it. It sleeps until the pod changes, the runtime reports something, a job ends or a timer is due.
-import { isReason, messageOf } from '../../base/errors.ts'
-import { Pod } from '../../kinds/core/pod.ts'
-import { sandboxConfig } from '../config/configs.ts'
+// The worker of one pod. In each round it reads what the runtime has, plans, writes the status, and begins the steps of
+// the plan as jobs, which run in the background. Between rounds it waits until the pod changes, the runtime reports
+// something, a job ends or a timer is due.
+//
+//   pod changed, runtime event, probe, job ended, timer ──wake──▶ round: read (if anything may have changed)
+//                                                                        ▼
+//                                                                   planPod ──▶ status ──▶ StatusWriter
+//                                                                        └────▶ steps ──▶ Jobs
+//
+// Two rounds never overlap. The states of a pod are in life.ts, and what is done in each of them in plan.ts.
+import { sameJson } from '../../api/equal.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
+import { isTerminal } from '../../kinds/core/pod-phase.ts'
 import type { Rejection } from '../admission.ts'
-import { VolumeFailure } from '../host.ts'
 import { PodProbes } from '../probes/probes.ts'
 import type { PodSeen } from '../runtime/runtime.ts'
-import { type Backoff, backoffKey, nextBackoff } from './backoff.ts'
 import { type NodeContext, podEvent, reportUnsynced } from './context.ts'
-import { StartFailure } from './start-failure.ts'
-import { killContainer, runPreStop } from './kill.ts'
-import { deadlineOf, type Ending, planPod, type PodPlan, type Step } from './plan.ts'
-import {
-  containerHash,
-  findContainer,
-  graceSecondsOf,
-  mainContainers,
-  initContainers,
-  isTerminal,
-  nameOf,
-  namespaceOf,
-  newest,
-  onHostNetwork,
-  uidOf,
-} from './spec.ts'
-import { VolumeRefresher } from './refresher.ts'
-import { removePod } from './remove.ts'
-import { startContainer } from './start.ts'
-import { podStatus } from './status.ts'
+import { advance, type Cause, ended, endingOf, finished, hasLessTime, isLiving, type Life, settled } from './life.ts'
+import { pastDeadline, planPod, type PodMemory, type PodPlan } from './plan.ts'
+import { deleteObject, removePod } from './remove.ts'
+import { Rounds } from './rounds.ts'
+import { graceSecondsOf, uidOf } from './spec.ts'
+import { PodSteps } from './steps.ts'
+import { isReported, podStatus } from './status.ts'
 import { StatusWriter } from './status-writer.ts'
+import { PodVolumes } from './volumes.ts'
 
-const sandboxRetry = { firstMs: 500, mostMs: 120_000 }
-const roundRetryMs = 2_000
-const roundRetry = { firstMs: 1_000, mostMs: 10_000 }
-/** A pod whose object is gone gets at least this long after SIGTERM. */
-const leastGraceSeconds = 2
+/** The shortest grace period of a pod whose object is gone. */
+const minGraceSeconds = 2
 
+/**
+ * What always holds:
+ *
+ * - Of the pod, its life and what the runtime has of it, a round uses one consistent state: it awaits only the
+ *   runtime's answer, before it plans.
+ * - What happens during a round leads to another one; nothing that wakes a worker is lost. A round that fails is
+ *   repeated with back-off.
+ * - A step that is under way is not begun a second time. A step that failed is planned again, with a pause.
+ * - `done` is called once, after everything on the node is removed and the object is deleted. After `close` it is not
+ *   called, and no further step begins.
+ */
 export class PodWorker {
   readonly uid: string
   #pod: Pod
   #seen: PodSeen
   #plan: PodPlan | undefined
+  #life: Life = { is: 'alive', finishedAtMs: undefined }
+  /** What must be read before the next plan. `adopted`: a former kubelet's pod, which this one has not read yet. */
+  #toLook: 'nothing' | 'pod' | 'adopted'
   readonly #context: NodeContext
-  readonly #probes: PodProbes
-  readonly #statuses: StatusWriter
-  readonly #refresher: VolumeRefresher
   readonly #done: () => void
   readonly #startedAt: number
-  readonly #busy = new Map<string, AbortController>()
-  readonly #backoffs = new Map<string, Backoff>()
-  readonly #failures = new Map<string, { reason: string; message: string; retryAt: number }>()
-  readonly #announced = new Set<string>()
-  readonly #hooked = new Set<string>()
+  readonly #probes: PodProbes
+  readonly #statuses: StatusWriter
+  readonly #volumes: PodVolumes
+  readonly #steps: PodSteps
+  readonly #rounds: Rounds
   readonly #listeners = new Set<() => void>()
-  #lastWaiting = new Map<string, string>()
-  #sandboxBackoff: Backoff | undefined
-  #roundBackoff: Backoff | undefined
-  #sandboxRetryAt = 0
-  #ending: Ending | undefined
-  #outcomeAtMs: number | undefined
-  #settled = false
-  #gone = false
-  #closed = false
-  #dirty = false
-  #running = false
-  /** The runtime may have something else of it than `#seen` says. */
-  #stale: boolean
-  /** Taken over from a former kubelet, and not yet seen. */
-  #adopting: boolean
-  #cancelTimer: (() => void) | undefined
 
-  /** @param runs whether the runtime may have something of the pod already */
+  /**
+   * @param runs whether the runtime may have something of the pod already
+   * @param done called when nothing of the pod is left on the node
+   */
   constructor(context: NodeContext, pod: Pod, runs: boolean, done: () => void) {
     this.uid = uidOf(pod)
     this.#pod = pod
     this.#seen = { uid: this.uid, sandboxes: [], containers: [] }
-    this.#stale = runs
-    this.#adopting = runs
+    this.#toLook = runs ? 'adopted' : 'nothing'
     this.#context = context
     this.#done = done
     this.#startedAt = context.clock.now()
+    this.#rounds = new Rounds({
+      clock: context.clock,
+      round: () => this.#round(),
+      failed: error => reportUnsynced(context, this.#pod, error),
+    })
     this.#probes = new PodProbes(context, () => this.wake())
     this.#statuses = new StatusWriter(context, pod)
-    this.#refresher = new VolumeRefresher(context, () =>
-      !this.#closed && this.#seen.sandboxes.length && !this.#ending && !this.#settled ? this.#pod : undefined,
+    this.#volumes = new PodVolumes(context, () =>
+      this.#life.is === 'alive' && this.#seen.sandboxes.length ? this.#pod : undefined,
     )
+    this.#steps = new PodSteps({
+      context,
+      volumes: this.#volumes,
+      current: () => ({ pod: this.#pod, seen: this.#seen }),
+      finished: () => this.runtimeChanged(),
+      settled: () => {
+        if (isLiving(this.#life)) this.#life = settled(this.#life)
+      },
+      delete: () => this.#delete(),
+    })
     this.update(pod)
   }
 
@@ -93,9 +96,9 @@ export class PodWorker {
     return this.#pod
   }
 
-  /** Whether it takes nothing of the node any more, or never did. */
+  /** Whether the pod does not use resources of the node, because it has ended or was rejected. */
   get over(): boolean {
-    return this.#ending?.rejected === true || isTerminal(this.#pod)
+    return endingOf(this.#life)?.why === 'rejected' || isTerminal(this.#pod)
   }
 
   get seen(): PodSeen {
@@ -106,394 +109,140 @@ export class PodWorker {
     return this.#plan
   }
 
-  /** Calls `changed` after each look at the pod; returns how to stop. */
+  /** Calls `changed` in each round, when the plan is new. Returns a function that ends this. */
   listen(changed: () => void): () => void {
     this.#listeners.add(changed)
     return () => this.#listeners.delete(changed)
   }
 
-  /** The pod changed in the API. */
+  /** To be called with the pod when it changed in the API. */
   update(pod: Pod): void {
     const before = this.#pod
     this.#pod = pod
     this.#statuses.observe(pod)
-    // With another image it may be tried at once.
-    for (const container of [...initContainers(pod), ...mainContainers(pod)]) {
-      const old = findContainer(before, container.name)?.container
-      if (old && containerHash(old) !== containerHash(container)) this.#failures.delete(container.name)
-    }
-    if (pod.metadata.deletionTimestamp)
-      this.#end({ why: 'deleted', sinceMs: this.#context.clock.now(), graceSeconds: graceSecondsOf(pod) })
-    if (
-      before !== pod &&
-      JSON.stringify([before.metadata.labels, before.metadata.annotations]) !==
-        JSON.stringify([pod.metadata.labels, pod.metadata.annotations])
-    )
-      this.#refresher.refresh()
+    this.#steps.specChanged(before, pod)
+    if (pod.metadata.deletionTimestamp) this.#end({ why: 'deleted' }, graceSecondsOf(pod))
+    const shown = ({ metadata }: Pod) => [metadata.labels, metadata.annotations]
+    if (before !== pod && !sameJson(shown(before), shown(pod))) this.#volumes.refresh()
     this.wake()
   }
 
-  /** The pod is no longer in the API. */
+  /** To be called when the pod is not in the API any more. */
   objectGone(): void {
-    this.#gone = true
-    this.#end({
-      why: 'deleted',
-      sinceMs: this.#context.clock.now(),
-      graceSeconds: Math.max(leastGraceSeconds, graceSecondsOf(this.#pod)),
-    })
+    this.#end({ why: 'deleted' }, Math.max(minGraceSeconds, graceSecondsOf(this.#pod)), true)
     this.wake()
   }
 
-  /** Ends the pod as Failed, as eviction does. */
-  evict(reason: string, message: string, graceSeconds: number): void {
-    this.#end({ why: 'failed', reason, message, sinceMs: this.#context.clock.now(), graceSeconds })
-    this.wake()
-  }
-
-  /** The node does not take the pod: it fails before anything is made for it. */
+  /** To be called if the node does not admit the pod. It fails, and nothing is created for it. */
   reject({ reason, message }: Rejection): void {
     podEvent(this.#context, this.#pod, 'Warning', reason, message)
-    this.#end({
-      why: 'failed',
-      rejected: true,
-      reason,
-      message: `Pod was rejected: ${message}`,
-      sinceMs: this.#context.clock.now(),
-      graceSeconds: 0,
-    })
+    this.#end({ why: 'rejected', reason, message: `Pod was rejected: ${message}` }, 0)
     this.wake()
   }
 
-  /** Something happened to its containers, or may have. */
-  heard(topic?: string): void {
-    // Whoever creates or starts something looks at it afterwards.
-    const making = (topic === 'created' || topic === 'started') && [...this.#busy.keys()].some(isMaking)
-    if (making) return
-    this.#stale = true
+  /** To be called when its containers may have changed in the runtime. */
+  runtimeChanged(topic?: string): void {
+    // The end of the job that creates or starts something leads to a round anyway.
+    if ((topic === 'created' || topic === 'started') && this.#steps.isMaking) return
+    if (this.#toLook === 'nothing') this.#toLook = 'pod'
     this.wake()
   }
 
-  /** The node has a network now: a sandbox that waited for it need not wait longer. */
+  /** To be called when the node's network is ready. A sandbox that waits for it is tried at once. */
   nodeReady(): void {
-    this.#sandboxRetryAt = 0
-    this.#sandboxBackoff = undefined
+    this.#steps.nodeReady()
     this.wake()
   }
 
-  /** An object it refers to changed: what failed for want of it may be tried again, files are written anew. */
+  /** To be called when an object changed to which the pod refers: files are written, and what failed is tried again. */
   objectsChanged(): void {
-    for (const [name, failure] of this.#failures)
-      if (failure.reason === 'CreateContainerConfigError') this.#failures.delete(name)
-    if (!this.#seen.sandboxes.length) this.#sandboxRetryAt = 0
-    this.#refresher.refresh()
+    this.#steps.objectsChanged()
+    this.#volumes.refresh()
     this.wake()
   }
 
-  /** Looks at everything again, as soon as it can. */
+  /** Begins a round, as soon as the one under way has ended. */
   wake(): void {
-    this.#dirty = true
-    if (this.#running || this.#closed) return
-    this.#running = true
-    void Promise.resolve().then(() => this.#rounds())
+    if (isLiving(this.#life)) this.#rounds.wake()
   }
 
-  /** Stops working on the pod; what runs goes on running. */
+  /** Ends the work on the pod. Its containers go on running. */
   close(): void {
-    this.#closed = true
+    if (isLiving(this.#life)) this.#stop('closed')
+  }
+
+  #stop(is: 'gone' | 'closed'): void {
+    this.#life = advance<Life>(this.#life, { is })
     this.#probes.stop()
     this.#statuses.close()
     this.#context.objects.release(this.uid)
-    this.#cancelTimer?.()
-    this.#refresher.stop()
-    for (const job of this.#busy.values()) job.abort(new Error('the kubelet ends'))
+    this.#rounds.stop()
+    void this.#volumes.stop()
+    this.#steps.stop()
   }
 
-  // A later ending only counts when it leaves less time.
-  #end(ending: Ending): void {
-    const before = this.#ending
-    if (before) {
-      if (before.why === 'failed' && ending.why === 'deleted' && this.#settled) return
-      if (ending.sinceMs + ending.graceSeconds * 1000 >= before.sinceMs + before.graceSeconds * 1000) return
-      this.#ending = { ...before, sinceMs: ending.sinceMs, graceSeconds: ending.graceSeconds }
-    } else this.#ending = ending
-    for (const [job, abort] of this.#busy)
-      if (isMaking(job) || /^(kill|preStop)/.test(job)) abort.abort(new Error('the pod ends'))
+  #end(cause: Cause, graceSeconds: number, objectGone = false): void {
+    const before = this.#life
+    if (!isLiving(before)) return
+    this.#life = ended(before, { ...cause, sinceMs: this.#context.clock.now(), graceSeconds, objectGone })
+    if (hasLessTime(this.#life, before)) this.#steps.abortObsolete()
   }
 
-  async #rounds(): Promise<void> {
-    while (this.#dirty && !this.#closed) {
-      this.#dirty = false
-      try {
-        await this.#round()
-        this.#roundBackoff = undefined
-      } catch (error) {
-        if (this.#closed) break
-        reportUnsynced(this.#context, this.#pod, error)
-        this.#roundBackoff = nextBackoff(
-          this.#context.clock.now(),
-          this.#roundBackoff,
-          this.#context.clock.now(),
-          roundRetry,
-        )
-        this.#setTimer(this.#context.clock.now() + this.#roundBackoff.delayMs)
-      }
-    }
-    this.#running = false
-  }
-
-  async #round(): Promise<void> {
-    const { clock, facts } = this.#context
-    if (this.#stale) await this.#look()
-    const now = clock.now()
-    const deadline = deadlineOf(this.#pod)
-    if (deadline !== undefined && now >= deadline && !this.#ending && !isTerminal(this.#pod)) {
-      const message = 'Pod was active on the node longer than the specified deadline'
-      podEvent(this.#context, this.#pod, 'Normal', 'DeadlineExceeded', message)
-      this.#end({
-        why: 'failed',
-        reason: 'DeadlineExceeded',
-        message,
-        sinceMs: now,
-        graceSeconds: graceSecondsOf(this.#pod),
-      })
-    }
-    this.#probes.sync(this.#pod, this.#seen, this.#ending !== undefined)
-    const memory = {
-      busy: new Set(this.#busy.keys()),
-      backoffs: this.#backoffs,
-      failures: this.#failures,
-      sandboxRetryAt: this.#sandboxRetryAt,
-      condemned: this.#probes.condemned,
-      notStarted: this.#probes.notStarted,
-      ending: this.#ending,
-      outcomeAtMs: this.#outcomeAtMs,
-      hooked: this.#hooked,
-      settled: this.#settled,
-      gone: this.#gone,
-    }
+  /** Returns when the next round is due, if nothing happens before. */
+  async #round(): Promise<number | undefined> {
+    if (this.#toLook !== 'nothing') await this.#look()
+    const now = this.#context.clock.now()
+    this.#checkDeadline(now)
+    if (!isLiving(this.#life)) return undefined
+    this.#probes.sync(this.#pod, this.#seen, endingOf(this.#life) !== undefined)
+    const { condemned, notStarted } = this.#probes
+    const memory = { ...this.#steps.memory, life: this.#life, condemned, notStarted }
     const plan = planPod(this.#pod, this.#seen, memory, now)
     this.#plan = plan
-    if (plan.state.state === 'ending') this.#outcomeAtMs ??= now
-    this.#tellWaiting(plan)
+    if (plan.state.state === 'ending') this.#life = finished(this.#life, now)
     for (const changed of this.#listeners) changed()
-    // Once its containers are being removed the last status stands, as does that of a pod that was refused long ago.
-    const wasRefused = isTerminal(this.#pod) && !this.#pod.status.containerStatuses && !this.#ending
-    if (!this.#gone && !this.#busy.has('delete') && !wasRefused) {
-      const { notReady } = this.#probes
-      this.#statuses.write(
-        podStatus({
-          pod: this.#pod,
-          seen: this.#seen,
-          plan,
-          memory,
-          notReady,
-          startedAtMs: this.#startedAt,
-          nodeIPs: facts.nodeIPs,
-          runtimeName: this.#context.runtimeName,
-          now,
-        }),
-      )
-    }
-    for (const step of plan.steps) this.#begin(step)
-    this.#setTimer(plan.againAt)
+    this.#writeStatus(plan, memory, now)
+    this.#steps.carryOut(plan)
+    return plan.againAt
   }
 
   async #look(): Promise<void> {
     const { runtime } = this.#context
-    // What happens while it is looked at needs another look; so does what could not be looked at.
-    this.#stale = false
+    const looked = this.#toLook
+    // A change during the read requires another read, and so does a failure.
+    this.#toLook = 'nothing'
     try {
       this.#seen = await runtime.pod(this.uid)
     } catch (error) {
-      this.#stale = true
+      this.#toLook = looked
       throw error
     }
-    // A former kubelet made its volumes; this one keeps them current.
-    if (this.#adopting && runtime.real) this.#refresher.refresh()
-    this.#adopting = false
+    this.#steps.observe(this.#seen)
+    // The former kubelet set up the volumes. From now on this one keeps their files up to date.
+    if (looked === 'adopted' && runtime.real) this.#volumes.refresh()
   }
 
-  #setTimer(at: number | undefined): void {
-    this.#cancelTimer?.()
-    this.#cancelTimer =
-      at === undefined
-        ? undefined
-        : this.#context.clock.after(Math.max(0, at - this.#context.clock.now()), () => this.wake())
+  #checkDeadline(now: number): void {
+    const cause = this.#life.is === 'alive' ? pastDeadline(this.#pod, now) : undefined
+    if (!cause) return
+    podEvent(this.#context, this.#pod, 'Normal', cause.reason, cause.message)
+    this.#end(cause, graceSecondsOf(this.#pod))
   }
 
-  #tellWaiting(plan: PodPlan): void {
-    const next = new Map<string, string>()
-    for (const [name, { event }] of plan.waiting) {
-      if (!event) continue
-      const key = `${event} ${newest(this.#seen, name)?.id}`
-      next.set(name, key)
-      if (this.#lastWaiting.get(name) !== key) podEvent(this.#context, this.#pod, 'Warning', 'BackOff', event, name)
-    }
-    this.#lastWaiting = next
-  }
-
-  #begin(step: Step): void {
-    switch (step.do) {
-      case 'sandbox':
-        return this.#job('sandbox', signal => this.#makeSandbox(step, signal))
-      case 'start':
-        return this.#job(`start:${step.name}`, signal => this.#start(step, signal))
-      case 'kill': {
-        const announce = !this.#announced.has(step.container.id)
-        this.#announced.add(step.container.id)
-        return this.#job(`kill:${step.container.id}`, signal =>
-          killContainer(this.#context, this.#pod, this.#seen.sandboxes[0]?.ips[0], step, signal, announce),
-        )
-      }
-      case 'preStop': {
-        const { id, name } = step.container
-        podEvent(this.#context, this.#pod, 'Normal', 'Killing', step.message, name)
-        this.#announced.add(id)
-        this.#hooked.add(id)
-        return this.#job(`preStop:${id}`, signal =>
-          runPreStop(this.#context, this.#pod, this.#seen.sandboxes[0]?.ips[0], step, signal),
-        )
-      }
-      case 'remove':
-        return this.#job(`remove:${step.id}`, () => this.#context.runtime.removeContainer(step.id))
-      case 'settle':
-        return this.#job('settle', () => this.#settle())
-      case 'delete':
-        return this.#job('delete', () => this.#delete())
-    }
-  }
-
-  #job(key: string, work: (signal: AbortSignal) => Promise<void>): void {
-    if (this.#busy.has(key)) return
-    const abort = new AbortController()
-    this.#busy.set(key, abort)
-    const finish = () => {
-      this.#busy.delete(key)
-      this.heard()
-    }
-    work(abort.signal).then(finish, error => {
-      if (!abort.signal.aborted)
-        this.#context.log.warn('pod step failed', {
-          pod: nameOf(this.#pod),
-          namespace: namespaceOf(this.#pod),
-          step: key,
-          why: messageOf(error),
-        })
-      // What failed is tried again, but not in a tight loop.
-      if (abort.signal.aborted) return finish()
-      this.#context.clock.after(roundRetryMs, finish)
-    })
-  }
-
-  async #makeSandbox(step: Extract<Step, { do: 'sandbox' }>, signal: AbortSignal): Promise<void> {
-    const { runtime, host, place, networkProblem, clock } = this.#context
-    const pod = this.#pod
-    const fail = (reason: string, message: string) => {
-      if (signal.aborted) return
-      podEvent(this.#context, pod, 'Warning', reason, message)
-      this.#sandboxBackoff = nextBackoff(clock.now(), this.#sandboxBackoff, clock.now(), sandboxRetry)
-      this.#sandboxRetryAt = clock.now() + this.#sandboxBackoff.delayMs
-    }
-    const problem = networkProblem()
-    if (problem && !onHostNetwork(pod)) return fail('NetworkNotReady', `network is not ready: ${problem}`)
-    try {
-      await host.setUp(pod, signal)
-    } catch (error) {
-      if (!(error instanceof VolumeFailure)) return fail('FailedMount', messageOf(error))
-      return fail('FailedMount', `MountVolume.SetUp failed for volume "${error.volume}" : ${error.message}`)
-    }
-    if (runtime.real && pod.spec.volumes?.some(v => v.projected)) this.#refresher.plan(clock.now() + firstRefreshMs)
-    try {
-      if (step.replaces) {
-        podEvent(
-          this.#context,
-          pod,
-          'Normal',
-          'SandboxChanged',
-          'Pod sandbox changed, it will be killed and re-created.',
-        )
-        await runtime.stopSandbox(step.replaces)
-      }
-      signal.throwIfAborted()
-      await runtime.createSandbox(sandboxConfig(pod, step.attempt, place), await this.#handler(), signal)
-      this.#sandboxBackoff = undefined
-      this.#sandboxRetryAt = 0
-    } catch (error) {
-      fail('FailedCreatePodSandBox', `Failed to create pod sandbox: ${messageOf(error)}`)
-    }
-  }
-
-  async #handler(): Promise<string> {
-    const name = this.#pod.spec.runtimeClassName
-    return name ? this.#context.runtimeHandler(name) : ''
-  }
-
-  async #start(step: Extract<Step, { do: 'start' }>, signal: AbortSignal): Promise<void> {
-    const { clock } = this.#context
-    const sandbox = this.#seen.sandboxes.find(s => s.ready)
-    if (!sandbox) return
-    const container = findContainer(this.#pod, step.name)?.container
-    if (step.after && container) {
-      const key = backoffKey(container)
-      this.#backoffs.set(key, nextBackoff(clock.now(), this.#backoffs.get(key), step.after.finishedAtMs))
-    }
-    try {
-      await startContainer(this.#context, { pod: this.#pod, seen: this.#seen, sandbox, step, signal })
-      this.#failures.delete(step.name)
-    } catch (error) {
-      if (signal.aborted) return
-      const failure =
-        error instanceof StartFailure
-          ? error
-          : new StartFailure('CreateContainerError', messageOf(error), roundRetryMs, error)
-      this.#failures.set(step.name, {
-        reason: failure.reason,
-        message: failure.message,
-        retryAt: clock.now() + failure.retryMs,
-      })
-      if (!(error instanceof StartFailure))
-        this.#context.log.error('container could not be started', {
-          pod: nameOf(this.#pod),
-          container: step.name,
-          error,
-        })
-    }
-  }
-
-  async #settle(): Promise<void> {
-    const { runtime, host, objects, images } = this.#context
-    const seen = await runtime.pod(this.uid)
-    for (const sandbox of seen.sandboxes) await runtime.stopSandbox(sandbox.id)
-    this.#refresher.stop()
-    await host.tearDown(this.uid)
-    objects.release(this.uid)
-    images.forget(this.uid)
-    this.#settled = true
+  #writeStatus(plan: PodPlan, memory: PodMemory, now: number): void {
+    if (!isReported(this.#pod, memory)) return
+    const { facts, runtimeName } = this.#context
+    const looked = { pod: this.#pod, seen: this.#seen, plan, memory, now, startedAtMs: this.#startedAt }
+    const { notReady } = this.#probes
+    this.#statuses.write(podStatus({ ...looked, notReady, nodeIPs: facts.nodeIPs, runtimeName }))
   }
 
   async #delete(): Promise<void> {
-    const { client } = this.#context
     await this.#statuses.flush()
     await removePod(this.#context, this.uid)
-    if (!this.#gone) {
-      try {
-        await client.delete(
-          Pod,
-          { namespace: namespaceOf(this.#pod), name: nameOf(this.#pod) },
-          { gracePeriodSeconds: 0, uid: this.uid },
-        )
-      } catch (error) {
-        // Gone, or another pod of the same name is there by now.
-        if (!isReason(error, 'NotFound', 'Conflict')) throw error
-      }
-    }
-    this.close()
+    if (!endingOf(this.#life)?.objectGone) await deleteObject(this.#context, this.#pod)
+    if (!isLiving(this.#life)) return
+    this.#stop('gone')
     this.#done()
   }
 }
-
-/** Whether a job makes containers or what they need. */
-const isMaking = (job: string) => job === 'sandbox' || job.startsWith('start:')
-
-/** A token's own renewal time becomes known with the first refresh. */
-const firstRefreshMs = 300_000

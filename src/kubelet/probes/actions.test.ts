@@ -1,4 +1,4 @@
-// Probes against servers of this process: what counts as success, and the words for what does not.
+// Probes of servers in this process: which answers count as success, and the messages for the others.
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net'
@@ -35,7 +35,7 @@ async function freePort(): Promise<number> {
   return port
 }
 
-test('HTTP: 200 to 399 succeed; headers are sent; redirects on the same host are followed', async t => {
+test('an HTTP probe succeeds with 200 to 399, sends its headers, and follows redirects on the same host', async t => {
   const server = createServer((asked, answer) => {
     if (asked.url === '/moved') return answer.writeHead(302, { location: '/500' }).end()
     if (asked.url === '/away') return answer.writeHead(302, { location: 'http://elsewhere.invalid/' }).end()
@@ -62,7 +62,7 @@ test('HTTP: 200 to 399 succeed; headers are sent; redirects on the same host are
     await get('/', { port: await freePort() }),
     /^failure: Get "http:\/\/127.0.0.1:(\d+)\/.*": dial tcp 127.0.0.1:\1: connect: connection refused$/,
   )
-  // Nobody listens on this address of the loopback; the scheme's own port is written, too.
+  // No server listens on this loopback address. The URL has its port even though it is the default one.
   assert.equal(
     await get('/', { host: '127.0.0.77', port: 80 }),
     'failure: Get "http://127.0.0.77:80/": dial tcp 127.0.0.77:80: connect: connection refused',
@@ -70,7 +70,7 @@ test('HTTP: 200 to 399 succeed; headers are sent; redirects on the same host are
   assert.match(await get('/', { port: 'none' }), /^unknown: couldn't find port: "none" in container c$/)
 })
 
-test('HTTP: what goes wrong on the connection is said in the words of Go', async t => {
+test('an HTTP probe whose connection fails has the message of Go', async t => {
   const talk: Record<string, (socket: Socket) => unknown> = {
     hangup: socket => socket.once('data', () => socket.end()),
     reset: socket => socket.once('data', () => socket.resetAndDestroy()),
@@ -96,7 +96,7 @@ test('HTTP: what goes wrong on the connection is said in the words of Go', async
   assert.match(await probe({ httpGet: { host: 'nowhere.invalid', port: 80 } }), /: dial tcp: lookup nowhere\.invalid/)
 })
 
-test('TCP: a connection is enough', async t => {
+test('a TCP probe succeeds when it can connect', async t => {
   const server = createTcpServer(socket => socket.destroy())
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   t.after(() => server.close())
@@ -105,7 +105,7 @@ test('TCP: a connection is enough', async t => {
   assert.equal(await probe({ tcpSocket: { port } }), `failure: dial tcp 127.0.0.1:${port}: connect: connection refused`)
 })
 
-test('exec: the exit code decides, the output is told', async () => {
+test('an exec probe is decided by the exit code, and a failure has the output', async () => {
   const runtime = (exitCode: number) =>
     ({
       execSync: async () => ({ exitCode, stdout: Buffer.from('out'), stderr: Buffer.from('err') }),
@@ -114,7 +114,7 @@ test('exec: the exit code decides, the output is told', async () => {
   assert.equal(await probe({ exec: { command: ['x'] } }, { runtime: runtime(2) }), 'failure: outerr')
 })
 
-test('gRPC: the health service says SERVING', async t => {
+test('a gRPC probe succeeds when the health service is SERVING', async t => {
   const { port } = await serveHealth(t)
   assert.equal(await probe({ grpc: { port } }), 'success')
   assert.equal(await probe({ grpc: { port, service: 'up' } }), 'success')
@@ -145,7 +145,8 @@ test('gRPC: the health service says SERVING', async t => {
 async function serveHealth(t: TestContext): Promise<{ port: number }> {
   const answers: Record<string, number> = { '': 1, up: 1, down: 2 }
   const server = new grpc.Server()
-  // One string in field 1, and one enum in field 1: written by hand, they do not depend on what is tested.
+  // The messages are encoded by hand, as one string or enum in field 1, so that they do not depend on the code under
+  // test.
   const check: grpc.MethodDefinition<{ service: string }, number> = {
     path: '/grpc.health.v1.Health/Check',
     requestStream: false,

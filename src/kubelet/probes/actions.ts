@@ -1,4 +1,4 @@
-// One probe: asks a container how it is by a command, an HTTP GET, a TCP connection or gRPC's health service.
+// Runs one probe of a container: a command, an HTTP GET, a TCP connection or a call of gRPC's health service.
 // Source: kubernetes pkg/kubelet/prober/prober.go, pkg/probe.
 import { connect } from 'node:net'
 import { grpcOf } from '../cri/index.ts'
@@ -31,7 +31,7 @@ export interface ProbeRequest {
 
 const failure = (output: string): ProbeResult => ({ result: 'failure', output })
 
-/** Never throws: what cannot be asked is `unknown`. */
+/** Never throws. The result of a probe that could not be run is `unknown`. */
 export async function runProbe(request: ProbeRequest): Promise<ProbeResult> {
   const { probe, pod, container, clock, signal } = request
   const timeoutMs = (probe.timeoutSeconds || 1) * 1000
@@ -40,7 +40,7 @@ export async function runProbe(request: ProbeRequest): Promise<ProbeResult> {
     if (probe.exec) return await execProbe(request, timeoutMs)
     if (probe.httpGet) {
       const port = portOf(container, probe.httpGet.port)
-      const { status, body, problem } = await httpGet({
+      const answer = await httpGet({
         action: probe.httpGet,
         host: probe.httpGet.host || host,
         port,
@@ -49,9 +49,10 @@ export async function runProbe(request: ProbeRequest): Promise<ProbeResult> {
         signal,
         agent: 'kube-probe/1.36',
       })
-      if (problem) return failure(problem)
+      if ('problem' in answer) return failure(answer.problem)
+      const { status, body } = answer
       if (status >= 200 && status < 300) return { result: 'success' }
-      // Where the redirect leads is not the container's matter.
+      // A redirect counts as success with a warning, since the container has answered.
       if (status >= 300 && status < 400)
         return { result: 'success', warning: `Probe terminated redirects, Response body: ${body}` }
       return failure(`HTTP probe failed with statuscode: ${status}`)

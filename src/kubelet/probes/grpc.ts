@@ -1,8 +1,8 @@
-// gRPC's health service, asked once. Source: grpc.health.v1, GRPC Health Checking Protocol.
+// One call of gRPC's health service. Source: grpc.health.v1, GRPC Health Checking Protocol.
 import * as grpc from '@grpc/grpc-js'
 import { durationText } from '../../api/time.ts'
 import { messageOf } from '../../base/errors.ts'
-import { callUnary, grpcOf, loadDefinition, timeToConnect } from '../grpc.ts'
+import { callUnary, clientsOf, grpcOf, timeToConnect } from '../grpc.ts'
 
 const definition = {
   package: 'grpc.health.v1',
@@ -20,16 +20,14 @@ interface HealthRequest {
   signal: AbortSignal
 }
 
-/** What is wrong, or '' when the service serves. */
+/** The message of the failed probe, or '' when the service is serving. */
 export async function grpcHealth({ host, port, service, timeoutMs, tls, signal }: HealthRequest): Promise<string> {
-  const root = loadDefinition(definition) as unknown as {
-    grpc: { health: { v1: { Health: grpc.ServiceClientConstructor } } }
-  }
+  const Health = clientsOf(definition).Health!
   const credentials = tls
     ? grpc.credentials.createSsl(null, null, null, { rejectUnauthorized: false })
     : grpc.credentials.createInsecure()
   const address = `${host.includes(':') ? `[${host}]` : host}:${port}`
-  const client = new root.grpc.health.v1.Health(address, credentials, {
+  const client = new Health(address, credentials, {
     'grpc.primary_user_agent': 'kube-probe/1.36',
     'grpc.use_local_subchannel_pool': 1,
     'grpc.initial_reconnect_backoff_ms': reconnectMs,

@@ -1,5 +1,5 @@
-// The HTTP GET of probes and hooks: certificates are not checked, redirects to other hosts not followed, and of the
-// answer only its beginning is kept. Source: kubernetes pkg/probe/http.
+// The HTTP GET of probes and hooks. Certificates are not verified, redirects to other hosts are not followed, and only
+// the first 10 KiB of the answer are kept. Source: kubernetes pkg/probe/http.
 import { request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import type { Clock } from '../../base/clock.ts'
@@ -15,12 +15,8 @@ interface HttpGetRequest {
   signal?: AbortSignal
 }
 
-interface HttpGetResult {
-  /** 0 when there was no answer. */
-  status: number
-  body: string
-  problem: string
-}
+/** The answer, or why there is none. */
+type HttpGetResult = { status: number; body: string; location?: string } | { problem: string }
 
 const maxBodyBytes = 10 * 1024
 const maxRedirects = 10
@@ -34,31 +30,28 @@ export async function httpGet(request: HttpGetRequest): Promise<HttpGetResult> {
   )
   for (let hops = 0; ; hops++) {
     const result = await once(request, url)
-    const location = result.location
+    const location = 'location' in result ? result.location : undefined
     if (!location || hops >= maxRedirects) return result
     const next = new URL(location, url)
-    // A redirect elsewhere is an answer: the container is alive.
+    // A redirect to another host proves that the container is alive.
     if (next.hostname !== url.hostname) return result
     url = next
   }
 }
 
-function once(
-  { action, timeoutMs, clock, agent, signal }: HttpGetRequest,
-  url: URL,
-): Promise<HttpGetResult & { location?: string }> {
+function once({ action, timeoutMs, clock, agent, signal }: HttpGetRequest, url: URL): Promise<HttpGetResult> {
   return new Promise(resolve => {
     const headers: Record<string, string> = { 'user-agent': agent, accept: '*/*', connection: 'close' }
     for (const { name, value } of action.httpHeaders ?? []) headers[name.toLowerCase()] = value
     const send = url.protocol === 'https:' ? requestHttps : requestHttp
-    let done = (result: HttpGetResult & { location?: string }) => {
+    let done = (result: HttpGetResult) => {
       done = () => {}
       cancel()
       signal?.removeEventListener('abort', onAbort)
       outgoing.destroy()
       resolve(result)
     }
-    const fail = (problem: string) => done({ status: 0, body: '', problem })
+    const fail = (problem: string) => done({ problem })
     const cancel = clock.after(timeoutMs, () =>
       fail(`Get "${textOf(url)}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)`),
     )
@@ -73,7 +66,6 @@ function once(
         done({
           status: response.statusCode ?? 0,
           body: Buffer.concat(chunks).toString().slice(0, maxBodyBytes),
-          problem: '',
           ...(location && { location }),
         })
       response.on('data', (chunk: Buffer) => {
@@ -85,7 +77,7 @@ function once(
       response.on('error', error => fail(error.message))
     })
     outgoing.on('error', error => fail(`Get "${textOf(url)}": ${goWords(error, url, ends)}`))
-    // Where the connection was from and to is forgotten once it is closed.
+    // A closed socket has no addresses any more, so they are read when it connects.
     let ends = ''
     outgoing.on('socket', socket =>
       socket.once('connect', () => {
@@ -96,7 +88,7 @@ function once(
   })
 }
 
-/** As Go writes it: with the port, also where it is the scheme's own. */
+/** As in Go's messages, the port is included even if it is the default of the scheme. */
 const portText = ({ port, protocol }: URL) => port || (protocol === 'https:' ? '443' : '80')
 const textOf = (url: URL) => `${url.protocol}//${url.hostname}:${portText(url)}${url.pathname}${url.search}`
 
@@ -111,7 +103,7 @@ const systemWords: Readonly<Record<string, string>> = {
   EPIPE: 'broken pipe',
 }
 
-/** Why there is no connection, as Go's dialer words it: clients match on that. */
+/** The message of a failed connection, as Go's dialer words it, since clients match on it. */
 export function dialWords(error: Error, to: { hostname: string; port: string }): string {
   const { code = '', hostname } = error as NodeJS.ErrnoException & { hostname?: string }
   const address = `dial tcp ${to.hostname}:${to.port}`
@@ -120,11 +112,11 @@ export function dialWords(error: Error, to: { hostname: string; port: string }):
   return `${address}: ${error.message}`
 }
 
-// `ends` are the addresses of the connection, '' before there is one.
+// `ends` has the addresses of the connection, or '' without a connection.
 function goWords(error: Error, url: URL, ends: string): string {
   const { code = '', syscall = 'read', rawPacket } = error as NodeJS.ErrnoException & { rawPacket?: Buffer }
   if (!ends) return dialWords(error, { hostname: url.hostname, port: portText(url) })
-  // The other side closed the connection instead of answering.
+  // The other side closed the connection without an answer.
   if (error.message === 'socket hang up') return 'EOF'
   if (code.startsWith('HPE_')) {
     const line = rawPacket?.toString('latin1').split(/\r?\n/)[0] ?? ''

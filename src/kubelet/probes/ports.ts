@@ -1,4 +1,4 @@
-// A port given by number, or by the name it has in the container's spec.
+// The number of a port that a probe or hook gives by number, or by its name in the container's spec.
 import { StatusError } from '../../base/errors.ts'
 import type { ReadContainer } from '../pod/spec.ts'
 

@@ -1,9 +1,23 @@
-// The probes of one pod: a loop for each probe of each running container. A startup probe comes first and holds the
-// others back; readiness says whether the container is sent traffic; a failed liveness or startup probe condemns it.
+// The prober of one pod: a loop for each probe of each running container. While there is a startup probe that has not
+// succeeded, only it runs. A readiness probe decides whether the container gets traffic. A failed liveness or startup
+// probe condemns the container to a restart.
 //
 //   container runs ─▶ startup (until it succeeds once) ─▶ liveness  ─fails─▶ condemned: killed, restarted
 //                       └─fails─▶ condemned             └▶ readiness ─fails─▶ not ready (and back)
 //
+// - The three results (`notReady`, `notStarted`, `condemned`) are kept by container id, so that a restarted container
+//   begins without them. `changed` is called after each change of one by a loop, not by `sync`.
+// - Only `sync` starts and stops loops. Each result has at most one loop for a container, which probes one at a time:
+//   the next probe begins a period after the last one ended.
+// - A result changes after as many equal outcomes in a row as its threshold; an outcome `unknown`, of a probe that
+//   could not be run, neither counts nor interrupts the row.
+// - A condemned container stays so until it has ended. While the pod ends, only readiness is probed.
+// - `stop` ends all loops. An outcome that arrives after that is dropped.
+// - A container that was running when the kubelet started keeps the readiness and the start of its pod's status, so
+//   that a restart of the kubelet does not take ready pods out of services.
+//
+// Example with periodSeconds 10 and failureThreshold 3 for liveness: success at 0 s, failures at 10, 20, 30 s:
+// condemned at 30 s. With a success at 20 s, the row begins again.
 // Source: kubernetes pkg/kubelet/prober/worker.go.
 import type { Probe } from '../../kinds/core/probe.ts'
 import { type NodeContext, podEvent } from '../pod/context.ts'
@@ -16,9 +30,11 @@ type ProbeType = 'startup' | 'liveness' | 'readiness'
 const names = { startup: 'Startup', liveness: 'Liveness', readiness: 'Readiness' }
 
 export class PodProbes {
-  /** By container id. */
+  /** The ids of containers whose readiness probe failed or has not succeeded yet. */
   readonly notReady = new Set<string>()
+  /** The ids of containers whose startup probe has not succeeded yet. */
   readonly notStarted = new Set<string>()
+  /** Containers to be restarted, by id, with the message of the event and the probe's own grace period. */
   readonly condemned = new Map<string, { message: string; graceSeconds?: number }>()
   readonly #loops = new Map<string, AbortController>()
   readonly #known = new Set<string>()
@@ -30,7 +46,7 @@ export class PodProbes {
     this.#changed = changed
   }
 
-  /** Starts and stops loops as containers come and go. Call before a status is made of `seen`. */
+  /** Starts and stops loops for the running containers. Must be called before a status is computed from `seen`. */
   sync(pod: Pod, seen: PodSeen, ending: boolean): void {
     const running = new Set(seen.containers.filter(c => c.state === 'running').map(c => c.id))
     for (const container of seen.containers) {
@@ -61,7 +77,7 @@ export class PodProbes {
     this.condemned.delete(id)
   }
 
-  // A container found running by a new kubelet keeps the verdict its pod's status has of it.
+  // The first results of a container, from the status if a former kubelet wrote one.
   #meet(pod: Pod, spec: ReadContainer, container: ContainerSeen): void {
     if (this.#known.has(container.id)) return
     this.#known.add(container.id)
@@ -142,11 +158,15 @@ export class PodProbes {
       }
     } catch (error) {
       if (!signal.aborted)
-        this.#context.log.error('a probe ended', { pod: pod.metadata.name, container: spec.name, error })
+        this.#context.log.error('a probe failed and is not run any more', {
+          pod: pod.metadata.name,
+          container: spec.name,
+          error,
+        })
     }
   }
 
-  /** True when this loop has said all it had to say. */
+  /** Takes over a result after enough equal outcomes. Returns true when the loop ends with it. */
   #conclude(type: ProbeType, spec: ReadContainer, { id }: ContainerSeen, probe: Probe, good: boolean): boolean {
     if (type === 'readiness') {
       const before = !this.notReady.has(id)

@@ -1,5 +1,6 @@
-// The pods that containerd has, as CRI lists them. Containers that ended never change, nor do addresses of a sandbox, so
-// what was read of them is kept; everything else is asked again.
+// Reads pods from CRI. Containers that have ended and addresses of ready sandboxes do not change, so they are read once
+// and kept; everything else is read at each call. Entries are dropped when their container is deleted, at the latest by
+// the next `outline`.
 import type { Clock } from '../../base/clock.ts'
 import { isReason, messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
@@ -18,7 +19,7 @@ import {
 
 const exitPauseMs = { first: 2, most: 1_000 }
 
-/** The result of a call, or undefined where what it was about is not there. */
+/** The result of a call, or undefined when its object does not exist. */
 export async function orNone<T>(work: Promise<T>): Promise<T | undefined> {
   try {
     return await work
@@ -32,7 +33,7 @@ export class CriPods {
   readonly #cri: Cri
   readonly #clock: Clock
   readonly #log: Log
-  /** The pod that a container or sandbox belongs to, which is the pod that an event concerns. */
+  /** The uid of the pod to which a container or sandbox belongs; events name only the latter. */
   readonly #owners = new Map<string, string>()
   readonly #ended = new Map<string, ContainerSeen>()
   readonly #ips = new Map<string, readonly string[]>()
@@ -43,12 +44,12 @@ export class CriPods {
     this.#log = log
   }
 
-  /** UID of the pod that a container or sandbox belongs to, if it was seen before. */
+  /** The uid of the pod to which a container or sandbox belongs, if it was listed before. */
   ownerOf(id: string): string | undefined {
     return this.#owners.get(id)
   }
 
-  /** Notes whose a new container or sandbox is, before CRI lists it. */
+  /** Records the pod of a new container or sandbox before CRI lists it. */
   own(id: string, podUid: string): void {
     this.#owners.set(id, podUid)
   }
@@ -57,7 +58,7 @@ export class CriPods {
     for (const map of [this.#owners, this.#ended, this.#ips]) map.delete(id)
   }
 
-  /** One pod with everything that is known of its sandboxes and containers, the newest first. */
+  /** One pod with all details of its sandboxes and containers, newest first. */
   async pod(uid: string): Promise<PodSeen> {
     const found = await this.#list({ [labelNames.podUid]: uid })
     const [sandboxes, containers] = await Promise.all([
@@ -71,7 +72,7 @@ export class CriPods {
     }
   }
 
-  /** All pods with the states of their parts, which two calls tell. What is gone without an event is forgotten. */
+  /** All pods with the states of their parts, from two calls. Kept entries of parts that do not exist are dropped. */
   async outline(): Promise<PodOutline[]> {
     const before = [...this.#owners.keys()]
     const { sandboxes, containers } = await this.#list({})
@@ -90,9 +91,9 @@ export class CriPods {
   }
 
   /**
-   * containerd sends the event of an exit before its CRI part has noted the exit, and on a busy machine long before: a
-   * look in between finds everything running. Resolves with the pod's UID when CRI says the same as the event; rejects
-   * only when the signal aborts.
+   * Resolves with the pod's uid when CRI reports the exit that an event announced. containerd sends the event before
+   * its CRI plugin has recorded the exit, on a busy machine long before, and would still list the container as running.
+   * Rejects only when the signal aborts.
    */
   async exitNoted(id: string, signal: AbortSignal): Promise<string | undefined> {
     for (let pauseMs = exitPauseMs.first; ; pauseMs = Math.min(pauseMs * 2, exitPauseMs.most)) {
@@ -101,7 +102,7 @@ export class CriPods {
         if (over) return uid
       } catch (error) {
         signal.throwIfAborted()
-        this.#log.warn('an exit could not be looked at, trying again', { id, why: messageOf(error) })
+        this.#log.warn('an exit could not be confirmed, will be retried', { id, why: messageOf(error) })
       }
       await this.#clock.sleep(pauseMs, signal)
     }
@@ -127,7 +128,7 @@ export class CriPods {
     return { sandboxes: this.#ours(items), containers: this.#ours(containers) }
   }
 
-  /** Those that belong to a pod, whose UID is noted. */
+  /** The entries that belong to a pod, whose uid is recorded. */
   #ours<T extends { id: string; labels: Record<string, string> }>(all: readonly T[]): T[] {
     return all.filter(({ id, labels }) => {
       const uid = labels[labelNames.podUid]
@@ -136,7 +137,7 @@ export class CriPods {
     })
   }
 
-  /** Undefined for one that has gone since it was listed. */
+  /** Undefined when the container was removed after it was listed. */
   async #containerSeen(container: Message<'Container'>): Promise<ContainerSeen | undefined> {
     const kept = this.#ended.get(container.id)
     if (kept) return kept

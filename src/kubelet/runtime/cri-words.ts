@@ -1,4 +1,5 @@
-// containerd's answers in the kubelet's words. Source: CRI api.proto; kubernetes pkg/kubelet/kuberuntime/helpers.go.
+// Translates CRI messages into the types of runtime.ts. Source: CRI api.proto; kubernetes
+// pkg/kubelet/kuberuntime/helpers.go.
 import { open } from 'node:fs/promises'
 import { messageOf } from '../../base/errors.ts'
 import type { Message } from '../cri/index.ts'
@@ -8,7 +9,7 @@ import { annotationNames, type ContainerSeen, type ContainerUsage, type ImageSee
 const maxMessageBytes = 4096
 const maxLogMessage = { bytes: 2048, lines: 80 }
 
-/** Milliseconds of CRI's nanoseconds. */
+/** CRI's nanoseconds as milliseconds. */
 export const millis = (nanos: number) => Math.floor(nanos / 1e6)
 
 export const states = {
@@ -38,7 +39,8 @@ export function seenOf(sandboxId: string, s: Message<'ContainerStatus'>): Contai
   }
 }
 
-// The container's last words: its termination file, or, when it failed and asked for that, the end of its log.
+// The termination message: the file that the container wrote, or the end of its log if it failed and its policy is
+// FallbackToLogsOnError.
 export async function messageFor(status: Message<'ContainerStatus'>, said: string): Promise<string> {
   const path = status.annotations[annotationNames.messagePath]
   const file = status.mounts.find(m => m.containerPath === path)?.hostPath
@@ -64,7 +66,7 @@ async function headOf(path: string): Promise<string> {
   }
 }
 
-// containerd 1.6 does not tell which images are pinned.
+// containerd 1.6 does not report which images are pinned, so their names come from a file.
 export const withPins = (image: ImageSeen, pins: ReadonlySet<string>): ImageSeen => ({
   ...image,
   pinned: image.pinned || image.tags.some(tag => pins.has(tag)),
@@ -82,7 +84,7 @@ export function imageSeen(image: Message<'Image'>): ImageSeen {
   }
 }
 
-/** What a container of a pod uses; nothing for one that is not the kubelet's. */
+/** The usage of a container. Empty for a container that does not belong to a pod. */
 export function usageOf(s: Message<'ContainerStats'>): ContainerUsage[] {
   const labels = s.attributes?.labels ?? {}
   if (!s.attributes || !labels[labelNames.podUid]) return []

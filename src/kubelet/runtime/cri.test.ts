@@ -1,5 +1,5 @@
-// The runtime against a containerd that is slow to do what it has announced: a gRPC server of its two services on a
-// socket, whose containers are as the test says.
+// The runtime with a containerd whose state changes later than its events announce. A gRPC server on a socket offers
+// its two services; each test sets the state of its container.
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,25 +10,27 @@ import { type Clock, realClock } from '../../base/clock.ts'
 import { silentLog } from '../../base/log.ts'
 import { enums, messages, services } from '../cri/definition.ts'
 import { definition } from '../cri/events.ts'
-import { loadDefinition } from '../grpc.ts'
+import { clientsOf } from '../grpc.ts'
 import { CriRuntime } from './cri.ts'
 import { labelNames } from './runtime.ts'
 
 const labels = { [labelNames.podUid]: 'uid', [labelNames.container]: 'main' }
-/** Waits are as short as can be, so that only what is waited for takes time. */
+/** Sleeps end at once, so that a test takes only the time of what it waits for. */
 const hasty: Clock = { ...realClock, sleep: (_, signal) => realClock.sleep(0, signal) }
 
 type Stream = grpc.ServerWritableStream<object, object>
 type Unary = grpc.handleUnaryCall<Record<string, string>, object>
 
 class Containerd {
-  /** State of the one container that there is. */
+  /** The state of the only container. */
   state: 'CONTAINER_RUNNING' | 'CONTAINER_EXITED' | 'none' = 'CONTAINER_RUNNING'
-  /** This many looks at the container fail, and this many after them find it running still. */
+  /**
+   * The next `failing` requests for the container's status fail, and the `late` ones after them still say that it runs.
+   */
   failing = 0
   late = 0
   looks = 0
-  /** This many events are made before a subscription holds. */
+  /** A subscription begins to deliver only after this number of published events. */
   deaf = 0
   readonly streams = new Set<Stream>()
   readonly #waiting = new Set<Stream>()
@@ -65,7 +67,7 @@ class Containerd {
   }
 
   exit(): void {
-    // A TaskExit of the container `c`: its first two fields.
+    // The first two fields of a TaskExit event of the container `c`.
     this.emit('/tasks/exit', Buffer.from('\n\x01c\x12\x01c'))
   }
 
@@ -81,13 +83,10 @@ async function start(t: TestContext) {
   const dir = mkdtempSync(join(tmpdir(), 'kutter-cri-'))
   const socket = join(dir, 'containerd.sock')
   const server = new grpc.Server()
-  type Services = Record<string, grpc.ServiceClientConstructor>
-  const cri = loadDefinition({ package: 'runtime.v1', messages, enums, services }) as unknown as {
-    runtime: { v1: Services }
-  }
-  const events = loadDefinition(definition) as unknown as { containerd: { services: { events: { v1: Services } } } }
-  server.addService(cri.runtime.v1.RuntimeService!.service, containerd.runtime)
-  server.addService(events.containerd.services.events.v1.Events!.service, containerd.events)
+  const { RuntimeService } = clientsOf({ package: 'runtime.v1', messages, enums, services })
+  const { Events } = clientsOf(definition)
+  server.addService(RuntimeService!.service, containerd.runtime)
+  server.addService(Events!.service, containerd.events)
   await new Promise<void>((resolve, reject) =>
     server.bindAsync(`unix:${socket}`, grpc.ServerCredentials.createInsecure(), error =>
       error ? reject(error) : resolve(),
@@ -117,7 +116,7 @@ async function start(t: TestContext) {
 const stateOf = async (runtime: Awaited<ReturnType<typeof start>>['runtime']) =>
   (await runtime.pod('uid')).containers[0]?.state
 
-test('an exit is reported when it can be seen, however long that takes', { timeout: 60_000 }, async t => {
+test('an exit is reported when CRI lists it, however long that takes', { timeout: 60_000 }, async t => {
   const { containerd, runtime, hears } = await start(t)
   await hears('subscribed undefined')
   containerd.state = 'CONTAINER_EXITED'
@@ -128,7 +127,7 @@ test('an exit is reported when it can be seen, however long that takes', { timeo
   assert.ok(containerd.looks > 40)
 })
 
-test('an exit is reported although looks at it fail', { timeout: 60_000 }, async t => {
+test('an exit is reported although calls about it fail', { timeout: 60_000 }, async t => {
   const { containerd, runtime, hears } = await start(t)
   await hears('subscribed undefined')
   await runtime.outline()
@@ -139,7 +138,7 @@ test('an exit is reported although looks at it fail', { timeout: 60_000 }, async
   assert.equal(await stateOf(runtime), 'exited')
 })
 
-test('an exit of what is gone already is reported to the pod it belonged to', { timeout: 60_000 }, async t => {
+test('the exit of a removed container is reported to its pod', { timeout: 60_000 }, async t => {
   const { containerd, runtime, hears } = await start(t)
   await hears('subscribed undefined')
   await runtime.outline()
@@ -148,7 +147,7 @@ test('an exit of what is gone already is reported to the pod it belonged to', { 
   await hears('exited uid')
 })
 
-test('subscribed means that nothing is missed from then on', { timeout: 60_000 }, async t => {
+test('after subscribed, no event is missed', { timeout: 60_000 }, async t => {
   const { containerd, heard, hears } = await start(t)
   containerd.deaf = 5
   await hears('subscribed undefined')
@@ -163,7 +162,7 @@ test('subscribed means that nothing is missed from then on', { timeout: 60_000 }
   await hears('exited uid')
 })
 
-test('an outline has every pod', { timeout: 60_000 }, async t => {
+test('an outline has every pod with its parts', { timeout: 60_000 }, async t => {
   const { containerd, runtime } = await start(t)
   assert.deepEqual(await runtime.outline(), [
     { uid: 'uid', sandboxes: [], containers: [{ id: 'c', state: 'running' }] },

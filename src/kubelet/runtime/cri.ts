@@ -1,4 +1,4 @@
-// The runtime over CRI: containerd's calls, its events and the two things that its CRI cannot do, exec without losing
+// The runtime over CRI: containerd's calls and events, and two things that its CRI does not do: exec without loss of
 // input (exec.ts) and mounts of images (views.ts).
 import type { Clock } from '../../base/clock.ts'
 import { messageOf, StatusError } from '../../base/errors.ts'
@@ -20,7 +20,7 @@ import {
   type PodSeen,
   type Runtime,
   type SandboxConfig,
-  type StreamWishes,
+  type StreamOptions,
 } from './runtime.ts'
 import { ContainerdViews } from './views.ts'
 
@@ -29,13 +29,13 @@ interface CriRuntimeOptions {
   socket: string
   clock: Clock
   log: Log
-  /** Names of images that were loaded by hand and so must stay, where the runtime itself cannot tell. */
+  /** The names of images that were loaded by hand, for a runtime that does not report them as pinned. */
   pinnedImages?: () => Promise<ReadonlySet<string>>
 }
 
 const resubscribeMs = 500
 const stopSlackMs = 60_000
-/** Twice what other calls get, as upstream has it. */
+/** As upstream, twice the time of other calls. */
 const sandboxTimeoutMs = 240_000
 
 export class CriRuntime implements Runtime {
@@ -74,25 +74,25 @@ export class CriRuntime implements Runtime {
     return this.#pods.pod(uid)
   }
 
-  async watch(heard: Parameters<Runtime['watch']>[0], signal: AbortSignal): Promise<void> {
+  async watch(onChange: Parameters<Runtime['watch']>[0], signal: AbortSignal): Promise<void> {
     const { socket, log, clock } = this.#options
     while (!signal.aborted) {
       try {
         for await (const event of containerdEvents(socket).subscribe(signal)) {
-          if (event.topic === 'subscribed') heard(undefined, event)
+          if (event.topic === 'subscribed') onChange(undefined, event)
           if (!('containerId' in event) || event.topic === 'exec-exited') continue
           const owner = this.#pods.ownerOf(event.containerId)
-          const report = (uid = owner) => uid !== undefined && heard(uid, event)
-          // Rejects only when the signal aborts.
+          const report = (uid = owner) => uid !== undefined && onChange(uid, event)
+          // `exitNoted` rejects only when the signal aborts.
           if (event.topic === 'exited') void this.#pods.exitNoted(event.containerId, signal).then(report, () => {})
           else report()
           if (event.topic === 'deleted') this.#pods.forget(event.containerId)
         }
       } catch (error) {
         if (signal.aborted) return
-        log.warn('events of the container runtime ended, subscribing again', { why: messageOf(error) })
+        log.warn('events of the container runtime ended, will be subscribed again', { why: messageOf(error) })
       }
-      // Rejects only when aborted, which the loop's condition sees.
+      // It rejects only after an abort, for which the loop checks.
       await clock.sleep(resubscribeMs, signal).catch(() => {})
     }
   }
@@ -126,7 +126,7 @@ export class CriRuntime implements Runtime {
     return podSandboxId
   }
 
-  // What is gone already need not be stopped or removed.
+  // A sandbox or container that does not exist counts as stopped and removed.
   async stopSandbox(podSandboxId: string): Promise<void> {
     await orNone(this.#cri.stopPodSandbox({ podSandboxId }))
   }
@@ -214,16 +214,16 @@ export class CriRuntime implements Runtime {
     )
   }
 
-  exec(id: string, command: readonly string[], wishes: StreamWishes): Promise<ExecProcess> {
-    return this.#execs.start(id, command, wishes)
+  exec(id: string, command: readonly string[], streamOptions: StreamOptions): Promise<ExecProcess> {
+    return this.#execs.start(id, command, streamOptions)
   }
 
-  async execUrl(containerId: string, cmd: readonly string[], wishes: StreamWishes): Promise<string> {
-    return (await this.#cri.exec({ containerId, cmd, ...wishes })).url
+  async execUrl(containerId: string, cmd: readonly string[], streamOptions: StreamOptions): Promise<string> {
+    return (await this.#cri.exec({ containerId, cmd, ...streamOptions })).url
   }
 
-  async attachUrl(containerId: string, wishes: StreamWishes): Promise<string> {
-    return (await this.#cri.attach({ containerId, ...wishes })).url
+  async attachUrl(containerId: string, streamOptions: StreamOptions): Promise<string> {
+    return (await this.#cri.attach({ containerId, ...streamOptions })).url
   }
 
   async portForwardUrl(podSandboxId: string, port: readonly number[]): Promise<string> {

@@ -1,21 +1,20 @@
-// A process put into a running container, with input and outputs over FIFOs of our own. containerd's streaming server
-// would do it, but (up to 1.7) it closes the input as soon as any output ends, and waits for ever to write input that
-// nobody reads: half of a file piped into `cat` is lost. Its task service has neither fault.
+// Starts a process in a running container (exec), with input and outputs over FIFOs. containerd's streaming server
+// could do it, but up to 1.7 it closes the input as soon as an output ends, and waits for ever to write input that the
+// process does not read, so that half of a file piped into `cat` is lost. containerd's task service has neither fault.
 // Sources: containerd api/services/tasks/v1, api/services/containers/v1; pkg/cri/server/container_execsync.go.
 //
 //   client ──stdin──► FIFO ──► shim ──► process ──► shim ──► FIFOs ──stdout, stderr──► client
 //                          ▲
-//             CloseIO once all of it is in the FIFO: the shim holds it open itself
+//             CloseIO once all of it is in the FIFO, which the shim itself keeps open
 import { constants, openSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { Socket } from 'node:net'
 import { dirname, join } from 'node:path'
-import type * as grpc from '@grpc/grpc-js'
 import { messageOf } from '../../base/errors.ts'
 import { realRandom } from '../../base/random.ts'
 import { run } from '../../linux/index.ts'
-import { callUnary, criNamespace, grpcOf, type Received, socketClient } from '../grpc.ts'
-import type { ExecProcess, StreamWishes } from './runtime.ts'
+import { callUnary, criNamespace, grpcOf, type Received, socketClient, type ServiceClient } from '../grpc.ts'
+import type { ExecProcess, StreamOptions } from './runtime.ts'
 
 const any = { typeUrl: 'string = 1', value: 'bytes = 2' } as const
 const tasks = {
@@ -64,11 +63,11 @@ const containers = {
 
 const processType = 'types.containerd.io/opencontainers/runtime-spec/1/Process'
 
-/** Puts processes into containers of one containerd. */
+/** Starts processes in containers of one containerd. */
 export class ContainerdExec {
   readonly #socket: string
-  readonly #tasks: grpc.Client
-  readonly #containers: grpc.Client
+  readonly #tasks: ServiceClient
+  readonly #containers: ServiceClient
 
   constructor(socket: string) {
     this.#socket = socket
@@ -81,20 +80,20 @@ export class ContainerdExec {
     this.#containers.close()
   }
 
-  /** Starts a command. Throws in the words of the CRI's own exec when it cannot be started. */
-  async start(containerId: string, command: readonly string[], wishes: StreamWishes): Promise<ExecProcess> {
+  /** Starts a command. Throws with the message of CRI's own exec when it cannot be started. */
+  async start(containerId: string, command: readonly string[], streamOptions: StreamOptions): Promise<ExecProcess> {
     const execId = realRandom.uuid().replaceAll('-', '')
     const ref = { containerId, execId }
-    const spec = await this.#processOf(containerId, command, wishes.tty)
-    const pipes = await Pipes.make(join(dirname(this.#socket), 'exec-'), wishes)
+    const spec = await this.#processOf(containerId, command, streamOptions.tty)
+    const pipes = await Pipes.make(join(dirname(this.#socket), 'exec-'), streamOptions)
     try {
       await this.#task('exec', {
         ...ref,
         ...pipes.paths,
-        terminal: wishes.tty,
+        terminal: streamOptions.tty,
         spec: { typeUrl: processType, value: Buffer.from(JSON.stringify(spec)) },
       })
-      // Before the start: a process may end at once.
+      // The wait begins before the start, since the process may end at once.
       const exited = this.#task('wait', ref).then(reply => (reply as { exitStatus: number }).exitStatus)
       exited.catch(() => {})
       try {
@@ -109,7 +108,7 @@ export class ContainerdExec {
       pipes.destroy()
       throw error
     } finally {
-      // Both ends are open now, or never will be.
+      // By now both ends are open, or never will be, so the names are not needed any more.
       await pipes.unlink()
     }
   }
@@ -131,7 +130,7 @@ export class ContainerdExec {
       close: async () => {
         const { stdin, stdout, stderr } = pipes.streams
         stdin?.destroy()
-        // What it still writes must not hold it up.
+        // Outputs are read and dropped, so that the process is not blocked by them.
         for (const output of [stdout, stderr]) output?.resume()
         await exited.catch(() => {})
         pipes.destroy()
@@ -140,7 +139,7 @@ export class ContainerdExec {
     }
   }
 
-  /** What the container's own process is, with another command. */
+  /** The configuration of the container's own process with another command. */
   async #processOf(containerId: string, command: readonly string[], tty: boolean): Promise<object> {
     const request = { id: containerId }
     const reply = (await callUnary(this.#containers, 'get', request, { metadata })) as Received<
@@ -162,7 +161,7 @@ export class ContainerdExec {
     return this.#quietly(this.#task('deleteProcess', ref))
   }
 
-  /** It may have ended meanwhile, and its container with it. */
+  /** Ignores that the process or its container has ended. */
   async #quietly(work: Promise<object>): Promise<void> {
     try {
       await work
@@ -174,7 +173,7 @@ export class ContainerdExec {
 
 const metadata = { 'containerd-namespace': criNamespace }
 
-/** The FIFOs of one process, open at our end. */
+/** The FIFOs of one process, open at this end. */
 class Pipes {
   readonly paths: { stdin: string; stdout: string; stderr: string }
   readonly streams: { stdin: Socket | undefined; stdout: Socket | undefined; stderr: Socket | undefined }
@@ -186,9 +185,9 @@ class Pipes {
     this.streams = streams
   }
 
-  static async make(prefix: string, { stdin, tty }: StreamWishes): Promise<Pipes> {
+  static async make(prefix: string, { stdin, tty }: StreamOptions): Promise<Pipes> {
     const dir = await mkdtemp(prefix)
-    // The shim wants both outputs, whether anybody else does or not; a terminal has one.
+    // The shim needs both outputs even if no client reads them; a terminal has only one.
     const wanted = { stdin, stdout: true, stderr: !tty }
     const path = (name: keyof typeof wanted) => (wanted[name] ? join(dir, name) : '')
     const paths = { stdin: path('stdin'), stdout: path('stdout'), stderr: path('stderr') }
@@ -211,11 +210,11 @@ class Pipes {
   }
 }
 
-/** Opens our end without waiting for the other: a writer of a FIFO can do so only if it reads, too. */
+/** Opens this end of a FIFO without waiting for the other. For writing this is possible only together with reading. */
 function openEnd(file: string, writes: boolean): Socket {
   const fd = openSync(file, constants.O_NONBLOCK | (writes ? constants.O_RDWR : constants.O_RDONLY))
   const socket = new Socket({ fd, readable: !writes, writable: writes })
-  // What happens to the process is known from its exit.
+  // An error of the socket needs no report, since the exit of the process is reported.
   socket.on('error', () => socket.destroy())
   return socket
 }

@@ -1,5 +1,5 @@
-// What runs containers, as the kubelet needs it. Two forms: containerd over CRI, and a simulated one that keeps a
-// node's containers in memory on any clock. Times are milliseconds since the epoch; 0 means "not yet".
+// The interface to what runs containers. It has two implementations: containerd over CRI, and a simulated runtime that
+// keeps containers in memory, on any clock. Times are milliseconds since the epoch; 0 means "not yet".
 import type { RuntimeEvent, Request } from '../cri/index.ts'
 import type { Readable, Writable } from 'node:stream'
 
@@ -15,7 +15,7 @@ export interface SandboxOutline {
 export interface SandboxSeen extends SandboxOutline {
   attempt: number
   createdAtMs: number
-  /** The first is the pod's main address; none on the host's network. */
+  /** The addresses, of which the first is the pod's main one. None on the network of the host. */
   ips: readonly string[]
 }
 
@@ -27,7 +27,7 @@ export interface ContainerOutline {
 export interface ContainerSeen extends ContainerOutline {
   sandboxId: string
   name: string
-  /** How often a container of this name had been started before. */
+  /** How often a container of this name was started before. */
   attempt: number
   createdAtMs: number
   startedAtMs: number
@@ -37,19 +37,19 @@ export interface ContainerSeen extends ContainerOutline {
   message: string
   image: string
   imageRef: string
-  /** Of the spec it was made from; see `containerHash`. */
+  /** The hash of its spec at its creation; see `containerHash`. */
   hash: string
   logPath: string
 }
 
-/** What a runtime has of one pod, in no order. */
+/** The parts of one pod with their states, in no order. */
 export interface PodOutline {
   uid: string
   sandboxes: readonly SandboxOutline[]
   containers: readonly ContainerOutline[]
 }
 
-/** Everything a runtime has of one pod, newest first. */
+/** The parts of one pod with all details, newest first. */
 export interface PodSeen extends PodOutline {
   sandboxes: readonly SandboxSeen[]
   containers: readonly ContainerSeen[]
@@ -59,7 +59,7 @@ export interface RuntimeInfo {
   name: string
   version: string
   apiVersion: string
-  /** Why the runtime is not ready, else ''. */
+  /** Why the runtime is not ready, or ''. */
   runtimeProblem: string
   networkProblem: string
   handlers: readonly string[]
@@ -71,18 +71,18 @@ export interface ImageSeen {
   digests: readonly string[]
   sizeBytes: number
   pinned: boolean
-  /** The user its configuration names: a number, or a name (''= neither, root). */
+  /** The user in its configuration, as a number or as a name. Without either it is root. */
   uid: number | undefined
   username: string
 }
 
-/** A volume that shows the files of an image. */
+/** A volume with the files of an image. */
 export interface ImageView {
   podUid: string
   volume: string
 }
 
-/** A filesystem as mount(8) takes it. */
+/** A filesystem in the form of mount(8). */
 export interface FileSystem {
   type: string
   source: string
@@ -111,80 +111,122 @@ export interface ExecResult {
   stderr: Uint8Array
 }
 
-/** A process that was started in a container, with the ends of its streams that were asked for. */
+/** A process that was started in a container, with the requested streams. */
 export interface ExecProcess {
   stdin: Writable | undefined
   stdout: Readable | undefined
   stderr: Readable | undefined
-  /** Resolves with the exit code; outputs may have more to read then. */
+  /** Resolves with the exit code. Outputs may have more to read then. */
   exited: Promise<number>
-  /** Everything the input was given is on its way: the process sees its end. */
+  /** Ends the input. Must be called after everything was written to `stdin`. */
   closeStdin(): Promise<void>
   resize(size: { width: number; height: number }): Promise<void>
-  /** Nobody is connected any more: the process goes on, as under Kubernetes; resolves when it has ended. */
+  /** Disconnects from the process, which goes on as in Kubernetes. Resolves when it has ended. */
   close(): Promise<void>
 }
 
-/** What a client of exec or attach wants connected. */
-export interface StreamWishes {
+/** The streams that a client of exec or attach requests. */
+export interface StreamOptions {
   stdin: boolean
   stdout: boolean
   stderr: boolean
   tty: boolean
 }
 
+/**
+ * Runs containers. contract.ts tests these promises on every implementation.
+ *
+ * What always holds:
+ *
+ * - A runtime has sandboxes and containers, but no pods. The pod of a part is the uid in its labels. Parts without a
+ *   uid are not returned.
+ * - An id is never used twice. A restart creates another container with the same name and the next attempt.
+ * - A state never returns to an earlier one. A sandbox is ready, and then not any more; a container is created,
+ *   running, exited. An ended container keeps its exit code, times and log until it is removed. Only `unknown` is
+ *   possible at any time, when the runtime cannot determine the state.
+ * - `outline` and `pod` include the effects of all calls that resolved before. Within a pod, the newest parts are
+ *   first.
+ *
+ * Callers: only the kubelet, and for one pod only its worker, or `NodePods` if it has no worker. Calls for different
+ * parts may run at the same time. Results belong to the caller. The runtime does not change its arguments.
+ *
+ * Order: a container is created in a ready sandbox, and is started once. Stopping a sandbox kills its containers and
+ * releases its addresses; removing it also removes its containers. Parts that do not exist count as stopped and
+ * removed, so these four calls can be repeated, in any order.
+ *
+ * Failures and aborts: a call that rejected or was aborted may still have had its effect, or a part of it, so the
+ * kubelet reads the pod again. After an abort of `stopContainer`, the container has got SIGTERM and gets no SIGKILL
+ * until it is stopped again. Other calls for a part that does not exist reject with the reason NotFound.
+ *
+ * Events are hints: an event may be late, repeated or lost, and its pod may be unchanged. But an exit is never reported
+ * before `pod` returns it. Since events can be lost, the kubelet also compares `outline` regularly.
+ *
+ * Limits: `createSandbox` fails after four minutes, `stopContainer` a minute after the grace period, `execSync` after
+ * `timeoutSeconds` (0 is two minutes), everything else after two minutes, but `pullImage` only when its signal aborts.
+ *
+ * A worked example, of a container that is restarted once:
+ *
+ *   createSandbox(attempt 0)         s      pod: [s ready] []
+ *   createContainer(s, a, 0)         c0     pod: [s ready] [c0 created]
+ *   startContainer(c0)                      pod: [s ready] [c0 running]
+ *   its process ends with 3                 pod: [s ready] [c0 exited 3], then the event `exited`
+ *   createContainer(s, a, 1), start  c1     pod: [s ready] [c1 running, c0 exited 3]
+ *   stopSandbox(s)                          pod: [s] [c1 exited 137, c0 exited 3]
+ *   removeSandbox(s)                        pod: [] [], and `outline` does not have it any more
+ */
 export interface Runtime {
-  /** False when there are no files, mounts and processes behind it. */
+  /** False for a simulated runtime, which has no files, mounts and processes. */
   readonly real: boolean
   info(): Promise<RuntimeInfo>
-  /** All pods it has, at the cost of two calls, however many they are. */
+  /** All pods. It costs two calls, however many pods there are. */
   outline(): Promise<readonly PodOutline[]>
   pod(uid: string): Promise<PodSeen>
   /**
-   * Calls `heard` with the pod that something happened to (undefined: anything may have happened to any pod). An exit is
-   * reported once `pod` shows it. Ends when `signal` aborts.
+   * Calls `onChange` with the uid of each pod whose parts changed, or with undefined when any pod may have changed. An
+   * exit is reported once `pod` returns it. Resolves when `signal` aborts.
    */
-  watch(heard: (uid: string | undefined, event?: RuntimeEvent) => void, signal: AbortSignal): Promise<void>
+  watch(onChange: (uid: string | undefined, event?: RuntimeEvent) => void, signal: AbortSignal): Promise<void>
 
   createSandbox(config: SandboxConfig, handler: string, signal: AbortSignal): Promise<string>
   stopSandbox(id: string): Promise<void>
   removeSandbox(id: string): Promise<void>
   createContainer(sandboxId: string, config: ContainerConfig, sandbox: SandboxConfig): Promise<string>
   startContainer(id: string): Promise<void>
-  /** Ends when the container has: SIGTERM, after `graceSeconds` SIGKILL. */
+  /** Sends SIGTERM, and SIGKILL after `graceSeconds`. Resolves when the container has ended. */
   stopContainer(id: string, graceSeconds: number, signal?: AbortSignal): Promise<void>
   removeContainer(id: string): Promise<void>
   execSync(id: string, command: readonly string[], timeoutSeconds: number, signal?: AbortSignal): Promise<ExecResult>
-  /** The container's log file was renamed: write a new one. */
+  /** Lets the container continue in a new log file after its file was renamed. */
   reopenLog(id: string): Promise<void>
 
   image(name: string): Promise<ImageSeen | undefined>
   images(): Promise<readonly ImageSeen[]>
-  /** Returns the reference the image is known by from now on. */
+  /** Pulls an image. Returns the reference by which `image` finds it. */
   pullImage(name: string, auth: AuthConfig | undefined, sandbox: SandboxConfig, signal: AbortSignal): Promise<string>
   removeImage(name: string): Promise<void>
   /**
-   * Keeps the files of an image for a volume, and returns what to mount there, one over the other; nothing where there
-   * are no files. Asked again for a volume, it begins anew. `ref` is what pulling the image returned, or its id.
+   * Keeps the files of an image for a volume, and returns the filesystems to mount there, each over the one before;
+   * none if there are no files. A second call for a volume replaces the first. `ref` is the result of a pull, or the
+   * image's id.
    */
   viewImage(ref: string, view: ImageView): Promise<readonly FileSystem[]>
-  /** Gives back what was kept for a pod's volumes, once they are unmounted. */
+  /** Releases the files that are kept for a pod's volumes. They must be unmounted. */
   releaseViews(podUid: string): Promise<void>
-  /** The volumes that images are kept for. */
+  /** The volumes for which files of images are kept. */
   views(): Promise<readonly ImageView[]>
   usage(): Promise<readonly ContainerUsage[]>
   imageFs(): Promise<{ mountpoint: string; usedBytes: number; inodesUsed: number } | undefined>
 
-  /** Puts a process into a container; undefined where only `execUrl` can. */
-  exec?(id: string, command: readonly string[], wishes: StreamWishes): Promise<ExecProcess>
-  execUrl(id: string, command: readonly string[], wishes: StreamWishes): Promise<string>
-  attachUrl(id: string, wishes: StreamWishes): Promise<string>
+  /** Starts a process in a container. A runtime without it has only `execUrl`. */
+  exec?(id: string, command: readonly string[], streamOptions: StreamOptions): Promise<ExecProcess>
+  execUrl(id: string, command: readonly string[], streamOptions: StreamOptions): Promise<string>
+  attachUrl(id: string, streamOptions: StreamOptions): Promise<string>
   portForwardUrl(sandboxId: string, ports: readonly number[]): Promise<string>
   setPodCidr(cidr: string): Promise<void>
   close(): void
 }
 
-/** Labels and annotations by which a kubelet finds its pods again. Source: kubernetes pkg/kubelet/types/labels.go. */
+/** Labels and annotations by which a kubelet recognizes its pods. Source: kubernetes pkg/kubelet/types/labels.go. */
 export const labelNames = {
   podName: 'io.kubernetes.pod.name',
   podNamespace: 'io.kubernetes.pod.namespace',
@@ -198,7 +240,7 @@ export const annotationNames = {
   messagePolicy: 'io.kubernetes.container.terminationMessagePolicy',
 } as const
 
-/** Newest first. */
+/** Sorted by attempt and creation, newest first. */
 export function newestFirst<T extends { attempt: number; createdAtMs: number }>(list: readonly T[]): T[] {
   return [...list].sort((a, b) => b.attempt - a.attempt || b.createdAtMs - a.createdAtMs)
 }

@@ -1,6 +1,6 @@
 // A runtime without containers: sandboxes and containers are entries in maps, and a function or an annotation of the
-// pod sets what they do (how long an image takes to pull, when a process exits and how). On a virtual clock, hundreds of
-// nodes of these make a cluster in one process.
+// pod sets what they do (how long an image takes to pull, when a process exits and how). On a virtual clock, hundreds
+// of nodes of these make a cluster in one process.
 import type { Clock } from '../../base/clock.ts'
 import { StatusError } from '../../base/errors.ts'
 import { orAborted } from '../../base/waiters.ts'
@@ -25,14 +25,14 @@ import {
 
 /** What a simulated container does. */
 export interface Behaviour {
-  /** The image cannot be pulled, and this is why. */
+  /** The message with which the pull of its image fails. */
   pullError?: string
   pullMs?: number
   startMs?: number
-  /** Ends by itself this long after its start; else it runs until it is stopped. */
+  /** The time from its start until it ends by itself. Without it, it runs until it is stopped. */
   exitAfterMs?: number
   exitCode?: number
-  /** How long it takes to end after SIGTERM. Default 0; Infinity ignores the signal. */
+  /** The time from SIGTERM to its end. Default 0; Infinity ignores the signal. */
   stopMs?: number
   message?: string
   exec?: (command: readonly string[]) => { exitCode: number; stdout?: string }
@@ -41,7 +41,7 @@ export interface Behaviour {
 /** A pod's annotation with a JSON object: container name → Behaviour. */
 export const behaviourAnnotation = 'simulated.kutter/behaviour'
 
-/** What a behaviour may depend on; of an image that is being pulled only its name is given. */
+/** What a behaviour may depend on. For the pull of an image only `image` is set. */
 interface Described {
   name: string
   image: string
@@ -52,10 +52,10 @@ interface Described {
 
 export interface SimulatedOptions {
   clock: Clock
-  /** The first three bytes of pod addresses: `10.244.7`. */
+  /** The first three bytes of pod addresses, such as `10.244.7`. */
   subnet?: string
   behave?: (container: Described) => Behaviour
-  /** Images that are there from the start; everything else is pulled. */
+  /** Images that are present from the start. All others are pulled. */
   images?: readonly string[]
 }
 
@@ -75,6 +75,11 @@ const maxAddresses = 250
 /** The exit code of a process that SIGKILL ended. */
 const killed = 137
 
+/**
+ * It keeps the contract of Runtime, with these limits: there are no files, streams and statistics, a node has 248 pod
+ * addresses, and a container does only what its behaviour describes. Nothing happens but by a call or by the clock, so
+ * that a run on a virtual clock can be repeated. `close` does nothing; timers end with their containers.
+ */
 export class SimulatedRuntime implements Runtime {
   readonly real = false
   readonly #clock: Clock
@@ -82,13 +87,13 @@ export class SimulatedRuntime implements Runtime {
   readonly #behave: NonNullable<SimulatedOptions['behave']>
   readonly #sandboxes = new Map<string, Sandbox>()
   readonly #containers = new Map<string, Container>()
-  /** The same by the UID of the pod; a pod without any has no entry. */
+  /** The same by the uid of the pod. A pod without sandboxes and containers has no entry. */
   readonly #pods = new Map<string, { sandboxes: Set<Sandbox>; containers: Set<Container> }>()
   readonly #images: Set<string>
-  /** Volumes that show images, by `POD VOLUME`. */
+  /** Image volumes, by `POD VOLUME`. */
   readonly #views = new Map<string, ImageView>()
   readonly #addresses = new Set<number>()
-  #heard: ((uid: string) => void) | undefined
+  #onChange: ((uid: string) => void) | undefined
   #counter = 0
 
   constructor({ clock, subnet = '10.244.0', behave = () => ({}), images }: SimulatedOptions) {
@@ -105,10 +110,10 @@ export class SimulatedRuntime implements Runtime {
     return { name: 'simulated', version: '1', apiVersion: 'v1', ...problems, handlers: [] }
   }
 
-  async watch(heard: (uid: string) => void, signal: AbortSignal): Promise<void> {
-    this.#heard = heard
+  async watch(onChange: (uid: string) => void, signal: AbortSignal): Promise<void> {
+    this.#onChange = onChange
     await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))
-    this.#heard = undefined
+    this.#onChange = undefined
   }
 
   async outline(): Promise<PodSeen[]> {
@@ -140,7 +145,7 @@ export class SimulatedRuntime implements Runtime {
     for (const container of this.#containers.values()) if (container.sandboxId === id) this.#exit(container, killed)
     for (const ip of sandbox.ips) this.#addresses.delete(Number(ip.split('.')[3]))
     sandbox.ready = false
-    this.#heard?.(sandbox.config.metadata?.uid ?? '')
+    this.#onChange?.(sandbox.config.metadata?.uid ?? '')
   }
 
   async removeSandbox(id: string): Promise<void> {
@@ -155,6 +160,7 @@ export class SimulatedRuntime implements Runtime {
   }
 
   async createContainer(sandboxId: string, config: ContainerConfig, sandbox: SandboxConfig): Promise<string> {
+    if (!this.#sandboxes.has(sandboxId)) throw notFound('sandbox', sandboxId)
     const name = config.metadata?.name ?? ''
     const attempt = config.metadata?.attempt ?? 0
     const image = config.image?.userSpecifiedImage ?? config.image?.image ?? ''
@@ -186,13 +192,15 @@ export class SimulatedRuntime implements Runtime {
 
   async startContainer(id: string): Promise<void> {
     const container = this.#find(id)
+    if (container.state !== 'created')
+      throw new StatusError('InternalError', `rpc error: code = Unknown desc = container ${id} is ${container.state}`)
     const { startMs = 0, exitAfterMs, exitCode = 0 } = container.behaviour
     if (startMs) await this.#clock.sleep(startMs)
     container.state = 'running'
     container.startedAtMs = this.#clock.now()
     if (exitAfterMs !== undefined)
       container.cancel = this.#clock.after(exitAfterMs, () => this.#exit(container, exitCode))
-    this.#heard?.(container.uid)
+    this.#onChange?.(container.uid)
   }
 
   async stopContainer(id: string, graceSeconds: number, signal?: AbortSignal): Promise<void> {
@@ -243,7 +251,7 @@ export class SimulatedRuntime implements Runtime {
     signal: AbortSignal,
   ): Promise<string> {
     const image = { name: '', image: name, attempt: 0 }
-    // The function is also asked about the image alone, whichever pod it is for.
+    // `behave` is also called with the image alone, for behaviours that do not depend on the pod.
     const alone = this.#behave({ ...image, podName: '', namespace: '' })
     const ofPod = this.#behaviourOf(image, sandbox)
     const pullMs = alone.pullMs ?? ofPod.pullMs ?? 0
@@ -308,7 +316,7 @@ export class SimulatedRuntime implements Runtime {
 
   #podOf(uid: string): PodSeen {
     const entry = this.#pods.get(uid)
-    // Copies, as an answer over a socket would be.
+    // The objects are copied, as the answer of a real runtime would be.
     const copy = <T extends object>(set: Set<T> | undefined) => Array.from(set ?? [], x => ({ ...x }))
     return {
       uid,
@@ -319,7 +327,7 @@ export class SimulatedRuntime implements Runtime {
 
   #find(id: string): Container {
     const container = this.#containers.get(id)
-    if (!container) throw new StatusError('NotFound', `rpc error: code = NotFound desc = no container ${id}`)
+    if (!container) throw notFound('container', id)
     return container
   }
 
@@ -350,7 +358,7 @@ export class SimulatedRuntime implements Runtime {
       message: container.behaviour.message ?? '',
     })
     for (const done of container.exited.splice(0)) done()
-    this.#heard?.(container.uid)
+    this.#onChange?.(container.uid)
   }
 }
 
@@ -363,6 +371,9 @@ const imageOf = (name: string): ImageSeen => ({
   uid: undefined,
   username: '',
 })
+
+const notFound = (what: string, id: string) =>
+  new StatusError('NotFound', `rpc error: code = NotFound desc = no ${what} ${id}`)
 
 function refuse(): never {
   throw new StatusError('MethodNotAllowed', 'a simulated container has no streams')

@@ -1,11 +1,11 @@
-// Views of images: read-only snapshots of containerd that volumes show. CRI mounts images only from containerd 2.1 on,
-// so the kubelet asks containerd's snapshotter itself, over the same socket. A view names its pod in a label, by which
-// it is found again, and is a root of garbage collection: the layers stay as long as it does, even without the image.
+// Views of images: read-only snapshots of containerd that are mounted as image volumes. CRI mounts images only from
+// containerd 2.1 on, so the kubelet calls containerd's snapshotter over the same socket. A view has a label with its
+// pod, by which it is found later. It is a root of containerd's garbage collection, so that the layers stay as long as
+// the view, even if the image is removed.
 // Sources: containerd api/services/snapshots/v1, docs/garbage-collection.md.
-import type * as grpc from '@grpc/grpc-js'
 import { isReason } from '../../base/errors.ts'
 import { timeText } from '../../api/time.ts'
-import { callStream, callUnary, criNamespace, type Received, socketClient } from '../grpc.ts'
+import { callStream, callUnary, criNamespace, type Received, socketClient, type ServiceClient } from '../grpc.ts'
 import type { FileSystem, ImageView } from './runtime.ts'
 
 const definition = {
@@ -41,11 +41,11 @@ const rootLabel = 'containerd.io/gc.root'
 const calls = { metadata: { 'containerd-namespace': criNamespace }, timeoutMs: 60_000 }
 
 export class ContainerdViews {
-  readonly #client: grpc.Client
+  readonly #client: ServiceClient
   readonly #snapshotterOf: () => Promise<string>
   #snapshotter: string | undefined
 
-  /** @param snapshotterOf which snapshotter has the images */
+  /** @param snapshotterOf returns the name of the snapshotter that has the images */
   constructor(socket: string, snapshotterOf: () => Promise<string>) {
     this.#client = socketClient(definition, 'Snapshots', socket)
     this.#snapshotterOf = snapshotterOf
@@ -55,11 +55,11 @@ export class ContainerdViews {
     this.#client.close()
   }
 
-  /** @param chainId what the layers of the image are known by */
+  /** @param chainId the name of the image's layers in the snapshotter */
   async make(chainId: string, { podUid, volume }: ImageView, now: number): Promise<readonly FileSystem[]> {
     const snapshotter = await this.#name()
     const key = `image-volume/${podUid}/${volume}`
-    // One that was made and never mounted may be of an older image.
+    // A view that was made and never mounted may be of an older image.
     await this.#remove(key)
     const request = {
       snapshotter,

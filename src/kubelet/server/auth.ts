@@ -1,5 +1,6 @@
-// Who calls the node, and may they? A certificate of the cluster's authority names the caller; else a token does, by
-// TokenReview. SubjectAccessReview decides, on subresources of the node. Both answers are kept for a while.
+// Authentication and authorization of requests to the node. A client certificate of the cluster's authority names the
+// caller; without one a TokenReview finds the user of the bearer token. A SubjectAccessReview for a subresource of the
+// node decides. Both answers are kept for up to five minutes.
 // Source: kubernetes pkg/kubelet/server/auth.go, KEP-2862 (fine-grained kubelet authorization).
 import type { IncomingMessage } from 'node:http'
 import type { TLSSocket } from 'node:tls'
@@ -9,6 +10,14 @@ import type { Client } from '../../client/index.ts'
 import { TokenReview } from '../../kinds/authentication/tokenreview.ts'
 import { SubjectAccessReview } from '../../kinds/authorization/subjectaccessreview.ts'
 
+//   path                          subresource that must be allowed
+//   /stats, /metrics              stats, metrics
+//   /logs                         log
+//   /healthz, /configz            healthz or configz, or proxy
+//   /pods, /runningpods           pods, or proxy
+//   all others                    proxy
+
+/** How long answers are kept. A denial is kept for a shorter time, since a new permission should soon take effect. */
 const keepMs = { token: 120_000, allowed: 300_000, denied: 30_000 }
 const maxKept = 1000
 
@@ -78,7 +87,9 @@ function byCertificate(request: IncomingMessage): User | undefined {
   return name ? { name, groups: [...one(subject.O), 'system:authenticated'] } : undefined
 }
 
-/** The more special one first; `proxy` covers everything that has none of its own. */
+/**
+ * The subresources of which one must be allowed, the most specific first. `proxy` covers all paths without their own.
+ */
 function subresourcesOf(url: string): string[] {
   const first = new URL(url, 'https://node').pathname.split('/')[1] ?? ''
   if (first === 'stats' || first === 'metrics') return [first]
@@ -99,7 +110,7 @@ async function kept<T>(
   if (known && known.until > now) return known.value
   const value = await ask()
   cache.delete(key)
-  // The oldest go first: maps keep the order of insertion.
+  // The oldest entries are dropped first, since maps keep the order of insertion.
   for (const old of cache.keys()) {
     if (cache.size < maxKept) break
     cache.delete(old)

@@ -1,4 +1,4 @@
-// Finds the pod and container that a path names: `…/NAMESPACE/POD[/UID]/CONTAINER`.
+// Finds the pod and the container of a path `…/NAMESPACE/POD[/UID]/CONTAINER`.
 import { StatusError } from '../../base/errors.ts'
 import { findContainer, nameOf, namespaceOf, newest, uidOf } from '../pod/spec.ts'
 import type { PodWorker } from '../pod/worker.ts'
@@ -15,7 +15,7 @@ export function findPod(workers: Workers, namespace: string, name: string, uid?:
   throw new StatusError('NotFound', `pod does not exist: ${name}_${namespace}`)
 }
 
-/** The newest container of this name that runs. Throws NotFound. */
+/** The running container of this name. Throws NotFound. */
 export function findRunning(worker: PodWorker, name: string): ContainerSeen {
   if (!findContainer(worker.pod, name))
     throw new StatusError(

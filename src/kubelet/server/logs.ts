@@ -1,5 +1,6 @@
-// GET /containerLogs/NAMESPACE/POD/CONTAINER: a container's log, or that of its predecessor, to its present end or
-// for as long as it runs. Source: kubernetes pkg/kubelet/server (getContainerLogs), kubelet_pods.go (GetKubeletContainerLogs).
+// GET /containerLogs/NAMESPACE/POD/CONTAINER: the log of a container, or of the one before it, up to its present end
+// or, with `follow`, as long as the container runs.
+// Source: kubernetes pkg/kubelet/server (getContainerLogs), kubelet_pods.go (GetKubeletContainerLogs).
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import { StatusError } from '../../base/errors.ts'
@@ -24,9 +25,9 @@ export async function serveLogs(
   const seen = chosen(worker, podName, container, flag(query, 'previous'))
   const now = o.context.clock.now()
   const sinceSeconds = number(query, 'sinceSeconds')
-  const gone = new AbortController()
-  response.once('close', () => gone.abort())
-  request.socket.once('close', () => gone.abort())
+  const disconnected = new AbortController()
+  response.once('close', () => disconnected.abort())
+  request.socket.once('close', () => disconnected.abort())
   const options = {
     follow: flag(query, 'follow'),
     timestamps: flag(query, 'timestamps'),
@@ -34,7 +35,7 @@ export async function serveLogs(
     limitBytes: number(query, 'limitBytes'),
     sinceMs: sinceSeconds === undefined ? parseTime(query.get('sinceTime')) : now - sinceSeconds * 1000,
     stream: ({ Stdout: 'stdout', Stderr: 'stderr' } as const)[query.get('stream') ?? ''],
-    signal: gone.signal,
+    signal: disconnected.signal,
   }
   const lines = readLog(seen.logPath, options, {
     running: () => worker.seen.containers.some(c => c.id === seen.id && c.state === 'running'),
@@ -45,8 +46,8 @@ export async function serveLogs(
   try {
     await pipeline(lines, response)
   } catch (error) {
-    // Nobody reads any more.
-    if (!gone.signal.aborted) throw error
+    // After the client has disconnected, writing to it fails.
+    if (!disconnected.signal.aborted) throw error
   }
 }
 
@@ -65,7 +66,7 @@ function chosen(worker: PodWorker, pod: string, name: string, previous: boolean)
   const status = [...containerStatuses, ...initContainerStatuses, ...ephemeralContainerStatuses].find(
     s => s.name === name,
   )
-  // It has ended, and the runtime has lost it.
+  // The container has ended, and the runtime has lost it.
   if (status?.state.terminated || (!status?.state.running && status?.lastState.terminated))
     throw new StatusError('BadRequest', `container "${name}" in pod "${pod}" is terminated`)
   const reason = status?.state.waiting?.reason ?? 'ContainerCreating'

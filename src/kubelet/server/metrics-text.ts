@@ -1,4 +1,4 @@
-// What the kubelet's /metrics paths answer, as Prometheus text.
+// The answers of the kubelet's /metrics paths, as Prometheus text.
 // Source: kubernetes pkg/kubelet/metrics/collectors (resource_metrics), cadvisor metrics/prometheus.go.
 import { nameOf, namespaceOf } from '../pod/spec.ts'
 import type { PodWorker } from '../pod/worker.ts'
@@ -79,7 +79,7 @@ export function cadvisorMetrics(pods: PodWorker[], containers: Containers): stri
   ].join('')
 }
 
-/** /metrics: the kubelet itself. */
+/** /metrics: the kubelet's own metrics. */
 export function ownMetrics(workers: ReadonlyMap<string, PodWorker>, nodeName: string): string {
   const all = [...workers.values()]
   const count = (state: string) =>

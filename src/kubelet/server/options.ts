@@ -1,4 +1,4 @@
-// What the kubelet's server is made of: its address and certificates, and the pods that it answers about.
+// The options of the kubelet's server: its address and certificates, and the pods that it serves.
 import type { Mirror } from '../../api/mirror.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import type { NodeContext } from '../pod/context.ts'

@@ -1,6 +1,6 @@
-// The kubelet's HTTPS server: what the API server (and whoever measures) asks a node for. Callers show a client
-// certificate of the cluster's authority or a token; what they may do the API server decides.
-// Source: kubernetes pkg/kubelet/server/server.go.
+// The kubelet's HTTPS server: logs, exec, attach, port-forward, statistics and metrics, for the API server and for
+// monitoring. Callers need a client certificate of the cluster's authority or a token, and the API server decides what
+// they may do. Source: kubernetes pkg/kubelet/server/server.go.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -18,7 +18,7 @@ const limits = { headerBytes: 1 << 20, headersMs: 10_000, connections: 2000 }
 
 interface NodeServer {
   port: number
-  /** New connections see this certificate. */
+  /** Uses another certificate for new connections. */
   renew(cert: string, key: string): void
   close(): Promise<void>
 }
@@ -46,7 +46,7 @@ export async function startServer(o: NodeServerOptions): Promise<NodeServer> {
     answer(o, guard, stats, request, response).catch(error => refuse(response, error, log))
   })
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    // The peer may go at any time; what it was told by then is all there is.
+    // The client may disconnect at any time, which needs no report.
     socket.on('error', () => socket.destroy())
     guard(request)
       .then(() => serveStream(o, request, socket, head))

@@ -1,4 +1,5 @@
-// What node and pods use: /stats/summary for `kubectl top` and autoscaling, and the same as Prometheus text.
+// The use of resources by the node and its pods: /stats/summary, from which `kubectl top` and autoscaling get their
+// numbers, and the same as Prometheus text.
 // Source: kubernetes kubelet/pkg/apis/stats/v1alpha1, pkg/kubelet/metrics/collectors (resource_metrics).
 import type { StatsFs } from 'node:fs'
 import { readFile, statfs } from 'node:fs/promises'
@@ -27,8 +28,8 @@ type NodeUsage = Awaited<ReturnType<typeof readNode>>
 type RatedUsage = ContainerUsage & { nanoCores: number | undefined }
 
 /**
- * The figures of one node. Each question takes a new look at the runtime and at /proc; rates are what was used since the
- * look before, so the first answer has none where the runtime gives none.
+ * The statistics of one node. Each request reads the runtime and /proc. A rate is computed from the difference to the
+ * last request, so that the first answer has no rates unless the runtime reports them.
  */
 export class NodeStats {
   readonly #options: NodeServerOptions
@@ -63,7 +64,7 @@ export class NodeStats {
     }
   }
 
-  /** `which`: '' the kubelet's own, 'cadvisor' and 'resource' its containers'. */
+  /** @param which '' for the kubelet's own metrics, 'cadvisor' or 'resource' for those of containers */
   async metrics(which: string): Promise<string> {
     const { workers, nodeName } = this.#options
     if (which === '') return ownMetrics(workers, nodeName)
@@ -89,7 +90,7 @@ export class NodeStats {
     return { atMs, node: { ...node, nanoCores }, containers }
   }
 
-  /** A rate needs two looks: the one before is kept. Where no time has passed it stays what it was. */
+  /** The rate since the last sample, which is kept for it. Without time in between, the rate stays the same. */
   #rate(next: Map<string, Sample>, id: string, atMs: number, cpuNs: number): number | undefined {
     const before = this.#samples.get(id)
     const passed = before ? atMs - before.atMs : 0
@@ -162,7 +163,7 @@ const memoryOf = (time: string, u: MemoryUsage) => ({
 
 async function readNode() {
   const [stat, meminfo] = await Promise.all([readFile('/proc/stat', 'utf8'), readFile('/proc/meminfo', 'utf8')])
-  // user nice system idle iowait irq softirq steal, in hundredths of a second.
+  // The fields are user nice system idle iowait irq softirq steal, in hundredths of a second. Source: proc_stat(5).
   const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = (stat.split('\n')[0] ?? '')
     .split(/\s+/)
     .slice(1)

@@ -1,12 +1,18 @@
-// exec, attach and port-forward: exec is served here (exec.ts); for the others the runtime gives a URL of its streaming server for each, and the upgraded
-// connection of the caller is joined to one there. SPDY, and the older WebSocket protocols, pass as they are; what
-// only newer clients speak is translated. Source: kubernetes pkg/kubelet/server (getExec …), KEP-4006.
+// exec, attach and port-forward, by the protocol of the client:
+//
+//   exec           SPDY v4, WebSocket v4 and v5   served here (exec.ts), with a process of the runtime
+//   exec, attach   WebSocket v5                   translated to SPDY for the runtime's streaming server
+//   port-forward   WebSocket tunnel               its SPDY content is passed to the streaming server
+//   all            anything else                  the bytes are passed to the streaming server unchanged
+//
+// The runtime returns a URL of its streaming server for each request. Source: kubernetes pkg/kubelet/server (getExec
+// …), KEP-4006.
 import { type IncomingMessage, request as requestHttp } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { StatusError } from '../../base/errors.ts'
 import { bridgeWebSocketToSpdy, tunnelProtocol, tunnelWebSocketToSpdy } from '../../wire/remotecommand.ts'
 import { acceptWebSocket } from '../../wire/websocket.ts'
-import { serveExec, speaksOurs } from './exec.ts'
+import { serveExec, isServedHere } from './exec.ts'
 import { findPod, findRunning } from './find.ts'
 import type { NodeServerOptions } from './options.ts'
 
@@ -22,12 +28,12 @@ export async function serveStream(
 ): Promise<void> {
   const url = new URL(request.url ?? '/', 'https://node')
   const [, what = '', ...rest] = url.pathname.split('/').map(decodeURIComponent)
-  if (what === 'exec' && o.context.runtime.exec && speaksOurs(request)) {
-    const { id, wishes } = findStreamed(o, rest, url.searchParams)
+  if (what === 'exec' && o.context.runtime.exec && isServedHere(request)) {
+    const { id, streamOptions } = findStreamed(o, rest, url.searchParams)
     const command = url.searchParams.getAll('command')
     const { clock, log, runtime } = o.context
-    const start = () => runtime.exec!(id, command, wishes)
-    return serveExec({ request, socket, head, command, wishes, start, clock, log })
+    const start = () => runtime.exec!(id, command, streamOptions)
+    return serveExec({ request, socket, head, command, streamOptions, start, clock, log })
   }
   const there = await runtimeUrl(o, what, rest, url.searchParams)
   const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map(name => name.trim())
@@ -40,12 +46,12 @@ export async function serveStream(
   if (isWebSocket && what !== 'portForward' && offered.includes(newest)) {
     const upstream = await dialSpdy(there, streamProtocol)
     const { ws } = await acceptWebSocket(request, socket, head, [newest])
-    return bridgeWebSocketToSpdy(ws, newest, upstream.socket, wishesOf(url.searchParams), upstream.head)
+    return bridgeWebSocketToSpdy(ws, newest, upstream.socket, streamOptionsOf(url.searchParams), upstream.head)
   }
   await passThrough(request, socket, head, there)
 }
 
-function wishesOf(query: URLSearchParams) {
+function streamOptionsOf(query: URLSearchParams) {
   const has = (name: string) => ['1', 'true'].includes(query.get(name) ?? '')
   const tty = has('tty')
   return { stdin: has('input'), stdout: has('output'), stderr: has('error') && !tty, tty }
@@ -65,21 +71,21 @@ async function runtimeUrl(
     const ports = [...query.getAll('port'), ...query.getAll('ports')].flatMap(text => text.split(',')).map(Number)
     return new URL(await runtime.portForwardUrl(sandbox.id, ports))
   }
-  const { id, wishes } = findStreamed(o, [namespace, podName, ...more], query)
-  if (what === 'attach') return new URL(await runtime.attachUrl(id, wishes))
-  if (what === 'exec') return new URL(await runtime.execUrl(id, query.getAll('command'), wishes))
+  const { id, streamOptions } = findStreamed(o, [namespace, podName, ...more], query)
+  if (what === 'attach') return new URL(await runtime.attachUrl(id, streamOptions))
+  if (what === 'exec') return new URL(await runtime.execUrl(id, query.getAll('command'), streamOptions))
   throw new StatusError('NotFound', '404 page not found')
 }
 
-/** The container that exec or attach is about, and what is to be connected. */
+/** The container of an exec or attach, and the requested streams. */
 function findStreamed(o: NodeServerOptions, [namespace = '', podName = '', ...more]: string[], query: URLSearchParams) {
   const [uid, container] = more.length > 1 ? more : [undefined, more[0]]
   const worker = findPod(o.workers, namespace, podName, uid)
   const { id } = findRunning(worker, container ?? '')
-  const wishes = wishesOf(query)
-  if (!wishes.stdin && !wishes.stdout && !wishes.stderr)
+  const streamOptions = streamOptionsOf(query)
+  if (!streamOptions.stdin && !streamOptions.stdout && !streamOptions.stderr)
     throw new StatusError('BadRequest', 'you must specify at least 1 of stdin, stdout, stderr')
-  return { id, wishes }
+  return { id, streamOptions }
 }
 
 interface Upstream {
@@ -88,7 +94,7 @@ interface Upstream {
   head: Buffer
 }
 
-// The address is the runtime's own, on this machine; a redirect from it is an answer like any other.
+// The URL is one of the runtime on this machine, so a redirect is not followed.
 function dial(url: URL, method: string, headers: IncomingMessage['headers']): Promise<Upstream> {
   return new Promise((resolve, reject) => {
     const outgoing = requestHttp(url, { method, headers, agent: false })

@@ -1,4 +1,4 @@
-// Sets of files that change all at once.
+// Sets of files that are replaced atomically.
 import assert from 'node:assert/strict'
 import { mkdtemp, readdir, readFile, readlink, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -9,7 +9,7 @@ import { writeAtomically } from './atomic.ts'
 const files = (entries: Record<string, string>, mode = 0o644) =>
   new Map(Object.entries(entries).map(([path, text]) => [path, { data: Buffer.from(text), mode }]))
 
-test('files are swapped by one rename, and unchanged ones are left alone', async () => {
+test('files are replaced by one rename, and unchanged ones are not written', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'kutter-atomic-'))
   try {
     assert.equal(await writeAtomically(dir, files({ a: '1', 'deep/b': '2' }, 0o400), 1000), true)

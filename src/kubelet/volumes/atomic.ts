@@ -1,6 +1,6 @@
 // Writes a set of files so that readers see all of the old or all of the new ones, never a mixture:
 //
-//   DIR/name ─▶ ..data/name          a symlink for each file, made once
+//   DIR/name ─▶ ..data/name          a symlink for each file, created once
 //   DIR/..data ─▶ ..2026_01_02_…     swapped by one rename
 //   DIR/..2026_01_02_…/name          the files themselves
 //
@@ -16,7 +16,11 @@ export interface FileContent {
 /** Files by relative path. */
 type Payload = ReadonlyMap<string, FileContent>
 
-/** `prepare` gets the directory of the new files before anyone sees it. Returns false when nothing had changed. */
+/**
+ * Replaces the files in `dir` by those of `payload`. Returns false, and writes nothing, if they are the same already.
+ * `prepare` is called with the directory of the new files before readers can see them. Only one call per directory may
+ * be under way at a time.
+ */
 export async function writeAtomically(
   dir: string,
   payload: Payload,
@@ -29,16 +33,16 @@ export async function writeAtomically(
   const data = join(dir, '..data')
   const current = await linkTarget(data)
   if (current && (await isSame(join(dir, current), payload))) return false
-  const name = await freshName(dir, now)
-  const fresh = join(dir, name)
-  await mkdir(fresh, { mode: 0o755 })
+  const name = await unusedName(dir, now)
+  const next = join(dir, name)
+  await mkdir(next, { mode: 0o755 })
   for (const [path, { data: bytes, mode }] of payload) {
-    await mkdir(dirname(join(fresh, path)), { recursive: true, mode: 0o755 })
-    await writeFile(join(fresh, path), bytes, { mode })
-    await chmod(join(fresh, path), mode)
+    await mkdir(dirname(join(next, path)), { recursive: true, mode: 0o755 })
+    await writeFile(join(next, path), bytes, { mode })
+    await chmod(join(next, path), mode)
   }
-  await prepare?.(fresh)
-  // One that ended in between left its link.
+  await prepare?.(next)
+  // A write that was interrupted may have left its link.
   await rm(join(dir, '..data_tmp'), { force: true })
   await symlink(name, join(dir, '..data_tmp'))
   await rename(join(dir, '..data_tmp'), data)
@@ -61,7 +65,7 @@ function checkPath(path: string): void {
     throw new Error(`invalid path ${JSON.stringify(path)}: must be relative and not lead upwards`)
 }
 
-async function freshName(dir: string, now: number): Promise<string> {
+async function unusedName(dir: string, now: number): Promise<string> {
   const stamp = new Date(now).toISOString().slice(0, 19).replace('T', '_').replaceAll(/[-:]/g, '_')
   const there = new Set(await readdir(dir))
   for (let n = 1; ; n++) {

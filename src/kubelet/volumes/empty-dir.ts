@@ -1,4 +1,4 @@
-// emptyDir: an empty directory that lives as long as its pod, on the node's disk or in memory.
+// emptyDir: a directory that is empty at first and exists as long as its pod, on the node's disk or in memory.
 import { chmod, mkdir } from 'node:fs/promises'
 import { quantityValue } from '../../api/quantity.ts'
 import { realMounts } from '../../linux/index.ts'
@@ -11,12 +11,12 @@ export const emptyDir: VolumePlugin = {
   async setUp({ volume, dir, pod }) {
     const { medium = '', sizeLimit, mode = 0o777 } = volume.emptyDir!
     if (medium !== '' && medium !== 'Memory') throw new Error(`unknown storage medium "${medium}"`)
-    const fresh = (await mkdir(dir, { recursive: true, mode: 0o750 })) !== undefined
+    const isNew = (await mkdir(dir, { recursive: true, mode: 0o750 })) !== undefined
     if (medium === 'Memory' && !(await realMounts.isMounted(dir))) {
       const size = quantityValue(sizeLimit)
       await realMounts.tmpfs(dir, size > 0 ? { sizeBytes: size, mode } : { mode })
-    } else if (!fresh) return
-    // mkdir's mode passes through the umask.
+    } else if (!isNew) return
+    // The mode of mkdir is subject to the umask, that of chmod is not.
     await chmod(dir, mode)
     await setOwnership(dir, pod, false)
   },

@@ -1,8 +1,10 @@
-// Volumes that are sets of files made from API objects: configMap, secret, downwardAPI, and projected, which puts
-// several of them (and service account tokens) into one directory. They follow their objects while the pod runs.
+// Volumes whose files are written from API objects: configMap, secret, downwardAPI, and projected, which puts several
+// of these and service account tokens into one directory. While the pod runs, the files are written again when an
+// object changes or a token is due (pod/volumes.ts calls `refresh`).
 // Source: kubernetes pkg/volume/{configmap,secret,downwardapi,projected}.
 import { chown, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { orAborted } from '../../base/waiters.ts'
 import type { DownwardAPIVolumeFile, KeyToPath, ProjectedVolumeSource } from '../../kinds/core/volume.ts'
 import { fieldValue, resourceValue } from '../config/fields.ts'
 import { namespaceOf, uidOf } from '../pod/spec.ts'
@@ -13,7 +15,7 @@ import type { Pod } from '../../kinds/core/pod.ts'
 
 interface Files {
   payload: Map<string, FileContent>
-  /** When they must be made again at the latest. */
+  /** When they must be written again, in ms since the epoch. */
   renewAt?: number
 }
 
@@ -86,7 +88,7 @@ async function secretFiles(pod: Pod, { name, items, optional }: ObjectSource, mo
   return chosen(data, items, optional, mode)
 }
 
-// Without items every key is a file; with them only those, under the paths they give.
+// Without items, every key becomes a file. With items, only their keys do, at the paths of the items.
 function chosen(
   data: Map<string, Buffer>,
   items: ObjectSource['items'],
@@ -137,11 +139,12 @@ function filesPlugin(
   memory: boolean,
 ): VolumePlugin {
   const write = async (request: VolumeRequest): Promise<number | undefined> => {
-    const { payload, renewAt } = await source(request)
-    await writeAtomically(request.dir, payload, request.context.clock.now(), async fresh => {
-      await setOwnership(fresh, request.pod, true)
+    // Objects and tokens come from the API server, which may take long. After an abort nothing may be written.
+    const { payload, renewAt } = await orAborted(source(request), request.signal)
+    await writeAtomically(request.dir, payload, request.context.clock.now(), async dir => {
+      await setOwnership(dir, request.pod, true)
       const user = field === 'projected' ? commonUser(request.pod) : undefined
-      if (user !== undefined) await giveTo(fresh, user)
+      if (user !== undefined) await setOwner(dir, user)
     })
     return renewAt
   }
@@ -155,7 +158,7 @@ function filesPlugin(
   }
 }
 
-async function giveTo(dir: string, user: number): Promise<void> {
+async function setOwner(dir: string, user: number): Promise<void> {
   for (const entry of await readdir(dir, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name)
     if (!entry.isFile()) continue

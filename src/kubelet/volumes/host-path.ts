@@ -1,4 +1,4 @@
-// hostPath: a file or directory of the node itself, as it is. The type says what must be (or is made) there.
+// hostPath: a file or directory of the node. The type states what must exist at the path, or is created there.
 import { mkdir, stat, writeFile } from 'node:fs/promises'
 import type { Stats } from 'node:fs'
 import type { VolumePlugin } from './volume.ts'
@@ -31,7 +31,7 @@ export const hostPath: VolumePlugin = {
     if (path.split('/').includes('..')) throw new Error('hostPath.path must not contain ..')
     const check = checks[type]
     if (!check) {
-      // Without a type nothing is checked; what is missing is made by the runtime, as a directory.
+      // Without a type, anything may be there. A missing path becomes a directory, which containerd would create too.
       if (!(await found(path))) await mkdir(path, { recursive: true, mode: 0o755 })
       return
     }

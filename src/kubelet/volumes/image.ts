@@ -1,5 +1,6 @@
-// image: the files of an image, for reading only. Nothing is there before the first container that mounts it: its image
-// is pulled then, as that of the container itself is, and once for the life of the pod. Sources: KEP-4639; containerd internal/cri/server/container_image_mount.go.
+// image: the files of an image, read-only. The image is pulled and mounted before the first container that mounts the
+// volume starts (pod/image-volumes.ts), and stays mounted until the pod is settled.
+// Sources: KEP-4639; containerd internal/cri/server/container_image_mount.go.
 import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -18,11 +19,15 @@ export const image: VolumePlugin = {
   openPart: openImagePart,
 }
 
-/** The image volumes of a node's pods. */
+/**
+ * The image volumes of a node's pods. Each is a view in containerd (a read-only snapshot of the image) and a mount of
+ * it. A view is released by the uid of its pod, after its mounts are gone. The views that a former kubelet left are
+ * read from containerd once.
+ */
 export class ImageVolumes {
   readonly #podsDir: string
   readonly #runtime: Pick<Runtime, 'viewImage' | 'releaseViews' | 'views'>
-  /** Pods of which a former kubelet left views; known once the runtime has answered. */
+  /** The uids of pods of which a former kubelet left views. Undefined until the runtime has listed them. */
   #left: Set<string> | undefined
 
   constructor(podsDir: string, runtime: Pick<Runtime, 'viewImage' | 'releaseViews' | 'views'>) {
@@ -30,11 +35,12 @@ export class ImageVolumes {
     this.#runtime = runtime
   }
 
-  /** Whether an image is mounted there whole: a kubelet that ended in between may have left it open to be written. */
+  /** Whether the image is mounted, and read-only. It is writable if a kubelet ended in the middle of the mount. */
   async has(podUid: string, volume: string): Promise<boolean> {
     return (await realMounts.at(join(this.#dir(podUid), volume)))?.options.includes('ro') ?? false
   }
 
+  /** Mounts the image with the id or name `ref`, in place of what is mounted. Throws ImageMountFailure. */
   async mount(podUid: string, volume: string, ref: string): Promise<void> {
     const dir = join(this.#dir(podUid), volume)
     try {
@@ -46,14 +52,17 @@ export class ImageVolumes {
     }
   }
 
-  /** Call when the volumes are unmounted and their directory is still there: by it another kubelet would find them. */
+  /**
+   * Releases the views of a pod. Must be called after the volumes are unmounted and before their directory is removed,
+   * since the directory is how the next kubelet finds views after a crash in between.
+   */
   async release(podUid: string): Promise<void> {
     if (!existsSync(this.#dir(podUid)) && !this.#left?.has(podUid)) return
     await this.#runtime.releaseViews(podUid)
     this.#left?.delete(podUid)
   }
 
-  /** Pods that may have left views behind and nothing else. */
+  /** The uids of the pods of which a former kubelet left views, and possibly nothing else. */
   async pods(): Promise<readonly string[]> {
     this.#left ??= new Set((await this.#runtime.views()).map(view => view.podUid))
     return [...this.#left]
@@ -67,7 +76,7 @@ export class ImageVolumes {
 async function mountLayers(dir: string, layers: readonly FileSystem[]): Promise<void> {
   try {
     for (const { type, source, options } of layers) {
-      // An image of one layer is that layer's directory.
+      // The view of an image with one layer is the directory of that layer.
       if (type === 'bind') await realMounts.bind(source, dir, { readOnly: true })
       else await realMounts.mount(type, source, dir, [...options, 'ro'])
     }
@@ -77,7 +86,7 @@ async function mountLayers(dir: string, layers: readonly FileSystem[]): Promise<
   }
 }
 
-// Only directories, as containerd has it, and none that would have to be made.
+// As in containerd, only a directory can be mounted, and it must exist.
 async function openImagePart(dir: string, part: string): Promise<Beneath> {
   const fail = (why: string, cause?: unknown) =>
     new ImageMountFailure(`failed to ensure image subpath ${JSON.stringify(part)}: ${why}`, cause)

@@ -1,4 +1,4 @@
-// Volumes by kind, one file each; volume.ts says what they have in common.
+// The volume plugins, one file for each type of volume. Their interface is in volume.ts.
 import { emptyDir } from './empty-dir.ts'
 import { files } from './files.ts'
 import { hostPath } from './host-path.ts'

@@ -1,5 +1,6 @@
-// Service account tokens of pods: asked from the API, bound to the pod, and renewed when four fifths of their life
-// (or a day) are over. Source: kubernetes pkg/kubelet/token/token_manager.go.
+// The service account tokens of pods. A token is requested from the API, is bound to its pod, and is renewed after four
+// fifths of its lifetime, or after a day if that is sooner.
+// Source: kubernetes pkg/kubelet/token/token_manager.go.
 import { parseTime } from '../../api/time.ts'
 import type { Client } from '../../client/index.ts'
 import { TokenRequest } from '../../kinds/authentication/tokenrequest.ts'
@@ -8,13 +9,13 @@ import { nameOf, namespaceOf, uidOf } from '../pod/spec.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 
 export interface Tokens {
-  /** A token that is good for a while, and when to ask again. */
+  /** Returns a token, and when to call this again for the next one (ms since the epoch). `seconds`: its lifetime. */
   get(pod: Pod, audience: string, seconds: number): Promise<{ token: string; renewAt: number }>
   forget(podUid: string): void
 }
 
 const renewShare = 0.8
-const renewMostMs = 86_400_000
+const maxRenewMs = 86_400_000
 
 export function podTokens(client: Client): Tokens {
   const known = new Map<string, { token: string; renewAt: number }>()
@@ -31,9 +32,9 @@ export function podTokens(client: Client): Tokens {
       const token = answer?.status.token
       if (!token) throw new Error(`failed to fetch token for service account ${account.name}`)
       const life = (parseTime(answer.status.expirationTimestamp) ?? now + seconds * 1000) - now
-      const fresh = { token, renewAt: now + Math.min(life * renewShare, renewMostMs) }
-      known.set(key, fresh)
-      return fresh
+      const entry = { token, renewAt: now + Math.min(life * renewShare, maxRenewMs) }
+      known.set(key, entry)
+      return entry
     },
     forget(podUid) {
       for (const key of known.keys()) if (key.startsWith(`${podUid} `)) known.delete(key)

@@ -1,5 +1,5 @@
-// NodeResourcesBalancedAllocation: a node is better when the pod makes its resources fill up more evenly, worse when it
-// makes them less even. Evenness is the standard deviation of how full each resource is.
+// NodeResourcesBalancedAllocation: prefers nodes whose resources are used more evenly with the pod than without it. A
+// node is uneven by the standard deviation of the shares in use, so 80 % of the CPU and 20 % of the memory are uneven.
 // Source: plugins/noderesources/balanced_allocation.go.
 import { definePlugin, maxScore, type PluginMaker, skip } from '../framework.ts'
 import type { NodeInfo } from '../info.ts'
@@ -14,8 +14,8 @@ export const balancedAllocation: PluginMaker = {
     const plugin = definePlugin<undefined, true>({
       name: 'NodeResourcesBalancedAllocation',
       depends: 'node',
-      // Pods that ask for nothing change nothing, and would all find the same node the best.
-      prepareScore: ({ requests }) => resources.some(({ place }) => (requests[place] ?? 0) > 0) || skip,
+      // A pod without requests changes nothing, so all such pods would prefer the same node.
+      prepareScore: ({ requests }) => resources.some(({ index }) => (requests[index] ?? 0) > 0) || skip,
       score: (_, node, { requests }) => score(node, requests),
     })
     return () => plugin
@@ -24,7 +24,7 @@ export const balancedAllocation: PluginMaker = {
 
 type Score = (node: NodeInfo, requests: Amounts) => number
 
-/** 75 when nothing changes, 50 from even to as uneven as can be, 100 the other way round. */
+/** The score: 75 if nothing changes, 50 from even to completely uneven, 100 for the reverse. */
 const improvement = (before: number, after: number) =>
   maxScore / 2 +
   Math.trunc((maxScore / 2 + Math.floor((1 - after) * maxScore) - Math.floor((1 - before) * maxScore)) / 2)
@@ -32,7 +32,7 @@ const improvement = (before: number, after: number) =>
 const share = (used: number, total: number) => (used > total ? 1 : used / total)
 
 function ofTwo([a, b]: readonly Weighted[]): Score {
-  const [first, second] = [a!.place, b!.place]
+  const [first, second] = [a!.index, b!.index]
   return ({ requested, allocatable }, requests) => {
     const [all1, all2] = [allocatable[first] ?? 0, allocatable[second] ?? 0]
     if (all1 === 0 || all2 === 0) return improvement(0, 0)
@@ -47,9 +47,9 @@ function ofTwo([a, b]: readonly Weighted[]): Score {
 
 function ofMany(resources: readonly Weighted[]): Score {
   return ({ requested, allocatable }, requests) => {
-    const known = resources.filter(({ place }) => (allocatable[place] ?? 0) > 0)
+    const known = resources.filter(({ index }) => (allocatable[index] ?? 0) > 0)
     const shares = (more: Amounts) =>
-      known.map(({ place }) => share((requested[place] ?? 0) + (more[place] ?? 0), allocatable[place]!))
+      known.map(({ index }) => share((requested[index] ?? 0) + (more[index] ?? 0), allocatable[index]!))
     return improvement(deviation(shares([])), deviation(shares(requests)))
   }
 }

@@ -1,4 +1,4 @@
-// DefaultPreemption: makes room for important pods by evicting less important ones. preempt.ts finds out whom.
+// DefaultPreemption: makes room for pods by evicting pods of lower priority. preempt.ts finds the victims.
 // Source: plugins/defaultpreemption.
 import { PodDisruptionBudget } from '../../kinds/policy/poddisruptionbudget.ts'
 import {
@@ -41,7 +41,7 @@ function make(limits: Limits, { client, random, signal }: Handle): Plugin {
       const why = ineligible(pod, failure)
       if (why) return { message: `preemption: ${why}` }
       const found = findEvictions(pod, failure, { ...limits, budgets, epoch, offset: random.float() })
-      if (!found.evictions.length) return { message: `preemption: ${found.why}`, giveUp: true }
+      if (!found.evictions.length) return { message: `preemption: ${found.why}`, nomination: 'remove' }
       if (!failure.narrow) return chosen(found.evictions)
       return failure.narrow(found.evictions).then(chosen)
     },
@@ -52,5 +52,6 @@ type Limits = Pick<PreemptionOptions, 'minCandidateNodesPercentage' | 'minCandid
 
 function chosen(evictions: readonly Eviction[]): PostFiltered {
   const eviction = leastHarm(evictions)
-  return eviction ? { eviction } : { message: 'preemption: no candidate node for preemption', giveUp: true }
+  if (!eviction) return { message: 'preemption: no candidate node for preemption', nomination: 'remove' }
+  return { nomination: eviction }
 }

@@ -1,4 +1,5 @@
-// ImageLocality: nodes that already have the pod's large images start it sooner. Source: plugins/imagelocality.
+// ImageLocality: prefers nodes that have the pod's large images already, since they start it sooner.
+// Source: plugins/imagelocality.
 import { definePlugin, maxScore, plain, skip } from '../framework.ts'
 import type { PodInfo } from '../info.ts'
 import type { Snapshot } from '../snapshot.ts'
@@ -8,7 +9,7 @@ const smallBytes = 23 * mb
 const largeBytesPerImage = 1000 * mb
 
 interface State {
-  /** An image counts by the share of nodes that have it, so that one node does not attract everything. */
+  /** Each image with the share of nodes that have it. The share is a factor, so that one node does not get all pods. */
   images: readonly { name: string; spread: number }[]
   largest: number
 }

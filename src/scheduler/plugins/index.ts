@@ -1,5 +1,5 @@
-// The plugins there are, and which of them every profile has unless it says otherwise: in the order their filters are
-// asked, with the weights of their scores. Source: pkg/scheduler/apis/config/v1/default_plugins.go.
+// The built-in plugins that a profile has by default, in the order in which their filters are asked, with the weights
+// of their scores. Source: pkg/scheduler/apis/config/v1/default_plugins.go.
 import type { PluginMaker } from '../framework.ts'
 import { balancedAllocation } from './balanced-allocation.ts'
 import { defaultPreemption } from './default-preemption.ts'
@@ -33,7 +33,7 @@ export const defaultPlugins: readonly { maker: PluginMaker; weight?: number }[] 
   { maker: defaultBinder },
 ]
 
-/** Plugins of Kubernetes that are not built: a configuration may turn them off, not on. */
+/** Plugins of Kubernetes that do not exist here. A configuration may disable them, but not enable them. */
 export const unbuiltPlugins: ReadonlySet<string> = new Set([
   'VolumeRestrictions',
   'NodeVolumeLimits',

@@ -1,5 +1,7 @@
-// InterPodAffinity: pods that want to be near others, or away from them, and others that want this one away. "Near"
-// is sharing the value of a node label. Source: plugins/interpodaffinity.
+// InterPodAffinity: a pod must or should run near certain pods or away from them, and running pods may keep it away.
+// Two pods are near each other if their nodes have the same value of a label, the topology key.
+// Source: plugins/interpodaffinity.
+import { sameJson } from '../../api/equal.ts'
 import { own } from '../../base/own.ts'
 import { matches } from '../../api/labels.ts'
 import { Node } from '../../kinds/core/node.ts'
@@ -10,17 +12,20 @@ import { type NodeInfo, PodInfo } from '../info.ts'
 import { type Snapshot, termKey } from '../snapshot.ts'
 import type { PodAffinityTerm } from '../../kinds/core/affinity.ts'
 
-interface Places {
+/** The values of a topology key on whose nodes matching pods run, with the number of pods. */
+interface Domains {
   key: string
   values: ReadonlyMap<string, number>
 }
 
 interface Required {
-  /** Values of node labels where pods are that must not have this one near. */
-  refusing: Places[]
-  away: Places[]
-  near: Places[]
-  /** No pod anywhere matches, but this one matches itself: it may be the first. */
+  /** Domains with pods whose anti-affinity keeps this pod away. */
+  refusing: Domains[]
+  /** Domains with pods that this pod's anti-affinity avoids. */
+  away: Domains[]
+  /** Domains with pods that this pod's affinity requires. */
+  near: Domains[]
+  /** No pod matches the affinity, but the pod itself does: it may be the first of its group, on any node. */
   first: boolean
 }
 
@@ -33,8 +38,8 @@ const counterOf = (snapshot: Snapshot, namespace: string, terms: readonly PodAff
     terms.every(term => snapshot.selects(term, namespace, other)),
   )
 
-const hasAny = (places: readonly Places[], node: NodeInfo): boolean => {
-  for (const { key, values } of places) {
+const hasAny = (domains: readonly Domains[], node: NodeInfo): boolean => {
+  for (const { key, values } of domains) {
     const value = own(node.labels, key)
     if (value !== undefined && values.has(value)) return true
   }
@@ -42,7 +47,7 @@ const hasAny = (places: readonly Places[], node: NodeInfo): boolean => {
 }
 
 function prepare(pod: PodInfo, snapshot: Snapshot): Required | typeof skip {
-  const refusing: Places[] = []
+  const refusing: Domains[] = []
   for (const { term, namespace, counter } of snapshot.antiAffinityTerms.values())
     if (snapshot.selects(term, namespace, pod))
       refusing.push({ key: term.topologyKey, values: counter.by(term.topologyKey) })
@@ -61,34 +66,39 @@ function prepare(pod: PodInfo, snapshot: Snapshot): Required | typeof skip {
   return { refusing, away, near, first }
 }
 
-interface Wish extends Places {
+/** A preferred term: its domains, and what each matching pod in one adds to the score. */
+interface Preference extends Domains {
   weight: number
 }
 
 interface Options {
-  /** What a duty of a running pod to be near this one is worth as a wish. */
+  /** The weight with which a required affinity of a running pod for this one counts in the score. */
   hardWeight: number
-  /** Wishes of running pods count only for pods that have wishes, too. */
-  ignoreWishes: boolean
+  /** Whether preferred terms of running pods count only for pods that have preferred terms themselves. */
+  ignorePreferred: boolean
 }
 
-function prepareScore(pod: PodInfo, snapshot: Snapshot, { hardWeight, ignoreWishes }: Options): Wish[] | typeof skip {
-  if (ignoreWishes && !pod.preferred.length && !pod.preferredAnti.length) return skip
-  const wishes: Wish[] = []
-  const wish = (term: PodAffinityTerm, weight: number) => {
+function prepareScore(
+  pod: PodInfo,
+  snapshot: Snapshot,
+  { hardWeight, ignorePreferred }: Options,
+): Preference[] | typeof skip {
+  if (ignorePreferred && !pod.preferred.length && !pod.preferredAnti.length) return skip
+  const preferences: Preference[] = []
+  const prefer = (term: PodAffinityTerm, weight: number) => {
     const values = counterOf(snapshot, pod.namespace, [term]).by(term.topologyKey)
-    if (values.size) wishes.push({ weight, key: term.topologyKey, values })
+    if (values.size) preferences.push({ weight, key: term.topologyKey, values })
   }
-  for (const { podAffinityTerm, weight } of pod.preferred) wish(podAffinityTerm, weight)
-  for (const { podAffinityTerm, weight } of pod.preferredAnti) wish(podAffinityTerm, -weight)
+  for (const { podAffinityTerm, weight } of pod.preferred) prefer(podAffinityTerm, weight)
+  for (const { podAffinityTerm, weight } of pod.preferredAnti) prefer(podAffinityTerm, -weight)
   if (hardWeight > 0)
     for (const { term, namespace, counter } of snapshot.affinityTerms.values())
       if (snapshot.selects(term, namespace, pod))
-        wishes.push({ weight: hardWeight, key: term.topologyKey, values: counter.by(term.topologyKey) })
+        preferences.push({ weight: hardWeight, key: term.topologyKey, values: counter.by(term.topologyKey) })
   for (const { term, namespace, counter, weight } of snapshot.preferredTerms.values())
     if (snapshot.selects(term, namespace, pod))
-      wishes.push({ weight, key: term.topologyKey, values: counter.by(term.topologyKey) })
-  return wishes.length ? wishes : skip
+      preferences.push({ weight, key: term.topologyKey, values: counter.by(term.topologyKey) })
+  return preferences.length ? preferences : skip
 }
 
 function normalize(scores: Float64Array): void {
@@ -108,9 +118,9 @@ export const interPodAffinity: PluginMaker = {
   read(args) {
     const options = {
       hardWeight: args.integer('hardPodAffinityWeight', { min: 0, max: maxHardWeight }, 1),
-      ignoreWishes: args.boolean('ignorePreferredTermsOfExistingPods', false),
+      ignorePreferred: args.boolean('ignorePreferredTermsOfExistingPods', false),
     }
-    const plugin = definePlugin<Required, Wish[]>({
+    const plugin = definePlugin<Required, Preference[]>({
       name: 'InterPodAffinity',
       weight: 2,
       depends: 'pods',
@@ -124,9 +134,9 @@ export const interPodAffinity: PluginMaker = {
         return hasAny(refusing, node) ? rejectedByOthers : true
       },
       prepareScore: (pod, _nodes, snapshot) => prepareScore(pod, snapshot, options),
-      score(wishes, node) {
+      score(preferences, node) {
         let sum = 0
-        for (const { weight, key, values } of wishes) {
+        for (const { weight, key, values } of preferences) {
           const value = own(node.labels, key)
           if (value !== undefined) sum += weight * (values.get(value) ?? 0)
         }
@@ -141,9 +151,11 @@ export const interPodAffinity: PluginMaker = {
 
 type PodObject = PodInfo['pod']
 
-/** A pod that goes, or loses labels, frees its surroundings; one that comes, or gains labels, may be wanted near. */
+/**
+ * A pod that leaves or loses labels may have kept this one away. A pod that is bound or gains labels may attract it.
+ */
 function podHelps(pod: PodInfo, after: PodObject | undefined, before: PodObject | undefined): boolean {
-  // When the last pod goes that it had to be near, a pod that matches itself may be the first anywhere.
+  // When the last matching pod has left, a pod that matches its own affinity may be the first on any node.
   if (freed(after, before)) return pod.antiAffinity.length > 0 || pod.affinity.length > 0 || keepsAway(before!)
   if (relabelled(after, before)) return pod.antiAffinity.length > 0 || pod.affinity.length > 0
   return (
@@ -158,5 +170,5 @@ const keepsAway = ({ spec }: PodObject): boolean =>
 
 function nodeHelps(_: PodInfo, after: NodeInfo['node'] | undefined, before: NodeInfo['node'] | undefined): boolean {
   if (!after || after.metadata.labels === before?.metadata.labels) return false
-  return JSON.stringify(after.metadata.labels) !== JSON.stringify(before?.metadata.labels)
+  return !sameJson(after.metadata.labels, before?.metadata.labels)
 }

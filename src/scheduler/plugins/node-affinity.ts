@@ -1,5 +1,5 @@
 // NodeAffinity: nodeSelector and required node affinity must hold; preferred terms add their weights to the score.
-// The configuration may add an affinity of its own to that of every pod. Source: plugins/nodeaffinity.
+// The configuration may add an affinity to that of every pod. Source: plugins/nodeaffinity.
 import { NodeAffinity, type PreferredSchedulingTerm } from '../../kinds/core/affinity.ts'
 import { Node } from '../../kinds/core/node.ts'
 import {
@@ -23,7 +23,7 @@ const any: RequiredNodes = { labels: [], terms: undefined }
 const preferred = ({ spec }: Pod): Preferred =>
   spec.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []
 
-/** Daemon pods name their node: no need to ask the others. Undefined when not every term names nodes. */
+/** The nodes that the terms name, as those of daemon pods do. Undefined if a term names none. */
 function named({ terms }: RequiredNodes): string[] | undefined {
   if (!terms?.length) return undefined
   const names = new Set<string>()
@@ -40,7 +40,7 @@ export const nodeAffinity: PluginMaker = {
   read(args) {
     const added = args.typed('addedAffinity', NodeAffinity)
     const addedTerms = added?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms
-    const addedWishes = added?.preferredDuringSchedulingIgnoredDuringExecution ?? []
+    const addedPreferred = added?.preferredDuringSchedulingIgnoredDuringExecution ?? []
     const allows = (pod: Pod, node: Node) =>
       matchesNodeAffinity(pod, node) && (!addedTerms || matchesTerms(node, addedTerms))
     const plugin = definePlugin<RequiredNodes, Preferred>({
@@ -59,7 +59,7 @@ export const nodeAffinity: PluginMaker = {
       },
       prepareScore({ pod }) {
         const own = preferred(pod)
-        return own.length || addedWishes.length ? [...own, ...addedWishes] : skip
+        return own.length || addedPreferred.length ? [...own, ...addedPreferred] : skip
       },
       score: (terms, { node }) =>
         terms.reduce((sum, { weight, preference }) => sum + (matchesTerm(node, preference) ? weight : 0), 0),

@@ -1,5 +1,5 @@
-// NodeName: a pod that asks for a node by name gets that one or none. (Pods that already have spec.nodeName never
-// come here; the filter matters to those who ask the scheduler what it would say.)
+// NodeName: a pod with spec.nodeName fits only that node. Such pods are bound already and never reach the scheduler;
+// the filter serves questions about where a pod would fit.
 import { definePlugin, plain, skip } from '../framework.ts'
 
 const no = { no: "node(s) didn't match the requested node name", ever: false } as const

@@ -1,4 +1,4 @@
-// NodePorts: two pods cannot have the same port of a node.
+// NodePorts: two pods of a node cannot have the same host port.
 import { Node } from '../../kinds/core/node.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import { definePlugin, freed, plain, skip, wake } from '../framework.ts'

@@ -1,5 +1,6 @@
-// NodeResourcesFit: a node must have left what the pod asks for. Which of the nodes that have it is better is a matter
-// of strategy: the emptiest (LeastAllocated), the fullest (MostAllocated), or a curve over how full it would be.
+// NodeResourcesFit: a node must have as much of every resource left as the pod requests. The scoring strategy decides
+// which of the fitting nodes is better: the emptiest (LeastAllocated), the fullest (MostAllocated), or a curve over the
+// share in use (RequestedToCapacityRatio).
 // Source: plugins/noderesources (fit.go, least_allocated.go, most_allocated.go, requested_to_capacity_ratio.go).
 import { Node } from '../../kinds/core/node.ts'
 import { Pod } from '../../kinds/core/pod.ts'
@@ -11,30 +12,30 @@ import { readResources, readShape, type Weighted } from './resource-args.ts'
 
 const refusals: Record<number, { room: No; size: No }> = {}
 
-const textOf = (place: number) => (place === podCount ? 'Too many pods' : `Insufficient ${resourceName(place)}`)
+const textOf = (index: number) => (index === podCount ? 'Too many pods' : `Insufficient ${resourceName(index)}`)
 
-/** `size`: the node is too small for the pod even when empty, so evicting others would not help. */
-function refusal(place: number, tooSmall: boolean): No {
-  refusals[place] ??= { room: { no: textOf(place), ever: true }, size: { no: textOf(place), ever: false } }
-  return tooSmall ? refusals[place].size : refusals[place].room
+/** The refusals for one resource. With `size` the node is too small even when empty, so evictions would not help. */
+function refusal(index: number, tooSmall: boolean): No {
+  refusals[index] ??= { room: { no: textOf(index), ever: true }, size: { no: textOf(index), ever: false } }
+  return tooSmall ? refusals[index].size : refusals[index].room
 }
 
-const fits = (requests: Amounts, { requested, allocatable }: NodeInfo, place: number): boolean =>
-  requests[place]! === 0 || requests[place]! <= (allocatable[place] ?? 0) - (requested[place] ?? 0)
+const fits = (requests: Amounts, { requested, allocatable }: NodeInfo, index: number): boolean =>
+  requests[index]! === 0 || requests[index]! <= (allocatable[index] ?? 0) - (requested[index] ?? 0)
 
-/** Everything the node lacks for the pod; `ignored` are places that do not count. */
+/** The indexes of all resources that the node lacks for the pod, without the ignored ones. */
 function lacks(requests: Amounts, node: NodeInfo, ignored: ReadonlySet<number> | undefined): number[] {
-  const places: number[] = []
-  for (const i of askedOrder(requests.length)) if (!fits(requests, node, i) && !ignored?.has(i)) places.push(i)
-  return places
+  const indexes: number[] = []
+  for (const i of askedOrder(requests.length)) if (!fits(requests, node, i) && !ignored?.has(i)) indexes.push(i)
+  return indexes
 }
 
 const orders: number[][] = []
-/** The number of pods is what upstream looks at first. */
+/** The order in which resources are checked: as upstream, the number of pods comes first. */
 const askedOrder = (length: number): readonly number[] =>
   (orders[length] ??= [podCount, ...Array.from({ length }, (_, i) => i).filter(i => i !== podCount)])
 
-/** Scores one resource from what would be used of what there is; undefined leaves it out of the mean. */
+/** Scores one resource by the amount in use and the total. Undefined leaves it out of the mean. */
 type Curve = (used: number, total: number) => number | undefined
 
 const leastAllocated: Curve = (used, total) => (used > total ? 0 : Math.floor(((total - used) * maxScore) / total))
@@ -81,23 +82,25 @@ function readStrategy(args: Fields): Strategy {
 
 const extended = (name: string) => name.includes('/') && !name.startsWith('kubernetes.io/')
 
-/** What would be used of a resource with the pod on the node; undefined when it does not concern pod or node. */
-function usedWith(node: NodeInfo, pod: PodInfo, place: number): number | undefined {
-  if (!node.allocatable[place]) return undefined
-  if (place === cpu) return node.scoredCpu + pod.scored[0]
-  if (place === memory) return node.scoredMemory + pod.scored[1]
-  const wanted = pod.requests[place] ?? 0
-  if (wanted === 0 && extended(resourceName(place))) return undefined
-  return (node.requested[place] ?? 0) + wanted
+/**
+ * The amount in use with the pod on the node. Undefined when the node or the pod has nothing to do with the resource.
+ */
+function usedWith(node: NodeInfo, pod: PodInfo, index: number): number | undefined {
+  if (!node.allocatable[index]) return undefined
+  if (index === cpu) return node.scoredCpu + pod.scored[0]
+  if (index === memory) return node.scoredMemory + pod.scored[1]
+  const wanted = pod.requests[index] ?? 0
+  if (wanted === 0 && extended(resourceName(index))) return undefined
+  return (node.requested[index] ?? 0) + wanted
 }
 
 function scorer({ curve, resources, round }: Strategy): (node: NodeInfo, pod: PodInfo) => number {
   return (node, pod) => {
     let [sum, weights] = [0, 0]
-    for (const { place, weight } of resources) {
-      const used = usedWith(node, pod, place)
+    for (const { index, weight } of resources) {
+      const used = usedWith(node, pod, index)
       if (used === undefined) continue
-      const score = curve(used, node.allocatable[place]!)
+      const score = curve(used, node.allocatable[index]!)
       if (score === undefined) continue
       sum += score * weight
       weights += weight
@@ -106,7 +109,7 @@ function scorer({ curve, resources, round }: Strategy): (node: NodeInfo, pod: Po
   }
 }
 
-/** The usual strategy: CPU and memory alike, the emptier the better. */
+/** The default strategy, without loops: the emptier the better, with equal weights for CPU and memory. */
 function emptiest(node: NodeInfo, pod: PodInfo): number {
   const [allCpu, allMemory] = [node.allocatable[cpu]!, node.allocatable[memory]!]
   const c = allCpu === 0 ? -1 : leastAllocated(node.scoredCpu + pod.scored[0], allCpu)!
@@ -114,28 +117,28 @@ function emptiest(node: NodeInfo, pod: PodInfo): number {
   return c < 0 ? Math.max(m, 0) : m < 0 ? c : Math.floor((c + m) / 2)
 }
 
-/** Places of resources that the filter leaves to others: by name, or by all that stands before the slash. */
-function readIgnored(args: Fields): ((place: number) => boolean) | undefined {
+/** Whether the filter ignores a resource: extended ones, by name or by the part of the name before the slash. */
+function readIgnored(args: Fields): ((index: number) => boolean) | undefined {
   const names = new Set(args.strings('ignoredResources'))
   const groups = new Set(args.strings('ignoredResourceGroups'))
   for (const group of groups) if (group.includes('/')) args.problem('ignoredResourceGroups', 'must not contain a slash')
   if (!names.size && !groups.size) return undefined
-  return place => {
-    const name = resourceName(place)
+  return index => {
+    const name = resourceName(index)
     return extended(name) && (names.has(name) || groups.has(name.slice(0, name.indexOf('/'))))
   }
 }
 
-function filterOf(isIgnored: ((place: number) => boolean) | undefined): NonNullable<Plugin['filter']> {
+function filterOf(isIgnored: ((index: number) => boolean) | undefined): NonNullable<Plugin['filter']> {
   return (_, node, { requests }) => {
     const { requested, allocatable } = node
     for (let i = 0; i < requests.length; i++) {
       if (requests[i]! === 0 || requests[i]! <= (allocatable[i] ?? 0) - (requested[i] ?? 0)) continue
       if (isIgnored?.(i)) continue
-      const ignored = isIgnored && new Set(requests.flatMap((_wanted, place) => (isIgnored(place) ? [place] : [])))
-      const places = lacks(requests, node, ignored)
-      const tooSmall = places.some(place => requests[place]! > (allocatable[place] ?? 0))
-      return places.length === 1 ? refusal(i, tooSmall) : { no: places.map(textOf), ever: !tooSmall }
+      const ignored = isIgnored && new Set(requests.flatMap((_wanted, index) => (isIgnored(index) ? [index] : [])))
+      const indexes = lacks(requests, node, ignored)
+      const tooSmall = indexes.some(index => requests[index]! > (allocatable[index] ?? 0))
+      return indexes.length === 1 ? refusal(i, tooSmall) : { no: indexes.map(textOf), ever: !tooSmall }
     }
     return true
   }
@@ -152,7 +155,7 @@ const wakeOn = [
   }),
 ]
 
-/** A running pod was resized. */
+/** Whether the size of a running pod has changed. */
 function shrank(after: PodInfo['pod'] | undefined, before: PodInfo['pod'] | undefined): boolean {
   if (!after?.spec.nodeName || !before?.spec.nodeName) return false
   if (after.spec === before.spec && after.status.containerStatuses === before.status.containerStatuses) return false

@@ -1,4 +1,4 @@
-// NodeUnschedulable: a cordoned node takes nothing, unless the pod tolerates just that.
+// NodeUnschedulable: a cordoned node takes only pods that tolerate the taint node.kubernetes.io/unschedulable.
 import { Node } from '../../kinds/core/node.ts'
 import { definePlugin, plain, wake } from '../framework.ts'
 import { tolerated } from '../../kinds/core/tolerations.ts'

@@ -1,4 +1,4 @@
-// Each filter and score against nodes written out.
+// Each filter and score, as tables of nodes.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { nodesToFind } from '../decide.ts'
@@ -51,46 +51,52 @@ function ask(wanted: Pod, nodes: Node[], running: [Pod, string][] = []) {
 }
 
 const refusals: [string, Pod, Node, string, string][] = [
-  ['cordoned', pod(), node('n', { unschedulable: true }), 'NodeUnschedulable', '1 node(s) were unschedulable'],
+  ['that is cordoned', pod(), node('n', { unschedulable: true }), 'NodeUnschedulable', '1 node(s) were unschedulable'],
   [
-    'tainted',
+    'with an untolerated taint',
     pod(),
     node('n', { taints: [{ key: 'k', value: 'v', effect: 'NoSchedule' }] }),
     'TaintToleration',
     '1 node(s) had untolerated taint(s)',
   ],
   [
-    'other node by name',
+    'if the pod names another one',
     pod({ nodeName: 'x' }),
     node('n'),
     'NodeName',
     "1 node(s) didn't match the requested node name",
   ],
   [
-    'selector',
+    'if the pod’s node selector does not match',
     pod({ nodeSelector: { a: 'b' } }),
     node('n'),
     'NodeAffinity',
     "1 node(s) didn't match Pod's node affinity/selector",
   ],
   [
-    'cpu and memory',
+    'with too little CPU and memory, which are both reported',
     pod({}, { cpu: '5', memory: '9Gi' }),
     node('n'),
     'NodeResourcesFit',
     '1 Insufficient cpu, 1 Insufficient memory',
   ],
-  ['extended', pod({}, { 'example.com/gpu': '3' }), node('n'), 'NodeResourcesFit', '1 Insufficient example.com/gpu'],
   [
-    'unknown extended',
+    'with too little of an extended resource',
+    pod({}, { 'example.com/gpu': '3' }),
+    node('n'),
+    'NodeResourcesFit',
+    '1 Insufficient example.com/gpu',
+  ],
+  [
+    'without the extended resource',
     pod({}, { 'example.com/fpga': '1' }),
     node('n'),
     'NodeResourcesFit',
     '1 Insufficient example.com/fpga',
   ],
-  ['no pods', pod(), node('n', { pods: '0' }), 'NodeResourcesFit', '1 Too many pods'],
+  ['that takes no more pods', pod(), node('n', { pods: '0' }), 'NodeResourcesFit', '1 Too many pods'],
   [
-    'spread without label',
+    'without the label of a hard spread constraint',
     pod({
       topologySpreadConstraints: [
         { maxSkew: 1, topologyKey: 'zone', whenUnsatisfiable: 'DoNotSchedule', labelSelector: {} },
@@ -102,7 +108,7 @@ const refusals: [string, Pod, Node, string, string][] = [
   ],
 ]
 for (const [what, wanted, on, plugin, message] of refusals) {
-  test(`refused: ${what}`, () => {
+  test(`a node is refused ${what}`, () => {
     const result = ask(wanted, [on])
     assert.deepEqual(result.refused, { n: plugin })
     assert.equal(result.message, `0/1 nodes are available: ${message}.`)
@@ -110,15 +116,15 @@ for (const [what, wanted, on, plugin, message] of refusals) {
 }
 
 const tolerating: [string, object[], 'NoSchedule' | 'NoExecute' | 'PreferNoSchedule', boolean][] = [
-  ['equal', [{ key: 'k', value: 'v', effect: 'NoSchedule' }], 'NoSchedule', true],
-  ['another value', [{ key: 'k', value: 'w' }], 'NoSchedule', false],
-  ['exists', [{ key: 'k', operator: 'Exists' }], 'NoExecute', true],
-  ['everything', [{ operator: 'Exists' }], 'NoExecute', true],
-  ['another effect', [{ key: 'k', operator: 'Exists', effect: 'NoSchedule' }], 'NoExecute', false],
-  ['soft taints never refuse', [], 'PreferNoSchedule', true],
+  ['with an equal key and value matches', [{ key: 'k', value: 'v', effect: 'NoSchedule' }], 'NoSchedule', true],
+  ['with another value does not match', [{ key: 'k', value: 'w' }], 'NoSchedule', false],
+  ['with Exists matches any value', [{ key: 'k', operator: 'Exists' }], 'NoExecute', true],
+  ['without a key matches every taint', [{ operator: 'Exists' }], 'NoExecute', true],
+  ['with another effect does not match', [{ key: 'k', operator: 'Exists', effect: 'NoSchedule' }], 'NoExecute', false],
+  ['is not needed for PreferNoSchedule', [], 'PreferNoSchedule', true],
 ]
 for (const [what, tolerations, effect, fits] of tolerating) {
-  test(`tolerations: ${what}`, () => {
+  test(`a toleration ${what}`, () => {
     const result = ask(pod({ tolerations }), [node('n', { taints: [{ key: 'k', value: 'v', effect }] })])
     assert.equal(result.chosen !== undefined, fits)
   })
@@ -142,7 +148,7 @@ const affinities: [string, object, string | undefined][] = [
   ['Lt', affine('Lt', ['4']), undefined],
 ]
 for (const [what, spec, expected] of affinities) {
-  test(`node affinity ${what}`, () =>
+  test(`node affinity compares with ${what}`, () =>
     assert.equal(ask(pod(spec), [node('five', { labels: { size: '5' } }), node('none')]).chosen, expected))
 }
 
@@ -170,7 +176,7 @@ test('nodes without the label of a topology are in none of its domains, whatever
   assert.equal(ask(pod({ affinity: { nodeAffinity: required } }), [node('n')]).refused.n, 'NodeAffinity')
 })
 
-test('host ports clash by protocol and address', () => {
+test('host ports conflict by protocol and address', () => {
   const at = (hostPort: number, protocol = 'TCP', hostIP?: string) =>
     pod({ containers: [{ name: 'c', ports: [{ containerPort: 1, hostPort, protocol, ...(hostIP && { hostIP }) }] }] })
   const running: [Pod, string][] = [[at(80, 'TCP', '10.0.0.1'), 'n']]
@@ -180,7 +186,7 @@ test('host ports clash by protocol and address', () => {
   assert.equal(ask(at(81), [node('n')], running).chosen, 'n')
 })
 
-test('resources: init containers count when larger, sidecars with the rest, and overhead on top', () => {
+test('a pod requests the larger of its containers and its init containers, with sidecars and overhead', () => {
   const sized = (cpu: string, more: object = {}) => ({ name: cpu, resources: { requests: { cpu } }, ...more })
   const { requests } = new PodInfo(
     pod({
@@ -193,17 +199,22 @@ test('resources: init containers count when larger, sidecars with the rest, and 
   assert.equal(new PodInfo(pod({ resources: { requests: { cpu: '7' } } }, { cpu: '1' })).requests[0], 7000)
 })
 
-test('a node that is too small even when empty is beyond help', () => {
+test('evictions do not help on a node that is too small even when empty', () => {
   const full: [Pod, string][] = [[pod({}, { cpu: '3' }), 'n']]
   assert.deepEqual(ask(pod({}, { cpu: '2' }), [node('n')], full).ever, { n: true })
   assert.deepEqual(ask(pod({}, { cpu: '5' }), [node('n')], full).ever, { n: false })
 })
 
 const better: [string, Pod, Node, Node, [Pod, string][]?][] = [
-  ['emptier', pod(), node('good'), node('bad'), [[pod({}, { cpu: '3', memory: '6Gi' }), 'bad']]],
-  ['without a soft taint', pod(), node('good'), node('bad', { taints: [{ key: 'k', effect: 'PreferNoSchedule' }] })],
+  ['if it is emptier', pod(), node('good'), node('bad'), [[pod({}, { cpu: '3', memory: '6Gi' }), 'bad']]],
   [
-    'preferred by label',
+    'without a PreferNoSchedule taint',
+    pod(),
+    node('good'),
+    node('bad', { taints: [{ key: 'k', effect: 'PreferNoSchedule' }] }),
+  ],
+  [
+    'with a preferred label',
     pod({
       affinity: {
         nodeAffinity: {
@@ -216,9 +227,14 @@ const better: [string, Pod, Node, Node, [Pod, string][]?][] = [
     node('good', { labels: { x: '' } }),
     node('bad'),
   ],
-  ['with the image', pod(), node('good', { images: [{ names: ['img:1'], sizeBytes: 900_000_000 }] }), node('bad')],
   [
-    'away from its like',
+    'with the image of the pod',
+    pod(),
+    node('good', { images: [{ names: ['img:1'], sizeBytes: 900_000_000 }] }),
+    node('bad'),
+  ],
+  [
+    'without the pods that the pod prefers to avoid',
     pod({
       affinity: {
         podAntiAffinity: {
@@ -236,7 +252,7 @@ const better: [string, Pod, Node, Node, [Pod, string][]?][] = [
     [[pod({}, {}, { app: 'x' }), 'bad']],
   ],
   [
-    'spread, softly',
+    'that a soft spread constraint prefers',
     pod(
       {
         topologySpreadConstraints: [
@@ -257,13 +273,13 @@ const better: [string, Pod, Node, Node, [Pod, string][]?][] = [
   ],
 ]
 for (const [what, wanted, good, bad, running] of better) {
-  test(`better: ${what}`, () => {
+  test(`a node is better ${what}`, () => {
     assert.equal(ask(wanted, [good, bad], running).chosen, 'good')
     assert.equal(ask(wanted, [bad, good], running).chosen, 'good')
   })
 }
 
-test('what runs already keeps others away', () => {
+test('the anti-affinity of running pods keeps others away', () => {
   const hermit = pod({
     affinity: {
       podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey: 'zone', labelSelector: {} }] },
@@ -275,7 +291,7 @@ test('what runs already keeps others away', () => {
   assert.deepEqual(result.refused, { a: 'InterPodAffinity', b: 'InterPodAffinity' })
 })
 
-test('of many nodes a part is looked at', () => {
+test('of many nodes only a part is filtered', () => {
   for (const [total, enough] of [
     [50, 50],
     [100, 100],
@@ -286,7 +302,7 @@ test('of many nodes a part is looked at', () => {
     assert.equal(nodesToFind(total), enough)
 })
 
-test('nodes are tried zone by zone in turn', () => {
+test('nodes are tried in turn from each zone', () => {
   const { snapshot } = openOffline()
   const zones: [string, string][] = [
     ['a', 'z1'],
@@ -305,7 +321,7 @@ test('nodes are tried zone by zone in turn', () => {
   assert.equal(order(), 'acebf')
 })
 
-test('each decision begins where the last one stopped looking', () => {
+test('each decision begins after the last node that was filtered before', () => {
   const { snapshot, decide } = openOffline()
   for (let i = 0; i < 200; i++) snapshot.setNode(node(`n${i}`))
   const looked = () => {

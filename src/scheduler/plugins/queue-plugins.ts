@@ -1,5 +1,6 @@
-// The plugins around the queue and the binding: SchedulingGates keeps gated pods out of the queue, PrioritySort puts
-// important pods first, DefaultBinder writes the decision. Source: plugins/schedulinggates, queuesort, defaultbinder.
+// The plugins of the queue and the binding: SchedulingGates keeps gated pods out of the queue, PrioritySort puts pods
+// of higher priority first, DefaultBinder writes the binding. Source: plugins/schedulinggates, queuesort,
+// defaultbinder.
 import { Pod } from '../../kinds/core/pod.ts'
 import { Binding } from '../../kinds/core/binding.ts'
 import { definePlugin, plain, type PluginMaker } from '../framework.ts'

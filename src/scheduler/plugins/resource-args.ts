@@ -1,27 +1,27 @@
-// Arguments that plugins for resources share: resources with weights, and curves.
+// Arguments that the plugins for resources share: resources with weights, and the points of a curve.
 // Source: kube-scheduler config/v1 ResourceSpec, UtilizationShapePoint and their validation.
 import type { Fields } from '../fields.ts'
-import { cpu, memory, placeOf } from '../resources.ts'
+import { cpu, memory, resourceIndex } from '../resources.ts'
 
 export interface Weighted {
-  place: number
+  index: number
   weight: number
 }
 
 const maxWeight = 100
 
-/** Resources with their weights; CPU and memory alike where none are named. */
+/** Resources with their weights. By default CPU and memory with equal weights. */
 export function readResources(args: Fields, name: string): Weighted[] {
   const found = args.objects(name).flatMap(item => {
     const resource = item.required('name')
-    // A weight of 0 is the same as none.
+    // As upstream, a weight of 0 stands for the default.
     const weight = item.integer('weight', { min: 0, max: maxWeight }, 1) || 1
     item.end()
-    const place = placeOf(resource)
-    return place === undefined ? [] : [{ place, weight }]
+    const index = resourceIndex(resource)
+    return index === undefined ? [] : [{ index, weight }]
   })
-  if (new Set(found.map(({ place }) => place)).size < found.length) args.problem(name, 'names a resource twice')
-  const usual = [cpu, memory].map(place => ({ place, weight: 1 }))
+  if (new Set(found.map(({ index }) => index)).size < found.length) args.problem(name, 'names a resource twice')
+  const usual = [cpu, memory].map(index => ({ index, weight: 1 }))
   return found.length ? found : usual
 }
 

@@ -1,4 +1,4 @@
-// What one spread constraint counts: which pods, and on which nodes. Source: plugins/podtopologyspread/common.go.
+// Which pods a topology spread constraint counts, and on which nodes. Source: plugins/podtopologyspread/common.go.
 import { own } from '../../base/own.ts'
 import { type Labels, matches } from '../../api/labels.ts'
 import type { TopologySpreadConstraint } from '../../kinds/core/affinity.ts'
@@ -16,7 +16,7 @@ export interface Matcher {
   selects(labels: Labels): boolean
 }
 
-/** The selector of a constraint, with the labels it takes over from the pod. */
+/** The selector of a constraint, with the labels that its matchLabelKeys take from the pod. */
 export function matcher(pod: PodInfo, { labelSelector, matchLabelKeys }: TopologySpreadConstraint): Matcher {
   const shared = (matchLabelKeys ?? []).flatMap((key): [string, string][] => {
     const value = own(pod.labels, key)
@@ -28,7 +28,7 @@ export function matcher(pod: PodInfo, { labelSelector, matchLabelKeys }: Topolog
   }
 }
 
-/** How many pods of the pod's namespace a selector matches; those on their way out do not count. */
+/** A counter of the pods in the pod's namespace that a selector matches. Terminating pods do not count. */
 export function counterFor(snapshot: Snapshot, pod: PodInfo, key: string, selects: Matcher['selects']): PodCounter {
   const { namespace } = pod
   return snapshot.counter(
@@ -37,7 +37,10 @@ export function counterFor(snapshot: Snapshot, pod: PodInfo, key: string, select
   )
 }
 
-/** Whether a node counts for this pod: by default those its node affinity allows, taints or not. Undefined: all do. */
+/**
+ * A function that returns whether a node counts for the pod. By default the pod's node affinity is honored and taints
+ * are not. Undefined if all nodes count.
+ */
 export function eligibleFor(
   { pod }: PodInfo,
   { nodeAffinityPolicy, nodeTaintsPolicy }: TopologySpreadConstraint,

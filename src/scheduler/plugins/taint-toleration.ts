@@ -1,6 +1,6 @@
-// TaintToleration: nodes keep pods away with taints; a pod gets in only with tolerations for all of them. Of the
-// nodes that are left, those with fewer soft taints against the pod are better.
-// Source: plugins/tainttoleration. Since 1.34.2 the message does not say which taint.
+// TaintToleration: a node takes only pods that tolerate all its taints NoSchedule and NoExecute. Of the nodes that are
+// left, those with fewer untolerated taints PreferNoSchedule are better.
+// Source: plugins/tainttoleration. Since 1.34.2 the message does not name the taint.
 import type { Toleration } from '../../kinds/core/affinity.ts'
 import { Node } from '../../kinds/core/node.ts'
 import { tolerated } from '../../kinds/core/tolerations.ts'

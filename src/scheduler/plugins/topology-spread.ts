@@ -1,6 +1,10 @@
-// PodTopologySpread: pods of one sort are spread evenly over zones, nodes or whatever a node label tells apart. Hard
-// constraints filter; soft ones score, and every pod of a service or workload has soft ones by default.
-// Source: plugins/podtopologyspread, KEP-895.
+// PodTopologySpread: spreads similar pods evenly over domains, which are the values of a node label, such as zones.
+// Hard constraints (DoNotSchedule) filter, soft ones (ScheduleAnyway) score. Pods of a service or a workload have soft
+// ones by default.
+//
+// Example of a hard constraint with maxSkew 1: zones a, b, c have 2, 1, 1 matching pods. The next pod must go to b or
+// c, since 3 in zone a would exceed the smallest count by 2. Source: plugins/podtopologyspread, KEP-895.
+import { sameJson } from '../../api/equal.ts'
 import { own } from '../../base/own.ts'
 import { TopologySpreadConstraint } from '../../kinds/core/affinity.ts'
 import { Node } from '../../kinds/core/node.ts'
@@ -14,10 +18,10 @@ import { counterFor, eligibleFor, hostname, matcher, type Matcher } from './spre
 const noLabel = { no: "node(s) didn't match pod topology spread constraints (missing required label)", ever: false }
 const tooMany = { no: "node(s) didn't match pod topology spread constraints", ever: true }
 
-/** Constraints for pods without any; `matching` is the selector of the pod's services and workload. */
+/** The constraints of pods without any. Their selector is the pod's own, see own-selector.ts. */
 interface Defaults {
   constraints: readonly TopologySpreadConstraint[]
-  /** Kubernetes' own: nodes without a zone still spread by name. */
+  /** Whether they are Kubernetes' defaults, for which nodes without the zone label count too. */
   system: boolean
 }
 
@@ -45,16 +49,16 @@ function readDefaults(args: Fields): Defaults {
 interface Spread {
   key: string
   maxSkew: number
-  /** The pod itself counts where it goes. */
+  /** 1 if the pod matches its own constraint, so that it counts in its domain. */
   self: 0 | 1
 }
 interface Hard extends Spread {
   counts: ReadonlyMap<string, number>
-  /** The smallest count over all domains the pod could use. */
+  /** The smallest count of all domains that are eligible for the pod. */
   least: number
 }
 interface Soft extends Spread {
-  /** By value of the label; of the node's own name, the node is asked. */
+  /** The number of matching pods in the domain of a node; `value` is the node's value of the label. */
   countOn(node: NodeInfo, value: string): number
   weight: number
 }
@@ -64,7 +68,7 @@ interface Wanted {
   matcher: Matcher
 }
 
-/** The pod's constraints of one sort, or the default ones if it has none of any sort. */
+/** The pod's constraints with this `whenUnsatisfiable`. The default ones only apply if it has no constraints at all. */
 function wantedBy(
   pod: PodInfo,
   when: TopologySpreadConstraint['whenUnsatisfiable'],
@@ -101,7 +105,7 @@ function hardStates(pod: PodInfo, wanted: readonly Wanted[], snapshot: Snapshot)
     }
     let least = Infinity
     for (const count of counts.values()) if (count < least) least = count
-    // With too few domains the missing ones count as empty.
+    // Domains that minDomains asks for and that do not exist count as empty.
     if (counts.size < (minDomains ?? 1)) least = 0
     return { key: topologyKey, maxSkew, counts, least, self: selects(pod.labels) ? 1 : 0 }
   })
@@ -128,13 +132,13 @@ function softStates(
     const eligible = eligibleFor(pod, constraint)
     let counts: ReadonlyMap<string, number> = counter.by(topologyKey)
     if (eligible || (strict && keys.length > 1)) {
-      const fresh = new Map<string, number>()
+      const eligibleCounts = new Map<string, number>()
       counter.each((node, count) => {
         if ((strict && keys.some(k => own(node.labels, k) === undefined)) || (eligible && !eligible(node))) return
         const value = own(node.labels, topologyKey) ?? ''
-        fresh.set(value, (fresh.get(value) ?? 0) + count)
+        eligibleCounts.set(value, (eligibleCounts.get(value) ?? 0) + count)
       })
-      counts = fresh
+      counts = eligibleCounts
     }
     return { ...common, countOn: (_, value) => counts.get(value) ?? 0, weight: Math.log(values.size + 2) }
   })
@@ -142,11 +146,13 @@ function softStates(
 
 interface SoftState {
   soft: Soft[]
-  /** Constraints the user wrote ignore nodes without the label; Kubernetes' own do not. */
+  /**
+   * Whether nodes without a label are left out. They are for constraints of users, and not for Kubernetes' defaults.
+   */
   strict: boolean
 }
 
-/** -1 stands for a node that is left out. */
+/** The weighted number of matching pods, lower is better. -1 stands for a node that is left out. */
 function score({ soft, strict }: SoftState, node: NodeInfo): number {
   let sum = 0
   if (strict) for (const { key } of soft) if (own(node.labels, key) === undefined) return -1
@@ -209,7 +215,7 @@ function podHelps(pod: PodInfo, after: Pod | undefined, before: Pod | undefined)
   if (!freed(after, before) && !settled(after, before) && !relabelled(after, before) && !leaving(after, before))
     return false
   const hard = (pod.pod.spec.topologySpreadConstraints ?? []).filter(c => c.whenUnsatisfiable === 'DoNotSchedule')
-  // Default constraints select by services and workloads: any pod of the namespace may count.
+  // Default constraints use the selectors of services and workloads, so any pod of the namespace may count.
   if (!hard.length) return true
   return hard.some(constraint => {
     const { selects } = matcher(pod, constraint)
@@ -217,13 +223,12 @@ function podHelps(pod: PodInfo, after: Pod | undefined, before: Pod | undefined)
   })
 }
 
-/** Pods on their way out do not count any more. */
+/** Whether a pod has become terminating, from when on it does not count. */
 const leaving = (after: Pod | undefined, before: Pod | undefined): boolean =>
   !!after?.metadata.deletionTimestamp && before !== undefined && !before.metadata.deletionTimestamp
 
 const nodeHelps = (_: PodInfo, after: Node | undefined, before: Node | undefined): boolean =>
   !after ||
   !before ||
-  (after.metadata.labels !== before.metadata.labels &&
-    JSON.stringify(after.metadata.labels) !== JSON.stringify(before.metadata.labels)) ||
-  (after.spec.taints !== before.spec.taints && JSON.stringify(after.spec.taints) !== JSON.stringify(before.spec.taints))
+  (after.metadata.labels !== before.metadata.labels && !sameJson(after.metadata.labels, before.metadata.labels)) ||
+  (after.spec.taints !== before.spec.taints && !sameJson(after.spec.taints, before.spec.taints))

@@ -1,6 +1,6 @@
-// VolumeBinding: a pod waits until the claims it mounts are there and bound, and runs only where their volumes can be
-// reached. Claims that wait for their first consumer find no volume: nothing here binds or provisions.
-// Source: plugins/volumebinding.
+// VolumeBinding: a pod waits until the claims that it mounts exist and are bound, and fits only nodes that can reach
+// their volumes. A pod with a claim that waits for its first consumer fits no node, since no part of Kutter binds
+// claims or provisions volumes. Source: plugins/volumebinding.
 import { matchesTerms } from '../../kinds/core/node-selection.ts'
 import { PersistentVolume } from '../../kinds/core/persistentvolume.ts'
 import { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts'
@@ -69,11 +69,11 @@ function make({ client }: Handle) {
 
 interface Wanted {
   name: string
-  /** Made for the pod, of an ephemeral volume. */
+  /** Whether the claim belongs to an ephemeral volume and is created for the pod. */
   ephemeral: boolean
 }
 
-/** The claims a pod mounts. */
+/** The claims that a pod mounts. */
 const wantedClaims = ({ metadata, spec }: Pod): Wanted[] =>
   (spec.volumes ?? []).flatMap((volume): Wanted[] => {
     if (volume.persistentVolumeClaim) return [{ name: volume.persistentVolumeClaim.claimName, ephemeral: false }]

@@ -1,0 +1,80 @@
+// Creates the sandbox of one pod, after everything that must exist before it: volumes, directories, the control group.
+// After a failure it waits half a second, and then twice as long each time, up to two minutes.
+import { messageOf } from '../../base/errors.ts'
+import { sandboxConfig } from '../config/configs.ts'
+import { VolumeFailure } from '../host.ts'
+import type { Pod } from '../../kinds/core/pod.ts'
+import { type Backoff, nextBackoff } from './backoff.ts'
+import { type NodeContext, podEvent } from './context.ts'
+import type { StepTo } from './plan.ts'
+import { onHostNetwork } from './spec.ts'
+import type { PodVolumes } from './volumes.ts'
+
+const retry = { firstMs: 500, maxMs: 120_000 }
+
+export class Sandboxes {
+  readonly #context: NodeContext
+  readonly #volumes: PodVolumes
+  #backoff: Backoff | undefined
+  /** The time before which nothing is tried, in ms since the epoch. */
+  #retryAt = 0
+
+  constructor(context: NodeContext, volumes: PodVolumes) {
+    this.#context = context
+    this.#volumes = volumes
+  }
+
+  get retryAt(): number {
+    return this.#retryAt
+  }
+
+  /** Ends the wait, since what was missing may exist now. The next failure waits twice as long as the last one. */
+  retryNow(): void {
+    this.#retryAt = 0
+  }
+
+  /** Ends the wait, since the cause of the failures is over. The next failure waits as long as the first one. */
+  forgetFailures(): void {
+    this.#retryAt = 0
+    this.#backoff = undefined
+  }
+
+  /** Does not throw: a failure becomes an event, and sets the time of the next try. */
+  async make(pod: Pod, step: StepTo<'sandbox'>, signal: AbortSignal): Promise<void> {
+    const { runtime, settings, networkProblem, runtimeHandler } = this.#context
+    const problem = networkProblem()
+    if (problem && !onHostNetwork(pod))
+      return this.#failed(pod, 'NetworkNotReady', `network is not ready: ${problem}`, signal)
+    try {
+      await this.#volumes.setUp(pod, signal)
+    } catch (error) {
+      const message =
+        error instanceof VolumeFailure
+          ? `MountVolume.SetUp failed for volume "${error.volume}" : ${error.message}`
+          : messageOf(error)
+      return this.#failed(pod, 'FailedMount', message, signal)
+    }
+    try {
+      if (step.replaces) {
+        const message = 'Pod sandbox changed, it will be killed and re-created.'
+        podEvent(this.#context, pod, 'Normal', 'SandboxChanged', message)
+        await runtime.stopSandbox(step.replaces)
+      }
+      signal.throwIfAborted()
+      const className = pod.spec.runtimeClassName
+      const handler = className ? await runtimeHandler(className) : ''
+      await runtime.createSandbox(sandboxConfig(pod, step.attempt, settings), handler, signal)
+      this.forgetFailures()
+    } catch (error) {
+      this.#failed(pod, 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${messageOf(error)}`, signal)
+    }
+  }
+
+  #failed(pod: Pod, reason: string, message: string, signal: AbortSignal): void {
+    if (signal.aborted) return
+    podEvent(this.#context, pod, 'Warning', reason, message)
+    const now = this.#context.clock.now()
+    this.#backoff = nextBackoff(now, this.#backoff, now, retry)
+    this.#retryAt = now + this.#backoff.delayMs
+  }
+}
