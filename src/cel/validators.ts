@@ -10,6 +10,7 @@ import { compilePattern } from './pattern.ts'
 import { parseDuration, parseTimestamp } from './time.ts'
 import { formatType, sameType, type Type } from './types.ts'
 import { Failure } from './values.ts'
+import { childrenOf, descendants } from './walk.ts'
 
 export const validateLiterals: Validator = ({ node }, _, issues) => visit(node, issues, false)
 
@@ -75,14 +76,11 @@ const mismatch = ({ at }: Node, expected: Type, found: Type): Issue => ({
 
 /** Upstream makes the patterns of `find` and `findAll` with the program; those of `matches` are validated before. */
 export function faultOfPatterns(node: Node): Failure | undefined {
-  if (node.kind === 'call' && (node.name === 'find' || node.name === 'findAll')) {
-    const pattern = literalOf(node.args[0])
+  for (const inner of descendants(node)) {
+    if (inner.kind !== 'call' || (inner.name !== 'find' && inner.name !== 'findAll')) continue
+    const pattern = literalOf(inner.args[0])
     const made = pattern === undefined ? undefined : compilePattern(pattern)
     if (made instanceof Failure) return made
-  }
-  for (const child of childrenOf(node)) {
-    const fault = faultOfPatterns(child)
-    if (fault) return fault
   }
   return undefined
 }
