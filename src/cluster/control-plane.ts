@@ -11,6 +11,7 @@ import {
   bootstrap,
   keepEssentials,
   openServer,
+  Registration,
   tokenIssuer,
 } from '../apiserver/index.ts'
 import { Client } from '../client/index.ts'
@@ -63,6 +64,8 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
   })
   await bootstrap(serve, options)
   const stopKeeping = keepEssentials(serve, options, log)
+  const registration = new Registration(core, serve)
+  await registration.start()
   const clients: Client[] = []
   const clientOf = (name: string, groups: readonly string[], userAgent: string) => {
     const user = { name, groups: [...groups, 'system:authenticated'] }
@@ -91,6 +94,7 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
     close: async () => {
       stopKeeping()
       for (const client of clients) client.close()
+      await registration.close()
       await close()
       await store.close()
     },
