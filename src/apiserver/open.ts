@@ -27,8 +27,9 @@ import { runtimeClassAdmission } from './admission/runtime-class.ts'
 import { serviceAccountAdmission } from './admission/service-account.ts'
 import { claimResize, defaultStorageClass, storageProtection } from './admission/storage-objects.ts'
 import { unserved } from './admission/unserved.ts'
+import { validatingPolicies } from './admission/validating-policies.ts'
 import { mutatingWebhooks, validatingWebhooks, type WebhookContext } from './admission/webhooks.ts'
-import { type Authorizer, chain, mastersAuthorizer } from './authz/authorizer.ts'
+import { chain, mastersAuthorizer } from './authz/authorizer.ts'
 import { nodeAuthorizer } from './authz/node.ts'
 import { rbacAuthorizer } from './authz/rbac.ts'
 import { Catalog } from './catalog.ts'
@@ -68,9 +69,9 @@ export async function openServer(
   await storage.load()
   const catalog = new Catalog(kinds)
   const webhooks = new WebhookCaller(storage)
-  const context: WebhookContext = { storage, catalog, caller: webhooks, random, log }
   const authorizer = chain([mastersAuthorizer, nodeAuthorizer(storage), rbacAuthorizer(storage)])
-  const plugins = allPlugins({ ...options, ...context, authorizer })
+  const context: WebhookContext = { storage, catalog, authorizer, caller: webhooks, random, log }
+  const plugins = allPlugins({ ...options, ...context })
   const admission = admissionChain(runningPlugins(plugins, options.plugins))
   const registry = new Registry({ storage, clock, random, admission })
   const extensions = options.extensions ?? new Map<string, Handler>()
@@ -92,8 +93,7 @@ export async function openServer(
 
 /** All plugins in their order. */
 function allPlugins(
-  options: Pick<ServerOptions, 'clock' | 'warnOfUnserved' | keyof ServiceRanges> &
-    WebhookContext & { authorizer: Authorizer },
+  options: Pick<ServerOptions, 'clock' | 'warnOfUnserved' | keyof ServiceRanges> & WebhookContext,
 ): AdmissionPlugin[] {
   const { storage, catalog, clock, random, authorizer } = options
   return [
@@ -123,6 +123,7 @@ function allPlugins(
     mutatingWebhooks(options),
     // Webhooks see a Service as it was sent. Its addresses are part of how it is stored.
     serviceAllocation(storage, clock, random, options),
+    validatingPolicies(options),
     validatingWebhooks(options),
     // The quota comes last, since it counts what it admits.
     resourceQuota(storage, clock),

@@ -36,6 +36,7 @@ export const pluginNames = [
   'DenyServiceExternalIPs',
   'PodTopologyLabels',
   'MutatingAdmissionWebhook',
+  'ValidatingAdmissionPolicy',
   'ValidatingAdmissionWebhook',
   'ResourceQuota',
 ] as const

@@ -23,11 +23,15 @@ import type { MutatingWebhook } from '../../kinds/admissionregistration/mutating
 import { MutatingWebhookConfiguration } from '../../kinds/admissionregistration/mutatingwebhookconfiguration.ts'
 import type { ValidatingWebhook } from '../../kinds/admissionregistration/validatingwebhook.ts'
 import { ValidatingWebhookConfiguration } from '../../kinds/admissionregistration/validatingwebhookconfiguration.ts'
+import { Failure } from '../../cel/index.ts'
+import type { Authorizer } from '../authz/authorizer.ts'
 import type { Catalog } from '../catalog.ts'
+import { forbidden } from '../errors.ts'
 import { WebhookError, type WebhookCaller } from '../extend/webhook.ts'
 import type { Storage } from '../storage.ts'
 import { type Attributes, attributesOf, type Form, shownObject, takeObject } from './attributes.ts'
 import type { AdmissionPlugin } from './chain.ts'
+import { conditionsMet, Expressions, factsOf } from './expressions.ts'
 import { isRegistration, matchingForm } from './match.ts'
 import { patched } from './patched.ts'
 import type { AdmissionRequest } from './request.ts'
@@ -36,6 +40,7 @@ import { answerOf, denied, InvalidAnswer, isDryRun, reviewOf, reviewVersion } fr
 export interface WebhookContext {
   storage: Storage
   catalog: Catalog
+  authorizer: Authorizer
   caller: WebhookCaller
   random: Random
   log: Log
@@ -111,7 +116,7 @@ async function mutateAll(
   const isSecond = reinvocation?.round === 1
   if (isSecond && round.output !== undefined && !sameJson(round.output, object)) callAgain(round)
   for (const [index, hook] of hooks.entries()) {
-    const form = formFor(context, attributes, hook)
+    const form = await formFor(context, attributes, hook)
     if (!form || (isSecond && !round.again.has(hook))) continue
     const changed = await byPolicy(context, attributes, hook, `round_${isSecond ? 1 : 0}_index_${index}`, key =>
       mutateBy(context, attributes, hook, form, key),
@@ -131,8 +136,26 @@ function callAgain({ called, again }: Round): void {
   called.clear()
 }
 
-const formFor = (context: WebhookContext, attributes: Attributes, { webhook }: Hook): Form | undefined =>
-  matchingForm(context, attributes, webhook, webhook.rules ?? [])
+/**
+ * The form in which a webhook gets a request; undefined if it does not get it. Throws Forbidden when a condition cannot
+ * be evaluated, unless the webhook may be skipped.
+ */
+async function formFor(context: WebhookContext, attributes: Attributes, hook: Hook): Promise<Form | undefined> {
+  const { rules = [], matchConditions = [], failurePolicy } = hook.webhook
+  const form = matchingForm(context, attributes, hook.webhook, rules)
+  if (!form || !matchConditions.length) return form
+  let expressions = conditions.get(hook.webhook)
+  if (!expressions) conditions.set(hook.webhook, (expressions = new Expressions()))
+  const met = await conditionsMet(expressions, matchConditions, await factsOf(context, attributes, form), null)
+  if (met instanceof Failure && failurePolicy !== 'Ignore') {
+    const { asked, name } = attributes
+    throw forbidden(asked.whole, name, met.message)
+  }
+  return met === true ? form : undefined
+}
+
+/** The compiled conditions of webhooks. */
+const conditions = new WeakMap<Webhook, Expressions>()
 
 /** Calls one webhook, and changes the object as it answers. Returns whether that made a difference. */
 async function mutateBy(
@@ -176,7 +199,7 @@ export function validatingWebhooks(context: WebhookContext): AdmissionPlugin {
       if (isRegistration(attributes)) return
       const relevant: { hook: Hook; form: Form }[] = []
       for (const hook of hooks()) {
-        const form = formFor(context, attributes, hook)
+        const form = await formFor(context, attributes, hook)
         if (form) relevant.push({ hook, form })
       }
       const results = await Promise.allSettled(
