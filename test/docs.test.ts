@@ -1,5 +1,5 @@
-// The documents are true: links lead somewhere, paths and names that they mention exist, messages that they explain
-// are those of the code, words that are out are not used, and the examples of the walkthroughs compile and pass.
+// The documents are correct: links have targets, the paths and names they mention exist, the messages they explain are
+// those of the code, words that are ruled out do not occur, and the examples of the walkthroughs compile and pass.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import {
@@ -24,7 +24,7 @@ const read = (file: string) => readFileSync(join(root, file), 'utf8')
 
 const documents = globSync(['*.md', 'docs/**/*.md'], { cwd: root }).sort()
 const texts = new Map(documents.map(file => [file, read(file)]))
-/** Each with its text, and its text without blocks of code. */
+/** Each document with its text, and its text without blocks of code. */
 const pages = documents.map(file => ({
   file,
   text: texts.get(file)!,
@@ -34,7 +34,7 @@ const pages = documents.map(file => ({
 interface Link {
   file: string
   text: string
-  /** The file it leads to, from the root; '' for an address elsewhere. */
+  /** The path of the linked file from the root; '' for an address outside the repository. */
   target: string
   anchor: string
 }
@@ -47,7 +47,7 @@ const links: readonly Link[] = pages.flatMap(({ file, prose }) =>
   }),
 )
 
-/** The anchors that a page's headings have where it is shown. */
+/** The anchors of a page's headings. */
 const anchorsOf = (text: string) => new Set([...text.matchAll(/^#+ (.*)$/gm)].map(([, heading]) => anchorOf(heading!)))
 const anchorOf = (heading: string) =>
   heading
@@ -140,14 +140,14 @@ test('documents name no place outside of the repository', () => {
   )
 })
 
-/** All of the program's text, joined over the breaks that the formatter makes in a string. */
+/** The text of the whole program. Strings that the formatter has split are joined. */
 const program = globSync(['src/**/*.ts', 'tools/*', 'kutter'], { cwd: root })
   .filter(file => !file.endsWith('.test.ts') && statSync(join(root, file)).isFile())
   .map(read)
   .join('\n')
 
 test('messages that troubleshooting explains are those of the code', () => {
-  // The first column of its tables, with an ellipsis for what differs from case to case.
+  // The messages are in the first column of its tables, with an ellipsis for what varies.
   const messages = [...read('docs/troubleshooting.md').matchAll(/^\| `([^`]+)`/gm)].map(([, message]) => message!)
   assert.ok(messages.length > 20)
   const unknown = messages.filter(message => !message.split('…').every(part => program.includes(part.trim())))
@@ -158,12 +158,12 @@ test('messages that troubleshooting explains are those of the code', () => {
 
 mkdirSync(join(root, '.cache'), { recursive: true })
 const place = mkdtempSync(join(root, '.cache', 'docs-'))
-// Not in a hook: those run when the tests are done that were registered so far.
+// Not in a hook of the test runner: that would run when the tests registered so far are done.
 process.once('exit', () => rmSync(place, { recursive: true, force: true }))
 
 /**
- * Makes a directory below `place` that shows everything the repository has there, so that relative imports of an
- * example work as they would in its place.
+ * Creates a directory below `place` with links to everything that the repository has there, so that the relative
+ * imports of an example work as at its real path.
  */
 function overlay(directory: string): void {
   if (directory === '.') return
@@ -205,5 +205,5 @@ test('the examples compile', { timeout: 120_000 }, () => {
   assert.equal(status, 0, stdout)
 })
 
-// Their tests are registered beside those above.
+// The tests of the examples are registered beside those above.
 for (const { path } of examples) if (path.endsWith('.test.ts')) await import(pathToFileURL(join(place, path)).href)

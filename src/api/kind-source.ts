@@ -1,4 +1,4 @@
-// The kinds that a cluster serves at the moment. Definitions add kinds and take them away while everything runs.
+// The kinds that a cluster serves. CustomResourceDefinitions add and remove kinds at any time.
 import type { AnyKind } from './kind.ts'
 
 export interface KindSource {
@@ -18,7 +18,7 @@ export function fromKinds<T>(source: KindSource, compute: (kinds: readonly AnyKi
   }
 }
 
-/** One kind for each resource that is stored: of several versions the first, and none that shows another kind. */
+/** One kind for each stored resource: the first of several versions, and no views of other kinds. */
 export function storedKinds(kinds: readonly AnyKind[]): AnyKind[] {
   const seen = new Set<string>()
   return kinds.filter(kind => {
@@ -26,6 +26,10 @@ export function storedKinds(kinds: readonly AnyKind[]): AnyKind[] {
     return seen.add(resourceOf(kind))
   })
 }
+
+/** The kinds whose mirrors are not filled yet, such as those of a definition that was just created or changed. */
+export const unlisted = (kinds: readonly AnyKind[], mirrorOf: (kind: AnyKind) => { synced: boolean }): AnyKind[] =>
+  kinds.filter(kind => !mirrorOf(kind).synced)
 
 /** `group/plural`, which all versions of a resource have in common. */
 export const resourceOf = ({ group, plural }: Pick<AnyKind, 'group' | 'plural'>): string => `${group}/${plural}`

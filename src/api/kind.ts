@@ -36,7 +36,7 @@ export interface Column<T = KubeObject> {
 export interface ScalePaths {
   spec: string
   status: string
-  /** The path of a label selector, as text or as a LabelSelector. */
+  /** The path of a label selector, as text or as a LabelSelector; '' for a kind that has none. */
   selector: string
 }
 
@@ -123,6 +123,8 @@ interface KindOptions<F extends Fields> {
   view?: KindView
   /** Set for a kind whose objects may be stored in another version, or by an older schema. */
   versions?: KindVersions
+  /** Changes whenever a document about the kind may. Built-in kinds have none, since they never change. */
+  fingerprint?: string
   /** Whether users define the kind. Its objects have no encoding in protobuf, and no strategic merge patch. */
   custom?: boolean
   /** Whether no object can be created any more, because the definition of the kind is being deleted. */

@@ -96,7 +96,7 @@ export function canonical(kind: AnyKind, object: unknown): Mutable<KubeObject> {
 
 /** A copy of an object that may be changed. */
 export function editable<T extends KubeObject>(kind: AnyKind, object: T): Mutable<T> {
-  // Decoding copies everything except opaque JSON, which nobody changes in place.
+  // Decoding copies everything except opaque JSON, which is never changed in place.
   return decode(kind.schema, object) as Mutable<T>
 }
 

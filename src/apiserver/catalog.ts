@@ -1,8 +1,8 @@
-// The kinds that are served at the moment: the built-in ones, those of other rooms, and those that definitions add.
+// The kinds that the server serves: built-in ones, those of other rooms, and those of CustomResourceDefinitions.
 //
-// - `all` is a new array after each change, so that readers can keep what they made of it as long as it is the same.
-// - A kind of a definition never takes the place of one that is there already.
-// - Listeners are called after a change, in one turn of the event loop once for all changes in it.
+// - `all` is a new array after each change, so that what was computed from it is valid while it is the same.
+// - A kind of a definition never replaces a built-in kind.
+// - Listeners are called in a microtask after a change, once for all changes until then.
 import type { AnyKind } from '../api/kind.ts'
 import type { KindSource } from '../api/kind-source.ts'
 

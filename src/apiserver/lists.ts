@@ -1,7 +1,7 @@
 // Lists. The newest state is read from the mirror, and further pages of an older state from the store's history:
 //
 //   no resourceVersion, or one in the past ──► mirror, after waiting for all acknowledged writes (none for "0")
-//   a resourceVersion in the future        ──► mirror, once it has that revision; Timeout if nobody wrote it
+//   a resourceVersion in the future        ──► mirror, once it has that revision; Timeout if it is not written in time
 //   continue, or resourceVersionMatch=Exact ─► history at that revision; Expired once it is compacted
 //
 // - All items of a list are of one state, whose revision it has, so a watch from that revision misses nothing.

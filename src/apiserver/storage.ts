@@ -152,8 +152,8 @@ export class Storage {
   }
 
   /**
-   * Adds a kind while the server runs, with the objects that the store has of it. A kind with the same group and plural,
-   * such as another version, has the same objects, and is there already.
+   * Adds a kind while the server runs, with its objects in the store. Does nothing if a kind with the same group and
+   * plural was added, such as another version, since both have the same objects.
    */
   async open(kind: AnyKind): Promise<void> {
     if (this.#byPrefix.has(prefixOf(kind))) return
@@ -164,7 +164,7 @@ export class Storage {
       entry => this.#readable(entry.key, () => this.#item(kind, entry.value, entry.revision)) ?? [],
     )
     await this.waitFor(revision)
-    // From here on in one turn of the event loop, so that no change comes between.
+    // From here on nothing is awaited, so that no change is applied in between.
     const late = storage.waiting.filter(change => change.revision > revision)
     storage.waiting = undefined
     storage.log.start(revision)
@@ -177,7 +177,7 @@ export class Storage {
     storage.apply(changes, this.#revision)
   }
 
-  /** Forgets a kind, whose objects have been removed. Its watches end. */
+  /** Removes a kind whose objects have been deleted. Its watches end. */
   drop(kind: AnyKind): void {
     const storage = this.#byPrefix.get(prefixOf(kind))
     if (!storage) return

@@ -1,11 +1,11 @@
-// Stored items in the version of a kind (kinds/custom). Each is converted once for each kind that shows it, so that
-// readers share its object and its bytes. Most objects are stored as they are shown, and stay the same item.
+// Converts stored items of custom resources to the version of a kind (kinds/custom). An item is converted once for each
+// version, so that readers share the object and its bytes. If it is stored in that version, the item itself is used.
 import type { AnyKind, KubeObject } from '../api/kind.ts'
 import { Item } from '../api/mirror.ts'
 
 const shownOf = new WeakMap<NonNullable<AnyKind['versions']>, WeakMap<Item, Item>>()
 
-/** Stored items as the kind shows them, in the same order. Throws what a conversion throws. */
+/** Returns the items in the version of the kind, in the same order. Throws if the conversion throws. */
 export function shownItems(kind: AnyKind, items: readonly Item[]): readonly Item[] | Promise<readonly Item[]> {
   const { versions } = kind
   if (!versions || !items.length) return items
@@ -21,7 +21,7 @@ export function shownItems(kind: AnyKind, items: readonly Item[]): readonly Item
   return objects instanceof Promise ? objects.then(finish) : finish(objects)
 }
 
-/** One stored item as the kind shows it. */
+/** Returns one item in the version of the kind. */
 export function shownItem(kind: AnyKind, item: Item): Item | Promise<Item> {
   const shown = shownItems(kind, [item])
   return shown instanceof Promise ? shown.then(items => items[0]!) : shown[0]!

@@ -5,7 +5,7 @@
 //           ─► canonical ─► count generation ─► check ─► admit (validate) ─► complete again ─► store
 //
 // A step changes `write.next` or throws a StatusError, and never stores anything. Field ownership is computed from what
-// the client sent, before admission completes it, so nobody owns what the server sets.
+// the client sent, before admission completes it, so that no manager owns what the server sets.
 // Source: apiserver pkg/endpoints/handlers (create.go, update.go), pkg/registry/rest (create.go, update.go).
 import { goQuote } from '../base/go-text.ts'
 import { StatusError } from '../base/errors.ts'

@@ -78,8 +78,8 @@ export const isDefect = (error: unknown): boolean =>
   error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError
 
 /** Throws when an invariant is broken, which is always a fault in this program and never the user's. */
-export function assert(condition: unknown, what: string): asserts condition {
-  if (!condition) throw new Error(`invariant broken: ${what}`)
+export function assert(condition: unknown, what: string | (() => string)): asserts condition {
+  if (!condition) throw new Error(`invariant broken: ${typeof what === 'string' ? what : what()}`)
 }
 
 /** Marks the end of an exhaustive switch: a case that is missing is an error of the type checker. */

@@ -14,8 +14,8 @@ export function add(a: Value, b: Value): Value {
   if (a instanceof List && b instanceof List) return addLists(a, b)
   if (a instanceof Uint8Array && b instanceof Uint8Array) return grow(a.length + b.length) ?? Buffer.concat([a, b])
   if (a instanceof Duration && b instanceof Duration) return makeDuration(a.nanos + b.nanos)
-  if (a instanceof Duration && b instanceof Timestamp) return makeTimestamp(a.nanos + b.nanos)
-  if (a instanceof Timestamp && b instanceof Duration) return makeTimestamp(a.nanos + b.nanos)
+  if (a instanceof Duration && b instanceof Timestamp) return makeTimestamp(a.nanos + b.nanos, b.offset)
+  if (a instanceof Timestamp && b instanceof Duration) return makeTimestamp(a.nanos + b.nanos, a.offset)
   return noSuchOverload()
 }
 
@@ -35,7 +35,7 @@ export function subtract(a: Value, b: Value): Value {
   if (a instanceof Uint && b instanceof Uint) return makeUint(a.value - b.value)
   if (a instanceof Duration && b instanceof Duration) return makeDuration(a.nanos - b.nanos)
   if (a instanceof Timestamp && b instanceof Timestamp) return makeDuration(a.nanos - b.nanos)
-  if (a instanceof Timestamp && b instanceof Duration) return makeTimestamp(a.nanos - b.nanos)
+  if (a instanceof Timestamp && b instanceof Duration) return makeTimestamp(a.nanos - b.nanos, a.offset)
   return noSuchOverload()
 }
 

@@ -18,19 +18,25 @@ interface CompilationOptions {
   readonly fold?: boolean
 }
 
-/** The program, or all that is wrong with the text, as cel-go prints it. */
-export type Compiled = { readonly program: Program; readonly error?: undefined } | { readonly error: string }
+/**
+ * The program, or all that is wrong with the text, as cel-go prints it. What only the making of the program finds, such
+ * as a pattern that is none, has another prefix in Kubernetes.
+ */
+export type Compiled =
+  | { readonly program: Program; readonly error?: undefined }
+  | { readonly error: string; readonly foundBy: 'compilation' | 'program instantiation' }
 
 export function compileWith(text: string, environment: Environment, options: CompilationOptions): Compiled {
   const { macros } = environment
   const { quotedFields = false, maxCharacters, maxDepth } = environment.options
   const bounds = { ...(maxCharacters && { maxCharacters }), ...(maxDepth && { maxDepth }) }
   const { source, node, issues } = parse(text, { macros, quotedFields, ...bounds })
-  if (issues.length) return { error: formatIssues(source, issues) }
+  const refusal = () => ({ error: formatIssues(source, issues), foundBy: 'compilation' }) as const
+  if (issues.length) return refusal()
   const type = options.check === false ? dyn : check(node, environment, issues)
-  if (issues.length) return { error: formatIssues(source, issues) }
+  if (issues.length) return refusal()
   const { costs, fold = true } = options
   const program = new Program(node, type, compileTree(node, { environment, costs, fold }))
   for (const validate of options.validators ?? []) validate(program, environment, issues)
-  return issues.length ? { error: formatIssues(source, issues) } : { program }
+  return issues.length ? refusal() : { program }
 }

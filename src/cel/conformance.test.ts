@@ -31,6 +31,11 @@ const excluded: readonly Excluded[] = [
   { at: /^(proto2|proto3|proto2_ext)\//, reason: 'messages of protobuf: objects come from schemas', count: 201 },
   { at: /^enums\//, reason: 'enumerations of protobuf', count: 85 },
   { at: /^wrappers\//, reason: 'wrapper messages of protobuf', count: 36 },
+  {
+    at: /duration_converters\/get_milliseconds$/,
+    reason: 'cel-go counts all of them, not those of the second',
+    count: 1,
+  },
   { at: /^dynamic\//, reason: 'Any, Value, Struct and wrapper messages of protobuf', count: 226 },
 ]
 /** Tests in other suites that take a message of protobuf. */

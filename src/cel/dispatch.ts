@@ -2,7 +2,7 @@
 // Source: cel-go common/decls/decls.go, matchesRuntimeSignature.
 import type { Implementation, Overload } from './functions.ts'
 import { isOptional, type Type } from './types.ts'
-import { failure, typeName, type Value } from './values.ts'
+import { Failure, List, failure, typeName, type Mapping, type Value } from './values.ts'
 
 /** A function that runs the first overload that takes its arguments. */
 export const dispatch = (name: string, overloads: readonly Overload[]): Implementation => {
@@ -14,7 +14,7 @@ export const dispatch = (name: string, overloads: readonly Overload[]): Implemen
   }
 }
 
-/** Whether a value is of a type, as far as the value alone says: a list is a list, whatever it holds. */
+/** Whether a value is of a type, as far as one look says: of a list or a map, what comes first decides. */
 function takes(type: Type, value: Value): boolean {
   switch (type.kind) {
     case 'dyn':
@@ -25,7 +25,20 @@ function takes(type: Type, value: Value): boolean {
       return typeName(value) === 'map' || typeName(value) === type.name
     case 'opaque':
       return isOptional(type) ? typeName(value) === 'optional_type' : typeName(value) === type.name
+    case 'list':
+      return value instanceof List && (value.size === 0 || takesInner(type.params[0]!, value.at(0)))
+    case 'map':
+      return typeName(value) === 'map' && takesEntry(type, value as Mapping)
     default:
       return typeName(value) === type.name
   }
 }
+
+function takesEntry({ params: [keyType, valueType] }: Type, map: Mapping): boolean {
+  for (const key of map.keys()) return takesInner(keyType!, key) && takesInner(valueType!, map.get(key))
+  return true
+}
+
+/** What fails is of any type: the function is to see it, and to fail as it does. */
+const takesInner = (type: Type, value: Value | Failure | undefined): boolean =>
+  value === undefined || value instanceof Failure || takes(type, value)

@@ -3,7 +3,7 @@
 //
 // Contract:
 //  - `compile` answers with a program, or with the text of all that is wrong, letter for letter as cel-go prints it.
-//    Kubernetes puts `compilation failed: ` before it.
+//    Kubernetes puts before it what found it: `compilation failed: `, `program instantiation failed: `.
 //  - An environment says which variables there are, with their types, and is immutable. `kubernetes` has the libraries
 //    of Kubernetes 1.36; extend it with variables and the types of objects, which `declare` finds in a schema.
 //  - `evaluate` answers with a value and its cost. A failure is a value, `Failure`; so is a cost beyond the limit. It

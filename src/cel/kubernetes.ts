@@ -53,8 +53,22 @@ export const mutation = new Environment({ libraries: [...libraries, jsonPatch], 
 export const deviceSelection = new Environment({ libraries: [...libraries, bindings], homogeneousLiterals: true })
 
 /** Compiles an expression of Kubernetes. */
-export const compile = (text: string, environment: Environment): Compiled =>
-  compileWith(text, environment, { costs: callCosts, validators: [validateLiterals], fold: true })
+export function compile(text: string, environment: Environment): Compiled {
+  const compiled = compileWith(text, environment, { costs: callCosts, validators: [validateLiterals], fold: true })
+  const fault = compiled.error === undefined && faultOfPatterns(compiled.program.node)
+  return fault ? { error: fault.message, foundBy: 'program instantiation' } : compiled
+}
+
+/** Upstream makes the patterns of `find` and `findAll` with the program; those of `matches` are validated before. */
+function faultOfPatterns(tree: Node): Failure | undefined {
+  for (const node of descendants(tree)) {
+    if (node.kind !== 'call' || (node.name !== 'find' && node.name !== 'findAll')) continue
+    const pattern = literalOf(node.args[0])
+    const made = pattern === undefined ? undefined : compilePattern(pattern)
+    if (made instanceof Failure) return made
+  }
+  return undefined
+}
 
 /** Constants that can only fail at run time are refused at once. Source: cel-go cel/validator.go. */
 const validateLiterals: Validator = ({ node }, _, issues) => {

@@ -19,6 +19,7 @@ const truths: Readonly<Record<string, readonly string[]>> = {
     "['a', 'b', 'b', 'c'].isSorted()",
     '![2.0, 1.0].isSorted()',
     '[1].isSorted() && [].isSorted()',
+    '[].sum() == 0 && dyn([]).sum() == 0 && dyn([1.5, 2.0]).sum() == 3.5',
     '[1, 3].sum() == 4 && [1.0, 3.0].sum() == 4.0 && [1u, 3u].sum() == 4u',
     "[duration('1m'), duration('1s')].sum() == duration('1m1s')",
     '[1, 3].min() == 1 && [1, 3].max() == 3',
@@ -106,6 +107,15 @@ const truths: Readonly<Record<string, readonly string[]>> = {
     "semver('1.0.0-alpha').isLessThan(semver('1.0.0')) && semver('1.0.0-alpha.2').isLessThan(semver('1.0.0-alpha.10'))",
     "semver('1.0.0-1').isLessThan(semver('1.0.0-a')) && semver('1.0.0+x') == semver('1.0.0+y')",
   ],
+  times: [
+    "duration('1h2m3s4ms').getMilliseconds() == 3723004 && duration('-1500ms').getSeconds() == -1",
+    "timestamp('2011-08-18T19:03:37.010+01:00').getMilliseconds() == 10",
+    "string(timestamp('2011-08-18T19:03:37.010+01:00')) == '2011-08-18T19:03:37.01+01:00'",
+    "timestamp('2011-08-18T19:03:37+01:00') == timestamp('2011-08-18T18:03:37Z')",
+    "timestamp('2011-08-18T19:03:37+01:00').getHours() == 18",
+    "string(timestamp('2011-08-18T19:03:37-03:30') + duration('1h')) == '2011-08-18T20:03:37-03:30'",
+    "string(timestamp('2011-08-18T19:03:37-00:00')) == '2011-08-18T19:03:37Z'",
+  ],
   strings: [
     "'hello mellow'.indexOf('jello') == -1 && 'ta©o😄'.indexOf('😄') == 4",
     "'gum'.charAt(3) == '' && '😄a'.charAt(1) == 'a'",
@@ -133,7 +143,7 @@ for (const [name, expressions] of Object.entries(truths))
 /** Failures and their messages. */
 const failures: Readonly<Record<string, string>> = {
   '[].min()': 'min called on empty list',
-  "'a'.find('(')": 'Illegal regex: error parsing regexp: missing closing ): `(`',
+  "['('].map(p, 'a'.find(p))": 'Illegal regex: error parsing regexp: missing closing ): `(`',
   "url('../relative-path')":
     'URL parse error during conversion from string: parse "../relative-path": invalid URI for request',
   "url('https://a:b:c/')":
@@ -143,6 +153,34 @@ const failures: Readonly<Record<string, string>> = {
   "quantity('0.5').asInteger()": 'cannot convert value to integer',
   "ip('127.0.0.256')":
     'IP Address "127.0.0.256" parse error during conversion from string: ParseAddr("127.0.0.256"): IPv4 field has value >255',
+  ...Object.fromEntries(
+    Object.entries({
+      x: 'unable to parse IP',
+      '%eth0': 'missing IPv6 address',
+      '1.2.3': 'IPv4 address too short',
+      '1.2.3.4.5': 'IPv4 address too long',
+      '1..3.4': 'IPv4 field must have at least one digit (at ".3.4")',
+      '1.2.3.04': 'IPv4 field has octet with leading zero',
+      '1.2.x.4': 'unexpected character (at "x.4")',
+      'fe80::1%': 'zone must be a non-empty string',
+      '2001:db8:::68': 'each colon-separated field must have at least one digit (at ":68")',
+      '1::2::3': 'multiple :: in address (at ":3")',
+      '1:2:': 'colon must be followed by more characters (at ":")',
+      '1:2:3': 'address string too short',
+      '1:2:3:4:5:6:7:8:9': 'trailing garbage after address (at "9")',
+      '1:2:3:4::5:6:7:8': 'the :: must expand to at least one field of zeros',
+      '12345::': 'each group must have 4 or fewer digits (at "12345::")',
+      '1:g': 'each colon-separated field must have at least one digit (at "g")',
+      '1:2g': 'unexpected character, want colon (at "g")',
+      '1:1.2.3.4': 'embedded IPv4 address must replace the final 2 fields of the address (at "1.2.3.4")',
+      '::1.2.3': 'IPv4 address too short',
+    }).map(([text, fault]) => [
+      `ip('${text}')`,
+      `IP Address "${text}" parse error during conversion from string: ParseAddr("${text}"): ${fault}`,
+    ]),
+  ),
+  "cidr('fe80::1%eth0/64')":
+    'network address parse error during conversion from string: network address parse error during conversion from string: netip.ParsePrefix("fe80::1%eth0/64"): IPv6 zones cannot be present in a prefix',
   "ip('::ffff:1.2.3.4')": 'IPv4-mapped IPv6 address "::ffff:1.2.3.4" is not allowed',
   "ip('fe80::1%eth0')": 'IP address "fe80::1%eth0" with zone value is not allowed',
   "cidr('10.0.0.0')":

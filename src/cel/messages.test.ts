@@ -143,6 +143,16 @@ test('all faults are reported, in their order, each with its line and a caret', 
   )
 })
 
+test('patterns of find are made with the program, and those of matches before', () => {
+  const unexpected = 'error parsing regexp: unexpected ): `)`'
+  const made = { error: unexpected, foundBy: 'program instantiation' }
+  assert.deepEqual(compile('self.s.find(")") == "a"', environment), made)
+  assert.deepEqual(compile('self.s.findAll(")", 1) == []', environment), made)
+  const { error, foundBy } = compile('self.s.matches(")")', environment) as typeof made
+  assert.equal(error.split('\n')[0], 'ERROR: <input>:1:16: invalid matches argument')
+  assert.equal(foundBy, 'compilation')
+})
+
 test('beyond a hundred, faults are counted', () => {
   const { error } = compile(Array.from({ length: 150 }, (_, i) => `x${i}`).join(' || '), environment)
   assert.equal(error?.split('\n').at(-1), '50 more errors were truncated')

@@ -4,6 +4,8 @@ import { suite, test } from 'node:test'
 import fc from 'fast-check'
 import { adaptUntyped } from './adapt.ts'
 import { compileWith } from './compilation.ts'
+import { parseIP } from '../api/ip.ts'
+import { addressFault } from './library/go-address.ts'
 import { kubernetes } from './kubernetes.ts'
 import { toJson } from './to-json.ts'
 import * as t from './types.ts'
@@ -28,6 +30,16 @@ const text = fc.string({ unit: 'grapheme', maxLength: 20 })
 
 const check = <T extends unknown[]>(arbitraries: { [K in keyof T]: fc.Arbitrary<T[K]> }, run: (...args: T) => void) =>
   fc.assert(fc.property(fc.tuple(...arbitraries), args => run(...(args as T))))
+
+suite('addresses', () => {
+  const piece = fc.constantFrom(':', ':', '::', '.', '0', '1', '255', '256', 'ffff', '1.2.3.4', 'x', '')
+  test('a text is an address or has a fault', () => {
+    check([fc.array(piece, { maxLength: 17 })], pieces => {
+      const address = pieces.join('')
+      assert.equal(addressFault(address) === undefined, parseIP(address) !== undefined, address)
+    })
+  })
+})
 
 suite('integers', () => {
   const fits = (n: bigint) => n >= -(1n << 63n) && n < 1n << 63n

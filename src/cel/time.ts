@@ -29,7 +29,7 @@ export function parseTimestamp(text: string): Timestamp | undefined {
   const offset = (zoneSign === '-' ? -60 : 60) * (Number(zoneHour) * 60 + Number(zoneMinute))
   const seconds = days * 86400 + hour * 3600 + minute * 60 + sec - offset
   const nanos = BigInt(seconds) * second + BigInt(fraction.slice(0, 9).padEnd(9, '0'))
-  return nanos < minTimestamp || nanos > maxTimestamp ? undefined : new Timestamp(nanos)
+  return nanos < minTimestamp || nanos > maxTimestamp ? undefined : new Timestamp(nanos, offset)
 }
 
 /** Days since 1970; undefined for a day that there is not. */
@@ -42,14 +42,24 @@ export function daysOf(year: number, month: number, day: number): number | undef
 
 const floorDivide = (a: bigint, b: bigint) => (a >= 0n ? a / b : -((-a + b - 1n) / b))
 
-/** RFC 3339 in UTC, with as many digits of the second as it needs. */
-export function formatTimestamp({ nanos }: Timestamp): string {
+/** RFC 3339 at the offset that the time was written with, with as many digits of the second as it needs. */
+export function formatTimestamp({ nanos, offset }: Timestamp): string {
   const seconds = floorDivide(nanos, second)
   const fraction = String(nanos - seconds * second)
     .padStart(9, '0')
     .replace(/0+$/, '')
-  const date = new Date(Number(seconds) * 1000).toISOString().slice(0, 19)
-  return `${date}${fraction && `.${fraction}`}Z`
+  // At an offset the year may be 10000, for which ISO 8601 and not Go has a sign.
+  const date = new Date((Number(seconds) + offset) * 1000)
+    .toISOString()
+    .replace(/\.000Z$/, '')
+    .replace(/^\+0/, '')
+  return `${date}${fraction && `.${fraction}`}${formatOffset(offset / 60)}`
+}
+
+function formatOffset(minutes: number): string {
+  const size = Math.abs(minutes)
+  const digits = (n: number) => String(n).padStart(2, '0')
+  return minutes === 0 ? 'Z' : `${minutes < 0 ? '-' : '+'}${digits(Math.floor(size / 60))}:${digits(size % 60)}`
 }
 
 const units: Readonly<Record<string, bigint>> = {
@@ -95,8 +105,8 @@ export function makeDuration(nanos: bigint): Duration | Failure {
   return nanos < minInt || nanos > maxInt ? failure('duration overflow') : new Duration(nanos)
 }
 
-export function makeTimestamp(nanos: bigint): Timestamp | Failure {
-  return nanos < minTimestamp || nanos > maxTimestamp ? failure('timestamp overflow') : new Timestamp(nanos)
+export function makeTimestamp(nanos: bigint, offset = 0): Timestamp | Failure {
+  return nanos < minTimestamp || nanos > maxTimestamp ? failure('timestamp overflow') : new Timestamp(nanos, offset)
 }
 
 /** The parts of a time that the functions of timestamps give. */

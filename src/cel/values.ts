@@ -41,8 +41,11 @@ export class Uint {
 /** A point in time, in nanoseconds since 1970 in UTC; from the year 1 to 9999. */
 export class Timestamp {
   readonly nanos: bigint
-  constructor(nanos: bigint) {
+  /** Seconds ahead of UTC where it was written. Its text has them; nothing else does. */
+  readonly offset: number
+  constructor(nanos: bigint, offset = 0) {
     this.nanos = nanos
+    this.offset = offset
   }
 }
 

@@ -5,7 +5,8 @@
 //
 // What a controller may rely on:
 //
-// - Its mirrors are filled before the first reconcile, and each object that exists then wakes its keys once.
+// - Its mirrors are filled before the first reconcile, and each object that exists then wakes its keys once. Only kinds
+//   that are added later, for a controller that reads every kind, have a mirror that is empty at first (`unlisted`).
 // - One key never runs twice at once. Different keys run at once, up to `workers`, so what several keys share in one
 //   controller (a map, a counter) may change at every `await`.
 // - A reconcile sees the mirrors with everything that the last reconcile of its key wrote through the context.
@@ -46,8 +47,8 @@ export interface Controller {
   kinds: readonly AnyKind[]
   watches: readonly Watch[]
   /**
-   * The watch of a kind that the cluster serves; undefined for one that it does not read. It is called for all stored
-   * kinds at the start, and for those that are added later.
+   * Returns the watch of a kind, or undefined if the controller does not read it. Called for all stored kinds at the
+   * start, and for each kind that is added later.
    */
   everyKind?(kind: AnyKind): Watch | undefined
   reconcile(key: string, ctx: Context): Promise<Result>

@@ -3,7 +3,7 @@
 // Source: pkg/controller/namespace/deletion.
 import { isReason, messageOf } from '../base/errors.ts'
 import type { AnyKind, Kind, KubeObject } from '../api/kind.ts'
-import { fromKinds, type KindSource, storedKinds } from '../api/kind-source.ts'
+import { fromKinds, type KindSource, storedKinds, unlisted } from '../api/kind-source.ts'
 import type { Draft } from '../api/schema/node.ts'
 import { timeText } from '../api/time.ts'
 import { type NamespaceCondition, Namespace } from '../kinds/core/namespace.ts'
@@ -36,7 +36,11 @@ export function namespaceController(kinds: KindSource): Controller {
       if (!namespace.metadata.deletionTimestamp || !namespace.spec.finalizers?.includes('kubernetes')) return
       const name = namespace.metadata.name ?? ''
       const content = contentKinds()
-      const errors = await empty(ctx, name, content)
+      // A kind that is not listed yet may have objects in the namespace, so the namespace must stay.
+      const notListed = unlisted(content, kind => ctx.cache(kind as Kind<KubeObject>)).map(
+        kind => `${kind.plural}.${kind.group}: not listed yet`,
+      )
+      const errors = [...(await empty(ctx, name, content)), ...notListed]
       const remaining = count(ctx, name, content, errors)
       if (remaining.counts.size === 0 && errors.length === 0) return finalize(namespace, ctx)
       const conditions = planNamespaceConditions(namespace.status.conditions, remaining, ctx.now())

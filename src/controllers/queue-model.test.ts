@@ -149,14 +149,21 @@ test('in any sequence of calls every added key comes out once, in order, and nev
   )
 })
 
-test('a closed queue gives out no keys, and its timers add none', async () => {
+test('a closed queue gives out no keys and has no timers, whatever a key that still runs adds', async () => {
   const clock = new VirtualClock()
   let ready = 0
   const queue = new KeyQueue(clock, seededRandom(1), () => ready++)
-  queue.add('a')
-  queue.addAfter('b', 10)
+  for (const key of ['running', 'waiting']) queue.add(key)
+  assert.equal(queue.take()?.key, 'running')
+  queue.add('running')
+  queue.addAfter('later', 10)
   queue.close()
+  queue.add('late')
+  queue.addAfter('late', 10)
+  queue.retry('running')
+  queue.done('running')
   await clock.forward(20)
   assert.equal(queue.take(), undefined)
-  assert.equal(ready, 1)
+  assert.equal(ready, 2)
+  assert.equal(queue.idle, true)
 })

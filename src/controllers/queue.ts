@@ -42,6 +42,7 @@ export class KeyQueue {
   readonly #rerun = new Set<string>()
   readonly #timers = new Map<string, { at: number; cancel: () => void }>()
   readonly #failures = new Map<string, number>()
+  #closed = false
 
   /**
    * @param onReady is called whenever a key can be taken
@@ -65,7 +66,7 @@ export class KeyQueue {
 
   /** Adds the key now, unless it waits already. */
   add(key: string): void {
-    if (this.#waiting.has(key) || this.#rerun.has(key)) return
+    if (this.#closed || this.#waiting.has(key) || this.#rerun.has(key)) return
     this.#onAdd()
     if (this.#running.has(key)) {
       this.#rerun.add(key)
@@ -81,6 +82,7 @@ export class KeyQueue {
 
   /** Adds the key after a time, unless an earlier time is set already. */
   addAfter(key: string, delayMs: number): void {
+    if (this.#closed) return
     if (delayMs <= 0) return this.add(key)
     const at = this.#clock.now() + delayMs
     const timer = this.#timers.get(key)
@@ -124,8 +126,10 @@ export class KeyQueue {
     if (this.#rerun.delete(key)) this.#wait(key)
   }
 
-  /** Drops all keys that wait and all timers. Keys that are running may still be done. */
+  /** Drops all waiting keys and all timers, and adds no more keys. `done` may still be called for running keys. */
   close(): void {
+    this.#closed = true
+    this.#rerun.clear()
     for (const { cancel } of this.#timers.values()) cancel()
     this.#timers.clear()
     this.#waiting.clear()

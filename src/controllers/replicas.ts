@@ -161,7 +161,7 @@ export async function carryOut(
   else await Promise.all(plan.remove.map(pod => removePod(ctx, owner, pod)))
 }
 
-/** What the status says of a plan that could not be carried out. */
+/** The reason and message in the status for a plan that could not be carried out. */
 export const failureText = (plan: ReplicasPlan, failure: Failure | undefined) =>
   failure && { reason: plan.create ? 'FailedCreate' : 'FailedDelete', message: messageOf(failure.error) }
 

@@ -67,7 +67,11 @@ export async function runController(controller: Controller, options: RunOptions)
   )
 }
 
-/** The watches of a controller that reads every kind. Kinds come and go while it runs. */
+/**
+ * The watches of a controller that reads every kind, such as the garbage collector. After each change of the served
+ * kinds, the watches of removed kinds end and those of new kinds begin, when their mirrors are filled. A kind whose
+ * version changes is watched in the new one. A failure is logged and retried.
+ */
 class KindWatches {
   readonly #controller: Controller
   readonly #options: RunOptions
@@ -86,7 +90,7 @@ class KindWatches {
     this.#chore = new Chore({ signal, retry: { clock, firstMs: 1_000, maxMs: 60_000, failed } }, () => this.#update())
   }
 
-  /** Resolves when the kinds of now are followed. */
+  /** Resolves when all kinds that are served now are watched. */
   async start(): Promise<void> {
     if (!this.#controller.everyKind) return
     await this.#update()
@@ -122,7 +126,7 @@ class KindWatches {
           kind: watch.kind,
           stop: () => {
             stop()
-            // Other controllers may read a built-in kind, and all that remain read its mirror.
+            // A built-in kind is never removed, but other controllers may still use its mirror.
             if (watch.kind.custom) reader.release(mirror)
           },
         })

@@ -24,12 +24,11 @@ function narrow({ matchLabels, matchExpressions }: Selector): readonly Pair[] | 
   return oneOf && [...new Set(oneOf.values)].map(value => [oneOf.key, value] as const)
 }
 
-/** Index entries of an object, one for each of its labels. */
-/** What entries are made of. */
 interface Labelled {
   readonly metadata: { readonly namespace?: string; readonly labels?: Readonly<Record<string, string>> | undefined }
 }
 
+/** The index entries of an object, one for each of its labels. */
 const labelEntries = ({ metadata }: Labelled): string[] =>
   Object.entries(metadata.labels ?? {}).map(pair => entry(metadata.namespace ?? '', pair))
 

@@ -234,7 +234,7 @@ export class Attempt {
     })
   }
 
-  /** The attempt itself failed, for example because a plugin threw, which says nothing about the nodes. */
+  /** The attempt itself failed, for example because a plugin threw. This is no answer about the nodes. */
   #failed(error: unknown): void {
     const { queue, log, reporter, signal } = this.#parts
     if (signal.aborted) return

@@ -96,7 +96,7 @@ export interface Eviction {
 
 /** A decision that found no node, for `postFilter`. */
 export interface Failure {
-  /** Nodes that were asked and refused. */
+  /** The refusals of the nodes that were evaluated. */
   refusals: readonly Refusal[]
   /** The refusal of all other nodes. */
   others: No | undefined
@@ -116,8 +116,8 @@ export interface PostFiltered {
   /** Appended to the pod's condition and event. */
   message?: string
   /**
-   * What becomes of the pod's nomination: with an eviction the pod is nominated to its node, with `remove` no node is of
-   * use to it. Without either it stays.
+   * The change of the pod's nomination. With an eviction the pod is nominated for the node of the eviction. With
+   * `remove` its nomination is removed, since no eviction would help it. Undefined if the nomination stays.
    */
   nomination?: Eviction | 'remove'
 }

@@ -1,5 +1,6 @@
 // Pods and nodes in the form in which decisions need them: what is read for each pair of a pod and a node is computed
 // once.
+import { assert } from '../base/errors.ts'
 import { own } from '../base/own.ts'
 import type { Labels } from '../api/labels.ts'
 import type { Affinity, PodAffinityTerm, WeightedPodAffinityTerm } from '../kinds/core/affinity.ts'
@@ -166,7 +167,9 @@ export class NodeInfo {
     this.touch()
   }
 
+  /** The pod must not be on the node yet. */
   addPod(pod: PodInfo): void {
+    assert(!this.pods.has(pod.uid), () => `pod ${pod.key} (${pod.uid}) is on node ${this.name} already`)
     this.touch()
     this.pods.set(pod.uid, pod)
     add(this.requested, pod.requests)
@@ -180,8 +183,13 @@ export class NodeInfo {
     }
   }
 
+  /** The pod must be on the node, with this very PodInfo, whose sums are subtracted. */
   removePod(pod: PodInfo): void {
-    if (!this.pods.delete(pod.uid)) return
+    assert(
+      this.pods.get(pod.uid) === pod,
+      () => `pod ${pod.key} (${pod.uid}) is not on node ${this.name}, or changed there`,
+    )
+    this.pods.delete(pod.uid)
     this.touch()
     subtract(this.requested, pod.requests)
     this.scoredCpu -= pod.scored[0]

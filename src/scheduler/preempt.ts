@@ -125,9 +125,13 @@ function findVictims(pod: PodInfo, node: NodeInfo, failure: Failure, budgets: re
   const lower: PodInfo[] = []
   for (const other of node.pods.values()) if (other.priority < pod.priority) lower.push(other)
   if (!lower.length) return { no: noVictims }
-  const away = new Set(lower)
+  const away = new Set<PodInfo>()
+  const take = (other: PodInfo) => {
+    failure.take(other, node)
+    away.add(other)
+  }
   try {
-    for (const other of lower) failure.take(other, node)
+    for (const other of lower) take(other)
     const refusal = failure.ask(node)
     if (refusal) return { no: refusal.no }
     lower.sort(byImportance)
@@ -138,8 +142,7 @@ function findVictims(pod: PodInfo, node: NodeInfo, failure: Failure, budgets: re
       failure.put(spared, node)
       away.delete(spared)
       if (!failure.ask(node)) continue
-      failure.take(spared, node)
-      away.add(spared)
+      take(spared)
       if (violating.has(spared)) harm++
     }
     const victims = lower.filter(victim => away.has(victim))

@@ -1,5 +1,5 @@
-// The cluster as the scheduler sees it: nodes with the pods on them, those it has just decided on included, and
-// counters over them. It changes by increments only, and only between decisions, so every decision sees one state.
+// The cluster as decisions are made on it: nodes with the pods on them, including those that have been decided on and
+// are not bound yet, and counters over them.
 import { sameJson } from '../api/equal.ts'
 import { own } from '../base/own.ts'
 import { type Labels, matches } from '../api/labels.ts'
@@ -10,40 +10,81 @@ import type { PodAffinityTerm } from '../kinds/core/affinity.ts'
 import type { Node } from '../kinds/core/node.ts'
 import type { Pod } from '../kinds/core/pod.ts'
 
-/** Counters kept for selectors in use; the one used longest ago goes first. */
+/** The most counters that are kept, least recently used dropped first, and the most tables of label values. */
 const maxCounters = 256
 
 /** One affinity term that running pods have, with where they are. */
 interface TermGroup {
   term: PodAffinityTerm
-  /** Of a wish; negative keeps away. */
+  /** The weight of a preferred term, negative for anti-affinity; 0 for a required one. */
   weight: number
-  /** Namespace of the pods that have the term. */
+  /** The namespace of the pods that have the term. */
   namespace: string
   counter: PodCounter
-  /** How many pods have it. */
+  /** The number of pods that have it. */
   pods: number
 }
 
 export interface Cluster {
   namespaceLabels(name: string): Labels | undefined
-  /** Selectors of the services and workloads a pod belongs to, for spreading by default. */
+  /** What selects the pods of the services and workloads to which a pod belongs, for spreading by default. */
   ownSelector(pod: PodInfo): { key: string; matches(labels: Labels): boolean } | undefined
 }
 
+/**
+ * What always holds between two calls:
+ *
+ * - A pod that was set and not removed since has one place: on its node, or, while the snapshot does not have a node of
+ *   that name, beside it without one. It is counted in the first case and not in the second.
+ * - The sums and ports of a node are those of the pods on it, each of them once.
+ * - Every counter and every group of terms counts the pods on nodes, by the condition with which it was made.
+ * - `nodes` has every node once, of each zone one in turn. Each has a slot of its own below `slots`.
+ * - When a node or the pods on it change, its generation changes to a number that no node ever had. So what was
+ *   computed from a node may be kept, by slot and generation (answers.ts).
+ *
+ * Who may change what: the scheduler alone sets and removes nodes and pods, from the changes of mirrors and from its own
+ * decisions. A decision reads without waiting, so it is made on one state; where it waits, for an extender or for a
+ * plugin of `postFilter`, the state may be another one after that, and attempt.ts checks the nodes again. Plugins only
+ * read, but preemption takes pods off a node and puts the very same back, without waiting in between, and `with` does
+ * the reverse. Nodes and pods in it are objects of mirrors and are never changed.
+ *
+ * A pod is assumed on its node from the decision until the mirror shows it there (`confirm`, or `setPod` where it is not
+ * the same to every rule) or the binding has failed (`removePod`). Nothing else ends that, and no time does: a binding
+ * ends by itself.
+ *
+ * Order: pods may come before their node and stay after it. Pods and nodes may be set again, in any order, and removed
+ * without having been set.
+ *
+ * Failures: when `setNode` throws for a node that cannot be read, the snapshot is as it was. A pod that cannot be read
+ * fails before, as PodInfo. Setting a pod twice on a node, or taking one off that is not there, is a
+ * fault of the caller and fails an assertion, since sums would be wrong from then on.
+ *
+ * Limits: `maxCounters` counters and as many tables of label values; one group for each different term of pods on nodes.
+ * Setting or removing a pod costs one step for each counter, the first use of a counter one for each pod.
+ *
+ * A worked example:
+ *
+ *   setNode(n1)              nodes: n1
+ *   setPod(a, 'n1', true)    a on n1, assumed; n1.requested contains a; a new generation of n1
+ *   setPod(b, 'n2')          b has no node yet, and is counted nowhere
+ *   confirm(a)               a on n1, not assumed; nothing else changes, n1 keeps its generation
+ *   setNode(n2)              nodes: n1, n2; b on n2, counted
+ *   removeNode(n1)           nodes: n2; a has no node, and is counted nowhere; the next node gets the slot of n1
+ *   removePod(a)             a is gone
+ */
 export class Snapshot {
   readonly cluster: Cluster
   readonly #byName = new Map<string, NodeInfo>()
-  /** Nodes in the order they are tried in. */
+  /** The nodes in the order in which they are asked. Undefined when it has to be made again. */
   #list: NodeInfo[] | undefined
   readonly #where = new Map<string, { info: PodInfo; node: string; assumed: boolean }>()
-  /** Pods on nodes that are not known (yet). */
+  /** Pods whose node is not here, by its name and by uid. */
   readonly #homeless = new Map<string, Map<string, PodInfo>>()
   readonly #counters = new Map<string, PodCounter>()
-  /** How many nodes have each image. */
+  /** The number of nodes that have each image. */
   readonly #images = new Map<string, number>()
   readonly #domains = new Map<string, ReadonlyMap<string, number>>()
-  /** Terms of running pods that keep others away, draw them as a duty, and draw or keep away as a wish. */
+  /** The terms of pods on nodes: required anti-affinity, required affinity, and the preferred ones of both. */
   readonly antiAffinityTerms = new Map<string, TermGroup>()
   readonly affinityTerms = new Map<string, TermGroup>()
   readonly preferredTerms = new Map<string, TermGroup>()
@@ -59,7 +100,7 @@ export class Snapshot {
     return (this.#list ??= byZone(this.#byName.values()))
   }
 
-  /** More than the slot of any node. */
+  /** A number greater than the slot of every node. */
   get slots(): number {
     return this.#slots
   }
@@ -74,14 +115,14 @@ export class Snapshot {
     const name = [key, ...keys].join(' ')
     let found = this.#domains.get(name)
     if (!found) {
-      const fresh = new Map<string, number>()
+      const made = new Map<string, number>()
       for (const { labels } of this.#byName.values()) {
         const value = own(labels, key)
         if (value === undefined || keys.some(other => own(labels, other) === undefined)) continue
-        fresh.set(value, (fresh.get(value) ?? 0) + 1)
+        made.set(value, (made.get(value) ?? 0) + 1)
       }
       if (this.#domains.size >= maxCounters) this.#domains.clear()
-      this.#domains.set(name, (found = fresh))
+      this.#domains.set(name, (found = made))
     }
     return found
   }
@@ -94,7 +135,7 @@ export class Snapshot {
     return this.#where.get(uid)
   }
 
-  /** Takes over a node. Where it throws the snapshot is as it was. */
+  /** Adds a node, or takes over its newer state. If it throws, nothing has changed. */
   setNode(node: Node): void {
     const name = node.metadata.name ?? ''
     const info = this.#byName.get(name)
@@ -110,12 +151,14 @@ export class Snapshot {
       if (relabelled) this.#relabelled()
       return
     }
-    const fresh = new NodeInfo(node, this.#freeSlots.pop() ?? this.#slots++)
-    this.#byName.set(name, fresh)
+    const added = new NodeInfo(node, this.#freeSlots.at(-1) ?? this.#slots)
+    // The slot is taken only now, since a node that cannot be read has thrown.
+    if (this.#freeSlots.pop() === undefined) this.#slots++
+    this.#byName.set(name, added)
     this.#list = undefined
     this.#domains.clear()
-    this.#countImages(fresh.images, 1)
-    for (const pod of this.#homeless.get(name)?.values() ?? []) this.#put(pod, fresh)
+    this.#countImages(added.images, 1)
+    for (const pod of this.#homeless.get(name)?.values() ?? []) this.put(pod, added)
     this.#homeless.delete(name)
   }
 
@@ -140,7 +183,7 @@ export class Snapshot {
     }
   }
 
-  /** A pod has been given a node: by a decision that is not written yet (`assumed`), or for all to see. */
+  /** Puts a pod on a node, and takes it off the one before. `assumed`: it was decided on, and is not bound yet. */
   setPod(pod: PodInfo, node: string, assumed = false): void {
     const before = this.#where.get(pod.uid)
     if (before && before.node === node && before.info.pod === pod.pod) {
@@ -150,11 +193,14 @@ export class Snapshot {
     if (before) this.removePod(pod.uid)
     this.#where.set(pod.uid, { info: pod, node, assumed })
     const info = this.#byName.get(node)
-    if (info) this.#put(pod, info)
+    if (info) this.put(pod, info)
     else this.#home(node).set(pod.uid, pod)
   }
 
-  /** A pod that was assumed on its node is there for all to see. False when it is not the same to every rule. */
+  /**
+   * Replaces an assumed pod by its bound state, at no cost. Returns false, and changes nothing, if the bound state may
+   * differ for some plugin; it must be set then.
+   */
   confirm(uid: string, pod: Pod): boolean {
     const entry = this.#where.get(uid)
     if (!entry || pod.metadata.deletionTimestamp || entry.info.pod.metadata.deletionTimestamp) return false
@@ -201,23 +247,28 @@ export class Snapshot {
     this.#counters.clear()
   }
 
-  /** Takes a pod off its node for a moment; `put` puts it back. */
+  /** Takes a pod off its node for a moment. `put` puts it back. The place of the pod does not change. */
   take(pod: PodInfo, node: NodeInfo): void {
     node.removePod(pod)
     this.#count(pod, node, 'remove')
   }
 
   put(pod: PodInfo, node: NodeInfo): void {
-    this.#put(pod, node)
+    node.addPod(pod)
+    this.#count(pod, node, 'add')
   }
 
-  /** What `fn` says while these pods are there, too. */
+  /** Calls `fn` while these pods are on the node, too. `fn` must not wait. */
   with<T>(pods: readonly PodInfo[], node: NodeInfo, fn: () => T): T {
-    for (const pod of pods) this.#put(pod, node)
+    const added: PodInfo[] = []
     try {
+      for (const pod of pods) {
+        this.put(pod, node)
+        added.push(pod)
+      }
       return fn()
     } finally {
-      for (const pod of pods) this.take(pod, node)
+      for (const pod of added) this.take(pod, node)
     }
   }
 
@@ -239,11 +290,6 @@ export class Snapshot {
     let home = this.#homeless.get(node)
     if (!home) this.#homeless.set(node, (home = new Map()))
     return home
-  }
-
-  #put(pod: PodInfo, node: NodeInfo): void {
-    node.addPod(pod)
-    this.#count(pod, node, 'add')
   }
 
   #count(pod: PodInfo, node: NodeInfo, how: 'add' | 'remove'): void {
@@ -268,8 +314,8 @@ export class Snapshot {
     const key = `${pod.namespace} ${weight} ${termKey(term)}`
     let group = groups.get(key)
     if (!group) {
-      const fresh = { term, namespace: pod.namespace, counter: new PodCounter(() => true), pods: 0, weight }
-      groups.set(key, (group = fresh))
+      group = { term, namespace: pod.namespace, counter: new PodCounter(() => true), pods: 0, weight }
+      groups.set(key, group)
     }
     group.counter[how](pod, node)
     group.pods += how === 'add' ? 1 : -1

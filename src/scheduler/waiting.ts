@@ -45,6 +45,8 @@ export class WaitingRoom implements WaitingPods {
         signal.removeEventListener('abort', onAbort)
         resolve(verdict)
       }
+      // The signal may have aborted while the plugins were asked.
+      if (signal.aborted) onAbort()
     })
   }
 

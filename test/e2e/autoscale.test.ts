@@ -1,4 +1,4 @@
-// What is measured of real containers, what autoscalers make of it, and what namespaces may have at most.
+// Measurements of real containers, autoscalers that use them, and limits of namespaces.
 import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -43,14 +43,14 @@ test('kubectl top shows the use of the node and its pods', options, async () => 
   assert.match(node[3] ?? '', /^\d+Mi$/)
   const pod = await eventually('the pod’s use of CPU', async () => {
     const row = (await cluster.kubectl('top pod -l app=busy --containers --no-headers')).trim().split(/\s+/)
-    // It may use three times of what it asks for, and takes all of that.
+    // The container may use three times its request, and uses all of it.
     return Number.parseInt(row[2] ?? '', 10) >= 40 ? row : false
   })
   assert.equal(pod[1], 'c')
 })
 
 test('an autoscaler that kubectl creates scales its target up under load', options, async () => {
-  // Older clients have another name for the option, and newer ones have given it up.
+  // The option has another name in older clients, and newer clients do not have it any more.
   const made = await cluster.tryKubectl('autoscale deployment busy --cpu-percent=50 --min=1 --max=3')
   if (made.code !== 0) await cluster.kubectl('autoscale deployment busy --cpu=50% --min=1 --max=3')
   await eventually('three pods', async () => {

@@ -1,4 +1,4 @@
-// Bad input: every mistake gets the code, reason, message and causes that Kubernetes gives, and nothing is stored.
+// Bad input: every mistake gets the code, reason, message and causes of Kubernetes, and nothing is stored.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { cannotRun, clusterForFile, run } from './cluster.ts'
@@ -13,14 +13,14 @@ const pod = (name: string, spec: object = {}) => ({
   spec: { containers: [{ name: 'a', image: 'busybox' }], ...spec },
 })
 
-/** Creates through kubectl and returns what it printed on standard error. */
+/** Creates an object through kubectl, and returns what it printed on standard error. */
 async function refused(manifest: object | string, how = 'create --validate=false -f -'): Promise<string> {
   const result = await cluster.tryKubectl(how, typeof manifest === 'string' ? manifest : JSON.stringify(manifest))
   assert.notEqual(result.code, 0, `should have been refused: ${result.stdout}`)
   return result.stderr
 }
 
-/** The Status the API itself answers. */
+/** Returns the Status with which the API itself answers. */
 async function status(
   path: string,
   body: object | string,

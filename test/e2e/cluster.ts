@@ -1,5 +1,5 @@
-// A real cluster for end-to-end tests: started by the kutter command under a name, ports and directories of its own,
-// driven by the real kubectl, and taken down again whatever happens.
+// A real cluster for end-to-end tests. It is started by the kutter command under a name, ports and directories of its
+// own, is used through the real kubectl, and is removed in any case.
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
@@ -7,7 +7,7 @@ import { after, before } from 'node:test'
 import { realClock } from '../../src/base/clock.ts'
 
 export const root = new URL('../..', import.meta.url).pathname
-/** Runs from two copies of this project at the same time must not meet. */
+/** Keeps the runs of two copies of the project apart. */
 const copy = createHash('sha256').update(root).digest('hex').slice(0, 4)
 const base = `/tmp/kutter-e2e-${copy}`
 /** Debian packages are downloaded once for all runs. */
@@ -45,7 +45,7 @@ export function run(
   })
 }
 
-/** Why these tests cannot run here, or false. */
+/** The reason why these tests cannot run here, or false. */
 export const cannotRun: string | false =
   process.platform !== 'linux' || process.getuid?.() !== 0
     ? 'needs Linux and root'
@@ -66,7 +66,7 @@ export class TestCluster {
     this.env = { KUBECONFIG: `${base}/${name}.kubeconfig`, KUTTER_PACKAGE_CACHE: packageCache }
   }
 
-  /** What the names of this cluster's links, namespaces, tables and cgroups have in common. */
+  /** The part that the names of this cluster's links, namespaces, tables and cgroups share. */
   get tag(): string {
     return createHash('sha256').update(`${this.dataDir}/${this.name}`).digest('hex').slice(0, 6)
   }
@@ -95,14 +95,14 @@ export class TestCluster {
     if (result.code !== 0) throw new Error(`kutter image build: ${result.stderr}`)
   }
 
-  /** Runs kubectl; throws when it fails. */
+  /** Runs kubectl. Throws if it fails. */
   async kubectl(args: string, stdin?: string): Promise<string> {
     const result = await this.tryKubectl(args, stdin)
     if (result.code !== 0) throw new Error(`kubectl ${args}: exit ${result.code}: ${result.stderr}${result.stdout}`)
     return result.stdout
   }
 
-  /** Runs kubectl; words are split as a shell would. */
+  /** Runs kubectl. `args` are split as a shell does. */
   tryKubectl(args: string, stdin?: string): Promise<Result> {
     return run('bash', ['-c', `exec kubectl ${args}`], { env: this.env, ...(stdin !== undefined && { stdin }) })
   }
@@ -112,8 +112,8 @@ export class TestCluster {
   }
 
   /**
-   * Waits until the rules of every node lead to the pods that a service has now: only then is a connection that is
-   * refused a fault.
+   * Waits until the rules of every node lead to these pods of a service. Before that, a refused connection is no
+   * fault.
    */
   async leadsTo(service: string, pods: readonly { status: { podIP?: string } }[]): Promise<void> {
     const names = (await run('ip', ['netns', 'list'])).stdout.match(new RegExp(`^kutter-${this.tag}-\\S+`, 'gm')) ?? []
@@ -122,28 +122,28 @@ export class TestCluster {
         const list = ['nft', 'list', 'table', 'ip', `kutter-${this.tag}`]
         const [command = '', ...args] = node ? ['ip', 'netns', 'exec', node, ...list] : list
         const { stdout } = await run(command, args)
-        // One chain for each of the service's ports; its name begins with the service's.
+        // Each port of the service has a chain, whose name begins with that of the service.
         const ours = new RegExp(`^svc-[0-9a-f]{8}-${service}-\\d`)
         const chains = stdout.split('chain ').filter(text => ours.test(text))
         return chains.length > 0 && pods.every(pod => chains.some(text => text.includes(`${pod.status.podIP}`)))
       })
   }
 
-  /** Any shell command with the cluster's kubeconfig. */
+  /** Runs a shell script with the cluster's kubeconfig. */
   shell(script: string): Promise<Result> {
     return run('bash', ['-c', script], { env: this.env })
   }
 }
 
-/** A port of its own for each cluster, so that a crashed run does not stop the next. */
+/** A different port for each cluster, so that what a crashed run left does not stop the next one. */
 function portOf(name: string): number {
-  // Below the ports the kernel hands out for outgoing connections.
+  // These ports are below those that the kernel assigns to outgoing connections.
   let hash = 0
   for (const char of copy + name) hash = (hash * 31 + char.charCodeAt(0)) % 800
   return 16_000 + hash
 }
 
-/** A cluster for all tests of a file; made before them and removed after. */
+/** A cluster for all tests of a file, which is started before them and removed after them. */
 export function clusterForFile(
   name: string,
   images: readonly string[] = [],
@@ -152,7 +152,7 @@ export function clusterForFile(
   const cluster = new TestCluster(name)
   if (cannotRun) return cluster
   before(async () => {
-    // What a crashed run left behind goes first.
+    // Removes what a crashed run left.
     await cluster.down()
     await cluster.up(...options)
     if (images.length) await cluster.images(...images)
@@ -165,7 +165,7 @@ export function clusterForFile(
   return cluster
 }
 
-/** Tries until it holds; throws the last failure when it does not in time. */
+/** Repeats `attempt` until it returns a value. Throws its last failure if it does not in time. */
 export async function eventually<T>(
   what: string,
   attempt: () => Promise<T | false | undefined>,

@@ -1,5 +1,5 @@
-// How pods end, and what is said when they cannot begin: sidecars after those they serve, sysctls that a node does not
-// set, programs and images that are not there, and events that are counted instead of repeated.
+// How pods end, and what is reported when they cannot start: sidecars end last, sysctls that a node does not allow,
+// missing programs and images, and events that are counted instead of repeated.
 import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { describe, test } from 'node:test'
@@ -85,7 +85,7 @@ describe('endings', { concurrency: 3, skip: cannotRun }, () => {
     assert.deepEqual([reason, message], ['SysctlForbidden', `Pod was rejected: ${why}`])
     await eventComes(cluster, 'unsafe', new RegExp(`^SysctlForbidden: ${why}$`))
 
-    // Allowed by its name; it is the kernel that refuses the value.
+    // The name is allowed, but the kernel rejects the value.
     await makePod(cluster, 'wrong', withSysctls({ name: 'net.ipv4.ip_local_port_range', value: 'many' }))
     await eventComes(
       cluster,

@@ -1,4 +1,4 @@
-// The manifests in examples/ that the other tests do not use, on a cluster with node ports of its own choice.
+// The manifests in examples/ that no other test uses, on a cluster with other node ports.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { cannotRun, clusterForFile, eventually, run } from './cluster.ts'
@@ -7,7 +7,7 @@ const options = { skip: cannotRun }
 const cluster = clusterForFile('examples', ['busybox'], ['--service-node-port-range=3000-32767'])
 const curl = async (url: string) => (await run('curl', ['-s', '-m', '3', url])).stdout.trim()
 
-/** A pod that answers on a port with its name. */
+/** A pod that answers on a port with its own name. */
 const answering = (name: string, labels: object, port: number) => ({
   apiVersion: 'v1',
   kind: 'Pod',

@@ -1,5 +1,5 @@
-// It heals: what is deleted is replaced, what fails is restarted in place with back-off, what cannot be pulled harms
-// nobody, and probes of every type say who lives and who gets traffic.
+// The cluster heals: deleted pods are replaced, failed containers are restarted in place with back-off, an image that
+// cannot be pulled affects no other pod, and probes decide which containers are restarted and which get traffic.
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
@@ -296,7 +296,7 @@ describe('it heals', { concurrency: 3, skip: cannotRun }, () => {
       volumes: [{ name: 'v', emptyDir: {} }],
       initContainers: [
         sh('sleep 1; echo one >> /v/log', { name: 'one', volumeMounts }),
-        // The first try of the second fails: it is tried again, the first is not.
+        // The first run of the second one fails. Only this one is run again.
         sh('echo two >> /v/log; [ $(grep -c two /v/log) -ge 2 ]', { name: 'two', volumeMounts }),
         sh(`echo sidecar >> /v/log; ${forever}`, { name: 'side', restartPolicy: 'Always', volumeMounts }),
         sh('echo three >> /v/log', { name: 'three', volumeMounts }),
@@ -359,25 +359,25 @@ describe('it heals', { concurrency: 3, skip: cannotRun }, () => {
   )
 })
 
-/** The process of this machine that was started with exactly these words. */
+/** Returns the pid of the process on this machine that was started with these words. */
 function processWith(words: readonly string[]): number {
   for (const entry of readdirSync('/proc')) {
     if (!/^\d+$/.test(entry)) continue
     try {
       if (readFileSync(`/proc/${entry}/cmdline`, 'utf8') === `${words.join('\0')}\0`) return Number(entry)
     } catch (error) {
-      // It ended while we looked.
+      // The process ended in the meantime.
       if (!/ENOENT|ESRCH/.test(String(error))) throw error
     }
   }
   throw new Error(`no process runs ${words.join(' ')}`)
 }
 
-/** gRPC's health service, which serves the services in `serving`. */
+/** The health service of gRPC. The services in `serving` are healthy. */
 async function serveHealth(address: string): Promise<{ port: number; serving: Set<string>; close: () => void }> {
   const serving = new Set(['', 'ready'])
   const server = new grpc.Server()
-  // The messages are small enough to be written by hand: one string in field 1, one enum in field 1.
+  // The messages are encoded by hand, as one string or enum in field 1.
   const check: grpc.MethodDefinition<{ service: string }, boolean> = {
     path: '/grpc.health.v1.Health/Check',
     requestStream: false,

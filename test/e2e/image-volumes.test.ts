@@ -1,5 +1,5 @@
-// Image volumes: the files of an image in a container, of one layer and of many, from the node and from a registry;
-// and nothing of them left when the pod, the kubelet or the cluster goes.
+// Image volumes: the files of an image in a container, with one layer and with several, from the node and from a
+// registry. Nothing of them is left when the pod, the kubelet or the cluster is removed.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -32,13 +32,13 @@ const dir = mkdtempSync(join(tmpdir(), 'kutter-image-volumes-'))
 const agentDir = `${cluster.dataDir}/image-volumes`
 const user = 'puller'
 const password = 'let-me-in'
-/** The password above, hashed by bcrypt. */
+/** The bcrypt hash of the password. */
 const passwordLine = 'puller:$2y$05$xm022oU4AllZvHwe9khz7eb4cvIAJ2VvSXZ5SSk1xJEB0d4GBmTJ.'
 let registry: Registry
 let closed: Registry
 let own: { file: string; digest: string }
 
-/** An image with nothing but these files and one program, built by the project. */
+/** Builds an image that consists of these files and links. */
 const built = async (names: string[], text: string) => {
   const file = join(dir, `${names[0]!.replaceAll(/\W/g, '-')}.tar`)
   const description = {
@@ -53,7 +53,7 @@ const built = async (names: string[], text: string) => {
   return { file, digest }
 }
 const volume = (reference: string, pullPolicy?: string) => ({ name: 'v', image: { reference, pullPolicy } })
-/** A pod that shows an image at /v. */
+/** A pod that mounts an image at /v. */
 const showing = (image: object, mount: object = {}, more: object = {}) => ({
   volumes: [image],
   containers: [sh(forever, { volumeMounts: [{ name: 'v', mountPath: '/v', ...mount }] })],
@@ -67,7 +67,7 @@ const ctr = async (...args: string[]) => {
   const socket = (await run('find', [agentDir, '-name', 'containerd.sock'])).stdout.trim()
   return (await run('ctr', ['-a', socket, '-n', 'k8s.io', ...args])).stdout
 }
-/** Mounts on the node, and snapshots in containerd, that are there for the volumes of a pod. */
+/** The number of mounts on the node, and of snapshots in containerd, for the volumes of a pod. */
 const leftOf = async (uid: string) => ({
   mounts: readFileSync('/proc/mounts', 'utf8')
     .split('\n')
@@ -136,10 +136,10 @@ describe('image volumes', { concurrency: 3, skip: noRegistry }, () => {
     const events = await eventsOf(cluster, 'shows')
     const present = 'Pulled: Container image "own:1" already present on machine and can be accessed by the pod'
     assert.equal(events.filter(e => e === present).length, 1, events.join('\n'))
-    // What nobody mounts holds nobody up.
+    // A volume that no container mounts delays nothing.
     assert.ok(!events.some(e => e.includes('nowhere.invalid')))
 
-    // Not even the image is needed any more.
+    // The mounted files stay even without the image.
     const images = (await ctr('images', 'list')).split('\n').map(line => line.split(/\s+/))
     const { digest } = own
     await ctr('images', 'remove', '--sync', ...images.flatMap(([name, , at]) => (at === digest ? [name!] : [])))
@@ -179,7 +179,7 @@ describe('image volumes', { concurrency: 3, skip: noRegistry }, () => {
     assert.equal(await inPod(cluster, 'always', 'cat /v/data/model.txt'), 'first')
     await eventComes(cluster, 'always', new RegExp(`^Pulling: Pulling image "${image}"$`))
     await eventComes(cluster, 'always', new RegExp(`^Pulled: Successfully pulled image "${image}" in `))
-    // The name stands for other files now: those who look again see them.
+    // The name refers to other files now. Only pods that pull again get them.
     const newer = await built(['newer:1'], 'second\n')
     await push(newer.file, newer.digest, registry.address, 'team/files')
     await makePod(cluster, 'present', showing(volume(image, 'IfNotPresent')))

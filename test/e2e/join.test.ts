@@ -1,5 +1,5 @@
-// Joining a cluster by a token, from a network namespace that stands for another machine: the token and what is wrong
-// with it, certificates asked for and renewed, a second start without the token, leaving.
+// Joining a cluster with a token, from a network namespace in the role of another machine: good and bad tokens,
+// certificates that are requested and renewed, a second start without the token, leaving.
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createHash, X509Certificate } from 'node:crypto'
@@ -8,7 +8,7 @@ import { after, test } from 'node:test'
 import { cannotRun, clusterForFile, eventually, type Result, root, run } from './cluster.ts'
 
 const options = { skip: cannotRun }
-/** Certificates live so short that they are renewed while the test looks. */
+/** Certificates expire so soon that they are renewed during the test. */
 const cluster = clusterForFile('join', ['busybox'], ['--cluster-signing-duration', '30s'])
 const namespace = 'kutter-test-join'
 const [here, there] = ['198.51.100.1', '198.51.100.2']
@@ -27,10 +27,10 @@ let server = ''
 let first = ''
 let token = ''
 let agent: ChildProcess | undefined
-/** The end of what the agent printed. */
+/** The last part of the agent's output. */
 let printed = ''
 
-/** Starts the agent of the other machine and leaves it running. */
+/** Starts the agent of the other machine, and returns without waiting for it. */
 function start(...words: string[]): ChildProcess {
   const [command = '', ...args] = inside('./kutter', 'agent', ...words, ...place)
   const env = { ...process.env, ...cluster.env }
@@ -190,7 +190,7 @@ test('a machine that joins gets its certificates and runs pods', options, async 
     await cluster.kubectl('exec guest -- nslookup kubernetes.default.svc.cluster.local'),
     /Name:\s+kubernetes/,
   )
-  // Pods of both machines reach each other by their own addresses.
+  // Pods on both machines reach each other by their own addresses.
   await cluster.kubectl('wait pod/host --for=condition=Ready --timeout=30s')
   const addressOf = (pod: string) => cluster.kubectl(`get pod ${pod} -o jsonpath='{.status.podIP}'`)
   const fetch = (from: string, to: string) => cluster.kubectl(`exec ${from} -- timeout 5 wget -q -O - http://${to}/who`)
@@ -228,7 +228,7 @@ test('certificates are renewed before they expire, and the node stays Ready', op
   assert.ok(seconds(certificate('kubelet-client').validTo) > seconds(before.client.validTo))
   const left = Math.max(seconds(before.client.validTo), seconds(before.serving.validTo)) - now
   assert.ok(left < 30)
-  // After the old ones have ended everything still works, with the new ones.
+  // After the old certificates have expired, everything works with the new ones.
   await run('sleep', [String(Math.max(0, Math.ceil(left) + 1))])
   assert.equal(await cluster.kubectl('exec guest -- echo still'), 'still\n')
   assert.match(await cluster.kubectl('get node far --no-headers'), / Ready /)

@@ -1,4 +1,4 @@
-// Living with a cluster through kubectl: reading, writing, streaming, rolling out, draining.
+// Using a cluster through kubectl: reading, writing, streaming, rollouts, draining.
 import assert from 'node:assert/strict'
 import { rmSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
@@ -98,7 +98,7 @@ test('kubectl exec passes output, exit code, standard input and a terminal', opt
   assert.match(failed.stderr, /^bad\n/)
   const long = 'x'.repeat(300_000)
   assert.equal((await k('exec -i deploy/web -- wc -c', long)).trim(), '300000')
-  // Processes that end their output before their input, or never read any.
+  // These processes read their whole input, and print nothing.
   for (const copy of [`sh -c 'cat > /tmp/o'`, 'dd of=/tmp/o bs=64k'])
     for (let i = 0; i < 3; i++) {
       await k(`exec -i deploy/web -- ${copy}`, long)

@@ -1,5 +1,5 @@
-// The kubelet for real: a containerd of our own, images built here, the API server in this process, and pods that
-// run, are initialized, probed, read, restarted and deleted. Afterwards nothing is left.
+// The real kubelet: a containerd of our own, images that are built here, the API server in this process, and pods that
+// run, are initialized, probed, read, restarted and deleted. Nothing is left afterwards.
 import assert from 'node:assert/strict'
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { request } from 'node:https'
@@ -107,7 +107,7 @@ async function stop(): Promise<void> {
 
 before(async () => {
   if (skip) return
-  // Short, since a socket's path is.
+  // The path is short because the path of a socket must be.
   dir = await mkdtemp('/tmp/kutter-k-')
   await mkdir(join(dir, 'cni'))
   const ipam = { type: 'host-local', subnet: '10.253.78.0/24', dataDir: join(dir, 'ipam') }
@@ -413,7 +413,7 @@ function ask(
   })
 }
 
-/** What a WebSocket client of exec gets: the text of stdout and the Status on the error channel. */
+/** What a WebSocket client of exec receives: the text of stdout, and the Status on the error channel. */
 async function execOver(path: string, input?: string): Promise<{ stdout: string; status: string }> {
   const { ws } = await dialWebSocket(`wss://127.0.0.1:${kubelet.port}${path}`, ['v5.channel.k8s.io'], tls(pki.admin))
   const texts = ['', '', '', '']

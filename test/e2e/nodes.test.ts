@@ -1,4 +1,4 @@
-// Several nodes on one machine: real agents, each with a containerd of its own in a network namespace.
+// Several nodes on one machine: real agents, each with its own containerd in a network namespace.
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
@@ -35,7 +35,7 @@ const agentOf = async (node: string) => {
 const whole = () => eventually('the cluster is whole', async () => (await cluster.kutter('status')).code === 0)
 const dirOf = (node: string) => `${cluster.dataDir}/nodes/agents/${node}`
 const { tag } = cluster
-/** The shell's own words for what a cluster has in the machine. */
+/** A shell script that lists what a cluster has on the machine. */
 const traces = async () =>
   (
     await run('bash', [
@@ -86,7 +86,7 @@ const service = (name: string, nodePort: number, more: object = {}) => ({
   spec: { type: 'NodePort', selector: { app: 'web' }, ports: [{ port: 80, nodePort }], ...more },
 })
 
-/** Asks from inside a pod; `NAME ADDRESS` for each URL: who answered, and whom it saw. */
+/** Requests each URL from inside a pod. An answer is `NAME ADDRESS`: the pod that answered, and the client it saw. */
 async function ask(pod: Pod, targets: readonly string[]): Promise<string[]> {
   const script = targets
     .map(t => `timeout 5 wget -q -O - http://${t}/cgi-bin/who || echo "no answer from ${t}"`)
@@ -153,7 +153,7 @@ test('services answer from every node, every pod and the machine', options, asyn
     clusterIP,
     ...all.flatMap(n => [`${addressOf(n)}:31180`, `${addressOf(n)}:31181`]),
   ]
-  // More than one question each: endpoints are chosen at random.
+  // Each target is requested twice, since endpoints are chosen at random.
   for (const [from] of Map.groupBy(pods, pod => pod.spec.nodeName).values())
     for (const line of await ask(from!, [...targets, ...targets])) assert.ok(known(line), line)
   for (const target of ['127.0.0.1:31180', `${clusterIP}:80`, ...all.map(n => `${addressOf(n)}:31180`)])
@@ -162,7 +162,7 @@ test('services answer from every node, every pod and the machine', options, asyn
       assert.equal(code, 0, `${target}: ${stderr}`)
       assert.ok(known(stdout.trim()), stdout)
     }
-  // From outside, Local keeps to the node that was asked, and the endpoint sees who asks.
+  // From outside, Local uses only pods of the node that was asked, and they see the address of the client.
   for (const node of all.filter(n => n.metadata.name.startsWith('node-'))) {
     const { stdout } = await curl(`${addressOf(node)}:31181`)
     const answered = pods.find(pod => stdout.trim().startsWith(`${pod.metadata.name} `))
@@ -180,7 +180,7 @@ test('every endpoint of a service is reached from every node, by every address',
   const names = pods.map(pod => pod.metadata.name).sort()
   for (const [from] of Map.groupBy(pods, pod => pod.spec.nodeName).values())
     for (const target of targets) {
-      // Endpoints are chosen at random: six of them are seen within a hundred questions, but for one time in ten
+      // Endpoints are chosen at random. The probability that a hundred requests do not reach all six is one in ten
       // million.
       const script = `for i in $(seq 100); do
           timeout 5 wget -q -O - http://${target}/cgi-bin/who | cut -d ' ' -f 1 >> /tmp/seen
@@ -311,7 +311,7 @@ test('a node that is cut off loses its pods to the others, and ends its own when
       const ready = await readyWebs()
       return ready.length === 6 && ready.every(pod => pod.spec.nodeName !== 'node-3') && ready
     })
-    // Whoever asks the service meets none of the lost ones.
+    // The service does not use the lost pods any more.
     const answers = await ask(
       pods[0]!,
       Array.from({ length: 8 }, () => 'web'),
@@ -340,7 +340,7 @@ test('a node that is cut off loses its pods to the others, and ends its own when
 })
 
 test('the pods of a removed node are collected', options, async () => {
-  // The collector gives a node 40 seconds to come back; other tests ran meanwhile.
+  // The pod garbage collector waits 40 seconds for a node to return. Other tests ran in the meantime.
   await eventually('on-blue is gone', async () => (await cluster.tryKubectl('get pod on-blue')).code === 1, 60_000)
 })
 
@@ -348,7 +348,7 @@ test('down removes everything, also what has no process any more, and up brings 
   const { processes } = JSON.parse((await cluster.kutter('status', '-o', 'json')).stdout) as {
     processes: { pid: number }[]
   }
-  // The supervisor and one agent are killed while the cluster is taken down.
+  // The supervisor and one agent are killed first.
   for (const { pid } of [processes[0]!, processes.at(-1)!]) process.kill(pid, 'SIGKILL')
   const down = await cluster.kutter('down')
   assert.equal(down.code, 0, down.stdout)
@@ -356,7 +356,7 @@ test('down removes everything, also what has no process any more, and up brings 
   await cluster.up()
   assert.ok((await nodes()).every(isReady))
   await eventually('all pods run again', async () => (await readyWebs()).length === 9)
-  // These tolerate no silence: some may have left their node while it was taken down.
+  // These pods do not tolerate a node that is unreachable: some may have been evicted while the cluster was down.
   await cluster.kubectl('rollout restart deploy/web')
   await cluster.kubectl('rollout status deploy/web --timeout=100s')
   await eventually('only new pods', async () => (await readyWebs()).length === 9 && (await webs()).length === 9)

@@ -1,4 +1,4 @@
-// Short words for tests that make bare pods: a container that runs a shell script, a pod of such, what became of it.
+// Helpers for tests with bare pods: containers that run a shell script, pods with them, and their state.
 import { eventually, type TestCluster } from './cluster.ts'
 
 export interface ContainerState {
@@ -28,7 +28,7 @@ export interface PodObject {
   }
 }
 
-/** Sleeps until it is told to end, then ends at once. */
+/** Sleeps until SIGTERM, and ends at once then. */
 export const forever = 'trap "exit 0" TERM; while :; do sleep 0.2; done'
 
 export const sh = (script: string, more: object = {}) => ({
@@ -39,7 +39,7 @@ export const sh = (script: string, more: object = {}) => ({
   ...more,
 })
 
-/** Makes a pod; nobody waits for it, nothing in it needs long to end. */
+/** Creates a pod and does not wait for it. It has a grace period of one second, since its containers end at once. */
 export const makePod = (cluster: TestCluster, name: string, spec: object, metadata: object = {}) =>
   cluster.apply({
     apiVersion: 'v1',
@@ -51,7 +51,7 @@ export const makePod = (cluster: TestCluster, name: string, spec: object, metada
 export const getPod = async (cluster: TestCluster, name: string): Promise<PodObject> =>
   JSON.parse(await cluster.kubectl(`get pod ${name} -o json`)) as PodObject
 
-/** Waits until the pod is as asked; tells what it was instead. */
+/** Waits until `holds` is true for the pod. The failure has the pod's status. */
 export async function podIs(
   cluster: TestCluster,
   name: string,
@@ -76,7 +76,7 @@ export const becomesReady = (cluster: TestCluster, name: string) => podIs(cluste
 export const mainOf = (pod: PodObject) => pod.status.containerStatuses?.[0]
 export const waitingFor = (pod: PodObject) => mainOf(pod)?.state.waiting?.reason
 
-/** `REASON: MESSAGE` of every event about the object. */
+/** Returns `REASON: MESSAGE` of every event about the object. */
 export async function eventsOf(cluster: TestCluster, name: string): Promise<string[]> {
   const { items } = JSON.parse(
     await cluster.kubectl(`get events --field-selector involvedObject.name=${name} -o json`),
@@ -98,7 +98,7 @@ export const eventComes = (cluster: TestCluster, name: string, like: RegExp) =>
     30_000,
   )
 
-/** A shell in the pod; its output. */
+/** Runs a shell script in the pod, and returns its output. */
 export const inPod = async (cluster: TestCluster, name: string, script: string, container = 'main') =>
   (await cluster.kubectl(`exec -i ${name} -c ${container} -- sh`, script)).trim()
 

@@ -1,4 +1,4 @@
-// Publishing a service: the manifests people use, from namespace to an answer on a NodePort.
+// Publishing a service with common manifests, from the namespace to an answer on a NodePort.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { cannotRun, clusterForFile, eventually, run } from './cluster.ts'
@@ -39,7 +39,7 @@ test('applying again changes nothing', options, async () => {
 test('names of services resolve inside a pod', options, async () => {
   const ip = await cluster.kubectl(`get svc -n canarydemo myapp-service -o jsonpath='{.spec.clusterIP}'`)
   for (const name of ['myapp-service', 'myapp-service.canarydemo', 'myapp-service.canarydemo.svc.cluster.local']) {
-    // busybox's nslookup asks every search domain; that some do not know the name is no failure.
+    // The nslookup of busybox asks all search domains, and fails if some of them do not have the name.
     const { stdout } = await cluster.tryKubectl(`exec -n canarydemo deploy/myapp -- nslookup ${name}`)
     assert.match(stdout, new RegExp(`Address(?: 1)?: ${ip.replaceAll('.', '\\.')}`), `${name}: ${stdout}`)
   }

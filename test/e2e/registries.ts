@@ -1,4 +1,4 @@
-// Debian's docker-registry on loopback, and a push to it by plain HTTP calls as the distribution specification has them.
+// Debian's docker-registry on loopback, and a push to it by HTTP requests as in the distribution specification.
 import { spawn } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { eachEntry } from '../../src/images/index.ts'
 import { cannotRun, eventually } from './cluster.ts'
 
-/** Why there can be no registry here, or false. */
+/** The reason why no registry can run here, or false. */
 export const noRegistry =
   cannotRun || (existsSync('/usr/bin/docker-registry') ? false : 'docker-registry is not installed')
 
@@ -27,7 +27,7 @@ export async function startRegistry(dir: string, name: string, htpasswd?: string
     ...(htpasswd && { auth: { htpasswd: { realm: 'test', path: join(dir, `${name}.htpasswd`) } } }),
   }
   if (htpasswd) writeFileSync(join(dir, `${name}.htpasswd`), `${htpasswd}\n`)
-  // JSON is YAML.
+  // JSON is valid YAML.
   writeFileSync(join(dir, `${name}.yaml`), JSON.stringify(config))
   const registry = spawn('/usr/bin/docker-registry', ['serve', join(dir, `${name}.yaml`)], { stdio: 'ignore' })
   const ended = new Promise<void>(resolve => registry.once('exit', () => resolve()))
@@ -49,7 +49,7 @@ async function freePort(): Promise<number> {
   return port
 }
 
-/** Pushes the image with this digest of an OCI archive under the tag 1: its blobs, then its manifest. */
+/** Pushes the blobs and the manifest of the image with this digest from an OCI archive, with the tag 1. */
 export async function push(
   file: string,
   digest: string,

@@ -1,5 +1,5 @@
-// Pulling from a registry: Debian's docker-registry on loopback, once open and once behind a password, filled by plain
-// HTTP calls as the distribution specification has them.
+// Pulling from a registry: Debian's docker-registry on loopback, without and with a password, filled by HTTP requests
+// as in the distribution specification.
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -16,7 +16,7 @@ const cluster = clusterForFile('registry')
 const dir = mkdtempSync(join(tmpdir(), 'kutter-registry-'))
 const user = 'puller'
 const password = 'let-me-in'
-/** The password above, hashed by bcrypt. */
+/** The bcrypt hash of the password. */
 const passwordLine = 'puller:$2y$05$xm022oU4AllZvHwe9khz7eb4cvIAJ2VvSXZ5SSk1xJEB0d4GBmTJ.'
 const running: Registry[] = []
 let open = ''
@@ -100,7 +100,7 @@ describe('registries', { concurrency: 3, skip }, () => {
         'forgot',
         /^FailedToRetrieveImagePullSecret: Unable to retrieve some image pull secrets \(absent\); attempting to pull the image may not succeed\.$/,
       )
-      // Whoever waits gets it once the secret is there; nobody has to make the pod anew.
+      // A waiting pod gets the image when the secret exists. It need not be created again.
       await pullSecret('absent', password)
       await becomesReady(cluster, 'forgot')
       await makePod(cluster, 'holder', {

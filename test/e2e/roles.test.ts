@@ -1,5 +1,5 @@
-// The parts of the control plane as processes of their own: controllers and scheduler work for a server over HTTPS,
-// each under its own name, one leader at a time.
+// The parts of the control plane as separate processes: controllers and scheduler work for a server over HTTPS, each as
+// its own user, and with one leader at a time.
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { after, describe, test } from 'node:test'

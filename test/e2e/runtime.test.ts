@@ -1,5 +1,5 @@
-// Everything below the kubelet, for real: a containerd of our own, images built here, a pod on the host's network and
-// one behind a CNI bridge, logs, exec, events, and afterwards nothing left.
+// Everything below the kubelet, with real containers: a containerd of our own, images that are built here, a pod on the
+// host's network and one behind a CNI bridge, logs, exec, events. Nothing is left afterwards.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
@@ -67,7 +67,7 @@ const store = () => {
 
 before(async () => {
   if (skip) return
-  // Short, since a socket's path is.
+  // The path is short because the path of a socket must be.
   dir = await mkdtemp('/tmp/kutter-e2e-')
   await mkdir(join(dir, 'cni'))
   const ipam = { type: 'host-local', subnet: '10.253.77.0/24', dataDir: join(dir, 'ipam') }
@@ -192,7 +192,7 @@ test('a pod on the host network can be created, started, entered, read, ended an
 
   const { status } = await cri.cri.containerStatus({ containerId })
   assert.equal(status?.state, 'CONTAINER_RUNNING')
-  // containerd names one of the image's names, not always the one that was asked for.
+  // containerd returns one of the image's names, which is not always the requested one.
   assert.match(status?.image?.image ?? '', /^docker\.io\/library\/busybox:/)
   const log = await eventually('two log lines', async () => {
     const text = await readFile(join(dir, 'logs/host/main/0.log'), 'utf8')
@@ -274,7 +274,7 @@ test('nginx and redis from Debian run as pods', { skip, timeout: 300_000 }, asyn
     const { stdout } = await cri.cri.execSync({ containerId, cmd: ['redis-cli', ...args], timeout: 10 })
     return Buffer.from(stdout).toString().trim()
   }
-  // Redis waits five seconds for more replicas before it sends its data.
+  // Without this, Redis waits five seconds for more replicas before it sends its data.
   const hurry = ['config', 'set', 'repl-diskless-sync-delay', '0']
   await eventually('redis answers', async () => (await redisCli(redis.containerId, ...hurry)) === 'OK')
   const slave = await runPod('slave', false, {
@@ -378,5 +378,5 @@ test('the teardown also removes the pods of a containerd that was killed', { ski
   const { pid } = await ensureContainerd(options())
   assert.ok((await cri.cri.containerStatus({ containerId })).status)
   process.kill(pid, 'SIGKILL')
-  // `after` does the rest, and looks that nothing is left.
+  // The teardown itself, and the check that nothing is left, are in `after`.
 })

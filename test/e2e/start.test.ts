@@ -1,4 +1,4 @@
-// Starting, living through kills, stopping: by the command a user types, looked at from outside.
+// Starting, surviving kills, and stopping, by the commands that a user types, observed from outside.
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -74,7 +74,7 @@ test('keys and data can be read only by root', options, async () => {
 test('a deleted node is registered again only when its kubelet starts', options, async () => {
   const node = (await cluster.kubectl('get nodes -o name')).trim()
   await cluster.kubectl(`delete ${node}`)
-  // A status is written every ten seconds.
+  // The kubelet writes a status every ten seconds.
   await realClock.sleep(12_000)
   assert.equal((await cluster.tryKubectl(`get ${node}`)).code, 1)
   process.kill(await pidOf('agent'), 'SIGTERM')
@@ -98,7 +98,7 @@ test('a second cluster runs on the same machine', options, async () => {
   assert.equal((await status()).ready, true)
   const down = await second.kutter('down', '--purge')
   assert.equal(down.code, 0, down.stdout)
-  // Removing one cluster's data leaves the other's alone.
+  // Removing the data of one cluster leaves that of the other.
   await cluster.kubectl('get configmap here')
   assert.ok(existsSync(`${cluster.dataDir}/start/pki/ca.key`))
   assert.equal((await status()).ready, true)

@@ -1,4 +1,4 @@
-// Volumes: every type that needs no storage system, read and written from inside real containers.
+// Volumes of every type that needs no storage system, read and written from inside real containers.
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -13,7 +13,7 @@ const kubectl = (args: string) => cluster.kubectl(args)
 const dir = mkdtempSync(join(tmpdir(), 'kutter-volumes-'))
 after(() => rmSync(dir, { recursive: true, force: true }))
 
-/** A container that mounts each volume under its own name. */
+/** A container that mounts each volume at a path with the volume's name. */
 const mounting = (names: readonly string[], more: object = {}) =>
   sh(forever, { volumeMounts: names.map(name => ({ name, mountPath: `/${name}` })), ...more })
 
@@ -33,7 +33,7 @@ describe('volumes', { concurrency: 3, skip: cannotRun }, () => {
     assert.doesNotMatch(await inPod(cluster, 'empty', 'grep " /disk " /proc/mounts'), /tmpfs/)
     const tooMuch = await inPod(cluster, 'empty', 'dd if=/dev/zero of=/memory/x bs=1M count=8 2>&1; echo $?')
     assert.match(tooMuch, /No space left on device/)
-    // It lives as long as the pod, not as the container.
+    // The files stay when a container is restarted.
     await inPod(cluster, 'empty', 'echo kept > /disk/file')
     await cluster.tryKubectl('exec empty -- kill 1')
     await podIs(cluster, 'empty', 'was restarted', p => mainOf(p)?.restartCount === 1 && mainOf(p)?.ready)

@@ -1,5 +1,5 @@
-// Workloads with real containers on two nodes, through kubectl: rolling out and back, numbered pods and their names,
-// daemons, jobs that fail as they should, draining within a budget, quotas, and orphans.
+// Workloads with real containers on two nodes, through kubectl: rollouts and rollbacks, numbered pods and their names,
+// daemons, jobs with failure policies, draining within a budget, quotas, and orphans.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { cannotRun, clusterForFile, eventually } from './cluster.ts'
@@ -144,7 +144,7 @@ test(
       await field('job broken', '{.status.conditions[?(@.type=="Failed")].message}'),
       /^Container c for pod default\/broken-\w+ failed with exit code 42 matching FailJob rule at index 0$/,
     )
-    // Older clients make cron jobs and budgets only in versions that are gone.
+    // Older clients create cron jobs and budgets only in versions that Kubernetes does not serve any more.
     const container = { name: 'tick', image: 'busybox', command: ['true'] }
     await cluster.apply({
       apiVersion: 'batch/v1',

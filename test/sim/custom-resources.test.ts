@@ -136,7 +136,7 @@ test('the subresource scale reads and writes the fields that the definition name
   await sim.client.create(kind, { ...widget('one'), spec: { replicas: 2 } } as KubeObject)
   const ref = { namespace: 'shop', name: 'one' }
   const scale = await sim.client.get(kind, ref, { subresource: 'scale' })
-  assert.deepEqual(asJson(scale).spec, { replicas: 2 })
+  assert.deepEqual([asJson(scale).spec, asJson(scale).status], [{ replicas: 2 }, { replicas: 0 }])
   await sim.client.patch(kind, ref, 'merge', { spec: { replicas: 5 } }, { subresource: 'scale' })
   const { spec, metadata } = asJson(await sim.client.get(kind, ref)) as { spec: JsonObject; metadata: JsonObject }
   assert.deepEqual([spec, metadata.generation], [{ replicas: 5 }, 2])

@@ -97,7 +97,7 @@ class Gate {
   readonly #passing: Chore
   #waiting: Waiting[] = []
 
-  /** @param empty called when nobody waits any more */
+  /** @param empty called when no request waits any more */
   constructor(storage: Storage, namespace: string, empty: () => void) {
     this.#storage = storage
     this.#namespace = namespace

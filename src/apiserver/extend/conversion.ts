@@ -12,7 +12,7 @@ import { WebhookError, type WebhookCaller } from './webhook.ts'
 const timeoutMs = 30_000
 const reviewVersions = ['v1', 'v1beta1']
 
-/** A function that converts by webhooks. Throws InternalError with the reason, as Kubernetes words it. */
+/** Returns a function that converts objects by webhooks. It throws InternalError with the message of Kubernetes. */
 export function webhookConversion(caller: WebhookCaller, random: Random): Convert {
   return async (definition, objects, apiVersion) => {
     const { webhook } = definition.spec.conversion ?? {}
@@ -70,7 +70,7 @@ function answered(answer: Json, uid: string, version: string, fail: Fail): Json[
   return Array.isArray(response.convertedObjects) ? response.convertedObjects : []
 }
 
-/** Takes over what the webhook may change: everything but the identity of the object. */
+/** Returns the converted object with the original metadata. A webhook may change only labels and annotations of it. */
 function checked(original: KubeObject, object: Json, apiVersion: string, i: number, fail: Fail): KubeObject {
   const wrong = (why: string) => fail(`invalid converted object at index ${i}: ${why}`)
   if (!isObject(object)) throw wrong('not an object')
@@ -85,7 +85,6 @@ function checked(original: KubeObject, object: Json, apiVersion: string, i: numb
       throw wrong(
         `invalid metadata: must have the same ${field} (expected ${JSON.stringify(before[field] ?? '')}, received ${JSON.stringify(metadata[field] ?? '')})`,
       )
-  // Of metadata, a webhook may change labels and annotations.
   const { labels, annotations } = metadata
   const kept: JsonObject = { ...before }
   delete kept.labels

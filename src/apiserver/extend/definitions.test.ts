@@ -1,4 +1,4 @@
-// Definitions of custom resources: names, versions, what becomes of them and their objects.
+// Definitions of custom resources: their names and versions, and what happens to their objects.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { KubeObject } from '../../api/kind.ts'

@@ -1,13 +1,13 @@
-// Serves the kinds of CustomResourceDefinitions while they come, change and go.
+// Serves the kinds of CustomResourceDefinitions, and follows the definitions as they are created, changed and deleted.
 //
 //   created ─► names accepted, Established ─► its objects opened in storage ─► its kinds in the catalog
 //   deleted ─► terminating: no creations ─► all objects deleted ─► finalizer removed ─► kinds and storage dropped
 //
-// - Each definition is looked at by itself, after each of its changes, one look at a time. A failure is logged with its
-//   name and repeated, and stops no other definition.
-// - When a definition goes, those of its group that waited for its names are looked at again.
-// - Kinds are replaced as a whole when their definition changes. Watches that are open go on by the old schema, until
-//   the definition is gone, when they end.
+// - Each definition is reconciled by itself, after each of its changes, never twice at the same time. A failure is
+//   logged with the name and retried with back-off, and does not affect other definitions.
+// - When a definition is removed, those of its group whose names were in conflict are reconciled again.
+// - When a definition changes, all its kinds are replaced. Open watches go on with the old schema, and end when the
+//   definition is removed.
 //
 // Source: apiextensions-apiserver pkg/apiserver/customresource_handler.go, pkg/controller/{status,establish,finalizer}.
 import { Chore } from '../../base/chore.ts'
@@ -49,7 +49,7 @@ export class Definitions {
   readonly #mirror: Mirror<Definition>
   readonly #chores = new Map<string, Chore>()
   readonly #abort = new AbortController()
-  /** What the kinds in the catalog were made of, by the name of their definition. */
+  /** What the kinds in the catalog were made from, by the name of their definition. */
   readonly #served = new Map<
     string,
     Pick<Definition, 'spec'> & { names: object; terminating: boolean; kinds: readonly AnyKind[] }
@@ -76,31 +76,31 @@ export class Definitions {
     if (!chore) {
       const { clock, log } = this.#options
       const failed = (error: unknown) =>
-        log.warn('a CustomResourceDefinition waits for another try', { name, why: messageOf(error) })
+        log.warn('a CustomResourceDefinition could not be served, will be retried', { name, why: messageOf(error) })
       chore = new Chore(
         {
           signal: this.#abort.signal,
           retry: { clock, firstMs: retryMs.first, maxMs: retryMs.max, failed },
         },
-        () => this.#look(name),
+        () => this.#reconcile(name),
       )
       this.#chores.set(name, chore)
     }
     chore.wake()
   }
 
-  async #look(name: string): Promise<void> {
+  async #reconcile(name: string): Promise<void> {
     const definition = this.#mirror.get(undefined, name)
-    if (!definition) return this.#forget(name)
+    if (!definition) return this.#drop(name)
     if (definition.metadata.deletionTimestamp) return this.#terminate(definition)
     const now = timeText(this.#options.clock.now())
     const status = planStatus(definition, takenNames(definition, this.#mirror.list()), now)
-    // The change comes back here.
+    // The update of the status leads to another reconcile.
     if (status !== definition.status) return this.#update(definition, next => Object.assign(next, { status }))
     if (isTrue(definition, 'Established')) await this.#serve(definition)
   }
 
-  /** Puts the kinds of a definition into the catalog, unless they are there. */
+  /** Puts the kinds of a definition into the catalog, unless it has them already. */
   async #serve(definition: Definition): Promise<void> {
     const { spec, status, metadata } = definition
     const { name = '', deletionTimestamp } = metadata
@@ -120,7 +120,7 @@ export class Definitions {
     catalog.set(name, kinds)
   }
 
-  #forget(name: string): void {
+  #drop(name: string): void {
     this.#chores.delete(name)
     const { catalog, storage } = this.#options
     const served = this.#served.get(name)
@@ -133,7 +133,7 @@ export class Definitions {
       if (other.spec.group === group && !isTrue(other, 'NamesAccepted')) this.#wake(other.metadata.name ?? '')
   }
 
-  /** Deletes the objects of a definition, and lets go of it when none is left. */
+  /** Deletes the objects of a definition, and then removes its finalizer. */
   async #terminate(definition: Definition): Promise<void> {
     if (isTrue(definition, 'Established')) await this.#serve(definition)
     if (!definition.metadata.finalizers?.includes(cleanupFinalizer)) return
@@ -153,7 +153,7 @@ export class Definitions {
     await this.#release(definition, 'InstanceDeletionCompleted', 'removed all instances')
   }
 
-  /** Deletes all objects of a kind, and waits until they are gone, however long their finalizers take. */
+  /** Deletes all objects of a kind, and waits until they are removed, which finalizers can delay without limit. */
   async #deleteAll(kind: AnyKind): Promise<void> {
     const { storage } = this.#options
     const { mirror } = storage.of(kind)
@@ -203,7 +203,7 @@ export class Definitions {
     })
   }
 
-  /** Changes a definition. A conflict is left to the look that the other write brings about. */
+  /** Changes a definition. After a conflict it does nothing, since the other write leads to another reconcile. */
   async #update(definition: Definition, change: (next: Mutable<Definition>) => unknown): Promise<void> {
     const operation = this.#operation(CustomResourceDefinition, definition.metadata.name ?? '')
     const propose = (live: KubeObject) => {

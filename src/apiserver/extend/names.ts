@@ -1,4 +1,4 @@
-// Which names a definition gets, and its conditions. Pure.
+// Decides which names a definition gets, and its conditions. Pure.
 // Source: apiextensions-apiserver pkg/controller/{status/naming_controller,establish,apiapproval}.
 import { sameJson } from '../../api/equal.ts'
 import type { Mutable } from '../../api/schema/node.ts'
@@ -20,13 +20,13 @@ export const conditionOf = ({ status }: Definition, type: string): Condition | u
 export const isTrue = (definition: Definition, type: string): boolean =>
   conditionOf(definition, type)?.status === 'True'
 
-/** The names that other definitions of a group have: of resources, and of kinds. */
+/** The names that are in use in a group: those of resources, and those of kinds. */
 interface Taken {
   resources: ReadonlySet<string>
   kinds: ReadonlySet<string>
 }
 
-/** The names of the other definitions in the same group that they have been given. */
+/** The accepted names of the other definitions in the same group. */
 export function takenNames(definition: Definition, all: Iterable<Definition>): Taken {
   const [resources, kinds] = [new Set<string>(), new Set<string>()]
   for (const other of all) {
@@ -43,7 +43,7 @@ interface Naming {
   conflict: { reason: string; message: string } | undefined
 }
 
-/** The names that a definition may have. Where one is taken, it keeps the one that it had. */
+/** The names that a definition gets. It keeps its former name if the new one is in use. */
 function acceptedNames(spec: Names, had: Names, taken: Taken): Naming {
   const accepted: Mutable<Names> = { ...had } as Mutable<Names>
   const messages: { reason: string; message: string }[] = []
@@ -66,11 +66,11 @@ function acceptedNames(spec: Names, had: Names, taken: Taken): Naming {
   take('listKind', taken.kinds, 'ListKindConflict')
   if (spec.categories?.length) accepted.categories = [...spec.categories]
   else delete accepted.categories
-  // As upstream, the last conflict is the one that is reported.
+  // As upstream, only the last conflict is reported.
   return { accepted, conflict: messages.at(-1) }
 }
 
-/** The status of a definition that is not being deleted, or the same object if nothing is to be changed. */
+/** The status of a definition that is not being deleted. Returns the same object if nothing changes. */
 export function planStatus(definition: Definition, taken: Taken, now: string): CustomResourceDefinitionStatus {
   const { spec, status } = definition
   const { accepted, conflict } = acceptedNames(spec.names, status.acceptedNames, taken)
@@ -82,7 +82,7 @@ export function planStatus(definition: Definition, taken: Taken, now: string): C
       ? { type: 'NamesAccepted', status: 'False', ...conflict }
       : { type: 'NamesAccepted', status: 'True', reason: 'NoConflicts', message: 'no conflicts found' },
   )
-  // Once it is established it stays so, whatever becomes of its names.
+  // An established definition stays established, even if its new names are in conflict.
   if (!isTrue(definition, 'Established'))
     set(
       conflict
@@ -115,7 +115,7 @@ function approvalCondition({ state, message }: ApprovalState): Omit<Condition, '
   }
 }
 
-/** Conditions with one of them set. Its time changes only with its status. */
+/** Returns the conditions with one of them set. Its transition time changes only if its status does. */
 export function withCondition(
   conditions: readonly Condition[],
   condition: Omit<Condition, 'lastTransitionTime'>,

@@ -72,6 +72,7 @@ export function subresourcesOf(kind: AnyKind): [name: string, subresource: Subre
 
 /** Answers /api, /apis, and the paths below them that are not resources. */
 export function discovery(kinds: () => readonly AnyKind[]): PathHandler {
+  const cache: AggregatedCache = new Map()
   return call => {
     const parts = call.url.pathname.replace(/\/$/, '').split('/').slice(1)
     const served = kinds().filter(kind => kind.plural)
@@ -79,17 +80,11 @@ export function discovery(kinds: () => readonly AnyKind[]): PathHandler {
       sendRawJson(call.response, { paths: rootPaths(served) })
       return true
     }
-    if (parts[0] === 'api') return core(call, parts, served)
+    if (parts[0] === 'api') return core(call, parts, kinds(), cache)
     if (parts[0] !== 'apis') return false
     const [, group, version] = parts
     if (group === undefined) {
-      if (
-        aggregated(
-          call,
-          served.filter(k => k.group !== ''),
-        )
-      )
-        return true
+      if (aggregated(call, kinds(), 'apis', cache)) return true
       const groups = groupsOf(served).map(g => apiGroup(served, g))
       // Any method is answered: upstream, this path is served by the aggregation layer, which ignores the method.
       const list = { kind: 'APIGroupList', apiVersion: 'v1', groups }
@@ -117,15 +112,10 @@ function rootPaths(served: readonly AnyKind[]): string[] {
   return [...apis, ...healthPaths(), ...others, ...versions.map(path => `/openapi/v3${path}`)].sort()
 }
 
-function core(call: Call, parts: string[], served: readonly AnyKind[]): boolean {
+function core(call: Call, parts: string[], all: readonly AnyKind[], cache: AggregatedCache): boolean {
+  const served = all.filter(kind => kind.plural)
   if (parts.length === 1) {
-    if (
-      aggregated(
-        call,
-        served.filter(k => k.group === ''),
-      )
-    )
-      return true
+    if (aggregated(call, all, 'api', cache)) return true
     const address = call.request.headers.host ?? ''
     sendDocument(call, {
       kind: 'APIVersions',
@@ -200,10 +190,33 @@ const storageVersionHash = ({ group, version, kind }: AnyKind): string =>
 const kindsOf = (served: readonly AnyKind[], group: string, version: string) =>
   served.filter(k => k.group === group && k.version === version).sort((a, b) => (a.plural < b.plural ? -1 : 1))
 
-/** Answers in the aggregated form if the client asks for it. */
-function aggregated(call: Call, served: readonly AnyKind[]): boolean {
+/** Aggregated documents, each with the kinds that it was made of. */
+interface Aggregated {
+  of: readonly AnyKind[]
+  document: Document
+  tag: string
+}
+type AggregatedCache = Map<string, Aggregated>
+
+/** Answers in the aggregated form if the client asks for it. With the tag of its copy, it gets 304 instead. */
+function aggregated(call: Call, kinds: readonly AnyKind[], root: 'api' | 'apis', cache: AggregatedCache): boolean {
   const version = /as=APIGroupDiscoveryList/.test(call.request.headers.accept ?? '') && wantedVersion(call)
   if (!version) return false
+  const key = `${root} ${version}`
+  let known = cache.get(key)
+  if (known?.of !== kinds) cache.set(key, (known = aggregate(kinds, root, version)))
+  const { request, response } = call
+  response.setHeader('vary', 'Accept')
+  response.setHeader('etag', known.tag)
+  if (request.method === 'GET' && request.headers['if-none-match'] === known.tag) {
+    response.writeHead(304)
+    response.end()
+  } else sendDocument(call, known.document, `;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`)
+  return true
+}
+
+function aggregate(kinds: readonly AnyKind[], root: 'api' | 'apis', version: string): Aggregated {
+  const served = kinds.filter(kind => kind.plural && (kind.group === '') === (root === 'api'))
   const groups = ['', ...groupsOf(served)].filter(group => served.some(k => k.group === group))
   const items = groups.map(group => ({
     metadata: { ...(group && { name: group }) },
@@ -213,10 +226,9 @@ function aggregated(call: Call, served: readonly AnyKind[]): boolean {
       freshness: 'Current',
     })),
   }))
-  const body = { kind: 'APIGroupDiscoveryList', apiVersion: `apidiscovery.k8s.io/${version}`, metadata: {}, items }
-  call.response.setHeader('vary', 'Accept')
-  sendDocument(call, body, `;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`)
-  return true
+  const document = { kind: 'APIGroupDiscoveryList', apiVersion: `apidiscovery.k8s.io/${version}`, metadata: {}, items }
+  const tag = JSON.stringify(createHash('sha512').update(JSON.stringify(document)).digest('hex').toUpperCase())
+  return { of: kinds, document, tag }
 }
 
 /** The version of the aggregated form that the client asks for first. */

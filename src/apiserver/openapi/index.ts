@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { apiVersionOf, type AnyKind } from '../../api/kind.ts'
 import type { JsonObject } from '../../api/schema/node.ts'
-import { type PathHandler, send } from '../http/call.ts'
+import { type Call, type PathHandler, send } from '../http/call.ts'
 import { kubernetesVersion } from '../http/health.ts'
 import { encodeOpenAPIv2 } from './gnostic.ts'
 import { pathsOf } from './paths.ts'
@@ -28,87 +28,114 @@ function openapiV3(kinds: readonly AnyKind[], all: readonly AnyKind[]): JsonObje
 }
 
 /**
- * Answers /openapi/v2 and /openapi/v3. `kinds` returns a new array when the kinds change, and documents are made again.
+ * Answers /openapi/v2 and /openapi/v3. Each document is made at the first request for it, and kept until one of its
+ * kinds changes: a definition that is added costs the readers of other groups nothing.
  */
 export function openapi(kinds: () => readonly AnyKind[]): PathHandler {
-  const cache = new Map<string, Buffer>()
-  let of: readonly AnyKind[] | undefined
-  const cached = (key: string, make: () => Buffer): Buffer => {
-    const current = kinds()
-    if (of !== current) cache.clear()
-    of = current
-    let bytes = cache.get(key)
-    if (!bytes) cache.set(key, (bytes = make()))
+  const book = new Documents(kinds)
+  return call => {
+    const path = call.url.pathname.replace(/\/$/, '')
+    if (path === '/openapi/v2') return sendV2(call, book)
+    if (path === '/openapi/v3') return sendIndex(call, book)
+    const prefix = /^\/openapi\/v3\/(.+)$/.exec(path)?.[1]
+    return prefix !== undefined && sendV3(call, book, prefix)
+  }
+}
+
+/** The kinds of one group version, with what was made of them. */
+interface Part {
+  kinds: readonly AnyKind[]
+  hash: string
+  document: Buffer | undefined
+}
+
+class Documents {
+  readonly #kinds: () => readonly AnyKind[]
+  #of: readonly AnyKind[] | undefined
+  #parts = new Map<string, Part>()
+  readonly #whole = new Map<string, Buffer>()
+
+  constructor(kinds: () => readonly AnyKind[]) {
+    this.#kinds = kinds
+  }
+
+  /** The group versions by the end of their path, such as `apis/apps/v1`. */
+  parts(): ReadonlyMap<string, Part> {
+    const all = this.#kinds()
+    if (this.#of === all) return this.#parts
+    this.#of = all
+    this.#whole.clear()
+    const before = this.#parts
+    this.#parts = new Map(
+      [...Map.groupBy(all, pathPrefix)].map(([prefix, kinds]) => {
+        const known = before.get(prefix)
+        const isSame = known?.kinds.length === kinds.length && known.kinds.every((kind, i) => kind === kinds[i])
+        return [prefix, isSame ? known : { kinds, hash: hashOf(kinds), document: undefined }]
+      }),
+    )
+    return this.#parts
+  }
+
+  v3(part: Part): Buffer {
+    return (part.document ??= Buffer.from(JSON.stringify(openapiV3(part.kinds, this.#kinds()))))
+  }
+
+  /** The document of version 2, which has all kinds. */
+  v2(encoding: 'json' | 'protobuf'): Buffer {
+    this.parts()
+    let bytes = this.#whole.get(encoding)
+    if (!bytes) {
+      const document = openapiV2(this.#kinds())
+      bytes = encoding === 'json' ? Buffer.from(JSON.stringify(document)) : encodeOpenAPIv2(document)
+      this.#whole.set(encoding, bytes)
+    }
     return bytes
   }
-  const v3 = (prefix: string) =>
-    cached(prefix, () =>
-      Buffer.from(
-        JSON.stringify(
-          openapiV3(
-            kinds().filter(kind => pathPrefix(kind) === prefix),
-            kinds(),
-          ),
-        ),
-      ),
-    )
-  return ({ url, request, response }) => {
-    const path = url.pathname.replace(/\/$/, '')
-    if (path === '/openapi/v2') {
-      const accept = request.headers.accept ?? ''
-      if (accept.includes('proto-openapi')) {
-        send(
-          response,
-          200,
-          protobufType,
-          cached('v2.pb', () => encodeOpenAPIv2(openapiV2(kinds()))),
-        )
-      } else
-        send(
-          response,
-          200,
-          'application/json',
-          cached('v2', () => Buffer.from(JSON.stringify(openapiV2(kinds())))),
-        )
-      return true
-    }
-    if (path === '/openapi/v3') {
-      const prefixes = [
-        ...new Set(
-          kinds()
-            .filter(k => k.plural)
-            .map(pathPrefix),
-        ),
-      ].sort()
-      const list = Object.fromEntries(
-        prefixes.map(p => [p, { serverRelativeURL: `/openapi/v3/${p}?hash=${hash(kinds(), p)}` }]),
-      )
-      // Every method is answered, but only the response to GET has the right type.
-      const type = request.method === 'GET' ? 'application/json' : 'text/plain; charset=utf-8'
-      send(response, 200, type, Buffer.from(JSON.stringify({ paths: list })))
-      return true
-    }
-    const prefix = /^\/openapi\/v3\/(.+)$/.exec(path)?.[1]
-    if (!prefix) return false
-    if (!kinds().some(kind => pathPrefix(kind) === prefix)) {
-      response.writeHead(404, { 'content-length': 0 })
-      response.end()
-      return true
-    }
-    response.setHeader('etag', JSON.stringify(hash(kinds(), prefix)))
-    send(response, 200, 'application/json', v3(prefix))
+}
+
+function sendV2({ request, response }: Call, book: Documents): boolean {
+  const isProtobuf = (request.headers.accept ?? '').includes('proto-openapi')
+  send(response, 200, isProtobuf ? protobufType : 'application/json', book.v2(isProtobuf ? 'protobuf' : 'json'))
+  return true
+}
+
+function sendIndex({ request, response }: Call, book: Documents): boolean {
+  const paths = Object.fromEntries(
+    [...book.parts()]
+      .filter(([, { kinds }]) => kinds.some(kind => kind.plural))
+      .map(([prefix, { hash }]) => [prefix, { serverRelativeURL: `/openapi/v3/${prefix}?hash=${hash}` }] as const)
+      .sort(([a], [b]) => (a < b ? -1 : 1)),
+  )
+  // Every method is answered, but only the response to GET has the right type.
+  const type = request.method === 'GET' ? 'application/json' : 'text/plain; charset=utf-8'
+  send(response, 200, type, Buffer.from(JSON.stringify({ paths })))
+  return true
+}
+
+function sendV3({ request, response }: Call, book: Documents, prefix: string): boolean {
+  const part = book.parts().get(prefix)
+  if (!part) {
+    response.writeHead(404, { 'content-length': 0 })
+    response.end()
     return true
   }
+  const tag = JSON.stringify(part.hash)
+  response.setHeader('etag', tag)
+  if (request.headers['if-none-match'] === tag) {
+    response.writeHead(304)
+    response.end()
+  } else send(response, 200, 'application/json', book.v3(part))
+  return true
 }
 
 const pathPrefix = (kind: AnyKind) =>
   kind.group ? `apis/${apiVersionOf(kind.group, kind.version)}` : `api/${kind.version}`
 
-// Computed without the document, which depends only on the kinds.
-const hash = (kinds: readonly AnyKind[], prefix: string) =>
+/** Identifies what a document says, without making it. */
+const hashOf = (kinds: readonly AnyKind[]): string =>
   createHash('sha256')
     .update(
-      JSON.stringify(kinds.filter(k => pathPrefix(k) === prefix).map(k => [k.kind, Object.keys(k.schema.fields)])),
+      JSON.stringify(kinds.map(({ kind, fingerprint, schema }) => [kind, fingerprint ?? Object.keys(schema.fields)])),
     )
     .digest('hex')
     .slice(0, 32)

@@ -5,13 +5,25 @@ import type { JsonObject } from '../../api/schema/node.ts'
 import { subresourcesOf } from '../http/discovery.ts'
 import type { Dialect } from './schemas.ts'
 
-const bodyTypes = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf']
-const patchTypes = [
-  'application/json-patch+json',
-  'application/merge-patch+json',
-  'application/strategic-merge-patch+json',
-  'application/apply-patch+yaml',
-]
+/** The media types of bodies and patches. Custom resources have no protobuf, and no strategic merge patch. */
+interface MediaTypes {
+  body: string[]
+  patch: string[]
+}
+
+const all: MediaTypes = {
+  body: ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf'],
+  patch: [
+    'application/json-patch+json',
+    'application/merge-patch+json',
+    'application/strategic-merge-patch+json',
+    'application/apply-patch+yaml',
+  ],
+}
+const ofCustom: MediaTypes = {
+  body: ['application/json', 'application/yaml'],
+  patch: all.patch.filter(type => !type.includes('strategic')),
+}
 const streams = new Set(['attach', 'exec', 'log', 'portforward', 'proxy'])
 const actions: Record<string, string> = {
   create: 'post',
@@ -165,6 +177,7 @@ function operation(context: Context, verb: string): JsonObject {
       : verb === 'delete' || verb === 'deletecollection'
         ? 'meta.v1.Status'
         : bodySchema(context)
+  const types = kind.custom ? ofCustom : all
   const query = queryOf[verb]!.map(p => typed(dialect, p))
   const bodyName =
     verb === 'patch'
@@ -191,22 +204,22 @@ function operation(context: Context, verb: string): JsonObject {
     )
     return {
       ...common,
-      consumes: verb === 'patch' ? patchTypes : bodyTypes,
-      produces: bodyTypes,
+      consumes: verb === 'patch' ? types.patch : types.body,
+      produces: types.body,
       schemes: ['https'],
       parameters: [...body, ...query],
       responses,
     }
   }
-  const content = (types: string[], name: string) =>
-    Object.fromEntries(types.map(type => [type, { schema: { $ref: `#/components/schemas/${name}` } }]))
+  const content = (media: string[], name: string) =>
+    Object.fromEntries(media.map(type => [type, { schema: { $ref: `#/components/schemas/${name}` } }]))
   const responses = Object.fromEntries(
-    codes.map(code => [code, { description: 'OK', content: content(bodyTypes, openAPIName(schema)) }]),
+    codes.map(code => [code, { description: 'OK', content: content(types.body, openAPIName(schema)) }]),
   )
   return {
     ...common,
     ...(query.length && { parameters: query }),
-    ...(bodyName && { requestBody: { content: content(verb === 'patch' ? patchTypes : bodyTypes, bodyName) } }),
+    ...(bodyName && { requestBody: { content: content(verb === 'patch' ? types.patch : types.body, bodyName) } }),
     responses,
   }
 }

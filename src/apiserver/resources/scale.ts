@@ -21,7 +21,7 @@ import { mayRetry, patchedBody } from '../writes.ts'
 export function scaleOf(kind: AnyKind, object: KubeObject): KubeObject {
   const paths = kind.scale!
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata
-  const selector = readPath(object, paths.selector)
+  const selector = paths.selector ? readPath(object, paths.selector) : undefined
   const text = typeof selector === 'string' ? selector : isObject(selector) ? selectorText(asSelector(selector)) : ''
   return canonical(Scale, {
     metadata: { name, namespace, uid, resourceVersion, creationTimestamp },

@@ -1,9 +1,11 @@
 // Addresses and ranges: `ip('10.0.0.1').isLoopback()`, `cidr('10.0.0.0/8').containsIP('10.1.2.3')`.
 // Source: apiserver pkg/cel/library/ip.go, cidr.go; Go's net/netip.
 import { formatIP, parseIP } from '../../api/ip.ts'
+import { goQuote } from '../../base/go-text.ts'
 import { fn, member, plain, type Implementation, type Library } from '../functions.ts'
 import * as t from '../types.ts'
 import { Failure, Opaque, failure, noSuchOverload, type Value } from '../values.ts'
+import { addressFault } from './go-address.ts'
 
 class IP extends Opaque {
   readonly family: 4 | 6
@@ -67,38 +69,16 @@ class Cidr extends Opaque {
 // The types of both, as the checker has them: opaque, with nothing but methods.
 const ipType = new IP(4, 0n).type
 const cidrType = new Cidr(new IP(4, 0n), 0).type
-const isMapped = (value: bigint) => value >> 32n === 0xffffn
+const isMappedIP = ({ family, value }: { family: 4 | 6; value: bigint }) => family === 6 && value >> 32n === 0xffffn
 
 /** An address in any spelling, but neither one with a zone nor an IPv4 address in the clothes of an IPv6 one. */
 function toIP(text: string): IP | Failure {
-  const [address = '', zone] = text.split('%', 2)
-  const found = parseIP(address)
-  if (!found || zone === '')
-    return failure(`IP Address ${JSON.stringify(text)} parse error during conversion from string: ${ipFault(text)}`)
-  if (zone !== undefined)
-    return failure(
-      found.family === 6
-        ? `IP address ${JSON.stringify(text)} with zone value is not allowed`
-        : `IP Address ${JSON.stringify(text)} parse error during conversion from string: ${ipFault(text)}`,
-    )
-  if (found.family === 6 && isMapped(found.value))
-    return failure(`IPv4-mapped IPv6 address ${JSON.stringify(text)} is not allowed`)
+  const fault = addressFault(text)
+  if (fault) return failure(`IP Address ${goQuote(text)} parse error during conversion from string: ${fault}`)
+  const found = parseIP(text)
+  if (!found) return failure(`IP address ${goQuote(text)} with zone value is not allowed`)
+  if (isMappedIP(found)) return failure(`IPv4-mapped IPv6 address ${goQuote(text)} is not allowed`)
   return new IP(found.family, found.value)
-}
-
-/** What Go's parser of addresses says. */
-function ipFault(text: string): string {
-  const quoted = `ParseAddr(${JSON.stringify(text)}): `
-  if (text.includes(':') || !text.includes('.')) return `${quoted}unable to parse IP`
-  const fields = text.split('.')
-  for (const field of fields) {
-    const other = /[^0-9]/.exec(field)?.[0]
-    if (other) return `${quoted}unexpected character (at ${JSON.stringify(text.slice(text.indexOf(other)))})`
-    if (field === '') return `${quoted}IPv4 field must have at least one digit (at ${JSON.stringify(text)})`
-    if (field.length > 1 && field.startsWith('0')) return `${quoted}IPv4 field has octet with leading zero`
-    if (Number(field) > 255) return `${quoted}IPv4 field has value >255`
-  }
-  return `${quoted}IPv4 address too ${fields.length < 4 ? 'short' : 'long'}`
 }
 
 /** An address and the length of a prefix. Bits beyond the prefix may be set: `masked()` clears them. */
@@ -106,17 +86,17 @@ function toCidr(text: string): Cidr | Failure {
   const slash = text.lastIndexOf('/')
   const fault = (message: string) => failure(`network address parse error during conversion from string: ${message}`)
   const parse = (message: string) =>
-    fault(
-      `network address parse error during conversion from string: netip.ParsePrefix(${JSON.stringify(text)}): ${message}`,
-    )
+    fault(`network address parse error during conversion from string: netip.ParsePrefix(${goQuote(text)}): ${message}`)
   if (slash < 0) return parse("no '/'")
-  const found = parseIP(text.slice(0, slash))
-  if (!found) return parse(ipFault(text.slice(0, slash)))
+  const address = text.slice(0, slash)
+  const wrong = addressFault(address)
+  if (wrong) return parse(wrong)
+  const found = parseIP(address)
+  if (!found) return parse('IPv6 zones cannot be present in a prefix')
   const length = text.slice(slash + 1)
-  if (!/^(0|[1-9]\d*)$/.test(length)) return parse(`bad bits after slash: ${JSON.stringify(length)}`)
+  if (!/^(0|[1-9]\d*)$/.test(length)) return parse(`bad bits after slash: ${goQuote(length)}`)
   if (Number(length) > (found.family === 4 ? 32 : 128)) return parse('prefix length out of range')
-  if (found.family === 6 && isMapped(found.value))
-    return fault(`IPv4-mapped IPv6 address ${JSON.stringify(text)} is not allowed`)
+  if (isMappedIP(found)) return fault(`IPv4-mapped IPv6 address ${goQuote(text)} is not allowed`)
   return new Cidr(new IP(found.family, found.value), Number(length))
 }
 

@@ -21,12 +21,11 @@ const long = (name: string, read: (parts: TimeParts) => number) =>
 const short = (name: string, read: (parts: TimeParts) => number) =>
   part(`timestamp_to_${name}`, `timestamp_to_${name}_tz`, read)
 
-const ofDuration = (name: string, unitNanos: bigint, modulo?: bigint): Overload =>
-  member(`duration_to_${name}`, [t.duration], t.int, value => {
-    if (!(value instanceof Duration)) return noSuchOverload()
-    const whole = value.nanos / unitNanos
-    return modulo === undefined ? whole : whole % modulo
-  })
+/** The whole duration in a unit. */
+const ofDuration = (name: string, unitNanos: bigint): Overload =>
+  member(`duration_to_${name}`, [t.duration], t.int, value =>
+    value instanceof Duration ? value.nanos / unitNanos : noSuchOverload(),
+  )
 
 const second = 1_000_000_000n
 
@@ -40,6 +39,6 @@ export const timeFunctions: readonly FunctionDecl[] = [
   fn('getHours', ...short('hours', p => p.hours), ofDuration('hours', 3600n * second)),
   fn('getMinutes', ...short('minutes', p => p.minutes), ofDuration('minutes', 60n * second)),
   fn('getSeconds', ...short('seconds', p => p.seconds), ofDuration('seconds', second)),
-  // Of a duration, only what is left of the last second.
-  fn('getMilliseconds', ...short('milliseconds', p => p.milliseconds), ofDuration('milliseconds', 1_000_000n, 1000n)),
+  // Of a duration all milliseconds, and not what is left of the last second, as the language has it.
+  fn('getMilliseconds', ...short('milliseconds', p => p.milliseconds), ofDuration('milliseconds', 1_000_000n)),
 ]

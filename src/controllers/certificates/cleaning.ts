@@ -1,5 +1,5 @@
-// Deletes certificate requests that nobody needs any more: an hour after they were denied, failed, or were approved and
-// have their certificate; after a day without a decision; and when the certificate has expired.
+// Deletes certificate requests that are not needed any more: an hour after they were denied, failed, or were approved
+// and have their certificate; after a day without a decision; and when the certificate has expired.
 // Source: pkg/controller/certificates/cleaner.
 import { parseTime } from '../../api/time.ts'
 import { CertificateSigningRequest } from '../../kinds/certificates/certificatesigningrequest.ts'

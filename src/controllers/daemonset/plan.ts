@@ -126,7 +126,7 @@ export function planDaemons(
   const plan: DaemonPlan = { create: [], remove: [], ended: [] }
   const known = new Set(nodes.map(node => node.metadata.name ?? ''))
   for (const node of nodes) planNode(given, node, plan)
-  // Nobody else deletes unbound pods of deleted nodes; bound ones are pod garbage collection's.
+  // No other controller deletes the unbound pods of deleted nodes. Bound ones are left to pod garbage collection.
   for (const pod of pods) {
     const target = targetNode(pod)
     if (target && !known.has(target) && !pod.spec.nodeName && !pod.metadata.deletionTimestamp) plan.remove.push(pod)
@@ -196,7 +196,7 @@ function limitsOf({ set, nodes }: Given): { surge: number; unavailable: number; 
   return { surge, unavailable: wanted.length && !surge && !unavailable ? 1 : unavailable, wanted }
 }
 
-/** The new and the old pod of each node that has pods or wants one. Undefined for a node with several of a sort. */
+/** The new and the old pod of each node that has or needs one. Undefined for a node with several new or old pods. */
 function* pairs({ byNode, hash }: Given, wanted: readonly Node[]) {
   const names = new Set([...wanted.map(node => node.metadata.name ?? ''), ...byNode.keys()])
   for (const name of names) {
@@ -207,7 +207,7 @@ function* pairs({ byNode, hash }: Given, wanted: readonly Node[]) {
   }
 }
 
-/** Removes old pods as fast as maxUnavailable allows. All unavailable ones go at once: they serve nobody. */
+/** Removes old pods as fast as maxUnavailable allows. Unavailable ones go at once, since they serve nothing. */
 function planReplacement(given: Given): Pick<DaemonPlan, 'create' | 'remove'> {
   const { set, now } = given
   const { unavailable: limit, wanted } = limitsOf(given)

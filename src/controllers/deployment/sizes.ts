@@ -46,8 +46,8 @@ export function nextNewSize(deployment: Deployment, current: number, total: numb
 }
 
 /**
- * The sizes of the old ReplicaSets that shrink now. Unavailable pods go first, since nobody is served by them; then as
- * many as leave the minimum available. New pods that are not available yet count as if they were missing.
+ * The sizes of the old ReplicaSets that shrink now. Unavailable pods are removed first, since they serve nothing; then
+ * as many as leave the minimum available. New pods that are not available yet count as if they were missing.
  */
 export function nextOldSizes(
   deployment: Deployment,

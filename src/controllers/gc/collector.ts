@@ -12,12 +12,15 @@
 // - A deletion carries uid and resourceVersion. An object that changed meanwhile, for example by a new owner, is not
 //   deleted: the write is a Conflict and the key runs again.
 // - An owner of a kind that is not served counts as existing.
+// - No object is orphaned before all kinds are listed, since a dependent that was missed would keep its reference and
+//   be deleted with its owner. Without this wait, a background or foreground deletion only misses the order: the
+//   dependents are deleted when their kind is listed.
 //
 // The keys of the queue name objects of any kind, see graph.ts. Source: pkg/controller/garbagecollector.
-import { isReason } from '../../base/errors.ts'
+import { isReason, StatusError } from '../../base/errors.ts'
 import { sameJson } from '../../api/equal.ts'
 import type { AnyKind, Kind, KubeObject } from '../../api/kind.ts'
-import type { KindSource } from '../../api/kind-source.ts'
+import { type KindSource, resourceOf } from '../../api/kind-source.ts'
 import type { MirrorChange } from '../../api/mirror.ts'
 import type { Context, Caches } from '../context.ts'
 import { type Controller, defineKeyedController, type Result, type Watch } from '../harness.ts'
@@ -193,7 +196,10 @@ async function remove({ kind, object, ctx }: Work, propagationPolicy: 'Foregroun
 
 /** Removes the reference to the object from every dependent, then the finalizer from the object. */
 async function orphan(work: Work, dependents: readonly Dependent[]): Promise<void> {
-  const { object } = work
+  const { object, graph, ctx } = work
+  const unlisted = graph.unlisted(kind => ctx.cache(kind)).map(resourceOf)
+  if (unlisted.length)
+    throw new StatusError('ServiceUnavailable', `${unlisted.join(', ')} may have dependents, and are not listed yet`)
   await Promise.all(
     dependents.map(dependent => {
       const reference = dependent.object.metadata.ownerReferences!.find(o => o.uid === object.metadata.uid)!

@@ -4,9 +4,10 @@
 //   dependents(A)    ownedBy(uid of A) in the mirror of each kind
 //   owner(B, ref)    the object that the reference names, in the mirror of its kind, if it has the uid
 //
-// Kinds that cannot be watched or deleted are left out, as are Events, which nobody owns. Two versions of a resource
-// have the same objects, so one of them is enough. Source: pkg/controller/garbagecollector/graph_builder.go.
-import { fromKinds, type KindSource, resourceOf, storedKinds } from '../../api/kind-source.ts'
+// Kinds that cannot be watched or deleted are left out, as are Events, which have no owners. Two versions of a resource
+// have the same objects, so one of them is enough. A kind that is added while the controller runs is in the graph at
+// once, but its objects are not until its mirror is filled. Source: pkg/controller/garbagecollector/graph_builder.go.
+import { fromKinds, type KindSource, resourceOf, storedKinds, unlisted } from '../../api/kind-source.ts'
 import { type AnyKind, type Kind, type KubeObject, parseApiVersion } from '../../api/kind.ts'
 import type { OwnerReference } from '../../api/meta.ts'
 import { objectKey } from '../../api/mirror.ts'
@@ -66,6 +67,11 @@ export class Graph {
     const namespace = kind?.namespaced ? of.metadata.namespace : undefined
     const object = kind && caches(kind as Kind<KubeObject>).get(namespace, owner.name)
     return object && object.metadata.uid === owner.uid ? { kind, object } : undefined
+  }
+
+  /** The kinds whose objects are not in their mirrors yet. `dependents` does not include these objects. */
+  unlisted(caches: Caches): AnyKind[] {
+    return unlisted(this.#kinds().all, kind => caches(kind as Kind<KubeObject>))
   }
 
   dependents(object: KubeObject, caches: Caches): Dependent[] {

@@ -71,7 +71,7 @@ export const jobController = defineController({
     return waits.length ? { again: Math.min(...waits) } : undefined
   },
   async deleted({ namespace, name }, ctx) {
-    // Nobody counts its pods any more, so they must not keep the finalizer.
+    // The pods of a deleted job are not counted any more, so they must not keep the finalizer.
     await untrackAll(ctx.cache(Pod).byIndex('jobs', jobIndex, keyOf(namespace, name)), ctx)
   },
 })

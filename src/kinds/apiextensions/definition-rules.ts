@@ -1,4 +1,4 @@
-// What definitions of kinds may say, what is filled in, and what may not change.
+// The validation of CustomResourceDefinitions, their defaults, and the fields that cannot change.
 // Source: apiextensions-apiserver pkg/apis/apiextensions/validation/validation.go, pkg/apis/apiextensions/v1/defaults.go,
 // pkg/registry/customresourcedefinition/strategy.go, pkg/apihelpers.
 import { immutable, oneOf, type Problems, present } from '../../api/checks.ts'
@@ -25,7 +25,7 @@ interface Definition extends KubeObject {
 
 const reviewVersions = ['v1', 'v1beta1']
 
-/** What follows from other fields. */
+/** Defaults that follow from other fields. */
 export function defaultDefinition(spec: Mutable<CustomResourceDefinitionSpec>): void {
   const { names } = spec
   if (!names.singular && names.kind) names.singular = names.kind.toLowerCase()
@@ -35,7 +35,9 @@ export function defaultDefinition(spec: Mutable<CustomResourceDefinitionSpec>): 
   if (service) service.port ??= 443
 }
 
-/** Objects are stored in the storage version from the moment it is one. */
+/**
+ * The storage version joins the stored versions as soon as it is set, since objects may be stored in it from then on.
+ */
 export function prepareDefinition({ spec, status }: Mutable<Definition>): void {
   const name = spec.versions?.find(version => version.storage)?.name
   if (name !== undefined && !status.storedVersions?.includes(name))
@@ -97,7 +99,8 @@ function* validateVersions(spec: CustomResourceDefinitionSpec, at: Path): Proble
     yield path.invalid(all, 'must contain unique version names')
   if (versions.filter(({ storage }) => storage).length !== 1)
     yield path.invalid(all, 'must have exactly one version marked as storage version')
-  // The first version has a field of its own inside, from a time when there was only one.
+  // Upstream also validates the internal field `version`, which has the first version, from a time when there was only
+  // one.
   const first = versions[0]?.name
   const errors = first ? dns1035Errors(first) : []
   if (errors.length) yield at.field('version').invalid(first, errors.join(','))
@@ -159,7 +162,7 @@ function* validateStored({ spec, status }: Definition, at: Path): Problems {
   const stored = status.storedVersions ?? []
   if (!stored.length) return yield at.invalid(status.storedVersions, 'must have at least one stored version')
   const left = new Set(stored)
-  // A name that comes twice is found only once.
+  // Of two versions with the same name, the second counts as missing.
   for (const { name, storage } of spec.versions ?? [])
     if (!left.delete(name) && storage) yield at.invalid(stored, `must have the storage version ${name}`)
   for (const [i, name] of stored.entries())
@@ -172,7 +175,7 @@ function* validateStored({ spec, status }: Definition, at: Path): Problems {
         )
 }
 
-/** What objects are stored under may not change, nor, once the kind is served, what they are. */
+/** Checks fields that cannot change: those that determine the keys in the store, and for served kinds their names. */
 function* validateFixed(
   { group, scope, names }: CustomResourceDefinitionSpec,
   { spec, status }: Definition,

@@ -1,4 +1,4 @@
-// The formats of strings that schemas may ask for. Others are ignored.
+// The formats of strings in schemas. Unknown formats are ignored.
 // Source: k8s.io/kube-openapi pkg/validation/strfmt; apiextensions-apiserver pkg/apiserver/validation/formats.go.
 import { isIP, isIPv4, isIPv6 } from 'node:net'
 import { dnsLabelErrors, dnsSubdomainErrors } from '../../api/names.ts'

@@ -1,5 +1,5 @@
-// Makes kinds of definitions: one for each version that is served, with the same parts that a built-in kind has. API
-// server, discovery, OpenAPI, apply, tables, garbage collection and quota treat them alike.
+// Makes the kinds of a definition, one for each served version, with the same parts as built-in kinds. API server,
+// discovery, OpenAPI, apply, tables, garbage collection and quota treat them alike.
 import { readAll, readPath } from '../../api/jsonpath.ts'
 import {
   type AnyKind,
@@ -32,7 +32,7 @@ import { type Convert, customVersions } from './versions.ts'
 
 const verbs: readonly Verb[] = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch']
 
-/** The kinds that a definition adds, one for each served version; none before its names are accepted. */
+/** The kinds of a definition, one for each served version. There are none before its names are accepted. */
 export function customKinds(definition: CustomResourceDefinition, convert: Convert): AnyKind[] {
   const served = definition.spec.versions.filter(version => version.served)
   return served.map(version => customKind(definition, version, convert))
@@ -73,6 +73,7 @@ function customKind(
     namespaced: scope === 'Namespaced',
     doc: schema.description ?? '',
     custom: true,
+    fingerprint: `${definition.metadata.uid} ${definition.metadata.generation}`,
     schema: lazyStruct(schemaName(group, version.name, names.kind), schema, true, {
       codec: customCodec(() => shapeOf(schema)),
       document: (dialect, ref) => documentOf(schema, dialect, ref(ObjectMeta)),
@@ -138,7 +139,9 @@ function* finalizerWarnings({ metadata }: KubeObject): Iterable<string> {
       yield `metadata.finalizers: ${JSON.stringify(finalizer)}: prefer a domain-qualified finalizer name including a path (/) to avoid accidental conflicts with other finalizer writers`
 }
 
-/** The warning for requests to a deprecated version. It names the best version that is not deprecated, if one is. */
+/**
+ * The warning for requests in a deprecated version. It names the best version that is not deprecated, if there is one.
+ */
 function deprecationOf({ spec }: CustomResourceDefinition, version: CustomResourceDefinitionVersion): string {
   if (version.deprecationWarning !== undefined) return version.deprecationWarning
   const { group, names } = spec
@@ -184,7 +187,7 @@ function cellOf(type: string, value: Json | undefined, now: number): string | nu
   }
 }
 
-/** The fields for selectors, by their path without the leading dot. A missing field is an empty text. */
+/** The values for field selectors, by their path without the leading dot. A missing field is an empty text. */
 function selectableOf({ selectableFields }: CustomResourceDefinitionVersion): AnyKind['selectable'] {
   return Object.fromEntries(
     (selectableFields ?? []).map(({ jsonPath }) => [

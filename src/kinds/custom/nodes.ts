@@ -1,4 +1,4 @@
-// Structural schemas as nodes of the schema engine. Server-side apply owns and merges custom resources by them.
+// Structural schemas as nodes of the schema engine, by which server-side apply tracks and merges custom resources.
 // Source: apimachinery managedfields (typeconverter), k8s.io/kube-openapi pkg/schemaconv; KEP-555.
 import { ObjectMeta } from '../../api/meta.ts'
 import { string } from '../../api/schema/build.ts'
@@ -53,7 +53,7 @@ function objectNode(schema: SchemaProps): Node {
   return { type: 'struct', struct: () => struct, atomic, optional: true }
 }
 
-/** A struct whose fields are made at the first use, since most definitions are never applied to. */
+/** A struct whose fields are made at the first use, since most custom kinds are never applied. */
 export function lazyStruct(name: string, schema: SchemaProps, isObject: boolean, more: Partial<Struct> = {}): Struct {
   let fields: Fields | undefined
   const keeps = schema['x-kubernetes-preserve-unknown-fields'] || schema.additionalProperties === true

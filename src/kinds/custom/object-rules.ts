@@ -12,7 +12,7 @@ import type { Json, JsonObject } from '../../api/schema/node.ts'
 import { oneSchema, type SchemaProps } from '../apiextensions/jsonschema.ts'
 import { listMapKey, schemaOfField } from './validate.ts'
 
-/** Yields the problems of lists whose elements are not unique, at any depth. */
+/** Yields the problems of lists with duplicate elements, at any depth. */
 export function* validateLists(schema: SchemaProps, value: Json, at: Path): Problems {
   if (Array.isArray(value)) {
     yield* validateUnique(schema, value, at)
@@ -72,7 +72,7 @@ function* validateWhole(value: JsonObject, at: Path): Problems {
 
 const maxReplicas = 2 ** 31 - 1
 
-/** Yields the problems of the values that the subresource scale shows. Paths of problems begin with a dot, as upstream. */
+/** Yields the problems of the fields that the subresource scale uses. Their paths begin with a dot, as upstream. */
 export function* validateScale({ spec, status, selector }: ScalePaths, object: object): Problems {
   for (const path of [spec, status]) {
     const value = readPath(object, path)
@@ -87,7 +87,7 @@ export function* validateScale({ spec, status, selector }: ScalePaths, object: o
     yield new Path(undefined, selector).invalid('', accessError(selector, labels, 'string'))
 }
 
-/** Go's message for a value of another type. */
+/** Go's message for a value of the wrong type. */
 const accessError = (path: string, value: Json, expected: string): string =>
   `${path} accessor error: ${goValue(value)} is of the type ${goTypeOf(value)}, expected ${expected}`
 

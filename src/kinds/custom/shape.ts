@@ -1,9 +1,9 @@
-// A structural schema in the form in which objects are decoded by it: what is kept, what is pruned, what is defaulted.
+// A structural schema in the form that decoding uses: which fields are kept, which are pruned, which have defaults.
 // Source: apiextensions-apiserver pkg/apiserver/schema (structural.go).
 import type { Json } from '../../api/schema/node.ts'
 import { oneSchema, type SchemaProps } from '../apiextensions/jsonschema.ts'
 
-/** What decoding has to do with a value. A part of a schema that asks for nothing has no shape. */
+/** What decoding does with a value. A part of a schema that changes nothing has no shape. */
 export interface Shape {
   readonly properties: ReadonlyMap<string, Shape>
   /** The values of a map; undefined when there is no schema for them. */

@@ -1,7 +1,7 @@
 // Validates a value by a schema, with the messages of Kubernetes.
 //
-// With an old value, only what changed is reported: a part that is as it was before had its problems before, and a
-// client that changes something else is not refused for them (KEP-4008). Elements of lists are compared by their keys.
+// With an old value, only problems of changed parts are reported. A part that did not change had its problems before,
+// and they must not prevent a change of another part (KEP-4008). Elements of lists are compared by their keys.
 //
 // Source: k8s.io/kube-openapi pkg/validation (validate, errors); apiextensions-apiserver pkg/apiserver/validation.
 import { RE2JS } from 're2js'
@@ -13,25 +13,29 @@ import type { Json } from '../../api/schema/node.ts'
 import { oneSchema, type SchemaProps } from '../apiextensions/jsonschema.ts'
 import { isOfFormat } from './formats.ts'
 
-/** What a check found. `passed` counts checks without a problem: the alternative that passed most explains a failure. */
+/**
+ * The result of a check. `passed` counts the checks without a problem. The alternative that passed most is reported.
+ */
 interface Result {
   problems: Problem[]
   passed: number
 }
 
-/** The problems of a value, which is an object at the root. `old` is the object that it replaces. */
+/** Returns the problems of an object. `old` is the object that it replaces. */
 export function schemaProblems(schema: SchemaProps, value: Json, old?: Json): Problem[] {
   return check(schema, value, root, old).problems
 }
 
-/** The problems of a value at a path, such as a default in a schema. The messages name the value by `name`. */
+/**
+ * Returns the problems of a value at a path, such as a default in a schema. The messages refer to the value by `name`.
+ */
 export function valueProblems(schema: SchemaProps, value: Json, at: Path, name: string): Problem[] {
   return check(schema, value, at, undefined, name).problems
 }
 
 type Check = (schema: SchemaProps, value: Json, at: Path, name: string, old: Json | undefined) => Result
 
-/** The checks of a value, in the order in which their problems are reported. */
+/** The checks of a value, in the order of their problems in the message. */
 const checks: readonly Check[] = [
   checkType,
   checkAlternatives,
@@ -116,7 +120,7 @@ function checkAlternatives(schema: SchemaProps, value: Json, at: Path, name: str
 
 const isClean = ({ problems }: Result) => problems.length === 0
 
-/** The failure that passed most checks; the first of several. */
+/** The failure of the alternative that passed most checks. Of several such, the first. */
 const nearest = (results: readonly Result[]): Result =>
   results.reduce((best, result) => (result.passed > best.passed ? result : best))
 
@@ -135,7 +139,7 @@ function checkText(schema: SchemaProps, value: Json, at: Path, name: string): Re
 const patterns = new Map<string, RE2JS>()
 const maxPatterns = 2_000
 
-/** Whether a pattern is found in a text, in time proportional to the text. Throws for an invalid pattern. */
+/** Whether a pattern matches a part of a text, in time proportional to its length. Throws for an invalid pattern. */
 function matches(pattern: string, text: string): boolean {
   let compiled = patterns.get(pattern)
   if (!compiled) {
@@ -180,7 +184,7 @@ function checkList(schema: SchemaProps, value: Json, at: Path, name: string, old
   return out
 }
 
-/** Finds the old element of a new one. Only elements that have keys can be found. */
+/** Finds the old element for a new one. Only elements with keys can be found. */
 function oldElements(schema: SchemaProps, old: Json | undefined): (element: Json) => Json | undefined {
   const keys = schema['x-kubernetes-list-map-keys']
   if (!Array.isArray(old) || schema['x-kubernetes-list-type'] !== 'map' || !keys) return () => undefined
@@ -220,6 +224,6 @@ function checkFields(schema: SchemaProps, value: Json, at: Path, name: string, o
   return out
 }
 
-/** The schema of a field; undefined for one that has none. */
+/** The schema of a field. Undefined if it has none. */
 export const schemaOfField = (schema: SchemaProps, key: string): SchemaProps | undefined =>
   own(schema.properties, key) ?? oneSchema(schema.additionalProperties)

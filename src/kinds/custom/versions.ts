@@ -1,6 +1,6 @@
-// The versions of a custom resource. Objects are stored in the storage version of the moment when they were written,
-// and shown in the version that is asked for, by the schemas of both: fields that a schema has dropped since are
-// pruned, and defaults that it has got since are set.
+// The versions of a custom resource. Objects are stored in the version that was the storage version when they were
+// written, and are read in the requested version. The schemas of both apply: fields that a schema does not have any
+// more are pruned, and new defaults are set.
 //
 //   stored object ─► decoded and defaulted by its version ─► converted ─► pruned by the version that is asked for
 //
@@ -31,7 +31,7 @@ export function customVersions(definition: CustomResourceDefinition, version: st
     const codec = codecs.get(parseApiVersion(object.apiVersion).version)
     return asObject(codec ? codec(object, { defaults }) : object)
   }
-  /** Objects in another version. Those that have it already are not sent to the webhook. */
+  /** Returns objects in another version. Those that are in that version already are not sent to the webhook. */
   const converted = (
     objects: readonly Mutable<KubeObject>[],
     to: string,

@@ -35,7 +35,7 @@ export function containerdPaths(dir: string) {
   }
 }
 
-// Plugins without use on a node. `opt` would create /opt/containerd, `cgroups` collects metrics that nobody reads (OOM
+// Plugins without use on a node. `opt` would create /opt/containerd, `cgroups` collects metrics that are not read (OOM
 // events come from the shims), and each snapshotter probes the machine at start.
 const disabled = [
   'io.containerd.snapshotter.v1.aufs',

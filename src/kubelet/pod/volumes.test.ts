@@ -1,4 +1,4 @@
-// Volumes of a pod: one write at a time, none forgotten, and none after they were given up.
+// Volumes of a pod: one write at a time, none lost, and none after they were stopped.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { settle, VirtualClock } from '../../base/clock.ts'
@@ -56,13 +56,20 @@ test('a refresh that is requested during another one, or during the set-up, begi
   assert.equal(await take(), '')
   end()
   assert.equal(await take(), 'refresh ends, refresh begins')
-  const again = volumes.setUp(pod, signal)
-  assert.equal(await take(), '', 'a set-up waits, too')
-  end()
+})
+
+test('a set-up interrupts a refresh, which may wait for the API server, and is no failure of it', async () => {
+  const { volumes, take, end, signal } = volumesOf()
+  volumes.refresh()
+  assert.equal(await take(), 'refresh begins')
+  volumes.refresh()
+  const made = volumes.setUp(pod, signal)
   assert.equal(await take(), 'refresh ends, set-up begins')
   end()
-  await again
-  assert.equal(await take(), 'set-up ends')
+  await made
+  assert.equal(await take(), 'set-up ends', 'what was requested before it is done with it')
+  volumes.refresh()
+  assert.equal(await take(), 'refresh begins')
 })
 
 test('files are refreshed when the last refresh named the time, and a minute after a failure', async () => {
@@ -86,7 +93,7 @@ test('files are refreshed when the last refresh named the time, and a minute aft
   assert.equal(await take(), 'refresh ends', 'none is due without a time')
 })
 
-test('after a stop nothing writes any more', async () => {
+test('after a stop nothing is written any more', async () => {
   const { clock, volumes, take, signal, end } = volumesOf()
   const made = volumes.setUp(pod, signal)
   await settle()

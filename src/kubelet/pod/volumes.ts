@@ -3,9 +3,9 @@
 //
 //   setUp ──▶ up to date ◀──┐ refresh: at once when something changed, at the time that the last one returned,
 //                 │   └─────┘          or a minute after a failure
-//                 └──stop──▶ nothing writes any more, and the volumes may be taken down
+//                 └──stop──▶ nothing is written any more, and the volumes can be unmounted
 //
-// Only one of all these writes runs at a time, since two writers of a directory would overwrite each other.
+// Only one of these writes runs at a time, since two writers of a directory would overwrite each other.
 import { Chore } from '../../base/chore.ts'
 import { messageOf } from '../../base/errors.ts'
 import { orAborted } from '../../base/waiters.ts'
@@ -14,7 +14,7 @@ import { type NodeContext, podEvent } from './context.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 
 const retryMs = 60_000
-/** Only the first refresh returns when a token has to be renewed. */
+/** When the first refresh is due. Only a refresh returns the time at which a token must be renewed. */
 const firstMs = 300_000
 
 type VolumesContext = Pick<NodeContext, 'clock'> & {
@@ -25,11 +25,13 @@ type VolumesContext = Pick<NodeContext, 'clock'> & {
 
 export class PodVolumes {
   readonly #context: VolumesContext
-  /** The present pod. Undefined when its files are not needed any more. */
+  /** Returns the newest pod. Undefined when its files are not needed any more. */
   readonly #pod: () => Pod | undefined
   readonly #end = new AbortController()
+  /** Interrupts the refresh under way. */
+  #interrupt = new AbortController()
   readonly #refreshing = new Chore({ signal: this.#end.signal }, () => this.#refresh())
-  /** The set-up under way. `isOutdated`: a source changed, perhaps after it was read. */
+  /** The set-up under way. `isOutdated`: a source changed meanwhile, and may have been read before. */
   #settingUp: { isOutdated: boolean } | undefined
   #cancel: (() => void) | undefined
 
@@ -38,11 +40,13 @@ export class PodVolumes {
     this.#pod = pod
   }
 
-  /** Makes everything that containers need before the first one. Throws what the host throws, such as VolumeFailure. */
+  /** Sets up everything that must exist before the first container. Throws VolumeFailure. */
   async setUp(pod: Pod, signal: AbortSignal): Promise<void> {
     const { host, runtime, clock } = this.#context
     const settingUp = { isOutdated: false }
     this.#settingUp = settingUp
+    // A refresh under way may wait for the API server, and the set-up writes the same and more.
+    this.#interrupt.abort(new Error('the volumes are set up again'))
     try {
       await orAborted(this.#refreshing.settled(), signal)
       await host.setUp(pod, signal)
@@ -76,9 +80,11 @@ export class PodVolumes {
 
   async #refresh(): Promise<void> {
     const pod = this.#pod()
-    if (!pod) return
+    // One that was requested before the set-up began is left to it.
+    if (!pod || this.#settingUp) return
     const { host, clock } = this.#context
-    const { signal } = this.#end
+    this.#interrupt = new AbortController()
+    const signal = AbortSignal.any([this.#end.signal, this.#interrupt.signal])
     try {
       this.#plan(await host.refresh(pod, signal))
     } catch (error) {

@@ -1,16 +1,16 @@
-// The contract of runtimes as a suite of tests, which every implementation runs: the simulated one beside it, containerd
-// in the end-to-end tests.
+// The contract of runtimes as a suite of tests for every implementation: unit tests run it on the simulated runtime,
+// and end-to-end tests on containerd.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isReason } from '../../base/errors.ts'
 import { type ContainerConfig, labelNames, type PodSeen, type Runtime, type SandboxConfig } from './runtime.ts'
 
-/** Containers of two kinds: one runs until it is stopped, the other ends by itself with exit code 3. */
+/** `runs`: until the container is stopped. `ends`: by itself, with exit code 3. */
 type Process = 'runs' | 'ends'
 
 interface RuntimeUnderTest {
   runtime(): Runtime
-  /** A sandbox on the network of the host. What it needs on the node is there. */
+  /** Returns a sandbox on the network of the host, after everything that it needs on the node has been created. */
   sandbox(podUid: string): Promise<SandboxConfig>
   container(process: Process): ContainerConfig
   skip: string | false
@@ -38,7 +38,7 @@ export function runtimeContract(name: string, under: RuntimeUnderTest): void {
 
 let pods = 0
 
-/** One pod of a test, of which the parts are named `s`, `c0`, `c1` in the order in which they are created. */
+/** The pod of a test. Its parts have the names `s`, `c0`, `c1`, in the order of their creation. */
 class TestPod {
   readonly uid: string
   readonly #under: RuntimeUnderTest
@@ -64,7 +64,7 @@ class TestPod {
     return id
   }
 
-  /** As in the example of runtime.ts. */
+  /** The state of the pod in the notation of the example in runtime.ts. */
   async text(): Promise<string> {
     const { sandboxes, containers }: PodSeen = await this.#under.runtime().pod(this.uid)
     const nameOf = (id: string) => this.#names.get(id) ?? id
@@ -78,7 +78,7 @@ class TestPod {
 
 async function example(runtime: Runtime, pod: TestPod): Promise<void> {
   const stop = new AbortController()
-  // Looks at the pod at each report that it exited, so that a report that comes too early is noticed.
+  // Reads the pod at each reported exit, so that a report that is too early makes the test fail.
   const atExits: Promise<string>[] = []
   let onExit = () => {}
   let onSubscribed = () => {}
@@ -97,8 +97,9 @@ async function example(runtime: Runtime, pod: TestPod): Promise<void> {
     await runtime.startContainer(c0)
     const ended = '[s ready] [c0 exited 3]'
     while (!(await Promise.all(atExits)).includes(ended)) await new Promise<void>(resolve => (onExit = resolve))
-    // Of an event without a topic it is not clear what it reports: the start may have been it.
+    // Events of the simulated runtime have no topic, so the first one may be about the start.
     if (runtime.real) assert.equal(await atExits[0], ended)
+    await assert.rejects(runtime.startContainer(c0), 'a container is started once')
     const c1 = await pod.container(s, 'runs', 1)
     await runtime.startContainer(c1)
     assert.equal(await pod.text(), '[s ready] [c1 running, c0 exited 3]')

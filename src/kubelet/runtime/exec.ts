@@ -1,6 +1,6 @@
 // Starts a process in a running container (exec), with input and outputs over FIFOs. containerd's streaming server
-// could do it, but up to 1.7 it closes the input as soon as an output ends, and waits for ever to write input that
-// nobody reads, so that half of a file piped into `cat` is lost. containerd's task service has neither fault.
+// could do it, but up to 1.7 it closes the input as soon as an output ends, and waits for ever to write input that the
+// process does not read, so that half of a file piped into `cat` is lost. containerd's task service has neither fault.
 // Sources: containerd api/services/tasks/v1, api/services/containers/v1; pkg/cri/server/container_execsync.go.
 //
 //   client ──stdin──► FIFO ──► shim ──► process ──► shim ──► FIFOs ──stdout, stderr──► client

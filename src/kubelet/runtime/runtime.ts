@@ -121,7 +121,7 @@ export interface ExecProcess {
   /** Ends the input. Must be called after everything was written to `stdin`. */
   closeStdin(): Promise<void>
   resize(size: { width: number; height: number }): Promise<void>
-  /** Disconnects. As in Kubernetes the process goes on; resolves when it has ended. */
+  /** Disconnects from the process, which goes on as in Kubernetes. Resolves when it has ended. */
   close(): Promise<void>
 }
 
@@ -134,30 +134,32 @@ export interface StreamOptions {
 }
 
 /**
- * What runs containers. contract.ts tests what is promised here, on every implementation.
+ * Runs containers. contract.ts tests these promises on every implementation.
  *
  * What always holds:
  *
- * - A runtime has sandboxes and containers, and no pods: a pod is what has its uid. Parts without a uid are not shown.
- * - An id is never used twice. A restart is another container with the same name and the next attempt.
- * - States only go on. A sandbox is ready and then not; a container is created, running, exited. What has ended stays
- *   as it was, with its exit code, times and log, until it is removed. Only `unknown` may come at any time: the runtime
- *   itself cannot find out.
- * - `outline` and `pod` show everything that calls have done which resolved before. In a pod the newest come first.
+ * - A runtime has sandboxes and containers, but no pods. The pod of a part is the uid in its labels. Parts without a
+ *   uid are not returned.
+ * - An id is never used twice. A restart creates another container with the same name and the next attempt.
+ * - A state never returns to an earlier one. A sandbox is ready, and then not any more; a container is created,
+ *   running, exited. An ended container keeps its exit code, times and log until it is removed. Only `unknown` is
+ *   possible at any time, when the runtime cannot determine the state.
+ * - `outline` and `pod` include the effects of all calls that resolved before. Within a pod, the newest parts are
+ *   first.
  *
- * Who may call: the kubelet alone, and for one pod its worker, or `NodePods` if it has none. Calls for different parts
- * run at the same time. Results belong to the caller; what it passes in, the runtime does not change.
+ * Callers: only the kubelet, and for one pod only its worker, or `NodePods` if it has no worker. Calls for different
+ * parts may run at the same time. Results belong to the caller. The runtime does not change its arguments.
  *
- * Order: a container is created in a ready sandbox, then started, once. Stopping a sandbox kills what runs in it and
- * gives its addresses back; removing it also removes the containers in it. Parts that do not exist count as stopped and
- * removed, so all four calls can be repeated, and in any order.
+ * Order: a container is created in a ready sandbox, and is started once. Stopping a sandbox kills its containers and
+ * releases its addresses; removing it also removes its containers. Parts that do not exist count as stopped and
+ * removed, so these four calls can be repeated, in any order.
  *
- * Failures and aborts: a call that rejected or was aborted may still have done its work, or a part of it; the kubelet
- * looks at the pod again. After an abort of `stopContainer` the container has SIGTERM, and no SIGKILL follows until
- * it is stopped again. A part that does not exist rejects other calls with the reason NotFound.
+ * Failures and aborts: a call that rejected or was aborted may still have had its effect, or a part of it, so the
+ * kubelet reads the pod again. After an abort of `stopContainer`, the container has got SIGTERM and gets no SIGKILL
+ * until it is stopped again. Other calls for a part that does not exist reject with the reason NotFound.
  *
- * Events are hints: one may be late, doubled or lost, and the pod that it names may be unchanged. Except that an exit is
- * not reported before `pod` shows it. What depends on events compares `outline` now and then.
+ * Events are hints: an event may be late, repeated or lost, and its pod may be unchanged. But an exit is never reported
+ * before `pod` returns it. Since events can be lost, the kubelet also compares `outline` regularly.
  *
  * Limits: `createSandbox` fails after four minutes, `stopContainer` a minute after the grace period, `execSync` after
  * `timeoutSeconds` (0 is two minutes), everything else after two minutes, but `pullImage` only when its signal aborts.
@@ -173,7 +175,7 @@ export interface StreamOptions {
  *   removeSandbox(s)                        pod: [] [], and `outline` does not have it any more
  */
 export interface Runtime {
-  /** False when there are no files, mounts and processes behind it. */
+  /** False for a simulated runtime, which has no files, mounts and processes. */
   readonly real: boolean
   info(): Promise<RuntimeInfo>
   /** All pods. It costs two calls, however many pods there are. */

@@ -1,4 +1,4 @@
-// The simulated runtime keeps the contract of runtimes.
+// The simulated runtime fulfils the contract of runtimes.
 import { realClock } from '../../base/clock.ts'
 import { runtimeContract } from './contract.ts'
 import { labelNames } from './runtime.ts'

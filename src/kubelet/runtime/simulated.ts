@@ -192,6 +192,8 @@ export class SimulatedRuntime implements Runtime {
 
   async startContainer(id: string): Promise<void> {
     const container = this.#find(id)
+    if (container.state !== 'created')
+      throw new StatusError('InternalError', `rpc error: code = Unknown desc = container ${id} is ${container.state}`)
     const { startMs = 0, exitAfterMs, exitCode = 0 } = container.behaviour
     if (startMs) await this.#clock.sleep(startMs)
     container.state = 'running'

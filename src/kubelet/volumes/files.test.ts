@@ -1,4 +1,4 @@
-// Volumes of files: what they do when the pod ends while their objects are on the way.
+// Volumes of files whose pod ends while their objects are being read.
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'

@@ -1,6 +1,6 @@
 // Volumes whose files are written from API objects: configMap, secret, downwardAPI, and projected, which puts several
 // of these and service account tokens into one directory. While the pod runs, the files are written again when an
-// object changes or a token is due (pod/refresher.ts calls `refresh`).
+// object changes or a token is due (pod/volumes.ts calls `refresh`).
 // Source: kubernetes pkg/volume/{configmap,secret,downwardapi,projected}.
 import { chown, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -36,28 +36,29 @@ export interface VolumeRequest {
 }
 
 /**
- * One kind of volume. The host (host-real.ts) calls the methods and takes the volumes down; a plugin only makes them.
+ * One type of volume. The host (host-real.ts) calls the methods. It also unmounts and removes the volumes; a plugin
+ * only sets them up.
  *
  * What always holds:
  *
- * - The first plugin whose `matches` holds has the volume. A volume without a plugin fails the set-up.
- * - A volume has one directory for the life of its pod, of which no other pod has the name, since it contains the uid.
- *   A plugin writes there, or with `source` nowhere at all, and keeps nothing about a pod in this process: the next
- *   kubelet goes on from the directory alone.
- * - For one pod, `setUp` and `refresh` never run at the same time (PodVolumes); the volumes of a pod are set up side by
- *   side. Pods are independent of each other.
- * - `setUp` may be called again on a volume that is there, whole or in part, and must keep what containers wrote into
- *   it. It is called for each sandbox, before the first container of it is created.
- * - Containers may read at any time. What several files say together must change at once for them (atomic.ts).
- * - `refresh` is called while the pod has a sandbox and is not ending: when an object or the pod's labels or annotations
- *   changed, at the time that the last call returned, and when a new kubelet takes the pod over.
+ * - The first plugin whose `matches` returns true serves the volume. A volume without a plugin fails the set-up.
+ * - A volume has the same directory as long as its pod exists, and no other pod has this directory, since its path
+ *   contains the uid. A plugin writes only there, or nowhere if it has `source`, and keeps nothing about a pod in this
+ *   process: the next kubelet needs only the directory.
+ * - For one pod, `setUp` and `refresh` never run at the same time (PodVolumes). The volumes of a pod are set up at the
+ *   same time. Pods are independent of each other.
+ * - `setUp` may be called again on a volume that exists completely or in part, and must keep what containers wrote into
+ *   it. It is called for each sandbox, before the first container of the sandbox is created.
+ * - Containers may read at any time. Files that belong together must change for them at once (atomic.ts).
+ * - `refresh` is called while the pod has a sandbox and is not ending: when an object or the pod's labels or
+ *   annotations changed, at the time that the last call returned, and when a new kubelet adopts the pod.
  *
- * Order: set-up → sandbox → containers → refreshes → all containers ended → sandbox stopped → taken down. Taking down
- * unmounts everything below the pod's directories and removes them, whatever the plugin made there.
+ * Order: set-up → sandbox → containers → refreshes → all containers ended → sandbox stopped → removal. The removal
+ * unmounts and deletes everything below the pod's directories, whatever a plugin created there.
  *
- * Failures: a plugin throws an Error whose message the pod's event shows. What it had made until then stays, and the
- * next set-up goes on from there. After `signal` aborts it begins nothing that writes, and rejects once writes under way
- * have ended: the directory may be removed right after that.
+ * Failures: a plugin throws an Error whose message the pod's event shows. What it created until then stays, and the
+ * next set-up completes it. After `signal` aborts a plugin begins no write, and rejects when writes under way have
+ * ended, since the directory may be removed right after that.
  *
  * Limits: what a plugin reads from the API server is limited by the client's own timeouts, and its size by that of an
  * object. The pods of a node have at most `maxPods` times the volumes of a pod.
@@ -66,8 +67,8 @@ export interface VolumeRequest {
  *
  *   setUp               DIR/a ─▶ ..data/a, DIR/..data ─▶ ..1, DIR/..1/a
  *   the object changes  refresh writes DIR/..2/a, swaps DIR/..data ─▶ ..2 and removes DIR/..1
- *   the kubelet dies    another one refreshes at its start: nothing is written, since DIR/..2 is what it would write
- *   the sandbox dies    setUp: the same again
+ *   the kubelet dies    the next one refreshes at its start: nothing is written, since DIR/..2 is up to date
+ *   the sandbox dies    setUp: nothing is written either
  *   the pod ends        DIR is removed with its siblings
  */
 export interface VolumePlugin {
