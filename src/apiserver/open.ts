@@ -13,6 +13,7 @@ import { defaultTolerations } from './admission/default-tolerations.ts'
 import { denyExternalIPs } from './admission/deny-external-ips.ts'
 import { escalationCheck } from './admission/escalation.ts'
 import { limitRanger } from './admission/limit-ranger.ts'
+import { mutatingPolicies } from './admission/mutating-policies.ts'
 import { namespaceLifecycle } from './admission/namespace-lifecycle.ts'
 import { nodeRestriction } from './admission/node-restriction.ts'
 import { nodeTaint } from './admission/node-taint.ts'
@@ -120,6 +121,7 @@ function allPlugins(
     podTopologyLabels(storage),
     escalationCheck(storage, authorizer),
     ...(options.warnOfUnserved ? [unserved()] : []),
+    mutatingPolicies(options),
     mutatingWebhooks(options),
     // Webhooks see a Service as it was sent. Its addresses are part of how it is stored.
     serviceAllocation(storage, clock, random, options),

@@ -34,8 +34,8 @@ import type { AdmissionPlugin } from './chain.ts'
 import { conditionsMet, Expressions, factsOf } from './expressions.ts'
 import { isRegistration, matchingForm } from './match.ts'
 import { patched } from './patched.ts'
-import type { AdmissionRequest } from './request.ts'
 import { answerOf, denied, InvalidAnswer, isDryRun, reviewOf, reviewVersion } from './review.ts'
+import { callAgain, endRound, type Rounds, roundOf, startRound } from './rounds.ts'
 
 export interface WebhookContext {
   storage: Storage
@@ -81,7 +81,7 @@ export function mutatingWebhooks(context: WebhookContext): AdmissionPlugin {
     () => mirror.list(),
     listener => mirror.subscribe(listener, 'mutating webhooks'),
   )
-  const rounds = new WeakMap<AdmissionRequest, Round>()
+  const rounds: Rounds<Hook> = new WeakMap()
   return {
     name: 'MutatingAdmissionWebhook',
     mutatesAll: true,
@@ -89,51 +89,30 @@ export function mutatingWebhooks(context: WebhookContext): AdmissionPlugin {
       if (!hooks().length) return
       const attributes = attributesOf(request, 'mutate')
       if (isRegistration(attributes)) return
-      let round = rounds.get(request)
-      if (!round) rounds.set(request, (round = { called: new Set(), again: new Set() }))
+      const round = roundOf(rounds, request)
+      startRound(round, request)
       await mutateAll(context, hooks(), attributes, round)
+      endRound(round, request)
     },
   }
-}
-
-/** What a request keeps of its first round for the second one. */
-interface Round {
-  /** The webhooks with `IfNeeded` that have seen the newest object. */
-  called: Set<Hook>
-  /** Those that are to see it again. */
-  again: Set<Hook>
-  /** The object after the last webhook, if one may have to see it again. */
-  output?: Json
 }
 
 async function mutateAll(
   context: WebhookContext,
   hooks: readonly Hook<MutatingWebhook>[],
   attributes: Attributes,
-  round: Round,
+  round: ReturnType<typeof roundOf<Hook>>,
 ): Promise<void> {
-  const { object, reinvocation } = attributes.request
-  const isSecond = reinvocation?.round === 1
-  if (isSecond && round.output !== undefined && !sameJson(round.output, object)) callAgain(round)
+  const isSecond = attributes.request.reinvocation?.round === 1
   for (const [index, hook] of hooks.entries()) {
     const form = await formFor(context, attributes, hook)
     if (!form || (isSecond && !round.again.has(hook))) continue
     const changed = await byPolicy(context, attributes, hook, `round_${isSecond ? 1 : 0}_index_${index}`, key =>
       mutateBy(context, attributes, hook, form, key),
     )
-    if (changed) {
-      callAgain(round)
-      if (reinvocation) reinvocation.wanted = true
-    }
+    if (changed) callAgain(round, attributes.request)
     if (hook.webhook.reinvocationPolicy === 'IfNeeded') round.called.add(hook)
   }
-  if (round.called.size && object) round.output = structuredClone(object) as Json
-}
-
-/** The webhooks that have seen an older object are to see it again. */
-function callAgain({ called, again }: Round): void {
-  for (const hook of called) again.add(hook)
-  called.clear()
 }
 
 /**
