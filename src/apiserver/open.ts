@@ -13,6 +13,7 @@ import { defaultTolerations } from './admission/default-tolerations.ts'
 import { denyExternalIPs } from './admission/deny-external-ips.ts'
 import { escalationCheck } from './admission/escalation.ts'
 import { limitRanger } from './admission/limit-ranger.ts'
+import { mutatingPolicies } from './admission/mutating-policies.ts'
 import { namespaceLifecycle } from './admission/namespace-lifecycle.ts'
 import { nodeRestriction } from './admission/node-restriction.ts'
 import { nodeTaint } from './admission/node-taint.ts'
@@ -27,8 +28,9 @@ import { runtimeClassAdmission } from './admission/runtime-class.ts'
 import { serviceAccountAdmission } from './admission/service-account.ts'
 import { claimResize, defaultStorageClass, storageProtection } from './admission/storage-objects.ts'
 import { unserved } from './admission/unserved.ts'
+import { validatingPolicies } from './admission/validating-policies.ts'
 import { mutatingWebhooks, validatingWebhooks, type WebhookContext } from './admission/webhooks.ts'
-import { type Authorizer, chain, mastersAuthorizer } from './authz/authorizer.ts'
+import { chain, mastersAuthorizer } from './authz/authorizer.ts'
 import { nodeAuthorizer } from './authz/node.ts'
 import { rbacAuthorizer } from './authz/rbac.ts'
 import { Catalog } from './catalog.ts'
@@ -68,9 +70,9 @@ export async function openServer(
   await storage.load()
   const catalog = new Catalog(kinds)
   const webhooks = new WebhookCaller(storage)
-  const context: WebhookContext = { storage, catalog, caller: webhooks, random, log }
   const authorizer = chain([mastersAuthorizer, nodeAuthorizer(storage), rbacAuthorizer(storage)])
-  const plugins = allPlugins({ ...options, ...context, authorizer })
+  const context: WebhookContext = { storage, catalog, authorizer, caller: webhooks, random, log }
+  const plugins = allPlugins({ ...options, ...context })
   const admission = admissionChain(runningPlugins(plugins, options.plugins))
   const registry = new Registry({ storage, clock, random, admission })
   const extensions = options.extensions ?? new Map<string, Handler>()
@@ -92,8 +94,7 @@ export async function openServer(
 
 /** All plugins in their order. */
 function allPlugins(
-  options: Pick<ServerOptions, 'clock' | 'warnOfUnserved' | keyof ServiceRanges> &
-    WebhookContext & { authorizer: Authorizer },
+  options: Pick<ServerOptions, 'clock' | 'warnOfUnserved' | keyof ServiceRanges> & WebhookContext,
 ): AdmissionPlugin[] {
   const { storage, catalog, clock, random, authorizer } = options
   return [
@@ -120,9 +121,11 @@ function allPlugins(
     podTopologyLabels(storage),
     escalationCheck(storage, authorizer),
     ...(options.warnOfUnserved ? [unserved()] : []),
+    mutatingPolicies(options),
     mutatingWebhooks(options),
     // Webhooks see a Service as it was sent. Its addresses are part of how it is stored.
     serviceAllocation(storage, clock, random, options),
+    validatingPolicies(options),
     validatingWebhooks(options),
     // The quota comes last, since it counts what it admits.
     resourceQuota(storage, clock),

@@ -57,7 +57,7 @@ export function isDryRun({ request: { operation, type } }: Attributes): boolean 
 }
 
 /** The options of the request, in the form in which its operation has them. */
-function optionsOf({ request: { type, operation } }: Attributes): JsonObject | null {
+export function optionsOf({ request: { type, operation } }: Attributes): JsonObject | null {
   if (type === 'CONNECT') return null
   const { options, body } = operation
   const kind = { CREATE: 'CreateOptions', UPDATE: 'UpdateOptions', DELETE: 'DeleteOptions' }[type]

@@ -23,19 +23,24 @@ import type { MutatingWebhook } from '../../kinds/admissionregistration/mutating
 import { MutatingWebhookConfiguration } from '../../kinds/admissionregistration/mutatingwebhookconfiguration.ts'
 import type { ValidatingWebhook } from '../../kinds/admissionregistration/validatingwebhook.ts'
 import { ValidatingWebhookConfiguration } from '../../kinds/admissionregistration/validatingwebhookconfiguration.ts'
+import { Failure } from '../../cel/index.ts'
+import type { Authorizer } from '../authz/authorizer.ts'
 import type { Catalog } from '../catalog.ts'
+import { forbidden } from '../errors.ts'
 import { WebhookError, type WebhookCaller } from '../extend/webhook.ts'
 import type { Storage } from '../storage.ts'
 import { type Attributes, attributesOf, type Form, shownObject, takeObject } from './attributes.ts'
 import type { AdmissionPlugin } from './chain.ts'
+import { conditionsMet, Expressions, factsOf } from './expressions.ts'
 import { isRegistration, matchingForm } from './match.ts'
 import { patched } from './patched.ts'
-import type { AdmissionRequest } from './request.ts'
 import { answerOf, denied, InvalidAnswer, isDryRun, reviewOf, reviewVersion } from './review.ts'
+import { callAgain, endRound, type Rounds, roundOf, startRound } from './rounds.ts'
 
 export interface WebhookContext {
   storage: Storage
   catalog: Catalog
+  authorizer: Authorizer
   caller: WebhookCaller
   random: Random
   log: Log
@@ -76,7 +81,7 @@ export function mutatingWebhooks(context: WebhookContext): AdmissionPlugin {
     () => mirror.list(),
     listener => mirror.subscribe(listener, 'mutating webhooks'),
   )
-  const rounds = new WeakMap<AdmissionRequest, Round>()
+  const rounds: Rounds<Hook> = new WeakMap()
   return {
     name: 'MutatingAdmissionWebhook',
     mutatesAll: true,
@@ -84,55 +89,52 @@ export function mutatingWebhooks(context: WebhookContext): AdmissionPlugin {
       if (!hooks().length) return
       const attributes = attributesOf(request, 'mutate')
       if (isRegistration(attributes)) return
-      let round = rounds.get(request)
-      if (!round) rounds.set(request, (round = { called: new Set(), again: new Set() }))
+      const round = roundOf(rounds, request)
+      startRound(round, request)
       await mutateAll(context, hooks(), attributes, round)
+      endRound(round, request)
     },
   }
-}
-
-/** What a request keeps of its first round for the second one. */
-interface Round {
-  /** The webhooks with `IfNeeded` that have seen the newest object. */
-  called: Set<Hook>
-  /** Those that are to see it again. */
-  again: Set<Hook>
-  /** The object after the last webhook, if one may have to see it again. */
-  output?: Json
 }
 
 async function mutateAll(
   context: WebhookContext,
   hooks: readonly Hook<MutatingWebhook>[],
   attributes: Attributes,
-  round: Round,
+  round: ReturnType<typeof roundOf<Hook>>,
 ): Promise<void> {
-  const { object, reinvocation } = attributes.request
-  const isSecond = reinvocation?.round === 1
-  if (isSecond && round.output !== undefined && !sameJson(round.output, object)) callAgain(round)
+  const isSecond = attributes.request.reinvocation?.round === 1
   for (const [index, hook] of hooks.entries()) {
-    const form = formFor(context, attributes, hook)
+    const form = await formFor(context, attributes, hook)
     if (!form || (isSecond && !round.again.has(hook))) continue
     const changed = await byPolicy(context, attributes, hook, `round_${isSecond ? 1 : 0}_index_${index}`, key =>
       mutateBy(context, attributes, hook, form, key),
     )
-    if (changed) {
-      callAgain(round)
-      if (reinvocation) reinvocation.wanted = true
-    }
+    if (changed) callAgain(round, attributes.request)
     if (hook.webhook.reinvocationPolicy === 'IfNeeded') round.called.add(hook)
   }
-  if (round.called.size && object) round.output = structuredClone(object) as Json
 }
 
-/** The webhooks that have seen an older object are to see it again. */
-function callAgain({ called, again }: Round): void {
-  for (const hook of called) again.add(hook)
-  called.clear()
+/**
+ * The form in which a webhook gets a request; undefined if it does not get it. Throws Forbidden when a condition cannot
+ * be evaluated, unless the webhook may be skipped.
+ */
+async function formFor(context: WebhookContext, attributes: Attributes, hook: Hook): Promise<Form | undefined> {
+  const { rules = [], matchConditions = [], failurePolicy } = hook.webhook
+  const form = matchingForm(context, attributes, hook.webhook, rules)
+  if (!form || !matchConditions.length) return form
+  let expressions = conditions.get(hook.webhook)
+  if (!expressions) conditions.set(hook.webhook, (expressions = new Expressions()))
+  const met = await conditionsMet(expressions, matchConditions, await factsOf(context, attributes, form), null)
+  if (met instanceof Failure && failurePolicy !== 'Ignore') {
+    const { asked, name } = attributes
+    throw forbidden(asked.whole, name, met.message)
+  }
+  return met === true ? form : undefined
 }
 
-const formFor = (context: WebhookContext, attributes: Attributes, { webhook }: Hook): Form | undefined =>
-  matchingForm(context, attributes, webhook, webhook.rules ?? [])
+/** The compiled conditions of webhooks. */
+const conditions = new WeakMap<Webhook, Expressions>()
 
 /** Calls one webhook, and changes the object as it answers. Returns whether that made a difference. */
 async function mutateBy(
@@ -176,7 +178,7 @@ export function validatingWebhooks(context: WebhookContext): AdmissionPlugin {
       if (isRegistration(attributes)) return
       const relevant: { hook: Hook; form: Form }[] = []
       for (const hook of hooks()) {
-        const form = formFor(context, attributes, hook)
+        const form = await formFor(context, attributes, hook)
         if (form) relevant.push({ hook, form })
       }
       const results = await Promise.allSettled(
