@@ -1,7 +1,6 @@
 // What Kubernetes refuses of a tree that has the right types: constants that can only fail at run time, and literals
 // whose elements are of different types where one of them is known only at run time.
 // Source: cel-go cel/validator.go; apiserver pkg/cel/environment/base.go.
-import { childrenOf } from './walk.ts'
 import type { Call, ListNode, MapNode, Node } from './ast.ts'
 import type { Validator } from './compilation.ts'
 import type { Issue } from './issues.ts'

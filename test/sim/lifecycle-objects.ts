@@ -61,10 +61,12 @@ export const examples: Record<string, Example> = {
   '/namespaces': { status: conditions, held: true },
   '/nodes': { object: { spec: { unschedulable: true } }, status: { capacity: { 'example.com/fake': '123' } } },
   '/persistentvolumes': {
+    held: true,
     object: { spec: { capacity: storage, accessModes: ['ReadWriteOnce'], hostPath: { path: '/tmp' } } },
     status: { phase: 'Available', message: 'StatusUpdate', reason: 'E2E' },
   },
   '/persistentvolumeclaims': {
+    held: true,
     object: { spec: { accessModes: ['ReadWriteOnce'], resources: { requests: storage } } },
     status: conditions,
   },
@@ -263,6 +265,7 @@ export const examples: Record<string, Example> = {
     status: { attached: true },
   },
   'storage.k8s.io/volumeattributesclasses': {
+    held: true,
     object: { driverName: 'csi.example.com', parameters: { iops: '100' } },
   },
   'storagemigration.k8s.io/storageversionmigrations': {

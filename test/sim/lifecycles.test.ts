@@ -177,6 +177,8 @@ class Life {
     const keptAsItWas = this.#kind.statusKeeps?.includes('annotations')
     strictEqual(patched.metadata.annotations?.patchedstatus, keptAsItWas ? undefined : 'true')
     contains(patched.status, status)
+    // The server itself reports the names of a definition.
+    await settle()
     const read = structuredClone(await this.#object({ name, subresource }))
     contains(read.status, status)
     const updated = await this.#object({ verb: 'update', name, subresource, body: read })

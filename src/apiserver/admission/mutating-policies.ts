@@ -23,6 +23,7 @@ import { conditionsMet, Evaluation, Expressions, factsOf } from './expressions.t
 import { patched } from './patched.ts'
 import { bound, formOf, judged, paramsOf, type PolicyContext, PolicyFault, refusedBy } from './policies.ts'
 import { callAgain, endRound, type Rounds, roundOf, startRound } from './rounds.ts'
+import { usable } from './usable.ts'
 
 type Policy = MutatingAdmissionPolicy
 type Binding = MutatingAdmissionPolicyBinding
@@ -39,7 +40,7 @@ export function mutatingPolicies(context: PolicyContext): AdmissionPlugin {
     name: 'MutatingAdmissionPolicy',
     mutatesAll: true,
     async mutate(request) {
-      all ??= bound(policies.list(), bindings.list())
+      all ??= bound(usable(MutatingAdmissionPolicy, policies), usable(MutatingAdmissionPolicyBinding, bindings))
       if (!all.length || request.type === 'DELETE') return
       const attributes = judged(request, 'mutate')
       if (!attributes) return
