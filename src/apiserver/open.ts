@@ -1,4 +1,5 @@
 // Builds the server over a store, with its authorizers and its admission plugins in their order.
+import { X509Certificate } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
@@ -22,6 +23,7 @@ import { unserved } from './admission/unserved.ts'
 import { chain, mastersAuthorizer } from './authz/authorizer.ts'
 import { nodeAuthorizer } from './authz/node.ts'
 import { rbacAuthorizer } from './authz/rbac.ts'
+import type { FrontProxy } from './aggregation/target.ts'
 import { Catalog } from './catalog.ts'
 import type { Handler, ServerCore } from './core.ts'
 import { webhookConversion } from './extend/conversion.ts'
@@ -44,6 +46,8 @@ interface ServerOptions extends ServiceRanges {
   warnOfUnserved?: boolean
   /** Handlers of API groups that are served by another room in this process. */
   extensions?: ReadonlyMap<string, Handler>
+  /** By which this server is recognized as a front proxy, and recognizes others. */
+  frontProxy?: FrontProxy
 }
 
 /** Loads all objects from a store, and returns the server. `close` ends it, but not the store. */
@@ -76,7 +80,18 @@ export async function openServer(
   const registry = new Registry({ storage, clock, random, admission })
   const extensions = options.extensions ?? new Map<string, Handler>()
   const catalog = new Catalog(kinds)
-  const core: ServerCore = { registry, storage, authorizer, tokens, clock, log, catalog, extensions }
+  const { frontProxy } = options
+  const core: ServerCore = {
+    registry,
+    storage,
+    authorizer,
+    tokens,
+    clock,
+    log,
+    catalog,
+    extensions,
+    ...(frontProxy && { frontProxyCa: new X509Certificate(frontProxy.ca) }),
+  }
   const answer: Serve = operation => serve(core, operation)
   const webhooks = new WebhookCaller(storage)
   const convert = webhookConversion(webhooks, random)

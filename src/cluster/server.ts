@@ -77,6 +77,7 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
     {
       core: plane.core,
       serve: plane.serve,
+      aggregator: plane.aggregator,
       key: serving.keyPem,
       cert: serving.certPem,
       clientCa: authority.certPem,

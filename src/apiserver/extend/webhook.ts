@@ -180,7 +180,8 @@ const causes: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: `${unverified}certificate has expired or is not yet valid`,
 }
 
-function causeText(error: unknown, { host, port, url }: Target): string {
+/** The text of Go's client for the cause of a failed call. */
+export function causeText(error: unknown, { host, port, url }: Target): string {
   const { code = '', message } = error as { code?: string; message: string }
   if (message === 'socket hang up') return 'EOF'
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `dial tcp: lookup ${host}: no such host`
