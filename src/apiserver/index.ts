@@ -5,7 +5,7 @@
 export { bootstrap, apiServiceAddress, keepEssentials } from './bootstrap/index.ts'
 export { Availability } from './aggregation/availability.ts'
 export { ExtensionProxy } from './aggregation/proxy.ts'
-export type { FrontProxy } from './aggregation/target.ts'
+export { type FrontProxy, frontProxyName } from './aggregation/target.ts'
 export { Registration } from './aggregation/register.ts'
 export { discovery } from './http/discovery.ts'
 export { openapi } from './openapi/index.ts'

@@ -32,6 +32,8 @@ export interface ControlPlaneOptions {
   nodePorts: readonly [number, number]
   /** The address and port at which pods reach the API server, behind the Service kubernetes. */
   advertise: { address: string; port: number }
+  /** PEM of the authority that signs certificates of users. */
+  clientCa?: string
   /** By which extension servers recognize this one. */
   frontProxy?: FrontProxy
   /** Whether to warn of objects that no part of this cluster serves. */

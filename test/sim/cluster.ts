@@ -84,7 +84,7 @@ export async function openSim(options: SimOptions): Promise<Sim> {
     nodePorts: [30000, 32767],
     advertise: { address: '192.0.2.1', port: 6443 },
     ...(options.extensions && { extensions: options.extensions }),
-    ...(options.frontProxy && { frontProxy: options.frontProxy }),
+    ...(options.frontProxy && { frontProxy: options.frontProxy, clientCa: 'the authority of users' }),
   })
   let runaway: Error | undefined
   stopRunaways(plane, clock, error => {

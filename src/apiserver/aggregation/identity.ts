@@ -16,6 +16,14 @@ type Headers = Readonly<Record<string, string | string[] | undefined>>
 /** Whether a header, in lower case, would be taken for a part of the user's identity. */
 export const isIdentity = (name: string): boolean => name.startsWith('x-remote-')
 
+/** The settings by which an extension server believes the headers. Source: pkg/controlplane/controller/clusterauthenticationtrust. */
+export const headerSettings = {
+  'requestheader-username-headers': JSON.stringify(['X-Remote-User']),
+  'requestheader-uid-headers': JSON.stringify(['X-Remote-Uid']),
+  'requestheader-group-headers': JSON.stringify(['X-Remote-Group']),
+  'requestheader-extra-headers-prefix': JSON.stringify(['X-Remote-Extra-']),
+} as const
+
 /** The headers for a user. Values are UTF-8, in the one byte per character that Node.js sends. */
 export function headersOf({ name, uid, groups, extra = {} }: User): Record<string, string | string[]> {
   const out: Record<string, string | string[]> = { [identityHeaders.user]: bytesOf(name) }

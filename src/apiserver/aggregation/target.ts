@@ -7,6 +7,9 @@ import type { APIService } from '../../kinds/apiregistration/apiservice.ts'
 import { Service } from '../../kinds/core/service.ts'
 import type { Storage } from '../storage.ts'
 
+/** The name in the certificate of a front proxy. */
+export const frontProxyName = 'front-proxy-client'
+
 /** How extension servers recognize this one: by a certificate of an authority that signs nothing else. All are PEM. */
 export interface FrontProxy {
   readonly ca: string

@@ -5,7 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { issue, type KeyPair, makeAuthority } from '../../wire/x509.ts'
-import type { FrontProxy } from './target.ts'
+import { type FrontProxy, frontProxyName } from './target.ts'
 
 export type Answering = (request: IncomingMessage, response: ServerResponse) => void
 
@@ -25,7 +25,7 @@ const valid = { now: Date.UTC(2026, 0, 1), validMs: 365 * 24 * 3600_000 * 20 }
 /** An authority for front proxies, with the API server's certificate, and the files of neither. */
 export async function makeFrontProxy(): Promise<FrontProxy & { authority: KeyPair }> {
   const authority = await makeAuthority({ commonName: 'front-proxy-ca', ...valid })
-  const client = await issue(authority, { commonName: 'front-proxy-client' }, { usages: ['client auth'], ...valid })
+  const client = await issue(authority, { commonName: frontProxyName }, { usages: ['client auth'], ...valid })
   return { authority, ca: authority.certPem, client }
 }
 

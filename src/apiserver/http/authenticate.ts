@@ -8,6 +8,7 @@ import { goQuote } from '../../base/go-text.ts'
 import { StatusError } from '../../base/errors.ts'
 import type { User } from '../../api/operation.ts'
 import { userOf } from '../aggregation/identity.ts'
+import { frontProxyName } from '../aggregation/target.ts'
 import type { ServerCore } from '../core.ts'
 import { noteTokenUse } from '../legacy-token-use.ts'
 import { checkToken } from '../tokens.ts'
@@ -23,9 +24,6 @@ const credentialId = 'authentication.kubernetes.io/credential-id'
 /** Who is at the other end of a connection: a user, a front proxy that speaks for users, or nobody with a name. */
 type Peer = { readonly user: User } | 'front proxy' | 'nobody'
 const peers = new WeakMap<Duplex, Peer>()
-
-/** The name in the certificate of a front proxy. */
-const frontProxyName = 'front-proxy-client'
 
 /**
  * The user of a request. The certificate of its connection is read once. Throws Unauthorized for credentials that are
