@@ -7,6 +7,7 @@
 // - All evaluations of one policy for one request have one budget of costs.
 //
 // Source: apiserver pkg/admission/plugin/cel (compile.go, condition.go), plugin/webhook/matchconditions.
+import type { AnyKind } from '../../api/kind.ts'
 import type { Json, JsonObject } from '../../api/schema/node.ts'
 import {
   adaptUntyped,
@@ -30,6 +31,7 @@ import { Namespace } from '../../kinds/core/namespace.ts'
 import type { Authorizer } from '../authz/authorizer.ts'
 import type { Storage } from '../storage.ts'
 import { type Attributes, type Form, shownObject, shownOld } from './attributes.ts'
+import { ObjectFields } from './object-types.ts'
 import { isDryRun, optionsOf } from './review.ts'
 
 /** The budget of all expressions of one policy. Source: apiserver pkg/apis/cel (RuntimeCELCostBudget). */
@@ -89,23 +91,43 @@ const common = {
 
 type Compiled = { readonly program: Program; readonly error?: undefined } | { readonly error: string }
 
+interface ExpressionsSpec {
+  variables?: readonly Variable[]
+  hasParams?: boolean
+  mutates?: boolean
+  object?: AnyKind
+  params?: AnyKind | undefined
+}
+
 /** The expressions of one spec. Variables may use those before them. */
 export class Expressions {
   readonly #environment: Environment
   readonly #variables = new Map<string, Compiled>()
   readonly #compiled = new Map<string, Compiled>()
 
-  constructor(spec: { variables?: readonly Variable[]; hasParams?: boolean; mutates?: boolean } = {}) {
+  /**
+   * @param spec what the expressions may use; with the kinds of object and parameters, only fields of these
+   */
+  constructor(spec: ExpressionsSpec = {}) {
     const variableTypes: Record<string, typeof types.string> = {}
+    const fieldsOf = new ObjectFields()
+    const typeOf = (kind: AnyKind | undefined) => (kind ? fieldsOf.of(kind.schema, 'object') : types.dyn)
     const ofObjects = {
       fieldType: (typeName: string, field: string) => {
         const fields = typeName === 'kubernetes.variables' ? variableTypes : fieldTypes[typeName]
-        return fields === undefined ? null : Object.hasOwn(fields, field) ? fields[field] : undefined
+        if (fields === undefined) return fieldsOf.fieldType(typeName, field)
+        return Object.hasOwn(fields, field) ? fields[field] : undefined
       },
     }
     const objects = spec.mutates ? mutationTypes(ofObjects) : ofObjects
     this.#environment = (spec.mutates ? mutation : kubernetes).extend({
-      variables: { ...common, variables: named('variables'), ...(spec.hasParams && { params: types.dyn }) },
+      variables: {
+        ...common,
+        object: typeOf(spec.object),
+        oldObject: typeOf(spec.object),
+        variables: named('variables'),
+        ...(spec.hasParams && { params: typeOf(spec.params) }),
+      },
       objects,
     })
     for (const { name, expression } of spec.variables ?? []) {

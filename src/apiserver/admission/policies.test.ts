@@ -8,6 +8,7 @@ import { ValidatingWebhookConfiguration } from '../../kinds/admissionregistratio
 import { ConfigMap } from '../../kinds/core/configmap.ts'
 import { Namespace } from '../../kinds/core/namespace.ts'
 import { Node } from '../../kinds/core/node.ts'
+import { until } from '../extend/testing.ts'
 import { type Caller, openTestServer } from '../testing.ts'
 import { configuration, entry, refusal, webhook } from './testing.ts'
 
@@ -236,4 +237,32 @@ test('conditions keep a webhook from being called, and fail the request when the
     assert.equal(reviews.length, called, list.join())
     await admin.remove(ValidatingWebhookConfiguration, 'hooks')
   }
+})
+
+test('the status of a policy says which expressions do not fit the kinds that it is about', async t => {
+  const { admin, core } = await openTestServer(t)
+  const deployments = { operations: ['*'], apiGroups: ['apps'], apiVersions: ['v1'], resources: ['deployments'] }
+  const whole = {
+    matchConstraints: { resourceRules: [deployments] },
+    validations: [
+      { expression: 'object.spec.replicas > 1' },
+      { expression: "object.spec.replicas > '1'", messageExpression: 'object.spec.none' },
+      { expression: "object.spec.template.spec.containers.all(c, c.image.startsWith('x'))" },
+    ],
+  }
+  await admin.create(ValidatingAdmissionPolicy, { metadata: { name: 'p' }, spec: whole } as object)
+  const policies = core.storage.mirror(ValidatingAdmissionPolicy)
+  await until('the check', () => policies.get(undefined, 'p')?.status.typeChecking !== undefined)
+  const { status, metadata } = policies.get(undefined, 'p')!
+  assert.equal(status.observedGeneration, metadata.generation)
+  const found = status.typeChecking!.expressionWarnings ?? []
+  assert.deepEqual(
+    found.map(({ fieldRef }) => fieldRef),
+    ['spec.validations[1].expression', 'spec.validations[1].messageExpression'],
+  )
+  assert.match(
+    found[0]!.warning,
+    /^apps\/v1, Kind=Deployment: ERROR: <input>:1:22: found no matching overload for '_>_' applied to '\(int, string\)'/,
+  )
+  assert.match(found[1]!.warning, /undefined field 'none'/)
 })
