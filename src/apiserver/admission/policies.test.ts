@@ -50,7 +50,7 @@ test('validations refuse requests with their message and their reason', async t 
       422,
       'Invalid',
     ],
-    [{ validations: [{ expression: 'false', message: 'no', messageExpression: 'object.x' }] }, 'no', 422, 'Invalid'],
+    [{ validations: [{ expression: 'false', message: 'no', messageExpression: 'string(object.x)' }] }, 'no', 422, 'Invalid'],
     [
       { validations: expressions('object.nothing == 1') },
       "expression 'object.nothing == 1' resulted in error: no such key: nothing",
@@ -98,8 +98,8 @@ test('validations refuse requests with their message and their reason', async t 
       'Invalid',
     ],
     [
-      { matchConditions: [{ name: 'c', expression: 'object.nothing' }], validations: expressions('true') },
-      "expression 'object.nothing' resulted in error: no such key: nothing",
+      { matchConditions: [{ name: 'c', expression: 'object.nothing == 1' }], validations: expressions('true') },
+      "expression 'object.nothing == 1' resulted in error: no such key: nothing",
       422,
       'Invalid',
     ],
@@ -132,7 +132,7 @@ test('validations refuse requests with their message and their reason', async t 
 
 test('the actions of a binding report a failure instead of refusing the request', async t => {
   const { admin } = await openTestServer(t)
-  const auditAnnotations = [{ key: 'name', valueExpression: 'object.metadata.name' }]
+  const auditAnnotations = [{ key: 'name', valueExpression: 'string(object.metadata.name)' }]
   await enforce(
     admin,
     { validations: [{ expression: 'false', message: 'no' }], auditAnnotations },
@@ -219,13 +219,13 @@ test('conditions keep a webhook from being called, and fail the request when the
   const table: [expressions: string[], failurePolicy: string, called: number, message?: string][] = [
     [['true', 'object.metadata.name == "a"'], 'Fail', 1],
     [['true', 'request.operation == "DELETE"'], 'Fail', 0],
-    [['object.nothing', 'false'], 'Fail', 0],
-    [['object.nothing'], 'Ignore', 0],
+    [['object.nothing == 1', 'false'], 'Fail', 0],
+    [['object.nothing == 1'], 'Ignore', 0],
     [
-      ['object.nothing'],
+      ['object.nothing == 1'],
       'Fail',
       0,
-      `configmaps "a" is forbidden: expression 'object.nothing' resulted in error: no such key: nothing`,
+      `configmaps "a" is forbidden: expression 'object.nothing == 1' resulted in error: no such key: nothing`,
     ],
   ]
   for (const [list, failurePolicy, called, message] of table) {
@@ -246,7 +246,7 @@ test('the status of a policy says which expressions do not fit the kinds that it
     matchConstraints: { resourceRules: [deployments] },
     validations: [
       { expression: 'object.spec.replicas > 1' },
-      { expression: "object.spec.replicas > '1'", messageExpression: 'object.spec.none' },
+      { expression: "object.spec.replicas > '1'", messageExpression: 'string(object.spec.none)' },
       { expression: "object.spec.template.spec.containers.all(c, c.image.startsWith('x'))" },
     ],
   }

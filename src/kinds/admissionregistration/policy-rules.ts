@@ -5,7 +5,8 @@ import { parseApiVersion } from '../../api/kind.ts'
 import { dns1035Errors, dnsSubdomainErrors, pathSegmentErrors, qualifiedNameErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
 import type { MutatingAdmissionPolicySpec, Mutation } from './mutatingadmissionpolicyspec.ts'
-import { failurePolicies, validateConditions, validateMatch } from './request-rules.ts'
+import { Expressions, resultTypes } from './expressions.ts'
+import { failurePolicies, validateConditions, validateExpression, validateMatch } from './request-rules.ts'
 import type { MatchCondition, MatchResources, ParamKind, ParamRef, Variable } from './types.ts'
 import type { AuditAnnotation, ValidatingAdmissionPolicySpec, Validation } from './validatingadmissionpolicyspec.ts'
 
@@ -20,7 +21,7 @@ interface Policy {
 const maxAuditAnnotations = 20
 
 /** What policies of both kinds begin with. */
-function* validatePolicy(spec: Policy, at: Path): Problems {
+function* validatePolicy(spec: Policy, expressions: Expressions, at: Path): Problems {
   yield* spec.failurePolicy === undefined
     ? present(undefined, at.field('failurePolicy'))
     : supported(spec.failurePolicy, failurePolicies, at.field('failurePolicy'))
@@ -30,10 +31,13 @@ function* validatePolicy(spec: Policy, at: Path): Problems {
     yield* validateMatch(spec.matchConstraints, path)
     yield* present(spec.matchConstraints.resourceRules ?? [], path.field('resourceRules'))
   } else yield path.required()
-  yield* validateConditions(spec.matchConditions, at.field('matchConditions'))
+  yield* validateConditions(spec.matchConditions, expressions, at.field('matchConditions'))
   for (const [i, variable] of (spec.variables ?? []).entries())
-    yield* validateVariable(variable, at.field('variables').index(i))
+    yield* validateVariable(variable, expressions, at.field('variables').index(i))
 }
+
+const expressionsOf = ({ variables = [], paramKind }: Policy, mutates: boolean) =>
+  new Expressions({ variables, hasParams: paramKind !== undefined, mutates })
 
 function* validateParamKind({ apiVersion = '', kind = '' }: ParamKind, at: Path): Problems {
   const path = at.field('apiVersion')
@@ -54,31 +58,35 @@ function* validateParamKind({ apiVersion = '', kind = '' }: ParamKind, at: Path)
       .invalid(kind, `may have mixed case, but should otherwise match: ${dns1035Errors(kind.toLowerCase()).join(',')}`)
 }
 
-function* validateVariable({ name, expression }: Variable, at: Path): Problems {
+function* validateVariable({ name, expression }: Variable, expressions: Expressions, at: Path): Problems {
   if (!name) yield at.field('name').required('name is not specified')
   else if (!/^[_a-zA-Z][_a-zA-Z0-9]*$/.test(name))
     yield at.field('name').invalid(name, 'must be a valid CEL identifier')
-  yield* present(expression.trim(), at.field('expression'), 'expression is not specified')
+  yield* validateExpression(expressions, expression, undefined, at.field('expression'), 'expression is not specified')
 }
 
 export function* validateValidatingPolicy(name: string, spec: ValidatingAdmissionPolicySpec, at: Path): Problems {
-  yield* validatePolicy(spec, at)
+  const expressions = expressionsOf(spec, false)
+  yield* validatePolicy(spec, expressions, at)
   const { validations = [], auditAnnotations = [] } = spec
   if (!validations.length && !auditAnnotations.length)
     for (const field of ['validations', 'auditAnnotations'] as const)
       yield at.field(field).required('validations or auditAnnotations must contain at least one item')
   for (const [i, validation] of validations.entries())
-    yield* validateValidation(validation, at.field('validations').index(i))
-  yield* validateAuditAnnotations(name, auditAnnotations, at.field('auditAnnotations'))
+    yield* validateValidation(validation, expressions, at.field('validations').index(i))
+  yield* validateAuditAnnotations(name, auditAnnotations, expressions, at.field('auditAnnotations'))
 }
 
 const reasons = ['Forbidden', 'Invalid', 'RequestEntityTooLarge']
 
-function* validateValidation(validation: Validation, at: Path): Problems {
+function* validateValidation(validation: Validation, expressions: Expressions, at: Path): Problems {
   const { expression, message = '', messageExpression = '', reason } = validation
-  yield* present(expression.trim(), at.field('expression'), 'expression is not specified')
+  const { condition, text } = resultTypes
+  yield* validateExpression(expressions, expression, condition, at.field('expression'), 'expression is not specified')
   if (messageExpression && !messageExpression.trim())
     yield at.field('messageExpression').invalid(messageExpression, 'must be non-empty if specified')
+  else if (messageExpression)
+    yield* validateExpression(expressions, messageExpression, text, at.field('messageExpression'))
   if (message && !message.trim()) yield at.field('message').invalid(message, 'message must be non-empty if specified')
   else if (message.trim().includes('\n'))
     yield at.field('message').invalid(message, 'message must not contain line breaks')
@@ -87,7 +95,12 @@ function* validateValidation(validation: Validation, at: Path): Problems {
   if (reason !== undefined) yield* supported(reason, reasons, at.field('reason'))
 }
 
-function* validateAuditAnnotations(name: string, list: readonly AuditAnnotation[], at: Path): Problems {
+function* validateAuditAnnotations(
+  name: string,
+  list: readonly AuditAnnotation[],
+  expressions: Expressions,
+  at: Path,
+): Problems {
   const keys = new Set<string>()
   if (list.length > maxAuditAnnotations)
     yield at.invalid(list, `must not have more than ${maxAuditAnnotations} auditAnnotations`)
@@ -96,18 +109,27 @@ function* validateAuditAnnotations(name: string, list: readonly AuditAnnotation[
     // The key is written with the policy's name before it.
     if (name) yield* named(qualifiedNameErrors, `${name}/${key}`, path.field('key'))
     else yield* named(qualifiedNameErrors, key, path.field('key'))
-    yield* present(valueExpression.trim(), path.field('valueExpression'), 'valueExpression is not specified')
+    const where = path.field('valueExpression')
+    yield* validateExpression(
+      expressions,
+      valueExpression,
+      resultTypes.annotation,
+      where,
+      'valueExpression is not specified',
+    )
     if (keys.has(key)) yield path.field('key').duplicate(key)
     keys.add(key)
   }
 }
 
 export function* validateMutatingPolicy(spec: MutatingAdmissionPolicySpec, at: Path): Problems {
-  yield* validatePolicy(spec, at)
+  const expressions = expressionsOf(spec, true)
+  yield* validatePolicy(spec, expressions, at)
   yield* validateMutable(spec.matchConstraints, at.field('matchConstraints'))
   const { mutations = [] } = spec
   yield* present(mutations, at.field('mutations'), 'mutations must contain at least one item')
-  for (const [i, mutation] of mutations.entries()) yield* validateMutation(mutation, at.field('mutations').index(i))
+  for (const [i, mutation] of mutations.entries())
+    yield* validateMutation(mutation, expressions, at.field('mutations').index(i))
   yield* oneOf(spec.reinvocationPolicy, ['IfNeeded', 'Never'], at.field('reinvocationPolicy'))
 }
 
@@ -118,7 +140,7 @@ export function* validateMutable(match: MatchResources | undefined, at: Path): P
       yield* supported(operation, ['*', 'CONNECT', 'CREATE', 'UPDATE'], at.field('resourceRules', 'operations'))
 }
 
-function* validateMutation(mutation: Mutation, at: Path): Problems {
+function* validateMutation(mutation: Mutation, expressions: Expressions, at: Path): Problems {
   const { patchType } = mutation
   yield* oneOf(patchType, ['ApplyConfiguration', 'JSONPatch'], at.field('patchType'))
   const fields = { ApplyConfiguration: 'applyConfiguration', JSONPatch: 'jsonPatch' } as const
@@ -128,7 +150,10 @@ function* validateMutation(mutation: Mutation, at: Path): Problems {
       if (mutation[field] && patchType in fields)
         yield path.invalid('{}', `must not be specified when patchType is ${patchType}`)
     } else if (!mutation[field]) yield path.required(`must be specified when patchType is ${type}`)
-    else yield* present(mutation[field].expression?.trim(), path.field('expression'))
+    else {
+      const results = type === 'JSONPatch' ? resultTypes.patch : resultTypes.object
+      yield* validateExpression(expressions, mutation[field].expression ?? '', results, path.field('expression'))
+    }
   }
 }
 

@@ -4,6 +4,7 @@ import { named, oneOf, type Problems, present, requiredName, supported, validate
 import { pathSegmentErrors, qualifiedNameErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
 import type { Mutable } from '../../api/schema/node.ts'
+import { type Expressions, expressionProblem, resultTypes } from './expressions.ts'
 import type { MatchCondition, MatchResources, NamedRuleWithOperations, Rule, RuleWithOperations } from './types.ts'
 
 const operationNames = ['*', 'CONNECT', 'CREATE', 'DELETE', 'UPDATE']
@@ -82,13 +83,31 @@ function* validateNamedRule(rule: NamedRuleWithOperations, at: Path): Problems {
   yield* validateRule(rule, at)
 }
 
-export function* validateConditions(conditions: readonly MatchCondition[] | undefined, at: Path): Problems {
+export function* validateConditions(
+  conditions: readonly MatchCondition[] | undefined,
+  expressions: Expressions,
+  at: Path,
+): Problems {
   const names = new Set<string>()
   if ((conditions?.length ?? 0) > maxConditions) yield at.tooMany(conditions!.length, maxConditions)
   for (const [i, { name, expression }] of (conditions ?? []).entries()) {
-    yield* present(expression.trim(), at.index(i).field('expression'))
+    yield* validateExpression(expressions, expression, resultTypes.condition, at.index(i).field('expression'))
     yield* requiredName(qualifiedNameErrors, name, at.index(i).field('name'))
     if (name && names.has(name)) yield at.index(i).field('name').duplicate(name)
     names.add(name)
   }
+}
+
+/** An expression that is there, can be compiled, and has a result of one of these types; of any type without them. */
+export function* validateExpression(
+  expressions: Expressions,
+  expression: string,
+  results: Parameters<typeof expressionProblem>[2],
+  at: Path,
+  missing?: string,
+): Problems {
+  const text = expression.trim()
+  yield* present(text, at, missing)
+  const problem = text && expressionProblem(expressions, text, results)
+  if (problem) yield at.invalid(expression, problem)
 }
