@@ -2,9 +2,12 @@
 //
 // - creates of a custom resource with a schema of 200 fields and three rules, beside creates of ConfigMaps;
 // - 500 definitions of 50 KB each, created at once: until all are in discovery and OpenAPI, and the memory they take;
+// - what the call of a webhook in another process adds to a create, over a kept connection;
 // - what the documents of one group cost afterwards, for an operator that starts.
 //
 // One line of JSON for each figure. Run it with --expose-gc, or the memory is not measured.
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { discovery, openapi } from '../src/apiserver/index.ts'
@@ -13,14 +16,17 @@ import { silentLog } from '../src/base/log.ts'
 import { realRandom } from '../src/base/random.ts'
 import type { Kind, KubeObject } from '../src/api/kind.ts'
 import { openControlPlane } from '../src/cluster/control-plane.ts'
+import { ValidatingWebhookConfiguration } from '../src/kinds/admissionregistration/validatingwebhookconfiguration.ts'
 import { CustomResourceDefinition } from '../src/kinds/apiextensions/customresourcedefinition.ts'
 import type { SchemaProps } from '../src/kinds/apiextensions/jsonschema.ts'
 import { ConfigMap } from '../src/kinds/core/configmap.ts'
 import { openMemoryStore } from '../src/store/index.ts'
 import { makeSigningKey } from '../src/wire/jwt.ts'
+import { issue, type KeyPair, makeAuthority } from '../src/wire/x509.ts'
 
 const creates = 5_000
 const width = 32
+const sequential = 1_000
 const definitions = 500
 const group = 'bench.example.com'
 
@@ -129,6 +135,50 @@ for (const round of [1, 2]) {
     return admin.create(widgets, object)
   })
 }
+
+/** The median time of creates one after the other, in ms. */
+async function createMs(prefix: string): Promise<number> {
+  const times: number[] = []
+  for (let i = 0; i < sequential; i++) {
+    const began = performance.now()
+    await admin.create(ConfigMap, { metadata: named(`${prefix}-${i}`), data })
+    times.push(performance.now() - began)
+  }
+  return times.sort((a, b) => a - b)[Math.floor(sequential / 2)]!
+}
+
+/** Starts a webhook in a process of its own, and returns its URL. */
+async function startWebhook(pair: KeyPair): Promise<{ url: string; stop: () => void }> {
+  const child = fork(new URL('webhook.ts', import.meta.url))
+  child.send(pair)
+  const [port] = (await once(child, 'message')) as [number]
+  return { url: `https://127.0.0.1:${port}/`, stop: () => child.kill() }
+}
+
+const valid = { now: Date.now(), validMs: 3_600_000 }
+const authority = await makeAuthority({ commonName: 'hooks', ...valid })
+const webhook = await startWebhook(
+  await issue(authority, { commonName: 'hook', ips: ['127.0.0.1'] }, { usages: ['server auth'], ...valid }),
+)
+await createMs('warm')
+const without = await createMs('without')
+await admin.create(ValidatingWebhookConfiguration, {
+  metadata: { name: 'hooks' },
+  webhooks: [
+    {
+      name: 'check.example.com',
+      clientConfig: { url: webhook.url, caBundle: Buffer.from(authority.certPem).toString('base64') },
+      rules: [{ operations: ['CREATE'], apiGroups: [''], apiVersions: ['v1'], resources: ['configmaps'] }],
+      sideEffects: 'None',
+      admissionReviewVersions: ['v1'],
+    },
+  ],
+})
+await createMs('kept')
+const called = await createMs('with')
+print('a webhook call adds to a create', called - without, 'ms', { without, store: 'memory', transport: 'kept TLS' })
+await admin.delete(ValidatingWebhookConfiguration, { name: 'hooks' })
+webhook.stop()
 
 const heap = () => {
   globalThis.gc?.()

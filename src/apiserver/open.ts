@@ -39,6 +39,7 @@ import { Catalog } from './catalog.ts'
 import type { Handler, ServerCore } from './core.ts'
 import { webhookConversion } from './extend/conversion.ts'
 import { Definitions } from './extend/definitions.ts'
+import { checkPolicies } from './extend/type-checking.ts'
 import { WebhookCaller } from './extend/webhook.ts'
 import { Registry } from './registry.ts'
 import { serviceAllocation, type ServiceRanges } from './resources/service-allocation.ts'
@@ -96,10 +97,12 @@ export async function openServer(
   const convert = webhookConversion(webhooks, random)
   const definitions = new Definitions({ storage, registry, catalog, serve: answer, convert, clock, log })
   await definitions.start()
+  const stopChecking = checkPolicies({ storage, registry, catalog, clock, log })
   return {
     core,
     serve: answer,
     close: async () => {
+      await stopChecking()
       await definitions.close()
       webhooks.close()
       await storage.close()

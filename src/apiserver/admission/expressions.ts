@@ -1,31 +1,13 @@
-// The CEL expressions of webhooks and policies: what they can name, and how they are evaluated.
+// Evaluates the CEL expressions of webhooks and policies for a request.
 //
-//   object, oldObject, request, namespaceObject, authorizer, authorizer.requestResource; of policies also params and
-//   variables, each of which is evaluated when an expression first uses it
-//
-// - An expression is compiled once for each spec that has it. One that cannot be compiled fails when it is evaluated.
+// - An expression that cannot be compiled fails when it is evaluated. A variable is evaluated when it is first used.
 // - All evaluations of one policy for one request have one budget of costs.
 //
-// Source: apiserver pkg/admission/plugin/cel (compile.go, condition.go), plugin/webhook/matchconditions.
+// Source: apiserver pkg/admission/plugin/cel (condition.go, activation.go), plugin/webhook/matchconditions.
 import type { Json, JsonObject } from '../../api/schema/node.ts'
-import {
-  adaptUntyped,
-  authorizerType,
-  compile,
-  type Environment,
-  Failure,
-  kubernetes,
-  LazyMap,
-  makeAuthorizer,
-  makeRequestResource,
-  mutation,
-  mutationTypes,
-  type Program,
-  resourceCheckType,
-  types,
-  type Value,
-} from '../../cel/index.ts'
-import type { MatchCondition, Variable } from '../../kinds/admissionregistration/types.ts'
+import { adaptUntyped, Failure, LazyMap, makeAuthorizer, makeRequestResource, type Value } from '../../cel/index.ts'
+import type { CompiledExpression, Expressions } from '../../kinds/admissionregistration/expressions.ts'
+import type { MatchCondition } from '../../kinds/admissionregistration/types.ts'
 import { Namespace } from '../../kinds/core/namespace.ts'
 import type { Authorizer } from '../authz/authorizer.ts'
 import type { Storage } from '../storage.ts'
@@ -36,95 +18,6 @@ import { isDryRun, optionsOf } from './review.ts'
 const policyBudget = 10_000_000
 /** The budget of match conditions. Source: RuntimeCELCostBudgetMatchConditions. */
 const conditionBudget = 2_500_000
-
-const texts = types.map(types.string, types.string)
-const named = (name: string) => types.object(`kubernetes.${name}`)
-const strings = (...fields: string[]) => Object.fromEntries(fields.map(field => [field, types.string]))
-
-/** The fields of the types of objects, except variables. */
-const fieldTypes: Readonly<Record<string, Readonly<Record<string, typeof types.string>>>> = {
-  'kubernetes.AdmissionRequest': {
-    kind: named('GroupVersionKind'),
-    resource: named('GroupVersionResource'),
-    requestKind: named('GroupVersionKind'),
-    requestResource: named('GroupVersionResource'),
-    ...strings('subResource', 'requestSubResource', 'name', 'namespace', 'operation'),
-    userInfo: named('UserInfo'),
-    dryRun: types.bool,
-    options: types.dyn,
-  },
-  'kubernetes.GroupVersionKind': strings('group', 'version', 'kind'),
-  'kubernetes.GroupVersionResource': strings('group', 'version', 'resource'),
-  'kubernetes.UserInfo': {
-    ...strings('username', 'uid'),
-    groups: types.list(types.string),
-    extra: types.map(types.string, types.list(types.string)),
-  },
-  'kubernetes.Namespace': {
-    metadata: named('NamespaceMetadata'),
-    spec: types.dyn,
-    status: types.dyn,
-  },
-  'kubernetes.NamespaceMetadata': {
-    ...strings('name', 'generateName', 'namespace', 'resourceVersion', 'uid'),
-    labels: texts,
-    annotations: texts,
-    generation: types.int,
-    creationTimestamp: types.dyn,
-    deletionTimestamp: types.dyn,
-    deletionGracePeriodSeconds: types.int,
-    finalizers: types.list(types.string),
-    ownerReferences: types.dyn,
-  },
-}
-
-const common = {
-  object: types.dyn,
-  oldObject: types.dyn,
-  request: named('AdmissionRequest'),
-  namespaceObject: named('Namespace'),
-  authorizer: authorizerType,
-  'authorizer.requestResource': resourceCheckType,
-}
-
-type Compiled = { readonly program: Program; readonly error?: undefined } | { readonly error: string }
-
-/** The expressions of one spec. Variables may use those before them. */
-export class Expressions {
-  readonly #environment: Environment
-  readonly #variables = new Map<string, Compiled>()
-  readonly #compiled = new Map<string, Compiled>()
-
-  constructor(spec: { variables?: readonly Variable[]; hasParams?: boolean; mutates?: boolean } = {}) {
-    const variableTypes: Record<string, typeof types.string> = {}
-    const ofObjects = {
-      fieldType: (typeName: string, field: string) => {
-        const fields = typeName === 'kubernetes.variables' ? variableTypes : fieldTypes[typeName]
-        return fields === undefined ? null : Object.hasOwn(fields, field) ? fields[field] : undefined
-      },
-    }
-    const objects = spec.mutates ? mutationTypes(ofObjects) : ofObjects
-    this.#environment = (spec.mutates ? mutation : kubernetes).extend({
-      variables: { ...common, variables: named('variables'), ...(spec.hasParams && { params: types.dyn }) },
-      objects,
-    })
-    for (const { name, expression } of spec.variables ?? []) {
-      const compiled = this.compiled(expression)
-      this.#variables.set(name, compiled)
-      variableTypes[name] = compiled.error === undefined ? compiled.program.type : types.dyn
-    }
-  }
-
-  compiled(expression: string): Compiled {
-    let known = this.#compiled.get(expression)
-    if (!known) this.#compiled.set(expression, (known = compile(expression.trim(), this.#environment)))
-    return known
-  }
-
-  get variables(): ReadonlyMap<string, Compiled> {
-    return this.#variables
-  }
-}
 
 /** What expressions see of one request, and what they may still cost. */
 export class Evaluation {
@@ -151,7 +44,7 @@ export class Evaluation {
     return new Failure(`expression '${expression}' resulted in error: ${value.message}`)
   }
 
-  #run(compiled: Compiled): Value {
+  #run(compiled: CompiledExpression): Value {
     if (compiled.error !== undefined) return new Failure(`compilation error: compilation failed: ${compiled.error}`)
     const { value, cost } = compiled.program.evaluate(this.#values, Math.max(this.#budget, 1))
     this.#budget -= cost

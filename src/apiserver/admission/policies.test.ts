@@ -8,6 +8,7 @@ import { ValidatingWebhookConfiguration } from '../../kinds/admissionregistratio
 import { ConfigMap } from '../../kinds/core/configmap.ts'
 import { Namespace } from '../../kinds/core/namespace.ts'
 import { Node } from '../../kinds/core/node.ts'
+import { until } from '../extend/testing.ts'
 import { type Caller, openTestServer } from '../testing.ts'
 import { configuration, entry, refusal, webhook } from './testing.ts'
 
@@ -49,7 +50,12 @@ test('validations refuse requests with their message and their reason', async t 
       422,
       'Invalid',
     ],
-    [{ validations: [{ expression: 'false', message: 'no', messageExpression: 'object.x' }] }, 'no', 422, 'Invalid'],
+    [
+      { validations: [{ expression: 'false', message: 'no', messageExpression: 'string(object.x)' }] },
+      'no',
+      422,
+      'Invalid',
+    ],
     [
       { validations: expressions('object.nothing == 1') },
       "expression 'object.nothing == 1' resulted in error: no such key: nothing",
@@ -97,8 +103,8 @@ test('validations refuse requests with their message and their reason', async t 
       'Invalid',
     ],
     [
-      { matchConditions: [{ name: 'c', expression: 'object.nothing' }], validations: expressions('true') },
-      "expression 'object.nothing' resulted in error: no such key: nothing",
+      { matchConditions: [{ name: 'c', expression: 'object.nothing == 1' }], validations: expressions('true') },
+      "expression 'object.nothing == 1' resulted in error: no such key: nothing",
       422,
       'Invalid',
     ],
@@ -131,7 +137,7 @@ test('validations refuse requests with their message and their reason', async t 
 
 test('the actions of a binding report a failure instead of refusing the request', async t => {
   const { admin } = await openTestServer(t)
-  const auditAnnotations = [{ key: 'name', valueExpression: 'object.metadata.name' }]
+  const auditAnnotations = [{ key: 'name', valueExpression: 'string(object.metadata.name)' }]
   await enforce(
     admin,
     { validations: [{ expression: 'false', message: 'no' }], auditAnnotations },
@@ -218,13 +224,13 @@ test('conditions keep a webhook from being called, and fail the request when the
   const table: [expressions: string[], failurePolicy: string, called: number, message?: string][] = [
     [['true', 'object.metadata.name == "a"'], 'Fail', 1],
     [['true', 'request.operation == "DELETE"'], 'Fail', 0],
-    [['object.nothing', 'false'], 'Fail', 0],
-    [['object.nothing'], 'Ignore', 0],
+    [['object.nothing == 1', 'false'], 'Fail', 0],
+    [['object.nothing == 1'], 'Ignore', 0],
     [
-      ['object.nothing'],
+      ['object.nothing == 1'],
       'Fail',
       0,
-      `configmaps "a" is forbidden: expression 'object.nothing' resulted in error: no such key: nothing`,
+      `configmaps "a" is forbidden: expression 'object.nothing == 1' resulted in error: no such key: nothing`,
     ],
   ]
   for (const [list, failurePolicy, called, message] of table) {
@@ -236,4 +242,32 @@ test('conditions keep a webhook from being called, and fail the request when the
     assert.equal(reviews.length, called, list.join())
     await admin.remove(ValidatingWebhookConfiguration, 'hooks')
   }
+})
+
+test('the status of a policy says which expressions do not fit the kinds that it is about', async t => {
+  const { admin, core } = await openTestServer(t)
+  const deployments = { operations: ['*'], apiGroups: ['apps'], apiVersions: ['v1'], resources: ['deployments'] }
+  const whole = {
+    matchConstraints: { resourceRules: [deployments] },
+    validations: [
+      { expression: 'object.spec.replicas > 1' },
+      { expression: "object.spec.replicas > '1'", messageExpression: 'string(object.spec.none)' },
+      { expression: "object.spec.template.spec.containers.all(c, c.image.startsWith('x'))" },
+    ],
+  }
+  await admin.create(ValidatingAdmissionPolicy, { metadata: { name: 'p' }, spec: whole } as object)
+  const policies = core.storage.mirror(ValidatingAdmissionPolicy)
+  await until('the check', () => policies.get(undefined, 'p')?.status.typeChecking !== undefined)
+  const { status, metadata } = policies.get(undefined, 'p')!
+  assert.equal(status.observedGeneration, metadata.generation)
+  const found = status.typeChecking!.expressionWarnings ?? []
+  assert.deepEqual(
+    found.map(({ fieldRef }) => fieldRef),
+    ['spec.validations[1].expression', 'spec.validations[1].messageExpression'],
+  )
+  assert.match(
+    found[0]!.warning,
+    /^apps\/v1, Kind=Deployment: ERROR: <input>:1:22: found no matching overload for '_>_' applied to '\(int, string\)'/,
+  )
+  assert.match(found[1]!.warning, /undefined field 'none'/)
 })

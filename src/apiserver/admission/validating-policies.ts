@@ -7,13 +7,14 @@
 //
 // Source: apiserver pkg/admission/plugin/policy/validating (dispatcher.go, validator.go).
 import { Failure } from '../../cel/index.ts'
+import { Expressions } from '../../kinds/admissionregistration/expressions.ts'
 import { ValidatingAdmissionPolicy } from '../../kinds/admissionregistration/validatingadmissionpolicy.ts'
 import { ValidatingAdmissionPolicyBinding } from '../../kinds/admissionregistration/validatingadmissionpolicybinding.ts'
 import type { Validation } from '../../kinds/admissionregistration/validatingadmissionpolicyspec.ts'
 import type { JsonObject } from '../../api/schema/node.ts'
 import type { Attributes } from './attributes.ts'
 import type { AdmissionPlugin } from './chain.ts'
-import { conditionsMet, Evaluation, Expressions, type Facts, factsOf } from './expressions.ts'
+import { conditionsMet, Evaluation, type Facts, factsOf } from './expressions.ts'
 import { bound, formOf, judged, paramsOf, type PolicyContext, PolicyFault, refusedBy } from './policies.ts'
 import { usable } from './usable.ts'
 

@@ -1,122 +1,155 @@
-// What expressions of admission can see: `object`, `oldObject`, `request`, `namespaceObject`, `authorizer` and, in
-// policies, `params` and `variables`. Match conditions of webhooks and policies are written in the same environment.
-// Source: apiserver pkg/admission/plugin/cel (compile.go), pkg/admission/plugin/policy/validating/typechecking.go.
+// The CEL expressions of webhooks and policies: what they can name, and whether they can be compiled.
+//
+//   object, oldObject, request, namespaceObject, authorizer, authorizer.requestResource; of policies also params and
+//   variables, each of which may use those before it
+//
+// Source: apiserver pkg/admission/plugin/cel (compile.go, composition.go).
+import type { AnyKind } from '../../api/kind.ts'
 import {
   authorizerType,
   compile,
-  declare,
   type Environment,
   kubernetes,
   mutation,
   mutationTypes,
-  objectsOf,
-  type ObjectTypes,
   type Program,
   resourceCheckType,
   types,
 } from '../../cel/index.ts'
+import { ObjectFields } from './object-types.ts'
+import type { Variable } from './types.ts'
 
-type Schema = Parameters<typeof declare>[0]
-type Type = (typeof types)['dyn']
+const texts = types.map(types.string, types.string)
+const named = (name: string) => types.object(`kubernetes.${name}`)
+const strings = (...fields: string[]) => Object.fromEntries(fields.map(field => [field, types.string]))
 
-const text: Schema = { type: 'string' }
-const flag: Schema = { type: 'boolean' }
-const number: Schema = { type: 'integer' }
-/** Any value. */
-const any: Schema = { 'x-kubernetes-int-or-string': true }
-const object = (properties: Record<string, Schema>): Schema => ({ type: 'object', properties })
-const list = (items: Schema): Schema => ({ type: 'array', items })
-const map = (additionalProperties: Schema): Schema => ({ type: 'object', additionalProperties })
+/** The fields of the types of objects, except variables. */
+const fieldTypes: Readonly<Record<string, Readonly<Record<string, typeof types.string>>>> = {
+  'kubernetes.AdmissionRequest': {
+    kind: named('GroupVersionKind'),
+    resource: named('GroupVersionResource'),
+    requestKind: named('GroupVersionKind'),
+    requestResource: named('GroupVersionResource'),
+    ...strings('subResource', 'requestSubResource', 'name', 'namespace', 'operation'),
+    userInfo: named('UserInfo'),
+    dryRun: types.bool,
+    options: types.dyn,
+  },
+  'kubernetes.GroupVersionKind': strings('group', 'version', 'kind'),
+  'kubernetes.GroupVersionResource': strings('group', 'version', 'resource'),
+  'kubernetes.UserInfo': {
+    ...strings('username', 'uid'),
+    groups: types.list(types.string),
+    extra: types.map(types.string, types.list(types.string)),
+  },
+  'kubernetes.Namespace': {
+    metadata: named('NamespaceMetadata'),
+    spec: types.dyn,
+    status: types.dyn,
+  },
+  'kubernetes.NamespaceMetadata': {
+    ...strings('name', 'generateName', 'namespace', 'resourceVersion', 'uid'),
+    labels: texts,
+    annotations: texts,
+    generation: types.int,
+    creationTimestamp: types.dyn,
+    deletionTimestamp: types.dyn,
+    deletionGracePeriodSeconds: types.int,
+    finalizers: types.list(types.string),
+    ownerReferences: types.dyn,
+  },
+}
 
-const kindSchema = object({ group: text, version: text, kind: text })
-const resourceSchema = object({ group: text, version: text, resource: text })
+const common = {
+  object: types.dyn,
+  oldObject: types.dyn,
+  request: named('AdmissionRequest'),
+  namespaceObject: named('Namespace'),
+  authorizer: authorizerType,
+  'authorizer.requestResource': resourceCheckType,
+}
 
-/** The request, as expressions see it. */
-export const requestSchema: Schema = object({
-  kind: kindSchema,
-  resource: resourceSchema,
-  subResource: text,
-  requestKind: kindSchema,
-  requestResource: resourceSchema,
-  requestSubResource: text,
-  name: text,
-  namespace: text,
-  operation: text,
-  userInfo: object({ username: text, uid: text, groups: list(text), extra: map(list(text)) }),
-  dryRun: flag,
-  options: any,
-})
+export type CompiledExpression =
+  | { readonly program: Program; readonly error?: undefined }
+  | { readonly program?: undefined; readonly error: string }
 
-/** The namespace of the object, as expressions see it. */
-export const namespaceSchema: Schema = object({
-  metadata: object({
-    name: text,
-    generateName: text,
-    namespace: text,
-    labels: map(text),
-    annotations: map(text),
-    UID: text,
-    creationTimestamp: { type: 'string', format: 'date-time' },
-    deletionGracePeriodSeconds: number,
-    deletionTimestamp: { type: 'string', format: 'date-time' },
-    generation: number,
-    resourceVersion: text,
-    finalizers: list(text),
-  }),
-  spec: object({ finalizers: list(text) }),
-  status: object({ phase: text }),
-})
-
-const request = declare(requestSchema, 'kubernetes.AdmissionRequest')!
-const namespaceObject = declare(namespaceSchema, 'kubernetes.Namespace')!
-const known = objectsOf(request, namespaceObject)
-const variablesType = 'kubernetes.variables'
-
-interface Scope {
-  /** Whether there are parameters. */
-  params?: boolean
-  /** The types of the variables that are defined so far; undefined where there are none. */
-  variables?: ReadonlyMap<string, Type> | undefined
-  /** Whether expressions are mutations. */
+interface ExpressionsSpec {
+  variables?: readonly Variable[]
+  hasParams?: boolean
   mutates?: boolean
-  /** The type of the object, where it is known. */
-  object?: Type
+  object?: AnyKind
+  params?: AnyKind | undefined
 }
 
-/** The environment of expressions of a scope. */
-export function admissionEnvironment({ params, variables, mutates, object: type = types.dyn }: Scope): Environment {
-  const objects: ObjectTypes = {
-    fieldType: (name, field) => (name === variablesType ? variables?.get(field) : known.fieldType(name, field)),
+/** The expressions of one spec. Variables may use those before them. */
+export class Expressions {
+  readonly #environment: Environment
+  readonly #variables = new Map<string, CompiledExpression>()
+  readonly #compiled = new Map<string, CompiledExpression>()
+
+  /**
+   * @param spec what the expressions may use; with the kinds of object and parameters, only fields of these
+   */
+  constructor(spec: ExpressionsSpec = {}) {
+    const variableTypes: Record<string, typeof types.string> = {}
+    const fieldsOf = new ObjectFields()
+    const typeOf = (kind: AnyKind | undefined) => (kind ? fieldsOf.of(kind.schema, 'object') : types.dyn)
+    const ofObjects = {
+      fieldType: (typeName: string, field: string) => {
+        const fields = typeName === 'kubernetes.variables' ? variableTypes : fieldTypes[typeName]
+        if (fields === undefined) return fieldsOf.fieldType(typeName, field)
+        return Object.hasOwn(fields, field) ? fields[field] : undefined
+      },
+    }
+    const objects = spec.mutates ? mutationTypes(ofObjects) : ofObjects
+    this.#environment = (spec.mutates ? mutation : kubernetes).extend({
+      variables: {
+        ...common,
+        object: typeOf(spec.object),
+        oldObject: typeOf(spec.object),
+        ...(spec.variables?.length && { variables: named('variables') }),
+        ...(spec.hasParams && { params: typeOf(spec.params) }),
+      },
+      objects,
+    })
+    for (const { name, expression } of spec.variables ?? []) {
+      if (!expression.trim()) continue
+      const compiled = this.compiled(expression)
+      this.#variables.set(name, compiled)
+      variableTypes[name] = compiled.error === undefined ? compiled.program.type : types.dyn
+    }
   }
-  return (mutates ? mutation : kubernetes).extend({
-    objects: mutates ? mutationTypes(objects) : objects,
-    variables: {
-      object: type,
-      oldObject: type,
-      request: request.type,
-      namespaceObject: namespaceObject.type,
-      authorizer: authorizerType,
-      'authorizer.requestResource': resourceCheckType,
-      ...(params && { params: types.dyn }),
-      ...(variables && { variables: types.object(variablesType) }),
-    },
-  })
+
+  compiled(expression: string): CompiledExpression {
+    let known = this.#compiled.get(expression)
+    if (!known) this.#compiled.set(expression, (known = compile(expression.trim(), this.#environment)))
+    return known
+  }
+
+  get variables(): ReadonlyMap<string, CompiledExpression> {
+    return this.#variables
+  }
 }
 
-export type CompiledExpression = { program: Program; error?: undefined } | { program?: undefined; error: string }
+/** The types of results. */
+export const resultTypes = {
+  condition: [types.bool],
+  text: [types.string],
+  annotation: [types.string, types.nullType],
+  object: [types.object('Object')],
+  patch: [types.list(types.object('JSONPatch'))],
+} as const
 
-/** Compiles an expression whose value must be of one of these kinds; of any without them. */
-export function compileExpression(
-  source: string,
-  environment: Environment,
-  ...kinds: Type['kind'][]
-): CompiledExpression {
-  const compiled = compile(source, environment)
-  if (compiled.error !== undefined) return { error: `${compiled.foundBy} failed: ${compiled.error}` }
-  const { program } = compiled
-  const { kind } = program.type
-  if (!kinds.length || kind === 'dyn' || kinds.includes(kind)) return { program }
-  const names = kinds.map(one => (one === 'null' ? 'null_type' : one))
-  const wanted = names.length === 1 ? names[0] : `one of ${names.join(' or ')}`
-  return { error: `must evaluate to ${wanted} but got ${kind}` }
+/** Why an expression cannot be used; undefined if it can. */
+export function expressionProblem(
+  expressions: Expressions,
+  expression: string,
+  results: readonly (typeof types.dyn)[] | undefined,
+): string | undefined {
+  const { program, error } = expressions.compiled(expression)
+  if (error !== undefined) return `compilation failed: ${error}`
+  if (!results || results.some(type => types.sameType(program.type, type))) return undefined
+  const names = results.map(types.formatType)
+  const wanted = names.length === 1 ? names[0] : `one of [${names.join(' ')}]`
+  return `must evaluate to ${wanted} but got ${types.formatType(program.type)}`
 }

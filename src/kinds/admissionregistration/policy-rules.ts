@@ -5,8 +5,7 @@ import { parseApiVersion } from '../../api/kind.ts'
 import { dns1035Errors, dnsSubdomainErrors, pathSegmentErrors, qualifiedNameErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
 import type { MutatingAdmissionPolicySpec, Mutation } from './mutatingadmissionpolicyspec.ts'
-import { types } from '../../cel/index.ts'
-import { admissionEnvironment, compileExpression } from './expressions.ts'
+import { Expressions, resultTypes } from './expressions.ts'
 import { failurePolicies, validateConditions, validateExpression, validateMatch } from './request-rules.ts'
 import type { MatchCondition, MatchResources, ParamKind, ParamRef, Variable } from './types.ts'
 import type { AuditAnnotation, ValidatingAdmissionPolicySpec, Validation } from './validatingadmissionpolicyspec.ts'
@@ -22,7 +21,7 @@ interface Policy {
 const maxAuditAnnotations = 20
 
 /** What policies of both kinds begin with. */
-function* validatePolicy(spec: Policy, mutates: boolean, at: Path): Problems {
+function* validatePolicy(spec: Policy, expressions: Expressions, at: Path): Problems {
   yield* spec.failurePolicy === undefined
     ? present(undefined, at.field('failurePolicy'))
     : supported(spec.failurePolicy, failurePolicies, at.field('failurePolicy'))
@@ -32,39 +31,13 @@ function* validatePolicy(spec: Policy, mutates: boolean, at: Path): Problems {
     yield* validateMatch(spec.matchConstraints, path)
     yield* present(spec.matchConstraints.resourceRules ?? [], path.field('resourceRules'))
   } else yield path.required()
-  const params = spec.paramKind !== undefined
-  yield* validateConditions(spec.matchConditions, at.field('matchConditions'), admissionEnvironment({ params }))
-  const known = new Map<string, VariableType>()
-  for (const [i, variable] of (spec.variables ?? []).entries()) {
-    const environment = admissionEnvironment({ params, variables: known, mutates })
-    yield* validateVariable(variable, environment, at.field('variables').index(i))
-    const type = typeOfVariable(variable, environment)
-    if (type) known.set(variable.name, type)
-  }
+  yield* validateConditions(spec.matchConditions, expressions, at.field('matchConditions'))
+  for (const [i, variable] of (spec.variables ?? []).entries())
+    yield* validateVariable(variable, expressions, at.field('variables').index(i))
 }
 
-/** The environment in which the expressions of a policy are written, after its variables. */
-function policyEnvironment({ paramKind, variables }: Policy, mutates: boolean) {
-  const params = paramKind !== undefined
-  if (!variables) return admissionEnvironment({ params, mutates })
-  const known = new Map<string, VariableType>()
-  for (const variable of variables) {
-    const type = typeOfVariable(variable, admissionEnvironment({ params, variables: known, mutates }))
-    if (type) known.set(variable.name, type)
-  }
-  return admissionEnvironment({ params, variables: known, mutates })
-}
-
-type VariableEnvironment = ReturnType<typeof admissionEnvironment>
-type VariableType = NonNullable<ReturnType<typeof compileExpression>['program']>['type']
-
-/** The type of a variable, any if its expression is wrong; undefined for one that cannot be used. */
-function typeOfVariable({ name, expression }: Variable, environment: VariableEnvironment): VariableType | undefined {
-  if (!isVariableName(name) || !expression.trim()) return undefined
-  return compileExpression(expression, environment).program?.type ?? types.dyn
-}
-
-const isVariableName = (name: string) => /^[_a-zA-Z][_a-zA-Z0-9]*$/.test(name)
+const expressionsOf = ({ variables = [], paramKind }: Policy, mutates: boolean) =>
+  new Expressions({ variables, hasParams: paramKind !== undefined, mutates })
 
 function* validateParamKind({ apiVersion = '', kind = '' }: ParamKind, at: Path): Problems {
   const path = at.field('apiVersion')
@@ -85,35 +58,35 @@ function* validateParamKind({ apiVersion = '', kind = '' }: ParamKind, at: Path)
       .invalid(kind, `may have mixed case, but should otherwise match: ${dns1035Errors(kind.toLowerCase()).join(',')}`)
 }
 
-function* validateVariable({ name, expression }: Variable, environment: VariableEnvironment, at: Path): Problems {
+function* validateVariable({ name, expression }: Variable, expressions: Expressions, at: Path): Problems {
   if (!name) yield at.field('name').required('name is not specified')
-  else if (!isVariableName(name)) yield at.field('name').invalid(name, 'must be a valid CEL identifier')
-  yield* validateExpression(expression, environment, at.field('expression'), [], notSpecified('expression'))
+  else if (!/^[_a-zA-Z][_a-zA-Z0-9]*$/.test(name))
+    yield at.field('name').invalid(name, 'must be a valid CEL identifier')
+  yield* validateExpression(expressions, expression, undefined, at.field('expression'), 'expression is not specified')
 }
 
-const notSpecified = (field: string) => `${field} is not specified`
-
 export function* validateValidatingPolicy(name: string, spec: ValidatingAdmissionPolicySpec, at: Path): Problems {
-  yield* validatePolicy(spec, false, at)
+  const expressions = expressionsOf(spec, false)
+  yield* validatePolicy(spec, expressions, at)
   const { validations = [], auditAnnotations = [] } = spec
-  const environment = policyEnvironment(spec, false)
   if (!validations.length && !auditAnnotations.length)
     for (const field of ['validations', 'auditAnnotations'] as const)
       yield at.field(field).required('validations or auditAnnotations must contain at least one item')
   for (const [i, validation] of validations.entries())
-    yield* validateValidation(validation, environment, at.field('validations').index(i))
-  yield* validateAuditAnnotations(name, auditAnnotations, environment, at.field('auditAnnotations'))
+    yield* validateValidation(validation, expressions, at.field('validations').index(i))
+  yield* validateAuditAnnotations(name, auditAnnotations, expressions, at.field('auditAnnotations'))
 }
 
 const reasons = ['Forbidden', 'Invalid', 'RequestEntityTooLarge']
 
-function* validateValidation(validation: Validation, environment: VariableEnvironment, at: Path): Problems {
+function* validateValidation(validation: Validation, expressions: Expressions, at: Path): Problems {
   const { expression, message = '', messageExpression = '', reason } = validation
-  yield* validateExpression(expression, environment, at.field('expression'), ['bool'], notSpecified('expression'))
+  const { condition, text } = resultTypes
+  yield* validateExpression(expressions, expression, condition, at.field('expression'), 'expression is not specified')
   if (messageExpression && !messageExpression.trim())
     yield at.field('messageExpression').invalid(messageExpression, 'must be non-empty if specified')
   else if (messageExpression)
-    yield* validateExpression(messageExpression, environment, at.field('messageExpression'), ['string'])
+    yield* validateExpression(expressions, messageExpression, text, at.field('messageExpression'))
   if (message && !message.trim()) yield at.field('message').invalid(message, 'message must be non-empty if specified')
   else if (message.trim().includes('\n'))
     yield at.field('message').invalid(message, 'message must not contain line breaks')
@@ -125,7 +98,7 @@ function* validateValidation(validation: Validation, environment: VariableEnviro
 function* validateAuditAnnotations(
   name: string,
   list: readonly AuditAnnotation[],
-  environment: VariableEnvironment,
+  expressions: Expressions,
   at: Path,
 ): Problems {
   const keys = new Set<string>()
@@ -136,12 +109,13 @@ function* validateAuditAnnotations(
     // The key is written with the policy's name before it.
     if (name) yield* named(qualifiedNameErrors, `${name}/${key}`, path.field('key'))
     else yield* named(qualifiedNameErrors, key, path.field('key'))
+    const where = path.field('valueExpression')
     yield* validateExpression(
+      expressions,
       valueExpression,
-      environment,
-      path.field('valueExpression'),
-      ['string', 'null'],
-      notSpecified('valueExpression'),
+      resultTypes.annotation,
+      where,
+      'valueExpression is not specified',
     )
     if (keys.has(key)) yield path.field('key').duplicate(key)
     keys.add(key)
@@ -149,13 +123,13 @@ function* validateAuditAnnotations(
 }
 
 export function* validateMutatingPolicy(spec: MutatingAdmissionPolicySpec, at: Path): Problems {
-  yield* validatePolicy(spec, true, at)
+  const expressions = expressionsOf(spec, true)
+  yield* validatePolicy(spec, expressions, at)
   yield* validateMutable(spec.matchConstraints, at.field('matchConstraints'))
   const { mutations = [] } = spec
-  const environment = policyEnvironment(spec, true)
   yield* present(mutations, at.field('mutations'), 'mutations must contain at least one item')
   for (const [i, mutation] of mutations.entries())
-    yield* validateMutation(mutation, environment, at.field('mutations').index(i))
+    yield* validateMutation(mutation, expressions, at.field('mutations').index(i))
   yield* oneOf(spec.reinvocationPolicy, ['IfNeeded', 'Never'], at.field('reinvocationPolicy'))
 }
 
@@ -166,7 +140,7 @@ export function* validateMutable(match: MatchResources | undefined, at: Path): P
       yield* supported(operation, ['*', 'CONNECT', 'CREATE', 'UPDATE'], at.field('resourceRules', 'operations'))
 }
 
-function* validateMutation(mutation: Mutation, environment: VariableEnvironment, at: Path): Problems {
+function* validateMutation(mutation: Mutation, expressions: Expressions, at: Path): Problems {
   const { patchType } = mutation
   yield* oneOf(patchType, ['ApplyConfiguration', 'JSONPatch'], at.field('patchType'))
   const fields = { ApplyConfiguration: 'applyConfiguration', JSONPatch: 'jsonPatch' } as const
@@ -176,10 +150,10 @@ function* validateMutation(mutation: Mutation, environment: VariableEnvironment,
       if (mutation[field] && patchType in fields)
         yield path.invalid('{}', `must not be specified when patchType is ${patchType}`)
     } else if (!mutation[field]) yield path.required(`must be specified when patchType is ${type}`)
-    else
-      yield* validateExpression(mutation[field].expression ?? '', environment, path.field('expression'), [
-        type === 'JSONPatch' ? 'list' : 'object',
-      ])
+    else {
+      const results = type === 'JSONPatch' ? resultTypes.patch : resultTypes.object
+      yield* validateExpression(expressions, mutation[field].expression ?? '', results, path.field('expression'))
+    }
   }
 }
 

@@ -4,7 +4,7 @@ import { named, oneOf, type Problems, present, requiredName, supported, validate
 import { pathSegmentErrors, qualifiedNameErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
 import type { Mutable } from '../../api/schema/node.ts'
-import { admissionEnvironment, compileExpression } from './expressions.ts'
+import { type Expressions, expressionProblem, resultTypes } from './expressions.ts'
 import type { MatchCondition, MatchResources, NamedRuleWithOperations, Rule, RuleWithOperations } from './types.ts'
 
 const operationNames = ['*', 'CONNECT', 'CREATE', 'DELETE', 'UPDATE']
@@ -83,31 +83,31 @@ function* validateNamedRule(rule: NamedRuleWithOperations, at: Path): Problems {
   yield* validateRule(rule, at)
 }
 
-/** @param environment what the conditions can see */
 export function* validateConditions(
   conditions: readonly MatchCondition[] | undefined,
+  expressions: Expressions,
   at: Path,
-  environment = admissionEnvironment({}),
 ): Problems {
   const names = new Set<string>()
   if ((conditions?.length ?? 0) > maxConditions) yield at.tooMany(conditions!.length, maxConditions)
   for (const [i, { name, expression }] of (conditions ?? []).entries()) {
-    yield* validateExpression(expression, environment, at.index(i).field('expression'), ['bool'])
+    yield* validateExpression(expressions, expression, resultTypes.condition, at.index(i).field('expression'))
     yield* requiredName(qualifiedNameErrors, name, at.index(i).field('name'))
     if (name && names.has(name)) yield at.index(i).field('name').duplicate(name)
     names.add(name)
   }
 }
 
-/** An expression that must be there, and whose value must be of one of some kinds. */
+/** An expression that is there, can be compiled, and has a result of one of these types; of any type without them. */
 export function* validateExpression(
+  expressions: Expressions,
   expression: string,
-  environment: ReturnType<typeof admissionEnvironment>,
+  results: Parameters<typeof expressionProblem>[2],
   at: Path,
-  kinds: Parameters<typeof compileExpression>[2][],
-  missing = '',
+  missing?: string,
 ): Problems {
-  if (!expression.trim()) return yield at.required(missing)
-  const { error } = compileExpression(expression, environment, ...kinds)
-  if (error !== undefined) yield at.invalid(expression, error)
+  const text = expression.trim()
+  yield* present(text, at, missing)
+  const problem = text && expressionProblem(expressions, text, results)
+  if (problem) yield at.invalid(expression, problem)
 }

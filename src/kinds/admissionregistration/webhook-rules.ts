@@ -4,6 +4,7 @@ import { named, type Problems, present, supported, validateSelector } from '../.
 import { dns1035Errors, dnsSubdomainErrors, portErrors } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
 import type { Mutable } from '../../api/schema/node.ts'
+import { Expressions } from './expressions.ts'
 import { defaultRules, failurePolicies, matchPolicies, validateConditions, validateRule } from './request-rules.ts'
 import type { ServiceReference, WebhookClientConfig } from './types.ts'
 import type { MutatingWebhook } from './mutatingwebhook.ts'
@@ -54,7 +55,7 @@ function* validateWebhook(webhook: Webhook, at: Path): Problems {
   if ('reinvocationPolicy' in webhook && webhook.reinvocationPolicy !== undefined)
     yield* supported(webhook.reinvocationPolicy, ['IfNeeded', 'Never'], at.field('reinvocationPolicy'))
   yield* validateClient(webhook.clientConfig, at.field('clientConfig'))
-  yield* validateConditions(webhook.matchConditions, at.field('matchConditions'))
+  yield* validateConditions(webhook.matchConditions, new Expressions(), at.field('matchConditions'))
 }
 
 function* validateFullName(name: string, at: Path): Problems {
