@@ -28,9 +28,8 @@ import { tunnel } from '../stream/tunnel.ts'
 import { forwardedHeaders } from '../stream/upstream.ts'
 import { isAvailable } from './availability.ts'
 import { headersOf, isIdentity } from './identity.ts'
-import { type Address, addressOf, type FrontProxyClient, prefixOf, tlsOf, urlAt } from './target.ts'
+import { type Address, addressOf, type FrontProxyClient, isRemote, prefixOf, tlsOf, urlAt } from './target.ts'
 
-const ownGroup = 'apiregistration.k8s.io'
 const answerMs = 60_000
 const maxFreeSockets = 16
 
@@ -128,8 +127,7 @@ export class ExtensionProxy implements Aggregator {
 
   #update(): void {
     const remote = new Map<string, APIService>()
-    for (const service of this.#services.list())
-      if (service.spec.service && service.spec.group !== ownGroup) remote.set(prefixOf(service.spec), service)
+    for (const service of this.#services.list()) if (isRemote(service)) remote.set(prefixOf(service.spec), service)
     this.#remote = remote
     for (const [prefix, connections] of this.#connections) {
       if (remote.get(prefix)?.spec === connections.of) continue
