@@ -15,6 +15,7 @@ import {
   openExtension,
   registrationOf,
 } from '../../src/apiserver/aggregation/testing.ts'
+import { metricsGroup, metricsHandler, metricsKinds } from '../../src/cluster/metrics-api.ts'
 import { APIService } from '../../src/kinds/apiregistration/apiservice.ts'
 import { Service } from '../../src/kinds/core/service.ts'
 import { issue } from '../../src/wire/x509.ts'
@@ -233,6 +234,28 @@ test('headers of a front proxy name the user, and only with the certificate of o
     answer.resume()
   }),
 )
+
+test('metrics are answered here, or by the server of an APIService as long as there is one', { timeout }, async t => {
+  const frontProxy = await makeFrontProxy()
+  const extension = await openExtension('metrics', frontProxy.ca, echo)
+  t.after(() => extension.close())
+  const extensions = { kinds: metricsKinds, handlers: new Map([[metricsGroup, metricsHandler(() => undefined)]]) }
+  await simulate({ controllers: false, scheduler: false, frontProxy, extensions }, async sim => {
+    const https = await openHttps(sim)
+    const path = '/apis/metrics.k8s.io/v1beta1/nodes'
+    const ask = async () => (await https.send('GET', path)).body
+    strictEqual((await ask()).message, 'metrics are not gathered yet')
+    const names = { name: 'metrics', group: metricsGroup, version: 'v1beta1' }
+    const { service, apiService } = registrationOf(extension, names)
+    await sim.client.create(Service, service as object)
+    await sim.client.create(APIService, apiService)
+    while ((await https.send('GET', path)).code === 503) await turn()
+    strictEqual((await ask()).url, path)
+    await sim.client.delete(APIService, { name: 'v1beta1.metrics.k8s.io' })
+    strictEqual((await ask()).message, 'metrics are not gathered yet')
+    await https.close()
+  })
+})
 
 const resource = { name: 'reports', singularName: 'report', namespaced: true, kind: 'Report', verbs: ['get', 'list'] }
 const resourceList = {

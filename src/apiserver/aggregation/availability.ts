@@ -8,7 +8,7 @@
 // - Each APIService is checked by itself, never twice at the same time. One whose server hangs delays no other.
 // - A check takes at most 10 s. It asks once, and after a failure four times more at once, since a Service may have
 //   endpoints of which only some answer. One success is enough. The server's certificate is not verified here.
-// - The status is written only if it differs.
+// - The status is written only if it differs. What is to be done after a check is waited for before the next one.
 //
 // Source: kube-aggregator pkg/controllers/status/{local,remote}.
 import { request } from 'node:https'
