@@ -63,10 +63,12 @@ export const examples: Record<string, Example> = {
   '/persistentvolumes': {
     object: { spec: { capacity: storage, accessModes: ['ReadWriteOnce'], hostPath: { path: '/tmp' } } },
     status: { phase: 'Available', message: 'StatusUpdate', reason: 'E2E' },
+    held: true,
   },
   '/persistentvolumeclaims': {
     object: { spec: { accessModes: ['ReadWriteOnce'], resources: { requests: storage } } },
     status: conditions,
+    held: true,
   },
   '/pods': { object: { spec: { containers, terminationGracePeriodSeconds: 0 } }, status: conditions },
   '/podtemplates': { object: { template } },
@@ -86,7 +88,9 @@ export const examples: Record<string, Example> = {
       spec: {
         matchConstraints,
         reinvocationPolicy: 'Never',
-        mutations: [{ patchType: 'JSONPatch', jsonPatch: { expression: '[]' } }],
+        mutations: [
+          { patchType: 'JSONPatch', jsonPatch: { expression: "[JSONPatch{op: 'remove', path: '/metadata/labels'}]" } },
+        ],
       },
     },
   },
@@ -264,6 +268,7 @@ export const examples: Record<string, Example> = {
   },
   'storage.k8s.io/volumeattributesclasses': {
     object: { driverName: 'csi.example.com', parameters: { iops: '100' } },
+    held: true,
   },
   'storagemigration.k8s.io/storageversionmigrations': {
     object: { spec: { resource: { group: 'apps', resource: 'deployments' } } },
