@@ -50,7 +50,12 @@ test('validations refuse requests with their message and their reason', async t 
       422,
       'Invalid',
     ],
-    [{ validations: [{ expression: 'false', message: 'no', messageExpression: 'string(object.x)' }] }, 'no', 422, 'Invalid'],
+    [
+      { validations: [{ expression: 'false', message: 'no', messageExpression: 'string(object.x)' }] },
+      'no',
+      422,
+      'Invalid',
+    ],
     [
       { validations: expressions('object.nothing == 1') },
       "expression 'object.nothing == 1' resulted in error: no such key: nothing",
