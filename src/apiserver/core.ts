@@ -1,4 +1,5 @@
 // The parts of the API server that handlers use, and the type of handlers for special resources.
+import type { X509Certificate } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { AnyKind } from '../api/kind.ts'
@@ -21,6 +22,8 @@ export interface ServerCore {
   /** The kinds that are served at the moment. */
   readonly catalog: Catalog
   readonly extensions: ReadonlyMap<string, Handler>
+  /** The authority of front proxies, whose headers name the user of a request. */
+  readonly frontProxyCa?: X509Certificate
 }
 
 /** Answers operations with one combination of resource, subresource and verb. */

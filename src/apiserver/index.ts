@@ -3,6 +3,10 @@
 // registry (registry.ts), and objects are stored and watched by storage.ts. stream/ connects exec, attach, logs and
 // port-forward to the kubelets. bootstrap/ creates what every cluster begins with.
 export { bootstrap, apiServiceAddress, keepEssentials } from './bootstrap/index.ts'
+export { Availability } from './aggregation/availability.ts'
+export { ExtensionProxy } from './aggregation/proxy.ts'
+export { type FrontProxy, frontProxyName } from './aggregation/target.ts'
+export { Registration } from './aggregation/register.ts'
 export { discovery } from './http/discovery.ts'
 export { openapi } from './openapi/index.ts'
 export { health } from './http/health.ts'

@@ -1,4 +1,5 @@
 // Builds the server over a store, with its authorizers and its admission plugins in their order.
+import { X509Certificate } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
@@ -34,6 +35,7 @@ import { mutatingWebhooks, validatingWebhooks, type WebhookContext } from './adm
 import { chain, mastersAuthorizer } from './authz/authorizer.ts'
 import { nodeAuthorizer } from './authz/node.ts'
 import { rbacAuthorizer } from './authz/rbac.ts'
+import type { FrontProxy } from './aggregation/target.ts'
 import { Catalog } from './catalog.ts'
 import type { Handler, ServerCore } from './core.ts'
 import { webhookConversion } from './extend/conversion.ts'
@@ -59,6 +61,8 @@ interface ServerOptions extends ServiceRanges {
   plugins?: PluginSwitches
   /** Handlers of API groups that are served by another room in this process. */
   extensions?: ReadonlyMap<string, Handler>
+  /** By which this server is recognized as a front proxy, and recognizes others. */
+  frontProxy?: FrontProxy
 }
 
 /** Loads all objects from a store, and returns the server. `close` ends it, but not the store. */
@@ -78,7 +82,18 @@ export async function openServer(
   const admission = admissionChain(runningPlugins(plugins, options.plugins))
   const registry = new Registry({ storage, clock, random, admission })
   const extensions = options.extensions ?? new Map<string, Handler>()
-  const core: ServerCore = { registry, storage, authorizer, tokens, clock, log, catalog, extensions }
+  const { frontProxy } = options
+  const core: ServerCore = {
+    registry,
+    storage,
+    authorizer,
+    tokens,
+    clock,
+    log,
+    catalog,
+    extensions,
+    ...(frontProxy && { frontProxyCa: new X509Certificate(frontProxy.ca) }),
+  }
   const answer: Serve = operation => serve(core, operation)
   const convert = webhookConversion(webhooks, random)
   const definitions = new Definitions({ storage, registry, catalog, serve: answer, convert, clock, log })

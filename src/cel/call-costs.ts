@@ -3,6 +3,7 @@
 import type { CallCost, CallCosts } from './compile.ts'
 import { patternFactor, stringFactor } from './cost.ts'
 import { Format } from './library/formats.ts'
+import { listTransforms } from './library/list-transforms.ts'
 import { List, Mapping, Opaque, stringSize, type Value } from './values.ts'
 import { spend } from './work.ts'
 
@@ -30,6 +31,22 @@ const asSets =
   args =>
     1 + size(args[0]) * size(args[1]) * factor
 
+/** A list is made, after so many steps. */
+const makingList = (steps: number) => 1 + 10 + Math.trunc(steps)
+
+const flattening: CallCost = ([list, depth]) =>
+  makingList(size(list) * (typeof depth === 'bigint' && depth > 0n ? Number(depth) : depth === undefined ? 1 : 0))
+
+/** Each element is compared with each, as if there were no better way. */
+const comparing =
+  (index: number): CallCost =>
+  args => {
+    const list = args[index]
+    const first = list instanceof List && list.size ? list.at(0) : undefined
+    const hasCharacters = typeof first === 'string' || first instanceof Uint8Array
+    return makingList(first === undefined ? 0 : size(list) ** 2 * (2 + (hasCharacters ? stringFactor : 0)))
+  }
+
 /** By the overload, when the checker found exactly one. */
 const byOverload: Readonly<Record<string, CallCost>> = {
   starts_with_string: target,
@@ -54,6 +71,17 @@ const byOverload: Readonly<Record<string, CallCost>> = {
   list_sets_contains_list: asSets(1),
   list_sets_intersects_list: asSets(1),
   list_sets_equivalent_list: asSets(2),
+  list_slice: (_, result) => makingList(size(result)),
+  list_reverse: (_, result) => makingList(size(result)),
+  lists_range: (_, result) => makingList(size(result)),
+  list_flatten: flattening,
+  list_flatten_int: flattening,
+  list_distinct: comparing(0),
+  ...Object.fromEntries(
+    listTransforms.functions
+      .filter(({ name }) => name === 'sort' || name === '@sortByAssociatedKeys')
+      .flatMap(({ name, overloads }) => overloads.map(({ id }) => [id, comparing(name === 'sort' ? 0 : 1)])),
+  ),
 }
 
 /** An address is compared with as many bytes as the prefix has. */

@@ -8,7 +8,7 @@ import { Failure, List, failure, typeName, type Mapping, type Value } from './va
 export const dispatch = (name: string, overloads: readonly Overload[]): Implementation => {
   const isOperator = /^[_@!-]/.test(name)
   return (...args) => {
-    const overload = overloads.find(o => o.args.every((type, i) => takes(type, args[i]!)))
+    const overload = overloads.find(o => o.unguarded || o.args.every((type, i) => takes(type, args[i]!)))
     if (overload) return overload.run(...args)
     return failure(isOperator ? 'no such overload' : `no such overload: ${name}(${args.map(typeName).join(', ')})`)
   }

@@ -25,7 +25,12 @@ export function estimatorWith(sizeOf: SizeOf): Estimator {
     size: sizeOf,
     call(name, id, target, args) {
       const sizes = new Sizes(sizeOf)
-      return ofSets(id, args, sizes) ?? ofStrings(name, target, args, sizes) ?? ofValues(name, id, target, args, sizes)
+      return (
+        ofSets(id, args, sizes) ??
+        ofTransforms(id, target, args, sizes) ??
+        ofStrings(name, target, args, sizes) ??
+        ofValues(name, id, target, args, sizes)
+      )
     },
   }
 }
@@ -54,6 +59,48 @@ function ofSets(id: string, args: readonly Estimated[], sizes: Sizes): CallEstim
   const factor = id === 'list_sets_equivalent_list' ? 2 : /^list_sets_(contains|intersects)_list$/.test(id) ? 1 : 0
   if (!factor || args.length !== 2) return undefined
   return { cost: plus(one, scale(times(sizes.of(args[0]!), sizes.of(args[1]!)), factor)) }
+}
+
+/** Functions that make lists. Upstream takes the number of steps for the size of the result. */
+function ofTransforms(
+  id: string,
+  target: Estimated | undefined,
+  args: readonly Estimated[],
+  sizes: Sizes,
+): CallEstimate | undefined {
+  const [first, second] = args
+  if (id === 'lists_range') return makingList(fixed(literalOf(first!) ?? maxCost), 1)
+  if (!target) return undefined
+  const size = sizes.of(target)
+  switch (id) {
+    case 'list_slice':
+      return makingList(fixed(BigInt.asUintN(64, (literalOf(second!) ?? size.max) - (literalOf(first!) ?? 0n))), 1)
+    case 'list_reverse':
+      return makingList(size, 1)
+    case 'list_flatten':
+      return makingList(size, 1)
+    case 'list_flatten_int':
+      return makingList(size, Number(literalOf(first!) ?? maxCost))
+    case 'list_distinct':
+      return makingList(times(size, size), 2)
+    default: {
+      const [, type, name] = /^list_(.+)_(sort|sortByAssociatedKeys)$/.exec(id) ?? []
+      if (!name) return undefined
+      const keys = name === 'sort' ? size : sizes.of(first!)
+      return makingList(times(keys, keys), type === 'string' || type === 'bytes' ? 2 + stringFactor : 2)
+    }
+  }
+}
+
+const makingList = (size: Range, factor: number): CallEstimate => ({
+  cost: plus(scale(size, factor), one, fixed(10)),
+  size,
+})
+
+/** A number that is written out; those below zero count as zero. */
+function literalOf({ node }: Estimated): bigint | undefined {
+  if (node?.kind !== 'constant' || typeof node.value !== 'bigint') return undefined
+  return node.value < 0n ? 0n : node.value
 }
 
 const reading = (size: Range): CallEstimate => ({ cost: scale(size, stringFactor) })

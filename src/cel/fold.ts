@@ -1,7 +1,7 @@
 // Comprehensions as code: the loop that every macro becomes.
 // Source: cel-go interpreter/interpretable.go, evalFold.
 import type { Code } from './frame.ts'
-import { Failure, List, Mapping, failure, typeName, type Value } from './values.ts'
+import { Failure, List, Mapping, Opaque, failure, typeName, type Value } from './values.ts'
 import { spend } from './work.ts'
 
 /** Which slot of the frame each name that is in scope has. */
@@ -32,8 +32,7 @@ export function compileFold({ range, init, condition, step, result }: Parts, slo
     if (over instanceof Failure) return over
     const entries = entriesOf(over, slots.second !== undefined)
     if (!entries) {
-      const message = `expression of type '${typeName(over)}' cannot be range of a comprehension (must be list, map, or dynamic)`
-      return failure(message)
+      return failure(`got '${goTypeName(over)}', expected iterable type`)
     }
     frame.slots[slots.accumulator] = init(frame)
     for (const [first, second] of entries) {
@@ -63,4 +62,16 @@ function* listEntries(list: List, withKeys: boolean): Iterable<[Value, Value]> {
 
 function* mapEntries(map: Mapping, withKeys: boolean): Iterable<[Value, Value]> {
   for (const key of map.keys()) yield [key, withKeys ? (map.get(key) ?? null) : null]
+}
+
+/** What upstream's own type for a value is called, which its message about ranges has. */
+function goTypeName(value: Value): string {
+  const name = typeName(value)
+  if (name === 'type' || name === 'optional_type') return name === 'type' ? '*types.Type' : '*types.Optional'
+  const last = name.replace('null_type', 'null').replace(/^.*\./, '')
+  if (value instanceof Opaque)
+    return name.startsWith('kubernetes.authorization.')
+      ? `library.${last[0]!.toLowerCase()}${last.slice(1)}Val`
+      : `cel.${last}`
+  return `types.${last[0]!.toUpperCase()}${last.slice(1)}`
 }

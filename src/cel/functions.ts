@@ -14,6 +14,8 @@ export interface Overload {
   /** Called as `target.f(…)`. */
   readonly isMember: boolean
   readonly nonStrict: boolean
+  /** Set where `run` finds out which arguments are wrong, for calls that the checker could not decide. */
+  readonly unguarded?: boolean
   readonly run: Implementation
 }
 
@@ -50,4 +52,4 @@ export interface Library {
 }
 
 /** Macros are expanded by the parser, which takes their definitions from `macros.ts` by group. */
-export type MacroName = 'optional' | 'twoVariables' | 'bind'
+export type MacroName = 'optional' | 'twoVariables' | 'bind' | 'sortBy'

@@ -108,6 +108,15 @@ suite('evaluations', () => {
     const grown = "s.replace('', s).replace('', s).replace('', s).replace('', s).size() > 0"
     assert.match(outcome(grown, { s: 'a'.repeat(10_000) }), /limit/)
   })
+  test('lists that functions make end', () => {
+    assert.match(outcome('lists.range(1000000000).size() > 0', {}), /steps/)
+    assert.match(outcome('lists.range(9223372036854775807).sort().reverse().size() > 0', {}), /steps/)
+    assert.match(outcome('l.distinct().size() > 0', { l: [...many, 'x'] }), /steps|limit/)
+    const nested = 'lists.range(1000).map(a, lists.range(1000).map(b, lists.range(1000)))'
+    assert.match(outcome(`${nested}.flatten(3).size() > 0`, {}), /steps|limit/)
+    const twice = (depth: number): string => (depth ? `[${twice(depth - 1)}].map(v, [v, v])[0]` : '[l, l]')
+    assert.match(outcome(`dyn(${twice(40)}).flatten(50).size() > 0`, { l: [1] }), /steps/)
+  })
   test('texts of 3 MB are handled', () => {
     const s = 'ab'.repeat(1_500_000)
     assert.equal(outcome("s.contains('x') || s.split('b').size() > 0", { s }), 'a value')

@@ -45,7 +45,8 @@ export class Source {
   /** The characters of a line, without its end; undefined when there is no such line. */
   line(number: number): readonly string[] | undefined {
     const start = this.#lineStarts[number - 1]
-    if (start === undefined) return undefined
+    // A source without text has no line to show.
+    if (start === undefined || this.characters.length === 0) return undefined
     const next = this.#lineStarts[number]
     return this.characters.slice(start, next === undefined ? undefined : next - 1)
   }

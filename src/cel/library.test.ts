@@ -27,6 +27,23 @@ const truths: Readonly<Record<string, readonly string[]>> = {
     "[1, 2, 2, 3].indexOf(2) == 1 && ['a', 'b', 'b', 'c'].lastIndexOf('b') == 2",
     '[1.0].indexOf(1.1) == -1',
   ],
+  'lists of lists': [
+    '[1, 2, 3, 4].slice(1, 3) == [2, 3] && [1, 2, 3, 4].slice(4, 4) == [] && [1, 2].slice(0, 2) == [1, 2]',
+    '[[1, 2], [3, 4]].flatten() == [1, 2, 3, 4] && [[1, 2], [], [3]].flatten() == [1, 2, 3]',
+    'dyn([]).flatten() == [] && dyn([1, 2]).flatten() == [1, 2]',
+    '[[[1], [2]], [[3]]].flatten() == [[1], [2], [3]] && [[[[1]], [[2]]]].flatten(2) == [[1], [2]]',
+    '[5, 1, 2, 3].reverse() == [3, 2, 1, 5] && [].reverse() == []',
+    "[-2, 5, -2, 1, 1, 5].distinct() == [-2, 5, 1] && ['c', 'a', 'a', 'c'].distinct() == ['c', 'a']",
+    '[dyn(1), dyn(1.0), dyn(2), dyn("a")].distinct() == [dyn(1), dyn(2), dyn("a")] && [[1], [1], [2]].distinct() == [[1], [2]]',
+    '[].sort() == [] && [4, 3, 2, 1].sort() == [1, 2, 3, 4] && dyn([2.0, 1.0]).sort() == [1.0, 2.0]',
+    "['d', 'a', 'b'].sort() == ['a', 'b', 'd'] && [b'b', b'a'].sort() == [b'a', b'b'] && [true, false].sort() == [false, true]",
+    "[duration('1m'), duration('1s')].sort() == [duration('1s'), duration('1m')]",
+    '[].sortBy(e, e) == [] && [-3, 1, -5, -2, 4].sortBy(e, -(e * e)) == [-5, 4, -3, -2, 1]',
+    '[-3, 1, -5].map(e, e * 2).sortBy(e, -(e * e)) == [-10, -6, 2] && lists.range(3).sortBy(e, -e) == [2, 1, 0]',
+    "[{'f': 'lo'}, {'f': 'hi'}].sortBy(m, m.f) == [{'f': 'hi'}, {'f': 'lo'}]",
+    "['a', 'c', 'b', 'x'].sortBy(e, e == 'x' ? '' : e) == ['x', 'a', 'b', 'c']",
+    'lists.range(4) == [0, 1, 2, 3] && lists.range(0) == [] && lists.range(-1) == []',
+  ],
   sets: [
     'sets.contains([1, 2, 3, 4], [2, 3])',
     '!sets.contains([1], [1, 2])',
@@ -122,6 +139,7 @@ const truths: Readonly<Record<string, readonly string[]>> = {
     "'%s has %d'.format([dyn('x'), 3]) == 'x has 3' && '%.2f'.format([1.005]) == '1.00' && '%f'.format([1234.5]) == '1,234.500000'",
     "'%e'.format([1052.03]) == '1.052030\\u202f×\\u202f10⁰³' && '%s'.format([[dyn(1.5), 'a', null]]) == '[1.500000, \"a\", null]'",
     "'%x %X %o %b'.format([255, 255, 8, 5]) == 'ff FF 10 101' && '%%'.format([]) == '%'",
+    "'%s'.format([['\\a']]) == '[\"\\\\a\"]' && ['%s'].map(f, f.format([1, 2])) == ['1']",
     'strings.quote(\'a"b\\n\') == \'"a\\\\"b\\\\n"\'',
     "'hello'.replace('', '_') == '_h_e_l_l_o_' && 'aaa'.replace('a', 'b', 2) == 'bba'",
     "'\\u00a0 trim\\n'.trim() == 'trim' && ['a', 'b'].join('-') == 'a-b'",
@@ -142,6 +160,14 @@ for (const [name, expressions] of Object.entries(truths))
 
 /** Failures and their messages. */
 const failures: Readonly<Record<string, string>> = {
+  '[1, 2].slice(2, 0)': 'cannot slice(2, 0), start index must be less than or equal to end index',
+  '[1, 2].slice(0, 10)': 'cannot slice(0, 10), list is length 2',
+  '[1, 2].slice(-5, 10)': 'cannot slice(-5, 10), negative indexes not supported',
+  '[[1]].flatten(-1)': 'level must be non-negative',
+  'dyn({}).flatten()': 'no such overload: map.flatten()',
+  "[].flatten(dyn('1'))": 'no such overload: list.flatten(string)',
+  "[dyn('d'), dyn(3)].sort()": 'list elements must have the same type',
+  '[dyn([1])].sort()': 'list elements must be comparable',
   '[].min()': 'min called on empty list',
   "['('].map(p, 'a'.find(p))": 'Illegal regex: error parsing regexp: missing closing ): `(`',
   "url('../relative-path')":
@@ -187,6 +213,18 @@ const failures: Readonly<Record<string, string>> = {
     'network address parse error during conversion from string: network address parse error during conversion from string: netip.ParsePrefix("10.0.0.0"): no \'/\'',
   "semver('1.0', false)": 'No Major.Minor.Patch elements found',
   "semver('1.0-rc', true)": 'short version cannot contain PreRelease/Build meta data',
+  "'%s'.format([dyn(ip('::1'))])":
+    'error during formatting: string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, durations, and timestamps, was given net.IP',
+  "'%s'.format([[dyn(ip('::1'))]])": 'error during formatting: no formatting function for net.IP',
+  "['%s %s'].map(f, f.format([1]))": 'index 1 out of range',
+  "['%'].map(f, f.format([1]))": 'unexpected end of string',
+  '[1, 1].transformMapEntry(i, v, {v: i})': 'insert failed: key 1 already exists',
+  '[0u, 0u].transformMapEntry(i, v, {v: i})': 'insert failed: key 0 already exists',
+  'dyn(1).exists(x, x > 0)': "got 'types.Int', expected iterable type",
+  'dyn(null).all(x, true)': "got 'types.Null', expected iterable type",
+  "dyn(duration('1s')).map(x, x)": "got 'types.Duration', expected iterable type",
+  'dyn(optional.of(1)).all(x, true)': "got '*types.Optional', expected iterable type",
+  "dyn(ip('::1')).all(x, true)": "got 'cel.IP', expected iterable type",
   'optional.none().value()': 'optional.none() dereference',
   '1 / 0': 'division by zero',
   '1 % 0': 'modulus by zero',
@@ -199,7 +237,7 @@ const failures: Readonly<Record<string, string>> = {
   "{'a': dyn(null)}['a'].size()": 'no such overload: size(null_type)',
   "dyn('x').family()": 'no such overload: family(string)',
   "int('x')": "type conversion error from 'string' to 'int'",
-  "'%d'.format(['a'])": 'error during formatting: decimal clause can only be used on integers, was given string',
+  "'%d'.format([dyn('a')])": 'error during formatting: decimal clause can only be used on integers, was given string',
 }
 
 suite('failures', () => {

@@ -25,6 +25,7 @@ function* tables(groups: ReadonlySet<MacroName>): Iterable<Readonly<Record<strin
   if (groups.has('optional')) yield optionals
   if (groups.has('twoVariables')) yield twoVariables
   if (groups.has('bind')) yield bindings
+  if (groups.has('sortBy')) yield sorting
 }
 
 /** Makes nodes at one place. */
@@ -146,6 +147,19 @@ const bindings: Readonly<Record<string, Expand>> = {
     return make.bind(name!.name, value!, body!)
   },
 }
+
+// `list.sortBy(v, e)`: the list in the order of what e is for each element, which is computed once for each.
+const sorting: Readonly<Record<string, Expand>> = {
+  '.sortBy/2': (make, target, args) => {
+    if (!sortable.has(target!.kind)) return { at: target!.at, message: notSortable }
+    const input = '@__sortBy_input__'
+    const keys = overVariables(args, 1, oneVariable, v => collect(make, make.ident(input), v, undefined, args[1]!))
+    if (!('kind' in keys)) return keys
+    return make.bind(input, target!, make.method(make.ident(input), '@sortByAssociatedKeys', keys))
+  },
+}
+const sortable: ReadonlySet<Node['kind']> = new Set(['list', 'select', 'ident', 'comprehension', 'call'])
+const notSortable = 'sortBy can only be applied to a list, identifier, comprehension, call or select expression'
 
 const oneVariable = 'argument is not an identifier'
 const simpleName = 'argument must be a simple name'

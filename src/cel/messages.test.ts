@@ -27,6 +27,37 @@ const messagesOf = (expression: string): string[] =>
     .map(line => line.slice('ERROR: <input>:'.length))
 
 const table = {
+  formats: {
+    "'%d'.format([self.s])": [
+      '1:18: error during formatting: decimal clause can only be used on integers, was given string',
+    ],
+    "'%f'.format([self.i])": [
+      '1:18: error during formatting: fixed-point clause can only be used on doubles, was given int',
+    ],
+    "'%x %o'.format([self.s, 'a'])": [
+      '1:25: error during formatting: octal clause can only be used on integers, was given string',
+    ],
+    "'%s'.format([self.o])": [
+      '1:18: error during formatting: string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, durations, and timestamps, was given self.o',
+    ],
+    "'%s'.format([[ip(self.s)]])": [
+      '1:17: error during formatting: string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, durations, and timestamps, was given net.IP',
+    ],
+    "'%s %s'.format([self.s])": ['1:15: index 1 out of range'],
+    "'%s'.format([self.s, self.s])": ['1:12: too many arguments supplied to string.format (expected 1, got 2)'],
+    "'%'.format([])": ['1:11: unexpected end of string'],
+    "'%j'.format([1])": ['1:12: could not parse formatting clause: unrecognized formatting clause "j"'],
+    "'%é'.format([1])": ['1:12: could not parse formatting clause: unrecognized formatting clause "Ã"'],
+    "'%S'.format([1])": ['1:12: could not parse formatting clause: unrecognized formatting clause "S"'],
+    "'%5d'.format([1])": ['1:13: could not parse formatting clause: unrecognized formatting clause "5"'],
+    "'%.5'.format([1])": [
+      '1:13: could not parse formatting clause: error while parsing precision: could not find end of precision specifier',
+    ],
+    "'%.f'.format([1.0])": [
+      '1:13: could not parse formatting clause: error while parsing precision: error while converting precision to integer: strconv.Atoi: parsing "": invalid syntax',
+    ],
+    "'%% %X %s'.format([self.s, self.any])": [],
+  },
   names: {
     foo: ["1:1: undeclared reference to 'foo' (in container '')"],
     'self.foo': ["1:5: undefined field 'foo'"],
@@ -39,6 +70,34 @@ const table = {
     'Foo{a: 1}': ["1:4: undeclared reference to 'Foo' (in container '')"],
     'int{a: 1}': ["1:4: 'int' is not a message type"],
     'self.l.all(x, y)': ["1:15: undeclared reference to 'y' (in container '')"],
+  },
+  'mixed literals': {
+    '[self.i, self.s]': ["1:14: expected type 'int' but found 'string'"],
+    '[self.i, self.any, self.s]': ["1:14: expected type 'int' but found 'dyn'"],
+    '[self.i, self.any, self.any]': ["1:14: expected type 'int' but found 'dyn'"],
+    '[self.any, 1]': ["1:12: expected type 'dyn' but found 'int'"],
+    '[self.any, self.any]': [],
+    '[[1], [], [2]]': [],
+    '[[1], [self.any]]': ["1:7: expected type 'list(int)' but found 'list(dyn)'"],
+    '[timestamp(self.s), null]': ["1:21: expected type 'timestamp' but found 'null'"],
+    '{"a": 1, self.any: self.any}': [
+      "1:14: expected type 'string' but found 'dyn'",
+      "1:24: expected type 'int' but found 'dyn'",
+    ],
+    '{"a": 1, ?"b": optional.of(2)} == {?"a": optional.none(), "b": 1}': [],
+    '[?optional.of(1), 2, ?optional.none()].size()': [],
+    "'%s %d'.format([self.any, 1]) + '%s'.format([[self.any, 1]])": [],
+    "'%s'.format([size([self.any, 1])])": ["1:30: expected type 'dyn' but found 'int'"],
+  },
+  sorting: {
+    '"a".sortBy(e, e)': [
+      '1:1: sortBy can only be applied to a list, identifier, comprehension, call or select expression',
+    ],
+    'self.l.sortBy(1, e)': ['1:15: argument is not an identifier'],
+    'self.l.sort().sortBy(e, [e])': [
+      "1:21: found no matching overload for '@sortByAssociatedKeys' applied to 'list(string).(list(list(string)))'",
+    ],
+    '[self.o].sort()': ["1:14: found no matching overload for 'sort' applied to 'list(self.o).()'"],
   },
   overloads: {
     'self.i + self.s': ["1:8: found no matching overload for '_+_' applied to '(int, string)'"],

@@ -8,7 +8,7 @@ export function* descendants(node: Node): Iterable<Node> {
 }
 
 /** The expressions that stand directly in a node. */
-function childrenOf(node: Node): readonly Node[] {
+export function childrenOf(node: Node): readonly Node[] {
   switch (node.kind) {
     case 'constant':
     case 'ident':

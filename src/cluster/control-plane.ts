@@ -10,7 +10,11 @@ import {
   type ServerCore,
   bootstrap,
   keepEssentials,
+  Availability,
+  ExtensionProxy,
+  type FrontProxy,
   openServer,
+  Registration,
   tokenIssuer,
 } from '../apiserver/index.ts'
 import { Client } from '../client/index.ts'
@@ -28,6 +32,10 @@ export interface ControlPlaneOptions {
   nodePorts: readonly [number, number]
   /** The address and port at which pods reach the API server, behind the Service kubernetes. */
   advertise: { address: string; port: number }
+  /** PEM of the authority that signs certificates of users. */
+  clientCa?: string
+  /** By which extension servers recognize this one. */
+  frontProxy?: FrontProxy
   /** Whether to warn of objects that no part of this cluster serves. */
   warnOfUnserved?: boolean
   /** Admission plugins that are enabled or disabled, unlike by default. */
@@ -39,6 +47,8 @@ export interface ControlPlaneOptions {
 export interface ControlPlane {
   core: ServerCore
   serve: Serve
+  /** Passes on what other servers have. */
+  aggregator: ExtensionProxy
   /** A client in this process, acting as `user`. */
   client(user: string, groups?: readonly string[]): Client
   /** A client in this process, acting as a service account of kube-system. */
@@ -63,6 +73,11 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
   })
   await bootstrap(serve, options)
   const stopKeeping = keepEssentials(serve, options, log)
+  const registration = new Registration(core, serve)
+  const aggregator = new ExtensionProxy(core, options.frontProxy?.client)
+  const availability = new Availability(core, serve, options.frontProxy?.client)
+  await registration.start()
+  availability.start()
   const clients: Client[] = []
   const clientOf = (name: string, groups: readonly string[], userAgent: string) => {
     const user = { name, groups: [...groups, 'system:authenticated'] }
@@ -80,6 +95,7 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
   return {
     core,
     serve,
+    aggregator,
     client: (name, groups = []) => clientOf(name, groups, name.replace(/^system:/, '')),
     accountClient: name =>
       clientOf(
@@ -91,6 +107,8 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
     close: async () => {
       stopKeeping()
       for (const client of clients) client.close()
+      aggregator.close()
+      await Promise.all([registration.close(), availability.close()])
       await close()
       await store.close()
     },

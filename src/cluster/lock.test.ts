@@ -18,14 +18,21 @@ async function place(t: TestContext) {
 test('the second command waits until the first has ended, and reports it', async t => {
   const paths = await place(t)
   const said: string[] = []
-  const work = (name: string) => () =>
-    realClock.sleep(600).then(async () => {
-      said.push(`${name} ends`)
-      await writeFile(paths.config, '{}')
-    })
-  const first = locked(paths, () => said.push('first waits'), work('first'))
-  await realClock.sleep(100)
-  await Promise.all([first, locked(paths, () => said.push('second waits'), work('second'))])
+  const begun = Promise.withResolvers<void>()
+  const waits = Promise.withResolvers<void>()
+  const work = (name: string, until: Promise<void>) => async () => {
+    begun.resolve()
+    await until
+    said.push(`${name} ends`)
+    await writeFile(paths.config, '{}')
+  }
+  const first = locked(paths, () => said.push('first waits'), work('first', waits.promise))
+  await begun.promise
+  const waiting = () => {
+    said.push('second waits')
+    waits.resolve()
+  }
+  await Promise.all([first, locked(paths, waiting, work('second', Promise.resolve()))])
   deepStrictEqual(said, ['second waits', 'first ends', 'second ends'])
 })
 

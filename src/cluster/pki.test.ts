@@ -1,11 +1,11 @@
 // The cluster's authority is created once. When a part of it is lost there is an error, and never another authority.
-import { match, rejects, strictEqual } from 'node:assert/strict'
+import { deepStrictEqual, match, notStrictEqual, ok, rejects, strictEqual } from 'node:assert/strict'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { realClock } from '../base/clock.ts'
-import { makeAuthority } from '../wire/x509.ts'
+import { isPair, makeAuthority } from '../wire/x509.ts'
 import { Pki } from './pki.ts'
 
 async function place(t: TestContext) {
@@ -35,6 +35,19 @@ for (const { what, files, message } of losses)
     for (const file of files) await rm(join(dir, file))
     await rejects(new Pki(dir, realClock).authority(), message)
   })
+
+test('front proxies have an authority of their own, which is kept, and made again when it is lost', async t => {
+  const dir = await place(t)
+  const pki = () => new Pki(dir, realClock)
+  const first = await pki().frontProxy('proxy')
+  deepStrictEqual(await pki().frontProxy('proxy'), first)
+  ok(isPair(first.client, first.ca))
+  ok(!isPair(first.client, (await pki().authority()).certPem))
+  await rm(join(dir, 'front-proxy-ca.key'))
+  const next = await pki().frontProxy('proxy')
+  notStrictEqual(next.ca, first.ca)
+  ok(isPair(next.client, next.ca))
+})
 
 test('a key of another authority is an error', async t => {
   const dir = await place(t)

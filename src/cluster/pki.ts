@@ -78,6 +78,26 @@ export class Pki {
     return this.#pair(name, good, () => issue(authority, subject, { usages, now: this.#clock.now(), validMs: yearMs }))
   }
 
+  /**
+   * The authority of front proxies, and the certificate by which extension servers recognize this server. Nothing else
+   * depends on them, so what is missing is made again.
+   */
+  async frontProxy(name: string): Promise<{ ca: string; client: KeyPair }> {
+    const now = this.#clock.now()
+    const authority = await this.#pair(
+      'front-proxy-ca',
+      pair => isPair(pair) && renewAt(pair.certPem) > now,
+      () => makeAuthority({ commonName: 'kutter-front-proxy-ca', now, validMs: authorityMs }),
+    )
+    const client = await this.#pair(
+      name,
+      pair => isPair(pair, authority.certPem) && renewAt(pair.certPem) > now,
+      () =>
+        issue(authority, { commonName: name }, { usages: ['client auth', 'digital signature'], now, validMs: yearMs }),
+    )
+    return { ca: authority.certPem, client }
+  }
+
   /** The key that signs service account tokens. */
   async tokenKey(): Promise<string> {
     const file = join(this.dir, 'sa.key')

@@ -5,6 +5,7 @@ import { realRandom } from '../base/random.ts'
 import {
   apiServiceAddress,
   discovery,
+  frontProxyName,
   health,
   kubeletText,
   openapi,
@@ -40,13 +41,10 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
   const pki = new Pki(paths.pki, clock)
   const storeFailed = new AbortController()
   const authority = await pki.authority()
-  const [serving, kubeletClient, tokenKey, store] = await Promise.all([
+  const [serving, kubeletClient, frontProxy, tokenKey, store] = await Promise.all([
     servingCertificate(pki, config),
-    pki.certificate(
-      'apiserver-kubelet-client',
-      { commonName: 'system:kube-apiserver', organizations: ['system:masters'] },
-      ['client auth', 'digital signature'],
-    ),
+    kubeletClientCertificate(pki),
+    pki.frontProxy(frontProxyName),
     pki.tokenKey(),
     openEmbeddedStore(paths.store, { onFailure: error => storeFailed.abort(error) }),
   ])
@@ -58,6 +56,8 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
     random: realRandom,
     log,
     tokenKey,
+    clientCa: authority.certPem,
+    frontProxy,
     serviceCidr: config.serviceCidr,
     nodePorts: config.nodePorts,
     warnOfUnserved: true,
@@ -78,6 +78,7 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
     {
       core: plane.core,
       serve: plane.serve,
+      aggregator: plane.aggregator,
       key: serving.keyPem,
       cert: serving.certPem,
       clientCa: authority.certPem,
@@ -114,6 +115,14 @@ async function checkDisk(paths: ClusterPaths): Promise<void> {
   const full = await fullDisk(paths.store)
   if (full) throw new Error(full)
 }
+
+/** By which kubelets recognize the API server. */
+const kubeletClientCertificate = (pki: Pki) =>
+  pki.certificate(
+    'apiserver-kubelet-client',
+    { commonName: 'system:kube-apiserver', organizations: ['system:masters'] },
+    ['client auth', 'digital signature'],
+  )
 
 /** The API server's certificate, with every name and address by which clients reach it. */
 export function servingCertificate(pki: Pki, config: ClusterConfig) {

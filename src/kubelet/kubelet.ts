@@ -22,13 +22,13 @@ import { type Machine, readMachine, readPressure, simulatedMachine } from './nod
 import { keepNode, type NodeKeeper } from './node/node.ts'
 import { RuntimeState } from './node/runtime-state.ts'
 import { nodeStatus, ownLabels } from './node/status.ts'
-import { nodeObjects } from './objects.ts'
+import { NodeObjects } from './objects.ts'
 import type { NodeContext } from './pod/context.ts'
 import { uidOf } from './pod/spec.ts'
 import { NodePods, type Workers } from './pods.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import { startServer } from './server/server.ts'
-import { podTokens } from './volumes/tokens.ts'
+import { PodTokens } from './volumes/tokens.ts'
 
 interface ServerOptions {
   host: string
@@ -195,7 +195,7 @@ async function makeContext(
     memoryBytes: machine.memoryBytes,
     ephemeralStorageBytes: machine.ephemeralStorageBytes,
   }
-  const objects = nodeObjects(client, uid => workers.get(uid)?.objectsChanged())
+  const objects = new NodeObjects(client, uid => workers.get(uid)?.objectsChanged())
   const settings = {
     clusterDNS: o.clusterDNS,
     clusterDomain: o.clusterDomain,
@@ -212,7 +212,7 @@ async function makeContext(
       memoryDir: join(o.rootDir, 'memory'),
       client,
       objects,
-      tokens: podTokens(client),
+      tokens: new PodTokens(client),
       facts,
       podIPs: (uid: string) => workers.get(uid)?.seen.sandboxes[0]?.ips ?? [],
       clock,

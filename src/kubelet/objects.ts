@@ -6,49 +6,62 @@ import type { Client } from '../client/index.ts'
 import { ConfigMap } from '../kinds/core/configmap.ts'
 import { Secret } from '../kinds/core/secret.ts'
 
-/**
- * `read` resolves with the object once its mirror is filled, or with undefined if it does not exist; it throws after
- * ten seconds without an answer. From the first read on the holder is notified of every change, including creation and
- * deletion, until it releases its objects. Several holders share one watch.
- */
-export interface NodeObjects {
-  configMap(holder: string, namespace: string, name: string): Promise<ConfigMap | undefined>
-  secret(holder: string, namespace: string, name: string): Promise<Secret | undefined>
-  /** Must be called when the holder, a pod's uid, is removed. Objects without holders are not watched any more. */
-  release(holder: string): void
-}
-
 interface Held {
   mirror: AnyMirror
   holders: Set<string>
   stop: () => void
-  answered: boolean
+  /** Whether a read has been answered from the first list, so that later changes are news to the holders. */
+  isAnswered: boolean
 }
 
 const firstListMs = 10_000
 
-export function nodeObjects(client: Client, changed: (holder: string) => void): NodeObjects {
-  const held = new Map<string, Held>()
-  const hold = <T extends KubeObject>(kind: Kind<T>, holder: string, namespace: string, name: string): Mirror<T> => {
-    const key = `${kind.plural}/${namespace}/${name}`
-    let entry = held.get(key)
-    if (!entry) {
-      const mirror = client.mirror(kind, { namespace, fieldSelector: `metadata.name=${name}` })
-      const holders = new Set<string>()
-      // The first list is the answer to `read`; only later changes are reported.
-      const stop = mirror.subscribe(() => {
-        if (held.get(key)?.answered) for (const one of holders) changed(one)
-      }, 'objects of pods')
-      held.set(key, (entry = { mirror, holders, stop, answered: false }))
-    }
-    entry.holders.add(holder)
-    return entry.mirror
+/**
+ * `configMap` and `secret` resolve with the object once its mirror is filled, or with undefined if it does not exist;
+ * they throw after ten seconds without an answer. From the first read on the holder, a pod's uid, is notified of every
+ * change, including creation and deletion, until it releases its objects. Several holders share one watch.
+ */
+export class NodeObjects {
+  readonly #client: Client
+  readonly #changed: (holder: string) => void
+  readonly #held = new Map<string, Held>()
+
+  /** @param changed called for each holder of an object that changed */
+  constructor(client: Client, changed: (holder: string) => void) {
+    this.#client = client
+    this.#changed = changed
   }
-  const read = async <T extends KubeObject>(kind: Kind<T>, holder: string, namespace: string, name: string) => {
-    const mirror = hold(kind, holder, namespace, name)
+
+  configMap(holder: string, namespace: string, name: string): Promise<ConfigMap | undefined> {
+    return this.#read(ConfigMap, holder, namespace, name)
+  }
+
+  secret(holder: string, namespace: string, name: string): Promise<Secret | undefined> {
+    return this.#read(Secret, holder, namespace, name)
+  }
+
+  /** Must be called when the holder is removed. Objects without holders are not watched any more. */
+  release(holder: string): void {
+    for (const [key, { holders, stop, mirror }] of this.#held) {
+      holders.delete(holder)
+      if (holders.size) continue
+      stop()
+      this.#client.release(mirror)
+      this.#held.delete(key)
+    }
+  }
+
+  async #read<T extends KubeObject>(
+    kind: Kind<T>,
+    holder: string,
+    namespace: string,
+    name: string,
+  ): Promise<T | undefined> {
+    const held = this.#hold(kind, holder, namespace, name)
+    const mirror: Mirror<T> = held.mirror
     if (!mirror.synced) {
       const patience = new AbortController()
-      const cancel = client.clock.after(firstListMs, () =>
+      const cancel = this.#client.clock.after(firstListMs, () =>
         patience.abort(new Error(`timed out waiting for ${kind.plural} ${namespace}/${name}`)),
       )
       try {
@@ -57,21 +70,28 @@ export function nodeObjects(client: Client, changed: (holder: string) => void): 
         cancel()
       }
     }
-    const entry = held.get(`${kind.plural}/${namespace}/${name}`)
-    if (entry) entry.answered = true
+    held.isAnswered = true
     return mirror.get(namespace, name)
   }
-  return {
-    configMap: (holder, namespace, name) => read(ConfigMap, holder, namespace, name),
-    secret: (holder, namespace, name) => read(Secret, holder, namespace, name),
-    release(holder) {
-      for (const [key, entry] of held) {
-        entry.holders.delete(holder)
-        if (entry.holders.size) continue
-        entry.stop()
-        client.release(entry.mirror)
-        held.delete(key)
-      }
-    },
+
+  #hold<T extends KubeObject>(kind: Kind<T>, holder: string, namespace: string, name: string): Held {
+    const key = `${kind.plural}/${namespace}/${name}`
+    let held = this.#held.get(key)
+    if (!held) {
+      held = this.#watch(kind, namespace, name)
+      this.#held.set(key, held)
+    }
+    held.holders.add(holder)
+    return held
+  }
+
+  #watch<T extends KubeObject>(kind: Kind<T>, namespace: string, name: string): Held {
+    const mirror = this.#client.mirror(kind, { namespace, fieldSelector: `metadata.name=${name}` })
+    // The first list is the answer to a read; only later changes are reported.
+    const stop = mirror.subscribe(() => {
+      if (held.isAnswered) for (const holder of held.holders) this.#changed(holder)
+    }, 'objects of pods')
+    const held: Held = { mirror, holders: new Set(), stop, isAnswered: false }
+    return held
   }
 }

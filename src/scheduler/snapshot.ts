@@ -1,5 +1,5 @@
-// The cluster as decisions are made on it: nodes with the pods on them, including those that have been decided on and
-// are not bound yet, and counters over them.
+// The scheduler's view of the cluster: the nodes with the pods on them, including pods whose binding is under way, and
+// counts of these pods. It is updated change by change, and never computed from scratch.
 import { sameJson } from '../api/equal.ts'
 import { own } from '../base/own.ts'
 import { type Labels, matches } from '../api/labels.ts'
@@ -13,10 +13,10 @@ import type { Pod } from '../kinds/core/pod.ts'
 /** The most counters that are kept, least recently used dropped first, and the most tables of label values. */
 const maxCounters = 256
 
-/** One affinity term that running pods have, with where they are. */
+/** An affinity term that pods on nodes have, with a count of these pods by node. */
 interface TermGroup {
   term: PodAffinityTerm
-  /** The weight of a preferred term, negative for anti-affinity; 0 for a required one. */
+  /** The weight of a preferred term, negative for anti-affinity. 0 for a required term. */
   weight: number
   /** The namespace of the pods that have the term. */
   namespace: string
@@ -27,7 +27,7 @@ interface TermGroup {
 
 export interface Cluster {
   namespaceLabels(name: string): Labels | undefined
-  /** What selects the pods of the services and workloads to which a pod belongs, for spreading by default. */
+  /** The combined selector of the services and workloads of a pod, which default spreading uses. */
   ownSelector(pod: PodInfo): { key: string; matches(labels: Labels): boolean } | undefined
 }
 
@@ -35,7 +35,7 @@ export interface Cluster {
  * What always holds between two calls:
  *
  * - A pod that was set and not removed since has one place: on its node, or, while the snapshot does not have a node of
- *   that name, beside it without one. It is counted in the first case and not in the second.
+ *   that name, in #withoutNode. It is counted in the first case and not in the second.
  * - The sums and ports of a node are those of the pods on it, each of them once.
  * - Every counter and every group of terms counts the pods on nodes, by the condition with which it was made.
  * - `nodes` has every node once, of each zone one in turn. Each has a slot of its own below `slots`.
@@ -55,9 +55,9 @@ export interface Cluster {
  * Order: pods may come before their node and stay after it. Pods and nodes may be set again, in any order, and removed
  * without having been set.
  *
- * Failures: when `setNode` throws for a node that cannot be read, the snapshot is as it was. A pod that cannot be read
- * fails before, as PodInfo. Setting a pod twice on a node, or taking one off that is not there, is a
- * fault of the caller and fails an assertion, since sums would be wrong from then on.
+ * Failures: when `setNode` throws for a malformed node, the snapshot has not changed. A malformed pod fails before, as
+ * PodInfo. Putting a pod twice on a node, or taking one off that is not there, is a fault of the caller and fails an
+ * assertion, since sums would be wrong from then on.
  *
  * Limits: `maxCounters` counters and as many tables of label values; one group for each different term of pods on nodes.
  * Setting or removing a pod costs one step for each counter, the first use of a counter one for each pod.
@@ -75,16 +75,16 @@ export interface Cluster {
 export class Snapshot {
   readonly cluster: Cluster
   readonly #byName = new Map<string, NodeInfo>()
-  /** The nodes in the order in which they are asked. Undefined when it has to be made again. */
+  /** The nodes in the order in which they are tried. Undefined when it must be computed again. */
   #list: NodeInfo[] | undefined
   readonly #where = new Map<string, { info: PodInfo; node: string; assumed: boolean }>()
-  /** Pods whose node is not here, by its name and by uid. */
-  readonly #homeless = new Map<string, Map<string, PodInfo>>()
+  /** The pods by the name of their node, for nodes that are not in the snapshot. */
+  readonly #withoutNode = new Map<string, Map<string, PodInfo>>()
   readonly #counters = new Map<string, PodCounter>()
-  /** The number of nodes that have each image. */
+  /** The number of nodes that have an image. */
   readonly #images = new Map<string, number>()
   readonly #domains = new Map<string, ReadonlyMap<string, number>>()
-  /** The terms of pods on nodes: required anti-affinity, required affinity, and the preferred ones of both. */
+  /** The required anti-affinity, required affinity, and preferred terms of the pods on nodes, by their text. */
   readonly antiAffinityTerms = new Map<string, TermGroup>()
   readonly affinityTerms = new Map<string, TermGroup>()
   readonly preferredTerms = new Map<string, TermGroup>()
@@ -100,29 +100,29 @@ export class Snapshot {
     return (this.#list ??= byZone(this.#byName.values()))
   }
 
-  /** A number greater than the slot of every node. */
+  /** A number greater than the slot of every node, for arrays that are indexed by slots. */
   get slots(): number {
     return this.#slots
   }
 
-  /** How many nodes have the image. */
+  /** The number of nodes that have the image. */
   nodesWith(image: string): number {
     return this.#images.get(image) ?? 0
   }
 
-  /** Values of the node label `key` on nodes that have all of `keys`, with how many nodes have each. */
+  /** The values of the label `key` on nodes that have all labels of `keys`, with the number of nodes for each value. */
   domains(key: string, keys: readonly string[]): ReadonlyMap<string, number> {
     const name = [key, ...keys].join(' ')
     let found = this.#domains.get(name)
     if (!found) {
-      const made = new Map<string, number>()
+      const counts = new Map<string, number>()
       for (const { labels } of this.#byName.values()) {
         const value = own(labels, key)
         if (value === undefined || keys.some(other => own(labels, other) === undefined)) continue
-        made.set(value, (made.get(value) ?? 0) + 1)
+        counts.set(value, (counts.get(value) ?? 0) + 1)
       }
       if (this.#domains.size >= maxCounters) this.#domains.clear()
-      this.#domains.set(name, (found = made))
+      this.#domains.set(name, (found = counts))
     }
     return found
   }
@@ -135,7 +135,7 @@ export class Snapshot {
     return this.#where.get(uid)
   }
 
-  /** Adds a node, or takes over its newer state. If it throws, nothing has changed. */
+  /** Adds or updates a node. If it throws, because the node is malformed, the snapshot has not changed. */
   setNode(node: Node): void {
     const name = node.metadata.name ?? ''
     const info = this.#byName.get(name)
@@ -158,8 +158,8 @@ export class Snapshot {
     this.#list = undefined
     this.#domains.clear()
     this.#countImages(added.images, 1)
-    for (const pod of this.#homeless.get(name)?.values() ?? []) this.put(pod, added)
-    this.#homeless.delete(name)
+    for (const pod of this.#withoutNode.get(name)?.values() ?? []) this.put(pod, added)
+    this.#withoutNode.delete(name)
   }
 
   removeNode(name: string): void {
@@ -167,7 +167,7 @@ export class Snapshot {
     if (!info) return
     for (const pod of info.pods.values()) {
       this.#count(pod, info, 'remove')
-      this.#home(name).set(pod.uid, pod)
+      this.#waitingFor(name).set(pod.uid, pod)
     }
     this.#byName.delete(name)
     this.#freeSlots.push(info.slot)
@@ -183,7 +183,7 @@ export class Snapshot {
     }
   }
 
-  /** Puts a pod on a node, and takes it off the one before. `assumed`: it was decided on, and is not bound yet. */
+  /** Puts a pod on a node. `assumed`: by a decision that the API does not show yet. */
   setPod(pod: PodInfo, node: string, assumed = false): void {
     const before = this.#where.get(pod.uid)
     if (before && before.node === node && before.info.pod === pod.pod) {
@@ -194,12 +194,12 @@ export class Snapshot {
     this.#where.set(pod.uid, { info: pod, node, assumed })
     const info = this.#byName.get(node)
     if (info) this.put(pod, info)
-    else this.#home(node).set(pod.uid, pod)
+    else this.#waitingFor(node).set(pod.uid, pod)
   }
 
   /**
-   * Replaces an assumed pod by its bound state, at no cost. Returns false, and changes nothing, if the bound state may
-   * differ for some plugin; it must be set then.
+   * Replaces an assumed pod by the bound one that the API shows now. Returns false, and changes nothing, if the two may
+   * differ for a rule; `setPod` must be called then.
    */
   confirm(uid: string, pod: Pod): boolean {
     const entry = this.#where.get(uid)
@@ -221,14 +221,14 @@ export class Snapshot {
       info.removePod(entry.info)
       this.#count(entry.info, info, 'remove')
     } else {
-      const home = this.#homeless.get(entry.node)
-      home?.delete(uid)
-      if (home?.size === 0) this.#homeless.delete(entry.node)
+      const waiting = this.#withoutNode.get(entry.node)
+      waiting?.delete(uid)
+      if (waiting?.size === 0) this.#withoutNode.delete(entry.node)
     }
     return entry.info
   }
 
-  /** A counter of the pods that match; `key` names the condition. */
+  /** A counter of the pods that meet a condition. The same `key` must always stand for the same condition. */
   counter(key: string, condition: (pod: PodInfo) => boolean): PodCounter {
     let counter = this.#counters.get(key)
     if (counter) {
@@ -247,7 +247,7 @@ export class Snapshot {
     this.#counters.clear()
   }
 
-  /** Takes a pod off its node for a moment. `put` puts it back. The place of the pod does not change. */
+  /** Removes a pod from its node, until `put` puts it back. */
   take(pod: PodInfo, node: NodeInfo): void {
     node.removePod(pod)
     this.#count(pod, node, 'remove')
@@ -258,7 +258,7 @@ export class Snapshot {
     this.#count(pod, node, 'add')
   }
 
-  /** Calls `fn` while these pods are on the node, too. `fn` must not wait. */
+  /** Returns the result of `fn`, which is computed with these pods on the node as well. `fn` must not wait. */
   with<T>(pods: readonly PodInfo[], node: NodeInfo, fn: () => T): T {
     const added: PodInfo[] = []
     try {
@@ -272,7 +272,7 @@ export class Snapshot {
     }
   }
 
-  /** Whether a term that a pod of `namespace` has selects `pod`. */
+  /** Whether the term of a pod in `namespace` selects `pod`. */
   selects(term: PodAffinityTerm, namespace: string, pod: { namespace: string; labels: Labels }): boolean {
     return this.#inNamespaces(term, namespace, pod.namespace) && matches(term.labelSelector, pod.labels)
   }
@@ -286,10 +286,10 @@ export class Snapshot {
     )
   }
 
-  #home(node: string): Map<string, PodInfo> {
-    let home = this.#homeless.get(node)
-    if (!home) this.#homeless.set(node, (home = new Map()))
-    return home
+  #waitingFor(node: string): Map<string, PodInfo> {
+    let waiting = this.#withoutNode.get(node)
+    if (!waiting) this.#withoutNode.set(node, (waiting = new Map()))
+    return waiting
   }
 
   #count(pod: PodInfo, node: NodeInfo, how: 'add' | 'remove'): void {
@@ -332,7 +332,7 @@ export class Snapshot {
   }
 }
 
-/** One node of each zone in turn, so that any stretch of the list has nodes of all zones. */
+/** The nodes in an order that takes one of each zone in turn, so that every part of the list has nodes of all zones. */
 function byZone(nodes: Iterable<NodeInfo>): NodeInfo[] {
   const zones = new Map<string, NodeInfo[]>()
   for (const node of nodes) {
@@ -354,7 +354,7 @@ const zoneLabel = 'topology.kubernetes.io/zone'
 
 const texts = new WeakMap<object, string>()
 
-/** A term as text: equal terms have equal texts. */
+/** The text of a term, as a key. Terms with the same fields in the same order have the same text. */
 export function termKey(term: PodAffinityTerm | LabelSelector): string {
   let text = texts.get(term)
   if (text === undefined) texts.set(term, (text = JSON.stringify(term)))

@@ -78,6 +78,7 @@ export async function openInProcessServer(): Promise<InProcessServer> {
   const frontend = new Frontend({
     core: plane.core,
     serve: plane.serve,
+    aggregator: plane.aggregator,
     paths: [health(plane.core), discovery(kinds), openapi(kinds)],
     streams: streams(plane.core, { ca: authority.certPem, ...admin }),
   })

@@ -30,6 +30,8 @@ export interface SimOptions {
   extensions?: NonNullable<ControlPlaneOptions['extensions']>
   /** The authority that signs certificate requests. */
   authority?: KeyPair
+  /** By which extension servers recognize the API server. */
+  frontProxy?: NonNullable<ControlPlaneOptions['frontProxy']>
   /** False if the test runs kubelets of its own. */
   kubelets?: boolean
   log?: Log
@@ -82,6 +84,7 @@ export async function openSim(options: SimOptions): Promise<Sim> {
     nodePorts: [30000, 32767],
     advertise: { address: '192.0.2.1', port: 6443 },
     ...(options.extensions && { extensions: options.extensions }),
+    ...(options.frontProxy && { frontProxy: options.frontProxy, clientCa: 'the authority of users' }),
   })
   let runaway: Error | undefined
   stopRunaways(plane, clock, error => {

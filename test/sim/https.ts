@@ -39,6 +39,7 @@ export async function openHttps({ plane, clock }: Sim): Promise<Https> {
     {
       core: plane.core,
       serve: plane.serve,
+      aggregator: plane.aggregator,
       key: serving.keyPem,
       cert: serving.certPem,
       clientCa: authority.certPem,

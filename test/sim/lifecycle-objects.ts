@@ -61,14 +61,14 @@ export const examples: Record<string, Example> = {
   '/namespaces': { status: conditions, held: true },
   '/nodes': { object: { spec: { unschedulable: true } }, status: { capacity: { 'example.com/fake': '123' } } },
   '/persistentvolumes': {
+    held: true,
     object: { spec: { capacity: storage, accessModes: ['ReadWriteOnce'], hostPath: { path: '/tmp' } } },
     status: { phase: 'Available', message: 'StatusUpdate', reason: 'E2E' },
-    held: true,
   },
   '/persistentvolumeclaims': {
+    held: true,
     object: { spec: { accessModes: ['ReadWriteOnce'], resources: { requests: storage } } },
     status: conditions,
-    held: true,
   },
   '/pods': { object: { spec: { containers, terminationGracePeriodSeconds: 0 } }, status: conditions },
   '/podtemplates': { object: { template } },
@@ -267,8 +267,8 @@ export const examples: Record<string, Example> = {
     status: { attached: true },
   },
   'storage.k8s.io/volumeattributesclasses': {
-    object: { driverName: 'csi.example.com', parameters: { iops: '100' } },
     held: true,
+    object: { driverName: 'csi.example.com', parameters: { iops: '100' } },
   },
   'storagemigration.k8s.io/storageversionmigrations': {
     object: { spec: { resource: { group: 'apps', resource: 'deployments' } } },

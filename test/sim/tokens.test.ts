@@ -8,7 +8,7 @@ import { test } from 'node:test'
 import { Pod } from '../../src/kinds/core/pod.ts'
 import { ServiceAccount } from '../../src/kinds/core/serviceaccount.ts'
 import { pluginFor } from '../../src/kubelet/volumes/index.ts'
-import { podTokens } from '../../src/kubelet/volumes/tokens.ts'
+import { PodTokens } from '../../src/kubelet/volumes/tokens.ts'
 import type { VolumeRequest } from '../../src/kubelet/volumes/volume.ts'
 import { simulate } from './cluster.ts'
 
@@ -47,7 +47,7 @@ for (const [seconds, renewed] of [
             volumes: [volume],
           },
         })
-        const context = { tokens: podTokens(client), client, clock } as unknown as VolumeRequest['context']
+        const context = { tokens: new PodTokens(client), client, clock } as unknown as VolumeRequest['context']
         const plugin = pluginFor(volume)!
         const { signal } = new AbortController()
         const request: VolumeRequest = { pod, volume, dir, context, signal }

@@ -24,6 +24,7 @@ import { conditionsMet, Evaluation, factsOf } from './expressions.ts'
 import { patched } from './patched.ts'
 import { bound, formOf, judged, paramsOf, type PolicyContext, PolicyFault, refusedBy } from './policies.ts'
 import { callAgain, endRound, type Rounds, roundOf, startRound } from './rounds.ts'
+import { usable } from './usable.ts'
 
 type Policy = MutatingAdmissionPolicy
 type Binding = MutatingAdmissionPolicyBinding
@@ -40,7 +41,7 @@ export function mutatingPolicies(context: PolicyContext): AdmissionPlugin {
     name: 'MutatingAdmissionPolicy',
     mutatesAll: true,
     async mutate(request) {
-      all ??= bound(policies.list(), bindings.list())
+      all ??= bound(usable(MutatingAdmissionPolicy, policies), usable(MutatingAdmissionPolicyBinding, bindings))
       if (!all.length || request.type === 'DELETE') return
       const attributes = judged(request, 'mutate')
       if (!attributes) return

@@ -16,6 +16,7 @@ import type { Attributes } from './attributes.ts'
 import type { AdmissionPlugin } from './chain.ts'
 import { conditionsMet, Evaluation, type Facts, factsOf } from './expressions.ts'
 import { bound, formOf, judged, paramsOf, type PolicyContext, PolicyFault, refusedBy } from './policies.ts'
+import { usable } from './usable.ts'
 
 type Policy = ValidatingAdmissionPolicy
 type Binding = ValidatingAdmissionPolicyBinding
@@ -41,7 +42,7 @@ export function validatingPolicies(context: PolicyContext): AdmissionPlugin {
   return {
     name: 'ValidatingAdmissionPolicy',
     async validate(request) {
-      all ??= bound(policies.list(), bindings.list())
+      all ??= bound(usable(ValidatingAdmissionPolicy, policies), usable(ValidatingAdmissionPolicyBinding, bindings))
       if (!all.length) return
       const attributes = judged(request, 'validate')
       if (!attributes) return

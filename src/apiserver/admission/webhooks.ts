@@ -37,6 +37,7 @@ import { isRegistration, matchingForm } from './match.ts'
 import { patched } from './patched.ts'
 import { answerOf, denied, InvalidAnswer, isDryRun, reviewOf, reviewVersion } from './review.ts'
 import { callAgain, endRound, type Rounds, roundOf, startRound } from './rounds.ts'
+import { usable } from './usable.ts'
 
 export interface WebhookContext {
   storage: Storage
@@ -79,7 +80,7 @@ function hooksOf<W extends Webhook>(
 export function mutatingWebhooks(context: WebhookContext): AdmissionPlugin {
   const mirror = context.storage.mirror(MutatingWebhookConfiguration)
   const hooks = hooksOf<MutatingWebhook>(
-    () => mirror.list(),
+    () => usable(MutatingWebhookConfiguration, mirror),
     listener => mirror.subscribe(listener, 'mutating webhooks'),
   )
   const rounds: Rounds<Hook> = new WeakMap()
@@ -168,7 +169,7 @@ async function mutateBy(
 export function validatingWebhooks(context: WebhookContext): AdmissionPlugin {
   const mirror = context.storage.mirror(ValidatingWebhookConfiguration)
   const hooks = hooksOf<ValidatingWebhook>(
-    () => mirror.list(),
+    () => usable(ValidatingWebhookConfiguration, mirror),
     listener => mirror.subscribe(listener, 'validating webhooks'),
   )
   return {

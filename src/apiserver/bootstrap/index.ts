@@ -13,6 +13,7 @@
 import type { Clock } from '../../base/clock.ts'
 import { isReason, messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
+import { sameJson } from '../../api/equal.ts'
 import type { AnyKind } from '../../api/kind.ts'
 import type { Operation, Serve, User } from '../../api/operation.ts'
 import { asJson, type Json, type JsonObject } from '../../api/schema/node.ts'
@@ -29,6 +30,8 @@ import { ClusterRoleBinding } from '../../kinds/rbac/clusterrolebinding.ts'
 import { Role } from '../../kinds/rbac/role.ts'
 import { RoleBinding } from '../../kinds/rbac/rolebinding.ts'
 import { PriorityClass } from '../../kinds/scheduling/priorityclass.ts'
+import { headerSettings } from '../aggregation/identity.ts'
+import { type FrontProxy, frontProxyName } from '../aggregation/target.ts'
 import { formatIP, parseCidr } from '../../api/ip.ts'
 import { namespacedRoles } from './controller-roles.ts'
 import { dayText, trackingMap } from '../../kinds/core/legacy-token.ts'
@@ -42,6 +45,9 @@ interface BootstrapOptions {
   serviceCidr: string
   /** The address and port at which pods reach this server: the endpoint of the Service `kubernetes`. */
   advertise: { address: string; port: number }
+  /** PEM of the authority of users' certificates, and of that of front proxies, for extension servers. */
+  clientCa?: string
+  frontProxy?: Pick<FrontProxy, 'ca'>
 }
 
 /** The first address of the service range, which the Service `kubernetes` has. */
@@ -59,6 +65,7 @@ export async function bootstrap(serve: Serve, options: BootstrapOptions): Promis
     metadata: { name: trackingMap, namespace: 'kube-system' },
     data: { since: dayText(options.clock.now()) },
   })
+  await extensionAuthentication(serve, options)
   await kubernetesService(serve, options)
 }
 
@@ -66,7 +73,7 @@ const keepEveryMs = 10_000
 
 /**
  * Restores, every ten seconds, what the cluster needs and a user may have deleted: the Service `kubernetes` with its
- * endpoints, and the system namespaces. A failure is logged. Source: pkg/controlplane/controller/kubernetesservice,
+ * endpoints, the system namespaces, and what extension servers need to recognize their callers. A failure is logged. Source: pkg/controlplane/controller/kubernetesservice,
  * systemnamespaces.
  * @returns a function that stops this; a round that is running ends by itself
  */
@@ -76,6 +83,7 @@ export function keepEssentials(serve: Serve, options: BootstrapOptions, log: Log
     try {
       await systemNamespaces(serve)
       await kubernetesService(serve, options)
+      await extensionAuthentication(serve, options)
     } catch (error) {
       log.warn('cannot restore the Service kubernetes, trying again', { why: messageOf(error) })
     }
@@ -220,6 +228,27 @@ async function kubernetesService(serve: Serve, { serviceCidr, advertise }: Boots
     endpoints: [{ addresses: [advertise.address], conditions: { ready: true } }],
     ports,
   })
+}
+
+/**
+ * How extension servers recognize users and this server, in the ConfigMap that they read. Other keys in it stay.
+ * Source: pkg/controlplane/controller/clusterauthenticationtrust.
+ */
+async function extensionAuthentication(serve: Serve, { clientCa, frontProxy }: BootstrapOptions): Promise<void> {
+  if (!clientCa || !frontProxy) return
+  const data: JsonObject = {
+    'client-ca-file': clientCa,
+    'requestheader-client-ca-file': frontProxy.ca,
+    'requestheader-allowed-names': JSON.stringify([frontProxyName]),
+    ...headerSettings,
+  }
+  const map: JsonObject = { metadata: { name: 'extension-apiserver-authentication', namespace: 'kube-system' }, data }
+  if (await ensure(serve, ConfigMap, map)) return
+  const result = await serve({ ...operation('get', ConfigMap, map), options: { resourceVersion: '0' } })
+  if (result.type !== 'object') return
+  const stored = asJson(result.item.object) as JsonObject & { data?: JsonObject }
+  const next = { ...stored.data, ...data }
+  if (!sameJson(next, stored.data ?? {})) await serve(operation('update', ConfigMap, { ...stored, data: next }))
 }
 
 const operation = (verb: Operation['verb'], kind: AnyKind, object: JsonObject): Operation => {

@@ -241,7 +241,8 @@ function withQuery(url: string, query: string): URL {
   return parsed
 }
 
-function causeText(error: unknown, { host, port, name }: Target): string {
+/** The text of Go's client for the cause of a failed call. */
+export function causeText(error: unknown, { host, port, name }: Pick<Target, 'host' | 'port' | 'name'>): string {
   const { code = '', message, cert } = error as { code?: string; message: string; cert?: PeerCertificate }
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `dial tcp: lookup ${host}: no such host`
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return `${unverified}${otherName(cert?.subjectaltname ?? '', name)}`

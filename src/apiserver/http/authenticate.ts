@@ -1,11 +1,14 @@
-// Finds the user of a request: by a client certificate that the cluster's authority signed, by a bearer token, or as
-// system:anonymous. With the headers of impersonation, a user with the right to it acts as another one.
+// Finds the user of a request: by the headers of a front proxy, by a client certificate that the cluster's authority
+// signed, by a bearer token, or as system:anonymous. With the headers of impersonation, a user with the right to it acts as another one.
 // Source: kubernetes.io/docs/reference/access-authn-authz/authentication.
+import { X509Certificate } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { goQuote } from '../../base/go-text.ts'
 import { StatusError } from '../../base/errors.ts'
 import type { User } from '../../api/operation.ts'
+import { userOf } from '../aggregation/identity.ts'
+import { frontProxyName } from '../aggregation/target.ts'
 import type { ServerCore } from '../core.ts'
 import { noteTokenUse } from '../legacy-token-use.ts'
 import { checkToken } from '../tokens.ts'
@@ -18,7 +21,9 @@ const anonymous: User = { name: 'system:anonymous', groups: ['system:unauthentic
  */
 const credentialId = 'authentication.kubernetes.io/credential-id'
 
-const byConnection = new WeakMap<Duplex, User | null>()
+/** Who is at the other end of a connection: a user, a front proxy that speaks for users, or nobody with a name. */
+type Peer = { readonly user: User } | 'front proxy' | 'nobody'
+const peers = new WeakMap<Duplex, Peer>()
 
 /**
  * The user of a request. The certificate of its connection is read once. Throws Unauthorized for credentials that are
@@ -29,24 +34,46 @@ export function authenticate(
   socket: Duplex,
   headers: Record<string, string | string[] | undefined>,
 ): User {
-  const user = certificateUser(socket as TLSSocket) ?? tokenUser(core, headers.authorization as string | undefined)
+  const peer = peerOf(core, socket as TLSSocket)
+  const user =
+    peer === 'front proxy'
+      ? withEveryone(userOf(headers))
+      : peer !== 'nobody'
+        ? peer.user
+        : tokenUser(core, headers.authorization as string | undefined)
   if (!user) return anonymous
   return impersonated(core, user, headers)
 }
 
-function certificateUser(socket: TLSSocket): User | undefined {
-  let user = byConnection.get(socket)
-  if (user === undefined) {
-    // Only a certificate that the authority signed counts. Node.js has verified the chain already.
-    const certificate = socket.authorized ? socket.getPeerCertificate() : undefined
-    const fingerprint = certificate?.fingerprint256?.replaceAll(':', '').toLowerCase()
-    const subject = certificate?.subject as { CN?: string; O?: string | string[] } | undefined
-    const groups = subject?.O === undefined ? [] : Array.isArray(subject.O) ? subject.O : [subject.O]
-    const extra = fingerprint ? { extra: { [credentialId]: [`X509SHA256=${fingerprint}`] } } : {}
-    user = subject?.CN ? { name: subject.CN, groups: [...groups, 'system:authenticated'], ...extra } : null
-    byConnection.set(socket, user)
-  }
-  return user ?? undefined
+/** Whether a connection comes from a front proxy, as the one of this server. */
+export const isFrontProxy = (core: ServerCore, socket: Duplex): boolean =>
+  peerOf(core, socket as TLSSocket) === 'front proxy'
+
+/** Every user that a front proxy names counts as authenticated. Source: apiserver authentication/group. */
+function withEveryone(user: User | undefined): User | undefined {
+  if (!user || user.groups.some(group => group === 'system:authenticated' || group === 'system:unauthenticated'))
+    return user
+  return { ...user, groups: [...user.groups, 'system:authenticated'] }
+}
+
+function peerOf(core: ServerCore, socket: TLSSocket): Peer {
+  let peer = peers.get(socket)
+  if (peer === undefined) peers.set(socket, (peer = readPeer(core, socket)))
+  return peer
+}
+
+function readPeer({ frontProxyCa }: ServerCore, socket: TLSSocket): Peer {
+  // Only a certificate that an authority of the cluster signed counts. Node.js has verified the chain already.
+  const certificate = socket.authorized ? socket.getPeerCertificate() : undefined
+  const subject = certificate?.subject as { CN?: string; O?: string | string[] } | undefined
+  if (!certificate || !subject?.CN) return 'nobody'
+  // The two authorities must not be confused: one signs users, the other nothing but front proxies.
+  if (frontProxyCa && new X509Certificate(certificate.raw).verify(frontProxyCa.publicKey))
+    return subject.CN === frontProxyName ? 'front proxy' : 'nobody'
+  const fingerprint = certificate.fingerprint256?.replaceAll(':', '').toLowerCase()
+  const groups = subject.O === undefined ? [] : Array.isArray(subject.O) ? subject.O : [subject.O]
+  const extra = fingerprint ? { extra: { [credentialId]: [`X509SHA256=${fingerprint}`] } } : {}
+  return { user: { name: subject.CN, groups: [...groups, 'system:authenticated'], ...extra } }
 }
 
 function tokenUser(core: ServerCore, authorization: string | undefined): User | undefined {

@@ -2,6 +2,7 @@
 // whole responses.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+import type { APIService } from '../../kinds/apiregistration/apiservice.ts'
 import type { User } from '../../api/operation.ts'
 import { indentJson } from '../../wire/json.ts'
 import type { ResourcePath } from './route.ts'
@@ -46,6 +47,23 @@ export interface Streams {
     socket: Duplex,
     head: Buffer,
     path: ResourcePath,
+    user: User,
+    url: RequestUrl,
+  ): Promise<void>
+}
+
+/** Answers requests for the groups and versions that other servers have. */
+export interface Aggregator {
+  /** The APIService to whose server a path leads; undefined if this server answers itself. */
+  find(pathname: string): APIService | undefined
+  /** Passes on a request, which has been authorized. */
+  request(call: Call, service: APIService): Promise<void>
+  /** Passes on a request for another protocol, which has been authorized. */
+  upgrade(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    service: APIService,
     user: User,
     url: RequestUrl,
   ): Promise<void>

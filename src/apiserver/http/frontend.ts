@@ -1,6 +1,7 @@
 // The front: turns requests into operations, and results into responses, for connections of any kind.
 //
-//   request ─► authenticate ─► health, discovery, OpenAPI …               (paths)
+//   request ─► authenticate ─► the server of an APIService                (paths and resources)
+//                          └─► health, discovery, OpenAPI …               (paths)
 //                          └─► operation ─► serve ─► object, list, watch  (resources)
 //                          └─► upgrade ─► exec, attach, port-forward      (streams)
 //                                    └─► operation ─► serve ─► watch, one event in each message
@@ -27,9 +28,10 @@ import { handlerKey, type ServerCore } from '../core.ts'
 import { resourceNotFound, statusOf } from '../errors.ts'
 import { handlers } from '../resources/handlers.ts'
 import { authorize } from '../authz/authorize.ts'
-import { authenticate } from './authenticate.ts'
+import { authenticate, isFrontProxy } from './authenticate.ts'
 import { parseBody, patchTypeOf, readBody } from './bodies.ts'
 import {
+  type Aggregator,
   type Call,
   drained,
   parseUrl,
@@ -54,6 +56,8 @@ export interface FrontendOptions {
   serve: Serve
   paths: readonly PathHandler[]
   streams: Streams
+  /** Without it, this server answers everything itself. */
+  aggregator?: Aggregator
 }
 
 const requests = counter('apiserver_request_total', 'Requests by verb, resource and code')
@@ -81,6 +85,11 @@ export class Frontend {
       const user = authenticate(this.#options.core, connectionOf(request), request.headers)
       const call: Call = { request, response, url, user, signal: abort.signal }
       const path = parsePath(url.pathname)
+      const extension = this.#options.aggregator?.find(url.pathname)
+      if (extension) {
+        this.#authorizeExtension(call, path, connectionOf(request))
+        return await this.#options.aggregator!.request(call, extension)
+      }
       // Only existing resources become labels, which clients must not be able to add.
       if (path && this.#kinds.find(path)) resource = path.plural
       if (!path) await this.#path(call)
@@ -95,7 +104,13 @@ export class Frontend {
   }
 
   async #path(call: Call): Promise<void> {
-    const { user, url, request } = call
+    this.#allowPath(call)
+    for (const handler of this.#options.paths) if (await handler(call)) return
+    notFound(call, this.#kinds.all)
+  }
+
+  /** Throws Forbidden unless the user may use the method on a path that is not a resource. */
+  #allowPath({ user, url, request }: Pick<Call, 'user' | 'url' | 'request'>): void {
     const verb = (request.method ?? 'GET').toLowerCase()
     const decision = this.#options.core.authorizer.authorize({
       user,
@@ -113,8 +128,26 @@ export class Frontend {
         `forbidden: User ${JSON.stringify(user.name)} cannot ${verb} path ${JSON.stringify(url.pathname)}`,
         { details: {} },
       )
-    for (const handler of this.#options.paths) if (await handler(call)) return
-    notFound(call, this.#kinds.all)
+  }
+
+  /** Throws Forbidden unless the user may make a request that another server answers. */
+  #authorizeExtension(
+    call: Pick<Call, 'user' | 'url' | 'request'>,
+    path: ResourcePath | undefined,
+    connection: Duplex,
+  ): void {
+    // What this server has passed on has come back to it, and would go in a circle.
+    if (isFrontProxy(this.#options.core, connection))
+      throw new StatusError('ServiceUnavailable', 'the service of this API leads back to the API server')
+    if (!path) return this.#allowPath(call)
+    const { request, user, url } = call
+    const { group, plural, namespace, name, subresource } = path
+    const method = verbOfMethod(request.method ?? 'GET', path)
+    const fieldSelector = url.searchParams.get('fieldSelector')
+    const isWatch = method === 'list' && (flag(url.searchParams, 'watch') ?? false)
+    const options = { ...(fieldSelector && { fieldSelector }) }
+    const verb = isWatch ? 'watch' : method
+    authorize(this.#options.core, { user, verb, kind: { group, plural }, subresource, namespace, name, options })
   }
 
   async #resource(call: Call, path: ResourcePath): Promise<void> {
@@ -253,6 +286,11 @@ export class Frontend {
       const url = parseUrl(request.url ?? '/')
       const path = parsePath(url.pathname)
       const user = authenticate(this.#options.core, socket, request.headers)
+      const extension = this.#options.aggregator?.find(url.pathname)
+      if (extension) {
+        this.#authorizeExtension({ user, url, request }, path, socket)
+        return await this.#options.aggregator!.upgrade(request, socket, head, extension, user, url)
+      }
       if (path && this.#options.streams.handles(path))
         return await this.#options.streams.upgrade(request, socket, head, path, user, url)
       if (!path) throw resourceNotFound()

@@ -1,6 +1,7 @@
 // The HTTPS server: HTTP/1.1 and HTTP/2 on one port, for the Frontend.
 //
-// - TLS is at least 1.2. A client certificate is optional, and counts only if the cluster's authority signed it.
+// - TLS is at least 1.2. A client certificate is optional, and counts only if the cluster's authority signed it, or that of
+//   front proxies.
 // - A connection must begin a TLS handshake within 120 s. One that sends plain HTTP gets an error in plain HTTP.
 // - The headers of a request have at most 1 MiB. A connection has at most 250 concurrent requests with HTTP/2, and is
 //   closed when its client resets more than 100 of them a second for long.
@@ -43,7 +44,7 @@ export async function startHttp(options: HttpOptions, host: string, port: number
     minVersion: 'TLSv1.2',
     key: options.key,
     cert: options.cert,
-    ca: options.clientCa,
+    ca: [options.clientCa, ...(options.core.frontProxyCa ? [String(options.core.frontProxyCa)] : [])],
     ...http1,
     settings: { maxConcurrentStreams, maxHeaderListSize: maxHeaderBytes },
     streamResetRate: maxResetsPerSecond,

@@ -17,7 +17,7 @@ export async function tunnel(
   destination: Destination,
 ): Promise<void> {
   const headers = {
-    ...forwardedHeaders(request.headers),
+    ...(destination.headers ?? forwardedHeaders(request.headers)),
     connection: 'Upgrade',
     upgrade: request.headers.upgrade ?? '',
   }

@@ -1,5 +1,5 @@
 // Requests to the other side of a stream, which is a kubelet or a program behind a proxy.
-import { type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http'
+import { type ClientRequest, type IncomingMessage, type OutgoingHttpHeaders, request as httpRequest } from 'node:http'
 import { request as httpsRequest, type RequestOptions } from 'node:https'
 import type { Duplex } from 'node:stream'
 import { messageOf, StatusError } from '../../base/errors.ts'
@@ -8,6 +8,8 @@ import type { ProxyLocation } from './rewrite.ts'
 export interface Destination {
   secure: boolean
   options: RequestOptions
+  /** The headers of a tunnel, if they are not those of the client. */
+  headers?: OutgoingHttpHeaders
   /** The address at which the client sees the proxied program. */
   location?: ProxyLocation
 }

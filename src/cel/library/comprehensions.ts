@@ -2,7 +2,7 @@
 // Source: cel-go ext/comprehensions.go, ext/bindings.go.
 import { fn, plain, type Library } from '../functions.ts'
 import * as t from '../types.ts'
-import { EntryMap, Failure, Mapping, failure, noSuchOverload, type Value } from '../values.ts'
+import { EntryMap, Failure, Mapping, Uint, failure, noSuchOverload, type Value } from '../values.ts'
 import { spend } from '../work.ts'
 
 const mapType = t.map(t.param('K'), t.param('V'))
@@ -32,7 +32,7 @@ function copyOf(map: Mapping): EntryMap {
   return copy
 }
 
-const keyText = (key: Value) => (typeof key === 'object' ? '' : String(key))
+const keyText = (key: Value) => (key instanceof Uint ? String(key.value) : typeof key === 'object' ? '' : String(key))
 
 export const twoVariables: Library = {
   name: 'cel.lib.ext.comprev2',

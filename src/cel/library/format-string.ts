@@ -3,79 +3,65 @@
 // There are two styles. Kubernetes has the older one, which prints the elements of lists as literals and numbers as
 // they are written in English: `1,234.500`, `1.052033 × 10⁰³`. The newer one prints both plainly.
 // Source: cel-go ext/formatting.go (up to version 3 of the strings extension), ext/formatting_v2.go.
+import { goQuote } from '../../base/go-text.ts'
 import { compareStrings } from '../equality.ts'
 import { toText } from '../convert.ts'
-import { Failure, List, Mapping, TypeValue, Uint, failure, typeName, type Value } from '../values.ts'
+import { Failure, List, Mapping, Opaque, Optional, TypeValue, Uint, failure, typeName, type Value } from '../values.ts'
 import { grow, spend } from '../work.ts'
+import { complaints, partsOf, type FormatPart } from './format-clauses.ts'
 
 export type FormatStyle = 'kubernetes' | 'plain'
 
-/** Digits after the point that a clause may ask for. */
-const maxPrecision = 100
 const defaultPrecision = 6
 
-/** A clause: `%`, a precision, a verb. */
-const clause = /%(?:(%)|(?:\.(\d{0,4}))?([a-zA-Z])?)/g
-
 export function format(text: string, args: List, style: FormatStyle): Value {
-  const parts: string[] = []
-  let end = 0
+  const texts: string[] = []
   let index = 0
-  let size = text.length
-  for (const match of text.matchAll(clause)) {
-    parts.push(text.slice(end, match.index))
-    end = match.index + match[0].length
-    const part = match[1] ?? formatClause(match, args, index++, style)
-    if (part instanceof Failure) return part
-    size += part.length
-    const tooLarge = grow(size)
+  let size = 0
+  for (const part of partsOf(text)) {
+    const made = typeof part === 'string' ? part : formatClause(part, args, index++, style)
+    if (made instanceof Failure) return made
+    const tooLarge = grow((size += made.length))
     if (tooLarge) return tooLarge
-    parts.push(part)
+    texts.push(made)
   }
-  return parts.join('') + text.slice(end)
+  return texts.join('')
 }
 
-function formatClause(match: RegExpExecArray, args: List, index: number, style: FormatStyle): string | Failure {
-  const [, , precisionText, verb] = match
+function formatClause(
+  part: Exclude<FormatPart, string>,
+  args: List,
+  index: number,
+  style: FormatStyle,
+): string | Failure {
   if (index >= args.size) return failure(`index ${index} out of range`)
-  if (verb === undefined) return failure('unexpected end of string')
-  const precision = precisionText ? Number(precisionText) : defaultPrecision
-  if (precision > maxPrecision)
-    return failure(`could not parse formatting clause: precision ${precision} is larger than ${maxPrecision}`)
-  const found = Object.hasOwn(verbs, verb) ? verbs[verb]!(args.at(index), precision, style) : undefined
-  if (found === undefined) return failure(`could not parse formatting clause: unrecognized formatting clause "${verb}"`)
-  return found instanceof Failure ? failure(`error during formatting: ${found.message}`) : found
+  if (part instanceof Failure) return part
+  const { verb, precision = defaultPrecision } = part
+  const value = args.at(index)
+  const made = verbs[verb]!(value, precision, style)
+  if (typeof made === 'string') return made
+  const { message } = made ?? failure(complaints[verb.toLowerCase()]! + typeName(value))
+  return failure(`error during formatting: ${message}`)
 }
 
-type Verb = (value: Value, precision: number, style: FormatStyle) => string | Failure
+/** Undefined for a value that the clause does not take. */
+type Verb = (value: Value, precision: number, style: FormatStyle) => string | Failure | undefined
 
 const verbs: Readonly<Record<string, Verb>> = {
   s: (value, _, style) => string(value, style),
-  d: (value, _, style) => {
-    if (style === 'plain' && typeof value === 'number') return special(value) ?? plainNumber(value)
-    return (
-      integer(value)?.toString() ?? failure(`decimal clause can only be used on integers, was given ${typeName(value)}`)
-    )
-  },
-  f: (value, precision, style) =>
-    onDouble(value, 'fixed-point', style, number => fixed(number, precision, style === 'kubernetes')),
+  d: (value, _, style) =>
+    style === 'plain' && typeof value === 'number'
+      ? (special(value) ?? plainNumber(value))
+      : integer(value)?.toString(),
+  f: (value, precision, style) => onDouble(value, style, number => fixed(number, precision, style === 'kubernetes')),
   e: (value, precision, style) =>
-    onDouble(value, 'scientific', style, number =>
-      style === 'plain' ? plainExponent(number, precision) : englishExponent(number),
-    ),
-  b: value => {
-    if (typeof value === 'boolean') return value ? '1' : '0'
-    return (
-      integer(value)?.toString(2) ??
-      failure(`only integers and bools can be formatted as binary, was given ${typeName(value)}`)
-    )
-  },
-  o: value =>
-    integer(value)?.toString(8) ?? failure(`octal clause can only be used on integers, was given ${typeName(value)}`),
+    onDouble(value, style, number => (style === 'plain' ? plainExponent(number, precision) : englishExponent(number))),
+  b: value => (typeof value === 'boolean' ? String(Number(value)) : integer(value)?.toString(2)),
+  o: value => integer(value)?.toString(8),
   x: value => hex(value),
   X: value => {
     const text = hex(value)
-    return text instanceof Failure ? text : text.toUpperCase()
+    return typeof text === 'string' ? text.toUpperCase() : text
   },
 }
 
@@ -83,23 +69,19 @@ const integer = (value: Value): bigint | undefined =>
   typeof value === 'bigint' ? value : value instanceof Uint ? value.value : undefined
 
 /** Texts and bytes byte by byte, numbers with their sign. */
-function hex(value: Value): string | Failure {
+function hex(value: Value): string | Failure | undefined {
   if (typeof value === 'string' || value instanceof Uint8Array)
     return grow(2 * value.length) ?? Buffer.from(value as string).toString('hex')
-  return (
-    integer(value)?.toString(16) ??
-    failure(`only integers, byte buffers, and strings can be formatted as hex, was given ${typeName(value)}`)
-  )
+  return integer(value)?.toString(16)
 }
 
 /** The names that a double may have as a string. */
 const doubleNames = new Set(['NaN', 'Infinity', '-Infinity'])
 
-function onDouble(value: Value, name: string, style: FormatStyle, print: (number: number) => string): string | Failure {
+function onDouble(value: Value, style: FormatStyle, print: (number: number) => string): string | undefined {
   const isNumber = style === 'plain' && integer(value) !== undefined
   const named = typeof value === 'string' && doubleNames.has(value)
-  if (typeof value !== 'number' && !named && !isNumber)
-    return failure(`${name} clause can only be used on doubles, was given ${typeName(value)}`)
+  if (typeof value !== 'number' && !named && !isNumber) return undefined
   const number = value instanceof Uint ? Number(value.value) : Number(value)
   return (style === 'plain' ? special(number) : englishSpecial(number)) ?? print(number)
 }
@@ -158,9 +140,6 @@ const plainNumber = (number: number): string => {
   return typeof text === 'string' ? text : ''
 }
 
-const notAString =
-  'string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, durations, and times, was given '
-
 function string(value: Value, style: FormatStyle): string | Failure {
   spend(1)
   if (value === null) return 'null'
@@ -171,7 +150,7 @@ function string(value: Value, style: FormatStyle): string | Failure {
   if (style === 'plain' && value instanceof Uint8Array) return Buffer.from(value).toString('utf8')
   const text = toText(value)
   if (typeof text === 'string') return text
-  return text instanceof Failure && value instanceof Uint8Array ? text : failure(notAString + typeName(value))
+  return text instanceof Failure && value instanceof Uint8Array ? text : failure(complaints['s']! + typeName(value))
 }
 
 /** An element of a list or map. */
@@ -179,15 +158,17 @@ function element(value: Value, style: FormatStyle): string | Failure {
   if (style === 'plain') return string(value, style)
   if (typeof value === 'number') {
     const text = special(value)?.replace('Infinity', 'Inf').replace(/^Inf/, '+Inf')
-    return text === undefined ? fixed(value, defaultPrecision, false) : JSON.stringify(text)
+    return text === undefined ? fixed(value, defaultPrecision, false) : goQuote(text)
   }
+  if (value instanceof Opaque || value instanceof Optional)
+    return failure(`no formatting function for ${typeName(value)}`)
   const text = string(value, style)
   if (text instanceof Failure) return text
   switch (typeName(value)) {
     case 'string':
-      return JSON.stringify(text)
+      return goQuote(text)
     case 'bytes':
-      return `b${JSON.stringify(text)}`
+      return `b${goQuote(text)}`
     case 'google.protobuf.Timestamp':
       return `timestamp("${text}")`
     case 'google.protobuf.Duration':

@@ -1,5 +1,6 @@
 // Parses URLs as Go does, which takes some texts that browsers do not, and the other way round.
 // Source: Go's net/url; RFC 3986.
+import { goQuote } from '../../base/go-text.ts'
 
 export interface GoUrl {
   readonly text: string
@@ -12,7 +13,7 @@ export interface GoUrl {
 
 /** The parts, or what Go says is wrong. `asRequest` asks for an absolute URL or path, without a fragment. */
 export function parseGoUrl(text: string, asRequest: boolean): GoUrl | string {
-  const fault = (message: string) => `parse ${JSON.stringify(text)}: ${message}`
+  const fault = (message: string) => `parse ${goQuote(text)}: ${message}`
   if (Array.from(text).some(isControl)) return fault('net/url: invalid control character in URL')
   const body = asRequest ? text : text.split('#', 1)[0]!
   if (body === '' && asRequest) return fault('empty url')
@@ -33,7 +34,7 @@ export function parseGoUrl(text: string, asRequest: boolean): GoUrl | string {
   const host = parseAuthority(authority)
   if (typeof host !== 'string') return fault(host.fault)
   const badEscape = /%(?![0-9A-Fa-f]{2}).{0,2}/s.exec(path)
-  if (badEscape) return fault(`invalid URL escape ${JSON.stringify(badEscape[0])}`)
+  if (badEscape) return fault(`invalid URL escape ${goQuote(badEscape[0])}`)
   return { text, scheme, host, escapedPath: escapePath(path), query }
 }
 
@@ -49,12 +50,12 @@ function parseAuthority(authority: string): string | { fault: string } {
   if (bracket === -1) return { fault: "missing ']' in host" }
   const colon = bracket === undefined ? host.lastIndexOf(':') : bracket + 1
   const port = colon < 0 ? '' : host.slice(colon)
-  if (!/^(?::\d*)?$/.test(port)) return { fault: `invalid port ${JSON.stringify(port)} after host` }
+  if (!/^(?::\d*)?$/.test(port)) return { fault: `invalid port ${goQuote(port)} after host` }
   const bad = /[^A-Za-z0-9\-._~!$&'()*+,;=:[\]<>"%\u0080-\uffff]/u.exec(host)
-  if (bad) return { fault: `invalid character ${JSON.stringify(bad[0])} in host name` }
+  if (bad) return { fault: `invalid character ${goQuote(bad[0])} in host name` }
   const escape = /%(?:.{0,2})/s.exec(host)
   if (escape && !/^%[89A-Fa-f][0-9A-Fa-f]$/.test(escape[0]) && bracket === undefined)
-    return { fault: `invalid URL escape ${JSON.stringify(escape[0])}` }
+    return { fault: `invalid URL escape ${goQuote(escape[0])}` }
   return host
 }
 

@@ -1,6 +1,7 @@
 // The types of objects that mutating policies make: `Object{spec: Object.spec{replicas: 3}}` says what is to be
 // applied, `JSONPatch{op: 'add', path: '/spec/replicas', value: 3}` is one operation of a patch.
 // Source: apiserver pkg/cel/mutation (typeresolver.go, jsonpatch.go, dynamic/objects.go).
+import { goQuote } from '../../base/go-text.ts'
 import type { ObjectTypes } from '../environment.ts'
 import { unescapeField } from '../escaping.ts'
 import * as t from '../types.ts'
@@ -35,7 +36,7 @@ export function misnamedObject(value: Value, expected = 'Object'): Failure | und
   if (!(value instanceof Mapping)) return undefined
   if (value instanceof ObjectValue && value.typeName !== expected)
     return failure(
-      `unexpected type name ${JSON.stringify(value.typeName)}, expected ${JSON.stringify(expected)}, which matches field name path from root Object type`,
+      `unexpected type name ${goQuote(value.typeName)}, expected ${goQuote(expected)}, which matches field name path from root Object type`,
     )
   for (const key of value.keys()) {
     const below = value instanceof ObjectValue ? `${expected}.${String(key)}` : expected

@@ -89,7 +89,7 @@ interface CompiledText {
 function compileText(text: string, environment: typeof kubernetes, kind: 'bool' | 'string'): CompiledText {
   if (!text.trim()) return {}
   const compiled = compile(text, environment)
-  if (compiled.error !== undefined) return { error: `compilation failed: ${compiled.error}` }
+  if (compiled.error !== undefined) return { error: `${compiled.foundBy} failed: ${compiled.error}` }
   const { program } = compiled
   if (program.type.kind === kind) return { program }
   return { error: kind === 'bool' ? 'cel expression must evaluate to a bool' : 'must evaluate to a string' }

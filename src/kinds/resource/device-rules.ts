@@ -10,7 +10,7 @@ import {
 } from '../../api/names.ts'
 import type { Path } from '../../api/path.ts'
 import { validateDriverName } from '../core/volume-source-rules.ts'
-import { validateExpression } from '../expression-rules.ts'
+import { validateSelectorExpression } from './selector-expression.ts'
 import type { DeviceConfiguration, DeviceSelector, DeviceTaint, DeviceToleration } from './types.ts'
 
 const maxIdentifierBytes = 32
@@ -85,7 +85,7 @@ function* validateSelector({ cel }: DeviceSelector, at: Path): Problems {
   if (!cel) return yield at.field('cel').required()
   const path = at.field('cel', 'expression')
   if (Buffer.byteLength(cel.expression) > maxExpressionBytes) yield path.tooLong(maxExpressionBytes)
-  else yield* validateExpression(cel.expression, 'compilation failed: ', path)
+  else yield* validateSelectorExpression(cel.expression, path)
 }
 
 /** Settings that only a driver understands: an object of whatever. */

@@ -147,8 +147,9 @@ export interface StreamOptions {
  * - `outline` and `pod` include the effects of all calls that resolved before. Within a pod, the newest parts are
  *   first.
  *
- * Callers: only the kubelet, and for one pod only its worker, or `NodePods` if it has no worker. Calls for different
- * parts may run at the same time. Results belong to the caller. The runtime does not change its arguments.
+ * Callers: only the kubelet. What changes a pod is called only by its worker, or by `NodePods` if it has no worker.
+ * Calls for different parts may run at the same time. Results belong to the caller. The runtime does not change its
+ * arguments.
  *
  * Order: a container is created in a ready sandbox, and is started once. Stopping a sandbox kills its containers and
  * releases its addresses; removing it also removes its containers. Parts that do not exist count as stopped and

@@ -8,36 +8,50 @@ import { ServiceAccount } from '../../kinds/core/serviceaccount.ts'
 import { nameOf, namespaceOf, uidOf } from '../pod/spec.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 
-export interface Tokens {
-  /** Returns a token, and when to call this again for the next one (ms since the epoch). `seconds`: its lifetime. */
-  get(pod: Pod, audience: string, seconds: number): Promise<{ token: string; renewAt: number }>
-  forget(podUid: string): void
+interface Token {
+  token: string
+  /** When the next one is due, in ms since the epoch. */
+  renewAt: number
 }
 
 const renewShare = 0.8
 const maxRenewMs = 86_400_000
 
-export function podTokens(client: Client): Tokens {
-  const known = new Map<string, { token: string; renewAt: number }>()
-  return {
-    async get(pod, audience, seconds) {
-      const key = `${uidOf(pod)} ${pod.spec.serviceAccountName} ${audience} ${seconds}`
-      const before = known.get(key)
-      const now = client.clock.now()
-      if (before && now < before.renewAt) return before
-      const boundObjectRef = { kind: 'Pod', apiVersion: 'v1', name: nameOf(pod), uid: uidOf(pod) }
-      const spec = { audiences: audience ? [audience] : [], expirationSeconds: seconds, boundObjectRef }
-      const account = { namespace: namespaceOf(pod), name: pod.spec.serviceAccountName || 'default' }
-      const answer = await client.createUnder(ServiceAccount, account, 'token', TokenRequest, { spec })
-      const token = answer?.status.token
-      if (!token) throw new Error(`failed to fetch token for service account ${account.name}`)
-      const life = (parseTime(answer.status.expirationTimestamp) ?? now + seconds * 1000) - now
-      const entry = { token, renewAt: now + Math.min(life * renewShare, maxRenewMs) }
-      known.set(key, entry)
-      return entry
-    },
-    forget(podUid) {
-      for (const key of known.keys()) if (key.startsWith(`${podUid} `)) known.delete(key)
-    },
+export class PodTokens {
+  readonly #client: Client
+  /** By `keyOf`. */
+  readonly #tokens = new Map<string, Token>()
+
+  constructor(client: Client) {
+    this.#client = client
+  }
+
+  /** Returns a token for an audience. `seconds`: its lifetime. */
+  async get(pod: Pod, audience: string, seconds: number): Promise<Token> {
+    const key = keyOf(pod, audience, seconds)
+    const before = this.#tokens.get(key)
+    if (before && this.#client.clock.now() < before.renewAt) return before
+    const token = await this.#request(pod, audience, seconds)
+    this.#tokens.set(key, token)
+    return token
+  }
+
+  forget(podUid: string): void {
+    for (const key of this.#tokens.keys()) if (key.startsWith(`${podUid} `)) this.#tokens.delete(key)
+  }
+
+  async #request(pod: Pod, audience: string, seconds: number): Promise<Token> {
+    const now = this.#client.clock.now()
+    const boundObjectRef = { kind: 'Pod', apiVersion: 'v1', name: nameOf(pod), uid: uidOf(pod) }
+    const spec = { audiences: audience ? [audience] : [], expirationSeconds: seconds, boundObjectRef }
+    const account = { namespace: namespaceOf(pod), name: pod.spec.serviceAccountName || 'default' }
+    const answer = await this.#client.createUnder(ServiceAccount, account, 'token', TokenRequest, { spec })
+    const token = answer?.status.token
+    if (!token) throw new Error(`failed to fetch token for service account ${account.name}`)
+    const life = (parseTime(answer.status.expirationTimestamp) ?? now + seconds * 1000) - now
+    return { token, renewAt: now + Math.min(life * renewShare, maxRenewMs) }
   }
 }
+
+const keyOf = (pod: Pod, audience: string, seconds: number) =>
+  `${uidOf(pod)} ${pod.spec.serviceAccountName} ${audience} ${seconds}`

@@ -8,7 +8,7 @@ import type { Client } from '../../client/index.ts'
 import type { NodeFacts } from '../config/fields.ts'
 import type { NodeObjects } from '../objects.ts'
 import { uidOf } from '../pod/spec.ts'
-import type { Tokens } from './tokens.ts'
+import type { PodTokens } from './tokens.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 
 export type ReadVolume = NonNullable<Pod['spec']['volumes']>[number]
@@ -19,7 +19,7 @@ export interface VolumeContext {
   memoryDir: string
   client: Client
   objects: NodeObjects
-  tokens: Tokens
+  tokens: PodTokens
   facts: NodeFacts
   /** Returns a pod's addresses. There are none when its volumes are set up, since its sandbox comes after that. */
   podIPs: (uid: string) => readonly string[]

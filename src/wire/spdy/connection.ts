@@ -57,8 +57,8 @@ export class SpdyConnection extends EventEmitter<SpdyEvents> {
   #sessionWindow = defaultWindow
   #initialSendWindow = defaultWindow
   #sessionReceived = 0
-  #closing = false
-  #closed = false
+  /** While it is closing, no streams are opened, and the last one to end takes the connection with it. */
+  #state: 'open' | 'closing' | 'closed' = 'open'
 
   constructor(socket: Duplex, { role, head }: SpdyOptions) {
     super()
@@ -79,7 +79,7 @@ export class SpdyConnection extends EventEmitter<SpdyEvents> {
   }
 
   get closed(): boolean {
-    return this.#closed
+    return this.#state === 'closed'
   }
 
   /** The number of open streams. */
@@ -89,7 +89,7 @@ export class SpdyConnection extends EventEmitter<SpdyEvents> {
 
   /** Opens a stream. It can be written to at once, and bytes are sent after the peer's answer, the event 'reply'. */
   openStream(headers: Headers): SpdyStream {
-    if (this.#closed || this.#closing) throw new Error('the SPDY connection is closing')
+    if (this.#state !== 'open') throw new Error('the SPDY connection is closing')
     const id = this.#nextStream
     if (id > windowLimit) throw new Error('the SPDY connection has no stream ids left')
     this.#nextStream += 2
@@ -101,7 +101,7 @@ export class SpdyConnection extends EventEmitter<SpdyEvents> {
 
   /** Sends a ping, and resolves when the peer answers. */
   ping(): Promise<void> {
-    if (this.#closed) return Promise.reject(new Error('the SPDY connection is closed'))
+    if (this.#state === 'closed') return Promise.reject(new Error('the SPDY connection is closed'))
     if (this.#pings.size >= connectionLimits.pings)
       return Promise.reject(new Error('too many pings wait for an answer'))
     const id = this.#nextPing
@@ -114,8 +114,8 @@ export class SpdyConnection extends EventEmitter<SpdyEvents> {
 
   /** Refuses new streams, and closes the socket when those that are open have ended. */
   close(): void {
-    if (this.#closed || this.#closing) return
-    this.#closing = true
+    if (this.#state !== 'open') return
+    this.#state = 'closing'
     this.#send(this.#writer.goaway(this.#lastPeerStream))
     if (this.#streams.size === 0) this.#socket.end()
   }
@@ -139,11 +139,11 @@ export class SpdyConnection extends EventEmitter<SpdyEvents> {
   }
 
   #receive(bytes: Buffer): void {
-    if (this.#closed) return
+    if (this.closed) return
     try {
       for (const frame of this.#reader.read(bytes)) {
         this.#handle(frame)
-        if (this.#closed) return
+        if (this.closed) return
       }
     } catch (error) {
       this.#end(error as Error)
@@ -167,7 +167,7 @@ export class SpdyConnection extends EventEmitter<SpdyEvents> {
       case 'ping':
         return this.#onPing(frame.id)
       case 'goaway':
-        this.#closing = true
+        if (this.#state === 'open') this.#state = 'closing'
         this.emit('goaway')
         if (this.#streams.size === 0) this.#socket.end()
         return
@@ -187,7 +187,7 @@ export class SpdyConnection extends EventEmitter<SpdyEvents> {
     this.#lastPeerStream = id
     // While this end is closing, the peer may not yet have received that, so its stream is refused rather than an
     // error.
-    if (this.#closing || this.#streams.size >= connectionLimits.streams)
+    if (this.#state !== 'open' || this.#streams.size >= connectionLimits.streams)
       return this.#send(this.#writer.rstStream(id, resetStatus.refusedStream))
     const stream = new SpdyStream(this.#carrier, id, headers, this.#initialSendWindow)
     this.#streams.set(id, stream)
@@ -249,14 +249,14 @@ export class SpdyConnection extends EventEmitter<SpdyEvents> {
   }
 
   #send(frame: Buffer): void {
-    if (this.#closed || !this.#socket.writable) return
+    if (this.closed || !this.#socket.writable) return
     if (this.#socket.writableLength > connectionLimits.pendingBytes)
       return this.#end(new Error('the SPDY peer sends but does not read'))
     this.#socket.write(frame)
   }
 
   #sendData(id: number, bytes: Buffer, fin: boolean): void {
-    if (this.#closed || !this.#socket.writable) return
+    if (this.closed || !this.#socket.writable) return
     this.#sessionWindow -= bytes.length
     this.#socket.cork()
     this.#socket.write(this.#writer.data(id, bytes.length, fin))
@@ -281,12 +281,12 @@ export class SpdyConnection extends EventEmitter<SpdyEvents> {
     this.#streams.delete(stream.id)
     this.#waiting.delete(stream)
     this.#clog(stream, false)
-    if (this.#closing && this.#streams.size === 0) this.#socket.end()
+    if (this.#state === 'closing' && this.#streams.size === 0) this.#socket.end()
   }
 
   #end(error: Error | undefined): void {
-    if (this.#closed) return
-    this.#closed = true
+    if (this.#state === 'closed') return
+    this.#state = 'closed'
     const gone = error ?? new Error('the SPDY connection is closed')
     for (const { reject } of this.#pings.values()) reject(gone)
     this.#pings.clear()

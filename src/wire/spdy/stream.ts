@@ -1,5 +1,12 @@
 // A stream of a SPDY connection, as a Duplex that can be half closed: `end()` ends this side, and the event 'end'
 // reports that the peer has ended its own.
+//
+//   this side       opening ── the opening was answered ──▶ open ── the last frame was sent ──▶ ended
+//                      └───────── the peer cut the stream, or it was destroyed ───────────────▶ ended
+//   the peer's      open ── its last frame arrived ──▶ ended
+//                      └── the peer gave up ─────────▶ cut
+//
+// When both sides have ended, the stream is gone from its connection.
 import { Duplex } from 'node:stream'
 import { resetStatus } from './frames.ts'
 import type { Headers } from './headers.ts'
@@ -42,17 +49,14 @@ export class SpdyStream extends Duplex {
   readonly headers: Headers
   /** The headers of the answer, once it has arrived. */
   replyHeaders: Headers | undefined
-  /** Whether the peer ended the stream or the connection without finishing, so that data may be missing. */
-  cut = false
   #carrier: StreamCarrier
-  /** Whether the opening of the stream has been answered, by either end. */
-  #answered = false
+  /** While the stream is opening, nothing is sent: Go's spdystream drops data that arrives before the answer. */
+  #local: 'opening' | 'open' | 'ended' = 'opening'
+  #remote: 'open' | 'ended' | 'cut' = 'open'
   #outgoing: Outgoing | undefined
   #sendWindow: number
   /** Bytes that were received and not yet granted again, because the reader is behind. */
   #ungranted = 0
-  #localDone = false
-  #remoteDone = false
 
   /** For SpdyConnection. */
   constructor(carrier: StreamCarrier, id: number, headers: Headers, sendWindow: number) {
@@ -61,6 +65,11 @@ export class SpdyStream extends Duplex {
     this.id = id
     this.headers = headers
     this.#sendWindow = sendWindow
+  }
+
+  /** Whether the peer ended the stream or the connection without finishing, so that data may be missing. */
+  get cut(): boolean {
+    return this.#remote === 'cut'
   }
 
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
@@ -79,10 +88,10 @@ export class SpdyStream extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    if (!this.#localDone || !this.#remoteDone)
+    if (this.#local !== 'ended' || this.#remote === 'open')
       this.#carrier.sendReset(this.id, error ? resetStatus.internalError : resetStatus.cancel)
-    this.#localDone = true
-    this.#remoteDone = true
+    this.#local = 'ended'
+    if (this.#remote === 'open') this.#remote = 'ended'
     this.#carrier.gone(this)
     this.#outgoing = undefined
     done(error)
@@ -90,11 +99,10 @@ export class SpdyStream extends Duplex {
 
   /** For SpdyConnection: sends as much as is allowed at present. */
   pump(): void {
-    // Go's spdystream drops data that arrives before the answer to the opening.
-    if (!this.#answered) return
+    if (this.#local === 'opening') return
     while (this.#outgoing) {
       const { bytes, fin, done } = this.#outgoing
-      if (this.#localDone) {
+      if (this.#local === 'ended') {
         // The peer has given the stream up and would drop the bytes. The writer gets the event 'end'.
         this.#outgoing = undefined
         done()
@@ -108,7 +116,7 @@ export class SpdyStream extends Duplex {
       if (size === 0 && bytes.length > 0) return
       const last = size === bytes.length
       this.#sendWindow -= size
-      this.#localDone = fin && last
+      if (fin && last) this.#local = 'ended'
       this.#carrier.sendData(this.id, bytes.subarray(0, size), fin && last)
       this.#outgoing = last ? undefined : { bytes: bytes.subarray(size), fin, done }
       if (last) done()
@@ -118,7 +126,7 @@ export class SpdyStream extends Duplex {
 
   /** For SpdyConnection: data may be sent from now on. */
   begin(): void {
-    this.#answered = true
+    if (this.#local === 'opening') this.#local = 'open'
     this.pump()
   }
 
@@ -137,7 +145,7 @@ export class SpdyStream extends Duplex {
 
   /** For SpdyConnection. */
   received(bytes: Buffer): void {
-    if (this.#remoteDone || bytes.length === 0) return
+    if (this.#remote !== 'open' || bytes.length === 0) return
     this.#ungranted += bytes.length
     if (this.push(bytes)) this.#grant()
     else if (this.readableLength > streamLimits.bufferBytes) this.#carrier.clogged(this, true)
@@ -145,14 +153,13 @@ export class SpdyStream extends Duplex {
 
   /** For SpdyConnection: the peer has ended the stream, properly or not. */
   finished(how: { cut: boolean }): void {
-    if (!this.#remoteDone) {
-      this.#remoteDone = true
-      this.cut = how.cut
+    if (this.#remote === 'open') {
+      this.#remote = how.cut ? 'cut' : 'ended'
       this.push(null)
     }
-    if (how.cut && !this.#localDone) {
-      this.#localDone = true
-      this.begin()
+    if (how.cut && this.#local !== 'ended') {
+      this.#local = 'ended'
+      this.pump()
       this.end()
     }
     this.#checkGone()
@@ -160,7 +167,7 @@ export class SpdyStream extends Duplex {
 
   /** Removes the stream once both sides have ended. Received data may still wait to be read. */
   #checkGone(): void {
-    if (this.#localDone && this.#remoteDone) this.#carrier.gone(this)
+    if (this.#local === 'ended' && this.#remote !== 'open') this.#carrier.gone(this)
   }
 
   #room(): number {
@@ -168,7 +175,8 @@ export class SpdyStream extends Duplex {
   }
 
   #grant(): void {
-    if (!this.#carrier.heedsWindows() || this.#remoteDone || this.#ungranted < streamLimits.windowBytes / 2) return
+    if (!this.#carrier.heedsWindows() || this.#remote !== 'open' || this.#ungranted < streamLimits.windowBytes / 2)
+      return
     this.#carrier.sendWindowUpdate(this.id, this.#ungranted)
     this.#ungranted = 0
   }
