@@ -22,6 +22,7 @@ import { ownerPermissions } from './admission/owner-permissions.ts'
 import { type PluginSwitches, runningPlugins } from './admission/plugins.ts'
 import { alwaysPullImages, extendedResourceToleration, podNodeSelector } from './admission/pod-options.ts'
 import { podSecurity } from './admission/pod-security.ts'
+import { podTolerationRestriction } from './admission/pod-toleration-restriction.ts'
 import { podTopologyLabels } from './admission/pod-topology-labels.ts'
 import { priorityAdmission } from './admission/priority.ts'
 import { resourceQuota } from './admission/resource-quota.ts'
@@ -127,6 +128,7 @@ function allPlugins(
     podNodeSelector(storage),
     priorityAdmission(storage),
     defaultTolerations(),
+    podTolerationRestriction(storage),
     extendedResourceToleration(),
     defaultStorageClass(storage),
     storageProtection(),

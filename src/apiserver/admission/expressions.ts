@@ -36,7 +36,8 @@ export class Evaluation {
   /** The value of an expression; a Failure has the message for the client. */
   async value(expression: string): Promise<Value> {
     const compiled = this.#expressions.compiled(expression)
-    if (compiled.error !== undefined) return new Failure(`compilation error: compilation failed: ${compiled.error}`)
+    if (compiled.error !== undefined)
+      return new Failure(`compilation error: ${compiled.foundBy} failed: ${compiled.error}`)
     if (this.#budget <= 0) return outOfBudget
     const { value, cost } = await compiled.program.evaluateAsync(this.#values, this.#budget)
     this.#budget -= cost
@@ -45,7 +46,8 @@ export class Evaluation {
   }
 
   #run(compiled: CompiledExpression): Value {
-    if (compiled.error !== undefined) return new Failure(`compilation error: compilation failed: ${compiled.error}`)
+    if (compiled.error !== undefined)
+      return new Failure(`compilation error: ${compiled.foundBy} failed: ${compiled.error}`)
     const { value, cost } = compiled.program.evaluate(this.#values, Math.max(this.#budget, 1))
     this.#budget -= cost
     return value

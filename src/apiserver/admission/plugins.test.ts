@@ -132,6 +132,30 @@ test('plugins for pods that can be enabled', async t => {
   )
 })
 
+test('a namespace gives its pods tolerations, and says which they may have', async t => {
+  const { admin } = await openTestServer(t, openMemoryStore(), enable('PodTolerationRestriction'))
+  const own = { key: 'disk', operator: 'Exists' as const, effect: 'NoSchedule' as const }
+  const annotations = {
+    'scheduler.alpha.kubernetes.io/defaultTolerations': JSON.stringify([own]),
+    'scheduler.alpha.kubernetes.io/tolerationsWhitelist': JSON.stringify([
+      { key: 'disk', operator: 'Exists' },
+      { operator: 'Exists', effect: 'NoExecute' },
+    ]),
+  }
+  await admin.patch(Namespace, 'default', 'merge', { metadata: { annotations } })
+  const narrow = { key: 'disk', operator: 'Equal' as const, value: 'slow', effect: 'NoSchedule' as const }
+  const { spec } = await admin.create(Pod, pod('a', { tolerations: [narrow] }))
+  assert.deepEqual(
+    spec.tolerations?.filter(({ key }) => key === 'disk'),
+    [own],
+  )
+  const other = admin.create(Pod, pod('b', { tolerations: [{ key: 'other', operator: 'Exists' as const }] }))
+  assert.equal(
+    (await refusal(other)).message,
+    'pod tolerations (possibly merged with namespace default tolerations) conflict with its namespace whitelist',
+  )
+})
+
 test('external IPs of Services can be denied', async t => {
   const { admin } = await openTestServer(t, openMemoryStore(), enable('DenyServiceExternalIPs'))
   const spec = { ports: [{ port: 80 }], externalIPs: ['192.0.2.1'] }

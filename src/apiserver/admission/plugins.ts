@@ -9,6 +9,7 @@ import type { AdmissionPlugin } from './chain.ts'
 const offByDefault = new Set([
   'AlwaysPullImages',
   'PodNodeSelector',
+  'PodTolerationRestriction',
   'ExtendedResourceToleration',
   'OwnerReferencesPermissionEnforcement',
   'DenyServiceExternalIPs',
@@ -26,6 +27,7 @@ export const pluginNames = [
   'PodNodeSelector',
   'Priority',
   'DefaultTolerationSeconds',
+  'PodTolerationRestriction',
   'ExtendedResourceToleration',
   'DefaultStorageClass',
   'StorageObjectInUseProtection',

@@ -149,11 +149,13 @@ test('the failure of a webhook fails one request, or is skipped with Ignore', as
     ],
   ]
   for (const [what, hook, why] of table) {
-    const broken = entry(hook.url, { timeoutSeconds: 1 })
+    // Only one of them is to be late.
+    const timeoutSeconds = what === 'hangs' ? 1 : 30
+    const broken = entry(hook.url, { timeoutSeconds })
     await admin.create(MutatingWebhookConfiguration, configuration([broken]))
     const refused = await refusal(admin.create(ConfigMap, { metadata: { name: 'a' } }))
     const uid = hook.reviews[0]?.request.uid ?? ''
-    const message = `Internal error occurred: failed calling webhook "check.example.com": ${why(hook.url).replace('UID', uid)}`
+    const message = `Internal error occurred: failed calling webhook "check.example.com": ${why(hook.url).replace('UID', uid).replace('timeout=1s', `timeout=${timeoutSeconds}s`)}`
     assert.deepEqual(refused, { message, code: 500, reason: 'InternalError' }, what)
     await admin.remove(MutatingWebhookConfiguration, 'hooks')
     await admin.create(MutatingWebhookConfiguration, configuration([{ ...broken, failurePolicy: 'Ignore' }]))

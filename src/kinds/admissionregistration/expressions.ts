@@ -12,7 +12,6 @@ import {
   kubernetes,
   mutation,
   mutationTypes,
-  type Program,
   resourceCheckType,
   types,
 } from '../../cel/index.ts'
@@ -69,9 +68,7 @@ const common = {
   'authorizer.requestResource': resourceCheckType,
 }
 
-export type CompiledExpression =
-  | { readonly program: Program; readonly error?: undefined }
-  | { readonly program?: undefined; readonly error: string }
+export type CompiledExpression = ReturnType<typeof compile>
 
 interface ExpressionsSpec {
   variables?: readonly Variable[]
@@ -146,8 +143,9 @@ export function expressionProblem(
   expression: string,
   results: readonly (typeof types.dyn)[] | undefined,
 ): string | undefined {
-  const { program, error } = expressions.compiled(expression)
-  if (error !== undefined) return `compilation failed: ${error}`
+  const compiled = expressions.compiled(expression)
+  if (compiled.error !== undefined) return `${compiled.foundBy} failed: ${compiled.error}`
+  const { program } = compiled
   if (!results || results.some(type => types.sameType(program.type, type))) return undefined
   const names = results.map(types.formatType)
   const wanted = names.length === 1 ? names[0] : `one of [${names.join(' ')}]`
