@@ -4,6 +4,7 @@
 // port-forward to the kubelets. bootstrap/ creates what every cluster begins with.
 export { bootstrap, apiServiceAddress, keepEssentials } from './bootstrap/index.ts'
 export { Availability } from './aggregation/availability.ts'
+export { RemoteDocuments, type RemoteVersion } from './aggregation/documents.ts'
 export { ExtensionProxy } from './aggregation/proxy.ts'
 export { type FrontProxy, frontProxyName } from './aggregation/target.ts'
 export { Registration } from './aggregation/register.ts'

@@ -12,7 +12,9 @@ import {
   keepEssentials,
   Availability,
   ExtensionProxy,
+  RemoteDocuments,
   type FrontProxy,
+  type RemoteVersion,
   openServer,
   Registration,
   tokenIssuer,
@@ -49,6 +51,8 @@ export interface ControlPlane {
   serve: Serve
   /** Passes on what other servers have. */
   aggregator: ExtensionProxy
+  /** The groups and versions that other servers have. */
+  remote(): readonly RemoteVersion[]
   /** A client in this process, acting as `user`. */
   client(user: string, groups?: readonly string[]): Client
   /** A client in this process, acting as a service account of kube-system. */
@@ -75,7 +79,10 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
   const stopKeeping = keepEssentials(serve, options, log)
   const registration = new Registration(core, serve)
   const aggregator = new ExtensionProxy(core, options.frontProxy?.client)
-  const availability = new Availability(core, serve, options.frontProxy?.client)
+  const remote = new RemoteDocuments(core, options.frontProxy?.client)
+  const availability = new Availability(core, serve, options.frontProxy?.client, (service, isAvailable) =>
+    remote.refresh(service, isAvailable),
+  )
   await registration.start()
   availability.start()
   const clients: Client[] = []
@@ -96,6 +103,7 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
     core,
     serve,
     aggregator,
+    remote: () => remote.versions,
     client: (name, groups = []) => clientOf(name, groups, name.replace(/^system:/, '')),
     accountClient: name =>
       clientOf(
@@ -108,6 +116,7 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
       stopKeeping()
       for (const client of clients) client.close()
       aggregator.close()
+      remote.close()
       await Promise.all([registration.close(), availability.close()])
       await close()
       await store.close()

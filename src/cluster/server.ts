@@ -84,8 +84,8 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
       clientCa: authority.certPem,
       paths: [
         health(plane.core, { disk: () => checkDisk(paths) }),
-        discovery(kinds),
-        openapi(kinds),
+        discovery(kinds, plane.remote),
+        openapi(kinds, plane.remote),
         schedulerDebug(() => scheduler),
       ],
       streams,

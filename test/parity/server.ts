@@ -79,7 +79,7 @@ export async function openInProcessServer(): Promise<InProcessServer> {
     core: plane.core,
     serve: plane.serve,
     aggregator: plane.aggregator,
-    paths: [health(plane.core), discovery(kinds), openapi(kinds)],
+    paths: [health(plane.core), discovery(kinds, plane.remote), openapi(kinds, plane.remote)],
     streams: streams(plane.core, { ca: authority.certPem, ...admin }),
   })
   const http = createServer({ requestTimeout: 0 }, (request, response) => void frontend.handle(request, response))

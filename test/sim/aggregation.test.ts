@@ -15,6 +15,7 @@ import {
   openExtension,
   registrationOf,
 } from '../../src/apiserver/aggregation/testing.ts'
+import { metricsGroup, metricsHandler, metricsKinds } from '../../src/cluster/metrics-api.ts'
 import { APIService } from '../../src/kinds/apiregistration/apiservice.ts'
 import { Service } from '../../src/kinds/core/service.ts'
 import { issue } from '../../src/wire/x509.ts'
@@ -231,5 +232,92 @@ test('headers of a front proxy name the user, and only with the certificate of o
     const [answer] = (await once(asked.end(), 'response')) as [IncomingMessage]
     strictEqual(answer.statusCode, 503)
     answer.resume()
+  }),
+)
+
+test('metrics are answered here, or by the server of an APIService as long as there is one', { timeout }, async t => {
+  const frontProxy = await makeFrontProxy()
+  const extension = await openExtension('metrics', frontProxy.ca, echo)
+  t.after(() => extension.close())
+  const extensions = { kinds: metricsKinds, handlers: new Map([[metricsGroup, metricsHandler(() => undefined)]]) }
+  await simulate({ controllers: false, scheduler: false, frontProxy, extensions }, async sim => {
+    const https = await openHttps(sim)
+    const path = '/apis/metrics.k8s.io/v1beta1/nodes'
+    const ask = async () => (await https.send('GET', path)).body
+    strictEqual((await ask()).message, 'metrics are not gathered yet')
+    const names = { name: 'metrics', group: metricsGroup, version: 'v1beta1' }
+    const { service, apiService } = registrationOf(extension, names)
+    await sim.client.create(Service, service as object)
+    await sim.client.create(APIService, apiService)
+    while ((await https.send('GET', path)).code === 503) await turn()
+    strictEqual((await ask()).url, path)
+    await sim.client.delete(APIService, { name: 'v1beta1.metrics.k8s.io' })
+    strictEqual((await ask()).message, 'metrics are not gathered yet')
+    await https.close()
+  })
+})
+
+const resource = { name: 'reports', singularName: 'report', namespaced: true, kind: 'Report', verbs: ['get', 'list'] }
+const resourceList = {
+  kind: 'APIResourceList',
+  apiVersion: 'v1',
+  groupVersion: 'weather.example.com/v1',
+  resources: [resource, { name: 'reports/status', kind: 'Report', verbs: ['get'] }, { name: 7 }, null],
+}
+const openapiPath = 'openapi/v3/apis/weather.example.com/v1'
+const documents: Readonly<Record<string, object>> = {
+  [root]: resourceList,
+  '/openapi/v3': {
+    paths: { 'apis/weather.example.com/v1': { serverRelativeURL: `/${openapiPath}?hash=AB` } },
+  },
+  [`/${openapiPath}`]: { openapi: '3.0.0', info: { title: 'Weather' } },
+}
+const documented: Answering = (asked, response) => {
+  const found = documents[asked.url ?? '']
+  response.writeHead(found ? 200 : 404, { 'content-type': 'application/json' })
+  response.end(JSON.stringify(found ?? {}))
+}
+const aggregatedType = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList'
+
+test('discovery and OpenAPI list what another server has, and what it had while it is away', { timeout }, () =>
+  aggregated(documented, async ({ sim, https: { send }, extension }) => {
+    const group = async () => {
+      const { body } = await send('GET', '/apis', undefined, { accept: aggregatedType })
+      return body.items.find((one: { metadata: { name: string } }) => one.metadata.name === names.group)
+    }
+    const version = async () => (await group()).versions[0]
+    while ((await version()).freshness !== 'Current') await turn()
+    const weather = {
+      resources: [
+        {
+          resource: 'reports',
+          responseKind: { group: '', version: '', kind: 'Report' },
+          scope: 'Namespaced',
+          singularResource: 'report',
+          verbs: ['get', 'list'],
+          subresources: [
+            { subresource: 'status', responseKind: { group: '', version: '', kind: 'Report' }, verbs: ['get'] },
+          ],
+        },
+      ],
+    }
+    deepStrictEqual(await version(), { version: 'v1', ...weather, freshness: 'Current' })
+    const { groups } = (await send('GET', '/apis')).body
+    strictEqual(groups[0].name, 'apiregistration.k8s.io')
+    // Its priority is the lowest of all.
+    const { kind, apiVersion, ...own } = (await send('GET', '/apis/weather.example.com')).body
+    deepStrictEqual([kind, apiVersion, own], ['APIGroup', 'v1', groups.at(-1)])
+    strictEqual(own.preferredVersion.groupVersion, 'weather.example.com/v1')
+    const { paths } = (await send('GET', '/openapi/v3')).body
+    deepStrictEqual(paths['apis/weather.example.com/v1'], { serverRelativeURL: `/${openapiPath}?hash=AB` })
+    ok(paths['apis/apps/v1'])
+    strictEqual((await send('GET', `/${openapiPath}?hash=AB`)).body.info.title, 'Weather')
+    extension.answer = (_asked, response) => void response.end('no JSON')
+    await sim.clock.forward(30_000)
+    while ((await version()).freshness !== 'Stale') await turn()
+    deepStrictEqual(await version(), { version: 'v1', ...weather, freshness: 'Stale' })
+    await sim.client.delete(APIService, { name: 'v1.weather.example.com' })
+    strictEqual(await group(), undefined)
+    strictEqual((await send('GET', '/apis/weather.example.com')).code, 404)
   }),
 )

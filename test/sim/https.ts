@@ -43,7 +43,7 @@ export async function openHttps({ plane, clock }: Sim): Promise<Https> {
       key: serving.keyPem,
       cert: serving.certPem,
       clientCa: authority.certPem,
-      paths: [health(plane.core), discovery(kinds), openapi(kinds)],
+      paths: [health(plane.core), discovery(kinds, plane.remote), openapi(kinds, plane.remote)],
       streams: streams(plane.core, { ca: authority.certPem, ...admin }),
     },
     '127.0.0.1',

@@ -89,7 +89,10 @@ export const examples: Record<string, Example> = {
         matchConstraints,
         reinvocationPolicy: 'Never',
         mutations: [
-          { patchType: 'JSONPatch', jsonPatch: { expression: "[JSONPatch{op: 'remove', path: '/metadata/labels'}]" } },
+          {
+            patchType: 'JSONPatch',
+            jsonPatch: { expression: '[JSONPatch{op: "add", path: "/metadata/labels/a", value: "b"}]' },
+          },
         ],
       },
     },

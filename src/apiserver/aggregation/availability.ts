@@ -8,7 +8,7 @@
 // - Each APIService is checked by itself, never twice at the same time. One whose server hangs delays no other.
 // - A check takes at most 10 s. It asks once, and after a failure four times more at once, since a Service may have
 //   endpoints of which only some answer. One success is enough. The server's certificate is not verified here.
-// - The status is written only if it differs.
+// - The status is written only if it differs. What is to be done after a check is waited for before the next one.
 //
 // Source: kube-aggregator pkg/controllers/status/{local,remote}.
 import { request } from 'node:https'
@@ -39,6 +39,9 @@ const backoffMs = { first: 200, max: 30_000 }
 const answerMs = 5_000
 const furtherAttempts = 4
 
+/** What is to be done after each check. It must not throw. */
+type Checked = (service: APIService, isAvailable: boolean) => Promise<void>
+
 /** One APIService: its work, and what wakes it next. */
 interface Watched {
   chore: Chore
@@ -55,8 +58,14 @@ export class Availability {
   readonly #watched = new Map<string, Watched>()
   #unsubscribe: readonly (() => void)[] = []
 
-  /** @param client the certificate for extension servers */
-  constructor(core: ServerCore, serve: Serve, client: FrontProxyClient | undefined) {
+  readonly #checked: Checked
+
+  /**
+   * @param client the certificate for extension servers
+   * @param checked is called after each check, and waited for before the next one
+   */
+  constructor(core: ServerCore, serve: Serve, client: FrontProxyClient | undefined, checked: Checked = async () => {}) {
+    this.#checked = checked
     this.#core = core
     this.#serve = serve
     this.#client = client
@@ -119,6 +128,7 @@ export class Availability {
     try {
       const verdict = await this.#verdict(service)
       await this.#write(service, verdict)
+      await this.#checked(service, verdict.status === 'True')
       good = verdict.status === 'True' || verdict.reason !== 'FailedDiscoveryCheck'
     } catch (error) {
       if (this.#abort.signal.aborted) return

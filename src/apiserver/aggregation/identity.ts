@@ -11,8 +11,6 @@ const identityHeaders = {
   extra: 'x-remote-extra-',
 } as const
 
-type Headers = Readonly<Record<string, string | string[] | undefined>>
-
 /** Whether a header, in lower case, would be taken for a part of the user's identity. */
 export const isIdentity = (name: string): boolean => name.startsWith('x-remote-')
 
@@ -45,29 +43,27 @@ const escaped = (key: string) =>
 
 const percent = (char: string) => `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`
 
-/** The user that the headers of a trusted front proxy name. Undefined if they name none. */
-export function userOf(headers: Headers): User | undefined {
-  const [name] = listOf(headers[identityHeaders.user], false)
+/**
+ * The user that the headers of a trusted front proxy name. Undefined if they name none.
+ * @param raw names and values in turn, as they came. Joined values would not show where one ends and the next begins.
+ */
+export function userOf(raw: readonly string[]): User | undefined {
+  const values = new Map<string, string[]>()
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const name = raw[i]!.toLowerCase()
+    if (isIdentity(name)) values.set(name, [...(values.get(name) ?? []), textOf(raw[i + 1]!)])
+  }
+  const [name] = values.get(identityHeaders.user) ?? []
   if (!name) return undefined
-  const [uid] = listOf(headers[identityHeaders.uid], false)
+  const [uid] = values.get(identityHeaders.uid) ?? []
   const extra: Record<string, string[]> = {}
-  for (const [header, value] of Object.entries(headers))
-    if (header.startsWith(identityHeaders.extra)) extra[unescaped(header)] = listOf(value, true)
+  for (const [header, list] of values) if (header.startsWith(identityHeaders.extra)) extra[unescaped(header)] = list
   return {
     name,
     ...(uid && { uid }),
-    groups: listOf(headers[identityHeaders.group], true).filter(Boolean),
+    groups: (values.get(identityHeaders.group) ?? []).filter(Boolean),
     ...(Object.keys(extra).length && { extra }),
   }
-}
-
-/** The values of a header. Node.js joins those of several lines by a comma and a blank. */
-function listOf(value: string | string[] | undefined, several: boolean): string[] {
-  if (value === undefined) return []
-  return [value]
-    .flat()
-    .flatMap(one => (several ? one.split(', ') : [one]))
-    .map(textOf)
 }
 
 function unescaped(header: string): string {

@@ -25,12 +25,11 @@ import type { ServerCore } from '../core.ts'
 import { causeText } from '../extend/webhook.ts'
 import { type Aggregator, type Call, type Response, send } from '../http/call.ts'
 import { tunnel } from '../stream/tunnel.ts'
-import { forwardedHeaders } from '../stream/upstream.ts'
+import { forwardedHeaders, framing, hasBody } from '../stream/upstream.ts'
 import { isAvailable } from './availability.ts'
 import { headersOf, isIdentity } from './identity.ts'
-import { type Address, addressOf, type FrontProxyClient, prefixOf, tlsOf, urlAt } from './target.ts'
+import { type Address, addressOf, type FrontProxyClient, isRemote, prefixOf, tlsOf, urlAt } from './target.ts'
 
-const ownGroup = 'apiregistration.k8s.io'
 const answerMs = 60_000
 const maxFreeSockets = 16
 
@@ -128,8 +127,7 @@ export class ExtensionProxy implements Aggregator {
 
   #update(): void {
     const remote = new Map<string, APIService>()
-    for (const service of this.#services.list())
-      if (service.spec.service && service.spec.group !== ownGroup) remote.set(prefixOf(service.spec), service)
+    for (const service of this.#services.list()) if (isRemote(service)) remote.set(prefixOf(service.spec), service)
     this.#remote = remote
     for (const [prefix, connections] of this.#connections) {
       if (remote.get(prefix)?.spec === connections.of) continue
@@ -163,12 +161,9 @@ function headersFor(
     ...headersOf(user),
     host: urlAt(address, '').host,
     ...(from.length && { 'x-forwarded-for': from.join(', ') }),
-    // Node.js would send the body of a DELETE of unknown length without any frame.
-    ...(hasBody(request) && !request.headers['content-length'] && { 'transfer-encoding': 'chunked' }),
+    ...framing(request),
   }
 }
-
-const hasBody = ({ method = 'GET' }: IncomingMessage) => method !== 'GET' && method !== 'HEAD'
 
 /** Sends a request with its body, and returns the answer. */
 function exchange(request: IncomingMessage, upstream: ClientRequest): Promise<IncomingMessage> {

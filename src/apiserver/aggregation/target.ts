@@ -30,6 +30,12 @@ export interface Address {
 export const prefixOf = ({ group = '', version = '' }: Pick<APIService['spec'], 'group' | 'version'>): string =>
   group ? `apis/${group}/${version}` : `api/${version}`
 
+/** apiregistration.k8s.io is always this server's own, since a wrong APIService must be correctable. */
+const ownGroup = 'apiregistration.k8s.io'
+
+/** Whether another server has the group and version of an APIService. */
+export const isRemote = ({ spec }: APIService): boolean => spec.service !== undefined && spec.group !== ownGroup
+
 /** The address of an APIService that has a service. Throws an Error whose message clients may see. */
 export function addressOf(storage: Storage, { spec }: APIService): Address {
   const { namespace = '', name = '', port = 443 } = spec.service ?? {}

@@ -1,4 +1,4 @@
-// A small extension server for tests: HTTPS on the loopback, with a certificate for the Service through which it is
+// A small extension server for tests: HTTPS, on the loopback by default, with a certificate for the Service through which it is
 // reached, and with the front-proxy authority by which it recognizes the API server.
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -35,6 +35,7 @@ export async function openExtension(
   frontProxyCa: string,
   answer: Answering,
   port = 0,
+  host = '127.0.0.1',
 ): Promise<Extension> {
   const authority = await makeAuthority({ commonName: 'extension-ca', ...valid })
   const subject = { commonName: name, dnsNames: [`${name}.default.svc`] }
@@ -58,7 +59,7 @@ export async function openExtension(
   }
   server.on('request', (request: IncomingMessage, response: ServerResponse) => extension.answer(request, response))
   server.on('tlsClientError', () => {})
-  server.listen(port, '127.0.0.1')
+  server.listen(port, host)
   await once(server, 'listening')
   extension.port = (server.address() as AddressInfo).port
   return extension

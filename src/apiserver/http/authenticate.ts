@@ -2,6 +2,7 @@
 // signed, by a bearer token, or as system:anonymous. With the headers of impersonation, a user with the right to it acts as another one.
 // Source: kubernetes.io/docs/reference/access-authn-authz/authentication.
 import { X509Certificate } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { goQuote } from '../../base/go-text.ts'
@@ -32,15 +33,15 @@ const peers = new WeakMap<Duplex, Peer>()
 export function authenticate(
   core: ServerCore,
   socket: Duplex,
-  headers: Record<string, string | string[] | undefined>,
+  { headers, rawHeaders }: Pick<IncomingMessage, 'headers' | 'rawHeaders'>,
 ): User {
   const peer = peerOf(core, socket as TLSSocket)
   const user =
     peer === 'front proxy'
-      ? withEveryone(userOf(headers))
+      ? withEveryone(userOf(rawHeaders))
       : peer !== 'nobody'
         ? peer.user
-        : tokenUser(core, headers.authorization as string | undefined)
+        : tokenUser(core, headers.authorization)
   if (!user) return anonymous
   return impersonated(core, user, headers)
 }

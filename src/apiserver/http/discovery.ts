@@ -3,35 +3,13 @@
 import { createHash } from 'node:crypto'
 import { type AnyKind, apiVersionOf } from '../../api/kind.ts'
 import type { JsonObject } from '../../api/schema/node.ts'
+import { APIService } from '../../kinds/apiregistration/apiservice.ts'
 import { compareVersions } from '../../kinds/apiextensions/version-order.ts'
+import type { RemoteVersion } from '../aggregation/documents.ts'
+import { builtinPriority, customPriority } from '../aggregation/priorities.ts'
 import { type Document, sendDocument } from './documents.ts'
 import { healthPaths } from './health.ts'
 import { type Call, type PathHandler, sendNegotiated, sendRawJson } from './call.ts'
-
-/** The order of groups. Others follow these. */
-const groupOrder = [
-  'apiregistration.k8s.io',
-  'apps',
-  'events.k8s.io',
-  'authentication.k8s.io',
-  'authorization.k8s.io',
-  'autoscaling',
-  'batch',
-  'certificates.k8s.io',
-  'networking.k8s.io',
-  'policy',
-  'rbac.authorization.k8s.io',
-  'storage.k8s.io',
-  'admissionregistration.k8s.io',
-  'apiextensions.k8s.io',
-  'scheduling.k8s.io',
-  'coordination.k8s.io',
-  'node.k8s.io',
-  'discovery.k8s.io',
-  'resource.k8s.io',
-  'flowcontrol.apiserver.k8s.io',
-  'storagemigration.k8s.io',
-]
 
 interface Subresource {
   kind: string
@@ -71,28 +49,33 @@ export function subresourcesOf(kind: AnyKind): [name: string, subresource: Subre
 }
 
 /** Answers /api, /apis, and the paths below them that are not resources. */
-export function discovery(kinds: () => readonly AnyKind[]): PathHandler {
+export function discovery(
+  kinds: () => readonly AnyKind[],
+  remote: () => readonly RemoteVersion[] = () => nothing,
+): PathHandler {
   const cache: AggregatedCache = new Map()
   return call => {
     const parts = call.url.pathname.replace(/\/$/, '').split('/').slice(1)
-    const served = kinds().filter(kind => kind.plural)
+    const others = remote()
+    const served = servedHere(kinds(), others)
     if (call.url.pathname === '/') {
-      sendRawJson(call.response, { paths: rootPaths(served) })
+      sendRawJson(call.response, { paths: rootPaths(served, others) })
       return true
     }
-    if (parts[0] === 'api') return core(call, parts, kinds(), cache)
+    if (parts[0] === 'api') return core(call, parts, { kinds: kinds(), others }, cache)
     if (parts[0] !== 'apis') return false
     const [, group, version] = parts
     if (group === undefined) {
-      if (aggregated(call, kinds(), 'apis', cache)) return true
-      const groups = groupsOf(served).map(g => apiGroup(served, g))
+      if (aggregated(call, { kinds: kinds(), others }, 'apis', cache)) return true
+      const groups = groupsOf(served, others).map(g => apiGroup(served, others, g))
       // Any method is answered: upstream, this path is served by the aggregation layer, which ignores the method.
       const list = { kind: 'APIGroupList', apiVersion: 'v1', groups }
       sendNegotiated(call, 200, 'application/json', Buffer.from(JSON.stringify(list)))
       return true
     }
-    if (!served.some(k => k.group === group) || group === '') return false
-    if (version === undefined) sendDocument(call, { kind: 'APIGroup', apiVersion: 'v1', ...apiGroup(served, group) })
+    if (group === '' || ![...served, ...others].some(k => k.group === group)) return false
+    if (version === undefined)
+      sendDocument(call, { kind: 'APIGroup', apiVersion: 'v1', ...apiGroup(served, others, group) })
     else if (parts.length === 3 && served.some(k => k.group === group && k.version === version))
       sendDocument(call, resourceList(served, group, version))
     else return false
@@ -101,10 +84,10 @@ export function discovery(kinds: () => readonly AnyKind[]): PathHandler {
 }
 
 /** The paths that `GET /` lists. */
-function rootPaths(served: readonly AnyKind[]): string[] {
-  const groups = groupsOf(served).flatMap(group => [
+function rootPaths(served: readonly AnyKind[], remote: readonly RemoteVersion[]): string[] {
+  const groups = groupsOf(served, remote).flatMap(group => [
     `/apis/${group}`,
-    ...versionsOf(served, group).map(version => `/apis/${group}/${version}`),
+    ...versionsOf(served, remote, group).map(version => `/apis/${group}/${version}`),
   ])
   const versions = ['/api/v1', ...groups.filter(path => path.split('/').length === 4)]
   const apis = ['/.well-known/openid-configuration', '/api', '/api/v1', '/apis', '/apis/', ...groups]
@@ -112,8 +95,8 @@ function rootPaths(served: readonly AnyKind[]): string[] {
   return [...apis, ...healthPaths(), ...others, ...versions.map(path => `/openapi/v3${path}`)].sort()
 }
 
-function core(call: Call, parts: string[], all: readonly AnyKind[], cache: AggregatedCache): boolean {
-  const served = all.filter(kind => kind.plural)
+function core(call: Call, parts: string[], all: Sources, cache: AggregatedCache): boolean {
+  const served = all.kinds.filter(kind => kind.plural)
   if (parts.length === 1) {
     if (aggregated(call, all, 'api', cache)) return true
     const address = call.request.headers.host ?? ''
@@ -129,20 +112,38 @@ function core(call: Call, parts: string[], all: readonly AnyKind[], cache: Aggre
   return true
 }
 
-function groupsOf(served: readonly AnyKind[]): string[] {
-  const groups = [...new Set(served.map(k => k.group))].filter(Boolean)
-  const rank = (group: string) => (groupOrder.includes(group) ? groupOrder.indexOf(group) : groupOrder.length)
-  return groups.sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))
+const nothing: readonly RemoteVersion[] = []
+
+/** The kinds that have a path, and that no other server has instead. */
+function servedHere(kinds: readonly AnyKind[], remote: readonly RemoteVersion[]): AnyKind[] {
+  const elsewhere = new Set(remote.map(({ group, version }) => `${group}/${version}`))
+  return kinds.filter(kind => kind.plural && !elsewhere.has(`${kind.group}/${kind.version}`))
 }
 
-/** The versions of a group, stable ones first, and newer before older ones. */
-function versionsOf(served: readonly AnyKind[], group: string): string[] {
-  const versions = [...new Set(served.filter(k => k.group === group).map(k => k.version))]
-  return versions.sort((a, b) => compareVersions(b, a))
+/** The groups, those of the highest priority first. This server's own registry of groups precedes all others. */
+function groupsOf(served: readonly AnyKind[], remote: readonly RemoteVersion[]): string[] {
+  const priorities = new Map<string, number>()
+  for (const { group, version } of served)
+    if (!priorities.has(group)) priorities.set(group, (builtinPriority(group, version) ?? customPriority).group)
+  for (const { group, groupPriority } of remote)
+    priorities.set(group, Math.max(priorities.get(group) ?? 0, groupPriority))
+  if (priorities.has(APIService.group)) priorities.set(APIService.group, Infinity)
+  priorities.delete('')
+  return [...priorities.keys()].sort((a, b) => priorities.get(b)! - priorities.get(a)! || (a < b ? -1 : 1))
 }
 
-function apiGroup(served: readonly AnyKind[], group: string): JsonObject {
-  const versions = versionsOf(served, group).map(version => ({ groupVersion: `${group}/${version}`, version }))
+/** The versions of a group: by their priority, then stable ones first, and newer before older ones. */
+function versionsOf(served: readonly AnyKind[], remote: readonly RemoteVersion[], group: string): string[] {
+  const priorities = new Map<string, number>()
+  for (const { group: of, version } of served)
+    if (of === group) priorities.set(version, (builtinPriority(group, version) ?? customPriority).version)
+  for (const { group: of, version, versionPriority } of remote)
+    if (of === group) priorities.set(version, versionPriority)
+  return [...priorities.keys()].sort((a, b) => priorities.get(b)! - priorities.get(a)! || compareVersions(b, a))
+}
+
+function apiGroup(served: readonly AnyKind[], remote: readonly RemoteVersion[], group: string): JsonObject {
+  const versions = versionsOf(served, remote, group).map(version => ({ groupVersion: `${group}/${version}`, version }))
   return { name: group, versions, preferredVersion: versions[0]! }
 }
 
@@ -190,21 +191,28 @@ const storageVersionHash = ({ group, version, kind }: AnyKind): string =>
 const kindsOf = (served: readonly AnyKind[], group: string, version: string) =>
   served.filter(k => k.group === group && k.version === version).sort((a, b) => (a.plural < b.plural ? -1 : 1))
 
-/** Aggregated documents, each with the kinds that it was made of. */
+/** What this server serves, and what others do. */
+interface Sources {
+  kinds: readonly AnyKind[]
+  others: readonly RemoteVersion[]
+}
+
+/** Aggregated documents, each with what it was made of. */
 interface Aggregated {
-  of: readonly AnyKind[]
+  of: Sources
   document: Document
   tag: string
 }
 type AggregatedCache = Map<string, Aggregated>
 
 /** Answers in the aggregated form if the client asks for it. With the tag of its copy, it gets 304 instead. */
-function aggregated(call: Call, kinds: readonly AnyKind[], root: 'api' | 'apis', cache: AggregatedCache): boolean {
+function aggregated(call: Call, sources: Sources, root: 'api' | 'apis', cache: AggregatedCache): boolean {
   const version = /as=APIGroupDiscoveryList/.test(call.request.headers.accept ?? '') && wantedVersion(call)
   if (!version) return false
   const key = `${root} ${version}`
   let known = cache.get(key)
-  if (known?.of !== kinds) cache.set(key, (known = aggregate(kinds, root, version)))
+  if (known?.of.kinds !== sources.kinds || known.of.others !== sources.others)
+    cache.set(key, (known = aggregate(sources, root, version)))
   const { request, response } = call
   response.setHeader('vary', 'Accept')
   response.setHeader('etag', known.tag)
@@ -215,20 +223,22 @@ function aggregated(call: Call, kinds: readonly AnyKind[], root: 'api' | 'apis',
   return true
 }
 
-function aggregate(kinds: readonly AnyKind[], root: 'api' | 'apis', version: string): Aggregated {
-  const served = kinds.filter(kind => kind.plural && (kind.group === '') === (root === 'api'))
-  const groups = ['', ...groupsOf(served)].filter(group => served.some(k => k.group === group))
+function aggregate(of: Sources, root: 'api' | 'apis', version: string): Aggregated {
+  const inRoot = ({ group }: { group: string }) => (group === '') === (root === 'api')
+  const others = of.others.filter(inRoot)
+  const served = servedHere(of.kinds, others).filter(inRoot)
+  const groups = root === 'api' ? [''] : groupsOf(served, others)
   const items = groups.map(group => ({
     metadata: { ...(group && { name: group }) },
-    versions: versionsOf(served, group).map(v => ({
-      version: v,
-      resources: kindsOf(served, group, v).map(aggregatedResource),
-      freshness: 'Current',
-    })),
+    versions: versionsOf(served, others, group).map(v => {
+      const other = others.find(one => one.group === group && one.version === v)
+      if (other) return { version: v, resources: [...other.resources], freshness: other.freshness }
+      return { version: v, resources: kindsOf(served, group, v).map(aggregatedResource), freshness: 'Current' }
+    }),
   }))
   const document = { kind: 'APIGroupDiscoveryList', apiVersion: `apidiscovery.k8s.io/${version}`, metadata: {}, items }
   const tag = JSON.stringify(createHash('sha512').update(JSON.stringify(document)).digest('hex').toUpperCase())
-  return { of: kinds, document, tag }
+  return { of, document, tag }
 }
 
 /** The version of the aggregated form that the client asks for first. */

@@ -82,7 +82,7 @@ export class Frontend {
     )
     try {
       const url = parseUrl(request.url ?? '/')
-      const user = authenticate(this.#options.core, connectionOf(request), request.headers)
+      const user = authenticate(this.#options.core, connectionOf(request), request)
       const call: Call = { request, response, url, user, signal: abort.signal }
       const path = parsePath(url.pathname)
       const extension = this.#options.aggregator?.find(url.pathname)
@@ -285,7 +285,7 @@ export class Frontend {
     try {
       const url = parseUrl(request.url ?? '/')
       const path = parsePath(url.pathname)
-      const user = authenticate(this.#options.core, socket, request.headers)
+      const user = authenticate(this.#options.core, socket, request)
       const extension = this.#options.aggregator?.find(url.pathname)
       if (extension) {
         this.#authorizeExtension({ user, url, request }, path, socket)

@@ -1,8 +1,10 @@
 // The OpenAPI documents, which are made from the kinds at the first request and kept. Version 2 is one document, in
 // JSON or protobuf. Version 3 has one for each group version, with a hash in its address, so that clients can cache it.
+// What other servers serve is listed too, with the documents that were fetched from them.
 import { createHash } from 'node:crypto'
 import { apiVersionOf, type AnyKind } from '../../api/kind.ts'
 import type { JsonObject } from '../../api/schema/node.ts'
+import type { RemoteVersion } from '../aggregation/documents.ts'
 import { type Call, type PathHandler, send } from '../http/call.ts'
 import { kubernetesVersion } from '../http/health.ts'
 import { encodeOpenAPIv2 } from './gnostic.ts'
@@ -31,14 +33,21 @@ function openapiV3(kinds: readonly AnyKind[], all: readonly AnyKind[]): JsonObje
  * Answers /openapi/v2 and /openapi/v3. Each document is made at the first request for it, and kept until one of its
  * kinds changes: a definition that is added costs the readers of other groups nothing.
  */
-export function openapi(kinds: () => readonly AnyKind[]): PathHandler {
+export function openapi(
+  kinds: () => readonly AnyKind[],
+  remote: () => readonly RemoteVersion[] = () => [],
+): PathHandler {
   const book = new Documents(kinds)
   return call => {
     const path = call.url.pathname.replace(/\/$/, '')
     if (path === '/openapi/v2') return sendV2(call, book)
-    if (path === '/openapi/v3') return sendIndex(call, book)
+    if (path === '/openapi/v3') return sendIndex(call, book, remote())
     const prefix = /^\/openapi\/v3\/(.+)$/.exec(path)?.[1]
-    return prefix !== undefined && sendV3(call, book, prefix)
+    if (prefix === undefined) return false
+    const other = remote().find(one => placeOf(one) === prefix)
+    if (other) return sendPart(call, other.openapi?.hash, () => other.openapi!.bytes)
+    const part = book.parts().get(prefix)
+    return sendPart(call, part?.hash, () => book.v3(part!))
   }
 }
 
@@ -67,7 +76,7 @@ class Documents {
     this.#whole.clear()
     const before = this.#parts
     this.#parts = new Map(
-      [...Map.groupBy(all, pathPrefix)].map(([prefix, kinds]) => {
+      [...Map.groupBy(all, placeOf)].map(([prefix, kinds]) => {
         const known = before.get(prefix)
         const isSame = known?.kinds.length === kinds.length && known.kinds.every((kind, i) => kind === kinds[i])
         return [prefix, isSame ? known : { kinds, hash: hashOf(kinds), document: undefined }]
@@ -99,11 +108,15 @@ function sendV2({ request, response }: Call, book: Documents): boolean {
   return true
 }
 
-function sendIndex({ request, response }: Call, book: Documents): boolean {
+function sendIndex({ request, response }: Call, book: Documents, remote: readonly RemoteVersion[]): boolean {
+  const own = [...book.parts()]
+    .filter(([, { kinds }]) => kinds.some(kind => kind.plural))
+    .map(([prefix, { hash }]) => [prefix, hash] as const)
+  const all = new Map([...own, ...remote.map(one => [placeOf(one), one.openapi?.hash] as const)])
   const paths = Object.fromEntries(
-    [...book.parts()]
-      .filter(([, { kinds }]) => kinds.some(kind => kind.plural))
-      .map(([prefix, { hash }]) => [prefix, { serverRelativeURL: `/openapi/v3/${prefix}?hash=${hash}` }] as const)
+    [...all]
+      .filter(([, hash]) => hash !== undefined)
+      .map(([prefix, hash]) => [prefix, { serverRelativeURL: `/openapi/v3/${prefix}?hash=${hash}` }] as const)
       .sort(([a], [b]) => (a < b ? -1 : 1)),
   )
   // Every method is answered, but only the response to GET has the right type.
@@ -112,24 +125,25 @@ function sendIndex({ request, response }: Call, book: Documents): boolean {
   return true
 }
 
-function sendV3({ request, response }: Call, book: Documents, prefix: string): boolean {
-  const part = book.parts().get(prefix)
-  if (!part) {
+/** Sends the document of a group and version, of which there is none without a hash. */
+function sendPart({ request, response }: Call, hash: string | undefined, document: () => Buffer): boolean {
+  if (hash === undefined) {
     response.writeHead(404, { 'content-length': 0 })
     response.end()
     return true
   }
-  const tag = JSON.stringify(part.hash)
+  const tag = JSON.stringify(hash)
   response.setHeader('etag', tag)
   if (request.headers['if-none-match'] === tag) {
     response.writeHead(304)
     response.end()
-  } else send(response, 200, 'application/json', book.v3(part))
+  } else send(response, 200, 'application/json', document())
   return true
 }
 
-const pathPrefix = (kind: AnyKind) =>
-  kind.group ? `apis/${apiVersionOf(kind.group, kind.version)}` : `api/${kind.version}`
+/** The end of a path of version 3 for a group and version. */
+const placeOf = ({ group, version }: Pick<AnyKind, 'group' | 'version'>) =>
+  group ? `apis/${apiVersionOf(group, version)}` : `api/${version}`
 
 /** Identifies what a document says, without making it. */
 const hashOf = (kinds: readonly AnyKind[]): string =>

@@ -33,7 +33,7 @@ import { htmlRewriter, type ProxyLocation, rewriteUrl } from './rewrite.ts'
 import { throwRefusal } from './refusal.ts'
 import { podTarget } from './target.ts'
 import { tunnel } from './tunnel.ts'
-import { answerOf, type Destination, forwardedHeaders, openUpstream } from './upstream.ts'
+import { answerOf, type Destination, forwardedHeaders, framing, openUpstream } from './upstream.ts'
 
 const podStreams = new Set(['exec', 'attach', 'portforward', 'log'])
 const kinds = { pods: Pod, services: Service, nodes: Node }
@@ -158,7 +158,7 @@ async function forward({ response, signal }: Call, destination: Destination, ans
 }
 
 function ask(request: IncomingMessage, destination: Destination, signal: AbortSignal): Promise<IncomingMessage> {
-  const headers = forwardedHeaders(request.headers)
+  const headers = { ...forwardedHeaders(request.headers), ...framing(request) }
   const upstream = openUpstream(destination, { method: request.method ?? 'GET', headers, signal })
   const answer = answerOf(upstream)
   request.pipe(upstream)

@@ -39,6 +39,13 @@ export function forwardedHeaders(headers: IncomingMessage['headers']): Record<st
   return out
 }
 
+/** Whether a request may have a body, which is passed on. */
+export const hasBody = ({ method = 'GET' }: IncomingMessage): boolean => method !== 'GET' && method !== 'HEAD'
+
+/** The header that a body of unknown length needs. Node.js would send that of a DELETE without any frame. */
+export const framing = (request: IncomingMessage): Record<string, string> =>
+  hasBody(request) && request.headers['content-length'] === undefined ? { 'transfer-encoding': 'chunked' } : {}
+
 export function openUpstream(destination: Destination, extra: RequestOptions): ClientRequest {
   return (destination.secure ? httpsRequest : httpRequest)({ ...destination.options, ...extra })
 }

@@ -1,0 +1,186 @@
+// What extension servers say they serve: their resources for discovery, and their OpenAPI documents. Both are fetched
+// after each check of a server and kept, so answers to clients never wait for a server.
+//
+// - `versions` is a new array after each change, so that what was computed from it is valid while it is the same.
+// - Every group and version of an APIService with a service is listed. Its resources are those that its server had when
+//   it was asked last; while the server is away they are Stale. Before it has answered for the first time, there are
+//   none.
+// - What a server answers is taken apart, and only what has the right form is passed on. A request for it takes at most
+//   5 s, and an answer has at most 8 MiB.
+//
+// Source: kube-aggregator pkg/apiserver/handler_discovery.go, pkg/controllers/openapiv3.
+import { type RequestOptions, request } from 'node:https'
+import { messageOf } from '../../base/errors.ts'
+import { sameJson } from '../../api/equal.ts'
+import type { Mirror } from '../../api/mirror.ts'
+import type { User } from '../../api/operation.ts'
+import type { Json, JsonObject } from '../../api/schema/node.ts'
+import { APIService } from '../../kinds/apiregistration/apiservice.ts'
+import type { ServerCore } from '../core.ts'
+import { headersOf } from './identity.ts'
+import { readGroupVersion, readResourceList } from './read-discovery.ts'
+import { addressOf, type FrontProxyClient, isRemote, prefixOf, tlsOf, urlAt } from './target.ts'
+
+/** A group and version that another server has. */
+export interface RemoteVersion {
+  readonly group: string
+  readonly version: string
+  readonly groupPriority: number
+  readonly versionPriority: number
+  /** In the form of aggregated discovery. */
+  readonly resources: readonly JsonObject[]
+  readonly freshness: 'Current' | 'Stale'
+  /** The OpenAPI document of version 3, if there is one, with its hash. */
+  readonly openapi?: OpenAPIDocument
+}
+
+interface OpenAPIDocument {
+  readonly hash: string
+  readonly bytes: Buffer
+}
+
+interface Kept {
+  resources: readonly JsonObject[]
+  isStale: boolean
+  openapi?: OpenAPIDocument
+}
+
+const asker: User = { name: 'system:kube-aggregator', groups: ['system:authenticated'] }
+const aggregatedType = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList'
+const answerMs = 5_000
+const maxBytes = 8 << 20
+
+export class RemoteDocuments {
+  readonly #core: ServerCore
+  readonly #client: FrontProxyClient | undefined
+  readonly #services: Mirror<APIService>
+  readonly #kept = new Map<string, Kept>()
+  readonly #unsubscribe: () => void
+  readonly #abort = new AbortController()
+  #versions: readonly RemoteVersion[] | undefined
+
+  constructor(core: ServerCore, client: FrontProxyClient | undefined) {
+    this.#core = core
+    this.#client = client
+    this.#services = core.storage.mirror(APIService)
+    this.#unsubscribe = this.#services.subscribe(() => this.#forget(), 'discovery of extension servers')
+  }
+
+  close(): void {
+    this.#abort.abort()
+    this.#unsubscribe()
+  }
+
+  get versions(): readonly RemoteVersion[] {
+    return (this.#versions ??= this.#services
+      .list()
+      .filter(isRemote)
+      .map(service => this.#versionOf(service)))
+  }
+
+  /** Asks a server again, or marks what it has as stale. Never throws. */
+  async refresh(service: APIService, isAvailable: boolean): Promise<void> {
+    const name = service.metadata.name ?? ''
+    if (!isRemote(service)) return
+    const before = this.#kept.get(name) ?? { resources: [], isStale: true }
+    let next: Kept = { ...before, isStale: true }
+    if (isAvailable)
+      try {
+        const openapi = await this.#openapi(service, before.openapi)
+        next = { resources: await this.#resources(service), isStale: false, ...(openapi && { openapi }) }
+      } catch (error) {
+        if (this.#abort.signal.aborted) return
+        this.#core.log.warn('an extension server cannot say what it serves', { name, why: messageOf(error) })
+      }
+    if (!this.#services.get(undefined, name)) return
+    const isSame =
+      next.isStale === before.isStale &&
+      next.openapi === before.openapi &&
+      sameJson([...next.resources], [...before.resources])
+    if (isSame) return
+    this.#kept.set(name, next)
+    this.#versions = undefined
+  }
+
+  #forget(): void {
+    this.#versions = undefined
+    for (const name of this.#kept.keys()) {
+      const service = this.#services.get(undefined, name)
+      if (!service || !isRemote(service)) this.#kept.delete(name)
+    }
+  }
+
+  #versionOf({ metadata, spec }: APIService): RemoteVersion {
+    const { resources, isStale, openapi } = this.#kept.get(metadata.name ?? '') ?? { resources: [], isStale: true }
+    return {
+      group: spec.group ?? '',
+      version: spec.version ?? '',
+      groupPriority: spec.groupPriorityMinimum,
+      versionPriority: spec.versionPriority,
+      resources,
+      freshness: isStale ? 'Stale' : 'Current',
+      ...(openapi && { openapi }),
+    }
+  }
+
+  /** The resources of a server, which it says in the aggregated form, or for one group and version. */
+  async #resources(service: APIService): Promise<readonly JsonObject[]> {
+    const { group = '', version = '' } = service.spec
+    // A server without the aggregated form may have nothing at this path.
+    const all = await this.#get(service, group ? 'apis' : 'api', `${aggregatedType}, application/json`).catch(
+      () => null,
+    )
+    const found = readGroupVersion(all, group, version)
+    if (found) return found
+    const list = readResourceList(await this.#get(service, prefixOf(service.spec), 'application/json'))
+    if (!list) throw new Error('the answer is no list of resources')
+    return list
+  }
+
+  /** The OpenAPI document. One with the same hash as before is not fetched again. Undefined if the server has none. */
+  async #openapi(service: APIService, before: OpenAPIDocument | undefined): Promise<OpenAPIDocument | undefined> {
+    const prefix = prefixOf(service.spec)
+    const index = await this.#get(service, 'openapi/v3', 'application/json').catch(() => undefined)
+    const paths = (index as { paths?: Record<string, { serverRelativeURL?: unknown } | null> } | null | undefined)
+      ?.paths
+    const url = typeof paths === 'object' && paths ? paths[prefix]?.serverRelativeURL : undefined
+    if (typeof url !== 'string') return undefined
+    const hash = new URL(url, 'https://server').searchParams.get('hash') ?? ''
+    if (before && hash && before.hash === hash) return before
+    const document = await this.#get(service, `openapi/v3/${prefix}`, 'application/json').catch(() => undefined)
+    return document === undefined ? undefined : { hash, bytes: Buffer.from(JSON.stringify(document)) }
+  }
+
+  async #get(service: APIService, path: string, accept: string): Promise<Json> {
+    const address = addressOf(this.#core.storage, service)
+    const url = urlAt(address, path)
+    const { code, bytes } = await ask({
+      ...address,
+      ...tlsOf(service, this.#client),
+      agent: false,
+      path: url.pathname,
+      headers: { host: url.host, accept, ...headersOf(asker) },
+      signal: AbortSignal.any([AbortSignal.timeout(answerMs), this.#abort.signal]),
+    })
+    if (code !== 200) throw new Error(`${url.href} answered ${code}`)
+    return JSON.parse(bytes.toString()) as Json
+  }
+}
+
+function ask(options: RequestOptions): Promise<{ code: number; bytes: Buffer }> {
+  return new Promise((resolve, reject) => {
+    const asked = request(options, response => {
+      const chunks: Buffer[] = []
+      let size = 0
+      response.on('data', (chunk: Buffer) => {
+        size += chunk.length
+        if (size > maxBytes) asked.destroy(new Error('the answer is too long'))
+        else chunks.push(chunk)
+      })
+      response.on('error', reject)
+      response.on('end', () => resolve({ code: response.statusCode ?? 0, bytes: Buffer.concat(chunks) }))
+    })
+    asked.on('error', reject)
+    asked.end()
+  })
+}
