@@ -1,7 +1,8 @@
 // Formats values as Go prints them, for messages that must be the same as those of Kubernetes.
 // Source: strconv.Quote, fmt (%v of maps and slices).
 
-const escapes: Readonly<Record<string, string>> = {
+/** The escapes of Go's literals, by the character that they stand for. CEL has the same. */
+export const escapes: Readonly<Record<string, string>> = {
   '\x07': '\\a',
   '\b': '\\b',
   '\f': '\\f',

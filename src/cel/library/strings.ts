@@ -1,5 +1,6 @@
 // The strings extension: methods of strings that count in characters (code points), and `join` of lists.
 // Source: cel-go ext/strings.go, version 2.
+import { escapes } from '../../base/go-text.ts'
 import { fn, member, plain, type FunctionDecl, type Library, type Overload } from '../functions.ts'
 import * as t from '../types.ts'
 import type { Type } from '../types.ts'
@@ -96,18 +97,6 @@ function join(list: Value, by = ''): Value {
     spend(1)
   }
   return parts.join(by)
-}
-
-const escapes: Readonly<Record<string, string>> = {
-  '\x07': '\\a',
-  '\b': '\\b',
-  '\f': '\\f',
-  '\n': '\\n',
-  '\r': '\\r',
-  '\t': '\\t',
-  '\v': '\\v',
-  '\\': '\\\\',
-  '"': '\\"',
 }
 
 /** The text as a literal: in quotes, with escapes; what is no character becomes the replacement character. */
