@@ -185,7 +185,9 @@ suite('times', () => {
 
 suite('JSON', () => {
   test('comes out as it went in', () => {
-    check([fc.jsonValue()], json => assert.deepEqual(toJson(adaptUntyped(json)), json))
+    // JSON has no -0 that would differ from 0.
+    const sent = fc.jsonValue().map((json): unknown => JSON.parse(JSON.stringify(json)))
+    check([sent], json => assert.deepEqual(toJson(adaptUntyped(json)), json))
   })
   test('equals itself, and its copies', () => {
     const evaluate = evaluator('a == b')
