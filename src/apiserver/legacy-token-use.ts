@@ -7,6 +7,7 @@ import { dayText, lastUsedLabel } from '../kinds/core/legacy-token.ts'
 import { Secret } from '../kinds/core/secret.ts'
 import { editable } from './body.ts'
 import type { ServerCore } from './core.ts'
+import { self } from './self.ts'
 
 /** Records a use, at most once a day for each token. A failure is logged, and the request goes on. */
 export async function noteTokenUse(core: ServerCore, ref: { namespace: string; name: string }): Promise<void> {
@@ -18,7 +19,7 @@ export async function noteTokenUse(core: ServerCore, ref: { namespace: string; n
     kind: Secret,
     subresource: '',
     ...ref,
-    user: { name: 'system:apiserver', groups: ['system:masters'] },
+    user: self,
     userAgent: 'kutter-apiserver',
     options: {},
   }

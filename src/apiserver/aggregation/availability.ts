@@ -27,10 +27,10 @@ import { withCondition } from '../extend/names.ts'
 import { causeText } from '../extend/webhook.ts'
 import { headersOf } from './identity.ts'
 import { addressOf, type FrontProxyClient, prefixOf, tlsOf, urlAt } from './target.ts'
+import { self } from '../self.ts'
 
 type Verdict = Omit<APIServiceCondition, 'type' | 'lastTransitionTime'>
 
-const self: User = { name: 'system:apiserver', groups: ['system:masters'] }
 /** As whom the check asks: one who may always see discovery. */
 const checker: User = { name: 'system:kube-aggregator', groups: ['system:masters'] }
 

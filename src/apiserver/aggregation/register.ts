@@ -14,12 +14,13 @@ import { Chore } from '../../base/chore.ts'
 import { isReason, messageOf } from '../../base/errors.ts'
 import { sameJson } from '../../api/equal.ts'
 import type { Mirror } from '../../api/mirror.ts'
-import type { Operation, Serve, User } from '../../api/operation.ts'
+import type { Operation, Serve } from '../../api/operation.ts'
 import { asJson, type JsonObject } from '../../api/schema/node.ts'
 import { APIService } from '../../kinds/apiregistration/apiservice.ts'
 import { CustomResourceDefinition } from '../../kinds/apiextensions/customresourcedefinition.ts'
 import type { ServerCore } from '../core.ts'
 import { builtinPriority, customPriority, type Priority } from './priorities.ts'
+import { self } from '../self.ts'
 
 export const managedLabel = 'kube-aggregator.kubernetes.io/automanaged'
 type Mode = 'onstart' | 'true'
@@ -29,7 +30,6 @@ export interface Wanted {
   spec: JsonObject
 }
 
-const self: User = { name: 'system:apiserver', groups: ['system:masters'] }
 const retryMs = { first: 200, max: 30_000 }
 
 export class Registration {

@@ -15,7 +15,7 @@ import { isReason, messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import { sameJson } from '../../api/equal.ts'
 import type { AnyKind } from '../../api/kind.ts'
-import type { Operation, Serve, User } from '../../api/operation.ts'
+import type { Operation, Serve } from '../../api/operation.ts'
 import { asJson, type Json, type JsonObject } from '../../api/schema/node.ts'
 import { ConfigMap } from '../../kinds/core/configmap.ts'
 import { Endpoints } from '../../kinds/core/endpoints.ts'
@@ -37,8 +37,7 @@ import { namespacedRoles } from './controller-roles.ts'
 import { dayText, trackingMap } from '../../kinds/core/legacy-token.ts'
 import { flowSchemas, priorityLevels } from './flow-control.ts'
 import { account, aggregateTo, clusterRoleBindings, clusterRoles, group, user } from './roles.ts'
-
-const self: User = { name: 'system:apiserver', groups: ['system:masters'] }
+import { self } from '../self.ts'
 
 interface BootstrapOptions {
   clock: Clock

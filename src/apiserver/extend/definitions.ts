@@ -16,10 +16,11 @@ import { isReason, messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import { sameJson } from '../../api/equal.ts'
 import { type AnyKind, asObject, type KubeObject } from '../../api/kind.ts'
-import type { Operation, Serve, User } from '../../api/operation.ts'
+import type { Operation, Serve } from '../../api/operation.ts'
 import type { Mirror } from '../../api/mirror.ts'
 import type { Mutable } from '../../api/schema/node.ts'
 import { timeText } from '../../api/time.ts'
+import { conditionOf, isTrue } from '../../kinds/apiextensions/conditions.ts'
 import { CustomResourceDefinition } from '../../kinds/apiextensions/customresourcedefinition.ts'
 import { cleanupFinalizer } from '../../kinds/apiextensions/terminating.ts'
 import { customKinds } from '../../kinds/custom/kind.ts'
@@ -27,7 +28,8 @@ import type { Convert } from '../../kinds/custom/versions.ts'
 import type { Catalog } from '../catalog.ts'
 import type { Registry } from '../registry.ts'
 import type { Storage } from '../storage.ts'
-import { conditionOf, isTrue, planStatus, takenNames, withCondition } from './names.ts'
+import { self } from '../self.ts'
+import { planStatus, takenNames, withCondition } from './names.ts'
 
 type Definition = CustomResourceDefinition
 
@@ -41,7 +43,6 @@ interface DefinitionsOptions {
   log: Log
 }
 
-const self: User = { name: 'system:apiserver', groups: ['system:masters'] }
 const retryMs = { first: 200, max: 30_000 }
 
 export class Definitions {
@@ -142,12 +143,11 @@ export class Definitions {
     const kind = this.#served.get(definition.metadata.name ?? '')?.kinds[0]
     if (kind && !this.#options.catalog.isFixed(kind)) {
       if (conditionOf(definition, 'Terminating')?.reason === 'InstanceDeletionPending')
-        return this.#terminating(
-          definition,
-          'True',
-          'InstanceDeletionInProgress',
-          'CustomResource deletion is in progress',
-        )
+        return this.#setTerminating(definition, {
+          status: 'True',
+          reason: 'InstanceDeletionInProgress',
+          message: 'CustomResource deletion is in progress',
+        })
       await this.#deleteAll(kind)
     }
     await this.#release(definition, 'InstanceDeletionCompleted', 'removed all instances')
@@ -181,25 +181,22 @@ export class Definitions {
   }
 
   #release(definition: Definition, reason: string, message: string): Promise<void> {
-    const now = timeText(this.#options.clock.now())
-    return this.#update(definition, next => {
-      next.status.conditions = withCondition(
-        next.status.conditions ?? [],
-        { type: 'Terminating', status: 'False', reason, message },
-        now,
-      )
+    return this.#setTerminating(definition, { status: 'False', reason, message }, next => {
       next.metadata.finalizers = (next.metadata.finalizers ?? []).filter(finalizer => finalizer !== cleanupFinalizer)
     })
   }
 
-  #terminating(definition: Definition, status: string, reason: string, message: string): Promise<void> {
+  /** Sets the condition Terminating, together with another change. */
+  #setTerminating(
+    definition: Definition,
+    condition: { status: string; reason: string; message: string },
+    also?: (next: Mutable<Definition>) => void,
+  ): Promise<void> {
     const now = timeText(this.#options.clock.now())
     return this.#update(definition, next => {
-      next.status.conditions = withCondition(
-        next.status.conditions ?? [],
-        { type: 'Terminating', status, reason, message },
-        now,
-      )
+      const conditions = next.status.conditions ?? []
+      next.status.conditions = withCondition(conditions, { type: 'Terminating', ...condition }, now)
+      also?.(next)
     })
   }
 

@@ -3,6 +3,7 @@
 import { sameJson } from '../../api/equal.ts'
 import type { Mutable } from '../../api/schema/node.ts'
 import { type ApprovalState, approvalOf } from '../../kinds/apiextensions/approval.ts'
+import { isTrue } from '../../kinds/apiextensions/conditions.ts'
 import type { CustomResourceDefinition } from '../../kinds/apiextensions/customresourcedefinition.ts'
 import type {
   CustomResourceDefinitionCondition,
@@ -13,12 +14,6 @@ import type {
 type Condition = CustomResourceDefinitionCondition
 type Names = CustomResourceDefinitionNames
 type Definition = CustomResourceDefinition
-
-export const conditionOf = ({ status }: Definition, type: string): Condition | undefined =>
-  status.conditions?.find(condition => condition.type === type)
-
-export const isTrue = (definition: Definition, type: string): boolean =>
-  conditionOf(definition, type)?.status === 'True'
 
 /** The names that are in use in a group: those of resources, and those of kinds. */
 interface Taken {

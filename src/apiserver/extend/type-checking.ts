@@ -17,6 +17,7 @@ import { ValidatingAdmissionPolicy } from '../../kinds/admissionregistration/val
 import type { Catalog } from '../catalog.ts'
 import type { Registry } from '../registry.ts'
 import type { Storage } from '../storage.ts'
+import { self } from '../self.ts'
 
 type Policy = ValidatingAdmissionPolicy
 type Warnings = { fieldRef: string; warning: string }[]
@@ -32,8 +33,6 @@ interface TypeCheckingOptions {
 /** Kinds that one policy is checked for. */
 const maxKinds = 10
 const retryMs = { firstMs: 200, maxMs: 30_000 }
-const self = { name: 'system:apiserver', groups: ['system:masters'] }
-
 /** Checks all policies, and from then on those that change. Returns a function that ends this. */
 export function checkPolicies({ storage, registry, catalog, clock, log }: TypeCheckingOptions): () => Promise<void> {
   const abort = new AbortController()

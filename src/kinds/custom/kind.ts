@@ -14,6 +14,7 @@ import type { Path } from '../../api/path.ts'
 import { asJson, type Json } from '../../api/schema/node.ts'
 import { ObjectMeta } from '../../api/meta.ts'
 import { age } from '../../api/table.ts'
+import { isTrue } from '../apiextensions/conditions.ts'
 import type { CustomResourceDefinition } from '../apiextensions/customresourcedefinition.ts'
 import type {
   CustomResourceColumnDefinition,
@@ -37,9 +38,6 @@ export function customKinds(definition: CustomResourceDefinition, convert: Conve
   const served = definition.spec.versions.filter(version => version.served)
   return served.map(version => customKind(definition, version, convert))
 }
-
-const isTrue = ({ status }: CustomResourceDefinition, type: string) =>
-  status.conditions?.some(condition => condition.type === type && condition.status === 'True') ?? false
 
 /** Whether the kinds of a definition are served. */
 export const isEstablished = (definition: CustomResourceDefinition): boolean => isTrue(definition, 'Established')

@@ -26,13 +26,6 @@ export function schemaProblems(schema: SchemaProps, value: Json, old?: Json): Pr
   return check(schema, value, root, old).problems
 }
 
-/**
- * Returns the problems of a value at a path, such as a default in a schema. The messages refer to the value by `name`.
- */
-export function valueProblems(schema: SchemaProps, value: Json, at: Path, name: string): Problem[] {
-  return check(schema, value, at, undefined, name).problems
-}
-
 type Check = (schema: SchemaProps, value: Json, at: Path, name: string, old: Json | undefined) => Result
 
 /** The checks of a value, in the order of their problems in the message. */
