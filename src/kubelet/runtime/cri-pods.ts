@@ -93,7 +93,8 @@ export class CriPods {
   /**
    * Resolves with the pod's uid when CRI reports the exit that an event announced. containerd sends the event before
    * its CRI plugin has recorded the exit, on a busy machine long before, and would still list the container as running.
-   * Rejects only when the signal aborts.
+   * It may even not have recorded the start of a container that ends at once, which is then created, next running, and
+   * only after that exited. Rejects only when the signal aborts.
    */
   async exitNoted(id: string, signal: AbortSignal): Promise<string | undefined> {
     for (let pauseMs = exitPauseMs.first; ; pauseMs = Math.min(pauseMs * 2, exitPauseMs.most)) {
@@ -112,7 +113,7 @@ export class CriPods {
     const container = await orNone(this.#cri.containerStatus({ containerId: id }))
     if (container?.status)
       return {
-        over: container.status.state !== 'CONTAINER_RUNNING',
+        over: container.status.state === 'CONTAINER_EXITED' || container.status.state === 'CONTAINER_UNKNOWN',
         uid: container.status.labels[labelNames.podUid],
       }
     const sandbox = await orNone(this.#cri.podSandboxStatus({ podSandboxId: id }))

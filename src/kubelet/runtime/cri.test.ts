@@ -25,9 +25,11 @@ class Containerd {
   /** The state of the only container. */
   state: 'CONTAINER_RUNNING' | 'CONTAINER_EXITED' | 'none' = 'CONTAINER_RUNNING'
   /**
-   * The next `failing` requests for the container's status fail, and the `late` ones after them still say that it runs.
+   * The next `failing` requests for the container's status fail, the `early` ones after them say that it was not started
+   * yet, and the `late` ones after those that it still runs.
    */
   failing = 0
+  early = 0
   late = 0
   looks = 0
   /** A subscription begins to deliver only after this number of published events. */
@@ -44,7 +46,8 @@ class Containerd {
       if (this.failing-- > 0) return answer({ code: grpc.status.DEADLINE_EXCEEDED, details: 'busy' })
       if (this.state === 'none') return answer({ code: grpc.status.NOT_FOUND, details: 'no such container' })
       answer(null, { status: { id: 'c', labels, state: this.#stateNow() } })
-      this.late--
+      if (this.early > 0) this.early--
+      else this.late--
     },
     PodSandboxStatus: (_, answer) => answer({ code: grpc.status.NOT_FOUND, details: 'no such sandbox' }),
   }
@@ -58,6 +61,7 @@ class Containerd {
   }
 
   #stateNow() {
+    if (this.early > 0) return 'CONTAINER_CREATED'
     return this.late > 0 ? 'CONTAINER_RUNNING' : this.state
   }
 
@@ -125,6 +129,17 @@ test('an exit is reported when CRI lists it, however long that takes', { timeout
   await hears('exited uid')
   assert.equal(await stateOf(runtime), 'exited')
   assert.ok(containerd.looks > 40)
+})
+
+test('the exit of a container whose start is not recorded yet is reported', { timeout: 60_000 }, async t => {
+  const { containerd, runtime, hears } = await start(t)
+  await hears('subscribed undefined')
+  containerd.state = 'CONTAINER_EXITED'
+  containerd.early = 5
+  containerd.late = 5
+  containerd.exit()
+  await hears('exited uid')
+  assert.equal(await stateOf(runtime), 'exited')
 })
 
 test('an exit is reported although calls about it fail', { timeout: 60_000 }, async t => {
