@@ -18,8 +18,14 @@ import { fieldAt } from '../apiextensions/field-path.ts'
 import { oneSchema, type SchemaProps, type ValidationRule } from '../apiextensions/jsonschema.ts'
 import { listMapKey } from './validate.ts'
 
-/** The cost of all rules of one object. Source: apiserver pkg/apis/cel (RuntimeCELCostBudget). */
-const budget = 10_000_000
+/** What the rules of one object may still cost together. */
+export interface Budget {
+  left: number
+}
+
+/** Source: apiserver pkg/apis/cel (RuntimeCELCostBudget). */
+export const wholeBudget = (): Budget => ({ left: 10_000_000 })
+
 const maxMessageBytes = 5 * 1024
 
 const withRules = new WeakMap<SchemaProps, boolean>()
@@ -39,11 +45,20 @@ export function hasRules(schema: SchemaProps): boolean {
   return has
 }
 
-/** The problems of an object by the rules of its schema. `old` is the object that it replaces. */
-export function ruleProblems(schema: SchemaProps, value: Json, at: Path, old?: Json): Problem[] {
+interface RuleOptions {
+  /** The value that this one replaces. */
+  old?: Json | undefined
+  /** Whether the value is a whole object, whatever its schema says. */
+  isRoot?: boolean
+  budget?: Budget
+}
+
+/** The problems of a value by the rules of its schema. */
+export function ruleProblems(schema: SchemaProps, value: Json, at: Path, options: RuleOptions = {}): Problem[] {
   if (!hasRules(schema)) return []
-  const evaluation = new Evaluation()
-  evaluation.value({ schema, value, old, at, isRoot: true, unchanged: old !== undefined && sameJson(value, old) })
+  const { old, isRoot = false, budget = wholeBudget() } = options
+  const evaluation = new Evaluation(budget)
+  evaluation.value({ schema, value, old, at, isRoot, unchanged: old !== undefined && sameJson(value, old) })
   return evaluation.problems
 }
 
@@ -59,9 +74,13 @@ interface Place {
 
 class Evaluation {
   readonly problems: Problem[] = []
-  #budget = budget
+  readonly #budget: Budget
   /** Whether nothing more is evaluated. */
   #ended = false
+
+  constructor(budget: Budget) {
+    this.#budget = budget
+  }
 
   value(place: Place): void {
     const { schema, value } = place
@@ -111,10 +130,10 @@ class Evaluation {
   }
 
   #evaluate(program: Program, variables: Record<string, Value | undefined>): Value | typeof outOfBudget {
-    if (this.#budget <= 0) return outOfBudget
+    if (this.#budget.left <= 0) return outOfBudget
     const { value, cost } = program.evaluate(variables)
-    if (cost > this.#budget) return outOfBudget
-    this.#budget -= cost
+    if (cost > this.#budget.left) return outOfBudget
+    this.#budget.left -= cost
     return value
   }
 

@@ -120,7 +120,7 @@ function* problemsOf(
       undefined,
       'some validation rules were not checked because the object was invalid; correct the existing errors to complete validation',
     )
-  else yield* ruleProblems(schema, value, at, old && asJson(old))
+  else yield* ruleProblems(schema, value, at, { old: old && asJson(old), isRoot: true })
 }
 
 /** Problems after which the types of values are not certain. */

@@ -57,7 +57,8 @@ export function* validateEmbedded(schema: SchemaProps, value: Json, at: Path, is
   }
 }
 
-function* validateWhole(value: JsonObject, at: Path): Problems {
+/** Yields the problems of the type and the name of an object. */
+export function* validateWhole(value: JsonObject, at: Path): Problems {
   const { apiVersion, kind, metadata } = value
   if (!apiVersion) yield at.field('apiVersion').required('must not be empty')
   else if (typeof apiVersion === 'string' && apiVersion.split('/').length > 2)
