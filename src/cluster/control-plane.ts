@@ -21,6 +21,7 @@ import {
   openServer,
   Registration,
   tokenIssuer,
+  type PluginSwitches,
 } from '../apiserver/index.ts'
 import { Client } from '../client/index.ts'
 import { builtinKinds } from '../kinds/all.ts'
@@ -44,7 +45,7 @@ export interface ControlPlaneOptions {
   /** Whether to warn of objects that no part of this cluster serves. */
   warnOfUnserved?: boolean
   /** Admission plugins that are enabled or disabled, unlike by default. */
-  plugins?: { enable: readonly string[]; disable: readonly string[] }
+  plugins?: PluginSwitches
   /** Kinds and handlers of API groups that another room serves, such as metrics.k8s.io. */
   extensions?: { kinds: readonly AnyKind[]; handlers: ReadonlyMap<string, Handler> }
 }

@@ -64,6 +64,7 @@ export function modelTest(open: () => Promise<Store>) {
         assert.equal(store.stats().keys, model.now.size)
         assert.deepEqual(seen.map(view), model.changes)
       }
+      await comparePositions(store, model)
     } finally {
       abort.abort()
       await watching
@@ -72,13 +73,42 @@ export function modelTest(open: () => Promise<Store>) {
   })
 }
 
+/** From every position that is not compacted, the store must give the rest of the model's log, and no other position. */
+async function comparePositions(store: Store, model: Model): Promise<void> {
+  const head = model.states.length - 1
+  for (let after = 0; after <= head; after++)
+    for (const prefix of ['', '/a/']) {
+      const changes = model.changes.filter(c => c.revision > after && c.key.startsWith(prefix))
+      const expected = after < model.compacted ? { reason: 'Expired' } : { ok: changes }
+      const history = store.changes(prefix, { after, upTo: head, limit: head })
+      assert.deepEqual(await outcome(history.then(found => found.map(view))), expected)
+      // All but the last change, where there is one: `upTo` may be any position too.
+      const shorter = store.changes(prefix, { after, upTo: head - 1, limit: head })
+      const before = 'ok' in expected ? { ok: changes.filter(c => c.revision < head) } : expected
+      if (after < head) assert.deepEqual(await outcome(shorter.then(found => found.map(view))), before)
+      if ('ok' in expected && changes.length === 0) continue
+      assert.deepEqual(await outcome(firstOf(store, prefix, after)), expected)
+    }
+}
+
+/** What a watch gives at once. */
+async function firstOf(store: Store, prefix: string, after: Revision): Promise<unknown> {
+  const abort = new AbortController()
+  const watch = store.watch(prefix, { after, signal: abort.signal })[Symbol.asyncIterator]()
+  try {
+    return (await watch.next()).value!.map(view)
+  } finally {
+    abort.abort()
+  }
+}
+
 type WriteStep = Extract<Step, { do: 'put' | 'delete' }>
 const isWrite = (s: Step): s is WriteStep => s.do === 'put' || s.do === 'delete'
 
 class Model {
   states: State[] = [new Map()]
   compacted = 0
-  changes: unknown[] = []
+  changes: { type: string; key: string; revision: Revision }[] = []
 
   get now(): State {
     return this.states[this.states.length - 1]!

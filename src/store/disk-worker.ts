@@ -84,8 +84,9 @@ function appender(db: DatabaseSync): (rows: PackedRows) => void {
       let at = 0
       for (let i = 0; i < keys.length; i++) {
         const length = Math.max(0, lengths[i]!)
-        const row = { revision: first + i, key: keys[i]!, value: values.subarray(at, at + length) }
-        insert.run(row.revision, row.key, created[i]!, lengths[i]! < 0 ? 1 : 0, checksum(row), row.value)
+        const value = values.subarray(at, at + length)
+        const row = { revision: first + i, key: keys[i]!, deleted: lengths[i]! < 0, value }
+        insert.run(row.revision, row.key, created[i]!, row.deleted ? 1 : 0, checksum(row), value)
         at += length
       }
     })

@@ -10,10 +10,13 @@ import type { Log, Row, RowHead } from './log.ts'
 import { LogStore, type LogStoreOptions } from './log-store.ts'
 import {
   OpenError,
+  damagedFile,
   fileName,
+  isWhole,
   openError,
   openSqlite,
   primaryCode,
+  readError,
   toRow,
   writeError,
   type SqlRow,
@@ -82,7 +85,7 @@ class EmbeddedLog implements Log {
 
   load() {
     const { value } = this.#db.prepare("SELECT value FROM meta WHERE name = 'compacted'").get() as { value: number }
-    return { compacted: value, rows: heads(this.#db) }
+    return { compacted: value, rows: heads(this.#db, this.#file, value) }
   }
 
   append(rows: readonly Row[]): Promise<void> {
@@ -91,9 +94,18 @@ class EmbeddedLog implements Log {
   }
 
   read(revision: Revision): Row {
-    const sql = this.#read.get(revision) as SqlRow | undefined
+    const sql = this.#reading(`revision ${revision}`, () => this.#read.get(revision)) as SqlRow | undefined
     assert(sql, `revision ${revision} is in ${this.#file}`)
     return toRow(sql, this.#file)
+  }
+
+  /** Translates errors of SQLite, which name neither the file nor what to do. */
+  #reading<T>(what: string, fn: () => T): T {
+    try {
+      return fn()
+    } catch (error) {
+      throw readError(this.#file, what, error)
+    }
   }
 
   /** Runs `fn` in one transaction, so that SQLite need not lock for every row. That saves half of the time. */
@@ -109,7 +121,12 @@ class EmbeddedLog implements Log {
   *range(prefix: string, after: Revision, upTo: Revision): Iterable<Row> {
     // SQLite counts characters rather than UTF-16 units.
     const length = Array.from(prefix).length
-    for (const sql of this.#range.iterate(after, upTo, length, prefix)) yield toRow(sql as SqlRow, this.#file)
+    const rows = this.#range.iterate(after, upTo, length, prefix)
+    for (;;) {
+      const { done, value } = this.#reading(`revisions after ${after}`, () => rows.next())
+      if (done) return
+      yield toRow(value as SqlRow, this.#file)
+    }
   }
 
   remove(revisions: readonly Revision[], compacted: Revision): Promise<void> {
@@ -163,11 +180,27 @@ class EmbeddedLog implements Log {
   }
 }
 
-function* heads(db: DatabaseSync): Generator<RowHead> {
-  const rows = db.prepare('SELECT rev, k, created, deleted, length(v) AS size FROM log ORDER BY rev').iterate()
-  for (const { rev, k, created, deleted, size } of rows as Iterable<SqlRow & { size: number }>)
-    yield { revision: rev, key: k, created, deleted: deleted === 1, sizeBytes: size }
+/**
+ * All rows without their values, whose checksums are looked at when they are read. A tombstone is never read again, so
+ * its own is looked at here: with a damaged one, an object that was deleted would come back. Of rows after the
+ * compaction point none may be missing.
+ */
+function* heads(db: DatabaseSync, file: string, compacted: Revision): Generator<RowHead> {
+  const sql = 'SELECT rev, k, created, deleted, crc, length(v) AS size FROM log ORDER BY rev'
+  let before = 0
+  for (const row of db.prepare(sql).iterate() as Iterable<Omit<SqlRow, 'v'> & { size: number }>) {
+    const { rev: revision, k: key, created, size: sizeBytes } = row
+    if (typeof key !== 'string') throw damagedFile(file, `revision ${revision} has no key`)
+    if (revision <= before || revision > Math.max(before, compacted) + 1)
+      throw damagedFile(file, `revision ${revision} follows ${before}`)
+    if (row.deleted === 1 && (sizeBytes > 0 || !isWhole({ revision, key, deleted: true, value: noValue }, row.crc)))
+      throw damagedFile(file, `the deletion of ${key} at revision ${revision} does not match its checksum`)
+    before = revision
+    yield { revision, key, created, deleted: row.deleted === 1, sizeBytes }
+  }
 }
+
+const noValue = new Uint8Array(0)
 
 /** Creates or checks the directory, and locks it. The kernel releases the lock when this process ends in any way. */
 function prepare(directory: string): DatabaseSync {

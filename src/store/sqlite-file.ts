@@ -36,14 +36,26 @@ export function openSqlite(file: string, maxSizeBytes: number): DatabaseSync {
   }
 }
 
-/** The checksum of a value with its key and revision, by which damage is found when it is read. */
-export function checksum({ revision, key, value }: Pick<Row, 'revision' | 'key' | 'value'>): number {
-  return crc32(value, crc32(`${revision} ${key}`))
+type Checked = Pick<Row, 'revision' | 'key' | 'deleted' | 'value'>
+
+/**
+ * The checksum of a row, by which damage is found when it is read. It covers whether the row is a deletion: one that
+ * became a value again would bring a deleted object back.
+ */
+export function checksum({ revision, key, deleted, value }: Checked): number {
+  return crc32(value, crc32(`${revision} ${key}${deleted ? '\0' : ''}`))
+}
+
+export function isWhole(row: Checked, crc: number): boolean {
+  // A damaged row may have a value of another type, and a deletion has none.
+  if (!(row.value instanceof Uint8Array) || (row.deleted && row.value.byteLength > 0)) return false
+  // Stores of Kutter 0.1 have deletions whose checksum does not cover that they are ones.
+  return checksum(row) === crc || (row.deleted && checksum({ ...row, deleted: false }) === crc)
 }
 
 export function toRow(sql: SqlRow, file: string): Row {
   const row = { revision: sql.rev, key: sql.k, created: sql.created, deleted: sql.deleted === 1, value: sql.v }
-  if (checksum(row) === sql.crc) return row
+  if (isWhole(row, sql.crc)) return row
   const where = `the value of ${row.key} at revision ${row.revision} in ${file}`
   throw new StatusError(
     'InternalError',
@@ -60,12 +72,25 @@ export function writeError(file: string, error: unknown): StatusError {
   })
 }
 
+/** The error for the caller of a read that SQLite cannot answer. */
+export function readError(file: string, what: string, error: unknown): StatusError {
+  const message = `cannot read ${what} from the store ${file}: ${reasonOf(error)}`
+  return new StatusError('InternalError', message, { cause: error })
+}
+
 /** An error whose message is complete and is not wrapped again. */
 export class OpenError extends Error {}
 
 export function openError(file: string, error: unknown): OpenError {
   return new OpenError(`cannot open the store ${file}: ${reasonOf(error)}`, { cause: error })
 }
+
+/** The error for a file whose rows cannot be what was written. */
+export function damagedFile(file: string, what: string): OpenError {
+  return new OpenError(`cannot open the store ${file}: ${damaged(what)}`)
+}
+
+const damaged = (what: string) => `it is damaged (${what}); restore it from a backup, or move it away to start empty`
 
 /** The primary result code of an error of SQLite. Source: sqlite.org/rescode.html. */
 export function primaryCode(error: unknown): number | undefined {
@@ -78,7 +103,7 @@ function reasonOf(error: unknown): string {
     case 26:
       return 'it is not a store of Kutter; move it away or choose another data directory'
     case 11:
-      return `it is damaged (${messageOf(error)}); restore it from a backup, or move it away to start empty`
+      return damaged(messageOf(error))
     case 13:
       return 'there is no space left on the disk'
     case 3:

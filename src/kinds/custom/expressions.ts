@@ -3,7 +3,7 @@
 // - Each rule is evaluated for each value of its level that is not null, with `self`, and with `oldSelf` where the
 //   value had an old one: fields and map values by name, elements of lists by their keys.
 // - A rule over the old value is skipped where there is none, unless it takes an optional one.
-// - A rule that fails for a part that is as it was before is not reported, unless it is over the old value.
+// - A rule that fails for a part that is as it was before is a warning, unless it is over the old value.
 // - All evaluations of one object have one budget. Beyond it the object is refused, and nothing more is evaluated.
 //
 // Source: apiextensions-apiserver pkg/apiserver/schema/cel/validation.go.
@@ -51,13 +51,15 @@ interface RuleOptions {
   /** Whether the value is a whole object, whatever its schema says. */
   isRoot?: boolean
   budget?: Budget
+  /** Called for each rule that fails for a part that did not change. */
+  warn?: ((problem: Problem) => void) | undefined
 }
 
 /** The problems of a value by the rules of its schema. */
 export function ruleProblems(schema: SchemaProps, value: Json, at: Path, options: RuleOptions = {}): Problem[] {
   if (!hasRules(schema)) return []
-  const { old, isRoot = false, budget = wholeBudget() } = options
-  const evaluation = new Evaluation(budget)
+  const { old, isRoot = false, budget = wholeBudget(), warn } = options
+  const evaluation = new Evaluation(budget, warn)
   evaluation.value({ schema, value, old, at, isRoot, unchanged: old !== undefined && sameJson(value, old) })
   return evaluation.problems
 }
@@ -75,11 +77,13 @@ interface Place {
 class Evaluation {
   readonly problems: Problem[] = []
   readonly #budget: Budget
+  readonly #warn: RuleOptions['warn']
   /** Whether nothing more is evaluated. */
   #ended = false
 
-  constructor(budget: Budget) {
+  constructor(budget: Budget, warn: RuleOptions['warn']) {
     this.#budget = budget
+    this.#warn = warn
   }
 
   value(place: Place): void {
@@ -154,7 +158,8 @@ class Evaluation {
 
   #violated(place: Place, compiled: CompiledRule, variables: Record<string, Value | undefined>, at: Path): void {
     const { rule, usesOldSelf } = compiled
-    if (!usesOldSelf && place.unchanged) return
+    const isOld = !usesOldSelf && place.unchanged
+    if (isOld && !this.#warn) return
     const message = compiled.message && this.#evaluate(compiled.message, variables)
     if (message === outOfBudget)
       return this.#end(
@@ -164,17 +169,9 @@ class Evaluation {
     const detail = usableMessage(message) ?? (rule.message?.trim() || `failed rule: ${rule.rule.trim()}`)
     const found = rule.fieldPath ? fieldAt(rule.fieldPath, place.schema, { lists: true }) : { names: [] }
     const path = 'names' in found ? at.field(...found.names) : at
-    const type = place.schema.type ?? ''
-    switch (rule.reason) {
-      case 'FieldValueForbidden':
-        return void this.problems.push(path.forbidden(detail))
-      case 'FieldValueRequired':
-        return void this.problems.push(path.required(detail))
-      case 'FieldValueDuplicate':
-        return void this.problems.push(path.duplicate(type))
-      default:
-        this.problems.push(path.invalid(type, detail))
-    }
+    const problem = problemOf(rule.reason, path, place.schema.type ?? '', detail)
+    if (isOld) this.#warn?.(problem)
+    else this.problems.push(problem)
   }
 
   #add({ at, schema }: Place, text: string): void {
@@ -184,6 +181,19 @@ class Evaluation {
   #end(place: Place, text: string): void {
     this.#add(place, text)
     this.#ended = true
+  }
+}
+
+function problemOf(reason: string | undefined, path: Path, type: string, detail: string): Problem {
+  switch (reason) {
+    case 'FieldValueForbidden':
+      return path.forbidden(detail)
+    case 'FieldValueRequired':
+      return path.required(detail)
+    case 'FieldValueDuplicate':
+      return path.duplicate(type)
+    default:
+      return path.invalid(type, detail)
   }
 }
 
