@@ -41,7 +41,7 @@ export async function openWorld(nodes: number, podsPerNode = 110): Promise<World
     ...common,
     reader: plane.client('system:kube-controller-manager'),
     clientFor: plane.accountClient,
-    kinds: plane.core.catalog,
+    kinds: plane.kinds,
     clusterCidr: '10.0.0.0/8',
     caPem: 'none',
   })

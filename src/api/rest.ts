@@ -5,6 +5,7 @@ import { parseJson } from '../wire/json.ts'
 import { asObject, type AnyKind, type KubeObject } from './kind.ts'
 import { Item } from './mirror.ts'
 import type { Operation, ServedResult, WatchEvent } from './operation.ts'
+import { decode, DecodeError } from './schema/decode.ts'
 import { fillNilLists } from './schema/nil.ts'
 import { asJson, type JsonObject } from './schema/node.ts'
 
@@ -26,7 +27,7 @@ const methods = {
 }
 
 /** What is sent for an operation. `path` includes the query. */
-interface RestRequest {
+export interface RestRequest {
   readonly method: string
   readonly path: string
   readonly contentType: string
@@ -54,10 +55,9 @@ export function resultOf(operation: Operation, code: number, text: string): Serv
       resourceVersion?: string
       continue?: string
     }
-    const items = ((object.items ?? []) as JsonObject[])
-      .map(asObject)
-      .map(o => itemOf(kind, { ...o, kind: kind.kind, apiVersion: kind.apiVersion }))
-    return { type: 'list', kind, items, revision: Number(resourceVersion), ...(token && { continue: token }) }
+    const given = Array.isArray(object.items) ? (object.items as JsonObject[]) : []
+    const items = given.map(asObject).map(o => itemOf(kind, { ...o, kind: kind.kind, apiVersion: kind.apiVersion }))
+    return { type: 'list', kind, items, revision: revisionOf(resourceVersion), ...(token && { continue: token }) }
   }
   if (object.kind === 'Status' && object.apiVersion === 'v1') return { type: 'status', status: object }
   return { type: 'object', kind, item: itemOf(kind, asObject(object)) }
@@ -83,8 +83,10 @@ export function eventsOf(kind: AnyKind, rest: Buffer, chunk: Buffer): { events: 
   if (end < 0) return { events: [], rest: data }
   const lines = data.subarray(0, end).toString().split('\n').filter(Boolean)
   const events = lines.map(line => {
-    const { type, object } = parseJson(line) as { type: WatchEvent['type']; object: KubeObject }
-    return { type, item: itemOf(kind, object) }
+    const event = parse(line, 200)
+    const type = event.type as WatchEvent['type']
+    const object = asObject((event.object ?? {}) as object)
+    return { type, item: type === 'ERROR' ? new Item(object, 0) : itemOf(kind, object) }
   })
   return { events, rest: data.subarray(end + 1) }
 }
@@ -109,8 +111,27 @@ function pathOf({ verb, kind, namespace, name, subresource, options }: Operation
 
 function itemOf(kind: AnyKind, object: KubeObject): Item {
   // The response of a subresource may be an object of another kind.
-  if (object.kind === kind.kind) fillNilLists(kind.schema, asJson(object))
-  return new Item(object, Number(object.metadata?.resourceVersion ?? 0))
+  const isOwn = object.kind === kind.kind
+  if (kind.remote && isOwn) return remoteItem(kind, object)
+  if (isOwn) fillNilLists(kind.schema, asJson(object))
+  return new Item(object, revisionOf(object.metadata?.resourceVersion))
+}
+
+/** The metadata of an object of an extension server, with the types that everybody relies on. */
+function remoteItem(kind: AnyKind, object: KubeObject): Item {
+  try {
+    const known = decode(kind.schema, object) as KubeObject
+    return new Item(known, revisionOf(known.metadata.resourceVersion))
+  } catch (cause) {
+    if (!(cause instanceof DecodeError)) throw cause
+    throw new StatusError('InternalError', `an object of ${kind.plural} is malformed: ${cause.message}`, { cause })
+  }
+}
+
+function revisionOf(resourceVersion: unknown = '0'): number {
+  const revision = Number(resourceVersion)
+  if (Number.isSafeInteger(revision)) return revision
+  throw new StatusError('InternalError', `the resource version ${JSON.stringify(resourceVersion)} is not a number`)
 }
 
 function parse(body: string, status: number): JsonObject {

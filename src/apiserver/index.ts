@@ -5,6 +5,8 @@
 export { bootstrap, apiServiceAddress, keepEssentials } from './bootstrap/index.ts'
 export { Availability } from './aggregation/availability.ts'
 export { RemoteDocuments, type RemoteVersion } from './aggregation/documents.ts'
+export { allKinds } from './aggregation/kinds.ts'
+export { withExtensions } from './aggregation/operations.ts'
 export { ExtensionProxy } from './aggregation/proxy.ts'
 export { type FrontProxy, frontProxyName } from './aggregation/target.ts'
 export { Registration } from './aggregation/register.ts'

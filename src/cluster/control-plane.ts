@@ -5,6 +5,7 @@ import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import type { Serve } from '../api/operation.ts'
 import type { AnyKind } from '../api/kind.ts'
+import type { KindSource } from '../api/kind-source.ts'
 import {
   type Handler,
   type ServerCore,
@@ -12,6 +13,8 @@ import {
   keepEssentials,
   Availability,
   ExtensionProxy,
+  allKinds,
+  withExtensions,
   RemoteDocuments,
   type FrontProxy,
   type RemoteVersion,
@@ -54,6 +57,8 @@ export interface ControlPlane {
   aggregator: ExtensionProxy
   /** The groups and versions that other servers have. */
   remote(): readonly RemoteVersion[]
+  /** The kinds of this server and of extension servers, all of which the clients in this process can use. */
+  kinds: KindSource
   /** A client in this process, acting as `user`. */
   client(user: string, groups?: readonly string[]): Client
   /** A client in this process, acting as a service account of kube-system. */
@@ -90,7 +95,7 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
   const clientOf = (name: string, groups: readonly string[], userAgent: string) => {
     const user = { name, groups: [...groups, 'system:authenticated'] }
     const client = new Client({
-      serve,
+      serve: withExtensions(core, aggregator, serve),
       user,
       userAgent,
       clock,
@@ -105,6 +110,7 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
     serve,
     aggregator,
     remote: () => remote.versions,
+    kinds: allKinds(core.catalog, remote),
     client: (name, groups = []) => clientOf(name, groups, name.replace(/^system:/, '')),
     accountClient: name =>
       clientOf(

@@ -18,7 +18,7 @@ import type { Json, JsonObject } from '../../api/schema/node.ts'
 import { APIService } from '../../kinds/apiregistration/apiservice.ts'
 import type { ServerCore } from '../core.ts'
 import { headersOf } from './identity.ts'
-import { readGroupVersion, readResourceList } from './read-discovery.ts'
+import { readGroupVersion, readResourceList } from '../../kinds/discovered/read-discovery.ts'
 import { addressOf, type FrontProxyClient, isRemote, prefixOf, tlsOf, urlAt } from './target.ts'
 
 /** A group and version that another server has. */
@@ -47,6 +47,9 @@ interface Kept {
 
 const asker: User = { name: 'system:kube-aggregator', groups: ['system:authenticated'] }
 const aggregatedType = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList'
+/** What is there of a server before it has answered. Each has an array of its own. */
+const unasked = (): Kept => ({ resources: [], isStale: true })
+
 const answerMs = 5_000
 const maxBytes = 8 << 20
 
@@ -57,6 +60,7 @@ export class RemoteDocuments {
   readonly #kept = new Map<string, Kept>()
   readonly #unsubscribe: () => void
   readonly #abort = new AbortController()
+  readonly #listeners = new Set<() => void>()
   #versions: readonly RemoteVersion[] | undefined
 
   constructor(core: ServerCore, client: FrontProxyClient | undefined) {
@@ -78,40 +82,52 @@ export class RemoteDocuments {
       .map(service => this.#versionOf(service)))
   }
 
+  /** Calls `listener` after each change of `versions`. Returns a function that ends this. */
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
   /** Asks a server again, or marks what it has as stale. Never throws. */
   async refresh(service: APIService, isAvailable: boolean): Promise<void> {
     const name = service.metadata.name ?? ''
     if (!isRemote(service)) return
-    const before = this.#kept.get(name) ?? { resources: [], isStale: true }
+    const before = this.#kept.get(name) ?? unasked()
     let next: Kept = { ...before, isStale: true }
     if (isAvailable)
       try {
         const openapi = await this.#openapi(service, before.openapi)
-        next = { resources: await this.#resources(service), isStale: false, ...(openapi && { openapi }) }
+        const found = await this.#resources(service)
+        // The same array as long as nothing changes, so that what was made of it stays valid.
+        const resources = sameJson([...found], [...before.resources]) ? before.resources : found
+        next = { resources, isStale: false, ...(openapi && { openapi }) }
       } catch (error) {
         if (this.#abort.signal.aborted) return
         this.#core.log.warn('an extension server cannot say what it serves', { name, why: messageOf(error) })
       }
     if (!this.#services.get(undefined, name)) return
     const isSame =
-      next.isStale === before.isStale &&
-      next.openapi === before.openapi &&
-      sameJson([...next.resources], [...before.resources])
+      next.isStale === before.isStale && next.openapi === before.openapi && next.resources === before.resources
     if (isSame) return
     this.#kept.set(name, next)
+    this.#changed()
+  }
+
+  #changed(): void {
     this.#versions = undefined
+    for (const listener of this.#listeners) listener()
   }
 
   #forget(): void {
-    this.#versions = undefined
     for (const name of this.#kept.keys()) {
       const service = this.#services.get(undefined, name)
       if (!service || !isRemote(service)) this.#kept.delete(name)
     }
+    this.#changed()
   }
 
   #versionOf({ metadata, spec }: APIService): RemoteVersion {
-    const { resources, isStale, openapi } = this.#kept.get(metadata.name ?? '') ?? { resources: [], isStale: true }
+    const { resources, isStale, openapi } = this.#kept.get(metadata.name ?? '') ?? unasked()
     return {
       group: spec.group ?? '',
       version: spec.version ?? '',
