@@ -15,10 +15,8 @@ interface PlaneOptions {
 export const openPlane = ({
   store = openMemoryStore(),
   log = silentLog,
-}: {
-  store?: Store
-  log?: Log
-} = {}): Promise<ControlPlane> =>
+  random = realRandom,
+}: PlaneOptions = {}): Promise<ControlPlane> =>
   openControlPlane({
     store,
     clock: realClock,
