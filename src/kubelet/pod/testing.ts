@@ -40,7 +40,7 @@ export function specOf(names: string, more: Spec = {}): Spec {
 }
 
 /** Containers, newest first: `a:running`, `a:exited:1`, `a:exited:137:OOMKilled`. The id is the name and the attempt. */
-export function seenOf(
+function seenOf(
   pod: Pod,
   containers: string,
   sandbox: 'ready' | 'dead' | 'none' | 'without address' = 'ready',
