@@ -23,7 +23,9 @@ export const group = 'weather.example.com'
 export const version = `${group}/v1`
 export const root = `/apis/${version}`
 const verbs = ['create', 'delete', 'get', 'list', 'patch', 'watch']
-const resources = [{ name: 'reports', singularName: 'report', namespaced: true, kind: 'Report', verbs }]
+const resources = [
+  { name: 'reports', singularName: 'report', namespaced: true, kind: 'Report', shortNames: ['rp'], verbs },
+]
 
 export class ExtensionObjects {
   readonly objects = new Map<string, StoredObject>()
