@@ -6,7 +6,7 @@
 //   volume:  Available ── bound ──► Bound ── its claim is gone ──► Released ── reclaim policy ──► deleted, or kept
 //
 // A binding is four writes, of which any may be the last before a crash: the volume names the claim, the volume is Bound,
-// the claim names the volume, the claim is Bound. Whoever looks next completes it.
+// the claim names the volume, the claim is Bound. The next reconcile completes it.
 //
 // Source: pkg/controller/volume/persistentvolume/pv_controller.go.
 import type { PersistentVolume } from '../../kinds/core/persistentvolume.ts'
@@ -33,7 +33,7 @@ export type ClaimStep =
   | { do: 'setClass'; name: string }
   | { do: 'provision'; provisioner: string; event: Note }
 
-export interface ClaimWorld {
+interface ClaimWorld {
   volume(name: string): Volume | undefined
   volumes(): Iterable<Volume>
   storageClass(name: string): StorageClass | undefined
@@ -117,7 +117,7 @@ export type VolumeStep =
   | { do: 'nothing'; event?: Note }
   /** The volume is bound to a claim that has another one. */
   | { do: 'unbind' }
-  /** The claim is gone, and the data is kept, or deleted by whoever made the volume. */
+  /** The claim is gone, and the data is kept, or deleted by the provisioner that made the volume. */
   | { do: 'release' }
   | { do: 'fail'; event: Note }
 
