@@ -62,6 +62,10 @@ const common: Record<string, (object: KubeObject) => string> = {
   'metadata.namespace': o => o.metadata.namespace ?? '',
 }
 
+/** Whether a selector is over fields that only objects of the kind have, and not only over the name and namespace. */
+export const isOfKind = (selector: FieldSelector): boolean =>
+  selector.some(({ field }) => !Object.hasOwn(common, field))
+
 export function matchesFields(kind: AnyKind, selector: FieldSelector, object: KubeObject): boolean {
   return selector.every(({ field, value, equal }) => {
     return (valueOf(kind, field, object) === value) === equal

@@ -4,6 +4,11 @@ import type { AnyKind } from './kind.ts'
 export interface KindSource {
   /** A new array after each change. */
   readonly all: readonly AnyKind[]
+  /**
+   * Groups and versions, such as `metrics.k8s.io/v1beta1`, of extension servers that do not answer now. `all` has the
+   * kinds that they listed last, and other kinds of theirs may be missing. Without the field there are none.
+   */
+  readonly unanswered?: readonly string[]
   /** Calls `listener` after changes. Returns a function that ends this. */
   subscribe(listener: () => void): () => void
 }

@@ -127,6 +127,8 @@ interface KindOptions<F extends Fields> {
   fingerprint?: string
   /** Whether users define the kind. Its objects have no encoding in protobuf, and no strategic merge patch. */
   custom?: boolean
+  /** Whether an extension server has the kind. Of its objects only the metadata is read, and they are not stored here. */
+  remote?: boolean
   /** Whether no object can be created any more, because the definition of the kind is being deleted. */
   closed?: boolean
   /** The kind of lists, if it is not the kind followed by List. */

@@ -83,10 +83,10 @@ export class ChangeLog {
     return position === this.endPosition ? [] : this.#changes.slice(position - this.#first)
   }
 
-  /** The result of `make` for the changes from a position on. Readers with the same position and key share it. */
+  /** The result of `make` for the changes from a position on. Readers of the same changes with the same key share it. */
   view<V>(position: number, key: string, changes: readonly MirrorChange[], make: () => V): V {
     if (!changes.length) return make()
-    const full = `${position} ${key}`
+    const full = `${position} ${changes.length} ${key}`
     let view = this.#views.get(full)
     if (view === undefined) {
       if (this.#views.size >= maxViews) this.#views.clear()

@@ -15,14 +15,14 @@
 import { isReason, StatusError } from '../base/errors.ts'
 import { goQuote } from '../base/go-text.ts'
 import type { AnyKind } from '../api/kind.ts'
-import { type FieldSelector, matchesFields, parseFieldSelector, selectedName } from '../api/fields.ts'
+import { type FieldSelector, isOfKind, matchesFields, parseFieldSelector, selectedName } from '../api/fields.ts'
 import { matchesSelector, parseSelector, type Selector } from '../api/labels.ts'
 import type { Item } from '../api/mirror.ts'
 import type { Operation, OperationResult } from '../api/operation.ts'
 import { jsonSyntaxError } from '../wire/json.ts'
 import { tooLarge } from '../store/index.ts'
 import { prefixOf, type Storage } from './storage.ts'
-import { shownItems } from './versions.ts'
+import { asLastShown, shownItems } from './versions.ts'
 
 /** Which objects a list or watch returns. */
 export interface Filter {
@@ -41,12 +41,26 @@ export function filterOf(operation: Operation): Filter {
   }
 }
 
+/**
+ * Makes items ready for `passes`: the fields that a selector names are those of the version of the kind, in which an
+ * object may not be stored. Returns a promise only if that takes time. Throws if an object cannot be converted.
+ */
+export function makeReadable(
+  kind: AnyKind,
+  filter: Filter,
+  items: () => readonly Item[],
+): Promise<readonly Item[]> | undefined {
+  if (!kind.versions || !isOfKind(filter.fields)) return undefined
+  const shown = shownItems(kind, items())
+  return shown instanceof Promise ? shown : undefined
+}
+
 export function passes(kind: AnyKind, filter: Filter, item: Item): boolean {
   const { metadata } = item.object
   return (
     (!filter.namespace || metadata.namespace === filter.namespace) &&
     (filter.labels.length === 0 || matchesSelector(filter.labels, metadata.labels)) &&
-    (filter.fields.length === 0 || readsAs(() => matchesFields(kind, filter.fields, item.object)))
+    (filter.fields.length === 0 || readsAs(() => matchesFields(kind, filter.fields, asLastShown(kind, item).object)))
   )
 }
 
@@ -89,10 +103,12 @@ async function storedList(storage: Storage, operation: Operation): Promise<Opera
   return pageOfMirror(storage, kind, filter, options.resourceVersion === '0' ? 0 : (options.limit ?? 0))
 }
 
-function pageOfMirror(storage: Storage, kind: AnyKind, filter: Filter, limit: number): OperationResult {
+async function pageOfMirror(storage: Storage, kind: AnyKind, filter: Filter, limit: number): Promise<OperationResult> {
+  // The items are those of this revision, whatever is written while they are converted.
   const revision = storage.revision
   const items: Item[] = []
   const source = candidates(storage, kind, filter)
+  await makeReadable(kind, filter, () => source)
   for (const [i, item] of source.entries()) {
     if (!passes(kind, filter, item)) continue
     items.push(item)
@@ -144,6 +160,7 @@ async function pageOfHistory(
         ...(limit && { limit: Math.max(limit, 100) }),
         ...(after !== undefined && { after }),
       })
+      await makeReadable(kind, filter, () => page.items.map(({ item }) => item))
       for (const [i, { key, item }] of page.items.entries()) {
         if (passes(kind, filter, item)) items.push(item)
         const more = i < page.items.length - 1 || page.next !== undefined

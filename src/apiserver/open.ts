@@ -12,6 +12,7 @@ import { certificateAdmission } from './admission/certificates.ts'
 import { defaultIngressClass } from './admission/default-class.ts'
 import { defaultTolerations } from './admission/default-tolerations.ts'
 import { denyExternalIPs } from './admission/deny-external-ips.ts'
+import { eventRateLimit } from './admission/event-rate-limit.ts'
 import { escalationCheck } from './admission/escalation.ts'
 import { limitRanger } from './admission/limit-ranger.ts'
 import { mutatingPolicies } from './admission/mutating-policies.ts'
@@ -113,9 +114,10 @@ export async function openServer(
 
 /** All plugins in their order. */
 function allPlugins(
-  options: Pick<ServerOptions, 'clock' | 'warnOfUnserved' | keyof ServiceRanges> & WebhookContext,
+  options: Pick<ServerOptions, 'clock' | 'warnOfUnserved' | 'plugins' | keyof ServiceRanges> & WebhookContext,
 ): AdmissionPlugin[] {
   const { storage, catalog, clock, random, authorizer } = options
+  const { podSecurity: security, nodeSelectors, tolerations, eventLimits } = options.plugins?.configuration ?? {}
   return [
     createOnUpdate(authorizer),
     namespaceLifecycle(storage),
@@ -124,11 +126,12 @@ function allPlugins(
     nodeRestriction(storage, authorizer),
     nodeTaint(),
     alwaysPullImages(),
-    podSecurity(storage),
-    podNodeSelector(storage),
+    podSecurity(storage, security),
+    podNodeSelector(storage, nodeSelectors),
     priorityAdmission(storage),
     defaultTolerations(),
-    podTolerationRestriction(storage),
+    podTolerationRestriction(storage, tolerations),
+    eventRateLimit(clock, eventLimits ?? []),
     extendedResourceToleration(),
     defaultStorageClass(storage),
     storageProtection(),

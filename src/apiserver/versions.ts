@@ -26,3 +26,7 @@ export function shownItem(kind: AnyKind, item: Item): Item | Promise<Item> {
   const shown = shownItems(kind, [item])
   return shown instanceof Promise ? shown.then(items => items[0]!) : shown[0]!
 }
+
+/** The item in the version of the kind if it was read before, and otherwise as it is stored. */
+export const asLastShown = (kind: AnyKind, item: Item): Item =>
+  (kind.versions && shownOf.get(kind.versions)?.get(item)) ?? item

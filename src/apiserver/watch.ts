@@ -25,7 +25,7 @@ import { Item, type MirrorChange } from '../api/mirror.ts'
 import type { Operation, WatchEvent } from '../api/operation.ts'
 import { statusOf } from './errors.ts'
 import { tooLarge } from '../store/index.ts'
-import { type Filter, filterOf, passes } from './lists.ts'
+import { type Filter, filterOf, makeReadable, passes } from './lists.ts'
 import type { Storage } from './storage.ts'
 import { shownItems } from './versions.ts'
 
@@ -63,20 +63,19 @@ async function* shownEvents(
   kind: AnyKind,
   batches: AsyncIterable<readonly WatchEvent[]>,
 ): AsyncGenerator<readonly WatchEvent[]> {
-  for await (const batch of batches) {
-    const objects = batch.filter(event => isObjectEvent(event))
-    let items: readonly Item[]
-    try {
-      items = await shownItems(
+  try {
+    for await (const batch of batches) {
+      const objects = batch.filter(event => isObjectEvent(event))
+      const items = await shownItems(
         kind,
         objects.map(event => event.item),
       )
-    } catch (error) {
-      if (!(error instanceof StatusError)) throw error
-      return yield [{ type: 'ERROR', item: new Item(asObject(statusOf(error)), 0) }]
+      const left = [...items]
+      yield batch.map(event => (isObjectEvent(event) ? { ...event, item: left.shift()! } : event))
     }
-    const left = [...items]
-    yield batch.map(event => (isObjectEvent(event) ? { ...event, item: left.shift()! } : event))
+  } catch (error) {
+    if (!(error instanceof StatusError)) throw error
+    yield [{ type: 'ERROR', item: new Item(asObject(statusOf(error)), 0) }]
   }
 }
 
@@ -96,11 +95,13 @@ async function startOf(
 ): Promise<Start> {
   const of = storage.of(kind)
   if (options.sendInitialEvents ?? after === undefined) {
+    const [items, revision, position] = [of.sorted(filter.namespace), storage.revision, of.log.endPosition]
+    await makeReadable(kind, filter, () => items)
     const events: WatchEvent[] = []
-    for (const item of of.sorted(filter.namespace)) if (passes(kind, filter, item)) events.push({ type: 'ADDED', item })
+    for (const item of items) if (passes(kind, filter, item)) events.push({ type: 'ADDED', item })
     // Clients that do not use sendInitialEvents get this bookmark as well.
-    if (options.allowWatchBookmarks) events.push(bookmark(kind, storage.revision, true))
-    return { events, position: of.log.endPosition }
+    if (options.allowWatchBookmarks) events.push(bookmark(kind, revision, true))
+    return { events, position }
   }
   if (after === undefined) return { events: [], position: of.log.endPosition }
   const position = of.log.positionAfter(after)
@@ -108,8 +109,12 @@ async function startOf(
   // Taken before the history is awaited, because the log may move on meanwhile.
   const start = of.log.positionAfter(of.log.startRevision)!
   const history = await storage.history(kind, after)
+  await makeReadable(kind, filter, () => itemsOf(history))
   return { events: history.flatMap(change => filtered(kind, filter, change)), position: start }
 }
+
+const itemsOf = (changes: readonly MirrorChange[]): Item[] =>
+  changes.flatMap(({ item, before }) => (before ? [before, item] : [item]))
 
 async function* stream(
   storage: Storage,
@@ -120,7 +125,8 @@ async function* stream(
 ): AsyncGenerator<readonly WatchEvent[]> {
   const { kind, options } = operation
   const { log } = storage.of(kind)
-  const selection = JSON.stringify([filter.namespace, operation.name, options.labelSelector, options.fieldSelector])
+  const { labelSelector, fieldSelector } = options
+  const selection = JSON.stringify([kind.apiVersion, filter.namespace, operation.name, labelSelector, fieldSelector])
   const ending = new AbortController()
   const end = () => ending.abort()
   const cancelTimeout = options.timeoutSeconds ? storage.clock.after(options.timeoutSeconds * 1000, end) : undefined
@@ -132,6 +138,8 @@ async function* stream(
     for (let position = start; !ending.signal.aborted; ) {
       const changes = log.from(position)
       if (!changes) return
+      const waiting = makeReadable(kind, filter, () => itemsOf(changes))
+      if (waiting) await waiting
       const events = log.view(position, selection, changes, () =>
         changes.flatMap(change => filtered(kind, filter, change)),
       )

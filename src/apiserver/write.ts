@@ -16,6 +16,7 @@ import { type Item, unknownRevision } from '../api/mirror.ts'
 import type { Operation } from '../api/operation.ts'
 import { invalidError, type Problem, root } from '../api/path.ts'
 import { decode } from '../api/schema/decode.ts'
+import { isObject } from '../api/patch/merge.ts'
 import { asJson, type Json, type Mutable } from '../api/schema/node.ts'
 import { timeText } from '../api/time.ts'
 import { ownProblems, validateObject, validateStatusUpdate, validateUpdate } from '../api/validate.ts'
@@ -208,7 +209,9 @@ function startStatus({ operation, next }: Write): void {
 /** Keeps the live status, which only writes to the subresource status may change. */
 function keepStatus({ operation, next, live }: Write): void {
   if (!operation.kind.status || operation.subresource) return
-  setStatus(operation.kind, next, asJson(live!.object).status)
+  const { status } = asJson(live!.object)
+  // A copy, since what follows may set its fields: the storage version of a definition joins its stored versions.
+  setStatus(operation.kind, next, isObject(status) ? { ...status } : status)
 }
 
 function prepare({ operation, next, live, rules, now, warn }: Write): void {

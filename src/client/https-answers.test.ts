@@ -215,7 +215,7 @@ test('a refusal is the Status that the server sends, and an error without one is
       {
         reason: 'InternalError',
         code: 502,
-        message: 'the server answered 502 with a body that is not JSON: <html>Bad Gateway</html>',
+        message: 'the server answered 502 with a body that is not a JSON object: <html>Bad Gateway</html>',
       },
     ],
     [200, 'not json', { reason: 'InternalError', code: 200 }],

@@ -14,13 +14,10 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2'
 import { PassThrough } from 'node:stream'
 import { realClock } from '../base/clock.ts'
-import { StatusError, type StatusDetails } from '../base/errors.ts'
-import { asObject, type AnyKind, type KubeObject } from '../api/kind.ts'
-import { Item } from '../api/mirror.ts'
+import { StatusError } from '../base/errors.ts'
+import type { AnyKind } from '../api/kind.ts'
 import type { Operation, Serve, ServedResult, WatchEvent } from '../api/operation.ts'
-import { fillNilLists } from '../api/schema/nil.ts'
-import { asJson, type JsonObject } from '../api/schema/node.ts'
-import { parseJson } from '../wire/json.ts'
+import { errorOf, eventsOf, requestOf, resultOf } from '../api/rest.ts'
 
 export interface Credentials {
   /** `https://host:port` */
@@ -70,7 +67,7 @@ export function httpsTransport(credentials: () => Credentials, patience = usualP
       connection.ref()
       const stream = connection.request(headersOf(credentials(), 'GET', path), signal ? { signal } : {})
       const { status, body } = await readAll(answerOf(stream))
-      if (status >= 400) throw errorOf(parse(body, status), status)
+      if (status >= 400) throw errorOf(status, body)
       return body
     },
     renew: () => {
@@ -127,86 +124,28 @@ function headersOf({ token }: Credentials, method: string, path: string, content
   }
 }
 
-const patchContentTypes = {
-  json: 'application/json-patch+json',
-  merge: 'application/merge-patch+json',
-  strategic: 'application/strategic-merge-patch+json',
-  apply: 'application/apply-patch+yaml',
-}
-const methods = {
-  get: 'GET',
-  list: 'GET',
-  watch: 'GET',
-  create: 'POST',
-  update: 'PUT',
-  patch: 'PATCH',
-  delete: 'DELETE',
-  deletecollection: 'DELETE',
-}
-
 async function serve(
   session: ClientHttp2Session,
   credentials: Credentials,
   operation: Operation,
 ): Promise<ServedResult> {
   const { verb, kind, signal } = operation
-  const type = operation.patchType ? patchContentTypes[operation.patchType] : 'application/json'
+  const { method, path, contentType, body } = requestOf(operation)
   session.ref()
   const stream = session.request(
-    headersOf(credentials, methods[verb], pathOf(operation), type, operation.userAgent),
+    headersOf(credentials, method, path, contentType, operation.userAgent),
     // By default Node.js ends the stream of a DELETE at once, without a body.
     { endStream: false, ...(signal && { signal }) },
   )
   const answer = answerOf(stream)
-  if (operation.body === undefined) stream.end()
-  else stream.end(JSON.stringify(withType(operation)))
+  if (body === undefined) stream.end()
+  else stream.end(body)
   if (verb === 'watch') return { type: 'watch', kind, events: watchEvents(kind, stream, answer) }
   stream.setTimeout(requestTimeoutMs, () =>
     stream.destroy(new StatusError('Timeout', `the server did not answer within ${requestTimeoutMs / 1000} seconds`)),
   )
-  const { status, body } = await readAll(answer)
-  const object = parse(body, status)
-  if (status >= 400) throw errorOf(object, status)
-  return resultOf(operation, object)
-}
-
-function withType({ verb, kind, body, subresource }: Operation): unknown {
-  if ((verb !== 'create' && verb !== 'update') || (subresource !== '' && subresource !== 'status')) return body
-  return { kind: kind.kind, apiVersion: kind.apiVersion, ...(body as JsonObject) }
-}
-
-function pathOf({ verb, kind, namespace, name, subresource, options }: Operation): string {
-  const base = kind.group ? `/apis/${kind.group}/${kind.version}` : `/api/${kind.version}`
-  const parts = [kind.namespaced && namespace ? `namespaces/${namespace}` : '', kind.plural, name, subresource].filter(
-    Boolean,
-  )
-  const query = new URLSearchParams()
-  for (const [key, value] of Object.entries(options))
-    if (value !== undefined) query.set(key, key === 'dryRun' ? 'All' : String(value))
-  if (verb === 'watch') query.set('watch', 'true')
-  const text = query.toString()
-  return `${base}/${parts.join('/')}${text ? `?${text}` : ''}`
-}
-
-function resultOf({ kind, verb }: Operation, object: JsonObject): ServedResult {
-  if (verb === 'list' || (verb === 'deletecollection' && Array.isArray(object.items))) {
-    const { resourceVersion = '0', continue: token } = (object.metadata ?? {}) as {
-      resourceVersion?: string
-      continue?: string
-    }
-    const items = ((object.items ?? []) as JsonObject[])
-      .map(asObject)
-      .map(o => itemOf(kind, { ...o, kind: kind.kind, apiVersion: kind.apiVersion }))
-    return { type: 'list', kind, items, revision: Number(resourceVersion), ...(token && { continue: token }) }
-  }
-  if (object.kind === 'Status' && object.apiVersion === 'v1') return { type: 'status', status: object }
-  return { type: 'object', kind, item: itemOf(kind, asObject(object)) }
-}
-
-function itemOf(kind: AnyKind, object: KubeObject): Item {
-  // The response of a subresource may be an object of another kind.
-  if (object.kind === kind.kind) fillNilLists(kind.schema, asJson(object))
-  return new Item(object, Number(object.metadata?.resourceVersion ?? 0))
+  const answered = await readAll(answer)
+  return resultOf(operation, answered.status, answered.body)
 }
 
 /** A response whose body is kept from the first byte on. When a stream closes, HTTP/2 drops what has not been read. */
@@ -252,46 +191,15 @@ async function* watchEvents(
   try {
     if (status >= 400) {
       const { body } = await readAll(answer)
-      throw errorOf(parse(body, status), status)
+      throw errorOf(status, body)
     }
     let rest: Buffer = Buffer.alloc(0)
     for await (const chunk of answer.body as AsyncIterable<Buffer>) {
-      const data = rest.length ? Buffer.concat([rest, chunk]) : chunk
-      const end = data.lastIndexOf(10)
-      rest = data.subarray(end + 1)
-      if (end < 0) continue
-      yield data
-        .subarray(0, end)
-        .toString()
-        .split('\n')
-        .filter(Boolean)
-        .map(line => {
-          const { type, object } = parseJson(line) as { type: WatchEvent['type']; object: KubeObject }
-          return { type, item: itemOf(kind, object) }
-        })
+      const read = eventsOf(kind, rest, chunk)
+      rest = read.rest
+      if (read.events.length) yield read.events
     }
   } finally {
     stream.destroy()
   }
-}
-
-function parse(body: string, status: number): JsonObject {
-  try {
-    return parseJson(body) as JsonObject
-  } catch (cause) {
-    throw new StatusError(
-      'InternalError',
-      `the server answered ${status} with a body that is not JSON: ${body.slice(0, 200)}`,
-      { code: status, cause },
-    )
-  }
-}
-
-function errorOf(object: JsonObject, code: number): StatusError {
-  const {
-    reason = '',
-    message = `the server answered ${code}`,
-    details,
-  } = object as { reason?: StatusError['reason']; message?: string; details?: StatusDetails }
-  return new StatusError(reason, message, { code, ...(details && { details }) })
 }

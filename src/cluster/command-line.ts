@@ -23,6 +23,7 @@ export const options: Readonly<Record<string, OptionSpec>> = {
   disable: { value: true, help: `parts to leave out of the server process: ${serverParts.join(',')}` },
   'enable-admission-plugins': { value: true, help: 'admission plugins to run in addition to those that do by default' },
   'disable-admission-plugins': { value: true, help: 'admission plugins that do not run' },
+  'admission-control-config-file': { value: true, help: 'file with an AdmissionConfiguration' },
   'scheduler-config': { value: true, help: 'file with a KubeSchedulerConfiguration' },
   n: { value: true, help: 'namespace of the pod (default: default)' },
   namespace: { value: true, help: 'the same as -n' },
@@ -48,6 +49,7 @@ const server = [
   'service-node-port-range',
   'enable-admission-plugins',
   'disable-admission-plugins',
+  'admission-control-config-file',
 ] as const
 
 export const commands: Readonly<Record<string, CommandSpec>> = {

@@ -10,6 +10,7 @@ import {
   Client,
   followKinds,
   httpsTransport,
+  type HttpsTransport,
   type LeaderTiming,
   leadWithLease,
 } from '../client/index.ts'
@@ -48,7 +49,7 @@ export async function runControllerManager(options: ComponentOptions): Promise<v
   const clusterCidr = parsed.options['cluster-cidr']
   const grace = durationOption(parsed, 'node-monitor-grace-period')
   const signing = durationOption(parsed, 'cluster-signing-duration')
-  await runComponent('kube-controller-manager', options, async ({ client, accounts, signal, log }) => {
+  await runComponent('kube-controller-manager', options, async ({ client, accounts, fetch, signal, log }) => {
     await startControllers({
       reader: client,
       clientFor: accounts,
@@ -56,7 +57,7 @@ export async function runControllerManager(options: ComponentOptions): Promise<v
       random: realRandom,
       log,
       signal,
-      kinds: await followKinds(client, builtinKinds, signal),
+      kinds: await followKinds(client, builtinKinds, fetch, signal),
       ...(caPem && { caPem }),
       ...(certPem && keyPem && { authority: { certPem, keyPem } }),
       ...(signingKey && { signToken: (claims: Record<string, unknown>) => signToken(signingKey, claims) }),
@@ -84,6 +85,7 @@ export async function runSchedulerAlone(options: ComponentOptions): Promise<void
 
 interface Component {
   client: Client
+  fetch: HttpsTransport['fetch']
   accounts(name: string): Client
   log: Log
   signal: AbortSignal
@@ -119,7 +121,7 @@ async function runComponent(
     leading.addEventListener('abort', () => client.close(), { once: true })
     const { server, ca } = credentials
     const accounts = accountClients({ root: client, server: { server, ca }, userAgent: name, signal: leading })
-    await lead({ client, accounts, log: log.with({ part: name }), signal: leading })
+    await lead({ client, accounts, fetch: transport.fetch, log: log.with({ part: name }), signal: leading })
   }
   if (options.election === false) {
     await work(signal)

@@ -40,6 +40,8 @@ export interface ClusterConfig {
   enableAdmissionPlugins?: readonly string[]
   /** Admission plugins that do not run. */
   disableAdmissionPlugins?: readonly string[]
+  /** Path of the file that configures admission plugins. */
+  admissionConfig?: string
   /** Path of the scheduler's configuration file; without it the defaults apply. */
   schedulerConfig?: string
 }
@@ -181,6 +183,7 @@ const chosen = ({
   nodeMonitorGracePeriod,
   clusterSigningDuration,
   schedulerConfig,
+  admissionConfig,
   disable,
   nodePorts,
   enableAdmissionPlugins,
@@ -190,6 +193,7 @@ const chosen = ({
   ...(nodeMonitorGracePeriod !== undefined && { nodeMonitorGracePeriod }),
   ...(clusterSigningDuration !== undefined && { clusterSigningDuration }),
   ...(schedulerConfig !== undefined && { schedulerConfig }),
+  ...(admissionConfig !== undefined && { admissionConfig }),
   ...(disable !== undefined && { disable }),
   ...(nodePorts !== undefined && { nodePorts }),
   ...(enableAdmissionPlugins !== undefined && { enableAdmissionPlugins }),
@@ -203,6 +207,7 @@ type Chosen = Partial<
     | 'nodeMonitorGracePeriod'
     | 'clusterSigningDuration'
     | 'schedulerConfig'
+    | 'admissionConfig'
     | 'disable'
     | 'nodePorts'
     | 'enableAdmissionPlugins'

@@ -5,6 +5,7 @@ import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import type { Serve } from '../api/operation.ts'
 import type { AnyKind } from '../api/kind.ts'
+import type { KindSource } from '../api/kind-source.ts'
 import {
   type Handler,
   type ServerCore,
@@ -12,12 +13,15 @@ import {
   keepEssentials,
   Availability,
   ExtensionProxy,
+  allKinds,
+  withExtensions,
   RemoteDocuments,
   type FrontProxy,
   type RemoteVersion,
   openServer,
   Registration,
   tokenIssuer,
+  type PluginSwitches,
 } from '../apiserver/index.ts'
 import { Client } from '../client/index.ts'
 import { builtinKinds } from '../kinds/all.ts'
@@ -41,7 +45,7 @@ export interface ControlPlaneOptions {
   /** Whether to warn of objects that no part of this cluster serves. */
   warnOfUnserved?: boolean
   /** Admission plugins that are enabled or disabled, unlike by default. */
-  plugins?: { enable: readonly string[]; disable: readonly string[] }
+  plugins?: PluginSwitches
   /** Kinds and handlers of API groups that another room serves, such as metrics.k8s.io. */
   extensions?: { kinds: readonly AnyKind[]; handlers: ReadonlyMap<string, Handler> }
 }
@@ -53,6 +57,8 @@ export interface ControlPlane {
   aggregator: ExtensionProxy
   /** The groups and versions that other servers have. */
   remote(): readonly RemoteVersion[]
+  /** The kinds of this server and of extension servers, all of which the clients in this process can use. */
+  kinds: KindSource
   /** A client in this process, acting as `user`. */
   client(user: string, groups?: readonly string[]): Client
   /** A client in this process, acting as a service account of kube-system. */
@@ -89,7 +95,7 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
   const clientOf = (name: string, groups: readonly string[], userAgent: string) => {
     const user = { name, groups: [...groups, 'system:authenticated'] }
     const client = new Client({
-      serve,
+      serve: withExtensions(core, aggregator, serve),
       user,
       userAgent,
       clock,
@@ -104,6 +110,7 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
     serve,
     aggregator,
     remote: () => remote.versions,
+    kinds: allKinds(core.catalog, remote),
     client: (name, groups = []) => clientOf(name, groups, name.replace(/^system:/, '')),
     accountClient: name =>
       clientOf(

@@ -47,7 +47,7 @@ export async function startControllers(options: ControllersOptions): Promise<voi
           reader: manager,
           clientFor: plane.accountClient,
           log: core.log.with({ part: 'controllers' }),
-          kinds: core.catalog,
+          kinds: plane.kinds,
           caPem: authority.certPem,
           authority,
           signToken: plane.signToken,

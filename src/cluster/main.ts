@@ -112,7 +112,6 @@ function startCluster({ parsed, name, paths }: Invocation): Promise<number> {
   const port = integerOption(parsed, 'port', 1, 65535)
   const nodes = integerOption(parsed, 'nodes', 1, maxNodes)
   const nodePorts = portRangeOption(parsed, 'service-node-port-range')
-  const schedulerConfig = parsed.options['scheduler-config']
   return up({
     paths,
     name,
@@ -123,7 +122,7 @@ function startCluster({ parsed, name, paths }: Invocation): Promise<number> {
     ...(port !== undefined && { port }),
     ...(nodes !== undefined && { nodes }),
     ...timings(parsed),
-    ...(schedulerConfig && { schedulerConfig: resolve(schedulerConfig) }),
+    ...files(parsed),
     ...disabled(parsed),
     ...plugins(parsed),
     ...(nodePorts && { nodePorts }),
@@ -131,12 +130,11 @@ function startCluster({ parsed, name, paths }: Invocation): Promise<number> {
 }
 
 async function server({ parsed, name, paths }: Invocation): Promise<number> {
-  const schedulerConfig = parsed.options['scheduler-config']
   const changes = {
     ...timings(parsed),
     ...disabled(parsed),
     ...plugins(parsed),
-    ...(schedulerConfig && { schedulerConfig }),
+    ...files(parsed),
   }
   await role(paths, name, o => runServer({ ...o, config: { ...o.config, ...changes } }))
   return 0
@@ -167,6 +165,15 @@ function disabled(parsed: Parsed): Pick<ClusterConfig, 'disable'> {
       `--disable: there is no part ${JSON.stringify(unknown)}; the parts are ${serverParts.join(', ')}`,
     )
   return { disable: names as ServerPart[] }
+}
+
+/** The configuration files, with full paths, since the processes of a cluster run in other directories. */
+function files({ options }: Parsed): Pick<ClusterConfig, 'schedulerConfig' | 'admissionConfig'> {
+  const [scheduler, admission] = [options['scheduler-config'], options['admission-control-config-file']]
+  return {
+    ...(scheduler && { schedulerConfig: resolve(scheduler) }),
+    ...(admission && { admissionConfig: resolve(admission) }),
+  }
 }
 
 /** Reads the lists of admission plugins. An empty list restores the default. */

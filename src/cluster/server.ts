@@ -22,6 +22,7 @@ import { keepLifeline } from './lifeline.ts'
 import { fullDisk, hostAddresses } from './machine.ts'
 import { metricsGroup, metricsHandler, metricsKinds } from './metrics-api.ts'
 import { addressIn } from './node-range.ts'
+import { pluginSwitches } from './plugin-switches.ts'
 import { Pki } from './pki.ts'
 import { schedulerDebug } from './scheduler-debug.ts'
 
@@ -41,6 +42,7 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
   const pki = new Pki(paths.pki, clock)
   const storeFailed = new AbortController()
   const authority = await pki.authority()
+  const plugins = await pluginSwitches(config)
   const [serving, kubeletClient, frontProxy, tokenKey, store] = await Promise.all([
     servingCertificate(pki, config),
     kubeletClientCertificate(pki),
@@ -61,7 +63,7 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
     serviceCidr: config.serviceCidr,
     nodePorts: config.nodePorts,
     warnOfUnserved: true,
-    plugins: { enable: config.enableAdmissionPlugins ?? [], disable: config.disableAdmissionPlugins ?? [] },
+    plugins,
     advertise: { address: hostAddresses()[0] ?? '127.0.0.1', port: config.port },
   })
   const asServer = { ca: authority.certPem, ...kubeletClient }

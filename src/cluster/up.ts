@@ -27,6 +27,7 @@ import { ensureNodeNetwork } from './node-net.ts'
 import { readyText, startNodes } from './nodes.ts'
 import { Pki } from './pki.ts'
 import { nodesReady, readyTimeoutMs, waitUntil } from './ready.ts'
+import { pluginSwitches } from './plugin-switches.ts'
 import { servingCertificate } from './server.ts'
 import { durationText, Steps } from './steps.ts'
 import { spawnSupervisor } from './supervisor.ts'
@@ -45,8 +46,9 @@ interface UpOptions {
   disable?: readonly ServerPart[]
   enableAdmissionPlugins?: readonly string[]
   disableAdmissionPlugins?: readonly string[]
-  /** The scheduler's configuration file. */
+  /** The files that configure the scheduler and the admission plugins. */
   schedulerConfig?: string
+  admissionConfig?: string
   install: boolean
   /** The directory of this program's files. */
   directory: string
@@ -70,7 +72,9 @@ async function bringUp(options: UpOptions): Promise<number> {
   const running = await ask(paths.socket, { command: 'status' })
   if (running?.processes.length) return alreadyRunning(options)
   // Fails here, on the terminal, rather than later in the server's log.
-  if (options.schedulerConfig) await loadSchedulerConfig(options.schedulerConfig)
+  const next = { ...readConfig(paths), ...options }
+  if (next.schedulerConfig) await loadSchedulerConfig(next.schedulerConfig)
+  await pluginSwitches(next)
   const steps = new Steps(out, process.stdout.isTTY === true)
   await install(options, steps)
   const full = await diskProblem(paths.dataDir)
@@ -223,6 +227,7 @@ const lasting = [
   { key: 'nodeMonitorGracePeriod', option: 'node-monitor-grace-period' },
   { key: 'clusterSigningDuration', option: 'cluster-signing-duration' },
   { key: 'schedulerConfig', option: 'scheduler-config' },
+  { key: 'admissionConfig', option: 'admission-control-config-file' },
   { key: 'enableAdmissionPlugins', option: 'enable-admission-plugins' },
   { key: 'disableAdmissionPlugins', option: 'disable-admission-plugins' },
   { key: 'disable', option: 'disable' },

@@ -69,8 +69,8 @@ export async function runController(controller: Controller, options: RunOptions)
 
 /**
  * The watches of a controller that reads every kind, such as the garbage collector. After each change of the served
- * kinds, the watches of removed kinds end and those of new kinds begin, when their mirrors are filled. A kind whose
- * version changes is watched in the new one. A failure is logged and retried.
+ * kinds, the watches of removed kinds end and those of new kinds begin, when their mirrors are filled, or at once for a
+ * kind of an extension server. A kind whose version changes is watched in the new one. A failure is logged and retried.
  */
 class KindWatches {
   readonly #controller: Controller
@@ -120,14 +120,15 @@ class KindWatches {
     })
     await Promise.all(
       missing.map(async ({ resource, watch, mirror }) => {
-        await reader.synced([mirror], signal)
+        // An extension server may hang, which must not delay the other kinds. Its objects are reported when they come.
+        if (!watch.kind.remote) await reader.synced([mirror], signal)
         const stop = this.#follow(watch)
         this.#followed.set(resource, {
           kind: watch.kind,
           stop: () => {
             stop()
             // A built-in kind is never removed, but other controllers may still use its mirror.
-            if (watch.kind.custom) reader.release(mirror)
+            if (watch.kind.custom || watch.kind.remote) reader.release(mirror)
           },
         })
       }),
@@ -208,7 +209,10 @@ class Runner {
     this.#pump()
     // The key stays taken until the mirrors have its writes, while the worker is free for other keys.
     try {
-      await ctx.seen(kind => this.#mirrored.has(resourceOf(kind)) || this.#isEvery(kind))
+      // The mirror of an extension server's kind may end at any time, so it is not waited for. What is done by an older
+      // state of such an object is refused as a Conflict.
+      const isMirrored = (kind: AnyKind) => this.#mirrored.has(resourceOf(kind)) || this.#isEvery(kind)
+      await ctx.seen(kind => !kind.remote && isMirrored(kind))
     } catch (error) {
       if (!signal.aborted) log.error('waiting for own writes failed', { controller: name, key, error })
     }

@@ -2,7 +2,7 @@
 // `kutter` adds the files of own plugins. docs/scheduler.md explains it to users.
 // Source: staging/src/k8s.io/kube-scheduler/config/v1, pkg/scheduler/apis/config/validation.
 import { parseDuration } from '../api/time.ts'
-import { readFields, Fields } from './fields.ts'
+import { readFields, Fields } from '../api/config-file.ts'
 import type { PluginMaker } from './framework.ts'
 import { defaultPlugins, unbuiltPlugins } from './plugins/index.ts'
 import { type Point, points } from './points.ts'

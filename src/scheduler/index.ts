@@ -23,7 +23,7 @@ import { type SchedulerOptions, SchedulerLoop } from './scheduler.ts'
 
 export { defaultConfig, type LeaderElectionConfig, type SchedulerConfig } from './config.ts'
 export type { DecisionReport, Explanation } from './decisions.ts'
-export { Fields } from './fields.ts'
+export { Fields } from '../api/config-file.ts'
 export { definePlugin, type Handle, plain, type Plugin, type PluginMaker, skip, wake } from './framework.ts'
 export type { NodeInfo, PodInfo } from './info.ts'
 export { loadSchedulerConfig } from './load-config.ts'

@@ -1,24 +1,14 @@
 // Reads a configuration file and loads the files of own plugins that it names.
-import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { parseDocument } from 'yaml'
 import { messageOf, StatusError } from '../base/errors.ts'
+import { readYamlFile } from '../base/yaml-file.ts'
 import { readConfig, type SchedulerConfig } from './config.ts'
 import type { Plugin, PluginMaker } from './framework.ts'
 
 /** Throws a StatusError that names the file and all fields with mistakes. */
 export async function loadSchedulerConfig(path: string): Promise<SchedulerConfig> {
-  let text: string
-  try {
-    text = await readFile(path, 'utf8')
-  } catch (cause) {
-    throw new StatusError('BadRequest', `${path} cannot be read: ${messageOf(cause)}`, { cause })
-  }
-  const document = parseDocument(text)
-  const [error] = document.errors
-  if (error) throw new StatusError('BadRequest', `${path} is not YAML: ${error.message}`)
-  const value: unknown = document.toJS()
+  const value = await readYamlFile(path)
   return readConfig(value, path, await loadPlugins(value, path))
 }
 

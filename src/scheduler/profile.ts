@@ -4,7 +4,7 @@
 // Source: pkg/scheduler/framework/runtime/framework.go (expandMultiPointPlugins), apis/config/v1/default_plugins.go.
 import { AnswerCache } from './answers.ts'
 import type { ProfileConfig, PluginRef, PluginSet } from './config.ts'
-import type { Fields } from './fields.ts'
+import type { Fields } from '../api/config-file.ts'
 import type { Handle, Plugin, PluginMaker } from './framework.ts'
 import type { PodInfo } from './info.ts'
 import { defaultPlugins } from './plugins/index.ts'

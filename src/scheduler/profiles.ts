@@ -1,7 +1,7 @@
 // Makes the profiles of a configuration, and reports all mistakes in them at once.
 import { StatusError } from '../base/errors.ts'
 import type { SchedulerConfig } from './config.ts'
-import { Fields } from './fields.ts'
+import { Fields } from '../api/config-file.ts'
 import type { Handle } from './framework.ts'
 import { defaultPlugins } from './plugins/index.ts'
 import { makeProfile, type Profile } from './profile.ts'

@@ -90,8 +90,16 @@ test('anonymous requests can read only health and version', options, async () =>
   for (const path of ['/api/v1/pods', '/metrics', '/openapi/v2', '/apis']) assert.equal(await code(path), '403', path)
 })
 
-test('a second cluster runs on the same machine', options, async () => {
-  await second.up()
+test('a second cluster runs on the same machine, with plugins that a file configures', options, async () => {
+  const file = 'test/fixtures/admission/admission.yaml'
+  const refused = await second.kutter('up', '--admission-control-config-file', `${file}l`)
+  assert.equal(refused.code, 1)
+  assert.match(refused.stderr, /admission\.yamll cannot be read: /)
+  await second.up('--admission-control-config-file', file, '--enable-admission-plugins', 'EventRateLimit')
+  const pod = await second.tryKubectl(
+    `run root --image=x --overrides='{"apiVersion":"v1","spec":{"hostNetwork":true}}' --restart=Never`,
+  )
+  assert.match(pod.stderr, /violates PodSecurity "baseline:latest": host namespaces \(hostNetwork=true\)/)
   await cluster.kubectl('create configmap here --from-literal=a=1')
   assert.equal((await second.tryKubectl('get configmap here')).code, 1)
   assert.equal((await status(second)).ready, true)

@@ -61,7 +61,7 @@ export async function openInProcessServer(): Promise<InProcessServer> {
     random,
     log,
     signal: ending.signal,
-    kinds: plane.core.catalog,
+    kinds: plane.kinds,
     caPem: authority.certPem,
     authority,
     signToken: plane.signToken,

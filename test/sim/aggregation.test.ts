@@ -265,12 +265,19 @@ const resourceList = {
   resources: [resource, { name: 'reports/status', kind: 'Report', verbs: ['get'] }, { name: 7 }, null],
 }
 const openapiPath = 'openapi/v3/apis/weather.example.com/v1'
+const reportRef = { $ref: '#/definitions/com.example.Report' }
 const documents: Readonly<Record<string, object>> = {
   [root]: resourceList,
   '/openapi/v3': {
     paths: { 'apis/weather.example.com/v1': { serverRelativeURL: `/${openapiPath}?hash=AB` } },
   },
   [`/${openapiPath}`]: { openapi: '3.0.0', info: { title: 'Weather' } },
+  '/openapi/v2': {
+    swagger: '2.0',
+    info: { title: 'Weather' },
+    paths: { [`${root}/reports`]: { get: { responses: { 200: { description: 'OK', schema: reportRef } } } } },
+    definitions: { 'com.example.Report': { type: 'object', description: 'What the sky is like.' } },
+  },
 }
 const documented: Answering = (asked, response) => {
   const found = documents[asked.url ?? '']
@@ -312,11 +319,21 @@ test('discovery and OpenAPI list what another server has, and what it had while 
     deepStrictEqual(paths['apis/weather.example.com/v1'], { serverRelativeURL: `/${openapiPath}?hash=AB` })
     ok(paths['apis/apps/v1'])
     strictEqual((await send('GET', `/${openapiPath}?hash=AB`)).body.info.title, 'Weather')
+    const v2 = async () => (await send('GET', '/openapi/v2')).body
+    const whole = await v2()
+    strictEqual(whole.info.title, 'Kubernetes')
+    deepStrictEqual(whole.paths[`${root}/reports`].get.responses['200'].schema, reportRef)
+    strictEqual(whole.definitions['com.example.Report'].description, 'What the sky is like.')
+    ok(whole.definitions['io.k8s.api.core.v1.Pod'])
+    const protobuf = { accept: 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf' }
+    match((await send('GET', '/openapi/v2', undefined, protobuf)).text, /What the sky is like\./)
     extension.answer = (_asked, response) => void response.end('no JSON')
     await sim.clock.forward(30_000)
     while ((await version()).freshness !== 'Stale') await turn()
     deepStrictEqual(await version(), { version: 'v1', ...weather, freshness: 'Stale' })
+    ok((await v2()).definitions['com.example.Report'])
     await sim.client.delete(APIService, { name: 'v1.weather.example.com' })
+    strictEqual((await v2()).definitions['com.example.Report'], undefined)
     strictEqual(await group(), undefined)
     strictEqual((await send('GET', '/apis/weather.example.com')).code, 404)
   }),

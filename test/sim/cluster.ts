@@ -103,7 +103,7 @@ export async function openSim(options: SimOptions): Promise<Sim> {
       random,
       log,
       signal: controllers.signal,
-      kinds: plane.core.catalog,
+      kinds: plane.kinds,
       caPem: options.authority?.certPem ?? 'not a real certificate',
       ...(options.authority && { authority: options.authority }),
       signToken: plane.signToken,

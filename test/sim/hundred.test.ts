@@ -52,7 +52,7 @@ async function openCluster() {
       ...common,
       reader: opened.client('system:kube-controller-manager'),
       clientFor: opened.accountClient,
-      kinds: plane.core.catalog,
+      kinds: plane.kinds,
       caPem: 'not a real certificate',
       clusterCidr: '10.240.0.0/12',
     })

@@ -5,8 +5,17 @@
 //
 // Source: apiserver pkg/admission/plugin/cel (condition.go, activation.go), plugin/webhook/matchconditions.
 import type { Json, JsonObject } from '../../api/schema/node.ts'
-import { adaptUntyped, Failure, LazyMap, makeAuthorizer, makeRequestResource, type Value } from '../../cel/index.ts'
+import {
+  adapt,
+  adaptUntyped,
+  Failure,
+  LazyMap,
+  makeAuthorizer,
+  makeRequestResource,
+  type Value,
+} from '../../cel/index.ts'
 import type { CompiledExpression, Expressions } from '../../kinds/admissionregistration/expressions.ts'
+import { namespaceSchema } from '../../kinds/admissionregistration/namespace-schema.ts'
 import type { MatchCondition } from '../../kinds/admissionregistration/types.ts'
 import { Namespace } from '../../kinds/core/namespace.ts'
 import type { Authorizer } from '../authz/authorizer.ts'
@@ -80,7 +89,7 @@ export async function factsOf(sources: FactSources, attributes: Attributes, form
       object: adaptUntyped((await shownObject(attributes, form)) ?? null),
       oldObject: adaptUntyped((await shownOld(attributes, form)) ?? null),
       request: adaptUntyped(requestOf(attributes, form)),
-      namespaceObject: adaptUntyped(ofRequest ?? null),
+      namespaceObject: ofRequest ? adapt(ofRequest, namespaceSchema) : null,
       authorizer,
       'authorizer.requestResource': makeRequestResource(authorizer, { group, resource, subresource, namespace, name }),
     },

@@ -4,12 +4,14 @@
 // has them in the storage of single kinds. They always run.
 // Source: pkg/kubeapiserver/options/plugins.go (AllOrderedPlugins, DefaultOffAdmissionPlugins).
 import type { AdmissionPlugin } from './chain.ts'
+import type { AdmissionConfiguration } from './configuration.ts'
 
 /** Off unless they are enabled. */
 const offByDefault = new Set([
   'AlwaysPullImages',
   'PodNodeSelector',
   'PodTolerationRestriction',
+  'EventRateLimit',
   'ExtendedResourceToleration',
   'OwnerReferencesPermissionEnforcement',
   'DenyServiceExternalIPs',
@@ -28,6 +30,7 @@ export const pluginNames = [
   'Priority',
   'DefaultTolerationSeconds',
   'PodTolerationRestriction',
+  'EventRateLimit',
   'ExtendedResourceToleration',
   'DefaultStorageClass',
   'StorageObjectInUseProtection',
@@ -47,6 +50,15 @@ export const pluginNames = [
 export interface PluginSwitches {
   readonly enable?: readonly string[]
   readonly disable?: readonly string[]
+  readonly configuration?: AdmissionConfiguration
+}
+
+/** Why the plugins cannot run as they are switched. */
+export function pluginProblem({ enable = [], disable = [], configuration }: PluginSwitches): string | undefined {
+  const isOn = enable.includes('EventRateLimit') && !disable.includes('EventRateLimit')
+  return isOn && !configuration?.eventLimits
+    ? 'the admission plugin EventRateLimit needs limits, which the file of --admission-control-config-file must have'
+    : undefined
 }
 
 /** The first of some names that is no plugin's. */

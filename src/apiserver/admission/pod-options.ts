@@ -1,6 +1,7 @@
 // Plugins for pods that are off unless somebody enables them: AlwaysPullImages, ExtendedResourceToleration and
 // PodNodeSelector.
 // Source: plugin/pkg/admission (alwayspullimages, extendedresourcetoleration, podnodeselector).
+import { own } from '../../base/own.ts'
 import { invalidError, root } from '../../api/path.ts'
 import type { Mutable } from '../../api/schema/node.ts'
 import type { Container } from '../../kinds/core/container.ts'
@@ -10,6 +11,7 @@ import { containersAt } from '../../kinds/core/pod-os-rules.ts'
 import { forbidden } from '../errors.ts'
 import type { Storage } from '../storage.ts'
 import { type AdmissionPlugin, isFor } from './chain.ts'
+import type { NodeSelectors } from './configuration.ts'
 import type { AdmissionRequest } from './request.ts'
 
 const isWrite = ({ type }: AdmissionRequest) => type === 'CREATE' || type === 'UPDATE'
@@ -66,24 +68,39 @@ export function extendedResourceToleration(): AdmissionPlugin {
 
 const selectorAnnotation = 'scheduler.alpha.kubernetes.io/node-selector'
 
+const noSelectors: NodeSelectors = { default: '', allowed: new Map() }
+
 /** Adds the node selector of a namespace to its pods. */
-export function podNodeSelector(storage: Storage): AdmissionPlugin {
-  const selectorIn = (namespace: string): Record<string, string> => {
-    const text = storage.mirror(Namespace).get(undefined, namespace)?.metadata.annotations?.[selectorAnnotation] ?? ''
-    const pairs = text.split(',').filter(part => part.trim())
-    return Object.fromEntries(pairs.map(pair => pair.split('=').map(part => part.trim()) as [string, string]))
+export function podNodeSelector(storage: Storage, selectors = noSelectors): AdmissionPlugin {
+  const demandedIn = (namespace: string) => {
+    const { annotations } = storage.mirror(Namespace).get(undefined, namespace)?.metadata ?? {}
+    return labelsOf(annotations?.[selectorAnnotation] ?? selectors.default)
   }
-  const refuse = ({ operation: { kind, name } }: AdmissionRequest) =>
-    forbidden(kind, name, 'pod node label selector conflicts with its namespace node label selector')
+  const refuse = ({ operation: { kind, name } }: AdmissionRequest, why: string) => forbidden(kind, name, why)
+  const concerns = (request: AdmissionRequest) => request.type === 'CREATE' && isFor(request, '', 'pods')
   return {
     name: 'PodNodeSelector',
     mutate(request) {
-      if (request.type !== 'CREATE' || !isFor(request, '', 'pods')) return
+      if (!concerns(request)) return
       const { spec } = request.object as Mutable<Pod>
-      const demanded = selectorIn(request.operation.namespace)
+      const demanded = demandedIn(request.operation.namespace)
       for (const [key, value] of Object.entries(demanded))
-        if (![undefined, value].includes(spec.nodeSelector?.[key])) throw refuse(request)
+        if (![undefined, value].includes(spec.nodeSelector?.[key]))
+          throw refuse(request, 'pod node label selector conflicts with its namespace node label selector')
       if (Object.keys(demanded).length) spec.nodeSelector = { ...spec.nodeSelector, ...demanded }
     },
+    validate(request) {
+      if (!concerns(request)) return
+      const allowed = labelsOf(selectors.allowed.get(request.operation.namespace) ?? '')
+      const given = Object.entries((request.object as Pod).spec.nodeSelector ?? {})
+      if (Object.keys(allowed).length && given.some(([key, value]) => own(allowed, key) !== value))
+        throw refuse(request, 'pod node label selector labels conflict with its namespace whitelist')
+    },
   }
+}
+
+/** The labels of a selector such as `disk=fast,zone=a`. */
+function labelsOf(selector: string): Record<string, string> {
+  const pairs = selector.split(',').filter(part => part.trim())
+  return Object.fromEntries(pairs.map(pair => pair.split('=').map(part => part.trim()) as [string, string]))
 }

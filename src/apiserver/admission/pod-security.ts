@@ -10,10 +10,9 @@
 //
 // Source: k8s.io/pod-security-admission (admission, api), plugin/pkg/admission/security/podsecurity.
 import { goQuote } from '../../base/go-text.ts'
-import { own } from '../../base/own.ts'
 import type { Labels } from '../../api/labels.ts'
 import type { KubeObject } from '../../api/kind.ts'
-import { invalidError, type Problem, root } from '../../api/path.ts'
+import { invalidError, type Problem } from '../../api/path.ts'
 import type { CronJob } from '../../kinds/batch/cronjob.ts'
 import { Namespace } from '../../kinds/core/namespace.ts'
 import { Pod } from '../../kinds/core/pod.ts'
@@ -23,34 +22,37 @@ import type { PodTemplateSpec } from '../../kinds/core/podtemplatespec.ts'
 import { forbidden } from '../errors.ts'
 import type { Storage } from '../storage.ts'
 import type { AdmissionPlugin } from './chain.ts'
+import type { AdmissionConfiguration } from './configuration.ts'
 import { newestMinor, violations } from './pod-security-checks.ts'
+import {
+  exemptionWarning,
+  type Exemptions,
+  labelPrefix,
+  levels,
+  levelText,
+  type LevelVersion,
+  loosePolicy,
+  type Policy,
+  policyOf,
+} from './pod-security-policy.ts'
 import type { AdmissionRequest } from './request.ts'
 
-const levels = ['privileged', 'baseline', 'restricted'] as const
-type Level = (typeof levels)[number]
+type Settings = NonNullable<AdmissionConfiguration['podSecurity']>
+const nothing: ReadonlySet<string> = new Set()
+const noExemptions: Exemptions = { usernames: nothing, namespaces: nothing, runtimeClasses: nothing }
 
-interface LevelVersion {
-  level: Level
-  /** A minor version of Kubernetes, or the newest rules. */
-  version: number | 'latest'
-}
-
-const modes = ['enforce', 'audit', 'warn'] as const
-type Policy = Record<(typeof modes)[number], LevelVersion>
-
-const prefix = 'pod-security.kubernetes.io/'
-const loose: LevelVersion = { level: 'privileged', version: 'latest' }
-
-const textOf = ({ level, version }: LevelVersion) => `${level}:${version === 'latest' ? version : `v1.${version}`}`
-
-export function podSecurity(storage: Storage): AdmissionPlugin {
+export function podSecurity(
+  storage: Storage,
+  settings: Settings = { defaults: loosePolicy, exemptions: noExemptions },
+): AdmissionPlugin {
   const namespaces = storage.mirror(Namespace)
   const policies = new WeakMap<object, ReturnType<typeof policyOf>>()
+  const unlabelled = policyOf(undefined, settings.defaults)
   const policyIn = (name: string) => {
     const namespace = namespaces.get(undefined, name)
-    if (!namespace?.metadata.labels) return policyOf(undefined)
+    if (!namespace?.metadata.labels) return unlabelled
     let found = policies.get(namespace)
-    if (!found) policies.set(namespace, (found = policyOf(namespace.metadata.labels)))
+    if (!found) policies.set(namespace, (found = policyOf(namespace.metadata.labels, settings.defaults)))
     return found
   }
   return {
@@ -58,51 +60,48 @@ export function podSecurity(storage: Storage): AdmissionPlugin {
     validate(request) {
       const { type, operation } = request
       if (type !== 'CREATE' && type !== 'UPDATE') return
-      const { kind, subresource } = operation
-      if (kind === Namespace) {
-        if (!subresource) checkNamespace(storage, request)
-      } else if (kind === Pod) {
-        if (ignoredSubresources.has(subresource)) return
-        if (type === 'CREATE' || isSignificant(request.object as Pod, request.old as Pod)) {
-          const { metadata, spec } = request.object as Pod
-          evaluate(request, policyIn(operation.namespace), metadata.annotations, spec, true)
-        }
-      } else if (!subresource) {
-        const template = templateOf(request)
-        if (template)
-          evaluate(request, policyIn(operation.namespace), template.metadata.annotations, template.spec, false)
+      if (operation.kind === Namespace) {
+        if (!operation.subresource) checkNamespace(storage, request, settings)
+        return
       }
+      const judged = judgedOf(request)
+      if (!judged) return
+      const exempt = exemptionOf(request, judged.spec, settings.exemptions)
+      if (exempt) note(request, 'exempt', exempt)
+      else if (type === 'CREATE' || !judged.isPod || isSignificant(request.object as Pod, request.old as Pod))
+        evaluate(request, policyIn(operation.namespace), judged)
     },
   }
 }
 
-const lineOf = ({ field, body }: Problem) => `${field}: ${body}`
-
-/** The levels that labels ask for. A level that cannot be read is the strictest, or for notes and warnings the loosest. */
-function policyOf(labels: Labels | undefined): { policy: Policy; problems: Problem[] } {
-  const policy = { enforce: loose, audit: loose, warn: loose }
-  const problems: Problem[] = []
-  if (!labels) return { policy, problems }
-  const at = root.field('metadata', 'labels')
-  for (const mode of modes) {
-    const [key, versionKey] = [prefix + mode, `${prefix}${mode}-version`]
-    const [level, version] = [own(labels, key), own(labels, versionKey)]
-    let next = policy[mode]
-    if (level !== undefined) {
-      const known = levels.find(one => one === level)
-      if (!known) problems.push(at.key(key).invalid(level, `must be one of ${levels.join(', ')}`))
-      next = { ...next, level: known ?? (mode === 'enforce' ? 'restricted' : 'privileged') }
-    }
-    if (version !== undefined) {
-      const minor = /^v1\.(0|[1-9]\d*)$/.exec(version)?.[1]
-      if (minor === undefined && version !== 'latest')
-        problems.push(at.key(versionKey).invalid(version, 'must be "latest" or "v1.x"'))
-      next = { ...next, version: minor === undefined ? 'latest' : Number(minor) }
-    }
-    policy[mode] = next
-  }
-  return { policy, problems }
+/** What is judged by the policy of its namespace: a pod, or the template of pods. */
+interface Judged {
+  annotations: Labels | undefined
+  spec: PodSpec
+  isPod: boolean
 }
+
+function judgedOf(request: AdmissionRequest): Judged | undefined {
+  const { kind, subresource } = request.operation
+  if (kind === Pod) {
+    if (ignoredSubresources.has(subresource)) return undefined
+    const { metadata, spec } = request.object as Pod
+    return { annotations: metadata.annotations, spec, isPod: true }
+  }
+  const template = subresource ? undefined : templateOf(request)
+  return template && { annotations: template.metadata.annotations, spec: template.spec, isPod: false }
+}
+
+function exemptionOf({ operation }: AdmissionRequest, spec: PodSpec, exemptions: Exemptions): string | undefined {
+  if (exemptions.namespaces.has(operation.namespace)) return 'namespace'
+  if (exemptions.usernames.has(operation.user.name)) return 'user'
+  return spec.runtimeClassName && exemptions.runtimeClasses.has(spec.runtimeClassName) ? 'runtimeClass' : undefined
+}
+
+const note = ({ operation }: AdmissionRequest, key: string, value: string) =>
+  operation.annotations?.set(labelPrefix + key, value)
+
+const lineOf = ({ field, body }: Problem) => `${field}: ${body}`
 
 function violationsOf({ level, version }: LevelVersion, annotations: Labels | undefined, spec: PodSpec) {
   if (level === 'privileged') return []
@@ -116,24 +115,22 @@ const detailOf = (found: ReturnType<typeof violationsOf>): string =>
 function evaluate(
   request: AdmissionRequest,
   { policy, problems }: ReturnType<typeof policyOf>,
-  annotations: Labels | undefined,
-  spec: PodSpec,
-  enforces: boolean,
+  { annotations, spec, isPod }: Judged,
 ): void {
-  const note = (key: string, value: string) => request.operation.annotations?.set(prefix + key, value)
-  if (problems.length) note('error', `Failed to parse policy: ${problems.map(lineOf).join(', ')}`)
+  if (problems.length) note(request, 'error', `Failed to parse policy: ${problems.map(lineOf).join(', ')}`)
   const found = (mode: keyof Policy) => detailOf(violationsOf(policy[mode], annotations, spec))
-  const refused = enforces ? found('enforce') : ''
-  if (enforces) note('enforce-policy', textOf(policy.enforce))
+  const refused = isPod ? found('enforce') : ''
+  if (isPod) note(request, 'enforce-policy', levelText(policy.enforce))
   const audited = found('audit')
-  if (audited) note('audit-violations', `would violate PodSecurity ${goQuote(textOf(policy.audit))}: ${audited}`)
+  if (audited)
+    note(request, 'audit-violations', `would violate PodSecurity ${goQuote(levelText(policy.audit))}: ${audited}`)
   if (refused) {
     const { kind, name } = request.operation
-    const why = `violates PodSecurity ${goQuote(textOf(policy.enforce))}: ${refused}`
+    const why = `violates PodSecurity ${goQuote(levelText(policy.enforce))}: ${refused}`
     throw forbidden(kind, name || (request.object?.metadata.name ?? ''), why)
   }
   const warned = found('warn')
-  if (warned) request.warn?.(`would violate PodSecurity ${goQuote(textOf(policy.warn))}: ${warned}`)
+  if (warned) request.warn?.(`would violate PodSecurity ${goQuote(levelText(policy.warn))}: ${warned}`)
 }
 
 /** All others change a pod, and are judged. */
@@ -174,26 +171,38 @@ function templateOf({ operation: { kind }, object }: AdmissionRequest): PodTempl
 }
 
 /** Refuses labels that cannot be read, and warns of pods that violate a level that is new. */
-function checkNamespace(storage: Storage, request: AdmissionRequest): void {
+function checkNamespace(storage: Storage, request: AdmissionRequest, { defaults, exemptions }: Settings): void {
   const { metadata } = request.object as Namespace
-  const { policy, problems } = policyOf(metadata.labels)
-  const before = request.old && policyOf(request.old.metadata.labels)
+  const name = metadata.name ?? ''
+  const { policy, problems } = policyOf(metadata.labels, defaults)
+  const before = request.old && policyOf(request.old.metadata.labels, defaults)
   const known = new Set(before?.problems.map(lineOf))
   if (problems.length && (!before || problems.some(problem => !known.has(lineOf(problem)))))
-    throw invalidError(Namespace, metadata.name ?? '', problems)
-  if (!before) return
-  const [now, then] = [policy.enforce, before.policy.enforce]
-  if (textOf(now) === textOf(then) || now.level === 'privileged') return
-  if (now.version === then.version && levels.indexOf(now.level) <= levels.indexOf(then.level)) return
-  for (const text of podWarnings(storage, metadata.name ?? '', now)) request.warn?.(text)
+    throw invalidError(Namespace, name, problems)
+  if (before && !isTightened(policy.enforce, before.policy.enforce)) return
+  if (exemptions.namespaces.has(name)) {
+    const warning = exemptionWarning(name, metadata.labels ?? {}, policy, defaults)
+    if (warning) request.warn?.(warning)
+  } else if (before) for (const text of podWarnings(storage, name, policy.enforce, exemptions)) request.warn?.(text)
+}
+
+function isTightened(now: LevelVersion, then: LevelVersion): boolean {
+  if (levelText(now) === levelText(then) || now.level === 'privileged') return false
+  return now.version !== then.version || levels.indexOf(now.level) > levels.indexOf(then.level)
 }
 
 /** Pods that are looked at when the level of a namespace changes. */
 const maxPods = 3000
 
 /** What the pods of a namespace violate: for each set of reasons the first pod, and how many others there are. */
-function podWarnings(storage: Storage, namespace: string, enforced: LevelVersion): string[] {
-  const pods = storage.mirror(Pod).list(namespace)
+function podWarnings(
+  storage: Storage,
+  namespace: string,
+  enforced: LevelVersion,
+  { runtimeClasses }: Exemptions,
+): string[] {
+  const all = storage.mirror(Pod).list(namespace)
+  const pods = mostTelling(all.filter(({ spec }) => !runtimeClasses.has(spec.runtimeClassName ?? '')))
   const byReasons = new Map<string, string[]>()
   for (const { metadata, spec } of pods.slice(0, maxPods)) {
     const found = violationsOf(enforced, metadata.annotations, spec)
@@ -208,7 +217,7 @@ function podWarnings(storage: Storage, namespace: string, enforced: LevelVersion
     )
   if (byReasons.size)
     warnings.push(
-      `existing pods in namespace ${goQuote(namespace)} violate the new PodSecurity enforce level ${goQuote(textOf(enforced))}`,
+      `existing pods in namespace ${goQuote(namespace)} violate the new PodSecurity enforce level ${goQuote(levelText(enforced))}`,
     )
   const decorated = [...byReasons].map(([reasons, names]) => {
     const others = names.length - 1
@@ -216,4 +225,17 @@ function podWarnings(storage: Storage, namespace: string, enforced: LevelVersion
     return `${names.toSorted()[0]}${more}: ${reasons}`
   })
   return [...warnings, ...decorated.sort()]
+}
+
+/** One pod of each controller comes first, since the others are mostly the same. */
+function mostTelling(pods: readonly Pod[]): Pod[] {
+  const [first, others]: [Pod[], Pod[]] = [[], []]
+  const controllers = new Set<string>()
+  for (const pod of pods) {
+    const uid = pod.metadata.ownerReferences?.find(({ controller }) => controller)?.uid
+    if (uid !== undefined && controllers.has(uid)) others.push(pod)
+    else first.push(pod)
+    if (uid !== undefined) controllers.add(uid)
+  }
+  return [...first, ...others]
 }

@@ -10,6 +10,7 @@ import { root } from '../../api/path.ts'
 import { parseJson } from '../../wire/json.ts'
 import type { Storage } from '../storage.ts'
 import { type AdmissionPlugin, isFor } from './chain.ts'
+import type { PodTolerations } from './configuration.ts'
 import type { AdmissionRequest } from './request.ts'
 
 const annotations = {
@@ -23,11 +24,13 @@ const memoryPressure = {
   effect: 'NoSchedule',
 } as const satisfies Toleration
 
-export function podTolerationRestriction(storage: Storage): AdmissionPlugin {
-  const listIn = (request: AdmissionRequest, what: keyof typeof annotations): Toleration[] => {
+const none: PodTolerations = { defaults: [], allowed: [] }
+
+export function podTolerationRestriction(storage: Storage, everywhere = none): AdmissionPlugin {
+  const listIn = (request: AdmissionRequest, what: keyof typeof annotations): readonly Toleration[] => {
     const { namespace } = request.operation
     const text = storage.mirror(Namespace).get(undefined, namespace)?.metadata.annotations?.[annotations[what]]
-    return text ? parsed(text) : []
+    return text ? parsed(text) : everywhere[what]
   }
   const concerns = (request: AdmissionRequest) =>
     (request.type === 'CREATE' || request.type === 'UPDATE') && isFor(request, '', 'pods')

@@ -79,6 +79,14 @@ test('validations refuse requests with their message and their reason', async t 
     [
       {
         validations: expressions(
+          'namespaceObject.metadata.creationTimestamp < timestamp("2100-01-01T00:00:00Z") && namespaceObject.status.phase == "Active"',
+        ),
+      },
+      undefined,
+    ],
+    [
+      {
+        validations: expressions(
           "authorizer.group('').resource('pods').namespace('default').check('create').allowed()",
         ),
       },

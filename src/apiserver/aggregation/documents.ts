@@ -9,6 +9,7 @@
 //   5 s, and an answer has at most 8 MiB.
 //
 // Source: kube-aggregator pkg/apiserver/handler_discovery.go, pkg/controllers/openapiv3.
+import { createHash } from 'node:crypto'
 import { type RequestOptions, request } from 'node:https'
 import { messageOf } from '../../base/errors.ts'
 import { sameJson } from '../../api/equal.ts'
@@ -18,7 +19,8 @@ import type { Json, JsonObject } from '../../api/schema/node.ts'
 import { APIService } from '../../kinds/apiregistration/apiservice.ts'
 import type { ServerCore } from '../core.ts'
 import { headersOf } from './identity.ts'
-import { readGroupVersion, readResourceList } from './read-discovery.ts'
+import { readGroupVersion, readResourceList } from '../../kinds/discovered/read-discovery.ts'
+import { readSwagger, type Swagger } from './swagger.ts'
 import { addressOf, type FrontProxyClient, isRemote, prefixOf, tlsOf, urlAt } from './target.ts'
 
 /** A group and version that another server has. */
@@ -32,6 +34,8 @@ export interface RemoteVersion {
   readonly freshness: 'Current' | 'Stale'
   /** The OpenAPI document of version 3, if there is one, with its hash. */
   readonly openapi?: OpenAPIDocument
+  /** What its OpenAPI document of version 2 says about this group and version, if there is one. */
+  readonly swagger?: Swagger
 }
 
 interface OpenAPIDocument {
@@ -39,14 +43,25 @@ interface OpenAPIDocument {
   readonly bytes: Buffer
 }
 
+/** A document of version 2 as it was fetched, and what was taken from it, which is undefined if it has nothing. */
+interface SwaggerDocument {
+  readonly etag: string | undefined
+  readonly hash: string
+  readonly content: Swagger | undefined
+}
+
 interface Kept {
   resources: readonly JsonObject[]
   isStale: boolean
   openapi?: OpenAPIDocument
+  swagger?: SwaggerDocument
 }
 
 const asker: User = { name: 'system:kube-aggregator', groups: ['system:authenticated'] }
 const aggregatedType = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList'
+/** What is there of a server before it has answered. Each has an array of its own. */
+const unasked = (): Kept => ({ resources: [], isStale: true })
+
 const answerMs = 5_000
 const maxBytes = 8 << 20
 
@@ -57,6 +72,7 @@ export class RemoteDocuments {
   readonly #kept = new Map<string, Kept>()
   readonly #unsubscribe: () => void
   readonly #abort = new AbortController()
+  readonly #listeners = new Set<() => void>()
   #versions: readonly RemoteVersion[] | undefined
 
   constructor(core: ServerCore, client: FrontProxyClient | undefined) {
@@ -78,40 +94,52 @@ export class RemoteDocuments {
       .map(service => this.#versionOf(service)))
   }
 
+  /** Calls `listener` after each change of `versions`. Returns a function that ends this. */
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
   /** Asks a server again, or marks what it has as stale. Never throws. */
   async refresh(service: APIService, isAvailable: boolean): Promise<void> {
     const name = service.metadata.name ?? ''
     if (!isRemote(service)) return
-    const before = this.#kept.get(name) ?? { resources: [], isStale: true }
+    const before = this.#kept.get(name) ?? unasked()
     let next: Kept = { ...before, isStale: true }
     if (isAvailable)
       try {
         const openapi = await this.#openapi(service, before.openapi)
-        next = { resources: await this.#resources(service), isStale: false, ...(openapi && { openapi }) }
+        const found = await this.#resources(service)
+        // The same array as long as nothing changes, so that what was made of it stays valid.
+        const resources = sameJson([...found], [...before.resources]) ? before.resources : found
+        const swagger = await this.#swagger(service, before.swagger)
+        next = { resources, isStale: false, ...(openapi && { openapi }), ...(swagger && { swagger }) }
       } catch (error) {
         if (this.#abort.signal.aborted) return
         this.#core.log.warn('an extension server cannot say what it serves', { name, why: messageOf(error) })
       }
     if (!this.#services.get(undefined, name)) return
-    const isSame =
-      next.isStale === before.isStale &&
-      next.openapi === before.openapi &&
-      sameJson([...next.resources], [...before.resources])
-    if (isSame) return
+    const fields = ['isStale', 'resources', 'openapi', 'swagger'] as const
+    if (fields.every(field => next[field] === before[field])) return
     this.#kept.set(name, next)
+    this.#changed()
+  }
+
+  #changed(): void {
     this.#versions = undefined
+    for (const listener of this.#listeners) listener()
   }
 
   #forget(): void {
-    this.#versions = undefined
     for (const name of this.#kept.keys()) {
       const service = this.#services.get(undefined, name)
       if (!service || !isRemote(service)) this.#kept.delete(name)
     }
+    this.#changed()
   }
 
   #versionOf({ metadata, spec }: APIService): RemoteVersion {
-    const { resources, isStale, openapi } = this.#kept.get(metadata.name ?? '') ?? { resources: [], isStale: true }
+    const { resources, isStale, openapi, swagger } = this.#kept.get(metadata.name ?? '') ?? unasked()
     return {
       group: spec.group ?? '',
       version: spec.version ?? '',
@@ -120,6 +148,7 @@ export class RemoteDocuments {
       resources,
       freshness: isStale ? 'Stale' : 'Current',
       ...(openapi && { openapi }),
+      ...(swagger?.content && { swagger: swagger.content }),
     }
   }
 
@@ -151,23 +180,53 @@ export class RemoteDocuments {
     return document === undefined ? undefined : { hash, bytes: Buffer.from(JSON.stringify(document)) }
   }
 
+  /** The document of version 2. The same value as before if nothing has changed. Undefined if the server has none. */
+  async #swagger(service: APIService, before: SwaggerDocument | undefined): Promise<SwaggerDocument | undefined> {
+    const match: Record<string, string> = before?.etag === undefined ? {} : { 'if-none-match': before.etag }
+    const answer = await this.#ask(service, 'openapi/v2', { accept: 'application/json', ...match }).catch(
+      () => undefined,
+    )
+    if (answer?.code === 404) return undefined
+    if (answer?.code !== 200) return before
+    const hash = createHash('sha256').update(answer.bytes).digest('hex')
+    if (before?.hash === hash) return before
+    let content: Swagger | undefined
+    try {
+      content = readSwagger(JSON.parse(answer.bytes.toString()) as Json, prefixOf(service.spec))
+    } catch (error) {
+      const name = service.metadata.name ?? ''
+      this.#core.log.warn('an OpenAPI document is not merged', { name, why: messageOf(error) })
+    }
+    return { etag: answer.etag, hash, content }
+  }
+
   async #get(service: APIService, path: string, accept: string): Promise<Json> {
+    const { code, bytes } = await this.#ask(service, path, { accept })
+    if (code !== 200) throw new Error(`/${path} was answered with ${code}`)
+    return JSON.parse(bytes.toString()) as Json
+  }
+
+  async #ask(service: APIService, path: string, headers: Record<string, string>): Promise<Answer> {
     const address = addressOf(this.#core.storage, service)
     const url = urlAt(address, path)
-    const { code, bytes } = await ask({
+    return ask({
       ...address,
       ...tlsOf(service, this.#client),
       agent: false,
       path: url.pathname,
-      headers: { host: url.host, accept, ...headersOf(asker) },
+      headers: { host: url.host, ...headers, ...headersOf(asker) },
       signal: AbortSignal.any([AbortSignal.timeout(answerMs), this.#abort.signal]),
     })
-    if (code !== 200) throw new Error(`${url.href} answered ${code}`)
-    return JSON.parse(bytes.toString()) as Json
   }
 }
 
-function ask(options: RequestOptions): Promise<{ code: number; bytes: Buffer }> {
+interface Answer {
+  code: number
+  etag: string | undefined
+  bytes: Buffer
+}
+
+function ask(options: RequestOptions): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const asked = request(options, response => {
       const chunks: Buffer[] = []
@@ -178,7 +237,9 @@ function ask(options: RequestOptions): Promise<{ code: number; bytes: Buffer }> 
         else chunks.push(chunk)
       })
       response.on('error', reject)
-      response.on('end', () => resolve({ code: response.statusCode ?? 0, bytes: Buffer.concat(chunks) }))
+      response.on('end', () =>
+        resolve({ code: response.statusCode ?? 0, etag: response.headers.etag, bytes: Buffer.concat(chunks) }),
+      )
     })
     asked.on('error', reject)
     asked.end()

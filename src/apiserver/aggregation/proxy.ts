@@ -20,6 +20,7 @@ import { pipeline } from 'node:stream/promises'
 import { StatusError } from '../../base/errors.ts'
 import type { Mirror } from '../../api/mirror.ts'
 import type { User } from '../../api/operation.ts'
+import type { RestRequest } from '../../api/rest.ts'
 import { APIService } from '../../kinds/apiregistration/apiservice.ts'
 import type { ServerCore } from '../core.ts'
 import { causeText } from '../extend/webhook.ts'
@@ -100,6 +101,41 @@ export class ExtensionProxy implements Aggregator {
         )
     } finally {
       cancel()
+    }
+  }
+
+  /**
+   * Sends a request of this process's own as a user, and returns the answer, of which only the headers have arrived.
+   * Rejects with ServiceUnavailable if there is none.
+   */
+  async ask(service: APIService, user: User, asked: RestRequest, signal: AbortSignal): Promise<IncomingMessage> {
+    const address = this.#addressFor(service)
+    if (!address) throw new StatusError('ServiceUnavailable', 'service unavailable')
+    const { host } = urlAt(address, '')
+    const { method, path, contentType, body } = asked
+    const sent = httpsRequest({
+      ...address,
+      ...tlsOf(service, this.#client),
+      agent: this.#agent(service),
+      method,
+      path,
+      headers: {
+        ...headersOf(user),
+        host,
+        accept: 'application/json',
+        ...(body !== undefined && { 'content-type': contentType, 'content-length': Buffer.byteLength(body) }),
+      },
+      signal,
+    })
+    try {
+      return await new Promise((resolve, reject) => {
+        sent.once('response', resolve)
+        sent.on('error', reject)
+        sent.end(body)
+      })
+    } catch (cause) {
+      const why = causeText(cause, { ...address, name: address.host })
+      throw new StatusError('ServiceUnavailable', `error trying to reach service: ${why}`, { cause })
     }
   }
 

@@ -4,6 +4,7 @@ import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import type { AnyKind, KubeObject } from '../../api/kind.ts'
+import type { WatchEvent } from '../../api/operation.ts'
 import { isObject } from '../../api/patch/merge.ts'
 import type { Json, JsonObject } from '../../api/schema/node.ts'
 import { CustomResourceDefinition } from '../../kinds/apiextensions/customresourcedefinition.ts'
@@ -90,13 +91,58 @@ async function withVersions(t: TestContext, answer: Answer) {
     },
   )
   definition.spec.versions = [
-    version('v1', { size: { type: 'integer' } }, { storage: true }),
-    version('v2', { length: { type: 'integer' } }),
+    version('v1', { size: { type: 'integer' } }, { storage: true, selectableFields: [{ jsonPath: '.spec.size' }] }),
+    version('v2', { length: { type: 'integer' } }, { selectableFields: [{ jsonPath: '.spec.length' }] }),
   ]
   const v1 = await define(server, definition)
   const v2 = find(server, 'v2')!
   return { server, webhook, v1, v2 }
 }
+
+test('selectors are over fields of the version that is asked for', async t => {
+  const { server, v1, v2 } = await withVersions(t, rename)
+  const { admin } = server
+  for (const [i, name] of ['a', 'b', 'c'].entries())
+    await create(admin, i % 2 ? v1 : v2, { [i % 2 ? 'size' : 'length']: i }, name)
+  const named = async (kind: AnyKind, fieldSelector: string, more: object = {}) => {
+    const { items } = await admin.list(kind, { namespace: 'default', options: { fieldSelector, ...more } })
+    return items.map(({ object }) => object.metadata.name)
+  }
+  assert.deepEqual(await named(v1, 'spec.size=1'), ['b'])
+  assert.deepEqual(await named(v2, 'spec.length=1'), ['b'])
+  assert.deepEqual(await named(v2, 'spec.length!=1'), ['a', 'c'])
+  const { revision } = await admin.list(v2)
+  await admin.patch(v1, 'b', 'merge', { spec: { size: 2 } })
+  const exact = { resourceVersion: String(revision), resourceVersionMatch: 'Exact' }
+  assert.deepEqual(await named(v2, 'spec.length=1', exact), ['b'])
+  assert.deepEqual(await named(v2, 'spec.length=2'), ['b', 'c'])
+})
+
+test('a watch with a selector has the events of the version that is asked for, and another version has its own', async t => {
+  const { server, v1, v2 } = await withVersions(t, rename)
+  const { admin } = server
+  await create(admin, v1, { size: 1 }, 'a')
+  const abort = new AbortController()
+  t.after(() => abort.abort())
+  const watched = async (kind: AnyKind, fieldSelector: string) => {
+    const result = await admin.ask('watch', kind, {
+      namespace: 'default',
+      options: { fieldSelector },
+      signal: abort.signal,
+    })
+    assert.ok(result.type === 'watch')
+    return result.events[Symbol.asyncIterator]()
+  }
+  const events = async (from: AsyncIterator<readonly WatchEvent[]>) => {
+    const { value } = (await from.next()) as { value: readonly WatchEvent[] }
+    return value.map(({ type, item }) => [type, item.object.metadata.name, specOf(item.object)])
+  }
+  const [ones, twos] = await Promise.all([watched(v2, 'spec.length=1'), watched(v1, 'spec.size=2')])
+  assert.deepEqual(await events(ones), [['ADDED', 'a', { length: 1 }]])
+  const next = [events(ones), events(twos)]
+  await admin.patch(v1, 'a', 'merge', { spec: { size: 2 } })
+  assert.deepEqual(await Promise.all(next), [[['DELETED', 'a', { length: 1 }]], [['ADDED', 'a', { size: 2 }]]])
+})
 
 test('objects are converted by the webhook, each of them once for all readers', async t => {
   const { server, webhook, v1, v2 } = await withVersions(t, rename)

@@ -50,6 +50,29 @@ test('versions show the same objects, each by its own schema', async t => {
   ])
 })
 
+test('the storage version can move, and what was stored before stays a stored version', async t => {
+  const server = await openTestServer(t)
+  const { admin } = server
+  const both = (stored: string) => {
+    const definition = cronTabs({})
+    definition.spec.versions = ['v1', 'v2'].map(name => version(name, {}, { storage: name === stored }))
+    return definition
+  }
+  const v1 = await define(server, both('v1'))
+  await create(admin, v1, {})
+  const name = `crontabs.${group}`
+  const before = await admin.get(CustomResourceDefinition, name)
+  const { status } = await admin.patch(CustomResourceDefinition, name, 'merge', { spec: both('v2').spec })
+  assert.deepEqual(status.storedVersions, ['v1', 'v2'])
+  assert.deepEqual(before.status.storedVersions, ['v1'], 'what was read before is as it was')
+  await until('v2 is stored', () => find(server, 'v2') !== undefined)
+  assert.equal(((await admin.get(find(server, 'v2')!, 'a')) as KubeObject).apiVersion, `${group}/v2`)
+  const only = both('v2').spec.versions.filter(one => one.name === 'v2')
+  await assert.rejects(admin.patch(CustomResourceDefinition, name, 'merge', { spec: { versions: only } }), {
+    message: `CustomResourceDefinition.apiextensions.k8s.io "${name}" is invalid: status.storedVersions[0]: Invalid value: "v1": missing from spec.versions; v1 was previously a storage version, and must remain in spec.versions until a storage migration ensures no data remains persisted in v1 and removes v1 from status.storedVersions`,
+  })
+})
+
 test('of two definitions with the same names, the second waits until the first is gone', async t => {
   const server = await openTestServer(t)
   await define(server, cronTabs({}))

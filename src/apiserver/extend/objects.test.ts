@@ -286,6 +286,32 @@ test('rules are evaluated on objects, with the old value where there is one', as
   assert.equal(specOf(await patch({ once: 'other' })).once, 'other')
 })
 
+test('a rule that fails for a part that was so before is a warning, and for a changed one an error', async t => {
+  const server = await openTestServer(t)
+  const definition = (limit: number) =>
+    cronTabs({
+      part: {
+        type: 'object',
+        properties: { size: { type: 'integer' } },
+        'x-kubernetes-validations': [{ rule: `self.size < ${limit}`, message: `must be below ${limit}` }],
+      },
+      other: { type: 'string' },
+    })
+  const before = await define(server, definition(10))
+  await create(server.admin, before, { part: { size: 5 } })
+  const { versions } = definition(3).spec
+  await server.admin.patch(CustomResourceDefinition, `crontabs.${group}`, 'merge', { spec: { versions } })
+  await until('the new rule is served', () => find(server, 'v1')!.fingerprint !== before.fingerprint)
+  const patch = async (spec: JsonObject) => {
+    const more = { namespace: 'default', name: 'a', body: { spec }, patchType: 'merge' } as const
+    return (await server.admin.ask('patch', find(server, 'v1')!, more)).warnings ?? []
+  }
+  assert.deepEqual(await patch({ other: 'x' }), ['spec.part: Invalid value: "object": must be below 3'])
+  const refused = { message: `CronTab.${group} "a" is invalid: spec.part: Invalid value: "object": must be below 3` }
+  await assert.rejects(patch({ part: { size: 6 } }), refused)
+  assert.deepEqual(await patch({ part: { size: 2 } }), [])
+})
+
 test('metadata.generation counts changes of everything but metadata and, with a subresource, the status', async t => {
   for (const hasStatus of [true, false]) {
     const server = await openTestServer(t)

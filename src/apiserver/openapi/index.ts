@@ -1,10 +1,12 @@
 // The OpenAPI documents, which are made from the kinds at the first request and kept. Version 2 is one document, in
 // JSON or protobuf. Version 3 has one for each group version, with a hash in its address, so that clients can cache it.
-// What other servers serve is listed too, with the documents that were fetched from them.
+// What other servers serve is listed too, with the documents that were fetched from them. Of version 2, their documents
+// are a part of the one that there is.
 import { createHash } from 'node:crypto'
 import { apiVersionOf, type AnyKind } from '../../api/kind.ts'
 import type { JsonObject } from '../../api/schema/node.ts'
 import type { RemoteVersion } from '../aggregation/documents.ts'
+import { mergeSwagger, type Swagger } from '../aggregation/swagger.ts'
 import { type Call, type PathHandler, send } from '../http/call.ts'
 import { kubernetesVersion } from '../http/health.ts'
 import { encodeOpenAPIv2 } from './gnostic.ts'
@@ -37,7 +39,7 @@ export function openapi(
   kinds: () => readonly AnyKind[],
   remote: () => readonly RemoteVersion[] = () => [],
 ): PathHandler {
-  const book = new Documents(kinds)
+  const book = new Documents(kinds, remote)
   return call => {
     const path = call.url.pathname.replace(/\/$/, '')
     if (path === '/openapi/v2') return sendV2(call, book)
@@ -60,12 +62,16 @@ interface Part {
 
 class Documents {
   readonly #kinds: () => readonly AnyKind[]
+  readonly #remote: () => readonly RemoteVersion[]
   #of: readonly AnyKind[] | undefined
+  /** What other servers say, as it is part of the documents of version 2 that are kept. */
+  #others: readonly Swagger[] = []
   #parts = new Map<string, Part>()
   readonly #whole = new Map<string, Buffer>()
 
-  constructor(kinds: () => readonly AnyKind[]) {
+  constructor(kinds: () => readonly AnyKind[], remote: () => readonly RemoteVersion[]) {
     this.#kinds = kinds
+    this.#remote = remote
   }
 
   /** The group versions by the end of their path, such as `apis/apps/v1`. */
@@ -89,12 +95,18 @@ class Documents {
     return (part.document ??= Buffer.from(JSON.stringify(openapiV3(part.kinds, this.#kinds()))))
   }
 
-  /** The document of version 2, which has all kinds. */
+  /** The document of version 2, which has all kinds, and what other servers say about theirs. */
   v2(encoding: 'json' | 'protobuf'): Buffer {
     this.parts()
+    const others = this.#remote()
+      .toSorted((a, b) => b.groupPriority - a.groupPriority || b.versionPriority - a.versionPriority)
+      .flatMap(({ swagger }) => swagger ?? [])
+    const isSame = others.length === this.#others.length && others.every((one, i) => one === this.#others[i])
+    if (!isSame) this.#whole.clear()
+    this.#others = others
     let bytes = this.#whole.get(encoding)
     if (!bytes) {
-      const document = openapiV2(this.#kinds())
+      const document = mergeSwagger(openapiV2(this.#kinds()), others)
       bytes = encoding === 'json' ? Buffer.from(JSON.stringify(document)) : encodeOpenAPIv2(document)
       this.#whole.set(encoding, bytes)
     }

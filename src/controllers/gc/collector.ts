@@ -12,9 +12,11 @@
 // - A deletion carries uid and resourceVersion. An object that changed meanwhile, for example by a new owner, is not
 //   deleted: the write is a Conflict and the key runs again.
 // - An owner of a kind that is not served counts as existing.
-// - No object is orphaned before all kinds are listed, since a dependent that was missed would keep its reference and
-//   be deleted with its owner. Without this wait, a background or foreground deletion only misses the order: the
-//   dependents are deleted when their kind is listed.
+// - An owner on an extension server that is away counts as existing, if it was there before; otherwise the question
+//   whether it exists is asked again until the server answers it.
+// - No object is orphaned before all kinds are listed, those of extension servers for 30 s at most: a dependent that was
+//   missed would keep its reference and be deleted with its owner. Without this wait, a background or foreground
+//   deletion only misses the order: the dependents are deleted when their kind is listed.
 //
 // The keys of the queue name objects of any kind, see graph.ts. Source: pkg/controller/garbagecollector.
 import { isReason, StatusError } from '../../base/errors.ts'
@@ -37,6 +39,8 @@ import {
 
 /** The most uids of confirmed missing owners that are kept. The oldest is dropped first. */
 const maxAbsent = 500
+/** After how long an object is looked at again whose owner is of a kind that is not served. */
+const unservedMs = 300_000
 const workers = 20
 
 /** @param kinds the kinds that the cluster serves */
@@ -122,7 +126,8 @@ async function collect(work: Work): Promise<Result> {
   if (solid.length) {
     const surplus = [...dangling, ...waiting]
     if (surplus.length) await dropOwners(work, surplus)
-    return
+    // The kind may be served later, such as by an extension server that is not there yet.
+    return solid.every(owner => graph.kindOf(owner)) ? undefined : { again: unservedMs }
   }
   const dependents = graph.dependents(object, caches)
   if (waiting.length && dependents.length) {
@@ -197,7 +202,7 @@ async function remove({ kind, object, ctx }: Work, propagationPolicy: 'Foregroun
 /** Removes the reference to the object from every dependent, then the finalizer from the object. */
 async function orphan(work: Work, dependents: readonly Dependent[]): Promise<void> {
   const { object, graph, ctx } = work
-  const unlisted = graph.unlisted(kind => ctx.cache(kind)).map(resourceOf)
+  const unlisted = graph.unlisted(kind => ctx.cache(kind), ctx.now()).map(resourceOf)
   if (unlisted.length)
     throw new StatusError('ServiceUnavailable', `${unlisted.join(', ')} may have dependents, and are not listed yet`)
   await Promise.all(

@@ -30,7 +30,12 @@ export const hasFinalizer = (object: KubeObject, finalizer: string): boolean =>
 export const awaitsDependents = (object: KubeObject): boolean =>
   object.metadata.deletionTimestamp !== undefined && hasFinalizer(object, foregroundFinalizer)
 
+/** How long the lists of an extension server are waited for. Source: syncing of monitors in garbagecollector.go. */
+const patienceMs = 30_000
+
 export class Graph {
+  /** The kinds of extension servers that are waited for, and since when. */
+  #awaited: ReadonlyMap<AnyKind, number> = new Map()
   readonly #kinds: () => { all: readonly AnyKind[]; byName: Map<string, AnyKind>; byId: Map<string, AnyKind> }
 
   constructor(source: KindSource) {
@@ -69,9 +74,15 @@ export class Graph {
     return object && object.metadata.uid === owner.uid ? { kind, object } : undefined
   }
 
-  /** The kinds whose objects are not in their mirrors yet. `dependents` does not include these objects. */
-  unlisted(caches: Caches): AnyKind[] {
-    return unlisted(this.#kinds().all, kind => caches(kind as Kind<KubeObject>))
+  /**
+   * The kinds whose objects are not in their mirrors yet, and are worth waiting for. `dependents` does not include these
+   * objects. Those of an extension server are waited for at most `patienceMs`, since it may never list them.
+   */
+  unlisted(caches: Caches, now: number): AnyKind[] {
+    const all = unlisted(this.#kinds().all, kind => caches(kind as Kind<KubeObject>))
+    const before = this.#awaited
+    this.#awaited = new Map(all.filter(kind => kind.remote).map(kind => [kind, before.get(kind) ?? now]))
+    return all.filter(kind => now - (this.#awaited.get(kind) ?? now) < patienceMs)
   }
 
   dependents(object: KubeObject, caches: Caches): Dependent[] {

@@ -15,10 +15,10 @@ import {
   resourceCheckType,
   types,
 } from '../../cel/index.ts'
+import { namespaceFields, namespaceType } from './namespace-schema.ts'
 import { ObjectFields } from './object-types.ts'
 import type { Variable } from './types.ts'
 
-const texts = types.map(types.string, types.string)
 const named = (name: string) => types.object(`kubernetes.${name}`)
 const strings = (...fields: string[]) => Object.fromEntries(fields.map(field => [field, types.string]))
 
@@ -41,29 +41,13 @@ const fieldTypes: Readonly<Record<string, Readonly<Record<string, typeof types.s
     groups: types.list(types.string),
     extra: types.map(types.string, types.list(types.string)),
   },
-  'kubernetes.Namespace': {
-    metadata: named('NamespaceMetadata'),
-    spec: types.dyn,
-    status: types.dyn,
-  },
-  'kubernetes.NamespaceMetadata': {
-    ...strings('name', 'generateName', 'namespace', 'resourceVersion', 'uid'),
-    labels: texts,
-    annotations: texts,
-    generation: types.int,
-    creationTimestamp: types.dyn,
-    deletionTimestamp: types.dyn,
-    deletionGracePeriodSeconds: types.int,
-    finalizers: types.list(types.string),
-    ownerReferences: types.dyn,
-  },
 }
 
 const common = {
   object: types.dyn,
   oldObject: types.dyn,
   request: named('AdmissionRequest'),
-  namespaceObject: named('Namespace'),
+  namespaceObject: namespaceType,
   authorizer: authorizerType,
   'authorizer.requestResource': resourceCheckType,
 }
@@ -94,7 +78,8 @@ export class Expressions {
     const ofObjects = {
       fieldType: (typeName: string, field: string) => {
         const fields = typeName === 'kubernetes.variables' ? variableTypes : fieldTypes[typeName]
-        if (fields === undefined) return fieldsOf.fieldType(typeName, field)
+        if (fields === undefined)
+          return [namespaceFields, fieldsOf].map(one => one.fieldType(typeName, field)).find(type => type !== null)
         return Object.hasOwn(fields, field) ? fields[field] : undefined
       },
     }

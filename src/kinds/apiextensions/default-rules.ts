@@ -1,120 +1,100 @@
-// Whether the defaults in a schema are values that fit it.
-// Source: apiextensions-apiserver pkg/apiserver/schema/defaulting/validation.go, pkg/apiserver/validation; the words
-// are those of go-openapi/validate.
-import { sameJson } from '../../api/equal.ts'
+// Whether the defaults in a schema are values that fit it: without unknown fields, valid by the schema and its rules, and
+// within the metadata of an object, metadata that an object can have.
+// Source: apiextensions-apiserver pkg/apiserver/schema/defaulting/validation.go.
 import type { Problems } from '../../api/checks.ts'
-import type { Path } from '../../api/path.ts'
-import type { Json } from '../../api/schema/node.ts'
+import { type Path, type Problem, root } from '../../api/path.ts'
+import { DecodeError } from '../../api/schema/decode.ts'
+import type { Json, JsonObject } from '../../api/schema/node.ts'
+import { isOfEveryObject, keep } from '../custom/codec.ts'
+import { type Budget, ruleProblems, wholeBudget } from '../custom/expressions.ts'
+import { validateEmbedded, validateWhole } from '../custom/object-rules.ts'
+import { shapeOf } from '../custom/shape.ts'
+import { schemaProblems } from '../custom/validate.ts'
 import { oneSchema, type SchemaProps } from './jsonschema.ts'
 
-type Schema = SchemaProps
-type Value = Json
+const embedded = 'x-kubernetes-embedded-resource'
 
-export function* validateDefaults(schema: Schema, at: Path): Problems {
-  if (schema.default !== undefined) {
-    const path = at.field('default')
-    if (sameJson(pruned(schema.default, schema), schema.default)) yield* validateValue(schema.default, schema, path)
-    else yield path.invalid(schema.default, 'must not have unknown fields')
-  }
-  for (const [name, property] of Object.entries(schema.properties ?? {}))
-    yield* validateDefaults(property, at.field('properties').key(name))
-  for (const field of ['items', 'additionalProperties'] as const) {
-    const inner = oneSchema(schema[field])
-    if (inner) yield* validateDefaults(inner, at.field(field))
-  }
+/** A schema within that of a version. */
+interface Place {
+  schema: SchemaProps
+  at: Path
+  /** In the type or metadata of an object: returns an object that has a value at this place. */
+  objectWith?: ((value: Json) => JsonObject) | undefined
 }
 
-/** A value without the fields that its schema does not know. */
-function pruned(value: Value, schema: Schema): Value {
+/** Yields the problems of all defaults in the schema of a version. The rules of all of them have one budget. */
+export function* validateDefaults(schema: SchemaProps, at: Path): Problems {
+  yield* validatePlace({ schema: { ...schema, [embedded]: true }, at }, wholeBudget())
+}
+
+function* validatePlace(place: Place, budget: Budget): Problems {
+  const { schema, at } = place
+  const isWhole = schema[embedded]
+  const objectWith = isWhole ? undefined : place.objectWith
+  yield* validateDefault({ schema, at, objectWith }, budget)
   const items = oneSchema(schema.items)
-  if (Array.isArray(value)) return items ? value.map((element: Value) => pruned(element, items)) : value
-  if (typeof value !== 'object' || value === null) return value
-  const { properties = {}, additionalProperties } = schema
-  const additional = oneSchema(additionalProperties)
-  const keepsAll = schema['x-kubernetes-preserve-unknown-fields'] || additionalProperties === true
-  const kept: [string, Value][] = Object.entries(value).flatMap(([name, inner]): [string, Value][] => {
-    const known = properties[name] ?? additional
-    if (known) return [[name, pruned(inner, known)]]
-    return keepsAll ? [[name, inner]] : []
-  })
-  return Object.fromEntries(kept)
+  const wrapped = objectWith && ((value: Json) => objectWith([value]))
+  if (items) yield* validatePlace({ schema: items, at: at.field('items'), objectWith: wrapped }, budget)
+  for (const [name, property] of Object.entries(schema.properties ?? {})) {
+    const outer = objectWith ?? (isWhole && isOfEveryObject(name) ? typed : undefined)
+    const inner = outer && ((value: Json) => outer({ [name]: value }))
+    yield* validatePlace({ schema: property, at: at.field('properties').key(name), objectWith: inner }, budget)
+  }
 }
 
-function* validateValue(value: Value, schema: Schema, at: Path): Problems {
-  if (value === null && schema.nullable) return
-  const type = typeOf(value)
-  const types = schema['x-kubernetes-int-or-string'] ? ['integer', 'string'] : schema.type ? [schema.type] : [type]
-  if (!types.includes(type) && !(schema.type === 'number' && type === 'integer'))
-    return yield at.typeInvalid(type, ` in body must be of type ${types.join(',')}: "${type}"`)
-  if (schema.enum?.length && !schema.enum.some(one => sameJson(one, value)))
-    yield at.notSupported(
-      value,
-      schema.enum.map(one => (typeof one === 'string' ? one : JSON.stringify(one))),
-    )
-  if (typeof value === 'number') yield* validateNumber(value, schema, at)
-  else if (typeof value === 'string') yield* validateText(value, schema, at)
-  else if (Array.isArray(value)) yield* validateList(value, schema, at)
-  else if (typeof value === 'object' && value)
-    yield* validateFields(value as Readonly<Record<string, Value>>, schema, at)
+/** A whole object with the given fields. */
+const typed = (fields: Json): JsonObject => ({
+  apiVersion: 'validation/v1',
+  kind: 'Validation',
+  ...(fields as JsonObject),
+})
+
+function* validateDefault({ schema, at, objectWith }: Place, budget: Budget): Problems {
+  const value = schema.default ?? null
+  if (value === null) return
+  const path = at.field('default')
+  if (objectWith) {
+    const [problem] = metadataProblems(objectWith(value))
+    if (problem) return yield path.invalid(value, `must result in valid metadata: ${problem.field}: ${problem.body}`)
+  } else {
+    const { hasUnknown, problems } = partProblems(schema, value, path)
+    if (hasUnknown) yield path.invalid(value, 'must not have unknown fields')
+    yield* problems
+    if (problems.length) return
+  }
+  const invalid = schemaProblems(schema, value).map(problem => below(path, problem))
+  yield* invalid
+  if (invalid.length) return
+  // A default must be valid for an object that had it before, and for one that did not.
+  const broken = ruleProblems(schema, value, path, { old: value, budget })
+  yield* broken.length ? broken : ruleProblems(schema, value, path, { budget })
 }
 
-function typeOf(value: Value): string {
-  if (value === null) return 'null'
-  if (Array.isArray(value)) return 'array'
-  return Number.isInteger(value) ? 'integer' : typeof value
-}
+const metadataShape = shapeOf({})
 
-const body = (text: string) => ` in body should ${text}`
-
-function* validateNumber(value: number, schema: Schema, at: Path): Problems {
-  const { minimum, maximum, multipleOf, exclusiveMinimum, exclusiveMaximum } = schema
-  if (multipleOf !== undefined && !Number.isInteger(value / multipleOf))
-    yield at.invalid(value, body(`be a multiple of ${multipleOf}`))
-  if (maximum !== undefined && (exclusiveMaximum ? value >= maximum : value > maximum))
-    yield at.invalid(value, body(`be less than ${exclusiveMaximum ? '' : 'or equal to '}${maximum}`))
-  if (minimum !== undefined && (exclusiveMinimum ? value <= minimum : value < minimum))
-    yield at.invalid(value, body(`be greater than ${exclusiveMinimum ? '' : 'or equal to '}${minimum}`))
-}
-
-function* validateText(value: string, { minLength, maxLength, pattern }: Schema, at: Path): Problems {
-  const length = [...value].length
-  if (maxLength !== undefined && length > maxLength) yield at.tooLong(maxLength)
-  if (minLength !== undefined && length < minLength)
-    yield at.invalid(value, body(`be at least ${minLength} chars long`))
-  // The pattern is sound by now, though perhaps not in every engine's eyes.
-  if (pattern && !matches(pattern, value)) yield at.invalid(value, body(`match '${pattern}'`))
-}
-
-function matches(pattern: string, value: string): boolean {
+function metadataProblems(object: JsonObject): readonly Problem[] {
   try {
-    return new RegExp(pattern, 'u').test(value)
+    keep(object, { ...metadataShape, embedded: true }, '', {})
   } catch (error) {
-    if (error instanceof SyntaxError) return true
-    throw error
+    if (!(error instanceof DecodeError)) throw error
+    return [root.field('metadata').invalid(object['metadata'], error.message)]
   }
+  return [...validateWhole(object, root)]
 }
 
-function* validateList(value: readonly Value[], schema: Schema, at: Path): Problems {
-  const { minItems, maxItems } = schema
-  const items = oneSchema(schema.items)
-  if (maxItems !== undefined && value.length > maxItems) yield at.tooMany(value.length, maxItems)
-  if (minItems !== undefined && value.length < minItems)
-    yield at.invalid(value, body(`have at least ${minItems} items`))
-  if (items) for (const [i, element] of value.entries()) yield* validateValue(element, items, at.index(i))
+function partProblems(schema: SchemaProps, value: Json, path: Path) {
+  let hasUnknown = false
+  try {
+    keep(value, shapeOf(schema), '', { onUnknown: () => (hasUnknown = true) })
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error
+    return { hasUnknown, problems: [path.invalid(value, error.message)] }
+  }
+  return { hasUnknown, problems: [...validateEmbedded(schema, value, path, false)] }
 }
 
-function* validateFields(value: Readonly<Record<string, Value>>, schema: Schema, at: Path): Problems {
-  const { minProperties, maxProperties, required = [], properties = {} } = schema
-  const count = Object.keys(value).length
-  const additional = oneSchema(schema.additionalProperties)
-  if (maxProperties !== undefined && count > maxProperties) yield at.tooMany(count, maxProperties)
-  if (minProperties !== undefined && count < minProperties)
-    yield at.invalid(value, body(`have at least ${minProperties} properties`))
-  // Fields with defaults of their own are filled in before anything is checked.
-  for (const name of required)
-    if (value[name] === undefined && properties[name]?.default === undefined) yield at.field(name).required()
-  for (const [name, inner] of Object.entries(value)) {
-    const known = properties[name] ?? additional
-    if (known) yield* validateValue(inner, known, at.field(name))
-  }
-}
+/** Places the problem of a default, which names its field from within the default. */
+const below = (path: Path, problem: Problem): Problem => ({
+  ...problem,
+  field: problem.field === root.toString() ? path.toString() : path.field(problem.field).toString(),
+})

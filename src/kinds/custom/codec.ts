@@ -7,20 +7,20 @@
 // - Keys are sorted, as Go writes maps.
 //
 // Source: apiextensions-apiserver pkg/apiserver/schema (pruning, defaulting, objectmeta).
+import { notAnObject } from '../../base/go-text.ts'
 import { isObject, setKey } from '../../api/patch/merge.ts'
 import { ObjectMeta } from '../../api/meta.ts'
 import { decode, DecodeError, withoutDecimals } from '../../api/schema/decode.ts'
 import type { Codec, CodecOptions, Json, JsonObject } from '../../api/schema/node.ts'
 import type { Shape } from './shape.ts'
 
-/** The fields that a whole object has, whatever its schema says. */
-const ofEveryObject = ['apiVersion', 'kind', 'metadata']
+/** Whether a whole object has this field, whatever its schema says. */
+export const isOfEveryObject = (name: string): boolean => ['apiVersion', 'kind', 'metadata'].includes(name)
 
 /** The codec of a version. `shape` is called at the first use. */
 export function customCodec(shape: () => Shape): Codec {
   return (input, options) => {
-    if (!isObject(input))
-      throw new DecodeError('json: cannot unmarshal a value into Go value of type map[string]interface {}')
+    if (!isObject(input)) throw new DecodeError(notAnObject(input))
     const kept = keepObject(input, shape(), true, '', options)
     if (options.defaults) setDefaults(kept, shape())
     // As in all stored objects, the type and the metadata come first.
@@ -34,7 +34,8 @@ export function customCodec(shape: () => Shape): Codec {
   }
 }
 
-function keep(value: Json, shape: Shape, at: string, options: CodecOptions): Json {
+/** Prunes a value. Throws DecodeError for the metadata of an object that cannot be one. */
+export function keep(value: Json, shape: Shape, at: string, options: CodecOptions): Json {
   if (Array.isArray(value))
     return value.map((element, i) =>
       shape.items ? keep(element, shape.items, `${at}[${i}]`, options) : sorted(element),
@@ -47,7 +48,7 @@ function keepObject(value: JsonObject, shape: Shape, whole: boolean, at: string,
   for (const key of Object.keys(value).sort()) {
     const inner = value[key]!
     const path = at ? `${at}.${key}` : key
-    if (whole && ofEveryObject.includes(key)) {
+    if (whole && isOfEveryObject(key)) {
       const kept = key === 'metadata' ? keepMetadata(inner, path, options) : inner
       if (kept !== null) out[key] = kept
       continue

@@ -3,7 +3,7 @@
 // - Each rule is evaluated for each value of its level that is not null, with `self`, and with `oldSelf` where the
 //   value had an old one: fields and map values by name, elements of lists by their keys.
 // - A rule over the old value is skipped where there is none, unless it takes an optional one.
-// - A rule that fails for a part that is as it was before is not reported, unless it is over the old value.
+// - A rule that fails for a part that is as it was before is a warning, unless it is over the old value.
 // - All evaluations of one object have one budget. Beyond it the object is refused, and nothing more is evaluated.
 //
 // Source: apiextensions-apiserver pkg/apiserver/schema/cel/validation.go.
@@ -18,8 +18,14 @@ import { fieldAt } from '../apiextensions/field-path.ts'
 import { oneSchema, type SchemaProps, type ValidationRule } from '../apiextensions/jsonschema.ts'
 import { listMapKey } from './validate.ts'
 
-/** The cost of all rules of one object. Source: apiserver pkg/apis/cel (RuntimeCELCostBudget). */
-const budget = 10_000_000
+/** What the rules of one object may still cost together. */
+export interface Budget {
+  left: number
+}
+
+/** Source: apiserver pkg/apis/cel (RuntimeCELCostBudget). */
+export const wholeBudget = (): Budget => ({ left: 10_000_000 })
+
 const maxMessageBytes = 5 * 1024
 
 const withRules = new WeakMap<SchemaProps, boolean>()
@@ -39,11 +45,22 @@ export function hasRules(schema: SchemaProps): boolean {
   return has
 }
 
-/** The problems of an object by the rules of its schema. `old` is the object that it replaces. */
-export function ruleProblems(schema: SchemaProps, value: Json, at: Path, old?: Json): Problem[] {
+interface RuleOptions {
+  /** The value that this one replaces. */
+  old?: Json | undefined
+  /** Whether the value is a whole object, whatever its schema says. */
+  isRoot?: boolean
+  budget?: Budget
+  /** Called for each rule that fails for a part that did not change. */
+  warn?: ((problem: Problem) => void) | undefined
+}
+
+/** The problems of a value by the rules of its schema. */
+export function ruleProblems(schema: SchemaProps, value: Json, at: Path, options: RuleOptions = {}): Problem[] {
   if (!hasRules(schema)) return []
-  const evaluation = new Evaluation()
-  evaluation.value({ schema, value, old, at, isRoot: true, unchanged: old !== undefined && sameJson(value, old) })
+  const { old, isRoot = false, budget = wholeBudget(), warn } = options
+  const evaluation = new Evaluation(budget, warn)
+  evaluation.value({ schema, value, old, at, isRoot, unchanged: old !== undefined && sameJson(value, old) })
   return evaluation.problems
 }
 
@@ -59,9 +76,15 @@ interface Place {
 
 class Evaluation {
   readonly problems: Problem[] = []
-  #budget = budget
+  readonly #budget: Budget
+  readonly #warn: RuleOptions['warn']
   /** Whether nothing more is evaluated. */
   #ended = false
+
+  constructor(budget: Budget, warn: RuleOptions['warn']) {
+    this.#budget = budget
+    this.#warn = warn
+  }
 
   value(place: Place): void {
     const { schema, value } = place
@@ -111,10 +134,10 @@ class Evaluation {
   }
 
   #evaluate(program: Program, variables: Record<string, Value | undefined>): Value | typeof outOfBudget {
-    if (this.#budget <= 0) return outOfBudget
+    if (this.#budget.left <= 0) return outOfBudget
     const { value, cost } = program.evaluate(variables)
-    if (cost > this.#budget) return outOfBudget
-    this.#budget -= cost
+    if (cost > this.#budget.left) return outOfBudget
+    this.#budget.left -= cost
     return value
   }
 
@@ -135,7 +158,8 @@ class Evaluation {
 
   #violated(place: Place, compiled: CompiledRule, variables: Record<string, Value | undefined>, at: Path): void {
     const { rule, usesOldSelf } = compiled
-    if (!usesOldSelf && place.unchanged) return
+    const isOld = !usesOldSelf && place.unchanged
+    if (isOld && !this.#warn) return
     const message = compiled.message && this.#evaluate(compiled.message, variables)
     if (message === outOfBudget)
       return this.#end(
@@ -145,17 +169,9 @@ class Evaluation {
     const detail = usableMessage(message) ?? (rule.message?.trim() || `failed rule: ${rule.rule.trim()}`)
     const found = rule.fieldPath ? fieldAt(rule.fieldPath, place.schema, { lists: true }) : { names: [] }
     const path = 'names' in found ? at.field(...found.names) : at
-    const type = place.schema.type ?? ''
-    switch (rule.reason) {
-      case 'FieldValueForbidden':
-        return void this.problems.push(path.forbidden(detail))
-      case 'FieldValueRequired':
-        return void this.problems.push(path.required(detail))
-      case 'FieldValueDuplicate':
-        return void this.problems.push(path.duplicate(type))
-      default:
-        this.problems.push(path.invalid(type, detail))
-    }
+    const problem = problemOf(rule.reason, path, place.schema.type ?? '', detail)
+    if (isOld) this.#warn?.(problem)
+    else this.problems.push(problem)
   }
 
   #add({ at, schema }: Place, text: string): void {
@@ -165,6 +181,19 @@ class Evaluation {
   #end(place: Place, text: string): void {
     this.#add(place, text)
     this.#ended = true
+  }
+}
+
+function problemOf(reason: string | undefined, path: Path, type: string, detail: string): Problem {
+  switch (reason) {
+    case 'FieldValueForbidden':
+      return path.forbidden(detail)
+    case 'FieldValueRequired':
+      return path.required(detail)
+    case 'FieldValueDuplicate':
+      return path.duplicate(type)
+    default:
+      return path.invalid(type, detail)
   }
 }
 

@@ -10,7 +10,7 @@ import {
   type Verb,
 } from '../../api/kind.ts'
 import type { Problems } from '../../api/checks.ts'
-import type { Path } from '../../api/path.ts'
+import type { Path, Problem } from '../../api/path.ts'
 import { asJson, type Json } from '../../api/schema/node.ts'
 import { ObjectMeta } from '../../api/meta.ts'
 import { age } from '../../api/table.ts'
@@ -56,6 +56,8 @@ function customKind(
     status: scale.statusReplicasPath,
     selector: scale.labelSelectorPath ?? '',
   }
+  // Rules are evaluated once; what they warn of is kept from the check of an object until its warnings are asked for.
+  const warnings = new WeakMap<KubeObject, string[]>()
   const columns = (version.additionalPrinterColumns ?? []).map(columnOf)
   return {
     group,
@@ -89,8 +91,19 @@ function customKind(
     selectable: selectableOf(version),
     versions: customVersions(definition, version.name, convert) satisfies KindVersions,
     explicit: true,
-    validate: (object: KubeObject, at: Path, old: KubeObject | undefined) => problemsOf(schema, object, at, old, paths),
-    warnings: (object: KubeObject) => finalizerWarnings(object),
+    validate: (object: KubeObject, at: Path, old: KubeObject | undefined) => {
+      const found: string[] = []
+      warnings.set(object, found)
+      return problemsOf({
+        schema,
+        object,
+        at,
+        old,
+        scale: paths,
+        warn: ({ field, body }) => found.push(`${field}: ${body}`),
+      })
+    },
+    warnings: (object: KubeObject) => [...finalizerWarnings(object), ...(warnings.get(object) ?? [])],
     ...(version.deprecated && { deprecated: deprecationOf(definition, version) }),
   }
 }
@@ -99,13 +112,16 @@ function customKind(
 const schemaName = (group: string, version: string, kind: string): string =>
   `${group.split('.').reverse().join('.')}.${version}.${kind}`
 
-function* problemsOf(
-  schema: SchemaProps,
-  object: KubeObject,
-  at: Path,
-  old: KubeObject | undefined,
-  scale: AnyKind['scale'],
-): Problems {
+interface CheckRequest {
+  schema: SchemaProps
+  object: KubeObject
+  at: Path
+  old: KubeObject | undefined
+  scale: AnyKind['scale']
+  warn: (problem: Problem) => void
+}
+
+function* problemsOf({ schema, object, at, old, scale, warn }: CheckRequest): Problems {
   const value = asJson(object) as Json
   const problems = [
     ...schemaProblems(schema, value, old && asJson(old)),
@@ -120,7 +136,7 @@ function* problemsOf(
       undefined,
       'some validation rules were not checked because the object was invalid; correct the existing errors to complete validation',
     )
-  else yield* ruleProblems(schema, value, at, old && asJson(old))
+  else yield* ruleProblems(schema, value, at, { old: old && asJson(old), isRoot: true, warn })
 }
 
 /** Problems after which the types of values are not certain. */

@@ -41,7 +41,8 @@ export function shapeOf(schema: SchemaProps): Shape {
     keepsUnknown: Boolean(schema['x-kubernetes-preserve-unknown-fields']) || schema.additionalProperties === true,
     embedded: Boolean(schema['x-kubernetes-embedded-resource']),
     nullable: Boolean(schema.nullable),
-    default: schema.default,
+    // As upstream, null is the same as no default.
+    default: schema.default ?? undefined,
     hasDefaults: below.some(one => one && (one.default !== undefined || one.hasDefaults)),
   }
   shapes.set(schema, shape)

@@ -213,7 +213,10 @@ function checkFields(schema: SchemaProps, value: Json, at: Path, name: string, o
     const known = schemaOfField(schema, key)
     if (known) merge(out, check(known, inner, at.field(key), own(before, key), name ? `${name}.${key}` : key))
   }
-  for (const key of required) if (!Object.hasOwn(value, key)) merge(out, failed(at.field(key).required()))
+  // A field with a default counts as present: in a default, those of its fields are not set yet.
+  for (const key of required)
+    if (!Object.hasOwn(value, key) && (own(schema.properties, key)?.default ?? null) === null)
+      merge(out, failed(at.field(key).required()))
   return out
 }
 

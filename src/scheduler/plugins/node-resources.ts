@@ -4,7 +4,7 @@
 // Source: plugins/noderesources (fit.go, least_allocated.go, most_allocated.go, requested_to_capacity_ratio.go).
 import { Node } from '../../kinds/core/node.ts'
 import { Pod } from '../../kinds/core/pod.ts'
-import type { Fields } from '../fields.ts'
+import type { Fields } from '../../api/config-file.ts'
 import { definePlugin, freed, maxScore, type No, type Plugin, type PluginMaker, wake } from '../framework.ts'
 import type { NodeInfo, PodInfo } from '../info.ts'
 import { type Amounts, amounts, cpu, memory, podCount, resourceName } from '../resources.ts'

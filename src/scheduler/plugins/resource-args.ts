@@ -1,6 +1,6 @@
 // Arguments that the plugins for resources share: resources with weights, and the points of a curve.
 // Source: kube-scheduler config/v1 ResourceSpec, UtilizationShapePoint and their validation.
-import type { Fields } from '../fields.ts'
+import type { Fields } from '../../api/config-file.ts'
 import { cpu, memory, resourceIndex } from '../resources.ts'
 
 export interface Weighted {

@@ -1,8 +1,8 @@
 // Reads a configuration field by field. Every mistake is collected with the path of its field, unknown fields included,
 // so that one run of the program reports all mistakes in a file.
 import { StatusError } from '../base/errors.ts'
-import { decode, DecodeError } from '../api/schema/decode.ts'
-import type { Struct } from '../api/schema/node.ts'
+import { decode, DecodeError } from './schema/decode.ts'
+import type { Struct } from './schema/node.ts'
 
 /** The most mistakes that are collected; a list of more would not be read. */
 const maxProblems = 50
@@ -32,6 +32,11 @@ export class Fields {
 
   at(name: string): string {
     return this.path && name ? `${this.path}.${name}` : this.path || name
+  }
+
+  /** The names of all fields, for an object whose names are data. */
+  get names(): string[] {
+    return Object.keys(this.#values)
   }
 
   has(name: string): boolean {

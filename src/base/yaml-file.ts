@@ -1,0 +1,18 @@
+// Reads configuration files.
+import { readFile } from 'node:fs/promises'
+import { parseDocument } from 'yaml'
+import { messageOf, StatusError } from './errors.ts'
+
+/** The document in a YAML or JSON file. Throws a StatusError that names the file, and the line of what is not YAML. */
+export async function readYamlFile(path: string): Promise<unknown> {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (cause) {
+    throw new StatusError('BadRequest', `${path} cannot be read: ${messageOf(cause)}`, { cause })
+  }
+  const document = parseDocument(text)
+  const [error] = document.errors
+  if (error) throw new StatusError('BadRequest', `${path} is not YAML: ${error.message}`)
+  return document.toJS()
+}
