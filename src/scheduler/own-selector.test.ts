@@ -4,11 +4,7 @@ import { test } from 'node:test'
 import { VirtualClock } from '../base/clock.ts'
 import { silentLog } from '../base/log.ts'
 import type { KubeObject } from '../api/kind.ts'
-<<<<<<< HEAD
 import { type AnyMirror, Item, Mirror } from '../api/mirror.ts'
-=======
-import { Item, Mirror } from '../api/mirror.ts'
->>>>>>> main
 import { Client } from '../client/index.ts'
 import { ReplicaSet } from '../kinds/apps/replicaset.ts'
 import { StatefulSet } from '../kinds/apps/statefulset.ts'
@@ -36,7 +32,6 @@ const service = (name: string, selector?: Record<string, string>, namespace = 'd
 
 function selectorsWith(services: KubeObject[]) {
   const mirrors = new Map<string, Mirror>()
-<<<<<<< HEAD
   const mirrorOf = (kind: { kind: string }): AnyMirror | undefined => mirrors.get(kind.kind)
   let revision = 1
   const fill = (kind: string, objects: readonly KubeObject[]) => {
@@ -46,14 +41,6 @@ function selectorsWith(services: KubeObject[]) {
     mirror.reset(
       objects.map(o => new Item(o, revision)),
       revision,
-=======
-  const fill = (kind: string, objects: readonly KubeObject[]) => {
-    const mirror = mirrors.get(kind) ?? new Mirror()
-    mirrors.set(kind, mirror)
-    mirror.reset(
-      objects.map(o => new Item(o, 1)),
-      1,
->>>>>>> main
     )
   }
   fill('Service', services)
@@ -64,11 +51,7 @@ function selectorsWith(services: KubeObject[]) {
     userAgent: 'test',
     clock: new VirtualClock(),
     log: silentLog,
-<<<<<<< HEAD
     shared: mirrorOf,
-=======
-    shared: ({ kind }) => mirrors.get(kind),
->>>>>>> main
   })
   return { find: ownSelectors(client, new AbortController().signal), fill }
 }
