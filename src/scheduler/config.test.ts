@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { apiVersion, defaultConfig, kind, readConfig } from './config.ts'
-import { Fields, readFields } from './fields.ts'
+import { Fields, readFields } from '../api/config-file.ts'
 import type { Handle } from './framework.ts'
 import { loadSchedulerConfig } from './load-config.ts'
 

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { VirtualClock } from '../base/clock.ts'
 import { silentLog } from '../base/log.ts'
 import type { KubeObject } from '../api/kind.ts'
-import { Item, Mirror } from '../api/mirror.ts'
+import { type AnyMirror, Item, Mirror } from '../api/mirror.ts'
 import { Client } from '../client/index.ts'
 import { ReplicaSet } from '../kinds/apps/replicaset.ts'
 import { StatefulSet } from '../kinds/apps/statefulset.ts'
@@ -32,12 +32,15 @@ const service = (name: string, selector?: Record<string, string>, namespace = 'd
 
 function selectorsWith(services: KubeObject[]) {
   const mirrors = new Map<string, Mirror>()
+  const mirrorOf = (kind: { kind: string }): AnyMirror | undefined => mirrors.get(kind.kind)
+  let revision = 1
   const fill = (kind: string, objects: readonly KubeObject[]) => {
     const mirror = mirrors.get(kind) ?? new Mirror()
     mirrors.set(kind, mirror)
+    revision++
     mirror.reset(
-      objects.map(o => new Item(o, 1)),
-      1,
+      objects.map(o => new Item(o, revision)),
+      revision,
     )
   }
   fill('Service', services)
@@ -48,7 +51,7 @@ function selectorsWith(services: KubeObject[]) {
     userAgent: 'test',
     clock: new VirtualClock(),
     log: silentLog,
-    shared: ({ kind }) => mirrors.get(kind),
+    shared: mirrorOf,
   })
   return { find: ownSelectors(client, new AbortController().signal), fill }
 }

@@ -192,7 +192,7 @@ test('a pod that was to be spread is woken by the pods that count for it, and by
     ['one of another namespace has left', elsewhere(on(db)), undefined, false],
     ['one of them was created', undefined, db, false],
   ])
-  // Without constraints of its own, those of its services apply, whose pods cannot be told here.
+  // Without constraints of its own, those of its services apply, which are not at hand here.
   check('PodTopologySpread', plain, Pod, [['any pod has left', on(other), undefined, true]])
   const zone = (name: string, taints: string[] = []) =>
     nodeWith({
