@@ -1,26 +1,12 @@
 // How fast the API server itself is: creates, status patches and gets of pods through the in-process client on the
 // memory store, so that neither TLS nor the disk is in the figure. One line of JSON for each.
-import { realClock } from '../src/base/clock.ts'
-import { silentLog } from '../src/base/log.ts'
-import { realRandom } from '../src/base/random.ts'
-import { openControlPlane } from '../src/cluster/control-plane.ts'
 import { Pod } from '../src/kinds/core/pod.ts'
 import { ServiceAccount } from '../src/kinds/core/serviceaccount.ts'
-import { openMemoryStore } from '../src/store/index.ts'
-import { makeSigningKey } from '../src/wire/jwt.ts'
+import { openPlane } from './plane.ts'
 
 const total = 5_000
 const width = 32
-const plane = await openControlPlane({
-  store: openMemoryStore(),
-  clock: realClock,
-  random: realRandom,
-  log: silentLog,
-  tokenKey: makeSigningKey(),
-  serviceCidr: '10.96.0.0/16',
-  nodePorts: [30000, 32767],
-  advertise: { address: '192.0.2.1', port: 6443 },
-})
+const plane = await openPlane()
 const client = plane.client('bench', ['system:masters'])
 await client.create(ServiceAccount, { metadata: { name: 'default', namespace: 'default' } })
 

@@ -11,18 +11,13 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { discovery, openapi } from '../src/apiserver/index.ts'
-import { realClock } from '../src/base/clock.ts'
-import { silentLog } from '../src/base/log.ts'
-import { realRandom } from '../src/base/random.ts'
 import type { Kind, KubeObject } from '../src/api/kind.ts'
-import { openControlPlane } from '../src/cluster/control-plane.ts'
 import { ValidatingWebhookConfiguration } from '../src/kinds/admissionregistration/validatingwebhookconfiguration.ts'
 import { CustomResourceDefinition } from '../src/kinds/apiextensions/customresourcedefinition.ts'
 import type { SchemaProps } from '../src/kinds/apiextensions/jsonschema.ts'
 import { ConfigMap } from '../src/kinds/core/configmap.ts'
-import { openMemoryStore } from '../src/store/index.ts'
-import { makeSigningKey } from '../src/wire/jwt.ts'
 import { issue, type KeyPair, makeAuthority } from '../src/wire/x509.ts'
+import { openPlane } from './plane.ts'
 
 const creates = 5_000
 const width = 32
@@ -33,16 +28,7 @@ const group = 'bench.example.com'
 const print = (bench: string, value: number, unit: string, more: object = {}) =>
   console.log(JSON.stringify({ bench, value: Math.round(value * 100) / 100, unit, ...more }))
 
-const plane = await openControlPlane({
-  store: openMemoryStore(),
-  clock: realClock,
-  random: realRandom,
-  log: silentLog,
-  tokenKey: makeSigningKey(),
-  serviceCidr: '10.96.0.0/16',
-  nodePorts: [30000, 32767],
-  advertise: { address: '192.0.2.1', port: 6443 },
-})
+const plane = await openPlane()
 const admin = plane.client('bench', ['system:masters'])
 const kinds = () => plane.core.catalog.all
 const handlers = [discovery(kinds), openapi(kinds)]

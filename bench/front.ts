@@ -4,16 +4,11 @@
 import { fork } from 'node:child_process'
 import { Agent, request } from 'node:https'
 import { discovery, health, openapi, startHttp, streams } from '../src/apiserver/index.ts'
-import { realClock } from '../src/base/clock.ts'
-import { silentLog } from '../src/base/log.ts'
-import { realRandom } from '../src/base/random.ts'
-import { openControlPlane } from '../src/cluster/control-plane.ts'
 import { ConfigMap } from '../src/kinds/core/configmap.ts'
 import { Pod } from '../src/kinds/core/pod.ts'
 import { ServiceAccount } from '../src/kinds/core/serviceaccount.ts'
-import { openMemoryStore } from '../src/store/index.ts'
-import { makeSigningKey } from '../src/wire/jwt.ts'
 import { issue, makeAuthority } from '../src/wire/x509.ts'
+import { openPlane } from './plane.ts'
 
 const pods = 5_000
 const rounds = 20
@@ -36,16 +31,7 @@ const print = (bench: string, value: number, unit: string, more: object = {}) =>
   console.log(JSON.stringify({ bench, value: Math.round(value * 100) / 100, unit, ...more }))
 
 async function serve(): Promise<void> {
-  const plane = await openControlPlane({
-    store: openMemoryStore(),
-    clock: realClock,
-    random: realRandom,
-    log: silentLog,
-    tokenKey: makeSigningKey(),
-    serviceCidr: '10.96.0.0/16',
-    nodePorts: [30000, 32767],
-    advertise: { address: '192.0.2.1', port: 6443 },
-  })
+  const plane = await openPlane()
   const admin = plane.client('bench', ['system:masters'])
   await admin.create(ServiceAccount, { metadata: { name: 'default', namespace: 'default' } })
   const resources = { requests: { cpu: '100m', memory: '128Mi' } }

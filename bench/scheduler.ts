@@ -12,7 +12,6 @@ import { isReason } from '../src/base/errors.ts'
 import { silentLog } from '../src/base/log.ts'
 import { seededRandom } from '../src/base/random.ts'
 import type { Client } from '../src/client/index.ts'
-import { openControlPlane } from '../src/cluster/control-plane.ts'
 import { Node } from '../src/kinds/core/node.ts'
 import { Pod } from '../src/kinds/core/pod.ts'
 import { Service } from '../src/kinds/core/service.ts'
@@ -22,7 +21,7 @@ import { startScheduler } from '../src/scheduler/index.ts'
 import { PodInfo } from '../src/scheduler/info.ts'
 import { openOffline } from '../src/scheduler/offline.ts'
 import { openEmbeddedStore } from '../src/store/index.ts'
-import { makeSigningKey } from '../src/wire/jwt.ts'
+import { openPlane } from './plane.ts'
 import { high, nodeDraft, podDraft, tooLarge, type Workload, workloads } from './scheduler-workloads.ts'
 
 const { values: options } = parseArgs({
@@ -59,16 +58,7 @@ async function inBatches(count: number, make: (i: number) => Promise<unknown>): 
 async function scheduleAll(workload: Workload): Promise<void> {
   const directory = mkdtempSync(join(process.env.BENCH_DIR ?? '/var/tmp', 'kutter-bench-'))
   const random = seededRandom(1)
-  const plane = await openControlPlane({
-    store: await openEmbeddedStore(directory),
-    clock: realClock,
-    random,
-    log: silentLog,
-    tokenKey: makeSigningKey(),
-    serviceCidr: '10.96.0.0/16',
-    nodePorts: [30000, 32767],
-    advertise: { address: '192.0.2.1', port: 6443 },
-  })
+  const plane = await openPlane({ store: await openEmbeddedStore(directory), random })
   const client = plane.client('bench', ['system:masters'])
   await prepare(workload, client)
   const attempts: number[] = []

@@ -10,14 +10,14 @@ import { makeLog, silentLog } from '../src/base/log.ts'
 import { realRandom } from '../src/base/random.ts'
 import { microTimeText, timeText } from '../src/api/time.ts'
 import type { Client } from '../src/client/index.ts'
-import { type ControlPlane, openControlPlane } from '../src/cluster/control-plane.ts'
+import type { ControlPlane } from '../src/cluster/control-plane.ts'
 import { startControllers } from '../src/controllers/index.ts'
 import { Lease } from '../src/kinds/coordination/lease.ts'
 import { Node } from '../src/kinds/core/node.ts'
 import { Pod } from '../src/kinds/core/pod.ts'
 import { startScheduler } from '../src/scheduler/index.ts'
 import { openEmbeddedStore } from '../src/store/index.ts'
-import { makeSigningKey } from '../src/wire/jwt.ts'
+import { openPlane } from './plane.ts'
 
 export interface World {
   plane: ControlPlane
@@ -31,16 +31,7 @@ const log = process.env.KUTTER_LOG ? makeLog(line => process.stderr.write(`${lin
 /** Server, controllers and scheduler, with `nodes` nodes for `podsPerNode` pods each. */
 export async function openWorld(nodes: number, podsPerNode = 110): Promise<World> {
   const directory = mkdtempSync(join(process.env.BENCH_DIR ?? '/var/tmp', 'kutter-bench-'))
-  const plane = await openControlPlane({
-    store: await openEmbeddedStore(directory),
-    clock: realClock,
-    random: realRandom,
-    log,
-    tokenKey: makeSigningKey(),
-    serviceCidr: '10.96.0.0/12',
-    nodePorts: [30000, 32767],
-    advertise: { address: '192.0.2.1', port: 6443 },
-  })
+  const plane = await openPlane({ store: await openEmbeddedStore(directory), log })
   const ending = new AbortController()
   const { signal } = ending
   const client = plane.client('bench', ['system:masters'])

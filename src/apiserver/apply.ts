@@ -3,6 +3,7 @@
 // that to managed fields.
 // Source: apiserver endpoints/handlers/patch.go (applyPatcher); managedfields (lastappliedmanager, lastappliedupdater).
 import { StatusError } from '../base/errors.ts'
+import { notAnObject } from '../base/go-text.ts'
 import { apply as serverSideApply } from '../api/apply/apply.ts'
 import { compare } from '../api/apply/compare.ts'
 import { difference, type FieldSet, fieldsOf, structNode, union } from '../api/apply/fieldset.ts'
@@ -84,7 +85,7 @@ function wantedOf(operation: Operation, warn: Warn): JsonObject {
   if (!isObject(body))
     throw new StatusError(
       'BadRequest',
-      `error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal ${Array.isArray(body) ? 'array' : typeof body} into Go value of type map[string]interface {}`,
+      `error decoding YAML: error unmarshaling JSON: while decoding JSON: ${notAnObject(body)}`,
     )
   if (options.fieldValidation === 'Strict' && options.duplicates?.length)
     throw new StatusError(

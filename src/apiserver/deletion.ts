@@ -215,8 +215,10 @@ function deleteOptions(operation: Operation): DeleteOptions {
 /** With a kind that has grace periods, watchers see an object as terminating, without time left, before its removal. */
 async function overdue({ storage, clock }: Registry, kind: AnyKind, item: Item): Promise<Item> {
   const object = item.object as KubeObject
-  if (!kind.gracePeriod || object.metadata.deletionTimestamp !== undefined) return item
-  return storage.write(kind, mark(kind, object, object.metadata.finalizers ?? [], clock.now(), 0), item.revision)
+  const { deletionTimestamp, deletionGracePeriodSeconds: left = 0, finalizers = [] } = object.metadata
+  if (!kind.gracePeriod || (deletionTimestamp !== undefined && left === 0)) return item
+  const began = deletionTimestamp === undefined ? clock.now() : parseTime(deletionTimestamp)! - left * 1000
+  return storage.write(kind, mark(kind, object, finalizers, began, 0), item.revision)
 }
 
 /** Warns that dependents are orphaned. Source: pkg/registry/batch/job/storage (Delete). */

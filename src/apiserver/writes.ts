@@ -2,7 +2,7 @@
 // their status.
 // Source: apiserver pkg/endpoints/handlers (create.go, update.go, patch.go).
 import { StatusError } from '../base/errors.ts'
-import { goQuote, goValue } from '../base/go-text.ts'
+import { goQuote, goValue, notAnObject } from '../base/go-text.ts'
 import type { AnyKind, KubeObject } from '../api/kind.ts'
 import type { Operation, ServedResult } from '../api/operation.ts'
 import { isObject, mergePatch } from '../api/patch/merge.ts'
@@ -127,8 +127,7 @@ export function patchedBody(
   const target = asJson(old)
   if (type === 'json') return jsonPatch(target, body)
   if (!isObject(body)) {
-    const what = Array.isArray(body) ? 'array' : typeof body === 'boolean' ? 'bool' : typeof body
-    const text = `json: cannot unmarshal ${what} into Go value of type map[string]interface {}`
+    const text = notAnObject(body)
     throw new StatusError('BadRequest', type === 'merge' ? `error decoding patch: ${text}` : text)
   }
   return type === 'merge' ? mergePatch(target, body) : strategicPatch(kind.schema, target, body)

@@ -37,3 +37,27 @@ export function goValue(value: unknown): string {
   const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
   return `map[${entries.map(([key, inner]) => `${key}:${goValue(inner)}`).join(' ')}]`
 }
+
+/** Go's type for decoded JSON, as its messages name it. Whole numbers are integers. */
+export function goTypeOf(json: unknown): string {
+  if (json === null || json === undefined) return '<nil>'
+  if (Array.isArray(json)) return '[]interface {}'
+  switch (typeof json) {
+    case 'object':
+      return 'map[string]interface {}'
+    case 'number':
+      return Number.isInteger(json) ? 'int64' : 'float64'
+    case 'bigint':
+      return 'int64'
+    case 'boolean':
+      return 'bool'
+    default:
+      return 'string'
+  }
+}
+
+/** What Go's JSON decoder says of a value where an object should be. */
+export function notAnObject(json: unknown): string {
+  const what = Array.isArray(json) ? 'array' : typeof json === 'boolean' ? 'bool' : typeof json
+  return `json: cannot unmarshal ${what} into Go value of type map[string]interface {}`
+}

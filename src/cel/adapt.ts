@@ -3,6 +3,7 @@
 //
 // Names of fields may be anything, `constructor` and `__proto__` too: only what is an object's own is a field.
 // Source: apiserver pkg/cel/common/values.go.
+import { goTypeOf } from '../base/go-text.ts'
 import { daysOf, parseDuration, parseTimestamp } from './time.ts'
 import { escapeField, unescapeField } from './escaping.ts'
 import { equal } from './equality.ts'
@@ -79,15 +80,8 @@ function integer(json: Json): bigint | undefined {
   return typeof json === 'number' && Number.isInteger(json) ? BigInt(json) : undefined
 }
 
-/** Go's word for the type of what JSON decodes to. */
-function goType(json: Json): string {
-  if (Array.isArray(json)) return '[]interface {}'
-  const names: Readonly<Record<string, string>> = { string: 'string', boolean: 'bool', bigint: 'int64' }
-  if (typeof json === 'number') return Number.isInteger(json) ? 'int64' : 'float64'
-  return names[typeof json] ?? 'map[string]interface {}'
-}
-
-const unexpected = (expected: string, json: Json) => failure(`invalid data, expected ${expected}, got ${goType(json)}`)
+const unexpected = (expected: string, json: Json) =>
+  failure(`invalid data, expected ${expected}, got ${goTypeOf(json)}`)
 
 /** An object has fields, a map has keys; in JSON they look the same, and the schema decides. */
 function adaptObject(json: Json, schema: Schema, isResourceRoot: boolean): Value {

@@ -45,6 +45,7 @@ import type { KeyPair } from '../wire/x509.ts'
 import { serviceAddressController } from './service-addresses.ts'
 import { serviceCidrController } from './service-cidr.ts'
 import { classProtectionController, pvcProtectionController, pvProtectionController } from './storage-protection.ts'
+import { volumeBinder } from './volumes/binder.ts'
 import { ttlAfterFinishedController } from './ttl-after-finished.ts'
 
 interface ControllersOptions {
@@ -109,6 +110,7 @@ function controllersFor(options: ControllersOptions): Controller[] {
     jobOrphanController,
     cronJobController,
     ttlAfterFinishedController,
+    volumeBinder,
     pvcProtectionController,
     pvProtectionController,
     classProtectionController,

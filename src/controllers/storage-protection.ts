@@ -11,6 +11,7 @@ import type { KubeObject } from '../api/kind.ts'
 import { PersistentVolume } from '../kinds/core/persistentvolume.ts'
 import { PersistentVolumeClaim } from '../kinds/core/persistentvolumeclaim.ts'
 import { Pod } from '../kinds/core/pod.ts'
+import { claimsOf } from '../kinds/core/pod-claims.ts'
 import { isTerminal } from '../kinds/core/pod-phase.ts'
 import { VolumeAttributesClass } from '../kinds/storage/volumeattributesclass.ts'
 import { defineController, keyOf, watch } from './harness.ts'
@@ -33,13 +34,6 @@ async function protect(
     await write({ ...metadata, finalizers: finalizers.filter(one => one !== finalizer) })
   }
 }
-
-/** The claims of a pod, by their keys. A claim of an ephemeral volume is named after the pod and the volume. */
-const claimsOf = ({ metadata, spec }: Pod): string[] =>
-  (spec.volumes ?? []).flatMap(({ name, persistentVolumeClaim, ephemeral }) => {
-    const claim = persistentVolumeClaim?.claimName ?? (ephemeral && `${metadata.name}-${name}`)
-    return claim ? [keyOf(metadata.namespace ?? '', claim)] : []
-  })
 
 const usedClaims = (pod: Pod) => (pod.spec.nodeName && !isTerminal(pod) ? claimsOf(pod) : [])
 

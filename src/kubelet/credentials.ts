@@ -30,8 +30,10 @@ interface Entry {
 export function credentialsFor(image: string, configs: readonly string[]): AuthConfig[] {
   const found: { key: string; auth: AuthConfig }[] = []
   for (const text of configs) {
-    const parsed = JSON.parse(text) as { auths?: Record<string, Entry> } & Record<string, Entry>
-    for (const [registry, entry] of Object.entries(parsed.auths ?? parsed)) {
+    // The API server checks that it is JSON, and not what it says.
+    const parsed = JSON.parse(text) as ({ auths?: Record<string, Entry> } & Record<string, Entry>) | null
+    for (const [registry, entry] of Object.entries(parsed?.auths ?? parsed ?? {})) {
+      if (typeof entry !== 'object' || entry === null) continue
       const key = registry.replace(/^https?:\/\//, '').replace(/\/(v1|v2)?\/?$/, '')
       if (covers(key === 'index.docker.io' ? 'docker.io' : key, image)) found.push({ key, auth: authOf(entry) })
     }
@@ -50,7 +52,7 @@ function covers(key: string, image: string): boolean {
     pattern.every(
       (label, i) =>
         label === labels[i] ||
-        new RegExp(`^${label.replace(/[^*\w:-]/g, '').replaceAll('*', '[^.]*')}$`).test(labels[i]!),
+        new RegExp(`^${label.replace(/[^*\w:-]/g, '\\$&').replaceAll('*', '[^.]*')}$`).test(labels[i]!),
     )
   return hosts && (!keyPath.length || path.join('/').startsWith(keyPath.join('/')))
 }
@@ -66,11 +68,19 @@ function authOf(entry: Entry): AuthConfig {
   }
 }
 
-/** The Docker configuration in a pull secret of either type. */
+/**
+ * The Docker configuration in a pull secret of either type. Only of secrets of these types has the API server made sure
+ * that it is JSON.
+ */
 export function dockerConfigOf(secret: {
   readonly type?: string | undefined
   readonly data?: Readonly<Record<string, string>> | undefined
 }): string | undefined {
-  const data = secret.data?.[secret.type === 'kubernetes.io/dockercfg' ? '.dockercfg' : '.dockerconfigjson']
+  const data = secret.data?.[keyOfType[secret.type ?? ''] ?? '']
   return data === undefined ? undefined : Buffer.from(data, 'base64').toString()
+}
+
+const keyOfType: Readonly<Record<string, string>> = {
+  'kubernetes.io/dockercfg': '.dockercfg',
+  'kubernetes.io/dockerconfigjson': '.dockerconfigjson',
 }

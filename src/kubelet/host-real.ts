@@ -6,7 +6,7 @@ import { type Beneath, type Cgroups, openBeneath, realMounts } from '../linux/in
 import { type NodeSettings, messagePathOf, podLogDir } from './config/configs.ts'
 import { hostNetworkHosts, podHosts } from './config/dns.ts'
 import { expand } from './config/expand.ts'
-import { podCgroup, podLimits } from './config/resources.ts'
+import { podCgroup, podCgroupLimits } from './config/resources.ts'
 import { ImageMountFailure, type MountRequest, type PodHost, VolumeFailure } from './host.ts'
 import type { ContainerConfig, Runtime } from './runtime/runtime.ts'
 import { onHostNetwork, type ReadContainer, uidOf } from './pod/spec.ts'
@@ -49,7 +49,7 @@ export async function realHost(o: RealHostOptions): Promise<PodHost> {
       const group = podCgroup(o.settings.cgroupRoot, pod)
       cgroupsOf.set(uid, group)
       const works = await Promise.allSettled([
-        o.cgroups.ensure(group, podLimits(pod, o.pidsLimit)),
+        o.cgroups.ensure(group, podCgroupLimits(pod, o.pidsLimit)),
         ...(pod.spec.volumes ?? []).map(volume => setUpVolume(o.volumes, pod, volume, signal)),
       ])
       // Nothing may be written any more when this has ended: the volumes may be taken down then.

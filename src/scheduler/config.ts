@@ -143,7 +143,8 @@ function readProfile(fields: Fields, percentage: number, makers: ReadonlyMap<str
 
 function readSet(fields: Fields, makers: ReadonlyMap<string, PluginMaker>): PluginSet {
   const check = (item: Fields, name: string, on: boolean) => {
-    if (makers.has(name) || (name === '*' && !on) || (!on && unbuiltPlugins.has(name))) return
+    // A name that is missing is a mistake of its own.
+    if (name === '' || makers.has(name) || (name === '*' && !on) || (!on && unbuiltPlugins.has(name))) return
     if (unbuiltPlugins.has(name)) item.problem('name', `plugin ${name} is not built into Kutter yet`)
     else item.problem('name', `there is no plugin ${JSON.stringify(name)}`)
   }
@@ -175,7 +176,8 @@ function readArgs(profile: Fields, makers: ReadonlyMap<string, PluginMaker>): Ma
     const name = item.required('name')
     const maker = makers.get(name)
     if (found.has(name)) item.problem('name', `plugin ${name} is there twice`)
-    if (!maker && !unbuiltPlugins.has(name)) item.problem('name', `there is no plugin ${JSON.stringify(name)}`)
+    if (name !== '' && !maker && !unbuiltPlugins.has(name))
+      item.problem('name', `there is no plugin ${JSON.stringify(name)}`)
     const args = item.object('args')
     found.set(name, item.raw('args'))
     if (maker) checkArgs(maker, args)

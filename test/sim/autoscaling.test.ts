@@ -2,17 +2,21 @@
 // events, and how they scale Deployments, StatefulSets and targets that do not exist.
 import { deepStrictEqual, match, ok, strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { Item } from '../../src/api/mirror.ts'
 import { matchesSelector, parseSelector } from '../../src/api/labels.ts'
 import { timeText } from '../../src/api/time.ts'
 import type { Draft } from '../../src/api/kind.ts'
+import { makeFrontProxy, openExtension, registrationOf } from '../../src/apiserver/aggregation/testing.ts'
 import { canonical, type Handler } from '../../src/apiserver/index.ts'
 import { StatusError } from '../../src/base/errors.ts'
 import { metricsKinds } from '../../src/cluster/metrics-api.ts'
+import { APIService } from '../../src/kinds/apiregistration/apiservice.ts'
 import { Deployment } from '../../src/kinds/apps/deployment.ts'
 import { HorizontalPodAutoscaler } from '../../src/kinds/autoscaling/horizontalpodautoscaler-v2.ts'
 import { Event } from '../../src/kinds/core/event.ts'
 import { Pod } from '../../src/kinds/core/pod.ts'
+import { Service } from '../../src/kinds/core/service.ts'
 import { deployment, type Sim, simulate } from './cluster.ts'
 
 const namespace = 'default'
@@ -64,7 +68,7 @@ function served(world: World) {
     const value = world.metrics[kind.plural]
     if (value === undefined) throw new StatusError('NotFound', `the server could not find the metric ${kind.plural}`)
     const object = { metricName: kind.plural, timestamp: timeText(clock.now()), value: String(value) }
-    return { type: 'list', kind, items: [new Item({ ...object, metadata: {} } as never, 0)], revision: 1 }
+    return { type: 'list', kind, items: [new Item(canonical(kind, { ...object, metadata: {} }), 0)], revision: 1 }
   }
   return {
     kinds: metricsKinds,
@@ -210,6 +214,112 @@ test('the autoscaler keeps its bounds, leaves a target at zero alone, and report
       /no matches for kind "ConfigMap" in group ""/.test(condition(sim, 'AbleToScale')?.message ?? ''),
     )
   })
+})
+
+test('metrics of extension servers are asked for, also in place of those that the server has itself', async () => {
+  const world: World = { cpuMilli: 50, metrics: {} }
+  const frontProxy = await makeFrontProxy()
+  let now = 0
+  const asked = new Set<string>()
+  const adapter = await openExtension('adapter', frontProxy.ca, (request, response) => {
+    const { pathname } = new URL(request.url ?? '', 'https://server')
+    asked.add(pathname)
+    const [, , group = '', version = '', , , ...metric] = pathname.split('/')
+    const send = (body: object) => response.setHeader('content-type', 'application/json').end(JSON.stringify(body))
+    const timestamp = timeText(now)
+    if (!metric.length) return send({ kind: 'APIResourceList', groupVersion: `${group}/${version}`, resources: [] })
+    const listed = (items: object[]) => send({ kind: 'List', apiVersion: `${group}/${version}`, metadata: {}, items })
+    if (group === 'external.metrics.k8s.io') return listed([{ metricName: 'depth', timestamp, value: '300' }])
+    if (group === 'custom.metrics.k8s.io')
+      return send({
+        kind: 'MetricValueList',
+        apiVersion: `${group}/${version}`,
+        items: [{ describedObject: { name: 'front' }, metricName: 'latency', timestamp, value: '20' }],
+      })
+    const usage = { cpu: '75m', memory: '10Mi' }
+    const containers = [{ name: 'c', usage }]
+    return listed(
+      pods().map(({ metadata }) => ({
+        metadata: { name: metadata.name, namespace },
+        timestamp,
+        window: '15s',
+        containers,
+      })),
+    )
+  })
+  let pods: () => readonly Pod[] = () => []
+  try {
+    await simulate(
+      {
+        nodes: 3,
+        frontProxy,
+        extensions: {
+          kinds: metricsKinds,
+          handlers: new Map([['metrics.k8s.io', served(world).handlers.get('metrics.k8s.io')!]]),
+        },
+      },
+      async sim => {
+        pods = () => sim.pods(namespace)
+        const wait = async (what: string, holds: () => boolean) => {
+          for (let i = 0; i < 2_000 && !holds(); i++) {
+            // Answers come over a real connection, for which the clock must not run ahead.
+            for (let turns = 0; turns < 50; turns++) await turn()
+            await sim.clock.forward(1000)
+            now = sim.clock.now()
+          }
+          ok(holds(), what)
+        }
+        await sim.client.create(Deployment, web(2))
+        await wait('two pods', () => pods().filter(p => p.status.phase === 'Running').length === 2)
+        await sim.clock.forward(301_000)
+        for (const [group, version] of [
+          ['metrics', 'v1beta1'],
+          ['custom.metrics', 'v1beta1'],
+          ['external.metrics', 'v1beta1'],
+        ] as const) {
+          const { service, apiService } = registrationOf(adapter, {
+            name: 'adapter',
+            group: `${group}.k8s.io`,
+            version,
+          })
+          await sim.client.create(Service, service as object).catch(() => {})
+          await sim.client.create(APIService, apiService)
+        }
+        const mirror = sim.client.mirror(APIService)
+        await wait(
+          'they are available',
+          () =>
+            mirror.list().filter(({ spec, status }) => spec.service && status.conditions?.[0]?.status === 'True')
+              .length === 3,
+        )
+        const metrics = [
+          cpu(50),
+          { type: 'External', external: { metric: { name: 'depth' }, target: { type: 'Value', value: '300' } } },
+          {
+            type: 'Object',
+            object: {
+              describedObject: { kind: 'Service', name: 'front', apiVersion: 'v1' },
+              metric: { name: 'latency' },
+              target: { type: 'Value', value: '10' },
+            },
+          },
+        ]
+        await sim.client.create(HorizontalPodAutoscaler, autoscaler({ metrics: metrics as never }))
+        await wait('all were read', () => hpa(sim)?.status.currentMetrics?.length === 3)
+        const read = hpa(sim).status.currentMetrics!
+        strictEqual(read[0]!.resource?.current.averageUtilization, 75)
+        strictEqual(read[1]!.external?.current.value, '300')
+        strictEqual(read[2]!.object?.current.value, '20')
+        await wait('twice as many, since the latency is twice as high', () => replicas(sim) === 4)
+        ok(
+          asked.has('/apis/custom.metrics.k8s.io/v1beta1/namespaces/default/services/front/latency'),
+          [...asked].join(),
+        )
+      },
+    )
+  } finally {
+    await adapter.close()
+  }
 })
 
 test('a restarted controller goes on, and without a server of metrics the condition has the reason', () =>

@@ -54,9 +54,12 @@ test('a volume stays while it is bound, and a class while a volume names it', ()
         volumeAttributesClassName: 'fast',
       },
     })
-    const bound = (phase: 'Bound' | 'Released') =>
-      sim.client.patch(PersistentVolume, { name: 'v' }, 'merge', { status: { phase } }, { subresource: 'status' })
-    await bound('Bound')
+    const claim = { accessModes, resources: { requests: { storage: '1Gi' } }, volumeAttributesClassName: 'fast' }
+    await sim.client.create(PersistentVolumeClaim, {
+      metadata: { name: 'c', namespace },
+      spec: { ...claim, storageClassName: '' },
+    })
+    await sim.until('it is bound', () => volumes.get(undefined, 'v')?.status.phase === 'Bound')
     await sim.client.delete(PersistentVolume, { name: 'v' })
     await sim.client.delete(VolumeAttributesClass, { name: 'fast' })
     await sim.until('both are terminating', () =>
@@ -67,6 +70,6 @@ test('a volume stays while it is bound, and a class while a volume names it', ()
     )
     await sim.clock.forward(60_000)
     ok(volumes.get(undefined, 'v') && classes.get(undefined, 'fast'))
-    await bound('Released')
+    await sim.client.delete(PersistentVolumeClaim, { namespace, name: 'c' })
     await sim.until('both are gone', () => volumes.list().length + classes.list().length === 0)
   }))

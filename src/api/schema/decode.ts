@@ -18,6 +18,7 @@
 // An example, with a Deployment: { spec: { replicas: 0, paused: false, selector: {}, template: {}, x: 1 } } becomes
 // { metadata: {}, spec: { replicas: 0, selector: {}, template: { metadata: {}, spec: { containers: null } },
 // strategy: {} }, status: {} }: replicas is optional and kept, paused is zero and dropped, x is unknown.
+import { goTypeOf } from '../../base/go-text.ts'
 import { maxInt64, minInt64 } from '../int64.ts'
 import { canonicalQuantity, quantityError } from '../quantity.ts'
 import { canonicalMicroTime, canonicalTime, durationText, parseDuration } from '../time.ts'
@@ -383,22 +384,13 @@ function mismatch(raw: unknown, type: string, context: Context): DecodeError {
 
 /** The message for a value that was decoded before. Source: apimachinery pkg/runtime/converter.go. */
 function conversionError(raw: unknown, type: string): string {
-  const from = Array.isArray(raw) ? 'slice' : typeof raw === 'object' ? 'map' : goScalar(raw)
+  const full = goTypeOf(raw)
+  const from = Array.isArray(raw) ? 'slice' : typeof raw === 'object' ? 'map' : full
   if (type.startsWith('map[')) return `cannot restore map from ${from}`
   if (type.startsWith('[]')) return `cannot restore slice from ${from}`
   if (type.includes('.')) return `cannot restore struct from: ${from}`
-  const full = Array.isArray(raw) ? '[]interface {}' : typeof raw === 'object' ? 'map[string]interface {}' : from
   return `cannot convert ${full} to ${type}`
 }
-
-const goScalar = (raw: unknown) =>
-  typeof raw === 'boolean'
-    ? 'bool'
-    : typeof raw === 'string'
-      ? 'string'
-      : Number.isInteger(Number(raw))
-        ? 'int64'
-        : 'float64'
 
 function jsonTypeName(raw: unknown): string {
   if (Array.isArray(raw)) return 'array'

@@ -1,21 +1,10 @@
-// Classes that are marked as the default one. The newest counts where several are, and of those of one moment the first
-// by name. Source: pkg/volume/util/storageclass.go, plugin/pkg/admission/network/defaultingressclass.
-import type { KubeObject } from '../../api/kind.ts'
+// The class of Ingresses that name none. Source: plugin/pkg/admission/network/defaultingressclass.
 import type { Mutable } from '../../api/schema/node.ts'
+import { defaultOf } from '../../kinds/default-class.ts'
 import { Ingress } from '../../kinds/networking/ingress.ts'
 import { IngressClass } from '../../kinds/networking/ingressclass.ts'
 import type { Storage } from '../storage.ts'
 import type { AdmissionPlugin } from './chain.ts'
-
-/** The default class, which one of the annotations marks. */
-export function defaultOf<T extends KubeObject>(classes: readonly T[], annotations: readonly string[]): T | undefined {
-  const marked = classes.filter(({ metadata }) => annotations.some(key => metadata.annotations?.[key] === 'true'))
-  const created = ({ metadata }: T) => metadata.creationTimestamp ?? ''
-  const name = ({ metadata }: T) => metadata.name ?? ''
-  return marked.sort((a, b) =>
-    created(a) === created(b) ? (name(a) < name(b) ? -1 : 1) : created(a) < created(b) ? 1 : -1,
-  )[0]
-}
 
 const classAnnotation = 'kubernetes.io/ingress.class'
 

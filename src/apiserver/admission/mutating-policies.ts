@@ -14,7 +14,6 @@ import { sameJson } from '../../api/equal.ts'
 import { isObject } from '../../api/patch/merge.ts'
 import type { Json, JsonObject, Node } from '../../api/schema/node.ts'
 import { Failure, misnamedObject, toJson } from '../../cel/index.ts'
-import { Expressions } from '../../kinds/admissionregistration/expressions.ts'
 import { MutatingAdmissionPolicy } from '../../kinds/admissionregistration/mutatingadmissionpolicy.ts'
 import { MutatingAdmissionPolicyBinding } from '../../kinds/admissionregistration/mutatingadmissionpolicybinding.ts'
 import type { Mutation } from '../../kinds/admissionregistration/mutatingadmissionpolicyspec.ts'
@@ -22,34 +21,39 @@ import { type Attributes, type Form, shownObject, takeObject } from './attribute
 import type { AdmissionPlugin } from './chain.ts'
 import { conditionsMet, Evaluation, factsOf } from './expressions.ts'
 import { patched } from './patched.ts'
-import { bound, formOf, judged, paramsOf, type PolicyContext, PolicyFault, refusedBy } from './policies.ts'
+import {
+  type Bound,
+  BoundPolicies,
+  formOf,
+  judged,
+  paramsOf,
+  type PolicyContext,
+  PolicyFault,
+  refusedBy,
+} from './policies.ts'
 import { callAgain, endRound, type Rounds, roundOf, startRound } from './rounds.ts'
-import { usable } from './usable.ts'
 
 type Policy = MutatingAdmissionPolicy
 type Binding = MutatingAdmissionPolicyBinding
 
 export function mutatingPolicies(context: PolicyContext): AdmissionPlugin {
-  const policies = context.storage.mirror(MutatingAdmissionPolicy)
-  const bindings = context.storage.mirror(MutatingAdmissionPolicyBinding)
-  let all: ReturnType<typeof bound<Policy, Binding>> | undefined
-  const changed = () => (all = undefined)
-  policies.subscribe(changed, 'mutating policies')
-  bindings.subscribe(changed, 'mutating policies')
+  const policies = new BoundPolicies(context, MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding, {
+    mutates: true,
+  })
   const rounds: Rounds<Policy> = new WeakMap()
   return {
     name: 'MutatingAdmissionPolicy',
     mutatesAll: true,
     async mutate(request) {
-      all ??= bound(usable(MutatingAdmissionPolicy, policies), usable(MutatingAdmissionPolicyBinding, bindings))
-      if (!all.length || request.type === 'DELETE') return
+      if (!policies.all.length || request.type === 'DELETE') return
       const attributes = judged(request, 'mutate')
       if (!attributes) return
       const round = roundOf(rounds, request)
       startRound(round, request)
-      for (const { policy, bindings: own } of all) {
+      for (const one of policies.all) {
+        const { policy } = one
         if (request.reinvocation?.round === 1 && !round.again.has(policy)) continue
-        const outcome = await mutateBy(context, attributes, policy, own)
+        const outcome = await mutateBy(context, attributes, one)
         if (outcome === 'changed') callAgain(round, request)
         if (outcome && policy.spec.reinvocationPolicy === 'IfNeeded') round.called.add(policy)
       }
@@ -58,34 +62,22 @@ export function mutatingPolicies(context: PolicyContext): AdmissionPlugin {
   }
 }
 
-const compiled = new WeakMap<Policy, Expressions>()
-
-function expressionsOf(policy: Policy): Expressions {
-  let known = compiled.get(policy)
-  if (!known) {
-    const { variables = [], paramKind } = policy.spec
-    known = new Expressions({ variables, hasParams: paramKind !== undefined, mutates: true })
-    compiled.set(policy, known)
-  }
-  return known
-}
-
 /** Carries out a policy for all its bindings. Returns undefined when it is not about the request. */
 async function mutateBy(
   context: PolicyContext,
   attributes: Attributes,
-  policy: Policy,
-  bindings: readonly Binding[],
+  one: Bound<Policy, Binding>,
 ): Promise<'changed' | 'same' | undefined> {
+  const { policy } = one
   const form = formOf(context, attributes, policy.spec.matchConstraints)
   if (!form) return undefined
   const before = await shownObject(attributes, form)
-  for (const binding of bindings) {
+  for (const binding of one.bindings) {
     if (!formOf(context, attributes, binding.spec.matchResources)) continue
     try {
       const { paramKind } = policy.spec
       for (const params of await paramsOf(context, attributes, paramKind, binding.spec.paramRef))
-        await mutateWith(context, attributes, form, policy, params)
+        await mutateWith(context, attributes, form, one, params)
     } catch (error) {
       // The policy may be wrong, or the patch that it makes may not fit the object.
       if (!(error instanceof PolicyFault || isReason(error, 'Invalid', 'BadRequest'))) throw error
@@ -106,11 +98,10 @@ async function mutateWith(
   context: PolicyContext,
   attributes: Attributes,
   form: Form,
-  policy: Policy,
+  { policy, expressions }: Bound<Policy, Binding>,
   params: JsonObject | null,
 ): Promise<void> {
   const { matchConditions = [], mutations = [] } = policy.spec
-  const expressions = expressionsOf(policy)
   const met = await conditionsMet(expressions, matchConditions, await factsOf(context, attributes, form), params)
   if (met instanceof Failure) throw new PolicyFault(met.message)
   if (!met) return

@@ -11,8 +11,9 @@
 import { matchesSelector, selectorOf } from '../../api/labels.ts'
 import { asJson, type JsonObject } from '../../api/schema/node.ts'
 import { StatusError } from '../../base/errors.ts'
-import { type AnyKind, parseApiVersion } from '../../api/kind.ts'
-import type { MatchResources, ParamKind, ParamRef } from '../../kinds/admissionregistration/types.ts'
+import { type AnyKind, type Kind, type KubeObject, parseApiVersion } from '../../api/kind.ts'
+import { Expressions } from '../../kinds/admissionregistration/expressions.ts'
+import type { MatchResources, ParamKind, ParamRef, Variable } from '../../kinds/admissionregistration/types.ts'
 import type { Authorizer } from '../authz/authorizer.ts'
 import type { Catalog } from '../catalog.ts'
 import { forbidden } from '../errors.ts'
@@ -21,6 +22,7 @@ import { shownItems } from '../versions.ts'
 import { type Attributes, attributesOf, type Form } from './attributes.ts'
 import { isRegistration, matchingForm } from './match.ts'
 import type { AdmissionRequest } from './request.ts'
+import { usable } from './usable.ts'
 
 export interface PolicyContext {
   storage: Storage
@@ -30,7 +32,11 @@ export interface PolicyContext {
 
 interface Policy {
   readonly metadata: { readonly name?: string }
-  readonly spec: { readonly matchConstraints?: MatchResources; readonly paramKind?: ParamKind }
+  readonly spec: {
+    readonly matchConstraints?: MatchResources
+    readonly paramKind?: ParamKind
+    readonly variables?: readonly Variable[]
+  }
 }
 
 interface Binding {
@@ -59,16 +65,60 @@ export function judged(request: AdmissionRequest, phase: Attributes['phase']): A
   return isRegistration(attributes) ? undefined : attributes
 }
 
-/** Policies with their bindings, in the order of their names. */
-export function bound<P extends Policy, B extends Binding>(
-  policies: readonly P[],
-  bindings: readonly B[],
-): { policy: P; bindings: B[] }[] {
-  const byPolicy = Map.groupBy(byName(bindings), ({ spec }) => spec.policyName)
-  return byName(policies).flatMap(policy => {
-    const found = byPolicy.get(policy.metadata.name)
-    return found ? [{ policy, bindings: found }] : []
-  })
+/** A policy with its bindings. */
+export interface Bound<P, B> {
+  readonly policy: P
+  readonly bindings: readonly B[]
+  /** Compiled at the first use, and once for a policy as long as it does not change. */
+  readonly expressions: Expressions
+}
+
+/** The usable policies that have bindings, in the order of their names. */
+export class BoundPolicies<P extends Policy & KubeObject, B extends Binding & KubeObject> {
+  readonly #read: () => Bound<P, B>[]
+  readonly #mutates: boolean
+  readonly #compiled = new WeakMap<P, Expressions>()
+  /** Until a policy or binding changes. */
+  #all: readonly Bound<P, B>[] | undefined
+
+  constructor({ storage }: PolicyContext, policy: Kind<P>, binding: Kind<B>, { mutates = false } = {}) {
+    const [policies, bindings] = [storage.mirror(policy), storage.mirror(binding)]
+    this.#mutates = mutates
+    this.#read = () => this.#bound(usable(policy, policies), usable(binding, bindings))
+    const changed = () => (this.#all = undefined)
+    policies.subscribe(changed, policy.kind)
+    bindings.subscribe(changed, policy.kind)
+  }
+
+  get all(): readonly Bound<P, B>[] {
+    return (this.#all ??= this.#read())
+  }
+
+  #bound(policies: readonly P[], bindings: readonly B[]): Bound<P, B>[] {
+    const byPolicy = Map.groupBy(byName(bindings), ({ spec }) => spec.policyName)
+    const expressionsOf = (policy: P) => this.#expressionsOf(policy)
+    return byName(policies).flatMap(policy => {
+      const found = byPolicy.get(policy.metadata.name)
+      if (!found) return []
+      return {
+        policy,
+        bindings: found,
+        get expressions() {
+          return expressionsOf(policy)
+        },
+      }
+    })
+  }
+
+  #expressionsOf(policy: P): Expressions {
+    let known = this.#compiled.get(policy)
+    if (!known) {
+      const { variables = [], paramKind } = policy.spec
+      known = new Expressions({ variables, hasParams: paramKind !== undefined, mutates: this.#mutates })
+      this.#compiled.set(policy, known)
+    }
+    return known
+  }
 }
 
 /** The form in which a request matches; undefined if it does not, or is excluded. Without constraints all match. */

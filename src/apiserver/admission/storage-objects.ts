@@ -6,18 +6,13 @@ import { compareQuantities } from '../../api/quantity.ts'
 import type { Mutable } from '../../api/schema/node.ts'
 import { PersistentVolume } from '../../kinds/core/persistentvolume.ts'
 import { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts'
+import { betaClass, storageClassOf } from '../../kinds/core/volume-annotations.ts'
+import { defaultStorageClass as defaultClassOf } from '../../kinds/default-class.ts'
 import { StorageClass } from '../../kinds/storage/storageclass.ts'
 import { VolumeAttributesClass } from '../../kinds/storage/volumeattributesclass.ts'
 import { forbidden } from '../errors.ts'
 import type { Storage } from '../storage.ts'
 import type { AdmissionPlugin } from './chain.ts'
-import { defaultOf } from './default-class.ts'
-
-const classAnnotation = 'volume.beta.kubernetes.io/storage-class'
-const defaultAnnotations = [
-  'storageclass.kubernetes.io/is-default-class',
-  'storageclass.beta.kubernetes.io/is-default-class',
-]
 
 /** Gives a new claim that names no class the default one. */
 export function defaultStorageClass(storage: Storage): AdmissionPlugin {
@@ -27,15 +22,12 @@ export function defaultStorageClass(storage: Storage): AdmissionPlugin {
     mutate({ type, operation, object }) {
       if (type !== 'CREATE' || operation.kind !== PersistentVolumeClaim || operation.subresource) return
       const { metadata, spec } = object as Mutable<PersistentVolumeClaim>
-      if (spec.storageClassName !== undefined || metadata.annotations?.[classAnnotation] !== undefined) return
-      const name = defaultOf(classes.list(), defaultAnnotations)?.metadata.name
+      if (spec.storageClassName !== undefined || metadata.annotations?.[betaClass] !== undefined) return
+      const name = defaultClassOf(classes.list())?.metadata.name
       if (name !== undefined) spec.storageClassName = name
     },
   }
 }
-
-const classOf = ({ metadata, spec }: PersistentVolumeClaim) =>
-  metadata.annotations?.[classAnnotation] ?? spec.storageClassName ?? ''
 
 /** Lets only claims grow whose class allows it. */
 export function claimResize(storage: Storage): AdmissionPlugin {
@@ -49,8 +41,8 @@ export function claimResize(storage: Storage): AdmissionPlugin {
       if (compareQuantities(size, was) <= 0) return
       const refuse = (why: string) => forbidden(PersistentVolumeClaim, operation.name, why)
       if (before.status.phase !== 'Bound') throw refuse('Only bound persistent volume claims can be expanded')
-      const name = classOf(next)
-      const found = name && name === classOf(before) ? classes.get(undefined, name) : undefined
+      const name = storageClassOf(next)
+      const found = name && name === storageClassOf(before) ? classes.get(undefined, name) : undefined
       if (!found?.allowVolumeExpansion)
         throw refuse(
           'only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize',

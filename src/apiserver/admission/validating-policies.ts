@@ -7,7 +7,6 @@
 //
 // Source: apiserver pkg/admission/plugin/policy/validating (dispatcher.go, validator.go).
 import { Failure } from '../../cel/index.ts'
-import { Expressions } from '../../kinds/admissionregistration/expressions.ts'
 import { ValidatingAdmissionPolicy } from '../../kinds/admissionregistration/validatingadmissionpolicy.ts'
 import { ValidatingAdmissionPolicyBinding } from '../../kinds/admissionregistration/validatingadmissionpolicybinding.ts'
 import type { Validation } from '../../kinds/admissionregistration/validatingadmissionpolicyspec.ts'
@@ -15,8 +14,16 @@ import type { JsonObject } from '../../api/schema/node.ts'
 import type { Attributes } from './attributes.ts'
 import type { AdmissionPlugin } from './chain.ts'
 import { conditionsMet, Evaluation, type Facts, factsOf } from './expressions.ts'
-import { bound, formOf, judged, paramsOf, type PolicyContext, PolicyFault, refusedBy } from './policies.ts'
-import { usable } from './usable.ts'
+import {
+  type Bound,
+  BoundPolicies,
+  formOf,
+  judged,
+  paramsOf,
+  type PolicyContext,
+  PolicyFault,
+  refusedBy,
+} from './policies.ts'
 
 type Policy = ValidatingAdmissionPolicy
 type Binding = ValidatingAdmissionPolicyBinding
@@ -33,54 +40,37 @@ const maxMessageBytes = 5 * 1024
 const maxAnnotationBytes = 10 * 1024
 
 export function validatingPolicies(context: PolicyContext): AdmissionPlugin {
-  const policies = context.storage.mirror(ValidatingAdmissionPolicy)
-  const bindings = context.storage.mirror(ValidatingAdmissionPolicyBinding)
-  let all: ReturnType<typeof bound<Policy, Binding>> | undefined
-  const changed = () => (all = undefined)
-  policies.subscribe(changed, 'validating policies')
-  bindings.subscribe(changed, 'validating policies')
+  const policies = new BoundPolicies(context, ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding)
   return {
     name: 'ValidatingAdmissionPolicy',
     async validate(request) {
-      all ??= bound(usable(ValidatingAdmissionPolicy, policies), usable(ValidatingAdmissionPolicyBinding, bindings))
-      if (!all.length) return
+      if (!policies.all.length) return
       const attributes = judged(request, 'validate')
       if (!attributes) return
       const outcome = new Outcome(attributes)
-      for (const { policy, bindings: own } of all) await judge(context, attributes, policy, own, outcome)
+      for (const one of policies.all) await judge(context, attributes, one, outcome)
       outcome.finish()
     },
   }
 }
 
-const compiled = new WeakMap<Policy, Expressions>()
-
-function expressionsOf(policy: Policy): Expressions {
-  let known = compiled.get(policy)
-  if (!known) {
-    const { variables = [], paramKind } = policy.spec
-    compiled.set(policy, (known = new Expressions({ variables, hasParams: paramKind !== undefined })))
-  }
-  return known
-}
-
 async function judge(
   context: PolicyContext,
   attributes: Attributes,
-  policy: Policy,
-  bindings: readonly Binding[],
+  one: Bound<Policy, Binding>,
   outcome: Outcome,
 ): Promise<void> {
+  const { policy } = one
   const form = formOf(context, attributes, policy.spec.matchConstraints)
   if (!form) return
   let facts: Facts | undefined
-  for (const binding of bindings) {
+  for (const binding of one.bindings) {
     if (!formOf(context, attributes, binding.spec.matchResources)) continue
     try {
       const { paramKind } = policy.spec
       for (const params of await paramsOf(context, attributes, paramKind, binding.spec.paramRef)) {
         facts ??= await factsOf(context, attributes, form)
-        await evaluate(policy, binding, facts, params, outcome)
+        await evaluate(one, binding, facts, params, outcome)
       }
     } catch (error) {
       if (!(error instanceof PolicyFault)) throw error
@@ -90,14 +80,13 @@ async function judge(
 }
 
 async function evaluate(
-  policy: Policy,
+  { policy, expressions }: Bound<Policy, Binding>,
   binding: Binding,
   facts: Facts,
   params: JsonObject | null,
   outcome: Outcome,
 ): Promise<void> {
   const { matchConditions = [], validations = [], auditAnnotations = [], failurePolicy } = policy.spec
-  const expressions = expressionsOf(policy)
   const fails = failurePolicy !== 'Ignore'
   const met = await conditionsMet(expressions, matchConditions, facts, params)
   if (met instanceof Failure && fails)

@@ -5,8 +5,9 @@
 //   other client.
 // - The answer to a request other than a watch must be complete after 60 s, and has at most 64 MiB. A watch ends after
 //   ten minutes at the latest, since a connection that is dead reports nothing. One event has at most 8 MiB.
-// - What the server answers is not trusted: of an object only the metadata is read, and an object without a name, or of
-//   another namespace than the one that was asked for, is an error.
+// - What the server answers is not trusted: of an object of a kind that only discovery lists, the metadata alone is read,
+//   and an object without a name, or of another namespace than the one that was asked for, is an error. Objects of known
+//   kinds are decoded by their schema.
 // - A redirect is an error, as is an answer that is not JSON.
 import type { IncomingMessage } from 'node:http'
 import { StatusError } from '../../base/errors.ts'
@@ -14,6 +15,7 @@ import type { AnyKind } from '../../api/kind.ts'
 import type { Item } from '../../api/mirror.ts'
 import type { Operation, Serve, ServedResult, WatchEvent } from '../../api/operation.ts'
 import { errorOf, eventsOf, requestOf, resultOf } from '../../api/rest.ts'
+import type { APIService } from '../../kinds/apiregistration/apiservice.ts'
 import { authorize } from '../authz/authorize.ts'
 import type { ServerCore } from '../core.ts'
 import { resourceNotFound } from '../errors.ts'
@@ -25,17 +27,29 @@ const watchMs = 600_000
 const maxAnswerBytes = 64 << 20
 const maxEventBytes = 8 << 20
 
-/** Answers operations on kinds of extension servers by those, and all others by `own`. */
+/**
+ * Answers operations on kinds of extension servers by those, and all others by `own`. A kind that this server computes
+ * and does not store, such as metrics, is an extension server's if its group and version are registered for one.
+ */
 export const withExtensions =
   (core: ServerCore, proxy: ExtensionProxy, own: Serve): Serve =>
-  operation =>
-    operation.kind.remote ? serveRemote(core, proxy, operation) : own(operation)
+  operation => {
+    const { kind } = operation
+    const service = kind.remote || !core.storage.has(kind) ? proxy.find(`/${prefixOf(kind)}`) : undefined
+    if (service) return serveRemote(core, proxy, service, operation)
+    return kind.remote ? Promise.reject(resourceNotFound()) : own(operation)
+  }
 
-async function serveRemote(core: ServerCore, proxy: ExtensionProxy, operation: Operation): Promise<ServedResult> {
+async function serveRemote(
+  core: ServerCore,
+  proxy: ExtensionProxy,
+  service: APIService,
+  operation: Operation,
+): Promise<ServedResult> {
   authorize(core, operation)
-  const { kind, verb, user } = operation
-  const service = proxy.find(`/${prefixOf(kind)}`)
-  if (!service) throw resourceNotFound()
+  const { verb, user } = operation
+  // Whatever the kind is, its objects are decoded, since nothing is known about their types.
+  const kind = operation.kind.remote ? operation.kind : { ...operation.kind, remote: true }
   const isWatch = verb === 'watch'
   const late = new AbortController()
   const cancel = core.clock.after(isWatch ? watchMs : answerMs, () => late.abort())
@@ -49,7 +63,7 @@ async function serveRemote(core: ServerCore, proxy: ExtensionProxy, operation: O
     const code = answer.statusCode ?? 0
     // Redirects are not followed, and have no result.
     if (isWatch || code >= 300) throw errorOf(code, text)
-    return checked(operation, resultOf(operation, code, text))
+    return checked(operation, resultOf({ ...operation, kind }, code, text))
   } catch (error) {
     cancel()
     if (!late.signal.aborted) throw error
@@ -98,7 +112,7 @@ function checked(operation: Operation, result: ServedResult): ServedResult {
 }
 
 function checkItem({ kind, namespace, subresource }: Operation, { object }: Item): void {
-  if (subresource) return
+  if (subresource || !kind.remote) return
   const { name, uid, namespace: own = '' } = object.metadata
   const isMisplaced = kind.namespaced ? !own || (namespace !== '' && own !== namespace) : own !== ''
   if (name && uid && !isMisplaced) return

@@ -1,14 +1,18 @@
 // Reads the metrics that autoscalers use: resources from metrics.k8s.io, others from the aggregated APIs
 // custom.metrics.k8s.io and external.metrics.k8s.io.
 // Source: pkg/controller/podautoscaler/metrics/client.go.
-import { messageOf } from '../../base/errors.ts'
-import type { Kind } from '../../api/kind.ts'
+import { isReason, messageOf } from '../../base/errors.ts'
 import { selectorOf, selectorText } from '../../api/labels.ts'
 import type { LabelSelector } from '../../api/meta.ts'
 import { quantityMilli } from '../../api/quantity.ts'
 import { parseDuration, parseTime } from '../../api/time.ts'
 import type { Client } from '../../client/index.ts'
-import { customMetricKind, externalMetricKind, type MetricValueList } from '../../kinds/metrics/other-metrics.ts'
+import {
+  customMetricKind,
+  type CustomMetricsVersion,
+  externalMetricKind,
+  type MetricValueList,
+} from '../../kinds/metrics/other-metrics.ts'
 import { PodMetrics } from '../../kinds/metrics/resource-metrics.ts'
 import { MetricError, type PodValue } from './replicas.ts'
 
@@ -58,7 +62,7 @@ export async function podMetric(
   metric: string,
   metricSelector: LabelSelector | undefined,
 ): Promise<Map<string, PodValue>> {
-  const list = await customMetric(client, customMetricKind('pods'), where.namespace, '*', metric, {
+  const list = await customMetric(client, { resource: 'pods', namespace: where.namespace, name: '*' }, metric, {
     labelSelector: where.selector,
     ...selectorOption('metricLabelSelector', metricSelector),
   })
@@ -76,15 +80,15 @@ export async function podMetric(
   )
 }
 
-/** A custom metric of one object, in thousandths, and its time. `resource` looks like `ingresses.networking.k8s.io`. */
+/** A custom metric of one object, in thousandths, and its time. */
 export async function objectMetric(
   client: Client,
-  at: { namespace: string; resource: string; name: string },
+  at: Described,
   metric: string,
   metricSelector: LabelSelector | undefined,
 ): Promise<{ milli: number; atMs: number }> {
   const options = selectorOption('metricLabelSelector', metricSelector)
-  const list = await customMetric(client, customMetricKind(at.resource), at.namespace, at.name, metric, options)
+  const list = await customMetric(client, at, metric, options)
   const value = list.items?.[0]
   if (!value) throw new MetricError(`unable to get metric ${metric}: no metrics returned from custom metrics API`)
   return { milli: quantityMilli(value.value), atMs: parseTime(value.timestamp) ?? 0 }
@@ -102,8 +106,7 @@ export async function externalMetric(
   const list = await asked(`unable to get external metric ${namespace}/${metric}`, 'external metrics API', () =>
     client.list(kind, { namespace, ...(labelSelector && { labelSelector }) }),
   )
-  // The elements of this list are plain values without metadata.
-  const values = list.items as readonly { value?: string; timestamp?: string }[]
+  const values = list.items
   if (!values.length)
     throw new MetricError(
       `unable to get external metric ${namespace}/${metric}: no metrics returned from external metrics API`,
@@ -116,17 +119,33 @@ function selectorOption(name: 'metricLabelSelector', selector: LabelSelector | u
   return text ? { [name]: text } : {}
 }
 
+interface Described {
+  namespace: string
+  /** Such as `ingresses.networking.k8s.io`. */
+  resource: string
+  /** `*` for all that a selector selects. */
+  name: string
+}
+
+/** Asks for the newest version that there is. An adapter that has none of both answers for the newer one. */
 const customMetric = (
   client: Client,
-  kind: Kind<MetricValueList>,
-  namespace: string,
-  name: string,
+  { namespace, resource, name }: Described,
   metric: string,
   options: { labelSelector?: string; metricLabelSelector?: string },
 ): Promise<MetricValueList> =>
-  asked(`unable to get metric ${metric}`, 'custom metrics API', () =>
-    client.get(kind, { namespace, name }, { subresource: metric, options }),
-  )
+  asked(`unable to get metric ${metric}`, 'custom metrics API', async () => {
+    const ask = (version: CustomMetricsVersion) =>
+      client.get(customMetricKind(resource, version), { namespace, name }, { subresource: metric, options })
+    try {
+      return await ask('v1beta2')
+    } catch (error) {
+      if (!isReason(error, 'NotFound')) throw error
+      return ask('v1beta1').catch((older: unknown) => {
+        throw isReason(older, 'NotFound') ? error : older
+      })
+    }
+  })
 
 /** Translates every failure of a metrics API into a MetricError, so that it ends in a condition and not in back-off. */
 async function asked<T>(what: string, api: string, ask: () => Promise<T>): Promise<T> {

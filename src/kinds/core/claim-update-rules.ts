@@ -10,12 +10,10 @@ import { compareQuantities } from '../../api/quantity.ts'
 import { immutableValue } from '../unchanged.ts'
 import type { PersistentVolumeClaimStatus } from './persistentvolumeclaimstatus.ts'
 import { PersistentVolumeClaimSpec } from './persistentvolumeclaimspec.ts'
+import { betaClass } from './volume-annotations.ts'
 
 type Claim = KubeObject & { spec: PersistentVolumeClaimSpec; status: PersistentVolumeClaimStatus }
 type Spec = PersistentVolumeClaimSpec
-
-/** Where the class of a claim stood before it had a field. */
-const betaClass = 'volume.beta.kubernetes.io/storage-class'
 
 export function* validateClaimUpdate(next: Claim, old: Claim, at: Path): Problems {
   const path = at.field('spec')

@@ -10,6 +10,7 @@ import { plainCounts } from './quota-rules.ts'
 import type { ResourceQuotaSpec } from './resourcequotaspec.ts'
 import { Service } from './service.ts'
 import { isTerminal } from './pod-phase.ts'
+import { betaClass } from './volume-annotations.ts'
 
 /** `count/deployments.apps`, `count/pods`. */
 export const countName = (kind: AnyKind): string => `count/${kind.plural}${kind.group && `.${kind.group}`}`
@@ -66,7 +67,7 @@ function serviceUsage({ spec }: Service): Quantities {
 
 function claimUsage({ spec, status, metadata }: PersistentVolumeClaim): Quantities {
   const storage = spec.resources?.requests?.storage ?? status.allocatedResources?.storage
-  const storageClass = spec.storageClassName ?? metadata.annotations?.['volume.beta.kubernetes.io/storage-class']
+  const storageClass = spec.storageClassName ?? metadata.annotations?.[betaClass]
   const prefix = storageClass && `${storageClass}.storageclass.storage.k8s.io/`
   return {
     ...(storage && { 'requests.storage': storage }),

@@ -1,4 +1,5 @@
 // Types of secrets and the keys that each must have. Source: pkg/apis/core/validation (ValidateSecret).
+import { notAnObject } from '../../base/go-text.ts'
 import { jsonSyntaxError } from '../../base/json-syntax.ts'
 import type { Problems } from '../../api/checks.ts'
 import type { KubeObject } from '../../api/kind.ts'
@@ -46,8 +47,7 @@ function jsonProblem(text: string): string | undefined {
   try {
     const value: unknown = JSON.parse(text)
     if (typeof value === 'object' && !Array.isArray(value)) return undefined
-    const type = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value
-    return `json: cannot unmarshal ${type} into Go value of type map[string]interface {}`
+    return notAnObject(value)
   } catch {
     return jsonSyntaxError(text)
   }

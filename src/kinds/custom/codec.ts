@@ -7,6 +7,7 @@
 // - Keys are sorted, as Go writes maps.
 //
 // Source: apiextensions-apiserver pkg/apiserver/schema (pruning, defaulting, objectmeta).
+import { notAnObject } from '../../base/go-text.ts'
 import { isObject, setKey } from '../../api/patch/merge.ts'
 import { ObjectMeta } from '../../api/meta.ts'
 import { decode, DecodeError, withoutDecimals } from '../../api/schema/decode.ts'
@@ -19,8 +20,7 @@ export const isOfEveryObject = (name: string): boolean => ['apiVersion', 'kind',
 /** The codec of a version. `shape` is called at the first use. */
 export function customCodec(shape: () => Shape): Codec {
   return (input, options) => {
-    if (!isObject(input))
-      throw new DecodeError('json: cannot unmarshal a value into Go value of type map[string]interface {}')
+    if (!isObject(input)) throw new DecodeError(notAnObject(input))
     const kept = keepObject(input, shape(), true, '', options)
     if (options.defaults) setDefaults(kept, shape())
     // As in all stored objects, the type and the metadata come first.

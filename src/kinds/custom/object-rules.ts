@@ -1,7 +1,7 @@
 // Rules for custom resources beyond their schema: unique elements of lists, embedded objects, the fields of the
 // subresource scale.
 // Source: apiextensions-apiserver pkg/apiserver/schema (listtype, objectmeta), pkg/registry/customresource/validator.go.
-import { goValue } from '../../base/go-text.ts'
+import { goTypeOf, goValue } from '../../base/go-text.ts'
 import type { Problems } from '../../api/checks.ts'
 import type { ScalePaths } from '../../api/kind.ts'
 import { readPath } from '../../api/jsonpath.ts'
@@ -91,11 +91,3 @@ export function* validateScale({ spec, status, selector }: ScalePaths, object: o
 /** Go's message for a value of the wrong type. */
 const accessError = (path: string, value: Json, expected: string): string =>
   `${path} accessor error: ${goValue(value)} is of the type ${goTypeOf(value)}, expected ${expected}`
-
-function goTypeOf(value: Json): string {
-  if (value === null) return '<nil>'
-  if (Array.isArray(value)) return '[]interface {}'
-  if (typeof value === 'object') return 'map[string]interface {}'
-  if (typeof value === 'number') return Number.isInteger(value) ? 'int64' : 'float64'
-  return typeof value === 'boolean' ? 'bool' : typeof value
-}

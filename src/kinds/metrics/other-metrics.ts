@@ -19,9 +19,11 @@ export const MetricValue = struct('custom_metrics.v1beta2.MetricValue', 'Value o
 })
 export type MetricValue = Of<typeof MetricValue>
 
+/** Both versions are the same in what is read of them. Adapters serve one or the other. */
+export type CustomMetricsVersion = 'v1beta1' | 'v1beta2'
+
 const custom = {
   group: 'custom.metrics.k8s.io',
-  version: 'v1beta2',
   kind: 'MetricValueList',
   verbs: ['get'],
   doc: 'MetricValueList is a list of values of a metric for some objects.',
@@ -29,42 +31,30 @@ const custom = {
 } as const
 
 /** The kind behind `/apis/custom.metrics.k8s.io/v1beta2/namespaces/NS/RESOURCE/NAME/METRIC`; the metric is the subresource. */
-export const customMetricKind = (resource: string) => defineKind({ ...custom, plural: resource, scope: 'Namespaced' })
+export const customMetricKind = (resource: string, version: CustomMetricsVersion = 'v1beta2') =>
+  defineKind({ ...custom, version, plural: resource, scope: 'Namespaced' })
 export type MetricValueList = ObjectOf<ReturnType<typeof customMetricKind>>
 
-export const ExternalMetricValue = struct(
-  'external_metrics.v1beta1.ExternalMetricValue',
-  'Value of a metric that is not related to any object in the cluster.',
-  {
-    metricName: string({ proto: 1, always: true, doc: 'Name of the metric.' }),
-    metricLabels: map(string({}), { proto: 2, always: true, doc: 'Labels that identify the metric’s time series.' }),
-    timestamp: time({ proto: 3, always: true, doc: 'Time when the metric was measured.' }),
-    window: int64({
-      proto: 4,
-      optional: true,
-      doc: 'Length of the measurement window in seconds. Unset or 0 if the value is instantaneous.',
-    }),
-    value: quantity({ proto: 5, always: true, doc: 'Value of the metric.' }),
-  },
-)
-export type ExternalMetricValue = Of<typeof ExternalMetricValue>
-
-/** The kind behind `/apis/external.metrics.k8s.io/v1beta1/namespaces/NS/METRIC`. */
+/** The kind behind `/apis/external.metrics.k8s.io/v1beta1/namespaces/NS/METRIC`, a list of values. */
 export const externalMetricKind = (metric: string) =>
   defineKind({
     group: 'external.metrics.k8s.io',
     version: 'v1beta1',
-    kind: 'ExternalMetricValueList',
+    kind: 'ExternalMetricValue',
     plural: metric,
     scope: 'Namespaced',
     verbs: ['list'],
-    doc: 'ExternalMetricValueList is a list of values of a metric that is not related to any object in the cluster.',
+    doc: 'ExternalMetricValue is a value of a metric that is not related to any object in the cluster.',
     fields: {
-      items: list(ExternalMetricValue, {
-        proto: 2,
-        always: true,
-        doc: 'Values of the metric, one for each set of labels.',
+      metricName: string({ proto: 1, always: true, doc: 'Name of the metric.' }),
+      metricLabels: map(string({}), { proto: 2, always: true, doc: 'Labels that identify the metric’s time series.' }),
+      timestamp: time({ proto: 3, always: true, doc: 'Time when the metric was measured.' }),
+      window: int64({
+        proto: 4,
+        optional: true,
+        doc: 'Length of the measurement window in seconds. Unset or 0 if the value is instantaneous.',
       }),
+      value: quantity({ proto: 5, always: true, doc: 'Value of the metric.' }),
     },
   })
-export type ExternalMetricValueList = ObjectOf<ReturnType<typeof externalMetricKind>>
+export type ExternalMetricValue = ObjectOf<ReturnType<typeof externalMetricKind>>

@@ -8,7 +8,6 @@ import { hostnameOf, parseResolvConf, podHosts, resolverOf, sandboxHostname } fr
 import { environmentOf, type EnvSources } from './env.ts'
 import { expand } from './expand.ts'
 import { resourceValue } from './fields.ts'
-import { cpuQuota, cpuShares, oomScore, podCgroup, podLimits, qosOf } from './resources.ts'
 import { checkNonRoot, containerSecurity } from './security.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 
@@ -164,29 +163,6 @@ test('the hostname, hosts and resolvers of a pod follow from its spec', () => {
     hosts,
     /\n10\.1\.1\.1\tweb-0\.sub\.d\.svc\.cluster\.local\tweb-0\n\n# Entries added by HostAliases\.\n1\.2\.3\.4\tfoo\tbar\n$/,
   )
-})
-
-test('requests and limits become shares, quotas and scores of the kernel', () => {
-  assert.deepEqual([0, 1, 100, 1000].map(cpuShares), [2, 2, 102, 1024])
-  assert.deepEqual([0, 1, 500].map(cpuQuota), [0, 1000, 50_000])
-  const with_ = (resources: object) => podOf({ containers: [containerOf({ resources })] })
-  const guaranteed = with_({ limits: { cpu: '1', memory: '1Gi' } })
-  const burstable = with_({ requests: { memory: '4Gi' } })
-  assert.deepEqual([guaranteed, burstable, with_({})].map(qosOf), ['Guaranteed', 'Burstable', 'BestEffort'])
-  assert.deepEqual(
-    [guaranteed, burstable, with_({})].map(p => oomScore(p, p.spec.containers[0]!, facts.memoryBytes)),
-    [-997, 500, 1000],
-  )
-  assert.equal(podCgroup('/k', guaranteed), '/k/kubepods/podu')
-  assert.equal(podCgroup('/k', burstable), '/k/kubepods/burstable/podu')
-  assert.deepEqual(podLimits(guaranteed, 100), {
-    cpuShares: 1024,
-    cpuPeriodUs: 100_000,
-    cpuQuotaUs: 100_000,
-    memoryBytes: 2 ** 30,
-    pids: 100,
-  })
-  assert.equal(podLimits(burstable, 100).memoryBytes, -1)
 })
 
 test('the security context of a container takes precedence over that of its pod', () => {

@@ -2,6 +2,7 @@
 // ones. A value may refer to variables before it.
 // Source: kubernetes pkg/kubelet/kubelet_pods.go (makeEnvironmentVariables), envvars.
 import { StatusError } from '../../base/errors.ts'
+import { own } from '../../base/own.ts'
 import type { EnvVar } from '../../kinds/core/container.ts'
 import type { ConfigMap } from '../../kinds/core/configmap.ts'
 import type { Secret } from '../../kinds/core/secret.ts'
@@ -104,7 +105,7 @@ async function variableValue(
   if (configMapKeyRef) {
     const found = await sources.configMap(namespace, configMapKeyRef.name ?? '')
     if (!found && !configMapKeyRef.optional) throw missing('configmap', configMapKeyRef.name)
-    const value = found?.data?.[configMapKeyRef.key]
+    const value = own(found?.data, configMapKeyRef.key)
     if (value === undefined && !configMapKeyRef.optional)
       throw missingKey(configMapKeyRef.key, 'ConfigMap', namespace, configMapKeyRef.name)
     return value
@@ -112,7 +113,7 @@ async function variableValue(
   if (secretKeyRef) {
     const found = await sources.secret(namespace, secretKeyRef.name ?? '')
     if (!found && !secretKeyRef.optional) throw missing('secret', secretKeyRef.name)
-    const value = found?.data?.[secretKeyRef.key]
+    const value = own(found?.data, secretKeyRef.key)
     if (value === undefined && !secretKeyRef.optional)
       throw missingKey(secretKeyRef.key, 'Secret', namespace, secretKeyRef.name)
     return value === undefined ? undefined : decode(value)

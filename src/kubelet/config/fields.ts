@@ -1,6 +1,7 @@
 // The downward API: fields and resources of a pod that its containers can read, as environment variables or as files.
 // Source: kubernetes pkg/fieldpath, pkg/api/v1/resource (ExtractResourceValue…).
 import { StatusError } from '../../base/errors.ts'
+import { own } from '../../base/own.ts'
 import { quantityMilli, quantityValue } from '../../api/quantity.ts'
 import { findContainer, nameOf, namespaceOf, onHostNetwork, type ReadContainer, uidOf } from '../pod/spec.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
@@ -16,7 +17,7 @@ export interface NodeFacts {
 export function fieldValue(pod: Pod, path: string, facts: NodeFacts, podIPs: readonly string[]): string {
   const subscript = /^metadata\.(labels|annotations)\['(.*)'\]$/.exec(path)
   if (subscript)
-    return (subscript[1] === 'labels' ? pod.metadata.labels : pod.metadata.annotations)?.[subscript[2]!] ?? ''
+    return own(subscript[1] === 'labels' ? pod.metadata.labels : pod.metadata.annotations, subscript[2]!) ?? ''
   const ips = onHostNetwork(pod) ? facts.nodeIPs : podIPs
   switch (path) {
     case 'metadata.name':
@@ -64,15 +65,15 @@ interface ResourceSelector {
  */
 export function resourceValue(
   pod: Pod,
-  own: ReadContainer | undefined,
+  container: ReadContainer | undefined,
   selector: ResourceSelector,
   facts: NodeFacts,
 ): string {
-  const container = selector.containerName ? findContainer(pod, selector.containerName)?.container : own
-  if (!container) throw new StatusError('BadRequest', `container ${selector.containerName ?? ''} not found`)
+  const asked = selector.containerName ? findContainer(pod, selector.containerName)?.container : container
+  if (!asked) throw new StatusError('BadRequest', `container ${selector.containerName ?? ''} not found`)
   const [kind, ...rest] = selector.resource.split('.')
   const name = rest.join('.')
-  const { limits = {}, requests = {} } = container.resources ?? {}
+  const { limits = {}, requests = {} } = asked.resources ?? {}
   const divisor = !selector.divisor || quantityMilli(selector.divisor) === 0 ? '1' : selector.divisor
   const capacity: Record<string, string> = {
     cpu: `${facts.cpuMilli}m`,
@@ -81,7 +82,7 @@ export function resourceValue(
   }
   if (kind !== 'limits' && kind !== 'requests')
     throw new StatusError('BadRequest', `unsupported container resource: ${selector.resource}`)
-  const amount = kind === 'limits' ? (limits[name] ?? capacity[name] ?? '0') : (requests[name] ?? '0')
+  const amount = kind === 'limits' ? (own(limits, name) ?? own(capacity, name) ?? '0') : (own(requests, name) ?? '0')
   if (name === 'cpu') return String(Math.ceil(quantityMilli(amount) / quantityMilli(divisor)))
   return String(Math.ceil(quantityValue(amount) / quantityValue(divisor)))
 }

@@ -4,6 +4,8 @@
 import { quantityMilli, quantityValue } from '../../api/quantity.ts'
 import type { CgroupLimits } from '../../linux/index.ts'
 import type { ContainerConfig } from '../runtime/runtime.ts'
+import { qosClass } from '../../kinds/core/pod-defaults.ts'
+import { podLimits, podRequests } from '../../kinds/core/pod-resources.ts'
 import { initContainers, isSidecar, mainContainers, type ReadContainer, uidOf } from '../pod/spec.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 
@@ -27,24 +29,8 @@ export const cpuShares = (milli: number): number =>
 export const cpuQuota = (milli: number): number =>
   milli === 0 ? 0 : Math.max(minQuotaUs, Math.floor((milli * periodUs) / 1000))
 
-type Qos = 'Guaranteed' | 'Burstable' | 'BestEffort'
-
-/** The quality of service that follows from the spec. Source: kubernetes pkg/apis/core/v1/helper/qos. */
-export function qosOf(pod: Pod): Qos {
-  if (pod.status.qosClass) return pod.status.qosClass as Qos
-  let any = false
-  let guaranteed = true
-  for (const { resources } of [...initContainers(pod), ...mainContainers(pod)]) {
-    for (const name of ['cpu', 'memory']) {
-      const limit = resources?.limits?.[name]
-      const request = resources?.requests?.[name] ?? limit
-      const has = (amount: string | undefined) => quantityMilli(amount) > 0
-      any ||= has(limit) || has(request)
-      guaranteed &&= has(limit) && quantityMilli(limit) === quantityMilli(request)
-    }
-  }
-  return !any ? 'BestEffort' : guaranteed ? 'Guaranteed' : 'Burstable'
-}
+/** The quality of service in the pod's status, or the one that follows from its spec. */
+export const qosOf = (pod: Pod): ReturnType<typeof qosClass> => pod.status.qosClass ?? qosClass(pod.spec)
 
 /** The control group of a pod, `ROOT/kubepods/burstable/podUID`. Guaranteed pods are in `ROOT/kubepods` itself. */
 export function podCgroup(root: string, pod: Pod): string {
@@ -66,38 +52,40 @@ export function containerResources(pod: Pod, container: ReadContainer, nodeMemor
 }
 
 /**
- * The OOM score: the kernel kills processes with a high one first. Best-effort pods have 1000, guaranteed ones -997,
- * and others less the more memory they request.
+ * The OOM score: the kernel kills processes with a high one first. Best-effort pods have 1000, guaranteed ones and
+ * those that are critical for the node -997, and others less the more memory they request. A sidecar is not killed
+ * before the containers that it serves. Source: kubernetes pkg/kubelet/qos (GetContainerOOMScoreAdjust).
  */
 export function oomScore(pod: Pod, container: ReadContainer, nodeMemoryBytes: number): number {
-  if ((pod.spec.priority ?? 0) >= 2_000_000_000) return -997
+  if ((pod.spec.priority ?? 0) >= criticalPriority && pod.spec.priorityClassName === 'system-node-critical') return -997
   const qos = qosOf(pod)
   if (qos === 'Guaranteed') return -997
   if (qos === 'BestEffort') return 1000
-  const { limits = {}, requests = {} } = container.resources ?? {}
-  const request = quantityValue(requests.memory ?? limits.memory)
-  const score = 1000 - Math.floor((1000 * request) / Math.max(1, nodeMemoryBytes))
+  const scoreOf = ({ resources }: ReadContainer) => {
+    const request = quantityValue(resources?.requests?.memory ?? resources?.limits?.memory)
+    return 1000 - Math.floor((1000 * request) / Math.max(1, nodeMemoryBytes))
+  }
+  const served = isSidecar(container) ? Math.max(...mainContainers(pod).map(scoreOf)) : 1000
+  const score = Math.min(scoreOf(container), served)
   return Math.min(999, Math.max(2 + 1, score))
 }
 
-/** The limits of a pod's control group: sums over its containers. There is a limit only if every container has one. */
-export function podLimits(pod: Pod, pidsLimit: number): CgroupLimits {
-  const lasting = [...mainContainers(pod), ...initContainers(pod).filter(isSidecar)]
-  const passing = initContainers(pod).filter(c => !isSidecar(c))
-  const sum = (of: (c: ReadContainer) => number) =>
-    Math.max(
-      lasting.reduce((total, c) => total + of(c), 0),
-      ...passing.map(of),
-    )
-  const cpuRequest = sum(c => quantityMilli(c.resources?.requests?.cpu ?? c.resources?.limits?.cpu))
-  const allHave = (name: string) => [...lasting, ...passing].every(c => quantityMilli(c.resources?.limits?.[name]) > 0)
-  const cpuLimit = allHave('cpu') ? sum(c => quantityMilli(c.resources?.limits?.cpu)) : 0
-  const memory = allHave('memory') ? sum(c => quantityValue(c.resources?.limits?.memory)) : 0
+const criticalPriority = 2_000_000_000
+
+/**
+ * The limits of a pod's control group: what the whole pod asks for. There is a limit only if every container has one,
+ * or the pod itself.
+ */
+export function podCgroupLimits(pod: Pod, pidsLimit: number): CgroupLimits {
+  const limits = podLimits(pod.spec)
+  const isLimited = (name: string) =>
+    quantityMilli(pod.spec.resources?.limits?.[name]) > 0 ||
+    [...mainContainers(pod), ...initContainers(pod)].every(c => quantityMilli(c.resources?.limits?.[name]) > 0)
   return {
-    cpuShares: cpuShares(cpuRequest),
+    cpuShares: cpuShares(quantityMilli(podRequests(pod.spec).cpu)),
     cpuPeriodUs: periodUs,
-    cpuQuotaUs: cpuLimit ? cpuQuota(cpuLimit) : -1,
-    memoryBytes: memory || -1,
+    cpuQuotaUs: isLimited('cpu') ? cpuQuota(quantityMilli(limits.cpu)) : -1,
+    memoryBytes: isLimited('memory') ? quantityValue(limits.memory) : -1,
     pids: pidsLimit,
   }
 }

@@ -86,13 +86,11 @@ export function containerSecurity(
   const user = own?.runAsUser ?? pods?.runAsUser
   const group = own?.runAsGroup ?? pods?.runAsGroup
   const unmasked = privileged || own?.procMount === 'Unmasked'
-  // CRI allows a group only together with a user.
+  // CRI allows a group only together with a user, which of an image without one is root.
   const imageUser =
-    image?.uid !== undefined
-      ? { runAsUser: { value: image.uid } }
-      : image?.username
-        ? { runAsUsername: image.username }
-        : {}
+    image?.uid === undefined && image?.username
+      ? { runAsUsername: image.username }
+      : { runAsUser: { value: image?.uid ?? 0 } }
   return {
     namespaceOptions: namespaces(pod, targetId),
     privileged,
@@ -104,7 +102,7 @@ export function containerSecurity(
         dropCapabilities: [...(own.capabilities.drop ?? [])],
       },
     }),
-    ...(user === undefined ? (group === undefined ? imageUser : { ...imageUser }) : { runAsUser: { value: user } }),
+    ...(user === undefined ? imageUser : { runAsUser: { value: user } }),
     ...(group !== undefined && { runAsGroup: { value: group } }),
     supplementalGroups: supplementalGroups(pod),
     ...(pods?.supplementalGroupsPolicy === 'Strict' && { supplementalGroupsPolicy: 'Strict' as const }),

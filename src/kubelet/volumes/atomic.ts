@@ -5,12 +5,26 @@
 //   DIR/..2026_01_02_…/name          the files themselves
 //
 // Source: kubernetes pkg/volume/util/atomic_writer.go.
-import { chmod, mkdir, readdir, readFile, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  chown,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
 export interface FileContent {
   data: Buffer
   mode: number
+  /** The user who owns the file, if that is not the kubelet's. */
+  owner?: number | undefined
 }
 
 /** Files by relative path. */
@@ -42,6 +56,7 @@ export async function writeAtomically(
     await chmod(join(next, path), mode)
   }
   await prepare?.(next)
+  for (const [path, { owner }] of payload) if (owner !== undefined) await setOwner(join(next, path), owner)
   // A write that was interrupted may have left its link.
   await rm(join(dir, '..data_tmp'), { force: true })
   await symlink(name, join(dir, '..data_tmp'))
@@ -50,6 +65,8 @@ export async function writeAtomically(
   if (current) await rm(join(dir, current), { recursive: true, force: true })
   return true
 }
+
+const setOwner = async (path: string, owner: number) => chown(path, owner, (await stat(path)).gid)
 
 // Only the first part of a path is linked: `a/b` and `a/c` share `a`.
 async function link(dir: string, payload: Payload): Promise<void> {

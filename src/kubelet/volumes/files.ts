@@ -2,8 +2,6 @@
 // of these and service account tokens into one directory. While the pod runs, the files are written again when an
 // object changes or a token is due (pod/volumes.ts calls `refresh`).
 // Source: kubernetes pkg/volume/{configmap,secret,downwardapi,projected}.
-import { chown, readdir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
 import { orAborted } from '../../base/waiters.ts'
 import type { DownwardAPIVolumeFile, KeyToPath, ProjectedVolumeSource } from '../../kinds/core/volume.ts'
 import { fieldValue, resourceValue } from '../config/fields.ts'
@@ -56,8 +54,10 @@ const projected: Source = async request => {
     else if (source.serviceAccountToken) {
       const { audience = '', expirationSeconds = tokenSeconds, path } = source.serviceAccountToken
       const token = await context.tokens.get(pod, audience, expirationSeconds)
-      const shared = pod.spec.securityContext?.fsGroup !== undefined || commonUser(pod) !== undefined
-      payload.set(path, { data: Buffer.from(token.token), mode: shared ? 0o600 : mode })
+      // A token is for its pod alone, if it is certain who that is.
+      const owner = commonUser(pod)
+      const isOwned = owner !== undefined || pod.spec.securityContext?.fsGroup !== undefined
+      payload.set(path, { data: Buffer.from(token.token), mode: isOwned ? 0o600 : mode, owner })
       renewAt = Math.min(renewAt ?? token.renewAt, token.renewAt)
     } else throw new Error(`the projection ${Object.keys(source).join(', ')} is not supported`)
   }
@@ -78,18 +78,19 @@ async function configMapFiles(pod: Pod, { name, items, optional }: ObjectSource,
   const data = new Map<string, Buffer>()
   for (const [key, value] of Object.entries(found?.data ?? {})) data.set(key, Buffer.from(value))
   for (const [key, value] of Object.entries(found?.binaryData ?? {})) data.set(key, Buffer.from(value, 'base64'))
-  return chosen(data, items, optional, mode)
+  return chosen('config', data, items, optional, mode)
 }
 
 async function secretFiles(pod: Pod, { name, items, optional }: ObjectSource, mode: number, { objects }: Context) {
   const found = await objects.secret(uidOf(pod), namespaceOf(pod), name)
   if (!found && !optional) throw new Error(`secret "${name}" not found`)
   const data = new Map(Object.entries(found?.data ?? {}).map(([key, value]) => [key, Buffer.from(value, 'base64')]))
-  return chosen(data, items, optional, mode)
+  return chosen('secret', data, items, optional, mode)
 }
 
 // Without items, every key becomes a file. With items, only their keys do, at the paths of the items.
 function chosen(
+  kind: 'config' | 'secret',
   data: Map<string, Buffer>,
   items: ObjectSource['items'],
   optional: boolean | undefined,
@@ -100,7 +101,7 @@ function chosen(
   for (const item of items) {
     const bytes = data.get(item.key)
     if (bytes) out.set(item.path, { data: bytes, mode: item.mode ?? mode })
-    else if (!optional) throw new Error(`references non-existent config key: ${item.key}`)
+    else if (!optional) throw new Error(`references non-existent ${kind} key: ${item.key}`)
   }
   return out
 }
@@ -141,11 +142,9 @@ function filesPlugin(
   const write = async (request: VolumeRequest): Promise<number | undefined> => {
     // Objects and tokens come from the API server, which may take long. After an abort nothing may be written.
     const { payload, renewAt } = await orAborted(source(request), request.signal)
-    await writeAtomically(request.dir, payload, request.context.clock.now(), async dir => {
-      await setOwnership(dir, request.pod, true)
-      const user = field === 'projected' ? commonUser(request.pod) : undefined
-      if (user !== undefined) await setOwner(dir, user)
-    })
+    await writeAtomically(request.dir, payload, request.context.clock.now(), dir =>
+      setOwnership(dir, request.pod, true),
+    )
     return renewAt
   }
   return {
@@ -155,14 +154,6 @@ function filesPlugin(
     matches: volume => volume[field] !== undefined,
     setUp: async request => void (await write(request)),
     refresh: write,
-  }
-}
-
-async function setOwner(dir: string, user: number): Promise<void> {
-  for (const entry of await readdir(dir, { recursive: true, withFileTypes: true })) {
-    const path = join(entry.parentPath, entry.name)
-    if (!entry.isFile()) continue
-    await chown(path, user, (await stat(path)).gid)
   }
 }
 

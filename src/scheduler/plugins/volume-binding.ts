@@ -4,10 +4,10 @@
 import { matchesTerms } from '../../kinds/core/node-selection.ts'
 import { PersistentVolume } from '../../kinds/core/persistentvolume.ts'
 import { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts'
+import { claimNames } from '../../kinds/core/pod-claims.ts'
 import { StorageClass } from '../../kinds/storage/storageclass.ts'
 import { definePlugin, type Handle, type PluginMaker, type Rejected, skip, wake } from '../framework.ts'
 import type { PodInfo } from '../info.ts'
-import type { Pod } from '../../kinds/core/pod.ts'
 
 const bindCompleted = 'pv.kubernetes.io/bind-completed'
 const noVolume = { no: "node(s) didn't find available persistent volumes to bind", ever: false } as const
@@ -36,7 +36,7 @@ function make({ client }: Handle) {
   return definePlugin<readonly PersistentVolumeClaim[]>({
     name: 'VolumeBinding',
     prepare({ pod, namespace }) {
-      const wanted = wantedClaims(pod)
+      const wanted = claimNames(pod)
       if (!wanted.length) return skip
       const found: PersistentVolumeClaim[] = []
       for (const { name, ephemeral } of wanted) {
@@ -67,21 +67,8 @@ function make({ client }: Handle) {
   })
 }
 
-interface Wanted {
-  name: string
-  /** Whether the claim belongs to an ephemeral volume and is created for the pod. */
-  ephemeral: boolean
-}
-
-/** The claims that a pod mounts. */
-const wantedClaims = ({ metadata, spec }: Pod): Wanted[] =>
-  (spec.volumes ?? []).flatMap((volume): Wanted[] => {
-    if (volume.persistentVolumeClaim) return [{ name: volume.persistentVolumeClaim.claimName, ephemeral: false }]
-    return volume.ephemeral ? [{ name: `${metadata.name}-${volume.name}`, ephemeral: true }] : []
-  })
-
 const mounts = ({ pod, namespace }: PodInfo, claim: PersistentVolumeClaim) =>
-  claim.metadata.namespace === namespace && wantedClaims(pod).some(({ name }) => name === claim.metadata.name)
+  claim.metadata.namespace === namespace && claimNames(pod).some(({ name }) => name === claim.metadata.name)
 
 const isBound = ({ spec, metadata }: PersistentVolumeClaim) =>
   Boolean(spec.volumeName) && metadata.annotations?.[bindCompleted] !== undefined
