@@ -5,15 +5,17 @@ import { root } from './cluster.ts'
 
 export const nodeImage = 'test/fixtures/images/node'
 
-/** The spec of a pod that runs a program. `mounts` are further volumes, with the paths where they are seen. */
-export const nodePod = (
-  program: string,
-  {
-    mounts = [],
-    container = {},
-    ...more
-  }: { mounts?: { mountPath: string; volume: object }[]; container?: object } & object,
-) => {
+interface NodePod {
+  /** Further volumes, with the paths where they are seen. */
+  mounts?: readonly { mountPath: string; volume: object }[]
+  /** Further fields of the container. */
+  container?: object
+  /** Further fields of the spec. */
+  spec?: object
+}
+
+/** The spec of a pod that runs a program. */
+export function nodePod(program: string, { mounts = [], container, spec }: NodePod): object {
   const all = [
     { mountPath: '/node', volume: { hostPath: { path: dirname(process.execPath) } } },
     { mountPath: '/programs', volume: { hostPath: { path: `${root}test/e2e/programs` } } },
@@ -33,6 +35,6 @@ export const nodePod = (
       },
     ],
     volumes: all.map(({ volume }, i) => ({ name: `v${i}`, ...volume })),
-    ...more,
+    ...spec,
   }
 }
