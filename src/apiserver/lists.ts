@@ -19,7 +19,7 @@ import { type FieldSelector, isOfKind, matchesFields, parseFieldSelector, select
 import { matchesSelector, parseSelector, type Selector } from '../api/labels.ts'
 import type { Item } from '../api/mirror.ts'
 import type { Operation, OperationResult } from '../api/operation.ts'
-import { jsonSyntaxError } from '../wire/json.ts'
+import { jsonSyntaxError } from '../base/json-syntax.ts'
 import { tooLarge } from '../store/index.ts'
 import { prefixOf, type Storage } from './storage.ts'
 import { asLastShown, shownItems } from './versions.ts'

@@ -90,8 +90,10 @@ export class TestCluster {
     return result
   }
 
+  /** Builds images, each named by its directory, or by its name below examples/images. */
   async images(...names: string[]): Promise<void> {
-    const result = await this.kutter('image', 'build', ...names.map(name => `examples/images/${name}`))
+    const dirs = names.map(name => (name.includes('/') ? name : `examples/images/${name}`))
+    const result = await this.kutter('image', 'build', ...dirs)
     if (result.code !== 0) throw new Error(`kutter image build: ${result.stderr}`)
   }
 

@@ -189,7 +189,7 @@ test('whatever a webhook answers, only requests for the other version fail, and 
     [
       'nonsense',
       () => 'nonsense',
-      failed("couldn't get version/kind; json parse error: invalid character 'n' looking for beginning of value"),
+      failed("couldn't get version/kind; json parse error: invalid character 'o' in literal null (expecting 'u')"),
     ],
     [
       'another kind',

@@ -11,6 +11,7 @@
 import { Agent, request, type RequestOptions } from 'node:https'
 import { isIP } from 'node:net'
 import { checkServerIdentity, type PeerCertificate } from 'node:tls'
+import { jsonSyntaxError } from '../../base/json-syntax.ts'
 import { parseJson } from '../../wire/json.ts'
 import type { Json } from '../../api/schema/node.ts'
 import { Service } from '../../kinds/core/service.ts'
@@ -89,7 +90,10 @@ export class WebhookCaller {
     try {
       return parseJson(answer.bytes.toString()) as Json
     } catch (cause) {
-      throw new WebhookError(`couldn't get version/kind; json parse error: ${messageOfJson(answer.bytes)}`, { cause })
+      throw new WebhookError(
+        `couldn't get version/kind; json parse error: ${jsonSyntaxError(answer.bytes.toString())}`,
+        { cause },
+      )
     }
   }
 
@@ -296,8 +300,3 @@ function badCode({ code, bytes }: Reply): string {
     ? `an error on the server (${JSON.stringify(text || 'unknown')}) has prevented the request from succeeding`
     : `the server responded with the status code ${code} but did not return more information`
 }
-
-const messageOfJson = (bytes: Buffer): string =>
-  bytes.length
-    ? `invalid character '${String.fromCharCode(bytes[0]!)}' looking for beginning of value`
-    : 'unexpected end of JSON input'

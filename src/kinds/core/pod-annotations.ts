@@ -1,5 +1,6 @@
 // Annotations of pods that Kubernetes gives a meaning to, some of them older than the fields that took their place.
 // Source: pkg/apis/core/validation (ValidatePodSpecificAnnotations and below).
+import { jsonSyntaxError } from '../../base/json-syntax.ts'
 import { sameJson } from '../../api/equal.ts'
 import { type Problems } from '../../api/checks.ts'
 import { type Path, root } from '../../api/path.ts'
@@ -48,9 +49,7 @@ function* tolerationsText(text: string, at: Path): Problems {
     if (Array.isArray(list) && list.every(isObject))
       yield* validateTolerations(list as Toleration[], at.field(tolerationsAnnotation))
   } catch {
-    // Go names the first character that cannot begin a value.
-    const first = text.trim()[0] ?? ''
-    yield at.invalid(tolerationsAnnotation, `invalid character '${first}' looking for beginning of value`)
+    yield at.invalid(tolerationsAnnotation, jsonSyntaxError(text))
   }
 }
 

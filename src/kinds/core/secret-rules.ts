@@ -1,5 +1,6 @@
 // Types of secrets and the keys that each must have. Source: pkg/apis/core/validation (ValidateSecret).
 import { notAnObject } from '../../base/go-text.ts'
+import { jsonSyntaxError } from '../../base/json-syntax.ts'
 import type { Problems } from '../../api/checks.ts'
 import type { KubeObject } from '../../api/kind.ts'
 import type { Path } from '../../api/path.ts'
@@ -43,12 +44,11 @@ function* validateConfig(text: string | undefined, at: Path): Problems {
 }
 
 function jsonProblem(text: string): string | undefined {
-  if (!text.trim()) return 'unexpected end of JSON input'
   try {
     const value: unknown = JSON.parse(text)
     if (typeof value === 'object' && !Array.isArray(value)) return undefined
     return notAnObject(value)
   } catch {
-    return `invalid character '${text.trim()[0]}' looking for beginning of value`
+    return jsonSyntaxError(text)
   }
 }
