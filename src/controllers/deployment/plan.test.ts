@@ -227,7 +227,7 @@ test('of several ReplicaSets with the current template the oldest counts', () =>
   assert.equal(findNew(deploymentOf('a'), [hashed]), hashed)
 })
 
-/** A cluster that does what is planned: ReplicaSets get their sizes at once, pods become available when told to. */
+/** A cluster that does what is planned: ReplicaSets get their sizes at once, pods become available as the test says. */
 class Model {
   deployment: Deployment
   sets: { image: string; replicas: number; available: number; object: ReplicaSet }[] = []
