@@ -73,12 +73,11 @@ function planPort(
 ): void {
   const { spec, metadata } = service
   const protocol = port.protocol.toLowerCase()
-  const all = backendsOf(port, slices, context.nodeName)
-  const local = all.filter(b => b.local)
+  const { all, local } = backendsOf(port, slices, context.nodeName)
   const inside = spec.internalTrafficPolicy === 'Local' ? local : all
   const name = chainName(metadata.namespace ?? '', metadata.name ?? '', port)
   // A pod that connects to itself through the Service must see another source address than its own.
-  for (const { ip } of local) add(fragment, 'hairpin', `${ip} . ${ip}`, '')
+  for (const { ip } of [...local, ...all.filter(b => b.local)]) add(fragment, 'hairpin', `${ip} . ${ip}`, '')
   // With the policy Local and endpoints only on other nodes, packets are dropped, so that a load balancer tries those.
   const refusal = all.length ? 'drop' : 'goto refuse-now'
   for (const ip of clusterIPs) {
@@ -141,10 +140,15 @@ function planOutside(fragment: Fragment, plan: OutsidePlan): void {
 }
 
 /**
- * The endpoints of one port, without repetitions and in a fixed order: the ready ones or, if there are none, those that
- * are terminating and still serve. Source: KEP-1669.
+ * The endpoints of one port in the cluster and on this node, without repetitions and in a fixed order: the ready ones
+ * or, if there are none, those that are terminating and still serve. With a policy Local, a node whose last pod is
+ * terminating leads to that one, though other nodes have ready ones. Source: KEP-1669.
  */
-function backendsOf(port: ServicePort, slices: readonly EndpointSlice[], nodeName: string): Backend[] {
+function backendsOf(
+  port: ServicePort,
+  slices: readonly EndpointSlice[],
+  nodeName: string,
+): { all: Backend[]; local: Backend[] } {
   const ready: Backend[] = []
   const ending: Backend[] = []
   for (const slice of slices) {
@@ -166,8 +170,12 @@ function backendsOf(port: ServicePort, slices: readonly EndpointSlice[], nodeNam
       else if (serving && terminating) ending.push(backend)
     }
   }
-  const chosen = ready.length ? ready : ending
-  const unique = new Map(chosen.map(b => [`${b.ip}:${b.port}`, b]))
+  const isLocal = ({ local }: Backend) => local
+  return { all: firstOf(ready, ending), local: firstOf(ready.filter(isLocal), ending.filter(isLocal)) }
+}
+
+function firstOf(ready: readonly Backend[], ending: readonly Backend[]): Backend[] {
+  const unique = new Map((ready.length ? ready : ending).map(b => [`${b.ip}:${b.port}`, b]))
   return [...unique.values()].sort((a, b) => (`${a.ip}:${a.port}` < `${b.ip}:${b.port}` ? -1 : 1))
 }
 
