@@ -213,6 +213,76 @@ test('a node whose last pod is terminating still serves outsiders with it, while
   assert.ok(fragment.elements.get('hairpin')?.has('10.244.0.5 . 10.244.0.5'))
 })
 
+test('hints lead to the endpoints for this node, else for its zone, if every ready endpoint has one', () => {
+  interface Hinted {
+    nodes?: string[]
+    zones?: string[]
+    state?: Endpoint['state']
+  }
+  const reached = (endpoints: Hinted[], zone: string | undefined, spec: object = {}) => {
+    const named = (names: string[] | undefined) => names?.map(name => ({ name }))
+    const slice = objectOf(EndpointSlice, {
+      metadata: { name: 'web-0' },
+      addressType: 'IPv4',
+      ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
+      endpoints: endpoints.map(({ nodes, zones, state = 'ready' }, i) => ({
+        addresses: [`10.244.1.${i}`],
+        nodeName: 'there',
+        conditions: conditionsOf[state],
+        hints: { ...(nodes && { forNodes: named(nodes)! }), ...(zones && { forZones: named(zones)! }) },
+      })),
+    })
+    const ports = [{ name: 'http', port: 80, targetPort: 8080 }]
+    const service = objectOf(Service, {
+      metadata: { name: 'web' },
+      spec: { clusterIP, clusterIPs: [clusterIP], ports, ...spec },
+    })
+    const fate = fateOf(planService(service, [slice], { ...context, zone }), { source: 'pod', to: clusterIP, port: 80 })
+    return typeof fate === 'string' ? fate : fate.to.map(to => Number(to.split(/[.:]/)[3])).join()
+  }
+  const table: [what: string, endpoints: Hinted[], zone: string | undefined, reached: string][] = [
+    ['no hints', [{}, {}], 'z1', '0,1'],
+    ['zones', [{ zones: ['z1'] }, { zones: ['z2'] }], 'z1', '0'],
+    ['several zones', [{ zones: ['z1', 'z2'] }, { zones: ['z2'] }], 'z2', '0,1'],
+    ['one without a hint', [{ zones: ['z1'] }, {}], 'z1', '0,1'],
+    ['none for this zone', [{ zones: ['z2'] }, { zones: ['z3'] }], 'z1', '0,1'],
+    ['a node without a zone', [{ zones: ['z1'] }, { zones: ['z2'] }], undefined, '0,1'],
+    ['nodes', [{ nodes: ['here'] }, { nodes: ['there'] }], 'z1', '0'],
+    [
+      'nodes before zones',
+      [
+        { nodes: ['here'], zones: ['z2'] },
+        { nodes: ['there'], zones: ['z1'] },
+      ],
+      'z1',
+      '0',
+    ],
+    [
+      'another node, in this zone',
+      [
+        { nodes: ['far'], zones: ['z2'] },
+        { nodes: ['there'], zones: ['z1'] },
+      ],
+      'z1',
+      '1',
+    ],
+    ['the one of this zone is not ready', [{ zones: ['z1'], state: 'starting' }, { zones: ['z2'] }], 'z1', '1'],
+    ['one that is not ready has no hint', [{ zones: ['z1'] }, { zones: ['z2'] }, { state: 'ending' }], 'z1', '0'],
+    [
+      'only terminating ones',
+      [
+        { zones: ['z1'], state: 'ending' },
+        { zones: ['z2'], state: 'ending' },
+      ],
+      'z1',
+      '0,1',
+    ],
+  ]
+  for (const [what, endpoints, zone, expected] of table) assert.equal(reached(endpoints, zone), expected, what)
+  // With the policy Local, zones do not matter.
+  assert.equal(reached([{ zones: ['z1'] }, { zones: ['z2'] }], 'z1', { internalTrafficPolicy: 'Local' }), 'drop')
+})
+
 test('the same objects give the same rules, whatever the order of slices and endpoints', () => {
   fc.assert(
     fc.property(given, g => {
