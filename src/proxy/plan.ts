@@ -223,14 +223,14 @@ function balance(
   }
   const seconds = service.spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? 10800
   const names = backends.map(b => `${chain}-${b.ip.replaceAll('.', '-')}-${b.port}`)
+  // The kernel refuses another timeout for a set that exists, so the timeout is a part of the name.
+  const setOf = (name: string) => `${name}-${seconds}s`
   for (const [i, backend] of backends.entries()) {
-    fragment.sets.set(names[i]!, `{ type ipv4_addr ; flags dynamic,timeout ; timeout ${seconds}s ; size 65535 ; }`)
-    fragment.chains.set(names[i]!, [
-      `update @${names[i]} { ip saddr }`,
-      `${l4} dnat ip to ${backend.ip}:${backend.port}`,
-    ])
+    const set = setOf(names[i]!)
+    fragment.sets.set(set, `{ type ipv4_addr ; flags dynamic,timeout ; timeout ${seconds}s ; size 65535 ; }`)
+    fragment.chains.set(names[i]!, [`update @${set} { ip saddr }`, `${l4} dnat ip to ${backend.ip}:${backend.port}`])
   }
-  const returning = names.map(name => `ip saddr @${name} goto ${name}`)
+  const returning = names.map(name => `ip saddr @${setOf(name)} goto ${name}`)
   const pick = `numgen random mod ${backends.length} vmap { ${names.map((name, i) => `${i} : goto ${name}`).join(', ')} }`
   fragment.chains.set(chain, [...mark, ...returning, pick])
 }
