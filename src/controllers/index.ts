@@ -144,7 +144,7 @@ function controllersFor(options: ControllersOptions): Controller[] {
     garbageCollector(kinds),
     podGcController(),
     nodeLifecycleController(nodeMonitorGraceMs),
-    taintEvictionController,
+    taintEvictionController(),
     ...(clusterCidr ? [nodeIpamController(clusterCidr, options.nodeMaskSizes)] : []),
     nodeTtlController(),
     roleAggregationController,
