@@ -1,5 +1,6 @@
 // Parses a command line into words, options with values, and switches. An unknown option is an error that names it.
 import { parseDuration } from '../api/time.ts'
+import { own } from '../base/own.ts'
 
 export interface OptionSpec {
   /** Whether the option takes a value; otherwise it is a switch. */
@@ -19,7 +20,7 @@ export class UsageError extends Error {}
 /**
  * Reads `--name value`, `--name=value`, `--switch` and `-o value`; everything else is a word. Options and words may
  * come in any order, and the last of several values counts. Throws UsageError for an option that is not in `specs`, or
- * one without its value.
+ * one without its value, and for a switch with one.
  */
 export function parseArgs(args: readonly string[], specs: Readonly<Record<string, OptionSpec>>): Parsed {
   const parsed: Parsed = { words: [], options: {}, flags: new Set() }
@@ -31,15 +32,18 @@ export function parseArgs(args: readonly string[], specs: Readonly<Record<string
       continue
     }
     const [, name = '', inline] = match
-    const spec = specs[name]
+    const spec = own(specs, name)
     if (!spec)
       throw new UsageError(
         `unknown option --${name}; the options are ${Object.keys(specs)
           .map(n => `--${n}`)
           .join(', ')}`,
       )
-    if (!spec.value) parsed.flags.add(name)
-    else {
+    if (!spec.value) {
+      // `--purge=false` must not purge.
+      if (inline !== undefined) throw new UsageError(`option --${name} takes no value`)
+      parsed.flags.add(name)
+    } else {
       const value = inline ?? args[++i]
       if (value === undefined) throw new UsageError(`option --${name} requires a value`)
       parsed.options[name] = value
@@ -51,8 +55,8 @@ export function parseArgs(args: readonly string[], specs: Readonly<Record<string
 export function integerOption(parsed: Parsed, name: string, min: number, max: number): number | undefined {
   const text = parsed.options[name]
   if (text === undefined) return undefined
-  const value = Number(text)
-  if (!Number.isInteger(value) || value < min || value > max)
+  const value = /^\d+$/.test(text) ? Number(text) : NaN
+  if (Number.isNaN(value) || value < min || value > max)
     throw new UsageError(`option --${name} must be a whole number from ${min} to ${max}, not ${text}`)
   return value
 }

@@ -1,5 +1,6 @@
 // Every command of `kutter` with its options. main.ts reads the command line by this table, and every help text is
 // generated from it, so an option that works is an option that is shown.
+import { own } from '../base/own.ts'
 import type { OptionSpec } from './args.ts'
 import { componentOptions } from './component.ts'
 import { defaultDataDir, defaultName, serverParts } from './config.ts'
@@ -115,7 +116,7 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
 
 /** The help of one command with its options; without a command, or for an unknown one, the list of commands. */
 export function helpText(command: string | undefined): string {
-  const spec = command === undefined ? undefined : commands[command]
+  const spec = command === undefined ? undefined : own(commands, command)
   if (!spec) {
     const all = Object.values(commands)
     const width = Math.max(...all.map(({ usage }) => usage.length)) + 2

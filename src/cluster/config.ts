@@ -268,11 +268,17 @@ function otherClusters(paths: ClusterPaths): ClusterConfig[] {
     .flatMap(entry => readConfig(pathsOf(paths.dataDir, entry.name)) ?? [])
 }
 
+/** The value of the label kubernetes.io/hostname, which is the name, has at most this many characters. */
+const maxNodeName = 63
+
 /** Turns a host name into a valid name of a Node, which must be a DNS subdomain. */
 export function nodeNameOf(text: string): string {
   const clean = text
     .toLowerCase()
     .replace(/[^a-z0-9.-]/g, '-')
+    .slice(0, maxNodeName)
+    // Every part between dots begins and ends with a letter or digit.
+    .replace(/-*\.[-.]*/g, '.')
     .replace(/^[^a-z0-9]+|[^a-z0-9]+$/g, '')
   return clean || 'node-1'
 }

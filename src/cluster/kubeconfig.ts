@@ -1,6 +1,7 @@
 // Writes kubeconfig files: the administrator's in the cluster's directory, and a context in the user's own file, whose
 // other entries are left alone.
-import { mkdir, rename, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdir, realpath, rename, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { parse, stringify } from 'yaml'
@@ -48,7 +49,9 @@ export function kubeconfigOf(name: string, server: string, ca: string, client: K
   }
 }
 
-export async function writeKubeconfig(file: string, config: Kubeconfig): Promise<void> {
+/** Replaces the file. Where it is a link, what it leads to is replaced. */
+export async function writeKubeconfig(path: string, config: Kubeconfig): Promise<void> {
+  const file = existsSync(path) ? await realpath(path) : path
   await mkdir(dirname(file), { recursive: true, mode: 0o700 })
   await writeFile(`${file}.new`, stringify(config), { mode: 0o600 })
   await rename(`${file}.new`, file)
@@ -93,12 +96,16 @@ const authorityOf = (cluster: Named): unknown =>
 async function readUserConfig(file: string): Promise<Kubeconfig | undefined> {
   const text = await readIfThere(file)
   if (text === undefined || text.trim() === '') return undefined
+  const unchanged = `so the cluster's context was not changed in it; repair it or set KUBECONFIG to another file`
+  let config: unknown
   try {
-    return parse(text) as Kubeconfig
+    config = parse(text)
   } catch (cause) {
-    throw new Error(
-      `${file} is not valid YAML, so the cluster's context was not changed in it; repair it or set KUBECONFIG to another file`,
-      { cause },
-    )
+    throw new Error(`${file} is not valid YAML, ${unchanged}`, { cause })
   }
+  const lists = ['clusters', 'contexts', 'users'].map(name => (config as Record<string, unknown> | null)?.[name])
+  const isMap = typeof config === 'object' && !Array.isArray(config)
+  if (!isMap || !lists.every(list => list === undefined || list === null || Array.isArray(list)))
+    throw new Error(`${file} is not a kubeconfig, ${unchanged}`)
+  return (config as Kubeconfig | null) ?? undefined
 }

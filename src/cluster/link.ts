@@ -41,12 +41,19 @@ export interface SupervisorState {
 
 const maxLineBytes = 64 * 1024
 
-/** Calls `onMessage` with the parsed JSON of each line of a socket. */
+/** Calls `onMessage` with the parsed JSON of each line of a socket. A line that is no JSON ends the connection. */
 export function readLines(socket: Socket, onMessage: (message: unknown) => void): void {
   const lines = createInterface({ input: socket })
   lines.on('line', line => {
     if (line.length > maxLineBytes) return void socket.destroy()
-    onMessage(JSON.parse(line))
+    let message: unknown
+    try {
+      message = JSON.parse(line)
+    } catch {
+      // No process of the cluster sends this, and it must not end the supervisor.
+      return void socket.destroy()
+    }
+    onMessage(message)
   })
   lines.on('error', () => socket.destroy())
 }

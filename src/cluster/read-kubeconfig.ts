@@ -21,7 +21,8 @@ export function readKubeconfig(file: string): Credentials {
     throw new UsageError(`cannot read kubeconfig ${file}: ${(error as Error).message}`)
   }
   const named = (list: string, name: unknown, part: string) => {
-    const found = ((config?.[list] ?? []) as Entry[]).find(entry => entry.name === name)
+    const entries = Array.isArray(config?.[list]) ? (config[list] as (Entry | null)[]) : []
+    const found = entries.find(entry => entry?.name === name)
     if (!found) throw new UsageError(`kubeconfig ${file}: ${list} has no entry named ${JSON.stringify(name ?? '')}`)
     return (found[part] ?? {}) as Record<string, string | undefined>
   }
@@ -38,8 +39,14 @@ export function readKubeconfig(file: string): Credentials {
   const [cert, key] = [pem(user, 'client-certificate'), pem(user, 'client-key')]
   if (!cluster.server) throw new UsageError(`kubeconfig ${file}: the cluster has no server`)
   if (!ca) throw new UsageError(`kubeconfig ${file}: the cluster has no certificate-authority`)
-  const token = () => user.token ?? (user.tokenFile ? readFileSync(user.tokenFile, 'utf8').trim() : undefined)
+  if (Boolean(cert) !== Boolean(key))
+    throw new UsageError(
+      `kubeconfig ${file}: the user has a ${cert ? 'client-certificate without a client-key' : 'client-key without a client-certificate'}`,
+    )
   if (!cert && !user.token && !user.tokenFile)
     throw new UsageError(`kubeconfig ${file}: the user has neither a client-certificate nor a token`)
+  // The file counts more than the token in it, and is read again for each request, since others replace it.
+  const token = () =>
+    user.tokenFile ? readFileSync(resolve(dirname(file), user.tokenFile), 'utf8').trim() : user.token
   return { server: cluster.server, ca, ...(cert && key && { cert, key }), token }
 }

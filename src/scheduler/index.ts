@@ -16,6 +16,9 @@ import { Pod } from '../kinds/core/pod.ts'
 import { ReplicationController } from '../kinds/core/replicationcontroller.ts'
 import { Service } from '../kinds/core/service.ts'
 import { PodDisruptionBudget } from '../kinds/policy/poddisruptionbudget.ts'
+import { CSIDriver } from '../kinds/storage/csidriver.ts'
+import { CSINode } from '../kinds/storage/csinode.ts'
+import { CSIStorageCapacity } from '../kinds/storage/csistoragecapacity.ts'
 import { StorageClass } from '../kinds/storage/storageclass.ts'
 import { defaultConfig, type SchedulerConfig } from './config.ts'
 import type { DecisionReport, Explanation } from './decisions.ts'
@@ -53,7 +56,7 @@ export async function startScheduler(options: {
 }): Promise<Scheduler> {
   const { client, signal, config = defaultConfig, onAttempt, ...rest } = options
   const workloads = [Service, ReplicaSet, ReplicationController, StatefulSet, PodDisruptionBudget]
-  const storage = [PersistentVolumeClaim, PersistentVolume, StorageClass]
+  const storage = [PersistentVolumeClaim, PersistentVolume, StorageClass, CSIDriver, CSINode, CSIStorageCapacity]
   const kinds = [Node, Pod, Namespace, ...workloads, ...storage]
   await client.synced(
     kinds.map(kind => client.mirror(kind as typeof Pod)),

@@ -14,6 +14,9 @@ import { defaultBinder, prioritySort, schedulingGates } from './queue-plugins.ts
 import { taintToleration } from './taint-toleration.ts'
 import { topologySpread } from './topology-spread.ts'
 import { volumeBinding } from './volume-binding.ts'
+import { nodeVolumeLimits } from './volume-limits.ts'
+import { volumeRestrictions } from './volume-restrictions.ts'
+import { volumeZone } from './volume-zone.ts'
 
 export const defaultPlugins: readonly { maker: PluginMaker; weight?: number }[] = [
   { maker: schedulingGates },
@@ -24,7 +27,10 @@ export const defaultPlugins: readonly { maker: PluginMaker; weight?: number }[] 
   { maker: nodeAffinity, weight: 2 },
   { maker: nodePorts },
   { maker: nodeResourcesFit, weight: 1 },
+  { maker: volumeRestrictions },
+  { maker: nodeVolumeLimits },
   { maker: volumeBinding },
+  { maker: volumeZone },
   { maker: topologySpread, weight: 2 },
   { maker: interPodAffinity, weight: 2 },
   { maker: defaultPreemption },
@@ -35,9 +41,6 @@ export const defaultPlugins: readonly { maker: PluginMaker; weight?: number }[] 
 
 /** Plugins of Kubernetes that do not exist here. A configuration may disable them, but not enable them. */
 export const unbuiltPlugins: ReadonlySet<string> = new Set([
-  'VolumeRestrictions',
-  'NodeVolumeLimits',
-  'VolumeZone',
   'DynamicResources',
   'NodeDeclaredFeatures',
   'GangScheduling',
