@@ -14,7 +14,7 @@ export function* validateObject(kind: AnyKind, object: KubeObject): Iterable<Pro
   const problems = [...ownProblems(kind, object, undefined)]
   yield* problems
   // The rules of a kind may allow names that cannot be in a path.
-  if (!problems.length) yield* validateNames(object.metadata, pathSegmentErrors)
+  if (!problems.length) yield* validateNames(object.metadata, pathSegmentErrors, metadata)
 }
 
 /**
@@ -56,32 +56,40 @@ const metadata = root.field('metadata')
 
 function* validateMeta(kind: AnyKind, meta: Meta, nameErrors: NameErrors): Iterable<Problem> {
   const { namespace, generation } = meta
-  yield* validateNames(meta, nameErrors)
+  yield* validateNames(meta, nameErrors, metadata)
   if (kind.namespaced) {
     if (!namespace) yield metadata.field('namespace').required()
     else yield* named(namespaceErrors, namespace, metadata.field('namespace'))
   } else if (namespace) yield metadata.field('namespace').forbidden('not allowed on this type')
   yield* notNegative({ generation }, metadata)
-  yield* validateCommon(meta)
+  yield* validateCommon(meta, metadata)
 }
 
-function* validateNames({ name, generateName }: Meta, nameErrors: NameErrors): Iterable<Problem> {
+/** Yields the problems of metadata within an object, where it needs neither a name nor a namespace. */
+export function* validateInnerMeta(meta: Meta, at: Path): Iterable<Problem> {
+  const { namespace, generation } = meta
+  yield* validateNames({ ...meta, name: meta.name || 'unnamed' }, pathSegmentErrors, at)
+  if (namespace) yield* named(namespaceErrors, namespace, at.field('namespace'))
+  yield* notNegative({ generation }, at)
+  yield* validateCommon(meta, at)
+}
+
+function* validateNames({ name, generateName }: Meta, nameErrors: NameErrors, at: Path): Iterable<Problem> {
   if (generateName)
-    for (const error of nameErrors(asPrefix(generateName)))
-      yield metadata.field('generateName').invalid(generateName, error)
-  if (!name) yield metadata.field('name').required('name or generateName is required')
-  else yield* named(nameErrors, name, metadata.field('name'))
+    for (const error of nameErrors(asPrefix(generateName))) yield at.field('generateName').invalid(generateName, error)
+  if (!name) yield at.field('name').required('name or generateName is required')
+  else yield* named(nameErrors, name, at.field('name'))
 }
 
 /** A prefix may end with a dash, since a suffix follows. */
 const asPrefix = (prefix: string) => (prefix.endsWith('-') ? `${prefix.slice(0, -1)}a` : prefix)
 
 /** Yields the problems that are checked on every write. */
-function* validateCommon(meta: Meta): Iterable<Problem> {
-  yield* validateLabels(meta.labels, metadata.field('labels'))
-  yield* validateAnnotations(meta.annotations, metadata.field('annotations'))
-  yield* validateOwners(meta, metadata.field('ownerReferences'))
-  yield* validateFinalizers(meta.finalizers, metadata.field('finalizers'))
+function* validateCommon(meta: Meta, at: Path): Iterable<Problem> {
+  yield* validateLabels(meta.labels, at.field('labels'))
+  yield* validateAnnotations(meta.annotations, at.field('annotations'))
+  yield* validateOwners(meta, at.field('ownerReferences'))
+  yield* validateFinalizers(meta.finalizers, at.field('finalizers'))
 }
 
 /** Yields the problems of finalizers. */
@@ -145,7 +153,7 @@ function* validateMetaUpdate(next: Meta, old: Meta): Iterable<Problem> {
   ] as const) {
     if (next[field] !== old[field]) yield metadata.field(field).invalid(next[field], immutable)
   }
-  yield* validateCommon(next)
+  yield* validateCommon(next, metadata)
 }
 
 /** A field with rules of its own, or with rules in its value. */

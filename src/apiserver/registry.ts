@@ -6,7 +6,7 @@ import type { Clock } from '../base/clock.ts'
 import { goQuote } from '../base/go-text.ts'
 import { nameSuffix, type Random } from '../base/random.ts'
 import { StatusError } from '../base/errors.ts'
-import type { KubeObject } from '../api/kind.ts'
+import type { AnyKind, KubeObject } from '../api/kind.ts'
 import { Item } from '../api/mirror.ts'
 import type { Operation } from '../api/operation.ts'
 import { timeText } from '../api/time.ts'
@@ -20,6 +20,7 @@ import { shownItem } from './versions.ts'
 import {
   admitted,
   changesNothing,
+  sameButTimes,
   createSteps,
   type Rules,
   run,
@@ -179,8 +180,7 @@ export class Registry {
     const write: Write = { operation, live, rules, warn, now: this.clock.now(), next, sent: options.sent?.() }
     const admission = options.isAdmitted ? admitted : this.admission
     await run(rules === 'none' ? uncheckedSteps : updateSteps, write, admission)
-    // What is stored by an old schema or in an old version is written again, which migrates it.
-    if (rules !== 'none' && live === stored && changesNothing(write)) return live
+    if (rules !== 'none' && changesNothing(write) && (await isStoredSo(kind, write.next, stored))) return live
     if (operation.options.dryRun) return new Item(write.next, live.revision)
     if (isReleased(write)) {
       await this.storage.remove(kind, stored)
@@ -192,6 +192,14 @@ export class Registry {
   #live({ kind, namespace, name }: Operation): Item | undefined {
     return this.storage.of(kind).mirror.item(kind.namespaced ? namespace : undefined, name)
   }
+}
+
+/**
+ * Whether an object is stored just as it would be stored now. What was stored by an old schema or in another storage
+ * version is not, so that it is written again, which migrates it.
+ */
+async function isStoredSo({ versions }: AnyKind, object: Mutable<KubeObject>, stored: Item): Promise<boolean> {
+  return !versions || sameButTimes(await versions.toStored(object), stored.object)
 }
 
 /** Whether the write has removed the last finalizer of a terminating object, which is to be removed then. */

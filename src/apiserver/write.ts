@@ -101,8 +101,10 @@ export async function run(steps: readonly Step[], write: Write, admission: Admis
 }
 
 /** Whether the write would not change the stored object. Times in managed fields do not count as changes. */
-export const changesNothing = ({ next, live }: Write): boolean =>
-  live !== undefined && sameJson(untimed(next), untimed(live.object))
+export const changesNothing = ({ next, live }: Write): boolean => live !== undefined && sameButTimes(next, live.object)
+
+/** Whether two objects are equal but for the times in their managed fields. */
+export const sameButTimes = (a: KubeObject, b: KubeObject): boolean => sameJson(untimed(a), untimed(b))
 
 /** The object without the times in its managed fields. */
 const untimed = ({ metadata, ...rest }: KubeObject) => ({

@@ -14,6 +14,7 @@ test('integers keep all digits, and small ones are numbers', () => {
 test('numbers with a fraction or an exponent can be distinguished from integers', () => {
   assert.deepEqual(parseJson('[1.0,1e2,3]', true), [new Decimal('1.0'), new Decimal('1e2'), 3])
   assert.equal(JSON.stringify(parseJson('[1.5,1e2]', true)), '[1.5,100]')
+  assert.deepEqual((parseJson('[1.5,1e2]', true) as Decimal[]).map(Number), [1.5, 100])
   for (const number of ['-0.5', '1E+3', '2e-1', '10.25'])
     for (const around of [number, `{"a":${number}}`, `{"a" :\n ${number}}`, `[1, ${number}]`, `[${number}]`])
       assert.match(inspect(parseJson(around, true)), /Decimal/, around)

@@ -29,8 +29,12 @@ export class Decimal {
     this.source = source
   }
 
-  toJSON(): number {
+  valueOf(): number {
     return Number(this.source)
+  }
+
+  toJSON(): number {
+    return this.valueOf()
   }
 }
 

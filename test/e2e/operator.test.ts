@@ -3,7 +3,7 @@
 // status, and goes on when its leader or the API server is killed.
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { after, test } from 'node:test'
 import { cannotRun, clusterForFile, eventually, root } from './cluster.ts'
 import { nodeImage, nodePod } from './node-pod.ts'
@@ -99,7 +99,10 @@ const kubeconfig = `${cluster.dataDir}/operator-account.kubeconfig`
 /** The operator on this machine, and what it has said. */
 let operator: ChildProcess | undefined
 let said = ''
-after(() => operator?.kill('SIGKILL'))
+after(() => {
+  operator?.kill('SIGKILL')
+  rmSync(kubeconfig, { force: true })
+})
 
 /** Starts the operator on this machine with a kubeconfig of its service account. */
 async function startOperator(): Promise<void> {

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Deployment } from '../../kinds/apps/deployment.ts'
 import { Pod } from '../../kinds/core/pod.ts'
+import { parseJson } from '../../wire/json.ts'
+import { double, json, struct } from './build.ts'
 import { decode } from './decode.ts'
 
 test('fields have the order of the schema, zero values are dropped, and maps are sorted', () => {
@@ -68,4 +70,13 @@ test('a value of the wrong type has the error of Go', () => {
 test('__proto__ is an ordinary key', () => {
   const input = JSON.parse('{"metadata":{"annotations":{"__proto__":"x"}}}')
   assert.equal(JSON.stringify(decode(Pod.schema, input).metadata), '{"annotations":{"__proto__":"x"}}')
+})
+
+test('opaque JSON and doubles have numbers where a body has fractions', () => {
+  const schema = struct('test.Numbers', '', { any: json({}), ratio: double({}) })
+  const text = '{"any":{"a":[1.5,{"b":2e3}],"c":7,"__proto__":0.25},"ratio":0.1}'
+  const value = decode(schema, parseJson(text, true))
+  assert.equal(JSON.stringify(value), '{"any":{"a":[1.5,{"b":2000}],"c":7,"__proto__":0.25},"ratio":0.1}')
+  assert.equal((value as { ratio: unknown }).ratio, 0.1)
+  assert.equal((value as { any: { a: unknown[] } }).any.a[0], 1.5)
 })

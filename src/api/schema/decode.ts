@@ -225,20 +225,24 @@ function decodeDouble(node: Node, raw: Json, context: Context): Json | undefined
   return value !== 0 || node.optional ? value : undefined
 }
 
-/** Replaces Decimals in opaque JSON by numbers. Returns the same value when it has none. */
+/**
+ * Replaces Decimals in opaque JSON by numbers. Returns the same value when it has none. Each value is looked at once,
+ * however deep it is.
+ */
 export function withoutDecimals(raw: Json): Json {
-  if (!hasDecimals(raw)) return raw
+  if (typeof raw !== 'object' || raw === null) return raw
   if ((raw as unknown) instanceof Decimal) return Number(raw)
-  if (Array.isArray(raw)) return raw.map(withoutDecimals)
-  return Object.fromEntries(Object.entries(raw as object).map(([key, value]) => [key, withoutDecimals(value as Json)]))
-}
-
-function hasDecimals(raw: Json): boolean {
-  if (typeof raw !== 'object' || raw === null) return false
-  if ((raw as unknown) instanceof Decimal) return true
-  if (Array.isArray(raw)) return raw.some(hasDecimals)
-  for (const key in raw) if (hasDecimals(raw[key]!)) return true
-  return false
+  if (Array.isArray(raw)) {
+    const plain = raw.map(withoutDecimals)
+    return plain.some((element, i) => element !== raw[i]) ? plain : raw
+  }
+  let isSame = true
+  const entries = Object.entries(raw).map(([key, value]) => {
+    const plain = withoutDecimals(value)
+    isSame &&= plain === value
+    return [key, plain] as const
+  })
+  return isSame ? raw : Object.fromEntries(entries)
 }
 
 function decodeQuantity(given: Json): Json {

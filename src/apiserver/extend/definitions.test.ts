@@ -73,6 +73,31 @@ test('the storage version can move, and what was stored before stays a stored ve
   })
 })
 
+test('an update that changes nothing is not written, in any version, unless the storage version is another', async t => {
+  const server = await openTestServer(t)
+  const { admin } = server
+  const both = (stored: string) => {
+    const definition = cronTabs({})
+    definition.spec.versions = ['v1', 'v2'].map(name =>
+      version(name, { a: { type: 'string' } }, { storage: name === stored }),
+    )
+    return definition
+  }
+  const v1 = await define(server, both('v1'))
+  const made = await create(admin, v1, { a: 'b' })
+  const again = async (name: string) => {
+    const kind = find(server, name)!
+    return ((await admin.update(kind, (await admin.get(kind, 'a')) as KubeObject)) as KubeObject).metadata
+  }
+  assert.equal((await again('v1')).resourceVersion, made.metadata.resourceVersion)
+  assert.equal((await again('v2')).resourceVersion, made.metadata.resourceVersion)
+  await admin.patch(CustomResourceDefinition, `crontabs.${group}`, 'merge', { spec: both('v2').spec })
+  await until('v2 is stored', () => find(server, 'v1') !== v1)
+  const moved = await again('v1')
+  assert.notEqual(moved.resourceVersion, made.metadata.resourceVersion, 'it moves to the new storage version')
+  assert.equal((await again('v1')).resourceVersion, moved.resourceVersion)
+})
+
 test('of two definitions with the same names, the second waits until the first is gone', async t => {
   const server = await openTestServer(t)
   await define(server, cronTabs({}))

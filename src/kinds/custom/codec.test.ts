@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { sameJson } from '../../api/equal.ts'
 import { asJson, type Json, type JsonObject } from '../../api/schema/node.ts'
 import type { SchemaProps } from '../apiextensions/jsonschema.ts'
+import { parseJson } from '../../wire/json.ts'
 import { customCodec } from './codec.ts'
 import { shapeOf } from './shape.ts'
 import { schemaProblems } from './validate.ts'
@@ -158,4 +159,21 @@ test('a problem of a part is found again in the whole, unless that part is as it
   assert.deepEqual(fields(bad, { a: 'x', b: {} }), ['b.c'])
   assert.deepEqual(fields(bad, { a: 1, b: { c: 'long' } }), ['a'])
   assert.ok(sameJson(fields(bad, bad), []))
+})
+
+test('numbers with a fraction or an exponent stay numbers, with a schema and without one', () => {
+  const schema: SchemaProps = {
+    type: 'object',
+    properties: {
+      ratio: { type: 'number' },
+      list: { type: 'array', items: { type: 'number' } },
+      free: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+    },
+  }
+  const text = '{"ratio":0.1,"list":[1e3,2.0],"free":{"a":1.5,"b":[2.5]}}'
+  assert.deepEqual(decode(schema, parseJson(text, true) as Json), {
+    free: { a: 1.5, b: [2.5] },
+    list: [1000, 2],
+    ratio: 0.1,
+  })
 })

@@ -21,7 +21,8 @@ export const isOfEveryObject = (name: string): boolean => ['apiVersion', 'kind',
 export function customCodec(shape: () => Shape): Codec {
   return (input, options) => {
     if (!isObject(input)) throw new DecodeError(notAnObject(input))
-    const kept = keepObject(input, shape(), true, '', options)
+    // Bodies distinguish 1.0 from 1, which only fields of Go's types need.
+    const kept = keepObject(withoutDecimals(input) as JsonObject, shape(), true, '', options)
     if (options.defaults) setDefaults(kept, shape())
     // As in all stored objects, the type and the metadata come first.
     const { kind, apiVersion, metadata, ...rest } = kept
@@ -40,7 +41,7 @@ export function keep(value: Json, shape: Shape, at: string, options: CodecOption
     return value.map((element, i) =>
       shape.items ? keep(element, shape.items, `${at}[${i}]`, options) : sorted(element),
     )
-  return isObject(value) ? keepObject(value, shape, shape.embedded, at, options) : withoutDecimals(value)
+  return isObject(value) ? keepObject(value, shape, shape.embedded, at, options) : value
 }
 
 function keepObject(value: JsonObject, shape: Shape, whole: boolean, at: string, options: CodecOptions): JsonObject {
@@ -75,10 +76,8 @@ function keepMetadata(value: Json, at: string, { onUnknown }: CodecOptions): Jso
 function sorted(value: Json): Json {
   if (Array.isArray(value)) return value.map(sorted)
   if (!isObject(value)) return value
-  const plain = withoutDecimals(value) as JsonObject
   const out: JsonObject = {}
-  if (!isObject(plain)) return plain
-  for (const key of Object.keys(plain).sort()) setKey(out, key, sorted(plain[key]!))
+  for (const key of Object.keys(value).sort()) setKey(out, key, sorted(value[key]!))
   return out
 }
 

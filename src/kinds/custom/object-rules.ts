@@ -3,9 +3,10 @@
 // Source: apiextensions-apiserver pkg/apiserver/schema (listtype, objectmeta), pkg/registry/customresource/validator.go.
 import { goTypeOf, goValue } from '../../base/go-text.ts'
 import type { Problems } from '../../api/checks.ts'
-import type { ScalePaths } from '../../api/kind.ts'
+import type { KubeObject, ScalePaths } from '../../api/kind.ts'
+import { validateInnerMeta } from '../../api/validate.ts'
 import { readPath } from '../../api/jsonpath.ts'
-import { dnsSubdomainErrors } from '../../api/names.ts'
+import { dns1035Errors } from '../../api/names.ts'
 import { Path } from '../../api/path.ts'
 import { isObject } from '../../api/patch/merge.ts'
 import type { Json, JsonObject } from '../../api/schema/node.ts'
@@ -57,18 +58,23 @@ export function* validateEmbedded(schema: SchemaProps, value: Json, at: Path, is
   }
 }
 
-/** Yields the problems of the type and the name of an object. */
+/** Yields the problems of the type and the metadata of an object, which have been decoded. */
 export function* validateWhole(value: JsonObject, at: Path): Problems {
   const { apiVersion, kind, metadata } = value
-  if (!apiVersion) yield at.field('apiVersion').required('must not be empty')
-  else if (typeof apiVersion === 'string' && apiVersion.split('/').length > 2)
-    yield at.field('apiVersion').invalid(apiVersion, `unexpected GroupVersion string: ${apiVersion}`)
-  if (!kind) yield at.field('kind').required('must not be empty')
-  else if (typeof kind === 'string' && /\s|\//.test(kind))
-    yield at.field('kind').invalid(kind, 'may not contain spaces or slashes')
-  const name = isObject(metadata) ? metadata.name : undefined
-  if (typeof name === 'string' && name)
-    for (const error of dnsSubdomainErrors(name)) yield at.field('metadata', 'name').invalid(name, error)
+  const path = at.field('apiVersion')
+  if (apiVersion !== undefined && typeof apiVersion !== 'string') yield path.invalid(apiVersion, 'must be a string')
+  else if (!apiVersion) yield path.required('must not be empty')
+  else if (apiVersion.split('/').length > 2)
+    yield path.invalid(apiVersion, `unexpected GroupVersion string: ${apiVersion}`)
+  yield* validateKind(kind, at.field('kind'))
+  if (isObject(metadata)) yield* validateInnerMeta(metadata as KubeObject['metadata'], at.field('metadata'))
+}
+
+function* validateKind(kind: Json | undefined, at: Path): Problems {
+  if (kind !== undefined && typeof kind !== 'string') return yield at.invalid(kind, 'must be a string')
+  if (!kind) return yield at.required('must not be empty')
+  const errors = dns1035Errors(kind.toLowerCase())
+  if (errors.length) yield at.invalid(kind, `may have mixed case, but should otherwise match: ${errors.join(',')}`)
 }
 
 const maxReplicas = 2 ** 31 - 1
