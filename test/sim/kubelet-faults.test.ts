@@ -212,6 +212,29 @@ test('a node status that could not be written is retried long before its next ch
   assert.equal(conditions?.find(c => c.type === 'Ready')?.status, 'False')
 })
 
+test('a pod waits for the network of its node, and starts when it is there', async t => {
+  let problem = 'no network'
+  const { clock, run, pod, events } = await makeNode(
+    t,
+    {},
+    {
+      runtime: whole =>
+        withMethods(whole, { info: async () => ({ ...(await whole.info()), networkProblem: problem }) }),
+    },
+  )
+  await clock.forward(30_000)
+  await run('a', one())
+  await run('host', { ...one(), hostNetwork: true })
+  await clock.forward(240_000)
+  assert.equal((await pod('host')).status.phase, 'Running')
+  assert.equal((await pod('a')).status.phase, 'Pending')
+  assert.ok((await events('a')).some(e => e.startsWith('NetworkNotReady')))
+  // The wait for the next try has grown to two minutes by now, but it ends with the cause.
+  problem = ''
+  await clock.forward(15_000)
+  assert.equal((await pod('a')).status.phase, 'Running')
+})
+
 test('a runtime that does not answer makes the node unready only if that lasts', async t => {
   let away = false
   const refuse = async (): Promise<never> => {

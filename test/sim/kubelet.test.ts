@@ -101,6 +101,15 @@ test('a crashing container waits 10, 20, 40 … seconds', async t => {
   assert.equal((await pod('crash')).status.phase, 'Running')
 })
 
+test('each wait of a crashing container is reported once', async t => {
+  const { clock, run, main, events } = await makeNode(t)
+  await run('crash', one(), { main: { exitAfterMs: 1000, exitCode: 1 } })
+  for (let second = 0; second < 100; second++) await clock.forward(1000)
+  // The first restart has no wait, and the current wait is not followed by a restart yet.
+  assert.equal((await main('crash')).restartCount, 4)
+  assert.ok((await events('crash')).includes('BackOff 4'), (await events('crash')).join())
+})
+
 test('init containers run in order, a sidecar outlives the others, a job succeeds', async t => {
   const { clock, run, pod } = await makeNode(t)
   const initContainers = [
