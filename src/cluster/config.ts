@@ -46,8 +46,11 @@ export interface ClusterConfig {
   schedulerConfig?: string
 }
 
-/** The parts of the server's process that can be disabled, to run as processes of their own. */
-export const serverParts = ['controller-manager', 'scheduler'] as const
+/**
+ * The parts of the server's process that can be disabled: the first two, to run as processes of their own, and the storage
+ * class and provisioner that a cluster has by itself.
+ */
+export const serverParts = ['controller-manager', 'scheduler', 'storage'] as const
 export type ServerPart = (typeof serverParts)[number]
 
 export interface LocalNode {

@@ -2,7 +2,7 @@
 // needs from the server no matter where the controllers run.
 import { realRandom } from '../base/random.ts'
 import { type Client, type LeaderTiming, leadWithLease } from '../client/index.ts'
-import { startControllers as startAll } from '../controllers/index.ts'
+import { type NodeDirectories, startControllers as startAll } from '../controllers/index.ts'
 import { parseDuration } from '../api/time.ts'
 import { loadSchedulerConfig, type Scheduler, startScheduler } from '../scheduler/index.ts'
 import type { KeyPair } from '../wire/x509.ts'
@@ -13,6 +13,7 @@ import type { ControlPlane } from './control-plane.ts'
 import { markControlPlane } from './control-plane-node.ts'
 import { keepDnsService } from './dns-service.ts'
 import { hostAddresses } from './machine.ts'
+import { keepStorageClass } from './storage.ts'
 
 /**
  * The server and its controllers end together, so a standby process need not notice a silent leader soon. A long lease
@@ -27,6 +28,8 @@ interface ControllersOptions {
   /** Identifies this server among the holders of the Lease. It is the same after a restart. */
   identity: string
   signal: AbortSignal
+  /** The directories of nodes that are volumes. */
+  directories: NodeDirectories
   /** Called with the scheduler of this process when it starts, and with undefined when it ends. */
   scheduling?: (scheduler: Scheduler | undefined) => void
 }
@@ -52,6 +55,7 @@ export async function startControllers(options: ControllersOptions): Promise<voi
           authority,
           signToken: plane.signToken,
           clusterCidr: config.podCidr,
+          ...(runs('storage') && { directories: options.directories }),
           ...(config.clusterSigningDuration && {
             certificateLifeMs: parseDuration(config.clusterSigningDuration)! / 1e6,
           }),
@@ -81,6 +85,7 @@ async function serveNodes({ plane, config, authority, signal }: ControllersOptio
   await publishClusterInfo(admin, `https://${hostAddresses()[0] ?? '127.0.0.1'}:${config.port}`, authority.certPem)
   await publishClusterFacts(admin, config)
   await keepDnsService(admin, config.dnsAddress, signal)
+  if (!config.disable?.includes('storage')) await keepStorageClass(admin)
   await markControlPlane(admin, config.nodeName, signal)
 }
 

@@ -7,7 +7,7 @@ import {
   discovery,
   frontProxyName,
   health,
-  kubeletText,
+  askKubelet,
   openapi,
   startHttp,
   streams as makeStreams,
@@ -15,13 +15,15 @@ import {
 import { ResourceMetrics } from '../metrics/index.ts'
 import type { Scheduler } from '../scheduler/index.ts'
 import { openEmbeddedStore } from '../store/index.ts'
+import type { KeyPair } from '../wire/x509.ts'
 import { type ClusterConfig, type ClusterPaths, clusterTag } from './config.ts'
-import { openControlPlane } from './control-plane.ts'
+import { type ControlPlane, openControlPlane } from './control-plane.ts'
 import { startControllers } from './controllers.ts'
 import { keepLifeline } from './lifeline.ts'
 import { fullDisk, hostAddresses } from './machine.ts'
 import { metricsGroup, metricsHandler, metricsKinds } from './metrics-api.ts'
 import { addressIn } from './node-range.ts'
+import { directoriesOf } from './storage.ts'
 import { pluginSwitches } from './plugin-switches.ts'
 import { Pki } from './pki.ts'
 import { schedulerDebug } from './scheduler-debug.ts'
@@ -69,35 +71,18 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
   const asServer = { ca: authority.certPem, ...kubeletClient }
   metrics = new ResourceMetrics({
     client: plane.client('system:kube-apiserver', ['system:masters']),
-    ask: node => kubeletText(plane.core.storage, asServer, node, '/metrics/resource'),
+    ask: node => askKubelet(plane.core.storage, asServer, node, '/metrics/resource'),
     clock,
     log: log.with({ part: 'metrics' }),
   })
-  const streams = makeStreams(plane.core, asServer)
-  const kinds = () => plane.core.catalog.all
   let scheduler: Scheduler | undefined
-  const http = await startHttp(
-    {
-      core: plane.core,
-      serve: plane.serve,
-      aggregator: plane.aggregator,
-      key: serving.keyPem,
-      cert: serving.certPem,
-      clientCa: authority.certPem,
-      paths: [
-        health(plane.core, { disk: () => checkDisk(paths) }),
-        discovery(kinds, plane.remote),
-        openapi(kinds, plane.remote),
-        schedulerDebug(() => scheduler),
-      ],
-      streams,
-    },
-    '0.0.0.0',
-    config.port,
-  )
+  const http = await serveHttps({ plane, paths, port: config.port, serving, asServer, scheduler: () => scheduler })
   const identity = `${config.nodeName}_${clusterTag(paths, config.name)}`
   const scheduling = (now: Scheduler | undefined) => void (scheduler = now)
-  await startControllers({ plane, config, authority, identity, signal, scheduling })
+  const directories = directoriesOf((node, path, method) =>
+    askKubelet(plane.core.storage, asServer, node, path, method),
+  )
+  await startControllers({ plane, config, authority, identity, directories, signal, scheduling })
   lifeline.report({ ready: true })
   log.info('serving', { port: http.port, startedInMs: Math.round(performance.now()) })
   await aborted(AbortSignal.any([signal, storeFailed.signal]))
@@ -105,6 +90,39 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
   await plane.close()
   // Without its writer the store is of no use to anybody: a new process opens it again.
   storeFailed.signal.throwIfAborted()
+}
+
+interface HttpsOptions {
+  plane: ControlPlane
+  paths: ClusterPaths
+  port: number
+  serving: KeyPair
+  /** This server's credentials for kubelets, and the authority of all certificates. */
+  asServer: { ca: string } & KeyPair
+  scheduler(): Scheduler | undefined
+}
+
+function serveHttps({ plane, paths, port, serving, asServer, scheduler }: HttpsOptions) {
+  const kinds = () => plane.core.catalog.all
+  return startHttp(
+    {
+      core: plane.core,
+      serve: plane.serve,
+      aggregator: plane.aggregator,
+      key: serving.keyPem,
+      cert: serving.certPem,
+      clientCa: asServer.ca,
+      paths: [
+        health(plane.core, { disk: () => checkDisk(paths) }),
+        discovery(kinds, plane.remote),
+        openapi(kinds, plane.remote),
+        schedulerDebug(scheduler),
+      ],
+      streams: makeStreams(plane.core, asServer),
+    },
+    '0.0.0.0',
+    port,
+  )
 }
 
 const aborted = (signal: AbortSignal) =>

@@ -45,8 +45,12 @@ import type { KeyPair } from '../wire/x509.ts'
 import { serviceAddressController } from './service-addresses.ts'
 import { serviceCidrController } from './service-cidr.ts'
 import { classProtectionController, pvcProtectionController, pvProtectionController } from './storage-protection.ts'
+import { directoryController, type NodeDirectories } from './volumes/directories.ts'
+import { ephemeralVolumeController } from './volumes/ephemeral.ts'
 import { volumeBinder } from './volumes/binder.ts'
 import { ttlAfterFinishedController } from './ttl-after-finished.ts'
+
+export { directoryProvisioner, type NodeDirectories } from './volumes/directories.ts'
 
 interface ControllersOptions {
   /** The client whose mirrors all controllers share. */
@@ -74,6 +78,8 @@ interface ControllersOptions {
   nodeMaskSizes?: Partial<MaskSizes>
   /** How long a node may give no sign of life before its conditions become Unknown. Default 50 s. */
   nodeMonitorGraceMs?: number
+  /** The directories of nodes; without them no class for directories is provisioned. */
+  directories?: NodeDirectories
   /** Names of controllers that do not run. */
   disable?: readonly string[]
 }
@@ -111,6 +117,8 @@ function controllersFor(options: ControllersOptions): Controller[] {
     cronJobController,
     ttlAfterFinishedController,
     volumeBinder,
+    ephemeralVolumeController,
+    ...(options.directories ? [directoryController(options.directories)] : []),
     pvcProtectionController,
     pvProtectionController,
     classProtectionController,
@@ -136,7 +144,7 @@ function controllersFor(options: ControllersOptions): Controller[] {
     garbageCollector(kinds),
     podGcController(),
     nodeLifecycleController(nodeMonitorGraceMs),
-    taintEvictionController,
+    taintEvictionController(),
     ...(clusterCidr ? [nodeIpamController(clusterCidr, options.nodeMaskSizes)] : []),
     nodeTtlController(),
     roleAggregationController,

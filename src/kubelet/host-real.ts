@@ -146,7 +146,7 @@ async function containerMounts(
     mounts.push({
       containerPath: mount.mountPath.startsWith('/') ? mount.mountPath : `/${mount.mountPath}`,
       hostPath,
-      readonly: mount.readOnly === true || plugin.readOnly === true,
+      readonly: mount.readOnly === true || isReadOnly(plugin, volume),
       propagation: propagations[(mount.mountPropagation ?? 'None') as keyof typeof propagations],
     })
   }
@@ -165,6 +165,9 @@ async function containerMounts(
   mounts.push({ containerPath: messagePathOf(container), hostPath: message, readonly: false })
   return { mounts, async close() {} }
 }
+
+const isReadOnly = ({ readOnly = false }: VolumePlugin, volume: Volume) =>
+  typeof readOnly === 'function' ? readOnly(volume) : readOnly
 
 const hostSource = (context: VolumeContext, pod: Pod, volume: Volume, plugin: VolumePlugin) =>
   plugin.source?.(volume) ?? volumePath(context, pod, volume, plugin)

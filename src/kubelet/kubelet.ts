@@ -28,6 +28,7 @@ import { uidOf } from './pod/spec.ts'
 import { NodePods, type Workers } from './pods.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import { startServer } from './server/server.ts'
+import { NodeDirectories } from './volumes/directories.ts'
 import { PodTokens } from './volumes/tokens.ts'
 
 interface ServerOptions {
@@ -105,9 +106,10 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const state = new RuntimeState(runtime, clock, log)
   const context = await makeContext(o, machine, workers, events, services, state, log)
   const pods = client.mirror(Pod, { fieldSelector: `spec.nodeName=${o.nodeName}` })
-  const server =
-    o.server &&
-    (await startServer({ ...o.server, context, workers, pods, nodeName: o.nodeName, rootDir: o.rootDir, signal }))
+  const directories = runtime.real ? new NodeDirectories(join(o.rootDir, 'volumes')) : undefined
+  directories?.tidy().catch(error => log.warn('removed volumes are still there', { error }))
+  const served = { context, workers, pods, nodeName: o.nodeName, rootDir: o.rootDir, directories, signal }
+  const server = o.server && (await startServer({ ...o.server, ...served }))
 
   const node = keepNode({
     client,

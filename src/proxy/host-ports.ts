@@ -11,7 +11,9 @@ export function hostPortFragment(pod: Pod): Fragment {
   const fragment = emptyFragment()
   const ip = pod.status.podIP
   if (!ip || pod.spec.hostNetwork || isTerminal(pod)) return fragment
-  for (const port of pod.spec.containers.flatMap(c => c.ports ?? [])) {
+  // Sidecars run as long as the other containers.
+  const sidecars = (pod.spec.initContainers ?? []).filter(c => c.restartPolicy === 'Always')
+  for (const port of [...pod.spec.containers, ...sidecars].flatMap(c => c.ports ?? [])) {
     if (!port.hostPort) continue
     const protocol = port.protocol.toLowerCase()
     const chain = `host-${createHash('sha256').update(`${pod.metadata.uid}/${protocol}/${port.hostPort}`).digest('hex').slice(0, 8)}-${port.hostPort}`

@@ -22,6 +22,7 @@ import type { Log } from '../base/log.ts'
 import { counter } from '../base/metrics.ts'
 import { objectKey } from '../api/mirror.ts'
 import { type Client, EventRecorder } from '../client/index.ts'
+import { Node } from '../kinds/core/node.ts'
 import { Pod } from '../kinds/core/pod.ts'
 import { Service } from '../kinds/core/service.ts'
 import { EndpointSlice } from '../kinds/discovery/endpointslice.ts'
@@ -51,6 +52,7 @@ interface Proxy {
 }
 
 const serviceLabel = 'kubernetes.io/service-name'
+const zoneLabel = 'topology.kubernetes.io/zone'
 const podPrefix = 'pod:'
 const retryMs = 1_000
 /** How long until a fragment that was left out is tried again. */
@@ -110,8 +112,16 @@ class ServiceProxy implements Proxy {
     const services = client.mirror(Service)
     const slices = client.mirror(EndpointSlice)
     const pods = client.mirror(Pod, { fieldSelector: `spec.nodeName=${nodeName}` })
-    await client.synced([services, slices, pods], signal)
+    const nodes = this.#nodes()
+    await client.synced([services, slices, pods, nodes], signal)
+    let zone = this.#zone()
     const stops = [
+      nodes.subscribe(() => {
+        // The Node is written often, and its zone hardly ever.
+        if (this.#zone() === zone) return
+        zone = this.#zone()
+        for (const service of services.list()) this.#touch(objectKey(service))
+      }, 'kube-proxy'),
       services.follow(({ item }) => this.#touch(objectKey(item.object)), 'kube-proxy'),
       slices.follow(({ item }) => this.#touch(serviceOf(item.object)), 'kube-proxy'),
       pods.follow(({ item }) => this.#touch(`${podPrefix}${objectKey(item.object)}`), 'kube-proxy'),
@@ -187,6 +197,14 @@ class ServiceProxy implements Proxy {
     this.#leftOut.set(key, { why, cancel: clock.after(lookAgainMs, () => this.#touch(key)) })
   }
 
+  #nodes() {
+    return this.#options.client.mirror(Node, { fieldSelector: `metadata.name=${this.#options.nodeName}` })
+  }
+
+  #zone(): string | undefined {
+    return this.#nodes().get(undefined, this.#options.nodeName)?.metadata.labels?.[zoneLabel]
+  }
+
   #pods() {
     return this.#options.client.mirror(Pod, { fieldSelector: `spec.nodeName=${this.#options.nodeName}` })
   }
@@ -233,7 +251,7 @@ class ServiceProxy implements Proxy {
     const service = client.mirror(Service).byKey(key)
     if (!service) return emptyFragment()
     const slices = client.mirror(EndpointSlice).byIndex('service', slice => [serviceOf(slice)], key)
-    return planService(service, slices, { nodeName, podCidr })
+    return planService(service, slices, { nodeName, podCidr, zone: this.#zone() })
   }
 
   /**

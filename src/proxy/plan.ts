@@ -16,6 +16,7 @@ import { createHash } from 'node:crypto'
 import { parseIP } from '../api/ip.ts'
 import type { Service } from '../kinds/core/service.ts'
 import type { ServicePort } from '../kinds/core/servicespec.ts'
+import type { Endpoint } from '../kinds/discovery/endpoint.ts'
 import type { EndpointSlice } from '../kinds/discovery/endpointslice.ts'
 import { masqueradeMark } from './table.ts'
 
@@ -47,6 +48,8 @@ interface Backend {
 
 interface PlanContext {
   nodeName: string
+  /** The zone of this node, if it is in one. */
+  zone?: string | undefined
   podCidr: string
 }
 
@@ -73,12 +76,11 @@ function planPort(
 ): void {
   const { spec, metadata } = service
   const protocol = port.protocol.toLowerCase()
-  const all = backendsOf(port, slices, context.nodeName)
-  const local = all.filter(b => b.local)
+  const { all, local } = backendsOf(port, slices, context)
   const inside = spec.internalTrafficPolicy === 'Local' ? local : all
   const name = chainName(metadata.namespace ?? '', metadata.name ?? '', port)
   // A pod that connects to itself through the Service must see another source address than its own.
-  for (const { ip } of local) add(fragment, 'hairpin', `${ip} . ${ip}`, '')
+  for (const { ip } of [...local, ...all.filter(b => b.local)]) add(fragment, 'hairpin', `${ip} . ${ip}`, '')
   // With the policy Local and endpoints only on other nodes, packets are dropped, so that a load balancer tries those.
   const refusal = all.length ? 'drop' : 'goto refuse-now'
   for (const ip of clusterIPs) {
@@ -141,11 +143,17 @@ function planOutside(fragment: Fragment, plan: OutsidePlan): void {
 }
 
 /**
- * The endpoints of one port, without repetitions and in a fixed order: the ready ones or, if there are none, those that
- * are terminating and still serve. Source: KEP-1669.
+ * The endpoints of one port in the cluster and on this node, without repetitions and in a fixed order: the ready ones
+ * or, if there are none, those that are terminating and still serve. With a policy Local, a node whose last pod is
+ * terminating leads to that one, though other nodes have ready ones. Of the ready ones in the cluster, only those that
+ * are meant for this node or its zone count, where hints say so. Source: KEP-1669, KEP-2433, KEP-3015.
  */
-function backendsOf(port: ServicePort, slices: readonly EndpointSlice[], nodeName: string): Backend[] {
-  const ready: Backend[] = []
+function backendsOf(
+  port: ServicePort,
+  slices: readonly EndpointSlice[],
+  context: PlanContext,
+): { all: Backend[]; local: Backend[] } {
+  const ready: Hinted[] = []
   const ending: Backend[] = []
   for (const slice of slices) {
     if (slice.addressType !== 'IPv4') continue
@@ -159,15 +167,40 @@ function backendsOf(port: ServicePort, slices: readonly EndpointSlice[], nodeNam
       const backend = {
         ip,
         port: target.port,
-        local: endpoint.nodeName === nodeName || endpoint.nodeName === undefined,
+        local: endpoint.nodeName === context.nodeName || endpoint.nodeName === undefined,
       }
       const { ready: isReady, serving, terminating } = endpoint.conditions
-      if (isReady ?? true) ready.push(backend)
+      if (isReady ?? true) ready.push({ ...backend, hints: endpoint.hints })
       else if (serving && terminating) ending.push(backend)
     }
   }
-  const chosen = ready.length ? ready : ending
-  const unique = new Map(chosen.map(b => [`${b.ip}:${b.port}`, b]))
+  const isLocal = ({ local }: Backend) => local
+  return {
+    all: firstOf(meantFor(ready, context), ending),
+    local: firstOf(ready.filter(isLocal), ending.filter(isLocal)),
+  }
+}
+
+type Hinted = Backend & Pick<Endpoint, 'hints'>
+
+/**
+ * The endpoints that hints name for this node, else for its zone. All of them when one has no hint, which means that the
+ * hints are being written, or when none is for this node or zone. Source: pkg/proxy/topology.go.
+ */
+function meantFor(ready: readonly Hinted[], { nodeName, zone }: PlanContext): readonly Backend[] {
+  const kinds = [
+    { field: 'forNodes', name: nodeName },
+    { field: 'forZones', name: zone },
+  ] as const
+  for (const { field, name } of kinds) {
+    const mine = ready.filter(({ hints }) => hints?.[field]?.some(hint => hint.name === name))
+    if (mine.length && ready.every(({ hints }) => hints?.[field]?.length)) return mine
+  }
+  return ready
+}
+
+function firstOf(ready: readonly Backend[], ending: readonly Backend[]): Backend[] {
+  const unique = new Map((ready.length ? ready : ending).map(b => [`${b.ip}:${b.port}`, b]))
   return [...unique.values()].sort((a, b) => (`${a.ip}:${a.port}` < `${b.ip}:${b.port}` ? -1 : 1))
 }
 
@@ -190,14 +223,14 @@ function balance(
   }
   const seconds = service.spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? 10800
   const names = backends.map(b => `${chain}-${b.ip.replaceAll('.', '-')}-${b.port}`)
+  // The kernel refuses another timeout for a set that exists, so the timeout is a part of the name.
+  const setOf = (name: string) => `${name}-${seconds}s`
   for (const [i, backend] of backends.entries()) {
-    fragment.sets.set(names[i]!, `{ type ipv4_addr ; flags dynamic,timeout ; timeout ${seconds}s ; size 65535 ; }`)
-    fragment.chains.set(names[i]!, [
-      `update @${names[i]} { ip saddr }`,
-      `${l4} dnat ip to ${backend.ip}:${backend.port}`,
-    ])
+    const set = setOf(names[i]!)
+    fragment.sets.set(set, `{ type ipv4_addr ; flags dynamic,timeout ; timeout ${seconds}s ; size 65535 ; }`)
+    fragment.chains.set(names[i]!, [`update @${set} { ip saddr }`, `${l4} dnat ip to ${backend.ip}:${backend.port}`])
   }
-  const returning = names.map(name => `ip saddr @${name} goto ${name}`)
+  const returning = names.map(name => `ip saddr @${setOf(name)} goto ${name}`)
   const pick = `numgen random mod ${backends.length} vmap { ${names.map((name, i) => `${i} : goto ${name}`).join(', ')} }`
   fragment.chains.set(chain, [...mark, ...returning, pick])
 }

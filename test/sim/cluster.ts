@@ -8,7 +8,7 @@ import type { Draft } from '../../src/api/kind.ts'
 import { microTimeText, timeText } from '../../src/api/time.ts'
 import type { Client } from '../../src/client/index.ts'
 import { type ControlPlane, type ControlPlaneOptions, openControlPlane } from '../../src/cluster/control-plane.ts'
-import { startControllers } from '../../src/controllers/index.ts'
+import { type NodeDirectories, startControllers } from '../../src/controllers/index.ts'
 import { Deployment } from '../../src/kinds/apps/deployment.ts'
 import { Lease } from '../../src/kinds/coordination/lease.ts'
 import { Node } from '../../src/kinds/core/node.ts'
@@ -28,6 +28,8 @@ export interface SimOptions {
   cpu?: string
   /** API groups that are served in addition to the built-in ones. */
   extensions?: NonNullable<ControlPlaneOptions['extensions']>
+  /** The directories of nodes that are volumes. */
+  directories?: NodeDirectories
   /** The authority that signs certificate requests. */
   authority?: KeyPair
   /** By which extension servers recognize the API server. */
@@ -108,6 +110,7 @@ export async function openSim(options: SimOptions): Promise<Sim> {
       ...(options.authority && { authority: options.authority }),
       signToken: plane.signToken,
       clusterCidr: '10.244.0.0/16',
+      ...(options.directories && { directories: options.directories }),
     })
   const cut = new Set<string>()
   const sim: Sim = {

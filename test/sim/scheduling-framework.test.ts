@@ -417,8 +417,8 @@ const wrong: [string, object, string[]][] = [
   ],
   [
     'not built',
-    { profiles: [{ plugins: { filter: { enabled: [{ name: 'VolumeZone' }] } } }] },
-    ['profiles[0].plugins.filter.enabled[0].name: plugin VolumeZone is not built into Kutter yet'],
+    { profiles: [{ plugins: { filter: { enabled: [{ name: 'DynamicResources' }] } } }] },
+    ['profiles[0].plugins.filter.enabled[0].name: plugin DynamicResources is not built into Kutter yet'],
   ],
   [
     'one name twice',

@@ -68,6 +68,14 @@ export const controllerRules: Readonly<Record<string, readonly Rule[]>> = {
     rule('get list watch', 'resource.k8s.io', 'deviceclasses'),
     eventsRule,
   ],
+  // The provisioner that every cluster has; in Kubernetes, these are programs of others.
+  'directory-provisioner': [
+    rule('create delete get list update watch', 'core', 'persistentvolumes'),
+    rule('get list patch update watch', 'core', 'persistentvolumeclaims'),
+    rule('get list watch', 'core', 'nodes'),
+    rule('get list watch', 'storage.k8s.io', 'storageclasses'),
+    eventsRule,
+  ],
   'disruption-controller': [
     rule('get list watch', apps, 'deployments'),
     rule('get list watch', apps, 'replicasets'),

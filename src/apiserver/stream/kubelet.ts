@@ -16,17 +16,32 @@ export const byAuthority = { checkServerIdentity: (): undefined => undefined }
 
 const timeoutMs = 10_000
 const maxBytes = 16 << 20
+const maxErrorLength = 500
 
-/** Gets a path from a node's kubelet. Rejects with ServiceUnavailable without a 200 within 10 s, or beyond 16 MiB. */
-export function kubeletText(
+/**
+ * Asks a node's kubelet, and returns the body of its answer. Rejects with ServiceUnavailable without a 200 within 10 s, or
+ * beyond 16 MiB.
+ */
+export function askKubelet(
   storage: Storage,
   { ca, certPem, keyPem }: KubeletCredentials,
   node: string,
   path: string,
+  method = 'GET',
 ): Promise<string> {
   const { host, port } = kubeletOf(storage, node)
   return new Promise((resolve, reject) => {
-    const asked = request({ host, port, path, ca, cert: certPem, key: keyPem, ...byAuthority, timeout: timeoutMs })
+    const asked = request({
+      method,
+      host,
+      port,
+      path,
+      ca,
+      cert: certPem,
+      key: keyPem,
+      ...byAuthority,
+      timeout: timeoutMs,
+    })
     const fail = (why: string, cause?: unknown) =>
       reject(new StatusError('ServiceUnavailable', `the kubelet of node ${node}: ${why}`, { cause }))
     asked.once('timeout', () => asked.destroy(new Error(`no answer within ${timeoutMs / 1000} seconds`)))
@@ -41,8 +56,9 @@ export function kubeletText(
       })
       response.once('error', error => fail(error.message, error))
       response.once('end', () => {
-        if (response.statusCode === 200) resolve(Buffer.concat(chunks).toString())
-        else fail(`status ${response.statusCode}`)
+        const text = Buffer.concat(chunks).toString()
+        if (response.statusCode === 200) resolve(text)
+        else fail(`status ${response.statusCode}: ${text.slice(0, maxErrorLength).trim()}`)
       })
     })
     asked.end()

@@ -21,7 +21,7 @@ export const certificateCleaner = defineController({
 })
 
 /** When a request is deleted, in milliseconds since the epoch. */
-function deleteAt(csr: CertificateSigningRequest): number {
+export function deleteAt(csr: CertificateSigningRequest): number {
   const { conditions = [], certificate } = csr.status
   const since = (type: string) => {
     const condition = conditions.find(c => c.type === type)

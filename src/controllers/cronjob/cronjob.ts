@@ -123,7 +123,7 @@ async function run(cron: CronJob, jobs: readonly Job[], ctx: Context): Promise<R
  * The latest scheduled time since the last run, in `at`. Earlier times that were missed are not made up for. For
  * example, hourly runs missed at 1:00 and 2:00 lead to one Job at 2:10, that of 2:00.
  */
-function planDue(cron: CronJob, schedule: Schedule, now: number): { at?: number; tooMany?: number } {
+export function planDue(cron: CronJob, schedule: Schedule, now: number): { at?: number; tooMany?: number } {
   const last = parseTime(cron.status.lastScheduleTime ?? cron.metadata.creationTimestamp) ?? now
   const deadline = cron.spec.startingDeadlineSeconds
   const from = deadline === undefined ? last : Math.max(last, now - deadline * 1000)

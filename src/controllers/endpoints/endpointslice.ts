@@ -120,7 +120,11 @@ const autoServices = (caches: Caches): string[] =>
     .map(({ metadata }) => keyOf(metadata.namespace ?? '', metadata.name ?? ''))
 
 /** The endpoints of a service, grouped by address family and ports: only equal ones may share a slice. */
-function planEndpoints(service: Service, pods: readonly Pod[], nodeOf: (name: string) => Node | undefined): Group[] {
+export function planEndpoints(
+  service: Service,
+  pods: readonly Pod[],
+  nodeOf: (name: string) => Node | undefined,
+): Group[] {
   const groups = new Map<string, Group>()
   for (const family of familiesOf(service, pods)) {
     const addressType = family === 6 ? 'IPv6' : 'IPv4'

@@ -172,4 +172,21 @@ const evictions: [string, Pod, number | undefined][] = [
   ['a negative time counts as none', tolerating(-1), now],
 ]
 for (const [what, pod, expected] of evictions)
-  test(`the time of an eviction: ${what}`, () => assert.equal(evictionTime(pod, [taint], now + 5000), expected))
+  test(`the time of an eviction: ${what}`, () =>
+    assert.equal(
+      evictionTime(pod, [taint], ({ timeAdded }) => Date.parse(timeAdded!), now + 5000),
+      expected,
+    ))
+
+test('the time for which a pod tolerates a taint begins with the later of the two on the node', () => {
+  const bound = (lastTransitionTime: string) => ({
+    ...tolerating(60),
+    status: { conditions: [{ type: 'PodScheduled', status: 'True', lastProbeTime: null, lastTransitionTime }] },
+  })
+  const time = (pod: Pod) => evictionTime(pod, [taint], () => now, now + 5000)
+  assert.equal(time(bound(timeText(now - 9000))), now + 60_000)
+  assert.equal(time(bound(timeText(now + 9000))), now + 69_000)
+  // A pod that was made with its node's name was never scheduled.
+  const made = { ...tolerating(60), metadata: { ...tolerating(60).metadata, creationTimestamp: timeText(now + 7000) } }
+  assert.equal(time(made), now + 67_000)
+})

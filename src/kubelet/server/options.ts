@@ -2,6 +2,7 @@
 import type { Mirror } from '../../api/mirror.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import type { NodeContext } from '../pod/context.ts'
+import type { NodeDirectories } from '../volumes/directories.ts'
 import type { PodWorker } from '../pod/worker.ts'
 
 export interface NodeServerOptions {
@@ -15,5 +16,7 @@ export interface NodeServerOptions {
   pods: Mirror<Pod>
   nodeName: string
   rootDir: string
+  /** The directories that are volumes. Undefined on a node without a file system of its own. */
+  directories: NodeDirectories | undefined
   signal: AbortSignal
 }

@@ -93,6 +93,8 @@ async function answer(
       return json(response, await stats.summary())
     case 'metrics':
       return text(response, await stats.metrics(rest.join('/')), 'text/plain; version=0.0.4')
+    case 'directories':
+      return serveDirectory(o, request.method ?? '', rest.join('/'), url.searchParams, response)
     case 'exec':
     case 'attach':
     case 'portForward':
@@ -100,6 +102,20 @@ async function answer(
     default:
       throw new StatusError('NotFound', '404 page not found')
   }
+}
+
+async function serveDirectory(
+  { directories }: NodeServerOptions,
+  method: string,
+  name: string,
+  query: URLSearchParams,
+  response: ServerResponse,
+): Promise<void> {
+  if (!directories) throw new StatusError('NotFound', 'this node has no directories for volumes')
+  if (method === 'PUT') return json(response, await directories.make(name, Number(query.get('bytes') ?? 0)))
+  if (method !== 'DELETE') throw new StatusError('MethodNotAllowed', `${method} is not supported`)
+  await directories.remove(name)
+  return json(response, {})
 }
 
 function text(response: ServerResponse, body: string, type = 'text/plain; charset=utf-8'): void {

@@ -1,7 +1,7 @@
 // hostPath: a file or directory of the node. The type states what must exist at the path, or is created there.
 import { mkdir, stat, writeFile } from 'node:fs/promises'
 import type { Stats } from 'node:fs'
-import type { VolumePlugin } from './volume.ts'
+import type { ReadVolume, VolumePlugin } from './volume.ts'
 
 const checks: Readonly<Record<string, (found: Stats) => boolean>> = {
   Directory: s => s.isDirectory(),
@@ -26,20 +26,22 @@ export const hostPath: VolumePlugin = {
   name: 'host-path',
   matches: volume => volume.hostPath !== undefined,
   source: volume => volume.hostPath!.path,
-  async setUp({ volume }) {
-    const { path, type = '' } = volume.hostPath!
-    if (path.split('/').includes('..')) throw new Error('hostPath.path must not contain ..')
-    const check = checks[type]
-    if (!check) {
-      // Without a type, anything may be there. A missing path becomes a directory, which containerd would create too.
-      if (!(await found(path))) await mkdir(path, { recursive: true, mode: 0o755 })
-      return
-    }
-    if (type === 'DirectoryOrCreate' && !(await found(path))) await mkdir(path, { recursive: true, mode: 0o755 })
-    if (type === 'FileOrCreate' && !(await found(path))) await writeFile(path, '', { mode: 0o644, flag: 'a' })
-    const stats = await found(path)
-    if (!stats || !check(stats)) throw new Error(`hostPath type check failed: ${path} is not ${words[type]}`)
-  },
+  setUp: ({ volume }) => prepareHostPath(volume.hostPath!),
+}
+
+/** Creates what its type says, and checks what is there. */
+export async function prepareHostPath({ path, type = '' }: NonNullable<ReadVolume['hostPath']>): Promise<void> {
+  if (path.split('/').includes('..')) throw new Error('hostPath.path must not contain ..')
+  const check = checks[type]
+  if (!check) {
+    // Without a type, anything may be there. A missing path becomes a directory, which containerd would create too.
+    if (!(await found(path))) await mkdir(path, { recursive: true, mode: 0o755 })
+    return
+  }
+  if (type === 'DirectoryOrCreate' && !(await found(path))) await mkdir(path, { recursive: true, mode: 0o755 })
+  if (type === 'FileOrCreate' && !(await found(path))) await writeFile(path, '', { mode: 0o644, flag: 'a' })
+  const stats = await found(path)
+  if (!stats || !check(stats)) throw new Error(`hostPath type check failed: ${path} is not ${words[type]}`)
 }
 
 async function found(path: string): Promise<Stats | undefined> {

@@ -78,7 +78,7 @@ export interface VolumePlugin {
   /** Whether its files must not be written to a disk. */
   memory?: boolean
   /** Whether containers cannot write to it. */
-  readOnly?: boolean
+  readOnly?: boolean | ((volume: ReadVolume) => boolean)
   /** Opens a subPath of it. Throws if it cannot be mounted. Without this method a missing subPath is created. */
   openPart?(dir: string, part: string): Promise<Beneath>
   /** Returns the path to mount, if that is not the path of the volume. */

@@ -46,7 +46,7 @@ function make({ client }: Handle) {
       if (disks.length)
         for (const { pod } of pods.values())
           if (pod.spec.volumes?.some(other => disks.some(disk => conflict(disk, other)))) return diskInUse
-      // A rival elsewhere stays, whoever leaves this node.
+      // A rival elsewhere stays, whichever pods leave this node.
       if (rivals.some(({ uid }) => !pods.has(uid))) return { no: claimInUse, ever: false }
       return rivals.length ? { no: claimInUse, ever: true } : true
     },

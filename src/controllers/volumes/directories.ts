@@ -1,0 +1,192 @@
+// The provisioner that every cluster has: volumes that are directories of nodes, so that a claim works with nothing
+// installed. A class names it, and waits for the first consumer: the claim's pod decides which node has the directory.
+//
+//   claim with a node ──▶ the node makes a directory ──▶ PersistentVolume (local, with the node's affinity) ──▶ bound
+//   claim deleted ──▶ volume Released ──▶ the node removes the directory ──▶ the volume is deleted
+//
+// A finalizer keeps a volume stored until its directory is removed. One whose node is gone for good is let go, since the
+// directory went with it.
+// Source of events and messages: sig-storage-lib-external-provisioner controller/controller.go.
+import { isReason, messageOf } from '../../base/errors.ts'
+import type { Draft } from '../../api/schema/node.ts'
+import { quantityValue } from '../../api/quantity.ts'
+import { Node } from '../../kinds/core/node.ts'
+import { PersistentVolume } from '../../kinds/core/persistentvolume.ts'
+import { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts'
+import { storageClassOf, volumeAnnotations as names } from '../../kinds/core/volume-annotations.ts'
+import { StorageClass } from '../../kinds/storage/storageclass.ts'
+import type { Context } from '../context.ts'
+import { type Controller, defineKeyedController, keyOf, type Result, watch } from '../harness.ts'
+
+export const directoryProvisioner = 'kutter/directory'
+const finalizer = 'kutter/directory'
+/** On a volume: why its size is not limited. */
+const unlimitedAnnotation = 'kutter/size-unlimited'
+const hostname = 'kubernetes.io/hostname'
+/** After how long an unreachable node is asked again. */
+const retryMs = 10_000
+
+/** The directories of nodes. Both methods may be repeated, and throw when the node cannot be reached. */
+export interface NodeDirectories {
+  make(node: string, name: string, bytes: number): Promise<{ path: string; unlimited?: string }>
+  remove(node: string, name: string): Promise<void>
+}
+
+type Claim = PersistentVolumeClaim
+type Volume = PersistentVolume
+
+const isOwn = ({ metadata }: Volume) => metadata.annotations?.[names.provisionedBy] === directoryProvisioner
+const isAsked = ({ metadata, spec }: Claim) =>
+  !spec.volumeName && metadata.annotations?.[names.provisioner] === directoryProvisioner
+
+export function directoryController(directories: NodeDirectories): Controller {
+  return defineKeyedController({
+    name: 'directory-provisioner',
+    reads: [Node, StorageClass],
+    watches: [
+      watch(PersistentVolumeClaim, claim =>
+        isAsked(claim) ? [`claim ${keyOf(claim.metadata.namespace ?? '', claim.metadata.name ?? '')}`] : [],
+      ),
+      watch(PersistentVolume, volume => (isOwn(volume) ? [`volume ${volume.metadata.name}`] : [])),
+    ],
+    async reconcile(key, ctx) {
+      const [what = '', of = ''] = key.split(' ')
+      if (what === 'claim') {
+        const claim = ctx.cache(PersistentVolumeClaim).byKey(of)
+        return claim && isAsked(claim) && !claim.metadata.deletionTimestamp
+          ? provision(claim, directories, ctx)
+          : undefined
+      }
+      const volume = ctx.cache(PersistentVolume).get(undefined, of)
+      return volume && isOwn(volume) ? reclaim(volume, directories, ctx) : undefined
+    },
+  })
+}
+
+/** Why there is no directory for a claim. Undefined if there can be one. */
+function unfit({ spec }: Claim): string | undefined {
+  const modes = (spec.accessModes ?? []).filter(mode => mode !== 'ReadWriteOnce' && mode !== 'ReadWriteOncePod')
+  if (modes.length) return `a directory of one node has no access mode ${modes.join(', ')}`
+  if (spec.volumeMode === 'Block') return 'a directory is no block device'
+  if (spec.dataSource ?? spec.dataSourceRef) return 'a directory is empty at first, and has no data source'
+  return spec.selector ? 'claim Selector is not supported' : undefined
+}
+
+async function provision(claim: Claim, directories: NodeDirectories, ctx: Context): Promise<Result> {
+  const { namespace = '', name = '', uid = '', annotations } = claim.metadata
+  const volumeName = `pvc-${uid}`
+  if (ctx.cache(PersistentVolume).get(undefined, volumeName)) return undefined
+  const className = storageClassOf(claim)
+  const storageClass = ctx.cache(StorageClass).get(undefined, className)
+  const nodeName = annotations?.[names.selectedNode]
+  if (storageClass?.provisioner !== directoryProvisioner || nodeName === undefined) return undefined
+  const fail = (why: string) =>
+    ctx.event(
+      claim,
+      'Warning',
+      'ProvisioningFailed',
+      `failed to provision volume with StorageClass ${JSON.stringify(className)}: ${why}`,
+    )
+  const problem = unfit(claim)
+  if (problem) return fail(problem)
+  const node = ctx.cache(Node).get(undefined, nodeName)
+  if (!node) {
+    fail(`node ${JSON.stringify(nodeName)} does not exist`)
+    return giveBack(claim, ctx)
+  }
+  ctx.event(
+    claim,
+    'Normal',
+    'Provisioning',
+    `External provisioner is provisioning volume for claim "${namespace}/${name}"`,
+  )
+  const bytes = quantityValue(claim.spec.resources.requests?.storage)
+  let made: Awaited<ReturnType<NodeDirectories['make']>>
+  try {
+    made = await directories.make(nodeName, volumeName, bytes)
+  } catch (error) {
+    fail(messageOf(error))
+    return { again: retryMs }
+  }
+  await ctx.create(PersistentVolume, volumeOf(claim, storageClass, node, made))
+  ctx.event(claim, 'Normal', 'ProvisioningSucceeded', `Successfully provisioned volume ${volumeName}`)
+  if (made.unlimited)
+    ctx.event(claim, 'Normal', 'SizeNotLimited', `The size of the volume is not limited: ${made.unlimited}`)
+}
+
+/** Lets the scheduler choose another node. */
+async function giveBack(claim: Claim, ctx: Context): Promise<void> {
+  const annotations = { [names.selectedNode]: null }
+  await ctx.patch(PersistentVolumeClaim, claim, 'merge', { metadata: { annotations } })
+}
+
+function volumeOf(
+  claim: Claim,
+  storageClass: StorageClass,
+  node: Node,
+  { path, unlimited }: { path: string; unlimited?: string },
+): Draft<Volume> {
+  const { namespace = '', name = '', uid = '', resourceVersion = '' } = claim.metadata
+  const values = [node.metadata.labels?.[hostname] ?? node.metadata.name ?? '']
+  return {
+    metadata: {
+      name: `pvc-${uid}`,
+      annotations: {
+        [names.provisionedBy]: directoryProvisioner,
+        ...(unlimited !== undefined && { [unlimitedAnnotation]: unlimited }),
+      },
+      finalizers: [finalizer],
+    },
+    spec: {
+      capacity: { storage: claim.spec.resources.requests?.storage ?? '0' },
+      accessModes: [...(claim.spec.accessModes ?? [])],
+      claimRef: { kind: 'PersistentVolumeClaim', apiVersion: 'v1', namespace, name, uid, resourceVersion },
+      persistentVolumeReclaimPolicy: storageClass.reclaimPolicy ?? 'Delete',
+      storageClassName: storageClass.metadata.name ?? '',
+      volumeMode: 'Filesystem',
+      local: { path },
+      nodeAffinity: {
+        required: { nodeSelectorTerms: [{ matchExpressions: [{ key: hostname, operator: 'In', values }] }] },
+      },
+    },
+  }
+}
+
+/** The node of a volume's directory; undefined if it is gone. */
+function nodeOf({ spec }: Volume, ctx: Context): Node | undefined {
+  const [term] = spec.nodeAffinity?.required?.nodeSelectorTerms ?? []
+  const value = term?.matchExpressions?.find(({ key }) => key === hostname)?.values?.[0]
+  return ctx
+    .cache(Node)
+    .list()
+    .find(({ metadata }) => (metadata.labels?.[hostname] ?? metadata.name) === value)
+}
+
+async function reclaim(volume: Volume, directories: NodeDirectories, ctx: Context): Promise<Result> {
+  const { metadata, spec, status } = volume
+  const isReleased = status.phase === 'Released' || status.phase === 'Failed'
+  const isKept = spec.persistentVolumeReclaimPolicy !== 'Delete'
+  if (!isReleased && !(metadata.deletionTimestamp && status.phase !== 'Bound')) return undefined
+  // What is kept stays on its node when the volume is deleted.
+  if (isKept) return metadata.deletionTimestamp ? release(volume, ctx) : undefined
+  const node = nodeOf(volume, ctx)
+  try {
+    if (node) await directories.remove(node.metadata.name ?? '', metadata.name ?? '')
+  } catch (error) {
+    ctx.event(volume, 'Warning', 'VolumeFailedDelete', messageOf(error))
+    return { again: retryMs }
+  }
+  if (!metadata.deletionTimestamp) await ctx.delete(PersistentVolume, volume)
+  return release(ctx.cache(PersistentVolume).get(undefined, metadata.name ?? '') ?? volume, ctx)
+}
+
+async function release({ metadata }: Volume, ctx: Context): Promise<void> {
+  try {
+    const newest = await ctx.client.get(PersistentVolume, { name: metadata.name ?? '' })
+    const finalizers = newest.metadata.finalizers?.filter(one => one !== finalizer) ?? []
+    if (finalizers.length !== newest.metadata.finalizers?.length)
+      await ctx.update(PersistentVolume, { ...newest, metadata: { ...newest.metadata, finalizers } })
+  } catch (error) {
+    if (!isReason(error, 'NotFound')) throw error
+  }
+}

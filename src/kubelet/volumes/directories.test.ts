@@ -1,0 +1,57 @@
+// Directories of a node that are volumes, in a directory of this machine.
+import assert from 'node:assert/strict'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import { NodeDirectories } from './directories.ts'
+
+const name = 'pvc-01234567-89ab-cdef-0123-456789abcdef'
+
+async function open(t: TestContext) {
+  const root = await mkdtemp(join(tmpdir(), 'kutter-directories-'))
+  t.after(() => rm(root, { recursive: true, force: true }))
+  return { root, directories: new NodeDirectories(join(root, 'volumes')) }
+}
+
+test('a directory is made once, open to every user, and keeps what is in it', async t => {
+  const { directories } = await open(t)
+  const { path, unlimited } = await directories.make(name, 1 << 20)
+  assert.equal((await stat(path)).mode & 0o777, 0o777)
+  // Whether there are quotas depends on the file system of this machine.
+  if (unlimited !== undefined) assert.match(unlimited, /project quota/)
+  await writeFile(join(path, 'file'), 'text')
+  assert.equal((await directories.make(name, 2 << 20)).path, path)
+  assert.equal(await readFile(join(path, 'file'), 'utf8'), 'text')
+})
+
+test('a removed directory is gone with all that was in it, and its removal may be repeated', async t => {
+  const { root, directories } = await open(t)
+  const { path } = await directories.make(name, 1)
+  await mkdir(join(path, 'a', 'b'), { recursive: true })
+  await writeFile(join(path, 'a', 'b', 'file'), 'text')
+  await directories.remove(name)
+  await directories.remove(name)
+  assert.deepEqual(await readdir(join(root, 'volumes')), [])
+})
+
+test('a removal that was broken off is completed, and is in no way of a later one', async t => {
+  const { root, directories } = await open(t)
+  const aside = join(root, 'volumes', `.removed-${name}`)
+  await mkdir(join(aside, 'left'), { recursive: true })
+  const { path } = await directories.make(name, 1)
+  await writeFile(join(path, 'file'), 'text')
+  await directories.remove(name)
+  assert.deepEqual(await readdir(join(root, 'volumes')), [])
+  await mkdir(join(aside, 'left'), { recursive: true })
+  await directories.tidy()
+  assert.deepEqual(await readdir(join(root, 'volumes')), [])
+})
+
+test('only the name of a volume is accepted', async t => {
+  const { directories } = await open(t)
+  for (const bad of ['', '..', 'pvc-1', `../${name}`, `${name}/x`, name.toUpperCase(), `.removed-${name}`]) {
+    await assert.rejects(directories.make(bad, 1), { reason: 'BadRequest' }, bad)
+    await assert.rejects(directories.remove(bad), { reason: 'BadRequest' }, bad)
+  }
+})

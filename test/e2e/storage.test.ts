@@ -1,0 +1,154 @@
+// Claims on a fresh cluster: nothing is installed, and a StatefulSet keeps its data through the deletion of pods, scaling,
+// the death of every process and a restart of the cluster. A claim that is deleted takes its directory with it.
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { describe, test } from 'node:test'
+import { cannotRun, clusterForFile, eventually } from './cluster.ts'
+import { becomesReady, eventComes, inPod, makePod, removePods, sh } from './pods.ts'
+
+const options = { skip: cannotRun }
+const cluster = clusterForFile('storage', ['busybox'], ['--nodes', '2'])
+const kubectl = (args: string, stdin?: string) => cluster.kubectl(args, stdin)
+const keep = 'trap "exit 0" TERM; while :; do sleep 0.2; done'
+
+interface Volume {
+  metadata: { name: string }
+  spec: { local: { path: string }; claimRef: { name: string }; persistentVolumeReclaimPolicy: string }
+}
+const volumes = async () => (JSON.parse(await kubectl('get pv -o json')) as { items: Volume[] }).items
+const volumeFor = async (claim: string) => {
+  const found = (await volumes()).find(({ spec }) => spec.claimRef.name === claim)
+  assert.ok(found, claim)
+  return found
+}
+const claim = (name: string, spec: object = {}) => ({
+  apiVersion: 'v1',
+  kind: 'PersistentVolumeClaim',
+  metadata: { name },
+  spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '64Mi' } }, ...spec },
+})
+const mounting = (claimName: string, script = keep, more: object = {}) => ({
+  containers: [sh(script, { volumeMounts: [{ name: 'data', mountPath: '/data', ...more }] })],
+  volumes: [{ name: 'data', persistentVolumeClaim: { claimName } }],
+})
+
+const database = {
+  apiVersion: 'apps/v1',
+  kind: 'StatefulSet',
+  metadata: { name: 'db' },
+  spec: {
+    serviceName: 'db',
+    replicas: 3,
+    selector: { matchLabels: { app: 'db' } },
+    template: {
+      metadata: { labels: { app: 'db' } },
+      spec: {
+        terminationGracePeriodSeconds: 1,
+        // Every start adds a line, so lost data shows.
+        containers: [
+          sh(`echo started >> /data/log; ${keep}`, { volumeMounts: [{ name: 'data', mountPath: '/data' }] }),
+        ],
+      },
+    },
+    volumeClaimTemplates: [{ metadata: { name: 'data' }, spec: claim('').spec }],
+  },
+}
+
+describe('storage', { concurrency: false, skip: cannotRun }, () => {
+  test('a claim waits for its first consumer, and then is a directory on the node of the pod', options, async () => {
+    assert.match(
+      await kubectl('get storageclass --no-headers'),
+      /^standard \(default\) +kutter\/directory +Delete +WaitForFirstConsumer/,
+    )
+    await cluster.apply(claim('data'))
+    await eventComes(cluster, 'data', /^WaitForFirstConsumer: waiting for first consumer to be created before binding$/)
+    await makePod(cluster, 'writer', mounting('data', `echo hello > /data/greeting; ${keep}`))
+    await becomesReady(cluster, 'writer')
+    await eventComes(cluster, 'data', /^ProvisioningSucceeded: Successfully provisioned volume pvc-/)
+    assert.match(await kubectl('get pvc data --no-headers'), /^data +Bound +pvc-\S+ +64Mi +RWO +standard/)
+    const { spec } = await volumeFor('data')
+    assert.equal(readFileSync(`${spec.local.path}/greeting`, 'utf8'), 'hello\n')
+    await removePods(cluster, 'writer')
+    await kubectl('wait pod/writer --for=delete --timeout=30s')
+    await makePod(cluster, 'reader', mounting('data', keep, { readOnly: true }))
+    await becomesReady(cluster, 'reader')
+    assert.equal(await inPod(cluster, 'reader', 'cat /data/greeting'), 'hello')
+    assert.notEqual((await cluster.tryKubectl('exec reader -- touch /data/x')).code, 0)
+    await kubectl('delete pvc data --wait=false')
+    // The claim is kept while the pod uses it.
+    assert.match(await kubectl('get pvc data --no-headers'), /^data +Terminating/)
+    await removePods(cluster, 'reader')
+    await eventually(
+      'the directory is gone',
+      async () => !existsSync(spec.local.path) && (await volumes()).length === 0,
+    )
+  })
+
+  test('a StatefulSet keeps its data, whatever dies', options, async () => {
+    await cluster.apply(database)
+    await kubectl('rollout status statefulset/db --timeout=120s')
+    const logs = async () =>
+      Promise.all(
+        [0, 1, 2].map(
+          async i =>
+            readFileSync(`${(await volumeFor(`data-db-${i}`)).spec.local.path}/log`, 'utf8').split('\n').length - 1,
+        ),
+      )
+    assert.deepEqual(await logs(), [1, 1, 1])
+    await kubectl('delete pod db-0 db-2')
+    await kubectl('rollout status statefulset/db --timeout=60s')
+    assert.deepEqual(await logs(), [2, 1, 2])
+    await kubectl('scale statefulset db --replicas=1')
+    await kubectl('wait pod/db-1 --for=delete --timeout=60s')
+    assert.equal((await volumes()).length, 3)
+    const status = JSON.parse((await cluster.kutter('status', '-o', 'json')).stdout) as {
+      processes: { role: string; pid: number }[]
+    }
+    for (const { role, pid } of status.processes) if (role !== 'supervisor') process.kill(pid, 'SIGKILL')
+    await eventually(
+      'it is scaled again',
+      async () => (await cluster.tryKubectl('scale statefulset db --replicas=3')).code === 0,
+    )
+    await eventually(
+      'all are ready',
+      async () => (await kubectl('get statefulset db -o jsonpath={.status.readyReplicas}')) === '3',
+    )
+    assert.deepEqual(await logs(), [2, 2, 3])
+    await kubectl('delete statefulset db')
+    await kubectl('delete pvc --all')
+    await eventually('all volumes are gone', async () => (await volumes()).length === 0)
+  })
+
+  test('an ephemeral volume goes with its pod, and a kept one stays without its claim', options, async () => {
+    await makePod(cluster, 'scratch', {
+      containers: [sh(keep, { volumeMounts: [{ name: 'tmp', mountPath: '/tmp/x' }] })],
+      volumes: [{ name: 'tmp', ephemeral: { volumeClaimTemplate: { spec: claim('').spec } } }],
+    })
+    await becomesReady(cluster, 'scratch')
+    const { path } = (await volumeFor('scratch-tmp')).spec.local
+    await removePods(cluster, 'scratch')
+    await eventually('it is gone', async () => !existsSync(path))
+    await cluster.apply(claim('kept'))
+    await makePod(cluster, 'keeper', mounting('kept', `echo precious > /data/file; ${keep}`))
+    await becomesReady(cluster, 'keeper')
+    const { metadata, spec } = await volumeFor('kept')
+    await kubectl(`patch pv ${metadata.name} -p '{"spec":{"persistentVolumeReclaimPolicy":"Retain"}}'`)
+    await removePods(cluster, 'keeper')
+    await kubectl('delete pvc kept')
+    await eventually('it is released', async () => / Released /.test(await kubectl('get pv --no-headers')))
+    await kubectl(`delete pv ${metadata.name}`)
+    assert.deepEqual(readdirSync(spec.local.path), ['file'])
+  })
+
+  test('what a directory cannot be is refused in words', options, async () => {
+    await cluster.apply(claim('many', { accessModes: ['ReadWriteMany'] }))
+    await makePod(cluster, 'many', mounting('many'))
+    await eventComes(
+      cluster,
+      'many',
+      /^ProvisioningFailed: failed to provision volume with StorageClass "standard": a directory of one node has no access mode ReadWriteMany$/,
+    )
+    await removePods(cluster, 'many')
+    await kubectl('delete pvc many')
+  })
+})
