@@ -24,7 +24,7 @@ import type { Client } from '../client/index.ts'
 import { Namespace } from '../kinds/core/namespace.ts'
 import { Service } from '../kinds/core/service.ts'
 import { EndpointSlice } from '../kinds/discovery/endpointslice.ts'
-import { answer, replyTo } from './answer.ts'
+import { answer, opcodeOf, replyTo } from './answer.ts'
 import { encodeReply } from './encode.ts'
 import type { Names } from './records.ts'
 import { Upstream } from './upstream.ts'
@@ -107,8 +107,11 @@ export async function replyFor(
   packet: Packet,
   query: Buffer,
 ): Promise<Packet | Buffer> {
-  const question = packet.questions?.[0]
-  if (!question) return replyTo(packet, { rcode: 'FORMERR' })
+  // An update or a notification, for example.
+  if (opcodeOf(packet) !== 0) return replyTo(packet, { rcode: 'NOTIMP' })
+  const [question, ...more] = packet.questions ?? []
+  // Source: RFC 9619, no query has several questions.
+  if (!question || more.length) return replyTo(packet, { rcode: 'FORMERR' })
   const reply = await answer(names, question, (name, type) => upstream.resolve(name, type))
   if (reply) return replyTo(packet, reply)
   const raw = await upstream.forward(query)

@@ -225,6 +225,15 @@ test('what is no question gets no answer or an error, and the server goes on', a
   assert.deepEqual(addressesOf(reply), ['10.96.0.20'])
   const without = decode(await overUdp(port, encode({ type: 'query', id: 9, questions: [] })))
   assert.deepEqual([without.id, rcodeOf(without)], [9, 1])
+  const several = [
+    { name: 'web.default.svc.cluster.local', type: 'A' },
+    { name: 'many.default.svc.cluster.local', type: 'A' },
+  ] as const
+  const two = decode(await overUdp(port, encode({ type: 'query', id: 8, questions: [...several] })))
+  assert.deepEqual([two.id, rcodeOf(two), two.answers], [8, 1, []])
+  const update = 5 << 11
+  const refused = decode(await overUdp(port, query('web.default.svc.cluster.local', 'A', { flags: update | (1 << 8) })))
+  assert.deepEqual([refused.id, rcodeOf(refused), (refused.flags ?? 0) & update, refused.answers], [7, 4, update, []])
   // A response is no question either: two servers would answer each other for ever.
   const response = encode({ type: 'response', id: 3, questions: [{ name: 'x', type: 'A' }] })
   assert.deepEqual(addressesOf(decode(await overUdp(port, response, good))), ['10.96.0.20'])
