@@ -2,8 +2,8 @@
 // forwards all other questions to the machine's resolvers (upstream.ts). It listens on the address of the node's
 // bridge, to which the Service kube-dns leads.
 //
-// - Only the first question of a query is answered, as by all DNS servers. Bytes that are not a DNS message get no
-//   answer over UDP, and over TCP end the connection.
+// - Only the first question of a query is answered, as by all DNS servers. Bytes that are not a query get no answer
+//   over UDP, and over TCP end the connection.
 // - Names of the cluster are computed from the mirrors for each query, so an answer is as new as the mirrors. Clients
 //   may keep it for 5 s. When the API server is away, the mirrors keep their last content and answers go on.
 // - Answers of other resolvers are passed on as they are, and up to 10,000 whole ones are kept for 30 s. Resolvers are
@@ -88,6 +88,8 @@ async function handleQuery(
   } catch {
     return undefined
   }
+  // A response gets none: two servers would answer each other for ever.
+  if (packet.type === 'response') return undefined
   const limit = limitBytes === undefined ? maxTcpBytes : limitOf(packet)
   try {
     const reply = await replyFor(names, upstream, packet, query)
@@ -106,7 +108,7 @@ export async function replyFor(
   query: Buffer,
 ): Promise<Packet | Buffer> {
   const question = packet.questions?.[0]
-  if (packet.type !== 'query' || !question) return replyTo(packet, { rcode: 'FORMERR' })
+  if (!question) return replyTo(packet, { rcode: 'FORMERR' })
   const reply = await answer(names, question, (name, type) => upstream.resolve(name, type))
   if (reply) return replyTo(packet, reply)
   const raw = await upstream.forward(query)
@@ -134,7 +136,7 @@ const aliasOf = (question: Question, domain: string): Answer => ({
 const isNoName = (reply: Buffer | undefined) => reply === undefined || (reply.readUInt16BE(2) & 15) !== 0
 
 /**
- * Answers a query in at most `limitBytes`. Resolves to undefined for bytes that are not a DNS message. Never rejects.
+ * Answers a query in at most `limitBytes`. Resolves to undefined for bytes that are not a query. Never rejects.
  */
 type Handle = (query: Buffer, limitBytes?: number) => Promise<Buffer | undefined>
 

@@ -1,0 +1,249 @@
+// The DNS server on real sockets of the loopback: UDP and TCP, what fits into an answer, and what is no question.
+import assert from 'node:assert/strict'
+import { createSocket } from 'node:dgram'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import { decode, encode, type Packet, type Question } from 'dns-packet'
+import { realClock } from '../base/clock.ts'
+import { silentLog } from '../base/log.ts'
+import { openTestServer } from '../apiserver/testing.ts'
+import { Client } from '../client/index.ts'
+import { Service } from '../kinds/core/service.ts'
+import { EndpointSlice } from '../kinds/discovery/endpointslice.ts'
+import { startDns } from './index.ts'
+
+async function serving(t: TestContext) {
+  const dir = mkdtempSync(join(tmpdir(), 'kutter-dns-'))
+  t.after(() => rmSync(dir, { recursive: true }))
+  writeFileSync(join(dir, 'resolv.conf'), '# no resolvers\n')
+  const { admin, serve, clock } = await openTestServer(t)
+  const client = new Client({ serve, user: admin.user, userAgent: 'dns', clock, log: silentLog })
+  const abort = new AbortController()
+  t.after(() => (abort.abort(), client.close()))
+  await admin.create(Service, {
+    metadata: { name: 'web' },
+    spec: { clusterIP: '10.96.0.20', ports: [{ name: 'http', port: 80 }] },
+  })
+  await admin.create(Service, {
+    metadata: { name: 'many' },
+    spec: { clusterIP: 'None', ports: [{ name: 'http', port: 80 }] },
+  })
+  await admin.create(Service, {
+    metadata: { name: 'alias' },
+    spec: { type: 'ExternalName', externalName: 'web.default.svc.cluster.local' },
+  })
+  await admin.create(EndpointSlice, {
+    metadata: { name: 'many-1', labels: { 'kubernetes.io/service-name': 'many' } },
+    addressType: 'IPv4',
+    ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
+    endpoints: Array.from({ length: 60 }, (_, i) => ({
+      addresses: [`10.244.0.${i + 1}`],
+      conditions: { ready: true },
+    })),
+  })
+  const { port } = await startDns({
+    client,
+    address: '127.0.0.1',
+    port: 0,
+    domain: 'cluster.local',
+    resolvConf: join(dir, 'resolv.conf'),
+    clock: realClock,
+    log: silentLog,
+    signal: abort.signal,
+  })
+  return { admin, port, abort }
+}
+
+const query = (name: string, type: Question['type'] = 'A', more: Partial<Packet> = {}) =>
+  encode({ type: 'query', id: 7, flags: 1 << 8, questions: [{ name, type }], ...more })
+const edns = (udpPayloadSize: number) => ({
+  additionals: [
+    {
+      type: 'OPT' as const,
+      name: '.' as const,
+      udpPayloadSize,
+      extendedRcode: 0,
+      ednsVersion: 0,
+      flags: 0,
+      flag_do: false,
+      options: [],
+    },
+  ],
+})
+
+/** The first answer to the last of these messages over UDP. Those before it must get none. */
+async function overUdp(port: number, ...messages: Buffer[]): Promise<Buffer> {
+  const socket = createSocket('udp4')
+  try {
+    return await new Promise<Buffer>((resolve, reject) => {
+      socket.once('error', reject)
+      socket.once('message', resolve)
+      for (const message of messages) socket.send(message, port, '127.0.0.1')
+    })
+  } finally {
+    socket.close()
+  }
+}
+
+class Tcp {
+  readonly socket: Socket
+  #bytes = Buffer.alloc(0)
+  #arrived = () => {}
+  ended = false
+
+  constructor(port: number) {
+    this.socket = connect(port, '127.0.0.1')
+    this.socket.on('data', chunk => {
+      this.#bytes = Buffer.concat([this.#bytes, chunk as Buffer])
+      this.#arrived()
+    })
+    this.socket.on('error', () => {})
+    this.socket.on('close', () => {
+      this.ended = true
+      this.#arrived()
+    })
+  }
+
+  /** A message behind its length. */
+  static framed(message: Buffer): Buffer {
+    const head = Buffer.alloc(2)
+    head.writeUInt16BE(message.length)
+    return Buffer.concat([head, message])
+  }
+
+  async read(): Promise<Packet> {
+    while (this.#bytes.length < 2 || this.#bytes.length < 2 + this.#bytes.readUInt16BE(0)) {
+      assert.ok(!this.ended, 'the connection has ended')
+      await new Promise<void>(resolve => (this.#arrived = resolve))
+    }
+    const length = this.#bytes.readUInt16BE(0)
+    const packet = decode(this.#bytes.subarray(2, 2 + length))
+    this.#bytes = this.#bytes.subarray(2 + length)
+    return packet
+  }
+
+  async closed(): Promise<void> {
+    while (!this.ended) await new Promise<void>(resolve => (this.#arrived = resolve))
+  }
+}
+
+const rcodeOf = (packet: Packet) => (packet.flags ?? 0) & 15
+const addressesOf = ({ answers = [] }: Packet) => answers.flatMap(a => (a.type === 'A' ? [a.data] : []))
+const many = 'many.default.svc.cluster.local'
+
+test('a name of the cluster is answered with the id and the question of the query', async t => {
+  const { port } = await serving(t)
+  const reply = decode(await overUdp(port, query('WEB.default.svc.cluster.local')))
+  assert.deepEqual([reply.id, reply.type, rcodeOf(reply)], [7, 'response', 0])
+  assert.equal(reply.questions?.[0]?.name, 'WEB.default.svc.cluster.local')
+  assert.deepEqual(addressesOf(reply), ['10.96.0.20'])
+  assert.equal(reply.flag_aa, true)
+  // A name in the spelling of the question, since some resolvers compare it letter for letter.
+  assert.equal(reply.answers?.[0]?.name, 'WEB.default.svc.cluster.local')
+})
+
+test('there is nothing for a family without addresses, and no such name for what does not exist', async t => {
+  const { port } = await serving(t)
+  const nothing = decode(await overUdp(port, query('web.default.svc.cluster.local', 'AAAA')))
+  assert.deepEqual([rcodeOf(nothing), nothing.answers, nothing.authorities?.[0]?.type], [0, [], 'SOA'])
+  const none = decode(await overUdp(port, query('no.default.svc.cluster.local')))
+  assert.deepEqual([rcodeOf(none), none.answers, none.authorities?.[0]?.type], [3, [], 'SOA'])
+})
+
+test('an alias of a name of the cluster is followed to its address', async t => {
+  const { port } = await serving(t)
+  const reply = decode(await overUdp(port, query('alias.default.svc.cluster.local')))
+  assert.deepEqual(
+    reply.answers?.map(a => a.type),
+    ['CNAME', 'A'],
+  )
+  assert.deepEqual(addressesOf(reply), ['10.96.0.20'])
+  const alone = decode(await overUdp(port, query('alias.default.svc.cluster.local', 'CNAME')))
+  assert.deepEqual(
+    alone.answers?.map(a => a.type),
+    ['CNAME'],
+  )
+})
+
+test('an answer over UDP is cut off at 512 bytes, or at what the client offers up to 1232', async t => {
+  const { port } = await serving(t)
+  const sizes: [offered: number | undefined, limit: number][] = [
+    [undefined, 512],
+    [100, 512],
+    [800, 800],
+    [1232, 1232],
+    [65_535, 1232],
+  ]
+  let last = 0
+  for (const [offered, limit] of sizes) {
+    const bytes = await overUdp(port, query(many, 'A', offered === undefined ? {} : edns(offered)))
+    const reply = decode(bytes)
+    const found = addressesOf(reply).length
+    assert.ok(bytes.length <= limit, `${bytes.length} of ${limit} bytes`)
+    assert.equal(reply.flag_tc, found < 60, `${found} addresses in ${limit} bytes`)
+    assert.ok(found >= Math.min(60, Math.floor((limit - 60) / 16)), `${found} addresses in ${limit} bytes`)
+    last = found
+    assert.equal(
+      reply.additionals?.some(a => a.type === 'OPT'),
+      offered !== undefined,
+    )
+  }
+  assert.equal(last, 60)
+})
+
+test('over TCP an answer is whole', async t => {
+  const { port } = await serving(t)
+  const tcp = new Tcp(port)
+  t.after(() => tcp.socket.destroy())
+  tcp.socket.write(Tcp.framed(query(many)))
+  const reply = await tcp.read()
+  assert.deepEqual([addressesOf(reply).length, (reply.flags ?? 0) & 0x200], [60, 0])
+})
+
+test('a connection takes several queries, also in pieces, and one that is no DNS message ends it', async t => {
+  const { port } = await serving(t)
+  const tcp = new Tcp(port)
+  t.after(() => tcp.socket.destroy())
+  const both = Buffer.concat([
+    Tcp.framed(query('web.default.svc.cluster.local')),
+    Tcp.framed(query('no.default.svc.cluster.local')),
+  ])
+  for (const byte of both.subarray(0, 10)) tcp.socket.write(Buffer.from([byte]))
+  tcp.socket.write(both.subarray(10))
+  assert.deepEqual([rcodeOf(await tcp.read()), rcodeOf(await tcp.read())], [0, 3])
+  tcp.socket.write(Tcp.framed(Buffer.from('what?')))
+  await tcp.closed()
+})
+
+test('what is no question gets no answer or an error, and the server goes on', async t => {
+  const { port } = await serving(t)
+  const good = query('web.default.svc.cluster.local')
+  const reply = decode(await overUdp(port, Buffer.from('nonsense'), Buffer.alloc(0), Buffer.alloc(5), good))
+  assert.deepEqual(addressesOf(reply), ['10.96.0.20'])
+  const without = decode(await overUdp(port, encode({ type: 'query', id: 9, questions: [] })))
+  assert.deepEqual([without.id, rcodeOf(without)], [9, 1])
+  // A response is no question either: two servers would answer each other for ever.
+  const response = encode({ type: 'response', id: 3, questions: [{ name: 'x', type: 'A' }] })
+  assert.deepEqual(addressesOf(decode(await overUdp(port, response, good))), ['10.96.0.20'])
+})
+
+test('a name outside of the cluster fails while there is no resolver', async t => {
+  const { port } = await serving(t)
+  const reply = decode(await overUdp(port, query('www.example.com')))
+  assert.deepEqual([rcodeOf(reply), reply.answers], [2, []])
+})
+
+test('an answer follows the Services and endpoints, and ends with the signal', async t => {
+  const { admin, port, abort } = await serving(t)
+  const ask = async () => addressesOf(decode(await overUdp(port, query('new.default.svc.cluster.local'))))
+  assert.deepEqual(await ask(), [])
+  await admin.create(Service, { metadata: { name: 'new' }, spec: { clusterIP: '10.96.0.21', ports: [{ port: 80 }] } })
+  while ((await ask()).length === 0);
+  assert.deepEqual(await ask(), ['10.96.0.21'])
+  abort.abort()
+  const tcp = new Tcp(port)
+  await tcp.closed()
+})
