@@ -218,6 +218,27 @@ test('a connection takes several queries, also in pieces, and one that is no DNS
   await tcp.closed()
 })
 
+test('a client that asks much and reads late gets all answers, and the others are not kept waiting', async t => {
+  const { port } = await serving(t)
+  const tcp = new Tcp(port)
+  t.after(() => tcp.socket.destroy())
+  tcp.socket.pause()
+  const count = 1000
+  const ids = Array.from({ length: count }, (_, i) => i + 1)
+  tcp.socket.write(Buffer.concat(ids.map(id => Tcp.framed(query('many.default.svc.cluster.local', 'A', { id })))))
+  const other = new Tcp(port)
+  t.after(() => other.socket.destroy())
+  other.socket.write(Tcp.framed(query('web.default.svc.cluster.local')))
+  assert.deepEqual(addressesOf(await other.read()), ['10.96.0.20'])
+  tcp.socket.resume()
+  const seen = new Set<number>()
+  while (seen.size < count) {
+    const { id = 0, answers } = await tcp.read()
+    assert.equal(answers?.length, 60)
+    seen.add(id)
+  }
+})
+
 test('what is no question gets no answer or an error, and the server goes on', async t => {
   const { port } = await serving(t)
   const good = query('web.default.svc.cluster.local')
