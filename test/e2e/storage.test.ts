@@ -76,6 +76,9 @@ describe('storage', { concurrency: false, skip: cannotRun }, () => {
     await becomesReady(cluster, 'reader')
     assert.equal(await inPod(cluster, 'reader', 'cat /data/greeting'), 'hello')
     assert.notEqual((await cluster.tryKubectl('exec reader -- touch /data/x')).code, 0)
+    await kubectl(`patch pvc data -p '{"spec":{"resources":{"requests":{"storage":"128Mi"}}}}'`)
+    await eventComes(cluster, 'data', /^VolumeResizeSuccessful: /)
+    assert.match(await kubectl('get pvc data --no-headers'), /^data +Bound +pvc-\S+ +128Mi /)
     await kubectl('delete pvc data --wait=false')
     // The claim is kept while the pod uses it.
     assert.match(await kubectl('get pvc data --no-headers'), /^data +Terminating/)
