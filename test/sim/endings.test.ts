@@ -185,6 +185,19 @@ test('a container that fails its postStart hook is killed and started again', as
   assert.ok(after.restartCount > restartCount)
 })
 
+test('a container whose postStart hook fails has its preStop hook run before it is stopped, with the time of the pod', async t => {
+  const node = await noted(t, command => (command === 'setup' ? 1 : 0))
+  await node.run('a', {
+    ...one({ lifecycle: { postStart: hook('setup'), preStop: hook('drain') } }),
+    terminationGracePeriodSeconds: 12,
+  })
+  await node.clock.forward(1000)
+  assert.deepEqual(
+    node.calls.slice(0, 3).map(call => call.replace(/ at .*/, '')),
+    ['exec main setup', 'exec main drain', 'stop main 12s'],
+  )
+})
+
 test('a pod that ends by itself ends its sidecars too, and has succeeded', async t => {
   const node = await noted(t)
   await node.running(

@@ -83,11 +83,16 @@ function planGroup(group: Group, slices: readonly EndpointSlice[], plan: SlicePl
       .sort((a, b) => b.endpoints.length - a.endpoints.length)[0]
     if (roomy) fill(roomy, added)
   }
+  // An empty slice is removed, unless it is the first of a group without endpoints.
+  let hasSlice = added.length > 0 || kept.some(one => one.endpoints.length > 0)
   while (added.length) plan.create.push({ ...group, endpoints: added.splice(0, maxEndpointsPerSlice) })
   for (const { slice, endpoints, changed } of kept) {
-    const spare = endpoints.length === 0 && (plan.create.length > 0 || kept.some(one => one.endpoints.length > 0))
-    if (spare) plan.remove.push(slice)
-    else if (changed) plan.update.push({ slice, endpoints, ports: group.ports })
+    if (endpoints.length === 0 && hasSlice) {
+      plan.remove.push(slice)
+      continue
+    }
+    hasSlice = true
+    if (changed) plan.update.push({ slice, endpoints, ports: group.ports })
     else plan.unchanged.push(slice)
   }
   // The empty slice of a service without pods shows clients that the controller has processed the service.

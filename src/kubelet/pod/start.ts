@@ -12,9 +12,10 @@ import type { PodSeen, SandboxSeen } from '../runtime/runtime.ts'
 import { type NodeContext, podEvent } from './context.ts'
 import { StartFailure } from './start-failure.ts'
 import { runHook } from './hooks.ts'
+import type { ContainerKills } from './kill.ts'
 import { mountImages } from './image-volumes.ts'
 import type { Step } from './plan.ts'
-import { findContainer, namespaceOf, newest, type ReadContainer, uidOf } from './spec.ts'
+import { findContainer, graceSecondsOf, namespaceOf, newest, type ReadContainer, uidOf } from './spec.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 
 const retryMs = 10_000
@@ -28,7 +29,11 @@ interface StartRequest {
 }
 
 /** Throws StartFailure, or the signal's reason. */
-export async function startContainer(context: NodeContext, request: StartRequest): Promise<void> {
+export async function startContainer(
+  context: NodeContext,
+  request: StartRequest,
+  kills: Pick<ContainerKills, 'kill'>,
+): Promise<void> {
   const { pod, sandbox, step, signal } = request
   const container = findContainer(pod, step.name)?.container
   if (!container) return
@@ -80,7 +85,7 @@ export async function startContainer(context: NodeContext, request: StartRequest
     throw fail('RunContainerError', error)
   }
   event('Normal', 'Started', 'Container started')
-  await postStart(context, request, container, id)
+  await postStart(context, request, container, id, kills)
 }
 
 async function configure(
@@ -123,6 +128,7 @@ async function postStart(
   { pod, seen, sandbox, step, signal }: StartRequest,
   container: ReadContainer,
   id: string,
+  kills: Pick<ContainerKills, 'kill'>,
 ): Promise<void> {
   const hook = container.lifecycle?.postStart
   if (!hook) return
@@ -131,8 +137,9 @@ async function postStart(
   } catch (error) {
     signal.throwIfAborted()
     podEvent(context, pod, 'Warning', 'FailedPostStartHook', 'PostStartHook failed', step.name)
-    podEvent(context, pod, 'Normal', 'Killing', 'FailedPostStartHook', step.name)
-    await context.runtime.stopContainer(id, pod.spec.terminationGracePeriodSeconds ?? 30, signal)
+    const graceSeconds = graceSecondsOf(pod)
+    const message = 'FailedPostStartHook'
+    await kills.kill(pod, seen, { do: 'kill', id, name: step.name, message, graceSeconds, preStop: true }, signal)
     throw new StartFailure('PostStartHookError', messageOf(error), 0, error)
   }
 }

@@ -4,6 +4,7 @@ import type { Pod } from '../../kinds/core/pod.ts'
 import type { PodSeen } from '../runtime/runtime.ts'
 import { type Backoff, backoffKey, nextBackoff } from './backoff.ts'
 import { type NodeContext, podEvent } from './context.ts'
+import type { ContainerKills } from './kill.ts'
 import type { PodPlan, StartProblem, StepTo } from './plan.ts'
 import { containerHash, findContainer, initContainers, mainContainers, nameOf, newest } from './spec.ts'
 import { startContainer } from './start.ts'
@@ -18,8 +19,11 @@ export class ContainerStarts {
   /** The last BackOff event of each container that waits, by name, with the id of its newest container. */
   #reported = new Map<string, string>()
 
-  constructor(context: NodeContext) {
+  readonly #kills: Pick<ContainerKills, 'kill'>
+
+  constructor(context: NodeContext, kills: Pick<ContainerKills, 'kill'>) {
     this.#context = context
+    this.#kills = kills
   }
 
   /** By `backoffKey`. */
@@ -57,7 +61,7 @@ export class ContainerStarts {
       this.#backoffs.set(key, nextBackoff(clock.now(), this.#backoffs.get(key), step.after.finishedAtMs))
     }
     try {
-      await startContainer(this.#context, { pod, seen, sandbox, step, signal })
+      await startContainer(this.#context, { pod, seen, sandbox, step, signal }, this.#kills)
       this.#failures.delete(step.name)
     } catch (error) {
       if (signal.aborted) return

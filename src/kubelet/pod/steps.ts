@@ -36,8 +36,8 @@ export class PodSteps {
     const { context, volumes, current, finished } = options
     this.#options = options
     this.#sandboxes = new Sandboxes(context, volumes)
-    this.#starts = new ContainerStarts(context)
     this.#kills = new ContainerKills(context)
+    this.#starts = new ContainerStarts(context, this.#kills)
     this.#jobs = new Jobs({
       clock: context.clock,
       failed(job, why) {
