@@ -185,8 +185,8 @@ function discoveryFailure(unanswered: readonly string[]): string {
   return `Discovery failed for some groups, ${each.length} failing: unable to retrieve the complete list of server APIs: ${each.join(', ')}`
 }
 
-/** The five conditions of a terminating namespace. */
-function planNamespaceConditions(
+/** The five conditions of a terminating namespace, behind those that others have set. */
+export function planNamespaceConditions(
   old: readonly NamespaceCondition[] | undefined,
   { counts, finalizers, errors, unanswered }: Remaining,
   now: number,
@@ -239,10 +239,11 @@ function planNamespaceConditions(
       'All content-preserving finalizers finished',
     ],
   ]
-  return wanted.map(([type, problem, badReason, goodReason, good]) => {
+  const own = wanted.map(([type, problem, badReason, goodReason, good]) => {
     const status = problem ? 'True' : 'False'
     const before = old?.find(c => c.type === type)
     const lastTransitionTime = before?.status === status ? before.lastTransitionTime : timeText(now)
     return { type, status, lastTransitionTime, reason: problem ? badReason : goodReason, message: problem ?? good }
   })
+  return [...(old ?? []).filter(condition => !wanted.some(([type]) => type === condition.type)), ...own]
 }

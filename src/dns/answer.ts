@@ -76,6 +76,9 @@ function authority(domain: string): Answer {
 /** Answers may have as many bytes as fit into a packet on most networks. Source: DNS Flag Day 2020. */
 const edns0 = { udpPayloadSize: 1232, extendedRcode: 0, ednsVersion: 0, flags: 0, flag_do: false } as const
 
+/** What a query asks for, which is 0 for a lookup of names. It is in the flags beside the response code. */
+export const opcodeOf = (query: Packet): number => ((query.flags ?? 0) >> 11) & 15
+
 /** Makes the packet that answers `query`, with its id and its questions. */
 export function replyTo(query: Packet, reply: Partial<Omit<Reply, 'rcode'>> & { rcode: string }): Packet {
   // The response code is the low four bits of the flags.
@@ -93,7 +96,7 @@ export function replyTo(query: Packet, reply: Partial<Omit<Reply, 'rcode'>> & { 
   return {
     id: query.id ?? 0,
     type: 'response',
-    flags: authoritative | recursion | (codes[reply.rcode] ?? 2),
+    flags: (opcodeOf(query) << 11) | authoritative | recursion | (codes[reply.rcode] ?? 2),
     questions: query.questions ?? [],
     answers: reply.answers ?? [],
     authorities: reply.authorities ?? [],

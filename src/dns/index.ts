@@ -24,7 +24,7 @@ import type { Client } from '../client/index.ts'
 import { Namespace } from '../kinds/core/namespace.ts'
 import { Service } from '../kinds/core/service.ts'
 import { EndpointSlice } from '../kinds/discovery/endpointslice.ts'
-import { answer, replyTo } from './answer.ts'
+import { answer, opcodeOf, replyTo } from './answer.ts'
 import { encodeReply } from './encode.ts'
 import type { Names } from './records.ts'
 import { Upstream } from './upstream.ts'
@@ -46,6 +46,8 @@ const maxEdnsBytes = 1232
 const maxTcpBytes = 65_535
 const maxTcpConnections = 200
 const tcpIdleMs = 10_000
+/** How many queries of a connection are answered at the same time. Further ones are not read yet. */
+const maxTcpQueries = 8
 
 /**
  * Waits for the mirrors, then serves on UDP and TCP until the signal aborts. With port 0 both get the same free port.
@@ -107,8 +109,11 @@ export async function replyFor(
   packet: Packet,
   query: Buffer,
 ): Promise<Packet | Buffer> {
-  const question = packet.questions?.[0]
-  if (!question) return replyTo(packet, { rcode: 'FORMERR' })
+  // An update or a notification, for example.
+  if (opcodeOf(packet) !== 0) return replyTo(packet, { rcode: 'NOTIMP' })
+  const [question, ...more] = packet.questions ?? []
+  // Source: RFC 9619, no query has several questions.
+  if (!question || more.length) return replyTo(packet, { rcode: 'FORMERR' })
   const reply = await answer(names, question, (name, type) => upstream.resolve(name, type))
   if (reply) return replyTo(packet, reply)
   const raw = await upstream.forward(query)
@@ -164,26 +169,38 @@ function limitOf(query: Packet): number {
 function listenTcp({ address, port, log }: DnsOptions, handle: Handle): Promise<Server> {
   const server = createServer(socket => {
     let buffer = Buffer.alloc(0)
+    let pending = 0
     socket.setTimeout(tcpIdleMs, () => socket.destroy())
     socket.on('error', () => socket.destroy())
     const answer = async (query: Buffer) => {
       const reply = await handle(query)
-      if (!reply) return void socket.destroy()
+      if (!reply || socket.destroyed) return void socket.destroy()
       const head = Buffer.alloc(2)
       head.writeUInt16BE(reply.length)
-      socket.write(Buffer.concat([head, reply]))
+      if (socket.write(Buffer.concat([head, reply]))) return
+      // The client reads more slowly than it asks.
+      await new Promise<void>(resolve => {
+        const done = () => (socket.off('drain', done), socket.off('close', done), resolve())
+        socket.on('drain', done).on('close', done)
+      })
     }
-    const answerAll = async () => {
-      while (buffer.length >= 2 && buffer.length >= 2 + buffer.readUInt16BE(0)) {
+    const answerAll = () => {
+      while (pending < maxTcpQueries && buffer.length >= 2 && buffer.length >= 2 + buffer.readUInt16BE(0)) {
         const length = buffer.readUInt16BE(0)
         const query = buffer.subarray(2, 2 + length)
         buffer = buffer.subarray(2 + length)
-        await answer(query)
+        pending++
+        void answer(query).finally(() => {
+          pending--
+          answerAll()
+        })
       }
+      if (pending < maxTcpQueries) socket.resume()
+      else socket.pause()
     }
     socket.on('data', chunk => {
       buffer = Buffer.concat([buffer, chunk as Buffer])
-      void answerAll()
+      answerAll()
     })
   })
   server.maxConnections = maxTcpConnections

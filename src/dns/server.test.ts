@@ -218,6 +218,27 @@ test('a connection takes several queries, also in pieces, and one that is no DNS
   await tcp.closed()
 })
 
+test('a client that asks much and reads late gets all answers, and the others are not kept waiting', async t => {
+  const { port } = await serving(t)
+  const tcp = new Tcp(port)
+  t.after(() => tcp.socket.destroy())
+  tcp.socket.pause()
+  const count = 1000
+  const ids = Array.from({ length: count }, (_, i) => i + 1)
+  tcp.socket.write(Buffer.concat(ids.map(id => Tcp.framed(query('many.default.svc.cluster.local', 'A', { id })))))
+  const other = new Tcp(port)
+  t.after(() => other.socket.destroy())
+  other.socket.write(Tcp.framed(query('web.default.svc.cluster.local')))
+  assert.deepEqual(addressesOf(await other.read()), ['10.96.0.20'])
+  tcp.socket.resume()
+  const seen = new Set<number>()
+  while (seen.size < count) {
+    const { id = 0, answers } = await tcp.read()
+    assert.equal(answers?.length, 60)
+    seen.add(id)
+  }
+})
+
 test('what is no question gets no answer or an error, and the server goes on', async t => {
   const { port } = await serving(t)
   const good = query('web.default.svc.cluster.local')
@@ -225,6 +246,15 @@ test('what is no question gets no answer or an error, and the server goes on', a
   assert.deepEqual(addressesOf(reply), ['10.96.0.20'])
   const without = decode(await overUdp(port, encode({ type: 'query', id: 9, questions: [] })))
   assert.deepEqual([without.id, rcodeOf(without)], [9, 1])
+  const several = [
+    { name: 'web.default.svc.cluster.local', type: 'A' },
+    { name: 'many.default.svc.cluster.local', type: 'A' },
+  ] as const
+  const two = decode(await overUdp(port, encode({ type: 'query', id: 8, questions: [...several] })))
+  assert.deepEqual([two.id, rcodeOf(two), two.answers], [8, 1, []])
+  const update = 5 << 11
+  const refused = decode(await overUdp(port, query('web.default.svc.cluster.local', 'A', { flags: update | (1 << 8) })))
+  assert.deepEqual([refused.id, rcodeOf(refused), (refused.flags ?? 0) & update, refused.answers], [7, 4, update, []])
   // A response is no question either: two servers would answer each other for ever.
   const response = encode({ type: 'response', id: 3, questions: [{ name: 'x', type: 'A' }] })
   assert.deepEqual(addressesOf(decode(await overUdp(port, response, good))), ['10.96.0.20'])

@@ -39,8 +39,14 @@ interface Descriptor {
   mediaType: string
   digest: string
   size: number
-  platform?: { os: string; architecture: string; variant?: string }
-  annotations?: Record<string, string>
+  platform?: Platform | null
+  annotations?: Record<string, string> | null
+}
+
+interface Platform {
+  os: string
+  architecture: string
+  variant?: string
 }
 
 /**
@@ -131,33 +137,60 @@ type Invalid = (why: string) => StatusError
 function dockerTags({ json }: Scan, invalid: Invalid): DockerEntry[] | undefined {
   const manifest = json.get('manifest.json')
   if (manifest === undefined) return undefined
-  const fine = Array.isArray(manifest) && manifest.every(e => typeof e.Config === 'string' && Array.isArray(e.Layers))
+  const fine =
+    Array.isArray(manifest) &&
+    manifest.every(
+      e =>
+        isMap(e) &&
+        typeof e.Config === 'string' &&
+        isStrings(e.Layers) &&
+        (isAbsent(e.RepoTags) || isStrings(e.RepoTags)),
+    )
   if (!fine) throw invalid('manifest.json is not a list of images with Config and Layers')
   return manifest as DockerEntry[]
 }
 
-type Manifest = { config: Descriptor; layers: Descriptor[] }
-type Index = { manifests: Descriptor[] }
+const isMap = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+const isAbsent = (value: unknown): boolean => value === undefined || value === null
+const isStrings = (value: unknown): boolean => Array.isArray(value) && value.every(item => typeof item === 'string')
+
+const isPlatform = (value: unknown): value is Platform => isMap(value) && isStrings([value.os, value.architecture])
+
+/** A value of a JSON file as a descriptor. Throws Invalid, with the place of the value, when it is none. */
+function descriptorOf(value: unknown, where: string, invalid: Invalid): Descriptor {
+  const { digest, platform, annotations } = isMap(value) ? value : {}
+  if (typeof digest !== 'string' || !/^sha256:[0-9a-f]{64}$/.test(digest))
+    throw invalid(`a digest in ${where} is not sha256:<64 hex digits>`)
+  if (!isAbsent(platform) && !isPlatform(platform)) throw invalid(`a platform in ${where} has no os and architecture`)
+  if (!isAbsent(annotations) && !(isMap(annotations) && isStrings(Object.values(annotations))))
+    throw invalid(`annotations in ${where} are not a map of texts`)
+  return value as Descriptor
+}
+
+function descriptorsOf(list: unknown, field: string, where: string, invalid: Invalid): Descriptor[] {
+  if (!Array.isArray(list)) throw invalid(`${where} has no list of ${field}`)
+  return list.map(value => descriptorOf(value, where, invalid))
+}
 
 function ociImages(scan: Scan, tags: DockerEntry[] | undefined, invalid: Invalid): Omit<Archive, 'file'> {
-  const index = scan.json.get('index.json') as Index
-  if (!Array.isArray(index.manifests)) throw invalid('index.json has no list of manifests')
+  const index = scan.json.get('index.json')
+  const manifests = descriptorsOf(isMap(index) ? index.manifests : undefined, 'manifests', 'index.json', invalid)
   const byDigest = new Map<string, ArchiveImage>()
   let needsRewrite = false
-  for (const top of index.manifests) {
+  for (const top of manifests) {
     if (isAttestation(top)) continue
-    const found = pick(top, scan)
+    const found = pick(top, scan, invalid)
     if (!found.manifest) {
       // In an index of several plain manifests, those for other platforms are skipped.
-      if (top.platform && index.manifests.length > 1) {
+      if (top.platform && manifests.length > 1) {
         needsRewrite = true
         continue
       }
       const has = found.platforms.length > 0 ? `has only ${found.platforms.join(', ')}` : `${pathOf(top)} is missing`
       throw invalid(`no image for linux/${platform.architecture}: the archive ${has}`)
     }
-    const manifest = scan.json.get(pathOf(found.manifest)) as Manifest
-    const parts = [manifest.config, ...manifest.layers].map(pathOf)
+    const parts = partsOf(found.manifest, scan, invalid).map(pathOf)
     const missing = parts.filter(path => !scan.sizes.has(path))
     if (missing.length > 0) throw invalid(`${missing[0]} is missing; the archive is incomplete`)
     const named = nameOf(top)
@@ -177,17 +210,35 @@ function ociImages(scan: Scan, tags: DockerEntry[] | undefined, invalid: Invalid
   return { format: 'oci', images: [...byDigest.values()], needsRewrite }
 }
 
+/** The configuration and the layers of a manifest. */
+function partsOf(manifest: Descriptor, scan: Scan, invalid: Invalid): Descriptor[] {
+  const path = pathOf(manifest)
+  const { config, layers } = scan.json.get(path) as Readonly<Record<string, unknown>>
+  return [descriptorOf(config, path, invalid), ...descriptorsOf(layers, 'layers', path, invalid)]
+}
+
 /** Finds the manifest for this machine's platform at or below a descriptor. Blobs of other platforms may be missing. */
-function pick(top: Descriptor, scan: Scan): { manifest: Descriptor | undefined; platforms: string[] } {
-  const content = scan.json.get(pathOf(top)) as (Partial<Index> & Partial<Manifest>) | undefined
-  if (!content) return { manifest: undefined, platforms: top.platform ? [nameOfPlatform(top.platform)] : [] }
+function pick(
+  top: Descriptor,
+  scan: Scan,
+  invalid: Invalid,
+): { manifest: Descriptor | undefined; platforms: string[] } {
+  const path = pathOf(top)
+  const content = scan.json.get(path)
+  if (content === undefined)
+    return { manifest: undefined, platforms: top.platform ? [nameOfPlatform(top.platform)] : [] }
+  if (!isMap(content)) throw invalid(`${path} is not a manifest`)
   if (content.manifests) {
-    const below = content.manifests.filter(d => !isAttestation(d)).map(d => pick(d, scan))
+    const below = descriptorsOf(content.manifests, 'manifests', path, invalid)
+      .filter(d => !isAttestation(d))
+      .map(d => pick(d, scan, invalid))
     const manifest = below.find(found => found.manifest)?.manifest
     return { manifest, platforms: below.flatMap(found => found.platforms) }
   }
-  const config = content.config ? (scan.json.get(pathOf(content.config)) as Descriptor['platform']) : undefined
-  const is = top.platform ?? config
+  const config = scan.json.get(pathOf(descriptorOf(content.config, path, invalid)))
+  // A configuration that does not have a platform fits each machine, as for containerd.
+  const own = isPlatform(config) ? config : undefined
+  const is = top.platform ?? own
   const fits = !is || (is.os === platform.os && is.architecture === platform.architecture)
   return { manifest: fits ? top : undefined, platforms: is ? [nameOfPlatform(is)] : [] }
 }
@@ -196,16 +247,15 @@ function pick(top: Descriptor, scan: Scan): { manifest: Descriptor | undefined; 
 const isAttestation = (d: Descriptor) =>
   d.platform?.os === 'unknown' || d.annotations?.['vnd.docker.reference.type'] === 'attestation-manifest'
 
-function nameOf({ annotations = {} }: Descriptor): string | undefined {
-  const whole = annotations['io.containerd.image.name']
+function nameOf({ annotations }: Descriptor): string | undefined {
+  const whole = annotations?.['io.containerd.image.name']
   if (whole) return normalizeName(whole)
   // This annotation is often only a tag. It counts as a name only if it looks like one.
-  const ref = annotations['org.opencontainers.image.ref.name']
+  const ref = annotations?.['org.opencontainers.image.ref.name']
   return ref && /[/:]/.test(ref) ? normalizeName(ref) : undefined
 }
 
-const nameOfPlatform = (p: NonNullable<Descriptor['platform']>) =>
-  [p.os, p.architecture, p.variant].filter(Boolean).join('/')
+const nameOfPlatform = (p: Platform) => [p.os, p.architecture, p.variant].filter(Boolean).join('/')
 const pathOf = (d: Pick<Descriptor, 'digest'>) => `blobs/${d.digest.replace(':', '/')}`
 
 async function isGzip(file: string): Promise<boolean> {

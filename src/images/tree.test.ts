@@ -7,7 +7,10 @@ import { test, type TestContext } from 'node:test'
 import { type Header, pack } from 'tar-stream'
 import { Tree } from './tree.ts'
 
-async function treeOf(t: TestContext, entries: readonly (Partial<Header> & { name: string; text?: string })[]): Promise<Tree> {
+async function treeOf(
+  t: TestContext,
+  entries: readonly (Partial<Header> & { name: string; text?: string })[],
+): Promise<Tree> {
   const dir = mkdtempSync(join(tmpdir(), 'kutter-tree-'))
   t.after(() => rmSync(dir, { recursive: true }))
   const packer = pack()

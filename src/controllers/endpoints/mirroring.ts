@@ -18,6 +18,7 @@ const manager = 'endpointslicemirroring-controller.k8s.io'
 const skipLabel = 'endpointslice.kubernetes.io/skip-mirror'
 const leaderAnnotation = 'control-plane.alpha.kubernetes.io/leader'
 const appliedAnnotation = 'kubectl.kubernetes.io/last-applied-configuration'
+/** How many addresses of a subset are mirrored, which is also how many endpoints a slice may have. */
 const maxPerSubset = 1000
 
 export const endpointSliceMirroringController = defineController({
@@ -67,9 +68,13 @@ async function removeAll(slices: readonly EndpointSlice[], ctx: Context): Promis
 const shouldMirror = ({ metadata: { labels, annotations } }: Endpoints): boolean =>
   labels?.[skipLabel] !== 'true' && annotations?.[leaderAnnotation] === undefined
 
-/** The content of the slices: one group for each family and set of ports. */
-function planMirror({ subsets = [] }: Endpoints): { groups: Group[]; skipped: number; invalid: number } {
-  const groups = new Map<string, Group>()
+/** The content of the slices: one group for each family and set of ports, in which no endpoint is twice. */
+export function planMirror({ subsets = [] }: Pick<Endpoints, 'subsets'>): {
+  groups: Group[]
+  skipped: number
+  invalid: number
+} {
+  const groups = new Map<string, Omit<Group, 'endpoints'> & { endpoints: Map<string, Draft<Endpoint>> }>()
   let [skipped, invalid] = [0, 0]
   for (const { addresses = [], notReadyAddresses = [], ports: given = [] } of subsets) {
     const ports = given.map(({ name = '', port, protocol, appProtocol }) => ({
@@ -87,15 +92,23 @@ function planMirror({ subsets = [] }: Endpoints): { groups: Group[]; skipped: nu
         room--
         const addressType = family === 6 ? 'IPv6' : 'IPv4'
         const key = `${addressType} ${canonicalJson(ports)}`
-        const group = groups.get(key) ?? { addressType, ports, endpoints: [] }
-        group.endpoints.push(endpointOf(address, ready))
+        const group = groups.get(key) ?? { addressType, ports, endpoints: new Map() }
+        const { ip, hostname, targetRef } = address
+        group.endpoints.set(
+          canonicalJson([ip, hostname, targetRef?.namespace, targetRef?.name]),
+          endpointOf(address, ready),
+        )
         groups.set(key, group)
       }
     }
     for (const address of addresses) add(address, true)
     for (const address of notReadyAddresses) add(address, false)
   }
-  return { groups: [...groups.values()], skipped, invalid }
+  const all = [...groups.values()].map(group => ({
+    ...group,
+    endpoints: [...group.endpoints.values()].slice(0, maxPerSubset),
+  }))
+  return { groups: all, skipped, invalid }
 }
 
 const endpointOf = ({ ip, hostname, nodeName, targetRef }: EndpointAddress, ready: boolean): Draft<Endpoint> => ({
@@ -137,7 +150,8 @@ async function carryOut(
   await removeAll([...left], ctx)
 }
 
-function mirroredMetadata({ metadata }: Endpoints) {
+/** The labels and annotations of the slices. */
+export function mirroredMetadata({ metadata }: Pick<Endpoints, 'metadata'>) {
   const { [triggerAnnotation]: _time, [appliedAnnotation]: _applied, ...annotations } = metadata.annotations ?? {}
   const labels = { ...metadata.labels, [serviceNameLabel]: metadata.name ?? '', [managedByLabel]: manager }
   return { labels, annotations }

@@ -180,6 +180,27 @@ const cases: [string, Spec, PodSeen, Partial<PodMemory>, string][] = [
     'running: kill a1 5s',
   ],
   [
+    'a condemned container without a time of its own has that of the pod',
+    { terminationGracePeriodSeconds: 12 },
+    seenOf(['s'], 'a:running'),
+    { condemned: new Map([['a1', { message: 'sick' }]]) },
+    'running: kill a1 12s',
+  ],
+  [
+    'a condemned container may have no time at all',
+    {},
+    seenOf(['s'], 'a:running'),
+    { condemned: new Map([['a1', { message: 'sick', graceSeconds: 0 }]]) },
+    'running: kill a1 0s',
+  ],
+  [
+    'a container that was condemned before it was restarted is left alone',
+    {},
+    seenOf(['s'], 'a:running', 'a:exited:1'),
+    { condemned: new Map([['a1', { message: 'sick' }]]) },
+    'running:',
+  ],
+  [
     'a container with a changed image is killed',
     { containers: [{ name: 'a', image: 'new' }] },
     seenOf(['s'], 'a:running'),
@@ -358,6 +379,15 @@ for (const [what, spec, seen, memory, expected] of cases) {
     assert.equal([`${plan.state.state}:`, ...steps, ...again, ...waiting].join(' '), expected)
   })
 }
+
+test('a pod with a deadline is planned again when it is over, and one without never', () => {
+  const startTime = new Date(now - 4000).toISOString()
+  const at = (spec: Spec, status: object) =>
+    planPod(podOf(spec, status), seenOf(['s'], 'a:running'), nothing, now).againAt
+  assert.equal(at({ activeDeadlineSeconds: 10 }, { startTime }), Math.floor((now - 4000) / 1000) * 1000 + 10_000)
+  assert.equal(at({ activeDeadlineSeconds: 10 }, {}), undefined)
+  assert.equal(at({}, { startTime }), undefined)
+})
 
 test('the object of a pod in deletion is deleted in the end', () => {
   const pod = podOf({}, {}, { deletionTimestamp: '2026-01-01T00:00:00Z' })
