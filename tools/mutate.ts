@@ -101,8 +101,14 @@ function testsOf(file: string, imports: ReadonlyMap<string, readonly string[]>):
   return [...distances.keys()].filter(isTest).sort((a, b) => order(a) - order(b))
 }
 
-/** The first test file that fails, or undefined. A test that runs for longer than three minutes fails. */
-async function firstFailure(copy: string, tests: readonly string[]): Promise<string | undefined> {
+/** A test that failed, and the files that were run with it. */
+interface Failure {
+  name: string
+  files: readonly string[]
+}
+
+/** The first test that fails, or undefined. A test that runs for longer than three minutes fails. */
+async function firstFailure(copy: string, tests: readonly string[]): Promise<Failure | undefined> {
   for (let i = 0; i < tests.length; i += batch) {
     const some = tests.slice(i, i + batch)
     const args = ['--disable-warning=ExperimentalWarning', '--test', '--test-concurrency=2', '--test-timeout=180000']
@@ -123,7 +129,7 @@ async function firstFailure(copy: string, tests: readonly string[]): Promise<str
       child.on('close', code => resolve(code === 0 ? undefined : 'a test file that ended early'))
     })
     end(child)
-    if (failed) return failed
+    if (failed) return { name: failed, files: some }
   }
   return undefined
 }
@@ -145,7 +151,7 @@ process.on('exit', () => {
   rmSync(copy, { recursive: true, force: true })
 })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1))
-for (const name of ['src', 'test', 'tools', 'docs', 'package.json', 'tsconfig.json'])
+for (const name of ['src', 'test', 'tools', 'docs', 'examples', 'bench', 'package.json', 'tsconfig.json', 'kutter'])
   cpSync(root + name, join(copy, name), { recursive: true })
 symlinkSync(`${root}node_modules`, join(copy, 'node_modules'))
 
@@ -160,6 +166,8 @@ const files = [...imports.keys()].filter(
 )
 if (!files.length) throw new Error('no such file or room')
 let unnoticed = 0
+/** Tests that failed by a mutation, and pass without one. */
+const sound = new Set<string>()
 for (let turn = 0; turn < Number(options.count); turn++) {
   const mutation = choose(random, files, turn)
   const path = join(copy, mutation.file)
@@ -173,9 +181,14 @@ for (let turn = 0; turn < Number(options.count); turn++) {
   )
   const by = await firstFailure(copy, testsOf(mutation.file, imports))
   writeFileSync(path, whole)
+  if (by && !sound.has(by.name)) {
+    const anyway = await firstFailure(copy, by.files)
+    if (anyway) throw new Error(`${anyway.name}: fails without any mutation`)
+    sound.add(by.name)
+  }
   if (!by) unnoticed++
   console.log(`${by ? 'noticed  ' : 'UNNOTICED'} ${mutation.file}:${mutation.line}`)
   console.log(`          - ${mutation.before.trim()}\n          + ${mutation.after.trim()}`)
-  if (by) console.log(`          by: ${by}`)
+  if (by) console.log(`          by: ${by.name}`)
 }
 console.log(`${unnoticed} of ${options.count} unnoticed`)

@@ -46,11 +46,10 @@ export interface ClusterConfig {
   schedulerConfig?: string
 }
 
-/**
- * The parts of the server's process that can be disabled: the first two, to run as processes of their own, and the storage
- * class and provisioner that a cluster has by itself.
- */
-export const serverParts = ['controller-manager', 'scheduler', 'storage'] as const
+/** The parts of the server's process that can be disabled, to run as processes of their own. */
+export const processParts = ['controller-manager', 'scheduler'] as const
+/** All that can be disabled: also the storage class and the provisioner that a cluster has by itself. */
+export const serverParts = [...processParts, 'storage'] as const
 export type ServerPart = (typeof serverParts)[number]
 
 export interface LocalNode {

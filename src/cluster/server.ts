@@ -145,7 +145,7 @@ const kubeletClientCertificate = (pki: Pki) =>
   )
 
 /** The API server's certificate, with every name and address by which clients reach it. */
-export function servingCertificate(pki: Pki, config: ClusterConfig) {
+function servingCertificate(pki: Pki, config: ClusterConfig) {
   const dnsNames = [
     'localhost',
     'kubernetes',

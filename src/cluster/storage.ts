@@ -19,6 +19,7 @@ export async function keepStorageClass(admin: Client): Promise<void> {
       metadata: { name: className, ...(isDefault && { annotations }) },
       provisioner: directoryProvisioner,
       reclaimPolicy: 'Delete',
+      allowVolumeExpansion: true,
       volumeBindingMode: 'WaitForFirstConsumer',
     })
   } catch (error) {

@@ -13,6 +13,7 @@ import {
   ensureConfig,
   type ServerPart,
   nodeNames,
+  processParts,
   readConfig,
   withNodes,
 } from './config.ts'
@@ -28,7 +29,6 @@ import { readyText, startNodes } from './nodes.ts'
 import { Pki } from './pki.ts'
 import { nodesReady, readyTimeoutMs, waitUntil } from './ready.ts'
 import { pluginSwitches } from './plugin-switches.ts'
-import { servingCertificate } from './server.ts'
 import { durationText, Steps } from './steps.ts'
 import { spawnSupervisor } from './supervisor.ts'
 
@@ -174,8 +174,7 @@ async function install(options: UpOptions, steps: Steps): Promise<void> {
 async function prepare(paths: ClusterPaths, config: ClusterConfig): Promise<Admin> {
   const admin = await adminOf(paths, config)
   const pki = new Pki(paths.pki, realClock)
-  await servingCertificate(pki, config)
-  for (const part of config.disable ?? []) {
+  for (const part of processParts.filter(one => config.disable?.includes(one))) {
     const user = `system:kube-${part}`
     const certificate = await pki.certificate(part, { commonName: user }, ['client auth', 'digital signature'])
     await writeKubeconfig(paths.kubeconfigOf(part), kubeconfigOf(user, admin.server, admin.ca, certificate))

@@ -63,6 +63,8 @@ export class Tree {
   async addTar(path: string): Promise<void> {
     const reader = extract()
     const reading = pipeline(createReadStream(path), reader)
+    // An entry that is refused ends it too, and its error is the one to report.
+    reading.catch(() => {})
     for await (const entry of reader) {
       const chunks: Buffer[] = []
       for await (const chunk of entry) chunks.push(chunk as Buffer)

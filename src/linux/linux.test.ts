@@ -1,12 +1,23 @@
 // The room against the real kernel. Each test uses directories, groups and namespaces of its own, and removes them.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { isReason } from '../base/errors.ts'
-import { cpuWeightOf, findCgroups, makeIp, makeNft, openBeneath, parseMountinfo, realMounts, run } from './index.ts'
+import { makeLog } from '../base/log.ts'
+import {
+  cpuWeightOf,
+  findCgroups,
+  makeIp,
+  makeNft,
+  openBeneath,
+  parseMountinfo,
+  realMounts,
+  run,
+  setKernel,
+} from './index.ts'
 import { shortLayers } from './mount.ts'
 
 const needsRoot = process.getuid?.() === 0 ? false : 'needs root'
@@ -30,6 +41,24 @@ test('an error of run names the program and has its message', async () => {
   const running = run('sleep', ['60'], { signal: abort.signal })
   abort.abort(new Error('enough'))
   await assert.rejects(running, /enough/)
+})
+
+test('a kernel setting is written only if it has another value, and a failure is logged', async t => {
+  const root = await mkdtemp(join(tmpdir(), 'kutter-sysctl-'))
+  t.after(() => rm(root, { recursive: true }))
+  const file = join(root, 'setting')
+  const warnings: unknown[] = []
+  const log = makeLog(line => warnings.push(JSON.parse(line)), 'info')
+  await writeFile(file, '0\n')
+  await setKernel('setting', '1', log, root)
+  assert.equal(await readFile(file, 'utf8'), '1')
+  const old = new Date(1000)
+  await utimes(file, old, old)
+  await setKernel('setting', '1', log, root)
+  assert.equal((await stat(file)).mtimeMs, 1000)
+  assert.deepEqual(warnings, [])
+  await setKernel('no/such', '1', log, root)
+  assert.equal(warnings.length, 1)
 })
 
 test('mountinfo is parsed with escapes and optional fields', () => {

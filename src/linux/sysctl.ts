@@ -3,9 +3,12 @@ import { readFile, writeFile } from 'node:fs/promises'
 import type { Log } from '../base/log.ts'
 import { messageOf } from '../base/errors.ts'
 
-/** Sets a setting such as `net/ipv4/ip_forward` unless it has the value already. A failure is logged, not thrown. */
-export async function setKernel(name: string, value: string, log: Log): Promise<void> {
-  const file = `/proc/sys/${name}`
+/**
+ * Sets a setting such as `net/ipv4/ip_forward` unless it has the value already. A failure is logged, not thrown.
+ * @param root where the settings are
+ */
+export async function setKernel(name: string, value: string, log: Log, root = '/proc/sys'): Promise<void> {
+  const file = `${root}/${name}`
   try {
     if ((await readFile(file, 'utf8')).trim() !== value) await writeFile(file, value)
   } catch (error) {

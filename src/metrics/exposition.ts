@@ -16,7 +16,6 @@ const escapes: Readonly<Record<string, string>> = { n: '\n', '"': '"', '\\': '\\
 /** All samples of a text. Comments and lines in another form are skipped. */
 export function* readSamples(text: string): Iterable<Sample> {
   for (const row of text.split('\n')) {
-    if (row === '' || row.startsWith('#')) continue
     const match = line.exec(row)
     if (!match) continue
     const [, name = '', inside = '', value = '', at] = match

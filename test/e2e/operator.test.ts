@@ -3,7 +3,8 @@
 // status, and goes on when its leader or the API server is killed.
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
-import { rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { after, test } from 'node:test'
 import { cannotRun, clusterForFile, eventually, root } from './cluster.ts'
 import { nodeImage, nodePod } from './node-pod.ts'
@@ -95,13 +96,14 @@ const accountObjects = [
   { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'register' } },
 ]
 
-const kubeconfig = `${cluster.dataDir}/operator-account.kubeconfig`
+const dir = mkdtempSync(`${tmpdir()}/kutter-operator-`)
+const kubeconfig = `${dir}/kubeconfig`
 /** The operator on this machine, and what it has said. */
 let operator: ChildProcess | undefined
 let said = ''
 after(() => {
   operator?.kill('SIGKILL')
-  rmSync(kubeconfig, { force: true })
+  rmSync(dir, { recursive: true })
 })
 
 /** Starts the operator on this machine with a kubeconfig of its service account. */

@@ -1,7 +1,9 @@
 // Claims on a fresh cluster: nothing is installed, and a StatefulSet keeps its data through the deletion of pods, scaling,
 // the death of every process and a restart of the cluster. A claim that is deleted takes its directory with it.
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { cannotRun, clusterForFile, eventually } from './cluster.ts'
 import { becomesReady, eventComes, inPod, makePod, removePods, sh } from './pods.ts'
@@ -74,6 +76,9 @@ describe('storage', { concurrency: false, skip: cannotRun }, () => {
     await becomesReady(cluster, 'reader')
     assert.equal(await inPod(cluster, 'reader', 'cat /data/greeting'), 'hello')
     assert.notEqual((await cluster.tryKubectl('exec reader -- touch /data/x')).code, 0)
+    await kubectl(`patch pvc data -p '{"spec":{"resources":{"requests":{"storage":"128Mi"}}}}'`)
+    await eventComes(cluster, 'data', /^VolumeResizeSuccessful: /)
+    assert.match(await kubectl('get pvc data --no-headers'), /^data +Bound +pvc-\S+ +128Mi /)
     await kubectl('delete pvc data --wait=false')
     // The claim is kept while the pod uses it.
     assert.match(await kubectl('get pvc data --no-headers'), /^data +Terminating/)
@@ -138,6 +143,53 @@ describe('storage', { concurrency: false, skip: cannotRun }, () => {
     await eventually('it is released', async () => / Released /.test(await kubectl('get pv --no-headers')))
     await kubectl(`delete pv ${metadata.name}`)
     assert.deepEqual(readdirSync(spec.local.path), ['file'])
+  })
+
+  test('a volume that was made by hand is mounted, and one that cannot be says why', options, async () => {
+    const node = (await kubectl('get nodes -o jsonpath={.items[0].metadata.name}')).trim()
+    const byHand = (name: string, source: object) => ({
+      apiVersion: 'v1',
+      kind: 'PersistentVolume',
+      metadata: { name },
+      spec: {
+        capacity: { storage: '1Gi' },
+        accessModes: ['ReadWriteOnce'],
+        claimRef: { namespace: 'default', name },
+        nodeAffinity: {
+          required: {
+            nodeSelectorTerms: [
+              { matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'In', values: [node] }] },
+            ],
+          },
+        },
+        ...source,
+      },
+    })
+    const dir = mkdtempSync(join(tmpdir(), 'kutter-volume-'))
+    try {
+      writeFileSync(join(dir, 'file'), 'made by hand\n')
+      await cluster.apply(byHand('there', { local: { path: dir } }))
+      await cluster.apply(byHand('nowhere', { local: { path: join(dir, 'none') } }))
+      for (const name of ['there', 'nowhere', 'unbound']) {
+        await cluster.apply(claim(name, { storageClassName: '' }))
+        await makePod(cluster, name, { ...mounting(name), ...(name === 'unbound' && { nodeName: node }) })
+      }
+      await becomesReady(cluster, 'there')
+      assert.equal(await inPod(cluster, 'there', 'cat /data/file'), 'made by hand')
+      await eventComes(
+        cluster,
+        'nowhere',
+        /^FailedMount: MountVolume\.SetUp failed for volume "data" : path ".*\/none" does not exist$/,
+      )
+      await eventComes(cluster, 'unbound', /^FailedMount: .*error processing PVC default\/unbound: PVC is not bound$/)
+      await removePods(cluster, 'there', 'nowhere', 'unbound')
+      await kubectl('delete pvc there nowhere unbound')
+      await kubectl('delete pv there nowhere')
+      // What was made by hand is nobody's to delete.
+      assert.ok(existsSync(join(dir, 'file')))
+    } finally {
+      rmSync(dir, { recursive: true, force: true })
+    }
   })
 
   test('what a directory cannot be is refused in words', options, async () => {

@@ -10,11 +10,14 @@ import {
   registrationOf,
 } from '../../src/apiserver/aggregation/testing.ts'
 import type { OwnerReference } from '../../src/api/meta.ts'
+import { followKinds } from '../../src/client/index.ts'
+import { builtinKinds } from '../../src/kinds/all.ts'
 import { APIService } from '../../src/kinds/apiregistration/apiservice.ts'
 import { ConfigMap } from '../../src/kinds/core/configmap.ts'
 import { Namespace } from '../../src/kinds/core/namespace.ts'
 import { Service } from '../../src/kinds/core/service.ts'
 import { type Sim, simulate } from './cluster.ts'
+import { openHttps } from './https.ts'
 import { ExtensionObjects, group, root, type StoredObject, version } from './extension-objects.ts'
 
 const timeout = 60_000
@@ -224,5 +227,40 @@ test('a server that lists nonsense keeps its own namespaces, and stops no other 
     await until(async () => !(await sim.client.find(ConfigMap, { namespace: 'other', name: 'dependent' })))
     extension.answer = server.answer
     await until(async () => !(await sim.client.find(Namespace, { name: 'shop' })))
+  }),
+)
+
+test('a controller manager of its own follows what extension servers have', { timeout }, () =>
+  withExtension(async world => {
+    const { sim, server, extension, until, available } = world
+    const https = await openHttps(sim)
+    const ending = new AbortController()
+    const fetch = async (path: string) => {
+      const { code, text } = await https.send('GET', path)
+      if (code !== 200) throw new Error(`${path}: ${code}`)
+      return text
+    }
+    const kinds = await followKinds(sim.client, builtinKinds, fetch, ending.signal)
+    let changes = 0
+    kinds.subscribe(() => changes++)
+    deepStrictEqual(kinds.unanswered, [version], 'it is not known yet')
+    await until(() => kinds.unanswered?.length === 0)
+    const reports = () => kinds.all.find(kind => kind.plural === 'reports')
+    const found = reports()!
+    deepStrictEqual([found.apiVersion, found.kind, found.namespaced, found.remote], [version, 'Report', true, true])
+    extension.answer = asked => asked.socket.destroy()
+    server.restart()
+    await available(false)
+    await until(() => kinds.unanswered?.length === 1)
+    strictEqual(reports(), found, 'it has what it had')
+    extension.answer = server.answer
+    await available(true)
+    await until(() => kinds.unanswered?.length === 0)
+    strictEqual(reports(), found, 'the very kind is kept, so that nothing is followed anew')
+    await sim.client.delete(APIService, { name: `v1.${group}` })
+    await until(() => reports() === undefined)
+    ok(changes >= 4)
+    ending.abort()
+    await https.close()
   }),
 )

@@ -47,6 +47,7 @@ async function withClass(
       provisioner: directoryProvisioner,
       reclaimPolicy,
       volumeBindingMode: 'WaitForFirstConsumer',
+      allowVolumeExpansion: true,
     })
     await run(sim, directories)
   })
@@ -100,6 +101,23 @@ test('a directory is made on the node of the first pod, and later pods follow it
       await sim.client.delete(Pod, { namespace, name }, { gracePeriodSeconds: 0 })
     await sim.client.delete(PersistentVolumeClaim, { namespace, name: 'data' })
     await sim.until('nothing is left', () => volumes(sim).length === 0 && directories.there.size === 0)
+  }))
+
+test('a claim grows while its pod runs, as soon as its node answers', () =>
+  withClass(async (sim, directories) => {
+    await sim.client.create(PersistentVolumeClaim, claim('data'))
+    await sim.client.create(Pod, pod('a', 'data'))
+    await sim.until('it runs', () => nodeOf(sim, 'a') !== undefined)
+    await sim.until('it is bound', () => claimOf(sim, 'data')?.status.phase === 'Bound')
+    directories.unreachable.add(nodeOf(sim, 'a')!)
+    const resources = { requests: { storage: '3Mi' } }
+    await sim.client.patch(PersistentVolumeClaim, { namespace, name: 'data' }, 'merge', { spec: { resources } })
+    await sim.until('it says why', () => messages(sim, 'data').some(text => text.startsWith('VolumeResizeFailed')))
+    strictEqual(claimOf(sim, 'data')?.status.capacity?.storage, '1Mi')
+    directories.unreachable.clear()
+    await sim.until('it has grown', () => claimOf(sim, 'data')?.status.capacity?.storage === '3Mi')
+    strictEqual(volumes(sim)[0]?.spec.capacity?.storage, '3Mi')
+    deepStrictEqual([...directories.there.values()], [3 << 20])
   }))
 
 test('twenty pods with a claim each get their own directories', () =>

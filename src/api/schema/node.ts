@@ -55,6 +55,8 @@ export interface FieldOptions {
   /** The bounds of a number. */
   min?: number
   max?: number
+  /** Whether opaque JSON may be any value, and not only an object. OpenAPI then has no type for it. */
+  ofAnyType?: boolean
   /** Whether a map or struct is owned as a whole in server-side apply. */
   atomic?: boolean
 }

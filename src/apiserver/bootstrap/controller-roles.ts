@@ -72,6 +72,7 @@ export const controllerRules: Readonly<Record<string, readonly Rule[]>> = {
   'directory-provisioner': [
     rule('create delete get list update watch', 'core', 'persistentvolumes'),
     rule('get list patch update watch', 'core', 'persistentvolumeclaims'),
+    rule('update', 'core', 'persistentvolumeclaims/status'),
     rule('get list watch', 'core', 'nodes'),
     rule('get list watch', 'storage.k8s.io', 'storageclasses'),
     eventsRule,

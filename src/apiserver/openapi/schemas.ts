@@ -137,8 +137,9 @@ export class SchemaBook {
             : { type: 'string', format: 'int-or-string' },
         )
       case 'json':
+        return node.ofAnyType ? {} : { type: 'object' }
       case 'untyped':
-        return { type: 'object' }
+        return {}
     }
   }
 

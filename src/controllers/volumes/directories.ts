@@ -2,6 +2,7 @@
 // installed. A class names it, and waits for the first consumer: the claim's pod decides which node has the directory.
 //
 //   claim with a node ──▶ the node makes a directory ──▶ PersistentVolume (local, with the node's affinity) ──▶ bound
+//   claim grown ──▶ the limit of the directory is raised ──▶ the volume and the claim have the new size
 //   claim deleted ──▶ volume Released ──▶ the node removes the directory ──▶ the volume is deleted
 //
 // A finalizer keeps a volume stored until its directory is removed. One whose node is gone for good is let go, since the
@@ -9,7 +10,7 @@
 // Source of events and messages: sig-storage-lib-external-provisioner controller/controller.go.
 import { isReason, messageOf } from '../../base/errors.ts'
 import type { Draft } from '../../api/schema/node.ts'
-import { quantityValue } from '../../api/quantity.ts'
+import { compareQuantities, quantityValue } from '../../api/quantity.ts'
 import { Node } from '../../kinds/core/node.ts'
 import { PersistentVolume } from '../../kinds/core/persistentvolume.ts'
 import { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts'
@@ -39,13 +40,19 @@ const isOwn = ({ metadata }: Volume) => metadata.annotations?.[names.provisioned
 const isAsked = ({ metadata, spec }: Claim) =>
   !spec.volumeName && metadata.annotations?.[names.provisioner] === directoryProvisioner
 
+const sizeOf = ({ spec }: Claim) => spec.resources.requests?.storage ?? '0'
+const isGrown = (claim: Claim) =>
+  claim.status.phase === 'Bound' && compareQuantities(sizeOf(claim), claim.status.capacity?.storage ?? '0') > 0
+
 export function directoryController(directories: NodeDirectories): Controller {
   return defineKeyedController({
     name: 'directory-provisioner',
     reads: [Node, StorageClass],
     watches: [
       watch(PersistentVolumeClaim, claim =>
-        isAsked(claim) ? [`claim ${keyOf(claim.metadata.namespace ?? '', claim.metadata.name ?? '')}`] : [],
+        isAsked(claim) || isGrown(claim)
+          ? [`claim ${keyOf(claim.metadata.namespace ?? '', claim.metadata.name ?? '')}`]
+          : [],
       ),
       watch(PersistentVolume, volume => (isOwn(volume) ? [`volume ${volume.metadata.name}`] : [])),
     ],
@@ -53,9 +60,9 @@ export function directoryController(directories: NodeDirectories): Controller {
       const [what = '', of = ''] = key.split(' ')
       if (what === 'claim') {
         const claim = ctx.cache(PersistentVolumeClaim).byKey(of)
-        return claim && isAsked(claim) && !claim.metadata.deletionTimestamp
-          ? provision(claim, directories, ctx)
-          : undefined
+        if (!claim || claim.metadata.deletionTimestamp) return undefined
+        if (isAsked(claim)) return provision(claim, directories, ctx)
+        return isGrown(claim) ? expand(claim, directories, ctx) : undefined
       }
       const volume = ctx.cache(PersistentVolume).get(undefined, of)
       return volume && isOwn(volume) ? reclaim(volume, directories, ctx) : undefined
@@ -100,7 +107,7 @@ async function provision(claim: Claim, directories: NodeDirectories, ctx: Contex
     'Provisioning',
     `External provisioner is provisioning volume for claim "${namespace}/${name}"`,
   )
-  const bytes = quantityValue(claim.spec.resources.requests?.storage)
+  const bytes = quantityValue(sizeOf(claim))
   let made: Awaited<ReturnType<NodeDirectories['make']>>
   try {
     made = await directories.make(nodeName, volumeName, bytes)
@@ -138,7 +145,7 @@ function volumeOf(
       finalizers: [finalizer],
     },
     spec: {
-      capacity: { storage: claim.spec.resources.requests?.storage ?? '0' },
+      capacity: { storage: sizeOf(claim) },
       accessModes: [...(claim.spec.accessModes ?? [])],
       claimRef: { kind: 'PersistentVolumeClaim', apiVersion: 'v1', namespace, name, uid, resourceVersion },
       persistentVolumeReclaimPolicy: storageClass.reclaimPolicy ?? 'Delete',
@@ -150,6 +157,31 @@ function volumeOf(
       },
     },
   }
+}
+
+/** Nothing of a directory depends on its size but the limit, so pods go on meanwhile. */
+async function expand(claim: Claim, directories: NodeDirectories, ctx: Context): Promise<Result> {
+  const { volumeName = '' } = claim.spec
+  const volume = ctx.cache(PersistentVolume).get(undefined, volumeName)
+  if (!volume || !isOwn(volume)) return undefined
+  const storage = sizeOf(claim)
+  const node = nodeOf(volume, ctx)
+  try {
+    if (!node) throw new Error('the node of the volume is gone')
+    await directories.make(node.metadata.name ?? '', volumeName, quantityValue(storage))
+  } catch (error) {
+    const message = `resize volume ${volumeName} failed: ${messageOf(error)}`
+    ctx.event(claim, 'Warning', 'VolumeResizeFailed', message)
+    return { again: retryMs }
+  }
+  if (compareQuantities(storage, volume.spec.capacity?.storage ?? '0') > 0)
+    await ctx.update(PersistentVolume, {
+      ...volume,
+      spec: { ...volume.spec, capacity: { ...volume.spec.capacity, storage } },
+    })
+  const capacity = { ...claim.status.capacity, storage }
+  await ctx.writeStatus(PersistentVolumeClaim, claim, { ...claim.status, capacity } as Draft<Claim['status']>)
+  ctx.event(claim, 'Normal', 'VolumeResizeSuccessful', 'Resize volume succeeded')
 }
 
 /** The node of a volume's directory; undefined if it is gone. */

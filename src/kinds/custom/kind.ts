@@ -1,6 +1,6 @@
 // Makes the kinds of a definition, one for each served version, with the same parts as built-in kinds. API server,
 // discovery, OpenAPI, apply, tables, garbage collection and quota treat them alike.
-import { readAll, readPath } from '../../api/jsonpath.ts'
+import { isPath, readAll, readPath } from '../../api/jsonpath.ts'
 import {
   type AnyKind,
   apiVersionOf,
@@ -14,6 +14,7 @@ import type { Path, Problem } from '../../api/path.ts'
 import { asJson, type Json } from '../../api/schema/node.ts'
 import { ObjectMeta } from '../../api/meta.ts'
 import { age } from '../../api/table.ts'
+import { createdColumn } from '../columns.ts'
 import { isTrue } from '../apiextensions/conditions.ts'
 import type { CustomResourceDefinition } from '../apiextensions/customresourcedefinition.ts'
 import type {
@@ -58,7 +59,9 @@ function customKind(
   }
   // Rules are evaluated once; what they warn of is kept from the check of an object until its warnings are asked for.
   const warnings = new WeakMap<KubeObject, string[]>()
-  const columns = (version.additionalPrinterColumns ?? []).map(columnOf)
+  const given = version.additionalPrinterColumns ?? []
+  // Where one of them cannot be read, the objects are shown as those of kinds without columns.
+  const columns = given.every(({ jsonPath }) => isPath(jsonPath)) ? given.map(columnOf) : [createdColumn]
   return {
     group,
     version: version.name,
