@@ -1,7 +1,7 @@
 // Selectors are compared with a matcher that is simple enough to be right, in both forms and by their text.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../base/testing.ts'
 import { StatusError } from '../base/errors.ts'
 import { type FieldSelector, matchesFields, parseFieldSelector, selectedName } from './fields.ts'
 import {

@@ -2,7 +2,7 @@
 // the model, and listeners get the difference between two states.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../base/testing.ts'
 import { settle } from '../base/clock.ts'
 import type { KubeObject } from './kind.ts'
 import { Item, Mirror, type MirrorChange, objectKey } from './mirror.ts'

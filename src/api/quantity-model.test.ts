@@ -1,7 +1,7 @@
 // Quantities are compared with exact fractions, when they are parsed, written, added and compared.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../base/testing.ts'
 import {
   addQuantities,
   canonicalQuantity,

@@ -1,7 +1,7 @@
 // Lists: all pages of a list are of one state, whatever is written between them; and which state a list is of.
 import { deepStrictEqual, ok, rejects, strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../base/testing.ts'
 import type { StatusError } from '../base/errors.ts'
 import { matchesSelector, parseSelector } from '../api/labels.ts'
 import type { OperationOptions } from '../api/operation.ts'

@@ -2,7 +2,7 @@
 import { deepStrictEqual, ok, rejects, strictEqual } from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { isDeepStrictEqual } from 'node:util'
-import fc from 'fast-check'
+import { fc } from '../base/testing.ts'
 import { settle } from '../base/clock.ts'
 import { matchesSelector, parseSelector } from '../api/labels.ts'
 import type { KubeObject } from '../api/kind.ts'

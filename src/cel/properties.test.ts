@@ -1,7 +1,7 @@
 // Properties of arithmetic, order, strings and times, on random values, against plain computations.
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../base/testing.ts'
 import { adaptUntyped } from './adapt.ts'
 import { compileWith } from './compilation.ts'
 import { parseIP } from '../api/ip.ts'

@@ -2,7 +2,7 @@
 // possible.
 import { deepStrictEqual, ok, strictEqual } from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../base/testing.ts'
 import { VirtualClock } from '../base/clock.ts'
 import { StatusError } from '../base/errors.ts'
 import { silentLog } from '../base/log.ts'

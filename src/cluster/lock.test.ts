@@ -1,7 +1,7 @@
 // Only one command at a time changes a cluster, and of a cluster that was not created nothing stays.
 import { deepStrictEqual, ok, rejects, strictEqual } from 'node:assert/strict'
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -46,6 +46,19 @@ test('a lock in a directory that was removed meanwhile is no lock', async t => {
     inside--
   }
   await Promise.all(Array.from({ length: 4 }, () => locked(paths, () => {}, work)))
+})
+
+test('a lock that can never be opened is an error, and not tried for ever', async t => {
+  const paths = await place(t)
+  await mkdir(join(paths.root, 'command.lock'), { recursive: true })
+  await rejects(
+    locked(
+      paths,
+      () => {},
+      async () => {},
+    ),
+    /command\.lock cannot be opened/,
+  )
 })
 
 test('nothing stays of a cluster that was not created', async t => {

@@ -11,6 +11,8 @@ interface Lock {
   release(): Promise<void>
 }
 
+/** How often the file may be gone again before it can be opened, since its directory was removed by another command. */
+const maxTries = 20
 /** How long to wait silently before reporting that another command holds the lock. */
 const patienceMs = 300
 
@@ -19,12 +21,17 @@ const lockFile = (paths: ClusterPaths) => join(paths.root, 'command.lock')
 /** Waits for the lock of a cluster, however long another command holds it; calls `waiting` at most once meanwhile. */
 async function takeLock(paths: ClusterPaths, waiting: () => void): Promise<Lock> {
   const file = lockFile(paths)
-  for (let reported = false; ; ) {
+  let reported = false
+  for (let tries = 1; ; tries++) {
     await mkdir(paths.root, { recursive: true, mode: 0o700 })
     const lock = await holdFile(file, () => {
       if (!reported) waiting()
       reported = true
     })
+    if (!lock) {
+      if (tries < maxTries) continue
+      throw new Error(`${file} cannot be opened`)
+    }
     // The previous holder may have removed the directory, and a third command may have created it again. Then this lock
     // is on a file that nobody else can find, and is worth nothing.
     if (existsSync(file) && statSync(file).ino === lock.inode) return lock
@@ -51,18 +58,25 @@ export async function locked<T>(paths: ClusterPaths, waiting: () => void, work: 
 export const reportBusy = (name: string, out: (text: string) => void) => () =>
   out(`Another kutter command is changing the cluster ${name}. Waiting for it to finish.\n`)
 
+/** The exit code of the child process for a file that cannot be opened. */
+const cannotOpen = 3
+
 /**
  * Starts a child process that holds the lock until its standard input is closed, which the end of this process does
- * too.
+ * too. Resolves to undefined if the file cannot be opened.
  */
-function holdFile(file: string, waiting: () => void): Promise<Lock & { inode: number }> {
+function holdFile(file: string, waiting: () => void): Promise<(Lock & { inode: number }) | undefined> {
   return new Promise((resolve, reject) => {
-    const script = 'exec 9>>"$0" && flock 9 && stat -Lc %i /proc/self/fd/9 && exec cat >/dev/null'
+    const script = `{ command exec 9>>"$0"; } 2>/dev/null || exit ${cannotOpen}; flock 9 && stat -Lc %i /proc/self/fd/9 && exec cat >/dev/null`
     const child = spawn('sh', ['-c', script, file], { stdio: ['pipe', 'pipe', 'inherit'], detached: true })
     const cancel = realClock.after(patienceMs, waiting)
     const ended = new Promise<void>(done => child.once('close', () => done()))
     child.once('error', error => (cancel(), reject(error)))
-    child.once('exit', code => (cancel(), reject(new Error(`cannot lock ${file}: flock ended with code ${code}`))))
+    child.once('exit', code => {
+      cancel()
+      if (code === cannotOpen) resolve(undefined)
+      else reject(new Error(`cannot lock ${file}: flock ended with code ${code}`))
+    })
     child.stdout.once('data', (text: Buffer) => {
       cancel()
       resolve({

@@ -1,7 +1,7 @@
 // Compares the queue of the controllers with a simple model of lists and maps, in random sequences of calls.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../base/testing.ts'
 import { VirtualClock } from '../base/clock.ts'
 import { seededRandom } from '../base/random.ts'
 import { KeyQueue } from './queue.ts'

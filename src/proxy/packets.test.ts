@@ -2,7 +2,7 @@
 // what the policies of Services say in their own words. The rules are read as nftables reads them.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../base/testing.ts'
 import type { Draft } from '../api/kind.ts'
 import { cidrContains, parseCidr } from '../api/ip.ts'
 import { Service } from '../kinds/core/service.ts'

@@ -2,7 +2,7 @@
 // new fragments afterwards. The kernel is a model that refuses what nftables refuses.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../base/testing.ts'
 import { Service } from '../kinds/core/service.ts'
 import { EndpointSlice } from '../kinds/discovery/endpointslice.ts'
 import { objectOf, podOf } from '../kinds/testing.ts'

@@ -1,7 +1,7 @@
 // Compares the scheduling queue with a simple model, a list of pods that is searched at every step.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../base/testing.ts'
 import { VirtualClock } from '../base/clock.ts'
 import { Item, type MirrorChange } from '../api/mirror.ts'
 import { Node } from '../kinds/core/node.ts'

@@ -1,6 +1,6 @@
 // Compares a store with a model that is simple enough to be right: all states of a small map, one for each revision.
 import assert from 'node:assert/strict'
-import fc from 'fast-check'
+import { fc } from '../base/testing.ts'
 import type { Change, Revision, Store } from './store.ts'
 
 type State = Map<string, { value: string; revision: Revision; created: Revision }>

@@ -1,7 +1,7 @@
 // The contract of stores as a suite of tests, which every implementation runs.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../base/testing.ts'
 import { StatusError } from '../base/errors.ts'
 import { modelTest } from './contract-model.ts'
 import { StoreConflict, type Change, type Revision, type Store } from './store.ts'

@@ -1,7 +1,7 @@
 // The sorted set of keys is compared with a plain sorted array, with enough keys that its runs are split and emptied.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../base/testing.ts'
 import { SortedKeys } from './sorted-keys.ts'
 
 const sorted = (keys: Iterable<string>) => [...keys].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0))

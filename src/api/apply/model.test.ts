@@ -1,7 +1,7 @@
 // Field sets are compared with sets of paths, and server-side apply with a table of owners.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../../base/testing.ts'
 import { isReason } from '../../base/errors.ts'
 import { ConfigMap } from '../../kinds/core/configmap.ts'
 import { Pod } from '../../kinds/core/pod.ts'

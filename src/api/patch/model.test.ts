@@ -1,7 +1,7 @@
 // Properties of all patches: compared with the algorithm in RFC 7396, and between the types of patches.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../../base/testing.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import { sameJson } from '../equal.ts'
 import type { Json, JsonObject } from '../schema/node.ts'

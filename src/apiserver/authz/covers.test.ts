@@ -1,7 +1,7 @@
 // A user who may write a role because of the rights the user has must really have all rights of the role.
 import { deepStrictEqual, ok, strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../../base/testing.ts'
 import type { PolicyRule } from '../../kinds/rbac/types.ts'
 import type { AccessRequest } from './authorizer.ts'
 import { missingRights } from './covers.ts'

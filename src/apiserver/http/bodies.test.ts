@@ -1,7 +1,7 @@
 // How bodies are read, by the media type that the client names.
 import { deepStrictEqual, strictEqual, throws } from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../../base/testing.ts'
 import { stringify } from 'yaml'
 import { isReason } from '../../base/errors.ts'
 import type { Json } from '../../api/schema/node.ts'

@@ -1,7 +1,7 @@
 // Which encoding and form an answer has, by the header `accept`.
 import { deepStrictEqual, strictEqual, throws } from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../../base/testing.ts'
 import { isReason } from '../../base/errors.ts'
 import { choose, negotiate, negotiateError } from './negotiate.ts'
 

@@ -1,7 +1,7 @@
 // Which resource a path names, and which verb a method has there.
 import { deepStrictEqual, strictEqual, throws } from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../../base/testing.ts'
 import { isReason } from '../../base/errors.ts'
 import { builtinKinds } from '../../kinds/all.ts'
 import { Catalog } from '../catalog.ts'

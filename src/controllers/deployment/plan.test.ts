@@ -2,7 +2,7 @@
 // the plan. Whatever comes between, a rollout stays within its bounds and ends.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../../base/testing.ts'
 import type { Draft } from '../../api/kind.ts'
 import { timeText } from '../../api/time.ts'
 import { Deployment } from '../../kinds/apps/deployment.ts'

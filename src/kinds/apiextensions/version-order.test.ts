@@ -1,7 +1,7 @@
 // The order of versions in discovery.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../../base/testing.ts'
 import { compareVersions } from './version-order.ts'
 
 // Source: https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definition-versioning

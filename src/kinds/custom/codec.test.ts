@@ -1,7 +1,7 @@
 // What always holds of decoded custom resources, whatever their schema and whatever is sent.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../../base/testing.ts'
 import { sameJson } from '../../api/equal.ts'
 import { asJson, type Json, type JsonObject } from '../../api/schema/node.ts'
 import type { SchemaProps } from '../apiextensions/jsonschema.ts'
