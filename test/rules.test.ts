@@ -293,3 +293,8 @@ test('no comment uses a word that docs/words.md rules out', () => {
   )
   assert.deepEqual(breaches, [])
 })
+
+test('signals are joined by base/waiters.ts, since Node.js forgets the sources of AbortSignal.any', () => {
+  const users = files.filter(file => /AbortSignal\.any\(/.test(texts.get(file)!))
+  assert.deepEqual(users, [])
+})

@@ -17,6 +17,7 @@
 // - The iterator ends at the timeout, or when the signal aborts. Returning from it early stops its timers.
 //
 // Source: API concepts "efficient detection of changes", KEP-956 (bookmarks), KEP-3157 (watch-list).
+import { joined } from '../base/waiters.ts'
 import type { Clock } from '../base/clock.ts'
 import { goQuote } from '../base/go-text.ts'
 import { StatusError } from '../base/errors.ts'
@@ -164,11 +165,13 @@ async function quietly(
   ending: AbortSignal,
   wait: (signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
-  const signal = bookmarks ? AbortSignal.any([ending, bookmarks.due]) : ending
+  const { signal, release } = joined(ending, bookmarks?.due)
   try {
     await wait(signal)
   } catch (error) {
     if (!signal.aborted) throw error
+  } finally {
+    release()
   }
 }
 

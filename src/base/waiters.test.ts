@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
+import { getEventListeners } from 'node:events'
 import { test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { settle, VirtualClock } from './clock.ts'
-import { orAborted, Waiters, within } from './waiters.ts'
+import { joined, orAborted, Waiters, within, withJoined } from './waiters.ts'
 
 test('each wait ends at its own target', async () => {
   const waiters = new Waiters()
@@ -52,4 +55,27 @@ test('waiting for other work ends when the signal aborts', async () => {
   // A later failure, which nobody waits for, is no unhandled rejection.
   await assert.rejects(orAborted(Promise.reject(new Error('failed')), abort.signal), { message: 'enough' })
   await settle()
+})
+
+test('a joined signal aborts with the first of its sources, also after a garbage collection', async () => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const [one, two] = [new AbortController(), new AbortController()]
+  const { signal } = joined(one.signal, undefined, two.signal)
+  collect()
+  await new Promise(resolve => setImmediate(resolve))
+  two.abort(new Error('enough'))
+  assert.equal(signal.aborted, true)
+  assert.equal((signal.reason as Error).message, 'enough')
+  assert.equal(joined(one.signal, two.signal).signal.aborted, true)
+})
+
+test('a released signal does not abort any more, and nothing of it stays with its sources', async () => {
+  const source = new AbortController()
+  const { signal, release } = joined(source.signal)
+  release()
+  await withJoined([source.signal], async inner => assert.equal(inner.aborted, false))
+  assert.equal(getEventListeners(source.signal, 'abort').length, 0)
+  source.abort()
+  assert.equal(signal.aborted, false)
 })

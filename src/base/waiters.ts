@@ -54,6 +54,41 @@ export class Waiters {
 }
 
 /**
+ * A signal that aborts with the first of several. `release` must be called once it is not needed any more, unless it ends
+ * together with all of them.
+ *
+ * It is not AbortSignal.any, which Node.js lets forget its sources at a garbage collection as long as nobody listens to
+ * it: code that only looks at `aborted` then goes on for ever.
+ */
+export function joined(...sources: (AbortSignal | undefined)[]): { signal: AbortSignal; release(): void } {
+  const all = sources.filter(source => source !== undefined)
+  const controller = new AbortController()
+  const release = () => {
+    for (const source of all) source.removeEventListener('abort', onAbort)
+  }
+  const onAbort = () => {
+    release()
+    controller.abort(all.find(source => source.aborted)?.reason)
+  }
+  if (all.some(source => source.aborted)) onAbort()
+  else for (const source of all) source.addEventListener('abort', onAbort, { once: true })
+  return { signal: controller.signal, release }
+}
+
+/** Runs `work` with a signal that aborts with the first of several. */
+export async function withJoined<T>(
+  sources: readonly (AbortSignal | undefined)[],
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const { signal, release } = joined(...sources)
+  try {
+    return await work(signal)
+  } finally {
+    release()
+  }
+}
+
+/**
  * Runs `work` with a signal that aborts after `limitMs`, or when `signal` does. Returns what `work` returns: a `work`
  * that ignores its signal is not cut short.
  */
@@ -66,7 +101,7 @@ export async function within<T>(
   const limit = new AbortController()
   const cancel = clock.after(limitMs, () => limit.abort(new Error(`no answer within ${limitMs / 1000} seconds`)))
   try {
-    return await work(AbortSignal.any([signal, limit.signal]))
+    return await withJoined([signal, limit.signal], work)
   } finally {
     cancel()
   }

@@ -18,6 +18,7 @@
 // An example: list at revision 7; watch from 7 brings changes 8 and 9 and a bookmark 20; the server ends the watch; the
 // next one begins at 20. Its connection breaks at 25; after 0.2 s a watch from 25 is answered with Expired, since the
 // server was away for long; after another pause a list at revision 90 resets the mirror.
+import { joined } from '../base/waiters.ts'
 import type { Clock } from '../base/clock.ts'
 import { isReason, messageOf, StatusError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
@@ -76,7 +77,7 @@ export class Informers {
       this.#mirrors.set(key, mirror)
       const stop = new AbortController()
       this.#stops.set(mirror, stop)
-      void this.#follow(kind, scope, mirror, AbortSignal.any([this.#abort.signal, stop.signal]))
+      void this.#follow(kind, scope, mirror, joined(this.#abort.signal, stop.signal).signal)
     }
     return mirror
   }

@@ -1,6 +1,7 @@
 // The kinds of a cluster for a program outside of the API server: the built-in ones, those of the definitions that the
 // server has established, and those of extension servers. The objects are read as the server sends them, so no
 // conversion is needed.
+import { withJoined } from '../base/waiters.ts'
 import { Chore } from '../base/chore.ts'
 import type { Clock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
@@ -143,9 +144,9 @@ class RemoteKinds {
     const { log, signal } = this.#part
     if (status.conditions?.find(({ type }) => type === 'Available')?.status !== 'True') return away(before)
     const path = group ? `/apis/${group}/${version}` : `/api/${version}`
-    const late = AbortSignal.any([signal, AbortSignal.timeout(answerMs)])
     try {
-      const resources = readResourceList(parseJson(await this.#fetch(path, late)) as Json)
+      const text = await withJoined([signal, AbortSignal.timeout(answerMs)], late => this.#fetch(path, late))
+      const resources = readResourceList(parseJson(text) as Json)
       if (!resources) throw new Error('the answer is no list of resources')
       const isSame = before && sameJson([...resources], [...before.resources])
       if (isSame && before.answers) return before

@@ -9,7 +9,7 @@
 // Source: client-go tools/leaderelection.
 import { isReason, messageOf } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
-import { within } from '../base/waiters.ts'
+import { joined, within } from '../base/waiters.ts'
 import { microTimeText, parseTime } from '../api/time.ts'
 import { Lease } from '../kinds/coordination/lease.ts'
 import type { Client } from './client.ts'
@@ -61,7 +61,7 @@ export async function leadWithLease(
     }
     candidate.reportElection()
     const leading = new AbortController()
-    const until = AbortSignal.any([signal, leading.signal])
+    const { signal: until } = joined(signal, leading.signal)
     const led = lead(until)
     try {
       await Promise.race([candidate.keep(until), led.then(() => ended(until))])

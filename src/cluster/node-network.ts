@@ -1,5 +1,6 @@
 // Keeps the pod network of a node up for its present range of pod addresses. A failure is tried again, since nothing
 // else would set the network up, and without it no pod can start.
+import { joined } from '../base/waiters.ts'
 import { Chore } from '../base/chore.ts'
 import type { Clock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
@@ -28,7 +29,7 @@ export function keepNodeNetwork({ setUp, clock, log, signal }: NodeNetworkOption
     const stop = new AbortController()
     // Set before the attempt: a failed one is stopped too, so that it cannot get in the way of the next.
     current = { podCidr: '', stop }
-    await setUp(podCidr, AbortSignal.any([signal, stop.signal]))
+    await setUp(podCidr, joined(signal, stop.signal).signal)
     current.podCidr = podCidr
   })
   return podCidr => {

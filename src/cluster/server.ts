@@ -1,4 +1,5 @@
 // The server process: opens the store, serves the API over HTTPS, and runs the controllers and the scheduler.
+import { joined } from '../base/waiters.ts'
 import { realClock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import { realRandom } from '../base/random.ts'
@@ -85,7 +86,7 @@ export async function runServer({ config, paths, log, signal, revive }: RoleOpti
   await startControllers({ plane, config, authority, identity, directories, signal, scheduling })
   lifeline.report({ ready: true })
   log.info('serving', { port: http.port, startedInMs: Math.round(performance.now()) })
-  await aborted(AbortSignal.any([signal, storeFailed.signal]))
+  await aborted(joined(signal, storeFailed.signal).signal)
   await http.close()
   await plane.close()
   // Without its writer the store is of no use to anybody: a new process opens it again.

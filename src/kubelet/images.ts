@@ -4,7 +4,7 @@
 import type { Clock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
-import { orAborted } from '../base/waiters.ts'
+import { orAborted, withJoined } from '../base/waiters.ts'
 import { durationText } from '../api/time.ts'
 import type { AuthConfig, ImageSeen, Runtime, SandboxConfig } from './runtime/runtime.ts'
 import { credentialsFor, normalizeImage } from './credentials.ts'
@@ -143,8 +143,9 @@ export class Images {
   async #pullOrKeep(request: ImageRequest, name: string, loaded: ImageSeen): Promise<Ensured> {
     try {
       const secrets = await request.pullSecrets()
-      const limit = AbortSignal.any([request.signal, AbortSignal.timeout(loadedPullMs)])
-      const ref = await pullWithAny(this.#runtime, name, credentialsFor(name, secrets), request.sandbox, limit)
+      const ref = await withJoined([request.signal, AbortSignal.timeout(loadedPullMs)], limit =>
+        pullWithAny(this.#runtime, name, credentialsFor(name, secrets), request.sandbox, limit),
+      )
       return { image: (await this.#runtime.image(ref)) ?? loaded, ref }
     } catch (error) {
       request.signal.throwIfAborted()

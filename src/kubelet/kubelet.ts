@@ -1,5 +1,6 @@
 // Puts the parts of a node together: runtime, volumes, events, the Node object, and the pods that are bound to the
 // node.
+import { joined } from '../base/waiters.ts'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
@@ -96,7 +97,7 @@ const minInodeShare = 0.05
  */
 export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const stop = new AbortController()
-  const signal = AbortSignal.any([o.signal, stop.signal])
+  const { signal } = joined(o.signal, stop.signal)
   const log = o.log.with({ node: o.nodeName })
   const { client, runtime, clock } = o
   const machine = runtime.real ? await readMachine(await ensureDir(o.rootDir)) : simulatedMachine

@@ -1,6 +1,7 @@
 // Extenders: other programs that filter, score, preempt or bind, which are called over HTTP in the middle of a
 // decision. Source: pkg/scheduler/extender.go, staging/src/k8s.io/kube-scheduler/extender/v1 (its field names are
 // capitalized).
+import { joined } from '../base/waiters.ts'
 import { readFileSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
 import { type RequestOptions, request as httpsRequest } from 'node:https'
@@ -126,10 +127,11 @@ export class Extender {
     const url = new URL(`${this.config.urlPrefix.replace(/\/+$/, '')}/${verb}`)
     if (this.config.tls) url.protocol = 'https:'
     const data = Buffer.from(JSON.stringify(body))
+    const { signal, release } = joined(this.#signal, AbortSignal.timeout(this.config.httpTimeoutMs))
     const options: RequestOptions = {
       method: 'POST',
       headers: { 'content-type': 'application/json', 'content-length': data.length },
-      signal: AbortSignal.any([this.#signal, AbortSignal.timeout(this.config.httpTimeoutMs)]),
+      signal,
       ...tlsOptions(this.config.tls),
     }
     const request = url.protocol === 'https:' ? httpsRequest : httpRequest
@@ -155,7 +157,7 @@ export class Extender {
       })
       call.on('error', reject)
       call.end(data)
-    })
+    }).finally(release)
   }
 }
 

@@ -2,6 +2,7 @@
 // are simulated, and the clock is virtual. The same seed gives the same run.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { joined } from '../../src/base/waiters.ts'
 import { VirtualClock } from '../../src/base/clock.ts'
 import { StatusError } from '../../src/base/errors.ts'
 import { silentLog } from '../../src/base/log.ts'
@@ -72,7 +73,7 @@ async function openCluster() {
     new Client({
       serve: operation => {
         if (!plane) throw new StatusError('ServiceUnavailable', 'connection refused')
-        const signal = operation.signal ? AbortSignal.any([operation.signal, running.signal]) : running.signal
+        const signal = joined(operation.signal, running.signal).signal
         return plane.serve({ ...operation, signal })
       },
       user: { name, groups: [...groups, 'system:authenticated'] },

@@ -11,6 +11,7 @@
 // - The status is written only if it differs. What is to be done after a check is waited for before the next one.
 //
 // Source: kube-aggregator pkg/controllers/status/{local,remote}.
+import { joined } from '../../base/waiters.ts'
 import { request } from 'node:https'
 import { Chore } from '../../base/chore.ts'
 import { isReason, messageOf } from '../../base/errors.ts'
@@ -165,6 +166,7 @@ export class Availability {
     const address = addressOf(this.#core.storage, service)
     const url = urlAt(address, prefixOf(service.spec))
     const late = AbortSignal.timeout(answerMs)
+    const { signal, release } = joined(late, this.#abort.signal)
     const options = {
       ...address,
       ...tlsOf(service, this.#client),
@@ -172,7 +174,7 @@ export class Availability {
       agent: false,
       path: url.pathname,
       headers: { host: url.host, accept: 'application/json', ...headersOf(checker) },
-      signal: AbortSignal.any([late, this.#abort.signal]),
+      signal,
     } as const
     const code = await new Promise<number>((resolve, reject) => {
       const asked = request(options, response => {
@@ -181,12 +183,14 @@ export class Availability {
       })
       asked.on('error', reject)
       asked.end()
-    }).catch((error: unknown) => {
-      const why = late.aborted
-        ? 'context deadline exceeded (Client.Timeout exceeded while awaiting headers)'
-        : causeText(error, { ...address, name: url.hostname })
-      throw new Error(`failing or missing response from ${url.href}: Get ${JSON.stringify(url.href)}: ${why}`)
     })
+      .finally(release)
+      .catch((error: unknown) => {
+        const why = late.aborted
+          ? 'context deadline exceeded (Client.Timeout exceeded while awaiting headers)'
+          : causeText(error, { ...address, name: url.hostname })
+        throw new Error(`failing or missing response from ${url.href}: Get ${JSON.stringify(url.href)}: ${why}`)
+      })
     if (code < 200 || code > 299)
       throw new Error(`failing or missing response from ${url.href}: bad status from ${url.href}: ${code}`)
   }

@@ -9,6 +9,7 @@
 //   5 s, and an answer has at most 8 MiB.
 //
 // Source: kube-aggregator pkg/apiserver/handler_discovery.go, pkg/controllers/openapiv3.
+import { joined } from '../../base/waiters.ts'
 import { createHash } from 'node:crypto'
 import { type RequestOptions, request } from 'node:https'
 import { messageOf } from '../../base/errors.ts'
@@ -209,14 +210,15 @@ export class RemoteDocuments {
   async #ask(service: APIService, path: string, headers: Record<string, string>): Promise<Answer> {
     const address = addressOf(this.#core.storage, service)
     const url = urlAt(address, path)
+    const { signal, release } = joined(AbortSignal.timeout(answerMs), this.#abort.signal)
     return ask({
       ...address,
       ...tlsOf(service, this.#client),
       agent: false,
       path: url.pathname,
       headers: { host: url.host, ...headers, ...headersOf(asker) },
-      signal: AbortSignal.any([AbortSignal.timeout(answerMs), this.#abort.signal]),
-    })
+      signal,
+    }).finally(release)
   }
 }
 

@@ -9,6 +9,7 @@
 //   and an object without a name, or of another namespace than the one that was asked for, is an error. Objects of known
 //   kinds are decoded by their schema.
 // - A redirect is an error, as is an answer that is not JSON.
+import { joined } from '../../base/waiters.ts'
 import type { IncomingMessage } from 'node:http'
 import { StatusError } from '../../base/errors.ts'
 import type { AnyKind } from '../../api/kind.ts'
@@ -52,8 +53,12 @@ async function serveRemote(
   const kind = operation.kind.remote ? operation.kind : { ...operation.kind, remote: true }
   const isWatch = verb === 'watch'
   const late = new AbortController()
-  const cancel = core.clock.after(isWatch ? watchMs : answerMs, () => late.abort())
-  const signal = AbortSignal.any([late.signal, ...(operation.signal ? [operation.signal] : [])])
+  const { signal, release } = joined(late.signal, operation.signal)
+  const stop = core.clock.after(isWatch ? watchMs : answerMs, () => late.abort())
+  const cancel = () => {
+    stop()
+    release()
+  }
   try {
     const answer = await proxy.ask(service, user, requestOf(operation), signal)
     if (isWatch && answer.statusCode === 200)

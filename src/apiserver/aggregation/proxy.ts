@@ -14,6 +14,7 @@
 // - When either side closes, the other side is closed.
 //
 // Source: kube-aggregator pkg/apiserver/handler_proxy.go; apimachinery pkg/util/proxy/upgradeaware.go.
+import { joined } from '../../base/waiters.ts'
 import { Agent, request as httpsRequest } from 'node:https'
 import type { ClientRequest, IncomingMessage, OutgoingHttpHeaders } from 'node:http'
 import { pipeline } from 'node:stream/promises'
@@ -76,6 +77,7 @@ export class ExtensionProxy implements Aggregator {
     const isWatch = ['true', '1'].includes(url.searchParams.get('watch') ?? '')
     const late = new AbortController()
     const cancel = isWatch ? () => {} : this.#core.clock.after(answerMs, () => late.abort())
+    const { signal, release } = joined(call.signal, late.signal)
     try {
       const method = request.method ?? 'GET'
       const upstream = httpsRequest({
@@ -85,7 +87,7 @@ export class ExtensionProxy implements Aggregator {
         method,
         path: `${url.pathname}${url.search}`,
         headers: headersFor(call, address),
-        signal: AbortSignal.any([call.signal, late.signal]),
+        signal,
       })
       const answer = await exchange(request, upstream)
       await forward(call, answer)
@@ -101,6 +103,7 @@ export class ExtensionProxy implements Aggregator {
         )
     } finally {
       cancel()
+      release()
     }
   }
 

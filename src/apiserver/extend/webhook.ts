@@ -8,6 +8,7 @@
 //
 // Every failure is a WebhookError with the text of Go's client for the same cause.
 // Source: apiserver pkg/util/webhook (client.go, serviceresolver.go).
+import { withJoined } from '../../base/waiters.ts'
 import { Agent, request, type RequestOptions } from 'node:https'
 import { isIP } from 'node:net'
 import { checkServerIdentity, type PeerCertificate } from 'node:tls'
@@ -78,10 +79,11 @@ export class WebhookCaller {
     const target = this.#resolve(config, options.timeoutMs)
     const bytes = Buffer.from(JSON.stringify(body))
     const limit = AbortSignal.timeout(options.timeoutMs)
-    const signal = options.signal ? AbortSignal.any([limit, options.signal]) : limit
     let answer: Reply
     try {
-      answer = await this.#post(target, config.caBundle ?? '', bytes, signal)
+      answer = await withJoined([limit, options.signal], signal =>
+        this.#post(target, config.caBundle ?? '', bytes, signal),
+      )
     } catch (error) {
       const why = limit.aborted ? 'context deadline exceeded' : causeText(error, target)
       throw failedPost(target.shown, why, error)

@@ -1,4 +1,5 @@
 // Logs over a WebSocket. Source: apimachinery pkg/util/httpstream/wsstream (Reader).
+import { joined } from '../../base/waiters.ts'
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { messageOf } from '../../base/errors.ts'
@@ -19,7 +20,7 @@ export async function logsOverWebSocket(
 ): Promise<void> {
   const ending = new AbortController()
   const early = awaitAnswer(socket, head)
-  const signal = AbortSignal.any([ending.signal, early.signal])
+  const { signal } = joined(ending.signal, early.signal)
   let answer: IncomingMessage
   try {
     const upstream = openUpstream(destination, { method: 'GET', headers: {}, signal })

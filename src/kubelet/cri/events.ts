@@ -2,6 +2,7 @@
 // service reports the same. Events are hints to look: the kubelet relists after it subscribes, and every half a minute,
 // so that a lost event delays a reaction and cannot prevent it.
 // Source: containerd's api/services/events/v1 and api/events.
+import { joined } from '../../base/waiters.ts'
 import * as grpc from '@grpc/grpc-js'
 import { realClock } from '../../base/clock.ts'
 import {
@@ -80,7 +81,7 @@ async function* subscribe(path: string, namespace: string, signal: AbortSignal):
   const subscribed = new AbortController()
   try {
     if (signal.aborted) return
-    publishMarks(client, namespace, AbortSignal.any([signal, subscribed.signal])).catch((error: Error) =>
+    publishMarks(client, namespace, joined(signal, subscribed.signal).signal).catch((error: Error) =>
       stream.destroy(error),
     )
     for await (const envelope of stream as AsyncIterable<Of<'Envelope'>>) {

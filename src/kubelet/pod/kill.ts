@@ -2,7 +2,7 @@
 // hook is part of the grace period.
 // Source: kubernetes pkg/kubelet/kuberuntime/kuberuntime_container.go (killContainer, executePreStopHook).
 import { messageOf } from '../../base/errors.ts'
-import { orAborted } from '../../base/waiters.ts'
+import { joined, orAborted } from '../../base/waiters.ts'
 import { type NodeContext, podEvent } from './context.ts'
 import { runHook } from './hooks.ts'
 import type { PodSeen } from '../runtime/runtime.ts'
@@ -71,7 +71,7 @@ export class ContainerKills {
     const cancel = clock.after(graceSeconds * 1000, () =>
       limit.abort(new Error(`hook did not finish within ${graceSeconds} seconds`)),
     )
-    const either = AbortSignal.any([signal, limit.signal])
+    const { signal: either, release } = joined(signal, limit.signal)
     const podIP = seen.sandboxes[0]?.ips[0]
     try {
       await orAborted(runHook(this.#context, { pod, container, id, hook, podIP, signal: either }), either)
@@ -82,6 +82,7 @@ export class ContainerKills {
       log.debug('preStop hook failed', { pod: pod.metadata.name, container: name, why: messageOf(error) })
     } finally {
       cancel()
+      release()
     }
   }
 }

@@ -8,7 +8,7 @@
 // Only one of these writes runs at a time, since two writers of a directory would overwrite each other.
 import { Chore } from '../../base/chore.ts'
 import { messageOf } from '../../base/errors.ts'
-import { orAborted } from '../../base/waiters.ts'
+import { joined, orAborted } from '../../base/waiters.ts'
 import { VolumeFailure } from '../host.ts'
 import { type NodeContext, podEvent } from './context.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
@@ -84,7 +84,7 @@ export class PodVolumes {
     if (!pod || this.#settingUp) return
     const { host, clock } = this.#context
     this.#interrupt = new AbortController()
-    const signal = AbortSignal.any([this.#end.signal, this.#interrupt.signal])
+    const { signal, release } = joined(this.#end.signal, this.#interrupt.signal)
     try {
       this.#plan(await host.refresh(pod, signal))
     } catch (error) {
@@ -93,6 +93,8 @@ export class PodVolumes {
       const message = `MountVolume.SetUp failed for volume "${volume}" : ${messageOf(error)}`
       podEvent(this.#context, pod, 'Warning', 'FailedMount', message)
       this.#plan(clock.now() + retryMs)
+    } finally {
+      release()
     }
   }
 }
