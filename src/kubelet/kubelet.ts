@@ -26,6 +26,7 @@ import { nodeStatus, ownLabels } from './node/status.ts'
 import { NodeObjects } from './objects.ts'
 import type { NodeContext } from './pod/context.ts'
 import { uidOf } from './pod/spec.ts'
+import { Resizes } from './resize/resizes.ts'
 import { NodePods, type Workers } from './pods.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import { startServer } from './server/server.ts'
@@ -127,7 +128,13 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
     await node.registered
     await client.synced([pods, services], signal)
     const admit = (pod: Pod) => planAdmission(pod, node.mirror.get(undefined, o.nodeName), othersOf(workers, pod))
-    await new NodePods({ context, pods, workers, admit, signal }).start()
+    const resizes = new Resizes({
+      pods: () => workers.values(),
+      node: () => node.mirror.get(undefined, o.nodeName),
+      clock,
+      signal,
+    })
+    await new NodePods({ context, pods, workers, admit, resizes, signal }).start()
     if (runtime.real) void rotateLogs({ runtime, workers, clock, log, signal })
   })()
   // A caller may await `ready` only later, so the failure is handled here too.
