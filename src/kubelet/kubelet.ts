@@ -110,7 +110,9 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const pods = client.mirror(Pod, { fieldSelector: `spec.nodeName=${o.nodeName}` })
   const directories = runtime.real ? new NodeDirectories(join(o.rootDir, 'volumes')) : undefined
   directories?.tidy().catch(error => log.warn('removed volumes are still there', { error }))
-  const served = { context, workers, pods, nodeName: o.nodeName, rootDir: o.rootDir, directories, signal }
+  const cgroups = runtime.real ? await findCgroups() : undefined
+  const about = { nodeName: o.nodeName, rootDir: o.rootDir }
+  const served = { context, workers, pods, ...about, cgroups, directories, signal }
   const server = o.server && (await startServer({ ...o.server, ...served }))
 
   const node = keepNode({

@@ -13,6 +13,7 @@ import { parseTime } from '../api/time.ts'
 import type { Pod } from '../kinds/core/pod.ts'
 import { isTerminal } from '../kinds/core/pod-phase.ts'
 import type { Rejection } from './admission.ts'
+import { counts } from './metrics.ts'
 import { every } from './node/node.ts'
 import { type Backoff, nextBackoff } from './pod/backoff.ts'
 import { type NodeContext, reportUnsynced } from './pod/context.ts'
@@ -70,6 +71,8 @@ export class NodePods {
   /** The running containers of pods that have no object, by uid. */
   readonly #orphans = new Map<string, readonly string[]>()
   #removing = false
+  /** In ms since the epoch. */
+  #relistedAt: number | undefined
 
   constructor({ context, pods, workers, admit, resizes, signal }: NodePodsOptions) {
     this.#context = context
@@ -179,7 +182,8 @@ export class NodePods {
   }
 
   async #relist(): Promise<void> {
-    const { runtime, host, log } = this.#context
+    const { runtime, host, clock, log } = this.#context
+    const from = clock.now()
     try {
       const there = await runtime.outline()
       const known = await host.known()
@@ -198,6 +202,9 @@ export class NodePods {
       for (const uid of new Set([...outlines.keys(), ...known]))
         if (!this.#workers.has(uid) && !this.#failed.has(uid)) this.#orphans.set(uid, running(outlines.get(uid)))
       if (!this.#removing) void this.#removeOrphans()
+      const now = clock.now()
+      counts.relist(now - from, this.#relistedAt === undefined ? undefined : now - this.#relistedAt, now)
+      this.#relistedAt = now
     } catch (error) {
       if (!this.#signal.aborted) log.warn('pods could not be listed', { why: messageOf(error) })
     }

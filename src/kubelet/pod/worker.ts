@@ -12,6 +12,7 @@ import { sameJson } from '../../api/equal.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import { isTerminal } from '../../kinds/core/pod-phase.ts'
 import type { Rejection } from '../admission.ts'
+import { counts } from '../metrics.ts'
 import { PodProbes } from '../probes/probes.ts'
 import type { Pending } from '../resize/decide.ts'
 import { withGranted, withReported } from '../resize/granted.ts'
@@ -63,6 +64,8 @@ export class PodWorker implements Resizing {
   readonly #steps: PodSteps
   readonly #resize: PodResize
   readonly #rounds: Rounds
+  /** Whether it is known to have been Running. */
+  #hasRun: boolean
   readonly #listeners = new Set<() => void>()
 
   /**
@@ -75,6 +78,7 @@ export class PodWorker implements Resizing {
     this.#pod = runs ? withReported(pod) : pod
     this.#seen = { uid: this.uid, sandboxes: [], containers: [] }
     this.#toLook = runs ? 'adopted' : 'nothing'
+    this.#hasRun = runs
     this.#context = context
     this.#done = done
     this.#startedAt = context.clock.now()
@@ -116,6 +120,10 @@ export class PodWorker implements Resizing {
   /** Whether the pod does not use resources of the node, because it has ended or was rejected. */
   get over(): boolean {
     return endingOf(this.#life)?.why === 'rejected' || isTerminal(this.#pod)
+  }
+
+  get probes(): Pick<PodProbes, 'counts'> {
+    return this.#probes
   }
 
   get seen(): PodSeen {
@@ -269,7 +277,10 @@ export class PodWorker implements Resizing {
     const looked = { pod: this.#pod, seen: this.#seen, plan, memory, now, startedAtMs: this.#startedAt }
     const { notReady } = this.#probes
     const resize = this.over ? [] : this.#resize.conditions
-    this.#statuses.write(podStatus({ ...looked, notReady, resize, nodeIPs: facts.nodeIPs, runtimeName }))
+    const status = podStatus({ ...looked, notReady, resize, nodeIPs: facts.nodeIPs, runtimeName })
+    if (status.phase === 'Running' && !this.#hasRun) counts.podRuns(now - this.#startedAt)
+    this.#hasRun ||= status.phase === 'Running'
+    this.#statuses.write(status)
   }
 
   async #delete(): Promise<void> {
