@@ -14,7 +14,7 @@ import { Pod } from '../kinds/core/pod.ts'
 import { Service } from '../kinds/core/service.ts'
 import { RuntimeClass } from '../kinds/node/runtimeclass.ts'
 import { findCgroups } from '../linux/index.ts'
-import { planAdmission } from './admission.ts'
+import { planAdmission } from './admission/admission.ts'
 import { type PodHost, simulatedHost } from './host.ts'
 import { realHost } from './host-real.ts'
 import { Images } from './images.ts'
@@ -126,7 +126,14 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const ready = (async () => {
     await node.registered
     await client.synced([pods, services], signal)
-    const admit = (pod: Pod) => planAdmission(pod, node.mirror.get(undefined, o.nodeName), othersOf(workers, pod))
+    const admit = (pod: Pod) =>
+      planAdmission(pod, {
+        node: node.mirror.get(undefined, o.nodeName),
+        others: othersOf(workers, pod),
+        pressures: [],
+        isShuttingDown: false,
+        allowedSysctls: [],
+      })
     await new NodePods({ context, pods, workers, admit, signal }).start()
     if (runtime.real) void rotateLogs({ runtime, workers, clock, log, signal })
   })()

@@ -2,9 +2,9 @@
 // Source: kubernetes pkg/kubelet/kubelet_pods.go (generateAPIPodStatus, getPhase, convertToAPIContainerStatuses).
 import { timeText } from '../../api/time.ts'
 import type { ContainerState, ContainerStatus, PodStatus } from '../../kinds/core/podstatus.ts'
-import type { Rejection } from '../admission.ts'
+import type { Rejection } from '../admission/admission.ts'
 import type { ContainerSeen, PodSeen } from '../runtime/runtime.ts'
-import { podConditions } from './conditions.ts'
+import { disruptionTarget, podConditions } from './conditions.ts'
 import { endingOf } from './life.ts'
 import type { PodMemory, PodPlan } from './plan.ts'
 import {
@@ -118,7 +118,10 @@ function workedStatus(inputs: StatusInputs): PodStatus {
     ...(pod.status.qosClass && { qosClass: pod.status.qosClass }),
     ...(pod.metadata.generation && { observedGeneration: pod.metadata.generation }),
   }
-  status.conditions = podConditions(pod, status, seen, inputs.now)
+  status.conditions = [
+    ...podConditions(pod, status, seen, inputs.now),
+    ...(failed?.isDisruption ? [disruptionTarget(pod, failed)] : []),
+  ]
   return status
 }
 

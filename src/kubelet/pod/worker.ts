@@ -11,7 +11,7 @@
 import { sameJson } from '../../api/equal.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import { isTerminal } from '../../kinds/core/pod-phase.ts'
-import type { Rejection } from '../admission.ts'
+import type { Rejection } from '../admission/admission.ts'
 import { PodProbes } from '../probes/probes.ts'
 import type { PodSeen } from '../runtime/runtime.ts'
 import { type NodeContext, podEvent, reportUnsynced } from './context.ts'
@@ -24,6 +24,14 @@ import { PodSteps } from './steps.ts'
 import { isReported, podStatus } from './status.ts'
 import { StatusWriter } from './status-writer.ts'
 import { PodVolumes } from './volumes.ts'
+
+/** Why a pod is evicted, for its status and its event. */
+interface Eviction {
+  reason: string
+  message: string
+  /** Whether the pod gets the condition DisruptionTarget, since it is not to blame. */
+  isDisruption: boolean
+}
 
 /** The shortest grace period of a pod whose object is gone. */
 const minGraceSeconds = 2
@@ -98,7 +106,12 @@ export class PodWorker {
 
   /** Whether the pod does not use resources of the node, because it has ended or was rejected. */
   get over(): boolean {
-    return endingOf(this.#life)?.why === 'rejected' || isTerminal(this.#pod)
+    return endingOf(this.#life)?.why === 'rejected' || isTerminal(this.#pod) || this.#plan?.state.state === 'ended'
+  }
+
+  /** Why the pod has to end, if it has to. */
+  get ending(): Cause | undefined {
+    return endingOf(this.#life)
   }
 
   get seen(): PodSeen {
@@ -137,6 +150,16 @@ export class PodWorker {
   reject({ reason, message }: Rejection): void {
     podEvent(this.#context, this.#pod, 'Warning', reason, message)
     this.#end({ why: 'rejected', reason, message: `Pod was rejected: ${message}` }, 0)
+    this.wake()
+  }
+
+  /**
+   * Ends the pod for the sake of the node or of other pods: it fails, with an event. A pod that is ending already may
+   * have less time from now on, and nothing else changes.
+   */
+  evict({ reason, message, isDisruption }: Eviction, graceSeconds = graceSecondsOf(this.#pod)): void {
+    podEvent(this.#context, this.#pod, 'Warning', reason, message)
+    this.#end({ why: 'failed', reason, message, isDisruption }, graceSeconds)
     this.wake()
   }
 
