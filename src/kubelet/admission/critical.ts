@@ -19,7 +19,7 @@ export function isStatic({ metadata }: Pod): boolean {
 /** Whether an object only shows a static pod. */
 const isMirror = ({ metadata }: Pod): boolean => metadata.annotations?.[mirrorAnnotation] !== undefined
 
-const priorityOf = ({ spec }: Pod): number => spec.priority ?? 0
+export const priorityOf = ({ spec }: Pod): number => spec.priority ?? 0
 
 /** Whether a node must not refuse or evict the pod for want of resources. */
 export const isCritical = (pod: Pod): boolean => isStatic(pod) || isMirror(pod) || priorityOf(pod) >= criticalPriority
