@@ -171,13 +171,17 @@ interface StatusParts {
   port: number
 }
 
-/** The present status of the node. Pods that wait for the network are woken once it is ready. */
+/**
+ * The present status of the node, which is the one `before` while the state of a runtime is undecided. Pods that wait for
+ * the network are woken once it is ready.
+ */
 async function statusNow(
   { o, machine, workers, state, defence, port }: StatusParts,
   before: NodeStatus | undefined,
 ): Promise<NodeStatus> {
   const hadNetwork = !state.info.networkProblem
   await state.look()
+  if (state.undecided && before?.conditions?.length) return before
   if (!hadNetwork && !state.info.networkProblem) for (const worker of workers.values()) worker.nodeReady()
   const facts = {
     name: o.nodeName,

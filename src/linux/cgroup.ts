@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { type Clock, realClock } from '../base/clock.ts'
 import { messageOf, StatusError } from '../base/errors.ts'
 import { realMounts } from './mount.ts'
+import { sendSignal } from './process.ts'
 
 export interface CgroupLimits {
   /** Relative weight from 2 to 262144, in the unit of v1, where 1024 is one core. On v2 it is converted. */
@@ -231,7 +232,7 @@ const removePauseMs = 20
 // Killed processes leave their group a moment after the signal, so removing it is tried for about a second.
 async function removeTree(dir: string, o: RemoveOptions): Promise<void> {
   for (let tries = 0; ; tries++) {
-    if (o.kill) for (const pid of await processesBelow(dir)) killQuietly(pid)
+    if (o.kill) for (const pid of await processesBelow(dir)) sendSignal(pid, 'SIGKILL')
     try {
       return await removeDirs(dir)
     } catch (error) {
@@ -265,14 +266,6 @@ async function childrenOf(dir: string): Promise<string[]> {
   } catch (error) {
     if (isGone(error)) return []
     throw error
-  }
-}
-
-function killQuietly(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
   }
 }
 
