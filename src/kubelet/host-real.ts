@@ -91,9 +91,16 @@ export async function realHost(o: RealHostOptions): Promise<PodHost> {
       for (const name of await readdir(o.settings.logRoot))
         if (name.endsWith(`_${uid}`)) await rm(join(o.settings.logRoot, name), { recursive: true, force: true })
     },
-    known: async () => [...new Set([...(await readdir(podsDir)), ...(await images.pods())])],
+    async known() {
+      // Logs are removed last, and may be all that is left of a pod.
+      const logs = (await readdir(o.settings.logRoot)).flatMap(name => logDirName.exec(name)?.[1] ?? [])
+      return [...new Set([...(await readdir(podsDir)), ...(await images.pods()), ...logs])]
+    },
   }
 }
+
+/** `NAMESPACE_NAME_UID` */
+const logDirName = /^[^_]+_[^_]+_([0-9A-Za-z-]+)$/
 
 type Volume = NonNullable<Pod['spec']['volumes']>[number]
 

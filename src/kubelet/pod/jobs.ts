@@ -7,7 +7,7 @@ export type Job =
   | { do: 'sandbox' }
   | { do: 'start'; name: string }
   /** By container id. */
-  | { do: 'kill' | 'preStop' | 'remove'; id: string }
+  | { do: 'kill' | 'preStop' | 'remove' | 'removeSandbox'; id: string }
   | { do: 'settle' }
   | { do: 'delete' }
 
@@ -18,6 +18,7 @@ export function keyOf(job: Job): string {
     case 'kill':
     case 'preStop':
     case 'remove':
+    case 'removeSandbox':
       return `${job.do} ${job.id}`
     default:
       return job.do

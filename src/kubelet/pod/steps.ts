@@ -86,6 +86,8 @@ export class PodSteps {
         return this.#kills.preStop(pod, seen, step, signal)
       case 'remove':
         return context.runtime.removeContainer(step.id)
+      case 'removeSandbox':
+        return context.runtime.removeSandbox(step.id)
       case 'settle':
         return this.#settle(seen.uid)
       case 'delete':
