@@ -1,10 +1,12 @@
 // How a node defends itself against running out of memory, disk and process ids, put together: what is measured, what
 // is evicted, and which images are removed. docs/decisions/eviction.md has the reasons for the thresholds.
 import type { Clock } from '../base/clock.ts'
+import { messageOf } from '../base/errors.ts'
 import type { Pod } from '../kinds/core/pod.ts'
 import { normalizeImage } from './credentials.ts'
 import { EvictionManager } from './eviction/manager.ts'
 import type { Meter } from './eviction/meter.ts'
+import { watchOoms } from './eviction/oom.ts'
 import { type Condition, keptFree, sharedDisk } from './eviction/signals.ts'
 import { removeDeadContainers } from './gc/containers.ts'
 import { ImageCollector } from './gc/images.ts'
@@ -44,19 +46,15 @@ export async function makeDefence(o: DefenceOptions): Promise<Defence> {
     keptFree: (name: 'memory.available' | 'nodefs.available', of: number) => keptFree(thresholds, name, of),
   }
   if (!meter) return { ...kept, conditions: () => [], async look() {}, start() {} }
+  const event = (reason: string, message: string) =>
+    context.events.event({ kind: 'Node', apiVersion: 'v1', name: nodeName, uid: nodeName }, 'Warning', reason, message)
   const images = new ImageCollector({
     runtime: context.runtime,
     policy: config.images,
     disk: async () => (await meter.observe()).get('imagefs.available'),
     ofAtMost: isShared && config.isImagePolicyDefault ? sharedDisk.bytes : undefined,
     wanted: () => imagesOf([...workers.values()].filter(worker => !worker.over).map(({ pod }) => pod)),
-    event: (reason, message) =>
-      context.events.event(
-        { kind: 'Node', apiVersion: 'v1', name: nodeName, uid: nodeName },
-        'Warning',
-        reason,
-        message,
-      ),
+    event,
     clock,
     log: context.log,
     signal,
@@ -86,6 +84,10 @@ export async function makeDefence(o: DefenceOptions): Promise<Defence> {
     start() {
       manager.start()
       images.start()
+      if (context.runtime.real)
+        watchOoms({ event, clock, log: context.log, signal }).catch((error: unknown) =>
+          context.log.warn('kills by the kernel are not reported', { why: messageOf(error) }),
+        )
     },
   }
 }
