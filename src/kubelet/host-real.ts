@@ -56,6 +56,7 @@ export async function realHost(o: RealHostOptions): Promise<PodHost> {
       const failed = works.find(work => work.status === 'rejected')
       if (failed) throw failed.reason
     },
+    ...podGroup(o),
     hasImage: (pod, volume) => images.has(uidOf(pod), volume),
     mountImage: (pod, volume, ref) => images.mount(uidOf(pod), volume, ref),
     mounts: (pod, container, request) => containerMounts(o, podDir(uidOf(pod)), pod, container, request),
@@ -91,16 +92,30 @@ export async function realHost(o: RealHostOptions): Promise<PodHost> {
       for (const name of await readdir(o.settings.logRoot))
         if (name.endsWith(`_${uid}`)) await rm(join(o.settings.logRoot, name), { recursive: true, force: true })
     },
-    async known() {
-      // Logs are removed last, and may be all that is left of a pod.
-      const logs = (await readdir(o.settings.logRoot)).flatMap(name => logDirName.exec(name)?.[1] ?? [])
-      return [...new Set([...(await readdir(podsDir)), ...(await images.pods()), ...logs])]
-    },
+    known: async () => [
+      ...new Set([...(await readdir(podsDir)), ...(await images.pods()), ...(await loggedPods(o.settings.logRoot))]),
+    ],
   }
 }
 
 /** `NAMESPACE_NAME_UID` */
 const logDirName = /^[^_]+_[^_]+_([0-9A-Za-z-]+)$/
+
+/** The uids of pods that have logs. These are removed last, and may be all that is left of a pod. */
+const loggedPods = async (logRoot: string): Promise<string[]> =>
+  (await readdir(logRoot)).flatMap(name => logDirName.exec(name)?.[1] ?? [])
+
+/** The methods about the control group of a whole pod. */
+const podGroup = ({ cgroups, settings, pidsLimit }: RealHostOptions): Pick<PodHost, 'limit' | 'memoryUsage'> => ({
+  async limit(pod, how) {
+    const limits = podCgroupLimits(pod, pidsLimit)
+    const loose = { ...limits, cpuQuotaUs: -1, memoryBytes: -1 }
+    await cgroups.ensure(podCgroup(settings.cgroupRoot, pod), how === 'loose' ? loose : limits)
+  },
+  async memoryUsage(pod) {
+    return (await cgroups.usage(podCgroup(settings.cgroupRoot, pod)))?.memoryBytes ?? 0
+  },
+})
 
 type Volume = NonNullable<Pod['spec']['volumes']>[number]
 

@@ -14,7 +14,7 @@ import { Pod } from '../kinds/core/pod.ts'
 import { Service } from '../kinds/core/service.ts'
 import { RuntimeClass } from '../kinds/node/runtimeclass.ts'
 import { findCgroups } from '../linux/index.ts'
-import { planAdmission } from './admission/admission.ts'
+import { type NodeNow, planAdmission } from './admission/admission.ts'
 import { type Defence, makeDefence } from './defence.ts'
 import { type Meter, RealMeter } from './eviction/meter.ts'
 import { type PodHost, simulatedHost } from './host.ts'
@@ -29,6 +29,7 @@ import { nodeStatus, ownLabels } from './node/status.ts'
 import { NodeObjects } from './objects.ts'
 import type { NodeContext } from './pod/context.ts'
 import { uidOf } from './pod/spec.ts'
+import { Resizes } from './resize/resizes.ts'
 import { NodePods, type Workers } from './pods.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import { startServer } from './server/server.ts'
@@ -135,14 +136,14 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
     await node.registered
     await client.synced([pods, services], signal)
     const admit = (pod: Pod) =>
-      planAdmission(pod, {
-        node: node.mirror.get(undefined, o.nodeName),
-        others: othersOf(workers, pod),
-        pressures: defence.conditions(),
-        isShuttingDown: false,
-        allowedSysctls: config.allowedUnsafeSysctls,
-      })
-    await new NodePods({ context, pods, workers, admit, signal }).start()
+      planAdmission(pod, nodeNow(pod, { node: node.mirror.get(undefined, o.nodeName), workers, defence, config }))
+    const resizes = new Resizes({
+      pods: () => workers.values(),
+      node: () => node.mirror.get(undefined, o.nodeName),
+      clock,
+      signal,
+    })
+    await new NodePods({ context, pods, workers, admit, resizes, signal }).start()
     defence.start()
     if (runtime.real) void rotateLogs({ runtime, workers, clock, log, signal })
   })()
@@ -274,6 +275,22 @@ async function makeContext(
 async function realMeter({ runtime, rootDir, clock }: KubeletOptions, { settings }: NodeContext) {
   return runtime.real ? new RealMeter({ rootDir, runtime, cgroups: await findCgroups(), settings, clock }) : undefined
 }
+
+interface NowParts {
+  node: Node | undefined
+  workers: Workers
+  defence: Defence
+  config: KubeletConfig
+}
+
+/** What the admission of a pod depends on. */
+const nodeNow = (pod: Pod, { node, workers, defence, config }: NowParts): NodeNow => ({
+  node,
+  others: othersOf(workers, pod),
+  pressures: defence.conditions(),
+  isShuttingDown: false,
+  allowedSysctls: config.allowedUnsafeSysctls,
+})
 
 /** The pods that use resources of the node, without one of them. */
 const othersOf = (workers: Workers, but: Pod): Pod[] =>

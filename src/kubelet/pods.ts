@@ -19,6 +19,7 @@ import { type NodeContext, reportUnsynced } from './pod/context.ts'
 import { graceSecondsOf, nameOf, namespaceOf, uidOf } from './pod/spec.ts'
 import { removePod } from './pod/remove.ts'
 import { PodWorker } from './pod/worker.ts'
+import type { Resizes } from './resize/resizes.ts'
 import type { PodOutline } from './runtime/runtime.ts'
 
 export type Workers = Map<string, PodWorker>
@@ -29,6 +30,7 @@ interface NodePodsOptions {
   workers: Workers
   /** Decides whether the node takes a pod, and which pods end for it. */
   admit: (pod: Pod) => Admission
+  resizes: Pick<Resizes, 'decide'>
   signal: AbortSignal
 }
 
@@ -63,6 +65,7 @@ export class NodePods {
   readonly #pods: Mirror<Pod>
   readonly #workers: Workers
   readonly #admit: NodePodsOptions['admit']
+  readonly #resizes: NodePodsOptions['resizes']
   readonly #signal: AbortSignal
   /** Pods for which a worker could not be created or updated, by uid. */
   readonly #failed = new Map<string, { backoff: Backoff; state: PodState }>()
@@ -74,11 +77,12 @@ export class NodePods {
   readonly #orphans = new Map<string, readonly string[]>()
   #removing = false
 
-  constructor({ context, pods, workers, admit, signal }: NodePodsOptions) {
+  constructor({ context, pods, workers, admit, resizes, signal }: NodePodsOptions) {
     this.#context = context
     this.#pods = pods
     this.#workers = workers
     this.#admit = admit
+    this.#resizes = resizes
     this.#signal = signal
   }
 
@@ -90,6 +94,7 @@ export class NodePods {
     const pods = this.#pods.list().sort(byAge)
     for (const pod of pods) if (seen.has(uidOf(pod))) this.#meet(pod, 'running')
     for (const pod of pods) if (!seen.has(uidOf(pod))) this.#meet(pod, 'new')
+    this.#resizes.decide()
     const stop = this.#pods.subscribeEach(({ type, item }) => this.#changed(type, item.object), 'kubelet')
     this.#signal.addEventListener('abort', stop, { once: true })
     const { runtime, clock, log } = this.#context
@@ -122,6 +127,8 @@ export class NodePods {
       for (const old of this.#workers.values())
         if (nameOf(old.pod) === nameOf(pod) && namespaceOf(old.pod) === namespaceOf(pod)) old.objectGone()
     this.#meet(pod, 'new')
+    // The change may be a resize, or the end of a pod whose resources are free now.
+    this.#resizes.decide()
   }
 
   #meet(pod: Pod, state: PodState): void {
@@ -143,6 +150,7 @@ export class NodePods {
     const worker = new PodWorker(this.#context, pod, state === 'running', () => {
       this.#workers.delete(worker.uid)
       if (this.#current(pod)) this.#finished.add(worker.uid)
+      this.#resizes.decide()
     })
     this.#workers.set(worker.uid, worker)
     if (rejection) worker.reject(rejection)
@@ -212,7 +220,7 @@ export class NodePods {
         if (!this.#current(worker.pod)) worker.objectGone()
       }
       for (const pod of this.#pods.list()) {
-        const isCurrent = this.#workers.get(uidOf(pod))?.pod === pod
+        const isCurrent = this.#workers.get(uidOf(pod))?.wanted === pod
         if (!isCurrent && !this.#failed.has(uidOf(pod)) && !this.#waiting.has(uidOf(pod)))
           this.#meet(pod, outlines.has(uidOf(pod)) ? 'running' : 'new')
       }

@@ -120,6 +120,10 @@ function systemRejection({ metadata, spec }: Pod, node: Node): Rejection | undef
   return undefined
 }
 
+/** Why the requests of a pod do not fit beside those of others. */
+export const resourceRejection = (pod: Pod, node: Node, others: readonly Pod[]): Rejection | undefined =>
+  resourceShortages(pod, node, others)[0]?.rejection
+
 type Missing = Shortage & { rejection: Rejection }
 
 /** What the node lacks for the pod: the number of pods first, then CPU, memory, disk, and then everything else. */

@@ -10,6 +10,7 @@ import { ContainerdExec } from './exec.ts'
 import {
   type AuthConfig,
   type ContainerConfig,
+  type ContainerResources,
   type ContainerUsage,
   type ExecProcess,
   type FileSystem,
@@ -143,6 +144,10 @@ export class CriRuntime implements Runtime {
 
   async startContainer(containerId: string): Promise<void> {
     await this.#cri.startContainer({ containerId })
+  }
+
+  async updateContainer(containerId: string, linux: ContainerResources): Promise<void> {
+    await this.#cri.updateContainerResources({ containerId, linux })
   }
 
   async stopContainer(containerId: string, timeout: number, signal?: AbortSignal): Promise<void> {
