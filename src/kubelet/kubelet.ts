@@ -14,12 +14,15 @@ import { Pod } from '../kinds/core/pod.ts'
 import { Service } from '../kinds/core/service.ts'
 import { RuntimeClass } from '../kinds/node/runtimeclass.ts'
 import { findCgroups } from '../linux/index.ts'
-import { planAdmission } from './admission.ts'
+import { type NodeNow, planAdmission } from './admission/admission.ts'
+import { type Defence, makeDefence } from './defence.ts'
+import { type Meter, RealMeter } from './eviction/meter.ts'
 import { type PodHost, simulatedHost } from './host.ts'
 import { realHost } from './host-real.ts'
 import { Images } from './images.ts'
+import { defaultKubeletConfig, type KubeletConfig } from './kubelet-config.ts'
 import { rotateLogs } from './logs/rotate.ts'
-import { type Machine, readMachine, readPressure, simulatedMachine } from './node/machine.ts'
+import { type Machine, readMachine, simulatedMachine } from './node/machine.ts'
 import { keepNode, type NodeKeeper } from './node/node.ts'
 import { RuntimeState } from './node/runtime-state.ts'
 import { nodeStatus, ownLabels } from './node/status.ts'
@@ -60,10 +63,10 @@ interface KubeletOptions {
   clusterDomain: string
   /** The resolv.conf of pods with dnsPolicy Default. Default `/etc/resolv.conf`. */
   resolvConf?: string
-  /** Default 110. */
-  maxPods?: number
-  /** The most processes of a pod. Default 4096. */
-  podPidsLimit?: number
+  /** Default: that of a kubelet without a configuration file. */
+  config?: KubeletConfig
+  /** Measures the node and its pods. Default: the machine, or nothing for a simulated runtime. */
+  meter?: Meter
   clock: Clock
   random: Random
   log: Log
@@ -84,10 +87,8 @@ export interface Kubelet {
   close(): Promise<void>
 }
 
-/** Below these, the node reports pressure. Source: the defaults of kubelet's evictionHard. */
-const minMemoryAvailableBytes = 100 * 2 ** 20
-const minDiskShare = 0.1
-const minInodeShare = 0.05
+/** Where the configuration says nothing. Upstream does not limit the processes of a pod. */
+const [maxPods, pidsLimit] = [110, 4096]
 
 /**
  * Starts a kubelet. Resolves when its server listens; the rest follows in this order, and `ready` resolves at its end:
@@ -108,6 +109,13 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const state = new RuntimeState(runtime, clock, log)
   const context = await makeContext(o, machine, workers, events, services, state, log)
   const pods = client.mirror(Pod, { fieldSelector: `spec.nodeName=${o.nodeName}` })
+  // There is nothing to report before the node is registered.
+  let keeper: NodeKeeper | undefined
+  const config = o.config ?? defaultKubeletConfig
+  const meter = o.meter ?? (await realMeter(o, context))
+  const onChange = () => void keeper?.report()
+  const defence = await makeDefence({ context, nodeName: o.nodeName, workers, config, meter, onChange, clock, signal })
+  await defence.look()
   const directories = runtime.real ? new NodeDirectories(join(o.rootDir, 'volumes')) : undefined
   directories?.tidy().catch(error => log.warn('removed volumes are still there', { error }))
   const cgroups = runtime.real ? await findCgroups() : undefined
@@ -115,7 +123,7 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const served = { context, workers, pods, ...about, cgroups, directories, signal }
   const server = o.server && (await startServer({ ...o.server, ...served }))
 
-  const node = keepNode({
+  const node = (keeper = keepNode({
     client,
     name: o.nodeName,
     labels: { ...ownLabels(o.nodeName, machine), ...o.labels },
@@ -124,12 +132,13 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
     log,
     signal,
     onPodCIDR: cidrs => o.onPodCIDR?.(cidrs),
-    status: before => statusNow({ o, machine, workers, state, port: server?.port ?? 0 }, before),
-  })
+    status: before => statusNow({ o, machine, workers, state, defence, port: server?.port ?? 0 }, before),
+  }))
   const ready = (async () => {
     await node.registered
     await client.synced([pods, services], signal)
-    const admit = (pod: Pod) => planAdmission(pod, node.mirror.get(undefined, o.nodeName), othersOf(workers, pod))
+    const admit = (pod: Pod) =>
+      planAdmission(pod, nodeNow(pod, { node: node.mirror.get(undefined, o.nodeName), workers, defence, config }))
     const resizes = new Resizes({
       pods: () => workers.values(),
       node: () => node.mirror.get(undefined, o.nodeName),
@@ -137,6 +146,7 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
       signal,
     })
     await new NodePods({ context, pods, workers, admit, resizes, signal }).start()
+    defence.start()
     if (runtime.real) void rotateLogs({ runtime, workers, clock, log, signal })
   })()
   // A caller may await `ready` only later, so the failure is handled here too.
@@ -160,6 +170,7 @@ interface StatusParts {
   machine: Machine
   workers: Workers
   state: RuntimeState
+  defence: Defence
   port: number
 }
 
@@ -168,14 +179,13 @@ interface StatusParts {
  * the network are woken once it is ready.
  */
 async function statusNow(
-  { o, machine, workers, state, port }: StatusParts,
+  { o, machine, workers, state, defence, port }: StatusParts,
   before: NodeStatus | undefined,
 ): Promise<NodeStatus> {
   const hadNetwork = !state.info.networkProblem
   await state.look()
   if (state.undecided && before?.conditions?.length) return before
   if (!hadNetwork && !state.info.networkProblem) for (const worker of workers.values()) worker.nodeReady()
-  const pressure = o.runtime.real ? await pressures(o.rootDir) : { memory: false, disk: false, pid: false }
   const facts = {
     name: o.nodeName,
     ips: [o.nodeIP],
@@ -183,9 +193,13 @@ async function statusNow(
     runtime: state.info,
     images: state.images,
     port,
-    maxPods: o.maxPods ?? 110,
+    maxPods: o.config?.maxPods ?? maxPods,
     problem: '',
-    pressure,
+    conditions: defence.conditions(),
+    keptFree: {
+      memoryBytes: defence.keptFree('memory.available', machine.memoryBytes),
+      storageBytes: defence.keptFree('nodefs.available', machine.ephemeralStorageBytes),
+    },
   }
   return nodeStatus(facts, before, o.clock.now())
 }
@@ -237,7 +251,7 @@ async function makeContext(
       rootDir: o.rootDir,
       settings,
       cgroups: await findCgroups(),
-      pidsLimit: o.podPidsLimit ?? 4096,
+      pidsLimit: o.config?.podPidsLimit ?? pidsLimit,
       volumes,
       runtime,
     })
@@ -260,14 +274,25 @@ async function makeContext(
   }
 }
 
-async function pressures(rootDir: string) {
-  const { memoryAvailableBytes, diskAvailableShare, inodesFreeShare } = await readPressure(rootDir)
-  return {
-    memory: memoryAvailableBytes < minMemoryAvailableBytes,
-    disk: diskAvailableShare < minDiskShare || inodesFreeShare < minInodeShare,
-    pid: false,
-  }
+async function realMeter({ runtime, rootDir, clock }: KubeletOptions, { settings }: NodeContext) {
+  return runtime.real ? new RealMeter({ rootDir, runtime, cgroups: await findCgroups(), settings, clock }) : undefined
 }
+
+interface NowParts {
+  node: Node | undefined
+  workers: Workers
+  defence: Defence
+  config: KubeletConfig
+}
+
+/** What the admission of a pod depends on. */
+const nodeNow = (pod: Pod, { node, workers, defence, config }: NowParts): NodeNow => ({
+  node,
+  others: othersOf(workers, pod),
+  pressures: defence.conditions(),
+  isShuttingDown: false,
+  allowedSysctls: config.allowedUnsafeSysctls,
+})
 
 /** The pods that use resources of the node, without one of them. */
 const othersOf = (workers: Workers, but: Pod): Pod[] =>
