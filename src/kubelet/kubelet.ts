@@ -9,6 +9,7 @@ import type { Random } from '../base/random.ts'
 import type { Mirror } from '../api/mirror.ts'
 import { type Client, EventRecorder } from '../client/index.ts'
 import type { Node } from '../kinds/core/node.ts'
+import { machineLabel } from '../kinds/core/machine-label.ts'
 import type { NodeStatus } from '../kinds/core/nodestatus.ts'
 import { Pod } from '../kinds/core/pod.ts'
 import { Service } from '../kinds/core/service.ts'
@@ -33,7 +34,7 @@ import { Resizes } from './resize/resizes.ts'
 import { NodePods, type Workers } from './pods.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import { startServer } from './server/server.ts'
-import { NodeDirectories } from './volumes/directories.ts'
+import { NodeDirectories, sharedDirectories } from './volumes/directories.ts'
 import { PodTokens } from './volumes/tokens.ts'
 
 interface ServerOptions {
@@ -59,6 +60,8 @@ interface KubeletOptions {
   cgroupRoot?: string
   /** Is called with the node's ranges of pod addresses, once it has them and whenever they change. */
   onPodCIDR?: (cidrs: readonly string[]) => void
+  /** A directory that all nodes of this machine share. Without it they share none. */
+  sharedDir?: string
   clusterDNS: string
   clusterDomain: string
   /** The resolv.conf of pods with dnsPolicy Default. Default `/etc/resolv.conf`. */
@@ -117,16 +120,18 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const defence = await makeDefence({ context, nodeName: o.nodeName, workers, config, meter, onChange, clock, signal })
   await defence.look()
   const directories = runtime.real ? new NodeDirectories(join(o.rootDir, 'volumes')) : undefined
-  directories?.tidy().catch(error => log.warn('removed volumes are still there', { error }))
+  const shared = runtime.real && o.sharedDir !== undefined ? await sharedDirectories(o.sharedDir) : undefined
+  for (const volumes of [directories, shared?.directories])
+    volumes?.tidy().catch(error => log.warn('removed volumes are still there', { error }))
   const cgroups = runtime.real ? await findCgroups() : undefined
-  const about = { nodeName: o.nodeName, rootDir: o.rootDir }
+  const about = { nodeName: o.nodeName, rootDir: o.rootDir, sharedDirectories: shared?.directories }
   const served = { context, workers, pods, ...about, cgroups, directories, signal }
   const server = o.server && (await startServer({ ...o.server, ...served }))
 
   const node = (keeper = keepNode({
     client,
     name: o.nodeName,
-    labels: { ...ownLabels(o.nodeName, machine), ...o.labels },
+    labels: { ...ownLabels(o.nodeName, machine), ...(shared && { [machineLabel]: shared.machine }), ...o.labels },
     taints: o.taints,
     events,
     log,
