@@ -13,8 +13,9 @@ import type { NodeStatus } from '../kinds/core/nodestatus.ts'
 import { Pod } from '../kinds/core/pod.ts'
 import { Service } from '../kinds/core/service.ts'
 import { RuntimeClass } from '../kinds/node/runtimeclass.ts'
-import { findCgroups } from '../linux/index.ts'
+import { findCgroups, realMounts } from '../linux/index.ts'
 import { planAdmission } from './admission.ts'
+import { type CsiVolumes, makeCsi } from './csi/index.ts'
 import { type PodHost, simulatedHost } from './host.ts'
 import { realHost } from './host-real.ts'
 import { Images } from './images.ts'
@@ -105,7 +106,12 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const events = new EventRecorder(client, { component: 'kubelet', host: o.nodeName })
   const services = client.mirror(Service, {})
   const state = new RuntimeState(runtime, clock, log)
-  const context = await makeContext(o, machine, workers, events, services, state, log)
+  const tokens = new PodTokens(client)
+  const mounts = realMounts
+  const csi = runtime.real
+    ? makeCsi({ client, nodeName: o.nodeName, nodeDir: o.rootDir, tokens, mounts, clock, log })
+    : undefined
+  const context = await makeContext(o, { machine, workers, events, services, state, log, tokens, csi: csi?.volumes })
   const pods = client.mirror(Pod, { fieldSelector: `spec.nodeName=${o.nodeName}` })
   const directories = runtime.real ? new NodeDirectories(join(o.rootDir, 'volumes')) : undefined
   directories?.tidy().catch(error => log.warn('removed volumes are still there', { error }))
@@ -126,6 +132,7 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const ready = (async () => {
     await node.registered
     await client.synced([pods, services], signal)
+    csi?.start(signal).catch(error => signal.aborted || log.error('drivers are not registered', { error }))
     const admit = (pod: Pod) => planAdmission(pod, node.mirror.get(undefined, o.nodeName), othersOf(workers, pod))
     await new NodePods({ context, pods, workers, admit, signal }).start()
     if (runtime.real) void rotateLogs({ runtime, workers, clock, log, signal })
@@ -182,14 +189,21 @@ async function ensureDir(dir: string): Promise<string> {
   return dir
 }
 
+interface ContextParts {
+  machine: Machine
+  workers: Workers
+  events: NodeContext['events']
+  services: Mirror<Service>
+  state: RuntimeState
+  log: Log
+  tokens: PodTokens
+  /** The volumes of drivers. Undefined on a simulated node, which has none. */
+  csi: CsiVolumes | undefined
+}
+
 async function makeContext(
   o: KubeletOptions,
-  machine: Machine,
-  workers: Workers,
-  events: NodeContext['events'],
-  services: Mirror<Service>,
-  state: RuntimeState,
-  log: Log,
+  { machine, workers, events, services, state, log, tokens, csi }: ContextParts,
 ): Promise<NodeContext> {
   const { client, runtime, clock } = o
   const facts = {
@@ -209,13 +223,16 @@ async function makeContext(
     nodeMemoryBytes: machine.memoryBytes,
   }
   let host: PodHost = simulatedHost(runtime)
-  if (runtime.real) {
+  if (csi) {
     const volumes = {
+      nodeDir: o.rootDir,
       podsDir: join(o.rootDir, 'pods'),
       memoryDir: join(o.rootDir, 'memory'),
       client,
       objects,
-      tokens: new PodTokens(client),
+      tokens,
+      drivers: csi,
+      events,
       facts,
       podIPs: (uid: string) => workers.get(uid)?.seen.sandboxes[0]?.ips ?? [],
       clock,
@@ -226,6 +243,7 @@ async function makeContext(
       cgroups: await findCgroups(),
       pidsLimit: o.podPidsLimit ?? 4096,
       volumes,
+      csi,
       runtime,
     })
   }
