@@ -11,7 +11,7 @@ import { within } from '../../base/waiters.ts'
 import type { Client } from '../../client/index.ts'
 import { Node } from '../../kinds/core/node.ts'
 import { VolumeAttachment } from '../../kinds/storage/volumeattachment.ts'
-import { attachmentName, uniqueName } from './places.ts'
+import { attachmentName, uniqueName } from '../../kinds/storage/attachment-names.ts'
 import type { CsiVolume } from './spec.ts'
 
 /** How long a pod waits before its event says so. Source: podAttachAndMountTimeout. */
@@ -32,7 +32,7 @@ export async function attached(
   volume: CsiVolume,
   { client, nodeName, signal }: AttachmentOptions,
 ): Promise<Readonly<Record<string, string>>> {
-  const name = uniqueName({ driverName: volume.driver, volumeHandle: volume.handle })
+  const name = uniqueName(volume)
   let why = 'the volume is not attached yet'
   const wait = async (limited: AbortSignal) => {
     for (let pauseMs = poll.firstMs; ; pauseMs = Math.min(pauseMs * poll.factor, poll.mostMs)) {
@@ -55,10 +55,10 @@ export async function attached(
 
 /** What the VolumeAttachment has, or why that is not enough. */
 async function readAttachment(
-  { handle, driver }: CsiVolume,
+  volume: CsiVolume,
   { client, nodeName, signal }: AttachmentOptions,
 ): Promise<Readonly<Record<string, string>> | string> {
-  const name = attachmentName(handle, driver, nodeName)
+  const name = attachmentName(volume, nodeName)
   try {
     const { status, metadata } = await client.get(VolumeAttachment, { name }, { signal })
     if (metadata.deletionTimestamp) return `volume attachment ${name} is being deleted`

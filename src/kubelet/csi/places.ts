@@ -32,16 +32,8 @@ export interface VolumeData {
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 
-/** The name of the VolumeAttachment of a volume and a node. */
-export const attachmentName = (handle: string, driver: string, node: string): string =>
-  `csi-${sha256(`${handle}${driver}${node}`)}`
-
 /** The handle of an inline volume of a pod. */
 export const inlineHandle = (podUid: string, volume: string): string => `csi-${sha256(`${podUid}${volume}`)}`
-
-/** The name of a volume in the status of a node. */
-export const uniqueName = ({ driverName, volumeHandle }: Pick<VolumeData, 'driverName' | 'volumeHandle'>): string =>
-  `kubernetes.io/csi/${driverName}^${volumeHandle}`
 
 export class Places {
   readonly podsDir: string

@@ -24,6 +24,7 @@ import type { Mirror } from '../../api/mirror.ts'
 import type { Client } from '../../client/index.ts'
 import type { PersistentVolume } from '../../kinds/core/persistentvolume.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
+import { uniqueName } from '../../kinds/storage/attachment-names.ts'
 import { CSIDriver } from '../../kinds/storage/csidriver.ts'
 import { VolumeFailure } from '../host.ts'
 import { uidOf } from '../pod/spec.ts'
@@ -38,7 +39,7 @@ import type { CsiDrivers, Driver } from './drivers.ts'
 import { expandOnNode } from './expand.ts'
 import { InUseReport } from './in-use.ts'
 import { Locks } from './locks.ts'
-import { namesIn, Places, readData, removePlace, uniqueName, type VolumeData, writeData } from './places.ts'
+import { namesIn, Places, readData, removePlace, type VolumeData, writeData } from './places.ts'
 import { secretOf, tokenAttributes } from './secrets.ts'
 import {
   capabilityOf,
@@ -164,7 +165,8 @@ export class CsiVolumes implements VolumeDrivers {
         volumeLifecycleMode !== 'Ephemeral' &&
         needsAttachment({ isInline: false }, this.#objects.get(undefined, driverName)),
     )
-    return [...new Set([...this.#wanted.keys(), ...attachable.map(uniqueName)])].sort()
+    const names = attachable.map(({ driverName: driver, volumeHandle: handle }) => uniqueName({ driver, handle }))
+    return [...new Set([...this.#wanted.keys(), ...names])].sort()
   }
 
   async #onDisk() {
@@ -238,8 +240,8 @@ export class CsiVolumes implements VolumeDrivers {
     return new VolumeFailure(name, message, { step, cause, ...(isBlock && { reason: 'FailedMapVolume' }) })
   }
 
-  #want(pod: Pod, { driver, handle }: CsiVolume): void {
-    const name = uniqueName({ driverName: driver, volumeHandle: handle })
+  #want(pod: Pod, volume: CsiVolume): void {
+    const name = uniqueName(volume)
     const uids = this.#wanted.get(name) ?? new Set()
     this.#wanted.set(name, uids.add(uidOf(pod)))
   }
