@@ -37,7 +37,7 @@ const volumeOfAttachment = ({ spec }: VolumeAttachment) =>
 /** The nodes of the pods that use a claim. */
 const nodesOfClaim = (caches: Caches, key: string): string[] =>
   caches(Pod)
-    .byIndex('claims', claimsOf, key)
+    .byIndex('all claims', claimsOf, key)
     .flatMap(({ spec }) => (spec.nodeName ? [spec.nodeName] : []))
 
 const nodesOfVolume = (caches: Caches, volume: PersistentVolume | undefined): string[] => {
