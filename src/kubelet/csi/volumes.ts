@@ -362,11 +362,11 @@ export class CsiVolumes implements VolumeDrivers {
         })
       if (await mounts.isMounted(target)) throw fail(`the driver has left a mount at ${target}`)
       await removePlace(target)
-      // The pod does not wait for this; what fails is done again later.
-      await this.#unstageUnused(data).catch((error: unknown) =>
-        log.warn('a volume is still staged', { volume: name, why: messageOf(error) }),
-      )
     })
+    // The pod does not wait for this; what fails is done again later.
+    this.#locks
+      .run(keyOfData(data), undefined, () => this.#unstageUnused(data))
+      .catch((error: unknown) => log.warn('a volume is still staged', { volume: name, why: messageOf(error) }))
   }
 
   async #unstageUnused(data: VolumeData): Promise<void> {
@@ -392,12 +392,10 @@ export class CsiVolumes implements VolumeDrivers {
         await unmap()
         continue
       }
-      await this.#locks.run(keyOfData(data), undefined, async () => {
-        await unmap()
-        await this.#unstageBlock(name).catch((error: unknown) =>
-          log.warn('a block volume is still staged', { volume: name, why: messageOf(error) }),
-        )
-      })
+      await this.#locks.run(keyOfData(data), undefined, unmap)
+      this.#locks
+        .run(keyOfData(data), undefined, () => this.#unstageBlock(name))
+        .catch((error: unknown) => log.warn('a block volume is still staged', { volume: name, why: messageOf(error) }))
     }
   }
 
