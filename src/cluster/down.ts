@@ -5,14 +5,13 @@ import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { realClock } from '../base/clock.ts'
 import { stderrLog, silentLog } from '../base/log.ts'
-import { findCgroups, realMounts } from '../linux/index.ts'
+import { findCgroups, isRunning, realMounts, sendSignal } from '../linux/index.ts'
 import { podRoutes } from '../network/index.ts'
 import { type ClusterConfig, type ClusterPaths, clusterTag, packageDir, readConfig, releaseSlot } from './config.ts'
 import { readIfThere } from './files.ts'
 import { contextName, removeFromUserConfig } from './kubeconfig.ts'
 import { ask, type SupervisorState } from './link.ts'
 import { locked, reportBusy } from './lock.ts'
-import { isAlive, kill } from './supervisor.ts'
 import { cgroupOf } from './node-names.ts'
 import { networkLeftovers } from './node-net.ts'
 import { teardownMachine, teardownNode } from './node-teardown.ts'
@@ -86,8 +85,8 @@ export async function stopProcesses(paths: ClusterPaths, name: string): Promise<
 async function ended(state: SupervisorState): Promise<void> {
   const pids = [state.supervisor, ...state.processes.map(p => p.pid)]
   const deadline = realClock.now() + stopMs
-  while (pids.some(isAlive) && realClock.now() < deadline) await realClock.sleep(20)
-  for (const pid of pids.filter(isAlive)) kill(pid, 'SIGKILL')
+  while (pids.some(isRunning) && realClock.now() < deadline) await realClock.sleep(20)
+  for (const pid of pids.filter(isRunning)) sendSignal(pid, 'SIGKILL')
 }
 
 /** Everything of a cluster that is still on the machine, as words for a message. */

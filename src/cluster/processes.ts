@@ -2,7 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import type { Clock } from '../base/clock.ts'
 import { type ClusterPaths, defaultDataDir, defaultName } from './config.ts'
-import { kill } from './supervisor.ts'
+import { sendSignal } from '../linux/index.ts'
 
 interface FoundProcess {
   pid: number
@@ -46,7 +46,7 @@ export async function endRoles(paths: ClusterPaths, name: string, clock: Clock):
     const left = await rolesOf(paths, name)
     if (!left.length) return
     const late = clock.now() > deadline
-    for (const { pid } of left) kill(pid, late ? 'SIGKILL' : 'SIGTERM')
+    for (const { pid } of left) sendSignal(pid, late ? 'SIGKILL' : 'SIGTERM')
     await clock.sleep(lookMs)
     if (clock.now() > deadline + stopMs)
       throw new Error(`process ${left[0]!.pid} does not end, even with SIGKILL: ${left[0]!.line.slice(0, 60)}`)

@@ -28,6 +28,7 @@ import type { Server, Socket } from 'node:net'
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import { unreachable } from '../base/errors.ts'
+import { isRunning, sendSignal } from '../linux/index.ts'
 import { type ClusterConfig, type ClusterPaths, clusterTag } from './config.ts'
 import { namespaceOf } from './node-names.ts'
 import {
@@ -268,10 +269,10 @@ class Supervisor {
   async #end(charges: readonly Charge[]): Promise<void> {
     const { clock } = this.#options
     const pids = charges.flatMap(c => [...c.reports.keys(), c.child?.pid ?? []].flat())
-    for (const pid of pids) kill(pid, 'SIGTERM')
+    for (const pid of pids) sendSignal(pid, 'SIGTERM')
     const deadline = clock.now() + stopMs
-    while (pids.some(isAlive) && clock.now() < deadline) await clock.sleep(20)
-    for (const pid of pids.filter(isAlive)) kill(pid, 'SIGKILL')
+    while (pids.some(isRunning) && clock.now() < deadline) await clock.sleep(20)
+    for (const pid of pids.filter(isRunning)) sendSignal(pid, 'SIGKILL')
   }
 }
 
@@ -304,25 +305,6 @@ const tailBytes = 4096
 function lastLine(file: string): string {
   const text = readFileSync(file).subarray(-tailBytes).toString().trim()
   return text.slice(text.lastIndexOf('\n') + 1).replace(/^kutter: /, '')
-}
-
-/** Sends a signal. A process that has ended already is no error. */
-export function kill(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
-  }
-}
-
-/** Whether a process exists. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
 }
 
 /** The machine's network namespace, which the supervisor left open for this process; undefined when it runs in it. */

@@ -59,7 +59,8 @@ function systemRejection({ spec }: Pod, node: Node): Rejection | undefined {
 const amountOf = (name: string, text: string | undefined) =>
   name === 'cpu' ? quantityMilli(text) : quantityValue(text)
 
-function resourceRejection(pod: Pod, { status }: Node, others: readonly Pod[]): Rejection | undefined {
+/** Why the requests of a pod do not fit beside those of others. */
+export function resourceRejection(pod: Pod, { status }: Node, others: readonly Pod[]): Rejection | undefined {
   const capacityOf = (name: string) => amountOf(name, status.allocatable?.[name])
   if (status.allocatable?.pods !== undefined && others.length + 1 > capacityOf('pods'))
     return outOf('pods', 1, others.length, capacityOf('pods'))

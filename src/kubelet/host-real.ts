@@ -60,6 +60,7 @@ export async function realHost(o: RealHostOptions): Promise<PodHost> {
       const failed = works.find(work => work.status === 'rejected')
       if (failed) throw failed.reason
     },
+    ...podGroup(o),
     hasImage: (pod, volume) => images.has(uidOf(pod), volume),
     mountImage: (pod, volume, ref) => images.mount(uidOf(pod), volume, ref),
     mounts: (pod, container, request) => containerMounts(o, podDir(uidOf(pod)), pod, container, request),
@@ -93,6 +94,18 @@ export async function realHost(o: RealHostOptions): Promise<PodHost> {
     known: async () => [...new Set([...(await readdir(podsDir)), ...(await images.pods())])],
   }
 }
+
+/** The methods about the control group of a whole pod. */
+const podGroup = ({ cgroups, settings, pidsLimit }: RealHostOptions): Pick<PodHost, 'limit' | 'memoryUsage'> => ({
+  async limit(pod, how) {
+    const limits = podCgroupLimits(pod, pidsLimit)
+    const loose = { ...limits, cpuQuotaUs: -1, memoryBytes: -1 }
+    await cgroups.ensure(podCgroup(settings.cgroupRoot, pod), how === 'loose' ? loose : limits)
+  },
+  async memoryUsage(pod) {
+    return (await cgroups.usage(podCgroup(settings.cgroupRoot, pod)))?.memoryBytes ?? 0
+  },
+})
 
 type Volume = NonNullable<Pod['spec']['volumes']>[number]
 

@@ -29,6 +29,13 @@ interface ContainerVolumes {
 export interface PodHost {
   /** Creates everything that must exist before the first container. Throws VolumeFailure. */
   setUp(pod: Pod, signal: AbortSignal): Promise<void>
+  /**
+   * Sets the limits of the pod's control group. `loose`: nothing but its share of CPU time and processes is limited, so
+   * that its containers can be changed in any order.
+   */
+  limit(pod: Pod, how: 'exact' | 'loose'): Promise<void>
+  /** The memory that the pod uses, in bytes. */
+  memoryUsage(pod: Pod): Promise<number>
   /** Whether the image of an image volume is mounted. */
   hasImage(pod: Pod, volume: string): Promise<boolean>
   /** Mounts an image as a volume of the pod. `ref` is the result of its pull, or its id. */
@@ -88,6 +95,10 @@ export class ImageMountFailure extends Error {
 /** The host of simulated pods, which have no files. Only the runtime's record of image volumes is real. */
 export const simulatedHost = (runtime: Runtime): PodHost => ({
   async setUp() {},
+  async limit() {},
+  async memoryUsage() {
+    return 0
+  },
   hasImage: async (pod, volume) => (await runtime.views()).some(v => v.podUid === uidOf(pod) && v.volume === volume),
   async mountImage(pod, volume, ref) {
     await runtime.viewImage(ref, { podUid: uidOf(pod), volume })

@@ -27,6 +27,7 @@ import { nodeStatus, ownLabels } from './node/status.ts'
 import { NodeObjects } from './objects.ts'
 import type { NodeContext } from './pod/context.ts'
 import { uidOf } from './pod/spec.ts'
+import { Resizes } from './resize/resizes.ts'
 import { NodePods, type Workers } from './pods.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import { startServer } from './server/server.ts'
@@ -115,7 +116,9 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const pods = client.mirror(Pod, { fieldSelector: `spec.nodeName=${o.nodeName}` })
   const directories = runtime.real ? new NodeDirectories(join(o.rootDir, 'volumes')) : undefined
   directories?.tidy().catch(error => log.warn('removed volumes are still there', { error }))
-  const served = { context, workers, pods, nodeName: o.nodeName, rootDir: o.rootDir, directories, signal }
+  const cgroups = runtime.real ? await findCgroups() : undefined
+  const about = { nodeName: o.nodeName, rootDir: o.rootDir }
+  const served = { context, workers, pods, ...about, cgroups, directories, signal }
   const server = o.server && (await startServer({ ...o.server, ...served }))
 
   const node = keepNode({
@@ -134,7 +137,13 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
     await client.synced([pods, services], signal)
     csi?.start(signal).catch(error => signal.aborted || log.error('drivers are not registered', { error }))
     const admit = (pod: Pod) => planAdmission(pod, node.mirror.get(undefined, o.nodeName), othersOf(workers, pod))
-    await new NodePods({ context, pods, workers, admit, signal }).start()
+    const resizes = new Resizes({
+      pods: () => workers.values(),
+      node: () => node.mirror.get(undefined, o.nodeName),
+      clock,
+      signal,
+    })
+    await new NodePods({ context, pods, workers, admit, resizes, signal }).start()
     if (runtime.real) void rotateLogs({ runtime, workers, clock, log, signal })
   })()
   // A caller may await `ready` only later, so the failure is handled here too.
@@ -161,13 +170,17 @@ interface StatusParts {
   port: number
 }
 
-/** The present status of the node. Pods that wait for the network are woken once it is ready. */
+/**
+ * The present status of the node, which is the one `before` while the state of a runtime is undecided. Pods that wait for
+ * the network are woken once it is ready.
+ */
 async function statusNow(
   { o, machine, workers, state, port }: StatusParts,
   before: NodeStatus | undefined,
 ): Promise<NodeStatus> {
   const hadNetwork = !state.info.networkProblem
   await state.look()
+  if (state.undecided && before?.conditions?.length) return before
   if (!hadNetwork && !state.info.networkProblem) for (const worker of workers.values()) worker.nodeReady()
   const pressure = o.runtime.real ? await pressures(o.rootDir) : { memory: false, disk: false, pid: false }
   const facts = {

@@ -13,12 +13,14 @@ import { parseTime } from '../api/time.ts'
 import type { Pod } from '../kinds/core/pod.ts'
 import { isTerminal } from '../kinds/core/pod-phase.ts'
 import type { Rejection } from './admission.ts'
+import { counts } from './metrics.ts'
 import { every } from './node/node.ts'
 import { type Backoff, nextBackoff } from './pod/backoff.ts'
 import { type NodeContext, reportUnsynced } from './pod/context.ts'
 import { nameOf, namespaceOf, uidOf } from './pod/spec.ts'
 import { removePod } from './pod/remove.ts'
 import { PodWorker } from './pod/worker.ts'
+import type { Resizes } from './resize/resizes.ts'
 import type { PodOutline } from './runtime/runtime.ts'
 
 export type Workers = Map<string, PodWorker>
@@ -29,6 +31,7 @@ interface NodePodsOptions {
   workers: Workers
   /** Returns why the node does not take a pod, if so. */
   admit: (pod: Pod) => Rejection | undefined
+  resizes: Pick<Resizes, 'decide'>
   signal: AbortSignal
 }
 
@@ -59,6 +62,7 @@ export class NodePods {
   readonly #pods: Mirror<Pod>
   readonly #workers: Workers
   readonly #admit: NodePodsOptions['admit']
+  readonly #resizes: NodePodsOptions['resizes']
   readonly #signal: AbortSignal
   /** Pods for which a worker could not be created or updated, by uid. */
   readonly #failed = new Map<string, { backoff: Backoff; state: PodState }>()
@@ -67,12 +71,15 @@ export class NodePods {
   /** The running containers of pods that have no object, by uid. */
   readonly #orphans = new Map<string, readonly string[]>()
   #removing = false
+  /** In ms since the epoch. */
+  #relistedAt: number | undefined
 
-  constructor({ context, pods, workers, admit, signal }: NodePodsOptions) {
+  constructor({ context, pods, workers, admit, resizes, signal }: NodePodsOptions) {
     this.#context = context
     this.#pods = pods
     this.#workers = workers
     this.#admit = admit
+    this.#resizes = resizes
     this.#signal = signal
   }
 
@@ -84,6 +91,7 @@ export class NodePods {
     const pods = this.#pods.list().sort(byAge)
     for (const pod of pods) if (seen.has(uidOf(pod))) this.#meet(pod, 'running')
     for (const pod of pods) if (!seen.has(uidOf(pod))) this.#meet(pod, 'new')
+    this.#resizes.decide()
     const stop = this.#pods.subscribeEach(({ type, item }) => this.#changed(type, item.object), 'kubelet')
     this.#signal.addEventListener('abort', stop, { once: true })
     const { runtime, clock, log } = this.#context
@@ -116,6 +124,8 @@ export class NodePods {
       for (const old of this.#workers.values())
         if (nameOf(old.pod) === nameOf(pod) && namespaceOf(old.pod) === namespaceOf(pod)) old.objectGone()
     this.#meet(pod, 'new')
+    // The change may be a resize, or the end of a pod whose resources are free now.
+    this.#resizes.decide()
   }
 
   #meet(pod: Pod, state: PodState): void {
@@ -131,6 +141,7 @@ export class NodePods {
     const worker = new PodWorker(this.#context, pod, state === 'running', () => {
       this.#workers.delete(worker.uid)
       if (this.#current(pod)) this.#finished.add(worker.uid)
+      this.#resizes.decide()
     })
     this.#workers.set(worker.uid, worker)
     if (rejection) worker.reject(rejection)
@@ -171,7 +182,8 @@ export class NodePods {
   }
 
   async #relist(): Promise<void> {
-    const { runtime, host, log } = this.#context
+    const { runtime, host, clock, log } = this.#context
+    const from = clock.now()
     try {
       const there = await runtime.outline()
       const known = await host.known()
@@ -182,7 +194,7 @@ export class NodePods {
         if (!this.#current(worker.pod)) worker.objectGone()
       }
       for (const pod of this.#pods.list()) {
-        const isCurrent = this.#workers.get(uidOf(pod))?.pod === pod
+        const isCurrent = this.#workers.get(uidOf(pod))?.wanted === pod
         if (!isCurrent && !this.#failed.has(uidOf(pod))) this.#meet(pod, outlines.has(uidOf(pod)) ? 'running' : 'new')
       }
       const uids = new Set(this.#pods.list().map(uidOf))
@@ -190,6 +202,9 @@ export class NodePods {
       for (const uid of new Set([...outlines.keys(), ...known]))
         if (!this.#workers.has(uid) && !this.#failed.has(uid)) this.#orphans.set(uid, running(outlines.get(uid)))
       if (!this.#removing) void this.#removeOrphans()
+      const now = clock.now()
+      counts.relist(now - from, this.#relistedAt === undefined ? undefined : now - this.#relistedAt, now)
+      this.#relistedAt = now
     } catch (error) {
       if (!this.#signal.aborted) log.warn('pods could not be listed', { why: messageOf(error) })
     }

@@ -5,7 +5,9 @@ import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Clock, realClock } from '../base/clock.ts'
 import { messageOf, StatusError } from '../base/errors.ts'
+import { type CgroupDetail, detailOfV1, detailOfV2, tableOf } from './cgroup-detail.ts'
 import { realMounts } from './mount.ts'
+import { sendSignal } from './process.ts'
 
 export interface CgroupLimits {
   /** Relative weight from 2 to 262144, in the unit of v1, where 1024 is one core. On v2 it is converted. */
@@ -40,6 +42,8 @@ export interface Cgroups {
   exists(path: string): Promise<boolean>
   /** The present usage; undefined when the group does not exist. */
   usage(path: string): Promise<CgroupUsage | undefined>
+  /** What the kernel counts beyond that, and the group's limits; undefined when the group does not exist. */
+  detail(path: string): Promise<CgroupDetail | undefined>
   /** The ids of the processes in the group and in the groups below it. */
   processes(path: string): Promise<readonly number[]>
   /**
@@ -107,9 +111,9 @@ class CgroupsV2 implements Cgroups {
     )
     if (cpu === undefined || memory === undefined) return undefined
     const memoryBytes = Number(memory)
-    const counts = table(stat)
+    const counts = tableOf(stat)
     return {
-      cpuNs: (table(cpu).get('usage_usec') ?? 0) * 1000,
+      cpuNs: (tableOf(cpu).get('usage_usec') ?? 0) * 1000,
       memoryBytes,
       workingSetBytes: Math.max(0, memoryBytes - (counts.get('inactive_file') ?? 0)),
       rssBytes: counts.get('anon') ?? 0,
@@ -117,6 +121,11 @@ class CgroupsV2 implements Cgroups {
       majorPageFaults: counts.get('pgmajfault') ?? 0,
       pids: Number(pids ?? 0),
     }
+  }
+
+  async detail(path: string): Promise<CgroupDetail | undefined> {
+    const dir = this.#dir(path)
+    return (await isDirectory(dir)) ? detailOfV2((_controller, file) => readText(join(dir, file))) : undefined
   }
 
   processes(path: string): Promise<number[]> {
@@ -181,7 +190,7 @@ class CgroupsV1 implements Cgroups {
     ])
     if (cpu === undefined || memory === undefined) return undefined
     const memoryBytes = Number(memory)
-    const counts = table(stat)
+    const counts = tableOf(stat)
     return {
       cpuNs: Number(cpu),
       memoryBytes,
@@ -191,6 +200,13 @@ class CgroupsV1 implements Cgroups {
       majorPageFaults: counts.get('total_pgmajfault') ?? 0,
       pids: Number(pids ?? 0),
     }
+  }
+
+  async detail(path: string): Promise<CgroupDetail | undefined> {
+    if (!(await this.exists(path))) return undefined
+    return detailOfV1(async (controller, file) =>
+      this.#trees.has(controller) ? readText(join(this.#dir(controller, path), file)) : undefined,
+    )
   }
 
   async processes(path: string): Promise<number[]> {
@@ -231,7 +247,7 @@ const removePauseMs = 20
 // Killed processes leave their group a moment after the signal, so removing it is tried for about a second.
 async function removeTree(dir: string, o: RemoveOptions): Promise<void> {
   for (let tries = 0; ; tries++) {
-    if (o.kill) for (const pid of await processesBelow(dir)) killQuietly(pid)
+    if (o.kill) for (const pid of await processesBelow(dir)) sendSignal(pid, 'SIGKILL')
     try {
       return await removeDirs(dir)
     } catch (error) {
@@ -268,14 +284,6 @@ async function childrenOf(dir: string): Promise<string[]> {
   }
 }
 
-function killQuietly(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
-  }
-}
-
 async function put(dir: string, file: string, value: string | number): Promise<void> {
   try {
     await writeFile(join(dir, file), String(value))
@@ -300,15 +308,6 @@ const isGone = (error: unknown) => ['ENOENT', 'ENODEV', 'ENOTDIR'].includes((err
 
 async function isDirectory(path: string): Promise<boolean> {
   return (await readText(join(path, 'cgroup.procs'))) !== undefined
-}
-
-function table(text: string | undefined): Map<string, number> {
-  return new Map(
-    (text ?? '')
-      .split('\n')
-      .map(line => line.split(' '))
-      .map(([key, value]) => [key ?? '', Number(value)]),
-  )
 }
 
 function partsOf(path: string): string[] {

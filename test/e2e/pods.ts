@@ -10,6 +10,7 @@ export interface ContainerState {
   imageID?: string
   state: StateOf
   lastState: StateOf
+  resources?: { requests?: Record<string, string>; limits?: Record<string, string> }
 }
 interface StateOf {
   waiting?: { reason: string; message?: string }
@@ -22,7 +23,7 @@ export interface PodObject {
   status: {
     phase: string
     podIP?: string
-    conditions?: { type: string; status: string }[]
+    conditions?: { type: string; status: string; reason?: string }[]
     containerStatuses?: ContainerState[]
     initContainerStatuses?: ContainerState[]
   }

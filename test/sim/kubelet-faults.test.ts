@@ -7,7 +7,7 @@ import { parseTime } from '../../src/api/time.ts'
 import { Lease } from '../../src/kinds/coordination/lease.ts'
 import { Node } from '../../src/kinds/core/node.ts'
 import { Pod } from '../../src/kinds/core/pod.ts'
-import { startKubelet } from '../../src/kubelet/index.ts'
+import { type Runtime, startKubelet } from '../../src/kubelet/index.ts'
 import { makeNode, namespace, one, withMethods } from './one-node.ts'
 
 const busy = () => new StatusError('Timeout', 'rpc error: code = DeadlineExceeded desc = context deadline exceeded')
@@ -258,6 +258,31 @@ test('a runtime that does not answer makes the node unready only if that lasts',
   away = true
   await clock.forward(25_000)
   assert.equal((await node()).metadata.resourceVersion, before.metadata.resourceVersion)
+  await clock.forward(20_000)
+  const down = await ready()
+  assert.deepEqual([down?.status, down?.message], ['False', 'container runtime is down'])
+  away = false
+  await clock.forward(11_000)
+  assert.equal((await ready())?.status, 'True')
+})
+
+test('a kubelet that starts before its runtime leaves the node ready for half a minute', async t => {
+  let away = false
+  const refuse = async (): Promise<never> => {
+    throw new StatusError('ServiceUnavailable', 'rpc error: code = Unavailable desc = No connection established')
+  }
+  const runtime = (whole: Runtime) => withMethods(whole, { info: () => (away ? refuse() : whole.info()) })
+  const { clock, client, kubelet, options, runtime: wrapped } = await makeNode(t, {}, { runtime })
+  const ready = async () => (await client.get(Node, { name: 'n1' })).status.conditions?.find(c => c.type === 'Ready')
+  await clock.forward(10_000)
+  const before = await client.get(Node, { name: 'n1' })
+  await kubelet.close()
+  away = true
+  const again = await startKubelet({ ...options, runtime: wrapped })
+  t.after(() => again.close())
+  await clock.forward(25_000)
+  const { conditions, nodeInfo } = (await client.get(Node, { name: 'n1' })).status
+  assert.deepEqual([conditions, nodeInfo], [before.status.conditions, before.status.nodeInfo])
   await clock.forward(20_000)
   const down = await ready()
   assert.deepEqual([down?.status, down?.message], ['False', 'container runtime is down'])

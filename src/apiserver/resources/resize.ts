@@ -1,4 +1,4 @@
-// Resizing a pod in place: changes the CPU and memory of its containers, and nothing else. A resize may not remove a
+// Resizing a pod in place: changes the CPU and memory of its containers and of the pod as a whole, and nothing else. A resize may not remove a
 // request or limit, or change the pod's QoS class.
 // Source: pkg/apis/core/validation (ValidatePodResize), pkg/registry/core/pod (podResizeStrategy).
 import { invalidError, type Path, type Problem, root } from '../../api/path.ts'
@@ -7,11 +7,12 @@ import { Pod } from '../../kinds/core/pod.ts'
 import type { Mutable } from '../../api/schema/node.ts'
 
 type Container = Pod['spec']['containers'][number]
+type Sized = { readonly resources?: Container['resources'] }
 
 const resizable = new Set(['cpu', 'memory'])
 const spec = root.field('spec')
 
-/** Takes over the resources of the containers of `sent`. Throws Invalid for changes that a resize may not make. */
+/** Takes over the resources of `sent`. Throws Invalid for changes that a resize may not make. */
 export function setResources(pod: Mutable<Pod>, sent: Pod): void {
   const before = qosClass(pod.spec)
   const problems: Problem[] = []
@@ -36,12 +37,15 @@ export function setResources(pod: Mutable<Pod>, sent: Pod): void {
     if (onlyOthersChange(container, now)) problems.push(spec.forbidden('only cpu and memory resources are mutable'))
     container.resources = structuredClone(now.resources) as Mutable<Container['resources']>
   }
+  problems.push(...removed(pod.spec, sent.spec, spec.field('resources')))
+  if (onlyOthersChange(pod.spec, sent.spec)) problems.push(spec.forbidden('only cpu and memory resources are mutable'))
+  if (sent.spec.resources) pod.spec.resources = structuredClone(sent.spec.resources) as Mutable<Container['resources']>
   const after = qosClass(pod.spec)
   if (after !== before) problems.push(spec.invalid(before, 'Pod QOS Class may not change as a result of resizing'))
   if (problems.length) throw invalidError(Pod, pod.metadata.name ?? '', problems)
 }
 
-function* removed(before: Container, now: Container, at: Path): Iterable<Problem> {
+function* removed(before: Sized, now: Sized, at: Path): Iterable<Problem> {
   for (const [field, what] of [
     ['requests', 'resource requests cannot be removed'],
     ['limits', 'resource limits cannot be removed'],
@@ -51,7 +55,7 @@ function* removed(before: Container, now: Container, at: Path): Iterable<Problem
 }
 
 /** Whether a resource changes that cannot be resized. */
-function onlyOthersChange(before: Container, now: Container): boolean {
+function onlyOthersChange(before: Sized, now: Sized): boolean {
   return (['requests', 'limits'] as const).some(field => {
     const [a, b] = [before.resources?.[field] ?? {}, now.resources?.[field] ?? {}]
     return [...new Set([...Object.keys(a), ...Object.keys(b)])].some(

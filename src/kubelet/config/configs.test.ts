@@ -124,7 +124,11 @@ test('a container has its image, command, variables, mounts and log', () => {
 
 test('a container carries what a later kubelet needs to recognize it', () => {
   const { made, config } = configOf(
-    { terminationMessagePath: '/tmp/end', terminationMessagePolicy: 'FallbackToLogsOnError' },
+    {
+      terminationMessagePath: '/tmp/end',
+      terminationMessagePolicy: 'FallbackToLogsOnError',
+      resources: { requests: { cpu: '1', 'ephemeral-storage': '1Gi' }, limits: { cpu: '2' } },
+    },
     { terminationGracePeriodSeconds: 45 },
   )
   assert.deepEqual(config.labels, {
@@ -139,6 +143,7 @@ test('a container carries what a later kubelet needs to recognize it', () => {
     'io.kubernetes.container.terminationMessagePath': '/tmp/end',
     'io.kubernetes.container.terminationMessagePolicy': 'FallbackToLogsOnError',
     'io.kubernetes.pod.terminationGracePeriod': '45',
+    'kutter.local/resources': '{"requests":{"cpu":"1"},"limits":{"cpu":"2"}}',
   })
   assert.equal(messagePathOf(configOf({}).made), '/dev/termination-log')
 })

@@ -21,6 +21,7 @@ import {
 import { type DnsSettings, dnsConfigOf, resolverOf, sandboxHostname } from './dns.ts'
 import { expand } from './expand.ts'
 import { containerResources, podCgroup } from './resources.ts'
+import { resizableOf } from '../resize/granted.ts'
 import { containerSecurity, sandboxSecurity } from './security.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 
@@ -116,6 +117,7 @@ export function containerConfig(
     annotations: {
       [annotationNames.hash]: containerHash(container),
       [annotationNames.restartCount]: String(parts.attempt),
+      [annotationNames.resources]: JSON.stringify(resizableOf(container.resources)),
       [annotationNames.messagePath]: messagePathOf(container),
       [annotationNames.messagePolicy]: container.terminationMessagePolicy ?? 'File',
       'io.kubernetes.pod.terminationGracePeriod': String(graceSecondsOf(pod)),

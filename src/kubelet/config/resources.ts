@@ -3,7 +3,7 @@
 // Source: kubernetes pkg/kubelet/cm (helpers_linux), qos/policy.go.
 import { quantityMilli, quantityValue } from '../../api/quantity.ts'
 import type { CgroupLimits } from '../../linux/index.ts'
-import type { ContainerConfig } from '../runtime/runtime.ts'
+import type { ContainerResources } from '../runtime/runtime.ts'
 import { qosClass } from '../../kinds/core/pod-defaults.ts'
 import { podLimits, podRequests } from '../../kinds/core/pod-resources.ts'
 import { initContainers, isSidecar, mainContainers, type ReadContainer, uidOf } from '../pod/spec.ts'
@@ -14,8 +14,6 @@ import type { Pod } from '../../kinds/core/pod.ts'
 //   ROOT/kubepods/besteffort/podUID      BestEffort: no container has a request or limit
 //
 // For example, a container that requests 250m and is limited to 500m has 256 shares and 50,000 µs in each 100,000 µs.
-
-type Resources = NonNullable<NonNullable<ContainerConfig['linux']>['resources']>
 
 const minShares = 2
 const maxShares = 262_144
@@ -38,7 +36,7 @@ export function podCgroup(root: string, pod: Pod): string {
   return `${root}/kubepods/${qos === 'Guaranteed' ? '' : `${qos.toLowerCase()}/`}pod${uidOf(pod)}`
 }
 
-export function containerResources(pod: Pod, container: ReadContainer, nodeMemoryBytes: number): Resources {
+export function containerResources(pod: Pod, container: ReadContainer, nodeMemoryBytes: number): ContainerResources {
   const { limits = {}, requests = {} } = container.resources ?? {}
   const limitMilli = quantityMilli(limits.cpu)
   const requestMilli = requests.cpu === undefined ? limitMilli : quantityMilli(requests.cpu)

@@ -11,6 +11,7 @@ import { connect } from 'node:net'
 import { type Clock, realClock } from '../../base/clock.ts'
 import { messageOf, StatusError } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
+import { isRunning, sendSignal } from '../../linux/index.ts'
 import { connectCri } from '../cri/index.ts'
 import { textOf, whenThere } from './files.ts'
 import { type ContainerdSettings, containerdConfig, containerdPaths } from './config.ts'
@@ -57,7 +58,7 @@ export async function ensureContainerd(o: ContainerdOptions, signal?: AbortSigna
   try {
     await waitReady(o, spawned, clock, signal)
   } catch (error) {
-    killQuietly(spawned, 'SIGKILL')
+    sendSignal(spawned, 'SIGKILL')
     throw error
   }
   return { pid: spawned, started: true, readyMs: clock.now() - startedAt }
@@ -157,7 +158,7 @@ async function waitReady(o: ContainerdOptions, pid: number, clock: Clock, signal
       refusal = answer
     }
     signal?.throwIfAborted()
-    if (!isAlive(pid)) throw new StatusError('InternalError', `containerd ended: ${await lastLogLine(paths.log)}`)
+    if (!isRunning(pid)) throw new StatusError('InternalError', `containerd ended: ${await lastLogLine(paths.log)}`)
     if (clock.now() > deadline) {
       throw new StatusError('Timeout', `containerd is not ready after ${startTimeoutMs} ms: ${refusal}`)
     }
@@ -205,19 +206,4 @@ function socketClosed(socket: string, signal: AbortSignal): Promise<void> {
 async function lastLogLine(path: string): Promise<string> {
   const text = await textOf(path)
   return text.trim().split('\n').at(-1) || `no message in ${path}`
-}
-
-/** Whether a process with this id exists. A zombie counts as existing. */
-export function isAlive(pid: number): boolean {
-  return killQuietly(pid, 0)
-}
-
-/** Sends a signal. Returns false when the process does not exist. */
-export function killQuietly(pid: number, signal: NodeJS.Signals | 0): boolean {
-  try {
-    return process.kill(pid, signal)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
-    throw error
-  }
 }

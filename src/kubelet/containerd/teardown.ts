@@ -6,11 +6,11 @@ import { join } from 'node:path'
 import { type Clock, realClock } from '../../base/clock.ts'
 import { messageOf, StatusError } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
-import { findCgroups, realMounts } from '../../linux/index.ts'
+import { findCgroups, isRunning, realMounts, sendSignal } from '../../linux/index.ts'
 import { connectCri } from '../cri/index.ts'
 import { containerdPaths } from './config.ts'
 import { namesIn, textOf } from './files.ts'
-import { isAlive, killQuietly, runningPid } from './daemon.ts'
+import { runningPid } from './daemon.ts'
 
 interface TeardownOptions {
   /** The directory given to `ensureContainerd`. */
@@ -71,7 +71,7 @@ async function endShims(o: TeardownOptions): Promise<void> {
   for (const id of await namesIn(paths.bundles)) {
     const bundle = join(paths.bundles, id)
     const init = Number(await textOf(join(bundle, 'init.pid')))
-    if (init && (await belongs(init, id))) killQuietly(init, 'SIGKILL')
+    if (init && (await belongs(init, id))) sendSignal(init, 'SIGKILL')
     const address = await textOf(join(bundle, 'address'))
     if (address.startsWith('unix://')) await rm(address.slice('unix://'.length).trim(), { force: true })
   }
@@ -112,18 +112,13 @@ const endPauseMs = 10
 async function end(pid: number, o: TeardownOptions, first: NodeJS.Signals = 'SIGTERM'): Promise<void> {
   const clock = o.clock ?? realClock
   for (const signal of [first, 'SIGKILL'] as const) {
-    killQuietly(pid, signal)
+    sendSignal(pid, signal)
     for (let waitedMs = 0; waitedMs < endMs; waitedMs += endPauseMs) {
-      if (!isAlive(pid) || (await isZombie(pid))) return
+      if (!isRunning(pid)) return
       await clock.sleep(endPauseMs)
     }
   }
   throw new StatusError('Timeout', `process ${pid} is still there after SIGKILL`)
-}
-
-async function isZombie(pid: number): Promise<boolean> {
-  const stat = await textOf(`/proc/${pid}/stat`)
-  return stat === '' || /\) [ZX] /.test(stat)
 }
 
 async function removeIfEmpty(path: string): Promise<void> {

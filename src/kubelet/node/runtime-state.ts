@@ -1,6 +1,7 @@
 // The state of the container runtime, for the node's status. A runtime that does not answer counts as down only after
-// 30 seconds: after a crash containerd is back within a second and its containers go on running, so a node that
-// reported itself not ready at once would lose its pods for nothing. Source: kubernetes pkg/kubelet/runtime.go.
+// 30 seconds: after a crash containerd is back within seconds and its containers go on running, so a node that
+// reported itself not ready at once would lose its pods for nothing. That holds for a kubelet that has just started,
+// too, since kubelet and runtime may have ended together. Source: kubernetes pkg/kubelet/runtime.go.
 import type { Clock } from '../../base/clock.ts'
 import { messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
@@ -22,11 +23,14 @@ export class RuntimeState {
     handlers: [],
   }
   #images: readonly ImageSeen[] = []
-  #answeredAt: number | undefined
+  #answered = false
+  /** When the runtime answered last; before the first answer, when the waiting for it began. */
+  #heardAt: number
 
   constructor(runtime: Runtime, clock: Clock, log: Log) {
     this.#runtime = runtime
     this.#clock = clock
+    this.#heardAt = clock.now()
     this.#log = log
   }
 
@@ -43,16 +47,25 @@ export class RuntimeState {
     return this.#info.runtimeProblem || this.#info.networkProblem
   }
 
+  /** Whether nothing can be said yet: the runtime has never answered, and its time to do so is not over. */
+  get undecided(): boolean {
+    return !this.#answered && !this.#overdue
+  }
+
+  get #overdue(): boolean {
+    return this.#clock.now() - this.#heardAt >= patienceMs
+  }
+
   /** Reads the state of the runtime. Never throws. */
   async look(): Promise<void> {
     try {
       this.#info = await this.#runtime.info()
-      this.#answeredAt = this.#clock.now()
+      this.#answered = true
+      this.#heardAt = this.#clock.now()
       if (!this.#info.runtimeProblem) this.#images = await this.#runtime.images()
     } catch (error) {
       this.#log.warn('the state of the container runtime could not be read', { why: messageOf(error) })
-      const silent = this.#answeredAt !== undefined && this.#clock.now() - this.#answeredAt >= patienceMs
-      if (silent) this.#info = { ...this.#info, runtimeProblem: 'container runtime is down' }
+      if (this.#overdue) this.#info = { ...this.#info, runtimeProblem: 'container runtime is down' }
     }
   }
 }

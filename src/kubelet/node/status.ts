@@ -7,7 +7,7 @@ import type { NodeCondition, NodeStatus } from '../../kinds/core/nodestatus.ts'
 import type { ImageSeen, RuntimeInfo } from '../runtime/runtime.ts'
 import type { Machine } from './machine.ts'
 
-const kubeletVersion = 'v1.36.0'
+export const kubeletVersion = 'v1.36.0'
 
 interface NodeFactsInput {
   name: string

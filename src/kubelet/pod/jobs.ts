@@ -8,6 +8,8 @@ export type Job =
   | { do: 'start'; name: string }
   /** By container id. */
   | { do: 'kill' | 'preStop' | 'remove'; id: string }
+  /** Changes resources of running containers. */
+  | { do: 'resize' }
   | { do: 'settle' }
   | { do: 'delete' }
 

@@ -246,6 +246,7 @@ test('a container has the image, id, restarts and times that the runtime reports
     ready: false,
     started: false,
     restartCount: 1,
+    resources: {},
     state: {
       terminated: {
         exitCode: 5,

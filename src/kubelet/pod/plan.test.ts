@@ -68,6 +68,7 @@ const nothing: PodMemory = {
   condemned: new Map(),
   notStarted: new Set(),
   hooked: new Set(),
+  resize: { applied: new Map(), podPending: false, retryAt: 0 },
 }
 const deleted: Ending = { why: 'deleted', sinceMs: now - 10_000, graceSeconds: 30, objectGone: false }
 const ending = (change: Partial<Ending> = {}): { life: Living } => ({

@@ -17,6 +17,8 @@
 //
 // Source: kubernetes pkg/kubelet/kuberuntime (computePodActions), KEP-753.
 import { durationText, parseTime } from '../../api/time.ts'
+import { appliedTo, type ResizeMemory } from '../resize/applied.ts'
+import { changeOf } from '../resize/decide.ts'
 import type { ContainerSeen, PodSeen, SandboxSeen } from '../runtime/runtime.ts'
 import { type Backoff, backoffKey, waitUntil } from './backoff.ts'
 import { type Job, keyOf } from './jobs.ts'
@@ -56,6 +58,7 @@ export interface PodMemory {
   notStarted: ReadonlySet<string>
   /** The ids of containers whose preStop hook ran before their turn to end. */
   hooked: ReadonlySet<string>
+  resize: ResizeMemory
 }
 
 /** Why a container could not be started: the reason and message of its status, and when to retry. */
@@ -80,6 +83,8 @@ export type Step =
   /** Runs the preStop hook of a sidecar, whose SIGTERM must wait until others have ended. */
   | { do: 'preStop'; id: string; name: string; message: string; graceSeconds: number }
   | { do: 'remove'; id: string }
+  /** Applies the granted resources to the pod and to running containers. */
+  | { do: 'resize'; containers: { id: string; name: string }[] }
   /** Stops sandboxes and unmounts volumes. */
   | { do: 'settle' }
   /** Deletes the object of a pod that has ended and is settled. */
@@ -94,6 +99,8 @@ export interface PodPlan {
   againAt: number | undefined
   /** Containers that are not started yet, by name, with the reason and message of their status. */
   waiting: Map<string, { reason: string; message: string; event?: string }>
+  /** The running containers to which the granted resources do not apply yet. */
+  unequal: { id: string; name: string }[]
 }
 
 /**
@@ -109,7 +116,7 @@ export interface PodPlan {
  *   sandbox, m exited with 1         (nothing: againAt is the end of the back-off, waiting has CrashLoopBackOff for m)
  */
 export function planPod(pod: Pod, seen: PodSeen, memory: PodMemory, now: number): PodPlan {
-  const plan: PodPlan = { state: { state: 'starting' }, steps: [], againAt: undefined, waiting: new Map() }
+  const plan: PodPlan = { state: { state: 'starting' }, steps: [], againAt: undefined, waiting: new Map(), unequal: [] }
   const context: Context = { pod, seen, memory, now, plan, sandbox: seen.sandboxes.find(s => s.ready) }
   const { life } = memory
   const ending = endingOf(life)
@@ -161,6 +168,7 @@ function planLife(c: Context): void {
     for (const container of mainContainers(pod)) planContainer(c, container, 'main')
   }
   // Containers start one at a time, in the order of the spec, on which images and hooks may rely.
+  planResize(c)
   const first = plan.steps.find(step => step.do === 'start')
   plan.steps = plan.steps.filter(step => step.do !== 'start' || (step === first && !busy))
   for (const [name, failure] of memory.failures) {
@@ -213,7 +221,18 @@ function planContainer(c: Context, container: ReadContainer, role: Role): void {
     const condemned = memory.condemned.get(last.id)
     if (condemned) return kill(c, last, condemned.message, condemned.graceSeconds ?? graceSecondsOf(pod), true)
     if (last.hash !== containerHash(container))
-      kill(c, last, `Container ${container.name} definition changed, will be restarted`, graceSecondsOf(pod), true)
+      return kill(
+        c,
+        last,
+        `Container ${container.name} definition changed, will be restarted`,
+        graceSecondsOf(pod),
+        true,
+      )
+    const applied = role === 'ephemeral' ? undefined : appliedTo(last, memory.resize)
+    const change = applied ? changeOf(container, applied) : 'none'
+    if (change !== 'none') plan.unequal.push({ id: last.id, name: container.name })
+    if (change === 'restart')
+      kill(c, last, `Container ${container.name} resize requires restart`, graceSecondsOf(pod), true)
     return
   }
   if (!restarts(pod, container, role, last.exitCode) || isBusy(c, { do: 'start', name: container.name })) return
@@ -227,6 +246,15 @@ function planContainer(c: Context, container: ReadContainer, role: Role): void {
     message: `back-off ${delay} restarting failed container=${container.name} pod=${podText(pod)}`,
     event: `Back-off restarting failed container ${container.name} in pod ${podText(pod)}`,
   })
+}
+
+function planResize(c: Context): void {
+  const { memory, plan, now } = c
+  const { podPending, retryAt } = memory.resize
+  const containers = plan.unequal.filter(({ id }) => !plan.steps.some(step => step.do === 'kill' && step.id === id))
+  if ((!podPending && !containers.length) || isBusy(c, { do: 'resize' })) return
+  if (retryAt > now) planAgainAt(plan, retryAt)
+  else plan.steps.push({ do: 'resize', containers })
 }
 
 function start(c: Context, container: ReadContainer, role: Role, after?: ContainerSeen): void {

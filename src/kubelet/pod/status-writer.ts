@@ -16,6 +16,7 @@ import { isReason, messageOf } from '../../base/errors.ts'
 import { sameJson, stored } from '../../api/equal.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import { PodStatus } from '../../kinds/core/podstatus.ts'
+import { resizeConditions } from '../resize/applied.ts'
 import type { NodeContext } from './context.ts'
 import { nameOf, namespaceOf, uidOf } from './spec.ts'
 import { replacing } from './status.ts'
@@ -110,9 +111,17 @@ function differs(ours: PodStatus, theirs: PodStatus): boolean {
   const others = new Map(there.conditions?.map(condition => [condition.type, condition]))
   return (
     mine.conditions?.some(condition => !sameJson(condition, others.get(condition.type))) ||
+    pastConditions(ours, theirs).length > 0 ||
     optionalFields.some(field => mine[field] === undefined && there[field] !== undefined)
   )
 }
+
+/** The conditions that the API has, and that are not there any more. */
+const pastConditions = (ours: PodStatus, theirs: PodStatus) =>
+  resizeConditions.filter(type => {
+    const has = ({ conditions = [] }: PodStatus) => conditions.some(c => c.type === type)
+    return has(theirs) && !has(ours)
+  })
 
 // Conditions are merged by type, so that those of others stay. Lists of addresses are replaced as a whole.
 function patchOf(status: PodStatus, there: PodStatus, uid: string): object {
@@ -122,9 +131,16 @@ function patchOf(status: PodStatus, there: PodStatus, uid: string): object {
   }
   // A merged condition keeps fields that the patch does not contain, so absent ones are set to null.
   const conditions = status.conditions?.map(c => ({ ...c, reason: c.reason ?? null, message: c.message ?? null }))
+  const past = pastConditions(status, there).map(type => ({ type, $patch: 'delete' }))
   const nulls = Object.fromEntries(optionalFields.filter(f => status[f] === undefined).map(f => [f, null]))
   return {
     metadata: { uid },
-    status: { ...nulls, ...status, conditions, podIPs: replaced('podIPs'), hostIPs: replaced('hostIPs') },
+    status: {
+      ...nulls,
+      ...status,
+      conditions: [...(conditions ?? []), ...past],
+      podIPs: replaced('podIPs'),
+      hostIPs: replaced('hostIPs'),
+    },
   }
 }

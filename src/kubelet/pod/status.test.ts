@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import type { ContainerSeen, PodSeen } from '../runtime/runtime.ts'
 import type { PodPlan } from './plan.ts'
 import { podStatus } from './status.ts'
+import { nothing } from './testing.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 
 const seenOf = (names: readonly string[]): PodSeen => ({
@@ -26,8 +27,9 @@ function wordsOf(init: readonly string[], seen: readonly string[], state: PodPla
   const status = podStatus({
     pod: { metadata: { name: 'p', namespace: 'd', uid: 'u' }, spec, status: {} } as unknown as Pod,
     seen: seenOf(seen),
-    plan: { state, steps: [], againAt: undefined, waiting: new Map() },
-    memory: { life: { is: 'alive', finishedAtMs: undefined }, notStarted: new Set() },
+    plan: { state, steps: [], againAt: undefined, waiting: new Map(), unequal: [] },
+    memory: { life: { is: 'alive', finishedAtMs: undefined }, notStarted: new Set(), resize: nothing.resize },
+    resize: [],
     notReady: new Set(),
     startedAtMs: 0,
     nodeIPs: [],

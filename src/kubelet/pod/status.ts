@@ -1,8 +1,10 @@
 // Computes a pod's status in the API from the runtime's containers, the plan, and the former status. Pure.
 // Source: kubernetes pkg/kubelet/kubelet_pods.go (generateAPIPodStatus, getPhase, convertToAPIContainerStatuses).
 import { timeText } from '../../api/time.ts'
-import type { ContainerState, ContainerStatus, PodStatus } from '../../kinds/core/podstatus.ts'
+import type { ContainerState, ContainerStatus, PodCondition, PodStatus } from '../../kinds/core/podstatus.ts'
 import type { Rejection } from '../admission.ts'
+import { appliedTo, type ResizeCondition, shownResources } from '../resize/applied.ts'
+import type { Resources } from '../resize/granted.ts'
 import type { ContainerSeen, PodSeen } from '../runtime/runtime.ts'
 import { podConditions } from './conditions.ts'
 import { endingOf } from './life.ts'
@@ -25,9 +27,10 @@ interface StatusInputs {
   pod: Pod
   seen: PodSeen
   plan: PodPlan
-  memory: Pick<PodMemory, 'life' | 'notStarted'>
+  memory: Pick<PodMemory, 'life' | 'notStarted' | 'resize'>
   /** The ids of containers whose readiness probe failed or has not succeeded yet. */
   notReady: ReadonlySet<string>
+  resize: readonly ResizeCondition[]
   startedAtMs: number
   nodeIPs: readonly string[]
   /** The prefix of container ids: `containerd` in `containerd://ID`. */
@@ -116,9 +119,13 @@ function workedStatus(inputs: StatusInputs): PodStatus {
     containerStatuses: main,
     ...(ephemeral.length && { ephemeralContainerStatuses: ephemeral }),
     ...(pod.status.qosClass && { qosClass: pod.status.qosClass }),
+    ...(pod.spec.resources && {
+      resources: structuredClone(pod.spec.resources) as Mutable<NonNullable<PodStatus['resources']>>,
+      allocatedResources: { ...pod.spec.resources.requests },
+    }),
     ...(pod.metadata.generation && { observedGeneration: pod.metadata.generation }),
   }
-  status.conditions = podConditions(pod, status, seen, inputs.now)
+  status.conditions = [...podConditions(pod, status, seen, inputs.now), ...shownResize(pod, inputs)]
   return status
 }
 
@@ -161,6 +168,10 @@ function containerStatus(
   status.image = current.image || status.image
   status.imageID = current.imageRef
   status.containerID = `${inputs.runtimeName}://${current.id}`
+  if (role !== 'ephemeral') {
+    status.resources = shownResources(container, appliedTo(current, inputs.memory.resize)) as Mutable<Resources>
+    if (container.resources?.requests) status.allocatedResources = { ...container.resources.requests }
+  }
   if (previous) status.lastState = { terminated: terminated(inputs, previous) }
   // The last state of a container that the runtime lost is only in the former status.
   else if (before?.lastState.terminated && (!before.containerID || before.containerID === status.containerID))
@@ -195,6 +206,16 @@ const lost = (how: string) => ({
     finishedAt: null,
   },
 })
+
+/** The conditions of a resize, which are there only while they are true. */
+function shownResize({ status: { conditions = [] } }: Pod, { resize, now }: StatusInputs): PodCondition[] {
+  return resize.map(condition => ({
+    ...condition,
+    status: 'True',
+    lastProbeTime: null,
+    lastTransitionTime: conditions.find(c => c.type === condition.type)?.lastTransitionTime ?? timeText(now),
+  }))
+}
 
 const over = ({ plan, memory }: StatusInputs) => plan.state.state === 'ended' || endingOf(memory.life) !== undefined
 

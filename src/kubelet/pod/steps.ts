@@ -6,6 +6,7 @@ import type { NodeContext } from './context.ts'
 import { isMaking, Jobs, keyOf, yieldsToEnding } from './jobs.ts'
 import { ContainerKills } from './kill.ts'
 import type { PodMemory, PodPlan, Step } from './plan.ts'
+import type { PodResize } from './resize.ts'
 import { settlePod } from './remove.ts'
 import { Sandboxes } from './sandboxes.ts'
 import { nameOf, namespaceOf } from './spec.ts'
@@ -15,6 +16,7 @@ import type { PodVolumes } from './volumes.ts'
 interface StepsOptions {
   context: NodeContext
   volumes: PodVolumes
+  resize: PodResize
   /** The newest pod and what the runtime has of it. */
   current(): { pod: Pod; seen: PodSeen }
   /** Called when a job ended, which may have changed what the runtime has. */
@@ -30,11 +32,13 @@ export class PodSteps {
   readonly #sandboxes: Sandboxes
   readonly #starts: ContainerStarts
   readonly #kills: ContainerKills
+  readonly #resize: PodResize
   readonly #jobs: Jobs
 
   constructor(options: StepsOptions) {
-    const { context, volumes, current, finished } = options
+    const { context, volumes, resize, current, finished } = options
     this.#options = options
+    this.#resize = resize
     this.#sandboxes = new Sandboxes(context, volumes)
     this.#kills = new ContainerKills(context)
     this.#starts = new ContainerStarts(context, this.#kills)
@@ -50,13 +54,14 @@ export class PodSteps {
   }
 
   /** What the next plan depends on. The maps are live. */
-  get memory(): Pick<PodMemory, 'busy' | 'backoffs' | 'failures' | 'sandboxRetryAt' | 'hooked'> {
+  get memory(): Pick<PodMemory, 'busy' | 'backoffs' | 'failures' | 'sandboxRetryAt' | 'hooked' | 'resize'> {
     return {
       busy: this.#jobs.list,
       backoffs: this.#starts.backoffs,
       failures: this.#starts.failures,
       sandboxRetryAt: this.#sandboxes.retryAt,
       hooked: this.#kills.hooked,
+      resize: this.#resize.memory,
     }
   }
 
@@ -86,6 +91,8 @@ export class PodSteps {
         return this.#kills.preStop(pod, seen, step, signal)
       case 'remove':
         return context.runtime.removeContainer(step.id)
+      case 'resize':
+        return this.#resize.apply(pod, step, signal)
       case 'settle':
         return this.#settle(seen.uid)
       case 'delete':
@@ -103,6 +110,7 @@ export class PodSteps {
   /** To be called with each new state of the pod in the runtime. */
   observe(seen: PodSeen): void {
     this.#kills.keep(seen)
+    this.#resize.keep(seen)
   }
 
   /** To be called when the pod changed in the API. */

@@ -21,6 +21,7 @@ export const nothing: PodMemory = {
   condemned: new Map(),
   notStarted: new Set(),
   hooked: new Set(),
+  resize: { applied: new Map(), podPending: false, retryAt: 0 },
 }
 
 /** `a` is a main container, `i1` an init container, `s1` a sidecar, `e1` an ephemeral container. */
@@ -110,6 +111,7 @@ export function statusOf({ spec, seen, sandbox, before, metadata, memory, notRea
     notReady: new Set(notReady),
     startedAtMs: now,
     nodeIPs: ['10.0.0.1', 'fd00::1'],
+    resize: [],
     runtimeName: 'containerd',
     now,
   })

@@ -12,11 +12,16 @@ import { sameJson } from '../../api/equal.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import { isTerminal } from '../../kinds/core/pod-phase.ts'
 import type { Rejection } from '../admission.ts'
+import { counts } from '../metrics.ts'
 import { PodProbes } from '../probes/probes.ts'
+import type { Pending } from '../resize/decide.ts'
+import { withGranted, withReported } from '../resize/granted.ts'
+import type { Resizing } from '../resize/resizes.ts'
 import type { PodSeen } from '../runtime/runtime.ts'
 import { type NodeContext, podEvent, reportUnsynced } from './context.ts'
 import { advance, type Cause, ended, endingOf, finished, hasLessTime, isLiving, type Life, settled } from './life.ts'
 import { pastDeadline, planPod, type PodMemory, type PodPlan } from './plan.ts'
+import { PodResize } from './resize.ts'
 import { deleteObject, removePod } from './remove.ts'
 import { Rounds } from './rounds.ts'
 import { graceSecondsOf, uidOf } from './spec.ts'
@@ -39,8 +44,11 @@ const minGraceSeconds = 2
  * - `done` is called once, after everything on the node is removed and the object is deleted. After `close` it is not
  *   called, and no further step begins.
  */
-export class PodWorker {
+export class PodWorker implements Resizing {
   readonly uid: string
+  /** The pod of the API. */
+  #wanted: Pod
+  /** The same with the resources that the node granted. */
   #pod: Pod
   #seen: PodSeen
   #plan: PodPlan | undefined
@@ -54,7 +62,10 @@ export class PodWorker {
   readonly #statuses: StatusWriter
   readonly #volumes: PodVolumes
   readonly #steps: PodSteps
+  readonly #resize: PodResize
   readonly #rounds: Rounds
+  /** Whether it is known to have been Running. */
+  #hasRun: boolean
   readonly #listeners = new Set<() => void>()
 
   /**
@@ -63,9 +74,11 @@ export class PodWorker {
    */
   constructor(context: NodeContext, pod: Pod, runs: boolean, done: () => void) {
     this.uid = uidOf(pod)
-    this.#pod = pod
+    this.#wanted = pod
+    this.#pod = runs ? withReported(pod) : pod
     this.#seen = { uid: this.uid, sandboxes: [], containers: [] }
     this.#toLook = runs ? 'adopted' : 'nothing'
+    this.#hasRun = runs
     this.#context = context
     this.#done = done
     this.#startedAt = context.clock.now()
@@ -79,9 +92,11 @@ export class PodWorker {
     this.#volumes = new PodVolumes(context, () =>
       this.#life.is === 'alive' && this.#seen.sandboxes.length ? this.#pod : undefined,
     )
+    this.#resize = new PodResize(context, pod)
     this.#steps = new PodSteps({
       context,
       volumes: this.#volumes,
+      resize: this.#resize,
       current: () => ({ pod: this.#pod, seen: this.#seen }),
       finished: () => this.runtimeChanged(),
       settled: () => {
@@ -92,6 +107,12 @@ export class PodWorker {
     this.update(pod)
   }
 
+  /** The pod of the API. */
+  get wanted(): Pod {
+    return this.#wanted
+  }
+
+  /** The pod with the resources that the node granted, on which the worker works. */
   get pod(): Pod {
     return this.#pod
   }
@@ -99,6 +120,10 @@ export class PodWorker {
   /** Whether the pod does not use resources of the node, because it has ended or was rejected. */
   get over(): boolean {
     return endingOf(this.#life)?.why === 'rejected' || isTerminal(this.#pod)
+  }
+
+  get probes(): Pick<PodProbes, 'counts'> {
+    return this.#probes
   }
 
   get seen(): PodSeen {
@@ -118,12 +143,27 @@ export class PodWorker {
   /** To be called with the pod when it changed in the API. */
   update(pod: Pod): void {
     const before = this.#pod
-    this.#pod = pod
+    this.#wanted = pod
+    this.#pod = withGranted(pod, before)
+    if (this.#pod === pod) this.#resize.unwanted()
     this.#statuses.observe(pod)
     this.#steps.specChanged(before, pod)
     if (pod.metadata.deletionTimestamp) this.#end({ why: 'deleted' }, graceSecondsOf(pod))
     const shown = ({ metadata }: Pod) => [metadata.labels, metadata.annotations]
     if (before !== pod && !sameJson(shown(before), shown(pod))) this.#volumes.refresh()
+    this.wake()
+  }
+
+  /** To be called when the node grants what the pod asks for. */
+  grant(): void {
+    this.#pod = this.#wanted
+    this.#resize.granted(this.#pod)
+    this.wake()
+  }
+
+  /** To be called when the node does not grant it. */
+  refuse(pending: Pending): void {
+    this.#resize.refused(this.#wanted, pending)
     this.wake()
   }
 
@@ -199,6 +239,8 @@ export class PodWorker {
     const memory = { ...this.#steps.memory, life: this.#life, condemned, notStarted }
     const plan = planPod(this.#pod, this.#seen, memory, now)
     this.#plan = plan
+    const isApplied = !plan.unequal.length && !memory.busy.some(job => job.do === 'resize')
+    this.#resize.planned(this.#pod, isApplied)
     if (plan.state.state === 'ending') this.#life = finished(this.#life, now)
     for (const changed of this.#listeners) changed()
     this.#writeStatus(plan, memory, now)
@@ -234,7 +276,11 @@ export class PodWorker {
     const { facts, runtimeName } = this.#context
     const looked = { pod: this.#pod, seen: this.#seen, plan, memory, now, startedAtMs: this.#startedAt }
     const { notReady } = this.#probes
-    this.#statuses.write(podStatus({ ...looked, notReady, nodeIPs: facts.nodeIPs, runtimeName }))
+    const resize = this.over ? [] : this.#resize.conditions
+    const status = podStatus({ ...looked, notReady, resize, nodeIPs: facts.nodeIPs, runtimeName })
+    if (status.phase === 'Running' && !this.#hasRun) counts.podRuns(now - this.#startedAt)
+    this.#hasRun ||= status.phase === 'Running'
+    this.#statuses.write(status)
   }
 
   async #delete(): Promise<void> {

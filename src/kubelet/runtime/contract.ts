@@ -123,7 +123,11 @@ async function missing(runtime: Runtime, pod: TestPod): Promise<void> {
     await runtime.stopContainer(c0, 0)
     await runtime.removeContainer(c0)
   }
-  for (const call of [() => runtime.startContainer(c0), () => runtime.execSync(c0, ['true'], 1)])
+  for (const call of [
+    () => runtime.startContainer(c0),
+    () => runtime.updateContainer(c0, { cpuShares: 2 }),
+    () => runtime.execSync(c0, ['true'], 1),
+  ])
     await assert.rejects(call, error => isReason(error, 'NotFound'))
   for (let times = 0; times < 2; times++) await runtime.stopSandbox(s)
   for (let times = 0; times < 2; times++) await runtime.removeSandbox(s)

@@ -2,6 +2,8 @@
 // pkg/kubelet/kuberuntime/helpers.go.
 import { open } from 'node:fs/promises'
 import { messageOf } from '../../base/errors.ts'
+import { decode } from '../../api/schema/decode.ts'
+import { ResourceRequirements } from '../../kinds/core/container.ts'
 import type { Message } from '../cri/index.ts'
 import { readLastLines } from '../logs/read.ts'
 import { annotationNames, type ContainerSeen, type ContainerUsage, type ImageSeen, labelNames } from './runtime.ts'
@@ -20,6 +22,7 @@ export const states = {
 } as const
 
 export function seenOf(sandboxId: string, s: Message<'ContainerStatus'>): ContainerSeen {
+  const resources = resourcesIn(s.annotations)
   return {
     id: s.id,
     sandboxId,
@@ -36,6 +39,17 @@ export function seenOf(sandboxId: string, s: Message<'ContainerStatus'>): Contai
     imageRef: s.imageRef,
     hash: s.annotations[annotationNames.hash] ?? '',
     logPath: s.logPath,
+    ...(resources && { resources }),
+  }
+}
+
+/** The requests and limits that a container was created with. Undefined if it has no note of them, or a wrong one. */
+export function resourcesIn(annotations: Readonly<Record<string, string | undefined>>): ContainerSeen['resources'] {
+  try {
+    const noted = annotations[annotationNames.resources]
+    return noted === undefined ? undefined : decode(ResourceRequirements, JSON.parse(noted), {})
+  } catch {
+    return undefined
   }
 }
 

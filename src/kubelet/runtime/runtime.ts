@@ -2,9 +2,11 @@
 // keeps containers in memory, on any clock. Times are milliseconds since the epoch; 0 means "not yet".
 import type { RuntimeEvent, Request } from '../cri/index.ts'
 import type { Readable, Writable } from 'node:stream'
+import type { ResourceRequirements } from '../../kinds/core/container.ts'
 
 export type SandboxConfig = Request<'PodSandboxConfig'>
 export type ContainerConfig = Request<'ContainerConfig'>
+export type ContainerResources = NonNullable<NonNullable<ContainerConfig['linux']>['resources']>
 export type AuthConfig = Request<'AuthConfig'>
 
 export interface SandboxOutline {
@@ -39,6 +41,8 @@ export interface ContainerSeen extends ContainerOutline {
   imageRef: string
   /** The hash of its spec at its creation; see `containerHash`. */
   hash: string
+  /** Its requests and limits of CPU and memory at its creation, if they were noted then. */
+  resources?: Pick<ResourceRequirements, 'requests' | 'limits'>
   logPath: string
 }
 
@@ -193,6 +197,8 @@ export interface Runtime {
   removeSandbox(id: string): Promise<void>
   createContainer(sandboxId: string, config: ContainerConfig, sandbox: SandboxConfig): Promise<string>
   startContainer(id: string): Promise<void>
+  /** Changes the limits of a running container. 0 leaves one as it is. */
+  updateContainer(id: string, resources: ContainerResources): Promise<void>
   /** Sends SIGTERM, and SIGKILL after `graceSeconds`. Resolves when the container has ended. */
   stopContainer(id: string, graceSeconds: number, signal?: AbortSignal): Promise<void>
   removeContainer(id: string): Promise<void>
@@ -237,6 +243,8 @@ export const labelNames = {
 export const annotationNames = {
   hash: 'io.kubernetes.container.hash',
   restartCount: 'io.kubernetes.container.restartCount',
+  /** Requests and limits of CPU and memory, as JSON. */
+  resources: 'kutter.local/resources',
   messagePath: 'io.kubernetes.container.terminationMessagePath',
   messagePolicy: 'io.kubernetes.container.terminationMessagePolicy',
 } as const

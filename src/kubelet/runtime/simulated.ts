@@ -2,6 +2,7 @@
 // pod sets what they do (how long an image takes to pull, when a process exits and how). On a virtual clock, hundreds
 // of nodes of these make a cluster in one process.
 import type { Clock } from '../../base/clock.ts'
+import { resourcesIn } from './cri-words.ts'
 import { StatusError } from '../../base/errors.ts'
 import { orAborted } from '../../base/waiters.ts'
 import {
@@ -165,6 +166,7 @@ export class SimulatedRuntime implements Runtime {
     const attempt = config.metadata?.attempt ?? 0
     const image = config.image?.userSpecifiedImage ?? config.image?.image ?? ''
     const uid = sandbox.metadata?.uid ?? ''
+    const resources = resourcesIn(config.annotations ?? {})
     const container: Container = {
       id: this.#newId('c0'),
       sandboxId,
@@ -180,6 +182,7 @@ export class SimulatedRuntime implements Runtime {
       image,
       imageRef: `sha256:${image}`,
       hash: config.annotations?.[annotationNames.hash] ?? '',
+      ...(resources && { resources }),
       logPath: '',
       uid: config.labels?.[labelNames.podUid] ?? uid,
       behaviour: this.#behaviourOf({ name, image, attempt }, sandbox),
@@ -201,6 +204,12 @@ export class SimulatedRuntime implements Runtime {
     if (exitAfterMs !== undefined)
       container.cancel = this.#clock.after(exitAfterMs, () => this.#exit(container, exitCode))
     this.#onChange?.(container.uid)
+  }
+
+  async updateContainer(id: string): Promise<void> {
+    const { state } = this.#find(id)
+    if (state !== 'running')
+      throw new StatusError('InternalError', `rpc error: code = Unknown desc = container ${id} is ${state}`)
   }
 
   async stopContainer(id: string, graceSeconds: number, signal?: AbortSignal): Promise<void> {
