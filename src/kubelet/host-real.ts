@@ -16,6 +16,7 @@ import { type VolumeContext, volumePath, type VolumePlugin } from './volumes/vol
 import { ImageVolumes } from './volumes/image.ts'
 import { pluginFor } from './volumes/index.ts'
 import { removeSubpaths, removeVolumes } from './volumes/removal.ts'
+import { VolumeUsages } from './volumes/usage.ts'
 import type { Pod } from '../kinds/core/pod.ts'
 
 interface RealHostOptions {
@@ -34,6 +35,7 @@ export async function realHost(o: RealHostOptions): Promise<PodHost> {
   const podsDir = join(o.rootDir, 'pods')
   const podDir = (uid: string) => join(podsDir, uid)
   const images = new ImageVolumes(podsDir, o.runtime)
+  const usages = new VolumeUsages(o.volumes)
   const cgroupsOf = new Map<string, string>()
   await mkdir(podsDir, { recursive: true, mode: 0o750 })
   await mkdir(o.settings.logRoot, { recursive: true, mode: 0o755 })
@@ -65,6 +67,7 @@ export async function realHost(o: RealHostOptions): Promise<PodHost> {
     mountImage: (pod, volume, ref) => images.mount(uidOf(pod), volume, ref),
     mounts: (pod, container, request) => containerMounts(o, podDir(uidOf(pod)), pod, container, request),
     refresh: (pod, signal) => refreshVolumes(o.volumes, pod, signal),
+    volumeUsage: pod => usages.of(pod),
     async tearDown(uid) {
       const [subpaths, volumes] = [join(podDir(uid), 'volume-subpaths'), join(podDir(uid), 'volumes')]
       await realMounts.unmountAll(subpaths)
@@ -76,6 +79,7 @@ export async function realHost(o: RealHostOptions): Promise<PodHost> {
       await removeVolumes(volumes)
       await rm(join(o.volumes.memoryDir, uid), { recursive: true, force: true })
       o.volumes.tokens.forget(uid)
+      usages.forget(uid)
       const group = cgroupsOf.get(uid)
       for (const path of group
         ? [group]

@@ -12,6 +12,7 @@
 // succeed if there is nothing left.
 import type { ContainerConfig, Runtime, SandboxSeen } from './runtime/runtime.ts'
 import { type ReadContainer, uidOf } from './pod/spec.ts'
+import type { VolumeUsage } from './volumes/usage.ts'
 import type { Pod } from '../kinds/core/pod.ts'
 
 export interface MountRequest {
@@ -47,6 +48,8 @@ export interface PodHost {
    * volume will be out of date then. Throws VolumeFailure.
    */
   refresh(pod: Pod, signal: AbortSignal): Promise<number | undefined>
+  /** How full the pod's volumes behind claims are. */
+  volumeUsage(pod: Pod): Promise<readonly VolumeUsage[]>
   /** Unmounts and removes volumes and the control group. */
   tearDown(uid: string): Promise<void>
   /** Removes everything else, logs included. */
@@ -109,6 +112,7 @@ export const simulatedHost = (runtime: Runtime): PodHost => ({
   async refresh() {
     return undefined
   },
+  volumeUsage: async () => [],
   tearDown: uid => runtime.releaseViews(uid),
   async remove() {},
   known: async () => [...new Set((await runtime.views()).map(view => view.podUid))],

@@ -158,6 +158,25 @@ describe('csi', { concurrency: false, skip: cannotRun }, () => {
       90_000,
     )
     await eventComes(cluster, 'grows', /^FileSystemResizeSuccessful: /)
+    const from = `get --raw /api/v1/nodes/${await nodeOf('grows')}/proxy`
+    await eventually(
+      'its usage is served',
+      async () => {
+        const { pods } = JSON.parse(await kubectl(`${from}/stats/summary`)) as {
+          pods: { podRef: { name: string }; volume?: { name: string; capacityBytes: number; pvcRef: object }[] }[]
+        }
+        const volume = pods.find(({ podRef }) => podRef.name === 'grows')?.volume?.[0]
+        if (volume?.capacityBytes !== 128 * 2 ** 20) throw new Error(JSON.stringify(volume))
+        assert.equal(volume.name, 'data')
+        assert.deepEqual(volume.pvcRef, { name: 'data', namespace: 'default' })
+        return true
+      },
+      90_000,
+    )
+    assert.match(
+      await kubectl(`${from}/metrics`),
+      /^kubelet_volume_stats_used_bytes\{namespace="default",persistentvolumeclaim="data"\} 1024$/m,
+    )
     await removePods(cluster, 'grows')
     await isGone('grows')
   })

@@ -48,7 +48,9 @@ class Twin {
       return {}
     }
     const node: CsiNodeCalls = {
-      nodeGetCapabilities: async () => ({ capabilities: [{ rpc: { type: 'STAGE_UNSTAGE_VOLUME' } }] }),
+      nodeGetCapabilities: async () => ({
+        capabilities: [{ rpc: { type: 'STAGE_UNSTAGE_VOLUME' } }, { rpc: { type: 'GET_VOLUME_STATS' } }],
+      }),
       nodeStageVolume: r => call('stage', () => this.mounts.add(at(r.stagingTargetPath))),
       nodeUnstageVolume: r => call('unstage', () => this.mounts.delete(at(r.stagingTargetPath))),
       nodePublishVolume: r =>
@@ -63,7 +65,10 @@ class Twin {
         }),
       nodeGetInfo: async () => ({ nodeId: 'n', maxVolumesPerNode: 0, accessibleTopology: null }),
       nodeExpandVolume: async () => ({ capacityBytes: 0 }),
-      nodeGetVolumeStats: async () => ({ usage: [], volumeCondition: null }),
+      nodeGetVolumeStats: async () => ({
+        usage: [{ total: 100, used: 40, available: 60, unit: 'BYTES' }],
+        volumeCondition: null,
+      }),
     }
     return { node, close() {} }
   }
@@ -122,6 +127,10 @@ test('a volume is staged once for all pods, and unstaged after the last', () =>
     // As for another sandbox of the same pod.
     await volumes.setUpClaim(podCalled('b'), bound, false, signal)
     deepStrictEqual(twin.calls.splice(0), ['stage', 'publish', 'publish'])
+    const inodes = { inodes: 0, inodesFree: 0, inodesUsed: 0 }
+    const usage = { capacityBytes: 100, availableBytes: 60, usedBytes: 40, ...inodes }
+    deepStrictEqual(await volumes.usage('uid-a', 'pv'), usage)
+    strictEqual(await volumes.usage('uid-a', 'none'), undefined)
     await volumes.tearDown('uid-a')
     deepStrictEqual(twin.calls.splice(0), ['unpublish'])
     await volumes.tearDown('uid-b')

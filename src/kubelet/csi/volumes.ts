@@ -31,7 +31,7 @@ import { uidOf } from '../pod/spec.ts'
 import { setOwnership } from '../volumes/ownership.ts'
 import type { PodTokens } from '../volumes/tokens.ts'
 import { forDrivers } from '../volumes/kubelet-dir.ts'
-import type { ReadVolume, VolumeDrivers } from '../volumes/volume.ts'
+import type { ReadVolume, Usage, VolumeDrivers } from '../volumes/volume.ts'
 import type { Asked } from './asked.ts'
 import { attached } from './attachment.ts'
 import { BlockVolumes } from './block.ts'
@@ -52,6 +52,7 @@ import {
   podAttributes,
   setsGroup,
 } from './spec.ts'
+import { usageOf } from './usage.ts'
 
 export interface CsiOptions {
   nodeName: string
@@ -132,6 +133,21 @@ export class CsiVolumes implements VolumeDrivers {
         capability: await this.#capability(asked),
       }),
     )
+  }
+
+  async usage(uid: string, name: string): Promise<Usage | undefined> {
+    const data = await readData(join(this.#places.volumesOf(uid), name))
+    if (!data) return undefined
+    const driver = this.#options.drivers.get(data.driverName)
+    if (!(await driver.can('GET_VOLUME_STATS'))) return undefined
+    const staging = this.#places.staging(data.driverName, data.volumeHandle)
+    const stages = await driver.can('STAGE_UNSTAGE_VOLUME')
+    const answer = await driver.node.nodeGetVolumeStats({
+      volumeId: data.volumeHandle,
+      volumePath: this.#forDrivers(this.#places.target(uid, name)),
+      stagingTargetPath: stages ? this.#forDrivers(staging) : '',
+    })
+    return usageOf(answer)
   }
 
   /** Undoes everything that drivers have done for a pod. Throws an error if a part of it remains. */

@@ -14,6 +14,16 @@ import type { Pod } from '../../kinds/core/pod.ts'
 
 export type ReadVolume = NonNullable<Pod['spec']['volumes']>[number]
 
+/** How full a volume is. */
+export interface Usage {
+  capacityBytes: number
+  availableBytes: number
+  usedBytes: number
+  inodes: number
+  inodesFree: number
+  inodesUsed: number
+}
+
 /** The volumes of drivers (csi/volumes.ts). What fails is a VolumeFailure. */
 export interface VolumeDrivers {
   /** Mounts the volume of a claim. Returns the path of its files, or of its device. */
@@ -24,6 +34,8 @@ export interface VolumeDrivers {
   refreshInline(pod: Pod, volume: ReadVolume, signal: AbortSignal): Promise<void>
   /** Lets the driver enlarge a mounted volume. Returns false if it has nothing to do on nodes. */
   expandClaim(pod: Pod, bound: PersistentVolume, signal: AbortSignal): Promise<boolean>
+  /** How full a mounted volume of a pod is. Undefined if its driver does not measure. `name`: of the PersistentVolume. */
+  usage(uid: string, name: string): Promise<Usage | undefined>
 }
 
 export interface VolumeContext {
