@@ -113,24 +113,20 @@ const podGroup = ({ cgroups, settings, pidsLimit }: RealHostOptions): Pick<PodHo
 
 type Volume = NonNullable<Pod['spec']['volumes']>[number]
 
-/** Refreshes all volumes, one after the other. One that fails does not keep the others from it. */
+/** Refreshes all volumes at the same time. One that fails does not keep the others from it. */
 async function refreshVolumes(context: VolumeContext, pod: Pod, signal: AbortSignal): Promise<number | undefined> {
-  let next: number | undefined
-  let failure: unknown
-  for (const volume of pod.spec.volumes ?? []) {
-    const plugin = pluginFor(volume)
-    if (!plugin?.refresh) continue
-    const dir = volumePath(context, pod, volume, plugin)
-    try {
-      const again = await guarded(volume.name, () => plugin.refresh!({ pod, volume, dir, context, signal }))
-      if (again !== undefined) next = Math.min(next ?? again, again)
-    } catch (error) {
-      signal.throwIfAborted()
-      failure ??= error
-    }
-  }
-  if (failure !== undefined) throw failure
-  return next
+  const works = await Promise.allSettled(
+    (pod.spec.volumes ?? []).map(async volume => {
+      const plugin = pluginFor(volume)
+      if (!plugin?.refresh) return undefined
+      const dir = volumePath(context, pod, volume, plugin)
+      return guarded(volume.name, () => plugin.refresh!({ pod, volume, dir, context, signal }))
+    }),
+  )
+  const failed = works.find(work => work.status === 'rejected')
+  if (failed) throw failed.reason
+  const times = works.flatMap(work => (work.status === 'fulfilled' && work.value !== undefined ? [work.value] : []))
+  return times.length ? Math.min(...times) : undefined
 }
 
 async function setUpVolume(context: VolumeContext, pod: Pod, volume: Volume, signal: AbortSignal): Promise<void> {

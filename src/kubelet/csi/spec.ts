@@ -44,7 +44,8 @@ export function persistentVolume({ metadata, spec }: PersistentVolume, readOnly:
     handle: csi.volumeHandle,
     isInline: false,
     isBlock: spec.volumeMode === 'Block',
-    readOnly: readOnly || csi.readOnly === true,
+    // That of the volume itself is for the controller.
+    readOnly,
     fsType: csi.fsType ?? '',
     accessModes: spec.accessModes,
     mountOptions: spec.mountOptions ?? [],

@@ -165,12 +165,22 @@ export class CsiVolumes implements VolumeDrivers {
   /** Unstages what no pod has any more: what a former kubelet has left, and what failed. */
   async tidy(): Promise<void> {
     this.#inUseReport.later()
-    for (const dir of await this.#places.stagedDirs()) {
-      const data = await readData(dir)
-      if (data) await this.#locks.run(keyOfData(data), undefined, () => this.#unstageUnused(data))
-    }
-    for (const { name, data } of await this.#block.known())
-      await this.#locks.run(keyOfData(data), undefined, () => this.#unstageBlock(name))
+    const staged = await Promise.all((await this.#places.stagedDirs()).map(readData))
+    const block = await this.#block.known()
+    // One that hangs or fails does not keep the others from it.
+    const works = await Promise.allSettled([
+      ...staged.filter(data => data !== undefined).map(data => this.#unstageInTurn(data)),
+      ...block.map(({ name, data }) => this.#unstageInTurn(data, name)),
+    ])
+    const failed = works.find(work => work.status === 'rejected')
+    if (failed) throw failed.reason
+  }
+
+  /** Unstages a volume that no pod has, or a block volume if it has a name, after what is under way for it. */
+  #unstageInTurn(data: VolumeData, block?: string): Promise<void> {
+    return this.#locks.run(keyOfData(data), undefined, () =>
+      block === undefined ? this.#unstageUnused(data) : this.#unstageBlock(block),
+    )
   }
 
   /** The names of the attachable volumes that are in use, for the status of the node. */
@@ -287,9 +297,9 @@ export class CsiVolumes implements VolumeDrivers {
     if (this.#published.has(target) && !again) return target
     try {
       await this.#publish(asked, target, stagingPath)
-      this.#published.add(target)
       const isSet = await driver.can('VOLUME_MOUNT_GROUP', signal)
       if (setsGroup(volume, object) && !isSet && !again) await setOwnership(target, pod, false)
+      this.#published.add(target)
     } catch (error) {
       signal.throwIfAborted()
       throw this.#failure(volume, 'MountVolume.SetUp', messageOf(error), error)
@@ -380,9 +390,9 @@ export class CsiVolumes implements VolumeDrivers {
       await removePlace(target)
     })
     // The pod does not wait for this; what fails is done again later.
-    this.#locks
-      .run(keyOfData(data), undefined, () => this.#unstageUnused(data))
-      .catch((error: unknown) => log.warn('a volume is still staged', { volume: name, why: messageOf(error) }))
+    this.#unstageInTurn(data).catch((error: unknown) =>
+      log.warn('a volume is still staged', { volume: name, why: messageOf(error) }),
+    )
   }
 
   async #unstageUnused(data: VolumeData): Promise<void> {
@@ -409,9 +419,9 @@ export class CsiVolumes implements VolumeDrivers {
         continue
       }
       await this.#locks.run(keyOfData(data), undefined, unmap)
-      this.#locks
-        .run(keyOfData(data), undefined, () => this.#unstageBlock(name))
-        .catch((error: unknown) => log.warn('a block volume is still staged', { volume: name, why: messageOf(error) }))
+      this.#unstageInTurn(data, name).catch((error: unknown) =>
+        log.warn('a block volume is still staged', { volume: name, why: messageOf(error) }),
+      )
     }
   }
 
