@@ -15,6 +15,7 @@ import {
   pinsFileFor,
 } from '../images/index.ts'
 import { containerdPaths, ensureContainerd, keepContainerd } from '../kubelet/containerd/index.ts'
+import { realMounts } from '../linux/index.ts'
 import { type ClusterConfig, type ClusterPaths, nodeNames } from './config.ts'
 import { nodeDirs } from './node-names.ts'
 
@@ -31,6 +32,10 @@ export async function startRuntime({ config, paths, nodeName, log, signal }: Run
   const dirs = nodeDirs(paths.node(nodeName))
   await mkdir(dirs.containerd, { recursive: true, mode: 0o711 })
   await mkdir(dirs.registry, { recursive: true })
+  // What a driver mounts in its container appears on the node. A node that ran before this was done goes on without.
+  await realMounts.share(paths.node(nodeName)).catch((error: unknown) => {
+    log.warn("drivers' mounts will not reach this node until it is stopped and started", { why: messageOf(error) })
+  })
   const place = {
     dir: dirs.containerd,
     cniConfDir: dirs.cniConf,

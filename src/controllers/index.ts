@@ -46,6 +46,7 @@ import { serviceAddressController } from './service-addresses.ts'
 import { serviceCidrController } from './service-cidr.ts'
 import { classProtectionController, pvcProtectionController, pvProtectionController } from './storage-protection.ts'
 import { directoryController, type NodeDirectories } from './volumes/directories.ts'
+import { attachDetachController } from './volumes/attach-detach.ts'
 import { ephemeralVolumeController } from './volumes/ephemeral.ts'
 import { volumeBinder } from './volumes/binder.ts'
 import { ttlAfterFinishedController } from './ttl-after-finished.ts'
@@ -118,6 +119,7 @@ function controllersFor(options: ControllersOptions): Controller[] {
     ttlAfterFinishedController,
     volumeBinder,
     ephemeralVolumeController,
+    attachDetachController(),
     ...(options.directories ? [directoryController(options.directories)] : []),
     pvcProtectionController,
     pvProtectionController,

@@ -1,11 +1,13 @@
 // The files, mounts and control groups of pods on a real node; see host.ts for where they are.
-import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { chmod, mkdir, readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isReason, messageOf, StatusError } from '../base/errors.ts'
 import { type Beneath, type Cgroups, openBeneath, realMounts } from '../linux/index.ts'
 import { type NodeSettings, messagePathOf, podLogDir } from './config/configs.ts'
 import { hostNetworkHosts, podHosts } from './config/dns.ts'
 import { expand } from './config/expand.ts'
+import type { CsiVolumes } from './csi/index.ts'
 import { podCgroup, podCgroupLimits } from './config/resources.ts'
 import { ImageMountFailure, type MountRequest, type PodHost, VolumeFailure } from './host.ts'
 import type { ContainerConfig, Runtime } from './runtime/runtime.ts'
@@ -13,6 +15,8 @@ import { onHostNetwork, type ReadContainer, uidOf } from './pod/spec.ts'
 import { type VolumeContext, volumePath, type VolumePlugin } from './volumes/volume.ts'
 import { ImageVolumes } from './volumes/image.ts'
 import { pluginFor } from './volumes/index.ts'
+import { removeSubpaths, removeVolumes } from './volumes/removal.ts'
+import { VolumeUsages } from './volumes/usage.ts'
 import type { Pod } from '../kinds/core/pod.ts'
 
 interface RealHostOptions {
@@ -21,6 +25,7 @@ interface RealHostOptions {
   cgroups: Cgroups
   pidsLimit: number
   volumes: VolumeContext
+  csi: Pick<CsiVolumes, 'tearDown'>
   runtime: Runtime
 }
 
@@ -30,6 +35,7 @@ export async function realHost(o: RealHostOptions): Promise<PodHost> {
   const podsDir = join(o.rootDir, 'pods')
   const podDir = (uid: string) => join(podsDir, uid)
   const images = new ImageVolumes(podsDir, o.runtime)
+  const usages = new VolumeUsages(o.volumes)
   const cgroupsOf = new Map<string, string>()
   await mkdir(podsDir, { recursive: true, mode: 0o750 })
   await mkdir(o.settings.logRoot, { recursive: true, mode: 0o755 })
@@ -60,25 +66,20 @@ export async function realHost(o: RealHostOptions): Promise<PodHost> {
     hasImage: (pod, volume) => images.has(uidOf(pod), volume),
     mountImage: (pod, volume, ref) => images.mount(uidOf(pod), volume, ref),
     mounts: (pod, container, request) => containerMounts(o, podDir(uidOf(pod)), pod, container, request),
-    async refresh(pod, signal) {
-      let next: number | undefined
-      for (const volume of pod.spec.volumes ?? []) {
-        const plugin = pluginFor(volume)
-        if (!plugin?.refresh) continue
-        const again = await guarded(volume.name, () =>
-          plugin.refresh!({ pod, volume, dir: volumePath(o.volumes, pod, volume, plugin), context: o.volumes, signal }),
-        )
-        if (again !== undefined) next = Math.min(next ?? again, again)
-      }
-      return next
-    },
+    refresh: (pod, signal) => refreshVolumes(o.volumes, pod, signal),
+    volumeUsage: pod => usages.of(pod),
     async tearDown(uid) {
-      await removeDir(join(podDir(uid), 'volume-subpaths'))
-      await realMounts.unmountAll(join(podDir(uid), 'volumes'))
+      const [subpaths, volumes] = [join(podDir(uid), 'volume-subpaths'), join(podDir(uid), 'volumes')]
+      await realMounts.unmountAll(subpaths)
+      await removeSubpaths(subpaths)
+      // Drivers undo what they have done; only after that whatever is left is unmounted.
+      await o.csi.tearDown(uid)
+      await realMounts.unmountAll(volumes)
       await images.release(uid)
-      await removeDir(join(podDir(uid), 'volumes'))
+      await removeVolumes(volumes)
       await rm(join(o.volumes.memoryDir, uid), { recursive: true, force: true })
       o.volumes.tokens.forget(uid)
+      usages.forget(uid)
       const group = cgroupsOf.get(uid)
       for (const path of group
         ? [group]
@@ -88,6 +89,8 @@ export async function realHost(o: RealHostOptions): Promise<PodHost> {
       cgroupsOf.delete(uid)
     },
     async remove(uid) {
+      for (const part of ['volumes', 'volumeDevices', 'volume-subpaths'])
+        if (existsSync(join(podDir(uid), part))) throw new Error(`the pod still has ${part}`)
       await removeDir(podDir(uid))
       for (const name of await readdir(o.settings.logRoot))
         if (name.endsWith(`_${uid}`)) await rm(join(o.settings.logRoot, name), { recursive: true, force: true })
@@ -119,6 +122,22 @@ const podGroup = ({ cgroups, settings, pidsLimit }: RealHostOptions): Pick<PodHo
 
 type Volume = NonNullable<Pod['spec']['volumes']>[number]
 
+/** Refreshes all volumes at the same time. One that fails does not keep the others from it. */
+async function refreshVolumes(context: VolumeContext, pod: Pod, signal: AbortSignal): Promise<number | undefined> {
+  const works = await Promise.allSettled(
+    (pod.spec.volumes ?? []).map(async volume => {
+      const plugin = pluginFor(volume)
+      if (!plugin?.refresh) return undefined
+      const dir = volumePath(context, pod, volume, plugin)
+      return guarded(volume.name, () => plugin.refresh!({ pod, volume, dir, context, signal }))
+    }),
+  )
+  const failed = works.find(work => work.status === 'rejected')
+  if (failed) throw failed.reason
+  const times = works.flatMap(work => (work.status === 'fulfilled' && work.value !== undefined ? [work.value] : []))
+  return times.length ? Math.min(...times) : undefined
+}
+
 async function setUpVolume(context: VolumeContext, pod: Pod, volume: Volume, signal: AbortSignal): Promise<void> {
   const plugin = pluginFor(volume)
   if (!plugin) throw new VolumeFailure(volume.name, unsupported(volume))
@@ -136,7 +155,8 @@ async function guarded<T>(volume: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
-    throw new VolumeFailure(volume, messageOf(error), error)
+    if (error instanceof VolumeFailure) throw error
+    throw new VolumeFailure(volume, messageOf(error), { step: 'MountVolume.SetUp', cause: error })
   }
 }
 
@@ -159,7 +179,7 @@ async function containerMounts(
     const volume = (pod.spec.volumes ?? []).find(v => v.name === mount.name)
     const plugin = volume && pluginFor(volume)
     if (!plugin) throw new Error(`volume ${mount.name} of container ${container.name} does not exist`)
-    const whole = hostSource(o.volumes, pod, volume, plugin)
+    const whole = await hostSource(o.volumes, pod, volume, plugin)
     const part = mount.subPathExpr ? expandPath(mount.subPathExpr, request.env) : mount.subPath
     const target = join(dir, 'volume-subpaths', mount.name, container.name, String(i))
     const hostPath = part
@@ -185,14 +205,32 @@ async function containerMounts(
   // The container may run as any user, and chmod is not subject to the umask.
   await chmod(message, 0o666)
   mounts.push({ containerPath: messagePathOf(container), hostPath: message, readonly: false })
-  return { mounts, async close() {} }
+  return { mounts, devices: await containerDevices(o.volumes, pod, container), async close() {} }
+}
+
+/** The block devices of a container, which drivers have published. */
+async function containerDevices(context: VolumeContext, pod: Pod, container: ReadContainer) {
+  const devices: NonNullable<ContainerConfig['devices']>[number][] = []
+  for (const { name, devicePath } of container.volumeDevices ?? []) {
+    const volume = (pod.spec.volumes ?? []).find(v => v.name === name)
+    const plugin = volume && pluginFor(volume)
+    if (!plugin) throw new Error(`volume ${name} of container ${container.name} does not exist`)
+    const hostPath = await hostSource(context, pod, volume, plugin)
+    devices.push({ containerPath: devicePath, hostPath, permissions: isReadOnly(plugin, volume) ? 'r' : 'mrw' })
+  }
+  return devices
 }
 
 const isReadOnly = ({ readOnly = false }: VolumePlugin, volume: Volume) =>
   typeof readOnly === 'function' ? readOnly(volume) : readOnly
 
-const hostSource = (context: VolumeContext, pod: Pod, volume: Volume, plugin: VolumePlugin) =>
-  plugin.source?.(volume) ?? volumePath(context, pod, volume, plugin)
+/** The path that is mounted. The volume of a driver behind a claim is found by a link (volumes/claim.ts). */
+async function hostSource(context: VolumeContext, pod: Pod, volume: Volume, plugin: VolumePlugin): Promise<string> {
+  const source = plugin.source?.(volume, context)
+  if (source !== undefined) return source
+  const dir = volumePath(context, pod, volume, plugin)
+  return plugin.inside === undefined ? readlink(dir).catch(() => dir) : join(dir, plugin.inside)
+}
 
 // Unlike in commands, a reference to an unknown variable is an error here.
 function expandPath(text: string, env: ReadonlyMap<string, string>): string {

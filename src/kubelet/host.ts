@@ -4,6 +4,7 @@
 //   pods/UID/volumes/kubernetes.io~TYPE/NAME   volumes         pods/UID/containers/NAME/ATTEMPT   termination message
 //   pods/UID/etc-hosts                         /etc/hosts      memory/UID/NAME   volumes that never reach a disk
 //   pods/UID/volume-subpaths/…                 parts of them   logs/NAMESPACE_NAME_UID/…
+//   pods/UID/volumeDevices/…                   block volumes   plugins/… volumes of drivers, staged (csi/places.ts)
 //
 // A simulated node has none of these (`simulatedHost`).
 //
@@ -11,12 +12,19 @@
 // succeed if there is nothing left.
 import type { ContainerConfig, Runtime, SandboxSeen } from './runtime/runtime.ts'
 import { type ReadContainer, uidOf } from './pod/spec.ts'
+import type { VolumeUsage } from './volumes/usage.ts'
 import type { Pod } from '../kinds/core/pod.ts'
 
 export interface MountRequest {
   attempt: number
   podIPs: SandboxSeen['ips']
   env: ReadonlyMap<string, string>
+}
+
+interface ContainerVolumes {
+  mounts: NonNullable<ContainerConfig['mounts']>
+  devices: NonNullable<ContainerConfig['devices']>
+  close(): Promise<void>
 }
 
 export interface PodHost {
@@ -33,17 +41,15 @@ export interface PodHost {
   hasImage(pod: Pod, volume: string): Promise<boolean>
   /** Mounts an image as a volume of the pod. `ref` is the result of its pull, or its id. */
   mountImage(pod: Pod, volume: string, ref: string): Promise<void>
-  /** The mounts of a container. `close` must be called once the container has been created. */
-  mounts(
-    pod: Pod,
-    container: ReadContainer,
-    request: MountRequest,
-  ): Promise<{ mounts: NonNullable<ContainerConfig['mounts']>; close(): Promise<void> }>
+  /** The mounts and block devices of a container. `close` must be called once the container has been created. */
+  mounts(pod: Pod, container: ReadContainer, request: MountRequest): Promise<ContainerVolumes>
   /**
    * Writes the volumes whose contents have changed. Returns when it must be called again, in ms since the epoch, if a
    * volume will be out of date then. Throws VolumeFailure.
    */
   refresh(pod: Pod, signal: AbortSignal): Promise<number | undefined>
+  /** How full the pod's volumes behind claims are. */
+  volumeUsage(pod: Pod): Promise<readonly VolumeUsage[]>
   /** Unmounts and removes volumes and the control group. */
   tearDown(uid: string): Promise<void>
   /** Removes everything else, logs included. */
@@ -52,13 +58,32 @@ export interface PodHost {
   known(): Promise<readonly string[]>
 }
 
+interface VolumeFailureOptions {
+  cause?: unknown
+  /** What failed, in upstream's words, such as `MountVolume.SetUp`. Undefined if the message says it. */
+  step?: string | undefined
+  /** The reason of the event. Default FailedMount. */
+  reason?: string
+}
+
 export class VolumeFailure extends Error {
   readonly volume: string
+  readonly reason: string
+  readonly #step: string | undefined
 
-  constructor(volume: string, message: string, cause?: unknown) {
-    super(message, { cause })
+  constructor(volume: string, message: string, o: VolumeFailureOptions = { step: 'MountVolume.SetUp' }) {
+    super(message, { cause: o.cause })
     this.name = 'VolumeFailure'
     this.volume = volume
+    this.reason = o.reason ?? 'FailedMount'
+    this.#step = o.step
+  }
+
+  /** The message of the pod's event. */
+  get eventMessage(): string {
+    return this.#step === undefined
+      ? this.message
+      : `${this.#step} failed for volume "${this.volume}" : ${this.message}`
   }
 }
 
@@ -82,11 +107,12 @@ export const simulatedHost = (runtime: Runtime): PodHost => ({
     await runtime.viewImage(ref, { podUid: uidOf(pod), volume })
   },
   async mounts() {
-    return { mounts: [], async close() {} }
+    return { mounts: [], devices: [], async close() {} }
   },
   async refresh() {
     return undefined
   },
+  volumeUsage: async () => [],
   tearDown: uid => runtime.releaseViews(uid),
   async remove() {},
   known: async () => [...new Set((await runtime.views()).map(view => view.podUid))],

@@ -14,8 +14,9 @@ import type { NodeStatus } from '../kinds/core/nodestatus.ts'
 import { Pod } from '../kinds/core/pod.ts'
 import { Service } from '../kinds/core/service.ts'
 import { RuntimeClass } from '../kinds/node/runtimeclass.ts'
-import { findCgroups } from '../linux/index.ts'
+import { findCgroups, realMounts } from '../linux/index.ts'
 import { type NodeNow, planAdmission } from './admission/admission.ts'
+import { type CsiVolumes, makeCsi } from './csi/index.ts'
 import { type Defence, makeDefence } from './defence.ts'
 import { type Meter, RealMeter } from './eviction/meter.ts'
 import { type PodHost, simulatedHost } from './host.ts'
@@ -110,7 +111,10 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const events = new EventRecorder(client, { component: 'kubelet', host: o.nodeName })
   const services = client.mirror(Service, {})
   const state = new RuntimeState(runtime, clock, log)
-  const context = await makeContext(o, machine, workers, events, services, state, log)
+  const tokens = new PodTokens(client)
+  const place = { nodeName: o.nodeName, nodeDir: o.rootDir, mounts: realMounts }
+  const csi = runtime.real ? makeCsi({ client, ...place, tokens, clock, log }) : undefined
+  const context = await makeContext(o, { machine, workers, events, services, state, log, tokens, csi: csi?.volumes })
   const pods = client.mirror(Pod, { fieldSelector: `spec.nodeName=${o.nodeName}` })
   // There is nothing to report before the node is registered.
   let keeper: NodeKeeper | undefined
@@ -119,14 +123,10 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const onChange = () => void keeper?.report()
   const defence = await makeDefence({ context, nodeName: o.nodeName, workers, config, meter, onChange, clock, signal })
   await defence.look()
-  const directories = runtime.real ? new NodeDirectories(join(o.rootDir, 'volumes')) : undefined
-  const shared = runtime.real && o.sharedDir !== undefined ? await sharedDirectories(o.sharedDir) : undefined
-  for (const volumes of [directories, shared?.directories])
-    volumes?.tidy().catch(error => log.warn('removed volumes are still there', { error }))
+  const { directories, shared } = await nodeDirectories(o, log)
   const cgroups = runtime.real ? await findCgroups() : undefined
-  const about = { nodeName: o.nodeName, rootDir: o.rootDir, sharedDirectories: shared?.directories }
-  const served = { context, workers, pods, ...about, cgroups, directories, signal }
-  const server = o.server && (await startServer({ ...o.server, ...served }))
+  const about = { nodeName: o.nodeName, rootDir: o.rootDir, directories, sharedDirectories: shared?.directories }
+  const server = o.server && (await startServer({ ...o.server, ...about, context, workers, pods, cgroups, signal }))
 
   const node = (keeper = keepNode({
     client,
@@ -142,14 +142,10 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const ready = (async () => {
     await node.registered
     await client.synced([pods, services], signal)
-    const admit = (pod: Pod) =>
-      planAdmission(pod, nodeNow(pod, { node: node.mirror.get(undefined, o.nodeName), workers, defence, config }))
-    const resizes = new Resizes({
-      pods: () => workers.values(),
-      node: () => node.mirror.get(undefined, o.nodeName),
-      clock,
-      signal,
-    })
+    csi?.start(signal).catch(error => signal.aborted || log.error('drivers are not registered', { error }))
+    const nodeOf = () => node.mirror.get(undefined, o.nodeName)
+    const admit = (pod: Pod) => planAdmission(pod, nodeNow(pod, { node: nodeOf(), workers, defence, config }))
+    const resizes = new Resizes({ pods: () => workers.values(), node: nodeOf, clock, signal })
     await new NodePods({ context, pods, workers, admit, resizes, signal }).start()
     defence.start()
     if (runtime.real) void rotateLogs({ runtime, workers, clock, log, signal })
@@ -168,6 +164,16 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
       await events.flushed()
     },
   }
+}
+
+/** The directories of the node that are volumes, and those that it shares. A simulated node has none. */
+async function nodeDirectories({ runtime, rootDir, sharedDir }: KubeletOptions, log: Log) {
+  if (!runtime.real) return {}
+  const directories = new NodeDirectories(join(rootDir, 'volumes'))
+  const shared = sharedDir === undefined ? undefined : await sharedDirectories(sharedDir)
+  for (const volumes of [directories, shared?.directories])
+    volumes?.tidy().catch(error => log.warn('removed volumes are still there', { error }))
+  return { directories, shared }
 }
 
 interface StatusParts {
@@ -214,14 +220,21 @@ async function ensureDir(dir: string): Promise<string> {
   return dir
 }
 
+interface ContextParts {
+  machine: Machine
+  workers: Workers
+  events: NodeContext['events']
+  services: Mirror<Service>
+  state: RuntimeState
+  log: Log
+  tokens: PodTokens
+  /** The volumes of drivers. Undefined on a simulated node, which has none. */
+  csi: CsiVolumes | undefined
+}
+
 async function makeContext(
   o: KubeletOptions,
-  machine: Machine,
-  workers: Workers,
-  events: NodeContext['events'],
-  services: Mirror<Service>,
-  state: RuntimeState,
-  log: Log,
+  { machine, workers, events, services, state, log, tokens, csi }: ContextParts,
 ): Promise<NodeContext> {
   const { client, runtime, clock } = o
   const facts = {
@@ -241,13 +254,16 @@ async function makeContext(
     nodeMemoryBytes: machine.memoryBytes,
   }
   let host: PodHost = simulatedHost(runtime)
-  if (runtime.real) {
+  if (csi) {
     const volumes = {
+      nodeDir: o.rootDir,
       podsDir: join(o.rootDir, 'pods'),
       memoryDir: join(o.rootDir, 'memory'),
       client,
       objects,
-      tokens: new PodTokens(client),
+      tokens,
+      drivers: csi,
+      events,
       facts,
       podIPs: (uid: string) => workers.get(uid)?.seen.sandboxes[0]?.ips ?? [],
       clock,
@@ -258,6 +274,7 @@ async function makeContext(
       cgroups: await findCgroups(),
       pidsLimit: o.config?.podPidsLimit ?? pidsLimit,
       volumes,
+      csi,
       runtime,
     })
   }

@@ -69,6 +69,7 @@ test('mountinfo is parsed with escapes and optional fields', () => {
     root: '/a',
     point: '/mnt x',
     options: ['rw', 'noatime'],
+    isShared: true,
     type: 'ext3',
     source: '/dev/root',
     superOptions: ['rw', 'size=5k'],
@@ -143,6 +144,23 @@ test('bind mounts and tmpfs are mounted and unmounted', { skip: needsRoot }, () 
     await realMounts.unmountAll(dir)
     assert.ok(!(await realMounts.list()).some(m => m.point.startsWith(dir)))
     await assert.rejects(realMounts.unmountAll('/'), /refused/)
+  }),
+)
+
+test('a shared directory is on a shared mount, also when it is shared again', { skip: needsRoot }, () =>
+  inTemp(async dir => {
+    const node = join(dir, 'node')
+    await mkdir(node)
+    // A mount that is not shared, as the root of a container may be.
+    await realMounts.bind(dir, dir, { propagation: 'private' })
+    await realMounts.share(node)
+    assert.equal((await realMounts.at(node))?.isShared, true)
+    const count = (await realMounts.list()).length
+    await realMounts.share(node)
+    assert.equal((await realMounts.list()).length, count)
+    await mkdir(join(node, 'pods'))
+    await realMounts.share(join(node, 'pods'))
+    assert.equal(await realMounts.at(join(node, 'pods')), undefined)
   }),
 )
 

@@ -13,6 +13,8 @@ interface Mount {
   /** The directory or file on which it is mounted. */
   point: string
   options: readonly string[]
+  /** Whether mounts that are made below it in other namespaces appear here, and those made here there. */
+  isShared: boolean
   type: string
   source: string
   /** Options of the filesystem rather than of this mount, such as `size=…` of a tmpfs. */
@@ -37,6 +39,11 @@ interface Mounts {
    * at once, and ends with its last user. A path without mounts is no error.
    */
   unmountAll(path: string): Promise<void>
+  /**
+   * Makes sure that a directory is on a shared mount. Where it is not, the directory becomes a mount of its own; nothing
+   * may be mounted below it yet then.
+   */
+  share(path: string): Promise<void>
 }
 
 interface BindOptions {
@@ -68,6 +75,7 @@ export const realMounts: Mounts = {
     await run('mount', ['-t', type, ...given, source, target], short.dir === undefined ? {} : { cwd: short.dir })
   },
   unmountAll,
+  share,
 }
 
 /**
@@ -93,7 +101,7 @@ export function parseMountinfo(text: string): Mount[] {
   return text.split('\n').flatMap(line => {
     // 36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
     const [before = '', after = ''] = line.split(' - ')
-    const [id, parent, , root, point, options] = before.split(' ')
+    const [id, parent, , root, point, options, ...tags] = before.split(' ')
     const [type, source, superOptions] = after.split(' ')
     if (!point || !type) return []
     return [
@@ -103,6 +111,7 @@ export function parseMountinfo(text: string): Mount[] {
         root: unescapeOctal(root ?? ''),
         point: unescapeOctal(point),
         options: (options ?? '').split(','),
+        isShared: tags.some(tag => tag.startsWith('shared:')),
         type,
         source: unescapeOctal(source ?? ''),
         superOptions: (superOptions ?? '').split(','),
@@ -143,6 +152,19 @@ async function unmountAll(path: string): Promise<void> {
     'InternalError',
     `mounts below ${real} are still there after ${maxUnmountRounds} rounds of umount`,
   )
+}
+
+async function share(path: string): Promise<void> {
+  const real = await realpath(path)
+  const mounts = await listMounts()
+  const above = mounts.filter(({ point }) => real === point || real.startsWith(point === '/' ? '/' : `${point}/`))
+  // Of several mounts on one point the last is seen.
+  const nearest = above.reduce((best, one) => (one.point.length >= best.point.length ? one : best), above[0]!)
+  if (nearest.isShared) return
+  const below = mounts.find(({ point }) => point.startsWith(`${real}/`))
+  if (below) throw new StatusError('Conflict', `${real} cannot be shared: ${below.point} is mounted already`)
+  if (nearest.point !== real) await mount(['--no-canonicalize', '--bind', real, real])
+  await mount(['--make-shared', real])
 }
 
 async function mount(args: string[]): Promise<void> {

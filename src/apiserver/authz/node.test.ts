@@ -2,6 +2,7 @@
 import { deepStrictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
 import { Namespace } from '../../kinds/core/namespace.ts'
+import { PersistentVolume } from '../../kinds/core/persistentvolume.ts'
 import { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import { openTestServer } from '../testing.ts'
@@ -44,6 +45,19 @@ test('a node may do what the pods bound to it need, and nothing else', async t =
     metadata: { name: 'theirs' },
     spec: { nodeName: 'm', containers: [{ name: 'c', image: 'a' }] },
   })
+  await admin.create(PersistentVolume, {
+    metadata: { name: 'pv' },
+    spec: {
+      accessModes: ['ReadWriteOnce'],
+      capacity: { storage: '1Gi' },
+      csi: {
+        driver: 'd.io',
+        volumeHandle: 'v',
+        nodeStageSecretRef: { namespace: 'other', name: 'stage' },
+        controllerExpandSecretRef: { namespace: 'other', name: 'controller' },
+      },
+    },
+  })
   await admin.create(PersistentVolumeClaim, {
     metadata: { name: 'data' },
     spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } }, volumeName: 'pv' },
@@ -60,6 +74,8 @@ test('a node may do what the pods bound to it need, and nothing else', async t =
     ...['env', 'all', 'mounted', 'projected', 'publish', 'pull'].map(name => `get :secrets default/${name}`),
     ...['env', 'all', 'mounted', 'projected'].map(name => `watch :configmaps default/${name}`),
     'list :secrets default/env',
+    'get :secrets other/stage',
+    'patch :persistentvolumeclaims:status default/data',
     'get :persistentvolumeclaims default/data',
     'get :persistentvolumeclaims default/mine-scratch',
     'get :persistentvolumes /pv',
@@ -88,6 +104,10 @@ test('a node may do what the pods bound to it need, and nothing else', async t =
   const no = [
     'get :secrets default/other',
     'get :secrets other/env',
+    'get :secrets other/controller',
+    'get :secrets default/stage',
+    'delete :persistentvolumeclaims:status default/data',
+    'patch :persistentvolumeclaims:status default/other',
     'list :secrets default/',
     'list :secrets',
     'update :secrets default/env',

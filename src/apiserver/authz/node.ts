@@ -7,6 +7,7 @@
 // - It only allows. For everything else the next authorizer is asked.
 //
 // Source: plugin/pkg/auth/authorizer/node; kubernetes.io/docs/reference/access-authn-authz/node.
+import { PersistentVolume } from '../../kinds/core/persistentvolume.ts'
 import { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts'
 import { Pod } from '../../kinds/core/pod.ts'
 import type { Storage } from '../storage.ts'
@@ -36,12 +37,25 @@ export function nodeAuthorizer(storage: Storage): Authorizer {
 
 const readVerbs = ['get', 'list', 'watch']
 /** The only subresources that a node may use. A right to an object is not a right to its other subresources. */
-const subresources = new Set(['nodes/status', 'pods/status', 'pods/eviction', 'serviceaccounts/token'])
+const subresources = new Set([
+  'nodes/status',
+  'pods/status',
+  'pods/eviction',
+  'persistentvolumeclaims/status',
+  'serviceaccounts/token',
+])
 
 function decide(request: AccessRequest, node: string, podsOn: (node: string) => Pod[], storage: Storage): Decision {
   const { group, resource, subresource, verb, name, namespace } = request
   if (subresource && !subresources.has(`${resource}/${subresource}`)) return no
   const inNamespace = () => podsOn(node).filter(pod => pod.metadata.namespace === namespace)
+  /** Whether a driver on the node needs the Secret for a volume of one of its pods. The pod may be in any namespace. */
+  const isVolumeSecret = (used: string) =>
+    podsOn(node)
+      .flatMap(pod => volumesOf(pod, storage))
+      .some(volume =>
+        driverSecretsOf(storage.mirror(PersistentVolume).get(undefined, volume)).includes(`${namespace}/${used}`),
+      )
   /** For kinds of which a node may read single objects, and only those that are related to it. */
   const related = (isRelated: (name: string) => boolean): Decision => {
     if (!name) return { allowed: false, reason: 'No Object name found' }
@@ -53,10 +67,12 @@ function decide(request: AccessRequest, node: string, podsOn: (node: string) => 
     case '/configmaps': {
       if (!readVerbs.includes(verb)) return { allowed: false, reason: 'can only read resources of this type' }
       const uses = resource === 'secrets' ? secretsOf : configMapsOf
-      return related(used => inNamespace().some(pod => uses(pod).includes(used)))
+      const isUsed = (used: string) => inNamespace().some(pod => uses(pod).includes(used))
+      return related(used => isUsed(used) || (resource === 'secrets' && isVolumeSecret(used)))
     }
     case '/persistentvolumeclaims':
-      if (verb !== 'get') return { allowed: false, reason: 'can only get individual resources of this type' }
+      if (!mayDoToClaims(verb, subresource))
+        return { allowed: false, reason: 'can only get individual resources of this type, and update their status' }
       return related(claim => inNamespace().some(pod => claimsOf(pod).includes(claim)))
     case '/persistentvolumes':
       if (verb !== 'get') return { allowed: false, reason: 'can only get individual resources of this type' }
@@ -99,6 +115,10 @@ function decide(request: AccessRequest, node: string, podsOn: (node: string) => 
   }
 }
 
+/** A node reads claims, and writes how far the growth of their volumes has come. */
+const mayDoToClaims = (verb: string, subresource: string) =>
+  verb === 'get' || (subresource === 'status' && (verb === 'patch' || verb === 'update'))
+
 const containersOf = (pod: Pod) => [
   ...(pod.spec.containers ?? []),
   ...(pod.spec.initContainers ?? []),
@@ -117,6 +137,14 @@ const volumesOf = (pod: Pod, storage: Storage) =>
   present(
     claimsOf(pod).map(name => storage.mirror(PersistentVolumeClaim).get(pod.metadata.namespace, name)?.spec.volumeName),
   )
+
+/** The keys of the Secrets that a driver needs for a volume on nodes. Those for its controller are none of a node's. */
+const driverSecretsOf = (volume: PersistentVolume | undefined): string[] => {
+  const { nodeStageSecretRef, nodePublishSecretRef, nodeExpandSecretRef } = volume?.spec.csi ?? {}
+  return [nodeStageSecretRef, nodePublishSecretRef, nodeExpandSecretRef].flatMap(ref =>
+    ref?.name ? [`${ref.namespace}/${ref.name}`] : [],
+  )
+}
 
 /** The names of the Secrets to which a pod refers. */
 export function secretsOf(pod: Pod): string[] {

@@ -93,7 +93,7 @@ function configOf(container: Partial<Draft<Container>>, spec: Partial<Draft<Pod>
   ])
   const mounts = [{ containerPath: '/data', hostPath: '/pods/u-1/data' }]
   const made = findContainer(pod, 'c')!.container
-  const parts = { attempt: 2, image: undefined, imageRef: 'sha256:abc', env, mounts, targetId }
+  const parts = { attempt: 2, image: undefined, imageRef: 'sha256:abc', env, mounts, devices: [], targetId }
   return { made, config: containerConfig(pod, made, parts, settings) }
 }
 

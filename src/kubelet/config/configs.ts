@@ -87,6 +87,7 @@ interface ContainerParts {
   imageRef: string
   env: ReadonlyMap<string, string>
   mounts: NonNullable<ContainerConfig['mounts']>
+  devices: NonNullable<ContainerConfig['devices']>
   /** The container whose process namespace an ephemeral container shares. */
   targetId?: string | undefined
 }
@@ -111,6 +112,7 @@ export function containerConfig(
     workingDir: container.workingDir ?? '',
     envs: Array.from(parts.env, ([key, value]) => ({ key, value })),
     mounts: parts.mounts,
+    devices: parts.devices,
     labels: { ...podLabels(pod), [labelNames.container]: container.name },
     annotations: {
       [annotationNames.hash]: containerHash(container),

@@ -1,5 +1,5 @@
 // Creates the sandbox of one pod, after everything that must exist before it: volumes, directories, the control group.
-// After a failure it waits half a second, and then twice as long each time, up to two minutes.
+// After a failure it waits half a second, and then twice as long each time, up to two minutes and two seconds.
 import { messageOf } from '../../base/errors.ts'
 import { sandboxConfig } from '../config/configs.ts'
 import { VolumeFailure } from '../host.ts'
@@ -11,7 +11,8 @@ import type { StepTo } from './plan.ts'
 import { onHostNetwork } from './spec.ts'
 import type { PodVolumes } from './volumes.ts'
 
-const retry = { firstMs: 500, maxMs: 120_000 }
+// Source: goroutinemap/exponentialbackoff.
+const retry = { firstMs: 500, maxMs: 122_000 }
 
 export class Sandboxes {
   readonly #context: NodeContext
@@ -49,11 +50,9 @@ export class Sandboxes {
     try {
       await this.#volumes.setUp(pod, signal)
     } catch (error) {
-      const message =
-        error instanceof VolumeFailure
-          ? `MountVolume.SetUp failed for volume "${error.volume}" : ${error.message}`
-          : messageOf(error)
-      return this.#failed(pod, 'FailedMount', message, signal)
+      const isVolume = error instanceof VolumeFailure
+      const message = isVolume ? error.eventMessage : messageOf(error)
+      return this.#failed(pod, isVolume ? error.reason : 'FailedMount', message, signal)
     }
     try {
       if (step.replaces) {

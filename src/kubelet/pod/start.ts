@@ -105,7 +105,7 @@ async function configure(
   }
   const { values: env, warnings } = await environmentOf(pod, container, sources, sandbox.ips)
   for (const warning of warnings) podEvent(context, pod, 'Warning', 'InvalidEnvironmentVariableNames', warning)
-  const { mounts, close } = await context.host.mounts(pod, container, {
+  const { mounts, devices, close } = await context.host.mounts(pod, container, {
     attempt: step.attempt,
     podIPs: sandbox.ips,
     env,
@@ -117,7 +117,7 @@ async function configure(
   const config = containerConfig(
     pod,
     container,
-    { attempt: step.attempt, image: found.image, imageRef: found.ref, env, mounts, targetId: target },
+    { attempt: step.attempt, image: found.image, imageRef: found.ref, env, mounts, devices, targetId: target },
     context.settings,
   )
   return { config, close }

@@ -15,7 +15,14 @@ import type { Pod } from '../../kinds/core/pod.ts'
 
 const retryMs = 60_000
 /** When the first refresh is due. Only a refresh returns the time at which a token must be renewed. */
-const firstMs = 300_000
+const firstMs = { token: 300_000, driver: 30_000 }
+
+/** When the volumes of a pod are refreshed first, if nothing changes. Those of drivers may grow at any time. */
+function firstRefresh({ spec: { volumes = [] } }: Pod, now: number): number | undefined {
+  if (volumes.some(volume => volume.csi ?? volume.persistentVolumeClaim ?? volume.ephemeral))
+    return now + firstMs.driver
+  return volumes.some(volume => volume.projected) ? now + firstMs.token : undefined
+}
 
 type VolumesContext = Pick<NodeContext, 'clock'> & {
   host: Pick<NodeContext['host'], 'setUp' | 'refresh'>
@@ -50,7 +57,7 @@ export class PodVolumes {
     try {
       await orAborted(this.#refreshing.settled(), signal)
       await host.setUp(pod, signal)
-      if (runtime.real && pod.spec.volumes?.some(volume => volume.projected)) this.#plan(clock.now() + firstMs)
+      if (runtime.real) this.#plan(firstRefresh(pod, clock.now()))
     } finally {
       this.#settingUp = undefined
       if (settingUp.isOutdated) this.refresh()
@@ -89,9 +96,9 @@ export class PodVolumes {
       this.#plan(await host.refresh(pod, signal))
     } catch (error) {
       if (signal.aborted) return
-      const volume = error instanceof VolumeFailure ? error.volume : ''
-      const message = `MountVolume.SetUp failed for volume "${volume}" : ${messageOf(error)}`
-      podEvent(this.#context, pod, 'Warning', 'FailedMount', message)
+      const isVolume = error instanceof VolumeFailure
+      const message = isVolume ? error.eventMessage : messageOf(error)
+      podEvent(this.#context, pod, 'Warning', isVolume ? error.reason : 'FailedMount', message)
       this.#plan(clock.now() + retryMs)
     } finally {
       release()

@@ -8,6 +8,7 @@ import { nameOf, namespaceOf, uidOf } from '../pod/spec.ts'
 import type { PodWorker } from '../pod/worker.ts'
 import { kubeletVersion } from '../node/status.ts'
 import { pluginFor } from '../volumes/index.ts'
+import type { VolumeUsage } from '../volumes/usage.ts'
 import type { GroupSeen } from './groups.ts'
 
 interface NodeFacts {
@@ -97,6 +98,28 @@ export function ownText(workers: ReadonlyMap<string, PodWorker>, nodeName: strin
     ]),
     familyText('volume_manager_total_volumes', 'gauge', 'Volumes of pods by plugin and state.', volumes(all)),
     metricsText(),
+  ].join('')
+}
+
+/** A part of /metrics: how full the volumes behind claims are. Source: collectors/volume_stats.go. */
+export function volumesText(usages: readonly VolumeUsage[]): string {
+  const one = (name: string, help: string, value: (usage: VolumeUsage) => number) =>
+    familyText(
+      `kubelet_volume_stats_${name}`,
+      'gauge',
+      help,
+      usages.map(usage => ({
+        labels: { namespace: usage.claim.namespace, persistentvolumeclaim: usage.claim.name },
+        value: value(usage),
+      })),
+    )
+  return [
+    one('capacity_bytes', 'The size of a volume.', usage => usage.capacityBytes),
+    one('available_bytes', 'What of a volume is free.', usage => usage.availableBytes),
+    one('used_bytes', 'What of a volume is used.', usage => usage.usedBytes),
+    one('inodes', 'The inodes of a volume.', usage => usage.inodes),
+    one('inodes_free', 'The free inodes of a volume.', usage => usage.inodesFree),
+    one('inodes_used', 'The used inodes of a volume.', usage => usage.inodesUsed),
   ].join('')
 }
 

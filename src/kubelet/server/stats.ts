@@ -11,7 +11,8 @@ import type { PodWorker } from '../pod/worker.ts'
 import type { ContainerUsage } from '../runtime/runtime.ts'
 import { cadvisorText } from './cadvisor.ts'
 import { type GroupSeen, groupsOf } from './groups.ts'
-import { ownText, probesText, resourceText } from './metrics-text.ts'
+import { ownText, probesText, resourceText, volumesText } from './metrics-text.ts'
+import type { VolumeUsage } from '../volumes/usage.ts'
 import type { NodeServerOptions } from './options.ts'
 
 interface Sample {
@@ -64,7 +65,9 @@ export class NodeStats {
         fs,
         runtime: { imageFs: { ...fs, usedBytes: imageFs?.usedBytes ?? 0, inodesUsed: imageFs?.inodesUsed ?? 0 } },
       },
-      pods: this.#running().map(worker => podStats(worker, containers, time)),
+      pods: await Promise.all(
+        this.#running().map(async worker => podStats(worker, containers, await this.#volumes(worker), time)),
+      ),
     }
   }
 
@@ -73,7 +76,7 @@ export class NodeStats {
     const { workers, nodeName } = this.#options
     switch (which) {
       case '':
-        return ownText(workers, nodeName)
+        return ownText(workers, nodeName) + volumesText(await this.#allVolumes())
       case 'probes':
         return probesText(workers.values())
       case 'resource': {
@@ -95,6 +98,17 @@ export class NodeStats {
     const { cgroupRoot } = context.settings
     const { atMs, node, containers } = await this.#look()
     return { groups: await groupsOf({ cgroups, cgroupRoot, pods: this.#running(), usages: containers }), node, atMs }
+  }
+
+  /** A volume of several pods counts once, as its claim does. */
+  async #allVolumes(): Promise<VolumeUsage[]> {
+    const all = (await Promise.all(this.#running().map(worker => this.#volumes(worker)))).flat()
+    const byClaim = new Map(all.map(usage => [`${usage.claim.namespace}/${usage.claim.name}`, usage]))
+    return [...byClaim.values()]
+  }
+
+  #volumes({ pod }: PodWorker): Promise<readonly VolumeUsage[]> {
+    return this.#options.context.host.volumeUsage(pod)
   }
 
   #running(): PodWorker[] {
@@ -126,7 +140,7 @@ export class NodeStats {
 
 const versions = () => ({ kernelVersion: release(), osVersion: version(), cadvisorVersion: '', dockerVersion: '' })
 
-function podStats(worker: PodWorker, containers: Look['containers'], time: string) {
+function podStats(worker: PodWorker, containers: Look['containers'], volumes: readonly VolumeUsage[], time: string) {
   const own = worker.seen.containers.flatMap(c =>
     c.state === 'running' && containers.has(c.id) ? [{ ...containers.get(c.id)!, startedAtMs: c.startedAtMs }] : [],
   )
@@ -153,6 +167,9 @@ function podStats(worker: PodWorker, containers: Look['containers'], time: strin
       rssBytes: sum(u => u.rssBytes),
       pageFaults: sum(u => u.pageFaults),
       majorPageFaults: sum(u => u.majorPageFaults),
+    }),
+    ...(volumes.length && {
+      volume: volumes.map(({ volume, claim, ...usage }) => ({ time, ...usage, name: volume, pvcRef: claim })),
     }),
     'ephemeral-storage': { time, usedBytes: sum(u => u.writableBytes), inodesUsed: sum(u => u.writableInodes) },
   }

@@ -2,40 +2,80 @@
 // has been set up for a pod can be seen and undone without the API.
 //
 //   pod ──claimName──▶ PersistentVolumeClaim ──volumeName──▶ PersistentVolume ──▶ a path of the node ──bind──▶ DIR
+//                                                                            └──▶ a driver mounts it ◀──link── DIR
 //
 // Source: pkg/kubelet/volumemanager/populator (getPVCExtractPV, getPVSpec), pkg/volume/{local,hostpath}.
-import { mkdir, stat } from 'node:fs/promises'
+import { mkdir, readlink, rename, rm, stat, symlink } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { isReason, messageOf } from '../../base/errors.ts'
 import { realMounts } from '../../linux/index.ts'
 import { Node } from '../../kinds/core/node.ts'
 import { PersistentVolume } from '../../kinds/core/persistentvolume.ts'
 import { PersistentVolumeClaim } from '../../kinds/core/persistentvolumeclaim.ts'
 import { isReachable } from '../../kinds/core/volume-match.ts'
+import { grow } from './grow.ts'
 import { prepareHostPath } from './host-path.ts'
+import { onNode } from './kubelet-dir.ts'
 import { setOwnership } from './ownership.ts'
 import type { ReadVolume, VolumeContext, VolumePlugin, VolumeRequest } from './volume.ts'
+
+/** How often volumes of drivers are looked at: whether they have grown, and whether the driver is to be called again. */
+const refreshMs = 30_000
 
 export const claim: VolumePlugin = {
   name: 'persistent-volume-claim',
   matches: volume => volume.persistentVolumeClaim !== undefined || volume.ephemeral !== undefined,
   readOnly: volume => volume.persistentVolumeClaim?.readOnly === true,
   async setUp(request) {
-    const { dir, pod, volume, signal } = request
-    const bound = await boundVolume(request)
-    const source = await sourceOf(bound)
+    const { dir, pod, volume, context, signal } = request
+    const { bound } = await boundVolume(request)
+    if (bound.spec.csi) {
+      const path = await context.drivers.setUpClaim(pod, bound, isReadOnly(volume), signal)
+      return linkTo(path, dir)
+    }
+    const source = await sourceOf(bound, context)
     signal.throwIfAborted()
     await mkdir(dir, { recursive: true, mode: 0o750 })
     if (!(await realMounts.isMounted(dir))) await realMounts.bind(source.path, dir, { recursive: true })
     signal.throwIfAborted()
-    if (source.hasOwnership && volume.persistentVolumeClaim?.readOnly !== true) await setOwnership(dir, pod, false)
+    if (source.hasOwnership && !isReadOnly(volume)) await setOwnership(dir, pod, false)
   },
+  async refresh(request) {
+    const { pod, volume, context, signal, dir } = request
+    // A link leads to a volume of a driver, and only those change.
+    if (!(await linkOf(dir))) return undefined
+    const found = await boundVolume(request)
+    await context.drivers.refreshClaim(pod, found.bound, isReadOnly(volume), signal)
+    await grow(request, found)
+    return context.clock.now() + refreshMs
+  },
+}
+
+const isReadOnly = (volume: ReadVolume) => volume.persistentVolumeClaim?.readOnly === true
+
+/** Where a claim of a driver's volume leads to. Undefined if it is no link. */
+const linkOf = (dir: string) => readlink(dir).catch(() => undefined)
+
+/** Makes the volume's path a link to where the driver's volume is. */
+async function linkTo(path: string, dir: string): Promise<void> {
+  if ((await linkOf(dir)) === path) return
+  await mkdir(dirname(dir), { recursive: true, mode: 0o750 })
+  await rm(`${dir}.new`, { force: true })
+  await symlink(path, `${dir}.new`)
+  await rename(`${dir}.new`, dir)
 }
 
 const nameOfClaim = (volume: ReadVolume, podName: string) =>
   volume.persistentVolumeClaim?.claimName ?? `${podName}-${volume.name}`
 
-/** The volume that the claim is bound to. Throws an error that says why there is none. */
-async function boundVolume({ pod, volume, context }: VolumeRequest): Promise<PersistentVolume> {
+interface Found {
+  claim: PersistentVolumeClaim
+  /** The volume that the claim is bound to. */
+  bound: PersistentVolume
+}
+
+/** The claim and its volume. Throws an error that says why there is none. */
+async function boundVolume({ pod, volume, context }: VolumeRequest): Promise<Found> {
   const { namespace = '', name: podName = '', uid } = pod.metadata
   const name = nameOfClaim(volume, podName)
   const fault = (why: string) => new Error(`error processing PVC ${namespace}/${name}: ${why}`)
@@ -53,7 +93,7 @@ async function boundVolume({ pod, volume, context }: VolumeRequest): Promise<Per
   const { claimRef } = bound.spec
   if (claimRef?.uid !== metadata.uid) throw fault(`PV ${spec.volumeName} is not bound to this PVC`)
   if (bound.spec.nodeAffinity) await checkNode(bound, pod.spec.nodeName ?? '', context)
-  return bound
+  return { claim: found, bound }
 }
 
 async function checkNode(volume: PersistentVolume, name: string, { client }: VolumeContext): Promise<void> {
@@ -74,12 +114,12 @@ interface Source {
 }
 
 /** The path of the node behind a volume. Throws an error for a kind of volume that a node cannot mount. */
-async function sourceOf({ metadata, spec }: PersistentVolume): Promise<Source> {
+async function sourceOf({ metadata, spec }: PersistentVolume, { nodeDir }: VolumeContext): Promise<Source> {
   if (spec.volumeMode === 'Block')
     throw new Error(`volume ${metadata.name} is a block device, which is not supported yet`)
   if (spec.hostPath) {
-    await prepareHostPath(spec.hostPath)
-    return { path: spec.hostPath.path, hasOwnership: false }
+    await prepareHostPath(spec.hostPath, nodeDir)
+    return { path: onNode(spec.hostPath.path, nodeDir), hasOwnership: false }
   }
   if (spec.local) {
     const { path } = spec.local

@@ -1,6 +1,7 @@
 // hostPath: a file or directory of the node. The type states what must exist at the path, or is created there.
 import { mkdir, stat, writeFile } from 'node:fs/promises'
 import type { Stats } from 'node:fs'
+import { onNode } from './kubelet-dir.ts'
 import type { ReadVolume, VolumePlugin } from './volume.ts'
 
 const checks: Readonly<Record<string, (found: Stats) => boolean>> = {
@@ -25,13 +26,15 @@ const words: Readonly<Record<string, string>> = {
 export const hostPath: VolumePlugin = {
   name: 'host-path',
   matches: volume => volume.hostPath !== undefined,
-  source: volume => volume.hostPath!.path,
-  setUp: ({ volume }) => prepareHostPath(volume.hostPath!),
+  source: (volume, { nodeDir }) => onNode(volume.hostPath!.path, nodeDir),
+  setUp: ({ volume, context }) => prepareHostPath(volume.hostPath!, context.nodeDir),
 }
 
-/** Creates what its type says, and checks what is there. */
-export async function prepareHostPath({ path, type = '' }: NonNullable<ReadVolume['hostPath']>): Promise<void> {
-  if (path.split('/').includes('..')) throw new Error('hostPath.path must not contain ..')
+/** Creates what its type says, and checks what is there. `nodeDir` is what /var/lib/kubelet stands for. */
+export async function prepareHostPath(source: NonNullable<ReadVolume['hostPath']>, nodeDir: string): Promise<void> {
+  const { type = '' } = source
+  const path = onNode(source.path, nodeDir)
+  if (source.path.split('/').includes('..')) throw new Error('hostPath.path must not contain ..')
   const check = checks[type]
   if (!check) {
     // Without a type, anything may be there. A missing path becomes a directory, which containerd would create too.

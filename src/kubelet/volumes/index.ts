@@ -1,12 +1,13 @@
 // The volume plugins, one file for each type of volume. Their interface is in volume.ts.
 import { claim } from './claim.ts'
+import { csi } from './csi.ts'
 import { emptyDir } from './empty-dir.ts'
 import { files } from './files.ts'
 import { hostPath } from './host-path.ts'
 import { image } from './image.ts'
 import type { ReadVolume, VolumePlugin } from './volume.ts'
 
-const plugins: readonly VolumePlugin[] = [emptyDir, hostPath, image, claim, ...files]
+const plugins: readonly VolumePlugin[] = [emptyDir, hostPath, image, claim, csi, ...files]
 
 export const pluginFor = (volume: ReadVolume): VolumePlugin | undefined =>
   plugins.find(plugin => plugin.matches(volume))

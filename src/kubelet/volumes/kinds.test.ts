@@ -13,7 +13,7 @@ import type { Pod } from '../../kinds/core/pod.ts'
 import { Secret } from '../../kinds/core/secret.ts'
 import { objectOf, podOf } from '../../kinds/testing.ts'
 import { pluginFor } from './index.ts'
-import { type ReadVolume, type VolumeContext, volumePath } from './volume.ts'
+import { type VolumeContext, volumePath } from './volume.ts'
 
 type Spec = Partial<Draft<Pod>['spec']>
 type VolumeDraft = NonNullable<NonNullable<Draft<Pod>['spec']>['volumes']>[number]
@@ -36,11 +36,12 @@ async function nodeFor(t: TestContext, spec: Spec = {}) {
   const issuer: Partial<VolumeContext['tokens']> = {
     async get(_pod, audience, seconds) {
       tokens.asked.push(`${audience} ${seconds}`)
-      return { token: tokens.value, renewAt: tokens.renewAt }
+      return { token: tokens.value, renewAt: tokens.renewAt, expirationTimestamp: '' }
     },
   }
   const parts: Partial<VolumeContext> = {
     clock,
+    nodeDir: root,
     podsDir: root,
     memoryDir: join(root, 'memory'),
     facts: { nodeIPs: ['10.0.0.1'], cpuMilli: 4000, memoryBytes: 2 ** 33, ephemeralStorageBytes: 2 ** 40 },
@@ -58,7 +59,14 @@ async function nodeFor(t: TestContext, spec: Spec = {}) {
     const plugin = pluginFor(made!)!
     const dir = volumePath(context, pod, made!, plugin)
     const request = { pod, volume: made!, dir, context, signal: new AbortController().signal }
-    return { dir, plugin, setUp: () => plugin.setUp(request), refresh: () => plugin.refresh!(request) }
+    return {
+      dir,
+      plugin,
+      volume: made!,
+      context,
+      setUp: () => plugin.setUp(request),
+      refresh: () => plugin.refresh!(request),
+    }
   }
   return { root, clock, configMaps, secrets, tokens, of }
 }
@@ -312,7 +320,23 @@ test('a hostPath is what its type says, or is created where the type allows that
     /is not a socket file$/,
   )
   const v = node.of({ hostPath: { path: at('dir') } })
-  const volume: ReadVolume = podOf({ spec: { volumes: [{ name: 'v', hostPath: { path: at('dir') } }] } }).spec
-    .volumes![0]!
-  assert.equal(v.plugin.source!(volume), at('dir'))
+  assert.equal(v.plugin.source!(v.volume, v.context), at('dir'))
+})
+
+test('/var/lib/kubelet is the directory of the node', async t => {
+  const node = await nodeFor(t)
+  const paths = [
+    '/var/lib/kubelet',
+    '/var/lib/kubelet/',
+    '/var/lib/kubelet/plugins_registry',
+    '/var/lib/kubelets',
+    '/x',
+  ]
+  const seen = paths.map(path => {
+    const { plugin, volume, context } = node.of({ hostPath: { path, type: 'DirectoryOrCreate' } })
+    return plugin.source!(volume, context)
+  })
+  assert.deepEqual(seen, [node.root, `${node.root}/`, join(node.root, 'plugins_registry'), '/var/lib/kubelets', '/x'])
+  await node.of({ hostPath: { path: '/var/lib/kubelet/plugins/d', type: 'DirectoryOrCreate' } }).setUp()
+  assert.ok((await stat(join(node.root, 'plugins/d'))).isDirectory())
 })

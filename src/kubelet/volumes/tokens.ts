@@ -10,6 +10,8 @@ import type { Pod } from '../../kinds/core/pod.ts'
 
 interface Token {
   token: string
+  /** When it ends, as the API writes times. */
+  expirationTimestamp: string
   /** When the next one is due, in ms since the epoch. */
   renewAt: number
 }
@@ -49,7 +51,8 @@ export class PodTokens {
     const token = answer?.status.token
     if (!token) throw new Error(`failed to fetch token for service account ${account.name}`)
     const life = (parseTime(answer.status.expirationTimestamp) ?? now + seconds * 1000) - now
-    return { token, renewAt: now + Math.min(life * renewShare, maxRenewMs) }
+    const expirationTimestamp = answer.status.expirationTimestamp ?? ''
+    return { token, expirationTimestamp, renewAt: now + Math.min(life * renewShare, maxRenewMs) }
   }
 }
 

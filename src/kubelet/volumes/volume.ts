@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import type { Clock } from '../../base/clock.ts'
 import { assert } from '../../base/errors.ts'
 import type { Beneath } from '../../linux/index.ts'
-import type { Client } from '../../client/index.ts'
+import type { Client, EventRecorder } from '../../client/index.ts'
+import type { PersistentVolume } from '../../kinds/core/persistentvolume.ts'
 import type { NodeFacts } from '../config/fields.ts'
 import type { NodeObjects } from '../objects.ts'
 import { uidOf } from '../pod/spec.ts'
@@ -13,13 +14,41 @@ import type { Pod } from '../../kinds/core/pod.ts'
 
 export type ReadVolume = NonNullable<Pod['spec']['volumes']>[number]
 
+/** How full a volume is. */
+export interface Usage {
+  capacityBytes: number
+  availableBytes: number
+  usedBytes: number
+  inodes: number
+  inodesFree: number
+  inodesUsed: number
+}
+
+/** The volumes of drivers (csi/volumes.ts). What fails is a VolumeFailure. */
+export interface VolumeDrivers {
+  /** Mounts the volume of a claim. Returns the path of its files, or of its device. */
+  setUpClaim(pod: Pod, bound: PersistentVolume, readOnly: boolean, signal: AbortSignal): Promise<string>
+  /** Mounts a volume that only this pod has. */
+  setUpInline(pod: Pod, volume: ReadVolume, signal: AbortSignal): Promise<void>
+  refreshClaim(pod: Pod, bound: PersistentVolume, readOnly: boolean, signal: AbortSignal): Promise<void>
+  refreshInline(pod: Pod, volume: ReadVolume, signal: AbortSignal): Promise<void>
+  /** Lets the driver enlarge a mounted volume. Returns false if it has nothing to do on nodes. */
+  expandClaim(pod: Pod, bound: PersistentVolume, signal: AbortSignal): Promise<boolean>
+  /** How full a mounted volume of a pod is. Undefined if its driver does not measure. `name`: of the PersistentVolume. */
+  usage(uid: string, name: string): Promise<Usage | undefined>
+}
+
 export interface VolumeContext {
+  /** The directory of the node. */
+  nodeDir: string
   podsDir: string
   /** A tmpfs, for files that must not be written to a disk. */
   memoryDir: string
   client: Client
   objects: NodeObjects
   tokens: PodTokens
+  drivers: VolumeDrivers
+  events: Pick<EventRecorder, 'event'>
   facts: NodeFacts
   /** Returns a pod's addresses. There are none when its volumes are set up, since its sandbox comes after that. */
   podIPs: (uid: string) => readonly string[]
@@ -82,7 +111,9 @@ export interface VolumePlugin {
   /** Opens a subPath of it. Throws if it cannot be mounted. Without this method a missing subPath is created. */
   openPart?(dir: string, part: string): Promise<Beneath>
   /** Returns the path to mount, if that is not the path of the volume. */
-  source?(volume: ReadVolume): string
+  source?(volume: ReadVolume, context: VolumeContext): string
+  /** The name below the path of the volume that is mounted, if that is not the whole. */
+  inside?: string
   /** Sets the volume up, or completes it. */
   setUp(request: VolumeRequest): Promise<void>
   /** Brings the files up to date. Returns when it must be called again, in ms since the epoch, if it must. */

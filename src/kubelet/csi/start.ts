@@ -1,0 +1,46 @@
+// Puts the parts for drivers together: the registration of drivers, what the API shows of them, and their volumes.
+import { join } from 'node:path'
+import { messageOf } from '../../base/errors.ts'
+import { every } from '../node/node.ts'
+import { onNode } from '../volumes/kubelet-dir.ts'
+import { CsiDrivers } from './drivers.ts'
+import { CsiNodeInfo } from './node-info.ts'
+import { PluginRegistration } from './registration.ts'
+import { type CsiOptions, CsiVolumes } from './volumes.ts'
+
+interface NodeCsi {
+  volumes: CsiVolumes
+  /** Registers drivers from now on. To be called when the node is registered. */
+  start(signal: AbortSignal): Promise<void>
+}
+
+/** How often it is looked for volumes that are staged and that no pod has. */
+const tidyEveryMs = 30_000
+
+export function makeCsi(options: Omit<CsiOptions, 'drivers'>): NodeCsi {
+  const { client, nodeName, nodeDir, clock, log } = options
+  const drivers = new CsiDrivers()
+  const volumes = new CsiVolumes({ ...options, drivers })
+  const info = new CsiNodeInfo(client, nodeName)
+  const tidy = () =>
+    volumes.tidy().catch((error: unknown) => log.warn('unused volumes are still staged', { why: messageOf(error) }))
+  return {
+    volumes,
+    async start(signal) {
+      signal.addEventListener('abort', () => drivers.close(), { once: true })
+      const registration = new PluginRegistration({
+        dir: join(nodeDir, 'plugins_registry'),
+        drivers,
+        pathOf: endpoint => onNode(endpoint, nodeDir),
+        install: (driver, answer) => info.install(driver, answer),
+        uninstall: driver => info.uninstall(driver),
+        clock,
+        log,
+        signal,
+      })
+      await registration.start()
+      await info.ensure()
+      void every(clock, tidyEveryMs, signal, tidy)
+    },
+  }
+}
