@@ -11,6 +11,7 @@ import { type Amount, defaultThresholds, type Signal, signals, type Threshold } 
 const apiVersion = 'kubelet.config.k8s.io/v1beta1'
 const kind = 'KubeletConfiguration'
 const maxInt = 2 ** 31 - 1
+const minCheckMs = 1_000
 
 export interface KubeletConfig {
   maxPods: number | undefined
@@ -27,6 +28,14 @@ export interface KubeletConfig {
   evictionMaxPodGraceSeconds: number
   localStorageCapacityIsolation: boolean
   images: ImagePolicy
+  /** The directory or file of static pods. */
+  staticPodPath: string | undefined
+  staticPodURL: string | undefined
+  /** Headers of requests to the URL. */
+  staticPodURLHeader: ReadonlyMap<string, readonly string[]>
+  /** How often they are read in any case. */
+  fileCheckMs: number
+  httpCheckMs: number
   /** Whether the file names no percentages of its own for images. */
   isImagePolicyDefault: boolean
 }
@@ -50,6 +59,7 @@ export function readKubeletConfig(document: unknown, source: string): KubeletCon
       allowedUnsafeSysctls: root.strings('allowedUnsafeSysctls'),
       ...readEviction(root),
       ...readImages(root),
+      ...readStatic(root),
     }
     root.end()
     return config
@@ -100,6 +110,20 @@ function readImages(root: Fields): Pick<KubeletConfig, 'images' | 'isImagePolicy
   ]
   if (maxAgeMs && maxAgeMs <= minAgeMs) root.problem('imageMaximumGCAge', 'must be more than imageMinimumGCAge')
   return { images: { highPercent, lowPercent, minAgeMs, maxAgeMs }, isImagePolicyDefault }
+}
+
+function readStatic(root: Fields) {
+  const headers = root.object('staticPodURLHeader')
+  const url = root.string('staticPodURL')
+  if (url !== undefined && !/^https?:\/\//.test(url)) root.problem('staticPodURL', 'must be a URL of http or https')
+  const period = (name: string) => Math.max(minCheckMs, durationOf(root, name, 20_000))
+  return {
+    staticPodPath: root.string('staticPodPath') || undefined,
+    staticPodURL: url || undefined,
+    staticPodURLHeader: new Map(headers.names.map(name => [name, headers.strings(name)])),
+    fileCheckMs: period('fileCheckFrequency'),
+    httpCheckMs: period('httpCheckFrequency'),
+  }
 }
 
 function readThresholds(fields: Fields): Threshold[] {

@@ -33,6 +33,9 @@ import { Resizes } from './resize/resizes.ts'
 import { NodePods, type Workers } from './pods.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import { startServer } from './server/server.ts'
+import { PodSource } from './static/pod-source.ts'
+import { directorySource, type StaticSource, urlSource } from './static/sources.ts'
+import { StaticPods } from './static/static-pods.ts'
 import { NodeDirectories } from './volumes/directories.ts'
 import { PodTokens } from './volumes/tokens.ts'
 
@@ -65,6 +68,8 @@ interface KubeletOptions {
   resolvConf?: string
   /** Default: that of a kubelet without a configuration file. */
   config?: KubeletConfig
+  /** Where static pods come from. Default: as the configuration says. */
+  staticSources?: readonly StaticSource[]
   /** Measures the node and its pods. Default: the machine, or nothing for a simulated runtime. */
   meter?: Meter
   clock: Clock
@@ -93,7 +98,8 @@ const [maxPods, pidsLimit] = [110, 4096]
 /**
  * Starts a kubelet. Resolves when its server listens; the rest follows in this order, and `ready` resolves at its end:
  *
- *   register the node ─► fill the mirrors of pods and services ─► take over running pods ─► admit the others
+ *   register the node ─► fill the mirrors of pods and services ─┬─► take over running pods ─► admit the others
+ *   ask the runtime what runs ─► static pods ───────────────────┘
  *
  * The kubelet ends when `signal` aborts or `close` is called. Neither stops a container.
  */
@@ -107,18 +113,18 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const events = new EventRecorder(client, { component: 'kubelet', host: o.nodeName })
   const services = client.mirror(Service, {})
   const state = new RuntimeState(runtime, clock, log)
-  const context = await makeContext(o, machine, workers, events, services, state, log)
-  const pods = client.mirror(Pod, { fieldSelector: `spec.nodeName=${o.nodeName}` })
+  const api = client.mirror(Pod, { fieldSelector: `spec.nodeName=${o.nodeName}` })
+  const source = new PodSource(api, uid => workers.has(uid))
+  const context = await makeContext({ o, machine, workers, events, services, state, source, log })
   // There is nothing to report before the node is registered.
   let keeper: NodeKeeper | undefined
   const config = o.config ?? defaultKubeletConfig
   const meter = o.meter ?? (await realMeter(o, context))
   const onChange = () => void keeper?.report()
   const defence = await makeDefence({ context, nodeName: o.nodeName, workers, config, meter, onChange, clock, signal })
-  await defence.look()
   const directories = runtime.real ? new NodeDirectories(join(o.rootDir, 'volumes')) : undefined
   directories?.tidy().catch(error => log.warn('removed volumes are still there', { error }))
-  const served = { context, workers, pods, nodeName: o.nodeName, rootDir: o.rootDir, directories, signal }
+  const served = { context, workers, pods: source.pods, nodeName: o.nodeName, rootDir: o.rootDir, directories, signal }
   const server = o.server && (await startServer({ ...o.server, ...served }))
 
   const node = (keeper = keepNode({
@@ -132,18 +138,18 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
     onPodCIDR: cidrs => o.onPodCIDR?.(cidrs),
     status: before => statusNow({ o, machine, workers, state, defence, port: server?.port ?? 0 }, before),
   }))
+  const { nodePods, statics } = makePods({ o, context, workers, config, api, source, defence, node, log, signal })
+  statics.start()
   const ready = (async () => {
+    // Static pods need no API.
+    const started = defence.look().then(() => nodePods.start())
+    started.catch(() => {})
     await node.registered
-    await client.synced([pods, services], signal)
-    const admit = (pod: Pod) =>
-      planAdmission(pod, nodeNow(pod, { node: node.mirror.get(undefined, o.nodeName), workers, defence, config }))
-    const resizes = new Resizes({
-      pods: () => workers.values(),
-      node: () => node.mirror.get(undefined, o.nodeName),
-      clock,
-      signal,
-    })
-    await new NodePods({ context, pods, workers, admit, resizes, signal }).start()
+    await client.synced([api, services], signal)
+    await started
+    signal.addEventListener('abort', source.open(nodePods.order), { once: true })
+    statics.show()
+    void nodePods.relist()
     defence.start()
     if (runtime.real) void rotateLogs({ runtime, workers, clock, log, signal })
   })()
@@ -207,15 +213,19 @@ async function ensureDir(dir: string): Promise<string> {
   return dir
 }
 
-async function makeContext(
-  o: KubeletOptions,
-  machine: Machine,
-  workers: Workers,
-  events: NodeContext['events'],
-  services: Mirror<Service>,
-  state: RuntimeState,
-  log: Log,
-): Promise<NodeContext> {
+interface ContextParts {
+  o: KubeletOptions
+  machine: Machine
+  workers: Workers
+  events: NodeContext['events']
+  services: Mirror<Service>
+  state: RuntimeState
+  source: PodSource
+  log: Log
+}
+
+async function makeContext(parts: ContextParts): Promise<NodeContext> {
+  const { o, machine, workers, events, services, state, source, log } = parts
   const { client, runtime, clock } = o
   const facts = {
     nodeIPs: [o.nodeIP],
@@ -264,6 +274,7 @@ async function makeContext(
     facts,
     settings,
     services: namespace => services.list(namespace),
+    apiUid: source.apiUid,
     networkProblem: () => state.info.networkProblem,
     runtimeName: runtime.real ? 'containerd' : 'simulated',
     runtimeHandler: async name => (await client.get(RuntimeClass, { name })).handler,
@@ -272,8 +283,47 @@ async function makeContext(
   }
 }
 
+function staticSources(config: KubeletConfig, clock: Clock, log: Log): StaticSource[] {
+  const { staticPodPath, staticPodURL, staticPodURLHeader, fileCheckMs, httpCheckMs } = config
+  return [
+    ...(staticPodPath ? [directorySource(staticPodPath, { everyMs: fileCheckMs, clock, log })] : []),
+    ...(staticPodURL ? [urlSource(staticPodURL, staticPodURLHeader, { everyMs: httpCheckMs, clock, log })] : []),
+  ]
+}
+
 async function realMeter({ runtime, rootDir, clock }: KubeletOptions, { settings }: NodeContext) {
   return runtime.real ? new RealMeter({ rootDir, runtime, cgroups: await findCgroups(), settings, clock }) : undefined
+}
+
+interface PodsParts {
+  o: KubeletOptions
+  context: NodeContext
+  workers: Workers
+  config: KubeletConfig
+  api: Mirror<Pod>
+  source: PodSource
+  defence: Defence
+  node: NodeKeeper
+  log: Log
+  signal: AbortSignal
+}
+
+function makePods({ o, context, workers, config, api, source, defence, node, log, signal }: PodsParts) {
+  const { client, clock, nodeName } = o
+  const current = () => node.mirror.get(undefined, nodeName)
+  const sources = o.staticSources ?? staticSources(config, clock, log)
+  const statics = new StaticPods({ client, nodeName, sources, api, source, node: current, log, signal })
+  const nodePods = new NodePods({
+    context,
+    pods: source.pods,
+    workers,
+    admit: pod => planAdmission(pod, nodeNow(pod, { node: current(), workers, defence, config })),
+    resizes: new Resizes({ pods: () => workers.values(), node: current, clock, signal }),
+    isComplete: () => source.isComplete,
+    gone: uid => statics.gone(uid),
+    signal,
+  })
+  return { nodePods, statics }
 }
 
 interface NowParts {

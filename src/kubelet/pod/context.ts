@@ -24,6 +24,8 @@ export interface NodeContext {
   facts: NodeFacts
   settings: NodeSettings
   services: EnvSources['services']
+  /** The uid of the object that has a pod's status in the API; undefined while there is none. */
+  apiUid: (pod: Pod) => string | undefined
   /** Why the network of pods is not ready, or ''. */
   networkProblem: () => string
   /** The prefix of container ids in statuses: `containerd` in `containerd://ID`. */
