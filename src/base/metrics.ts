@@ -1,6 +1,7 @@
 // Counters, gauges and histograms in the text format of Prometheus. There is one registry for the process. A family is
 // created by the module that counts it. Label values must come from a closed set, never from a request.
-// Source: prometheus.io/docs/instrumenting/exposition_formats.
+import { readdirSync, readFileSync } from 'node:fs'
+import { headText, labelText } from './exposition.ts'
 
 interface Family {
   help: string
@@ -17,11 +18,6 @@ function series(name: string, help: string, type: Family['type']): Family {
   if (!family) families.set(name, (family = { help, type, values: new Map() }))
   return family
 }
-
-const labelText = (labels: Readonly<Record<string, string>>) =>
-  Object.entries(labels)
-    .map(([k, v]) => `${k}="${v.replace(/[\\"\n]/g, c => (c === '\n' ? '\\n' : `\\${c}`))}"`)
-    .join(',')
 
 /** Creates a counter: a number that only grows. By convention its name ends with `_total`. */
 export function counter(
@@ -105,15 +101,33 @@ function histogramLines(name: string, { help, bounds, series: all }: Histogram):
   return lines
 }
 
-/** All families and the process's own CPU time and memory, as a scrape of /metrics returns them. */
-export function metricsText(): string {
+/** What client libraries of Prometheus say of their process. Source: proc_pid_stat(5), proc_pid_limits(5). */
+function processLines(): string[] {
   const { user, system } = process.cpuUsage()
-  const lines = [
-    '# TYPE process_cpu_seconds_total counter',
-    `process_cpu_seconds_total ${(user + system) / 1e6}`,
-    '# TYPE process_resident_memory_bytes gauge',
-    `process_resident_memory_bytes ${process.memoryUsage.rss()}`,
+  const gauge = (name: string, help: string, value: number) => `${headText(name, 'gauge', help)}${name} ${value}`
+  const cpu = 'process_cpu_seconds_total'
+  const limits = readFileSync('/proc/self/limits', 'utf8')
+  const [pages = 0] = readFileSync('/proc/self/statm', 'utf8').split(' ').map(Number)
+  const startedAt = Date.now() / 1000 - process.uptime()
+  return [
+    `${headText(cpu, 'counter', 'CPU time that the process has used.')}${cpu} ${(user + system) / 1e6}`,
+    gauge('process_resident_memory_bytes', 'Memory of the process that is in RAM.', process.memoryUsage.rss()),
+    gauge('process_virtual_memory_bytes', 'Address space of the process.', pages * pageBytes),
+    gauge('process_start_time_seconds', 'When the process was started, as Unix time.', startedAt),
+    gauge('process_open_fds', 'Open file descriptors of the process.', readdirSync('/proc/self/fd').length),
+    gauge(
+      'process_max_fds',
+      'Most file descriptors that it may open.',
+      Number(/^Max open files +(\d+)/m.exec(limits)?.[1]),
+    ),
   ]
+}
+
+const pageBytes = 4096
+
+/** All families, and what there is to say of the process itself, as a scrape of /metrics returns them. */
+export function metricsText(): string {
+  const lines = processLines()
   for (const [name, { help, type, values }] of families) {
     lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`)
     for (const [labels, value] of values) lines.push(labels ? `${name}{${labels}} ${value}` : `${name} ${value}`)

@@ -84,6 +84,8 @@ export function pathsOf(dataDir: string, name: string) {
     debs: process.env.KUTTER_PACKAGE_CACHE ?? join(dataDir, packageDir),
     socket: join(root, 'run', 'supervisor.sock'),
     node: (node: string) => join(root, 'agents', node),
+    /** What all nodes on this machine share. */
+    shared: join(root, 'shared'),
   }
 }
 

@@ -83,6 +83,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
     nodeIP,
     runtime: new CriRuntime({ socket, clock, log, pinnedImages: () => readPins(pinsFileFor(socket)) }),
     rootDir: paths.node(nodeName),
+    sharedDir: paths.shared,
     ...(config.kubeletConfig && { config: await loadKubeletConfig(config.kubeletConfig) }),
     cgroupRoot: nodeCgroupOf(tag, nodeName),
     resolvConf,

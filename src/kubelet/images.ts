@@ -11,6 +11,7 @@ import { credentialsFor, normalizeImage } from './credentials.ts'
 import { type Backoff, nextBackoff, waitUntil } from './pod/backoff.ts'
 import { StartFailure } from './pod/start-failure.ts'
 import { uidOf } from './pod/spec.ts'
+import { counts } from './metrics.ts'
 import type { Pod } from '../kinds/core/pod.ts'
 
 export interface ImageRequest {
@@ -94,6 +95,7 @@ export class Images {
     try {
       const { ref, startedAt } = await this.#inTurn(request, name)
       const image = await this.#runtime.image(ref).then(found => found ?? this.#runtime.image(name))
+      counts.pull(this.#clock.now() - startedAt, image?.sizeBytes ?? 0)
       const took = (from: number) => durationText((this.#clock.now() - from) * 1e6)
       event(
         'Normal',

@@ -9,6 +9,7 @@ import type { Random } from '../base/random.ts'
 import type { Mirror } from '../api/mirror.ts'
 import { type Client, EventRecorder } from '../client/index.ts'
 import type { Node } from '../kinds/core/node.ts'
+import { machineLabel } from '../kinds/core/machine-label.ts'
 import type { NodeStatus } from '../kinds/core/nodestatus.ts'
 import { Pod } from '../kinds/core/pod.ts'
 import { Service } from '../kinds/core/service.ts'
@@ -36,7 +37,7 @@ import { startServer } from './server/server.ts'
 import { PodSource } from './static/pod-source.ts'
 import { directorySource, type StaticSource, urlSource } from './static/sources.ts'
 import { StaticPods } from './static/static-pods.ts'
-import { NodeDirectories } from './volumes/directories.ts'
+import { NodeDirectories, sharedDirectories } from './volumes/directories.ts'
 import { PodTokens } from './volumes/tokens.ts'
 
 interface ServerOptions {
@@ -62,6 +63,8 @@ interface KubeletOptions {
   cgroupRoot?: string
   /** Is called with the node's ranges of pod addresses, once it has them and whenever they change. */
   onPodCIDR?: (cidrs: readonly string[]) => void
+  /** A directory that all nodes of this machine share. Without it they share none. */
+  sharedDir?: string
   clusterDNS: string
   clusterDomain: string
   /** The resolv.conf of pods with dnsPolicy Default. Default `/etc/resolv.conf`. */
@@ -123,14 +126,18 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const onChange = () => void keeper?.report()
   const defence = await makeDefence({ context, nodeName: o.nodeName, workers, config, meter, onChange, clock, signal })
   const directories = runtime.real ? new NodeDirectories(join(o.rootDir, 'volumes')) : undefined
-  directories?.tidy().catch(error => log.warn('removed volumes are still there', { error }))
-  const served = { context, workers, pods: source.pods, nodeName: o.nodeName, rootDir: o.rootDir, directories, signal }
+  const shared = runtime.real && o.sharedDir !== undefined ? await sharedDirectories(o.sharedDir) : undefined
+  for (const volumes of [directories, shared?.directories])
+    volumes?.tidy().catch(error => log.warn('removed volumes are still there', { error }))
+  const cgroups = runtime.real ? await findCgroups() : undefined
+  const about = { nodeName: o.nodeName, rootDir: o.rootDir, sharedDirectories: shared?.directories }
+  const served = { context, workers, pods: source.pods, ...about, cgroups, directories, signal }
   const server = o.server && (await startServer({ ...o.server, ...served }))
 
   const node = (keeper = keepNode({
     client,
     name: o.nodeName,
-    labels: { ...ownLabels(o.nodeName, machine), ...o.labels },
+    labels: { ...ownLabels(o.nodeName, machine), ...(shared && { [machineLabel]: shared.machine }), ...o.labels },
     taints: o.taints,
     events,
     log,

@@ -12,6 +12,7 @@ import type { Mirror } from '../api/mirror.ts'
 import { parseTime } from '../api/time.ts'
 import type { Pod } from '../kinds/core/pod.ts'
 import { isTerminal } from '../kinds/core/pod-phase.ts'
+import { counts } from './metrics.ts'
 import type { Admission } from './admission/admission.ts'
 import { every } from './node/node.ts'
 import { type Backoff, nextBackoff } from './pod/backoff.ts'
@@ -85,6 +86,8 @@ export class NodePods {
   /** The running containers of pods that have no object, by uid. */
   readonly #orphans = new Map<string, readonly string[]>()
   #removing = false
+  /** In ms since the epoch. */
+  #relistedAt: number | undefined
 
   constructor({ context, pods, workers, admit, resizes, isComplete, gone, signal }: NodePodsOptions) {
     this.#context = context
@@ -229,7 +232,8 @@ export class NodePods {
 
   /** Compares pods, workers and runtime. To be called when all pods have been added; else it comes in its time. */
   async relist(): Promise<void> {
-    const { runtime, host, log } = this.#context
+    const { runtime, host, clock, log } = this.#context
+    const from = clock.now()
     try {
       const there = await runtime.outline()
       const known = await host.known()
@@ -250,6 +254,9 @@ export class NodePods {
       for (const uid of new Set([...outlines.keys(), ...known]))
         if (!this.#workers.has(uid) && !this.#failed.has(uid)) this.#orphans.set(uid, running(outlines.get(uid)))
       if (!this.#removing) void this.#removeOrphans()
+      const now = clock.now()
+      counts.relist(now - from, this.#relistedAt === undefined ? undefined : now - this.#relistedAt, now)
+      this.#relistedAt = now
     } catch (error) {
       if (!this.#signal.aborted) log.warn('pods could not be listed', { why: messageOf(error) })
     }

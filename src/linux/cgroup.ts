@@ -5,6 +5,7 @@ import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Clock, realClock } from '../base/clock.ts'
 import { messageOf, StatusError } from '../base/errors.ts'
+import { type CgroupDetail, detailOfV1, detailOfV2, tableOf } from './cgroup-detail.ts'
 import { realMounts } from './mount.ts'
 import { sendSignal } from './process.ts'
 
@@ -41,6 +42,8 @@ export interface Cgroups {
   exists(path: string): Promise<boolean>
   /** The present usage; undefined when the group does not exist. */
   usage(path: string): Promise<CgroupUsage | undefined>
+  /** What the kernel counts beyond that, and the group's limits; undefined when the group does not exist. */
+  detail(path: string): Promise<CgroupDetail | undefined>
   /** The ids of the processes in the group and in the groups below it. */
   processes(path: string): Promise<readonly number[]>
   /**
@@ -108,9 +111,9 @@ class CgroupsV2 implements Cgroups {
     )
     if (cpu === undefined || memory === undefined) return undefined
     const memoryBytes = Number(memory)
-    const counts = table(stat)
+    const counts = tableOf(stat)
     return {
-      cpuNs: (table(cpu).get('usage_usec') ?? 0) * 1000,
+      cpuNs: (tableOf(cpu).get('usage_usec') ?? 0) * 1000,
       memoryBytes,
       workingSetBytes: Math.max(0, memoryBytes - (counts.get('inactive_file') ?? 0)),
       rssBytes: counts.get('anon') ?? 0,
@@ -118,6 +121,11 @@ class CgroupsV2 implements Cgroups {
       majorPageFaults: counts.get('pgmajfault') ?? 0,
       pids: Number(pids ?? 0),
     }
+  }
+
+  async detail(path: string): Promise<CgroupDetail | undefined> {
+    const dir = this.#dir(path)
+    return (await isDirectory(dir)) ? detailOfV2((_controller, file) => readText(join(dir, file))) : undefined
   }
 
   processes(path: string): Promise<number[]> {
@@ -182,7 +190,7 @@ class CgroupsV1 implements Cgroups {
     ])
     if (cpu === undefined || memory === undefined) return undefined
     const memoryBytes = Number(memory)
-    const counts = table(stat)
+    const counts = tableOf(stat)
     return {
       cpuNs: Number(cpu),
       memoryBytes,
@@ -192,6 +200,13 @@ class CgroupsV1 implements Cgroups {
       majorPageFaults: counts.get('total_pgmajfault') ?? 0,
       pids: Number(pids ?? 0),
     }
+  }
+
+  async detail(path: string): Promise<CgroupDetail | undefined> {
+    if (!(await this.exists(path))) return undefined
+    return detailOfV1(async (controller, file) =>
+      this.#trees.has(controller) ? readText(join(this.#dir(controller, path), file)) : undefined,
+    )
   }
 
   async processes(path: string): Promise<number[]> {
@@ -293,15 +308,6 @@ const isGone = (error: unknown) => ['ENOENT', 'ENODEV', 'ENOTDIR'].includes((err
 
 async function isDirectory(path: string): Promise<boolean> {
   return (await readText(join(path, 'cgroup.procs'))) !== undefined
-}
-
-function table(text: string | undefined): Map<string, number> {
-  return new Map(
-    (text ?? '')
-      .split('\n')
-      .map(line => line.split(' '))
-      .map(([key, value]) => [key ?? '', Number(value)]),
-  )
 }
 
 function partsOf(path: string): string[] {

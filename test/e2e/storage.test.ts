@@ -60,7 +60,7 @@ describe('storage', { concurrency: false, skip: cannotRun }, () => {
   test('a claim waits for its first consumer, and then is a directory on the node of the pod', options, async () => {
     assert.match(
       await kubectl('get storageclass --no-headers'),
-      /^standard \(default\) +kutter\/directory +Delete +WaitForFirstConsumer/,
+      /^standard \(default\) +kutter\/directory +Delete +WaitForFirstConsumer/m,
     )
     await cluster.apply(claim('data'))
     await eventComes(cluster, 'data', /^WaitForFirstConsumer: waiting for first consumer to be created before binding$/)
@@ -122,6 +122,27 @@ describe('storage', { concurrency: false, skip: cannotRun }, () => {
     await kubectl('delete statefulset db')
     await kubectl('delete pvc --all')
     await eventually('all volumes are gone', async () => (await volumes()).length === 0)
+  })
+
+  test('pods on all nodes of the machine write to one shared volume', options, async () => {
+    await cluster.apply(claim('together', { storageClassName: 'shared', accessModes: ['ReadWriteMany'] }))
+    const nodes = (await kubectl('get nodes -o name'))
+      .trim()
+      .split('\n')
+      .map(name => name.slice('node/'.length))
+    assert.equal(nodes.length, 2)
+    const names = nodes.map((_, i) => `together-${i}`)
+    for (const [i, name] of names.entries())
+      await makePod(cluster, name, {
+        ...mounting('together', `echo ${name} > /data/${name}; ${keep}`),
+        nodeSelector: { 'kubernetes.io/hostname': nodes[i] },
+      })
+    for (const name of names) await becomesReady(cluster, name)
+    for (const name of names) assert.equal(await inPod(cluster, name, 'cat /data/*'), names.join('\n'))
+    const { path } = (await volumeFor('together')).spec.local
+    await removePods(cluster, ...names)
+    await kubectl('delete pvc together')
+    await eventually('the directory is gone', async () => !existsSync(path))
   })
 
   test('an ephemeral volume goes with its pod, and a kept one stays without its claim', options, async () => {

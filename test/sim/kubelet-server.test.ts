@@ -293,5 +293,11 @@ test('metrics are text for Prometheus, of the kubelet, of containers, and of wha
   assert.match(resource, /^node_cpu_usage_seconds_total \d+(\.\d+)? \d+$/m)
   assert.match(resource, /^scrape_error 0$/m)
   const cadvisor = (await ask('/metrics/cadvisor')).body
-  assert.match(cadvisor, new RegExp(`^container_memory_rss\\{${labels},image="busybox:1",name="\\w+"\\} 500$`, 'm'))
+  assert.match(
+    cadvisor,
+    new RegExp(
+      `^container_memory_rss\\{container="main",id="/\\w+",image="busybox:1",name="\\w+",namespace="${namespace}",pod="a"\\} 500 \\d+$`,
+      'm',
+    ),
+  )
 })

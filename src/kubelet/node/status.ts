@@ -8,7 +8,7 @@ import type { Condition } from '../eviction/signals.ts'
 import type { ImageSeen, RuntimeInfo } from '../runtime/runtime.ts'
 import type { Machine } from './machine.ts'
 
-const kubeletVersion = 'v1.36.0'
+export const kubeletVersion = 'v1.36.0'
 
 interface NodeFactsInput {
   name: string

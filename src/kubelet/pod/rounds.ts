@@ -3,6 +3,7 @@
 // up to ten seconds.
 import { Chore } from '../../base/chore.ts'
 import type { Clock } from '../../base/clock.ts'
+import { counts } from '../metrics.ts'
 import { type Backoff, nextBackoff } from './backoff.ts'
 
 const retry = { firstMs: 1_000, maxMs: 10_000 }
@@ -37,6 +38,7 @@ export class Rounds {
 
   async #roundOrRetry(): Promise<void> {
     const { clock, round, failed } = this.#options
+    const from = clock.now()
     try {
       this.#wakeAt(await round())
       this.#backoff = undefined
@@ -45,6 +47,8 @@ export class Rounds {
       failed(error)
       this.#backoff = nextBackoff(clock.now(), this.#backoff, clock.now(), retry)
       this.#wakeAt(clock.now() + this.#backoff.delayMs)
+    } finally {
+      counts.round(clock.now() - from)
     }
   }
 

@@ -3,6 +3,7 @@
 import { messageOf } from '../../base/errors.ts'
 import { sandboxConfig } from '../config/configs.ts'
 import { VolumeFailure } from '../host.ts'
+import { counts } from '../metrics.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import { type Backoff, nextBackoff } from './backoff.ts'
 import { type NodeContext, podEvent } from './context.ts'
@@ -64,8 +65,10 @@ export class Sandboxes {
       const className = pod.spec.runtimeClassName
       const handler = className ? await runtimeHandler(className) : ''
       await runtime.createSandbox(sandboxConfig(pod, step.attempt, settings), handler, signal)
+      counts.sandbox()
       this.forgetFailures()
     } catch (error) {
+      counts.sandbox(messageOf(error))
       this.#failed(pod, 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${messageOf(error)}`, signal)
     }
   }

@@ -1,6 +1,7 @@
 // Starts the containers of one pod, and keeps for the next plan which starts failed and why, and the back-offs.
 import { messageOf } from '../../base/errors.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
+import { counts } from '../metrics.ts'
 import type { PodSeen } from '../runtime/runtime.ts'
 import { type Backoff, backoffKey, nextBackoff } from './backoff.ts'
 import { type NodeContext, podEvent } from './context.ts'
@@ -63,11 +64,13 @@ export class ContainerStarts {
     try {
       await startContainer(this.#context, { pod, seen, sandbox, step, signal }, this.#kills)
       this.#failures.delete(step.name)
+      counts.container(step.role)
     } catch (error) {
       if (signal.aborted) return
       const expected = error instanceof StartFailure
       if (!expected) log.error('container could not be started', { pod: nameOf(pod), container: step.name, error })
       const { reason, message, retryMs: pauseMs } = expected ? error : unexpected(error)
+      counts.container(step.role, reason)
       this.#failures.set(step.name, { reason, message, retryAt: clock.now() + pauseMs })
     }
   }

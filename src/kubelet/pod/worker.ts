@@ -11,6 +11,7 @@
 import { sameJson } from '../../api/equal.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import { isTerminal } from '../../kinds/core/pod-phase.ts'
+import { counts } from '../metrics.ts'
 import type { Rejection } from '../admission/admission.ts'
 import { PodProbes } from '../probes/probes.ts'
 import type { Pending } from '../resize/decide.ts'
@@ -71,6 +72,8 @@ export class PodWorker implements Resizing {
   readonly #steps: PodSteps
   readonly #resize: PodResize
   readonly #rounds: Rounds
+  /** Whether it is known to have been Running. */
+  #hasRun: boolean
   readonly #listeners = new Set<() => void>()
 
   /**
@@ -83,6 +86,7 @@ export class PodWorker implements Resizing {
     this.#pod = runs ? withReported(pod) : pod
     this.#seen = { uid: this.uid, sandboxes: [], containers: [] }
     this.#toLook = runs ? 'adopted' : 'nothing'
+    this.#hasRun = runs
     this.#context = context
     this.#done = done
     this.#startedAt = context.clock.now()
@@ -129,6 +133,10 @@ export class PodWorker implements Resizing {
   /** Why the pod has to end, if it has to. */
   get ending(): Cause | undefined {
     return endingOf(this.#life)
+  }
+
+  get probes(): Pick<PodProbes, 'counts'> {
+    return this.#probes
   }
 
   get seen(): PodSeen {
@@ -292,7 +300,10 @@ export class PodWorker implements Resizing {
     const looked = { pod: this.#pod, seen: this.#seen, plan, memory, now, startedAtMs: this.#startedAt }
     const { notReady } = this.#probes
     const resize = this.over ? [] : this.#resize.conditions
-    this.#statuses.write(podStatus({ ...looked, notReady, resize, nodeIPs: facts.nodeIPs, runtimeName }))
+    const status = podStatus({ ...looked, notReady, resize, nodeIPs: facts.nodeIPs, runtimeName })
+    if (status.phase === 'Running' && !this.#hasRun) counts.podRuns(now - this.#startedAt)
+    this.#hasRun ||= status.phase === 'Running'
+    this.#statuses.write(status)
   }
 
   async #delete(): Promise<void> {

@@ -27,6 +27,16 @@ import { runProbe } from './actions.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 
 type ProbeType = 'startup' | 'liveness' | 'readiness'
+/** The words of outcomes in metrics. */
+const results = { success: 'successful', failure: 'failed', unknown: 'unknown' } as const
+
+interface ProbeCount {
+  container: string
+  type: string
+  result: string
+  count: number
+}
+
 const names = { startup: 'Startup', liveness: 'Liveness', readiness: 'Readiness' }
 
 export class PodProbes {
@@ -36,6 +46,8 @@ export class PodProbes {
   readonly notStarted = new Set<string>()
   /** Containers to be restarted, by id, with the message of the event and the probe's own grace period. */
   readonly condemned = new Map<string, { message: string; graceSeconds?: number }>()
+  /** How often each probe had each result, for /metrics/probes. */
+  readonly counts = new Map<string, ProbeCount>()
   readonly #loops = new Map<string, AbortController>()
   readonly #known = new Set<string>()
   readonly #context: NodeContext
@@ -134,6 +146,7 @@ export class PodProbes {
           signal,
         })
         if (signal.aborted) return
+        this.#count(spec.name, type, outcome.result)
         if (outcome.result === 'success' && outcome.warning !== undefined) {
           const message = `${names[type]} probe warning: ${outcome.warning}`
           podEvent(this.#context, pod, 'Warning', 'ProbeWarning', message, spec.name)
@@ -164,6 +177,13 @@ export class PodProbes {
           error,
         })
     }
+  }
+
+  #count(container: string, probe: ProbeType, outcome: keyof typeof results): void {
+    const [type, result] = [names[probe], results[outcome]]
+    const key = `${container} ${type} ${result}`
+    const count = (this.counts.get(key)?.count ?? 0) + 1
+    this.counts.set(key, { container, type, result, count })
   }
 
   /** Takes over a result after enough equal outcomes. Returns true when the loop ends with it. */

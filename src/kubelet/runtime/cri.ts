@@ -3,6 +3,7 @@
 import type { Clock } from '../../base/clock.ts'
 import { messageOf, StatusError } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
+import { counted } from '../metrics.ts'
 import { connectCri, containerdEvents, type Cri } from '../cri/index.ts'
 import { CriPods, orNone } from './cri-pods.ts'
 import { imageSeen, usageOf, withPins } from './cri-words.ts'
@@ -51,12 +52,12 @@ export class CriRuntime implements Runtime {
   constructor(options: CriRuntimeOptions) {
     this.#options = options
     const { cri, close } = connectCri(options.socket)
-    this.#cri = cri
+    this.#cri = counted(cri, options.clock)
     this.#disconnect = close
-    this.#pods = new CriPods(cri, options.clock, options.log)
+    this.#pods = new CriPods(this.#cri, options.clock, options.log)
     this.#execs = new ContainerdExec(options.socket)
     this.#views = new ContainerdViews(options.socket, async () => {
-      const { info } = await cri.status({ verbose: true })
+      const { info } = await this.#cri.status({ verbose: true })
       return (JSON.parse(info.config ?? '') as { containerd: { snapshotter: string } }).containerd.snapshotter
     })
   }

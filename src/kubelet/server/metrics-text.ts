@@ -1,101 +1,115 @@
-// The answers of the kubelet's /metrics paths, as Prometheus text.
-// Source: kubernetes pkg/kubelet/metrics/collectors (resource_metrics), cadvisor metrics/prometheus.go.
-import { nameOf, namespaceOf } from '../pod/spec.ts'
+// The answers of the kubelet's /metrics, /metrics/resource and /metrics/probes, as Prometheus text; for those of
+// /metrics/cadvisor see cadvisor.ts. What is counted over time is in the registry of the process (base/metrics.ts).
+// Source: kubernetes pkg/kubelet/metrics, pkg/kubelet/metrics/collectors/resource_metrics.go, pkg/kubelet/prober.
+import { familyText, type Sample } from '../../base/exposition.ts'
+import { metricsText } from '../../base/metrics.ts'
+import { isTerminal } from '../../kinds/core/pod-phase.ts'
+import { nameOf, namespaceOf, uidOf } from '../pod/spec.ts'
 import type { PodWorker } from '../pod/worker.ts'
-import type { ContainerUsage } from '../runtime/runtime.ts'
+import { kubeletVersion } from '../node/status.ts'
+import { pluginFor } from '../volumes/index.ts'
+import type { GroupSeen } from './groups.ts'
 
-type Containers = ReadonlyMap<string, ContainerUsage>
-
-const quote = (text: string) => `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')}"`
-const labels = (entries: Record<string, string>) =>
-  `{${Object.entries(entries)
-    .map(([key, value]) => `${key}=${quote(value)}`)
-    .join(',')}}`
-const metric = (name: string, type: string, lines: string[]) =>
-  lines.length ? `# TYPE ${name} ${type}\n${lines.join('\n')}\n` : ''
-
-function eachContainer(pods: PodWorker[], containers: Containers) {
-  return pods.flatMap(worker =>
-    worker.seen.containers.flatMap(c => {
-      const usage = c.state === 'running' ? containers.get(c.id) : undefined
-      return usage
-        ? [
-            {
-              usage,
-              seen: c,
-              names: { container: c.name, namespace: namespaceOf(worker.pod), pod: nameOf(worker.pod) },
-            },
-          ]
-        : []
-    }),
-  )
+interface NodeFacts {
+  cpuNs: number
+  workingSetBytes: number
+  swapBytes: number
 }
 
 /** /metrics/resource */
-export function resourceMetrics(
-  pods: PodWorker[],
-  containers: Containers,
-  node: { cpuNs: number; workingSetBytes: number },
-  atMs: number,
-): string {
-  const all = eachContainer(pods, containers)
+export function resourceText(groups: readonly GroupSeen[], node: NodeFacts, atMs: number): string {
+  const containers = groups.filter(({ labels }) => labels.container)
+  const pods = groups.filter(({ labels }) => !labels.name)
+  const rows = (which: 'container' | 'pod', value: (group: GroupSeen) => number): Sample[] =>
+    (which === 'container' ? containers : pods).map(group => {
+      const { container, namespace, pod } = group.labels
+      const labels = { ...(which === 'container' && { container }), namespace, pod }
+      return { labels, value: value(group), atMs }
+    })
+  const three = (name: string, type: 'counter' | 'gauge', help: string, ofNode: number, of: (g: GroupSeen) => number) =>
+    [
+      familyText(`node_${name}`, type, `${help} by the node.`, [{ value: ofNode, atMs }]),
+      familyText(`pod_${name}`, type, `${help} by a pod.`, rows('pod', of)),
+      familyText(`container_${name}`, type, `${help} by a container.`, rows('container', of)),
+    ].join('')
+  const workingSet = (group: GroupSeen) => group.usage.workingSetBytes
+  const started = containers.map(({ labels: { container, namespace, pod }, startedAtMs = 0 }) => ({
+    labels: { container, namespace, pod },
+    value: startedAtMs / 1000,
+  }))
   return [
-    metric('node_cpu_usage_seconds_total', 'counter', [`node_cpu_usage_seconds_total ${node.cpuNs / 1e9} ${atMs}`]),
-    metric('node_memory_working_set_bytes', 'gauge', [`node_memory_working_set_bytes ${node.workingSetBytes} ${atMs}`]),
-    metric(
-      'container_cpu_usage_seconds_total',
-      'counter',
-      all.map(c => `container_cpu_usage_seconds_total${labels(c.names)} ${c.usage.cpuNs / 1e9} ${c.usage.atMs}`),
-    ),
-    metric(
-      'container_memory_working_set_bytes',
-      'gauge',
-      all.map(c => `container_memory_working_set_bytes${labels(c.names)} ${c.usage.workingSetBytes} ${c.usage.atMs}`),
-    ),
-    metric(
-      'container_start_time_seconds',
-      'gauge',
-      all.map(c => `container_start_time_seconds${labels(c.names)} ${c.seen.startedAtMs / 1000}`),
-    ),
-    metric('scrape_error', 'gauge', ['scrape_error 0']),
+    three('cpu_usage_seconds_total', 'counter', 'CPU time used', node.cpuNs / 1e9, g => g.usage.cpuNs / 1e9),
+    three('memory_working_set_bytes', 'gauge', 'Memory in use', node.workingSetBytes, workingSet),
+    three('swap_usage_bytes', 'gauge', 'Swap in use', node.swapBytes, g => g.detail.memory.swapBytes),
+    familyText('container_start_time_seconds', 'gauge', 'When a container was started, as Unix time.', started),
+    familyText('scrape_error', 'gauge', '1 if the measurement failed.', [{ value: 0 }]),
+    familyText('resource_scrape_error', 'gauge', '1 if the measurement failed.', [{ value: 0 }]),
   ].join('')
 }
 
-/** /metrics/cadvisor */
-export function cadvisorMetrics(pods: PodWorker[], containers: Containers): string {
-  const all = eachContainer(pods, containers)
-  const one = (name: string, type: string, of: (u: ContainerUsage) => number) =>
-    metric(
-      name,
-      type,
-      all.map(c => `${name}${labels({ ...c.names, image: c.seen.image, name: c.seen.id })} ${of(c.usage)}`),
-    )
-  return [
-    one('container_cpu_usage_seconds_total', 'counter', u => u.cpuNs / 1e9),
-    one('container_memory_usage_bytes', 'gauge', u => u.usageBytes),
-    one('container_memory_working_set_bytes', 'gauge', u => u.workingSetBytes),
-    one('container_memory_rss', 'gauge', u => u.rssBytes),
-    one('container_fs_usage_bytes', 'gauge', u => u.writableBytes),
-  ].join('')
+/** /metrics/probes */
+export function probesText(workers: Iterable<PodWorker>): string {
+  const samples = Array.from(workers).flatMap(worker =>
+    Array.from(worker.probes.counts, ([, { container, type, result, count }]) => ({
+      labels: {
+        container,
+        namespace: namespaceOf(worker.pod),
+        pod: nameOf(worker.pod),
+        pod_uid: uidOf(worker.pod),
+        probe_type: type,
+        result,
+      },
+      value: count,
+    })),
+  )
+  return familyText('prober_probe_total', 'counter', 'Probes of containers by type and result.', samples)
 }
 
-/** /metrics: the kubelet's own metrics. */
-export function ownMetrics(workers: ReadonlyMap<string, PodWorker>, nodeName: string): string {
+/** /metrics: what the kubelet says of itself and of its pods. */
+export function ownText(workers: ReadonlyMap<string, PodWorker>, nodeName: string): string {
   const all = [...workers.values()]
-  const count = (state: string) =>
+  const states = ['created', 'running', 'exited', 'unknown'] as const
+  const inState = (state: string) =>
     all.reduce((total, w) => total + w.seen.containers.filter(c => c.state === state).length, 0)
+  const one = (name: string, help: string, value: number) => familyText(name, 'gauge', help, [{ value }])
+  const build = { git_version: `${kubeletVersion}+kutter`, platform: 'linux', major: '1', minor: '36' }
   return [
-    metric('kubelet_node_name', 'gauge', [`kubelet_node_name${labels({ node: nodeName })} 1`]),
-    metric('kubelet_running_pods', 'gauge', [
-      `kubelet_running_pods ${all.filter(w => w.seen.sandboxes.some(s => s.ready)).length}`,
+    familyText('kubelet_node_name', 'gauge', 'The name of the node; the value is always 1.', [
+      { labels: { node: nodeName }, value: 1 },
     ]),
-    metric(
+    familyText('kubernetes_build_info', 'gauge', 'The version; the value is always 1.', [{ labels: build, value: 1 }]),
+    one(
+      'kubelet_running_pods',
+      'Pods with a running sandbox.',
+      all.filter(w => w.seen.sandboxes.some(s => s.ready)).length,
+    ),
+    familyText(
       'kubelet_running_containers',
       'gauge',
-      ['created', 'running', 'exited', 'unknown'].map(
-        state => `kubelet_running_containers${labels({ container_state: state })} ${count(state)}`,
-      ),
+      'Containers by state.',
+      states.map(state => ({ labels: { container_state: state }, value: inState(state) })),
     ),
-    metric('process_resident_memory_bytes', 'gauge', [`process_resident_memory_bytes ${process.memoryUsage.rss()}`]),
+    familyText('kubelet_desired_pods', 'gauge', 'Pods that are to run on the node.', [
+      { labels: { static: '' }, value: all.filter(w => !isTerminal(w.pod)).length },
+    ]),
+    familyText('kubelet_active_pods', 'gauge', 'Pods that count for the resources of the node.', [
+      { labels: { static: '' }, value: all.filter(w => !w.over).length },
+    ]),
+    familyText('volume_manager_total_volumes', 'gauge', 'Volumes of pods by plugin and state.', volumes(all)),
+    metricsText(),
   ].join('')
+}
+
+function volumes(workers: readonly PodWorker[]): Sample[] {
+  const counts = new Map<string, number>()
+  for (const { pod, seen, over } of workers)
+    for (const volume of over ? [] : (pod.spec.volumes ?? [])) {
+      const plugin = `kubernetes.io/${pluginFor(volume)?.name ?? 'unknown'}`
+      for (const state of ['desired_state_of_world', ...(seen.sandboxes.length ? ['actual_state_of_world'] : [])])
+        counts.set(`${plugin} ${state}`, (counts.get(`${plugin} ${state}`) ?? 0) + 1)
+    }
+  return Array.from(counts, ([key, value]) => {
+    const [plugin_name = '', state = ''] = key.split(' ')
+    return { labels: { plugin_name, state }, value }
+  })
 }

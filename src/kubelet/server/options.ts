@@ -1,4 +1,5 @@
 // The options of the kubelet's server: its address and certificates, and the pods that it serves.
+import type { Cgroups } from '../../linux/index.ts'
 import type { Mirror } from '../../api/mirror.ts'
 import type { Pod } from '../../kinds/core/pod.ts'
 import type { NodeContext } from '../pod/context.ts'
@@ -16,7 +17,11 @@ export interface NodeServerOptions {
   pods: Mirror<Pod>
   nodeName: string
   rootDir: string
+  /** Undefined on a simulated node. */
+  cgroups: Cgroups | undefined
   /** The directories that are volumes. Undefined on a node without a file system of its own. */
   directories: NodeDirectories | undefined
+  /** Those that all nodes of the machine share. */
+  sharedDirectories: NodeDirectories | undefined
   signal: AbortSignal
 }

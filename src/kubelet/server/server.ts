@@ -9,6 +9,7 @@ import { messageOf, StatusError } from '../../base/errors.ts'
 import type { NodeContext } from '../pod/context.ts'
 import { makeGuard } from './auth.ts'
 import { serveLogs } from './logs.ts'
+import { serveNodeLogs } from './node-logs.ts'
 import type { NodeServerOptions } from './options.ts'
 import { NodeStats } from './stats.ts'
 import { serveStream } from './streams.ts'
@@ -89,6 +90,8 @@ async function answer(
     }
     case 'containerLogs':
       return serveLogs(o, rest.map(decodeURIComponent), url.searchParams, request, response)
+    case 'logs':
+      return serveNodeLogs('/var/log', rest.map(decodeURIComponent).join('/'), url.searchParams, response)
     case 'stats':
       return json(response, await stats.summary())
     case 'metrics':
@@ -105,12 +108,13 @@ async function answer(
 }
 
 async function serveDirectory(
-  { directories }: NodeServerOptions,
+  o: NodeServerOptions,
   method: string,
   name: string,
   query: URLSearchParams,
   response: ServerResponse,
 ): Promise<void> {
+  const directories = query.get('shared') === 'true' ? o.sharedDirectories : o.directories
   if (!directories) throw new StatusError('NotFound', 'this node has no directories for volumes')
   if (method === 'PUT') return json(response, await directories.make(name, Number(query.get('bytes') ?? 0)))
   if (method !== 'DELETE') throw new StatusError('MethodNotAllowed', `${method} is not supported`)

@@ -3,11 +3,15 @@
 // Source: kubernetes kubelet/pkg/apis/stats/v1alpha1, pkg/kubelet/metrics/collectors (resource_metrics).
 import type { StatsFs } from 'node:fs'
 import { readFile, statfs } from 'node:fs/promises'
+import { availableParallelism, release, version } from 'node:os'
+import { StatusError } from '../../base/errors.ts'
 import { timeText } from '../../api/time.ts'
 import { nameOf, namespaceOf, uidOf } from '../pod/spec.ts'
 import type { PodWorker } from '../pod/worker.ts'
 import type { ContainerUsage } from '../runtime/runtime.ts'
-import { cadvisorMetrics, ownMetrics, resourceMetrics } from './metrics-text.ts'
+import { cadvisorText } from './cadvisor.ts'
+import { type GroupSeen, groupsOf } from './groups.ts'
+import { ownText, probesText, resourceText } from './metrics-text.ts'
 import type { NodeServerOptions } from './options.ts'
 
 interface Sample {
@@ -64,14 +68,33 @@ export class NodeStats {
     }
   }
 
-  /** @param which '' for the kubelet's own metrics, 'cadvisor' or 'resource' for those of containers */
+  /** @param which '' for the kubelet's own metrics, 'cadvisor', 'resource' or 'probes'. Throws NotFound for others. */
   async metrics(which: string): Promise<string> {
     const { workers, nodeName } = this.#options
-    if (which === '') return ownMetrics(workers, nodeName)
+    switch (which) {
+      case '':
+        return ownText(workers, nodeName)
+      case 'probes':
+        return probesText(workers.values())
+      case 'resource': {
+        const { groups, node, atMs } = await this.#groups()
+        return resourceText(groups, node, atMs)
+      }
+      case 'cadvisor': {
+        const { groups, node, atMs } = await this.#groups()
+        const facts = { ...node, cores: availableParallelism(), memoryBytes: node.totalBytes, versions: versions() }
+        return cadvisorText(groups, facts, atMs)
+      }
+      default:
+        throw new StatusError('NotFound', '404 page not found')
+    }
+  }
+
+  async #groups(): Promise<{ groups: GroupSeen[]; node: NodeUsage; atMs: number }> {
+    const { cgroups, context } = this.#options
+    const { cgroupRoot } = context.settings
     const { atMs, node, containers } = await this.#look()
-    return which === 'resource'
-      ? resourceMetrics(this.#running(), containers, node, atMs)
-      : cadvisorMetrics(this.#running(), containers)
+    return { groups: await groupsOf({ cgroups, cgroupRoot, pods: this.#running(), usages: containers }), node, atMs }
   }
 
   #running(): PodWorker[] {
@@ -100,6 +123,8 @@ export class NodeStats {
     return nanoCores
   }
 }
+
+const versions = () => ({ kernelVersion: release(), osVersion: version(), cadvisorVersion: '', dockerVersion: '' })
 
 function podStats(worker: PodWorker, containers: Look['containers'], time: string) {
   const own = worker.seen.containers.flatMap(c =>
@@ -172,9 +197,11 @@ async function readNode() {
   const total = bytes('MemTotal')
   return {
     cpuNs: (user + nice + system + irq + softirq) * jiffyNs,
+    totalBytes: total,
     availableBytes: bytes('MemAvailable'),
     workingSetBytes: total - bytes('MemAvailable'),
     usageBytes: total - bytes('MemFree'),
     rssBytes: bytes('AnonPages'),
+    swapBytes: bytes('SwapTotal') - bytes('SwapFree'),
   }
 }

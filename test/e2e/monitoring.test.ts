@@ -1,0 +1,113 @@
+// What monitoring systems scrape from a node: the metrics that widely used dashboards and alerts query, with the labels
+// that they select by; and the logs of the node.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { cannotRun, clusterForFile, eventually } from './cluster.ts'
+import { becomesReady, forever, inPod, makePod, removePods, sh } from './pods.ts'
+
+const options = { skip: cannotRun }
+const cluster = clusterForFile('monitoring', ['busybox'])
+
+const scrape = async (path: string) => {
+  const node = (await cluster.kubectl('get nodes -o name')).trim().slice('node/'.length)
+  return cluster.kubectl(`get --raw '/api/v1/nodes/${node}/proxy/${path}'`)
+}
+
+/** A pattern for a line with these labels, in any order, whose value is a number. */
+function line(name: string, labels: Readonly<Record<string, string>> = {}): RegExp {
+  const each = Object.entries(labels).map(([key, value]) => `(?=.*\\b${key}="${value}")`)
+  return new RegExp(`^${name}(\\{${each.join('')}[^}]*\\})? [-+\\d.e]+`, 'm')
+}
+
+const main = { namespace: 'default', pod: 'watched', container: 'main', image: '.+' }
+const whole = { namespace: 'default', pod: 'watched', container: '' }
+const plain = { namespace: 'default', pod: 'watched' }
+
+const expected: Readonly<Record<string, RegExp[]>> = {
+  'metrics/cadvisor': [
+    line('container_cpu_usage_seconds_total', { ...main, cpu: 'total' }),
+    line('container_cpu_usage_seconds_total', { id: '/', cpu: 'total' }),
+    line('container_cpu_cfs_periods_total', main),
+    line('container_cpu_cfs_throttled_periods_total', main),
+    line('container_cpu_cfs_throttled_seconds_total', main),
+    line('container_memory_working_set_bytes', main),
+    line('container_memory_working_set_bytes', whole),
+    line('container_memory_rss', main),
+    line('container_memory_cache', main),
+    line('container_memory_swap', main),
+    line('container_memory_failures_total', { ...main, failure_type: 'pgmajfault', scope: 'container' }),
+    line('container_oom_events_total', main),
+    line('container_network_receive_bytes_total', { ...whole, interface: 'eth0' }),
+    line('container_network_transmit_packets_dropped_total', { ...whole, interface: 'eth0' }),
+    line('container_spec_memory_limit_bytes', main),
+    line('container_spec_cpu_quota', main),
+    line('container_start_time_seconds', main),
+    line('container_processes', main),
+    line('container_threads', main),
+    line('machine_cpu_cores'),
+    line('machine_memory_bytes'),
+  ],
+  'metrics/resource': [
+    line('node_cpu_usage_seconds_total'),
+    line('node_memory_working_set_bytes'),
+    line('pod_cpu_usage_seconds_total', plain),
+    line('pod_memory_working_set_bytes', plain),
+    line('container_cpu_usage_seconds_total', { ...plain, container: 'main' }),
+    line('container_memory_working_set_bytes', { ...plain, container: 'main' }),
+    line('container_start_time_seconds', { ...plain, container: 'main' }),
+    line('resource_scrape_error'),
+  ],
+  'metrics/probes': [
+    line('prober_probe_total', { ...plain, container: 'main', probe_type: 'Liveness', result: 'successful' }),
+  ],
+  metrics: [
+    line('kubelet_node_name'),
+    line('kubelet_running_pods'),
+    line('kubelet_running_containers', { container_state: 'running' }),
+    line('kubelet_started_pods_total'),
+    line('kubelet_started_containers_total', { container_type: 'container' }),
+    line('kubelet_runtime_operations_total', { operation_type: 'run_podsandbox' }),
+    line('kubelet_runtime_operations_duration_seconds_bucket', { operation_type: 'create_container', le: '\\+Inf' }),
+    line('kubelet_pod_worker_duration_seconds_count', { operation_type: 'sync' }),
+    line('kubelet_pod_start_duration_seconds_bucket', { le: '\\+Inf' }),
+    line('kubelet_pleg_relist_duration_seconds_bucket', { le: '0.005' }),
+    line('volume_manager_total_volumes', { plugin_name: '.+', state: 'actual_state_of_world' }),
+    line('kubernetes_build_info', { git_version: '.+' }),
+    line('process_cpu_seconds_total'),
+    line('process_resident_memory_bytes'),
+    line('process_start_time_seconds'),
+  ],
+}
+
+describe('monitoring', { concurrency: false, skip: cannotRun }, () => {
+  test('a node has the metrics that dashboards and alerts query', options, async () => {
+    await makePod(cluster, 'watched', {
+      containers: [
+        sh(`echo x > /cache/x; ${forever}`, {
+          resources: { limits: { cpu: '100m', memory: '32Mi' } },
+          livenessProbe: { exec: { command: ['true'] }, periodSeconds: 1 },
+          volumeMounts: [{ name: 'cache', mountPath: '/cache' }],
+        }),
+      ],
+      volumes: [{ name: 'cache', emptyDir: {} }],
+    })
+    await becomesReady(cluster, 'watched')
+    await inPod(cluster, 'watched', 'for i in 1 2 3 4 5 6 7 8 9; do ls / > /dev/null; done')
+    for (const [path, lines] of Object.entries(expected))
+      await eventually(path, async () => {
+        const text = await scrape(path)
+        for (const pattern of lines) if (!pattern.test(text)) throw new Error(`${pattern} is not in\n${text}`)
+        return true
+      })
+    await removePods(cluster, 'watched')
+  })
+
+  test('the log of the kubelet is read through the API server', options, async () => {
+    assert.match(await scrape('logs/'), /^<pre>\n/)
+    const lines = await scrape('logs/?query=kubelet&tailLines=2')
+    assert.equal(lines.trimEnd().split('\n').length, 2)
+    const found = await scrape('logs/?query=kubelet&pattern=no-such-text')
+    assert.equal(found.trim(), '')
+    await assert.rejects(scrape('logs/?query=kubelet&tailLines=x'))
+  })
+})
