@@ -6,6 +6,8 @@ import { isQuantity, quantityValue } from '../api/quantity.ts'
 import { parseDuration } from '../api/time.ts'
 import { readYamlFile } from '../base/yaml-file.ts'
 import type { ImagePolicy } from './gc/images.ts'
+import type { ShutdownPhase } from './shutdown/plan.ts'
+import { criticalPriority } from './admission/critical.ts'
 import { type Amount, defaultThresholds, type Signal, signals, type Threshold } from './eviction/signals.ts'
 
 const apiVersion = 'kubelet.config.k8s.io/v1beta1'
@@ -36,6 +38,8 @@ export interface KubeletConfig {
   /** How often they are read in any case. */
   fileCheckMs: number
   httpCheckMs: number
+  /** How the pods end when the machine shuts down; empty without a graceful shutdown. */
+  shutdownPhases: readonly ShutdownPhase[]
   /** Whether the file names no percentages of its own for images. */
   isImagePolicyDefault: boolean
 }
@@ -60,6 +64,7 @@ export function readKubeletConfig(document: unknown, source: string): KubeletCon
       ...readEviction(root),
       ...readImages(root),
       ...readStatic(root),
+      shutdownPhases: readShutdown(root),
     }
     root.end()
     return config
@@ -124,6 +129,28 @@ function readStatic(root: Fields) {
     fileCheckMs: period('fileCheckFrequency'),
     httpCheckMs: period('httpCheckFrequency'),
   }
+}
+
+function readShutdown(root: Fields): ShutdownPhase[] {
+  const [all, critical] = ['shutdownGracePeriod', 'shutdownGracePeriodCriticalPods'] as const
+  const wholeSeconds = durationOf(root, all, 0) / 1000
+  const criticalSeconds = durationOf(root, critical, 0) / 1000
+  const phases = root.objects('shutdownGracePeriodByPodPriority').map(fields => {
+    const phase = {
+      priority: fields.integer('priority', { min: -maxInt, max: maxInt }, 0),
+      graceSeconds: fields.integer('shutdownGracePeriodSeconds', { min: 0, max: maxInt }, 0),
+    }
+    fields.end()
+    return phase
+  })
+  if (criticalSeconds > wholeSeconds) root.problem(critical, `must not be more than ${all}`)
+  if (phases.length && wholeSeconds)
+    root.problem('shutdownGracePeriodByPodPriority', `cannot be specified together with ${all}`)
+  if (phases.length || !wholeSeconds) return phases
+  return [
+    { priority: 0, graceSeconds: wholeSeconds - criticalSeconds },
+    { priority: criticalPriority, graceSeconds: criticalSeconds },
+  ]
 }
 
 function readThresholds(fields: Fields): Threshold[] {

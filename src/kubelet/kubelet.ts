@@ -33,6 +33,7 @@ import { uidOf } from './pod/spec.ts'
 import { Resizes } from './resize/resizes.ts'
 import { NodePods, type Workers } from './pods.ts'
 import type { Runtime } from './runtime/runtime.ts'
+import type { ShutdownSource } from './shutdown/logind.ts'
 import { startServer } from './server/server.ts'
 import { PodSource } from './static/pod-source.ts'
 import { directorySource, type StaticSource, urlSource } from './static/sources.ts'
@@ -73,6 +74,8 @@ interface KubeletOptions {
   config?: KubeletConfig
   /** Where static pods come from. Default: as the configuration says. */
   staticSources?: readonly StaticSource[]
+  /** What announces that the machine shuts down. Default: systemd-logind, where it is there. */
+  shutdownSource?: ShutdownSource
   /** Measures the node and its pods. Default: the machine, or nothing for a simulated runtime. */
   meter?: Meter
   clock: Clock
@@ -124,14 +127,15 @@ export async function startKubelet(o: KubeletOptions): Promise<Kubelet> {
   const config = o.config ?? defaultKubeletConfig
   const meter = o.meter ?? (await realMeter(o, context))
   const onChange = () => void keeper?.report()
-  const defence = await makeDefence({ context, nodeName: o.nodeName, workers, config, meter, onChange, clock, signal })
+  const about = { context, nodeName: o.nodeName, workers, config, meter, shutdownSource: o.shutdownSource }
+  const defence = await makeDefence({ ...about, onChange, clock, signal })
   const directories = runtime.real ? new NodeDirectories(join(o.rootDir, 'volumes')) : undefined
   const shared = runtime.real && o.sharedDir !== undefined ? await sharedDirectories(o.sharedDir) : undefined
   for (const volumes of [directories, shared?.directories])
     volumes?.tidy().catch(error => log.warn('removed volumes are still there', { error }))
   const cgroups = runtime.real ? await findCgroups() : undefined
-  const about = { nodeName: o.nodeName, rootDir: o.rootDir, sharedDirectories: shared?.directories }
-  const served = { context, workers, pods: source.pods, ...about, cgroups, directories, signal }
+  const place = { nodeName: o.nodeName, rootDir: o.rootDir, sharedDirectories: shared?.directories }
+  const served = { context, workers, pods: source.pods, ...place, cgroups, directories, signal }
   const server = o.server && (await startServer({ ...o.server, ...served }))
 
   const node = (keeper = keepNode({
@@ -205,7 +209,7 @@ async function statusNow(
     images: state.images,
     port,
     maxPods: o.config?.maxPods ?? maxPods,
-    problem: '',
+    problem: defence.isShuttingDown() ? 'node is shutting down' : '',
     conditions: defence.conditions(),
     keptFree: {
       memoryBytes: defence.keptFree('memory.available', machine.memoryBytes),
@@ -315,7 +319,8 @@ interface PodsParts {
   signal: AbortSignal
 }
 
-function makePods({ o, context, workers, config, api, source, defence, node, log, signal }: PodsParts) {
+function makePods(parts: PodsParts) {
+  const { o, context, workers, config, api, source, defence, node, log, signal } = parts
   const { client, clock, nodeName } = o
   const current = () => node.mirror.get(undefined, nodeName)
   const sources = o.staticSources ?? staticSources(config, clock, log)
@@ -345,7 +350,7 @@ const nodeNow = (pod: Pod, { node, workers, defence, config }: NowParts): NodeNo
   node,
   others: othersOf(workers, pod),
   pressures: defence.conditions(),
-  isShuttingDown: false,
+  isShuttingDown: defence.isShuttingDown(),
   allowedSysctls: config.allowedUnsafeSysctls,
 })
 

@@ -5,6 +5,7 @@ import { StatusError } from '../../src/base/errors.ts'
 import { startKubelet } from '../../src/kubelet/index.ts'
 import type { StaticDocument } from '../../src/kubelet/static/read.ts'
 import type { StaticSource } from '../../src/kubelet/static/sources.ts'
+import type { ShutdownSource } from '../../src/kubelet/shutdown/logind.ts'
 import type { Meter } from '../../src/kubelet/eviction/meter.ts'
 import type { Signal } from '../../src/kubelet/eviction/signals.ts'
 import type { PodUse } from '../../src/kubelet/eviction/usage.ts'
@@ -417,4 +418,60 @@ test('a new kubelet goes on with the static pods that run, and ends those whose 
   assert.deepEqual(after[0], before.get(after[0]!.uid))
   assert.equal((await pod('stays-n1')).status.phase, 'Running')
   assert.equal(await client.find(Pod, { namespace, name: 'goes-n1' }), undefined)
+})
+
+test('before the machine shuts down pods end by priority, and no more are taken', async t => {
+  let announce: (isShuttingDown: boolean) => void = () => {}
+  let isDelayed = false
+  const shutdownSource: ShutdownSource = {
+    follow(changed) {
+      announce = changed
+      isDelayed = true
+      return { release: () => (isDelayed = false) }
+    },
+  }
+  const config = readKubeletConfig(
+    {
+      apiVersion: 'kubelet.config.k8s.io/v1beta1',
+      kind: 'KubeletConfiguration',
+      shutdownGracePeriod: '30s',
+      shutdownGracePeriodCriticalPods: '10s',
+    },
+    'test',
+  )
+  const { clock, client, run, pod } = await makeNode(t, {}, { kubelet: { config, shutdownSource } })
+  const name = 'system-node-critical'
+  if (!(await client.find(PriorityClass, { name })))
+    await client.create(PriorityClass, { metadata: { name }, value: 2_000_001_000 })
+  await run('plain', one(), { main: { stopMs: 8_000 } })
+  await run('stubborn', one(), { main: { stopMs: 3_600_000 } })
+  await run('critical', { ...one(), priorityClassName: name }, { main: { stopMs: 2_000 } })
+  await clock.forward(3_000)
+  const phases = async () => Promise.all(['plain', 'stubborn', 'critical'].map(async n => (await pod(n)).status.phase))
+  assert.deepEqual(await phases(), ['Running', 'Running', 'Running'])
+
+  announce(true)
+  await clock.forward(10_000)
+  assert.deepEqual(await phases(), ['Failed', 'Running', 'Running'])
+  const { reason, message, conditions } = (await pod('plain')).status
+  assert.deepEqual([reason, message], ['Terminated', 'Pod was terminated in response to imminent node shutdown.'])
+  assert.equal(conditions?.find(c => c.type === 'DisruptionTarget')?.reason, 'TerminationByKubelet')
+  const ready = (await client.get(Node, { name: 'n1' })).status.conditions?.find(c => c.type === 'Ready')
+  assert.deepEqual([ready?.status, ready?.message], ['False', 'node is shutting down'])
+  await run('late', one())
+  await clock.forward(1_000)
+  assert.deepEqual(
+    [(await pod('late')).status.reason, (await pod('late')).status.message],
+    ['NodeShutdown', 'Pod was rejected: Pod was rejected as the node is shutting down.'],
+  )
+  assert.equal(isDelayed, true)
+
+  await clock.forward(20_000)
+  assert.deepEqual(await phases(), ['Failed', 'Failed', 'Failed'])
+  assert.equal(isDelayed, false)
+
+  announce(false)
+  await clock.forward(10_000)
+  assert.equal(await conditionOf(client, 'Ready'), 'True KubeletReady')
+  assert.equal(isDelayed, true)
 })

@@ -13,7 +13,7 @@ export const hashAnnotation = 'kubernetes.io/config.hash'
 export const seenAnnotation = 'kubernetes.io/config.seen'
 
 /** The priority from which on a pod is critical: that of system-cluster-critical. */
-const criticalPriority = 2_000_000_000
+export const criticalPriority = 2_000_000_000
 
 /** Whether a pod comes from a file or a URL of its node, and not from the API. */
 export function isStatic({ metadata }: Pod): boolean {
