@@ -1,4 +1,5 @@
 // Puts the parts for drivers together: the registration of drivers, what the API shows of them, and their volumes.
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf } from '../../base/errors.ts'
 import { every } from '../node/node.ts'
@@ -32,12 +33,18 @@ export function makeCsi(options: Omit<CsiOptions, 'drivers'>): NodeCsi {
         dir: join(nodeDir, 'plugins_registry'),
         drivers,
         pathOf: endpoint => onNode(endpoint, nodeDir),
-        install: (driver, answer) => info.install(driver, answer),
+        async install(driver, answer) {
+          await info.install(driver, answer)
+          // What a former kubelet has left may wait for this driver.
+          void tidy()
+        },
         uninstall: driver => info.uninstall(driver),
         clock,
         log,
         signal,
       })
+      // Drivers expect the directory for their sockets.
+      await mkdir(join(nodeDir, 'plugins'), { recursive: true, mode: 0o750 })
       await registration.start()
       await info.ensure()
       void every(clock, tidyEveryMs, signal, tidy)
